@@ -1,0 +1,1 @@
+"""Tables and the one place that commits."""

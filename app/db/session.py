@@ -1,0 +1,107 @@
+"""The one place that opens, commits and rolls back. Repositories never commit."""
+
+import random
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import wraps
+from typing import Any, Concatenate, ParamSpec, TypeVar
+
+from sqlalchemy import Engine, create_engine, event, make_url
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.orm import Session
+
+from app.errors import DatabaseAway
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+_SERIALISATION = {"40001", "40P01"}  # serialization_failure, deadlock_detected: the whole unit may be repeated
+_TRIES = 5
+
+
+class Database:
+    """A database, and units of work on it.
+
+    A unit is a function whose first argument is a session. It may run more than once (after a serialisation
+    failure), so it has no effect outside the database. Raises `DatabaseAway` when the database does not answer.
+    """
+
+    def __init__(self, url: str, *, pool_size: int = 10, busy_seconds: float = 10.0, connect_seconds: int = 2) -> None:
+        self.url = make_url(url)
+        self.engine = _sqlite(url, busy_seconds) if self.sqlite else _postgresql(url, pool_size, connect_seconds)
+
+    @property
+    def sqlite(self) -> bool:
+        """Whether this is SQLite."""
+        return self.url.get_backend_name() == "sqlite"
+
+    @contextmanager
+    def begin(self) -> Iterator[Session]:
+        """Open a session in a transaction; commit at the end, roll back on any exception."""
+        try:
+            with Session(self.engine, expire_on_commit=False) as session, session.begin():
+                yield session
+        except (OperationalError, InterfaceError) as error:
+            if _serialisation_failure(error):
+                raise
+            raise DatabaseAway from error
+
+    def run(self, unit: Callable[Concatenate[Session, P], R], *args: P.args, **kwargs: P.kwargs) -> R:
+        """Run one unit of work in its own transaction, repeating it after serialisation failures."""
+        for attempt in range(_TRIES):
+            try:
+                with self.begin() as session:
+                    return unit(session, *args, **kwargs)
+            except DBAPIError as error:
+                if not _serialisation_failure(error) or attempt == _TRIES - 1:
+                    raise
+                time.sleep(random.uniform(0, 0.01 * 2**attempt))
+        raise AssertionError("unreachable")
+
+    def bound(self, unit: Callable[Concatenate[Session, P], R]) -> Callable[P, R]:
+        """Return `unit` as a function that opens its own transaction."""
+
+        @wraps(unit)
+        def call(*args: P.args, **kwargs: P.kwargs) -> R:
+            return self.run(unit, *args, **kwargs)
+
+        return call
+
+    def close(self) -> None:
+        """Close every pooled connection."""
+        self.engine.dispose()
+
+
+def _serialisation_failure(error: DBAPIError) -> bool:
+    return getattr(error.orig, "sqlstate", None) in _SERIALISATION
+
+
+def _sqlite(url: str, busy_seconds: float) -> Engine:
+    engine = create_engine(url, connect_args={"timeout": busy_seconds, "check_same_thread": False})
+
+    @event.listens_for(engine, "connect")
+    def on_connect(connection: Any, record: Any) -> None:
+        connection.isolation_level = None  # the driver must not begin transactions by itself
+        cursor = connection.cursor()
+        for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON"):
+            cursor.execute(f"PRAGMA {pragma}")
+        cursor.close()
+
+    @event.listens_for(engine, "begin")
+    def on_begin(connection: Any) -> None:
+        # A transaction that reads first and writes later would fail with SQLITE_BUSY_SNAPSHOT, whatever the timeout.
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+    return engine
+
+
+def _postgresql(url: str, pool_size: int, connect_seconds: int) -> Engine:
+    return create_engine(
+        url,
+        pool_size=pool_size,
+        max_overflow=pool_size,
+        pool_timeout=2,
+        pool_pre_ping=True,
+        connect_args={"connect_timeout": connect_seconds, "options": "-c statement_timeout=15000 -c lock_timeout=5000"},
+    )

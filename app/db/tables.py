@@ -1,0 +1,180 @@
+"""Every table. Times are Unix seconds (UTC) taken from the database's clock, sizes are bytes."""
+
+from typing import Any
+
+from sqlalchemy import JSON, BigInteger, Float, ForeignKey, Index, Integer, LargeBinary, MetaData, String, Text
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.sql.functions import FunctionElement
+
+
+class now(FunctionElement[float]):  # noqa: N801 - reads as SQL
+    """The database's clock: the only clock that leases, claims and retention trust."""
+
+    type = Float()
+    inherit_cache = True
+
+
+@compiles(now, "sqlite")
+def _now_sqlite(element: now, compiler: SQLCompiler, **kw: Any) -> str:
+    return "((julianday('now') - 2440587.5) * 86400.0)"
+
+
+@compiles(now, "postgresql")
+def _now_postgresql(element: now, compiler: SQLCompiler, **kw: Any) -> str:
+    return "CAST(extract(epoch FROM clock_timestamp()) AS double precision)"
+
+
+class Base(DeclarativeBase):
+    """The declarative base; constraint names are fixed so that migrations can name them."""
+
+    metadata = MetaData(
+        naming_convention={
+            "ix": "ix_%(column_0_label)s",
+            "uq": "uq_%(table_name)s_%(column_0_name)s",
+            "ck": "ck_%(table_name)s_%(constraint_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_name)s_%(referred_table_name)s",
+            "pk": "pk_%(table_name)s",
+        }
+    )
+    type_annotation_map = {  # noqa: RUF012 - SQLAlchemy reads it from the class
+        dict[str, Any]: JSON,
+        list[Any]: JSON,
+        str: Text,
+        float: Float(53),
+        int: BigInteger,
+    }
+
+
+class KeyRow(Base):
+    """An API key. The secret itself is never stored."""
+
+    __tablename__ = "keys"
+
+    id: Mapped[str] = mapped_column(String(40), primary_key=True)  # key_…
+    owner: Mapped[str] = mapped_column(String(64), index=True)
+    name: Mapped[str]
+    scopes: Mapped[list[Any]]
+    digest: Mapped[str] = mapped_column(String(64))  # SHA-256 of the secret, hexadecimal
+    created_at: Mapped[float] = mapped_column(default=now())
+    revoked_at: Mapped[float | None]
+
+
+class JobRow(Base):
+    """A job. `fence` grows with every claim; `version` with every change that a reader can see."""
+
+    __tablename__ = "jobs"
+    __table_args__ = (
+        Index("ix_jobs_claim", "status", "queue", "priority", "queued_at"),
+        Index("ix_jobs_owner_id", "owner", "id"),
+        Index("ix_jobs_lease", "status", "lease_until"),
+    )
+
+    id: Mapped[str] = mapped_column(String(40), primary_key=True)  # job_…
+    owner: Mapped[str] = mapped_column(String(64))
+    name: Mapped[str]
+    spec: Mapped[dict[str, Any]]  # as the user wrote it
+    data_schema: Mapped[dict[str, Any]]  # app.spec.data.DataSchema at submission
+    inspection: Mapped[dict[str, Any]]  # shapes, parameters, memory
+    labels: Mapped[dict[str, Any]]  # the spec's `metadata`
+    status: Mapped[str] = mapped_column(String(16))
+    phase: Mapped[str] = mapped_column(String(32), default="")
+    wish: Mapped[str | None] = mapped_column(String(16))
+    queue: Mapped[str] = mapped_column(String(40))
+    priority: Mapped[int] = mapped_column(Integer)
+    fence: Mapped[int] = mapped_column(default=0)
+    attempts: Mapped[int] = mapped_column(Integer, default=0)  # consecutive infrastructure losses
+    worker: Mapped[str | None]
+    lease_until: Mapped[float | None]
+    not_before: Mapped[float] = mapped_column(default=0.0)  # backoff: not claimed earlier
+    woken_at: Mapped[float] = mapped_column(default=0.0)  # when a wake-up was last sent
+    version: Mapped[int] = mapped_column(default=1)
+    last_seq: Mapped[int] = mapped_column(default=0)  # newest job_events.seq
+    progress: Mapped[dict[str, Any]]  # step, epoch, total_steps, steps_per_epoch, rate, latest values
+    result: Mapped[dict[str, Any] | None]  # final values, once ended
+    error: Mapped[dict[str, Any] | None]  # code, message, pointer, retryable
+    max_seconds: Mapped[float | None]
+    created_at: Mapped[float] = mapped_column(default=now())
+    queued_at: Mapped[float] = mapped_column(default=now())
+    started_at: Mapped[float | None]
+    finished_at: Mapped[float | None]
+    updated_at: Mapped[float] = mapped_column(default=now())
+
+
+class EventRow(Base):
+    """One thing that happened to a job: the log behind `/events` and the stream."""
+
+    __tablename__ = "job_events"
+
+    job_id: Mapped[str] = mapped_column(ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True)
+    seq: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    at: Mapped[float] = mapped_column(default=now())
+    kind: Mapped[str] = mapped_column(String(32))  # see app.events.EventKind
+    fence: Mapped[int]
+    data: Mapped[dict[str, Any]]
+
+
+class MetricChunkRow(Base):
+    """Up to 4,096 points of one series, with a summary (min, max, last of every 64) for coarse views."""
+
+    __tablename__ = "metric_chunks"
+
+    job_id: Mapped[str] = mapped_column(ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True)
+    series: Mapped[str] = mapped_column(String(128), primary_key=True)
+    chunk: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    count: Mapped[int]
+    first_step: Mapped[int]
+    last_step: Mapped[int]
+    points: Mapped[bytes] = mapped_column(LargeBinary)
+    summary: Mapped[bytes] = mapped_column(LargeBinary)
+
+
+class CheckpointRow(Base):
+    """A checkpoint. The row is its commit point: files without a row do not exist."""
+
+    __tablename__ = "checkpoints"
+    __table_args__ = (Index("ix_checkpoints_job_step", "job_id", "step"),)
+
+    id: Mapped[str] = mapped_column(String(40), primary_key=True)  # ckpt_…
+    job_id: Mapped[str] = mapped_column(ForeignKey("jobs.id", ondelete="CASCADE"))
+    fence: Mapped[int]
+    step: Mapped[int]
+    epoch: Mapped[float]
+    values: Mapped[dict[str, Any]]  # series → value at this step, for `keep_best`
+    files: Mapped[list[Any]]  # [{name, path, size, sha256, public}]
+    final: Mapped[bool] = mapped_column(default=False)
+    created_at: Mapped[float] = mapped_column(default=now())
+
+
+class DatasetRow(Base):
+    """A registered data set: a named source, or uploaded content."""
+
+    __tablename__ = "datasets"
+    __table_args__ = (Index("ix_datasets_owner_id", "owner", "id"),)
+
+    id: Mapped[str] = mapped_column(String(40), primary_key=True)  # ds_…
+    owner: Mapped[str] = mapped_column(String(64))
+    name: Mapped[str]
+    source: Mapped[dict[str, Any]]  # {"kind": "builtin"|"torchvision"|"upload", …}
+    status: Mapped[str] = mapped_column(String(16))  # awaiting_content, ready, invalid
+    data_schema: Mapped[dict[str, Any] | None]
+    preview: Mapped[list[Any] | None]
+    problems: Mapped[list[Any] | None]
+    size: Mapped[int] = mapped_column(default=0)
+    sha256: Mapped[str | None] = mapped_column(String(64))
+    path: Mapped[str | None]  # of the content in the artifact store
+    created_at: Mapped[float] = mapped_column(default=now())
+
+
+class IdempotencyRow(Base):
+    """The answer given under an Idempotency-Key; written in the transaction of the effect itself."""
+
+    __tablename__ = "idempotency"
+
+    owner: Mapped[str] = mapped_column(String(64), primary_key=True)
+    key: Mapped[str] = mapped_column(String(255), primary_key=True)
+    digest: Mapped[str] = mapped_column(String(64))  # SHA-256 of method, path and body
+    status: Mapped[int] = mapped_column(Integer)
+    body: Mapped[dict[str, Any]]
+    created_at: Mapped[float] = mapped_column(default=now())

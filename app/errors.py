@@ -1,0 +1,196 @@
+"""What can go wrong, in the words of the domain.
+
+GraftwerkError
+├── NotFound                 no such object, or it belongs to somebody else
+├── Refused                  the request cannot be carried out as it stands
+│   ├── InvalidInput         carries every problem found, each with a JSON Pointer
+│   ├── Conflict             the object's state forbids it
+│   │   ├── StateForbids     a verb that this job's status does not allow
+│   │   ├── KeyInUse         the same Idempotency-Key is being answered right now
+│   │   └── StaleFence       a write by an attempt that no longer owns the job
+│   ├── KeyReused            the same Idempotency-Key came with another body
+│   ├── TooLarge             a body or upload over its limit
+│   └── UnknownParameter     a query parameter that the route does not know
+├── Unauthenticated          no key, or a key that is not (or no longer) valid
+├── Forbidden                the key lacks the scope
+├── Unavailable              a part is away; try again later
+│   ├── DatabaseAway
+│   └── Overloaded
+└── TrainingError            an attempt ended because of the job itself, not the machine
+    ├── BuildError           the network, data or objective cannot be built
+    ├── DataError            the data does not hold what the spec says
+    ├── NumericError         NaN or Infinity where `on_nan` says fail
+    ├── OutOfMemory
+    └── StorageFull          no room for a checkpoint
+
+A class docstring is the error's default message. HTTP statuses live in `app/api/problems.py` alone.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing that is wrong, where, and how to mend it."""
+
+    pointer: str  # JSON Pointer (RFC 6901) into the document the user sent
+    code: str  # closed snake_case vocabulary, stable for programs
+    detail: str
+    hint: str = ""
+
+    def as_dict(self) -> dict[str, str]:
+        """Return the JSON form."""
+        return {"pointer": self.pointer, "code": self.code, "detail": self.detail, "hint": self.hint}
+
+
+class GraftwerkError(Exception):
+    """Something went wrong in Graftwerk."""
+
+    code: ClassVar[str] = "internal"
+    retryable: ClassVar[bool] = False
+
+    def __init__(self, detail: str | None = None, *, pointer: str = "", hint: str = "") -> None:
+        self.detail = detail or (type(self).__doc__ or "").strip().splitlines()[0]
+        self.pointer = pointer
+        self.hint = hint
+        super().__init__(self.detail)
+
+
+class NotFound(GraftwerkError):
+    """There is no such object."""
+
+    code = "not_found"
+
+
+class Refused(GraftwerkError):
+    """The request cannot be carried out as it stands."""
+
+    code = "refused"
+
+
+class InvalidInput(Refused):
+    """The document has problems."""
+
+    code = "invalid_input"
+
+    def __init__(self, problems: Sequence[Problem], detail: str | None = None) -> None:
+        self.problems = tuple(problems)
+        first = self.problems[0] if self.problems else None
+        count = len(self.problems)
+        summary = f"{count} problem{'s' if count != 1 else ''}"
+        default = f"{summary}: {first.detail} (at {first.pointer or '/'})" if first else None
+        super().__init__(detail or default, pointer=first.pointer if first else "", hint=first.hint if first else "")
+
+
+class Conflict(Refused):
+    """The object's state forbids this."""
+
+    code = "conflict"
+
+
+class StateForbids(Conflict):
+    """The job's status does not allow this."""
+
+    code = "state_forbids"
+
+
+class KeyInUse(Conflict):
+    """A request with this Idempotency-Key is still being answered."""
+
+    code = "idempotency_key_in_use"
+    retryable = True
+
+
+class StaleFence(Conflict):
+    """This attempt no longer owns the job."""
+
+    code = "stale_fence"
+
+
+class KeyReused(Refused):
+    """This Idempotency-Key was used before with another body."""
+
+    code = "idempotency_key_reused"
+
+
+class TooLarge(Refused):
+    """The body is larger than allowed."""
+
+    code = "too_large"
+
+
+class UnknownParameter(Refused):
+    """The route does not know this query parameter."""
+
+    code = "unknown_parameter"
+
+
+class Unauthenticated(GraftwerkError):
+    """A valid API key is needed."""
+
+    code = "unauthenticated"
+
+
+class Forbidden(GraftwerkError):
+    """The key lacks the scope for this."""
+
+    code = "forbidden"
+
+
+class Unavailable(GraftwerkError):
+    """A part of the service is away."""
+
+    code = "unavailable"
+    retryable = True
+
+
+class DatabaseAway(Unavailable):
+    """The database does not answer."""
+
+    code = "database_unavailable"
+
+
+class Overloaded(Unavailable):
+    """The service is at its capacity."""
+
+    code = "overloaded"
+
+
+class TrainingError(GraftwerkError):
+    """The job cannot be trained."""
+
+    code = "training_failed"
+
+
+class BuildError(TrainingError):
+    """The network cannot be built."""
+
+    code = "build_failed"
+
+
+class DataError(TrainingError):
+    """The data does not hold what the spec says."""
+
+    code = "data_invalid"
+
+
+class NumericError(TrainingError):
+    """The loss is not a finite number."""
+
+    code = "loss_not_finite"
+
+
+class OutOfMemory(TrainingError):
+    """The attempt ran out of memory."""
+
+    code = "out_of_memory"
+    retryable = True
+
+
+class StorageFull(TrainingError):
+    """There is no room for a checkpoint."""
+
+    code = "storage_full"
+    retryable = True

@@ -1,0 +1,57 @@
+"""The log of a job: one row for everything that happened, numbered without gaps."""
+
+from collections.abc import Mapping, Sequence
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import select, update
+from sqlalchemy.orm import Session
+
+from app.db.tables import EventRow, JobRow, now
+
+
+class EventKind(StrEnum):
+    """What can be logged."""
+
+    CREATED = "created"
+    """The job was accepted."""
+    STATUS = "status"
+    """A transition: data {verb, from, to, worker?, error?}."""
+    PHASE = "phase"
+    """The attempt entered a phase: data {phase}."""
+    WISH = "wish"
+    """The user wished to cancel or pause: data {wish}."""
+    METRICS = "metrics"
+    """New points: data {series: {name: [first index, last index + 1]}, progress}."""
+    REWOUND = "rewound"
+    """Points after the resumed checkpoint were dropped: data {step}."""
+    CHECKPOINT = "checkpoint"
+    """A checkpoint is listed: data {id, step}."""
+    EARLY_STOP = "early_stop"
+    """Training stopped because the monitored value no longer improves: data {step, best}."""
+    SKIPPED_STEP = "skipped_step"
+    """A step with a loss that is not finite was skipped: data {step}."""
+
+
+def append(session: Session, job_id: str, kind: EventKind | str, data: Mapping[str, Any], fence: int = 0) -> int:
+    """Log one event and return its number. The job's row is locked by the update, so numbers have no gaps."""
+    seq = session.execute(
+        update(JobRow)
+        .where(JobRow.id == job_id)
+        .values(last_seq=JobRow.last_seq + 1, version=JobRow.version + 1, updated_at=now())
+        .returning(JobRow.last_seq)
+        .execution_options(synchronize_session=False)
+    ).scalar_one()
+    session.add(EventRow(job_id=job_id, seq=seq, kind=str(kind), fence=fence, data=dict(data)))
+    session.flush()
+    return seq
+
+
+def after(
+    session: Session, job_id: str, seq: int, limit: int, kinds: Sequence[str] | None = None
+) -> Sequence[EventRow]:
+    """Return the events numbered above `seq`, oldest first; optionally of some kinds only."""
+    query = select(EventRow).where(EventRow.job_id == job_id, EventRow.seq > seq)
+    if kinds is not None:
+        query = query.where(EventRow.kind.in_(kinds))
+    return session.scalars(query.order_by(EventRow.seq).limit(limit)).all()

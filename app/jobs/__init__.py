@@ -1,0 +1,1 @@
+"""Jobs: states, SQL, rules, wake-ups."""

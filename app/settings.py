@@ -1,0 +1,78 @@
+"""Settings: frozen, and the only reader of the environment (prefix ``GRAFTWERK_``)."""
+
+import os
+from functools import lru_cache
+from pathlib import Path
+
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    """Everything an operator may set. Each field is documented in `docs/operations.md` (a test compares)."""
+
+    model_config = SettingsConfigDict(env_prefix="GRAFTWERK_", frozen=True, extra="ignore")
+
+    home: Path = Field(Path.home() / ".graftwerk", description="Directory for the database, artifacts and the first key.")
+    database_url: SecretStr | None = Field(None, description="SQLAlchemy URL; default: SQLite in the home directory.")
+    broker_url: SecretStr = Field(SecretStr("redis://127.0.0.1:6379/0"), description="Redis or Valkey URL for wake-ups.")
+    artifact_url: str | None = Field(None, description="Directory or s3://bucket/prefix; default: artifacts/ in home.")
+    s3_endpoint: str | None = Field(None, description="Endpoint of an S3-compatible store, when not AWS.")
+    s3_region: str = Field("us-east-1", description="Region of the S3 bucket.")
+    s3_access_key_id: SecretStr | None = Field(None, description="S3 access key; default: the machine's credentials.")
+    s3_secret_access_key: SecretStr | None = Field(None, description="S3 secret key.")
+    data_root: Path | None = Field(None, description="Where torchvision datasets lie; default: data/ in home.")
+    allow_downloads: bool = Field(True, description="Whether workers may download torchvision datasets.")
+
+    host: str = Field("127.0.0.1", description="Address the API listens on.")
+    port: int = Field(8741, ge=0, le=65535, description="Port the API listens on.")
+    auth: bool = Field(True, description="Whether requests need an API key.")
+    body_limit: int = Field(1 << 20, ge=1024, description="Largest JSON or YAML body in bytes.")
+    upload_limit: int = Field(1 << 30, ge=1024, description="Largest dataset upload in bytes.")
+    depth_limit: int = Field(64, ge=4, description="Deepest nesting of a JSON body.")
+    rate_limit: str = Field("1200/minute", description="Requests per key and period; empty for none.")
+    max_queued: int = Field(10_000, ge=1, description="Queued jobs beyond which POST answers 503.")
+    max_streams: int = Field(500, ge=1, description="Open event streams beyond which a stream answers 503.")
+    inspect_seconds: float = Field(5.0, gt=0, description="Time limit for the inspection of one spec.")
+    inspect_memory: int = Field(1 << 28, ge=1 << 24, description="Memory beyond the warm process for an inspection.")
+
+    max_nodes: int = Field(10_000, ge=1, description="Largest number of nodes in a network.")
+    max_parameters: int = Field(1_000_000_000, ge=1, description="Largest number of trainable parameters.")
+    memory_limit: int = Field(16 << 30, ge=1 << 24, description="Largest estimated training memory in bytes.")
+
+    slots: int = Field(0, ge=0, description="Jobs a worker trains at once; 0: cores divided by threads.")
+    threads: int = Field(1, ge=1, description="Threads of one training process.")
+    queues: str = Field("default", description="Comma-separated queues that a worker serves.")
+    lease_seconds: float = Field(30.0, ge=1, description="How long a claim lasts without renewal.")
+    sweep_seconds: float = Field(5.0, ge=0.2, description="Time between two rounds of the sweeper.")
+    drain_seconds: float = Field(20.0, ge=1, description="Grace for a checkpoint when a worker is told to stop.")
+    max_attempts: int = Field(5, ge=1, description="Attempts after infrastructure losses before a job fails.")
+    log_json: bool = Field(False, description="Log lines as JSON.")
+
+    @property
+    def resolved_database_url(self) -> str:
+        """The SQLAlchemy URL in force."""
+        if self.database_url is not None:
+            return self.database_url.get_secret_value()
+        return f"sqlite:///{self.home / 'graftwerk.db'}"
+
+    @property
+    def resolved_artifact_url(self) -> str:
+        """The artifact location in force."""
+        return self.artifact_url or str(self.home / "artifacts")
+
+    @property
+    def resolved_data_root(self) -> Path:
+        """Where torchvision datasets lie."""
+        return self.data_root or self.home / "data"
+
+    @property
+    def resolved_slots(self) -> int:
+        """How many jobs one worker trains at once."""
+        return self.slots or max(1, (os.cpu_count() or 1) // self.threads)
+
+
+@lru_cache(maxsize=1)
+def settings() -> Settings:
+    """Return the process's settings, read once."""
+    return Settings()

@@ -1,0 +1,1 @@
+"""The language: pure Pydantic, imports nothing but errors."""

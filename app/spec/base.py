@@ -1,0 +1,28 @@
+"""What every part of the language shares."""
+
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field
+from pydantic_core import PydanticCustomError
+
+NAME_PATTERN = r"^[A-Za-z_][A-Za-z0-9_]{0,63}$"
+
+Name = Annotated[str, Field(pattern=NAME_PATTERN)]
+Size = Annotated[int, Field(strict=True, ge=1, le=2**31 - 1)]
+Count = Annotated[int, Field(strict=True, ge=0, le=2**31 - 1)]
+Finite = Annotated[float, Field(allow_inf_nan=False)]
+Probability = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+
+
+class Part(BaseModel):
+    """A part of a spec: closed (unknown fields are errors) and immutable."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, protected_namespaces=())
+
+
+def problem(code: str, detail: str, hint: str = "") -> PydanticCustomError:
+    """Return an error for a validator to raise; it becomes a `Problem` at the validator's place."""
+    context: dict[str, Any] = {"code": code, "detail": detail, "hint": hint}
+    return PydanticCustomError("problem", "{detail}", context)

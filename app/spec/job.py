@@ -1,0 +1,126 @@
+"""A whole job as the user writes it, and the checks that need more than one part."""
+
+from typing import Annotated, Any
+
+from pydantic import Field, ValidationError
+
+from app.errors import InvalidInput, Problem
+from app.spec.base import Count, Part, Positive, Size
+from app.spec.data import BUILTIN, TORCHVISION, Data, DataSchema
+from app.spec.network import Network, check_network
+from app.spec.problems import from_validation, nearest
+from app.spec.training import Objective, Training
+
+Label = Annotated[str, Field(min_length=1, max_length=200)]
+
+
+class Resources(Part):
+    """What a job needs, and which workers may take it."""
+
+    gpus: Annotated[int, Field(strict=True, ge=0, le=1)] = 0
+    queue: Annotated[str, Field(pattern=r"^[a-z0-9_-]{1,40}$")] = "default"
+
+
+class Job(Part):
+    """A training job, version 1."""
+
+    version: Annotated[int, Field(ge=1, le=1)] = 1
+    name: Label = "untitled"
+    model: Network
+    data: Data
+    objective: Objective
+    training: Training = Training()
+    resources: Resources = Resources()
+    priority: Annotated[int, Field(strict=True, ge=-100, le=100)] = 0
+    max_seconds: Positive | None = None
+    retries: Annotated[Count, Field(le=20)] = 3
+    metadata: Annotated[dict[Annotated[str, Field(max_length=64)], Label], Field(max_length=32)] = {}
+
+
+def parse_job(document: Any) -> Job:
+    """Return the job, or raise `InvalidInput` with every problem of form."""
+    if not isinstance(document, dict):
+        raise InvalidInput([Problem("", "not_an_object", "a job is a JSON object", "see docs/spec.md")])
+    try:
+        return Job.model_validate(document)
+    except ValidationError as error:
+        raise InvalidInput(from_validation(error, document)) from None
+
+
+def known_schema(job: Job) -> DataSchema | None:
+    """Return the schema of a named data set; `None` for an uploaded one, whose schema the service remembers.
+
+    Raises `InvalidInput` for a name that is in no table.
+    """
+    tables = {"builtin": BUILTIN, "torchvision": TORCHVISION}
+    if job.data.kind == "dataset":
+        return None
+    table = tables[job.data.kind]
+    if job.data.name not in table:
+        detail = f'there is no {job.data.kind} data set "{job.data.name}"'
+        hint = nearest(job.data.name, table) or "one of: " + ", ".join(table)
+        raise InvalidInput([Problem("/data/name", "unknown_dataset", detail, hint)])
+    return table[job.data.name]
+
+
+def check_job(job: Job, schema: DataSchema, max_nodes: int) -> list[Problem]:
+    """Return every problem that can be seen without building the network."""
+    problems = _data_problems(job, schema) + _training_problems(job, schema)
+    nodes = job.model.layers or job.model.nodes or ()
+    if len(nodes) > max_nodes:
+        return [*problems, Problem("/model", "too_many_nodes", f"{len(nodes)} nodes, at most {max_nodes} are allowed")]
+    columns = tuple(column.name for column in schema.columns)
+    inputs = job.data.inputs or schema.inputs
+    found = check_network(job.model, columns, inputs)
+    problems += [Problem("/model" + item.pointer, item.code, item.detail, item.hint) for item in found]
+    outputs = job.model.outputs or {"output": ""}
+    if job.objective.output is not None and job.objective.output not in outputs:
+        detail = f'the network has no output "{job.objective.output}"'
+        problems.append(Problem("/objective/output", "unknown_output", detail, nearest(job.objective.output, outputs)))
+    return problems
+
+
+def _data_problems(job: Job, schema: DataSchema) -> list[Problem]:
+    columns = [column.name for column in schema.columns]
+    problems = []
+    named = [(f"/data/inputs/{position}", name) for position, name in enumerate(job.data.inputs or ())]
+    if job.data.target is not None:
+        named.append(("/data/target", job.data.target))
+    for place, name in named:
+        if name not in columns:
+            hint = nearest(name, columns) or "one of: " + ", ".join(columns)
+            problems.append(Problem(place, "unknown_column", f'the data has no column "{name}"', hint))
+    if job.data.target is None and schema.target is None:
+        problems.append(Problem("/data/target", "missing", "the data has no default target", "name a column"))
+    split = job.data.validation
+    if split is not None and split.split is not None and split.split not in schema.rows:
+        problems.append(Problem("/data/validation/split", "unknown_split", f'the data has no split "{split.split}"',
+                                'use {"fraction": 0.2}'))  # fmt: skip
+    if split is not None and (split.split is None) == (split.fraction is None):
+        problems.append(Problem("/data/validation", "contradiction", "give either a split or a fraction", ""))
+    return problems
+
+
+def _training_problems(job: Job, schema: DataSchema) -> list[Problem]:
+    training = job.training
+    problems = []
+    validated = job.data.validation is not None or "test" in schema.rows
+    monitors = [("/training/early_stop/monitor", training.early_stop.monitor)] if training.early_stop else []
+    if training.schedule is not None and training.schedule.kind == "ReduceLROnPlateau":
+        monitors.append(("/training/schedule/monitor", str(getattr(training.schedule, "monitor", ""))))
+    series = {"train/loss"} | {f"val/{name}" for name in ("loss", *job.objective.metrics)}
+    if training.checkpoint.monitor != "val/loss":
+        monitors.append(("/training/checkpoint/monitor", training.checkpoint.monitor))
+    for place, name in monitors:
+        if name not in series:
+            hint = nearest(name, series) or "one of: " + ", ".join(sorted(series))
+            problems.append(Problem(place, "unknown_series", f'the job has no series "{name}"', hint))
+        elif name.startswith("val/") and not validated:
+            problems.append(Problem(place, "no_validation", f"{name} needs held-out data",
+                                    'add "validation": {"fraction": 0.2} to data'))  # fmt: skip
+    if training.precision != "float32" and training.device == "cpu" and training.precision == "fp16":
+        problems.append(Problem("/training/precision", "unsupported", "fp16 needs a GPU", 'use "bf16"'))
+    return problems
+
+
+__all__ = ["Job", "Resources", "Size", "check_job", "known_schema", "parse_job"]

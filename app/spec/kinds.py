@@ -1,0 +1,52 @@
+"""Literal tables of kinds, turned into closed unions that `kind` selects.
+
+A table row says what a kind is called, what it does, and which fields it has. From the row comes a Pydantic class
+(for checking and for JSON Schema); the workers have a table with the same keys and the builders. A test compares.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import reduce
+from operator import or_
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, create_model
+
+from app.spec.base import Part
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """One row of a table.
+
+    `fields` maps a field to its type (required) or to a pair (type, default). `inputs` is the least and the largest
+    number of inputs of a node. `shapes` says, for people, what goes in and what comes out.
+    """
+
+    sentence: str
+    fields: Mapping[str, Any] = field(default_factory=dict)
+    inputs: tuple[int, int] = (1, 1)
+    shapes: str = "(N, *) → (N, *)"
+    example: Mapping[str, Any] = field(default_factory=dict)
+
+
+Table = Mapping[str, Kind]
+
+
+def part_class(name: str, kind: Kind, base: type[Part]) -> type[Part]:
+    """Return the class of one kind: the base's fields, a literal `kind`, and the row's own fields."""
+    fields: dict[str, Any] = {"kind": (Literal[name], ...)}
+    for key, value in kind.fields.items():
+        fields[key] = value if isinstance(value, tuple) else (value, ...)
+    return create_model(name, __base__=base, __doc__=kind.sentence, __module__=base.__module__, **fields)
+
+
+def classes(table: Table, base: type[Part]) -> dict[str, type[Part]]:
+    """Return the classes of a whole table by kind."""
+    return {name: part_class(name, kind, base) for name, kind in table.items()}
+
+
+def closed_union(*tables: Mapping[str, type[Part]]) -> Any:
+    """Return the discriminated union of all classes."""
+    members = [member for table in tables for member in table.values()]
+    return Annotated[reduce(or_, members), Field(discriminator="kind")]

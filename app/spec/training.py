@@ -1,0 +1,209 @@
+"""The objective and the plan: losses, metrics, optimisers, schedules, and when to evaluate, save and stop."""
+
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from app.spec.base import Count, Finite, Name, NotNegative, Part, Positive, Probability, Size, problem
+from app.spec.kinds import Kind, Table, classes, closed_union
+
+Reduction = (Literal["mean", "sum"], "mean")
+Betas = tuple[Probability, Probability]
+Steps = Annotated[int, Field(strict=True, ge=1, le=10**12)]
+
+LOSSES: Table = {
+    "CrossEntropyLoss": Kind("Classes from logits (N, C); targets are integers (N) or probabilities (N, C).", {
+        "weight": (tuple[NotNegative, ...] | None, None), "ignore_index": (int, -100),
+        "label_smoothing": (Probability, 0.0), "reduction": Reduction}),
+    "NLLLoss": Kind("Classes from log-probabilities (N, C).", {
+        "weight": (tuple[NotNegative, ...] | None, None), "ignore_index": (int, -100), "reduction": Reduction}),
+    "MSELoss": Kind("The mean squared error.", {"reduction": Reduction}),
+    "L1Loss": Kind("The mean absolute error.", {"reduction": Reduction}),
+    "SmoothL1Loss": Kind("Squared near zero, absolute further out.", {"beta": (Positive, 1.0), "reduction": Reduction}),
+    "HuberLoss": Kind("Squared near zero, linear further out.", {"delta": (Positive, 1.0), "reduction": Reduction}),
+    "BCEWithLogitsLoss": Kind("Yes or no from logits.", {
+        "pos_weight": (tuple[NotNegative, ...] | None, None), "reduction": Reduction}),
+    "BCELoss": Kind("Yes or no from probabilities.", {"reduction": Reduction}),
+    "KLDivLoss": Kind("The Kullback-Leibler divergence from log-probabilities.", {
+        "reduction": (Literal["batchmean", "mean", "sum"], "batchmean"), "log_target": (bool, False)}),
+    "PoissonNLLLoss": Kind("Counts from log-rates.", {"log_input": (bool, True), "full": (bool, False),
+                                                     "reduction": Reduction}),
+    "SoftMarginLoss": Kind("Targets -1 or 1 from scores.", {"reduction": Reduction}),
+    "MultiLabelSoftMarginLoss": Kind("Several labels at once from logits.", {"reduction": Reduction}),
+    "MultiMarginLoss": Kind("Classes with a margin.", {"p": (Literal[1, 2], 1), "margin": (Finite, 1.0),
+                                                      "reduction": Reduction}),
+}  # fmt: skip
+
+_LR = (NotNegative, 1e-3)
+_DECAY = (NotNegative, 0.0)
+
+OPTIMIZERS: Table = {
+    "SGD": Kind("Stochastic gradient descent.", {
+        "lr": _LR, "momentum": (NotNegative, 0.0), "dampening": (NotNegative, 0.0), "weight_decay": _DECAY,
+        "nesterov": (bool, False)}),
+    "Adam": Kind("Kingma and Ba (2015).", {
+        "lr": _LR, "betas": (Betas, (0.9, 0.999)), "eps": (Positive, 1e-8), "weight_decay": _DECAY,
+        "amsgrad": (bool, False)}),
+    "AdamW": Kind("Loshchilov and Hutter (2019).", {
+        "lr": _LR, "betas": (Betas, (0.9, 0.999)), "eps": (Positive, 1e-8), "weight_decay": (NotNegative, 0.01),
+        "amsgrad": (bool, False)}),
+    "NAdam": Kind("Adam with Nesterov momentum.", {
+        "lr": (NotNegative, 2e-3), "betas": (Betas, (0.9, 0.999)), "eps": (Positive, 1e-8), "weight_decay": _DECAY,
+        "momentum_decay": (NotNegative, 4e-3)}),
+    "RAdam": Kind("Adam with a rectified warm-up.", {
+        "lr": _LR, "betas": (Betas, (0.9, 0.999)), "eps": (Positive, 1e-8), "weight_decay": _DECAY}),
+    "Adamax": Kind("Adam with the infinity norm.", {
+        "lr": (NotNegative, 2e-3), "betas": (Betas, (0.9, 0.999)), "eps": (Positive, 1e-8), "weight_decay": _DECAY}),
+    "Adagrad": Kind("Duchi et al. (2011).", {
+        "lr": (NotNegative, 1e-2), "lr_decay": (NotNegative, 0.0), "weight_decay": _DECAY, "eps": (Positive, 1e-10)}),
+    "Adadelta": Kind("Zeiler (2012).", {
+        "lr": (NotNegative, 1.0), "rho": (Probability, 0.9), "eps": (Positive, 1e-6), "weight_decay": _DECAY}),
+    "RMSprop": Kind("Root mean square propagation.", {
+        "lr": (NotNegative, 1e-2), "alpha": (Probability, 0.99), "eps": (Positive, 1e-8), "weight_decay": _DECAY,
+        "momentum": (NotNegative, 0.0), "centered": (bool, False)}),
+    "Rprop": Kind("Resilient backpropagation, for full batches.", {
+        "lr": (NotNegative, 1e-2), "etas": (tuple[Positive, Positive], (0.5, 1.2)),
+        "step_sizes": (tuple[Positive, Positive], (1e-6, 50.0))}),
+    "ASGD": Kind("Averaged stochastic gradient descent.", {
+        "lr": (NotNegative, 1e-2), "lambd": (NotNegative, 1e-4), "alpha": (NotNegative, 0.75), "t0": (Positive, 1e6),
+        "weight_decay": _DECAY}),
+    "Adafactor": Kind("Shazeer and Stern (2018).", {
+        "lr": (NotNegative, 1e-2), "beta2_decay": (Finite, -0.8), "d": (Positive, 1.0), "weight_decay": _DECAY}),
+}  # fmt: skip
+
+_INTERVAL = (Literal["step", "epoch"], "epoch")
+
+SCHEDULES: Table = {
+    "StepLR": Kind("Multiplies the rate by gamma every step_size.", {
+        "step_size": Size, "gamma": (Positive, 0.1), "interval": _INTERVAL}),
+    "MultiStepLR": Kind("Multiplies the rate by gamma at milestones.", {
+        "milestones": tuple[Count, ...], "gamma": (Positive, 0.1), "interval": _INTERVAL}),
+    "ExponentialLR": Kind("Multiplies the rate by gamma each time.", {"gamma": Positive, "interval": _INTERVAL}),
+    "CosineAnnealingLR": Kind("Half a cosine down to eta_min; T_max is the whole run unless given.", {
+        "T_max": (Size | None, None), "eta_min": (NotNegative, 0.0), "interval": (Literal["step", "epoch"], "step")}),
+    "CosineAnnealingWarmRestarts": Kind("Cosines with restarts.", {
+        "T_0": Size, "T_mult": (Size, 1), "eta_min": (NotNegative, 0.0), "interval": _INTERVAL}),
+    "LinearLR": Kind("A line between two factors.", {
+        "start_factor": (Positive, 1 / 3), "end_factor": (NotNegative, 1.0), "total_iters": (Size, 5),
+        "interval": _INTERVAL}),
+    "ConstantLR": Kind("A smaller rate at first.", {
+        "factor": (Positive, 1 / 3), "total_iters": (Size, 5), "interval": _INTERVAL}),
+    "PolynomialLR": Kind("A polynomial down to zero; the whole run unless total_iters is given.", {
+        "total_iters": (Size | None, None), "power": (Positive, 1.0), "interval": (Literal["step", "epoch"], "step")}),
+    "OneCycleLR": Kind("Up to max_lr and down again over the whole run, step by step (Smith and Topin 2019).", {
+        "max_lr": Positive, "pct_start": (Probability, 0.3), "div_factor": (Positive, 25.0),
+        "final_div_factor": (Positive, 1e4)}),
+    "CyclicLR": Kind("Back and forth between two rates, step by step.", {
+        "base_lr": NotNegative, "max_lr": Positive, "step_size_up": (Size, 2000), "step_size_down": (Size | None, None),
+        "mode": (Literal["triangular", "triangular2", "exp_range"], "triangular"), "gamma": (Positive, 1.0)}),
+    "ReduceLROnPlateau": Kind("Multiplies the rate by factor when the monitored value stops improving.", {
+        "monitor": (str, "val/loss"), "mode": (Literal["min", "max"], "min"), "factor": (Probability, 0.1),
+        "patience": (Count, 10), "threshold": (NotNegative, 1e-4), "cooldown": (Count, 0),
+        "min_lr": (NotNegative, 0.0)}),
+}  # fmt: skip
+
+
+class BaseLoss(Part):
+    """What every loss has."""
+
+    kind: str
+
+
+class BaseOptimizer(Part):
+    """What every optimiser has."""
+
+    kind: str
+
+
+class BaseSchedule(Part):
+    """What every schedule has."""
+
+    kind: str
+
+
+LOSS_CLASSES = classes(LOSSES, BaseLoss)
+OPTIMIZER_CLASSES = classes(OPTIMIZERS, BaseOptimizer)
+SCHEDULE_CLASSES = classes(SCHEDULES, BaseSchedule)
+
+if TYPE_CHECKING:
+    Loss, Optimizer, Schedule = BaseLoss, BaseOptimizer, BaseSchedule
+else:
+    Loss, Optimizer, Schedule = map(closed_union, (LOSS_CLASSES, OPTIMIZER_CLASSES, SCHEDULE_CLASSES))
+
+METRICS: dict[str, str] = {
+    "accuracy": "Share of examples whose most probable class is right.",
+    "top5_accuracy": "Share of examples whose class is among the five most probable.",
+    "f1": "Macro-averaged F1 score over classes.",
+    "precision": "Macro-averaged precision over classes.",
+    "recall": "Macro-averaged recall over classes.",
+    "mae": "Mean absolute error.",
+    "mse": "Mean squared error.",
+    "r2": "Coefficient of determination.",
+}
+Metric = Literal["accuracy", "top5_accuracy", "f1", "precision", "recall", "mae", "mse", "r2"]
+
+
+class Objective(Part):
+    """What is minimised, and what is reported beside it."""
+
+    loss: Loss
+    metrics: Annotated[tuple[Metric, ...], Field(max_length=16)] = ()
+    output: Name | None = None  # which output of the network; the first one by default
+
+
+class EarlyStop(Part):
+    """Stop when the monitored value has not improved for `patience` evaluations."""
+
+    monitor: str = "val/loss"
+    mode: Literal["min", "max"] = "min"
+    patience: Size = 3
+    min_delta: NotNegative = 0.0
+
+
+class Checkpointing(Part):
+    """When checkpoints are taken and which are kept. The last one is always taken at the end."""
+
+    every_steps: Steps | None = None
+    every_seconds: Positive | None = 60.0
+    keep_last: Size = 2
+    keep_best: Count = 1
+    monitor: str = "val/loss"
+    mode: Literal["min", "max"] = "min"
+
+
+class Evaluation(Part):
+    """When the held-out examples are evaluated: at the end of every epoch unless `every_steps` says otherwise."""
+
+    every_steps: Steps | None = None
+
+
+class Training(Part):
+    """The plan."""
+
+    optimizer: Optimizer = Field(default_factory=lambda: OPTIMIZER_CLASSES["Adam"](kind="Adam"))  # type: ignore[call-arg,arg-type,return-value]
+    schedule: Schedule | None = None
+    epochs: Steps | None = None
+    steps: Steps | None = None
+    batch_size: Size = 64
+    accumulate: Size = 1
+    clip_norm: Positive | None = None
+    precision: Literal["float32", "bf16", "fp16"] = "float32"
+    mode: Literal["eager", "compiled"] = "eager"
+    device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
+    seed: Annotated[int, Field(strict=True, ge=0, le=2**63 - 1)] = 0
+    deterministic: bool = True
+    drop_last: bool = False
+    on_nan: Literal["fail", "skip", "ignore"] = "fail"
+    evaluate: Evaluation = Evaluation()
+    early_stop: EarlyStop | None = None
+    checkpoint: Checkpointing = Checkpointing()
+
+    @model_validator(mode="after")
+    def _one_length(self) -> "Training":
+        if self.epochs is not None and self.steps is not None:
+            raise problem("contradiction", "a plan is measured in epochs or in steps, not in both", "remove one")
+        return self
+
+    def total_steps(self, steps_per_epoch: int) -> int:
+        """Return the number of optimizer steps of the whole run (one epoch by default)."""
+        return self.steps or (self.epochs or 1) * steps_per_epoch

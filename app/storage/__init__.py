@@ -1,0 +1,1 @@
+"""Where artifacts lie: a directory or S3."""

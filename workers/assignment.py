@@ -1,0 +1,44 @@
+"""What a supervisor hands to a runner: everything an attempt needs, as JSON."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Resume:
+    """A listed checkpoint to go on from."""
+
+    checkpoint: str  # its id
+    step: int
+    files: tuple[Mapping[str, Any], ...]  # name, path, size, sha256, public
+
+
+@dataclass(frozen=True, slots=True)
+class Assignment:
+    """One attempt at one job."""
+
+    job_id: str
+    fence: int
+    spec: Mapping[str, Any]  # the job as the user wrote it
+    data_schema: Mapping[str, Any]
+    store_url: str
+    data_root: str  # where torchvision data sets lie
+    allow_downloads: bool = True
+    threads: int = 1
+    dataset_path: str | None = None  # key of uploaded content in the store
+    dataset_format: str | None = None  # npz, safetensors, csv
+    resume: tuple[Resume, ...] = field(default=())  # newest first; the first that verifies is used
+    store_options: Mapping[str, str] = field(default_factory=dict)
+
+    def to_json(self) -> str:
+        """Return the JSON form."""
+        return json.dumps(asdict(self))
+
+    @staticmethod
+    def from_json(text: str) -> "Assignment":
+        """Read the JSON form."""
+        body = json.loads(text)
+        body["resume"] = tuple(Resume(item["checkpoint"], item["step"], tuple(item["files"])) for item in body["resume"])
+        return Assignment(**body)

@@ -1,0 +1,105 @@
+"""What passes through the pipe between a supervisor and its runner: JSON, never pickle."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from enum import StrEnum
+from multiprocessing.connection import Connection
+from typing import Any, Literal
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """Points of one series, oldest first; equal lengths."""
+
+    step: list[int]
+    value: list[float]  # NaN and infinities are values like any other
+    time: list[float]  # Unix seconds
+    elapsed: list[float]  # seconds of training, without the time between attempts
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What the loop tells: where it is, new points, and remarkable things."""
+
+    phase: str | None = None
+    progress: Mapping[str, Any] | None = None  # step, epoch, total_steps, steps_per_epoch, rate, latest
+    series: Mapping[str, Block] = field(default_factory=dict)
+    events: tuple[tuple[str, Mapping[str, Any]], ...] = ()  # (kind, data)
+
+
+@dataclass(frozen=True, slots=True)
+class SavedFile:
+    """One file of a checkpoint in the artifact store."""
+
+    name: str  # weights.safetensors, weights.pth, model.py, state.safetensors, state.json
+    path: str  # key in the store
+    size: int
+    sha256: str
+    public: bool  # whether users may download it
+
+
+@dataclass(frozen=True, slots=True)
+class Saved:
+    """A checkpoint whose files are durable; it exists once the supervisor has committed its row."""
+
+    id: str
+    step: int
+    epoch: float
+    values: Mapping[str, float]
+    files: tuple[SavedFile, ...]
+    final: bool = False
+
+
+class Ending(StrEnum):
+    """Every way an attempt can end."""
+
+    SUCCEEDED = "succeeded"
+    CANCELLED = "cancelled"
+    PAUSED = "paused"
+    RELEASED = "released"  # told to stop, at a checkpoint
+    FAILED = "failed"  # the job's own fault: not retried
+    LOST = "lost"  # the machine's fault: retried
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How an attempt ended; recorded in one place, the supervisor."""
+
+    ending: Ending
+    result: Mapping[str, Any] | None = None
+    error: Mapping[str, Any] | None = None  # code, message, pointer, retryable
+
+
+Verb = Literal["cancel", "pause", "drain"]
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """What the supervisor asks of the runner."""
+
+    verb: Verb
+
+
+Message = Report | Saved | Outcome | Command
+_TYPES: dict[str, type[Message]] = {kind.__name__: kind for kind in (Report, Saved, Outcome, Command)}
+
+
+def send(pipe: Connection, message: Message) -> None:
+    """Send one message."""
+    body = {"type": type(message).__name__, **asdict(message)}
+    pipe.send_bytes(json.dumps(body).encode())
+
+
+def receive(pipe: Connection) -> Message:
+    """Receive one message; raises `EOFError` when the other side is gone."""
+    body = json.loads(pipe.recv_bytes())
+    kind = body.pop("type")
+    if kind == "Report":
+        body["series"] = {name: Block(**block) for name, block in body["series"].items()}
+        body["events"] = tuple((name, data) for name, data in body["events"])
+    if kind == "Saved":
+        body["files"] = tuple(SavedFile(**file) for file in body["files"])
+    if kind == "Outcome":
+        body["ending"] = Ending(body["ending"])
+    return _TYPES[kind](**body)

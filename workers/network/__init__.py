@@ -1,0 +1,1 @@
+"""The network: from spec to `torch.nn`, and to Python source."""

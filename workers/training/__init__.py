@@ -1,0 +1,1 @@
+"""The training: one loop, one declared state, three capabilities."""
