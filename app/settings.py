@@ -13,9 +13,13 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="GRAFTWERK_", frozen=True, extra="ignore")
 
-    home: Path = Field(Path.home() / ".graftwerk", description="Directory for the database, artifacts and the first key.")
+    home: Path = Field(
+        Path.home() / ".graftwerk", description="Directory for the database, artifacts and the first key."
+    )
     database_url: SecretStr | None = Field(None, description="SQLAlchemy URL; default: SQLite in the home directory.")
-    broker_url: SecretStr = Field(SecretStr("redis://127.0.0.1:6379/0"), description="Redis or Valkey URL for wake-ups.")
+    broker_url: SecretStr = Field(
+        SecretStr("redis://127.0.0.1:6379/0"), description="Redis or Valkey URL for wake-ups."
+    )
     artifact_url: str | None = Field(None, description="Directory or s3://bucket/prefix; default: artifacts/ in home.")
     s3_endpoint: str | None = Field(None, description="Endpoint of an S3-compatible store, when not AWS.")
     s3_region: str = Field("us-east-1", description="Region of the S3 bucket.")
@@ -40,7 +44,10 @@ class Settings(BaseSettings):
     max_parameters: int = Field(1_000_000_000, ge=1, description="Largest number of trainable parameters.")
     memory_limit: int = Field(16 << 30, ge=1 << 24, description="Largest estimated training memory in bytes.")
 
-    slots: int = Field(0, ge=0, description="Jobs a worker trains at once; 0: cores divided by threads.")
+    slots: int = Field(
+        0, ge=0, description="Jobs a worker trains at once; 0: one per GPU, else cores divided by threads."
+    )
+    gpus: int = Field(0, ge=0, description="GPUs of this worker; one slot each, and add gpu to the queues.")
     threads: int = Field(1, ge=1, description="Threads of one training process.")
     queues: str = Field("default", description="Comma-separated queues that a worker serves.")
     lease_seconds: float = Field(30.0, ge=1, description="How long a claim lasts without renewal.")
@@ -62,6 +69,15 @@ class Settings(BaseSettings):
         return self.artifact_url or str(self.home / "artifacts")
 
     @property
+    def store_options(self) -> dict[str, str]:
+        """What the S3 store needs besides its URL; empty for a directory."""
+        if not self.resolved_artifact_url.startswith("s3://"):
+            return {}
+        secrets = {"access_key_id": self.s3_access_key_id, "secret_access_key": self.s3_secret_access_key}
+        options = {name: secret.get_secret_value() for name, secret in secrets.items() if secret is not None}
+        return options | {"region": self.s3_region} | ({"endpoint": self.s3_endpoint} if self.s3_endpoint else {})
+
+    @property
     def resolved_data_root(self) -> Path:
         """Where torchvision datasets lie."""
         return self.data_root or self.home / "data"
@@ -69,7 +85,7 @@ class Settings(BaseSettings):
     @property
     def resolved_slots(self) -> int:
         """How many jobs one worker trains at once."""
-        return self.slots or max(1, (os.cpu_count() or 1) // self.threads)
+        return self.slots or self.gpus or max(1, (os.cpu_count() or 1) // self.threads)
 
 
 @lru_cache(maxsize=1)

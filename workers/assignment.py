@@ -27,6 +27,7 @@ class Assignment:
     data_root: str  # where torchvision data sets lie
     allow_downloads: bool = True
     threads: int = 1
+    gpu: int | None = None  # the only GPU this attempt may see
     dataset_path: str | None = None  # key of uploaded content in the store
     dataset_format: str | None = None  # npz, safetensors, csv
     resume: tuple[Resume, ...] = field(default=())  # newest first; the first that verifies is used
@@ -40,5 +41,7 @@ class Assignment:
     def from_json(text: str) -> "Assignment":
         """Read the JSON form."""
         body = json.loads(text)
-        body["resume"] = tuple(Resume(item["checkpoint"], item["step"], tuple(item["files"])) for item in body["resume"])
+        body["resume"] = tuple(
+            Resume(item["checkpoint"], item["step"], tuple(item["files"])) for item in body["resume"]
+        )
         return Assignment(**body)

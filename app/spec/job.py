@@ -34,7 +34,7 @@ class Job(Part):
     priority: Annotated[int, Field(strict=True, ge=-100, le=100)] = 0
     max_seconds: Positive | None = None
     retries: Annotated[Count, Field(le=20)] = 3
-    metadata: Annotated[dict[Annotated[str, Field(max_length=64)], Label], Field(max_length=32)] = {}
+    metadata: dict[Annotated[str, Field(max_length=64)], Label] = Field(default_factory=dict, max_length=32)
 
 
 def parse_job(document: Any) -> Job:

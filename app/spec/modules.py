@@ -20,7 +20,7 @@ _WHAT = {1: "a sequence", 2: "images", 3: "volumes"}
 
 def _per_dimension(dimensions: int, item: Any) -> Any:
     """One number for every spatial dimension, or one each."""
-    return item | Annotated[tuple[(item,) * dimensions], Field()]  # type: ignore[misc, valid-type]
+    return item | Annotated[tuple[(item,) * dimensions], Field()]  # type: ignore[misc]
 
 
 def _convolution(d: int) -> Kind:

@@ -31,12 +31,13 @@ def existing_path(location: Location, document: Any) -> list[str | int]:
     path: list[str | int] = []
     here = document
     for position, part in enumerate(location):
-        last = position == len(location) - 1
-        if isinstance(here, dict) and part in here:
-            here = here[part]
+        if isinstance(here, dict):
+            if part not in here and position < len(location) - 1:
+                continue
+            here = here.get(part)
         elif isinstance(here, list) and isinstance(part, int) and part < len(here):
             here = here[part]
-        elif not (last and isinstance(here, dict)):
+        else:
             continue
         path.append(part)
     return path

@@ -1,0 +1,75 @@
+"""Wake-ups: Celery messages that only say "work is waiting". A lost one costs seconds, see `workers.sweeper`."""
+
+import threading
+from types import TracebackType
+from typing import Self
+
+import structlog
+from celery import Celery
+
+WORK = "graftwerk.work"
+
+_log = structlog.get_logger(__name__)
+
+
+class Waker:
+    """Sends wake-ups from a thread of its own, so that a request neither waits for the broker nor fails with it.
+
+    Wake-ups for the same queue that pile up while the broker is slow are counted, and sent one message each.
+    """
+
+    def __init__(self, broker_url: str) -> None:
+        self._celery = Celery("graftwerk", broker=broker_url, set_as_current=False)
+        self._celery.conf.update(
+            task_ignore_result=True,
+            broker_connection_retry=False,
+            broker_transport_options={"socket_connect_timeout": 1.0, "socket_timeout": 2.0, "max_retries": 0},
+        )
+        self._due: list[str] = []
+        self._changed = threading.Condition()
+        self._closed = False
+        self._thread = threading.Thread(target=self._run, name="waker", daemon=True)
+        self._thread.start()
+
+    def wake(self, queue: str) -> None:
+        """Let a worker of the queue look for work, soon. Call after the commit."""
+        with self._changed:
+            if len(self._due) < 10_000:  # beyond that the sweeper's wake-ups do
+                self._due.append(queue)
+            self._changed.notify()
+
+    def close(self) -> None:
+        """Send what is due and stop."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify()
+        self._thread.join(timeout=5)
+        self._celery.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _run(self) -> None:
+        while True:
+            with self._changed:
+                self._changed.wait_for(lambda: self._due or self._closed)
+                due, self._due = self._due, []
+                if not due and self._closed:
+                    return
+            for position, queue in enumerate(due):
+                if not self._send(queue):
+                    _log.warning("wake_ups_dropped", queue=queue, count=len(due) - position)
+                    break
+
+    def _send(self, queue: str) -> bool:
+        try:
+            self._celery.send_task(WORK, queue=queue, retry=False, ignore_result=True)
+        except Exception as error:  # whatever the broker's client raises: the sweeper sends again
+            _log.warning("wake_up_failed", queue=queue, error=type(error).__name__)
+            return False
+        return True

@@ -1,0 +1,211 @@
+"""All SQL on jobs. Every function takes an open session and never commits.
+
+Every change of status is one guarded update plus one event row; see `app.jobs.states` for the table it obeys.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import String, cast, delete, func, select, update
+from sqlalchemy.orm import Session, aliased
+
+from app import events
+from app.db.tables import JobRow, now
+from app.errors import NotFound, StaleFence, StateForbids
+from app.events import EventKind
+from app.ids import new_id
+from app.jobs.states import TRANSITIONS, Status, Verb
+
+
+def insert(session: Session, **values: Any) -> JobRow:
+    """Insert a queued job and log that it was accepted."""
+    row = JobRow(id=new_id("job"), status=Status.QUEUED, progress={}, **values)
+    session.add(row)
+    session.flush()
+    events.append(session, row.id, EventKind.CREATED, {"status": Status.QUEUED})
+    session.refresh(row)
+    return row
+
+
+def find(session: Session, owner: str, job_id: str) -> JobRow:
+    """Return the owner's job; raises `NotFound` for any other."""
+    row = session.scalar(select(JobRow).where(JobRow.id == job_id, JobRow.owner == owner))
+    if row is None:
+        raise NotFound(f"there is no job {job_id}")
+    return row
+
+
+def page(
+    session: Session,
+    owner: str,
+    limit: int,
+    after: str | None = None,
+    status: Sequence[str] = (),
+    name: str | None = None,
+    labels: Mapping[str, str] | None = None,
+) -> tuple[Sequence[JobRow], bool]:
+    """Return up to `limit` jobs, newest first, older than the job `after`; and whether there are more."""
+    query = select(JobRow).where(JobRow.owner == owner)
+    if after is not None:
+        query = query.where(JobRow.id < after)
+    if status:
+        query = query.where(JobRow.status.in_(status))
+    if name is not None:
+        query = query.where(JobRow.name == name)
+    for key, value in (labels or {}).items():
+        query = query.where(JobRow.labels[key].as_string() == cast(value, String))
+    rows = session.scalars(query.order_by(JobRow.id.desc()).limit(limit + 1)).all()
+    return rows[:limit], len(rows) > limit
+
+
+def count(session: Session, status: Status) -> int:
+    """Return how many jobs have the status."""
+    return session.scalar(select(func.count()).select_from(JobRow).where(JobRow.status == status)) or 0
+
+
+def counts(session: Session) -> dict[str, int]:
+    """Return how many jobs there are by status."""
+    found = session.execute(select(JobRow.status, func.count()).group_by(JobRow.status)).tuples()
+    return {status.value: 0 for status in Status} | dict(found)
+
+
+def claim(session: Session, queues: Sequence[str], worker: str, lease_seconds: float) -> JobRow | None:
+    """Take the best queued job under a new fence, or return `None`.
+
+    Best is: the highest priority, then the owner with the fewest running jobs, then the longest waiting.
+    """
+    running = aliased(JobRow)
+    load = (
+        select(func.count())
+        .where(running.status == Status.RUNNING, running.owner == JobRow.owner)
+        .correlate(JobRow)
+        .scalar_subquery()
+    )
+    best = (
+        select(JobRow.id)
+        .where(JobRow.status == Status.QUEUED, JobRow.queue.in_(queues), JobRow.not_before <= now())
+        .order_by(JobRow.priority.desc(), load, JobRow.queued_at, JobRow.id)
+        .limit(1)
+        .with_for_update(skip_locked=True, of=JobRow)
+    )
+    job_id = session.scalar(best)
+    if job_id is None:
+        return None
+    return move(
+        session,
+        job_id,
+        Verb.CLAIM,
+        data={"worker": worker},
+        fence=JobRow.fence + 1,
+        worker=worker,
+        lease_until=now() + lease_seconds,
+        started_at=func.coalesce(JobRow.started_at, now()),
+        phase="claiming",
+    )
+
+
+def move(
+    session: Session,
+    job_id: str,
+    verb: Verb,
+    *,
+    held: int | None = None,
+    data: Mapping[str, Any] | None = None,
+    **values: Any,
+) -> JobRow:
+    """Carry out one transition: a guarded update and an event row.
+
+    `held` is the fence of the attempt that acts; a stale one raises `StaleFence`. A status that the verb does not
+    allow raises `StateForbids`.
+    """
+    sources, target = TRANSITIONS[verb]
+    before = session.scalar(select(JobRow).where(JobRow.id == job_id).with_for_update())
+    if before is None:
+        raise NotFound(f"there is no job {job_id}")
+    if held is not None and before.fence != held:
+        raise StaleFence(f"fence {held} of {job_id} is stale: the job is at {before.fence}")
+    if before.status not in sources:
+        raise StateForbids(f"the job is {before.status} and cannot {verb}")
+    source = before.status
+    statement = (
+        update(JobRow)
+        .where(JobRow.id == job_id, JobRow.status.in_(sources), JobRow.fence == before.fence)
+        .values(status=target, **values)
+        .execution_options(synchronize_session=False)
+    )
+    changed = session.execute(statement)
+    if changed.rowcount != 1:  # type: ignore[attr-defined]
+        raise StaleFence(f"{job_id} changed hands")
+    session.refresh(before)
+    log = {"verb": verb, "from": source, "to": target, **(data or {})}
+    events.append(session, job_id, EventKind.STATUS, log, before.fence)
+    session.refresh(before)
+    return before
+
+
+def hold(session: Session, job_id: str, fence: int) -> JobRow:
+    """Lock the job's row for a write by the attempt that owns it; raises `StaleFence` for any other attempt."""
+    row = session.scalar(select(JobRow).where(JobRow.id == job_id).with_for_update())
+    if row is None or row.fence != fence or row.status != Status.RUNNING:
+        raise StaleFence(f"fence {fence} of {job_id} is stale")
+    return row
+
+
+def renew(session: Session, job_id: str, fence: int, lease_seconds: float) -> str | None:
+    """Extend the lease and return the user's wish, if any; raises `StaleFence`."""
+    statement = (
+        update(JobRow)
+        .where(JobRow.id == job_id, JobRow.fence == fence, JobRow.status == Status.RUNNING)
+        .values(lease_until=now() + lease_seconds)
+        .returning(JobRow.id, JobRow.wish)
+        .execution_options(synchronize_session=False)
+    )
+    found = session.execute(statement).first()
+    if found is None:
+        raise StaleFence(f"fence {fence} of {job_id} is stale")
+    wish: str | None = found.wish
+    return wish
+
+
+def wish_of(session: Session, job_id: str, fence: int) -> str | None:
+    """Return the user's wish without renewing anything; raises `StaleFence`."""
+    found = session.execute(
+        select(JobRow.wish).where(JobRow.id == job_id, JobRow.fence == fence, JobRow.status == Status.RUNNING)
+    ).first()
+    if found is None:
+        raise StaleFence(f"fence {fence} of {job_id} is stale")
+    wish: str | None = found.wish
+    return wish
+
+
+def progressed(session: Session, job_id: str, **values: Any) -> None:
+    """Update what readers see of a running job (phase, progress) and its version."""
+    session.execute(
+        update(JobRow)
+        .where(JobRow.id == job_id)
+        .values(version=JobRow.version + 1, updated_at=now(), **values)
+        .execution_options(synchronize_session=False)
+    )
+
+
+def expired(session: Session, limit: int = 100) -> list[tuple[str, int]]:
+    """Return (job, fence) of running jobs whose lease ran out."""
+    query = select(JobRow.id, JobRow.fence).where(JobRow.status == Status.RUNNING, JobRow.lease_until < now())
+    return [(row.id, row.fence) for row in session.execute(query.limit(limit))]
+
+
+def unheard(session: Session, older_than: float) -> list[str]:
+    """Return the queues that hold claimable jobs for which no wake-up was sent lately, and note that one is sent."""
+    waiting = (
+        JobRow.status == Status.QUEUED,
+        JobRow.not_before <= now(),
+        JobRow.queued_at < now() - older_than,
+        JobRow.woken_at < now() - older_than,
+    )
+    sent = update(JobRow).where(*waiting).values(woken_at=now()).returning(JobRow.queue)
+    return list(session.scalars(sent.execution_options(synchronize_session=False)))
+
+
+def drop(session: Session, job_id: str) -> None:
+    """Delete the job and, by cascade, everything recorded about it."""
+    session.execute(delete(JobRow).where(JobRow.id == job_id).execution_options(synchronize_session=False))

@@ -1,0 +1,165 @@
+"""The rules of jobs: what is accepted, what a wish does, and how an attempt's end is recorded."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from app import checkpoints, events, idempotency
+from app.db.session import Database
+from app.db.tables import JobRow, now
+from app.errors import Overloaded, StateForbids
+from app.events import EventKind
+from app.idempotency import Answer
+from app.jobs import repository
+from app.jobs.states import ENDED, Status, Verb
+from app.spec.data import DataSchema
+from app.spec.job import Job
+
+BACKOFF = (0.0, 1.0, 4.0, 15.0, 60.0)  # seconds before the next attempt, by losses so far
+GPU_QUEUE = "gpu"
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """A job that passed every check."""
+
+    owner: str
+    job: Job
+    document: Mapping[str, Any]
+    schema: DataSchema
+    inspection: Mapping[str, Any]
+
+
+def queue_of(job: Job) -> str:
+    """Return the queue that serves the job: what needs a GPU goes to the workers that have one."""
+    needs_gpu = job.resources.gpus > 0 or job.training.device == "cuda"
+    return GPU_QUEUE if needs_gpu and job.resources.queue == "default" else job.resources.queue
+
+
+def create(
+    db: Database,
+    submission: Submission,
+    render: Callable[[JobRow], dict[str, Any]],
+    *,
+    max_queued: int,
+    idempotency_key: str | None = None,
+    digest: str = "",
+) -> Answer:
+    """Accept a job, once per idempotency key. `render` gives the answer's body. Raises `Overloaded`, `KeyReused`.
+
+    The caller sends the wake-up after this returns: commit, then send.
+    """
+
+    def unit(session: Session) -> Answer:
+        def effect() -> tuple[int, dict[str, Any]]:
+            if repository.count(session, Status.QUEUED) >= max_queued:
+                raise Overloaded(f"{max_queued} jobs are waiting already; try again later")
+            return 201, render(_insert(session, submission))
+
+        if idempotency_key is None:
+            return Answer(*effect(), replayed=False)
+        return idempotency.once(session, submission.owner, idempotency_key, digest, effect)
+
+    return db.run(unit)
+
+
+def _insert(session: Session, submission: Submission) -> JobRow:
+    job = submission.job
+    return repository.insert(
+        session,
+        owner=submission.owner,
+        name=job.name,
+        spec=dict(submission.document),
+        data_schema=submission.schema.model_dump(mode="json"),
+        inspection=dict(submission.inspection),
+        labels=dict(job.metadata),
+        queue=queue_of(job),
+        priority=job.priority,
+        max_seconds=job.max_seconds,
+    )
+
+
+def cancel(session: Session, owner: str, job_id: str) -> JobRow:
+    """Cancel at once if nobody trains the job, else note the wish. Cancelling twice is no error.
+
+    Raises `NotFound`, and `StateForbids` for a job that ended otherwise.
+    """
+    row = repository.find(session, owner, job_id)
+    if row.status == Status.CANCELLED or row.wish == "cancel":
+        return row
+    if row.status in ENDED:
+        raise StateForbids(f"the job has {row.status} and cannot be cancelled")
+    if row.status == Status.RUNNING:
+        repository.progressed(session, job_id, wish="cancel")
+        events.append(session, job_id, EventKind.WISH, {"wish": "cancel"}, row.fence)
+        session.refresh(row)
+        return row
+    return repository.move(session, job_id, Verb.CANCEL, finished_at=now(), wish=None, phase="")
+
+
+def delete(session: Session, owner: str, job_id: str) -> list[str]:
+    """Delete an ended job with everything recorded about it; returns the keys of files to remove afterwards."""
+    row = repository.find(session, owner, job_id)
+    if row.status not in ENDED:
+        raise StateForbids(f"the job is {row.status}; cancel it first")
+    keys = [file["path"] for saved in checkpoints.listed(session, job_id) for file in saved.files]
+    repository.drop(session, job_id)
+    return keys
+
+
+def succeed(session: Session, job_id: str, fence: int, result: Mapping[str, Any]) -> None:
+    """Record that the attempt trained to the end."""
+    _end(session, job_id, fence, Verb.SUCCEED, result=dict(result))
+
+
+def fail(session: Session, job_id: str, fence: int, error: Mapping[str, Any]) -> None:
+    """Record that the job itself is at fault."""
+    _end(session, job_id, fence, Verb.FAIL, data={"error": dict(error)}, error=dict(error))
+
+
+def cancelled(session: Session, job_id: str, fence: int) -> None:
+    """Record that the user's wish to cancel came true."""
+    _end(session, job_id, fence, Verb.CANCEL)
+
+
+def _end(
+    session: Session, job_id: str, fence: int, verb: Verb, data: Mapping[str, Any] | None = None, **values: Any
+) -> None:
+    ended = {"finished_at": now(), "lease_until": None, "wish": None, "phase": ""}
+    repository.move(session, job_id, verb, held=fence, data=data, **ended, **values)
+
+
+def release(session: Session, job_id: str, fence: int) -> None:
+    """Hand the job back after a checkpoint, because its worker must stop; a wish to cancel comes true instead."""
+    if repository.hold(session, job_id, fence).wish == "cancel":
+        return cancelled(session, job_id, fence)
+    repository.move(session, job_id, Verb.RELEASE, held=fence, **_waiting())
+    return None
+
+
+def paused(session: Session, job_id: str, fence: int) -> None:
+    """Record that the user's wish to pause came true, at a checkpoint."""
+    repository.move(session, job_id, Verb.PAUSE, held=fence, **_waiting() | {"wish": None})
+
+
+def lose(session: Session, job_id: str, fence: int, error: Mapping[str, Any], max_attempts: int) -> bool:
+    """Record that the attempt was lost to the machine; returns whether the job waits for another attempt."""
+    row = repository.hold(session, job_id, fence)
+    if row.wish == "cancel":
+        cancelled(session, job_id, fence)
+        return False
+    losses = row.attempts + 1
+    if losses > min(max_attempts, row.spec.get("retries", 3)):
+        gone = {**error, "retryable": True, "message": f"{error['message']} ({losses} attempts without a checkpoint)"}
+        fail(session, job_id, fence, gone)
+        return False
+    pause = BACKOFF[min(losses - 1, len(BACKOFF) - 1)]
+    waiting = _waiting() | {"attempts": losses, "not_before": now() + pause}
+    repository.move(session, job_id, Verb.LOSE, held=fence, data={"error": dict(error)}, **waiting)
+    return True
+
+
+def _waiting() -> dict[str, Any]:
+    return {"worker": None, "lease_until": None, "phase": "", "queued_at": now(), "woken_at": 0.0}

@@ -1,0 +1,57 @@
+"""Start a worker: ``python -m workers``."""
+
+import sys
+from typing import Any
+
+import structlog
+from celery.signals import worker_ready, worker_shutting_down
+
+from app.db.session import Database
+from app.jobs.dispatch import Waker
+from app.logs import configure
+from app.settings import settings
+from app.storage.open import open_store
+from workers import forkserver
+from workers.celery_app import create_celery, queue_names
+from workers.supervisor import Worker
+from workers.sweeper import Sweeper
+from workers.tasks import register
+
+_log = structlog.get_logger(__name__)
+
+
+def main() -> int:
+    """Serve until told to stop; then every attempt checkpoints and hands its job back."""
+    chosen = settings()
+    configure(chosen)
+    forkserver.warm_up()
+    queues = queue_names(chosen)
+    store = open_store(chosen.resolved_artifact_url, chosen.store_options)
+    with Waker(chosen.broker_url.get_secret_value()) as waker:
+        worker = Worker(chosen, Database(chosen.resolved_database_url), store, waker, queues)
+        sweeper = Sweeper(worker)
+
+        @worker_ready.connect(weak=False)
+        def on_ready(**_: Any) -> None:
+            _log.info("worker_ready", worker=worker.name, slots=chosen.resolved_slots, queues=queues)
+
+        @worker_shutting_down.connect(weak=False)
+        def on_shutting_down(**_: Any) -> None:
+            worker.draining.set()  # only a flag: Celery then waits for the attempts, which end at their next step
+
+        app = create_celery(chosen)
+        register(app, worker)
+        sweeper.start()
+        try:
+            app.worker_main(
+                ["worker", "--loglevel=WARNING", "--without-gossip", "--without-mingle", "--without-heartbeat"]
+            )
+        finally:
+            worker.draining.set()
+            sweeper.stop()
+            worker.db.close()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

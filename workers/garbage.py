@@ -1,0 +1,54 @@
+"""Removes files that no row lists, only ever after the commit that made them superfluous."""
+
+import structlog
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from app import checkpoints
+from app.db.session import Database
+from app.db.tables import CheckpointRow, JobRow
+from app.errors import GraftwerkError
+from app.spec.job import parse_job
+from app.storage.protocol import ArtifactStore
+
+_log = structlog.get_logger(__name__)
+
+
+def trim(db: Database, store: ArtifactStore, job_id: str) -> None:
+    """Drop the checkpoints that the plan no longer keeps, then their files."""
+    remove(store, db.run(_surplus, job_id))
+
+
+def _surplus(session: Session, job_id: str) -> list[str]:
+    job = session.get_one(JobRow, job_id)
+    plan = parse_job(job.spec).training.checkpoint
+    rows = checkpoints.surplus(session, job_id, plan.keep_last, plan.keep_best, plan.monitor, plan.mode)
+    keys = [file["path"] for row in rows for file in row.files]
+    checkpoints.remove(session, rows)
+    return keys
+
+
+def collect(db: Database, store: ArtifactStore, job_id: str, fence: int) -> None:
+    """Remove what attempts up to `fence` left behind without a row, for example half a checkpoint after a crash."""
+    listed = db.run(_listed, job_id)
+    found = store.keys(f"jobs/{job_id}/")
+    remove(store, [key for key in found if key not in listed and _fence(key) <= fence])
+
+
+def _listed(session: Session, job_id: str) -> set[str]:
+    rows = session.scalars(select(CheckpointRow.files).where(CheckpointRow.job_id == job_id))
+    return {file["path"] for files in rows for file in files}
+
+
+def _fence(key: str) -> int:
+    """Keys are ``jobs/<job>/<fence>/…``."""
+    return int(key.split("/")[2])
+
+
+def remove(store: ArtifactStore, keys: list[str]) -> None:
+    """Delete files; one that cannot be deleted now is left for the next collection."""
+    for key in keys:
+        try:
+            store.delete(key)
+        except (GraftwerkError, OSError) as error:
+            _log.warning("file_not_deleted", key=key, error=str(error))

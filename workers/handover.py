@@ -1,0 +1,32 @@
+"""From a claimed job to the assignment of its attempt."""
+
+from sqlalchemy.orm import Session
+
+from app import checkpoints, datasets
+from app.db.tables import JobRow
+from app.settings import Settings
+from workers.assignment import Assignment, Resume
+
+CANDIDATES = 3  # checkpoints handed over: the newest, and older ones in case it does not verify
+
+
+def assignment_for(session: Session, job: JobRow, settings: Settings, gpu: int | None) -> Assignment:
+    """Return everything the attempt needs; raises `NotFound` when the job's data set is gone."""
+    listed = checkpoints.listed(session, job.id)[:CANDIDATES]
+    data = job.spec.get("data", {})
+    uploaded = datasets.find(session, job.owner, data["id"]) if data.get("kind") == "dataset" else None
+    return Assignment(
+        job_id=job.id,
+        fence=job.fence,
+        spec=job.spec,
+        data_schema=job.data_schema,
+        store_url=settings.resolved_artifact_url,
+        store_options=settings.store_options,
+        data_root=str(settings.resolved_data_root),
+        allow_downloads=settings.allow_downloads,
+        threads=settings.threads,
+        gpu=gpu,
+        dataset_path=uploaded.path if uploaded else None,
+        dataset_format=uploaded.source.get("format") if uploaded else None,
+        resume=tuple(Resume(row.id, row.step, tuple(row.files)) for row in listed),
+    )

@@ -1,0 +1,220 @@
+"""Claim → spawn → watch → Outcome → record. The supervisor never imports torch and owns every write of its attempt."""
+
+import os
+import signal
+import socket
+import threading
+import time
+from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from multiprocessing.connection import Connection
+from multiprocessing.context import ForkServerProcess
+
+import structlog
+
+from app.db.session import Database
+from app.db.tables import JobRow
+from app.errors import DatabaseAway, NotFound, StaleFence
+from app.jobs import repository
+from app.jobs.dispatch import Waker
+from app.settings import Settings
+from app.storage.protocol import ArtifactStore
+from workers import forkserver, garbage
+from workers.handover import assignment_for
+from workers.messages import Command, Ending, Message, Outcome, Saved, Verb, receive, send
+from workers.record import record
+
+CANCEL_SECONDS = 2.0  # a cancelled attempt that has not ended by then is killed
+LOOK_SECONDS = 0.5  # how often the user's wish and the clock are looked at
+BACKLOG = 10_000  # messages kept while the database is away; beyond that the attempt waits on its pipe
+
+_log = structlog.get_logger(__name__)
+
+
+class Worker:
+    """What all slots of a worker process share."""
+
+    def __init__(self, settings: Settings, db: Database, store: ArtifactStore, waker: Waker, queues: list[str]) -> None:
+        self.settings = settings
+        self.db = db
+        self.store = store
+        self.waker = waker
+        self.queues = queues
+        self.name = f"{socket.gethostname()}:{os.getpid()}"
+        self.draining = threading.Event()
+        self._gpus: deque[int | None] = deque(range(settings.gpus)) or deque([None] * settings.resolved_slots)
+
+    def work(self) -> int:
+        """Claim and supervise jobs until none is waiting; returns how many attempts were made."""
+        attempts = 0
+        while not self.draining.is_set():
+            try:
+                job = self.db.run(repository.claim, self.queues, self.name, self.settings.lease_seconds)
+            except DatabaseAway:
+                return attempts  # the sweeper wakes us when the database is back
+            if job is None:
+                return attempts
+            with self._gpu() as gpu:
+                Attempt(self, job, gpu).run()
+            attempts += 1
+        return attempts
+
+    @contextmanager
+    def _gpu(self) -> Iterator[int | None]:
+        gpu = self._gpus.popleft() if self._gpus else None
+        try:
+            yield gpu
+        finally:
+            self._gpus.append(gpu)
+
+
+class Attempt:
+    """One attempt at one job, from its claim to the record of its Outcome."""
+
+    def __init__(self, worker: Worker, job: JobRow, gpu: int | None) -> None:
+        self.worker = worker
+        self.job = job
+        self.fence = job.fence
+        self._gpu = gpu
+        self._backlog: deque[Message] = deque()
+        self._asked: Verb | None = None
+        self._kill_at = float("inf")
+        self._renew_at = 0.0
+        self._look_at = 0.0
+        self._deadline = (job.started_at or 0.0) + job.max_seconds if job.max_seconds else float("inf")
+        self._log = _log.bind(job_id=job.id, fence=self.fence)
+
+    def run(self) -> None:
+        """Train the job in a child process and record how it ended."""
+        self._log.info("attempt_started", worker=self.worker.name)
+        try:
+            assignment = self.worker.db.run(assignment_for, self.job, self.worker.settings, self._gpu)
+        except (NotFound, DatabaseAway) as error:
+            self._finish(_lost("assignment_failed", error.detail))
+            return
+        try:
+            process, pipe = forkserver.start(assignment)
+        except OSError as error:
+            self._finish(_lost("spawn_failed", f"no process could be started: {error}"))
+            return
+        try:
+            outcome = self._watch(process, pipe)
+        except StaleFence:
+            self._log.warning("attempt_superseded")  # another attempt owns the job: stop without a word
+            return
+        finally:
+            _kill(process)
+            pipe.close()
+        self._finish(outcome)
+
+    def _watch(self, process: ForkServerProcess, pipe: Connection) -> Outcome:
+        """Pass messages on until the attempt ends. Raises `StaleFence` when the job belongs to somebody else."""
+        while True:
+            message = self._next(process, pipe)
+            if isinstance(message, Outcome):
+                return message
+            if message is not None:
+                self._backlog.append(message)
+            self._write()
+            self._look(pipe)
+            if time.monotonic() >= self._kill_at:
+                _kill(process)
+                return self._killed()
+
+    def _next(self, process: ForkServerProcess, pipe: Connection) -> Message | None:
+        """Return the next message, `None` if there is none yet, or a loss if the process died without an Outcome."""
+        if len(self._backlog) >= BACKLOG:
+            time.sleep(LOOK_SECONDS)
+            return None
+        try:
+            return receive(pipe) if pipe.poll(min(LOOK_SECONDS, self.worker.settings.lease_seconds / 4)) else None
+        except (EOFError, OSError):
+            process.join(timeout=1)
+            if self._asked in ("cancel", "drain"):
+                return self._killed()
+            return _lost("runner_died", f"the training process ended with exit code {process.exitcode}")
+
+    def _write(self) -> None:
+        """Write what came, oldest first; while the database is away it waits here."""
+        with suppress(DatabaseAway):
+            while self._backlog:
+                self.worker.db.run(record, self.job.id, self.fence, self._backlog[0], self.worker.settings)
+                if isinstance(self._backlog.popleft(), Saved):
+                    garbage.trim(self.worker.db, self.worker.store, self.job.id)
+
+    def _look(self, pipe: Connection) -> None:
+        """Renew the lease, and pass on what the user or the worker wishes."""
+        clock = time.monotonic()
+        if clock < self._look_at:
+            return
+        self._look_at = clock + LOOK_SECONDS
+        wish: str | None = None
+        with suppress(DatabaseAway):
+            if clock >= self._renew_at:
+                lease = self.worker.settings.lease_seconds
+                wish = self.worker.db.run(repository.renew, self.job.id, self.fence, lease)
+                self._renew_at = clock + lease / 3
+            else:
+                wish = self.worker.db.run(repository.wish_of, self.job.id, self.fence)
+        if wish == "cancel" or time.time() > self._deadline:
+            self._ask(pipe, "cancel", CANCEL_SECONDS)
+        elif self.worker.draining.is_set():
+            self._ask(pipe, "drain", self.worker.settings.drain_seconds)
+        elif wish == "pause":
+            self._ask(pipe, "pause", float("inf"))
+
+    def _ask(self, pipe: Connection, verb: Verb, patience: float) -> None:
+        if self._asked == verb:
+            return
+        self._asked = verb
+        self._kill_at = time.monotonic() + patience
+        with suppress(OSError):
+            send(pipe, Command(verb))
+
+    def _killed(self) -> Outcome:
+        return Outcome(Ending.CANCELLED if self._asked == "cancel" else Ending.RELEASED)
+
+    def _finish(self, outcome: Outcome) -> None:
+        """Record the Outcome, however long the database is away, unless the job has changed hands meanwhile."""
+        if outcome.ending is Ending.CANCELLED and time.time() > self._deadline:
+            message = f"the job ran longer than max_seconds ({self.job.max_seconds:g})"
+            error = {"code": "time_limit", "message": message, "pointer": "/max_seconds", "retryable": False}
+            outcome = Outcome(Ending.FAILED, error=error)
+        self._backlog.append(outcome)
+        try:
+            self._settle()
+        except StaleFence:
+            self._log.warning("outcome_refused", ending=outcome.ending)
+            return
+        self._log.info("attempt_ended", ending=outcome.ending, error=outcome.error)
+        with suppress(DatabaseAway):
+            garbage.collect(self.worker.db, self.worker.store, self.job.id, self.fence)
+        if outcome.ending in (Ending.LOST, Ending.RELEASED):
+            self.worker.waker.wake(self.job.queue)
+
+    def _settle(self) -> None:
+        """Write the backlog; a worker that must stop does not wait for the database longer than its grace.
+
+        What is then lost is recovered by the sweeper: the lease expires and the job goes on from its checkpoint.
+        """
+        patience = self.worker.settings.drain_seconds
+        self._write()
+        while self._backlog and patience > 0:
+            time.sleep(LOOK_SECONDS)
+            patience -= LOOK_SECONDS if self.worker.draining.is_set() else 0
+            self._write()
+
+
+def _lost(code: str, message: str) -> Outcome:
+    return Outcome(Ending.LOST, error={"code": code, "message": message, "pointer": "", "retryable": True})
+
+
+def _kill(process: ForkServerProcess) -> None:
+    """End the attempt's whole process group; it has one of its own as soon as it runs."""
+    if process.pid is not None and process.is_alive():
+        process.join(timeout=0.2)  # an attempt that has sent its Outcome is about to end
+        for end in (os.killpg, os.kill):
+            with suppress(ProcessLookupError, PermissionError):
+                end(process.pid, signal.SIGKILL)
+    process.join(timeout=5)

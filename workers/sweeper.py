@@ -1,0 +1,67 @@
+"""Heals what was lost: unsent wake-ups, expired leases, old answers. Runs in every worker; all it does is guarded."""
+
+import threading
+import time
+
+import structlog
+
+from app import idempotency
+from app.errors import DatabaseAway, StaleFence
+from app.jobs import repository, service
+from workers.supervisor import Worker
+
+UNHEARD_SECONDS = 10.0  # a queued job without a wake-up for that long gets one
+PURGE_SECONDS = 3600.0
+
+_log = structlog.get_logger(__name__)
+
+
+class Sweeper:
+    """A thread that makes a round every `sweep_seconds`."""
+
+    def __init__(self, worker: Worker) -> None:
+        self._worker = worker
+        self._stop = threading.Event()
+        self._trust_leases_at = 0.0  # after a database outage nobody could renew: wait one lease time
+        self._purge_at = 0.0
+        self._thread = threading.Thread(target=self._run, name="sweeper", daemon=True)
+
+    def start(self) -> None:
+        """Begin."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End after the current round."""
+        self._stop.set()
+        self._thread.join(timeout=5)
+
+    def _run(self) -> None:
+        while not self._stop.wait(self._worker.settings.sweep_seconds):
+            try:
+                self.sweep()
+            except DatabaseAway:
+                self._trust_leases_at = time.monotonic() + self._worker.settings.lease_seconds
+                _log.warning("database_away")
+            except Exception:  # a fault in one round must not end healing for good
+                _log.exception("sweep_failed")
+
+    def sweep(self) -> None:
+        """Make one round."""
+        clock = time.monotonic()
+        if clock >= self._trust_leases_at:
+            self._expire()
+        for queue in self._worker.db.run(repository.unheard, UNHEARD_SECONDS):
+            self._worker.waker.wake(queue)
+        if clock >= self._purge_at:
+            self._worker.db.run(idempotency.purge)
+            self._purge_at = clock + PURGE_SECONDS
+
+    def _expire(self) -> None:
+        db, settings = self._worker.db, self._worker.settings
+        error = {"code": "worker_lost", "message": "the worker stopped renewing its lease", "pointer": ""}
+        for job_id, fence in db.run(repository.expired):
+            try:
+                waits = db.run(service.lose, job_id, fence, error, settings.max_attempts)
+            except StaleFence:
+                continue  # another sweeper was faster, or the attempt ended after all
+            _log.warning("lease_expired", job_id=job_id, fence=fence, requeued=waits)

@@ -1,0 +1,14 @@
+"""The tasks: three lines each."""
+
+from celery import Celery
+
+from app.jobs.dispatch import WORK
+from workers.supervisor import Worker
+
+
+def register(app: Celery, worker: Worker) -> None:
+    """Register the tasks of a worker."""
+
+    @app.task(name=WORK, ignore_result=True)
+    def work() -> None:
+        worker.work()
