@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, TypeAdapter, model_validator
 
 from app.spec.base import Count, Finite, Name, NotNegative, Part, Positive, Probability, Size, problem
 from app.spec.kinds import Kind, Table, classes, closed_union
@@ -126,7 +126,9 @@ OPTIMIZER_CLASSES = classes(OPTIMIZERS, BaseOptimizer)
 SCHEDULE_CLASSES = classes(SCHEDULES, BaseSchedule)
 
 if TYPE_CHECKING:
-    Loss, Optimizer, Schedule = BaseLoss, BaseOptimizer, BaseSchedule
+    Loss = BaseLoss
+    Optimizer = BaseOptimizer
+    Schedule = BaseSchedule
 else:
     Loss, Optimizer, Schedule = map(closed_union, (LOSS_CLASSES, OPTIMIZER_CLASSES, SCHEDULE_CLASSES))
 
@@ -177,10 +179,15 @@ class Evaluation(Part):
     every_steps: Steps | None = None
 
 
+def _adam() -> BaseOptimizer:
+    """Return the default: Adam with its own defaults."""
+    return TypeAdapter[BaseOptimizer](Optimizer).validate_python({"kind": "Adam"})
+
+
 class Training(Part):
     """The plan."""
 
-    optimizer: Optimizer = Field(default_factory=lambda: OPTIMIZER_CLASSES["Adam"](kind="Adam"))  # type: ignore[call-arg,arg-type,return-value]
+    optimizer: Optimizer = Field(default_factory=_adam)
     schedule: Schedule | None = None
     epochs: Steps | None = None
     steps: Steps | None = None
