@@ -1,0 +1,121 @@
+"""Real processes: `graftwerk up` with its API, its Celery worker and its Valkey, driven over HTTP."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psutil
+
+TIMEOUT = 60.0
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def until(condition: Callable[[], Any], what: str, seconds: float = TIMEOUT) -> Any:
+    """Return the first true value of `condition`."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        value = condition()
+        if value:
+            return value
+        time.sleep(0.05)
+    raise AssertionError(f"{what} did not happen within {seconds:g} s")
+
+
+@dataclass
+class Service:
+    """A running service and the ways a test looks at it."""
+
+    home: Path
+    port: int = field(default_factory=free_port)
+    process: subprocess.Popen[bytes] | None = None
+    environment: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def log(self) -> str:
+        return (self.home.parent / f"{self.home.name}.log").read_text()
+
+    def start(self, *options: str) -> None:
+        command = [sys.executable, "-m", "graftwerk", "up", "--home", str(self.home), "--port", str(self.port)]
+        environment = os.environ | {"GRAFTWERK_LEASE_SECONDS": "4", "GRAFTWERK_SWEEP_SECONDS": "0.5"} | self.environment
+        with (self.home.parent / f"{self.home.name}.log").open("ab") as log:
+            self.process = subprocess.Popen([*command, *options], env=environment, stdout=log, stderr=log)
+        until(self.ready, "readiness")
+
+    def ready(self) -> bool:
+        assert self.process is not None
+        assert self.process.poll() is None, self.log
+        try:
+            return (self.home / "key").exists() and httpx.get(f"{self.url}/readyz").is_success
+        except httpx.TransportError:
+            return False
+
+    def stop(self) -> int:
+        assert self.process is not None
+        self.process.send_signal(signal.SIGINT)
+        return self.process.wait(timeout=40)
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def http(self) -> httpx.Client:
+        key = (self.home / "key").read_text().strip()
+        return httpx.Client(base_url=self.url, headers={"Authorization": f"Bearer {key}"}, timeout=30)
+
+    def submit(self, spec: dict[str, Any], **headers: str) -> dict[str, Any]:
+        with self.http as http:
+            answer = http.post("/v1/jobs", json=spec, headers=headers)
+        assert answer.status_code == 201, answer.text
+        return answer.json()  # type: ignore[no-any-return]
+
+    def job(self, job_id: str) -> dict[str, Any]:
+        with self.http as http:
+            return http.get(f"/v1/jobs/{job_id}").raise_for_status().json()  # type: ignore[no-any-return]
+
+    def wait(self, job_id: str, *statuses: str, seconds: float = TIMEOUT) -> dict[str, Any]:
+        wanted = statuses or ("succeeded", "failed", "cancelled")
+        return until(lambda: (job := self.job(job_id))["status"] in wanted and job, f"{wanted}", seconds)  # type: ignore[no-any-return]
+
+    def training(self, job_id: str, step: int = 1) -> dict[str, Any]:
+        """Wait until the job has trained some steps."""
+        return until(lambda: (job := self.job(job_id))["progress"].get("step", 0) >= step and job, f"step {step}")  # type: ignore[no-any-return]
+
+    def processes(self, *words: str) -> list[psutil.Process]:
+        """Return the service's processes whose command line has all the words."""
+        assert self.process is not None
+        found = []
+        for process in psutil.Process(self.process.pid).children(recursive=True):
+            try:
+                line = " ".join(process.cmdline())
+            except psutil.Error:
+                continue
+            if all(word in line for word in words):
+                found.append(process)
+        return found
+
+
+def digits(**training: Any) -> dict[str, Any]:
+    """Return a small job on the bundled digits."""
+    plan = {"epochs": 2, "batch_size": 64, "optimizer": {"kind": "Adam", "lr": 0.003}} | training
+    return {
+        "version": 1, "name": "digits",
+        "model": {"layers": [{"kind": "Flatten"}, {"kind": "Linear", "out_features": 64}, {"kind": "ReLU"},
+                             {"kind": "Dropout", "p": 0.1}, {"kind": "Linear", "out_features": 10}]},
+        "data": {"kind": "builtin", "name": "digits", "validation": {"fraction": 0.2}},
+        "objective": {"loss": {"kind": "CrossEntropyLoss"}, "metrics": ["accuracy"]},
+        "training": plan,
+    }  # fmt: skip

@@ -1,0 +1,83 @@
+"""Whatever dies: the job ends, once, with the weights of a run that nobody disturbed."""
+
+import hashlib
+import signal
+from typing import Any
+
+import psutil
+
+from tests.acceptance.service import Service, digits, until
+
+PLAN: dict[str, Any] = {"epochs": 40, "checkpoint": {"every_steps": 40, "every_seconds": None}}
+
+
+def weights_hash(service: Service, job_id: str) -> str:
+    with service.http as http:
+        answer = http.get(f"/v1/jobs/{job_id}/weights", params={"which": "latest"}).raise_for_status()
+    return hashlib.sha256(answer.content).hexdigest()
+
+
+def training_processes(service: Service) -> list[psutil.Process]:
+    """Return the children of the worker's forkserver: the running attempts."""
+    servers = service.processes("multiprocessing.forkserver", "workers.")
+    return [child for server in servers for child in server.children()]
+
+
+def steps(service: Service, job: dict[str, Any]) -> list[int]:
+    with service.http as http:
+        rows = http.get(job["urls"]["metrics"], headers={"Accept": "text/csv"}, params={"names": "train/loss"}).text
+    return [int(line.split(",")[1]) for line in rows.strip().splitlines()[1:]]
+
+
+def test_a_killed_runner_and_a_killed_worker_change_nothing(lone_service: Service) -> None:
+    service = lone_service
+    service.start("--slots", "1")
+    undisturbed = service.wait(service.submit(digits(**PLAN))["id"])
+    assert undisturbed["status"] == "succeeded", undisturbed["error"]
+
+    job_id = service.submit(digits(**PLAN))["id"]
+    service.training(job_id, step=100)
+    for process in training_processes(service):
+        process.send_signal(signal.SIGKILL)
+    until(lambda: service.job(job_id)["status"] == "running" and training_processes(service), "another attempt", 10)
+
+    for process in service.processes("-m workers"):
+        process.send_signal(signal.SIGKILL)
+    job = service.wait(job_id, seconds=90)
+
+    assert job["status"] == "succeeded", job["error"]
+    assert weights_hash(service, job_id) == weights_hash(service, undisturbed["id"])
+    assert steps(service, job) == list(range(1, job["progress"]["total_steps"] + 1))
+    assert [move["verb"] for move in job["transitions"]].count("claim") == 3
+    until(lambda: not training_processes(service), "the end of every attempt", 5)
+
+
+def test_stopping_the_service_loses_no_step(lone_service: Service) -> None:
+    service = lone_service
+    service.start("--slots", "1")
+    job_id = service.submit(digits(epochs=400, checkpoint={"every_steps": 10**6, "every_seconds": None}))["id"]
+    service.training(job_id, step=50)
+    assert service.stop() == 0, service.log
+    service.start("--slots", "1")
+    job = service.wait(job_id)
+    assert job["status"] == "succeeded", job["error"]
+    assert [move["verb"] for move in job["transitions"]] == ["claim", "release", "claim", "succeed"]
+    with service.http as http:
+        listed = http.get(f"/v1/jobs/{job_id}/events", params={"limit": 1000}).json()["items"]
+    resumed = [event["data"]["step"] for event in listed if event["kind"] == "rewound"]
+    assert resumed[0] == 0
+    assert resumed[1] >= 50
+
+
+def test_a_job_outlives_its_broker_and_jobs_are_accepted_without_one(lone_service: Service) -> None:
+    service = lone_service
+    service.start("--slots", "1")
+    job_id = service.submit(digits(epochs=300))["id"]
+    service.training(job_id)
+    brokers = service.processes("valkey-server") or service.processes("redis-server")
+    assert brokers, [process.cmdline() for process in service.processes()]
+    for broker in brokers:
+        broker.send_signal(signal.SIGKILL)
+    second = service.submit(digits(epochs=1))["id"]
+    assert service.wait(job_id)["status"] == "succeeded"
+    assert service.wait(second)["status"] == "succeeded"

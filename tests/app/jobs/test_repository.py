@@ -1,0 +1,202 @@
+"""Guarded transitions, on both databases."""
+
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+from sqlalchemy import update
+
+from app import events
+from app.db.session import Database
+from app.db.tables import JobRow, now
+from app.errors import NotFound, StaleFence, StateForbids
+from app.jobs import repository, service
+from app.jobs.states import ENDED, TRANSITIONS, Status, Verb
+
+LOST = {"code": "worker_lost", "message": "gone", "pointer": ""}
+
+
+def submit(database: Database, owner: str = "anna", **values: Any) -> str:
+    base: dict[str, Any] = {
+        "owner": owner, "name": "job", "spec": {"retries": 3}, "data_schema": {}, "inspection": {}, "labels": {},
+        "queue": "default", "priority": 0,
+    }  # fmt: skip
+    return database.run(repository.insert, **(base | values)).id
+
+
+def claim(database: Database, queues: tuple[str, ...] = ("default",)) -> JobRow | None:
+    return database.run(repository.claim, queues, "w1", 30.0)
+
+
+def force(database: Database, job_id: str, **values: Any) -> None:
+    database.run(lambda session: session.execute(update(JobRow).where(JobRow.id == job_id).values(**values)))
+
+
+def test_a_claim_counts_the_fence_up_and_leases(database: Database) -> None:
+    job_id = submit(database)
+    job = claim(database)
+    assert job is not None
+    assert (job.id, job.status, job.fence, job.worker) == (job_id, "running", 1, "w1")
+    assert claim(database) is None
+    assert database.run(repository.renew, job_id, 1, 30.0) is None
+
+
+def test_claims_go_by_priority_then_fairness_then_age(database: Database) -> None:
+    first, second = submit(database), submit(database)
+    other = submit(database, owner="bert")
+    urgent = submit(database, priority=5)
+    order = []
+    while (job := claim(database)) is not None:
+        order.append(job.id)
+    assert order == [urgent, other, first, second]
+
+
+def test_a_claim_looks_at_its_own_queues_only(database: Database) -> None:
+    submit(database, queue="gpu")
+    assert claim(database) is None
+    assert claim(database, ("default", "gpu")) is not None
+
+
+def test_a_job_is_claimed_once_by_many_workers(database: Database) -> None:
+    expected = {submit(database) for _ in range(12)}
+    with ThreadPoolExecutor(4) as pool:
+        claimed = [job.id for job in pool.map(lambda _: claim(database), range(40)) if job is not None]
+    assert len(claimed) == 12
+    assert set(claimed) == expected
+
+
+@pytest.mark.parametrize("verb", list(Verb))
+@pytest.mark.parametrize("status", list(Status))
+def test_only_the_table_s_transitions_happen(database: Database, verb: Verb, status: Status) -> None:
+    job_id = submit(database)
+    force(database, job_id, status=status)
+    sources, target = TRANSITIONS[verb]
+    if status in sources:
+        assert database.run(repository.move, job_id, verb).status == target
+        last = database.run(events.after, job_id, 0, 10)[-1]
+        assert (last.kind, last.data["from"], last.data["to"]) == ("status", status, target)
+    else:
+        with pytest.raises(StateForbids):
+            database.run(repository.move, job_id, verb)
+
+
+def test_a_stale_fence_changes_nothing(database: Database) -> None:
+    job_id = submit(database)
+    claim(database)
+    database.run(service.lose, job_id, 1, LOST, 5)
+    claim(database)
+    for write in (
+        lambda: database.run(repository.hold, job_id, 1),
+        lambda: database.run(repository.renew, job_id, 1, 30.0),
+        lambda: database.run(repository.wish_of, job_id, 1),
+        lambda: database.run(service.succeed, job_id, 1, {}),
+        lambda: database.run(service.fail, job_id, 1, LOST),
+    ):
+        with pytest.raises(StaleFence):
+            write()
+    assert database.run(repository.find, "anna", job_id).status == "running"
+
+
+def test_losses_are_counted_and_end_in_failure(database: Database) -> None:
+    job_id = submit(database, spec={"retries": 1})
+    claim(database)
+    assert database.run(service.lose, job_id, 1, LOST, 5)
+    claim(database)
+    assert not database.run(service.lose, job_id, 2, LOST, 5)
+    job = database.run(repository.find, "anna", job_id)
+    assert job.status == "failed"
+    assert job.error is not None
+    assert job.error["retryable"]
+
+
+def test_an_expired_lease_is_found_and_lost_once(database: Database) -> None:
+    job_id = submit(database)
+    claim(database)
+    assert database.run(repository.expired) == []
+    force(database, job_id, lease_until=now() - 1)
+    assert database.run(repository.expired) == [(job_id, 1)]
+    assert database.run(service.lose, job_id, 1, LOST, 5)
+    with pytest.raises(StaleFence):
+        database.run(service.lose, job_id, 1, LOST, 5)
+
+
+def test_a_second_loss_waits_before_the_next_attempt(database: Database) -> None:
+    job_id = submit(database)
+    for fence in (1, 2):
+        assert claim(database) is not None
+        database.run(service.lose, job_id, fence, LOST, 5)
+    assert claim(database) is None
+    force(database, job_id, not_before=0.0)
+    assert claim(database) is not None
+
+
+def test_unheard_jobs_are_woken_once_per_period(database: Database) -> None:
+    job_id = submit(database)
+    assert database.run(repository.unheard, 10.0) == []
+    force(database, job_id, queued_at=now() - 11)
+    assert database.run(repository.unheard, 10.0) == ["default"]
+    assert database.run(repository.unheard, 10.0) == []
+
+
+def test_cancel_is_at_once_for_a_queued_job_and_a_wish_for_a_running_one(database: Database) -> None:
+    queued, running = submit(database, priority=-1), submit(database)
+    claim(database)
+    assert database.run(service.cancel, "anna", queued).status == "cancelled"
+    assert database.run(service.cancel, "anna", queued).status == "cancelled"
+    assert database.run(service.cancel, "anna", running).wish == "cancel"
+    seq = database.run(repository.find, "anna", running).last_seq
+    assert database.run(service.cancel, "anna", running).last_seq == seq  # idempotent: no second event
+    assert not database.run(service.lose, running, 1, LOST, 5)  # the wish comes true however the attempt ends
+    assert database.run(repository.find, "anna", running).status == "cancelled"
+
+
+def test_an_ended_job_cannot_be_cancelled_and_a_running_one_not_deleted(database: Database) -> None:
+    job_id = submit(database)
+    claim(database)
+    with pytest.raises(StateForbids):
+        database.run(service.delete, "anna", job_id)
+    database.run(service.succeed, job_id, 1, {"step": 1})
+    with pytest.raises(StateForbids):
+        database.run(service.cancel, "anna", job_id)
+    assert database.run(service.delete, "anna", job_id) == []
+    with pytest.raises(NotFound):
+        database.run(repository.find, "anna", job_id)
+
+
+def test_a_release_puts_the_job_back_in_the_queue(database: Database) -> None:
+    job_id = submit(database)
+    claim(database)
+    database.run(service.release, job_id, 1)
+    job = claim(database)
+    assert job is not None
+    assert job.fence == 2
+
+
+def test_a_foreign_job_does_not_exist(database: Database) -> None:
+    job_id = submit(database)
+    with pytest.raises(NotFound):
+        database.run(repository.find, "bert", job_id)
+
+
+def test_pages_are_stable_while_jobs_arrive(database: Database) -> None:
+    ids = [submit(database, name=f"n{i % 2}", labels={"team": "vision"} if i % 2 else {}) for i in range(5)]
+    rows, more = database.run(repository.page, "anna", 2)
+    assert ([row.id for row in rows], more) == ([ids[4], ids[3]], True)
+    submit(database)
+    rows, more = database.run(repository.page, "anna", 10, after=ids[3])
+    assert ([row.id for row in rows], more) == ([ids[2], ids[1], ids[0]], False)
+    rows, _ = database.run(repository.page, "anna", 10, labels={"team": "vision"})
+    assert [row.id for row in rows] == [ids[3], ids[1]]
+    rows, _ = database.run(repository.page, "anna", 10, name="n0", status=["queued"])
+    assert [row.id for row in rows] == [ids[4], ids[2], ids[0]]
+
+
+def test_events_are_numbered_without_gaps_by_many_writers(database: Database) -> None:
+    job_id = submit(database)
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda i: database.run(events.append, job_id, "phase", {"n": i}), range(20)))
+    assert [row.seq for row in database.run(events.after, job_id, 0, 100)] == list(range(1, 22))
+
+
+def test_no_verb_leads_out_of_an_end() -> None:
+    assert all(not sources & ENDED for sources, _ in TRANSITIONS.values())
