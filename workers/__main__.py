@@ -47,9 +47,8 @@ def main() -> int:
                 ["worker", "--loglevel=WARNING", "--without-gossip", "--without-mingle", "--without-heartbeat"]
             )
         finally:
-            worker.draining.set()
             sweeper.stop()
-            worker.db.close()
+            worker.close()
     return 0
 
 

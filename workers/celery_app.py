@@ -23,6 +23,7 @@ def create_celery(settings: Settings) -> Celery:
         worker_pool="threads",
         worker_send_task_events=False,
         worker_hijack_root_logger=False,
+        worker_redirect_stdouts=False,
         worker_cancel_long_running_tasks_on_connection_loss=False,  # a job outlives its broker
         worker_enable_remote_control=False,
         broker_connection_retry_on_startup=True,

@@ -6,8 +6,7 @@ import socket
 import threading
 import time
 from collections import deque
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from multiprocessing.connection import Connection
 from multiprocessing.context import ForkServerProcess
 
@@ -43,30 +42,40 @@ class Worker:
         self.queues = queues
         self.name = f"{socket.gethostname()}:{os.getpid()}"
         self.draining = threading.Event()
-        self._gpus: deque[int | None] = deque(range(settings.gpus)) or deque([None] * settings.resolved_slots)
+        gpus: list[int | None] = list(range(settings.gpus))
+        slots = settings.resolved_slots
+        self._free = deque([gpus[slot % len(gpus)] if gpus else None for slot in range(slots)])
+        self._assistant: threading.Thread | None = None
 
-    def work(self) -> int:
-        """Claim and supervise jobs until none is waiting; returns how many attempts were made."""
-        attempts = 0
-        while not self.draining.is_set():
-            try:
-                job = self.db.run(repository.claim, self.queues, self.name, self.settings.lease_seconds)
-            except DatabaseAway:
-                return attempts  # the sweeper wakes us when the database is back
-            if job is None:
-                return attempts
-            with self._gpu() as gpu:
-                Attempt(self, job, gpu).run()
-            attempts += 1
-        return attempts
-
-    @contextmanager
-    def _gpu(self) -> Iterator[int | None]:
-        gpu = self._gpus.popleft() if self._gpus else None
+    def work(self) -> None:
+        """Claim and supervise jobs in a free slot, if there is one, until no job is waiting."""
         try:
-            yield gpu
+            gpu = self._free.popleft()
+        except IndexError:
+            return  # whoever is in the last slot looks for more work after its job
+        try:
+            while not self.draining.is_set() and (job := self._claim()) is not None:
+                Attempt(self, job, gpu).run()
         finally:
-            self._gpus.append(gpu)
+            self._free.append(gpu)
+
+    def _claim(self) -> JobRow | None:
+        with suppress(DatabaseAway):  # the sweeper looks for work when the database is back
+            return self.db.run(repository.claim, self.queues, self.name, self.settings.lease_seconds)
+        return None
+
+    def assist(self) -> None:
+        """Look for work without a wake-up: so a broker that is away delays a job, and no more."""
+        if self._assistant is None or not self._assistant.is_alive():
+            self._assistant = threading.Thread(target=self.work, name="assistant", daemon=True)
+            self._assistant.start()
+
+    def close(self) -> None:
+        """Drain: every attempt checkpoints and hands its job back. Returns when the assistant has ended too."""
+        self.draining.set()
+        if self._assistant is not None:
+            self._assistant.join(timeout=self.settings.drain_seconds + CANCEL_SECONDS)
+        self.db.close()
 
 
 class Attempt:

@@ -52,6 +52,8 @@ class Sweeper:
             self._expire()
         for queue in self._worker.db.run(repository.unheard, UNHEARD_SECONDS):
             self._worker.waker.wake(queue)
+            if queue in self._worker.queues:
+                self._worker.assist()
         if clock >= self._purge_at:
             self._worker.db.run(idempotency.purge)
             self._purge_at = clock + PURGE_SECONDS
