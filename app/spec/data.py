@@ -17,6 +17,7 @@ class Column(Part):
     shape: tuple[Size, ...]  # per example, without the batch dimension
     dtype: Dtype
     classes: int | None = None  # for integer labels: how many there are
+    labels: tuple[str, ...] | None = None  # what the integers stand for, where the source had words
 
 
 class DataSchema(Part):
@@ -46,7 +47,9 @@ class Source(Part):
     target: Name | None = None
     validation: Split | None = None
     scale: Literal["none", "unit", "standard"] | None = Field(
-        None, description="Of float inputs: none; unit: images to 0..1; standard: zero mean, unit variance on train."
+        None,
+        description="Of float inputs: none; unit: divided by the largest value, so images lie in 0..1; standard: "
+        "zero mean and unit variance, feature by feature, on train. Default: unit for images of bytes, else none.",
     )
 
 
@@ -58,7 +61,7 @@ class BuiltinData(Source):
 
 
 class TorchvisionData(Source):
-    """A data set of torchvision, by its class name."""
+    """A data set of torchvision, by its class name: those in IDX files, which are read without unpickling."""
 
     kind: Literal["torchvision"]
     name: str
@@ -74,7 +77,9 @@ class UploadedData(Source):
 Data = Annotated[BuiltinData | TorchvisionData | UploadedData, Field(discriminator="kind")]
 
 
-def _table(features: tuple[int, ...], rows: int, classes: int | None, columns: tuple[str, str] = ("x", "y")) -> DataSchema:
+def _table(
+    features: tuple[int, ...], rows: int, classes: int | None, columns: tuple[str, str] = ("x", "y")
+) -> DataSchema:
     target = Column(name=columns[1], shape=(), dtype="int64", classes=classes) if classes else Column(
         name=columns[1], shape=(1,), dtype="float32")  # fmt: skip
     inputs = Column(name=columns[0], shape=features, dtype="float32")
@@ -98,6 +103,4 @@ TORCHVISION: dict[str, DataSchema] = {
     "MNIST": _images(1, 28, 60_000, 10_000, 10),
     "FashionMNIST": _images(1, 28, 60_000, 10_000, 10),
     "KMNIST": _images(1, 28, 60_000, 10_000, 10),
-    "CIFAR10": _images(3, 32, 50_000, 10_000, 10),
-    "CIFAR100": _images(3, 32, 50_000, 10_000, 100),
 }

@@ -142,6 +142,8 @@ METRICS: dict[str, str] = {
     "mse": "Mean squared error.",
     "r2": "Coefficient of determination.",
 }
+NUMBER_METRICS = frozenset({"mae", "mse", "r2"})
+NUMBER_LOSSES = frozenset({"MSELoss", "L1Loss", "SmoothL1Loss", "HuberLoss", "KLDivLoss", "PoissonNLLLoss"})
 Metric = Literal["accuracy", "top5_accuracy", "f1", "precision", "recall", "mae", "mse", "r2"]
 
 
@@ -151,6 +153,16 @@ class Objective(Part):
     loss: Loss
     metrics: Annotated[tuple[Metric, ...], Field(max_length=16)] = ()
     output: Name | None = None  # which output of the network; the first one by default
+
+    @model_validator(mode="after")
+    def _metrics_fit(self) -> "Objective":
+        numbers = self.loss.kind in NUMBER_LOSSES
+        for name in self.metrics:
+            if (name in NUMBER_METRICS) != numbers:
+                other = ", ".join(each for each in METRICS if (each in NUMBER_METRICS) == numbers)
+                what = "numbers" if numbers else "classes"
+                raise problem("contradiction", f"{self.loss.kind} is about {what}, {name} is not", f"one of: {other}")
+        return self
 
 
 class EarlyStop(Part):

@@ -1,0 +1,79 @@
+"""Which examples a step sees: a pure function of (seed, epoch, step), so that nothing about it needs saving."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from torch import Tensor
+
+
+def stream_seed(*parts: int) -> int:
+    """Mix numbers (a seed, an epoch, a step…) into one 63-bit seed of an independent random stream."""
+    return int(np.random.SeedSequence(parts).generate_state(1, np.uint64)[0] >> np.uint64(1))
+
+
+def step_seed(seed: int, step: int) -> int:
+    """The same for the stream of one step (dropout and the like), fast enough for every step (Steele et al. 2014)."""
+    mixed = (seed + (step + 1) * 0x9E3779B97F4A7C15) & 0xFFFFFFFFFFFFFFFF
+    mixed = ((mixed ^ (mixed >> 30)) * 0xBF58476D1CE4E5B9) & 0xFFFFFFFFFFFFFFFF
+    mixed = ((mixed ^ (mixed >> 27)) * 0x94D049BB133111EB) & 0xFFFFFFFFFFFFFFFF
+    return (mixed ^ (mixed >> 31)) >> 1
+
+
+def permutation(seed: int, epoch: int, rows: int) -> Tensor:
+    """Return the order of an epoch: int64 (rows), on the CPU."""
+    generator = torch.Generator().manual_seed(stream_seed(seed, epoch))
+    return torch.randperm(rows, generator=generator)
+
+
+def batch_indices(seed: int, epoch: int, step: int, *, rows: int, batch_size: int, drop_last: bool = False) -> Tensor:
+    """Return the rows of batch `step` (counted from 0 within the epoch): int64 (≤ batch_size)."""
+    if not 0 <= step < batches_per_epoch(rows, batch_size, drop_last):
+        raise IndexError(f"an epoch of {rows} rows has no batch {step}")
+    return permutation(seed, epoch, rows)[step * batch_size : (step + 1) * batch_size]
+
+
+def batches_per_epoch(rows: int, batch_size: int, drop_last: bool) -> int:
+    """Return how many batches an epoch has; never none, so a batch larger than the data is the whole data."""
+    return max(1, rows // batch_size if drop_last else -(-rows // batch_size))
+
+
+@dataclass
+class Sampler:
+    """The same function for a whole run: an optimizer step takes up to `accumulate` batches of one epoch.
+
+    It remembers the order of the latest epoch, on the device of the data: a cache, not state.
+    """
+
+    seed: int
+    rows: int
+    batch_size: int
+    accumulate: int = 1
+    drop_last: bool = False
+    device: torch.device = field(default_factory=lambda: torch.device("cpu"))
+    _epoch: int = -1
+    _order: Tensor = field(default_factory=lambda: torch.empty(0))
+
+    @property
+    def batches_per_epoch(self) -> int:
+        """How many batches an epoch has."""
+        return batches_per_epoch(self.rows, self.batch_size, self.drop_last)
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """How many optimizer steps an epoch has; the last one may see fewer batches."""
+        return -(-self.batches_per_epoch // self.accumulate)
+
+    def batches(self, step: int) -> Iterator[tuple[Tensor, float]]:
+        """Yield the rows of each batch of optimizer step `step` (from 0), with its share of the step's examples."""
+        epoch, position = divmod(step, self.steps_per_epoch)
+        if epoch != self._epoch:
+            self._order, self._epoch = permutation(self.seed, epoch, self.rows).to(self.device), epoch
+        size = self.batch_size
+        first = position * self.accumulate
+        last = min(first + self.accumulate, self.batches_per_epoch)
+        total = min(last * size, self.rows) - first * size
+        for batch in range(first, last):
+            indices = self._order[batch * size : (batch + 1) * size]
+            yield indices, len(indices) / total

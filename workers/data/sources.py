@@ -1,0 +1,138 @@
+"""Where examples come from: bundled samples, torchvision's IDX files, and uploads. Nothing is ever unpickled."""
+
+import gzip
+import math
+import struct
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.error import URLError
+
+import numpy as np
+import torch
+from torch import Tensor
+
+import workers.torch_setup  # noqa: F401 - comes before torchvision
+from app.errors import DataError, InvalidInput
+from app.spec.data import Data
+from workers.data.uploads import read
+
+SAMPLES = Path(__file__).parent / "samples"
+
+# Builtin name → (file, largest value of the columns of bytes).
+BUILTIN: Mapping[str, tuple[str, float | None]] = {
+    "digits": ("digits.npz", 16.0),
+    "iris": ("iris.npz", None),
+    "wine": ("wine.npz", None),
+    "diabetes": ("diabetes.npz", None),
+}
+
+# torchvision class → the folders, under the data root, in which its files may lie.
+TORCHVISION: Mapping[str, tuple[str, ...]] = {
+    "MNIST": ("MNIST/raw", "MNIST", "mnist"),
+    "FashionMNIST": ("FashionMNIST/raw", "FashionMNIST", "fashion-mnist"),
+    "KMNIST": ("KMNIST/raw", "KMNIST", "kmnist"),
+}
+IDX_FILES = {
+    "train": ("train-images-idx3-ubyte", "train-labels-idx1-ubyte"),
+    "test": ("t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"),
+}
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """What a source holds: columns by split, of the types they are stored in.
+
+    `peaks` gives, for columns that are images of bytes, the largest value possible.
+    """
+
+    splits: Mapping[str, Mapping[str, Tensor]]
+    peaks: Mapping[str, float] = field(default_factory=dict)
+
+
+def load(
+    data: Data, *, root: Path, allow_downloads: bool, content: Path | None = None, content_format: str | None = None
+) -> Loaded:
+    """Read a whole source. `content` is the uploaded file of a registered data set. Raises `DataError`."""
+    if data.kind == "builtin":
+        return _sample(data.name)
+    if data.kind == "torchvision":
+        return _idx(data.name, root, allow_downloads)
+    if content is None or content_format is None:
+        raise DataError("the data set has no content", pointer="/data/id", hint="upload its content first")
+    return _uploaded(content, content_format)
+
+
+def _sample(name: str) -> Loaded:
+    file, peak = BUILTIN[name]
+    return _uploaded(SAMPLES / file, "npz", peak or 255.0)
+
+
+def _uploaded(path: Path, content_format: str, peak: float = 255.0) -> Loaded:
+    try:
+        content = read(path, content_format)
+    except InvalidInput as error:
+        raise DataError(error.detail, pointer="/data", hint=error.hint) from error
+    train = content.splits["train"]
+    images = {name: peak for name, column in train.items() if column.dtype == torch.uint8 and column.ndim > 2}
+    return Loaded(content.splits, images)
+
+
+def _idx(name: str, root: Path, allow_downloads: bool) -> Loaded:
+    folders = [root / folder for folder in TORCHVISION[name]]
+    folder = next((each for each in folders if all(map(_find, [each] * 4, sum(IDX_FILES.values(), ())))), None)
+    if folder is None and allow_downloads:
+        folder = _download(name, folders[0])
+    if folder is None:
+        hint = f"put its IDX files into {TORCHVISION[name][0]} under the data root, or allow downloads"
+        raise DataError(f"{name} is not on this machine", pointer="/data/name", hint=hint)
+    splits = {}
+    for split, (images, labels) in IDX_FILES.items():
+        image = read_idx(_existing(folder, images)).unsqueeze(1)
+        splits[split] = {"image": image, "label": read_idx(_existing(folder, labels))}
+    return Loaded(splits, {"image": 255.0})
+
+
+def _find(folder: Path, name: str) -> Path | None:
+    return next((path for path in (folder / name, folder / f"{name}.gz") if path.is_file()), None)
+
+
+def _existing(folder: Path, name: str) -> Path:
+    path = _find(folder, name)
+    if path is None:
+        raise DataError(f"{name} is missing", pointer="/data/name", hint="download the data set again")
+    return path
+
+
+def read_idx(path: Path) -> Tensor:
+    """Read one IDX file of bytes, packed or not: uint8, of the shape in its header. Raises `DataError`."""
+    try:
+        content = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
+        zeros, kind, rank = struct.unpack_from(">HBB", content)
+        shape = struct.unpack_from(f">{rank}I", content, 4)
+    except (struct.error, OSError, EOFError) as error:
+        raise DataError(f"{path.name} is not an IDX file: {error}", pointer="/data/name") from error
+    body = np.frombuffer(content, np.uint8, offset=4 + 4 * rank)
+    if zeros != 0 or kind != 0x08 or body.size != math.prod(shape):
+        raise DataError(f"{path.name} is damaged", pointer="/data/name", hint="remove it, and download it again")
+    return torch.from_numpy(body.reshape(shape).copy())
+
+
+def _download(name: str, folder: Path) -> Path:
+    """Fetch the packed files from torchvision's mirrors, checked by its MD5 sums."""
+    from torchvision import datasets  # noqa: PLC0415 - a download is rare, and the import takes a second
+    from torchvision.datasets.utils import download_url  # noqa: PLC0415
+
+    source = getattr(datasets, name)
+    folder.mkdir(parents=True, exist_ok=True)
+    for file, md5 in source.resources:
+        for mirror in source.mirrors:
+            try:
+                download_url(f"{mirror}{file}", root=folder, filename=file, md5=md5)
+                break
+            except (URLError, RuntimeError, OSError):  # the next mirror may have it
+                continue
+        else:
+            hint = "try again later, or put the files there by hand"
+            raise DataError(f"{name} cannot be downloaded", pointer="/data/name", hint=hint)
+    return folder

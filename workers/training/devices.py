@@ -1,0 +1,75 @@
+"""Where the arithmetic happens, and in which precision."""
+
+import os
+import warnings
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+
+import torch
+from torch.amp.grad_scaler import GradScaler
+
+from app.errors import BuildError
+
+DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
+CPU_ROOM = 4 << 30  # bytes of examples that stay in memory as they are
+
+
+def choose(name: str) -> torch.device:
+    """Return the device called auto, cpu, cuda or mps. Raises `BuildError` if this machine lacks it."""
+    present = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
+    if name == "auto":
+        name = next(kind for kind, there in present.items() if there)
+    if not present[name]:
+        others = " or ".join(f'"{kind}"' for kind, there in present.items() if there)
+        hint = f'use {others} or "auto", or a queue whose workers have one'
+        raise BuildError(f"this worker has no {name} device", pointer="/training/device", hint=hint)
+    return torch.device(name, 0) if name == "cuda" else torch.device(name)
+
+
+def set_determinism(deterministic: bool) -> None:
+    """Ask for the same bits every time, as far as the operations on this device can give them, or for speed."""
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # cuBLAS reads it at its first call
+    # Operations without a deterministic twin only warn: a job that trains beats one that is refused for its pooling.
+    torch.use_deterministic_algorithms(deterministic, warn_only=True)
+    # Filling would cost a pass over every new tensor.
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
+    torch.backends.cudnn.benchmark = not deterministic
+    warnings.filterwarnings("ignore", message=".*does not have a deterministic implementation.*")
+
+
+def seed_step(seed: int, device: torch.device) -> None:
+    """Start the random stream of one step: dropout becomes a function of (seed, step), on every device."""
+    torch.default_generator.manual_seed(seed)
+    if device.type == "cuda":
+        torch.cuda.default_generators[device.index or 0].manual_seed(seed)
+    elif device.type == "mps":
+        torch.mps.manual_seed(seed)
+
+
+def room(device: torch.device) -> int:
+    """Return how many bytes of examples may lie on the device: half of what is free on a GPU."""
+    if device.type == "cuda":
+        return torch.cuda.mem_get_info(device)[0] // 2
+    return CPU_ROOM
+
+
+@dataclass(frozen=True)
+class Precision:
+    """float32, or mixed with bf16 or fp16; fp16 scales the loss so that small gradients survive."""
+
+    device: torch.device
+    name: str = "float32"
+
+    def autocast(self) -> AbstractContextManager[object]:
+        """Return the context for a forward pass."""
+        if self.name == "float32":
+            return nullcontext()
+        return torch.autocast(self.device.type, DTYPES[self.name])
+
+    def scaler(self) -> GradScaler | None:
+        """Return the loss scaler that the precision needs. Raises `BuildError` for fp16 on a CPU."""
+        if self.name != "fp16":
+            return None
+        if self.device.type == "cpu":
+            raise BuildError("fp16 needs a GPU", pointer="/training/precision", hint='use "bf16" or "float32"')
+        return GradScaler(self.device.type)

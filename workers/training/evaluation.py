@@ -1,0 +1,33 @@
+"""Loss and metrics over the held-out examples."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import nn
+
+from workers.data.tensors import Rows
+from workers.training.devices import Precision
+from workers.training.losses import Objective
+from workers.training.metrics import Meter
+
+
+def evaluate(
+    network: nn.Module, objective: Objective, rows: Rows, metrics: Sequence[str], batch_size: int, precision: Precision
+) -> dict[str, float]:
+    """Return `val/loss` and `val/<metric>`; the network comes back in training mode.
+
+    A loss that is a mean is averaged over examples, not batches. The device is waited for once, at the end.
+    """
+    meter = Meter(metrics, objective.kind, getattr(objective.loss, "ignore_index", None))
+    total = torch.zeros((), device=precision.device)
+    network.eval()
+    with torch.no_grad():
+        for inputs, target in rows.slices(batch_size, precision.device):
+            with precision.autocast():
+                outputs = network(inputs)
+            loss = objective(outputs, target)
+            total += loss if objective.summed else loss * len(target)
+            meter.add(objective.chosen(outputs).float(), target)
+    network.train()
+    mean = float(total) if objective.summed else float(total) / len(rows)
+    return {"val/loss": mean} | {f"val/{name}": value for name, value in meter.values().items()}

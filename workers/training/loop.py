@@ -1,0 +1,100 @@
+"""THE LOOP: resume, then before every step: commands → evaluate? → checkpoint? → stop? → step → report."""
+
+import torch
+
+from workers.data.sampler import step_seed
+from workers.messages import Ending, Outcome, Report
+from workers.training.devices import seed_step
+from workers.training.evaluation import evaluate
+from workers.training.failures import translated
+from workers.training.prepare import Prepared
+from workers.training.recorder import Recorder
+from workers.training.results import result
+
+STOPS = {"pause": Ending.PAUSED, "drain": Ending.RELEASED}
+
+
+@translated()
+def train(prepared: Prepared) -> Outcome:  # noqa: PLR0912, PLR0915 - the one function that may be long
+    """Train to the end, or until told to stop. Trained in one go or in pieces, the weights are the same bits.
+
+    Returns SUCCEEDED with a result, CANCELLED, PAUSED or RELEASED. Raises `TrainingError`: `NumericError` where a loss
+    is not finite and `on_nan` is fail, `StorageFull`, `OutOfMemory`, `DataError`, `BuildError`.
+    """
+    plan, context, state, update = prepared.plan, prepared.context, prepared.state, prepared.update
+    network, objective, sampler, saver = prepared.network, prepared.objective, prepared.sampler, prepared.saver
+    device, autocast = prepared.device, prepared.precision.autocast
+
+    # Resume
+    if prepared.restored is not None:
+        state.load(prepared.restored.tensors, prepared.restored.numbers)
+        saver.saved_step = prepared.restored.step
+    counters = state.counters
+    groups = state.optimizer.param_groups
+    recorder = Recorder(context, counters, prepared.total_steps, sampler.steps_per_epoch, plan.on_nan == "fail")
+    context.report(Report(phase="training"))
+    network.train()
+
+    while True:
+        step = counters.step
+        epoch = step / sampler.steps_per_epoch
+
+        # Commands
+        for command in context.commands():
+            recorder.flush()
+            if command.verb == "cancel":
+                return Outcome(Ending.CANCELLED)
+            saver.save(state, epoch, {})
+            return Outcome(STOPS[command.verb])
+
+        # Evaluate? A resumed step has been evaluated before, its values are in the table.
+        values: dict[str, float] = {}
+        improved = False
+        finished = counters.stopped or step >= prepared.total_steps
+        if step != counters.evaluated and (finished or step % prepared.evaluate_every == 0):
+            recorder.drain()
+            values = {"train/loss": counters.loss_sum / max(1, counters.loss_count)}
+            if prepared.validation is not None:
+                size = max(plan.batch_size, 256)
+                values |= evaluate(network, objective, prepared.validation, prepared.metrics, size, prepared.precision)
+            recorder.evaluation(values)
+            counters.evaluated, counters.loss_sum, counters.loss_count = step, 0.0, 0
+            improved = state.best.update(values, step)
+            if state.schedule is not None:
+                state.schedule.after_evaluation(values)
+            if plan.early_stop is not None and state.stopper is not None and not finished:
+                state.stopper.update(values, step)
+                if state.stopper.stale >= plan.early_stop.patience:
+                    counters.stopped = finished = True
+                    recorder.event("early_stop", {"step": step, "best": state.stopper.best})
+
+        # Checkpoint? Points up to here are handed over first: a resumed attempt does not repeat them.
+        if finished or prepared.cadence.due(saver, step, improved):
+            recorder.flush()
+            saver.save(state, epoch, values, final=finished)
+
+        # Stop?
+        if finished:
+            return Outcome(Ending.SUCCEEDED, result=result(state, epoch))
+
+        # Step
+        seed_step(step_seed(plan.seed, step), device)
+        losses = []
+        for indices, share in sampler.batches(step):
+            inputs, target = prepared.train.at(indices, device)
+            with autocast():
+                outputs = network(inputs)
+            loss = objective(outputs, target)
+            if share < 1 and not objective.summed:
+                loss = loss * share
+            update.backward(loss)
+            losses.append(loss.detach())
+        total = losses[0] if len(losses) == 1 else torch.stack(losses).sum()
+        lr = groups[0]["lr"]
+        skipped = update.step(total)
+        counters.step += 1
+        if state.schedule is not None:
+            state.schedule.after_step(counters.step % sampler.steps_per_epoch == 0)
+
+        # Report
+        recorder.step(total, lr, skipped)

@@ -1,0 +1,85 @@
+"""Losses by kind, and what they want their targets to be."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from app.errors import BuildError
+from app.spec.training import BaseLoss
+
+TENSORS = frozenset({"weight", "pos_weight"})  # settings that torch wants as tensors
+
+
+def _classes(target: Tensor) -> Tensor:
+    """Whole numbers are classes; anything else is a probability of each class."""
+    return target.float() if target.is_floating_point() else target.long()
+
+
+def _index(target: Tensor) -> Tensor:
+    return target.long()
+
+
+def _numbers(target: Tensor) -> Tensor:
+    return target.float()
+
+
+# Kind → (class, cast of the targets, whether output and target have the same shape).
+LOSSES: Mapping[str, tuple[type[nn.Module], Callable[[Tensor], Tensor], bool]] = {
+    "CrossEntropyLoss": (nn.CrossEntropyLoss, _classes, False),
+    "NLLLoss": (nn.NLLLoss, _index, False),
+    "MSELoss": (nn.MSELoss, _numbers, True),
+    "L1Loss": (nn.L1Loss, _numbers, True),
+    "SmoothL1Loss": (nn.SmoothL1Loss, _numbers, True),
+    "HuberLoss": (nn.HuberLoss, _numbers, True),
+    "BCEWithLogitsLoss": (nn.BCEWithLogitsLoss, _numbers, True),
+    "BCELoss": (nn.BCELoss, _numbers, True),
+    "KLDivLoss": (nn.KLDivLoss, _numbers, True),
+    "PoissonNLLLoss": (nn.PoissonNLLLoss, _numbers, True),
+    "SoftMarginLoss": (nn.SoftMarginLoss, _numbers, True),
+    "MultiLabelSoftMarginLoss": (nn.MultiLabelSoftMarginLoss, _numbers, True),
+    "MultiMarginLoss": (nn.MultiMarginLoss, _index, False),
+}
+
+
+@dataclass(frozen=True)
+class Objective:
+    """The loss of one output: `objective(outputs, target)` is a scalar in float32."""
+
+    kind: str
+    loss: nn.Module
+    cast: Callable[[Tensor], Tensor]
+    same_shape: bool
+    summed: bool  # over the examples, not averaged
+    output: str | None = None
+
+    def __call__(self, outputs: Mapping[str, Tensor], target: Tensor) -> Tensor:
+        """Return the loss. (N, 1) and (N) are taken for the same; any other difference in shape raises `BuildError`."""
+        output = self.chosen(outputs).float()  # mixed precision ends here: a loss in half precision loses its sums
+        if self.same_shape and output.shape != target.shape:
+            if output.numel() != target.numel():
+                detail = f"{self.kind} compares {list(output.shape)} with targets of {list(target.shape)}"
+                hint = "make the last layer as wide as the target"
+                raise BuildError(detail, pointer="/objective/loss", hint=hint)
+            target = target.reshape(output.shape)
+        result: Tensor = self.loss(output, target)
+        return result
+
+    def chosen(self, outputs: Mapping[str, Tensor]) -> Tensor:
+        """Return the output that the loss reads: the named one, or the first."""
+        return outputs[self.output] if self.output is not None else next(iter(outputs.values()))
+
+
+def build_loss(spec: BaseLoss, output: str | None = None, device: torch.device | None = None) -> Objective:
+    """Build a loss. Raises `BuildError` if torch refuses its settings."""
+    kind, cast, same_shape = LOSSES[spec.kind]
+    settings: dict[str, Any] = {name: getattr(spec, name) for name in type(spec).model_fields if name != "kind"}
+    for name in TENSORS & settings.keys():
+        settings[name] = None if settings[name] is None else torch.tensor(settings[name], device=device)
+    try:
+        loss = kind(**settings)
+    except ValueError as error:
+        raise BuildError(f"{spec.kind}: {error}", pointer="/objective/loss") from error
+    return Objective(spec.kind, loss, cast, same_shape, settings.get("reduction") == "sum", output)

@@ -1,0 +1,163 @@
+"""From an assignment to everything the loop needs, built in the order in which it can fail cheaply."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from app.errors import DataError
+from app.spec.data import DataSchema
+from app.spec.job import Job, parse_job
+from app.spec.training import Training
+from app.storage.protocol import ArtifactStore
+from workers.assignment import Assignment
+from workers.data.sampler import Sampler
+from workers.data.sources import load
+from workers.data.tensors import Rows, Tensors, tensors
+from workers.exports.weights import export
+from workers.messages import Report
+from workers.network.build import build
+from workers.training.checkpoints import Cadence, Export, Restored, Saver, restore
+from workers.training.context import Context
+from workers.training.devices import Precision, choose, room, set_determinism
+from workers.training.failures import translated
+from workers.training.losses import Objective, build_loss
+from workers.training.optimizers import build_optimizer, skips_on_device
+from workers.training.schedules import build_schedule
+from workers.training.state import Tracker, TrainState
+from workers.training.updates import Guard, Update
+
+
+@dataclass
+class Prepared:
+    """All parts of one attempt, ready for the loop."""
+
+    plan: Training
+    context: Context
+    device: torch.device
+    precision: Precision
+    network: nn.Module  # forward(dict of tensors) -> dict of tensors
+    objective: Objective
+    metrics: tuple[str, ...]
+    train: Rows
+    validation: Rows | None
+    sampler: Sampler
+    state: TrainState
+    update: Update
+    saver: Saver
+    cadence: Cadence
+    total_steps: int
+    evaluate_every: int
+    restored: Restored | None
+
+
+@translated()
+def prepare(assignment: Assignment, store: ArtifactStore, context: Context, workdir: Path) -> Prepared:
+    """Build all parts of an attempt. The first report says where it starts, the next ones which phase it is in.
+
+    Raises `TrainingError` (`BuildError`, `DataError`, `OutOfMemory`); `InvalidInput` for a spec that does not parse.
+    """
+    job = parse_job(dict(assignment.spec))
+    schema = DataSchema.model_validate(assignment.data_schema)
+    restored = restore(assignment.resume, store, workdir)
+    start = {"step": restored.step, "checkpoint": restored.checkpoint} if restored else {"step": 0, "checkpoint": None}
+    context.report(Report(phase="loading_data", events=(("rewound", start),)))
+    data = load_tensors(job, schema, assignment, store, workdir)
+    context.report(Report(phase="building"))
+    device = choose(job.training.device)
+    set_determinism(job.training.deterministic)
+    torch.manual_seed(job.training.seed)
+    network = build(job.model, schema, job.data.inputs or schema.inputs)
+    saver = Saver(store, context, f"jobs/{assignment.job_id}/{assignment.fence}", workdir, _exporter(network))
+    return assemble(job, network, data, saver, device, restored)
+
+
+def load_tensors(job: Job, schema: DataSchema, assignment: Assignment, store: ArtifactStore, workdir: Path) -> Tensors:
+    """Read, split and scale the examples. Raises `DataError`."""
+    target = job.data.target or schema.target
+    if target is None:
+        raise DataError("the data has no target", pointer="/data/target", hint="name a column")
+    content = None
+    if assignment.dataset_path is not None:
+        content = store.fetch(assignment.dataset_path, workdir / "dataset")
+    loaded = load(
+        job.data,
+        root=Path(assignment.data_root),
+        allow_downloads=assignment.allow_downloads,
+        content=content,
+        content_format=assignment.dataset_format,
+    )
+    inputs = job.model.input_names(job.data.inputs or schema.inputs)
+    if job.model.layers is not None:
+        inputs = inputs[:1]
+    return tensors(
+        loaded,
+        schema,
+        inputs=inputs,
+        target=target,
+        split=job.data.validation,
+        scale=job.data.scale,
+        seed=job.training.seed,
+    )
+
+
+def assemble(
+    job: Job,
+    network: nn.Module,
+    data: Tensors,
+    saver: Saver,
+    device: torch.device,
+    restored: Restored | None = None,
+) -> Prepared:
+    """Put a built network and loaded data together. Raises `BuildError`."""
+    plan = job.training
+    precision = Precision(device, plan.precision)
+    network.to(device)
+    if plan.mode == "compiled":
+        network.compile()
+    objective = build_loss(job.objective.loss, job.objective.output, device)
+    data = data.cast(objective.cast).resident(device, room(device))
+    sampler = Sampler(plan.seed, len(data.train), plan.batch_size, plan.accumulate, plan.drop_last, data.train.device)
+    total_steps = plan.total_steps(sampler.steps_per_epoch)
+    parameters = [parameter for parameter in network.parameters() if parameter.requires_grad]
+    optimizer = build_optimizer(plan.optimizer, parameters, device)
+    schedule = build_schedule(plan.schedule, optimizer, total_steps, sampler.steps_per_epoch)
+    state = TrainState(network, optimizer, schedule, precision.scaler(), *_trackers(plan, data))
+    guard = Guard.NOBODY
+    if plan.on_nan == "skip" and state.scaler is None:
+        guard = Guard.DEVICE if skips_on_device(plan.optimizer, device) else Guard.HOST
+    return Prepared(
+        plan=plan,
+        context=saver.context,
+        device=device,
+        precision=precision,
+        network=network,
+        objective=objective,
+        metrics=job.objective.metrics,
+        train=data.train,
+        validation=data.validation,
+        sampler=sampler,
+        state=state,
+        update=Update(optimizer, parameters, state.scaler, plan.clip_norm, guard),
+        saver=saver,
+        cadence=Cadence(plan.checkpoint),
+        total_steps=total_steps,
+        evaluate_every=plan.evaluate.every_steps or sampler.steps_per_epoch,
+        restored=restored,
+    )
+
+
+def _trackers(plan: Training, data: Tensors) -> tuple[Tracker, Tracker | None]:
+    """Return what follows the best value, and what stops early. Without held-out data the training loss is followed."""
+    checkpoint, early = plan.checkpoint, plan.early_stop
+    monitor = checkpoint.monitor if data.validation is not None else "train/loss"
+    stopper = Tracker(early.monitor, early.mode, early.min_delta) if early is not None else None
+    return Tracker(monitor, checkpoint.mode), stopper
+
+
+def _exporter(network: nn.Module) -> Export:
+    def write(folder: Path) -> list[Path]:
+        return export(network, folder)
+
+    return write

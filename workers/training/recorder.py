@@ -1,0 +1,119 @@
+"""Points on their way to the supervisor: kept on the device, handed over in blocks.
+
+Reading a loss makes Python wait for a GPU, so losses stay tensors until many are there or half a second has passed.
+"""
+
+import math
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from app.errors import NumericError
+from workers.messages import Block, Report
+from workers.training.context import Context
+from workers.training.state import Counters
+
+MOST_STEPS, SECONDS = 1024, 0.5  # between two reports
+
+
+class Recorder:
+    """Collects what a training has to tell, and tells it. Steps count from 1."""
+
+    def __init__(
+        self, context: Context, counters: Counters, total_steps: int, steps_per_epoch: int, fail: bool
+    ) -> None:
+        self._context = context
+        self._counters = counters
+        self._total, self._per_epoch, self._fail = total_steps, steps_per_epoch, fail
+        began = time.monotonic()
+        self._origin = began - counters.elapsed  # of `elapsed`
+        self._wall = time.time() - began
+        self._sent, self._sent_step, self._rate = began, counters.step, 0.0
+        self._steps: list[tuple[Tensor, float, float, Tensor | None]] = []  # loss, rate, moment, skipped; on the device
+        self._series: dict[str, Block] = {}
+        self._events: list[tuple[str, Mapping[str, Any]]] = []
+
+    def step(self, loss: Tensor, lr: float, skipped: Tensor | None) -> None:
+        """Keep the loss (scalar, on the device) of the step that has just been counted."""
+        now = time.monotonic()
+        self._steps.append((loss, lr, now, skipped))
+        if len(self._steps) >= MOST_STEPS or now - self._sent >= SECONDS:
+            self.flush()
+
+    def evaluation(self, values: Mapping[str, float]) -> None:
+        """Keep the values of an evaluation after the latest step."""
+        now = time.monotonic()
+        for name, value in values.items():
+            if name.startswith("val/"):
+                self._point(name, self._counters.step, value, now)
+
+    def event(self, kind: str, data: Mapping[str, Any]) -> None:
+        """Keep something remarkable."""
+        self._events.append((kind, data))
+
+    def drain(self) -> None:
+        """Read the losses from the device. Raises `NumericError` if one is not finite and the job wants to fail then."""
+        if not self._steps:
+            return
+        counters = self._counters
+        tensors, rates, moments, skips = zip(*self._steps, strict=True)
+        losses = torch.stack(tensors).tolist()  # the one wait for the device
+        first = counters.step - len(losses) + 1
+        self._steps = []
+        for step, (loss, lr, moment) in enumerate(zip(losses, rates, moments, strict=True), start=first):
+            counters.loss_sum += loss  # one by one: the sum must not depend on where blocks end
+            self._point("train/loss", step, loss, moment)
+            self._point("train/lr", step, lr, moment)
+        counters.loss_count += len(losses)
+        if skips[0] is not None:
+            self._note_skips(torch.stack(skips).tolist(), first)
+        bad = next((step for step, loss in enumerate(losses, start=first) if not math.isfinite(loss)), None)
+        if self._fail and bad is not None:
+            self.flush()
+            hint = 'lower the learning rate, set "clip_norm", or "on_nan": "skip"'
+            raise NumericError(f"the loss of step {bad} is not finite", pointer="/training/on_nan", hint=hint)
+
+    def flush(self) -> None:
+        """Hand everything over. Raises as `drain` does."""
+        self.drain()
+        now = time.monotonic()
+        counters = self._counters
+        counters.elapsed = now - self._origin
+        if counters.step > self._sent_step and now > self._sent:
+            speed = (counters.step - self._sent_step) / (now - self._sent)
+            self._rate = speed if self._rate == 0 else 0.7 * self._rate + 0.3 * speed
+        if self._series or self._events:
+            report = Report(progress=self._progress(), series=self._series, events=tuple(self._events))
+            self._context.report(report)
+        self._sent, self._sent_step = now, counters.step
+        self._series, self._events = {}, []
+
+    def _point(self, name: str, step: int, value: float, moment: float) -> None:
+        block = self._series.setdefault(name, Block([], [], [], []))
+        block.step.append(step)
+        block.value.append(value)
+        block.time.append(moment + self._wall)
+        block.elapsed.append(moment - self._origin)
+        self._counters.latest[name] = value
+
+    def _note_skips(self, skips: list[float], first: int) -> None:
+        places = [place for place, skipped in enumerate(skips) if skipped]
+        if places:
+            self.event("skipped_step", {"step": first + places[0], "count": len(places)})
+
+    def _progress(self) -> dict[str, Any]:
+        step = self._counters.step
+        eta = (self._total - step) / self._rate if self._rate > 0 else None
+        latest = {name: value if math.isfinite(value) else None for name, value in self._counters.latest.items()}
+        return {
+            "step": step,
+            "epoch": step / self._per_epoch,
+            "total_steps": self._total,
+            "steps_per_epoch": self._per_epoch,
+            "rate": self._rate,
+            "eta_seconds": eta,
+            "latest": latest,
+        }

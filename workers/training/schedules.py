@@ -1,0 +1,85 @@
+"""Learning-rate schedules by kind."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from torch.optim import Optimizer, lr_scheduler
+
+from app.errors import BuildError
+from app.spec.training import BaseSchedule
+
+SCHEDULES: Mapping[str, type[lr_scheduler.LRScheduler]] = {
+    "StepLR": lr_scheduler.StepLR,
+    "MultiStepLR": lr_scheduler.MultiStepLR,
+    "ExponentialLR": lr_scheduler.ExponentialLR,
+    "CosineAnnealingLR": lr_scheduler.CosineAnnealingLR,
+    "CosineAnnealingWarmRestarts": lr_scheduler.CosineAnnealingWarmRestarts,
+    "LinearLR": lr_scheduler.LinearLR,
+    "ConstantLR": lr_scheduler.ConstantLR,
+    "PolynomialLR": lr_scheduler.PolynomialLR,
+    "OneCycleLR": lr_scheduler.OneCycleLR,
+    "CyclicLR": lr_scheduler.CyclicLR,
+    "ReduceLROnPlateau": lr_scheduler.ReduceLROnPlateau,
+}
+WHOLE_RUN = {"CosineAnnealingLR": "T_max", "PolynomialLR": "total_iters"}  # a setting that defaults to the whole run
+MOVES_MOMENTUM = frozenset({"OneCycleLR", "CyclicLR"})
+PLATEAU = "ReduceLROnPlateau"
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """A schedule and when it moves: after every step, after every epoch, or after an evaluation."""
+
+    kind: str
+    interval: str  # step, epoch, evaluation
+    monitor: str  # series, for an interval of evaluation
+    rates: Any  # torch's scheduler
+
+    def after_step(self, epoch_ended: bool) -> None:
+        """Move on after an optimizer step."""
+        if self.interval == "step" or (self.interval == "epoch" and epoch_ended):
+            self.rates.step()
+
+    def after_evaluation(self, values: Mapping[str, float]) -> None:
+        """Move on after an evaluation."""
+        if self.interval == "evaluation" and self.monitor in values:
+            self.rates.step(values[self.monitor])
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return what changes while training; settings, which the spec holds, are left out. JSON."""
+        return {name: value for name, value in self.rates.state_dict().items() if _plain(value)}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Take over what `state_dict` returned."""
+        self.rates.load_state_dict(dict(state))
+
+
+def build_schedule(
+    spec: BaseSchedule | None, optimizer: Optimizer, total_steps: int, steps_per_epoch: int
+) -> Schedule | None:
+    """Build the schedule, filled in with the length of the run. Raises `BuildError` if torch refuses its settings."""
+    if spec is None:
+        return None
+    settings = {name: getattr(spec, name) for name in type(spec).model_fields if name != "kind"}
+    monitor = settings.pop("monitor", "")
+    interval = settings.pop("interval", "evaluation" if spec.kind == PLATEAU else "step")
+    length = total_steps if interval == "step" else -(-total_steps // steps_per_epoch)
+    whole = WHOLE_RUN.get(spec.kind)
+    if whole is not None and settings[whole] is None:
+        settings[whole] = length
+    if spec.kind == "OneCycleLR":
+        settings["total_steps"] = total_steps
+    if spec.kind in MOVES_MOMENTUM:
+        defaults = optimizer.defaults
+        settings["cycle_momentum"] = "betas" in defaults or defaults.get("momentum", 0) > 0
+    try:
+        return Schedule(spec.kind, interval, monitor, SCHEDULES[spec.kind](optimizer, **settings))
+    except (ValueError, ZeroDivisionError) as error:
+        raise BuildError(f"{spec.kind}: {error}", pointer="/training/schedule") from error
+
+
+def _plain(value: object) -> bool:
+    if isinstance(value, list):
+        return all(map(_plain, value))
+    return value is None or isinstance(value, bool | int | float | str)

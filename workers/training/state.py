@@ -1,0 +1,110 @@
+"""Everything that must survive a restart, declared once, saved and loaded whole.
+
+The order of the examples and the dropout of a step need no place here: they are functions of (seed, epoch, step).
+"""
+
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
+
+from torch import Tensor, nn
+from torch.amp.grad_scaler import GradScaler
+from torch.optim import Optimizer
+
+from workers.training.schedules import Schedule
+
+VERSION = 1
+
+
+@dataclass
+class Tracker:
+    """The best value of a series so far. A value that is not finite never improves anything."""
+
+    monitor: str
+    mode: Literal["min", "max"] = "min"
+    min_delta: float = 0.0
+    best: float | None = None
+    step: int | None = None
+    stale: int = 0  # evaluations without improvement
+
+    def update(self, values: Mapping[str, float], step: int) -> bool:
+        """Take an evaluation into account; returns whether it is the best."""
+        value = values.get(self.monitor, math.nan)
+        sign = 1 if self.mode == "min" else -1
+        improved = math.isfinite(value) and (self.best is None or sign * (self.best - value) > self.min_delta)
+        if improved:
+            self.best, self.step = value, step
+        self.stale = 0 if improved else self.stale + 1
+        return improved
+
+
+@dataclass
+class Counters:
+    """The plain numbers of a training."""
+
+    step: int = 0  # optimizer steps finished; epoch and place in the epoch follow from it
+    evaluated: int = 0  # step of the latest evaluation
+    stopped: bool = False  # by early stop
+    elapsed: float = 0.0  # seconds of training, without the time between attempts
+    loss_sum: float = 0.0  # of the training losses since the latest evaluation
+    loss_count: int = 0
+    latest: dict[str, float] = field(default_factory=dict)  # newest value of every series
+
+
+@dataclass
+class TrainState:
+    """What is saved and loaded."""
+
+    network: nn.Module
+    optimizer: Optimizer
+    schedule: Schedule | None
+    scaler: GradScaler | None
+    best: Tracker  # for the checkpoints to keep
+    stopper: Tracker | None  # for early stop
+    counters: Counters = field(default_factory=Counters)
+
+    def state_tensors(self) -> dict[str, Tensor]:
+        """Return every tensor by a flat name, copied to the CPU: `network/<key>` and `optimizer/<index>/<key>`."""
+        found = {f"network/{name}": value for name, value in self.network.state_dict().items()}
+        for index, entry in self.optimizer.state_dict()["state"].items():
+            found |= {f"optimizer/{index}/{key}": value for key, value in entry.items() if isinstance(value, Tensor)}
+        return {name: value.detach().to("cpu", copy=True).contiguous() for name, value in found.items()}
+
+    def state_json(self) -> dict[str, Any]:
+        """Return everything that is no tensor. Python writes and reads floats in JSON exactly."""
+        optimizer = self.optimizer.state_dict()
+        plain = {
+            str(index): {key: value for key, value in entry.items() if not isinstance(value, Tensor)}
+            for index, entry in optimizer["state"].items()
+        }
+        return {
+            "version": VERSION,
+            "counters": asdict(self.counters),
+            "best": asdict(self.best),
+            "stopper": asdict(self.stopper) if self.stopper is not None else None,
+            "optimizer": {"state": plain, "param_groups": optimizer["param_groups"]},
+            "schedule": self.schedule.state_dict() if self.schedule is not None else None,
+            "scaler": self.scaler.state_dict() if self.scaler is not None else None,
+        }
+
+    def load(self, tensors: Mapping[str, Tensor], numbers: Mapping[str, Any]) -> None:
+        """Take over what `state_tensors` and `state_json` returned. The parts must be built from the same spec."""
+        prefix = "network/"
+        self.network.load_state_dict(
+            {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
+        )
+        optimizer = numbers["optimizer"]
+        entries = {int(index): dict(entry) for index, entry in optimizer["state"].items()}
+        for name, value in tensors.items():
+            if not name.startswith(prefix):
+                _, index, key = name.split("/", 2)
+                entries[int(index)][key] = value.clone()
+        self.optimizer.load_state_dict({"state": entries, "param_groups": optimizer["param_groups"]})
+        if self.schedule is not None:
+            self.schedule.load_state_dict(numbers["schedule"])
+        if self.scaler is not None:
+            self.scaler.load_state_dict(numbers["scaler"])
+        self.best = Tracker(**numbers["best"])
+        self.stopper = Tracker(**numbers["stopper"]) if numbers["stopper"] is not None else None
+        self.counters = Counters(**numbers["counters"])

@@ -1,0 +1,65 @@
+"""From gradients to a step: unscale, clip, leave out what is not finite, step."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import Enum
+
+import torch
+from torch import Tensor, nn
+from torch.amp.grad_scaler import GradScaler
+from torch.nn.utils import clip_grad_norm_, get_total_norm
+from torch.optim import Optimizer
+
+
+class Guard(Enum):
+    """Who looks whether loss and gradients are finite before the step (`on_nan: skip`)."""
+
+    NOBODY = "nobody"
+    """`fail` and `ignore`, which look at the losses later; and fp16, whose scaler looks anyway."""
+    HOST = "host"
+    """Python does: free on a CPU, one wait per step on a GPU."""
+    DEVICE = "device"
+    """The fused kernel does, as it does for a loss scaler (`found_inf`): no wait."""
+
+
+@dataclass(frozen=True)
+class Update:
+    """One optimizer step from the gradients that `backward` gathered."""
+
+    optimizer: Optimizer
+    parameters: Sequence[nn.Parameter]
+    scaler: GradScaler | None = None
+    clip_norm: float | None = None
+    guard: Guard = Guard.NOBODY
+
+    def backward(self, loss: Tensor) -> None:
+        """Add the gradients of a loss (scalar)."""
+        (loss if self.scaler is None else self.scaler.scale(loss)).backward()  # type: ignore[no-untyped-call]
+
+    def step(self, loss: Tensor) -> Tensor | None:
+        """Step, and forget the gradients. `loss` is the step's whole loss (scalar), on the device.
+
+        Returns 1.0 if the step was left out, 0.0 if not, as a tensor on the device; `None` if nobody looked.
+        """
+        norm = None
+        if self.clip_norm is not None:
+            if self.scaler is not None:
+                self.scaler.unscale_(self.optimizer)
+            norm = clip_grad_norm_(self.parameters, self.clip_norm)
+        skipped = self._skipped(loss, norm) if self.guard is not Guard.NOBODY else None
+        if self.scaler is not None:
+            self.scaler.step(self.optimizer)
+            self.scaler.update()
+        elif skipped is not None and self.guard is Guard.DEVICE:
+            vars(self.optimizer)["found_inf"] = skipped
+            self.optimizer.step()
+            del vars(self.optimizer)["found_inf"]
+        elif skipped is None or not skipped.item():
+            self.optimizer.step()
+        self.optimizer.zero_grad(set_to_none=True)
+        return skipped
+
+    def _skipped(self, loss: Tensor, norm: Tensor | None) -> Tensor:
+        if norm is None:
+            norm = get_total_norm([parameter.grad for parameter in self.parameters if parameter.grad is not None])
+        return (~torch.isfinite(loss + norm)).float()
