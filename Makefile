@@ -1,0 +1,50 @@
+# Everything runs from .venv, which is made on first use from constraints.txt.
+PYTHON ?= python3
+ARGS ?=
+BIN := .venv/bin
+
+.DEFAULT_GOAL := help
+.PHONY: help demo up test lint bench gpu-check openapi clean
+.DELETE_ON_ERROR:
+
+help: ## list the targets
+	@awk -F':.*## ' '/^[a-z.-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+
+.venv: .venv/.installed ## the environment: Python 3.11 or newer, every version from constraints.txt
+
+.venv/.installed: pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "Python 3.11 or newer is needed; name one: make PYTHON=python3.12"; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv || \
+		{ echo "python3 cannot make environments; on Debian and Ubuntu: apt install python3-venv"; exit 1; }
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@touch $@
+
+demo: .venv/.installed ## train two networks on a service of their own, use their weights without it
+	@$(BIN)/python examples/demo.py $(ARGS)
+
+up: .venv/.installed ## serve on this machine until Ctrl-C
+	@$(BIN)/graftwerk up $(ARGS)
+
+test: .venv/.installed ## all tests; ARGS="-k name" for some
+	@$(BIN)/pytest -n 2 --dist loadfile $(ARGS)
+
+lint: .venv/.installed ## style, types, import contracts, dependencies
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/deptry .
+
+bench: .venv/.installed ## the measurements behind the README's numbers
+	@for script in step_overhead start_latency api_latency; do $(BIN)/python benchmarks/$$script.py $(ARGS) || exit 1; done
+
+gpu-check: .venv/.installed ## what only a machine with a GPU can show
+	@$(BIN)/python benchmarks/gpu_check.py $(ARGS)
+
+openapi: .venv/.installed ## write the API's description anew
+	@$(BIN)/python -m app.api.openapi
+
+clean: ## remove the environment and every cache
+	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis build dist *.egg-info
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

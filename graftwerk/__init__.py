@@ -1,0 +1,14 @@
+"""Graftwerk's client: submit training jobs, watch their curves, download their weights.
+
+>>> from graftwerk import Client
+>>> with Client() as client:
+...     job = client.jobs.create(spec).wait()
+...     job.download("weights")
+"""
+
+from graftwerk.client import Client
+from graftwerk.errors import GraftwerkClientError
+from graftwerk.jobs import Job
+from graftwerk.types import Checkpoint, Dataset, Event, File, Key, Metrics
+
+__all__ = ["Checkpoint", "Client", "Dataset", "Event", "File", "GraftwerkClientError", "Job", "Key", "Metrics"]

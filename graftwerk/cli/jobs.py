@@ -1,0 +1,198 @@
+"""Commands about jobs."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
+from rich.text import Text
+
+from graftwerk.cli.output import AsJson, Exit, connected, err, out, print_json, print_table
+from graftwerk.cli.progress import describe, watch
+from graftwerk.jobs import Job
+from graftwerk.types import File, Metrics
+
+JobId = Annotated[str, typer.Argument(help="The job's id, such as job_0199…", metavar="JOB")]
+SpecFile = Annotated[
+    Path, typer.Argument(help="A JSON or YAML file.", exists=True, dir_okay=False, readable=True, metavar="SPEC")
+]
+COLOURS = {"succeeded": "green", "failed": "red", "cancelled": "yellow", "running": "cyan"}
+
+
+def submit(
+    ctx: typer.Context,
+    spec: SpecFile,
+    watch_it: Annotated[bool, typer.Option("--watch", help="Show the progress until the job has ended.")] = False,
+    idempotency_key: Annotated[str | None, typer.Option(help="Submitting again with it makes no second job.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Submit a job."""
+    with connected(ctx) as client:
+        job = client.jobs.create(spec, idempotency_key)
+        if not as_json:
+            out().print(job.id)
+        if watch_it:
+            _watch(job, as_json)
+        elif as_json:
+            print_json(job.document)
+
+
+def validate(ctx: typer.Context, spec: SpecFile, as_json: AsJson = False) -> None:
+    """Check a spec without making a job."""
+    with connected(ctx) as client:
+        report = client.jobs.validate(spec)
+    if as_json:
+        print_json(report)
+    else:
+        out().print(Text.assemble(("valid", "green"), _size(report)))
+
+
+def ls(
+    ctx: typer.Context,
+    status: Annotated[str | None, typer.Option(help="Only jobs with this status.")] = None,
+    name: Annotated[str | None, typer.Option(help="Only jobs with this name.")] = None,
+    limit: Annotated[int, typer.Option(min=1, help="At most so many, newest first.")] = 50,
+    as_json: AsJson = False,
+) -> None:
+    """List jobs."""
+    with connected(ctx) as client:
+        jobs = [job for _, job in zip(range(limit), client.jobs.list(status=status, name=name), strict=False)]
+    if as_json:
+        print_json([job.document for job in jobs])
+        return
+    rows = [(job.id, job.status, _done(job), str(job.document.get("created_at", "")), job.name) for job in jobs]
+    print_table(("JOB", "STATUS", "DONE", "CREATED", "NAME"), rows)
+
+
+def show(ctx: typer.Context, job_id: JobId, as_json: AsJson = False) -> None:
+    """Show one job."""
+    with connected(ctx) as client:
+        job = client.jobs.get(job_id)
+        checkpoints = [] if as_json else job.checkpoints()
+    if as_json:
+        print_json(job.document)
+        return
+    _summary(job)
+    for saved in checkpoints:
+        out().print(f"checkpoint {saved.id} at step {saved.step}{' (final)' if saved.final else ''}")
+
+
+def watch_job(ctx: typer.Context, job_id: JobId, as_json: AsJson = False) -> None:
+    """Show a job's progress until it has ended. Ctrl-C only stops watching."""
+    with connected(ctx) as client:
+        _watch(client.jobs.get(job_id), as_json)
+
+
+def metrics(
+    ctx: typer.Context,
+    job_id: JobId,
+    names: Annotated[str | None, typer.Option(help="Series, separated by commas; default: all.")] = None,
+    max_points: Annotated[int | None, typer.Option(min=1, help="At most so many buckets per series.")] = None,
+    csv: Annotated[bool, typer.Option("--csv", help="Print every point as CSV.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Show a job's curves."""
+    wanted = names.split(",") if names else None
+    with connected(ctx) as client:
+        job = client.jobs.get(job_id)
+        if csv:
+            typer.echo(job.metrics_csv(wanted), nl=False)
+            return
+        curves = job.metrics(wanted, max_points)
+    if as_json:
+        print_json({"x": curves.x, "series": curves.series})
+    else:
+        print_table(("SERIES", "POINTS", "FIRST", "LAST", "MIN", "MAX"), _curve_rows(curves))
+
+
+def cancel(ctx: typer.Context, job_id: JobId, as_json: AsJson = False) -> None:
+    """End a job before its time."""
+    with connected(ctx) as client:
+        job = client.jobs.cancel(job_id)
+    if as_json:
+        print_json(job.document)
+    else:
+        out().print(f"{job.id} is {job.status}" if job.ended else f"{job.id} will end in a moment")
+
+
+def delete(ctx: typer.Context, job_id: JobId, as_json: AsJson = False) -> None:
+    """Delete an ended job with its curves and checkpoints."""
+    with connected(ctx) as client:
+        client.jobs.delete(job_id)
+    if as_json:
+        print_json({"id": job_id, "deleted": True})
+    else:
+        out().print(f"{job_id} is deleted")
+
+
+def download(
+    ctx: typer.Context,
+    job_id: JobId,
+    folder: Annotated[Path, typer.Argument(help="Where to put the files.", file_okay=False)] = Path(),
+    names: Annotated[str | None, typer.Option(help="Files, separated by commas; default: all.")] = None,
+    checkpoint: Annotated[str | None, typer.Option(help="A checkpoint's id; default: the newest.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Download a job's weights. An interrupted download goes on where it was."""
+    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
+    console = err()
+    with connected(ctx) as client, Progress(*columns, console=console, disable=not console.is_terminal) as bars:
+        tasks = {}
+
+        def told(file: File, have: int) -> None:
+            if file.name not in tasks:
+                tasks[file.name] = bars.add_task(file.name, total=file.size)
+            bars.update(tasks[file.name], completed=have)
+
+        paths = client.jobs.get(job_id).download(folder, names.split(",") if names else None, checkpoint, told)
+    if as_json:
+        print_json([str(path) for path in paths])
+        return
+    for path in paths:
+        out().print(str(path), markup=False)
+
+
+def _watch(job: Job, as_json: bool) -> None:
+    """Watch, then end with the job's exit code; on Ctrl-C say how to come back."""
+    try:
+        if as_json:
+            for event in job.stream():
+                print_json({"seq": event.seq, "kind": event.kind, "data": event.data})
+            print_json(job.refresh().document)
+        else:
+            _summary(watch(job, err()))
+    except KeyboardInterrupt:
+        err().print(f"\nno longer watching; the job goes on. Come back with: graftwerk watch {job.id}")
+        raise typer.Exit(Exit.INTERRUPTED) from None
+    raise typer.Exit(Exit.OK if job.status == "succeeded" else Exit.JOB_FAILED)
+
+
+def _summary(job: Job) -> None:
+    console = out()
+    console.print(Text.assemble(job.id, "  ", (job.status, COLOURS.get(job.status, "")), "  ", job.name))
+    progress = "  ".join(describe(job.progress))
+    if progress:
+        console.print(progress, markup=False)
+    if job.error:
+        place = f" (at {job.error['pointer']})" if job.error.get("pointer") else ""
+        console.print(Text.assemble((f"{job.error['code']}: ", "bold red"), f"{job.error['message']}{place}"))
+
+
+def _done(job: Job) -> str:
+    step, total = job.progress.get("step"), job.progress.get("total_steps")
+    return f"{100 * step // total}%" if step and total else ""
+
+
+def _size(report: object) -> str:
+    inspection = report.get("inspection", report) if isinstance(report, dict) else {}
+    parameters = inspection.get("parameters") if isinstance(inspection, dict) else None
+    return f": {parameters:,} parameters" if isinstance(parameters, int) else ""
+
+
+def _curve_rows(curves: Metrics) -> list[tuple[str, ...]]:
+    rows = []
+    for name, columns in curves.series.items():
+        last = columns["last"]
+        values = (last[0], last[-1], min(columns.get("min", last)), max(columns.get("max", last))) if last else ()
+        rows.append((name, str(len(last)), *(f"{value:.6g}" for value in values)))
+    return rows

@@ -1,0 +1,58 @@
+"""The command ``graftwerk``."""
+
+from importlib.metadata import version
+from typing import Annotated
+
+import typer
+
+from graftwerk.cli import jobs
+from graftwerk.cli.datasets import datasets
+from graftwerk.cli.doctor import doctor
+from graftwerk.cli.keys import keys
+from graftwerk.cli.output import Commands
+from graftwerk.cli.up import up
+
+app = typer.Typer(
+    cls=Commands,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    epilog="Exit codes: 0 fine, 1 the job failed, 2 usage or a spec with problems, 3 the service, 130 interrupted.",
+)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(version("graftwerk"))
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    ctx: typer.Context,
+    url: Annotated[str | None, typer.Option(envvar="GRAFTWERK_URL", help="Default: what `graftwerk up` wrote.")] = None,
+    show_version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Train networks from JSON on a Graftwerk service."""
+    ctx.obj = url
+
+
+app.command("up")(up)
+app.command("submit")(jobs.submit)
+app.command("validate")(jobs.validate)
+app.command("ls")(jobs.ls)
+app.command("show")(jobs.show)
+app.command("watch")(jobs.watch_job)
+app.command("metrics")(jobs.metrics)
+app.command("cancel")(jobs.cancel)
+app.command("delete")(jobs.delete)
+app.command("download")(jobs.download)
+app.command("doctor")(doctor)
+app.add_typer(datasets, name="datasets")
+app.add_typer(keys, name="keys")
+
+
+def run() -> None:
+    """Run the command line."""
+    app(prog_name="graftwerk")

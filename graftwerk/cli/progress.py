@@ -1,0 +1,131 @@
+"""A job's progress: a bar on a terminal, plain lines elsewhere."""
+
+import time
+from collections.abc import Mapping
+from datetime import timedelta
+from types import TracebackType
+from typing import Any, Protocol, Self
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn
+
+from graftwerk.jobs import Job
+from graftwerk.types import Event, number
+
+LINE_EVERY = 2.0  # seconds between two plain lines of the same phase
+
+
+class View(Protocol):
+    """Something that shows how far a job is."""
+
+    def show(self, state: str, progress: Mapping[str, Any]) -> None:
+        """Show the state (a status or phase) and the progress."""
+        ...
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...
+
+
+class Bar:
+    """A bar that moves."""
+
+    def __init__(self, console: Console) -> None:
+        columns = ("{task.description:<10}", "{task.fields[epoch]}", BarColumn(), "{task.fields[words]}")
+        self._bar = Progress(
+            *(TextColumn(item) if isinstance(item, str) else item for item in columns), console=console
+        )
+        self._task = self._bar.add_task("", total=None, epoch="", words="")
+
+    def show(self, state: str, progress: Mapping[str, Any]) -> None:
+        """Move the bar."""
+        total = progress.get("total_steps")
+        words = "  ".join(describe(progress)[1:])
+        epoch = next(iter(describe(progress)), "")
+        self._bar.update(
+            self._task, description=state, total=total, completed=progress.get("step", 0), epoch=epoch, words=words
+        )
+
+    def __enter__(self) -> Self:
+        self._bar.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._bar.stop()
+
+
+class Lines:
+    """A line now and then."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._state = ""
+        self._told = 0.0
+        self._waiting = ""
+
+    def show(self, state: str, progress: Mapping[str, Any]) -> None:
+        """Print a line if the state is new or the last line is old; else keep it for the end."""
+        line = "  ".join([f"{state:<10}", *describe(progress)]).rstrip()
+        now = time.monotonic()
+        if state == self._state and now - self._told < LINE_EVERY:
+            self._waiting = line
+            return
+        self._state, self._told, self._waiting = state, now, ""
+        self._console.print(line, markup=False)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._waiting:
+            self._console.print(self._waiting, markup=False)
+
+
+def describe(progress: Mapping[str, Any]) -> list[str]:
+    """Return epoch, step, latest values, rate and the time left, as far as they are known."""
+    step, total, per_epoch = (progress.get(name) for name in ("step", "total_steps", "steps_per_epoch"))
+    if step is None:
+        return []
+    parts = []
+    if per_epoch:
+        epochs = f"/{-(-total // per_epoch)}" if total else ""
+        parts.append(f"epoch {min(step, (total or step + 1) - 1) // per_epoch + 1}{epochs}")
+    parts.append(f"step {step}/{total}" if total else f"step {step}")
+    parts += [f"{name} {number(value):.4g}" for name, value in (progress.get("latest") or {}).items()]
+    rate = progress.get("rate")
+    if rate:
+        parts.append(f"{rate:.0f} steps/s")
+        if total and step < total:
+            parts.append(f"ETA {timedelta(seconds=round((total - step) / rate))}")
+    return parts
+
+
+def watch(job: Job, console: Console) -> Job:
+    """Show the job's progress until it has ended; returns it as it ended. Stopping to watch does not stop the job."""
+    view: View = Bar(console) if console.is_terminal else Lines(console)
+    state, progress = job.phase or job.status, dict(job.progress)
+    with view:
+        view.show(state, progress)
+        for event in job.stream(after=int(job.document.get("last_event") or 0)):
+            state, progress = advance(state, progress, event)
+            view.show(state, progress)
+    return job.refresh()
+
+
+def advance(state: str, progress: dict[str, Any], event: Event) -> tuple[str, dict[str, Any]]:
+    """Return the state and progress after an event."""
+    if event.kind == "status":
+        return str(event.data["to"]), progress
+    if event.kind == "done":
+        return str(event.data.get("status", state)), progress
+    if event.kind == "phase":
+        return str(event.data["phase"]) or state, progress
+    if event.kind == "metrics":
+        return state, progress | (event.data.get("progress") or {})
+    return state, progress

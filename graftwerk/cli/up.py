@@ -1,0 +1,37 @@
+"""`graftwerk up`."""
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.text import Text
+
+from graftwerk.address import home_directory
+from graftwerk.cli.output import out
+from graftwerk.supervise.service import Plan, Service
+
+STYLES = {"api": "cyan", "worker": "green", "broker": "magenta", "migrate": "yellow", "up": "bold"}
+
+
+def up(
+    port: Annotated[int, typer.Option(envvar="GRAFTWERK_PORT", min=0, max=65535, help="0: any free one.")] = 8741,
+    home: Annotated[Path | None, typer.Option(help="Database, files and key; default: ~/.graftwerk.")] = None,
+    slots: Annotated[int, typer.Option(min=0, help="Jobs trained at once; 0: what the machine allows.")] = 0,
+    no_worker: Annotated[bool, typer.Option("--no-worker", help="Only the API; workers run elsewhere.")] = False,
+) -> None:
+    """Serve: database, broker, API and one worker on this machine, until Ctrl-C.
+
+    GRAFTWERK_DATABASE_URL and GRAFTWERK_BROKER_URL take the place of the embedded ones.
+    """
+    console = out()
+
+    def hear(name: str, line: str) -> None:
+        prefix = Text(f"{name:<7} | ", STYLES.get(name, ""))
+        console.print(prefix.append(Text(line, "default")))
+        sys.stdout.flush()
+
+    chosen = (home or home_directory()).expanduser().absolute()
+    host = os.environ.get("GRAFTWERK_HOST", "127.0.0.1")
+    Service(Plan(chosen, host, port, slots, worker=not no_worker), lambda line: hear("up", line), hear).run()

@@ -1,0 +1,53 @@
+"""The client: ``Client().jobs.create(spec).wait()``."""
+
+from types import TracebackType
+from typing import Any, Self
+
+import httpx
+
+from graftwerk.address import find_address
+from graftwerk.datasets import Datasets
+from graftwerk.errors import NoAddress, ServiceTrouble
+from graftwerk.jobs import Jobs
+from graftwerk.keys import Keys
+from graftwerk.transport import Transport
+
+
+class Client:
+    """A Graftwerk service, as one key sees it.
+
+    Without arguments the address and the key come from GRAFTWERK_URL and GRAFTWERK_KEY, or from the files that
+    `graftwerk up` wrote in the home directory. Raises `NoAddress` where there is neither.
+    """
+
+    def __init__(
+        self, base_url: str | None = None, key: str | None = None, *, transport: httpx.BaseTransport | None = None
+    ) -> None:
+        address = find_address(base_url, key)
+        if address is None:
+            raise NoAddress
+        self.url = address.url
+        self.transport = Transport(address.url, address.key, transport=transport)
+        self.jobs = Jobs(self.transport)
+        self.datasets = Datasets(self.transport)
+        self.keys = Keys(self.transport)
+
+    def ready(self) -> dict[str, Any]:
+        """Return what the service says of its readiness. Raises `Unreachable`."""
+        try:
+            report: dict[str, Any] = self.transport.json("GET", "/readyz", repeatable=False)
+        except ServiceTrouble as error:
+            return {"ready": False} | error.document
+        return {"ready": True} | report
+
+    def close(self) -> None:
+        """Close every connection."""
+        self.transport.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()

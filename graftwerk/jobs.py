@@ -1,0 +1,205 @@
+"""Jobs: submit, read, watch, download."""
+
+import json
+import time
+import uuid
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from graftwerk import files, stream
+from graftwerk.errors import NoSuchFile, WaitedTooLong
+from graftwerk.pages import pages
+from graftwerk.transport import Transport
+from graftwerk.types import ENDED, Checkpoint, Event, File, Metrics, number
+
+Spec = Mapping[str, Any] | Path
+LONG_POLL = 20.0  # seconds that one question about an unchanged job may take
+YAML = frozenset({".yaml", ".yml"})
+WEIGHTS = ("weights.safetensors", "weights.pth", "model.py")
+
+
+class Job:
+    """A job as the service last described it; `refresh()` asks again."""
+
+    def __init__(self, transport: Transport, document: Mapping[str, Any]) -> None:
+        self._transport = transport
+        self.document = document
+
+    def __repr__(self) -> str:
+        return f"Job({self.id}, {self.name!r}, {self.status})"
+
+    @property
+    def id(self) -> str:
+        """The identifier, such as ``job_0199…``."""
+        return str(self.document["id"])
+
+    @property
+    def name(self) -> str:
+        """The name that the spec gives."""
+        return str(self.document["name"])
+
+    @property
+    def status(self) -> str:
+        """One of queued, running, paused, succeeded, failed, cancelled."""
+        return str(self.document["status"])
+
+    @property
+    def phase(self) -> str:
+        """What a running job does at the moment."""
+        return str(self.document.get("phase") or "")
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing will happen to the job any more."""
+        return self.status in ENDED
+
+    @property
+    def progress(self) -> Mapping[str, Any]:
+        """step, epoch, total_steps, steps_per_epoch, rate (steps per second) and `latest` values by series."""
+        return self.document.get("progress") or {}
+
+    @property
+    def error(self) -> Mapping[str, Any] | None:
+        """Why a failed job failed: code, message, pointer, retryable."""
+        return self.document.get("error")
+
+    def refresh(self, wait: float | None = None) -> "Job":
+        """Ask for the job again; with `wait`, for up to so many seconds until something has changed."""
+        asked = None if wait is None else f"{max(wait, 0.0):g}"
+        headers = {}
+        if asked is not None and "version" in self.document:
+            headers["If-None-Match"] = f'"{self.document["version"]}"'
+        answer = self._transport.request("GET", f"/v1/jobs/{self.id}", params={"wait": asked}, headers=headers)
+        if answer.status_code != 304:
+            self.document = answer.json()
+        return self
+
+    def wait(self, timeout: float | None = None) -> "Job":
+        """Return once the job has ended, however it did. Raises `WaitedTooLong` after `timeout` seconds."""
+        deadline = time.monotonic() + timeout if timeout is not None else float("inf")
+        while not self.ended:
+            left = deadline - time.monotonic()
+            if left <= 0:
+                raise WaitedTooLong(f"{self.id} is still {self.status} after {timeout:g} s")
+            self.refresh(wait=min(LONG_POLL, left))
+        return self
+
+    def stream(self, after: int = 0) -> Iterator[Event]:
+        """Yield what happens to the job, from the event after number `after` to the closing `done`, over any break."""
+        return stream.follow(self._transport, f"/v1/jobs/{self.id}/stream", after)
+
+    def metrics(
+        self,
+        names: Sequence[str] | None = None,
+        max_points: int | None = None,
+        x: str = "step",
+        from_: float | None = None,
+        to: float | None = None,
+        smooth: float | None = None,
+    ) -> Metrics:
+        """Return the curves (all series by default) in at most `max_points` buckets, exact where they fit."""
+        wanted = {"names": ",".join(names) if names else None, "max_points": max_points, "x": x}
+        params = wanted | {"from": from_, "to": to, "smooth": smooth}
+        body = self._transport.json("GET", f"/v1/jobs/{self.id}/metrics", params=params)
+        series = {
+            name: {title: [number(value) for value in column] for title, column in columns.items()}
+            for name, columns in body["series"].items()
+        }
+        return Metrics(x, series)
+
+    def metrics_csv(self, names: Sequence[str] | None = None) -> str:
+        """Return every point as CSV."""
+        params = {"names": ",".join(names) if names else None}
+        headers = {"Accept": "text/csv"}
+        return self._transport.request("GET", f"/v1/jobs/{self.id}/metrics", params=params, headers=headers).text
+
+    def checkpoints(self) -> list[Checkpoint]:
+        """Return the checkpoints, newest first."""
+        return [Checkpoint.from_document(item) for item in pages(self._transport, f"/v1/jobs/{self.id}/checkpoints")]
+
+    def download(
+        self,
+        folder: str | Path,
+        names: Sequence[str] | None = None,
+        checkpoint: str | None = None,
+        told: Callable[[File, int], None] = lambda file, have: None,
+    ) -> list[Path]:
+        """Fetch the files of a checkpoint (by default the newest, and all its files) into a folder.
+
+        Interrupted downloads go on where they were; a second call fetches only what is missing. `told` hears a
+        file and how many of its bytes have arrived. Raises `NoSuchFile`, `DamagedFile`, `Unreachable`, or a kind
+        of `Answered`.
+        """
+        found = next((saved for saved in self.checkpoints() if checkpoint in (None, saved.id)), None)
+        if found is None:
+            raise NoSuchFile(f"{self.id} has no checkpoint{' ' + checkpoint if checkpoint else ' yet'}")
+        offered = {file.name: file for file in found.files}
+        missing = [name for name in names or () if name not in offered]
+        if missing:
+            raise NoSuchFile(f"{found.id} has no {', '.join(missing)}; it has {', '.join(offered)}")
+        fetched = []
+        for name in names or offered:
+            file = offered[name]
+            path = f"/v1/checkpoints/{found.id}/files/{name}"
+            fetched.append(files.download(self._transport, path, file, Path(folder), partial(told, file)))
+        return fetched
+
+    def cancel(self) -> "Job":
+        """Ask for the job's end; a running one ends within seconds. Cancelling twice is no error."""
+        self.document = self._transport.json("POST", f"/v1/jobs/{self.id}/cancel", repeatable=True)
+        return self
+
+    def delete(self) -> None:
+        """Delete an ended job with everything recorded about it."""
+        self._transport.request("DELETE", f"/v1/jobs/{self.id}")
+
+
+class Jobs:
+    """The jobs of the key's owner."""
+
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
+
+    def create(self, spec: Spec, idempotency_key: str | None = None) -> Job:
+        """Submit a spec: a mapping, or the path of a JSON or YAML file, which is sent as it is.
+
+        Whatever happens on the way, one call makes one job. Raises `InvalidRequest` with every problem found.
+        """
+        content, headers = _body(spec)
+        headers["Idempotency-Key"] = idempotency_key or str(uuid.uuid4())
+        return Job(self._transport, self._transport.json("POST", "/v1/jobs", content=content, headers=headers))
+
+    def validate(self, spec: Spec) -> Mapping[str, Any]:
+        """Return the service's report on a spec, without making a job. Raises as `create` does."""
+        content, headers = _body(spec)
+        answer: Mapping[str, Any] = self._transport.json(
+            "POST", "/v1/jobs/validate", content=content, headers=headers, repeatable=True
+        )
+        return answer
+
+    def get(self, job_id: str) -> Job:
+        """Return a job. Raises `NotFound`."""
+        return Job(self._transport, self._transport.json("GET", f"/v1/jobs/{job_id}"))
+
+    def list(self, *, labels: Mapping[str, str] | None = None, **filters: Any) -> Iterator[Job]:
+        """Yield the jobs, newest first, page by page; filters: status, name; `labels` are the spec's metadata."""
+        wanted = filters | {f"metadata[{name}]": value for name, value in (labels or {}).items()}
+        for document in pages(self._transport, "/v1/jobs", wanted):
+            yield Job(self._transport, document)
+
+    def cancel(self, job_id: str) -> Job:
+        """Ask for a job's end."""
+        return self.get(job_id).cancel()
+
+    def delete(self, job_id: str) -> None:
+        """Delete an ended job with everything recorded about it."""
+        self._transport.request("DELETE", f"/v1/jobs/{job_id}")
+
+
+def _body(spec: Spec) -> tuple[bytes, dict[str, str]]:
+    if isinstance(spec, Path):
+        kind = "application/yaml" if spec.suffix.lower() in YAML else "application/json"
+        return spec.read_bytes(), {"Content-Type": kind}
+    return json.dumps(spec).encode(), {"Content-Type": "application/json"}

@@ -1,0 +1,65 @@
+"""The home directory of a service: private, locked by one `graftwerk up` at a time."""
+
+import fcntl
+import os
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+
+class CannotStart(Exception):
+    """The service cannot start; the message says why and how to mend it."""
+
+
+def prepare(home: Path) -> None:
+    """Make the directory, readable by its owner alone."""
+    try:
+        home.mkdir(parents=True, exist_ok=True, mode=0o700)
+        home.chmod(0o700)
+    except OSError as error:
+        raise CannotStart(f"{home} cannot be used: {error.strerror}; choose another with --home") from None
+    if not os.access(home, os.W_OK | os.X_OK):
+        raise CannotStart(f"{home} is not writable; choose another with --home")
+
+
+@contextmanager
+def locked(home: Path) -> Iterator[None]:
+    """Hold the directory's lock. Raises `CannotStart` if another process does; the lock ends with this process."""
+    with (home / "lock").open("a+") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            file.seek(0)
+            holder = file.read().strip() or "unknown"
+            raise CannotStart(
+                f"another `graftwerk up` (process {holder}) uses {home}; stop it, or choose another with --home"
+            ) from None
+        file.truncate(0)
+        file.write(str(os.getpid()))
+        file.flush()
+        yield
+
+
+def free_port(host: str, port: int) -> int:
+    """Return the port if it is free, or any free one for 0. Raises `CannotStart` if it is taken."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            raise CannotStart(
+                f"port {port} on {host} is not free ({error.strerror}); is another service running there? "
+                "Choose another with --port"
+            ) from None
+        return int(probe.getsockname()[1])
+
+
+def write_private(path: Path, text: str) -> None:
+    """Write a file that only its owner may read, whole or not at all."""
+    part = path.with_name(path.name + ".part")
+    part.unlink(missing_ok=True)
+    with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        file.write(text + "\n")
+    part.replace(path)

@@ -1,0 +1,93 @@
+"""One supervised program: started, its lines heard, stopped with grace."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, cast
+
+TETHER = Path(__file__).with_name("tether.py")
+KEPT_LINES = 40
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """What to run."""
+
+    name: str
+    command: Sequence[str]
+    grace: float = 10.0  # seconds between SIGTERM and SIGKILL
+
+
+class Process:
+    """A program and, while it runs, its process group. Start it from the main thread: it ends with that thread."""
+
+    def __init__(
+        self, program: Program, environment: Mapping[str, str], folder: Path, hear: Callable[[str, str], None]
+    ) -> None:
+        self.program = program
+        self.lines: deque[str] = deque(maxlen=KEPT_LINES)
+        self._environment = environment
+        self._folder = folder
+        self._hear = hear
+        self._popen: subprocess.Popen[str] | None = None
+        self._reader: threading.Thread | None = None
+        self.started = 0.0
+
+    def start(self) -> None:
+        """Start the program in a session of its own, so that Ctrl-C reaches it only through `stop`."""
+        tether = [sys.executable, "-I", "-S", str(TETHER), str(os.getpid())]
+        self.started = time.monotonic()
+        self._popen = subprocess.Popen(
+            [*tether, *self.program.command],
+            env=dict(self._environment),
+            cwd=self._folder,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+            start_new_session=True,
+        )
+        output = cast(IO[str], self._popen.stdout)
+        self._reader = threading.Thread(target=self._read, args=(output,), daemon=True)
+        self._reader.start()
+
+    @property
+    def running(self) -> bool:
+        """Whether the program runs."""
+        return self._popen is not None and self._popen.poll() is None
+
+    @property
+    def exit_status(self) -> int | None:
+        """How the program ended: its exit status, or minus the signal's number; `None` while it runs."""
+        return None if self._popen is None else self._popen.poll()
+
+    def ask_to_stop(self) -> None:
+        """Send SIGTERM to the program."""
+        if self._popen is not None and self.running:
+            self._popen.send_signal(signal.SIGTERM)
+
+    def kill(self) -> None:
+        """End the program and everything that it started, now."""
+        if self._popen is None:
+            return
+        with suppress(ProcessLookupError, PermissionError):  # the group may be gone already
+            os.killpg(self._popen.pid, signal.SIGKILL)
+        self._popen.wait()
+        if self._reader is not None:
+            self._reader.join(timeout=2)
+
+    def _read(self, output: IO[str]) -> None:
+        with output:
+            for line in output:
+                self.lines.append(line.rstrip())
+                with suppress(OSError):  # our own output may be gone; the program's must still be read
+                    self._hear(self.program.name, line.rstrip())

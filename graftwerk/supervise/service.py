@@ -1,0 +1,175 @@
+"""A whole service on one machine: broker, migrations, worker, API, first key."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.util import find_spec
+from ipaddress import ip_address
+from pathlib import Path
+
+import httpx
+
+from graftwerk.supervise import home as homes
+from graftwerk.supervise.broker import Broker, find_binary
+from graftwerk.supervise.home import CannotStart
+from graftwerk.supervise.process import Process, Program
+from graftwerk.supervise.supervisor import Supervisor
+
+START_SECONDS = 120.0  # importing torch from a cold disk takes its time
+NEEDED = {
+    "server": ("alembic", "celery", "fastapi", "sqlalchemy", "uvicorn"),
+    "worker": ("safetensors", "torch", "torchvision"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What to serve, and where."""
+
+    home: Path
+    host: str = "127.0.0.1"
+    port: int = 8741  # 0: any free one
+    slots: int = 0  # 0: as many as the machine allows
+    worker: bool = True
+
+
+def missing_extras() -> list[str]:
+    """Return the extras of the distribution that are not installed."""
+    missing = [extra for extra, modules in NEEDED.items() if any(find_spec(name) is None for name in modules)]
+    if not os.environ.get("GRAFTWERK_BROKER_URL") and find_binary() is None:
+        missing.append("embedded")
+    return missing
+
+
+class Service:
+    """Everything that `graftwerk up` starts. `tell` hears its own words, `hear` a program's name and a line of it."""
+
+    def __init__(self, plan: Plan, tell: Callable[[str], None], hear: Callable[[str, str], None]) -> None:
+        self._plan = plan
+        self._tell = tell
+        self._hear = hear
+        self._supervisor = Supervisor(tell)
+
+    def run(self) -> None:
+        """Serve until SIGINT or SIGTERM. Raises `CannotStart` if that is not possible."""
+        missing = missing_extras()
+        if missing:
+            raise CannotStart(f"parts are missing; install them: pip install 'graftwerk[{','.join(missing)}]'")
+        home = self._plan.home
+        homes.prepare(home)
+        with homes.locked(home), self._supervisor.hearing_signals():
+            port = homes.free_port(self._plan.host, self._plan.port)
+            with self._broker() as broker:
+                environment = self._environment(port, broker)
+                try:
+                    if self._start(environment, broker, port):
+                        self._supervisor.run()
+                finally:
+                    self._tell("stopping: first the API, then the worker, which saves what it trains, then the broker")
+                    (home / "address").unlink(missing_ok=True)
+                    self._supervisor.stop()
+
+    @contextmanager
+    def _broker(self) -> Iterator[Broker | None]:
+        """The embedded broker's folder, unless a broker is given from outside."""
+        binary = None if os.environ.get("GRAFTWERK_BROKER_URL") else find_binary()
+        if binary is None:
+            yield None
+            return
+        broker = Broker.prepare(binary)
+        try:
+            yield broker
+        finally:
+            broker.remove()
+
+    def _environment(self, port: int, broker: Broker | None) -> dict[str, str]:
+        plan = self._plan
+        chosen = {"HOME": str(plan.home), "HOST": plan.host, "PORT": str(port)}
+        if plan.slots:
+            chosen["SLOTS"] = str(plan.slots)
+        if broker is not None:
+            chosen["BROKER_URL"] = broker.url
+        # A folder named `app` where the user happens to be must not be imported, so the path stays safe.
+        python = {"PYTHONSAFEPATH": "1", "PYTHONUNBUFFERED": "1"}
+        return {**os.environ, **python, **{f"GRAFTWERK_{name}": value for name, value in chosen.items()}}
+
+    def _start(self, environment: Mapping[str, str], broker: Broker | None, port: int) -> bool:
+        """Start everything in order; returns false if we are told to stop meanwhile."""
+        if broker is not None:
+            process = self._add(broker.program, environment)
+            if not self._supervisor.wait_until(broker.answers, 10.0, needed=process):
+                return self._given_up("the broker did not start", process)
+        self._migrate(environment)
+        if self._supervisor.signals:
+            return False
+        if self._plan.worker:
+            drain = float(environment.get("GRAFTWERK_DRAIN_SECONDS", "20"))
+            self._add(Program("worker", [sys.executable, "-m", "workers"], grace=drain + 10), environment)
+        api = self._add(Program("api", [sys.executable, "-m", "app.api"]), environment)
+        url = f"http://{_reachable(self._plan.host)}:{port}"
+        if not self._supervisor.wait_until(lambda: _ready(url), START_SECONDS, needed=api):
+            return self._given_up("the API did not become ready", api)
+        self._first_key(url, environment)
+        homes.write_private(self._plan.home / "address", url)
+        self._tell(f"ready at {url}, key in {self._plan.home / 'key'}; Ctrl-C stops")
+        return True
+
+    def _add(self, program: Program, environment: Mapping[str, str]) -> Process:
+        process = Process(program, environment, self._plan.home, self._hear)
+        self._supervisor.add(process)
+        return process
+
+    def _given_up(self, what: str, process: Process) -> bool:
+        if self._supervisor.signals:
+            return False
+        last = "\n".join(f"  {line}" for line in list(process.lines)[-10:])
+        raise CannotStart(f"{what}; its last lines:\n{last}")
+
+    def _migrate(self, environment: Mapping[str, str]) -> None:
+        done = self._once(["app.db.migrate", "upgrade"], environment)
+        for line in (done.stdout + done.stderr).splitlines():
+            self._hear("migrate", line)
+        if done.returncode != 0 and not self._supervisor.signals:
+            raise CannotStart("the database could not be prepared; the lines above say why")
+
+    def _first_key(self, url: str, environment: Mapping[str, str]) -> None:
+        """Make sure that the home directory holds a key which this service accepts."""
+        path = self._plan.home / "key"
+        if path.exists() and _accepts(url, path.read_text().strip()):
+            return
+        done = self._once(["app.first_key"], environment)
+        if done.returncode != 0:
+            raise CannotStart(f"no key could be created:\n{done.stderr.strip()}")
+        homes.write_private(path, done.stdout.strip())
+
+    def _once(self, module: list[str], environment: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", *module]
+        return subprocess.run(
+            command, env=dict(environment), cwd=self._plan.home, capture_output=True, text=True, check=False
+        )
+
+
+def _reachable(host: str) -> str:
+    """Return a host under which a server that listens on `host` is reached from this machine."""
+    try:
+        address = ip_address(host)
+    except ValueError:
+        return host  # a name
+    if address.version == 6:
+        return "[::1]" if address.is_unspecified else f"[{host}]"
+    return "127.0.0.1" if address.is_unspecified else host
+
+
+def _ready(url: str) -> bool:
+    try:
+        return httpx.get(f"{url}/readyz", timeout=5.0).is_success
+    except httpx.TransportError:
+        return False
+
+
+def _accepts(url: str, key: str) -> bool:
+    answer = httpx.get(f"{url}/v1/jobs", params={"limit": 1}, headers={"Authorization": f"Bearer {key}"}, timeout=10.0)
+    return answer.status_code != 401

@@ -1,0 +1,26 @@
+"""Become another program that ends when the process which started it ends, however that happens.
+
+Run as a file, ``python -I -S tether.py PARENT_PID COMMAND…``: replaces itself, so nothing stays in between. A
+function in `subprocess`'s preexec_fn could do the same, but is unsafe in a process with threads.
+"""
+
+import ctypes
+import os
+import signal
+import sys
+
+PR_SET_PDEATHSIG = 1  # from linux/prctl.h
+
+
+def main() -> None:
+    """Ask for SIGTERM at the parent's death (Linux only), then run the command."""
+    parent, command = int(sys.argv[1]), sys.argv[2:]
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, int(signal.SIGTERM))
+    if os.getppid() != parent:
+        sys.exit(1)  # the parent died before the request
+    os.execvp(command[0], command)  # noqa: S606 - literal lists, see service.py
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,108 @@
+"""What the service tells, as values."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from importlib import import_module
+from typing import Any
+
+ENDED = frozenset({"succeeded", "failed", "cancelled"})
+_SPECIAL = {"NaN": float("nan"), "Infinity": float("inf"), "-Infinity": float("-inf")}
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One thing that happened to a job. `seq` numbers a job's events without gaps; 0 for the closing `done`."""
+
+    seq: int
+    kind: str
+    data: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """A file of a checkpoint."""
+
+    name: str
+    size: int  # bytes
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """A durable state of a job's network."""
+
+    id: str
+    step: int
+    epoch: float
+    values: Mapping[str, float]  # series → value at this step
+    files: tuple[File, ...]
+    final: bool
+
+    @classmethod
+    def from_document(cls, document: Mapping[str, Any]) -> "Checkpoint":
+        """Return the checkpoint that the service described."""
+        return cls(
+            id=document["id"],
+            step=document["step"],
+            epoch=document["epoch"],
+            values={name: number(value) for name, value in document.get("values", {}).items()},
+            files=tuple(File(item["name"], item["size"], item["sha256"]) for item in document["files"]),
+            final=document.get("final", False),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Dataset:
+    """A registered data set. `status`: awaiting_content, ready or invalid."""
+
+    id: str
+    name: str
+    status: str
+    document: Mapping[str, Any] = field(repr=False)
+
+    @classmethod
+    def from_document(cls, document: Mapping[str, Any]) -> "Dataset":
+        """Return the data set that the service described."""
+        return cls(document["id"], document["name"], document["status"], document)
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """An API key. The service tells the `token` once, when it creates the key."""
+
+    id: str
+    name: str
+    scopes: tuple[str, ...]
+    token: str | None = field(default=None, repr=False)
+    revoked: bool = False
+
+    @classmethod
+    def from_document(cls, document: Mapping[str, Any]) -> "Key":
+        """Return the key that the service described."""
+        revoked = document.get("revoked_at") is not None
+        return cls(document["id"], document["name"], tuple(document["scopes"]), document.get("token"), revoked)
+
+
+@dataclass(frozen=True, slots=True)
+class Metrics:
+    """Curves: per series, columns of equal length. `series["train/loss"]["last"][-1]` is the newest value."""
+
+    x: str
+    series: Mapping[str, Mapping[str, list[float]]]
+
+    def names(self) -> list[str]:
+        """Return the names of the series."""
+        return list(self.series)
+
+    def to_pandas(self) -> Any:
+        """Return one DataFrame with a column `series` and the columns of the curves. Needs pandas."""
+        pandas: Any = import_module("pandas")  # here, for the client installs without it
+        tables = [pandas.DataFrame({"series": name, **columns}) for name, columns in self.series.items()]
+        return pandas.concat(tables, ignore_index=True) if tables else pandas.DataFrame({"series": []})
+
+
+def number(value: Any) -> float:
+    """Return a number of a JSON answer, where NaN and the infinities are written as words or null."""
+    if value is None:
+        return float("nan")
+    return _SPECIAL[value] if isinstance(value, str) else value
