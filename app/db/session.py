@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from functools import wraps
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
+import orjson
 from sqlalchemy import Engine, create_engine, event, make_url
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.orm import Session
@@ -73,12 +74,19 @@ class Database:
         self.engine.dispose()
 
 
+def _json(value: Any) -> str:
+    """NaN and infinities become null: PostgreSQL's JSON has no such numbers."""
+    return orjson.dumps(value).decode()
+
+
 def _serialisation_failure(error: DBAPIError) -> bool:
     return getattr(error.orig, "sqlstate", None) in _SERIALISATION
 
 
 def _sqlite(url: str, busy_seconds: float) -> Engine:
-    engine = create_engine(url, connect_args={"timeout": busy_seconds, "check_same_thread": False})
+    engine = create_engine(
+        url, json_serializer=_json, connect_args={"timeout": busy_seconds, "check_same_thread": False}
+    )
 
     @event.listens_for(engine, "connect")
     def on_connect(connection: Any, record: Any) -> None:
@@ -99,6 +107,7 @@ def _sqlite(url: str, busy_seconds: float) -> Engine:
 def _postgresql(url: str, pool_size: int, connect_seconds: int) -> Engine:
     return create_engine(
         url,
+        json_serializer=_json,
         pool_size=pool_size,
         max_overflow=pool_size,
         pool_timeout=2,

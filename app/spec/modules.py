@@ -168,7 +168,7 @@ _ACTIVATION: Table = {
     "SELU": _plain("The self-normalising ELU."),
     "CELU": _plain("The continuously differentiable ELU.", alpha=(Positive, 1.0)),
     "GELU": _plain("x Φ(x).", approximate=(Literal["none", "tanh"], "none")),
-    "SiLU": _plain("x σ(x)."),
+    "SiLU": _plain("x sigmoid(x)."),
     "Mish": _plain("x tanh(softplus(x))."),
     "Sigmoid": _plain("1 / (1 + e⁻ˣ)."),
     "Tanh": _plain("The hyperbolic tangent."),

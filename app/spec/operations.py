@@ -81,7 +81,7 @@ OPERATIONS: Table = {
     "amax": _reduction("The largest value over dimensions."),
     "amin": _reduction("The smallest value over dimensions."),
     "cat": Kind("Joins tensors along a dimension.", {"dim": (Dim, 1)}, (2, MANY), "(N, a), (N, b) → (N, a + b)"),
-    "stack": Kind("Joins tensors along a new dimension.", {"dim": (Dim, 1)}, (2, MANY), "(N, F) × k → (N, k, F)"),
+    "stack": Kind("Joins tensors along a new dimension.", {"dim": (Dim, 1)}, (2, MANY), "(N, F), k times, → (N, k, F)"),
     "reshape": Kind("Gives the tensor another shape: -1 is what is left, 0 keeps the dimension.", {"shape": NewShape},
                     shapes="* → shape", example={"shape": [0, -1]}),
     "flatten": Kind("Joins the dimensions from `start_dim` to `end_dim`.",

@@ -1,0 +1,88 @@
+"""Brings the database to a revision: ``python -m app.db.migrate upgrade | downgrade REVISION | current``."""
+
+import argparse
+import sys
+from collections.abc import Callable, Sequence
+from importlib.resources import files
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.util import CommandError
+from sqlalchemy import Connection, text
+from sqlalchemy.exc import OperationalError
+
+from app.db.session import Database
+from app.errors import DatabaseAway
+from app.settings import settings
+
+_LOCK = 0x67726166747731  # any number of our own: one migration at a time
+_WAIT_SECONDS = 60
+
+
+def upgrade(db: Database, revision: str = "head") -> None:
+    """Upgrade to a revision, in one transaction. Raises `DatabaseAway`, and alembic's `CommandError`."""
+    _migrate(db, command.upgrade, revision)
+
+
+def downgrade(db: Database, revision: str) -> None:
+    """Downgrade to a revision such as ``base`` or ``-1``, in one transaction. Data of dropped tables is gone."""
+    _migrate(db, command.downgrade, revision)
+
+
+def current(db: Database) -> str | None:
+    """Return the database's revision, or `None` if nothing was ever migrated."""
+    try:
+        with db.engine.begin() as connection:
+            return MigrationContext.configure(connection).get_current_revision()
+    except OperationalError as error:
+        raise DatabaseAway from error
+
+
+def _migrate(db: Database, step: Callable[[Config, str], None], revision: str) -> None:
+    config = Config(attributes={})
+    config.set_main_option("script_location", str(files("migrations")).replace("%", "%%"))
+    try:
+        with db.engine.begin() as connection:
+            _lock(db, connection)
+            config.attributes["connection"] = connection
+            step(config, revision)
+    except OperationalError as error:
+        raise DatabaseAway(f"the database does not answer: {error.orig}") from error
+
+
+def _lock(db: Database, connection: Connection) -> None:
+    """Keep other migrations out until the end of the transaction; SQLite's own lock is taken already."""
+    if db.sqlite:
+        return
+    connection.execute(text(f"SET LOCAL lock_timeout = '{_WAIT_SECONDS}s'"))
+    connection.execute(text("SET LOCAL statement_timeout = 0"))
+    connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; returns the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m app.db.migrate", description=__doc__)
+    verbs = parser.add_subparsers(dest="verb", required=True)
+    verbs.add_parser("upgrade", help="create or upgrade the tables").add_argument("revision", nargs="?", default="head")
+    verbs.add_parser("downgrade", help="go back; drops data").add_argument("revision", help="base, -1, or an id")
+    verbs.add_parser("current", help="print the revision in force")
+    chosen = parser.parse_args(arguments)
+    db = Database(settings().resolved_database_url)
+    if db.sqlite and db.url.database:
+        Path(db.url.database).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    try:
+        if chosen.verb != "current":
+            {"upgrade": upgrade, "downgrade": downgrade}[chosen.verb](db, chosen.revision)
+        sys.stdout.write(f"{current(db) or 'base'}\n")
+    except (CommandError, DatabaseAway) as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
+    finally:
+        db.close()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

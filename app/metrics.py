@@ -1,0 +1,209 @@
+"""Curves: points in chunks with a summary each, read whole or in buckets that do not lie.
+
+A series is a sequence of points with growing steps. 4,096 points make a chunk; for every 64 of them a chunk keeps
+min, max and last, so that a coarse view of millions of points reads a small part of them.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from sqlalchemy import delete, select
+from sqlalchemy.orm import Session
+
+from app.db.tables import MetricChunkRow
+
+POINT = np.dtype([("step", "<i8"), ("value", "<f8"), ("time", "<f8"), ("elapsed", "<f8")])
+SUMMARY = np.dtype([*POINT.descr, ("min", "<f8"), ("max", "<f8"), ("count", "<i8")])  # the last point, and its block
+
+CHUNK = 4096
+BLOCK = 64
+
+Points = NDArray[np.void]
+Axis = Literal["step", "epoch", "elapsed", "time"]
+
+
+def points_from(block: Any) -> Points:
+    """Return points from an object with equally long lists `step`, `value`, `time` and `elapsed`."""
+    points = np.empty(len(block.step), POINT)
+    for name in ("step", "value", "time", "elapsed"):
+        points[name] = getattr(block, name)
+    return points
+
+
+def append(session: Session, job_id: str, series: Mapping[str, Points]) -> dict[str, tuple[int, int]]:
+    """Append points to series and return their index ranges [first, last + 1).
+
+    Points that are not later than the last stored one are there already (a report written twice) and are left out.
+    """
+    return {name: _append(session, job_id, name, points) for name, points in series.items()}
+
+
+def _append(session: Session, job_id: str, name: str, points: Points) -> tuple[int, int]:
+    row = session.scalar(_chunks(job_id, name).order_by(MetricChunkRow.chunk.desc()).limit(1))
+    start = row.chunk * CHUNK + row.count if row is not None else 0
+    if row is not None:
+        points = points[points["step"] > row.last_step]
+    stop = start + len(points)
+    number = row.chunk if row is not None else 0
+    if row is not None and row.count < CHUNK and len(points):
+        room = CHUNK - row.count
+        _fill(row, np.concatenate([np.frombuffer(row.points, POINT), points[:room]]))
+        points = points[room:]
+    for position in range(0, len(points), CHUNK):
+        number = (start + CHUNK - 1) // CHUNK + position // CHUNK
+        chunk = MetricChunkRow(job_id=job_id, series=name, chunk=number)
+        _fill(chunk, points[position : position + CHUNK])
+        session.add(chunk)
+    session.flush()
+    return start, stop
+
+
+def _fill(row: MetricChunkRow, points: Points) -> None:
+    row.count = len(points)
+    row.first_step, row.last_step = int(points["step"][0]), int(points["step"][-1])
+    row.points = points.tobytes()
+    row.summary = summarise(points, BLOCK).tobytes()
+
+
+def rewind(session: Session, job_id: str, after_step: int) -> None:
+    """Drop every point with a step above `after_step`: the attempt that resumes there makes them anew."""
+    late = (MetricChunkRow.job_id == job_id, MetricChunkRow.first_step > after_step)
+    session.execute(delete(MetricChunkRow).where(*late).execution_options(synchronize_session="fetch"))
+    cut = select(MetricChunkRow).where(MetricChunkRow.job_id == job_id, MetricChunkRow.last_step > after_step)
+    for row in session.scalars(cut):
+        points = np.frombuffer(row.points, POINT)
+        _fill(row, points[points["step"] <= after_step])
+    session.flush()
+
+
+def names(session: Session, job_id: str) -> list[str]:
+    """Return the names of the job's series, sorted."""
+    query = select(MetricChunkRow.series).where(MetricChunkRow.job_id == job_id).distinct()
+    return sorted(session.scalars(query))
+
+
+def points(session: Session, job_id: str, name: str, start: int = 0, stop: int | None = None) -> Points:
+    """Return the points with index in [start, stop) of one series."""
+    query = _chunks(job_id, name).where(MetricChunkRow.chunk >= start // CHUNK)
+    if stop is not None:
+        query = query.where(MetricChunkRow.chunk <= max(0, stop - 1) // CHUNK)
+    stored = session.execute(query.with_only_columns(MetricChunkRow.points).order_by(MetricChunkRow.chunk))
+    found: Points = np.frombuffer(b"".join(stored.scalars()), POINT)
+    offset = start // CHUNK * CHUNK
+    return found[start - offset : None if stop is None else stop - offset]
+
+
+def _chunks(job_id: str, name: str) -> Any:
+    return select(MetricChunkRow).where(MetricChunkRow.job_id == job_id, MetricChunkRow.series == name)
+
+
+def summarise(points: Points, width: int) -> Points:
+    """Return one summary for every `width` points: the last point, and min, max and count of the block."""
+    return _merge(_as_summaries(points), width)
+
+
+def _as_summaries(points: Points) -> Points:
+    summaries = np.empty(len(points), SUMMARY)
+    for name in ("step", "value", "time", "elapsed"):
+        summaries[name] = points[name]
+    summaries["min"] = summaries["max"] = points["value"]
+    summaries["count"] = 1
+    return summaries
+
+
+def _merge(summaries: Points, width: int) -> Points:
+    """Merge runs of `width` summaries. NaN does not hide min and max; a run of nothing but NaN stays NaN."""
+    if not len(summaries):
+        return summaries
+    starts = np.arange(0, len(summaries), width)
+    merged = summaries[np.append(starts[1:], len(summaries)) - 1].copy()
+    merged["min"] = np.fmin.reduceat(summaries["min"], starts)
+    merged["max"] = np.fmax.reduceat(summaries["max"], starts)
+    merged["count"] = np.add.reduceat(summaries["count"], starts)
+    return merged
+
+
+def smoothed(points: Points, weight: float) -> Points:
+    """Return the points with the debiased exponential moving average (Kingma and Ba 2015) of their finite values."""
+    result = points.copy()
+    average, bias = 0.0, 1.0
+    for index, value in enumerate(points["value"].tolist()):
+        if np.isfinite(value):
+            average = weight * average + (1 - weight) * value
+            bias *= weight
+        if bias < 1:
+            result["value"][index] = average / (1 - bias)
+    return result
+
+
+def buckets(
+    session: Session,
+    job_id: str,
+    wanted: Sequence[str] | None = None,
+    *,
+    max_points: int = 1500,
+    axis: Axis = "step",
+    low: float | None = None,
+    high: float | None = None,
+    smooth: float = 0.0,
+    steps_per_epoch: int = 1,
+) -> dict[str, dict[str, Any]]:
+    """Return columns for every series: `x`, `step`, `min`, `max`, `last`, `count`, and `width` (points per bucket).
+
+    Exact where the points fit. Otherwise a bucket holds 2^k points, counted from the start of the series, so that
+    buckets keep their place while the curve grows. Smoothing comes before thinning.
+    """
+    found = {}
+    for name in names(session, job_id) if wanted is None else wanted:
+        total = _count(session, job_id, name)
+        unbounded = low is None and high is None and not smooth
+        if unbounded and total >= max_points * BLOCK:
+            summaries, base = _summaries(session, job_id, name), BLOCK
+        else:
+            series = points(session, job_id, name)
+            summaries, base = _as_summaries(smoothed(series, smooth) if smooth else series), 1
+        x = _positions(summaries, axis, steps_per_epoch)
+        inside = np.ones(len(x), bool)
+        if low is not None:
+            inside &= x >= low
+        if high is not None:
+            inside &= x <= high
+        first = int(np.argmax(inside)) if inside.any() else 0
+        summaries = summaries[inside]
+        width = 1
+        while _buckets(first, len(summaries), width) > max_points:
+            width *= 2
+        if width > 1:
+            head = -first % width  # the first bucket is short if the selection starts inside one
+            summaries = np.concatenate([_merge(summaries[:head], width), _merge(summaries[head:], width)])
+        found[name] = _columns(summaries, axis, steps_per_epoch) | {"width": width * base, "points": total}
+    return found
+
+
+def _buckets(first: int, count: int, width: int) -> int:
+    return (first + count + width - 1) // width - first // width
+
+
+def _count(session: Session, job_id: str, name: str) -> int:
+    last = _chunks(job_id, name).with_only_columns(MetricChunkRow.chunk, MetricChunkRow.count)
+    row = session.execute(last.order_by(MetricChunkRow.chunk.desc()).limit(1)).first()
+    return row.chunk * CHUNK + row.count if row is not None else 0
+
+
+def _summaries(session: Session, job_id: str, name: str) -> Points:
+    query = _chunks(job_id, name).with_only_columns(MetricChunkRow.summary).order_by(MetricChunkRow.chunk)
+    return np.frombuffer(b"".join(session.execute(query).scalars()), SUMMARY)
+
+
+def _positions(points: Points, axis: Axis, steps_per_epoch: int) -> NDArray[np.float64]:
+    if axis == "epoch":
+        return np.asarray(points["step"] / steps_per_epoch)
+    return np.asarray(points[axis])
+
+
+def _columns(summaries: Points, axis: Axis, steps_per_epoch: int) -> dict[str, Any]:
+    columns = {name: np.ascontiguousarray(summaries[name]) for name in ("step", "min", "max", "count")}
+    columns["last"] = np.ascontiguousarray(summaries["value"])
+    return columns | {"x": np.ascontiguousarray(_positions(summaries, axis, steps_per_epoch))}
