@@ -10,7 +10,6 @@ from graftwerk.errors import Answered, DamagedFile, ServiceTrouble, Unreachable
 from graftwerk.transport import Transport, pause_before
 from graftwerk.types import File
 
-PIECE = 1 << 20
 PART = ".part"
 
 
@@ -78,7 +77,7 @@ def _connection(
         goes_on = response.status_code == 206
         size = have if goes_on else 0
         with part.open("ab" if goes_on else "wb") as out:
-            for piece in response.iter_bytes(PIECE):
+            for piece in response.iter_bytes():
                 out.write(piece)
                 size += len(piece)
                 told(size)

@@ -1,0 +1,202 @@
+"""Commands against a script of answers: what they print, and how they end."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from typer.testing import CliRunner, Result
+
+from graftwerk import client
+from graftwerk.cli.main import app
+from graftwerk.transport import Transport
+from tests.graftwerk.fake import URL, Pieces, Script, job, problem
+
+Run = Callable[..., tuple[Result, Script]]
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Run:
+    for name in ("GRAFTWERK_URL", "GRAFTWERK_KEY"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("GRAFTWERK_HOME", str(tmp_path))
+
+    def invoke(*words: str, answers: tuple[Any, ...] = ()) -> tuple[Result, Script]:
+        replies = (
+            httpx.Response(200, json=answer) if isinstance(answer, (dict, list)) else answer for answer in answers
+        )
+        script = Script(*replies)
+
+        def transport(url: str, key: str | None, **_: Any) -> Transport:
+            return Transport(url, key, transport=script, pause=lambda seconds: None)
+
+        monkeypatch.setattr(client, "Transport", transport)
+        return CliRunner().invoke(app, ["--url", URL, *words]), script
+
+    return invoke
+
+
+@pytest.fixture
+def spec(tmp_path: Path) -> str:
+    path = tmp_path / "spec.json"
+    path.write_text('{"name": "digits"}')
+    return str(path)
+
+
+def story(*events: tuple[str, dict[str, Any]]) -> httpx.Response:
+    lines = [f"id: {seq}\nevent: {kind}\ndata: {json.dumps(data)}\n\n" for seq, (kind, data) in enumerate(events, 1)]
+    return httpx.Response(200, headers={"Content-Type": "text/event-stream"}, stream=Pieces("".join(lines).encode()))
+
+
+PROGRESS = {"step": 20, "total_steps": 20, "steps_per_epoch": 10, "rate": 50.0, "latest": {"train/loss": 0.25}}
+
+
+def watched(status: str, **more: Any) -> tuple[Any, ...]:
+    told = story(
+        ("status", {"verb": "claim", "from": "queued", "to": "running"}),
+        ("phase", {"phase": "training"}),
+        ("metrics", {"series": {}, "progress": PROGRESS}),
+        ("status", {"verb": "end", "from": "running", "to": status}),
+        ("done", {"status": status}),
+    )
+    return told, job(status=status, progress=PROGRESS, **more)
+
+
+def test_submit_prints_the_id(run: Run, spec: str) -> None:
+    result, script = run("submit", spec, "--idempotency-key", "k", answers=(job(),))
+    assert (result.exit_code, result.output) == (0, "job_1\n")
+    assert script.requests[0].headers["Idempotency-Key"] == "k"
+
+
+def test_submit_and_watch_to_a_good_end(run: Run, spec: str) -> None:
+    result, _ = run("submit", spec, "--watch", answers=(job(), *watched("succeeded")))
+    assert result.exit_code == 0, result.output
+    lines = [line.strip() for line in result.stderr.splitlines()]
+    assert lines[:3] == ["queued", "running", "training"]
+    assert "epoch 2/2  step 20/20  train/loss 0.25  50 steps/s" in lines[-1]
+    assert "job_1  succeeded  digits" in result.stdout
+
+
+def test_a_failed_job_ends_with_1_and_its_reason(run: Run) -> None:
+    error = {
+        "code": "loss_not_finite",
+        "message": "NaN at step 7",
+        "pointer": "/training/optimizer",
+        "retryable": False,
+    }
+    result, _ = run("watch", "job_1", answers=(job(), *watched("failed", error=error)))
+    assert result.exit_code == 1
+    assert "loss_not_finite: NaN at step 7 (at /training/optimizer)" in result.stdout
+
+
+def test_ctrl_c_stops_watching_and_nothing_else(run: Run) -> None:
+    def interrupt(request: httpx.Request) -> httpx.Response:
+        raise KeyboardInterrupt
+
+    result, script = run("watch", "job_1", answers=(job(), interrupt))
+    assert result.exit_code == 130
+    assert "graftwerk watch job_1" in result.stderr
+    assert {request.method for request in script.requests} == {"GET"}
+
+
+def test_watching_as_json_prints_a_document_a_line(run: Run) -> None:
+    result, _ = run("watch", "job_1", "--json", answers=(job(), *watched("succeeded")))
+    documents = [json.loads(line) for line in result.stdout.splitlines()]
+    assert [item.get("kind") for item in documents] == ["status", "phase", "metrics", "status", "done", None]
+    assert documents[-1]["status"] == "succeeded"
+
+
+def test_every_problem_of_a_spec_is_told_with_its_place_and_hint(run: Run, spec: str) -> None:
+    errors = [
+        {"pointer": "/model/layers/1", "code": "shape", "detail": "wants 64, gets 8x8", "hint": "add Flatten"},
+        {"pointer": "", "code": "missing", "detail": "no data", "hint": ""},
+    ]
+    refused = problem(422, "invalid_input", errors=errors)
+    result, _ = run("validate", spec, answers=(refused,))
+    assert result.exit_code == 2
+    assert result.stderr.splitlines()[1:] == [
+        "  /model/layers/1: wants 64, gets 8x8",
+        "    hint: add Flatten",
+        "  /: no data",
+    ]
+    as_json, _ = run("validate", spec, "--json", answers=(problem(422, "invalid_input", errors=errors),))
+    assert as_json.exit_code == 2
+    assert json.loads(as_json.stdout)["errors"] == errors
+
+
+@pytest.mark.parametrize(
+    ("answer", "code"),
+    [(problem(404, "not_found"), 2), (problem(409, "state_forbids"), 2), (problem(401, "unauthenticated"), 2),
+     (problem(500, "internal"), 3)],
+)  # fmt: skip
+def test_exit_codes(run: Run, answer: httpx.Response, code: int) -> None:
+    result, _ = run("delete", "job_1", answers=(answer,))
+    assert result.exit_code == code
+    assert result.stderr.startswith("error: it is ")
+
+
+def test_nobody_there_is_3(run: Run) -> None:
+    result, _ = run("ls", answers=(httpx.ConnectError("refused"),) * 7)
+    assert result.exit_code == 3
+    assert "graftwerk doctor" in result.stderr
+
+
+@pytest.mark.parametrize("words", [("submit", "nowhere.json"), ("nonsense",), ("show",), ("ls", "--limit", "0")])
+def test_usage_is_2(run: Run, words: tuple[str, ...]) -> None:
+    result, script = run(*words)
+    assert result.exit_code == 2
+    assert script.requests == []
+
+
+def test_ls(run: Run) -> None:
+    jobs = [job("job_2", "running", progress={"step": 5, "total_steps": 20}), job("job_1", "failed")]
+    listed = {"items": jobs, "has_more": False}
+    result, script = run("ls", "--status", "running", answers=(listed,))
+    assert [line.split()[:3] for line in result.stdout.splitlines()[1:]] == [
+        ["job_2", "running", "25%"], ["job_1", "failed", "digits"]]  # fmt: skip
+    assert script.requests[0].url.params["status"] == "running"
+    as_json, _ = run("ls", "--json", answers=(listed,))
+    assert json.loads(as_json.stdout) == jobs
+
+
+def test_metrics(run: Run) -> None:
+    series = {"train/loss": {"step": [1, 2], "min": [0.5, 0.1], "max": [2.0, 0.2], "last": [0.6, 0.15]}}
+    result, _ = run("metrics", "job_1", answers=(job(), {"series": series}))
+    assert result.stdout.splitlines()[1].split() == ["train/loss", "2", "0.6", "0.15", "0.1", "2"]
+    csv = "series,step,value\ntrain/loss,1,0.6\n"
+    result, script = run(
+        "metrics", "job_1", "--csv", "--names", "train/loss", answers=(job(), httpx.Response(200, text=csv))
+    )
+    assert result.stdout == csv
+    assert script.requests[1].headers["Accept"] == "text/csv"
+
+
+def test_cancel_says_what_will_happen(run: Run) -> None:
+    result, _ = run("cancel", "job_1", answers=(job(status="running"), job(status="running", wish="cancel")))
+    assert result.stdout == "job_1 will end in a moment\n"
+
+
+def test_a_new_key_is_shown_once_and_alone_on_stdout(run: Run) -> None:
+    made = {"id": "key_1", "name": "ci", "scopes": ["read"], "token": "gw_1_secret", "revoked_at": None}
+    result, script = run("keys", "create", "ci", "--scopes", "read", answers=(made,))
+    assert result.stdout == "gw_1_secret\n"
+    assert json.loads(script.requests[0].content) == {"name": "ci", "scopes": ["read"]}
+
+
+def test_without_an_address(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.delenv("GRAFTWERK_URL", raising=False)
+    monkeypatch.setenv("GRAFTWERK_HOME", str(tmp_path))
+    result = CliRunner().invoke(app, ["ls"])
+    assert result.exit_code == 3
+    assert "graftwerk up" in result.stderr
+
+
+def test_up_where_one_runs_already(tmp_path: Path) -> None:
+    from graftwerk.supervise.home import locked
+
+    with locked(tmp_path):
+        result = CliRunner().invoke(app, ["up", "--home", str(tmp_path)])
+    assert result.exit_code == 3
+    assert "another `graftwerk up`" in result.stderr
