@@ -84,7 +84,8 @@ def read(path: Path, content_format: str, target: str | None = None, limit: int 
         hint = "it may be truncated: compare its size or SHA-256 with the original, and upload it again"
         raise InvalidInput([Problem("", "unreadable", detail, hint)]) from None
     splits = _splits(arrays)
-    problems += _problems(splits)
+    if arrays or not problems:
+        problems += _problems(splits)
     if problems:
         raise InvalidInput(problems)
     return Content(splits)

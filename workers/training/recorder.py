@@ -55,7 +55,7 @@ class Recorder:
         self._events.append((kind, data))
 
     def drain(self) -> None:
-        """Read the losses from the device. Raises `NumericError` if one is not finite and the job wants to fail then."""
+        """Read the losses from the device. Raises `NumericError` if one is not finite and the job is to fail then."""
         if not self._steps:
             return
         counters = self._counters

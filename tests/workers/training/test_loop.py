@@ -1,0 +1,198 @@
+import json
+import math
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from app.errors import BuildError, DataError, NumericError
+from tests.workers.training.conftest import Attempt, Laboratory, job, resumed
+from workers.data.tensors import Rows
+from workers.messages import Ending
+from workers.training.context import MemoryContext
+from workers.training.loop import train
+
+POISONED = 3  # the step that meets the poison, see `poisoned`
+
+
+def poisoned(
+    laboratory: Laboratory, on_nan: str, value: float = math.nan, **training: Any
+) -> tuple[Any, MemoryContext]:
+    """Prepare a job whose batch of one step holds a value that is no number."""
+    context = MemoryContext()
+    prepared = laboratory.prepare(job(training={"on_nan": on_nan, **training}), context)
+    (indices, _), *_ = prepared.sampler.batches(POISONED - 1)
+    image = prepared.train.inputs["image"].clone()
+    image[indices[0]] = value
+    prepared.train = Rows({"image": image}, prepared.train.target)
+    return prepared, context
+
+
+def test_a_job_learns_and_tells(laboratory: Laboratory) -> None:
+    attempt = laboratory.run(job(training={"steps": None, "epochs": 30, "optimizer": {"kind": "Adam", "lr": 0.01}}))
+    result = attempt.outcome.result
+    assert attempt.outcome.ending is Ending.SUCCEEDED
+    assert result is not None
+    assert result["step"] == 180
+    assert result["epoch"] == 30
+    assert result["values"]["val/accuracy"] > 0.85
+    assert result["best"]["monitor"] == "val/loss"
+    assert result["best"]["value"] == min(value for _, value in attempt.points("val/loss"))
+    assert [step for step, _ in attempt.points("train/loss")] == list(range(1, 181))
+    assert [step for step, _ in attempt.points("val/accuracy")] == list(range(6, 181, 6))
+    json.dumps(result, allow_nan=False)
+
+
+def test_phases_and_the_start_are_told_in_order(laboratory: Laboratory) -> None:
+    attempt = laboratory.run(job())
+    assert attempt.context.reports[0].events == (("rewound", {"step": 0, "checkpoint": None}),)
+    phases = [report.phase for report in attempt.context.reports if report.phase]
+    assert phases == ["loading_data", "building", "training"]
+
+
+def test_a_resumed_attempt_says_where_it_starts(laboratory: Laboratory) -> None:
+    saved = laboratory.run(job(), {5: "drain"}).context.saved[-1]
+    again = laboratory.run(job(), resume=resumed(saved))
+    assert again.events("rewound") == [{"step": 5, "checkpoint": saved.id}]
+    assert again.points("train/loss")[0][0] == 6
+
+
+def test_progress_says_how_far_it_is(laboratory: Laboratory) -> None:
+    progress = laboratory.run(job()).context.reports[-1].progress
+    assert progress is not None
+    assert progress["step"] == progress["total_steps"] == 15
+    assert progress["steps_per_epoch"] == 6
+    assert progress["epoch"] == 2.5
+    assert progress["rate"] > 0
+    assert progress["eta_seconds"] == 0
+    assert progress["latest"].keys() == {"train/loss", "train/lr", "val/loss", "val/accuracy"}
+
+
+@pytest.mark.parametrize(("verb", "ending", "saved"), [
+    ("cancel", Ending.CANCELLED, []), ("pause", Ending.PAUSED, [4]), ("drain", Ending.RELEASED, [4]),
+])  # fmt: skip
+def test_commands_are_obeyed_before_the_next_step(
+    laboratory: Laboratory, verb: str, ending: Ending, saved: list[int]
+) -> None:
+    attempt = laboratory.run(job(), {4: verb})
+    assert attempt.outcome.ending is ending
+    assert attempt.outcome.result is None
+    assert [each.step for each in attempt.context.saved] == saved
+    assert [step for step, _ in attempt.points("train/loss")] == [1, 2, 3, 4]
+
+
+def test_a_step_that_has_a_checkpoint_is_not_saved_twice(laboratory: Laboratory) -> None:
+    first = laboratory.run(job(), {5: "pause"})
+    again = laboratory.run(job(), {0: "pause"}, resume=resumed(*first.context.saved))
+    assert again.outcome.ending is Ending.PAUSED
+    assert again.context.saved == []
+
+
+@pytest.mark.parametrize("reduction", ["mean", "sum"])
+def test_accumulated_batches_are_one_large_batch(laboratory: Laboratory, reduction: str) -> None:
+    loss = {"loss": {"kind": "CrossEntropyLoss", "reduction": reduction}}
+    layers = [{"kind": "Flatten"}, {"kind": "Linear", "out_features": 10}]
+    optimizer = {"kind": "SGD", "lr": 0.001}
+
+    def weight(**training: Any) -> tuple[Tensor, Attempt]:
+        attempt = laboratory.run(
+            job(layers, objective=loss, training={"optimizer": optimizer, "steps": 12, **training})
+        )
+        return next(iter(attempt.prepared.network.parameters())).detach(), attempt
+
+    (large, one), (small, many) = weight(batch_size=64), weight(batch_size=16, accumulate=4)
+    assert torch.allclose(large, small, atol=1e-6)
+    losses = [[value for _, value in attempt.points("train/loss")] for attempt in (one, many)]
+    assert losses[0] == pytest.approx(losses[1], rel=1e-4)
+
+
+def test_held_out_losses_are_means_over_examples(laboratory: Laboratory) -> None:
+    attempt = laboratory.run(job(training={"batch_size": 300}))
+    prepared = attempt.prepared
+    assert prepared.validation is not None
+    prepared.network.eval()
+    with torch.no_grad():
+        outputs = prepared.network(dict(prepared.validation.inputs))
+        whole = prepared.objective(outputs, prepared.validation.target)
+    assert attempt.points("val/loss")[-1][1] == pytest.approx(float(whole), rel=1e-5)
+
+
+def test_without_held_out_data_the_training_loss_is_followed(laboratory: Laboratory) -> None:
+    spec = job(data={"kind": "builtin", "name": "digits"}, training={"steps": 60})
+    attempt = laboratory.run(spec)
+    assert attempt.points("val/loss") == []
+    assert attempt.outcome.result is not None
+    assert attempt.outcome.result["best"]["monitor"] == "train/loss"
+    assert attempt.context.saved[-1].values.keys() == {"train/loss"}
+
+
+def test_a_training_that_no_longer_improves_stops(laboratory: Laboratory) -> None:
+    plan = {"steps": 600, "optimizer": {"kind": "SGD", "lr": 0.0}, "early_stop": {"patience": 3}}
+    attempt = laboratory.run(job(training=plan))
+    assert attempt.outcome.ending is Ending.SUCCEEDED
+    assert attempt.outcome.result is not None
+    assert attempt.outcome.result["step"] == 24  # the first evaluation improves on nothing, then three do not
+    assert attempt.outcome.result["stopped_early"] is True
+    assert [event["step"] for event in attempt.events("early_stop")] == [24]
+    assert attempt.context.saved[-1].final
+
+
+def test_the_final_checkpoint_holds_what_was_trained(laboratory: Laboratory) -> None:
+    attempt = laboratory.run(job())
+    assert [(saved.step, saved.final) for saved in attempt.context.saved] == [(15, True)]
+    saved = attempt.context.saved[0]
+    assert saved.values.keys() == {"train/loss", "val/loss", "val/accuracy"}
+    public = {file.name: file.public for file in saved.files}
+    assert public == {"weights.safetensors": True, "weights.pth": True, "model.py": True,
+                      "state.safetensors": False, "state.json": False}  # fmt: skip
+
+
+def test_failing_names_the_first_bad_step(laboratory: Laboratory) -> None:
+    prepared, context = poisoned(laboratory, "fail")
+    with pytest.raises(NumericError, match=f"step {POISONED} ") as caught:
+        train(prepared)
+    assert caught.value.pointer == "/training/on_nan"
+    assert context.saved == []  # weights that are no numbers are never saved
+    assert math.isnan(context.series("train/loss").value[POISONED - 1])
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf])
+@pytest.mark.parametrize("optimizer", [{"kind": "Adam"}, {"kind": "SGD", "momentum": 0.9}, {"kind": "RMSprop"}])
+def test_skipping_leaves_a_step_out(laboratory: Laboratory, optimizer: dict[str, Any], value: float) -> None:
+    prepared, context = poisoned(laboratory, "skip", value, optimizer=optimizer, steps=6)
+    assert train(prepared).ending is Ending.SUCCEEDED
+    events = [event for report in context.reports for event in report.events if event[0] == "skipped_step"]
+    assert events == [("skipped_step", {"step": POISONED, "count": 1})]
+    assert all(bool(parameter.isfinite().all()) for parameter in prepared.network.parameters())
+    losses = context.series("train/loss").value
+    assert [math.isfinite(loss) for loss in losses] == [True, True, False, True, True, True]
+
+
+def test_ignoring_goes_on(laboratory: Laboratory) -> None:
+    prepared, context = poisoned(laboratory, "ignore")
+    outcome = train(prepared)
+    assert outcome.ending is Ending.SUCCEEDED
+    assert outcome.result is not None
+    assert outcome.result["values"]["train/loss"] is None
+    assert "val/loss" not in context.saved[-1].values
+    json.dumps(context.reports[-1].progress, allow_nan=False)
+
+
+def test_a_label_beyond_the_outputs_is_the_datas_fault(laboratory: Laboratory) -> None:
+    layers = [{"kind": "Flatten"}, {"kind": "Linear", "out_features": 4}]
+    with pytest.raises(DataError, match="out of bounds"):
+        laboratory.run(job(layers))
+
+
+def test_unlike_widths_are_a_build_error(laboratory: Laboratory) -> None:
+    spec = job([{"kind": "Linear", "out_features": 2}], objective={"loss": {"kind": "MSELoss"}},
+               data={"kind": "builtin", "name": "diabetes"})  # fmt: skip
+    with pytest.raises(BuildError, match=r"\[64, 2\] with targets of \[64, 1\]"):
+        laboratory.run(spec)
+
+
+def test_seeds_decide_everything(laboratory: Laboratory) -> None:
+    first, same, other = (laboratory.run(job(training={"seed": seed})).weights() for seed in (1, 1, 2))
+    assert first == same
+    assert first != other

@@ -1,0 +1,114 @@
+"""Trained in one go or in pieces: the same bits, the same points."""
+
+from typing import Any
+
+import pytest
+
+from tests.workers.training.conftest import Attempt, Laboratory, job, resumed
+from tests.workers.training.test_schedules import REQUIRED
+from workers.messages import Ending
+from workers.training.optimizers import OPTIMIZERS
+from workers.training.schedules import SCHEDULES
+
+NETWORKS: dict[str, list[dict[str, Any]]] = {
+    "dropout": [{"kind": "Flatten"}, {"kind": "Dropout", "p": 0.5}, {"kind": "Linear", "out_features": 10}],
+    "batch norm": [{"kind": "Conv2d", "out_channels": 4, "kernel_size": 3}, {"kind": "BatchNorm2d"}, {"kind": "ReLU"},
+                   {"kind": "Flatten"}, {"kind": "Linear", "out_features": 10}],
+    "GRU": [{"kind": "reshape", "shape": [0, 8, 8]}, {"kind": "GRU", "hidden_size": 8, "returns": "last"},
+            {"kind": "Linear", "out_features": 10}],
+}  # fmt: skip
+PLANS: dict[str, dict[str, Any]] = {
+    "accumulate": {"accumulate": 4, "steps": 5},
+    "clipped": {"clip_norm": 0.1},
+    "drop last": {"drop_last": True},
+    "skip": {"on_nan": "skip"},
+    "bf16": {"precision": "bf16"},
+    "by step": {"evaluate": {"every_steps": 4}},
+    "early stop": {"steps": 60, "optimizer": {"kind": "SGD", "lr": 3.0},
+                   "early_stop": {"patience": 2, "min_delta": 0.001}},
+    "early stop by the training loss": {"steps": 60, "optimizer": {"kind": "SGD", "lr": 3.0},
+                                        "early_stop": {"patience": 2, "monitor": "train/loss"}},
+}  # fmt: skip
+
+
+def in_pieces(laboratory: Laboratory, spec: dict[str, Any], *lengths: int) -> list[Attempt]:
+    attempts: list[Attempt] = []
+    for length in lengths:
+        attempts.append(
+            laboratory.run(
+                spec, {length: "pause"}, resume=resumed(*(attempts[-1].context.saved[-1:] if attempts else ()))
+            )
+        )
+        assert attempts[-1].outcome.ending is Ending.PAUSED
+    return [*attempts, laboratory.run(spec, resume=resumed(attempts[-1].context.saved[-1]))]
+
+
+def assert_same(laboratory: Laboratory, spec: dict[str, Any], *lengths: int) -> None:
+    whole = laboratory.run(spec)
+    pieces = in_pieces(laboratory, spec, *lengths)
+    assert pieces[-1].outcome.ending is whole.outcome.ending is Ending.SUCCEEDED
+    assert pieces[-1].weights() == whole.weights()
+    for name in ("train/loss", "train/lr", "val/loss", "val/accuracy"):
+        assert sum((piece.points(name) for piece in pieces), []) == whole.points(name)
+        assert whole.points(name)
+    first, last = whole.outcome.result, pieces[-1].outcome.result
+    assert first is not None and last is not None
+    assert {**first, "seconds": 0} == {**last, "seconds": 0}
+    states = [attempt.prepared.state.state_json() for attempt in (whole, pieces[-1])]
+    for state in states:
+        state["counters"].pop("elapsed")
+    assert states[0] == states[1]
+
+
+@pytest.mark.parametrize("kind", OPTIMIZERS)
+def test_every_optimizer_goes_on_bit_by_bit(laboratory: Laboratory, kind: str) -> None:
+    assert_same(laboratory, job(training={"optimizer": {"kind": kind}}), 4, 4)
+
+
+@pytest.mark.parametrize("kind", SCHEDULES)
+def test_every_schedule_goes_on_bit_by_bit(laboratory: Laboratory, kind: str) -> None:
+    optimizer = {"kind": "SGD", "lr": 0.1, "momentum": 0.9}
+    schedule = {"kind": kind, **REQUIRED.get(kind, {})}
+    assert_same(laboratory, job(training={"optimizer": optimizer, "schedule": schedule, "steps": 20}), 7, 6)
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_every_network_goes_on_bit_by_bit(laboratory: Laboratory, name: str) -> None:
+    assert_same(laboratory, job(NETWORKS[name]), 1, 7)
+
+
+@pytest.mark.parametrize("name", PLANS)
+def test_every_plan_goes_on_bit_by_bit(laboratory: Laboratory, name: str) -> None:
+    assert_same(laboratory, job(training=PLANS[name]), 2, 1)
+
+
+@pytest.mark.parametrize("stop", [0, 6, 15])
+def test_any_step_is_a_good_one_to_stop(laboratory: Laboratory, stop: int) -> None:
+    assert_same(laboratory, job(), stop)
+
+
+def test_a_crash_costs_the_steps_since_the_checkpoint(laboratory: Laboratory) -> None:
+    spec = job(training={"checkpoint": {"every_steps": 4, "every_seconds": None, "keep_best": 0}})
+    whole = laboratory.run(spec)
+    assert [saved.step for saved in whole.context.saved] == [4, 8, 12, 15]
+    crashed = laboratory.run(spec, {10: "cancel"})  # what came after step 8 is dropped by the supervisor
+    again = laboratory.run(spec, resume=resumed(*crashed.context.saved))
+    assert again.weights() == whole.weights()
+    kept = [point for point in crashed.points("train/loss") if point[0] <= 8]
+    assert kept + again.points("train/loss") == whole.points("train/loss")
+
+
+def test_a_crash_after_the_last_checkpoint_ends_the_same(laboratory: Laboratory) -> None:
+    whole = laboratory.run(job())
+    again = laboratory.run(job(), resume=resumed(*whole.context.saved))
+    assert again.outcome.ending is Ending.SUCCEEDED
+    assert again.points("val/loss") == []
+    assert again.weights() == whole.weights()
+    assert again.context.saved[-1].final
+
+
+def test_elapsed_time_goes_on(laboratory: Laboratory) -> None:
+    first, second = in_pieces(laboratory, job(), 8)
+    before, after = first.context.series("train/loss").elapsed, second.context.series("train/loss").elapsed
+    assert before == sorted(before)
+    assert before[-1] < after[0]

@@ -1,0 +1,108 @@
+import json
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+from torch.optim import SGD, Adam, Optimizer
+
+from app.errors import BuildError
+from app.spec.training import SCHEDULE_CLASSES
+from workers.training.schedules import SCHEDULES, Schedule, build_schedule
+
+REQUIRED: dict[str, dict[str, Any]] = {
+    "StepLR": {"step_size": 2}, "MultiStepLR": {"milestones": [2, 3, 3]}, "ExponentialLR": {"gamma": 0.5},
+    "CosineAnnealingWarmRestarts": {"T_0": 3}, "ConstantLR": {"total_iters": 2}, "OneCycleLR": {"max_lr": 0.5},
+    "CyclicLR": {"base_lr": 0.01, "max_lr": 0.5, "step_size_up": 3}, "ReduceLROnPlateau": {"patience": 0},
+}  # fmt: skip
+STEPS, PER_EPOCH = 12, 4
+
+
+def built(kind: str, **settings: Any) -> tuple[Schedule, Optimizer]:
+    optimizer = SGD([nn.Parameter(torch.ones(2))], lr=0.1)
+    spec = SCHEDULE_CLASSES[kind].model_validate({"kind": kind, **REQUIRED.get(kind, {}), **settings})
+    schedule = build_schedule(spec, optimizer, STEPS, PER_EPOCH)
+    assert schedule is not None
+    return schedule, optimizer
+
+
+def advance(schedule: Schedule, optimizer: Optimizer, start: int, stop: int) -> list[float]:
+    rates = []
+    for step in range(start, stop):
+        rates.append(optimizer.param_groups[0]["lr"])
+        optimizer.step()
+        schedule.after_step((step + 1) % PER_EPOCH == 0)
+        if (step + 1) % PER_EPOCH == 0:
+            schedule.after_evaluation({"val/loss": 1.0, "train/loss": 0.5})
+    return rates
+
+
+def test_language_and_workers_know_the_same_kinds() -> None:
+    assert SCHEDULES.keys() == SCHEDULE_CLASSES.keys()
+
+
+@pytest.mark.parametrize("kind", SCHEDULES)
+def test_every_kind_moves_and_goes_on_where_it_stopped(kind: str) -> None:
+    whole = advance(*built(kind), 0, STEPS)
+    assert len(set(whole)) > 1
+    first, optimizer = built(kind)
+    rates = advance(first, optimizer, 0, 5)
+    saved = json.loads(json.dumps(first.state_dict()))
+    second, fresh = built(kind)
+    fresh.load_state_dict(optimizer.state_dict())
+    second.load_state_dict(saved)
+    assert rates + advance(second, fresh, 5, STEPS) == whole
+
+
+@pytest.mark.parametrize(("interval", "expected"), [
+    ("epoch", [0.1] * 4 + [0.05] * 4 + [0.025] * 4), ("step", [0.1 * 0.5**step for step in range(12)]),
+])  # fmt: skip
+def test_the_interval_counts(interval: str, expected: list[float]) -> None:
+    assert advance(*built("ExponentialLR", interval=interval), 0, STEPS) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("kind", ["CosineAnnealingLR", "PolynomialLR"])
+@pytest.mark.parametrize("interval", ["step", "epoch"])
+def test_the_length_of_the_run_is_filled_in(kind: str, interval: str) -> None:
+    schedule, optimizer = built(kind, interval=interval)
+    advance(schedule, optimizer, 0, STEPS)
+    assert optimizer.param_groups[0]["lr"] == pytest.approx(0, abs=1e-9)
+
+
+def test_one_cycle_rises_and_falls_over_the_whole_run() -> None:
+    rates = advance(*built("OneCycleLR", pct_start=0.5), 0, STEPS)
+    assert max(rates) == pytest.approx(0.5, rel=0.1)
+    assert rates.index(max(rates)) in range(4, 8)
+    assert rates[-1] < 1e-4
+
+
+def test_a_plateau_follows_its_own_series() -> None:
+    schedule, optimizer = built("ReduceLROnPlateau", monitor="val/accuracy", mode="max")
+    for accuracy in (0.5, 0.6, 0.7):
+        schedule.after_evaluation({"val/loss": 9.0, "val/accuracy": accuracy})
+    assert optimizer.param_groups[0]["lr"] == 0.1
+    schedule.after_evaluation({"val/accuracy": 0.6})
+    assert optimizer.param_groups[0]["lr"] == pytest.approx(0.01)
+    schedule.after_evaluation({"train/loss": 1.0})
+    assert optimizer.param_groups[0]["lr"] == pytest.approx(0.01)
+
+
+def test_momentum_moves_only_where_there_is_some() -> None:
+    parameter = nn.Parameter(torch.ones(2))
+    spec: Any = SCHEDULE_CLASSES["OneCycleLR"].model_validate({"kind": "OneCycleLR", "max_lr": 0.1})
+    for optimizer, key, moves in ((SGD([parameter], lr=0.1), "momentum", False),
+                                  (SGD([parameter], lr=0.1, momentum=0.9), "momentum", True),
+                                  (Adam([parameter]), "betas", True)):  # fmt: skip
+        before = optimizer.param_groups[0][key]
+        build_schedule(spec, optimizer, 10, 5)
+        assert (optimizer.param_groups[0][key] != before) == moves
+
+
+def test_settings_that_torch_refuses_are_a_build_error() -> None:
+    with pytest.raises(BuildError, match="LinearLR") as caught:
+        built("LinearLR", start_factor=3.0)
+    assert caught.value.pointer == "/training/schedule"
+
+
+def test_no_schedule_is_fine() -> None:
+    assert build_schedule(None, SGD([nn.Parameter(torch.ones(2))], lr=0.1), 1, 1) is None
