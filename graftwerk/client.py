@@ -1,6 +1,5 @@
 """The client: ``Client().jobs.create(spec).wait()``."""
 
-from types import TracebackType
 from typing import Any, Self
 
 import httpx
@@ -47,7 +46,5 @@ class Client:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self.close()

@@ -1,0 +1,125 @@
+"""``make demo``: a service of its own, two networks trained through the public API, their weights used without it."""
+
+import json
+import math
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from rich.console import Console
+
+from graftwerk import Client, GraftwerkClientError, Job
+from graftwerk.cli.progress import watch
+
+HERE = Path(__file__).resolve().parent
+SAMPLE = HERE.parent / "workers" / "data" / "samples" / "digits.npz"
+FOLDER = HERE.parent / ".graftwerk" / "demo"
+EXAMPLES = ("digits-mlp", "digits-cnn")
+WEIGHTS = ("weights.safetensors", "weights.pth", "model.py")
+START_SECONDS = 180.0
+STOP_SECONDS = 60.0
+TOLERANCE = 1e-4  # relative, of the recomputed loss; batches are added up in another order
+
+console = Console(highlight=False, soft_wrap=True)
+
+
+class DemoFailed(Exception):
+    """A step of the demo did not go as it should."""
+
+
+@contextmanager
+def service(folder: Path) -> Iterator[Client]:
+    """Run `graftwerk up` on a free port; its output goes to a log. Raises `DemoFailed`."""
+    home, log = folder / "home", folder / "service.log"
+    folder.mkdir(parents=True, exist_ok=True)
+    (home / "address").unlink(missing_ok=True)
+    command = [sys.executable, "-m", "graftwerk", "up", "--port", "0", "--home", str(home)]
+    with log.open("wb") as output:
+        process = subprocess.Popen(command, stdout=output, stderr=output, start_new_session=True)
+    try:
+        address = _address(home, process)
+        console.print(f"serving at [bold]{address}[/bold] (log: {log})")
+        with Client(address, (home / "key").read_text().strip()) as client:
+            yield client
+    finally:
+        if process.poll() is None:
+            process.send_signal(signal.SIGINT)
+        status = process.wait(STOP_SECONDS)
+    if status != 0:
+        raise DemoFailed(f"the service ended with exit status {status}")
+    console.print("the service has stopped cleanly")
+
+
+def _address(home: Path, process: subprocess.Popen[bytes]) -> str:
+    """Wait until the service tells where it is."""
+    path = home / "address"
+    deadline = time.monotonic() + START_SECONDS
+    while time.monotonic() < deadline and process.poll() is None:
+        if path.exists():
+            return path.read_text().strip()
+        time.sleep(0.05)
+    raise DemoFailed("the service did not start")
+
+
+def train(client: Client, spec: Path) -> Job:
+    """Submit a job and show its progress to the end."""
+    job = client.jobs.create(spec)
+    console.print(f"\n[bold]{spec.stem}[/bold]  {job.id}")
+    watch(job, console)
+    if job.status != "succeeded":
+        reason = job.error["message"] if job.error else "no reason is known"
+        raise DemoFailed(f"the job {job.status}: {reason}")
+    return job
+
+
+def check(job: Job, spec: Path, folder: Path) -> None:
+    """Download the weights and recompute, in a Python that knows nothing of the service, what the service measured."""
+    job.download(folder, WEIGHTS)
+    reported = job.checkpoints()[0].values
+    # -I: neither the current folder nor the environment can bring the service's code in.
+    run = subprocess.run(
+        [sys.executable, "-I", str(HERE / "reload.py"), str(spec), str(folder), str(SAMPLE)],
+        capture_output=True, text=True, check=False, cwd=folder,
+    )  # fmt: skip
+    if run.returncode != 0:
+        raise DemoFailed(f"the weights cannot be used without the service:\n{run.stderr.strip()}")
+    found = json.loads(run.stdout)
+    for name in ("val/accuracy", "val/loss"):
+        if not math.isclose(found[name], reported[name], rel_tol=TOLERANCE):
+            raise DemoFailed(
+                f"{name}: the service measured {reported[name]}, the downloaded weights give {found[name]}"
+            )
+    console.print(f"final accuracy {reported['val/accuracy']:.4f} on {found['rows']} held-out digits")
+    console.print(f"{', '.join(WEIGHTS)} in {folder}")
+    console.print(
+        "[green]reloaded in plain PyTorch: the same outputs from both files, the same accuracy and loss[/green]"
+    )
+
+
+def main() -> int:
+    """Run the demo; returns the exit code."""
+    try:
+        with service(FOLDER) as client:
+            for name in EXAMPLES:
+                spec = HERE / f"{name}.json"
+                check(train(client, spec), spec, FOLDER / name)
+    except (DemoFailed, GraftwerkClientError, subprocess.TimeoutExpired) as error:
+        console.print(f"[bold red]the demo failed:[/bold red] {error}")
+        log = FOLDER / "service.log"
+        if log.exists():
+            console.print(f"\nthe last lines of {log}:", markup=False)
+            console.print("\n".join(log.read_text(errors="replace").splitlines()[-25:]), markup=False)
+        console.print("\nto find out more: .venv/bin/graftwerk doctor; to start afresh: rm -r .graftwerk/demo")
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    console.print("\nkeep serving: make up")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

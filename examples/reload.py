@@ -1,0 +1,74 @@
+"""Use downloaded weights without Graftwerk: plain PyTorch, safetensors and NumPy, nothing else.
+
+    python examples/reload.py SPEC FOLDER SAMPLE
+
+SPEC is the job's JSON, FOLDER holds `model.py`, `weights.safetensors` and `weights.pth`, SAMPLE is the bundled
+`digits.npz`. Loads the network twice, once from each file, requires equal outputs, and recomputes what the service
+measured on the held-out digits, which the spec's seed draws.
+"""
+
+import importlib.util
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+SPLIT_STREAM = 0x5B117  # the stream of random numbers that draws the held-out rows, see docs/spec.md
+BRIGHTEST = 16.0  # of the digits' grey values
+
+
+def network_class(path: Path) -> type[nn.Module]:
+    """Return the class `Network` of a downloaded model.py."""
+    spec = importlib.util.spec_from_file_location("model", path)
+    if spec is None or spec.loader is None:
+        sys.exit(f"{path} cannot be imported")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    found: type[nn.Module] = module.Network
+    return found
+
+
+def held_out(sample: Path, fraction: float, seed: int) -> tuple[Tensor, Tensor]:
+    """Return images (rows, 1, 8, 8) from 0 to 1 and labels (rows) that the job did not train on."""
+    with np.load(sample, allow_pickle=False) as arrays:
+        images, labels = torch.from_numpy(arrays["image"]), torch.from_numpy(arrays["label"])
+    mixed = int(np.random.SeedSequence((seed, SPLIT_STREAM)).generate_state(1, np.uint64)[0] >> np.uint64(1))
+    order = torch.randperm(len(labels), generator=torch.Generator().manual_seed(mixed))
+    rows = order[: round(fraction * len(labels))].sort().values
+    return images[rows].float() / BRIGHTEST, labels[rows].long()
+
+
+def main() -> None:
+    """Load, compare, measure; prints one JSON object."""
+    document = json.loads(Path(sys.argv[1]).read_text())
+    folder, sample = Path(sys.argv[2]), Path(sys.argv[3])
+    torch.set_num_threads(1)
+    fraction = document["data"]["validation"]["fraction"]
+    images, labels = held_out(sample, fraction, document["training"].get("seed", 0))
+    outputs = []
+    for weights in (
+        load_file(folder / "weights.safetensors"),
+        torch.load(folder / "weights.pth", weights_only=True),
+    ):
+        network = network_class(folder / "model.py")()
+        network.load_state_dict(weights, strict=True)
+        network.eval()
+        with torch.no_grad():
+            outputs.append(network(images))
+    if not torch.equal(*outputs):
+        sys.exit("weights.safetensors and weights.pth give different outputs")
+    foreign = {"app", "workers", "graftwerk"} & {name.partition(".")[0] for name in sys.modules}
+    if foreign:
+        sys.exit(f"the service's code was imported: {', '.join(sorted(foreign))}")
+    smoothing = document["objective"]["loss"].get("label_smoothing", 0.0)
+    loss = nn.functional.cross_entropy(outputs[0], labels, label_smoothing=smoothing)
+    accuracy = (outputs[0].argmax(1) == labels).double().mean()
+    sys.stdout.write(json.dumps({"rows": len(labels), "val/loss": loss.item(), "val/accuracy": accuracy.item()}) + "\n")
+
+
+if __name__ == "__main__":
+    main()
