@@ -11,6 +11,7 @@ import pytest
 
 from graftwerk.supervise.process import Process, Program
 from graftwerk.supervise.supervisor import Supervisor
+from tests.graftwerk.supervise.processes import ended
 
 POLITE = """
 import signal, sys, time
@@ -47,14 +48,6 @@ class Scene:
 
     def up(self, name: str, times: int = 1) -> None:
         self.until(lambda: self.lines.count(f"{name}: up {name}") >= times)
-
-
-def ended(process: psutil.Process) -> bool:
-    """Return whether a process that is not our child has ended; nobody may have reaped it yet."""
-    try:
-        return process.status() == psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return True
 
 
 @pytest.fixture
