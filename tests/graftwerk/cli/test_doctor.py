@@ -1,0 +1,92 @@
+import json
+import socket
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from typer.testing import CliRunner
+
+from graftwerk import client
+from graftwerk.cli.main import app
+from graftwerk.transport import Transport
+from tests.graftwerk.fake import URL, Script, problem
+
+Look = Callable[..., tuple[int, dict[str, dict[str, str]]]]
+
+
+@pytest.fixture
+def look(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Look:
+    for name in ("URL", "KEY", "DATABASE_URL", "BROKER_URL", "PORT", "HOST"):
+        monkeypatch.delenv(f"GRAFTWERK_{name}", raising=False)
+    home = tmp_path / "home"
+    home.mkdir(mode=0o700)
+    monkeypatch.setenv("GRAFTWERK_HOME", str(home))
+
+    def doctor(*answers: Any) -> tuple[int, dict[str, dict[str, str]]]:
+        def transport(url: str, key: str | None, **_: Any) -> Transport:
+            return Transport(url, key, transport=Script(*answers), pause=lambda seconds: None)
+
+        monkeypatch.setattr(client, "Transport", transport)
+        result = CliRunner().invoke(app, [*(["--url", URL] if answers else []), "doctor", "--json"])
+        return result.exit_code, {finding["what"]: finding for finding in json.loads(result.stdout)}
+
+    return doctor
+
+
+READY = httpx.Response(200, json={"status": "ready"})
+NO_JOBS = httpx.Response(200, json={"items": [], "has_more": False})
+
+
+def test_all_is_well(look: Look) -> None:
+    code, found = look(READY, NO_JOBS)
+    assert code == 0
+    assert {finding["state"] for finding in found.values()} <= {"ok", "warn"}
+    assert found["key"]["state"] == "ok"
+
+
+def test_without_a_service_it_says_how_to_start_one(look: Look, monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        monkeypatch.setenv("GRAFTWERK_PORT", str(server.getsockname()[1]))
+        code, found = look()
+    assert code == 1
+    assert "graftwerk up" in found["service"]["hint"]
+    assert found["port"]["state"] == "fail"
+    assert "--port" in found["port"]["hint"]
+
+
+@pytest.mark.parametrize(
+    ("answers", "what"),
+    [((httpx.ConnectError("refused"),), "API"), ((READY, problem(401, "unauthenticated")), "key"),
+     ((problem(503, "database_unavailable"), NO_JOBS), "readiness")],
+)  # fmt: skip
+def test_what_is_wrong_with_the_service(look: Look, answers: tuple[Any, ...], what: str) -> None:
+    code, found = look(*answers)
+    assert code == 1
+    assert found[what]["state"] == "fail"
+    assert found[what]["hint"]
+
+
+def test_an_open_home_and_an_open_key(look: Look, tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    home.chmod(0o755)
+    (home / "key").write_text("gw_1")
+    (home / "key").chmod(0o644)
+    code, found = look(READY, NO_JOBS)
+    assert code == 1
+    assert found["home"]["hint"] == f"chmod 700 {home}"
+    assert found["key file"]["hint"] == f"chmod 600 {home / 'key'}"
+
+
+def test_a_database_that_does_not_answer_is_told_without_its_password(
+    look: Look, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        monkeypatch.setenv("GRAFTWERK_BROKER_URL", f"redis://:secret@127.0.0.1:{port}/0")
+        assert look(READY, NO_JOBS)[1]["broker"]["state"] == "ok"
+    monkeypatch.setenv("GRAFTWERK_DATABASE_URL", f"postgresql+psycopg://me:secret@127.0.0.1:{port}/jobs")
+    code, found = look(READY, NO_JOBS)
+    assert (code, found["database"]["state"], found["broker"]["state"]) == (1, "fail", "fail")
+    assert "secret" not in str(found)
