@@ -1,0 +1,40 @@
+# One image for the API, the workers and the migrations. Runs as a user without rights, on a read-only root:
+# it writes to /data (a volume) and /tmp alone. How to choose a torch build: docs/operations.md.
+FROM python:3.11-slim-bookworm AS builder
+
+# Options for pip, for example an index with CPU-only torch wheels.
+ARG PIP_EXTRA=""
+ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
+WORKDIR /build
+RUN python -m venv /opt/graftwerk
+# Dependencies first: a change of the code does not install torch again.
+COPY pyproject.toml constraints.txt README.md LICENSE ./
+RUN mkdir app graftwerk workers migrations \
+ && /opt/graftwerk/bin/pip install ${PIP_EXTRA} -c constraints.txt '.[server,worker,postgres,s3]'
+COPY app app
+COPY graftwerk graftwerk
+COPY migrations migrations
+COPY workers workers
+RUN rm -rf build \
+ && /opt/graftwerk/bin/pip install ${PIP_EXTRA} --no-deps --force-reinstall .
+
+
+FROM python:3.11-slim-bookworm
+
+# Debian packages, for example "g++": `mode: compiled` needs a C++ compiler.
+ARG APT_EXTRA=""
+RUN if [ -n "${APT_EXTRA}" ]; then \
+      apt-get update -qq && apt-get install -y -qq --no-install-recommends ${APT_EXTRA} && rm -rf /var/lib/apt/lists/*; \
+    fi
+RUN useradd --uid 10001 --no-create-home --home-dir /tmp --shell /usr/sbin/nologin graftwerk \
+ && install -d -m 700 -o graftwerk -g graftwerk /data
+COPY --from=builder /opt/graftwerk /opt/graftwerk
+ENV PATH=/opt/graftwerk/bin:$PATH \
+    PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1 PYTHONSAFEPATH=1 \
+    HOME=/tmp TORCHINDUCTOR_CACHE_DIR=/data/compiled TRITON_CACHE_DIR=/data/compiled \
+    GRAFTWERK_HOME=/data GRAFTWERK_HOST=0.0.0.0 GRAFTWERK_LOG_JSON=true
+USER graftwerk
+WORKDIR /data
+VOLUME /data
+EXPOSE 8741
+CMD ["python", "-m", "app.api"]

@@ -1,0 +1,247 @@
+"""Writes the generated parts of the documentation anew: ``python docs/generate.py``.
+
+A part stands between ``<!-- generated: NAME -->`` and ``<!-- end -->``; its text comes from the program itself, and
+a test fails where the two differ.
+"""
+
+import json
+import re
+import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import typer.main
+from pydantic import SecretStr
+from pydantic.fields import FieldInfo
+from typer.core import TyperGroup
+
+from app.jobs.states import TRANSITIONS, Status, Verb
+from app.settings import Settings
+from app.spec.base import Part
+from app.spec.data import BUILTIN, TORCHVISION, DataSchema
+from app.spec.kinds import Table
+from app.spec.modules import MODULES
+from app.spec.network import NODE_CLASSES
+from app.spec.operations import INITIALISER_CLASSES, INITIALISERS, LEAVES, OPERATIONS
+from app.spec.training import (
+    LOSS_CLASSES,
+    LOSSES,
+    METRICS,
+    OPTIMIZER_CLASSES,
+    OPTIMIZERS,
+    SCHEDULE_CLASSES,
+    SCHEDULES,
+)
+from graftwerk.cli.main import app as cli
+
+DOCS = Path(__file__).parent
+PART = re.compile(r"(<!-- generated: ([a-z-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
+BASE_FIELDS = frozenset({"kind", "id", "inputs"})
+LARGEST = 2**31 - 1  # a bound that only says "an int32"
+
+
+def table(titles: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """Return a Markdown table."""
+    lines = ["| " + " | ".join(titles) + " |", "|" + " --- |" * len(titles)]
+    return "\n".join(lines + ["| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in rows])
+
+
+def kinds(rows: Table, classes: Mapping[str, type[Part]], *, nodes: bool = False) -> str:
+    """Return the table of a table of kinds."""
+    titles = ["kind", "fields", *(["inputs", "shapes"] if nodes else []), "meaning"]
+    lines = []
+    for name, kind in rows.items():
+        least, most = kind.inputs
+        arity = str(least) if least == most else f"{least}-{'any' if most >= 1024 else most}"
+        shown = [arity, kind.shapes] if nodes else []
+        lines.append([f"`{name}`", fields(classes[name]), *shown, kind.sentence])
+    return table(titles, lines)
+
+
+def fields(part: type[Part]) -> str:
+    """Return the fields of a class with their types and defaults."""
+    schema = part.model_json_schema()
+    required = schema.get("required", [])
+    shown = []
+    for name, field in schema["properties"].items():
+        if name in BASE_FIELDS:
+            continue
+        default = "" if name in required else f" = {json.dumps(_plain(field.get('default')))}"
+        shown.append(f"`{name}: {_type(field)}{default}`")
+    return ", ".join(shown)
+
+
+def _plain(value: Any) -> Any:
+    return value["kind"] if isinstance(value, dict) else value
+
+
+def _type(schema: Mapping[str, Any]) -> str:
+    if "anyOf" in schema:
+        words = [_type(item) for item in schema["anyOf"] if item.get("type") != "null"]
+        return " or ".join(dict.fromkeys(words))
+    if "enum" in schema:
+        return " or ".join(json.dumps(item) for item in schema["enum"])
+    if "const" in schema:
+        return json.dumps(schema["const"])
+    if schema.get("type") in ("integer", "number"):
+        return {"integer": "int", "number": "number"}[schema["type"]] + _bounds(schema)
+    if schema.get("type") == "array":
+        return "list"
+    return {"boolean": "bool", "string": "text"}.get(schema.get("type", ""), "initialiser")
+
+
+def _bounds(schema: Mapping[str, Any]) -> str:
+    low, high = schema.get("minimum"), schema.get("maximum")
+    if high is not None and high < LARGEST:
+        return f" {low:g}..{high:g}"
+    if low is not None and low > -LARGEST:
+        return f" ≥ {low:g}"
+    return " > 0" if schema.get("exclusiveMinimum") == 0 else ""
+
+
+def data_sets(schemas: Mapping[str, DataSchema]) -> str:
+    """Return the table of the named data sets."""
+    rows = []
+    for name, schema in schemas.items():
+        columns = ", ".join(f"`{column.name}` {list(column.shape)} {column.dtype}" for column in schema.columns)
+        rows.append([f"`{name}`", columns, ", ".join(f"{count:,} {split}" for split, count in schema.rows.items())])
+    return table(["name", "columns", "rows"], rows)
+
+
+def metrics() -> str:
+    """Return the table of metrics."""
+    return table(["metric", "meaning"], ([f"`{name}`", sentence] for name, sentence in METRICS.items()))
+
+
+def statuses() -> str:
+    """Return the table of statuses with their sentences."""
+    sentences = _sentences(Status)
+    return table(["status", "meaning"], ([f"`{status}`", sentences[status.name]] for status in Status))
+
+
+def transitions() -> str:
+    """Return the table of verbs: from where, to where."""
+    sentences = _sentences(Verb)
+    rows = []
+    for verb, (sources, target) in TRANSITIONS.items():
+        before = ", ".join(f"`{status}`" for status in Status if status in sources)
+        rows.append([f"`{verb}`", before, f"`{target}`", sentences[verb.name]])
+    return table(["verb", "from", "to", "meaning"], rows)
+
+
+def drawing() -> str:
+    """Return the state machine as a Mermaid diagram."""
+    edges = [
+        f"    {source} --> {target}: {verb}"
+        for verb, (sources, target) in TRANSITIONS.items()
+        for source in Status
+        if source in sources
+    ]
+    ends = [f"    {status} --> [*]" for status in Status if not any(status in s for s, _ in TRANSITIONS.values())]
+    return "\n".join(["```mermaid", "stateDiagram-v2", "    [*] --> queued: created", *edges, *ends, "```"])
+
+
+def _sentences(enum: type) -> dict[str, str]:
+    """Return the sentence under each member, which Python itself forgets."""
+    module = sys.modules[enum.__module__]
+    source = Path(str(module.__file__)).read_text()
+    body = source.partition(f"class {enum.__name__}(")[2].partition("\n\n\n")[0]
+    return dict(re.findall(r'^    ([A-Z_]+) = "[^"]*"\n    """(.*?)"""', body, re.MULTILINE | re.DOTALL))
+
+
+def settings() -> str:
+    """Return the table of settings."""
+    rows = [
+        [f"`GRAFTWERK_{name.upper()}`", _default(field), field.description or ""]
+        for name, field in Settings.model_fields.items()
+    ]
+    return table(["variable", "default", "meaning"], rows)
+
+
+def _default(field: FieldInfo) -> str:
+    value = field.default
+    if isinstance(value, SecretStr):
+        value = value.get_secret_value()
+    if isinstance(value, Path):
+        value = f"~/{value.name}"
+    return "" if value is None else f"`{value}`"
+
+
+def commands() -> str:
+    """Return the table of the command line's commands."""
+    return table(["command", "what it does", "options"], _commands(typer.main.get_group(cli), "graftwerk"))
+
+
+def _commands(group: TyperGroup, path: str) -> list[list[str]]:
+    rows: list[list[str]] = []
+    for name, command in group.commands.items():
+        place = f"{path} {name}"
+        rows += _commands(command, place) if isinstance(command, TyperGroup) else [_command(command, place)]
+    return rows
+
+
+def _command(command: Any, path: str) -> list[str]:
+    words, options = [path], []
+    for part in command.params:
+        if part.param_type_name == "option":
+            options.append(f"`{part.opts[0]}`")
+        else:
+            metavar = part.metavar or part.name.upper()
+            words.append(metavar if part.required else f"[{metavar}]")
+    sentence = (command.help or "").partition("\n\n")[0].replace("\n", " ")
+    return [f"`{' '.join(words)}`", sentence, " ".join(options)]
+
+
+def routes() -> str:
+    """Return the table of routes, from the committed description of the API."""
+    described = json.loads((DOCS / "openapi.json").read_text())
+    rows = []
+    for path, operations in described["paths"].items():
+        for method, operation in operations.items():
+            if isinstance(operation, Mapping) and "responses" in operation:
+                rows.append([f"`{method.upper()} {path}`", operation.get("summary", ""), _sentence(operation)])
+    return table(["route", "name", "what it does"], rows)
+
+
+def _sentence(operation: Mapping[str, Any]) -> str:
+    return str(operation.get("description", "")).partition("\n\n")[0].replace("\n", " ")
+
+
+PARTS: dict[str, Callable[[], str]] = {
+    "modules": lambda: kinds(MODULES, NODE_CLASSES, nodes=True),
+    "operations": lambda: kinds(OPERATIONS, NODE_CLASSES, nodes=True),
+    "leaves": lambda: kinds(LEAVES, NODE_CLASSES, nodes=True),
+    "initialisers": lambda: kinds(INITIALISERS, INITIALISER_CLASSES),
+    "losses": lambda: kinds(LOSSES, LOSS_CLASSES),
+    "optimizers": lambda: kinds(OPTIMIZERS, OPTIMIZER_CLASSES),
+    "schedules": lambda: kinds(SCHEDULES, SCHEDULE_CLASSES),
+    "metrics": metrics,
+    "builtin": lambda: data_sets(BUILTIN),
+    "torchvision": lambda: data_sets(TORCHVISION),
+    "statuses": statuses,
+    "transitions": transitions,
+    "drawing": drawing,
+    "settings": settings,
+    "commands": commands,
+    "routes": routes,
+}
+
+
+def written_anew(text: str) -> str:
+    """Return a document with every generated part replaced by what the program says now."""
+    return PART.sub(lambda found: f"{found[1]}{PARTS[found[2]]()}\n{found[3]}", text)
+
+
+def main() -> None:
+    """Rewrite every document."""
+    for path in sorted(DOCS.glob("*.md")):
+        before = path.read_text()
+        after = written_anew(before)
+        if after != before:
+            path.write_text(after)
+            sys.stdout.write(f"{path.name} written anew\n")
+
+
+if __name__ == "__main__":
+    main()
