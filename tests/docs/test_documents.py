@@ -1,0 +1,144 @@
+"""The documentation says what the program does."""
+
+import importlib.util
+import json
+import re
+import sys
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+import yaml
+
+from app.jobs.states import TRANSITIONS, Status, Verb
+from app.settings import Settings
+from app.spec.job import Job, check_job, known_schema, parse_job
+from app.spec.training import Training
+
+ROOT = Path(__file__).parents[2]
+DOCS = sorted((ROOT / "docs").glob("*.md"))
+PAGES = [*DOCS, *(ROOT / name for name in ("README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md"))]
+LINK = re.compile(r"\[[^\]]*\]\(([^)#\s]+)(?:#[^)]*)?\)")
+
+
+@pytest.fixture(scope="session")
+def generator() -> ModuleType:
+    """The script docs/generate.py, which no package holds."""
+    path = ROOT / "docs" / "generate.py"
+    spec = importlib.util.spec_from_file_location("generate_docs", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.mark.parametrize("path", DOCS, ids=lambda path: path.name)
+def test_generated_parts_are_fresh(path: Path, generator: ModuleType) -> None:
+    text = path.read_text()
+    assert generator.written_anew(text) == text, "stale: run python docs/generate.py"
+
+
+def test_every_generated_part_is_shown(generator: ModuleType) -> None:
+    shown = [found[2] for path in DOCS for found in generator.PART.finditer(path.read_text())]
+    assert sorted(shown) == sorted(generator.PARTS)
+
+
+def test_a_stale_part_is_noticed(generator: ModuleType) -> None:
+    text = (ROOT / "docs" / "states.md").read_text()
+    assert generator.written_anew(text.replace("queued --> running: claim", "queued --> failed: claim")) == text
+
+
+def test_states_are_drawn() -> None:
+    page = (ROOT / "docs" / "states.md").read_text()
+    drawn = set(re.findall(r"^ +(\w+) --> (\w+): (\w+)$", page, re.MULTILINE))
+    assert drawn == {(source, target, verb) for verb, (sources, target) in TRANSITIONS.items() for source in sources}
+    for name in (*Status, *Verb):
+        sentence = re.search(rf"^\| `{name}` \|(?:.*\|)? (.+?) \|$", page, re.MULTILINE)
+        assert sentence is not None
+        assert sentence[1].endswith(".")
+
+
+def test_every_setting_is_explained() -> None:
+    page = (ROOT / "docs" / "operations.md").read_text()
+    for name, field in Settings.model_fields.items():
+        assert f"| `GRAFTWERK_{name.upper()}` |" in page
+        assert field.description
+        assert field.description in page
+
+
+@pytest.mark.parametrize(("part", "heading"), [(Training, "`training`"), (Job, "")], ids=["training", "job"])
+def test_every_field_of_the_plan_is_explained(part: type[Any], heading: str) -> None:
+    page = (ROOT / "docs" / "spec.md").read_text().partition(f"## {heading}")[2]
+    named = set(re.findall(r"`(\w+)`", page)) | {"version"}
+    assert set(part.model_fields) <= named
+
+
+def test_examples_in_the_spec_are_valid() -> None:
+    page = (ROOT / "docs" / "spec.md").read_text()
+    whole, graph, *_ = [json.loads(block) for block in re.findall(r"```json\n(.*?)```", page, re.DOTALL)]
+    for document in (whole, whole | {"model": graph}):
+        job = parse_job(document)
+        schema = known_schema(job)
+        assert schema is not None
+        assert not check_job(job, schema, max_nodes=100)
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
+def test_links_lead_somewhere(path: Path) -> None:
+    inside = [link for link in LINK.findall(path.read_text()) if "://" not in link]
+    assert not [link for link in inside if not (path.parent / link).exists()]
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
+def test_named_files_exist(path: Path) -> None:
+    folders = "app|workers|graftwerk|migrations|tests|benchmarks|examples|docs"
+    named = set(re.findall(rf"`((?:{folders})/[\w/.-]*)`", path.read_text()))
+    assert not [name for name in named if not (ROOT / name).exists()]
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
+def test_named_settings_exist(path: Path) -> None:
+    known = {f"GRAFTWERK_{name.upper()}" for name in Settings.model_fields} | CLIENT
+    assert named_settings(path.read_text()) <= known
+
+
+CLIENT = {"GRAFTWERK_URL", "GRAFTWERK_KEY"}
+COMPOSE = {"GRAFTWERK_PUBLISH"}  # read by Compose itself
+
+
+def named_settings(text: str) -> set[str]:
+    """Return every name of a setting in a text."""
+    return set(re.findall(r"\bGRAFTWERK_[A-Z0-9_]+\b", text))
+
+
+@pytest.mark.parametrize("name", ["Dockerfile", "docker-compose.yml", "docker-compose.gpu.yml", ".env.example"])
+def test_deployment_sets_what_exists(name: str) -> None:
+    known = {f"GRAFTWERK_{field.upper()}" for field in Settings.model_fields} | COMPOSE
+    assert named_settings((ROOT / name).read_text()) <= known
+
+
+def test_compose_keeps_its_promises() -> None:
+    services = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]
+    assert set(services) == {"postgres", "redis", "migrate", "api", "worker"}
+    assert [name for name, service in services.items() if "ports" in service] == ["api"]
+    for name, service in services.items():
+        assert service["read_only"], name
+        assert service["cap_drop"] == ["ALL"], name
+        assert service["security_opt"] == ["no-new-privileges:true"], name
+    assert "noeviction" in services["redis"]["command"]
+    for name in ("postgres", "redis", "api"):
+        assert "healthcheck" in services[name]
+    grace = int(services["worker"]["stop_grace_period"].removesuffix("s"))
+    assert grace > Settings.model_fields["drain_seconds"].default
+
+
+def test_no_password_has_a_default() -> None:
+    text = (ROOT / "docker-compose.yml").read_text()
+    secrets = re.findall(r"\$\{(\w*PASSWORD\w*)(.*?)\}", text)
+    assert {name for name, _ in secrets} == {"POSTGRES_PASSWORD", "REDIS_PASSWORD"}
+    assert all(rest.startswith(":?") for _, rest in secrets)
+    example = (ROOT / ".env.example").read_text()
+    assert re.findall(r"^(\w+)=(.*)$", example, re.MULTILINE) == [("POSTGRES_PASSWORD", ""), ("REDIS_PASSWORD", "")]
