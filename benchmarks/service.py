@@ -1,0 +1,69 @@
+"""A service of the benchmark's own: `graftwerk up` in a temporary home, on a free port."""
+
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+START_SECONDS = 120.0
+STOP_SECONDS = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """A service that answers."""
+
+    home: Path
+    http: httpx.Client
+
+    def submit(self, spec: Mapping[str, Any]) -> str:
+        """Submit a job and return its id."""
+        return str(self.http.post("/v1/jobs", json=spec).raise_for_status().json()["id"])
+
+    def ended(self, job: str, seconds: float = 300.0) -> dict[str, Any]:
+        """Return the job once it has ended. Raises `TimeoutError`."""
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            document: dict[str, Any] = self.http.get(f"/v1/jobs/{job}").raise_for_status().json()
+            if document["status"] in ("succeeded", "failed", "cancelled"):
+                return document
+            time.sleep(0.02)
+        raise TimeoutError(f"{job} has not ended after {seconds:g} s")
+
+
+@contextmanager
+def service(*options: str, **settings: str) -> Iterator[Running]:
+    """Run a service with these options of `graftwerk up` and these settings, without a rate limit."""
+    with tempfile.TemporaryDirectory(prefix="graftwerk-bench-") as folder:
+        home = Path(folder) / "home"
+        chosen = {"RATE_LIMIT": "", **settings}
+        environment = os.environ | {f"GRAFTWERK_{name}": value for name, value in chosen.items()}
+        command = [sys.executable, "-m", "graftwerk", "up", "--home", str(home), "--port", "0", *options]
+        with (Path(folder) / "log").open("w+") as log:
+            process = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
+            try:
+                address = _address(home, process, Path(log.name))
+                headers = {"Authorization": f"Bearer {(home / 'key').read_text().strip()}"}
+                with httpx.Client(base_url=address, headers=headers, timeout=120) as http:
+                    yield Running(home, http)
+            finally:
+                process.send_signal(signal.SIGINT)
+                process.wait(STOP_SECONDS)
+
+
+def _address(home: Path, process: subprocess.Popen[bytes], log: Path) -> str:
+    deadline = time.monotonic() + START_SECONDS
+    while time.monotonic() < deadline and process.poll() is None:
+        if (home / "address").exists():
+            return (home / "address").read_text().strip()
+        time.sleep(0.05)
+    raise SystemExit(f"the service did not start:\n{log.read_text()}")

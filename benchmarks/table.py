@@ -1,0 +1,53 @@
+"""Writes the README's table of measurements from results/*.json: ``python benchmarks/table.py``."""
+
+import json
+import re
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from machine import RESULTS, kept
+
+README = Path(__file__).parents[1] / "README.md"
+PART = re.compile(r"(<!-- generated: measurements -->\n).*?(<!-- end -->)", re.DOTALL)
+
+
+def table(folder: Path = RESULTS) -> str:
+    """Return a Markdown table of every claim in a folder of results, and a line on each machine."""
+    documents = [json.loads(path.read_text()) for path in sorted(folder.glob("*.json"))]
+    measured = [document for document in documents if document.get("claims")]
+    if not measured:
+        return "Nothing has been measured yet: `make bench`."
+    rows = [row for document in measured for row in _rows(document)]
+    machines = dict.fromkeys(_machine(document) for document in measured)
+    return "\n".join(["| what | measured | aim | script |", "| --- | --- | --- | --- |", *rows, "", *machines])
+
+
+def _rows(document: Mapping[str, Any]) -> Iterator[str]:
+    for claim in document["claims"]:
+        sign = "≤" if claim["at_most"] else "≥"
+        figure = f"{claim['measured']:g} {claim['unit']}"
+        missed = "" if kept(claim) else " (missed)"
+        yield f"| {claim['what']} | {figure}{missed} | {sign} {claim['bound']:g} | `{document['benchmark']}.py` |"
+
+
+def _machine(document: Mapping[str, Any]) -> str:
+    machine = document["machine"]
+    beside = f", MLflow {document['mlflow']}" if "mlflow" in document else ""
+    versions = f"Python {machine['python']}, torch {machine['versions'].get('torch')}{beside}"
+    name = f"`{document['benchmark']}.py`"
+    return f"{name}: {document['date']}, {machine['cores']} cores of {machine['processor']}, {versions}.\n"
+
+
+def main() -> None:
+    """Rewrite the README's table."""
+    before = README.read_text()
+    after = PART.sub(lambda found: f"{found[1]}{table()}\n{found[2]}", before)
+    if after != before:
+        README.write_text(after)
+        sys.stdout.write("README.md written anew\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,55 @@
+import importlib
+import json
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def table(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    """benchmarks/table.py, imported as the script imports its neighbours."""
+    monkeypatch.syspath_prepend(ROOT / "benchmarks")
+    return importlib.import_module("table")
+
+
+def result(measured: float, at_most: bool = True) -> dict[str, Any]:
+    machine = {"cores": 2, "processor": "A processor", "python": "3.11.9", "versions": {"torch": "2.13.0"}}
+    claim = {"what": "time", "measured": measured, "unit": "s", "bound": 0.25, "at_most": at_most}
+    return {"benchmark": "start", "date": "2026-11-24", "machine": machine, "claims": [claim]}
+
+
+@pytest.mark.parametrize(
+    ("measured", "at_most", "row"),
+    [
+        (0.1, True, "| time | 0.1 s | ≤ 0.25 | `start.py` |"),
+        (0.3, True, "| time | 0.3 s (missed) | ≤ 0.25 | `start.py` |"),
+        (0.3, False, "| time | 0.3 s | ≥ 0.25 | `start.py` |"),
+        (0.25, False, "| time | 0.25 s | ≥ 0.25 | `start.py` |"),
+    ],
+)
+def test_a_claim_is_a_row(table: ModuleType, tmp_path: Path, measured: float, at_most: bool, row: str) -> None:
+    (tmp_path / "start.json").write_text(json.dumps(result(measured, at_most)))
+    written = table.table(tmp_path)
+    assert row in written.splitlines()
+    assert "2 cores of A processor" in written
+
+
+def test_without_results_there_is_a_sentence(table: ModuleType, tmp_path: Path) -> None:
+    assert table.table(tmp_path) == "Nothing has been measured yet: `make bench`."
+
+
+def test_the_readme_is_fresh(table: ModuleType) -> None:
+    page = (ROOT / "README.md").read_text()
+    found = table.PART.search(page)
+    assert found is not None
+    assert found[0] == f"{found[1]}{table.table()}\n{found[2]}", "stale: run python benchmarks/table.py"
+
+
+def test_times_are_summed_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(ROOT / "benchmarks")
+    spread = importlib.import_module("machine").spread([0.003, 0.001, 0.002, 0.01])
+    assert spread == {"median": 2.5, "p90": 10.0, "min": 1.0, "max": 10.0, "runs": 4}
