@@ -4,7 +4,7 @@ import sys
 from typing import Any
 
 import structlog
-from celery.signals import worker_ready, worker_shutting_down
+from celery.signals import setup_logging, worker_ready, worker_shutting_down
 
 from app.db.session import Database
 from app.jobs.dispatch import Waker
@@ -30,6 +30,10 @@ def main() -> int:
     with Waker(chosen.broker_url.get_secret_value()) as waker:
         worker = Worker(chosen, Database(chosen.resolved_database_url), store, waker, queues)
         sweeper = Sweeper(worker)
+
+        @setup_logging.connect(weak=False)
+        def on_setup_logging(**_: Any) -> None:
+            configure(chosen)  # instead of Celery's own, which would silence ours
 
         @worker_ready.connect(weak=False)
         def on_ready(**_: Any) -> None:
