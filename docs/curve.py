@@ -1,0 +1,85 @@
+"""Trains a job on a service of its own and draws its curves: ``python docs/curve.py`` writes docs/curve.svg."""
+
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT / "benchmarks"))
+
+from service import service  # noqa: E402 - a neighbour folder's script, found by the line above
+
+EXAMPLE = ROOT / "examples" / "digits-cnn.json"
+WIDTH, HEIGHT, LEFT, BOTTOM, TOP = 720, 260, 48, 30, 16  # pixels
+FONT = ' font-family="sans-serif" font-size="11"'
+GREY = 'fill="#555555"'
+BUCKETS = 240
+COLOURS = {"train/loss": "#2f7ed8", "val/loss": "#d8572f"}
+
+Columns = Mapping[str, Sequence[float]]
+
+
+class Frame:
+    """Maps steps and losses to pixels."""
+
+    def __init__(self, series: Mapping[str, Columns]) -> None:
+        self.steps = max(max(columns["step"]) for columns in series.values())
+        self.loss = max(max(columns["max"]) for columns in series.values())
+
+    def at(self, step: float, loss: float) -> str:
+        """Return the pixel of a point."""
+        x = LEFT + (WIDTH - LEFT - TOP) * step / self.steps
+        y = HEIGHT - BOTTOM - (HEIGHT - BOTTOM - TOP) * loss / self.loss
+        return f"{x:.1f},{y:.1f}"
+
+
+def drawing(series: Mapping[str, Columns], title: str) -> str:
+    """Return the curves as SVG: a band from min to max of every bucket, and a line through the last values."""
+    frame = Frame(series)
+    parts = [
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}"{FONT}>',
+        f"<title>{title}</title>",
+        f'<rect width="{WIDTH}" height="{HEIGHT}" rx="6" fill="#ffffff"/>',
+    ]
+    parts += _axes(frame)
+    for position, (name, columns) in enumerate(series.items()):
+        colour = COLOURS[name]
+        steps = columns["step"]
+        upper = [frame.at(*point) for point in zip(steps, columns["max"], strict=True)]
+        lower = [frame.at(*point) for point in zip(steps, columns["min"], strict=True)]
+        line = [frame.at(*point) for point in zip(steps, columns["last"], strict=True)]
+        band = " ".join(upper + lower[::-1])
+        parts.append(f'<polygon points="{band}" fill="{colour}" opacity="0.2"/>')
+        parts.append(f'<polyline points="{" ".join(line)}" fill="none" stroke="{colour}" stroke-width="1.5"/>')
+        parts.append(f'<text x="{WIDTH - 110}" y="{TOP + 14 + 16 * position}" fill="{colour}">{name}</text>')
+    return "\n".join([*parts, "</svg>\n"])
+
+
+def _axes(frame: Frame) -> list[str]:
+    parts = []
+    for part in (0.0, 0.25, 0.5, 0.75, 1.0):
+        x, y = frame.at(frame.steps * part, frame.loss * part).split(",")
+        parts.append(f'<line x1="{LEFT}" x2="{WIDTH - TOP}" y1="{y}" y2="{y}" stroke="#dddddd"/>')
+        parts.append(f'<text x="{LEFT - 6}" y="{y}" text-anchor="end" {GREY}>{frame.loss * part:.2f}</text>')
+        parts.append(f'<text x="{x}" y="{HEIGHT - 10}" text-anchor="middle" {GREY}>{frame.steps * part:.0f}</text>')
+    return parts
+
+
+def main() -> None:
+    """Train, read the curves as any client does, draw."""
+    spec = json.loads(EXAMPLE.read_text())
+    with service("--slots", "1") as running:
+        job = running.submit(spec)
+        status = running.ended(job)["status"]
+        asked = {"names": ",".join(COLOURS), "max_points": str(BUCKETS)}
+        series = running.http.get(f"/v1/jobs/{job}/metrics", params=asked).raise_for_status().json()["series"]
+    if status != "succeeded":
+        raise SystemExit(f"the job {status}")
+    path = ROOT / "docs" / "curve.svg"
+    path.write_text(drawing(series, f"Loss by step: {spec['name']}"))
+    sys.stdout.write(f"{path.relative_to(ROOT)} written\n")
+
+
+if __name__ == "__main__":
+    main()
