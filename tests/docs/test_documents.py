@@ -78,12 +78,18 @@ def test_every_field_of_the_plan_is_explained(part: type[Any], heading: str) -> 
 
 def test_examples_in_the_spec_are_valid() -> None:
     page = (ROOT / "docs" / "spec.md").read_text()
-    whole, graph, *_ = [json.loads(block) for block in re.findall(r"```json\n(.*?)```", page, re.DOTALL)]
-    for document in (whole, whole | {"model": graph}):
+    whole, graph = json_blocks(page)
+    (short,) = json_blocks((ROOT / "README.md").read_text())
+    for document in (whole, whole | {"model": graph}, short):
         job = parse_job(document)
         schema = known_schema(job)
         assert schema is not None
         assert not check_job(job, schema, max_nodes=100)
+
+
+def json_blocks(page: str) -> list[Any]:
+    """Return the JSON documents in a page."""
+    return [json.loads(block) for block in re.findall(r"```json\n(.*?)```", page, re.DOTALL)]
 
 
 @pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
