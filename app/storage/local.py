@@ -1,102 +1,154 @@
-"""Artifacts in a directory: temporary file → fsync → rename → fsync of the directory."""
+"""Artifacts in a directory."""
 
 import errno
 import hashlib
 import os
-import re
-import shutil
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+import time
+import uuid
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import BinaryIO
 
 from app.errors import NotFound, StorageFull
+from app.storage.keys import PIECE, checked, pieces
 from app.storage.protocol import StoredFile
 
-PIECE = 1 << 20
-_KEY = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*(/[A-Za-z0-9_-][A-Za-z0-9._-]*)*")
-_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+_FULL = {errno.ENOSPC, errno.EDQUOT}
+_INCOMING = ".incoming"  # no key begins with a dot
+_TRIES = 10
+_LEFTOVER_SECONDS = 86_400  # a put that takes longer than that has died
 
 
 class LocalStore:
-    """An `ArtifactStore` in a directory of one file system."""
+    """Files under a root. A put writes to ``.incoming``, syncs, renames into place and syncs the directory."""
 
     def __init__(self, root: Path) -> None:
-        self._root = root
-        root.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._root = root.absolute()
+        self._incoming = self._root / _INCOMING
+        self._incoming.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._remove_leftovers()
 
     def put_file(self, key: str, source: Path) -> StoredFile:
         """Store a local file."""
-        with source.open("rb") as content:
-            return self._put(key, iter(lambda: content.read(PIECE), b""))
+        with source.open("rb") as file:
+            return self._put(key, iter(lambda: file.read(PIECE), b""))
 
     def put_bytes(self, key: str, content: bytes) -> StoredFile:
         """Store bytes."""
-        return self._put(key, iter([content]))
+        return self._put(key, [content])
+
+    def _put(self, key: str, content: Iterable[bytes]) -> StoredFile:
+        target = self._path(key)
+        digest, size = hashlib.sha256(), 0
+        temporary = self._incoming / uuid.uuid4().hex
+        with _space(), _removed_on_error(temporary), temporary.open("xb", buffering=0) as file:
+            for piece in content:
+                digest.update(piece)
+                size += len(piece)
+                rest = memoryview(piece)
+                while rest:
+                    rest = rest[file.write(rest) :]
+            os.fsync(file.fileno())
+            self._publish(temporary, target)
+        return StoredFile(key, size, digest.hexdigest())
+
+    def _publish(self, temporary: Path, target: Path) -> None:
+        for attempts_left in reversed(range(_TRIES)):
+            try:
+                self._make_directory(target.parent)
+                temporary.replace(target)
+                break
+            except FileNotFoundError:  # a delete removed the directory while it was empty
+                if not attempts_left:
+                    raise
+        with suppress(FileNotFoundError):  # then another caller deleted this very key already
+            _sync(target.parent)
 
     def read(self, key: str, start: int = 0, stop: int | None = None) -> Iterator[bytes]:
-        """Yield the bytes from `start` up to `stop` in pieces of at most 1 MiB."""
-        path = self._existing(key)
-        left = (path.stat().st_size if stop is None else stop) - start
-        with path.open("rb") as content:
-            content.seek(start)
-            while left > 0 and (piece := content.read(min(PIECE, left))):
-                left -= len(piece)
-                yield piece
+        """Yield the bytes from `start` up to `stop` (exclusive) in pieces of at most 1 MiB. Raises `NotFound` now."""
+        size = self.size(key)
+        return self._pieces(key, start, size if stop is None else min(stop, size))
+
+    def _pieces(self, key: str, start: int, stop: int) -> Iterator[bytes]:
+        with _existing(key), self._path(key).open("rb", buffering=0) as file:
+            file.seek(start)
+            for length in pieces(start, stop):
+                yield file.read(length)
 
     def size(self, key: str) -> int:
         """Return the size in bytes."""
-        return self._existing(key).stat().st_size
-
-    def fetch(self, key: str, target: Path) -> Path:
-        """Return the path of the stored file itself; it must not be written to."""
-        return self._existing(key)
-
-    def delete(self, key: str) -> None:
-        """Remove the file, and directories that became empty."""
-        path = self._path(key)
-        path.unlink(missing_ok=True)
-        for folder in path.parents:
-            if folder == self._root or not folder.exists():
-                break
-            try:
-                folder.rmdir()
-            except OSError:
-                break  # something else lies there
-
-    def keys(self, prefix: str) -> Iterator[str]:
-        """Yield the keys that begin with the prefix, sorted."""
-        folder = self._root / prefix.rpartition("/")[0]
-        for path in sorted(folder.rglob("*")):
-            key = path.relative_to(self._root).as_posix()
-            if path.is_file() and key.startswith(prefix) and not path.name.startswith("."):
-                yield key
-
-    def _put(self, key: str, pieces: Iterator[bytes]) -> StoredFile:
-        target = self._path(key)
-        digest, size = hashlib.sha256(), 0
-        with _full_is_an_answer(), _temporary(target) as file:
-            for piece in pieces:
-                digest.update(piece)
-                size += len(piece)
-                file.write(piece)
-        return StoredFile(key, size, digest.hexdigest())
-
-    def _path(self, key: str) -> Path:
-        if not _KEY.fullmatch(key):
-            raise NotFound(f"{key!r} is no artifact key")
-        return self._root / key
-
-    def _existing(self, key: str) -> Path:
         path = self._path(key)
         if not path.is_file():
-            raise NotFound(f"there is no artifact {key}")
-        return path
+            raise NotFound(f"there is no file {key}")
+        with _existing(key):
+            return path.stat().st_size
+
+    def fetch(self, key: str, target: Path) -> Path:
+        """Return where the stored file itself lies; nothing is copied to `target`."""
+        self.size(key)
+        return self._path(key)
+
+    def delete(self, key: str) -> None:
+        """Remove the file, and directories that it leaves empty; it is no error if it is gone."""
+        path = self._path(key)
+        with suppress(FileNotFoundError, NotADirectoryError, IsADirectoryError):
+            path.unlink()
+        for parent in path.parents:
+            if parent == self._root:
+                return
+            try:
+                parent.rmdir()
+            except OSError:  # not empty, or gone already
+                return
+
+    def keys(self, prefix: str) -> Iterator[str]:
+        """Yield the keys that begin with the prefix."""
+        folder = self._root / prefix.rpartition("/")[0]
+        for directory, folders, files in os.walk(folder):
+            folders[:] = sorted(name for name in folders if name != _INCOMING)
+            for name in sorted(files):
+                key = (Path(directory) / name).relative_to(self._root).as_posix()
+                if key.startswith(prefix):
+                    yield key
+
+    def _path(self, key: str) -> Path:
+        return self._root / checked(key)
+
+    def _make_directory(self, folder: Path) -> None:
+        """Create a directory so that it survives a crash: its parents' entries are synced too."""
+        missing = [path for path in (folder, *folder.parents) if not path.exists()]
+        folder.mkdir(parents=True, exist_ok=True)
+        for path in missing:
+            _sync(path.parent)
+
+    def _remove_leftovers(self) -> None:
+        """Remove what a put left behind when its process was killed."""
+        for path in self._incoming.iterdir():
+            try:
+                if path.stat().st_mtime < time.time() - _LEFTOVER_SECONDS:
+                    path.unlink()
+            except FileNotFoundError:  # another process was faster, or the put has ended
+                continue
+
+
+def _sync(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 @contextmanager
-def _full_is_an_answer() -> Iterator[None]:
+def _existing(key: str) -> Iterator[None]:
+    try:
+        yield
+    except (FileNotFoundError, NotADirectoryError):
+        raise NotFound(f"there is no file {key}") from None
+
+
+@contextmanager
+def _space() -> Iterator[None]:
     try:
         yield
     except OSError as error:
@@ -106,25 +158,9 @@ def _full_is_an_answer() -> Iterator[None]:
 
 
 @contextmanager
-def _temporary(target: Path) -> Iterator[BinaryIO]:
-    """Write beside the target and move into place at the end; after a failure nothing is left."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=target.parent, prefix=".")
+def _removed_on_error(path: Path) -> Iterator[None]:
     try:
-        with os.fdopen(handle, "wb") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        Path(name).replace(target)
+        yield
     except BaseException:
-        Path(name).unlink(missing_ok=True)
+        path.unlink(missing_ok=True)
         raise
-    for folder in (target.parent, target.parent.parent):  # a new directory must survive a crash as well
-        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-        os.fsync(descriptor)
-        os.close(descriptor)
-
-
-def free_bytes(root: Path) -> int:
-    """Return the free space of the file system."""
-    return shutil.disk_usage(root).free

@@ -1,4 +1,4 @@
-"""Opens the store that a URL names."""
+"""Opens the store that an address names."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -8,12 +8,14 @@ from app.storage.protocol import ArtifactStore
 
 
 def open_store(url: str, options: Mapping[str, str]) -> ArtifactStore:
-    """Return the store at a directory or at ``s3://bucket/prefix``.
+    """Open a directory, or ``s3://bucket/prefix`` with the options endpoint, region, access_key_id, secret_access_key.
 
-    `options` of S3: endpoint, region, access_key_id, secret_access_key.
+    Raises `ValueError` for any other address.
     """
-    if not url.startswith("s3://"):
-        return LocalStore(Path(url))
-    from app.storage.s3 import S3Store  # noqa: PLC0415 - the extra [s3] is optional
+    if url.startswith("s3://"):
+        from app.storage.s3 import S3Store  # noqa: PLC0415 - an optional extra
 
-    return S3Store(url, options)
+        return S3Store.of(url, options)
+    if "://" in url and not url.startswith("file://"):
+        raise ValueError(f"artifacts lie in a directory or in s3://bucket/prefix, not in {url}")
+    return LocalStore(Path(url.removeprefix("file://")))

@@ -1,74 +1,103 @@
-"""Artifacts in an S3-compatible bucket, through obstore."""
+"""Artifacts in an S3-compatible bucket."""
 
 import hashlib
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
-from typing import Any
 from urllib.parse import urlsplit
 
 import obstore
+from obstore.exceptions import BaseError
 from obstore.store import S3Store as Bucket
 
-from app.errors import NotFound
+from app.errors import NotFound, Unavailable
+from app.storage.keys import checked, pieces
 from app.storage.protocol import StoredFile
 
-PIECE = 1 << 20
+_PART = 8 << 20  # bytes of one part of a multipart upload; smaller files are put at once
 
 
 class S3Store:
-    """An `ArtifactStore` in a bucket. A put is atomic: S3 shows an object only when all of it has arrived."""
+    """Objects under a prefix. A put becomes visible as a whole: a large one when its multipart upload is completed."""
 
-    def __init__(self, url: str, options: Mapping[str, str]) -> None:
+    def __init__(self, bucket: Bucket) -> None:
+        self._bucket = bucket
+
+    @classmethod
+    def of(cls, url: str, options: Mapping[str, str]) -> "S3Store":
+        """Open ``s3://bucket/prefix``; without keys in `options` the machine's own credentials are used."""
         place = urlsplit(url)
-        config: dict[str, Any] = {name: value for name, value in options.items() if name != "endpoint"}
-        client: dict[str, Any] = {"timeout": "60s", "connect_timeout": "5s"}
-        if "endpoint" in options:
-            config["endpoint"] = options["endpoint"]
-            client["allow_http"] = options["endpoint"].startswith("http://")
-        prefix = place.path.strip("/") or None
-        self._bucket = Bucket(place.netloc, prefix=prefix, config=config, client_options=client)
+        bucket = Bucket(
+            place.netloc,
+            prefix=place.path.strip("/") or None,
+            config={**options},  # type: ignore[arg-type] # the four names that `open_store` documents
+            client_options={"allow_http": options.get("endpoint", "").startswith("http://"), "timeout": "60s"},
+            retry_config={"max_retries": 3, "retry_timeout": timedelta(seconds=30)},
+        )
+        return cls(bucket)
 
     def put_file(self, key: str, source: Path) -> StoredFile:
-        """Store a local file, in parts if it is large."""
-        with source.open("rb") as content:
-            digest = hashlib.file_digest(content, "sha256").hexdigest()
-        obstore.put(self._bucket, key, source)
+        """Store a local file."""
+        with source.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+        with _answering(key):
+            obstore.put(self._bucket, checked(key), source, chunk_size=_PART)
         return StoredFile(key, source.stat().st_size, digest)
 
     def put_bytes(self, key: str, content: bytes) -> StoredFile:
         """Store bytes."""
-        obstore.put(self._bucket, key, content)
+        with _answering(key):
+            obstore.put(self._bucket, checked(key), content, chunk_size=_PART)
         return StoredFile(key, len(content), hashlib.sha256(content).hexdigest())
 
     def read(self, key: str, start: int = 0, stop: int | None = None) -> Iterator[bytes]:
-        """Yield the bytes from `start` up to `stop` in pieces of at most 1 MiB."""
-        end = self.size(key) if stop is None else stop
-        for position in range(start, end, PIECE):
-            yield bytes(obstore.get_range(self._bucket, key, start=position, end=min(position + PIECE, end)))
+        """Yield the bytes from `start` up to `stop` (exclusive) in pieces of at most 1 MiB. Raises `NotFound` now."""
+        size = self.size(key)
+        return self._pieces(key, start, size if stop is None else min(stop, size))
+
+    def _pieces(self, key: str, start: int, stop: int) -> Iterator[bytes]:
+        for length in pieces(start, stop):
+            with _answering(key):
+                piece = bytes(obstore.get_range(self._bucket, key, start=start, length=length))
+            yield piece
+            start += length
 
     def size(self, key: str) -> int:
         """Return the size in bytes."""
-        try:
-            return int(obstore.head(self._bucket, key)["size"])
-        except FileNotFoundError as error:
-            raise NotFound(f"there is no artifact {key}") from error
+        with _answering(key):
+            return obstore.head(self._bucket, checked(key))["size"]
 
     def fetch(self, key: str, target: Path) -> Path:
-        """Download the object to `target`."""
-        with target.open("wb") as file:
+        """Download to `target`, which appears once it is whole."""
+        part = target.with_name(target.name + ".part")
+        with part.open("wb") as file:
             for piece in self.read(key):
                 file.write(piece)
-        return target
+        return part.replace(target)
 
     def delete(self, key: str) -> None:
         """Remove the object; it is no error if it is gone."""
         try:
-            obstore.delete(self._bucket, key)
-        except FileNotFoundError:
+            with _answering(key):
+                obstore.delete(self._bucket, checked(key))
+        except NotFound:
             return
 
     def keys(self, prefix: str) -> Iterator[str]:
-        """Yield the keys that begin with the prefix, sorted."""
-        folder = prefix.rpartition("/")[0]
-        found = (item["path"] for page in obstore.list(self._bucket, prefix=folder or None) for item in page)
-        yield from sorted(key for key in found if key.startswith(prefix))
+        """Yield the keys that begin with the prefix."""
+        folder = prefix.rpartition("/")[0]  # S3 itself lists whole folders only
+        with _answering(prefix):
+            for page in obstore.list(self._bucket, folder or None):
+                yield from (found["path"] for found in page if found["path"].startswith(prefix))
+
+
+@contextmanager
+def _answering(key: str) -> Iterator[None]:
+    """Translate what goes wrong: no such object, or a store that does not answer."""
+    try:
+        yield
+    except FileNotFoundError:
+        raise NotFound(f"there is no file {key}") from None
+    except BaseError as error:
+        raise Unavailable(f"the artifact store does not answer: {type(error).__name__}") from error

@@ -1,0 +1,22 @@
+"""What every store does with keys and ranges."""
+
+import re
+from collections.abc import Iterator
+
+PIECE = 1 << 20  # bytes read or written at a time
+_KEY = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*(/[A-Za-z0-9_-][A-Za-z0-9._-]*)*")
+
+
+def checked(key: str) -> str:
+    """Return the key, or raise `ValueError` if it is not a relative path of plain names."""
+    if not _KEY.fullmatch(key):
+        raise ValueError(f"not a key of the artifact store: {key!r}")
+    return key
+
+
+def pieces(start: int, stop: int) -> Iterator[int]:
+    """Yield the lengths of the pieces that a range is read in."""
+    while start < stop:
+        length = min(PIECE, stop - start)
+        yield length
+        start += length
