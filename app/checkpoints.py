@@ -1,14 +1,16 @@
-"""Checkpoints. A row is the commit point: files without a row do not exist."""
+"""Checkpoints: a row each, which is their commit point. Files without a row do not exist."""
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
 from app.db.tables import CheckpointRow, JobRow
 from app.errors import NotFound
+
+Mode = Literal["min", "max"]
 
 
 def add(
@@ -19,60 +21,66 @@ def add(
     id: str,
     step: int,
     epoch: float,
-    values: Mapping[str, float],
+    values: Mapping[str, Any],
     files: Sequence[Mapping[str, Any]],
     final: bool = False,
 ) -> CheckpointRow:
-    """List a checkpoint; one that is listed already stays as it is."""
+    """List a checkpoint whose files are durable. Listing it twice changes nothing.
+
+    `values` are the series' values at this step; `files` holds {name, path, size, sha256, public}.
+    """
     row = session.get(CheckpointRow, id)
-    if row is not None:
-        return row
-    finite = {name: value for name, value in values.items() if math.isfinite(value)}
-    row = CheckpointRow(id=id, job_id=job_id, fence=fence, step=step, epoch=epoch, values=finite,
-                        files=[dict(file) for file in files], final=final)  # fmt: skip
-    session.add(row)
-    session.flush()
-    session.refresh(row)
+    if row is None:
+        row = CheckpointRow(id=id, job_id=job_id, fence=fence, step=step, epoch=epoch, values=dict(values),
+                            files=[dict(file) for file in files], final=final)  # fmt: skip
+        session.add(row)
+        session.flush()
     return row
 
 
 def listed(session: Session, job_id: str) -> list[CheckpointRow]:
-    """Return the job's checkpoints, newest first."""
-    query = select(CheckpointRow).where(CheckpointRow.job_id == job_id)
-    return list(session.scalars(query.order_by(CheckpointRow.step.desc(), CheckpointRow.id.desc())))
+    """Return the job's checkpoints, newest first: a later attempt's come before those that it went back behind."""
+    newest = (CheckpointRow.fence.desc(), CheckpointRow.step.desc(), CheckpointRow.id.desc())
+    return list(session.scalars(select(CheckpointRow).where(CheckpointRow.job_id == job_id).order_by(*newest)))
 
 
 def find(session: Session, owner: str, checkpoint_id: str) -> CheckpointRow:
-    """Return the owner's checkpoint; raises `NotFound`."""
-    query = select(CheckpointRow).join(JobRow).where(CheckpointRow.id == checkpoint_id, JobRow.owner == owner)
-    row = session.scalar(query)
+    """Return a checkpoint of one of the owner's jobs; raises `NotFound` for any other."""
+    row = session.scalar(
+        select(CheckpointRow).join(JobRow).where(CheckpointRow.id == checkpoint_id, JobRow.owner == owner)
+    )
     if row is None:
         raise NotFound(f"there is no checkpoint {checkpoint_id}")
     return row
 
 
-def best(session: Session, job_id: str, monitor: str, mode: str) -> CheckpointRow | None:
-    """Return the checkpoint with the best value of the series, the newest of equals; `None` if none has one."""
-    ranked = _ranked(listed(session, job_id), monitor, mode)
-    return ranked[0] if ranked else None
+def best(session: Session, job_id: str, monitor: str, mode: Mode) -> CheckpointRow | None:
+    """Return the checkpoint with the lowest or highest value of the monitored series, the earliest of equals.
+
+    `None` if no checkpoint has a finite value of it.
+    """
+    return next(iter(_ranked(listed(session, job_id), monitor, mode)), None)
 
 
 def surplus(
-    session: Session, job_id: str, keep_last: int, keep_best: int, monitor: str, mode: str
+    session: Session, job_id: str, keep_last: int, keep_best: int, monitor: str, mode: Mode
 ) -> list[CheckpointRow]:
-    """Return the checkpoints that the plan no longer keeps; a final one is always kept."""
+    """Return the checkpoints that are neither among the newest nor among the best; a final one is never surplus."""
     rows = listed(session, job_id)
-    kept = {row.id for row in (*rows[:keep_last], *_ranked(rows, monitor, mode)[:keep_best])}
+    kept = {row.id for row in rows[:keep_last] + _ranked(rows, monitor, mode)[:keep_best]}
     return [row for row in rows if row.id not in kept and not row.final]
 
 
 def remove(session: Session, rows: Sequence[CheckpointRow]) -> None:
-    """Take checkpoints off the list. Their files are deleted after the commit."""
-    ids = [row.id for row in rows]
-    session.execute(delete(CheckpointRow).where(CheckpointRow.id.in_(ids)).execution_options(synchronize_session=False))
+    """Take checkpoints off the list; their files may be removed after the commit."""
+    session.execute(delete(CheckpointRow).where(CheckpointRow.id.in_([row.id for row in rows])))
 
 
-def _ranked(rows: Sequence[CheckpointRow], monitor: str, mode: str) -> list[CheckpointRow]:
-    """Sort by the monitored value, best first; `rows` come newest first, and sorting is stable."""
-    return sorted((row for row in rows if monitor in row.values), key=lambda row: row.values[monitor],
-                  reverse=mode == "max")  # fmt: skip
+def _ranked(rows: Sequence[CheckpointRow], monitor: str, mode: Mode) -> list[CheckpointRow]:
+    """Sort the rows that have a finite value of the monitored series, best first."""
+    sign = 1.0 if mode == "min" else -1.0
+    values = {row.id: row.values.get(monitor) for row in rows}
+    keys = {
+        id_: sign * value for id_, value in values.items() if isinstance(value, int | float) and math.isfinite(value)
+    }
+    return sorted((row for row in rows if row.id in keys), key=lambda row: (keys[row.id], row.step, row.id))

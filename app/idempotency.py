@@ -1,50 +1,67 @@
-"""Answers remembered under an Idempotency-Key, in the transaction of the effect itself."""
+"""One effect per Idempotency-Key: the answer is stored in the transaction of the effect itself."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import delete, update
-from sqlalchemy.dialects.postgresql import insert as insert_postgresql
-from sqlalchemy.dialects.sqlite import insert as insert_sqlite
+from sqlalchemy import delete, select, update
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
+from app.db.dialect import insert
 from app.db.tables import IdempotencyRow, now
-from app.errors import KeyReused
+from app.errors import KeyInUse, KeyReused
 
-KEEP_SECONDS = 24 * 3600
+KEPT_SECONDS = 86_400
+_LOCK_NOT_AVAILABLE = "55P03"
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What was answered; `replayed` says that it is the answer to an earlier request."""
+    """What a request is answered with: a status, a body, and whether it repeats an earlier answer."""
 
     status: int
     body: dict[str, Any]
-    replayed: bool = False
+    replayed: bool
 
 
 def once(
     session: Session, owner: str, key: str, digest: str, effect: Callable[[], tuple[int, dict[str, Any]]]
 ) -> Answer:
-    """Carry out `effect` under this key unless it was carried out before; raises `KeyReused` for another request.
+    """Run the effect, or repeat the answer that this key got before.
 
-    The key's row is inserted first: a concurrent duplicate waits for this transaction and then sees its answer.
+    Of concurrent calls under one key the first inserts the key's row, and the others wait for the end of its
+    transaction. `digest` stands for the request; raises `KeyReused` if the key came with another one, and `KeyInUse`
+    if the first call takes too long. If the effect raises, the key stays unused.
     """
-    insert = insert_sqlite if session.get_bind().dialect.name == "sqlite" else insert_postgresql
-    values = {"owner": owner, "key": key, "digest": digest, "status": 0, "body": {}, "created_at": now()}
-    first = insert(IdempotencyRow).values(**values).on_conflict_do_nothing().returning(IdempotencyRow.key)
-    if session.execute(first).first() is None:
-        row = session.get_one(IdempotencyRow, (owner, key))
-        if row.digest != digest:
-            raise KeyReused
-        return Answer(row.status, row.body, replayed=True)
-    status, body = effect()
-    mine = (IdempotencyRow.owner == owner, IdempotencyRow.key == key)
-    session.execute(update(IdempotencyRow).where(*mine).values(status=status, body=body))
-    return Answer(status, body)
+    if _reserve(session, owner, key, digest):
+        status, body = effect()
+        session.execute(update(IdempotencyRow).where(*_this(owner, key)).values(status=status, body=body))
+        return Answer(status, body, replayed=False)
+    row = session.scalar(select(IdempotencyRow).where(*_this(owner, key)))
+    if row is None:  # purged at this very moment
+        raise KeyInUse
+    if row.digest != digest:
+        raise KeyReused
+    return Answer(row.status, row.body, replayed=True)
 
 
-def purge(session: Session) -> None:
-    """Forget the answers older than a day."""
-    session.execute(delete(IdempotencyRow).where(IdempotencyRow.created_at < now() - KEEP_SECONDS))
+def purge(session: Session) -> int:
+    """Forget answers older than a day; returns how many."""
+    old = delete(IdempotencyRow).where(IdempotencyRow.created_at < now() - KEPT_SECONDS)
+    return len(session.scalars(old.returning(IdempotencyRow.key)).all())
+
+
+def _reserve(session: Session, owner: str, key: str, digest: str) -> bool:
+    row = insert(session, IdempotencyRow).values(owner=owner, key=key, digest=digest, status=0, body={})
+    try:
+        reserved = session.scalar(row.on_conflict_do_nothing().returning(IdempotencyRow.key))
+    except OperationalError as error:
+        if getattr(error.orig, "sqlstate", None) == _LOCK_NOT_AVAILABLE:
+            raise KeyInUse from error
+        raise
+    return reserved is not None
+
+
+def _this(owner: str, key: str) -> tuple[Any, ...]:
+    return IdempotencyRow.owner == owner, IdempotencyRow.key == key
