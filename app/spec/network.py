@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from keyword import kwlist
 from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field
@@ -14,6 +15,19 @@ from app.spec.operations import LEAVES, OPERATIONS
 from app.spec.problems import nearest
 
 KINDS: Mapping[str, Kind] = {**MODULES, **OPERATIONS, **LEAVES}
+MOST_HINTS = 8  # the nearest name is worth a search only for the first few mistakes
+
+# What a node cannot be called, since ids become attributes of a torch module (a test compares with torch).
+RESERVED = frozenset(dir(object) + kwlist) | frozenset("""
+    T_destination add_module apply bfloat16 blueprint buffers call_super_init children compile cpu cuda double
+    dump_patches eval extra_repr float forward get_buffer get_extra_state get_parameter get_submodule half ipu
+    load_state_dict modules mtia named_buffers named_children named_modules named_parameters parameters
+    register_backward_hook register_buffer register_forward_hook register_forward_pre_hook
+    register_full_backward_hook register_full_backward_pre_hook register_load_state_dict_post_hook
+    register_load_state_dict_pre_hook register_module register_parameter register_state_dict_post_hook
+    register_state_dict_pre_hook requires_grad_ set_extra_state set_submodule share_memory state_dict to to_empty
+    train training type xpu zero_grad
+""".split())
 
 
 class BaseNode(Part):

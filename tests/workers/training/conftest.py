@@ -1,98 +1,11 @@
-"""A laboratory: attempts at jobs without any service, with a real store in a temporary folder."""
-
-import hashlib
-from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
 
-from app.spec.job import known_schema, parse_job
 from app.storage.open import open_store
-from app.storage.protocol import ArtifactStore
-from workers.assignment import Assignment, Resume
-from workers.messages import Command, Outcome, Saved
-from workers.training.context import MemoryContext
-from workers.training.loop import train
-from workers.training.prepare import Prepared, prepare
-
-MLP = [{"kind": "Flatten"}, {"kind": "Linear", "out_features": 16}, {"kind": "ReLU"},
-       {"kind": "Dropout", "p": 0.3}, {"kind": "Linear", "out_features": 10}]  # fmt: skip
-
-
-def job(layers: Any = None, *, training: Mapping[str, Any] | None = None, **parts: Any) -> dict[str, Any]:
-    """Return a job on the digits: 359 rows to train on, so 6 steps an epoch."""
-    plan = {
-        "steps": 15,
-        "optimizer": {"kind": "Adam"},
-        "device": "cpu",
-        "checkpoint": {"every_seconds": None, "keep_best": 0},
-    }
-    return {
-        "model": {"layers": layers or MLP},
-        "data": {"kind": "builtin", "name": "digits", "validation": {"fraction": 0.8}},
-        "objective": {"loss": {"kind": "CrossEntropyLoss"}, "metrics": ["accuracy"]},
-        "training": plan | (training or {}),
-    } | parts
-
-
-def resumed(*saved: Saved) -> tuple[Resume, ...]:
-    """Return what a supervisor would offer after these checkpoints, newest first."""
-    return tuple(Resume(each.id, each.step, tuple(asdict(file) for file in each.files)) for each in reversed(saved))
-
-
-@dataclass
-class Attempt:
-    """What came of an attempt."""
-
-    outcome: Outcome
-    prepared: Prepared
-    context: MemoryContext
-
-    def weights(self) -> str:
-        """Return a digest of every bit of the network."""
-        digest = hashlib.sha256()
-        for name, value in sorted(self.prepared.network.state_dict().items()):
-            digest.update(name.encode() + value.numpy().tobytes())
-        return digest.hexdigest()
-
-    def points(self, name: str) -> list[tuple[int, float]]:
-        """Return (step, value) of every point of a series."""
-        block = self.context.series(name)
-        return list(zip(block.step, block.value, strict=True))
-
-    def events(self, kind: str) -> list[Mapping[str, Any]]:
-        """Return the data of every event of a kind."""
-        return [data for report in self.context.reports for name, data in report.events if name == kind]
-
-
-@dataclass
-class Laboratory:
-    """Runs attempts."""
-
-    folder: Path
-    store: ArtifactStore
-    fence: int = 0
-
-    def prepare(self, spec: dict[str, Any], context: MemoryContext | None = None, **options: Any) -> Prepared:
-        """Prepare an attempt under a new fence."""
-        self.fence += 1
-        schema = known_schema(parse_job(spec))
-        assert schema is not None
-        assignment = Assignment(
-            "job_1", self.fence, spec, schema.model_dump(mode="json"), "", str(self.folder), False, **options
-        )
-        workdir = self.folder / f"work-{self.fence}"
-        workdir.mkdir()
-        return prepare(Assignment.from_json(assignment.to_json()), self.store, context or MemoryContext(), workdir)
-
-    def run(self, spec: dict[str, Any], stops: Mapping[int, Any] | None = None, **options: Any) -> Attempt:
-        """Run an attempt; `stops` gives a command's verb by step (counted from where the attempt starts)."""
-        context = MemoryContext({step: [Command(verb)] for step, verb in (stops or {}).items()})
-        prepared = self.prepare(spec, context, **options)
-        return Attempt(train(prepared), prepared, context)
+from tests.workers.training.laboratory import Laboratory
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from app.errors import BuildError, DataError, NumericError
-from tests.workers.training.conftest import Attempt, Laboratory, job, resumed
+from tests.workers.training.laboratory import Attempt, Laboratory, job, resumed
 from workers.data.tensors import Rows
 from workers.messages import Ending
 from workers.training.context import MemoryContext

@@ -3,12 +3,13 @@ from typing import Any
 
 import pytest
 import torch
-import workers.torch_setup  # noqa: F401 - comes before torchmetrics, which imports torchvision
 from torch import Tensor
-from torchmetrics.functional import classification, regression
 
+import workers.torch_setup  # noqa: F401 - comes before torchmetrics, which imports torchvision
 from app.spec.training import METRICS
 from workers.training.metrics import CLASS_METRICS, SUM_METRICS, Meter
+
+from torchmetrics.functional import classification, regression  # isort: skip
 
 CLASSES = 7
 ORACLES: dict[str, Any] = {

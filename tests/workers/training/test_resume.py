@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tests.workers.training.conftest import Attempt, Laboratory, job, resumed
+from tests.workers.training.laboratory import Attempt, Laboratory, job, resumed
 from tests.workers.training.test_schedules import REQUIRED
 from workers.messages import Ending
 from workers.training.optimizers import OPTIMIZERS
@@ -49,10 +49,11 @@ def assert_same(laboratory: Laboratory, spec: dict[str, Any], *lengths: int) -> 
     assert pieces[-1].outcome.ending is whole.outcome.ending is Ending.SUCCEEDED
     assert pieces[-1].weights() == whole.weights()
     for name in ("train/loss", "train/lr", "val/loss", "val/accuracy"):
-        assert sum((piece.points(name) for piece in pieces), []) == whole.points(name)
+        assert [point for piece in pieces for point in piece.points(name)] == whole.points(name)
         assert whole.points(name)
     first, last = whole.outcome.result, pieces[-1].outcome.result
-    assert first is not None and last is not None
+    assert first is not None
+    assert last is not None
     assert {**first, "seconds": 0} == {**last, "seconds": 0}
     states = [attempt.prepared.state.state_json() for attempt in (whole, pieces[-1])]
     for state in states:

@@ -1,0 +1,25 @@
+"""A network with everything settled: what `build` constructs and `write_source` writes."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """A node whose parameters are complete: what its kind takes, with every inferred size filled in."""
+
+    id: str
+    kind: str
+    parameters: Mapping[str, Any]
+    inputs: tuple[str, ...]  # nodes, or inputs of the network
+    pointer: str  # where the user wrote it, relative to the network
+
+
+@dataclass(frozen=True, slots=True)
+class Blueprint:
+    """All nodes in an order in which each follows what it reads."""
+
+    inputs: tuple[str, ...]
+    nodes: tuple[Settled, ...]
+    outputs: Mapping[str, str]  # name → node, or input of the network

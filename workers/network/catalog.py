@@ -1,0 +1,11 @@
+"""Every kind and what builds it: the workers' half of the tables in `app.spec.network`."""
+
+from collections.abc import Mapping
+
+from workers.network.leaves import LEAVES, Leaf
+from workers.network.modules import MODULES, Module
+from workers.network.operations import OPERATIONS, Operation
+
+Builder = Module | Operation | Leaf
+
+CATALOG: Mapping[str, Builder] = {**MODULES, **OPERATIONS, **LEAVES}

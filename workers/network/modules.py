@@ -1,0 +1,144 @@
+"""The module kinds: which class of torch builds them, what they accept, and how they are called."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, Literal
+
+from torch import Tensor, nn
+
+from workers.network.calls import attend, run_recurrent
+
+FEATURES = tuple(range(2, 65))
+VECTORS = "features (F) per example"
+SEQUENCES = "sequences (L, F) per example"
+EXPECTED = {  # by number of dimensions, the batch included
+    2: "features (C) per example",
+    3: "sequences (C, L) per example",
+    4: "images (C, H, W) per example",
+    5: "volumes (C, D, H, W) per example",
+}
+
+
+@dataclass(frozen=True)
+class Module:
+    """One row: `build(**parameters, **fixed)` makes the module.
+
+    `dimensions` lists how many dimensions the first input may have, the batch included (empty: any number).
+    `call(module, *inputs, **called)` is used instead of `module(*inputs)`, where given; `called` names the parameters
+    that go to the call and not to the constructor.
+    """
+
+    build: Callable[..., nn.Module]
+    dimensions: tuple[int, ...] = ()
+    expects: str = ""
+    numbers: Literal["float", "integer", "any"] = "float"
+    fixed: Mapping[str, Any] = field(default_factory=dict)
+    call: Callable[..., Tensor] | None = None
+    called: tuple[str, ...] = ()
+
+    @property
+    def expected(self) -> str:
+        """What goes in, in words."""
+        return self.expects or " or ".join(EXPECTED[count] for count in self.dimensions)
+
+    def arguments(self, parameters: Mapping[str, Any]) -> dict[str, Any]:
+        """Return what the constructor gets, from settled parameters."""
+        return {name: value for name, value in parameters.items() if name not in self.called} | dict(self.fixed)
+
+    def module(self, parameters: Mapping[str, Any]) -> nn.Module:
+        """Return the module of a node with settled parameters. Raises whatever torch raises."""
+        return self.build(**self.arguments(parameters))
+
+    def bound(self, module: nn.Module, parameters: Mapping[str, Any]) -> Callable[..., Tensor]:
+        """Return the callable of a node: it takes the inputs alone."""
+        if self.call is None:
+            return module
+        return partial(self.call, module, **{name: parameters[name] for name in self.called})
+
+
+_BATCH_FIRST = {"batch_first": True}
+
+
+def _recurrent(build: Callable[..., nn.Module]) -> Module:
+    return Module(build, (3,), SEQUENCES, fixed=_BATCH_FIRST, call=run_recurrent, called=("returns",))
+
+
+MODULES: Mapping[str, Module] = {
+    "Identity": Module(nn.Identity, numbers="any"),
+    "Linear": Module(nn.Linear, FEATURES, VECTORS),
+    "Bilinear": Module(nn.Bilinear, FEATURES, VECTORS),
+    "Embedding": Module(nn.Embedding, numbers="integer"),
+    "Flatten": Module(nn.Flatten, numbers="any"),
+    "Unflatten": Module(nn.Unflatten, numbers="any"),
+    "Conv1d": Module(nn.Conv1d, (3,)),
+    "Conv2d": Module(nn.Conv2d, (4,)),
+    "Conv3d": Module(nn.Conv3d, (5,)),
+    "ConvTranspose1d": Module(nn.ConvTranspose1d, (3,)),
+    "ConvTranspose2d": Module(nn.ConvTranspose2d, (4,)),
+    "ConvTranspose3d": Module(nn.ConvTranspose3d, (5,)),
+    "MaxPool1d": Module(nn.MaxPool1d, (3,)),
+    "MaxPool2d": Module(nn.MaxPool2d, (4,)),
+    "MaxPool3d": Module(nn.MaxPool3d, (5,)),
+    "AvgPool1d": Module(nn.AvgPool1d, (3,)),
+    "AvgPool2d": Module(nn.AvgPool2d, (4,)),
+    "AvgPool3d": Module(nn.AvgPool3d, (5,)),
+    "AdaptiveAvgPool1d": Module(nn.AdaptiveAvgPool1d, (3,)),
+    "AdaptiveAvgPool2d": Module(nn.AdaptiveAvgPool2d, (4,)),
+    "AdaptiveAvgPool3d": Module(nn.AdaptiveAvgPool3d, (5,)),
+    "AdaptiveMaxPool1d": Module(nn.AdaptiveMaxPool1d, (3,)),
+    "AdaptiveMaxPool2d": Module(nn.AdaptiveMaxPool2d, (4,)),
+    "AdaptiveMaxPool3d": Module(nn.AdaptiveMaxPool3d, (5,)),
+    "ZeroPad2d": Module(nn.ZeroPad2d, (4,)),
+    "ReflectionPad2d": Module(nn.ReflectionPad2d, (4,)),
+    "ReplicationPad2d": Module(nn.ReplicationPad2d, (4,)),
+    "Upsample": Module(nn.Upsample, (4,)),
+    "PixelShuffle": Module(nn.PixelShuffle, (4,)),
+    "PixelUnshuffle": Module(nn.PixelUnshuffle, (4,)),
+    "BatchNorm1d": Module(nn.BatchNorm1d, (2, 3)),
+    "BatchNorm2d": Module(nn.BatchNorm2d, (4,)),
+    "BatchNorm3d": Module(nn.BatchNorm3d, (5,)),
+    "InstanceNorm1d": Module(nn.InstanceNorm1d, (3,)),
+    "InstanceNorm2d": Module(nn.InstanceNorm2d, (4,)),
+    "InstanceNorm3d": Module(nn.InstanceNorm3d, (5,)),
+    "LayerNorm": Module(nn.LayerNorm, FEATURES, VECTORS),
+    "RMSNorm": Module(nn.RMSNorm, FEATURES, VECTORS),
+    "GroupNorm": Module(nn.GroupNorm, FEATURES, "channels (C, ...) per example"),
+    "LocalResponseNorm": Module(nn.LocalResponseNorm, (3, 4, 5)),
+    "Dropout": Module(nn.Dropout),
+    "Dropout1d": Module(nn.Dropout1d, (3,)),
+    "Dropout2d": Module(nn.Dropout2d, (4,)),
+    "Dropout3d": Module(nn.Dropout3d, (5,)),
+    "AlphaDropout": Module(nn.AlphaDropout),
+    "ReLU": Module(nn.ReLU),
+    "ReLU6": Module(nn.ReLU6),
+    "LeakyReLU": Module(nn.LeakyReLU),
+    "PReLU": Module(nn.PReLU),
+    "ELU": Module(nn.ELU),
+    "SELU": Module(nn.SELU),
+    "CELU": Module(nn.CELU),
+    "GELU": Module(nn.GELU),
+    "SiLU": Module(nn.SiLU),
+    "Mish": Module(nn.Mish),
+    "Sigmoid": Module(nn.Sigmoid),
+    "Tanh": Module(nn.Tanh),
+    "Softplus": Module(nn.Softplus),
+    "Softsign": Module(nn.Softsign),
+    "Softmax": Module(nn.Softmax),
+    "Softmin": Module(nn.Softmin),
+    "LogSoftmax": Module(nn.LogSoftmax),
+    "LogSigmoid": Module(nn.LogSigmoid),
+    "Hardtanh": Module(nn.Hardtanh),
+    "Hardsigmoid": Module(nn.Hardsigmoid),
+    "Hardswish": Module(nn.Hardswish),
+    "Tanhshrink": Module(nn.Tanhshrink),
+    "Softshrink": Module(nn.Softshrink),
+    "Hardshrink": Module(nn.Hardshrink),
+    "Threshold": Module(nn.Threshold),
+    "GLU": Module(nn.GLU),
+    "RNN": _recurrent(nn.RNN),
+    "GRU": _recurrent(nn.GRU),
+    "LSTM": _recurrent(nn.LSTM),
+    "MultiheadAttention": Module(nn.MultiheadAttention, (3,), SEQUENCES, fixed=_BATCH_FIRST, call=attend),
+    "TransformerEncoderLayer": Module(nn.TransformerEncoderLayer, (3,), SEQUENCES, fixed=_BATCH_FIRST),
+}

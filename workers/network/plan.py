@@ -1,0 +1,71 @@
+"""The order of calls that computes a network, made once: which slots a call reads, fills and frees."""
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
+
+from torch import Tensor
+
+from workers.network.blueprint import Blueprint
+
+Call = Callable[..., Tensor]
+Named = tuple[tuple[str, int], ...]  # (name, slot)
+
+
+class Step(NamedTuple):
+    """A node, and the nodes after it for as long as each is the only reader of the one before."""
+
+    call: Call
+    reads: tuple[int, ...]
+    frees: tuple[int, ...]  # slots that nobody reads after `call`
+    then: tuple[Call, ...]
+    write: int
+
+
+class Plan(NamedTuple):
+    """Everything that `forward` needs; slots are numbered from 0 to `width`."""
+
+    width: int
+    inputs: Named
+    leaves: Named
+    steps: tuple[Step, ...]
+    outputs: Named
+
+
+def plan(blueprint: Blueprint, calls: Mapping[str, Call]) -> Plan:
+    """Return the plan; nodes that are not in `calls` are leaves, read by their names."""
+    slots = {name: slot for slot, name in enumerate(blueprint.inputs)}
+    inputs = tuple(slots.items())
+    width, leaves, steps = len(slots), [], []
+    for node in blueprint.nodes:
+        if node.id in calls:
+            steps.append(Step(calls[node.id], tuple(slots[name] for name in node.inputs), (), (), width))
+        else:
+            leaves.append((node.id, width))
+        slots[node.id] = width
+        width += 1
+    outputs = tuple((name, slots[source]) for name, source in blueprint.outputs.items())
+    kept = [slot for _, slot in outputs]
+    return Plan(width, inputs, tuple(leaves), tuple(_freeing(_chained(steps, kept), kept)), outputs)
+
+
+def _chained(steps: list[Step], kept: list[int]) -> list[Step]:
+    readers = Counter(slot for step in steps for slot in step.reads) + Counter(kept)
+    runs: list[list[Step]] = []
+    for step in steps:
+        last = runs[-1][-1].write if runs else None
+        if last is not None and step.reads == (last,) and readers[last] == 1:
+            runs[-1].append(step)
+        else:
+            runs.append([step])
+    return [run[0]._replace(then=tuple(step.call for step in run[1:]), write=run[-1].write) for run in runs]
+
+
+def _freeing(steps: list[Step], kept: list[int]) -> list[Step]:
+    needed = set(kept)
+    backwards = []
+    for step in reversed(steps):
+        frees = tuple(slot for slot in dict.fromkeys(step.reads) if slot not in needed)
+        needed.update(step.reads)
+        backwards.append(step._replace(frees=frees))
+    return backwards[::-1]

@@ -1,0 +1,73 @@
+"""What every process that uses torch imports first: torchvision's missing operators, and what a warm parent loads.
+
+torchvision beside a CPU-only wheel of torch fails to import, because its own library cannot be loaded and its Python
+code describes operators that are then missing. Declaring those makes transforms, networks and data sets work.
+"""
+
+from importlib import import_module
+from importlib.util import find_spec
+from pathlib import Path
+
+import torch
+
+OPERATORS = {
+    "nms": "(Tensor dets, Tensor scores, float iou_threshold) -> Tensor",
+    "qnms": "(Tensor dets, Tensor scores, float iou_threshold) -> Tensor",
+}
+
+# What an attempt imports before its first step; torch itself imports most of these lazily, at a second or more.
+PRELOAD = [
+    "workers.torch_setup",
+    "torch",
+    "torch._dynamo",
+    "torch.optim",
+    "torch.optim.lr_scheduler",
+    "torch.nn.utils.rnn",
+    "safetensors.torch",
+    "app.storage.open",
+    "workers.data.sampler",
+    "workers.data.sources",
+    "workers.data.tensors",
+    "workers.exports.weights",
+    "workers.inspect",
+    "workers.network.build",
+    "workers.network.source",
+    "workers.runner",
+    "workers.training.context",
+    "workers.training.devices",
+    "workers.training.loop",
+    "workers.training.losses",
+    "workers.training.metrics",
+    "workers.training.optimizers",
+    "workers.training.prepare",
+    "workers.training.schedules",
+]
+
+
+def preload() -> None:
+    """Import everything in `PRELOAD`; raises `ImportError` where a module is missing, so that no server is half warm."""
+    for name in PRELOAD:
+        import_module(name)
+
+
+def declare_missing_operators() -> None:
+    """Declare torchvision's operators where its own library cannot be loaded. Harmless when called again."""
+    found = find_spec("torchvision")
+    if found is None or found.origin is None or _loads(Path(found.origin).parent):
+        return
+    for name, signature in OPERATORS.items():
+        if getattr(torch.ops.torchvision, name, None) is None:
+            torch.library.define(f"torchvision::{name}", signature)
+
+
+def _loads(folder: Path) -> bool:
+    for library in folder.glob("_C*.so"):
+        try:
+            torch.ops.load_library(library)
+        except OSError:
+            continue
+        return True
+    return False
+
+
+declare_missing_operators()
