@@ -3,19 +3,24 @@
 GraftwerkError
 ├── NotFound                 no such object, or it belongs to somebody else
 ├── Refused                  the request cannot be carried out as it stands
+│   ├── Malformed            a body or header that cannot be read at all
 │   ├── InvalidInput         carries every problem found, each with a JSON Pointer
 │   ├── Conflict             the object's state forbids it
 │   │   ├── StateForbids     a verb that this job's status does not allow
 │   │   ├── KeyInUse         the same Idempotency-Key is being answered right now
+│   │   ├── WrongOffset      a piece of an upload that does not follow what has arrived
 │   │   └── StaleFence       a write by an attempt that no longer owns the job
 │   ├── KeyReused            the same Idempotency-Key came with another body
 │   ├── TooLarge             a body or upload over its limit
+│   ├── UnsupportedMedia     a body of a type that is not read here
+│   ├── RangeOutside         a range of bytes that the file does not have
 │   └── UnknownParameter     a query parameter that the route does not know
 ├── Unauthenticated          no key, or a key that is not (or no longer) valid
 ├── Forbidden                the key lacks the scope
 ├── Unavailable              a part is away; try again later
 │   ├── DatabaseAway
-│   └── Overloaded
+│   ├── Overloaded
+│   └── TooManyRequests      this key has used up its share for now
 └── TrainingError            an attempt ended because of the job itself, not the machine
     ├── BuildError           the network, data or objective cannot be built
     ├── DataError            the data does not hold what the spec says
@@ -70,6 +75,12 @@ class Refused(GraftwerkError):
     code = "refused"
 
 
+class Malformed(Refused):
+    """The request cannot be read."""
+
+    code = "malformed"
+
+
 class InvalidInput(Refused):
     """The document has problems."""
 
@@ -103,6 +114,16 @@ class KeyInUse(Conflict):
     retryable = True
 
 
+class WrongOffset(Conflict):
+    """This piece does not follow what has arrived."""
+
+    code = "wrong_offset"
+
+    def __init__(self, received: int) -> None:
+        self.received = received
+        super().__init__(f"{received} bytes have arrived: send what follows them", hint=f"start at byte {received}")
+
+
 class StaleFence(Conflict):
     """This attempt no longer owns the job."""
 
@@ -119,6 +140,22 @@ class TooLarge(Refused):
     """The body is larger than allowed."""
 
     code = "too_large"
+
+
+class UnsupportedMedia(Refused):
+    """The body has a type that is not read here."""
+
+    code = "unsupported_media_type"
+
+
+class RangeOutside(Refused):
+    """The file does not have these bytes."""
+
+    code = "range_not_satisfiable"
+
+    def __init__(self, size: int) -> None:
+        self.size = size
+        super().__init__(f"the file has {size} bytes")
 
 
 class UnknownParameter(Refused):
@@ -156,6 +193,16 @@ class Overloaded(Unavailable):
     """The service is at its capacity."""
 
     code = "overloaded"
+
+
+class TooManyRequests(Unavailable):
+    """Too many requests with this key; slow down."""
+
+    code = "rate_limited"
+
+    def __init__(self, seconds: float) -> None:
+        self.seconds = seconds
+        super().__init__()
 
 
 class TrainingError(GraftwerkError):

@@ -26,21 +26,34 @@ class Answer:
 
 
 def once(
-    session: Session, owner: str, key: str, digest: str, effect: Callable[[], tuple[int, dict[str, Any]]]
+    session: Session, owner: str, key: str | None, digest: str, effect: Callable[[], tuple[int, dict[str, Any]]]
 ) -> Answer:
-    """Run the effect, or repeat the answer that this key got before.
+    """Run the effect, or repeat the answer that this key got before; without a key, run it.
 
     Of concurrent calls under one key the first inserts the key's row, and the others wait for the end of its
     transaction. `digest` stands for the request; raises `KeyReused` if the key came with another one, and `KeyInUse`
     if the first call takes too long. If the effect raises, the key stays unused.
     """
+    if key is None:
+        return Answer(*effect(), replayed=False)
     if _reserve(session, owner, key, digest):
         status, body = effect()
         session.execute(update(IdempotencyRow).where(*_this(owner, key)).values(status=status, body=body))
         return Answer(status, body, replayed=False)
-    row = session.scalar(select(IdempotencyRow).where(*_this(owner, key)))
-    if row is None:  # purged at this very moment
+    answer = earlier(session, owner, key, digest)
+    if answer is None:  # purged at this very moment
         raise KeyInUse
+    return answer
+
+
+def earlier(session: Session, owner: str, key: str, digest: str) -> Answer | None:
+    """Return the answer that this key got before, if it did; raises `KeyReused`.
+
+    For a look before the work that precedes the effect; what happens meanwhile is `once`'s to see.
+    """
+    row = session.scalar(select(IdempotencyRow).where(*_this(owner, key)))
+    if row is None:
+        return None
     if row.digest != digest:
         raise KeyReused
     return Answer(row.status, row.body, replayed=True)

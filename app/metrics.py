@@ -92,7 +92,8 @@ def points(session: Session, job_id: str, name: str, start: int = 0, stop: int |
     stored = session.execute(query.with_only_columns(MetricChunkRow.points).order_by(MetricChunkRow.chunk))
     found: Points = np.frombuffer(b"".join(stored.scalars()), POINT)
     offset = start // CHUNK * CHUNK
-    return found[start - offset : None if stop is None else stop - offset]
+    stretch: Points = found[start - offset : None if stop is None else stop - offset]
+    return stretch
 
 
 def _chunks(job_id: str, name: str) -> Any:

@@ -16,6 +16,14 @@ class Resume:
 
 
 @dataclass(frozen=True, slots=True)
+class Registered:
+    """What stands behind the id of a registered data set."""
+
+    source: Mapping[str, Any]  # {"kind": "builtin" | "torchvision", "name"} or {"kind": "upload", "format", "target"}
+    path: str | None = None  # key of uploaded content in the store
+
+
+@dataclass(frozen=True, slots=True)
 class Assignment:
     """One attempt at one job."""
 
@@ -28,8 +36,7 @@ class Assignment:
     allow_downloads: bool = True
     threads: int = 1
     gpu: int | None = None  # the only GPU this attempt may see
-    dataset_path: str | None = None  # key of uploaded content in the store
-    dataset_format: str | None = None  # npz, safetensors, csv
+    dataset: Registered | None = None  # for a spec that names a registered data set
     resume: tuple[Resume, ...] = field(default=())  # newest first; the first that verifies is used
     store_options: Mapping[str, str] = field(default_factory=dict)
 
@@ -44,4 +51,5 @@ class Assignment:
         body["resume"] = tuple(
             Resume(item["checkpoint"], item["step"], tuple(item["files"])) for item in body["resume"]
         )
+        body["dataset"] = Registered(**body["dataset"]) if body["dataset"] is not None else None
         return Assignment(**body)

@@ -1,22 +1,19 @@
-"""Removes files that no row lists, only ever after the commit that made them superfluous."""
+"""Which files no row lists any more: superfluous checkpoints, and what dead attempts left behind."""
 
-import structlog
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app import checkpoints
 from app.db.session import Database
 from app.db.tables import CheckpointRow, JobRow
-from app.errors import GraftwerkError
 from app.spec.job import parse_job
 from app.storage.protocol import ArtifactStore
-
-_log = structlog.get_logger(__name__)
+from app.storage.removal import remove_files
 
 
 def trim(db: Database, store: ArtifactStore, job_id: str) -> None:
     """Drop the checkpoints that the plan no longer keeps, then their files."""
-    remove(store, db.run(_surplus, job_id))
+    remove_files(store, db.run(_surplus, job_id))
 
 
 def _surplus(session: Session, job_id: str) -> list[str]:
@@ -32,7 +29,7 @@ def collect(db: Database, store: ArtifactStore, job_id: str, fence: int) -> None
     """Remove what attempts up to `fence` left behind without a row, for example half a checkpoint after a crash."""
     listed = db.run(_listed, job_id)
     found = store.keys(f"jobs/{job_id}/")
-    remove(store, [key for key in found if key not in listed and _fence(key) <= fence])
+    remove_files(store, [key for key in found if key not in listed and _fence(key) <= fence])
 
 
 def _listed(session: Session, job_id: str) -> set[str]:
@@ -43,12 +40,3 @@ def _listed(session: Session, job_id: str) -> set[str]:
 def _fence(key: str) -> int:
     """Keys are ``jobs/<job>/<fence>/…``."""
     return int(key.split("/")[2])
-
-
-def remove(store: ArtifactStore, keys: list[str]) -> None:
-    """Delete files; one that cannot be deleted now is left for the next collection."""
-    for key in keys:
-        try:
-            store.delete(key)
-        except (GraftwerkError, OSError) as error:
-            _log.warning("file_not_deleted", key=key, error=str(error))

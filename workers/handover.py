@@ -5,7 +5,7 @@ from sqlalchemy.orm import Session
 from app import checkpoints, datasets
 from app.db.tables import JobRow
 from app.settings import Settings
-from workers.assignment import Assignment, Resume
+from workers.assignment import Assignment, Registered, Resume
 
 CANDIDATES = 3  # checkpoints handed over: the newest, and older ones in case it does not verify
 
@@ -14,7 +14,7 @@ def assignment_for(session: Session, job: JobRow, settings: Settings, gpu: int |
     """Return everything the attempt needs; raises `NotFound` when the job's data set is gone."""
     listed = checkpoints.listed(session, job.id)[:CANDIDATES]
     data = job.spec.get("data", {})
-    uploaded = datasets.find(session, job.owner, data["id"]) if data.get("kind") == "dataset" else None
+    registered = datasets.find(session, job.owner, data["id"]) if data.get("kind") == "dataset" else None
     return Assignment(
         job_id=job.id,
         fence=job.fence,
@@ -26,7 +26,6 @@ def assignment_for(session: Session, job: JobRow, settings: Settings, gpu: int |
         allow_downloads=settings.allow_downloads,
         threads=settings.threads,
         gpu=gpu,
-        dataset_path=uploaded.path if uploaded else None,
-        dataset_format=uploaded.source.get("format") if uploaded else None,
+        dataset=Registered(registered.source, registered.path) if registered else None,
         resume=tuple(Resume(row.id, row.step, tuple(row.files)) for row in listed),
     )

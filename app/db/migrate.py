@@ -9,6 +9,7 @@ from pathlib import Path
 from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import OperationalError
@@ -40,9 +41,19 @@ def current(db: Database) -> str | None:
         raise DatabaseAway from error
 
 
-def _migrate(db: Database, step: Callable[[Config, str], None], revision: str) -> None:
+def head() -> str | None:
+    """Return the revision that this version needs."""
+    return ScriptDirectory.from_config(_config()).get_current_head()
+
+
+def _config() -> Config:
     config = Config(attributes={})
     config.set_main_option("script_location", str(files("migrations")).replace("%", "%%"))
+    return config
+
+
+def _migrate(db: Database, step: Callable[[Config, str], None], revision: str) -> None:
+    config = _config()
     try:
         with db.engine.begin() as connection:
             _lock(db, connection)

@@ -4,7 +4,6 @@ import random
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import wraps
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import orjson
@@ -38,10 +37,11 @@ class Database:
         return self.url.get_backend_name() == "sqlite"
 
     @contextmanager
-    def begin(self) -> Iterator[Session]:
+    def begin(self, read_only: bool = False) -> Iterator[Session]:
         """Open a session in a transaction; commit at the end, roll back on any exception."""
+        engine = self.engine.execution_options(read_only=True) if read_only else self.engine
         try:
-            with Session(self.engine, expire_on_commit=False) as session, session.begin():
+            with Session(engine, expire_on_commit=False) as session, session.begin():
                 yield session
         except (OperationalError, InterfaceError) as error:
             if _serialisation_failure(error):
@@ -60,14 +60,10 @@ class Database:
                 time.sleep(random.uniform(0, 0.01 * 2**attempt))
         raise AssertionError("unreachable")
 
-    def bound(self, unit: Callable[Concatenate[Session, P], R]) -> Callable[P, R]:
-        """Return `unit` as a function that opens its own transaction."""
-
-        @wraps(unit)
-        def call(*args: P.args, **kwargs: P.kwargs) -> R:
-            return self.run(unit, *args, **kwargs)
-
-        return call
+    def read(self, unit: Callable[Concatenate[Session, P], R], *args: P.args, **kwargs: P.kwargs) -> R:
+        """Run a unit that only reads: on SQLite it neither waits for a writer nor keeps one waiting."""
+        with self.begin(read_only=True) as session:
+            return unit(session, *args, **kwargs)
 
     def close(self) -> None:
         """Close every pooled connection."""
@@ -99,7 +95,8 @@ def _sqlite(url: str, busy_seconds: float) -> Engine:
     @event.listens_for(engine, "begin")
     def on_begin(connection: Any) -> None:
         # A transaction that reads first and writes later would fail with SQLITE_BUSY_SNAPSHOT, whatever the timeout.
-        connection.exec_driver_sql("BEGIN IMMEDIATE")
+        reads = connection.get_execution_options().get("read_only", False)
+        connection.exec_driver_sql("BEGIN" if reads else "BEGIN IMMEDIATE")
 
     return engine
 

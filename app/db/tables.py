@@ -157,12 +157,13 @@ class DatasetRow(Base):
     owner: Mapped[str] = mapped_column(String(64))
     name: Mapped[str]
     source: Mapped[dict[str, Any]]  # {"kind": "builtin"|"torchvision"|"upload", …}
-    status: Mapped[str] = mapped_column(String(16))  # awaiting_content, ready, invalid
+    status: Mapped[str] = mapped_column(String(16))  # see app.datasets.Status
     data_schema: Mapped[dict[str, Any] | None]
     preview: Mapped[list[Any] | None]
     problems: Mapped[list[Any] | None]
-    size: Mapped[int] = mapped_column(default=0)
+    size: Mapped[int] = mapped_column(default=0)  # bytes that have arrived
     sha256: Mapped[str | None] = mapped_column(String(64))
+    parts: Mapped[list[Any]]  # [{path, size}] of an upload that is not whole yet
     path: Mapped[str | None]  # of the content in the artifact store
     created_at: Mapped[float] = mapped_column(default=now())
 

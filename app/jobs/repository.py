@@ -66,7 +66,7 @@ def count(session: Session, status: Status) -> int:
 def counts(session: Session) -> dict[str, int]:
     """Return how many jobs there are by status."""
     found = session.execute(select(JobRow.status, func.count()).group_by(JobRow.status)).tuples()
-    return {status.value: 0 for status in Status} | dict(found)
+    return {status.value: 0 for status in Status} | dict(found.all())
 
 
 def claim(session: Session, queues: Sequence[str], worker: str, lease_seconds: float) -> JobRow | None:

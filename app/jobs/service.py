@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from app import checkpoints, events, idempotency
+from app import datasets, events, idempotency
 from app.db.session import Database
 from app.db.tables import JobRow, now
 from app.errors import Overloaded, StateForbids
@@ -58,8 +58,6 @@ def create(
                 raise Overloaded(f"{max_queued} jobs are waiting already; try again later")
             return 201, render(_insert(session, submission))
 
-        if idempotency_key is None:
-            return Answer(*effect(), replayed=False)
         return idempotency.once(session, submission.owner, idempotency_key, digest, effect)
 
     return db.run(unit)
@@ -67,6 +65,8 @@ def create(
 
 def _insert(session: Session, submission: Submission) -> JobRow:
     job = submission.job
+    if job.data.kind == "dataset":
+        datasets.pin(session, submission.owner, job.data.id)
     return repository.insert(
         session,
         owner=submission.owner,
@@ -99,14 +99,12 @@ def cancel(session: Session, owner: str, job_id: str) -> JobRow:
     return repository.move(session, job_id, Verb.CANCEL, finished_at=now(), wish=None, phase="")
 
 
-def delete(session: Session, owner: str, job_id: str) -> list[str]:
-    """Delete an ended job with everything recorded about it; returns the keys of files to remove afterwards."""
+def delete(session: Session, owner: str, job_id: str) -> None:
+    """Delete an ended job with everything recorded about it; its files are removed after the commit."""
     row = repository.find(session, owner, job_id)
     if row.status not in ENDED:
         raise StateForbids(f"the job is {row.status}; cancel it first")
-    keys = [file["path"] for saved in checkpoints.listed(session, job_id) for file in saved.files]
     repository.drop(session, job_id)
-    return keys
 
 
 def succeed(session: Session, job_id: str, fence: int, result: Mapping[str, Any]) -> None:

@@ -2,11 +2,31 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
-from app.spec.base import Name, Part, Probability, Size
+from app.spec.base import Name, Part, Probability, Size, problem
+from app.spec.problems import nearest
 
 Dtype = Literal["float32", "float64", "int64", "int32", "uint8", "bool"]
+
+
+def _builtin(name: str) -> str:
+    return _named("builtin", name)
+
+
+def _torchvision(name: str) -> str:
+    return _named("torchvision", name)
+
+
+def _named(kind: str, name: str) -> str:
+    if name not in NAMED[kind]:
+        hint = nearest(name, NAMED[kind]) or "one of: " + ", ".join(NAMED[kind])
+        raise problem("unknown_dataset", f'there is no {kind} data set "{name[:64]}"', hint)
+    return name
+
+
+BuiltinName = Annotated[str, AfterValidator(_builtin)]
+TorchvisionName = Annotated[str, AfterValidator(_torchvision)]
 DatasetId = Annotated[str, Field(pattern=r"^ds_[0-9a-f]{32}$")]
 
 
@@ -57,14 +77,14 @@ class BuiltinData(Source):
     """A small real data set that ships with the service."""
 
     kind: Literal["builtin"]
-    name: str
+    name: BuiltinName
 
 
 class TorchvisionData(Source):
     """A data set of torchvision, by its class name: those in IDX files, which are read without unpickling."""
 
     kind: Literal["torchvision"]
-    name: str
+    name: TorchvisionName
 
 
 class UploadedData(Source):
@@ -75,6 +95,43 @@ class UploadedData(Source):
 
 
 Data = Annotated[BuiltinData | TorchvisionData | UploadedData, Field(discriminator="kind")]
+
+
+class BuiltinSource(Part):
+    """A small real data set that ships with the service."""
+
+    kind: Literal["builtin"]
+    name: BuiltinName
+
+
+class TorchvisionSource(Part):
+    """A data set of torchvision, by its class name."""
+
+    kind: Literal["torchvision"]
+    name: TorchvisionName
+
+
+class UploadSource(Part):
+    """Content that is uploaded afterwards."""
+
+    kind: Literal["upload"]
+    format: Literal["npz", "safetensors", "csv"]
+    target: Annotated[str, Field(max_length=200)] | None = Field(
+        None, description="CSV column that is learned; default: the last one."
+    )
+    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | None = Field(
+        None, description="What the whole content must have."
+    )
+
+
+DatasetSource = Annotated[BuiltinSource | TorchvisionSource | UploadSource, Field(discriminator="kind")]
+
+
+class NewDataset(Part):
+    """A data set to register."""
+
+    name: Annotated[str, Field(min_length=1, max_length=200)]
+    source: DatasetSource
 
 
 def _table(
@@ -104,3 +161,5 @@ TORCHVISION: dict[str, DataSchema] = {
     "FashionMNIST": _images(1, 28, 60_000, 10_000, 10),
     "KMNIST": _images(1, 28, 60_000, 10_000, 10),
 }
+
+NAMED: dict[str, dict[str, DataSchema]] = {"builtin": BUILTIN, "torchvision": TORCHVISION}

@@ -6,7 +6,7 @@ from pydantic import Field, ValidationError
 
 from app.errors import InvalidInput, Problem
 from app.spec.base import Count, Part, Positive, Size
-from app.spec.data import BUILTIN, TORCHVISION, Data, DataSchema
+from app.spec.data import NAMED, Data, DataSchema
 from app.spec.network import Network, check_network
 from app.spec.problems import from_validation, nearest
 from app.spec.training import Objective, Training
@@ -48,19 +48,8 @@ def parse_job(document: Any) -> Job:
 
 
 def known_schema(job: Job) -> DataSchema | None:
-    """Return the schema of a named data set; `None` for an uploaded one, whose schema the service remembers.
-
-    Raises `InvalidInput` for a name that is in no table.
-    """
-    tables = {"builtin": BUILTIN, "torchvision": TORCHVISION}
-    if job.data.kind == "dataset":
-        return None
-    table = tables[job.data.kind]
-    if job.data.name not in table:
-        detail = f'there is no {job.data.kind} data set "{job.data.name}"'
-        hint = nearest(job.data.name, table) or "one of: " + ", ".join(table)
-        raise InvalidInput([Problem("/data/name", "unknown_dataset", detail, hint)])
-    return table[job.data.name]
+    """Return the schema of a named data set; `None` for a registered one, whose schema the service remembers."""
+    return None if job.data.kind == "dataset" else NAMED[job.data.kind][job.data.name]
 
 
 def check_job(job: Job, schema: DataSchema, max_nodes: int) -> list[Problem]:
@@ -86,6 +75,11 @@ def _data_problems(job: Job, schema: DataSchema) -> list[Problem]:
     named = [(f"/data/inputs/{position}", name) for position, name in enumerate(job.data.inputs or ())]
     if job.data.target is not None:
         named.append(("/data/target", job.data.target))
+    given = job.data.inputs or ()
+    for position, name in enumerate(given):
+        if name in given[:position]:
+            place = f"/data/inputs/{position}"
+            problems.append(Problem(place, "duplicate_id", f'"{name}" is listed twice', "remove it"))
     for place, name in named:
         if name not in columns:
             hint = nearest(name, columns) or "one of: " + ", ".join(columns)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from heapq import heappop, heappush
 from keyword import kwlist
 from typing import TYPE_CHECKING, Annotated
 
@@ -17,8 +18,7 @@ from app.spec.problems import nearest
 KINDS: Mapping[str, Kind] = {**MODULES, **OPERATIONS, **LEAVES}
 MOST_HINTS = 8  # the nearest name is worth a search only for the first few mistakes
 
-# What a node cannot be called, since ids become attributes of a torch module (a test compares with torch).
-RESERVED = frozenset(dir(object) + kwlist) | frozenset("""
+_TORCH_NAMES = """
     T_destination add_module apply bfloat16 blueprint buffers call_super_init children compile cpu cuda double
     dump_patches eval extra_repr float forward get_buffer get_extra_state get_parameter get_submodule half ipu
     load_state_dict modules mtia named_buffers named_children named_modules named_parameters parameters
@@ -27,7 +27,9 @@ RESERVED = frozenset(dir(object) + kwlist) | frozenset("""
     register_load_state_dict_pre_hook register_module register_parameter register_state_dict_post_hook
     register_state_dict_pre_hook requires_grad_ set_extra_state set_submodule share_memory state_dict to to_empty
     train training type xpu zero_grad
-""".split())
+"""
+# What a node cannot be called, since ids become attributes of a torch module (a test compares with torch).
+RESERVED = frozenset([*dir(object), *kwlist, *_TORCH_NAMES.split()])
 
 
 class BaseNode(Part):
@@ -71,8 +73,8 @@ class Network(Part):
     outputs: Annotated[dict[Name, Name], Field(min_length=1, max_length=64)] | None = None
 
     def input_names(self, default: tuple[str, ...]) -> tuple[str, ...]:
-        """Return the data fields that the network reads; a chain of layers reads the data's default input."""
-        return self.inputs or default
+        """Return the data fields that the network reads; a chain of layers reads the data's first default input."""
+        return self.inputs or (default if self.layers is None else default[:1])
 
     def placed(self, default_inputs: tuple[str, ...] = ("input",)) -> list[Placed]:
         """Return the nodes in an order in which each follows what it reads (the user's order wherever possible)."""
@@ -100,6 +102,8 @@ def check_network(network: Network, fields: tuple[str, ...], default_inputs: tup
             hint = nearest(name, fields) or "the data has: " + ", ".join(fields)
             detail = f'the data has no field "{name}"'
             problems.append(Problem(f"/inputs/{position}", "unknown_input", detail, hint))
+        if name in inputs[:position]:
+            problems.append(Problem(f"/inputs/{position}", "duplicate_id", f'"{name}" is listed twice', "remove it"))
     if network.layers is not None:
         return problems + _layer_problems(network.layers)
     nodes = list(_named(network.nodes or ()))
@@ -131,18 +135,22 @@ def _layer_problems(layers: tuple[BaseNode, ...]) -> list[Problem]:
             problems.append(Problem(f"/layers/{position}/inputs", "network_form",
                                     "a layer reads the layer before it and has no inputs",
                                     "remove inputs, or write the network with nodes"))  # fmt: skip
-        least = KINDS[layer.kind].inputs[0]
-        if least != 1:
+        least, most = _arity(layer)
+        if not least <= 1 <= most:
+            scalar = ' or give a "scalar"' if KINDS[layer.kind].inputs == (1, 2) else ""
             problems.append(Problem(f"/layers/{position}", "arity",
                                     f"{layer.kind} takes {least} inputs and a layer has one",
-                                    "write the network with nodes"))  # fmt: skip
-    return problems + _duplicates(list(_chain(layers, "")))
+                                    f"write the network with nodes{scalar}"))  # fmt: skip
+    return problems + _id_problems(list(_chain(layers, "")))
 
 
-def _duplicates(nodes: list[Placed]) -> list[Problem]:
+def _id_problems(nodes: list[Placed]) -> list[Problem]:
     seen: dict[str, str] = {}
     problems = []
     for placed in nodes:
+        if placed.id in RESERVED or placed.id.startswith("_"):
+            detail = f'a node cannot be called "{placed.id}": the network itself uses such names'
+            problems.append(Problem(f"{placed.pointer}/id", "reserved_id", detail, "choose another id"))
         if placed.id in seen:
             detail = f'the id "{placed.id}" is taken by {seen[placed.id]}'
             problems.append(Problem(f"{placed.pointer}/id", "duplicate_id", detail, "choose another id"))
@@ -151,7 +159,7 @@ def _duplicates(nodes: list[Placed]) -> list[Problem]:
 
 
 def _wiring_problems(nodes: list[Placed], inputs: tuple[str, ...]) -> list[Problem]:
-    problems = _duplicates(nodes)
+    problems = _id_problems(nodes)
     known = {placed.id for placed in nodes} | set(inputs)
     for placed in nodes:
         if placed.node.id is None:
@@ -169,16 +177,21 @@ def _wiring_problems(nodes: list[Placed], inputs: tuple[str, ...]) -> list[Probl
 
 
 def _arity_problems(placed: Placed) -> list[Problem]:
-    least, most = KINDS[placed.node.kind].inputs
+    least, most = _arity(placed.node)
     count = len(placed.inputs)
-    scalar = getattr(placed.node, "scalar", None) is not None
-    if "scalar" in type(placed.node).model_fields:  # one tensor and a number, or two tensors
-        least = most = 1 if scalar else 2
     if least <= count <= most:
         return []
     wanted = str(least) if least == most else f"{least} to {most}"
     detail = f"{placed.node.kind} takes {wanted} inputs and has {count}"
     return [Problem(f"{placed.pointer}/inputs", "arity", detail, "")]
+
+
+def _arity(node: BaseNode) -> tuple[int, int]:
+    """Return the least and the largest number of inputs."""
+    if "scalar" not in type(node).model_fields:
+        return KINDS[node.kind].inputs
+    count = 2 if getattr(node, "scalar", None) is None else 1  # two tensors, or one and a number
+    return count, count
 
 
 def _cycle_problems(nodes: list[Placed]) -> list[Problem]:
@@ -205,20 +218,21 @@ def _named(nodes: tuple[BaseNode, ...]) -> Iterator[Placed]:
 
 
 def _ordered(nodes: Iterator[Placed] | list[Placed]) -> list[Placed]:
-    """Order topologically (Kahn 1962), stable; what lies on a cycle is left out."""
+    """Order topologically (Kahn 1962): always the first one written that can come. What lies on a cycle is left out."""
     nodes = list(nodes)
     names = {placed.id for placed in nodes}
-    waiting = {placed.id: {source for source in placed.inputs if source in names} for placed in nodes}
-    readers: dict[str, list[Placed]] = {}
-    for placed in nodes:
-        for source in waiting[placed.id]:
-            readers.setdefault(source, []).append(placed)
-    ready = [placed for placed in nodes if not waiting[placed.id]]
+    waiting = [{source for source in placed.inputs if source in names} for placed in nodes]
+    readers: dict[str, list[int]] = {}
+    for place, sources in enumerate(waiting):
+        for source in sources:
+            readers.setdefault(source, []).append(place)
+    ready = [place for place, sources in enumerate(waiting) if not sources]  # ascending, so a heap
     ordered: list[Placed] = []
-    for placed in ready:  # grows while it is walked
+    while ready:
+        placed = nodes[heappop(ready)]
         ordered.append(placed)
-        for reader in readers.get(placed.id, ()):
-            waiting[reader.id].discard(placed.id)
-            if not waiting[reader.id]:
-                ready.append(reader)
+        for place in readers.pop(placed.id, ()):
+            waiting[place].discard(placed.id)
+            if not waiting[place]:
+                heappush(ready, place)
     return ordered

@@ -123,6 +123,7 @@ def _create_owned() -> None:
         sa.Column("problems", sa.JSON(), nullable=True),
         sa.Column("size", sa.BigInteger(), nullable=False),
         sa.Column("sha256", sa.String(length=64), nullable=True),
+        sa.Column("parts", sa.JSON(), nullable=False),
         sa.Column("path", sa.Text(), nullable=True),
         sa.Column("created_at", sa.Float(precision=53), nullable=False),
         sa.PrimaryKeyConstraint("id", name="pk_datasets"),

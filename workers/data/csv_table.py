@@ -1,4 +1,4 @@
-"""CSV: a header, numeric columns that become one input "x", and one column "target"."""
+"""CSV: a header, numeric columns that become one input "x", and one column that is learned."""
 
 import csv
 from array import array
@@ -6,11 +6,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from math import isfinite
 from pathlib import Path
+from re import fullmatch
 
 import torch
 from torch import Tensor
 
 from app.errors import InvalidInput, Problem
+from app.spec.base import NAME_PATTERN
 from app.spec.problems import nearest
 
 MOST_PROBLEMS = 20
@@ -19,12 +21,13 @@ FEW = 20  # so many distinct whole numbers are classes, more are quantities
 
 @dataclass(frozen=True)
 class Table:
-    """`columns` has x: float32 (rows, features), and target: int64 (rows) for classes, float32 (rows, 1) for numbers.
+    """`columns` has x: float32 (rows, features), and `target`: int64 (rows) for classes, float32 (rows, 1) for numbers.
 
-    `labels` are the words, or the numbers as text, that the classes stand for; empty where the classes are 0, 1, 2…
+    `target` is the name in the header, or "target" where that is no name of the language or "x". `labels` are the words, or the numbers as text, that the classes stand for; empty where the classes are 0, 1, 2…
     """
 
     columns: dict[str, Tensor]
+    target: str
     labels: tuple[str, ...] = ()
     classes: int | None = None
 
@@ -68,7 +71,8 @@ def _table(lines: Iterator[list[str]], target: str | None) -> Table:
     if problems:
         raise InvalidInput(problems[:MOST_PROBLEMS])
     inputs = torch.tensor(features, dtype=torch.float64).to(torch.float32).reshape(rows, len(header) - 1)
-    return _with_target(inputs, words)
+    name = header[place] if fullmatch(NAME_PATTERN, header[place]) and header[place] != "x" else "target"
+    return _with_target(inputs, name, words)
 
 
 def _line_problems(line: list[str], number: int, header: list[str], target: int) -> Iterator[Problem]:
@@ -92,22 +96,22 @@ def _is_number(cell: str) -> bool:
         return False
 
 
-def _with_target(inputs: Tensor, words: list[str]) -> Table:
+def _with_target(inputs: Tensor, name: str, words: list[str]) -> Table:
     if all(map(_is_number, words)):
         numbers = [float(word) for word in words]
         distinct = sorted(set(numbers))
         if len(distinct) > FEW or not all(number.is_integer() for number in distinct):
-            return Table({"x": inputs, "target": torch.tensor(numbers, dtype=torch.float32).unsqueeze(1)})
+            return Table({"x": inputs, name: torch.tensor(numbers, dtype=torch.float32).unsqueeze(1)}, name)
         plain = distinct == list(range(len(distinct)))
         labels = () if plain else tuple(str(int(number)) for number in distinct)
-        return _classes(inputs, numbers, distinct, labels)
+        return _classes(inputs, name, numbers, distinct, labels)
     distinct_words = sorted(set(words))
-    return _classes(inputs, words, distinct_words, tuple(distinct_words))
+    return _classes(inputs, name, words, distinct_words, tuple(distinct_words))
 
 
 def _classes(
-    inputs: Tensor, values: Sequence[float | str], distinct: Sequence[float | str], labels: tuple[str, ...]
+    inputs: Tensor, name: str, values: Sequence[float | str], distinct: Sequence[float | str], labels: tuple[str, ...]
 ) -> Table:
     codes = {value: code for code, value in enumerate(distinct)}
     target = torch.tensor([codes[value] for value in values])
-    return Table({"x": inputs, "target": target}, labels, len(distinct))
+    return Table({"x": inputs, name: target}, name, labels, len(distinct))

@@ -6,6 +6,7 @@ import struct
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 from urllib.error import URLError
 
 import numpy as np
@@ -14,7 +15,6 @@ from torch import Tensor
 
 import workers.torch_setup  # noqa: F401 - comes before torchvision
 from app.errors import DataError, InvalidInput
-from app.spec.data import Data
 from workers.data.uploads import read
 
 SAMPLES = Path(__file__).parent / "samples"
@@ -50,27 +50,28 @@ class Loaded:
     peaks: Mapping[str, float] = field(default_factory=dict)
 
 
-def load(
-    data: Data, *, root: Path, allow_downloads: bool, content: Path | None = None, content_format: str | None = None
-) -> Loaded:
-    """Read a whole source. `content` is the uploaded file of a registered data set. Raises `DataError`."""
-    if data.kind == "builtin":
-        return _sample(data.name)
-    if data.kind == "torchvision":
-        return _idx(data.name, root, allow_downloads)
-    if content is None or content_format is None:
+def load(source: Mapping[str, Any], *, root: Path, allow_downloads: bool, content: Path | None = None) -> Loaded:
+    """Read a whole source. Raises `DataError`.
+
+    `source` is {"kind": "builtin" | "torchvision", "name"}, or {"kind": "upload", "format", "target"} of `content`.
+    """
+    if source["kind"] == "builtin":
+        return _sample(source["name"])
+    if source["kind"] == "torchvision":
+        return _idx(source["name"], root, allow_downloads)
+    if content is None:
         raise DataError("the data set has no content", pointer="/data/id", hint="upload its content first")
-    return _uploaded(content, content_format)
+    return _uploaded(content, source["format"], source.get("target"))
 
 
 def _sample(name: str) -> Loaded:
     file, peak = BUILTIN[name]
-    return _uploaded(SAMPLES / file, "npz", peak or 255.0)
+    return _uploaded(SAMPLES / file, "npz", peak=peak or 255.0)
 
 
-def _uploaded(path: Path, content_format: str, peak: float = 255.0) -> Loaded:
+def _uploaded(path: Path, content_format: str, target: str | None = None, peak: float = 255.0) -> Loaded:
     try:
-        content = read(path, content_format)
+        content = read(path, content_format, target)
     except InvalidInput as error:
         raise DataError(error.detail, pointer="/data", hint=error.hint) from error
     train = content.splits["train"]

@@ -38,6 +38,7 @@ class Content:
     splits: Mapping[str, Mapping[str, Tensor]]
     labels: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     classes: Mapping[str, int] = field(default_factory=dict)
+    target: str | None = None  # what is learned, where the content says so itself
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,7 @@ def describe(path: Path, content_format: str, target: str | None = None, limit: 
     train = content.splits["train"]
     columns = tuple(_column(name, content) for name in train)
     rows = {split: len(next(iter(held.values()))) for split, held in content.splits.items()}
-    label = next((name for name in TARGETS if name in train), None)
+    label = content.target or next((name for name in TARGETS if name in train), None)
     inputs = tuple(name for name in train if name != label)
     schema = DataSchema(columns=columns, rows=rows, inputs=inputs or tuple(train), target=label if inputs else None)
     return Description(schema, _preview(train), ())
@@ -71,8 +72,8 @@ def read(path: Path, content_format: str, target: str | None = None, limit: int 
     """Read the columns of an upload. Raises `InvalidInput` with every problem found."""
     if content_format == "csv":
         table = read_csv(path, target, limit)
-        return Content({"train": table.columns}, {"target": table.labels} if table.labels else {},
-                       {"target": table.classes} if table.classes else {})  # fmt: skip
+        return Content({"train": table.columns}, {table.target: table.labels} if table.labels else {},
+                       {table.target: table.classes} if table.classes else {}, table.target)  # fmt: skip
     readers = {"npz": _npz, "safetensors": _safetensors}
     if content_format not in readers:
         raise InvalidInput([Problem("", "wrong_format", f'there is no format "{content_format}"',

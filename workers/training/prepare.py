@@ -78,23 +78,19 @@ def load_tensors(job: Job, schema: DataSchema, assignment: Assignment, store: Ar
     target = job.data.target or schema.target
     if target is None:
         raise DataError("the data has no target", pointer="/data/target", hint="name a column")
-    content = None
-    if assignment.dataset_path is not None:
-        content = store.fetch(assignment.dataset_path, workdir / "dataset")
+    registered, content = assignment.dataset, None
+    if registered is not None and registered.path is not None:
+        content = store.fetch(registered.path, workdir / "dataset")
     loaded = load(
-        job.data,
+        registered.source if registered is not None else job.data.model_dump(include={"kind", "name"}),
         root=Path(assignment.data_root),
         allow_downloads=assignment.allow_downloads,
         content=content,
-        content_format=assignment.dataset_format,
     )
-    inputs = job.model.input_names(job.data.inputs or schema.inputs)
-    if job.model.layers is not None:
-        inputs = inputs[:1]
     return tensors(
         loaded,
         schema,
-        inputs=inputs,
+        inputs=job.model.input_names(job.data.inputs or schema.inputs),
         target=target,
         split=job.data.validation,
         scale=job.data.scale,

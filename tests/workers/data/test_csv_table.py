@@ -23,15 +23,21 @@ def test_words_become_classes(tmp_path: Path) -> None:
     assert found.schema is not None
     x, target = found.schema.columns
     assert (x.name, x.shape, x.dtype) == ("x", (2,), "float32")
-    assert (target.name, target.classes, target.labels) == ("target", 2, ("cat", "dog"))
-    assert (found.schema.inputs, found.schema.target) == (("x",), "target")
-    assert found.preview[1] == {"x": [3.0, 4.5], "target": 1}
+    assert (target.name, target.classes, target.labels) == ("kind", 2, ("cat", "dog"))
+    assert (found.schema.inputs, found.schema.target) == (("x",), "kind")
+    assert found.preview[1] == {"x": [3.0, 4.5], "kind": 1}
+
+
+def test_a_target_whose_name_is_no_name_is_called_target(tmp_path: Path) -> None:
+    for header in ("a,the price", "a,x"):
+        columns = read(write(tmp_path, f"{header}\n1,0.5\n2,0.25\n"), "csv").splits["train"]
+        assert list(columns) == ["x", "target"]
 
 
 def test_another_column_can_be_the_target(tmp_path: Path) -> None:
     columns = read(write(tmp_path, "kind,a,b\nx,1,2\ny,3,4\n"), "csv", "kind").splits["train"]
     assert columns["x"].tolist() == [[1, 2], [3, 4]]
-    assert columns["target"].tolist() == [0, 1]
+    assert columns["kind"].tolist() == [0, 1]
 
 
 @pytest.mark.parametrize(("values", "dtype", "classes", "labels"), [
@@ -49,7 +55,7 @@ def test_few_whole_numbers_are_classes(
     assert found.schema is not None
     target = found.schema.columns[1]
     assert (target.classes, target.labels) == (classes, labels)
-    assert read(path, "csv").splits["train"]["target"].dtype == dtype
+    assert read(path, "csv").splits["train"]["y"].dtype == dtype
 
 
 def test_numbers_to_predict_have_a_width(tmp_path: Path) -> None:

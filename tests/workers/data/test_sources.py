@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from app.errors import DataError
-from app.spec.data import BUILTIN, TORCHVISION, BuiltinData, TorchvisionData, UploadedData
+from app.spec.data import BUILTIN, TORCHVISION
 from workers.data import sources
 from workers.data.tensors import tensors
 
@@ -19,7 +19,7 @@ def test_language_and_workers_know_the_same_names() -> None:
 
 @pytest.mark.parametrize("name", BUILTIN)
 def test_samples_are_what_their_schema_says(name: str, tmp_path: Path) -> None:
-    loaded = sources.load(BuiltinData(kind="builtin", name=name), root=tmp_path, allow_downloads=False)
+    loaded = sources.load({"kind": "builtin", "name": name}, root=tmp_path, allow_downloads=False)
     schema = BUILTIN[name]
     assert schema.target is not None
     data = tensors(loaded, schema, inputs=schema.inputs, target=schema.target)
@@ -31,7 +31,7 @@ def test_samples_are_what_their_schema_says(name: str, tmp_path: Path) -> None:
 
 
 def test_digits_lie_in_zero_to_one(tmp_path: Path) -> None:
-    loaded = sources.load(BuiltinData(kind="builtin", name="digits"), root=tmp_path, allow_downloads=False)
+    loaded = sources.load({"kind": "builtin", "name": "digits"}, root=tmp_path, allow_downloads=False)
     image = tensors(loaded, BUILTIN["digits"], inputs=("image",), target="label").train.inputs["image"]
     assert (image.min(), image.max()) == (0, 1)
 
@@ -57,8 +57,7 @@ def test_idx_files_are_found_and_read(tmp_path: Path, folder: str, packed: bool)
     for images, labels in sources.IDX_FILES.values():
         write_idx(tmp_path / folder / images, np.arange(3 * 4, dtype=np.uint8).reshape(3, 2, 2), packed)
         write_idx(tmp_path / folder / labels, np.array([2, 0, 1], np.uint8), packed)
-    data = TorchvisionData(kind="torchvision", name="FashionMNIST")
-    loaded = sources.load(data, root=tmp_path, allow_downloads=False)
+    loaded = sources.load({"kind": "torchvision", "name": "FashionMNIST"}, root=tmp_path, allow_downloads=False)
     assert loaded.splits["train"]["image"].shape == (3, 1, 2, 2)
     assert loaded.splits["test"]["label"].tolist() == [2, 0, 1]
     assert loaded.peaks == {"image": 255.0}
@@ -66,7 +65,7 @@ def test_idx_files_are_found_and_read(tmp_path: Path, folder: str, packed: bool)
 
 def test_missing_files_without_downloads_are_an_error_with_a_hint(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="not on this machine") as caught:
-        sources.load(TorchvisionData(kind="torchvision", name="MNIST"), root=tmp_path, allow_downloads=False)
+        sources.load({"kind": "torchvision", "name": "MNIST"}, root=tmp_path, allow_downloads=False)
     assert "MNIST/raw" in caught.value.hint
 
 
@@ -81,12 +80,12 @@ def test_damaged_idx_files_are_an_error(tmp_path: Path, content: bytes) -> None:
 def test_uploads_are_read_from_their_file(tmp_path: Path) -> None:
     path = tmp_path / "a.npz"
     np.savez(path, x=np.zeros((4, 2, 2), np.uint8), y=np.zeros(4))
-    data = UploadedData(kind="dataset", id="ds_" + "0" * 32)
-    loaded = sources.load(data, root=tmp_path, allow_downloads=False, content=path, content_format="npz")
+    data = {"kind": "upload", "format": "npz"}
+    loaded = sources.load(data, root=tmp_path, allow_downloads=False, content=path)
     assert loaded.splits["train"]["x"].dtype == torch.uint8
     assert loaded.peaks == {"x": 255.0}
     with pytest.raises(DataError, match="no content"):
         sources.load(data, root=tmp_path, allow_downloads=False)
     path.write_bytes(b"broken")
     with pytest.raises(DataError, match="cannot be read"):
-        sources.load(data, root=tmp_path, allow_downloads=False, content=path, content_format="npz")
+        sources.load(data, root=tmp_path, allow_downloads=False, content=path)

@@ -1,0 +1,19 @@
+"""Removes files that no row names any more, only ever after the commit that made them superfluous."""
+
+from collections.abc import Iterable
+
+import structlog
+
+from app.errors import GraftwerkError
+from app.storage.protocol import ArtifactStore
+
+_log = structlog.get_logger(__name__)
+
+
+def remove_files(store: ArtifactStore, keys: Iterable[str]) -> None:
+    """Delete files; one that cannot be deleted now stays behind, and costs nothing but its room."""
+    for key in keys:
+        try:
+            store.delete(key)
+        except (GraftwerkError, OSError) as error:
+            _log.warning("file_not_deleted", key=key, error=str(error))
