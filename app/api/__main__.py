@@ -1,0 +1,29 @@
+"""Serve the API: ``python -m app.api``."""
+
+import sys
+
+import uvicorn
+
+from app.api.main import create_app
+from app.logs import configure
+from app.settings import settings
+
+
+def main() -> int:
+    """Serve until SIGINT or SIGTERM; open requests get some seconds to end."""
+    chosen = settings()
+    configure(chosen)
+    uvicorn.run(
+        create_app(chosen),
+        host=chosen.host,
+        port=chosen.port,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=5,
+    )
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,74 @@
+"""What is around every request: an id, a log line, a measurement, and headers that keep browsers careful."""
+
+import re
+import time
+import uuid
+from collections.abc import Mapping
+from typing import Any
+
+import structlog
+from prometheus_client import CollectorRegistry, Histogram
+from starlette.datastructures import MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from app.logs import bind
+
+CAREFUL: Mapping[str, str] = {
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+    "Cache-Control": "no-cache",  # keep it, but ask whether it still holds
+}
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_QUIET = frozenset({"/livez", "/readyz", "/metrics"})
+
+_log = structlog.get_logger(__name__)
+
+
+class Envelope:
+    """ASGI middleware; measures into `registry` by method, route and status."""
+
+    def __init__(self, app: ASGIApp, registry: CollectorRegistry) -> None:
+        self._app = app
+        self._seconds = Histogram(
+            "graftwerk_http_seconds", "Time to the end of an answer.", ["method", "route", "status"], registry=registry
+        )
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle one request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        request_id = scope["request_id"] = _request_id(scope)
+        began, status = time.perf_counter(), 500
+
+        async def sent(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                _decorate(MutableHeaders(scope=message), scope)
+            await send(message)
+
+        with bind(request_id=request_id):
+            try:
+                await self._app(scope, receive, sent)
+            finally:
+                seconds = time.perf_counter() - began
+                route = scope.get("route")
+                path = getattr(route, "path", "unknown")
+                self._seconds.labels(scope["method"], path, status).observe(seconds)
+                if scope["path"] not in _QUIET:
+                    told = {"method": scope["method"], "path": scope["path"], "status": status}
+                    _log.info("request", **told, ms=round(1000 * seconds, 1))
+
+
+def _request_id(scope: Scope) -> str:
+    """Return the client's own id of the request, where it sent a harmless one, else a new one."""
+    told: Any = dict(scope["headers"]).get(b"x-request-id", b"").decode("latin-1")
+    return told if _REQUEST_ID.fullmatch(told) else f"req_{uuid.uuid4().hex}"
+
+
+def _decorate(headers: MutableHeaders, scope: Scope) -> None:
+    headers["X-Request-ID"] = scope["request_id"]
+    for name, value in (*CAREFUL.items(), *scope.get("rate_limit", {}).items()):
+        headers.setdefault(name, value)

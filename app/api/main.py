@@ -1,0 +1,75 @@
+"""The application: everything put together."""
+
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import AbstractContextManager, asynccontextmanager
+from typing import Any
+
+from fastapi import Depends, FastAPI
+from prometheus_client import CollectorRegistry
+from prometheus_client.metrics_core import GaugeMetricFamily
+from prometheus_client.registry import Collector
+from starlette.concurrency import run_in_threadpool
+
+from app.api import openapi, problems
+from app.api.envelope import Envelope
+from app.api.parameters import no_unknown_parameters
+from app.api.routes import checkpoints, datasets, events, health, jobs, keys, metrics
+from app.api.services import Services, opened
+from app.errors import DatabaseAway
+from app.jobs import repository
+from app.settings import Settings
+
+ROUTERS = (jobs.router, metrics.router, events.router, checkpoints.router, datasets.router, keys.router, health.router)
+DESCRIPTION = "Trains PyTorch networks described as data. Every error is a problem document (RFC 9457)."
+
+
+def create_app(settings: Settings, opening: Callable[[Settings], AbstractContextManager[Services]] = opened) -> FastAPI:
+    """Return the application; `opening` gives the parts behind the routes, for as long as it runs."""
+    registry = CollectorRegistry()
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        with opening(settings) as services:
+            app.state.services = services
+            registry.register(_Jobs(services))
+            await run_in_threadpool(services.inspector.warm_up)
+            yield
+
+    app = FastAPI(
+        title="Graftwerk",
+        version=health.VERSION,
+        description=DESCRIPTION,
+        lifespan=lifespan,
+        dependencies=[Depends(no_unknown_parameters)],
+        generate_unique_id_function=lambda route: str(route.name),
+        docs_url=None,
+        redoc_url=None,
+        openapi_url=None,
+    )
+    app.state.registry = registry
+    app.openapi = lambda: openapi.describe(app)  # type: ignore[method-assign]
+    for router in ROUTERS:
+        app.include_router(router)
+    problems.install(app)
+    app.add_middleware(Envelope, registry=registry)
+    return app
+
+
+class _Jobs(Collector):
+    """How many jobs there are by status, counted when Prometheus asks."""
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+
+    def collect(self) -> Iterable[Any]:
+        gauge = GaugeMetricFamily("graftwerk_jobs", "Jobs by status.", labels=["status"])
+        try:
+            for status, count in self._services.db.read(repository.counts).items():
+                gauge.add_metric([status], count)
+        except DatabaseAway:  # no figure is better than a wrong one
+            return []
+        return [gauge]
+
+    def describe(self) -> Iterable[Any]:
+        """Nothing is asked of the database when this is registered."""
+        return []

@@ -1,0 +1,116 @@
+"""The description of the API: what routes declare, and the whole document (``python -m app.api.openapi`` writes it)."""
+
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import orjson
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+from pydantic import BaseModel
+
+from app.api.schemas import ProblemDocument
+from app.spec.data import NewDataset
+from app.spec.job import Job
+
+FILE = Path(__file__).parents[2] / "docs" / "openapi.json"
+REF = "#/components/schemas/{model}"
+ALWAYS = (400, 401, 403, 429, 500, 503)
+
+WHY: Mapping[int, str] = {
+    304: "Nothing has changed since the version in If-None-Match.",
+    400: "A parameter is unknown or wrong, or the body cannot be read.",
+    401: "No key, or one that is not valid.",
+    403: "The key lacks the scope.",
+    404: "There is no such object, or it belongs to somebody else.",
+    409: "The object's state forbids it, or the Idempotency-Key is being answered.",
+    413: "The body is too large.",
+    415: "The body has a type that is not read here.",
+    416: "The file does not have these bytes.",
+    422: "The document has problems: all of them, each with its place.",
+    429: "Too many requests with this key.",
+    500: "A mistake of the service.",
+    503: "A part of the service is away, or it is at its capacity.",
+}
+
+
+def answers(
+    status: int, model: type[BaseModel] | None, *others: int, media: str = ""
+) -> dict[int | str, dict[str, Any]]:
+    """Return what a route answers: its document (or `media` of another type), and its problems."""
+    found: dict[int | str, dict[str, Any]] = {status: {"description": "As asked."}}
+    if model is not None:
+        found[status]["model"] = model
+    if media:
+        found[status]["content"] = {media: {"schema": {"type": "string", "format": "binary"}}}
+    for other in sorted({*others, *ALWAYS}):
+        found[other] = {"description": WHY[other]}
+        if other >= 400:
+            found[other]["content"] = {"application/problem+json": {"schema": {"$ref": REF.format(model="Problem")}}}
+    return found
+
+
+def _body(model: str) -> dict[str, Any]:
+    schema = {"schema": {"$ref": REF.format(model=model)}}
+    return {"requestBody": {"required": True, "content": {"application/json": schema, "application/yaml": schema}}}
+
+
+JOB_BODY = _body("JobSpec")
+DATASET_BODY = _body("NewDataset")
+KEY_BODY = _body("KeyRequest")
+CONTENT_BODY: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}},
+    }
+}
+LABELS: dict[str, Any] = {
+    "parameters": [
+        {"name": "metadata[key]", "in": "query", "required": False, "schema": {"type": "string"},
+         "description": "Only jobs whose metadata has this value under the key."},
+    ]
+}  # fmt: skip
+
+
+def describe(app: FastAPI) -> dict[str, Any]:
+    """Return the whole description, made once."""
+    if app.openapi_schema is None:
+        document = get_openapi(
+            title=app.title, version=app.version, description=app.description, routes=app.routes, tags=app.openapi_tags
+        )
+        document["components"]["schemas"] |= _models()
+        app.openapi_schema = document
+    return app.openapi_schema
+
+
+def _models() -> dict[str, Any]:
+    """Return the schemas of what is sent, which routes read by themselves, and of problems."""
+    from app.api.schemas import KeyRequest  # noqa: PLC0415
+
+    found: dict[str, Any] = {}
+    named: dict[str, type[BaseModel]] = {
+        "JobSpec": Job,
+        "NewDataset": NewDataset,
+        "KeyRequest": KeyRequest,
+        "Problem": ProblemDocument,
+    }
+    for name, model in named.items():
+        schema = model.model_json_schema(ref_template=REF)
+        found |= schema.pop("$defs", {})
+        found[name] = schema
+    return dict(sorted(found.items()))
+
+
+def main() -> None:
+    """Write the committed document."""
+    from app.api.main import create_app  # noqa: PLC0415 - routes import this module
+    from app.settings import Settings  # noqa: PLC0415
+
+    document = describe(create_app(Settings()))
+    FILE.write_bytes(orjson.dumps(document, option=orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS) + b"\n")
+    sys.stdout.write(f"{FILE.name}: {len(document['paths'])} paths\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,81 @@
+"""Data sets: register, send content, list, read, delete."""
+
+import hashlib
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+from sqlalchemy.orm import Session
+from starlette.responses import Response
+
+from app import datasets, idempotency
+from app.api import schemas
+from app.api.answers import Json
+from app.api.auth import Reader, Writer
+from app.api.bodies import Sent
+from app.api.openapi import CONTENT_BODY, DATASET_BODY, answers
+from app.api.parameters import DatasetId, IdempotencyKey, Limit
+from app.api.services import Part
+from app.api.uploads import Incoming, receive
+from app.idempotency import Answer
+from app.spec.data import NewDataset
+from app.storage.removal import remove_files
+
+router = APIRouter(prefix="/v1/datasets", tags=["data sets"])
+
+
+@router.post(
+    "", status_code=201, openapi_extra=DATASET_BODY, responses=answers(201, schemas.Dataset, 409, 413, 415, 422)
+)
+def create_dataset(who: Writer, services: Part, key: IdempotencyKey, body: Sent) -> Response:
+    """Register a data set: a named one is ready at once, an uploaded one waits for its content."""
+    new = body.validated(NewDataset)
+    digest = hashlib.sha256(b"POST /v1/datasets\n" + body.content).hexdigest()
+
+    def unit(session: Session) -> Answer:
+        def effect() -> tuple[int, dict[str, object]]:
+            return 201, schemas.Dataset.of(datasets.register(session, who.owner, new)).plain()
+
+        return idempotency.once(session, who.owner, key, digest, effect)
+
+    answer = services.db.run(unit)
+    return Json(answer.body, answer.status, headers={"Location": f"/v1/datasets/{answer.body['id']}"})
+
+
+@router.put(
+    "/{dataset_id}/content",
+    openapi_extra=CONTENT_BODY,
+    responses=answers(200, schemas.Dataset, 404, 409, 413, 422) | answers(202, schemas.Dataset),
+)
+def put_content(dataset_id: DatasetId, who: Writer, services: Part, piece: Incoming) -> Response:
+    """Send content, whole or in pieces (`Content-Range`), which follow each other: 202 until the last one.
+
+    `Upload-Offset` says how much has arrived. The whole is read and described before the data set is ready.
+    """
+    row = receive(services, who.owner, dataset_id, piece)
+    status = 200 if row.status == datasets.Status.READY else 202
+    return Json(schemas.Dataset.of(row).plain(), status, headers={"Upload-Offset": str(row.size)})
+
+
+@router.get("", responses=answers(200, schemas.DatasetPage))
+def list_datasets(
+    who: Reader,
+    services: Part,
+    limit: Limit = 50,
+    after: Annotated[str | None, Query(description="The last id of the page before.", max_length=64)] = None,
+) -> Response:
+    """List data sets, newest first."""
+    rows, more = services.db.read(datasets.page, who.owner, limit, after)
+    return Json(schemas.DatasetPage(items=[schemas.Dataset.of(row) for row in rows], has_more=more).plain())
+
+
+@router.get("/{dataset_id}", responses=answers(200, schemas.Dataset, 404))
+def read_dataset(dataset_id: DatasetId, who: Reader, services: Part) -> Response:
+    """Read a data set: its schema, its first rows, or what is wrong with it."""
+    return Json(schemas.Dataset.of(services.db.read(datasets.find, who.owner, dataset_id)).plain())
+
+
+@router.delete("/{dataset_id}", status_code=204, responses=answers(204, None, 404, 409))
+def delete_dataset(dataset_id: DatasetId, who: Writer, services: Part) -> Response:
+    """Delete a data set that no unfinished job needs."""
+    remove_files(services.store, services.db.run(datasets.delete, who.owner, dataset_id))
+    return Response(status_code=204)

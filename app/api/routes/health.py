@@ -1,0 +1,52 @@
+"""Whether the service lives, whether it can do its work, and how it does."""
+
+from importlib.metadata import version
+
+from fastapi import APIRouter, Request
+from prometheus_client import generate_latest
+from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
+from sqlalchemy.orm import Session
+from starlette.responses import Response
+
+from app.api import schemas
+from app.api.answers import Json
+from app.api.openapi import answers
+from app.api.services import Part
+from app.db import migrate
+from app.db.tables import IdempotencyRow
+from app.errors import Unavailable
+
+router = APIRouter(tags=["health"])
+VERSION = version("graftwerk")
+
+
+@router.get("/livez", responses={200: {"description": "The process answers."}})
+async def livez() -> Response:
+    """Answer as long as the process lives; touches nothing else."""
+    return Json({"alive": True})
+
+
+@router.get("/readyz", responses=answers(200, schemas.Readiness))
+def readyz(services: Part) -> Response:
+    """Say whether jobs can be accepted: the database takes writes and has this version's tables."""
+    revision, head = migrate.current(services.db), migrate.head()
+    if revision != head:
+        detail = f"the tables are at {revision or 'base'}, this version needs {head}"
+        raise Unavailable(detail, hint="run: python -m app.db.migrate upgrade")
+    services.db.run(_write)
+    database = f"{services.db.url.get_backend_name()} at {revision}"
+    return Json(schemas.Readiness(version=VERSION, database=database).plain())
+
+
+def _write(session: Session) -> None:
+    """Write, and take it back in the same transaction."""
+    row = IdempotencyRow(owner="", key="readyz", digest="", status=0, body={})
+    session.add(row)
+    session.flush()
+    session.delete(row)
+
+
+@router.get("/metrics", responses={200: {"description": "In Prometheus' text format."}})
+def prometheus(request: Request) -> Response:
+    """Tell figures for Prometheus."""
+    return Response(generate_latest(request.app.state.registry), media_type=CONTENT_TYPE_PLAIN_0_0_4)

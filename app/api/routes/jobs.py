@@ -1,0 +1,146 @@
+"""Jobs: submit, validate, list, read, cancel, delete."""
+
+import hashlib
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Request
+from sqlalchemy.orm import Session
+from starlette.concurrency import run_in_threadpool
+from starlette.responses import Response
+
+from app import datasets, events, idempotency
+from app.api import schemas
+from app.api.answers import Json
+from app.api.auth import Principal, Reader, Writer
+from app.api.bodies import Body, Sent
+from app.api.openapi import JOB_BODY, LABELS, answers
+from app.api.parameters import LABEL, IdempotencyKey, IfNoneMatch, JobId, Limit, matches
+from app.api.services import Part, Services
+from app.db.tables import JobRow
+from app.events import EventKind
+from app.jobs import repository, service
+from app.jobs.service import Submission
+from app.jobs.states import ENDED, Status
+from app.spec.data import NAMED
+from app.spec.job import parse_job
+from app.storage.removal import remove_files
+
+router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
+LONGEST_WAIT = 60.0
+MOST_TRANSITIONS = 1000
+
+
+@router.post("", status_code=201, openapi_extra=JOB_BODY, responses=answers(201, schemas.Job, 409, 413, 415, 422, 503))
+def create_job(who: Writer, services: Part, key: IdempotencyKey, body: Sent) -> Response:
+    """Submit a job. With an `Idempotency-Key` it is made once, however often this is sent."""
+    digest = hashlib.sha256(b"POST /v1/jobs\n" + body.content).hexdigest()
+    answer = services.db.read(idempotency.earlier, who.owner, key, digest) if key is not None else None
+    if answer is None:
+        submission = _checked(who, services, body)
+        most = services.settings.max_queued
+        answer = service.create(services.db, submission, _fresh, max_queued=most, idempotency_key=key, digest=digest)
+        services.waker.wake(service.queue_of(submission.job))
+    headers = {"Location": f"/v1/jobs/{answer.body['id']}"} | (
+        {"Idempotency-Replayed": "true"} if answer.replayed else {}
+    )
+    return Json(answer.body, answer.status, headers=headers)
+
+
+def _fresh(row: JobRow) -> dict[str, Any]:
+    return schemas.Job.of(row).plain()
+
+
+@router.post("/validate", openapi_extra=JOB_BODY, responses=answers(200, schemas.Report, 413, 415, 422))
+def validate_job(who: Writer, services: Part, body: Sent) -> Response:
+    """Check a spec as a submission does, and store nothing."""
+    found = _checked(who, services, body)
+    report = schemas.Report(
+        queue=service.queue_of(found.job), data_schema=found.schema, inspection=dict(found.inspection)
+    )
+    return Json(report.plain())
+
+
+def _checked(who: Principal, services: Services, body: Body) -> Submission:
+    """Return what passes every check; raises `InvalidInput` with every problem found."""
+    document = body.document()
+    job = parse_job(document)
+    if job.data.kind == "dataset":
+        schema = services.db.read(datasets.schema_of, who.owner, job.data.id)
+    else:
+        schema = NAMED[job.data.kind][job.data.name]
+    inspection = services.inspector.inspect(document, schema)
+    return Submission(who.owner, job, document, schema, inspection)
+
+
+@router.get("", openapi_extra=LABELS, responses=answers(200, schemas.JobPage, 400))
+def list_jobs(
+    request: Request,
+    who: Reader,
+    services: Part,
+    limit: Limit = 50,
+    after: Annotated[str | None, Query(description="The last id of the page before.", max_length=64)] = None,
+    status: Annotated[list[Status], Query(description="Only jobs with one of these.")] = [],  # noqa: B006
+    name: Annotated[str | None, Query(description="Only jobs of this name.", max_length=200)] = None,
+) -> Response:
+    """List jobs, newest first."""
+    rows, more = services.db.read(repository.page, who.owner, limit, after, status, name, _labels(request))
+    page = schemas.JobPage(items=[schemas.summary(row) for row in rows], has_more=more)
+    headers = {}
+    if more:
+        following = request.url.include_query_params(after=rows[-1].id)
+        headers["Link"] = f'<{following.path}?{following.query}>; rel="next"'
+    return Json(page.plain(), headers=headers)
+
+
+def _labels(request: Request) -> Mapping[str, str]:
+    """Return the filters `metadata[key]=value`."""
+    pairs = request.query_params.multi_items()
+    return {name[len(LABEL) : -1]: value for name, value in pairs if name.startswith(LABEL)}
+
+
+@router.get("/{job_id}", responses=answers(200, schemas.Job, 304, 404))
+async def read_job(
+    job_id: JobId,
+    who: Reader,
+    services: Part,
+    if_none_match: IfNoneMatch = None,
+    wait: Annotated[float, Query(ge=0, le=LONGEST_WAIT, description="Seconds to wait for a change.")] = 0.0,
+) -> Response:
+    """Read a job. With `wait` the answer comes when the job has changed: since the version in `If-None-Match`, or now.
+
+    A job that has ended is answered at once.
+    """
+    job = await run_in_threadpool(services.db.read, _described, who.owner, job_id)
+    seen = if_none_match is None or matches(_etag(job), if_none_match)
+    if wait and seen and job.status not in ENDED:
+        await services.watcher.changed(job_id, job.version, wait)
+        job = await run_in_threadpool(services.db.read, _described, who.owner, job_id)
+    headers = {"ETag": _etag(job)}
+    if matches(headers["ETag"], if_none_match):
+        return Response(status_code=304, headers=headers)
+    return Json(job.plain(), headers=headers)
+
+
+def _etag(job: schemas.Job) -> str:
+    return f'"{job.version}"'
+
+
+def _described(session: Session, owner: str, job_id: str) -> schemas.Job:
+    row = repository.find(session, owner, job_id)
+    return schemas.Job.of(row, events.after(session, job_id, 0, MOST_TRANSITIONS, [EventKind.STATUS]))
+
+
+@router.post("/{job_id}/cancel", responses=answers(200, schemas.Job, 404, 409))
+def cancel_job(job_id: JobId, who: Writer, services: Part) -> Response:
+    """Cancel a job: at once if nobody trains it, else within seconds. Cancelling twice is no error."""
+    services.db.run(service.cancel, who.owner, job_id)
+    return Json(services.db.read(_described, who.owner, job_id).plain())
+
+
+@router.delete("/{job_id}", status_code=204, responses=answers(204, None, 404, 409))
+def delete_job(job_id: JobId, who: Writer, services: Part) -> Response:
+    """Delete an ended job with everything recorded about it, its checkpoints too."""
+    services.db.run(service.delete, who.owner, job_id)
+    remove_files(services.store, services.store.keys(f"jobs/{job_id}/"))
+    return Response(status_code=204)

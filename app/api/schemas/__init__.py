@@ -1,0 +1,33 @@
+"""What the API answers: every document, once, with a sentence for each field that needs one."""
+
+from app.api.schemas.datasets import Dataset, DatasetPage
+from app.api.schemas.jobs import Failure, Job, JobPage, JobSummary, Report, Transition, summary
+from app.api.schemas.keys import Key, KeyPage, KeyRequest, NewKey
+from app.api.schemas.problems import ProblemDetail, ProblemDocument, Readiness
+from app.api.schemas.records import Checkpoint, CheckpointFile, CheckpointPage, Curves, Event, EventPage, Series
+
+__all__ = [
+    "Checkpoint",
+    "CheckpointFile",
+    "CheckpointPage",
+    "Curves",
+    "Dataset",
+    "DatasetPage",
+    "Event",
+    "EventPage",
+    "Failure",
+    "Job",
+    "JobPage",
+    "JobSummary",
+    "Key",
+    "KeyPage",
+    "KeyRequest",
+    "NewKey",
+    "ProblemDetail",
+    "ProblemDocument",
+    "Readiness",
+    "Report",
+    "Series",
+    "Transition",
+    "summary",
+]

@@ -1,0 +1,42 @@
+"""Data sets."""
+
+from typing import Any, Self
+
+from pydantic import Field
+
+from app.api.answers import moment
+from app.api.schemas.base import Document
+from app.api.schemas.problems import ProblemDetail
+from app.datasets import Status as DatasetStatus
+from app.db.tables import DatasetRow
+from app.spec.data import DataSchema
+
+
+class Dataset(Document):
+    """A data set."""
+
+    id: str
+    name: str
+    source: dict[str, Any]
+    status: DatasetStatus
+    data_schema: DataSchema | None
+    preview: list[dict[str, Any]] | None
+    problems: list[ProblemDetail]
+    received: int = Field(description="Bytes of content that have arrived: where an upload goes on.")
+    sha256: str | None
+    created_at: str
+
+    @classmethod
+    def of(cls, row: DatasetRow) -> Self:
+        """Describe a data set."""
+        return cls(id=row.id, name=row.name, source=row.source, status=DatasetStatus(row.status),
+                   data_schema=None if row.data_schema is None else DataSchema.model_validate(row.data_schema),
+                   preview=row.preview, problems=[ProblemDetail(**item) for item in row.problems or ()],
+                   received=row.size, sha256=row.sha256, created_at=str(moment(row.created_at)))  # fmt: skip
+
+
+class DatasetPage(Document):
+    """Data sets, newest first."""
+
+    items: list[Dataset]
+    has_more: bool

@@ -1,0 +1,118 @@
+"""Jobs."""
+
+from collections.abc import Sequence
+from typing import Any, Literal, Self
+
+from pydantic import Field
+
+from app.api.answers import moment
+from app.api.schemas.base import Document
+from app.db.tables import EventRow, JobRow
+from app.jobs.states import Status, Verb
+from app.spec.data import DataSchema
+
+NOUNS = ("metrics", "events", "stream", "checkpoints", "weights", "cancel")  # what a job's URLs lead to
+
+
+class Failure(Document):
+    """Why a job failed."""
+
+    code: str
+    message: str
+    pointer: str = ""
+    hint: str = ""
+    retryable: bool = False
+
+
+class Transition(Document):
+    """One change of a job's status."""
+
+    at: str
+    verb: Verb
+    from_: Status = Field(alias="from")
+    to: Status
+    worker: str | None = None
+
+    @classmethod
+    def of(cls, row: EventRow) -> Self:
+        """Describe a transition, from its event."""
+        told = {name: row.data.get(name) for name in ("verb", "from", "to", "worker")}
+        return cls.model_validate({"at": moment(row.at), **told})
+
+
+class JobSummary(Document):
+    """A job in a list."""
+
+    id: str
+    name: str
+    status: Status
+    phase: str = Field(description="What a running job does at the moment; open vocabulary.")
+    wish: str | None = Field(description="What the user asked for and has not come true yet.")
+    metadata: dict[str, str]
+    queue: str
+    priority: int
+    progress: dict[str, Any] = Field(
+        description="step, epoch, total_steps, steps_per_epoch, rate, eta_seconds, latest."
+    )
+    error: Failure | None
+    version: int = Field(description="Grows with every change; the ETag.")
+    created_at: str
+    started_at: str | None
+    finished_at: str | None
+    updated_at: str
+    urls: dict[str, str]
+
+
+class Job(JobSummary):
+    """A job, whole."""
+
+    spec: dict[str, Any] = Field(description="As it was sent.")
+    inspection: dict[str, Any] = Field(description="Shapes, parameters, operations and memory of the network.")
+    result: dict[str, Any] | None
+    attempts: int = Field(description="Attempts lost to machines since the last checkpoint.")
+    worker: str | None
+    last_event: int
+    transitions: list[Transition]
+
+    @classmethod
+    def of(cls, row: JobRow, transitions: Sequence[EventRow] = ()) -> Self:
+        """Describe a job."""
+        return cls(
+            **_summary(row), spec=row.spec, inspection=row.inspection, result=row.result, attempts=row.attempts,
+            worker=row.worker, last_event=row.last_seq, transitions=[Transition.of(event) for event in transitions],
+        )  # fmt: skip
+
+
+def summary(row: JobRow) -> JobSummary:
+    """Describe a job for a list."""
+    return JobSummary(**_summary(row))
+
+
+def _summary(row: JobRow) -> dict[str, Any]:
+    here = f"/v1/jobs/{row.id}"
+    urls = {"self": here} | {
+        noun: f"{here}/{noun}" for noun in ("metrics", "events", "stream", "checkpoints", "weights")
+    }
+    return {
+        "id": row.id, "name": row.name, "status": row.status, "phase": row.phase, "wish": row.wish,
+        "metadata": row.labels, "queue": row.queue, "priority": row.priority, "progress": row.progress,
+        "error": row.error, "version": row.version, "created_at": moment(row.created_at),
+        "started_at": moment(row.started_at), "finished_at": moment(row.finished_at),
+        "updated_at": moment(row.updated_at), "urls": urls | {"cancel": f"{here}/cancel"},
+    }  # fmt: skip
+
+
+class JobPage(Document):
+    """Jobs, newest first."""
+
+    items: list[JobSummary]
+    has_more: bool
+
+
+class Report(Document):
+    """A spec that would be accepted."""
+
+    valid: Literal[True] = True
+    queue: str
+    data_schema: DataSchema
+    inspection: dict[str, Any]

@@ -1,0 +1,53 @@
+"""What every route may use: opened when the application starts, closed when it stops."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import Depends, Request
+
+from app.api.inspection import Inspector
+from app.api.limits import RateLimiter
+from app.api.watch import Watcher
+from app.db.session import Database
+from app.jobs.dispatch import Waker
+from app.settings import Settings
+from app.storage.open import open_store
+from app.storage.protocol import ArtifactStore
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """The parts behind the routes."""
+
+    settings: Settings
+    db: Database
+    store: ArtifactStore
+    waker: Waker
+    inspector: Inspector
+    watcher: Watcher
+    limiter: RateLimiter
+
+
+@contextmanager
+def opened(settings: Settings) -> Iterator[Services]:
+    """Open every part."""
+    db = Database(settings.resolved_database_url)
+    inspector = Inspector(settings)
+    try:
+        store = open_store(settings.resolved_artifact_url, settings.store_options)
+        with Waker(settings.broker_url.get_secret_value()) as waker:
+            watcher, limiter = Watcher(db), RateLimiter(settings.rate_limit)
+            yield Services(settings, db, store, waker, inspector, watcher, limiter)
+    finally:
+        inspector.close()
+        db.close()
+
+
+def _services(request: Request) -> Services:
+    services: Services = request.app.state.services
+    return services
+
+
+Part = Annotated[Services, Depends(_services)]

@@ -1,0 +1,127 @@
+"""Content of data sets on its way in: pieces are kept in the artifact store until the whole is there and described."""
+
+import hashlib
+import re
+import tempfile
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+from fastapi import Depends, Header, Request
+
+from app import datasets
+from app.api.services import Part, Services
+from app.db.tables import DatasetRow
+from app.errors import InvalidInput, Malformed, Problem, TooLarge, WrongOffset
+from app.ids import new_id
+from app.storage.removal import remove_files
+
+_RANGE = re.compile(r"bytes (?:(\d+)-(\d+)|\*)/(\d+)")
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A stretch of content in a temporary file."""
+
+    path: Path
+    start: int | None  # `None`: it is the whole, and replaces what has arrived before
+    size: int
+    total: int
+
+
+async def _piece(
+    request: Request,
+    services: Part,
+    content_range: Annotated[
+        str | None,
+        Header(description="bytes FIRST-LAST/SIZE of a piece, or bytes */SIZE to finish; without: the whole."),
+    ] = None,
+) -> AsyncIterator[Piece]:
+    """Receive a body into a temporary file, which lives as long as the request."""
+    limit = services.settings.upload_limit
+    start, size, total = _told(content_range)
+    if max(total or 0, int(request.headers.get("content-length") or 0)) > limit:
+        raise TooLarge(f"at most {limit} bytes are allowed")
+    with tempfile.TemporaryDirectory(prefix="graftwerk-upload-") as folder:
+        path, received = Path(folder) / "piece", 0
+        with path.open("wb") as file:
+            async for chunk in request.stream():
+                received += len(chunk)
+                if received > limit:
+                    raise TooLarge(f"at most {limit} bytes are allowed")
+                file.write(chunk)
+        if size is not None and received != size:
+            raise Malformed(f"the piece has {received} bytes, its Content-Range says {size}")
+        yield Piece(path, start, received, total if total is not None else received)
+
+
+def _told(content_range: str | None) -> tuple[int | None, int | None, int | None]:
+    """Return start, size and total of a piece."""
+    if content_range is None:
+        return None, None, None
+    found = _RANGE.fullmatch(content_range.strip())
+    if found is None:
+        raise Malformed("Content-Range is bytes FIRST-LAST/SIZE, or bytes */SIZE")
+    total = int(found[3])
+    if found[1] is None:
+        return total, 0, total
+    first, last = int(found[1]), int(found[2])
+    if not first <= last < total:
+        raise Malformed(f"Content-Range {content_range} is no stretch of {total} bytes")
+    return first, last + 1 - first, total
+
+
+Incoming = Annotated[Piece, Depends(_piece)]
+
+
+def receive(services: Services, owner: str, dataset_id: str, piece: Piece) -> DatasetRow:
+    """Take a piece; with the last one, describe the whole and make the data set ready.
+
+    Raises `WrongOffset`, `StateForbids`, `NotFound`, and `InvalidInput` for content that is no data set.
+    """
+    row = services.db.read(datasets.awaiting, owner, dataset_id)
+    if piece.start is None:
+        return _finish(services, row, piece.path)
+    if piece.start != row.size:
+        raise WrongOffset(row.size)
+    if piece.size:
+        key = f"datasets/{dataset_id}/parts/{new_id('part')}"
+        stored = services.store.put_file(key, piece.path)
+        part = {"path": key, "size": stored.size}
+        try:
+            row = services.db.run(datasets.extend, owner, dataset_id, piece.start, part)
+        except WrongOffset:
+            remove_files(services.store, [key])
+            raise
+    if row.size < piece.total:
+        return row
+    whole = piece.path.with_name("whole")
+    with whole.open("wb") as file:
+        for part in row.parts:
+            for chunk in services.store.read(part["path"]):
+                file.write(chunk)
+    return _finish(services, row, whole)
+
+
+def _finish(services: Services, row: DatasetRow, whole: Path) -> DatasetRow:
+    with whole.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    wanted = row.source.get("sha256") or digest
+    if digest != wanted:
+        detail = f"the content has the SHA-256 {digest}, {wanted} was told"
+        raise _rejected(services, row, [Problem("", "digest_mismatch", detail, "upload it again")])
+    found = services.inspector.describe(whole, row.source["format"], row.source.get("target"))
+    if found.schema is None:
+        raise _rejected(services, row, found.problems)
+    key = f"datasets/{row.id}/{new_id('content')}"
+    size = services.store.put_file(key, whole).size
+    content = datasets.Content(found.schema, found.preview, key, size, digest)
+    accepted, superfluous = services.db.run(datasets.accept, row.owner, row.id, content)
+    remove_files(services.store, superfluous)
+    return accepted
+
+
+def _rejected(services: Services, row: DatasetRow, problems: list[Problem] | tuple[Problem, ...]) -> InvalidInput:
+    remove_files(services.store, services.db.run(datasets.reject, row.owner, row.id, problems))
+    return InvalidInput(problems)
