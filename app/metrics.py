@@ -92,8 +92,7 @@ def points(session: Session, job_id: str, name: str, start: int = 0, stop: int |
     stored = session.execute(query.with_only_columns(MetricChunkRow.points).order_by(MetricChunkRow.chunk))
     found: Points = np.frombuffer(b"".join(stored.scalars()), POINT)
     offset = start // CHUNK * CHUNK
-    stretch: Points = found[start - offset : None if stop is None else stop - offset]
-    return stretch
+    return found[slice(start - offset, None if stop is None else stop - offset)]
 
 
 def _chunks(job_id: str, name: str) -> Any:
@@ -119,7 +118,7 @@ def _merge(summaries: Points, width: int) -> Points:
     if not len(summaries):
         return summaries
     starts = np.arange(0, len(summaries), width)
-    merged = summaries[np.append(starts[1:], len(summaries)) - 1].copy()
+    merged: Points = summaries[np.append(starts[1:], len(summaries)) - 1].copy()
     merged["min"] = np.fmin.reduceat(summaries["min"], starts)
     merged["max"] = np.fmax.reduceat(summaries["max"], starts)
     merged["count"] = np.add.reduceat(summaries["count"], starts)

@@ -1,11 +1,12 @@
 """Data sets: registered by name, or uploaded from a file."""
 
+import hashlib
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from graftwerk.errors import NotData
+from graftwerk.errors import Conflict, NotData
 from graftwerk.pages import pages
 from graftwerk.transport import Transport
 from graftwerk.types import Dataset
@@ -50,9 +51,33 @@ class Datasets:
     def upload(
         self, dataset_id: str, file: Path, told: Callable[[int, int], None] = lambda have, size: None
     ) -> Dataset:
-        """Send a file's content, from the byte on that the service lacks."""
-        raise_for = self._transport  # placeholder until the routes are read
-        return Dataset.from_document(raise_for.json("GET", f"/v1/datasets/{dataset_id}"))
+        """Send a file's content in pieces, from the byte on that the service lacks.
+
+        Raises `InvalidRequest` with every problem if the content is no data set.
+        """
+        size = file.stat().st_size
+        offset = int(self.get(dataset_id).document.get("received") or 0)
+        path = f"/v1/datasets/{dataset_id}/content"
+        with file.open("rb") as content:
+            while True:
+                content.seek(offset)
+                piece = content.read(PIECE)
+                stretch = f"bytes {offset}-{offset + len(piece) - 1}" if piece else "bytes *"
+                headers = {"Content-Range": f"{stretch}/{size}"}
+                try:
+                    answer = self._transport.request("PUT", path, content=piece, headers=headers)
+                except Conflict:  # an answer was lost, so a piece was sent that had arrived before
+                    dataset = self.get(dataset_id)
+                    if dataset.status == "ready" and dataset.document["sha256"] == _sha256(file):
+                        return dataset
+                    if dataset.status == "ready" or dataset.document["received"] == offset:
+                        raise
+                    offset = dataset.document["received"]
+                    continue
+                offset = int(answer.headers["Upload-Offset"])
+                told(offset, size)
+                if answer.status_code == 200:
+                    return Dataset.from_document(answer.json())
 
     def get(self, dataset_id: str) -> Dataset:
         """Return a data set. Raises `NotFound`."""
@@ -71,3 +96,8 @@ class Datasets:
         headers = {"Idempotency-Key": str(uuid.uuid4())}
         body = {"name": name, "source": source}
         return Dataset.from_document(self._transport.json("POST", "/v1/datasets", json=body, headers=headers))
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

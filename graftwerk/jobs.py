@@ -17,6 +17,7 @@ from graftwerk.types import ENDED, Checkpoint, Event, File, Metrics, number
 Spec = Mapping[str, Any] | Path
 LONG_POLL = 20.0  # seconds that one question about an unchanged job may take
 YAML = frozenset({".yaml", ".yml"})
+COLUMNS = ("x", "step", "min", "max", "last", "count")
 WEIGHTS = ("weights.safetensors", "weights.pth", "model.py")
 
 
@@ -104,7 +105,7 @@ class Job:
         params = wanted | {"from": from_, "to": to, "smooth": smooth}
         body = self._transport.json("GET", f"/v1/jobs/{self.id}/metrics", params=params)
         series = {
-            name: {title: [number(value) for value in column] for title, column in columns.items()}
+            name: {title: [number(value) for value in column] for title, column in columns.items() if title in COLUMNS}
             for name, columns in body["series"].items()
         }
         return Metrics(x, series)

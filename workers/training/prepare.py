@@ -17,7 +17,7 @@ from workers.data.sources import load
 from workers.data.tensors import Rows, Tensors, tensors
 from workers.exports.weights import export
 from workers.messages import Report
-from workers.network.build import build
+from workers.network.build import BuiltNetwork, build
 from workers.training.checkpoints import Cadence, Export, Restored, Saver, restore
 from workers.training.context import Context
 from workers.training.devices import Precision, choose, room, set_determinism
@@ -152,7 +152,7 @@ def _trackers(plan: Training, data: Tensors) -> tuple[Tracker, Tracker | None]:
     return Tracker(monitor, checkpoint.mode), stopper
 
 
-def _exporter(network: nn.Module) -> Export:
+def _exporter(network: BuiltNetwork) -> Export:
     def write(folder: Path) -> list[Path]:
         return export(network, folder)
 

@@ -34,7 +34,7 @@ class Update:
 
     def backward(self, loss: Tensor) -> None:
         """Add the gradients of a loss (scalar)."""
-        (loss if self.scaler is None else self.scaler.scale(loss)).backward()  # type: ignore[no-untyped-call]
+        (loss if self.scaler is None else self.scaler.scale(loss)).backward()
 
     def step(self, loss: Tensor) -> Tensor | None:
         """Step, and forget the gradients. `loss` is the step's whole loss (scalar), on the device.
