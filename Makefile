@@ -4,7 +4,7 @@ ARGS ?=
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up test lint bench gpu-check openapi clean
+.PHONY: help demo up test lint bench gpu-check docs clean
 .DELETE_ON_ERROR:
 
 help: ## list the targets
@@ -42,8 +42,8 @@ bench: .venv/.installed ## the measurements behind the README's numbers
 gpu-check: .venv/.installed ## what only a machine with a GPU can show
 	@$(BIN)/python benchmarks/gpu_check.py $(ARGS)
 
-openapi: .venv/.installed ## write the API's description anew
-	@$(BIN)/python -m app.api.openapi
+docs: .venv/.installed ## write openapi.json and the generated parts of the documentation anew
+	@$(BIN)/python docs/generate.py
 
 clean: ## remove the environment and every cache
 	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis build dist *.egg-info

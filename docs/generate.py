@@ -1,4 +1,4 @@
-"""Writes the generated parts of the documentation anew: ``python docs/generate.py``.
+"""Writes openapi.json and the generated parts of the documentation anew: ``python docs/generate.py``.
 
 A part stands between ``<!-- generated: NAME -->`` and ``<!-- end -->``; its text comes from the program itself, and
 a test fails where the two differ.
@@ -16,6 +16,7 @@ from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 from typer.core import TyperGroup
 
+from app.api.main import create_app
 from app.jobs.states import TRANSITIONS, Status, Verb
 from app.settings import Settings
 from app.spec.base import Part
@@ -233,8 +234,14 @@ def written_anew(text: str) -> str:
     return PART.sub(lambda found: f"{found[1]}{PARTS[found[2]]()}\n{found[3]}", text)
 
 
+def openapi() -> str:
+    """Return the description of the API as JSON."""
+    return json.dumps(create_app(Settings()).openapi(), indent=1, sort_keys=True, ensure_ascii=False) + "\n"
+
+
 def main() -> None:
     """Rewrite every document."""
+    (DOCS / "openapi.json").write_text(openapi())
     for path in sorted(DOCS.glob("*.md")):
         before = path.read_text()
         after = written_anew(before)

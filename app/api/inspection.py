@@ -5,29 +5,25 @@ The API process never loads torch, and no spec can stall it: a child that takes 
 
 import json
 import queue
-import signal
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from multiprocessing import get_context
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
 import structlog
 
-from app.errors import InvalidInput, Overloaded, Problem, Unavailable
+from app.api.children import Child, Lost, Place
+from app.errors import InvalidInput, Overloaded, Problem
 from app.settings import Settings
 from app.spec.data import DataSchema
 
 CHILDREN = 2  # so that one hostile spec does not stall everybody
 READERS = 2  # uploads that are read at the same time
-ENDING_SECONDS = 1.0  # until a process whose pipe broke is gone
-START_SECONDS = 120.0  # the first child waits until torch is imported, from a cold disk perhaps
 READING_FACTOR = 12  # an upload may take this many times as long as a spec
 UPLOAD_FACTOR = 4  # and this many times its largest size in memory
-PRELOAD = ["workers.warm", "app.api.inspection"]
 
 SMALLER = "use fewer nodes of different sizes, or fewer layers in one node"
 FAULT = Problem("/model", "inspection_failed", "the network could not be inspected, which is a fault of this service",
@@ -35,8 +31,6 @@ FAULT = Problem("/model", "inspection_failed", "the network could not be inspect
 UNREADABLE = Problem("", "unreadable", "the content could not be read", "check the file, and upload it again")
 
 _log = structlog.get_logger(__name__)
-_context = get_context("forkserver")
-_starting = threading.Lock()  # multiprocessing's own bookkeeping is not made for several threads
 
 
 class Uninspectable(InvalidInput):
@@ -56,107 +50,10 @@ class Described:
     problems: tuple[Problem, ...]
 
 
-class Lost(Exception):
-    """A child did not answer.
-
-    `reason` is "time" (it was killed because its time was up), "memory" (it gave up), or "killed" (by somebody else).
-    """
-
-    def __init__(self, reason: str) -> None:
-        self.reason = reason
-        super().__init__(reason)
-
-
 def _main(pipe: Connection, memory: int) -> None:
     from workers.inspect import serve  # noqa: PLC0415 - in the child alone: it loads torch
 
     serve(pipe, memory)
-
-
-class Child:
-    """A process that answers one request at a time and may take `memory` bytes beyond those of its parent.
-
-    Raises `Unavailable` where no process can be started.
-    """
-
-    def __init__(self, memory: int) -> None:
-        self._pipe, theirs = _context.Pipe()
-        self._process = _context.Process(target=_main, args=(theirs, memory), daemon=True)
-        try:
-            with _starting:
-                _context.set_forkserver_preload(PRELOAD)
-                self._process.start()
-            theirs.close()
-            with self._killed_after(START_SECONDS):
-                self._pipe.recv_bytes()
-        except (Lost, EOFError, OSError) as error:
-            theirs.close()
-            self.close()
-            _log.error("inspector_not_started", error=repr(error))
-            raise Unavailable("the inspector does not start", hint="try again in some seconds") from None
-
-    @property
-    def pid(self) -> int | None:
-        """The process's id."""
-        return self._process.pid
-
-    def ask(self, body: bytes, seconds: float) -> dict[str, Any]:
-        """Return the answer to a request (JSON); raises `Lost` after `seconds`, or when the process dies."""
-        with self._killed_after(seconds):
-            self._pipe.send_bytes(body)
-            answer: dict[str, Any] = json.loads(self._pipe.recv_bytes())
-        return answer
-
-    def close(self) -> None:
-        """End the process and wait for its end."""
-        with _starting:
-            if self._process.pid is not None:
-                self._process.kill()
-                self._process.join()
-            self._process.close()
-        self._pipe.close()
-
-    @contextmanager
-    def _killed_after(self, seconds: float) -> Iterator[None]:
-        """Kill the process when the time is up: that ends sending and receiving, even if it is stopped."""
-        expired = threading.Event()
-
-        def expire() -> None:
-            expired.set()
-            self._process.kill()
-
-        timer = threading.Timer(seconds, expire)
-        timer.daemon = True
-        timer.start()
-        try:
-            yield
-        except (EOFError, OSError):
-            if expired.is_set():
-                raise Lost("time") from None
-            self._process.join(ENDING_SECONDS)
-            gave_up = self._process.exitcode in (-signal.SIGABRT, -signal.SIGSEGV)  # libraries without an allocation
-            raise Lost("memory" if gave_up else "killed") from None
-        finally:
-            timer.cancel()
-            timer.join()
-
-
-@dataclass(slots=True)
-class Place:
-    """Room for one child, and for one thread at a time."""
-
-    number: int
-    child: Child | None = None
-
-    def __lt__(self, other: "Place") -> bool:
-        """Those with a child come first: it is warm."""
-        return (self.child is None, self.number) < (other.child is None, other.number)
-
-    def drop(self) -> None:
-        """End the child."""
-        if self.child is not None:
-            self.child.close()
-            self.child = None
 
 
 class Inspector:
@@ -183,7 +80,7 @@ class Inspector:
         """Start the children and wait until they are ready: seconds, for torch is imported. Raises `Unavailable`."""
         with self._all() as places:
             for place in places:
-                place.child = place.child or Child(self._memory)
+                place.filled(_main, self._memory)
 
     def inspect(self, document: Mapping[str, Any], schema: DataSchema) -> dict[str, Any]:
         """Return the report on a job as the user wrote it.
@@ -239,12 +136,10 @@ class Inspector:
                 self._places.put(place)
 
     def _answer(self, place: Place, body: bytes) -> dict[str, Any]:
-        """Ask the place's child. One that died gets a second try, for it may have been killed while it waited."""
+        """Ask the place's child. If somebody kills it, the request gets a second try: it need not be its fault."""
         for _ in range(2):
-            if place.child is None:
-                place.child = Child(self._memory)
             try:
-                answer = place.child.ask(body, self._seconds)
+                answer = place.filled(_main, self._memory).ask(body, self._seconds)
             except Lost as lost:
                 place.drop()
                 if lost.reason == "killed":
@@ -274,7 +169,7 @@ def _size(count: int) -> str:
 
 def _read(body: bytes, memory: int, seconds: float) -> dict[str, Any]:
     """Have a fresh child read an upload, and end it; the answer has only problems where the child failed."""
-    child = Child(memory)
+    child = Child(_main, memory)
     try:
         answer = child.ask(body, seconds)
     except Lost as lost:

@@ -1,20 +1,16 @@
-"""The description of the API: what routes declare, and the whole document (``python -m app.api.openapi`` writes it)."""
+"""The description of the API: what routes declare, and the whole document."""
 
-import sys
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
-import orjson
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from pydantic import BaseModel
 
-from app.api.schemas import ProblemDocument
+from app.api.schemas import KeyRequest, ProblemDocument
 from app.spec.data import NewDataset
 from app.spec.job import Job
 
-FILE = Path(__file__).parents[2] / "docs" / "openapi.json"
 REF = "#/components/schemas/{model}"
 ALWAYS = (400, 401, 403, 429, 500, 503)
 
@@ -86,8 +82,6 @@ def describe(app: FastAPI) -> dict[str, Any]:
 
 def _models() -> dict[str, Any]:
     """Return the schemas of what is sent, which routes read by themselves, and of problems."""
-    from app.api.schemas import KeyRequest  # noqa: PLC0415
-
     found: dict[str, Any] = {}
     named: dict[str, type[BaseModel]] = {
         "JobSpec": Job,
@@ -100,17 +94,3 @@ def _models() -> dict[str, Any]:
         found |= schema.pop("$defs", {})
         found[name] = schema
     return dict(sorted(found.items()))
-
-
-def main() -> None:
-    """Write the committed document."""
-    from app.api.main import create_app  # noqa: PLC0415 - routes import this module
-    from app.settings import Settings  # noqa: PLC0415
-
-    document = describe(create_app(Settings()))
-    FILE.write_bytes(orjson.dumps(document, option=orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS) + b"\n")
-    sys.stdout.write(f"{FILE.name}: {len(document['paths'])} paths\n")
-
-
-if __name__ == "__main__":
-    main()

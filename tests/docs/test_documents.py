@@ -38,7 +38,11 @@ def generator() -> ModuleType:
 @pytest.mark.parametrize("path", DOCS, ids=lambda path: path.name)
 def test_generated_parts_are_fresh(path: Path, generator: ModuleType) -> None:
     text = path.read_text()
-    assert generator.written_anew(text) == text, "stale: run python docs/generate.py"
+    assert generator.written_anew(text) == text, "stale: run make docs"
+
+
+def test_the_description_of_the_api_is_fresh(generator: ModuleType) -> None:
+    assert (ROOT / "docs" / "openapi.json").read_text() == generator.openapi(), "stale: run make docs"
 
 
 def test_every_generated_part_is_shown(generator: ModuleType) -> None:
