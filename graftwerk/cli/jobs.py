@@ -170,7 +170,7 @@ def _watch(job: Job, as_json: bool) -> None:
 def _summary(job: Job) -> None:
     console = out()
     console.print(Text.assemble(job.id, "  ", (job.status, COLOURS.get(job.status, "")), "  ", job.name))
-    progress = "  ".join(describe(job.progress))
+    progress = "  ".join(describe(job.progress, job.ended))
     if progress:
         console.print(progress, markup=False)
     if job.error:
@@ -180,12 +180,14 @@ def _summary(job: Job) -> None:
 
 def _done(job: Job) -> str:
     step, total = job.progress.get("step"), job.progress.get("total_steps")
+    if job.status == "succeeded":
+        return "100%" if step == total else "stopped early"
     return f"{100 * step // total}%" if step and total else ""
 
 
 def _size(report: object) -> str:
     inspection = report.get("inspection", report) if isinstance(report, dict) else {}
-    parameters = inspection.get("parameters") if isinstance(inspection, dict) else None
+    parameters = inspection.get("totals", {}).get("parameters") if isinstance(inspection, dict) else None
     return f": {parameters:,} parameters" if isinstance(parameters, int) else ""
 
 

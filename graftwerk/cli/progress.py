@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 
 from graftwerk.jobs import Job
-from graftwerk.types import Event, number
+from graftwerk.types import ENDED, Event, number
 
 LINE_EVERY = 2.0  # seconds between two plain lines of the same phase
 
@@ -39,8 +39,8 @@ class Bar:
     def show(self, state: str, progress: Mapping[str, Any]) -> None:
         """Move the bar."""
         total = progress.get("total_steps")
-        words = "  ".join(describe(progress)[1:])
-        epoch = next(iter(describe(progress)), "")
+        epoch, *rest = describe(progress, state in ENDED) or [""]
+        words = "  ".join(rest)
         self._bar.update(
             self._task, description=state, total=total, completed=progress.get("step", 0), epoch=epoch, words=words
         )
@@ -59,17 +59,18 @@ class Lines:
     def __init__(self, console: Console) -> None:
         self._console = console
         self._state = ""
+        self._line = ""  # the latest that was printed
         self._told = 0.0
         self._waiting = ""
 
     def show(self, state: str, progress: Mapping[str, Any]) -> None:
         """Print a line if the state is new or the last line is old; else keep it for the end."""
-        line = "  ".join([f"{state:<10}", *describe(progress)]).rstrip()
+        line = "  ".join([f"{state:<10}", *describe(progress, state in ENDED)]).rstrip()
         now = time.monotonic()
         if state == self._state and now - self._told < LINE_EVERY:
-            self._waiting = line
+            self._waiting = line if line != self._line else ""
             return
-        self._state, self._told, self._waiting = state, now, ""
+        self._state, self._line, self._told, self._waiting = state, line, now, ""
         self._console.print(line, markup=False)
 
     def __enter__(self) -> Self:
@@ -80,8 +81,8 @@ class Lines:
             self._console.print(self._waiting, markup=False)
 
 
-def describe(progress: Mapping[str, Any]) -> list[str]:
-    """Return epoch, step, latest values, rate and the time left, as far as they are known."""
+def describe(progress: Mapping[str, Any], ended: bool = False) -> list[str]:
+    """Return epoch, step, latest values and rate, as far as they are known; and the time left, unless it is over."""
     step, total, per_epoch = (progress.get(name) for name in ("step", "total_steps", "steps_per_epoch"))
     if step is None:
         return []
@@ -94,7 +95,7 @@ def describe(progress: Mapping[str, Any]) -> list[str]:
     rate = progress.get("rate")
     if rate:
         parts.append(f"{rate:.0f} steps/s")
-        if total and step < total:
+        if total and step < total and not ended:
             parts.append(f"ETA {timedelta(seconds=round((total - step) / rate))}")
     return parts
 
