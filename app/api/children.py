@@ -16,6 +16,7 @@ from app.errors import Unavailable
 
 START_SECONDS = 120.0  # the first child waits until torch is imported, from a cold disk perhaps
 ENDING_SECONDS = 1.0  # until a process whose pipe broke is gone
+GAVE_UP = (1, -signal.SIGABRT, -signal.SIGSEGV)  # Python, or a library, without the memory that it needs
 PRELOAD = ["workers.warm", "app.api.inspection"]
 
 Main = Callable[[Connection, int], None]
@@ -103,8 +104,7 @@ class Child:
             if expired.is_set():
                 raise Lost("time") from None
             self._process.join(ENDING_SECONDS)
-            gave_up = self._process.exitcode in (-signal.SIGABRT, -signal.SIGSEGV)  # libraries without an allocation
-            raise Lost("memory" if gave_up else "killed") from None
+            raise Lost("memory" if self._process.exitcode in GAVE_UP else "killed") from None
         finally:
             timer.cancel()
             timer.join()

@@ -59,7 +59,7 @@ def _main(pipe: Connection, memory: int) -> None:
 class Inspector:
     """Inspects jobs and reads uploads in children; safe for threads.
 
-    A child is kept for many jobs, and replaced when it dies, runs out of time, or says that it is worn out.
+    A child is kept for many jobs, and replaced when it dies, runs out of time, or ends because it is worn out.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -144,8 +144,8 @@ class Inspector:
                 place.drop()
                 if lost.reason == "killed":
                     continue
-                answer = {"failure": lost.reason, "worn": False}
-            if answer["worn"]:
+                answer = {"failure": lost.reason}
+            if "failure" in answer:  # whatever broke may have left something broken behind
                 place.drop()
             return self._checked(answer)
         return self._checked({"failure": "killed"})

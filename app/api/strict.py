@@ -4,7 +4,7 @@ import json
 import math
 import re
 from collections.abc import Iterable
-from typing import Any, NoReturn
+from typing import Any
 
 import yaml
 
@@ -94,7 +94,7 @@ def _doubtful(document: Any) -> Iterable[Problem]:
     for place, value in waiting:  # grows while it is walked
         if isinstance(value, dict):
             if isinstance(value, _Twice):
-                yield Problem(pointer((*place, value.key)), "duplicate_key", f'"{value.key}" stands here twice',
+                yield Problem(_place((*place, value.key)), "duplicate_key", f'"{_shown(value.key)}" stands here twice',
                               "keep one of them")  # fmt: skip
             for key in value:
                 yield from _text(place, key)
@@ -104,22 +104,30 @@ def _doubtful(document: Any) -> Iterable[Problem]:
         elif isinstance(value, str):
             yield from _text(place, value)
         elif isinstance(value, float) and not math.isfinite(value):
-            yield Problem(pointer(place), "not_finite", "NaN and infinities are no numbers here", "use a finite number")
+            yield Problem(_place(place), "not_finite", "NaN and infinities are no numbers here", "use a finite number")
         elif isinstance(value, int) and abs(value) > LARGEST:
-            yield Problem(pointer(place), "out_of_range", "the number does not fit into 64 bits", "use a smaller one")
+            yield Problem(_place(place), "out_of_range", "the number does not fit into 64 bits", "use a smaller one")
 
 
 def _text(place: Place, text: str) -> Iterable[Problem]:
     if _UNSTORABLE.search(text):
-        shown = text.encode("ascii", "backslashreplace").decode()[:40]
-        yield Problem(pointer(place).encode("utf-8", "replace").decode(), "invalid_text",
-                      f'"{shown}" has characters that cannot be stored', "remove NUL and lone surrogates")  # fmt: skip
+        yield Problem(_place(place), "invalid_text", f'"{_shown(text)}" has characters that cannot be stored',
+                      "remove NUL and lone surrogates")  # fmt: skip
+
+
+def _shown(text: str) -> str:
+    return ascii(text)[1:-1][:40] if _UNSTORABLE.search(text) else text[:200]
+
+
+def _place(place: Place) -> str:
+    """Return the pointer to a place; a lone surrogate in it, which no answer can hold, becomes a question mark."""
+    return pointer(place).encode("utf-8", "replace").decode()
 
 
 class _Yaml(yaml.CSafeLoader):
-    """YAML as far as it is JSON: no aliases, no dates, no tags, and no key twice."""
+    """YAML as far as it is JSON: what stands there plainly is text, unless JSON would read it as something else."""
 
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = True) -> dict[Any, Any]:
+    def mapping(self, node: yaml.MappingNode) -> dict[str, Any]:
         """Return a mapping whose keys are text."""
         pairs = [(self.construct_object(key, deep=True), self.construct_object(value, deep=True))
                  for key, value in node.value]  # fmt: skip
@@ -127,38 +135,53 @@ class _Yaml(yaml.CSafeLoader):
             raise yaml.constructor.ConstructorError(None, None, "keys must be text", node.start_mark)
         return _object(pairs)
 
-    def refuse(self, node: yaml.Node) -> NoReturn:
-        """Refuse what JSON does not have."""
-        problem = f"{node.tag.rpartition(':')[2]} is not allowed"
-        raise yaml.constructor.ConstructorError(None, None, problem, node.start_mark)
+    def sequence(self, node: yaml.SequenceNode) -> list[Any]:
+        """Return a list."""
+        return [self.construct_object(item, deep=True) for item in node.value]
+
+    def number(self, node: yaml.ScalarNode) -> float:
+        """Return a number, or what YAML has for NaN and infinities, for which there is a problem afterwards."""
+        return float(node.value.lower().replace(".inf", "inf").replace(".nan", "nan"))
 
 
-_ALLOWED = ("null", "bool", "int", "float", "str", "seq", "map")
+# YAML 1.1 and 1.2 read `no`, `1_000`, `010`, `1:30` and dates differently: here they are text, as they stand there.
+# `1e-3` is a number, as in JSON.
+_SCALARS: tuple[tuple[str, str, list[str]], ...] = (
+    ("null", r"(?:~|null|Null|NULL|)", ["~", "n", "N", ""]),
+    ("bool", r"(?:true|True|TRUE|false|False|FALSE)", list("tTfF")),
+    ("int", r"[-+]?(?:0|[1-9][0-9]*)", list("-+0123456789")),
+    ("float", r"[-+]?(?:\.[0-9]+|(?:0|[1-9][0-9]*)(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?", list("-+.0123456789")),
+    ("float", r"(?:[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN))", list("-+.")),
+)
+_Yaml.yaml_implicit_resolvers = {}
+for _name, _pattern, _first in _SCALARS:
+    _Yaml.add_implicit_resolver(f"tag:yaml.org,2002:{_name}", re.compile(rf"^{_pattern}\Z"), _first)
 _Yaml.yaml_constructors = {
-    **{f"tag:yaml.org,2002:{name}": _Yaml.yaml_constructors[f"tag:yaml.org,2002:{name}"] for name in _ALLOWED},
-    None: _Yaml.refuse,
-}
-_Yaml.yaml_implicit_resolvers = {
-    first: [(tag, pattern) for tag, pattern in rules if tag.rpartition(":")[2] in _ALLOWED]
-    for first, rules in _Yaml.yaml_implicit_resolvers.items()
+    "tag:yaml.org,2002:null": lambda loader, node: None,
+    "tag:yaml.org,2002:bool": lambda loader, node: node.value.lower() == "true",
+    "tag:yaml.org,2002:int": lambda loader, node: int(node.value),
+    "tag:yaml.org,2002:float": _Yaml.number,
+    "tag:yaml.org,2002:str": lambda loader, node: node.value,
+    "tag:yaml.org,2002:seq": _Yaml.sequence,
+    "tag:yaml.org,2002:map": _Yaml.mapping,
 }
 
 
 def _yaml(body: bytes, depth_limit: int) -> Any:
     try:
-        depth = deepest = 0
+        depth = 0
         for event in yaml.parse(body, Loader=yaml.CSafeLoader):
             if isinstance(event, yaml.AliasEvent):
                 raise Malformed("aliases (*name) are not allowed", hint="write the value out")
+            if getattr(event, "tag", None) is not None:
+                raise Malformed(f"tags ({event.tag[:40]}) are not allowed", hint="write the value plainly")
             if isinstance(event, yaml.CollectionStartEvent):
                 depth += 1
-                deepest = max(deepest, depth)
-                _check_depth(deepest, depth_limit)
+                _check_depth(depth, depth_limit)
             if isinstance(event, yaml.CollectionEndEvent):
                 depth -= 1
-        loader = _Yaml(body)
-        return loader.get_single_data()
+        return _Yaml(body).get_single_data()
     except yaml.YAMLError as error:
         raise Malformed(f"the body is not YAML: {' '.join(str(error).split())}") from None
-    except (UnicodeDecodeError, ValueError) as error:
+    except ValueError as error:  # not UTF-8, or thousands of digits
         raise Malformed(f"the body is not YAML: {error}") from None

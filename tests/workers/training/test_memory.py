@@ -1,0 +1,35 @@
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+
+from app.spec.training import OPTIMIZER_CLASSES, OPTIMIZERS
+from workers.training.memory import STATES, states_of
+from workers.training.optimizers import build_optimizer
+
+CASES: list[tuple[str, dict[str, Any]]] = [
+    *((kind, {}) for kind in OPTIMIZERS),
+    ("SGD", {"momentum": 0.9}),
+    ("Adam", {"amsgrad": True}),
+    ("AdamW", {"amsgrad": True}),
+    ("RMSprop", {"momentum": 0.9, "centered": True}),
+]
+
+
+def test_every_optimizer_has_a_row() -> None:
+    assert STATES.keys() == OPTIMIZERS.keys()
+
+
+@pytest.mark.parametrize(("kind", "settings"), CASES)
+def test_states_are_those_that_torch_keeps(kind: str, settings: dict[str, Any]) -> None:
+    parameter = nn.Parameter(torch.ones(16, 16))
+    spec = OPTIMIZER_CLASSES[kind].model_validate({"kind": kind, **settings})
+    optimizer = build_optimizer(spec, [parameter], torch.device("cpu"))
+    parameter.square().sum().backward()
+    optimizer.step()
+    kept = [value for value in optimizer.state[parameter].values() if isinstance(value, torch.Tensor)]
+    elements = sum(value.numel() for value in kept if value.ndim)
+    assert elements <= states_of(spec) * parameter.numel()
+    if kind != "Adafactor":
+        assert elements == states_of(spec) * parameter.numel()

@@ -1,0 +1,201 @@
+"""The inspector: builds a job's network on the meta device and tells shapes, costs and every problem.
+
+`serve` is the main function of a child process with limits, since specs and uploads are a stranger's.
+"""
+
+import gc
+import json
+import os
+import resource
+import signal
+import warnings
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from multiprocessing.connection import Connection
+from pathlib import Path
+from re import match
+from typing import Any
+
+import torch
+
+from app.errors import InvalidInput, Problem
+from app.spec.data import DataSchema
+from app.spec.job import Job, check_job, parse_job
+from workers.data.uploads import LIMIT, describe
+from workers.network.infer import Draft, draft
+from workers.network.report import graph
+from workers.training.agreement import disagreements
+from workers.training.memory import Memory, estimate
+
+SERVED = 1000  # requests after which the process is worn out
+EXAMPLE = {
+    "model": {"layers": [{"kind": "Conv2d", "out_channels": 2, "kernel_size": 3}, {"kind": "ReLU"},
+                         {"kind": "Flatten"}, {"kind": "Linear", "out_features": 10}]},
+    "data": {"kind": "builtin", "name": "digits"},
+    "objective": {"loss": {"kind": "CrossEntropyLoss"}},
+}  # fmt: skip
+EXAMPLE_SCHEMA = {
+    "columns": [{"name": "image", "shape": [1, 8, 8], "dtype": "float32"},
+                {"name": "label", "shape": [], "dtype": "int64", "classes": 10}],
+    "rows": {"train": 2}, "inputs": ["image"], "target": "label",
+}  # fmt: skip
+
+Request = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a network may have, and what training it may take."""
+
+    max_nodes: int
+    max_parameters: int
+    memory_limit: int  # bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Inspection:
+    """What an inspection found: the report, or problems and the report as far as it goes."""
+
+    report: Mapping[str, Any] = field(default_factory=dict)
+    problems: tuple[Problem, ...] = ()
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the JSON form."""
+        return {"report": self.report, "problems": [problem.as_dict() for problem in self.problems]}
+
+
+def inspect(document: Any, schema: DataSchema, limits: Limits) -> Inspection:
+    """Look at a job as the user wrote it; pointers of problems lead into that document.
+
+    Problems of form hide all others. Otherwise every problem is found: of names and wiring, of each node whose inputs
+    are settled, of the loss, and of size.
+    """
+    if (count := _written(document)) > limits.max_nodes:
+        return Inspection({}, (_too_many_nodes(count, limits),))
+    try:
+        job = parse_job(document)
+    except InvalidInput as error:
+        return Inspection({}, error.problems)
+    problems = check_job(job, schema, limits.max_nodes)
+    if any(not _draftable(problem, job) for problem in problems):
+        return Inspection({}, tuple(problems))
+    wrong = {found[1] for problem in problems if (found := match(r"/model(/(?:layers|nodes)/\d+)", problem.pointer))}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # torch's advice on unusual settings is no problem
+        drafted = draft(job.model, schema, job.data.inputs or schema.inputs, wrong)
+    problems += [Problem("/model" + found.pointer, found.code, found.detail, found.hint) for found in drafted.problems]
+    problems += disagreements(job, schema, drafted)
+    memory = estimate(job, drafted, schema.rows.get("train", 0))
+    problems += _excesses(drafted, memory, limits)
+    report = {**graph(drafted, "/model"), "memory": memory.as_dict()}
+    return Inspection(report, tuple(problems))
+
+
+def _written(document: Any) -> int:
+    """Return how many nodes a document has, before anything is parsed."""
+    model = document.get("model") if isinstance(document, dict) else None
+    parts = [model.get("layers"), model.get("nodes")] if isinstance(model, dict) else []
+    return max((len(part) for part in parts if isinstance(part, list)), default=0)
+
+
+def _too_many_nodes(count: int, limits: Limits) -> Problem:
+    detail = f"the network has {count:,} nodes, at most {limits.max_nodes:,} are allowed"
+    return Problem("/model", "too_many_nodes", detail, "make the network smaller")
+
+
+def _draftable(problem: Problem, job: Job) -> bool:
+    """Say whether the rest of the network has a meaning in spite of the problem."""
+    doubled = problem.code == "duplicate_id" and job.model.nodes is not None
+    return not (doubled or problem.code in ("network_form", "too_many_nodes"))
+
+
+def _excesses(drafted: Draft, memory: Memory, limits: Limits) -> list[Problem]:
+    problems = []
+    largest = max(drafted.traces, key=lambda trace: trace.parameters, default=None)
+    count = sum(trace.parameters for trace in drafted.traces)
+    if largest is not None and count > limits.max_parameters:
+        detail = f"the network has {count:,} parameters, at most {limits.max_parameters:,} are allowed"
+        hint = f"make {largest.node.id} smaller, which has {largest.parameters:,} of them"
+        problems.append(Problem("/model" + largest.node.pointer, "too_many_parameters", detail, hint))
+    if memory.total > limits.memory_limit:
+        detail = f"training would take about {_size(memory.total)}, at most {_size(limits.memory_limit)} are allowed"
+        each = max(1, memory.activations // memory.batch_size)
+        fitting = (limits.memory_limit - memory.total + memory.activations) // each
+        hint = f"a batch_size of {fitting} would fit" if fitting > 0 else "make the network smaller"
+        place = "/training/batch_size" if fitting > 0 else "/model"
+        problems.append(Problem(place, "too_much_memory", detail, hint))
+    return problems
+
+
+def _size(count: int) -> str:
+    return f"{count / (1 << 30):,.1f} GiB" if count >= 1 << 30 else f"{count / (1 << 20):,.1f} MiB"
+
+
+def serve(pipe: Connection, memory: int) -> None:
+    """Answer requests in JSON, one after the other; first say that it is ready.
+
+    It ends when the pipe closes, and when it is worn out: after many requests, or grown by one. The process may take
+    `memory` bytes more than it has now.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the API, which then closes the pipe
+    torch.set_num_threads(1)
+    inspect(EXAMPLE, DataSchema.model_validate(EXAMPLE_SCHEMA), Limits(100, 10**6, 1 << 30))  # torch is lazy
+    gc.freeze()  # a collection need not walk all of torch
+    start = _pages(RESIDENT)
+    _limit(memory)
+    pipe.send_bytes(b"{}")
+    for _ in range(SERVED):
+        try:
+            body = pipe.recv_bytes()
+        except (EOFError, OSError):
+            return
+        pipe.send_bytes(_answer(body))
+        if _pages(RESIDENT) - start > memory // 2:
+            return
+
+
+def _answer(body: bytes) -> bytes:
+    try:
+        request = json.loads(body)
+        answer = ANSWERS[request["ask"]](request)
+        return json.dumps(answer).encode()
+    except MemoryError:
+        failure = "memory"
+    except Exception as error:  # whatever a stranger's document brings about is an answer, not the end
+        failure = f"{type(error).__name__}: {error}"[:500]
+    return json.dumps({"failure": failure}).encode()
+
+
+def _inspected(request: Request) -> dict[str, Any]:
+    schema = DataSchema.model_validate(request["schema"])
+    return inspect(request["job"], schema, Limits(**request["limits"])).as_dict()
+
+
+def _described(request: Request) -> dict[str, Any]:
+    limit = min(LIMIT, request["limit"])
+    found = describe(Path(request["path"]), request["format"], request["target"], limit)
+    schema = found.schema.model_dump(mode="json") if found.schema is not None else None
+    problems = [problem.as_dict() for problem in found.problems]
+    return {"schema": schema, "preview": found.preview, "problems": problems}
+
+
+ANSWERS: Mapping[str, Callable[[Request], dict[str, Any]]] = {"inspect": _inspected, "describe": _described}
+
+RESIDENT, DATA = 1, 5  # places in Linux's /proc/self/statm
+
+
+def _pages(place: int) -> int:
+    """Return bytes of this process; nothing where the system does not tell."""
+    try:
+        return int(Path("/proc/self/statm").read_text().split()[place]) * os.sysconf("SC_PAGESIZE")
+    except OSError:
+        return 0
+
+
+def _limit(memory: int) -> None:
+    """Bound private memory, and not addresses, of which torch and mapped files take far more than they use."""
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    if used := _pages(DATA):
+        hard = resource.getrlimit(resource.RLIMIT_DATA)[1]
+        wanted = used + memory if hard == resource.RLIM_INFINITY else min(used + memory, hard)
+        resource.setrlimit(resource.RLIMIT_DATA, (wanted, wanted))

@@ -1,0 +1,68 @@
+"""What the inspector tells about a network: its nodes and edges, in JSON."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from torch import Tensor
+
+from workers.network.counts import flops
+from workers.network.infer import Draft, Trace
+from workers.network.sizes import BATCH
+
+
+def graph(draft: Draft, prefix: str) -> dict[str, Any]:
+    """Return inputs, nodes, edges, outputs and totals, as far as they are settled.
+
+    `prefix` is the network's own pointer. Floating point operations are those of one example, forward.
+    """
+    sources = draft.blueprint.outputs
+    nodes = [_node(trace, prefix) for trace in draft.traces]
+    parameters, buffers, work = (sum(node[part] for node in nodes) for part in ("parameters", "buffers", "flops"))
+    return {
+        "inputs": {name: _value(draft.values[name]) for name in draft.blueprint.inputs if name in draft.values},
+        "nodes": nodes,
+        "edges": [[source, trace.node.id] for trace in draft.traces for source in trace.node.inputs],
+        "outputs": {
+            name: {"node": source, **_value(draft.values[source])}
+            for name, source in sources.items()
+            if source in draft.values
+        },
+        "totals": {"parameters": parameters, "trainable": parameters, "buffers": buffers, "flops": work},
+    }
+
+
+def _work(trace: Trace) -> int:
+    """Return the floating point operations of a node for one example; for all of them, where it sees no examples."""
+    inputs = [value.shape for value in trace.inputs]
+    count = flops(trace.node.kind, trace.node.parameters, inputs, trace.output.shape)
+    return count // BATCH if any(BATCH in shape for shape in (*inputs, trace.output.shape)) else count
+
+
+def scaled(shape: Sequence[int], batch_size: int) -> list[int]:
+    """Return a shape with a real number of examples; a dimension may hold several rows of each."""
+    return [size // BATCH * batch_size if size % BATCH == 0 else size for size in shape]
+
+
+def _node(trace: Trace, prefix: str) -> dict[str, Any]:
+    node = trace.node
+    return {
+        "id": node.id,
+        "kind": node.kind,
+        "pointer": prefix + node.pointer,
+        "inputs": list(node.inputs),
+        "output": _value(trace.output),
+        "parameters": trace.parameters,
+        "buffers": trace.buffers,
+        "flops": _work(trace),
+    }
+
+
+def _value(value: Tensor) -> dict[str, Any]:
+    return {"shape": [_size(size) for size in value.shape], "dtype": str(value.dtype).removeprefix("torch.")}
+
+
+def _size(size: int) -> int | str:
+    """Return "N" for the examples, "4*N" where a dimension holds four rows of each, else the number."""
+    if size == 0 or size % BATCH:
+        return size
+    return "N" if size == BATCH else f"{size // BATCH}*N"

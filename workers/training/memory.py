@@ -1,0 +1,104 @@
+"""How much memory training takes, estimated before anything is built."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from math import prod
+
+from app.spec.job import Job
+from app.spec.training import BaseOptimizer
+from workers.network.infer import Draft, Trace
+from workers.network.report import scaled
+from workers.network.sizes import Parameters
+
+WEIGHT = 4  # bytes of a float32
+
+# Optimiser → tensors like each parameter that it always keeps, and settings that add one more.
+STATES: Mapping[str, tuple[int, tuple[str, ...]]] = {
+    "SGD": (0, ("momentum",)),
+    "Adam": (2, ("amsgrad",)),
+    "AdamW": (2, ("amsgrad",)),
+    "NAdam": (2, ()),
+    "RAdam": (2, ()),
+    "Adamax": (2, ()),
+    "Adagrad": (1, ()),
+    "Adadelta": (2, ()),
+    "RMSprop": (1, ("momentum", "centered")),
+    "Rprop": (2, ()),
+    "ASGD": (1, ()),
+    "Adafactor": (1, ()),  # at most: of a matrix it keeps a row and a column
+}
+
+# Kinds whose output is a view of their input, and takes no memory of its own.
+VIEWS = frozenset({
+    "Identity", "Flatten", "Unflatten", "flatten", "reshape", "permute", "transpose", "squeeze", "unsqueeze", "select",
+    "narrow", "stop_gradient",
+})  # fmt: skip
+
+# Recurrent kind → values kept for backward at each step and layer, in hidden states.
+STEPS = {"RNN": 2, "GRU": 6, "LSTM": 7}
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """Bytes by purpose, for one batch."""
+
+    batch_size: int
+    weights: int
+    gradients: int
+    optimizer: int
+    activations: int  # what forward keeps for backward
+
+    @property
+    def total(self) -> int:
+        """All of it."""
+        return self.weights + self.gradients + self.optimizer + self.activations
+
+    def as_dict(self) -> dict[str, int]:
+        """Return the JSON form."""
+        return asdict(self) | {"total": self.total}
+
+
+def estimate(job: Job, draft: Draft, rows: int) -> Memory:
+    """Return the memory of a training step; a batch is no larger than the `rows` there are."""
+    batch_size = min(job.training.batch_size, rows) if rows > 0 else job.training.batch_size
+    weights = WEIGHT * sum(trace.parameters for trace in draft.traces)
+    buffers = WEIGHT * sum(trace.buffers for trace in draft.traces)
+    inputs = [draft.values[name] for name in draft.blueprint.inputs if name in draft.values]
+    activations = sum(value.element_size() * prod(scaled(value.shape, batch_size)) for value in inputs)
+    activations += sum(kept(trace, batch_size) for trace in draft.traces)
+    states = states_of(job.training.optimizer)
+    return Memory(batch_size, weights + buffers, weights, states * weights, activations)
+
+
+def states_of(spec: BaseOptimizer) -> int:
+    """Return how many tensors like each parameter an optimiser keeps."""
+    always, settings = STATES[spec.kind]
+    return always + sum(bool(getattr(spec, name)) for name in settings)
+
+
+def kept(trace: Trace, batch_size: int) -> int:
+    """Return the bytes that a node keeps until backward: its output, and what only it sees."""
+    kind, parameters = trace.node.kind, trace.node.parameters
+    if kind in VIEWS or not trace.inputs:
+        return 0
+    values = prod(scaled(trace.output.shape, batch_size))
+    if kind in STEPS:
+        values += batch_size * trace.inputs[0].shape[1] * _recurrent(kind, parameters)
+    if kind in ("MultiheadAttention", "TransformerEncoderLayer"):
+        values += batch_size * _attention(parameters, trace.inputs[0].shape[1], trace.inputs[-1].shape[1])
+    return values * trace.output.element_size()
+
+
+def _recurrent(kind: str, parameters: Parameters) -> int:
+    directions = 1 + parameters["bidirectional"]
+    width: int = STEPS[kind] * parameters["hidden_size"] * directions * parameters["num_layers"]
+    return width
+
+
+def _attention(parameters: Parameters, queries: int, keys: int) -> int:
+    """Queries, keys and values; a score for each pair and head; the inner layers of an encoder."""
+    heads = parameters.get("num_heads") or parameters["nhead"]
+    width = parameters.get("embed_dim") or parameters["d_model"]
+    inner = 2 * parameters.get("dim_feedforward", 0) + (4 * width if "dim_feedforward" in parameters else 0)
+    values: int = queries * (width + inner) + 2 * keys * width + heads * queries * keys
+    return values
