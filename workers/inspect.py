@@ -20,7 +20,7 @@ import torch
 
 from app.errors import InvalidInput, Problem
 from app.spec.data import DataSchema
-from app.spec.job import Job, check_job, parse_job
+from app.spec.job import Job, check_job, known_schema, parse_job
 from workers.data.uploads import LIMIT, describe
 from workers.network.infer import Draft, draft
 from workers.network.report import graph
@@ -64,8 +64,10 @@ class Inspection:
         return {"report": self.report, "problems": [problem.as_dict() for problem in self.problems]}
 
 
-def inspect(document: Any, schema: DataSchema, limits: Limits) -> Inspection:
+def inspect(document: Any, registered: DataSchema | None, limits: Limits) -> Inspection:
     """Look at a job as the user wrote it; pointers of problems lead into that document.
+
+    `registered` is the schema of the data set that the job names by its id.
 
     Problems of form hide all others. Otherwise every problem is found: of names and wiring, of each node whose inputs
     are settled, of the loss, and of size.
@@ -76,6 +78,9 @@ def inspect(document: Any, schema: DataSchema, limits: Limits) -> Inspection:
         job = parse_job(document)
     except InvalidInput as error:
         return Inspection({}, error.problems)
+    schema = registered or known_schema(job)
+    if schema is None:
+        return Inspection({}, (Problem("/data/id", "unknown_dataset", "the data set is not known", "register it"),))
     problems = check_job(job, schema, limits.max_nodes)
     if any(not _draftable(problem, job) for problem in problems):
         return Inspection({}, tuple(problems))
@@ -167,8 +172,8 @@ def _answer(body: bytes) -> bytes:
 
 
 def _inspected(request: Request) -> dict[str, Any]:
-    schema = DataSchema.model_validate(request["schema"])
-    return inspect(request["job"], schema, Limits(**request["limits"])).as_dict()
+    registered = DataSchema.model_validate(request["schema"]) if request["schema"] is not None else None
+    return inspect(request["job"], registered, Limits(**request["limits"])).as_dict()
 
 
 def _described(request: Request) -> dict[str, Any]:

@@ -8,6 +8,8 @@ from typing import Any
 import orjson
 from starlette.responses import Response
 
+from app.idempotency import Answer
+
 WORDS: Mapping[bool, str] = {True: "Infinity", False: "-Infinity"}
 
 
@@ -19,6 +21,12 @@ class Json(Response):
     def render(self, content: Any) -> bytes:
         """Return the document as bytes."""
         return orjson.dumps(content, option=orjson.OPT_SERIALIZE_NUMPY)
+
+
+def created(answer: Answer, place: str) -> Response:
+    """Return what was made, and where it is; whether it was made by an earlier request is told too."""
+    headers = {"Location": place} | ({"Idempotency-Replayed": "true"} if answer.replayed else {})
+    return Json(answer.body, answer.status, headers=headers)
 
 
 def number(value: float) -> float | str:

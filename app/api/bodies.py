@@ -1,5 +1,6 @@
 """Bodies of requests, with a limit, and as what a route expects."""
 
+import re
 from dataclasses import dataclass
 from typing import Annotated, Any, TypeVar
 
@@ -10,6 +11,8 @@ from app.api.services import Part
 from app.api.strict import parse
 from app.errors import InvalidInput, TooLarge
 from app.spec.problems import from_validation
+
+_LENGTH = re.compile(r"[0-9]{1,18}")
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -35,12 +38,18 @@ class Body:
             raise InvalidInput(from_validation(error, document)) from None
 
 
+def told_length(request: Request) -> int:
+    """Return the length that the request tells of its body; 0 where it tells none."""
+    told = request.headers.get("content-length", "")
+    return int(told) if _LENGTH.fullmatch(told) else 0
+
+
 async def _body(request: Request, services: Part) -> Body:
     """Read the body; raises `TooLarge`, before it has arrived where its length is told."""
     settings = services.settings
     limit = settings.body_limit
-    told = request.headers.get("content-length", "")
-    if told.isdigit() and int(told) > limit:
+    told = told_length(request)
+    if told > limit:
         raise TooLarge(f"the body has {told} bytes, at most {limit} are allowed")
     content = bytearray()
     async for piece in request.stream():

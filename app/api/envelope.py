@@ -3,12 +3,14 @@
 import re
 import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import structlog
 from prometheus_client import CollectorRegistry, Histogram
 from starlette.datastructures import MutableHeaders
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.logs import bind
@@ -21,15 +23,22 @@ CAREFUL: Mapping[str, str] = {
 }
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _QUIET = frozenset({"/livez", "/readyz", "/metrics"})
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+_BROKEN_OFF = 499  # as nginx counts them; nobody is there to read an answer
 
 _log = structlog.get_logger(__name__)
 
 
 class Envelope:
-    """ASGI middleware; measures into `registry` by method, route and status."""
+    """ASGI middleware; measures into `registry` by method, route and status.
 
-    def __init__(self, app: ASGIApp, registry: CollectorRegistry) -> None:
-        self._app = app
+    `bug` answers an exception that nothing else has answered: here, so that this answer has its id too.
+    """
+
+    def __init__(
+        self, app: ASGIApp, registry: CollectorRegistry, bug: Callable[[Request, Exception], Response]
+    ) -> None:
+        self._app, self._bug = app, bug
         self._seconds = Histogram(
             "graftwerk_http_seconds", "Time to the end of an answer.", ["method", "route", "status"], registry=registry
         )
@@ -40,7 +49,7 @@ class Envelope:
             await self._app(scope, receive, send)
             return
         request_id = scope["request_id"] = _request_id(scope)
-        began, status = time.perf_counter(), 500
+        began, status = time.perf_counter(), 0
 
         async def sent(message: Message) -> None:
             nonlocal status
@@ -52,14 +61,22 @@ class Envelope:
         with bind(request_id=request_id):
             try:
                 await self._app(scope, receive, sent)
+            except ClientDisconnect:
+                status = status or _BROKEN_OFF
+            except Exception as error:
+                response = self._bug(Request(scope), error)
+                if status:  # half of an answer is out: only a broken connection tells that the rest is missing
+                    raise
+                await response(scope, receive, sent)
             finally:
-                seconds = time.perf_counter() - began
-                route = scope.get("route")
-                path = getattr(route, "path", "unknown")
-                self._seconds.labels(scope["method"], path, status).observe(seconds)
-                if scope["path"] not in _QUIET:
-                    told = {"method": scope["method"], "path": scope["path"], "status": status}
-                    _log.info("request", **told, ms=round(1000 * seconds, 1))
+                self._count(scope, status, time.perf_counter() - began)
+
+    def _count(self, scope: Scope, status: int, seconds: float) -> None:
+        method = scope["method"] if scope["method"] in _METHODS else "other"  # labels are kept for ever
+        self._seconds.labels(method, getattr(scope.get("route"), "path", "unknown"), status).observe(seconds)
+        if scope["path"] not in _QUIET:
+            told = {"method": scope["method"], "path": scope["path"], "status": status}
+            _log.info("request", **told, ms=round(1000 * seconds, 1))
 
 
 def _request_id(scope: Scope) -> str:

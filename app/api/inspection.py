@@ -82,13 +82,14 @@ class Inspector:
             for place in places:
                 place.filled(_main, self._memory)
 
-    def inspect(self, document: Mapping[str, Any], schema: DataSchema) -> dict[str, Any]:
-        """Return the report on a job as the user wrote it.
+    def inspect(self, document: Any, schema: DataSchema | None = None) -> dict[str, Any]:
+        """Return the report on a job as the user wrote it; `schema` is that of a registered data set it names.
 
         Raises `Uninspectable` with every problem, also where the inspection takes more time or memory than allowed;
         `Overloaded` when no child is free in time; `Unavailable`.
         """
-        request = {"ask": "inspect", "job": document, "schema": schema.model_dump(mode="json"), "limits": self._limits}
+        registered = schema.model_dump(mode="json") if schema is not None else None
+        request = {"ask": "inspect", "job": document, "schema": registered, "limits": self._limits}
         body = json.dumps(request).encode()
         try:
             place = self._places.get(timeout=self._seconds)

@@ -31,9 +31,11 @@ def create_app(settings: Settings, opening: Callable[[Settings], AbstractContext
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         with opening(settings) as services:
             app.state.services = services
-            registry.register(_Jobs(services))
+            jobs_by_status = _Jobs(services)
+            registry.register(jobs_by_status)
             await run_in_threadpool(services.inspector.warm_up)
             yield
+            registry.unregister(jobs_by_status)
 
     app = FastAPI(
         title="Graftwerk",
@@ -45,13 +47,14 @@ def create_app(settings: Settings, opening: Callable[[Settings], AbstractContext
         docs_url=None,
         redoc_url=None,
         openapi_url=None,
+        redirect_slashes=False,  # a redirect would lead wherever the Host header says
     )
     app.state.registry = registry
     app.openapi = lambda: openapi.describe(app)  # type: ignore[method-assign]
     for router in ROUTERS:
         app.include_router(router)
     problems.install(app)
-    app.add_middleware(Envelope, registry=registry)
+    app.add_middleware(Envelope, registry=registry, bug=problems.bug)
     return app
 
 

@@ -1,6 +1,6 @@
 """The description of the API: what routes declare, and the whole document."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from fastapi import FastAPI
@@ -12,7 +12,8 @@ from app.spec.data import NewDataset
 from app.spec.job import Job
 
 REF = "#/components/schemas/{model}"
-ALWAYS = (400, 401, 403, 429, 500, 503)
+OPEN = (400, 500, 503)  # what every route may answer, those without a key too
+ALWAYS = (*OPEN, 401, 403, 429)
 
 WHY: Mapping[int, str] = {
     304: "Nothing has changed since the version in If-None-Match.",
@@ -32,15 +33,19 @@ WHY: Mapping[int, str] = {
 
 
 def answers(
-    status: int, model: type[BaseModel] | None, *others: int, media: str = ""
+    status: int,
+    model: type[BaseModel] | None,
+    *others: int,
+    media: Sequence[str] = (),
+    always: Sequence[int] = ALWAYS,
 ) -> dict[int | str, dict[str, Any]]:
-    """Return what a route answers: its document (or `media` of another type), and its problems."""
+    """Return what a route answers: its document, or bytes of other media types, and its problems."""
     found: dict[int | str, dict[str, Any]] = {status: {"description": "As asked."}}
     if model is not None:
         found[status]["model"] = model
     if media:
-        found[status]["content"] = {media: {"schema": {"type": "string", "format": "binary"}}}
-    for other in sorted({*others, *ALWAYS}):
+        found[status]["content"] = {name: {"schema": {"type": "string", "format": "binary"}} for name in media}
+    for other in sorted({*others, *always}):
         found[other] = {"description": WHY[other]}
         if other >= 400:
             found[other]["content"] = {"application/problem+json": {"schema": {"$ref": REF.format(model="Problem")}}}
@@ -76,8 +81,23 @@ def describe(app: FastAPI) -> dict[str, Any]:
             title=app.title, version=app.version, description=app.description, routes=app.routes, tags=app.openapi_tags
         )
         document["components"]["schemas"] |= _models()
+        _correct(document)
         app.openapi_schema = document
     return app.openapi_schema
+
+
+def _correct(document: dict[str, Any]) -> None:
+    """Take out what the framework adds and this API never answers: its own errors, and JSON of no form."""
+    for name in ("HTTPValidationError", "ValidationError"):
+        document["components"]["schemas"].pop(name, None)
+    for operation in (operation for methods in document["paths"].values() for operation in methods.values()):
+        responses = operation["responses"]
+        for status, response in list(responses.items()):
+            schema = response.get("content", {}).get("application/json", {}).get("schema")
+            if schema == {}:
+                del response["content"]["application/json"]
+            if schema == {"$ref": REF.format(model="HTTPValidationError")}:
+                del responses[status]
 
 
 def _models() -> dict[str, Any]:

@@ -1,6 +1,8 @@
 """Parameters that several routes share."""
 
+from collections.abc import Mapping
 from typing import Annotated
+from urllib.parse import urlencode
 
 from fastapi import Depends, Header, Path, Query, Request
 
@@ -8,11 +10,14 @@ from app.errors import Malformed, UnknownParameter
 from app.spec.problems import nearest
 
 Limit = Annotated[int, Query(ge=1, le=1000, description="Most items of the answer.")]
-JobId = Annotated[str, Path(pattern=r"^job_[0-9a-f]{32}$", description="A job's id.")]
+JOB_ID, DATASET_ID = r"^job_[0-9a-f]{32}$", r"^ds_[0-9a-f]{32}$"
+JobId = Annotated[str, Path(pattern=JOB_ID, description="A job's id.")]
 CheckpointId = Annotated[str, Path(pattern=r"^ckpt_[0-9a-f]{32}$", description="A checkpoint's id.")]
-DatasetId = Annotated[str, Path(pattern=r"^ds_[0-9a-f]{32}$", description="A data set's id.")]
+DatasetId = Annotated[str, Path(pattern=DATASET_ID, description="A data set's id.")]
 KeyId = Annotated[str, Path(pattern=r"^key_[0-9a-f]{32}$", description="A key's id.")]
 IfNoneMatch = Annotated[str | None, Header(description="ETags that need no answer: 304 then.")]
+LARGEST = 2**63 - 1  # number that a database takes
+MOST_LABELS = 32
 LABEL = "metadata["  # metadata[key]=value, a filter with a name of the user's own
 
 
@@ -20,12 +25,33 @@ def no_unknown_parameters(request: Request) -> None:
     """Refuse query parameters that the route does not declare: a filter with a typo must not select everything."""
     if not request.query_params:
         return
+    if any("\0" in text for pair in request.query_params.multi_items() for text in pair):
+        raise Malformed("a parameter holds NUL, which no database stores")
     described = request.app.openapi()["paths"][request.scope["route"].path][request.method.lower()]
     known = [item["name"] for item in described.get("parameters", ()) if item["in"] == "query"]
     for name in request.query_params:
         if name not in known and not (f"{LABEL}key]" in known and name.startswith(LABEL) and name.endswith("]")):
             hint = nearest(name, known) or ("one of: " + ", ".join(known) if known else "this route has none")
             raise UnknownParameter(f'there is no parameter "{name}" here', hint=hint)
+
+
+def labels(request: Request) -> Mapping[str, str]:
+    """Return the filters `metadata[key]=value`. Raises `Malformed` for a key that a database could not look for."""
+    pairs = request.query_params.multi_items()
+    found = {name[len(LABEL) : -1]: value for name, value in pairs if name.startswith(LABEL)}
+    if len(found) > MOST_LABELS:
+        raise Malformed(f"at most {MOST_LABELS} keys of metadata can be asked for")
+    if any(sign in key for key in found for sign in '"\\'):
+        raise Malformed("keys of metadata with quotes or backslashes cannot be asked for")
+    return found
+
+
+def following(request: Request, more: bool, after: str | int) -> dict[str, str]:
+    """Return the header that leads to the next page of a list, if there is one."""
+    if not more:
+        return {}
+    kept = [pair for pair in request.query_params.multi_items() if pair[0] != "after"]
+    return {"Link": f'<{request.scope["path"]}?{urlencode([*kept, ("after", after)])}>; rel="next"'}
 
 
 def _idempotency_key(

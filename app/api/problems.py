@@ -8,8 +8,10 @@ from typing import Any
 import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
+from sqlalchemy.exc import TimeoutError as NoConnection
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
+from starlette.routing import compile_path
 
 from app import errors
 from app.api.answers import Json
@@ -68,11 +70,11 @@ def answer(body: Mapping[str, Any], headers: Mapping[str, str] | None = None) ->
 
 
 def install(app: FastAPI) -> None:
-    """Let every error be answered with a problem, those of the framework too."""
+    """Let every error be answered with a problem, those of the framework too; what is left is for `bug`."""
     app.exception_handler(GraftwerkError)(_domain)
     app.exception_handler(RequestValidationError)(_validation)
     app.exception_handler(HTTPException)(_framework)
-    app.exception_handler(Exception)(_bug)
+    app.exception_handler(NoConnection)(_crowded)
 
 
 def _domain(request: Request, error: GraftwerkError) -> Response:
@@ -104,7 +106,7 @@ def _validation(request: Request, error: RequestValidationError) -> Response:
     """A parameter of the path, the query or a header that the route declares otherwise."""
     found = error.errors()
     if any(item["loc"][0] == "path" for item in found):  # what cannot be an id is nobody's
-        return answer(document(request, 404, "not_found", f"there is no {request.url.path}"))
+        return answer(document(request, 404, "not_found", f"there is no {request.scope['path']}"))
     problems = [
         Problem(pointer(item["loc"][1:]), "invalid_parameter", f"{item['loc'][1]}: {item['msg']}") for item in found
     ]
@@ -115,10 +117,23 @@ def _framework(request: Request, error: HTTPException) -> Response:
     """What the router itself refuses: no such route, no such method."""
     code = {404: "no_such_route", 405: "method_not_allowed"}.get(error.status_code, "refused")
     detail = {404: "there is no such route", 405: f"{request.method} is not allowed here"}.get(error.status_code)
-    return answer(document(request, error.status_code, code, detail or str(error.detail)), error.headers)
+    headers = {"Allow": ", ".join(_allowed(request))} if error.status_code == 405 else error.headers
+    return answer(document(request, error.status_code, code, detail or str(error.detail)), headers)
 
 
-def _bug(request: Request, error: Exception) -> Response:
+def _allowed(request: Request) -> list[str]:
+    """Return the methods of every route at this path; the framework itself tells those of the first."""
+    paths = request.app.openapi()["paths"]
+    here = [methods for path, methods in paths.items() if compile_path(path)[0].match(request.scope["path"])]
+    return sorted({method.upper() for methods in here for method in methods})
+
+
+def _crowded(request: Request, error: NoConnection) -> Response:
+    """Every connection to the database is in use, and stayed so for a while."""
+    return _domain(request, errors.Overloaded("too many requests are using the database"))
+
+
+def bug(request: Request, error: Exception) -> Response:
     """A mistake of ours: the log has the trace, the answer has the id to find it by."""
     _log.error("bug", exc_info=error)
     return answer(document(request, 500, "internal", "something went wrong here; the log tells what"))

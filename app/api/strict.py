@@ -173,8 +173,8 @@ def _yaml(body: bytes, depth_limit: int) -> Any:
         for event in yaml.parse(body, Loader=yaml.CSafeLoader):
             if isinstance(event, yaml.AliasEvent):
                 raise Malformed("aliases (*name) are not allowed", hint="write the value out")
-            if getattr(event, "tag", None) is not None:
-                raise Malformed(f"tags ({event.tag[:40]}) are not allowed", hint="write the value plainly")
+            if tag := getattr(event, "tag", None):
+                raise Malformed(f"tags ({tag[:40]}) are not allowed", hint="write the value plainly")
             if isinstance(event, yaml.CollectionStartEvent):
                 depth += 1
                 _check_depth(depth, depth_limit)

@@ -3,7 +3,8 @@
 import hashlib
 import re
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -11,13 +12,14 @@ from typing import Annotated
 from fastapi import Depends, Header, Request
 
 from app import datasets
+from app.api.bodies import told_length
 from app.api.services import Part, Services
 from app.db.tables import DatasetRow
-from app.errors import InvalidInput, Malformed, Problem, TooLarge, WrongOffset
+from app.errors import InvalidInput, Malformed, NotFound, Problem, Refused, TooLarge, WrongOffset
 from app.ids import new_id
 from app.storage.removal import remove_files
 
-_RANGE = re.compile(r"bytes (?:(\d+)-(\d+)|\*)/(\d+)")
+_RANGE = re.compile(r"bytes (?:([0-9]{1,18})-([0-9]{1,18})|\*)/([0-9]{1,18})")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +43,7 @@ async def _piece(
     """Receive a body into a temporary file, which lives as long as the request."""
     limit = services.settings.upload_limit
     start, size, total = _told(content_range)
-    if max(total or 0, int(request.headers.get("content-length") or 0)) > limit:
+    if max(total or 0, told_length(request)) > limit:
         raise TooLarge(f"at most {limit} bytes are allowed")
     with tempfile.TemporaryDirectory(prefix="graftwerk-upload-") as folder:
         path, received = Path(folder) / "piece", 0
@@ -89,11 +91,8 @@ def receive(services: Services, owner: str, dataset_id: str, piece: Piece) -> Da
         key = f"datasets/{dataset_id}/parts/{new_id('part')}"
         stored = services.store.put_file(key, piece.path)
         part = {"path": key, "size": stored.size}
-        try:
+        with _forgotten_if_refused(services, key):
             row = services.db.run(datasets.extend, owner, dataset_id, piece.start, part)
-        except WrongOffset:
-            remove_files(services.store, [key])
-            raise
     if row.size < piece.total:
         return row
     whole = piece.path.with_name("whole")
@@ -117,9 +116,20 @@ def _finish(services: Services, row: DatasetRow, whole: Path) -> DatasetRow:
     key = f"datasets/{row.id}/{new_id('content')}"
     size = services.store.put_file(key, whole).size
     content = datasets.Content(found.schema, found.preview, key, size, digest)
-    accepted, superfluous = services.db.run(datasets.accept, row.owner, row.id, content)
+    with _forgotten_if_refused(services, key):
+        accepted, superfluous = services.db.run(datasets.accept, row.owner, row.id, content)
     remove_files(services.store, superfluous)
     return accepted
+
+
+@contextmanager
+def _forgotten_if_refused(services: Services, key: str) -> Iterator[None]:
+    """Remove a file that no row will name: another request was faster, or the data set is gone."""
+    try:
+        yield
+    except (NotFound, Refused):
+        remove_files(services.store, [key])
+        raise
 
 
 def _rejected(services: Services, row: DatasetRow, problems: list[Problem] | tuple[Problem, ...]) -> InvalidInput:

@@ -22,12 +22,13 @@ from app.spec.job import parse_job
 from app.storage.protocol import ArtifactStore
 
 router = APIRouter(prefix="/v1", tags=["checkpoints"])
+CONTENT = ("application/octet-stream",)
 MEDIA_TYPES = {"model.py": "text/x-python; charset=utf-8"}
 Range = Annotated[str | None, Header(alias="Range", description="bytes=FIRST-LAST: a part of the file, 206 then.")]
 IfRange = Annotated[str | None, Header(description="The ETag that the range is of; for another the whole is sent.")]
 Format = Literal["safetensors", "pth"]
-FILE = answers(200, None, 304, 404, 416, media="application/octet-stream")
-_ONE_RANGE = re.compile(r"bytes=(\d*)-(\d*)")
+FILE = answers(200, None, 304, 404, 416, media=CONTENT) | answers(206, None, media=CONTENT)
+_ONE_RANGE = re.compile(r"bytes=([0-9]{0,18})-([0-9]{0,18})", re.IGNORECASE)
 
 
 @router.get("/jobs/{job_id}/checkpoints", responses=answers(200, schemas.CheckpointPage, 404))
@@ -103,8 +104,9 @@ def _file(
     file = offered[name]
     headers = _headers(file)
     if matches(headers["ETag"], if_none_match):
-        return Response(status_code=304, headers={"ETag": headers["ETag"]})
-    asked = None if if_range not in (None, headers["ETag"]) else _range(range_, file["size"])
+        return Response(status_code=304, headers={name: headers[name] for name in ("ETag", "Cache-Control")})
+    partial = method == "GET" and if_range in (None, headers["ETag"])  # only GET knows ranges (RFC 9110)
+    asked = _range(range_, file["size"]) if partial else None
     start, stop = asked or (0, file["size"])
     if asked is not None:
         headers["Content-Range"] = f"bytes {start}-{stop - 1}/{file['size']}"

@@ -3,17 +3,17 @@
 import hashlib
 from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Query, Request
 from sqlalchemy.orm import Session
 from starlette.responses import Response
 
 from app import datasets, idempotency
 from app.api import schemas
-from app.api.answers import Json
+from app.api.answers import Json, created
 from app.api.auth import Reader, Writer
 from app.api.bodies import Sent
 from app.api.openapi import CONTENT_BODY, DATASET_BODY, answers
-from app.api.parameters import DatasetId, IdempotencyKey, Limit
+from app.api.parameters import DATASET_ID, DatasetId, IdempotencyKey, Limit, following
 from app.api.services import Part
 from app.api.uploads import Incoming, receive
 from app.idempotency import Answer
@@ -38,7 +38,7 @@ def create_dataset(who: Writer, services: Part, key: IdempotencyKey, body: Sent)
         return idempotency.once(session, who.owner, key, digest, effect)
 
     answer = services.db.run(unit)
-    return Json(answer.body, answer.status, headers={"Location": f"/v1/datasets/{answer.body['id']}"})
+    return created(answer, f"/v1/datasets/{answer.body['id']}")
 
 
 @router.put(
@@ -52,20 +52,22 @@ def put_content(dataset_id: DatasetId, who: Writer, services: Part, piece: Incom
     `Upload-Offset` says how much has arrived. The whole is read and described before the data set is ready.
     """
     row = receive(services, who.owner, dataset_id, piece)
-    status = 200 if row.status == datasets.Status.READY else 202
+    status = 200 if row.status == datasets.DatasetStatus.READY else 202
     return Json(schemas.Dataset.of(row).plain(), status, headers={"Upload-Offset": str(row.size)})
 
 
 @router.get("", responses=answers(200, schemas.DatasetPage))
 def list_datasets(
+    request: Request,
     who: Reader,
     services: Part,
     limit: Limit = 50,
-    after: Annotated[str | None, Query(description="The last id of the page before.", max_length=64)] = None,
+    after: Annotated[str | None, Query(description="The last id of the page before.", pattern=DATASET_ID)] = None,
 ) -> Response:
     """List data sets, newest first."""
     rows, more = services.db.read(datasets.page, who.owner, limit, after)
-    return Json(schemas.DatasetPage(items=[schemas.Dataset.of(row) for row in rows], has_more=more).plain())
+    page = schemas.DatasetPage(items=[schemas.Dataset.of(row) for row in rows], has_more=more)
+    return Json(page.plain(), headers=following(request, more, rows[-1].id if rows else ""))
 
 
 @router.get("/{dataset_id}", responses=answers(200, schemas.Dataset, 404))

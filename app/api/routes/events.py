@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 from typing import Annotated, Any
 
 import orjson
-from fastapi import APIRouter, Header, Query
+from fastapi import APIRouter, Header, Query, Request
 from fastapi.sse import EventSourceResponse, format_sse_event
 from sqlalchemy.orm import Session
 from starlette.concurrency import run_in_threadpool
@@ -15,7 +15,7 @@ from app.api import schemas
 from app.api.answers import Json, number
 from app.api.auth import Reader
 from app.api.openapi import answers
-from app.api.parameters import JobId, Limit
+from app.api.parameters import LARGEST, JobId, Limit, following
 from app.api.services import Part, Services
 from app.db.tables import EventRow
 from app.errors import DatabaseAway, NotFound, Overloaded
@@ -31,11 +31,12 @@ AWAY_SECONDS = 2.0
 
 @router.get("/{job_id}/events", responses=answers(200, schemas.EventPage, 404))
 def list_events(
+    request: Request,
     job_id: JobId,
     who: Reader,
     services: Part,
     limit: Limit = 100,
-    after: Annotated[int, Query(ge=0, description="Number of the last event that is known.")] = 0,
+    after: Annotated[int, Query(ge=0, le=LARGEST, description="Number of the last event that is known.")] = 0,
 ) -> Response:
     """List events, oldest first."""
 
@@ -44,15 +45,16 @@ def list_events(
         rows = events.after(session, job_id, after, limit + 1)
         return schemas.EventPage(items=[schemas.Event.of(row) for row in rows[:limit]], has_more=len(rows) > limit)
 
-    return Json(services.db.read(unit).plain())
+    page = services.db.read(unit)
+    return Json(page.plain(), headers=following(request, page.has_more, page.items[-1].id if page.items else 0))
 
 
-@router.get("/{job_id}/stream", responses=answers(200, None, 404, media="text/event-stream"))
+@router.get("/{job_id}/stream", responses=answers(200, None, 404, media=("text/event-stream",)))
 async def stream_events(
     job_id: JobId,
     who: Reader,
     services: Part,
-    last_event_id: Annotated[int, Header(ge=0, description="Go on after this event.")] = 0,
+    last_event_id: Annotated[int, Header(ge=0, le=LARGEST, description="Go on after this event.")] = 0,
 ) -> Response:
     """Tell what happens, as server-sent events: `id` is the event's number, `done` is the last.
 
@@ -91,12 +93,12 @@ async def _story(services: Services, owner: str, job_id: str, seq: int) -> Async
 
 def _news(session: Session, owner: str, job_id: str, seq: int) -> tuple[list[tuple[int, str, str]], str | None, int]:
     """Return (number, kind, data as JSON) of what follows `seq`, and the job's status (`None`: deleted) and version."""
+    try:
+        job = repository.find(session, owner, job_id)  # first: a status read later could be newer than the events
+    except NotFound:
+        return [], None, -1
     rows = events.after(session, job_id, seq, BATCH)
     told = [(row.seq, row.kind, orjson.dumps(_told(session, row)).decode()) for row in rows]
-    try:
-        job = repository.find(session, owner, job_id)
-    except NotFound:
-        return told, None, -1
     return told, job.status, job.version
 
 

@@ -10,7 +10,7 @@ from starlette.responses import Response
 
 from app.api import schemas
 from app.api.answers import Json
-from app.api.openapi import answers
+from app.api.openapi import OPEN, answers
 from app.api.services import Part
 from app.db import migrate
 from app.db.tables import IdempotencyRow
@@ -20,13 +20,13 @@ router = APIRouter(tags=["health"])
 VERSION = version("graftwerk")
 
 
-@router.get("/livez", responses={200: {"description": "The process answers."}})
+@router.get("/livez", responses=answers(200, schemas.Liveness, always=(400, 500)))
 async def livez() -> Response:
     """Answer as long as the process lives; touches nothing else."""
-    return Json({"alive": True})
+    return Json(schemas.Liveness().plain())
 
 
-@router.get("/readyz", responses=answers(200, schemas.Readiness))
+@router.get("/readyz", responses=answers(200, schemas.Readiness, always=OPEN))
 def readyz(services: Part) -> Response:
     """Say whether jobs can be accepted: the database takes writes and has this version's tables."""
     revision, head = migrate.current(services.db), migrate.head()
@@ -46,7 +46,7 @@ def _write(session: Session) -> None:
     session.delete(row)
 
 
-@router.get("/metrics", responses={200: {"description": "In Prometheus' text format."}})
+@router.get("/metrics", responses=answers(200, None, media=("text/plain",), always=OPEN))
 def prometheus(request: Request) -> Response:
     """Tell figures for Prometheus."""
     return Response(generate_latest(request.app.state.registry), media_type=CONTENT_TYPE_PLAIN_0_0_4)

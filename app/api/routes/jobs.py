@@ -1,7 +1,6 @@
 """Jobs: submit, validate, list, read, cancel, delete."""
 
 import hashlib
-from collections.abc import Mapping
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
@@ -11,19 +10,19 @@ from starlette.responses import Response
 
 from app import datasets, events, idempotency
 from app.api import schemas
-from app.api.answers import Json
+from app.api.answers import Json, created
 from app.api.auth import Principal, Reader, Writer
 from app.api.bodies import Body, Sent
 from app.api.openapi import JOB_BODY, LABELS, answers
-from app.api.parameters import LABEL, IdempotencyKey, IfNoneMatch, JobId, Limit, matches
+from app.api.parameters import JOB_ID, IdempotencyKey, IfNoneMatch, JobId, Limit, following, labels, matches
 from app.api.services import Part, Services
 from app.db.tables import JobRow
+from app.errors import InvalidInput, Problem
 from app.events import EventKind
 from app.jobs import repository, service
 from app.jobs.service import Submission
 from app.jobs.states import ENDED, Status
-from app.spec.data import NAMED
-from app.spec.job import parse_job
+from app.spec.job import known_schema, parse_job
 from app.storage.removal import remove_files
 
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
@@ -41,10 +40,7 @@ def create_job(who: Writer, services: Part, key: IdempotencyKey, body: Sent) -> 
         most = services.settings.max_queued
         answer = service.create(services.db, submission, _fresh, max_queued=most, idempotency_key=key, digest=digest)
         services.waker.wake(service.queue_of(submission.job))
-    headers = {"Location": f"/v1/jobs/{answer.body['id']}"} | (
-        {"Idempotency-Replayed": "true"} if answer.replayed else {}
-    )
-    return Json(answer.body, answer.status, headers=headers)
+    return created(answer, f"/v1/jobs/{answer.body['id']}")
 
 
 def _fresh(row: JobRow) -> dict[str, Any]:
@@ -64,13 +60,21 @@ def validate_job(who: Writer, services: Part, body: Sent) -> Response:
 def _checked(who: Principal, services: Services, body: Body) -> Submission:
     """Return what passes every check; raises `InvalidInput` with every problem found."""
     document = body.document()
-    job = parse_job(document)
-    if job.data.kind == "dataset":
-        schema = services.db.read(datasets.schema_of, who.owner, job.data.id)
-    else:
-        schema = NAMED[job.data.kind][job.data.name]
-    inspection = services.inspector.inspect(document, schema)
+    dataset = _dataset(document)
+    registered = services.db.read(datasets.schema_of, who.owner, dataset) if dataset is not None else None
+    inspection = services.inspector.inspect(document, registered)
+    job = parse_job(document)  # only now: finding what is wrong with it can take long, and the inspector has limits
+    schema = registered or known_schema(job)
+    if schema is None:
+        raise InvalidInput([Problem("/data/id", "unknown_dataset", "the data set is not known", "register it first")])
     return Submission(who.owner, job, document, schema, inspection)
+
+
+def _dataset(document: Any) -> str | None:
+    """Return the id of the registered data set that a document names, if it does, before anything is checked."""
+    data = document.get("data") if isinstance(document, dict) else None
+    named = data.get("id") if isinstance(data, dict) and data.get("kind") == "dataset" else None
+    return named if isinstance(named, str) else None
 
 
 @router.get("", openapi_extra=LABELS, responses=answers(200, schemas.JobPage, 400))
@@ -79,24 +83,14 @@ def list_jobs(
     who: Reader,
     services: Part,
     limit: Limit = 50,
-    after: Annotated[str | None, Query(description="The last id of the page before.", max_length=64)] = None,
+    after: Annotated[str | None, Query(description="The last id of the page before.", pattern=JOB_ID)] = None,
     status: Annotated[list[Status], Query(description="Only jobs with one of these.")] = [],  # noqa: B006
     name: Annotated[str | None, Query(description="Only jobs of this name.", max_length=200)] = None,
 ) -> Response:
     """List jobs, newest first."""
-    rows, more = services.db.read(repository.page, who.owner, limit, after, status, name, _labels(request))
+    rows, more = services.db.read(repository.page, who.owner, limit, after, status, name, labels(request))
     page = schemas.JobPage(items=[schemas.summary(row) for row in rows], has_more=more)
-    headers = {}
-    if more:
-        following = request.url.include_query_params(after=rows[-1].id)
-        headers["Link"] = f'<{following.path}?{following.query}>; rel="next"'
-    return Json(page.plain(), headers=headers)
-
-
-def _labels(request: Request) -> Mapping[str, str]:
-    """Return the filters `metadata[key]=value`."""
-    pairs = request.query_params.multi_items()
-    return {name[len(LABEL) : -1]: value for name, value in pairs if name.startswith(LABEL)}
+    return Json(page.plain(), headers=following(request, more, rows[-1].id if rows else ""))
 
 
 @router.get("/{job_id}", responses=answers(200, schemas.Job, 304, 404))

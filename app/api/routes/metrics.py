@@ -27,12 +27,12 @@ PIECE = 16 * metrics.CHUNK  # points read and written at a time
 COLUMNS = ("x", "step", "min", "max", "last")
 
 
-@router.get("/{job_id}/metrics", responses=answers(200, schemas.Curves, 404))
+@router.get("/{job_id}/metrics", responses=answers(200, schemas.Curves, 404, media=(CSV, LINES)))
 def read_metrics(
     job_id: JobId,
     who: Reader,
     services: Part,
-    names: Annotated[str | None, Query(description="Series, separated by commas; default: all.")] = None,
+    names: Annotated[str | None, Query(max_length=4000, description="Separated by commas; default: all.")] = None,
     x: Annotated[Literal["step", "epoch", "elapsed", "time"], Query(description="What from, to and x count.")] = "step",
     from_: Annotated[float | None, Query(alias="from", allow_inf_nan=False, description="Least x.")] = None,
     to: Annotated[float | None, Query(allow_inf_nan=False, description="Largest x.")] = None,

@@ -7,7 +7,7 @@ from pydantic import Field
 from app.api.answers import moment
 from app.api.schemas.base import Document
 from app.api.schemas.problems import ProblemDetail
-from app.datasets import Status as DatasetStatus
+from app.datasets import DatasetStatus
 from app.db.tables import DatasetRow
 from app.spec.data import DataSchema
 

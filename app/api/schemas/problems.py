@@ -29,6 +29,12 @@ class ProblemDocument(Document):
     partial_graph: dict[str, Any] | None = Field(None, description="Of a network with problems: what is right.")
 
 
+class Liveness(Document):
+    """A process that answers."""
+
+    alive: Literal[True] = True
+
+
 class Readiness(Document):
     """A service that can do its work."""
 
