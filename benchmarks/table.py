@@ -10,6 +10,7 @@ from typing import Any
 from machine import RESULTS, kept
 
 README = Path(__file__).parents[1] / "README.md"
+BESIDE = {"mlflow": "MLflow", "lightning": "Lightning"}  # key of a version in a document → what it is the version of
 PART = re.compile(r"(<!-- generated: measurements -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
@@ -34,7 +35,7 @@ def _rows(document: Mapping[str, Any]) -> Iterator[str]:
 
 def _machine(document: Mapping[str, Any]) -> str:
     machine = document["machine"]
-    beside = f", MLflow {document['mlflow']}" if "mlflow" in document else ""
+    beside = "".join(f", {label} {document[name]}" for name, label in BESIDE.items() if name in document)
     versions = f"Python {machine['python']}, torch {machine['versions'].get('torch')}{beside}"
     name = f"`{document['benchmark']}.py`"
     return f"{name}: {document['date']}, {machine['cores']} cores of {machine['processor']}, {versions}.\n"

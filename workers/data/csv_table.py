@@ -23,7 +23,8 @@ FEW = 20  # so many distinct whole numbers are classes, more are quantities
 class Table:
     """`columns` has x: float32 (rows, features), and `target`: int64 (rows) for classes, float32 (rows, 1) for numbers.
 
-    `target` is the name in the header, or "target" where that is no name of the language or "x". `labels` are the words, or the numbers as text, that the classes stand for; empty where the classes are 0, 1, 2…
+    `target` is the name in the header, or "target" where that is no name of the language or "x". `labels` are the
+    words, or the numbers as text, that the classes stand for; empty where the classes are 0, 1, 2…
     """
 
     columns: dict[str, Tensor]

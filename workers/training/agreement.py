@@ -13,7 +13,7 @@ from app.errors import Problem
 from app.spec.data import Column, DataSchema
 from app.spec.job import Job
 from app.spec.training import BaseLoss
-from workers.network.infer import Draft, Trace
+from workers.network.drafts import Draft, Trace
 from workers.network.sizes import BATCH, sizes
 from workers.training.losses import LOSSES
 

@@ -2,16 +2,19 @@
 
 import os
 import warnings
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import torch
+from torch import Tensor
 from torch.amp.grad_scaler import GradScaler
 
 from app.errors import BuildError
 
 DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
 CPU_ROOM = 4 << 30  # bytes of examples that stay in memory as they are
+
+Forward = Callable[[Mapping[str, Tensor]], dict[str, Tensor]]
 
 
 def choose(name: str) -> torch.device:
@@ -60,11 +63,16 @@ class Precision:
     device: torch.device
     name: str = "float32"
 
-    def autocast(self) -> AbstractContextManager[object]:
-        """Return the context for a forward pass."""
+    def applied(self, network: Forward) -> Forward:
+        """Return a forward pass in this precision; in float32 it is the network itself."""
         if self.name == "float32":
-            return nullcontext()
-        return torch.autocast(self.device.type, DTYPES[self.name])
+            return network
+
+        def forward(inputs: Mapping[str, Tensor]) -> dict[str, Tensor]:
+            with torch.autocast(self.device.type, DTYPES[self.name]):
+                return network(inputs)
+
+        return forward
 
     def scaler(self) -> GradScaler | None:
         """Return the loss scaler that the precision needs. Raises `BuildError` for fp16 on a CPU."""

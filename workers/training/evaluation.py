@@ -20,11 +20,11 @@ def evaluate(
     """
     meter = Meter(metrics, objective.kind, getattr(objective.loss, "ignore_index", None))
     total = torch.zeros((), device=precision.device)
+    forward = precision.applied(network)
     network.eval()
     with torch.no_grad():
         for inputs, target in rows.slices(batch_size, precision.device):
-            with precision.autocast():
-                outputs = network(inputs)
+            outputs = forward(inputs)
             loss = objective(outputs, target)
             total += loss if objective.summed else loss * len(target)
             meter.add(objective.chosen(outputs).float(), target)

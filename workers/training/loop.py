@@ -2,6 +2,7 @@
 
 import torch
 
+from workers.data.feed import Feed
 from workers.data.sampler import step_seed
 from workers.messages import Ending, Outcome, Report
 from workers.training.devices import seed_step
@@ -22,8 +23,10 @@ def train(prepared: Prepared) -> Outcome:  # noqa: PLR0912, PLR0915 - the one fu
     is not finite and `on_nan` is fail, `StorageFull`, `OutOfMemory`, `DataError`, `BuildError`.
     """
     plan, context, state, update = prepared.plan, prepared.context, prepared.state, prepared.update
-    network, objective, sampler, saver = prepared.network, prepared.objective, prepared.sampler, prepared.saver
-    device, autocast = prepared.device, prepared.precision.autocast
+    network, objective, device, saver = prepared.network, prepared.objective, prepared.device, prepared.saver
+    forward = prepared.precision.applied(network)
+    feed = Feed(prepared.train, prepared.sampler, device)
+    per_epoch = prepared.sampler.steps_per_epoch
 
     # Resume
     if prepared.restored is not None:
@@ -31,20 +34,19 @@ def train(prepared: Prepared) -> Outcome:  # noqa: PLR0912, PLR0915 - the one fu
         saver.saved_step = prepared.restored.step
     counters = state.counters
     groups = state.optimizer.param_groups
-    recorder = Recorder(context, counters, prepared.total_steps, sampler.steps_per_epoch, plan.on_nan == "fail")
+    recorder = Recorder(context, counters, prepared.total_steps, per_epoch, plan.on_nan == "fail")
     context.report(Report(phase="training"))
     network.train()
 
     while True:
         step = counters.step
-        epoch = step / sampler.steps_per_epoch
 
         # Commands
         for command in context.commands():
             recorder.flush()
             if command.verb == "cancel":
                 return Outcome(Ending.CANCELLED)
-            saver.save(state, epoch, {})
+            saver.save(state, step / per_epoch, {})
             return Outcome(STOPS[command.verb])
 
         # Evaluate? A resumed step has been evaluated before, its values are in the table.
@@ -71,20 +73,18 @@ def train(prepared: Prepared) -> Outcome:  # noqa: PLR0912, PLR0915 - the one fu
         # Checkpoint? Points up to here are handed over first: a resumed attempt does not repeat them.
         if finished or prepared.cadence.due(saver, step, improved):
             recorder.flush()
-            saver.save(state, epoch, values, final=finished)
+            saver.save(state, step / per_epoch, values, final=finished)
 
         # Stop?
         if finished:
-            return Outcome(Ending.SUCCEEDED, result=result(state, epoch))
+            return Outcome(Ending.SUCCEEDED, result=result(state, step / per_epoch))
 
         # Step
-        seed_step(step_seed(plan.seed, step), device)
+        if network.is_random:  # its draws are functions of (seed, step), wherever the attempt began
+            seed_step(step_seed(plan.seed, step), device)
         losses = []
-        for indices, share in sampler.batches(step):
-            inputs, target = prepared.train.at(indices, device)
-            with autocast():
-                outputs = network(inputs)
-            loss = objective(outputs, target)
+        for inputs, target, share in feed.batches(step):
+            loss = objective(forward(inputs), target)
             if share < 1 and not objective.summed:
                 loss = loss * share
             update.backward(loss)
@@ -94,7 +94,7 @@ def train(prepared: Prepared) -> Outcome:  # noqa: PLR0912, PLR0915 - the one fu
         skipped = update.step(total)
         counters.step += 1
         if state.schedule is not None:
-            state.schedule.after_step(counters.step % sampler.steps_per_epoch == 0)
+            state.schedule.after_step(counters.step % per_epoch == 0)
 
         # Report
         recorder.step(total, lr, skipped)

@@ -6,7 +6,7 @@ from math import prod
 
 from app.spec.job import Job
 from app.spec.training import BaseOptimizer
-from workers.network.infer import Draft, Trace
+from workers.network.drafts import Draft, Trace
 from workers.network.report import scaled
 from workers.network.sizes import Parameters
 

@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from torch import nn
 
 from app.errors import DataError
 from app.spec.data import DataSchema
@@ -37,7 +36,7 @@ class Prepared:
     context: Context
     device: torch.device
     precision: Precision
-    network: nn.Module  # forward(dict of tensors) -> dict of tensors
+    network: BuiltNetwork
     objective: Objective
     metrics: tuple[str, ...]
     train: Rows
@@ -100,7 +99,7 @@ def load_tensors(job: Job, schema: DataSchema, assignment: Assignment, store: Ar
 
 def assemble(
     job: Job,
-    network: nn.Module,
+    network: BuiltNetwork,
     data: Tensors,
     saver: Saver,
     device: torch.device,

@@ -5,7 +5,7 @@ Reading a loss makes Python wait for a GPU, so losses stay tensors until many ar
 
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -48,7 +48,7 @@ class Recorder:
         now = time.monotonic()
         for name, value in values.items():
             if name.startswith("val/"):
-                self._point(name, self._counters.step, value, now)
+                self._points(name, [self._counters.step], [value], [now])
 
     def event(self, kind: str, data: Mapping[str, Any]) -> None:
         """Keep something remarkable."""
@@ -63,11 +63,12 @@ class Recorder:
         losses = torch.stack(tensors).tolist()  # the one wait for the device
         first = counters.step - len(losses) + 1
         self._steps = []
-        for step, (loss, lr, moment) in enumerate(zip(losses, rates, moments, strict=True), start=first):
+        for loss in losses:
             counters.loss_sum += loss  # one by one: the sum must not depend on where blocks end
-            self._point("train/loss", step, loss, moment)
-            self._point("train/lr", step, lr, moment)
         counters.loss_count += len(losses)
+        steps = range(first, first + len(losses))
+        self._points("train/loss", steps, losses, moments)
+        self._points("train/lr", steps, rates, moments)
         if skips[0] is not None:
             self._note_skips(torch.stack(skips).tolist(), first)
         bad = next((step for step, loss in enumerate(losses, start=first) if not math.isfinite(loss)), None)
@@ -91,13 +92,13 @@ class Recorder:
         self._sent, self._sent_step = now, counters.step
         self._series, self._events = {}, []
 
-    def _point(self, name: str, step: int, value: float, moment: float) -> None:
+    def _points(self, name: str, steps: Sequence[int], values: Sequence[float], moments: Sequence[float]) -> None:
         block = self._series.setdefault(name, Block([], [], [], []))
-        block.step.append(step)
-        block.value.append(value)
-        block.time.append(moment + self._wall)
-        block.elapsed.append(moment - self._origin)
-        self._counters.latest[name] = value
+        block.step.extend(steps)
+        block.value.extend(values)
+        block.time.extend([moment + self._wall for moment in moments])
+        block.elapsed.extend([moment - self._origin for moment in moments])
+        self._counters.latest[name] = values[-1]
 
     def _note_skips(self, skips: list[float], first: int) -> None:
         places = [place for place, skipped in enumerate(skips) if skipped]

@@ -41,8 +41,8 @@ def test_determinism_is_set_both_ways(deterministic: bool) -> None:
 @pytest.mark.parametrize(("name", "dtype"), [("float32", torch.float32), ("bf16", torch.bfloat16)])
 def test_precision_is_that_of_the_forward_pass(name: str, dtype: torch.dtype) -> None:
     precision = Precision(CPU, name)
-    with precision.autocast():
-        assert (torch.ones(2, 2) @ torch.ones(2, 2)).dtype == dtype
+    forward = precision.applied(lambda inputs: {"y": inputs["x"] @ inputs["x"]})
+    assert forward({"x": torch.ones(2, 2)})["y"].dtype == dtype
     assert precision.scaler() is None
 
 

@@ -1,5 +1,6 @@
 """Trained in one go or in pieces: the same bits, the same points."""
 
+import json
 from typing import Any
 
 import pytest
@@ -55,7 +56,8 @@ def assert_same(laboratory: Laboratory, spec: dict[str, Any], *lengths: int) -> 
     assert first is not None
     assert last is not None
     assert {**first, "seconds": 0} == {**last, "seconds": 0}
-    states = [attempt.prepared.state.state_json() for attempt in (whole, pieces[-1])]
+    written = [json.dumps(attempt.prepared.state.state_json()) for attempt in (whole, pieces[-1])]
+    states = [json.loads(each) for each in written]  # of which a tuple comes back as a list
     for state in states:
         state["counters"].pop("elapsed")
     assert states[0] == states[1]

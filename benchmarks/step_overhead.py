@@ -1,0 +1,219 @@
+"""What a step costs beside the arithmetic: ``python benchmarks/step_overhead.py``.
+
+An MLP 64-128-10, batches of 64 out of 6,400 rows, fused Adam, one thread, on the CPU. In every round each variant
+trains once, in rotating order, so that a ratio compares times taken within seconds of each other:
+
+- bare: forward, loss, backward and step on one fixed batch; what PyTorch itself needs;
+- loop: the service's own loop, with everything a job has: an order drawn anew every epoch, every loss and learning rate
+  recorded and sent through a pipe to another process, commands, and a checkpoint into an artifact store at the end;
+- dataloader: what people write by hand, with a shuffling DataLoader and `loss.item()` after every step;
+- lightning: with ``--lightning-python PATH``, an interpreter of an environment of its own that has the package
+  `lightning`; its Trainer with its CSV log, without checkpoints, progress bar and summary.
+"""
+
+import argparse
+import multiprocessing
+import tempfile
+import time
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import numpy as np
+import torch
+from lightning_loop import lightning
+from machine import spread, write
+from step_figures import BATCH, CLASSES, FEATURES, HIDDEN, LR, ROWS
+from torch import Tensor, nn
+from torch.utils.data import DataLoader, TensorDataset
+
+from app.spec.data import Column, DataSchema
+from app.storage.open import open_store
+from workers.assignment import Assignment, Registered
+from workers.messages import Command, Ending, Report, Saved, send
+from workers.training.loop import train
+from workers.training.prepare import prepare
+
+SPEC: dict[str, Any] = {
+    "model": {"layers": [{"kind": "Linear", "out_features": HIDDEN}, {"kind": "ReLU"},
+                         {"kind": "Linear", "out_features": CLASSES}]},
+    "data": {"kind": "dataset", "id": "ds_" + "0" * 32},
+    "objective": {"loss": {"kind": "CrossEntropyLoss"}},
+    "training": {"optimizer": {"kind": "Adam", "lr": LR}, "batch_size": BATCH, "device": "cpu"},
+}  # fmt: skip
+SCHEMA = DataSchema(
+    columns=(Column(name="x", shape=(FEATURES,), dtype="float32"),
+             Column(name="y", shape=(), dtype="int64", classes=CLASSES)),
+    rows={"train": ROWS}, inputs=("x",), target="y",
+)  # fmt: skip
+WARM = 200  # steps before the first round
+Variant = Callable[[int], float]  # steps → seconds of one
+
+
+@dataclass(frozen=True)
+class PipedContext:
+    """Sends what a runner sends; nobody ever commands."""
+
+    pipe: Connection
+
+    def report(self, report: Report) -> None:
+        """Send a report."""
+        send(self.pipe, report)
+
+    def save(self, saved: Saved) -> None:
+        """Send the announcement of a checkpoint."""
+        send(self.pipe, saved)
+
+    def commands(self) -> list[Command]:
+        """Return nothing."""
+        return []
+
+
+def drain(pipe: Connection) -> None:
+    """Read until the other end closes, in a process of its own."""
+    while True:
+        try:
+            pipe.recv_bytes()
+        except EOFError:
+            return
+
+
+def examples() -> tuple[Tensor, Tensor]:
+    """Return the examples: x (rows, features) and y (rows)."""
+    generator = torch.Generator().manual_seed(0)
+    x = torch.randn(ROWS, FEATURES, generator=generator)
+    return x, torch.randint(CLASSES, (ROWS,), generator=generator)
+
+
+def network() -> nn.Module:
+    """Return a new network as people write it."""
+    return nn.Sequential(nn.Linear(FEATURES, HIDDEN), nn.ReLU(), nn.Linear(HIDDEN, CLASSES))
+
+
+def bare(steps: int) -> float:
+    """Step on one batch, again and again."""
+    torch.use_deterministic_algorithms(False)
+    x, y = (column[:BATCH] for column in examples())
+    trained, loss_of = network(), nn.CrossEntropyLoss()
+    optimizer = torch.optim.Adam(trained.parameters(), lr=LR, fused=True)
+    began = time.perf_counter()
+    for _ in range(steps):
+        loss_of(trained(x), y).backward()
+        optimizer.step()
+        optimizer.zero_grad(set_to_none=True)
+    return (time.perf_counter() - began) / steps
+
+
+def dataloader(steps: int) -> float:
+    """Train as people write it by hand."""
+    torch.use_deterministic_algorithms(False)
+    loader = DataLoader(TensorDataset(*examples()), BATCH, shuffle=True)
+    trained, loss_of = network(), nn.CrossEntropyLoss()
+    optimizer = torch.optim.Adam(trained.parameters(), lr=LR, fused=True)
+    losses: list[float] = []
+    began = time.perf_counter()
+    while len(losses) < steps:
+        for x, y in loader:
+            optimizer.zero_grad()
+            loss = loss_of(trained(x), y)
+            loss.backward()
+            optimizer.step()
+            losses.append(loss.item())
+            if len(losses) == steps:
+                break
+    return (time.perf_counter() - began) / steps
+
+
+@dataclass(frozen=True)
+class Loop:
+    """The service's loop, in an attempt like those of a worker."""
+
+    folder: Path
+    pipe: Connection
+
+    def __call__(self, steps: int) -> float:
+        """Prepare an attempt, and time its loop alone."""
+        store = open_store(str(self.folder / "store"), {})
+        spec = SPEC | {"training": SPEC["training"] | {"steps": steps}}
+        assignment = Assignment(
+            job_id="job_bench", fence=time.monotonic_ns(), spec=spec, data_schema=SCHEMA.model_dump(mode="json"),
+            store_url="", data_root="", dataset=Registered({"kind": "upload", "format": "npz"}, self.stored()),
+        )  # fmt: skip
+        with tempfile.TemporaryDirectory(dir=self.folder) as workdir:
+            prepared = prepare(assignment, store, PipedContext(self.pipe), Path(workdir))
+            began = time.perf_counter()
+            outcome = train(prepared)
+            seconds = time.perf_counter() - began
+        if outcome.ending is not Ending.SUCCEEDED:
+            raise SystemExit(f"the training {outcome.ending}")
+        return seconds / steps
+
+    def stored(self) -> str:
+        """Return the key of the examples in the store, where they are put if they are not there."""
+        path = self.folder / "examples.npz"
+        if not path.exists():
+            x, y = examples()
+            np.savez(path, x=x.numpy(), y=y.numpy())
+        return open_store(str(self.folder / "store"), {}).put_file("examples.npz", path).key
+
+
+def measured(variants: Mapping[str, Variant], rounds: int, steps: int) -> dict[str, list[float]]:
+    """Return the seconds of a step by variant, one for every round."""
+    for variant in variants.values():
+        variant(WARM)
+    names = list(variants)
+    seconds: dict[str, list[float]] = {name: [] for name in names}
+    for turn in range(rounds):
+        shift = turn % len(names)
+        for name in names[shift:] + names[:shift]:
+            seconds[name].append(variants[name](steps))
+    return seconds
+
+
+def main() -> None:
+    """Measure and write results/step_overhead.json."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=15, help="trainings of every variant")
+    parser.add_argument("--steps", type=int, default=2000, help="steps of a training")
+    parser.add_argument("--lightning-python", type=Path, help="an interpreter that has the package lightning")
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    processes = multiprocessing.get_context("spawn")
+    ours, theirs = processes.Pipe()
+    drainer = processes.Process(target=drain, args=(theirs,), daemon=True)
+    drainer.start()
+    theirs.close()
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="graftwerk-bench-")))
+        variants: dict[str, Variant] = {"bare": bare, "loop": Loop(folder, ours), "dataloader": dataloader}
+        versions = {}
+        if options.lightning_python is not None:
+            running = stack.enter_context(lightning(options.lightning_python))
+            variants["lightning"] = running.seconds
+            versions["lightning"] = running.release
+        seconds = measured(variants, options.rounds, options.steps)
+    ours.close()
+
+    def ratio(over: str, under: str) -> float:
+        return round(median(one / two for one, two in zip(seconds[over], seconds[under], strict=True)), 3)
+
+    ratios = {"loop / bare": (ratio("loop", "bare"), 1.2, True),
+              "DataLoader / loop": (ratio("dataloader", "loop"), 1.6, False)}  # fmt: skip
+    if "lightning" in seconds:
+        ratios["Lightning / loop"] = (ratio("lightning", "loop"), 4.0, False)
+    claims = [{"what": f"a training step, {name}, median", "measured": value, "unit": "times", "bound": bound,
+               "at_most": at_most} for name, (value, bound, at_most) in ratios.items()]  # fmt: skip
+    result = {
+        "step_ms": {name: spread(each) for name, each in seconds.items()},
+        "ratios": {name: value for name, (value, _, _) in ratios.items()},
+        **versions,
+    }
+    write("step_overhead", result, claims)
+
+
+if __name__ == "__main__":
+    main()
