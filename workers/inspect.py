@@ -22,7 +22,8 @@ from app.errors import InvalidInput, Problem
 from app.spec.data import DataSchema
 from app.spec.job import Job, check_job, known_schema, parse_job
 from workers.data.uploads import LIMIT, describe
-from workers.network.infer import Draft, draft
+from workers.network.drafts import Draft
+from workers.network.infer import draft
 from workers.network.report import graph
 from workers.training.agreement import disagreements
 from workers.training.memory import Memory, estimate

@@ -25,6 +25,7 @@ PRELOAD = [
     "torch.nn.utils.rnn",
     "safetensors.torch",
     "app.storage.open",
+    "workers.data.feed",
     "workers.data.sampler",
     "workers.data.sources",
     "workers.data.tensors",
@@ -45,7 +46,7 @@ PRELOAD = [
 
 
 def preload() -> None:
-    """Import everything in `PRELOAD`; raises `ImportError` where a module is missing, so that no server is half warm."""
+    """Import everything in `PRELOAD`; raises `ImportError` where a module is missing: no server is half warm."""
     for name in PRELOAD:
         import_module(name)
 

@@ -1,26 +1,20 @@
-"""The network as data: a chain of `layers`, or named `nodes` with inputs and outputs."""
+"""The network as data, and every problem of its names, wiring and form."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from heapq import heappop, heappush
 from keyword import kwlist
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 from pydantic import Field
 
 from app.errors import Problem
-from app.spec.base import Name, Part
-from app.spec.kinds import Kind, classes, closed_union
-from app.spec.modules import MODULES
-from app.spec.operations import LEAVES, OPERATIONS
+from app.spec.base import Name
+from app.spec.control import ONE_OF
+from app.spec.nodes import KINDS, NODE_CLASSES, BaseNode, Body, Placed, chain, named, ordered, owner_of
 from app.spec.problems import nearest
-
-KINDS: Mapping[str, Kind] = {**MODULES, **OPERATIONS, **LEAVES}
-MOST_HINTS = 8  # the nearest name is worth a search only for the first few mistakes
 
 _TORCH_NAMES = """
     T_destination add_module apply bfloat16 blueprint buffers call_super_init children compile cpu cuda double
-    dump_patches eval extra_repr float forward get_buffer get_extra_state get_parameter get_submodule half ipu
+    dump_patches eval extra_repr float forward get_buffer get_extra_state get_parameter get_submodule half ipu is_random
     load_state_dict modules mtia named_buffers named_children named_modules named_parameters parameters
     register_backward_hook register_buffer register_forward_hook register_forward_pre_hook
     register_full_backward_hook register_full_backward_pre_hook register_load_state_dict_post_hook
@@ -32,97 +26,140 @@ _TORCH_NAMES = """
 RESERVED = frozenset([*dir(object), *kwlist, *_TORCH_NAMES.split()])
 
 
-class BaseNode(Part):
-    """What every node has. In `layers` the `id` may be left out and there are no `inputs`."""
+class Network(Body):
+    """A network, and the blocks that its nodes may use by name."""
 
-    kind: str
-    id: Name | None = None
-    inputs: Annotated[tuple[Name, ...], Field(max_length=1024)] | None = None
+    blocks: Annotated[dict[Name, Body], Field(max_length=256)] = Field(default_factory=dict)
 
-    def parameters(self) -> dict[str, object]:
-        """Return the kind's own fields by name."""
-        return {name: getattr(self, name) for name in type(self).model_fields if name not in BaseNode.model_fields}
+    def body(self, ref: Body | str) -> Body:
+        """Return a body that is written in place or named."""
+        return self.blocks[ref] if isinstance(ref, str) else ref
 
-
-NODE_CLASSES = classes(KINDS, BaseNode)
-
-if TYPE_CHECKING:
-    Node = BaseNode
-else:
-    Node = closed_union(NODE_CLASSES)
-
-Nodes = Annotated[tuple[Node, ...], Field(min_length=1)]
-
-
-@dataclass(frozen=True, slots=True)
-class Placed:
-    """A node with everything settled: its name, what feeds it, and where the user wrote it."""
-
-    id: str
-    node: BaseNode
-    inputs: tuple[str, ...]
-    pointer: str  # relative to the network, for example "/layers/3"
-
-
-class Network(Part):
-    """A network in one of its two forms: either `layers`, or `inputs`, `nodes` and `outputs`."""
-
-    layers: Nodes | None = None
-    inputs: Annotated[tuple[Name, ...], Field(min_length=1, max_length=64)] | None = None
-    nodes: Nodes | None = None
-    outputs: Annotated[dict[Name, Name], Field(min_length=1, max_length=64)] | None = None
-
-    def input_names(self, default: tuple[str, ...]) -> tuple[str, ...]:
-        """Return the data fields that the network reads; a chain of layers reads the data's first default input."""
-        return self.inputs or (default if self.layers is None else default[:1])
-
-    def placed(self, default_inputs: tuple[str, ...] = ("input",)) -> list[Placed]:
-        """Return the nodes in an order in which each follows what it reads (the user's order wherever possible)."""
-        if self.layers is not None:
-            return list(_chain(self.layers, self.input_names(default_inputs)[0]))
-        return _ordered(_named(self.nodes or ()))
-
-    def output_names(self) -> dict[str, str]:
-        """Return the outputs: name to node id; by default `output` is the last node."""
-        if self.outputs:
-            return dict(self.outputs)
-        if self.layers is not None:
-            return {"output": list(_chain(self.layers, ""))[-1].id}
-        return {"output": list(_named(self.nodes or ()))[-1].id}
+    def outputs_of(self, node: BaseNode) -> tuple[str, ...]:
+        """Return the names of a node's outputs; none for a node with one output and no names."""
+        bodies = node.bodies()
+        return tuple(self.body(next(iter(bodies.values()))[1]).output_names()) if bodies else ()
 
 
 def check_network(network: Network, fields: tuple[str, ...], default_inputs: tuple[str, ...]) -> list[Problem]:
     """Return every problem of names, wiring and arity. `fields` are the data's columns."""
-    problems = _form_problems(network)
-    if problems:
+    problems = list(_block_problems(network))
+    if problems:  # what such a block has for outputs cannot be told
         return problems
-    inputs = network.input_names(default_inputs)
+    for name, block in network.blocks.items():
+        problems += _check_body(network, block, f"/blocks/{name}")
     for position, name in enumerate(network.inputs or ()):
         if fields and name not in fields:
             hint = nearest(name, fields) or "the data has: " + ", ".join(fields)
             detail = f'the data has no field "{name}"'
             problems.append(Problem(f"/inputs/{position}", "unknown_input", detail, hint))
-        if name in inputs[:position]:
-            problems.append(Problem(f"/inputs/{position}", "duplicate_id", f'"{name}" is listed twice', "remove it"))
-    if network.layers is not None:
-        return problems + _layer_problems(network.layers)
-    nodes = list(_named(network.nodes or ()))
-    problems += _wiring_problems(nodes, inputs)
-    known = [placed.id for placed in nodes] + list(inputs)
-    for name, source in (network.outputs or {}).items():
-        if source not in known:
-            detail = f'output "{name}" names "{source}", which is no node'
-            problems.append(Problem(f"/outputs/{name}", "unknown_node", detail, nearest(source, known)))
+    return problems + _check_body(network, network, "", default_inputs)
+
+
+def _block_problems(network: Network) -> Iterator[Problem]:
+    """Yield a problem for every name of a block that does not exist, and for blocks that contain themselves."""
+    uses: dict[str, set[str]] = {}
+    for name, block in network.blocks.items():
+        uses[name] = set()
+        for place, used in _named_blocks(block, f"/blocks/{name}"):
+            uses[name].add(used)
+            if used not in network.blocks:
+                yield _unknown_block(place, used, network.blocks)
+    for place, used in _named_blocks(network, ""):
+        if used not in network.blocks:
+            yield _unknown_block(place, used, network.blocks)
+    for name in uses:
+        seen, waiting = set[str](), [name]
+        while waiting:
+            inner = uses.get(waiting.pop(), set()) - seen
+            seen |= inner
+            waiting += inner
+        if name in seen:
+            yield Problem(f"/blocks/{name}", "cycle", f'the block "{name}" contains itself', "use Repeat or While")
+
+
+def _unknown_block(place: str, used: str, known: Mapping[str, Body]) -> Problem:
+    hint = nearest(used, known) or ("one of: " + ", ".join(known) if known else "write it into blocks")
+    return Problem(place, "unknown_block", f'there is no block "{used}"', hint)
+
+
+def _named_blocks(body: Body, place: str) -> Iterator[tuple[str, str]]:
+    """Yield (pointer, name) of every block that a body uses, at any depth of bodies in place."""
+    for form in ("layers", "nodes"):
+        for position, node in enumerate(getattr(body, form) or ()):
+            for pointer, inner in node.bodies().values():
+                where = f"{place}/{form}/{position}{pointer}"
+                if isinstance(inner, str):
+                    yield where, inner
+                else:
+                    yield from _named_blocks(inner, where)
+
+
+def _check_body(
+    network: Network, body: Body, place: str, default_inputs: tuple[str, ...] = ("input",)
+) -> list[Problem]:
+    """Return the problems of a body; `place` is its pointer, and the bodies inside it are checked too."""
+    problems = _form_problems(body)
+    if not problems:
+        names = body.inputs or ()
+        twice = [position for position, name in enumerate(names) if name in names[:position]]
+        problems += [Problem(f"/inputs/{position}", "duplicate_id", f'"{names[position]}" is listed twice', "remove it")
+                     for position in twice]  # fmt: skip
+        problems += _layer_problems(body.layers) if body.layers is not None else _node_problems(
+            network, body, body.input_names(default_inputs))  # fmt: skip
+    found = [Problem(place + item.pointer, item.code, item.detail, item.hint) for item in problems]
+    for form in ("layers", "nodes"):
+        for position, node in enumerate(getattr(body, form) or ()):
+            where = f"{place}/{form}/{position}"
+            found += _field_problems(node, where)
+            for pointer, inner in node.bodies().values():
+                if isinstance(inner, Body):
+                    found += _check_body(network, inner, where + pointer)
+    return found
+
+
+def _field_problems(node: BaseNode, place: str) -> Iterator[Problem]:
+    for choice in ONE_OF.get(node.kind, ()):
+        given = [field for field in choice if getattr(node, field) is not None]
+        if len(given) != 1:
+            code, detail = ("contradiction", "not both") if given else ("missing", "one of them")
+            names = " or ".join(f'"{field}"' for field in choice)
+            yield Problem(f"{place}/{choice[0]}", code, f"{node.kind} has {names}, {detail}", "")
+
+
+def _node_problems(network: Network, body: Body, inputs: tuple[str, ...]) -> list[Problem]:
+    nodes = list(named(body.nodes or ()))
+    known: dict[str, tuple[str, ...]] = dict.fromkeys(inputs, ()) | {
+        placed.id: network.outputs_of(placed.node) for placed in nodes
+    }
+    problems = _wiring_problems(nodes, inputs, known)
+    for name, source in (body.outputs or {}).items():
+        if (reason := _unknown(source, known)) is not None:
+            detail = f'output "{name}" names "{source}", {reason[0]}'
+            problems.append(Problem(f"/outputs/{name}", "unknown_node", detail, reason[1]))
     return problems or _cycle_problems(nodes)
 
 
-def _form_problems(network: Network) -> list[Problem]:
-    if (network.layers is None) == (network.nodes is None):
+def _unknown(ref: str, known: Mapping[str, tuple[str, ...]]) -> tuple[str, str] | None:
+    """Return why a reference leads nowhere, and a hint; `None` if it leads somewhere."""
+    owner, _, output = ref.partition(".")
+    if owner not in known:
+        return "which is no node", nearest(owner, known)
+    if output and output not in known[owner]:
+        has = ", ".join(known[owner])
+        return f"but {owner} has " + (f"the outputs {has}" if has else "no named outputs"), nearest(
+            output, known[owner]
+        )
+    return None
+
+
+def _form_problems(body: Body) -> list[Problem]:
+    if (body.layers is None) == (body.nodes is None):
         return [Problem("", "network_form", "a network has either layers or nodes", "write one of the two")]
-    if network.layers is not None and network.outputs is not None:
+    if body.layers is not None and body.outputs is not None:
         return [Problem("/outputs", "network_form", "a chain of layers has one output, its last layer",
                         "remove outputs, or write the network with nodes")]  # fmt: skip
-    if network.layers is not None and network.inputs is not None and len(network.inputs) > 1:
+    if body.layers is not None and body.inputs is not None and len(body.inputs) > 1:
         return [Problem("/inputs", "network_form", "a chain of layers has one input",
                         "write the network with nodes")]  # fmt: skip
     return []
@@ -131,17 +168,18 @@ def _form_problems(network: Network) -> list[Problem]:
 def _layer_problems(layers: tuple[BaseNode, ...]) -> list[Problem]:
     problems = []
     for position, layer in enumerate(layers):
-        if layer.inputs is not None:
-            problems.append(Problem(f"/layers/{position}/inputs", "network_form",
+        if (named_here := layer.reads()) or layer.inputs is not None:
+            field = named_here[0][0] if named_here and layer.inputs is None else "/inputs"
+            problems.append(Problem(f"/layers/{position}{field}", "network_form",
                                     "a layer reads the layer before it and has no inputs",
-                                    "remove inputs, or write the network with nodes"))  # fmt: skip
+                                    f"remove {field[1:]}, or write the network with nodes"))  # fmt: skip
         least, most = _arity(layer)
         if not least <= 1 <= most:
             scalar = ' or give a "scalar"' if KINDS[layer.kind].inputs == (1, 2) else ""
             problems.append(Problem(f"/layers/{position}", "arity",
                                     f"{layer.kind} takes {least} inputs and a layer has one",
                                     f"write the network with nodes{scalar}"))  # fmt: skip
-    return problems + _id_problems(list(_chain(layers, "")))
+    return problems + _id_problems(list(chain(layers, "")))
 
 
 def _id_problems(nodes: list[Placed]) -> list[Problem]:
@@ -158,27 +196,31 @@ def _id_problems(nodes: list[Placed]) -> list[Problem]:
     return problems
 
 
-def _wiring_problems(nodes: list[Placed], inputs: tuple[str, ...]) -> list[Problem]:
+def _wiring_problems(
+    nodes: list[Placed], inputs: tuple[str, ...], known: Mapping[str, tuple[str, ...]]
+) -> list[Problem]:
     problems = _id_problems(nodes)
-    known = {placed.id for placed in nodes} | set(inputs)
     for placed in nodes:
         if placed.node.id is None:
             problems.append(Problem(f"{placed.pointer}/id", "missing", '"id" is required', "give the node a name"))
         if placed.id in inputs:
             detail = f'"{placed.id}" is an input of the network'
             problems.append(Problem(f"{placed.pointer}/id", "duplicate_id", detail, "choose another id"))
-        for position, source in enumerate(placed.inputs):
-            if source not in known:
+        for place, source in placed.node.reads():
+            if owner_of(source) not in known:
                 detail = f'"{source}" is neither a node nor an input'
-                problems.append(Problem(f"{placed.pointer}/inputs/{position}", "unknown_node", detail,
-                                        nearest(source, known)))  # fmt: skip
+                problems.append(Problem(placed.pointer + place, "unknown_node", detail, nearest(source, known)))
+            elif (reason := _unknown(source, known)) is not None:
+                problems.append(
+                    Problem(placed.pointer + place, "unknown_output", f'"{source}": {reason[0]}', reason[1])
+                )
         problems += _arity_problems(placed)
     return problems
 
 
 def _arity_problems(placed: Placed) -> list[Problem]:
     least, most = _arity(placed.node)
-    count = len(placed.inputs)
+    count = len(placed.node.inputs or ())
     if least <= count <= most:
         return []
     wanted = str(least) if least == most else f"{least} to {most}"
@@ -195,44 +237,11 @@ def _arity(node: BaseNode) -> tuple[int, int]:
 
 
 def _cycle_problems(nodes: list[Placed]) -> list[Problem]:
-    ordered = {placed.id for placed in _ordered(nodes)}
-    stuck = [placed for placed in nodes if placed.id not in ordered]
+    reached = {placed.id for placed in ordered(nodes)}
+    stuck = [placed for placed in nodes if placed.id not in reached]
     names = ", ".join(placed.id for placed in stuck[:8])
     return [Problem(f"{placed.pointer}/inputs", "cycle", f"{names} feed each other in a circle",
                     "break the circle") for placed in stuck[:1]]  # fmt: skip
 
 
-def _chain(layers: tuple[BaseNode, ...], source: str) -> Iterator[Placed]:
-    counts: dict[str, int] = {}
-    for position, layer in enumerate(layers):
-        counts[layer.kind] = counts.get(layer.kind, 0) + 1
-        name = layer.id or f"{layer.kind.lower()}{counts[layer.kind]}"
-        inputs = () if KINDS[layer.kind].inputs == (0, 0) else (source,)
-        yield Placed(name, layer, inputs, f"/layers/{position}")
-        source = name
-
-
-def _named(nodes: tuple[BaseNode, ...]) -> Iterator[Placed]:
-    for position, node in enumerate(nodes):
-        yield Placed(node.id or f"/nodes/{position}", node, node.inputs or (), f"/nodes/{position}")
-
-
-def _ordered(nodes: Iterator[Placed] | list[Placed]) -> list[Placed]:
-    """Order topologically (Kahn 1962): always the first one written that can come. What lies on a cycle is left out."""
-    nodes = list(nodes)
-    names = {placed.id for placed in nodes}
-    waiting = [{source for source in placed.inputs if source in names} for placed in nodes]
-    readers: dict[str, list[int]] = {}
-    for place, sources in enumerate(waiting):
-        for source in sources:
-            readers.setdefault(source, []).append(place)
-    ready = [place for place, sources in enumerate(waiting) if not sources]  # ascending, so a heap
-    ordered: list[Placed] = []
-    while ready:
-        placed = nodes[heappop(ready)]
-        ordered.append(placed)
-        for place in readers.pop(placed.id, ()):
-            waiting[place].discard(placed.id)
-            if not waiting[place]:
-                heappush(ready, place)
-    return ordered
+__all__ = ["KINDS", "NODE_CLASSES", "RESERVED", "BaseNode", "Network", "Placed", "check_network"]

@@ -47,6 +47,11 @@ def _binary(sentence: str) -> Kind:
                 {"scalar": (Finite | None, None)}, (1, 2), "*, * → broadcast", {"scalar": 2.0})  # fmt: skip
 
 
+def _comparison(sentence: str) -> Kind:
+    return Kind(sentence + " The second operand is a second input or the number `scalar`.",
+                {"scalar": (Finite | None, None)}, (1, 2), "*, * → bool, broadcast", {"scalar": 0.5})  # fmt: skip
+
+
 def _reduction(sentence: str) -> Kind:
     return Kind(sentence, {"dim": (Dims | None, None), "keepdim": (bool, False)}, shapes="* → without dim",
                 example={"dim": 1})  # fmt: skip
@@ -61,6 +66,21 @@ OPERATIONS: Table = {
     "maximum": Kind("The larger of two values.", {}, (2, 2), "*, * → broadcast"),
     "minimum": Kind("The smaller of two values.", {}, (2, 2), "*, * → broadcast"),
     "matmul": Kind("The matrix product.", {}, (2, 2), "(*, n, m), (*, m, p) → (*, n, p)"),
+    "gt": _comparison("a > b."),
+    "ge": _comparison("a ≥ b."),
+    "lt": _comparison("a < b."),
+    "le": _comparison("a ≤ b."),
+    "eq": _comparison("a = b."),
+    "ne": _comparison("a ≠ b."),
+    "logical_and": Kind("Whether both are true.", {}, (2, 2), "*, * → bool, broadcast"),
+    "logical_or": Kind("Whether one is true.", {}, (2, 2), "*, * → bool, broadcast"),
+    "logical_not": Kind("Whether it is not true.", shapes="* → bool"),
+    "any": Kind("Whether something is true.", {"dim": (Dims | None, None), "keepdim": (bool, False)},
+                shapes="* → bool, without dim", example={"dim": 1}),
+    "all": Kind("Whether everything is true.", {"dim": (Dims | None, None), "keepdim": (bool, False)},
+                shapes="* → bool, without dim", example={"dim": 1}),
+    "where": Kind("The second input where the first, a bool, is true, else the third.", {}, (3, 3),
+                  "bool *, *, * → broadcast"),
     "neg": _elementwise("-x."),
     "abs": _elementwise("|x|."),
     "exp": _elementwise("eˣ."),

@@ -10,6 +10,8 @@ from app.errors import Problem
 from app.spec.base import Part
 
 Location = Sequence[str | int]
+GENERAL = "invalid_value"
+MOST_LISTED = 24  # fields in a hint
 
 
 def pointer(location: Location) -> str:
@@ -19,43 +21,59 @@ def pointer(location: Location) -> str:
 
 def nearest(word: str, known: Iterable[str]) -> str:
     """Return a hint naming the closest known words, or an empty string."""
-    matches = get_close_matches(word, list(known), n=2, cutoff=0.6)
+    words = list(known)
+    same = [each for each in words if each.lower() == word.lower()]
+    matches = same or get_close_matches(word, words, n=2, cutoff=0.6)
     return "did you mean " + " or ".join(f'"{match}"' for match in matches) + "?" if matches else ""
 
 
 def existing_path(location: Location, document: Any) -> list[str | int]:
-    """Drop the parts that Pydantic adds for union members: only keys that lead somewhere in the document stay.
-
-    The last part stays even if absent from the document: it names a missing field.
-    """
+    """Drop the parts that Pydantic adds for union members: only keys that lead somewhere in the document stay."""
     path: list[str | int] = []
     here = document
-    for position, part in enumerate(location):
-        if isinstance(here, dict):
-            if part not in here and position < len(location) - 1:
-                continue
-            here = here.get(part)
-        elif isinstance(here, list) and isinstance(part, int) and part < len(here):
+    for part in location:
+        numbered = isinstance(here, list) and isinstance(part, int) and part < len(here)
+        if numbered or (isinstance(here, dict) and part in here):
             here = here[part]
-        else:
-            continue
-        path.append(part)
+            path.append(part)
     return path
 
 
 def from_validation(error: ValidationError, document: Any, prefix: str = "") -> list[Problem]:
-    """Translate every error that Pydantic found in `document`."""
-    return [_translate(item, document, prefix) for item in error.errors(include_url=False)]
+    """Translate what Pydantic found in `document`: one problem for every place."""
+    found = [_translate(item, document, prefix) for item in error.errors(include_url=False) if not _emptied(item)]
+    around = {parent for problem in found for parent in _around(problem.pointer)}
+    plainest: dict[str, Problem] = {}  # Pydantic tells of every member of a union: the deepest place is the one meant
+    for problem in found:
+        known = plainest.get(problem.pointer)
+        if problem.pointer not in around and (known is None or known.code == GENERAL != problem.code):
+            plainest[problem.pointer] = problem
+    return list(plainest.values())
+
+
+def _emptied(item: Any) -> bool:
+    """Say whether a list is too short only because its items are wrong, which is told of them."""
+    return bool(item["type"] == "too_short" and len(item["input"]) >= item["ctx"]["min_length"])
+
+
+def _around(place: str) -> Iterator[str]:
+    while place:
+        place = place.rpartition("/")[0]
+        yield place
 
 
 def _translate(item: Any, document: Any, prefix: str) -> Problem:
     kind, context = item["type"], item.get("ctx", {})
     place = prefix + pointer(existing_path(item["loc"], document))
     if kind == "missing":
-        return Problem(place, "missing", f'"{item["loc"][-1]}" is required', context.get("hint", ""))
+        last = item["loc"][-1]
+        detail = f'"{last}" is required' if isinstance(last, str) else "there are too few items"
+        return Problem(place + pointer([last]), "missing", detail, context.get("hint", ""))
     if kind == "extra_forbidden":
         word = str(item["loc"][-1])
-        hint = nearest(word, _fields_beside(place.removeprefix(prefix), document)) or "remove it"
+        fields = _fields_beside(place.removeprefix(prefix), document)
+        listed = "; there are: " + ", ".join(sorted(fields)) if len(fields) <= MOST_LISTED else ""
+        hint = nearest(word, fields) or f"remove it{listed}"
         return Problem(place, "unknown_field", f'there is no field "{word}" here', hint)
     if kind == "union_tag_invalid":
         tag = str(context.get("tag", ""))
@@ -66,17 +84,19 @@ def _translate(item: Any, document: Any, prefix: str) -> Problem:
         return Problem(place + "/kind", "missing", '"kind" is required', "")
     if kind == "problem":  # raised by our own validators, see `app.spec.network`
         return Problem(place, context["code"], context["detail"], context["hint"])
-    return Problem(place, _CODES.get(kind, "invalid_value"), item["msg"], "")
+    detail = _WORDS[kind].format(**context) if kind in _WORDS else item["msg"]
+    return Problem(place, _CODES.get(kind, GENERAL), detail, "")
 
 
 def _fields_beside(place: str, document: Any) -> set[str]:
-    """Return the fields that the object around `place` may have: of its kind, or of the part most like it."""
+    """Return the fields that the object around `place` may have: of its kind, or of the parts most like it."""
     here = document
     for part in place.split("/")[1:-1]:
         here = here[int(part)] if isinstance(here, list) else here[part.replace("~1", "/").replace("~0", "~")]
     candidates = [part for part in _parts(Part) if part.__name__ == here.get("kind")] or list(_parts(Part))
-    best = max(candidates, key=lambda part: len(part.model_fields.keys() & here.keys()), default=Part)
-    return set(best.model_fields)
+    shared = [len(part.model_fields.keys() & here.keys()) for part in candidates]
+    alike = [part for part, count in zip(candidates, shared, strict=True) if count == max(shared)]
+    return {name for part in alike for name in part.model_fields}
 
 
 def _parts(part: type[Part]) -> Iterator[type[Part]]:
@@ -91,8 +111,19 @@ _CODES = {
     "less_than": "out_of_range",
     "less_than_equal": "out_of_range",
     "finite_number": "out_of_range",
+    "too_short": "too_few",
     "too_long": "too_many",
     "string_too_long": "too_long",
     "string_pattern_mismatch": "invalid_name",
     "literal_error": "unknown_value",
+    "model_type": "not_an_object",
+    "model_attributes_type": "not_an_object",
+}
+_WORDS = {  # where Pydantic speaks of Python
+    "too_short": "too few items, the least is {min_length}",
+    "too_long": "too many items, the most is {max_length}",
+    "tuple_type": "a list is expected here",
+    "dict_type": "an object is expected here",
+    "model_type": "an object is expected here",
+    "model_attributes_type": "an object is expected here",
 }

@@ -14,7 +14,7 @@ from app.jobs import repository
 @pytest.fixture
 def job_id(database: Database) -> str:
     values: dict[str, Any] = {"owner": "anna", "name": "job", "queue": "default", "priority": 0}
-    documents: dict[str, Any] = dict.fromkeys(("spec", "data_schema", "inspection", "labels"), {})
+    documents: dict[str, Any] = {key: {} for key in ("spec", "data_schema", "inspection", "labels")}
     return database.run(repository.insert, **values, **documents).id
 
 

@@ -1,7 +1,7 @@
 """A network with everything settled: what `build` constructs and `write_source` writes."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 
@@ -12,8 +12,11 @@ class Settled:
     id: str
     kind: str
     parameters: Mapping[str, Any]
-    inputs: tuple[str, ...]  # nodes, or inputs of the network
+    inputs: tuple[str, ...]  # nodes, their outputs ("scan.state"), or inputs of the network
     pointer: str  # where the user wrote it, relative to the network
+    outputs: tuple[str, ...] = ()  # names, for a node with bodies
+    bodies: Mapping[str, "Blueprint"] = field(default_factory=dict)
+    share: str | None = None  # uses of a block with the same share are one
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,4 +25,4 @@ class Blueprint:
 
     inputs: tuple[str, ...]
     nodes: tuple[Settled, ...]
-    outputs: Mapping[str, str]  # name → node, or input of the network
+    outputs: Mapping[str, str]  # name → node, an output of a node, or input of the network

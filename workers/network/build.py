@@ -1,30 +1,56 @@
 """The network: a module that runs a plan made once, with little more than the calls of its parts."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import Any
 
 from torch import Tensor, nn
 
 from app.errors import InvalidInput, OutOfMemory
 from app.spec.data import DataSchema
 from app.spec.network import Network
-from workers.network.blueprint import Blueprint
+from workers.network.blueprint import Blueprint, Settled
 from workers.network.catalog import CATALOG
+from workers.network.control import Control
+from workers.network.flow import Tally, single
 from workers.network.infer import draft
 from workers.network.leaves import Leaf
 from workers.network.modules import Module
 from workers.network.plan import Call, plan
 
 
-class BuiltNetwork(nn.Module):
-    """A network built from its blueprint; parts are registered under the ids of their nodes.
+class Counts:
+    """What control flow did since it was last asked, by node: how often a branch was taken, how many turns it took."""
+
+    def __init__(self) -> None:
+        self._heard: dict[str, list[float]] = {}
+
+    def hearing(self, path: str) -> Tally:
+        """Return the tally of a node."""
+
+        def hear(name: str, value: float) -> None:
+            self._heard.setdefault(f"{path}/{name}", []).append(value)
+
+        return hear
+
+    def drain(self) -> dict[str, float]:
+        """Return the means, and forget."""
+        means = {name: sum(values) / len(values) for name, values in self._heard.items()}
+        self._heard.clear()
+        return means
+
+
+class Graph(nn.Module):
+    """A body built from its blueprint; parts are registered under the ids of their nodes.
 
     Parts are filled in the order of the blueprint: seed torch before, and the same seed gives the same weights.
     """
 
-    def __init__(self, blueprint: Blueprint) -> None:
+    def __init__(self, blueprint: Blueprint, counts: Counts, path: str = "") -> None:
         super().__init__()
         self.blueprint = blueprint
         calls: dict[str, Call] = {}
+        shared: dict[str, nn.Module] = {}
         for node in blueprint.nodes:
             row = CATALOG[node.kind]
             if isinstance(row, Leaf):
@@ -33,26 +59,72 @@ class BuiltNetwork(nn.Module):
                 part = row.module(node.parameters)
                 self.add_module(node.id, part)
                 calls[node.id] = row.bound(part, node.parameters)
+            elif isinstance(row, Control):
+                place = f"{path}{node.id}"
+                part = shared.get(node.share or "") or _bodies(node, row, counts, place)
+                if node.share is not None:
+                    shared[node.share] = part
+                self.add_module(node.id, part)
+                calls[node.id] = part if row.function is None else partial(
+                    row.function, part, **node.parameters, tally=counts.hearing(place)
+                )  # fmt: skip
             else:
                 calls[node.id] = row.bound(node.parameters)
         self._plan = plan(blueprint, calls)
 
-    def forward(self, values: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Return the outputs by name from the inputs by name, each (N, …)."""
-        width, inputs, leaves, steps, outputs = self._plan
-        slots: list[Tensor] = [None] * width  # type: ignore[list-item]  # every slot is filled before it is read
-        for name, slot in inputs:
-            slots[slot] = values[name]
+    def forward(self, *inputs: Tensor) -> Any:
+        """Return the output, or a tuple of several, from the inputs in order, each (N, …)."""
+        return single(self._run(inputs))
+
+    def _run(self, inputs: Sequence[Tensor]) -> list[Tensor]:
+        width, leaves, steps, outputs = self._plan
+        slots: list[Any] = [*inputs, *[None] * (width - len(inputs))]  # every slot is filled before it is read
         for name, slot in leaves:
             slots[slot] = getattr(self, name)  # by name: `to` puts other tensors in the place of buffers
         for call, reads, frees, then, write in steps:
             value = call(*[slots[slot] for slot in reads])
             for slot in frees:
-                slots[slot] = None  # type: ignore[call-overload]
+                slots[slot] = None
             for following in then:
                 value = following(value)
             slots[write] = value
-        return {name: slots[slot] for name, slot in outputs}
+        return [slots[slot] for slot in outputs]
+
+
+def _bodies(node: Settled, row: Control, counts: Counts, place: str) -> nn.Module:
+    """Return the bodies of a node under their names; a block is its only body."""
+    if row.function is None:
+        return Graph(node.bodies["name"], counts, f"{place}/")
+    return nn.ModuleDict({name: Graph(body, counts, f"{place}/{name}/") for name, body in node.bodies.items()})
+
+
+class BuiltNetwork(Graph):
+    """A whole network, from the data's columns to named outputs.
+
+    `is_random` says whether a forward pass draws random numbers while training.
+    """
+
+    def __init__(self, blueprint: Blueprint) -> None:
+        self._counts = Counts()
+        super().__init__(blueprint, self._counts)
+        self.is_random = _draws(blueprint)
+
+    def forward(self, values: Mapping[str, Tensor]) -> dict[str, Tensor]:  # type: ignore[override]
+        """Return the outputs by name from the inputs by name, each (N, …)."""
+        results = self._run([values[name] for name in self.blueprint.inputs])
+        return dict(zip(self.blueprint.outputs, results, strict=True))
+
+
+def _draws(blueprint: Blueprint) -> bool:
+    rows = [(node, CATALOG[node.kind]) for node in blueprint.nodes]
+    return any(isinstance(row, Module) and row.is_random(node.parameters) for node, row in rows) or any(
+        _draws(body) for node in blueprint.nodes for body in node.bodies.values()
+    )
+
+
+def counted(network: BuiltNetwork) -> dict[str, float]:
+    """Return what control flow did since this was last asked: means by "node/what"."""
+    return network._counts.drain()
 
 
 def build(network: Network, schema: DataSchema, inputs: tuple[str, ...]) -> BuiltNetwork:

@@ -16,9 +16,12 @@ def run_recurrent(module: nn.RNNBase, x: Tensor, lengths: Tensor | None = None, 
     Returns all outputs (N, L, H) as "sequence", the output of the last step (N, H) as "last", or the last layer's
     final hidden state (N, H) as "state"; H counts both directions.
     """
+    output: Tensor
+    state: Tensor | tuple[Tensor, Tensor]
     if lengths is None:
         output, state = module(x)
     else:
+        lengths = lengths.long()
         packed = pack_padded_sequence(x, lengths.cpu(), batch_first=True, enforce_sorted=False)
         packed, state = module(packed)
         output, _ = pad_packed_sequence(packed, batch_first=True, total_length=x.shape[1])
@@ -32,10 +35,13 @@ def run_recurrent(module: nn.RNNBase, x: Tensor, lengths: Tensor | None = None, 
     return torch.cat([hidden[-2], hidden[-1]], dim=-1) if module.bidirectional else hidden[-1]
 
 
-def attend(module: nn.MultiheadAttention, query: Tensor, key: Tensor | None = None, value: Tensor | None = None) -> Tensor:
+def attend(
+    module: nn.MultiheadAttention, query: Tensor, key: Tensor | None = None, value: Tensor | None = None
+) -> Tensor:
     """Attend from query (N, L, E) to key and value (N, S, E): to itself without a key, to the key without a value."""
     key = query if key is None else key
-    return module(query, key, key if value is None else value, need_weights=False)[0]
+    output: Tensor = module(query, key, key if value is None else value, need_weights=False)[0]
+    return output
 
 
 def reshape(x: Tensor, *, shape: Sequence[int]) -> Tensor:

@@ -2,10 +2,11 @@
 
 from collections.abc import Mapping
 
+from workers.network.control import CONTROL, Control
 from workers.network.leaves import LEAVES, Leaf
 from workers.network.modules import MODULES, Module
 from workers.network.operations import OPERATIONS, Operation
 
-Builder = Module | Operation | Leaf
+Builder = Module | Operation | Leaf | Control
 
-CATALOG: Mapping[str, Builder] = {**MODULES, **OPERATIONS, **LEAVES}
+CATALOG: Mapping[str, Builder] = {**MODULES, **OPERATIONS, **LEAVES, **CONTROL}

@@ -88,5 +88,5 @@ FLOPS: Mapping[str, _Flops] = {
 
 
 def flops(kind: str, parameters: Parameters, inputs: Sequence[Shape], output: Shape) -> int:
-    """Return the floating point operations for all examples; one for each element of the output, where none is listed."""
+    """Return the floating point operations for all examples: those listed, or one for each element of the output."""
     return FLOPS[kind](kind, parameters, inputs, output) if kind in FLOPS else prod(output)

@@ -1,8 +1,10 @@
 """From a spec to a blueprint: node by node on the meta device, where tensors have shapes and no memory."""
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 import torch
@@ -10,51 +12,35 @@ from torch import Tensor
 
 from app.errors import Problem
 from app.spec.data import DataSchema
-from app.spec.network import Network, Placed
+from app.spec.network import Network
+from app.spec.nodes import Body, Placed
 from workers.network.blueprint import Blueprint, Settled
+from workers.network.bodies import Unsettled, Workshop
 from workers.network.calls import run_recurrent
-from workers.network.catalog import CATALOG, Builder
+from workers.network.catalog import CATALOG
+from workers.network.control import Control
 from workers.network.counts import weights
+from workers.network.drafts import Draft, Trace
 from workers.network.leaves import INITIALISERS, Leaf
 from workers.network.modules import Module
-from workers.network.sizes import BATCH, Mismatch, Parameters, settle, sizes
+from workers.network.operations import COMPARISONS, Operation
+from workers.network.sizes import BATCH, Mismatch, Parameters, check_dimension, check_numbers, settle, sizes
 
 META = torch.device("meta")
 LARGEST = 1 << 40  # elements of one node's weights: more fits in no machine, and soon not in 64 bits
+WHOLE = (torch.int64, torch.int32, torch.uint8)
 REFUSALS = (RuntimeError, ValueError, TypeError, IndexError, AssertionError, ArithmeticError)
-BROADCASTING = frozenset({"add", "sub", "mul", "div", "pow", "maximum", "minimum"})
+BROADCASTING = frozenset({"add", "sub", "mul", "div", "pow", "maximum", "minimum", "where", *COMPARISONS})
 HINTS = {
     "cat": "all dimensions but `dim` must be equal",
     "stack": "all shapes must be equal",
+    "reshape": "0 keeps the dimension at that place, -1 is what is left",
     "matmul": "the last dimension of the first must equal the last but one of the second",
     **dict.fromkeys(BROADCASTING, "dimensions must be equal, or 1"),
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Trace:
-    """What one node does with a batch of `BATCH` examples."""
-
-    node: Settled
-    inputs: tuple[Tensor, ...]
-    output: Tensor
-    parameters: int = 0
-    buffers: int = 0  # elements that are kept but not trained
-
-
-@dataclass(slots=True)
-class Draft:
-    """The network on the meta device; nodes with problems, and all that read them, are left out."""
-
-    blueprint: Blueprint
-    traces: list[Trace] = field(default_factory=list)
-    values: dict[str, Tensor] = field(default_factory=dict)  # inputs and outputs of nodes, by name
-    problems: list[Problem] = field(default_factory=list)
-
-
-def draft(
-    network: Network, schema: DataSchema, inputs: tuple[str, ...], skip: AbstractSet[str] = frozenset()
-) -> Draft:
+def draft(network: Network, schema: DataSchema, inputs: tuple[str, ...], skip: AbstractSet[str] = frozenset()) -> Draft:
     """Settle every node. `skip` holds pointers of nodes that are known to be wrong; they are passed over in silence.
 
     Problems' pointers are relative to the network.
@@ -62,74 +48,144 @@ def draft(
     names = network.input_names(inputs)
     columns = [column for name in names if (column := schema.column(name)) is not None]
     values = {column.name: _column(column.shape, column.dtype) for column in columns}
-    result = Draft(Blueprint(names, (), {}), values=values)
-    seen: dict[Any, Trace] = {}
     with torch.no_grad():
-        for placed in network.placed(inputs):
+        return _Drafter(network, skip).body(network, values, inputs, "")
+
+
+@dataclass
+class _Drafter:
+    """Drafts a network and the bodies in it; a body that is used twice on like values is drafted once."""
+
+    network: Network
+    skip: AbstractSet[str]
+    seen: dict[Any, Trace] = field(default_factory=dict)
+    drafts: dict[Any, Draft] = field(default_factory=dict)
+    shares: dict[str, Draft] = field(default_factory=dict)
+    problems: list[Problem] = field(default_factory=list)
+
+    def body(self, body: Body, values: dict[str, Tensor], inputs: tuple[str, ...], place: str) -> Draft:
+        """Settle the nodes of a body, which stands at `place`, in an order in which each follows what it reads."""
+        names = body.input_names(inputs)
+        result = Draft(Blueprint(names, (), {}), values=values, problems=self.problems)
+        for placed in body.placed(inputs):
             known = all(name in values for name in placed.inputs)
-            trace = _trace(placed, result, seen) if known and placed.pointer not in skip else None
+            trace = self._trace(placed, result, place) if known and place + placed.pointer not in self.skip else None
             values.pop(placed.id, None)  # a layer may be named like the input of the chain
             if trace is not None:
                 result.traces.append(trace)
-                values[placed.id] = trace.output
-    result.blueprint = Blueprint(names, tuple(trace.node for trace in result.traces), network.output_names())
-    return result
+                values |= trace.named()
+        result.blueprint = Blueprint(names, tuple(trace.node for trace in result.traces), body.output_names())
+        return result
+
+    def _trace(self, placed: Placed, result: Draft, place: str) -> Trace | None:
+        """Return what a node does; a node like one before it, on inputs like those, is not computed again."""
+        inputs = tuple(result.values[name] for name in placed.inputs)
+        row, parameters = CATALOG[placed.node.kind], placed.node.parameters()
+        key = None
+        if not isinstance(row, Leaf | Control):
+            key = (placed.node.kind, tuple(parameters.items()), *map(_type, inputs))
+            if key in self.seen:
+                like = self.seen[key]
+                settled = replace(like.node, id=placed.id, inputs=placed.inputs, pointer=place + placed.pointer)
+                return replace(like, node=settled, inputs=inputs)
+        try:
+            if isinstance(row, Control):
+                return self._with_bodies(placed, row, inputs, place)
+            trace = _settled(placed, row, parameters, inputs, place)
+        except Mismatch as found:
+            where = place + placed.pointer + (f"/{found.field}" if found.field else "")
+            self.problems.append(Problem(where, found.code, found.detail, found.hint))
+            return None
+        except Unsettled:
+            return None
+        if key is not None:
+            self.seen[key] = trace
+        return trace
+
+    def _with_bodies(self, placed: Placed, row: Control, inputs: tuple[Tensor, ...], place: str) -> Trace:
+        node, where = placed.node, place + placed.pointer
+        written = node.bodies()
+        forms = {name: self.network.body(ref) for name, (_, ref) in written.items()}
+
+        def make(name: str, values: Sequence[Tensor]) -> tuple[Draft, str]:
+            pointer, ref = written[name]
+            at = f"/blocks/{ref}" if isinstance(ref, str) else where + pointer
+            return self._inner(forms[name], values, at, f"{placed.id}: {name}"), at
+
+        given = node.parameters()
+        shop = Workshop(placed.id, given, forms, make)
+        found = row.infer(shop, inputs)
+        share = f"{given['name']} {given['share']}" if given.get("share") and "name" in given else None
+        tied = share is not None and share in self.shares
+        drafts = [inner.draft for inner in shop.inner.values()]
+        if share is not None:
+            if tied and self.shares[share] is not drafts[0]:
+                raise Mismatch(
+                    f"{placed.id} shares parameters with a use on other shapes", "use another share", field="share"
+                )
+            self.shares[share] = drafts[0]
+        bodies = {name: inner.draft.blueprint for name, inner in shop.inner.items()}
+        settled = Settled(placed.id, node.kind, found.keywords, placed.inputs, where,
+                          self.network.outputs_of(node), bodies, share)  # fmt: skip
+        parameters, buffers = (0, 0) if tied else (sum(draft.parameters for draft in drafts), sum(
+            draft.buffers for draft in drafts))  # fmt: skip
+        return Trace(settled, inputs, found.outputs[0], parameters, buffers, found.outputs[1:], shop.inner)
+
+    def _inner(self, body: Body, values: Sequence[Tensor], place: str, who: str) -> Draft:
+        names = body.input_names(("input",))
+        if len(names) != len(values):
+            wanted = ", ".join(names)
+            raise Mismatch(f"{who} takes {len(names)} inputs ({wanted}) and gets {len(values)}", "change its inputs")
+        key = (place, *map(_type, values))
+        if key not in self.drafts:
+            self.drafts[key] = self.body(body, dict(zip(names, values, strict=True)), ("input",), place)
+        return self.drafts[key]
+
+
+def _type(value: Tensor) -> tuple[torch.Size, torch.dtype]:
+    return value.shape, value.dtype
 
 
 def _column(shape: tuple[int, ...], dtype: str) -> Tensor:
     return torch.empty((BATCH, *shape), dtype=getattr(torch, dtype), device=META)
 
 
-def _trace(placed: Placed, result: Draft, seen: dict[Any, Trace]) -> Trace | None:
-    """Return what a node does; a node like one before it, on inputs like those, is not computed again."""
-    inputs = tuple(result.values[name] for name in placed.inputs)
-    row, parameters = CATALOG[placed.node.kind], placed.node.parameters()
-    key = None
-    if not isinstance(row, Leaf):
-        key = (placed.node.kind, tuple(parameters.items()), *((value.shape, value.dtype) for value in inputs))
-        if key in seen:
-            like = seen[key]
-            node = Settled(placed.id, placed.node.kind, like.node.parameters, placed.inputs, placed.pointer)
-            return Trace(node, inputs, like.output, like.parameters, like.buffers)
-    try:
-        trace = _settled(placed, row, parameters, inputs)
-    except Mismatch as found:
-        place = placed.pointer + (f"/{found.field}" if found.field else "")
-        result.problems.append(Problem(place, found.code, found.detail, found.hint))
-        return None
-    if key is not None:
-        seen[key] = trace
-    return trace
-
-
-def _settled(placed: Placed, row: Builder, parameters: Parameters, inputs: tuple[Tensor, ...]) -> Trace:
+def _settled(
+    placed: Placed, row: Module | Operation | Leaf, parameters: Parameters, inputs: tuple[Tensor, ...], place: str
+) -> Trace:
     kind, name = placed.node.kind, placed.id
     if isinstance(row, Module):
         parameters = settle(name, row, parameters, inputs)
     if (count := weights(kind, parameters)) > LARGEST:
         raise Mismatch(f"{name} would have {count:,} parameters", "make it smaller", code="too_many_parameters")
-    node = Settled(name, kind, parameters, placed.inputs, placed.pointer)
+    check_dimension(name, kind, parameters, inputs)
+    node = Settled(name, kind, parameters, placed.inputs, place + placed.pointer)
     if isinstance(row, Module):
         return _module(node, row, inputs)
     if isinstance(row, Leaf):
         return _leaf(node, row)
+    check_numbers(name, row.numbers, inputs)
     output = _output(node, inputs, row.bound(parameters))
     if kind in BROADCASTING and list(output.shape).count(BATCH) > 1:
-        shapes = " and ".join(_whole(value) for value in inputs)
-        raise Mismatch(f"{name} would combine every example with every other: {shapes}",
-                       'give both the same number of dimensions, for example with {"kind": "squeeze", "dim": 1}')  # fmt: skip
+        detail = f"{name} would combine every example with every other: {_shapes(inputs)}"
+        hint = 'give both the same number of dimensions, for example with {"kind": "squeeze", "dim": 1}'
+        raise Mismatch(detail, hint)
     return Trace(node, inputs, output)
 
 
 def _module(node: Settled, row: Module, inputs: tuple[Tensor, ...]) -> Trace:
+    parameters = dict(node.parameters)
+    if parameters.get("momentum", 0.0) is None:  # such an average counts batches, which takes a number and not a shape
+        parameters["momentum"] = 0.0
     try:
         with META:
-            module = row.module(node.parameters)
+            module = row.module(parameters)
     except REFUSALS as error:
         raise Mismatch(f"{node.id}: {_first_line(error)}", code="invalid_value") from None
-    output = _recurrent(node, inputs) if row.call is run_recurrent else _output(node, inputs, row.bound(module, node.parameters))
-    parameters = sum(parameter.numel() for parameter in module.parameters())
-    return Trace(node, inputs, output, parameters, sum(buffer.numel() for buffer in module.buffers()))
+    call = partial(_recurrent, node) if row.call is run_recurrent else row.bound(module, node.parameters)
+    output = _output(node, inputs, call)
+    trained, kept = (sum(tensor.numel() for tensor in found) for found in (module.parameters(), module.buffers()))
+    return Trace(node, inputs, output, trained, kept)
 
 
 def _output(node: Settled, inputs: tuple[Tensor, ...], call: Callable[..., Tensor]) -> Tensor:
@@ -140,43 +196,57 @@ def _output(node: Settled, inputs: tuple[Tensor, ...], call: Callable[..., Tenso
         if "overflow" in line:
             detail = f"{node.id} would make a tensor larger than any memory"
             raise Mismatch(detail, "make it smaller", code="too_much_memory") from None
-        shapes = " and ".join(map(_whole, inputs)) if len(inputs) > 1 else sizes(inputs[0].shape)
         verb = "combine" if len(inputs) > 1 else "take"
-        raise Mismatch(f"{node.id} cannot {verb} {shapes}: {line}", HINTS.get(node.kind, "")) from None
+        raise Mismatch(f"{node.id} cannot {verb} {_shapes(inputs)}: {line}", HINTS.get(node.kind, "")) from None
     return output
 
 
-def _whole(value: Tensor) -> str:
-    return sizes(value.shape)
+def _shapes(values: tuple[Tensor, ...]) -> str:
+    return " and ".join(sizes(value.shape) for value in values)
 
 
 def _first_line(error: Exception) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0].replace(str(BATCH), "N")
+    """Return torch's own words, with the number of examples as N."""
+    line = (str(error).strip() or type(error).__name__).splitlines()[0]
+    return re.sub(r"\d+", lambda found: _number(int(found[0])), line)
 
 
-def _recurrent(node: Settled, inputs: tuple[Tensor, ...]) -> Tensor:
+def _number(value: int) -> str:
+    times, rest = divmod(value, BATCH)
+    return str(value) if rest or not value else f"{times if times > 1 else ''}N"
+
+
+def _recurrent(node: Settled, x: Tensor, lengths: Tensor | None = None) -> Tensor:
     """Return the shape by rule: torch would take every step of the sequence, even on the meta device."""
-    if len(inputs) > 1 and (inputs[1].shape != (BATCH,) or inputs[1].dtype.is_floating_point):
-        detail = f"the lengths of {node.id} are {sizes(inputs[1].shape)} of {str(inputs[1].dtype)[6:]}"
+    if lengths is not None and (lengths.shape != (BATCH,) or lengths.dtype not in WHOLE):
+        detail = f"the lengths of {node.id} are {sizes(lengths.shape)} of {str(lengths.dtype)[6:]}"
         raise Mismatch(detail, "use one integer per example", field="inputs/1")
-    examples, steps, _ = inputs[0].shape
+    examples, steps, _ = x.shape
     width = node.parameters["hidden_size"] * (1 + node.parameters["bidirectional"])
     shape = (examples, steps, width) if node.parameters["returns"] == "sequence" else (examples, width)
     return torch.empty(shape, device=META)
 
 
 def _leaf(node: Settled, row: Leaf) -> Trace:
+    parameters, field, hint = node.parameters, "value", "give lists of equal lengths"
+    if row.place != "constant":
+        shape, init = node.parameters["shape"], node.parameters["init"]
+        least = INITIALISERS[init.kind].least
+        if len(shape) < least:
+            detail = f"{init.kind} fills tensors of {least} or more dimensions, {node.id} has {len(shape)}"
+            raise Mismatch(detail, 'use {"kind": "normal"} or {"kind": "uniform"}', field="init", code="invalid_value")
+        parameters, field, hint = {"shape": (1,) * len(shape), "init": init}, "init", ""
+    try:
+        with torch.random.fork_rng(devices=[]):  # for real, if only one element: the meta device takes any numbers
+            sample = row.tensor(parameters)
+    except REFUSALS as error:
+        raise Mismatch(f"{node.id}: {_first_line(error)}", hint, field=field, code="invalid_value") from None
+    if not sample.isfinite().all():
+        raise Mismatch(
+            f"{node.id} holds numbers beyond float32", "make them smaller", field=field, code="invalid_value"
+        )
     if row.place == "constant":
-        try:
-            return Trace(node, (), row.tensor(node.parameters).to(META))
-        except REFUSALS as error:
-            raise Mismatch(f"{node.id}: {_first_line(error)}", "give lists of equal lengths", field="value",
-                           code="invalid_value") from None  # fmt: skip
-    shape, init = node.parameters["shape"], node.parameters["init"]
-    least = INITIALISERS[init.kind].least
-    if len(shape) < least:
-        detail = f"{init.kind} fills tensors of {least} or more dimensions, {node.id} has {len(shape)}"
-        raise Mismatch(detail, 'use {"kind": "normal"} or {"kind": "uniform"}', field="init", code="invalid_value")
+        return Trace(node, (), sample.to(META))
     output = torch.empty(shape, device=META)
     trained = row.place == "parameter"
     return Trace(node, (), output, output.numel() if trained else 0, 0 if trained else output.numel())

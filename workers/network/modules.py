@@ -26,7 +26,8 @@ class Module:
 
     `dimensions` lists how many dimensions the first input may have, the batch included (empty: any number).
     `call(module, *inputs, **called)` is used instead of `module(*inputs)`, where given; `called` names the parameters
-    that go to the call and not to the constructor.
+    that go to the call and not to the constructor. `chance` names the parameter that is the probability of a random
+    change while training.
     """
 
     build: Callable[..., nn.Module]
@@ -36,6 +37,7 @@ class Module:
     fixed: Mapping[str, Any] = field(default_factory=dict)
     call: Callable[..., Tensor] | None = None
     called: tuple[str, ...] = ()
+    chance: str = ""
 
     @property
     def expected(self) -> str:
@@ -45,6 +47,10 @@ class Module:
     def arguments(self, parameters: Mapping[str, Any]) -> dict[str, Any]:
         """Return what the constructor gets, from settled parameters."""
         return {name: value for name, value in parameters.items() if name not in self.called} | dict(self.fixed)
+
+    def is_random(self, parameters: Mapping[str, Any]) -> bool:
+        """Say whether a node with settled parameters draws random numbers while training."""
+        return self.chance != "" and parameters[self.chance] > 0
 
     def module(self, parameters: Mapping[str, Any]) -> nn.Module:
         """Return the module of a node with settled parameters. Raises whatever torch raises."""
@@ -61,7 +67,7 @@ _BATCH_FIRST = {"batch_first": True}
 
 
 def _recurrent(build: Callable[..., nn.Module]) -> Module:
-    return Module(build, (3,), SEQUENCES, fixed=_BATCH_FIRST, call=run_recurrent, called=("returns",))
+    return Module(build, (3,), SEQUENCES, fixed=_BATCH_FIRST, call=run_recurrent, called=("returns",), chance="dropout")
 
 
 MODULES: Mapping[str, Module] = {
@@ -105,11 +111,11 @@ MODULES: Mapping[str, Module] = {
     "RMSNorm": Module(nn.RMSNorm, FEATURES, VECTORS),
     "GroupNorm": Module(nn.GroupNorm, FEATURES, "channels (C, ...) per example"),
     "LocalResponseNorm": Module(nn.LocalResponseNorm, (3, 4, 5)),
-    "Dropout": Module(nn.Dropout),
-    "Dropout1d": Module(nn.Dropout1d, (3,)),
-    "Dropout2d": Module(nn.Dropout2d, (4,)),
-    "Dropout3d": Module(nn.Dropout3d, (5,)),
-    "AlphaDropout": Module(nn.AlphaDropout),
+    "Dropout": Module(nn.Dropout, chance="p"),
+    "Dropout1d": Module(nn.Dropout1d, (3,), chance="p"),
+    "Dropout2d": Module(nn.Dropout2d, (4,), chance="p"),
+    "Dropout3d": Module(nn.Dropout3d, (5,), chance="p"),
+    "AlphaDropout": Module(nn.AlphaDropout, chance="p"),
     "ReLU": Module(nn.ReLU),
     "ReLU6": Module(nn.ReLU6),
     "LeakyReLU": Module(nn.LeakyReLU),
@@ -139,6 +145,8 @@ MODULES: Mapping[str, Module] = {
     "RNN": _recurrent(nn.RNN),
     "GRU": _recurrent(nn.GRU),
     "LSTM": _recurrent(nn.LSTM),
-    "MultiheadAttention": Module(nn.MultiheadAttention, (3,), SEQUENCES, fixed=_BATCH_FIRST, call=attend),
-    "TransformerEncoderLayer": Module(nn.TransformerEncoderLayer, (3,), SEQUENCES, fixed=_BATCH_FIRST),
-}
+    "MultiheadAttention": Module(nn.MultiheadAttention, (3,), SEQUENCES, fixed=_BATCH_FIRST, call=attend,
+                                 chance="dropout"),
+    "TransformerEncoderLayer": Module(nn.TransformerEncoderLayer, (3,), SEQUENCES, fixed=_BATCH_FIRST,
+                                      chance="dropout"),
+}  # fmt: skip

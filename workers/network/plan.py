@@ -1,7 +1,8 @@
 """The order of calls that computes a network, made once: which slots a call reads, fills and frees."""
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from operator import itemgetter
 from typing import NamedTuple
 
 from torch import Tensor
@@ -23,33 +24,39 @@ class Step(NamedTuple):
 
 
 class Plan(NamedTuple):
-    """Everything that `forward` needs; slots are numbered from 0 to `width`."""
+    """Everything that `forward` needs; slots are numbered from 0 to `width`, first those of the inputs in order."""
 
     width: int
-    inputs: Named
     leaves: Named
     steps: tuple[Step, ...]
-    outputs: Named
+    outputs: tuple[int, ...]  # slots
 
 
 def plan(blueprint: Blueprint, calls: Mapping[str, Call]) -> Plan:
     """Return the plan; nodes that are not in `calls` are leaves, read by their names."""
     slots = {name: slot for slot, name in enumerate(blueprint.inputs)}
-    inputs = tuple(slots.items())
     width, leaves, steps = len(slots), [], []
     for node in blueprint.nodes:
-        if node.id in calls:
-            steps.append(Step(calls[node.id], tuple(slots[name] for name in node.inputs), (), (), width))
-        else:
+        if node.id not in calls:
             leaves.append((node.id, width))
-        slots[node.id] = width
+        else:
+            steps.append(Step(calls[node.id], tuple(slots[name] for name in node.inputs), (), (), width))
+        own = slots[node.id] = width
         width += 1
-    outputs = tuple((name, slots[source]) for name, source in blueprint.outputs.items())
-    kept = [slot for _, slot in outputs]
-    return Plan(width, inputs, tuple(leaves), tuple(_freeing(_chained(steps, kept), kept)), outputs)
+        for place, name in enumerate(node.outputs):
+            if len(node.outputs) > 1:  # the call returns a tuple, which is taken apart
+                steps.append(Step(itemgetter(place), (own,), (), (), width))
+                slots[f"{node.id}.{name}"] = width
+                width += 1
+            else:
+                slots[f"{node.id}.{name}"] = own
+        if len(node.outputs) > 1:
+            slots[node.id] = slots[f"{node.id}.{node.outputs[0]}"]
+    outputs = tuple(slots[source] for source in blueprint.outputs.values())
+    return Plan(width, tuple(leaves), tuple(_freeing(_chained(steps, outputs), outputs)), outputs)
 
 
-def _chained(steps: list[Step], kept: list[int]) -> list[Step]:
+def _chained(steps: list[Step], kept: Sequence[int]) -> list[Step]:
     readers = Counter(slot for step in steps for slot in step.reads) + Counter(kept)
     runs: list[list[Step]] = []
     for step in steps:
@@ -61,7 +68,7 @@ def _chained(steps: list[Step], kept: list[int]) -> list[Step]:
     return [run[0]._replace(then=tuple(step.call for step in run[1:]), write=run[-1].write) for run in runs]
 
 
-def _freeing(steps: list[Step], kept: list[int]) -> list[Step]:
+def _freeing(steps: list[Step], kept: Sequence[int]) -> list[Step]:
     needed = set(kept)
     backwards = []
     for step in reversed(steps):

@@ -6,7 +6,7 @@ from typing import Any
 from torch import Tensor
 
 from workers.network.counts import flops
-from workers.network.infer import Draft, Trace
+from workers.network.drafts import Draft, Trace
 from workers.network.sizes import BATCH
 
 

@@ -11,7 +11,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from workers.network.modules import Module
+from workers.network.calls import run_recurrent
+from workers.network.modules import MODULES, Module
 
 BATCH = 7919
 
@@ -48,6 +49,8 @@ DIVIDES: Mapping[str, tuple[str, ...]] = {
     "nhead": ("d_model",),
 }
 
+WIDENING = frozenset({"stack", "unsqueeze"})  # their `dim` is one of the output
+
 
 def sizes(shape: Sequence[int]) -> str:
     """Return a shape in words: "20x4x4 per example", "one number per example", "10x3" (of no batch)."""
@@ -58,7 +61,7 @@ def sizes(shape: Sequence[int]) -> str:
 
 def settle(name: str, row: Module, parameters: Parameters, inputs: Sequence[Tensor]) -> dict[str, Any]:
     """Return the parameters with every size filled in. `name` is the node's, for messages. Raises `Mismatch`."""
-    _check_numbers(name, row, inputs[0])
+    check_numbers(name, row.numbers, inputs[:1] if row.call is run_recurrent else inputs)
     if row.dimensions and inputs[0].ndim not in row.dimensions:
         hint = _dimension_hint(name, row, inputs[0].shape)
         raise Mismatch(f"{name} expects {row.expected} but receives {sizes(inputs[0].shape)}", hint)
@@ -75,15 +78,32 @@ def settle(name: str, row: Module, parameters: Parameters, inputs: Sequence[Tens
     return settled
 
 
-def _check_numbers(name: str, row: Module, value: Tensor) -> None:
-    dtype = str(value.dtype).removeprefix("torch.")
-    if row.numbers == "integer" and value.dtype not in (torch.int64, torch.int32):
-        hint = "use a column of whole numbers, or a Linear layer for measured values"
-        raise Mismatch(f"{name} looks up integers but receives {dtype}", hint, code="dtype_mismatch")
-    if row.numbers == "float" and value.dtype != torch.float32:
-        whole = not value.dtype.is_floating_point
-        hint = f'insert {{"kind": "Embedding", ...}} before {name}' if whole else "store the column as float32"
-        raise Mismatch(f"{name} expects float32 but receives {dtype}", hint, code="dtype_mismatch")
+def check_numbers(name: str, numbers: str, inputs: Sequence[Tensor]) -> None:
+    """Check that the inputs hold what a row calls its `numbers`. Raises `Mismatch`."""
+    for value in inputs:
+        dtype = str(value.dtype).removeprefix("torch.")
+        if numbers == "integer" and value.dtype not in (torch.int64, torch.int32):
+            hint = "use a column of whole numbers, or a Linear layer for measured values"
+            raise Mismatch(f"{name} looks up integers but receives {dtype}", hint, code="dtype_mismatch")
+        if numbers == "float" and value.dtype != torch.float32:
+            whole = not value.dtype.is_floating_point
+            hint = f'insert {{"kind": "Embedding", ...}} before {name}' if whole else "store the column as float32"
+            raise Mismatch(f"{name} expects float32 but receives {dtype}", hint, code="dtype_mismatch")
+        if numbers == "number" and value.dtype == torch.bool:
+            detail = f"{name} computes with numbers but receives bool"
+            raise Mismatch(detail, "store the column as float32", code="dtype_mismatch")
+
+
+def check_dimension(name: str, kind: str, parameters: Parameters, inputs: Sequence[Tensor]) -> None:
+    """Check that `dim` names dimensions that the first input has; on the meta device torch forgets to in places."""
+    if parameters.get("dim") is None:
+        return
+    most = max(1, inputs[0].ndim) + (kind in WIDENING)
+    for dimension in each(parameters["dim"], 1):
+        if not -most <= dimension < most:
+            detail = f"{name} works along dimension {dimension} but receives {sizes(inputs[0].shape)}"
+            hint = f"use -{most} to {most - 1}; dimension 0 counts the examples"
+            raise Mismatch(detail, hint, field="dim")
 
 
 def _size(name: str, field: str, given: Any, inputs: Sequence[Tensor]) -> Any:
@@ -107,19 +127,14 @@ def _size(name: str, field: str, given: Any, inputs: Sequence[Tensor]) -> Any:
 
 def _size_hint(name: str, field: str, given: int, found: int, shape: Sequence[int]) -> str:
     inner = shape[1:]
-    if dimension_is_last(field) and len(inner) > 1 and prod(inner) == given:
-        return f'insert {{"kind": "Flatten"}} before {name}, or leave {field} out'
-    if not dimension_is_last(field) and len(inner) > 1 and inner[-1] == given:
+    counts_channels = SIZES[field][1] == 1
+    if counts_channels and len(inner) > 1 and inner[-1] == given:
         order = [0, len(inner), *range(1, len(inner))]
         return f'insert {{"kind": "permute", "dims": {order}}} before {name}: its channels come last'
-    if dimension_is_last(field) and len(inner) > 1:
-        return f'insert {{"kind": "Flatten"}} before {name} and set {field} to {prod(inner)}, or leave {field} out'
+    if field == "in_features" and len(inner) > 1:
+        change = "" if prod(inner) == given else f" and set {field} to {prod(inner)}"
+        return f'insert {{"kind": "Flatten"}} before {name}{change}, or leave {field} out'
     return f"set {field} to {found}, or leave it out"
-
-
-def dimension_is_last(field: str) -> bool:
-    """Whether a size counts the last dimension (features) and not the second (channels)."""
-    return SIZES[field][1] == -1
 
 
 def _dimension_hint(name: str, row: Module, shape: Sequence[int]) -> str:
@@ -137,8 +152,8 @@ def _dimension_hint(name: str, row: Module, shape: Sequence[int]) -> str:
         inner = ", ".join(wanted) if max(row.dimensions) != 3 else "C, L"
         return f"remove the Flatten before {name}" + (
             f', or insert {{"kind": "Unflatten", "dim": 1, "unflattened_size": [{inner}]}}')  # fmt: skip
-    dimensions = {3: "1d", 4: "2d", 5: "3d"}.get(len(shape), "")
-    return f"use the {dimensions} kind" if dimensions else f'insert {{"kind": "Flatten"}} before {name}'
+    other = f"{row.build.__name__[:-2]}{len(shape) - 2}d"
+    return f"use {other}" if other in MODULES else f'insert {{"kind": "Flatten"}} before {name}'
 
 
 def each(value: Any, count: int) -> tuple[int, ...]:

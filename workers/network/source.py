@@ -1,7 +1,8 @@
 """`model.py`: a built network as plain PyTorch source, for use without this service."""
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from keyword import iskeyword
 from typing import Any
 
@@ -9,8 +10,9 @@ import torch
 
 from workers.network.blueprint import Blueprint, Settled
 from workers.network.build import BuiltNetwork
-from workers.network.calls import attend, reshape, run_recurrent
+from workers.network.carried import CALLS, NAMES, Function, preamble
 from workers.network.catalog import CATALOG
+from workers.network.control import Control
 from workers.network.leaves import INITIALISERS, Leaf
 from workers.network.modules import Module
 from workers.network.operations import Operation
@@ -22,67 +24,104 @@ HEADER = '''"""A network trained with Graftwerk, in plain PyTorch.
 
 or, without the package safetensors, from weights.pth:
 
-    network.load_state_dict(torch.{load}("weights.pth", weights_only=True))
+    network.load_state_dict(torch.load("weights.pth", weights_only=True))
 
 Call `network.eval()` before predicting.
 """
 '''
-PACKING = "from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence\n"
-CARRIED = (run_recurrent, attend, reshape)  # functions whose source the file carries, where it uses them
-TAKEN = frozenset({"self", "torch", "nn", "Tensor", "Sequence"} | {function.__name__ for function in CARRIED})
+TAKEN = frozenset({"self", "torch", "nn", "Tensor", "Sequence", "__debug__"}) | NAMES
 
 
 def write_source(network: BuiltNetwork) -> str:
-    """Return the source of `class Network(nn.Module)`.
+    """Return the source of `class Network(nn.Module)`, after those of the bodies in it.
 
     `forward` takes the inputs in order, each (N, …), and returns the output, or a dict where there are several. Its
     `state_dict` has the keys of the built network's.
     """
-    blueprint = network.blueprint
-    names = _variables(blueprint)
-    arguments = [f"{names[name]}: Tensor" for name in blueprint.inputs]
-    result = "Tensor" if len(blueprint.outputs) == 1 else "dict[str, Tensor]"
-    parts, body = ["super().__init__()"], []
-    used: set[Callable[..., Any]] = set()
-    for node in blueprint.nodes:
-        row = CATALOG[node.kind]
-        if isinstance(row, Leaf):
-            parts += _leaf(node, row)
-            names[node.id] = f"self.{node.id}"
-            continue
-        if isinstance(row, Module):
-            parts.append(f"self.{node.id} = nn.{row.build.__name__}({_keywords(_explicit(row, node))})")
-        inputs = [names[name] for name in node.inputs]
-        body.append(f"{names[node.id]} = {_call(node, row, inputs)}")
-        used.add(row.function if isinstance(row, Operation) else row.call or row.build)
-    results = {name: names[source] for name, source in blueprint.outputs.items()}
-    body.append("return " + (next(iter(results.values())) if len(results) == 1 else _dict(results)))
-    lines = [
-        "class Network(nn.Module):",
-        "    def __init__(self) -> None:",
-        *(f"        {line}" for line in parts),
-        "",
-        f"    def forward(self, {', '.join(arguments)}) -> {result}:",
-        *(f"        {line}" for line in body),
-    ]
-    return _preamble(used) + "\n".join(lines) + "\n"
+    writer = _Writer()
+    writer.body(network.blueprint, "Network")
+    classes = "\n\n".join(f"class {name}(nn.Module):\n{text}" for text, name in writer.classes.items())
+    return f"{HEADER}\n{preamble(writer.used)}{classes}"
 
 
-def _preamble(used: set[Callable[..., Any]]) -> str:
-    carried = [function for function in CARRIED if function in used]
-    imports = "from collections.abc import Sequence\n\n" if reshape in used else ""
-    imports += "import torch\nfrom torch import Tensor, nn\n" + (PACKING if run_recurrent in used else "")
-    sources = "".join(f"{inspect.getsource(function)}\n\n" for function in carried)
-    return HEADER.format(load="load") + f"\n{imports}\n\n{sources}"
+@dataclass
+class _Writer:
+    """Writes a class for every body; bodies of equal text share one."""
+
+    classes: dict[str, str] = field(default_factory=dict)  # text → name
+    used: list[Function] = field(default_factory=list)
+
+    def body(self, blueprint: Blueprint, name: str) -> str:
+        """Write the class of a body, and return its name."""
+        names = _variables(blueprint)
+        parts, lines = ["super().__init__()"], []
+        shared: dict[str, str] = {}
+        for node in blueprint.nodes:
+            row = CATALOG[node.kind]
+            if isinstance(row, Leaf):
+                parts += _leaf(node, row)
+                names[node.id] = f"self.{node.id}"
+                continue
+            if isinstance(row, Module):
+                parts.append(f"self.{node.id} = nn.{row.build.__name__}({_keywords(_explicit(row, node))})")
+            elif isinstance(row, Control):
+                parts.append(f"self.{node.id} = {shared.get(node.share or '') or self._bodies(node, row, name)}")
+                if node.share is not None:
+                    shared[node.share] = f"self.{node.id}"
+            call = self._call(node, row, [names[source] for source in node.inputs])
+            given = [names[f"{node.id}.{output}"] for output in node.outputs] or [names[node.id]]
+            lines.append(f"{', '.join(given)} = {call}")
+            names[node.id] = given[0]
+        top = name == "Network"
+        results = {output: names[source] for output, source in blueprint.outputs.items()}
+        whole = next(iter(results.values())) if len(results) == 1 else (
+            _dict(results) if top else ", ".join(results.values()))  # fmt: skip
+        several = "dict[str, Tensor]" if top else "tuple[Tensor, ...]"
+        text = "\n".join([
+            "    def __init__(self) -> None:",
+            *(f"        {line}" for line in parts),
+            "",
+            f"    def forward(self, {', '.join(f'{names[each]}: Tensor' for each in blueprint.inputs)})"
+            f" -> {'Tensor' if len(results) == 1 else several}:",
+            *(f"        {line}" for line in lines),
+            f"        return {whole}",
+            "",
+        ])  # fmt: skip
+        return self.classes.setdefault(text, name)
+
+    def _bodies(self, node: Settled, row: Control, owner: str) -> str:
+        """Return the expression that makes a node's bodies, whose classes are written first."""
+        named = f"{owner}{''.join(word.capitalize() for word in node.id.split('_'))}"
+        if row.function is None:
+            return f"{self.body(node.bodies['name'], named)}()"
+        made = {name: self.body(body, f"{named}{name.capitalize()}") for name, body in node.bodies.items()}
+        return "nn.ModuleDict({" + ", ".join(f'"{name}": {each}()' for name, each in made.items()) + "})"
+
+    def _call(self, node: Settled, row: Module | Operation | Control, inputs: list[str]) -> str:
+        joined = ", ".join(inputs)
+        if isinstance(row, Operation):
+            self.used.append(row.function)
+            keywords = _keywords(row.keywords(node.parameters))
+            function = row.function.__name__ if row.function in CALLS else f"torch.{row.function.__name__}"
+            return f"{function}({f'[{joined}]' if row.listed else joined}{', ' if keywords else ''}{keywords})"
+        function_, called = (row.function, node.parameters) if isinstance(row, Control) else (
+            row.call, {name: node.parameters[name] for name in row.called})  # fmt: skip
+        if function_ is None:
+            return f"self.{node.id}({joined})"
+        self.used.append(function_)
+        return f"{function_.__name__}({', '.join([f'self.{node.id}', *inputs, *_keyword_list(called)])})"
 
 
 def _variables(blueprint: Blueprint) -> dict[str, str]:
     """Return the local variable of every input and node: its name, with underscores after it where that is taken."""
-    names = dict.fromkeys([*blueprint.inputs, *(node.id for node in blueprint.nodes)])
-    variables = {}
+    outputs = [f"{node.id}.{output}" for node in blueprint.nodes for output in node.outputs]
+    names = dict.fromkeys([*blueprint.inputs, *(node.id for node in blueprint.nodes), *outputs])
+    variables: dict[str, str] = {}
     for name in names:
-        variable = name
-        while variable in TAKEN or iskeyword(variable) or (variable != name and variable in names):
+        variable = name.replace(".", "_")
+        while (
+            variable in TAKEN or iskeyword(variable) or (variable != name and variable in {*names, *variables.values()})
+        ):
             variable += "_"
         variables[name] = variable
     return variables
@@ -93,7 +132,11 @@ def _dict(values: Mapping[str, str]) -> str:
 
 
 def _keywords(values: Mapping[str, Any]) -> str:
-    return ", ".join(f"{name}={value!r}" for name, value in values.items())
+    return ", ".join(_keyword_list(values))
+
+
+def _keyword_list(values: Mapping[str, Any]) -> list[str]:
+    return [f"{name}={value!r}" for name, value in values.items()]
 
 
 def _explicit(row: Module, node: Settled) -> dict[str, Any]:
@@ -101,18 +144,6 @@ def _explicit(row: Module, node: Settled) -> dict[str, Any]:
     defaults = {name: parameter.default for name, parameter in inspect.signature(row.build).parameters.items()}
     arguments = row.arguments(node.parameters)
     return {name: value for name, value in arguments.items() if name not in defaults or value != defaults[name]}
-
-
-def _call(node: Settled, row: Module | Operation, inputs: list[str]) -> str:
-    joined = ", ".join(inputs)
-    if isinstance(row, Module):
-        if row.call is None:
-            return f"self.{node.id}({joined})"
-        called = "".join(f", {name}={node.parameters[name]!r}" for name in row.called)
-        return f"{row.call.__name__}(self.{node.id}, {joined}{called})"
-    keywords = _keywords(row.keywords(node.parameters))
-    function = row.function.__name__ if row.function in CARRIED else f"torch.{row.function.__name__}"
-    return f"{function}({f'[{joined}]' if row.listed else joined}{', ' if keywords else ''}{keywords})"
 
 
 def _leaf(node: Settled, row: Leaf) -> list[str]:

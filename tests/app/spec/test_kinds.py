@@ -1,0 +1,138 @@
+"""The fields of a kind are parameters of torch's class or function, with torch's names and defaults."""
+
+import inspect
+from collections.abc import Mapping
+from enum import Enum
+from typing import Any, get_type_hints
+
+import pytest
+import torch
+from pydantic import ValidationError
+from torch import nn
+
+from app.spec.base import Part
+from app.spec.kinds import Kind, classes, closed_union
+from app.spec.modules import MODULES
+from app.spec.network import KINDS, NODE_CLASSES, BaseNode
+from app.spec.operations import INITIALISERS, OPERATIONS
+from workers.network.leaves import INITIALISERS as FILLERS
+from workers.network.modules import MODULES as BUILDERS
+from workers.network.operations import OPERATIONS as FUNCTIONS
+
+
+class Absent(Enum):
+    """What a field without a default has in place of one."""
+
+    DEFAULT = "no default"
+
+
+# Field → why the spec's default is not torch's.
+INFERRED = frozenset({"in_features", "in1_features", "in2_features", "in_channels", "num_features", "num_channels",
+                      "normalized_shape", "embed_dim", "d_model", "input_size"})  # fmt: skip
+DELIBERATE: Mapping[tuple[str, str], Any] = {
+    **{(kind, "dim"): -1 for kind in ("Softmax", "Softmin", "LogSoftmax")},  # torch's None guesses, and warns
+    ("Upsample", "scale_factor"): Absent.DEFAULT,  # torch has `size` too
+    ("TransformerEncoderLayer", "activation"): "relu",  # torch's default is the function of that name
+}
+# Parameters of a constructor that the spec leaves out, and why.
+LEFT_OUT = {
+    "device": "chosen by the plan", "dtype": "float32", "inplace": "a speed trick that breaks what reads the input",
+    "batch_first": "always", "return_indices": "one output", "divisor_override": "rare", "max_norm": "changes weights",
+    "norm_type": "of max_norm", "scale_grad_by_freq": "rare", "sparse": "few optimisers take it", "_weight": "private",
+    "_freeze": "private", "size": "follows from the data", "align_corners": "of modes that need no choice",
+    "recompute_scale_factor": "rare", "add_bias_kv": "rare", "add_zero_attn": "rare", "kdim": "as embed_dim",
+    "vdim": "as embed_dim", "proj_size": "rare", "padding_mode": "zeros alone, for transposed convolutions",
+    "bias": "of normalisations, where the oldest torch supported lacks it", "min_value": "deprecated",
+    "max_value": "deprecated",
+}  # fmt: skip
+RECURRENT = {"input_size": Absent.DEFAULT, "hidden_size": Absent.DEFAULT, "num_layers": 1, "bias": True, "dropout": 0.0,
+             "bidirectional": False}  # fmt: skip
+
+
+def default(field: Any) -> Any:
+    """Return the default of a row's field."""
+    return field[1] if isinstance(field, tuple) else Absent.DEFAULT
+
+
+def constructor(kind: str) -> dict[str, Any]:
+    """Return the parameters of torch's class with their defaults; torch hides those of recurrent nets."""
+    if kind in ("RNN", "GRU", "LSTM"):
+        extra = {"nonlinearity": "tanh"} if kind == "RNN" else {}
+        return RECURRENT | {"batch_first": False, "proj_size": 0} | extra
+    found = inspect.signature(getattr(nn, kind)).parameters.values()
+    parameters = [each for each in found if each.kind not in (each.VAR_POSITIONAL, each.VAR_KEYWORD)]
+    return {each.name: Absent.DEFAULT if each.default is each.empty else each.default for each in parameters}
+
+
+@pytest.mark.parametrize("kind", MODULES)
+def test_fields_of_modules_are_those_of_torch(kind: str) -> None:
+    theirs = constructor(kind)
+    ours = {name: default(field) for name, field in MODULES[kind].fields.items() if name not in BUILDERS[kind].called}
+    assert ours.keys() <= theirs.keys()
+    assert theirs.keys() - ours.keys() <= LEFT_OUT.keys()
+    assert all(theirs[name] is not Absent.DEFAULT for name in theirs.keys() - ours.keys() - {"size"})
+    for name, value in ours.items():
+        if name in INFERRED:
+            assert value is None
+        elif (kind, name) in DELIBERATE:
+            assert value == DELIBERATE[kind, name]
+        else:
+            assert value == theirs[name], name
+            assert isinstance(value, bool) == isinstance(theirs[name], bool)
+
+
+def test_every_exception_is_one() -> None:
+    for kind, field in DELIBERATE:
+        ours = MODULES[kind].fields[field]
+        assert default(ours) == DELIBERATE[kind, field]
+    assert {name for kind in MODULES for name in constructor(kind)} >= LEFT_OUT.keys()
+
+
+@pytest.mark.parametrize("kind", OPERATIONS)
+def test_fields_of_operations_are_taken_by_torch(kind: str) -> None:
+    """torch's functions have no signature in Python, but schemas."""
+    row = FUNCTIONS[kind]
+    schemas = torch._C._jit_get_schemas_for_operator(f"aten::{row.function.__name__}")
+    known = {argument.name for schema in schemas for argument in schema.arguments}
+    assert {row.scalar if name == "scalar" else name for name in OPERATIONS[kind].fields} <= known
+
+
+@pytest.mark.parametrize("kind", INITIALISERS)
+def test_fields_of_initialisers_are_those_of_torch(kind: str) -> None:
+    filler = FILLERS[kind]
+    theirs = inspect.signature(filler.function).parameters
+    for name, field in INITIALISERS[kind].fields.items():
+        parameter = theirs[filler.names.get(name, name)]
+        expected = Absent.DEFAULT if parameter.default is parameter.empty else parameter.default
+        assert default(field) == expected
+    assert INITIALISERS[kind].sentence
+    assert torch.is_tensor(filler.function(torch.empty(2, 2), **({"val": 0.5} if kind == "constant" else {})))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_row_is_complete(kind: str) -> None:
+    row = KINDS[kind]
+    least, most = row.inputs
+    assert row.sentence.endswith(".")
+    assert "→" in row.shapes
+    assert 0 <= least <= most
+    assert row.example.keys() <= row.fields.keys()
+    node = NODE_CLASSES[kind].model_validate({"kind": kind, **row.example})
+    assert isinstance(node, BaseNode)
+    assert node.parameters().keys() == row.fields.keys()
+    assert not row.fields.keys() & BaseNode.model_fields.keys()
+    assert NODE_CLASSES[kind].model_validate_json(node.model_dump_json()) == node
+    assert NODE_CLASSES[kind].__doc__ == row.sentence
+
+
+def test_a_table_becomes_a_closed_union() -> None:
+    table = {"one": Kind("One.", {"a": int}), "two": Kind("Two.", {"b": (float, 0.5)})}
+    made = classes(table, Part)
+    union = type("Holder", (Part,), {"__annotations__": {"item": closed_union(made)}})
+    assert union.model_validate({"item": {"kind": "two"}}).model_dump() == {"item": {"kind": "two", "b": 0.5}}
+    assert get_type_hints(made["one"])["a"] is int
+    for wrong in ({"kind": "three"}, {"kind": "two", "a": 1}, {"kind": "one"}, {}):
+        with pytest.raises(ValidationError):
+            union.model_validate({"item": wrong})
+    with pytest.raises(ValidationError):
+        made["one"].model_validate({"kind": "one", "a": 1}).a = 2  # type: ignore[attr-defined]

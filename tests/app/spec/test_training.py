@@ -1,0 +1,128 @@
+"""Losses, optimisers and schedules have torch's parameters and defaults, and plans are measured in one unit."""
+
+import inspect
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+from torch import nn, optim
+
+from app.spec.kinds import Kind
+from app.spec.training import (
+    LOSS_CLASSES,
+    LOSSES,
+    METRICS,
+    NUMBER_LOSSES,
+    NUMBER_METRICS,
+    OPTIMIZER_CLASSES,
+    OPTIMIZERS,
+    SCHEDULE_CLASSES,
+    SCHEDULES,
+    Objective,
+    Training,
+)
+
+NEEDED = object()  # in place of a default
+
+# (kind, field) → the spec's default where it is not torch's.
+DELIBERATE: Mapping[tuple[str, str], Any] = {
+    ("KLDivLoss", "reduction"): "batchmean",  # torch's own advice: the mean is no divergence
+    ("CosineAnnealingLR", "T_max"): None,  # the whole run
+    ("PolynomialLR", "total_iters"): None,  # the whole run
+}
+# Parameters that only the service sets, or that nobody needs.
+LEFT_OUT = frozenset({
+    "size_average", "reduce", "eps",  # of losses
+    "params", "foreach", "maximize", "capturable", "differentiable", "fused", "initial_accumulator_value",
+    "decoupled_weight_decay",  # of optimisers
+    "optimizer", "last_epoch", "total_steps", "epochs", "steps_per_epoch", "anneal_strategy", "three_phase",
+    "cycle_momentum", "base_momentum", "max_momentum", "scale_fn", "scale_mode", "threshold_mode",  # of schedules
+    "weight",  # of losses that take one per example or element
+})  # fmt: skip
+OWN = frozenset({"interval", "monitor"})  # the service's own, of schedules
+
+TABLES = [
+    *((kind, row, getattr(nn, kind)) for kind, row in LOSSES.items()),
+    *((kind, row, getattr(optim, kind)) for kind, row in OPTIMIZERS.items()),
+    *((kind, row, getattr(optim.lr_scheduler, kind)) for kind, row in SCHEDULES.items()),
+]
+EXAMPLES: Mapping[str, Mapping[str, Any]] = {
+    "StepLR": {"step_size": 2},
+    "MultiStepLR": {"milestones": [2, 4]},
+    "ExponentialLR": {"gamma": 0.9},
+    "CosineAnnealingWarmRestarts": {"T_0": 3},
+    "OneCycleLR": {"max_lr": 0.1},
+    "CyclicLR": {"base_lr": 0.1, "max_lr": 0.2},
+}
+
+
+@pytest.mark.parametrize(("kind", "row", "build"), TABLES, ids=[kind for kind, _, _ in TABLES])
+def test_fields_are_those_of_torch(kind: str, row: Kind, build: type) -> None:
+    parameters = inspect.signature(build).parameters
+    theirs = {name: NEEDED if each.default is each.empty else each.default for name, each in parameters.items()}
+    ours = {name: field[1] if isinstance(field, tuple) else NEEDED for name, field in row.fields.items()}
+    assert ours.keys() - OWN <= theirs.keys()
+    assert theirs.keys() - ours.keys() <= LEFT_OUT
+    for name in ours.keys() - OWN:
+        if (kind, name) in DELIBERATE:
+            assert ours[name] == DELIBERATE[kind, name]
+        elif theirs[name] is not None or ours[name] is not None:
+            assert ours[name] == theirs[name], name
+
+
+def test_every_exception_is_one() -> None:
+    rows = LOSSES | OPTIMIZERS | SCHEDULES
+    assert all(rows[kind].fields[name][1] == value for (kind, name), value in DELIBERATE.items())
+    known = {name for _, _, build in TABLES for name in inspect.signature(build).parameters}
+    assert known >= LEFT_OUT
+
+
+@pytest.mark.parametrize(("kind", "row", "build"), TABLES, ids=[kind for kind, _, _ in TABLES])
+def test_a_kind_needs_no_more_than_what_has_no_default(kind: str, row: Kind, build: type) -> None:
+    made = (LOSS_CLASSES | OPTIMIZER_CLASSES | SCHEDULE_CLASSES)[kind]
+    given = EXAMPLES.get(kind, {})
+    assert {name for name, field in row.fields.items() if not isinstance(field, tuple)} == given.keys()
+    whole = made.model_validate({"kind": kind, **given})
+    assert made.model_validate_json(whole.model_dump_json()) == whole
+    assert row.sentence.endswith(".")
+    for name in given:
+        with pytest.raises(ValidationError):
+            made.model_validate({"kind": kind, **{other: value for other, value in given.items() if other != name}})
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+@pytest.mark.parametrize("metric", METRICS)
+def test_metrics_are_about_what_the_loss_is_about(loss: str, metric: str) -> None:
+    document = {"loss": {"kind": loss}, "metrics": [metric]}
+    if (loss in NUMBER_LOSSES) == (metric in NUMBER_METRICS):
+        assert Objective.model_validate(document).metrics == (metric,)
+    else:
+        with pytest.raises(ValidationError, match="is about"):
+            Objective.model_validate(document)
+
+
+@pytest.mark.parametrize(("plan", "steps"), [
+    ({}, 7), ({"epochs": 3}, 21), ({"steps": 3}, 3), ({"steps": 100}, 100), ({"epochs": 10**12}, 7 * 10**12),
+])  # fmt: skip
+def test_the_length_of_a_run(plan: dict[str, int], steps: int) -> None:
+    assert Training.model_validate(plan).total_steps(7) == steps
+
+
+def test_the_default_optimiser_is_adam() -> None:
+    assert (
+        Training().optimizer.model_dump()
+        == Training.model_validate({"optimizer": {"kind": "Adam"}}).optimizer.model_dump()
+    )
+    assert Training().optimizer.kind == "Adam"
+
+
+@pytest.mark.parametrize("plan", [
+    {"epochs": 1, "steps": 1}, {"epochs": 0}, {"steps": -1}, {"batch_size": 0}, {"clip_norm": 0}, {"seed": -1},
+    {"seed": 2**63}, {"precision": "fp32"}, {"mode": "jit"}, {"device": "gpu"}, {"accumulate": 1.0}, {"on_nan": "stop"},
+    {"checkpoint": {"keep_last": 0}}, {"early_stop": {"patience": 0}}, {"evaluate": {"every_steps": 0}},
+    {"optimizer": {"kind": "LBFGS"}}, {"optimizer": {"kind": "SGD", "lr": -1}}, {"epochs": 10**12 + 1},
+])  # fmt: skip
+def test_plans_that_cannot_be(plan: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError):
+        Training.model_validate(plan)

@@ -1,0 +1,69 @@
+"""Networks for the tests: from JSON and a few columns to drafts, built networks, and the class in model.py."""
+
+from collections.abc import Mapping
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from app.spec.data import Column, DataSchema
+from app.spec.network import Network, check_network
+from workers.network.build import BuiltNetwork, build
+from workers.network.drafts import Draft
+from workers.network.infer import draft
+from workers.network.source import write_source
+
+Columns = Mapping[str, Any]  # name → shape per example, or (shape, dtype)
+Model = list[Any] | dict[str, Any]  # layers, or a whole network
+
+
+def schema(columns: Columns) -> DataSchema:
+    """Return a schema whose columns are all inputs; float32 unless said otherwise."""
+    typed = {name: said if said and isinstance(said[-1], str) else (said, "float32") for name, said in columns.items()}
+    made = tuple(Column(name=name, shape=shape, dtype=dtype) for name, (shape, dtype) in typed.items())
+    return DataSchema(columns=made, rows={"train": 8}, inputs=tuple(columns))
+
+
+def parsed(model: Model) -> Network:
+    """Return the network as the language has it."""
+    return Network.model_validate({"layers": model} if isinstance(model, list) else model)
+
+
+def drafted(model: Model, columns: Columns) -> Draft:
+    """Return the draft of a network whose names and wiring are in order."""
+    network = parsed(model)
+    assert check_network(network, tuple(columns), tuple(columns)) == []
+    return draft(network, schema(columns), tuple(columns))
+
+
+def built(model: Model, columns: Columns, seed: int = 0) -> BuiltNetwork:
+    """Return the network with weights drawn from a seed."""
+    torch.manual_seed(seed)
+    return build(parsed(model), schema(columns), tuple(columns))
+
+
+def examples(columns: Columns, count: int = 5) -> dict[str, Tensor]:
+    """Return some examples: floats between 0 and 1, integers from 1 to 3."""
+    generator = torch.Generator().manual_seed(7)
+    values = {}
+    for column in schema(columns).columns:
+        drawn = torch.rand(count, *column.shape, generator=generator)
+        whole = "float" not in column.dtype
+        values[column.name] = (3 * drawn + 1 if whole else drawn).to(getattr(torch, column.dtype))
+    return values
+
+
+def imported(network: BuiltNetwork, folder: Path, seed: int = 0) -> nn.Module:
+    """Return an instance of the class in `model.py`, with weights drawn from a seed."""
+    path = folder / "model.py"
+    path.write_text(write_source(network), encoding="utf-8")
+    found = spec_from_file_location("model", path)
+    assert found is not None
+    assert found.loader is not None
+    module = module_from_spec(found)
+    found.loader.exec_module(module)
+    torch.manual_seed(seed)
+    instance: nn.Module = vars(module)["Network"]()
+    return instance

@@ -1,0 +1,62 @@
+"""A network on the meta device, as far as it is settled."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from torch import Tensor
+
+from app.errors import Problem
+from workers.network.blueprint import Blueprint, Settled
+
+
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """What one node does with a batch of `BATCH` examples."""
+
+    node: Settled
+    inputs: tuple[Tensor, ...]
+    output: Tensor
+    parameters: int = 0
+    buffers: int = 0  # elements that are kept but not trained
+    others: tuple[Tensor, ...] = ()  # outputs after the first
+    inner: "Mapping[str, Inner]" = field(default_factory=dict)  # by body
+
+    def named(self) -> dict[str, Tensor]:
+        """Return the outputs by the names under which other nodes read them."""
+        outputs = (self.output, *self.others)
+        own = {f"{self.node.id}.{name}": value for name, value in zip(self.node.outputs, outputs, strict=False)}
+        return {self.node.id: self.output, **own}
+
+
+@dataclass(slots=True)
+class Draft:
+    """The network on the meta device; nodes with problems, and all that read them, are left out."""
+
+    blueprint: Blueprint
+    traces: list[Trace] = field(default_factory=list)
+    values: dict[str, Tensor] = field(default_factory=dict)  # inputs and outputs of nodes, by name
+    problems: list[Problem] = field(default_factory=list)
+
+    @property
+    def parameters(self) -> int:
+        """How many elements are trained."""
+        return sum(trace.parameters for trace in self.traces)
+
+    @property
+    def buffers(self) -> int:
+        """How many elements are kept but not trained."""
+        return sum(trace.buffers for trace in self.traces)
+
+    def results(self) -> tuple[Tensor, ...] | None:
+        """Return the outputs; `None` where one of them is not settled."""
+        sources = self.blueprint.outputs.values()
+        return tuple(self.values[name] for name in sources) if all(name in self.values for name in sources) else None
+
+
+@dataclass(frozen=True, slots=True)
+class Inner:
+    """A body on the meta device: how often it runs for a batch, and where the user wrote it."""
+
+    draft: Draft
+    turns: int
+    pointer: str  # relative to the network

@@ -1,0 +1,153 @@
+"""Control flow, carried out: which parts run, how often, and on which rows.
+
+Each function takes the node's bodies (modules by name) and its inputs; an output is a tensor, or a tuple of several.
+`tally` hears what happened, for metrics. Nothing but torch is needed here, so `model.py` can carry these functions.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+Bodies = Mapping[str, nn.Module]
+Tally = Callable[[str, float], None]
+
+
+def silent(name: str, value: float) -> None:
+    """Hear nothing."""
+
+
+def several(output: Any) -> tuple[Tensor, ...]:
+    """Return an output as a tuple."""
+    return output if isinstance(output, tuple) else (output,)
+
+
+def single(outputs: Any) -> Any:
+    """Return a tuple of one as that one."""
+    return outputs[0] if len(outputs) == 1 else tuple(outputs)
+
+
+def branch(bodies: Bodies, predicate: Tensor, *inputs: Tensor, tally: Tally = silent) -> Any:
+    """Run "then" if the predicate (one element) is true, else "else"; the other one does not run, nor its backward.
+
+    Without an "else" the inputs are the outputs.
+    """
+    taken = bool(predicate)
+    tally("then", float(taken))
+    if taken:
+        return bodies["then"](*inputs)
+    return bodies["else"](*inputs) if "else" in bodies else single(inputs)
+
+
+def route(bodies: Bodies, selector: Tensor, *inputs: Tensor, tally: Tally = silent) -> Any:
+    """Run each body on its own rows: those whose selector (N, integers or bool) is its place; then merge in order.
+
+    With bool selectors body 0 is for false. Raises `IndexError` for a row that selects no body.
+    """
+    selector = selector.long()
+    rows, outputs = [], []
+    for case, (name, body) in enumerate(bodies.items()):
+        mine = (selector == case).nonzero().squeeze(1)
+        tally(name, len(mine) / max(1, len(selector)))
+        if len(mine):
+            rows.append(mine)
+            outputs.append(several(body(*[value.index_select(0, mine) for value in inputs])))
+    order = torch.cat(rows) if rows else selector
+    if len(order) != len(selector):
+        raise IndexError(f"a selector is not in 0..{len(bodies) - 1}")
+    if not rows:  # no rows: any body gives the shape
+        return next(iter(bodies.values()))(*inputs)
+    back = torch.empty_like(order).scatter_(0, order, torch.arange(len(order), device=order.device))
+    return single([torch.cat(parts).index_select(0, back) for parts in zip(*outputs, strict=True)])
+
+
+def repeat(
+    bodies: Bodies, *inputs: Tensor, times: int | None = None, most: int, carry: int, tally: Tally = silent
+) -> Any:
+    """Run the body `times` times, or as often as the first input (one element) says, on what it carries.
+
+    With several bodies each has a turn. The first `carry` inputs are replaced by the outputs. Raises `RuntimeError`
+    for more than `most` turns.
+    """
+    if times is None:
+        times, inputs = int(inputs[0]), inputs[1:]
+    if times > most:
+        raise RuntimeError(f"{times} turns were asked for, at most {most} are allowed")
+    tally("turns", float(max(0, times)))
+    parts = list(bodies.values())
+    carried, fixed = inputs[:carry], inputs[carry:]
+    for turn in range(times):
+        carried = several(parts[turn % len(parts)](*carried, *fixed))
+    return single(carried)
+
+
+def loop(
+    bodies: Bodies, *inputs: Tensor, carry: int, most: int, stops: bool = False, each: bool = False,
+    tally: Tally = silent,
+) -> Any:  # fmt: skip
+    """Run the body while the condition holds, on what it carries: the first `carry` inputs.
+
+    With `each` the condition is told for every row (N), and rows for which it is false are finished: they stay as they
+    are and cost nothing. After `most` turns it stops if `stops`, else raises `RuntimeError`.
+    """
+    carried, fixed = inputs[:carry], inputs[carry:]
+    rows, whole, turns = torch.arange(len(inputs[0]), device=inputs[0].device), True, 0
+    total = 0
+    while True:
+        here = carried if whole else tuple(value.index_select(0, rows) for value in carried)
+        beside = fixed if whole else tuple(value.index_select(0, rows) for value in fixed)
+        going = several(bodies["condition"](*here, *beside))[0]
+        if each:
+            kept = going.reshape(-1).nonzero().squeeze(1)
+            if len(kept) == 0:
+                break
+            if len(kept) < len(rows):
+                rows, whole = rows.index_select(0, kept), False
+                here = tuple(value.index_select(0, kept) for value in here)
+                beside = tuple(value.index_select(0, kept) for value in beside)
+        elif not bool(going):
+            break
+        if turns == most:
+            if stops:
+                break
+            raise RuntimeError(f"the condition still holds after {most} turns")
+        outputs = several(bodies["body"](*here, *beside))
+        carried = outputs if whole else tuple(
+            old.index_copy(0, rows, new) for old, new in zip(carried, outputs, strict=True)
+        )  # fmt: skip
+        turns, total = turns + 1, total + len(rows)
+    tally("turns", total / max(1, len(inputs[0])) if each else float(turns))
+    return single(carried)
+
+
+def scan(
+    bodies: Bodies, *inputs: Tensor, carry: int, over: int, lengths: bool = False, backwards: bool = False,
+    tally: Tally = silent,
+) -> Any:  # fmt: skip
+    """Run the body along dimension 1: it gets what it carries, a step of `over` sequences (N, L, ...), and more.
+
+    The first `carry` outputs are carried on, the others are stacked (N, L, ...). With `lengths` (N), the input after
+    the sequences, rows past their end keep what they carry, and what is stacked there is zero.
+    """
+    carried, rest = inputs[:carry], inputs[carry:]
+    sequences, fixed = [value.unbind(1) for value in rest[:over]], rest[over:]
+    ends = None
+    if lengths:
+        ends, fixed = fixed[0], fixed[1:]
+    steps = len(sequences[0])
+    tally("steps", float(steps))
+    stacked: list[tuple[Tensor, ...]] = []
+    for step in reversed(range(steps)) if backwards else range(steps):
+        outputs = several(bodies["body"](*carried, *[sequence[step] for sequence in sequences], *fixed))
+        if ends is None:
+            carried = outputs[:carry]
+            stacked.append(outputs[carry:])
+            continue
+        alive = [(step < ends).view(-1, *[1] * (value.dim() - 1)) for value in outputs]
+        carried = tuple(torch.where(on, new, old) for on, new, old in zip(alive, outputs, carried, strict=False))
+        kept = zip(alive[carry:], outputs[carry:], strict=True)
+        stacked.append(tuple(torch.where(on, value, torch.zeros_like(value)) for on, value in kept))
+    if backwards:
+        stacked.reverse()
+    return single([*carried, *[torch.stack(parts, 1) for parts in zip(*stacked, strict=True)]])
