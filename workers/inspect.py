@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 from pathlib import Path
-from re import match
+from re import fullmatch, match
 from typing import Any
 
 import torch
@@ -40,6 +40,8 @@ EXAMPLE_SCHEMA = {
                 {"name": "label", "shape": [], "dtype": "int64", "classes": 10}],
     "rows": {"train": 2}, "inputs": ["image"], "target": "label",
 }  # fmt: skip
+
+UNDRAFTABLE = frozenset({"network_form", "too_many_nodes", "too_deep", "unknown_block"})
 
 Request = Mapping[str, Any]
 
@@ -85,10 +87,12 @@ def inspect(document: Any, registered: DataSchema | None, limits: Limits) -> Ins
     problems = check_job(job, schema, limits.max_nodes)
     if any(not _draftable(problem, job) for problem in problems):
         return Inspection({}, tuple(problems))
-    wrong = {found[1] for problem in problems if (found := match(r"/model(/(?:layers|nodes)/\d+)", problem.pointer))}
+    wrong = {found[1] for problem in problems if (found := match(r"/model((?:/blocks/\w+)?/(?:layers|nodes)/\d+)", problem.pointer))}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # torch's advice on unusual settings is no problem
         drafted = draft(job.model, schema, job.data.inputs or schema.inputs, wrong)
+    if (count := drafted.size()) > limits.max_nodes:
+        return Inspection({}, (_too_many_nodes(count, limits),))
     problems += [Problem("/model" + found.pointer, found.code, found.detail, found.hint) for found in drafted.problems]
     problems += disagreements(job, schema, drafted)
     memory = estimate(job, drafted, schema.rows.get("train", 0))
@@ -98,10 +102,17 @@ def inspect(document: Any, registered: DataSchema | None, limits: Limits) -> Ins
 
 
 def _written(document: Any) -> int:
-    """Return how many nodes a document has, before anything is parsed."""
-    model = document.get("model") if isinstance(document, dict) else None
-    parts = [model.get("layers"), model.get("nodes")] if isinstance(model, dict) else []
-    return max((len(part) for part in parts if isinstance(part, list)), default=0)
+    """Return how many nodes a document has, at any depth, before anything is parsed."""
+    waiting = [document.get("model") if isinstance(document, dict) else None]
+    count = 0
+    for value in waiting:  # grows while it is walked
+        if isinstance(value, dict):
+            lists = [value.get(form) for form in ("layers", "nodes")]
+            count += sum(len(nodes) for nodes in lists if isinstance(nodes, list))
+            waiting += value.values()
+        elif isinstance(value, list):
+            waiting += [item for item in value if isinstance(item, dict | list)]
+    return count
 
 
 def _too_many_nodes(count: int, limits: Limits) -> Problem:
@@ -112,7 +123,8 @@ def _too_many_nodes(count: int, limits: Limits) -> Problem:
 def _draftable(problem: Problem, job: Job) -> bool:
     """Say whether the rest of the network has a meaning in spite of the problem."""
     doubled = problem.code == "duplicate_id" and job.model.nodes is not None
-    return not (doubled or problem.code in ("network_form", "too_many_nodes"))
+    circle = problem.code == "cycle" and fullmatch(r"/model/blocks/\w+", problem.pointer)
+    return not (doubled or circle or problem.code in UNDRAFTABLE)
 
 
 def _excesses(drafted: Draft, memory: Memory, limits: Limits) -> list[Problem]:

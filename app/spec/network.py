@@ -24,6 +24,7 @@ _TORCH_NAMES = """
 """
 # What a node cannot be called, since ids become attributes of a torch module (a test compares with torch).
 RESERVED = frozenset([*dir(object), *kwlist, *_TORCH_NAMES.split()])
+DEEPEST = 32  # blocks in blocks in blocks
 
 
 class Network(Body):
@@ -68,6 +69,7 @@ def _block_problems(network: Network) -> Iterator[Problem]:
     for place, used in _named_blocks(network, ""):
         if used not in network.blocks:
             yield _unknown_block(place, used, network.blocks)
+    depths: dict[str, int] = {}
     for name in uses:
         seen, waiting = set[str](), [name]
         while waiting:
@@ -76,6 +78,25 @@ def _block_problems(network: Network) -> Iterator[Problem]:
             waiting += inner
         if name in seen:
             yield Problem(f"/blocks/{name}", "cycle", f'the block "{name}" contains itself', "use Repeat or While")
+            return
+    for name in uses:
+        if _depth(name, uses, depths) > DEEPEST:
+            detail = f'the block "{name}" nests blocks more than {DEEPEST} deep'
+            yield Problem(f"/blocks/{name}", "too_deep", detail, "nest fewer")
+            return
+
+
+def _depth(name: str, uses: Mapping[str, set[str]], depths: dict[str, int]) -> int:
+    """Return how deep blocks nest in a block; stops looking beyond what is allowed."""
+    waiting = [name]
+    while waiting:
+        top = waiting[-1]
+        unknown = [inner for inner in uses.get(top, ()) if inner not in depths]
+        if unknown:
+            waiting += unknown
+        else:
+            depths[waiting.pop()] = 1 + max((depths[inner] for inner in uses.get(top, ())), default=0)
+    return depths[name]
 
 
 def _unknown_block(place: str, used: str, known: Mapping[str, Body]) -> Problem:

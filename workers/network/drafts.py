@@ -47,6 +47,18 @@ class Draft:
         """How many elements are kept but not trained."""
         return sum(trace.buffers for trace in self.traces)
 
+    def size(self) -> int:
+        """How many nodes are built, those in bodies too, which may be far more than are written."""
+        sizes: dict[int, int] = {}
+
+        def of(draft: Draft) -> int:
+            if id(draft) not in sizes:
+                inner = [part.draft for trace in draft.traces for part in trace.inner.values()]
+                sizes[id(draft)] = len(draft.traces) + sum(map(of, inner))
+            return sizes[id(draft)]
+
+        return of(self)
+
     def results(self) -> tuple[Tensor, ...] | None:
         """Return the outputs; `None` where one of them is not settled."""
         sources = self.blueprint.outputs.values()

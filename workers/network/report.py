@@ -6,8 +6,10 @@ from typing import Any
 from torch import Tensor
 
 from workers.network.counts import flops
-from workers.network.drafts import Draft, Trace
+from workers.network.drafts import Draft, Inner, Trace
 from workers.network.sizes import BATCH
+
+CHOOSING = frozenset({"If", "Route"})
 
 
 def graph(draft: Draft, prefix: str) -> dict[str, Any]:
@@ -21,7 +23,7 @@ def graph(draft: Draft, prefix: str) -> dict[str, Any]:
     return {
         "inputs": {name: _value(draft.values[name]) for name in draft.blueprint.inputs if name in draft.values},
         "nodes": nodes,
-        "edges": [[source, trace.node.id] for trace in draft.traces for source in trace.node.inputs],
+        "edges": [[source.partition(".")[0], trace.node.id] for trace in draft.traces for source in trace.node.inputs],
         "outputs": {
             name: {"node": source, **_value(draft.values[source])}
             for name, source in sources.items()
@@ -32,7 +34,13 @@ def graph(draft: Draft, prefix: str) -> dict[str, Any]:
 
 
 def _work(trace: Trace) -> int:
-    """Return the floating point operations of a node for one example; for all of them, where it sees no examples."""
+    """Return the floating point operations of a node for one example; for all of them, where it sees no examples.
+
+    Of bodies among which it chooses the most costly counts; a loop that ends by itself counts as one turn.
+    """
+    if trace.inner:
+        costs = [inner.turns * sum(map(_work, inner.draft.traces)) for inner in trace.inner.values()]
+        return max(costs) if trace.node.kind in CHOOSING else sum(costs)
     inputs = [value.shape for value in trace.inputs]
     count = flops(trace.node.kind, trace.node.parameters, inputs, trace.output.shape)
     return count // BATCH if any(BATCH in shape for shape in (*inputs, trace.output.shape)) else count
@@ -45,6 +53,9 @@ def scaled(shape: Sequence[int], batch_size: int) -> list[int]:
 
 def _node(trace: Trace, prefix: str) -> dict[str, Any]:
     node = trace.node
+    others = dict(zip(node.outputs, (trace.output, *trace.others), strict=False))
+    bodies = {name: graph(inner.draft, prefix) | {"turns": inner.turns} for name, inner in _distinct(trace).items()}
+    more = {"outputs": {name: _value(value) for name, value in others.items()}, "bodies": bodies} if bodies else {}
     return {
         "id": node.id,
         "kind": node.kind,
@@ -54,7 +65,14 @@ def _node(trace: Trace, prefix: str) -> dict[str, Any]:
         "parameters": trace.parameters,
         "buffers": trace.buffers,
         "flops": _work(trace),
+        **more,
     }
+
+
+def _distinct(trace: Trace) -> dict[str, Inner]:
+    """Return the bodies, of those that are built alike the first."""
+    alike: dict[int, str] = {}
+    return {name: inner for name, inner in trace.inner.items() if alike.setdefault(id(inner.draft), name) == name}
 
 
 def _value(value: Tensor) -> dict[str, Any]:

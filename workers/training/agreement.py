@@ -59,7 +59,7 @@ def disagreements(job: Job, schema: DataSchema, draft: Draft) -> list[Problem]:
     if source is None or source not in draft.values:
         return []
     output = draft.values[source]
-    traces = {trace.node.id: trace for trace in draft.traces}
+    traces = {name: trace for trace in draft.traces for name in trace.named()}
     end = traces.get(source)
     place = "/model" + (end.node.pointer if end is not None else "")
     if not output.is_floating_point():
@@ -86,11 +86,11 @@ def _trained(draft: Draft) -> set[str]:
     found: set[str] = set()
     for trace in draft.traces:
         node = trace.node
-        reached = trace.parameters > 0 or not found.isdisjoint(node.inputs)
+        reached = trace.parameters > 0 or node.share is not None or not found.isdisjoint(node.inputs)
         if reached and node.kind != "stop_gradient":
-            found.add(node.id)
+            found.update(trace.named())
         else:
-            found.discard(node.id)  # a layer may be named like the one before it
+            found.difference_update(trace.named())  # a layer may be named like the one before it
     return found
 
 

@@ -5,6 +5,7 @@ import torch
 from workers.data.feed import Feed
 from workers.data.sampler import step_seed
 from workers.messages import Ending, Outcome, Report
+from workers.network.build import counted
 from workers.training.devices import seed_step
 from workers.training.evaluation import evaluate
 from workers.training.failures import translated
@@ -59,6 +60,7 @@ def train(prepared: Prepared) -> Outcome:  # noqa: PLR0912, PLR0915 - the one fu
             if prepared.validation is not None:
                 size = max(plan.batch_size, 256)
                 values |= evaluate(network, objective, prepared.validation, prepared.metrics, size, prepared.precision)
+                values |= {f"val/flow/{name}": value for name, value in counted(network).items()}
             recorder.evaluation(values)
             counters.evaluated, counters.loss_sum, counters.loss_count = step, 0.0, 0
             improved = state.best.update(values, step)
@@ -97,4 +99,4 @@ def train(prepared: Prepared) -> Outcome:  # noqa: PLR0912, PLR0915 - the one fu
             state.schedule.after_step(counters.step % per_epoch == 0)
 
         # Report
-        recorder.step(total, lr, skipped)
+        recorder.step(total, lr, skipped, counted(network))

@@ -7,7 +7,7 @@ from math import prod
 from app.spec.job import Job
 from app.spec.training import BaseOptimizer
 from workers.network.drafts import Draft, Trace
-from workers.network.report import scaled
+from workers.network.report import CHOOSING, scaled
 from workers.network.sizes import Parameters
 
 WEIGHT = 4  # bytes of a float32
@@ -78,6 +78,10 @@ def states_of(spec: BaseOptimizer) -> int:
 
 def kept(trace: Trace, batch_size: int) -> int:
     """Return the bytes that a node keeps until backward: its output, and what only it sees."""
+    if trace.inner:
+        costs = [inner.turns * sum(kept(each, batch_size) for each in inner.draft.traces)
+                 for inner in trace.inner.values()]  # fmt: skip
+        return max(costs) if trace.node.kind in CHOOSING else sum(costs)
     kind, parameters = trace.node.kind, trace.node.parameters
     if kind in VIEWS or not trace.inputs:
         return 0

@@ -36,10 +36,12 @@ class Recorder:
         self._series: dict[str, Block] = {}
         self._events: list[tuple[str, Mapping[str, Any]]] = []
 
-    def step(self, loss: Tensor, lr: float, skipped: Tensor | None) -> None:
-        """Keep the loss (scalar, on the device) of the step that has just been counted."""
+    def step(self, loss: Tensor, lr: float, skipped: Tensor | None, counts: Mapping[str, float]) -> None:
+        """Keep the loss (scalar, on the device) of the step that has just been counted, and what control flow did."""
         now = time.monotonic()
         self._steps.append((loss, lr, now, skipped))
+        for name, count in counts.items():
+            self._points(f"flow/{name}", [self._counters.step], [count], [now])
         if len(self._steps) >= MOST_STEPS or now - self._sent >= SECONDS:
             self.flush()
 
