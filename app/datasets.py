@@ -16,7 +16,7 @@ from app.jobs.states import ENDED
 from app.spec.data import NAMED, DataSchema, NewDataset, UploadSource
 
 
-class Status(StrEnum):
+class DatasetStatus(StrEnum):
     """How far a data set is."""
 
     AWAITING_CONTENT = "awaiting_content"
@@ -44,7 +44,7 @@ def register(session: Session, owner: str, new: NewDataset) -> DatasetRow:
     schema = None if isinstance(source, UploadSource) else NAMED[source.kind][source.name]
     row = DatasetRow(
         id=new_id("ds"), owner=owner, name=new.name, source=source.model_dump(mode="json"), parts=[],
-        status=Status.AWAITING_CONTENT if schema is None else Status.READY,
+        status=DatasetStatus.AWAITING_CONTENT if schema is None else DatasetStatus.READY,
         data_schema=None if schema is None else schema.model_dump(mode="json"),
     )  # fmt: skip
     session.add(row)
@@ -76,7 +76,7 @@ def schema_of(session: Session, owner: str, dataset_id: str) -> DataSchema:
         row = find(session, owner, dataset_id)
     except NotFound as error:
         raise InvalidInput([Problem("/data/id", "unknown_dataset", error.detail, "register it first")]) from None
-    if row.status != Status.READY or row.data_schema is None:
+    if row.status != DatasetStatus.READY or row.data_schema is None:
         detail = f"the data set is {row.status}"
         raise InvalidInput([Problem("/data/id", "dataset_not_ready", detail, "upload its content first")])
     return DataSchema.model_validate(row.data_schema)
@@ -96,7 +96,7 @@ def awaiting(session: Session, owner: str, dataset_id: str) -> DatasetRow:
         raise NotFound(f"there is no data set {dataset_id}")
     if row.source["kind"] != "upload":
         raise StateForbids(f"a {row.source['kind']} data set has no content of its own")
-    if row.status == Status.READY:
+    if row.status == DatasetStatus.READY:
         raise StateForbids("the data set has its content and never changes", hint="register another one")
     return row
 
@@ -108,7 +108,7 @@ def extend(session: Session, owner: str, dataset_id: str, offset: int, part: Map
         raise WrongOffset(row.size)
     row.parts = [*row.parts, dict(part)]
     row.size += part["size"]
-    row.status, row.problems = Status.AWAITING_CONTENT, None
+    row.status, row.problems = DatasetStatus.AWAITING_CONTENT, None
     session.flush()
     return row
 
@@ -117,7 +117,7 @@ def accept(session: Session, owner: str, dataset_id: str, content: Content) -> t
     """Make the data set ready; returns it, and the keys of pieces that are superfluous after the commit."""
     row = awaiting(session, owner, dataset_id)
     superfluous = [part["path"] for part in row.parts]
-    row.status, row.parts, row.problems = Status.READY, [], None
+    row.status, row.parts, row.problems = DatasetStatus.READY, [], None
     row.data_schema, row.preview = content.schema.model_dump(mode="json"), list(content.preview)
     row.path, row.size, row.sha256 = content.path, content.size, content.sha256
     session.flush()
@@ -128,7 +128,7 @@ def reject(session: Session, owner: str, dataset_id: str, problems: Sequence[Pro
     """Note what is wrong with the content, which is forgotten; returns the keys of its pieces."""
     row = awaiting(session, owner, dataset_id)
     superfluous = [part["path"] for part in row.parts]
-    row.status, row.parts, row.size = Status.INVALID, [], 0
+    row.status, row.parts, row.size = DatasetStatus.INVALID, [], 0
     row.problems = [problem.as_dict() for problem in problems]
     session.flush()
     return superfluous

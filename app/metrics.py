@@ -4,6 +4,7 @@ A series is a sequence of points with growing steps. 4,096 points make a chunk; 
 min, max and last, so that a coarse view of millions of points reads a small part of them.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
@@ -128,13 +129,14 @@ def _merge(summaries: Points, width: int) -> Points:
 def smoothed(points: Points, weight: float) -> Points:
     """Return the points with the debiased exponential moving average (Kingma and Ba 2015) of their finite values."""
     result = points.copy()
+    averages: list[float] = []
     average, bias = 0.0, 1.0
-    for index, value in enumerate(points["value"].tolist()):
-        if np.isfinite(value):
+    for value in points["value"].tolist():
+        if math.isfinite(value):
             average = weight * average + (1 - weight) * value
             bias *= weight
-        if bias < 1:
-            result["value"][index] = average / (1 - bias)
+        averages.append(average / (1 - bias) if bias < 1 else value)
+    result["value"] = averages
     return result
 
 

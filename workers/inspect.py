@@ -43,6 +43,8 @@ EXAMPLE_SCHEMA = {
 
 UNDRAFTABLE = frozenset({"network_form", "too_many_nodes", "too_deep", "unknown_block"})
 
+NODE = r"/model((?:/blocks/\w+)?/(?:layers|nodes)/\d+)"  # the pointer of a node, or of something in it
+
 Request = Mapping[str, Any]
 
 
@@ -87,7 +89,7 @@ def inspect(document: Any, registered: DataSchema | None, limits: Limits) -> Ins
     problems = check_job(job, schema, limits.max_nodes)
     if any(not _draftable(problem, job) for problem in problems):
         return Inspection({}, tuple(problems))
-    wrong = {found[1] for problem in problems if (found := match(r"/model((?:/blocks/\w+)?/(?:layers|nodes)/\d+)", problem.pointer))}
+    wrong = {found[1] for problem in problems if (found := match(NODE, problem.pointer))}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # torch's advice on unusual settings is no problem
         drafted = draft(job.model, schema, job.data.inputs or schema.inputs, wrong)

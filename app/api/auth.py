@@ -9,7 +9,7 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from app import keys
 from app.api.services import Part
-from app.errors import Forbidden, Unauthenticated
+from app.errors import Forbidden, TooManyRequests, Unauthenticated
 from app.first_key import OWNER
 
 _bearer = HTTPBearer(auto_error=False, scheme_name="key", description="An API key: `gw_…`.")
@@ -47,7 +47,10 @@ def require(scope: str) -> Callable[..., Principal]:
 
 
 def _count(request: Request, services: Part, who: str) -> None:
-    request.scope["rate_limit"] = services.limiter.take(who)
+    share = services.limiter.take(who)
+    request.scope["rate_limit"] = share.headers
+    if share.wait is not None:
+        raise TooManyRequests(share.wait)
 
 
 Reader = Annotated[Principal, Depends(require("read"))]

@@ -22,12 +22,13 @@ from app.spec.job import parse_job
 from app.storage.protocol import ArtifactStore
 
 router = APIRouter(prefix="/v1", tags=["checkpoints"])
-CONTENT = ("application/octet-stream",)
+CONTENT = ("application/octet-stream", "text/x-python")
 MEDIA_TYPES = {"model.py": "text/x-python; charset=utf-8"}
 Range = Annotated[str | None, Header(alias="Range", description="bytes=FIRST-LAST: a part of the file, 206 then.")]
 IfRange = Annotated[str | None, Header(description="The ETag that the range is of; for another the whole is sent.")]
 Format = Literal["safetensors", "pth"]
-FILE = answers(200, None, 304, 404, 416, media=CONTENT) | answers(206, None, media=CONTENT)
+HEAD = answers(200, None, 304, 404, media=CONTENT)
+FILE = HEAD | answers(206, None, 416, media=CONTENT)
 _ONE_RANGE = re.compile(r"bytes=([0-9]{0,18})-([0-9]{0,18})", re.IGNORECASE)
 
 
@@ -49,7 +50,7 @@ def read_checkpoint(checkpoint_id: CheckpointId, who: Reader, services: Part) ->
     return Json(schemas.Checkpoint.of(services.db.read(checkpoints.find, who.owner, checkpoint_id)).plain())
 
 
-@router.head("/checkpoints/{checkpoint_id}/files/{name}", operation_id="describe_file", responses=FILE)
+@router.head("/checkpoints/{checkpoint_id}/files/{name}", operation_id="describe_file", responses=HEAD)
 @router.get("/checkpoints/{checkpoint_id}/files/{name}", operation_id="download_file", responses=FILE)
 def download_file(
     request: Request,
@@ -66,7 +67,7 @@ def download_file(
     return _file(services.store, request.method, row, name, range_, if_range, if_none_match)
 
 
-@router.head("/jobs/{job_id}/weights", operation_id="describe_weights", responses=FILE)
+@router.head("/jobs/{job_id}/weights", operation_id="describe_weights", responses=HEAD)
 @router.get("/jobs/{job_id}/weights", operation_id="download_weights", responses=FILE)
 def download_weights(
     request: Request,

@@ -19,6 +19,7 @@ from app.api.services import Part
 from app.db.session import Database
 from app.errors import NotFound
 from app.jobs import repository
+from app.jobs.states import ENDED
 from app.spec.problems import nearest
 
 router = APIRouter(prefix="/v1/jobs", tags=["metrics"])
@@ -58,11 +59,12 @@ def read_metrics(
 
 
 def _chosen(session: Session, owner: str, job_id: str, wanted: Sequence[str] | None) -> list[str]:
-    """Return the names of the series to tell; raises `NotFound` for one that an ended or running job does not have."""
+    """Return the names of the series to tell; raises `NotFound` for one that the job does not have and will not."""
     job = repository.find(session, owner, job_id)
     known = metrics.names(session, job_id)
     for name in wanted or ():
-        if known and name not in known and not name.startswith(("train/", "val/")):
+        may_come = job.status not in ENDED and (not known or name.startswith(("train/", "val/")))
+        if name not in known and not may_come:
             raise NotFound(f'{job.id} has no series "{name}"', hint=nearest(name, known) or ", ".join(known))
     return known if wanted is None else list(dict.fromkeys(wanted))
 

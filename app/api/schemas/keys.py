@@ -7,6 +7,7 @@ from pydantic import Field
 from app.api.answers import moment
 from app.api.schemas.base import Document
 from app.db.tables import KeyRow
+from app.spec.base import Part
 
 
 class Key(Document):
@@ -38,7 +39,7 @@ class KeyPage(Document):
     has_more: Literal[False] = False
 
 
-class KeyRequest(Document):
+class KeyRequest(Part):
     """A key to create."""
 
     name: str = Field(min_length=1, max_length=200)
