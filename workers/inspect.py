@@ -21,6 +21,7 @@ import torch
 from app.errors import InvalidInput, Problem
 from app.spec.data import DataSchema
 from app.spec.job import Job, check_job, known_schema, parse_job
+from workers import questions
 from workers.data.uploads import LIMIT, describe
 from workers.network.drafts import Draft
 from workers.network.infer import draft
@@ -199,7 +200,16 @@ def _described(request: Request) -> dict[str, Any]:
     return {"schema": schema, "preview": found.preview, "problems": problems}
 
 
-ANSWERS: Mapping[str, Callable[[Request], dict[str, Any]]] = {"inspect": _inspected, "describe": _described}
+def _asked(request: Request) -> dict[str, Any]:
+    report, problems = questions.answer(request["question"], request["limits"]["max_nodes"])
+    return {"report": report, "problems": [problem.as_dict() for problem in problems]}
+
+
+ANSWERS: Mapping[str, Callable[[Request], dict[str, Any]]] = {
+    "inspect": _inspected,
+    "model": _asked,
+    "describe": _described,
+}
 
 RESIDENT, DATA = 1, 5  # places in Linux's /proc/self/statm
 

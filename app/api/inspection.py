@@ -89,7 +89,13 @@ class Inspector:
         `Overloaded` when no child is free in time; `Unavailable`.
         """
         registered = schema.model_dump(mode="json") if schema is not None else None
-        request = {"ask": "inspect", "job": document, "schema": registered, "limits": self._limits}
+        return self._report({"ask": "inspect", "job": document, "schema": registered, "limits": self._limits})
+
+    def ask(self, question: Any) -> dict[str, Any]:
+        """Answer a question about a network alone, see `app.spec.question`. Raises as `inspect` does."""
+        return self._report({"ask": "model", "question": question, "limits": self._limits})
+
+    def _report(self, request: Mapping[str, Any]) -> dict[str, Any]:
         body = json.dumps(request).encode()
         try:
             place = self._places.get(timeout=self._seconds)

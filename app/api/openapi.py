@@ -10,6 +10,7 @@ from pydantic import BaseModel
 from app.api.schemas import KeyRequest, ProblemDocument
 from app.spec.data import NewDataset
 from app.spec.job import Job
+from app.spec.question import Question
 
 REF = "#/components/schemas/{model}"
 OPEN = (400, 500, 503)  # what every route may answer, those without a key too
@@ -60,6 +61,7 @@ def _body(model: str) -> dict[str, Any]:
 JOB_BODY = _body("JobSpec")
 DATASET_BODY = _body("NewDataset")
 KEY_BODY = _body("KeyRequest")
+QUESTION_BODY = _body("Question")
 CONTENT_BODY: dict[str, Any] = {
     "requestBody": {
         "required": True,
@@ -107,6 +109,7 @@ def _models() -> dict[str, Any]:
         "JobSpec": Job,
         "NewDataset": NewDataset,
         "KeyRequest": KeyRequest,
+        "Question": Question,
         "Problem": ProblemDocument,
     }
     for name, model in named.items():

@@ -125,6 +125,12 @@ def _described(session: Session, owner: str, job_id: str) -> schemas.Job:
     return schemas.Job.of(row, events.after(session, job_id, 0, MOST_TRANSITIONS, [EventKind.STATUS]))
 
 
+@router.get("/{job_id}/network", responses=answers(200, schemas.Inspection, 404))
+def read_network(job_id: JobId, who: Reader, services: Part) -> Response:
+    """Read what the inspector found out about the job's network, node by node."""
+    return Json(services.db.read(repository.find, who.owner, job_id).inspection)
+
+
 @router.post("/{job_id}/cancel", responses=answers(200, schemas.Job, 404, 409))
 def cancel_job(job_id: JobId, who: Writer, services: Part) -> Response:
     """Cancel a job: at once if nobody trains it, else within seconds. Cancelling twice is no error."""

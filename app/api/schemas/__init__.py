@@ -3,7 +3,7 @@
 from app.api.schemas.datasets import Dataset, DatasetPage
 from app.api.schemas.jobs import Failure, Job, JobPage, JobSummary, Report, Transition, summary
 from app.api.schemas.keys import Key, KeyPage, KeyRequest, NewKey
-from app.api.schemas.problems import Liveness, ProblemDetail, ProblemDocument, Readiness
+from app.api.schemas.problems import Inspection, Liveness, ProblemDetail, ProblemDocument, Readiness
 from app.api.schemas.records import Checkpoint, CheckpointFile, CheckpointPage, Curves, Event, EventPage, Series
 
 __all__ = [
@@ -16,6 +16,7 @@ __all__ = [
     "Event",
     "EventPage",
     "Failure",
+    "Inspection",
     "Job",
     "JobPage",
     "JobSummary",

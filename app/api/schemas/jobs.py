@@ -11,7 +11,8 @@ from app.db.tables import EventRow, JobRow
 from app.jobs.states import Status, Verb
 from app.spec.data import DataSchema
 
-NOUNS = ("metrics", "events", "stream", "checkpoints", "weights", "cancel")  # what a job's URLs lead to
+NOUNS = ("network", "metrics", "events", "stream", "checkpoints", "weights", "cancel")  # what a job's URLs lead to
+WHOLE = ("inputs", "outputs", "totals", "memory")  # what is told of a network without its nodes
 
 
 class Failure(Document):
@@ -67,7 +68,7 @@ class Job(JobSummary):
     """A job, whole."""
 
     spec: dict[str, Any] = Field(description="As it was sent.")
-    inspection: dict[str, Any] = Field(description="Shapes, parameters, operations and memory of the network.")
+    inspection: dict[str, Any] = Field(description="Of the network: inputs, outputs, totals and memory.")
     result: dict[str, Any] | None
     attempts: int = Field(description="Attempts lost to machines since the last checkpoint.")
     worker: str | None
@@ -78,7 +79,7 @@ class Job(JobSummary):
     def of(cls, row: JobRow, transitions: Sequence[EventRow] = ()) -> Self:
         """Describe a job."""
         return cls(
-            **_summary(row), spec=row.spec, inspection=row.inspection, result=row.result, attempts=row.attempts,
+            **_summary(row), spec=row.spec, inspection={part: row.inspection[part] for part in WHOLE if part in row.inspection}, result=row.result, attempts=row.attempts,
             worker=row.worker, last_event=row.last_seq, transitions=[Transition.of(event) for event in transitions],
         )  # fmt: skip
 

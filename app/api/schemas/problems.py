@@ -35,6 +35,20 @@ class Liveness(Document):
     alive: Literal[True] = True
 
 
+class Inspection(Document):
+    """What a network is."""
+
+    inputs: dict[str, Any]
+    nodes: list[dict[str, Any]] = Field(description="In the order in which they are computed; bodies inside.")
+    edges: list[list[str]]
+    outputs: dict[str, Any]
+    totals: dict[str, int] = Field(description="Parameters, buffers, floating point operations of one example.")
+    memory: dict[str, int] | None = Field(None, description="Bytes that a training step takes, by purpose.")
+    autograd: dict[str, Any] | None = Field(None, description="The graph of backward: nodes and edges.")
+    gradcheck: dict[str, Any] | None = Field(None, description="Gradients beside differences.")
+    run: dict[str, Any] | None = Field(None, description="Outputs, parameters and gradients for given values.")
+
+
 class Readiness(Document):
     """A service that can do its work."""
 

@@ -1,0 +1,56 @@
+"""Questions about a network alone."""
+
+import math
+from typing import Any
+
+import pytest
+
+from workers.questions import answer
+
+X = {"x": {"shape": [2]}}
+RAW: dict[str, Any] = {"inputs": ["x"], "nodes": [
+    {"id": "w", "kind": "Parameter", "shape": [2, 1], "init": {"kind": "constant", "value": 0.5}},
+    {"id": "a", "kind": "matmul", "inputs": ["x", "w"]}, {"id": "y", "kind": "sigmoid", "inputs": ["a"]}]}  # fmt: skip
+
+
+def ask(**question: Any) -> tuple[dict[str, Any], list[tuple[str, str]]]:
+    report, problems = answer({"model": RAW, "inputs": X, **question}, max_nodes=100)
+    return report, [(problem.pointer, problem.code) for problem in problems]
+
+
+def test_shapes_and_costs_are_told() -> None:
+    report, problems = ask()
+    assert problems == []
+    assert report["totals"]["parameters"] == 2
+    assert report["outputs"]["output"]["shape"] == ["N", 1]
+    assert report.keys().isdisjoint({"autograd", "gradcheck", "run"})
+
+
+def test_gradients_are_those_of_the_formula() -> None:
+    report, problems = ask(values={"x": [[1.0, 2.0], [0.0, 1.0]]}, autograd=True, gradcheck=True)
+    assert problems == []
+    outputs = [1 / (1 + math.exp(-0.5 * (a + b))) for a, b in ((1, 2), (0, 1))]
+    assert [row[0] for row in report["run"]["outputs"]["output"]] == pytest.approx(outputs, abs=1e-6)
+    slopes = [value * (1 - value) for value in outputs]
+    expected = [slopes[0], 2 * slopes[0] + slopes[1]]
+    assert [row[0] for row in report["run"]["gradients"]["w"]] == pytest.approx(expected, abs=1e-6)
+    assert report["gradcheck"]["passed"]
+    assert next(node["name"] for node in report["autograd"]["nodes"]) == "SigmoidBackward0"
+
+
+@pytest.mark.parametrize(("question", "problem"), [
+    ({"inputs": {}}, ("/inputs", "too_few")),
+    ({"model": {"layers": [{"kind": "Liner"}]}}, ("/model/layers/0/kind", "unknown_kind")),
+    ({"model": {"layers": [{"kind": "Linear", "in_features": 3, "out_features": 1}]}},
+     ("/model/layers/0/in_features", "shape_mismatch")),
+    ({"values": {}}, ("/values", "missing")),
+    ({"values": {"x": [[1.0]]}}, ("/values/x", "shape_mismatch")),
+    ({"values": {"x": [[1.0, 2.0], [1.0]]}}, ("/values/x", "invalid_value")),
+    ({"model": {"layers": [{"kind": "Linear", "out_features": 30_000}]}, "gradcheck": True},
+     ("/model", "too_many_parameters")),
+    ({"model": {"layers": [{"kind": "Tanh"}] * 200}}, ("/model", "too_many_nodes")),
+    ({"model": {"layers": [{"kind": "Embedding", "num_embeddings": 3, "embedding_dim": 2}]},
+      "inputs": {"x": {"shape": [2], "dtype": "int64"}}, "values": {"x": [[7, 1]]}}, ("/model", "run_failed")),
+])  # fmt: skip
+def test_what_stands_in_the_way_is_told(question: dict[str, Any], problem: tuple[str, str]) -> None:
+    assert ask(**question)[1] == [problem]
