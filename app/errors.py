@@ -9,6 +9,7 @@ GraftwerkError
 │   │   ├── StateForbids     a verb that this job's status does not allow
 │   │   ├── KeyInUse         the same Idempotency-Key is being answered right now
 │   │   ├── WrongOffset      a piece of an upload that does not follow what has arrived
+│   │   ├── NotExportable    the network has no form as one graph; carries every node that stands in the way
 │   │   └── StaleFence       a write by an attempt that no longer owns the job
 │   ├── KeyReused            the same Idempotency-Key came with another body
 │   ├── TooLarge             a body or upload over its limit
@@ -17,6 +18,7 @@ GraftwerkError
 │   └── UnknownParameter     a query parameter that the route does not know
 ├── Unauthenticated          no key, or a key that is not (or no longer) valid
 ├── Forbidden                the key lacks the scope
+├── NotInstalled             a package is missing that the operator could install
 ├── Unavailable              a part is away; try again later
 │   ├── DatabaseAway
 │   ├── Overloaded
@@ -124,6 +126,18 @@ class WrongOffset(Conflict):
         super().__init__(f"{received} bytes have arrived: send what follows them", hint=f"start at byte {received}")
 
 
+class NotExportable(Conflict):
+    """The network has no form as one graph."""
+
+    code = "not_exportable"
+
+    def __init__(self, problems: Sequence[Problem]) -> None:
+        self.problems = tuple(problems)
+        first = self.problems[0]
+        more = f" (and {len(self.problems) - 1} more)" if len(self.problems) > 1 else ""
+        super().__init__(first.detail + more, pointer=first.pointer, hint=first.hint)
+
+
 class StaleFence(Conflict):
     """This attempt no longer owns the job."""
 
@@ -174,6 +188,12 @@ class Forbidden(GraftwerkError):
     """The key lacks the scope for this."""
 
     code = "forbidden"
+
+
+class NotInstalled(GraftwerkError):
+    """A package is missing."""
+
+    code = "not_installed"
 
 
 class Unavailable(GraftwerkError):

@@ -16,7 +16,7 @@ from typing import Any
 import structlog
 
 from app.api.children import Child, Lost, Place
-from app.errors import InvalidInput, Overloaded, Problem
+from app.errors import InvalidInput, NotExportable, NotInstalled, Overloaded, Problem
 from app.settings import Settings
 from app.spec.data import DataSchema
 
@@ -24,10 +24,15 @@ CHILDREN = 2  # so that one hostile spec does not stall everybody
 READERS = 2  # uploads that are read at the same time
 READING_FACTOR = 12  # an upload may take this many times as long as a spec
 UPLOAD_FACTOR = 4  # and this many times its largest size in memory
+EXPORTERS = 1  # networks that are exported at the same time
+EXPORT_FACTOR = 36  # an export may take this many times as long as a spec
+EXPORT_MEMORY, WEIGHTS_FACTOR = 1 << 31, 8  # bytes beyond the warm process, and this many times the weights
 
 SMALLER = "use fewer nodes of different sizes, or fewer layers in one node"
 FAULT = Problem("/model", "inspection_failed", "the network could not be inspected, which is a fault of this service",
                 "try again; if that does not help, report it with the spec")  # fmt: skip
+UNEXPORTED = Problem("/model", "export_failed", "the network could not be exported, which is a fault of this service",
+                     "try again; if that does not help, report it with the spec")  # fmt: skip
 UNREADABLE = Problem("", "unreadable", "the content could not be read", "check the file, and upload it again")
 
 _log = structlog.get_logger(__name__)
@@ -39,6 +44,16 @@ class Uninspectable(InvalidInput):
     def __init__(self, problems: list[Problem], partial: Mapping[str, Any]) -> None:
         super().__init__(problems)
         self.partial = partial
+
+
+@dataclass(frozen=True, slots=True)
+class Export:
+    """What shall be exported, and in which form: a job as it was sent, and its weights in a local file."""
+
+    form: str
+    job: Mapping[str, Any]
+    data_schema: Mapping[str, Any]
+    weights: Path
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +90,7 @@ class Inspector:
             self._places.put(Place(number))
         self._gathering = threading.Lock()
         self._readers = threading.BoundedSemaphore(READERS)
+        self._exporters = threading.BoundedSemaphore(EXPORTERS)
 
     def warm_up(self) -> None:
         """Start the children and wait until they are ready: seconds, for torch is imported. Raises `Unavailable`."""
@@ -126,6 +142,41 @@ class Inspector:
         problems = tuple(Problem(**problem) for problem in answer["problems"])
         return Described(schema, answer.get("preview", []), problems)
 
+    @contextmanager
+    def exporting(self) -> Iterator[None]:
+        """Wait for a turn to export. Raises `Overloaded`."""
+        if not self._exporters.acquire(timeout=EXPORT_FACTOR * self._seconds):
+            raise Overloaded("too many networks are being exported", hint="try again in some seconds")
+        try:
+            yield
+        finally:
+            self._exporters.release()
+
+    def export(self, export: Export, target: Path) -> float:
+        """Write a network's graph into a file, in a process of its own; within `exporting`.
+
+        Returns the largest difference to the network's own outputs. Raises `NotExportable`, also where it takes more
+        time or memory than allowed; `NotInstalled`, `Unavailable`.
+        """
+        memory, seconds = EXPORT_MEMORY + WEIGHTS_FACTOR * export.weights.stat().st_size, EXPORT_FACTOR * self._seconds
+        request = {"ask": "export", "form": export.form, "job": export.job, "schema": export.data_schema,
+                   "weights": str(export.weights), "target": str(target)}  # fmt: skip
+        answer = _asked_once(json.dumps(request).encode(), memory, seconds)
+        if "missing" in answer:
+            raise NotInstalled(answer["missing"], hint=answer["hint"])
+        if "failure" in answer:
+            excesses = {"time": f"{seconds:g} s", "memory": _size(memory)}
+            problems = {
+                reason: Problem("/model", "too_complex", f"exporting the network takes more than {much}", SMALLER)
+                for reason, much in excesses.items()
+            }
+            if answer["failure"] not in problems:
+                _log.error("export_failed", error=answer["failure"])
+            raise NotExportable([problems.get(answer["failure"], UNEXPORTED)])
+        if answer["problems"]:
+            raise NotExportable([Problem(**problem) for problem in answer["problems"]])
+        return float(answer["difference"])
+
     def close(self) -> None:
         """End the children, after what they are at. The next request would start new ones."""
         with self._all() as places:
@@ -175,14 +226,8 @@ def _size(count: int) -> str:
 
 
 def _read(body: bytes, memory: int, seconds: float) -> dict[str, Any]:
-    """Have a fresh child read an upload, and end it; the answer has only problems where the child failed."""
-    child = Child(_main, memory)
-    try:
-        answer = child.ask(body, seconds)
-    except Lost as lost:
-        answer = {"failure": lost.reason}
-    finally:
-        child.close()
+    """Have a fresh child read an upload; the answer has only problems where the child failed."""
+    answer = _asked_once(body, memory, seconds)
     problems = {
         "time": Problem("", "too_complex", f"reading the content takes more than {seconds:g} s", "upload fewer rows"),
         "memory": Problem("", "too_large", f"reading the content takes more than {_size(memory)}", "upload fewer rows"),
@@ -192,3 +237,14 @@ def _read(body: bytes, memory: int, seconds: float) -> dict[str, Any]:
             _log.error("upload_not_read", error=answer["failure"])
         answer = {"problems": [problems.get(answer["failure"], UNREADABLE).as_dict()]}
     return answer
+
+
+def _asked_once(body: bytes, memory: int, seconds: float) -> dict[str, Any]:
+    """Ask a fresh child, and end it. Where it does not answer, "failure" is the reason."""
+    child = Child(_main, memory)
+    try:
+        return child.ask(body, seconds)
+    except Lost as lost:
+        return {"failure": lost.reason}
+    finally:
+        child.close()

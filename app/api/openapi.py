@@ -29,6 +29,7 @@ WHY: Mapping[int, str] = {
     422: "The document has problems: all of them, each with its place.",
     429: "Too many requests with this key.",
     500: "A mistake of the service.",
+    501: "A package is missing that the operator could install.",
     503: "A part of the service is away, or it is at its capacity.",
 }
 
@@ -38,12 +39,15 @@ def answers(
     model: type[BaseModel] | None,
     *others: int,
     media: Sequence[str] = (),
+    headers: Mapping[str, Any] | None = None,
     always: Sequence[int] = ALWAYS,
 ) -> dict[int | str, dict[str, Any]]:
     """Return what a route answers: its document, or bytes of other media types, and its problems."""
     found: dict[int | str, dict[str, Any]] = {status: {"description": "As asked."}}
     if model is not None:
         found[status]["model"] = model
+    if headers is not None:
+        found[status]["headers"] = dict(headers)
     if media:
         found[status]["content"] = {name: {"schema": {"type": "string", "format": "binary"}} for name in media}
     for other in sorted({*others, *always}):

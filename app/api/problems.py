@@ -35,6 +35,7 @@ STATUSES: Mapping[type[GraftwerkError], int] = {
     errors.RangeOutside: 416,
     errors.Unauthenticated: 401,
     errors.Forbidden: 403,
+    errors.NotInstalled: 501,
     errors.Unavailable: 503,
     errors.TooManyRequests: 429,
     errors.StorageFull: 507,
@@ -80,7 +81,7 @@ def install(app: FastAPI) -> None:
 def _domain(request: Request, error: GraftwerkError) -> Response:
     status = status_of(type(error))
     problems: Sequence[Problem] = ()
-    if isinstance(error, errors.InvalidInput):
+    if isinstance(error, errors.InvalidInput | errors.NotExportable):
         problems = error.problems
     elif error.pointer or error.hint:
         problems = [Problem(error.pointer, error.code, error.detail, error.hint)]

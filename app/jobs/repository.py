@@ -65,8 +65,8 @@ def count(session: Session, status: Status) -> int:
 
 def counts(session: Session) -> dict[str, int]:
     """Return how many jobs there are by status."""
-    found = session.execute(select(JobRow.status, func.count()).group_by(JobRow.status)).tuples()
-    return {status.value: 0 for status in Status} | dict(found.all())
+    found = session.execute(select(JobRow.status, func.count()).group_by(JobRow.status))
+    return {status.value: 0 for status in Status} | {row[0]: row[1] for row in found}
 
 
 def claim(session: Session, queues: Sequence[str], worker: str, lease_seconds: float) -> JobRow | None:

@@ -12,6 +12,7 @@ from app.spec.problems import from_validation, nearest
 from app.spec.training import Objective, Training
 
 Label = Annotated[str, Field(min_length=1, max_length=200)]
+LabelKey = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.:/-]{1,64}$")]  # what a filter can name on every database
 
 
 class Resources(Part):
@@ -34,7 +35,7 @@ class Job(Part):
     priority: Annotated[int, Field(strict=True, ge=-100, le=100)] = 0
     max_seconds: Positive | None = None
     retries: Annotated[Count, Field(le=20)] = 3
-    metadata: dict[Annotated[str, Field(max_length=64)], Label] = Field(default_factory=dict, max_length=32)
+    metadata: dict[LabelKey, Label] = Field(default_factory=dict, max_length=32)
 
 
 def parse_job(document: Any) -> Job:

@@ -11,9 +11,17 @@ _log = structlog.get_logger(__name__)
 
 
 def remove_files(store: ArtifactStore, keys: Iterable[str]) -> None:
-    """Delete files; one that cannot be deleted now stays behind, and costs nothing but its room."""
-    for key in keys:
-        try:
-            store.delete(key)
-        except (GraftwerkError, OSError) as error:
-            _log.warning("file_not_deleted", key=key, error=str(error))
+    """Delete files; what cannot be deleted now stays behind, and costs nothing but its room."""
+    key = ""
+    try:
+        for key in keys:
+            _remove(store, key)
+    except (GraftwerkError, OSError) as error:
+        _log.warning("files_not_listed", after=key, error=str(error))
+
+
+def _remove(store: ArtifactStore, key: str) -> None:
+    try:
+        store.delete(key)
+    except (GraftwerkError, OSError) as error:
+        _log.warning("file_not_deleted", key=key, error=str(error))

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from app.errors import InvalidInput, OutOfMemory
@@ -31,7 +32,8 @@ class Counts:
         def hear(name: str, value: float) -> None:
             self._heard.setdefault(f"{path}/{name}", []).append(value)
 
-        return hear
+        opaque: Tally = torch.compiler.disable(hear)  # a list that grows would have every step compiled anew
+        return opaque
 
     def drain(self) -> dict[str, float]:
         """Return the means, and forget."""

@@ -72,9 +72,9 @@ def repeat(
     """
     if times is None:
         times, inputs = int(inputs[0]), inputs[1:]
+        tally("turns", float(max(0, times)))
     if times > most:
         raise RuntimeError(f"{times} turns were asked for, at most {most} are allowed")
-    tally("turns", float(max(0, times)))
     parts = list(bodies.values())
     carried, fixed = inputs[:carry], inputs[carry:]
     for turn in range(times):
@@ -136,7 +136,6 @@ def scan(
     if lengths:
         ends, fixed = fixed[0], fixed[1:]
     steps = len(sequences[0])
-    tally("steps", float(steps))
     stacked: list[tuple[Tensor, ...]] = []
     for step in reversed(range(steps)) if backwards else range(steps):
         outputs = several(bodies["body"](*carried, *[sequence[step] for sequence in sequences], *fixed))

@@ -27,6 +27,8 @@ from workers.training.schedules import build_schedule
 from workers.training.state import Tracker, TrainState
 from workers.training.updates import Guard, Update
 
+RECOMPILATIONS = 64  # each body of control flow is compiled by itself, under one limit
+
 
 @dataclass
 class Prepared:
@@ -110,6 +112,7 @@ def assemble(
     precision = Precision(device, plan.precision)
     network.to(device)
     if plan.mode == "compiled":
+        torch._dynamo.config.recompile_limit = RECOMPILATIONS
         network.compile()
     objective = build_loss(job.objective.loss, job.objective.output, device)
     data = data.cast(objective.cast).resident(device, room(device))

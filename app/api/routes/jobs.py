@@ -13,6 +13,7 @@ from app.api import schemas
 from app.api.answers import Json, created
 from app.api.auth import Principal, Reader, Writer
 from app.api.bodies import Body, Sent
+from app.api.exporting import folder
 from app.api.openapi import JOB_BODY, LABELS, answers
 from app.api.parameters import JOB_ID, IdempotencyKey, IfNoneMatch, JobId, Limit, following, labels, matches
 from app.api.services import Part, Services
@@ -142,5 +143,6 @@ def cancel_job(job_id: JobId, who: Writer, services: Part) -> Response:
 def delete_job(job_id: JobId, who: Writer, services: Part) -> Response:
     """Delete an ended job with everything recorded about it, its checkpoints too."""
     services.db.run(service.delete, who.owner, job_id)
-    remove_files(services.store, services.store.keys(f"jobs/{job_id}/"))
+    for prefix in (f"jobs/{job_id}/", folder(job_id)):
+        remove_files(services.store, services.store.keys(prefix))
     return Response(status_code=204)

@@ -78,8 +78,9 @@ class Job(JobSummary):
     @classmethod
     def of(cls, row: JobRow, transitions: Sequence[EventRow] = ()) -> Self:
         """Describe a job."""
+        inspection = {part: row.inspection[part] for part in WHOLE if part in row.inspection}
         return cls(
-            **_summary(row), spec=row.spec, inspection={part: row.inspection[part] for part in WHOLE if part in row.inspection}, result=row.result, attempts=row.attempts,
+            **_summary(row), spec=row.spec, inspection=inspection, result=row.result, attempts=row.attempts,
             worker=row.worker, last_event=row.last_seq, transitions=[Transition.of(event) for event in transitions],
         )  # fmt: skip
 

@@ -1,0 +1,105 @@
+"""The real application: on both databases, with a store, an inspector, and a broker that is away."""
+
+import shutil
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from anyio.from_thread import BlockingPortal, start_blocking_portal
+
+from app.api.inspection import Inspector
+from app.api.limits import RateLimiter
+from app.api.main import create_app
+from app.api.services import Services
+from app.api.watch import Watcher
+from app.db.session import Database
+from app.jobs.dispatch import Waker
+from app.settings import Settings
+from app.storage.open import open_store
+from app.storage.protocol import ArtifactStore
+from tests.app.api.client import Api, Client, running
+
+NOWHERE = "redis://127.0.0.1:1/0"  # refuses every connection
+
+Serve = Callable[..., Api]
+
+
+@pytest.fixture(scope="session")
+def portal() -> Iterator[BlockingPortal]:
+    with start_blocking_portal("asyncio") as opened:
+        yield opened
+
+
+@pytest.fixture(scope="session")
+def shared_inspector() -> Iterator[Inspector]:
+    """One for all tests: its children import torch."""
+    opened = Inspector(Settings(upload_limit=1 << 26))
+    opened.warm_up()
+    yield opened
+    opened.close()
+
+
+@pytest.fixture(scope="session")
+def described() -> dict[str, Any]:
+    """The description of the API; making it takes longer than most tests."""
+    document: dict[str, Any] = create_app(Settings()).openapi()
+    return document
+
+
+@pytest.fixture(scope="session")
+def waker() -> Iterator[Waker]:
+    with Waker(NOWHERE) as opened:
+        yield opened
+
+
+@pytest.fixture
+def sqlite_url(migrated_file: Path, tmp_path: Path) -> str:
+    """For modules where the database makes no difference: they return it from a `database_url` of their own."""
+    shutil.copyfile(migrated_file, tmp_path / "graftwerk.db")
+    return f"sqlite:///{tmp_path / 'graftwerk.db'}"
+
+
+@pytest.fixture
+def artifacts(tmp_path: Path) -> ArtifactStore:
+    return open_store(str(tmp_path / "artifacts"), {})
+
+
+@pytest.fixture
+def serve(
+    database: Database, artifacts: ArtifactStore, shared_inspector: Inspector, waker: Waker, portal: BlockingPortal,
+    tmp_path: Path, described: dict[str, Any],
+) -> Iterator[Serve]:  # fmt: skip
+    """Starts applications on the test's database and store: with settings of one's own, and parts."""
+    parts = {"db": database, "store": artifacts, "waker": waker, "inspector": shared_inspector}
+
+    with ExitStack() as stack:
+
+        def start(*, other: Mapping[str, Any] | None = None, **chosen: Any) -> Api:
+            @contextmanager
+            def opening(settings: Settings) -> Iterator[Services]:
+                made = parts | {"watcher": Watcher(database), "limiter": RateLimiter(settings.rate_limit)}
+                yield Services(settings, **(made | dict(other or {})))
+
+            settings = Settings(home=tmp_path, **({"rate_limit": "", "upload_limit": 1 << 26} | chosen))
+            app = create_app(settings, opening)
+            app.openapi_schema = described
+            return stack.enter_context(running(app, portal))
+
+        yield start
+
+
+@pytest.fixture
+def api(serve: Serve) -> Api:
+    return serve()
+
+
+@pytest.fixture
+def anna(api: Api) -> Client:
+    return api.client("anna")
+
+
+@pytest.fixture
+def bert(api: Api) -> Client:
+    return api.client("bert")

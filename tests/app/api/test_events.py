@@ -1,0 +1,189 @@
+"""Events of jobs, as a list and as they happen."""
+
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import anyio
+import httpx
+import pytest
+import uvicorn
+
+from app import events
+from app.api.routes.events import BATCH
+from app.jobs import repository, service
+from app.jobs.states import Status
+from tests.app.api.client import Api, Client, problem, told
+from tests.app.api.conftest import Serve
+from tests.app.api.scenes import block, curve, end, job_in, queued, running, saved, tell
+from workers.messages import Ending, Report
+
+SQLITE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+
+
+def test_the_story_of_a_job(api: Api, anna: Client) -> None:
+    db = api.services.db
+    job = running(db)
+    tell(db, job, Report(phase="training", progress={"step": 3}, series={"train/loss": block([1, 2, 3])}))
+    checkpoint = saved(db, api.services.store, job, 3, {})
+    end(db, job)
+    items = anna.get(f"/v1/jobs/{job.id}/events").json()["items"]
+    assert [item["id"] for item in items] == [1, 2, 3, 4, 5, 6]
+    assert [item["kind"] for item in items] == ["created", "status", "metrics", "phase", "checkpoint", "status"]
+    assert [item["fence"] for item in items] == [0, 1, 1, 1, 1, 1]
+    assert items[2]["data"] == {"series": {"train/loss": [0, 3]}, "progress": {"step": 3}}
+    assert items[4]["data"] == {"id": checkpoint, "step": 3}
+    assert items[5]["data"] == {"verb": "succeed", "from": "running", "to": "succeeded"}
+    assert sorted(item["at"] for item in items) == [item["at"] for item in items]
+
+
+def test_a_stream_of_an_ended_job_tells_all_and_ends(api: Api, anna: Client) -> None:
+    db = api.services.db
+    job = running(db)
+    curve(db, job, 3)
+    end(db, job, Ending.FAILED)
+    response = anna.get(f"/v1/jobs/{job.id}/stream")
+    assert response.headers["content-type"].startswith("text/event-stream")
+    assert response.headers["x-accel-buffering"] == "no"
+    stream = told(response)
+    assert [(seq, kind) for seq, kind, _ in stream] == [
+        ("1", "created"), ("2", "status"), ("3", "metrics"), ("4", "status"), ("4", "done")
+    ]  # fmt: skip
+    assert stream[2][2]["points"] == {"train/loss": {"step": [1, 2, 3], "value": [1.0, 0.5, 1 / 3]}}
+    assert stream[-1][2] == {"status": "failed"}
+
+
+@pytest.mark.parametrize("last", [0, 1, 3, 4, 100, 2**63 - 1])
+def test_a_stream_goes_on_after_the_last_known_event(api: Api, anna: Client, last: int) -> None:
+    db = api.services.db
+    job = running(db)
+    curve(db, job, 3)
+    end(db, job)
+    stream = told(anna.get(f"/v1/jobs/{job.id}/stream", headers={"Last-Event-ID": str(last)}))
+    assert [seq for seq, _, _ in stream[:-1]] == [str(seq) for seq in range(last + 1, 5)]
+    assert stream[-1] == (str(max(last, 4)), "done", {"status": "succeeded"})
+
+
+@SQLITE
+@pytest.mark.parametrize("last", ["-1", "x", "", str(2**63)])
+def test_a_last_event_is_a_number(api: Api, anna: Client, last: str) -> None:
+    path = f"/v1/jobs/{job_in(api.services.db, Status.FAILED)}/stream"
+    problem(anna.get(path, headers={"Last-Event-ID": last}), 400, "invalid_parameter")
+
+
+@SQLITE
+def test_a_long_story_comes_in_batches(api: Api, anna: Client) -> None:
+    db = api.services.db
+    job = running(db)
+    for count in (BATCH - 3, 1, BATCH):  # exactly one batch, then more
+        db.run(lambda session, times=count: [events.append(session, job.id, "phase", {}) for _ in range(times)])
+    end(db, job)
+    stream = told(anna.get(f"/v1/jobs/{job.id}/stream"))
+    assert [int(seq) for seq, _, _ in stream] == [*range(1, 2 * BATCH + 2), 2 * BATCH + 1]
+
+
+@SQLITE
+def test_points_that_are_not_finite_are_words(api: Api, anna: Client) -> None:
+    db = api.services.db
+    job = running(db)
+    curve(db, job, 2, lambda step: float("nan") if step == 1 else float("-inf"))
+    end(db, job)
+    stream = told(anna.get(f"/v1/jobs/{job.id}/stream"))
+    assert stream[2][2]["points"]["train/loss"]["value"] == ["NaN", "-Infinity"]
+
+
+def test_a_job_that_ends_while_it_is_read_loses_no_event(
+    api: Api, anna: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The last event is written between the two queries of a stream that has just told all others."""
+    db = api.services.db
+    job = running(db)
+    after, ends = events.after, [lambda: end(db, job)]
+
+    def meanwhile(*args: Any, **options: Any) -> Any:
+        found = after(*args, **options)
+        if ends:
+            ends.pop()()
+        return found
+
+    monkeypatch.setattr(events, "after", meanwhile)
+    stream = told(anna.get(f"/v1/jobs/{job.id}/stream"))
+    assert [kind for _, kind, _ in stream] == ["created", "status", "status", "done"]
+
+
+def test_too_many_streams(serve: Serve) -> None:
+    api = serve(max_streams=1)
+    anna = api.client()
+    ended = job_in(api.services.db, Status.FAILED)
+    assert told(anna.get(f"/v1/jobs/{ended}/stream"))
+    waiting = queued(api.services.db)
+    open_stream = threading.Thread(target=anna.get, args=(f"/v1/jobs/{waiting}/stream",))
+    open_stream.start()
+    while not api.services.watcher.streams:
+        time.sleep(0.01)
+    response = anna.get(f"/v1/jobs/{ended}/stream")
+    problem(response, 503, "overloaded")
+    assert response.headers["retry-after"]
+    api.services.db.run(service.cancel, "anna", waiting)
+    open_stream.join(timeout=10)
+    assert told(anna.get(f"/v1/jobs/{ended}/stream"))
+    assert api.services.watcher.streams == 0
+
+
+@contextmanager
+def server(api: Api) -> Iterator[str]:
+    """Serve the application on a port; yields the URL."""
+    config = uvicorn.Config(api.app, port=0, lifespan="off", log_config=None, timeout_graceful_shutdown=1)
+    running_server = uvicorn.Server(config)
+    future = api.portal.start_task_soon(running_server.serve)
+    while not running_server.started:
+        api.portal.call(anyio.sleep, 0.01)
+    port = running_server.servers[0].sockets[0].getsockname()[1]
+    yield f"http://127.0.0.1:{port}"
+    running_server.should_exit = True
+    future.result(timeout=10)
+
+
+@SQLITE
+def test_a_live_stream(api: Api, anna: Client) -> None:
+    db = api.services.db
+    job = running(db)
+    headers = {"Authorization": anna.headers["Authorization"]}
+    with server(api) as url, httpx.stream("GET", f"{url}/v1/jobs/{job.id}/stream", headers=headers) as response:
+        lines = response.iter_lines()
+        seen = [line for line in (next(lines) for _ in range(8)) if line.startswith("event")]
+        assert seen == ["event: created", "event: status"]
+        curve(db, job, 3)
+        assert next(line for line in lines if line.startswith("event")) == "event: metrics"
+        end(db, job)
+        assert [line for line in lines if line.startswith("event")] == ["event: status", "event: done"]
+
+
+@SQLITE
+def test_a_stream_whose_job_is_deleted_ends(api: Api, anna: Client) -> None:
+    db = api.services.db
+    job_id = queued(db)
+    headers = {"Authorization": anna.headers["Authorization"]}
+    with server(api) as url, httpx.stream("GET", f"{url}/v1/jobs/{job_id}/stream", headers=headers) as response:
+        lines = response.iter_lines()
+        next(lines)
+        db.run(repository.drop, job_id)
+        rest = list(lines)
+    assert rest[-3:-1] == ['data: {"status":null}', "id: 1"]
+
+
+@SQLITE
+def test_a_stream_that_is_hung_up_is_no_longer_counted(api: Api, anna: Client) -> None:
+    headers = {"Authorization": anna.headers["Authorization"]}
+    path = f"/v1/jobs/{queued(api.services.db)}/stream"
+    with server(api) as url:
+        with httpx.stream("GET", url + path, headers=headers) as response:
+            next(response.iter_lines())
+            assert api.services.watcher.streams == 1
+        for _ in range(100):
+            if api.services.watcher.streams == 0:
+                break
+            api.portal.call(anyio.sleep, 0.05)
+        assert api.services.watcher.streams == 0

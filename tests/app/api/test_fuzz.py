@@ -1,0 +1,175 @@
+"""Whatever is sent: no answer is a mistake of the service, and every answer is one that the description knows."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from schemathesis import Case, GenerationMode
+
+from app import datasets, keys
+from app.api.main import create_app
+from app.first_key import OWNER
+from app.settings import Settings
+from app.spec.data import NewDataset
+from tests.app.api.client import Api, Client
+from tests.app.api.conftest import Serve
+from tests.app.api.scenes import SPEC, curve, end, running, saved
+
+SCHEMA = schemathesis.openapi.from_dict(create_app(Settings()).openapi())
+WHOLE: dict[str, Any] = SPEC | {
+    "model": {"nodes": [{"id": "a", "kind": "Linear", "out_features": 3, "inputs": ["x"]},
+                        {"id": "b", "kind": "add", "inputs": ["a", "a"]}], "outputs": {"y": "b"}},
+    "training": {"optimizer": {"kind": "SGD", "lr": 0.1}, "schedule": {"kind": "StepLR", "step_size": 3},
+                 "epochs": 2, "batch_size": 16, "early_stop": {"monitor": "val/loss", "patience": 2},
+                 "checkpoint": {"every_steps": 10, "monitor": "val/accuracy", "mode": "max"}},
+    "resources": {"gpus": 0, "queue": "default"}, "metadata": {"team": "a"}, "max_seconds": 5.0,
+}  # fmt: skip
+QUESTION: dict[str, Any] = {
+    "model": WHOLE["model"], "inputs": {"x": {"shape": [4], "dtype": "float32"}}, "seed": 3, "autograd": True,
+    "gradcheck": True, "values": {"x": [[1.0, 2.0, 3.0, 4.0]]},
+}  # fmt: skip
+SPECS = ("create_job", "validate_job", "inspect_model")  # see the last test
+OPERATIONS = [
+    operation
+    for operation in (found.ok() for found in SCHEMA.get_all_operations())
+    if operation.definition.raw["operationId"] not in SPECS
+]
+EXAMPLES = {GenerationMode.POSITIVE: 12, GenerationMode.NEGATIVE: 20}
+ODD = {"bytes=0-", "bytes=-1", "bytes=9-1", "bytes 0-1/4", "bytes */4", "*", '"x"', "text/csv", "application/x-ndjson"}
+
+
+@pytest.fixture
+def database_url(sqlite_url: str) -> str:
+    return sqlite_url
+
+
+@pytest.fixture
+def api(serve: Serve) -> Api:
+    return serve(auth=False)
+
+
+@pytest.fixture
+def known(api: Api) -> dict[str, str]:
+    """Objects that exist. The job has ended: what waits for it does not wait long."""
+    db = api.services.db
+    job = running(db, OWNER)
+    curve(db, job, 200, lambda step: float("nan") if step % 3 else 1.0)
+    files = {"model.py": b"0123456789", "weights.pth": b"", "weights.safetensors": b"x"}
+    checkpoint = saved(db, api.services.store, job, 5, files)
+    upload = NewDataset.model_validate({"name": "x", "source": {"kind": "upload", "format": "csv"}})
+    return {
+        "job_id": end(db, job), "checkpoint_id": checkpoint, "name": "model.py",
+        "dataset_id": db.run(datasets.register, OWNER, upload).id,
+        "key_id": db.run(keys.create, OWNER, "x", ["read"])[0].id,
+    }  # fmt: skip
+
+
+def cases(operation: Any, known: dict[str, str]) -> Iterator[tuple[Any, int]]:
+    """Yield strategies of cases, valid and invalid ones, and how many of each: half of them of objects that exist."""
+
+    def existing(case: Case, chosen: bool, odd: str | None) -> Case:
+        if chosen and case.path_parameters:
+            case.path_parameters = {name: known[name] for name in case.path_parameters}
+        for name in ("range", "content-range", "if-none-match", "accept"):
+            if odd is not None:
+                case.headers[name] = odd
+        return case
+
+    for mode, count in EXAMPLES.items():
+        found = operation.as_strategy(generation_mode=mode)
+        odd = st.none() | st.sampled_from(sorted(ODD))
+        yield st.builds(existing, found, st.booleans(), odd), count
+
+
+def send(client: Client, case: Case) -> httpx.Response | None:
+    """Send a case, unless the client itself refuses to."""
+    sent = case.as_transport_kwargs(base_url="http://service")
+    content = sent.get("data")
+    options: dict[str, Any] = {"content": content if isinstance(content, str | bytes) else None}
+    if "json" in sent:
+        options = {"json": sent["json"]}
+    headers = [(name.encode("latin-1", "ignore"), str(value).encode("utf-8", "replace"))
+               for name, value in sent["headers"].items()]  # fmt: skip
+    try:
+        return client(sent["method"], sent["url"], params=sent["params"], headers=headers, **options)
+    except (httpx.InvalidURL, ValueError):
+        return None
+
+
+@pytest.mark.parametrize("operation", OPERATIONS, ids=lambda operation: operation.definition.raw["operationId"])
+def test_no_input_is_a_mistake_of_the_service(api: Api, known: dict[str, str], operation: Any) -> None:
+    client = api.client(None)
+    described = operation.definition.raw["responses"]
+    strategies = [(strategy, count) for strategy, count in cases(operation, known)]
+    if not (operation.query or operation.headers or operation.path_parameters or operation.body):
+        strategies = strategies[:1]  # nothing could be wrong
+
+    for strategy, count in strategies:
+
+        @settings(
+            max_examples=count, derandomize=True, deadline=None, database=None,
+            suppress_health_check=list(HealthCheck),
+        )  # fmt: skip
+        @given(strategy)
+        def attack(case: Case) -> None:
+            response = send(client, case)
+            if response is None:
+                return
+            assert response.status_code < 500, response.text
+            lost = response.status_code in (404, 405)  # an id that leads out of its place in the path
+            assert lost or str(response.status_code) in described, response.text
+            if response.status_code >= 400 and case.method != "HEAD":
+                assert response.headers["content-type"] == "application/problem+json"
+
+        attack()
+
+
+def places(part: Any, here: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    yield here
+    items = part.items() if isinstance(part, dict) else enumerate(part) if isinstance(part, list) else ()
+    for key, value in items:
+        yield from places(value, (*here, key))
+
+
+def replaced(part: Any, place: tuple[Any, ...], value: Any) -> Any:
+    if not place:
+        return value
+    copy = part.copy()
+    copy[place[0]] = replaced(part[place[0]], place[1:], value)
+    return copy
+
+
+WORDS = st.sampled_from(["x", "a", "b", "y", "Linear", "LSTM", "relu", "iris", "val/loss", "../x", "ds_" + "0" * 32])
+KEYS = WORDS | st.sampled_from(["kind", "inputs", "id"])
+NUMBERS = st.sampled_from([0, -1, 1, 3, 2**31, 2**63 - 1, 1e308, 0.5])
+STRANGE = st.recursive(
+    st.none() | st.booleans() | NUMBERS | WORDS | st.text(),
+    lambda part: st.lists(part, max_size=3) | st.dictionaries(KEYS, part, max_size=3),
+    max_leaves=5,
+)
+
+
+@pytest.mark.parametrize(
+    ("path", "whole"), [("/v1/jobs", WHOLE), ("/v1/jobs/validate", WHOLE), ("/v1/models/inspect", QUESTION)]
+)
+def test_a_spec_with_one_strange_part(api: Api, path: str, whole: dict[str, Any]) -> None:
+    """Specs made from the schema alone take seconds each and have a hundred problems; these have one."""
+    client = api.client(None)
+    assert client.post(path, json=whole).is_success
+
+    @settings(max_examples=400, derandomize=True, deadline=None, database=None)
+    @given(st.sampled_from(sorted(places(whole), key=str)), STRANGE)
+    def attack(place: tuple[Any, ...], value: Any) -> None:
+        response = client.post(path, content=json.dumps(replaced(whole, place, value)))
+        assert response.status_code in (200, 201, 422), response.text
+        if response.status_code == 422:
+            problems = response.json()["errors"]
+            assert problems
+            assert "inspection_failed" not in {problem["code"] for problem in problems}, problems
+
+    attack()

@@ -1,0 +1,57 @@
+"""Whether the service lives, is ready, and how it does."""
+
+import pytest
+
+from app.db import migrate
+from app.db.session import Database
+from app.jobs.states import Status
+from tests.app.api.client import Api, problem
+from tests.app.api.conftest import Serve
+from tests.app.api.scenes import job_in
+
+
+def test_it_lives_and_is_ready(api: Api) -> None:
+    nobody = api.client(None)
+    assert nobody.get("/livez").json() == {"alive": True}
+    ready = nobody.get("/readyz").json()
+    assert ready["ready"] is True
+    assert ready["database"] == f"{api.services.db.url.get_backend_name()} at {migrate.head()}"
+
+
+def test_without_the_tables_it_is_not_ready(api: Api) -> None:
+    migrate.downgrade(api.services.db, "base")
+    response = api.client(None).get("/readyz")
+    document = problem(response, 503, "unavailable")
+    assert "migrate upgrade" in document["errors"][0]["hint"]
+    assert response.headers["retry-after"]
+    migrate.upgrade(api.services.db)
+    assert api.client(None).get("/readyz").status_code == 200
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_a_database_that_takes_no_writes_is_not_ready(serve: Serve, database: Database) -> None:
+    impatient = Database(str(database.url), busy_seconds=0.1)
+    nobody = serve(other={"db": impatient}).client(None)
+    with database.begin() as session:
+        session.connection()  # takes SQLite's only lock
+        problem(nobody.get("/readyz"), 503, "database_unavailable")
+        assert nobody.get("/livez").status_code == 200
+    assert nobody.get("/readyz").status_code == 200
+    impatient.close()
+
+
+def test_figures(api: Api) -> None:
+    for status in Status:
+        job_in(api.services.db, status)
+    job_in(api.services.db, Status.QUEUED, "bert")
+    nobody = api.client(None)
+    nobody.get("/nowhere")
+    nobody("BREW", "/v1/jobs")
+    response = nobody.get("/metrics")
+    assert response.headers["content-type"].startswith("text/plain")
+    lines = response.text.splitlines()
+    for status in Status:
+        assert f'graftwerk_jobs{{status="{status}"}} {2.0 if status == Status.QUEUED else 1.0}' in lines
+    assert 'graftwerk_http_seconds_count{method="GET",route="unknown",status="404"} 1.0' in lines
+    assert any('method="other"' in line and 'status="405"' in line for line in lines)
+    assert "BREW" not in response.text

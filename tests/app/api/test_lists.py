@@ -1,0 +1,103 @@
+"""Lists: pages, and filters of jobs."""
+
+from typing import Any
+
+import pytest
+
+from app import datasets
+from app.jobs.states import Status
+from app.spec.data import NewDataset
+from tests.app.api.client import Api, Client, problem
+from tests.app.api.scenes import job_in, queued
+
+SQLITE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+
+
+def ids(anna: Client, **params: Any) -> list[str]:
+    response = anna.get("/v1/jobs", params=params)
+    assert response.status_code == 200, response.text
+    return [item["id"] for item in response.json()["items"]]
+
+
+def walk(anna: Client, path: str) -> list[list[Any]]:
+    """Follow the links from page to page; returns the ids of each."""
+    pages = []
+    while path:
+        response = anna.get(path)
+        page = response.json()
+        pages.append([item["id"] for item in page["items"]])
+        link = response.headers.get("link", "")
+        assert page["has_more"] == bool(link)
+        assert not link or link.endswith('>; rel="next"')
+        path = link[1:].partition(">")[0]
+    return pages
+
+
+def test_pages_of_jobs(api: Api, anna: Client) -> None:
+    made = [queued(api.services.db, name="a b&c") for _ in range(7)]
+    queued(api.services.db, name="other")
+    newest = made[::-1]
+    pages = walk(anna, "/v1/jobs?limit=3&status=queued&status=running&name=a%20b%26c")
+    assert pages == [newest[:3], newest[3:6], newest[6:]]
+    assert walk(anna, "/v1/jobs?limit=7&name=a%20b%26c") == [newest]
+    assert ids(anna, limit=3, after=newest[2], name="a b&c") == newest[3:6]
+    assert ids(anna, after=made[0]) == []
+
+
+def test_pages_of_data_sets_and_events(api: Api, anna: Client) -> None:
+    db = api.services.db
+    new = NewDataset.model_validate({"name": "x", "source": {"kind": "builtin", "name": "iris"}})
+    made = [db.run(datasets.register, "anna", new).id for _ in range(3)][::-1]
+    assert walk(anna, "/v1/datasets?limit=2") == [made[:2], made[2:]]
+    job_id = job_in(db, Status.SUCCEEDED)
+    assert walk(anna, f"/v1/jobs/{job_id}/events?limit=2") == [[1, 2], [3]]
+    assert walk(anna, f"/v1/jobs/{job_id}/events?after=3") == [[]]
+
+
+def test_an_empty_list(anna: Client) -> None:
+    for noun in ("jobs", "datasets"):
+        assert anna.get(f"/v1/{noun}").json() == {"items": [], "has_more": False}
+
+
+def test_filters(api: Api, anna: Client) -> None:
+    db = api.services.db
+    by_status = {status: job_in(db, status) for status in Status}
+    assert ids(anna) == sorted(by_status.values(), reverse=True)
+    for status, job_id in by_status.items():
+        assert ids(anna, status=status.value) == [job_id]
+    assert set(ids(anna, status=["failed", "queued"])) == {by_status[Status.FAILED], by_status[Status.QUEUED]}
+    named = queued(db, name="ünï%_'\"")
+    assert ids(anna, name="ünï%_'\"") == [named]
+    assert ids(anna, name="%") == []
+    assert ids(anna, name="") == []
+
+
+KEYS = ["team", "ünï", "a.b", "a b", "$", "'", "0", "[0]", "a]b", "", "%", "x" * 64, "team; DROP TABLE jobs"]
+
+
+@pytest.mark.parametrize("key", KEYS)
+def test_a_filter_by_metadata(api: Api, anna: Client, key: str) -> None:
+    db = api.services.db
+    wanted = queued(db, labels={key: "vi'si\"on", "more": "1"})
+    queued(db, labels={key: "vi'si\"on2"})
+    queued(db, labels={"else": "vi'si\"on"})
+    queued(db)
+    assert ids(anna, **{f"metadata[{key}]": "vi'si\"on"}) == [wanted]
+    assert ids(anna, **{f"metadata[{key}]": "vi'si\"on", "metadata[more]": "1"}) == [wanted]
+    assert ids(anna, **{f"metadata[{key}]": "vi'si\"on", "metadata[more]": "2"}) == []
+    assert ids(anna, **{f"metadata[{key}]": ""}) == []
+
+
+@pytest.mark.parametrize("key", ['"', "\\", 'a"b', "\\u0000", "\0"])
+def test_a_key_that_no_database_looks_for(anna: Client, key: str) -> None:
+    problem(anna.get("/v1/jobs", params={f"metadata[{key}]": "x"}), 400, "malformed")
+
+
+def test_many_filters(api: Api, anna: Client) -> None:
+    labels = {f"k{number}": "v" for number in range(33)}
+    wanted = queued(api.services.db, labels=labels)
+    params = {f"metadata[{key}]": value for key, value in labels.items()}
+    problem(anna.get("/v1/jobs", params=params), 400, "malformed")
+    params.popitem()
+    assert ids(anna, **params) == [wanted]
+    assert ids(anna, status=["queued"] * 500) == [wanted]

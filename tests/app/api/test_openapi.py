@@ -1,0 +1,196 @@
+"""The description of the API is complete, and true."""
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from jsonschema import Draft202012Validator
+
+from app.api.main import create_app
+from app.settings import Settings
+from tests.app.api.client import Api
+from tests.app.api.scenes import SPEC, curve, end, running, saved
+from workers.messages import Ending
+
+DOCUMENT: dict[str, Any] = create_app(Settings()).openapi()
+OPERATIONS = [
+    (method.upper(), path, operation)
+    for path, methods in DOCUMENT["paths"].items() for method, operation in methods.items()
+]  # fmt: skip
+GUARDED = [item for item in OPERATIONS if item[1].startswith("/v1/")]
+PROBLEM = {"$ref": "#/components/schemas/Problem"}
+
+
+@pytest.fixture
+def database_url(sqlite_url: str) -> str:
+    return sqlite_url
+
+
+def named(operations: list[Any]) -> Any:
+    ids = [operation["operationId"] for _, _, operation in operations]
+    return pytest.mark.parametrize(("method", "path", "operation"), operations, ids=ids)
+
+
+def test_operations_have_names_of_their_own() -> None:
+    names = [operation["operationId"] for _, _, operation in OPERATIONS]
+    assert len(set(names)) == len(names)
+    assert all(re.fullmatch(r"[a-z]+(_[a-z]+)*", name) for name in names)
+
+
+@named(GUARDED)
+def test_a_guarded_route_says_how_it_refuses(method: str, path: str, operation: Any) -> None:
+    assert operation["security"] == [{"key": []}]
+    assert {"400", "401", "403", "429", "500", "503"} <= set(operation["responses"])
+    assert ("{" in path) <= ("404" in operation["responses"])
+    if "requestBody" in operation:
+        assert {"413", "422"} <= set(operation["responses"])
+        assert "application/octet-stream" in operation["requestBody"]["content"] or "415" in operation["responses"]
+
+
+@named(OPERATIONS)
+def test_an_error_is_a_problem(method: str, path: str, operation: Any) -> None:
+    assert operation["summary"]
+    assert operation["description"]
+    assert operation["tags"]
+    for status, response in operation["responses"].items():
+        assert response["description"]
+        if int(status) >= 400:
+            assert response["content"] == {"application/problem+json": {"schema": PROBLEM}}
+
+
+@named(OPERATIONS)
+def test_parameters_are_explained(method: str, path: str, operation: Any) -> None:
+    for parameter in operation.get("parameters", []):
+        assert parameter.get("description"), parameter["name"]
+    told = {parameter["name"] for parameter in operation.get("parameters", []) if parameter["in"] == "path"}
+    assert told == set(re.findall(r"{(\w+)}", path))
+
+
+@named(OPERATIONS)
+def test_an_answer_has_a_schema_with_a_name(method: str, path: str, operation: Any) -> None:
+    for status, response in operation["responses"].items():
+        if int(status) < 300 and status != "204":
+            assert response["content"], status
+        for kind, content in response.get("content", {}).items():
+            schema = content["schema"]
+            assert set(schema) == ({"$ref"} if "json" in kind and "ndjson" not in kind else {"type", "format"})
+
+
+def references(node: Any) -> Iterator[str]:
+    if isinstance(node, dict):
+        if isinstance(node.get("$ref"), str):
+            yield node["$ref"]
+        for item in node.values():
+            yield from references(item)
+    if isinstance(node, list):
+        for item in node:
+            yield from references(item)
+
+
+def test_every_reference_leads_somewhere() -> None:
+    schemas = DOCUMENT["components"]["schemas"]
+    named_schemas = {reference.removeprefix("#/components/schemas/") for reference in references(DOCUMENT)}
+    assert named_schemas <= set(schemas)
+    assert all(re.fullmatch(r"[A-Za-z_0-9]+", name) and "__" not in name for name in schemas)
+    for schema in schemas.values():
+        Draft202012Validator.check_schema(schema)
+
+
+ANSWERS = {"Job", "JobPage", "Curves", "EventPage", "Checkpoint", "CheckpointPage", "Dataset", "DatasetPage", "NewKey",
+           "KeyPage", "Report", "Inspection", "Problem", "Liveness", "Readiness"}  # fmt: skip
+
+
+def test_answers_are_closed() -> None:
+    """What is not described is not answered: a field with a typo cannot hide."""
+    answered = {reference.rpartition("/")[2] for reference in references(DOCUMENT["paths"])}
+    assert answered - {"JobSpec", "NewDataset", "KeyRequest", "Question", "Status"} == ANSWERS
+    for name in ANSWERS:
+        assert DOCUMENT["components"]["schemas"][name]["additionalProperties"] is False
+
+
+class Checked:
+    """A client that compares every answer with the description."""
+
+    def __init__(self, api: Api) -> None:
+        self._client = api.client()
+        self.seen: set[str] = set()
+
+    def __call__(self, method: str, route: str, status: int, params: Any = None, **options: Any) -> Any:
+        ids = options.pop("ids", {})
+        response = self._client(method, route.format(**ids), params=params, **options)
+        assert response.status_code == status, response.text
+        operation = DOCUMENT["paths"][route][method.lower()]
+        described = operation["responses"][str(status)]
+        self.seen.add(operation["operationId"])
+        kind = response.headers.get("content-type", "").partition(";")[0]
+        if not response.content:
+            return response
+        assert kind in described["content"], kind
+        if not kind.endswith(("/json", "+json")):
+            return response
+        schema = described["content"][kind]["schema"] | {"components": DOCUMENT["components"]}
+        Draft202012Validator(schema).validate(response.json())
+        return response
+
+
+def test_every_answer_is_as_described(api: Api) -> None:
+    call = Checked(api)
+    db, store = api.services.db, api.services.store
+    for path in ("/livez", "/readyz"):
+        call("GET", path, 200)
+    job = running(db, labels={"team": "a"})
+    curve(db, job, 5, lambda step: float("nan") if step == 2 else 1.0)
+    checkpoint = saved(db, store, job, 3, {"weights.safetensors": b"abc", "model.py": b"x"}, 0.5)
+    failed = running(db)
+    end(db, failed, Ending.FAILED)
+    here = {"ids": {"job_id": job.id, "checkpoint_id": checkpoint, "name": "model.py"}}
+    made = call("POST", "/v1/jobs", 201, json=SPEC).json()
+    call("GET", "/v1/jobs/{job_id}/network", 200, ids={"job_id": made["id"]})
+    call("POST", "/v1/jobs", 422, json={})
+    wide = {"layers": [{"kind": "Linear", "out_features": 3}, {"kind": "Conv2d", "out_channels": 1, "kernel_size": 3}]}
+    call("POST", "/v1/jobs/validate", 422, json=SPEC | {"model": wide})
+    call("POST", "/v1/jobs/validate", 200, json=SPEC)
+    call("POST", "/v1/models/inspect", 200, json={"model": SPEC["model"], "inputs": {"x": {"shape": [4]}}})
+    call("GET", "/v1/jobs", 200)
+    call("GET", "/v1/jobs", 400, params={"x": 1})
+    tag = call("GET", "/v1/jobs/{job_id}", 200, **here).headers["etag"]
+    call("GET", "/v1/jobs/{job_id}", 304, headers={"If-None-Match": tag}, **here)
+    call("GET", "/v1/jobs/{job_id}", 200, ids={"job_id": failed.id})
+    for axis in ("step", "epoch", "elapsed", "time"):
+        call("GET", "/v1/jobs/{job_id}/metrics", 200, params={"x": axis, "max_points": 2}, **here)
+    for accept in ("text/csv", "application/x-ndjson"):
+        call("GET", "/v1/jobs/{job_id}/metrics", 200, headers={"Accept": accept}, **here)
+    call("GET", "/v1/jobs/{job_id}/events", 200, **here)
+    call("GET", "/v1/jobs/{job_id}/stream", 200, ids={"job_id": failed.id})
+    call("GET", "/v1/jobs/{job_id}/checkpoints", 200, **here)
+    call("GET", "/v1/checkpoints/{checkpoint_id}", 200, **here)
+    for method in ("GET", "HEAD"):
+        call(method, "/v1/checkpoints/{checkpoint_id}/files/{name}", 200, **here)
+        call(method, "/v1/jobs/{job_id}/weights", 200, **here)
+    call("GET", "/v1/jobs/{job_id}/weights", 206, headers={"Range": "bytes=0-1"}, **here)
+    call("GET", "/v1/jobs/{job_id}/weights", 416, headers={"Range": "bytes=9-"}, **here)
+    call("DELETE", "/v1/jobs/{job_id}", 409, ids={"job_id": made["id"]})
+    call("POST", "/v1/jobs/{job_id}/cancel", 200, ids={"job_id": made["id"]})
+    call("POST", "/v1/jobs/{job_id}/cancel", 200, **here)
+    call("DELETE", "/v1/jobs/{job_id}", 204, ids={"job_id": made["id"]})
+    call("GET", "/v1/jobs/{job_id}", 404, ids={"job_id": made["id"]})
+    call_keys_and_datasets(call)
+    assert call.seen == {operation["operationId"] for _, _, operation in OPERATIONS} - {"prometheus"}
+
+
+def call_keys_and_datasets(call: Checked) -> None:
+    key = call("POST", "/v1/keys", 201, json={"name": "x"}).json()
+    call("GET", "/v1/keys", 200)
+    call("DELETE", "/v1/keys/{key_id}", 204, ids={"key_id": key["id"]})
+    call("POST", "/v1/datasets", 201, json={"name": "x", "source": {"kind": "builtin", "name": "iris"}})
+    upload = {"name": "y", "source": {"kind": "upload", "format": "csv"}}
+    here = {"ids": {"dataset_id": call("POST", "/v1/datasets", 201, json=upload).json()["id"]}}
+    place, content = "/v1/datasets/{dataset_id}/content", b"a,b\n1,x\n2,y\n"
+    call("PUT", place, 422, content=b"a", **here)
+    call("GET", "/v1/datasets/{dataset_id}", 200, **here)
+    call("PUT", place, 202, content=content[:4], headers={"Content-Range": f"bytes 0-3/{len(content)}"}, **here)
+    call("PUT", place, 409, content=content[:4], headers={"Content-Range": f"bytes 0-3/{len(content)}"}, **here)
+    call("PUT", place, 200, content=content, **here)
+    call("GET", "/v1/datasets", 200)
+    call("DELETE", "/v1/datasets/{dataset_id}", 204, **here)

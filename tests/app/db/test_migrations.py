@@ -1,0 +1,124 @@
+"""Migrations: there and back, and that they make what `tables.py` says, on both databases."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.runtime.migration import MigrationContext
+from alembic.util import CommandError
+from sqlalchemy import func, inspect, select, text
+
+from app import checkpoints, datasets, keys
+from app.db import migrate
+from app.db.session import Database
+from app.db.tables import Base, CheckpointRow, DatasetRow, EventRow, IdempotencyRow, JobRow, KeyRow, MetricChunkRow
+from app.errors import DatabaseAway
+from app.idempotency import once
+from app.spec.data import NewDataset
+from tests.app.api.scenes import curve, end, running
+
+TABLES = (KeyRow, JobRow, EventRow, MetricChunkRow, CheckpointRow, DatasetRow, IdempotencyRow)
+
+
+def fill(database: Database) -> None:
+    """Put rows into every table."""
+    job = running(database)
+    curve(database, job, 100)
+    database.run(checkpoints.add, job.id, job.fence, id="ckpt_1", step=1, epoch=0.1, values={}, files=[])
+    end(database, job)
+    database.run(keys.create, "anna", "x", ["read"])
+    new = NewDataset.model_validate({"name": "x", "source": {"kind": "builtin", "name": "iris"}})
+    database.run(datasets.register, "anna", new)
+    database.run(once, "anna", "key", "digest", lambda: (201, {}))
+
+
+def counts(database: Database) -> list[int]:
+    def unit(session: Any) -> list[int]:
+        return [session.scalar(select(func.count()).select_from(table)) or 0 for table in TABLES]
+
+    return database.read(unit)
+
+
+def test_every_table_is_filled(database: Database) -> None:
+    assert {table.__table__ for table in TABLES} == set(Base.metadata.tables.values())
+    fill(database)
+    assert min(counts(database)) > 0
+
+
+def test_down_to_base_and_up_again_with_data(database: Database) -> None:
+    fill(database)
+    migrate.downgrade(database, "base")
+    assert migrate.current(database) is None
+    assert set(inspect(database.engine).get_table_names()) <= {"alembic_version"}
+    migrate.upgrade(database)
+    assert migrate.current(database) == migrate.head()
+    assert counts(database) == [0] * len(TABLES)
+    fill(database)
+
+
+def test_upgrading_what_is_up_to_date_keeps_everything(database: Database) -> None:
+    fill(database)
+    before = counts(database)
+    migrate.upgrade(database)
+    assert counts(database) == before
+
+
+def test_migrations_make_what_the_tables_say(database: Database) -> None:
+    with database.engine.connect() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": True, "compare_server_default": True})
+        assert compare_metadata(context, Base.metadata) == []
+
+
+def test_a_migration_that_fails_changes_nothing(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    fill(database)
+    before = counts(database)
+    downgrade = migrate.command.downgrade
+
+    def halfway(config: Any, revision: str) -> None:
+        downgrade(config, revision)
+        raise RuntimeError("power cut")
+
+    monkeypatch.setattr(migrate.command, "downgrade", halfway)
+    with pytest.raises(RuntimeError):
+        migrate.downgrade(database, "base")
+    assert counts(database) == before
+    assert migrate.current(database) == migrate.head()
+
+
+def test_an_unknown_revision_is_refused(database: Database) -> None:
+    with pytest.raises(CommandError):
+        migrate.upgrade(database, "nothing")
+
+
+def test_a_database_that_is_away() -> None:
+    nowhere = Database("postgresql+psycopg://nobody@127.0.0.1:1/none")
+    for call in (migrate.upgrade, migrate.current):
+        with pytest.raises(DatabaseAway):
+            call(nowhere)
+    nowhere.close()
+
+
+def test_the_command_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    from app.settings import Settings
+
+    home = tmp_path / "deep" / "home"
+    monkeypatch.setattr(migrate, "settings", lambda: Settings(home=home))
+    for arguments, printed in (
+        (["current"], "base"), (["upgrade"], migrate.head()), (["downgrade", "base"], "base"),
+        (["upgrade"], migrate.head()),
+    ):  # fmt: skip
+        assert migrate.main(arguments) == 0
+        assert capsys.readouterr().out.strip() == printed
+    assert migrate.main(["upgrade", "nothing"]) == 1
+    assert "nothing" in capsys.readouterr().err
+    assert home.stat().st_mode & 0o077 == 0
+
+
+def test_deleting_a_job_deletes_all_that_is_recorded_about_it(database: Database) -> None:
+    fill(database)
+    with database.begin() as session:
+        session.execute(text("DELETE FROM jobs"))
+    left = dict(zip(TABLES, counts(database), strict=True))
+    assert [left[table] for table in (JobRow, EventRow, MetricChunkRow, CheckpointRow)] == [0, 0, 0, 0]
+    assert left[KeyRow] == left[DatasetRow] == 1

@@ -1,0 +1,145 @@
+"""Data sets: registered, filled, and never changed, on both databases."""
+
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+
+from app import datasets
+from app.datasets import Content, DatasetStatus
+from app.db.session import Database
+from app.errors import GraftwerkError, InvalidInput, NotFound, Problem, StateForbids, WrongOffset
+from app.jobs import repository
+from app.spec.data import BUILTIN, TORCHVISION, NewDataset
+
+CONTENT = Content(BUILTIN["iris"], [{"x": 1}], "datasets/whole", 30, "00")
+PROBLEM = Problem("/a", "no_rows", "nothing is there", "add rows")
+
+
+def register(database: Database, owner: str = "anna", **source: Any) -> str:
+    described = source or {"kind": "upload", "format": "csv"}
+    new = NewDataset.model_validate({"name": "rows", "source": described})
+    return database.run(datasets.register, owner, new).id
+
+
+def part(number: int, size: int = 10) -> dict[str, Any]:
+    return {"path": f"datasets/part{number}", "size": size}
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "schema"),
+    [("builtin", "iris", BUILTIN["iris"]), ("torchvision", "MNIST", TORCHVISION["MNIST"])],
+)
+def test_a_named_one_is_ready_and_has_no_content(database: Database, kind: str, name: str, schema: Any) -> None:
+    made = register(database, kind=kind, name=name)
+    assert database.read(datasets.find, "anna", made).status == DatasetStatus.READY
+    assert database.read(datasets.schema_of, "anna", made) == schema
+    with pytest.raises(StateForbids):
+        database.run(datasets.awaiting, "anna", made)
+
+
+def test_pieces_follow_each_other_and_become_one(database: Database) -> None:
+    made = register(database)
+    for number in range(3):
+        row = database.run(datasets.extend, "anna", made, 10 * number, part(number))
+        assert (row.size, row.status) == (10 * number + 10, DatasetStatus.AWAITING_CONTENT)
+    for wrong in (0, 29, 31):
+        with pytest.raises(WrongOffset) as caught:
+            database.run(datasets.extend, "anna", made, wrong, part(9))
+        assert caught.value.received == 30
+    row, superfluous = database.run(datasets.accept, "anna", made, CONTENT)
+    assert superfluous == [f"datasets/part{number}" for number in range(3)]
+    assert (row.status, row.parts, row.path, row.size, row.sha256) == ("ready", [], "datasets/whole", 30, "00")
+    assert database.read(datasets.schema_of, "anna", made) == BUILTIN["iris"]
+
+
+def test_of_pieces_at_one_place_one_counts(database: Database) -> None:
+    made = register(database)
+
+    def send(number: int) -> bool:
+        try:
+            database.run(datasets.extend, "anna", made, 0, part(number))
+        except WrongOffset:
+            return False
+        return True
+
+    with ThreadPoolExecutor(4) as pool:
+        assert sorted(pool.map(send, range(4))) == [False, False, False, True]
+    assert database.read(datasets.find, "anna", made).size == 10
+
+
+def test_what_is_ready_never_changes(database: Database) -> None:
+    made = register(database)
+    database.run(datasets.accept, "anna", made, CONTENT)
+    for change in (
+        lambda: database.run(datasets.extend, "anna", made, 30, part(1)),
+        lambda: database.run(datasets.accept, "anna", made, CONTENT),
+        lambda: database.run(datasets.reject, "anna", made, [PROBLEM]),
+    ):
+        with pytest.raises(StateForbids):
+            change()
+    assert database.read(datasets.find, "anna", made).problems is None
+
+
+def test_rejected_content_is_forgotten(database: Database) -> None:
+    made = register(database)
+    database.run(datasets.extend, "anna", made, 0, part(1))
+    assert database.run(datasets.reject, "anna", made, [PROBLEM]) == ["datasets/part1"]
+    row = database.read(datasets.find, "anna", made)
+    assert (row.status, row.size, row.parts, row.problems) == ("invalid", 0, [], [PROBLEM.as_dict()])
+    assert database.run(datasets.extend, "anna", made, 0, part(2)).problems is None
+
+
+def test_a_job_needs_a_ready_one_of_its_owner(database: Database) -> None:
+    waiting, theirs = register(database), register(database, "bert", kind="builtin", name="iris")
+    for made, code in ((waiting, "dataset_not_ready"), (theirs, "unknown_dataset"), ("ds_none", "unknown_dataset")):
+        with pytest.raises(InvalidInput) as caught:
+            database.read(datasets.schema_of, "anna", made)
+        assert [(problem.pointer, problem.code) for problem in caught.value.problems] == [("/data/id", code)]
+    database.run(datasets.pin, "bert", theirs)
+    with pytest.raises(InvalidInput):
+        database.run(datasets.pin, "anna", theirs)
+
+
+@pytest.mark.parametrize("verb", ["find", "awaiting", "delete"])
+def test_another_owner_s_is_not_found(database: Database, verb: str) -> None:
+    made = register(database, "bert")
+    with pytest.raises(NotFound):
+        database.run(getattr(datasets, verb), "anna", made)
+    assert database.read(datasets.page, "anna", 10) == ([], False)
+
+
+def test_deleting_tells_every_file(database: Database) -> None:
+    half, whole, named = register(database), register(database), register(database, kind="builtin", name="iris")
+    database.run(datasets.extend, "anna", half, 0, part(1))
+    database.run(datasets.accept, "anna", whole, CONTENT)
+    assert database.run(datasets.delete, "anna", half) == ["datasets/part1"]
+    assert database.run(datasets.delete, "anna", whole) == ["datasets/whole"]
+    assert database.run(datasets.delete, "anna", named) == []
+
+
+def test_a_job_that_is_accepted_while_its_data_is_deleted_keeps_it_or_is_refused(database: Database) -> None:
+    """Whoever is first: there is never a queued job without its data."""
+    values: dict[str, Any] = {"owner": "anna", "name": "job", "queue": "default", "priority": 0}
+    documents: dict[str, Any] = {name: {} for name in ("data_schema", "inspection", "labels")}
+
+    def accept(made: str) -> bool:
+        def unit(session: Any) -> None:
+            datasets.pin(session, "anna", made)
+            repository.insert(session, spec={"data": {"kind": "dataset", "id": made}}, **values, **documents)
+
+        return succeeds(lambda: database.run(unit))
+
+    def succeeds(act: Any) -> bool:
+        try:
+            act()
+        except GraftwerkError:
+            return False
+        return True
+
+    with ThreadPoolExecutor(2) as pool:
+        for _ in range(8):
+            made = register(database, kind="builtin", name="iris")
+            accepted = pool.submit(accept, made)
+            deleted = pool.submit(succeeds, lambda made=made: database.run(datasets.delete, "anna", made))
+            assert accepted.result() != deleted.result()
