@@ -144,7 +144,7 @@ def test_every_answer_is_as_described(api: Api) -> None:
     checkpoint = saved(db, store, job, 3, {"weights.safetensors": b"abc", "model.py": b"x"}, 0.5)
     failed = running(db)
     end(db, failed, Ending.FAILED)
-    here = {"ids": {"job_id": job.id, "checkpoint_id": checkpoint, "name": "model.py"}}
+    here = {"ids": {"job_id": job.id, "checkpoint_id": checkpoint, "name": "model.py", "form": "torch_export"}}
     made = call("POST", "/v1/jobs", 201, json=SPEC).json()
     call("GET", "/v1/jobs/{job_id}/network", 200, ids={"job_id": made["id"]})
     call("POST", "/v1/jobs", 422, json={})
@@ -168,6 +168,7 @@ def test_every_answer_is_as_described(api: Api) -> None:
     for method in ("GET", "HEAD"):
         call(method, "/v1/checkpoints/{checkpoint_id}/files/{name}", 200, **here)
         call(method, "/v1/jobs/{job_id}/weights", 200, **here)
+        call(method, "/v1/checkpoints/{checkpoint_id}/exports/{form}", 409, **here)  # its weights are none
     call("GET", "/v1/jobs/{job_id}/weights", 206, headers={"Range": "bytes=0-1"}, **here)
     call("GET", "/v1/jobs/{job_id}/weights", 416, headers={"Range": "bytes=9-"}, **here)
     call("DELETE", "/v1/jobs/{job_id}", 409, ids={"job_id": made["id"]})

@@ -1,0 +1,106 @@
+"""The examples as jobs in a laboratory: those on bundled data, and the one on syntax trees."""
+
+import importlib.util
+import json
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from app.spec.data import DataSchema
+from app.spec.job import known_schema, parse_job
+from tests.workers.training.laboratory import Attempt, Laboratory
+from workers.assignment import Assignment, Registered, Resume
+from workers.data.uploads import describe
+from workers.inspect import Inspection, Limits, inspect
+from workers.messages import Command
+from workers.training.context import MemoryContext
+from workers.training.loop import train
+from workers.training.prepare import Prepared, prepare
+
+FOLDER = Path(__file__).parents[2] / "examples"
+NAMES = sorted(path.stem for path in FOLDER.glob("*.json"))
+TREES = "trees.npz"
+STEPS = 20
+LIMITS = Limits(10_000, 100_000_000, 1 << 30)
+
+
+def spec(name: str) -> dict[str, Any]:
+    """Return an example as its file has it."""
+    document: dict[str, Any] = json.loads((FOLDER / f"{name}.json").read_text())
+    return document
+
+
+def short(name: str, **training: Any) -> dict[str, Any]:
+    """Return an example of some steps, without checkpoints on the way."""
+    document = spec(name)
+    plan = {key: value for key, value in document["training"].items() if key not in ("epochs", "early_stop")}
+    fixed = {"steps": STEPS, "device": "cpu", "checkpoint": {"every_seconds": None, "keep_best": 0}}
+    return document | {"training": plan | fixed | training}
+
+
+def script(name: str) -> ModuleType:
+    """Return one of the examples' Python files as a module."""
+    found = importlib.util.spec_from_file_location(name, FOLDER / f"{name}.py")
+    assert found is not None
+    assert found.loader is not None
+    module = importlib.util.module_from_spec(found)
+    sys.modules[name] = module
+    found.loader.exec_module(module)
+    return module
+
+
+def upload(path: Path) -> DataSchema:
+    """Write the syntax trees where uploads lie, and return what the service sees in them."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    script("syntax_trees").write(path)
+    schema = describe(path, "npz").schema
+    assert schema is not None
+    return schema
+
+
+@dataclass
+class Lessons:
+    """Runs examples."""
+
+    laboratory: Laboratory
+    trees: DataSchema
+
+    def schema(self, document: Mapping[str, Any]) -> DataSchema | None:
+        """Return the schema of a job's data; `None` where torchvision's files are needed."""
+        return known_schema(parse_job(document)) or self.trees
+
+    def inspect(self, document: dict[str, Any]) -> Inspection:
+        """Return what the inspector finds."""
+        return inspect(document, self.schema(document), LIMITS)
+
+    def prepare(
+        self, document: dict[str, Any], context: MemoryContext | None = None, resume: tuple[Resume, ...] = ()
+    ) -> Prepared:
+        """Prepare an attempt at a job."""
+        schema = self.schema(document)
+        assert schema is not None
+        place = self.laboratory
+        place.fence += 1
+        trees = Registered({"kind": "upload", "format": "npz", "target": None}, TREES)
+        dataset = trees if document["data"]["kind"] == "dataset" else None
+        assignment = Assignment("job_1", place.fence, document, schema.model_dump(mode="json"), "", str(place.folder),
+                                False, dataset=dataset, resume=resume)  # fmt: skip
+        workdir = place.folder / f"work-{place.fence}"
+        workdir.mkdir()
+        return prepare(assignment, place.store, context or MemoryContext(), workdir)
+
+    def run(self, document: dict[str, Any], stop: int | None = None, resume: tuple[Resume, ...] = ()) -> Attempt:
+        """Train, to the end or until drained after so many steps."""
+        context = MemoryContext({} if stop is None else {stop: [Command("drain")]})
+        prepared = self.prepare(document, context, resume)
+        return Attempt(train(prepared), prepared, context)
+
+    def batch(self, prepared: Prepared, rows: int = 64) -> tuple[dict[str, Tensor], Tensor]:
+        """Return the first real examples of a job: inputs by name, and targets."""
+        return prepared.train.at(torch.arange(rows), torch.device("cpu"))

@@ -1,0 +1,64 @@
+"""Every example is accepted, learns, goes on bit by bit after a break, and gives the same numbers as `model.py`."""
+
+from collections.abc import Callable
+from math import isfinite
+from pathlib import Path
+from statistics import mean
+
+import pytest
+import torch
+
+from tests.examples.lessons import FOLDER, NAMES, STEPS, Lessons, short, spec
+from tests.workers.network.networks import imported
+from tests.workers.training.laboratory import Attempt, resumed
+from workers.messages import Ending
+
+Trained = Callable[[str], Attempt]
+AT_HAND = [name for name in NAMES if spec(name)["data"]["kind"] != "torchvision"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_inspector_accepts_it(lessons: Lessons, name: str) -> None:
+    found = lessons.inspect(spec(name))
+    assert found.problems == ()
+    assert found.report["totals"]["parameters"] > 0
+
+
+@pytest.mark.parametrize("name", AT_HAND)
+def test_its_loss_falls(trained: Trained, name: str) -> None:
+    attempt = trained(name)
+    assert attempt.outcome.ending is Ending.SUCCEEDED
+    losses = [value for _, value in attempt.points("train/loss")]
+    assert len(losses) == STEPS
+    assert all(map(isfinite, losses))
+    assert mean(losses[-5:]) < mean(losses[:5])
+
+
+@pytest.mark.parametrize("name", AT_HAND)
+def test_it_goes_on_bit_by_bit(trained: Trained, lessons: Lessons, name: str) -> None:
+    first = lessons.run(short(name), stop=7)
+    assert first.outcome.ending is Ending.RELEASED
+    rest = lessons.run(short(name), resume=resumed(*first.context.saved))
+    whole = trained(name)
+    assert rest.weights() == whole.weights()
+    for series in {name for report in whole.context.reports for name in report.series}:
+        assert first.points(series) + rest.points(series) == whole.points(series)
+
+
+@pytest.mark.parametrize("name", AT_HAND)
+def test_model_py_gives_the_same_bits(trained: Trained, lessons: Lessons, tmp_path: Path, name: str) -> None:
+    prepared = trained(name).prepared
+    network = prepared.network.eval()
+    module = imported(network, tmp_path, seed=1)
+    module.load_state_dict(network.state_dict(), strict=True)
+    inputs, _ = lessons.batch(prepared)
+    with torch.no_grad():
+        expected = network(inputs)
+        found = module.eval()(*[inputs[each] for each in network.blueprint.inputs])
+    told = found if isinstance(found, dict) else dict.fromkeys(expected, found)
+    assert all(told[each].equal(value) for each, value in expected.items())
+
+
+def test_every_example_is_in_the_table() -> None:
+    table = (FOLDER / "README.md").read_text()
+    assert [name for name in NAMES if f"`{name}.json`" not in table] == []
