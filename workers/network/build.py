@@ -1,7 +1,6 @@
 """The network: a module that runs a plan made once, with little more than the calls of its parts."""
 
 from collections.abc import Mapping, Sequence
-from functools import partial
 from typing import Any
 
 import torch
@@ -24,20 +23,23 @@ class Counts:
     """What control flow did since it was last asked, by node: how often a branch was taken, how many turns it took."""
 
     def __init__(self) -> None:
-        self._heard: dict[str, list[float]] = {}
+        self._heard: dict[str, list[tuple[float, int]]] = {}
 
     def hearing(self, path: str) -> Tally:
         """Return the tally of a node."""
 
-        def hear(name: str, value: float) -> None:
-            self._heard.setdefault(f"{path}/{name}", []).append(value)
+        def hear(name: str, value: float, count: int) -> None:
+            self._heard.setdefault(f"{path}/{name}", []).append((value, count))
 
         opaque: Tally = torch.compiler.disable(hear)  # a list that grows would have every step compiled anew
         return opaque
 
     def drain(self) -> dict[str, float]:
-        """Return the means, and forget."""
-        means = {name: sum(values) / len(values) for name, values in self._heard.items()}
+        """Return the means, in which a batch counts for as many examples as it has, and forget."""
+        means = {
+            name: sum(value * count for value, count in heard) / max(1, sum(count for _, count in heard))
+            for name, heard in self._heard.items()
+        }
         self._heard.clear()
         return means
 
@@ -67,9 +69,7 @@ class Graph(nn.Module):
                 if node.share is not None:
                     shared[node.share] = part
                 self.add_module(node.id, part)
-                calls[node.id] = part if row.function is None else partial(
-                    row.function, part, **node.parameters, tally=counts.hearing(place)
-                )  # fmt: skip
+                calls[node.id] = row.bound(part, node.parameters, counts.hearing(place))
             else:
                 calls[node.id] = row.bound(node.parameters)
         self._plan = plan(blueprint, calls)

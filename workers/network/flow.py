@@ -11,10 +11,10 @@ import torch
 from torch import Tensor, nn
 
 Bodies = Mapping[str, nn.Module]
-Tally = Callable[[str, float], None]
+Tally = Callable[[str, float, int], None]  # what, a mean, and of how many
 
 
-def silent(name: str, value: float) -> None:
+def silent(name: str, value: float, count: int) -> None:
     """Hear nothing."""
 
 
@@ -34,7 +34,7 @@ def branch(bodies: Bodies, predicate: Tensor, *inputs: Tensor, tally: Tally = si
     Without an "else" the inputs are the outputs.
     """
     taken = bool(predicate)
-    tally("then", float(taken))
+    tally("then", float(taken), 1)
     if taken:
         return bodies["then"](*inputs)
     return bodies["else"](*inputs) if "else" in bodies else single(inputs)
@@ -49,7 +49,7 @@ def route(bodies: Bodies, selector: Tensor, *inputs: Tensor, tally: Tally = sile
     rows, outputs = [], []
     for case, (name, body) in enumerate(bodies.items()):
         mine = (selector == case).nonzero().squeeze(1)
-        tally(name, len(mine) / max(1, len(selector)))
+        tally(name, len(mine) / max(1, len(selector)), len(selector))
         if len(mine):
             rows.append(mine)
             outputs.append(several(body(*[value.index_select(0, mine) for value in inputs])))
@@ -72,7 +72,7 @@ def repeat(
     """
     if times is None:
         times, inputs = int(inputs[0]), inputs[1:]
-        tally("turns", float(max(0, times)))
+        tally("turns", float(max(0, times)), 1)
     if times > most:
         raise RuntimeError(f"{times} turns were asked for, at most {most} are allowed")
     parts = list(bodies.values())
@@ -117,7 +117,10 @@ def loop(
             old.index_copy(0, rows, new) for old, new in zip(carried, outputs, strict=True)
         )  # fmt: skip
         turns, total = turns + 1, total + len(rows)
-    tally("turns", total / max(1, len(inputs[0])) if each else float(turns))
+    if each:
+        tally("turns", total / max(1, len(inputs[0])), len(inputs[0]))
+    else:
+        tally("turns", float(turns), 1)
     return single(carried)
 
 

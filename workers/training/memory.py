@@ -35,7 +35,10 @@ VIEWS = frozenset({
 })  # fmt: skip
 
 # Recurrent kind → values kept for backward at each step and layer, in hidden states.
-STEPS = {"RNN": 2, "GRU": 6, "LSTM": 7}
+STEPS = {"RNN": 3, "GRU": 8, "LSTM": 10}
+
+INDEX = 8  # bytes of the place that a pooling remembers for each of its results
+PASSING = 2  # gradients that are alive at once while backward passes a node
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +69,7 @@ def estimate(job: Job, draft: Draft, rows: int) -> Memory:
     inputs = [draft.values[name] for name in draft.blueprint.inputs if name in draft.values]
     activations = sum(value.element_size() * prod(scaled(value.shape, batch_size)) for value in inputs)
     activations += sum(kept(trace, batch_size) for trace in draft.traces)
+    activations += PASSING * max((_bytes(trace, batch_size) for trace in draft.traces), default=0)
     states = states_of(job.training.optimizer)
     return Memory(batch_size, weights + buffers, weights, states * weights, activations)
 
@@ -86,11 +90,17 @@ def kept(trace: Trace, batch_size: int) -> int:
     if kind in VIEWS or not trace.inputs:
         return 0
     values = prod(scaled(trace.output.shape, batch_size))
+    if "MaxPool" in kind:
+        return values * (trace.output.element_size() + INDEX)
     if kind in STEPS:
         values += batch_size * trace.inputs[0].shape[1] * _recurrent(kind, parameters)
     if kind in ("MultiheadAttention", "TransformerEncoderLayer"):
         values += batch_size * _attention(parameters, trace.inputs[0].shape[1], trace.inputs[-1].shape[1])
     return values * trace.output.element_size()
+
+
+def _bytes(trace: Trace, batch_size: int) -> int:
+    return prod(scaled(trace.output.shape, batch_size)) * trace.output.element_size()
 
 
 def _recurrent(kind: str, parameters: Parameters) -> int:
@@ -100,9 +110,9 @@ def _recurrent(kind: str, parameters: Parameters) -> int:
 
 
 def _attention(parameters: Parameters, queries: int, keys: int) -> int:
-    """Queries, keys and values; a score for each pair and head; the inner layers of an encoder."""
+    """Queries, keys and values; scores for each pair and head, with and without dropout; an encoder's inner layers."""
     heads = parameters.get("num_heads") or parameters["nhead"]
     width = parameters.get("embed_dim") or parameters["d_model"]
-    inner = 2 * parameters.get("dim_feedforward", 0) + (4 * width if "dim_feedforward" in parameters else 0)
-    values: int = queries * (width + inner) + 2 * keys * width + heads * queries * keys
+    inner = 4 * parameters.get("dim_feedforward", 0) + (9 * width if "dim_feedforward" in parameters else 0)
+    values: int = queries * (2 * width + inner) + 2 * keys * width + 3 * heads * queries * keys
     return values

@@ -120,6 +120,13 @@ def test_every_example_takes_its_own_way() -> None:
     assert counted(network)["flow/2"] == pytest.approx(0.6)
 
 
+def test_a_batch_counts_for_its_examples() -> None:
+    network = built(*CASES["Route"])
+    for chosen in ([0, 0, 0], [1]):
+        network({"x": torch.rand(len(chosen), 6), "which": torch.tensor(chosen)})
+    assert counted(network) == {"flow/0": 0.75, "flow/1": 0.25, "flow/2": 0.0}
+
+
 def test_a_selector_beyond_the_cases_is_an_error() -> None:
     network = built(*CASES["Route"])
     with pytest.raises(IndexError, match=r"0\.\.2"):
