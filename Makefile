@@ -36,8 +36,14 @@ lint: .venv/.installed ## style, types, import contracts, dependencies
 	$(BIN)/lint-imports
 	$(BIN)/deptry .
 
+# Peers live in environments of their own: make bench LIGHTNING=DIR/bin/python MLFLOW=DIR/bin/python
 bench: .venv/.installed ## the measurements behind the README's numbers
-	@for script in step_overhead start_latency api_latency; do $(BIN)/python benchmarks/$$script.py $(ARGS) || exit 1; done
+	@$(BIN)/python benchmarks/step_overhead.py $(if $(LIGHTNING),--lightning-python $(LIGHTNING))
+	@$(BIN)/python benchmarks/start_latency.py
+	@$(BIN)/python benchmarks/api_latency.py $(if $(MLFLOW),--mlflow-python $(MLFLOW))
+	@$(BIN)/python benchmarks/tree_batching.py
+	@$(BIN)/python benchmarks/memory_estimate.py
+	@$(BIN)/python benchmarks/table.py
 
 gpu-check: .venv/.installed ## what only a machine with a GPU can show
 	@$(BIN)/python benchmarks/gpu_check.py $(ARGS)

@@ -20,7 +20,7 @@ class EventKind(StrEnum):
     PHASE = "phase"
     """The attempt entered a phase: data {phase}."""
     WISH = "wish"
-    """The user wished to cancel or pause: data {wish}."""
+    """The user wished to cancel or pause, or took it back: data {wish}."""
     METRICS = "metrics"
     """New points: data {series: {name: [first index, last index + 1]}, progress}."""
     REWOUND = "rewound"

@@ -152,6 +152,21 @@ class Job:
         self.document = self._transport.json("POST", f"/v1/jobs/{self.id}/cancel", repeatable=True)
         return self
 
+    def pause(self) -> "Job":
+        """Ask for a pause; a running job makes a checkpoint first. Pausing twice is no error."""
+        self.document = self._transport.json("POST", f"/v1/jobs/{self.id}/pause", repeatable=True)
+        return self
+
+    def resume(self) -> "Job":
+        """Let a paused job go on where it was. Resuming twice is no error."""
+        self.document = self._transport.json("POST", f"/v1/jobs/{self.id}/resume", repeatable=True)
+        return self
+
+    def retry(self) -> "Job":
+        """Let a failed or cancelled job go on from its last checkpoint."""
+        self.document = self._transport.json("POST", f"/v1/jobs/{self.id}/retry")
+        return self
+
     def delete(self) -> None:
         """Delete an ended job with everything recorded about it."""
         self._transport.request("DELETE", f"/v1/jobs/{self.id}")

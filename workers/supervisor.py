@@ -199,7 +199,7 @@ class Attempt:
         self._log.info("attempt_ended", ending=outcome.ending, error=outcome.error)
         with suppress(DatabaseAway):
             garbage.collect(self.worker.db, self.worker.store, self.job.id, self.fence)
-        if outcome.ending in (Ending.LOST, Ending.RELEASED):
+        if outcome.ending in (Ending.LOST, Ending.RELEASED, Ending.PAUSED):  # a wish to pause may be taken back
             self.worker.waker.wake(self.job.queue)
 
     def _settle(self) -> None:

@@ -92,11 +92,53 @@ def cancel(session: Session, owner: str, job_id: str) -> JobRow:
     if row.status in ENDED:
         raise StateForbids(f"the job has {row.status} and cannot be cancelled")
     if row.status == Status.RUNNING:
-        repository.progressed(session, job_id, wish="cancel")
-        events.append(session, job_id, EventKind.WISH, {"wish": "cancel"}, row.fence)
-        session.refresh(row)
-        return row
+        return _wish(session, row, "cancel")
     return repository.move(session, job_id, Verb.CANCEL, finished_at=now(), wish=None, phase="")
+
+
+def pause(session: Session, owner: str, job_id: str) -> JobRow:
+    """Pause at once if nobody trains the job, else note the wish: it comes true at the next step, with a checkpoint.
+
+    Pausing twice is no error. Raises `NotFound`, and `StateForbids` for a job that ended or is being cancelled.
+    """
+    row = repository.find(session, owner, job_id)
+    if row.status == Status.PAUSED or row.wish == "pause":
+        return row
+    if row.status in ENDED or row.wish == "cancel":
+        raise StateForbids(f"the job {'is being cancelled' if row.wish else f'has {row.status}'} and cannot be paused")
+    if row.status == Status.RUNNING:
+        return _wish(session, row, "pause")
+    return repository.move(session, job_id, Verb.PAUSE)
+
+
+def resume(session: Session, owner: str, job_id: str) -> JobRow:
+    """Let a paused job go on, or take back the wish to pause it. Resuming twice is no error.
+
+    Raises `NotFound`, and `StateForbids` for a job that ended or is being cancelled.
+    """
+    row = repository.find(session, owner, job_id)
+    if row.status == Status.PAUSED:
+        return repository.move(session, job_id, Verb.RESUME, **_waiting(), not_before=0.0)
+    if row.status in ENDED or row.wish == "cancel":
+        raise StateForbids(f"the job {'is being cancelled' if row.wish else f'has {row.status}'} and cannot be resumed")
+    return _wish(session, row, None) if row.wish == "pause" else row
+
+
+def retry(session: Session, owner: str, job_id: str) -> JobRow:
+    """Let a failed or cancelled job go on from its last checkpoint. Raises `NotFound`, `StateForbids`.
+
+    What failed it may fail it again; its time begins anew.
+    """
+    repository.find(session, owner, job_id)
+    fresh = {"attempts": 0, "not_before": 0.0, "error": None, "started_at": None, "finished_at": None, "result": None}
+    return repository.move(session, job_id, Verb.RETRY, **_waiting(), **fresh)
+
+
+def _wish(session: Session, row: JobRow, wish: str | None) -> JobRow:
+    repository.progressed(session, row.id, wish=wish)
+    events.append(session, row.id, EventKind.WISH, {"wish": wish}, row.fence)
+    session.refresh(row)
+    return row
 
 
 def delete(session: Session, owner: str, job_id: str) -> None:
@@ -138,8 +180,11 @@ def release(session: Session, job_id: str, fence: int) -> None:
 
 
 def paused(session: Session, job_id: str, fence: int) -> None:
-    """Record that the user's wish to pause came true, at a checkpoint."""
+    """Record that the user's wish to pause came true, at a checkpoint; if it was taken back, the job waits again."""
+    if repository.hold(session, job_id, fence).wish != "pause":
+        return release(session, job_id, fence)
     repository.move(session, job_id, Verb.PAUSE, held=fence, **_waiting() | {"wish": None})
+    return None
 
 
 def lose(session: Session, job_id: str, fence: int, error: Mapping[str, Any], max_attempts: int) -> bool:

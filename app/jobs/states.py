@@ -39,6 +39,8 @@ class Verb(StrEnum):
     """The user's wish to pause the job came true."""
     RESUME = "resume"
     """A paused job waits for a worker again."""
+    RETRY = "retry"
+    """A job that ended without success waits for a worker again, with what it has trained."""
 
 
 TRANSITIONS: dict[Verb, tuple[frozenset[Status], Status]] = {
@@ -50,6 +52,7 @@ TRANSITIONS: dict[Verb, tuple[frozenset[Status], Status]] = {
     Verb.CANCEL: (frozenset({Status.QUEUED, Status.RUNNING, Status.PAUSED}), Status.CANCELLED),
     Verb.PAUSE: (frozenset({Status.QUEUED, Status.RUNNING}), Status.PAUSED),
     Verb.RESUME: (frozenset({Status.PAUSED}), Status.QUEUED),
+    Verb.RETRY: (frozenset({Status.FAILED, Status.CANCELLED}), Status.QUEUED),
 }
 
 ENDED = frozenset({Status.SUCCEEDED, Status.FAILED, Status.CANCELLED})

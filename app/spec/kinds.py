@@ -20,7 +20,8 @@ class Kind:
     """One row of a table.
 
     `fields` maps a field to its type (required) or to a pair (type, default). `inputs` is the least and the largest
-    number of inputs of a node. `shapes` says, for people, what goes in and what comes out.
+    number of inputs of a node. `shapes` says, for people, what goes in and what comes out. `outputs` names
+    them where a node has several, the first of which is what the node's own id stands for.
     """
 
     sentence: str
@@ -28,6 +29,7 @@ class Kind:
     inputs: tuple[int, int] = (1, 1)
     shapes: str = "(N, *) → (N, *)"
     example: Mapping[str, Any] = field(default_factory=dict)
+    outputs: tuple[str, ...] = ()
 
 
 Table = Mapping[str, Kind]

@@ -8,76 +8,24 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from app.spec.base import Count, Finite, NotNegative, Positive, Probability, Size
+from app.spec.convolutions import CONVOLUTION, IMAGE, INFERRED, Signed
 from app.spec.kinds import Kind, Table
+from app.spec.training import LOSSES
 
-INFERRED = (Size | None, None)
-Signed = Annotated[int, Field(strict=True, ge=-64, le=64)]
-PaddingMode = Literal["zeros", "reflect", "replicate", "circular"]
-
-_IMAGE = {1: "(N, C, L)", 2: "(N, C, H, W)", 3: "(N, C, D, H, W)"}
-_WHAT = {1: "a sequence", 2: "images", 3: "volumes"}
-
-
-def _per_dimension(dimensions: int, item: Any) -> Any:
-    """One number for every spatial dimension, or one each."""
-    return item | Annotated[tuple[(item,) * dimensions], Field()]  # type: ignore[misc]
-
-
-def _convolution(d: int) -> Kind:
-    size, count = _per_dimension(d, Size), _per_dimension(d, Count)
-    fields = {
-        "in_channels": INFERRED, "out_channels": Size, "kernel_size": size, "stride": (size, 1),
-        "padding": (count | Literal["same", "valid"], 0), "dilation": (size, 1), "groups": (Size, 1),
-        "bias": (bool, True), "padding_mode": (PaddingMode, "zeros"),
-    }  # fmt: skip
-    example = {"out_channels": 8, "kernel_size": 3, "padding": 1}
-    return Kind(f"A {d}-d convolution over {_WHAT[d]}.", fields, shapes=f"{_IMAGE[d]} → channels out", example=example)
-
-
-def _transposed_convolution(d: int) -> Kind:
-    size, count = _per_dimension(d, Size), _per_dimension(d, Count)
-    fields = {
-        "in_channels": INFERRED, "out_channels": Size, "kernel_size": size, "stride": (size, 1), "padding": (count, 0),
-        "output_padding": (count, 0), "groups": (Size, 1), "bias": (bool, True), "dilation": (size, 1),
-    }  # fmt: skip
-    example = {"out_channels": 8, "kernel_size": 2, "stride": 2}
-    return Kind(f"A {d}-d transposed convolution over {_WHAT[d]}.", fields, shapes=f"{_IMAGE[d]} → larger",
-                example=example)  # fmt: skip
-
-
-def _max_pool(d: int) -> Kind:
-    size, count = _per_dimension(d, Size), _per_dimension(d, Count)
-    fields = {"kernel_size": size, "stride": (size | None, None), "padding": (count, 0), "dilation": (size, 1),
-              "ceil_mode": (bool, False)}  # fmt: skip
-    return Kind(f"The largest value of each window of {_WHAT[d]}.", fields, shapes=f"{_IMAGE[d]} → smaller",
-                example={"kernel_size": 2})  # fmt: skip
-
-
-def _average_pool(d: int) -> Kind:
-    size, count = _per_dimension(d, Size), _per_dimension(d, Count)
-    fields = {"kernel_size": size, "stride": (size | None, None), "padding": (count, 0), "ceil_mode": (bool, False),
-              "count_include_pad": (bool, True)}  # fmt: skip
-    return Kind(f"The mean of each window of {_WHAT[d]}.", fields, shapes=f"{_IMAGE[d]} → smaller",
-                example={"kernel_size": 2})  # fmt: skip
-
-
-def _adaptive_pool(d: int, what: str) -> Kind:
-    return Kind(f"The {what} of windows chosen so that the output has the given size.",
-                {"output_size": _per_dimension(d, Size)}, shapes=f"{_IMAGE[d]} → output_size",
-                example={"output_size": 1})  # fmt: skip
+Layers = Annotated[int, Field(strict=True, ge=1, le=256)]
 
 
 def _batch_norm(d: int) -> Kind:
     fields = {"num_features": INFERRED, "eps": (Positive, 1e-5), "momentum": (Probability | None, 0.1),
               "affine": (bool, True), "track_running_stats": (bool, True)}  # fmt: skip
-    shapes = "(N, C) or (N, C, L)" if d == 1 else _IMAGE[d]
+    shapes = "(N, C) or (N, C, L)" if d == 1 else IMAGE[d]
     return Kind("Normalises every channel over the batch.", fields, shapes=f"{shapes} → the same")
 
 
 def _instance_norm(d: int) -> Kind:
     fields = {"num_features": INFERRED, "eps": (Positive, 1e-5), "momentum": (Probability, 0.1),
               "affine": (bool, False), "track_running_stats": (bool, False)}  # fmt: skip
-    return Kind("Normalises every channel of every example.", fields, shapes=f"{_IMAGE[d]} → the same")
+    return Kind("Normalises every channel of every example.", fields, shapes=f"{IMAGE[d]} → the same")
 
 
 def _dropout(sentence: str, shapes: str = "(N, *) → (N, *)") -> Kind:
@@ -86,7 +34,7 @@ def _dropout(sentence: str, shapes: str = "(N, *) → (N, *)") -> Kind:
 
 def _recurrent(name: str, **extra: Any) -> Kind:
     fields = {
-        "input_size": INFERRED, "hidden_size": Size, "num_layers": (Size, 1), "bias": (bool, True),
+        "input_size": INFERRED, "hidden_size": Size, "num_layers": (Layers, 1), "bias": (bool, True),
         "dropout": (Probability, 0.0), "bidirectional": (bool, False),
         "returns": (Literal["sequence", "last", "state"], "sequence"), **extra,
     }  # fmt: skip
@@ -94,6 +42,29 @@ def _recurrent(name: str, **extra: Any) -> Kind:
                 "hidden state; a second input holds the lengths of the sequences.")  # fmt: skip
     shapes = "(N, L, F) [, lengths (N)] → (N, L, H) or (N, H)"
     return Kind(sentence, fields, (1, 2), shapes, {"hidden_size": 16, "returns": "last"})
+
+
+def _cell(name: str, states: str, **extra: Any) -> Kind:
+    fields = {"input_size": INFERRED, "hidden_size": Size, "bias": (bool, True), **extra}
+    count, outputs = (3, ("h", "c")) if states == "h, c" else (2, ())
+    return Kind(f"One step of a {name}: from x and the state to the new state.", fields, (count, count),
+                f"x (N, F), {states} (N, H) → {states}", {"hidden_size": 6}, outputs)  # fmt: skip
+
+
+def _distance(sentence: str, **fields: Any) -> Kind:
+    return Kind(sentence, fields, (2, 2), "(N, *), (N, *) → without the last or `dim`")
+
+
+def _loss(sentence: str, count: int = 2, **fields: Any) -> Kind:
+    """A loss inside the network; `reduction` "none" keeps one for each element or example."""
+    given = {**fields, "reduction": (Literal["none", "mean", "sum"], "mean")}
+    return Kind(sentence, given, (count, count), ", ".join(["(N, *)"] * count) + " → one number, or (N, *)")
+
+
+def _known_loss(kind: str) -> Kind:
+    row = LOSSES[kind]
+    fields = {name: field for name, field in row.fields.items() if name not in ("weight", "pos_weight", "reduction")}
+    return _loss(row.sentence + " As a node: output, then target.", **fields)
 
 
 def _plain(sentence: str, **fields: Any) -> Kind:
@@ -111,30 +82,15 @@ _LINEAR: Table = {
     "Embedding": Kind("Looks up a vector for every integer.",
                       {"num_embeddings": Size, "embedding_dim": Size, "padding_idx": (Count | None, None)},
                       shapes="integers (N, *) → (N, *, D)", example={"num_embeddings": 20, "embedding_dim": 8}),
+    "EmbeddingBag": Kind("Looks up a vector for every integer, and takes the mean, sum or largest value.",
+                         {"num_embeddings": Size, "embedding_dim": Size,
+                          "mode": (Literal["sum", "mean", "max"], "mean"), "padding_idx": (Count | None, None)},
+                         shapes="integers (N, L) → (N, D)", example={"num_embeddings": 20, "embedding_dim": 8}),
+    "Training": Kind("One bool: true while training, false in evaluation.", {}, (0, 0), "→ ()"),
     "Flatten": Kind("Joins the dimensions from `start_dim` to `end_dim`.",
                     {"start_dim": (Signed, 1), "end_dim": (Signed, -1)}, shapes="(N, *) → (N, F)"),
     "Unflatten": Kind("Splits one dimension into several.", {"dim": Signed, "unflattened_size": tuple[Size, ...]},
                       shapes="(N, F) → (N, *)", example={"dim": 1, "unflattened_size": [2, 4]}),
-}  # fmt: skip
-
-_CONVOLUTION: Table = {
-    **{f"Conv{d}d": _convolution(d) for d in (1, 2, 3)},
-    **{f"ConvTranspose{d}d": _transposed_convolution(d) for d in (1, 2, 3)},
-    **{f"MaxPool{d}d": _max_pool(d) for d in (1, 2, 3)},
-    **{f"AvgPool{d}d": _average_pool(d) for d in (1, 2, 3)},
-    **{f"AdaptiveAvgPool{d}d": _adaptive_pool(d, "mean") for d in (1, 2, 3)},
-    **{f"AdaptiveMaxPool{d}d": _adaptive_pool(d, "largest value") for d in (1, 2, 3)},
-    "ZeroPad2d": Kind("Pads images with zeros.", {"padding": _per_dimension(4, Count)}, example={"padding": 1}),
-    "ReflectionPad2d": Kind("Pads images by reflection.", {"padding": _per_dimension(4, Count)},
-                            example={"padding": 1}),
-    "ReplicationPad2d": Kind("Pads images with their edge.", {"padding": _per_dimension(4, Count)},
-                             example={"padding": 1}),
-    "Upsample": Kind("Enlarges images.", {"scale_factor": Size, "mode": (Literal["nearest", "bilinear"], "nearest")},
-                     example={"scale_factor": 2}),
-    "PixelShuffle": Kind("Moves channels into a larger image.", {"upscale_factor": Size},
-                         shapes="(N, C r², H, W) → (N, C, H r, W r)", example={"upscale_factor": 2}),
-    "PixelUnshuffle": Kind("Moves pixels into channels.", {"downscale_factor": Size},
-                           shapes="(N, C, H r, W r) → (N, C r², H, W)", example={"downscale_factor": 2}),
 }  # fmt: skip
 
 _NORMALISATION: Table = {
@@ -157,6 +113,9 @@ _NORMALISATION: Table = {
     "Dropout2d": _dropout("Zeroes channels at random while training.", "(N, C, H, W) → the same"),
     "Dropout3d": _dropout("Zeroes channels at random while training.", "(N, C, D, H, W) → the same"),
     "AlphaDropout": _dropout("Dropout that keeps mean and variance (for SELU)."),
+    "FeatureAlphaDropout": _dropout("Alpha dropout of whole channels.", "(N, C, *) → the same"),
+    "VariationalDropout": _dropout("Gal and Ghahramani (2016): the same values of each step are zeroed, over a whole "
+                                   "sequence.", "(N, L, F) → the same"),
 }  # fmt: skip
 
 _ACTIVATION: Table = {
@@ -186,24 +145,57 @@ _ACTIVATION: Table = {
     "Hardshrink": _plain("x, or zero where |x| is small.", lambd=(NotNegative, 0.5)),
     "Threshold": Kind("x, or `value` where x is below `threshold`.", {"threshold": Finite, "value": Finite},
                       example={"threshold": 0.1, "value": 0.0}),
+    "RReLU": _plain("x, or a multiple of it below zero, which is random while training.",
+                    lower=(NotNegative, 1 / 8), upper=(NotNegative, 1 / 3)),
+    "Softmax2d": Kind("Exponentials of the channels that sum to one at every pixel.", shapes=f"{IMAGE[2]} → the same"),
     "GLU": Kind("The first half times the sigmoid of the second half.", {"dim": (Signed, -1)},
                 shapes="(N, *, 2F) → (N, *, F)"),
+}  # fmt: skip
+
+_TRANSFORMER: dict[str, Any] = {
+    "d_model": INFERRED, "nhead": Size, "dim_feedforward": (Size, 2048), "dropout": (Probability, 0.1),
+    "activation": (Literal["relu", "gelu"], "relu"), "layer_norm_eps": (Positive, 1e-5), "norm_first": (bool, False),
+    "bias": (bool, True),
 }  # fmt: skip
 
 _SEQUENCE: Table = {
     "RNN": _recurrent("simple recurrent net", nonlinearity=(Literal["tanh", "relu"], "tanh")),
     "GRU": _recurrent("gated recurrent unit"),
     "LSTM": _recurrent("long short-term memory"),
+    "RNNCell": _cell("simple recurrent net", "h", nonlinearity=(Literal["tanh", "relu"], "tanh")),
+    "GRUCell": _cell("gated recurrent unit", "h"),
+    "LSTMCell": _cell("long short-term memory", "h, c"),
     "MultiheadAttention": Kind(
         "Attention with several heads: one input attends to itself; three are query, key and value.",
         {"embed_dim": INFERRED, "num_heads": Size, "dropout": (Probability, 0.0), "bias": (bool, True)},
         (1, 3), "(N, L, E) → (N, L, E)", {"num_heads": 2}),
     "TransformerEncoderLayer": Kind(
-        "Self-attention and a feed-forward part, with residuals and normalisation.",
-        {"d_model": INFERRED, "nhead": Size, "dim_feedforward": (Size, 2048), "dropout": (Probability, 0.1),
-         "activation": (Literal["relu", "gelu"], "relu"), "layer_norm_eps": (Positive, 1e-5),
-         "norm_first": (bool, False), "bias": (bool, True)},
+        "Self-attention and a feed-forward part, with residuals and normalisation.", _TRANSFORMER,
         shapes="(N, L, E) → (N, L, E)", example={"nhead": 2, "dim_feedforward": 32}),
+    "TransformerDecoderLayer": Kind(
+        "Self-attention, attention to the second input (the encoder's output), and a feed-forward part.", _TRANSFORMER,
+        (2, 2), "(N, L, E), (N, S, E) → (N, L, E)", {"nhead": 2, "dim_feedforward": 32}),
 }  # fmt: skip
 
-MODULES: Table = {**_LINEAR, **_CONVOLUTION, **_NORMALISATION, **_ACTIVATION, **_SEQUENCE}
+_MARGIN = (Finite, 1.0)
+_LOSS: Table = {
+    **{kind: _known_loss(kind) for kind in LOSSES if kind != "KLDivLoss"},
+    "KLDivLoss": Kind("The Kullback-Leibler divergence from log-probabilities. As a node: output, then target.",
+                      {"reduction": (Literal["none", "batchmean", "mean", "sum"], "mean"), "log_target": (bool, False)},
+                      (2, 2), "(N, *), (N, *) → one number, or (N, *)", {"reduction": "batchmean"}),
+    "GaussianNLLLoss": _loss("Numbers from a mean and a variance: output, target, variance.", 3, full=(bool, False),
+                             eps=(Positive, 1e-6)),
+    "HingeEmbeddingLoss": _loss("Distances and targets -1 or 1.", margin=_MARGIN),
+    "MultiLabelMarginLoss": _loss("Several classes at once: scores (N, C), and class numbers (N, C) up to the first "
+                                  "-1."),
+    "CosineEmbeddingLoss": _loss("Two vectors, and 1 for alike or -1 for unlike (N).", 3, margin=(Finite, 0.0)),
+    "MarginRankingLoss": _loss("Two scores, and 1 or -1 for which is to be higher.", 3, margin=(Finite, 0.0)),
+    "TripletMarginLoss": _loss("An anchor, one like it, and one unlike it.", 3, margin=(Positive, 1.0),
+                               p=(Positive, 2.0), eps=(Positive, 1e-6), swap=(bool, False)),
+    "CosineSimilarity": _distance("The cosine of the angle between two vectors.", dim=(Signed, 1),
+                                  eps=(Positive, 1e-8)),
+    "PairwiseDistance": _distance("The norm of the difference of two vectors.", p=(Positive, 2.0), eps=(Positive, 1e-6),
+                                  keepdim=(bool, False)),
+}  # fmt: skip
+
+MODULES: Table = {**_LINEAR, **CONVOLUTION, **_NORMALISATION, **_ACTIVATION, **_SEQUENCE, **_LOSS}

@@ -10,7 +10,7 @@ from app.errors import Problem
 from app.spec.base import Name
 from app.spec.control import ONE_OF
 from app.spec.nodes import KINDS, NODE_CLASSES, BaseNode, Body, Placed, chain, named, ordered, owner_of
-from app.spec.problems import nearest
+from app.spec.problems import Hints
 
 _TORCH_NAMES = """
     T_destination add_module apply bfloat16 blueprint buffers call_super_init children compile cpu cuda double
@@ -39,25 +39,28 @@ class Network(Body):
     def outputs_of(self, node: BaseNode) -> tuple[str, ...]:
         """Return the names of a node's outputs; none for a node with one output and no names."""
         bodies = node.bodies()
-        return tuple(self.body(next(iter(bodies.values()))[1]).output_names()) if bodies else ()
+        if not bodies:
+            return KINDS[node.kind].outputs
+        return tuple(self.body(next(iter(bodies.values()))[1]).output_names())
 
 
 def check_network(network: Network, fields: tuple[str, ...], default_inputs: tuple[str, ...]) -> list[Problem]:
     """Return every problem of names, wiring and arity. `fields` are the data's columns."""
-    problems = list(_block_problems(network))
+    hints = Hints()
+    problems = list(_block_problems(network, hints))
     if problems:  # what such a block has for outputs cannot be told
         return problems
     for name, block in network.blocks.items():
-        problems += _check_body(network, block, f"/blocks/{name}")
+        problems += _check_body(network, block, f"/blocks/{name}", hints)
     for position, name in enumerate(network.inputs or ()):
         if fields and name not in fields:
-            hint = nearest(name, fields) or "the data has: " + ", ".join(fields)
+            hint = hints.nearest(name, lambda: fields) or "the data has: " + ", ".join(fields)
             detail = f'the data has no field "{name}"'
             problems.append(Problem(f"/inputs/{position}", "unknown_input", detail, hint))
-    return problems + _check_body(network, network, "", default_inputs)
+    return problems + _check_body(network, network, "", hints, default_inputs)
 
 
-def _block_problems(network: Network) -> Iterator[Problem]:
+def _block_problems(network: Network, hints: Hints) -> Iterator[Problem]:
     """Yield a problem for every name of a block that does not exist, and for blocks that contain themselves."""
     uses: dict[str, set[str]] = {}
     for name, block in network.blocks.items():
@@ -65,10 +68,10 @@ def _block_problems(network: Network) -> Iterator[Problem]:
         for place, used in _named_blocks(block, f"/blocks/{name}"):
             uses[name].add(used)
             if used not in network.blocks:
-                yield _unknown_block(place, used, network.blocks)
+                yield _unknown_block(place, used, network.blocks, hints)
     for place, used in _named_blocks(network, ""):
         if used not in network.blocks:
-            yield _unknown_block(place, used, network.blocks)
+            yield _unknown_block(place, used, network.blocks, hints)
     depths: dict[str, int] = {}
     for name in uses:
         seen, waiting = set[str](), [name]
@@ -99,8 +102,8 @@ def _depth(name: str, uses: Mapping[str, set[str]], depths: dict[str, int]) -> i
     return depths[name]
 
 
-def _unknown_block(place: str, used: str, known: Mapping[str, Body]) -> Problem:
-    hint = nearest(used, known) or ("one of: " + ", ".join(known) if known else "write it into blocks")
+def _unknown_block(place: str, used: str, known: Mapping[str, Body], hints: Hints) -> Problem:
+    hint = hints.nearest(used, lambda: known) or ("one of: " + ", ".join(known) if known else "write it into blocks")
     return Problem(place, "unknown_block", f'there is no block "{used}"', hint)
 
 
@@ -117,7 +120,7 @@ def _named_blocks(body: Body, place: str) -> Iterator[tuple[str, str]]:
 
 
 def _check_body(
-    network: Network, body: Body, place: str, default_inputs: tuple[str, ...] = ("input",)
+    network: Network, body: Body, place: str, hints: Hints, default_inputs: tuple[str, ...] = ("input",)
 ) -> list[Problem]:
     """Return the problems of a body; `place` is its pointer, and the bodies inside it are checked too."""
     problems = _form_problems(body)
@@ -127,7 +130,7 @@ def _check_body(
         problems += [Problem(f"/inputs/{position}", "duplicate_id", f'"{names[position]}" is listed twice', "remove it")
                      for position in twice]  # fmt: skip
         problems += _layer_problems(body.layers) if body.layers is not None else _node_problems(
-            network, body, body.input_names(default_inputs))  # fmt: skip
+            network, body, body.input_names(default_inputs), hints)  # fmt: skip
     found = [Problem(place + item.pointer, item.code, item.detail, item.hint) for item in problems]
     for form in ("layers", "nodes"):
         for position, node in enumerate(getattr(body, form) or ()):
@@ -135,7 +138,7 @@ def _check_body(
             found += _field_problems(node, where)
             for pointer, inner in node.bodies().values():
                 if isinstance(inner, Body):
-                    found += _check_body(network, inner, where + pointer)
+                    found += _check_body(network, inner, where + pointer, hints)
     return found
 
 
@@ -148,29 +151,28 @@ def _field_problems(node: BaseNode, place: str) -> Iterator[Problem]:
             yield Problem(f"{place}/{choice[0]}", code, f"{node.kind} has {names}, {detail}", "")
 
 
-def _node_problems(network: Network, body: Body, inputs: tuple[str, ...]) -> list[Problem]:
+def _node_problems(network: Network, body: Body, inputs: tuple[str, ...], hints: Hints) -> list[Problem]:
     nodes = list(named(body.nodes or ()))
     known: dict[str, tuple[str, ...]] = dict.fromkeys(inputs, ()) | {
         placed.id: network.outputs_of(placed.node) for placed in nodes
     }
-    problems = _wiring_problems(nodes, inputs, known)
+    problems = _wiring_problems(nodes, inputs, known, hints)
     for name, source in (body.outputs or {}).items():
-        if (reason := _unknown(source, known)) is not None:
+        if (reason := _unknown(source, known, hints)) is not None:
             detail = f'output "{name}" names "{source}", {reason[0]}'
             problems.append(Problem(f"/outputs/{name}", "unknown_node", detail, reason[1]))
     return problems or _cycle_problems(nodes)
 
 
-def _unknown(ref: str, known: Mapping[str, tuple[str, ...]]) -> tuple[str, str] | None:
+def _unknown(ref: str, known: Mapping[str, tuple[str, ...]], hints: Hints) -> tuple[str, str] | None:
     """Return why a reference leads nowhere, and a hint; `None` if it leads somewhere."""
     owner, _, output = ref.partition(".")
     if owner not in known:
-        return "which is no node", nearest(owner, known)
+        return "which is no node", hints.nearest(owner, lambda: known)
     if output and output not in known[owner]:
         has = ", ".join(known[owner])
-        return f"but {owner} has " + (f"the outputs {has}" if has else "no named outputs"), nearest(
-            output, known[owner]
-        )
+        what = f"the outputs {has}" if has else "no named outputs"
+        return f"but {owner} has {what}", hints.nearest(output, lambda: known[owner])
     return None
 
 
@@ -218,7 +220,7 @@ def _id_problems(nodes: list[Placed]) -> list[Problem]:
 
 
 def _wiring_problems(
-    nodes: list[Placed], inputs: tuple[str, ...], known: Mapping[str, tuple[str, ...]]
+    nodes: list[Placed], inputs: tuple[str, ...], known: Mapping[str, tuple[str, ...]], hints: Hints
 ) -> list[Problem]:
     problems = _id_problems(nodes)
     for placed in nodes:
@@ -230,8 +232,9 @@ def _wiring_problems(
         for place, source in placed.node.reads():
             if owner_of(source) not in known:
                 detail = f'"{source}" is neither a node nor an input'
-                problems.append(Problem(placed.pointer + place, "unknown_node", detail, nearest(source, known)))
-            elif (reason := _unknown(source, known)) is not None:
+                hint = hints.nearest(source, lambda: known)
+                problems.append(Problem(placed.pointer + place, "unknown_node", detail, hint))
+            elif (reason := _unknown(source, known, hints)) is not None:
                 problems.append(
                     Problem(placed.pointer + place, "unknown_output", f'"{source}": {reason[0]}', reason[1])
                 )

@@ -7,13 +7,15 @@ from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Discriminator, Field, Tag
 
+from app.spec.backbones import BACKBONES
 from app.spec.base import Name, Part
 from app.spec.control import BODIES, CONTROL, READS, Ref
 from app.spec.kinds import Kind, classes, closed_union
+from app.spec.leaves import LEAVES
 from app.spec.modules import MODULES
-from app.spec.operations import LEAVES, OPERATIONS
+from app.spec.operations import OPERATIONS
 
-KINDS: Mapping[str, Kind] = {**MODULES, **OPERATIONS, **LEAVES, **CONTROL}
+KINDS: Mapping[str, Kind] = {**MODULES, **BACKBONES, **OPERATIONS, **LEAVES, **CONTROL}
 
 
 class BaseNode(Part):

@@ -1,6 +1,6 @@
 """From Pydantic's errors, and from our own checks, to problems with JSON Pointers."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from difflib import get_close_matches
 from typing import Any
 
@@ -12,6 +12,9 @@ from app.spec.base import Part
 Location = Sequence[str | int]
 GENERAL = "invalid_value"
 MOST_LISTED = 24  # fields in a hint
+MOST_TOLD = 100  # problems of one document
+MOST_SEARCHED = 8  # words of one document for which the nearest known ones are looked for
+MOST_COMPARED = 500  # known words in such a search
 
 
 def pointer(location: Location) -> str:
@@ -22,9 +25,34 @@ def pointer(location: Location) -> str:
 def nearest(word: str, known: Iterable[str]) -> str:
     """Return a hint naming the closest known words, or an empty string."""
     words = list(known)
+    if len(words) > MOST_COMPARED:
+        words = [each for each in words if each[:1].lower() == word[:1].lower()][:MOST_COMPARED]
     same = [each for each in words if each.lower() == word.lower()]
     matches = same or get_close_matches(word, words, n=2, cutoff=0.6)
     return "did you mean " + " or ".join(f'"{match}"' for match in matches) + "?" if matches else ""
+
+
+class Hints:
+    """The hints of one document. A search takes long, so that only the first mistakes are worth one."""
+
+    def __init__(self) -> None:
+        self._left = MOST_SEARCHED
+
+    def nearest(self, word: str, known: Callable[[], Iterable[str]]) -> str:
+        """Return a hint naming the closest known words, or an empty string; `known` is asked only if needed."""
+        if self._left == 0:
+            return ""
+        self._left -= 1
+        return nearest(word, known())
+
+
+def told(problems: Sequence[Problem]) -> list[Problem]:
+    """Return the first problems; where there are many more, a last one says how many."""
+    if len(problems) <= MOST_TOLD:
+        return list(problems)
+    left = len(problems) - MOST_TOLD
+    closing = Problem("", "too_many_problems", f"there are {left:,} more problems", "mend these first")
+    return [*problems[:MOST_TOLD], closing]
 
 
 def existing_path(location: Location, document: Any) -> list[str | int]:
@@ -40,15 +68,18 @@ def existing_path(location: Location, document: Any) -> list[str | int]:
 
 
 def from_validation(error: ValidationError, document: Any, prefix: str = "") -> list[Problem]:
-    """Translate what Pydantic found in `document`: one problem for every place."""
-    found = [_translate(item, document, prefix) for item in error.errors(include_url=False) if not _emptied(item)]
+    """Translate what Pydantic found in `document`: one problem for every place, all of them or the first ones."""
+    hints = Hints()
+    found = [
+        _translate(item, document, prefix, hints) for item in error.errors(include_url=False) if not _emptied(item)
+    ]
     around = {parent for problem in found for parent in _around(problem.pointer)}
     plainest: dict[str, Problem] = {}  # Pydantic tells of every member of a union: the deepest place is the one meant
     for problem in found:
         known = plainest.get(problem.pointer)
         if problem.pointer not in around and (known is None or known.code == GENERAL != problem.code):
             plainest[problem.pointer] = problem
-    return list(plainest.values())
+    return told(list(plainest.values()))
 
 
 def _emptied(item: Any) -> bool:
@@ -62,7 +93,7 @@ def _around(place: str) -> Iterator[str]:
         yield place
 
 
-def _translate(item: Any, document: Any, prefix: str) -> Problem:
+def _translate(item: Any, document: Any, prefix: str, hints: Hints) -> Problem:
     kind, context = item["type"], item.get("ctx", {})
     place = prefix + pointer(existing_path(item["loc"], document))
     if kind == "missing":
@@ -71,14 +102,12 @@ def _translate(item: Any, document: Any, prefix: str) -> Problem:
         return Problem(place + pointer([last]), "missing", detail, context.get("hint", ""))
     if kind == "extra_forbidden":
         word = str(item["loc"][-1])
-        fields = _fields_beside(place.removeprefix(prefix), document)
-        listed = "; there are: " + ", ".join(sorted(fields)) if len(fields) <= MOST_LISTED else ""
-        hint = nearest(word, fields) or f"remove it{listed}"
+        hint = _field_hint(word, place.removeprefix(prefix), document, hints)
         return Problem(place, "unknown_field", f'there is no field "{word}" here', hint)
     if kind == "union_tag_invalid":
         tag = str(context.get("tag", ""))
         expected = [word.strip(" '") for word in str(context.get("expected_tags", "")).split(",")]
-        hint = nearest(tag, expected) or "one of: " + ", ".join(expected[:12])
+        hint = hints.nearest(tag, lambda: expected) or "one of: " + ", ".join(expected[:12])
         return Problem(place + "/kind", "unknown_kind", f'there is no kind "{tag}"', hint)
     if kind == "union_tag_not_found":
         return Problem(place + "/kind", "missing", '"kind" is required', "")
@@ -86,6 +115,18 @@ def _translate(item: Any, document: Any, prefix: str) -> Problem:
         return Problem(place, context["code"], context["detail"], context["hint"])
     detail = _WORDS[kind].format(**context) if kind in _WORDS else item["msg"]
     return Problem(place, _CODES.get(kind, GENERAL), detail, "")
+
+
+def _field_hint(word: str, place: str, document: Any, hints: Hints) -> str:
+    listed = ""
+
+    def known() -> set[str]:
+        nonlocal listed
+        fields = _fields_beside(place, document)
+        listed = "; there are: " + ", ".join(sorted(fields)) if len(fields) <= MOST_LISTED else ""
+        return fields
+
+    return hints.nearest(word, known) or f"remove it{listed}"
 
 
 def _fields_beside(place: str, document: Any) -> set[str]:

@@ -1,5 +1,6 @@
 """Commands about jobs."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
@@ -107,12 +108,31 @@ def metrics(
 
 def cancel(ctx: typer.Context, job_id: JobId, as_json: AsJson = False) -> None:
     """End a job before its time."""
+    _asked(ctx, job_id, Job.cancel, as_json, "will end in a moment")
+
+
+def pause(ctx: typer.Context, job_id: JobId, as_json: AsJson = False) -> None:
+    """Stop a job at a checkpoint, to go on later."""
+    _asked(ctx, job_id, Job.pause, as_json, "will pause at its next step")
+
+
+def resume(ctx: typer.Context, job_id: JobId, as_json: AsJson = False) -> None:
+    """Let a paused job go on."""
+    _asked(ctx, job_id, Job.resume, as_json, "goes on")
+
+
+def retry(ctx: typer.Context, job_id: JobId, as_json: AsJson = False) -> None:
+    """Let a failed or cancelled job go on from its last checkpoint."""
+    _asked(ctx, job_id, Job.retry, as_json, "goes on")
+
+
+def _asked(ctx: typer.Context, job_id: str, ask: Callable[[Job], Job], as_json: bool, soon: str) -> None:
     with connected(ctx) as client:
-        job = client.jobs.cancel(job_id)
+        job = ask(client.jobs.get(job_id))
     if as_json:
         print_json(job.document)
     else:
-        out().print(f"{job.id} is {job.status}" if job.ended else f"{job.id} will end in a moment")
+        out().print(f"{job.id} {soon if job.status == 'running' else f'is {job.status}'}")
 
 
 def delete(ctx: typer.Context, job_id: JobId, as_json: AsJson = False) -> None:

@@ -152,6 +152,25 @@ def test_a_cancelled_job_ends_soon_and_leaves_no_process(service: Service) -> No
         assert http.get(f"/v1/jobs/{job_id}").status_code == 404
 
 
+def test_a_paused_job_goes_on_where_it_was(service: Service) -> None:
+    plan = {"epochs": 150, "checkpoint": {"every_seconds": None, "keep_best": 0}}
+    undisturbed = service.wait(service.submit(digits(**plan))["id"])
+    job_id = service.submit(digits(**plan))["id"]
+    service.training(job_id, step=20)
+    with service.http as http:
+        http.post(f"/v1/jobs/{job_id}/pause").raise_for_status()
+        service.wait(job_id, "paused", seconds=10)
+        paused = service.job(job_id)["progress"]["step"]
+        http.post(f"/v1/jobs/{job_id}/resume").raise_for_status()
+        job = service.wait(job_id)
+        weights = [http.get(f"/v1/jobs/{each}/weights").content for each in (job_id, undisturbed["id"])]
+        events = http.get(job["urls"]["events"], params={"limit": 1000}).json()["items"]
+    rewound = [event["data"]["step"] for event in events if event["kind"] == "rewound"]
+    assert job["status"] == "succeeded", job["error"]
+    assert rewound == [0, paused]
+    assert weights[0] == weights[1]
+
+
 def test_a_time_limit_is_kept(service: Service) -> None:
     job = service.wait(service.submit(digits(epochs=100_000) | {"max_seconds": 2.0})["id"], seconds=20)
     assert (job["status"], job["error"]["code"]) == ("failed", "time_limit")

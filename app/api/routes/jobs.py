@@ -1,4 +1,4 @@
-"""Jobs: submit, validate, list, read, cancel, delete."""
+"""Jobs: submit, validate, list, read, cancel, pause, resume, retry, delete."""
 
 import hashlib
 from typing import Annotated, Any
@@ -136,6 +136,27 @@ def read_network(job_id: JobId, who: Reader, services: Part) -> Response:
 def cancel_job(job_id: JobId, who: Writer, services: Part) -> Response:
     """Cancel a job: at once if nobody trains it, else within seconds. Cancelling twice is no error."""
     services.db.run(service.cancel, who.owner, job_id)
+    return Json(services.db.read(_described, who.owner, job_id).plain())
+
+
+@router.post("/{job_id}/pause", responses=answers(200, schemas.Job, 404, 409))
+def pause_job(job_id: JobId, who: Writer, services: Part) -> Response:
+    """Pause a job: at once if nobody trains it, else at its next step, with a checkpoint. Pausing twice is no error."""
+    services.db.run(service.pause, who.owner, job_id)
+    return Json(services.db.read(_described, who.owner, job_id).plain())
+
+
+@router.post("/{job_id}/resume", responses=answers(200, schemas.Job, 404, 409))
+def resume_job(job_id: JobId, who: Writer, services: Part) -> Response:
+    """Let a paused job go on where it was. Resuming twice is no error."""
+    services.waker.wake(services.db.run(service.resume, who.owner, job_id).queue)
+    return Json(services.db.read(_described, who.owner, job_id).plain())
+
+
+@router.post("/{job_id}/retry", responses=answers(200, schemas.Job, 404, 409))
+def retry_job(job_id: JobId, who: Writer, services: Part) -> Response:
+    """Let a failed or cancelled job go on from its last checkpoint."""
+    services.waker.wake(services.db.run(service.retry, who.owner, job_id).queue)
     return Json(services.db.read(_described, who.owner, job_id).plain())
 
 

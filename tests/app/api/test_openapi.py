@@ -172,7 +172,9 @@ def test_every_answer_is_as_described(api: Api) -> None:
     call("GET", "/v1/jobs/{job_id}/weights", 206, headers={"Range": "bytes=0-1"}, **here)
     call("GET", "/v1/jobs/{job_id}/weights", 416, headers={"Range": "bytes=9-"}, **here)
     call("DELETE", "/v1/jobs/{job_id}", 409, ids={"job_id": made["id"]})
-    call("POST", "/v1/jobs/{job_id}/cancel", 200, ids={"job_id": made["id"]})
+    for verb in ("pause", "resume", "cancel", "retry", "cancel"):
+        call("POST", f"/v1/jobs/{{job_id}}/{verb}", 200, ids={"job_id": made["id"]})
+    call("POST", "/v1/jobs/{job_id}/retry", 409, **here)
     call("POST", "/v1/jobs/{job_id}/cancel", 200, **here)
     call("DELETE", "/v1/jobs/{job_id}", 204, ids={"job_id": made["id"]})
     call("GET", "/v1/jobs/{job_id}", 404, ids={"job_id": made["id"]})

@@ -150,6 +150,55 @@ def test_cancel_is_at_once_for_a_queued_job_and_a_wish_for_a_running_one(databas
     assert database.run(repository.find, "anna", running).status == "cancelled"
 
 
+def test_pausing_and_resuming(database: Database) -> None:
+    job_id = submit(database)
+    assert database.run(service.resume, "anna", job_id).status == "queued"
+    assert database.run(service.pause, "anna", job_id).status == "paused"
+    assert database.run(service.pause, "anna", job_id).status == "paused"
+    assert claim(database) is None
+    assert database.run(service.resume, "anna", job_id).status == "queued"
+    assert claim(database) is not None
+    assert database.run(service.pause, "anna", job_id).wish == "pause"
+    database.run(service.paused, job_id, 1)
+    found = database.run(repository.find, "anna", job_id)
+    assert (found.status, found.wish, found.worker) == ("paused", None, None)
+    assert database.run(service.cancel, "anna", job_id).status == "cancelled"
+    for verb in (service.pause, service.resume):
+        with pytest.raises(StateForbids):
+            database.run(verb, "anna", job_id)
+
+
+def test_a_wish_to_pause_can_be_taken_back(database: Database) -> None:
+    job_id = submit(database)
+    claim(database)
+    database.run(service.pause, "anna", job_id)
+    assert database.run(service.resume, "anna", job_id).wish is None
+    database.run(service.paused, job_id, 1)  # the attempt had heard the wish already
+    assert database.run(repository.find, "anna", job_id).status == "queued"
+
+
+def test_a_job_that_is_being_cancelled_is_not_paused(database: Database) -> None:
+    job_id = submit(database)
+    claim(database)
+    database.run(service.cancel, "anna", job_id)
+    for verb in (service.pause, service.resume):
+        with pytest.raises(StateForbids, match="being cancelled"):
+            database.run(verb, "anna", job_id)
+
+
+def test_a_failed_job_is_retried_under_a_new_fence(database: Database) -> None:
+    job_id = submit(database)
+    claim(database)
+    with pytest.raises(StateForbids):
+        database.run(service.retry, "anna", job_id)
+    database.run(service.fail, job_id, 1, LOST)
+    retried = database.run(service.retry, "anna", job_id)
+    assert (retried.status, retried.error, retried.finished_at, retried.attempts) == ("queued", None, None, 0)
+    again = claim(database)
+    assert again is not None
+    assert again.fence == 2
+
+
 def test_an_ended_job_cannot_be_cancelled_and_a_running_one_not_deleted(database: Database) -> None:
     job_id = submit(database)
     claim(database)
@@ -198,5 +247,6 @@ def test_events_are_numbered_without_gaps_by_many_writers(database: Database) ->
     assert [row.seq for row in database.run(events.after, job_id, 0, 100)] == list(range(1, 22))
 
 
-def test_no_verb_leads_out_of_an_end() -> None:
-    assert all(not sources & ENDED for sources, _ in TRANSITIONS.values())
+def test_only_a_retry_leads_out_of_an_end_and_never_out_of_success() -> None:
+    leading = {verb: sources & ENDED for verb, (sources, _) in TRANSITIONS.items() if sources & ENDED}
+    assert leading == {Verb.RETRY: {Status.FAILED, Status.CANCELLED}}

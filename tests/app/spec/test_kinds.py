@@ -12,9 +12,10 @@ from torch import nn
 
 from app.spec.base import Part
 from app.spec.kinds import Kind, classes, closed_union
+from app.spec.leaves import INITIALISERS
 from app.spec.modules import MODULES
 from app.spec.network import KINDS, NODE_CLASSES, BaseNode
-from app.spec.operations import INITIALISERS, OPERATIONS
+from app.spec.operations import OPERATIONS
 from workers.network.leaves import INITIALISERS as FILLERS
 from workers.network.modules import MODULES as BUILDERS
 from workers.network.operations import OPERATIONS as FUNCTIONS

@@ -173,9 +173,15 @@ def test_metrics(run: Run) -> None:
     assert script.requests[1].headers["Accept"] == "text/csv"
 
 
-def test_cancel_says_what_will_happen(run: Run) -> None:
-    result, _ = run("cancel", "job_1", answers=(job(status="running"), job(status="running", wish="cancel")))
-    assert result.stdout == "job_1 will end in a moment\n"
+@pytest.mark.parametrize(("verb", "status", "words"), [
+    ("cancel", "running", "will end in a moment"), ("cancel", "cancelled", "is cancelled"),
+    ("pause", "running", "will pause at its next step"), ("pause", "paused", "is paused"),
+    ("resume", "queued", "is queued"), ("resume", "running", "goes on"), ("retry", "queued", "is queued"),
+])  # fmt: skip
+def test_wishes_say_what_will_happen(run: Run, verb: str, status: str, words: str) -> None:
+    result, script = run(verb, "job_1", answers=(job(), job(status=status)))
+    assert result.stdout == f"job_1 {words}\n"
+    assert script.requests[1].url.path == f"/v1/jobs/job_1/{verb}"
 
 
 def test_a_new_key_is_shown_once_and_alone_on_stdout(run: Run) -> None:
