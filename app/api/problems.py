@@ -8,7 +8,6 @@ from typing import Any
 import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from sqlalchemy.exc import TimeoutError as NoConnection
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.routing import compile_path
@@ -75,7 +74,6 @@ def install(app: FastAPI) -> None:
     app.exception_handler(GraftwerkError)(_domain)
     app.exception_handler(RequestValidationError)(_validation)
     app.exception_handler(HTTPException)(_framework)
-    app.exception_handler(NoConnection)(_crowded)
 
 
 def _domain(request: Request, error: GraftwerkError) -> Response:
@@ -127,11 +125,6 @@ def _allowed(request: Request) -> list[str]:
     paths = request.app.openapi()["paths"]
     here = [methods for path, methods in paths.items() if compile_path(path)[0].match(request.scope["path"])]
     return sorted({method.upper() for methods in here for method in methods})
-
-
-def _crowded(request: Request, error: NoConnection) -> Response:
-    """Every connection to the database is in use, and stayed so for a while."""
-    return _domain(request, errors.Overloaded("too many requests are using the database"))
 
 
 def bug(request: Request, error: Exception) -> Response:

@@ -9,7 +9,7 @@ from starlette.concurrency import run_in_threadpool
 
 from app.db.session import Database
 from app.db.tables import JobRow
-from app.errors import DatabaseAway
+from app.errors import Unavailable
 
 PAUSE = 0.1  # seconds between two looks
 
@@ -46,7 +46,7 @@ class Watcher:
         while self._waiters:
             try:
                 versions = await run_in_threadpool(self._db.read, _versions, list(self._waiters))
-            except DatabaseAway:  # whoever waits goes on waiting: there is no news
+            except Unavailable:  # whoever waits goes on waiting: there is no news
                 await asyncio.sleep(10 * PAUSE)
                 continue
             for job_id, waiters in self._waiters.items():

@@ -9,9 +9,10 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 import orjson
 from sqlalchemy import Engine, create_engine, event, make_url
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as NoConnection
 from sqlalchemy.orm import Session
 
-from app.errors import DatabaseAway
+from app.errors import DatabaseAway, Overloaded
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -24,7 +25,8 @@ class Database:
     """A database, and units of work on it.
 
     A unit is a function whose first argument is a session. It may run more than once (after a serialisation
-    failure), so it has no effect outside the database. Raises `DatabaseAway` when the database does not answer.
+    failure), so it has no effect outside the database. Raises `DatabaseAway` when the database does not answer, and
+    `Overloaded` when every connection is in use.
     """
 
     def __init__(self, url: str, *, pool_size: int = 10, busy_seconds: float = 10.0, connect_seconds: int = 2) -> None:
@@ -43,6 +45,8 @@ class Database:
         try:
             with Session(engine, expire_on_commit=False) as session, session.begin():
                 yield session
+        except NoConnection as error:  # every connection is in use, and stayed so for a while
+            raise Overloaded("too many requests are using the database") from error
         except (OperationalError, InterfaceError) as error:
             if _serialisation_failure(error):
                 raise

@@ -9,9 +9,7 @@ from torch import Tensor
 from workers.data.sampler import Sampler
 from workers.data.tensors import Rows
 
-BLOCK = (
-    1 << 20
-)  # bytes gathered at once: for small batches a gather each would cost more than cutting a block into views
+BLOCK = 1 << 20  # bytes gathered at once: for small batches a gather each would cost more than views of a block
 
 Batch = tuple[Mapping[str, Tensor], Tensor, float]  # inputs, target, share of the step's examples
 

@@ -18,7 +18,7 @@ from app.api.openapi import answers
 from app.api.parameters import LARGEST, JobId, Limit, following
 from app.api.services import Part, Services
 from app.db.tables import EventRow
-from app.errors import DatabaseAway, NotFound, Overloaded
+from app.errors import NotFound, Overloaded, Unavailable
 from app.events import EventKind
 from app.jobs import repository
 from app.jobs.states import ENDED
@@ -72,8 +72,8 @@ async def _story(services: Services, owner: str, job_id: str, seq: int) -> Async
         while True:
             try:
                 told, status, version = await run_in_threadpool(services.db.read, _news, owner, job_id, seq)
-            except DatabaseAway:
-                yield format_sse_event(comment="the database is away")
+            except Unavailable:
+                yield format_sse_event(comment="the database does not answer")
                 await services.watcher.changed(job_id, -1, AWAY_SECONDS)
                 continue
             for number_, kind, data in told:
