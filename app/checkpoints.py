@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from app.db.tables import CheckpointRow, JobRow
 from app.errors import NotFound
+from app.jobs.states import ENDED
 
 Mode = Literal["min", "max"]
 
@@ -54,6 +55,23 @@ def find(session: Session, owner: str, checkpoint_id: str) -> CheckpointRow:
     return row
 
 
+def pin(session: Session, owner: str, checkpoint_id: str) -> JobRow:
+    """Return the job of a checkpoint, locked: until the transaction ends, the checkpoint stays. Raises `NotFound`."""
+    job = session.get(JobRow, find(session, owner, checkpoint_id).job_id, with_for_update=True)
+    find(session, owner, checkpoint_id)  # it may have been removed before the lock was had
+    if job is None:
+        raise NotFound(f"there is no checkpoint {checkpoint_id}")
+    return job
+
+
+def needed(session: Session, job_id: str) -> set[str]:
+    """Return the job's checkpoints from which jobs of its owner start that have not ended."""
+    asked = JobRow.spec["start_from"]["checkpoint"].as_string()
+    starting = select(asked).where(JobRow.status.not_in(ENDED), asked.is_not(None))
+    mine = select(CheckpointRow.id).where(CheckpointRow.job_id == job_id, CheckpointRow.id.in_(starting))
+    return set(session.scalars(mine))
+
+
 def best(session: Session, job_id: str, monitor: str, mode: Mode) -> CheckpointRow | None:
     """Return the checkpoint with the lowest or highest value of the monitored series, the earliest of equals.
 
@@ -65,9 +83,9 @@ def best(session: Session, job_id: str, monitor: str, mode: Mode) -> CheckpointR
 def surplus(
     session: Session, job_id: str, keep_last: int, keep_best: int, monitor: str, mode: Mode
 ) -> list[CheckpointRow]:
-    """Return the checkpoints that are neither among the newest nor among the best; a final one is never surplus."""
+    """Return the checkpoints that are neither among the newest nor the best, nor final, nor needed by another job."""
     rows = listed(session, job_id)
-    kept = {row.id for row in rows[:keep_last] + _ranked(rows, monitor, mode)[:keep_best]}
+    kept = {row.id for row in rows[:keep_last] + _ranked(rows, monitor, mode)[:keep_best]} | needed(session, job_id)
     return [row for row in rows if row.id not in kept and not row.final]
 
 

@@ -11,6 +11,7 @@ from typing import Any
 from graftwerk import files, stream
 from graftwerk.errors import NoSuchFile, WaitedTooLong
 from graftwerk.pages import pages
+from graftwerk.tracing.trace import trace
 from graftwerk.transport import Transport
 from graftwerk.types import ENDED, Checkpoint, Event, File, Metrics, number
 
@@ -167,6 +168,18 @@ class Job:
         self.document = self._transport.json("POST", f"/v1/jobs/{self.id}/retry")
         return self
 
+    def fork(
+        self, changes: Mapping[str, Any] | None = None, from_step: int | None = None, what: str = "everything"
+    ) -> "Job":
+        """Submit a new job that starts from a checkpoint of this one (default: the newest).
+
+        `changes` is a JSON merge patch for the spec; with `what` "weights" the training itself begins anew.
+        """
+        body = {"changes": dict(changes or {}), "from_step": from_step, "what": what}
+        headers = {"Idempotency-Key": str(uuid.uuid4())}
+        made = self._transport.json("POST", f"/v1/jobs/{self.id}/fork", json=body, headers=headers)
+        return Job(self._transport, made)
+
     def delete(self) -> None:
         """Delete an ended job with everything recorded about it."""
         self._transport.request("DELETE", f"/v1/jobs/{self.id}")
@@ -178,18 +191,25 @@ class Jobs:
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
 
-    def create(self, spec: Spec, idempotency_key: str | None = None) -> Job:
-        """Submit a spec: a mapping, or the path of a JSON or YAML file, which is sent as it is.
+    def create(
+        self, spec: Spec | None = None, idempotency_key: str | None = None, *, inputs: Sequence[str] = (), **parts: Any
+    ) -> Job:
+        """Submit a spec: a mapping, or the path of a JSON or YAML file, which is sent as it is; or its parts by name.
 
-        Whatever happens on the way, one call makes one job. Raises `InvalidRequest` with every problem found.
+        A `model` among the parts may be an `nn.Module`, which is traced: `inputs` names the data's columns that
+        forward takes, by default those in `data`, or else x. Only its form is sent: training starts from new weights,
+        not from the module's.
+
+        Whatever happens on the way, one call makes one job. Raises `InvalidRequest` with every problem found, and
+        `CannotExpress` with every line of a module that stands in the way.
         """
-        content, headers = _body(spec)
+        content, headers = _body(_whole(spec, parts, inputs))
         headers["Idempotency-Key"] = idempotency_key or str(uuid.uuid4())
         return Job(self._transport, self._transport.json("POST", "/v1/jobs", content=content, headers=headers))
 
-    def validate(self, spec: Spec) -> Mapping[str, Any]:
-        """Return the service's report on a spec, without making a job. Raises as `create` does."""
-        content, headers = _body(spec)
+    def validate(self, spec: Spec | None = None, *, inputs: Sequence[str] = (), **parts: Any) -> Mapping[str, Any]:
+        """Return the service's report on a spec, without making a job. Takes and raises what `create` does."""
+        content, headers = _body(_whole(spec, parts, inputs))
         answer: Mapping[str, Any] = self._transport.json(
             "POST", "/v1/jobs/validate", content=content, headers=headers, repeatable=True
         )
@@ -212,6 +232,20 @@ class Jobs:
     def delete(self, job_id: str) -> None:
         """Delete an ended job with everything recorded about it."""
         self._transport.request("DELETE", f"/v1/jobs/{job_id}")
+
+
+def _whole(spec: Spec | None, parts: Mapping[str, Any], inputs: Sequence[str]) -> Spec:
+    """Return the spec that was given, whole or in parts. Raises `TypeError` unless it is one of the two."""
+    if (spec is None) == (not parts):
+        raise TypeError("give a spec, or its parts by name")
+    if spec is not None:
+        return spec
+    model = parts.get("model")
+    if model is None or isinstance(model, Mapping | str):
+        return parts
+    data = parts.get("data")
+    columns = inputs or (data.get("inputs") if isinstance(data, Mapping) else None) or ("x",)
+    return {**parts, "model": trace(model, inputs=tuple(columns)).model}
 
 
 def _body(spec: Spec) -> tuple[bytes, dict[str, str]]:

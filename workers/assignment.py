@@ -38,6 +38,7 @@ class Assignment:
     gpu: int | None = None  # the only GPU this attempt may see
     dataset: Registered | None = None  # for a spec that names a registered data set
     resume: tuple[Resume, ...] = field(default=())  # newest first; the first that verifies is used
+    start: Resume | None = None  # another job's checkpoint to begin with, where there is none to resume
     store_options: Mapping[str, str] = field(default_factory=dict)
 
     def to_json(self) -> str:
@@ -48,8 +49,11 @@ class Assignment:
     def from_json(text: str) -> "Assignment":
         """Read the JSON form."""
         body = json.loads(text)
-        body["resume"] = tuple(
-            Resume(item["checkpoint"], item["step"], tuple(item["files"])) for item in body["resume"]
-        )
+        body["resume"] = tuple(map(_resume, body["resume"]))
+        body["start"] = _resume(body["start"]) if body["start"] is not None else None
         body["dataset"] = Registered(**body["dataset"]) if body["dataset"] is not None else None
         return Assignment(**body)
+
+
+def _resume(item: Mapping[str, Any]) -> Resume:
+    return Resume(item["checkpoint"], item["step"], tuple(item["files"]))

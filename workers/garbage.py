@@ -17,7 +17,7 @@ def trim(db: Database, store: ArtifactStore, job_id: str) -> None:
 
 
 def _surplus(session: Session, job_id: str) -> list[str]:
-    job = session.get_one(JobRow, job_id)
+    job = session.get_one(JobRow, job_id, with_for_update=True)  # another job may be about to start from a checkpoint
     plan = parse_job(job.spec).training.checkpoint
     rows = checkpoints.surplus(session, job_id, plan.keep_last, plan.keep_best, plan.monitor, plan.mode)
     keys = [file["path"] for row in rows for file in row.files]

@@ -3,7 +3,7 @@
 from sqlalchemy.orm import Session
 
 from app import checkpoints, datasets
-from app.db.tables import JobRow
+from app.db.tables import CheckpointRow, JobRow
 from app.settings import Settings
 from workers.assignment import Assignment, Registered, Resume
 
@@ -11,8 +11,10 @@ CANDIDATES = 3  # checkpoints handed over: the newest, and older ones in case it
 
 
 def assignment_for(session: Session, job: JobRow, settings: Settings, gpu: int | None) -> Assignment:
-    """Return everything the attempt needs; raises `NotFound` when the job's data set is gone."""
+    """Return everything the attempt needs; raises `NotFound` when its data set, or what it starts from, is gone."""
     listed = checkpoints.listed(session, job.id)[:CANDIDATES]
+    asked = job.spec.get("start_from")
+    begun = checkpoints.find(session, job.owner, asked["checkpoint"]) if asked and not listed else None
     data = job.spec.get("data", {})
     registered = datasets.find(session, job.owner, data["id"]) if data.get("kind") == "dataset" else None
     return Assignment(
@@ -27,5 +29,10 @@ def assignment_for(session: Session, job: JobRow, settings: Settings, gpu: int |
         threads=settings.threads,
         gpu=gpu,
         dataset=Registered(registered.source, registered.path) if registered else None,
-        resume=tuple(Resume(row.id, row.step, tuple(row.files)) for row in listed),
+        resume=tuple(map(_resume, listed)),
+        start=_resume(begun) if begun is not None else None,
     )
+
+
+def _resume(row: CheckpointRow) -> Resume:
+    return Resume(row.id, row.step, tuple(row.files))

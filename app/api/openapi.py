@@ -9,6 +9,7 @@ from pydantic import BaseModel
 
 from app.api.schemas import KeyRequest, ProblemDocument
 from app.spec.data import NewDataset
+from app.spec.fork import Fork
 from app.spec.job import Job
 from app.spec.question import Question
 
@@ -66,6 +67,7 @@ JOB_BODY = _body("JobSpec")
 DATASET_BODY = _body("NewDataset")
 KEY_BODY = _body("KeyRequest")
 QUESTION_BODY = _body("Question")
+FORK_BODY = _body("Fork")
 CONTENT_BODY: dict[str, Any] = {
     "requestBody": {
         "required": True,
@@ -114,6 +116,7 @@ def _models() -> dict[str, Any]:
         "NewDataset": NewDataset,
         "KeyRequest": KeyRequest,
         "Question": Question,
+        "Fork": Fork,
         "Problem": ProblemDocument,
     }
     for name, model in named.items():

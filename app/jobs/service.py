@@ -6,16 +6,16 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from app import datasets, events, idempotency
+from app import checkpoints, datasets, events, idempotency
 from app.db.session import Database
 from app.db.tables import JobRow, now
-from app.errors import Overloaded, StateForbids
+from app.errors import InvalidInput, NotFound, Overloaded, Problem, StateForbids
 from app.events import EventKind
 from app.idempotency import Answer
 from app.jobs import repository
 from app.jobs.states import ENDED, Status, Verb
 from app.spec.data import DataSchema
-from app.spec.job import Job
+from app.spec.job import Job, StartFrom, continuation_problems, parse_job
 
 BACKOFF = (0.0, 1.0, 4.0, 15.0, 60.0)  # seconds before the next attempt, by losses so far
 GPU_QUEUE = "gpu"
@@ -67,6 +67,8 @@ def _insert(session: Session, submission: Submission) -> JobRow:
     job = submission.job
     if job.data.kind == "dataset":
         datasets.pin(session, submission.owner, job.data.id)
+    if job.start_from is not None:
+        _check_start(session, submission.owner, job, job.start_from)
     return repository.insert(
         session,
         owner=submission.owner,
@@ -79,6 +81,18 @@ def _insert(session: Session, submission: Submission) -> JobRow:
         priority=job.priority,
         max_seconds=job.max_seconds,
     )
+
+
+def _check_start(session: Session, owner: str, job: Job, start: StartFrom) -> None:
+    """Keep the checkpoint that the job starts from. Raises `InvalidInput` if it is not there, or does not fit."""
+    try:
+        begun = parse_job(checkpoints.pin(session, owner, start.checkpoint).spec)
+    except NotFound as error:
+        problem = Problem("/start_from/checkpoint", "unknown_checkpoint", error.detail, "look at the job's checkpoints")
+        raise InvalidInput([problem]) from None
+    problems = continuation_problems(job, begun) if start.what == "everything" else []
+    if problems:
+        raise InvalidInput(problems)
 
 
 def cancel(session: Session, owner: str, job_id: str) -> JobRow:
@@ -130,7 +144,14 @@ def retry(session: Session, owner: str, job_id: str) -> JobRow:
     What failed it may fail it again; its time begins anew.
     """
     repository.find(session, owner, job_id)
-    fresh = {"attempts": 0, "not_before": 0.0, "error": None, "started_at": None, "finished_at": None, "result": None}
+    fresh: dict[str, Any] = {
+        "attempts": 0,
+        "not_before": 0.0,
+        "error": None,
+        "started_at": None,
+        "finished_at": None,
+        "result": None,
+    }
     return repository.move(session, job_id, Verb.RETRY, **_waiting(), **fresh)
 
 
@@ -146,6 +167,8 @@ def delete(session: Session, owner: str, job_id: str) -> None:
     row = repository.find(session, owner, job_id)
     if row.status not in ENDED:
         raise StateForbids(f"the job is {row.status}; cancel it first")
+    if checkpoints.needed(session, job_id):
+        raise StateForbids("another job starts from a checkpoint of this one", hint="wait for its end, or cancel it")
     repository.drop(session, job_id)
 
 

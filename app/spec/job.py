@@ -1,6 +1,6 @@
 """A whole job as the user writes it, and the checks that need more than one part."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationError
 
@@ -22,6 +22,13 @@ class Resources(Part):
     queue: Annotated[str, Field(pattern=r"^[a-z0-9_-]{1,40}$")] = "default"
 
 
+class StartFrom(Part):
+    """A checkpoint to begin with: its weights, or everything, so that its training goes on."""
+
+    checkpoint: Annotated[str, Field(pattern=r"^ckpt_[0-9a-f]{32}$")]
+    what: Literal["weights", "everything"] = "weights"
+
+
 class Job(Part):
     """A training job, version 1."""
 
@@ -35,6 +42,7 @@ class Job(Part):
     priority: Annotated[int, Field(strict=True, ge=-100, le=100)] = 0
     max_seconds: Positive | None = None
     retries: Annotated[Count, Field(le=20)] = 3
+    start_from: StartFrom | None = None
     metadata: dict[LabelKey, Label] = Field(default_factory=dict, max_length=32)
 
 
@@ -67,6 +75,24 @@ def check_job(job: Job, schema: DataSchema, max_nodes: int) -> list[Problem]:
     if job.objective.output is not None and job.objective.output not in outputs:
         detail = f'the network has no output "{job.objective.output}"'
         problems.append(Problem("/objective/output", "unknown_output", detail, nearest(job.objective.output, outputs)))
+    return problems
+
+
+def continuation_problems(job: Job, begun: Job) -> list[Problem]:
+    """Return why `job` cannot go on with everything that `begun` has trained: what was trained must be the same."""
+    problems = []
+    mine, theirs = job.training, begun.training
+    parts: dict[str, tuple[Any, Any]] = {"model": (job.model, begun.model)}
+    for field in ("optimizer", "schedule", "precision"):
+        parts[f"training/{field}"] = (getattr(mine, field), getattr(theirs, field))
+    if mine.schedule is not None:  # it is made for one length
+        for field in ("epochs", "steps", "batch_size", "accumulate"):
+            parts[f"training/{field}"] = (getattr(mine, field), getattr(theirs, field))
+    for place, (new, old) in parts.items():
+        if new != old:
+            hint = 'keep it as it was, or start from the "weights" alone'
+            detail = "with everything goes on only what stays the same, and this differs from the job of the checkpoint"
+            problems.append(Problem(f"/{place}", "not_the_same", detail, hint))
     return problems
 
 

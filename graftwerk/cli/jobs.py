@@ -1,5 +1,6 @@
 """Commands about jobs."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
@@ -124,6 +125,27 @@ def resume(ctx: typer.Context, job_id: JobId, as_json: AsJson = False) -> None:
 def retry(ctx: typer.Context, job_id: JobId, as_json: AsJson = False) -> None:
     """Let a failed or cancelled job go on from its last checkpoint."""
     _asked(ctx, job_id, Job.retry, as_json, "goes on")
+
+
+def fork(
+    ctx: typer.Context,
+    job_id: JobId,
+    changes: Annotated[str, typer.Option(help="A JSON merge patch for the spec.")] = "{}",
+    from_step: Annotated[int | None, typer.Option(help="Step of a kept checkpoint; default: the newest.")] = None,
+    weights: Annotated[bool, typer.Option("--weights", help="Take the weights alone, and train anew.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Submit a new job that starts from a checkpoint of another."""
+    try:
+        patch = json.loads(changes)
+    except ValueError as error:
+        raise typer.BadParameter(f"not JSON: {error}", param_hint="--changes") from None
+    with connected(ctx) as client:
+        made = client.jobs.get(job_id).fork(patch, from_step, "weights" if weights else "everything")
+    if as_json:
+        print_json(made.document)
+    else:
+        out().print(made.id)
 
 
 def _asked(ctx: typer.Context, job_id: str, ask: Callable[[Job], Job], as_json: bool, soon: str) -> None:

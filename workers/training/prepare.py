@@ -5,7 +5,7 @@ from pathlib import Path
 
 import torch
 
-from app.errors import DataError
+from app.errors import BuildError, DataError
 from app.spec.data import DataSchema
 from app.spec.job import Job, parse_job
 from app.spec.training import Training
@@ -62,6 +62,9 @@ def prepare(assignment: Assignment, store: ArtifactStore, context: Context, work
     job = parse_job(dict(assignment.spec))
     schema = DataSchema.model_validate(assignment.data_schema)
     restored = restore(assignment.resume, store, workdir)
+    begun = _begun(job, assignment, store, workdir) if restored is None else None
+    if begun is not None and job.start_from is not None and job.start_from.what == "everything":
+        restored, begun = begun, None
     start = {"step": restored.step, "checkpoint": restored.checkpoint} if restored else {"step": 0, "checkpoint": None}
     context.report(Report(phase="loading_data", events=(("rewound", start),)))
     data = load_tensors(job, schema, assignment, store, workdir)
@@ -70,8 +73,32 @@ def prepare(assignment: Assignment, store: ArtifactStore, context: Context, work
     set_determinism(job.training.deterministic)
     torch.manual_seed(job.training.seed)
     network = build(job.model, schema, job.data.inputs or schema.inputs)
+    if begun is not None:
+        _take_weights(network, begun)
     saver = Saver(store, context, f"jobs/{assignment.job_id}/{assignment.fence}", workdir, _exporter(network))
     return assemble(job, network, data, saver, device, restored)
+
+
+def _begun(job: Job, assignment: Assignment, store: ArtifactStore, workdir: Path) -> Restored | None:
+    """Return the checkpoint of another job that this one starts from. Raises `DataError` if it is damaged or gone."""
+    if assignment.start is None:
+        return None
+    found = restore((assignment.start,), store, workdir)
+    if found is None:
+        detail = f"{assignment.start.checkpoint} is damaged: its files are not what was stored"
+        raise DataError(detail, pointer="/start_from/checkpoint", hint="start from another checkpoint")
+    return found
+
+
+def _take_weights(network: BuiltNetwork, begun: Restored) -> None:
+    """Load the weights of a checkpoint. Raises `BuildError` if they are not those of this network."""
+    prefix = "network/"
+    weights = {name.removeprefix(prefix): value for name, value in begun.tensors.items() if name.startswith(prefix)}
+    try:
+        network.load_state_dict(weights)
+    except RuntimeError as error:
+        detail = f"the weights do not fit: {' '.join(str(error).split())}"
+        raise BuildError(detail, pointer="/start_from", hint="use the same network") from None
 
 
 def load_tensors(job: Job, schema: DataSchema, assignment: Assignment, store: ArtifactStore, workdir: Path) -> Tensors:

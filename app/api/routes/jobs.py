@@ -1,6 +1,7 @@
 """Jobs: submit, validate, list, read, cancel, pause, resume, retry, delete."""
 
 import hashlib
+from collections.abc import Callable
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
@@ -8,13 +9,13 @@ from sqlalchemy.orm import Session
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
-from app import datasets, events, idempotency
+from app import checkpoints, datasets, events, idempotency
 from app.api import schemas
 from app.api.answers import Json, created
 from app.api.auth import Principal, Reader, Writer
-from app.api.bodies import Body, Sent
+from app.api.bodies import Sent
 from app.api.exporting import folder
-from app.api.openapi import JOB_BODY, LABELS, answers
+from app.api.openapi import FORK_BODY, JOB_BODY, LABELS, answers
 from app.api.parameters import JOB_ID, IdempotencyKey, IfNoneMatch, JobId, Limit, following, labels, matches
 from app.api.services import Part, Services
 from app.db.tables import JobRow
@@ -23,6 +24,7 @@ from app.events import EventKind
 from app.jobs import repository, service
 from app.jobs.service import Submission
 from app.jobs.states import ENDED, Status
+from app.spec.fork import Fork, forked
 from app.spec.job import known_schema, parse_job
 from app.storage.removal import remove_files
 
@@ -35,9 +37,46 @@ MOST_TRANSITIONS = 1000
 def create_job(who: Writer, services: Part, key: IdempotencyKey, body: Sent) -> Response:
     """Submit a job. With an `Idempotency-Key` it is made once, however often this is sent."""
     digest = hashlib.sha256(b"POST /v1/jobs\n" + body.content).hexdigest()
+    return _submitted(who, services, key, digest, body.document)
+
+
+@router.post(
+    "/{job_id}/fork",
+    status_code=201,
+    openapi_extra=FORK_BODY,
+    responses=answers(201, schemas.Job, 404, 409, 413, 415, 422),
+)
+def fork_job(job_id: JobId, who: Writer, services: Part, key: IdempotencyKey, body: Sent) -> Response:
+    """Submit a new job that starts from a checkpoint of this one, with changes to its spec."""
+    digest = hashlib.sha256(f"POST /v1/jobs/{job_id}/fork\n".encode() + body.content).hexdigest()
+
+    def document() -> Any:
+        services.db.read(repository.find, who.owner, job_id)  # another's job is 404, whatever is sent
+        fork = body.validated(Fork)
+        spec, checkpoint = services.db.read(_fork_of, who.owner, job_id, fork.from_step)
+        return forked(spec, fork, checkpoint)
+
+    return _submitted(who, services, key, digest, document)
+
+
+def _fork_of(session: Session, owner: str, job_id: str, step: int | None) -> tuple[dict[str, Any], str]:
+    row = repository.find(session, owner, job_id)
+    listed = checkpoints.listed(session, job_id)
+    found = next((saved for saved in listed if step in (None, saved.step)), None)
+    if found is None:
+        steps = ", ".join(str(saved.step) for saved in listed) or "none yet"
+        detail = f"there is no checkpoint {'' if step is None else f'of step {step} '}to fork from"
+        raise InvalidInput([Problem("/from_step", "unknown_checkpoint", detail, f"kept are: {steps}")])
+    return row.spec, found.id
+
+
+def _submitted(
+    who: Principal, services: Services, key: str | None, digest: str, document: Callable[[], Any]
+) -> Response:
+    """Answer with the new job, or as this key was answered before."""
     answer = services.db.read(idempotency.earlier, who.owner, key, digest) if key is not None else None
     if answer is None:
-        submission = _checked(who, services, body)
+        submission = _checked(who, services, document())
         most = services.settings.max_queued
         answer = service.create(services.db, submission, _fresh, max_queued=most, idempotency_key=key, digest=digest)
         services.waker.wake(service.queue_of(submission.job))
@@ -51,16 +90,15 @@ def _fresh(row: JobRow) -> dict[str, Any]:
 @router.post("/validate", openapi_extra=JOB_BODY, responses=answers(200, schemas.Report, 413, 415, 422))
 def validate_job(who: Writer, services: Part, body: Sent) -> Response:
     """Check a spec as a submission does, and store nothing."""
-    found = _checked(who, services, body)
+    found = _checked(who, services, body.document())
     report = schemas.Report(
         queue=service.queue_of(found.job), data_schema=found.schema, inspection=dict(found.inspection)
     )
     return Json(report.plain())
 
 
-def _checked(who: Principal, services: Services, body: Body) -> Submission:
+def _checked(who: Principal, services: Services, document: Any) -> Submission:
     """Return what passes every check; raises `InvalidInput` with every problem found."""
-    document = body.document()
     dataset = _dataset(document)
     registered = services.db.read(datasets.schema_of, who.owner, dataset) if dataset is not None else None
     inspection = services.inspector.inspect(document, registered)

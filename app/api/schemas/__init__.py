@@ -1,5 +1,6 @@
 """What the API answers: every document, once, with a sentence for each field that needs one."""
 
+from app.api.schemas.catalog import Catalog, CatalogKind
 from app.api.schemas.datasets import Dataset, DatasetPage
 from app.api.schemas.jobs import Failure, Job, JobPage, JobSummary, Report, Transition, summary
 from app.api.schemas.keys import Key, KeyPage, KeyRequest, NewKey
@@ -7,6 +8,8 @@ from app.api.schemas.problems import Inspection, Liveness, ProblemDetail, Proble
 from app.api.schemas.records import Checkpoint, CheckpointFile, CheckpointPage, Curves, Event, EventPage, Series
 
 __all__ = [
+    "Catalog",
+    "CatalogKind",
     "Checkpoint",
     "CheckpointFile",
     "CheckpointPage",

@@ -11,18 +11,8 @@ from app.db.tables import EventRow, JobRow
 from app.jobs.states import Status, Verb
 from app.spec.data import DataSchema
 
-NOUNS = (
-    "network",
-    "metrics",
-    "events",
-    "stream",
-    "checkpoints",
-    "weights",
-    "cancel",
-    "pause",
-    "resume",
-    "retry",
-)  # what a job's URLs lead to
+NOUNS = ("network", "metrics", "events", "stream", "checkpoints", "weights")
+VERBS = ("cancel", "pause", "resume", "retry", "fork")
 WHOLE = ("inputs", "outputs", "totals", "memory")  # what is told of a network without its nodes
 
 

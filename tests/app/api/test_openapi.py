@@ -98,13 +98,13 @@ def test_every_reference_leads_somewhere() -> None:
 
 
 ANSWERS = {"Job", "JobPage", "Curves", "EventPage", "Checkpoint", "CheckpointPage", "Dataset", "DatasetPage", "NewKey",
-           "KeyPage", "Report", "Inspection", "Problem", "Liveness", "Readiness"}  # fmt: skip
+           "KeyPage", "Catalog", "Report", "Inspection", "Problem", "Liveness", "Readiness"}  # fmt: skip
 
 
 def test_answers_are_closed() -> None:
     """What is not described is not answered: a field with a typo cannot hide."""
     answered = {reference.rpartition("/")[2] for reference in references(DOCUMENT["paths"])}
-    assert answered - {"JobSpec", "NewDataset", "KeyRequest", "Question", "Status"} == ANSWERS
+    assert answered - {"JobSpec", "NewDataset", "KeyRequest", "Question", "Fork", "Status"} == ANSWERS
     for name in ANSWERS:
         assert DOCUMENT["components"]["schemas"][name]["additionalProperties"] is False
 
@@ -152,6 +152,8 @@ def test_every_answer_is_as_described(api: Api) -> None:
     call("POST", "/v1/jobs/validate", 422, json=SPEC | {"model": wide})
     call("POST", "/v1/jobs/validate", 200, json=SPEC)
     call("POST", "/v1/models/inspect", 200, json={"model": SPEC["model"], "inputs": {"x": {"shape": [4]}}})
+    tag = call("GET", "/v1/catalog", 200).headers["etag"]
+    call("GET", "/v1/catalog", 304, headers={"If-None-Match": tag})
     call("GET", "/v1/jobs", 200)
     call("GET", "/v1/jobs", 400, params={"x": 1})
     tag = call("GET", "/v1/jobs/{job_id}", 200, **here).headers["etag"]
@@ -175,6 +177,7 @@ def test_every_answer_is_as_described(api: Api) -> None:
     for verb in ("pause", "resume", "cancel", "retry", "cancel"):
         call("POST", f"/v1/jobs/{{job_id}}/{verb}", 200, ids={"job_id": made["id"]})
     call("POST", "/v1/jobs/{job_id}/retry", 409, **here)
+    call("POST", "/v1/jobs/{job_id}/fork", 201, json={}, **here)
     call("POST", "/v1/jobs/{job_id}/cancel", 200, **here)
     call("DELETE", "/v1/jobs/{job_id}", 204, ids={"job_id": made["id"]})
     call("GET", "/v1/jobs/{job_id}", 404, ids={"job_id": made["id"]})

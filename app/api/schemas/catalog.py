@@ -1,0 +1,32 @@
+"""The catalogue of kinds."""
+
+from typing import Any, Literal
+
+from pydantic import Field
+
+from app.api.schemas.base import Document
+
+Group = Literal[
+    "module", "backbone", "operation", "leaf", "control", "initialiser", "loss", "optimizer", "schedule", "metric"
+]
+
+
+class CatalogKind(Document):
+    """One kind that a spec may name."""
+
+    kind: str
+    group: Group
+    sentence: str
+    shapes: str | None = Field(None, description="What goes into a node, and what comes out.")
+    least_inputs: int | None = Field(None, description="Of a node.")
+    most_inputs: int | None = Field(None, description="Of a node.")
+    outputs: list[str] | None = Field(None, description="Names of a node's outputs, if it has several.")
+    example: dict[str, Any] | str
+    schema_: dict[str, Any] = Field(alias="schema", description="A reference into `schemas`.")
+
+
+class Catalog(Document):
+    """Every kind, and the JSON Schemas of their fields by name."""
+
+    kinds: list[CatalogKind]
+    schemas: dict[str, Any]

@@ -1,0 +1,35 @@
+"""A fork: a new job from a job's checkpoint, with changes to its spec."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from app.spec.base import Count, Part
+
+
+class Fork(Part):
+    """What is different about the new job."""
+
+    from_step: Annotated[Count, Field(description="Step of a listed checkpoint; default: the newest.")] | None = None
+    what: Literal["weights", "everything"] = "everything"
+    changes: dict[str, Any] = Field(default_factory=dict, description="A JSON merge patch (RFC 7396) for the spec.")
+
+
+def forked(spec: dict[str, Any], fork: Fork, checkpoint: str) -> dict[str, Any]:
+    """Return the new job's spec as a user would have written it."""
+    start = {"start_from": {"checkpoint": checkpoint, "what": fork.what}}
+    result: dict[str, Any] = merged(spec | start, fork.changes)
+    return result
+
+
+def merged(target: Any, patch: Any) -> Any:
+    """Return a document with a merge patch applied (RFC 7396): null removes, objects merge, all else replaces."""
+    if not isinstance(patch, dict):
+        return patch
+    result = dict(target) if isinstance(target, dict) else {}
+    for key, value in patch.items():
+        if value is None:
+            result.pop(key, None)
+        else:
+            result[key] = merged(result.get(key), value)
+    return result

@@ -1,0 +1,75 @@
+"""Forks over the API: a new job that keeps what it starts from."""
+
+from typing import Any
+
+import pytest
+
+from app import checkpoints
+from app.db.tables import JobRow
+from tests.app.api.client import Api, Client
+from tests.app.api.scenes import SPEC, end, running, saved
+from workers.handover import assignment_for
+from workers.messages import Ending
+
+TRAINED = SPEC | {"training": {"epochs": 2, "checkpoint": {"keep_last": 1, "keep_best": 0}}}
+
+
+@pytest.fixture
+def trained(api: Api) -> tuple[str, list[str]]:
+    """A job that is running, with two checkpoints."""
+    job = running(api.services.db, spec=TRAINED)
+    made = [
+        saved(api.services.db, api.services.store, job, step, {"weights.safetensors": b"x"}, 0.5) for step in (3, 6)
+    ]
+    return job.id, made
+
+
+def test_a_fork_starts_from_the_newest_checkpoint_with_changes(api: Api, anna: Client, trained: Any) -> None:
+    job_id, made = trained
+    response = anna.post(f"/v1/jobs/{job_id}/fork", json={"changes": {"name": "second", "priority": 7}})
+    assert response.status_code == 201, response.text
+    forked = response.json()
+    assert (forked["name"], forked["priority"], forked["status"]) == ("second", 7, "queued")
+    assert forked["spec"]["start_from"] == {"checkpoint": made[1], "what": "everything"}
+    with api.services.db.begin() as session:
+        assignment = assignment_for(session, session.get_one(JobRow, forked["id"]), api.services.settings, None)
+    assert assignment.start is not None
+    assert (assignment.start.checkpoint, assignment.start.step) == (made[1], 6)
+
+
+def test_what_a_fork_needs_stays(api: Api, anna: Client, trained: Any) -> None:
+    job_id, made = trained
+    forked = anna.post(f"/v1/jobs/{job_id}/fork", json={"from_step": 3, "what": "weights"}).json()
+    surplus = api.services.db.run(checkpoints.surplus, job_id, 1, 0, "val/loss", "min")
+    assert [row.id for row in surplus] == []
+    end(api.services.db, api.services.db.read(lambda session: session.get_one(JobRow, job_id)), Ending.SUCCEEDED)
+    refused = anna.delete(f"/v1/jobs/{job_id}")
+    assert (refused.status_code, refused.json()["code"]) == (409, "state_forbids")
+    anna.post(f"/v1/jobs/{forked['id']}/cancel")
+    assert [row.id for row in api.services.db.run(checkpoints.surplus, job_id, 1, 0, "val/loss", "min")] == [made[0]]
+    assert anna.delete(f"/v1/jobs/{job_id}").status_code == 204
+
+
+@pytest.mark.parametrize(("body", "status", "place"), [
+    ({"from_step": 4}, 422, "/from_step"),
+    ({"changes": {"training": {"optimizer": {"kind": "SGD"}}}}, 422, "/training/optimizer"),
+    ({"changes": {"objective": None}}, 422, "/objective"),
+    ({"what": "half"}, 422, "/what"),
+])  # fmt: skip
+def test_forks_that_cannot_be(anna: Client, trained: Any, body: Any, status: int, place: str) -> None:
+    response = anna.post(f"/v1/jobs/{trained[0]}/fork", json=body)
+    assert response.status_code == status
+    assert place in [problem["pointer"] for problem in response.json()["errors"]]
+
+
+def test_a_fork_is_made_once_per_key(anna: Client, trained: Any) -> None:
+    headers = {"Idempotency-Key": "once"}
+    answers = [anna.post(f"/v1/jobs/{trained[0]}/fork", json={}, headers=headers) for _ in range(2)]
+    assert answers[0].json()["id"] == answers[1].json()["id"]
+
+
+def test_another_owners_checkpoint_is_not_there(anna: Client, bert: Client, trained: Any) -> None:
+    start = {"start_from": {"checkpoint": trained[1][0]}}
+    response = bert.post("/v1/jobs", json=SPEC | start)
+    assert [problem["pointer"] for problem in response.json()["errors"]] == ["/start_from/checkpoint"]
+    assert bert.post(f"/v1/jobs/{trained[0]}/fork", json={}).status_code == 404
