@@ -10,7 +10,7 @@ RUN python -m venv /opt/graftwerk
 # Dependencies first: a change of the code does not install torch again.
 COPY pyproject.toml constraints.txt README.md LICENSE ./
 RUN mkdir app graftwerk workers migrations \
- && /opt/graftwerk/bin/pip install ${PIP_EXTRA} -c constraints.txt '.[server,worker,postgres,s3]'
+ && /opt/graftwerk/bin/pip install ${PIP_EXTRA} -c constraints.txt '.[server,worker,postgres,s3,onnx]'
 COPY app app
 COPY graftwerk graftwerk
 COPY migrations migrations

@@ -7,8 +7,22 @@
 """
 
 from graftwerk.client import Client
-from graftwerk.errors import GraftwerkClientError
+from graftwerk.errors import CannotExpress, GraftwerkClientError
 from graftwerk.jobs import Job
+from graftwerk.tracing.trace import Traced, trace
 from graftwerk.types import Checkpoint, Dataset, Event, File, Key, Metrics
 
-__all__ = ["Checkpoint", "Client", "Dataset", "Event", "File", "GraftwerkClientError", "Job", "Key", "Metrics"]
+__all__ = [
+    "CannotExpress",
+    "Checkpoint",
+    "Client",
+    "Dataset",
+    "Event",
+    "File",
+    "GraftwerkClientError",
+    "Job",
+    "Key",
+    "Metrics",
+    "Traced",
+    "trace",
+]

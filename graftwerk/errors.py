@@ -6,6 +6,7 @@ GraftwerkClientError
 ├── WaitedTooLong        the job did not end in the time given
 ├── NoSuchFile           the job has no such checkpoint, or the checkpoint no such file
 ├── NotData              a file that cannot be a data set
+├── CannotExpress        a module that the language does not have; carries every line that stands in the way
 ├── DamagedFile          a downloaded file does not have the SHA-256 that the service told
 └── Answered             the service answered with a problem (RFC 9457)
     ├── InvalidRequest       400, 413, 422: what was sent has problems, each with a JSON Pointer
@@ -15,6 +16,7 @@ GraftwerkClientError
     └── ServiceTrouble       429 and 5xx: the service could not carry it out
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -48,6 +50,33 @@ class NoSuchFile(GraftwerkClientError, LookupError):
 
 class NotData(GraftwerkClientError, ValueError):
     """A data set is one file, or one name from the service's tables."""
+
+
+@dataclass(frozen=True, slots=True)
+class Obstacle:
+    """One operation of a module that the language does not have, and the line that asks for it."""
+
+    node: str  # torch.fx's name, or a module's path
+    file: str  # empty where no line of the user's asks for it
+    line: int
+    source: str  # the line itself
+    detail: str
+    hint: str = ""
+
+    def __str__(self) -> str:
+        place = f"{self.file}:{self.line}" if self.file else "the module"
+        shown = f"\n    {self.source}" if self.source else ""
+        return f"{place}: {self.node}: {self.detail}{shown}" + (f"\n    hint: {self.hint}" if self.hint else "")
+
+
+class CannotExpress(GraftwerkClientError, ValueError):
+    """The module does something that the language does not have."""
+
+    def __init__(self, obstacles: Sequence[Obstacle]) -> None:
+        self.obstacles = tuple(obstacles)
+        count = len(self.obstacles)
+        head = f"{count} line{'s' if count != 1 else ''} cannot be expressed"
+        super().__init__("\n".join([head, *(f"  {obstacle}" for obstacle in self.obstacles)]))
 
 
 class DamagedFile(GraftwerkClientError):

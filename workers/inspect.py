@@ -17,12 +17,15 @@ from re import fullmatch, match
 from typing import Any
 
 import torch
+from safetensors.torch import load_file
 
-from app.errors import InvalidInput, Problem
+from app.errors import InvalidInput, NotExportable, NotInstalled, Problem
 from app.spec.data import DataSchema
 from app.spec.job import Job, check_job, known_schema, parse_job
+from app.spec.problems import told
 from workers import questions
 from workers.data.uploads import LIMIT, describe
+from workers.exports.graphs import export_graph
 from workers.network.drafts import Draft
 from workers.network.infer import draft
 from workers.network.report import graph
@@ -89,7 +92,7 @@ def inspect(document: Any, registered: DataSchema | None, limits: Limits) -> Ins
         return Inspection({}, (Problem("/data/id", "unknown_dataset", "the data set is not known", "register it"),))
     problems = check_job(job, schema, limits.max_nodes)
     if any(not _draftable(problem, job) for problem in problems):
-        return Inspection({}, tuple(problems))
+        return Inspection({}, tuple(told(problems)))
     wrong = {found[1] for problem in problems if (found := match(NODE, problem.pointer))}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # torch's advice on unusual settings is no problem
@@ -101,7 +104,7 @@ def inspect(document: Any, registered: DataSchema | None, limits: Limits) -> Ins
     memory = estimate(job, drafted, schema.rows.get("train", 0))
     problems += _excesses(drafted, memory, limits)
     report = {**graph(drafted, "/model"), "memory": memory.as_dict()}
-    return Inspection(report, tuple(problems))
+    return Inspection(report, tuple(told(problems)))
 
 
 def _written(document: Any) -> int:
@@ -205,10 +208,23 @@ def _asked(request: Request) -> dict[str, Any]:
     return {"report": report, "problems": [problem.as_dict() for problem in problems]}
 
 
+def _exported(request: Request) -> dict[str, Any]:
+    job, schema = parse_job(request["job"]), DataSchema.model_validate(request["schema"])
+    weights, target = load_file(request["weights"]), Path(request["target"])
+    try:
+        difference = export_graph(job.model, schema, job.data.inputs or schema.inputs, weights, request["form"], target)
+    except NotInstalled as error:
+        return {"missing": error.detail, "hint": error.hint}
+    except (NotExportable, InvalidInput) as error:
+        return {"problems": [problem.as_dict() for problem in error.problems]}
+    return {"difference": difference, "problems": []}
+
+
 ANSWERS: Mapping[str, Callable[[Request], dict[str, Any]]] = {
     "inspect": _inspected,
     "model": _asked,
     "describe": _described,
+    "export": _exported,
 }
 
 RESIDENT, DATA = 1, 5  # places in Linux's /proc/self/statm

@@ -23,8 +23,8 @@ TEXT: list[Any] = [{"kind": "Embedding", "num_embeddings": 9, "embedding_dim": 8
 IMAGES: list[Any] = [{"kind": "Conv2d", "out_channels": 4, "kernel_size": 3}, {"kind": "BatchNorm2d"}, {"kind": "ReLU"},
                      {"kind": "MaxPool2d", "kernel_size": 2}, {"kind": "Dropout"}, {"kind": "Flatten"},
                      {"kind": "Linear", "out_features": 3}]  # fmt: skip
-ATTENTION: list[Any] = [{"kind": "TransformerEncoderLayer", "nhead": 2, "dim_feedforward": 16}, {"kind": "mean", "dim": 1},
-                        {"kind": "Linear", "out_features": 3}]  # fmt: skip
+ATTENTION: list[Any] = [{"kind": "TransformerEncoderLayer", "nhead": 2, "dim_feedforward": 16},
+                        {"kind": "mean", "dim": 1}, {"kind": "Linear", "out_features": 3}]  # fmt: skip
 STEP = {"inputs": ["h", "x"], "nodes": [{"id": "sum", "kind": "add", "inputs": ["h", "x"]},
                                         {"id": "new", "kind": "tanh", "inputs": ["sum"]}],
         "outputs": {"h": "new", "y": "new"}}  # fmt: skip
@@ -51,6 +51,8 @@ CHOOSING = {
     ],
 }  # fmt: skip
 LENGTHS = {"inputs": ["x", "n"], "nodes": [{"id": "g", "kind": "GRU", "inputs": ["x", "n"], "hidden_size": 4}]}
+PAIRED = {"inputs": ["x", "y"], "nodes": [{"id": "take", "kind": "maximum", "inputs": ["x", "y"]},
+                                          {"id": "back", "kind": "flip", "inputs": ["take"], "dims": [1]}]}  # fmt: skip
 NETWORKS: dict[str, tuple[Model, Columns]] = {
     "images": (IMAGES, {"image": (1, 8, 8)}),
     "text": (TEXT, WORDS),
@@ -58,6 +60,7 @@ NETWORKS: dict[str, tuple[Model, Columns]] = {
     "residual": (RESIDUAL, {"x": (4,)}),
     "leaves": (LEAVES, {"x": (4,)}),
     "turns": (FIXED_TURNS, {"x": (5, 4)}),
+    "paired": (PAIRED, {"x": (4,), "y": (4,)}),
 }
 
 
@@ -116,6 +119,11 @@ def test_every_node_that_the_data_decides_about_is_named(form: str, tmp_path: Pa
     assert loop == ("/model/nodes/3", "loop (While) has no fixed graph: how often the body runs depends on the data")
     (lengths,) = refused(LENGTHS, {"x": (3, 2), "n": ((), "int64")}, form, tmp_path)
     assert "which steps are computed depends on the lengths" in lengths[1]
+
+
+def test_random_numbers_are_no_fixed_graph(tmp_path: Path) -> None:
+    (found,) = refused([{"kind": "randn_like"}], {"x": (4,)}, "onnx", tmp_path)
+    assert found[1].endswith("it draws random numbers, other ones each time")
 
 
 def test_nodes_in_bodies_are_named_by_their_path(tmp_path: Path) -> None:

@@ -1,0 +1,235 @@
+"""A traced module is the module: built by the workers, with its weights, it gives the same."""
+
+import json
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import httpx
+import pytest
+import torch
+from torch import Tensor, nn
+
+import workers.torch_setup  # noqa: F401 - before torchvision
+from app.spec.network import KINDS, RESERVED, check_network
+from graftwerk import CannotExpress, Client, trace
+from graftwerk.tracing.functions import FUNCTIONAL, NEEDED, OPERATOR, TORCH, Form
+from graftwerk.tracing.modules import MODULES
+from graftwerk.tracing.writing import reserved
+from tests.graftwerk.fake import URL, Script, job
+from tests.graftwerk.modules_to_trace import (
+    Attention,
+    Classifier,
+    Convolution,
+    Deciding,
+    Encoder,
+    Joint,
+    Raw,
+    Sequence,
+)
+from tests.workers.network.networks import Columns, examples, parsed, schema
+from workers.network.build import build
+
+WORDS: Columns = {"words": ((7,), "int64")}
+MLP: Callable[[], nn.Module] = lambda: nn.Sequential(nn.Flatten(), nn.Linear(12, 8), nn.ReLU(), nn.Linear(8, 3))  # noqa: E731
+
+
+def rebuilt(module: nn.Module, columns: Columns) -> tuple[dict[str, Any], Mapping[str, Tensor], float]:
+    """Trace a module, build what comes out with its weights; returns the network, outputs, and the difference."""
+    names = tuple(columns)
+    traced = trace(module, inputs=names)
+    model = json.loads(json.dumps(traced.model))
+    network = parsed(model)
+    assert check_network(network, names, names) == []
+    other = build(network, schema(columns), names)
+    other.load_state_dict(dict(traced.weights), strict=True)
+    values = examples(columns)
+    with torch.no_grad():
+        found, wanted = other.eval()(values), module.eval()(*values.values())
+    several = wanted if isinstance(wanted, dict) else dict(
+        zip(found, wanted if isinstance(wanted, tuple) else (wanted,), strict=True))  # fmt: skip
+    assert found.keys() == several.keys()
+    return model, found, max(float((found[name] - several[name]).abs().max()) for name in found)
+
+
+def resnet18() -> nn.Module:
+    from torchvision.models import resnet18
+
+    return resnet18(num_classes=10)
+
+
+@pytest.mark.parametrize(
+    ("make", "columns", "most"),
+    [
+        (MLP, {"x": (3, 4)}, 0.0),
+        (resnet18, {"image": (3, 32, 32)}, 0.0),
+        (Classifier, WORDS, 0.0),
+        (lambda: Classifier(both=True), WORDS, 0.0),
+        (lambda: Classifier(first=False), WORDS, 1e-6),
+        (Sequence, WORDS, 0.0),
+        (lambda: Sequence(both=False), WORDS, 0.0),
+        (Raw, {"x": (4,)}, 0.0),
+        (Attention, {"x": (5, 8)}, 1e-6),
+        (Joint, {"x": (5, 8)}, 1e-6),
+        (lambda: Encoder(True), WORDS, 1e-6),
+        (lambda: Encoder(False), WORDS, 1e-6),
+        (Convolution, {"image": (1, 8, 8)}, 0.0),
+    ],
+)
+def test_the_traced_network_gives_the_same(make: Callable[[], nn.Module], columns: Columns, most: float) -> None:
+    torch.manual_seed(1)
+    module = make()
+    before, modes = set(vars(module)), [part.training for part in module.modules()]
+    _, _, difference = rebuilt(module.train(), columns)
+    assert difference <= most
+    assert set(vars(module)) == before
+    assert len(modes) == len(list(module.modules()))
+
+
+def test_names_follow_the_module_s_paths() -> None:
+    model = trace(resnet18(), inputs=("image",)).model
+    names = [node["id"] for node in model["nodes"]]
+    assert names[:6] == ["conv1", "bn1", "relu", "maxpool", "layer1_0_conv1", "layer1_0_bn1"]
+    assert "layer1_0_add" in names
+    assert trace(nn.Sequential(nn.Linear(2, 2), nn.Tanh())).weights.keys() == {"linear0.weight", "linear0.bias"}
+
+
+def test_only_what_differs_from_the_defaults_is_written() -> None:
+    module = nn.Sequential(
+        nn.Conv2d(1, 4, (3, 3), padding=(1, 1), bias=False), nn.MaxPool2d(2, 2), nn.BatchNorm2d(4), nn.GELU("tanh")
+    )
+    written = [{key: value for key, value in node.items() if key not in ("id", "inputs")}
+               for node in trace(module).model["nodes"]]  # fmt: skip
+    assert written == [
+        {"kind": "Conv2d", "in_channels": 1, "out_channels": 4, "kernel_size": 3, "padding": 1, "bias": False},
+        {"kind": "MaxPool2d", "kernel_size": 2},
+        {"kind": "BatchNorm2d", "num_features": 4},
+        {"kind": "GELU", "approximate": "tanh"},
+    ]
+
+
+def test_a_module_that_is_used_twice_is_shared() -> None:
+    model, _, _ = rebuilt(Sequence(), WORDS)
+    uses = [node for node in model["nodes"] if node["kind"] == "block"]
+    assert [(use["id"], use["share"]) for use in uses] == [("fc", "fc_shared"), ("fc_2", "fc_shared")]
+
+
+def test_a_raw_parameter_is_drawn_as_it_was() -> None:
+    nodes = {node["id"]: node for node in trace(Raw()).model["nodes"]}
+    assert nodes["scale"] == {"id": "scale", "kind": "Parameter", "shape": [4], "init": {"kind": "ones"}}
+    assert nodes["w"]["init"]["kind"] == "normal"
+    assert nodes["mu"]["kind"] == "Constant"
+
+
+def test_ids_avoid_what_a_network_uses_itself() -> None:
+    class Odd(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.x, self.blueprint = nn.Linear(2, 2), nn.Linear(2, 2)
+
+        def forward(self, x: Tensor) -> Tensor:
+            return self.blueprint(self.x(x)).relu()
+
+    model, _, difference = rebuilt(Odd(), {"x": (2,)})
+    assert [node["id"] for node in model["nodes"]] == ["x_2", "blueprint_2", "relu"]
+    assert difference == 0
+
+
+def obstacles(module: nn.Module, inputs: tuple[str, ...] = ("x",)) -> list[tuple[str, str]]:
+    with pytest.raises(CannotExpress) as caught:
+        trace(module, inputs=inputs)
+    assert all(str(obstacle) in str(caught.value) for obstacle in caught.value.obstacles)
+    return [(obstacle.source, obstacle.detail) for obstacle in caught.value.obstacles]
+
+
+def test_every_line_that_stands_in_the_way_is_told() -> None:
+    found = obstacles(Deciding())
+    assert [source.partition("# ")[2] for source, _ in found] == ["line one", "line two", "line three", "line four"]
+    assert "Python decides here" in found[0][1]
+    assert found[2][1] == "kron is not in the language"
+    with pytest.raises(CannotExpress, match=r"modules_to_trace.py:\d+: gt: .*\n *if x.sum\(\) > 0:.*\n *hint: "):
+        trace(Deciding())
+
+
+class Forward(nn.Module):
+    """A forward of one line."""
+
+    def __init__(self, does: Callable[..., Any], **parts: Any) -> None:
+        super().__init__()
+        self.does = does
+        for name, part in parts.items():
+            setattr(self, name, part)
+
+    def forward(self, x: Tensor) -> Any:
+        return self.does(self, x)
+
+
+TIED = nn.Linear(3, 3)
+TIED.weight = nn.Parameter(torch.zeros(3, 3))
+
+
+@pytest.mark.parametrize(
+    ("does", "parts", "words"),
+    [
+        (lambda self, x: nn.functional.dropout(x), {}, "random numbers in evaluation too"),
+        (lambda self, x: x + 1 if self.training else x, {}, "training and evaluation do different things"),
+        (lambda self, x: x[:, : x.shape[1] // 2], {}, "a stretch has a start and a stop"),
+        (lambda self, x: self.rnn(x)[1][0], {"rnn": nn.GRU(3, 3, 2)}, "states of inner layers"),
+        (lambda self, x: self.rnn(x)[1][1], {"rnn": nn.LSTM(3, 3)}, "cell state"),
+        (lambda self, x: self.emb(x), {"emb": nn.Embedding(3, 3, max_norm=1.0)}, "Embedding has no max_norm"),
+        (lambda self, x: self.a(x, x, x)[1], {"a": nn.MultiheadAttention(2, 1)}, "weights of attention"),
+        (lambda self, x: [row + 1 for row in x], {}, "no fixed number of parts"),
+        (lambda self, x: int(x.sum()), {}, "torch.fx cannot follow this"),
+        (lambda self, x: self.a(x.double()), {"a": nn.Linear(3, 3).double()}, "torch.float64"),
+        (lambda self, x: self.b(self.a(x)), {"a": TIED, "b": nn.Linear(3, 3)}, ""),
+        (lambda self, x: x.view(x.size(1), x.size(0)), {}, "computed from the data's sizes"),
+        (lambda self, x: x.sum().item(), {}, "item is not in the language"),
+        (lambda self, x: {"a b": x + 1}, {}, 'the output "a b"'),
+        (lambda self, x: self.missing(x), {}, "no attribute"),
+    ],
+)
+def test_what_cannot_be_expressed(does: Callable[..., Any], parts: dict[str, Any], words: str) -> None:
+    module = Forward(does, **parts)
+    if not words:  # tied by the user, after they were made
+        module.b.weight = module.a.weight
+        words = "are one tensor"
+    assert words in " ".join(detail for _, detail in obstacles(module))
+
+
+def test_inputs_must_fit_forward() -> None:
+    assert "needs y" in obstacles(Two())[0][1]
+    assert "takes 2 inputs" in obstacles(Two(), ("a", "b", "c"))[0][1]
+    assert trace(Two(), inputs=("a", "b")).model["inputs"] == ["a", "b"]
+
+
+class Two(nn.Module):
+    def forward(self, x: Tensor, y: Tensor) -> Tensor:
+        return x + y
+
+
+def test_the_tables_speak_the_language() -> None:
+    for kind, names in MODULES.items():
+        assert set(names) <= set(KINDS[kind].fields), kind
+    forms: list[Form] = [*TORCH.values(), *FUNCTIONAL.values(), *OPERATOR.values()]
+    for form in forms:
+        for name, torchs, ours in form.fields:
+            told = KINDS[form.kind].fields.get(name)
+            if told is None:  # may be passed, with the one value that asks for nothing
+                assert torchs == ours, form
+            else:
+                assert (told[1] if isinstance(told, tuple) else NEEDED) == ours, form
+    assert reserved() >= RESERVED
+
+
+def test_a_module_is_submitted_by_its_parts() -> None:
+    script = Script(*[httpx.Response(200, json=job()) for _ in range(2)])
+    client = Client(URL, "gw_test", transport=script)
+    data = {"kind": "builtin", "name": "digits", "inputs": ["image"]}
+    client.jobs.create(model=MLP(), data=data, objective={"loss": {"kind": "CrossEntropyLoss"}})
+    client.jobs.create(model=MLP(), data={"kind": "builtin", "name": "digits"}, inputs=("image",))
+    first, second = (json.loads(request.content) for request in script.requests)
+    assert first["model"]["inputs"] == second["model"]["inputs"] == ["image"]
+    assert first["data"] == data
+    with pytest.raises(TypeError, match="a spec, or its parts"):
+        client.jobs.create()
+    with pytest.raises(TypeError, match="a spec, or its parts"):
+        client.jobs.create({}, model=MLP())
