@@ -59,6 +59,17 @@ def test_model_py_gives_the_same_bits(trained: Trained, lessons: Lessons, tmp_pa
     assert all(told[each].equal(value) for each, value in expected.items())
 
 
+def test_linear_regression_finds_the_least_squares(lessons: Lessons) -> None:
+    attempt = lessons.run(spec("linear-regression"))
+    rows = attempt.prepared.train
+    x, y = rows.inputs["x"].double(), rows.target.double().reshape(-1, 1)
+    matrix = torch.cat([x, torch.ones(len(x), 1)], 1)
+    best = (matrix @ torch.linalg.lstsq(matrix, y).solution - y).square().mean()
+    with torch.no_grad():
+        found = (attempt.prepared.network(rows.inputs)["output"].double() - y).square().mean()
+    assert float(best) <= float(found) < 1.001 * float(best)
+
+
 def test_every_example_is_in_the_table() -> None:
     table = (FOLDER / "README.md").read_text()
     assert [name for name in NAMES if f"`{name}.json`" not in table] == []

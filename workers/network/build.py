@@ -16,6 +16,7 @@ from workers.network.flow import Tally, single
 from workers.network.infer import draft
 from workers.network.leaves import Leaf
 from workers.network.modules import Module
+from workers.network.operations import Operation
 from workers.network.plan import Call, plan
 
 
@@ -119,9 +120,11 @@ class BuiltNetwork(Graph):
 
 def _draws(blueprint: Blueprint) -> bool:
     rows = [(node, CATALOG[node.kind]) for node in blueprint.nodes]
-    return any(isinstance(row, Module) and row.is_random(node.parameters) for node, row in rows) or any(
-        _draws(body) for node in blueprint.nodes for body in node.bodies.values()
-    )
+    drawing = [
+        row.is_random(node.parameters) if isinstance(row, Module) else isinstance(row, Operation) and row.draws
+        for node, row in rows
+    ]
+    return any(drawing) or any(_draws(body) for node in blueprint.nodes for body in node.bodies.values())
 
 
 def counted(network: BuiltNetwork) -> dict[str, float]:

@@ -4,6 +4,7 @@
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -47,3 +48,125 @@ def attend(
 def reshape(x: Tensor, *, shape: Sequence[int]) -> Tensor:
     """Give x another shape; 0 keeps the dimension at that place, -1 is what is left."""
     return x.reshape([x.shape[place] if size == 0 else size for place, size in enumerate(shape)])
+
+
+def windows(x: Tensor, *, dimension: int, size: int, step: int) -> Tensor:
+    """Return every window of a size along a dimension, with its values in a new last dimension."""
+    return x.unfold(dimension, size, step)
+
+
+def einsum(*inputs: Tensor, equation: str) -> Tensor:
+    """Sum products over the indices of an equation."""
+    return torch.einsum(equation, *inputs)
+
+
+def index_select(x: Tensor, index: Tensor, *, dim: int) -> Tensor:
+    """Return the items of a dimension that the index (K) names."""
+    return x.index_select(dim, index)
+
+
+def gather(x: Tensor, index: Tensor, *, dim: int) -> Tensor:
+    """Return for each place of the index the item of a dimension that it names."""
+    return x.gather(dim, index)
+
+
+def scatter_add(x: Tensor, index: Tensor, source: Tensor, *, dim: int) -> Tensor:
+    """Add the items of the source at the places of a dimension that the index names."""
+    return x.scatter_add(dim, index, source)
+
+
+def outer(x: Tensor, y: Tensor) -> Tensor:
+    """Multiply every value of x (..., a) with every value of y (..., b): (..., a, b)."""
+    return x.unsqueeze(-1) * y.unsqueeze(-2)
+
+
+def to(x: Tensor, *, dtype: str) -> Tensor:
+    """Give the values another type: "float32", "int64" or "bool"."""
+    return x.to({"float32": torch.float32, "int64": torch.int64, "bool": torch.bool}[dtype])
+
+
+def arange(x: Tensor, *, dim: int = 1, dtype: str = "int64") -> Tensor:
+    """Count the places of a dimension of x: (L)."""
+    types = {"float32": torch.float32, "int64": torch.int64, "bool": torch.bool}
+    return torch.arange(x.shape[dim], device=x.device).to(types[dtype])
+
+
+def full(x: Tensor, *, shape: Sequence[int], value: float = 0.0) -> Tensor:
+    """Return a number everywhere, as many rows as x has: (N, *shape)."""
+    return torch.full((x.shape[0], *shape), value, dtype=torch.float32, device=x.device)
+
+
+def zeros(x: Tensor, *, shape: Sequence[int], dtype: str = "float32") -> Tensor:
+    """Return zeros, as many rows as x has: (N, *shape)."""
+    types = {"float32": torch.float32, "int64": torch.int64, "bool": torch.bool}
+    return torch.zeros((x.shape[0], *shape), dtype=types[dtype], device=x.device)
+
+
+def ones(x: Tensor, *, shape: Sequence[int], dtype: str = "float32") -> Tensor:
+    """Return ones, as many rows as x has: (N, *shape)."""
+    types = {"float32": torch.float32, "int64": torch.int64, "bool": torch.bool}
+    return torch.ones((x.shape[0], *shape), dtype=types[dtype], device=x.device)
+
+
+def rand(x: Tensor, *, shape: Sequence[int]) -> Tensor:
+    """Return uniform random numbers, as many rows as x has: (N, *shape)."""
+    return torch.rand((x.shape[0], *shape), device=x.device)
+
+
+def randn(x: Tensor, *, shape: Sequence[int]) -> Tensor:
+    """Return normal random numbers, as many rows as x has: (N, *shape)."""
+    return torch.randn((x.shape[0], *shape), device=x.device)
+
+
+def attention(
+    query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None = None, *, is_causal: bool = False,
+    scale: float | None = None,
+) -> Tensor:  # fmt: skip
+    """Attend from query to key and value; where the mask is false, or by how much is added to the scores."""
+    return nn.functional.scaled_dot_product_attention(query, key, value, mask, is_causal=is_causal, scale=scale)
+
+
+def cell_state(module: nn.LSTMCell, x: Tensor, h: Tensor, c: Tensor) -> tuple[Tensor, Tensor]:
+    """Take one step of an LSTM: the new h and c (N, H)."""
+    states: tuple[Tensor, Tensor] = module(x, (h, c))
+    return states
+
+
+def segment(module: nn.Module, x: Tensor) -> Tensor:
+    """Return the classes of every pixel, as torchvision's networks for segmentation give them among others."""
+    output: Tensor = module(x)["out"]
+    return output
+
+
+def take_channels(module: nn.Module, *, in_channels: int) -> nn.Module:
+    """Give a network a first convolution for images of so many channels, drawn anew."""
+    name, old = next((name, part) for name, part in module.named_modules() if isinstance(part, nn.Conv2d))
+    if old.in_channels != in_channels:
+        settings: dict[str, Any] = {
+            name: getattr(old, name) for name in ("out_channels", "kernel_size", "stride", "padding", "dilation")
+        }
+        new = nn.Conv2d(in_channels, bias=old.bias is not None, **settings)
+        owner, _, last = name.rpartition(".")
+        setattr(module.get_submodule(owner), last, new)
+    return module
+
+
+class VariationalDropout(nn.Module):
+    """Dropout with one mask for a whole sequence (Gal and Ghahramani 2016): x (N, L, F) → the same."""
+
+    def __init__(self, p: float = 0.5) -> None:
+        super().__init__()
+        self.p = p
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Zero the same features at every step, and scale what is left."""
+        mask = torch.ones_like(x[:, :1])
+        return x * nn.functional.dropout(mask, self.p, self.training)
+
+
+class Training(nn.Module):
+    """Tells whether the network is training."""
+
+    def forward(self) -> Tensor:
+        """Return one bool."""
+        return torch.tensor(self.training)

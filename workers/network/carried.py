@@ -6,28 +6,35 @@ from collections.abc import Callable, Iterator, Sequence
 from types import ModuleType
 from typing import Any
 
+from workers.network import calls as own
 from workers.network import flow, forest, levels, trees
-from workers.network.calls import attend, reshape, run_recurrent
 from workers.network.control import CONTROL
 
 Function = Callable[..., Any]
 
-CALLS: tuple[Function, ...] = (run_recurrent, attend, reshape)
+SHAPING: tuple[Function, ...] = (own.reshape, own.zeros, own.ones, own.full, own.rand, own.randn)
+CALLS: tuple[Function, ...] = (
+    own.run_recurrent, own.attend, *SHAPING, own.windows, own.index_select, own.gather,
+    own.scatter_add, own.einsum, own.outer, own.to, own.arange, own.attention,
+    own.cell_state, own.segment, own.take_channels, own.VariationalDropout, own.Training,
+)  # fmt: skip
 FLOW: tuple[Function, ...] = tuple(row.function for row in CONTROL.values() if row.function is not None)
 BASIS: tuple[Function, ...] = (flow.silent, flow.several, flow.single)  # what functions of control flow use
-TYPES = "Bodies = Mapping[str, nn.Module]\nTally = Callable[[str, float], None]\n"
+TYPES = "Bodies = Mapping[str, nn.Module]\nTally = Callable[[str, float, int], None]\n"
 PACKING = "from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence"
 NAMES = frozenset(function.__name__ for function in (*CALLS, *FLOW))
 
 
-def preamble(used: Sequence[Function]) -> str:
+def preamble(used: Sequence[Function], *, vision: bool = False) -> str:
     """Return the imports and the functions that a file needs which calls the functions `used`."""
     calls = [function for function in CALLS if function in used]
     flows = [function for function in FLOW if function in used]
     whole = [levels, trees, forest] if forest.fold_trees in flows else []
     imports = {"import torch", "from torch import Tensor, nn"}
-    imports |= {"from collections.abc import Sequence"} if reshape in calls else set()
-    imports |= {PACKING} if run_recurrent in calls else set()
+    imports |= {"from collections.abc import Sequence"} if any(function in calls for function in SHAPING) else set()
+    imports |= {"from typing import Any"} if own.take_channels in calls else set()
+    imports |= {"import torchvision"} if vision else set()
+    imports |= {PACKING} if own.run_recurrent in calls else set()
     imports |= {"from collections.abc import Callable, Mapping", "from typing import Any"} if flows else set()
     imports |= {line for module in whole for line in _imports(module)}
     sources = [inspect.getsource(function) for function in calls]

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from workers.network.backbones import BACKBONES
 from workers.network.control import CONTROL, Control
 from workers.network.leaves import LEAVES, Leaf
 from workers.network.modules import MODULES, Module
@@ -9,4 +10,4 @@ from workers.network.operations import OPERATIONS, Operation
 
 Builder = Module | Operation | Leaf | Control
 
-CATALOG: Mapping[str, Builder] = {**MODULES, **OPERATIONS, **LEAVES, **CONTROL}
+CATALOG: Mapping[str, Builder] = {**MODULES, **BACKBONES, **OPERATIONS, **LEAVES, **CONTROL}

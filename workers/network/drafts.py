@@ -20,6 +20,7 @@ class Trace:
     buffers: int = 0  # elements that are kept but not trained
     others: tuple[Tensor, ...] = ()  # outputs after the first
     inner: "Mapping[str, Inner]" = field(default_factory=dict)  # by body
+    work: int | None = None  # floating point operations, where they were counted
 
     def named(self) -> dict[str, Tensor]:
         """Return the outputs by the names under which other nodes read them."""

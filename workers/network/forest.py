@@ -22,7 +22,7 @@ def fold_trees(
     names = [name for name in bodies if name != "leaf"]
     arities = (children.shape[2],) * len(names)
     plan = schedule(children, *cell, arities=arities, max_depth=most)
-    tally("height", float(plan.heights.double().mean()))
+    tally("height", float(plan.heights.double().mean()), len(plan.heights))
     cells = [_cell(bodies[name], filled) for name in names]
     states = fold(plan, values, lambda value: several(bodies["leaf"](value)), cells, every=nodes)
     return single(states[1] if nodes else states)

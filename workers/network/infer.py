@@ -3,17 +3,19 @@
 import re
 from collections.abc import Callable, Sequence
 from collections.abc import Set as AbstractSet
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor
+from torch.utils.flop_counter import FlopCounterMode
 
 from app.errors import Problem
 from app.spec.data import DataSchema
 from app.spec.network import Network
-from app.spec.nodes import Body, Placed
+from app.spec.nodes import KINDS, Body, Placed
 from workers.network.blueprint import Blueprint, Settled
 from workers.network.bodies import Unsettled, Workshop
 from workers.network.calls import run_recurrent
@@ -21,13 +23,16 @@ from workers.network.catalog import CATALOG
 from workers.network.control import Control
 from workers.network.counts import weights
 from workers.network.drafts import Draft, Trace
+from workers.network.flow import several
 from workers.network.leaves import INITIALISERS, Leaf
 from workers.network.modules import Module
 from workers.network.operations import COMPARISONS, Operation
+from workers.network.rules import POINTWISE, ruled
 from workers.network.sizes import BATCH, Mismatch, Parameters, check_dimension, check_numbers, settle, sizes
 
 META = torch.device("meta")
 LARGEST = 1 << 40  # elements of one node's weights: more fits in no machine, and soon not in 64 bits
+MOST_ASKED = 1000  # how much torch is asked about one network; an operation is 1, see `Module.cost`
 WHOLE = (torch.int64, torch.int32, torch.uint8)
 REFUSALS = (RuntimeError, ValueError, TypeError, IndexError, AssertionError, ArithmeticError)
 BROADCASTING = frozenset({"add", "sub", "mul", "div", "pow", "maximum", "minimum", "where", *COMPARISONS})
@@ -48,7 +53,7 @@ def draft(network: Network, schema: DataSchema, inputs: tuple[str, ...], skip: A
     names = network.input_names(inputs)
     columns = [column for name in names if (column := schema.column(name)) is not None]
     values = {column.name: _column(column.shape, column.dtype) for column in columns}
-    with torch.no_grad():
+    with torch.no_grad(), torch.random.fork_rng(devices=[]):  # some leaves are filled, to try
         return _Drafter(network, skip).body(network, values, inputs, "")
 
 
@@ -62,6 +67,7 @@ class _Drafter:
     drafts: dict[Any, Draft] = field(default_factory=dict)
     shares: dict[str, Draft] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
+    cost: int = 0
 
     def body(self, body: Body, values: dict[str, Tensor], inputs: tuple[str, ...], place: str) -> Draft:
         """Settle the nodes of a body, which stands at `place`, in an order in which each follows what it reads."""
@@ -91,7 +97,7 @@ class _Drafter:
         try:
             if isinstance(row, Control):
                 return self._with_bodies(placed, row, inputs, place)
-            trace = _settled(placed, row, parameters, inputs, place)
+            trace = _settled(placed, row, parameters, inputs, place, self._spend)
         except Mismatch as found:
             where = place + placed.pointer + (f"/{found.field}" if found.field else "")
             self.problems.append(Problem(where, found.code, found.detail, found.hint))
@@ -101,6 +107,15 @@ class _Drafter:
         if key is not None:
             self.seen[key] = trace
         return trace
+
+    def _spend(self, name: str, cost: int) -> None:
+        """Count what asking torch takes. Raises `Mismatch` once it is too much, and `Unsettled` from then on."""
+        before, self.cost = self.cost, self.cost + cost
+        if before > MOST_ASKED:
+            raise Unsettled
+        if self.cost > MOST_ASKED:
+            detail = f"the layers up to {name} are too many different ones to check"
+            raise Mismatch(detail, "give layers the same settings, which is checked once", code="too_many_different")
 
     def _with_bodies(self, placed: Placed, row: Control, inputs: tuple[Tensor, ...], place: str) -> Trace:
         node, where = placed.node, place + placed.pointer
@@ -151,7 +166,12 @@ def _column(shape: tuple[int, ...], dtype: str) -> Tensor:
 
 
 def _settled(
-    placed: Placed, row: Module | Operation | Leaf, parameters: Parameters, inputs: tuple[Tensor, ...], place: str
+    placed: Placed,
+    row: Module | Operation | Leaf,
+    parameters: Parameters,
+    inputs: tuple[Tensor, ...],
+    place: str,
+    spend: Callable[[str, int], None],
 ) -> Trace:
     kind, name = placed.node.kind, placed.id
     if isinstance(row, Module):
@@ -159,18 +179,27 @@ def _settled(
     if (count := weights(kind, parameters)) > LARGEST:
         raise Mismatch(f"{name} would have {count:,} parameters", "make it smaller", code="too_many_parameters")
     check_dimension(name, kind, parameters, inputs)
-    node = Settled(name, kind, parameters, placed.inputs, place + placed.pointer)
-    if isinstance(row, Module):
-        return _module(node, row, inputs)
+    node = Settled(name, kind, parameters, placed.inputs, place + placed.pointer, KINDS[kind].outputs)
     if isinstance(row, Leaf):
         return _leaf(node, row)
+    if isinstance(row, Module):
+        if inputs and (found := ruled(kind, parameters, tuple(inputs[0].shape))) is not None:
+            shape, trained, kept = found
+            same = shape == inputs[0].shape
+            output = inputs[0] if same else _outputs(node, inputs, lambda *_: torch.empty(shape, device=META))[0]
+            return Trace(node, inputs, output, trained, kept)
+        spend(name, row.cost)
+        return _module(node, row, inputs)
     check_numbers(name, row.numbers, inputs)
-    output = _output(node, inputs, row.bound(parameters))
+    if kind in POINTWISE and len(inputs) == 1 and inputs[0].dtype == torch.float32:
+        return Trace(node, inputs, inputs[0])
+    spend(name, 1)
+    output, *others = _outputs(node, inputs, row.bound(parameters))
     if kind in BROADCASTING and list(output.shape).count(BATCH) > 1:
         detail = f"{name} would combine every example with every other: {_shapes(inputs)}"
         hint = 'give both the same number of dimensions, for example with {"kind": "squeeze", "dim": 1}'
         raise Mismatch(detail, hint)
-    return Trace(node, inputs, output)
+    return Trace(node, inputs, output, others=tuple(others))
 
 
 def _module(node: Settled, row: Module, inputs: tuple[Tensor, ...]) -> Trace:
@@ -183,14 +212,19 @@ def _module(node: Settled, row: Module, inputs: tuple[Tensor, ...]) -> Trace:
     except REFUSALS as error:
         raise Mismatch(f"{node.id}: {_first_line(error)}", code="invalid_value") from None
     call = partial(_recurrent, node) if row.call is run_recurrent else row.bound(module, node.parameters)
-    output = _output(node, inputs, call)
+    with ExitStack() as stack:
+        counter = stack.enter_context(FlopCounterMode(display=False)) if row.opaque else None
+        if not inputs:
+            stack.enter_context(META)  # it makes a tensor of its own
+        output, *others = _outputs(node, inputs, call)
     trained, kept = (sum(tensor.numel() for tensor in found) for found in (module.parameters(), module.buffers()))
-    return Trace(node, inputs, output, trained, kept)
+    work = counter.get_total_flops() if counter is not None else None
+    return Trace(node, inputs, output, trained, kept, tuple(others), work=work)
 
 
-def _output(node: Settled, inputs: tuple[Tensor, ...], call: Callable[..., Tensor]) -> Tensor:
+def _outputs(node: Settled, inputs: tuple[Tensor, ...], call: Callable[..., Any]) -> tuple[Tensor, ...]:
     try:
-        output = call(*inputs)
+        return several(call(*inputs))
     except REFUSALS as error:
         line = _first_line(error)
         if "overflow" in line:
@@ -198,7 +232,6 @@ def _output(node: Settled, inputs: tuple[Tensor, ...], call: Callable[..., Tenso
             raise Mismatch(detail, "make it smaller", code="too_much_memory") from None
         verb = "combine" if len(inputs) > 1 else "take"
         raise Mismatch(f"{node.id} cannot {verb} {_shapes(inputs)}: {line}", HINTS.get(node.kind, "")) from None
-    return output
 
 
 def _shapes(values: tuple[Tensor, ...]) -> str:
@@ -237,8 +270,7 @@ def _leaf(node: Settled, row: Leaf) -> Trace:
             raise Mismatch(detail, 'use {"kind": "normal"} or {"kind": "uniform"}', field="init", code="invalid_value")
         parameters, field, hint = {"shape": (1,) * len(shape), "init": init}, "init", ""
     try:
-        with torch.random.fork_rng(devices=[]):  # for real, if only one element: the meta device takes any numbers
-            sample = row.tensor(parameters)
+        sample = row.tensor(parameters)  # for real, if only one element: the meta device takes any numbers
     except REFUSALS as error:
         raise Mismatch(f"{node.id}: {_first_line(error)}", hint, field=field, code="invalid_value") from None
     if not sample.isfinite().all():

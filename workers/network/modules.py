@@ -5,9 +5,9 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Literal
 
-from torch import Tensor, nn
+from torch import nn
 
-from workers.network.calls import attend, run_recurrent
+from workers.network.calls import Training, VariationalDropout, attend, cell_state, run_recurrent
 
 FEATURES = tuple(range(2, 65))
 VECTORS = "features (F) per example"
@@ -27,7 +27,10 @@ class Module:
     `dimensions` lists how many dimensions the first input may have, the batch included (empty: any number).
     `call(module, *inputs, **called)` is used instead of `module(*inputs)`, where given; `called` names the parameters
     that go to the call and not to the constructor. `chance` names the parameter that is the probability of a random
-    change while training.
+    change while training; `draws` says that it draws whatever its settings. `cost` is how long torch takes for it on
+    the meta device, in operations. `adapt(module, **parameters)` changes what was built; `adapted` has its parameters
+    with the values that need no change. `path` is how Python source names `build`, of `torch.nn` unless given. What an
+    `opaque` one does inside is counted by running it.
     """
 
     build: Callable[..., nn.Module]
@@ -35,9 +38,15 @@ class Module:
     expects: str = ""
     numbers: Literal["float", "integer", "any"] = "float"
     fixed: Mapping[str, Any] = field(default_factory=dict)
-    call: Callable[..., Tensor] | None = None
+    call: Callable[..., Any] | None = None
     called: tuple[str, ...] = ()
     chance: str = ""
+    cost: int = 2
+    draws: bool = False
+    adapt: Callable[..., nn.Module] | None = None
+    adapted: Mapping[str, Any] = field(default_factory=dict)
+    path: str = ""
+    opaque: bool = False
 
     @property
     def expected(self) -> str:
@@ -46,17 +55,28 @@ class Module:
 
     def arguments(self, parameters: Mapping[str, Any]) -> dict[str, Any]:
         """Return what the constructor gets, from settled parameters."""
-        return {name: value for name, value in parameters.items() if name not in self.called} | dict(self.fixed)
+        return {name: value for name, value in parameters.items() if name not in self.ours()} | dict(self.fixed)
+
+    def ours(self) -> frozenset[str]:
+        """Return the parameters that the constructor does not get."""
+        return frozenset((*self.called, *self.adapted))
+
+    def changes(self, parameters: Mapping[str, Any]) -> dict[str, Any]:
+        """Return what `adapt` gets; nothing where it need not be called."""
+        given = {name: parameters[name] for name in self.adapted}
+        return given if given != self.adapted else {}
 
     def is_random(self, parameters: Mapping[str, Any]) -> bool:
         """Say whether a node with settled parameters draws random numbers while training."""
-        return self.chance != "" and parameters[self.chance] > 0
+        return self.draws or (self.chance != "" and parameters[self.chance] > 0)
 
     def module(self, parameters: Mapping[str, Any]) -> nn.Module:
         """Return the module of a node with settled parameters. Raises whatever torch raises."""
-        return self.build(**self.arguments(parameters))
+        module = self.build(**self.arguments(parameters))
+        changes = self.changes(parameters)
+        return self.adapt(module, **changes) if self.adapt is not None and changes else module
 
-    def bound(self, module: nn.Module, parameters: Mapping[str, Any]) -> Callable[..., Tensor]:
+    def bound(self, module: nn.Module, parameters: Mapping[str, Any]) -> Callable[..., Any]:
         """Return the callable of a node: it takes the inputs alone."""
         if self.call is None:
             return module
@@ -75,6 +95,8 @@ MODULES: Mapping[str, Module] = {
     "Linear": Module(nn.Linear, FEATURES, VECTORS),
     "Bilinear": Module(nn.Bilinear, FEATURES, VECTORS),
     "Embedding": Module(nn.Embedding, numbers="integer"),
+    "EmbeddingBag": Module(nn.EmbeddingBag, (2,), "integers (L) per example", numbers="integer"),
+    "Training": Module(Training, path="Training"),
     "Flatten": Module(nn.Flatten, numbers="any"),
     "Unflatten": Module(nn.Unflatten, numbers="any"),
     "Conv1d": Module(nn.Conv1d, (3,)),
@@ -95,10 +117,30 @@ MODULES: Mapping[str, Module] = {
     "AdaptiveMaxPool1d": Module(nn.AdaptiveMaxPool1d, (3,)),
     "AdaptiveMaxPool2d": Module(nn.AdaptiveMaxPool2d, (4,)),
     "AdaptiveMaxPool3d": Module(nn.AdaptiveMaxPool3d, (5,)),
+    "LPPool1d": Module(nn.LPPool1d, (3,)),
+    "LPPool2d": Module(nn.LPPool2d, (4,)),
+    "LPPool3d": Module(nn.LPPool3d, (5,)),
+    "ZeroPad1d": Module(nn.ZeroPad1d, (3,)),
     "ZeroPad2d": Module(nn.ZeroPad2d, (4,)),
+    "ZeroPad3d": Module(nn.ZeroPad3d, (5,)),
+    "ConstantPad1d": Module(nn.ConstantPad1d, (3,)),
+    "ConstantPad2d": Module(nn.ConstantPad2d, (4,)),
+    "ConstantPad3d": Module(nn.ConstantPad3d, (5,)),
+    "ReflectionPad1d": Module(nn.ReflectionPad1d, (3,)),
     "ReflectionPad2d": Module(nn.ReflectionPad2d, (4,)),
+    "ReflectionPad3d": Module(nn.ReflectionPad3d, (5,)),
+    "ReplicationPad1d": Module(nn.ReplicationPad1d, (3,)),
     "ReplicationPad2d": Module(nn.ReplicationPad2d, (4,)),
-    "Upsample": Module(nn.Upsample, (4,)),
+    "ReplicationPad3d": Module(nn.ReplicationPad3d, (5,)),
+    "CircularPad1d": Module(nn.CircularPad1d, (3,)),
+    "CircularPad2d": Module(nn.CircularPad2d, (4,)),
+    "CircularPad3d": Module(nn.CircularPad3d, (5,)),
+    "Upsample": Module(nn.Upsample, (3, 4, 5)),
+    "UpsamplingNearest2d": Module(nn.UpsamplingNearest2d, (4,)),
+    "UpsamplingBilinear2d": Module(nn.UpsamplingBilinear2d, (4,)),
+    "Unfold": Module(nn.Unfold, (4,)),
+    "FoldPatches": Module(nn.Fold, (3,)),
+    "ChannelShuffle": Module(nn.ChannelShuffle, (3, 4, 5)),
     "PixelShuffle": Module(nn.PixelShuffle, (4,)),
     "PixelUnshuffle": Module(nn.PixelUnshuffle, (4,)),
     "BatchNorm1d": Module(nn.BatchNorm1d, (2, 3)),
@@ -116,6 +158,8 @@ MODULES: Mapping[str, Module] = {
     "Dropout2d": Module(nn.Dropout2d, (4,), chance="p"),
     "Dropout3d": Module(nn.Dropout3d, (5,), chance="p"),
     "AlphaDropout": Module(nn.AlphaDropout, chance="p"),
+    "FeatureAlphaDropout": Module(nn.FeatureAlphaDropout, (3, 4, 5), chance="p"),
+    "VariationalDropout": Module(VariationalDropout, (3,), SEQUENCES, chance="p", path="VariationalDropout"),
     "ReLU": Module(nn.ReLU),
     "ReLU6": Module(nn.ReLU6),
     "LeakyReLU": Module(nn.LeakyReLU),
@@ -141,12 +185,39 @@ MODULES: Mapping[str, Module] = {
     "Softshrink": Module(nn.Softshrink),
     "Hardshrink": Module(nn.Hardshrink),
     "Threshold": Module(nn.Threshold),
+    "RReLU": Module(nn.RReLU, draws=True),
+    "Softmax2d": Module(nn.Softmax2d, (4,)),
     "GLU": Module(nn.GLU),
     "RNN": _recurrent(nn.RNN),
     "GRU": _recurrent(nn.GRU),
     "LSTM": _recurrent(nn.LSTM),
+    "RNNCell": Module(nn.RNNCell, (2,), VECTORS),
+    "GRUCell": Module(nn.GRUCell, (2,), VECTORS),
+    "LSTMCell": Module(nn.LSTMCell, (2,), VECTORS, call=cell_state),
     "MultiheadAttention": Module(nn.MultiheadAttention, (3,), SEQUENCES, fixed=_BATCH_FIRST, call=attend,
-                                 chance="dropout"),
+                                 chance="dropout", cost=10),
     "TransformerEncoderLayer": Module(nn.TransformerEncoderLayer, (3,), SEQUENCES, fixed=_BATCH_FIRST,
-                                      chance="dropout"),
+                                      chance="dropout", cost=10),
+    "TransformerDecoderLayer": Module(nn.TransformerDecoderLayer, (3,), SEQUENCES, fixed=_BATCH_FIRST,
+                                      chance="dropout", cost=20),
+    "CrossEntropyLoss": Module(nn.CrossEntropyLoss, numbers="any"),
+    "NLLLoss": Module(nn.NLLLoss, numbers="any"),
+    "MSELoss": Module(nn.MSELoss),
+    "L1Loss": Module(nn.L1Loss),
+    "SmoothL1Loss": Module(nn.SmoothL1Loss),
+    "HuberLoss": Module(nn.HuberLoss),
+    "BCEWithLogitsLoss": Module(nn.BCEWithLogitsLoss),
+    "BCELoss": Module(nn.BCELoss),
+    "PoissonNLLLoss": Module(nn.PoissonNLLLoss),
+    "SoftMarginLoss": Module(nn.SoftMarginLoss),
+    "MultiLabelSoftMarginLoss": Module(nn.MultiLabelSoftMarginLoss),
+    "MultiMarginLoss": Module(nn.MultiMarginLoss, numbers="any"),
+    "KLDivLoss": Module(nn.KLDivLoss),
+    "HingeEmbeddingLoss": Module(nn.HingeEmbeddingLoss),
+    "MultiLabelMarginLoss": Module(nn.MultiLabelMarginLoss, numbers="any"),
+    "CosineEmbeddingLoss": Module(nn.CosineEmbeddingLoss),
+    "MarginRankingLoss": Module(nn.MarginRankingLoss),
+    "TripletMarginLoss": Module(nn.TripletMarginLoss),
+    "CosineSimilarity": Module(nn.CosineSimilarity),
+    "PairwiseDistance": Module(nn.PairwiseDistance),
 }  # fmt: skip

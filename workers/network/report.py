@@ -42,7 +42,11 @@ def _work(trace: Trace) -> int:
         costs = [inner.turns * sum(map(_work, inner.draft.traces)) for inner in trace.inner.values()]
         return max(costs) if trace.node.kind in CHOOSING else sum(costs)
     inputs = [value.shape for value in trace.inputs]
-    count = flops(trace.node.kind, trace.node.parameters, inputs, trace.output.shape)
+    count = (
+        trace.work
+        if trace.work is not None
+        else flops(trace.node.kind, trace.node.parameters, inputs, trace.output.shape)
+    )
     return count // BATCH if any(BATCH in shape for shape in (*inputs, trace.output.shape)) else count
 
 
@@ -55,7 +59,9 @@ def _node(trace: Trace, prefix: str) -> dict[str, Any]:
     node = trace.node
     others = dict(zip(node.outputs, (trace.output, *trace.others), strict=False))
     bodies = {name: graph(inner.draft, prefix) | {"turns": inner.turns} for name, inner in _distinct(trace).items()}
-    more = {"outputs": {name: _value(value) for name, value in others.items()}, "bodies": bodies} if bodies else {}
+    more: dict[str, Any] = {"bodies": bodies} if bodies else {}
+    if others:
+        more["outputs"] = {name: _value(value) for name, value in others.items()}
     return {
         "id": node.id,
         "kind": node.kind,

@@ -1,7 +1,7 @@
 """What a node asks of its inputs: sizes that follow from them are filled in, and what cannot fit is explained.
 
-Shapes are those of meta tensors whose first dimension is `BATCH`: a prime that no real size is likely to equal, so
-that a dimension of examples is recognised wherever an operation moves it.
+Shapes are those of meta tensors whose first dimension is `BATCH`: a prime that no real size equals by accident, so
+that a dimension of examples is recognised wherever an operation moves it. Its square still counts bytes in 64 bits.
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,7 +14,7 @@ from torch import Tensor
 from workers.network.calls import run_recurrent
 from workers.network.modules import MODULES, Module
 
-BATCH = 7919
+BATCH = 16_769_023
 
 Parameters = Mapping[str, Any]
 
@@ -69,11 +69,11 @@ def settle(name: str, row: Module, parameters: Parameters, inputs: Sequence[Tens
     for field in SIZES.keys() & settled.keys():
         settled[field] = _size(name, field, settled[field], inputs)
     for field in DIVIDES.keys() & settled.keys():
-        for other in DIVIDES[field]:
+        for other in [other for other in DIVIDES[field] if other in settled]:
             if settled[other] % settled[field]:
                 detail = f"{other} of {name} is {settled[other]}, which {field} {settled[field]} does not divide"
                 raise Mismatch(detail, f"choose a divisor of {settled[other]}", field=field)
-    if "kernel_size" in settled and "output_padding" not in settled:
+    if "kernel_size" in settled and not settled.keys() & {"output_padding", "output_size"}:
         _check_kernel(name, settled, inputs[0].shape)
     return settled
 
@@ -162,10 +162,11 @@ def each(value: Any, count: int) -> tuple[int, ...]:
 
 
 def _check_kernel(name: str, settled: Parameters, shape: Sequence[int]) -> None:
-    if settled["padding"] == "same":
+    given = settled.get("padding", 0)
+    if given == "same":
         return
     room = shape[2:]
-    padding = each(0 if settled["padding"] == "valid" else settled["padding"], len(room))
+    padding = each(0 if given == "valid" else given, len(room))
     kernel, dilation = each(settled["kernel_size"], len(room)), each(settled.get("dilation", 1), len(room))
     for size, width, border, spread in zip(room, kernel, padding, dilation, strict=True):
         if spread * (width - 1) + 1 > size + 2 * border:

@@ -29,7 +29,7 @@ or, without the package safetensors, from weights.pth:
 Call `network.eval()` before predicting.
 """
 '''
-TAKEN = frozenset({"self", "torch", "nn", "Tensor", "Sequence", "__debug__"}) | NAMES
+TAKEN = frozenset({"self", "torch", "torchvision", "nn", "Tensor", "Sequence", "__debug__"}) | NAMES
 
 
 def write_source(network: BuiltNetwork) -> str:
@@ -41,7 +41,7 @@ def write_source(network: BuiltNetwork) -> str:
     writer = _Writer()
     writer.body(network.blueprint, "Network")
     classes = "\n\n".join(f"class {name}(nn.Module):\n{text}" for text, name in writer.classes.items())
-    return f"{HEADER}\n{preamble(writer.used)}{classes}"
+    return f"{HEADER}\n{preamble(writer.used, vision=writer.vision)}{classes}"
 
 
 @dataclass
@@ -50,6 +50,7 @@ class _Writer:
 
     classes: dict[str, str] = field(default_factory=dict)  # text → name
     used: list[Function] = field(default_factory=list)
+    vision: bool = False  # whether something comes from torchvision
 
     def body(self, blueprint: Blueprint, name: str) -> str:
         """Write the class of a body, and return its name."""
@@ -63,7 +64,7 @@ class _Writer:
                 names[node.id] = f"self.{node.id}"
                 continue
             if isinstance(row, Module):
-                parts.append(f"self.{node.id} = nn.{row.build.__name__}({_keywords(_explicit(row, node))})")
+                parts.append(f"self.{node.id} = {self._part(node, row)}")
             elif isinstance(row, Control):
                 parts.append(f"self.{node.id} = {shared.get(node.share or '') or self._bodies(node, row, name)}")
                 if node.share is not None:
@@ -89,6 +90,18 @@ class _Writer:
         ])  # fmt: skip
         return self.classes.setdefault(text, name)
 
+    def _part(self, node: Settled, row: Module) -> str:
+        """Return the expression that makes a node's module."""
+        path = row.path or f"nn.{row.build.__name__}"
+        self.vision |= path.startswith("torchvision.")
+        self.used.append(row.build)
+        made = f"{path}({_keywords(_explicit(row, node))})"
+        changes = row.changes(node.parameters)
+        if row.adapt is None or not changes:
+            return made
+        self.used.append(row.adapt)
+        return f"{row.adapt.__name__}({made}, {_keywords(changes)})"
+
     def _bodies(self, node: Settled, row: Control, owner: str) -> str:
         """Return the expression that makes a node's bodies, whose classes are written first."""
         named = f"{owner}{''.join(word.capitalize() for word in node.id.split('_'))}"
@@ -102,7 +115,8 @@ class _Writer:
         if isinstance(row, Operation):
             self.used.append(row.function)
             keywords = _keywords(row.keywords(node.parameters))
-            function = row.function.__name__ if row.function in CALLS else f"torch.{row.function.__name__}"
+            name = row.function.__name__
+            function = row.path or (name if row.function in CALLS else f"torch.{name}")
             return f"{function}({f'[{joined}]' if row.listed else joined}{', ' if keywords else ''}{keywords})"
         function_, called = (row.function, node.parameters) if isinstance(row, Control) else (
             row.call, {name: node.parameters[name] for name in row.called})  # fmt: skip

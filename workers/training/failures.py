@@ -7,6 +7,7 @@ import torch
 from torch._dynamo.exc import TorchDynamoException
 
 from app.errors import BuildError, DataError, OutOfMemory, TrainingError
+from workers.network.levels import TreeError
 
 NO_MEMORY = ("can't allocate memory", "out of memory")  # what plain RuntimeErrors of the CPU and of MPS say
 
@@ -26,8 +27,11 @@ def translated() -> Iterator[None]:
     except TorchDynamoException as error:
         detail = f"the network cannot be compiled: {_first_line(error)}"
         raise BuildError(detail, pointer="/training/mode", hint='use "mode": "eager"') from error
-    except IndexError as error:  # a class or a word beyond the table
-        hint = "compare the largest label or index with the sizes in the network"
+    except TreeError as error:
+        hint = "children are places of nodes in the same tree, each has one parent, and one node has none"
+        raise DataError(str(error), pointer="/data", hint=hint) from error
+    except IndexError as error:  # a class, a word or a case beyond the table
+        hint = "compare the largest label, index or selector with the sizes in the network"
         raise DataError(_first_line(error), pointer="/data", hint=hint) from error
     except (RuntimeError, ValueError) as error:
         if any(words in str(error) for words in NO_MEMORY):

@@ -3,6 +3,7 @@ import torch
 from torch._dynamo.exc import BackendCompilerFailed
 
 from app.errors import BuildError, DataError, NumericError, OutOfMemory, TrainingError
+from workers.network.levels import TreeError
 from workers.training.failures import translated
 
 
@@ -12,6 +13,7 @@ from workers.training.failures import translated
     (RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried 1 TB"), OutOfMemory,
      "/training/batch_size"),
     (BackendCompilerFailed(lambda: None, RuntimeError("no C++ compiler"), None), BuildError, "/training/mode"),
+    (TreeError("it has two parents", 1, 3), DataError, "/data"),
     (IndexError("Target 12 is out of bounds."), DataError, "/data"),
     (RuntimeError("mat1 and mat2 shapes cannot be multiplied (8x3 and 4x2)\nmore"), TrainingError, "/model"),
     (ValueError("Expected more than 1 value per channel when training"), TrainingError, "/model"),

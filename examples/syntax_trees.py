@@ -1,0 +1,124 @@
+"""Syntax trees of Python's own standard library as a data set: does a function return a value?
+
+    python examples/syntax_trees.py trees.npz            write the data set
+    python examples/syntax_trees.py trees.npz --submit   and upload it, and train tree-lstm.json on it
+
+The answer must not be read from one token, so `return x` and the call of a procedure `f(x)` are both a "Statement"
+here: what stands below tells them apart, and a bag of all tokens does not know what stands below what. Names,
+constants, operators and docstrings are left out too; equal trees are taken once.
+
+Columns: `value` (M) the code of each node, `children` (M, A) the rows of its children or -1, `label` 1 for a value.
+Row 0 is the root. Nodes with more than A children hand the rest to a child of kind "More".
+"""
+
+import argparse
+import ast
+import json
+import sys
+import sysconfig
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from graftwerk import Client
+
+HERE = Path(__file__).resolve().parent
+NODES = 48  # of the largest tree
+LEAST = 8  # of the smallest
+ARITY = 4
+ROWS = 4000
+HIDDEN = frozenset({"Return", "Expr"})  # both become "Statement"
+LEFT_OUT = (ast.expr_context, ast.operator, ast.unaryop, ast.boolop, ast.cmpop)
+OUT_OF_REACH = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda, ast.Yield, ast.YieldFrom, ast.Await)
+
+Tree = list[tuple[str, list[int]]]  # of each node its kind and its children's numbers; the root is the first
+
+
+def functions() -> Iterator[ast.FunctionDef]:
+    """Yield every function of the standard library's modules, in order of file and place."""
+    for path in sorted(Path(sysconfig.get_path("stdlib")).glob("*.py")):
+        try:
+            module = ast.parse(path.read_bytes())
+        except SyntaxError:
+            continue
+        yield from (node for node in ast.walk(module) if isinstance(node, ast.FunctionDef))
+
+
+def body_of(function: ast.FunctionDef) -> list[ast.stmt]:
+    """Return the statements without the docstring."""
+    return function.body[1:] if ast.get_docstring(function) is not None else function.body
+
+
+def planted(body: list[ast.stmt]) -> Tree:
+    """Return the tree of a function's statements, its tell-tale kinds hidden."""
+    tree: Tree = []
+
+    def plant(kind: str, below: list[ast.AST]) -> int:
+        number = len(tree)
+        tree.append((kind, []))
+        children = tree[number][1]
+        kept, rest = (below, []) if len(below) <= ARITY else (below[: ARITY - 1], below[ARITY - 1 :])
+        for child in kept:
+            name = type(child).__name__
+            found = [each for each in ast.iter_child_nodes(child) if not isinstance(each, LEFT_OUT)]
+            children.append(plant("Statement" if name in HIDDEN else name, found))
+        if rest:
+            children.append(plant("More", rest))
+        return number
+
+    plant("Function", list(body))
+    return tree
+
+
+def examples() -> Iterator[tuple[Tree, int]]:
+    """Yield (tree, label), each tree once."""
+    seen: set[str] = set()
+    for function in functions():
+        body = body_of(function)
+        inside = [node for statement in body for node in ast.walk(statement)]
+        if not LEAST < len(inside) < 4 * NODES or any(isinstance(node, OUT_OF_REACH) for node in inside):
+            continue
+        tree = planted(body)
+        if LEAST <= len(tree) <= NODES and (written := repr(tree)) not in seen:
+            seen.add(written)
+            yield tree, int(any(isinstance(node, ast.Return) and node.value is not None for node in inside))
+
+
+def arrays() -> dict[str, np.ndarray]:
+    """Return the columns of the data set."""
+    found = list(examples())
+    chosen = [found[place * len(found) // ROWS] for place in range(ROWS)] if len(found) > ROWS else found
+    codes = {kind: code for code, kind in enumerate(sorted({kind for tree, _ in chosen for kind, _ in tree}), 1)}
+    value = np.zeros((len(chosen), NODES), np.int16)
+    children = np.full((len(chosen), NODES, ARITY), -1, np.int16)
+    for row, (tree, _) in enumerate(chosen):
+        for node, (kind, below) in enumerate(tree):
+            value[row, node] = codes[kind]
+            children[row, node, : len(below)] = below
+    return {"value": value, "children": children, "label": np.array([label for _, label in chosen], np.int16)}
+
+
+def write(path: Path) -> None:
+    """Write the data set; the same Python writes the same bytes."""
+    np.savez_compressed(path, **arrays())
+
+
+def main() -> None:
+    """Write, and submit where asked."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("file", type=Path)
+    parser.add_argument("--submit", action="store_true", help="upload to the service, and train tree-lstm.json")
+    given = parser.parse_args()
+    write(given.file)
+    if given.submit:
+        with Client() as client:
+            dataset = client.datasets.add(given.file, name="Syntax trees of the standard library")
+            spec = json.loads((HERE / "tree-lstm.json").read_text())
+            spec["data"]["id"] = dataset.id
+            job = client.jobs.create(spec)
+            sys.stdout.write(f"{dataset.id}\n{job.id}\n")
+
+
+if __name__ == "__main__":
+    main()
