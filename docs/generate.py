@@ -19,12 +19,15 @@ from typer.core import TyperGroup
 from app.api.main import create_app
 from app.jobs.states import TRANSITIONS, Status, Verb
 from app.settings import Settings
+from app.spec.backbones import BACKBONES
 from app.spec.base import Part
+from app.spec.control import CONTROL
 from app.spec.data import BUILTIN, TORCHVISION, DataSchema
 from app.spec.kinds import Table
+from app.spec.leaves import INITIALISER_CLASSES, INITIALISERS, LEAVES
 from app.spec.modules import MODULES
 from app.spec.network import NODE_CLASSES
-from app.spec.operations import INITIALISER_CLASSES, INITIALISERS, LEAVES, OPERATIONS
+from app.spec.operations import OPERATIONS
 from app.spec.training import (
     LOSS_CLASSES,
     LOSSES,
@@ -63,6 +66,8 @@ def kinds(rows: Table, classes: Mapping[str, type[Part]], *, nodes: bool = False
 def fields(part: type[Part]) -> str:
     """Return the fields of a class with their types and defaults."""
     schema = part.model_json_schema()
+    if "$ref" in schema:  # a part that may contain its like
+        schema = schema["$defs"][schema["$ref"].rpartition("/")[2]]
     required = schema.get("required", [])
     shown = []
     for name, field in schema["properties"].items():
@@ -78,9 +83,8 @@ def _plain(value: Any) -> Any:
 
 
 def _type(schema: Mapping[str, Any]) -> str:
-    if "anyOf" in schema:
-        words = [_type(item) for item in schema["anyOf"] if item.get("type") != "null"]
-        return " or ".join(dict.fromkeys(words))
+    if members := schema.get("anyOf") or (schema.get("oneOf", []) if _names_a_body(schema) else []):
+        return " or ".join(dict.fromkeys(_type(item) for item in members if item.get("type") != "null"))
     if "enum" in schema:
         return " or ".join(json.dumps(item) for item in schema["enum"])
     if "const" in schema:
@@ -89,7 +93,12 @@ def _type(schema: Mapping[str, Any]) -> str:
         return {"integer": "int", "number": "number"}[schema["type"]] + _bounds(schema)
     if schema.get("type") == "array":
         return "list"
-    return {"boolean": "bool", "string": "text"}.get(schema.get("type", ""), "initialiser")
+    words = {"boolean": "bool", "string": "text", "#/$defs/Body": "body"}
+    return words.get(schema.get("type") or schema.get("$ref", ""), "initialiser")
+
+
+def _names_a_body(schema: Mapping[str, Any]) -> bool:
+    return any(item.get("$ref") == "#/$defs/Body" for item in schema.get("oneOf", []))
 
 
 def _bounds(schema: Mapping[str, Any]) -> str:
@@ -212,6 +221,8 @@ def _sentence(operation: Mapping[str, Any]) -> str:
 PARTS: dict[str, Callable[[], str]] = {
     "modules": lambda: kinds(MODULES, NODE_CLASSES, nodes=True),
     "operations": lambda: kinds(OPERATIONS, NODE_CLASSES, nodes=True),
+    "backbones": lambda: kinds(BACKBONES, NODE_CLASSES, nodes=True),
+    "control": lambda: kinds(CONTROL, NODE_CLASSES, nodes=True),
     "leaves": lambda: kinds(LEAVES, NODE_CLASSES, nodes=True),
     "initialisers": lambda: kinds(INITIALISERS, INITIALISER_CLASSES),
     "losses": lambda: kinds(LOSSES, LOSS_CLASSES),

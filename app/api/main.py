@@ -19,7 +19,8 @@ from app.errors import DatabaseAway
 from app.jobs import repository
 from app.settings import Settings
 
-ROUTERS = tuple(noun.router for noun in (jobs, metrics, events, checkpoints, exports, datasets, networks, catalog, keys, health))
+NOUNS = (jobs, metrics, events, checkpoints, exports, datasets, networks, catalog, keys, health)
+ROUTERS = tuple(noun.router for noun in NOUNS)
 DESCRIPTION = "Trains PyTorch networks described as data. Every error is a problem document (RFC 9457)."
 
 

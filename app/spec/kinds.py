@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import reduce
 from operator import or_
+from types import MappingProxyType
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, create_model
@@ -35,17 +36,20 @@ class Kind:
 Table = Mapping[str, Kind]
 
 
-def part_class(name: str, kind: Kind, base: type[Part]) -> type[Part]:
-    """Return the class of one kind: the base's fields, a literal `kind`, and the row's own fields."""
+def part_class(name: str, kind: Kind, base: type[Part], called: str = "") -> type[Part]:
+    """Return the class of one kind: the base's fields, a literal `kind`, and the row's own fields.
+
+    It is `called` like its kind unless that is the name of another part of the language.
+    """
     fields: dict[str, Any] = {"kind": (Literal[name], ...)}
     for key, value in kind.fields.items():
         fields[key] = value if isinstance(value, tuple) else (value, ...)
-    return create_model(name, __base__=base, __doc__=kind.sentence, __module__=base.__module__, **fields)
+    return create_model(called or name, __base__=base, __doc__=kind.sentence, __module__=base.__module__, **fields)
 
 
-def classes(table: Table, base: type[Part]) -> dict[str, type[Part]]:
-    """Return the classes of a whole table by kind."""
-    return {name: part_class(name, kind, base) for name, kind in table.items()}
+def classes(table: Table, base: type[Part], names: Mapping[str, str] = MappingProxyType({})) -> dict[str, type[Part]]:
+    """Return the classes of a whole table by kind; `names` are those of classes that differ from their kinds'."""
+    return {name: part_class(name, kind, base, names.get(name, "")) for name, kind in table.items()}
 
 
 def closed_union(*tables: Mapping[str, type[Part]]) -> Any:

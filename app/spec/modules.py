@@ -61,10 +61,10 @@ def _loss(sentence: str, count: int = 2, **fields: Any) -> Kind:
     return Kind(sentence, given, (count, count), ", ".join(["(N, *)"] * count) + " → one number, or (N, *)")
 
 
-def _known_loss(kind: str) -> Kind:
+def _known_loss(kind: str, **extra: Any) -> Kind:
     row = LOSSES[kind]
     fields = {name: field for name, field in row.fields.items() if name not in ("weight", "pos_weight", "reduction")}
-    return _loss(row.sentence + " As a node: output, then target.", **fields)
+    return _loss(row.sentence + " As a node: output, then target.", **fields, **extra)
 
 
 def _plain(sentence: str, **fields: Any) -> Kind:
@@ -180,11 +180,10 @@ _SEQUENCE: Table = {
 _MARGIN = (Finite, 1.0)
 _LOSS: Table = {
     **{kind: _known_loss(kind) for kind in LOSSES if kind != "KLDivLoss"},
+    "PoissonNLLLoss": _known_loss("PoissonNLLLoss", eps=(Positive, 1e-8)),
     "KLDivLoss": Kind("The Kullback-Leibler divergence from log-probabilities. As a node: output, then target.",
                       {"reduction": (Literal["none", "batchmean", "mean", "sum"], "mean"), "log_target": (bool, False)},
                       (2, 2), "(N, *), (N, *) → one number, or (N, *)", {"reduction": "batchmean"}),
-    "GaussianNLLLoss": _loss("Numbers from a mean and a variance: output, target, variance.", 3, full=(bool, False),
-                             eps=(Positive, 1e-6)),
     "HingeEmbeddingLoss": _loss("Distances and targets -1 or 1.", margin=_MARGIN),
     "MultiLabelMarginLoss": _loss("Several classes at once: scores (N, C), and class numbers (N, C) up to the first "
                                   "-1."),

@@ -11,9 +11,10 @@ from app.spec.backbones import BACKBONES
 from app.spec.base import Name, Part
 from app.spec.control import BODIES, CONTROL, READS, Ref
 from app.spec.kinds import Kind, classes, closed_union
-from app.spec.leaves import LEAVES
+from app.spec.leaves import INITIALISERS, LEAVES
 from app.spec.modules import MODULES
 from app.spec.operations import OPERATIONS
+from app.spec.training import LOSSES
 
 KINDS: Mapping[str, Kind] = {**MODULES, **BACKBONES, **OPERATIONS, **LEAVES, **CONTROL}
 
@@ -95,7 +96,9 @@ def _form(value: object) -> str:
 
 # A body in place, or the name of one of the network's blocks.
 BodyRef = Annotated[Annotated[Body, Tag("body")] | Annotated[Name, Tag("name")], Discriminator(_form)]
-NODE_CLASSES = classes(KINDS, BaseNode)
+# Other parts of the language have the plain names.
+NAMES = {kind: f"{kind}Node" for kind in (*LOSSES, *INITIALISERS, "Training")}
+NODE_CLASSES = classes(KINDS, BaseNode, NAMES)
 
 if TYPE_CHECKING:
     Node = BaseNode

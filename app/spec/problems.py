@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from difflib import get_close_matches
-from typing import Any
+from typing import Any, get_args
 
 from pydantic import ValidationError
 
@@ -134,10 +134,14 @@ def _fields_beside(place: str, document: Any) -> set[str]:
     here = document
     for part in place.split("/")[1:-1]:
         here = here[int(part)] if isinstance(here, list) else here[part.replace("~1", "/").replace("~0", "~")]
-    candidates = [part for part in _parts(Part) if part.__name__ == here.get("kind")] or list(_parts(Part))
+    candidates = [part for part in _parts(Part) if _selected(part, here.get("kind"))] or list(_parts(Part))
     shared = [len(part.model_fields.keys() & here.keys()) for part in candidates]
     alike = [part for part, count in zip(candidates, shared, strict=True) if count == max(shared)]
     return {name for part in alike for name in part.model_fields}
+
+
+def _selected(part: type[Part], kind: object) -> bool:
+    return "kind" in part.model_fields and kind in get_args(part.model_fields["kind"].annotation)
 
 
 def _parts(part: type[Part]) -> Iterator[type[Part]]:

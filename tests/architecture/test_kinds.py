@@ -6,9 +6,10 @@ from importlib import import_module
 import pytest
 
 from app.spec.data import BUILTIN, TORCHVISION
+from app.spec.leaves import INITIALISERS, LEAVES
 from app.spec.modules import MODULES
 from app.spec.network import KINDS
-from app.spec.operations import INITIALISERS, LEAVES, OPERATIONS
+from app.spec.operations import OPERATIONS
 from app.spec.training import LOSSES, METRICS, OPTIMIZERS, SCHEDULES
 
 

@@ -13,8 +13,11 @@ import yaml
 
 from app.jobs.states import TRANSITIONS, Status, Verb
 from app.settings import Settings
+from app.spec.control import CONTROL
 from app.spec.job import Job, check_job, known_schema, parse_job
 from app.spec.training import Training
+from workers.inspect import Limits, inspect
+from workers.questions import answer
 
 ROOT = Path(__file__).parents[2]
 DOCS = sorted((ROOT / "docs").glob("*.md"))
@@ -82,13 +85,17 @@ def test_every_field_of_the_plan_is_explained(part: type[Any], heading: str) -> 
 
 def test_examples_in_the_spec_are_valid() -> None:
     page = (ROOT / "docs" / "spec.md").read_text()
-    whole, graph = json_blocks(page)
-    (short,) = json_blocks((ROOT / "README.md").read_text())
-    for document in (whole, whole | {"model": graph}, short):
+    whole, *networks = json_blocks(page)
+    short, loop = json_blocks((ROOT / "README.md").read_text())
+    alone = {"model": {"inputs": loop["inputs"], "nodes": [loop]}, "inputs": {"state": {"shape": [64]}}}
+    assert answer(alone, 100)[1] == []
+    assert {kind for kind in CONTROL if f'"kind": "{kind}"' in json.dumps(networks)} == CONTROL.keys()
+    for document in (whole, *(whole | {"model": network} for network in networks), short):
         job = parse_job(document)
         schema = known_schema(job)
         assert schema is not None
         assert not check_job(job, schema, max_nodes=100)
+        assert inspect(document, None, Limits(100, 10**8, 1 << 34)).problems == ()
 
 
 def json_blocks(page: str) -> list[Any]:

@@ -14,7 +14,7 @@ from workers.network.calls import segment, take_channels
 from workers.network.modules import Module
 
 _NO_AUX = {"aux_logits": False, "init_weights": True}  # heads beside the last, which only a loss of its own could use
-_COST = 50
+_COST = 200
 
 
 def _classifier(

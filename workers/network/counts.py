@@ -82,7 +82,9 @@ FLOPS: Mapping[str, _Flops] = {
     **dict.fromkeys(GATES, lambda kind, p, ins, out: 2 * _positions(ins[0]) * weights(kind, p)),
     **dict.fromkeys(("MultiheadAttention", "TransformerEncoderLayer"),
                     lambda kind, p, ins, out: _attention(kind, p, ins)),
-    "matmul": lambda kind, p, ins, out: 2 * prod(out) * ins[0][-1],
+    **dict.fromkeys(("matmul", "bmm"), lambda kind, p, ins, out: 2 * prod(out) * ins[0][-1]),
+    **dict.fromkeys(("RNNCell", "GRUCell", "LSTMCell"),
+                    lambda kind, p, ins, out: 2 * prod(out) * GATES[kind[:-4]] * (p["input_size"] + p["hidden_size"])),
     **dict.fromkeys(("Parameter", "Buffer", "Constant"), lambda kind, p, ins, out: 0),
 }  # fmt: skip
 

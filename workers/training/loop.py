@@ -58,6 +58,8 @@ def train(prepared: Prepared) -> Outcome:  # noqa: PLR0912, PLR0915 - the one fu
             recorder.drain()
             values = {"train/loss": counters.loss_sum / max(1, counters.loss_count)}
             if prepared.validation is not None:
+                if network.is_random:
+                    seed_step(step_seed(plan.seed, step), device)
                 size = max(plan.batch_size, 256)
                 values |= evaluate(network, objective, prepared.validation, prepared.metrics, size, prepared.precision)
                 values |= {f"val/flow/{name}": value for name, value in counted(network).items()}

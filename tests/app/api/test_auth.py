@@ -41,7 +41,7 @@ def objects(api: Api, owner: str) -> dict[str, str]:
     curve(db, job, 10)
     checkpoint = saved(db, api.services.store, job, 5, {"model.py": b"x", "weights.safetensors": b"y"})
     return {
-        "job_id": end(db, job), "checkpoint_id": checkpoint, "name": "model.py",
+        "job_id": end(db, job), "checkpoint_id": checkpoint, "name": "model.py", "form": "onnx",
         "dataset_id": db.run(datasets.register, owner, NEW).id,
         "key_id": db.run(keys.create, owner, "theirs", ["read"])[0].id,
     }  # fmt: skip

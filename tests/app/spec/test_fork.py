@@ -41,7 +41,8 @@ def test_a_fork_is_a_spec_of_its_own() -> None:
     ({}, []), ({"name": "x", "training": {"epochs": 9, "batch_size": 8}}, []),
     ({"training": {"optimizer": {"lr": 0.2}}}, ["/training/optimizer"]),
     ({"model": {"layers": [{"kind": "Linear", "out_features": 4}]}}, ["/model"]),
-    ({"training": {"schedule": {"kind": "CosineAnnealingLR"}, "epochs": 9}}, ["/training/schedule", "/training/epochs"]),
+    ({"training": {"schedule": {"kind": "CosineAnnealingLR"}, "epochs": 9}},
+     ["/training/schedule", "/training/epochs"]),
     ({"training": {"precision": "bf16"}}, ["/training/precision"]),
 ])  # fmt: skip
 def test_only_what_stays_the_same_goes_on_with_everything(changes: dict[str, Any], places: list[str]) -> None:

@@ -3,12 +3,12 @@
 import inspect
 from collections.abc import Mapping
 from enum import Enum
+from types import FunctionType
 from typing import Any, get_type_hints
 
 import pytest
 import torch
 from pydantic import ValidationError
-from torch import nn
 
 from app.spec.base import Part
 from app.spec.kinds import Kind, classes, closed_union
@@ -33,7 +33,10 @@ INFERRED = frozenset({"in_features", "in1_features", "in2_features", "in_channel
 DELIBERATE: Mapping[tuple[str, str], Any] = {
     **{(kind, "dim"): -1 for kind in ("Softmax", "Softmin", "LogSoftmax")},  # torch's None guesses, and warns
     ("Upsample", "scale_factor"): Absent.DEFAULT,  # torch has `size` too
-    ("TransformerEncoderLayer", "activation"): "relu",  # torch's default is the function of that name
+    # torch's default is the function of that name
+    **{(f"Transformer{part}Layer", "activation"): "relu" for part in ("Encoder", "Decoder")},
+    # torch has `size` too
+    **{(f"Upsampling{how}2d", "scale_factor"): Absent.DEFAULT for how in ("Nearest", "Bilinear")},
 }
 # Parameters of a constructor that the spec leaves out, and why.
 LEFT_OUT = {
@@ -44,7 +47,9 @@ LEFT_OUT = {
     "recompute_scale_factor": "rare", "add_bias_kv": "rare", "add_zero_attn": "rare", "kdim": "as embed_dim",
     "vdim": "as embed_dim", "proj_size": "rare", "padding_mode": "zeros alone, for transposed convolutions",
     "bias": "of normalisations, where the oldest torch supported lacks it", "min_value": "deprecated",
-    "max_value": "deprecated",
+    "max_value": "deprecated", "size_average": "deprecated", "reduce": "deprecated",
+    "include_last_offset": "of offsets",
+    "weight": "in an objective alone", "pos_weight": "in an objective alone",
 }  # fmt: skip
 RECURRENT = {"input_size": Absent.DEFAULT, "hidden_size": Absent.DEFAULT, "num_layers": 1, "bias": True, "dropout": 0.0,
              "bidirectional": False}  # fmt: skip
@@ -60,7 +65,7 @@ def constructor(kind: str) -> dict[str, Any]:
     if kind in ("RNN", "GRU", "LSTM"):
         extra = {"nonlinearity": "tanh"} if kind == "RNN" else {}
         return RECURRENT | {"batch_first": False, "proj_size": 0} | extra
-    found = inspect.signature(getattr(nn, kind)).parameters.values()
+    found = inspect.signature(BUILDERS[kind].build).parameters.values()
     parameters = [each for each in found if each.kind not in (each.VAR_POSITIONAL, each.VAR_KEYWORD)]
     return {each.name: Absent.DEFAULT if each.default is each.empty else each.default for each in parameters}
 
@@ -91,8 +96,15 @@ def test_every_exception_is_one() -> None:
 
 @pytest.mark.parametrize("kind", OPERATIONS)
 def test_fields_of_operations_are_taken_by_torch(kind: str) -> None:
-    """torch's functions have no signature in Python, but schemas."""
+    """Most of torch's functions have no signature in Python, but schemas."""
     row = FUNCTIONS[kind]
+    if isinstance(row.function, FunctionType):
+        theirs = inspect.signature(row.function).parameters
+        assert OPERATIONS[kind].fields.keys() <= theirs.keys()
+        for name, field in OPERATIONS[kind].fields.items():
+            expected = theirs[name].default
+            assert default(field) == (Absent.DEFAULT if expected is inspect.Parameter.empty else expected)
+        return
     schemas = torch._C._jit_get_schemas_for_operator(f"aten::{row.function.__name__}")
     known = {argument.name for schema in schemas for argument in schema.arguments}
     assert {row.scalar if name == "scalar" else name for name in OPERATIONS[kind].fields} <= known

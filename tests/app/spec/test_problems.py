@@ -8,7 +8,7 @@ import pytest
 from app.errors import InvalidInput, Problem
 from app.spec.job import parse_job
 from app.spec.network import KINDS
-from app.spec.problems import nearest, pointer
+from app.spec.problems import MOST_SEARCHED, MOST_TOLD, nearest, pointer, told
 
 JOB: dict[str, Any] = {
     "model": {"layers": [{"kind": "Linear", "out_features": 3}]},
@@ -171,3 +171,23 @@ def test_hints_name_at_most_two_words() -> None:
     assert nearest("ReLU7", KINDS) == 'did you mean "ReLU" or "ReLU6"?'
     assert nearest("RELU6", KINDS) == 'did you mean "ReLU6"?'
     assert nearest("quux", KINDS) == ""
+
+
+def test_a_hundred_problems_are_told_and_how_many_there_are() -> None:
+    found = problems(model={"layers": [layer("Linear", out_features=0)] * 250})
+    assert len(found) == MOST_TOLD + 1
+    assert found[-1] == ("", "too_many_problems", "there are 150 more problems", "mend these first")
+    assert len(told([Problem("", "a", "b")] * MOST_TOLD)) == MOST_TOLD
+
+
+def test_the_first_mistakes_alone_are_worth_a_search() -> None:
+    found = problems(model={"layers": [layer("Linaer", out_features=3)] * 20})
+    searched = [hint for *_, hint in found if hint.startswith("did you mean")]
+    assert len(searched) == MOST_SEARCHED
+    assert all(hint for *_, hint in found)
+
+
+def test_a_search_among_very_many_words_compares_few() -> None:
+    words = [f"n{place}" for place in range(5000)]
+    assert nearest("N17", words) == 'did you mean "n17"?'
+    assert nearest("q", words) == ""

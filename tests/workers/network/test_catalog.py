@@ -7,31 +7,65 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.nn.modules.dropout import _DropoutNd
 
+from app.spec.backbones import BACKBONES
 from app.spec.control import CONTROL
+from app.spec.leaves import INITIALISERS
 from app.spec.network import KINDS
-from app.spec.operations import INITIALISERS
 from tests.workers.network.networks import Columns, built, drafted, examples, imported
+from workers.network import infer
 from workers.network.catalog import CATALOG
+from workers.network.modules import Module
+from workers.network.rules import POINTWISE, RULES
 from workers.network.sizes import BATCH
 
-SEQUENCE, IMAGE, VOLUME, VECTOR = (4, 6), (4, 6, 6), (4, 6, 6, 6), (8,)
-IMAGES = """Conv2d ConvTranspose2d MaxPool2d AvgPool2d AdaptiveAvgPool2d AdaptiveMaxPool2d ZeroPad2d ReflectionPad2d
-    ReplicationPad2d Upsample PixelShuffle PixelUnshuffle BatchNorm2d InstanceNorm2d Dropout2d"""
-VOLUMES = """Conv3d ConvTranspose3d MaxPool3d AvgPool3d AdaptiveAvgPool3d AdaptiveMaxPool3d BatchNorm3d InstanceNorm3d
-    Dropout3d"""
+from torchvision.ops import StochasticDepth  # isort: skip - after workers.torch_setup, see there
+
+SEQUENCE, IMAGE, VOLUME, VECTOR, SQUARE = (4, 6), (4, 6, 6), (4, 6, 6, 6), (8,), (6, 6)
+IMAGES = """Upsample UpsamplingNearest2d UpsamplingBilinear2d PixelShuffle PixelUnshuffle ChannelShuffle Unfold
+    FeatureAlphaDropout"""
+WHOLE = (SEQUENCE, "int64")
+CLASSES = {"x": VECTOR, "y": ((), "int64")}
+CELL = {"x": VECTOR, "h": (6,)}
 
 # Kind → what its inputs look like, where that is not a float32 sequence.
 LOOKS: Mapping[str, Any] = {
+    **{kind: IMAGE for kind in KINDS if kind.endswith("2d")},
+    **{kind: VOLUME for kind in KINDS if kind.endswith("3d")},
     **dict.fromkeys(IMAGES.split(), IMAGE),
-    **dict.fromkeys(VOLUMES.split(), VOLUME),
-    "Embedding": (SEQUENCE, "int64"),
-    "Unflatten": VECTOR,
-    "matmul": (6, 6),
+    **dict.fromkeys(("Embedding", "one_hot"), WHOLE),
+    "EmbeddingBag": ((4,), "int64"),
+    **dict.fromkeys(("matmul", "bmm", "baddbmm", "det", "inv", "matrix_exp", "solve"), SQUARE),
+    **dict.fromkeys(("outer", "Unflatten", "TripletMarginLoss"), VECTOR),
+    "FoldPatches": (8, 2),
     "squeeze": (1, 6),
+    "expand": (1, 6),
+    "cross": (4, 3),
 }
-TRUTHS = ("gt", "ge", "lt", "le", "eq", "ne", "logical_and", "logical_or", "logical_not", "any", "all")
-FLAT = frozenset({"stop_gradient", "Buffer", "Constant", *TRUTHS})  # no gradient comes out of these
+# Kind → its inputs, where they differ from each other.
+INPUTS: Mapping[str, Columns] = {
+    "where": {"x": (SEQUENCE, "bool"), "y": SEQUENCE, "z": SEQUENCE},
+    "masked_fill": {"x": SEQUENCE, "y": (SEQUENCE, "bool")},
+    **dict.fromkeys(("CrossEntropyLoss", "NLLLoss", "MultiMarginLoss"), CLASSES),
+    **dict.fromkeys(("RNNCell", "GRUCell"), CELL),
+    "LSTMCell": CELL | {"c": (6,)},
+    "MultiLabelMarginLoss": {"x": VECTOR, "y": (VECTOR, "int64")},
+    "CosineEmbeddingLoss": {"x": VECTOR, "y": VECTOR, "z": ()},
+    "index_select": {"x": SEQUENCE, "y": ((), "int64")},
+    "gather": {"x": SEQUENCE, "y": WHOLE},
+    "take_along_dim": {"x": SEQUENCE, "y": ((2, 6), "int64")},
+    "scatter_add": {"x": SEQUENCE, "y": ((2, 6), "int64"), "z": (2, 6)},
+}
+TRUTHS = """gt ge lt le eq ne logical_and logical_or logical_xor logical_not any all isnan isinf isfinite argmax argmin
+    argsort count_nonzero one_hot arange zeros ones full zeros_like ones_like rand randn rand_like randn_like
+    Training"""
+FLAT = frozenset({"stop_gradient", "Buffer", "Constant", *TRUTHS.split()})  # no gradient comes out of these
+SEGMENTERS = frozenset(kind for kind in BACKBONES if kind.startswith(("deeplabv3", "fcn", "lraspp")))
+LARGE = frozenset(BACKBONES) - {"squeezenet1_1"}
+FAMILIES = """alexnet convnext_tiny densenet121 efficientnet_b0 efficientnet_v2_s googlenet inception_v3 mnasnet0_5
+    mobilenet_v2 mobilenet_v3_small resnet18 resnext50_32x4d shufflenet_v2_x0_5 swin_t vgg11_bn vit_b_32 fcn_resnet50
+    deeplabv3_mobilenet_v3_large lraspp_mobilenet_v3_large"""
 
 X, XY, XYZ = ("x",), ("x", "y"), ("x", "y", "z")
 LENGTHS = {"x": SEQUENCE, "n": ((), "int32")}
@@ -45,9 +79,9 @@ def columns(kind: str, names: tuple[str, ...]) -> Columns:
 
 # (kind, settings, columns that are its inputs): each kind's example, then the variants.
 CASES: list[tuple[str, Mapping[str, Any], Columns]] = [
-    *((kind, KINDS[kind].example, columns(kind, XYZ[: KINDS[kind].inputs[0]])) for kind in CATALOG
-      if kind not in CONTROL and kind != "where"),
-    ("where", {}, {"x": (SEQUENCE, "bool"), "y": SEQUENCE, "z": SEQUENCE}),
+    *((kind, KINDS[kind].example, INPUTS.get(kind) or columns(kind, XYZ[: KINDS[kind].inputs[0]])) for kind in CATALOG
+      if kind not in CONTROL and kind not in BACKBONES),
+    ("squeezenet1_1", {"num_classes": 3}, {"x": (3, 32, 32)}),
     *((kind, {}, columns(kind, XY)) for kind in ("add", "sub", "mul", "div", "pow")),
     *((kind, {"dim": None}, columns(kind, X)) for kind in ("mean", "sum", "amax", "amin")),
     *((kind, {"dim": (1, 2), "keepdim": True}, columns(kind, X)) for kind in ("mean", "sum", "amax", "amin")),
@@ -72,6 +106,26 @@ CASES: list[tuple[str, Mapping[str, Any], Columns]] = [
     ("MaxPool2d", {"kernel_size": (3, 2), "stride": 1, "padding": 1, "ceil_mode": True}, columns("MaxPool2d", X)),
     ("AvgPool2d", {"kernel_size": 4, "stride": 3, "padding": 2, "count_include_pad": False}, columns("AvgPool2d", X)),
     ("AdaptiveAvgPool2d", {"output_size": (2, 3)}, columns("AdaptiveAvgPool2d", X)),
+    ("Upsample", {"scale_factor": 2, "mode": "linear"}, {"x": SEQUENCE}),
+    ("Upsample", {"scale_factor": 2, "mode": "trilinear"}, {"x": VOLUME}),
+    ("GRUCell", {"hidden_size": 6, "bias": False}, CELL),
+    ("EmbeddingBag", {"num_embeddings": 4, "embedding_dim": 2, "mode": "max"}, {"x": ((4,), "int64")}),
+    ("MSELoss", {"reduction": "none"}, columns("MSELoss", XY)),
+    ("CrossEntropyLoss", {"reduction": "sum", "label_smoothing": 0.1}, CLASSES),
+    ("squeezenet1_1", {"num_classes": 3}, {"x": (1, 32, 32)}),
+    *((kind, {}, columns(kind, XY)) for kind in ("remainder", "fmod", "xlogy")),
+    *((kind, {"dim": None}, columns(kind, X)) for kind in ("std", "var", "vector_norm", "count_nonzero", "any", "all")),
+    ("std", {"dim": (1, 2), "keepdim": True, "correction": 0}, columns("std", X)),
+    ("einsum", {"equation": "nij,nkj->nik"}, columns("einsum", XY)),
+    ("topk", {"k": 2, "dim": 1, "largest": False}, columns("topk", X)),
+    ("pad", {"pad": (1, 2, 0, 1), "value": 0.5}, columns("pad", X)),
+    ("pad", {"pad": (1, 2), "mode": "reflect"}, columns("pad", X)),
+    ("interpolate", {"scale_factor": 1.5, "mode": "bilinear"}, {"x": IMAGE}),
+    ("arange", {"dim": 2, "dtype": "float32"}, columns("arange", X)),
+    ("zeros", {"shape": (2, 3), "dtype": "int64"}, columns("zeros", X)),
+    ("to", {"dtype": "int64"}, columns("to", X)),
+    ("scaled_dot_product_attention", {"is_causal": True}, columns("", XYZ)),
+    ("scaled_dot_product_attention", {"scale": 0.5}, {**columns("", XYZ), "mask": ((4, 4), "bool")}),
     ("ZeroPad2d", {"padding": (0, 1, 2, 3)}, columns("ZeroPad2d", X)),
     ("Upsample", {"scale_factor": 3, "mode": "bilinear"}, columns("Upsample", X)),
     ("BatchNorm1d", {"momentum": None, "affine": False}, {"x": VECTOR}),
@@ -101,6 +155,12 @@ def case(request: pytest.FixtureRequest) -> tuple[str, dict[str, Any], Columns]:
     return kind, model(kind, settings, named), named
 
 
+def given(kind: str, named: Columns) -> dict[str, Tensor]:
+    """Return examples among which the kind has something to do: from 1 on, or below zero."""
+    moved = {"acosh": 1.0, "RReLU": -1.0}.get(kind, 0.0)
+    return {name: value + moved if moved else value for name, value in examples(named).items()}
+
+
 def run(network: nn.Module, values: Any, *, train: bool) -> Tensor:
     """Return the output; with `train`, after a draw of randomness that is the same every time."""
     network.train(train)
@@ -110,7 +170,7 @@ def run(network: nn.Module, values: Any, *, train: bool) -> Tensor:
 
 
 def test_every_kind_has_a_case() -> None:
-    assert {kind for kind, _, _ in CASES} == CATALOG.keys() - CONTROL.keys()  # those are in test_control
+    assert {kind for kind, _, _ in CASES} == CATALOG.keys() - CONTROL.keys() - LARGE  # those are in test_control
 
 
 def test_the_draft_tells_the_truth(case: tuple[str, dict[str, Any], Columns]) -> None:
@@ -130,12 +190,13 @@ def test_the_draft_tells_the_truth(case: tuple[str, dict[str, Any], Columns]) ->
 def test_gradients_flow(case: tuple[str, dict[str, Any], Columns]) -> None:
     kind, document, named = case
     network = built(document, named)
-    values = examples(named)
-    floats = [value.requires_grad_() for value in values.values() if value.is_floating_point()]
+    values = given(kind, named)
+    differentiable = list(values)[: 1 if kind.endswith("Loss") else None]  # no gradient for targets
+    floats = [values[name].requires_grad_() for name in differentiable if values[name].is_floating_point()]
     output = run(network, values, train=True)
     assert output.isfinite().all()
-    assert output.requires_grad == (kind not in FLAT)
-    if kind in FLAT:
+    assert output.requires_grad == (kind not in FLAT and output.is_floating_point())
+    if not output.requires_grad:
         return
     output.square().sum().backward()
     assert all(parameter.grad is not None for parameter in network.parameters())
@@ -144,24 +205,24 @@ def test_gradients_flow(case: tuple[str, dict[str, Any], Columns]) -> None:
 
 def test_a_network_knows_whether_it_draws(case: tuple[str, dict[str, Any], Columns]) -> None:
     """The loop gives no seed to a step that draws nothing."""
-    _, document, named = case
+    kind, document, named = case
     network = built(document, named)
     before = torch.get_rng_state()
-    network(examples(named))
+    network(given(kind, named))
     assert network.is_random == (not torch.get_rng_state().equal(before))
 
 
 def test_weights_make_a_round_trip(case: tuple[str, dict[str, Any], Columns]) -> None:
-    _, document, named = case
+    kind, document, named = case
     first, second = built(document, named, seed=1), built(document, named, seed=2)
     second.load_state_dict(first.state_dict(), strict=True)
-    values = examples(named)
+    values = given(kind, named)
     assert run(first, values, train=False).equal(run(second, values, train=False))
 
 
 def test_the_source_is_the_same_network(case: tuple[str, dict[str, Any], Columns], tmp_path: Path) -> None:
-    _, document, named = case
-    network, values = built(document, named, seed=1), examples(named)
+    kind, document, named = case
+    network, values = built(document, named, seed=1), given(kind, named)
     other = imported(network, tmp_path, seed=2)
     assert list(other.state_dict()) == list(network.state_dict())
     other.load_state_dict(network.state_dict(), strict=True)
@@ -169,3 +230,69 @@ def test_the_source_is_the_same_network(case: tuple[str, dict[str, Any], Columns
         assert run(network, values, train=train).equal(run(other, list(values.values()), train=train))
     again = imported(network, tmp_path, seed=1).state_dict()
     assert all(value.equal(again[name]) for name, value in built(document, named, seed=1).state_dict().items())
+
+
+@pytest.mark.parametrize("kind", FAMILIES.split())
+def test_a_backbone_fits_its_images(kind: str) -> None:
+    size = 224 if "image_size" in BACKBONES[kind].fields else 96
+    (trace,) = drafted(model(kind, {"num_classes": 7}, {"x": (4, size, size)}), {"x": (4, size, size)}).traces
+    classes, segments = (BATCH, 7), (BATCH, 7, size, size)
+    assert trace.output.shape == (segments if kind in SEGMENTERS else classes)
+    assert trace.work is not None
+    assert trace.work > trace.parameters > 0
+
+
+def test_a_network_for_segmentation_is_plain_torchvision(tmp_path: Path) -> None:
+    kind, named = "lraspp_mobilenet_v3_large", {"x": (2, 32, 32)}
+    network, values = built(model(kind, {"num_classes": 3}, named), named), examples(named, 2)
+    other = imported(network, tmp_path)
+    other.load_state_dict(network.state_dict(), strict=True)
+    output = run(network, values, train=True)
+    assert output.equal(run(other, list(values.values()), train=True))
+    output.sum().backward()
+    assert all(parameter.grad is not None for parameter in network.parameters())
+    assert "weights_backbone=None" in (tmp_path / "model.py").read_text()
+
+
+@pytest.mark.parametrize("kind", BACKBONES)
+def test_backbones_with_dropout_are_known(kind: str) -> None:
+    row = CATALOG[kind]
+    assert isinstance(row, Module)
+    with torch.device("meta"):
+        parts = row.module({"in_channels": 3, "num_classes": 7}).modules()
+    chances = [getattr(part, "p", 0.0) for part in parts if isinstance(part, _DropoutNd | StochasticDepth)]
+    assert any(chance > 0 for chance in chances) == row.draws
+
+
+def test_an_lstm_cell_has_two_outputs(tmp_path: Path) -> None:
+    nodes = [{"id": "cell", "kind": "LSTMCell", "inputs": ["x", "h", "c"], "hidden_size": 6}]
+    document = {"inputs": ["x", "h", "c"], "nodes": nodes, "outputs": {"one": "cell", "h": "cell.h", "c": "cell.c"}}
+    named = CELL | {"c": (6,)}
+    network, values = built(document, named), examples(named)
+    found = network(values)
+    assert found["one"].equal(found["h"])
+    assert not found["h"].equal(found["c"])
+    other = imported(network, tmp_path)
+    other.load_state_dict(network.state_dict())
+    assert all(value.equal(found[name]) for name, value in other(*values.values()).items())
+
+
+def test_variational_dropout_drops_the_same_at_every_step() -> None:
+    network = built([{"kind": "VariationalDropout"}], {"x": (50, 40)})
+    output = run(network, {"x": torch.ones(3, 50, 40)}, train=True)
+    assert output.equal(output[:, :1].expand_as(output))
+    assert sorted(output.unique().tolist()) == [0.0, 2.0]
+    assert not output[0].equal(output[1])
+    assert run(network, {"x": torch.ones(3, 50, 40)}, train=False).eq(1).all()
+
+
+@pytest.mark.parametrize("kind", [*RULES, *sorted(POINTWISE)])
+def test_rules_agree_with_torch(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    cases = [(settings, named) for name, settings, named in CASES if name == kind]
+    with_rules = [drafted(model(kind, settings, named), named).traces for settings, named in cases]
+    monkeypatch.setattr(infer, "ruled", lambda *_: None)
+    monkeypatch.setattr(infer, "POINTWISE", frozenset())
+    for (settings, named), traces in zip(cases, with_rules, strict=True):
+        (found,), (expected,) = traces, drafted(model(kind, settings, named), named).traces
+        assert (found.output.shape, found.output.dtype) == (expected.output.shape, expected.output.dtype)
+        assert (found.parameters, found.buffers) == (expected.parameters, expected.buffers)

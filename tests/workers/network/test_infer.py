@@ -7,7 +7,7 @@ import torch
 
 from app.errors import Problem
 from tests.workers.network.networks import Columns, Model, drafted, parsed, schema
-from workers.network.infer import LARGEST, draft
+from workers.network.infer import LARGEST, MOST_ASKED, draft
 from workers.network.sizes import BATCH, SIZES, sizes
 
 HUGE = 2**31 - 1
@@ -128,8 +128,9 @@ MISTAKES: list[tuple[Model, Columns, str, str, str, str]] = [
     ([{"kind": "BatchNorm1d"}], IMAGE, "/layers/0", SHAPE,
      "batchnorm1d1 expects features (C) per example or sequences (C, L) per example but receives 1x28x28 per example",
      "use BatchNorm2d"),
-    ([{"kind": "Upsample", "scale_factor": 2}], {"x": (1, 2, 3, 4)}, "/layers/0", SHAPE,
-     "upsample1 expects images (C, H, W) per example but receives 1x2x3x4 per example", FLATTEN + "upsample1"),
+    ([{"kind": "PixelShuffle", "upscale_factor": 2}], {"x": (1, 2, 3, 4)}, "/layers/0", SHAPE,
+     "pixelshuffle1 expects images (C, H, W) per example but receives 1x2x3x4 per example",
+     FLATTEN + "pixelshuffle1"),
     ([linear()], {"x": ()}, "/layers/0", SHAPE,
      "linear1 expects features (F) per example but receives one number per example",
      'insert {"kind": "unsqueeze", "dim": 1} before linear1'),
@@ -278,3 +279,22 @@ def test_a_chain_reads_the_first_input_alone() -> None:
 ])  # fmt: skip
 def test_shapes_in_words(shape: tuple[int, ...], words: str) -> None:
     assert sizes(shape) == words
+
+
+@pytest.mark.parametrize("layer", [
+    {"kind": "MaxPool2d", "kernel_size": 1, "stride": 1}, {"kind": "PReLU"}, {"kind": "sinc"},
+])  # fmt: skip
+def test_too_many_different_layers_are_refused_before_they_take_long(layer: dict[str, Any]) -> None:
+    setting = {"MaxPool2d": "dilation", "PReLU": "init", "sinc": ""}[layer["kind"]]
+    layers = [layer | ({setting: place + 1} if setting else {}) for place in range(2 * MOST_ASKED)]
+    found = drafted(layers, {"x": (1, 8, 8)}).problems
+    assert [each.code for each in found] == (["too_many_different"] if setting else [])
+
+
+def test_linear_layers_of_any_number_of_sizes_are_no_trouble() -> None:
+    found = drafted([linear(place + 1) for place in range(2 * MOST_ASKED)], {"x": (8,)})
+    assert found.problems == []
+
+
+def test_a_size_that_the_batch_once_had_is_a_size() -> None:
+    assert drafted([linear(7919), linear(3)], {"x": (7919,)}).problems == []

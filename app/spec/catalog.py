@@ -1,0 +1,64 @@
+"""The catalogue: every kind that a spec may name, told from the tables for people and programs."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from pydantic.json_schema import models_json_schema
+
+from app.spec.backbones import BACKBONES
+from app.spec.base import Part
+from app.spec.control import CONTROL
+from app.spec.kinds import Kind, Table
+from app.spec.leaves import INITIALISER_CLASSES, INITIALISERS, LEAVES
+from app.spec.modules import MODULES
+from app.spec.nodes import NODE_CLASSES
+from app.spec.operations import OPERATIONS
+from app.spec.training import (
+    LOSS_CLASSES,
+    LOSSES,
+    METRICS,
+    OPTIMIZER_CLASSES,
+    OPTIMIZERS,
+    SCHEDULE_CLASSES,
+    SCHEDULES,
+)
+
+# Group → its table and the classes made from it.
+GROUPS: Mapping[str, tuple[Table, Mapping[str, type[Part]]]] = {
+    "module": (MODULES, NODE_CLASSES),
+    "backbone": (BACKBONES, NODE_CLASSES),
+    "operation": (OPERATIONS, NODE_CLASSES),
+    "leaf": (LEAVES, NODE_CLASSES),
+    "control": (CONTROL, NODE_CLASSES),
+    "initialiser": (INITIALISERS, INITIALISER_CLASSES),
+    "loss": (LOSSES, LOSS_CLASSES),
+    "optimizer": (OPTIMIZERS, OPTIMIZER_CLASSES),
+    "schedule": (SCHEDULES, SCHEDULE_CLASSES),
+}
+NODES = frozenset({"module", "backbone", "operation", "leaf", "control"})
+
+
+def catalog() -> dict[str, Any]:
+    """Return every kind with a reference to its JSON Schema, and all schemas by name.
+
+    It takes a second: ask once.
+    """
+    parts = [classes[kind] for table, classes in GROUPS.values() for kind in table]
+    names, found = models_json_schema([(part, "validation") for part in parts], ref_template="#/schemas/{model}")
+    references = {part: reference for (part, _), reference in names.items()}
+    return {"kinds": list(_kinds(references)), "schemas": found["$defs"]}
+
+
+def _kinds(references: Mapping[Any, Any]) -> Iterator[dict[str, Any]]:
+    for group, (table, classes) in GROUPS.items():
+        for name, kind in table.items():
+            wiring = _wiring(kind) if group in NODES else {}
+            yield {"kind": name, "group": group, "sentence": kind.sentence, **wiring,
+                   "example": {"kind": name, **kind.example}, "schema": references[classes[name]]}  # fmt: skip
+    for name, sentence in METRICS.items():
+        yield {"kind": name, "group": "metric", "sentence": sentence, "example": name, "schema": {"const": name}}
+
+
+def _wiring(kind: Kind) -> dict[str, Any]:
+    least, most = kind.inputs
+    return {"shapes": kind.shapes, "least_inputs": least, "most_inputs": most, "outputs": list(kind.outputs)}

@@ -1,0 +1,35 @@
+"""The catalogue tells every kind, with a schema that its own example fits."""
+
+from typing import Any
+
+import pytest
+from jsonschema import Draft202012Validator
+
+from app.spec.catalog import GROUPS, NODES, catalog
+from app.spec.nodes import KINDS
+from app.spec.training import METRICS
+
+
+@pytest.fixture(scope="module")
+def told() -> dict[str, Any]:
+    return catalog()
+
+
+def test_every_kind_is_told_once(told: dict[str, Any]) -> None:
+    named = [(each["group"], each["kind"]) for each in told["kinds"]]
+    expected = [(group, kind) for group, (table, _) in GROUPS.items() for kind in table]
+    assert named == expected + [("metric", name) for name in METRICS]
+    assert {kind for group, kind in named if group in NODES} == KINDS.keys()
+
+
+def test_nodes_fit_their_schemas(told: dict[str, Any]) -> None:
+    for each in told["kinds"]:
+        if each["group"] in NODES:
+            schema = {"schemas": told["schemas"], **each["schema"]}
+            Draft202012Validator(schema).validate(each["example"])
+            with pytest.raises(Exception, match="Additional properties"):
+                Draft202012Validator(schema).validate(each["example"] | {"no_such_field": 1})
+
+
+def test_schemas_have_plain_names(told: dict[str, Any]) -> None:
+    assert not [name for name in told["schemas"] if "__" in name]
