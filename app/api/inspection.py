@@ -37,6 +37,8 @@ UNREADABLE = Problem("", "unreadable", "the content could not be read", "check t
 
 _log = structlog.get_logger(__name__)
 
+Places = queue.PriorityQueue[Place]
+
 
 class Uninspectable(InvalidInput):
     """The job has problems; `partial` is the report as far as it goes (empty for problems of form)."""
@@ -85,9 +87,11 @@ class Inspector:
             "max_parameters": settings.max_parameters,
             "memory_limit": settings.memory_limit,
         }
-        self._places: queue.PriorityQueue[Place] = queue.PriorityQueue()
+        self._places: Places = queue.PriorityQueue()
         for number in range(CHILDREN):
             self._places.put(Place(number))
+        self._asked: Places = queue.PriorityQueue()  # questions run networks, and keep no job waiting
+        self._asked.put(Place(CHILDREN))
         self._gathering = threading.Lock()
         self._readers = threading.BoundedSemaphore(READERS)
         self._exporters = threading.BoundedSemaphore(EXPORTERS)
@@ -105,22 +109,23 @@ class Inspector:
         `Overloaded` when no child is free in time; `Unavailable`.
         """
         registered = schema.model_dump(mode="json") if schema is not None else None
-        return self._report({"ask": "inspect", "job": document, "schema": registered, "limits": self._limits})
+        request = {"ask": "inspect", "job": document, "schema": registered, "limits": self._limits}
+        return self._report(self._places, request)
 
     def ask(self, question: Any) -> dict[str, Any]:
         """Answer a question about a network alone, see `app.spec.question`. Raises as `inspect` does."""
-        return self._report({"ask": "model", "question": question, "limits": self._limits})
+        return self._report(self._asked, {"ask": "model", "question": question, "limits": self._limits})
 
-    def _report(self, request: Mapping[str, Any]) -> dict[str, Any]:
+    def _report(self, places: Places, request: Mapping[str, Any]) -> dict[str, Any]:
         body = json.dumps(request).encode()
         try:
-            place = self._places.get(timeout=self._seconds)
+            place = places.get(timeout=self._seconds)
         except queue.Empty:
             raise Overloaded("too many specs are being inspected", hint="try again in some seconds") from None
         try:
             answer = self._answer(place, body)
         finally:
-            self._places.put(place)
+            places.put(place)
         problems = [Problem(**problem) for problem in answer["problems"]]
         if problems:
             raise Uninspectable(problems, answer["report"])
@@ -182,6 +187,9 @@ class Inspector:
         with self._all() as places:
             for place in places:
                 place.drop()
+        place = self._asked.get()
+        place.drop()
+        self._asked.put(place)
 
     @contextmanager
     def _all(self) -> Iterator[list[Place]]:

@@ -7,7 +7,7 @@ import pytest
 from app import checkpoints, events, metrics
 from app.db.session import Database
 from app.errors import StaleFence
-from app.jobs import repository
+from app.jobs import repository, service
 from app.settings import Settings
 from workers.messages import Block, Ending, Message, Outcome, Report, Saved, SavedFile
 from workers.record import record
@@ -79,6 +79,8 @@ def test_a_checkpoint_is_listed_once(database: Database, job_id: str) -> None:
     ],
 )
 def test_every_ending_leads_to_its_status(database: Database, job_id: str, outcome: Outcome, status: str) -> None:
+    if outcome.ending == Ending.PAUSED:
+        database.run(service.pause, "anna", job_id)
     write(database, job_id, outcome)
     assert database.run(repository.find, "anna", job_id).status == status
     with pytest.raises(StaleFence):  # and is recorded once

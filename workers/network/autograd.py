@@ -11,7 +11,7 @@ from app.spec.data import DataSchema
 from workers.network.build import BuiltNetwork
 
 EXAMPLES = 2  # so few show everything that a batch shows
-MOST_CHECKED = 20_000  # numbers that are varied, each for two forward passes
+MOST_CHECKED = 5_000  # numbers that are varied, each for two forward passes
 TOLERANCE = 1e-5  # between analytic and numeric gradients, in double precision
 
 

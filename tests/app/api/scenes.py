@@ -63,7 +63,9 @@ def job_in(db: Database, status: Status, owner: str = "anna", **values: Any) -> 
         case Status.CANCELLED:
             return db.run(service.cancel, owner, queued(db, owner, **values)).id
         case Status.PAUSED:
-            return end(db, running(db, owner, **values), Ending.PAUSED)
+            job = running(db, owner, **values)
+            db.run(service.pause, owner, job.id)
+            return end(db, job, Ending.PAUSED)
         case Status.FAILED:
             return end(db, running(db, owner, **values), Ending.FAILED)
         case Status.SUCCEEDED:

@@ -63,7 +63,7 @@ def known(api: Api) -> dict[str, str]:
     checkpoint = saved(db, api.services.store, job, 5, files)
     upload = NewDataset.model_validate({"name": "x", "source": {"kind": "upload", "format": "csv"}})
     return {
-        "job_id": end(db, job), "checkpoint_id": checkpoint, "name": "model.py",
+        "job_id": end(db, job), "checkpoint_id": checkpoint, "name": "model.py", "form": "onnx",
         "dataset_id": db.run(datasets.register, OWNER, upload).id,
         "key_id": db.run(keys.create, OWNER, "x", ["read"])[0].id,
     }  # fmt: skip

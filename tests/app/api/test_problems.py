@@ -38,11 +38,12 @@ EXPECTED = {
     "idempotency_key_reused": 422, "too_large": 413, "unsupported_media_type": 415, "range_not_satisfiable": 416,
     "unknown_parameter": 400, "unauthenticated": 401, "forbidden": 403, "unavailable": 503, "database_unavailable": 503,
     "overloaded": 503, "rate_limited": 429, "training_failed": 500, "build_failed": 500, "data_invalid": 500,
-    "loss_not_finite": 500, "out_of_memory": 500, "storage_full": 507,
+    "loss_not_finite": 500, "out_of_memory": 500, "storage_full": 507, "not_exportable": 409, "not_installed": 501,
 }  # fmt: skip
 MADE: dict[type[GraftwerkError], GraftwerkError] = {
     errors.InvalidInput: errors.InvalidInput([Problem("/a", "x", "y", "z")]),
     Uninspectable: Uninspectable([Problem("/a", "x", "y", "z")], {"nodes": []}),
+    errors.NotExportable: errors.NotExportable([Problem("/a", "x", "y", "z")]),
     errors.WrongOffset: errors.WrongOffset(7),
     errors.RangeOutside: errors.RangeOutside(7),
     errors.TooManyRequests: errors.TooManyRequests(6.2),
