@@ -57,7 +57,7 @@ def find(session: Session, owner: str, checkpoint_id: str) -> CheckpointRow:
 
 def pin(session: Session, owner: str, checkpoint_id: str) -> JobRow:
     """Return the job of a checkpoint, locked: until the transaction ends, the checkpoint stays. Raises `NotFound`."""
-    job = session.get(JobRow, find(session, owner, checkpoint_id).job_id, with_for_update=True)
+    job = session.get(JobRow, find(session, owner, checkpoint_id).job_id, with_for_update=True, populate_existing=True)
     find(session, owner, checkpoint_id)  # it may have been removed before the lock was had
     if job is None:
         raise NotFound(f"there is no checkpoint {checkpoint_id}")

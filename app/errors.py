@@ -28,7 +28,8 @@ GraftwerkError
     ├── DataError            the data does not hold what the spec says
     ├── NumericError         NaN or Infinity where `on_nan` says fail
     ├── OutOfMemory
-    └── StorageFull          no room for a checkpoint
+    ├── StorageFull          no room for a checkpoint
+    └── CheckpointDamaged    there are checkpoints to go on from, and none is what was stored
 
 A class docstring is the error's default message. HTTP statuses live in `app/api/problems.py` alone.
 """
@@ -260,4 +261,11 @@ class StorageFull(TrainingError):
     """There is no room for a checkpoint."""
 
     code = "storage_full"
+    retryable = True
+
+
+class CheckpointDamaged(TrainingError):
+    """None of the job's checkpoints has the files that were stored."""
+
+    code = "checkpoint_damaged"
     retryable = True

@@ -28,7 +28,10 @@ def main() -> int:
     queues = queue_names(chosen)
     store = open_store(chosen.resolved_artifact_url, chosen.store_options)
     with Waker(chosen.broker_url.get_secret_value()) as waker:
-        worker = Worker(chosen, Database(chosen.resolved_database_url), store, waker, queues)
+        db = Database(
+            chosen.resolved_database_url, pool_size=chosen.resolved_slots + 2
+        )  # each slot, the sweeper, and one
+        worker = Worker(chosen, db, store, waker, queues)
         sweeper = Sweeper(worker)
 
         @setup_logging.connect(weak=False)

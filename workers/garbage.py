@@ -7,22 +7,27 @@ from app import checkpoints
 from app.db.session import Database
 from app.db.tables import CheckpointRow, JobRow
 from app.spec.job import parse_job
+from app.storage.keys import exports_of
 from app.storage.protocol import ArtifactStore
 from app.storage.removal import remove_files
 
 
 def trim(db: Database, store: ArtifactStore, job_id: str) -> None:
     """Drop the checkpoints that the plan no longer keeps, then their files."""
-    remove_files(store, db.run(_surplus, job_id))
+    rows = db.run(_surplus, job_id)
+    remove_files(store, [file["path"] for row in rows for file in row.files])
+    for row in rows:
+        remove_files(store, store.keys(exports_of(job_id, row.id)))
 
 
-def _surplus(session: Session, job_id: str) -> list[str]:
-    job = session.get_one(JobRow, job_id, with_for_update=True)  # another job may be about to start from a checkpoint
+def _surplus(session: Session, job_id: str) -> list[CheckpointRow]:
+    job = session.get_one(
+        JobRow, job_id, with_for_update=True, populate_existing=True
+    )  # another job may be about to start from a checkpoint
     plan = parse_job(job.spec).training.checkpoint
     rows = checkpoints.surplus(session, job_id, plan.keep_last, plan.keep_best, plan.monitor, plan.mode)
-    keys = [file["path"] for row in rows for file in row.files]
     checkpoints.remove(session, rows)
-    return keys
+    return rows
 
 
 def collect(db: Database, store: ArtifactStore, job_id: str, fence: int) -> None:

@@ -7,12 +7,10 @@ from app.db.tables import CheckpointRow, JobRow
 from app.settings import Settings
 from workers.assignment import Assignment, Registered, Resume
 
-CANDIDATES = 3  # checkpoints handed over: the newest, and older ones in case it does not verify
-
 
 def assignment_for(session: Session, job: JobRow, settings: Settings, gpu: int | None) -> Assignment:
     """Return everything the attempt needs; raises `NotFound` when its data set, or what it starts from, is gone."""
-    listed = checkpoints.listed(session, job.id)[:CANDIDATES]
+    listed = checkpoints.listed(session, job.id)  # newest first: older ones in case it does not verify
     asked = job.spec.get("start_from")
     begun = checkpoints.find(session, job.owner, asked["checkpoint"]) if asked and not listed else None
     data = job.spec.get("data", {})

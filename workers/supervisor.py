@@ -14,7 +14,7 @@ import structlog
 
 from app.db.session import Database
 from app.db.tables import JobRow
-from app.errors import DatabaseAway, NotFound, StaleFence
+from app.errors import NotFound, StaleFence, Unavailable
 from app.jobs import repository
 from app.jobs.dispatch import Waker
 from app.settings import Settings
@@ -45,7 +45,7 @@ class Worker:
         gpus: list[int | None] = list(range(settings.gpus))
         slots = settings.resolved_slots
         self._free = deque([gpus[slot % len(gpus)] if gpus else None for slot in range(slots)])
-        self._assistant: threading.Thread | None = None
+        self._assistants: list[threading.Thread] = []
 
     def work(self) -> None:
         """Claim and supervise jobs in a free slot, if there is one, until no job is waiting."""
@@ -60,21 +60,24 @@ class Worker:
             self._free.append(gpu)
 
     def _claim(self) -> JobRow | None:
-        with suppress(DatabaseAway):  # the sweeper looks for work when the database is back
+        with suppress(Unavailable):  # the sweeper looks for work when the database is back
             return self.db.run(repository.claim, self.queues, self.name, self.settings.lease_seconds)
         return None
 
     def assist(self) -> None:
-        """Look for work without a wake-up: so a broker that is away delays a job, and no more."""
-        if self._assistant is None or not self._assistant.is_alive():
-            self._assistant = threading.Thread(target=self.work, name="assistant", daemon=True)
-            self._assistant.start()
+        """Let every free slot look for work without a wake-up: a broker that is away delays a job, and no more."""
+        self._assistants = [thread for thread in self._assistants if thread.is_alive()]
+        for _ in range(len(self._free)):
+            thread = threading.Thread(target=self.work, name="assistant", daemon=True)
+            self._assistants.append(thread)
+            thread.start()
 
     def close(self) -> None:
-        """Drain: every attempt checkpoints and hands its job back. Returns when the assistant has ended too."""
+        """Drain: every attempt checkpoints and hands its job back. Returns when the assistants have ended too."""
         self.draining.set()
-        if self._assistant is not None:
-            self._assistant.join(timeout=self.settings.drain_seconds + CANCEL_SECONDS)
+        until = time.monotonic() + self.settings.drain_seconds + CANCEL_SECONDS
+        for thread in self._assistants:
+            thread.join(timeout=max(0.0, until - time.monotonic()))
         self.db.close()
 
 
@@ -99,7 +102,11 @@ class Attempt:
         self._log.info("attempt_started", worker=self.worker.name)
         try:
             assignment = self.worker.db.run(assignment_for, self.job, self.worker.settings, self._gpu)
-        except (NotFound, DatabaseAway) as error:
+        except NotFound as error:
+            gone = {"code": "ground_gone", "message": error.detail, "pointer": "", "retryable": False}
+            self._finish(Outcome(Ending.FAILED, error=gone))
+            return
+        except Unavailable as error:
             self._finish(_lost("assignment_failed", error.detail))
             return
         try:
@@ -112,6 +119,10 @@ class Attempt:
         except StaleFence:
             self._log.warning("attempt_superseded")  # another attempt owns the job: stop without a word
             return
+        except Exception as error:  # what came cannot be written down: the job must not wait for its lease to run out
+            self._log.exception("attempt_not_recorded")
+            self._backlog.clear()
+            outcome = _lost("not_recorded", f"what the attempt told could not be recorded: {type(error).__name__}")
         finally:
             _kill(process)
             pipe.close()
@@ -125,7 +136,8 @@ class Attempt:
                 return message
             if message is not None:
                 self._backlog.append(message)
-            self._write()
+            while self._write() and time.monotonic() < self._kill_at:
+                self._look(pipe)
             self._look(pipe)
             if time.monotonic() >= self._kill_at:
                 _kill(process)
@@ -144,13 +156,16 @@ class Attempt:
                 return self._killed()
             return _lost("runner_died", f"the training process ended with exit code {process.exitcode}")
 
-    def _write(self) -> None:
-        """Write what came, oldest first; while the database is away it waits here."""
-        with suppress(DatabaseAway):
-            while self._backlog:
-                self.worker.db.run(record, self.job.id, self.fence, self._backlog[0], self.worker.settings)
-                if isinstance(self._backlog.popleft(), Saved):
-                    garbage.trim(self.worker.db, self.worker.store, self.job.id)
+    def _write(self) -> bool:
+        """Write the oldest of what came, and say whether there was one; while the database is away they wait."""
+        if not self._backlog:
+            return False
+        with suppress(Unavailable):
+            self.worker.db.run(record, self.job.id, self.fence, self._backlog[0], self.worker.settings)
+            if isinstance(self._backlog.popleft(), Saved):
+                garbage.trim(self.worker.db, self.worker.store, self.job.id)
+            return True
+        return False
 
     def _look(self, pipe: Connection) -> None:
         """Renew the lease, and pass on what the user or the worker wishes."""
@@ -159,7 +174,7 @@ class Attempt:
             return
         self._look_at = clock + LOOK_SECONDS
         wish: str | None = None
-        with suppress(DatabaseAway):
+        with suppress(Unavailable):
             if clock >= self._renew_at:
                 lease = self.worker.settings.lease_seconds
                 wish = self.worker.db.run(repository.renew, self.job.id, self.fence, lease)
@@ -197,7 +212,7 @@ class Attempt:
             self._log.warning("outcome_refused", ending=outcome.ending)
             return
         self._log.info("attempt_ended", ending=outcome.ending, error=outcome.error)
-        with suppress(DatabaseAway):
+        with suppress(Unavailable):
             garbage.collect(self.worker.db, self.worker.store, self.job.id, self.fence)
         if outcome.ending in (Ending.LOST, Ending.RELEASED, Ending.PAUSED):  # a wish to pause may be taken back
             self.worker.waker.wake(self.job.queue)
@@ -208,11 +223,10 @@ class Attempt:
         What is then lost is recovered by the sweeper: the lease expires and the job goes on from its checkpoint.
         """
         patience = self.worker.settings.drain_seconds
-        self._write()
         while self._backlog and patience > 0:
-            time.sleep(LOOK_SECONDS)
-            patience -= LOOK_SECONDS if self.worker.draining.is_set() else 0
-            self._write()
+            if not self._write():
+                time.sleep(LOOK_SECONDS)
+                patience -= LOOK_SECONDS if self.worker.draining.is_set() else 0
 
 
 def _lost(code: str, message: str) -> Outcome:

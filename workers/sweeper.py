@@ -1,4 +1,4 @@
-"""Heals what was lost: unsent wake-ups, expired leases, old answers. Runs in every worker; all it does is guarded."""
+"""Heals what was lost: wake-ups, leases that ran out, old answers. Runs in every worker; all it does is guarded."""
 
 import threading
 import time
@@ -10,7 +10,6 @@ from app.errors import DatabaseAway, StaleFence
 from app.jobs import repository, service
 from workers.supervisor import Worker
 
-UNHEARD_SECONDS = 10.0  # a queued job without a wake-up for that long gets one
 PURGE_SECONDS = 3600.0
 
 _log = structlog.get_logger(__name__)
@@ -22,7 +21,8 @@ class Sweeper:
     def __init__(self, worker: Worker) -> None:
         self._worker = worker
         self._stop = threading.Event()
-        self._trust_leases_at = 0.0  # after a database outage nobody could renew: wait one lease time
+        # After an outage of the database, or of everything, nobody could renew: wait one lease time.
+        self._trust_leases_at = time.monotonic() + worker.settings.lease_seconds
         self._purge_at = 0.0
         self._thread = threading.Thread(target=self._run, name="sweeper", daemon=True)
 
@@ -50,10 +50,8 @@ class Sweeper:
         clock = time.monotonic()
         if clock >= self._trust_leases_at:
             self._expire()
-        for queue in self._worker.db.run(repository.unheard, UNHEARD_SECONDS):
-            self._worker.waker.wake(queue)
-            if queue in self._worker.queues:
-                self._worker.assist()
+        if self._worker.db.read(repository.waiting, self._worker.queues):
+            self._worker.assist()
         if clock >= self._purge_at:
             self._worker.db.run(idempotency.purge)
             self._purge_at = clock + PURGE_SECONDS

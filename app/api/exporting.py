@@ -18,6 +18,7 @@ from app.api.inspection import Export
 from app.api.services import Services
 from app.db.tables import JobRow
 from app.errors import NotFound
+from app.storage.keys import exports_of
 from app.storage.protocol import ArtifactStore
 from app.storage.removal import remove_files
 
@@ -52,18 +53,13 @@ def exported(services: Services, owner: str, checkpoint_id: str, form: str) -> M
     Raises `NotFound`, `NotExportable`, `NotInstalled`, `Overloaded`, `Unavailable`, `StorageFull`.
     """
     made_of = services.db.read(source, owner, checkpoint_id)
-    note = f"{folder(made_of.job_id)}{checkpoint_id}/{NAMES[form]}.json"
+    note = f"{exports_of(made_of.job_id, checkpoint_id)}{NAMES[form]}.json"
     found = _noted(services.store, note)
     if found is not None:
         return found
     with services.inspector.exporting():
         found = _noted(services.store, note)  # somebody may have asked for the same, and waited less
         return found if found is not None else _made(services, owner, made_of, form, note)
-
-
-def folder(job_id: str) -> str:
-    """Return the prefix of the keys of a job's exports."""
-    return f"exports/{job_id}/"
 
 
 def _noted(store: ArtifactStore, note: str) -> Mapping[str, Any] | None:

@@ -18,6 +18,7 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 _SERIALISATION = {"40001", "40P01"}  # serialization_failure, deadlock_detected: the whole unit may be repeated
+_READ_ONLY = "25006"  # read_only_sql_transaction
 _TRIES = 5
 
 
@@ -47,10 +48,10 @@ class Database:
                 yield session
         except NoConnection as error:  # every connection is in use, and stayed so for a while
             raise Overloaded("too many requests are using the database") from error
-        except (OperationalError, InterfaceError) as error:
-            if _serialisation_failure(error):
-                raise
-            raise DatabaseAway from error
+        except DBAPIError as error:
+            if _away(error):
+                raise DatabaseAway from error
+            raise
 
     def run(self, unit: Callable[Concatenate[Session, P], R], *args: P.args, **kwargs: P.kwargs) -> R:
         """Run one unit of work in its own transaction, repeating it after serialisation failures."""
@@ -59,8 +60,10 @@ class Database:
                 with self.begin() as session:
                     return unit(session, *args, **kwargs)
             except DBAPIError as error:
-                if not _serialisation_failure(error) or attempt == _TRIES - 1:
+                if not _serialisation_failure(error):
                     raise
+                if attempt == _TRIES - 1:
+                    raise Overloaded("too many requests are changing the same thing") from error
                 time.sleep(random.uniform(0, 0.01 * 2**attempt))
         raise AssertionError("unreachable")
 
@@ -79,8 +82,20 @@ def _json(value: Any) -> str:
     return orjson.dumps(value).decode()
 
 
+def _away(error: DBAPIError) -> bool:
+    """Whether the server does not answer, or is one that takes no writes, as during a failover."""
+    if _serialisation_failure(error):
+        return False
+    kinds = (OperationalError, InterfaceError)
+    return isinstance(error, kinds) or error.connection_invalidated or _state(error) == _READ_ONLY
+
+
+def _state(error: DBAPIError) -> str | None:
+    return getattr(error.orig, "sqlstate", None)
+
+
 def _serialisation_failure(error: DBAPIError) -> bool:
-    return getattr(error.orig, "sqlstate", None) in _SERIALISATION
+    return _state(error) in _SERIALISATION
 
 
 def _sqlite(url: str, busy_seconds: float) -> Engine:

@@ -88,7 +88,6 @@ class JobRow(Base):
     worker: Mapped[str | None]
     lease_until: Mapped[float | None]
     not_before: Mapped[float] = mapped_column(default=0.0)  # backoff: not claimed earlier
-    woken_at: Mapped[float] = mapped_column(default=0.0)  # when a wake-up was last sent
     version: Mapped[int] = mapped_column(default=1)
     last_seq: Mapped[int] = mapped_column(default=0)  # newest job_events.seq
     progress: Mapped[dict[str, Any]]  # step, epoch, total_steps, steps_per_epoch, rate, latest values
@@ -121,7 +120,7 @@ class MetricChunkRow(Base):
     __tablename__ = "metric_chunks"
 
     job_id: Mapped[str] = mapped_column(ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True)
-    series: Mapped[str] = mapped_column(String(128), primary_key=True)
+    series: Mapped[str] = mapped_column(Text, primary_key=True)  # paths of nodes have no limit
     chunk: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     count: Mapped[int]
     first_step: Mapped[int]

@@ -8,6 +8,7 @@ import structlog
 from celery import Celery
 
 WORK = "graftwerk.work"
+EXPIRE_SECONDS = 60.0  # a wake-up that nobody had time for: whoever was busy looks for work anyway
 
 _log = structlog.get_logger(__name__)
 
@@ -34,7 +35,7 @@ class Waker:
     def wake(self, queue: str) -> None:
         """Let a worker of the queue look for work, soon. Call after the commit."""
         with self._changed:
-            if len(self._due) < 10_000:  # beyond that the sweeper's wake-ups do
+            if len(self._due) < 10_000:  # beyond that the sweepers do
                 self._due.append(queue)
             self._changed.notify()
 
@@ -68,8 +69,8 @@ class Waker:
 
     def _send(self, queue: str) -> bool:
         try:
-            self._celery.send_task(WORK, queue=queue, retry=False, ignore_result=True)
-        except Exception as error:  # whatever the broker's client raises: the sweeper sends again
+            self._celery.send_task(WORK, queue=queue, expires=EXPIRE_SECONDS, retry=False, ignore_result=True)
+        except Exception as error:  # whatever the broker's client raises: the sweepers look
             _log.warning("wake_up_failed", queue=queue, error=type(error).__name__)
             return False
         return True

@@ -16,6 +16,8 @@ from app.events import EventKind
 from app.ids import new_id
 from app.jobs.states import TRANSITIONS, Status, Verb
 
+_FRESH = {"populate_existing": True}  # a row that the session has seen before it was locked may have changed since
+
 
 def insert(session: Session, **values: Any) -> JobRow:
     """Insert a queued job and log that it was accepted."""
@@ -30,6 +32,15 @@ def insert(session: Session, **values: Any) -> JobRow:
 def find(session: Session, owner: str, job_id: str) -> JobRow:
     """Return the owner's job; raises `NotFound` for any other."""
     row = session.scalar(select(JobRow).where(JobRow.id == job_id, JobRow.owner == owner))
+    if row is None:
+        raise NotFound(f"there is no job {job_id}")
+    return row
+
+
+def find_locked(session: Session, owner: str, job_id: str) -> JobRow:
+    """Return the owner's job as it is now, and as it stays until the transaction ends; raises `NotFound`."""
+    query = select(JobRow).where(JobRow.id == job_id, JobRow.owner == owner)
+    row = session.scalar(query.with_for_update(), execution_options=_FRESH)
     if row is None:
         raise NotFound(f"there is no job {job_id}")
     return row
@@ -119,7 +130,7 @@ def move(
     allow raises `StateForbids`.
     """
     sources, target = TRANSITIONS[verb]
-    before = session.scalar(select(JobRow).where(JobRow.id == job_id).with_for_update())
+    before = session.scalar(select(JobRow).where(JobRow.id == job_id).with_for_update(), execution_options=_FRESH)
     if before is None:
         raise NotFound(f"there is no job {job_id}")
     if held is not None and before.fence != held:
@@ -145,7 +156,7 @@ def move(
 
 def hold(session: Session, job_id: str, fence: int) -> JobRow:
     """Lock the job's row for a write by the attempt that owns it; raises `StaleFence` for any other attempt."""
-    row = session.scalar(select(JobRow).where(JobRow.id == job_id).with_for_update())
+    row = session.scalar(select(JobRow).where(JobRow.id == job_id).with_for_update(), execution_options=_FRESH)
     if row is None or row.fence != fence or row.status != Status.RUNNING:
         raise StaleFence(f"fence {fence} of {job_id} is stale")
     return row
@@ -194,16 +205,12 @@ def expired(session: Session, limit: int = 100) -> list[tuple[str, int]]:
     return [(row.id, row.fence) for row in session.execute(query.limit(limit))]
 
 
-def unheard(session: Session, older_than: float) -> list[str]:
-    """Return the queues that hold claimable jobs for which no wake-up was sent lately, and note that one is sent."""
-    waiting = (
-        JobRow.status == Status.QUEUED,
-        JobRow.not_before <= now(),
-        JobRow.queued_at < now() - older_than,
-        JobRow.woken_at < now() - older_than,
+def waiting(session: Session, queues: Sequence[str]) -> bool:
+    """Return whether a job in one of the queues may be claimed now."""
+    ready = select(JobRow.id).where(
+        JobRow.status == Status.QUEUED, JobRow.queue.in_(queues), JobRow.not_before <= now()
     )
-    sent = update(JobRow).where(*waiting).values(woken_at=now()).returning(JobRow.queue)
-    return list(session.scalars(sent.execution_options(synchronize_session=False)))
+    return session.scalar(ready.limit(1)) is not None
 
 
 def drop(session: Session, job_id: str) -> None:

@@ -13,7 +13,7 @@ from app.errors import InvalidInput, NotFound, Overloaded, Problem, StateForbids
 from app.events import EventKind
 from app.idempotency import Answer
 from app.jobs import repository
-from app.jobs.states import ENDED, Status, Verb
+from app.jobs.states import ENDED, TRANSITIONS, Status, Verb
 from app.spec.data import DataSchema
 from app.spec.job import Job, StartFrom, continuation_problems, parse_job
 
@@ -100,7 +100,7 @@ def cancel(session: Session, owner: str, job_id: str) -> JobRow:
 
     Raises `NotFound`, and `StateForbids` for a job that ended otherwise.
     """
-    row = repository.find(session, owner, job_id)
+    row = repository.find_locked(session, owner, job_id)
     if row.status == Status.CANCELLED or row.wish == "cancel":
         return row
     if row.status in ENDED:
@@ -115,7 +115,7 @@ def pause(session: Session, owner: str, job_id: str) -> JobRow:
 
     Pausing twice is no error. Raises `NotFound`, and `StateForbids` for a job that ended or is being cancelled.
     """
-    row = repository.find(session, owner, job_id)
+    row = repository.find_locked(session, owner, job_id)
     if row.status == Status.PAUSED or row.wish == "pause":
         return row
     if row.status in ENDED or row.wish == "cancel":
@@ -130,7 +130,7 @@ def resume(session: Session, owner: str, job_id: str) -> JobRow:
 
     Raises `NotFound`, and `StateForbids` for a job that ended or is being cancelled.
     """
-    row = repository.find(session, owner, job_id)
+    row = repository.find_locked(session, owner, job_id)
     if row.status == Status.PAUSED:
         return repository.move(session, job_id, Verb.RESUME, **_waiting(), not_before=0.0)
     if row.status in ENDED or row.wish == "cancel":
@@ -139,11 +139,13 @@ def resume(session: Session, owner: str, job_id: str) -> JobRow:
 
 
 def retry(session: Session, owner: str, job_id: str) -> JobRow:
-    """Let a failed or cancelled job go on from its last checkpoint. Raises `NotFound`, `StateForbids`.
+    """Let a failed or cancelled job go on from its last checkpoint; its time begins anew.
 
-    What failed it may fail it again; its time begins anew.
+    Raises `NotFound`, and `StateForbids` for a job in another status, or one whose data set or start is gone.
     """
-    repository.find(session, owner, job_id)
+    row = repository.find_locked(session, owner, job_id)
+    if row.status in TRANSITIONS[Verb.RETRY][0]:
+        _check_ground(session, row)
     fresh: dict[str, Any] = {
         "attempts": 0,
         "not_before": 0.0,
@@ -155,6 +157,18 @@ def retry(session: Session, owner: str, job_id: str) -> JobRow:
     return repository.move(session, job_id, Verb.RETRY, **_waiting(), **fresh)
 
 
+def _check_ground(session: Session, row: JobRow) -> None:
+    """Keep what the job stands on: its data set, and what it starts from while it has no checkpoint of its own."""
+    data, start = row.spec.get("data", {}), row.spec.get("start_from")
+    try:
+        if data.get("kind") == "dataset":
+            datasets.pin(session, row.owner, data["id"])
+        if start is not None and not checkpoints.listed(session, row.id):
+            checkpoints.pin(session, row.owner, start["checkpoint"])
+    except (InvalidInput, NotFound) as error:
+        raise StateForbids(f"the job cannot go on: {error.detail}", hint="submit it anew") from None
+
+
 def _wish(session: Session, row: JobRow, wish: str | None) -> JobRow:
     repository.progressed(session, row.id, wish=wish)
     events.append(session, row.id, EventKind.WISH, {"wish": wish}, row.fence)
@@ -164,7 +178,7 @@ def _wish(session: Session, row: JobRow, wish: str | None) -> JobRow:
 
 def delete(session: Session, owner: str, job_id: str) -> None:
     """Delete an ended job with everything recorded about it; its files are removed after the commit."""
-    row = repository.find(session, owner, job_id)
+    row = repository.find_locked(session, owner, job_id)
     if row.status not in ENDED:
         raise StateForbids(f"the job is {row.status}; cancel it first")
     if checkpoints.needed(session, job_id):
@@ -228,4 +242,4 @@ def lose(session: Session, job_id: str, fence: int, error: Mapping[str, Any], ma
 
 
 def _waiting() -> dict[str, Any]:
-    return {"worker": None, "lease_until": None, "phase": "", "queued_at": now(), "woken_at": 0.0}
+    return {"worker": None, "lease_until": None, "phase": "", "queued_at": now()}

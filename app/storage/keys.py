@@ -14,6 +14,11 @@ def checked(key: str) -> str:
     return key
 
 
+def exports_of(job_id: str, checkpoint_id: str = "") -> str:
+    """Return the prefix of the keys of what was exported from a job's checkpoints, or from one of them."""
+    return f"exports/{job_id}/" + (f"{checkpoint_id}/" if checkpoint_id else "")
+
+
 def pieces(start: int, stop: int) -> Iterator[int]:
     """Yield the lengths of the pieces that a range is read in."""
     while start < stop:

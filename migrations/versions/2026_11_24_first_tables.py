@@ -37,7 +37,6 @@ def _create_jobs() -> None:
         sa.Column("worker", sa.Text(), nullable=True),
         sa.Column("lease_until", sa.Float(precision=53), nullable=True),
         sa.Column("not_before", sa.Float(precision=53), nullable=False),
-        sa.Column("woken_at", sa.Float(precision=53), nullable=False),
         sa.Column("version", sa.BigInteger(), nullable=False),
         sa.Column("last_seq", sa.BigInteger(), nullable=False),
         sa.Column("progress", sa.JSON(), nullable=False),
@@ -71,7 +70,7 @@ def _create_records() -> None:
     op.create_table(
         "metric_chunks",
         sa.Column("job_id", sa.String(length=40), nullable=False),
-        sa.Column("series", sa.String(length=128), nullable=False),
+        sa.Column("series", sa.Text(), nullable=False),
         sa.Column("chunk", sa.BigInteger(), autoincrement=False, nullable=False),
         sa.Column("count", sa.BigInteger(), nullable=False),
         sa.Column("first_step", sa.BigInteger(), nullable=False),

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import torch
 
-from app.errors import BuildError, DataError
+from app.errors import BuildError, CheckpointDamaged, DataError
 from app.spec.data import DataSchema
 from app.spec.job import Job, parse_job
 from app.spec.training import Training
@@ -62,6 +62,8 @@ def prepare(assignment: Assignment, store: ArtifactStore, context: Context, work
     job = parse_job(dict(assignment.spec))
     schema = DataSchema.model_validate(assignment.data_schema)
     restored = restore(assignment.resume, store, workdir)
+    if restored is None and assignment.resume:  # starting anew would silently throw away what has been trained
+        raise CheckpointDamaged(hint="look at the artifact store, then retry; or submit the job anew")
     begun = _begun(job, assignment, store, workdir) if restored is None else None
     if begun is not None and job.start_from is not None and job.start_from.what == "everything":
         restored, begun = begun, None

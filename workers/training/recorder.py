@@ -17,6 +17,7 @@ from workers.training.context import Context
 from workers.training.state import Counters
 
 MOST_STEPS, SECONDS = 1024, 0.5  # between two reports
+MOST_FLOWS = 64  # series of what control flow did: a network may have thousands of nodes that choose
 
 
 class Recorder:
@@ -34,6 +35,7 @@ class Recorder:
         self._sent, self._sent_step, self._rate = began, counters.step, 0.0
         self._steps: list[tuple[Tensor, float, float, Tensor | None]] = []  # loss, rate, moment, skipped; on the device
         self._series: dict[str, Block] = {}
+        self._flows = {name.removeprefix("flow/") for name in counters.latest if name.startswith("flow/")}
         self._events: list[tuple[str, Mapping[str, Any]]] = []
 
     def step(self, loss: Tensor, lr: float, skipped: Tensor | None, counts: Mapping[str, float]) -> None:
@@ -41,7 +43,9 @@ class Recorder:
         now = time.monotonic()
         self._steps.append((loss, lr, now, skipped))
         for name, count in counts.items():
-            self._points(f"flow/{name}", [self._counters.step], [count], [now])
+            if len(self._flows) < MOST_FLOWS or name in self._flows:
+                self._flows.add(name)
+                self._points(f"flow/{name}", [self._counters.step], [count], [now])
         if len(self._steps) >= MOST_STEPS or now - self._sent >= SECONDS:
             self.flush()
 

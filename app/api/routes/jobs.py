@@ -14,7 +14,6 @@ from app.api import schemas
 from app.api.answers import Json, created
 from app.api.auth import Principal, Reader, Writer
 from app.api.bodies import Sent
-from app.api.exporting import folder
 from app.api.openapi import FORK_BODY, JOB_BODY, LABELS, answers
 from app.api.parameters import JOB_ID, IdempotencyKey, IfNoneMatch, JobId, Limit, following, labels, matches
 from app.api.services import Part, Services
@@ -26,6 +25,7 @@ from app.jobs.service import Submission
 from app.jobs.states import ENDED, Status
 from app.spec.fork import Fork, forked
 from app.spec.job import known_schema, parse_job
+from app.storage.keys import exports_of
 from app.storage.removal import remove_files
 
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
@@ -202,6 +202,6 @@ def retry_job(job_id: JobId, who: Writer, services: Part) -> Response:
 def delete_job(job_id: JobId, who: Writer, services: Part) -> Response:
     """Delete an ended job with everything recorded about it, its checkpoints too."""
     services.db.run(service.delete, who.owner, job_id)
-    for prefix in (f"jobs/{job_id}/", folder(job_id)):
+    for prefix in (f"jobs/{job_id}/", exports_of(job_id)):
         remove_files(services.store, services.store.keys(prefix))
     return Response(status_code=204)

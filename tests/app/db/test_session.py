@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from app import keys
 from app.db.session import Database
 from app.db.tables import KeyRow, now
-from app.errors import DatabaseAway
+from app.errors import DatabaseAway, Overloaded
 
 SQLITE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 POSTGRESQL = pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
@@ -181,9 +181,19 @@ def test_repeating_has_an_end(database: Database) -> None:
         tries.append(1)
         raise OperationalError("", {}, Conflict())
 
-    with pytest.raises(OperationalError):
+    with pytest.raises(Overloaded):
         database.run(never)
     assert len(tries) == 5
+
+
+@POSTGRESQL
+def test_a_server_that_takes_no_writes_is_away(database: Database) -> None:
+    def demoted(session: Session) -> None:
+        session.execute(text("SET TRANSACTION READ ONLY"))
+        session.execute(update(KeyRow).values(name="b"))
+
+    with pytest.raises(DatabaseAway):
+        database.run(demoted)
 
 
 @pytest.mark.parametrize("url", ["postgresql+psycopg://nobody@127.0.0.1:1/none", "sqlite:////nowhere/at/all.db"])

@@ -130,12 +130,13 @@ def test_a_second_loss_waits_before_the_next_attempt(database: Database) -> None
     assert claim(database) is not None
 
 
-def test_unheard_jobs_are_woken_once_per_period(database: Database) -> None:
+def test_workers_see_what_waits_in_their_queues(database: Database) -> None:
+    assert not database.read(repository.waiting, ["default"])
     job_id = submit(database)
-    assert database.run(repository.unheard, 10.0) == []
-    force(database, job_id, queued_at=now() - 11)
-    assert database.run(repository.unheard, 10.0) == ["default"]
-    assert database.run(repository.unheard, 10.0) == []
+    assert database.read(repository.waiting, ["default"])
+    assert not database.read(repository.waiting, ["gpu"])
+    force(database, job_id, not_before=now() + 60)
+    assert not database.read(repository.waiting, ["default"])
 
 
 def test_cancel_is_at_once_for_a_queued_job_and_a_wish_for_a_running_one(database: Database) -> None:
