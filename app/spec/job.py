@@ -82,11 +82,14 @@ def continuation_problems(job: Job, begun: Job) -> list[Problem]:
     """Return why `job` cannot go on with everything that `begun` has trained: what was trained must be the same."""
     problems = []
     mine, theirs = job.training, begun.training
-    parts: dict[str, tuple[Any, Any]] = {"model": (job.model, begun.model)}
-    for field in ("optimizer", "schedule", "precision"):
+    parts: dict[str, tuple[Any, Any]] = {"model": (job.model, begun.model), "data": (job.data, begun.data)}
+    for field in ("loss", "output"):
+        parts[f"objective/{field}"] = (getattr(job.objective, field), getattr(begun.objective, field))
+    order = ("seed", "batch_size", "accumulate", "drop_last")  # from which a step knows its epoch and examples
+    for field in ("optimizer", "schedule", "precision", *order):
         parts[f"training/{field}"] = (getattr(mine, field), getattr(theirs, field))
     if mine.schedule is not None:  # it is made for one length
-        for field in ("epochs", "steps", "batch_size", "accumulate"):
+        for field in ("epochs", "steps"):
             parts[f"training/{field}"] = (getattr(mine, field), getattr(theirs, field))
     for place, (new, old) in parts.items():
         if new != old:

@@ -1,10 +1,15 @@
 """Questions about a network alone."""
 
+import json
 import math
+from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
+from app.spec.job import known_schema, parse_job
+from workers.network.autograd import MOST_CHECKED
 from workers.questions import answer
 
 X = {"x": {"shape": [2]}}
@@ -54,3 +59,48 @@ def test_gradients_are_those_of_the_formula() -> None:
 ])  # fmt: skip
 def test_what_stands_in_the_way_is_told(question: dict[str, Any], problem: tuple[str, str]) -> None:
     assert ask(**question)[1] == [problem]
+
+
+@pytest.mark.parametrize("path", sorted(Path("examples").glob("*.json")), ids=lambda path: str(path.stem))
+def test_every_example_works_in_double_precision(path: Path) -> None:
+    document = json.loads(path.read_text())
+    job = parse_job(document)
+    known = known_schema(job)
+    if known is None:
+        pytest.skip("its data set has no name")
+    columns = [known.column(name) for name in job.model.input_names(job.data.inputs or known.inputs)]
+    inputs = {each.name: {"shape": list(each.shape), "dtype": each.dtype} for each in columns if each is not None}
+    question = {"model": document["model"], "inputs": inputs, "autograd": True}
+    report, problems = answer(question, max_nodes=1000)
+    if [problem.code for problem in problems] == ["too_many_parameters"]:
+        pytest.skip("it is too large to be built for a question")
+    assert problems == []
+    assert report["autograd"]["nodes"]
+    if report["totals"]["parameters"] + 2 * 64 <= MOST_CHECKED:
+        report, problems = answer(question | {"gradcheck": True}, max_nodes=1000)
+        assert problems == []
+        assert report["gradcheck"]["passed"]
+
+
+MAKERS: list[dict[str, Any]] = [
+    *[{"id": kind, "kind": kind, "inputs": ["x"], "shape": [2]} for kind in ("zeros", "ones", "full", "rand", "randn")],
+    {"id": "counted", "kind": "arange", "inputs": ["x"], "dtype": "float32"},
+    {"id": "floats", "kind": "to", "inputs": ["x"], "dtype": "float32"},
+    {"id": "whole", "kind": "to", "inputs": ["n"], "dtype": "float32"},
+    {"id": "blank", "kind": "zeros", "inputs": ["n"], "shape": [2]},
+    {"id": "fixed", "kind": "Constant", "value": [1.0, 2.0]},
+]
+
+
+@pytest.mark.parametrize("made", MAKERS, ids=lambda made: str(made["id"]))
+def test_what_a_network_makes_is_double_where_its_weights_are(made: dict[str, Any]) -> None:
+    model = {"inputs": ["x", "n"], "outputs": {"y": "y", "z": "z"}, "nodes": [
+        made, {"id": "w", "kind": "Parameter", "shape": [2, 2]},
+        {"id": "both", "kind": "add", "inputs": ["x", made["id"]]},
+        {"id": "y", "kind": "matmul", "inputs": ["both", "w"]},
+        {"id": "z", "kind": "einsum", "inputs": ["w", made["id"]], "equation": "ij,...j->...i"}]}  # fmt: skip
+    question = {"model": model, "inputs": X | {"n": {"shape": [2], "dtype": "int64"}}, "gradcheck": True}
+    report, problems = answer(question, max_nodes=100)
+    assert problems == []
+    assert report["gradcheck"]["passed"]
+    assert torch.get_default_dtype() is torch.float32

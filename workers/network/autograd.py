@@ -1,6 +1,7 @@
 """What autograd makes of a network: the graph of backward, and whether its gradients are those of the function."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -40,6 +41,18 @@ def sample(schema: DataSchema, names: Sequence[str], seed: int = 0) -> dict[str,
     return values
 
 
+@contextmanager
+def _in_double() -> Iterator[None]:
+    """Have what a network makes of whole numbers, or of nothing, be double as its weights are."""
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(torch.float64)
+    try:
+        yield
+    finally:
+        torch.set_default_dtype(before)
+
+
+@_in_double()
 def backward_graph(network: BuiltNetwork, values: Mapping[str, Tensor]) -> dict[str, Any]:
     """Return the graph of backward after one forward pass: nodes {id, name, parameter?} and edges, from the outputs on.
 
@@ -72,6 +85,7 @@ def _walk(roots: Sequence[Any]) -> Iterator[tuple[Any, list[Any]]]:
         yield function, following
 
 
+@_in_double()
 def check_gradients(network: BuiltNetwork, values: Mapping[str, Tensor]) -> Gradients:
     """Compare every gradient of the sum of squares of the outputs with central differences, in double precision.
 

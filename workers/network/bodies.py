@@ -168,6 +168,9 @@ def along(shop: Workshop, inputs: Values) -> Found:
     _check_examples(shop, outputs, "outputs of the body")
     stacked = tuple(value.unsqueeze(1).expand(-1, steps, *[-1] * (value.dim() - 1)) for value in outputs[carry:])
     keywords = {"carry": carry, "over": over, "lengths": lengths, "backwards": shop.given["reverse"]}
+    shared = tuple(carry + over + place for place, value in enumerate(fixed) if value.shape[:1] != (BATCH,))
+    if lengths and shared:
+        keywords["shared"] = shared
     return Found((*outputs[:carry], *stacked), keywords)
 
 

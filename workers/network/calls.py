@@ -82,40 +82,47 @@ def outer(x: Tensor, y: Tensor) -> Tensor:
 
 def to(x: Tensor, *, dtype: str) -> Tensor:
     """Give the values another type: "float32", "int64" or "bool"."""
-    return x.to({"float32": torch.float32, "int64": torch.int64, "bool": torch.bool}[dtype])
+    floats = torch.promote_types(torch.get_default_dtype(), x.dtype)  # double in a double network
+    return x.to({"float32": floats, "int64": torch.int64, "bool": torch.bool}[dtype])
 
 
 def arange(x: Tensor, *, dim: int = 1, dtype: str = "int64") -> Tensor:
     """Count the places of a dimension of x: (L)."""
-    types = {"float32": torch.float32, "int64": torch.int64, "bool": torch.bool}
+    floats = torch.promote_types(torch.get_default_dtype(), x.dtype)  # double in a double network
+    types = {"float32": floats, "int64": torch.int64, "bool": torch.bool}
     return torch.arange(x.shape[dim], device=x.device).to(types[dtype])
 
 
 def full(x: Tensor, *, shape: Sequence[int], value: float = 0.0) -> Tensor:
     """Return a number everywhere, as many rows as x has: (N, *shape)."""
-    return torch.full((x.shape[0], *shape), value, dtype=torch.float32, device=x.device)
+    floats = torch.promote_types(torch.get_default_dtype(), x.dtype)  # double in a double network
+    return torch.full((x.shape[0], *shape), value, dtype=floats, device=x.device)
 
 
 def zeros(x: Tensor, *, shape: Sequence[int], dtype: str = "float32") -> Tensor:
     """Return zeros, as many rows as x has: (N, *shape)."""
-    types = {"float32": torch.float32, "int64": torch.int64, "bool": torch.bool}
+    floats = torch.promote_types(torch.get_default_dtype(), x.dtype)  # double in a double network
+    types = {"float32": floats, "int64": torch.int64, "bool": torch.bool}
     return torch.zeros((x.shape[0], *shape), dtype=types[dtype], device=x.device)
 
 
 def ones(x: Tensor, *, shape: Sequence[int], dtype: str = "float32") -> Tensor:
     """Return ones, as many rows as x has: (N, *shape)."""
-    types = {"float32": torch.float32, "int64": torch.int64, "bool": torch.bool}
+    floats = torch.promote_types(torch.get_default_dtype(), x.dtype)  # double in a double network
+    types = {"float32": floats, "int64": torch.int64, "bool": torch.bool}
     return torch.ones((x.shape[0], *shape), dtype=types[dtype], device=x.device)
 
 
 def rand(x: Tensor, *, shape: Sequence[int]) -> Tensor:
     """Return uniform random numbers, as many rows as x has: (N, *shape)."""
-    return torch.rand((x.shape[0], *shape), device=x.device)
+    floats = torch.promote_types(torch.get_default_dtype(), x.dtype)  # double in a double network
+    return torch.rand((x.shape[0], *shape), dtype=floats, device=x.device)
 
 
 def randn(x: Tensor, *, shape: Sequence[int]) -> Tensor:
     """Return normal random numbers, as many rows as x has: (N, *shape)."""
-    return torch.randn((x.shape[0], *shape), device=x.device)
+    floats = torch.promote_types(torch.get_default_dtype(), x.dtype)  # double in a double network
+    return torch.randn((x.shape[0], *shape), dtype=floats, device=x.device)
 
 
 def attention(

@@ -114,7 +114,7 @@ def loop(
             raise RuntimeError(f"the condition still holds after {most} turns")
         outputs = several(bodies["body"](*here, *beside))
         carried = outputs if whole else tuple(
-            old.index_copy(0, rows, new) for old, new in zip(carried, outputs, strict=True)
+            old.index_copy(0, rows, new.to(old.dtype)) for old, new in zip(carried, outputs, strict=True)
         )  # fmt: skip
         turns, total = turns + 1, total + len(rows)
     if each:
@@ -126,30 +126,43 @@ def loop(
 
 def scan(
     bodies: Bodies, *inputs: Tensor, carry: int, over: int, lengths: bool = False, backwards: bool = False,
-    tally: Tally = silent,
+    shared: tuple[int, ...] = (), tally: Tally = silent,
 ) -> Any:  # fmt: skip
     """Run the body along dimension 1: it gets what it carries, a step of `over` sequences (N, L, ...), and more.
 
     The first `carry` outputs are carried on, the others are stacked (N, L, ...). With `lengths` (N), the input after
-    the sequences, rows past their end keep what they carry, and what is stacked there is zero.
+    the sequences, rows past their end are not computed: they keep what they carry, and what is stacked there is zero.
+    `shared` are the places of what the body gets that is no row of anything (parameters, say).
     """
     carried, rest = inputs[:carry], inputs[carry:]
     sequences, fixed = [value.unbind(1) for value in rest[:over]], rest[over:]
-    ends = None
+    steps = last = len(sequences[0])
+    ends = longest = torch.empty(0)
+    alive: list[int] = []
+    masked = lengths and torch.compiler.is_exporting()  # a graph computes all rows; nothing flows back through it
     if lengths:
         ends, fixed = fixed[0], fixed[1:]
-    steps = len(sequences[0])
+    if lengths and not masked:
+        longest = ends.argsort(descending=True, stable=True)  # the rows alive at a step are the first of these
+        alive = (ends.unsqueeze(1) > torch.arange(steps, device=ends.device)).sum(0).tolist()
+        last = max(min(1, steps), sum(count > 0 for count in alive))  # one step, for the shapes, where no row is alive
     stacked: list[tuple[Tensor, ...]] = []
-    for step in reversed(range(steps)) if backwards else range(steps):
-        outputs = several(bodies["body"](*carried, *[sequence[step] for sequence in sequences], *fixed))
-        if ends is None:
-            carried = outputs[:carry]
-            stacked.append(outputs[carry:])
-            continue
-        alive = [(step < ends).view(-1, *[1] * (value.dim() - 1)) for value in outputs]
-        carried = tuple(torch.where(on, new, old) for on, new, old in zip(alive, outputs, carried, strict=False))
-        kept = zip(alive[carry:], outputs[carry:], strict=True)
-        stacked.append(tuple(torch.where(on, value, torch.zeros_like(value)) for on, value in kept))
+    for step in reversed(range(last)) if backwards else range(last):
+        given = [*carried, *[sequence[step] for sequence in sequences], *fixed]
+        rows = longest[: alive[step]] if alive and alive[step] < len(longest) else None
+        if rows is not None:
+            given = [value if place in shared else value.index_select(0, rows) for place, value in enumerate(given)]
+        outputs = several(bodies["body"](*given))
+        if rows is not None:
+            blank = [new.new_zeros((len(longest), *new.shape[1:])) for new in outputs[carry:]]
+            pairs = zip([*carried, *blank], outputs, strict=True)
+            outputs = tuple(old.index_copy(0, rows, new.to(old.dtype)) for old, new in pairs)
+        elif masked:
+            pairs = zip([*carried, *map(torch.zeros_like, outputs[carry:])], outputs, strict=True)
+            outputs = tuple(torch.where((step < ends).view(-1, *[1] * (new.dim() - 1)), new, old) for old, new in pairs)
+        carried = outputs[:carry]
+        stacked.append(outputs[carry:])
     if backwards:
         stacked.reverse()
+    stacked += [tuple(map(torch.zeros_like, stacked[0]))] * (steps - last)
     return single([*carried, *[torch.stack(parts, 1) for parts in zip(*stacked, strict=True)]])

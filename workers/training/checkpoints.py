@@ -108,6 +108,7 @@ class Restored:
     step: int
     tensors: Mapping[str, Tensor]
     numbers: Mapping[str, Any]
+    forked: bool = False  # it is another job's, and this one goes on with everything
 
 
 def restore(candidates: Sequence[Resume], store: ArtifactStore, workdir: Path) -> Restored | None:

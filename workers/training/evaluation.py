@@ -16,18 +16,26 @@ def evaluate(
 ) -> dict[str, float]:
     """Return `val/loss` and `val/<metric>`; the network comes back in training mode.
 
-    A loss that is a mean is averaged over examples, not batches. The device is waited for once, at the end.
+    A loss that is a mean is that of one batch of all examples; NaN if no target counts. The device is waited for once,
+    at the end.
     """
     meter = Meter(metrics, objective.kind, getattr(objective.loss, "ignore_index", None))
-    total = torch.zeros((), device=precision.device)
+    counts = objective.counts(rows.target)
+    sums, numbers = [], []
     forward = precision.applied(network)
     network.eval()
     with torch.no_grad():
         for inputs, target in rows.slices(batch_size, precision.device):
             outputs = forward(inputs)
-            loss = objective(outputs, target)
-            total += loss if objective.summed else loss * len(target)
+            if counts:
+                sums.append(objective.numerator(outputs, target))
+                numbers.append(objective.denominator(target))
+            else:
+                loss = objective(outputs, target)
+                sums.append(loss if objective.summed else loss * len(target))
             meter.add(objective.chosen(outputs).float(), target)
     network.train()
-    mean = float(total) if objective.summed else float(total) / len(rows)
-    return {"val/loss": mean} | {f"val/{name}": value for name, value in meter.values().items()}
+    total = torch.stack(sums).sum()
+    if not objective.summed:
+        total = total / (torch.stack(numbers).sum() if counts else len(rows))
+    return {"val/loss": float(total)} | {f"val/{name}": value for name, value in meter.values().items()}

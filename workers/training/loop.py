@@ -28,11 +28,13 @@ def train(prepared: Prepared) -> Outcome:  # noqa: PLR0912, PLR0915 - the one fu
     forward = prepared.precision.applied(network)
     feed = Feed(prepared.train, prepared.sampler, device)
     per_epoch = prepared.sampler.steps_per_epoch
+    uneven = objective.uneven(prepared.train.target, plan.accumulate)
 
     # Resume
     if prepared.restored is not None:
-        state.load(prepared.restored.tensors, prepared.restored.numbers)
-        saver.saved_step = prepared.restored.step
+        restored = prepared.restored
+        state.load(restored.tensors, restored.numbers, forked=restored.forked)
+        saver.saved_step = restored.step
     counters = state.counters
     groups = state.optimizer.param_groups
     recorder = Recorder(context, counters, prepared.total_steps, per_epoch, plan.on_nan == "fail")
@@ -87,10 +89,17 @@ def train(prepared: Prepared) -> Outcome:  # noqa: PLR0912, PLR0915 - the one fu
         if network.is_random:  # its draws are functions of (seed, step), wherever the attempt began
             seed_step(step_seed(plan.seed, step), device)
         losses = []
-        for inputs, target, share in feed.batches(step):
-            loss = objective(forward(inputs), target)
-            if share < 1 and not objective.summed:
-                loss = loss * share
+        batches = feed.batches(step)
+        if uneven:
+            whole = torch.stack([objective.denominator(target) for _, target, _ in batches]).sum()
+            whole = whole + (whole == 0)  # no target counts: the loss is 0
+        for inputs, target, share in batches:
+            if uneven:
+                loss = objective.numerator(forward(inputs), target) / whole
+            else:
+                loss = objective(forward(inputs), target)
+                if share < 1 and not objective.summed:
+                    loss = loss * share
             update.backward(loss)
             losses.append(loss.detach())
         total = losses[0] if len(losses) == 1 else torch.stack(losses).sum()

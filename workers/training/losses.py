@@ -42,6 +42,7 @@ LOSSES: Mapping[str, tuple[type[nn.Module], Callable[[Tensor], Tensor], bool]] =
     "MultiLabelSoftMarginLoss": (nn.MultiLabelSoftMarginLoss, _numbers, True),
     "MultiMarginLoss": (nn.MultiMarginLoss, _index, False),
 }
+COUNTING = frozenset({nn.CrossEntropyLoss, nn.NLLLoss})  # whose means leave targets out, or weigh them
 
 
 @dataclass(frozen=True)
@@ -54,9 +55,46 @@ class Objective:
     same_shape: bool
     summed: bool  # over the examples, not averaged
     output: str | None = None
+    counting: nn.Module | None = None  # the same loss as a sum, where a mean is over targets that count, not all
 
     def __call__(self, outputs: Mapping[str, Tensor], target: Tensor) -> Tensor:
         """Return the loss. (N, 1) and (N) are taken for the same; any other difference in shape raises `BuildError`."""
+        return self._of(self.loss, outputs, target)
+
+    def numerator(self, outputs: Mapping[str, Tensor], target: Tensor) -> Tensor:
+        """Return the sum of which the loss is the mean: 0 where no target counts. See `counts`."""
+        return self._of(self.loss if self.counting is None else self.counting, outputs, target)
+
+    def denominator(self, target: Tensor) -> Tensor:
+        """Return how many targets count (integer), or their summed weight (float): a scalar. See `counts`."""
+        kept, weight = torch.ne(target, self.ignored), self.loss.weight
+        if not isinstance(weight, Tensor):
+            return kept.sum()
+        return (weight[target.clamp(0, len(weight) - 1)] * kept).sum()  # a class beyond them is for the loss to refuse
+
+    def counts(self, target: Tensor) -> bool:
+        """Say whether the loss is a mean over the targets that count: classes, not ignored, by their weights."""
+        return self.counting is not None and not target.is_floating_point()
+
+    def uneven(self, target: Tensor, parts: int) -> bool:
+        """Say whether steps of `parts` batches out of these targets need `denominator`: their rows may count unlike.
+
+        Looks at every target, and waits for the device.
+        """
+        if not self.counts(target):
+            return False
+        weight = self.loss.weight
+        if isinstance(weight, Tensor) and (parts > 1 or not weight.all()):
+            return True
+        return bool(torch.eq(target, self.ignored).any())
+
+    @property
+    def ignored(self) -> int:
+        """The class of targets that do not count."""
+        ignored: int = vars(self.loss)["ignore_index"]
+        return ignored
+
+    def _of(self, loss: nn.Module, outputs: Mapping[str, Tensor], target: Tensor) -> Tensor:
         output = self.chosen(outputs).float()  # mixed precision ends here: a loss in half precision loses its sums
         if self.same_shape and output.shape != target.shape:
             if output.numel() != target.numel():
@@ -64,7 +102,7 @@ class Objective:
                 hint = "make the last layer as wide as the target"
                 raise BuildError(detail, pointer="/objective/loss", hint=hint)
             target = target.reshape(output.shape)
-        result: Tensor = self.loss(output, target)
+        result: Tensor = loss(output, target)
         return result
 
     def chosen(self, outputs: Mapping[str, Tensor]) -> Tensor:
@@ -80,6 +118,9 @@ def build_loss(spec: BaseLoss, output: str | None = None, device: torch.device |
         settings[name] = None if settings[name] is None else torch.tensor(settings[name], device=device)
     try:
         loss = kind(**settings)
+        counting = (
+            kind(**settings | {"reduction": "sum"}) if kind in COUNTING and settings["reduction"] == "mean" else None
+        )
     except ValueError as error:
         raise BuildError(f"{spec.kind}: {error}", pointer="/objective/loss") from error
-    return Objective(spec.kind, loss, cast, same_shape, settings.get("reduction") == "sum", output)
+    return Objective(spec.kind, loss, cast, same_shape, settings["reduction"] == "sum", output, counting)

@@ -1,6 +1,6 @@
 """From an assignment to everything the loop needs, built in the order in which it can fail cheaply."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -66,7 +66,7 @@ def prepare(assignment: Assignment, store: ArtifactStore, context: Context, work
         raise CheckpointDamaged(hint="look at the artifact store, then retry; or submit the job anew")
     begun = _begun(job, assignment, store, workdir) if restored is None else None
     if begun is not None and job.start_from is not None and job.start_from.what == "everything":
-        restored, begun = begun, None
+        restored, begun = replace(begun, forked=True), None
     start = {"step": restored.step, "checkpoint": restored.checkpoint} if restored else {"step": 0, "checkpoint": None}
     context.report(Report(phase="loading_data", events=(("rewound", start),)))
     data = load_tensors(job, schema, assignment, store, workdir)

@@ -38,6 +38,14 @@ class Tracker:
         self.stale = 0 if improved else self.stale + 1
         return improved
 
+    def load(self, stored: Mapping[str, Any] | None) -> bool:
+        """Go on from a stored tracker if it followed the same series in the same way; returns whether it did."""
+        keys = ("monitor", "mode", "min_delta")
+        if stored is None or any(stored[key] != getattr(self, key) for key in keys):
+            return False
+        self.best, self.step, self.stale = stored["best"], stored["step"], stored["stale"]
+        return True
+
 
 @dataclass
 class Counters:
@@ -88,8 +96,12 @@ class TrainState:
             "scaler": self.scaler.state_dict() if self.scaler is not None else None,
         }
 
-    def load(self, tensors: Mapping[str, Tensor], numbers: Mapping[str, Any]) -> None:
-        """Take over what `state_tensors` and `state_json` returned. The parts must be built from the same spec."""
+    def load(self, tensors: Mapping[str, Tensor], numbers: Mapping[str, Any], forked: bool = False) -> None:
+        """Take over what `state_tensors` and `state_json` returned. What is trained must be built from the same spec.
+
+        Trackers that follow something else than those stored begin anew. With `forked` the state is another job's,
+        and the plan may differ: that it stopped early does not stop this one, whose patience begins anew.
+        """
         prefix = "network/"
         self.network.load_state_dict(
             {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
@@ -105,6 +117,10 @@ class TrainState:
             self.schedule.load_state_dict(numbers["schedule"])
         if self.scaler is not None:
             self.scaler.load_state_dict(numbers["scaler"])
-        self.best = Tracker(**numbers["best"])
-        self.stopper = Tracker(**numbers["stopper"]) if numbers["stopper"] is not None else None
+        self.best.load(numbers["best"])
+        same = self.stopper is not None and self.stopper.load(numbers["stopper"])
         self.counters = Counters(**numbers["counters"])
+        if self.counters.stopped and (forked or not same):
+            self.counters.stopped = False
+            if self.stopper is not None:
+                self.stopper.stale = 0

@@ -38,7 +38,14 @@ def test_a_fork_is_a_spec_of_its_own() -> None:
 
 
 @pytest.mark.parametrize(("changes", "places"), [
-    ({}, []), ({"name": "x", "training": {"epochs": 9, "batch_size": 8}}, []),
+    ({}, []), ({"name": "x", "objective": {"metrics": ["accuracy"]}, "training": {
+        "epochs": 9, "early_stop": {"patience": 1}, "evaluate": {"every_steps": 5}, "checkpoint": {"keep_best": 2},
+        "clip_norm": 1.0}}, []),
+    ({"data": {"validation": {"fraction": 0.5}}}, ["/data"]),
+    ({"objective": {"loss": {"label_smoothing": 0.1}}}, ["/objective/loss"]),
+    ({"objective": {"output": "output"}}, ["/objective/output"]),
+    ({"training": {"seed": 1, "batch_size": 8, "accumulate": 2, "drop_last": True}},
+     ["/training/seed", "/training/batch_size", "/training/accumulate", "/training/drop_last"]),
     ({"training": {"optimizer": {"lr": 0.2}}}, ["/training/optimizer"]),
     ({"model": {"layers": [{"kind": "Linear", "out_features": 4}]}}, ["/model"]),
     ({"training": {"schedule": {"kind": "CosineAnnealingLR"}, "epochs": 9}},

@@ -38,6 +38,11 @@ FIXED_TURNS = {
     ],
     "outputs": {"last": "again", "all": "scan.y"},
 }  # fmt: skip
+RAGGED = {
+    "inputs": ["x", "h", "n"],
+    "outputs": {"last": "scan.h", "all": "scan.y"},
+    "nodes": [{"id": "scan", "kind": "Scan", "over": ["x"], "carry": ["h"], "lengths": "n", "body": STEP}],
+}
 HALF = {"layers": [{"kind": "Linear", "out_features": 4}]}
 CHOOSING = {
     "inputs": ["x"],
@@ -60,6 +65,7 @@ NETWORKS: dict[str, tuple[Model, Columns]] = {
     "residual": (RESIDUAL, {"x": (4,)}),
     "leaves": (LEAVES, {"x": (4,)}),
     "turns": (FIXED_TURNS, {"x": (5, 4)}),
+    "ragged": (RAGGED, {"x": (5, 4), "h": (4,), "n": ((), "int64")}),
     "paired": (PAIRED, {"x": (4,), "y": (4,)}),
 }
 

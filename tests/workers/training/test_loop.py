@@ -4,14 +4,16 @@ from typing import Any
 
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from app.errors import BuildError, DataError, NumericError
 from tests.workers.training.laboratory import Attempt, Laboratory, job, resumed
 from workers.data.tensors import Rows
 from workers.messages import Ending
 from workers.training.context import MemoryContext
+from workers.training.evaluation import evaluate
 from workers.training.loop import train
+from workers.training.prepare import Prepared
 
 POISONED = 3  # the step that meets the poison, see `poisoned`
 
@@ -105,6 +107,73 @@ def test_accumulated_batches_are_one_large_batch(laboratory: Laboratory, reducti
     assert torch.allclose(large, small, atol=1e-6)
     losses = [[value for _, value in attempt.points("train/loss")] for attempt in (one, many)]
     assert losses[0] == pytest.approx(losses[1], rel=1e-4)
+
+
+LINEAR = [{"kind": "Flatten"}, {"kind": "Linear", "out_features": 10}, {"kind": "LogSoftmax", "dim": 1}]
+WEIGHTS = [0.1, 1, 2, 3, 0, 1, 1, 5, 1, 1]
+
+
+def counting(laboratory: Laboratory, loss: dict[str, Any], ignored: int = 0, **training: Any) -> Prepared:
+    """Prepare a job of one step an epoch, 359 rows, of which the first so many in its order are ignored."""
+    plan = {"optimizer": {"kind": "SGD", "lr": 1.0}, "steps": 1, **training}
+    prepared = laboratory.prepare(job(LINEAR, objective={"loss": loss}, training=plan))
+    order = torch.cat([indices for indices, _ in prepared.sampler.batches(0)])
+    target = prepared.train.target.clone()
+    target[order[:ignored]] = loss.get("ignore_index", -100)
+    prepared.train = Rows(prepared.train.inputs, target)
+    return prepared
+
+
+@pytest.mark.parametrize("settings", [
+    {}, {"ignore_index": 3}, {"weight": WEIGHTS}, {"weight": WEIGHTS, "ignore_index": 3},
+    {"weight": WEIGHTS, "label_smoothing": 0.1}, {"ignore_index": 3, "label_smoothing": 0.1},
+], ids=str)  # fmt: skip
+@pytest.mark.parametrize("kind", ["CrossEntropyLoss", "NLLLoss"])
+@pytest.mark.parametrize("accumulate", [1, 2, 3, 4])
+def test_accumulated_batches_count_what_one_large_batch_counts(
+    laboratory: Laboratory, kind: str, settings: dict[str, Any], accumulate: int
+) -> None:
+    if kind == "NLLLoss":
+        settings = {name: value for name, value in settings.items() if name != "label_smoothing"}
+    size = {1: 359, 2: 200, 3: 125, 4: 95}[accumulate]  # the last one is ragged, the first may count nothing
+    prepared = counting(laboratory, {"kind": kind, **settings}, 200, batch_size=size, accumulate=accumulate)
+    (weight, bias) = before = [each.detach().clone().requires_grad_() for each in prepared.network.parameters()]
+    scores = nn.functional.linear(prepared.train.inputs["image"].flatten(1), weight, bias).log_softmax(1)
+    expected = prepared.objective.loss(scores, prepared.train.target)
+    expected.backward()
+    assert train(prepared).ending is Ending.SUCCEEDED
+    for old, new in zip(before, prepared.network.parameters(), strict=True):
+        assert old.grad is not None
+        assert torch.allclose(old - old.grad, new, atol=1e-6)
+    context = prepared.context
+    assert isinstance(context, MemoryContext)
+    assert context.series("train/loss").value == pytest.approx([expected.item()], rel=1e-5)
+
+
+@pytest.mark.parametrize("accumulate", [1, 2])
+def test_a_step_that_counts_nothing_has_no_loss(laboratory: Laboratory, accumulate: int) -> None:
+    prepared = counting(laboratory, {"kind": "CrossEntropyLoss"}, 359, batch_size=200, accumulate=accumulate)
+    before = [each.detach().clone() for each in prepared.network.parameters()]
+    assert train(prepared).ending is Ending.SUCCEEDED
+    assert all(old.equal(new) for old, new in zip(before, prepared.network.parameters(), strict=True))
+    assert isinstance(prepared.context, MemoryContext)
+    assert prepared.context.series("train/loss").value == [0.0]
+
+
+@pytest.mark.parametrize("ignored", [0, 300, 1000])
+@pytest.mark.parametrize("settings", [{}, {"weight": WEIGHTS, "label_smoothing": 0.1}], ids=str)
+def test_held_out_losses_are_means_over_targets_that_count(
+    laboratory: Laboratory, settings: dict[str, Any], ignored: int
+) -> None:
+    prepared = counting(laboratory, {"kind": "CrossEntropyLoss", **settings})
+    assert prepared.validation is not None
+    target = prepared.validation.target.clone()
+    target[:ignored] = -100
+    held = Rows(prepared.validation.inputs, target)
+    for size in (100, 256, 5000):
+        found = evaluate(prepared.network, prepared.objective, held, (), size, prepared.precision)
+        whole = prepared.objective(prepared.network(dict(held.inputs)), target)
+        assert found["val/loss"] == pytest.approx(whole.item(), rel=1e-5, nan_ok=True)
 
 
 def test_held_out_losses_are_means_over_examples(laboratory: Laboratory) -> None:

@@ -88,6 +88,43 @@ def test_weights_are_tensors() -> None:
     assert objective.loss.weight.tolist() == [1, 2, 3]
 
 
+COUNTED: dict[str, dict[str, Any]] = {
+    "classes": {}, "ignored": {"ignore_index": 1}, "weights": {"weight": [0.2, 1.0, 3.0]},
+    "weights, ignored": {"weight": [0.2, 1.0, 3.0], "ignore_index": 2}, "a class of no weight": {"weight": [0, 1, 2]},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", COUNTED)
+@pytest.mark.parametrize("kind", ["CrossEntropyLoss", "smoothed", "NLLLoss"])
+@pytest.mark.parametrize("shape", [(), (4,)], ids=["examples", "tokens"])
+def test_a_mean_is_put_together_from_parts(kind: str, name: str, shape: tuple[int, ...]) -> None:
+    smoothing = {"label_smoothing": 0.2} if kind == "smoothed" else {}
+    objective = build_loss(spec("CrossEntropyLoss" if smoothing else kind, **COUNTED[name], **smoothing))
+    generator = torch.Generator().manual_seed(0)
+    output = torch.randn(11, 3, *shape, generator=generator).log_softmax(1)
+    target = torch.randint(0, 3, (11, *shape), generator=generator)
+    target[:4] = objective.ignored  # the first part counts nothing
+    parts = [(output[start : start + 4], target[start : start + 4]) for start in range(0, 11, 4)]
+    assert objective.counts(target)
+    assert objective.uneven(target, 1)
+    total = torch.stack([objective.numerator({"y": scores}, truth) for scores, truth in parts]).sum()
+    count = torch.stack([objective.denominator(truth) for _, truth in parts]).sum()
+    assert torch.isclose(total / count, objective({"y": output}, target))
+    assert objective.numerator({"y": parts[0][0]}, parts[0][1]) == objective.denominator(parts[0][1]) == 0
+
+
+def test_only_what_may_count_unlike_is_counted() -> None:
+    target = torch.tensor([0, 1, 2, 0])
+    plain, weighed = build_loss(spec("CrossEntropyLoss")), build_loss(spec("NLLLoss", weight=[1, 2, 3]))
+    assert not plain.uneven(target, 4)
+    assert plain.uneven(torch.tensor([0, -100]), 1)
+    assert not weighed.uneven(target, 1)
+    assert weighed.uneven(target, 2)
+    assert not plain.counts(torch.ones(2, 3))  # probabilities: every row counts once
+    assert not build_loss(spec("CrossEntropyLoss", reduction="sum")).counts(target)
+    assert not build_loss(spec("MSELoss")).uneven(target, 4)
+
+
 def test_half_precision_is_left_before_the_loss() -> None:
     objective = build_loss(spec("BCELoss"))
     assert objective({"y": torch.full((2, 1), 0.5, dtype=torch.bfloat16)}, torch.ones(2)).dtype == torch.float32

@@ -85,6 +85,12 @@ def test_every_plan_goes_on_bit_by_bit(laboratory: Laboratory, name: str) -> Non
     assert_same(laboratory, job(training=PLANS[name]), 2, 1)
 
 
+def test_targets_that_count_unlike_go_on_bit_by_bit(laboratory: Laboratory) -> None:
+    loss = {"kind": "CrossEntropyLoss", "ignore_index": 3, "weight": [0.5, 2, 1, 1, 0, 1, 1, 1, 1, 3]}
+    objective = {"loss": loss, "metrics": ["accuracy"]}
+    assert_same(laboratory, job(objective=objective, training={"accumulate": 4, "steps": 5, "batch_size": 20}), 2, 1)
+
+
 @pytest.mark.parametrize("stop", [0, 6, 15])
 def test_any_step_is_a_good_one_to_stop(laboratory: Laboratory, stop: int) -> None:
     assert_same(laboratory, job(), stop)
