@@ -141,9 +141,11 @@ def server(api: Api) -> Iterator[str]:
     while not running_server.started:
         api.portal.call(anyio.sleep, 0.01)
     port = running_server.servers[0].sockets[0].getsockname()[1]
-    yield f"http://127.0.0.1:{port}"
-    running_server.should_exit = True
-    future.result(timeout=10)
+    try:
+        yield f"http://127.0.0.1:{port}"
+    finally:  # a server that went on would keep the tests from ending
+        running_server.should_exit = True
+        future.result(timeout=10)
 
 
 @SQLITE
@@ -151,7 +153,10 @@ def test_a_live_stream(api: Api, anna: Client) -> None:
     db = api.services.db
     job = running(db)
     headers = {"Authorization": anna.headers["Authorization"]}
-    with server(api) as url, httpx.stream("GET", f"{url}/v1/jobs/{job.id}/stream", headers=headers) as response:
+    with (
+        server(api) as url,
+        httpx.stream("GET", f"{url}/v1/jobs/{job.id}/stream", headers=headers, timeout=60) as response,
+    ):
         lines = response.iter_lines()
         seen = [line for line in (next(lines) for _ in range(8)) if line.startswith("event")]
         assert seen == ["event: created", "event: status"]
@@ -166,7 +171,10 @@ def test_a_stream_whose_job_is_deleted_ends(api: Api, anna: Client) -> None:
     db = api.services.db
     job_id = queued(db)
     headers = {"Authorization": anna.headers["Authorization"]}
-    with server(api) as url, httpx.stream("GET", f"{url}/v1/jobs/{job_id}/stream", headers=headers) as response:
+    with (
+        server(api) as url,
+        httpx.stream("GET", f"{url}/v1/jobs/{job_id}/stream", headers=headers, timeout=60) as response,
+    ):
         lines = response.iter_lines()
         next(lines)
         db.run(repository.drop, job_id)
@@ -179,7 +187,7 @@ def test_a_stream_that_is_hung_up_is_no_longer_counted(api: Api, anna: Client) -
     headers = {"Authorization": anna.headers["Authorization"]}
     path = f"/v1/jobs/{queued(api.services.db)}/stream"
     with server(api) as url:
-        with httpx.stream("GET", url + path, headers=headers) as response:
+        with httpx.stream("GET", url + path, headers=headers, timeout=60) as response:
             next(response.iter_lines())
             assert api.services.watcher.streams == 1
         for _ in range(100):
