@@ -35,7 +35,7 @@ A class docstring is the error's default message. HTTP statuses live in `app/api
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 
@@ -47,6 +47,10 @@ class Problem:
     code: str  # closed snake_case vocabulary, stable for programs
     detail: str
     hint: str = ""
+
+    def within(self, place: str) -> "Problem":
+        """Return the same problem of a document that holds this one at `place`, a JSON Pointer."""
+        return replace(self, pointer=place + self.pointer)
 
     def as_dict(self) -> dict[str, str]:
         """Return the JSON form."""

@@ -19,24 +19,10 @@ from typer.core import TyperGroup
 from app.api.main import create_app
 from app.jobs.states import TRANSITIONS, Status, Verb
 from app.settings import Settings
-from app.spec.backbones import BACKBONES
 from app.spec.base import Part
-from app.spec.control import CONTROL
+from app.spec.catalog import GROUPS, NODES
 from app.spec.data import BUILTIN, TORCHVISION, DataSchema
-from app.spec.kinds import Table
-from app.spec.leaves import INITIALISER_CLASSES, INITIALISERS, LEAVES
-from app.spec.modules import MODULES
-from app.spec.network import NODE_CLASSES
-from app.spec.operations import OPERATIONS
-from app.spec.training import (
-    LOSS_CLASSES,
-    LOSSES,
-    METRICS,
-    OPTIMIZER_CLASSES,
-    OPTIMIZERS,
-    SCHEDULE_CLASSES,
-    SCHEDULES,
-)
+from app.spec.training import METRICS
 from graftwerk.cli.main import app as cli
 
 DOCS = Path(__file__).parent
@@ -51,8 +37,9 @@ def table(titles: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     return "\n".join(lines + ["| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in rows])
 
 
-def kinds(rows: Table, classes: Mapping[str, type[Part]], *, nodes: bool = False) -> str:
-    """Return the table of a table of kinds."""
+def kinds(group: str) -> str:
+    """Return the table of a group of kinds."""
+    (rows, classes), nodes = GROUPS[group], group in NODES
     titles = ["kind", "fields", *(["inputs", "shapes"] if nodes else []), "meaning"]
     lines = []
     for name, kind in rows.items():
@@ -219,15 +206,15 @@ def _sentence(operation: Mapping[str, Any]) -> str:
 
 
 PARTS: dict[str, Callable[[], str]] = {
-    "modules": lambda: kinds(MODULES, NODE_CLASSES, nodes=True),
-    "operations": lambda: kinds(OPERATIONS, NODE_CLASSES, nodes=True),
-    "backbones": lambda: kinds(BACKBONES, NODE_CLASSES, nodes=True),
-    "control": lambda: kinds(CONTROL, NODE_CLASSES, nodes=True),
-    "leaves": lambda: kinds(LEAVES, NODE_CLASSES, nodes=True),
-    "initialisers": lambda: kinds(INITIALISERS, INITIALISER_CLASSES),
-    "losses": lambda: kinds(LOSSES, LOSS_CLASSES),
-    "optimizers": lambda: kinds(OPTIMIZERS, OPTIMIZER_CLASSES),
-    "schedules": lambda: kinds(SCHEDULES, SCHEDULE_CLASSES),
+    "modules": lambda: kinds("module"),
+    "operations": lambda: kinds("operation"),
+    "backbones": lambda: kinds("backbone"),
+    "control": lambda: kinds("control"),
+    "leaves": lambda: kinds("leaf"),
+    "initialisers": lambda: kinds("initialiser"),
+    "losses": lambda: kinds("loss"),
+    "optimizers": lambda: kinds("optimizer"),
+    "schedules": lambda: kinds("schedule"),
     "metrics": metrics,
     "builtin": lambda: data_sets(BUILTIN),
     "torchvision": lambda: data_sets(TORCHVISION),

@@ -150,23 +150,19 @@ class Job:
 
     def cancel(self) -> "Job":
         """Ask for the job's end; a running one ends within seconds. Cancelling twice is no error."""
-        self.document = self._transport.json("POST", f"/v1/jobs/{self.id}/cancel", repeatable=True)
-        return self
+        return self._ask("cancel")
 
     def pause(self) -> "Job":
         """Ask for a pause; a running job makes a checkpoint first. Pausing twice is no error."""
-        self.document = self._transport.json("POST", f"/v1/jobs/{self.id}/pause", repeatable=True)
-        return self
+        return self._ask("pause")
 
     def resume(self) -> "Job":
         """Let a paused job go on where it was. Resuming twice is no error."""
-        self.document = self._transport.json("POST", f"/v1/jobs/{self.id}/resume", repeatable=True)
-        return self
+        return self._ask("resume")
 
     def retry(self) -> "Job":
         """Let a failed or cancelled job go on from its last checkpoint."""
-        self.document = self._transport.json("POST", f"/v1/jobs/{self.id}/retry")
-        return self
+        return self._ask("retry", repeatable=False)
 
     def fork(
         self, changes: Mapping[str, Any] | None = None, from_step: int | None = None, what: str = "everything"
@@ -183,6 +179,10 @@ class Job:
     def delete(self) -> None:
         """Delete an ended job with everything recorded about it."""
         self._transport.request("DELETE", f"/v1/jobs/{self.id}")
+
+    def _ask(self, verb: str, repeatable: bool = True) -> "Job":
+        self.document = self._transport.json("POST", f"/v1/jobs/{self.id}/{verb}", repeatable=repeatable)
+        return self
 
 
 class Jobs:

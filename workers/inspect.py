@@ -26,7 +26,7 @@ from app.spec.problems import told
 from workers import questions
 from workers.data.uploads import LIMIT, describe
 from workers.exports.graphs import export_graph
-from workers.network.drafts import Draft
+from workers.network.drafts import Draft, too_many_nodes
 from workers.network.infer import draft
 from workers.network.report import graph
 from workers.training.agreement import disagreements
@@ -82,7 +82,7 @@ def inspect(document: Any, registered: DataSchema | None, limits: Limits) -> Ins
     are settled, of the loss, and of size.
     """
     if (count := _written(document)) > limits.max_nodes:
-        return Inspection({}, (_too_many_nodes(count, limits),))
+        return Inspection({}, (too_many_nodes(count, limits.max_nodes),))
     try:
         job = parse_job(document)
     except InvalidInput as error:
@@ -98,8 +98,8 @@ def inspect(document: Any, registered: DataSchema | None, limits: Limits) -> Ins
         warnings.simplefilter("ignore")  # torch's advice on unusual settings is no problem
         drafted = draft(job.model, schema, job.data.inputs or schema.inputs, wrong)
     if (count := drafted.size()) > limits.max_nodes:
-        return Inspection({}, (_too_many_nodes(count, limits),))
-    problems += [Problem("/model" + found.pointer, found.code, found.detail, found.hint) for found in drafted.problems]
+        return Inspection({}, (too_many_nodes(count, limits.max_nodes),))
+    problems += [problem.within("/model") for problem in drafted.problems]
     problems += disagreements(job, schema, drafted)
     memory = estimate(job, drafted, schema.rows.get("train", 0))
     problems += _excesses(drafted, memory, limits)
@@ -121,11 +121,6 @@ def _written(document: Any) -> int:
     return count
 
 
-def _too_many_nodes(count: int, limits: Limits) -> Problem:
-    detail = f"the network has {count:,} nodes, at most {limits.max_nodes:,} are allowed"
-    return Problem("/model", "too_many_nodes", detail, "make the network smaller")
-
-
 def _draftable(problem: Problem, job: Job) -> bool:
     """Say whether the rest of the network has a meaning in spite of the problem."""
     doubled = problem.code == "duplicate_id" and job.model.nodes is not None
@@ -136,7 +131,7 @@ def _draftable(problem: Problem, job: Job) -> bool:
 def _excesses(drafted: Draft, memory: Memory, limits: Limits) -> list[Problem]:
     problems = []
     largest = max(drafted.traces, key=lambda trace: trace.parameters, default=None)
-    count = sum(trace.parameters for trace in drafted.traces)
+    count = drafted.parameters
     if largest is not None and count > limits.max_parameters:
         detail = f"the network has {count:,} parameters, at most {limits.max_parameters:,} are allowed"
         hint = f"make {largest.node.id} smaller, which has {largest.parameters:,} of them"

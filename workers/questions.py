@@ -12,7 +12,7 @@ from app.spec.problems import from_validation
 from app.spec.question import Question, check_question
 from workers.network.autograd import MOST_CHECKED, backward_graph, check_gradients, sample
 from workers.network.build import BuiltNetwork, build
-from workers.network.drafts import Draft
+from workers.network.drafts import Draft, too_many_nodes
 from workers.network.infer import draft
 from workers.network.report import graph
 from workers.training.failures import translated
@@ -35,10 +35,9 @@ def answer(document: Any, max_nodes: int) -> tuple[dict[str, Any], list[Problem]
         schema, names = question.schema_of_inputs(), tuple(question.inputs)
         drafted = draft(question.model, schema, names)
         if (count := drafted.size()) > max_nodes:
-            detail = f"the network has {count:,} nodes, at most {max_nodes:,} are allowed"
-            return {}, [Problem("/model", "too_many_nodes", detail, "make the network smaller")]
+            return {}, [too_many_nodes(count, max_nodes)]
         report = graph(drafted, "/model")
-        problems = [Problem("/model" + item.pointer, item.code, item.detail, item.hint) for item in drafted.problems]
+        problems = [problem.within("/model") for problem in drafted.problems]
         asks = question.autograd or question.gradcheck or question.values is not None
         if asks and not problems:
             problems = _excess(question, drafted)

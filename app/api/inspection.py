@@ -7,7 +7,7 @@ import json
 import queue
 import threading
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -137,25 +137,15 @@ class Inspector:
         memory = UPLOAD_FACTOR * self._upload_limit
         request = {"ask": "describe", "path": str(path), "format": content_format, "target": target,
                    "limit": memory // 2}  # fmt: skip
-        if not self._readers.acquire(timeout=self._seconds):
-            raise Overloaded("too many uploads are being read", hint="try again in some seconds")
-        try:
+        with _turn(self._readers, self._seconds, "uploads are being read"):
             answer = _read(json.dumps(request).encode(), memory, READING_FACTOR * self._seconds)
-        finally:
-            self._readers.release()
         schema = DataSchema.model_validate(answer["schema"]) if answer.get("schema") is not None else None
         problems = tuple(Problem(**problem) for problem in answer["problems"])
         return Described(schema, answer.get("preview", []), problems)
 
-    @contextmanager
-    def exporting(self) -> Iterator[None]:
+    def exporting(self) -> AbstractContextManager[None]:
         """Wait for a turn to export. Raises `Overloaded`."""
-        if not self._exporters.acquire(timeout=EXPORT_FACTOR * self._seconds):
-            raise Overloaded("too many networks are being exported", hint="try again in some seconds")
-        try:
-            yield
-        finally:
-            self._exporters.release()
+        return _turn(self._exporters, EXPORT_FACTOR * self._seconds, "networks are being exported")
 
     def export(self, export: Export, target: Path) -> float:
         """Write a network's graph into a file, in a process of its own; within `exporting`.
@@ -170,14 +160,7 @@ class Inspector:
         if "missing" in answer:
             raise NotInstalled(answer["missing"], hint=answer["hint"])
         if "failure" in answer:
-            excesses = {"time": f"{seconds:g} s", "memory": _size(memory)}
-            problems = {
-                reason: Problem("/model", "too_complex", f"exporting the network takes more than {much}", SMALLER)
-                for reason, much in excesses.items()
-            }
-            if answer["failure"] not in problems:
-                _log.error("export_failed", error=answer["failure"])
-            raise NotExportable([problems.get(answer["failure"], UNEXPORTED)])
+            raise NotExportable([_told(answer["failure"], "exporting", seconds, memory, UNEXPORTED)])
         if answer["problems"]:
             raise NotExportable([Problem(**problem) for problem in answer["problems"]])
         return float(answer["difference"])
@@ -219,18 +202,31 @@ class Inspector:
     def _checked(self, answer: dict[str, Any]) -> dict[str, Any]:
         if "failure" not in answer:
             return answer
-        excesses = {"time": f"{self._seconds:g} s", "memory": _size(self._memory)}
-        problems = {
-            reason: Problem("/model", "too_complex", f"inspecting the network takes more than {much}", SMALLER)
-            for reason, much in excesses.items()
-        }
-        if answer["failure"] not in problems:
-            _log.error("inspection_failed", error=answer["failure"])
-        raise Uninspectable([problems.get(answer["failure"], FAULT)], {})
+        raise Uninspectable([_told(answer["failure"], "inspecting", self._seconds, self._memory, FAULT)], {})
 
 
 def _size(count: int) -> str:
     return f"{count >> 20} MiB"
+
+
+@contextmanager
+def _turn(places: threading.Semaphore, seconds: float, what: str) -> Iterator[None]:
+    """Hold one of the places; raises `Overloaded` if none is free in time."""
+    if not places.acquire(timeout=seconds):
+        raise Overloaded(f"too many {what}", hint="try again in some seconds")
+    try:
+        yield
+    finally:
+        places.release()
+
+
+def _told(failure: str, doing: str, seconds: float, memory: int, fault: Problem) -> Problem:
+    """Return what to tell of a network at which a child failed: it takes too much, or else it is our `fault`."""
+    excess = {"time": f"{seconds:g} s", "memory": _size(memory)}.get(failure)
+    if excess is None:
+        _log.error(fault.code, error=failure)
+        return fault
+    return Problem("/model", "too_complex", f"{doing} the network takes more than {excess}", SMALLER)
 
 
 def _read(body: bytes, memory: int, seconds: float) -> dict[str, Any]:

@@ -70,7 +70,7 @@ def check_job(job: Job, schema: DataSchema, max_nodes: int) -> list[Problem]:
     columns = tuple(column.name for column in schema.columns)
     inputs = job.data.inputs or schema.inputs
     found = check_network(job.model, columns, inputs)
-    problems += [Problem("/model" + item.pointer, item.code, item.detail, item.hint) for item in found]
+    problems += [problem.within("/model") for problem in found]
     outputs = job.model.outputs or {"output": ""}
     if job.objective.output is not None and job.objective.output not in outputs:
         detail = f'the network has no output "{job.objective.output}"'

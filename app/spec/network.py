@@ -131,7 +131,7 @@ def _check_body(
                      for position in twice]  # fmt: skip
         problems += _layer_problems(body.layers) if body.layers is not None else _node_problems(
             network, body, body.input_names(default_inputs), hints)  # fmt: skip
-    found = [Problem(place + item.pointer, item.code, item.detail, item.hint) for item in problems]
+    found = [problem.within(place) for problem in problems]
     for form in ("layers", "nodes"):
         for position, node in enumerate(getattr(body, form) or ()):
             where = f"{place}/{form}/{position}"

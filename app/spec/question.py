@@ -43,7 +43,7 @@ def check_question(question: Question) -> list[Problem]:
     """Return every problem of names and wiring."""
     names = tuple(question.inputs)
     found = check_network(question.model, names, names)
-    problems = [Problem("/model" + item.pointer, item.code, item.detail, item.hint) for item in found]
+    problems = [problem.within("/model") for problem in found]
     wanted = question.model.input_names(names)
     for name in wanted if question.values is not None else ():
         if name not in question.values:  # type: ignore[operator]

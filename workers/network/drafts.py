@@ -9,6 +9,12 @@ from app.errors import Problem
 from workers.network.blueprint import Blueprint, Settled
 
 
+def too_many_nodes(count: int, most: int) -> Problem:
+    """Return what to say of a network that has more nodes than are allowed."""
+    detail = f"the network has {count:,} nodes, at most {most:,} are allowed"
+    return Problem("/model", "too_many_nodes", detail, "make the network smaller")
+
+
 @dataclass(frozen=True, slots=True)
 class Trace:
     """What one node does with a batch of `BATCH` examples."""

@@ -64,8 +64,8 @@ class Memory:
 def estimate(job: Job, draft: Draft, rows: int) -> Memory:
     """Return the memory of a training step; a batch is no larger than the `rows` there are."""
     batch_size = min(job.training.batch_size, rows) if rows > 0 else job.training.batch_size
-    weights = WEIGHT * sum(trace.parameters for trace in draft.traces)
-    buffers = WEIGHT * sum(trace.buffers for trace in draft.traces)
+    weights = WEIGHT * draft.parameters
+    buffers = WEIGHT * draft.buffers
     inputs = [draft.values[name] for name in draft.blueprint.inputs if name in draft.values]
     activations = sum(value.element_size() * prod(scaled(value.shape, batch_size)) for value in inputs)
     activations += sum(kept(trace, batch_size) for trace in draft.traces)

@@ -3,7 +3,7 @@
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 import anyio
@@ -148,15 +148,17 @@ def server(api: Api) -> Iterator[str]:
         future.result(timeout=10)
 
 
+def listening(url: str, anna: Client, job_id: str) -> AbstractContextManager[httpx.Response]:
+    """Read a job's stream over the network, until the end of the block."""
+    headers = {"Authorization": anna.headers["Authorization"]}
+    return httpx.stream("GET", f"{url}/v1/jobs/{job_id}/stream", headers=headers, timeout=60)
+
+
 @SQLITE
 def test_a_live_stream(api: Api, anna: Client) -> None:
     db = api.services.db
     job = running(db)
-    headers = {"Authorization": anna.headers["Authorization"]}
-    with (
-        server(api) as url,
-        httpx.stream("GET", f"{url}/v1/jobs/{job.id}/stream", headers=headers, timeout=60) as response,
-    ):
+    with server(api) as url, listening(url, anna, job.id) as response:
         lines = response.iter_lines()
         seen = [line for line in (next(lines) for _ in range(8)) if line.startswith("event")]
         assert seen == ["event: created", "event: status"]
@@ -170,11 +172,7 @@ def test_a_live_stream(api: Api, anna: Client) -> None:
 def test_a_stream_whose_job_is_deleted_ends(api: Api, anna: Client) -> None:
     db = api.services.db
     job_id = queued(db)
-    headers = {"Authorization": anna.headers["Authorization"]}
-    with (
-        server(api) as url,
-        httpx.stream("GET", f"{url}/v1/jobs/{job_id}/stream", headers=headers, timeout=60) as response,
-    ):
+    with server(api) as url, listening(url, anna, job_id) as response:
         lines = response.iter_lines()
         next(lines)
         db.run(repository.drop, job_id)
@@ -184,10 +182,9 @@ def test_a_stream_whose_job_is_deleted_ends(api: Api, anna: Client) -> None:
 
 @SQLITE
 def test_a_stream_that_is_hung_up_is_no_longer_counted(api: Api, anna: Client) -> None:
-    headers = {"Authorization": anna.headers["Authorization"]}
-    path = f"/v1/jobs/{queued(api.services.db)}/stream"
+    job_id = queued(api.services.db)
     with server(api) as url:
-        with httpx.stream("GET", url + path, headers=headers, timeout=60) as response:
+        with listening(url, anna, job_id) as response:
             lines = response.iter_lines()  # kept: httpx hangs up when nobody holds it any more
             next(lines)
             assert api.services.watcher.streams == 1
