@@ -178,7 +178,7 @@ def _answer(body: bytes) -> bytes:
         request = json.loads(body)
         answer = ANSWERS[request["ask"]](request)
         return json.dumps(answer).encode()
-    except MemoryError:
+    except (MemoryError, SystemError):  # an extension may fail without a word when it gets no memory
         failure = "memory"
     except Exception as error:  # whatever a stranger's document brings about is an answer, not the end
         failure = f"{type(error).__name__}: {error}"[:500]
