@@ -58,7 +58,7 @@ class LocalStore:
                 self._make_directory(target.parent)
                 temporary.replace(target)
                 break
-            except FileNotFoundError:  # a delete removed the directory while it was empty
+            except (FileNotFoundError, FileExistsError):  # a delete removed the directory, before or after mkdir looked
                 if not attempts_left:
                     raise
         with suppress(FileNotFoundError):  # then another caller deleted this very key already

@@ -89,3 +89,28 @@ def test_emptied_folders_are_removed(tmp_path: Path) -> None:
     store.delete("jobs/a/1/x")
     assert not (tmp_path / "jobs" / "a").exists()
     assert (tmp_path / "jobs" / "b").exists()
+
+
+def test_a_folder_that_is_removed_while_it_is_made_is_made_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """mkdir finds the folder there, and when it looks whether that is one a delete has removed it."""
+    store, make, races = LocalStore(tmp_path), Path.mkdir, [1, 2]
+
+    def raced(path: Path, *args: object, **options: object) -> None:
+        if races:
+            races.pop()
+            raise FileExistsError(errno.EEXIST, "File exists", str(path))
+        make(path, *args, **options)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(Path, "mkdir", raced)
+    store.put_bytes("shared/deep/file", b"x")
+    assert b"".join(store.read("shared/deep/file")) == b"x"
+
+
+def test_a_file_where_a_folder_should_be_is_an_error(tmp_path: Path) -> None:
+    store = LocalStore(tmp_path)
+    store.put_bytes("a", b"x")
+    with pytest.raises((FileExistsError, NotADirectoryError)):
+        store.put_bytes("a/b", b"y")
+    assert list(store.keys("")) == ["a"]
