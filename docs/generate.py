@@ -22,7 +22,7 @@ from app.settings import Settings
 from app.spec.base import Part
 from app.spec.catalog import GROUPS, NODES
 from app.spec.data import BUILTIN, TORCHVISION, DataSchema
-from app.spec.training import METRICS
+from app.spec.objective import METRICS
 from graftwerk.cli.main import app as cli
 
 DOCS = Path(__file__).parent

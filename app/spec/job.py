@@ -8,8 +8,9 @@ from app.errors import InvalidInput, Problem
 from app.spec.base import Count, Part, Positive, Size
 from app.spec.data import NAMED, Data, DataSchema
 from app.spec.network import Network, check_network
+from app.spec.objective import Objective
 from app.spec.problems import from_validation, nearest
-from app.spec.training import Objective, Training
+from app.spec.training import Training
 
 Label = Annotated[str, Field(min_length=1, max_length=200)]
 LabelKey = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.:/-]{1,64}$")]  # what a filter can name on every database

@@ -10,7 +10,7 @@ from pydantic import Field
 from app.spec.base import Count, Finite, NotNegative, Positive, Probability, Size
 from app.spec.convolutions import CONVOLUTION, IMAGE, INFERRED, Signed
 from app.spec.kinds import Kind, Table
-from app.spec.training import LOSSES
+from app.spec.objective import LOSSES
 
 Layers = Annotated[int, Field(strict=True, ge=1, le=256)]
 

@@ -13,8 +13,8 @@ from app.spec.control import BODIES, CONTROL, READS, Ref
 from app.spec.kinds import Kind, classes, closed_union
 from app.spec.leaves import INITIALISERS, LEAVES
 from app.spec.modules import MODULES
+from app.spec.objective import LOSSES
 from app.spec.operations import OPERATIONS
-from app.spec.training import LOSSES
 
 KINDS: Mapping[str, Kind] = {**MODULES, **BACKBONES, **OPERATIONS, **LEAVES, **CONTROL}
 

@@ -1,38 +1,14 @@
-"""The objective and the plan: losses, metrics, optimisers, schedules, and when to evaluate, save and stop."""
+"""The plan: optimisers, schedules, and when to evaluate, save and stop."""
 
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field, TypeAdapter, model_validator
 
-from app.spec.base import Count, Finite, Name, NotNegative, Part, Positive, Probability, Size, problem
+from app.spec.base import Count, Finite, NotNegative, Part, Positive, Probability, Size, problem
 from app.spec.kinds import Kind, Table, classes, closed_union
 
-Reduction = (Literal["mean", "sum"], "mean")
 Betas = tuple[Probability, Probability]
 Steps = Annotated[int, Field(strict=True, ge=1, le=10**12)]
-
-LOSSES: Table = {
-    "CrossEntropyLoss": Kind("Classes from logits (N, C); targets are integers (N) or probabilities (N, C).", {
-        "weight": (tuple[NotNegative, ...] | None, None), "ignore_index": (int, -100),
-        "label_smoothing": (Probability, 0.0), "reduction": Reduction}),
-    "NLLLoss": Kind("Classes from log-probabilities (N, C).", {
-        "weight": (tuple[NotNegative, ...] | None, None), "ignore_index": (int, -100), "reduction": Reduction}),
-    "MSELoss": Kind("The mean squared error.", {"reduction": Reduction}),
-    "L1Loss": Kind("The mean absolute error.", {"reduction": Reduction}),
-    "SmoothL1Loss": Kind("Squared near zero, absolute further out.", {"beta": (Positive, 1.0), "reduction": Reduction}),
-    "HuberLoss": Kind("Squared near zero, linear further out.", {"delta": (Positive, 1.0), "reduction": Reduction}),
-    "BCEWithLogitsLoss": Kind("Yes or no from logits.", {
-        "pos_weight": (tuple[NotNegative, ...] | None, None), "reduction": Reduction}),
-    "BCELoss": Kind("Yes or no from probabilities.", {"reduction": Reduction}),
-    "KLDivLoss": Kind("The Kullback-Leibler divergence from log-probabilities.", {
-        "reduction": (Literal["batchmean", "mean", "sum"], "batchmean"), "log_target": (bool, False)}),
-    "PoissonNLLLoss": Kind("Counts from log-rates.", {"log_input": (bool, True), "full": (bool, False),
-                                                     "reduction": Reduction}),
-    "SoftMarginLoss": Kind("Targets -1 or 1 from scores.", {"reduction": Reduction}),
-    "MultiLabelSoftMarginLoss": Kind("Several labels at once from logits.", {"reduction": Reduction}),
-    "MultiMarginLoss": Kind("Classes with a margin.", {"p": (Literal[1, 2], 1), "margin": (Finite, 1.0),
-                                                      "reduction": Reduction}),
-}  # fmt: skip
 
 _LR = (NotNegative, 1e-3)
 _DECAY = (NotNegative, 0.0)
@@ -103,12 +79,6 @@ SCHEDULES: Table = {
 }  # fmt: skip
 
 
-class BaseLoss(Part):
-    """What every loss has."""
-
-    kind: str
-
-
 class BaseOptimizer(Part):
     """What every optimiser has."""
 
@@ -121,48 +91,14 @@ class BaseSchedule(Part):
     kind: str
 
 
-LOSS_CLASSES = classes(LOSSES, BaseLoss)
 OPTIMIZER_CLASSES = classes(OPTIMIZERS, BaseOptimizer)
 SCHEDULE_CLASSES = classes(SCHEDULES, BaseSchedule)
 
 if TYPE_CHECKING:
-    Loss = BaseLoss
     Optimizer = BaseOptimizer
     Schedule = BaseSchedule
 else:
-    Loss, Optimizer, Schedule = map(closed_union, (LOSS_CLASSES, OPTIMIZER_CLASSES, SCHEDULE_CLASSES))
-
-METRICS: dict[str, str] = {
-    "accuracy": "Share of examples whose most probable class is right.",
-    "top5_accuracy": "Share of examples whose class is among the five most probable.",
-    "f1": "Macro-averaged F1 score over classes.",
-    "precision": "Macro-averaged precision over classes.",
-    "recall": "Macro-averaged recall over classes.",
-    "mae": "Mean absolute error.",
-    "mse": "Mean squared error.",
-    "r2": "Coefficient of determination.",
-}
-NUMBER_METRICS = frozenset({"mae", "mse", "r2"})
-NUMBER_LOSSES = frozenset({"MSELoss", "L1Loss", "SmoothL1Loss", "HuberLoss", "KLDivLoss", "PoissonNLLLoss"})
-Metric = Literal["accuracy", "top5_accuracy", "f1", "precision", "recall", "mae", "mse", "r2"]
-
-
-class Objective(Part):
-    """What is minimised, and what is reported beside it."""
-
-    loss: Loss
-    metrics: Annotated[tuple[Metric, ...], Field(max_length=16)] = ()
-    output: Name | None = None  # which output of the network; the first one by default
-
-    @model_validator(mode="after")
-    def _metrics_fit(self) -> "Objective":
-        numbers = self.loss.kind in NUMBER_LOSSES
-        for name in self.metrics:
-            if (name in NUMBER_METRICS) != numbers:
-                other = ", ".join(each for each in METRICS if (each in NUMBER_METRICS) == numbers)
-                what = "numbers" if numbers else "classes"
-                raise problem("contradiction", f"{self.loss.kind} is about {what}, {name} is not", f"one of: {other}")
-        return self
+    Optimizer, Schedule = map(closed_union, (OPTIMIZER_CLASSES, SCHEDULE_CLASSES))
 
 
 class EarlyStop(Part):

@@ -9,8 +9,9 @@ from app.spec.data import BUILTIN, TORCHVISION
 from app.spec.leaves import INITIALISERS, LEAVES
 from app.spec.modules import MODULES
 from app.spec.network import KINDS
+from app.spec.objective import LOSSES, METRICS
 from app.spec.operations import OPERATIONS
-from app.spec.training import LOSSES, METRICS, OPTIMIZERS, SCHEDULES
+from app.spec.training import OPTIMIZERS, SCHEDULES
 
 
 @pytest.mark.parametrize(

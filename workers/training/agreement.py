@@ -12,7 +12,7 @@ from torch import Tensor
 from app.errors import Problem
 from app.spec.data import Column, DataSchema
 from app.spec.job import Job
-from app.spec.training import BaseLoss
+from app.spec.objective import BaseLoss
 from workers.network.drafts import Draft, Trace
 from workers.network.sizes import BATCH, sizes
 from workers.training.losses import LOSSES

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from app.errors import BuildError
-from app.spec.training import BaseLoss
+from app.spec.objective import BaseLoss
 
 TENSORS = frozenset({"weight", "pos_weight"})  # settings that torch wants as tensors
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from app.spec.training import NUMBER_METRICS
+from app.spec.objective import NUMBER_METRICS
 
 # Losses of yes-or-no outputs: (output above this is a yes, target above this is one).
 DECISIONS: Mapping[str, tuple[float, float]] = {

@@ -7,7 +7,7 @@ from jsonschema import Draft202012Validator
 
 from app.spec.catalog import GROUPS, NODES, catalog
 from app.spec.nodes import KINDS
-from app.spec.training import METRICS
+from app.spec.objective import METRICS
 
 
 @pytest.fixture(scope="module")

@@ -9,19 +9,8 @@ from pydantic import ValidationError
 from torch import nn, optim
 
 from app.spec.kinds import Kind
-from app.spec.training import (
-    LOSS_CLASSES,
-    LOSSES,
-    METRICS,
-    NUMBER_LOSSES,
-    NUMBER_METRICS,
-    OPTIMIZER_CLASSES,
-    OPTIMIZERS,
-    SCHEDULE_CLASSES,
-    SCHEDULES,
-    Objective,
-    Training,
-)
+from app.spec.objective import LOSS_CLASSES, LOSSES, METRICS, NUMBER_LOSSES, NUMBER_METRICS, Objective
+from app.spec.training import OPTIMIZER_CLASSES, OPTIMIZERS, SCHEDULE_CLASSES, SCHEDULES, Training
 
 NEEDED = object()  # in place of a default
 

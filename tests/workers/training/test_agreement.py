@@ -7,7 +7,7 @@ import torch
 
 from app.spec.data import Column, DataSchema
 from app.spec.job import Job
-from app.spec.training import LOSS_CLASSES
+from app.spec.objective import LOSS_CLASSES
 from workers.network.blueprint import Blueprint, Settled
 from workers.network.infer import Draft, Trace
 from workers.network.sizes import BATCH

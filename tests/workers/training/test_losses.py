@@ -5,7 +5,7 @@ import torch
 from torch import Tensor, nn
 
 from app.errors import BuildError
-from app.spec.training import LOSS_CLASSES, NUMBER_LOSSES
+from app.spec.objective import LOSS_CLASSES, NUMBER_LOSSES
 from workers.training.losses import LOSSES, build_loss
 from workers.training.metrics import DECISIONS
 

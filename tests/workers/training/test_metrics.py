@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 import workers.torch_setup  # noqa: F401 - comes before torchmetrics, which imports torchvision
-from app.spec.training import METRICS
+from app.spec.objective import METRICS
 from workers.training.metrics import CLASS_METRICS, SUM_METRICS, Meter
 
 from torchmetrics.functional import classification, regression  # isort: skip
