@@ -19,19 +19,21 @@ OPTIMIZERS: Table = {
         "nesterov": (bool, False)}),
     "Adam": Kind("Kingma and Ba (2015).", {
         "lr": _LR, "betas": (Betas, (0.9, 0.999)), "eps": (Positive, 1e-8), "weight_decay": _DECAY,
-        "amsgrad": (bool, False)}),
+        "amsgrad": (bool, False), "decoupled_weight_decay": (bool, False)}),
     "AdamW": Kind("Loshchilov and Hutter (2019).", {
         "lr": _LR, "betas": (Betas, (0.9, 0.999)), "eps": (Positive, 1e-8), "weight_decay": (NotNegative, 0.01),
         "amsgrad": (bool, False)}),
     "NAdam": Kind("Adam with Nesterov momentum.", {
         "lr": (NotNegative, 2e-3), "betas": (Betas, (0.9, 0.999)), "eps": (Positive, 1e-8), "weight_decay": _DECAY,
-        "momentum_decay": (NotNegative, 4e-3)}),
+        "momentum_decay": (NotNegative, 4e-3), "decoupled_weight_decay": (bool, False)}),
     "RAdam": Kind("Adam with a rectified warm-up.", {
-        "lr": _LR, "betas": (Betas, (0.9, 0.999)), "eps": (Positive, 1e-8), "weight_decay": _DECAY}),
+        "lr": _LR, "betas": (Betas, (0.9, 0.999)), "eps": (Positive, 1e-8), "weight_decay": _DECAY,
+        "decoupled_weight_decay": (bool, False)}),
     "Adamax": Kind("Adam with the infinity norm.", {
         "lr": (NotNegative, 2e-3), "betas": (Betas, (0.9, 0.999)), "eps": (Positive, 1e-8), "weight_decay": _DECAY}),
     "Adagrad": Kind("Duchi et al. (2011).", {
-        "lr": (NotNegative, 1e-2), "lr_decay": (NotNegative, 0.0), "weight_decay": _DECAY, "eps": (Positive, 1e-10)}),
+        "lr": (NotNegative, 1e-2), "lr_decay": (NotNegative, 0.0), "weight_decay": _DECAY,
+        "initial_accumulator_value": (NotNegative, 0.0), "eps": (Positive, 1e-10)}),
     "Adadelta": Kind("Zeiler (2012).", {
         "lr": (NotNegative, 1.0), "rho": (Probability, 0.9), "eps": (Positive, 1e-6), "weight_decay": _DECAY}),
     "RMSprop": Kind("Root mean square propagation.", {
@@ -44,10 +46,17 @@ OPTIMIZERS: Table = {
         "lr": (NotNegative, 1e-2), "lambd": (NotNegative, 1e-4), "alpha": (NotNegative, 0.75), "t0": (Positive, 1e6),
         "weight_decay": _DECAY}),
     "Adafactor": Kind("Shazeer and Stern (2018).", {
-        "lr": (NotNegative, 1e-2), "beta2_decay": (Finite, -0.8), "d": (Positive, 1.0), "weight_decay": _DECAY}),
+        "lr": (NotNegative, 1e-2), "beta2_decay": (Finite, -0.8),
+        "eps": (tuple[Positive | None, Positive], (None, 1e-3)), "d": (Positive, 1.0), "weight_decay": _DECAY}),
+    "Muon": Kind("Momentum made orthogonal, for matrices alone (Jordan 2024).", {
+        "lr": _LR, "weight_decay": (NotNegative, 0.1), "momentum": (NotNegative, 0.95), "nesterov": (bool, True),
+        "ns_coefficients": (tuple[Finite, Finite, Finite], (3.4445, -4.775, 2.0315)), "eps": (Positive, 1e-7),
+        "ns_steps": (Annotated[int, Field(strict=True, ge=1, le=99)], 5),
+        "adjust_lr_fn": (Literal["original", "match_rms_adamw"] | None, None)}),
 }  # fmt: skip
 
 _INTERVAL = (Literal["step", "epoch"], "epoch")
+_CYCLED = {"cycle_momentum": (bool | None, None)}  # where the optimiser has momentum
 
 SCHEDULES: Table = {
     "StepLR": Kind("Multiplies the rate by gamma every step_size.", {
@@ -67,15 +76,17 @@ SCHEDULES: Table = {
     "PolynomialLR": Kind("A polynomial down to zero; the whole run unless total_iters is given.", {
         "total_iters": (Size | None, None), "power": (Positive, 1.0), "interval": (Literal["step", "epoch"], "step")}),
     "OneCycleLR": Kind("Up to max_lr and down again over the whole run, step by step (Smith and Topin 2019).", {
-        "max_lr": Positive, "pct_start": (Probability, 0.3), "div_factor": (Positive, 25.0),
-        "final_div_factor": (Positive, 1e4)}),
+        "max_lr": Positive, "pct_start": (Probability, 0.3), "anneal_strategy": (Literal["cos", "linear"], "cos"),
+        **_CYCLED, "base_momentum": (Probability, 0.85), "max_momentum": (Probability, 0.95),
+        "div_factor": (Positive, 25.0), "final_div_factor": (Positive, 1e4), "three_phase": (bool, False)}),
     "CyclicLR": Kind("Back and forth between two rates, step by step.", {
         "base_lr": NotNegative, "max_lr": Positive, "step_size_up": (Size, 2000), "step_size_down": (Size | None, None),
-        "mode": (Literal["triangular", "triangular2", "exp_range"], "triangular"), "gamma": (Positive, 1.0)}),
+        "mode": (Literal["triangular", "triangular2", "exp_range"], "triangular"), "gamma": (Positive, 1.0),
+        **_CYCLED, "base_momentum": (Probability, 0.8), "max_momentum": (Probability, 0.9)}),
     "ReduceLROnPlateau": Kind("Multiplies the rate by factor when the monitored value stops improving.", {
         "monitor": (str, "val/loss"), "mode": (Literal["min", "max"], "min"), "factor": (Probability, 0.1),
-        "patience": (Count, 10), "threshold": (NotNegative, 1e-4), "cooldown": (Count, 0),
-        "min_lr": (NotNegative, 0.0)}),
+        "patience": (Count, 10), "threshold": (NotNegative, 1e-4), "threshold_mode": (Literal["rel", "abs"], "rel"),
+        "cooldown": (Count, 0), "min_lr": (NotNegative, 0.0), "eps": (NotNegative, 1e-8)}),
 }  # fmt: skip
 
 

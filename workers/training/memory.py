@@ -26,6 +26,7 @@ STATES: Mapping[str, tuple[int, tuple[str, ...]]] = {
     "Rprop": (2, ()),
     "ASGD": (1, ()),
     "Adafactor": (1, ()),  # at most: of a matrix it keeps a row and a column
+    "Muon": (1, ()),
 }
 
 # Kinds whose output is a view of their input, and takes no memory of its own.

@@ -21,6 +21,7 @@ OPTIMIZERS: Mapping[str, type[optim.Optimizer]] = {
     "Rprop": optim.Rprop,
     "ASGD": optim.ASGD,
     "Adafactor": optim.Adafactor,
+    "Muon": optim.Muon,
 }
 # Kinds with one kernel for the whole step, and the devices that have it.
 FUSED: Mapping[str, frozenset[str]] = {

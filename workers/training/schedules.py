@@ -70,7 +70,7 @@ def build_schedule(
         settings[whole] = length
     if spec.kind == "OneCycleLR":
         settings["total_steps"] = total_steps
-    if spec.kind in MOVES_MOMENTUM:
+    if spec.kind in MOVES_MOMENTUM and settings["cycle_momentum"] is None:
         defaults = optimizer.defaults
         settings["cycle_momentum"] = "betas" in defaults or defaults.get("momentum", 0) > 0
     try:

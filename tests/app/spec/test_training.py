@@ -19,16 +19,39 @@ DELIBERATE: Mapping[tuple[str, str], Any] = {
     ("KLDivLoss", "reduction"): "batchmean",  # torch's own advice: the mean is no divergence
     ("CosineAnnealingLR", "T_max"): None,  # the whole run
     ("PolynomialLR", "total_iters"): None,  # the whole run
+    ("OneCycleLR", "cycle_momentum"): None,  # where the optimiser has momentum; torch's own default raises elsewhere
+    ("CyclicLR", "cycle_momentum"): None,
 }
-# Parameters that only the service sets, or that nobody needs.
-LEFT_OUT = frozenset({
-    "size_average", "reduce", "eps",  # of losses
-    "params", "foreach", "maximize", "capturable", "differentiable", "fused", "initial_accumulator_value",
-    "decoupled_weight_decay",  # of optimisers
-    "optimizer", "last_epoch", "total_steps", "epochs", "steps_per_epoch", "anneal_strategy", "three_phase",
-    "cycle_momentum", "base_momentum", "max_momentum", "scale_fn", "scale_mode", "threshold_mode",  # of schedules
-    "weight",  # of losses that take one per example or element
-})  # fmt: skip
+# Parameters of losses that only the service sets, that nobody needs, or that are one per example or element.
+OF_LOSSES = frozenset({"size_average", "reduce", "eps", "weight"})
+# Parameter of optimisers or schedules → why a spec has no such field.
+OF_PLANS: Mapping[str, str] = {
+    "params": "the network's own",
+    "foreach": "how a step is computed, which the service chooses",
+    "fused": "how a step is computed, which the service chooses",
+    "capturable": "for graphs of CUDA, which nobody captures",
+    "differentiable": "for gradients of the training itself",
+    "maximize": "an objective is minimised",
+    "optimizer": "the plan's own",
+    "last_epoch": "a state, which checkpoints hold",
+    "total_steps": "the length of the run, which the plan says",
+    "epochs": "the length of the run, which the plan says",
+    "steps_per_epoch": "the length of an epoch, which the data say",
+    "scale_fn": "code",
+    "scale_mode": "what the code of scale_fn counts",
+}
+LEFT_OUT = OF_LOSSES | OF_PLANS.keys()
+# Class of torch.optim, or of its lr_scheduler → why it is no kind.
+NO_KINDS: Mapping[str, str] = {
+    "Optimizer": "the base of all",
+    "SparseAdam": "takes sparse gradients alone, which no node gives",
+    "LBFGS": "needs the loss several times in a step",
+    "LRScheduler": "the base of all",
+    "LambdaLR": "takes code",
+    "MultiplicativeLR": "takes code",
+    "SequentialLR": "takes schedules, of which a plan has one",
+    "ChainedScheduler": "takes schedules, of which a plan has one",
+}
 OWN = frozenset({"interval", "monitor"})  # the service's own, of schedules
 
 TABLES = [
@@ -58,6 +81,16 @@ def test_fields_are_those_of_torch(kind: str, row: Kind, build: type) -> None:
             assert ours[name] == DELIBERATE[kind, name]
         elif theirs[name] is not None or ours[name] is not None:
             assert ours[name] == theirs[name], name
+
+
+@pytest.mark.parametrize(("spoken", "module", "base"), [
+    (OPTIMIZERS, optim, optim.Optimizer), (SCHEDULES, optim.lr_scheduler, optim.lr_scheduler.LRScheduler),
+])  # fmt: skip
+def test_every_class_of_torch_is_a_kind_or_left_out(spoken: Mapping[str, Kind], module: Any, base: type) -> None:
+    theirs = {each.__name__ for each in vars(module).values() if inspect.isclass(each) and issubclass(each, base)}
+    theirs = {name for name in theirs if not name.startswith("_")}
+    assert theirs - NO_KINDS.keys() == set(spoken)
+    assert theirs & NO_KINDS.keys()
 
 
 def test_every_exception_is_one() -> None:

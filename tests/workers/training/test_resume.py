@@ -63,9 +63,21 @@ def assert_same(laboratory: Laboratory, spec: dict[str, Any], *lengths: int) -> 
     assert states[0] == states[1]
 
 
+MATRICES = [{"kind": "Flatten"}, {"kind": "Linear", "out_features": 16, "bias": False}, {"kind": "ReLU"},
+            {"kind": "Dropout", "p": 0.3}, {"kind": "Linear", "out_features": 10, "bias": False}]  # fmt: skip
+
+
 @pytest.mark.parametrize("kind", OPTIMIZERS)
 def test_every_optimizer_goes_on_bit_by_bit(laboratory: Laboratory, kind: str) -> None:
-    assert_same(laboratory, job(training={"optimizer": {"kind": kind}}), 4, 4)
+    assert_same(laboratory, job(MATRICES, training={"optimizer": {"kind": kind}}), 4, 4)
+
+
+@pytest.mark.parametrize("optimizer", [
+    {"kind": "Adafactor", "eps": [1e-8, 1e-3]}, {"kind": "Adagrad", "initial_accumulator_value": 0.1},
+    {"kind": "NAdam", "decoupled_weight_decay": True, "weight_decay": 0.1}, {"kind": "SGD", "momentum": 0.9},
+], ids=lambda each: each["kind"])  # fmt: skip
+def test_settings_of_optimizers_go_on_bit_by_bit(laboratory: Laboratory, optimizer: dict[str, Any]) -> None:
+    assert_same(laboratory, job(training={"optimizer": optimizer}), 4, 4)
 
 
 @pytest.mark.parametrize("kind", SCHEDULES)

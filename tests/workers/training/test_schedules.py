@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 import torch
 from torch import nn
-from torch.optim import SGD, Adam, Optimizer
+from torch.optim import SGD, Adam, Optimizer, Rprop
 
 from app.errors import BuildError
 from app.spec.training import SCHEDULE_CLASSES
@@ -41,14 +41,19 @@ def test_language_and_workers_know_the_same_kinds() -> None:
     assert SCHEDULES.keys() == SCHEDULE_CLASSES.keys()
 
 
-@pytest.mark.parametrize("kind", SCHEDULES)
-def test_every_kind_moves_and_goes_on_where_it_stopped(kind: str) -> None:
-    whole = advance(*built(kind), 0, STEPS)
+@pytest.mark.parametrize(("kind", "settings"), [
+    *((kind, {}) for kind in SCHEDULES),
+    ("OneCycleLR", {"three_phase": True, "anneal_strategy": "linear"}), ("OneCycleLR", {"cycle_momentum": False}),
+    ("CyclicLR", {"mode": "exp_range", "gamma": 0.9, "cycle_momentum": True, "base_momentum": 0.5}),
+    ("ReduceLROnPlateau", {"threshold_mode": "abs", "threshold": 0.1, "eps": 0.0}),
+])  # fmt: skip
+def test_every_kind_moves_and_goes_on_where_it_stopped(kind: str, settings: dict[str, Any]) -> None:
+    whole = advance(*built(kind, **settings), 0, STEPS)
     assert len(set(whole)) > 1
-    first, optimizer = built(kind)
+    first, optimizer = built(kind, **settings)
     rates = advance(first, optimizer, 0, 5)
     saved = json.loads(json.dumps(first.state_dict()))
-    second, fresh = built(kind)
+    second, fresh = built(kind, **settings)
     fresh.load_state_dict(optimizer.state_dict())
     second.load_state_dict(saved)
     assert rates + advance(second, fresh, 5, STEPS) == whole
@@ -94,8 +99,19 @@ def test_momentum_moves_only_where_there_is_some() -> None:
                                   (SGD([parameter], lr=0.1, momentum=0.9), "momentum", True),
                                   (Adam([parameter]), "betas", True)):  # fmt: skip
         before = optimizer.param_groups[0][key]
+        still = spec.model_copy(update={"cycle_momentum": False})
+        build_schedule(still, optimizer, 10, 5)
+        assert optimizer.param_groups[0][key] == before
         build_schedule(spec, optimizer, 10, 5)
         assert (optimizer.param_groups[0][key] != before) == moves
+
+
+def test_momentum_is_refused_where_there_is_none() -> None:
+    spec: Any = SCHEDULE_CLASSES["OneCycleLR"].model_validate(
+        {"kind": "OneCycleLR", "max_lr": 0.1, "cycle_momentum": True}
+    )
+    with pytest.raises(BuildError, match="momentum"):
+        build_schedule(spec, Rprop([nn.Parameter(torch.ones(2))]), 10, 5)
 
 
 def test_settings_that_torch_refuses_are_a_build_error() -> None:
