@@ -31,6 +31,7 @@ from workers.network.infer import draft
 from workers.network.report import graph
 from workers.training.agreement import disagreements
 from workers.training.memory import Memory, estimate
+from workers.training.rehearsal import rehearse
 
 SERVED = 1000  # requests after which the process is worn out
 EXAMPLE = {
@@ -101,9 +102,15 @@ def inspect(document: Any, registered: DataSchema | None, limits: Limits) -> Ins
         return Inspection({}, (too_many_nodes(count, limits.max_nodes),))
     problems += [problem.within("/model") for problem in drafted.problems]
     problems += disagreements(job, schema, drafted)
-    memory = estimate(job, drafted, schema.rows.get("train", 0))
+    trained = drafted.parameters
+    if drafted.parameters <= limits.max_parameters and not any(map(_of_plan, problems)):
+        rehearsal = rehearse(job, schema, drafted)
+        trained = rehearsal.trained
+        problems += rehearsal.problems
+    memory = estimate(job, drafted, schema.rows.get("train", 0), trained)
     problems += _excesses(drafted, memory, limits)
     report = {**graph(drafted, "/model"), "memory": memory.as_dict()}
+    report["totals"]["trainable"] = trained
     return Inspection(report, tuple(told(problems)))
 
 
@@ -126,6 +133,10 @@ def _draftable(problem: Problem, job: Job) -> bool:
     doubled = problem.code == "duplicate_id" and job.model.nodes is not None
     circle = problem.code == "cycle" and fullmatch(r"/model/blocks/\w+", problem.pointer)
     return not (doubled or circle or problem.code in UNDRAFTABLE)
+
+
+def _of_plan(problem: Problem) -> bool:
+    return problem.pointer.startswith("/training")
 
 
 def _excesses(drafted: Draft, memory: Memory, limits: Limits) -> list[Problem]:

@@ -14,7 +14,8 @@ from app.spec.modules import MODULES
 from app.spec.nodes import NODE_CLASSES
 from app.spec.objective import LOSS_CLASSES, LOSSES, METRICS
 from app.spec.operations import OPERATIONS
-from app.spec.training import OPTIMIZER_CLASSES, OPTIMIZERS, SCHEDULE_CLASSES, SCHEDULES
+from app.spec.optimizers import OPTIMIZER_CLASSES, OPTIMIZERS
+from app.spec.schedules import SCHEDULE_CLASSES, SCHEDULES
 
 # Group → its table and the classes made from it.
 GROUPS: Mapping[str, tuple[Table, Mapping[str, type[Part]]]] = {

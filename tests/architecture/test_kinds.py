@@ -11,7 +11,8 @@ from app.spec.modules import MODULES
 from app.spec.network import KINDS
 from app.spec.objective import LOSSES, METRICS
 from app.spec.operations import OPERATIONS
-from app.spec.training import OPTIMIZERS, SCHEDULES
+from app.spec.optimizers import OPTIMIZERS
+from app.spec.schedules import SCHEDULES
 
 
 @pytest.mark.parametrize(

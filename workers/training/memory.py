@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 from math import prod
 
 from app.spec.job import Job
-from app.spec.training import BaseOptimizer
+from app.spec.optimizers import BaseOptimizer
 from workers.network.drafts import Draft, Trace
 from workers.network.report import CHOOSING, scaled
 from workers.network.sizes import Parameters
@@ -62,8 +62,11 @@ class Memory:
         return asdict(self) | {"total": self.total}
 
 
-def estimate(job: Job, draft: Draft, rows: int) -> Memory:
-    """Return the memory of a training step; a batch is no larger than the `rows` there are."""
+def estimate(job: Job, draft: Draft, rows: int, trained: int | None = None) -> Memory:
+    """Return the memory of a training step; a batch is no larger than the `rows` there are.
+
+    `trained` is how many elements are not frozen, all of them by default.
+    """
     batch_size = min(job.training.batch_size, rows) if rows > 0 else job.training.batch_size
     weights = WEIGHT * draft.parameters
     buffers = WEIGHT * draft.buffers
@@ -72,7 +75,8 @@ def estimate(job: Job, draft: Draft, rows: int) -> Memory:
     activations += sum(kept(trace, batch_size) for trace in draft.traces)
     activations += PASSING * max((_bytes(trace, batch_size) for trace in draft.traces), default=0)
     states = states_of(job.training.optimizer)
-    return Memory(batch_size, weights + buffers, weights, states * weights, activations)
+    gradients = weights if trained is None else WEIGHT * trained
+    return Memory(batch_size, weights + buffers, gradients, states * gradients, activations)
 
 
 def states_of(spec: BaseOptimizer) -> int:

@@ -1,12 +1,13 @@
 """Optimisers by kind."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import torch
 from torch import nn, optim
 
 from app.errors import BuildError
-from app.spec.training import BaseOptimizer
+from app.spec.optimizers import BaseOptimizer
 
 OPTIMIZERS: Mapping[str, type[optim.Optimizer]] = {
     "SGD": optim.SGD,
@@ -32,17 +33,21 @@ FUSED: Mapping[str, frozenset[str]] = {
 }
 
 
-def build_optimizer(spec: BaseOptimizer, parameters: Iterable[nn.Parameter], device: torch.device) -> optim.Optimizer:
-    """Build the optimiser over the trainable parameters. Raises `BuildError` if torch refuses its settings."""
-    trainable = [parameter for parameter in parameters if parameter.requires_grad]
-    if not trainable:
+def build_optimizer(
+    spec: BaseOptimizer, trained: Sequence[nn.Parameter] | Sequence[dict[str, Any]], device: torch.device
+) -> optim.Optimizer:
+    """Build the optimiser over what is trained: parameters, or groups of them with settings of their own.
+
+    Raises `BuildError` if torch refuses its settings.
+    """
+    if not trained:
         hint = "add a layer with parameters, or a Parameter node"
         raise BuildError("the network has nothing to train", pointer="/model", hint=hint)
-    settings = {name: getattr(spec, name) for name in type(spec).model_fields if name != "kind"}
+    settings = spec.settings()
     if is_fused(spec, device):
         settings["fused"] = True
     try:
-        return OPTIMIZERS[spec.kind](trainable, **settings)
+        return OPTIMIZERS[spec.kind](trained, **settings)
     except ValueError as error:
         raise BuildError(f"{spec.kind}: {error}", pointer="/training/optimizer") from error
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import torch
 
-from app.errors import BuildError, CheckpointDamaged, DataError
+from app.errors import BuildError, CheckpointDamaged, DataError, InvalidInput
 from app.spec.data import DataSchema
 from app.spec.job import Job, parse_job
 from app.spec.training import Training
@@ -21,6 +21,7 @@ from workers.training.checkpoints import Cadence, Export, Restored, Saver, resto
 from workers.training.context import Context
 from workers.training.devices import Precision, choose, room, set_determinism
 from workers.training.failures import translated
+from workers.training.groups import split
 from workers.training.losses import Objective, build_loss
 from workers.training.optimizers import build_optimizer, skips_on_device
 from workers.training.schedules import build_schedule
@@ -136,10 +137,15 @@ def assemble(
     device: torch.device,
     restored: Restored | None = None,
 ) -> Prepared:
-    """Put a built network and loaded data together. Raises `BuildError`."""
+    """Put a built network and loaded data together. Raises `BuildError`, and `InvalidInput` for impossible groups."""
     plan = job.training
     precision = Precision(device, plan.precision)
     network.to(device)
+    parts = split(network, plan)
+    if parts.problems:
+        raise InvalidInput(parts.problems)
+    for parameter in parts.frozen:
+        parameter.requires_grad_(False)
     if plan.mode == "compiled":
         torch._dynamo.config.recompile_limit = RECOMPILATIONS
         network.compile()
@@ -147,8 +153,7 @@ def assemble(
     data = data.cast(objective.cast).resident(device, room(device))
     sampler = Sampler(plan.seed, len(data.train), plan.batch_size, plan.accumulate, plan.drop_last, data.train.device)
     total_steps = plan.total_steps(sampler.steps_per_epoch)
-    parameters = [parameter for parameter in network.parameters() if parameter.requires_grad]
-    optimizer = build_optimizer(plan.optimizer, parameters, device)
+    optimizer = build_optimizer(plan.optimizer, parts.trained, device)
     schedule = build_schedule(plan.schedule, optimizer, total_steps, sampler.steps_per_epoch)
     state = TrainState(network, optimizer, schedule, precision.scaler(), *_trackers(plan, data))
     guard = Guard.NOBODY
@@ -166,7 +171,7 @@ def assemble(
         validation=data.validation,
         sampler=sampler,
         state=state,
-        update=Update(optimizer, parameters, state.scaler, plan.clip_norm, guard),
+        update=Update(optimizer, parts.parameters(), state.scaler, plan.clip_norm, guard),
         saver=saver,
         cadence=Cadence(plan.checkpoint),
         total_steps=total_steps,

@@ -7,7 +7,7 @@ from typing import Any
 from torch.optim import Optimizer, lr_scheduler
 
 from app.errors import BuildError
-from app.spec.training import BaseSchedule
+from app.spec.schedules import BaseSchedule
 
 SCHEDULES: Mapping[str, type[lr_scheduler.LRScheduler]] = {
     "StepLR": lr_scheduler.StepLR,
@@ -23,6 +23,10 @@ SCHEDULES: Mapping[str, type[lr_scheduler.LRScheduler]] = {
     "ReduceLROnPlateau": lr_scheduler.ReduceLROnPlateau,
 }
 WHOLE_RUN = {"CosineAnnealingLR": "T_max", "PolynomialLR": "total_iters"}  # a setting that defaults to the whole run
+RATES = {
+    "OneCycleLR": ("max_lr",),
+    "CyclicLR": ("base_lr", "max_lr"),
+}  # settings that are rates of the plan's own group
 MOVES_MOMENTUM = frozenset({"OneCycleLR", "CyclicLR"})
 PLATEAU = "ReduceLROnPlateau"
 
@@ -73,10 +77,19 @@ def build_schedule(
     if spec.kind in MOVES_MOMENTUM and settings["cycle_momentum"] is None:
         defaults = optimizer.defaults
         settings["cycle_momentum"] = "betas" in defaults or defaults.get("momentum", 0) > 0
+    for name in RATES.get(spec.kind, ()):
+        settings[name] = _in_proportion(settings[name], optimizer)
     try:
         return Schedule(spec.kind, interval, monitor, SCHEDULES[spec.kind](optimizer, **settings))
     except (ValueError, ZeroDivisionError) as error:
         raise BuildError(f"{spec.kind}: {error}", pointer="/training/schedule") from error
+
+
+def _in_proportion(rate: float, optimizer: Optimizer) -> float | list[float]:
+    """Return a rate for each group: as much more than `rate` as its own rate is more than the plan's."""
+    own = optimizer.defaults["lr"]
+    rates = [rate * group["lr"] / own if own > 0 else rate for group in optimizer.param_groups]
+    return rates if len(rates) > 1 else rate
 
 
 def _plain(value: object) -> bool:

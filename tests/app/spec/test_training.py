@@ -10,7 +10,9 @@ from torch import nn, optim
 
 from app.spec.kinds import Kind
 from app.spec.objective import LOSS_CLASSES, LOSSES, METRICS, NUMBER_LOSSES, NUMBER_METRICS, Objective
-from app.spec.training import OPTIMIZER_CLASSES, OPTIMIZERS, SCHEDULE_CLASSES, SCHEDULES, Training
+from app.spec.optimizers import OPTIMIZER_CLASSES, OPTIMIZERS
+from app.spec.schedules import SCHEDULE_CLASSES, SCHEDULES
+from app.spec.training import Training
 
 NEEDED = object()  # in place of a default
 

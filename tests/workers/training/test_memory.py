@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from app.spec.training import OPTIMIZER_CLASSES, OPTIMIZERS
+from app.spec.optimizers import OPTIMIZER_CLASSES, OPTIMIZERS
 from workers.training.memory import STATES, states_of
 from workers.training.optimizers import build_optimizer
 

@@ -7,7 +7,7 @@ from torch import nn
 from torch.optim import SGD, Adam, Optimizer, Rprop
 
 from app.errors import BuildError
-from app.spec.training import SCHEDULE_CLASSES
+from app.spec.schedules import SCHEDULE_CLASSES
 from workers.training.schedules import SCHEDULES, Schedule, build_schedule
 
 REQUIRED: dict[str, dict[str, Any]] = {
@@ -112,6 +112,22 @@ def test_momentum_is_refused_where_there_is_none() -> None:
     )
     with pytest.raises(BuildError, match="momentum"):
         build_schedule(spec, Rprop([nn.Parameter(torch.ones(2))]), 10, 5)
+
+
+@pytest.mark.parametrize("kind", SCHEDULES)
+def test_groups_move_in_proportion(kind: str) -> None:
+    optimizer = SGD([{"params": [nn.Parameter(torch.ones(2))]}, {"params": [nn.Parameter(torch.ones(2))], "lr": 0.2}],
+                    lr=0.1)  # fmt: skip
+    spec = SCHEDULE_CLASSES[kind].model_validate({"kind": kind, **REQUIRED.get(kind, {})})
+    schedule = build_schedule(spec, optimizer, STEPS, PER_EPOCH)
+    assert schedule is not None
+    seen = set()
+    for step in range(STEPS):
+        advance(schedule, optimizer, step, step + 1)
+        first, second = (group["lr"] for group in optimizer.param_groups)
+        assert second == pytest.approx(2 * first)
+        seen.add(first)
+    assert len(seen) > 1
 
 
 def test_settings_that_torch_refuses_are_a_build_error() -> None:

@@ -1,0 +1,67 @@
+"""A plan tried out before anything is trained: what torch and the network say of it, on the meta device."""
+
+from dataclasses import dataclass, field
+
+import torch
+from torch import nn
+
+from app.errors import BuildError, Problem
+from app.spec.data import DataSchema
+from app.spec.job import Job
+from workers.data.sampler import Sampler
+from workers.network.build import BuiltNetwork
+from workers.network.drafts import Draft
+from workers.training.groups import MATRICES, PLACE, split
+from workers.training.optimizers import build_optimizer
+from workers.training.schedules import build_schedule
+
+CPU = torch.device("cpu")
+
+
+@dataclass
+class Rehearsal:
+    """What came of it: how many elements are trained, and every problem."""
+
+    trained: int
+    problems: list[Problem] = field(default_factory=list)
+
+
+def rehearse(job: Job, schema: DataSchema, draft: Draft) -> Rehearsal:
+    """Try out the groups on the network, if all of it is settled, and every setting on a parameter of one element."""
+    plan = job.training
+    found = Rehearsal(draft.parameters)
+    if (plan.groups or plan.optimizer.kind in MATRICES) and draft.parameters and not draft.problems:
+        with torch.device("meta"):
+            network = BuiltNetwork(draft.blueprint)
+        parts = split(network, plan)
+        found.problems += parts.problems
+        found.trained -= sum(parameter.numel() for parameter in parts.frozen)
+    for position, group in enumerate(plan.groups):
+        if settings := group.settings():
+            spec = plan.optimizer.model_copy(update=settings)
+            try:
+                build_optimizer(spec, [_element()], CPU)
+            except BuildError as error:
+                found.problems.append(_told(error, f"{PLACE}/{position}"))
+    try:
+        optimizer = build_optimizer(plan.optimizer, [_element()], CPU)
+        per_epoch = _steps_per_epoch(job, schema)
+        build_schedule(plan.schedule, optimizer, plan.total_steps(per_epoch), per_epoch)
+    except BuildError as error:
+        found.problems.append(_told(error, error.pointer))
+    return found
+
+
+def _element() -> nn.Parameter:
+    return nn.Parameter(torch.zeros(1, 1))
+
+
+def _told(error: BuildError, pointer: str) -> Problem:
+    return Problem(pointer, "invalid_value", error.detail, error.hint)
+
+
+def _steps_per_epoch(job: Job, schema: DataSchema) -> int:
+    plan, rows, validation = job.training, schema.rows.get("train", 1), job.data.validation
+    if validation is not None and validation.fraction is not None:
+        rows -= round(validation.fraction * rows)
+    return Sampler(plan.seed, max(1, rows), plan.batch_size, plan.accumulate, plan.drop_last).steps_per_epoch
