@@ -13,7 +13,8 @@ from app.db.tables import DatasetRow, JobRow
 from app.errors import InvalidInput, NotFound, Problem, StateForbids, WrongOffset
 from app.ids import new_id
 from app.jobs.states import ENDED
-from app.spec.data import NAMED, DataSchema, NewDataset, UploadSource
+from app.spec.columns import DataSchema
+from app.spec.data import NAMED, NewDataset, UploadSource
 
 
 class DatasetStatus(StrEnum):

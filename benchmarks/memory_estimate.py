@@ -57,7 +57,7 @@ def measure(name: str) -> None:
     import torch
     from torch.nn.functional import cross_entropy
 
-    from app.spec.data import DataSchema
+    from app.spec.columns import DataSchema
     from app.spec.network import Network
     from workers.inspect import Limits, inspect
     from workers.network.build import build

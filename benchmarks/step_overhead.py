@@ -31,7 +31,7 @@ from step_figures import BATCH, CLASSES, FEATURES, HIDDEN, LR, ROWS
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, TensorDataset
 
-from app.spec.data import Column, DataSchema
+from app.spec.columns import Column, DataSchema
 from app.storage.open import open_store
 from workers.assignment import Assignment, Registered
 from workers.messages import Command, Ending, Report, Saved, send

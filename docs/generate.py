@@ -21,7 +21,8 @@ from app.jobs.states import TRANSITIONS, Status, Verb
 from app.settings import Settings
 from app.spec.base import Part
 from app.spec.catalog import GROUPS, NODES
-from app.spec.data import BUILTIN, TORCHVISION, DataSchema
+from app.spec.columns import DataSchema
+from app.spec.data import BUILTIN, TORCHVISION
 from app.spec.objective import METRICS
 from graftwerk.cli.main import app as cli
 

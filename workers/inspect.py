@@ -20,8 +20,8 @@ import torch
 from safetensors.torch import load_file
 
 from app.errors import InvalidInput, NotExportable, NotInstalled, Problem
-from app.spec.data import DataSchema
-from app.spec.job import Job, check_job, known_schema, parse_job
+from app.spec.columns import DataSchema
+from app.spec.job import Job, check_job, job_view, known_schema, parse_job
 from app.spec.problems import told
 from workers import questions
 from workers.data.uploads import LIMIT, describe
@@ -88,12 +88,14 @@ def inspect(document: Any, registered: DataSchema | None, limits: Limits) -> Ins
         job = parse_job(document)
     except InvalidInput as error:
         return Inspection({}, error.problems)
-    schema = registered or known_schema(job)
-    if schema is None:
+    stored = registered or known_schema(job)
+    if stored is None:
         return Inspection({}, (Problem("/data/id", "unknown_dataset", "the data set is not known", "register it"),))
-    problems = check_job(job, schema, limits.max_nodes)
+    problems = check_job(job, stored, limits.max_nodes)
     if any(not _draftable(problem, job) for problem in problems):
         return Inspection({}, tuple(told(problems)))
+    seen = job_view(job, stored)
+    schema = seen.schema
     wrong = {found[1] for problem in problems if (found := match(NODE, problem.pointer))}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # torch's advice on unusual settings is no problem
@@ -101,7 +103,7 @@ def inspect(document: Any, registered: DataSchema | None, limits: Limits) -> Ins
     if (count := drafted.size()) > limits.max_nodes:
         return Inspection({}, (too_many_nodes(count, limits.max_nodes),))
     problems += [problem.within("/model") for problem in drafted.problems]
-    problems += disagreements(job, schema, drafted)
+    problems += disagreements(job, seen, drafted)
     trained = drafted.parameters
     if drafted.parameters <= limits.max_parameters and not any(map(_of_plan, problems)):
         rehearsal = rehearse(job, schema, drafted)
@@ -215,7 +217,8 @@ def _asked(request: Request) -> dict[str, Any]:
 
 
 def _exported(request: Request) -> dict[str, Any]:
-    job, schema = parse_job(request["job"]), DataSchema.model_validate(request["schema"])
+    job = parse_job(request["job"])
+    schema = job_view(job, DataSchema.model_validate(request["schema"])).schema
     weights, target = load_file(request["weights"]), Path(request["target"])
     try:
         difference = export_graph(job.model, schema, job.data.inputs or schema.inputs, weights, request["form"], target)

@@ -18,7 +18,7 @@ import structlog
 from app.api.children import Child, Lost, Place
 from app.errors import InvalidInput, NotExportable, NotInstalled, Overloaded, Problem
 from app.settings import Settings
-from app.spec.data import DataSchema
+from app.spec.columns import DataSchema
 
 CHILDREN = 2  # so that one hostile spec does not stall everybody
 READERS = 2  # uploads that are read at the same time

@@ -14,7 +14,7 @@ from app.events import EventKind
 from app.idempotency import Answer
 from app.jobs import repository
 from app.jobs.states import ENDED, TRANSITIONS, Status, Verb
-from app.spec.data import DataSchema
+from app.spec.columns import DataSchema
 from app.spec.job import Job, StartFrom, continuation_problems, parse_job
 
 BACKOFF = (0.0, 1.0, 4.0, 15.0, 60.0)  # seconds before the next attempt, by losses so far

@@ -4,10 +4,10 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
-from app.spec.base import Name, Part, Probability, Size, problem
+from app.spec.base import Name, Part, Probability, problem
+from app.spec.columns import Column, ColumnName, DataSchema
+from app.spec.features import SCALES, Features, Scale
 from app.spec.problems import nearest
-
-Dtype = Literal["float32", "float64", "int64", "int32", "uint8", "bool"]
 
 
 def _builtin(name: str) -> str:
@@ -30,29 +30,6 @@ TorchvisionName = Annotated[str, AfterValidator(_torchvision)]
 DatasetId = Annotated[str, Field(pattern=r"^ds_[0-9a-f]{32}$")]
 
 
-class Column(Part):
-    """One column of a data set: a tensor per example."""
-
-    name: Name
-    shape: tuple[Size, ...]  # per example, without the batch dimension
-    dtype: Dtype
-    classes: int | None = None  # for integer labels: how many there are
-    labels: tuple[str, ...] | None = None  # what the integers stand for, where the source had words
-
-
-class DataSchema(Part):
-    """What the inspector and the loop need to know before any example is read."""
-
-    columns: tuple[Column, ...]
-    rows: dict[str, int]  # by split: "train", and "test" if there is one
-    inputs: tuple[Name, ...]  # columns that a network reads unless it says otherwise
-    target: Name | None = None  # column that the loss compares with
-
-    def column(self, name: str) -> Column | None:
-        """Return the column of that name, if there is one."""
-        return next((column for column in self.columns if column.name == name), None)
-
-
 class Split(Part):
     """The examples that are held out: a named split, or a share drawn with the seed."""
 
@@ -63,14 +40,13 @@ class Split(Part):
 class Source(Part):
     """What every source of data has."""
 
-    inputs: Annotated[tuple[Name, ...], Field(min_length=1, max_length=64)] | None = None
-    target: Name | None = None
-    validation: Split | None = None
-    scale: Literal["none", "unit", "standard"] | None = Field(
-        None,
-        description="Of float inputs: none; unit: divided by the largest value, so images lie in 0..1; standard: "
-        "zero mean and unit variance, feature by feature, on train. Default: unit for images of bytes, else none.",
+    features: Features | None = Field(
+        None, description="How columns become what the network sees, by name. Default: every column in its own way."
     )
+    inputs: Annotated[tuple[Name, ...], Field(min_length=1, max_length=64)] | None = None
+    target: ColumnName | None = Field(None, description="A feature or a column; default: the data's own.")
+    validation: Split | None = None
+    scale: Scale | None = Field(None, description=SCALES)
 
 
 class BuiltinData(Source):
@@ -139,12 +115,12 @@ def _table(
 ) -> DataSchema:
     target = Column(name=columns[1], shape=(), dtype="int64", classes=classes) if classes else Column(
         name=columns[1], shape=(1,), dtype="float32")  # fmt: skip
-    inputs = Column(name=columns[0], shape=features, dtype="float32")
+    inputs = Column(name=columns[0], shape=features, peak=16.0 if len(features) == 3 else None)
     return DataSchema(columns=(inputs, target), rows={"train": rows}, inputs=(columns[0],), target=columns[1])
 
 
 def _images(channels: int, size: int, train: int, test: int, classes: int) -> DataSchema:
-    image = Column(name="image", shape=(channels, size, size), dtype="float32")
+    image = Column(name="image", shape=(channels, size, size), dtype="float32", peak=255.0)
     label = Column(name="label", shape=(), dtype="int64", classes=classes)
     return DataSchema(columns=(image, label), rows={"train": train, "test": test}, inputs=("image",), target="label")
 

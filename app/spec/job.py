@@ -6,12 +6,14 @@ from pydantic import Field, ValidationError
 
 from app.errors import InvalidInput, Problem
 from app.spec.base import Count, Part, Positive, Size
-from app.spec.data import NAMED, Data, DataSchema
+from app.spec.columns import DataSchema
+from app.spec.data import NAMED, Data
 from app.spec.network import Network, check_network
 from app.spec.objective import Objective
 from app.spec.optimizers import group_problems
 from app.spec.problems import from_validation, nearest
 from app.spec.training import Training
+from app.spec.view import View, view
 
 Label = Annotated[str, Field(min_length=1, max_length=200)]
 LabelKey = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.:/-]{1,64}$")]  # what a filter can name on every database
@@ -63,9 +65,17 @@ def known_schema(job: Job) -> DataSchema | None:
     return None if job.data.kind == "dataset" else NAMED[job.data.kind][job.data.name]
 
 
-def check_job(job: Job, schema: DataSchema, max_nodes: int) -> list[Problem]:
+def job_view(job: Job, stored: DataSchema) -> View:
+    """Return how the job's network sees the data."""
+    target = job.data.target or stored.target
+    return view(job.data, stored, [("/data/target", target)] if target is not None else [])
+
+
+def check_job(job: Job, stored: DataSchema, max_nodes: int) -> list[Problem]:
     """Return every problem that can be seen without building the network."""
-    problems = _data_problems(job, schema) + _training_problems(job, schema)
+    seen = job_view(job, stored)
+    schema = seen.schema
+    problems = [*seen.problems, *_data_problems(job, schema), *_training_problems(job, schema)]
     nodes = job.model.layers or job.model.nodes or ()
     if len(nodes) > max_nodes:
         return [*problems, Problem("/model", "too_many_nodes", f"{len(nodes)} nodes, at most {max_nodes} are allowed")]
@@ -105,8 +115,6 @@ def _data_problems(job: Job, schema: DataSchema) -> list[Problem]:
     columns = [column.name for column in schema.columns]
     problems = []
     named = [(f"/data/inputs/{position}", name) for position, name in enumerate(job.data.inputs or ())]
-    if job.data.target is not None:
-        named.append(("/data/target", job.data.target))
     given = job.data.inputs or ()
     for position, name in enumerate(given):
         if name in given[:position]:
@@ -149,4 +157,4 @@ def _training_problems(job: Job, schema: DataSchema) -> list[Problem]:
     return problems
 
 
-__all__ = ["Job", "Resources", "Size", "check_job", "known_schema", "parse_job"]
+__all__ = ["Job", "Resources", "Size", "check_job", "job_view", "known_schema", "parse_job"]

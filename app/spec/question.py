@@ -6,7 +6,7 @@ from pydantic import Field
 
 from app.errors import Problem
 from app.spec.base import Name, Part, Size
-from app.spec.data import Column, DataSchema, Dtype
+from app.spec.columns import Column, DataSchema, Dtype
 from app.spec.network import Network, check_network
 
 Number = float | int | bool

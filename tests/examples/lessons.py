@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from app.spec.data import DataSchema
+from app.spec.columns import DataSchema
 from app.spec.job import known_schema, parse_job
 from tests.workers.training.laboratory import Attempt, Laboratory
 from workers.assignment import Assignment, Registered, Resume

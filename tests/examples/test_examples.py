@@ -62,7 +62,7 @@ def test_model_py_gives_the_same_bits(trained: Trained, lessons: Lessons, tmp_pa
 def test_linear_regression_finds_the_least_squares(lessons: Lessons) -> None:
     attempt = lessons.run(spec("linear-regression"))
     rows = attempt.prepared.train
-    x, y = rows.inputs["x"].double(), rows.target.double().reshape(-1, 1)
+    x, y = rows.inputs["x"].double(), next(iter(rows.targets.values())).double().reshape(-1, 1)
     matrix = torch.cat([x, torch.ones(len(x), 1)], 1)
     best = (matrix @ torch.linalg.lstsq(matrix, y).solution - y).square().mean()
     with torch.no_grad():

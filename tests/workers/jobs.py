@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from app.spec.data import DataSchema
+from app.spec.columns import DataSchema
 from workers.inspect import Limits
 
 LIMITS = Limits(max_nodes=1000, max_parameters=10**8, memory_limit=1 << 30)

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from app.errors import Problem
-from app.spec.data import BUILTIN, TORCHVISION, DataSchema
+from app.spec.columns import DataSchema
+from app.spec.data import BUILTIN, TORCHVISION
 from tests.workers.jobs import LIMITS, data, job
 from workers.inspect import ANSWERS, Inspection, Limits, _answer, inspect
 

@@ -11,7 +11,7 @@ from workers.data.tensors import Rows
 
 BLOCK = 1 << 20  # bytes gathered at once: for small batches a gather each would cost more than views of a block
 
-Batch = tuple[Mapping[str, Tensor], Tensor, float]  # inputs, target, share of the step's examples
+Batch = tuple[Mapping[str, Tensor], Mapping[str, Tensor], float]  # inputs, targets, share of the step's examples
 
 
 @dataclass
@@ -31,14 +31,19 @@ class Feed:
 
     def _gathered(self, first: int) -> dict[int, list[Batch]]:
         """Return the batches of a step and of those after it: as many as a block holds, up to the epoch's end."""
+        if not self.rows.even:  # each batch is as long as its own longest row
+            return {first: [(*self.rows.at(indices, self.device), share)
+                            for indices, share in self.sampler.batches(first)]}  # fmt: skip
         per_epoch, size = self.sampler.steps_per_epoch, self.sampler.batch_size * self.sampler.accumulate
         most = max(1, BLOCK * len(self.rows) // (self.rows.size() * size))
         steps = range(first, min(first + most, (first // per_epoch + 1) * per_epoch))
         drawn = [(step, indices, share) for step in steps for indices, share in self.sampler.batches(step)]
         sizes = [len(indices) for _, indices, _ in drawn]
-        inputs, target = self.rows.at(torch.cat([indices for _, indices, _ in drawn]), self.device)
-        columns = [column.split(sizes) for column in (*inputs.values(), target)]
+        inputs, targets = self.rows.at(torch.cat([indices for _, indices, _ in drawn]), self.device)
+        columns = [column.split(sizes) for column in (*inputs.values(), *targets.values())]
+        count = len(inputs)
         ready: dict[int, list[Batch]] = {step: [] for step in steps}
         for (step, _, share), *parts in zip(drawn, *columns, strict=True):
-            ready[step].append((dict(zip(inputs, parts, strict=False)), parts[-1], share))
+            ready[step].append((dict(zip(inputs, parts[:count], strict=True)),
+                                dict(zip(targets, parts[count:], strict=True)), share))  # fmt: skip
         return ready

@@ -4,7 +4,7 @@ import gzip
 import math
 import struct
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.error import URLError
@@ -15,16 +15,17 @@ from torch import Tensor
 
 import workers.torch_setup  # noqa: F401 - comes before torchvision
 from app.errors import DataError, InvalidInput
+from workers.data.columns import Split
 from workers.data.uploads import read
 
 SAMPLES = Path(__file__).parent / "samples"
 
-# Builtin name → (file, largest value of the columns of bytes).
-BUILTIN: Mapping[str, tuple[str, float | None]] = {
-    "digits": ("digits.npz", 16.0),
-    "iris": ("iris.npz", None),
-    "wine": ("wine.npz", None),
-    "diabetes": ("diabetes.npz", None),
+# Builtin name → file.
+BUILTIN: Mapping[str, str] = {
+    "digits": "digits.npz",
+    "iris": "iris.npz",
+    "wine": "wine.npz",
+    "diabetes": "diabetes.npz",
 }
 
 # torchvision class → the folders, under the data root, in which its files may lie.
@@ -41,13 +42,9 @@ IDX_FILES = {
 
 @dataclass(frozen=True)
 class Loaded:
-    """What a source holds: columns by split, of the types they are stored in.
+    """What a source holds: columns by split, of the types they are stored in."""
 
-    `peaks` gives, for columns that are images of bytes, the largest value possible.
-    """
-
-    splits: Mapping[str, Mapping[str, Tensor]]
-    peaks: Mapping[str, float] = field(default_factory=dict)
+    splits: Mapping[str, Split]
 
 
 def load(source: Mapping[str, Any], *, root: Path, allow_downloads: bool, content: Path | None = None) -> Loaded:
@@ -65,18 +62,15 @@ def load(source: Mapping[str, Any], *, root: Path, allow_downloads: bool, conten
 
 
 def _sample(name: str) -> Loaded:
-    file, peak = BUILTIN[name]
-    return _uploaded(SAMPLES / file, "npz", peak=peak or 255.0)
+    return _uploaded(SAMPLES / BUILTIN[name], "npz")
 
 
-def _uploaded(path: Path, content_format: str, target: str | None = None, peak: float = 255.0) -> Loaded:
+def _uploaded(path: Path, content_format: str, target: str | None = None) -> Loaded:
     try:
         content = read(path, content_format, target)
     except InvalidInput as error:
         raise DataError(error.detail, pointer="/data", hint=error.hint) from error
-    train = content.splits["train"]
-    images = {name: peak for name, column in train.items() if column.dtype == torch.uint8 and column.ndim > 2}
-    return Loaded(content.splits, images)
+    return Loaded(content.splits)
 
 
 def _idx(name: str, root: Path, allow_downloads: bool) -> Loaded:
@@ -91,7 +85,7 @@ def _idx(name: str, root: Path, allow_downloads: bool) -> Loaded:
     for split, (images, labels) in IDX_FILES.items():
         image = read_idx(_existing(folder, images)).unsqueeze(1)
         splits[split] = {"image": image, "label": read_idx(_existing(folder, labels))}
-    return Loaded(splits, {"image": 255.0})
+    return Loaded(splits)
 
 
 def _find(folder: Path, name: str) -> Path | None:

@@ -1,54 +1,82 @@
-"""Examples as resident tensors: split, scaled, and cut into batches without copying more than the batch."""
+"""Examples as resident tensors: split, prepared, and cut into batches without copying more than the batch."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from app.errors import DataError
-from app.spec.data import DataSchema
+from app.spec.columns import DataSchema
 from app.spec.data import Split as SplitSpec
+from app.spec.view import View
+from workers.data.columns import Made, Split, taken
+from workers.data.preparation import Preparation
 from workers.data.sampler import stream_seed
 from workers.data.sources import Loaded
 
 SPLIT_STREAM = 0x5B117  # keeps the draw of the held-out rows apart from the epochs' orders
 
+Batch = tuple[dict[str, Tensor], dict[str, Tensor]]  # inputs and targets by name
+
 
 @dataclass(frozen=True)
 class Rows:
-    """Examples: the network's inputs by name, each (rows, …), and the target (rows, …), all on one device."""
+    """Examples: the network's inputs and the targets by name, each (rows, …), all on one device."""
 
-    inputs: Mapping[str, Tensor]
-    target: Tensor
+    inputs: Mapping[str, Made]
+    targets: Mapping[str, Made]
 
     def __len__(self) -> int:
-        return len(self.target)
+        return len(next(iter(self.targets.values())))
+
+    @property
+    def columns(self) -> tuple[Made, ...]:
+        """All columns, inputs first."""
+        return (*self.inputs.values(), *self.targets.values())
 
     @property
     def device(self) -> torch.device:
         """Where the examples lie."""
-        return self.target.device
+        return self.columns[0].device
 
-    def at(self, indices: Tensor, device: torch.device) -> tuple[dict[str, Tensor], Tensor]:
+    @property
+    def even(self) -> bool:
+        """Whether all rows are alike in shape, so that batches can be cut out of larger ones."""
+        return all(isinstance(column, Tensor) for column in self.columns)
+
+    def at(self, indices: Tensor, device: torch.device) -> Batch:
         """Return the batch of these rows on a device."""
-        inputs = {name: column.index_select(0, indices).to(device) for name, column in self.inputs.items()}
-        return inputs, self.target.index_select(0, indices).to(device)
+        return (
+            {name: column.index_select(0, indices).to(device) for name, column in self.inputs.items()},
+            {name: column.index_select(0, indices).to(device) for name, column in self.targets.items()},
+        )
 
-    def slices(self, size: int, device: torch.device) -> Iterator[tuple[dict[str, Tensor], Tensor]]:
+    def slices(self, size: int, device: torch.device) -> Iterator[Batch]:
         """Yield all rows in order, `size` at a time, on a device."""
         for start in range(0, len(self), size):
             part = slice(start, start + size)
-            yield {name: column[part].to(device) for name, column in self.inputs.items()}, self.target[part].to(device)
+            yield (
+                {name: column[part].to(device) for name, column in self.inputs.items()},
+                {name: column[part].to(device) for name, column in self.targets.items()},
+            )
 
     def moved(self, device: torch.device) -> "Rows":
         """Return the same rows on a device."""
-        inputs = {name: column.to(device) for name, column in self.inputs.items()}
-        return replace(self, inputs=inputs, target=self.target.to(device))
+        return Rows(
+            {name: column.to(device) for name, column in self.inputs.items()},
+            {name: column.to(device) for name, column in self.targets.items()},
+        )
+
+    def cast(self, casts: Mapping[str, Callable[[Any], Any]]) -> "Rows":
+        """Return the same rows with targets as their losses want them."""
+        cast = {name: function(self.targets[name]) for name, function in casts.items()}
+        return replace(self, targets={**self.targets, **cast})
 
     def size(self) -> int:
         """Return the size in bytes."""
-        return sum(column.nbytes for column in (*self.inputs.values(), self.target))
+        return sum(column.nbytes for column in self.columns)
 
 
 @dataclass(frozen=True)
@@ -57,50 +85,55 @@ class Tensors:
 
     train: Rows
     validation: Rows | None
+    preparation: Preparation
 
-    def cast(self, function: Callable[[Tensor], Tensor]) -> "Tensors":
-        """Return the data with every target as a loss wants it."""
+    def cast(self, casts: Mapping[str, Callable[[Any], Any]]) -> "Tensors":
+        """Return the data with targets as their losses want them."""
         held = self.validation
-        train = replace(self.train, target=function(self.train.target))
-        return Tensors(train, replace(held, target=function(held.target)) if held is not None else None)
+        return replace(self, train=self.train.cast(casts), validation=held.cast(casts) if held is not None else None)
 
     def resident(self, device: torch.device, room: int) -> "Tensors":
         """Return the data on the device if it takes at most `room` bytes there, else as it is: batches move then."""
-        if self.train.size() + (self.validation.size() if self.validation else 0) > room:
+        held = self.validation
+        if self.train.size() + (held.size() if held is not None else 0) > room:
             return self
-        return Tensors(self.train.moved(device), self.validation.moved(device) if self.validation else None)
+        return replace(
+            self, train=self.train.moved(device), validation=held.moved(device) if held is not None else None
+        )
 
 
 def tensors(
     loaded: Loaded,
-    schema: DataSchema,
+    stored: DataSchema,
+    seen: View,
     *,
-    inputs: Sequence[str],
-    target: str,
+    inputs: tuple[str, ...],
+    targets: tuple[str, ...],
     split: SplitSpec | None = None,
-    scale: str | None = None,
     seed: int = 0,
+    preparation: Preparation | None = None,
 ) -> Tensors:
-    """Cut what a source holds into training and held-out rows, of the schema's dtypes.
+    """Cut what a source holds into training and held-out rows, as the view says.
 
-    `scale` is none, unit or standard; by default bytes with a shape (images) are divided by their largest value.
-    Without `split` a "test" split is held out where there is one. Raises `DataError`.
+    Without `split` a "test" split is held out where there is one. Everything is fitted on the training rows, unless a
+    `preparation` is given. Raises `DataError`.
     """
-    names = (*inputs, target)
-    train = {name: _typed(loaded.splits["train"], schema, name) for name in names}
-    parts = [train]
+    train = loaded.splits["train"]
+    parts: list[Split] = [train]
     if split is not None and split.fraction is not None:
-        kept, held = drawn(len(train[target]), split.fraction, seed)
-        parts = [{name: column[rows] for name, column in train.items()} for rows in (kept, held)]
+        kept, held = drawn(len(next(iter(train.values()))), split.fraction, seed)
+        parts = [{name: taken(column, rows) for name, column in train.items()} for rows in (kept, held)]
     elif "test" in loaded.splits:
-        parts.append({name: _typed(loaded.splits["test"], schema, name) for name in names})
-    for name in inputs:
-        if parts[0][name].dtype == torch.float32:
-            shift, factor = _scaling(parts[0][name], scale, loaded.peaks.get(name))
-            for part in parts:
-                part[name] = (part[name] - shift) / factor
-    train_rows, *held_rows = [Rows({name: part[name] for name in inputs}, part[target]) for part in parts]
-    return Tensors(train_rows, held_rows[0] if held_rows else None)
+        parts.append(loaded.splits["test"])
+    names = (*inputs, *targets)
+    if preparation is None:
+        preparation = Preparation.fit(seen, names, stored, parts[0])
+    train_rows, *held_rows = [_rows(preparation.apply(part, names), inputs, targets) for part in parts]
+    return Tensors(train_rows, held_rows[0] if held_rows else None, preparation)
+
+
+def _rows(made: Mapping[str, Made], inputs: tuple[str, ...], targets: tuple[str, ...]) -> Rows:
+    return Rows({name: made[name] for name in inputs}, {name: made[name] for name in targets})
 
 
 def drawn(rows: int, fraction: float, seed: int) -> tuple[Tensor, Tensor]:
@@ -110,26 +143,3 @@ def drawn(rows: int, fraction: float, seed: int) -> tuple[Tensor, Tensor]:
     count = min(max(1, round(fraction * rows)), rows - 1)
     order = torch.randperm(rows, generator=torch.Generator().manual_seed(stream_seed(seed, SPLIT_STREAM)))
     return order[count:].sort().values, order[:count].sort().values
-
-
-def _typed(split: Mapping[str, Tensor], schema: DataSchema, name: str) -> Tensor:
-    column = schema.column(name)
-    if column is None or name not in split:
-        raise DataError(f'the data has no column "{name}"', pointer="/data")
-    if tuple(split[name].shape[1:]) != tuple(column.shape):
-        found, wanted = list(split[name].shape[1:]), list(column.shape)
-        raise DataError(f'column "{name}" has shape {found} per example, the schema says {wanted}', pointer="/data")
-    return split[name].to(getattr(torch, column.dtype))
-
-
-def _scaling(column: Tensor, scale: str | None, peak: float | None) -> tuple[Tensor | float, Tensor | float]:
-    """Return (shift, factor) for (x - shift) / factor, measured on the training rows alone.
-
-    `peak` is the largest value that the source's own type can hold: its presence marks images of bytes.
-    """
-    if scale == "unit" or (scale is None and peak is not None):
-        return 0.0, peak or float(column.abs().max()) or 1.0
-    if scale == "standard":
-        shift, deviation = column.mean(0), column.std(0, correction=0)
-        return shift, torch.where(deviation > 0, deviation, torch.ones_like(deviation))  # a constant stays 0
-    return 0.0, 1.0

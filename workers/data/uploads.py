@@ -15,7 +15,7 @@ from torch import Tensor
 
 from app.errors import InvalidInput, Problem
 from app.spec.base import NAME_PATTERN
-from app.spec.data import Column, DataSchema
+from app.spec.columns import Column, DataSchema
 from workers.data.csv_table import read_csv
 
 LIMIT = 8 << 30  # bytes of unpacked content
@@ -175,13 +175,14 @@ def _dtype(column: Tensor) -> str:
 def _column(name: str, content: Content) -> Column:
     column = content.splits["train"][name]
     dtype = _dtype(column)
+    peak = 255.0 if column.dtype == torch.uint8 and column.ndim > 2 else None
     classes = content.classes.get(name)
     if classes is None and name in TARGETS and dtype == "int64" and column.ndim == 1:
         parts = [held[name] for held in content.splits.values()]
         least, most = min(int(part.min()) for part in parts), max(int(part.max()) for part in parts)
         classes = most + 1 if least >= 0 and most < MOST_CLASSES else None
     return Column.model_validate({"name": name, "shape": tuple(column.shape[1:]), "dtype": dtype, "classes": classes,
-                                  "labels": content.labels.get(name)})  # fmt: skip
+                                  "labels": content.labels.get(name), "peak": peak})  # fmt: skip
 
 
 def _preview(columns: Mapping[str, Tensor]) -> list[dict[str, Any]]:

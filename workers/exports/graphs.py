@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from app.errors import InvalidInput, NotExportable, NotInstalled, Problem
-from app.spec.data import DataSchema
+from app.spec.columns import DataSchema
 from app.spec.network import Network
 from workers.network.blueprint import Blueprint, Settled
 from workers.network.build import Counts, Graph

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from app.spec.data import DataSchema
+from app.spec.columns import DataSchema
 from workers.network.build import BuiltNetwork
 
 EXAMPLES = 2  # so few show everything that a batch shows

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from app.errors import InvalidInput, OutOfMemory
-from app.spec.data import DataSchema
+from app.spec.columns import DataSchema
 from app.spec.network import Network
 from workers.network.blueprint import Blueprint, Settled
 from workers.network.catalog import CATALOG

@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
 from app.errors import Problem
-from app.spec.data import DataSchema
+from app.spec.columns import DataSchema
 from app.spec.network import Network
 from app.spec.nodes import KINDS, Body, Placed
 from workers.network.blueprint import Blueprint, Settled

@@ -10,9 +10,10 @@ from math import prod
 from torch import Tensor
 
 from app.errors import Problem
-from app.spec.data import Column, DataSchema
+from app.spec.columns import Column
 from app.spec.job import Job
 from app.spec.objective import BaseLoss
+from app.spec.view import View
 from workers.network.drafts import Draft, Trace
 from workers.network.sizes import BATCH, sizes
 from workers.training.losses import LOSSES
@@ -52,7 +53,7 @@ class Meeting:
         )
 
 
-def disagreements(job: Job, schema: DataSchema, draft: Draft) -> list[Problem]:
+def disagreements(job: Job, seen: View, draft: Draft) -> list[Problem]:
     """Return every problem of the objective; none where the output itself could not be settled."""
     outputs = draft.blueprint.outputs
     source = outputs.get(job.objective.output) if job.objective.output else next(iter(outputs.values()))
@@ -73,7 +74,7 @@ def disagreements(job: Job, schema: DataSchema, draft: Draft) -> list[Problem]:
     if source not in _trained(draft):
         problems.append(Problem("/model", "nothing_to_train", f"{source} depends on nothing that is trained",
                                 "add a layer with parameters, or a Parameter node"))  # fmt: skip
-    target = schema.column(job.data.target or schema.target or "")
+    target = seen.schema.column(seen.schema.target or "")
     if target is not None:
         meeting = Meeting(job.objective.loss, output, target, _path(end, traces))
         check = _alike if LOSSES[meeting.kind][2] else _classified

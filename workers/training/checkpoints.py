@@ -26,6 +26,8 @@ from workers.training.context import Context
 from workers.training.state import TrainState
 
 TENSORS, NUMBERS = "state.safetensors", "state.json"  # private: what a resumed attempt needs
+PREPARATION = "preparation.json"  # public: how rows become tensors
+NEEDED = (TENSORS, NUMBERS, PREPARATION)
 Export = Callable[[Path], Sequence[Path]]  # writes the public files into a folder
 
 
@@ -108,6 +110,7 @@ class Restored:
     step: int
     tensors: Mapping[str, Tensor]
     numbers: Mapping[str, Any]
+    preparation: Mapping[str, Any]
     forked: bool = False  # it is another job's, and this one goes on with everything
 
 
@@ -116,13 +119,13 @@ def restore(candidates: Sequence[Resume], store: ArtifactStore, workdir: Path) -
     for candidate in candidates:
         paths = {}
         for file in candidate.files:
-            if file["name"] in (TENSORS, NUMBERS):
+            if file["name"] in NEEDED:
                 path = _verified(file, store, workdir / f"{candidate.checkpoint}-{file['name']}")
                 if path is not None:
                     paths[file["name"]] = path
-        if len(paths) == 2:
-            numbers = json.loads(paths[NUMBERS].read_text())
-            return Restored(candidate.checkpoint, candidate.step, load_file(paths[TENSORS]), numbers)
+        if len(paths) == len(NEEDED):
+            numbers, preparation = (json.loads(paths[name].read_text()) for name in (NUMBERS, PREPARATION))
+            return Restored(candidate.checkpoint, candidate.step, load_file(paths[TENSORS]), numbers, preparation)
     return None
 
 

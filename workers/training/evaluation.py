@@ -20,12 +20,14 @@ def evaluate(
     at the end.
     """
     meter = Meter(metrics, objective.kind, getattr(objective.loss, "ignore_index", None))
-    counts = objective.counts(rows.target)
+    learned = next(iter(rows.targets))
+    counts = objective.counts(rows.targets[learned])
     sums, numbers = [], []
     forward = precision.applied(network)
     network.eval()
     with torch.no_grad():
-        for inputs, target in rows.slices(batch_size, precision.device):
+        for inputs, targets in rows.slices(batch_size, precision.device):
+            target = targets[learned]
             outputs = forward(inputs)
             if counts:
                 sums.append(objective.numerator(outputs, target))

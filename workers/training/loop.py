@@ -28,7 +28,8 @@ def train(prepared: Prepared) -> Outcome:  # noqa: PLR0912, PLR0915 - the one fu
     forward = prepared.precision.applied(network)
     feed = Feed(prepared.train, prepared.sampler, device)
     per_epoch = prepared.sampler.steps_per_epoch
-    uneven = objective.uneven(prepared.train.target, plan.accumulate)
+    learned = next(iter(prepared.train.targets))
+    uneven = objective.uneven(prepared.train.targets[learned], plan.accumulate)
 
     # Resume
     if prepared.restored is not None:
@@ -91,9 +92,10 @@ def train(prepared: Prepared) -> Outcome:  # noqa: PLR0912, PLR0915 - the one fu
         losses = []
         batches = feed.batches(step)
         if uneven:
-            whole = torch.stack([objective.denominator(target) for _, target, _ in batches]).sum()
+            whole = torch.stack([objective.denominator(targets[learned]) for _, targets, _ in batches]).sum()
             whole = whole + (whole == 0)  # no target counts: the loss is 0
-        for inputs, target, share in batches:
+        for inputs, targets, share in batches:
+            target = targets[learned]
             if uneven:
                 loss = objective.numerator(forward(inputs), target) / whole
             else:

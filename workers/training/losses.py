@@ -9,25 +9,26 @@ from torch import Tensor, nn
 
 from app.errors import BuildError
 from app.spec.objective import BaseLoss
+from workers.data.columns import Made, Ragged
 
 TENSORS = frozenset({"weight", "pos_weight"})  # settings that torch wants as tensors
 
 
-def _classes(target: Tensor) -> Tensor:
+def _classes(target: Made) -> Made:
     """Whole numbers are classes; anything else is a probability of each class."""
-    return target.float() if target.is_floating_point() else target.long()
+    return target.to(torch.float32 if target.is_floating_point() else torch.int64)
 
 
-def _index(target: Tensor) -> Tensor:
-    return target.long()
+def _index(target: Made) -> Made:
+    return target.to(torch.int64)
 
 
-def _numbers(target: Tensor) -> Tensor:
-    return target.float()
+def _numbers(target: Made) -> Made:
+    return target.to(torch.float32)
 
 
 # Kind → (class, cast of the targets, whether output and target have the same shape).
-LOSSES: Mapping[str, tuple[type[nn.Module], Callable[[Tensor], Tensor], bool]] = {
+LOSSES: Mapping[str, tuple[type[nn.Module], Callable[[Made], Made], bool]] = {
     "CrossEntropyLoss": (nn.CrossEntropyLoss, _classes, False),
     "NLLLoss": (nn.NLLLoss, _index, False),
     "MSELoss": (nn.MSELoss, _numbers, True),
@@ -51,7 +52,7 @@ class Objective:
 
     kind: str
     loss: nn.Module
-    cast: Callable[[Tensor], Tensor]
+    cast: Callable[[Made], Made]
     same_shape: bool
     summed: bool  # over the examples, not averaged
     output: str | None = None
@@ -72,17 +73,19 @@ class Objective:
             return kept.sum()
         return (weight[target.clamp(0, len(weight) - 1)] * kept).sum()  # a class beyond them is for the loss to refuse
 
-    def counts(self, target: Tensor) -> bool:
+    def counts(self, target: Made) -> bool:
         """Say whether the loss is a mean over the targets that count: classes, not ignored, by their weights."""
         return self.counting is not None and not target.is_floating_point()
 
-    def uneven(self, target: Tensor, parts: int) -> bool:
+    def uneven(self, target: Made, parts: int) -> bool:
         """Say whether steps of `parts` batches out of these targets need `denominator`: their rows may count unlike.
 
         Looks at every target, and waits for the device.
         """
         if not self.counts(target):
             return False
+        if isinstance(target, Ragged):  # padded with targets that do not count
+            return True
         weight = self.loss.weight
         if isinstance(weight, Tensor) and (parts > 1 or not weight.all()):
             return True

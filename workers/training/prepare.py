@@ -1,23 +1,25 @@
 """From an assignment to everything the loop needs, built in the order in which it can fail cheaply."""
 
+import json
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
 
 from app.errors import BuildError, CheckpointDamaged, DataError, InvalidInput
-from app.spec.data import DataSchema
-from app.spec.job import Job, parse_job
+from app.spec.columns import DataSchema
+from app.spec.job import Job, job_view, parse_job
 from app.spec.training import Training
 from app.storage.protocol import ArtifactStore
 from workers.assignment import Assignment
+from workers.data.preparation import Preparation
 from workers.data.sampler import Sampler
 from workers.data.sources import load
 from workers.data.tensors import Rows, Tensors, tensors
 from workers.exports.weights import export
 from workers.messages import Report
 from workers.network.build import BuiltNetwork, build
-from workers.training.checkpoints import Cadence, Export, Restored, Saver, restore
+from workers.training.checkpoints import PREPARATION, Cadence, Export, Restored, Saver, restore
 from workers.training.context import Context
 from workers.training.devices import Precision, choose, room, set_determinism
 from workers.training.failures import translated
@@ -61,7 +63,8 @@ def prepare(assignment: Assignment, store: ArtifactStore, context: Context, work
     Raises `TrainingError` (`BuildError`, `DataError`, `OutOfMemory`); `InvalidInput` for a spec that does not parse.
     """
     job = parse_job(dict(assignment.spec))
-    schema = DataSchema.model_validate(assignment.data_schema)
+    stored = DataSchema.model_validate(assignment.data_schema)
+    seen = job_view(job, stored)
     restored = restore(assignment.resume, store, workdir)
     if restored is None and assignment.resume:  # starting anew would silently throw away what has been trained
         raise CheckpointDamaged(hint="look at the artifact store, then retry; or submit the job anew")
@@ -70,15 +73,17 @@ def prepare(assignment: Assignment, store: ArtifactStore, context: Context, work
         restored, begun = replace(begun, forked=True), None
     start = {"step": restored.step, "checkpoint": restored.checkpoint} if restored else {"step": 0, "checkpoint": None}
     context.report(Report(phase="loading_data", events=(("rewound", start),)))
-    data = load_tensors(job, schema, assignment, store, workdir)
+    data = load_tensors(job, stored, assignment, store, workdir, restored)
     context.report(Report(phase="building"))
     device = choose(job.training.device)
     set_determinism(job.training.deterministic)
     torch.manual_seed(job.training.seed)
-    network = build(job.model, schema, job.data.inputs or schema.inputs)
+    network = build(job.model, seen.schema, job.data.inputs or seen.schema.inputs)
     if begun is not None:
         _take_weights(network, begun)
-    saver = Saver(store, context, f"jobs/{assignment.job_id}/{assignment.fence}", workdir, _exporter(network))
+    saver = Saver(
+        store, context, f"jobs/{assignment.job_id}/{assignment.fence}", workdir, _exporter(network, data.preparation)
+    )
     return assemble(job, network, data, saver, device, restored)
 
 
@@ -104,10 +109,17 @@ def _take_weights(network: BuiltNetwork, begun: Restored) -> None:
         raise BuildError(detail, pointer="/start_from", hint="use the same network") from None
 
 
-def load_tensors(job: Job, schema: DataSchema, assignment: Assignment, store: ArtifactStore, workdir: Path) -> Tensors:
-    """Read, split and scale the examples. Raises `DataError`."""
-    target = job.data.target or schema.target
-    if target is None:
+def load_tensors(
+    job: Job,
+    stored: DataSchema,
+    assignment: Assignment,
+    store: ArtifactStore,
+    workdir: Path,
+    restored: Restored | None = None,
+) -> Tensors:
+    """Read, split and prepare the examples, as they were prepared for a restored checkpoint. Raises `DataError`."""
+    seen = job_view(job, stored)
+    if not seen.targets:
         raise DataError("the data has no target", pointer="/data/target", hint="name a column")
     registered, content = assignment.dataset, None
     if registered is not None and registered.path is not None:
@@ -120,12 +132,13 @@ def load_tensors(job: Job, schema: DataSchema, assignment: Assignment, store: Ar
     )
     return tensors(
         loaded,
-        schema,
-        inputs=job.model.input_names(job.data.inputs or schema.inputs),
-        target=target,
+        stored,
+        seen,
+        inputs=job.model.input_names(job.data.inputs or seen.schema.inputs),
+        targets=tuple(dict.fromkeys(seen.targets.values())),
         split=job.data.validation,
-        scale=job.data.scale,
         seed=job.training.seed,
+        preparation=Preparation.load(seen, stored, restored.preparation) if restored is not None else None,
     )
 
 
@@ -150,7 +163,7 @@ def assemble(
         torch._dynamo.config.recompile_limit = RECOMPILATIONS
         network.compile()
     objective = build_loss(job.objective.loss, job.objective.output, device)
-    data = data.cast(objective.cast).resident(device, room(device))
+    data = data.cast(dict.fromkeys(data.train.targets, objective.cast)).resident(device, room(device))
     sampler = Sampler(plan.seed, len(data.train), plan.batch_size, plan.accumulate, plan.drop_last, data.train.device)
     total_steps = plan.total_steps(sampler.steps_per_epoch)
     optimizer = build_optimizer(plan.optimizer, parts.trained, device)
@@ -188,8 +201,10 @@ def _trackers(plan: Training, data: Tensors) -> tuple[Tracker, Tracker | None]:
     return Tracker(monitor, checkpoint.mode), stopper
 
 
-def _exporter(network: BuiltNetwork) -> Export:
+def _exporter(network: BuiltNetwork, preparation: Preparation) -> Export:
     def write(folder: Path) -> list[Path]:
-        return export(network, folder)
+        described = folder / PREPARATION
+        described.write_text(json.dumps(preparation.document()))
+        return [*export(network, folder), described]
 
     return write

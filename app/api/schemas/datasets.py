@@ -9,7 +9,7 @@ from app.api.schemas.base import Document
 from app.api.schemas.problems import ProblemDetail
 from app.datasets import DatasetStatus
 from app.db.tables import DatasetRow
-from app.spec.data import DataSchema
+from app.spec.columns import DataSchema
 
 
 class Dataset(Document):

@@ -9,7 +9,7 @@ from app.api.answers import moment
 from app.api.schemas.base import Document
 from app.db.tables import EventRow, JobRow
 from app.jobs.states import Status, Verb
-from app.spec.data import DataSchema
+from app.spec.columns import DataSchema
 
 NOUNS = ("network", "metrics", "events", "stream", "checkpoints", "weights")
 VERBS = ("cancel", "pause", "resume", "retry", "fork")

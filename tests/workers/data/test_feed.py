@@ -9,7 +9,7 @@ from workers.data.sampler import Sampler
 from workers.data.tensors import Rows
 
 CPU = torch.device("cpu")
-ROWS = Rows({"x": torch.arange(66.0).reshape(22, 3), "n": torch.arange(22)}, torch.arange(22) * 10)
+ROWS = Rows({"x": torch.arange(66.0).reshape(22, 3), "n": torch.arange(22)}, {"t": torch.arange(22) * 10})
 STEP_BYTES = ROWS.size() // 22 * 4  # of one batch of 4
 
 
@@ -26,11 +26,11 @@ def test_every_step_sees_the_samplers_rows(
         expected = list(sampler.batches(step))
         batches = fed.batches(step)
         assert len(batches) == len(expected)
-        for (inputs, target, share), (indices, wanted) in zip(batches, expected, strict=True):
+        for (inputs, targets, share), (indices, wanted) in zip(batches, expected, strict=True):
             assert list(inputs) == ["x", "n"]
             assert inputs["x"].equal(ROWS.inputs["x"][indices])
             assert inputs["n"].equal(indices)
-            assert target.equal(indices * 10)
+            assert targets["t"].equal(indices * 10)
             assert share == wanted
 
 

@@ -8,8 +8,8 @@ import torch
 
 from app.errors import DataError
 from app.spec.data import BUILTIN, TORCHVISION
+from tests.workers.data.cutting import cut
 from workers.data import sources
-from workers.data.tensors import tensors
 
 
 def test_language_and_workers_know_the_same_names() -> None:
@@ -22,17 +22,17 @@ def test_samples_are_what_their_schema_says(name: str, tmp_path: Path) -> None:
     loaded = sources.load({"kind": "builtin", "name": name}, root=tmp_path, allow_downloads=False)
     schema = BUILTIN[name]
     assert schema.target is not None
-    data = tensors(loaded, schema, inputs=schema.inputs, target=schema.target)
+    data = cut(loaded, schema)
     assert len(data.train) == schema.rows["train"]
     target = schema.column(schema.target)
     assert target is not None
     if target.classes is not None:
-        assert data.train.target.unique().tolist() == list(range(target.classes))
+        assert data.train.targets[schema.target].unique().tolist() == list(range(target.classes))
 
 
 def test_digits_lie_in_zero_to_one(tmp_path: Path) -> None:
     loaded = sources.load({"kind": "builtin", "name": "digits"}, root=tmp_path, allow_downloads=False)
-    image = tensors(loaded, BUILTIN["digits"], inputs=("image",), target="label").train.inputs["image"]
+    image = cut(loaded, BUILTIN["digits"]).train.inputs["image"]
     assert (image.min(), image.max()) == (0, 1)
 
 
@@ -60,7 +60,6 @@ def test_idx_files_are_found_and_read(tmp_path: Path, folder: str, packed: bool)
     loaded = sources.load({"kind": "torchvision", "name": "FashionMNIST"}, root=tmp_path, allow_downloads=False)
     assert loaded.splits["train"]["image"].shape == (3, 1, 2, 2)
     assert loaded.splits["test"]["label"].tolist() == [2, 0, 1]
-    assert loaded.peaks == {"image": 255.0}
 
 
 def test_missing_files_without_downloads_are_an_error_with_a_hint(tmp_path: Path) -> None:
@@ -83,7 +82,6 @@ def test_uploads_are_read_from_their_file(tmp_path: Path) -> None:
     data = {"kind": "upload", "format": "npz"}
     loaded = sources.load(data, root=tmp_path, allow_downloads=False, content=path)
     assert loaded.splits["train"]["x"].dtype == torch.uint8
-    assert loaded.peaks == {"x": 255.0}
     with pytest.raises(DataError, match="no content"):
         sources.load(data, root=tmp_path, allow_downloads=False)
     path.write_bytes(b"broken")

@@ -2,9 +2,11 @@ import pytest
 import torch
 
 from app.errors import DataError
-from app.spec.data import Column, DataSchema, Split
+from app.spec.columns import Column, DataSchema
+from app.spec.data import Split
+from tests.workers.data import cutting
 from workers.data.sources import Loaded
-from workers.data.tensors import Tensors, drawn, tensors
+from workers.data.tensors import Tensors, drawn
 
 SCHEMA = DataSchema(
     columns=(Column(name="x", shape=(3,), dtype="float32"), Column(name="y", shape=(), dtype="int64", classes=2)),
@@ -23,7 +25,7 @@ def loaded(**splits: int) -> Loaded:
 
 
 def cut(source: Loaded, split: Split | None = None, scale: str | None = None, seed: int = 0) -> Tensors:
-    return tensors(source, SCHEMA, inputs=("x",), target="y", split=split, scale=scale, seed=seed)
+    return cutting.cut(source, SCHEMA, split=split, seed=seed, scale=scale)
 
 
 def test_without_validation_everything_is_for_training() -> None:
@@ -80,10 +82,10 @@ def test_unit_scaling_divides_by_the_largest_value_seen_in_training() -> None:
 def test_images_of_bytes_are_unit_scaled_by_default(scale: str | None, most: float) -> None:
     image = torch.tensor([0, 51, 255, 102], dtype=torch.uint8).reshape(4, 1, 1, 1)
     schema = SCHEMA.model_copy(
-        update={"columns": (Column(name="x", shape=(1, 1, 1), dtype="float32"), SCHEMA.columns[1])}
+        update={"columns": (Column(name="x", shape=(1, 1, 1), dtype="float32", peak=255.0), SCHEMA.columns[1])}
     )
-    source = Loaded({"train": {"x": image, "y": torch.arange(4) % 2}}, {"x": 255.0})
-    data = tensors(source, schema, inputs=("x",), target="y", scale=scale)
+    source = Loaded({"train": {"x": image, "y": torch.arange(4) % 2}})
+    data = cutting.cut(source, schema, scale=scale)
     assert data.train.inputs["x"].dtype == torch.float32
     assert data.train.inputs["x"].max() == most
 
@@ -98,11 +100,11 @@ def test_data_that_is_not_what_the_schema_says_is_an_error() -> None:
 
 def test_rows_are_picked_and_sliced() -> None:
     rows = cut(loaded(train=10)).train
-    inputs, target = rows.at(torch.tensor([3, 1]), CPU)
+    inputs, targets = rows.at(torch.tensor([3, 1]), CPU)
     assert inputs["x"].equal(rows.inputs["x"][[3, 1]])
-    assert target.tolist() == [1, 1]
+    assert targets["y"].tolist() == [1, 1]
     parts = list(rows.slices(4, CPU))
-    assert [len(target) for _, target in parts] == [4, 4, 2]
+    assert [len(targets["y"]) for _, targets in parts] == [4, 4, 2]
     assert torch.cat([inputs["x"] for inputs, _ in parts]).equal(rows.inputs["x"])
 
 
@@ -113,6 +115,6 @@ def test_data_moves_to_the_device_only_where_it_fits(room: int) -> None:
 
 
 def test_targets_are_cast_on_both_sides() -> None:
-    data = cut(loaded(train=40), Split(fraction=0.25)).cast(torch.Tensor.float)
+    data = cut(loaded(train=40), Split(fraction=0.25)).cast({"y": lambda column: column.to(torch.float32)})
     assert data.validation is not None
-    assert data.train.target.dtype == data.validation.target.dtype == torch.float32
+    assert data.train.targets["y"].dtype == data.validation.targets["y"].dtype == torch.float32

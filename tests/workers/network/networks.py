@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from app.spec.data import Column, DataSchema
+from app.spec.columns import Column, DataSchema
 from app.spec.network import Network, check_network
 from workers.network.build import BuiltNetwork, build
 from workers.network.drafts import Draft

@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 import torch
 
-from app.spec.data import Column, DataSchema
-from app.spec.job import Job
+from app.spec.columns import Column, DataSchema
+from app.spec.job import Job, job_view
 from app.spec.objective import LOSS_CLASSES
 from workers.network.blueprint import Blueprint, Settled
 from workers.network.infer import Draft, Trace
@@ -50,7 +50,7 @@ def verdict(shape: tuple[int, ...], target: Column, loss: dict[str, Any]) -> boo
         "data": {"kind": "dataset", "id": "ds_" + "0" * 32},
         "objective": {"loss": loss},
     })  # fmt: skip
-    return not disagreements(job, schema, draft)
+    return not disagreements(job, job_view(job, schema), draft)
 
 
 @pytest.mark.parametrize("kind", LOSSES)

@@ -27,7 +27,7 @@ def poisoned(
     (indices, _), *_ = prepared.sampler.batches(POISONED - 1)
     image = prepared.train.inputs["image"].clone()
     image[indices[0]] = value
-    prepared.train = Rows({"image": image}, prepared.train.target)
+    prepared.train = Rows({"image": image}, prepared.train.targets)
     return prepared, context
 
 
@@ -118,9 +118,9 @@ def counting(laboratory: Laboratory, loss: dict[str, Any], ignored: int = 0, **t
     plan = {"optimizer": {"kind": "SGD", "lr": 1.0}, "steps": 1, **training}
     prepared = laboratory.prepare(job(LINEAR, objective={"loss": loss}, training=plan))
     order = torch.cat([indices for indices, _ in prepared.sampler.batches(0)])
-    target = prepared.train.target.clone()
+    target = prepared.train.targets["label"].clone()
     target[order[:ignored]] = loss.get("ignore_index", -100)
-    prepared.train = Rows(prepared.train.inputs, target)
+    prepared.train = Rows(prepared.train.inputs, {"label": target})
     return prepared
 
 
@@ -139,7 +139,7 @@ def test_accumulated_batches_count_what_one_large_batch_counts(
     prepared = counting(laboratory, {"kind": kind, **settings}, 200, batch_size=size, accumulate=accumulate)
     (weight, bias) = before = [each.detach().clone().requires_grad_() for each in prepared.network.parameters()]
     scores = nn.functional.linear(prepared.train.inputs["image"].flatten(1), weight, bias).log_softmax(1)
-    expected = prepared.objective.loss(scores, prepared.train.target)
+    expected = prepared.objective.loss(scores, prepared.train.targets["label"])
     expected.backward()
     assert train(prepared).ending is Ending.SUCCEEDED
     for old, new in zip(before, prepared.network.parameters(), strict=True):
@@ -167,9 +167,9 @@ def test_held_out_losses_are_means_over_targets_that_count(
 ) -> None:
     prepared = counting(laboratory, {"kind": "CrossEntropyLoss", **settings})
     assert prepared.validation is not None
-    target = prepared.validation.target.clone()
+    target = prepared.validation.targets["label"].clone()
     target[:ignored] = -100
-    held = Rows(prepared.validation.inputs, target)
+    held = Rows(prepared.validation.inputs, {"label": target})
     for size in (100, 256, 5000):
         found = evaluate(prepared.network, prepared.objective, held, (), size, prepared.precision)
         whole = prepared.objective(prepared.network(dict(held.inputs)), target)
@@ -183,7 +183,7 @@ def test_held_out_losses_are_means_over_examples(laboratory: Laboratory) -> None
     prepared.network.eval()
     with torch.no_grad():
         outputs = prepared.network(dict(prepared.validation.inputs))
-        whole = prepared.objective(outputs, prepared.validation.target)
+        whole = prepared.objective(outputs, prepared.validation.targets["label"])
     assert attempt.points("val/loss")[-1][1] == pytest.approx(float(whole), rel=1e-5)
 
 
@@ -213,7 +213,7 @@ def test_the_final_checkpoint_holds_what_was_trained(laboratory: Laboratory) -> 
     saved = attempt.context.saved[0]
     assert saved.values.keys() == {"train/loss", "val/loss", "val/accuracy"}
     public = {file.name: file.public for file in saved.files}
-    assert public == {"weights.safetensors": True, "weights.pth": True, "model.py": True,
+    assert public == {"weights.safetensors": True, "weights.pth": True, "model.py": True, "preparation.json": True,
                       "state.safetensors": False, "state.json": False}  # fmt: skip
 
 

@@ -1,0 +1,253 @@
+"""How a network sees a data set: the features that a job declares, or those that follow from the columns' types."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from re import fullmatch, sub
+from typing import Any
+
+from app.errors import Problem
+from app.spec import features as made
+from app.spec.base import NAME_PATTERN, Part
+from app.spec.columns import MOST_LABELS, Column, DataSchema
+from app.spec.data import Data
+from app.spec.problems import nearest
+
+TABLE = "x"  # all number columns of a table side by side, unless the job says otherwise
+CHILDREN, LENGTH = "_children", "_length"
+
+# Kind of feature → types of the columns that it can be made of.
+MADE_OF: Mapping[str, tuple[str, ...]] = {
+    "tensor": ("tensor",),
+    "numbers": ("number",),
+    "category": ("category", "number"),
+    "class": ("category", "number"),
+    "text": ("text", "category", "words"),
+    "tags": ("words",),
+    "labels": ("words",),
+    "series": ("series",),
+    "tree": ("tree",),
+    "image": ("image", "tensor"),
+}
+READ_AND_LEARNED = frozenset({"tensor", "series", "image"})  # what an autoencoder reads is what it learns
+LABELLED = frozenset({"category", "class", "tags", "labels"})  # which need to know the different words
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """What the network sees, and how it is made. `schema` has tensors alone; what has a problem is left out."""
+
+    schema: DataSchema
+    features: Mapping[str, Part]  # by the name of the (first) column that each makes
+    targets: Mapping[str, str]  # name in the job → name of the column
+    problems: tuple[Problem, ...] = ()
+
+    def needed(self, columns: Sequence[str]) -> dict[str, Part]:
+        """Return the features of which these columns come."""
+        return {name: part for name, part in self.features.items()
+                if not {name, name + CHILDREN, name + LENGTH}.isdisjoint(columns)}  # fmt: skip
+
+
+def view(data: Data, stored: DataSchema, targets: Sequence[tuple[str, str]] = ()) -> View:
+    """Return how a network sees the data. `targets` are names of features or columns, each with its pointer."""
+    declared = dict(data.features or {})
+    problems: list[Problem] = []
+    found: dict[str, Part] = dict(declared)
+    names: dict[str, str] = {}
+    learned: dict[str, Column] = {}  # by the name of the column that the network sees
+    for pointer, name in targets:
+        column = stored.column(name)
+        if name in declared:
+            names[name] = name
+        elif column is not None:
+            names[name] = plain_name(name, {*declared, TABLE}, "target")
+            if column.type not in READ_AND_LEARNED or name not in stored.inputs:
+                learned[names[name]] = column
+        else:
+            choices = [*declared, *(column.name for column in stored.columns)]
+            hint = nearest(name, choices) or "one of: " + ", ".join(choices)
+            problems.append(Problem(pointer, "unknown_column", f'the data has no column "{name}"', hint))
+    inputs = _defaults(stored, {column.name for column in learned.values()}, found)
+    found |= {name: as_target(column) for name, column in learned.items()}
+    scaled = {name: _scaled(part, data.scale) for name, part in found.items()}
+    columns: list[Column] = []
+    for name, part in scaled.items():
+        place = f"/data/features/{name}" if name in declared else "/data"
+        wrong = list(_problems(part, stored, place))
+        problems += wrong
+        if not wrong:
+            columns += COLUMNS[part.kind](name, part, stored)  # type: ignore[attr-defined]
+    if declared:
+        inputs = tuple(name for name in declared if name not in names.values())
+    target = next(iter(names.values()), None)
+    schema = DataSchema(columns=tuple(columns), rows=stored.rows, inputs=inputs, target=target)
+    return View(schema, scaled, names, tuple(problems))
+
+
+def plain_name(name: str, taken: set[str], other: str) -> str:
+    """Return a name of the language for a column: its own, with _ for what is no letter or digit, or else `other`."""
+    plain = sub(r"\W+", "_", name, flags=256).strip("_")  # ASCII
+    return plain if fullmatch(NAME_PATTERN, plain) and plain not in taken else other
+
+
+def _defaults(stored: DataSchema, learned: set[str], found: dict[str, Part]) -> tuple[str, ...]:
+    """Add every column that no feature is named like, as an input; returns the inputs by default."""
+    inputs: list[str] = []
+    numbers = [name for name in stored.inputs if name not in learned and _type(stored, name) == "number"]
+    if numbers and TABLE not in found and stored.column(TABLE) is None:
+        found[TABLE] = made.NumbersFeature(columns=tuple(numbers))
+        inputs.append(TABLE)
+    for column in stored.columns:
+        name = plain_name(column.name, set(found), "")
+        if name:
+            found[name] = as_input(column)
+            read = column.name in stored.inputs and column.name not in learned
+            if read and (column.type != "number" or TABLE not in found):
+                inputs.append(name)
+    return tuple(inputs)
+
+
+def _type(stored: DataSchema, name: str) -> str | None:
+    column = stored.column(name)
+    return column.type if column is not None else None
+
+
+AS_INPUT: Mapping[str, Callable[[str], Part]] = {
+    "tensor": lambda name: made.TensorFeature(column=name),
+    "number": lambda name: made.NumbersFeature(columns=(name,)),
+    "category": lambda name: made.CategoryFeature(column=name),
+    "text": lambda name: made.TextFeature(column=name),
+    "words": lambda name: made.TextFeature(column=name),
+    "series": lambda name: made.SeriesFeature(column=name),
+    "tree": lambda name: made.TreeFeature(column=name),
+    "image": lambda name: made.ImageFeature(column=name),
+}
+
+
+def as_input(column: Column) -> Part:
+    """Return how a column is seen as an input unless the job says otherwise."""
+    return AS_INPUT[column.type](column.name)
+
+
+def as_target(column: Column) -> Part:
+    """Return how a column is seen as a target unless the job says otherwise."""
+    name = column.name
+    if column.type == "category" or (column.type == "number" and column.labels is not None):
+        return made.ClassFeature(column=name)
+    if column.type == "number":
+        return made.NumbersFeature(columns=(name,), missing="refuse", scale="none")
+    if column.type == "tensor":
+        return made.TensorFeature(column=name, scale="none")
+    if column.type == "words":
+        return made.TagsFeature(column=name)
+    if column.type == "series":
+        return made.SeriesFeature(column=name, scale="none")
+    return as_input(column)
+
+
+def _scaled(part: Part, scale: str | None) -> Part:
+    if scale is None or getattr(part, "scale", "") is not None:
+        return part
+    return part.model_copy(update={"scale": scale})
+
+
+def _sources(part: Part) -> tuple[str, ...]:
+    """Return the stored columns that a feature is made of."""
+    return getattr(part, "columns", None) or (part.column,)  # type: ignore[attr-defined]
+
+
+def _problems(part: Any, stored: DataSchema, place: str) -> Iterator[Problem]:
+    several = isinstance(part, made.NumbersFeature)
+    for position, name in enumerate(_sources(part)):
+        pointer = place if place == "/data" else f"{place}/columns/{position}" if several else f"{place}/column"
+        column = stored.column(name)
+        if column is None:
+            choices = [each.name for each in stored.columns]
+            hint = nearest(name, choices) or "one of: " + ", ".join(choices[:50])
+            yield Problem(pointer, "unknown_column", f'the data has no column "{name}"', hint)
+        elif column.type not in MADE_OF[part.kind]:
+            fitting = " or ".join(kind for kind, types in MADE_OF.items() if column.type in types)
+            detail = f'"{name}" is a column of type {column.type}, of which no feature {part.kind} can be made'
+            yield Problem(pointer, "wrong_column_type", detail, f"make it {fitting}")
+        elif part.kind in LABELLED and not column.labels:
+            detail = f'"{name}" has too many different values (over {MOST_LABELS}) for a feature {part.kind}'
+            yield Problem(pointer, "too_many_labels", detail, "use another column, or a feature text")
+        elif part.kind == "image" and column.type == "tensor" and len(column.shape) != 3:
+            yield Problem(pointer, "wrong_column_type", f'"{name}" has shape {list(column.shape)} per example',
+                          "an image has (channels, height, width)")  # fmt: skip
+
+
+def _of(stored: DataSchema, name: str) -> Column:
+    found = stored.column(name)
+    if found is None:
+        raise KeyError(name)
+    return found
+
+
+def _tensor(name: str, part: Any, stored: DataSchema) -> list[Column]:
+    return [_of(stored, part.column).model_copy(update={"name": name})]
+
+
+def _numbers(name: str, part: Any, stored: DataSchema) -> list[Column]:
+    width = len(part.columns) * (2 if part.indicators else 1)
+    return [Column(name=name, shape=(width,), dtype="float32")]
+
+
+def _category(name: str, part: Any, stored: DataSchema) -> list[Column]:
+    labels = _of(stored, part.column).labels or ()
+    return [Column(name=name, dtype="int64", classes=len(labels) + 1)]
+
+
+def _class(name: str, part: Any, stored: DataSchema) -> list[Column]:
+    labels = _of(stored, part.column).labels or ()
+    return [Column(name=name, dtype="int64", classes=len(labels), labels=labels)]
+
+
+def _text(name: str, part: Any, stored: DataSchema) -> list[Column]:
+    size = part.tokenizer.vocabulary
+    return [Column(name=name, shape=(part.max_length,), dtype="int64", classes=size, ragged=True),
+            Column(name=name + LENGTH, dtype="int64")]  # fmt: skip
+
+
+def _tags(name: str, part: Any, stored: DataSchema) -> list[Column]:
+    labels = _of(stored, part.column).labels or ()
+    return [Column(name=name, shape=(part.max_length,), dtype="int64", classes=len(labels), labels=labels,
+                   ragged=True)]  # fmt: skip
+
+
+def _labels(name: str, part: Any, stored: DataSchema) -> list[Column]:
+    labels = _of(stored, part.column).labels or ()
+    return [Column(name=name, shape=(len(labels),), dtype="float32", labels=labels)]
+
+
+def _series(name: str, part: Any, stored: DataSchema) -> list[Column]:
+    column = _of(stored, part.column)
+    longest = part.max_length or column.longest or 1
+    return [Column(name=name, shape=(longest, *column.shape), dtype="float32", ragged=True),
+            Column(name=name + LENGTH, dtype="int64")]  # fmt: skip
+
+
+def _tree(name: str, part: Any, stored: DataSchema) -> list[Column]:
+    column = _of(stored, part.column)
+    nodes = column.longest or 1
+    wide = max(1, column.widest or 1)
+    return [Column(name=name, shape=(nodes,), dtype="int64", classes=part.vocabulary, ragged=True),
+            Column(name=name + CHILDREN, shape=(nodes, wide), dtype="int64", ragged=True)]  # fmt: skip
+
+
+def _image(name: str, part: Any, stored: DataSchema) -> list[Column]:
+    return [Column(name=name, shape=_of(stored, part.column).shape, dtype="float32")]
+
+
+# Kind of feature → the columns that it makes.
+COLUMNS: Mapping[str, Callable[[str, Any, DataSchema], list[Column]]] = {
+    "tensor": _tensor,
+    "numbers": _numbers,
+    "category": _category,
+    "class": _class,
+    "text": _text,
+    "tags": _tags,
+    "labels": _labels,
+    "series": _series,
+    "tree": _tree,
+    "image": _image,
+}

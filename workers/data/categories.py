@@ -1,0 +1,97 @@
+"""Words that are choices: inputs, classes, tags of tokens, several labels at once. The schema knows the words."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Self
+
+import torch
+from torch import Tensor
+
+from app.errors import DataError
+from app.spec.columns import DataSchema
+from workers.data.columns import Made, Ragged, Split
+from workers.data.numbers import column_of, stored_column
+
+NOTHING = -100  # the class of a place that has none: what losses ignore unless told otherwise
+
+
+@dataclass(frozen=True)
+class _Worded:
+    """What all of them have: a column, and the code of every word."""
+
+    name: str
+    column: str
+    codes: Mapping[str, int]
+    max_length: int = 0
+
+    @classmethod
+    def fit(cls, name: str, part: Any, stored: DataSchema, split: Split) -> Self:
+        """Take the words from the schema, which knows all of them."""
+        return cls.load(name, part, stored, None)
+
+    @classmethod
+    def load(cls, name: str, part: Any, stored: DataSchema, fitted: Any) -> Self:
+        """Take the words from the schema."""
+        labels = column_of(stored, part.column).labels or ()
+        return cls(name, part.column, {word: code for code, word in enumerate(labels)}, getattr(part, "max_length", 0))
+
+    def fitted(self) -> Any:
+        """Return nothing: the words are in the schema."""
+        return None
+
+
+class Categories(_Worded):
+    """An input: codes from 1 on, and 0 for a missing or an unknown word."""
+
+    def apply(self, split: Split) -> dict[str, Made]:
+        """Return int64 (rows)."""
+        words = as_words(stored_column(split, self.column))
+        return {self.name: torch.tensor([self.codes.get(word or "", -1) + 1 for word in words], dtype=torch.int64)}
+
+
+class Classes(_Worded):
+    """A target: codes from 0 on."""
+
+    def apply(self, split: Split) -> dict[str, Made]:
+        """Return int64 (rows). Raises `DataError` for a missing or an unknown word."""
+        words = as_words(stored_column(split, self.column))
+        return {self.name: torch.tensor(_coded(words, self.codes, self.column), dtype=torch.int64)}
+
+
+class TagLists(_Worded):
+    """A target: a code for every token."""
+
+    def apply(self, split: Split) -> dict[str, Made]:
+        """Return int64 (rows, length), with -100 behind the end. Raises `DataError` for an unknown word."""
+        lists: Sequence[Sequence[str]] = stored_column(split, self.column)
+        coded = [torch.tensor(_coded(words[: self.max_length], self.codes, self.column), dtype=torch.int64)
+                 for words in lists]  # fmt: skip
+        return {self.name: Ragged.of(coded, NOTHING)}
+
+
+class ManyLabels(_Worded):
+    """A target: a 0 or 1 for every label."""
+
+    def apply(self, split: Split) -> dict[str, Made]:
+        """Return float32 (rows, labels). Raises `DataError` for an unknown word."""
+        lists: Sequence[Sequence[str]] = stored_column(split, self.column)
+        made = torch.zeros(len(lists), len(self.codes))
+        for row, words in enumerate(lists):
+            made[row, _coded(words, self.codes, self.column)] = 1.0
+        return {self.name: made}
+
+
+def as_words(values: Any) -> list[str | None]:
+    """Return a column of words; whole numbers are written out as in the schema's labels, NaN is missing."""
+    if not isinstance(values, Tensor):
+        return list(values)
+    return [None if value != value else f"{value:.0f}" for value in values.double().tolist()]  # noqa: PLR0124 - NaN
+
+
+def _coded(words: Iterable[str | None], codes: Mapping[str, int], column: str) -> list[int]:
+    found = [codes.get(word, -1) if word is not None else -1 for word in words]
+    if -1 in found:
+        word = list(words)[found.index(-1)]
+        what = "is missing" if word is None else f'is "{word[:40]}", which is none of its labels,'
+        raise DataError(f'"{column}" {what} in a row', pointer="/data/target", hint="leave such rows out")
+    return found

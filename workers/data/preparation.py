@@ -1,0 +1,86 @@
+"""From stored columns to tensors: fitted on the training rows alone, and kept with every checkpoint.
+
+What is fitted (means, vocabularies, tokenizers) is JSON, so that a prediction prepares its rows as training did.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol, Self
+
+from app.errors import DataError
+from app.spec.columns import DataSchema
+from app.spec.view import View
+from workers.data.categories import Categories, Classes, ManyLabels, TagLists
+from workers.data.columns import Made, Split
+from workers.data.numbers import NumberColumns, TensorColumn
+
+VERSION = 1
+
+
+class Preparer(Protocol):
+    """Makes the tensors of one feature."""
+
+    @classmethod
+    def fit(cls, name: str, part: Any, stored: DataSchema, split: Split) -> Self:
+        """Look at the training rows. Raises `DataError`."""
+        ...
+
+    @classmethod
+    def load(cls, name: str, part: Any, stored: DataSchema, fitted: Any) -> Self:
+        """Take over what `fitted` returned."""
+        ...
+
+    def fitted(self) -> Any:
+        """Return what was learned from the training rows, as JSON."""
+        ...
+
+    def apply(self, split: Split) -> dict[str, Made]:
+        """Return the columns of the feature by name, of the dtypes and shapes of the view. Raises `DataError`."""
+        ...
+
+
+# Kind of feature → what makes its tensors.
+PREPARERS: Mapping[str, type[Preparer]] = {
+    "tensor": TensorColumn,
+    "numbers": NumberColumns,
+    "category": Categories,
+    "class": Classes,
+    "tags": TagLists,
+    "labels": ManyLabels,
+}
+
+
+@dataclass(frozen=True)
+class Preparation:
+    """The preparers of some features of a job, by name."""
+
+    preparers: Mapping[str, Preparer]
+
+    @classmethod
+    def fit(cls, seen: View, names: tuple[str, ...], stored: DataSchema, split: Split) -> Self:
+        """Fit the features of which these columns come, on the training rows. Raises `DataError`."""
+        return cls({name: _preparer(part.kind).fit(name, part, stored, split)  # type: ignore[attr-defined]
+                    for name, part in seen.needed(names).items()})  # fmt: skip
+
+    @classmethod
+    def load(cls, seen: View, stored: DataSchema, document: Mapping[str, Any]) -> Self:
+        """Take over what `document` returned. Raises `DataError` if it is of another version."""
+        if document.get("version") != VERSION:
+            raise DataError(f"the preparation has version {document.get('version')}, this is {VERSION}")
+        return cls({name: _preparer(seen.features[name].kind).load(name, seen.features[name], stored, fitted)  # type: ignore[attr-defined]
+                    for name, fitted in document["features"].items()})  # fmt: skip
+
+    def document(self) -> dict[str, Any]:
+        """Return everything that was fitted, as JSON."""
+        return {"version": VERSION, "features": {name: each.fitted() for name, each in self.preparers.items()}}
+
+    def apply(self, split: Split, names: tuple[str, ...]) -> dict[str, Made]:
+        """Return these columns of a split. Raises `DataError`."""
+        made: dict[str, Made] = {}
+        for preparer in self.preparers.values():
+            made |= preparer.apply(split)
+        return {name: made[name] for name in names}
+
+
+def _preparer(kind: str) -> type[Preparer]:
+    return PREPARERS[kind]
