@@ -102,5 +102,6 @@ class Lessons:
         return Attempt(train(prepared), prepared, context)
 
     def batch(self, prepared: Prepared, rows: int = 64) -> tuple[dict[str, Tensor], Tensor]:
-        """Return the first real examples of a job: inputs by name, and targets."""
-        return prepared.train.at(torch.arange(rows), torch.device("cpu"))
+        """Return the first real examples of a job: inputs by name, and the target."""
+        inputs, targets = prepared.train.at(torch.arange(rows), torch.device("cpu"))
+        return inputs, next(iter(targets.values()))
