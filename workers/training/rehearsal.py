@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from app.errors import BuildError, Problem
-from app.spec.data import DataSchema
+from app.spec.columns import DataSchema
 from app.spec.job import Job
 from workers.data.sampler import Sampler
 from workers.network.build import BuiltNetwork
