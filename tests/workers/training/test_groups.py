@@ -179,7 +179,7 @@ def test_groups_are_those_of_torch(laboratory: Laboratory) -> None:
     for step in range(5):
         batch = torch.cat([indices for indices, _ in prepared.sampler.batches(step)])
         inputs = {name: column[batch] for name, column in rows.inputs.items()}
-        nn.functional.cross_entropy(network(inputs)["output"], rows.target[batch]).backward()
+        nn.functional.cross_entropy(network(inputs)["output"], rows.targets["label"][batch]).backward()
         theirs.step()
         theirs.zero_grad()
         schedule.step()
