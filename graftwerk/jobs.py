@@ -134,9 +134,7 @@ class Job:
         file and how many of its bytes have arrived. Raises `NoSuchFile`, `DamagedFile`, `Unreachable`, or a kind
         of `Answered`.
         """
-        found = next((saved for saved in self.checkpoints() if checkpoint in (None, saved.id)), None)
-        if found is None:
-            raise NoSuchFile(f"{self.id} has no checkpoint{' ' + checkpoint if checkpoint else ' yet'}")
+        found = self._saved(checkpoint)
         offered = {file.name: file for file in found.files}
         missing = [name for name in names or () if name not in offered]
         if missing:
@@ -147,6 +145,24 @@ class Job:
             path = f"/v1/checkpoints/{found.id}/files/{name}"
             fetched.append(files.download(self._transport, path, file, Path(folder), partial(told, file)))
         return fetched
+
+    def export(self, form: str, folder: str | Path, checkpoint: str | None = None) -> Path:
+        """Fetch a checkpoint (by default the newest) as `onnx`, `torch_export`, or everything as a `bundle`.
+
+        Raises `NoSuchFile`, a kind of `Answered` where the network has no such form, and as `download` does.
+        """
+        found = self._saved(checkpoint)
+        path = f"/v1/checkpoints/{found.id}/exports/{form}"
+        headers = self._transport.request("HEAD", path).headers
+        name = headers["content-disposition"].partition('filename="')[2].rstrip('"')
+        file = File(name, int(headers["content-length"]), headers["etag"].strip('"'))
+        return files.download(self._transport, path, file, Path(folder))
+
+    def _saved(self, checkpoint: str | None) -> Checkpoint:
+        found = next((saved for saved in self.checkpoints() if checkpoint in (None, saved.id)), None)
+        if found is None:
+            raise NoSuchFile(f"{self.id} has no checkpoint{' ' + checkpoint if checkpoint else ' yet'}")
+        return found
 
     def cancel(self) -> "Job":
         """Ask for the job's end; a running one ends within seconds. Cancelling twice is no error."""

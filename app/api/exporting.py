@@ -14,6 +14,7 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from app import checkpoints
+from app.api.bundle import write_bundle
 from app.api.inspection import Export
 from app.api.services import Services
 from app.db.tables import JobRow
@@ -23,7 +24,8 @@ from app.storage.protocol import ArtifactStore
 from app.storage.removal import remove_files
 
 WEIGHTS = "weights.safetensors"
-NAMES: Mapping[str, str] = {"onnx": "model.onnx", "torch_export": "model.pt2"}
+BUNDLE = "bundle"
+NAMES: Mapping[str, str] = {"onnx": "model.onnx", "torch_export": "model.pt2", BUNDLE: "bundle.zip"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,19 +34,26 @@ class Source:
 
     job_id: str
     checkpoint: str
+    step: int
     spec: Mapping[str, Any]
     data_schema: Mapping[str, Any]
-    weights: str  # key in the store
+    files: tuple[Mapping[str, Any], ...]  # the public ones
+
+    @property
+    def weights(self) -> str:
+        """The key of the weights in the store. Raises `NotFound`."""
+        found = next((file["path"] for file in self.files if file["name"] == WEIGHTS), None)
+        if found is None:
+            raise NotFound(f"{self.checkpoint} has no {WEIGHTS}")
+        return str(found)
 
 
 def source(session: Session, owner: str, checkpoint_id: str) -> Source:
     """Return what an export of the owner's checkpoint is made of. Raises `NotFound`."""
     row = checkpoints.find(session, owner, checkpoint_id)
     job = session.get_one(JobRow, row.job_id)
-    weights = next((file["path"] for file in row.files if file["name"] == WEIGHTS), None)
-    if weights is None:
-        raise NotFound(f"{checkpoint_id} has no {WEIGHTS}")
-    return Source(job.id, row.id, job.spec, job.data_schema, weights)
+    files = tuple(file for file in row.files if file["public"])
+    return Source(job.id, row.id, row.step, job.spec, job.data_schema, files)
 
 
 def exported(services: Services, owner: str, checkpoint_id: str, form: str) -> Mapping[str, Any]:
@@ -62,6 +71,17 @@ def exported(services: Services, owner: str, checkpoint_id: str, form: str) -> M
         return found if found is not None else _made(services, owner, made_of, form, note)
 
 
+def _written(services: Services, made_of: Source, form: str, target: Path) -> float | None:
+    """Write the file; returns the largest difference to the network's own outputs, where that means something."""
+    if form == BUNDLE:
+        told = {"name": made_of.spec.get("name", "untitled"), "checkpoint": made_of.checkpoint, "job": made_of.job_id,
+                "step": made_of.step}  # fmt: skip
+        write_bundle(services.store, made_of.files, made_of.spec, told, target)
+        return None
+    weights = services.store.fetch(made_of.weights, target.with_name(WEIGHTS))
+    return services.inspector.export(Export(form, made_of.spec, made_of.data_schema, weights), target)
+
+
 def _noted(store: ArtifactStore, note: str) -> Mapping[str, Any] | None:
     try:
         found: Mapping[str, Any] = json.loads(b"".join(store.read(note)))
@@ -73,9 +93,8 @@ def _noted(store: ArtifactStore, note: str) -> Mapping[str, Any] | None:
 def _made(services: Services, owner: str, made_of: Source, form: str, note: str) -> Mapping[str, Any]:
     name = NAMES[form]
     with tempfile.TemporaryDirectory(prefix="graftwerk-export-") as place:
-        weights = services.store.fetch(made_of.weights, Path(place) / WEIGHTS)
         target = Path(place) / name
-        difference = services.inspector.export(Export(form, made_of.spec, made_of.data_schema, weights), target)
+        difference = _written(services, made_of, form, target)
         with target.open("rb") as content:
             digest = file_digest(content, "sha256").hexdigest()
         key = note.replace(f"{name}.json", f"{digest}/{name}")

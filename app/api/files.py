@@ -14,7 +14,7 @@ from app.errors import RangeOutside
 from app.storage.protocol import ArtifactStore
 
 CONTENT = ("application/octet-stream", "text/x-python")
-MEDIA_TYPES = {"model.py": "text/x-python; charset=utf-8"}
+MEDIA_TYPES = {"model.py": "text/x-python; charset=utf-8", "bundle.zip": "application/zip"}
 HEAD = answers(200, None, 304, 404, media=CONTENT)
 FILE = HEAD | answers(206, None, 416, media=CONTENT)
 _ONE_RANGE = re.compile(r"bytes=([0-9]{0,18})-([0-9]{0,18})", re.IGNORECASE)

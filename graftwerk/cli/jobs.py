@@ -194,6 +194,18 @@ def download(
         out().print(str(path), markup=False)
 
 
+def export(
+    ctx: typer.Context,
+    job_id: JobId,
+    form: Annotated[str, typer.Argument(help="onnx, torch_export, or bundle: everything in one archive.")],
+    folder: Annotated[Path, typer.Argument(help="Where to put the file.", file_okay=False)] = Path(),
+    checkpoint: Annotated[str | None, typer.Option(help="A checkpoint's id; default: the newest.")] = None,
+) -> None:
+    """Download a job's network as a graph for other programs, or everything in one archive."""
+    with connected(ctx) as client:
+        out().print(str(client.jobs.get(job_id).export(form, folder, checkpoint)), markup=False)
+
+
 def _watch(job: Job, as_json: bool) -> None:
     """Watch, then end with the job's exit code; on Ctrl-C say how to come back."""
     try:

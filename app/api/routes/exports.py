@@ -1,4 +1,4 @@
-"""Exports of a checkpoint: its network as a graph for other programs."""
+"""Exports of a checkpoint: its network as a graph for other programs, or everything in one archive."""
 
 from typing import Annotated, Literal
 
@@ -14,9 +14,10 @@ from app.api.services import Part
 
 router = APIRouter(prefix="/v1/checkpoints", tags=["checkpoints"])
 Form = Annotated[
-    Literal["onnx", "torch_export"], Path(description="onnx: model.onnx. torch_export: model.pt2, for torch.export.")
+    Literal["onnx", "torch_export", "bundle"],
+    Path(description="onnx: model.onnx. torch_export: model.pt2, for torch.export. bundle: bundle.zip."),
 ]
-CONTENT = ("application/octet-stream",)
+CONTENT = ("application/octet-stream", "application/zip")
 DIFFERENCE = {
     "Graftwerk-Max-Difference": {
         "description": "The largest absolute difference to the network's own outputs, on random inputs.",
@@ -30,10 +31,13 @@ FILE = HEAD | answers(206, None, 416, media=CONTENT, headers=DIFFERENCE)
 @router.head("/{checkpoint_id}/exports/{form}", operation_id="describe_export", responses=HEAD)
 @router.get("/{checkpoint_id}/exports/{form}", operation_id="download_export", responses=FILE)
 def download_export(checkpoint_id: CheckpointId, form: Form, who: Reader, services: Part, wanted: Wanted) -> Response:
-    """Download the network as one graph, made on first demand: inputs and outputs in order, any number of examples.
+    """Download the network as one graph, or everything of the checkpoint in one archive; made on first demand.
 
-    `Graftwerk-Max-Difference` is the largest difference to the network's own outputs. A network whose course depends
-    on the data has no such graph: 409 `not_exportable`, with every node that stands in the way.
+    A graph has inputs and outputs in order, and takes any number of examples; `Graftwerk-Max-Difference` is the
+    largest difference to the network's own outputs. A network whose course depends on the data has no such graph: 409
+    `not_exportable`, with every node that stands in the way.
     """
     file = exported(services, who.owner, checkpoint_id, form)
-    return answer_file(services.store, file, wanted, {"Graftwerk-Max-Difference": f"{file['difference']:.3g}"})
+    difference = file["difference"]
+    more = {} if difference is None else {"Graftwerk-Max-Difference": f"{difference:.3g}"}
+    return answer_file(services.store, file, wanted, more)

@@ -1,6 +1,10 @@
 """Exports of a checkpoint: made once, by a child of the real inspector, and answered as files are."""
 
 import hashlib
+import io
+import json
+import zipfile
+from pathlib import Path
 from typing import Any
 
 import onnxruntime
@@ -74,6 +78,22 @@ def test_an_export_is_made_once_and_answered_as_a_file(
     assert (head.headers["etag"], head.headers["content-length"]) == (etag, str(len(response.content)))
     assert head.headers["graftwerk-max-difference"] == response.headers["graftwerk-max-difference"]
     assert asked == [form]
+
+
+def test_a_bundle_works_without_the_service(api: Api, anna: Client, tmp_path: Path) -> None:
+    job = running(api.services.db, spec=SPEC, data_schema=SCHEMA)
+    files = FILES | {"model.py": b"class Network: ...", "preparation.json": b"{}"}
+    found = saved(api.services.db, api.services.store, job, 7, files, private={"state.json": b"{}"})
+    response = anna.get(f"/v1/checkpoints/{found}/exports/bundle")
+    assert response.headers["content-type"] == "application/zip"
+    assert response.headers["etag"] == f'"{hashlib.sha256(response.content).hexdigest()}"'
+    assert "graftwerk-max-difference" not in response.headers
+    with zipfile.ZipFile(io.BytesIO(response.content)) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    assert members.keys() == {"weights.safetensors", "model.py", "preparation.json", "spec.json", "README.md"}
+    assert {name: members[name] for name in FILES} == FILES
+    assert json.loads(members["spec.json"]) == SPEC
+    assert f"Checkpoint {found} of {job.id}, step 7." in members["README.md"].decode()
 
 
 def test_the_graph_has_the_checkpoint_s_weights(api: Api, anna: Client) -> None:

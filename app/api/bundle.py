@@ -1,0 +1,53 @@
+"""A bundle: everything of a checkpoint in one archive, to be used without the service."""
+
+import json
+import zipfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from app.storage.protocol import ArtifactStore
+
+MOMENT = (1980, 1, 1, 0, 0, 0)  # the same content makes the same archive
+README = """\
+# {name}
+
+Checkpoint {checkpoint} of {job}, step {step}. Plain PyTorch, no service:
+
+    import torch
+    from model import Network
+    from safetensors.torch import load_file
+
+    network = Network()
+    network.load_state_dict(load_file("weights.safetensors"), strict=True)
+    network.eval()
+
+| file | what it is |
+| --- | --- |
+{files}
+"""
+MEANINGS: Mapping[str, str] = {
+    "weights.safetensors": "the weights",
+    "weights.pth": "the same, as a state_dict for torch.load(..., weights_only=True)",
+    "model.py": "the network",
+    "preparation.json": "how rows become the network's inputs: what was fitted on the training rows",
+    "report.json": "how well it does, class by class",
+    "spec.json": "the job as it was sent",
+}
+TOKENIZER = "a tokenizer: tokenizers.Tokenizer.from_file(...)"
+
+
+def write_bundle(
+    store: ArtifactStore, files: Sequence[Mapping[str, Any]], spec: Mapping[str, Any], told: Mapping[str, Any], to: Path
+) -> None:
+    """Write the archive: the checkpoint's files, the spec, and a README. `told` fills the README's gaps."""
+    names = [*(file["name"] for file in files), "spec.json"]
+    meanings = {name: MEANINGS.get(name, TOKENIZER if name.endswith("tokenizer.json") else "") for name in names}
+    table = "\n".join(f"| {name} | {meaning} |" for name, meaning in meanings.items())
+    with zipfile.ZipFile(to, "w", zipfile.ZIP_STORED) as archive:
+        for file in files:
+            with archive.open(zipfile.ZipInfo(file["name"], MOMENT), "w", force_zip64=True) as member:
+                for piece in store.read(file["path"]):
+                    member.write(piece)
+        archive.writestr(zipfile.ZipInfo("spec.json", MOMENT), json.dumps(spec, indent=2))
+        archive.writestr(zipfile.ZipInfo("README.md", MOMENT), README.format(**told, files=table))
