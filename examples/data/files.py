@@ -1,4 +1,4 @@
-"""How the files are written: a table, sentences of tagged tokens, lines of JSON. Each is UTF-8 with plain newlines."""
+"""The files, written and read: a table, sentences of tagged tokens, lines of JSON. UTF-8, with plain newlines."""
 
 import csv
 import json
@@ -41,3 +41,25 @@ def write_jsonl(path: Path, rows: Iterable[Mapping[str, Any]]) -> int:
     lines = [json.dumps(row, ensure_ascii=False, separators=(",", ":")) for row in rows]
     path.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8", newline="\n")
     return len(lines)
+
+
+def read_csv(path: Path) -> tuple[list[str], list[str]]:
+    """Return the texts and the labels of a table."""
+    with path.open(encoding="utf-8", newline="") as file:
+        rows = [(row["text"], row["label"]) for row in csv.DictReader(file)]
+    return [text for text, _ in rows], [label for _, label in rows]
+
+
+def read_conll(path: Path) -> list[tuple[list[str], list[str]]]:
+    """Return the tokens and the tags of each sentence."""
+    found = []
+    for sentence in path.read_text(encoding="utf-8").split("\n\n"):
+        if lines := [line.split("\t") for line in sentence.split("\n") if line]:
+            found.append(([token for token, _ in lines], [tag for _, tag in lines]))
+    return found
+
+
+def read_jsonl(path: Path) -> list[dict[str, Any]]:
+    """Return the objects, a line each."""
+    with path.open(encoding="utf-8") as file:
+        return [json.loads(line) for line in file]

