@@ -154,11 +154,12 @@ def assemble(
     plan = job.training
     precision = Precision(device, plan.precision)
     network.to(device)
-    parts = split(network, plan)
+    parts = split(network.blueprint, plan)
     if parts.problems:
         raise InvalidInput(parts.problems)
-    for parameter in parts.frozen:
-        parameter.requires_grad_(False)
+    for weight in parts.frozen:
+        network.get_parameter(weight.name).requires_grad_(False)
+    parameters = [parameter for parameter in network.parameters() if parameter.requires_grad]
     if plan.mode == "compiled":
         torch._dynamo.config.recompile_limit = RECOMPILATIONS
         network.compile()
@@ -166,7 +167,7 @@ def assemble(
     data = data.cast(dict.fromkeys(data.train.targets, objective.cast)).resident(device, room(device))
     sampler = Sampler(plan.seed, len(data.train), plan.batch_size, plan.accumulate, plan.drop_last, data.train.device)
     total_steps = plan.total_steps(sampler.steps_per_epoch)
-    optimizer = build_optimizer(plan.optimizer, parts.trained, device)
+    optimizer = build_optimizer(plan.optimizer, parts.groups(network), device)
     schedule = build_schedule(plan.schedule, optimizer, total_steps, sampler.steps_per_epoch)
     state = TrainState(network, optimizer, schedule, precision.scaler(), *_trackers(plan, data))
     guard = Guard.NOBODY
@@ -184,7 +185,7 @@ def assemble(
         validation=data.validation,
         sampler=sampler,
         state=state,
-        update=Update(optimizer, parts.parameters(), state.scaler, plan.clip_norm, guard),
+        update=Update(optimizer, parameters, state.scaler, plan.clip_norm, guard),
         saver=saver,
         cadence=Cadence(plan.checkpoint),
         total_steps=total_steps,

@@ -1,4 +1,4 @@
-"""A plan tried out before anything is trained: what torch and the network say of it, on the meta device."""
+"""A plan tried out before anything is trained: what torch and the network say of it."""
 
 from dataclasses import dataclass, field
 
@@ -9,7 +9,6 @@ from app.errors import BuildError, Problem
 from app.spec.columns import DataSchema
 from app.spec.job import Job
 from workers.data.sampler import Sampler
-from workers.network.build import BuiltNetwork
 from workers.network.drafts import Draft
 from workers.training.groups import MATRICES, PLACE, split
 from workers.training.optimizers import build_optimizer
@@ -31,11 +30,9 @@ def rehearse(job: Job, schema: DataSchema, draft: Draft) -> Rehearsal:
     plan = job.training
     found = Rehearsal(draft.parameters)
     if (plan.groups or plan.optimizer.kind in MATRICES) and draft.parameters and not draft.problems:
-        with torch.device("meta"):
-            network = BuiltNetwork(draft.blueprint)
-        parts = split(network, plan)
+        parts = split(draft.blueprint, plan)
         found.problems += parts.problems
-        found.trained -= sum(parameter.numel() for parameter in parts.frozen)
+        found.trained -= sum(weight.elements for weight in parts.frozen)
     for position, group in enumerate(plan.groups):
         if settings := group.settings():
             spec = plan.optimizer.model_copy(update=settings)

@@ -12,6 +12,7 @@ from app.spec.training import Training
 from tests.workers.training.laboratory import Laboratory, job
 from workers.inspect import Limits, inspect
 from workers.network.build import BuiltNetwork, build
+from workers.network.census import Weight
 from workers.training.groups import split
 from workers.training.optimizers import build_optimizer
 
@@ -55,9 +56,8 @@ def network() -> BuiltNetwork:
     return build(spec.model, schema, schema.inputs)
 
 
-def named(built: nn.Module, parameters: list[nn.Parameter]) -> set[str]:
-    names = {id(parameter): name for name, parameter in built.named_parameters()}
-    return {names[id(parameter)] for parameter in parameters}
+def named(weights: list[Weight]) -> set[str]:
+    return {weight.name for weight in weights}
 
 
 @pytest.mark.parametrize(("group", "members"), [
@@ -71,29 +71,28 @@ def named(built: nn.Module, parameters: list[nn.Parameter]) -> set[str]:
     ({"parameters": "weights"}, {name for name in EVERYTHING if "norm" not in name and "bias" not in name}),
 ])  # fmt: skip
 def test_members_are_those_below_the_nodes(group: dict[str, Any], members: set[str]) -> None:
-    built = network()
-    parts = split(built, plan({**group, "lr": 0.5}))
+    blueprint = network().blueprint
+    parts = split(blueprint, plan({**group, "lr": 0.5}))
     assert not parts.problems
-    own, theirs = parts.trained
-    assert named(built, theirs["params"]) == members
-    assert named(built, own["params"]) == EVERYTHING - members
-    assert theirs["lr"] == 0.5
-    frozen = split(built, plan({**group, "frozen": True}))
-    assert named(built, frozen.frozen) == members
-    assert named(built, frozen.parameters()) == EVERYTHING - members
+    (own, ours), (theirs, other) = parts.trained
+    assert named(theirs) == members
+    assert named(own) == EVERYTHING - members
+    assert (ours, other) == ({}, {"lr": 0.5})
+    frozen = split(blueprint, plan({**group, "frozen": True}))
+    assert named(frozen.frozen) == members
+    assert [named(found) for found, _ in frozen.trained] == [EVERYTHING - members]
 
 
 def test_a_group_without_nodes_takes_what_others_leave() -> None:
-    built = network()
-    parts = split(built, plan({"parameters": "all", "frozen": True}, {"nodes": ["head"], "lr": 0.5}))
+    parts = split(network().blueprint, plan({"parameters": "all", "frozen": True}, {"nodes": ["head"], "lr": 0.5}))
     assert not parts.problems
-    assert [named(built, group["params"]) for group in parts.trained] == [{"head.weight", "head.bias"}]
-    assert named(built, parts.frozen) == EVERYTHING - {"head.weight", "head.bias"}
+    assert [named(found) for found, _ in parts.trained] == [{"head.weight", "head.bias"}]
+    assert named(parts.frozen) == EVERYTHING - {"head.weight", "head.bias"}
 
 
 @pytest.mark.parametrize(("groups", "pointer", "code", "words"), [
     ([{"nodes": ["stam"]}], "/training/groups/0/nodes/0", "unknown_node", 'did you mean "stem"'),
-    ([{"nodes": ["head", "conv"]}], "/training/groups/0/nodes/1", "unknown_node", 'did you mean "again.conv"'),
+    ([{"nodes": ["head", "conv"]}], "/training/groups/0/nodes/1", "unknown_node", 'did you mean "body.conv"'),
     ([{"nodes": ["flat"]}], "/training/groups/0/nodes/0", "no_parameters", '"flat" has no parameters'),
     ([{"nodes": ["body.sum"]}], "/training/groups/0/nodes/0", "no_parameters", '"body.sum" has no parameters'),
     ([{"nodes": ["scale"], "parameters": "bias_and_norm"}], "/training/groups/0/nodes/0", "no_parameters",
