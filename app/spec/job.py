@@ -10,7 +10,6 @@ from app.spec.columns import DataSchema
 from app.spec.data import NAMED, Data
 from app.spec.network import Network, check_network
 from app.spec.objective import Objective
-from app.spec.optimizers import group_problems
 from app.spec.problems import from_validation, nearest
 from app.spec.training import Training
 from app.spec.view import View, view
@@ -98,7 +97,7 @@ def continuation_problems(job: Job, begun: Job) -> list[Problem]:
     for field in ("loss", "output"):
         parts[f"objective/{field}"] = (getattr(job.objective, field), getattr(begun.objective, field))
     order = ("seed", "batch_size", "accumulate", "drop_last")  # from which a step knows its epoch and examples
-    for field in ("optimizer", "groups", "schedule", "precision", *order):
+    for field in ("optimizer", "groups", "schedule", "warmup", "precision", *order):
         parts[f"training/{field}"] = (getattr(mine, field), getattr(theirs, field))
     if mine.schedule is not None:  # it is made for one length
         for field in ("epochs", "steps"):
@@ -137,7 +136,7 @@ def _data_problems(job: Job, schema: DataSchema) -> list[Problem]:
 
 def _training_problems(job: Job, schema: DataSchema) -> list[Problem]:
     training = job.training
-    problems = [problem.within("/training") for problem in group_problems(training.optimizer, training.groups)]
+    problems = [problem.within("/training") for problem in training.problems()]
     validated = job.data.validation is not None or "test" in schema.rows
     monitors = [("/training/early_stop/monitor", training.early_stop.monitor)] if training.early_stop else []
     if training.schedule is not None and training.schedule.kind == "ReduceLROnPlateau":

@@ -1,8 +1,11 @@
 """Schedules: how the rate of learning moves."""
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
-from app.spec.base import Count, NotNegative, Part, Positive, Probability, Size
+from pydantic import Field, model_validator
+
+from app.errors import Problem
+from app.spec.base import Count, NotNegative, Part, Positive, Probability, Size, Steps, problem
 from app.spec.kinds import Kind, Table, classes, closed_union
 
 _INTERVAL = (Literal["step", "epoch"], "epoch")
@@ -52,3 +55,37 @@ if TYPE_CHECKING:
     Schedule = BaseSchedule
 else:
     Schedule = closed_union(SCHEDULE_CLASSES)
+
+OWN_WARMUP = frozenset({"OneCycleLR", "CyclicLR"})  # schedules that begin with small rates of their own
+
+
+class Warmup(Part):
+    """Rates that rise in a line, from a share of what optimiser and schedule say to all of it."""
+
+    steps: Steps | None = None
+    epochs: Steps | None = None
+    start_factor: Annotated[float, Field(gt=0, le=1, allow_inf_nan=False)] = 0.01
+
+    @model_validator(mode="after")
+    def _one_length(self) -> "Warmup":
+        if (self.epochs is None) == (self.steps is None):
+            raise problem("contradiction", "a warm-up is measured either in epochs or in steps", "give one of them")
+        return self
+
+    def length(self, steps_per_epoch: int) -> int:
+        """Return the number of optimizer steps until the rates are whole."""
+        return self.steps or (self.epochs or 1) * steps_per_epoch
+
+
+def warmup_problems(
+    warmup: Warmup, schedule: BaseSchedule | None, epochs: int | None, steps: int | None
+) -> list[Problem]:
+    """Return why a warm-up does not go with a schedule, or with the length of a run."""
+    if schedule is not None and schedule.kind in OWN_WARMUP:
+        detail = f"{schedule.kind} has a warm-up of its own"
+        return [Problem("/warmup", "contradiction", detail, "remove warmup")]
+    for name, mine, whole in (("steps", warmup.steps, steps), ("epochs", warmup.epochs, epochs)):
+        if mine is not None and whole is not None and mine > whole:
+            detail = f"the run has {whole} {name}: the rates would never be whole"
+            return [Problem(f"/warmup/{name}", "contradiction", detail, f"warm up for fewer {name}")]
+    return []

@@ -4,11 +4,10 @@ from typing import Annotated, Literal
 
 from pydantic import Field, TypeAdapter, model_validator
 
-from app.spec.base import Count, NotNegative, Part, Positive, Size, problem
-from app.spec.optimizers import BaseOptimizer, Group, Optimizer
-from app.spec.schedules import Schedule
-
-Steps = Annotated[int, Field(strict=True, ge=1, le=10**12)]
+from app.errors import Problem
+from app.spec.base import Count, NotNegative, Part, Positive, Size, Steps, problem
+from app.spec.optimizers import BaseOptimizer, Group, Optimizer, group_problems
+from app.spec.schedules import Schedule, Warmup, warmup_problems
 
 
 class EarlyStop(Part):
@@ -48,6 +47,7 @@ class Training(Part):
     optimizer: Optimizer = Field(default_factory=_adam)
     groups: Annotated[tuple[Group, ...], Field(max_length=100)] = ()
     schedule: Schedule | None = None
+    warmup: Warmup | None = None
     epochs: Steps | None = None
     steps: Steps | None = None
     batch_size: Size = 64
@@ -73,3 +73,10 @@ class Training(Part):
     def total_steps(self, steps_per_epoch: int) -> int:
         """Return the number of optimizer steps of the whole run (one epoch by default)."""
         return self.steps or (self.epochs or 1) * steps_per_epoch
+
+    def problems(self) -> list[Problem]:
+        """Return what of the plan contradicts itself; pointers lead into the plan."""
+        found = group_problems(self.optimizer, self.groups)
+        if self.warmup is not None:
+            found += warmup_problems(self.warmup, self.schedule, self.epochs, self.steps)
+        return found

@@ -26,7 +26,7 @@ from workers.training.failures import translated
 from workers.training.groups import split
 from workers.training.losses import Objective, build_loss
 from workers.training.optimizers import build_optimizer, skips_on_device
-from workers.training.schedules import build_schedule
+from workers.training.schedules import build_rates
 from workers.training.state import Tracker, TrainState
 from workers.training.updates import Guard, Update
 
@@ -168,7 +168,7 @@ def assemble(
     sampler = Sampler(plan.seed, len(data.train), plan.batch_size, plan.accumulate, plan.drop_last, data.train.device)
     total_steps = plan.total_steps(sampler.steps_per_epoch)
     optimizer = build_optimizer(plan.optimizer, parts.groups(network), device)
-    schedule = build_schedule(plan.schedule, optimizer, total_steps, sampler.steps_per_epoch)
+    schedule = build_rates(plan, optimizer, total_steps, sampler.steps_per_epoch)
     state = TrainState(network, optimizer, schedule, precision.scaler(), *_trackers(plan, data))
     guard = Guard.NOBODY
     if plan.on_nan == "skip" and state.scaler is None:

@@ -12,7 +12,7 @@ from workers.data.sampler import Sampler
 from workers.network.drafts import Draft
 from workers.training.groups import MATRICES, PLACE, split
 from workers.training.optimizers import build_optimizer
-from workers.training.schedules import build_schedule
+from workers.training.schedules import build_rates
 
 CPU = torch.device("cpu")
 
@@ -43,7 +43,7 @@ def rehearse(job: Job, schema: DataSchema, draft: Draft) -> Rehearsal:
     try:
         optimizer = build_optimizer(plan.optimizer, [_element()], CPU)
         per_epoch = _steps_per_epoch(job, schema)
-        build_schedule(plan.schedule, optimizer, plan.total_steps(per_epoch), per_epoch)
+        build_rates(plan, optimizer, plan.total_steps(per_epoch), per_epoch)
     except BuildError as error:
         found.problems.append(_told(error, error.pointer))
     return found

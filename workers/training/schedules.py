@@ -2,12 +2,13 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from torch.optim import Optimizer, lr_scheduler
 
 from app.errors import BuildError
 from app.spec.schedules import BaseSchedule
+from app.spec.training import Training
 
 SCHEDULES: Mapping[str, type[lr_scheduler.LRScheduler]] = {
     "StepLR": lr_scheduler.StepLR,
@@ -29,6 +30,26 @@ RATES = {
 }  # settings that are rates of the plan's own group
 MOVES_MOMENTUM = frozenset({"OneCycleLR", "CyclicLR"})
 PLATEAU = "ReduceLROnPlateau"
+
+
+class Rates(Protocol):
+    """What moves the rates of an optimiser's groups."""
+
+    def after_step(self, epoch_ended: bool) -> None:
+        """Move on after an optimizer step."""
+        ...
+
+    def after_evaluation(self, values: Mapping[str, float]) -> None:
+        """Move on after an evaluation."""
+        ...
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return what changes while training. JSON."""
+        ...
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Take over what `state_dict` returned."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -59,12 +80,67 @@ class Schedule:
         self.rates.load_state_dict(dict(state))
 
 
-def build_schedule(
-    spec: BaseSchedule | None, optimizer: Optimizer, total_steps: int, steps_per_epoch: int
-) -> Schedule | None:
+class Warmup:
+    """Rates that rise in a line: those of a schedule, times a factor that grows to 1."""
+
+    def __init__(self, rates: Rates | None, optimizer: Optimizer, steps: int, start_factor: float) -> None:
+        self._rates, self._optimizer, self._steps, self._start = rates, optimizer, steps, start_factor
+        self._done = 0
+        self._whole: list[float] = []  # by group, what the schedule says
+        self._press()
+
+    def after_step(self, epoch_ended: bool) -> None:
+        """Move on after an optimizer step."""
+        self._lift()
+        if self._rates is not None:
+            self._rates.after_step(epoch_ended)
+        self._done += 1
+        self._press()
+
+    def after_evaluation(self, values: Mapping[str, float]) -> None:
+        """Move on after an evaluation."""
+        self._lift()
+        if self._rates is not None:
+            self._rates.after_evaluation(values)
+        self._press()
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return what changes while training. JSON."""
+        rates = self._rates.state_dict() if self._rates is not None else None
+        return {"done": self._done, "whole": self._whole, "rates": rates}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Take over what `state_dict` returned."""
+        self._done, self._whole = state["done"], list(state["whole"])
+        if self._rates is not None:
+            self._rates.load_state_dict(state["rates"])
+
+    def _lift(self) -> None:
+        """Put the schedule's rates back, to go on from: a product cannot be undone to the bit."""
+        for group, rate in zip(self._optimizer.param_groups, self._whole, strict=True):
+            group["lr"] = rate
+
+    def _press(self) -> None:
+        groups = self._optimizer.param_groups
+        self._whole = [group["lr"] for group in groups]
+        if self._done < self._steps:
+            factor = self._start + (1 - self._start) * self._done / self._steps
+            for group in groups:
+                group["lr"] *= factor
+
+
+def build_rates(plan: Training, optimizer: Optimizer, total_steps: int, steps_per_epoch: int) -> Rates | None:
+    """Build what moves the rates of a plan, if anything does. Raises as `build_schedule` does."""
+    rates: Rates | None = None
+    if plan.schedule is not None:
+        rates = build_schedule(plan.schedule, optimizer, total_steps, steps_per_epoch)
+    if plan.warmup is not None:
+        rates = Warmup(rates, optimizer, plan.warmup.length(steps_per_epoch), plan.warmup.start_factor)
+    return rates
+
+
+def build_schedule(spec: BaseSchedule, optimizer: Optimizer, total_steps: int, steps_per_epoch: int) -> Schedule:
     """Build the schedule, filled in with the length of the run. Raises `BuildError` if torch refuses its settings."""
-    if spec is None:
-        return None
     settings = {name: getattr(spec, name) for name in type(spec).model_fields if name != "kind"}
     monitor = settings.pop("monitor", "")
     interval = settings.pop("interval", "evaluation" if spec.kind == PLATEAU else "step")

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.amp.grad_scaler import GradScaler
 from torch.optim import Optimizer
 
-from workers.training.schedules import Schedule
+from workers.training.schedules import Rates
 
 VERSION = 1
 
@@ -66,7 +66,7 @@ class TrainState:
 
     network: nn.Module
     optimizer: Optimizer
-    schedule: Schedule | None
+    schedule: Rates | None
     scaler: GradScaler | None
     best: Tracker  # for the checkpoints to keep
     stopper: Tracker | None  # for early stop

@@ -51,6 +51,7 @@ def test_a_fork_is_a_spec_of_its_own() -> None:
     ({"training": {"schedule": {"kind": "CosineAnnealingLR"}, "epochs": 9}},
      ["/training/schedule", "/training/epochs"]),
     ({"training": {"precision": "bf16"}}, ["/training/precision"]),
+    ({"training": {"warmup": {"steps": 3}}}, ["/training/warmup"]),
     ({"training": {"groups": [{"nodes": ["linear1"], "lr": 0.2}]}}, ["/training/groups"]),
 ])  # fmt: skip
 def test_only_what_stays_the_same_goes_on_with_everything(changes: dict[str, Any], places: list[str]) -> None:

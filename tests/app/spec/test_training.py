@@ -11,7 +11,7 @@ from torch import nn, optim
 from app.spec.kinds import Kind
 from app.spec.objective import LOSS_CLASSES, LOSSES, METRICS, NUMBER_LOSSES, NUMBER_METRICS, Objective
 from app.spec.optimizers import OPTIMIZER_CLASSES, OPTIMIZERS
-from app.spec.schedules import SCHEDULE_CLASSES, SCHEDULES
+from app.spec.schedules import OWN_WARMUP, SCHEDULE_CLASSES, SCHEDULES
 from app.spec.training import Training
 
 NEEDED = object()  # in place of a default
@@ -141,7 +141,29 @@ def test_the_default_optimiser_is_adam() -> None:
     assert Training().optimizer.kind == "Adam"
 
 
+@pytest.mark.parametrize(("plan", "pointer"), [
+    *(({"schedule": {"kind": kind, **EXAMPLES[kind]}, "warmup": {"steps": 1}}, "/warmup")
+      for kind in sorted(OWN_WARMUP)),
+    ({"steps": 5, "warmup": {"steps": 6}}, "/warmup/steps"), ({"epochs": 5, "warmup": {"epochs": 6}}, "/warmup/epochs"),
+    ({"groups": [{"frozen": True, "lr": 1}]}, "/groups/0/frozen"),
+])  # fmt: skip
+def test_plans_that_contradict_themselves(plan: dict[str, Any], pointer: str) -> None:
+    found = Training.model_validate(plan).problems()
+    assert [problem.pointer for problem in found] == [pointer]
+    assert found[0].hint
+
+
 @pytest.mark.parametrize("plan", [
+    {"schedule": {"kind": "ReduceLROnPlateau"}, "warmup": {"epochs": 1}, "epochs": 1},
+    {"warmup": {"steps": 6}, "epochs": 1}, {"steps": 6, "warmup": {"steps": 6, "start_factor": 1}},
+])  # fmt: skip
+def test_plans_that_do_not(plan: dict[str, Any]) -> None:
+    assert Training.model_validate(plan).problems() == []
+
+
+@pytest.mark.parametrize("plan", [
+    {"warmup": {}}, {"warmup": {"steps": 1, "epochs": 1}}, {"warmup": {"steps": 1, "start_factor": 0}},
+    {"warmup": {"steps": 0}}, {"groups": [{"nodes": []}]}, {"groups": [{"parameters": "bias"}]},
     {"epochs": 1, "steps": 1}, {"epochs": 0}, {"steps": -1}, {"batch_size": 0}, {"clip_norm": 0}, {"seed": -1},
     {"seed": 2**63}, {"precision": "fp32"}, {"mode": "jit"}, {"device": "gpu"}, {"accumulate": 1.0}, {"on_nan": "stop"},
     {"checkpoint": {"keep_last": 0}}, {"early_stop": {"patience": 0}}, {"evaluate": {"every_steps": 0}},
