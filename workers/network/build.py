@@ -53,27 +53,43 @@ class Graph(nn.Module):
 
     def __init__(self, blueprint: Blueprint, counts: Counts, path: str = "") -> None:
         super().__init__()
-        self.blueprint = blueprint
-        calls: dict[str, Call] = {}
+        self.blueprint, self._counts, self._path = blueprint, counts, path
         shared: dict[str, nn.Module] = {}
         for node in blueprint.nodes:
             row = CATALOG[node.kind]
             if isinstance(row, Leaf):
                 row.hold(self, node.id, row.tensor(node.parameters))
             elif isinstance(row, Module):
-                part = row.module(node.parameters)
-                self.add_module(node.id, part)
-                calls[node.id] = row.bound(part, node.parameters)
+                self.add_module(node.id, row.module(node.parameters))
             elif isinstance(row, Control):
-                place = f"{path}{node.id}"
-                part = shared.get(node.share or "") or _bodies(node, row, counts, place)
+                part = shared.get(node.share or "") or _bodies(node, row, counts, f"{path}{node.id}")
                 if node.share is not None:
                     shared[node.share] = part
                 self.add_module(node.id, part)
-                calls[node.id] = row.bound(part, node.parameters, counts.hearing(place))
-            else:
+        self._plan = plan(blueprint, self._calls())
+
+    def _calls(self) -> dict[str, Call]:
+        """Return what each node calls: a part of this graph, and no other's."""
+        calls: dict[str, Call] = {}
+        for node in self.blueprint.nodes:
+            row = CATALOG[node.kind]
+            if isinstance(row, Module):
+                calls[node.id] = row.bound(self.get_submodule(node.id), node.parameters)
+            elif isinstance(row, Control):
+                tally = self._counts.hearing(f"{self._path}{node.id}")
+                calls[node.id] = row.bound(self.get_submodule(node.id), node.parameters, tally)
+            elif not isinstance(row, Leaf):
                 calls[node.id] = row.bound(node.parameters)
-        self._plan = plan(blueprint, calls)
+        return calls
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what a copy is made of: without the calls, which are bound to this graph's own parts."""
+        return {name: value for name, value in super().__getstate__().items() if name != "_plan"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Become a copy."""
+        super().__setstate__(state)
+        self._plan = plan(self.blueprint, self._calls())
 
     def forward(self, *inputs: Tensor) -> Any:
         """Return the output, or a tuple of several, from the inputs in order, each (N, …)."""
@@ -108,8 +124,7 @@ class BuiltNetwork(Graph):
     """
 
     def __init__(self, blueprint: Blueprint) -> None:
-        self._counts = Counts()
-        super().__init__(blueprint, self._counts)
+        super().__init__(blueprint, Counts())
         self.is_random = _draws(blueprint)
 
     def forward(self, values: Mapping[str, Tensor]) -> dict[str, Tensor]:  # type: ignore[override]
