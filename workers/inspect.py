@@ -3,13 +3,8 @@
 `serve` is the main function of a child process with limits, since specs and uploads are a stranger's.
 """
 
-import gc
-import json
-import os
-import resource
-import signal
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -23,12 +18,13 @@ from app.errors import InvalidInput, NotExportable, NotInstalled, Problem
 from app.spec.columns import DataSchema
 from app.spec.job import Job, check_job, job_view, known_schema, parse_job
 from app.spec.problems import told
-from workers import questions
+from workers import questions, serving
 from workers.data.uploads import LIMIT, describe
 from workers.exports.graphs import export_graph
 from workers.network.drafts import Draft, too_many_nodes
 from workers.network.infer import draft
 from workers.network.report import graph
+from workers.serving import Answers, Request
 from workers.training.agreement import disagreements
 from workers.training.memory import Memory, estimate
 from workers.training.rehearsal import rehearse
@@ -49,8 +45,6 @@ EXAMPLE_SCHEMA = {
 UNDRAFTABLE = frozenset({"network_form", "too_many_nodes", "too_deep", "unknown_block"})
 
 NODE = r"/model((?:/blocks/\w+)?/(?:layers|nodes)/\d+)"  # the pointer of a node, or of something in it
-
-Request = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,38 +158,13 @@ def _size(count: int) -> str:
 
 
 def serve(pipe: Connection, memory: int) -> None:
-    """Answer requests in JSON, one after the other; first say that it is ready.
+    """Be the child that answers `ANSWERS`. It ends when it is worn out: after many requests, or grown by one."""
+    serving.serve(pipe, memory, ANSWERS, lambda served, grown: served >= SERVED or grown > memory // 2, _warm_up)
 
-    It ends when the pipe closes, and when it is worn out: after many requests, or grown by one. The process may take
-    `memory` bytes more than it has now.
-    """
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the API, which then closes the pipe
+
+def _warm_up() -> None:
     torch.set_num_threads(1)
     inspect(EXAMPLE, DataSchema.model_validate(EXAMPLE_SCHEMA), Limits(100, 10**6, 1 << 30))  # torch is lazy
-    gc.freeze()  # a collection need not walk all of torch
-    start = _pages(RESIDENT)
-    _limit(memory)
-    pipe.send_bytes(b"{}")
-    for _ in range(SERVED):
-        try:
-            body = pipe.recv_bytes()
-        except (EOFError, OSError):
-            return
-        pipe.send_bytes(_answer(body))
-        if _pages(RESIDENT) - start > memory // 2:
-            return
-
-
-def _answer(body: bytes) -> bytes:
-    try:
-        request = json.loads(body)
-        answer = ANSWERS[request["ask"]](request)
-        return json.dumps(answer).encode()
-    except (MemoryError, SystemError):  # an extension may fail without a word when it gets no memory
-        failure = "memory"
-    except Exception as error:  # whatever a stranger's document brings about is an answer, not the end
-        failure = f"{type(error).__name__}: {error}"[:500]
-    return json.dumps({"failure": failure}).encode()
 
 
 def _inspected(request: Request) -> dict[str, Any]:
@@ -229,28 +198,9 @@ def _exported(request: Request) -> dict[str, Any]:
     return {"difference": difference, "problems": []}
 
 
-ANSWERS: Mapping[str, Callable[[Request], dict[str, Any]]] = {
+ANSWERS: Answers = {
     "inspect": _inspected,
     "model": _asked,
     "describe": _described,
     "export": _exported,
 }
-
-RESIDENT, DATA = 1, 5  # places in Linux's /proc/self/statm
-
-
-def _pages(place: int) -> int:
-    """Return bytes of this process; nothing where the system does not tell."""
-    try:
-        return int(Path("/proc/self/statm").read_text().split()[place]) * os.sysconf("SC_PAGESIZE")
-    except OSError:
-        return 0
-
-
-def _limit(memory: int) -> None:
-    """Bound private memory, and not addresses, of which torch and mapped files take far more than they use."""
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    if used := _pages(DATA):
-        hard = resource.getrlimit(resource.RLIMIT_DATA)[1]
-        wanted = used + memory if hard == resource.RLIM_INFINITY else min(used + memory, hard)
-        resource.setrlimit(resource.RLIMIT_DATA, (wanted, wanted))

@@ -8,9 +8,9 @@ from fastapi import Depends, Request
 from pydantic import BaseModel, ValidationError
 
 from app.api.services import Part
-from app.api.strict import parse
 from app.errors import InvalidInput, TooLarge
 from app.spec.problems import from_validation
+from app.strict import parse
 
 _LENGTH = re.compile(r"[0-9]{1,18}")
 

@@ -1,6 +1,7 @@
 """Child processes with a time limit, forked from a warm server and asked through a pipe."""
 
 import json
+import queue
 import signal
 import threading
 from collections.abc import Callable, Iterator
@@ -12,7 +13,7 @@ from typing import Any
 
 import structlog
 
-from app.errors import Unavailable
+from app.errors import Overloaded, Unavailable
 
 START_SECONDS = 120.0  # the first child waits until torch is imported, from a cold disk perhaps
 ENDING_SECONDS = 1.0  # until a process whose pipe broke is gone
@@ -134,3 +135,70 @@ class Place:
         if self.child is not None:
             self.child.close()
             self.child = None
+
+
+class Pool:
+    """Places for children of one kind; safe for threads.
+
+    A child is kept for many requests, and replaced when it dies, runs out of time, or ends because it is worn out.
+    """
+
+    def __init__(self, main: Main, memory: int, count: int) -> None:
+        self._main, self._memory, self._count = main, memory, count
+        self._places: queue.PriorityQueue[Place] = queue.PriorityQueue()
+        for number in range(count):
+            self._places.put(Place(number))
+        self._gathering = threading.Lock()
+
+    def warm_up(self) -> None:
+        """Start the children and wait until they are ready: seconds, for torch is imported. Raises `Unavailable`."""
+        with self.all() as places:
+            for place in places:
+                place.filled(self._main, self._memory)
+
+    def ask(self, body: bytes, seconds: float, wait: float, what: str) -> dict[str, Any]:
+        """Return a child's answer; where it does not give one within `seconds`, "failure" is the reason.
+
+        Raises `Overloaded`, telling that too many of `what`, when no child is free within `wait` seconds;
+        `Unavailable`.
+        """
+        try:
+            place = self._places.get(timeout=wait)
+        except queue.Empty:
+            raise Overloaded(f"too many {what}", hint="try again in some seconds") from None
+        try:
+            return self._answer(place, body, seconds)
+        finally:
+            self._places.put(place)
+
+    def close(self) -> None:
+        """End the children, after what they are at. The next request would start new ones."""
+        with self.all() as places:
+            for place in places:
+                place.drop()
+
+    @contextmanager
+    def all(self) -> Iterator[list[Place]]:
+        """Hold every place."""
+        with self._gathering:  # two threads with half of the places each would wait for ever
+            places = [self._places.get() for _ in range(self._count)]
+        try:
+            yield places
+        finally:
+            for place in places:
+                self._places.put(place)
+
+    def _answer(self, place: Place, body: bytes, seconds: float) -> dict[str, Any]:
+        """Ask the place's child. If somebody kills it, the request gets a second try: it need not be its fault."""
+        for _ in range(2):
+            try:
+                answer = place.filled(self._main, self._memory).ask(body, seconds)
+            except Lost as lost:
+                place.drop()
+                if lost.reason == "killed":
+                    continue
+                answer = {"failure": lost.reason}
+            if "failure" in answer:  # whatever broke may have left something broken behind
+                place.drop()
+            return answer
+        return {"failure": "killed"}

@@ -4,7 +4,6 @@ The API process never loads torch, and no spec can stall it: a child that takes 
 """
 
 import json
-import queue
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
@@ -15,7 +14,7 @@ from typing import Any
 
 import structlog
 
-from app.api.children import Child, Lost, Place
+from app.api.children import Child, Lost, Pool
 from app.errors import InvalidInput, NotExportable, NotInstalled, Overloaded, Problem
 from app.settings import Settings
 from app.spec.columns import DataSchema
@@ -36,8 +35,6 @@ UNEXPORTED = Problem("/model", "export_failed", "the network could not be export
 UNREADABLE = Problem("", "unreadable", "the content could not be read", "check the file, and upload it again")
 
 _log = structlog.get_logger(__name__)
-
-Places = queue.PriorityQueue[Place]
 
 
 class Uninspectable(InvalidInput):
@@ -74,10 +71,7 @@ def _main(pipe: Connection, memory: int) -> None:
 
 
 class Inspector:
-    """Inspects jobs and reads uploads in children; safe for threads.
-
-    A child is kept for many jobs, and replaced when it dies, runs out of time, or ends because it is worn out.
-    """
+    """Inspects jobs and reads uploads in children; safe for threads."""
 
     def __init__(self, settings: Settings) -> None:
         self._upload_limit = settings.upload_limit
@@ -87,20 +81,14 @@ class Inspector:
             "max_parameters": settings.max_parameters,
             "memory_limit": settings.memory_limit,
         }
-        self._places: Places = queue.PriorityQueue()
-        for number in range(CHILDREN):
-            self._places.put(Place(number))
-        self._asked: Places = queue.PriorityQueue()  # questions run networks, and keep no job waiting
-        self._asked.put(Place(CHILDREN))
-        self._gathering = threading.Lock()
+        self.specs = Pool(_main, self._memory, CHILDREN)
+        self.questions = Pool(_main, self._memory, 1)  # which run networks, and keep no job waiting
         self._readers = threading.BoundedSemaphore(READERS)
         self._exporters = threading.BoundedSemaphore(EXPORTERS)
 
     def warm_up(self) -> None:
         """Start the children and wait until they are ready: seconds, for torch is imported. Raises `Unavailable`."""
-        with self._all() as places:
-            for place in places:
-                place.filled(_main, self._memory)
+        self.specs.warm_up()
 
     def inspect(self, document: Any, schema: DataSchema | None = None) -> dict[str, Any]:
         """Return the report on a job as the user wrote it; `schema` is that of a registered data set it names.
@@ -110,22 +98,17 @@ class Inspector:
         """
         registered = schema.model_dump(mode="json") if schema is not None else None
         request = {"ask": "inspect", "job": document, "schema": registered, "limits": self._limits}
-        return self._report(self._places, request)
+        return self._report(self.specs, request)
 
     def ask(self, question: Any) -> dict[str, Any]:
         """Answer a question about a network alone, see `app.spec.question`. Raises as `inspect` does."""
-        return self._report(self._asked, {"ask": "model", "question": question, "limits": self._limits})
+        return self._report(self.questions, {"ask": "model", "question": question, "limits": self._limits})
 
-    def _report(self, places: Places, request: Mapping[str, Any]) -> dict[str, Any]:
-        body = json.dumps(request).encode()
-        try:
-            place = places.get(timeout=self._seconds)
-        except queue.Empty:
-            raise Overloaded("too many specs are being inspected", hint="try again in some seconds") from None
-        try:
-            answer = self._answer(place, body)
-        finally:
-            places.put(place)
+    def _report(self, pool: Pool, request: Mapping[str, Any]) -> dict[str, Any]:
+        answer = pool.ask(json.dumps(request).encode(), self._seconds, self._seconds, "specs are being inspected")
+        if "failure" in answer:
+            told = _told(answer["failure"], "inspecting", self._seconds, self._memory, FAULT)
+            raise Uninspectable([told], {})
         problems = [Problem(**problem) for problem in answer["problems"]]
         if problems:
             raise Uninspectable(problems, answer["report"])
@@ -167,42 +150,8 @@ class Inspector:
 
     def close(self) -> None:
         """End the children, after what they are at. The next request would start new ones."""
-        with self._all() as places:
-            for place in places:
-                place.drop()
-        place = self._asked.get()
-        place.drop()
-        self._asked.put(place)
-
-    @contextmanager
-    def _all(self) -> Iterator[list[Place]]:
-        with self._gathering:  # two threads with half of the places each would wait for ever
-            places = [self._places.get() for _ in range(CHILDREN)]
-        try:
-            yield places
-        finally:
-            for place in places:
-                self._places.put(place)
-
-    def _answer(self, place: Place, body: bytes) -> dict[str, Any]:
-        """Ask the place's child. If somebody kills it, the request gets a second try: it need not be its fault."""
-        for _ in range(2):
-            try:
-                answer = place.filled(_main, self._memory).ask(body, self._seconds)
-            except Lost as lost:
-                place.drop()
-                if lost.reason == "killed":
-                    continue
-                answer = {"failure": lost.reason}
-            if "failure" in answer:  # whatever broke may have left something broken behind
-                place.drop()
-            return self._checked(answer)
-        return self._checked({"failure": "killed"})
-
-    def _checked(self, answer: dict[str, Any]) -> dict[str, Any]:
-        if "failure" not in answer:
-            return answer
-        raise Uninspectable([_told(answer["failure"], "inspecting", self._seconds, self._memory, FAULT)], {})
+        self.specs.close()
+        self.questions.close()
 
 
 def _size(count: int) -> str:

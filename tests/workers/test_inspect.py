@@ -9,7 +9,7 @@ from app.errors import Problem
 from app.spec.columns import DataSchema
 from app.spec.data import BUILTIN, TORCHVISION
 from tests.workers.jobs import LIMITS, data, job
-from workers.inspect import ANSWERS, Inspection, Limits, _answer, inspect
+from workers.inspect import ANSWERS, Inspection, Limits, inspect
 
 CONVOLUTIONS: list[dict[str, Any]] = [
     {"kind": "Conv2d", "in_channels": 1, "out_channels": 10, "kernel_size": 5},
@@ -249,20 +249,3 @@ def test_requests_and_answers_are_json(tmp_path: Path) -> None:
     answer = ANSWERS["inspect"]({"job": job([linear(3)]), "schema": schema, "limits": limits})
     assert [problem["code"] for problem in answer["problems"]] == ["too_many_parameters"]
     json.dumps([described, answer])
-
-
-@pytest.mark.parametrize(
-    ("error", "failure"),
-    [
-        (MemoryError(), "memory"),
-        (SystemError("error return without exception set"), "memory"),
-        (KeyError("kind"), "KeyError: 'kind'"),
-    ],
-    ids=["told", "untold", "another"],
-)
-def test_a_request_that_fails_is_answered(monkeypatch: pytest.MonkeyPatch, error: Exception, failure: str) -> None:
-    def fail(request: Any) -> Any:
-        raise error
-
-    monkeypatch.setitem(ANSWERS, "inspect", fail)  # type: ignore[misc]
-    assert json.loads(_answer(b'{"ask": "inspect"}')) == {"failure": failure}

@@ -78,10 +78,8 @@ def only(inspector: Inspector, document: dict[str, Any]) -> Problem:
 
 def pids(inspector: Inspector) -> set[int]:
     """The processes of the children."""
-    asked = inspector._asked.get()
-    with inspector._all() as places:
-        children = [place.child for place in (*places, asked)]
-    inspector._asked.put(asked)
+    with inspector.specs.all() as specs, inspector.questions.all() as questions:
+        children = [place.child for place in (*specs, *questions)]
     return {child.pid for child in children if child is not None and child.pid is not None}
 
 
@@ -185,7 +183,7 @@ def test_a_child_that_is_stopped_is_killed(impatient: Inspector) -> None:
 
 
 def test_beyond_capacity_requests_are_turned_away(impatient: Inspector) -> None:
-    with impatient._all(), pytest.raises(Overloaded):
+    with impatient.specs.all(), pytest.raises(Overloaded):
         impatient.inspect(job([linear(3)]), SCHEMA)
     assert impatient.inspect(job([linear(3)]), SCHEMA)["nodes"]
 

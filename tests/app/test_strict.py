@@ -10,8 +10,8 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.api.strict import LARGEST, MOST_PROBLEMS, parse
 from app.errors import GraftwerkError, InvalidInput, Malformed, UnsupportedMedia
+from app.strict import LARGEST, MOST_PROBLEMS, parse
 
 JSON, YAML, DEPTH = "application/json", "application/yaml", 16
 BOTH = pytest.mark.parametrize("kind", [JSON, YAML])
