@@ -84,11 +84,12 @@ class Graph(nn.Module):
 
     def __getstate__(self) -> dict[str, Any]:
         """Return what a copy is made of: without the calls, which are bound to this graph's own parts."""
-        return {name: value for name, value in super().__getstate__().items() if name != "_plan"}
+        state: dict[str, Any] = super().__getstate__()  # type: ignore[no-untyped-call]
+        return {name: value for name, value in state.items() if name != "_plan"}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Become a copy."""
-        super().__setstate__(state)
+        super().__setstate__(state)  # type: ignore[no-untyped-call]
         self._plan = plan(self.blueprint, self._calls())
 
     def forward(self, *inputs: Tensor) -> Any:

@@ -1,6 +1,5 @@
 """Control flow: only what is needed runs, forward and backward; counts, limits, names; and `model.py` does the same."""
 
-import copy
 import re
 from itertools import pairwise
 from pathlib import Path
@@ -56,21 +55,6 @@ def test_the_draft_tells_the_truth(case: tuple[Model, Columns]) -> None:
         assert list(outputs[name].shape) == shape
         assert outputs[name].dtype == draft.values[source].dtype
     assert draft.parameters == sum(parameter.numel() for parameter in network.parameters())
-
-
-def test_a_copy_runs_on_its_own_weights_and_counts_for_itself(case: tuple[Model, Columns]) -> None:
-    model, columns = case
-    network = built(model, columns)
-    twin = copy.deepcopy(network)
-    before = network(values(columns))
-    heard = counted(network)
-    with torch.no_grad():
-        for parameter in network.parameters():
-            parameter.zero_()
-    after = twin(values(columns))
-    assert all(after[name].equal(value) for name, value in before.items())
-    assert counted(twin) == heard
-    assert counted(network) == {}
 
 
 def test_weights_and_source_make_a_round_trip(case: tuple[Model, Columns], tmp_path: Path) -> None:
