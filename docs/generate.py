@@ -216,6 +216,7 @@ PARTS: dict[str, Callable[[], str]] = {
     "losses": lambda: kinds("loss"),
     "optimizers": lambda: kinds("optimizer"),
     "schedules": lambda: kinds("schedule"),
+    "averages": lambda: kinds("average"),
     "metrics": metrics,
     "builtin": lambda: data_sets(BUILTIN),
     "torchvision": lambda: data_sets(TORCHVISION),

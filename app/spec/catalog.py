@@ -5,6 +5,7 @@ from typing import Any
 
 from pydantic.json_schema import models_json_schema
 
+from app.spec.averages import AVERAGE_CLASSES, AVERAGES
 from app.spec.backbones import BACKBONES
 from app.spec.base import Part
 from app.spec.control import CONTROL
@@ -28,6 +29,7 @@ GROUPS: Mapping[str, tuple[Table, Mapping[str, type[Part]]]] = {
     "loss": (LOSSES, LOSS_CLASSES),
     "optimizer": (OPTIMIZERS, OPTIMIZER_CLASSES),
     "schedule": (SCHEDULES, SCHEDULE_CLASSES),
+    "average": (AVERAGES, AVERAGE_CLASSES),
 }
 NODES = frozenset({"module", "backbone", "operation", "leaf", "control"})
 

@@ -97,9 +97,9 @@ def continuation_problems(job: Job, begun: Job) -> list[Problem]:
     for field in ("loss", "output"):
         parts[f"objective/{field}"] = (getattr(job.objective, field), getattr(begun.objective, field))
     order = ("seed", "batch_size", "accumulate", "drop_last")  # from which a step knows its epoch and examples
-    for field in ("optimizer", "groups", "schedule", "warmup", "precision", *order):
+    for field in ("optimizer", "groups", "schedule", "warmup", "average", "precision", *order):
         parts[f"training/{field}"] = (getattr(mine, field), getattr(theirs, field))
-    if mine.schedule is not None:  # it is made for one length
+    if mine.schedule is not None or (mine.average is not None and mine.average.kind == "swa"):  # made for one length
         for field in ("epochs", "steps"):
             parts[f"training/{field}"] = (getattr(mine, field), getattr(theirs, field))
     for place, (new, old) in parts.items():

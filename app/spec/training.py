@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field, TypeAdapter, model_validator
 
 from app.errors import Problem
+from app.spec.averages import Average
 from app.spec.base import Count, NotNegative, Part, Positive, Size, Steps, problem
 from app.spec.optimizers import BaseOptimizer, Group, Optimizer, group_problems
 from app.spec.schedules import Schedule, Warmup, warmup_problems
@@ -48,6 +49,7 @@ class Training(Part):
     groups: Annotated[tuple[Group, ...], Field(max_length=100)] = ()
     schedule: Schedule | None = None
     warmup: Warmup | None = None
+    average: Average | None = None
     epochs: Steps | None = None
     steps: Steps | None = None
     batch_size: Size = 64

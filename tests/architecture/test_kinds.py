@@ -5,6 +5,7 @@ from importlib import import_module
 
 import pytest
 
+from app.spec.averages import AVERAGES
 from app.spec.data import BUILTIN, TORCHVISION
 from app.spec.leaves import INITIALISERS, LEAVES
 from app.spec.modules import MODULES
@@ -26,6 +27,7 @@ from app.spec.schedules import SCHEDULES
         (LOSSES, "workers.training.losses", "LOSSES"),
         (OPTIMIZERS, "workers.training.optimizers", "OPTIMIZERS"),
         (SCHEDULES, "workers.training.schedules", "SCHEDULES"),
+        (AVERAGES, "workers.training.averages", "AVERAGES"),
         (BUILTIN, "workers.data.sources", "BUILTIN"),
         (TORCHVISION, "workers.data.sources", "TORCHVISION"),
     ],

@@ -73,7 +73,9 @@ class TestReport:
         assert small["optimizer"] == 2 * small["weights"]
         assert small["activations"] * 10 == large["activations"]
         assert large == whole
-        assert large["total"] == sum(large[part] for part in ("weights", "gradients", "optimizer", "activations"))
+        assert large["total"] == sum(
+            large[part] for part in ("weights", "gradients", "optimizer", "average", "activations")
+        )
 
     def test_rows_of_several_per_example_are_told(self) -> None:
         model = {

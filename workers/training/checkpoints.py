@@ -22,13 +22,14 @@ from app.spec.training import Checkpointing
 from app.storage.protocol import ArtifactStore
 from workers.assignment import Resume
 from workers.messages import Saved, SavedFile
+from workers.network.build import BuiltNetwork
 from workers.training.context import Context
 from workers.training.state import TrainState
 
 TENSORS, NUMBERS = "state.safetensors", "state.json"  # private: what a resumed attempt needs
 PREPARATION = "preparation.json"  # public: how rows become tensors
 NEEDED = (TENSORS, NUMBERS, PREPARATION)
-Export = Callable[[Path], Sequence[Path]]  # writes the public files into a folder
+Export = Callable[[BuiltNetwork, Path], Sequence[Path]]  # writes the public files of a network into a folder
 
 
 @dataclass
@@ -55,7 +56,7 @@ class Saver:
             folder.mkdir(parents=True)
             save_file(state.state_tensors(), folder / TENSORS)
             (folder / NUMBERS).write_text(json.dumps(state.state_json()))
-            public = list(self.export(folder))
+            public = list(self.export(state.shown, folder))
             files = [self._put(path, step, True) for path in public]
             files += [self._put(folder / name, step, False) for name in (TENSORS, NUMBERS)]
         shutil.rmtree(folder)

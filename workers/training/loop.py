@@ -64,8 +64,9 @@ def train(prepared: Prepared) -> Outcome:  # noqa: PLR0912, PLR0915 - the one fu
                 if network.is_random:
                     seed_step(step_seed(plan.seed, step), device)
                 size = max(plan.batch_size, 256)
-                values |= evaluate(network, objective, prepared.validation, prepared.metrics, size, prepared.precision)
-                values |= {f"val/flow/{name}": value for name, value in counted(network).items()}
+                shown = state.shown
+                values |= evaluate(shown, objective, prepared.validation, prepared.metrics, size, prepared.precision)
+                values |= {f"val/flow/{name}": value for name, value in counted(shown).items()}
             recorder.evaluation(values)
             counters.evaluated, counters.loss_sum, counters.loss_count = step, 0.0, 0
             improved = state.best.update(values, step)
@@ -110,6 +111,8 @@ def train(prepared: Prepared) -> Outcome:  # noqa: PLR0912, PLR0915 - the one fu
         counters.step += 1
         if state.schedule is not None:
             state.schedule.after_step(counters.step % per_epoch == 0)
+        if state.average is not None:
+            state.average.after_step(counters.step)
 
         # Report
         recorder.step(total, lr, skipped, counted(network))

@@ -50,12 +50,13 @@ class Memory:
     weights: int
     gradients: int
     optimizer: int
+    average: int
     activations: int  # what forward keeps for backward
 
     @property
     def total(self) -> int:
         """All of it."""
-        return self.weights + self.gradients + self.optimizer + self.activations
+        return self.weights + self.gradients + self.optimizer + self.average + self.activations
 
     def as_dict(self) -> dict[str, int]:
         """Return the JSON form."""
@@ -76,7 +77,8 @@ def estimate(job: Job, draft: Draft, rows: int, trained: int | None = None) -> M
     activations += PASSING * max((_bytes(trace, batch_size) for trace in draft.traces), default=0)
     states = states_of(job.training.optimizer)
     gradients = weights if trained is None else WEIGHT * trained
-    return Memory(batch_size, weights + buffers, gradients, states * gradients, activations)
+    average = weights + buffers if job.training.average is not None else 0
+    return Memory(batch_size, weights + buffers, gradients, states * gradients, average, activations)
 
 
 def states_of(spec: BaseOptimizer) -> int:

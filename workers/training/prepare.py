@@ -19,6 +19,7 @@ from workers.data.tensors import Rows, Tensors, tensors
 from workers.exports.weights import export
 from workers.messages import Report
 from workers.network.build import BuiltNetwork, build
+from workers.training.averages import Average, turns_of
 from workers.training.checkpoints import PREPARATION, Cadence, Export, Restored, Saver, restore
 from workers.training.context import Context
 from workers.training.devices import Precision, choose, room, set_determinism
@@ -27,7 +28,7 @@ from workers.training.groups import split
 from workers.training.losses import Objective, build_loss
 from workers.training.optimizers import build_optimizer, skips_on_device
 from workers.training.schedules import build_rates
-from workers.training.state import Tracker, TrainState
+from workers.training.state import Tracker, TrainState, published
 from workers.training.updates import Guard, Update
 
 RECOMPILATIONS = 64  # each body of control flow is compiled by itself, under one limit
@@ -81,9 +82,7 @@ def prepare(assignment: Assignment, store: ArtifactStore, context: Context, work
     network = build(job.model, seen.schema, job.data.inputs or seen.schema.inputs)
     if begun is not None:
         _take_weights(network, begun)
-    saver = Saver(
-        store, context, f"jobs/{assignment.job_id}/{assignment.fence}", workdir, _exporter(network, data.preparation)
-    )
+    saver = Saver(store, context, f"jobs/{assignment.job_id}/{assignment.fence}", workdir, _exporter(data.preparation))
     return assemble(job, network, data, saver, device, restored)
 
 
@@ -99,11 +98,9 @@ def _begun(job: Job, assignment: Assignment, store: ArtifactStore, workdir: Path
 
 
 def _take_weights(network: BuiltNetwork, begun: Restored) -> None:
-    """Load the weights of a checkpoint. Raises `BuildError` if they are not those of this network."""
-    prefix = "network/"
-    weights = {name.removeprefix(prefix): value for name, value in begun.tensors.items() if name.startswith(prefix)}
+    """Load the weights that a checkpoint published. Raises `BuildError` if they are not those of this network."""
     try:
-        network.load_state_dict(weights)
+        network.load_state_dict(published(begun.tensors))
     except RuntimeError as error:
         detail = f"the weights do not fit: {' '.join(str(error).split())}"
         raise BuildError(detail, pointer="/start_from", hint="use the same network") from None
@@ -160,16 +157,20 @@ def assemble(
     for weight in parts.frozen:
         network.get_parameter(weight.name).requires_grad_(False)
     parameters = [parameter for parameter in network.parameters() if parameter.requires_grad]
-    if plan.mode == "compiled":
-        torch._dynamo.config.recompile_limit = RECOMPILATIONS
-        network.compile()
     objective = build_loss(job.objective.loss, job.objective.output, device)
     data = data.cast(dict.fromkeys(data.train.targets, objective.cast)).resident(device, room(device))
     sampler = Sampler(plan.seed, len(data.train), plan.batch_size, plan.accumulate, plan.drop_last, data.train.device)
     total_steps = plan.total_steps(sampler.steps_per_epoch)
     optimizer = build_optimizer(plan.optimizer, parts.groups(network), device)
     schedule = build_rates(plan, optimizer, total_steps, sampler.steps_per_epoch)
-    state = TrainState(network, optimizer, schedule, precision.scaler(), *_trackers(plan, data))
+    average = None
+    if plan.average is not None:
+        average = Average(network, plan.average, turns_of(plan.average, total_steps, sampler.steps_per_epoch))
+    if plan.mode == "compiled":
+        torch._dynamo.config.recompile_limit = RECOMPILATIONS
+        for each in [network] if average is None else [network, average.network]:
+            each.compile()
+    state = TrainState(network, optimizer, schedule, precision.scaler(), *_trackers(plan, data), average)
     guard = Guard.NOBODY
     if plan.on_nan == "skip" and state.scaler is None:
         guard = Guard.DEVICE if skips_on_device(plan.optimizer, device) else Guard.HOST
@@ -202,8 +203,8 @@ def _trackers(plan: Training, data: Tensors) -> tuple[Tracker, Tracker | None]:
     return Tracker(monitor, checkpoint.mode), stopper
 
 
-def _exporter(network: BuiltNetwork, preparation: Preparation) -> Export:
-    def write(folder: Path) -> list[Path]:
+def _exporter(preparation: Preparation) -> Export:
+    def write(network: BuiltNetwork, folder: Path) -> list[Path]:
         described = folder / PREPARATION
         described.write_text(json.dumps(preparation.document()))
         return [*export(network, folder), described]

@@ -10,6 +10,7 @@ from app.spec.columns import DataSchema
 from app.spec.job import Job
 from workers.data.sampler import Sampler
 from workers.network.drafts import Draft
+from workers.training.averages import turns_of
 from workers.training.groups import MATRICES, PLACE, split
 from workers.training.optimizers import build_optimizer
 from workers.training.schedules import build_rates
@@ -40,10 +41,14 @@ def rehearse(job: Job, schema: DataSchema, draft: Draft) -> Rehearsal:
                 build_optimizer(spec, [_element()], CPU)
             except BuildError as error:
                 found.problems.append(_told(error, f"{PLACE}/{position}"))
+    per_epoch = _steps_per_epoch(job, schema)
+    total_steps = plan.total_steps(per_epoch)
+    if plan.average is not None and not turns_of(plan.average, total_steps, per_epoch).come(total_steps):
+        detail = f"the run of {total_steps:,} steps ends before the weights are averaged once"
+        found.problems.append(Problem("/training/average", "contradiction", detail, "begin earlier, or train longer"))
     try:
         optimizer = build_optimizer(plan.optimizer, [_element()], CPU)
-        per_epoch = _steps_per_epoch(job, schema)
-        build_rates(plan, optimizer, plan.total_steps(per_epoch), per_epoch)
+        build_rates(plan, optimizer, total_steps, per_epoch)
     except BuildError as error:
         found.problems.append(_told(error, error.pointer))
     return found

@@ -5,10 +5,12 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from torch.optim import Optimizer, lr_scheduler
+from torch.optim.swa_utils import SWALR
 
 from app.errors import BuildError
 from app.spec.schedules import BaseSchedule
 from app.spec.training import Training
+from workers.training.averages import Turns, turns_of
 
 SCHEDULES: Mapping[str, type[lr_scheduler.LRScheduler]] = {
     "StepLR": lr_scheduler.StepLR,
@@ -73,7 +75,7 @@ class Schedule:
 
     def state_dict(self) -> dict[str, Any]:
         """Return what changes while training; settings, which the spec holds, are left out. JSON."""
-        return {name: value for name, value in self.rates.state_dict().items() if _plain(value)}
+        return _plain_ones(self.rates.state_dict())
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Take over what `state_dict` returned."""
@@ -129,11 +131,47 @@ class Warmup:
                 group["lr"] *= factor
 
 
+class Settling:
+    """Rates of a schedule until the weights are averaged, and from then on those that are best to average at."""
+
+    def __init__(self, rates: Rates | None, settled: SWALR, turns: Turns) -> None:
+        self._rates, self._settled, self._turns = rates, settled, turns
+        self._done = 0
+
+    def after_step(self, epoch_ended: bool) -> None:
+        """Move on after an optimizer step."""
+        self._done += 1
+        if self._turns.due(self._done):
+            self._settled.step()
+        elif self._rates is not None and self._done <= self._turns.start:
+            self._rates.after_step(epoch_ended)
+
+    def after_evaluation(self, values: Mapping[str, float]) -> None:
+        """Move on after an evaluation."""
+        if self._rates is not None and self._done <= self._turns.start:
+            self._rates.after_evaluation(values)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return what changes while training. JSON."""
+        rates = self._rates.state_dict() if self._rates is not None else None
+        return {"done": self._done, "settled": _plain_ones(self._settled.state_dict()), "rates": rates}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Take over what `state_dict` returned."""
+        self._done = state["done"]
+        self._settled.load_state_dict(dict(state["settled"]))
+        if self._rates is not None:
+            self._rates.load_state_dict(state["rates"])
+
+
 def build_rates(plan: Training, optimizer: Optimizer, total_steps: int, steps_per_epoch: int) -> Rates | None:
     """Build what moves the rates of a plan, if anything does. Raises as `build_schedule` does."""
     rates: Rates | None = None
+    settled = _settled(plan.average, optimizer)  # before the schedule, which may set rates of its own
     if plan.schedule is not None:
         rates = build_schedule(plan.schedule, optimizer, total_steps, steps_per_epoch)
+    if plan.average is not None and settled is not None:
+        rates = Settling(rates, settled, turns_of(plan.average, total_steps, steps_per_epoch))
     if plan.warmup is not None:
         rates = Warmup(rates, optimizer, plan.warmup.length(steps_per_epoch), plan.warmup.start_factor)
     return rates
@@ -161,11 +199,22 @@ def build_schedule(spec: BaseSchedule, optimizer: Optimizer, total_steps: int, s
         raise BuildError(f"{spec.kind}: {error}", pointer="/training/schedule") from error
 
 
+def _settled(average: Any, optimizer: Optimizer) -> SWALR | None:
+    if average is None or average.kind != "swa" or average.lr is None:
+        return None
+    rates: Any = _in_proportion(average.lr, optimizer)
+    return SWALR(optimizer, rates, average.anneal_epochs, average.anneal_strategy)
+
+
 def _in_proportion(rate: float, optimizer: Optimizer) -> float | list[float]:
     """Return a rate for each group: as much more than `rate` as its own rate is more than the plan's."""
     own = optimizer.defaults["lr"]
     rates = [rate * group["lr"] / own if own > 0 else rate for group in optimizer.param_groups]
     return rates if len(rates) > 1 else rate
+
+
+def _plain_ones(state: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in state.items() if _plain(value)}
 
 
 def _plain(value: object) -> bool:

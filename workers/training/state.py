@@ -8,13 +8,16 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
-from torch import Tensor, nn
+from torch import Tensor
 from torch.amp.grad_scaler import GradScaler
 from torch.optim import Optimizer
 
+from workers.network.build import BuiltNetwork
+from workers.training.averages import Average
 from workers.training.schedules import Rates
 
 VERSION = 1
+NETWORK, AVERAGE = "network/", "average/"
 
 
 @dataclass
@@ -64,17 +67,28 @@ class Counters:
 class TrainState:
     """What is saved and loaded."""
 
-    network: nn.Module
+    network: BuiltNetwork
     optimizer: Optimizer
     schedule: Rates | None
     scaler: GradScaler | None
     best: Tracker  # for the checkpoints to keep
     stopper: Tracker | None  # for early stop
+    average: Average | None = None
     counters: Counters = field(default_factory=Counters)
 
+    @property
+    def shown(self) -> BuiltNetwork:
+        """The network that is evaluated and published: the averaged one, once there is an average."""
+        return self.average.network if self.average is not None and self.average.count else self.network
+
     def state_tensors(self) -> dict[str, Tensor]:
-        """Return every tensor by a flat name, copied to the CPU: `network/<key>` and `optimizer/<index>/<key>`."""
-        found = {f"network/{name}": value for name, value in self.network.state_dict().items()}
+        """Return every tensor by a flat name, copied to the CPU.
+
+        They are `network/<key>`, `average/<key>` if there is an average, and `optimizer/<index>/<key>`.
+        """
+        found = {f"{NETWORK}{name}": value for name, value in self.network.state_dict().items()}
+        if self.shown is not self.network:
+            found |= {f"{AVERAGE}{name}": value for name, value in self.shown.state_dict().items()}
         for index, entry in self.optimizer.state_dict()["state"].items():
             found |= {f"optimizer/{index}/{key}": value for key, value in entry.items() if isinstance(value, Tensor)}
         return {name: value.detach().to("cpu", copy=True).contiguous() for name, value in found.items()}
@@ -92,6 +106,7 @@ class TrainState:
             "best": asdict(self.best),
             "stopper": asdict(self.stopper) if self.stopper is not None else None,
             "optimizer": {"state": plain, "param_groups": optimizer["param_groups"]},
+            "averaged": self.average.count if self.average is not None else 0,
             "schedule": self.schedule.state_dict() if self.schedule is not None else None,
             "scaler": self.scaler.state_dict() if self.scaler is not None else None,
         }
@@ -102,16 +117,15 @@ class TrainState:
         Trackers that follow something else than those stored begin anew. With `forked` the state is another job's,
         and the plan may differ: that it stopped early does not stop this one, whose patience begins anew.
         """
-        prefix = "network/"
-        self.network.load_state_dict(
-            {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
-        )
+        self.network.load_state_dict(below(NETWORK, tensors))
+        if self.average is not None and numbers["averaged"]:
+            self.average.network.load_state_dict(below(AVERAGE, tensors))
+            self.average.count = numbers["averaged"]
         optimizer = numbers["optimizer"]
         entries = {int(index): dict(entry) for index, entry in optimizer["state"].items()}
-        for name, value in tensors.items():
-            if not name.startswith(prefix):
-                _, index, key = name.split("/", 2)
-                entries[int(index)][key] = value.clone()
+        for name, value in below("optimizer/", tensors).items():
+            index, key = name.split("/", 1)
+            entries[int(index)][key] = value.clone()
         self.optimizer.load_state_dict({"state": entries, "param_groups": optimizer["param_groups"]})
         if self.schedule is not None:
             self.schedule.load_state_dict(numbers["schedule"])
@@ -124,3 +138,13 @@ class TrainState:
             self.counters.stopped = False
             if self.stopper is not None:
                 self.stopper.stale = 0
+
+
+def below(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Return the tensors whose names begin with a prefix, without it."""
+    return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
+
+
+def published(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Return the weights of a stored state that were evaluated and published: the averaged ones, if there are any."""
+    return below(AVERAGE, tensors) or below(NETWORK, tensors)

@@ -7,7 +7,17 @@ from pydantic import Field
 from app.api.schemas.base import Document
 
 Group = Literal[
-    "module", "backbone", "operation", "leaf", "control", "initialiser", "loss", "optimizer", "schedule", "metric"
+    "module",
+    "backbone",
+    "operation",
+    "leaf",
+    "control",
+    "initialiser",
+    "loss",
+    "optimizer",
+    "schedule",
+    "average",
+    "metric",
 ]
 
 

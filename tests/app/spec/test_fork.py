@@ -52,6 +52,8 @@ def test_a_fork_is_a_spec_of_its_own() -> None:
      ["/training/schedule", "/training/epochs"]),
     ({"training": {"precision": "bf16"}}, ["/training/precision"]),
     ({"training": {"warmup": {"steps": 3}}}, ["/training/warmup"]),
+    ({"training": {"average": {"kind": "swa"}, "epochs": 9}}, ["/training/average", "/training/epochs"]),
+    ({"training": {"average": {"kind": "ema"}, "epochs": 9}}, ["/training/average"]),
     ({"training": {"groups": [{"nodes": ["linear1"], "lr": 0.2}]}}, ["/training/groups"]),
 ])  # fmt: skip
 def test_only_what_stays_the_same_goes_on_with_everything(changes: dict[str, Any], places: list[str]) -> None:

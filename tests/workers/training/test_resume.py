@@ -8,6 +8,7 @@ import pytest
 from tests.workers.training.laboratory import Attempt, Laboratory, job, resumed
 from tests.workers.training.test_schedules import REQUIRED
 from workers.messages import Ending
+from workers.training.averages import AVERAGES
 from workers.training.optimizers import OPTIMIZERS
 from workers.training.schedules import SCHEDULES
 
@@ -30,6 +31,10 @@ PLANS: dict[str, dict[str, Any]] = {
     "warm-up": {"warmup": {"steps": 10}, "evaluate": {"every_steps": 1},
                 "schedule": {"kind": "ReduceLROnPlateau", "patience": 0, "threshold": 1.0}},
     "warm-up alone": {"warmup": {"epochs": 1, "start_factor": 0.5}},
+    "ema": {"average": {"kind": "ema", "decay": 0.9, "every_steps": 2, "start_step": 1}},
+    "swa": {"average": {"kind": "swa", "start": 0.1, "every": "step"}, "steps": 14},
+    "swa at its own rate": {"average": {"kind": "swa", "start": 0.1, "every": "step", "lr": 0.01, "anneal_epochs": 8},
+                            "schedule": {"kind": "CosineAnnealingLR"}, "warmup": {"steps": 6}},
     "by step": {"evaluate": {"every_steps": 4}},
     "early stop": {"steps": 60, "optimizer": {"kind": "SGD", "lr": 3.0},
                    "early_stop": {"patience": 2, "min_delta": 0.001}},
@@ -64,6 +69,9 @@ def assert_same(laboratory: Laboratory, spec: dict[str, Any], *lengths: int) -> 
     assert {**first, "seconds": 0} == {**last, "seconds": 0}
     written = [json.dumps(attempt.prepared.state.state_json()) for attempt in (whole, pieces[-1])]
     states = [json.loads(each) for each in written]  # of which a tuple comes back as a list
+    tensors = [attempt.prepared.state.state_tensors() for attempt in (whole, pieces[-1])]
+    assert tensors[0].keys() == tensors[1].keys()
+    assert all(value.equal(tensors[1][name]) for name, value in tensors[0].items())
     for state in states:
         state["counters"].pop("elapsed")
     assert states[0] == states[1]
@@ -96,6 +104,12 @@ def test_every_schedule_goes_on_bit_by_bit(laboratory: Laboratory, kind: str) ->
 @pytest.mark.parametrize("name", NETWORKS)
 def test_every_network_goes_on_bit_by_bit(laboratory: Laboratory, name: str) -> None:
     assert_same(laboratory, job(NETWORKS[name]), 1, 7)
+
+
+@pytest.mark.parametrize("kind", AVERAGES)
+def test_every_average_of_statistics_goes_on_bit_by_bit(laboratory: Laboratory, kind: str) -> None:
+    average = {"kind": kind, **({"start": 0.3} if kind == "swa" else {})}
+    assert_same(laboratory, job(NETWORKS["batch norm"], training={"average": average}), 7, 6)
 
 
 @pytest.mark.parametrize("name", PLANS)
