@@ -2,9 +2,9 @@
 
 from typing import TYPE_CHECKING, Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, ValidationInfo, field_validator
 
-from app.spec.base import Name, Part, Size
+from app.spec.base import Name, Part, Size, problem
 from app.spec.columns import ColumnName
 from app.spec.kinds import closed_union
 
@@ -16,6 +16,10 @@ SCALES = (
     "variance, feature by feature, on train. Default: unit for images of bytes, else none."
 )
 LONGEST = 256
+Pad = Literal["batch", "max_length"]
+PADS = "Whether batches are as long as their longest row, or all as long as max_length."
+SHORTEST = "How long batches are at least, which a large kernel may need."
+BYTES = 256  # what byte-level BPE begins with
 
 
 class TensorFeature(Part):
@@ -53,12 +57,25 @@ class ClassFeature(Part):
 
 
 class Tokenizer(Part):
-    """How a text becomes numbers; trained on the job's own training rows. 0 is padding, 1 an unknown word."""
+    """How a text becomes numbers; trained on the job's own training rows. 0 is padding, 1 an unknown token.
+
+    word: words and single signs; character: single characters; bpe: byte-level BPE as GPT-2 has it, which knows every
+    text; wordpiece: WordPiece as BERT has it, over words and single signs.
+    """
 
     kind: Literal["word", "bpe", "wordpiece", "character"] = "word"
-    vocabulary: Vocabulary = Field(25_000, description="At most so many different tokens, the most frequent ones.")
+    vocabulary: Vocabulary = Field(25_000, description="At most so many tokens, the most frequent ones, with 0 and 1.")
     lowercase: bool = True
-    min_count: Size = Field(1, description="Rarer tokens are unknown.")
+    min_count: Size = Field(1, description="Rarer tokens are unknown; of bpe and wordpiece: rarer pairs stay apart.")
+
+    @field_validator("vocabulary")
+    @classmethod
+    def _has_room(cls, vocabulary: int, info: ValidationInfo) -> int:
+        least = BYTES + 2 if info.data.get("kind") == "bpe" else 4
+        if vocabulary < least:
+            what = f"a byte-level BPE begins with {BYTES} bytes" if least > 4 else "two tokens are padding and unknown"
+            raise problem("out_of_range", f"{vocabulary} tokens are too few: {what}", f"use at least {least}")
+        return vocabulary
 
 
 class Vectors(Part):
@@ -69,21 +86,34 @@ class Vectors(Part):
 
 
 class TextFeature(Part):
-    """A column of texts, or of lists of words: int64 (length), and `<name>_length`: int64 ()."""
+    """A column of texts, or of lists of words: int64 (length), and `<name>_length`: int64 ().
+
+    A text without any token is one unknown token: every length is at least 1.
+    """
 
     kind: Literal["text"] = "text"
     column: ColumnName
     tokenizer: Tokenizer = Tokenizer()
     max_length: Length = Field(LONGEST, description="Longer texts lose their end.")
+    min_length: Length = Field(1, description=SHORTEST)
+    pad: Pad = Field("batch", description=PADS)
     vectors: Vectors | None = None
 
 
 class TagsFeature(Part):
-    """A column of lists of words, as a target: a class for every token, int64 (length); -100 behind the end."""
+    """A column of lists of words, as a target: a class for every token, int64 (length); -100 behind the end.
+
+    They are cut and padded as what they belong to.
+    """
 
     kind: Literal["tags"] = "tags"
     column: ColumnName
-    max_length: Length = Field(LONGEST, description="Longer lists lose their end; as long as the text they belong to.")
+    of: ColumnName | None = Field(
+        None, description="The column of words, or of series, that they belong to. Default: the first that is read."
+    )
+    max_length: Length | None = Field(None, description="Longer lists lose their end.")
+    min_length: Length | None = Field(None, description=SHORTEST)
+    pad: Pad | None = Field(None, description=PADS)
 
 
 class LabelsFeature(Part):
@@ -94,20 +124,28 @@ class LabelsFeature(Part):
 
 
 class SeriesFeature(Part):
-    """A column of series: float32 (length, …), 0 behind the end, and `<name>_length`: int64 ()."""
+    """A column of series: float32 (length, …), 0 behind the end, and `<name>_length`: int64 ().
+
+    A series without any moment is one of zeros: every length is at least 1.
+    """
 
     kind: Literal["series"] = "series"
     column: ColumnName
     max_length: Length | None = Field(None, description="Longer series lose their end; default: the longest there is.")
+    min_length: Length = Field(1, description=SHORTEST)
+    pad: Pad = Field("batch", description=PADS)
     scale: Scale | None = Field(None, description=SCALES)
 
 
 class TreeFeature(Part):
-    """A column of trees: labels int64 (nodes), and `<name>_children`: int64 (nodes, children); see Fold."""
+    """A column of trees: labels int64 (nodes), and `<name>_children`: int64 (nodes, children); see Fold.
+
+    The root is row 0; labels are numbered from 1 on, 0 is an unknown one and what is no node; -1 is no child.
+    """
 
     kind: Literal["tree"] = "tree"
     column: ColumnName
-    vocabulary: Vocabulary = Field(1000, description="At most so many different labels, the most frequent ones.")
+    vocabulary: Vocabulary = Field(1000, description="At most so many different labels, the most frequent ones, with 0.")
 
 
 class ImageFeature(Part):

@@ -68,11 +68,11 @@ def view(data: Data, stored: DataSchema, targets: Sequence[tuple[str, str]] = ()
             problems.append(Problem(pointer, "unknown_column", f'the data has no column "{name}"', hint))
     inputs = _defaults(stored, {column.name for column in learned.values()}, found)
     found |= {name: as_target(column) for name, column in learned.items()}
-    scaled = {name: _scaled(part, data.scale) for name, part in found.items()}
+    scaled = {name: _scaled(part, data.scale) for name, part in _belonging(found, declared, stored).items()}
     columns: list[Column] = []
     for name, part in scaled.items():
         place = f"/data/features/{name}" if name in declared else "/data"
-        wrong = list(_problems(part, stored, place))
+        wrong = [*_problems(part, stored, place), *_own_problems(part, declared.get(name, part), stored, place)]
         problems += wrong
         if not wrong:
             columns += COLUMNS[part.kind](name, part, stored)  # type: ignore[attr-defined]
@@ -150,6 +150,33 @@ def _scaled(part: Part, scale: str | None) -> Part:
     return part.model_copy(update={"scale": scale})
 
 
+def _belonging(found: Mapping[str, Part], declared: Mapping[str, Part], stored: DataSchema) -> dict[str, Part]:
+    """Cut and pad tags as the text or series that they belong to."""
+    sequences = [part for name, part in (*declared.items(), *found.items())
+                 if isinstance(part, made.SeriesFeature) or _of_words(part, stored)]  # fmt: skip
+    return {name: _belongs(part, sequences, stored) if isinstance(part, made.TagsFeature) else part
+            for name, part in found.items()}  # fmt: skip
+
+
+def _of_words(part: Part, stored: DataSchema) -> bool:
+    return isinstance(part, made.TextFeature) and _type(stored, part.column) == "words"
+
+
+def _belongs(tags: made.TagsFeature, sequences: Sequence[Any], stored: DataSchema) -> made.TagsFeature:
+    columns = [tags.of] if tags.of is not None else [each.column for each in sequences if each.column != tags.column]
+    owner = next((each for each in sequences if each.column in columns), None)
+    if owner is None:
+        return tags.model_copy(update={"max_length": tags.max_length or made.LONGEST})
+    longest = owner.max_length or _longest(stored, owner.column)
+    return tags.model_copy(update={"of": owner.column, "max_length": longest, "min_length": owner.min_length,
+                                   "pad": owner.pad})  # fmt: skip
+
+
+def _longest(stored: DataSchema, name: str) -> int:
+    column = stored.column(name)
+    return max(1, column.longest or 1) if column is not None else 1
+
+
 def _sources(part: Part) -> tuple[str, ...]:
     """Return the stored columns that a feature is made of."""
     return getattr(part, "columns", None) or (part.column,)  # type: ignore[attr-defined]
@@ -174,6 +201,33 @@ def _problems(part: Any, stored: DataSchema, place: str) -> Iterator[Problem]:
         elif part.kind == "image" and column.type == "tensor" and len(column.shape) != 3:
             yield Problem(pointer, "wrong_column_type", f'"{name}" has shape {list(column.shape)} per example',
                           "an image has (channels, height, width)")  # fmt: skip
+
+
+def _own_problems(part: Part, written: Part, stored: DataSchema, place: str) -> Iterator[Problem]:
+    """Yield the problems of features of texts, tags and series: `written` is the feature before tags were completed."""
+    if isinstance(part, made.TextFeature) and _of_words(part, stored) and part.tokenizer.kind != "word":
+        detail = f'"{part.column}" holds lists of words, which are tokens as they are'
+        yield Problem(f"{place}/tokenizer/kind", "contradiction", detail, 'use "word"')
+    if isinstance(part, made.TagsFeature) and isinstance(written, made.TagsFeature):
+        yield from _tags_problems(part, written, stored, place)
+    elif isinstance(part, made.TextFeature | made.SeriesFeature) and part.pad == "batch":
+        longest = part.max_length or _longest(stored, part.column)
+        if part.min_length > longest:
+            detail = f"batches cannot be at least {part.min_length} long: no row is longer than {longest}"
+            yield Problem(f"{place}/min_length", "contradiction", detail, f"use at most {longest}")
+
+
+def _tags_problems(
+    part: made.TagsFeature, written: made.TagsFeature, stored: DataSchema, place: str
+) -> Iterator[Problem]:
+    if written.of is not None and _type(stored, written.of) not in ("words", "series"):
+        detail = f'"{written.of}" is no column of words or of series'
+        yield Problem(f"{place}/of", "unknown_column", detail, "name the column that is tagged")
+    for field in ("max_length", "min_length", "pad"):
+        given, taken = getattr(written, field), getattr(part, field)
+        if given not in (None, taken):
+            detail = f'the tags belong to "{part.of}", whose {field} is {taken}'
+            yield Problem(f"{place}/{field}", "contradiction", detail, f"leave {field} out")
 
 
 def _of(stored: DataSchema, name: str) -> Column:
@@ -202,16 +256,21 @@ def _class(name: str, part: Any, stored: DataSchema) -> list[Column]:
     return [Column(name=name, dtype="int64", classes=len(labels), labels=labels)]
 
 
+def _ragged(part: Any, longest: int) -> dict[str, Any]:
+    """Return what the columns of sequences have in common."""
+    return {"ragged": part.pad != "max_length", "shortest": min(part.min_length or 1, longest)}
+
+
 def _text(name: str, part: Any, stored: DataSchema) -> list[Column]:
-    size = part.tokenizer.vocabulary
-    return [Column(name=name, shape=(part.max_length,), dtype="int64", classes=size, ragged=True),
+    size, longest = part.tokenizer.vocabulary, part.max_length
+    return [Column(name=name, shape=(longest,), dtype="int64", classes=size, **_ragged(part, longest)),
             Column(name=name + LENGTH, dtype="int64")]  # fmt: skip
 
 
 def _tags(name: str, part: Any, stored: DataSchema) -> list[Column]:
-    labels = _of(stored, part.column).labels or ()
-    return [Column(name=name, shape=(part.max_length,), dtype="int64", classes=len(labels), labels=labels,
-                   ragged=True)]  # fmt: skip
+    labels, longest = _of(stored, part.column).labels or (), part.max_length
+    return [Column(name=name, shape=(longest,), dtype="int64", classes=len(labels), labels=labels,
+                   **_ragged(part, longest))]  # fmt: skip
 
 
 def _labels(name: str, part: Any, stored: DataSchema) -> list[Column]:
@@ -220,9 +279,9 @@ def _labels(name: str, part: Any, stored: DataSchema) -> list[Column]:
 
 
 def _series(name: str, part: Any, stored: DataSchema) -> list[Column]:
-    column = _of(stored, part.column)
-    longest = part.max_length or column.longest or 1
-    return [Column(name=name, shape=(longest, *column.shape), dtype="float32", ragged=True),
+    longest = part.max_length or _longest(stored, part.column)
+    shape = (longest, *_of(stored, part.column).shape)
+    return [Column(name=name, shape=shape, dtype="float32", **_ragged(part, longest)),
             Column(name=name + LENGTH, dtype="int64")]  # fmt: skip
 
 

@@ -22,7 +22,7 @@ class _Worded:
     name: str
     column: str
     codes: Mapping[str, int]
-    max_length: int = 0
+    part: Any
 
     @classmethod
     def fit(cls, name: str, part: Any, stored: DataSchema, split: Split) -> Self:
@@ -33,7 +33,7 @@ class _Worded:
     def load(cls, name: str, part: Any, stored: DataSchema, fitted: Any) -> Self:
         """Take the words from the schema."""
         labels = column_of(stored, part.column).labels or ()
-        return cls(name, part.column, {word: code for code, word in enumerate(labels)}, getattr(part, "max_length", 0))
+        return cls(name, part.column, {word: code for code, word in enumerate(labels)}, part)
 
     def fitted(self) -> Any:
         """Return nothing: the words are in the schema."""
@@ -59,14 +59,28 @@ class Classes(_Worded):
 
 
 class TagLists(_Worded):
-    """A target: a code for every token."""
+    """A target: a code for every token of a text, or every moment of a series."""
 
     def apply(self, split: Split) -> dict[str, Made]:
-        """Return int64 (rows, length), with -100 behind the end. Raises `DataError` for an unknown word."""
+        """Return int64 (rows, length), with -100 behind the end.
+
+        Raises `DataError` for an unknown word, and for rows that are not as long as what they belong to.
+        """
         lists: Sequence[Sequence[str]] = stored_column(split, self.column)
-        coded = [torch.tensor(_coded(words[: self.max_length], self.codes, self.column), dtype=torch.int64)
-                 for words in lists]  # fmt: skip
-        return {self.name: Ragged.of(coded, NOTHING)}
+        if self.part.of is not None:
+            _check_lengths(self.column, lists, self.part.of, stored_column(split, self.part.of))
+        most, least = self.part.max_length, self.part.min_length or 1
+        coded = [torch.tensor(_coded(words[:most], self.codes, self.column), dtype=torch.int64) for words in lists]
+        cut = sum(len(words) > most for words in lists)
+        return {self.name: Ragged.of(coded, NOTHING, most if self.part.pad == "max_length" else least, cut)}
+
+
+def _check_lengths(name: str, lists: Sequence[Sequence[str]], other: str, values: Any) -> None:
+    lengths = values.lengths.tolist() if isinstance(values, Ragged) else [len(words) for words in values]
+    for row, (words, length) in enumerate(zip(lists, lengths, strict=True)):
+        if len(words) != length:
+            detail = f'row {row + 1} has {len(words)} words in "{name}" and {length} in "{other}"'
+            raise DataError(detail, pointer="/data/target", hint="give every token a tag, and leave other rows out")
 
 
 class ManyLabels(_Worded):

@@ -12,18 +12,20 @@ from torch import Tensor
 class Ragged:
     """Rows of unlike length, one behind the other: row i is values[offsets[i]:offsets[i + 1]].
 
-    A batch of them is padded with `pad` to its longest row; a batch of empty rows has length 1.
+    A batch of them is padded with `pad` to its longest row, and to `least`. `cut` counts rows that have lost their end.
     """
 
     values: Tensor  # (all lengths together, …)
     offsets: Tensor  # int64 (rows + 1)
     pad: float = 0.0
+    least: int = 1
+    cut: int = 0
 
     @classmethod
-    def of(cls, rows: Sequence[Tensor], pad: float = 0.0) -> "Ragged":
+    def of(cls, rows: Sequence[Tensor], pad: float = 0.0, least: int = 1, cut: int = 0) -> "Ragged":
         """Return rows of (length, …), which are alike but for their length. There is at least one."""
         lengths = torch.tensor([0, *map(len, rows)])
-        return cls(torch.cat(list(rows)), lengths.cumsum(0), pad)
+        return cls(torch.cat(list(rows)), lengths.cumsum(0), pad, least, cut)
 
     def __len__(self) -> int:
         return len(self.offsets) - 1
@@ -55,7 +57,7 @@ class Ragged:
     def index_select(self, dim: int, indices: Tensor) -> Tensor:
         """Return these rows as a batch (len(indices), longest of them, …); `dim` is 0, as for a tensor."""
         starts, lengths = self.offsets[indices], self.lengths[indices]
-        longest = max(1, int(lengths.max())) if len(indices) else 1
+        longest = max(self.least, int(lengths.max())) if len(indices) else self.least
         moments = torch.arange(longest, device=self.device)
         there = moments < lengths.unsqueeze(1)
         if not len(self.values):
@@ -73,7 +75,19 @@ class Ragged:
         lengths = self.lengths[indices]
         offsets = torch.cat([lengths.new_zeros(1), lengths.cumsum(0)])
         within = torch.arange(int(offsets[-1]), device=self.device) - offsets[:-1].repeat_interleave(lengths)
-        return Ragged(self.values[self.offsets[indices].repeat_interleave(lengths) + within], offsets, self.pad)
+        values = self.values[self.offsets[indices].repeat_interleave(lengths) + within]
+        return replace(self, values=values, offsets=offsets)
+
+    def shortened(self, most: int, least: int) -> "Ragged":
+        """Return rows of at most `most` moments, and at least one, of zeros; batches of them are at least `least`."""
+        lengths = self.lengths
+        kept = lengths.clamp(1, most)
+        offsets = torch.cat([kept.new_zeros(1), kept.cumsum(0)])
+        within = torch.arange(int(offsets[-1])) - offsets[:-1].repeat_interleave(kept)
+        places = self.offsets[:-1].repeat_interleave(kept) + within
+        there = (within < lengths.repeat_interleave(kept)).reshape(-1, *[1] * (self.values.ndim - 1))
+        padded = torch.cat([self.values, self.values.new_zeros((1, *self.values.shape[1:]))])  # for an empty last row
+        return Ragged(torch.where(there, padded[places], 0), offsets, 0.0, least, int((lengths > most).sum()))
 
     def to(self, device: torch.device | torch.dtype) -> "Ragged":
         """Return the same rows on a device, or of a type."""

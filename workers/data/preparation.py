@@ -13,6 +13,9 @@ from app.spec.view import View
 from workers.data.categories import Categories, Classes, ManyLabels, TagLists
 from workers.data.columns import Made, Split
 from workers.data.numbers import NumberColumns, TensorColumn
+from workers.data.series import Series
+from workers.data.text import Texts
+from workers.data.tree import Trees
 
 VERSION = 1
 
@@ -47,6 +50,9 @@ PREPARERS: Mapping[str, type[Preparer]] = {
     "class": Classes,
     "tags": TagLists,
     "labels": ManyLabels,
+    "text": Texts,
+    "series": Series,
+    "tree": Trees,
 }
 
 
