@@ -145,7 +145,7 @@ class TreeFeature(Part):
 
     kind: Literal["tree"] = "tree"
     column: ColumnName
-    vocabulary: Vocabulary = Field(1000, description="At most so many different labels, the most frequent ones, with 0.")
+    vocabulary: Vocabulary = Field(1000, description="At most so many labels, the most frequent ones, with 0.")
 
 
 class ImageFeature(Part):

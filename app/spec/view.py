@@ -11,9 +11,9 @@ from app.spec.base import NAME_PATTERN, Part
 from app.spec.columns import MOST_LABELS, Column, DataSchema
 from app.spec.data import Data
 from app.spec.problems import nearest
+from app.spec.seen import CHILDREN, COLUMNS, LENGTH, longest
 
 TABLE = "x"  # all number columns of a table side by side, unless the job says otherwise
-CHILDREN, LENGTH = "_children", "_length"
 
 # Kind of feature → types of the columns that it can be made of.
 MADE_OF: Mapping[str, tuple[str, ...]] = {
@@ -167,14 +167,9 @@ def _belongs(tags: made.TagsFeature, sequences: Sequence[Any], stored: DataSchem
     owner = next((each for each in sequences if each.column in columns), None)
     if owner is None:
         return tags.model_copy(update={"max_length": tags.max_length or made.LONGEST})
-    longest = owner.max_length or _longest(stored, owner.column)
-    return tags.model_copy(update={"of": owner.column, "max_length": longest, "min_length": owner.min_length,
+    most = owner.max_length or longest(stored, owner.column)
+    return tags.model_copy(update={"of": owner.column, "max_length": most, "min_length": owner.min_length,
                                    "pad": owner.pad})  # fmt: skip
-
-
-def _longest(stored: DataSchema, name: str) -> int:
-    column = stored.column(name)
-    return max(1, column.longest or 1) if column is not None else 1
 
 
 def _sources(part: Part) -> tuple[str, ...]:
@@ -211,10 +206,10 @@ def _own_problems(part: Part, written: Part, stored: DataSchema, place: str) -> 
     if isinstance(part, made.TagsFeature) and isinstance(written, made.TagsFeature):
         yield from _tags_problems(part, written, stored, place)
     elif isinstance(part, made.TextFeature | made.SeriesFeature) and part.pad == "batch":
-        longest = part.max_length or _longest(stored, part.column)
-        if part.min_length > longest:
-            detail = f"batches cannot be at least {part.min_length} long: no row is longer than {longest}"
-            yield Problem(f"{place}/min_length", "contradiction", detail, f"use at most {longest}")
+        most = part.max_length or longest(stored, part.column)
+        if part.min_length > most:
+            detail = f"batches cannot be at least {part.min_length} long: no row is longer than {most}"
+            yield Problem(f"{place}/min_length", "contradiction", detail, f"use at most {most}")
 
 
 def _tags_problems(
@@ -228,85 +223,3 @@ def _tags_problems(
         if given not in (None, taken):
             detail = f'the tags belong to "{part.of}", whose {field} is {taken}'
             yield Problem(f"{place}/{field}", "contradiction", detail, f"leave {field} out")
-
-
-def _of(stored: DataSchema, name: str) -> Column:
-    found = stored.column(name)
-    if found is None:
-        raise KeyError(name)
-    return found
-
-
-def _tensor(name: str, part: Any, stored: DataSchema) -> list[Column]:
-    return [_of(stored, part.column).model_copy(update={"name": name})]
-
-
-def _numbers(name: str, part: Any, stored: DataSchema) -> list[Column]:
-    width = len(part.columns) * (2 if part.indicators else 1)
-    return [Column(name=name, shape=(width,), dtype="float32")]
-
-
-def _category(name: str, part: Any, stored: DataSchema) -> list[Column]:
-    labels = _of(stored, part.column).labels or ()
-    return [Column(name=name, dtype="int64", classes=len(labels) + 1)]
-
-
-def _class(name: str, part: Any, stored: DataSchema) -> list[Column]:
-    labels = _of(stored, part.column).labels or ()
-    return [Column(name=name, dtype="int64", classes=len(labels), labels=labels)]
-
-
-def _ragged(part: Any, longest: int) -> dict[str, Any]:
-    """Return what the columns of sequences have in common."""
-    return {"ragged": part.pad != "max_length", "shortest": min(part.min_length or 1, longest)}
-
-
-def _text(name: str, part: Any, stored: DataSchema) -> list[Column]:
-    size, longest = part.tokenizer.vocabulary, part.max_length
-    return [Column(name=name, shape=(longest,), dtype="int64", classes=size, **_ragged(part, longest)),
-            Column(name=name + LENGTH, dtype="int64")]  # fmt: skip
-
-
-def _tags(name: str, part: Any, stored: DataSchema) -> list[Column]:
-    labels, longest = _of(stored, part.column).labels or (), part.max_length
-    return [Column(name=name, shape=(longest,), dtype="int64", classes=len(labels), labels=labels,
-                   **_ragged(part, longest))]  # fmt: skip
-
-
-def _labels(name: str, part: Any, stored: DataSchema) -> list[Column]:
-    labels = _of(stored, part.column).labels or ()
-    return [Column(name=name, shape=(len(labels),), dtype="float32", labels=labels)]
-
-
-def _series(name: str, part: Any, stored: DataSchema) -> list[Column]:
-    longest = part.max_length or _longest(stored, part.column)
-    shape = (longest, *_of(stored, part.column).shape)
-    return [Column(name=name, shape=shape, dtype="float32", **_ragged(part, longest)),
-            Column(name=name + LENGTH, dtype="int64")]  # fmt: skip
-
-
-def _tree(name: str, part: Any, stored: DataSchema) -> list[Column]:
-    column = _of(stored, part.column)
-    nodes = column.longest or 1
-    wide = max(1, column.widest or 1)
-    return [Column(name=name, shape=(nodes,), dtype="int64", classes=part.vocabulary, ragged=True),
-            Column(name=name + CHILDREN, shape=(nodes, wide), dtype="int64", ragged=True)]  # fmt: skip
-
-
-def _image(name: str, part: Any, stored: DataSchema) -> list[Column]:
-    return [Column(name=name, shape=_of(stored, part.column).shape, dtype="float32")]
-
-
-# Kind of feature → the columns that it makes.
-COLUMNS: Mapping[str, Callable[[str, Any, DataSchema], list[Column]]] = {
-    "tensor": _tensor,
-    "numbers": _numbers,
-    "category": _category,
-    "class": _class,
-    "text": _text,
-    "tags": _tags,
-    "labels": _labels,
-    "series": _series,
-    "tree": _tree,
-    "image": _image,
-}

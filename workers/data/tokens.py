@@ -8,11 +8,11 @@ import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 
-os.environ["TOKENIZERS_PARALLELISM"] = "false"  # read at every call
+from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
 
-from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers  # noqa: E402
+from app.spec.features import Tokenizer as Plan
 
-from app.spec.features import Tokenizer as Plan  # noqa: E402
+os.environ["TOKENIZERS_PARALLELISM"] = "false"  # the library reads it at every call
 
 PADDING, UNKNOWN = 0, 1  # codes of every tokenizer
 SPECIAL = ("[PAD]", "[UNK]")

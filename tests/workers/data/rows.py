@@ -1,0 +1,41 @@
+"""Stored columns of every type, in memory, and the view that a job has of them."""
+
+from typing import Any
+
+import torch
+
+from app.spec.columns import Column, DataSchema
+from app.spec.data import UploadedData
+from app.spec.view import View, view
+from workers.data.columns import Ragged, Split
+from workers.data.preparation import Preparation
+
+ID = "ds_" + "0" * 32
+
+
+def stored(target: str | None = None, *, rows: int = 2, **types: Any) -> DataSchema:
+    """Return a stored schema: a type by column, or the column's fields."""
+    fields = {name: {"type": given} if isinstance(given, str) else given for name, given in types.items()}
+    columns = tuple(Column.model_validate({"name": name, **each}) for name, each in fields.items())
+    inputs = tuple(name for name in fields if name != target)
+    return DataSchema(columns=columns, rows={"train": rows}, inputs=inputs, target=target)
+
+
+def seen(schema: DataSchema, target: str | None = None, **data: Any) -> View:
+    """Return what a job sees of it."""
+    source = UploadedData.model_validate({"kind": "dataset", "id": ID, **data})
+    name = target or schema.target
+    return view(source, schema, [("/data/target", name)] if name else [])
+
+
+def fitted(schema: DataSchema, split: Split, names: tuple[str, ...], **data: Any) -> Preparation:
+    """Fit the features of these columns on a split."""
+    found = seen(schema, **data)
+    assert not found.problems
+    return Preparation.fit(found, names, schema, split)
+
+
+def series(*rows: list[Any], width: int | None = None) -> Ragged:
+    """Return a column of series, of one number per moment or of `width`."""
+    shape = (-1,) if width is None else (-1, width)
+    return Ragged.of([torch.tensor(row, dtype=torch.float32).reshape(shape) for row in rows])
