@@ -27,6 +27,9 @@ class EventKind(StrEnum):
     """Points after the resumed checkpoint were dropped: data {step}."""
     CHECKPOINT = "checkpoint"
     """A checkpoint is listed: data {id, step}."""
+    VOCABULARY = "vocabulary"
+    """A tokenizer was trained: data {feature, tokens, train: {unknown, cut}, validation: {unknown, cut} or null}, of
+    which unknown is the share of tokens and cut that of rows that lost their end."""
     EARLY_STOP = "early_stop"
     """Training stopped because the monitored value no longer improves: data {step, best}."""
     SKIPPED_STEP = "skipped_step"

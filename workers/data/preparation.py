@@ -3,6 +3,7 @@
 What is fitted (means, vocabularies, tokenizers) is JSON, so that a prediction prepares its rows as training did.
 """
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol, Self
@@ -79,6 +80,16 @@ class Preparation:
     def document(self) -> dict[str, Any]:
         """Return everything that was fitted, as JSON."""
         return {"version": VERSION, "features": {name: each.fitted() for name, each in self.preparers.items()}}
+
+    def texts(self) -> dict[str, Texts]:
+        """Return the features of text."""
+        return {name: each for name, each in self.preparers.items() if isinstance(each, Texts)}
+
+    def files(self) -> dict[str, str]:
+        """Return the tokenizers by the names of their files: tokenizer.json, or one for each of several features."""
+        texts = self.texts()
+        return {"tokenizer.json" if len(texts) == 1 else f"{name}.tokenizer.json": json.dumps(each.fitted())
+                for name, each in texts.items()}  # fmt: skip
 
     def apply(self, split: Split, names: tuple[str, ...]) -> dict[str, Made]:
         """Return these columns of a split. Raises `DataError`."""

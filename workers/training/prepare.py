@@ -16,6 +16,7 @@ from workers.data.preparation import Preparation
 from workers.data.sampler import Sampler
 from workers.data.sources import load
 from workers.data.tensors import Rows, Tensors, tensors
+from workers.data.vocabularies import vocabularies
 from workers.exports.weights import export
 from workers.messages import Report
 from workers.network.build import BuiltNetwork, build
@@ -75,7 +76,8 @@ def prepare(assignment: Assignment, store: ArtifactStore, context: Context, work
     start = {"step": restored.step, "checkpoint": restored.checkpoint} if restored else {"step": 0, "checkpoint": None}
     context.report(Report(phase="loading_data", events=(("rewound", start),)))
     data = load_tensors(job, stored, assignment, store, workdir, restored)
-    context.report(Report(phase="building"))
+    told = vocabularies(data) if restored is None else ()
+    context.report(Report(phase="building", events=tuple(("vocabulary", each) for each in told)))
     device = choose(job.training.device)
     set_determinism(job.training.deterministic)
     torch.manual_seed(job.training.seed)
@@ -204,9 +206,11 @@ def _trackers(plan: Training, data: Tensors) -> tuple[Tracker, Tracker | None]:
 
 
 def _exporter(preparation: Preparation) -> Export:
+    contents = {PREPARATION: json.dumps(preparation.document()), **preparation.files()}
+
     def write(network: BuiltNetwork, folder: Path) -> list[Path]:
-        described = folder / PREPARATION
-        described.write_text(json.dumps(preparation.document()))
-        return [*export(network, folder), described]
+        for name, content in contents.items():
+            (folder / name).write_text(content)
+        return [*export(network, folder), *(folder / name for name in contents)]
 
     return write

@@ -1,0 +1,138 @@
+"""Small data sets of texts, tagged words, series and trees, in memory, and attempts at jobs on them."""
+
+import random
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+from unittest.mock import patch
+
+import torch
+
+from app.spec.columns import DataSchema
+from tests.workers.data.rows import ID, series, stored
+from tests.workers.training.laboratory import Attempt, Laboratory
+from workers.assignment import Assignment
+from workers.data.columns import Split
+from workers.data.sources import Loaded
+from workers.inspect import Inspection, Limits, inspect
+from workers.messages import Command
+from workers.training import prepare as module
+from workers.training.context import MemoryContext
+from workers.training.loop import train
+from workers.training.prepare import Prepared, prepare
+
+LIMITS = Limits(10_000, 100_000_000, 1 << 30)
+FEW = ("good", "great", "fine")
+BAD = ("bad", "poor", "dull")
+PLAIN = ("the", "film", "was", "a", "of", "and", "in", "it")
+TAGS = ("O", "PER")
+PEOPLE = ("Ada", "Alan", "Grace")
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """A stored data set in memory."""
+
+    schema: DataSchema
+    split: Split
+
+
+def texts(rows: int = 60) -> Corpus:
+    """Return sentences that hold one telling word: which of two kinds is the label."""
+    drawn = random.Random(0)
+    lines, labels = [], []
+    for row in range(rows):
+        words = drawn.choices(PLAIN, k=drawn.randint(0, 20))
+        words.insert(drawn.randint(0, len(words)), drawn.choice((FEW, BAD)[row % 2]))
+        lines.append(" ".join(words))
+        labels.append(("yes", "no")[row % 2])
+    label = {"type": "category", "labels": ("no", "yes")}
+    return Corpus(stored("label", rows=rows, text="text", label=label), {"text": lines, "label": labels})
+
+
+def tagged(rows: int = 60) -> Corpus:
+    """Return lists of words of which names are tagged."""
+    drawn = random.Random(1)
+    lists = [drawn.choices((*PLAIN, *PEOPLE), k=drawn.randint(1, 12)) for _ in range(rows)]
+    tags = [[TAGS[word in PEOPLE] for word in words] for words in lists]
+    schema = stored("tags", rows=rows, words={"type": "words", "longest": 12}, tags={"type": "words", "labels": TAGS})
+    return Corpus(schema, {"words": lists, "tags": tags})
+
+
+def waves(rows: int = 60) -> Corpus:
+    """Return rising and falling lines of unlike length, two numbers per moment."""
+    drawn = random.Random(2)
+    lines, labels = [], []
+    for row in range(rows):
+        slope = drawn.uniform(0.5, 1.5) * (1 if row % 2 else -1)
+        start = drawn.gauss(0, 1)
+        lines.append([[start + slope * moment, drawn.gauss(0, 1)] for moment in range(drawn.randint(4, 15))])
+        labels.append(("down", "up")[row % 2])
+    label = {"type": "category", "labels": ("down", "up")}
+    wave = {"type": "series", "shape": (2,), "longest": 15}
+    return Corpus(
+        stored("label", rows=rows, wave=wave, label=label), {"wave": series(*lines, width=2), "label": labels}
+    )
+
+
+def sums(rows: int = 60) -> Corpus:
+    """Return trees of "and" and "or" over two leaves; the label is their value."""
+    drawn = random.Random(3)
+
+    def plant(depth: int) -> tuple[dict[str, Any], bool]:
+        if depth == 0 or drawn.random() < 0.2:
+            value = drawn.random() < 0.5
+            return {"label": "true" if value else "false"}, value
+        grown = [plant(depth - 1) for _ in range(drawn.randint(1, 3))]
+        word = drawn.choice(("and", "or"))
+        value = (all if word == "and" else any)(value for _, value in grown)
+        return {"label": word, "children": [tree for tree, _ in grown]}, value
+
+    planted = [plant(3) for _ in range(rows)]
+    label = {"type": "category", "labels": ("False", "True")}
+    schema = stored("label", rows=rows, tree={"type": "tree", "longest": 40, "widest": 3}, label=label)
+    return Corpus(schema, {"tree": [tree for tree, _ in planted], "label": [str(value) for _, value in planted]})
+
+
+def job(model: Any, *, training: Mapping[str, Any] | None = None, metrics: Any = ("accuracy",), **data: Any) -> Any:
+    """Return a job on a corpus."""
+    plan = {"steps": 12, "batch_size": 8, "device": "cpu", "optimizer": {"kind": "Adam", "lr": 0.02},
+            "checkpoint": {"every_seconds": None, "keep_best": 0}}  # fmt: skip
+    return {
+        "model": model,
+        "data": {"kind": "dataset", "id": ID, "validation": {"fraction": 0.25}, **data},
+        "objective": {"loss": {"kind": "CrossEntropyLoss"}, "metrics": list(metrics)},
+        "training": plan | dict(training or {}),
+    }
+
+
+@dataclass
+class Reading(Laboratory):
+    """Runs attempts at jobs on a corpus."""
+
+    corpus: Corpus | None = None
+
+    def inspect(self, spec: dict[str, Any]) -> Inspection:
+        """Return what the inspector finds."""
+        assert self.corpus is not None
+        return inspect(spec, self.corpus.schema, LIMITS)
+
+    def prepare(self, spec: dict[str, Any], context: MemoryContext | None = None, **options: Any) -> Prepared:
+        """Prepare an attempt under a new fence, on the corpus as if it had been read from a file."""
+        assert self.corpus is not None
+        self.fence += 1
+        assignment = Assignment("job_1", self.fence, spec, self.corpus.schema.model_dump(mode="json"), "",
+                                str(self.folder), False, **options)  # fmt: skip
+        workdir = self.folder / f"work-{self.fence}"
+        workdir.mkdir()
+        with patch.object(module, "load", lambda *_, **__: Loaded({"train": self.corpus.split})):
+            return prepare(Assignment.from_json(assignment.to_json()), self.store, context or MemoryContext(), workdir)
+
+    def run(self, spec: dict[str, Any], stops: Mapping[int, Any] | None = None, **options: Any) -> Attempt:
+        """Run an attempt, after it was inspected."""
+        torch.set_num_threads(1)
+        found = self.inspect(spec)
+        assert found.problems == ()
+        context = MemoryContext({step: [Command(verb)] for step, verb in (stops or {}).items()})
+        prepared = self.prepare(spec, context, **options)
+        return Attempt(train(prepared), prepared, context)
