@@ -34,6 +34,7 @@ class Content:
 
     schema: DataSchema
     preview: Sequence[Any]
+    format: str
     path: str
     size: int  # bytes
     sha256: str
@@ -119,6 +120,7 @@ def accept(session: Session, owner: str, dataset_id: str, content: Content) -> t
     row = awaiting(session, owner, dataset_id)
     superfluous = [part["path"] for part in row.parts]
     row.status, row.parts, row.problems = DatasetStatus.READY, [], None
+    row.source = row.source | {"format": content.format}
     row.data_schema, row.preview = content.schema.model_dump(mode="json"), list(content.preview)
     row.path, row.size, row.sha256 = content.path, content.size, content.sha256
     session.flush()

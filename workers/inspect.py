@@ -16,10 +16,12 @@ from safetensors.torch import load_file
 
 from app.errors import InvalidInput, NotExportable, NotInstalled, Problem
 from app.spec.columns import DataSchema
+from app.spec.data import UploadSource
 from app.spec.job import Job, check_job, job_view, known_schema, parse_job
 from app.spec.problems import told
 from workers import questions, serving
-from workers.data.uploads import LIMIT, describe
+from workers.data.content import LIMIT, Upload
+from workers.data.description import describe
 from workers.exports.graphs import export_graph
 from workers.network.drafts import Draft, too_many_nodes
 from workers.network.infer import draft
@@ -173,11 +175,11 @@ def _inspected(request: Request) -> dict[str, Any]:
 
 
 def _described(request: Request) -> dict[str, Any]:
-    limit = min(LIMIT, request["limit"])
-    found = describe(Path(request["path"]), request["format"], request["target"], limit)
+    source = UploadSource.model_validate(request["source"])
+    found = describe(Upload(Path(request["path"]), source, min(LIMIT, request["limit"])))
     schema = found.schema.model_dump(mode="json") if found.schema is not None else None
     problems = [problem.as_dict() for problem in found.problems]
-    return {"schema": schema, "preview": found.preview, "problems": problems}
+    return {"schema": schema, "preview": found.preview, "problems": problems, "format": found.format}
 
 
 def _asked(request: Request) -> dict[str, Any]:

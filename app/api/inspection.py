@@ -18,6 +18,7 @@ from app.api.children import Child, Lost, Pool
 from app.errors import InvalidInput, NotExportable, NotInstalled, Overloaded, Problem
 from app.settings import Settings
 from app.spec.columns import DataSchema
+from app.spec.data import UploadSource
 
 CHILDREN = 2  # so that one hostile spec does not stall everybody
 READERS = 2  # uploads that are read at the same time
@@ -57,11 +58,12 @@ class Export:
 
 @dataclass(frozen=True, slots=True)
 class Described:
-    """What an upload turned out to be: a schema and its first rows, or problems."""
+    """What an upload turned out to be: a schema, its first rows and its format; or problems."""
 
     schema: DataSchema | None
     preview: list[dict[str, Any]]
     problems: tuple[Problem, ...]
+    format: str | None
 
 
 def _main(pipe: Connection, memory: int) -> None:
@@ -115,16 +117,16 @@ class Inspector:
         report: dict[str, Any] = answer["report"]
         return report
 
-    def describe(self, path: Path, content_format: str, target: str | None = None) -> Described:
+    def describe(self, path: Path, source: UploadSource) -> Described:
         """Say what uploaded content holds, read in a process of its own. Raises `Overloaded`, `Unavailable`."""
         memory = UPLOAD_FACTOR * self._upload_limit
-        request = {"ask": "describe", "path": str(path), "format": content_format, "target": target,
-                   "limit": memory // 2}  # fmt: skip
+        told = source.model_dump(mode="json")
+        request = {"ask": "describe", "path": str(path), "source": told, "limit": memory // 2}
         with _turn(self._readers, self._seconds, "uploads are being read"):
             answer = _read(json.dumps(request).encode(), memory, READING_FACTOR * self._seconds)
         schema = DataSchema.model_validate(answer["schema"]) if answer.get("schema") is not None else None
         problems = tuple(Problem(**problem) for problem in answer["problems"])
-        return Described(schema, answer.get("preview", []), problems)
+        return Described(schema, answer.get("preview", []), problems, answer.get("format"))
 
     def exporting(self) -> AbstractContextManager[None]:
         """Wait for a turn to export. Raises `Overloaded`."""

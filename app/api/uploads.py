@@ -17,6 +17,7 @@ from app.api.services import Part, Services
 from app.db.tables import DatasetRow
 from app.errors import InvalidInput, Malformed, NotFound, Problem, Refused, TooLarge, WrongOffset
 from app.ids import new_id
+from app.spec.data import UploadSource
 from app.storage.removal import remove_files
 
 _RANGE = re.compile(r"bytes (?:([0-9]{1,18})-([0-9]{1,18})|\*)/([0-9]{1,18})")
@@ -110,12 +111,12 @@ def _finish(services: Services, row: DatasetRow, whole: Path) -> DatasetRow:
     if digest != wanted:
         detail = f"the content has the SHA-256 {digest}, {wanted} was told"
         raise _rejected(services, row, [Problem("", "digest_mismatch", detail, "upload it again")])
-    found = services.inspector.describe(whole, row.source["format"], row.source.get("target"))
-    if found.schema is None:
+    found = services.inspector.describe(whole, UploadSource.model_validate(row.source))
+    if found.schema is None or found.format is None:
         raise _rejected(services, row, found.problems)
     key = f"datasets/{row.id}/{new_id('content')}"
     size = services.store.put_file(key, whole).size
-    content = datasets.Content(found.schema, found.preview, key, size, digest)
+    content = datasets.Content(found.schema, found.preview, found.format, key, size, digest)
     with _forgotten_if_refused(services, key):
         accepted, superfluous = services.db.run(datasets.accept, row.owner, row.id, content)
     remove_files(services.store, superfluous)

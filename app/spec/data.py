@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field
 
 from app.spec.base import Name, Part, Probability, problem
-from app.spec.columns import Column, ColumnName, DataSchema
+from app.spec.columns import Column, ColumnName, DataSchema, Type
 from app.spec.features import SCALES, Features, Scale
 from app.spec.problems import nearest
 
@@ -87,13 +87,37 @@ class TorchvisionSource(Part):
     name: TorchvisionName
 
 
+FORMATS: dict[str, str] = {
+    "csv": "A table: a header, commas or semicolons between cells.",
+    "tsv": "A table: a header, tabs between cells.",
+    "jsonl": "An object in every line, whose keys are the columns.",
+    "parquet": "A table as Arrow, Spark and pandas write it.",
+    "npz": "Arrays of NumPy by name, without pickle.",
+    "safetensors": "Tensors by name.",
+    "idx": "The format of MNIST: one file, or a zip of the four; packed by gzip or not.",
+    "images": "A zip of pictures in folders named like their classes.",
+    "conll": "Tokens and their tags, one a line; a blank line between texts.",
+    "trees": "A tree as an s-expression in every line.",
+    "vectors": "Words and their vectors as text, such as GloVe's; to be named by a text feature, not trained on.",
+}
+Format = Literal[
+    "auto", "csv", "tsv", "jsonl", "parquet", "npz", "safetensors", "idx", "images", "conll", "trees", "vectors"
+]
+
+
 class UploadSource(Part):
     """Content that is uploaded afterwards."""
 
     kind: Literal["upload"]
-    format: Literal["npz", "safetensors", "csv"]
-    target: Annotated[str, Field(max_length=200)] | None = Field(
-        None, description="CSV column that is learned; default: the last one."
+    format: Format = Field("auto", description="Default: what the content looks like.")
+    file: Annotated[str, Field(min_length=1, max_length=255)] | None = Field(
+        None, description="The file's name, which helps to see the format."
+    )
+    target: ColumnName | None = Field(
+        None, description="Column that is learned; default: the last one of a CSV, else one named label, target or y."
+    )
+    types: Annotated[dict[ColumnName, Type], Field(max_length=10_000)] | None = Field(
+        None, description="Types of columns of a table that are not what they look like."
     )
     sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | None = Field(
         None, description="What the whole content must have."

@@ -12,7 +12,7 @@ from app.errors import GraftwerkError, InvalidInput, NotFound, Problem, StateFor
 from app.jobs import repository
 from app.spec.data import BUILTIN, TORCHVISION, NewDataset
 
-CONTENT = Content(BUILTIN["iris"], [{"x": 1}], "datasets/whole", 30, "00")
+CONTENT = Content(BUILTIN["iris"], [{"x": 1}], "csv", "datasets/whole", 30, "00")
 PROBLEM = Problem("/a", "no_rows", "nothing is there", "add rows")
 
 

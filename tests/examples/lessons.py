@@ -13,10 +13,12 @@ import torch
 from torch import Tensor
 
 from app.spec.columns import DataSchema
+from app.spec.data import UploadSource
 from app.spec.job import known_schema, parse_job
 from tests.workers.training.laboratory import Attempt, Laboratory
 from workers.assignment import Assignment, Registered, Resume
-from workers.data.uploads import describe
+from workers.data.content import Upload
+from workers.data.description import describe
 from workers.inspect import Inspection, Limits, inspect
 from workers.messages import Command
 from workers.training.context import MemoryContext
@@ -59,7 +61,7 @@ def upload(path: Path) -> DataSchema:
     """Write the syntax trees where uploads lie, and return what the service sees in them."""
     path.parent.mkdir(parents=True, exist_ok=True)
     script("syntax_trees").write(path)
-    schema = describe(path, "npz").schema
+    schema = describe(Upload(path, UploadSource(kind="upload"))).schema
     assert schema is not None
     return schema
 

@@ -1,22 +1,19 @@
 """Where examples come from: bundled samples, torchvision's IDX files, and uploads. Nothing is ever unpickled."""
 
-import gzip
-import math
-import struct
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.error import URLError
 
-import numpy as np
-import torch
-from torch import Tensor
-
 import workers.torch_setup  # noqa: F401 - comes before torchvision
 from app.errors import DataError, InvalidInput
+from app.spec.columns import DataSchema
+from app.spec.data import UploadSource
 from workers.data.columns import Split
-from workers.data.uploads import read
+from workers.data.content import Upload
+from workers.data.formats import read
+from workers.data.readers.idx import read_idx
 
 SAMPLES = Path(__file__).parent / "samples"
 
@@ -47,10 +44,18 @@ class Loaded:
     splits: Mapping[str, Split]
 
 
-def load(source: Mapping[str, Any], *, root: Path, allow_downloads: bool, content: Path | None = None) -> Loaded:
+def load(
+    source: Mapping[str, Any],
+    *,
+    root: Path,
+    allow_downloads: bool,
+    content: Path | None = None,
+    known: DataSchema | None = None,
+) -> Loaded:
     """Read a whole source. Raises `DataError`.
 
-    `source` is {"kind": "builtin" | "torchvision", "name"}, or {"kind": "upload", "format", "target"} of `content`.
+    `source` is {"kind": "builtin" | "torchvision", "name"}, or that of an upload whose `content` was found to be
+    `known`.
     """
     if source["kind"] == "builtin":
         return _sample(source["name"])
@@ -58,19 +63,18 @@ def load(source: Mapping[str, Any], *, root: Path, allow_downloads: bool, conten
         return _idx(source["name"], root, allow_downloads)
     if content is None:
         raise DataError("the data set has no content", pointer="/data/id", hint="upload its content first")
-    return _uploaded(content, source["format"], source.get("target"))
+    return _uploaded(Upload(content, UploadSource.model_validate(source), known=known))
 
 
 def _sample(name: str) -> Loaded:
-    return _uploaded(SAMPLES / BUILTIN[name], "npz")
+    return _uploaded(Upload(SAMPLES / BUILTIN[name], UploadSource(kind="upload", format="npz")))
 
 
-def _uploaded(path: Path, content_format: str, target: str | None = None) -> Loaded:
+def _uploaded(upload: Upload) -> Loaded:
     try:
-        content = read(path, content_format, target)
+        return Loaded(read(upload).splits)
     except InvalidInput as error:
         raise DataError(error.detail, pointer="/data", hint=error.hint) from error
-    return Loaded(content.splits)
 
 
 def _idx(name: str, root: Path, allow_downloads: bool) -> Loaded:
@@ -97,20 +101,6 @@ def _existing(folder: Path, name: str) -> Path:
     if path is None:
         raise DataError(f"{name} is missing", pointer="/data/name", hint="download the data set again")
     return path
-
-
-def read_idx(path: Path) -> Tensor:
-    """Read one IDX file of bytes, packed or not: uint8, of the shape in its header. Raises `DataError`."""
-    try:
-        content = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
-        zeros, kind, rank = struct.unpack_from(">HBB", content)
-        shape = struct.unpack_from(f">{rank}I", content, 4)
-    except (struct.error, OSError, EOFError) as error:
-        raise DataError(f"{path.name} is not an IDX file: {error}", pointer="/data/name") from error
-    body = np.frombuffer(content, np.uint8, offset=4 + 4 * rank)
-    if zeros != 0 or kind != 0x08 or body.size != math.prod(shape):
-        raise DataError(f"{path.name} is damaged", pointer="/data/name", hint="remove it, and download it again")
-    return torch.from_numpy(body.reshape(shape).copy())
 
 
 def _download(name: str, folder: Path) -> Path:

@@ -128,6 +128,7 @@ def load_tensors(
         root=Path(assignment.data_root),
         allow_downloads=assignment.allow_downloads,
         content=content,
+        known=stored,
     )
     return tensors(
         loaded,

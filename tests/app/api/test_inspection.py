@@ -17,9 +17,10 @@ from app.api.children import Child, Place
 from app.api.inspection import Inspector, Uninspectable
 from app.errors import InvalidInput, Overloaded, Problem
 from app.settings import Settings
-from app.spec.data import BUILTIN
+from app.spec.data import BUILTIN, UploadSource
 
 SCHEMA = BUILTIN["wine"]
+UPLOAD = UploadSource(kind="upload")
 # A question that takes many seconds: 3,660 gradients, each beside two passes through a thousand layers.
 SLOW: dict[str, Any] = {"inputs": {"x": {"shape": [60]}}, "gradcheck": True, "model": {
     "layers": [{"kind": "Linear", "out_features": 60}, *[{"kind": "Tanh"}] * 1000]}}  # fmt: skip
@@ -28,7 +29,7 @@ PROGRAM = """
 import sys
 from app.api.inspection import Inspector
 from app.settings import Settings
-from app.spec.data import BUILTIN
+from app.spec.data import BUILTIN, UploadSource
 
 if __name__ == "__main__":
     inspector = Inspector(Settings())
@@ -230,21 +231,22 @@ def test_uploads_are_described(inspector: Inspector, tmp_path: Path) -> None:
     path = tmp_path / "data"
     with path.open("wb") as file:
         np.savez(file, x=np.zeros((4, 3), np.float32), y=np.arange(4))
-    found = inspector.describe(path, "npz")
+    found = inspector.describe(path, UPLOAD)
     assert found.schema is not None
+    assert found.format == "npz"
     assert found.schema.rows == {"train": 4}
     assert found.preview[1] == {"x": [0, 0, 0], "y": 1}
     assert not found.problems
     path.write_text("a,b\n1,2\n3,4\n")
-    named = inspector.describe(path, "csv", "a")
+    named = inspector.describe(path, UPLOAD.model_copy(update={"target": "a"}))
     assert named.schema is not None
-    assert named.schema.columns[0].shape == (1,)
+    assert named.schema.target == "a"
 
 
 def test_an_upload_that_cannot_be_read_has_problems(inspector: Inspector, tmp_path: Path) -> None:
     (tmp_path / "data").write_bytes(b"nothing")
     for content_format, path in (("npz", tmp_path / "data"), ("safetensors", tmp_path / "data"), ("csv", tmp_path)):
-        found = inspector.describe(path, content_format)
+        found = inspector.describe(path, UploadSource.model_validate({"kind": "upload", "format": content_format}))
         assert found.schema is None
         assert found.problems
 
@@ -253,7 +255,7 @@ def test_an_upload_takes_no_more_memory_than_allowed(tmp_path: Path) -> None:
     inspector = Inspector(Settings(upload_limit=1 << 20))
     with (tmp_path / "data").open("w") as file:
         file.write("a,b\n" + "1,2\n" * 400_000)
-    found = inspector.describe(tmp_path / "data", "csv")
+    found = inspector.describe(tmp_path / "data", UPLOAD)
     assert found.schema is None
     assert [problem.code for problem in found.problems] == ["too_large"]
     inspector.close()

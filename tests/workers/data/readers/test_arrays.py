@@ -10,7 +10,9 @@ import torch
 from safetensors.torch import save_file
 
 from app.errors import InvalidInput
-from workers.data.uploads import describe, read
+from tests.workers.data.readers.files import described, problems, schema, told, train, upload
+from workers.data.description import describe
+from workers.data.formats import read
 
 
 def npz(path: Path, **arrays: Any) -> Path:
@@ -18,19 +20,18 @@ def npz(path: Path, **arrays: Any) -> Path:
     return path
 
 
-def codes(path: Path, content_format: str = "npz", **options: Any) -> list[tuple[str, str]]:
-    found = describe(path, content_format, **options)
-    assert found.schema is None
-    assert all(problem.detail for problem in found.problems)
-    return [(problem.code, problem.pointer) for problem in found.problems]
+def codes(path: Path, **options: Any) -> list[tuple[str, str]]:
+    return problems(upload(path, **options))
 
 
 def test_an_archive_of_images_is_described(tmp_path: Path) -> None:
     image = np.arange(2 * 1 * 4 * 4, dtype=np.uint8).reshape(2, 1, 4, 4)
-    found = describe(npz(tmp_path / "a.npz", image=image, label=np.array([0, 3], np.uint8)), "npz")
-    assert found.problems == ()
+    found = described(upload(npz(tmp_path / "a.npz", image=image, label=np.array([0, 3], np.uint8))))
+    assert found.format == "npz"
     assert found.schema is not None
-    assert found.schema.model_dump(exclude_defaults=True) == {
+    assert found.schema.column("image").statistics == {"min": 0, "mean": 15.5, "max": 31, "std": 85.25**0.5}  # type: ignore[union-attr]
+    plain = [column.model_copy(update={"statistics": None}) for column in found.schema.columns]
+    assert found.schema.model_copy(update={"columns": tuple(plain)}).model_dump(exclude_defaults=True) == {
         "columns": (
             {"name": "image", "shape": (1, 4, 4), "peak": 255.0},
             {"name": "label", "dtype": "int64", "classes": 4},
@@ -38,16 +39,14 @@ def test_an_archive_of_images_is_described(tmp_path: Path) -> None:
         "rows": {"train": 2}, "inputs": ("image",), "target": "label",
     }  # fmt: skip
     assert found.preview[1]["label"] == 3
-    json.dumps(found.preview, allow_nan=False)
 
 
 def test_prefixes_are_splits(tmp_path: Path) -> None:
     path = npz(tmp_path / "a.npz", train__x=np.ones((6, 2)), train__y=np.arange(6) % 3,
                test__x=np.ones((2, 2)), test__y=np.array([5, 1]))  # fmt: skip
-    found = describe(path, "npz")
-    assert found.schema is not None
-    assert found.schema.rows == {"train": 6, "test": 2}
-    assert found.schema.columns[1].classes == 6  # counted over both splits
+    found = schema(upload(path))
+    assert found.rows == {"train": 6, "test": 2}
+    assert found.columns[1].classes == 6  # counted over both splits
 
 
 @pytest.mark.parametrize(("dtype", "seen"), [
@@ -57,39 +56,34 @@ def test_prefixes_are_splits(tmp_path: Path) -> None:
 ])  # fmt: skip
 def test_every_type_of_number_is_read(tmp_path: Path, dtype: Any, seen: str) -> None:
     path = npz(tmp_path / "a.npz", x=np.array([0, 1, 1], dtype=dtype), y=np.zeros(3))
-    found = describe(path, "npz")
-    assert found.schema is not None
-    assert found.schema.columns[0].dtype == seen
-    assert read(path, "npz").splits["train"]["x"].tolist() == [0, 1, 1]
+    assert schema(upload(path)).columns[0].dtype == seen
+    assert train(upload(path))["x"].tolist() == [0, 1, 1]
 
 
 def test_safetensors_are_described(tmp_path: Path) -> None:
     path = tmp_path / "a.safetensors"
     save_file({"x": torch.ones(4, 3, dtype=torch.bfloat16), "target": torch.rand(4, 1)}, path)
-    found = describe(path, "safetensors")
-    assert found.schema is not None
-    assert found.schema.inputs == ("x",)
-    assert found.schema.target == "target"
-    assert [column.dtype for column in found.schema.columns] == ["float32", "float32"]
+    found = schema(upload(path))
+    assert (found.inputs, found.target) == (("x",), "target")
+    assert [column.dtype for column in found.columns] == ["float32", "float32"]
 
 
 def test_values_that_are_no_numbers_do_not_break_the_preview(tmp_path: Path) -> None:
-    found = describe(npz(tmp_path / "a.npz", x=np.array([[np.nan, 1.0], [np.inf, 2.0]]), y=np.zeros(2)), "npz")
+    found = described(upload(npz(tmp_path / "a.npz", x=np.array([[np.nan, 1.0], [np.inf, 2.0]]), y=np.zeros(2))))
     assert found.preview[0]["x"] == [None, 1.0]
-    json.dumps(found.preview, allow_nan=False)
 
 
 def test_columns_of_unlike_length_are_a_problem(tmp_path: Path) -> None:
     path = npz(tmp_path / "a.npz", x=np.ones((3, 2)), y=np.ones(4))
     assert codes(path) == [("row_count", "/train")]
-    assert "x has 3, y has 4" in describe(path, "npz").problems[0].detail
+    assert "x has 3, y has 4" in told(upload(path))
 
 
 def test_all_problems_are_told_at_once(tmp_path: Path) -> None:
-    path = npz(tmp_path / "a.npz", **{"1x": np.ones((3, 2)), "y": np.ones(4), "z": np.float64(3), "s": np.array(["a"])})
-    assert sorted(codes(path)) == [
-        ("invalid_name", "/1x"), ("no_rows", "/z"), ("row_count", "/train"), ("unsupported_dtype", "/s"),
-    ]  # fmt: skip
+    path = npz(
+        tmp_path / "a.npz", **{"1 x": np.ones((3, 2)), "y": np.ones(4), "z": np.float64(3), "s": np.array(["a"])}
+    )
+    assert sorted(codes(path)) == [("no_rows", "/z"), ("row_count", "/train"), ("unsupported_dtype", "/s")]
 
 
 def test_splits_must_have_the_same_columns(tmp_path: Path) -> None:
@@ -100,7 +94,8 @@ def test_splits_must_have_the_same_columns(tmp_path: Path) -> None:
 def test_pickled_objects_are_never_read(tmp_path: Path) -> None:
     path = tmp_path / "a.npz"
     np.savez(path, allow_pickle=True, x=np.array([{"a": 1}], dtype=object))
-    assert codes(path) == [("unreadable", "")]
+    assert codes(path) == [("unsupported_dtype", "/x")]
+    assert "pickled" in told(upload(path))
 
 
 @pytest.mark.parametrize("keep", [0, 3, 40, 200, -1])
@@ -113,8 +108,8 @@ def test_a_truncated_file_is_a_problem_with_a_hint(tmp_path: Path, content_forma
     else:
         save_file({"x": torch.rand(50, 4), "y": torch.zeros(50)}, path)
     path.write_bytes(path.read_bytes()[:keep])
-    assert codes(path, content_format) == [("unreadable", "")]
-    assert "truncated" in describe(path, content_format).problems[0].hint
+    assert codes(path, format=content_format) == [("unreadable", "")]
+    assert "truncated" in told(upload(path, format=content_format))
 
 
 def test_flipped_bits_are_noticed(tmp_path: Path) -> None:
@@ -129,7 +124,8 @@ def test_an_archive_that_unpacks_too_far_is_refused_before_it_is_unpacked(tmp_pa
     path = npz(tmp_path / "a.npz", x=np.zeros(10_000_000, np.uint8))
     assert path.stat().st_size < 100_000
     assert codes(path, limit=1_000_000) == [("too_large", "")]
-    assert codes(path, "safetensors", limit=1000) == [("too_large", "")]
+    save_file({"x": torch.zeros(1000)}, path)
+    assert codes(path, limit=1000) == [("too_large", "")]
 
 
 def test_an_absurd_header_is_a_problem(tmp_path: Path) -> None:
@@ -137,21 +133,47 @@ def test_an_absurd_header_is_a_problem(tmp_path: Path) -> None:
     path = tmp_path / "a.npz"
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("x.npy", b"\x93NUMPY\x01\x00" + struct.pack("<H", len(header)) + header + b"\0" * 64)
+    assert codes(path) == [("unreadable", "/x")]
+    assert "claims the shape [1125899906842624]" in told(upload(path))
+
+
+@pytest.mark.parametrize("length", [1 << 62, 1 << 20, 1])
+def test_an_absurd_header_of_safetensors_is_a_problem(tmp_path: Path, length: int) -> None:
+    path = tmp_path / "a.safetensors"
+    path.write_bytes(struct.pack("<Q", length) + b'{"x": {}}')
+    assert codes(path, format="safetensors") == [("unreadable", "")]
+
+
+def test_safetensors_that_claim_more_than_there_is_are_a_problem(tmp_path: Path) -> None:
+    header = json.dumps({"x": {"dtype": "F32", "shape": [1 << 40], "data_offsets": [0, 1 << 42]}}).encode()
+    path = tmp_path / "a.safetensors"
+    path.write_bytes(struct.pack("<Q", len(header)) + header + b"\0" * 64)
     assert codes(path) == [("unreadable", "")]
 
 
 def test_a_file_of_another_format_is_a_problem(tmp_path: Path) -> None:
     path = tmp_path / "a.npz"
     path.write_bytes(b"hello")
-    assert codes(path) == [("unreadable", "")]
-    assert codes(path, "parquet") == [("wrong_format", "")]
+    assert codes(path, format="npz") == [("unreadable", "")]
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("readme.txt", "no arrays")
-    assert codes(path)[0] == ("unsupported_dtype", "/readme.txt")
+    assert codes(path, format="npz") == [("unsupported_dtype", "/readme.txt")]
+
+
+def test_another_array_can_be_learned(tmp_path: Path) -> None:
+    path = npz(tmp_path / "a.npz", x=np.ones((3, 2)), y=np.ones(3))
+    assert schema(upload(path, target="x")).inputs == ("y",)
+    assert codes(path, target="z") == [("unknown_column", "")]
+
+
+def test_arrays_of_fortran_are_turned(tmp_path: Path) -> None:
+    values = np.arange(6).reshape(2, 3)
+    path = npz(tmp_path / "a.npz", x=np.asfortranarray(values))
+    assert train(upload(path))["x"].tolist() == values.tolist()
 
 
 def test_reading_raises_what_describing_tells(tmp_path: Path) -> None:
     path = npz(tmp_path / "a.npz", x=np.ones((3, 2)), y=np.ones(4))
     with pytest.raises(InvalidInput) as caught:
-        read(path, "npz")
-    assert caught.value.problems == describe(path, "npz").problems
+        read(upload(path))
+    assert caught.value.problems == describe(upload(path)).problems
