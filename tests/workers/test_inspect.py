@@ -242,8 +242,9 @@ class TestLimits:
 def test_requests_and_answers_are_json(tmp_path: Path) -> None:
     np.savez(tmp_path / "data.npz", x=np.zeros((4, 3), np.float32), y=np.arange(4))
     described = ANSWERS["describe"](
-        {"path": str(tmp_path / "data.npz"), "format": "npz", "target": None, "limit": 1 << 20}
+        {"path": str(tmp_path / "data.npz"), "source": {"kind": "upload"}, "limit": 1 << 20}
     )
+    assert described["format"] == "npz"
     assert described["schema"]["target"] == "y"
     assert len(described["preview"]) == 4
     limits = {"max_nodes": 9, "max_parameters": 9, "memory_limit": 1 << 30}

@@ -109,7 +109,7 @@ Made = Tensor | Ragged  # what batches are cut from
 Words = Sequence[str | None]  # text, category: a word or a text per row
 Lists = Sequence[Sequence[str]]  # words
 Tree = Mapping[str, object]  # {"label": str, "children": [trees]}; no children: a leaf
-Stored = Tensor | Ragged | Words | Lists | Sequence[Tree] | Lazy  # what a source holds
+Stored = Tensor | Ragged | Words | Lists | Sequence[Tree | None] | Lazy  # what a source holds
 Split = Mapping[str, Stored]  # the columns of one split by name, all with the same number of rows
 
 

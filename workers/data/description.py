@@ -139,5 +139,5 @@ STATISTICS: Mapping[str, Callable[[Any], dict[str, Any] | None]] = {
     "text": lambda texts: {"characters": moments(_lengths(texts))},
     "words": _of_words,
     "series": lambda series: {"lengths": moments(series.lengths), "values": moments(series.values)},
-    "tree": lambda trees: {"nodes": moments(torch.tensor([measured(tree)[0] for tree in trees]))},
+    "tree": lambda trees: {"nodes": moments(torch.tensor([measured(tree)[0] for tree in trees if tree]))},
 }

@@ -35,9 +35,11 @@ class Scaling:
         return None
 
     @classmethod
-    def load(cls, fitted: Any) -> Self | None:
+    def load(cls, fitted: Any, dtype: torch.dtype = torch.float32) -> Self | None:
         """Take over what `fitted` returned."""
-        return None if fitted is None else cls(torch.tensor(fitted["shift"]), torch.tensor(fitted["factor"]))
+        if fitted is None:
+            return None
+        return cls(torch.tensor(fitted["shift"], dtype=dtype), torch.tensor(fitted["factor"], dtype=dtype))
 
     def fitted(self) -> dict[str, Any]:
         """Return the scaling as JSON, exactly."""
@@ -93,7 +95,10 @@ class TensorColumn:
 
 @dataclass(frozen=True)
 class NumberColumns:
-    """Numbers side by side, with something in the place of those that are missing (which are NaN when stored)."""
+    """Numbers side by side, with something in the place of those that are missing (which are NaN when stored).
+
+    They become float32 at the very end: moments in time, say, differ only where float32 no longer tells.
+    """
 
     name: str
     columns: tuple[str, ...]
@@ -112,8 +117,9 @@ class NumberColumns:
     @classmethod
     def load(cls, name: str, part: Any, stored: DataSchema, fitted: Any) -> Self:
         """Take over what `fitted` returned."""
-        fills = None if fitted["fills"] is None else torch.tensor(fitted["fills"])
-        return cls(name, part.columns, fills, part.indicators, Scaling.load(fitted["scaling"]))
+        fills = None if fitted["fills"] is None else torch.tensor(fitted["fills"], dtype=torch.float64)
+        scaling = Scaling.load(fitted["scaling"], torch.float64)
+        return cls(name, part.columns, fills, part.indicators, scaling)
 
     def fitted(self) -> Any:
         """Return the fills and the scaling as JSON."""
@@ -123,7 +129,7 @@ class NumberColumns:
     def apply(self, split: Split) -> dict[str, Made]:
         """Return float32 (rows, columns), and behind them a 0 or 1 for each, if asked for. Raises `DataError`."""
         raw = _side_by_side(split, self.columns)
-        values = scaled(self.scaling, self._filled(raw))
+        values = scaled(self.scaling, self._filled(raw)).float()
         return {self.name: torch.cat([values, raw.isnan().float()], 1) if self.indicators else values}
 
     def _filled(self, raw: Tensor) -> Tensor:
@@ -155,14 +161,14 @@ def stored_column(split: Split, name: str) -> Any:
 
 
 def _side_by_side(split: Split, names: Sequence[str]) -> Tensor:
-    """Return float32 (rows, columns) of number columns, each (rows)."""
-    return torch.stack([cast(Tensor, stored_column(split, name)).to(torch.float32) for name in names], 1)
+    """Return float64 (rows, columns) of number columns, each (rows)."""
+    return torch.stack([cast(Tensor, stored_column(split, name)).to(torch.float64) for name in names], 1)
 
 
 def _fills(raw: Tensor, missing: str) -> Tensor | None:
     if missing == "refuse":
         return None
     if missing == "zero":
-        return torch.zeros(raw.shape[1])
+        return torch.zeros(raw.shape[1], dtype=torch.float64)
     middle = raw.nanmean(0) if missing == "mean" else raw.nanmedian(0).values
     return middle.nan_to_num(0.0)  # a column without any number

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from app.spec.columns import MOST_LABELS, Column
-from workers.data.columns import Ragged, Stored
+from workers.data.columns import Ragged, Stored, Tree
 from workers.data.readers.findings import Findings, Places, refuse, shown
 from workers.data.readers.values import EMPTY, measured, tree
 
@@ -67,10 +67,10 @@ def typed(cells: Cells, told: Told) -> Typed:
 def _judged(cells: Sequence[Any], told: Told) -> tuple[str, Cells]:
     """Return the type that most values have, and the values without the others."""
     counts = Counter(KINDS[type(cell)] for cell in cells if cell is not None and cell is not EMPTY)
-    if not counts:
-        kind = "words" if EMPTY in cells else "number"
-    elif told.type is not None:
+    if told.type is not None:
         kind = {"category": "text", "tensor": "series"}.get(told.type, told.type)
+    elif not counts:
+        kind = "words" if EMPTY in cells else "number"
     else:
         kind, most = counts.most_common(1)[0]
         if len(counts) > 1 and counts.keys() <= PLAIN and (len(cells) <= MANY or most < MOSTLY * counts.total()):
@@ -210,7 +210,8 @@ def _series(cells: Cells, told: Told) -> Typed:
 
 
 def _tensors(cells: Cells, told: Told) -> Typed:
-    shape, _ = Counter(cell.shape for cell in cells if cell is not None).most_common(1)[0]
+    common = Counter(cell.shape for cell in cells if cell is not None).most_common(1)
+    shape = common[0][0] if common else ()
     whole = all(cell.dtype.kind in "iub" for cell in cells if cell is not None)
     gap = np.zeros(shape, np.float32)
     rows = []
@@ -225,22 +226,23 @@ def _tensors(cells: Cells, told: Told) -> Typed:
 
 
 def _trees(cells: Cells, told: Told) -> Typed:
-    trees, labels, longest, widest = [], set[str](), 1, 0
+    trees, labels, longest, widest = list[Tree | None](), set[str](), 1, 0
     for row, cell in enumerate(cells):
         if cell is None:
-            told.wrong(row, "missing_value", "there is no tree", "leave the row out")
+            trees.append(None)
             continue
         try:
             trees.append(tree(cell))
         except ValueError as error:
             told.wrong(row, "not_a_tree", str(error), 'a tree is {"label": "…", "children": [trees]}')
             continue
-        nodes, width, words = measured(trees[-1])
+        nodes, width, words = measured(trees[-1] or {})
         longest, widest = max(longest, nodes), max(widest, width)
         if len(labels) <= MOST_LABELS:
             labels |= words
     few = tuple(sorted(labels)) if len(labels) <= MOST_LABELS else None
-    return trees, Column(name=told.name, type="tree", labels=few, longest=longest, widest=widest)
+    missing = sum(cell is None for cell in cells)
+    return trees, Column(name=told.name, type="tree", missing=missing, labels=few, longest=longest, widest=widest)
 
 
 # Type of a column → what makes it of its values.

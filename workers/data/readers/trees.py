@@ -2,8 +2,8 @@
 
 `(label word)` is a leaf: in the tree it is called by its word. What is learned must not stand in what is read, so the
 root's label becomes the column `label`, and the root is called "node"; where all labels are whole numbers, as the
-sentiments of SST, so is every node above the leaves. All labels, root first and children from left to right, are the
-column `nodes`, if every node has one.
+sentiments of SST, so is every node above the leaves. If every node has a label, all of them are the column `nodes`,
+level by level and from left to right: in the order of the rows that a feature tree makes.
 """
 
 import re
@@ -101,12 +101,11 @@ def _close(node: Node, place: int) -> None:
 
 
 def _walked(root: Node) -> Iterator[Node]:
-    """Yield all nodes: a node before its children, and these from left to right."""
+    """Yield all nodes level by level, from left to right: in the order of the rows that a feature tree makes."""
     waiting = [root]
-    while waiting:
-        node = waiting.pop()
+    for node in waiting:  # grows while it is walked
         yield node
-        waiting += reversed(node.children)
+        waiting += node.children
 
 
 def _stored(root: Node, numbered: bool) -> dict[str, Any]:
