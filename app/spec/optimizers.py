@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import Field, ValidationError, create_model
 
 from app.errors import Problem
-from app.spec.base import Finite, NotNegative, Part, Positive, Probability
+from app.spec.base import Finite, NotNegative, Part, Positive, Probability, Size
 from app.spec.kinds import Kind, Table, classes, closed_union
 from app.spec.problems import from_validation, nearest
 
@@ -52,6 +52,10 @@ OPTIMIZERS: Table = {
     "Adafactor": Kind("Shazeer and Stern (2018).", {
         "lr": (NotNegative, 1e-2), "beta2_decay": (Finite, -0.8),
         "eps": (tuple[Positive | None, Positive], (None, 1e-3)), "d": (Positive, 1.0), "weight_decay": _DECAY}),
+    "LBFGS": Kind("A quasi-Newton method with a history of steps, for whole batches.", {
+        "lr": (NotNegative, 1.0), "max_iter": (Size, 20), "max_eval": (Size | None, None),
+        "tolerance_grad": (NotNegative, 1e-7), "tolerance_change": (NotNegative, 1e-9), "history_size": (Size, 100),
+        "line_search_fn": (Literal["strong_wolfe"] | None, None)}),
     "Muon": Kind("Momentum made orthogonal, for matrices alone (Jordan 2024).", {
         "lr": _LR, "weight_decay": (NotNegative, 0.1), "momentum": (NotNegative, 0.95), "nesterov": (bool, True),
         "ns_coefficients": (tuple[Finite, Finite, Finite], (3.4445, -4.775, 2.0315)), "eps": (Positive, 1e-7),
@@ -113,7 +117,11 @@ else:
     Group = create_model("Group", __base__=BaseGroup, __doc__=BaseGroup.__doc__, __module__=__name__, **_any_kind())
 
 # Optimiser → settings that it has once, for all parameters.
-ONCE: Mapping[str, frozenset[str]] = {"Adagrad": frozenset({"initial_accumulator_value"})}
+ONCE: Mapping[str, frozenset[str]] = {
+    "Adagrad": frozenset({"initial_accumulator_value"}),
+    "LBFGS": frozenset(OPTIMIZERS["LBFGS"].fields),
+}
+SEARCHING = frozenset({"LBFGS"})  # optimisers that look at a step's loss in several places
 
 
 def group_problems(optimizer: BaseOptimizer, groups: Sequence[BaseGroup]) -> list[Problem]:

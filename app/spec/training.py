@@ -7,7 +7,7 @@ from pydantic import Field, TypeAdapter, model_validator
 from app.errors import Problem
 from app.spec.averages import Average
 from app.spec.base import Count, NotNegative, Part, Positive, Size, Steps, problem
-from app.spec.optimizers import BaseOptimizer, Group, Optimizer, group_problems
+from app.spec.optimizers import SEARCHING, BaseOptimizer, Group, Optimizer, group_problems
 from app.spec.schedules import Schedule, Warmup, warmup_problems
 
 
@@ -79,6 +79,22 @@ class Training(Part):
     def problems(self) -> list[Problem]:
         """Return what of the plan contradicts itself; pointers lead into the plan."""
         found = group_problems(self.optimizer, self.groups)
+        if self.optimizer.kind in SEARCHING:
+            found += self._search_problems()
         if self.warmup is not None:
             found += warmup_problems(self.warmup, self.schedule, self.epochs, self.steps)
+        return found
+
+    def _search_problems(self) -> list[Problem]:
+        """Return what cannot be done to gradients that are compared with each other."""
+        kind, found = self.optimizer.kind, []
+        if self.precision == "fp16":
+            detail = f"{kind} compares losses, and fp16 scales them differently as it goes"
+            found.append(Problem("/precision", "unsupported", detail, 'use "float32" or "bf16"'))
+        if self.clip_norm is not None:
+            detail = f"{kind} compares gradients, which clipping changes"
+            found.append(Problem("/clip_norm", "unsupported", detail, "remove clip_norm"))
+        if self.on_nan == "skip":
+            detail = f"{kind} moves within a step, which cannot be left out afterwards"
+            found.append(Problem("/on_nan", "unsupported", detail, 'use "fail"'))
         return found

@@ -49,13 +49,15 @@ def split(blueprint: Blueprint, plan: Training) -> Split:
             chooser.rest(position, group)
     found = Split(problems=chooser.problems)
     own = chooser.members(None)
-    found.trained += [(own, {})] if own else []
     for position, group in enumerate(plan.groups):
         members = chooser.members(position)
         if group.frozen:
             found.frozen += members
-        elif members:
+        elif group.settings() and members:
             found.trained.append((members, group.settings()))
+        else:
+            own += members
+    found.trained[:0] = [(own, {})] if own else []
     if not found.trained and found.frozen:
         detail = "everything is frozen: nothing is left to train"
         found.problems.append(Problem(PLACE, "nothing_to_train", detail, "leave some nodes out"))

@@ -1,8 +1,11 @@
 """THE LOOP: resume, then before every step: commands → evaluate? → checkpoint? → stop? → step → report."""
 
-import torch
+from collections.abc import Sequence
 
-from workers.data.feed import Feed
+import torch
+from torch import Tensor
+
+from workers.data.feed import Batch, Feed
 from workers.data.sampler import step_seed
 from workers.messages import Ending, Outcome, Report
 from workers.network.build import counted
@@ -30,6 +33,30 @@ def train(prepared: Prepared) -> Outcome:  # noqa: PLR0912, PLR0915 - the one fu
     per_epoch = prepared.sampler.steps_per_epoch
     learned = next(iter(prepared.train.targets))
     uneven = objective.uneven(prepared.train.targets[learned], plan.accumulate)
+
+    def passed(batches: Sequence[Batch]) -> Tensor:
+        """Add up the gradients of a step's batches. Returns the whole loss (scalar), on the device."""
+        losses = []
+        if uneven:
+            whole = torch.stack([objective.denominator(targets[learned]) for _, targets, _ in batches]).sum()
+            whole = whole + (whole == 0)  # no target counts: the loss is 0
+        for inputs, targets, share in batches:
+            target = targets[learned]
+            if uneven:
+                loss = objective.numerator(forward(inputs), target) / whole
+            else:
+                loss = objective(forward(inputs), target)
+                if share < 1 and not objective.summed:
+                    loss = loss * share
+            update.backward(loss)
+            losses.append(loss.detach())
+        return losses[0] if len(losses) == 1 else torch.stack(losses).sum()
+
+    def again() -> Tensor:
+        """Do so once more for the step at hand, with the same draws."""
+        if network.is_random:
+            seed_step(step_seed(plan.seed, step), device)
+        return passed(batches)
 
     # Resume
     if prepared.restored is not None:
@@ -90,24 +117,10 @@ def train(prepared: Prepared) -> Outcome:  # noqa: PLR0912, PLR0915 - the one fu
         # Step
         if network.is_random:  # its draws are functions of (seed, step), wherever the attempt began
             seed_step(step_seed(plan.seed, step), device)
-        losses = []
         batches = feed.batches(step)
-        if uneven:
-            whole = torch.stack([objective.denominator(targets[learned]) for _, targets, _ in batches]).sum()
-            whole = whole + (whole == 0)  # no target counts: the loss is 0
-        for inputs, targets, share in batches:
-            target = targets[learned]
-            if uneven:
-                loss = objective.numerator(forward(inputs), target) / whole
-            else:
-                loss = objective(forward(inputs), target)
-                if share < 1 and not objective.summed:
-                    loss = loss * share
-            update.backward(loss)
-            losses.append(loss.detach())
-        total = losses[0] if len(losses) == 1 else torch.stack(losses).sum()
+        total = passed(batches)
         lr = groups[0]["lr"]
-        skipped = update.step(total)
+        skipped = update.step(total, again)
         counters.step += 1
         if state.schedule is not None:
             state.schedule.after_step(counters.step % per_epoch == 0)

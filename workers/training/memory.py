@@ -26,8 +26,12 @@ STATES: Mapping[str, tuple[int, tuple[str, ...]]] = {
     "Rprop": (2, ()),
     "ASGD": (1, ()),
     "Adafactor": (1, ()),  # at most: of a matrix it keeps a row and a column
+    "LBFGS": (3, ()),  # the direction, and two gradients to compare
     "Muon": (1, ()),
 }
+
+# Optimiser → setting that is the length of a history, and tensors like each parameter for each of its moments.
+HISTORIES: Mapping[str, tuple[str, int]] = {"LBFGS": ("history_size", 2)}
 
 # Kinds whose output is a view of their input, and takes no memory of its own.
 VIEWS = frozenset({
@@ -84,7 +88,8 @@ def estimate(job: Job, draft: Draft, rows: int, trained: int | None = None) -> M
 def states_of(spec: BaseOptimizer) -> int:
     """Return how many tensors like each parameter an optimiser keeps."""
     always, settings = STATES[spec.kind]
-    return always + sum(bool(getattr(spec, name)) for name in settings)
+    length, each = HISTORIES.get(spec.kind, ("", 0))
+    return always + sum(bool(getattr(spec, name)) for name in settings) + (each * getattr(spec, length) if each else 0)
 
 
 def kept(trace: Trace, batch_size: int) -> int:

@@ -22,6 +22,7 @@ OPTIMIZERS: Mapping[str, type[optim.Optimizer]] = {
     "Rprop": optim.Rprop,
     "ASGD": optim.ASGD,
     "Adafactor": optim.Adafactor,
+    "LBFGS": optim.LBFGS,
     "Muon": optim.Muon,
 }
 # Kinds with one kernel for the whole step, and the devices that have it.

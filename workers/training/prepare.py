@@ -1,14 +1,17 @@
 """From an assignment to everything the loop needs, built in the order in which it can fail cheaply."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
+from torch import nn
 
 from app.errors import BuildError, CheckpointDamaged, DataError, InvalidInput
 from app.spec.columns import DataSchema
 from app.spec.job import Job, job_view, parse_job
+from app.spec.optimizers import SEARCHING
 from app.spec.training import Training
 from app.storage.protocol import ArtifactStore
 from workers.assignment import Assignment
@@ -30,7 +33,7 @@ from workers.training.losses import Objective, build_loss
 from workers.training.optimizers import build_optimizer, skips_on_device
 from workers.training.schedules import build_rates
 from workers.training.state import Tracker, TrainState, published
-from workers.training.updates import Guard, Update
+from workers.training.updates import Guard, Search, Update
 
 RECOMPILATIONS = 64  # each body of control flow is compiled by itself, under one limit
 
@@ -50,7 +53,7 @@ class Prepared:
     validation: Rows | None
     sampler: Sampler
     state: TrainState
-    update: Update
+    update: Update | Search
     saver: Saver
     cadence: Cadence
     total_steps: int
@@ -174,9 +177,6 @@ def assemble(
         for each in [network] if average is None else [network, average.network]:
             each.compile()
     state = TrainState(network, optimizer, schedule, precision.scaler(), *_trackers(plan, data), average)
-    guard = Guard.NOBODY
-    if plan.on_nan == "skip" and state.scaler is None:
-        guard = Guard.DEVICE if skips_on_device(plan.optimizer, device) else Guard.HOST
     return Prepared(
         plan=plan,
         context=saver.context,
@@ -189,13 +189,24 @@ def assemble(
         validation=data.validation,
         sampler=sampler,
         state=state,
-        update=Update(optimizer, parameters, state.scaler, plan.clip_norm, guard),
+        update=_update(plan, state, parameters, device),
         saver=saver,
         cadence=Cadence(plan.checkpoint),
         total_steps=total_steps,
         evaluate_every=plan.evaluate.every_steps or sampler.steps_per_epoch,
         restored=restored,
     )
+
+
+def _update(
+    plan: Training, state: TrainState, parameters: Sequence[nn.Parameter], device: torch.device
+) -> Update | Search:
+    if plan.optimizer.kind in SEARCHING:
+        return Search(state.optimizer)
+    guard = Guard.NOBODY
+    if plan.on_nan == "skip" and state.scaler is None:
+        guard = Guard.DEVICE if skips_on_device(plan.optimizer, device) else Guard.HOST
+    return Update(state.optimizer, parameters, state.scaler, plan.clip_norm, guard)
 
 
 def _trackers(plan: Training, data: Tensors) -> tuple[Tracker, Tracker | None]:

@@ -3,8 +3,9 @@
 The order of the examples and the dropout of a step need no place here: they are functions of (seed, epoch, step).
 """
 
+import copy
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
@@ -17,7 +18,7 @@ from workers.training.averages import Average
 from workers.training.schedules import Rates
 
 VERSION = 1
-NETWORK, AVERAGE = "network/", "average/"
+NETWORK, AVERAGE, OPTIMIZER = "network/", "average/", "optimizer/"
 
 
 @dataclass
@@ -84,20 +85,21 @@ class TrainState:
     def state_tensors(self) -> dict[str, Tensor]:
         """Return every tensor by a flat name, copied to the CPU.
 
-        They are `network/<key>`, `average/<key>` if there is an average, and `optimizer/<index>/<key>`.
+        They are `network/<key>`, `average/<key>` if there is an average, and `optimizer/<index>/<key>`,
+        or `optimizer/<index>/<key>/<place>` in a list.
         """
         found = {f"{NETWORK}{name}": value for name, value in self.network.state_dict().items()}
         if self.shown is not self.network:
             found |= {f"{AVERAGE}{name}": value for name, value in self.shown.state_dict().items()}
         for index, entry in self.optimizer.state_dict()["state"].items():
-            found |= {f"optimizer/{index}/{key}": value for key, value in entry.items() if isinstance(value, Tensor)}
+            found |= {f"{OPTIMIZER}{index}/{key}": value for key, value in _flat(entry) if isinstance(value, Tensor)}
         return {name: value.detach().to("cpu", copy=True).contiguous() for name, value in found.items()}
 
     def state_json(self) -> dict[str, Any]:
         """Return everything that is no tensor. Python writes and reads floats in JSON exactly."""
         optimizer = self.optimizer.state_dict()
         plain = {
-            str(index): {key: value for key, value in entry.items() if not isinstance(value, Tensor)}
+            str(index): {key: _numbers(value) for key, value in entry.items() if not isinstance(value, Tensor)}
             for index, entry in optimizer["state"].items()
         }
         return {
@@ -122,10 +124,13 @@ class TrainState:
             self.average.network.load_state_dict(below(AVERAGE, tensors))
             self.average.count = numbers["averaged"]
         optimizer = numbers["optimizer"]
-        entries = {int(index): dict(entry) for index, entry in optimizer["state"].items()}
-        for name, value in below("optimizer/", tensors).items():
-            index, key = name.split("/", 1)
-            entries[int(index)][key] = value.clone()
+        entries = {int(index): copy.deepcopy(entry) for index, entry in optimizer["state"].items()}
+        for name, value in below(OPTIMIZER, tensors).items():
+            index, key, *place = name.split("/")
+            if place:
+                entries[int(index)][key][int(place[0])] = value.clone()
+            else:
+                entries[int(index)][key] = value.clone()
         self.optimizer.load_state_dict({"state": entries, "param_groups": optimizer["param_groups"]})
         if self.schedule is not None:
             self.schedule.load_state_dict(numbers["schedule"])
@@ -148,3 +153,19 @@ def below(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
 def published(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Return the weights of a stored state that were evaluated and published: the averaged ones, if there are any."""
     return below(AVERAGE, tensors) or below(NETWORK, tensors)
+
+
+def _flat(entry: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """Yield what an optimiser keeps of a parameter, the items of lists one by one."""
+    for key, value in entry.items():
+        if isinstance(value, list):
+            yield from ((f"{key}/{place}", item) for place, item in enumerate(value))
+        else:
+            yield key, value
+
+
+def _numbers(value: Any) -> Any:
+    """Return a list with nothing in the place of tensors, and everything else as it is."""
+    if isinstance(value, list):
+        return [None if isinstance(item, Tensor) else item for item in value]
+    return value

@@ -1,6 +1,6 @@
 """From gradients to a step: unscale, clip, leave out what is not finite, step."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
@@ -9,6 +9,8 @@ from torch import Tensor, nn
 from torch.amp.grad_scaler import GradScaler
 from torch.nn.utils import clip_grad_norm_, get_total_norm
 from torch.optim import Optimizer
+
+Again = Callable[[], Tensor]  # adds the step's gradients anew, and returns its loss (scalar)
 
 
 class Guard(Enum):
@@ -36,7 +38,7 @@ class Update:
         """Add the gradients of a loss (scalar)."""
         (loss if self.scaler is None else self.scaler.scale(loss)).backward()
 
-    def step(self, loss: Tensor) -> Tensor | None:
+    def step(self, loss: Tensor, again: Again) -> Tensor | None:
         """Step, and forget the gradients. `loss` is the step's whole loss (scalar), on the device.
 
         Returns 1.0 if the step was left out, 0.0 if not, as a tensor on the device; `None` if nobody looked.
@@ -64,3 +66,28 @@ class Update:
         if norm is None:
             norm = get_total_norm([parameter.grad for parameter in self.parameters if parameter.grad is not None])
         return (~torch.isfinite(loss + norm)).float()
+
+
+@dataclass(frozen=True)
+class Search:
+    """One step of an optimiser that looks at the loss in several places before it stays in one."""
+
+    optimizer: Optimizer
+
+    def backward(self, loss: Tensor) -> None:
+        """Add the gradients of a loss (scalar)."""
+        loss.backward()
+
+    def step(self, loss: Tensor, again: Again) -> Tensor | None:
+        """Step, and forget the gradients. The first look is at `loss` and the gradients that are there already."""
+        known = [loss]
+
+        def look() -> Tensor:
+            if known:
+                return known.pop()
+            self.optimizer.zero_grad()
+            return again()
+
+        self.optimizer.step(look)  # type: ignore[arg-type]
+        self.optimizer.zero_grad()
+        return None

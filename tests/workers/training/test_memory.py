@@ -7,6 +7,7 @@ from torch import nn
 from app.spec.optimizers import OPTIMIZER_CLASSES, OPTIMIZERS
 from workers.training.memory import STATES, states_of
 from workers.training.optimizers import build_optimizer
+from workers.training.updates import Search
 
 CASES: list[tuple[str, dict[str, Any]]] = [
     *((kind, {}) for kind in OPTIMIZERS),
@@ -21,7 +22,7 @@ def test_every_optimizer_has_a_row() -> None:
     assert STATES.keys() == OPTIMIZERS.keys()
 
 
-@pytest.mark.parametrize(("kind", "settings"), CASES)
+@pytest.mark.parametrize(("kind", "settings"), [case for case in CASES if case[0] != "LBFGS"])
 def test_states_are_those_that_torch_keeps(kind: str, settings: dict[str, Any]) -> None:
     parameter = nn.Parameter(torch.ones(16, 16))
     spec = OPTIMIZER_CLASSES[kind].model_validate({"kind": kind, **settings})
@@ -33,3 +34,25 @@ def test_states_are_those_that_torch_keeps(kind: str, settings: dict[str, Any]) 
     assert elements <= states_of(spec) * parameter.numel()
     if kind != "Adafactor":
         assert elements == states_of(spec) * parameter.numel()
+
+
+@pytest.mark.parametrize("history", [3, 8])
+def test_a_history_grows_up_to_its_length(history: int) -> None:
+    parameter = nn.Parameter(torch.linspace(-1, 1, 64))
+    spec = OPTIMIZER_CLASSES["LBFGS"].model_validate({"kind": "LBFGS", "history_size": history, "lr": 0.1})
+    optimizer = build_optimizer(spec, [parameter], torch.device("cpu"))
+    update = Search(optimizer)
+
+    def look() -> torch.Tensor:
+        loss = (parameter.exp() - 2).pow(4).sum()
+        update.backward(loss)
+        return loss.detach()
+
+    update.step(look(), look)
+    kept = [
+        item
+        for value in optimizer.state[parameter].values()
+        for item in (value if isinstance(value, list) else [value])
+    ]
+    elements = sum(item.numel() for item in kept if isinstance(item, torch.Tensor) and item.ndim)
+    assert elements == (states_of(spec) - 1) * parameter.numel()  # the gradient that is compared is not kept

@@ -88,8 +88,9 @@ def test_every_optimizer_goes_on_bit_by_bit(laboratory: Laboratory, kind: str) -
 
 @pytest.mark.parametrize("optimizer", [
     {"kind": "Adafactor", "eps": [1e-8, 1e-3]}, {"kind": "Adagrad", "initial_accumulator_value": 0.1},
+    {"kind": "LBFGS", "line_search_fn": "strong_wolfe", "history_size": 3}, {"kind": "LBFGS", "max_iter": 1, "lr": 0.1},
     {"kind": "NAdam", "decoupled_weight_decay": True, "weight_decay": 0.1}, {"kind": "SGD", "momentum": 0.9},
-], ids=lambda each: each["kind"])  # fmt: skip
+], ids=str)  # fmt: skip
 def test_settings_of_optimizers_go_on_bit_by_bit(laboratory: Laboratory, optimizer: dict[str, Any]) -> None:
     assert_same(laboratory, job(training={"optimizer": optimizer}), 4, 4)
 

@@ -3,9 +3,9 @@ import copy
 import pytest
 import torch
 from torch import Tensor, nn
-from torch.optim import SGD, Adam, Optimizer
+from torch.optim import LBFGS, SGD, Adam, Optimizer
 
-from workers.training.updates import Guard, Update
+from workers.training.updates import Guard, Search, Update
 
 OPTIMIZERS = {
     "fused Adam": lambda parameters: Adam(parameters, lr=0.1, fused=True),
@@ -14,10 +14,14 @@ OPTIMIZERS = {
 }
 
 
+def never() -> Tensor:
+    raise AssertionError("a step of this kind looks once")
+
+
 def step(update: Update, factor: float) -> Tensor | None:
     loss = (update.parameters[0] * factor).sum()
     update.backward(loss)
-    return update.step(loss.detach())
+    return update.step(loss.detach(), never)
 
 
 def fresh(name: str, guard: Guard, clip_norm: float | None = None) -> tuple[nn.Parameter, Optimizer, Update]:
@@ -69,5 +73,38 @@ def test_gradients_add_up_until_the_step() -> None:
     twice = copy.deepcopy(parameter)
     for _ in range(2):
         update.backward(parameter.sum())
-    update.step(torch.tensor(0.0))
+    update.step(torch.tensor(0.0), never)
     assert (twice - parameter).tolist() == pytest.approx([0.2] * 3)
+
+
+def test_a_search_looks_as_often_as_it_likes_first_at_what_is_there() -> None:
+    ours, theirs = nn.Parameter(torch.tensor([3.0, -2.0])), nn.Parameter(torch.tensor([3.0, -2.0]))
+    looks = 0
+
+    def loss_of(parameter: nn.Parameter) -> Tensor:
+        return (parameter - torch.tensor([1.0, 5.0])).pow(2).mul(torch.tensor([1.0, 10.0])).sum()
+
+    def again() -> Tensor:
+        nonlocal looks
+        looks += 1
+        assert ours.grad is None
+        loss = loss_of(ours)
+        update.backward(loss)
+        return loss.detach()
+
+    def closure() -> float:
+        plain.zero_grad()
+        loss = loss_of(theirs)
+        loss.backward()  # type: ignore[no-untyped-call]
+        return loss.item()
+
+    optimizer, plain = LBFGS([ours], line_search_fn="strong_wolfe"), LBFGS([theirs], line_search_fn="strong_wolfe")
+    update = Search(optimizer)
+    first = loss_of(ours)
+    update.backward(first)
+    assert update.step(first.detach(), again) is None
+    plain.step(closure)
+    assert looks == optimizer.state[ours]["func_evals"] - 1
+    assert ours.equal(theirs)
+    assert ours.tolist() == pytest.approx([1.0, 5.0])
+    assert ours.grad is None
