@@ -72,6 +72,7 @@ class _Chooser:
     def __init__(self, counted: Census) -> None:
         self.problems: list[Problem] = []
         self._first = {weight.name: weight for weight in counted.weights.values()}
+        self._paths = counted.paths
         self._below: dict[str, list[Weight]] = {path: [] for path in counted.paths}
         for name, weight in counted.weights.items():
             parts = name.split(".")
@@ -103,7 +104,7 @@ class _Chooser:
     def _alike(self, path: str) -> list[str]:
         """Return what a path may have meant: nodes of blocks whose own ids are this, or else any."""
         inner = sorted(known for known in self._below if known.endswith(f".{path}"))
-        return inner[:2] or sorted(self._below)
+        return inner[:2] or sorted(self._below if "." in path else self._paths)
 
     def rest(self, position: int, group: BaseGroup) -> None:
         """Give a group what no group names."""

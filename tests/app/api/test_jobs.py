@@ -106,6 +106,17 @@ def test_problems_of_the_network_come_with_the_part_that_is_right(anna: Client) 
 
 
 @SQLITE
+def test_problems_of_the_plan_are_those_of_this_network(anna: Client) -> None:
+    plan = {"groups": [{"nodes": ["linaer1"], "lr": 0.1}, {"nodes": ["linear1"], "betas": [1.0, 0.9]}],
+            "optimizer": {"kind": "Adam", "eps": 1e-6}, "average": {"kind": "ema", "start_step": 10**6}}  # fmt: skip
+    document = problem(anna.post("/v1/jobs", json=SPEC | {"training": plan}), 422, "invalid_input")
+    found = {item["pointer"]: item for item in document["errors"]}
+    assert set(found) == {"/training/groups/0/nodes/0", "/training/groups/1", "/training/average"}
+    assert found["/training/groups/0/nodes/0"]["hint"] == 'did you mean "linear1"?'
+    assert count(anna) == 0
+
+
+@SQLITE
 @pytest.mark.parametrize("body", [b"null", b"[]", b'"job"', b"3"])
 def test_a_job_is_an_object(anna: Client, body: bytes) -> None:
     document = problem(anna.post("/v1/jobs", content=body), 422, "invalid_input")
