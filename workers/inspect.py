@@ -28,6 +28,7 @@ from workers.network.infer import draft
 from workers.network.report import graph
 from workers.serving import Answers, Request
 from workers.training.agreement import disagreements
+from workers.training.lengths import length_problems
 from workers.training.memory import Memory, estimate
 from workers.training.rehearsal import rehearse
 
@@ -100,6 +101,9 @@ def inspect(document: Any, registered: DataSchema | None, limits: Limits) -> Ins
         return Inspection({}, (too_many_nodes(count, limits.max_nodes),))
     problems += [problem.within("/model") for problem in drafted.problems]
     problems += disagreements(job, seen, drafted)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        problems += length_problems(job, seen, stored, drafted, wrong)
     trained = drafted.parameters
     if drafted.parameters <= limits.max_parameters and not any(map(_of_plan, problems)):
         rehearsal = rehearse(job, schema, drafted)
@@ -109,6 +113,9 @@ def inspect(document: Any, registered: DataSchema | None, limits: Limits) -> Ins
     problems += _excesses(drafted, memory, limits)
     report = {**graph(drafted, "/model"), "memory": memory.as_dict()}
     report["totals"]["trainable"] = trained
+    for name, value in report["inputs"].items():
+        if (column := schema.column(name)) is not None and column.ragged:
+            value["ragged"] = True  # the shape's dimension 1 is the greatest length, of which memory is told too
     return Inspection(report, tuple(told(problems)))
 
 

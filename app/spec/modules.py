@@ -80,10 +80,10 @@ _LINEAR: Table = {
                                           "bias": (bool, True)}, (2, 2), "(N, a), (N, b) → (N, out)",
                      {"out_features": 10}),
     "Embedding": Kind("Looks up a vector for every integer.",
-                      {"num_embeddings": Size, "embedding_dim": Size, "padding_idx": (Count | None, None)},
+                      {"num_embeddings": INFERRED, "embedding_dim": Size, "padding_idx": (Count | None, None)},
                       shapes="integers (N, *) → (N, *, D)", example={"num_embeddings": 20, "embedding_dim": 8}),
     "EmbeddingBag": Kind("Looks up a vector for every integer, and takes the mean, sum or largest value.",
-                         {"num_embeddings": Size, "embedding_dim": Size,
+                         {"num_embeddings": INFERRED, "embedding_dim": Size,
                           "mode": (Literal["sum", "mean", "max"], "mean"), "padding_idx": (Count | None, None)},
                          shapes="integers (N, L) → (N, D)", example={"num_embeddings": 20, "embedding_dim": 8}),
     "Training": Kind("One bool: true while training, false in evaluation.", {}, (0, 0), "→ ()"),
@@ -155,7 +155,7 @@ _ACTIVATION: Table = {
 _TRANSFORMER: dict[str, Any] = {
     "d_model": INFERRED, "nhead": Size, "dim_feedforward": (Size, 2048), "dropout": (Probability, 0.1),
     "activation": (Literal["relu", "gelu"], "relu"), "layer_norm_eps": (Positive, 1e-5), "norm_first": (bool, False),
-    "bias": (bool, True),
+    "bias": (bool, True), "is_causal": (bool, False),
 }  # fmt: skip
 
 _SEQUENCE: Table = {
@@ -166,15 +166,19 @@ _SEQUENCE: Table = {
     "GRUCell": _cell("gated recurrent unit", "h"),
     "LSTMCell": _cell("long short-term memory", "h, c"),
     "MultiheadAttention": Kind(
-        "Attention with several heads: one input attends to itself; three are query, key and value.",
-        {"embed_dim": INFERRED, "num_heads": Size, "dropout": (Probability, 0.0), "bias": (bool, True)},
-        (1, 3), "(N, L, E) → (N, L, E)", {"num_heads": 2}),
+        "Attention with several heads: one input attends to itself; three are query, key and value; a fourth holds the "
+        "lengths of the keys. With `is_causal` nothing behind one's own place is seen.",
+        {"embed_dim": INFERRED, "num_heads": Size, "dropout": (Probability, 0.0), "bias": (bool, True),
+         "is_causal": (bool, False)},
+        (1, 4), "(N, L, E) [, (N, S, E), (N, S, E) [, lengths (N)]] → (N, L, E)", {"num_heads": 2}),
     "TransformerEncoderLayer": Kind(
-        "Self-attention and a feed-forward part, with residuals and normalisation.", _TRANSFORMER,
-        shapes="(N, L, E) → (N, L, E)", example={"nhead": 2, "dim_feedforward": 32}),
+        "Self-attention and a feed-forward part, with residuals and normalisation; a second input holds the lengths of "
+        "the sequences. With `is_causal` nothing behind one's own place is seen.", _TRANSFORMER, (1, 2),
+        "(N, L, E) [, lengths (N)] → (N, L, E)", {"nhead": 2, "dim_feedforward": 32}),
     "TransformerDecoderLayer": Kind(
-        "Self-attention, attention to the second input (the encoder's output), and a feed-forward part.", _TRANSFORMER,
-        (2, 2), "(N, L, E), (N, S, E) → (N, L, E)", {"nhead": 2, "dim_feedforward": 32}),
+        "Self-attention, attention to the second input (the encoder's output), and a feed-forward part; a third input "
+        "holds the lengths of the second. With `is_causal` nothing behind one's own place in the first is seen.",
+        _TRANSFORMER, (2, 3), "(N, L, E), (N, S, E) [, lengths (N)] → (N, L, E)", {"nhead": 2, "dim_feedforward": 32}),
 }  # fmt: skip
 
 _MARGIN = (Finite, 1.0)

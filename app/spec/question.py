@@ -18,6 +18,7 @@ class Input(Part):
 
     shape: Annotated[tuple[Size, ...], Field(max_length=8)] = Field(description="Per example, without the batch.")
     dtype: Dtype = "float32"
+    classes: Size | None = Field(None, description="Of whole numbers from 0 on: how many different ones there are.")
 
 
 class Question(Part):
@@ -35,7 +36,7 @@ class Question(Part):
 
     def schema_of_inputs(self) -> DataSchema:
         """Return the inputs as a data set would have them."""
-        columns = tuple(Column(name=name, shape=item.shape, dtype=item.dtype) for name, item in self.inputs.items())
+        columns = tuple(Column(name=name, **item.model_dump()) for name, item in self.inputs.items())
         return DataSchema(columns=columns, rows={"train": self.batch_size}, inputs=tuple(self.inputs))
 
 

@@ -37,12 +37,82 @@ def run_recurrent(module: nn.RNNBase, x: Tensor, lengths: Tensor | None = None, 
 
 
 def attend(
-    module: nn.MultiheadAttention, query: Tensor, key: Tensor | None = None, value: Tensor | None = None
-) -> Tensor:
-    """Attend from query (N, L, E) to key and value (N, S, E): to itself without a key, to the key without a value."""
+    module: nn.MultiheadAttention, query: Tensor, key: Tensor | None = None, value: Tensor | None = None,
+    lengths: Tensor | None = None, *, is_causal: bool = False,
+) -> Tensor:  # fmt: skip
+    """Attend from query (N, L, E) to key and value (N, S, E): to itself without a key, to the key without a value.
+
+    With `lengths` (N), each at least 1, nothing behind the keys' ends is seen; causally, nothing behind one's place.
+    """
     key = query if key is None else key
-    output: Tensor = module(query, key, key if value is None else value, need_weights=False)[0]
+    places = torch.arange(key.shape[1], device=key.device)
+    hidden = None if lengths is None else places >= lengths.to(key.device).unsqueeze(1)
+    later = places > torch.arange(query.shape[1], device=key.device).unsqueeze(1) if is_causal else None
+    value = key if value is None else value
+    output: Tensor = module(query, key, value, key_padding_mask=hidden, attn_mask=later, need_weights=False)[0]
     return output
+
+
+def encode(
+    module: nn.TransformerEncoderLayer, x: Tensor, lengths: Tensor | None = None, *, is_causal: bool = False
+) -> Tensor:
+    """Run over x (N, L, E); with `lengths` (N), each at least 1, nothing behind the ends is seen.
+
+    Causally, nothing behind one's place is seen. What is returned behind an end has no meaning.
+    """
+    places = torch.arange(x.shape[1], device=x.device)
+    hidden = None if lengths is None else places >= lengths.to(x.device).unsqueeze(1)
+    output: Tensor = module(x, places > places.unsqueeze(1) if is_causal else None, hidden)
+    return output
+
+
+def decode(
+    module: nn.TransformerDecoderLayer, x: Tensor, memory: Tensor, lengths: Tensor | None = None, *,
+    is_causal: bool = False,
+) -> Tensor:  # fmt: skip
+    """Run over x (N, L, E) beside memory (N, S, E); with `lengths` (N), each at least 1, those of the memory.
+
+    Causally, nothing of x behind one's place is seen.
+    """
+    hidden = None
+    if lengths is not None:
+        hidden = torch.arange(memory.shape[1], device=x.device) >= lengths.to(x.device).unsqueeze(1)
+    places = torch.arange(x.shape[1], device=x.device)
+    later = places > places.unsqueeze(1) if is_causal else None
+    output: Tensor = module(x, memory, later, memory_key_padding_mask=hidden)
+    return output
+
+
+def length_mask(x: Tensor, lengths: Tensor) -> Tensor:
+    """Tell which places of x (N, L, ...) lie before the end of their sequence: bool (N, L)."""
+    return torch.arange(x.shape[1], device=x.device) < lengths.to(x.device).unsqueeze(1)
+
+
+def pool_sequence(x: Tensor, lengths: Tensor | None = None, *, by: str = "mean") -> Tensor:
+    """Return the "mean", "sum", "max" or "last" of what x (N, L, ...) holds before each end: (N, ...).
+
+    Each length (N) is at least 1; without them all of x counts.
+    """
+    if lengths is None:
+        lengths = torch.full((x.shape[0],), x.shape[1], device=x.device)
+    lengths = lengths.to(x.device)
+    if by == "last":
+        return x[torch.arange(x.shape[0], device=x.device), lengths.long() - 1]
+    beyond = torch.arange(x.shape[1], device=x.device) >= lengths.unsqueeze(1)
+    beyond = beyond.reshape(beyond.shape + (1,) * (x.ndim - 2))
+    if by == "max":
+        return x.masked_fill(beyond, -torch.inf).amax(1)
+    total = x.masked_fill(beyond, 0.0).sum(1)
+    return total if by == "sum" else total / lengths.reshape((-1,) + (1,) * (x.ndim - 2))
+
+
+def add_sinusoids(x: Tensor) -> Tensor:
+    """Add sines and cosines of the places (Vaswani et al. 2017) to x (N, L, F)."""
+    length, width = x.shape[-2:]
+    places = torch.arange(length, device=x.device).unsqueeze(1)
+    rates = torch.exp(torch.arange(0, width, 2, device=x.device) * (-9.210340371976184 / width))  # log of 10,000
+    waves = torch.stack([torch.sin(places * rates), torch.cos(places * rates)], 2).flatten(1)[:, :width]
+    return x + waves.to(x.dtype)
 
 
 def reshape(x: Tensor, *, shape: Sequence[int]) -> Tensor:

@@ -14,7 +14,8 @@ Function = Callable[..., Any]
 
 SHAPING: tuple[Function, ...] = (own.reshape, own.zeros, own.ones, own.full, own.rand, own.randn)
 CALLS: tuple[Function, ...] = (
-    own.run_recurrent, own.attend, *SHAPING, own.windows, own.index_select, own.gather,
+    own.run_recurrent, own.attend, own.encode, own.decode, own.length_mask, own.pool_sequence, own.add_sinusoids,
+    *SHAPING, own.windows, own.index_select, own.gather,
     own.scatter_add, own.einsum, own.outer, own.to, own.arange, own.attention,
     own.cell_state, own.segment, own.take_channels, own.VariationalDropout, own.Training,
 )  # fmt: skip

@@ -26,14 +26,23 @@ from workers.network.drafts import Draft, Trace
 from workers.network.flow import several
 from workers.network.leaves import INITIALISERS, Leaf
 from workers.network.modules import Module
+from workers.network.numbering import Numbering, looked_up
 from workers.network.operations import COMPARISONS, Operation
 from workers.network.rules import POINTWISE, ruled
-from workers.network.sizes import BATCH, Mismatch, Parameters, check_dimension, check_numbers, settle, sizes
+from workers.network.sizes import (
+    BATCH,
+    Mismatch,
+    Parameters,
+    check_dimension,
+    check_lengths,
+    check_numbers,
+    settle,
+    sizes,
+)
 
 META = torch.device("meta")
 LARGEST = 1 << 40  # elements of one node's weights: more fits in no machine, and soon not in 64 bits
 MOST_ASKED = 1000  # how much torch is asked about one network; an operation is 1, see `Module.cost`
-WHOLE = (torch.int64, torch.int32, torch.uint8)
 REFUSALS = (RuntimeError, ValueError, TypeError, IndexError, AssertionError, ArithmeticError)
 BROADCASTING = frozenset({"add", "sub", "mul", "div", "pow", "maximum", "minimum", "where", *COMPARISONS})
 HINTS = {
@@ -53,8 +62,11 @@ def draft(network: Network, schema: DataSchema, inputs: tuple[str, ...], skip: A
     names = network.input_names(inputs)
     columns = [column for name in names if (column := schema.column(name)) is not None]
     values = {column.name: _column(column.shape, column.dtype) for column in columns}
+    drafter = _Drafter(network, skip)
+    for column in columns:
+        drafter.counts.note(values[column.name], column.classes)
     with torch.no_grad(), torch.random.fork_rng(devices=[]):  # some leaves are filled, to try
-        return _Drafter(network, skip).body(network, values, inputs, "")
+        return drafter.body(network, values, inputs, "")
 
 
 @dataclass
@@ -67,6 +79,7 @@ class _Drafter:
     drafts: dict[Any, Draft] = field(default_factory=dict)
     shares: dict[str, Draft] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
+    counts: Numbering = field(default_factory=Numbering)
     cost: int = 0
 
     def body(self, body: Body, values: dict[str, Tensor], inputs: tuple[str, ...], place: str) -> Draft:
@@ -89,7 +102,7 @@ class _Drafter:
         row, parameters = CATALOG[placed.node.kind], placed.node.parameters()
         key = None
         if not isinstance(row, Leaf | Control):
-            key = (placed.node.kind, tuple(parameters.items()), *map(_type, inputs))
+            key = (placed.node.kind, tuple(parameters.items()), *map(self._type, inputs))
             if key in self.seen:
                 like = self.seen[key]
                 settled = replace(like.node, id=placed.id, inputs=placed.inputs, pointer=place + placed.pointer)
@@ -97,7 +110,11 @@ class _Drafter:
         try:
             if isinstance(row, Control):
                 return self._with_bodies(placed, row, inputs, place)
+            counted = self.counts.of(inputs[0]) if inputs else None
+            if isinstance(row, Module):
+                parameters = looked_up(placed.id, parameters, counted)
             trace = _settled(placed, row, parameters, inputs, place, self._spend)
+            self.counts.pass_on(placed.node.kind, trace)
         except Mismatch as found:
             where = place + placed.pointer + (f"/{found.field}" if found.field else "")
             self.problems.append(Problem(where, found.code, found.detail, found.hint))
@@ -151,14 +168,13 @@ class _Drafter:
         if len(names) != len(values):
             wanted = ", ".join(names)
             raise Mismatch(f"{who} takes {len(names)} inputs ({wanted}) and gets {len(values)}", "change its inputs")
-        key = (place, *map(_type, values))
+        key = (place, *map(self._type, values))
         if key not in self.drafts:
             self.drafts[key] = self.body(body, dict(zip(names, values, strict=True)), ("input",), place)
         return self.drafts[key]
 
-
-def _type(value: Tensor) -> tuple[torch.Size, torch.dtype]:
-    return value.shape, value.dtype
+    def _type(self, value: Tensor) -> tuple[torch.Size, torch.dtype, int | None]:
+        return value.shape, value.dtype, self.counts.of(value)
 
 
 def _column(shape: tuple[int, ...], dtype: str) -> Tensor:
@@ -190,7 +206,7 @@ def _settled(
             return Trace(node, inputs, output, trained, kept)
         spend(name, row.cost)
         return _module(node, row, inputs)
-    check_numbers(name, row.numbers, inputs)
+    check_numbers(name, row.numbers, check_lengths(name, row.lengths, inputs))
     if kind in POINTWISE and len(inputs) == 1 and inputs[0].dtype == torch.float32:
         return Trace(node, inputs, inputs[0])
     spend(name, 1)
@@ -251,9 +267,6 @@ def _number(value: int) -> str:
 
 def _recurrent(node: Settled, x: Tensor, lengths: Tensor | None = None) -> Tensor:
     """Return the shape by rule: torch would take every step of the sequence, even on the meta device."""
-    if lengths is not None and (lengths.shape != (BATCH,) or lengths.dtype not in WHOLE):
-        detail = f"the lengths of {node.id} are {sizes(lengths.shape)} of {str(lengths.dtype)[6:]}"
-        raise Mismatch(detail, "use one integer per example", field="inputs/1")
     examples, steps, _ = x.shape
     width = node.parameters["hidden_size"] * (1 + node.parameters["bidirectional"])
     shape = (examples, steps, width) if node.parameters["returns"] == "sequence" else (examples, width)

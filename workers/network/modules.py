@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from torch import nn
 
-from workers.network.calls import Training, VariationalDropout, attend, cell_state, run_recurrent
+from workers.network.calls import Training, VariationalDropout, attend, cell_state, decode, encode, run_recurrent
 
 FEATURES = tuple(range(2, 65))
 VECTORS = "features (F) per example"
@@ -30,7 +30,8 @@ class Module:
     change while training; `draws` says that it draws whatever its settings. `cost` is how long torch takes for it on
     the meta device, in operations. `adapt(module, **parameters)` changes what was built; `adapted` has its parameters
     with the values that need no change. `path` is how Python source names `build`, of `torch.nn` unless given. What an
-    `opaque` one does inside is counted by running it.
+    `opaque` one does inside is counted by running it. `lengths` is the place of the input, if it is given, that holds
+    the lengths of sequences.
     """
 
     build: Callable[..., nn.Module]
@@ -47,6 +48,7 @@ class Module:
     adapted: Mapping[str, Any] = field(default_factory=dict)
     path: str = ""
     opaque: bool = False
+    lengths: int = 0
 
     @property
     def expected(self) -> str:
@@ -87,7 +89,13 @@ _BATCH_FIRST = {"batch_first": True}
 
 
 def _recurrent(build: Callable[..., nn.Module]) -> Module:
-    return Module(build, (3,), SEQUENCES, fixed=_BATCH_FIRST, call=run_recurrent, called=("returns",), chance="dropout")
+    return Module(build, (3,), SEQUENCES, fixed=_BATCH_FIRST, call=run_recurrent, called=("returns",), chance="dropout",
+                  lengths=1)  # fmt: skip
+
+
+def _attending(build: Callable[..., nn.Module], call: Callable[..., Any], lengths: int, cost: int) -> Module:
+    return Module(build, (3,), SEQUENCES, fixed=_BATCH_FIRST, call=call, called=("is_causal",), chance="dropout",
+                  cost=cost, lengths=lengths)  # fmt: skip
 
 
 MODULES: Mapping[str, Module] = {
@@ -194,12 +202,9 @@ MODULES: Mapping[str, Module] = {
     "RNNCell": Module(nn.RNNCell, (2,), VECTORS),
     "GRUCell": Module(nn.GRUCell, (2,), VECTORS),
     "LSTMCell": Module(nn.LSTMCell, (2,), VECTORS, call=cell_state),
-    "MultiheadAttention": Module(nn.MultiheadAttention, (3,), SEQUENCES, fixed=_BATCH_FIRST, call=attend,
-                                 chance="dropout", cost=10),
-    "TransformerEncoderLayer": Module(nn.TransformerEncoderLayer, (3,), SEQUENCES, fixed=_BATCH_FIRST,
-                                      chance="dropout", cost=10),
-    "TransformerDecoderLayer": Module(nn.TransformerDecoderLayer, (3,), SEQUENCES, fixed=_BATCH_FIRST,
-                                      chance="dropout", cost=20),
+    "MultiheadAttention": _attending(nn.MultiheadAttention, attend, 3, 10),
+    "TransformerEncoderLayer": _attending(nn.TransformerEncoderLayer, encode, 1, 10),
+    "TransformerDecoderLayer": _attending(nn.TransformerDecoderLayer, decode, 2, 20),
     "CrossEntropyLoss": Module(nn.CrossEntropyLoss, numbers="any"),
     "NLLLoss": Module(nn.NLLLoss, numbers="any"),
     "MSELoss": Module(nn.MSELoss),

@@ -10,14 +10,17 @@ from torch import Tensor
 from torch.nn import functional
 
 from workers.network.calls import (
+    add_sinusoids,
     arange,
     attention,
     einsum,
     full,
     gather,
     index_select,
+    length_mask,
     ones,
     outer,
+    pool_sequence,
     rand,
     randn,
     reshape,
@@ -35,7 +38,8 @@ class Operation:
     With `listed` the inputs go in as one list; `scalar` is torch's name for a second operand that is a number. A
     parameter without a value is left out, unless `nones` names it. `numbers` says what the inputs may hold: a "number"
     is anything but a truth value. `draws` says that it draws random numbers. `path` is how Python source names the
-    function; a name of its own in `torch` unless given.
+    function; a name of its own in `torch` unless given. `lengths` is the place of the input, if it is given, that holds
+    the lengths of sequences.
     """
 
     function: Callable[..., Any]
@@ -45,6 +49,7 @@ class Operation:
     numbers: Literal["float", "integer", "number", "any"] = "number"
     draws: bool = False
     path: str = ""
+    lengths: int = 0
 
     def keywords(self, parameters: Mapping[str, Any]) -> dict[str, Any]:
         """Return what is passed by name, under torch's names."""
@@ -223,6 +228,9 @@ OPERATIONS: Mapping[str, Operation] = {
     "scatter_add": Operation(scatter_add, numbers="any"),
     "one_hot": Operation(functional.one_hot, numbers="integer", path="nn.functional.one_hot"),
     "arange": Operation(arange, numbers="any"),
+    "length_mask": Operation(length_mask, numbers="any", lengths=1),
+    "pool_sequence": Operation(pool_sequence, numbers="float", lengths=1),
+    "add_sinusoids": Operation(add_sinusoids, numbers="float"),
     "zeros": Operation(zeros, numbers="any"),
     "ones": Operation(ones, numbers="any"),
     "full": Operation(full, numbers="any"),

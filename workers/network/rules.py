@@ -71,6 +71,12 @@ def _layer_norm(_kind: str, parameters: Parameters, shape: Shape) -> Ruled:
     return Ruled(shape, size * parameters["elementwise_affine"] * (1 + parameters.get("bias", False)))
 
 
+def _encoder(kind: str, parameters: Parameters, shape: Shape) -> Ruled:
+    width, inner = parameters["d_model"], parameters["dim_feedforward"]
+    vectors = 2 * width + parameters["bias"] * (3 * width + width + inner + width + 2 * width)  # the norms' weights
+    return Ruled(shape, weights(kind, parameters) + vectors)
+
+
 # Modules without parameters that give each value another, whatever their settings.
 UNCHANGED = """
     Identity Dropout Dropout1d Dropout2d Dropout3d AlphaDropout FeatureAlphaDropout ReLU ReLU6 LeakyReLU ELU SELU CELU
@@ -86,6 +92,7 @@ RULES: Mapping[str, Rule] = {
     **dict.fromkeys(("InstanceNorm1d", "InstanceNorm2d", "InstanceNorm3d"), _instance_norm),
     "GroupNorm": _group_norm,
     **dict.fromkeys(("LayerNorm", "RMSNorm"), _layer_norm),
+    "TransformerEncoderLayer": _encoder,
 }
 
 # Operations that give each float another, whatever their settings: of one input, or of one and a number.

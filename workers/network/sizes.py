@@ -11,7 +11,6 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from workers.network.calls import run_recurrent
 from workers.network.modules import MODULES, Module
 
 BATCH = 16_769_023
@@ -49,6 +48,7 @@ DIVIDES: Mapping[str, tuple[str, ...]] = {
     "nhead": ("d_model",),
 }
 
+WHOLE = (torch.int64, torch.int32, torch.uint8)
 WIDENING = frozenset({"stack", "unsqueeze"})  # their `dim` is one of the output
 
 
@@ -61,7 +61,7 @@ def sizes(shape: Sequence[int]) -> str:
 
 def settle(name: str, row: Module, parameters: Parameters, inputs: Sequence[Tensor]) -> dict[str, Any]:
     """Return the parameters with every size filled in. `name` is the node's, for messages. Raises `Mismatch`."""
-    check_numbers(name, row.numbers, inputs[:1] if row.call is run_recurrent else inputs)
+    check_numbers(name, row.numbers, check_lengths(name, row.lengths, inputs))
     if row.dimensions and inputs[0].ndim not in row.dimensions:
         hint = _dimension_hint(name, row, inputs[0].shape)
         raise Mismatch(f"{name} expects {row.expected} but receives {sizes(inputs[0].shape)}", hint)
@@ -76,6 +76,17 @@ def settle(name: str, row: Module, parameters: Parameters, inputs: Sequence[Tens
     if "kernel_size" in settled and not settled.keys() & {"output_padding", "output_size"}:
         _check_kernel(name, settled, inputs[0].shape)
     return settled
+
+
+def check_lengths(name: str, place: int, inputs: Sequence[Tensor]) -> Sequence[Tensor]:
+    """Check the lengths of sequences, if they are given at that place; returns the other inputs. Raises `Mismatch`."""
+    if not 0 < place < len(inputs):
+        return inputs
+    lengths = inputs[place]
+    if lengths.shape != (BATCH,) or lengths.dtype not in WHOLE:
+        detail = f"the lengths of {name} are {sizes(lengths.shape)} of {str(lengths.dtype)[6:]}"
+        raise Mismatch(detail, "use one integer per example", field=f"inputs/{place}")
+    return inputs[:place]
 
 
 def check_numbers(name: str, numbers: str, inputs: Sequence[Tensor]) -> None:

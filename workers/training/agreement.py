@@ -21,6 +21,7 @@ from workers.training.losses import LOSSES
 LOSS = "/objective/loss"
 WIDTHS = ("out_features", "out_channels")
 DECIDING = frozenset({"BCELoss", "BCEWithLogitsLoss", "MultiLabelSoftMarginLoss", "SoftMarginLoss"})
+PACKED = frozenset({"RNN", "GRU", "LSTM", "TransformerEncoderLayer", "pool_sequence"})  # a second input is lengths
 ATTENDING = frozenset({"MultiheadAttention", "TransformerEncoderLayer"})
 
 
@@ -101,7 +102,7 @@ def _path(end: Trace | None, traces: Mapping[str, Trace]) -> tuple[Trace, ...]:
     while end is not None and end.node.id not in seen:
         path.append(end)
         seen.add(end.node.id)
-        single = len(end.inputs) == 1 or "returns" in end.node.parameters  # its second input is only the lengths
+        single = len(end.inputs) == 1 or end.node.kind in PACKED
         end = traces.get(end.node.inputs[0]) if single else None
     return tuple(path)
 

@@ -107,7 +107,8 @@ def kept(trace: Trace, batch_size: int) -> int:
     if kind in STEPS:
         values += batch_size * trace.inputs[0].shape[1] * _recurrent(kind, parameters)
     if kind in ("MultiheadAttention", "TransformerEncoderLayer"):
-        values += batch_size * _attention(parameters, trace.inputs[0].shape[1], trace.inputs[-1].shape[1])
+        keys = trace.inputs[1 if len(trace.inputs) > 1 and kind == "MultiheadAttention" else 0]
+        values += batch_size * _attention(parameters, trace.inputs[0].shape[1], keys.shape[1])
     return values * trace.output.element_size()
 
 

@@ -56,10 +56,11 @@ INPUTS: Mapping[str, Columns] = {
     "gather": {"x": SEQUENCE, "y": WHOLE},
     "take_along_dim": {"x": SEQUENCE, "y": ((2, 6), "int64")},
     "scatter_add": {"x": SEQUENCE, "y": ((2, 6), "int64"), "z": (2, 6)},
+    "length_mask": {"x": SEQUENCE, "n": ((), "int64")},
 }
 TRUTHS = """gt ge lt le eq ne logical_and logical_or logical_xor logical_not any all isnan isinf isfinite argmax argmin
-    argsort count_nonzero one_hot arange zeros ones full zeros_like ones_like rand randn rand_like randn_like
-    Training"""
+    argsort count_nonzero one_hot arange length_mask zeros ones full zeros_like ones_like rand randn rand_like
+    randn_like Training"""
 FLAT = frozenset({"stop_gradient", "Buffer", "Constant", *TRUTHS.split()})  # no gradient comes out of these
 SEGMENTERS = frozenset(kind for kind in BACKBONES if kind.startswith(("deeplabv3", "fcn", "lraspp")))
 LARGE = frozenset(BACKBONES) - {"squeezenet1_1"}
@@ -97,6 +98,15 @@ CASES: list[tuple[str, Mapping[str, Any], Columns]] = [
       for names in (X, XY, XYZ)),
     ("TransformerEncoderLayer", {"nhead": 1, "dim_feedforward": 4, "activation": "gelu", "norm_first": True},
      columns("TransformerEncoderLayer", X)),
+    *(("TransformerEncoderLayer", {"nhead": 2, "dim_feedforward": 4, "is_causal": causal, "bias": causal}, LENGTHS)
+      for causal in (False, True)),
+    *(("TransformerDecoderLayer", {"nhead": 2, "dim_feedforward": 4, "is_causal": True}, names)
+      for names in ({"x": (3, 6), "y": SEQUENCE}, {"x": (3, 6), "y": SEQUENCE, "n": ((), "int64")})),
+    *(("MultiheadAttention", {"num_heads": 2, "is_causal": causal}, {"x": (3, 6), "y": SEQUENCE, "z": SEQUENCE,
+                                                                     "n": ((), "int64")}) for causal in (False, True)),
+    *(("pool_sequence", {"by": by}, names) for by in ("mean", "sum", "max", "last")
+      for names in (columns("", X), LENGTHS, {"x": (4, 2, 3), "n": ((), "uint8")}, {"x": (4,), "n": ((), "int64")})),
+    ("add_sinusoids", {}, {"x": (4, 5)}),
     ("Conv2d", {"out_channels": 6, "kernel_size": (3, 1), "padding": "same", "groups": 2, "bias": False,
                 "padding_mode": "circular", "dilation": (2, 1)}, columns("Conv2d", X)),
     ("Conv1d", {"in_channels": 4, "out_channels": 6, "kernel_size": 2, "padding": "valid", "stride": 2},
