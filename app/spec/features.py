@@ -103,13 +103,13 @@ class TextFeature(Part):
 class TagsFeature(Part):
     """A column of lists of words, as a target: a class for every token, int64 (length); -100 behind the end.
 
-    They are cut and padded as what they belong to.
+    They are cut and padded as what they belong to: the words of a text, the moments of a series, the rows of a tree.
     """
 
     kind: Literal["tags"] = "tags"
     column: ColumnName
     of: ColumnName | None = Field(
-        None, description="The column of words, or of series, that they belong to. Default: the first that is read."
+        None, description="The column of words, series or trees that they belong to. Default: the first that is read."
     )
     max_length: Length | None = Field(None, description="Longer lists lose their end.")
     min_length: Length | None = Field(None, description=SHORTEST)

@@ -9,6 +9,7 @@ from pydantic import Field
 
 from app.spec.base import Count, Finite, NotNegative, Positive, Probability, Size
 from app.spec.kinds import Kind, Table
+from app.spec.sequences import SEQUENCES
 
 Dim = Annotated[int, Field(strict=True, ge=-64, le=64)]
 Several = Annotated[tuple[Dim, ...], Field(min_length=1, max_length=64)]
@@ -279,13 +280,6 @@ _SHAPE: Table = {
     "arange": Kind("0, 1, 2, … along a dimension of the input: positions.",
                    {"dim": (Dim, 1), "dtype": (DType, "int64")},
                    shapes="(N, L, *) → (L)"),
-    "length_mask": Kind("Which places of the first input lie before the end of their sequence.", {}, (2, 2),
-                        "(N, L, *), lengths (N) → bool (N, L)"),
-    "pool_sequence": Kind("The mean, sum, largest values or last item of a sequence; a second input holds the lengths.",
-                          {"by": (Literal["mean", "sum", "max", "last"], "mean")}, (1, 2),
-                          "(N, L, *) [, lengths (N)] → (N, *)"),
-    "add_sinusoids": Kind("Adds sines and cosines of the positions (Vaswani et al. 2017).",
-                          shapes="(N, L, F) → (N, L, F)"),
     "zeros": _filled("Zeros, for example what Scan carries first.", dtype=(DType, "float32")),
     "ones": _filled("Ones.", dtype=(DType, "float32")),
     "full": _filled("A number everywhere.", value=(Finite, 0.0)),
@@ -299,4 +293,4 @@ _SHAPE: Table = {
     "stop_gradient": Kind("The same value, through which no gradient flows.", shapes="* → *"),
 }  # fmt: skip
 
-OPERATIONS: Table = {**_ELEMENTWISE, **_REDUCTION, **_ALGEBRA, **_SHAPE}
+OPERATIONS: Table = {**_ELEMENTWISE, **_REDUCTION, **_ALGEBRA, **_SHAPE, **SEQUENCES}

@@ -151,9 +151,10 @@ def _scaled(part: Part, scale: str | None) -> Part:
 
 
 def _belonging(found: Mapping[str, Part], declared: Mapping[str, Part], stored: DataSchema) -> dict[str, Part]:
-    """Cut and pad tags as the text or series that they belong to."""
-    sequences = [part for name, part in (*declared.items(), *found.items())
-                 if isinstance(part, made.SeriesFeature) or _of_words(part, stored)]  # fmt: skip
+    """Cut and pad tags as the text, series or tree that they belong to: of those read by default, the first."""
+    sequences: list[Any] = [part for _, part in (*declared.items(), *found.items())
+                 if isinstance(part, made.SeriesFeature | made.TreeFeature) or _of_words(part, stored)]  # fmt: skip
+    sequences.sort(key=lambda part: part.column not in stored.inputs)
     return {name: _belongs(part, sequences, stored) if isinstance(part, made.TagsFeature) else part
             for name, part in found.items()}  # fmt: skip
 
@@ -167,9 +168,10 @@ def _belongs(tags: made.TagsFeature, sequences: Sequence[Any], stored: DataSchem
     owner = next((each for each in sequences if each.column in columns), None)
     if owner is None:
         return tags.model_copy(update={"max_length": tags.max_length or made.LONGEST})
-    most = owner.max_length or longest(stored, owner.column)
-    return tags.model_copy(update={"of": owner.column, "max_length": most, "min_length": owner.min_length,
-                                   "pad": owner.pad})  # fmt: skip
+    plain = made.SeriesFeature(column=owner.column) if isinstance(owner, made.TreeFeature) else owner  # never cut
+    most = plain.max_length or longest(stored, owner.column)
+    return tags.model_copy(update={"of": owner.column, "max_length": most, "min_length": plain.min_length,
+                                   "pad": plain.pad})  # fmt: skip
 
 
 def _sources(part: Part) -> tuple[str, ...]:
@@ -215,8 +217,8 @@ def _own_problems(part: Part, written: Part, stored: DataSchema, place: str) -> 
 def _tags_problems(
     part: made.TagsFeature, written: made.TagsFeature, stored: DataSchema, place: str
 ) -> Iterator[Problem]:
-    if written.of is not None and _type(stored, written.of) not in ("words", "series"):
-        detail = f'"{written.of}" is no column of words or of series'
+    if written.of is not None and _type(stored, written.of) not in ("words", "series", "tree"):
+        detail = f'"{written.of}" is no column of words, series or trees'
         yield Problem(f"{place}/of", "unknown_column", detail, "name the column that is tagged")
     for field in ("max_length", "min_length", "pad"):
         given, taken = getattr(written, field), getattr(part, field)

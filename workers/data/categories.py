@@ -11,6 +11,7 @@ from app.errors import DataError
 from app.spec.columns import DataSchema
 from workers.data.columns import Made, Ragged, Split
 from workers.data.numbers import column_of, stored_column
+from workers.data.tree import rows_of
 
 NOTHING = -100  # the class of a place that has none: what losses ignore unless told otherwise
 
@@ -76,11 +77,17 @@ class TagLists(_Worded):
 
 
 def _check_lengths(name: str, lists: Sequence[Sequence[str]], other: str, values: Any) -> None:
-    lengths = values.lengths.tolist() if isinstance(values, Ragged) else [len(words) for words in values]
+    lengths = values.lengths.tolist() if isinstance(values, Ragged) else list(map(_length, values))
     for row, (words, length) in enumerate(zip(lists, lengths, strict=True)):
         if len(words) != length:
             detail = f'row {row + 1} has {len(words)} words in "{name}" and {length} in "{other}"'
-            raise DataError(detail, pointer="/data/target", hint="give every token a tag, and leave other rows out")
+            hint = 'give every token a tag, or name the column that is tagged: "of"'
+            raise DataError(detail, pointer="/data/target", hint=hint)
+
+
+def _length(value: Any) -> int:
+    """Return how many tags belong to a list of words, or to a tree."""
+    return len(value) if isinstance(value, Sequence) else 0 if value is None else sum(1 for _ in rows_of(value))
 
 
 class ManyLabels(_Worded):

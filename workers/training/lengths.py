@@ -68,7 +68,7 @@ def sequences(seen: View, stored: DataSchema, read: AbstractSet[str]) -> list[Se
         if held is not None and held.type == "words":
             key: Any = (held.longest, column.shape[0], column.shortest)
         else:
-            key = feature if part.kind in ("text", "tree") or held is None else held.name
+            key = feature if part.kind == "text" or held is None else held.name
         before = groups.get(key, Sequences(feature, (), column.shape[0], column.shortest))
         groups[key] = replace(before, columns=(*before.columns, column.name))
     return list(groups.values())

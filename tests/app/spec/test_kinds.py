@@ -29,7 +29,7 @@ class Absent(Enum):
 
 # Field → why the spec's default is not torch's.
 INFERRED = frozenset({"in_features", "in1_features", "in2_features", "in_channels", "num_features", "num_channels",
-                      "normalized_shape", "embed_dim", "d_model", "input_size"})  # fmt: skip
+                      "normalized_shape", "embed_dim", "d_model", "input_size", "num_embeddings"})  # fmt: skip
 DELIBERATE: Mapping[tuple[str, str], Any] = {
     **{(kind, "dim"): -1 for kind in ("Softmax", "Softmin", "LogSoftmax")},  # torch's None guesses, and warns
     ("Upsample", "scale_factor"): Absent.DEFAULT,  # torch has `size` too

@@ -140,6 +140,18 @@ def test_tags_may_belong_to_a_series() -> None:
         fitted(TAGGED, SPLIT, ("tags",), features=part).apply(SPLIT, ("tags",))
 
 
+def test_tags_may_belong_to_a_tree() -> None:
+    schema = stored(
+        "nodes", tree={"type": "tree", "longest": 6, "widest": 3}, nodes={"type": "words", "labels": LABELS}
+    )
+    split: Split = {"tree": TREES, "nodes": [["O"] * 5 + ["PER"], ["PER"], []]}
+    found = fitted(schema, split, ("tree", "nodes"))
+    assert ragged(found, split, "nodes")[0:3].tolist() == [[0, 0, 0, 0, 0, 1], [1, *[-100] * 5], [-100] * 6]
+    assert ragged(found, split, "nodes")[0:3].shape == ragged(found, split, "tree")[0:3].shape
+    with pytest.raises(DataError, match='row 2 has 0 words in "nodes" and 1 in "tree"'):
+        found.apply({**split, "nodes": [["O"] * 6, [], []]}, ("nodes",))
+
+
 @pytest.mark.parametrize(("part", "place", "code"), [
     ({"max_length": 7}, "max_length", "contradiction"), ({"pad": "max_length"}, "pad", "contradiction"),
     ({"of": "wrds"}, "of", "unknown_column"), ({"of": "tags"}, "", ""),

@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor, nn
-from torch.nn.modules.dropout import _DropoutNd
 
 from app.spec.backbones import BACKBONES
 from app.spec.control import CONTROL
@@ -16,11 +15,8 @@ from app.spec.network import KINDS
 from tests.workers.network.networks import Columns, built, drafted, examples, imported
 from workers.network import infer
 from workers.network.catalog import CATALOG
-from workers.network.modules import Module
 from workers.network.rules import POINTWISE, RULES
 from workers.network.sizes import BATCH
-
-from torchvision.ops import StochasticDepth  # isort: skip - after workers.torch_setup, see there
 
 SEQUENCE, IMAGE, VOLUME, VECTOR, SQUARE = (4, 6), (4, 6, 6), (4, 6, 6, 6), (8,), (6, 6)
 IMAGES = """Upsample UpsamplingNearest2d UpsamplingBilinear2d PixelShuffle PixelUnshuffle ChannelShuffle Unfold
@@ -62,11 +58,7 @@ TRUTHS = """gt ge lt le eq ne logical_and logical_or logical_xor logical_not any
     argsort count_nonzero one_hot arange length_mask zeros ones full zeros_like ones_like rand randn rand_like
     randn_like Training"""
 FLAT = frozenset({"stop_gradient", "Buffer", "Constant", *TRUTHS.split()})  # no gradient comes out of these
-SEGMENTERS = frozenset(kind for kind in BACKBONES if kind.startswith(("deeplabv3", "fcn", "lraspp")))
 LARGE = frozenset(BACKBONES) - {"squeezenet1_1"}
-FAMILIES = """alexnet convnext_tiny densenet121 efficientnet_b0 efficientnet_v2_s googlenet inception_v3 mnasnet0_5
-    mobilenet_v2 mobilenet_v3_small resnet18 resnext50_32x4d shufflenet_v2_x0_5 swin_t vgg11_bn vit_b_32 fcn_resnet50
-    deeplabv3_mobilenet_v3_large lraspp_mobilenet_v3_large"""
 
 X, XY, XYZ = ("x",), ("x", "y"), ("x", "y", "z")
 LENGTHS = {"x": SEQUENCE, "n": ((), "int32")}
@@ -240,38 +232,6 @@ def test_the_source_is_the_same_network(case: tuple[str, dict[str, Any], Columns
         assert run(network, values, train=train).equal(run(other, list(values.values()), train=train))
     again = imported(network, tmp_path, seed=1).state_dict()
     assert all(value.equal(again[name]) for name, value in built(document, named, seed=1).state_dict().items())
-
-
-@pytest.mark.parametrize("kind", FAMILIES.split())
-def test_a_backbone_fits_its_images(kind: str) -> None:
-    size = 224 if "image_size" in BACKBONES[kind].fields else 96
-    (trace,) = drafted(model(kind, {"num_classes": 7}, {"x": (4, size, size)}), {"x": (4, size, size)}).traces
-    classes, segments = (BATCH, 7), (BATCH, 7, size, size)
-    assert trace.output.shape == (segments if kind in SEGMENTERS else classes)
-    assert trace.work is not None
-    assert trace.work > trace.parameters > 0
-
-
-def test_a_network_for_segmentation_is_plain_torchvision(tmp_path: Path) -> None:
-    kind, named = "lraspp_mobilenet_v3_large", {"x": (2, 32, 32)}
-    network, values = built(model(kind, {"num_classes": 3}, named), named), examples(named, 2)
-    other = imported(network, tmp_path)
-    other.load_state_dict(network.state_dict(), strict=True)
-    output = run(network, values, train=True)
-    assert output.equal(run(other, list(values.values()), train=True))
-    output.sum().backward()
-    assert all(parameter.grad is not None for parameter in network.parameters())
-    assert "weights_backbone=None" in (tmp_path / "model.py").read_text()
-
-
-@pytest.mark.parametrize("kind", BACKBONES)
-def test_backbones_with_dropout_are_known(kind: str) -> None:
-    row = CATALOG[kind]
-    assert isinstance(row, Module)
-    with torch.device("meta"):
-        parts = row.module({"in_channels": 3, "num_classes": 7}).modules()
-    chances = [getattr(part, "p", 0.0) for part in parts if isinstance(part, _DropoutNd | StochasticDepth)]
-    assert any(chance > 0 for chance in chances) == row.draws
 
 
 def test_an_lstm_cell_has_two_outputs(tmp_path: Path) -> None:
