@@ -41,6 +41,7 @@ PRELOAD = [
     "workers.training.metrics",
     "workers.training.optimizers",
     "workers.training.prepare",
+    "workers.training.rates",
     "workers.training.schedules",
 ]
 

@@ -31,7 +31,7 @@ from workers.training.failures import translated
 from workers.training.groups import split
 from workers.training.losses import Objective, build_loss
 from workers.training.optimizers import build_optimizer, skips_on_device
-from workers.training.schedules import build_rates
+from workers.training.rates import build_rates
 from workers.training.state import Tracker, TrainState, published
 from workers.training.updates import Guard, Search, Update
 

@@ -13,7 +13,7 @@ from workers.network.drafts import Draft
 from workers.training.averages import turns_of
 from workers.training.groups import MATRICES, PLACE, split
 from workers.training.optimizers import build_optimizer
-from workers.training.schedules import build_rates
+from workers.training.rates import build_rates
 
 CPU = torch.device("cpu")
 

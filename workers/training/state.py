@@ -15,7 +15,7 @@ from torch.optim import Optimizer
 
 from workers.network.build import BuiltNetwork
 from workers.training.averages import Average
-from workers.training.schedules import Rates
+from workers.training.rates import Rates
 
 VERSION = 1
 NETWORK, AVERAGE, OPTIMIZER = "network/", "average/", "optimizer/"

@@ -18,7 +18,7 @@ from workers.inspect import Limits, inspect
 from workers.messages import Saved
 from workers.training.averages import Average, Turns, turns_of
 from workers.training.evaluation import evaluate
-from workers.training.schedules import build_rates
+from workers.training.rates import build_rates
 
 NORMED = [{"kind": "Flatten"}, {"kind": "Linear", "out_features": 8}, {"kind": "BatchNorm1d"}, {"kind": "ReLU"},
           {"kind": "Linear", "out_features": 10}]  # fmt: skip

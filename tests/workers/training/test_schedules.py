@@ -4,12 +4,12 @@ from typing import Any
 import pytest
 import torch
 from torch import nn
-from torch.optim import SGD, Adam, Optimizer, Rprop, lr_scheduler
+from torch.optim import SGD, Adam, Optimizer, Rprop
 
 from app.errors import BuildError
-from app.spec.schedules import OWN_WARMUP, SCHEDULE_CLASSES
-from app.spec.training import Training
-from workers.training.schedules import SCHEDULES, Rates, Schedule, build_rates, build_schedule
+from app.spec.schedules import SCHEDULE_CLASSES
+from workers.training.rates import Rates
+from workers.training.schedules import SCHEDULES, Schedule, build_schedule, in_proportion
 
 REQUIRED: dict[str, dict[str, Any]] = {
     "StepLR": {"step_size": 2}, "MultiStepLR": {"milestones": [2, 3, 3]}, "ExponentialLR": {"gamma": 0.5},
@@ -128,60 +128,14 @@ def test_groups_move_in_proportion(kind: str) -> None:
     assert len(seen) > 1
 
 
+def test_a_single_group_keeps_its_proportion() -> None:
+    parameter = nn.Parameter(torch.ones(2))
+    assert in_proportion(0.3, SGD([parameter], lr=0.1)) == 0.3
+    assert in_proportion(0.3, SGD([{"params": [parameter], "lr": 0.2}], lr=0.1)) == pytest.approx(0.6)
+    assert in_proportion(0.3, SGD([{"params": [parameter], "lr": 0.2}], lr=0.0)) == 0.3
+
+
 def test_settings_that_torch_refuses_are_a_build_error() -> None:
     with pytest.raises(BuildError, match="LinearLR") as caught:
         built("LinearLR", start_factor=3.0)
     assert caught.value.pointer == "/training/schedule"
-
-
-def test_no_schedule_is_fine() -> None:
-    assert build_rates(Training(), SGD([nn.Parameter(torch.ones(2))], lr=0.1), 1, 1) is None
-
-
-def warmed(kind: str | None, **warmup: Any) -> tuple[Rates, Optimizer]:
-    optimizer = SGD([{"params": [nn.Parameter(torch.ones(2))]}, {"params": [nn.Parameter(torch.ones(2))], "lr": 0.2}],
-                    lr=0.1)  # fmt: skip
-    schedule = {"kind": kind, **REQUIRED.get(kind, {})} if kind is not None else None
-    plan = Training.model_validate({"schedule": schedule, "warmup": {"start_factor": 0.2, **warmup}})
-    rates = build_rates(plan, optimizer, STEPS, PER_EPOCH)
-    assert rates is not None
-    return rates, optimizer
-
-
-GENTLE = [None, *sorted(SCHEDULES.keys() - OWN_WARMUP)]
-
-
-@pytest.mark.parametrize("kind", GENTLE)
-@pytest.mark.parametrize("length", [{"steps": 5}, {"epochs": 2}])
-def test_a_warm_up_is_a_factor_on_any_schedule(kind: str | None, length: dict[str, int]) -> None:
-    steps = length.get("steps", 8)
-    plain = advance(*built(kind), 0, STEPS) if kind is not None else [0.1] * STEPS
-    rates = advance(*warmed(kind, **length), 0, STEPS)
-    factors = [min(1.0, 0.2 + 0.8 * step / steps) for step in range(STEPS)]
-    assert rates == pytest.approx([rate * factor for rate, factor in zip(plain, factors, strict=True)])
-    assert rates[steps:] == plain[steps:]  # to the bit
-
-
-def test_a_warm_up_is_that_of_torch() -> None:
-    optimizer = SGD([nn.Parameter(torch.ones(2))], lr=0.1)
-    theirs = lr_scheduler.LinearLR(optimizer, start_factor=0.2, total_iters=5)
-    expected = []
-    for _ in range(STEPS):
-        expected.append(optimizer.param_groups[0]["lr"])
-        optimizer.step()
-        theirs.step()
-    assert advance(*warmed(None, steps=5), 0, STEPS) == pytest.approx(expected)
-
-
-@pytest.mark.parametrize("kind", GENTLE)
-@pytest.mark.parametrize("stop", [0, 3, 4, 7])
-def test_a_warm_up_goes_on_where_it_stopped(kind: str | None, stop: int) -> None:
-    whole = advance(*warmed(kind, steps=6), 0, STEPS)
-    first, optimizer = warmed(kind, steps=6)
-    rates = advance(first, optimizer, 0, stop)
-    saved = json.loads(json.dumps(first.state_dict()))
-    second, fresh = warmed(kind, steps=6)
-    fresh.load_state_dict(optimizer.state_dict())
-    second.load_state_dict(saved)
-    assert rates + advance(second, fresh, stop, STEPS) == whole
-    assert fresh.param_groups[1]["lr"] == pytest.approx(2 * fresh.param_groups[0]["lr"])
