@@ -23,7 +23,7 @@ from app.spec.base import Part
 from app.spec.catalog import GROUPS, NODES
 from app.spec.columns import DataSchema
 from app.spec.data import BUILTIN, TORCHVISION
-from app.spec.objective import METRICS
+from app.spec.metrics import METRICS
 from graftwerk.cli.main import app as cli
 
 DOCS = Path(__file__).parent
@@ -109,7 +109,8 @@ def data_sets(schemas: Mapping[str, DataSchema]) -> str:
 
 def metrics() -> str:
     """Return the table of metrics."""
-    return table(["metric", "meaning"], ([f"`{name}`", sentence] for name, sentence in METRICS.items()))
+    rows = ([f"`{name}`", ", ".join(row.about), row.sentence] for name, row in METRICS.items())
+    return table(["metric", "about", "meaning"], rows)
 
 
 def statuses() -> str:

@@ -17,7 +17,7 @@ from safetensors.torch import load_file
 from app.errors import InvalidInput, NotExportable, NotInstalled, Problem
 from app.spec.columns import DataSchema
 from app.spec.data import UploadSource
-from app.spec.job import Job, check_job, job_view, known_schema, parse_job
+from app.spec.job import Job, check_job, head_targets, job_view, known_schema, parse_job
 from app.spec.problems import told
 from workers import questions, serving
 from workers.data.content import LIMIT, Upload
@@ -100,7 +100,7 @@ def inspect(document: Any, registered: DataSchema | None, limits: Limits) -> Ins
     if (count := drafted.size()) > limits.max_nodes:
         return Inspection({}, (too_many_nodes(count, limits.max_nodes),))
     problems += [problem.within("/model") for problem in drafted.problems]
-    problems += disagreements(job, seen, drafted)
+    problems += disagreements(job, head_targets(job, stored, seen), drafted)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         problems += length_problems(job, seen, stored, drafted, wrong)

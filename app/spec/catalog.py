@@ -11,9 +11,10 @@ from app.spec.base import Part
 from app.spec.control import CONTROL
 from app.spec.kinds import Kind, Table
 from app.spec.leaves import INITIALISER_CLASSES, INITIALISERS, LEAVES
+from app.spec.losses import LOSS_CLASSES, LOSSES
+from app.spec.metrics import METRICS
 from app.spec.modules import MODULES
 from app.spec.nodes import NODE_CLASSES
-from app.spec.objective import LOSS_CLASSES, LOSSES, METRICS
 from app.spec.operations import OPERATIONS
 from app.spec.optimizers import OPTIMIZER_CLASSES, OPTIMIZERS
 from app.spec.schedules import SCHEDULE_CLASSES, SCHEDULES
@@ -51,8 +52,9 @@ def _kinds(references: Mapping[Any, Any]) -> Iterator[dict[str, Any]]:
             wiring = _wiring(kind) if group in NODES else {}
             yield {"kind": name, "group": group, "sentence": kind.sentence, **wiring,
                    "example": {"kind": name, **kind.example}, "schema": references[classes[name]]}  # fmt: skip
-    for name, sentence in METRICS.items():
-        yield {"kind": name, "group": "metric", "sentence": sentence, "example": name, "schema": {"const": name}}
+    for name, row in METRICS.items():
+        yield {"kind": name, "group": "metric", "sentence": row.sentence, "about": list(row.about), "example": name,
+               "schema": {"const": name}}  # fmt: skip
 
 
 def _wiring(kind: Kind) -> dict[str, Any]:

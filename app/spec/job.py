@@ -6,10 +6,10 @@ from pydantic import Field, ValidationError
 
 from app.errors import InvalidInput, Problem
 from app.spec.base import Count, Part, Positive, Size
-from app.spec.columns import DataSchema
+from app.spec.columns import Column, DataSchema
 from app.spec.data import NAMED, Data
 from app.spec.network import Network, check_network
-from app.spec.objective import Objective
+from app.spec.objective import Head, Objective, decisive, objective_problems, place_of
 from app.spec.problems import from_validation, nearest
 from app.spec.training import Training
 from app.spec.view import View, view
@@ -66,15 +66,29 @@ def known_schema(job: Job) -> DataSchema | None:
 
 def job_view(job: Job, stored: DataSchema) -> View:
     """Return how the job's network sees the data."""
-    target = job.data.target or stored.target
-    return view(job.data, stored, [("/data/target", target)] if target is not None else [])
+    targets = []
+    for name, head in job.objective.all_heads().items():
+        wanted = _target(job, stored, head)
+        if wanted is not None:
+            targets.append((f"{place_of(name)}/target" if head.target else "/data/target", wanted))
+    return view(job.data, stored, targets)
+
+
+def head_targets(job: Job, stored: DataSchema, seen: View) -> dict[str, Column | None]:
+    """Return the column that each head is compared with, as the network sees it; `None` where there is none."""
+    return {name: seen.schema.column(seen.targets.get(_target(job, stored, head) or "", ""))
+            for name, head in job.objective.all_heads().items()}  # fmt: skip
+
+
+def _target(job: Job, stored: DataSchema, head: Head) -> str | None:
+    return head.target or job.data.target or stored.target
 
 
 def check_job(job: Job, stored: DataSchema, max_nodes: int) -> list[Problem]:
     """Return every problem that can be seen without building the network."""
     seen = job_view(job, stored)
     schema = seen.schema
-    problems = [*seen.problems, *_data_problems(job, schema), *_training_problems(job, schema)]
+    problems = [*seen.problems, *_data_problems(job, stored, schema), *_training_problems(job, schema)]
     nodes = job.model.layers or job.model.nodes or ()
     if len(nodes) > max_nodes:
         return [*problems, Problem("/model", "too_many_nodes", f"{len(nodes)} nodes, at most {max_nodes} are allowed")]
@@ -82,11 +96,8 @@ def check_job(job: Job, stored: DataSchema, max_nodes: int) -> list[Problem]:
     inputs = job.data.inputs or schema.inputs
     found = check_network(job.model, columns, inputs)
     problems += [problem.within("/model") for problem in found]
-    outputs = job.model.outputs or {"output": ""}
-    if job.objective.output is not None and job.objective.output not in outputs:
-        detail = f'the network has no output "{job.objective.output}"'
-        problems.append(Problem("/objective/output", "unknown_output", detail, nearest(job.objective.output, outputs)))
-    return problems
+    outputs = job.model.outputs or ("output",)
+    return problems + objective_problems(job.objective, outputs, head_targets(job, stored, seen))
 
 
 def continuation_problems(job: Job, begun: Job) -> list[Problem]:
@@ -94,8 +105,7 @@ def continuation_problems(job: Job, begun: Job) -> list[Problem]:
     problems = []
     mine, theirs = job.training, begun.training
     parts: dict[str, tuple[Any, Any]] = {"model": (job.model, begun.model), "data": (job.data, begun.data)}
-    for field in ("loss", "output"):
-        parts[f"objective/{field}"] = (getattr(job.objective, field), getattr(begun.objective, field))
+    parts |= decisive(job.objective, begun.objective)
     order = ("seed", "batch_size", "accumulate", "drop_last")  # from which a step knows its epoch and examples
     for field in ("optimizer", "groups", "schedule", "warmup", "average", "precision", *order):
         parts[f"training/{field}"] = (getattr(mine, field), getattr(theirs, field))
@@ -110,7 +120,7 @@ def continuation_problems(job: Job, begun: Job) -> list[Problem]:
     return problems
 
 
-def _data_problems(job: Job, schema: DataSchema) -> list[Problem]:
+def _data_problems(job: Job, stored: DataSchema, schema: DataSchema) -> list[Problem]:
     columns = [column.name for column in schema.columns]
     problems = []
     named = [(f"/data/inputs/{position}", name) for position, name in enumerate(job.data.inputs or ())]
@@ -123,8 +133,10 @@ def _data_problems(job: Job, schema: DataSchema) -> list[Problem]:
         if name not in columns:
             hint = nearest(name, columns) or "one of: " + ", ".join(columns)
             problems.append(Problem(place, "unknown_column", f'the data has no column "{name}"', hint))
-    if job.data.target is None and schema.target is None:
-        problems.append(Problem("/data/target", "missing", "the data has no default target", "name a column"))
+    missing = [name for name, head in job.objective.all_heads().items()
+               if head.watches and _target(job, stored, head) is None]  # fmt: skip
+    for place in dict.fromkeys(f"{place_of(name)}/target" if name else "/data/target" for name in missing):
+        problems.append(Problem(place, "missing", "the data has no default target", "name a column"))
     split = job.data.validation
     if split is not None and split.split is not None and split.split not in schema.rows:
         problems.append(Problem("/data/validation/split", "unknown_split", f'the data has no split "{split.split}"',
@@ -141,7 +153,7 @@ def _training_problems(job: Job, schema: DataSchema) -> list[Problem]:
     monitors = [("/training/early_stop/monitor", training.early_stop.monitor)] if training.early_stop else []
     if training.schedule is not None and training.schedule.kind == "ReduceLROnPlateau":
         monitors.append(("/training/schedule/monitor", str(getattr(training.schedule, "monitor", ""))))
-    series = {"train/loss"} | {f"val/{name}" for name in ("loss", *job.objective.metrics)}
+    series = set(job.objective.series())
     if training.checkpoint.monitor != "val/loss":
         monitors.append(("/training/checkpoint/monitor", training.checkpoint.monitor))
     for place, name in monitors:

@@ -10,7 +10,7 @@ from pydantic import Field
 from app.spec.base import Count, Finite, NotNegative, Positive, Probability, Size
 from app.spec.convolutions import CONVOLUTION, IMAGE, INFERRED, Signed
 from app.spec.kinds import Kind, Table
-from app.spec.objective import LOSSES
+from app.spec.losses import TORCH_LOSSES
 
 Layers = Annotated[int, Field(strict=True, ge=1, le=256)]
 
@@ -62,7 +62,7 @@ def _loss(sentence: str, count: int = 2, **fields: Any) -> Kind:
 
 
 def _known_loss(kind: str, **extra: Any) -> Kind:
-    row = LOSSES[kind]
+    row = TORCH_LOSSES[kind]
     fields = {name: field for name, field in row.fields.items() if name not in ("weight", "pos_weight", "reduction")}
     return _loss(row.sentence + " As a node: output, then target.", **fields, **extra)
 
@@ -183,7 +183,7 @@ _SEQUENCE: Table = {
 
 _MARGIN = (Finite, 1.0)
 _LOSS: Table = {
-    **{kind: _known_loss(kind) for kind in LOSSES if kind != "KLDivLoss"},
+    **{kind: _known_loss(kind) for kind in TORCH_LOSSES if kind != "KLDivLoss"},
     "PoissonNLLLoss": _known_loss("PoissonNLLLoss", eps=(Positive, 1e-8)),
     "KLDivLoss": Kind("The Kullback-Leibler divergence from log-probabilities. As a node: output, then target.",
                       {"reduction": (Literal["none", "batchmean", "mean", "sum"], "mean"), "log_target": (bool, False)},

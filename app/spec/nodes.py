@@ -12,8 +12,8 @@ from app.spec.base import Name, Part
 from app.spec.control import BODIES, CONTROL, READS, Ref
 from app.spec.kinds import Kind, classes, closed_union
 from app.spec.leaves import INITIALISERS, LEAVES
+from app.spec.losses import TORCH_LOSSES
 from app.spec.modules import MODULES
-from app.spec.objective import LOSSES
 from app.spec.operations import OPERATIONS
 
 KINDS: Mapping[str, Kind] = {**MODULES, **BACKBONES, **OPERATIONS, **LEAVES, **CONTROL}
@@ -97,7 +97,7 @@ def _form(value: object) -> str:
 # A body in place, or the name of one of the network's blocks.
 BodyRef = Annotated[Annotated[Body, Tag("body")] | Annotated[Name, Tag("name")], Discriminator(_form)]
 # Other parts of the language have the plain names.
-NAMES = {kind: f"{kind}Node" for kind in (*LOSSES, *INITIALISERS, "Training")}
+NAMES = {kind: f"{kind}Node" for kind in (*TORCH_LOSSES, *INITIALISERS, "Training")}
 NODE_CLASSES = classes(KINDS, BaseNode, NAMES)
 
 if TYPE_CHECKING:

@@ -1,79 +1,143 @@
-"""The objective: losses, metrics, and what they compare."""
+"""The objective: what is minimised, what outputs are compared with, and what is reported beside it."""
 
-from typing import TYPE_CHECKING, Annotated, Literal
+from collections.abc import Iterable, Mapping
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
-from app.spec.base import Finite, Name, NotNegative, Part, Positive, Probability, problem
-from app.spec.kinds import Kind, Table, classes, closed_union
+from app.errors import Problem
+from app.spec.base import Name, Part, Positive, problem
+from app.spec.columns import Column, ColumnName
+from app.spec.losses import OWN, Loss
+from app.spec.metrics import Metric, misfit
+from app.spec.problems import nearest
 
-Reduction = (Literal["mean", "sum"], "mean")
-
-LOSSES: Table = {
-    "CrossEntropyLoss": Kind("Classes from logits (N, C); targets are integers (N) or probabilities (N, C).", {
-        "weight": (tuple[NotNegative, ...] | None, None), "ignore_index": (int, -100),
-        "label_smoothing": (Probability, 0.0), "reduction": Reduction}),
-    "NLLLoss": Kind("Classes from log-probabilities (N, C).", {
-        "weight": (tuple[NotNegative, ...] | None, None), "ignore_index": (int, -100), "reduction": Reduction}),
-    "MSELoss": Kind("The mean squared error.", {"reduction": Reduction}),
-    "L1Loss": Kind("The mean absolute error.", {"reduction": Reduction}),
-    "SmoothL1Loss": Kind("Squared near zero, absolute further out.", {"beta": (Positive, 1.0), "reduction": Reduction}),
-    "HuberLoss": Kind("Squared near zero, linear further out.", {"delta": (Positive, 1.0), "reduction": Reduction}),
-    "BCEWithLogitsLoss": Kind("Yes or no from logits.", {
-        "pos_weight": (tuple[NotNegative, ...] | None, None), "reduction": Reduction}),
-    "BCELoss": Kind("Yes or no from probabilities.", {"reduction": Reduction}),
-    "KLDivLoss": Kind("The Kullback-Leibler divergence from log-probabilities.", {
-        "reduction": (Literal["batchmean", "mean", "sum"], "batchmean"), "log_target": (bool, False)}),
-    "PoissonNLLLoss": Kind("Counts from log-rates.", {"log_input": (bool, True), "full": (bool, False),
-                                                     "reduction": Reduction}),
-    "SoftMarginLoss": Kind("Targets -1 or 1 from scores.", {"reduction": Reduction}),
-    "MultiLabelSoftMarginLoss": Kind("Several labels at once from logits.", {"reduction": Reduction}),
-    "MultiMarginLoss": Kind("Classes with a margin.", {"p": (Literal[1, 2], 1), "margin": (Finite, 1.0),
-                                                      "reduction": Reduction}),
-}  # fmt: skip
+TAKEN = frozenset({"flow"})  # series of what control flow did
 
 
-class BaseLoss(Part):
-    """What every loss has."""
-
-    kind: str
-
-
-LOSS_CLASSES = classes(LOSSES, BaseLoss)
-
-if TYPE_CHECKING:
-    Loss = BaseLoss
-else:
-    Loss = closed_union(LOSS_CLASSES)
-
-METRICS: dict[str, str] = {
-    "accuracy": "Share of examples whose most probable class is right.",
-    "top5_accuracy": "Share of examples whose class is among the five most probable.",
-    "f1": "Macro-averaged F1 score over classes.",
-    "precision": "Macro-averaged precision over classes.",
-    "recall": "Macro-averaged recall over classes.",
-    "mae": "Mean absolute error.",
-    "mse": "Mean squared error.",
-    "r2": "Coefficient of determination.",
-}
-NUMBER_METRICS = frozenset({"mae", "mse", "r2"})
-NUMBER_LOSSES = frozenset({"MSELoss", "L1Loss", "SmoothL1Loss", "HuberLoss", "KLDivLoss", "PoissonNLLLoss"})
-Metric = Literal["accuracy", "top5_accuracy", "f1", "precision", "recall", "mae", "mse", "r2"]
+def _free(name: str) -> str:
+    if name in TAKEN:
+        raise problem("reserved_id", f'a head cannot be called "{name}": series have that name', "choose another name")
+    return name
 
 
-class Objective(Part):
-    """What is minimised, and what is reported beside it."""
+HeadName = Annotated[Name, AfterValidator(_free)]
+OUTPUT = "Which output of the network; default: the first one."
+TARGET = "A feature or a column that the output is compared with; default: the data's target."
+CLASSES = "Where an output has the scores of the classes: first, (N, C, …) as in torch; or last, (N, …, C)."
+SCORES = "Beside a loss that is an output itself: the output whose scores the metrics compare with the target."
+
+
+class Reading(Part):
+    """Which output is compared with which target, and what is reported of it."""
+
+    output: Name | None = Field(None, description=OUTPUT)
+    target: ColumnName | None = Field(None, description=TARGET)
+    classes: Literal["first", "last"] = Field("first", description=CLASSES)
+    scores: Name | None = Field(None, description=SCORES)
+    metrics: Annotated[tuple[Metric, ...], Field(max_length=32)] = ()
+
+
+class Head(Reading):
+    """One of several losses, and its weight in their sum."""
 
     loss: Loss
-    metrics: Annotated[tuple[Metric, ...], Field(max_length=16)] = ()
-    output: Name | None = None  # which output of the network; the first one by default
+    weight: Positive = 1.0
+
+    @property
+    def compares(self) -> bool:
+        """Whether the loss compares an output with a target."""
+        return self.loss.kind != OWN
+
+    @property
+    def watched(self) -> str | None:
+        """The output that metrics are about, `None` for the first one. See `watches`."""
+        return self.output if self.compares else self.scores
+
+    @property
+    def watches(self) -> bool:
+        """Whether there is an output that metrics and reports compare with a target."""
+        return self.compares or self.scores is not None
+
+
+class Objective(Reading):
+    """One loss; or several, as heads with names, whose weighted sum is minimised."""
+
+    loss: Loss | None = None
+    heads: Annotated[dict[HeadName, Head], Field(min_length=1, max_length=64)] | None = None
 
     @model_validator(mode="after")
-    def _metrics_fit(self) -> "Objective":
-        numbers = self.loss.kind in NUMBER_LOSSES
-        for name in self.metrics:
-            if (name in NUMBER_METRICS) != numbers:
-                other = ", ".join(each for each in METRICS if (each in NUMBER_METRICS) == numbers)
-                what = "numbers" if numbers else "classes"
-                raise problem("contradiction", f"{self.loss.kind} is about {what}, {name} is not", f"one of: {other}")
+    def _one_form(self) -> "Objective":
+        if self.heads is None and self.loss is None:
+            raise problem("missing", "an objective has a loss, or several heads", 'add "loss": {"kind": …}')
+        beside = sorted(self.model_fields_set - {"heads"})
+        if self.heads is not None and beside:
+            detail = f"with heads, {', '.join(beside)} belong to each head"
+            raise problem("contradiction", detail, "move them into the heads, or remove heads")
         return self
+
+    def all_heads(self) -> dict[str, Head]:
+        """Return the heads by name; of the form with one loss a single one, whose name is empty."""
+        if self.heads is not None:
+            return dict(self.heads)
+        fields: dict[str, Any] = {name: getattr(self, name) for name in (*Reading.model_fields, "loss")}
+        return {"": Head.model_construct(weight=1.0, **fields)}
+
+    def series(self) -> tuple[str, ...]:
+        """Return the names of all series that are evaluated."""
+        found = ["train/loss", "val/loss"]
+        for name, head in self.all_heads().items():
+            found += [f"{split}/{name}/loss" for split in ("train", "val") if name]
+            found += [f"val/{within(name)}{metric}" for metric in head.metrics]
+        return tuple(found)
+
+
+def place_of(head: str) -> str:
+    """Return the pointer of a head in a job."""
+    return f"/objective/heads/{head}" if head else "/objective"
+
+
+def within(head: str) -> str:
+    """Return what stands before the names of a head's own series, after `val/`."""
+    return f"{head}/" if head else ""
+
+
+def decisive(new: Objective, old: Objective) -> dict[str, tuple[Any, Any]]:
+    """Return what of two objectives decides over a training: both values by their place in a job."""
+    mine, theirs = new.all_heads(), old.all_heads()
+    if mine.keys() != theirs.keys():
+        return {"objective/heads": (tuple(mine), tuple(theirs))}
+    return {f"{place_of(name)[1:]}/{field}": (getattr(mine[name], field), getattr(theirs[name], field))
+            for name in mine for field in ("loss", "weight", "output", "target", "classes")}  # fmt: skip
+
+
+def objective_problems(
+    objective: Objective, outputs: Iterable[str], targets: Mapping[str, Column | None]
+) -> list[Problem]:
+    """Return what heads name that is not there, and metrics that say nothing of what the heads are about.
+
+    `outputs` are the network's, `targets` the columns by head.
+    """
+    problems = []
+    for name, head in objective.all_heads().items():
+        where = place_of(name)
+        for field in ("output", "scores"):
+            wanted = getattr(head, field)
+            if wanted is not None and wanted not in outputs:
+                detail = f'the network has no output "{wanted}"'
+                problems.append(Problem(f"{where}/{field}", "unknown_output", detail, nearest(wanted, outputs)))
+        if head.compares and head.scores is not None:
+            detail = f"{head.loss.kind} compares an output itself, which the metrics are about"
+            problems.append(Problem(f"{where}/scores", "contradiction", detail, "remove scores"))
+        for position, metric in enumerate(head.metrics):
+            reason = _misfit(metric, head, targets[name])
+            if reason is not None:
+                problems.append(Problem(f"{where}/metrics/{position}", "contradiction", *reason))
+    return problems
+
+
+def _misfit(metric: str, head: Head, target: Column | None) -> tuple[str, str] | None:
+    if not head.watches:
+        detail = f"{metric} compares an output with a target, and this loss is an output itself"
+        return detail, 'name what is compared: "scores": an output'
+    return misfit(metric, head.loss, target) if target is not None else None

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from difflib import get_close_matches
+from re import findall
 from typing import Any, get_args
 
 from pydantic import ValidationError
@@ -114,7 +115,9 @@ def _translate(item: Any, document: Any, prefix: str, hints: Hints) -> Problem:
     if kind == "problem":  # raised by our own validators, see `app.spec.network`
         return Problem(place, context["code"], context["detail"], context["hint"])
     detail = _WORDS[kind].format(**context) if kind in _WORDS else item["msg"]
-    return Problem(place, _CODES.get(kind, GENERAL), detail, "")
+    known = findall(r"'(\w+)'", context["expected"]) if kind == "literal_error" else []
+    hint = hints.nearest(str(item["input"])[:MOST_LISTED], lambda: known) if known else ""
+    return Problem(place, _CODES.get(kind, GENERAL), detail, hint)
 
 
 def _field_hint(word: str, place: str, document: Any, hints: Hints) -> str:

@@ -59,7 +59,8 @@ def view(data: Data, stored: DataSchema, targets: Sequence[tuple[str, str]] = ()
         if name in declared:
             names[name] = name
         elif column is not None:
-            names[name] = plain_name(name, {*declared, TABLE}, "target")
+            other = f"target{len(names) + 1}" if "target" in names.values() else "target"
+            names[name] = plain_name(name, {*declared, TABLE, *names.values()}, other)
             if column.type not in READ_AND_LEARNED or name not in stored.inputs:
                 learned[names[name]] = column
         else:

@@ -14,6 +14,7 @@ from torch.nn.functional import one_hot
 from tests.examples.lessons import Lessons, short
 from tests.workers.training.laboratory import Attempt
 from workers.network.build import BuiltNetwork, counted
+from workers.training.losses import Comparison
 
 Trained = Callable[[str], Attempt]
 Batch = dict[str, Tensor]
@@ -161,7 +162,9 @@ def test_gradients_are_those_on_paper(lessons: Lessons) -> None:
     network = prepared.network.double()
     inputs, target = lessons.batch(prepared, 20)
     x, count = inputs["x"].double(), 20
-    loss = prepared.objective.loss(network({"x": x})["scores"], target)
+    found = prepared.heads[0].loss
+    assert isinstance(found, Comparison)
+    loss = found.loss(network({"x": x})["scores"], target)
     loss.backward()
     w1, b1, w2, b2 = (network.get_parameter(name).detach() for name in ("w1", "b1", "w2", "b2"))
     a1 = 1 / (1 + torch.exp(-(x @ w1 + b1)))

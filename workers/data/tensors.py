@@ -19,6 +19,7 @@ from workers.data.sources import Loaded
 SPLIT_STREAM = 0x5B117  # keeps the draw of the held-out rows apart from the epochs' orders
 
 Batch = tuple[dict[str, Tensor], dict[str, Tensor]]  # inputs and targets by name
+Cast = tuple[str, Callable[[Any], Any]]  # the name of a target, and what is made of it
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,7 @@ class Rows:
     targets: Mapping[str, Made]
 
     def __len__(self) -> int:
-        return len(next(iter(self.targets.values())))
+        return len(self.columns[0])
 
     @property
     def columns(self) -> tuple[Made, ...]:
@@ -69,10 +70,9 @@ class Rows:
             {name: column.to(device) for name, column in self.targets.items()},
         )
 
-    def cast(self, casts: Mapping[str, Callable[[Any], Any]]) -> "Rows":
-        """Return the same rows with targets as their losses want them."""
-        cast = {name: function(self.targets[name]) for name, function in casts.items()}
-        return replace(self, targets={**self.targets, **cast})
+    def cast(self, casts: Mapping[str, Cast]) -> "Rows":
+        """Return the same rows with targets as their losses want them, by new names: each of a target of now."""
+        return replace(self, targets={key: function(self.targets[name]) for key, (name, function) in casts.items()})
 
     def size(self) -> int:
         """Return the size in bytes."""
@@ -87,8 +87,8 @@ class Tensors:
     validation: Rows | None
     preparation: Preparation
 
-    def cast(self, casts: Mapping[str, Callable[[Any], Any]]) -> "Tensors":
-        """Return the data with targets as their losses want them."""
+    def cast(self, casts: Mapping[str, Cast]) -> "Tensors":
+        """Return the data with targets as their losses want them, see `Rows.cast`."""
         held = self.validation
         return replace(self, train=self.train.cast(casts), validation=held.cast(casts) if held is not None else None)
 

@@ -31,23 +31,14 @@ def train(prepared: Prepared) -> Outcome:  # noqa: PLR0912, PLR0915 - the one fu
     forward = prepared.precision.applied(network)
     feed = Feed(prepared.train, prepared.sampler, device)
     per_epoch = prepared.sampler.steps_per_epoch
-    learned = next(iter(prepared.train.targets))
-    uneven = objective.uneven(prepared.train.targets[learned], plan.accumulate)
+    counter = objective.counter(prepared.train.targets, plan.accumulate)
 
     def passed(batches: Sequence[Batch]) -> Tensor:
         """Add up the gradients of a step's batches. Returns the whole loss (scalar), on the device."""
         losses = []
-        if uneven:
-            whole = torch.stack([objective.denominator(targets[learned]) for _, targets, _ in batches]).sum()
-            whole = whole + (whole == 0)  # no target counts: the loss is 0
+        whole = counter([targets for _, targets, _ in batches]) if counter is not None else None
         for inputs, targets, share in batches:
-            target = targets[learned]
-            if uneven:
-                loss = objective.numerator(forward(inputs), target) / whole
-            else:
-                loss = objective(forward(inputs), target)
-                if share < 1 and not objective.summed:
-                    loss = loss * share
+            loss = objective.part(forward(inputs), targets, share, whole)
             update.backward(loss)
             losses.append(loss.detach())
         return losses[0] if len(losses) == 1 else torch.stack(losses).sum()
@@ -56,7 +47,9 @@ def train(prepared: Prepared) -> Outcome:  # noqa: PLR0912, PLR0915 - the one fu
         """Do so once more for the step at hand, with the same draws."""
         if network.is_random:
             seed_step(step_seed(plan.seed, step), device)
-        return passed(batches)
+        loss = passed(batches)
+        objective.heard()  # what is told of a step is its first look
+        return loss
 
     # Resume
     if prepared.restored is not None:
@@ -65,7 +58,8 @@ def train(prepared: Prepared) -> Outcome:  # noqa: PLR0912, PLR0915 - the one fu
         saver.saved_step = restored.step
     counters = state.counters
     groups = state.optimizer.param_groups
-    recorder = Recorder(context, counters, prepared.total_steps, per_epoch, plan.on_nan == "fail")
+    heads = tuple(head.name for head in prepared.heads)
+    recorder = Recorder(context, counters, prepared.total_steps, per_epoch, plan.on_nan == "fail", heads)
     context.report(Report(phase="training"))
     network.train()
 
@@ -86,16 +80,16 @@ def train(prepared: Prepared) -> Outcome:  # noqa: PLR0912, PLR0915 - the one fu
         finished = counters.stopped or step >= prepared.total_steps
         if step != counters.evaluated and (finished or step % prepared.evaluate_every == 0):
             recorder.drain()
-            values = {"train/loss": counters.loss_sum / max(1, counters.loss_count)}
+            values = counters.training_losses()
             if prepared.validation is not None:
                 if network.is_random:
                     seed_step(step_seed(plan.seed, step), device)
                 size = max(plan.batch_size, 256)
                 shown = state.shown
-                values |= evaluate(shown, objective, prepared.validation, prepared.metrics, size, prepared.precision)
+                values |= evaluate(shown, prepared.heads, prepared.validation, size, prepared.precision)
                 values |= {f"val/flow/{name}": value for name, value in counted(shown).items()}
             recorder.evaluation(values)
-            counters.evaluated, counters.loss_sum, counters.loss_count = step, 0.0, 0
+            counters.begin_anew()
             improved = state.best.update(values, step)
             if state.schedule is not None:
                 state.schedule.after_evaluation(values)
@@ -118,7 +112,7 @@ def train(prepared: Prepared) -> Outcome:  # noqa: PLR0912, PLR0915 - the one fu
         if network.is_random:  # its draws are functions of (seed, step), wherever the attempt began
             seed_step(step_seed(plan.seed, step), device)
         batches = feed.batches(step)
-        total = passed(batches)
+        total, parts = passed(batches), objective.heard()
         lr = groups[0]["lr"]
         skipped = update.step(total, again)
         counters.step += 1
@@ -128,4 +122,4 @@ def train(prepared: Prepared) -> Outcome:  # noqa: PLR0912, PLR0915 - the one fu
             state.average.after_step(counters.step)
 
         # Report
-        recorder.step(total, lr, skipped, counted(network))
+        recorder.step(total, lr, skipped, counted(network), parts)

@@ -1,130 +1,218 @@
-"""Metrics over a whole split: counts are added batch by batch on the device, and divided once at the end."""
+"""Metrics of torchmetrics over a whole split: states grow batch by batch on the device, and are read at the end."""
 
-from collections.abc import Callable, Mapping, Sequence
+import math
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import Any, Literal, NamedTuple
 
 import torch
 from torch import Tensor
 
-from app.spec.objective import NUMBER_METRICS
+import workers.torch_setup  # noqa: F401 - comes before torchmetrics, which imports torchvision
+from app.spec.losses import About
+from app.spec.metrics import SPANS
+from workers.training.readings import Answers, Reading
+from workers.training.spans import Spans, Tagging
 
-# Losses of yes-or-no outputs: (output above this is a yes, target above this is one).
-DECISIONS: Mapping[str, tuple[float, float]] = {
-    "BCEWithLogitsLoss": (0.0, 0.5),
-    "BCELoss": (0.5, 0.5),
-    "SoftMarginLoss": (0.0, 0.0),
-    "MultiLabelSoftMarginLoss": (0.0, 0.5),
+# isort: split
+from torchmetrics import Metric, MetricCollection, classification, regression
+
+from workers.training import measures
+
+FAST: Any = {"validate_args": False}  # each check of a batch would wait for the device
+BINS = 15
+
+
+class Made(NamedTuple):
+    """One row of a table: what it is fed, with which others it shares its state, and what makes it."""
+
+    fed: Literal["choice", "scores", "chances", "lists"]
+    state: str
+    make: Callable[[Reading, int], Metric]  # from the reading, and how many classes or labels there are
+
+
+def _class(metric: Callable[..., Metric], state: str, **options: str) -> Made:
+    return Made("choice", state, lambda reading, size: metric(size, **options, **FAST))
+
+
+def _averages(
+    precision: Callable[..., Metric], recall: Callable[..., Metric], f1: Callable[..., Metric]
+) -> dict[str, Made]:
+    """Return the rows of three metrics under their averages: over classes unless the name says otherwise."""
+    found = {}
+    for name, made in {"precision": precision, "recall": recall, "f1": f1}.items():
+        for average in ("macro", "micro", "weighted"):
+            title = name if average == "macro" else f"{name}_{average}"
+            found[title] = _class(made, "micro" if average == "micro" else "counts", average=average)
+    return found
+
+
+CHOSEN: Mapping[str, Made] = {
+    "accuracy": _class(classification.MulticlassAccuracy, "micro", average="micro"),
+    "balanced_accuracy": _class(measures.BalancedAccuracy, "counts"),
+    **_averages(classification.MulticlassPrecision, classification.MulticlassRecall, classification.MulticlassF1Score),
+    "mcc": _class(classification.MulticlassMatthewsCorrCoef, "confusion"),
+    "cohen_kappa": _class(classification.MulticlassCohenKappa, "confusion"),
 }
 
+CLASSES: Mapping[str, Made] = {
+    **CHOSEN,
+    "top5_accuracy": Made("scores", "top5", lambda reading, size: classification.MulticlassAccuracy(
+        size, top_k=min(5, size), average="micro", **FAST)),
+    "auroc": Made("chances", "curves", lambda reading, size: measures.ClassRanking(size, average=None, **FAST)),
+    "average_precision": Made("chances", "curves",
+                              lambda reading, size: measures.ClassPrecision(size, average=None, **FAST)),
+    "calibration_error": Made("chances", "bins", lambda reading, size: classification.MulticlassCalibrationError(
+        size, n_bins=BINS, **FAST)),
+    "perplexity": Made("scores", "likelihood", lambda reading, size: measures.Perplexity()),
+}  # fmt: skip
 
-@dataclass
-class ClassCounts:
-    """How often each class was predicted, was true, and both: int64 (classes); and how often it was among the five."""
+TAGS: Mapping[str, Made] = {
+    **CLASSES,
+    "exact_match": Made("lists", "lists", lambda reading, size: classification.MulticlassExactMatch(
+        size, ignore_index=reading.ignored, **FAST)),
+}  # fmt: skip
 
-    predicted: Tensor
-    true: Tensor
-    right: Tensor
-    among_five: Tensor  # scalar
+YES: Mapping[str, Made] = {
+    **CHOSEN,
+    "precision_positive": _class(lambda size, **options: classification.BinaryPrecision(**options), "yes"),
+    "recall_positive": _class(lambda size, **options: classification.BinaryRecall(**options), "yes"),
+    "f1_positive": _class(lambda size, **options: classification.BinaryF1Score(**options), "yes"),
+    "auroc": Made("chances", "curves", lambda reading, size: measures.Ranking(**FAST)),
+    "average_precision": Made("chances", "curves", lambda reading, size: measures.Precision(**FAST)),
+    "calibration_error": Made("chances", "bins",
+                              lambda reading, size: classification.BinaryCalibrationError(n_bins=BINS, **FAST)),
+}  # fmt: skip
 
-    @classmethod
-    def of(cls, output: Tensor, target: Tensor, kind: str, ignored: int | None) -> "ClassCounts":
-        """Count one batch. Output: (N, C, …) scores, or any shape of decisions; target: (N, …), or like output."""
-        if kind in DECISIONS:
-            above, true_above = DECISIONS[kind]
-            scores = (output > above).flatten().long()
-            truth, classes = (target > true_above).flatten().long(), 2
-            five = torch.full_like(scores, True, dtype=torch.bool)
-        else:
-            classes = output.shape[1]
-            rows = output.movedim(1, -1).reshape(-1, classes)
-            truth = (target.argmax(1) if target.is_floating_point() else target).flatten()
-            scores = rows.argmax(1)
-            five = (rows.topk(min(5, classes), 1).indices == truth.unsqueeze(1)).any(1)
-        if ignored is not None:
-            kept = truth != ignored
-            scores, truth, five = scores[kept], truth[kept], five[kept]
-        predicted, true, right = (
-            torch.bincount(part, minlength=classes) for part in (scores, truth, truth[scores == truth])
-        )
-        return cls(predicted, true, right, five.sum())
-
-    def __add__(self, other: "ClassCounts") -> "ClassCounts":
-        return ClassCounts(self.predicted + other.predicted, self.true + other.true, self.right + other.right,
-                           self.among_five + other.among_five)  # fmt: skip
-
-    def share(self, whole: Tensor) -> float:
-        """Return the mean over the classes seen (true or predicted) of right / whole; none of a class counts as 0."""
-        seen = (self.predicted + self.true) > 0
-        parts = torch.where(whole > 0, self.right / whole.clamp(min=1e-12), torch.zeros_like(self.right / 1.0))
-        return float(parts[seen].mean())
-
-
-@dataclass
-class NumberSums:
-    """Sums over all numbers, in double precision."""
-
-    sums: Tensor  # (5): how many, |error|, error², target, target²
-
-    @classmethod
-    def of(cls, output: Tensor, target: Tensor) -> "NumberSums":
-        """Add up one batch."""
-        host = output.device.type == "mps"  # which knows no double precision
-        output, target = (part.cpu().double() if host else part.double() for part in (output, target))
-        error = output - target.reshape(output.shape)
-        count = torch.tensor(float(target.numel()), dtype=torch.float64, device=error.device)
-        return cls(torch.stack([count, error.abs().sum(), (error**2).sum(), target.sum(), (target**2).sum()]))
-
-    def __add__(self, other: "NumberSums") -> "NumberSums":
-        return NumberSums(self.sums + other.sums)
+LABELS: Mapping[str, Made] = {
+    "accuracy": _class(classification.MultilabelAccuracy, "micro", average="micro"),
+    **_averages(
+        classification.MultilabelPrecision, classification.MultilabelRecall, classification.MultilabelF1Score
+    ),
+    "auroc": Made("chances", "curves", lambda reading, size: measures.LabelRanking(size, average=None, **FAST)),
+    "average_precision": Made("chances", "curves",
+                              lambda reading, size: measures.LabelPrecision(size, average=None, **FAST)),
+    "exact_match": _class(classification.MultilabelExactMatch, "exact"),
+    "hamming": _class(classification.MultilabelHammingDistance, "counts"),
+}  # fmt: skip
 
 
-CLASS_METRICS: Mapping[str, Callable[[ClassCounts], float]] = {
-    "accuracy": lambda counts: float(counts.right.sum() / counts.true.sum()),
-    "top5_accuracy": lambda counts: float(counts.among_five / counts.true.sum()),
-    "precision": lambda counts: counts.share(counts.predicted),
-    "recall": lambda counts: counts.share(counts.true),
-    "f1": lambda counts: counts.share((counts.predicted + counts.true) / 2),
+def _number(state: str, make: Callable[[], Metric]) -> Made:
+    return Made("choice", state, lambda reading, size: make().set_dtype(torch.float64))
+
+
+NUMBERS: Mapping[str, Made] = {
+    "mae": _number("mae", regression.MeanAbsoluteError),
+    "mse": _number("squares", regression.MeanSquaredError),
+    "rmse": _number("squares", lambda: regression.MeanSquaredError(squared=False)),
+    "mape": _number("mape", regression.MeanAbsolutePercentageError),
+    "r2": _number("r2", measures.Determination),
+    "explained_variance": _number("variance", regression.ExplainedVariance),
+    "pearson": _number("pearson", regression.PearsonCorrCoef),
+    "spearman": _number("ranks", measures.RankCorrelation),
 }
 
+MADE: Mapping[About, Mapping[str, Made]] = {
+    "classes": CLASSES, "tags": TAGS, "decisions": YES, "labels": LABELS, "numbers": NUMBERS,
+}  # fmt: skip
 
-def _r2(count: float, error: float, squares: float, total: float, total_squares: float) -> float:
-    spread = total_squares - total**2 / count
-    return 1 - squares / spread if spread > 0 else float("nan")
+
+@contextmanager
+def counting() -> Iterator[None]:
+    """Let torch count as it counts fastest: sums of whole numbers are the same in any order.
+
+    Where only deterministic algorithms are allowed, torchmetrics compares every row with every pair of classes, which
+    for a thousand of them takes gigabytes.
+    """
+    allowed, warn_only = (
+        torch.are_deterministic_algorithms_enabled(),
+        torch.is_deterministic_algorithms_warn_only_enabled(),
+    )
+    torch.use_deterministic_algorithms(False)
+    try:
+        yield
+    finally:
+        torch.use_deterministic_algorithms(allowed, warn_only=warn_only)
 
 
-SUM_METRICS: Mapping[str, Callable[..., float]] = {
-    "mae": lambda count, error, *_: error / count,
-    "mse": lambda count, _, squares, *__: squares / count,
-    "r2": _r2,
-}
+@contextmanager
+def quietly() -> Iterator[None]:
+    """Pass over torchmetrics' advice on what is kept in memory, and on classes that are not there."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
 
 
 @dataclass
 class Meter:
-    """The metrics of a job while a split passes by."""
+    """The metrics of a head while a split passes by."""
 
     names: Sequence[str]
-    kind: str  # of the loss
-    ignored: int | None = None  # class that the loss ignores
-    _classes: ClassCounts | None = field(default=None)
-    _numbers: NumberSums | None = field(default=None)
+    reading: Reading
+    _count: int = 0
+    _groups: dict[str, MetricCollection] = field(default_factory=dict)  # by what they are fed
+    _lists: list[tuple[Tensor, Tensor]] = field(default_factory=list)
 
-    def add(self, output: Tensor, target: Tensor) -> None:
+    def add(self, answers: Answers) -> None:
         """Take one batch into account."""
-        if any(name in CLASS_METRICS for name in self.names):
-            counts = ClassCounts.of(output, target, self.kind, self.ignored)
-            self._classes = counts if self._classes is None else self._classes + counts
-        if any(name in NUMBER_METRICS for name in self.names):
-            sums = NumberSums.of(output, target)
-            self._numbers = sums if self._numbers is None else self._numbers + sums
+        if not self.names or not len(answers.truth):
+            return
+        if not self._count:
+            with quietly():
+                self._groups = self._made(answers)
+        self._count += len(answers.truth)
+        with counting():
+            for fed, group in self._groups.items():
+                group.update(*_fed(answers, fed))
+        if not SPANS.isdisjoint(self.names) and answers.lists is not None:
+            self._lists.append(answers.lists)
 
     def values(self) -> dict[str, float]:
-        """Return every metric by name."""
-        found = {}
-        sums = self._numbers.sums.tolist() if self._numbers is not None else []
-        for name in self.names:
-            if name in CLASS_METRICS and self._classes is not None:
-                found[name] = CLASS_METRICS[name](self._classes)
-            elif sums:
-                found[name] = float(SUM_METRICS[name](*sums))
-        return found
+        """Return every metric by name; no numbers where nothing counted."""
+        if not self._count:
+            return dict.fromkeys(self.names, math.nan)
+        found: dict[str, float] = {}
+        with quietly():
+            for group in self._groups.values():
+                found |= {name: float(value) for name, value in group.to("cpu").compute().items()}
+        if self._lists:
+            found |= span_values(self.spans())
+        return {name: found[name] for name in self.names}
+
+    def spans(self) -> Spans:
+        """Return the entities counted so far."""
+        batches = [(predicted.cpu(), true.cpu()) for predicted, true in self._lists]
+        return Tagging.of(self.reading.labels or ()).count(batches, self.reading.ignored)
+
+    def _made(self, answers: Answers) -> dict[str, MetricCollection]:
+        rows = {name: MADE[self.reading.about][name] for name in self.names if name not in SPANS}
+        size = (
+            answers.scores.shape[-1] if answers.scores is not None and answers.scores.ndim > 1 else self.reading.classes
+        )
+        groups: dict[str, MetricCollection] = {}
+        for fed in dict.fromkeys(row.fed for row in rows.values()):
+            mine = {name: row for name, row in rows.items() if row.fed == fed}
+            states = dict.fromkeys(row.state for row in mine.values())
+            sharing = [[name for name, row in mine.items() if row.state == state] for state in states]
+            made: dict[str, Metric | MetricCollection] = {
+                name: row.make(self.reading, size) for name, row in mine.items()
+            }
+            groups[fed] = MetricCollection(made, compute_groups=sharing).to(answers.truth.device)
+        return groups
+
+
+def _fed(answers: Answers, fed: str) -> tuple[Tensor, Tensor]:
+    if fed == "lists":
+        assert answers.lists is not None  # noqa: S101 - tags have them
+        return answers.lists
+    found: Tensor = getattr(answers, fed)
+    return found, answers.truth
+
+
+def span_values(spans: Spans) -> dict[str, float]:
+    """Return the metrics of entities, over all types together."""
+    predicted, true, right = (int(part.sum()) for part in (spans.predicted, spans.true, spans.right))
+    return {"span_precision": right / predicted if predicted else 0.0, "span_recall": right / true if true else 0.0,
+            "span_f1": 2 * right / (predicted + true) if predicted + true else math.nan}  # fmt: skip

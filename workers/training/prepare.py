@@ -1,7 +1,7 @@
 """From an assignment to everything the loop needs, built in the order in which it can fail cheaply."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -9,8 +9,8 @@ import torch
 from torch import nn
 
 from app.errors import BuildError, CheckpointDamaged, DataError, InvalidInput
-from app.spec.columns import DataSchema
-from app.spec.job import Job, job_view, parse_job
+from app.spec.columns import Column, DataSchema
+from app.spec.job import Job, head_targets, job_view, parse_job
 from app.spec.optimizers import SEARCHING
 from app.spec.training import Training
 from app.storage.protocol import ArtifactStore
@@ -29,7 +29,8 @@ from workers.training.context import Context
 from workers.training.devices import Precision, choose, room, set_determinism
 from workers.training.failures import translated
 from workers.training.groups import split
-from workers.training.losses import Objective, build_loss
+from workers.training.losses import Minimised
+from workers.training.objective import Head, build_objective
 from workers.training.optimizers import build_optimizer, skips_on_device
 from workers.training.rates import build_rates
 from workers.training.state import Tracker, TrainState, published
@@ -47,8 +48,8 @@ class Prepared:
     device: torch.device
     precision: Precision
     network: BuiltNetwork
-    objective: Objective
-    metrics: tuple[str, ...]
+    objective: Minimised
+    heads: tuple[Head, ...]
     train: Rows
     validation: Rows | None
     sampler: Sampler
@@ -88,7 +89,7 @@ def prepare(assignment: Assignment, store: ArtifactStore, context: Context, work
     if begun is not None:
         _take_weights(network, begun)
     saver = Saver(store, context, f"jobs/{assignment.job_id}/{assignment.fence}", workdir, _exporter(data.preparation))
-    return assemble(job, network, data, saver, device, restored)
+    return assemble(job, head_targets(job, stored, seen), network, data, saver, device, restored)
 
 
 def _begun(job: Job, assignment: Assignment, store: ArtifactStore, workdir: Path) -> Restored | None:
@@ -121,7 +122,9 @@ def load_tensors(
 ) -> Tensors:
     """Read, split and prepare the examples, as they were prepared for a restored checkpoint. Raises `DataError`."""
     seen = job_view(job, stored)
-    if not seen.targets:
+    columns = head_targets(job, stored, seen)
+    watched = [name for name, head in job.objective.all_heads().items() if head.watches]
+    if any(columns[name] is None for name in watched):
         raise DataError("the data has no target", pointer="/data/target", hint="name a column")
     registered, content = assignment.dataset, None
     if registered is not None and registered.path is not None:
@@ -138,7 +141,7 @@ def load_tensors(
         stored,
         seen,
         inputs=job.model.input_names(job.data.inputs or seen.schema.inputs),
-        targets=tuple(dict.fromkeys(seen.targets.values())),
+        targets=tuple(dict.fromkeys(column.name for name in watched if (column := columns[name]) is not None)),
         split=job.data.validation,
         seed=job.training.seed,
         preparation=Preparation.load(seen, stored, restored.preparation) if restored is not None else None,
@@ -147,13 +150,17 @@ def load_tensors(
 
 def assemble(
     job: Job,
+    columns: Mapping[str, Column | None],
     network: BuiltNetwork,
     data: Tensors,
     saver: Saver,
     device: torch.device,
     restored: Restored | None = None,
 ) -> Prepared:
-    """Put a built network and loaded data together. Raises `BuildError`, and `InvalidInput` for impossible groups."""
+    """Put a built network and loaded data together; `columns` are the targets by head.
+
+    Raises `BuildError`, and `InvalidInput` for impossible groups.
+    """
     plan = job.training
     precision = Precision(device, plan.precision)
     network.to(device)
@@ -163,8 +170,9 @@ def assemble(
     for weight in parts.frozen:
         network.get_parameter(weight.name).requires_grad_(False)
     parameters = [parameter for parameter in network.parameters() if parameter.requires_grad]
-    objective = build_loss(job.objective.loss, job.objective.output, device)
-    data = data.cast(dict.fromkeys(data.train.targets, objective.cast)).resident(device, room(device))
+    outputs = tuple(network.blueprint.outputs)
+    objective, data = build_objective(job.objective, columns, outputs, data, device)
+    data = data.resident(device, room(device))
     sampler = Sampler(plan.seed, len(data.train), plan.batch_size, plan.accumulate, plan.drop_last, data.train.device)
     total_steps = plan.total_steps(sampler.steps_per_epoch)
     optimizer = build_optimizer(plan.optimizer, parts.groups(network), device)
@@ -183,8 +191,8 @@ def assemble(
         device=device,
         precision=precision,
         network=network,
-        objective=objective,
-        metrics=job.objective.metrics,
+        objective=objective.minimised,
+        heads=objective.heads,
         train=data.train,
         validation=data.validation,
         sampler=sampler,

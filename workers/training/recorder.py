@@ -24,24 +24,41 @@ class Recorder:
     """Collects what a training has to tell, and tells it. Steps count from 1."""
 
     def __init__(
-        self, context: Context, counters: Counters, total_steps: int, steps_per_epoch: int, fail: bool
+        self,
+        context: Context,
+        counters: Counters,
+        total_steps: int,
+        steps_per_epoch: int,
+        fail: bool,
+        heads: Sequence[str] = (),
     ) -> None:
         self._context = context
         self._counters = counters
-        self._total, self._per_epoch, self._fail = total_steps, steps_per_epoch, fail
+        self._total, self._per_epoch, self._fail, self._heads = total_steps, steps_per_epoch, fail, heads
         began = time.monotonic()
         self._origin = began - counters.elapsed  # of `elapsed`
         self._wall = time.time() - began
         self._sent, self._sent_step, self._rate = began, counters.step, 0.0
-        self._steps: list[tuple[Tensor, float, float, Tensor | None]] = []  # loss, rate, moment, skipped; on the device
+        # Loss, rate, moment, skipped, losses of several heads; on the device.
+        self._steps: list[tuple[Tensor, float, float, Tensor | None, Tensor | None]] = []
         self._series: dict[str, Block] = {}
         self._flows = {name.removeprefix("flow/") for name in counters.latest if name.startswith("flow/")}
         self._events: list[tuple[str, Mapping[str, Any]]] = []
 
-    def step(self, loss: Tensor, lr: float, skipped: Tensor | None, counts: Mapping[str, float]) -> None:
-        """Keep the loss (scalar, on the device) of the step that has just been counted, and what control flow did."""
+    def step(
+        self,
+        loss: Tensor,
+        lr: float,
+        skipped: Tensor | None,
+        counts: Mapping[str, float],
+        parts: Tensor | None = None,
+    ) -> None:
+        """Keep the loss (scalar, on the device) of the step that has just been counted, and what control flow did.
+
+        `parts` are the losses of several heads.
+        """
         now = time.monotonic()
-        self._steps.append((loss, lr, now, skipped))
+        self._steps.append((loss, lr, now, skipped, parts))
         for name, count in counts.items():
             if len(self._flows) < MOST_FLOWS or name in self._flows:
                 self._flows.add(name)
@@ -65,7 +82,7 @@ class Recorder:
         if not self._steps:
             return
         counters = self._counters
-        tensors, rates, moments, skips = zip(*self._steps, strict=True)
+        tensors, rates, moments, skips, parts = zip(*self._steps, strict=True)
         losses = torch.stack(tensors).tolist()  # the one wait for the device
         first = counters.step - len(losses) + 1
         self._steps = []
@@ -75,6 +92,8 @@ class Recorder:
         steps = range(first, first + len(losses))
         self._points("train/loss", steps, losses, moments)
         self._points("train/lr", steps, rates, moments)
+        if parts[0] is not None:
+            self._note_heads(torch.stack(parts).tolist(), steps, moments)
         if skips[0] is not None:
             self._note_skips(torch.stack(skips).tolist(), first)
         bad = next((step for step, loss in enumerate(losses, start=first) if not math.isfinite(loss)), None)
@@ -105,6 +124,14 @@ class Recorder:
         block.time.extend([moment + self._wall for moment in moments])
         block.elapsed.extend([moment - self._origin for moment in moments])
         self._counters.latest[name] = values[-1]
+
+    def _note_heads(self, losses: list[list[float]], steps: Sequence[int], moments: Sequence[float]) -> None:
+        for name, mine in zip(self._heads, zip(*losses, strict=True), strict=True):
+            total = self._counters.head_sums.get(name, 0.0)
+            for loss in mine:
+                total += loss
+            self._counters.head_sums[name] = total
+            self._points(f"train/{name}/loss", steps, mine, moments)
 
     def _note_skips(self, skips: list[float], first: int) -> None:
         places = [place for place, skipped in enumerate(skips) if skipped]

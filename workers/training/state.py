@@ -61,7 +61,18 @@ class Counters:
     elapsed: float = 0.0  # seconds of training, without the time between attempts
     loss_sum: float = 0.0  # of the training losses since the latest evaluation
     loss_count: int = 0
+    head_sums: dict[str, float] = field(default_factory=dict)  # the same of each head, where there are several
     latest: dict[str, float] = field(default_factory=dict)  # newest value of every series
+
+    def training_losses(self) -> dict[str, float]:
+        """Return the means since the latest evaluation, by series."""
+        sums = {"train/loss": self.loss_sum} | {f"train/{name}/loss": total for name, total in self.head_sums.items()}
+        return {name: total / max(1, self.loss_count) for name, total in sums.items()}
+
+    def begin_anew(self) -> None:
+        """Note that there has been an evaluation: sums of losses begin anew."""
+        self.evaluated, self.loss_sum, self.loss_count = self.step, 0.0, 0
+        self.head_sums = {}
 
 
 @dataclass

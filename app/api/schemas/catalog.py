@@ -31,6 +31,7 @@ class CatalogKind(Document):
     least_inputs: int | None = Field(None, description="Of a node.")
     most_inputs: int | None = Field(None, description="Of a node.")
     outputs: list[str] | None = Field(None, description="Names of a node's outputs, if it has several.")
+    about: list[str] | None = Field(None, description="What a metric can be reported of.")
     example: dict[str, Any] | str
     schema_: dict[str, Any] = Field(alias="schema", description="A reference into `schemas`.")
 

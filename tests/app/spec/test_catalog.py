@@ -6,8 +6,8 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from app.spec.catalog import GROUPS, NODES, catalog
+from app.spec.metrics import METRICS
 from app.spec.nodes import KINDS
-from app.spec.objective import METRICS
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 from torch import nn, optim
 
 from app.spec.kinds import Kind
-from app.spec.objective import LOSS_CLASSES, LOSSES, METRICS, NUMBER_LOSSES, NUMBER_METRICS, Objective
+from app.spec.losses import LOSS_CLASSES, TORCH_LOSSES
 from app.spec.optimizers import OPTIMIZER_CLASSES, OPTIMIZERS
 from app.spec.schedules import OWN_WARMUP, SCHEDULE_CLASSES, SCHEDULES
 from app.spec.training import Training
@@ -56,7 +56,7 @@ NO_KINDS: Mapping[str, str] = {
 OWN = frozenset({"interval", "monitor"})  # the service's own, of schedules
 
 TABLES = [
-    *((kind, row, getattr(nn, kind)) for kind, row in LOSSES.items()),
+    *((kind, row, getattr(nn, kind)) for kind, row in TORCH_LOSSES.items()),
     *((kind, row, getattr(optim, kind)) for kind, row in OPTIMIZERS.items()),
     *((kind, row, getattr(optim.lr_scheduler, kind)) for kind, row in SCHEDULES.items()),
 ]
@@ -95,7 +95,7 @@ def test_every_class_of_torch_is_a_kind_or_left_out(spoken: Mapping[str, Kind], 
 
 
 def test_every_exception_is_one() -> None:
-    rows = LOSSES | OPTIMIZERS | SCHEDULES
+    rows = TORCH_LOSSES | OPTIMIZERS | SCHEDULES
     assert all(rows[kind].fields[name][1] == value for (kind, name), value in DELIBERATE.items())
     known = {name for _, _, build in TABLES for name in inspect.signature(build).parameters}
     assert known >= LEFT_OUT
@@ -112,17 +112,6 @@ def test_a_kind_needs_no_more_than_what_has_no_default(kind: str, row: Kind, bui
     for name in given:
         with pytest.raises(ValidationError):
             made.model_validate({"kind": kind, **{other: value for other, value in given.items() if other != name}})
-
-
-@pytest.mark.parametrize("loss", LOSSES)
-@pytest.mark.parametrize("metric", METRICS)
-def test_metrics_are_about_what_the_loss_is_about(loss: str, metric: str) -> None:
-    document = {"loss": {"kind": loss}, "metrics": [metric]}
-    if (loss in NUMBER_LOSSES) == (metric in NUMBER_METRICS):
-        assert Objective.model_validate(document).metrics == (metric,)
-    else:
-        with pytest.raises(ValidationError, match="is about"):
-            Objective.model_validate(document)
 
 
 @pytest.mark.parametrize(("plan", "steps"), [

@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from app.spec.columns import Column, DataSchema
-from app.spec.job import Job, job_view
-from app.spec.objective import LOSS_CLASSES
+from app.spec.job import Job, head_targets, job_view
+from app.spec.losses import LOSS_CLASSES
 from workers.network.blueprint import Blueprint, Settled
 from workers.network.infer import Draft, Trace
 from workers.network.sizes import BATCH
@@ -50,7 +50,7 @@ def verdict(shape: tuple[int, ...], target: Column, loss: dict[str, Any]) -> boo
         "data": {"kind": "dataset", "id": "ds_" + "0" * 32},
         "objective": {"loss": loss},
     })  # fmt: skip
-    return not disagreements(job, job_view(job, schema), draft)
+    return not disagreements(job, head_targets(job, schema, job_view(job, schema)), draft)
 
 
 @pytest.mark.parametrize("kind", LOSSES)
@@ -67,7 +67,8 @@ def test_what_passes_can_be_computed(kind: str) -> None:
                 output = torch.rand(ROWS, *shape).requires_grad_()
                 values = torch.arange(ROWS).remainder(min(classes or 2, 3)).view(-1, *[1] * len(inner))
                 examples = values.expand(ROWS, *inner).to(getattr(torch, dtype))
-                result = objective({"output": output}, objective.cast(examples))
+                targets = {"target": LOSSES[kind][1](examples)}
+                result = objective.part({"output": output}, targets, 1)
                 assert result.shape == ()
                 result.backward()
     assert passed >= 3

@@ -13,6 +13,7 @@ from workers.messages import Ending
 from workers.training.context import MemoryContext
 from workers.training.evaluation import evaluate
 from workers.training.loop import train
+from workers.training.losses import Comparison
 from workers.training.prepare import Prepared
 
 POISONED = 3  # the step that meets the poison, see `poisoned`
@@ -139,7 +140,9 @@ def test_accumulated_batches_count_what_one_large_batch_counts(
     prepared = counting(laboratory, {"kind": kind, **settings}, 200, batch_size=size, accumulate=accumulate)
     (weight, bias) = before = [each.detach().clone().requires_grad_() for each in prepared.network.parameters()]
     scores = nn.functional.linear(prepared.train.inputs["image"].flatten(1), weight, bias).log_softmax(1)
-    expected = prepared.objective.loss(scores, prepared.train.targets["label"])
+    loss = prepared.heads[0].loss
+    assert isinstance(loss, Comparison)
+    expected = loss.loss(scores, prepared.train.targets["label"])
     expected.backward()
     assert train(prepared).ending is Ending.SUCCEEDED
     for old, new in zip(before, prepared.network.parameters(), strict=True):
@@ -171,8 +174,8 @@ def test_held_out_losses_are_means_over_targets_that_count(
     target[:ignored] = -100
     held = Rows(prepared.validation.inputs, {"label": target})
     for size in (100, 256, 5000):
-        found = evaluate(prepared.network, prepared.objective, held, (), size, prepared.precision)
-        whole = prepared.objective(prepared.network(dict(held.inputs)), target)
+        found = evaluate(prepared.network, prepared.heads, held, size, prepared.precision)
+        whole = prepared.objective.part(prepared.network(dict(held.inputs)), {"label": target}, 1)
         assert found["val/loss"] == pytest.approx(whole.item(), rel=1e-5, nan_ok=True)
 
 
@@ -183,7 +186,7 @@ def test_held_out_losses_are_means_over_examples(laboratory: Laboratory) -> None
     prepared.network.eval()
     with torch.no_grad():
         outputs = prepared.network(dict(prepared.validation.inputs))
-        whole = prepared.objective(outputs, prepared.validation.targets["label"])
+        whole = prepared.objective.part(outputs, dict(prepared.validation.targets), 1)
     assert attempt.points("val/loss")[-1][1] == pytest.approx(float(whole), rel=1e-5)
 
 
