@@ -104,14 +104,15 @@ class RankCorrelation(regression.SpearmanCorrCoef):
     def compute(self) -> Tensor:
         """Return one number."""
         output, truth = _ranks(dim_zero_cat(self.preds)), _ranks(dim_zero_cat(self.target))
-        found: Tensor = torch.corrcoef(torch.stack([output, truth]))[0, 1]
-        return found
+        table: Tensor = torch.corrcoef(torch.stack([output, truth]))
+        return table[0, 1]
 
 
 def _ranks(values: Tensor) -> Tensor:
     """Return the rank of each number, of equal ones their mean."""
     _, places, counts = values.unique(return_inverse=True, return_counts=True)
-    return (counts.cumsum(0) - (counts - 1) / 2.0).double()[places]
+    ranks: Tensor = (counts.cumsum(0) - (counts - 1) / 2.0).double()
+    return ranks[places]
 
 
 class Perplexity(Metric):

@@ -115,6 +115,9 @@ def test_data_moves_to_the_device_only_where_it_fits(room: int) -> None:
 
 
 def test_targets_are_cast_on_both_sides() -> None:
-    data = cut(loaded(train=40), Split(fraction=0.25)).cast({"y": lambda column: column.to(torch.float32)})
+    casts = {"y": ("y", lambda column: column.to(torch.float32)), "whole": ("y", lambda column: column)}
+    data = cut(loaded(train=40), Split(fraction=0.25)).cast(casts)
     assert data.validation is not None
-    assert data.train.targets["y"].dtype == data.validation.targets["y"].dtype == torch.float32
+    for rows in (data.train, data.validation):
+        assert rows.targets.keys() == casts.keys()
+        assert (rows.targets["y"].dtype, rows.targets["whole"].dtype) == (torch.float32, torch.int64)

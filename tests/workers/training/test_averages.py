@@ -121,8 +121,7 @@ def test_what_is_evaluated_and_published_is_the_average(laboratory: Laboratory, 
         assert torch.equal(state[f"network/{name}"], prepared.network.state_dict()[name])
     assert any(not torch.equal(weights[name], value) for name, value in prepared.network.state_dict().items())
     assert prepared.validation is not None
-    found = evaluate(prepared.state.shown, prepared.objective, prepared.validation, prepared.metrics, 256,
-                     prepared.precision)  # fmt: skip
+    found = evaluate(prepared.state.shown, prepared.heads, prepared.validation, 256, prepared.precision)
     assert attempt.points("val/loss")[-1] == (15, found["val/loss"])
 
 
