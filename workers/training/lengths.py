@@ -11,7 +11,7 @@ from typing import Any
 
 from app.errors import Problem
 from app.spec.columns import DataSchema
-from app.spec.job import Job
+from app.spec.job import Job, head_targets
 from app.spec.seen import CHILDREN
 from app.spec.view import View
 from workers.network.blueprint import Blueprint
@@ -38,13 +38,13 @@ def length_problems(job: Job, seen: View, stored: DataSchema, first: Draft, skip
     """
     groups = sequences(seen, stored, {*first.blueprint.inputs, *seen.targets.values()})
     known = {problem.pointer for problem in first.problems}
-    agreed = not first.problems and not disagreements(job, seen, first) if groups else False
+    agreed = not first.problems and not disagreements(job, head_targets(job, stored, seen), first) if groups else False
     for group, lengths in _cases(groups):
         other = replace(seen, schema=_at(seen.schema, lengths))
         again = draft(job.model, other.schema, job.data.inputs or seen.schema.inputs, skip)
         told = [problem.within("/model") for problem in again.problems if problem.pointer not in known]
         if agreed and not told:
-            told = disagreements(job, other, again)
+            told = disagreements(job, head_targets(job, stored, other), again)
         words = " and ".join(f'"{each.feature}" of {lengths[each.columns[0]]}' for each in groups)
         problems = [_shorter(problem, words, group) for problem in told]
         problems += _changes(first.blueprint, again.blueprint, group, lengths[group.columns[0]])
