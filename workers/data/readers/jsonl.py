@@ -57,7 +57,7 @@ def _read(part: Part, columns: dict[str, list[Any]], places: Places, findings: F
 
 def _parsed(line: str, number: int, name: str) -> dict[str, Any] | Problem:
     try:
-        found = parsed(line)
+        found = parsed(line.rstrip())
     except json.JSONDecodeError as error:
         hint = "every line is one JSON object"
         return placed(name, number, "not_json", f"{error.msg} at column {error.colno}", hint)

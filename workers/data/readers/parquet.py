@@ -67,7 +67,7 @@ def _read(part: Part, limit: int, places: Places) -> dict[str, Cells]:
             columns = {name: _column(table.read([name], use_threads=False).column(0), name) for name in names}
     except MemoryError:
         raise
-    except (pyarrow.ArrowException, OSError, OverflowError) as error:
+    except (pyarrow.ArrowException, OSError, OverflowError, ValueError, IndexError) as error:
         hint = "it may be truncated: compare its size or SHA-256 with the original, and upload it again"
         message = str(error).splitlines()[0][:200] if str(error) else type(error).__name__
         refuse("unreadable", f"the file cannot be read as parquet: {message}", hint, part.name)
