@@ -33,6 +33,7 @@ class Settings(BaseSettings):
     auth: bool = Field(True, description="Whether requests need an API key.")
     body_limit: int = Field(1 << 20, ge=1024, description="Largest JSON or YAML body in bytes.")
     upload_limit: int = Field(1 << 30, ge=1024, description="Largest dataset upload in bytes.")
+    max_uploads: int = Field(16, ge=1, description="Uploads arriving at once beyond which a PUT answers 503.")
     depth_limit: int = Field(64, ge=4, le=200, description="Deepest nesting of a JSON body.")
     rate_limit: str = Field("1200/minute", description="Requests per key and period; empty for none.")
     max_queued: int = Field(10_000, ge=1, description="Queued jobs beyond which POST answers 503.")

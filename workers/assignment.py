@@ -37,6 +37,7 @@ class Assignment:
     threads: int = 1
     gpu: int | None = None  # the only GPU this attempt may see
     dataset: Registered | None = None  # for a spec that names a registered data set
+    vectors: Mapping[str, Registered] = field(default_factory=dict)  # by id, for features that name pretrained vectors
     resume: tuple[Resume, ...] = field(default=())  # newest first; the first that verifies is used
     start: Resume | None = None  # another job's checkpoint to begin with, where there is none to resume
     store_options: Mapping[str, str] = field(default_factory=dict)
@@ -52,6 +53,7 @@ class Assignment:
         body["resume"] = tuple(map(_resume, body["resume"]))
         body["start"] = _resume(body["start"]) if body["start"] is not None else None
         body["dataset"] = Registered(**body["dataset"]) if body["dataset"] is not None else None
+        body["vectors"] = {name: Registered(**item) for name, item in body["vectors"].items()}
         return Assignment(**body)
 
 

@@ -13,8 +13,8 @@ def assignment_for(session: Session, job: JobRow, settings: Settings, gpu: int |
     listed = checkpoints.listed(session, job.id)  # newest first: older ones in case it does not verify
     asked = job.spec.get("start_from")
     begun = checkpoints.find(session, job.owner, asked["checkpoint"]) if asked and not listed else None
-    data = job.spec.get("data", {})
-    registered = datasets.find(session, job.owner, data["id"]) if data.get("kind") == "dataset" else None
+    named = datasets.needed(job.spec)
+    registered = {place: _registered(session, job.owner, dataset_id) for place, dataset_id in named.items()}
     return Assignment(
         job_id=job.id,
         fence=job.fence,
@@ -26,10 +26,16 @@ def assignment_for(session: Session, job: JobRow, settings: Settings, gpu: int |
         allow_downloads=settings.allow_downloads,
         threads=settings.threads,
         gpu=gpu,
-        dataset=Registered(registered.source, registered.path) if registered else None,
+        dataset=registered.get(datasets.DATA),
+        vectors={named[place]: each for place, each in registered.items() if place != datasets.DATA},
         resume=tuple(map(_resume, listed)),
         start=_resume(begun) if begun is not None else None,
     )
+
+
+def _registered(session: Session, owner: str, dataset_id: str) -> Registered:
+    row = datasets.find(session, owner, dataset_id)
+    return Registered(row.source, row.path)
 
 
 def _resume(row: CheckpointRow) -> Resume:

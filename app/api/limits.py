@@ -2,12 +2,15 @@
 
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from limits import parse_many
 from limits.storage import MemoryStorage
 from limits.strategies import MovingWindowRateLimiter
+
+from app.errors import Overloaded
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,3 +44,22 @@ class RateLimiter:
             if window.remaining < least:
                 share, least = Share(headers), window.remaining
         return share
+
+
+class Places:
+    """Room for so many requests of a kind at the same time. For one event loop."""
+
+    def __init__(self, most: int, what: str) -> None:
+        self._most, self._what = most, what
+        self._taken = 0
+
+    @contextmanager
+    def taken(self) -> Iterator[None]:
+        """Hold a place. Raises `Overloaded` if there is none."""
+        if self._taken >= self._most:
+            raise Overloaded(f"{self._most} {self._what} already", hint="try again in some seconds")
+        self._taken += 1
+        try:
+            yield
+        finally:
+            self._taken -= 1

@@ -8,13 +8,15 @@ from typing import Annotated
 from fastapi import Depends, Request
 
 from app.api.inspection import Inspector
-from app.api.limits import RateLimiter
+from app.api.limits import Places, RateLimiter
 from app.api.watch import Watcher
 from app.db.session import Database
 from app.jobs.dispatch import Waker
 from app.settings import Settings
 from app.storage.open import open_store
 from app.storage.protocol import ArtifactStore
+
+UPLOADS = "uploads are arriving"
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +30,7 @@ class Services:
     inspector: Inspector
     watcher: Watcher
     limiter: RateLimiter
+    uploads: Places
 
 
 @contextmanager
@@ -39,7 +42,8 @@ def opened(settings: Settings) -> Iterator[Services]:
         store = open_store(settings.resolved_artifact_url, settings.store_options)
         with Waker(settings.broker_url.get_secret_value()) as waker:
             watcher, limiter = Watcher(db), RateLimiter(settings.rate_limit)
-            yield Services(settings, db, store, waker, inspector, watcher, limiter)
+            uploads = Places(settings.max_uploads, UPLOADS)
+            yield Services(settings, db, store, waker, inspector, watcher, limiter, uploads)
     finally:
         inspector.close()
         db.close()

@@ -46,7 +46,7 @@ async def _piece(
     start, size, total = _told(content_range)
     if max(total or 0, told_length(request)) > limit:
         raise TooLarge(f"at most {limit} bytes are allowed")
-    with tempfile.TemporaryDirectory(prefix="graftwerk-upload-") as folder:
+    with services.uploads.taken(), tempfile.TemporaryDirectory(prefix="graftwerk-upload-") as folder:
         path, received = Path(folder) / "piece", 0
         with path.open("wb") as file:
             async for chunk in request.stream():
@@ -111,10 +111,14 @@ def _finish(services: Services, row: DatasetRow, whole: Path) -> DatasetRow:
     if digest != wanted:
         detail = f"the content has the SHA-256 {digest}, {wanted} was told"
         raise _rejected(services, row, [Problem("", "digest_mismatch", detail, "upload it again")])
+    reused = services.db.run(datasets.reuse, row.owner, row.id, digest)
+    if reused is not None:
+        remove_files(services.store, reused[1])
+        return reused[0]
     found = services.inspector.describe(whole, UploadSource.model_validate(row.source))
     if found.schema is None or found.format is None:
         raise _rejected(services, row, found.problems)
-    key = f"datasets/{row.id}/{new_id('content')}"
+    key = f"contents/{digest}/{new_id('content')}"
     size = services.store.put_file(key, whole).size
     content = datasets.Content(found.schema, found.preview, found.format, key, size, digest)
     with _forgotten_if_refused(services, key):

@@ -150,7 +150,10 @@ class DatasetRow(Base):
     """A registered data set: a named source, or uploaded content."""
 
     __tablename__ = "datasets"
-    __table_args__ = (Index("ix_datasets_owner_id", "owner", "id"),)
+    __table_args__ = (
+        Index("ix_datasets_owner_id", "owner", "id"),
+        Index("ix_datasets_owner_path", "owner", "path"),
+    )
 
     id: Mapped[str] = mapped_column(String(40), primary_key=True)  # ds_…
     owner: Mapped[str] = mapped_column(String(64))
@@ -163,8 +166,18 @@ class DatasetRow(Base):
     size: Mapped[int] = mapped_column(default=0)  # bytes that have arrived
     sha256: Mapped[str | None] = mapped_column(String(64))
     parts: Mapped[list[Any]]  # [{path, size}] of an upload that is not whole yet
-    path: Mapped[str | None]  # of the content in the artifact store
+    path: Mapped[str | None]  # of the content in the artifact store, which other rows of the owner may have too
     created_at: Mapped[float] = mapped_column(default=now())
+
+
+class ContentRow(Base):
+    """Content of an owner's data sets, which all that have it share. It goes with the last of them."""
+
+    __tablename__ = "contents"
+
+    owner: Mapped[str] = mapped_column(String(64), primary_key=True)
+    sha256: Mapped[str] = mapped_column(String(64), primary_key=True)
+    path: Mapped[str]  # in the artifact store
 
 
 class IdempotencyRow(Base):

@@ -65,8 +65,7 @@ def create(
 
 def _insert(session: Session, submission: Submission) -> JobRow:
     job = submission.job
-    if job.data.kind == "dataset":
-        datasets.pin(session, submission.owner, job.data.id)
+    datasets.pin(session, submission.owner, submission.document)
     if job.start_from is not None:
         _check_start(session, submission.owner, job, job.start_from)
     return repository.insert(
@@ -159,10 +158,9 @@ def retry(session: Session, owner: str, job_id: str) -> JobRow:
 
 def _check_ground(session: Session, row: JobRow) -> None:
     """Keep what the job stands on: its data set, and what it starts from while it has no checkpoint of its own."""
-    data, start = row.spec.get("data", {}), row.spec.get("start_from")
+    start = row.spec.get("start_from")
     try:
-        if data.get("kind") == "dataset":
-            datasets.pin(session, row.owner, data["id"])
+        datasets.pin(session, row.owner, row.spec)
         if start is not None and not checkpoints.listed(session, row.id):
             checkpoints.pin(session, row.owner, start["checkpoint"])
     except (InvalidInput, NotFound) as error:

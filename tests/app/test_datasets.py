@@ -1,6 +1,7 @@
 """Data sets: registered, filled, and never changed, on both databases."""
 
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -10,9 +11,12 @@ from app.datasets import Content, DatasetStatus
 from app.db.session import Database
 from app.errors import GraftwerkError, InvalidInput, NotFound, Problem, StateForbids, WrongOffset
 from app.jobs import repository
+from app.spec.columns import Column, DataSchema
 from app.spec.data import BUILTIN, TORCHVISION, NewDataset
 
-CONTENT = Content(BUILTIN["iris"], [{"x": 1}], "csv", "datasets/whole", 30, "00")
+CONTENT = Content(BUILTIN["iris"], [{"x": 1}], "csv", "contents/whole", 30, "00")
+VECTORS = DataSchema(columns=(Column(name="word", type="text"), Column(name="vector", shape=(3,))),
+                     rows={"vectors": 2}, inputs=())  # fmt: skip
 PROBLEM = Problem("/a", "no_rows", "nothing is there", "add rows")
 
 
@@ -20,6 +24,24 @@ def register(database: Database, owner: str = "anna", **source: Any) -> str:
     described = source or {"kind": "upload", "format": "csv"}
     new = NewDataset.model_validate({"name": "rows", "source": described})
     return database.run(datasets.register, owner, new).id
+
+
+def on(dataset_id: str, vectors: str | None = None) -> dict[str, Any]:
+    """Return the part of a job that names its data."""
+    features = {"a/b": {"kind": "text", "vectors": {"dataset": vectors}}} if vectors is not None else None
+    return {"data": {"kind": "dataset", "id": dataset_id, "features": features}}
+
+
+def insert(database: Database, spec: dict[str, Any]) -> str:
+    """Accept a job; returns its id."""
+    values: dict[str, Any] = {"owner": "anna", "name": "job", "queue": "default", "priority": 0}
+    documents: dict[str, Any] = {name: {} for name in ("data_schema", "inspection", "labels")}
+
+    def unit(session: Any) -> str:
+        datasets.pin(session, "anna", spec)
+        return repository.insert(session, spec=spec, **values, **documents).id
+
+    return database.run(unit)
 
 
 def part(number: int, size: int = 10) -> dict[str, Any]:
@@ -33,7 +55,7 @@ def part(number: int, size: int = 10) -> dict[str, Any]:
 def test_a_named_one_is_ready_and_has_no_content(database: Database, kind: str, name: str, schema: Any) -> None:
     made = register(database, kind=kind, name=name)
     assert database.read(datasets.find, "anna", made).status == DatasetStatus.READY
-    assert database.read(datasets.schema_of, "anna", made) == schema
+    assert database.read(datasets.schemas_of, "anna", on(made)) == {"/data/id": schema}
     with pytest.raises(StateForbids):
         database.run(datasets.awaiting, "anna", made)
 
@@ -49,8 +71,9 @@ def test_pieces_follow_each_other_and_become_one(database: Database) -> None:
         assert caught.value.received == 30
     row, superfluous = database.run(datasets.accept, "anna", made, CONTENT)
     assert superfluous == [f"datasets/part{number}" for number in range(3)]
-    assert (row.status, row.parts, row.path, row.size, row.sha256) == ("ready", [], "datasets/whole", 30, "00")
-    assert database.read(datasets.schema_of, "anna", made) == BUILTIN["iris"]
+    assert (row.status, row.parts, row.path, row.size, row.sha256) == ("ready", [], "contents/whole", 30, "00")
+    assert row.source["format"] == "csv"
+    assert database.read(datasets.schemas_of, "anna", on(made)) == {"/data/id": BUILTIN["iris"]}
 
 
 def test_of_pieces_at_one_place_one_counts(database: Database) -> None:
@@ -94,11 +117,44 @@ def test_a_job_needs_a_ready_one_of_its_owner(database: Database) -> None:
     waiting, theirs = register(database), register(database, "bert", kind="builtin", name="iris")
     for made, code in ((waiting, "dataset_not_ready"), (theirs, "unknown_dataset"), ("ds_none", "unknown_dataset")):
         with pytest.raises(InvalidInput) as caught:
-            database.read(datasets.schema_of, "anna", made)
+            database.read(datasets.schemas_of, "anna", on(made))
         assert [(problem.pointer, problem.code) for problem in caught.value.problems] == [("/data/id", code)]
-    database.run(datasets.pin, "bert", theirs)
+    database.run(datasets.pin, "bert", on(theirs))
     with pytest.raises(InvalidInput):
-        database.run(datasets.pin, "anna", theirs)
+        database.run(datasets.pin, "anna", on(theirs))
+
+
+def test_vectors_are_named_by_features_and_trained_on_by_nobody(database: Database) -> None:
+    iris, vectors = register(database, kind="builtin", name="iris"), register(database)
+    database.run(datasets.accept, "anna", vectors, replace(CONTENT, schema=VECTORS))
+    good = on(iris, vectors)
+    place = "/data/features/a~1b/vectors/dataset"
+    assert database.read(datasets.schemas_of, "anna", good) == {"/data/id": BUILTIN["iris"], place: VECTORS}
+    with pytest.raises(InvalidInput) as caught:
+        database.read(datasets.schemas_of, "anna", on(vectors, iris))
+    found = [(problem.pointer, problem.code) for problem in caught.value.problems]
+    assert found == [("/data/id", "wrong_dataset"), (place, "wrong_dataset")]
+    with pytest.raises(InvalidInput) as caught:
+        database.read(datasets.schemas_of, "anna", on(iris, "ds_none"))
+    assert [problem.pointer for problem in caught.value.problems] == [place]
+    job = insert(database, good)
+    for needed in (iris, vectors):
+        with pytest.raises(StateForbids, match=job):
+            database.run(datasets.delete, "anna", needed)
+
+
+@pytest.mark.parametrize("document", [
+    None, [], {}, {"data": 3}, {"data": {"kind": "dataset", "id": 3}}, {"data": {"features": [1]}},
+    {"data": {"features": {"a": 3, "b": {"vectors": 1}, "c": {"vectors": {"dataset": None}}}}},
+])  # fmt: skip
+def test_what_a_document_needs_is_seen_before_it_is_checked(document: Any) -> None:
+    assert datasets.needed(document) == {}
+
+
+def test_a_job_that_only_mentions_a_data_set_does_not_need_it(database: Database) -> None:
+    made = register(database, kind="builtin", name="iris")
+    insert(database, {"data": {"kind": "builtin", "name": "iris"}, "metadata": {"about": made}})
+    database.run(datasets.delete, "anna", made)
 
 
 @pytest.mark.parametrize("verb", ["find", "awaiting", "delete"])
@@ -114,21 +170,15 @@ def test_deleting_tells_every_file(database: Database) -> None:
     database.run(datasets.extend, "anna", half, 0, part(1))
     database.run(datasets.accept, "anna", whole, CONTENT)
     assert database.run(datasets.delete, "anna", half) == ["datasets/part1"]
-    assert database.run(datasets.delete, "anna", whole) == ["datasets/whole"]
+    assert database.run(datasets.delete, "anna", whole) == ["contents/whole"]
     assert database.run(datasets.delete, "anna", named) == []
 
 
 def test_a_job_that_is_accepted_while_its_data_is_deleted_keeps_it_or_is_refused(database: Database) -> None:
     """Whoever is first: there is never a queued job without its data."""
-    values: dict[str, Any] = {"owner": "anna", "name": "job", "queue": "default", "priority": 0}
-    documents: dict[str, Any] = {name: {} for name in ("data_schema", "inspection", "labels")}
 
     def accept(made: str) -> bool:
-        def unit(session: Any) -> None:
-            datasets.pin(session, "anna", made)
-            repository.insert(session, spec={"data": {"kind": "dataset", "id": made}}, **values, **documents)
-
-        return succeeds(lambda: database.run(unit))
+        return succeeds(lambda: insert(database, on(made)))
 
     def succeeds(act: Any) -> bool:
         try:

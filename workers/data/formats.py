@@ -139,7 +139,7 @@ def of_text(head: bytes, name: str) -> str | None:
         refuse("unknown_format", "the content is a JSON list", "write one object a line: jq -c '.[]' FILE > NEW.jsonl")
     if first.startswith("{") and (len(rows) == 1 or _is_object(first)):
         return "jsonl"
-    if first.startswith("(") and first.count("(") == first.count(")"):
+    if first.startswith("(") and (len(rows) == 1 or first.count("(") == first.count(")")):
         return "trees"
     told = ENDINGS.get(PurePosixPath(name).suffix.lower())
     return told or next((kind for kind, looks in STRUCTURES.items() if looks(rows[:LINES], written[:LINES])), None)

@@ -1,4 +1,4 @@
-"""Data sets: register, send content, list, read, delete."""
+"""Data sets: register, send content, list, read, download, delete."""
 
 import hashlib
 from typing import Annotated
@@ -12,22 +12,29 @@ from app.api import schemas
 from app.api.answers import Json, created
 from app.api.auth import Reader, Writer
 from app.api.bodies import Sent
+from app.api.files import CONTENT, Wanted, answer_file
 from app.api.openapi import CONTENT_BODY, DATASET_BODY, answers
 from app.api.parameters import DATASET_ID, DatasetId, IdempotencyKey, Limit, following
 from app.api.services import Part
 from app.api.uploads import Incoming, receive
+from app.datasets import DatasetStatus
 from app.idempotency import Answer
 from app.spec.data import NewDataset
 from app.storage.removal import remove_files
 
 router = APIRouter(prefix="/v1/datasets", tags=["data sets"])
+CONTENT_HEAD = answers(200, None, 304, 404, 409, media=CONTENT)
+CONTENT_FILE = CONTENT_HEAD | answers(206, None, 416, media=CONTENT)
 
 
 @router.post(
     "", status_code=201, openapi_extra=DATASET_BODY, responses=answers(201, schemas.Dataset, 409, 413, 415, 422)
 )
 def create_dataset(who: Writer, services: Part, key: IdempotencyKey, body: Sent) -> Response:
-    """Register a data set: a named one is ready at once, an uploaded one waits for its content."""
+    """Register a data set: a named one is ready at once, an uploaded one waits for its content.
+
+    With the `sha256` of content that another data set of yours has, read in the same way, it is ready at once too.
+    """
     new = body.validated(NewDataset)
     digest = hashlib.sha256(b"POST /v1/datasets\n" + body.content).hexdigest()
 
@@ -44,7 +51,7 @@ def create_dataset(who: Writer, services: Part, key: IdempotencyKey, body: Sent)
 @router.put(
     "/{dataset_id}/content",
     openapi_extra=CONTENT_BODY,
-    responses=answers(200, schemas.Dataset, 404, 409, 413, 422) | answers(202, schemas.Dataset),
+    responses=answers(200, schemas.Dataset, 404, 409, 413, 422, 503) | answers(202, schemas.Dataset),
 )
 def put_content(dataset_id: DatasetId, who: Writer, services: Part, piece: Incoming) -> Response:
     """Send content, whole or in pieces (`Content-Range`), which follow each other: 202 until the last one.
@@ -52,7 +59,7 @@ def put_content(dataset_id: DatasetId, who: Writer, services: Part, piece: Incom
     `Upload-Offset` says how much has arrived. The whole is read and described before the data set is ready.
     """
     row = receive(services, who.owner, dataset_id, piece)
-    status = 200 if row.status == datasets.DatasetStatus.READY else 202
+    status = 200 if row.status == DatasetStatus.READY else 202
     return Json(schemas.Dataset.of(row).plain(), status, headers={"Upload-Offset": str(row.size)})
 
 
@@ -63,9 +70,11 @@ def list_datasets(
     services: Part,
     limit: Limit = 50,
     after: Annotated[str | None, Query(description="The last id of the page before.", pattern=DATASET_ID)] = None,
+    status: Annotated[list[DatasetStatus], Query(description="Only data sets with one of these.")] = [],  # noqa: B006
+    name: Annotated[str | None, Query(description="Only data sets of this name.", max_length=200)] = None,
 ) -> Response:
     """List data sets, newest first."""
-    rows, more = services.db.read(datasets.page, who.owner, limit, after)
+    rows, more = services.db.read(datasets.page, who.owner, limit, after, status, name)
     page = schemas.DatasetPage(items=[schemas.Dataset.of(row) for row in rows], has_more=more)
     return Json(page.plain(), headers=following(request, more, rows[-1].id if rows else ""))
 
@@ -74,6 +83,14 @@ def list_datasets(
 def read_dataset(dataset_id: DatasetId, who: Reader, services: Part) -> Response:
     """Read a data set: its schema, its first rows, or what is wrong with it."""
     return Json(schemas.Dataset.of(services.db.read(datasets.find, who.owner, dataset_id)).plain())
+
+
+@router.head("/{dataset_id}/content", operation_id="describe_content", responses=CONTENT_HEAD)
+@router.get("/{dataset_id}/content", operation_id="download_content", responses=CONTENT_FILE)
+def download_content(dataset_id: DatasetId, who: Reader, services: Part, wanted: Wanted) -> Response:
+    """Download what was uploaded, whole or a range of it. Its ETag is its SHA-256."""
+    row = services.db.read(datasets.find, who.owner, dataset_id)
+    return answer_file(services.store, datasets.content_of(row), wanted)
 
 
 @router.delete("/{dataset_id}", status_code=204, responses=answers(204, None, 404, 409))

@@ -99,21 +99,15 @@ def validate_job(who: Writer, services: Part, body: Sent) -> Response:
 
 def _checked(who: Principal, services: Services, document: Any) -> Submission:
     """Return what passes every check; raises `InvalidInput` with every problem found."""
-    dataset = _dataset(document)
-    registered = services.db.read(datasets.schema_of, who.owner, dataset) if dataset is not None else None
+    known = services.db.read(datasets.schemas_of, who.owner, document)
+    registered = known.get(datasets.DATA)
     inspection = services.inspector.inspect(document, registered)
     job = parse_job(document)  # only now: finding what is wrong with it can take long, and the inspector has limits
     schema = registered or known_schema(job)
     if schema is None:
-        raise InvalidInput([Problem("/data/id", "unknown_dataset", "the data set is not known", "register it first")])
+        problem = Problem(datasets.DATA, "unknown_dataset", "the data set is not known", "register it first")
+        raise InvalidInput([problem])
     return Submission(who.owner, job, document, schema, inspection)
-
-
-def _dataset(document: Any) -> str | None:
-    """Return the id of the registered data set that a document names, if it does, before anything is checked."""
-    data = document.get("data") if isinstance(document, dict) else None
-    named = data.get("id") if isinstance(data, dict) and data.get("kind") == "dataset" else None
-    return named if isinstance(named, str) else None
 
 
 @router.get("", openapi_extra=LABELS, responses=answers(200, schemas.JobPage, 400))

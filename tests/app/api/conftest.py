@@ -10,9 +10,9 @@ import pytest
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 
 from app.api.inspection import Inspector
-from app.api.limits import RateLimiter
+from app.api.limits import Places, RateLimiter
 from app.api.main import create_app
-from app.api.services import Services
+from app.api.services import UPLOADS, Services
 from app.api.watch import Watcher
 from app.db.session import Database
 from app.jobs.dispatch import Waker
@@ -79,7 +79,8 @@ def serve(
         def start(*, other: Mapping[str, Any] | None = None, **chosen: Any) -> Api:
             @contextmanager
             def opening(settings: Settings) -> Iterator[Services]:
-                made = parts | {"watcher": Watcher(database), "limiter": RateLimiter(settings.rate_limit)}
+                own = {"watcher": Watcher(database), "limiter": RateLimiter(settings.rate_limit)}
+                made = parts | own | {"uploads": Places(settings.max_uploads, UPLOADS)}
                 yield Services(settings, **(made | dict(other or {})))
 
             settings = Settings(home=tmp_path, **({"rate_limit": "", "upload_limit": 1 << 26} | chosen))

@@ -1,11 +1,13 @@
 """Data sets over HTTP: register, list, delete, and jobs that need them."""
 
+import hashlib
 from typing import Any
 
 import pytest
 
 from app.jobs.states import Status
 from app.spec.data import BUILTIN
+from app.storage.protocol import ArtifactStore
 from tests.app.api.client import Api, Client, problem
 from tests.app.api.scenes import SPEC, job_in
 from tests.app.api.uploading import CSV, is_ready, register, send
@@ -68,7 +70,7 @@ def test_a_data_set_lives_as_long_as_a_job_needs_it(api: Api, anna: Client, stat
     response = anna.delete(place)
     if status in (Status.SUCCEEDED, Status.FAILED, Status.CANCELLED):
         assert (response.status_code, response.content) == (204, b"")
-        assert list(api.services.store.keys("datasets/")) == []
+        assert list(api.services.store.keys("")) == []
         problem(anna.get(place), 404, "not_found")
     else:
         assert job_id in problem(response, 409, "state_forbids")["detail"]
@@ -93,3 +95,88 @@ def test_a_job_needs_a_ready_data_set(anna: Client) -> None:
         document = problem(anna.post("/v1/jobs", json=spec), 422, "invalid_input")
         assert [(item["pointer"], item["code"]) for item in document["errors"]] == [("/data/id", code)]
         assert document["errors"][0]["hint"]
+
+
+@SQLITE
+def test_lists_are_filtered(anna: Client) -> None:
+    names = {}
+    for name in ("a", "b"):
+        for source in ({"kind": "builtin", "name": "iris"}, {"kind": "upload"}):
+            made = anna.post("/v1/datasets", json={"name": name, "source": source}).json()
+            names[made["id"]] = (name, made["status"])
+
+    def found(query: str) -> list[Any]:
+        return sorted(names[item["id"]] for item in anna.get(f"/v1/datasets?{query}").json()["items"])
+
+    assert found("name=a") == [("a", "awaiting_content"), ("a", "ready")]
+    assert found("status=ready") == [("a", "ready"), ("b", "ready")]
+    assert found("status=ready&status=awaiting_content&name=b") == [("b", "awaiting_content"), ("b", "ready")]
+    assert anna.get("/v1/datasets?status=lost").status_code == 400
+
+
+def test_vectors_are_needed_by_the_job_that_names_them(api: Api, anna: Client) -> None:
+    glove = register(anna, format="auto")
+    row = anna.put(f"{glove}/content", content=b"the 0.1 0.2\nof 0.3 0.4\n").json()
+    assert (row["source"]["format"], row["data_schema"]["rows"]) == ("vectors", {"vectors": 2})
+    vectors = {"dataset": row["id"], "into": "embedding"}
+    features = {"text": {"kind": "text", "column": "text", "vectors": vectors}}
+    spec = SPEC | {"data": SPEC["data"] | {"features": features}}
+    job_id = job_in(api.services.db, Status.QUEUED, spec=spec)
+    assert job_id in problem(anna.delete(glove), 409, "state_forbids")["detail"]
+    trained = anna.post("/v1/jobs", json=SPEC | {"data": {"kind": "dataset", "id": row["id"]}})
+    document = problem(trained, 422, "invalid_input")
+    assert [(item["pointer"], item["code"]) for item in document["errors"]] == [("/data/id", "wrong_dataset")]
+
+
+class TestDownloads:
+    """On every store."""
+
+    @pytest.fixture
+    def database_url(self, sqlite_url: str) -> str:
+        return sqlite_url
+
+    @pytest.fixture
+    def artifacts(self, store: ArtifactStore) -> ArtifactStore:
+        return store
+
+    def test_content_is_downloaded_whole_or_in_part(self, anna: Client) -> None:
+        place = register(anna, file="../my table.csv")
+        path = f"{place}/content"
+        anna.put(path, content=CSV)
+        whole = anna.get(path)
+        assert (whole.status_code, whole.content) == (200, CSV)
+        etag = whole.headers["etag"]
+        assert etag == f'"{hashlib.sha256(CSV).hexdigest()}"'
+        assert whole.headers["content-disposition"] == 'attachment; filename="_my_table.csv"'
+        part = anna.get(path, headers={"Range": "bytes=10-19", "If-Range": etag})
+        assert (part.status_code, part.content) == (206, CSV[10:20])
+        assert part.headers["content-range"] == f"bytes 10-19/{len(CSV)}"
+        described = anna("HEAD", path)
+        assert (described.status_code, described.content) == (200, b"")
+        assert described.headers["content-length"] == str(len(CSV))
+        assert anna.get(path, headers={"If-None-Match": etag}).status_code == 304
+        problem(anna.get(path, headers={"Range": f"bytes={len(CSV)}-"}), 416, "range_not_satisfiable")
+
+    def test_equal_content_is_kept_once_and_goes_with_the_last(self, api: Api, anna: Client, bert: Client) -> None:
+        places = [register(anna) for _ in range(2)]
+        for place in places:
+            assert anna.put(f"{place}/content", content=CSV).status_code == 200
+        assert len(list(api.services.store.keys(""))) == 1
+        digest = hashlib.sha256(CSV).hexdigest()
+        told = anna.post("/v1/datasets", json={"name": "c", "source": {"kind": "upload", "sha256": digest}})
+        assert (told.json()["status"], told.json()["received"]) == ("ready", len(CSV))
+        theirs = register(bert, sha256=digest)
+        assert bert.get(theirs).json()["status"] == "awaiting_content"
+        for place in places:
+            assert anna.delete(place).status_code == 204
+        last = told.headers["location"]
+        assert anna.get(f"{last}/content").content == CSV
+        assert anna.delete(last).status_code == 204
+        assert list(api.services.store.keys("")) == []
+
+    def test_what_has_no_content_is_told(self, anna: Client, bert: Client) -> None:
+        place = register(anna)
+        problem(anna.get(f"{place}/content"), 409, "state_forbids")
+        problem(bert.get(f"{place}/content"), 404, "not_found")
+        named = anna.post("/v1/datasets", json={"name": "a", "source": {"kind": "builtin", "name": "iris"}})
+        problem(anna.get(f"{named.headers['location']}/content"), 409, "state_forbids")

@@ -1,7 +1,9 @@
 """Content of data sets on its way in: whole, in pieces, and what is refused."""
 
+import asyncio
 import hashlib
 import io
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -110,7 +112,7 @@ def test_content_that_is_no_data_set(
     assert (row["status"], row["received"], row["data_schema"]) == ("invalid", 0, None)
     assert row["problems"] == document["errors"] != []
     assert code in (None, document["errors"][0]["code"])
-    assert list(api.services.store.keys("datasets/")) == []
+    assert list(api.services.store.keys("")) == []
 
 
 def test_invalid_content_is_replaced_by_good(api: Api, anna: Client) -> None:
@@ -197,3 +199,27 @@ def test_a_piece_of_a_data_set_deleted_meanwhile_is_not_kept(
     monkeypatch.setattr(LocalStore, "put_file", late)
     problem(send(anna, place, 0, 10), 404, "not_found")
     assert list(api.services.store.keys("")) == []
+
+
+@SQLITE
+def test_so_many_uploads_arrive_at_the_same_time(serve: Serve) -> None:
+    api = serve(max_uploads=1)
+    anna = api.client()
+    place, begun, go_on = register(anna), threading.Event(), threading.Event()
+
+    async def held(content: bytes) -> Any:
+        yield content[:10]
+        begun.set()
+        while not go_on.is_set():
+            await asyncio.sleep(0.01)
+        yield content[10:]
+
+    with ThreadPoolExecutor(1) as pool:
+        first = pool.submit(anna.put, f"{place}/content", content=held(CSV))
+        assert begun.wait(10)
+        refused = anna.put(f"{register(anna)}/content", content=CSV)
+        problem(refused, 503, "overloaded")
+        assert refused.headers["retry-after"]
+        go_on.set()
+        assert first.result().status_code == 200
+    assert anna.put(f"{register(anna)}/content", content=CSV).status_code == 200

@@ -35,6 +35,7 @@ def is_ready(api: Api, anna: Client, place: str, content: bytes = CSV) -> dict[s
     row: dict[str, Any] = anna.get(place).json()
     assert (row["status"], row["problems"], row["received"]) == ("ready", [], len(content))
     assert row["sha256"] == hashlib.sha256(content).hexdigest()
-    (key,) = api.services.store.keys(f"datasets/{row['id']}/")
+    assert list(api.services.store.keys(f"datasets/{row['id']}/")) == []
+    (key,) = api.services.store.keys(f"contents/{row['sha256']}/")
     assert b"".join(api.services.store.read(key)) == content
     return row

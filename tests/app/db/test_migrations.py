@@ -9,16 +9,26 @@ from alembic.runtime.migration import MigrationContext
 from alembic.util import CommandError
 from sqlalchemy import func, inspect, select, text
 
-from app import checkpoints, datasets, keys
+from app import checkpoints, contents, datasets, keys
 from app.db import migrate
 from app.db.session import Database
-from app.db.tables import Base, CheckpointRow, DatasetRow, EventRow, IdempotencyRow, JobRow, KeyRow, MetricChunkRow
+from app.db.tables import (
+    Base,
+    CheckpointRow,
+    ContentRow,
+    DatasetRow,
+    EventRow,
+    IdempotencyRow,
+    JobRow,
+    KeyRow,
+    MetricChunkRow,
+)
 from app.errors import DatabaseAway
 from app.idempotency import once
 from app.spec.data import NewDataset
 from tests.app.api.scenes import curve, end, running
 
-TABLES = (KeyRow, JobRow, EventRow, MetricChunkRow, CheckpointRow, DatasetRow, IdempotencyRow)
+TABLES = (KeyRow, JobRow, EventRow, MetricChunkRow, CheckpointRow, DatasetRow, ContentRow, IdempotencyRow)
 
 
 def fill(database: Database) -> None:
@@ -30,6 +40,7 @@ def fill(database: Database) -> None:
     database.run(keys.create, "anna", "x", ["read"])
     new = NewDataset.model_validate({"name": "x", "source": {"kind": "builtin", "name": "iris"}})
     database.run(datasets.register, "anna", new)
+    database.run(contents.share, "anna", "0" * 64, "contents/1")
     database.run(once, "anna", "key", "digest", lambda: (201, {}))
 
 

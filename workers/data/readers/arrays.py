@@ -57,7 +57,10 @@ def _array(file: Any, info: zipfile.ZipInfo, name: str, findings: Findings) -> n
         return None
     version = np.lib.format.read_magic(file)
     read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-    shape, fortran, dtype = read(file)
+    try:
+        shape, fortran, dtype = read(file)
+    except (ValueError, TypeError, MemoryError, RecursionError):
+        refuse("unreadable", f'the header of "{name}" cannot be read', AGAIN, name)
     if dtype.hasobject or dtype.kind not in "fiub" or dtype.itemsize > 8:
         holds = "pickled Python objects, which are never read" if dtype.hasobject else str(dtype)
         findings.add(Problem(pointer([name]), "unsupported_dtype", f'"{name}" holds {holds}', "store numbers"))

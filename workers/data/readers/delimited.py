@@ -64,15 +64,10 @@ class _Table:
             delimiter = self._delimiter or (";" if first.count(";") > first.count(",") else ",")
             options: dict[str, Any] = {"quoting": csv.QUOTE_NONE} if delimiter == "\t" else {"strict": True}
             reader = csv.reader(_again(first, text), delimiter=delimiter, **options)
-            try:
-                rows = _numbered(reader)
-                order = self._header(next(rows, (1, []))[1], part.name)
-                while block := list(islice(rows, BLOCK)):
-                    self._take(block, order, part.name)
-            except csv.Error as error:
-                detail = f"the line cannot be read: {error}"
-                hint = "a quote inside a quoted cell is written twice; the file may be truncated"
-                raise InvalidInput([placed(part.name, reader.line_num, "unreadable", detail, hint)]) from None
+            rows = _numbered(reader, part.name)
+            order = self._header(next(rows, (1, []))[1], part.name)
+            while block := list(islice(rows, BLOCK)):
+                self._take(block, order, part.name)
 
     def _header(self, header: list[str], name: str) -> list[str]:
         names = [cell.strip() or f"column_{number}" for number, cell in enumerate(header, start=1)]
@@ -183,12 +178,16 @@ def _again(first: str, rest: Iterator[str]) -> Iterator[str]:
     yield from rest
 
 
-def _numbered(reader: Any) -> Iterator[tuple[int, list[str]]]:
-    """Yield rows with the number of the line that each begins at."""
-    line = reader.line_num + 1
-    for row in reader:
-        yield line, row if reader.dialect.quoting != csv.QUOTE_NONE else list(map(_unquoted, row))
-        line = reader.line_num + 1
+def _numbered(reader: Any, name: str) -> Iterator[tuple[int, list[str]]]:
+    """Yield rows with the number of the line that each begins at. Raises `InvalidInput`."""
+    line = 1
+    try:
+        for row in reader:
+            yield line, row if reader.dialect.quoting != csv.QUOTE_NONE else list(map(_unquoted, row))
+            line = reader.line_num + 1
+    except csv.Error as error:
+        hint = "a quote inside a quoted cell is written twice; the file may be truncated"
+        raise InvalidInput([placed(name, line, "unreadable", f"the row cannot be read: {error}", hint)]) from None
 
 
 def _unquoted(cell: str) -> str:

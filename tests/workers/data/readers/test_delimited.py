@@ -151,7 +151,7 @@ def test_the_list_of_problems_ends(path: Path) -> None:
 
 
 @pytest.mark.parametrize(("text", "code", "pointer"), [
-    ("a\n1\n", "no_columns", ""), ("a,b\n", "no_rows", ""), ('a,b\n1,"2\n', "unreadable", "/2"),
+    ("a\n1\n", "no_columns", ""), ("a,b\n", "no_rows", ""), ('a,b\n1,"2\n3,4\n', "unreadable", "/2"),
     ("a,a,b\n1,2,3\n", "duplicate_name", ""), ("1,2\n3,4\n", "no_header", ""), ("", "no_columns", ""),
     ("a,b\n" + "x" * 250 + ",1\n", "too_long", "/a"), ("a" * 201 + ",b\n1,2\n", "invalid_name", ""),
     ("a,b\n1,2_0\n3,4\n" + "1,2\n" * 200, "not_a_number", "/2"),

@@ -1,0 +1,98 @@
+"""Files of every format over HTTP: described in a child with limits, which hostile ones never break."""
+
+import gzip
+import struct
+import zipfile
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.app.api.client import Api, Client, problem
+from tests.app.api.uploading import register
+from tests.workers.data.test_formats import written
+from tests.workers.data.test_pictures import bomb
+from workers.data.formats import FORMATS
+
+
+@pytest.fixture
+def database_url(sqlite_url: str) -> str:
+    return sqlite_url
+
+
+@pytest.mark.parametrize("kind", FORMATS)
+def test_every_format_is_described(anna: Client, tmp_path: Path, kind: str) -> None:
+    content = written(tmp_path / "data", kind).read_bytes()
+    place = register(anna, format="auto")
+    response = anna.put(f"{place}/content", content=content)
+    assert response.status_code == 200, response.text
+    row = response.json()
+    assert (row["status"], row["source"]["format"], row["received"]) == ("ready", kind, len(content))
+    assert min(row["data_schema"]["rows"].values()) > 0
+    assert all(column["statistics"] for column in row["data_schema"]["columns"] if column["type"] != "image")
+    assert len(row["preview"]) == 2 or kind == "idx"
+    assert anna.get(place).json() == row
+
+
+def packed(files: dict[str, bytes], method: int = zipfile.ZIP_DEFLATED) -> bytes:
+    file = BytesIO()
+    with zipfile.ZipFile(file, "w", method) as archive:
+        for name, content in files.items():
+            archive.writestr(name, content)
+    return file.getvalue()
+
+
+def npy(shape: str, dtype: str = "<f8") -> bytes:
+    header = f"{{'descr': '{dtype}', 'fortran_order': False, 'shape': {shape}}}".encode().ljust(117) + b"\n"
+    return b"\x93NUMPY\x01\x00" + struct.pack("<H", len(header)) + header
+
+
+HOSTILE: dict[str, bytes] = {
+    "a line of 48 MiB": b"a,b\n" + b"x" * (48 << 20),
+    "a million columns": b",".join(b"c%d" % number for number in range(1_000_000)) + b"\n1\n",
+    "deep JSON": b'{"a": ' + b"[" * 1_000_000 + b"]" * 1_000_000 + b"}\n",
+    "wide JSON": b"{" + b",".join(b'"k%d": 1' % number for number in range(500_000)) + b"}\n",
+    "deep trees": b"(a " * 500_000 + b"b" + b")" * 500_000 + b"\n",
+    "a zip of zeros": packed({"train.csv": b"a,b\n" + b"0,0\n" * 30_000_000}),
+    "a zip of zips": packed({"train/a/1.zip": packed({"x": b"0" * 1_000_000})}),
+    "a huge picture": packed({"a/1.png": bomb(60_000, 60_000)}),
+    "a long picture": packed({"a/1.png": bomb(1 << 30, 1), "b/2.png": bomb(1, 1 << 30)}),
+    "an array of 2^60": packed({"x.npy": npy("(1152921504606846976,)")}),
+    "an array of negative shape": packed({"x.npy": npy("(-1, 8)")}),
+    "an array whose header is code": packed({"x.npy": npy("(__import__('os').getpid(),)")}),
+    "pickled objects": packed({"x.npy": npy("(1,)", "|O") + b"cos\nsystem\n(S'true'\ntR."}),
+    "an IDX file of 2^96": struct.pack(">HBB3I", 0, 8, 3, 2**32 - 1, 2**32 - 1, 2**32 - 1) + b"\0" * 100,
+    "gzip of zeros": gzip.compress(struct.pack(">HBBI", 0, 8, 1, 300 << 20) + bytes(300 << 20)),
+    "safetensors of 2^63": struct.pack("<Q", 2**63 - 1) + b'{"x":{}}',
+    "safetensors that overlap": struct.pack("<Q", 136) + (
+        b'{"x":{"dtype":"F32","shape":[1000000000,1000],"data_offsets":[0,8]},'
+        b'"y":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}}').ljust(136) + bytes(8),
+    "Parquet of nothing": b"PAR1" + b"\xff" * 4096 + struct.pack("<I", 4000) + b"PAR1",
+    "NUL": bytes(1 << 20),
+    "UTF-16": "a,b\n1,2\n".encode("utf-16"),
+    "Latin-1": "größe,b\n1,2\n".encode("latin-1"),
+    "a quote without an end": b'a,b\n"' + b"1,2\n" * 1_000_000,
+    "words of a hundred thousand kinds": b"".join(b"%d X%d\n" % (n, n) for n in range(99_999)) + b"\na b\n",
+    "JSON without an end": b'{"a": "' + b"x" * 1_000_000,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("content", HOSTILE.values(), ids=HOSTILE)
+def test_a_hostile_file_is_refused_and_breaks_nothing(api: Api, anna: Client, content: bytes) -> None:
+    place = register(anna, format="auto")
+    document = problem(anna.put(f"{place}/content", content=content), 422, "invalid_input")
+    for item in document["errors"]:
+        assert item["code"] != "too_complex"  # it was understood, and did not merely take too long
+        assert item["detail"] != "the content could not be read"
+        assert len(item["detail"]) < 1000
+    assert anna.get(place).json()["status"] == "invalid"
+    assert list(api.services.store.keys("")) == []
+
+
+@pytest.mark.parametrize("source", [
+    {"format": "xls"}, {"types": {"a": "nothing"}}, {"types": {"": "text"}}, {"file": ""}, {"file": "x" * 256},
+])  # fmt: skip
+def test_what_is_told_of_content_has_a_form(anna: Client, source: dict[str, Any]) -> None:
+    body = {"name": "x", "source": {"kind": "upload"} | source}
+    problem(anna.post("/v1/datasets", json=body), 422, "invalid_input")
