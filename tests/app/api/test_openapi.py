@@ -104,7 +104,7 @@ ANSWERS = {"Job", "JobPage", "Curves", "EventPage", "Checkpoint", "CheckpointPag
 def test_answers_are_closed() -> None:
     """What is not described is not answered: a field with a typo cannot hide."""
     answered = {reference.rpartition("/")[2] for reference in references(DOCUMENT["paths"])}
-    assert answered - {"JobSpec", "NewDataset", "KeyRequest", "Question", "Fork", "Status"} == ANSWERS
+    assert answered - {"JobSpec", "NewDataset", "KeyRequest", "Question", "Fork", "Status", "DatasetStatus"} == ANSWERS
     for name in ANSWERS:
         assert DOCUMENT["components"]["schemas"][name]["additionalProperties"] is False
 
@@ -198,5 +198,9 @@ def call_keys_and_datasets(call: Checked) -> None:
     call("PUT", place, 202, content=content[:4], headers={"Content-Range": f"bytes 0-3/{len(content)}"}, **here)
     call("PUT", place, 409, content=content[:4], headers={"Content-Range": f"bytes 0-3/{len(content)}"}, **here)
     call("PUT", place, 200, content=content, **here)
+    for method in ("GET", "HEAD"):
+        call(method, place, 200, **here)
+    call("GET", place, 206, headers={"Range": "bytes=0-1"}, **here)
+    call("GET", place, 416, headers={"Range": "bytes=99-"}, **here)
     call("GET", "/v1/datasets", 200)
     call("DELETE", "/v1/datasets/{dataset_id}", 204, **here)
