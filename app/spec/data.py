@@ -47,6 +47,9 @@ class Source(Part):
     target: ColumnName | None = Field(None, description="A feature or a column; default: the data's own.")
     validation: Split | None = None
     scale: Scale | None = Field(None, description=SCALES)
+    bucket: Name | None = Field(
+        None, description="A text, series or tree that the network reads: batches are made of rows of like length."
+    )
 
 
 class BuiltinData(Source):

@@ -137,6 +137,8 @@ def _data_problems(job: Job, stored: DataSchema, schema: DataSchema) -> list[Pro
                if head.watches and _target(job, stored, head) is None]  # fmt: skip
     for place in dict.fromkeys(f"{place_of(name)}/target" if name else "/data/target" for name in missing):
         problems.append(Problem(place, "missing", "the data has no default target", "name a column"))
+    if job.data.bucket is not None:
+        problems += _bucket_problems(job.data.bucket, job.model.input_names(given or schema.inputs), schema)
     split = job.data.validation
     if split is not None and split.split is not None and split.split not in schema.rows:
         problems.append(Problem("/data/validation/split", "unknown_split", f'the data has no split "{split.split}"',
@@ -144,6 +146,15 @@ def _data_problems(job: Job, stored: DataSchema, schema: DataSchema) -> list[Pro
     if split is not None and (split.split is None) == (split.fraction is None):
         problems.append(Problem("/data/validation", "contradiction", "give either a split or a fraction", ""))
     return problems
+
+
+def _bucket_problems(name: str, read: tuple[str, ...], schema: DataSchema) -> list[Problem]:
+    sequences = [column.name for column in schema.columns if column.ragged and column.name in read]
+    if name in sequences:
+        return []
+    hint = nearest(name, sequences) or ("one of: " + ", ".join(sequences) if sequences else "leave bucket out")
+    detail = f'the network reads no sequence "{name}" of unlike lengths'
+    return [Problem("/data/bucket", "unknown_column", detail, hint)]
 
 
 def _training_problems(job: Job, schema: DataSchema) -> list[Problem]:

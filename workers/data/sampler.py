@@ -7,6 +7,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+WINDOW = 50  # batches among which rows are sorted by length: more pad less, and mix less
+BUCKET_STREAM = 0xB0C4E7  # keeps the order of batches apart from that of rows
+
 
 def stream_seed(*parts: int) -> int:
     """Mix numbers (a seed, an epoch, a step…) into one 63-bit seed of an independent random stream."""
@@ -27,6 +30,22 @@ def permutation(seed: int, epoch: int, rows: int) -> Tensor:
     return torch.randperm(rows, generator=generator)
 
 
+def bucketed(seed: int, epoch: int, lengths: Tensor, batch_size: int) -> Tensor:
+    """Return the order of an epoch whose batches hold rows of like length (rows): int64 (rows), on the CPU.
+
+    Rows are drawn, sorted by length within windows of `WINDOW` batches, and the batches drawn again. What fills no
+    batch comes last; it is drawn too, and no longer than the others.
+    """
+    order = permutation(seed, epoch, len(lengths))
+    full = len(order) // batch_size * batch_size
+    if full == 0:
+        return order
+    windows = [window[lengths[window].argsort(stable=True)] for window in order[:full].split(WINDOW * batch_size)]
+    generator = torch.Generator().manual_seed(stream_seed(seed, epoch, BUCKET_STREAM))
+    drawn = torch.randperm(full // batch_size, generator=generator)
+    return torch.cat([torch.cat(windows).reshape(-1, batch_size)[drawn].flatten(), order[full:]])
+
+
 def batch_indices(seed: int, epoch: int, step: int, *, rows: int, batch_size: int, drop_last: bool = False) -> Tensor:
     """Return the rows of batch `step` (counted from 0 within the epoch): int64 (≤ batch_size)."""
     if not 0 <= step < batches_per_epoch(rows, batch_size, drop_last):
@@ -43,7 +62,8 @@ def batches_per_epoch(rows: int, batch_size: int, drop_last: bool) -> int:
 class Sampler:
     """The same function for a whole run: an optimizer step takes up to `accumulate` batches of one epoch.
 
-    It remembers the order of the latest epoch, on the device of the data: a cache, not state.
+    It remembers the order of the latest epoch, on the device of the data: a cache, not state. With `lengths` (rows), on
+    the CPU, batches hold rows of like length.
     """
 
     seed: int
@@ -52,6 +72,7 @@ class Sampler:
     accumulate: int = 1
     drop_last: bool = False
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
+    lengths: Tensor | None = None
     _epoch: int = -1
     _order: Tensor = field(default_factory=lambda: torch.empty(0))
 
@@ -69,7 +90,7 @@ class Sampler:
         """Yield the rows of each batch of optimizer step `step` (from 0), with its share of the step's examples."""
         epoch, position = divmod(step, self.steps_per_epoch)
         if epoch != self._epoch:
-            self._order, self._epoch = permutation(self.seed, epoch, self.rows).to(self.device), epoch
+            self._order, self._epoch = self._drawn(epoch).to(self.device), epoch
         size = self.batch_size
         first = position * self.accumulate
         last = min(first + self.accumulate, self.batches_per_epoch)
@@ -77,3 +98,8 @@ class Sampler:
         for batch in range(first, last):
             indices = self._order[batch * size : (batch + 1) * size]
             yield indices, len(indices) / total
+
+    def _drawn(self, epoch: int) -> Tensor:
+        if self.lengths is None:
+            return permutation(self.seed, epoch, self.rows)
+        return bucketed(self.seed, epoch, self.lengths, self.batch_size)

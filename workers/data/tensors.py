@@ -11,7 +11,7 @@ from app.errors import DataError
 from app.spec.columns import DataSchema
 from app.spec.data import Split as SplitSpec
 from app.spec.view import View
-from workers.data.columns import Made, Split, taken
+from workers.data.columns import Made, Ragged, Split, taken
 from workers.data.preparation import Preparation
 from workers.data.sampler import stream_seed
 from workers.data.sources import Loaded
@@ -24,10 +24,14 @@ Cast = tuple[str, Callable[[Any], Any]]  # the name of a target, and what is mad
 
 @dataclass(frozen=True)
 class Rows:
-    """Examples: the network's inputs and the targets by name, each (rows, …), all on one device."""
+    """Examples: the network's inputs and the targets by name, each (rows, …), all on one device.
+
+    `order` is that in which all rows are passed through, if it is not their own.
+    """
 
     inputs: Mapping[str, Made]
     targets: Mapping[str, Made]
+    order: Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.columns[0])
@@ -58,10 +62,24 @@ class Rows:
         """Yield all rows in order, `size` at a time, on a device."""
         for start in range(0, len(self), size):
             part = slice(start, start + size)
+            if self.order is not None:
+                yield self.at(self.order[part], device)
+                continue
             yield (
                 {name: column[part].to(device) for name, column in self.inputs.items()},
                 {name: column[part].to(device) for name, column in self.targets.items()},
             )
+
+    def lengths(self, name: str) -> Tensor:
+        """Return how long each row of an input is: int64 (rows), on the CPU."""
+        column = self.inputs[name]
+        if not isinstance(column, Ragged):
+            raise TypeError(f"{name} has rows of equal length")
+        return column.lengths.cpu()
+
+    def by_length(self, name: str) -> "Rows":
+        """Return the same rows, to be passed through from the shortest to the longest, which pads least."""
+        return replace(self, order=self.lengths(name).argsort(stable=True).to(self.device))
 
     def moved(self, device: torch.device) -> "Rows":
         """Return the same rows on a device."""

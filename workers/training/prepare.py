@@ -174,6 +174,10 @@ def assemble(
     objective, data = build_objective(job.objective, columns, outputs, data, device)
     data = data.resident(device, room(device))
     sampler = Sampler(plan.seed, len(data.train), plan.batch_size, plan.accumulate, plan.drop_last, data.train.device)
+    held = data.validation
+    if (bucket := job.data.bucket) is not None:
+        sampler.lengths = data.train.lengths(bucket)
+        held = held.by_length(bucket) if held is not None else None
     total_steps = plan.total_steps(sampler.steps_per_epoch)
     optimizer = build_optimizer(plan.optimizer, parts.groups(network), device)
     schedule = build_rates(plan, optimizer, total_steps, sampler.steps_per_epoch)
@@ -194,7 +198,7 @@ def assemble(
         objective=objective.minimised,
         heads=objective.heads,
         train=data.train,
-        validation=data.validation,
+        validation=held,
         sampler=sampler,
         state=state,
         update=_update(plan, state, parameters, device),

@@ -1,7 +1,16 @@
 import pytest
 import torch
 
-from workers.data.sampler import Sampler, batch_indices, batches_per_epoch, permutation, step_seed, stream_seed
+from workers.data import sampler as module
+from workers.data.sampler import (
+    Sampler,
+    batch_indices,
+    batches_per_epoch,
+    bucketed,
+    permutation,
+    step_seed,
+    stream_seed,
+)
 
 
 @pytest.mark.parametrize(("rows", "size", "drop_last", "sizes"), [
@@ -66,3 +75,51 @@ def test_a_run_can_start_anywhere() -> None:
     walked = [next(whole.batches(step))[0].tolist() for step in range(9)]
     assert next(later.batches(6))[0].tolist() == walked[6]
     assert next(later.batches(3))[0].tolist() == walked[3]
+
+
+LENGTHS = torch.randint(1, 300, (1003,), generator=torch.Generator().manual_seed(0))
+
+
+def waste(order: torch.Tensor, size: int) -> float:
+    """Return which share of all batches is padding."""
+    padded = sum(int(LENGTHS[part].max()) * len(part) for part in order.split(size))
+    return 1 - int(LENGTHS.sum()) / padded
+
+
+@pytest.mark.parametrize("size", [1, 8, 32, 1003, 5000])
+def test_buckets_hold_every_row_once(size: int) -> None:
+    for epoch in range(2):
+        assert bucketed(7, epoch, LENGTHS, size).sort().values.equal(torch.arange(1003))
+
+
+def test_buckets_pad_little_and_are_drawn_anew() -> None:
+    order = bucketed(7, 0, LENGTHS, 8)
+    assert waste(order, 8) < 0.1
+    assert waste(permutation(7, 0, 1003), 8) > 0.4
+    assert order.equal(bucketed(7, 0, LENGTHS, 8))
+    assert not order.equal(bucketed(7, 1, LENGTHS, 8))
+    firsts = [float(LENGTHS[bucketed(7, epoch, LENGTHS, 8)[:8]].float().mean()) for epoch in range(40)]
+    assert 110 < sum(firsts) / 40 < 190  # an epoch begins with any length
+
+
+def test_what_fills_no_batch_is_no_longer_than_the_rest(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "WINDOW", 10)
+    left = [int(LENGTHS[bucketed(7, epoch, LENGTHS, 100)[-3:]].sum()) for epoch in range(60)]
+    assert 120 < sum(left) / 180 < 180  # their mean is 150: whoever is left out by drop_last is not the longest
+
+
+@pytest.mark.parametrize("accumulate", [1, 3])
+@pytest.mark.parametrize("drop_last", [False, True])
+def test_a_bucketed_run_visits_every_row_and_can_start_anywhere(accumulate: int, drop_last: bool) -> None:
+    def made() -> Sampler:
+        return Sampler(3, 1003, 20, accumulate, drop_last, lengths=LENGTHS)
+
+    whole = [[(rows.tolist(), share) for rows, share in sampler.batches(step)] for sampler in [made()]
+             for step in range(2 * sampler.steps_per_epoch)]  # fmt: skip
+    half = len(whole) // 2
+    for epoch in (whole[:half], whole[half:]):
+        rows = [row for step in epoch for batch, _ in step for row in batch]
+        assert len(set(rows)) == len(rows) == (1000 if drop_last else 1003)
+        assert all(sum(share for _, share in step) == pytest.approx(1) for step in epoch)
+    assert [[(rows.tolist(), share) for rows, share in made().batches(step)] for step in (half + 1, 2)] == [
+        whole[half + 1], whole[2]]  # fmt: skip

@@ -11,6 +11,7 @@ from tokenizers import Tokenizer
 from app.storage.local import LocalStore
 from tests.workers.training.corpora import Reading, job, sums, tagged, texts, waves
 from tests.workers.training.test_resume import assert_same
+from workers.data.feed import Feed
 from workers.data.tokens import KINDS
 
 
@@ -79,6 +80,38 @@ def test_every_sequence_goes_on_bit_by_bit(reading: Reading, name: str) -> None:
     make, spec = CASES[name]
     reading.corpus = make()
     assert_same(reading, spec, 3, 5)
+
+
+@pytest.mark.parametrize("plan", [{}, {"accumulate": 2, "steps": 6}, {"drop_last": True}])
+def test_buckets_go_on_bit_by_bit(reading: Reading, plan: dict[str, Any]) -> None:
+    reading.corpus = texts()
+    assert_same(reading, job(GRU, features=text(), target="label", bucket="text", training=plan), 2, 3)
+
+
+def test_buckets_pad_less_and_evaluate_the_same(reading: Reading) -> None:
+    reading.corpus = texts(400)
+    frozen = {"optimizer": {"kind": "SGD", "lr": 0.0}, "steps": 1}
+    plain, bucketed = (
+        reading.run(job(GRU, features=text(), target="label", training=frozen, **more))
+        for more in ({}, {"bucket": "text"})
+    )
+    for name in ("val/loss", "val/accuracy"):
+        assert bucketed.points(name)[0][1] == pytest.approx(plain.points(name)[0][1], rel=1e-5)
+
+    def padded(prepared: Any) -> int:
+        feed = Feed(prepared.train, prepared.sampler, prepared.device)
+        steps = range(prepared.sampler.steps_per_epoch)
+        return sum(inputs["text"].numel() for step in steps for inputs, _, _ in feed.batches(step))
+
+    assert padded(bucketed.prepared) < 0.75 * padded(plain.prepared)
+
+
+@pytest.mark.parametrize("bucket", ["txt", "text_length", "label"])
+def test_buckets_are_made_of_sequences_that_are_read(reading: Reading, bucket: str) -> None:
+    reading.corpus = texts()
+    (problem,) = reading.inspect(job(GRU, features=text(), target="label", bucket=bucket)).problems
+    assert (problem.pointer, problem.code) == ("/data/bucket", "unknown_column")
+    assert "text" in problem.hint
 
 
 @pytest.mark.parametrize("name", ["text", *CASES])
