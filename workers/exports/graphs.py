@@ -16,8 +16,9 @@ import torch
 from torch import Tensor
 
 from app.errors import InvalidInput, NotExportable, NotInstalled, Problem
-from app.spec.columns import DataSchema
+from app.spec.columns import Column, DataSchema
 from app.spec.network import Network
+from app.spec.seen import LENGTH
 from workers.network.blueprint import Blueprint, Settled
 from workers.network.build import Counts, Graph
 from workers.network.catalog import CATALOG
@@ -42,6 +43,7 @@ DECIDED_BY_DATA: Mapping[str, str] = {
     ),
 }
 RECURRENT = frozenset({"RNN", "GRU", "LSTM"})
+UNROLLED = RECURRENT | {"Scan"}  # for one length; batches of `"pad": "max_length"` have one
 
 Run = Callable[..., tuple[Tensor, ...]]
 
@@ -70,7 +72,7 @@ class Case:
 def export_graph(
     model: Network, schema: DataSchema, inputs: tuple[str, ...], weights: Mapping[str, Tensor], form: str, path: Path
 ) -> float:
-    """Write the graph, with its weights and for any number of examples, in a form of `FORMS`.
+    """Write the graph, with its weights, for any number of examples and any length of sequences, in a form of `FORMS`.
 
     The graph takes the inputs in order, and gives the outputs in order. Returns the largest absolute difference of its
     outputs to the network's own, on random inputs. Raises `NotExportable` with every node that stands in the way,
@@ -83,7 +85,8 @@ def export_graph(
     settled = draft(model, schema, inputs)
     if settled.problems:
         raise InvalidInput(settled.problems)
-    problems = list(_decided_by_data(settled.blueprint))
+    ragged = any(column.ragged for column in schema.columns if column.name in settled.blueprint.inputs)
+    problems = list(_decided_by_data(settled.blueprint, ragged))
     if problems:
         raise NotExportable(problems)
     graph = Graph(settled.blueprint, Deaf())
@@ -127,9 +130,10 @@ def _program(case: Case) -> Any:
     values, others = case.draw(EXAMPLES), case.draw(EXAMPLES + 1)
     examples = torch.export.Dim("N")
     shapes = tuple(
-        {place: examples for place, size in enumerate(value.shape) if size == EXAMPLES != other.shape[place]}
+        {place: examples if (size, found) == (EXAMPLES, EXAMPLES + 1) else torch.export.Dim.AUTO
+         for place, (size, found) in enumerate(zip(value.shape, other.shape, strict=True)) if size != found}
         for value, other in zip(values, others, strict=True)
-    )
+    )  # fmt: skip
     return torch.export.export(case.graph, values, dynamic_shapes=(shapes,))
 
 
@@ -171,7 +175,7 @@ def _several(output: Any) -> tuple[Tensor, ...]:
     return tuple(output) if isinstance(output, tuple | list) else (output,)
 
 
-def _decided_by_data(blueprint: Blueprint, within: str = "") -> Iterator[Problem]:
+def _decided_by_data(blueprint: Blueprint, ragged: bool, within: str = "") -> Iterator[Problem]:
     """Yield a problem for every node whose course depends on the data, those in bodies too."""
     for node in blueprint.nodes:
         why = DECIDED_BY_DATA.get(node.kind, "")
@@ -179,11 +183,13 @@ def _decided_by_data(blueprint: Blueprint, within: str = "") -> Iterator[Problem
             why = "a node tells how often the body runs"
         if node.kind in RECURRENT and len(node.inputs) > 1:
             why = "which steps are computed depends on the lengths"
+        elif node.kind in UNROLLED and ragged:
+            why = "its steps are written out, and sequences are of any length"
         name = f"{within}{node.id}"
         if why:
             yield _problem(node, name, why)
         for body in node.bodies.values() if not why else ():
-            yield from _decided_by_data(body, f"{name}/")
+            yield from _decided_by_data(body, ragged, f"{name}/")
 
 
 def _problem(node: Settled, name: str, why: str) -> Problem:
@@ -241,7 +247,10 @@ def _first_line(error: Exception) -> str:
 
 
 def _drawing(blueprint: Blueprint, schema: DataSchema) -> Callable[[int], tuple[Tensor, ...]]:
-    """Return what draws random examples: normal floats, and whole numbers that every embedding knows."""
+    """Return what draws random examples: normal floats, and whole numbers that every embedding knows.
+
+    Sequences are as long as can be for an odd number of examples, and one moment shorter for an even one.
+    """
 
     def draw(examples: int) -> tuple[Tensor, ...]:
         generator = torch.Generator().manual_seed(examples)
@@ -254,10 +263,19 @@ def _column(schema: DataSchema, name: str, words: int, examples: int, generator:
     column = schema.column(name)
     if column is None:
         raise InvalidInput([Problem("/model/inputs", "unknown_input", f'the data has no field "{name}"', "")])
-    shape, dtype = (examples, *column.shape), getattr(torch, column.dtype)
+    shape, dtype = (examples, *_shape(column, examples)), getattr(torch, column.dtype)
     if dtype.is_floating_point:
         return torch.randn(shape, generator=generator, dtype=dtype)
+    sequence = schema.column(name.removesuffix(LENGTH)) if name.endswith(LENGTH) else None
+    if sequence is not None and sequence.ragged:
+        return torch.randint(1, _shape(sequence, examples)[0] + 1, shape, generator=generator)
     return torch.randint(0, words, shape, generator=generator).to(dtype)
+
+
+def _shape(column: Column, examples: int) -> tuple[int, ...]:
+    if not column.ragged or examples % 2 or column.shape[0] == 1:
+        return column.shape
+    return (column.shape[0] - 1, *column.shape[1:])
 
 
 def _words(blueprint: Blueprint, name: str) -> int:

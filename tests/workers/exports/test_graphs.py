@@ -8,11 +8,12 @@ import pytest
 import torch
 
 from app.errors import NotExportable, NotInstalled
+from app.spec.columns import Column, DataSchema
 from tests.workers.network.networks import Columns, Model, built, examples, parsed, schema
 from tests.workers.network.test_build import LEAVES, RESIDUAL
 from workers.exports import graphs
 from workers.exports.graphs import export_graph
-from workers.network.build import BuiltNetwork
+from workers.network.build import BuiltNetwork, build
 
 NAMES = {"onnx": "model.onnx", "torch_export": "model.pt2"}
 TOLERANCE = 1e-4
@@ -175,3 +176,66 @@ def test_missing_packages_are_named(monkeypatch: pytest.MonkeyPatch, tmp_path: P
     with pytest.raises(NotInstalled, match="lacks the packages no_such_package") as caught:
         written(IMAGES, {"image": (1, 8, 8)}, "onnx", tmp_path)
     assert "graftwerk[onnx]" in caught.value.hint
+
+
+EMBEDDED = {"id": "tokens", "kind": "Embedding", "inputs": ["text"], "embedding_dim": 8}
+ENDING = {"id": "scores", "kind": "Linear", "inputs": ["pooled"], "out_features": 2}
+READING: dict[str, list[dict[str, Any]]] = {
+    "attention": [
+        EMBEDDED, {"id": "placed", "kind": "add_sinusoids", "inputs": ["tokens"]},
+        {"id": "read", "kind": "TransformerEncoderLayer", "inputs": ["placed", "text_length"], "nhead": 2,
+         "dim_feedforward": 8},
+        {"id": "pooled", "kind": "pool_sequence", "inputs": ["read", "text_length"], "by": "max"}, ENDING],
+    "convolution": [
+        EMBEDDED, {"id": "turned", "kind": "transpose", "inputs": ["tokens"], "dim0": 1, "dim1": 2},
+        {"id": "kernel", "kind": "Conv1d", "inputs": ["turned"], "out_channels": 8, "kernel_size": 3, "padding": 1},
+        {"id": "pooled", "kind": "amax", "inputs": ["kernel"], "dim": 2}, ENDING],
+    "places": [
+        EMBEDDED, {"id": "places", "kind": "arange", "inputs": ["text"]},
+        {"id": "learned", "kind": "Embedding", "inputs": ["places"], "embedding_dim": 8},
+        {"id": "sum", "kind": "add", "inputs": ["tokens", "learned"]},
+        {"id": "pooled", "kind": "mean", "inputs": ["sum"], "dim": 1}, ENDING],
+}  # fmt: skip
+TEXTS = DataSchema(
+    columns=(Column(name="text", shape=(12,), dtype="int64", classes=30, ragged=True),
+             Column(name="text_length", dtype="int64")),
+    rows={"train": 8}, inputs=("text", "text_length"),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("form", NAMES)
+@pytest.mark.parametrize("name", READING)
+def test_sequences_may_have_any_length(name: str, form: str, tmp_path: Path) -> None:
+    model = parsed({"inputs": ["text", "text_length"], "nodes": READING[name]})
+    network = build(model, TEXTS, TEXTS.inputs).eval()
+    path = tmp_path / NAMES[form]
+    assert export_graph(model, TEXTS, TEXTS.inputs, network.state_dict(), form, path) <= 1e-5
+    session = onnxruntime.InferenceSession(path) if form == "onnx" else None
+    module = torch.export.load(path).module() if session is None else None
+    for count, length in ((1, 1), (2, 5), (4, 12), (5, 11)):
+        lengths = torch.randint(1, length + 1, (count,))
+        values = {"text": torch.randint(0, 30, (count, length)), "text_length": lengths}
+        wanted = network(values)["output"]
+        if session is not None:
+            fed = {item.name: values[item.name].numpy() for item in session.get_inputs()}
+            found = torch.as_tensor(session.run(None, fed)[0])
+        else:
+            assert module is not None
+            found = module(*values.values())
+        torch.testing.assert_close(found, wanted, rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("form", NAMES)
+def test_steps_are_written_out_for_one_length_alone(form: str, tmp_path: Path) -> None:
+    nodes = [
+        EMBEDDED,
+        {"id": "pooled", "kind": "GRU", "inputs": ["tokens"], "hidden_size": 3, "returns": "last"},
+        ENDING,
+    ]
+    model = parsed({"inputs": ["text"], "nodes": nodes})
+    weights = build(model, TEXTS, TEXTS.inputs).state_dict()
+    path = tmp_path / NAMES[form]
+    with pytest.raises(NotExportable, match="its steps are written out"):
+        export_graph(model, TEXTS, TEXTS.inputs, weights, form, path)
+    fixed = tuple(column.model_copy(update={"ragged": False}) for column in TEXTS.columns)
+    assert export_graph(model, TEXTS.model_copy(update={"columns": fixed}), TEXTS.inputs, weights, form, path) <= 1e-5

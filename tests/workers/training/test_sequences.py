@@ -1,6 +1,7 @@
 """Texts, tagged words, series and trees are trained on, end to end, and go on bit by bit."""
 
 import json
+from functools import reduce
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import torch
 from tokenizers import Tokenizer
 
 from app.storage.local import LocalStore
+from tests.examples.lessons import spec as example
 from tests.workers.training.corpora import Reading, job, sums, tagged, texts, waves
 from tests.workers.training.test_resume import assert_same
 from workers.data.feed import Feed
@@ -26,14 +28,23 @@ def graph(inputs: list[str], *nodes: dict[str, Any]) -> dict[str, Any]:
 
 GRU = graph(
     ["text", "text_length"],
-    {"id": "embed", "kind": "Embedding", "inputs": ["text"], "num_embeddings": 300, "embedding_dim": 8},
+    {"id": "embed", "kind": "Embedding", "inputs": ["text"], "embedding_dim": 8},
     {"id": "read", "kind": "GRU", "inputs": ["embed", "text_length"], "hidden_size": 8, "returns": "last"},
     {"id": "kept", "kind": "Dropout", "inputs": ["read"], "p": 0.2},
     {"id": "scores", "kind": "Linear", "inputs": ["kept"], "out_features": 2},
 )
+ATTENTION = graph(
+    ["text", "text_length"],
+    {"id": "embed", "kind": "Embedding", "inputs": ["text"], "embedding_dim": 8, "padding_idx": 0},
+    {"id": "placed", "kind": "add_sinusoids", "inputs": ["embed"]},
+    {"id": "read", "kind": "TransformerEncoderLayer", "inputs": ["placed", "text_length"], "nhead": 2,
+     "dim_feedforward": 16},
+    {"id": "pooled", "kind": "pool_sequence", "inputs": ["read", "text_length"]},
+    {"id": "scores", "kind": "Linear", "inputs": ["pooled"], "out_features": 2},
+)  # fmt: skip
 TAGGER = graph(
     ["words", "words_length"],
-    {"id": "embed", "kind": "Embedding", "inputs": ["words"], "num_embeddings": 25_000, "embedding_dim": 8},
+    {"id": "embed", "kind": "Embedding", "inputs": ["words"], "embedding_dim": 8},
     {"id": "read", "kind": "LSTM", "inputs": ["embed", "words_length"], "hidden_size": 8, "bidirectional": True},
     {"id": "scores", "kind": "Linear", "inputs": ["read"], "out_features": 2},
     {"id": "classes", "kind": "transpose", "inputs": ["scores"], "dim0": 1, "dim1": 2},
@@ -45,7 +56,7 @@ WAVES = graph(
 )
 TREES = graph(
     ["tree", "tree_children"],
-    {"id": "embed", "kind": "Embedding", "inputs": ["tree"], "num_embeddings": 1000, "embedding_dim": 8},
+    {"id": "embed", "kind": "Embedding", "inputs": ["tree"], "embedding_dim": 8},
     {"id": "fold", "kind": "Fold", "over": "embed", "children": "tree_children",
      "leaf": {"layers": [{"kind": "Linear", "out_features": 8}]},
      "node": {"inputs": ["v", "below"], "nodes": [
@@ -55,6 +66,14 @@ TREES = graph(
          {"id": "bent", "kind": "tanh", "inputs": ["state"]}]}},
     {"id": "scores", "kind": "Linear", "inputs": ["fold"], "out_features": 2},
 )  # fmt: skip
+
+RENAMED = {'"id": "tree"': '"id": "fold"', '"tree.h"': '"fold.h"', '"value"': '"tree"',
+           '"children"]': '"tree_children"]', '"children": "children"': '"children": "tree_children"'}  # fmt: skip
+TREE_LSTM = json.loads(
+    reduce(lambda text, pair: text.replace(*pair), RENAMED.items(), json.dumps(example("tree-lstm")))
+)
+TREE_LSTM = TREE_LSTM["model"]
+TREE_LSTM["nodes"][0].pop("num_embeddings")
 
 
 def text(kind: str = "word", **settings: Any) -> dict[str, Any]:
@@ -69,6 +88,8 @@ def test_every_tokenizer_goes_on_bit_by_bit(reading: Reading, kind: str) -> None
 
 
 CASES: dict[str, Any] = {
+    "attention": (texts, job(ATTENTION, features=text(), target="label")),
+    "Tree-LSTM": (sums, job(TREE_LSTM)),
     "tags": (tagged, job(TAGGER)),
     "series": (waves, job(WAVES, scale="standard")),
     "trees": (sums, job(TREES)),
