@@ -1,6 +1,7 @@
 """A network on the meta device, as far as it is settled."""
 
 from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 
 from torch import Tensor
@@ -65,6 +66,18 @@ class Draft:
             return sizes[id(draft)]
 
         return of(self)
+
+    def trained(self, idle: AbstractSet[str] = frozenset()) -> set[str]:
+        """Return the nodes through which a gradient reaches a parameter; those that are `idle` have none to train."""
+        found: set[str] = set()
+        for trace in self.traces:
+            node = trace.node
+            own = (trace.parameters > 0 or node.share is not None) and node.id not in idle
+            if (own or not found.isdisjoint(node.inputs)) and node.kind != "stop_gradient":
+                found.update(trace.named())
+            else:
+                found.difference_update(trace.named())  # a layer may be named like the one before it
+        return found
 
     def results(self) -> tuple[Tensor, ...] | None:
         """Return the outputs; `None` where one of them is not settled."""

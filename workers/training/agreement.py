@@ -40,7 +40,7 @@ def disagreements(job: Job, targets: Mapping[str, Column | None], draft: Draft) 
     `targets` are the columns that heads are compared with.
     """
     problems: list[Problem] = []
-    trained = _trained(draft)
+    trained = draft.trained()
     for name, head in job.objective.all_heads().items():
         where, target = place_of(name), targets[name]
         if (output := _output(draft, head.output)) is not None:
@@ -132,19 +132,6 @@ def _unreported(head: Head, where: str, value: Tensor, target: Column) -> Iterat
         elif what in ("classes", "tags") and classes > MOST_CLASSES and name not in OF_ANY | SPANS:
             detail = f"{name} is reported of at most {MOST_CLASSES:,} classes, and there are {classes:,}"
             yield Problem(place, "too_many", detail, "use accuracy, top5_accuracy or perplexity")
-
-
-def _trained(draft: Draft) -> set[str]:
-    """Return the nodes through which a gradient reaches a parameter."""
-    found: set[str] = set()
-    for trace in draft.traces:
-        node = trace.node
-        reached = trace.parameters > 0 or node.share is not None or not found.isdisjoint(node.inputs)
-        if reached and node.kind != "stop_gradient":
-            found.update(trace.named())
-        else:
-            found.difference_update(trace.named())  # a layer may be named like the one before it
-    return found
 
 
 def _path(end: Trace | None, traces: Mapping[str, Trace]) -> tuple[Trace, ...]:

@@ -26,6 +26,7 @@ class Split:
 
     trained: list[tuple[list[Weight], Mapping[str, Any]]] = field(default_factory=list)  # the plan's own group first
     frozen: list[Weight] = field(default_factory=list)
+    idle: set[str] = field(default_factory=set)  # nodes of the network itself that have frozen parameters alone
     problems: list[Problem] = field(default_factory=list)
 
     def groups(self, network: nn.Module) -> list[dict[str, Any]]:
@@ -40,7 +41,8 @@ class Split:
 
 def split(blueprint: Blueprint, plan: Training) -> Split:
     """Return the parameters by group."""
-    chooser = _Chooser(census(blueprint))
+    counted = census(blueprint)
+    chooser = _Chooser(counted)
     for position, group in enumerate(plan.groups):
         if group.nodes is not None:
             chooser.name(position, group.nodes, group)
@@ -58,6 +60,9 @@ def split(blueprint: Blueprint, plan: Training) -> Split:
         else:
             own += members
     found.trained[:0] = [(own, {})] if own else []
+    still = {weight.name for weight in found.frozen}
+    working = {name.partition(".")[0] for name, weight in counted.weights.items() if weight.name not in still}
+    found.idle = {name.partition(".")[0] for name in counted.weights} - working
     if not found.trained and found.frozen:
         detail = "everything is frozen: nothing is left to train"
         found.problems.append(Problem(PLACE, "nothing_to_train", detail, "leave some nodes out"))

@@ -34,6 +34,9 @@ def rehearse(job: Job, schema: DataSchema, draft: Draft) -> Rehearsal:
         parts = split(draft.blueprint, plan)
         found.problems += parts.problems
         found.trained -= sum(weight.elements for weight in parts.frozen)
+        if parts.frozen and not parts.problems and _sources(job, draft).isdisjoint(draft.trained(parts.idle)):
+            detail = "all that the loss depends on is frozen"
+            found.problems.append(Problem(PLACE, "nothing_to_train", detail, "leave some nodes out"))
     for position, group in enumerate(plan.groups):
         if settings := group.settings():
             spec = plan.optimizer.model_copy(update=settings)
@@ -52,6 +55,13 @@ def rehearse(job: Job, schema: DataSchema, draft: Draft) -> Rehearsal:
     except BuildError as error:
         found.problems.append(_told(error, error.pointer))
     return found
+
+
+def _sources(job: Job, draft: Draft) -> set[str]:
+    """Return the nodes that losses read."""
+    outputs = draft.blueprint.outputs
+    first = next(iter(outputs.values()))
+    return {outputs.get(head.output, first) if head.output else first for head in job.objective.all_heads().values()}
 
 
 def _element() -> nn.Parameter:

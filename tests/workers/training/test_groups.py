@@ -137,6 +137,19 @@ def test_what_torch_would_refuse_is_told_when_the_job_is_posted(
     assert words in found[0].detail
 
 
+@pytest.mark.parametrize(("frozen", "output", "places"), [
+    (["head"], "logits", []), (["stem", "body", "again", "scale", "head"], "logits", ["/training/groups"]),
+    (["stem", "body", "again", "scale", "head"], "more", []),
+])  # fmt: skip
+def test_a_loss_must_reach_what_is_trained(frozen: list[str], output: str, places: list[str]) -> None:
+    more = [{"id": "side", "kind": "Linear", "inputs": ["flat"], "out_features": 10}]
+    outputs = {"logits": "head", "more": "side"}
+    model = MODEL | {"nodes": [*MODEL["nodes"], *more], "outputs": outputs}
+    objective = {"loss": {"kind": "CrossEntropyLoss"}, "output": output}
+    spec = job(training={"groups": [{"nodes": frozen, "frozen": True}]}, objective=objective) | {"model": model}
+    assert [problem.pointer for problem in inspect(spec, None, LIMITS).problems] == places
+
+
 def test_frozen_parameters_take_no_gradients_and_no_states() -> None:
     spec = job(training={"groups": [{"nodes": ["body", "again", "stem"], "frozen": True}]}) | {"model": MODEL}
     frozen, whole = (inspect(each, None, LIMITS).report for each in (spec, job() | {"model": MODEL}))
