@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from app.spec.columns import DataSchema
 from app.spec.job import known_schema, parse_job
 from app.storage.protocol import ArtifactStore
 from workers.assignment import Assignment, Resume
@@ -72,10 +73,16 @@ class Laboratory:
     store: ArtifactStore
     fence: int = 0
 
-    def prepare(self, spec: dict[str, Any], context: MemoryContext | None = None, **options: Any) -> Prepared:
-        """Prepare an attempt under a new fence."""
+    def prepare(
+        self,
+        spec: dict[str, Any],
+        context: MemoryContext | None = None,
+        schema: DataSchema | None = None,
+        **options: Any,
+    ) -> Prepared:
+        """Prepare an attempt under a new fence; `schema` is that of a registered data set."""
         self.fence += 1
-        schema = known_schema(parse_job(spec))
+        schema = schema or known_schema(parse_job(spec))
         assert schema is not None
         assignment = Assignment(
             "job_1", self.fence, spec, schema.model_dump(mode="json"), "", str(self.folder), False, **options
