@@ -74,8 +74,9 @@ class Transport:
         json: Any = None,
         content: bytes | None = None,
         repeatable: bool | None = None,
+        seconds: float | None = None,
     ) -> httpx.Response:
-        """Send a request and return the successful response, read.
+        """Send a request and return the successful response, read; it may take so many `seconds` (default: 60).
 
         Repeated after a broken connection, 429, 502, 503, 504, and 409 while the same Idempotency-Key is being
         answered; never a POST without an Idempotency-Key, unless `repeatable` says that it does no harm twice.
@@ -84,13 +85,16 @@ class Transport:
         sent = dict(headers or {})
         may_repeat = (method in REPEATABLE or "Idempotency-Key" in sent) if repeatable is None else repeatable
         wanted = {name: value for name, value in (params or {}).items() if value is not None}
+        timeout = self.http.timeout if seconds is None else httpx.Timeout(seconds, connect=5.0)
         attempt = 0
         while True:
             attempt += 1
             last = attempt >= self.attempts or not may_repeat
             wait: float | None
             try:
-                response = self.http.request(method, path, params=wanted, headers=sent, json=json, content=content)
+                response = self.http.request(
+                    method, path, params=wanted, headers=sent, json=json, content=content, timeout=timeout
+                )
             except httpx.TransportError as error:
                 if last:
                     raise Unreachable(self.unreachable(error)) from error

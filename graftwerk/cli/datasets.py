@@ -1,41 +1,46 @@
 """Commands about data sets."""
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
 
 from graftwerk.cli.output import AsJson, Commands, connected, err, out, print_json, print_table
 
-datasets = typer.Typer(cls=Commands, no_args_is_help=True, help="Data sets: add, ls.")
+datasets = typer.Typer(cls=Commands, no_args_is_help=True, help="Data sets: add, ls, show, download, rm.")
+DatasetId = Annotated[str, typer.Argument(help="The data set's id, such as ds_0199…", metavar="DATASET")]
 
 
 @datasets.command()
 def add(
     ctx: typer.Context,
-    path: Annotated[Path | None, typer.Argument(help="CSV, NPZ or safetensors.", exists=True, dir_okay=False)] = None,
+    paths: Annotated[
+        list[Path] | None,
+        typer.Argument(help="A file; or one for training and one held out; or a folder of pictures.", exists=True),
+    ] = None,
     builtin: Annotated[str | None, typer.Option(help="A small data set that ships with the service.")] = None,
     torchvision: Annotated[str | None, typer.Option(help="A data set of torchvision, such as FashionMNIST.")] = None,
     name: Annotated[str | None, typer.Option(help="What to call it; default: the file's or the source's name.")] = None,
+    format_: Annotated[str | None, typer.Option("--format", help="Default: what the content looks like.")] = None,
+    target: Annotated[str | None, typer.Option(help="The column that is learned.")] = None,
+    types: Annotated[
+        list[str] | None, typer.Option("--type", help="COLUMN=TYPE, where a column is not what it looks like.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Register a data set. An interrupted upload goes on where it was."""
-    console = err()
-    bars = Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        DownloadColumn(),
-        console=console,
-        disable=not console.is_terminal,
-    )
-    with connected(ctx) as client, bars:
-        task = bars.add_task("sending", total=None, visible=path is not None)
+    """Register a data set. An interrupted upload goes on where it was; what the service has is not sent again."""
+    with connected(ctx) as client, _bars() as bars:
+        task = bars.add_task("sending", total=None, visible=bool(paths))
         made = client.datasets.add(
-            path,
+            *(paths or ()),
             builtin=builtin,
             torchvision=torchvision,
             name=name,
+            format=format_,
+            target=target,
+            types=dict(_pair(each) for each in types or ()),
             told=lambda have, size: bars.update(task, completed=have, total=size),
         )
     if as_json:
@@ -44,12 +49,102 @@ def add(
         out().print(f"{made.id}  {made.status}  {made.name}", markup=False)
 
 
+def _pair(text: str) -> tuple[str, str]:
+    column, sign, kind = text.rpartition("=")
+    if not sign:
+        raise typer.BadParameter(f"{text} is not COLUMN=TYPE", param_hint="--type")
+    return column, kind
+
+
+def _bars() -> Progress:
+    console = err()
+    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn())
+    return Progress(*columns, console=console, disable=not console.is_terminal)
+
+
 @datasets.command()
-def ls(ctx: typer.Context, as_json: AsJson = False) -> None:
+def ls(
+    ctx: typer.Context,
+    status: Annotated[str | None, typer.Option(help="Only data sets with this status.")] = None,
+    name: Annotated[str | None, typer.Option(help="Only data sets of this name.")] = None,
+    as_json: AsJson = False,
+) -> None:
     """List data sets."""
     with connected(ctx) as client:
-        found = list(client.datasets.list())
+        found = list(client.datasets.list(status, name))
     if as_json:
         print_json([item.document for item in found])
     else:
         print_table(("DATASET", "STATUS", "NAME"), [(item.id, item.status, item.name) for item in found])
+
+
+@datasets.command()
+def show(ctx: typer.Context, dataset_id: DatasetId, as_json: AsJson = False) -> None:
+    """Show a data set: its columns, or what is wrong with it."""
+    with connected(ctx) as client:
+        found = client.datasets.get(dataset_id)
+    if as_json:
+        print_json(found.document)
+        return
+    schema: Mapping[str, Any] = found.document.get("data_schema") or {"columns": [], "rows": {}}
+    source = found.document["source"]
+    rows = ", ".join(f"{count:,} {split}" for split, count in schema["rows"].items())
+    kind = source.get("format") or source.get("name") or ""
+    out().print(f"{found.id}  {found.status}  {found.name}  {kind}  {rows}".rstrip(), markup=False)
+    for problem in found.document.get("problems") or ():
+        out().print(f"  {problem['detail']}  {problem['hint']}".rstrip(), markup=False)
+    if schema["columns"]:
+        titles = ("COLUMN", "TYPE", "SHAPE", "MISSING", "VALUES")
+        print_table(titles, [_row(column, schema) for column in schema["columns"]])
+
+
+def _row(column: Mapping[str, Any], schema: Mapping[str, Any]) -> tuple[str, ...]:
+    name = column["name"] + (" (learned)" if column["name"] == schema.get("target") else "")
+    shape = "x".join(map(str, column.get("shape") or ()))
+    return name, column["type"], shape, str(column.get("missing") or ""), _values(column)
+
+
+def _values(column: Mapping[str, Any]) -> str:
+    """Return what the values are, in some words."""
+    labels = column.get("labels")
+    if labels:
+        return ", ".join(labels[:8]) + (f" and {len(labels) - 8} more" if len(labels) > 8 else "")
+    told = column.get("statistics") or {}
+    found = told if "mean" in told else next((part for part in told.values() if part and "mean" in part), None)
+    if found is None:
+        return ""
+    unit = "" if found is told else " " + next(name for name, part in told.items() if part is found)
+    return f"{found['min']:.4g} to {found['max']:.4g}{unit}, mean {found['mean']:.4g}"
+
+
+@datasets.command()
+def download(
+    ctx: typer.Context,
+    dataset_id: DatasetId,
+    folder: Annotated[Path, typer.Argument(help="Where to put the file.", file_okay=False)] = Path(),
+    as_json: AsJson = False,
+) -> None:
+    """Download what was uploaded. An interrupted download goes on where it was."""
+    with connected(ctx) as client, _bars() as bars:
+        task = bars.add_task("fetching", total=client.datasets.get(dataset_id).document.get("received"))
+        path = client.datasets.download(dataset_id, folder, lambda have: bars.update(task, completed=have))
+    if as_json:
+        print_json({"path": str(path)})
+    else:
+        out().print(str(path), markup=False)
+
+
+@datasets.command()
+def rm(
+    ctx: typer.Context,
+    dataset_ids: Annotated[list[str], typer.Argument(help="The data sets' ids.", metavar="DATASET...")],
+    as_json: AsJson = False,
+) -> None:
+    """Delete data sets that no unfinished job needs."""
+    with connected(ctx) as client:
+        for dataset_id in dataset_ids:
+            client.datasets.delete(dataset_id)
+            if not as_json:
+                out().print(f"{dataset_id} is deleted", markup=False)
+    if as_json:
+        print_json({"deleted": dataset_ids})

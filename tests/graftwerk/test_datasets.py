@@ -1,6 +1,9 @@
 """Data sets over a script of answers: what is sent, and what a lost answer changes."""
 
 import hashlib
+import json
+import zipfile
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +16,7 @@ from graftwerk.errors import Conflict, InvalidRequest, NotData
 from tests.graftwerk.fake import URL, Script, problem
 
 CONTENT = b"a,y\n1,2\n3,4\n"
+SHA256 = hashlib.sha256(CONTENT).hexdigest()
 
 
 def document(status: str = "awaiting_content", received: int = 0, sha256: str | None = None) -> dict[str, Any]:
@@ -44,17 +48,134 @@ def sent(script: Script) -> list[tuple[str, bytes]]:
 
 def test_a_file_is_registered_and_sent_in_pieces(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(datasets, "PIECE", 8)
-    client, script = client_for(
-        httpx.Response(201, json=document()),
-        httpx.Response(200, json=document()),
-        answer(202, 8),
-        answer(200, 12, "ready"),
-    )
+    created = httpx.Response(201, json=document())
+    client, script = client_for(created, httpx.Response(200, json=document()), answer(202, 8), answer(200, 12, "ready"))
     told: list[tuple[int, int]] = []
     made = client.datasets.add(file, told=lambda have, size: told.append((have, size)))
     assert made.status == "ready"
     assert sent(script) == [("bytes 0-7/12", CONTENT[:8]), ("bytes 8-11/12", CONTENT[8:])]
     assert told == [(8, 12), (12, 12)]
+    assert json.loads(script.requests[0].content) == {
+        "name": "table", "source": {"kind": "upload", "file": "table.csv", "sha256": SHA256},
+    }  # fmt: skip
+
+
+def test_what_is_told_of_a_file_is_sent(file: Path) -> None:
+    ready = httpx.Response(200, json=document("ready", 12, SHA256))
+    client, script = client_for(httpx.Response(201, json=document()), ready)
+    client.datasets.add(file, name="mine", format="csv", target="a", types={"a": "text"})
+    body = json.loads(script.requests[0].content)
+    assert body["name"] == "mine"
+    assert body["source"] == {"kind": "upload", "file": "table.csv", "sha256": SHA256, "format": "csv", "target": "a",
+                              "types": {"a": "text"}}  # fmt: skip
+
+
+def test_what_the_service_has_is_not_sent(file: Path) -> None:
+    ready = document("ready", 12, SHA256)
+    client, script = client_for(httpx.Response(201, json=ready), httpx.Response(200, json=ready))
+    assert client.datasets.add(file).status == "ready"
+    assert sent(script) == []
+
+
+def test_adding_again_asks_for_the_same_data_set(file: Path) -> None:
+    ready = document("ready", 12, SHA256)
+    client, script = client_for(*[httpx.Response(200, json=ready)] * 6)
+    for name in (None, None, "other"):
+        client.datasets.add(file, name=name)
+    keys = [request.headers["Idempotency-Key"] for request in script.requests if request.method == "POST"]
+    assert keys[0] == keys[1] != keys[2]
+
+
+def test_one_that_was_deleted_is_made_anew(file: Path) -> None:
+    ready = httpx.Response(200, json=document("ready", 12, SHA256))
+    created = httpx.Response(201, json=document())
+    client, script = client_for(created, problem(404, "not_found"), created, ready)
+    assert client.datasets.add(file).status == "ready"
+    keys = [request.headers["Idempotency-Key"] for request in script.requests if request.method == "POST"]
+    assert keys[0] != keys[1]
+
+
+def packed_by(client_answers: tuple[Any, ...], *paths: Path) -> tuple[dict[str, bytes], dict[str, Any]]:
+    """Return what an archive of files held when it was sent, and how it was registered."""
+    client, script = client_for(*client_answers)
+    client.datasets.add(*paths)
+    (put,) = [request for request in script.requests if request.method == "PUT"]
+    with zipfile.ZipFile(BytesIO(put.content)) as archive:
+        held = {name: archive.read(name) for name in archive.namelist()}
+    source = json.loads(script.requests[0].content)["source"]
+    assert source["sha256"] == hashlib.sha256(put.content).hexdigest()
+    return held, source
+
+
+def answers() -> tuple[Any, ...]:
+    return httpx.Response(201, json=document()), httpx.Response(200, json=document()), answer(200, 12, "ready")
+
+
+@pytest.mark.parametrize(("names", "held"), [
+    (("train.csv", "test.csv"), {"train.csv", "test.csv"}), (("test.csv", "train.csv"), {"train.csv", "test.csv"}),
+    (("a.csv", "b.csv"), {"train.csv", "test.csv"}), (("train.tsv", "val.tsv"), {"train.tsv", "val.tsv"}),
+    (("train-images-idx3-ubyte.gz", "train-labels-idx1-ubyte.gz", "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"),
+     {"train-images-idx3-ubyte.gz", "train-labels-idx1-ubyte.gz", "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"}),
+])  # fmt: skip
+def test_several_files_are_one_archive(tmp_path: Path, names: tuple[str, ...], held: set[str]) -> None:
+    paths = [tmp_path / name for name in names]
+    for path in paths:
+        path.write_text(path.name)
+    found, source = packed_by(answers(), *paths)
+    assert set(found) == held
+    assert source["file"] == f"{tmp_path.name}.zip"
+    if names[0] == "a.csv":
+        assert found == {"train.csv": b"a.csv", "test.csv": b"b.csv"}
+    again = packed_by(answers(), *paths)[1]
+    assert again == source  # the same bytes
+
+
+def test_a_folder_is_one_archive(tmp_path: Path) -> None:
+    for name in ("pets/cat/1.png", "pets/dog/2.png", "pets/.DS_Store"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(name)
+    found, source = packed_by(answers(), tmp_path / "pets")
+    assert set(found) == {"cat/1.png", "dog/2.png"}
+    assert source["file"] == "pets.zip"
+
+
+def test_files_that_are_no_splits_are_refused(tmp_path: Path) -> None:
+    paths = [tmp_path / name for name in ("a.csv", "b.csv", "c.csv")]
+    for path in paths:
+        path.write_text("x")
+    (tmp_path / "empty").mkdir()
+    client, _ = client_for()
+    for given in (paths, [tmp_path / "empty"], [paths[0], tmp_path / "empty"], [tmp_path / "nowhere.csv"]):
+        with pytest.raises(NotData):
+            client.datasets.add(*given)
+
+
+def test_content_is_downloaded_and_compared(tmp_path: Path) -> None:
+    ready = document("ready", 12, SHA256) | {"source": {"kind": "upload", "file": "table.csv", "format": "csv"}}
+    client, script = client_for(httpx.Response(200, json=ready), httpx.Response(200, content=CONTENT))
+    path = client.datasets.download("ds_1", tmp_path / "here")
+    assert (path.name, path.read_bytes()) == ("table.csv", CONTENT)
+    assert script.requests[-1].url.path == "/v1/datasets/ds_1/content"
+
+
+@pytest.mark.parametrize(("file_name", "name"), [(None, "ds_1.csv"), ("../evil", "ds_1.csv"), ("a/b.csv", "ds_1.csv")])
+def test_a_download_is_put_where_it_is_wanted(tmp_path: Path, file_name: str | None, name: str) -> None:
+    ready = document("ready", 12, SHA256) | {"source": {"kind": "upload", "file": file_name, "format": "csv"}}
+    client, _ = client_for(httpx.Response(200, json=ready), httpx.Response(200, content=CONTENT))
+    assert client.datasets.download("ds_1", tmp_path / "here") == tmp_path / "here" / name
+
+
+def test_what_has_no_content_is_not_downloaded(tmp_path: Path) -> None:
+    for told in (document() | {"source": {"kind": "upload"}}, document("ready") | {"source": {"kind": "builtin"}}):
+        client, _ = client_for(httpx.Response(200, json=told))
+        with pytest.raises(NotData):
+            client.datasets.download("ds_1", tmp_path)
+
+
+def test_lists_are_filtered() -> None:
+    client, script = client_for(httpx.Response(200, json={"items": [document()], "has_more": False}))
+    assert [item.id for item in client.datasets.list(status="ready", name="x")] == ["ds_1"]
+    assert dict(script.requests[0].url.params) == {"status": "ready", "name": "x"}
 
 
 def test_an_upload_goes_on_where_the_service_is(file: Path) -> None:
@@ -81,8 +202,7 @@ def test_a_lost_answer_to_a_piece_costs_nothing(file: Path) -> None:
 
 
 def test_a_lost_answer_to_the_last_piece_costs_nothing(file: Path) -> None:
-    digest = hashlib.sha256(CONTENT).hexdigest()
-    ready = httpx.Response(200, json=document("ready", 12, digest))
+    ready = httpx.Response(200, json=document("ready", 12, SHA256))
     client, _ = client_for(httpx.Response(200, json=document()), problem(409, "state_forbids"), ready)
     assert client.datasets.upload("ds_1", file).status == "ready"
 
@@ -110,6 +230,7 @@ def test_a_name_is_registered(named: dict[str, str]) -> None:
 
 def test_one_source_is_wanted(file: Path) -> None:
     client, _ = client_for()
-    for given in ({}, {"path": file, "builtin": "digits"}, {"path": file.with_suffix(".txt")}):
-        with pytest.raises(NotData):
-            client.datasets.add(**given)  # type: ignore[arg-type]
+    with pytest.raises(NotData):
+        client.datasets.add()
+    with pytest.raises(NotData):
+        client.datasets.add(file, builtin="digits")
