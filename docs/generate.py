@@ -21,8 +21,8 @@ from app.jobs.states import TRANSITIONS, Status, Verb
 from app.settings import Settings
 from app.spec.base import Part
 from app.spec.catalog import GROUPS, NODES
-from app.spec.columns import DataSchema
-from app.spec.data import BUILTIN, TORCHVISION
+from app.spec.columns import TYPES, DataSchema
+from app.spec.data import BUILTIN, FORMATS, TORCHVISION
 from app.spec.metrics import METRICS
 from graftwerk.cli.main import app as cli
 
@@ -105,6 +105,11 @@ def data_sets(schemas: Mapping[str, DataSchema]) -> str:
         columns = ", ".join(f"`{column.name}` {list(column.shape)} {column.dtype}" for column in schema.columns)
         rows.append([f"`{name}`", columns, ", ".join(f"{count:,} {split}" for split, count in schema.rows.items())])
     return table(["name", "columns", "rows"], rows)
+
+
+def sentences(rows: Mapping[str, str], title: str) -> str:
+    """Return the table of words with a sentence each."""
+    return table([title, "meaning"], ([f"`{name}`", sentence] for name, sentence in rows.items()))
 
 
 def metrics() -> str:
@@ -208,6 +213,8 @@ def _sentence(operation: Mapping[str, Any]) -> str:
 
 
 PARTS: dict[str, Callable[[], str]] = {
+    "formats": lambda: sentences(FORMATS, "format"),
+    "types": lambda: sentences(TYPES, "type"),
     "modules": lambda: kinds("module"),
     "operations": lambda: kinds("operation"),
     "backbones": lambda: kinds("backbone"),
