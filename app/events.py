@@ -30,6 +30,9 @@ class EventKind(StrEnum):
     VOCABULARY = "vocabulary"
     """A tokenizer was trained: data {feature, tokens, train: {unknown, cut}, validation: {unknown, cut} or null}, of
     which unknown is the share of tokens and cut that of rows that lost their end."""
+    VECTORS = "vectors"
+    """Pretrained vectors were put into an Embedding: data {feature, into, tokens, found, occurrences}, of which found
+    counts the tokens that have one, and occurrences is their share of the training rows' tokens."""
     EARLY_STOP = "early_stop"
     """Training stopped because the monitored value no longer improves: data {step, best}."""
     SKIPPED_STEP = "skipped_step"

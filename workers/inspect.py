@@ -31,6 +31,7 @@ from workers.training.agreement import disagreements
 from workers.training.lengths import length_problems
 from workers.training.memory import Memory, estimate
 from workers.training.rehearsal import rehearse
+from workers.training.vectors import vector_problems
 
 SERVED = 1000  # requests after which the process is worn out
 EXAMPLE = {
@@ -45,6 +46,7 @@ EXAMPLE_SCHEMA = {
     "rows": {"train": 2}, "inputs": ["image"], "target": "label",
 }  # fmt: skip
 
+NONE: Mapping[str, DataSchema] = {}
 UNDRAFTABLE = frozenset({"network_form", "too_many_nodes", "too_deep", "unknown_block"})
 
 NODE = r"/model((?:/blocks/\w+)?/(?:layers|nodes)/\d+)"  # the pointer of a node, or of something in it
@@ -71,10 +73,13 @@ class Inspection:
         return {"report": self.report, "problems": [problem.as_dict() for problem in self.problems]}
 
 
-def inspect(document: Any, registered: DataSchema | None, limits: Limits) -> Inspection:
+def inspect(
+    document: Any, registered: DataSchema | None, limits: Limits, vectors: Mapping[str, DataSchema] = NONE
+) -> Inspection:
     """Look at a job as the user wrote it; pointers of problems lead into that document.
 
-    `registered` is the schema of the data set that the job names by its id.
+    `registered` is the schema of the data set that the job names by its id, and `vectors` those of the sets of
+    pretrained vectors that it names, by pointer.
 
     Problems of form hide all others. Otherwise every problem is found: of names and wiring, of each node whose inputs
     are settled, of the loss, and of size.
@@ -104,6 +109,7 @@ def inspect(document: Any, registered: DataSchema | None, limits: Limits) -> Ins
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         problems += length_problems(job, seen, stored, drafted, wrong)
+    problems += vector_problems(seen, drafted.blueprint, vectors)
     trained = drafted.parameters
     if drafted.parameters <= limits.max_parameters and not any(map(_of_plan, problems)):
         rehearsal = rehearse(job, schema, drafted)
@@ -178,7 +184,8 @@ def _warm_up() -> None:
 
 def _inspected(request: Request) -> dict[str, Any]:
     registered = DataSchema.model_validate(request["schema"]) if request["schema"] is not None else None
-    return inspect(request["job"], registered, Limits(**request["limits"])).as_dict()
+    vectors = {place: DataSchema.model_validate(schema) for place, schema in request["vectors"].items()}
+    return inspect(request["job"], registered, Limits(**request["limits"]), vectors).as_dict()
 
 
 def _described(request: Request) -> dict[str, Any]:

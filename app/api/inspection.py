@@ -34,6 +34,7 @@ FAULT = Problem("/model", "inspection_failed", "the network could not be inspect
 UNEXPORTED = Problem("/model", "export_failed", "the network could not be exported, which is a fault of this service",
                      "try again; if that does not help, report it with the spec")  # fmt: skip
 UNREADABLE = Problem("", "unreadable", "the content could not be read", "check the file, and upload it again")
+NONE: Mapping[str, DataSchema] = {}
 
 _log = structlog.get_logger(__name__)
 
@@ -92,14 +93,19 @@ class Inspector:
         """Start the children and wait until they are ready: seconds, for torch is imported. Raises `Unavailable`."""
         self.specs.warm_up()
 
-    def inspect(self, document: Any, schema: DataSchema | None = None) -> dict[str, Any]:
+    def inspect(
+        self, document: Any, schema: DataSchema | None = None, vectors: Mapping[str, DataSchema] = NONE
+    ) -> dict[str, Any]:
         """Return the report on a job as the user wrote it; `schema` is that of a registered data set it names.
+
+        `vectors` are those of sets of pretrained vectors, by the pointers that name them.
 
         Raises `Uninspectable` with every problem, also where the inspection takes more time or memory than allowed;
         `Overloaded` when no child is free in time; `Unavailable`.
         """
         registered = schema.model_dump(mode="json") if schema is not None else None
-        request = {"ask": "inspect", "job": document, "schema": registered, "limits": self._limits}
+        named = {place: found.model_dump(mode="json") for place, found in vectors.items()}
+        request = {"ask": "inspect", "job": document, "schema": registered, "vectors": named, "limits": self._limits}
         return self._report(self.specs, request)
 
     def ask(self, question: Any) -> dict[str, Any]:

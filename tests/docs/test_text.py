@@ -16,10 +16,13 @@ PAGE = (Path(__file__).parents[2] / "docs" / "text.md").read_text()
 
 def test_examples_are_jobs_on_texts() -> None:
     shown = json_blocks(PAGE)
-    features = {name: {**part, "column": "text"} for each in shown for name, part in each.get("features", {}).items()}
     (network,) = [each for each in shown if "nodes" in each]
-    spec = job(network, features=features, target="label")
-    assert inspect(spec, texts().schema, LIMITS).problems == ()
+    declared = [each["features"] for each in shown if "features" in each]
+    assert len(declared) == 2
+    for features in declared:
+        made = {name: {**part, "column": "text"} for name, part in features.items()}
+        spec = job(network, features=made, target="label")
+        assert inspect(spec, texts().schema, LIMITS).problems == ()
 
 
 @pytest.mark.parametrize("kind", [*KINDS, "text", "tags", "series", "tree"])

@@ -35,6 +35,7 @@ from workers.training.optimizers import build_optimizer, skips_on_device
 from workers.training.rates import build_rates
 from workers.training.state import Tracker, TrainState, published
 from workers.training.updates import Guard, Search, Update
+from workers.training.vectors import put
 
 RECOMPILATIONS = 64  # each body of control flow is compiled by itself, under one limit
 
@@ -88,6 +89,9 @@ def prepare(assignment: Assignment, store: ArtifactStore, context: Context, work
     network = build(job.model, seen.schema, job.data.inputs or seen.schema.inputs)
     if begun is not None:
         _take_weights(network, begun)
+    elif restored is None:
+        found = tuple(put(network, seen, data, assignment.vectors, store, workdir))
+        context.report(Report(events=tuple(("vectors", each) for each in found)))
     saver = Saver(store, context, f"jobs/{assignment.job_id}/{assignment.fence}", workdir, _exporter(data.preparation))
     return assemble(job, head_targets(job, stored, seen), network, data, saver, device, restored)
 

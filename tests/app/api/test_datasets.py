@@ -128,6 +128,25 @@ def test_vectors_are_needed_by_the_job_that_names_them(api: Api, anna: Client) -
     assert [(item["pointer"], item["code"]) for item in document["errors"]] == [("/data/id", "wrong_dataset")]
 
 
+def test_vectors_that_do_not_fit_are_told_when_a_job_is_posted(anna: Client) -> None:
+    glove, reviews = register(anna, format="auto"), register(anna, format="jsonl", target="label")
+    vectors = anna.put(f"{glove}/content", content=b"the 0.1 0.2\nof 0.3 0.4\n").json()["id"]
+    rows = b"".join(b'{"text": "the film number %d of many", "label": "%d"}\n' % (row, row % 2) for row in range(40))
+    data = {"kind": "dataset", "id": anna.put(f"{reviews}/content", content=rows).json()["id"]}
+    part = {"kind": "text", "column": "text", "vectors": {"dataset": vectors, "into": "embedding1"}}
+    layers = [
+        {"kind": "Embedding", "embedding_dim": 3},
+        {"kind": "pool_sequence"},
+        {"kind": "Linear", "out_features": 2},
+    ]
+    spec = SPEC | {"data": data | {"features": {"text": part}}, "model": {"layers": layers}}
+    document = problem(anna.post("/v1/jobs", json=spec), 422, "invalid_input")
+    assert [(item["pointer"], item["hint"]) for item in document["errors"]] == [
+        ("/model/layers/0/embedding_dim", "set embedding_dim to 2")]  # fmt: skip
+    layers[0]["embedding_dim"] = 2
+    assert anna.post("/v1/jobs", json=spec).status_code == 201
+
+
 class TestDownloads:
     """On every store."""
 
