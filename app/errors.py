@@ -10,6 +10,7 @@ GraftwerkError
 │   │   ├── KeyInUse         the same Idempotency-Key is being answered right now
 │   │   ├── WrongOffset      a piece of an upload that does not follow what has arrived
 │   │   ├── NotExportable    the network has no form as one graph; carries every node that stands in the way
+│   │   ├── NotPredictable   the checkpoint cannot tell anything of rows
 │   │   └── StaleFence       a write by an attempt that no longer owns the job
 │   ├── KeyReused            the same Idempotency-Key came with another body
 │   ├── TooLarge             a body or upload over its limit
@@ -141,6 +142,12 @@ class NotExportable(Conflict):
         first = self.problems[0]
         more = f" (and {len(self.problems) - 1} more)" if len(self.problems) > 1 else ""
         super().__init__(first.detail + more, pointer=first.pointer, hint=first.hint)
+
+
+class NotPredictable(Conflict):
+    """The checkpoint cannot be used for predictions."""
+
+    code = "not_predictable"
 
 
 class StaleFence(Conflict):

@@ -175,14 +175,14 @@ def _belongs(tags: made.TagsFeature, sequences: Sequence[Any], stored: DataSchem
                                    "pad": plain.pad})  # fmt: skip
 
 
-def _sources(part: Part) -> tuple[str, ...]:
+def sources(part: Part) -> tuple[str, ...]:
     """Return the stored columns that a feature is made of."""
     return getattr(part, "columns", None) or (part.column,)  # type: ignore[attr-defined]
 
 
 def _problems(part: Any, stored: DataSchema, place: str) -> Iterator[Problem]:
     several = isinstance(part, made.NumbersFeature)
-    for position, name in enumerate(_sources(part)):
+    for position, name in enumerate(sources(part)):
         pointer = place if place == "/data" else f"{place}/columns/{position}" if several else f"{place}/column"
         column = stored.column(name)
         if column is None:

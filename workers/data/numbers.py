@@ -49,6 +49,10 @@ class Scaling:
         """Return the values, scaled."""
         return (values - self.shift) / self.factor
 
+    def undone(self, values: Tensor) -> Tensor:
+        """Return scaled values as they were before."""
+        return values * self.factor + self.shift
+
 
 def scaled(scaling: Scaling | None, values: Tensor) -> Tensor:
     """Return the values, scaled if they are to be."""

@@ -4,7 +4,7 @@ import csv
 from array import array
 from collections.abc import Iterator, Sequence
 from itertools import islice
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 
@@ -32,7 +32,6 @@ def read_tsv(upload: Upload) -> Content:
 
 
 def _read(upload: Upload, delimiter: str) -> Content:
-    csv.field_size_limit(LONGEST_LINE)
     types = upload.source.types or {}
     texts = frozenset(name for name, kind in types.items() if kind != "number")
     while True:
@@ -43,6 +42,25 @@ def _read(upload: Upload, delimiter: str) -> Content:
         if not late:
             return table.content(upload)
         texts |= late  # their cells were thrown away as soon as they were numbers: once more
+
+
+def rows_of(file: BinaryIO, name: str, delimiter: str) -> Iterator[tuple[int, list[str]]]:
+    """Yield the cells of every row, the header first, with the number of the line at which each begins.
+
+    Without `delimiter` cells stand between commas or semicolons. Raises `InvalidInput`.
+    """
+    csv.field_size_limit(LONGEST_LINE)
+    text = lines(file, name)
+    first = next(text, "")
+    sign = delimiter or (";" if first.count(";") > first.count(",") else ",")
+    options: dict[str, Any] = {"quoting": csv.QUOTE_NONE} if sign == "\t" else {"strict": True}
+    reader = csv.reader(_again(first, text), delimiter=sign, **options)
+    yield from _numbered(reader, name)
+
+
+def names_of(header: Sequence[str]) -> list[str]:
+    """Return the names of the columns; one without a name is called by its place."""
+    return [cell.strip() or f"column_{number}" for number, cell in enumerate(header, start=1)]
 
 
 class _Table:
@@ -59,18 +77,13 @@ class _Table:
         self._splits.append(part.split)
         self._places.begin(part.name)
         with part.open() as file:
-            text = lines(file, part.name)
-            first = next(text, "")
-            delimiter = self._delimiter or (";" if first.count(";") > first.count(",") else ",")
-            options: dict[str, Any] = {"quoting": csv.QUOTE_NONE} if delimiter == "\t" else {"strict": True}
-            reader = csv.reader(_again(first, text), delimiter=delimiter, **options)
-            rows = _numbered(reader, part.name)
+            rows = rows_of(file, part.name, self._delimiter)
             order = self._header(next(rows, (1, []))[1], part.name)
             while block := list(islice(rows, BLOCK)):
                 self._take(block, order, part.name)
 
     def _header(self, header: list[str], name: str) -> list[str]:
-        names = [cell.strip() or f"column_{number}" for number, cell in enumerate(header, start=1)]
+        names = names_of(header)
         if len(names) < 2:
             refuse("no_columns", "a table has a header and at least two columns",
                    "separate columns by commas, or tell another format", name)  # fmt: skip

@@ -1,0 +1,61 @@
+"""A question to a trained network: rows, and what shall be told of them."""
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field
+
+from app.spec.base import Part, Size
+
+Telling = Literal["labels", "probabilities", "raw"]
+CHECKPOINT = r"^ckpt_[0-9a-f]{32}$"
+LARGEST_BATCH = 4096
+
+# Media type of a body → the form that its rows have.
+FORMS: Mapping[str, str] = {
+    **dict.fromkeys(("", "application/json", "text/json", "application/yaml", "application/x-yaml", "text/yaml"),
+                    "document"),
+    "text/csv": "csv",
+    "text/tab-separated-values": "tsv",
+    **dict.fromkeys(("application/x-ndjson", "application/ndjson", "application/jsonl", "application/x-jsonlines"),
+                    "jsonl"),
+    "application/vnd.apache.parquet": "parquet",
+    "application/x-npz": "npz",
+    "application/zip": "zip",
+    **dict.fromkeys(("image/png", "image/jpeg", "image/bmp", "image/gif", "image/webp"), "image"),
+    "text/plain": "text",
+}  # fmt: skip
+
+
+def _several(value: Any) -> Any:
+    return (value,) if isinstance(value, str) else value
+
+
+class Asked(Part):
+    """What shall be told, and by which checkpoint."""
+
+    checkpoint: Annotated[str, Field(pattern=CHECKPOINT)] | None = Field(
+        None, description="One of the job's; default: the best, or else the newest."
+    )
+    outputs: Annotated[
+        tuple[Telling, ...], BeforeValidator(_several, json_schema_input_type=Telling | list[Telling]),
+        Field(min_length=1, max_length=3),
+    ] = Field(
+        ("labels",), description="One or several: labels, in the words of the data, or measured numbers; the "
+        "probabilities of all labels; or the network's raw outputs.",
+    )  # fmt: skip
+    top: Annotated[Size, Field(le=100)] | None = Field(
+        None, description="Also the so many most probable labels, where one is chosen among several."
+    )
+    batch_size: Annotated[Size, Field(le=LARGEST_BATCH)] = Field(
+        256, description="Rows that the network sees at once, if memory allows; the answers are the same."
+    )
+
+
+class Prediction(Asked):
+    """Rows of the data set, each with a value for every column that the network reads."""
+
+    rows: Annotated[list[dict[str, Any]], Field(min_length=1)] = Field(
+        description="By the data set's own columns, unprepared; null where a value is missing. No target is needed.",
+        examples=[[{"sepal_length": 5.1, "species": None}], [{"x": [5.1, 3.5, 1.4, 0.2]}], [{"text": "a good one"}]],
+    )

@@ -1,0 +1,54 @@
+"""The last few networks are kept."""
+
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+from workers.prediction.cache import Cache
+
+
+@dataclass
+class Network:
+    """As much of a trained network as the cache looks at."""
+
+    nbytes: int
+
+
+def asked(cache: Cache, name: str, size: int = 40) -> bool:
+    """Ask for a network; returns whether it had to be loaded."""
+    loaded: list[str] = []
+
+    def load() -> Any:
+        loaded.append(name)
+        return Network(size)
+
+    assert cache.get(name, size, load).nbytes == size
+    return bool(loaded)
+
+
+def test_the_least_recently_asked_goes_first() -> None:
+    cache = Cache(100)
+    assert [asked(cache, name) for name in "abab"] == [True, True, False, False]
+    assert asked(cache, "a") is False
+    assert asked(cache, "c") is True
+    assert ("a" in cache, "b" in cache, "c" in cache) == (True, False, True)
+    assert cache.nbytes == 80
+
+
+def test_a_large_one_stands_alone() -> None:
+    cache = Cache(100)
+    for name in "ab":
+        asked(cache, name)
+    assert asked(cache, "large", 500)
+    assert cache.nbytes == 500
+    assert asked(cache, "large", 500) is False
+    assert asked(cache, "a")
+    assert cache.nbytes == 40
+
+
+def test_one_that_cannot_be_loaded_is_not_kept() -> None:
+    cache = Cache(100)
+    with suppress(ZeroDivisionError):
+        cache.get("a", 10, lambda: 1 // 0)  # type: ignore[arg-type, return-value]
+    assert "a" not in cache
+    assert asked(cache, "a")

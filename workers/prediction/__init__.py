@@ -1,0 +1,1 @@
+"""Predictions by a trained network: rows in the data set's own form become outputs in its own words."""

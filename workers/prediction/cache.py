@@ -1,0 +1,31 @@
+"""The last few networks, ready to answer: the least recently asked one goes first when room is needed."""
+
+from collections.abc import Callable
+
+from workers.prediction.trained import Trained
+
+
+class Cache:
+    """Networks by the id of their checkpoint, together of at most `limit` bytes; a larger one stands alone."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._held: dict[str, Trained] = {}  # the most recently asked one last
+
+    @property
+    def nbytes(self) -> int:
+        """The size of all that are held."""
+        return sum(trained.nbytes for trained in self._held.values())
+
+    def __contains__(self, checkpoint: str) -> bool:
+        return checkpoint in self._held
+
+    def get(self, checkpoint: str, size: int, load: Callable[[], Trained]) -> Trained:
+        """Return a network; loads one of about `size` bytes if it is not there, after making room for it."""
+        found = self._held.pop(checkpoint, None)
+        if found is None:
+            while self._held and self.nbytes + size > self._limit:
+                del self._held[next(iter(self._held))]
+            found = load()
+        self._held[checkpoint] = found
+        return found

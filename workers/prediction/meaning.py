@@ -1,0 +1,206 @@
+"""What the outputs of a network mean, by the loss that it was trained with, and how they are told."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from app.spec.losses import BaseLoss
+from app.spec.prediction import Asked
+from workers.data.numbers import Scaling
+
+Told = dict[str, Any]
+Activation = Callable[[Tensor, int], Tensor]  # of the outputs of some rows, and the dimension of the classes
+
+HALF = 0.5  # from which probability on a label is told of a row that may have several
+
+
+def _softmax(raw: Tensor, dim: int) -> Tensor:
+    return raw.softmax(dim)
+
+
+def _sigmoid(raw: Tensor, dim: int) -> Tensor:
+    return raw.sigmoid()
+
+
+def _exp(raw: Tensor, dim: int) -> Tensor:
+    return raw.exp()
+
+
+def _same(raw: Tensor, dim: int) -> Tensor:
+    return raw
+
+
+def _rates(loss: BaseLoss) -> Activation:
+    return _exp if getattr(loss, "log_input", True) else _same
+
+
+def _shares(loss: BaseLoss) -> Activation:
+    return _same if getattr(loss, "log_target", False) else _exp
+
+
+# Kind of loss → what makes of its raw outputs the probabilities, or the numbers, that it was about.
+ACTIVATIONS: Mapping[str, Callable[[BaseLoss], Activation]] = {
+    "CrossEntropyLoss": lambda loss: _softmax,
+    "NLLLoss": lambda loss: _exp,
+    "MultiMarginLoss": lambda loss: _same,
+    "BCEWithLogitsLoss": lambda loss: _sigmoid,
+    "BCELoss": lambda loss: _same,
+    "SoftMarginLoss": lambda loss: _sigmoid,  # it is least where the output is the logarithm of the odds
+    "MultiLabelSoftMarginLoss": lambda loss: _sigmoid,
+    "MSELoss": lambda loss: _same,
+    "L1Loss": lambda loss: _same,
+    "SmoothL1Loss": lambda loss: _same,
+    "HuberLoss": lambda loss: _same,
+    "KLDivLoss": _shares,
+    "PoissonNLLLoss": _rates,
+}
+SCORES = frozenset({"MultiMarginLoss"})  # whose outputs are no probabilities, whatever is done to them
+
+
+@dataclass(frozen=True)
+class Meaning:
+    """What one output says of every row."""
+
+    about: str  # a key of `TELLERS`
+    activation: Activation = _same
+    dim: int = 1  # of the classes
+    target: str | None = None  # the column that it was compared with
+    loss: str | None = None
+    labels: tuple[Any, ...] = ()  # what classes stand for, from 0 on; those beyond stand for themselves
+    scaling: Scaling | None = None  # of the target: numbers are told as the data has them
+    along: str | None = None  # the input, of any length, for each place of which something is told
+
+    def described(self) -> Told:
+        """Return what all rows have in common."""
+        return {"about": self.about, "target": self.target, "loss": self.loss, "labels": list(self.labels) or None}
+
+    def told(self, raw: Tensor, asked: Asked, lengths: Sequence[int] | None = None) -> list[Told]:
+        """Return what an output (rows, …) says of every row: a field for each thing told, by its name.
+
+        `lengths` are those of rows that go along with an input: nothing is told of padding.
+        """
+        raw = raw.detach()
+        if raw.is_floating_point():
+            raw = raw.float()
+            fields = TELLERS[self.about](self, self.activation(raw, self.dim), asked)
+        else:
+            fields = _decided(self, raw, asked)
+        if lengths is not None:
+            fields = {name: [value[:length] for value, length in zip(values, lengths, strict=True)]
+                      for name, values in fields.items()}  # fmt: skip
+        if "raw" in asked.outputs or not fields:
+            fields["raw"] = plain(raw)
+        return [dict(zip(fields, values, strict=True)) for values in zip(*fields.values(), strict=True)]
+
+
+def plain(values: Tensor) -> list[Any]:
+    """Return what JSON can say of every row: arrays, or where something is not finite, lists with words in them."""
+    array = values.cpu().contiguous().numpy()
+    if array.dtype.kind != "f" or np.isfinite(array).all():
+        return list(array)
+    words = np.where(np.isnan(array), "NaN", np.where(array > 0, "Infinity", "-Infinity")).astype(object)
+    found: list[Any] = np.where(np.isfinite(array), array.astype(object), words).tolist()
+    return found
+
+
+def _worded(meaning: Meaning, codes: Tensor, count: int) -> list[Any]:
+    """Return what codes below `count` stand for."""
+    known = meaning.labels[:count]
+    words = np.empty(count, dtype=object)
+    words[:] = [*known, *range(len(known), count)]
+    found: list[Any] = words[codes.cpu().numpy()].tolist()
+    return found
+
+
+def _decided(meaning: Meaning, codes: Tensor, asked: Asked) -> dict[str, list[Any]]:
+    """Tell what the network itself has decided on, of which it gives whole numbers."""
+    if meaning.about not in ("classes", "tags") or "labels" not in asked.outputs or int(codes.min()) < 0:
+        return {}
+    count = max(int(codes.max()) + 1, len(meaning.labels))
+    return {"tags" if meaning.about == "tags" else "label": _worded(meaning, codes.long(), count)}
+
+
+def _classes(meaning: Meaning, scores: Tensor, asked: Asked) -> dict[str, list[Any]]:
+    """Tell one of several labels; where there is a decision for every place of a row, lists of them."""
+    scores = scores.movedim(meaning.dim, -1)
+    fields: dict[str, list[Any]] = {}
+    count, scored = scores.shape[-1], meaning.loss in SCORES
+    if "labels" in asked.outputs:
+        best, codes = scores.max(-1)
+        fields["tags" if meaning.about == "tags" else "label"] = _worded(meaning, codes, count)
+        fields |= {} if scored else {"probability": plain(best)}
+    if "probabilities" in asked.outputs and not scored:
+        fields["probabilities"] = plain(scores)
+    if asked.top is not None and scores.ndim == 2 and not scored:
+        values, codes = scores.topk(min(asked.top, count))
+        words, chances = _worded(meaning, codes, count), plain(values)
+        fields["top"] = [_beside(*row) for row in zip(words, chances, strict=True)]
+    return fields
+
+
+def _beside(words: list[Any], chances: Any) -> list[Told]:
+    return [{"label": word, "probability": chance} for word, chance in zip(words, chances, strict=True)]
+
+
+def _decisions(meaning: Meaning, chances: Tensor, asked: Asked) -> dict[str, list[Any]]:
+    """Tell yes or no."""
+    chances = _one_each(chances)
+    fields: dict[str, list[Any]] = {}
+    if "labels" in asked.outputs:
+        yes = chances > HALF
+        fields["label"] = _worded(meaning, yes.long(), 2)
+        fields["probability"] = plain(torch.where(yes, chances, 1 - chances))
+    if "probabilities" in asked.outputs:
+        fields["probabilities"] = plain(torch.stack([1 - chances, chances], -1))
+    return fields
+
+
+def _labels(meaning: Meaning, chances: Tensor, asked: Asked) -> dict[str, list[Any]]:
+    """Tell all labels that are rather there than not."""
+    fields: dict[str, list[Any]] = {}
+    if "labels" in asked.outputs:
+        count = chances.shape[1]
+        words = _worded(meaning, torch.arange(count), count)
+        fields["labels"] = [
+            [{"label": words[code], "probability": row[code]} for code in there.nonzero().flatten().tolist()]
+            for row, there in zip(plain(chances), chances > HALF, strict=True)
+        ]
+    if "probabilities" in asked.outputs:
+        fields["probabilities"] = plain(chances)
+    return fields
+
+
+def _numbers(meaning: Meaning, values: Tensor, asked: Asked) -> dict[str, list[Any]]:
+    """Tell numbers, of which there are no probabilities."""
+    if asked.outputs == ("raw",):
+        return {}
+    if meaning.scaling is not None:
+        shape = meaning.scaling.factor.shape
+        like = values.reshape(len(values), *shape) if values[0].numel() == shape.numel() else values
+        values = meaning.scaling.undone(like)
+    return {"value": plain(_one_each(values))}
+
+
+def _nothing(meaning: Meaning, values: Tensor, asked: Asked) -> dict[str, list[Any]]:
+    """Tell nothing but the output itself."""
+    return {}
+
+
+def _one_each(values: Tensor) -> Tensor:
+    """Return (rows) of what has one number per row, however nested."""
+    return values.reshape(len(values)) if values.numel() == len(values) else values
+
+
+# What an output is about → what tells it.
+TELLERS: Mapping[str, Callable[[Meaning, Tensor, Asked], dict[str, list[Any]]]] = {
+    "classes": _classes,
+    "tags": _classes,
+    "decisions": _decisions,
+    "labels": _labels,
+    "numbers": _numbers,
+    "raw": _nothing,
+}
