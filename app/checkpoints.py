@@ -80,6 +80,11 @@ def best(session: Session, job_id: str, monitor: str, mode: Mode) -> CheckpointR
     return next(iter(_ranked(listed(session, job_id), monitor, mode)), None)
 
 
+def preferred(session: Session, job_id: str, monitor: str, mode: Mode) -> CheckpointRow | None:
+    """Return the best checkpoint, or where nothing was evaluated the newest; `None` if there is none yet."""
+    return best(session, job_id, monitor, mode) or next(iter(listed(session, job_id)), None)
+
+
 def surplus(
     session: Session, job_id: str, keep_last: int, keep_best: int, monitor: str, mode: Mode
 ) -> list[CheckpointRow]:

@@ -3,6 +3,7 @@
 import os
 from functools import lru_cache
 from pathlib import Path
+from typing import Literal
 
 from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -40,6 +41,20 @@ class Settings(BaseSettings):
     max_streams: int = Field(500, ge=1, description="Open event streams beyond which a stream answers 503.")
     inspect_seconds: float = Field(5.0, gt=0, description="Time limit for the inspection of one spec.")
     inspect_memory: int = Field(1 << 28, ge=1 << 24, description="Memory beyond the warm process for an inspection.")
+
+    predictors: int = Field(2, ge=1, le=64, description="Processes of the API that predict; each starts when needed.")
+    predict_limit: int = Field(
+        1 << 25, ge=1024, description="Largest body and largest answer of a prediction in bytes."
+    )
+    predict_rows: int = Field(10_000, ge=1, description="Most rows of a prediction.")
+    predict_seconds: float = Field(30.0, gt=0, description="Time limit for a prediction.")
+    predict_memory: int = Field(
+        1 << 31, ge=1 << 26, description="Memory of a predictor beyond the warm process; half of it is for networks."
+    )
+    predict_cache: int = Field(
+        1 << 32, ge=0, description="Largest size of the weights copied from S3 into cache/ in home, in bytes."
+    )
+    predict_device: Literal["cpu", "cuda"] = Field("cpu", description="Where predictors compute.")
 
     max_nodes: int = Field(10_000, ge=1, description="Largest number of nodes in a network.")
     max_parameters: int = Field(1_000_000_000, ge=1, description="Largest number of trainable parameters.")

@@ -33,6 +33,7 @@ PRELOAD = [
     "workers.inspect",
     "workers.network.build",
     "workers.network.source",
+    "workers.predict",
     "workers.runner",
     "workers.training.context",
     "workers.training.devices",

@@ -18,7 +18,7 @@ from app.errors import Overloaded, Unavailable
 START_SECONDS = 120.0  # the first child waits until torch is imported, from a cold disk perhaps
 ENDING_SECONDS = 1.0  # until a process whose pipe broke is gone
 GAVE_UP = (1, -signal.SIGABRT, -signal.SIGSEGV)  # Python, or a library, without the memory that it needs
-PRELOAD = ["workers.warm", "app.api.inspection"]
+PRELOAD = ["workers.warm", "app.api.inspection", "app.api.predictors"]
 
 Main = Callable[[Connection, int], None]
 

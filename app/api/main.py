@@ -13,13 +13,25 @@ from starlette.concurrency import run_in_threadpool
 from app.api import openapi, problems
 from app.api.envelope import Envelope
 from app.api.parameters import no_unknown_parameters
-from app.api.routes import catalog, checkpoints, datasets, events, exports, health, jobs, keys, metrics, networks
+from app.api.routes import (
+    catalog,
+    checkpoints,
+    datasets,
+    events,
+    exports,
+    health,
+    jobs,
+    keys,
+    metrics,
+    networks,
+    predictions,
+)
 from app.api.services import Services, opened
 from app.errors import DatabaseAway
 from app.jobs import repository
 from app.settings import Settings
 
-NOUNS = (jobs, metrics, events, checkpoints, exports, datasets, networks, catalog, keys, health)
+NOUNS = (jobs, metrics, events, checkpoints, exports, predictions, datasets, networks, catalog, keys, health)
 ROUTERS = tuple(noun.router for noun in NOUNS)
 DESCRIPTION = "Trains PyTorch networks described as data. Every error is a problem document (RFC 9457)."
 

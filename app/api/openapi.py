@@ -11,6 +11,7 @@ from app.api.schemas import KeyRequest, ProblemDocument
 from app.spec.data import NewDataset
 from app.spec.fork import Fork
 from app.spec.job import Job
+from app.spec.prediction import FORMS, Prediction
 from app.spec.question import Question
 
 REF = "#/components/schemas/{model}"
@@ -31,6 +32,7 @@ WHY: Mapping[int, str] = {
     429: "Too many requests with this key.",
     500: "A mistake of the service.",
     501: "A package is missing that the operator could install.",
+    507: "There is no room on the service's disk.",
     503: "A part of the service is away, or it is at its capacity.",
 }
 
@@ -68,6 +70,23 @@ DATASET_BODY = _body("NewDataset")
 KEY_BODY = _body("KeyRequest")
 QUESTION_BODY = _body("Question")
 FORK_BODY = _body("Fork")
+EXAMPLE_ROWS: dict[str, Any] = {
+    "table": {"value": {"rows": [{"sepal_length": 5.1, "sepal_width": 3.5, "petal_length": 1.4, "petal_width": None}]}},
+    "text": {"value": {"rows": [{"text": "a fine film"}], "outputs": ["labels", "probabilities"]}},
+    "tensors": {"value": {"rows": [{"x": [5.1, 3.5, 1.4, 0.2]}, {"x": [6.2, 2.9, 4.3, 1.3]}], "top": 2}},
+}
+ROWS_BODY: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            name: {"schema": {"$ref": REF.format(model="Prediction")}, "examples": EXAMPLE_ROWS}
+            if form == "document"
+            else {"schema": {"type": "string", "format": "binary"}}
+            for name, form in FORMS.items()
+            if name
+        },
+    }
+}
 CONTENT_BODY: dict[str, Any] = {
     "requestBody": {
         "required": True,
@@ -117,6 +136,7 @@ def _models() -> dict[str, Any]:
         "KeyRequest": KeyRequest,
         "Question": Question,
         "Fork": Fork,
+        "Prediction": Prediction,
         "Problem": ProblemDocument,
     }
     for name, model in named.items():

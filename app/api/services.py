@@ -9,6 +9,7 @@ from fastapi import Depends, Request
 
 from app.api.inspection import Inspector
 from app.api.limits import Places, RateLimiter
+from app.api.predictors import Predictors
 from app.api.watch import Watcher
 from app.db.session import Database
 from app.jobs.dispatch import Waker
@@ -28,6 +29,7 @@ class Services:
     store: ArtifactStore
     waker: Waker
     inspector: Inspector
+    predictors: Predictors
     watcher: Watcher
     limiter: RateLimiter
     uploads: Places
@@ -37,15 +39,16 @@ class Services:
 def opened(settings: Settings) -> Iterator[Services]:
     """Open every part."""
     db = Database(settings.resolved_database_url)
-    inspector = Inspector(settings)
+    inspector, predictors = Inspector(settings), Predictors(settings)
     try:
         store = open_store(settings.resolved_artifact_url, settings.store_options)
         with Waker(settings.broker_url.get_secret_value()) as waker:
             watcher, limiter = Watcher(db), RateLimiter(settings.rate_limit)
             uploads = Places(settings.max_uploads, UPLOADS)
-            yield Services(settings, db, store, waker, inspector, watcher, limiter, uploads)
+            yield Services(settings, db, store, waker, inspector, predictors, watcher, limiter, uploads)
     finally:
         inspector.close()
+        predictors.close()
         db.close()
 
 

@@ -70,10 +70,9 @@ class S3Store:
 
     def fetch(self, key: str, target: Path) -> Path:
         """Download to `target`, which appears once it is whole."""
-        part = target.with_name(target.name + ".part")
+        part, pieces = target.with_name(target.name + ".part"), self.read(key)
         with part.open("wb") as file:
-            for piece in self.read(key):
-                file.write(piece)
+            file.writelines(pieces)
         return part.replace(target)
 
     def delete(self, key: str) -> None:

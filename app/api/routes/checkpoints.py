@@ -74,8 +74,11 @@ def download_weights(
 def _chosen(session: Session, owner: str, job_id: str, which: str) -> CheckpointRow:
     job = repository.find(session, owner, job_id)
     plan = parse_job(job.spec).training.checkpoint
-    best = checkpoints.best(session, job_id, plan.monitor, plan.mode) if which == "best" else None
-    found = best or next(iter(checkpoints.listed(session, job_id)), None)
+    found = (
+        checkpoints.preferred(session, job_id, plan.monitor, plan.mode)
+        if which == "best"
+        else next(iter(checkpoints.listed(session, job_id)), None)
+    )
     if found is None:
         raise NotFound(f"{job_id} has no checkpoint yet", hint="wait until it has trained for a while")
     return found

@@ -4,12 +4,14 @@ from app.api.schemas.catalog import Catalog, CatalogKind
 from app.api.schemas.datasets import Dataset, DatasetPage
 from app.api.schemas.jobs import Failure, Job, JobPage, JobSummary, Report, Transition, summary
 from app.api.schemas.keys import Key, KeyPage, KeyRequest, NewKey
+from app.api.schemas.predictions import Chance, Predicted, PredictedOutput, Predictions
 from app.api.schemas.problems import Inspection, Liveness, ProblemDetail, ProblemDocument, Readiness
 from app.api.schemas.records import Checkpoint, CheckpointFile, CheckpointPage, Curves, Event, EventPage, Series
 
 __all__ = [
     "Catalog",
     "CatalogKind",
+    "Chance",
     "Checkpoint",
     "CheckpointFile",
     "CheckpointPage",
@@ -28,6 +30,9 @@ __all__ = [
     "KeyRequest",
     "Liveness",
     "NewKey",
+    "Predicted",
+    "PredictedOutput",
+    "Predictions",
     "ProblemDetail",
     "ProblemDocument",
     "Readiness",

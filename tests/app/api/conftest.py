@@ -12,6 +12,7 @@ from anyio.from_thread import BlockingPortal, start_blocking_portal
 from app.api.inspection import Inspector
 from app.api.limits import Places, RateLimiter
 from app.api.main import create_app
+from app.api.predictors import Predictors
 from app.api.services import UPLOADS, Services
 from app.api.watch import Watcher
 from app.db.session import Database
@@ -37,6 +38,14 @@ def shared_inspector() -> Iterator[Inspector]:
     """One for all tests: its children import torch."""
     opened = Inspector(Settings(upload_limit=1 << 26))
     opened.warm_up()
+    yield opened
+    opened.close()
+
+
+@pytest.fixture(scope="session")
+def shared_predictors(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Predictors]:
+    """One for all tests, as above."""
+    opened = Predictors(Settings(home=tmp_path_factory.mktemp("predictors"), predictors=1))
     yield opened
     opened.close()
 
@@ -68,11 +77,12 @@ def artifacts(tmp_path: Path) -> ArtifactStore:
 
 @pytest.fixture
 def serve(
-    database: Database, artifacts: ArtifactStore, shared_inspector: Inspector, waker: Waker, portal: BlockingPortal,
-    tmp_path: Path, described: dict[str, Any],
+    database: Database, artifacts: ArtifactStore, shared_inspector: Inspector,
+    shared_predictors: Predictors, waker: Waker, portal: BlockingPortal, tmp_path: Path, described: dict[str, Any],
 ) -> Iterator[Serve]:  # fmt: skip
     """Starts applications on the test's database and store: with settings of one's own, and parts."""
-    parts = {"db": database, "store": artifacts, "waker": waker, "inspector": shared_inspector}
+    parts = {"db": database, "store": artifacts, "waker": waker, "inspector": shared_inspector,
+             "predictors": shared_predictors}  # fmt: skip
 
     with ExitStack() as stack:
 

@@ -31,7 +31,8 @@ def needed(method: str, path: str) -> str:
     """The scope that a route should ask for."""
     if path.startswith("/v1/keys"):
         return "admin"
-    return "read" if method in ("GET", "HEAD") or path == "/v1/models/inspect" else "write"
+    asks = path == "/v1/models/inspect" or path.endswith("/predict")
+    return "read" if method in ("GET", "HEAD") or asks else "write"
 
 
 def objects(api: Api, owner: str) -> dict[str, str]:

@@ -11,6 +11,7 @@ from app.api.main import create_app
 from app.settings import Settings
 from tests.app.api.client import Api
 from tests.app.api.scenes import SPEC, curve, end, running, saved
+from tests.app.api.training import trained
 from workers.messages import Ending
 
 DOCUMENT: dict[str, Any] = create_app(Settings()).openapi()
@@ -98,13 +99,14 @@ def test_every_reference_leads_somewhere() -> None:
 
 
 ANSWERS = {"Job", "JobPage", "Curves", "EventPage", "Checkpoint", "CheckpointPage", "Dataset", "DatasetPage", "NewKey",
-           "KeyPage", "Catalog", "Report", "Inspection", "Problem", "Liveness", "Readiness"}  # fmt: skip
+           "KeyPage", "Catalog", "Predictions", "Report", "Inspection", "Problem", "Liveness", "Readiness"}  # fmt: skip
 
 
 def test_answers_are_closed() -> None:
     """What is not described is not answered: a field with a typo cannot hide."""
     answered = {reference.rpartition("/")[2] for reference in references(DOCUMENT["paths"])}
-    assert answered - {"JobSpec", "NewDataset", "KeyRequest", "Question", "Fork", "Status", "DatasetStatus"} == ANSWERS
+    sent = {"JobSpec", "NewDataset", "KeyRequest", "Question", "Fork", "Prediction", "Status", "DatasetStatus"}
+    assert answered - sent == ANSWERS
     for name in ANSWERS:
         assert DOCUMENT["components"]["schemas"][name]["additionalProperties"] is False
 
@@ -181,8 +183,19 @@ def test_every_answer_is_as_described(api: Api) -> None:
     call("POST", "/v1/jobs/{job_id}/cancel", 200, **here)
     call("DELETE", "/v1/jobs/{job_id}", 204, ids={"job_id": made["id"]})
     call("GET", "/v1/jobs/{job_id}", 404, ids={"job_id": made["id"]})
+    call_predictions(api, call)
     call_keys_and_datasets(call)
     assert call.seen == {operation["operationId"] for _, _, operation in OPERATIONS} - {"prometheus"}
+
+
+def call_predictions(api: Api, call: Checked) -> None:
+    place, here = "/v1/jobs/{job_id}/predict", {"ids": {"job_id": trained(api, api.client(), SPEC)}}
+    body = {"rows": [{"x": [5.1, 3.5, 1.4, 0.2]}], "outputs": ["labels", "probabilities", "raw"], "top": 2}
+    call("POST", place, 200, json=body, **here)
+    call("POST", place, 200, json=body, headers={"Accept": "text/csv"}, **here)
+    call("POST", place, 422, json={"rows": [{"x": [1]}]}, **here)
+    call("POST", place, 415, content=b"x", headers={"Content-Type": "text/html"}, **here)
+    call("POST", place, 409, json=body, ids={"job_id": running(api.services.db).id})
 
 
 def call_keys_and_datasets(call: Checked) -> None:

@@ -1,0 +1,119 @@
+"""Predictions of jobs that were really trained, on columns of every type: as rows, together and apart, and as files."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tests.app.api.client import Api, Client, problem
+from tests.app.api.data_sets import DATA_SETS, PLAN, DataSet, png, zipped
+from tests.app.api.training import trained
+
+
+@pytest.fixture
+def database_url(sqlite_url: str) -> str:
+    return sqlite_url
+
+
+def job_on(api: Api, anna: Client, data: DataSet) -> str:
+    """Upload a data set and train a job on it; returns where its predictions are."""
+    made = anna.post("/v1/datasets", json={"name": "rows", "source": {"kind": "upload", **data.source}})
+    assert made.status_code == 201, made.text
+    sent = anna.put(f"{made.headers['location']}/content", content=data.content)
+    assert sent.status_code == 200, sent.text
+    spec = {"model": data.model, "objective": data.objective, "training": PLAN,
+            "data": {"kind": "dataset", "id": made.json()["id"], **data.options}}  # fmt: skip
+    return f"/v1/jobs/{trained(api, anna, spec)}/predict"
+
+
+def asked(anna: Client, path: str, rows: list[dict[str, Any]], **asked: Any) -> list[dict[str, Any]]:
+    """Return what is told of rows."""
+    response = anna.post(path, json={"rows": rows, **asked})
+    assert response.status_code == 200, response.text
+    return [row["output"] for row in response.json()["predictions"]]
+
+
+def same(first: list[dict[str, Any]], second: list[dict[str, Any]]) -> None:
+    """Check that two answers are the same but for rounding."""
+    for one, other in zip(first, second, strict=True):
+        np.testing.assert_allclose(one["raw"], other["raw"], atol=1e-6)
+
+
+@pytest.mark.parametrize("name", DATA_SETS)
+def test_rows_of_every_type(api: Api, anna: Client, name: str) -> None:
+    data = DATA_SETS[name]()
+    path = job_on(api, anna, data)
+    whole = asked(anna, path, data.rows, outputs=["labels", "raw"])
+    assert len(whole) == len(data.rows)
+    assert all(data.field in row for row in whole)
+    same(whole, [told for row in data.rows for told in asked(anna, path, [row], outputs="raw")])
+    same(whole, asked(anna, path, data.rows, outputs="raw", batch_size=1))
+    for media_type, content in data.files.items():
+        sent = anna.post(path, content=content, headers={"Content-Type": media_type}, params={"outputs": "raw"})
+        assert sent.status_code == 200, (media_type, sent.text)
+        same(whole, [row["output"] for row in sent.json()["predictions"]])
+    table = anna.post(path, json={"rows": data.rows}, headers={"Accept": "text/csv"})
+    assert table.headers["content-type"].startswith("text/csv")
+    assert len(table.text.splitlines()) == 1 + len(data.rows)
+    assert table.text.startswith(f"output.{data.field}")
+
+
+def test_what_tables_get_wrong_has_a_place(api: Api, anna: Client) -> None:
+    data = DATA_SETS["table"]()
+    path = job_on(api, anna, data)
+
+    def found(content: bytes, media_type: str) -> list[tuple[str, str]]:
+        document = problem(anna.post(path, content=content, headers={"Content-Type": media_type}), 422, "invalid_input")
+        return [(each["pointer"], each["code"]) for each in document["errors"]]
+
+    assert found(b"age,height,twon\n1,2,x\n", "text/csv") == [("/twon", "unknown_column"), ("/town", "missing_column")]
+    assert found(b"age,height,town\n1,2,x\n1,2\n1,2,3,4\n", "text/csv") == [
+        ("/3", "columns_differ"), ("/4", "columns_differ"),
+    ]  # fmt: skip
+    assert found(b"age,height,town\n1,2,x\nold,1e999,y\n", "text/csv") == [
+        ("/rows/1/age", "wrong_type"), ("/rows/1/height", "out_of_range"),
+    ]  # fmt: skip
+    assert found(b"age,height,town\n", "text/csv") == [("/rows", "no_rows")]
+    assert found(b'age,height,town\n1,2,"x\n', "text/csv") == [("/2", "unreadable")]
+    assert found(b"\xff\xfea\x00", "text/csv") == [("/1", "wrong_encoding")]
+    assert found(b"", "text/csv") == [("", "no_columns")]
+    assert found(b'{"age": NaN}\n[]\n{"age": 1, "age": 2}\n', "application/x-ndjson") == [
+        ("/1", "not_json"), ("/2", "not_an_object"), ("/3", "not_json"),
+    ]  # fmt: skip
+    assert found(b"PAR1 and nothing else", "application/vnd.apache.parquet") == [("", "unreadable")]
+    assert found(b"(1 good)", "text/plain") == [("", "wrong_format")]
+    assert found(png(3), "image/png") == [("", "wrong_format")]
+    rows = [{"age": "x", "height": 1, "town": 3}, {"age": 1, "hight": 2, "town": []}]
+    document = problem(anna.post(path, json={"rows": rows}), 422, "invalid_input")
+    assert [(each["pointer"], each["code"]) for each in document["errors"]] == [
+        ("/rows/0/age", "wrong_type"), ("/rows/1/hight", "unknown_column"), ("/rows/1/height", "missing_column"),
+        ("/rows/1/town", "wrong_type"),
+    ]  # fmt: skip
+    assert document["errors"][1]["hint"] == 'did you mean "height"?'
+    with_target = anna.post(path, content=b"group,age,height,town\nold,1,2,x\n", headers={"Content-Type": "text/csv"})
+    assert with_target.status_code == 200, with_target.text
+
+
+def test_pictures_as_files(api: Api, anna: Client) -> None:
+    path = job_on(api, anna, DATA_SETS["small_pictures"]())
+    one = anna.post(path, content=png(180), headers={"Content-Type": "image/png"})
+    assert one.json()["predictions"][0]["output"]["label"] == "light"
+    archive = zipped({"b/2.png": png(170), "a/1.png": png(10)})
+    several = anna.post(path, content=archive, headers={"Content-Type": "application/zip"})
+    assert several.json()["files"] == ["a/1.png", "b/2.png"]
+    assert [row["output"]["label"] for row in several.json()["predictions"]] == ["dark", "light"]
+    table = anna.post(path, content=archive, headers={"Content-Type": "application/zip", "Accept": "text/csv"})
+    assert table.text.splitlines()[1].startswith("a/1.png,dark,")
+
+    def found(content: bytes, media_type: str = "application/zip") -> list[tuple[str, str]]:
+        document = problem(anna.post(path, content=content, headers={"Content-Type": media_type}), 422, "invalid_input")
+        return [(each["pointer"], each["code"]) for each in document["errors"]]
+
+    assert found(zipped({"a.png": b"no picture", "readme.txt": b""})) == [("/readme.txt", "unknown_file")]
+    assert found(zipped({"a.png": b"no picture", "b.png": png(1)})) == [("/a.png", "not_an_image")]
+    assert found(zipped({"a.png": png(1, 9, 9)})) == [("/rows/0/image", "wrong_shape")]
+    assert found(zipped({})) == [("/rows", "no_rows")]
+    assert found(zipped({"../a.png": png(1)}))[0][1] == "unsafe_name"
+    assert found(b"no archive") == [("", "unreadable")]
+    assert found(b"no picture", "image/png") == [("", "not_an_image")]
+    assert found(png(1, 9, 9), "image/png") == [("/rows/0/image", "wrong_shape")]
