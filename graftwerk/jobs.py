@@ -8,12 +8,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from graftwerk import files, stream
+from graftwerk import files, predictions, stream
 from graftwerk.errors import NoSuchFile, WaitedTooLong
 from graftwerk.pages import pages
 from graftwerk.tracing.trace import trace
 from graftwerk.transport import Transport
-from graftwerk.types import ENDED, Checkpoint, Event, File, Metrics, number
+from graftwerk.types import ENDED, Checkpoint, Event, File, Metrics, Predictions, number
 
 Spec = Mapping[str, Any] | Path
 LONG_POLL = 20.0  # seconds that one question about an unchanged job may take
@@ -163,6 +163,30 @@ class Job:
         if found is None:
             raise NoSuchFile(f"{self.id} has no checkpoint{' ' + checkpoint if checkpoint else ' yet'}")
         return found
+
+    def predict(
+        self,
+        rows: predictions.Rows | None = None,
+        file: str | Path | None = None,
+        checkpoint: str | None = None,
+        *,
+        outputs: str | Sequence[str] = "labels",
+        top: int | None = None,
+        batch_size: int | None = None,
+    ) -> Predictions:
+        """Return what the network tells of rows, given by the data set's columns, or of a file of them.
+
+        The best checkpoint answers, unless another is named. `outputs` are "labels", "probabilities" and "raw"; `top`
+        asks for the most probable labels as well. Bytes are sent in base64; arrays and tensors as lists.
+
+        Raises `InvalidRequest` with every problem of the rows, and `Conflict` while there is no checkpoint.
+        """
+        asked = {"checkpoint": checkpoint, "outputs": outputs, "top": top, "batch_size": batch_size}
+        return predictions.predict(self._transport, self.id, rows, file, asked)
+
+    def predict_csv(self, rows: predictions.Rows | None = None, file: str | Path | None = None, **asked: Any) -> str:
+        """Return what `predict` does, which takes the same, as a table."""
+        return predictions.predict_csv(self._transport, self.id, rows, file, asked)
 
     def cancel(self) -> "Job":
         """Ask for the job's end; a running one ends within seconds. Cancelling twice is no error."""

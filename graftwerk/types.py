@@ -1,6 +1,6 @@
 """What the service tells, as values."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import import_module
 from typing import Any
@@ -81,6 +81,31 @@ class Key:
         """Return the key that the service described."""
         revoked = document.get("revoked_at") is not None
         return cls(document["id"], document["name"], tuple(document["scopes"]), document.get("token"), revoked)
+
+
+@dataclass(frozen=True, slots=True)
+class Predictions:
+    """What a job's network tells of rows: `rows[3]["output"]["label"]`. A sequence of its rows."""
+
+    checkpoint: str
+    step: int
+    rows: Sequence[Mapping[str, Mapping[str, Any]]]  # in order; by output, what is told
+    outputs: Mapping[str, Mapping[str, Any]]  # what each output is about, and its labels
+    left_out: Mapping[str, str]  # outputs that cannot be told of rows alone, and why
+    files: Sequence[str] = ()  # of an archive, one for each row
+    document: Mapping[str, Any] = field(repr=False, default_factory=dict)
+
+    @classmethod
+    def from_document(cls, document: Mapping[str, Any]) -> "Predictions":
+        """Return what the service told."""
+        return cls(document["checkpoint"], document["step"], document["predictions"], document["outputs"],
+                   document["left_out"], document["files"] or (), document)  # fmt: skip
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, row: int) -> Mapping[str, Mapping[str, Any]]:
+        return self.rows[row]
 
 
 @dataclass(frozen=True, slots=True)

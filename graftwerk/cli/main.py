@@ -10,6 +10,7 @@ from graftwerk.cli.datasets import datasets
 from graftwerk.cli.doctor import doctor
 from graftwerk.cli.keys import keys
 from graftwerk.cli.output import Commands
+from graftwerk.cli.predict import predict
 from graftwerk.cli.up import up
 
 app = typer.Typer(
@@ -53,6 +54,7 @@ app.command("fork")(jobs.fork)
 app.command("delete")(jobs.delete)
 app.command("download")(jobs.download)
 app.command("export")(jobs.export)
+app.command("predict")(predict)
 app.command("doctor")(doctor)
 app.add_typer(datasets, name="datasets")
 app.add_typer(keys, name="keys")

@@ -1,0 +1,64 @@
+"""The command that asks a job's network about a file of rows."""
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from graftwerk.cli.jobs import JobId
+from graftwerk.cli.output import AsJson, connected, print_json, print_table
+from graftwerk.types import Predictions
+
+LONGEST = 60  # characters of a cell
+
+
+def predict(
+    ctx: typer.Context,
+    job_id: JobId,
+    file: Annotated[
+        Path,
+        typer.Argument(
+            help="Rows, in a form that the data set has: CSV, JSONL, Parquet, NPZ, a picture, a zip of pictures; or "
+            'JSON: {"rows": […]}.',
+            exists=True, dir_okay=False, readable=True,
+        ),
+    ],
+    checkpoint: Annotated[str | None, typer.Option(help="A checkpoint's id; default: the best.")] = None,
+    outputs: Annotated[str, typer.Option(help="labels, probabilities, raw; separated by commas.")] = "labels",
+    csv: Annotated[bool, typer.Option("--csv", help="Print a table as CSV.")] = False,
+    as_json: AsJson = False,
+) -> None:  # fmt: skip
+    """Tell what a job's network makes of rows."""
+    with connected(ctx) as client:
+        job = client.jobs.get(job_id)
+        if csv:
+            typer.echo(job.predict_csv(file=file, checkpoint=checkpoint, outputs=outputs), nl=False)
+            return
+        found = job.predict(file=file, checkpoint=checkpoint, outputs=outputs)
+    if as_json:
+        print_json(found.document)
+    else:
+        _table(found)
+
+
+def _table(found: Predictions) -> None:
+    """Print a row for each row, with a column for each thing told."""
+    told = [(output, name) for output, fields in found[0].items() for name in fields]
+    titles = [name if len(found.outputs) == 1 else f"{output} {name}" for output, name in told]
+    names = found.files or [str(row) for row in range(len(found))]
+    rows = [(name, *(_cell(found[row][output][field]) for output, field in told)) for row, name in enumerate(names)]
+    print_table(("FILE" if found.files else "ROW", *(title.upper() for title in titles)), rows)
+
+
+def _cell(value: Any) -> str:
+    """Return a value for people."""
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    if isinstance(value, list) and value and all(isinstance(item, dict) for item in value):
+        return ", ".join(f"{item['label']} {_cell(item['probability'])}" for item in value)
+    if isinstance(value, list) and not any(isinstance(item, list | dict) for item in value):
+        text = " ".join(map(_cell, value))
+    else:
+        text = value if isinstance(value, str) else json.dumps(value)
+    return text if len(text) <= LONGEST else text[:LONGEST] + "…"

@@ -1,0 +1,84 @@
+"""Asking a job's network through the client."""
+
+import base64
+import json
+from pathlib import Path
+from typing import Any
+
+import httpx
+import numpy as np
+import pytest
+
+from graftwerk.client import Client
+from graftwerk.errors import NotData
+from graftwerk.jobs import Job
+from graftwerk.predictions import MEDIA_TYPES
+from tests.graftwerk.fake import URL, Script, job, problem
+
+ANSWER: dict[str, Any] = {
+    "job": "job_1", "checkpoint": "ckpt_1", "step": 7, "left_out": {}, "files": None,
+    "outputs": {"output": {"about": "classes", "target": "y", "loss": "CrossEntropyLoss", "labels": ["a", "b"]}},
+    "predictions": [{"output": {"label": "a", "probability": 0.75}}, {"output": {"label": "b", "probability": 0.5}}],
+}  # fmt: skip
+
+
+def asked(*answers: httpx.Response) -> tuple[Job, Script]:
+    script = Script(httpx.Response(200, json=job()), *(answers or (httpx.Response(200, json=ANSWER),)))
+    return Client(URL, "gw_test", transport=script).jobs.get("job_1"), script
+
+
+def test_rows_are_sent_as_json() -> None:
+    one, script = asked()
+    found = one.predict([{"x": 1.5}, {"x": None}], checkpoint="ckpt_1", outputs=("labels", "raw"), top=3)
+    sent = script.requests[1]
+    assert (sent.method, sent.url.path) == ("POST", "/v1/jobs/job_1/predict")
+    assert dict(sent.url.params) == {"checkpoint": "ckpt_1", "outputs": "labels,raw", "top": "3"}
+    assert json.loads(sent.content) == {"rows": [{"x": 1.5}, {"x": None}]}
+    assert [row["output"]["label"] for row in found] == ["a", "b"]
+    assert (len(found), found.checkpoint, found.step) == (2, "ckpt_1", 7)
+
+
+def test_arrays_and_bytes_are_values() -> None:
+    one, script = asked()
+    one.predict([{"x": np.array([[1, 2]]), "image": b"\x89PNG", "n": np.float32(0.5)}])
+    (row,) = json.loads(script.requests[1].content)["rows"]
+    assert row == {"x": [[1, 2]], "image": base64.b64encode(b"\x89PNG").decode(), "n": 0.5}
+    with pytest.raises(TypeError, match="set is no value"):
+        asked()[0].predict([{"x": {1}}])
+
+
+@pytest.mark.parametrize("suffix", MEDIA_TYPES)
+def test_a_file_is_sent_as_it_is(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"rows{suffix.upper()}"
+    path.write_bytes(b"whatever \xff")
+    one, script = asked()
+    one.predict(file=path)
+    sent = script.requests[1]
+    assert (sent.content, sent.headers["Content-Type"]) == (b"whatever \xff", MEDIA_TYPES[suffix])
+    assert sent.headers["Accept"] == "application/json"
+
+
+def test_the_service_reads_every_media_type() -> None:
+    from app.spec.prediction import FORMS
+
+    assert set(MEDIA_TYPES.values()) <= FORMS.keys()
+
+
+def test_a_table(tmp_path: Path) -> None:
+    (tmp_path / "rows.csv").write_text("x\n1\n")
+    one, script = asked(httpx.Response(200, text="output.label\na\n"))
+    assert one.predict_csv(file=tmp_path / "rows.csv", outputs="labels") == "output.label\na\n"
+    assert script.requests[1].headers["Accept"] == "text/csv"
+
+
+def test_what_is_no_question(tmp_path: Path) -> None:
+    one, _ = asked()
+    for given in ({}, {"rows": [{}], "file": "rows.csv"}, {"file": tmp_path / "rows.doc"}):
+        with pytest.raises(NotData):
+            one.predict(**given)  # type: ignore[arg-type]
+
+
+def test_a_busy_service_is_asked_again() -> None:
+    one, script = asked(problem(503, "overloaded", headers={"Retry-After": "0"}), httpx.Response(200, json=ANSWER))
+    assert len(one.predict([{"x": 1}])) == 2
+    assert len(script.requests) == 3
