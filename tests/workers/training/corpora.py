@@ -59,6 +59,25 @@ def tagged(rows: int = 60) -> Corpus:
     return Corpus(schema, {"words": lists, "tags": tags})
 
 
+def entities(rows: int = 60) -> Corpus:
+    """Return tokens of which names, of one or two words, are tagged as CoNLL has it."""
+    drawn = random.Random(4)
+    lists, tags = [], []
+    for _ in range(rows):
+        words, marks = [], []
+        for _ in range(drawn.randint(1, 6)):
+            name = drawn.choices((*PEOPLE, "Mac"), k=drawn.randint(0, 2))
+            words += [drawn.choice(PLAIN), *name]
+            marks += ["O", *["B-PER", "I-PER"][: len(name)]]
+        lists.append(words)
+        tags.append(marks)
+    labels = ("B-PER", "I-PER", "O")
+    schema = stored(
+        "tags", rows=rows, tokens={"type": "words", "longest": 18}, tags={"type": "words", "labels": labels}
+    )
+    return Corpus(schema, {"tokens": lists, "tags": tags})
+
+
 def waves(rows: int = 60) -> Corpus:
     """Return rising and falling lines of unlike length, two numbers per moment."""
     drawn = random.Random(2)
