@@ -41,6 +41,7 @@ class Column(Part):
     widest: Count | None = None  # of trees: the largest number of children
     statistics: dict[str, Any] | None = None  # for people: least, mean, largest value and the like
     ragged: bool = False  # of a tensor: batches are as long as their longest example in dimension 0
+    padded: bool = False  # of a tensor: shorter examples are filled up in dimension 0, with what counts for no loss
     shortest: Size = 1  # of a ragged tensor: how long batches are at least
     peak: float | None = None  # of images of bytes, which a network sees as numbers: the largest value there can be
 

@@ -79,9 +79,9 @@ def about(loss: BaseLoss, target: Column) -> About:
     several labels; numbers: measured ones.
     """
     found = ABOUT.get(loss.kind) or _of_target(target)
-    if found == "classes" and target.ragged and target.labels:
+    if found == "classes" and target.padded and target.labels:
         return "tags"
-    if found == "decisions" and len(target.shape) == 1 and target.shape[0] > 1 and not target.ragged:
+    if found == "decisions" and len(target.shape) == 1 and target.shape[0] > 1 and not target.padded:
         return "labels"
     return found
 

@@ -42,7 +42,7 @@ def _class(name: str, part: Any, stored: DataSchema) -> list[Column]:
 
 def _ragged(part: Any, most: int) -> dict[str, Any]:
     """Return what the columns of sequences have in common."""
-    return {"ragged": part.pad != "max_length", "shortest": min(part.min_length or 1, most)}
+    return {"ragged": part.pad != "max_length", "padded": True, "shortest": min(part.min_length or 1, most)}
 
 
 def _text(name: str, part: Any, stored: DataSchema) -> list[Column]:
@@ -73,8 +73,8 @@ def _tree(name: str, part: Any, stored: DataSchema) -> list[Column]:
     column = _of(stored, part.column)
     nodes = longest(stored, part.column)
     wide = max(1, column.widest or 1)
-    return [Column(name=name, shape=(nodes,), dtype="int64", classes=part.vocabulary, ragged=True),
-            Column(name=name + CHILDREN, shape=(nodes, wide), dtype="int64", ragged=True)]  # fmt: skip
+    return [Column(name=name, shape=(nodes,), dtype="int64", classes=part.vocabulary, ragged=True, padded=True),
+            Column(name=name + CHILDREN, shape=(nodes, wide), dtype="int64", ragged=True, padded=True)]  # fmt: skip
 
 
 def _image(name: str, part: Any, stored: DataSchema) -> list[Column]:

@@ -59,9 +59,11 @@ def view(data: Data, stored: DataSchema, targets: Sequence[tuple[str, str]] = ()
         if name in declared:
             names[name] = name
         elif column is not None:
+            read = column.type in READ_AND_LEARNED and name in stored.inputs
+            taken = {*declared, *names.values(), *(() if read else (TABLE,))}
             other = f"target{len(names) + 1}" if "target" in names.values() else "target"
-            names[name] = plain_name(name, {*declared, TABLE, *names.values()}, other)
-            if column.type not in READ_AND_LEARNED or name not in stored.inputs:
+            names[name] = plain_name(name, taken, other)
+            if not read:
                 learned[names[name]] = column
         else:
             choices = [*declared, *(column.name for column in stored.columns)]

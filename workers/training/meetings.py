@@ -56,7 +56,7 @@ class Meeting:
 
     def problems(self) -> Iterator[Problem]:
         """Yield why the loss cannot compare the two."""
-        if self.target.ragged and self.kind in UNBROKEN:
+        if self.target.padded and self.kind in UNBROKEN:
             detail = f'{self.kind} cannot leave out what is behind the end of a row of "{self.target.name}"'
             yield Problem(self.place, "contradiction", detail, "use a loss that can, or a target of one length")
         else:
@@ -183,7 +183,7 @@ def _unlike(meeting: Meeting) -> Problem:
     """Shapes that differ: name the node to change, and how."""
     shape, target = meeting.shape, meeting.target
     inner = shape[1:] if LOSSES[meeting.kind][2] else shape[2:]
-    if target.ragged and len(inner) == len(target.shape) and inner[1:] == target.shape[1:]:
+    if target.padded and len(inner) == len(target.shape) and inner[1:] == target.shape[1:]:
         hint = f'give "{target.name}" and what the network reads the same max_length'
         return Problem(meeting.place, "shape_mismatch", f"{meeting.compared}: lists of other lengths", hint)
     if len(shape) > len(target.shape) + 1 and prod(target.shape) != prod(shape[1:]) and len(shape) > 2:

@@ -172,12 +172,12 @@ def test_metrics_are_about_what_the_loss_is_about(loss: str, metric: str) -> Non
     ("BCEWithLogitsLoss", Column(name="y", shape=(3,)), "labels"),
     ("BCEWithLogitsLoss", Column(name="y", shape=(1,)), "decisions"),
     ("BCEWithLogitsLoss", Column(name="y", shape=(1, 8, 8)), "decisions"),
-    ("CrossEntropyLoss", Column(name="y", shape=(9,), dtype="int64", labels=("a", "b"), ragged=True), "tags"),
-    ("CrossEntropyLoss", Column(name="y", shape=(9,), dtype="int64", ragged=True), "classes"),
+    ("CrossEntropyLoss", Column(name="y", shape=(9,), dtype="int64", labels=("a", "b"), padded=True), "tags"),
+    ("CrossEntropyLoss", Column(name="y", shape=(9,), dtype="int64", padded=True), "classes"),
     (OWN, Column(name="y", shape=(3,), labels=("a", "b", "c")), "labels"),
     (OWN, Column(name="y", shape=(3,)), "numbers"),
     (OWN, Column(name="y", dtype="bool"), "decisions"),
-    (OWN, Column(name="y", shape=(9,), dtype="int64", labels=("a", "b"), ragged=True), "tags"),
+    (OWN, Column(name="y", shape=(9,), dtype="int64", labels=("a", "b"), padded=True), "tags"),
 ])  # fmt: skip
 def test_targets_tell_what_outputs_are_about(loss: str, column: Column, what: str) -> None:
     assert about(LOSS_CLASSES[loss].model_validate({"kind": loss}), column) == what  # type: ignore[arg-type]
@@ -185,7 +185,7 @@ def test_targets_tell_what_outputs_are_about(loss: str, column: Column, what: st
 
 def test_entities_need_tags_of_their_form() -> None:
     loss: Any = LOSS_CLASSES["CrossEntropyLoss"].model_validate(CROSS)
-    tags = Column(name="y", shape=(9,), dtype="int64", labels=("B-PER", "I-PER", "O"), ragged=True)
+    tags = Column(name="y", shape=(9,), dtype="int64", labels=("B-PER", "I-PER", "O"), padded=True)
     assert misfit("span_f1", loss, tags) is None
     nouns = tags.model_copy(update={"labels": ("NOUN", "VERB")})
     found = misfit("span_f1", loss, nouns)

@@ -24,7 +24,7 @@ KINDS = {"classes": "CrossEntropyLoss", "tags": "CrossEntropyLoss", "decisions":
          "labels": "BCEWithLogitsLoss", "numbers": "MSELoss"}  # fmt: skip
 COLUMNS = {
     "classes": Column(name="y", dtype="int64", classes=CLASSES),
-    "tags": Column(name="y", shape=(9,), dtype="int64", classes=5, ragged=True,
+    "tags": Column(name="y", shape=(9,), dtype="int64", classes=5, padded=True,
                    labels=("B-LOC", "B-PER", "I-LOC", "I-PER", "O")),
     "decisions": Column(name="y", dtype="bool"),
     "labels": Column(name="y", shape=(4,), dtype="float32", labels=("a", "b", "c", "d")),
