@@ -1,6 +1,5 @@
-"""Several heads, losses of one's own, lists of tags and many labels: trained end to end, and to the bit."""
+"""Several heads and lists of tags: trained end to end, and to the bit."""
 
-import random
 from pathlib import Path
 from typing import Any
 
@@ -8,69 +7,17 @@ import pytest
 import torch
 
 from app.storage.local import LocalStore
-from tests.workers.data.rows import stored
-from tests.workers.training.corpora import Corpus, Reading, job, tagged
+from tests.workers.training.corpora import Reading, tagged
+from tests.workers.training.flowers import CROSS, HEADS, SQUARES, flowers, four, network, spec
 from tests.workers.training.laboratory import Attempt, resumed
 from tests.workers.training.test_resume import in_pieces
 from workers.messages import Ending
 from workers.training.losses import Comparison
 
-CROSS, SQUARES, OWN = {"kind": "CrossEntropyLoss"}, {"kind": "MSELoss"}, {"kind": "Output"}
-YES = {"kind": "BCEWithLogitsLoss"}
-WORDS = ("blue", "green", "red")
-
 
 @pytest.fixture
 def reading(tmp_path: Path) -> Reading:
     return Reading(tmp_path, LocalStore(tmp_path / "store"), corpus=flowers())
-
-
-def flowers(rows: int = 80) -> Corpus:
-    """Return rows of three numbers, from which a rare kind, a price, a yes or no, and colours follow."""
-    drawn = random.Random(4)
-    columns: dict[str, list[Any]] = {"kind": [], "colours": []}
-    x = torch.tensor([[drawn.gauss(0, 1) for _ in range(3)] for _ in range(rows)])
-    for one, two, three in x.tolist():
-        columns["kind"].append("rare" if one > 1 else "often" if two > 0 else "usual")
-        columns["colours"].append([word for word, number in zip(WORDS, (one, two, three), strict=True) if number > 0])
-    schema = stored("kind", rows=rows, x={"type": "tensor", "shape": (3,)},
-                    kind={"type": "category", "labels": ("often", "rare", "usual")},
-                    price="number", good={"type": "tensor", "dtype": "bool"},
-                    colours={"type": "words", "labels": WORDS, "longest": 3})  # fmt: skip
-    schema = schema.model_copy(update={"inputs": ("x",)})
-    return Corpus(schema, {"x": x, "price": x.sum(1) * 2 + 1, "good": x[:, 2] > 0, **columns})
-
-
-def linear(name: str, width: int, source: str = "hidden") -> dict[str, Any]:
-    return {"id": name, "kind": "Linear", "inputs": [source], "out_features": width}
-
-
-def network(**outputs: int) -> dict[str, Any]:
-    """Return a network with a head of each width."""
-    nodes = [linear("first", 8, "x"), {"id": "hidden", "kind": "Tanh", "inputs": ["first"]},
-             *(linear(name, width) for name, width in outputs.items())]  # fmt: skip
-    return {"inputs": ["x"], "nodes": nodes, "outputs": {name: name for name in outputs}}
-
-
-FOUR = network(kinds=3, prices=1, goods=1, colours=3)
-HEADS: dict[str, Any] = {
-    "kind": {"loss": CROSS | {"weight": "balanced"}, "output": "kinds", "metrics": ["accuracy", "f1"]},
-    "price": {"loss": SQUARES, "output": "prices", "target": "price", "weight": 0.25, "metrics": ["r2"]},
-    "good": {"loss": YES | {"pos_weight": "balanced"}, "output": "goods", "target": "good", "metrics": ["auroc"]},
-    "colours": {"loss": YES, "output": "colours", "target": "colours", "weight": 2.0, "metrics": ["f1", "exact_match"]},
-}
-
-
-def spec(objective: Any, model: Any = FOUR, features: Any = None, **training: Any) -> Any:
-    made = job(model, training=training, **({"features": features} if features else {}))
-    return made | {"objective": objective}
-
-
-COLOURS = {"x": {"kind": "tensor", "column": "x"}, "colours": {"kind": "labels", "column": "colours"}}
-
-
-def four(**training: Any) -> Any:
-    return spec({"heads": HEADS}, features=COLOURS, **training)
 
 
 def series(attempt: Attempt) -> dict[str, list[tuple[int, float]]]:
@@ -178,81 +125,6 @@ class TestBalance:
         loss = reading.prepare(four()).heads[0].loss
         assert isinstance(loss, Comparison)
         assert loss.loss.weight[1] == 0  # type: ignore[index]
-
-
-def nodes(*last: dict[str, Any], **outputs: str) -> dict[str, Any]:
-    whole = network(prices=1)
-    return {"inputs": ["x", "price"], "nodes": [*whole["nodes"], *last], "outputs": outputs or {"loss": last[-1]["id"]}}
-
-
-ERROR = [{"id": "error", "kind": "sub", "inputs": ["prices", "price"]},
-         {"id": "squared", "kind": "mul", "inputs": ["error", "error"]}]  # fmt: skip
-MEAN = {"id": "mean", "kind": "mean", "inputs": ["squared"]}
-
-
-class TestOwn:
-    @pytest.mark.parametrize("form", [{}, {"dim": 1}, {"dim": 1, "keepdim": True}], ids=str)
-    @pytest.mark.parametrize("accumulate", [1, 3])
-    def test_it_trains_as_the_loss_it_is(self, reading: Reading, form: dict[str, Any], accumulate: int) -> None:
-        plan = {"accumulate": accumulate, "batch_size": 13}
-        given = reading.run(spec({"loss": SQUARES, "target": "price", "metrics": ["mae"]}, network(prices=1), **plan))
-        own = nodes(*ERROR, MEAN | form, loss="mean", guess="prices")
-        made = reading.run(spec({"loss": OWN, "output": "loss", "scores": "guess", "target": "price",
-                                 "metrics": ["mae"]}, own, **plan))  # fmt: skip
-        for name in ("train/loss", "val/loss", "val/mae"):
-            expected = [value for _, value in given.points(name)]
-            assert [value for _, value in made.points(name)] == pytest.approx(expected, rel=1e-6)
-        weights = made.prepared.network.state_dict()
-        for name, value in given.prepared.network.state_dict().items():
-            assert torch.allclose(weights[name], value, rtol=1e-5, atol=1e-7)
-
-    def test_it_needs_no_target(self, reading: Reading) -> None:
-        model = network(prices=3)
-        model["nodes"] += [{"id": "error", "kind": "sub", "inputs": ["prices", "x"]},
-                           {"id": "norm", "kind": "vector_norm", "inputs": ["error"], "dim": 1}]  # fmt: skip
-        attempt = reading.run(spec({"loss": OWN, "output": "norm"}, model | {"outputs": {"norm": "norm"}}, steps=40))
-        assert attempt.prepared.train.targets == {}
-        values = [value for _, value in attempt.points("val/loss")]
-        assert values[-1] < values[0] / 2
-
-    def test_it_goes_on_bit_by_bit_beside_others(self, reading: Reading) -> None:
-        own = nodes(*ERROR, MEAN, loss="mean", guess="prices")
-        heads = {"own": {"loss": OWN, "output": "loss"},
-                 "plain": {"loss": {"kind": "L1Loss"}, "output": "guess", "target": "price"}}  # fmt: skip
-        whole, pieces = reading.run(spec({"heads": heads}, own)), in_pieces(reading, spec({"heads": heads}, own), 3)
-        assert whole.weights() == pieces[-1].weights()
-        assert whole.points("val/own/loss")[-1] == pieces[-1].points("val/own/loss")[-1]
-
-
-MISTAKES: list[tuple[Any, Any, str, str]] = [
-    (network(wide=3), {"loss": OWN}, "/model/nodes/2", '"dim": [1]'),
-    (nodes(*ERROR, {"id": "whole", "kind": "argmax", "inputs": ["squared"], "dim": 1}), {"loss": OWN},
-     "/model/nodes/5", "float32"),
-    ({"inputs": ["x"], "nodes": [{"id": "m", "kind": "mean", "inputs": ["x"]}]}, {"loss": OWN}, "/model", "parameters"),
-    (nodes(*ERROR, MEAN, loss="mean", guess="price"), {"loss": OWN, "scores": "loss", "target": "price"},
-     "/model/nodes/5", "dimension 0"),
-    (nodes(*ERROR, MEAN, loss="mean", guess="prices"),
-     {"loss": OWN, "scores": "guess", "target": "kind", "metrics": ["f1"]}, "/model/nodes/2/out_features", "to 3"),
-    (network(kinds=4), {"loss": CROSS | {"weight": "balanced"}}, "/model/nodes/2/out_features", "to 3"),
-    (network(kinds=3), {"loss": CROSS | {"weight": "balanced"}, "target": "x"}, "/objective/loss/weight", "each class"),
-    (network(kinds=1001), {"loss": CROSS, "metrics": ["accuracy", "mcc"]}, "/objective/metrics/1", "perplexity"),
-]  # fmt: skip
-
-
-@pytest.mark.parametrize(("model", "objective", "pointer", "hint"), MISTAKES)
-def test_a_mistake(reading: Reading, model: Any, objective: Any, pointer: str, hint: str) -> None:
-    (found,) = reading.inspect(spec(objective, model)).problems
-    assert found.pointer == pointer
-    assert hint in found.hint
-
-
-def test_mistakes_of_all_heads_are_told(reading: Reading) -> None:
-    heads = {"one": {"loss": CROSS, "output": "prices"}, "two": {"loss": SQUARES, "output": "kinds", "target": "price"},
-             "three": {"loss": {"kind": "MultiMarginLoss"}, "output": "kinds", "target": "price"}}  # fmt: skip
-    found = reading.inspect(spec({"heads": heads}, network(kinds=3, prices=1))).problems
-    assert [problem.pointer for problem in found] == [
-        "/model/nodes/3/out_features", "/model/nodes/2/out_features", "/objective/heads/three/loss",
-    ]  # fmt: skip
 
 
 class TestTags:
