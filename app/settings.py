@@ -65,6 +65,12 @@ class Settings(BaseSettings):
     )
     gpus: int = Field(0, ge=0, description="GPUs of this worker; one slot each, and add gpu to the queues.")
     threads: int = Field(1, ge=1, description="Threads of one training process.")
+    loaders: int | None = Field(
+        None, ge=0, description="Processes beside each training that decode pictures; default: 2, on one core none."
+    )
+    resident_limit: int = Field(
+        4 << 30, ge=0, description="Bytes of decoded pictures that are kept; more are streamed."
+    )
     queues: str = Field("default", description="Comma-separated queues that a worker serves.")
     lease_seconds: float = Field(30.0, ge=1, description="How long a claim lasts without renewal.")
     sweep_seconds: float = Field(5.0, ge=0.2, description="Time between two rounds of the sweeper.")
@@ -97,6 +103,11 @@ class Settings(BaseSettings):
     def resolved_data_root(self) -> Path:
         """Where torchvision datasets lie."""
         return self.data_root or self.home / "data"
+
+    @property
+    def resolved_loaders(self) -> int:
+        """How many processes decode the pictures of one training: none takes all cores, and none the only one."""
+        return self.loaders if self.loaders is not None else min(2, (os.cpu_count() or 1) - 1)
 
     @property
     def resolved_slots(self) -> int:

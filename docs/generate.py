@@ -225,6 +225,7 @@ PARTS: dict[str, Callable[[], str]] = {
     "optimizers": lambda: kinds("optimizer"),
     "schedules": lambda: kinds("schedule"),
     "averages": lambda: kinds("average"),
+    "transforms": lambda: kinds("transform"),
     "metrics": metrics,
     "builtin": lambda: data_sets(BUILTIN),
     "torchvision": lambda: data_sets(TORCHVISION),

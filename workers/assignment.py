@@ -35,6 +35,8 @@ class Assignment:
     data_root: str  # where torchvision data sets lie
     allow_downloads: bool = True
     threads: int = 1
+    loaders: int = 0  # processes beside the training that decode pictures
+    resident_limit: int = 4 << 30  # bytes of decoded pictures
     gpu: int | None = None  # the only GPU this attempt may see
     dataset: Registered | None = None  # for a spec that names a registered data set
     vectors: Mapping[str, Registered] = field(default_factory=dict)  # by id, for features that name pretrained vectors

@@ -25,6 +25,8 @@ def assignment_for(session: Session, job: JobRow, settings: Settings, gpu: int |
         data_root=str(settings.resolved_data_root),
         allow_downloads=settings.allow_downloads,
         threads=settings.threads,
+        loaders=settings.resolved_loaders,
+        resident_limit=settings.resident_limit,
         gpu=gpu,
         dataset=registered.get(datasets.DATA),
         vectors={named[place]: each for place, each in registered.items() if place != datasets.DATA},

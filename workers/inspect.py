@@ -22,6 +22,7 @@ from app.spec.problems import told
 from workers import questions, serving
 from workers.data.content import LIMIT, Upload
 from workers.data.description import describe
+from workers.data.trial import trial
 from workers.exports.graphs import export_graph
 from workers.network.drafts import Draft, too_many_nodes
 from workers.network.infer import draft
@@ -105,6 +106,8 @@ def inspect(
     if (count := drafted.size()) > limits.max_nodes:
         return Inspection({}, (too_many_nodes(count, limits.max_nodes),))
     problems += [problem.within("/model") for problem in drafted.problems]
+    if not any(problem.pointer.startswith("/data") for problem in problems):
+        problems += trial(seen.features, job.data.features or {}, stored)
     problems += disagreements(job, head_targets(job, stored, seen), drafted)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")

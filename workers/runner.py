@@ -1,5 +1,6 @@
 """The child's main: prepare → train → Outcome, over one pipe. Knows no SQL, no Redis, no Celery."""
 
+import multiprocessing
 import os
 import signal
 import tempfile
@@ -55,6 +56,7 @@ def main(pipe: Connection, assignment: str) -> None:
     os.setpgid(0, 0)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the worker, which tells us through the pipe
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    multiprocessing.current_process().daemon = False  # it may have children: processes that decode pictures
     send(pipe, _attempt(PipeContext(pipe), Assignment.from_json(assignment)))
     pipe.close()
 

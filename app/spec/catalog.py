@@ -18,6 +18,7 @@ from app.spec.nodes import NODE_CLASSES
 from app.spec.operations import OPERATIONS
 from app.spec.optimizers import OPTIMIZER_CLASSES, OPTIMIZERS
 from app.spec.schedules import SCHEDULE_CLASSES, SCHEDULES
+from app.spec.transforms import MIXING, MIXING_CLASSES, TRANSFORM_CLASSES, TRANSFORMS
 
 # Group → its table and the classes made from it.
 GROUPS: Mapping[str, tuple[Table, Mapping[str, type[Part]]]] = {
@@ -31,6 +32,7 @@ GROUPS: Mapping[str, tuple[Table, Mapping[str, type[Part]]]] = {
     "optimizer": (OPTIMIZERS, OPTIMIZER_CLASSES),
     "schedule": (SCHEDULES, SCHEDULE_CLASSES),
     "average": (AVERAGES, AVERAGE_CLASSES),
+    "transform": ({**TRANSFORMS, **MIXING}, {**TRANSFORM_CLASSES, **MIXING_CLASSES}),
 }
 NODES = frozenset({"module", "backbone", "operation", "leaf", "control"})
 

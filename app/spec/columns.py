@@ -32,7 +32,9 @@ class Column(Part):
 
     name: ColumnName
     type: Type = "tensor"
-    shape: tuple[Size, ...] = ()  # per example, without the batch dimension; of a series: of one moment
+    # Per example, without the batch dimension. Of a series: of one moment. Of an image: (channels, height, width), or
+    # (channels) alone where the pictures are of unlike size.
+    shape: tuple[Size, ...] = ()
     dtype: Dtype = "float32"
     classes: int | None = None  # for integers: how many different ones there are, from 0 on
     labels: tuple[str, ...] | None = None  # what the integers stand for; of words: the different ones, if they are few

@@ -8,6 +8,7 @@ from app.spec.base import Name, Part, Probability, problem
 from app.spec.columns import Column, ColumnName, DataSchema, Type
 from app.spec.features import SCALES, Features, Scale
 from app.spec.problems import nearest
+from app.spec.transforms import TrainingTransforms, Transforms
 
 
 def _builtin(name: str) -> str:
@@ -49,6 +50,13 @@ class Source(Part):
     scale: Scale | None = Field(None, description=SCALES)
     bucket: Name | None = Field(
         None, description="A text, series or tree that the network reads: batches are made of rows of like length."
+    )
+    transforms: TrainingTransforms | None = Field(None, description="Of every picture, in training.")
+    evaluation_transforms: Transforms | None = Field(
+        None, description="Of every picture in evaluation and prediction. Default: the transforms that draw nothing."
+    )
+    loading: Literal["auto", "resident", "streamed"] = Field(
+        "auto", description="Pictures: decoded once and kept, or decoded for each batch by processes beside training."
     )
 
 

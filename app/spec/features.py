@@ -7,6 +7,7 @@ from pydantic import Field, ValidationInfo, field_validator
 from app.spec.base import Name, Part, Size, problem
 from app.spec.columns import ColumnName
 from app.spec.kinds import closed_union
+from app.spec.transforms import Transforms
 
 Scale = Literal["none", "unit", "standard"]
 Vocabulary = Annotated[Size, Field(le=1_000_000)]
@@ -149,10 +150,15 @@ class TreeFeature(Part):
 
 
 class ImageFeature(Part):
-    """A column of pictures: float32 (channels, height, width), after the data's transforms."""
+    """A column of pictures: float32 (channels, height, width), after its transforms."""
 
     kind: Literal["image"] = "image"
     column: ColumnName
+    scale: Scale | None = Field(None, description="none, or unit: divided by the largest value, so in 0..1; default.")
+    transforms: Transforms | None = Field(None, description="In training; default: the data's.")
+    evaluation_transforms: Transforms | None = Field(
+        None, description="Otherwise. Default: the transforms that draw nothing, or the data's."
+    )
 
 
 FEATURES: dict[str, type[Part]] = {

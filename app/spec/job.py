@@ -10,6 +10,7 @@ from app.spec.columns import Column, DataSchema
 from app.spec.data import NAMED, Data
 from app.spec.network import Network, check_network
 from app.spec.objective import Head, Objective, decisive, objective_problems, place_of
+from app.spec.pictures import loading_problems, unmixable
 from app.spec.problems import from_validation, nearest
 from app.spec.training import Training
 from app.spec.view import View, view
@@ -96,8 +97,10 @@ def check_job(job: Job, stored: DataSchema, max_nodes: int) -> list[Problem]:
     inputs = job.data.inputs or schema.inputs
     found = check_network(job.model, columns, inputs)
     problems += [problem.within("/model") for problem in found]
-    outputs = job.model.outputs or ("output",)
-    return problems + objective_problems(job.objective, outputs, head_targets(job, stored, seen))
+    outputs, targets = job.model.outputs or ("output",), head_targets(job, stored, seen)
+    heads = [(place_of(name), head.loss, targets[name]) for name, head in job.objective.all_heads().items()]
+    problems += [*unmixable(job.data, heads), *loading_problems(job.data, seen.features, stored)]
+    return problems + objective_problems(job.objective, outputs, targets)
 
 
 def continuation_problems(job: Job, begun: Job) -> list[Problem]:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from app.spec.columns import Column, DataSchema
+from app.spec.pictures import picture_shape
 
 CHILDREN, LENGTH = "_children", "_length"
 
@@ -78,7 +79,8 @@ def _tree(name: str, part: Any, stored: DataSchema) -> list[Column]:
 
 
 def _image(name: str, part: Any, stored: DataSchema) -> list[Column]:
-    return [Column(name=name, shape=_of(stored, part.column).shape, dtype="float32")]
+    shape = picture_shape(part, _of(stored, part.column))
+    return [Column(name=name, shape=tuple(size or 1 for size in shape), dtype="float32")]
 
 
 # Kind of feature → the columns that it makes.

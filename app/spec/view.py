@@ -10,6 +10,7 @@ from app.spec import features as made
 from app.spec.base import NAME_PATTERN, Part
 from app.spec.columns import MOST_LABELS, Column, DataSchema
 from app.spec.data import Data
+from app.spec.pictures import mixing_problems, picture_problems, transformed, without_pictures
 from app.spec.problems import nearest
 from app.spec.seen import CHILDREN, COLUMNS, LENGTH, longest
 
@@ -72,10 +73,13 @@ def view(data: Data, stored: DataSchema, targets: Sequence[tuple[str, str]] = ()
     inputs = _defaults(stored, {column.name for column in learned.values()}, found)
     found |= {name: as_target(column) for name, column in learned.items()}
     scaled = {name: _scaled(part, data.scale) for name, part in _belonging(found, declared, stored).items()}
+    scaled = transformed(scaled, declared, data, stored)
+    problems += [*without_pictures(data, scaled), *mixing_problems(data, scaled, stored)]
     columns: list[Column] = []
     for name, part in scaled.items():
         place = f"/data/features/{name}" if name in declared else "/data"
         wrong = [*_problems(part, stored, place), *_own_problems(part, declared.get(name, part), stored, place)]
+        wrong += picture_problems(name, part, declared, stored) if not wrong else ()
         problems += wrong
         if not wrong:
             columns += COLUMNS[part.kind](name, part, stored)  # type: ignore[attr-defined]

@@ -15,6 +15,7 @@ from app.spec.network import KINDS
 from app.spec.operations import OPERATIONS
 from app.spec.optimizers import OPTIMIZERS
 from app.spec.schedules import SCHEDULES
+from app.spec.transforms import MIXING, TRANSFORMS
 
 
 @pytest.mark.parametrize(
@@ -29,6 +30,8 @@ from app.spec.schedules import SCHEDULES
         (OPTIMIZERS, "workers.training.optimizers", "OPTIMIZERS"),
         (SCHEDULES, "workers.training.schedules", "SCHEDULES"),
         (AVERAGES, "workers.training.averages", "AVERAGES"),
+        (TRANSFORMS, "workers.data.transforms", "TRANSFORMS"),
+        (MIXING, "workers.data.mixing", "MIXING"),
         (BUILTIN, "workers.data.sources", "BUILTIN"),
         (TORCHVISION, "workers.data.sources", "TORCHVISION"),
     ],

@@ -7,6 +7,8 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
+from workers.data.images import Images
+
 
 @dataclass(frozen=True)
 class Ragged:
@@ -105,7 +107,7 @@ class Lazy(Protocol):
         ...
 
 
-Made = Tensor | Ragged  # what batches are cut from
+Made = Tensor | Ragged | Images  # what batches are cut from
 Words = Sequence[str | None]  # text, category: a word or a text per row
 Lists = Sequence[Sequence[str]]  # words
 Tree = Mapping[str, object]  # {"label": str, "children": [trees]}; no children: a leaf

@@ -57,8 +57,15 @@ class Pictures:
         try:
             return decoded(opened(self.content(row)), self.channels)
         except (Undecodable, zlib.error, struct.error) as error:
-            detail = f"picture {row + 1} cannot be decoded: {error}"
+            detail = f'picture {row + 1}, "{self.name(row)}", cannot be decoded: {error}'
             raise DataError(detail, pointer="/data", hint="replace it, and upload the data set again") from None
+
+    def name(self, row: int) -> str:
+        """Return the name of a picture's file in the archive."""
+        with self.path.open("rb") as file:
+            file.seek(int(self.places[row, 0]))
+            length, _ = LOCAL_HEADER.unpack(file.read(LOCAL_HEADER.size))
+            return file.read(length).decode("utf-8", "replace")[:200]
 
     def content(self, row: int) -> bytes:
         """Return the bytes of a picture's file."""

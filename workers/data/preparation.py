@@ -14,6 +14,7 @@ from app.spec.view import View
 from workers.data.categories import Categories, Classes, ManyLabels, TagLists
 from workers.data.columns import Made, Split
 from workers.data.numbers import NumberColumns, TensorColumn
+from workers.data.picture_columns import PictureColumn
 from workers.data.series import Series
 from workers.data.text import Texts
 from workers.data.tree import Trees
@@ -54,6 +55,7 @@ PREPARERS: Mapping[str, type[Preparer]] = {
     "text": Texts,
     "series": Series,
     "tree": Trees,
+    "image": PictureColumn,
 }
 
 

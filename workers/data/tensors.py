@@ -1,6 +1,6 @@
 """Examples as resident tensors: split, prepared, and cut into batches without copying more than the batch."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -12,6 +12,7 @@ from app.spec.columns import DataSchema
 from app.spec.data import Split as SplitSpec
 from app.spec.view import View
 from workers.data.columns import Made, Ragged, Split, taken
+from workers.data.images import Images
 from workers.data.preparation import Preparation
 from workers.data.sampler import stream_seed
 from workers.data.sources import Loaded
@@ -48,15 +49,37 @@ class Rows:
 
     @property
     def even(self) -> bool:
-        """Whether all rows are alike in shape, so that batches can be cut out of larger ones."""
-        return all(isinstance(column, Tensor) for column in self.columns)
+        """Whether all rows are alike in shape and at hand, so that batches can be cut out of larger ones."""
+        return self.resident and not any(isinstance(column, Ragged) for column in self.columns)
 
-    def at(self, indices: Tensor, device: torch.device) -> Batch:
-        """Return the batch of these rows on a device."""
-        return (
-            {name: column.index_select(0, indices).to(device) for name, column in self.inputs.items()},
-            {name: column.index_select(0, indices).to(device) for name, column in self.targets.items()},
-        )
+    @property
+    def pictures(self) -> tuple[Images, ...]:
+        """The different columns of pictures."""
+        found = {id(column): column for column in self.columns if isinstance(column, Images)}
+        return tuple(found.values())
+
+    @property
+    def resident(self) -> bool:
+        """Whether nothing has to be read from files."""
+        return all(images.resident for images in self.pictures)
+
+    def at(
+        self, indices: Tensor, device: torch.device, keys: Tensor | None = None, shaded: Sequence[Tensor] = ()
+    ) -> Batch:
+        """Return the batch of these rows on a device: in training if they have keys.
+
+        `shaded` is what has been made elsewhere of these rows' pictures, see `Images.shaded`.
+        """
+        made = dict(zip(map(id, self.pictures), shaded, strict=True)) if shaded else {}
+
+        def cut(column: Made) -> Tensor:
+            if not isinstance(column, Images):
+                return column.index_select(0, indices).to(device)
+            bytes_ = made[id(column)] if made else column.shaded(indices, keys)
+            return column.finished(bytes_.to(device, non_blocking=True), keys)
+
+        return ({name: cut(column) for name, column in self.inputs.items()},
+                {name: cut(column) for name, column in self.targets.items()})  # fmt: skip
 
     def slices(self, size: int, device: torch.device) -> Iterator[Batch]:
         """Yield all rows in order, `size` at a time, on a device."""
@@ -81,8 +104,23 @@ class Rows:
         """Return the same rows, to be passed through from the shortest to the longest, which pads least."""
         return replace(self, order=self.lengths(name).argsort(stable=True).to(self.device))
 
+    def parts(self, size: int) -> tuple[Tensor, ...]:
+        """Return the rows of all slices."""
+        order = torch.arange(len(self), device=self.device) if self.order is None else self.order
+        parts: tuple[Tensor, ...] = order.split(size)
+        return parts
+
+    def settled(self, training: bool, limit: int) -> "Rows":
+        """Return the same rows with pictures that are decoded, as far as `limit` bytes allow, see `Images.settled`."""
+        settled = {id(images): images.settled(training, limit) for images in self.pictures}
+        inputs, targets = ({name: settled.get(id(column), column) for name, column in columns.items()}
+                           for columns in (self.inputs, self.targets))  # fmt: skip
+        return replace(self, inputs=inputs, targets=targets)
+
     def moved(self, device: torch.device) -> "Rows":
-        """Return the same rows on a device."""
+        """Return the same rows on a device; what is read from files stays where it is, and so does all beside it."""
+        if not self.resident:
+            return self
         return Rows(
             {name: column.to(device) for name, column in self.inputs.items()},
             {name: column.to(device) for name, column in self.targets.items()},
@@ -109,6 +147,13 @@ class Tensors:
         """Return the data with targets as their losses want them, see `Rows.cast`."""
         held = self.validation
         return replace(self, train=self.train.cast(casts), validation=held.cast(casts) if held is not None else None)
+
+    def settled(self, limit: int) -> "Tensors":
+        """Return the same data with pictures that are decoded, as far as `limit` bytes allow: of both together."""
+        train = self.train.settled(True, limit)
+        held = self.validation
+        left = limit - sum(images.nbytes for images in train.pictures)
+        return replace(self, train=train, validation=held.settled(False, left) if held is not None else None)
 
     def resident(self, device: torch.device, room: int) -> "Tensors":
         """Return the data on the device if it takes at most `room` bytes there, else as it is: batches move then."""

@@ -39,4 +39,6 @@ def yes_weights(target: Made) -> tuple[float, ...]:
 
 
 def _values(target: Made) -> Tensor:
-    return target.values if isinstance(target, Ragged) else target
+    if isinstance(target, Ragged):
+        return target.values
+    return target if isinstance(target, Tensor) else target.batch(torch.arange(len(target)), None)

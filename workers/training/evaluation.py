@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from app.spec.objective import within
-from workers.data.tensors import Rows
+from workers.data.stream import Held
 from workers.training.devices import Precision
 from workers.training.metrics import Meter
 from workers.training.objective import Head
@@ -25,7 +25,7 @@ class Watch:
     numbers: list[Tensor] = field(default_factory=list)
 
     @classmethod
-    def of(cls, head: Head, rows: Rows) -> "Watch":
+    def of(cls, head: Head, rows: Held) -> "Watch":
         """Begin to watch."""
         reading = head.reading
         gaps = reading is not None and reading.gaps(rows.targets[reading.target])
@@ -49,7 +49,7 @@ class Watch:
 
 
 def evaluate(
-    network: nn.Module, heads: Sequence[Head], rows: Rows, batch_size: int, precision: Precision
+    network: nn.Module, heads: Sequence[Head], rows: Held, batch_size: int, precision: Precision
 ) -> dict[str, float]:
     """Return `val/loss` and, by head, `val/<metric>`; the network comes back in training mode.
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from workers.data.feed import Batch, Feed
+from workers.data.feed import Batch
 from workers.data.sampler import step_seed
 from workers.messages import Ending, Outcome, Report
 from workers.network.build import counted
@@ -29,9 +29,9 @@ def train(prepared: Prepared) -> Outcome:  # noqa: PLR0912, PLR0915 - the one fu
     plan, context, state, update = prepared.plan, prepared.context, prepared.state, prepared.update
     network, objective, device, saver = prepared.network, prepared.objective, prepared.device, prepared.saver
     forward = prepared.precision.applied(network)
-    feed = Feed(prepared.train, prepared.sampler, device)
+    supply = prepared.supply()
     per_epoch = prepared.sampler.steps_per_epoch
-    counter = objective.counter(prepared.train.targets, plan.accumulate)
+    counter = objective.counter(supply.targets, plan.accumulate)
 
     def passed(batches: Sequence[Batch]) -> Tensor:
         """Add up the gradients of a step's batches. Returns the whole loss (scalar), on the device."""
@@ -111,7 +111,7 @@ def train(prepared: Prepared) -> Outcome:  # noqa: PLR0912, PLR0915 - the one fu
         # Step
         if network.is_random:  # its draws are functions of (seed, step), wherever the attempt began
             seed_step(step_seed(plan.seed, step), device)
-        batches = feed.batches(step)
+        batches = supply.batches(step)
         total, parts = passed(batches), objective.heard()
         lr = groups[0]["lr"]
         skipped = update.step(total, again)

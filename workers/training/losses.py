@@ -179,7 +179,7 @@ class Comparison:
         """Say whether the rows of a step of `parts` batches may count unlike."""
         if not self.counts({self.target: target}):
             return False
-        if isinstance(target, Ragged):  # padded with targets that do not count
+        if not isinstance(target, Tensor):  # padded with targets that do not count
             return True
         weight = self.loss.weight
         if isinstance(weight, Tensor) and (parts > 1 or not weight.all()):

@@ -1,6 +1,7 @@
 """From an assignment to everything the loop needs, built in the order in which it can fail cheaply."""
 
 import json
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,12 +13,17 @@ from app.errors import BuildError, CheckpointDamaged, DataError, InvalidInput
 from app.spec.columns import Column, DataSchema
 from app.spec.job import Job, head_targets, job_view, parse_job
 from app.spec.optimizers import SEARCHING
+from app.spec.pictures import mixing
 from app.spec.training import Training
 from app.storage.protocol import ArtifactStore
 from workers.assignment import Assignment
+from workers.data.feed import Supply
+from workers.data.images import Images
+from workers.data.mixing import Mixing
 from workers.data.preparation import Preparation
 from workers.data.sampler import Sampler
 from workers.data.sources import load
+from workers.data.stream import Held, Loading
 from workers.data.tensors import Rows, Tensors, tensors
 from workers.data.vocabularies import vocabularies
 from workers.exports.weights import export
@@ -52,8 +58,10 @@ class Prepared:
     objective: Minimised
     heads: tuple[Head, ...]
     train: Rows
-    validation: Rows | None
+    validation: Held | None
     sampler: Sampler
+    loading: Loading
+    mixing: Mixing | None
     state: TrainState
     update: Update | Search
     saver: Saver
@@ -61,6 +69,10 @@ class Prepared:
     total_steps: int
     evaluate_every: int
     restored: Restored | None
+
+    def supply(self) -> Supply:
+        """Return what every step sees."""
+        return self.loading.supply(self.train, self.sampler, self.device, self.total_steps, self.mixing)
 
 
 @translated()
@@ -93,7 +105,8 @@ def prepare(assignment: Assignment, store: ArtifactStore, context: Context, work
         found = tuple(put(network, seen, data, assignment.vectors, store, workdir))
         context.report(Report(events=tuple(("vectors", each) for each in found)))
     saver = Saver(store, context, f"jobs/{assignment.job_id}/{assignment.fence}", workdir, _exporter(data.preparation))
-    return assemble(job, head_targets(job, stored, seen), network, data, saver, device, restored)
+    columns = head_targets(job, stored, seen)
+    return assemble(job, columns, network, data, saver, device, restored, assignment.loaders)
 
 
 def _begun(job: Job, assignment: Assignment, store: ArtifactStore, workdir: Path) -> Restored | None:
@@ -140,7 +153,7 @@ def load_tensors(
         content=content,
         known=stored,
     )
-    return tensors(
+    data = tensors(
         loaded,
         stored,
         seen,
@@ -150,6 +163,7 @@ def load_tensors(
         seed=job.training.seed,
         preparation=Preparation.load(seen, stored, restored.preparation) if restored is not None else None,
     )
+    return data.settled({"auto": assignment.resident_limit, "resident": sys.maxsize, "streamed": 0}[job.data.loading])
 
 
 def assemble(
@@ -160,6 +174,7 @@ def assemble(
     saver: Saver,
     device: torch.device,
     restored: Restored | None = None,
+    loaders: int = 0,
 ) -> Prepared:
     """Put a built network and loaded data together; `columns` are the targets by head.
 
@@ -174,14 +189,11 @@ def assemble(
     for weight in parts.frozen:
         network.get_parameter(weight.name).requires_grad_(False)
     parameters = [parameter for parameter in network.parameters() if parameter.requires_grad]
-    outputs = tuple(network.blueprint.outputs)
-    objective, data = build_objective(job.objective, columns, outputs, data, device)
-    data = data.resident(device, room(device))
-    sampler = Sampler(plan.seed, len(data.train), plan.batch_size, plan.accumulate, plan.drop_last, data.train.device)
-    held = data.validation
-    if (bucket := job.data.bucket) is not None:
-        sampler.lengths = data.train.lengths(bucket)
-        held = held.by_length(bucket) if held is not None else None
+    objective, data = build_objective(job.objective, columns, tuple(network.blueprint.outputs), data, device)
+    loading = Loading(loaders, job.data.loading == "streamed")
+    if not loading.always:
+        data = data.resident(device, room(device))
+    sampler, validation = _ordered(job, data)
     total_steps = plan.total_steps(sampler.steps_per_epoch)
     optimizer = build_optimizer(plan.optimizer, parts.groups(network), device)
     schedule = build_rates(plan, optimizer, total_steps, sampler.steps_per_epoch)
@@ -202,8 +214,10 @@ def assemble(
         objective=objective.minimised,
         heads=objective.heads,
         train=data.train,
-        validation=held,
+        validation=loading.held(validation),
         sampler=sampler,
+        loading=loading,
+        mixing=_mixing(job, columns, data.train),
         state=state,
         update=_update(plan, state, parameters, device),
         saver=saver,
@@ -212,6 +226,26 @@ def assemble(
         evaluate_every=plan.evaluate.every_steps or sampler.steps_per_epoch,
         restored=restored,
     )
+
+
+def _ordered(job: Job, data: Tensors) -> tuple[Sampler, Rows | None]:
+    """Return the order of the training rows, and the held-out rows in theirs."""
+    plan, held = job.training, data.validation
+    sampler = Sampler(plan.seed, len(data.train), plan.batch_size, plan.accumulate, plan.drop_last, data.train.device)
+    if (bucket := job.data.bucket) is not None:
+        sampler.lengths = data.train.lengths(bucket)
+        held = held.by_length(bucket) if held is not None else None
+    return sampler, held
+
+
+def _mixing(job: Job, columns: Mapping[str, Column | None], rows: Rows) -> Mixing | None:
+    """Return how the job mixes the pictures of a batch, and the classes among its targets."""
+    if not (parts := mixing(job.data)):
+        return None
+    pictures = tuple(name for name, column in rows.inputs.items() if isinstance(column, Images))
+    known = {column.name: column.classes or 0 for column in columns.values() if column is not None}
+    classes = {name: known[name.partition("/")[0]] for name in rows.targets}
+    return Mixing(parts, job.training.seed, pictures, classes)
 
 
 def _update(

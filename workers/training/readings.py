@@ -81,7 +81,7 @@ class Reading:
 
     def gaps(self, target: Made) -> bool:
         """Say whether some places do not count. Looks at every target, and waits for the device."""
-        if isinstance(target, Ragged) or target.is_floating_point():
+        if not isinstance(target, Tensor) or target.is_floating_point():
             return isinstance(target, Ragged)
         return self.about in ("classes", "tags") and bool(torch.eq(target, self.ignored).any())
 

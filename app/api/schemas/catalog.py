@@ -17,6 +17,7 @@ Group = Literal[
     "optimizer",
     "schedule",
     "average",
+    "transform",
     "metric",
 ]
 

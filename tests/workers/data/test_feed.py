@@ -39,9 +39,9 @@ def test_a_block_is_gathered_once_and_never_beyond_the_epoch(monkeypatch: pytest
     monkeypatch.setattr(module, "BLOCK", block)
     gathered = []
 
-    def at(self: Rows, indices: torch.Tensor, device: torch.device) -> object:
+    def at(self: Rows, indices: torch.Tensor, device: torch.device, keys: None) -> object:
         gathered.append(len(indices))
-        return whole(self, indices, device)
+        return whole(self, indices, device, keys)
 
     whole = Rows.at
     monkeypatch.setattr(Rows, "at", at)

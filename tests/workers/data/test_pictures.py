@@ -83,5 +83,5 @@ def test_what_is_no_picture_is_refused(tmp_path: Path, content: bytes, why: str)
     with pytest.raises(Undecodable, match=why):
         decoded(opened(content), 3)
     pictures = Pictures.of(tmp_path / "a.zip", archive(tmp_path / "a.zip", content), 3)
-    with pytest.raises(DataError, match="picture 1 cannot be decoded"):
+    with pytest.raises(DataError, match=r'picture 1, "a/0\.png", cannot be decoded'):
         pictures.read(0)

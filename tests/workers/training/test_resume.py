@@ -43,21 +43,18 @@ PLANS: dict[str, dict[str, Any]] = {
 }  # fmt: skip
 
 
-def in_pieces(laboratory: Laboratory, spec: dict[str, Any], *lengths: int) -> list[Attempt]:
+def in_pieces(laboratory: Laboratory, spec: dict[str, Any], *lengths: int, **options: Any) -> list[Attempt]:
     attempts: list[Attempt] = []
     for length in lengths:
-        attempts.append(
-            laboratory.run(
-                spec, {length: "pause"}, resume=resumed(*(attempts[-1].context.saved[-1:] if attempts else ()))
-            )
-        )
+        begun = resumed(*(attempts[-1].context.saved[-1:] if attempts else ()))
+        attempts.append(laboratory.run(spec, {length: "pause"}, resume=begun, **options))
         assert attempts[-1].outcome.ending is Ending.PAUSED
-    return [*attempts, laboratory.run(spec, resume=resumed(attempts[-1].context.saved[-1]))]
+    return [*attempts, laboratory.run(spec, resume=resumed(attempts[-1].context.saved[-1]), **options)]
 
 
-def assert_same(laboratory: Laboratory, spec: dict[str, Any], *lengths: int) -> None:
-    whole = laboratory.run(spec)
-    pieces = in_pieces(laboratory, spec, *lengths)
+def assert_same(laboratory: Laboratory, spec: dict[str, Any], *lengths: int, **options: Any) -> Attempt:
+    whole = laboratory.run(spec, **options)
+    pieces = in_pieces(laboratory, spec, *lengths, **options)
     assert pieces[-1].outcome.ending is whole.outcome.ending is Ending.SUCCEEDED
     assert pieces[-1].weights() == whole.weights()
     for name in ("train/loss", "train/lr", "val/loss", "val/accuracy"):
@@ -75,6 +72,7 @@ def assert_same(laboratory: Laboratory, spec: dict[str, Any], *lengths: int) -> 
     for state in states:
         state["counters"].pop("elapsed")
     assert states[0] == states[1]
+    return whole
 
 
 MATRICES = [{"kind": "Flatten"}, {"kind": "Linear", "out_features": 16, "bias": False}, {"kind": "ReLU"},

@@ -131,7 +131,8 @@ def _looked_through(upload: Upload, found: Sequence[Found]) -> tuple[Column, lis
                 kept = None
     findings.end()
     channels = Counter(shape[0] for shape in shapes).most_common(1)[0][0]
-    shape = (channels, max(shape[1] for shape in shapes), max(shape[2] for shape in shapes))
+    sizes = {shape[1:] for shape in shapes}
+    shape = (channels, *sizes.pop()) if len(sizes) == 1 else (channels,)
     if kept is not None:
         return Column(name="image", shape=shape, peak=255.0), kept
     return Column(name="image", type="image", shape=shape, dtype="uint8", peak=255.0), None

@@ -1,0 +1,15 @@
+"""The page on pictures shows a job that can be trained."""
+
+from pathlib import Path
+
+from tests.docs.test_documents import json_blocks
+from workers.inspect import Limits, inspect
+
+PAGE = (Path(__file__).parents[2] / "docs" / "images.md").read_text()
+
+
+def test_the_job_that_is_shown_is_accepted() -> None:
+    (job,) = json_blocks(PAGE)
+    found = inspect(job, None, Limits(100, 10**8, 1 << 34))
+    assert found.problems == ()
+    assert found.report["inputs"]["image"]["shape"] == ["N", 1, 28, 28]

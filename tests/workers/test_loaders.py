@@ -1,0 +1,93 @@
+"""Processes that decode pictures end with the attempt that they belong to, however it ends."""
+
+import json
+import os
+import signal
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from app.spec.job import known_schema, parse_job
+from workers import forkserver
+from workers.assignment import Assignment
+from workers.messages import Outcome, Report, receive
+
+SPEC: dict[str, Any] = {
+    "model": {"layers": [{"kind": "Flatten"}, {"kind": "Linear", "out_features": 10}]},
+    "data": {"kind": "builtin", "name": "digits", "loading": "streamed",
+             "transforms": [{"kind": "RandomHorizontalFlip"}]},
+    "objective": {"loss": {"kind": "CrossEntropyLoss"}},
+    "training": {"steps": 10**9, "device": "cpu", "checkpoint": {"every_seconds": None}},
+}  # fmt: skip
+Running = tuple[Any, Any, list[psutil.Process]]
+
+
+@pytest.fixture
+def running(tmp_path: Path) -> Iterator[Running]:
+    """An attempt that trains: its process, our end of its pipe, and the processes that it has forked."""
+    schema = known_schema(parse_job(SPEC))
+    assert schema is not None
+    assignment = Assignment("job_1", 1, json.loads(json.dumps(SPEC)), schema.model_dump(mode="json"), str(tmp_path),
+                            str(tmp_path), False, loaders=2)  # fmt: skip
+    process, pipe = forkserver.start(assignment)
+    while not (isinstance(message := receive(pipe), Report) and message.series):
+        assert not isinstance(message, Outcome), message
+    children = psutil.Process(process.pid).children()
+    assert len(children) == 2
+    yield process, pipe, children
+    pipe.close()
+    if process.is_alive():
+        process.kill()
+    process.join()
+
+
+def until(true: Callable[[], bool], seconds: float = 10) -> None:
+    end = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < end
+        time.sleep(0.02)
+
+
+def gone(processes: list[psutil.Process]) -> bool:
+    return not any(each.is_running() and each.status() != psutil.STATUS_ZOMBIE for each in processes)
+
+
+def test_they_are_killed_with_the_attempt(running: Running) -> None:
+    process, pipe, children = running
+    os.kill(process.pid, signal.SIGKILL)
+    until(lambda: gone(children))
+    until(lambda: pipe.poll(0))
+    messages = iter(lambda: receive(pipe), None)
+    with pytest.raises((EOFError, OSError)):  # nobody else holds the pipe, so that the supervisor notices
+        deque(messages, maxlen=0)
+
+
+def test_they_end_when_the_supervisor_is_gone(running: Running) -> None:
+    process, pipe, children = running
+    pipe.close()
+    until(lambda: not process.is_alive())
+    until(lambda: gone(children))
+
+
+def test_they_belong_to_the_process_group_that_a_supervisor_kills(running: Running) -> None:
+    process, _, children = running
+    assert {os.getpgid(each.pid) for each in children} == {process.pid}
+    os.killpg(process.pid, signal.SIGKILL)
+    until(lambda: gone(children))
+    assert os.getpgid(0) != process.pid
+
+
+def test_the_loss_of_one_costs_the_attempt_and_not_the_job(running: Running) -> None:
+    _, pipe, children = running
+    children[0].kill()
+    while not isinstance(message := receive(pipe), Outcome):
+        pass
+    assert message.error is not None
+    assert (message.error["code"], message.error["retryable"]) == ("out_of_memory", True)
+    assert "decodes pictures" in message.error["message"]
+    until(lambda: gone(children))
