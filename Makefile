@@ -4,7 +4,7 @@ ARGS ?=
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up test lint bench gpu-check docs clean
+.PHONY: help demo up test lint bench accuracy gpu-check docs clean
 .DELETE_ON_ERROR:
 
 help: ## list the targets
@@ -44,6 +44,9 @@ bench: .venv/.installed ## the measurements behind the README's numbers
 	@$(BIN)/python benchmarks/tree_batching.py
 	@$(BIN)/python benchmarks/memory_estimate.py
 	@$(BIN)/python benchmarks/table.py
+
+accuracy: .venv/.installed ## what the examples reach on real data, beside simpler ways; ARGS="tweets-gru" for some
+	@$(BIN)/python -m examples.accuracy $(ARGS)
 
 gpu-check: .venv/.installed ## what only a machine with a GPU can show
 	@$(BIN)/python benchmarks/gpu_check.py $(ARGS)

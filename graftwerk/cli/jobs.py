@@ -3,7 +3,7 @@
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
@@ -11,7 +11,9 @@ from rich.text import Text
 
 from graftwerk.cli.output import AsJson, Exit, connected, err, out, print_json, print_table
 from graftwerk.cli.progress import describe, watch
+from graftwerk.client import Client
 from graftwerk.jobs import Job
+from graftwerk.specs import on_data, read_spec
 from graftwerk.types import File, Metrics
 
 JobId = Annotated[str, typer.Argument(help="The job's id, such as job_0199…", metavar="JOB")]
@@ -25,18 +27,33 @@ def submit(
     ctx: typer.Context,
     spec: SpecFile,
     watch_it: Annotated[bool, typer.Option("--watch", help="Show the progress until the job has ended.")] = False,
+    data: Annotated[
+        list[str] | None, typer.Option(help="A file to train on, which is registered; or a data set's id.")
+    ] = None,
+    vectors: Annotated[str | None, typer.Option(help="The same, for the vectors of words that the spec names.")] = None,
     idempotency_key: Annotated[str | None, typer.Option(help="Submitting again with it makes no second job.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Submit a job."""
+    """Submit a job. `--data train.csv --data test.csv` registers files, and trains on them."""
     with connected(ctx) as client:
-        job = client.jobs.create(spec, idempotency_key)
+        document: Path | dict[str, Any] = spec
+        if data or vectors:
+            found = (_registered(client, data or []), _registered(client, [vectors] if vectors else []))
+            document = on_data(read_spec(spec), *found)
+        job = client.jobs.create(document, idempotency_key)
         if not as_json:
             out().print(job.id)
         if watch_it:
             _watch(job, as_json)
         elif as_json:
             print_json(job.document)
+
+
+def _registered(client: Client, named: list[str]) -> str | None:
+    """Return the id of a data set: the one that is named, or that of files, which are sent unless they are there."""
+    if len(named) == 1 and named[0].startswith("ds_"):
+        return named[0]
+    return client.datasets.add(*named).id if named else None
 
 
 def validate(ctx: typer.Context, spec: SpecFile, as_json: AsJson = False) -> None:

@@ -1,0 +1,155 @@
+"""The examples on real data, on a few made-up rows of the same form: accepted, trained, and gone on with bit by bit."""
+
+import json
+import random
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from app.spec.columns import DataSchema
+from app.spec.data import TORCHVISION, UploadSource
+from app.spec.job import known_schema, parse_job
+from app.storage.local import LocalStore
+from examples.accuracy import GATES
+from tests.examples.lessons import FOLDER
+from tests.workers.training.laboratory import Attempt, resumed
+from workers.assignment import Assignment, Registered
+from workers.data.content import Upload
+from workers.data.description import describe
+from workers.inspect import Limits, inspect
+from workers.messages import Command, Ending
+from workers.training.context import MemoryContext
+from workers.training.loop import train
+from workers.training.prepare import prepare
+
+REAL = sorted(path.stem for path in (FOLDER / "real").glob("*.json"))
+LIMITS = Limits(10_000, 100_000_000, 4 << 30)
+VECTORS, ROWS, STEPS = "ds_" + "1" * 32, 40, 6
+WORDS = ("a", "fine", "day", "for", "wood", "and", "grafts", "in", "spring")
+
+
+def sentence(draw: random.Random) -> list[str]:
+    return draw.choices(WORDS, k=draw.randint(1, 12))
+
+
+def texts(draw: random.Random, labels: tuple[str, ...]) -> str:
+    rows = [f"{' '.join(sentence(draw))},{labels[row % len(labels)]}" for row in range(ROWS)]
+    return "\n".join(["text,label", *rows])
+
+
+def tags(draw: random.Random, _: tuple[str, ...]) -> str:
+    kinds = ["O", *(f"{side}-{kind}" for kind in "abcdefghij" for side in "BI")]
+    places = iter(range(10**6))
+    return "\n\n".join(
+        "\n".join(f"{word}\t{kinds[next(places) % len(kinds)]}" for word in sentence(draw)) for _ in range(ROWS)
+    )
+
+
+def vowels(draw: random.Random, _: tuple[str, ...]) -> str:
+    rows = [{"series": [[draw.gauss(0, 1) for _ in range(12)] for _ in range(draw.randint(7, 20))],
+             "label": str(1 + row % 9)} for row in range(ROWS)]  # fmt: skip
+    return "\n".join(map(json.dumps, rows))
+
+
+def trees(draw: random.Random, _: tuple[str, ...]) -> str:
+    def grown(depth: int) -> dict[str, Any]:
+        return {"label": draw.choice(WORDS),
+                "children": [grown(depth - 1) for _ in range(draw.randint(0, 3) if depth else 0)]}  # fmt: skip
+
+    return "\n".join(json.dumps({"tree": grown(3), "label": "ab"[row % 2]}) for row in range(ROWS))
+
+
+Writer = Callable[[random.Random, tuple[str, ...]], str]
+# Data of an example → (file's ending, writer, labels).
+MADE: Mapping[str, tuple[str, Writer, tuple[str, ...]]] = {
+    "tweets": ("csv", texts, ("negative", "neutral", "positive")),
+    "mails": ("csv", texts, ("ham", "spam")),
+    "tags": ("conll", tags, ()),
+    "vowels": ("jsonl", vowels, ()),
+    "trees": ("jsonl", trees, ()),
+}
+
+
+class Bench:
+    """Data of the form of an example's, and attempts at it."""
+
+    def __init__(self, folder: Path, name: str) -> None:
+        self.spec = json.loads((FOLDER / "real" / f"{name}.json").read_text())
+        self.spec["training"] |= {"batch_size": 8, "steps": STEPS, "device": "cpu", "checkpoint": {"keep_best": 0}}
+        self.spec["training"].pop("epochs", None)
+        self.folder, self.store, self.fence = folder, LocalStore(folder / "store"), 0
+        self.dataset: Registered | None = None
+        self.vectors: dict[str, Registered] = {}
+        self.known: dict[str, DataSchema] = {}
+        for feature in (self.spec["data"].get("features") or {}).values():
+            if "vectors" in feature:
+                feature["vectors"]["dataset"] = VECTORS
+        self.schema = self._registered(name.partition("-")[0])
+
+    def _registered(self, data: str) -> DataSchema:
+        if data not in MADE:
+            schema = known_schema(parse_job(self.spec))
+            assert schema is not None
+            return schema
+        ending, writer, labels = MADE[data]
+        self.spec["data"]["validation"] = {"fraction": 0.2}
+        schema, self.dataset = self._stored(f"made.{ending}", writer(random.Random(0), labels))
+        lines = [" ".join([word, *(f"{place / 50:g}" for place in range(50))]) for word in WORDS[:4]]
+        self.known[VECTORS], self.vectors[VECTORS] = self._stored("vectors.txt", "\n".join(lines))
+        return schema
+
+    def _stored(self, name: str, content: str) -> tuple[DataSchema, Registered]:
+        path = self.folder / name
+        path.write_text(content)
+        source = {"kind": "upload", "file": name}
+        found = describe(Upload(path, UploadSource.model_validate(source)))
+        assert found.problems == ()
+        assert found.schema is not None
+        self.store.put_file(name, path)
+        return found.schema, Registered(source, name)
+
+    def run(self, stop: int | None = None, **options: Any) -> Attempt:
+        self.fence += 1
+        context = MemoryContext({} if stop is None else {stop: [Command("drain")]})
+        workdir = self.folder / f"work-{self.fence}"
+        workdir.mkdir()
+        assignment = Assignment("job_1", self.fence, self.spec, self.schema.model_dump(mode="json"), "", "", False,
+                                dataset=self.dataset, vectors=self.vectors, **options)  # fmt: skip
+        prepared = prepare(assignment, self.store, context, workdir)
+        return Attempt(train(prepared), prepared, context)
+
+
+@pytest.fixture
+def bench(tmp_path: Path, request: pytest.FixtureRequest) -> Bench:
+    return Bench(tmp_path, request.param)
+
+
+@pytest.mark.parametrize("bench", REAL, indirect=True)
+def test_the_inspector_accepts_it(bench: Bench) -> None:
+    found = inspect(bench.spec, bench.schema, LIMITS, bench.known)
+    assert found.problems == ()
+
+
+@pytest.mark.parametrize("bench", [name for name in REAL if not name.startswith("fashion")], indirect=True)
+def test_it_goes_on_bit_by_bit(bench: Bench) -> None:
+    whole = bench.run()
+    first = bench.run(stop=3)
+    assert (whole.outcome.ending, first.outcome.ending) == (Ending.SUCCEEDED, Ending.RELEASED)
+    rest = bench.run(resume=resumed(*first.context.saved))
+    assert rest.weights() == whole.weights()
+    for series in {name for report in whole.context.reports for name in report.series}:
+        assert first.points(series) + rest.points(series) == whole.points(series)
+    assert any(not torch.equal(value, value * 0) for value in whole.prepared.network.parameters())
+
+
+def test_every_real_example_has_a_gate() -> None:
+    assert {f"real/{name}" for name in REAL} <= {gate.example for gate in GATES}
+    for gate in GATES:
+        spec = json.loads((FOLDER / f"{gate.example}.json").read_text())
+        assert bool(gate.files) == (spec["data"]["kind"] == "dataset")
+        assert spec["data"]["kind"] != "torchvision" or spec["data"]["name"] in TORCHVISION
+        named = [feature for feature in (spec["data"].get("features") or {}).values() if "vectors" in feature]
+        assert bool(named) == (gate.vectors is not None)

@@ -1,0 +1,41 @@
+import json
+from pathlib import Path
+
+import pytest
+
+from graftwerk.errors import NotData
+from graftwerk.specs import on_data, read_spec
+
+NAMED = {"kind": "text", "column": "t", "vectors": {"dataset": "ds_0", "into": "words"}}
+
+
+def test_an_example_is_put_on_data_of_ones_own() -> None:
+    spec = {"name": "a", "data": {"kind": "builtin", "name": "iris", "target": "y"}}
+    assert on_data(spec, "ds_1") == {"name": "a", "data": {"kind": "dataset", "id": "ds_1", "target": "y"}}
+    assert on_data(spec) == spec
+
+
+def test_vectors_go_where_a_feature_names_some() -> None:
+    spec = {"data": {"kind": "dataset", "id": "ds_1", "features": {"a": NAMED, "b": {"kind": "tags", "column": "c"}}}}
+    found = on_data(spec, vectors="ds_2")
+    assert found["data"]["id"] == "ds_1"
+    assert found["data"]["features"] == {
+        "a": {**NAMED, "vectors": {"dataset": "ds_2", "into": "words"}}, "b": {"kind": "tags", "column": "c"},
+    }  # fmt: skip
+    assert NAMED["vectors"] == {"dataset": "ds_0", "into": "words"}
+
+
+@pytest.mark.parametrize(
+    ("content", "message"), [("name: a", "is not JSON"), ("[]", "is no spec"), ("{}", "is no spec")]
+)
+def test_what_is_no_spec_is_refused(tmp_path: Path, content: str, message: str) -> None:
+    path = tmp_path / "spec.json"
+    path.write_text(content)
+    with pytest.raises(NotData, match=message):
+        read_spec(path)
+
+
+def test_a_spec_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "spec.json"
+    path.write_text(json.dumps({"data": {}}))
+    assert read_spec(path) == {"data": {}}
