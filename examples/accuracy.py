@@ -53,7 +53,7 @@ def least(bound: float) -> Callable[[Baseline], float]:
     return lambda _: bound
 
 
-TEXTS, SENTENCES, LINES = ("train.csv", "test.csv"), ("train.conll", "test.conll"), ("train.jsonl", "test.jsonl")
+TEXTS, LINES = ("train.csv", "test.csv"), ("train.jsonl", "test.jsonl")
 GLOVE = "glove.50d.txt"
 GATES: tuple[Gate, ...] = (
     Gate("real/least-squares", "train/loss", lambda base: float(base["mean square"]) * (1 + 1e-4), baseline="diabetes",
@@ -64,8 +64,8 @@ GATES: tuple[Gate, ...] = (
     Gate("real/tweets-transformer", "val/accuracy", beat("accuracy"), "tweets", TEXTS, GLOVE, "tweets"),
     Gate("real/mails-gru", "val/accuracy", beat("accuracy"), "mails", TEXTS, GLOVE, "mails"),
     Gate("real/mails-transformer", "val/accuracy", beat("accuracy"), "mails", TEXTS, GLOVE, "mails"),
-    Gate("real/tags-bilstm", "val/span_f1", beat("span F1"), "tags", SENTENCES, GLOVE, "tags", ("val/accuracy",)),
-    Gate("real/tags-crf", "val/span_f1", beat("span F1"), "tags", SENTENCES, GLOVE, "tags", ("val/accuracy",)),
+    Gate("real/tags-bilstm", "val/span_f1", beat("span F1"), "tags", LINES, GLOVE, "tags", ("val/accuracy",)),
+    Gate("real/tags-crf", "val/span_f1", beat("span F1"), "tags", LINES, GLOVE, "tags", ("val/accuracy",)),
     Gate("real/vowels-gru", "val/accuracy", least(0.97), "vowels", LINES, baseline="vowels"),
     Gate("real/trees-lstm", "val/accuracy", beat("accuracy"), "trees", LINES, baseline="trees"),
 )  # fmt: skip

@@ -43,9 +43,10 @@ def texts(draw: random.Random, labels: tuple[str, ...]) -> str:
 def tags(draw: random.Random, _: tuple[str, ...]) -> str:
     kinds = ["O", *(f"{side}-{kind}" for kind in "abcdefghij" for side in "BI")]
     places = iter(range(10**6))
-    return "\n\n".join(
-        "\n".join(f"{word}\t{kinds[next(places) % len(kinds)]}" for word in sentence(draw)) for _ in range(ROWS)
-    )
+    rows = [{"tokens": words, "shapes": [draw.choice("xX9") for _ in words],
+             "tags": [kinds[next(places) % len(kinds)] for _ in words]}
+            for words in (sentence(draw) for _ in range(ROWS))]  # fmt: skip
+    return "\n".join(map(json.dumps, rows))
 
 
 def vowels(draw: random.Random, _: tuple[str, ...]) -> str:
@@ -67,7 +68,7 @@ Writer = Callable[[random.Random, tuple[str, ...]], str]
 MADE: Mapping[str, tuple[str, Writer, tuple[str, ...]]] = {
     "tweets": ("csv", texts, ("negative", "neutral", "positive")),
     "mails": ("csv", texts, ("ham", "spam")),
-    "tags": ("conll", tags, ()),
+    "tags": ("jsonl", tags, ()),
     "vowels": ("jsonl", vowels, ()),
     "trees": ("jsonl", trees, ()),
 }
