@@ -51,7 +51,7 @@ def read(form: str, body: Body, trained: Trained) -> Sent:
 
 def _of_columns(columns: Columns, body: Body, trained: Trained) -> Sent:
     check_names(columns, trained.known, [each.name for each in trained.wanted])
-    count = len(next(iter(columns.values())))
+    count = len(next(iter(columns.values()), ()))
     body.check(count)
     return Sent(stored(columns, trained.wanted), count)
 

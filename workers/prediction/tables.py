@@ -102,6 +102,7 @@ def read_jsonl(body: Body, known: Known) -> Columns:
             rows.append(row)
             body.check(len(rows))
     findings.end()
+    body.check(len(rows))
     names = dict.fromkeys(name for row in rows for name in row)
     return {name: [row.get(name) for row in rows] for name in names}
 

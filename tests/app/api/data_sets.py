@@ -1,5 +1,6 @@
 """Small data sets of every type of column, and jobs on them: to be uploaded, trained on, and asked about."""
 
+import base64
 import io
 import json
 import random
@@ -218,7 +219,18 @@ def _small_pictures() -> DataSet:
     return DataSet(content, model, CLASSES, asked, "label", {}, files)
 
 
+def _pictures() -> DataSet:
+    """Pictures of unlike sizes, which are decoded when they are needed, and flipped at random in training."""
+    content = zipped({f"{'light' if n % 2 else 'dark'}/{n}.png": png(150 * (n % 2) + n, 5 + n % 3) for n in range(40)})
+    model = {"layers": [{"kind": "Flatten"}, LINEAR]}
+    options = {"transforms": [{"kind": "Resize", "size": [4, 4]}, {"kind": "RandomHorizontalFlip"}]}
+    small, large = png(10, 5), png(180, 9, 7)
+    asked = [{"image": base64.b64encode(small).decode()}, {"image": base64.b64encode(large).decode()}]
+    files = {"application/zip": zipped({"1.png": small, "2.png": large})}
+    return DataSet(content, model, CLASSES, asked, "label", options, files)
+
+
 DATA_SETS: dict[str, Callable[[], DataSet]] = {
     "table": _table, "texts": _texts, "tags": _tags, "labels": _labels, "series": _series, "trees": _trees,
-    "arrays": _arrays, "small_pictures": _small_pictures,
+    "arrays": _arrays, "small_pictures": _small_pictures, "pictures": _pictures,
 }  # fmt: skip

@@ -80,6 +80,7 @@ def test_what_tables_get_wrong_has_a_place(api: Api, anna: Client) -> None:
     assert found(b'{"age": NaN}\n[]\n{"age": 1, "age": 2}\n', "application/x-ndjson") == [
         ("/1", "not_json"), ("/2", "not_an_object"), ("/3", "not_json"),
     ]  # fmt: skip
+    assert found(b"\n", "application/x-ndjson") == [("/rows", "no_rows")]
     assert found(b"PAR1 and nothing else", "application/vnd.apache.parquet") == [("", "unreadable")]
     assert found(b"(1 good)", "text/plain") == [("", "wrong_format")]
     assert found(png(3), "image/png") == [("", "wrong_format")]
