@@ -3,6 +3,7 @@
 `serve` is the main function of a child process with limits, since rows and specs are a stranger's.
 """
 
+import gc
 from collections.abc import Callable, Mapping
 from functools import partial
 from multiprocessing.connection import Connection
@@ -11,7 +12,7 @@ from typing import Any
 
 import torch
 
-from app.errors import GraftwerkError, InvalidInput, OutOfMemory, TooLarge
+from app.errors import GraftwerkError, InvalidInput, NotPredictable, OutOfMemory, TooLarge
 from app.spec.prediction import Asked
 from workers import serving
 from workers.prediction.answers import document, table
@@ -48,6 +49,7 @@ def told(answer: Answer) -> Answer:
     """Return the same answer; where it raises, problems or why the request is refused."""
 
     def answered(request: Request) -> dict[str, Any]:
+        gc.disable()  # rows are many objects without circles: looking for those takes longer than reading them
         try:
             return answer(request)
         except InvalidInput as error:
@@ -56,6 +58,8 @@ def told(answer: Answer) -> Answer:
             raise MemoryError from None
         except GraftwerkError as error:
             return {"refused": {"code": error.code, "detail": error.detail, "hint": error.hint}}
+        finally:
+            gc.enable()
 
     return answered
 
@@ -91,6 +95,8 @@ def _body(request: Request) -> Body:
 
 
 def _trained(cache: Cache, request: Request) -> Trained:
+    if request["device"] == "cuda" and not torch.cuda.is_available():
+        raise NotPredictable("predictions shall be made on a GPU, and this machine has none")
     weights = Path(request["weights"])
     source = Source(request["job"], request["schema"], weights, Path(request["preparation"]))
     size = weights.stat().st_size if request["checkpoint"] not in cache else 0

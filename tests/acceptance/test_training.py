@@ -9,6 +9,7 @@ from typing import Any
 
 import httpx
 import pytest
+import torch
 
 from tests.acceptance.service import Service, digits
 
@@ -55,6 +56,10 @@ def test_an_example_trains_and_its_weights_work_alone(service: Service, name: st
     assert curve["train/loss"]["last"][-1] < curve["train/loss"]["last"][0] / 2
     assert curve["val/accuracy"]["last"][-1] > 0.9
     assert job["progress"]["step"] == job["progress"]["total_steps"]
+    with service.http as http:
+        rows = [{"image": torch.full((1, 8, 8), shade).tolist()} for shade in (0, 16)]
+        told = http.post(f"/v1/jobs/{job['id']}/predict", json={"rows": rows}).raise_for_status().json()
+    assert len(told["predictions"]) == 2
     download(service, job, tmp_path)
     command = [sys.executable, "-I", "-c", RELOAD, str(tmp_path)]
     run = subprocess.run(command, capture_output=True, text=True, cwd="/", check=False)
