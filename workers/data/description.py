@@ -18,6 +18,7 @@ from workers.data.pictures import Pictures
 from workers.data.readers.values import measured
 
 PREVIEW_ROWS, PREVIEW_VALUES, PREVIEW_CHARACTERS = 5, 64, 200
+PREVIEW_COLUMNS = 200  # of a very wide table
 COMMON = 20  # words of which the number is told
 PIECE = 1 << 20  # numbers that are summed up at a time
 
@@ -47,9 +48,10 @@ def describe(upload: Upload) -> Description:
 
 
 def preview(split: Split) -> list[dict[str, Any]]:
-    """Return the first rows, in JSON."""
+    """Return the first rows, in JSON; of a very wide table, the first columns of them."""
     rows = min(PREVIEW_ROWS, len(next(iter(split.values()))))
-    return [{name: _short(_value(column, row)) for name, column in split.items()} for row in range(rows)]
+    shown = list(split.items())[:PREVIEW_COLUMNS]
+    return [{name: _short(_value(column, row)) for name, column in shown} for row in range(rows)]
 
 
 def _value(column: Stored, row: int) -> Any:
@@ -110,7 +112,8 @@ def _lengths(column: Iterable[Any]) -> Tensor:
 
 def common(words: Iterable[str | None]) -> dict[str, int]:
     """Return the most frequent words and how often each is there."""
-    return dict(Counter(word for word in words if word is not None).most_common(COMMON))
+    found = Counter(word for word in words if word is not None).most_common(COMMON)
+    return {word[:PREVIEW_CHARACTERS]: count for word, count in found}
 
 
 def moments(values: Tensor) -> dict[str, float] | None:

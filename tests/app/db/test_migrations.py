@@ -133,3 +133,22 @@ def test_deleting_a_job_deletes_all_that_is_recorded_about_it(database: Database
     left = dict(zip(TABLES, counts(database), strict=True))
     assert [left[table] for table in (JobRow, EventRow, MetricChunkRow, CheckpointRow)] == [0, 0, 0, 0]
     assert left[KeyRow] == left[DatasetRow] == 1
+
+
+def test_content_from_before_it_was_shared_is_known(database: Database) -> None:
+    migrate.downgrade(database, "2026_11_24_first_tables")
+    row = ("INSERT INTO datasets (id, owner, name, source, status, size, sha256, parts, path, created_at) "
+           "VALUES ('{0}', 'anna', 'x', '{{}}', 'ready', 1, '{1}', '[]', '{2}', 0)")  # fmt: skip
+    with database.begin() as session:
+        for name, sha256, path in (
+            ("ds_1", "aa", "datasets/1"),
+            ("ds_2", "aa", "datasets/2"),
+            ("ds_3", "bb", "datasets/3"),
+        ):
+            session.execute(text(row.format(name, sha256, path)))
+    migrate.upgrade(database)
+    with database.begin() as session:
+        found = {(row.sha256, row.path) for row in session.scalars(select(ContentRow))}
+    assert found == {("aa", "datasets/1"), ("bb", "datasets/3")}
+    removed = {name: database.run(datasets.delete, "anna", name) for name in ("ds_1", "ds_2", "ds_3")}
+    assert removed == {"ds_1": ["datasets/1"], "ds_2": ["datasets/2"], "ds_3": ["datasets/3"]}

@@ -45,7 +45,9 @@ def read_images(upload: Upload) -> Content:
     found = _sorted(members(upload.path, upload.limit))
     labels = different_words(each.label for each in found)
     if labels is None:
-        refuse("too_many_labels", "there are more than 1,000 classes", LAYOUT)
+        refuse(
+            "too_many_labels", "there are more than 1,000 classes, or one with a name of over 200 characters", LAYOUT
+        )
     if all(each.split != "train" for each in found):
         refuse("no_rows", "there are no pictures to train on", LAYOUT)
     known = upload.known.column("image") if upload.known is not None else None

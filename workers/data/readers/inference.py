@@ -146,9 +146,8 @@ def _category(cells: Cells, told: Told) -> Typed:
     words = _texts(cells)
     labels = different_words(words)
     if labels is None:
-        detail = f'column "{told.name}" has over {MOST_LABELS:,} different words, which is too many for choices'
-        refuse("too_many_labels", detail, "make it text", told.name)
-    _check_labels(labels, told.name)
+        many = f"over {MOST_LABELS:,} different words, or words of over {LONGEST_LABEL} characters"
+        refuse("too_many_labels", f'column "{told.name}" has {many}', "make it text", told.name)
     missing = sum(word is None for word in words)
     return words, Column(name=told.name, type="category", missing=missing, labels=labels, classes=len(labels))
 
@@ -169,27 +168,19 @@ def _texts(cells: Cells) -> list[str | None]:
 def _words(cells: Cells, told: Told) -> Typed:
     lists = [() if cell is None else cell for cell in cells]
     labels = different_words(word for words in lists for word in words)
-    if labels is not None:
-        _check_labels(labels, told.name)
     return lists, Column(name=told.name, type="words", missing=sum(cell is None for cell in cells), labels=labels,
                          longest=max(map(len, lists), default=0))  # fmt: skip
 
 
 def different_words(words: Iterable[str | None]) -> tuple[str, ...] | None:
-    """Return the different words, sorted; nothing if they are many."""
+    """Return the different words, sorted; nothing if they are many or long."""
     different: set[str] = set()
     for word in words:
         if word is not None and word not in different:
             different.add(word)
-            if len(different) > MOST_LABELS:
+            if len(different) > MOST_LABELS or len(word) > LONGEST_LABEL:
                 return None
     return tuple(sorted(different))
-
-
-def _check_labels(labels: Sequence[str], name: str) -> None:
-    long = next((word for word in labels if len(word) > LONGEST_LABEL), None)
-    if long is not None:
-        refuse("too_long", f'column "{name}": "{shown(long)}" is too long for a label', "make it text", name)
 
 
 def _series(cells: Cells, told: Told) -> Typed:
@@ -240,7 +231,7 @@ def _trees(cells: Cells, told: Told) -> Typed:
         longest, widest = max(longest, nodes), max(widest, width)
         if len(labels) <= MOST_LABELS:
             labels |= words
-    few = tuple(sorted(labels)) if len(labels) <= MOST_LABELS else None
+    few = different_words(labels)
     missing = sum(cell is None for cell in cells)
     return trees, Column(name=told.name, type="tree", missing=missing, labels=few, longest=longest, widest=widest)
 

@@ -155,6 +155,8 @@ def _compact(value: Any, name: str) -> Any:
 def _choices(chunk: Any) -> Cells:
     """Return texts, of which equal ones are one object."""
     words = chunk.dictionary.to_pylist()
+    if any("\0" in word for word in words if word):
+        refuse("unsupported_value", "a text has the character NUL", "leave it out")
     texts = [None if place is None else words[place] for place in chunk.indices.to_pylist()]
     return [text or None for text in texts]
 

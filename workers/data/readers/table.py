@@ -17,6 +17,7 @@ from workers.data.readers.inference import Cells, Told, typed
 TARGETS = ("label", "target", "y", "labels", "tags")
 MOST_COLUMNS = 10_000
 LONGEST_NAME = 200
+MOST_CHARACTERS = 2 << 20  # of all labels together
 
 
 def checked_names(names: Sequence[str], place: str = "") -> None:
@@ -79,6 +80,7 @@ def assembled(
         if name == target and column.missing:
             _tell_gaps(stored[name], told)
     findings.end()
+    _check_labels(described)
     cut: dict[str, dict[str, Stored]] = {}
     start = 0
     for split, count in zip(splits, places.counts, strict=True):
@@ -86,6 +88,15 @@ def assembled(
         start += count
     inputs = tuple(name for name in columns if name != target and name not in unread)
     return Content(tuple(described), cut, inputs or tuple(columns), target if inputs else None)
+
+
+def _check_labels(columns: Sequence[Column]) -> None:
+    """Refuse more labels than a description can carry, which every job on the data holds."""
+    size = sum(len(label) for column in columns for label in column.labels or ())
+    if size > MOST_CHARACTERS:
+        worst = max(columns, key=lambda column: sum(map(len, column.labels or ())))
+        detail = f"the labels of all columns have {size:,} characters, at most {MOST_CHARACTERS:,} are allowed"
+        refuse("too_many_labels", detail, f'make some of them text, such as "{worst.name}"', worst.name)
 
 
 def _tell_gaps(column: Stored, told: Told) -> None:

@@ -69,6 +69,7 @@ def _no_number(word: str) -> NoReturn:
 def compact(value: Any) -> Any:
     """Return a value of a column: lists of words as tuples, lists of numbers as arrays. Raises `ValueError`."""
     if isinstance(value, str):
+        _check_text(value)
         return sys.intern(value) if len(value) < 20 else value
     if isinstance(value, int | float) and not isinstance(value, bool):
         return _finite(value)
@@ -77,8 +78,15 @@ def compact(value: Any) -> Any:
     if not value:
         return EMPTY
     if all(isinstance(item, str) for item in value):
+        for item in value:
+            _check_text(item)
         return tuple(map(sys.intern, value))
     return numbers(value)
+
+
+def _check_text(text: str) -> None:
+    if "\0" in text:
+        raise ValueError("a text has the character NUL")
 
 
 def _finite(value: float) -> float:

@@ -153,11 +153,11 @@ def test_the_list_of_problems_ends(path: Path) -> None:
 @pytest.mark.parametrize(("text", "code", "pointer"), [
     ("a\n1\n", "no_columns", ""), ("a,b\n", "no_rows", ""), ('a,b\n1,"2\n3,4\n', "unreadable", "/2"),
     ("a,a,b\n1,2,3\n", "duplicate_name", ""), ("1,2\n3,4\n", "no_header", ""), ("", "no_columns", ""),
-    ("a,b\n" + "x" * 250 + ",1\n", "too_long", "/a"), ("a" * 201 + ",b\n1,2\n", "invalid_name", ""),
+    ("a,b\n" + "x" * 250 + ",1\n", "too_many_labels", "/a"), ("a" * 201 + ",b\n1,2\n", "invalid_name", ""),
     ("a,b\n1,2_0\n3,4\n" + "1,2\n" * 200, "not_a_number", "/2"),
 ])  # fmt: skip
 def test_a_table_that_is_none_is_a_problem(path: Path, text: str, code: str, pointer: str) -> None:
-    types = {"a": "category"} if code == "too_long" else None
+    types = {"a": "category"} if code == "too_many_labels" else None
     assert problems(upload(path, text, format="csv", types=types)) == [(code, pointer)]
 
 

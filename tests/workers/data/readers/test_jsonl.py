@@ -116,6 +116,18 @@ def test_lists_and_scalars_in_one_column_are_problems(path: Path) -> None:
     assert problems(upload(path, lines(rows))) == [("wrong_type", "/3"), ("wrong_type", "/4")]
 
 
+def test_long_words_are_no_labels(path: Path) -> None:
+    file = upload(path, lines([{"w": ["a" * 300, "b"], "y": 1}, {"w": ["b"], "y": 2}]))
+    assert (column(file, "w").type, column(file, "w").labels) == ("words", None)
+    assert max(map(len, (column(file, "w").statistics or {})["counts"])) == 200
+
+
+def test_labels_have_bounds_together(path: Path) -> None:
+    rows = [{f"c{place}": f"{number % 500:0150d}" for place in range(40)} for number in range(1000)]
+    assert problems(upload(path, lines(rows))) == [("too_many_labels", "/c0")]
+    assert schema(upload(path, lines(rows), types={f"c{place}": "text" for place in range(20)})).rows == {"train": 1000}
+
+
 def test_a_table_has_bounds(path: Path) -> None:
     assert codes(upload(path, lines([{f"c{number}": 1 for number in range(10_001)}]))) == {"too_many_columns"}
     assert codes(upload(path, "\n\n", format="jsonl")) == {"no_columns"}

@@ -59,6 +59,11 @@ def test_types_that_are_not_read_are_named(path: Path, values: Any, said: str) -
     assert f'"when" holds {said}' in told(file)
 
 
+def test_texts_without_nul_are_wanted(path: Path) -> None:
+    for values in (["a\0b", "c"], [["a\0b"], ["c"]]):
+        assert codes(upload(path, written({"a": values, "y": [1, 2]}))) == {"unsupported_value"}
+
+
 def test_a_null_or_an_infinity_in_a_list_is_a_problem(path: Path) -> None:
     assert codes(upload(path, written({"a": [[1, None]], "y": [1]}))) == {"unsupported_value"}
     assert codes(upload(path, written({"a": [[1.0, float("inf")]], "y": [1]}))) == {"unsupported_value"}
