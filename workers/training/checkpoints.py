@@ -24,11 +24,13 @@ from workers.assignment import Resume
 from workers.messages import Saved, SavedFile
 from workers.network.build import BuiltNetwork
 from workers.training.context import Context
+from workers.training.report import REPORT
 from workers.training.state import TrainState
 
 TENSORS, NUMBERS = "state.safetensors", "state.json"  # private: what a resumed attempt needs
 PREPARATION = "preparation.json"  # public: how rows become tensors
 NEEDED = (TENSORS, NUMBERS, PREPARATION)
+Told = Callable[[int], Mapping[str, Any] | None]  # from a step to the report of its evaluation
 Export = Callable[[BuiltNetwork, Path], Sequence[Path]]  # writes the public files of a network into a folder
 
 
@@ -45,8 +47,18 @@ class Saver:
     saved_at: float = field(default_factory=time.monotonic)
     seconds: float = 0.0  # what the latest one took
 
-    def save(self, state: TrainState, epoch: float, values: Mapping[str, float], final: bool = False) -> Saved | None:
-        """Store and announce a checkpoint; `None` if this step has one already. Raises `StorageFull`."""
+    def save(
+        self,
+        state: TrainState,
+        epoch: float,
+        values: Mapping[str, float],
+        report: Told | None = None,
+        final: bool = False,
+    ) -> Saved | None:
+        """Store and announce a checkpoint; `None` if this step has one already. Raises `StorageFull`.
+
+        `report` makes that of the step's evaluation, if there was one.
+        """
         step = state.counters.step
         if step == self.saved_step and not final:
             return None
@@ -57,6 +69,9 @@ class Saver:
             save_file(state.state_tensors(), folder / TENSORS)
             (folder / NUMBERS).write_text(json.dumps(state.state_json()))
             public = list(self.export(state.shown, folder))
+            if report is not None and (document := report(step)) is not None:
+                public.append(folder / REPORT)
+                public[-1].write_text(json.dumps(document, allow_nan=False))
             files = [self._put(path, step, True) for path in public]
             files += [self._put(folder / name, step, False) for name in (TENSORS, NUMBERS)]
         shutil.rmtree(folder)
@@ -112,7 +127,12 @@ class Restored:
     tensors: Mapping[str, Tensor]
     numbers: Mapping[str, Any]
     preparation: Mapping[str, Any]
+    report: Mapping[str, Any] | None = None  # of the evaluation at this step, if there was one
     forked: bool = False  # it is another job's, and this one goes on with everything
+
+    def told(self, step: int) -> Mapping[str, Any] | None:
+        """Return the report; another job's is none of this one's."""
+        return self.report if step == self.step and not self.forked else None
 
 
 def restore(candidates: Sequence[Resume], store: ArtifactStore, workdir: Path) -> Restored | None:
@@ -120,13 +140,15 @@ def restore(candidates: Sequence[Resume], store: ArtifactStore, workdir: Path) -
     for candidate in candidates:
         paths = {}
         for file in candidate.files:
-            if file["name"] in NEEDED:
+            if file["name"] in (*NEEDED, REPORT):
                 path = _verified(file, store, workdir / f"{candidate.checkpoint}-{file['name']}")
                 if path is not None:
                     paths[file["name"]] = path
-        if len(paths) == len(NEEDED):
+        if paths.keys() >= set(NEEDED):
             numbers, preparation = (json.loads(paths[name].read_text()) for name in (NUMBERS, PREPARATION))
-            return Restored(candidate.checkpoint, candidate.step, load_file(paths[TENSORS]), numbers, preparation)
+            report = json.loads(paths[REPORT].read_text()) if REPORT in paths else None
+            return Restored(candidate.checkpoint, candidate.step, load_file(paths[TENSORS]), numbers, preparation,
+                            report)  # fmt: skip
     return None
 
 

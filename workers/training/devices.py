@@ -2,7 +2,8 @@
 
 import os
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
@@ -38,6 +39,23 @@ def set_determinism(deterministic: bool) -> None:
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     torch.backends.cudnn.benchmark = not deterministic
     warnings.filterwarnings("ignore", message=".*does not have a deterministic implementation.*")
+
+
+@contextmanager
+def counting() -> Iterator[None]:
+    """Let torch count as it counts fastest, whatever `set_determinism` said: whole numbers add up to the same anyway.
+
+    torchmetrics else compares every row with every pair of classes, which for a thousand of them takes gigabytes.
+    """
+    allowed, warn_only = (
+        torch.are_deterministic_algorithms_enabled(),
+        torch.is_deterministic_algorithms_warn_only_enabled(),
+    )
+    torch.use_deterministic_algorithms(False)
+    try:
+        yield
+    finally:
+        torch.use_deterministic_algorithms(allowed, warn_only=warn_only)
 
 
 def seed_step(seed: int, device: torch.device) -> None:

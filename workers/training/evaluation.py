@@ -1,7 +1,9 @@
 """Losses and metrics over the held-out examples."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -11,6 +13,8 @@ from workers.data.stream import Held
 from workers.training.devices import Precision
 from workers.training.metrics import Meter
 from workers.training.objective import Head
+from workers.training.report import report
+from workers.training.tallies import TALLIES, Tally
 
 
 @dataclass
@@ -21,6 +25,7 @@ class Watch:
     counts: bool  # whether its loss is a mean over the targets that count
     gaps: bool
     meter: Meter | None
+    tally: Tally | None
     sums: list[Tensor] = field(default_factory=list)
     numbers: list[Tensor] = field(default_factory=list)
 
@@ -30,7 +35,8 @@ class Watch:
         reading = head.reading
         gaps = reading is not None and reading.gaps(rows.targets[reading.target])
         meter = Meter(head.metrics, reading) if reading is not None else None
-        return cls(head, head.loss.counts(rows.targets), gaps, meter)
+        tally = TALLIES[reading.about](reading) if reading is not None else None
+        return cls(head, head.loss.counts(rows.targets), gaps, meter, tally)
 
     def add(self, outputs: dict[str, Tensor], targets: dict[str, Tensor], rows: int) -> None:
         """Take one batch into account."""
@@ -39,8 +45,10 @@ class Watch:
         if number is not None:
             self.numbers.append(number)
         reading = self.head.reading
-        if self.meter is not None and reading is not None:
-            self.meter.add(reading.answers(outputs[reading.output], targets[reading.target], self.gaps))
+        if self.meter is not None and self.tally is not None and reading is not None:
+            answers = reading.answers(outputs[reading.output], targets[reading.target], self.gaps)
+            self.meter.add(answers)
+            self.tally.add(answers)
 
     def loss(self) -> Tensor:
         """Return the loss over all examples: a scalar."""
@@ -48,9 +56,16 @@ class Watch:
         return total / torch.stack(self.numbers).sum() if self.numbers else total
 
 
+class Evaluation(NamedTuple):
+    """What came of an evaluation. The report is only made if it is asked for, which takes time."""
+
+    values: dict[str, float]  # by series
+    report: Callable[[int], dict[str, Any] | None]  # from the step; `None` where nothing is compared with anything
+
+
 def evaluate(
     network: nn.Module, heads: Sequence[Head], rows: Held, batch_size: int, precision: Precision
-) -> dict[str, float]:
+) -> Evaluation:
     """Return `val/loss` and, by head, `val/<metric>`; the network comes back in training mode.
 
     A loss that is a mean is that of one batch of all examples; NaN if no target counts. The device is waited for once,
@@ -66,6 +81,11 @@ def evaluate(
             for watch in watched:
                 watch.add(outputs, targets, count)
     network.train()
+    tallies = [(watch.head, watch.tally) for watch in watched if watch.tally is not None]
+    return Evaluation(_values(watched), partial(report, rows=len(rows), tallies=tallies))
+
+
+def _values(watched: Sequence[Watch]) -> dict[str, float]:
     losses = torch.stack([watch.loss() for watch in watched]).tolist()
     values = {"val/loss": sum(loss * watch.head.weight for loss, watch in zip(losses, watched, strict=True))}
     for loss, watch in zip(losses, watched, strict=True):

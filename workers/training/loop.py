@@ -9,6 +9,7 @@ from workers.data.feed import Batch
 from workers.data.sampler import step_seed
 from workers.messages import Ending, Outcome, Report
 from workers.network.build import counted
+from workers.training.checkpoints import Told
 from workers.training.devices import seed_step
 from workers.training.evaluation import evaluate
 from workers.training.failures import translated
@@ -52,8 +53,10 @@ def train(prepared: Prepared) -> Outcome:  # noqa: PLR0912, PLR0915 - the one fu
         return loss
 
     # Resume
+    report: Told | None = None  # of this step's evaluation
     if prepared.restored is not None:
         restored = prepared.restored
+        report = restored.told
         state.load(restored.tensors, restored.numbers, forked=restored.forked)
         saver.saved_step = restored.step
     counters = state.counters
@@ -86,7 +89,8 @@ def train(prepared: Prepared) -> Outcome:  # noqa: PLR0912, PLR0915 - the one fu
                     seed_step(step_seed(plan.seed, step), device)
                 size = max(plan.batch_size, 256)
                 shown = state.shown
-                values |= evaluate(shown, prepared.heads, prepared.validation, size, prepared.precision)
+                found, report = evaluate(shown, prepared.heads, prepared.validation, size, prepared.precision)
+                values |= found
                 values |= {f"val/flow/{name}": value for name, value in counted(shown).items()}
             recorder.evaluation(values)
             counters.begin_anew()
@@ -102,7 +106,7 @@ def train(prepared: Prepared) -> Outcome:  # noqa: PLR0912, PLR0915 - the one fu
         # Checkpoint? Points up to here are handed over first: a resumed attempt does not repeat them.
         if finished or prepared.cadence.due(saver, step, improved):
             recorder.flush()
-            saver.save(state, step / per_epoch, values, final=finished)
+            saver.save(state, step / per_epoch, values, report, final=finished)
 
         # Stop?
         if finished:
@@ -116,6 +120,7 @@ def train(prepared: Prepared) -> Outcome:  # noqa: PLR0912, PLR0915 - the one fu
         lr = groups[0]["lr"]
         skipped = update.step(total, again)
         counters.step += 1
+        report = None
         if state.schedule is not None:
             state.schedule.after_step(counters.step % per_epoch == 0)
         if state.average is not None:

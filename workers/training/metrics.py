@@ -13,6 +13,7 @@ from torch import Tensor
 import workers.torch_setup  # noqa: F401 - comes before torchmetrics, which imports torchvision
 from app.spec.losses import About
 from app.spec.metrics import SPANS
+from workers.training.devices import counting
 from workers.training.readings import Answers, Reading
 from workers.training.spans import Spans, Tagging
 
@@ -117,24 +118,6 @@ NUMBERS: Mapping[str, Made] = {
 MADE: Mapping[About, Mapping[str, Made]] = {
     "classes": CLASSES, "tags": TAGS, "decisions": YES, "labels": LABELS, "numbers": NUMBERS,
 }  # fmt: skip
-
-
-@contextmanager
-def counting() -> Iterator[None]:
-    """Let torch count as it counts fastest: sums of whole numbers are the same in any order.
-
-    Where only deterministic algorithms are allowed, torchmetrics compares every row with every pair of classes, which
-    for a thousand of them takes gigabytes.
-    """
-    allowed, warn_only = (
-        torch.are_deterministic_algorithms_enabled(),
-        torch.is_deterministic_algorithms_warn_only_enabled(),
-    )
-    torch.use_deterministic_algorithms(False)
-    try:
-        yield
-    finally:
-        torch.use_deterministic_algorithms(allowed, warn_only=warn_only)
 
 
 @contextmanager

@@ -73,6 +73,7 @@ class Reading:
     kind: str  # of the loss, or of one that reads alike
     output: str
     target: str  # among the targets of a batch
+    column: str = ""  # that the target is made of
     last: bool = False  # the scores of classes are the last dimension
     ignored: int = -100
     exponential: bool = False  # the output is the logarithm of the number
@@ -151,7 +152,8 @@ def read(head: Head, column: Column, output: str, target: str) -> Reading:
     ignored = getattr(head.loss, "ignore_index", -100)
     logarithm = getattr(head.loss, "log_input", False) or not getattr(head.loss, "log_target", True)
     classes = column.classes or 2 if what in ("classes", "tags") else 2
-    return Reading(what, kind, output, target, head.classes == "last", ignored, logarithm, classes, column.labels)
+    return Reading(what, kind, output, target, column.name, head.classes == "last", ignored, logarithm, classes,
+                   column.labels)  # fmt: skip
 
 
 def cast_of(head: Head, column: Column) -> Cast:

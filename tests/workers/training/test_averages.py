@@ -122,7 +122,7 @@ def test_what_is_evaluated_and_published_is_the_average(laboratory: Laboratory, 
     assert any(not torch.equal(weights[name], value) for name, value in prepared.network.state_dict().items())
     assert prepared.validation is not None
     found = evaluate(prepared.state.shown, prepared.heads, prepared.validation, 256, prepared.precision)
-    assert attempt.points("val/loss")[-1] == (15, found["val/loss"])
+    assert attempt.points("val/loss")[-1] == (15, found.values["val/loss"])
 
 
 def test_until_there_is_an_average_the_weights_stand_for_it(laboratory: Laboratory, attempt: Attempt) -> None:

@@ -176,7 +176,7 @@ def test_held_out_losses_are_means_over_targets_that_count(
     for size in (100, 256, 5000):
         found = evaluate(prepared.network, prepared.heads, held, size, prepared.precision)
         whole = prepared.objective.part(prepared.network(dict(held.inputs)), {"label": target}, 1)
-        assert found["val/loss"] == pytest.approx(whole.item(), rel=1e-5, nan_ok=True)
+        assert found.values["val/loss"] == pytest.approx(whole.item(), rel=1e-5, nan_ok=True)
 
 
 def test_held_out_losses_are_means_over_examples(laboratory: Laboratory) -> None:
@@ -217,7 +217,7 @@ def test_the_final_checkpoint_holds_what_was_trained(laboratory: Laboratory) -> 
     assert saved.values.keys() == {"train/loss", "val/loss", "val/accuracy"}
     public = {file.name: file.public for file in saved.files}
     assert public == {"weights.safetensors": True, "weights.pth": True, "model.py": True, "preparation.json": True,
-                      "state.safetensors": False, "state.json": False}  # fmt: skip
+                      "report.json": True, "state.safetensors": False, "state.json": False}  # fmt: skip
 
 
 def test_failing_names_the_first_bad_step(laboratory: Laboratory) -> None:
