@@ -72,17 +72,13 @@ def needed(session: Session, job_id: str) -> set[str]:
     return set(session.scalars(mine))
 
 
-def best(session: Session, job_id: str, monitor: str, mode: Mode) -> CheckpointRow | None:
-    """Return the checkpoint with the lowest or highest value of the monitored series, the earliest of equals.
+def preferred(session: Session, job_id: str, monitor: str, mode: Mode, file: str | None = None) -> CheckpointRow | None:
+    """Return the best checkpoint, or where nothing was evaluated the newest; `None` if there is none yet.
 
-    `None` if no checkpoint has a finite value of it.
+    With `file` only of those that have such a file.
     """
-    return next(iter(_ranked(listed(session, job_id), monitor, mode)), None)
-
-
-def preferred(session: Session, job_id: str, monitor: str, mode: Mode) -> CheckpointRow | None:
-    """Return the best checkpoint, or where nothing was evaluated the newest; `None` if there is none yet."""
-    return best(session, job_id, monitor, mode) or next(iter(listed(session, job_id)), None)
+    rows = [row for row in listed(session, job_id) if file is None or file in (each["name"] for each in row.files)]
+    return next(iter([*_ranked(rows, monitor, mode), *rows]), None)
 
 
 def surplus(

@@ -1,6 +1,5 @@
 """Jobs: submit, read, watch, download."""
 
-import json
 import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -11,13 +10,11 @@ from typing import Any
 from graftwerk import files, predictions, stream
 from graftwerk.errors import NoSuchFile, WaitedTooLong
 from graftwerk.pages import pages
-from graftwerk.tracing.trace import trace
+from graftwerk.specs import Spec, whole, written
 from graftwerk.transport import Transport
 from graftwerk.types import ENDED, Checkpoint, Event, File, Metrics, Predictions, number
 
-Spec = Mapping[str, Any] | Path
 LONG_POLL = 20.0  # seconds that one question about an unchanged job may take
-YAML = frozenset({".yaml", ".yml"})
 COLUMNS = ("x", "step", "min", "max", "last", "count")
 WEIGHTS = ("weights.safetensors", "weights.pth", "model.py")
 
@@ -116,6 +113,15 @@ class Job:
         params = {"names": ",".join(names) if names else None}
         headers = {"Accept": "text/csv"}
         return self._transport.request("GET", f"/v1/jobs/{self.id}/metrics", params=params, headers=headers).text
+
+    def report(self, checkpoint: str | None = None) -> Mapping[str, Any]:
+        """Return what the evaluation of a checkpoint (by default the best) saw: classes, confusion, entities, errors.
+
+        Raises `NotFound` where there is none, since nothing was held out or nothing is saved yet.
+        """
+        params = {"checkpoint": checkpoint}
+        found: Mapping[str, Any] = self._transport.json("GET", f"/v1/jobs/{self.id}/report", params=params)
+        return found
 
     def checkpoints(self) -> list[Checkpoint]:
         """Return the checkpoints, newest first."""
@@ -243,13 +249,13 @@ class Jobs:
         Whatever happens on the way, one call makes one job. Raises `InvalidRequest` with every problem found, and
         `CannotExpress` with every line of a module that stands in the way.
         """
-        content, headers = _body(_whole(spec, parts, inputs))
+        content, headers = written(whole(spec, parts, inputs))
         headers["Idempotency-Key"] = idempotency_key or str(uuid.uuid4())
         return Job(self._transport, self._transport.json("POST", "/v1/jobs", content=content, headers=headers))
 
     def validate(self, spec: Spec | None = None, *, inputs: Sequence[str] = (), **parts: Any) -> Mapping[str, Any]:
         """Return the service's report on a spec, without making a job. Takes and raises what `create` does."""
-        content, headers = _body(_whole(spec, parts, inputs))
+        content, headers = written(whole(spec, parts, inputs))
         answer: Mapping[str, Any] = self._transport.json(
             "POST", "/v1/jobs/validate", content=content, headers=headers, repeatable=True
         )
@@ -272,24 +278,3 @@ class Jobs:
     def delete(self, job_id: str) -> None:
         """Delete an ended job with everything recorded about it."""
         self._transport.request("DELETE", f"/v1/jobs/{job_id}")
-
-
-def _whole(spec: Spec | None, parts: Mapping[str, Any], inputs: Sequence[str]) -> Spec:
-    """Return the spec that was given, whole or in parts. Raises `TypeError` unless it is one of the two."""
-    if (spec is None) == (not parts):
-        raise TypeError("give a spec, or its parts by name")
-    if spec is not None:
-        return spec
-    model = parts.get("model")
-    if model is None or isinstance(model, Mapping | str):
-        return parts
-    data = parts.get("data")
-    columns = inputs or (data.get("inputs") if isinstance(data, Mapping) else None) or ("x",)
-    return {**parts, "model": trace(model, inputs=tuple(columns)).model}
-
-
-def _body(spec: Spec) -> tuple[bytes, dict[str, str]]:
-    if isinstance(spec, Path):
-        kind = "application/yaml" if spec.suffix.lower() in YAML else "application/json"
-        return spec.read_bytes(), {"Content-Type": kind}
-    return json.dumps(spec).encode(), {"Content-Type": "application/json"}

@@ -1,11 +1,37 @@
-"""Specs on a client's side: an example put on data of one's own."""
+"""Specs of jobs as users hand them over: whole, as a file, in parts with a module, or put on data of their own."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from graftwerk.errors import NotData
+from graftwerk.tracing.trace import trace
+
+Spec = Mapping[str, Any] | Path
+YAML = frozenset({".yaml", ".yml"})
+
+
+def whole(spec: Spec | None, parts: Mapping[str, Any], inputs: Sequence[str]) -> Spec:
+    """Return the spec that was given, whole or in parts. Raises `TypeError` unless it is one of the two."""
+    if (spec is None) == (not parts):
+        raise TypeError("give a spec, or its parts by name")
+    if spec is not None:
+        return spec
+    model = parts.get("model")
+    if model is None or isinstance(model, Mapping | str):
+        return parts
+    data = parts.get("data")
+    columns = inputs or (data.get("inputs") if isinstance(data, Mapping) else None) or ("x",)
+    return {**parts, "model": trace(model, inputs=tuple(columns)).model}
+
+
+def written(spec: Spec) -> tuple[bytes, dict[str, str]]:
+    """Return the body of a request, and its headers."""
+    if isinstance(spec, Path):
+        kind = "application/yaml" if spec.suffix.lower() in YAML else "application/json"
+        return spec.read_bytes(), {"Content-Type": kind}
+    return json.dumps(spec).encode(), {"Content-Type": "application/json"}
 
 
 def read_spec(path: str | Path) -> dict[str, Any]:

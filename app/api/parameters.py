@@ -11,8 +11,9 @@ from app.spec.problems import nearest
 
 Limit = Annotated[int, Query(ge=1, le=1000, description="Most items of the answer.")]
 JOB_ID, DATASET_ID = r"^job_[0-9a-f]{32}$", r"^ds_[0-9a-f]{32}$"
+CHECKPOINT_ID = r"^ckpt_[0-9a-f]{32}$"
 JobId = Annotated[str, Path(pattern=JOB_ID, description="A job's id.")]
-CheckpointId = Annotated[str, Path(pattern=r"^ckpt_[0-9a-f]{32}$", description="A checkpoint's id.")]
+CheckpointId = Annotated[str, Path(pattern=CHECKPOINT_ID, description="A checkpoint's id.")]
 DatasetId = Annotated[str, Path(pattern=DATASET_ID, description="A data set's id.")]
 KeyId = Annotated[str, Path(pattern=r"^key_[0-9a-f]{32}$", description="A key's id.")]
 IfNoneMatch = Annotated[str | None, Header(description="ETags that need no answer: 304 then.")]

@@ -11,6 +11,7 @@ from graftwerk.cli.doctor import doctor
 from graftwerk.cli.keys import keys
 from graftwerk.cli.output import Commands
 from graftwerk.cli.predict import predict
+from graftwerk.cli.report import report
 from graftwerk.cli.up import up
 
 app = typer.Typer(
@@ -46,6 +47,7 @@ app.command("ls")(jobs.ls)
 app.command("show")(jobs.show)
 app.command("watch")(jobs.watch_job)
 app.command("metrics")(jobs.metrics)
+app.command("report")(report)
 app.command("cancel")(jobs.cancel)
 app.command("pause")(jobs.pause)
 app.command("resume")(jobs.resume)

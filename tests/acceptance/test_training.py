@@ -55,6 +55,10 @@ def test_an_example_trains_and_its_weights_work_alone(service: Service, name: st
         curve = http.get(job["urls"]["metrics"], params={"names": "train/loss,val/accuracy"}).json()["series"]
     assert curve["train/loss"]["last"][-1] < curve["train/loss"]["last"][0] / 2
     assert curve["val/accuracy"]["last"][-1] > 0.9
+    with service.http as http:
+        report = http.get(f"/v1/jobs/{job['id']}/report").raise_for_status().json()
+    (head,) = report["heads"]
+    assert head["right"] == sum(head["confusion"][each][each] for each in range(10)) > 0.9 * report["rows"]
     assert job["progress"]["step"] == job["progress"]["total_steps"]
     with service.http as http:
         rows = [{"image": torch.full((1, 8, 8), shade).tolist()} for shade in (0, 16)]

@@ -43,10 +43,13 @@ def test_the_best_is_by_value_and_the_earliest_of_equals(database: Database, job
     for step, loss in enumerate([0.5, 0.2, math.nan, 0.2, None, 0.9, -math.inf], start=1):
         save(database, job_id, step, loss)
     for mode, step in (("min", 2), ("max", 6)):
-        found = database.run(checkpoints.best, job_id, "val/loss", mode)
+        found = database.run(checkpoints.preferred, job_id, "val/loss", mode)
         assert found is not None
         assert found.step == step
-    assert database.run(checkpoints.best, job_id, "val/accuracy", "max") is None
+    newest = database.run(checkpoints.preferred, job_id, "val/accuracy", "max")  # of which nobody has a value
+    assert newest is not None
+    assert newest.step == 7
+    assert database.run(checkpoints.preferred, job_id, "val/loss", "min", "no.such") is None
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,16 @@ from app.api.schemas.jobs import Failure, Job, JobPage, JobSummary, Report, Tran
 from app.api.schemas.keys import Key, KeyPage, KeyRequest, NewKey
 from app.api.schemas.predictions import Chance, Predicted, PredictedOutput, Predictions
 from app.api.schemas.problems import Inspection, Liveness, ProblemDetail, ProblemDocument, Readiness
-from app.api.schemas.records import Checkpoint, CheckpointFile, CheckpointPage, Curves, Event, EventPage, Series
+from app.api.schemas.records import (
+    Checkpoint,
+    CheckpointFile,
+    CheckpointPage,
+    Curves,
+    Event,
+    EventPage,
+    JobReport,
+    Series,
+)
 
 __all__ = [
     "Catalog",
@@ -24,6 +33,7 @@ __all__ = [
     "Inspection",
     "Job",
     "JobPage",
+    "JobReport",
     "JobSummary",
     "Key",
     "KeyPage",

@@ -90,3 +90,16 @@ class CheckpointPage(Document):
 
     items: list[Checkpoint]
     has_more: Literal[False] = False
+
+
+class JobReport(Document):
+    """What an evaluation saw."""
+
+    job_id: str
+    checkpoint_id: str
+    version: int
+    step: int
+    rows: int = Field(description="Held-out examples.")
+    heads: list[dict[str, Any]] = Field(
+        description="What each output says of its target: `about` tells which; see the page on reports."
+    )

@@ -1,0 +1,74 @@
+"""The command that shows what an evaluation saw."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Annotated, Any
+
+import typer
+
+from graftwerk.cli.jobs import JobId
+from graftwerk.cli.output import AsJson, connected, out, print_json, print_table
+
+MOST_SHOWN = 20  # classes of a confusion matrix that is printed
+SCORES = ("precision", "recall", "f1")
+TITLES = ("PRECISION", "RECALL", "F1", "SUPPORT")
+Row = Mapping[str, Any]
+
+
+def report(
+    ctx: typer.Context,
+    job_id: JobId,
+    checkpoint: Annotated[str | None, typer.Option(help="A checkpoint's id; default: the best.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show what the evaluation of a checkpoint saw: classes, confusion, entities, errors."""
+    with connected(ctx) as client:
+        found = client.jobs.get(job_id).report(checkpoint)
+    if as_json:
+        print_json(found)
+        return
+    out().print(f"{found['checkpoint_id']} at step {found['step']}, {found['rows']:,} held-out examples", markup=False)
+    for head in found["heads"]:
+        _head(head)
+
+
+def _head(head: Mapping[str, Any]) -> None:
+    right = f", {head['right']:,} of {head['count']:,} right" if "right" in head else f", {head['count']:,} numbers"
+    what = f"{head['head'] or head['target']}: {head['about']} of {head['output']}{right}"
+    out().print(f"\n{what}", markup=False)
+    for kind, title in (("classes", "CLASS"), ("labels", "LABEL")):
+        if head.get(kind):
+            print_table((title, *TITLES), [*_rows(head[kind]), *_averages(head["averages"])])
+    if head.get("spans"):
+        out().print()
+        print_table(("ENTITY", *TITLES), [*_rows(head["spans"]["types"]), *_averages(head["spans"]["averages"])])
+    if head.get("confusion") and len(head["confusion"]) <= MOST_SHOWN:
+        out().print()
+        names = [row["label"] for row in head["classes"]]
+        rows = [(name, *map(str, counts)) for name, counts in zip(names, head["confusion"], strict=True)]
+        print_table(("TRUE \\ CHOSEN", *names), rows)
+    if head.get("error"):
+        print_table(("ERROR", "VALUE"), list(_errors(head["error"])))
+    for note in head["notes"]:
+        out().print(note, markup=False)
+
+
+def _rows(rows: Sequence[Row]) -> Iterator[tuple[str, ...]]:
+    for row in rows:
+        yield row["label"], *(f"{row[name]:.4f}" for name in SCORES), str(row["support"])
+
+
+def _averages(averages: Mapping[str, Row | None]) -> Iterator[tuple[str, ...]]:
+    for name, row in averages.items():
+        if row is not None:
+            yield f"({name})", *(f"{row[score]:.4f}" for score in SCORES), ""
+
+
+def _errors(error: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    for name in ("mean", "mean_absolute", "root_mean_squared"):
+        yield name.replace("_", " "), _number(error[name])
+    for each in error["quantiles"]:
+        yield f"{each['share']:.0%} below", _number(each["error"])
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else f"{value:.6g}"

@@ -1,0 +1,64 @@
+"""Reports of checkpoints."""
+
+import json
+from typing import Any
+
+import pytest
+
+from app.db.tables import JobRow
+from tests.app.api.client import Api, Client, problem
+from tests.app.api.scenes import running, saved
+
+UNKNOWN = "ckpt_" + "0" * 32
+
+
+@pytest.fixture
+def database_url(sqlite_url: str) -> str:
+    return sqlite_url
+
+
+@pytest.fixture
+def job(api: Api) -> JobRow:
+    return running(api.services.db)
+
+
+def document(step: int) -> dict[str, Any]:
+    head = {"head": None, "output": "output", "target": "label", "about": "classes", "count": 30, "right": step}
+    return {"version": 1, "step": step, "rows": 30, "heads": [head]}
+
+
+def save(api: Api, job: JobRow, step: int, loss: float | None, report: bool = True) -> str:
+    files = {"report.json": json.dumps(document(step)).encode()} if report else {}
+    return saved(api.services.db, api.services.store, job, step, {"model.py": b"", **files}, loss)
+
+
+def test_the_best_checkpoint_s_by_default(api: Api, anna: Client, job: JobRow) -> None:
+    ids = [save(api, job, step, loss) for step, loss in ((5, 0.9), (10, 0.2), (15, 0.4))]
+    save(api, job, 17, None, report=False)
+    found = anna.get(f"/v1/jobs/{job.id}/report")
+    assert found.status_code == 200
+    assert found.json() == {"job_id": job.id, "checkpoint_id": ids[1], **document(10)}
+    other = anna.get(f"/v1/jobs/{job.id}/report", params={"checkpoint": ids[2]})
+    assert other.json()["step"] == 15
+    known = anna.get(f"/v1/jobs/{job.id}/report", headers={"If-None-Match": found.headers["etag"]})
+    assert (known.status_code, known.content) == (304, b"")
+
+
+def test_where_the_best_has_none_another_s_is_told(api: Api, anna: Client, job: JobRow) -> None:
+    save(api, job, 5, 0.1, report=False)
+    save(api, job, 10, None)
+    assert anna.get(f"/v1/jobs/{job.id}/report").json()["step"] == 10
+
+
+def test_what_is_not_there(api: Api, anna: Client, bert: Client, job: JobRow) -> None:
+    place = f"/v1/jobs/{job.id}/report"
+    assert "held-out" in problem(anna.get(place), 404, "not_found")["errors"][0]["hint"]
+    bare = save(api, job, 5, 0.1, report=False)
+    problem(anna.get(place), 404, "not_found")
+    problem(anna.get(place, params={"checkpoint": bare}), 404, "not_found")
+    problem(anna.get(place, params={"checkpoint": UNKNOWN}), 404, "not_found")
+    problem(anna.get(place, params={"checkpoint": "best"}), 400, "invalid_parameter")
+    other = save(api, running(api.services.db), 5, 0.1)
+    assert job.id not in problem(anna.get(place, params={"checkpoint": other}), 404, "not_found")["detail"]
+    save(api, job, 10, 0.1)
+    problem(bert.get(place), 404, "not_found")
