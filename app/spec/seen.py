@@ -9,6 +9,11 @@ from app.spec.pictures import picture_shape
 CHILDREN, LENGTH = "_children", "_length"
 
 
+def made_beside(name: str, part: Any) -> tuple[str, ...]:
+    """Return the columns that a feature makes beside the one of its name."""
+    return {"text": (name + LENGTH,), "series": (name + LENGTH,), "tree": (name + CHILDREN,)}.get(part.kind, ())
+
+
 def longest(stored: DataSchema, name: str) -> int:
     """Return the largest length in a stored column, at least 1."""
     column = stored.column(name)

@@ -12,7 +12,7 @@ from app.spec.columns import MOST_LABELS, Column, DataSchema
 from app.spec.data import Data
 from app.spec.pictures import mixing_problems, picture_problems, transformed, without_pictures
 from app.spec.problems import nearest
-from app.spec.seen import CHILDREN, COLUMNS, LENGTH, longest
+from app.spec.seen import CHILDREN, COLUMNS, LENGTH, longest, made_beside
 
 TABLE = "x"  # all number columns of a table side by side, unless the job says otherwise
 
@@ -72,6 +72,9 @@ def view(data: Data, stored: DataSchema, targets: Sequence[tuple[str, str]] = ()
             problems.append(Problem(pointer, "unknown_column", f'the data has no column "{name}"', hint))
     inputs = _defaults(stored, {column.name for column in learned.values()}, found)
     found |= {name: as_target(column) for name, column in learned.items()}
+    doubled = {name for name, part in found.items() for name in made_beside(name, part) if name in found}
+    found = {name: part for name, part in found.items() if name not in doubled - {*declared, *names.values()}}
+    inputs = tuple(name for name in inputs if name in found)
     scaled = {name: _scaled(part, data.scale) for name, part in _belonging(found, declared, stored).items()}
     scaled = transformed(scaled, declared, data, stored)
     problems += [*without_pictures(data, scaled), *mixing_problems(data, scaled, stored)]
@@ -80,6 +83,7 @@ def view(data: Data, stored: DataSchema, targets: Sequence[tuple[str, str]] = ()
         place = f"/data/features/{name}" if name in declared else "/data"
         wrong = [*_problems(part, stored, place), *_own_problems(part, declared.get(name, part), stored, place)]
         wrong += picture_problems(name, part, declared, stored) if not wrong else ()
+        wrong += [_doubled(name, place)] if name in doubled else []
         problems += wrong
         if not wrong:
             columns += COLUMNS[part.kind](name, part, stored)  # type: ignore[attr-defined]
@@ -88,6 +92,11 @@ def view(data: Data, stored: DataSchema, targets: Sequence[tuple[str, str]] = ()
     target = next(iter(names.values()), None)
     schema = DataSchema(columns=tuple(columns), rows=stored.rows, inputs=inputs, target=target)
     return View(schema, scaled, names, tuple(problems))
+
+
+def _doubled(name: str, place: str) -> Problem:
+    detail = f'the column "{name}" is made by two features: a text or series has its length, a tree its children'
+    return Problem(place, "duplicate_id", detail, "give one of them another name")
 
 
 def plain_name(name: str, taken: set[str], other: str) -> str:

@@ -16,8 +16,9 @@ os.environ["TOKENIZERS_PARALLELISM"] = "false"  # the library reads it at every 
 
 PADDING, UNKNOWN = 0, 1  # codes of every tokenizer
 SPECIAL = ("[PAD]", "[UNK]")
-WORDS = Regex(r"\w+|[^\w\s]")  # letters, marks and digits together; every other sign alone
+WORDS = Regex(r"\w{1,100}|[^\w\s]")  # letters, marks and digits together; every other sign alone
 ANY = Regex(r"[\s\S]")
+STRETCH = Regex(r"[\s\S]{1,100}")  # what BPE looks at in one: its time grows with the square of it
 INSIDE = "##"  # what WordPiece writes before a piece that does not begin a word
 
 
@@ -54,7 +55,9 @@ def _characters(plan: Plan, texts: Iterable[str]) -> Tokenizer:
 
 
 def _bytes(plan: Plan, texts: Iterable[str]) -> Tokenizer:
-    splitter = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    splitter = pre_tokenizers.Sequence(
+        [pre_tokenizers.ByteLevel(add_prefix_space=False), pre_tokenizers.Split(STRETCH, "isolated")]
+    )
     trainer = trainers.BpeTrainer(
         vocab_size=plan.vocabulary, min_frequency=plan.min_count, show_progress=False,
         special_tokens=list(SPECIAL), initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),

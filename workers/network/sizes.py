@@ -80,6 +80,10 @@ def settle(name: str, row: Module, parameters: Parameters, inputs: Sequence[Tens
 
 def check_lengths(name: str, place: int, inputs: Sequence[Tensor]) -> Sequence[Tensor]:
     """Check the lengths of sequences, if they are given at that place; returns the other inputs. Raises `Mismatch`."""
+    for position, value in enumerate(inputs[1:place], start=1):
+        if value.shape == (BATCH,) and value.dtype in WHOLE:
+            hint = "repeat the inputs before it" if place == 3 else "put the other inputs before it"
+            raise Mismatch(f"{name} reads lengths as its input {place}", hint, field=f"inputs/{position}")
     if not 0 < place < len(inputs):
         return inputs
     lengths = inputs[place]

@@ -11,6 +11,7 @@ import pytest
 import torch
 from tokenizers import Tokenizer
 
+from app.spec.columns import Column
 from app.spec.features import Tokenizer as Plan
 from tests.workers.data.rows import fitted, seen, stored
 from workers.data.columns import Ragged
@@ -123,6 +124,26 @@ def test_batches_are_padded_to_their_longest_row_or_to_the_maximum() -> None:
         assert described is not None
         assert described.shape[0] >= width
         assert (described.ragged, described.shortest) == (("pad" not in settings), settings.get("min_length", 1))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_no_token_is_longer_than_what_is_looked_at_in_one(kind: str) -> None:
+    """BPE takes time with the square of a word's length: a megabyte without a gap would take days."""
+    found, column, _ = prepared(["x" * 300_000, "ab " * 10], kind=kind, max_length=10_000)
+    assert len(row(column, 0)) >= 3000
+    vocabulary = Tokenizer.from_str(json.dumps(found.document()["features"]["text"])).get_vocab()
+    assert max(map(len, vocabulary)) <= 100 + len("##")
+
+
+def test_a_length_of_ones_own_gives_way_to_that_of_the_text() -> None:
+    schema = stored(text_length="number", text="text", other="number")
+    view = seen(schema)
+    assert [column.name for column in view.schema.columns] == ["x", "text", "text_length", "other"]
+    assert view.schema.column("text_length") == Column(name="text_length", dtype="int64")
+    assert view.features["x"].columns == ("text_length", "other")  # type: ignore[attr-defined]
+    parts = {"text": {"kind": "text", "column": "text"}, "text_length": {"kind": "numbers", "columns": ["other"]}}
+    (problem,) = seen(schema, features=parts).problems
+    assert (problem.pointer, problem.code) == ("/data/features/text_length", "duplicate_id")
 
 
 def test_words_are_tokens_as_they_are() -> None:

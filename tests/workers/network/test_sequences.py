@@ -9,6 +9,7 @@ from torch import Tensor
 
 from app.spec.columns import Column, DataSchema
 from app.spec.network import Network
+from tests.workers.network import networks
 from tests.workers.network.networks import built
 from workers.network.drafts import Draft
 from workers.network.infer import draft
@@ -95,6 +96,18 @@ def drafted(nodes: list[Any], classes: int | None = 30, shape: tuple[int, ...] =
     column = Column(name="x", shape=shape, dtype="int64", classes=classes)
     schema = DataSchema(columns=(column,), rows={"train": 1}, inputs=("x",))
     return draft(Network.model_validate({"layers": nodes}), schema, ("x",))
+
+
+@pytest.mark.parametrize(("kind", "inputs", "place"), [
+    ("MultiheadAttention", ["x", "n"], 3), ("MultiheadAttention", ["x", "x", "n"], 3),
+    ("TransformerDecoderLayer", ["x", "n", "x"], 2),
+])  # fmt: skip
+def test_lengths_in_the_wrong_place_are_told(kind: str, inputs: list[str], place: int) -> None:
+    settings = {"num_heads": 2} if kind == "MultiheadAttention" else {"nhead": 2}
+    model = {"inputs": ["x", "n"], "nodes": [{"id": "a", "kind": kind, "inputs": inputs, **settings}]}
+    (problem,) = networks.drafted(model, {"x": SEQUENCE, "n": LENGTH}).problems
+    assert problem.pointer == f"/nodes/0/inputs/{inputs.index('n')}"
+    assert problem.detail == f"a reads lengths as its input {place}"
 
 
 EMBED = {"kind": "Embedding", "embedding_dim": 2}
