@@ -99,7 +99,8 @@ def test_every_reference_leads_somewhere() -> None:
 
 
 ANSWERS = {"Job", "JobPage", "Curves", "EventPage", "Checkpoint", "CheckpointPage", "Dataset", "DatasetPage", "NewKey",
-           "KeyPage", "Catalog", "Predictions", "Report", "Inspection", "Problem", "Liveness", "Readiness"}  # fmt: skip
+           "KeyPage", "Catalog", "JobReport", "Predictions", "Report", "Inspection", "Problem", "Liveness",
+           "Readiness"}  # fmt: skip
 
 
 def test_answers_are_closed() -> None:
@@ -143,7 +144,9 @@ def test_every_answer_is_as_described(api: Api) -> None:
         call("GET", path, 200)
     job = running(db, labels={"team": "a"})
     curve(db, job, 5, lambda step: float("nan") if step == 2 else 1.0)
-    checkpoint = saved(db, store, job, 3, {"weights.safetensors": b"abc", "model.py": b"x"}, 0.5)
+    report = b'{"version": 1, "step": 3, "rows": 30, "heads": []}'
+    files = {"weights.safetensors": b"abc", "model.py": b"x", "report.json": report}
+    checkpoint = saved(db, store, job, 3, files, 0.5)
     failed = running(db)
     end(db, failed, Ending.FAILED)
     here = {"ids": {"job_id": job.id, "checkpoint_id": checkpoint, "name": "model.py", "form": "torch_export"}}
@@ -169,6 +172,9 @@ def test_every_answer_is_as_described(api: Api) -> None:
     call("GET", "/v1/jobs/{job_id}/stream", 200, ids={"job_id": failed.id})
     call("GET", "/v1/jobs/{job_id}/checkpoints", 200, **here)
     call("GET", "/v1/checkpoints/{checkpoint_id}", 200, **here)
+    tag = call("GET", "/v1/jobs/{job_id}/report", 200, **here).headers["etag"]
+    call("GET", "/v1/jobs/{job_id}/report", 304, headers={"If-None-Match": tag}, **here)
+    call("GET", "/v1/jobs/{job_id}/report", 404, ids={"job_id": failed.id})
     for method in ("GET", "HEAD"):
         call(method, "/v1/checkpoints/{checkpoint_id}/files/{name}", 200, **here)
         call(method, "/v1/jobs/{job_id}/weights", 200, **here)
