@@ -40,7 +40,9 @@ def objects(api: Api, owner: str) -> dict[str, str]:
     db = api.services.db
     job = running(db, owner)
     curve(db, job, 10)
-    checkpoint = saved(db, api.services.store, job, 5, {"model.py": b"x", "weights.safetensors": b"y"})
+    report = b'{"version": 1, "step": 5, "rows": 30, "heads": []}'
+    files = {"model.py": b"x", "weights.safetensors": b"y", "report.json": report}
+    checkpoint = saved(db, api.services.store, job, 5, files)
     return {
         "job_id": end(db, job), "checkpoint_id": checkpoint, "name": "model.py", "form": "onnx",
         "dataset_id": db.run(datasets.register, owner, NEW).id,
