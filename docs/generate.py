@@ -22,8 +22,9 @@ from app.settings import Settings
 from app.spec.base import Part
 from app.spec.catalog import GROUPS, NODES
 from app.spec.columns import TYPES, DataSchema
-from app.spec.data import BUILTIN, FORMATS, TORCHVISION
+from app.spec.data import BUILTIN, FORMATS
 from app.spec.metrics import METRICS
+from app.spec.torchvision_sets import HOMES, LEFT_OUT, TORCHVISION
 from graftwerk.cli.main import app as cli
 
 DOCS = Path(__file__).parent
@@ -105,6 +106,28 @@ def data_sets(schemas: Mapping[str, DataSchema]) -> str:
         columns = ", ".join(f"`{column.name}` {list(column.shape)} {column.dtype}" for column in schema.columns)
         rows.append([f"`{name}`", columns, ", ".join(f"{count:,} {split}" for split, count in schema.rows.items())])
     return table(["name", "columns", "rows"], rows)
+
+
+def pictures() -> str:
+    """Return the table of torchvision's data sets."""
+    rows = []
+    for name, schema in TORCHVISION.items():
+        image, *targets = schema.columns
+        size = " x ".join(map(str, image.shape)) if len(image.shape) == 3 else f"{image.shape[0]}, of unlike sizes"
+        classes = ", ".join(f"{target.classes} (`{target.name}`)" for target in targets)
+        counts = ", ".join(f"{count:,} {split}" for split, count in schema.rows.items())
+        rows.append(
+            [f"[`{name}`]({HOMES[name]})", "files" if image.type == "image" else "bytes", size, classes, counts]
+        )
+    return table(["name", "kept as", "channels, height, width", "classes", "rows"], rows)
+
+
+def left_out() -> str:
+    """Return the table of torchvision's data sets that are not among them, by reason."""
+    reasons: dict[str, list[str]] = {}
+    for name, reason in LEFT_OUT.items():
+        reasons.setdefault(reason, []).append(f"`{name}`")
+    return table(["reason", "data sets"], ([reason, ", ".join(names)] for reason, names in reasons.items()))
 
 
 def sentences(rows: Mapping[str, str], title: str) -> str:
@@ -228,7 +251,8 @@ PARTS: dict[str, Callable[[], str]] = {
     "transforms": lambda: kinds("transform"),
     "metrics": metrics,
     "builtin": lambda: data_sets(BUILTIN),
-    "torchvision": lambda: data_sets(TORCHVISION),
+    "torchvision": pictures,
+    "left-out": left_out,
     "statuses": statuses,
     "transitions": transitions,
     "drawing": drawing,

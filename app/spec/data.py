@@ -8,6 +8,7 @@ from app.spec.base import Name, Part, Probability, problem
 from app.spec.columns import Column, ColumnName, DataSchema, Type
 from app.spec.features import SCALES, Features, Scale
 from app.spec.problems import nearest
+from app.spec.torchvision_sets import TORCHVISION
 from app.spec.transforms import TrainingTransforms, Transforms
 
 
@@ -68,7 +69,7 @@ class BuiltinData(Source):
 
 
 class TorchvisionData(Source):
-    """A data set of torchvision, by its class name: those in IDX files, which are read without unpickling."""
+    """A data set of torchvision, by its class name."""
 
     kind: Literal["torchvision"]
     name: TorchvisionName
@@ -154,23 +155,11 @@ def _table(
     return DataSchema(columns=(inputs, target), rows={"train": rows}, inputs=(columns[0],), target=columns[1])
 
 
-def _images(channels: int, size: int, train: int, test: int, classes: int) -> DataSchema:
-    image = Column(name="image", shape=(channels, size, size), dtype="float32", peak=255.0)
-    label = Column(name="label", shape=(), dtype="int64", classes=classes)
-    return DataSchema(columns=(image, label), rows={"train": train, "test": test}, inputs=("image",), target="label")
-
-
 BUILTIN: dict[str, DataSchema] = {
     "digits": _table((1, 8, 8), 1797, 10, ("image", "label")),
     "iris": _table((4,), 150, 3),
     "wine": _table((13,), 178, 3),
     "diabetes": _table((10,), 442, None),
-}
-
-TORCHVISION: dict[str, DataSchema] = {
-    "MNIST": _images(1, 28, 60_000, 10_000, 10),
-    "FashionMNIST": _images(1, 28, 60_000, 10_000, 10),
-    "KMNIST": _images(1, 28, 60_000, 10_000, 10),
 }
 
 NAMED: dict[str, dict[str, DataSchema]] = {"builtin": BUILTIN, "torchvision": TORCHVISION}

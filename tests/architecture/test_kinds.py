@@ -33,7 +33,7 @@ from app.spec.transforms import MIXING, TRANSFORMS
         (TRANSFORMS, "workers.data.transforms", "TRANSFORMS"),
         (MIXING, "workers.data.mixing", "MIXING"),
         (BUILTIN, "workers.data.sources", "BUILTIN"),
-        (TORCHVISION, "workers.data.sources", "TORCHVISION"),
+        (TORCHVISION, "workers.data.torchvision_sets", "TORCHVISION"),
     ],
 )  # fmt: skip
 def test_every_kind_has_a_builder(spoken: Iterable[str], module: str, name: str) -> None:

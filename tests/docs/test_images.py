@@ -5,11 +5,16 @@ from pathlib import Path
 from tests.docs.test_documents import json_blocks
 from workers.inspect import Limits, inspect
 
+LIMITS = Limits(100, 10**8, 1 << 34)
 PAGE = (Path(__file__).parents[2] / "docs" / "images.md").read_text()
 
 
 def test_the_job_that_is_shown_is_accepted() -> None:
-    (job,) = json_blocks(PAGE)
-    found = inspect(job, None, Limits(100, 10**8, 1 << 34))
+    job, pets = json_blocks(PAGE)
+    found = inspect(job, None, LIMITS)
     assert found.problems == ()
     assert found.report["inputs"]["image"]["shape"] == ["N", 1, 28, 28]
+    network = {"layers": [{"kind": "resnet18", "num_classes": 37}]}
+    found = inspect({**job, "data": pets, "model": network}, None, LIMITS)
+    assert found.problems == ()
+    assert found.report["inputs"]["image"]["shape"] == ["N", 3, 224, 224]

@@ -141,12 +141,17 @@ def test_problems_of_all_parts_are_told_together() -> None:
     ]  # fmt: skip
 
 
+RESIZE = [{"kind": "Resize", "size": [64, 64]}]
+
+
 @pytest.mark.parametrize(("kind", "name", "schema"), [
     *(("builtin", name, schema) for name, schema in BUILTIN.items()),
     *(("torchvision", name, schema) for name, schema in TORCHVISION.items()),
 ])  # fmt: skip
 def test_data_by_name_is_known(kind: str, name: str, schema: DataSchema) -> None:
-    named = parse_job(job(data={"kind": kind, "name": name}))
+    image = schema.column("image")
+    unlike = image is not None and len(image.shape) == 1
+    named = parse_job(job(data={"kind": kind, "name": name} | ({"transforms": RESIZE} if unlike else {})))
     assert known_schema(named) == schema
     assert check_job(named, schema, MOST_NODES) == []
     assert all(schema.column(each) is not None for each in (*schema.inputs, schema.target or ""))

@@ -1,0 +1,1 @@
+"""Data sets that have names: how their files are read. Nothing is ever unpickled."""

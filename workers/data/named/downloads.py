@@ -1,0 +1,105 @@
+"""Downloads of named data sets, by torchvision's own code: addresses and MD5 sums are its own, or stand here."""
+
+import fcntl
+import os
+import shutil
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import workers.torch_setup  # noqa: F401 - comes before torchvision
+
+Download = Callable[[Path], None]  # into a data root
+
+TORONTO = "https://www.cs.toronto.edu/~kriz"
+# Archives of CIFAR's binary version, which torchvision does not read.
+CIFAR = {"cifar-10-binary.tar.gz": "c32a1d4ab5d03f1284b67883e8d87530",
+         "cifar-100-binary.tar.gz": "03b5dce01913d631647c71ecec9e9cb8"}  # fmt: skip
+
+
+def by_class(name: str, *variants: Mapping[str, Any]) -> Download:
+    """Let torchvision's class fetch its files, for each of its variants."""
+
+    def download(root: Path) -> None:
+        from torchvision import datasets  # noqa: PLC0415 - a download is rare, and the import takes a second
+
+        for settings in variants or ({},):
+            getattr(datasets, name)(str(root), download=True, **settings)
+
+    return download
+
+
+def by_splits(name: str, *splits: str) -> Download:
+    """Fetch the files that torchvision's class names by split; reading them there would need another library."""
+
+    def download(root: Path) -> None:
+        from torchvision import datasets  # noqa: PLC0415
+        from torchvision.datasets.utils import download_url  # noqa: PLC0415
+
+        for split in splits:
+            url, file, md5 = getattr(datasets, name).split_list[split]
+            download_url(url, str(root), file, md5)
+
+    return download
+
+
+def cifar(archive: str) -> Download:
+    """Fetch an archive of CIFAR's binary version."""
+
+    def download(root: Path) -> None:
+        from torchvision.datasets.utils import download_url  # noqa: PLC0415
+
+        download_url(f"{TORONTO}/{archive}", str(root), archive, CIFAR[archive])
+
+    return download
+
+
+def flowers(root: Path) -> None:
+    """Fetch what torchvision's class names; reading it there would need another library."""
+    from torchvision.datasets import Flowers102  # noqa: PLC0415
+    from torchvision.datasets.utils import download_and_extract_archive, download_url  # noqa: PLC0415
+
+    folder, files = str(root / "flowers-102"), Flowers102._file_dict
+    archive, md5 = files["image"]
+    download_and_extract_archive(f"{Flowers102._download_url_prefix}{archive}", folder, md5=md5)
+    for part in ("label", "setid"):
+        name, md5 = files[part]
+        download_url(f"{Flowers102._download_url_prefix}{name}", folder, md5=md5)
+
+
+def fetch(download: Download, root: Path, there: Callable[[], bool]) -> None:
+    """Download into a data root, unless it is `there` meanwhile. What is half done is never seen.
+
+    Raises what torchvision raises: `OSError` (`URLError`), `RuntimeError`, `ImportError` and others.
+    """
+    root.mkdir(parents=True, exist_ok=True)
+    with _alone(root / ".downloading.lock"):
+        if there():
+            return
+        staging = root / ".downloading"
+        shutil.rmtree(staging, ignore_errors=True)
+        staging.mkdir()
+        try:
+            download(staging)
+            _moved(staging, root)
+        finally:
+            shutil.rmtree(staging, ignore_errors=True)
+
+
+@contextmanager
+def _alone(path: Path) -> Iterator[None]:
+    """Wait until no other process downloads into the same root."""
+    with path.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def _moved(source: Path, target: Path) -> None:
+    """Move everything into a folder; a folder that is not there yet appears as a whole."""
+    for each in sorted(source.iterdir()):
+        place = target / each.name
+        if each.is_dir() and place.is_dir():
+            _moved(each, place)
+        else:
+            os.replace(each, place)
