@@ -4,9 +4,18 @@ from typing import Any
 
 import pytest
 
+from app.errors import DataError
+from app.spec.columns import DataSchema
+from app.spec.data import UploadSource
+from app.spec.torchvision_sets import TORCHVISION
+from tests.workers.data.albums import ID, archive
+from tests.workers.data.named_sets import WRITERS
 from tests.workers.training.laboratory import Laboratory, job
 from tests.workers.training.test_resume import assert_same
+from workers.assignment import Registered
+from workers.data.content import Upload
 from workers.data.feed import Feed
+from workers.data.formats import read
 from workers.data.stream import Stream, Streamed
 from workers.messages import Ending
 
@@ -50,3 +59,47 @@ def test_an_autoencoder_learns_changed_pictures(laboratory: Laboratory) -> None:
     spec = job(layers, objective={"loss": {"kind": "MSELoss"}}, training={"steps": 3})
     spec["data"] |= {"target": "image", "transforms": PLAIN[:1]}
     assert laboratory.run(spec).outcome.ending is Ending.SUCCEEDED
+
+
+COLOURS = [{"kind": "Resize", "size": [9, 9]}, {"kind": "RandomCrop", "size": 8}, {"kind": "ColorJitter", "hue": 0.2}]
+CROPS = {"transforms": COLOURS, "evaluation_transforms": [{"kind": "Resize", "size": [8, 8]}]}
+SMALL = [{"kind": "Conv2d", "out_channels": 2, "kernel_size": 3}, {"kind": "Flatten"}, {"kind": "Dropout", "p": 0.2},
+         {"kind": "Linear", "out_features": 10}]  # fmt: skip
+FILES = {"kind": "torchvision", "name": "EuroSAT", "validation": {"fraction": 0.3}, **CROPS}
+
+
+def uploaded(laboratory: Laboratory, broken: int | None = None) -> tuple[Registered, DataSchema]:
+    """Store an archive of pictures of unlike sizes; return how it is registered, and its schema."""
+    path = laboratory.folder / "pictures.zip"
+    archive(path)
+    schema = read(Upload(path, UploadSource(kind="upload"))).schema()
+    archive(path, broken=broken)
+    return Registered({"kind": "upload"}, laboratory.store.put_file("pictures.zip", path).key), schema
+
+
+@pytest.mark.parametrize("limit", [0, 1 << 20])
+def test_an_uploaded_archive_is_streamed_where_it_does_not_fit(laboratory: Laboratory, limit: int) -> None:
+    registered, schema = uploaded(laboratory)
+    data = {"kind": "dataset", "id": ID, "validation": {"fraction": 0.3}, **CROPS}
+    spec = job(SMALL, data=data, training={"batch_size": 4, "steps": 9})
+    options: dict[str, Any] = {"dataset": registered, "schema": schema, "loaders": 2}
+    attempt = assert_same(laboratory, spec, 3, 4, **options, resident_limit=limit)
+    assert isinstance(attempt.prepared.supply(), Feed if limit else Stream)
+    other = laboratory.run(spec, **options | {"loaders": 0}, resident_limit=(1 << 20) - limit)
+    assert other.weights() == attempt.weights()
+
+
+@pytest.mark.parametrize("loaders", [0, 2])
+def test_a_picture_that_is_spoilt_later_ends_the_job_with_its_name(laboratory: Laboratory, loaders: int) -> None:
+    registered, schema = uploaded(laboratory, broken=13)
+    spec = job(SMALL, data={"kind": "dataset", "id": ID, "loading": "streamed", **CROPS})
+    with pytest.raises(DataError, match=r'"c1/13\.png", cannot be decoded'):
+        laboratory.run(spec, dataset=registered, schema=schema, loaders=loaders)
+
+
+@pytest.mark.parametrize("limit", [0, 1 << 20])
+def test_a_data_set_of_files_is_trained_on(laboratory: Laboratory, monkeypatch: pytest.MonkeyPatch, limit: int) -> None:
+    WRITERS["EuroSAT"](laboratory.folder)
+    monkeypatch.setitem(TORCHVISION, "EuroSAT", TORCHVISION["EuroSAT"].model_copy(update={"rows": {"train": 12}}))
+    spec = job(SMALL, data=FILES, training={"batch_size": 4, "steps": 6})
+    assert laboratory.run(spec, loaders=1, resident_limit=limit).outcome.ending is Ending.SUCCEEDED
