@@ -19,7 +19,7 @@ from tests.app.api.client import Api, Client, problem
 from tests.app.api.data_sets import PLAN
 from tests.app.api.scenes import SPEC, job_in, running, saved
 from tests.app.api.test_checkpoints import UNKNOWN
-from tests.app.api.training import trained
+from tests.app.api.training import trained, trained_once
 from tests.workers.prediction.test_running import module_of
 
 ROWS = [{"x": [5.1, 3.5, 1.4, 0.2]}, {"x": [6.2, 2.9, 4.3, 1.3]}]
@@ -38,7 +38,7 @@ def labels(response: httpx.Response) -> list[Any]:
 @pytest.fixture
 def path(api: Api, anna: Client) -> str:
     """Where the predictions of a trained job are."""
-    return f"/v1/jobs/{trained(api, anna, JOB)}/predict"
+    return f"/v1/jobs/{trained_once(api, anna, JOB)}/predict"
 
 
 def test_answers_are_those_of_plain_pytorch(anna: Client, path: str, tmp_path: Path) -> None:
