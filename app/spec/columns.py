@@ -4,11 +4,12 @@ The same classes describe the data twice: as it is stored (columns of every type
 alone, see `app.spec.view`).
 """
 
-from typing import Annotated, Any, Literal
+from functools import cached_property
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field
 
-from app.spec.base import Count, Name, Part, Size
+from app.spec.base import Count, Part, Size
 
 Dtype = Literal["float32", "float64", "int64", "int32", "uint8", "bool"]
 ColumnName = Annotated[str, Field(min_length=1, max_length=200)]
@@ -58,7 +59,23 @@ class DataSchema(Part):
 
     def column(self, name: str) -> Column | None:
         """Return the column of that name, if there is one."""
-        return next((column for column in self.columns if column.name == name), None)
+        return self._by_name.get(name)
 
+    def reads(self, name: str) -> bool:
+        """Say whether a column is an input by default."""
+        return name in self._read
 
-__all__ = ["MOST_LABELS", "TYPES", "Column", "ColumnName", "DataSchema", "Dtype", "Name", "Type"]
+    @cached_property
+    def _by_name(self) -> dict[str, Column]:
+        return {column.name: column for column in reversed(self.columns)}  # the first of a name counts
+
+    @cached_property
+    def _read(self) -> frozenset[str]:
+        return frozenset(self.inputs)
+
+    def __copy__(self) -> Self:
+        """Return a copy that looks at its own columns: `model_copy` may change them."""
+        copied = super().__copy__()
+        for name in ("_by_name", "_read"):
+            vars(copied).pop(name, None)
+        return copied

@@ -32,7 +32,7 @@ def transformed(
 
 def _is_picture(part: Part, stored: DataSchema) -> bool:
     column = stored.column(part.column) if isinstance(part, TensorFeature) else None
-    read = column is not None and column.name in stored.inputs
+    read = column is not None and stored.reads(column.name)
     return read and column is not None and len(column.shape) == 3 and column.dtype == "float32"
 
 

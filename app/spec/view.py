@@ -1,6 +1,7 @@
 """How a network sees a data set: the features that a job declares, or those that follow from the columns' types."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from re import fullmatch, sub
 from typing import Any
@@ -60,7 +61,7 @@ def view(data: Data, stored: DataSchema, targets: Sequence[tuple[str, str]] = ()
         if name in declared:
             names[name] = name
         elif column is not None:
-            read = column.type in READ_AND_LEARNED and name in stored.inputs
+            read = column.type in READ_AND_LEARNED and stored.reads(name)
             taken = {*declared, *names.values(), *(() if read else (TABLE,))}
             other = f"target{len(names) + 1}" if "target" in names.values() else "target"
             names[name] = plain_name(name, taken, other)
@@ -99,7 +100,7 @@ def _doubled(name: str, place: str) -> Problem:
     return Problem(place, "duplicate_id", detail, "give one of them another name")
 
 
-def plain_name(name: str, taken: set[str], other: str) -> str:
+def plain_name(name: str, taken: AbstractSet[str], other: str) -> str:
     """Return a name of the language for a column: its own, with _ for what is no letter or digit, or else `other`."""
     plain = sub(r"\W+", "_", name, flags=256).strip("_")  # ASCII
     return plain if fullmatch(NAME_PATTERN, plain) and plain not in taken else other
@@ -113,10 +114,10 @@ def _defaults(stored: DataSchema, learned: set[str], found: dict[str, Part]) -> 
         found[TABLE] = made.NumbersFeature(columns=tuple(numbers))
         inputs.append(TABLE)
     for column in stored.columns:
-        name = plain_name(column.name, set(found), "")
+        name = plain_name(column.name, found.keys(), "")
         if name:
             found[name] = as_input(column)
-            read = column.name in stored.inputs and column.name not in learned
+            read = stored.reads(column.name) and column.name not in learned
             if read and (column.type != "number" or TABLE not in found):
                 inputs.append(name)
     return tuple(inputs)
@@ -170,7 +171,7 @@ def _belonging(found: Mapping[str, Part], declared: Mapping[str, Part], stored: 
     """Cut and pad tags as the text, series or tree that they belong to: of those read by default, the first."""
     sequences: list[Any] = [part for _, part in (*declared.items(), *found.items())
                  if isinstance(part, made.SeriesFeature | made.TreeFeature) or _of_words(part, stored)]  # fmt: skip
-    sequences.sort(key=lambda part: part.column not in stored.inputs)
+    sequences.sort(key=lambda part: not stored.reads(part.column))
     return {name: _belongs(part, sequences, stored) if isinstance(part, made.TagsFeature) else part
             for name, part in found.items()}  # fmt: skip
 
