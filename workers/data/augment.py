@@ -5,6 +5,7 @@ Each is torchvision's function of the same name, applied picture by picture: `dr
 """
 
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -31,20 +32,20 @@ def by_picture(values: Tensor) -> Tensor:
     return values.reshape(-1, 1, 1, 1)
 
 
-class Batched:
+class Batched(ABC):
     """What is drawn for each picture by itself, and then done to all of them at once."""
 
     def __call__(self, images: Tensor, keys: Tensor, place: int) -> Tensor:
         """Return the pictures, each changed by its own random numbers."""
         return self.changed(images, *self.drawn(images, keys, place))
 
+    @abstractmethod
     def drawn(self, images: Tensor, keys: Tensor, place: int) -> tuple[Tensor, ...]:
         """Return the parameters by picture."""
-        raise NotImplementedError
 
+    @abstractmethod
     def changed(self, images: Tensor, *drawn: Tensor) -> Tensor:
         """Return the pictures, changed by these parameters."""
-        raise NotImplementedError
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,7 @@ import pytest
 from app.db.tables import JobRow
 from tests.app.api.client import Api, Client, problem
 from tests.app.api.scenes import running, saved
-
-UNKNOWN = "ckpt_" + "0" * 32
+from tests.app.api.test_checkpoints import UNKNOWN
 
 
 @pytest.fixture

@@ -107,12 +107,9 @@ def _named(cell: Any) -> str:
 def _are_choices(words: Sequence[str | None], learned: bool) -> bool:
     """Say whether texts are a few different words that repeat, rather than texts."""
     rows = sum(word is not None for word in words)
-    different: set[str] = set()
-    for word in words:
-        if word is not None and word not in different:
-            different.add(word)
-            if len(different) > MOST_LABELS or len(word) > LONGEST_LABEL:
-                return False
+    different = different_words(words)
+    if different is None:
+        return False
     if learned:
         return len(different) <= FEW or len(different) < rows
     short = all(len(word.split()) <= WORDS_OF_A_CHOICE for word in different)
