@@ -37,6 +37,9 @@ class EventKind(StrEnum):
     """Training stopped because the monitored value no longer improves: data {step, best}."""
     SKIPPED_STEP = "skipped_step"
     """A step with a loss that is not finite was skipped: data {step}."""
+    WARNING = "warning"
+    """Something is wrong, and the training goes on: data {code, detail, hint}; with `storage_full` or `unavailable` a
+    checkpoint could not be kept, and is tried again. Told once in ten minutes at most."""
 
 
 def append(session: Session, job_id: str, kind: EventKind | str, data: Mapping[str, Any], fence: int = 0) -> int:

@@ -23,6 +23,7 @@ class PipeContext:
 
     def __init__(self, pipe: Connection) -> None:
         self._pipe = pipe
+        self._sending = threading.Lock()  # checkpoints are announced by the thread that writes them
         self._commands: deque[Command] = deque()
         threading.Thread(target=self._listen, name="commands", daemon=True).start()
 
@@ -37,11 +38,13 @@ class PipeContext:
 
     def report(self, report: Report) -> None:
         """Send a report."""
-        send(self._pipe, report)
+        with self._sending:
+            send(self._pipe, report)
 
     def save(self, saved: Saved) -> None:
         """Announce a durable checkpoint."""
-        send(self._pipe, saved)
+        with self._sending:
+            send(self._pipe, saved)
 
     def commands(self) -> list[Command]:
         """Return what has come since the last call."""

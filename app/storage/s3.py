@@ -1,6 +1,7 @@
 """Artifacts in an S3-compatible bucket."""
 
 import hashlib
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import timedelta
@@ -11,10 +12,11 @@ import obstore
 from obstore.exceptions import BaseError
 from obstore.store import S3Store as Bucket
 
-from app.errors import NotFound, Unavailable
+from app.errors import NotFound, StorageFull, Unavailable
 from app.storage.keys import checked, pieces
 from app.storage.protocol import StoredFile
 
+_FULL = re.compile(r"507 Insufficient Storage|\w*StorageFull|\w*QuotaExceeded")  # status, or S3's code: MinIO's, Ceph's
 _PART = 8 << 20  # bytes of one part of a multipart upload; smaller files are put at once
 
 
@@ -93,10 +95,12 @@ class S3Store:
 
 @contextmanager
 def _answering(key: str) -> Iterator[None]:
-    """Translate what goes wrong: no such object, or a store that does not answer."""
+    """Translate what goes wrong: no such object, no room, or a store that does not answer."""
     try:
         yield
     except FileNotFoundError:
         raise NotFound(f"there is no file {key}") from None
     except BaseError as error:
+        if refused := _FULL.search(str(error)):
+            raise StorageFull(f"no room in the artifact store: {refused[0]}") from error
         raise Unavailable(f"the artifact store does not answer: {type(error).__name__}") from error

@@ -1,13 +1,12 @@
-"""Checkpoints: files first, durable and under keys of their own, then the announcement."""
+"""The files of a checkpoint: written durable and under keys of their own, and read back when they are whole."""
 
 import errno
 import json
 import math
 import shutil
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from hashlib import file_digest
 from pathlib import Path
 from typing import Any
@@ -18,73 +17,59 @@ from torch import Tensor
 
 from app.errors import NotFound, StorageFull
 from app.ids import new_id
-from app.spec.training import Checkpointing
 from app.storage.protocol import ArtifactStore
+from app.storage.removal import remove_files
 from workers.assignment import Resume
 from workers.messages import Saved, SavedFile
-from workers.network.build import BuiltNetwork
-from workers.training.context import Context
 from workers.training.report import REPORT
-from workers.training.state import TrainState
+from workers.training.state import published
 
 TENSORS, NUMBERS = "state.safetensors", "state.json"  # private: what a resumed attempt needs
 PREPARATION = "preparation.json"  # public: how rows become tensors
 NEEDED = (TENSORS, NUMBERS, PREPARATION)
 Told = Callable[[int], Mapping[str, Any] | None]  # from a step to the report of its evaluation
-Export = Callable[[BuiltNetwork, Path], Sequence[Path]]  # writes the public files of a network into a folder
+Export = Callable[[Mapping[str, Tensor], Path], Sequence[Path]]  # writes the public files of weights into a folder
 
 
-@dataclass
-class Saver:
-    """Stores checkpoints of one attempt. `prefix` is unique to the attempt, so nothing is ever overwritten."""
+@dataclass(frozen=True)
+class Snapshot:
+    """Everything of a checkpoint as it was at one step, in memory of its own."""
 
-    store: ArtifactStore
-    context: Context
-    prefix: str  # jobs/<job>/<fence>
-    workdir: Path
-    export: Export
-    saved_step: int | None = None
-    saved_at: float = field(default_factory=time.monotonic)
-    seconds: float = 0.0  # what the latest one took
+    step: int
+    epoch: float
+    values: Mapping[str, float]  # by series
+    tensors: Mapping[str, Tensor]  # on the CPU
+    numbers: str  # JSON
+    report: Told | None  # makes that of the step's evaluation, if there was one
+    final: bool
 
-    def save(
-        self,
-        state: TrainState,
-        epoch: float,
-        values: Mapping[str, float],
-        report: Told | None = None,
-        final: bool = False,
-    ) -> Saved | None:
-        """Store and announce a checkpoint; `None` if this step has one already. Raises `StorageFull`.
 
-        `report` makes that of the step's evaluation, if there was one.
-        """
-        step = state.counters.step
-        if step == self.saved_step and not final:
-            return None
-        began = time.monotonic()
-        folder = self.workdir / f"step-{step}"
-        with _no_room_means_full(self.workdir):
+def write(snapshot: Snapshot, export: Export, store: ArtifactStore, prefix: str, workdir: Path) -> Saved:
+    """Store the files of a checkpoint under `prefix`; when this returns they are durable.
+
+    Of one that fails nothing stays. Raises `StorageFull`, `Unavailable`.
+    """
+    step, folder = snapshot.step, workdir / f"step-{snapshot.step}"
+    files: list[SavedFile] = []
+    try:
+        with _no_room_means_full(workdir):
             folder.mkdir(parents=True)
-            save_file(state.state_tensors(), folder / TENSORS)
-            (folder / NUMBERS).write_text(json.dumps(state.state_json()))
-            public = list(self.export(state.shown, folder))
-            if report is not None and (document := report(step)) is not None:
+            save_file(dict(snapshot.tensors), folder / TENSORS)
+            (folder / NUMBERS).write_text(snapshot.numbers)
+            public = list(export(published(snapshot.tensors), folder))
+            if snapshot.report is not None and (document := snapshot.report(step)) is not None:
                 public.append(folder / REPORT)
                 public[-1].write_text(json.dumps(document, allow_nan=False))
-            files = [self._put(path, step, True) for path in public]
-            files += [self._put(folder / name, step, False) for name in (TENSORS, NUMBERS)]
-        shutil.rmtree(folder)
-        finite = {name: value for name, value in values.items() if math.isfinite(value)}
-        saved = Saved(new_id("ckpt"), step, epoch, finite, tuple(files), final)
-        self.context.save(saved)
-        self.saved_step, self.saved_at = step, time.monotonic()
-        self.seconds = self.saved_at - began
-        return saved
-
-    def _put(self, path: Path, step: int, public: bool) -> SavedFile:
-        stored = self.store.put_file(f"{self.prefix}/{step}/{path.name}", path)
-        return SavedFile(path.name, stored.key, stored.size, stored.sha256, public)
+            for path in (*public, folder / TENSORS, folder / NUMBERS):
+                stored = store.put_file(f"{prefix}/{step}/{path.name}", path)
+                files.append(SavedFile(path.name, stored.key, stored.size, stored.sha256, path in public))
+    except BaseException:
+        remove_files(store, [file.path for file in files])
+        raise
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+    values = {name: value for name, value in snapshot.values.items() if math.isfinite(value)}
+    return Saved(new_id("ckpt"), step, snapshot.epoch, values, tuple(files), snapshot.final)
 
 
 @contextmanager
@@ -96,26 +81,6 @@ def _no_room_means_full(workdir: Path) -> Iterator[None]:
         if getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT) or shutil.disk_usage(workdir).free < 1 << 20:
             raise StorageFull(f"no room for a checkpoint: {error}", hint="free some space on the worker") from error
         raise
-
-
-@dataclass(frozen=True)
-class Cadence:
-    """When a checkpoint is due."""
-
-    plan: Checkpointing
-
-    def due(self, saver: Saver, step: int, improved: bool) -> bool:
-        """Say whether to save after `step`: by count, by the clock, or because it is the best so far.
-
-        The best are saved as long as that takes at most a twentieth of the time and happens once a second at most.
-        """
-        if step in (0, saver.saved_step):
-            return False
-        waited = time.monotonic() - saver.saved_at
-        if improved and self.plan.keep_best and waited > max(1.0, 20 * saver.seconds):
-            return True
-        by_count = self.plan.every_steps is not None and step % self.plan.every_steps == 0
-        return by_count or (self.plan.every_seconds is not None and waited >= self.plan.every_seconds)
 
 
 @dataclass(frozen=True)

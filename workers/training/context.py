@@ -14,7 +14,7 @@ class Context(Protocol):
         ...
 
     def save(self, saved: Saved) -> None:
-        """Announce a checkpoint whose files are durable."""
+        """Announce a checkpoint whose files are durable; also from another thread."""
         ...
 
     def commands(self) -> list[Command]:

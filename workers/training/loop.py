@@ -21,12 +21,17 @@ STOPS = {"pause": Ending.PAUSED, "drain": Ending.RELEASED}
 
 
 @translated()
-def train(prepared: Prepared) -> Outcome:  # noqa: PLR0912, PLR0915 - the one function that may be long
+def train(prepared: Prepared) -> Outcome:
     """Train to the end, or until told to stop. Trained in one go or in pieces, the weights are the same bits.
 
     Returns SUCCEEDED with a result, CANCELLED, PAUSED or RELEASED. Raises `TrainingError`: `NumericError` where a loss
     is not finite and `on_nan` is fail, `StorageFull`, `OutOfMemory`, `DataError`, `BuildError`.
     """
+    with prepared.saver:  # a checkpoint that is being written at the end is listed before the end is told
+        return _train(prepared)
+
+
+def _train(prepared: Prepared) -> Outcome:  # noqa: PLR0912, PLR0915 - the one function that may be long
     plan, context, state, update = prepared.plan, prepared.context, prepared.state, prepared.update
     network, objective, device, saver = prepared.network, prepared.objective, prepared.device, prepared.saver
     forward = prepared.precision.applied(network)
@@ -74,7 +79,7 @@ def train(prepared: Prepared) -> Outcome:  # noqa: PLR0912, PLR0915 - the one fu
             recorder.flush()
             if command.verb == "cancel":
                 return Outcome(Ending.CANCELLED)
-            saver.save(state, step / per_epoch, {})
+            saver.keep(state, step / per_epoch, {})
             return Outcome(STOPS[command.verb])
 
         # Evaluate? A resumed step has been evaluated before, its values are in the table.
@@ -104,9 +109,13 @@ def train(prepared: Prepared) -> Outcome:  # noqa: PLR0912, PLR0915 - the one fu
                     recorder.event("early_stop", {"step": step, "best": state.stopper.best})
 
         # Checkpoint? Points up to here are handed over first: a resumed attempt does not repeat them.
+        saver.look()
         if finished or prepared.cadence.due(saver, step, improved):
             recorder.flush()
-            saver.save(state, step / per_epoch, values, report, final=finished)
+            if finished:
+                saver.keep(state, step / per_epoch, values, report, final=True)
+            else:
+                saver.save(state, step / per_epoch, values, report)
 
         # Stop?
         if finished:

@@ -4,10 +4,11 @@ import json
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cache, partial
 from pathlib import Path
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from app.errors import BuildError, CheckpointDamaged, DataError, InvalidInput
 from app.spec.columns import Column, DataSchema
@@ -29,8 +30,9 @@ from workers.data.vocabularies import vocabularies
 from workers.exports.weights import export
 from workers.messages import Report
 from workers.network.build import BuiltNetwork, build
+from workers.network.source import write_source
 from workers.training.averages import Average, turns_of
-from workers.training.checkpoints import PREPARATION, Cadence, Export, Restored, Saver, restore
+from workers.training.checkpoints import PREPARATION, Export, Restored, restore
 from workers.training.context import Context
 from workers.training.devices import Precision, choose, room, set_determinism
 from workers.training.failures import translated
@@ -39,6 +41,7 @@ from workers.training.losses import Minimised
 from workers.training.objective import Head, build_objective
 from workers.training.optimizers import build_optimizer, skips_on_device
 from workers.training.rates import build_rates
+from workers.training.saver import Cadence, Saver
 from workers.training.state import Tracker, TrainState, published
 from workers.training.updates import Guard, Search, Update
 from workers.training.vectors import put
@@ -104,7 +107,8 @@ def prepare(assignment: Assignment, store: ArtifactStore, context: Context, work
     elif restored is None:
         found = tuple(put(network, seen, data, assignment.vectors, store, workdir))
         context.report(Report(events=tuple(("vectors", each) for each in found)))
-    saver = Saver(store, context, f"jobs/{assignment.job_id}/{assignment.fence}", workdir, _exporter(data.preparation))
+    export = _exporter(network, data.preparation)
+    saver = Saver(store, context, f"jobs/{assignment.job_id}/{assignment.fence}", workdir, export)
     columns = head_targets(job, stored, seen)
     return assemble(job, columns, network, data, saver, device, restored, assignment.loaders)
 
@@ -267,12 +271,13 @@ def _trackers(plan: Training, data: Tensors) -> tuple[Tracker, Tracker | None]:
     return Tracker(monitor, checkpoint.mode), stopper
 
 
-def _exporter(preparation: Preparation) -> Export:
+def _exporter(network: BuiltNetwork, preparation: Preparation) -> Export:
     contents = {PREPARATION: json.dumps(preparation.document()), **preparation.files()}
+    source = cache(partial(write_source, network))
 
-    def write(network: BuiltNetwork, folder: Path) -> list[Path]:
+    def write(weights: Mapping[str, Tensor], folder: Path) -> list[Path]:
         for name, content in contents.items():
             (folder / name).write_text(content)
-        return [*export(network, folder), *(folder / name for name in contents)]
+        return [*export(weights, source(), folder), *(folder / name for name in contents)]
 
     return write

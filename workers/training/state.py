@@ -94,7 +94,7 @@ class TrainState:
         return self.average.network if self.average is not None and self.average.count else self.network
 
     def state_tensors(self) -> dict[str, Tensor]:
-        """Return every tensor by a flat name, copied to the CPU.
+        """Return every tensor by a flat name, as it lies on the device: the next step changes them.
 
         They are `network/<key>`, `average/<key>` if there is an average, and `optimizer/<index>/<key>`,
         or `optimizer/<index>/<key>/<place>` in a list.
@@ -104,7 +104,7 @@ class TrainState:
             found |= {f"{AVERAGE}{name}": value for name, value in self.shown.state_dict().items()}
         for index, entry in self.optimizer.state_dict()["state"].items():
             found |= {f"{OPTIMIZER}{index}/{key}": value for key, value in _flat(entry) if isinstance(value, Tensor)}
-        return {name: value.detach().to("cpu", copy=True).contiguous() for name, value in found.items()}
+        return {name: value.detach() for name, value in found.items()}
 
     def state_json(self) -> dict[str, Any]:
         """Return everything that is no tensor. Python writes and reads floats in JSON exactly."""

@@ -11,6 +11,7 @@ from tests.workers.network.networks import built, examples, imported
 from tests.workers.network.test_build import LEAVES
 from workers.exports.weights import export
 from workers.network.build import BuiltNetwork
+from workers.network.source import write_source
 
 LAYERS = [{"kind": "Conv2d", "out_channels": 4, "kernel_size": 3}, {"kind": "BatchNorm2d"}, {"kind": "Flatten"},
           {"kind": "Linear", "out_features": 2}]  # fmt: skip
@@ -34,8 +35,15 @@ def tied() -> BuiltNetwork:
     return network
 
 
+def written(network: BuiltNetwork, folder: Path) -> list[Path]:
+    """Write the files of a network from copies of its tensors, as a checkpoint does."""
+    copies = {name: torch.empty(value.shape).to(value.dtype).copy_(value.detach())
+              for name, value in network.state_dict().items()}  # fmt: skip
+    return export(copies, write_source(network), folder)
+
+
 def test_three_files_are_written(tmp_path: Path) -> None:
-    paths = export(built(LAYERS, IMAGE), tmp_path)
+    paths = written(built(LAYERS, IMAGE), tmp_path)
     assert [path.name for path in paths] == ["weights.safetensors", "weights.pth", "model.py"]
     assert sorted(tmp_path.iterdir()) == sorted(paths)
 
@@ -44,7 +52,7 @@ def test_three_files_are_written(tmp_path: Path) -> None:
 def test_the_weights_load_into_the_source(name: str, tmp_path: Path) -> None:
     network, values = built(LAYERS, IMAGE), examples(IMAGE)
     network(values)  # moves the running statistics
-    export(network, tmp_path)
+    written(network, tmp_path)
     other = imported(network, tmp_path, seed=4)
     other.load_state_dict(loaded(tmp_path)[name], strict=True)
     assert network.eval()(values)["output"].equal(other.eval()(values["image"]))
@@ -52,7 +60,7 @@ def test_the_weights_load_into_the_source(name: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("network", [built(LAYERS, IMAGE), built(LEAVES, {"x": (4,)}), tied()])
 def test_both_files_hold_the_same_under_every_name(network: BuiltNetwork, tmp_path: Path) -> None:
-    export(network, tmp_path)
+    written(network, tmp_path)
     state = network.state_dict()
     for found in loaded(tmp_path).values():
         assert found.keys() == state.keys()
@@ -64,7 +72,7 @@ def test_both_files_hold_the_same_under_every_name(network: BuiltNetwork, tmp_pa
 
 def test_tied_tensors_stay_tied_in_the_network(tmp_path: Path) -> None:
     network = tied()
-    export(network, tmp_path)
+    written(network, tmp_path)
     first, second, _ = network.children()
     assert first.weight is second.weight
 
@@ -73,6 +81,6 @@ def test_weights_that_are_not_contiguous_are(tmp_path: Path) -> None:
     network = built([{"kind": "Linear", "out_features": 3}], {"x": (4,)})
     (part,) = network.children()
     part.weight = nn.Parameter(torch.arange(12.0).reshape(4, 3).t())
-    export(network, tmp_path)
+    written(network, tmp_path)
     for found in loaded(tmp_path).values():
         assert found["linear1.weight"].equal(part.weight)

@@ -13,6 +13,7 @@ from workers.data.columns import Split
 from workers.data.preparation import Preparation
 from workers.exports.weights import export
 from workers.network.build import BuiltNetwork, build
+from workers.network.source import write_source
 from workers.prediction.trained import Source
 
 DIGITS = {
@@ -50,7 +51,7 @@ def checkpoint(
     torch.manual_seed(seed)
     network = build(job.model, seen.schema, defaults)
     preparation = Preparation.fit(seen, names, stored, rows)
-    export(network, folder)
+    export({name: value.clone() for name, value in network.state_dict().items()}, write_source(network), folder)
     (folder / "preparation.json").write_text(json.dumps(preparation.document()))
     source = Source(spec, stored.model_dump(mode="json"), folder / "weights.safetensors", folder / "preparation.json")
     return source, network
