@@ -56,6 +56,8 @@ class Settings(BaseSettings):
     )
     predict_device: Literal["cpu", "cuda"] = Field("cpu", description="Where predictors compute.")
 
+    limit_running_jobs: int = Field(0, ge=0, description="Jobs of one key that run at once, others wait; 0: no limit.")
+
     max_nodes: int = Field(10_000, ge=1, description="Largest number of nodes in a network.")
     max_parameters: int = Field(1_000_000_000, ge=1, description="Largest number of trainable parameters.")
     memory_limit: int = Field(16 << 30, ge=1 << 24, description="Largest estimated training memory in bytes.")

@@ -61,7 +61,8 @@ class Worker:
 
     def _claim(self) -> JobRow | None:
         with suppress(Unavailable):  # the sweeper looks for work when the database is back
-            return self.db.run(repository.claim, self.queues, self.name, self.settings.lease_seconds)
+            most = self.settings.limit_running_jobs
+            return self.db.run(repository.claim, self.queues, self.name, self.settings.lease_seconds, most)
         return None
 
     def assist(self) -> None:

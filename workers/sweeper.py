@@ -1,13 +1,14 @@
-"""Heals what was lost: wake-ups, leases that ran out, old answers. Runs in every worker; all it does is guarded."""
+"""Tells that the worker lives, and heals what was lost: wake-ups, expired leases, old answers; all of it guarded."""
 
 import threading
 import time
+from contextlib import suppress
 
 import structlog
 
-from app import idempotency
-from app.errors import DatabaseAway, StaleFence
-from app.jobs import repository, service
+from app import fleet, idempotency
+from app.errors import DatabaseAway, StaleFence, Unavailable
+from app.jobs import queue, repository, service
 from workers.supervisor import Worker
 
 PURGE_SECONDS = 3600.0
@@ -23,6 +24,7 @@ class Sweeper:
         self._stop = threading.Event()
         # After an outage of the database, or of everything, nobody could renew: wait one lease time.
         self._trust_leases_at = time.monotonic() + worker.settings.lease_seconds
+        self._tell_at = 0.0
         self._purge_at = 0.0
         self._thread = threading.Thread(target=self._run, name="sweeper", daemon=True)
 
@@ -34,6 +36,8 @@ class Sweeper:
         """End after the current round."""
         self._stop.set()
         self._thread.join(timeout=5)
+        with suppress(Unavailable):
+            self._worker.db.run(fleet.leave, self._worker.name)
 
     def _run(self) -> None:
         while not self._stop.wait(self._worker.settings.sweep_seconds):
@@ -48,9 +52,13 @@ class Sweeper:
     def sweep(self) -> None:
         """Make one round."""
         clock = time.monotonic()
+        if clock >= self._tell_at:
+            slots = 0 if self._worker.draining.is_set() else self._worker.settings.resolved_slots
+            self._worker.db.run(fleet.tell, self._worker.name, self._worker.queues, slots)
+            self._tell_at = clock + fleet.TELL_SECONDS
         if clock >= self._trust_leases_at:
             self._expire()
-        if self._worker.db.read(repository.waiting, self._worker.queues):
+        if self._worker.db.read(queue.waiting, self._worker.queues, self._worker.settings.limit_running_jobs):
             self._worker.assist()
         if clock >= self._purge_at:
             self._worker.db.run(idempotency.purge)

@@ -17,10 +17,11 @@ _bearer = HTTPBearer(auto_error=False, scheme_name="key", description="An API ke
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """The owner behind a request."""
+    """The owner behind a request, and the key it came with: none where authentication is off."""
 
     owner: str
     scopes: frozenset[str]
+    key_id: str = ""
 
 
 def require(scope: str) -> Callable[..., Principal]:
@@ -40,7 +41,7 @@ def require(scope: str) -> Callable[..., Principal]:
         _count(request, services, key.id)
         if scope not in key.scopes and "admin" not in key.scopes:
             raise Forbidden(f"this needs the scope {scope}; the key has {', '.join(key.scopes)}")
-        return Principal(key.owner, frozenset(key.scopes))
+        return Principal(key.owner, frozenset(key.scopes), key.id)
 
     principal.scope = scope  # type: ignore[attr-defined] # a test walks over all routes by it
     return principal

@@ -57,8 +57,13 @@ class KeyRow(Base):
     name: Mapped[str]
     scopes: Mapped[list[Any]]
     digest: Mapped[str] = mapped_column(String(64))  # SHA-256 of the secret, hexadecimal
+    old_digest: Mapped[str | None] = mapped_column(String(64))  # of the secret before the last rotation …
+    old_until: Mapped[float | None]  # … which opens until then
+    limits: Mapped[dict[str, Any] | None]  # what differs from the settings, see app.quotas
     created_at: Mapped[float] = mapped_column(default=now())
+    expires_at: Mapped[float | None]
     revoked_at: Mapped[float | None]
+    last_used_at: Mapped[float | None]  # to about a minute
 
 
 class JobRow(Base):
@@ -66,13 +71,17 @@ class JobRow(Base):
 
     __tablename__ = "jobs"
     __table_args__ = (
-        Index("ix_jobs_claim", "status", "queue", "priority", "queued_at"),
+        # Holds all that claims look at: rows are long, and thousands may wait.
+        Index("ix_jobs_waiting", "status", "queue", "key_id", "priority", "queued_at", "id", "not_before", "owner"),
         Index("ix_jobs_owner_id", "owner", "id"),
         Index("ix_jobs_lease", "status", "lease_until"),
+        Index("ix_jobs_finished_at", "finished_at"),
+        Index("ix_jobs_deleted_at", "deleted_at"),
     )
 
     id: Mapped[str] = mapped_column(String(40), primary_key=True)  # job_…
     owner: Mapped[str] = mapped_column(String(64))
+    key_id: Mapped[str] = mapped_column(String(40), default="", server_default="")  # that submitted it; "": none
     name: Mapped[str]
     spec: Mapped[dict[str, Any]]  # as the user wrote it
     data_schema: Mapped[dict[str, Any]]  # app.spec.data.DataSchema at submission
@@ -87,7 +96,7 @@ class JobRow(Base):
     attempts: Mapped[int] = mapped_column(Integer, default=0)  # consecutive infrastructure losses
     worker: Mapped[str | None]
     lease_until: Mapped[float | None]
-    not_before: Mapped[float] = mapped_column(default=0.0)  # backoff: not claimed earlier
+    not_before: Mapped[float] = mapped_column(default=0.0)  # not claimed earlier: the spec's wish, or backoff
     version: Mapped[int] = mapped_column(default=1)
     last_seq: Mapped[int] = mapped_column(default=0)  # newest job_events.seq
     progress: Mapped[dict[str, Any]]  # step, epoch, total_steps, steps_per_epoch, rate, latest values
@@ -98,6 +107,7 @@ class JobRow(Base):
     queued_at: Mapped[float] = mapped_column(default=now())
     started_at: Mapped[float | None]
     finished_at: Mapped[float | None]
+    deleted_at: Mapped[float | None]  # since then hidden, and soon removed
     updated_at: Mapped[float] = mapped_column(default=now())
 
 
@@ -143,6 +153,7 @@ class CheckpointRow(Base):
     values: Mapped[dict[str, Any]]  # series → value at this step, for `keep_best`
     files: Mapped[list[Any]]  # [{name, path, size, sha256, public}]
     final: Mapped[bool] = mapped_column(default=False)
+    size: Mapped[int | None]  # of all files; older rows were counted when the column came
     created_at: Mapped[float] = mapped_column(default=now())
 
 
@@ -168,6 +179,7 @@ class DatasetRow(Base):
     parts: Mapped[list[Any]]  # [{path, size}] of an upload that is not whole yet
     path: Mapped[str | None]  # of the content in the artifact store, which other rows of the owner may have too
     created_at: Mapped[float] = mapped_column(default=now())
+    touched_at: Mapped[float | None]  # when the last piece of an upload arrived
 
 
 class ContentRow(Base):
@@ -191,3 +203,31 @@ class IdempotencyRow(Base):
     status: Mapped[int] = mapped_column(Integer)
     body: Mapped[dict[str, Any]]
     created_at: Mapped[float] = mapped_column(default=now())
+
+
+class WorkerRow(Base):
+    """A worker that lives, as it tells every few seconds: for estimates only, leases alone say who owns a job."""
+
+    __tablename__ = "workers"
+
+    name: Mapped[str] = mapped_column(Text, primary_key=True)
+    queues: Mapped[list[Any]]
+    slots: Mapped[int] = mapped_column(Integer)
+    seen_at: Mapped[float] = mapped_column(default=now())
+
+
+class AuditRow(Base):
+    """Who did what to which object; only ever appended, and removed when it is old."""
+
+    __tablename__ = "audit"
+    __table_args__ = (Index("ix_audit_owner_id", "owner", "id"), Index("ix_audit_at", "at"))
+
+    id: Mapped[str] = mapped_column(String(40), primary_key=True)  # aud_…
+    at: Mapped[float] = mapped_column(default=now())
+    owner: Mapped[str] = mapped_column(String(64))
+    key_id: Mapped[str | None] = mapped_column(String(40))
+    request_id: Mapped[str] = mapped_column(String(64))
+    address: Mapped[str | None] = mapped_column(String(64))
+    action: Mapped[str] = mapped_column(String(32))  # see app.audit.Action
+    target: Mapped[str | None] = mapped_column(String(64))
+    data: Mapped[dict[str, Any]]

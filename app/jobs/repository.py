@@ -4,16 +4,18 @@ Every change of status is one guarded update plus one event row; see `app.jobs.s
 """
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 from sqlalchemy import String, cast, delete, func, select, update
-from sqlalchemy.orm import Session, aliased
+from sqlalchemy.orm import Session
 
 from app import events
 from app.db.tables import JobRow, now
 from app.errors import NotFound, StaleFence, StateForbids
 from app.events import EventKind
 from app.ids import new_id
+from app.jobs import queue
 from app.jobs.states import TRANSITIONS, Status, Verb
 
 _FRESH = {"populate_existing": True}  # a row that the session has seen before it was locked may have changed since
@@ -80,39 +82,21 @@ def counts(session: Session) -> dict[str, int]:
     return {status.value: 0 for status in Status} | {row[0]: row[1] for row in found}
 
 
-def claim(session: Session, queues: Sequence[str], worker: str, lease_seconds: float) -> JobRow | None:
-    """Take the best queued job under a new fence, or return `None`.
-
-    Best is: the highest priority, then the owner with the fewest running jobs, then the longest waiting.
-    """
-    running = aliased(JobRow)
-    load = (
-        select(func.count())
-        .where(running.status == Status.RUNNING, running.owner == JobRow.owner)
-        .correlate(JobRow)
-        .scalar_subquery()
-    )
-    best = (
-        select(JobRow.id)
-        .where(JobRow.status == Status.QUEUED, JobRow.queue.in_(queues), JobRow.not_before <= now())
-        .order_by(JobRow.priority.desc(), load, JobRow.queued_at, JobRow.id)
-        .limit(1)
-        .with_for_update(skip_locked=True, of=JobRow)
-    )
-    job_id = session.scalar(best)
-    if job_id is None:
-        return None
-    return move(
-        session,
-        job_id,
-        Verb.CLAIM,
-        data={"worker": worker},
-        fence=JobRow.fence + 1,
-        worker=worker,
-        lease_until=now() + lease_seconds,
-        started_at=func.coalesce(JobRow.started_at, now()),
-        phase="claiming",
-    )
+def claim(
+    session: Session, queues: Sequence[str], worker: str, lease_seconds: float, running_limit: int = 0
+) -> JobRow | None:
+    """Take the best queued job, see `app.jobs.queue`, under a new fence; or return `None`."""
+    taken: dict[str, Any] = {
+        "fence": JobRow.fence + 1,
+        "worker": worker,
+        "lease_until": now() + lease_seconds,
+        "started_at": func.coalesce(JobRow.started_at, now()),
+        "phase": "claiming",
+    }
+    while (job_id := queue.best(session, queues, running_limit)) is not None:
+        with suppress(StateForbids):  # cancelled or paused at this very moment
+            return move(session, job_id, Verb.CLAIM, data={"worker": worker}, **taken)
+    return None
 
 
 def move(
@@ -203,14 +187,6 @@ def expired(session: Session, limit: int = 100) -> list[tuple[str, int]]:
     """Return (job, fence) of running jobs whose lease ran out."""
     query = select(JobRow.id, JobRow.fence).where(JobRow.status == Status.RUNNING, JobRow.lease_until < now())
     return [(row.id, row.fence) for row in session.execute(query.limit(limit))]
-
-
-def waiting(session: Session, queues: Sequence[str]) -> bool:
-    """Return whether a job in one of the queues may be claimed now."""
-    ready = select(JobRow.id).where(
-        JobRow.status == Status.QUEUED, JobRow.queue.in_(queues), JobRow.not_before <= now()
-    )
-    return session.scalar(ready.limit(1)) is not None
 
 
 def drop(session: Session, job_id: str) -> None:

@@ -16,6 +16,7 @@ from app.jobs import repository
 from app.jobs.states import ENDED, TRANSITIONS, Status, Verb
 from app.spec.columns import DataSchema
 from app.spec.job import Job, StartFrom, continuation_problems, parse_job
+from app.spec.moment import seconds_of
 
 BACKOFF = (0.0, 1.0, 4.0, 15.0, 60.0)  # seconds before the next attempt, by losses so far
 GPU_QUEUE = "gpu"
@@ -26,6 +27,7 @@ class Submission:
     """A job that passed every check."""
 
     owner: str
+    key_id: str
     job: Job
     document: Mapping[str, Any]
     schema: DataSchema
@@ -71,6 +73,7 @@ def _insert(session: Session, submission: Submission) -> JobRow:
     return repository.insert(
         session,
         owner=submission.owner,
+        key_id=submission.key_id,
         name=job.name,
         spec=dict(submission.document),
         data_schema=submission.schema.model_dump(mode="json"),
@@ -79,7 +82,14 @@ def _insert(session: Session, submission: Submission) -> JobRow:
         queue=queue_of(job),
         priority=job.priority,
         max_seconds=job.max_seconds,
+        not_before=_not_before(submission.document),
     )
+
+
+def _not_before(spec: Mapping[str, Any]) -> float:
+    """Return the time before which the user wants no attempt; 0 for none."""
+    wanted = spec.get("not_before")
+    return 0.0 if wanted is None else max(0.0, seconds_of(wanted))
 
 
 def _check_start(session: Session, owner: str, job: Job, start: StartFrom) -> None:
@@ -131,7 +141,7 @@ def resume(session: Session, owner: str, job_id: str) -> JobRow:
     """
     row = repository.find_locked(session, owner, job_id)
     if row.status == Status.PAUSED:
-        return repository.move(session, job_id, Verb.RESUME, **_waiting(), not_before=0.0)
+        return repository.move(session, job_id, Verb.RESUME, **_waiting(), not_before=_not_before(row.spec))
     if row.status in ENDED or row.wish == "cancel":
         raise StateForbids(f"the job {'is being cancelled' if row.wish else f'has {row.status}'} and cannot be resumed")
     return _wish(session, row, None) if row.wish == "pause" else row
@@ -147,7 +157,7 @@ def retry(session: Session, owner: str, job_id: str) -> JobRow:
         _check_ground(session, row)
     fresh: dict[str, Any] = {
         "attempts": 0,
-        "not_before": 0.0,
+        "not_before": _not_before(row.spec),
         "error": None,
         "started_at": None,
         "finished_at": None,

@@ -8,6 +8,7 @@ from app.errors import InvalidInput, Problem
 from app.spec.base import Count, Part, Positive, Size
 from app.spec.columns import Column, DataSchema
 from app.spec.data import NAMED, Data
+from app.spec.moment import Moment
 from app.spec.network import Network, check_network
 from app.spec.objective import Head, Objective, decisive, objective_problems, place_of
 from app.spec.pictures import loading_problems, unmixable
@@ -44,6 +45,7 @@ class Job(Part):
     training: Training = Training()
     resources: Resources = Resources()
     priority: Annotated[int, Field(strict=True, ge=-100, le=100)] = 0
+    not_before: Moment | None = None
     max_seconds: Positive | None = None
     retries: Annotated[Count, Field(le=20)] = 3
     start_from: StartFrom | None = None

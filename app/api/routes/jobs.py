@@ -20,7 +20,8 @@ from app.api.services import Part, Services
 from app.db.tables import JobRow
 from app.errors import InvalidInput, Problem
 from app.events import EventKind
-from app.jobs import repository, service
+from app.jobs import queue, repository, service
+from app.jobs.queue import Place
 from app.jobs.service import Submission
 from app.jobs.states import ENDED, Status
 from app.spec.fork import Fork, forked
@@ -108,7 +109,7 @@ def _checked(who: Principal, services: Services, document: Any) -> Submission:
     if schema is None:
         problem = Problem(datasets.DATA, "unknown_dataset", "the data set is not known", "register it first")
         raise InvalidInput([problem])
-    return Submission(who.owner, job, document, schema, inspection)
+    return Submission(who.owner, who.key_id, job, document, schema, inspection)
 
 
 @router.get("", openapi_extra=LABELS, responses=answers(200, schemas.JobPage, 400))
@@ -139,24 +140,29 @@ async def read_job(
 
     A job that has ended is answered at once.
     """
-    job = await run_in_threadpool(services.db.read, _described, who.owner, job_id)
-    seen = if_none_match is None or matches(_etag(job), if_none_match)
-    if wait and seen and job.status not in ENDED:
+    job = await run_in_threadpool(services.db.read, _described, services, who, job_id)
+    if wait and (if_none_match is None or _known(job, if_none_match)) and job.status not in ENDED:
         await services.watcher.changed(job_id, job.version, wait)
-        job = await run_in_threadpool(services.db.read, _described, who.owner, job_id)
+        job = await run_in_threadpool(services.db.read, _described, services, who, job_id)
     headers = {"ETag": _etag(job)}
-    if matches(headers["ETag"], if_none_match):
+    if _known(job, if_none_match):
         return Response(status_code=304, headers=headers)
     return Json(job.plain(), headers=headers)
 
 
+def _known(job: schemas.Job, if_none_match: str | None) -> bool:
+    """Say whether the client has this answer, or asks for other versions only, whatever a waiting job's position."""
+    return any(matches(tag, if_none_match) for tag in (_etag(job), f'"{job.version}"'))
+
+
 def _etag(job: schemas.Job) -> str:
-    return f'"{job.version}"'
+    return f'"{job.version}"' if job.position is None else f'"{job.version}.{job.position}"'
 
 
-def _described(session: Session, owner: str, job_id: str) -> schemas.Job:
-    row = repository.find(session, owner, job_id)
-    return schemas.Job.of(row, events.after(session, job_id, 0, MOST_TRANSITIONS, [EventKind.STATUS]))
+def _described(session: Session, services: Services, who: Principal, job_id: str) -> schemas.Job:
+    row = repository.find(session, who.owner, job_id)
+    place = queue.place(session, row, services.settings.limit_running_jobs) if row.status == Status.QUEUED else Place()
+    return schemas.Job.of(row, events.after(session, job_id, 0, MOST_TRANSITIONS, [EventKind.STATUS]), place)
 
 
 @router.get("/{job_id}/network", responses=answers(200, schemas.Inspection, 404))
@@ -169,28 +175,28 @@ def read_network(job_id: JobId, who: Reader, services: Part) -> Response:
 def cancel_job(job_id: JobId, who: Writer, services: Part) -> Response:
     """Cancel a job: at once if nobody trains it, else within seconds. Cancelling twice is no error."""
     services.db.run(service.cancel, who.owner, job_id)
-    return Json(services.db.read(_described, who.owner, job_id).plain())
+    return Json(services.db.read(_described, services, who, job_id).plain())
 
 
 @router.post("/{job_id}/pause", responses=answers(200, schemas.Job, 404, 409))
 def pause_job(job_id: JobId, who: Writer, services: Part) -> Response:
     """Pause a job: at once if nobody trains it, else at its next step, with a checkpoint. Pausing twice is no error."""
     services.db.run(service.pause, who.owner, job_id)
-    return Json(services.db.read(_described, who.owner, job_id).plain())
+    return Json(services.db.read(_described, services, who, job_id).plain())
 
 
 @router.post("/{job_id}/resume", responses=answers(200, schemas.Job, 404, 409))
 def resume_job(job_id: JobId, who: Writer, services: Part) -> Response:
     """Let a paused job go on where it was. Resuming twice is no error."""
     services.waker.wake(services.db.run(service.resume, who.owner, job_id).queue)
-    return Json(services.db.read(_described, who.owner, job_id).plain())
+    return Json(services.db.read(_described, services, who, job_id).plain())
 
 
 @router.post("/{job_id}/retry", responses=answers(200, schemas.Job, 404, 409))
 def retry_job(job_id: JobId, who: Writer, services: Part) -> Response:
     """Let a failed or cancelled job go on from its last checkpoint."""
     services.waker.wake(services.db.run(service.retry, who.owner, job_id).queue)
-    return Json(services.db.read(_described, who.owner, job_id).plain())
+    return Json(services.db.read(_described, services, who, job_id).plain())
 
 
 @router.delete("/{job_id}", status_code=204, responses=answers(204, None, 404, 409))

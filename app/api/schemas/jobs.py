@@ -8,11 +8,13 @@ from pydantic import Field
 from app.api.answers import moment
 from app.api.schemas.base import Document
 from app.db.tables import EventRow, JobRow
+from app.jobs.queue import Hold, Place
 from app.jobs.states import Status, Verb
 from app.spec.columns import DataSchema
 
 NOUNS = ("network", "metrics", "events", "stream", "checkpoints", "weights")
 VERBS = ("cancel", "pause", "resume", "retry", "fork")
+NOWHERE = Place()
 WHOLE = ("inputs", "outputs", "totals", "memory")  # what is told of a network without its nodes
 
 
@@ -57,6 +59,7 @@ class JobSummary(Document):
         description="step, epoch, total_steps, steps_per_epoch, rate, eta_seconds, latest."
     )
     error: Failure | None
+    not_before: str | None = Field(description="No attempt before: the spec's wish, or the pause after a loss.")
     version: int = Field(description="Grows with every change; the ETag.")
     created_at: str
     started_at: str | None
@@ -73,16 +76,20 @@ class Job(JobSummary):
     result: dict[str, Any] | None
     attempts: int = Field(description="Attempts lost to machines since the last checkpoint.")
     worker: str | None
+    position: int | None = Field(description="Place in its queue, 1 for the next; while it waits for its turn.")
+    starts_at: str | None = Field(description="Estimated; null where nothing is known to estimate it by.")
+    held_by: Hold | None = Field(description="What a waiting job waits for, other than its turn.")
     last_event: int
     transitions: list[Transition]
 
     @classmethod
-    def of(cls, row: JobRow, transitions: Sequence[EventRow] = ()) -> Self:
+    def of(cls, row: JobRow, transitions: Sequence[EventRow] = (), place: Place = NOWHERE) -> Self:
         """Describe a job."""
         inspection = {part: row.inspection[part] for part in WHOLE if part in row.inspection}
         return cls(
             **_summary(row), spec=row.spec, inspection=inspection, result=row.result, attempts=row.attempts,
-            worker=row.worker, last_event=row.last_seq, transitions=[Transition.of(event) for event in transitions],
+            worker=row.worker, position=place.position, starts_at=moment(place.starts_at), held_by=place.held_by,
+            last_event=row.last_seq, transitions=[Transition.of(event) for event in transitions],
         )  # fmt: skip
 
 
@@ -99,7 +106,8 @@ def _summary(row: JobRow) -> dict[str, Any]:
     return {
         "id": row.id, "name": row.name, "status": row.status, "phase": row.phase, "wish": row.wish,
         "metadata": row.labels, "queue": row.queue, "priority": row.priority, "progress": row.progress,
-        "error": row.error, "version": row.version, "created_at": moment(row.created_at),
+        "error": row.error, "version": row.version, "not_before": moment(row.not_before or None),
+        "created_at": moment(row.created_at),
         "started_at": moment(row.started_at), "finished_at": moment(row.finished_at),
         "updated_at": moment(row.updated_at), "urls": urls | {"cancel": f"{here}/cancel"},
     }  # fmt: skip

@@ -9,10 +9,11 @@ from alembic.runtime.migration import MigrationContext
 from alembic.util import CommandError
 from sqlalchemy import func, inspect, select, text
 
-from app import checkpoints, contents, datasets, keys
+from app import audit, checkpoints, contents, datasets, fleet, keys
 from app.db import migrate
 from app.db.session import Database
 from app.db.tables import (
+    AuditRow,
     Base,
     CheckpointRow,
     ContentRow,
@@ -22,13 +23,17 @@ from app.db.tables import (
     JobRow,
     KeyRow,
     MetricChunkRow,
+    WorkerRow,
 )
 from app.errors import DatabaseAway
 from app.idempotency import once
 from app.spec.data import NewDataset
 from tests.app.api.scenes import curve, end, running
 
-TABLES = (KeyRow, JobRow, EventRow, MetricChunkRow, CheckpointRow, DatasetRow, ContentRow, IdempotencyRow)
+TABLES = (
+    KeyRow, JobRow, EventRow, MetricChunkRow, CheckpointRow, DatasetRow, ContentRow, IdempotencyRow, WorkerRow,
+    AuditRow,
+)  # fmt: skip
 
 
 def fill(database: Database) -> None:
@@ -41,6 +46,8 @@ def fill(database: Database) -> None:
     new = NewDataset.model_validate({"name": "x", "source": {"kind": "builtin", "name": "iris"}})
     database.run(datasets.register, "anna", new)
     database.run(contents.share, "anna", "0" * 64, "contents/1")
+    database.run(fleet.tell, "w1", ["default"], 2)
+    database.run(audit.append, audit.Actor("anna", None, "req_1", None), audit.Action.JOB_CREATE, job.id)
     database.run(once, "anna", "key", "digest", lambda: (201, {}))
 
 

@@ -10,7 +10,7 @@ from app import events
 from app.db.session import Database
 from app.db.tables import JobRow, now
 from app.errors import NotFound, StaleFence, StateForbids
-from app.jobs import repository, service
+from app.jobs import queue, repository, service
 from app.jobs.states import ENDED, TRANSITIONS, Status, Verb
 
 LOST = {"code": "worker_lost", "message": "gone", "pointer": ""}
@@ -131,12 +131,12 @@ def test_a_second_loss_waits_before_the_next_attempt(database: Database) -> None
 
 
 def test_workers_see_what_waits_in_their_queues(database: Database) -> None:
-    assert not database.read(repository.waiting, ["default"])
+    assert not database.read(queue.waiting, ["default"])
     job_id = submit(database)
-    assert database.read(repository.waiting, ["default"])
-    assert not database.read(repository.waiting, ["gpu"])
+    assert database.read(queue.waiting, ["default"])
+    assert not database.read(queue.waiting, ["gpu"])
     force(database, job_id, not_before=now() + 60)
-    assert not database.read(repository.waiting, ["default"])
+    assert not database.read(queue.waiting, ["default"])
 
 
 def test_cancel_is_at_once_for_a_queued_job_and_a_wish_for_a_running_one(database: Database) -> None:

@@ -1,0 +1,115 @@
+"""Who did what to which object, and when: rows that are only ever appended, in the transaction of the effect."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, Concatenate, ParamSpec, TypeVar
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from app.db.tables import AuditRow
+from app.ids import new_id
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+class Action(StrEnum):
+    """What can be done, and what was refused."""
+
+    JOB_CREATE = "job.create"
+    """A job was submitted."""
+    JOB_FORK = "job.fork"
+    """A job was submitted that starts from another one's checkpoint."""
+    JOB_CANCEL = "job.cancel"
+    """A job's end was asked for."""
+    JOB_PAUSE = "job.pause"
+    """A job's pause was asked for."""
+    JOB_RESUME = "job.resume"
+    """A paused job was let go on."""
+    JOB_RETRY = "job.retry"
+    """An ended job was let go on."""
+    JOB_DELETE = "job.delete"
+    """A job was deleted: data {purge}."""
+    JOB_RESTORE = "job.restore"
+    """A deleted job was brought back."""
+    DATASET_CREATE = "dataset.create"
+    """A data set was registered."""
+    DATASET_UPLOAD = "dataset.upload"
+    """Content arrived: data {status, received}."""
+    DATASET_DELETE = "dataset.delete"
+    """A data set was deleted."""
+    KEY_CREATE = "key.create"
+    """A key was made: data {scopes}."""
+    KEY_CHANGE = "key.change"
+    """A key's name, expiry or limits were changed: data, what was changed."""
+    KEY_ROTATE = "key.rotate"
+    """A key got a new secret: data {grace_seconds}."""
+    KEY_REVOKE = "key.revoke"
+    """A key was made invalid."""
+    REFUSED = "refused"
+    """Requests without a valid key, or without the scope: data {code, count}."""
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """Who sent a request."""
+
+    owner: str
+    key_id: str | None
+    request_id: str
+    address: str | None
+
+
+def append(
+    session: Session, actor: Actor, action: Action, target: str | None, data: Mapping[str, Any] | None = None
+) -> None:
+    """Note what somebody did to the object `target`."""
+    session.add(
+        AuditRow(
+            id=new_id("aud"), owner=actor.owner, key_id=actor.key_id, request_id=actor.request_id,
+            address=actor.address and actor.address[:64], action=action, target=target, data=dict(data or {}),
+        )
+    )  # fmt: skip
+    session.flush()
+
+
+def noted(
+    actor: Actor,
+    action: Action,
+    target: str,
+    unit: Callable[Concatenate[Session, P], R],
+    data: Mapping[str, Any] | None = None,
+) -> Callable[Concatenate[Session, P], R]:
+    """Return a unit of work that notes itself, where it succeeds."""
+
+    def noting(session: Session, /, *args: P.args, **kwargs: P.kwargs) -> R:
+        result = unit(session, *args, **kwargs)
+        append(session, actor, action, target, data)
+        return result
+
+    return noting
+
+
+def page(
+    session: Session,
+    owner: str,
+    limit: int,
+    after: str | None = None,
+    action: Sequence[str] = (),
+    key_id: str | None = None,
+    target: str | None = None,
+) -> tuple[Sequence[AuditRow], bool]:
+    """Return up to `limit` entries, newest first, older than `after`; and whether there are more."""
+    query = select(AuditRow).where(AuditRow.owner == owner)
+    if after is not None:
+        query = query.where(AuditRow.id < after)
+    if action:
+        query = query.where(AuditRow.action.in_(action))
+    if key_id is not None:
+        query = query.where(AuditRow.key_id == key_id)
+    if target is not None:
+        query = query.where(AuditRow.target == target)
+    rows = session.scalars(query.order_by(AuditRow.id.desc()).limit(limit + 1)).all()
+    return rows[:limit], len(rows) > limit

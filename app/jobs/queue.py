@@ -1,0 +1,185 @@
+"""Who is next: the order of claims, a waiting job's place in it, and when that will probably be its turn.
+
+The best job is: of the highest priority, then of the key with the fewest running jobs, then of the owner with the
+fewest, then the one that has waited longest. Jobs without a key (authentication is off)
+are those of one more key. Jobs of a key that runs as many as it may are passed over.
+"""
+
+import heapq
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import CTE, ColumnElement, Select, and_, func, literal, or_, select, union_all
+from sqlalchemy.orm import Session
+
+from app import fleet
+from app.db.dialect import one_after_the_other
+from app.db.tables import JobRow, KeyRow, now
+from app.jobs.states import ENDED, Status
+
+MOST_RUNNING = "running_jobs"  # the name of the limit, in the settings and in a key's limits
+_NO_LIMIT = 2**31
+_RECENT = 20  # ended jobs from which a typical duration is taken
+_CLAIMS = 0x67726166747732  # any number of our own
+
+
+class Hold(StrEnum):
+    """Why a job waits, other than for its turn."""
+
+    NOT_BEFORE = "not_before"
+    """Its time has not come: the spec's `not_before`, or the pause after a loss."""
+    RUNNING_LIMIT = "running_limit"
+    """Its key runs as many jobs as it may."""
+    NO_WORKER = "no_worker"
+    """No worker that lives serves its queue."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a waiting job stands. What is not known is `None`."""
+
+    position: int | None = None  # 1: next
+    starts_at: float | None = None  # Unix seconds, estimated
+    held_by: Hold | None = None
+
+
+def best(session: Session, queues: Sequence[str], running_limit: int = 0) -> str | None:
+    """Return the job to claim next, if any. `running_limit` is for keys without a limit of their own; 0: none.
+
+    Claims follow each other, so that the running jobs that each one counts are those there are.
+    """
+    one_after_the_other(session, _CLAIMS)
+    return session.scalar(_best(queues, running_limit))
+
+
+def waiting(session: Session, queues: Sequence[str], running_limit: int = 0) -> bool:
+    """Return whether there is a job to claim."""
+    return session.scalar(_best(queues, running_limit)) is not None
+
+
+def _best(queues: Sequence[str], running_limit: int) -> Select[str]:
+    """Compare the first job of every key and queue, which the index finds, rather than all jobs."""
+    places = _keys_waiting(queues)
+    load, by_owner, full = _running_jobs(running_limit)
+    first = (
+        select(JobRow.id)
+        .where(JobRow.status == Status.QUEUED, JobRow.queue == places.c.queue, JobRow.key_id == places.c.key_id)
+        .where(JobRow.not_before <= now())
+        .order_by(JobRow.priority.desc(), JobRow.queued_at, JobRow.id)
+        .limit(1)
+        .correlate(places)
+        .scalar_subquery()
+    )
+    firsts = select(first.label("id")).where(places.c.key_id.not_in(full)).cte("firsts")
+    return (
+        select(JobRow.id)
+        .join(firsts, JobRow.id == firsts.c.id)
+        .outerjoin(load, load.c.key_id == JobRow.key_id)
+        .outerjoin(by_owner, by_owner.c.owner == JobRow.owner)
+        .order_by(
+            JobRow.priority.desc(), func.coalesce(load.c.n, 0), func.coalesce(by_owner.c.n, 0),
+            JobRow.queued_at, JobRow.id,
+        )
+        .limit(1)
+    )  # fmt: skip
+
+
+def _keys_waiting(queues: Sequence[str]) -> CTE:
+    """Return (queue, key_id) of all waiting jobs, from each pair to the next one without a look at what is between."""
+
+    def smallest(queue: Any, *more: ColumnElement[bool]) -> Any:
+        return select(func.min(JobRow.key_id)).where(JobRow.status == Status.QUEUED, JobRow.queue == queue, *more)
+
+    names = union_all(*(select(literal(name).label("queue")) for name in queues)).cte("queues")
+    first = smallest(names.c.queue).scalar_subquery()
+    found = select(names.c.queue, first.label("key_id")).cte("waiting", recursive=True)
+    following = smallest(found.c.queue, JobRow.key_id > found.c.key_id).scalar_subquery()
+    return found.union_all(select(found.c.queue, following).where(found.c.key_id.is_not(None)))
+
+
+def _running_jobs(running_limit: int) -> tuple[CTE, CTE, Select[str]]:
+    """Return the running jobs by key and by owner, and the keys that run as many as they may."""
+    running = select(JobRow.owner, JobRow.key_id).where(JobRow.status == Status.RUNNING).cte("running")
+    by_key = select(running.c.key_id, func.count().label("n")).group_by(running.c.key_id).cte("by_key")
+    by_owner = select(running.c.owner, func.count().label("n")).group_by(running.c.owner).cte("by_owner")
+    limit = func.coalesce(KeyRow.limits[MOST_RUNNING].as_integer(), running_limit or _NO_LIMIT)
+    full = select(by_key.c.key_id).outerjoin(KeyRow, KeyRow.id == by_key.c.key_id).where(by_key.c.n >= limit)
+    return by_key, by_owner, full
+
+
+def place(session: Session, job: JobRow, running_limit: int = 0) -> Place:
+    """Return a waiting job's place, as if from now on no job ended and none was submitted.
+
+    The estimate lets the jobs before it take the free slots of the workers that live, and then those that running jobs
+    leave: after the rest that they tell, or else the mean duration of the last jobs of the queue. It is `None` where
+    neither is known.
+    """
+    if session.scalar(select(JobRow.not_before > now()).where(JobRow.id == job.id)):
+        return Place(held_by=Hold.NOT_BEFORE)
+    by_key, _, full = _running_jobs(running_limit)
+    if session.scalar(full.where(by_key.c.key_id == job.key_id)) is not None:
+        return Place(held_by=Hold.RUNNING_LIMIT)
+    position = session.scalar(_position(job, running_limit))
+    workers = fleet.alive(session, job.queue)
+    if not workers:
+        return Place(position, held_by=Hold.NO_WORKER)
+    clock, rests = _rests(session, list(workers))
+    wait = estimate(position or 1, sum(workers.values()), rests, _typical(session, job.queue))
+    return Place(position, None if wait is None else clock + wait)
+
+
+def _position(job: JobRow, running_limit: int) -> Select[int]:
+    """Every claim adds to its key's running jobs, so that keys take turns: a job's turn is counted ahead."""
+    load, _, full = _running_jobs(running_limit)
+    within = func.row_number().over(
+        partition_by=JobRow.key_id, order_by=(JobRow.priority.desc(), JobRow.queued_at, JobRow.id)
+    )
+    waiting = (
+        select(JobRow.id, JobRow.key_id, JobRow.priority, JobRow.queued_at, within.label("within"))
+        .where(JobRow.status == Status.QUEUED, JobRow.queue == job.queue, JobRow.not_before <= now())
+        .where(JobRow.priority >= job.priority)
+        .cte("waiting")
+    )
+    turn = waiting.c.within + func.coalesce(load.c.n, 0)
+    joined = waiting.outerjoin(load, load.c.key_id == waiting.c.key_id)
+    mine = select(turn).select_from(joined).where(waiting.c.id == job.id).scalar_subquery()
+    earlier = or_(
+        waiting.c.queued_at < job.queued_at, and_(waiting.c.queued_at == job.queued_at, waiting.c.id <= job.id)
+    )
+    before = or_(waiting.c.priority > job.priority, turn < mine, and_(turn == mine, earlier))
+    return select(func.count()).select_from(joined).where(before, waiting.c.key_id.not_in(full))
+
+
+def _rests(session: Session, workers: Sequence[str]) -> tuple[float, list[float | None]]:
+    """Return the database's time, and for every job that these workers run the seconds until it ends, as it told."""
+    columns = (JobRow.progress["eta_seconds"].as_float().label("eta"), (now() - JobRow.updated_at).label("age"))
+    rows = session.execute(select(*columns).where(JobRow.status == Status.RUNNING, JobRow.worker.in_(workers))).all()
+    clock = session.scalar(select(now())) or 0.0
+    return clock, [None if row.eta is None else max(0.0, row.eta - row.age) for row in rows]
+
+
+def _typical(session: Session, queue: str) -> float | None:
+    took = (JobRow.finished_at - JobRow.started_at).label("took")
+    ended = (JobRow.queue == queue, JobRow.status.in_(ENDED), JobRow.started_at.is_not(None))
+    recent = select(took).where(*ended).order_by(JobRow.finished_at.desc()).limit(_RECENT).subquery()
+    return session.scalar(select(func.avg(recent.c.took)))
+
+
+def estimate(position: int, slots: int, rests: Sequence[float | None], typical: float | None) -> float | None:
+    """Return the seconds until the job at a position starts, or `None` where what is known does not say.
+
+    `rests` are those of the running jobs, `typical` the duration of one job.
+    """
+    if typical is None and (None in rests or position > slots):
+        return None
+    each = math.inf if typical is None else typical
+    ends = [0.0] * (slots - len(rests)) + [each if rest is None else rest for rest in rests]
+    if not ends:
+        return None
+    heapq.heapify(ends)
+    for _ in range(position - 1):
+        heapq.heapreplace(ends, ends[0] + each)
+    return ends[0]
