@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sqlalchemy import JSON, BigInteger, Float, ForeignKey, Index, Integer, LargeBinary, MetaData, String, Text
+from sqlalchemy import JSON, BigInteger, Float, ForeignKey, Index, Integer, LargeBinary, MetaData, String, Text, text
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from sqlalchemy.sql.compiler import SQLCompiler
@@ -81,7 +81,9 @@ class JobRow(Base):
 
     id: Mapped[str] = mapped_column(String(40), primary_key=True)  # job_…
     owner: Mapped[str] = mapped_column(String(64))
-    key_id: Mapped[str] = mapped_column(String(40), default="", server_default="")  # that submitted it; "": none
+    key_id: Mapped[str] = mapped_column(
+        String(40), default="", server_default=text("''")
+    )  # that submitted it; "": none
     name: Mapped[str]
     spec: Mapped[dict[str, Any]]  # as the user wrote it
     data_schema: Mapped[dict[str, Any]]  # app.spec.data.DataSchema at submission

@@ -29,7 +29,7 @@ def upgrade() -> None:
     for table, columns in ADDED.items():
         for name, kind in columns.items():
             op.add_column(table, sa.Column(name, kind, nullable=True))
-    op.add_column("jobs", sa.Column("key_id", sa.String(length=40), nullable=False, server_default=""))
+    op.add_column("jobs", sa.Column("key_id", sa.String(length=40), nullable=False, server_default=sa.text("''")))
     op.drop_index("ix_jobs_claim", table_name="jobs")
     op.create_index("ix_jobs_waiting", "jobs", WAITING)
     op.create_index("ix_jobs_finished_at", "jobs", ["finished_at"])
