@@ -8,6 +8,7 @@ from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from app.db.tables import EventRow, JobRow, now
+from app.webhooks.outbox import announce
 
 
 class EventKind(StrEnum):
@@ -43,7 +44,10 @@ class EventKind(StrEnum):
 
 
 def append(session: Session, job_id: str, kind: EventKind | str, data: Mapping[str, Any], fence: int = 0) -> int:
-    """Log one event and return its number. The job's row is locked by the update, so numbers have no gaps."""
+    """Log one event, for webhooks too, and return its number.
+
+    The job's row is locked by the update, so numbers have no gaps.
+    """
     seq = session.execute(
         update(JobRow)
         .where(JobRow.id == job_id)
@@ -53,6 +57,7 @@ def append(session: Session, job_id: str, kind: EventKind | str, data: Mapping[s
     ).scalar_one()
     session.add(EventRow(job_id=job_id, seq=seq, kind=str(kind), fence=fence, data=dict(data)))
     session.flush()
+    announce(session, job_id, seq, kind, data)
     return seq
 
 

@@ -11,8 +11,10 @@ from app.jobs.dispatch import Waker
 from app.logs import configure
 from app.settings import settings
 from app.storage.open import open_store
+from app.webhooks.targets import Targets
 from workers import forkserver
 from workers.celery_app import create_celery, queue_names
+from workers.courier import Courier
 from workers.supervisor import Worker
 from workers.sweeper import Sweeper
 from workers.tasks import register
@@ -33,6 +35,11 @@ def main() -> int:
         )  # each slot, the sweeper, and one
         worker = Worker(chosen, db, store, waker, queues)
         sweeper = Sweeper(worker)
+        post = Database(
+            chosen.resolved_database_url, pool_size=1
+        )  # what waits for receivers takes no slot's connection
+        targets = Targets(http=chosen.webhook_http, private=chosen.webhook_private)
+        courier = Courier(post, targets, chosen.webhook_log_days)
 
         @setup_logging.connect(weak=False)
         def on_setup_logging(**_: Any) -> None:
@@ -49,6 +56,7 @@ def main() -> int:
         app = create_celery(chosen)
         register(app, worker)
         sweeper.start()
+        courier.start()
         try:
             app.worker_main(
                 ["worker", "--loglevel=WARNING", "--without-gossip", "--without-mingle", "--without-heartbeat"]
@@ -56,6 +64,8 @@ def main() -> int:
         finally:
             sweeper.stop()
             worker.close()
+            courier.stop()
+            post.close()
     return 0
 
 

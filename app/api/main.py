@@ -26,13 +26,17 @@ from app.api.routes import (
     networks,
     predictions,
     reports,
+    webhooks,
 )
 from app.api.services import Services, opened
 from app.errors import DatabaseAway
 from app.jobs import repository
 from app.settings import Settings
 
-NOUNS = (jobs, metrics, events, checkpoints, reports, exports, predictions, datasets, networks, catalog, keys, health)
+NOUNS = (
+    jobs, metrics, events, checkpoints, reports, exports, predictions, datasets, networks, catalog, keys, webhooks,
+    health,
+)  # fmt: skip
 ROUTERS = tuple(noun.router for noun in NOUNS)
 DESCRIPTION = "Trains PyTorch networks described as data. Every error is a problem document (RFC 9457)."
 

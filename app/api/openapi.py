@@ -7,7 +7,7 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from pydantic import BaseModel
 
-from app.api.schemas import KeyRequest, ProblemDocument
+from app.api.schemas import KeyRequest, ProblemDocument, WebhookRequest
 from app.spec.data import NewDataset
 from app.spec.fork import Fork
 from app.spec.job import Job
@@ -68,6 +68,7 @@ def _body(model: str) -> dict[str, Any]:
 JOB_BODY = _body("JobSpec")
 DATASET_BODY = _body("NewDataset")
 KEY_BODY = _body("KeyRequest")
+WEBHOOK_BODY = _body("WebhookRequest")
 QUESTION_BODY = _body("Question")
 FORK_BODY = _body("Fork")
 EXAMPLE_ROWS: dict[str, Any] = {
@@ -134,6 +135,7 @@ def _models() -> dict[str, Any]:
         "JobSpec": Job,
         "NewDataset": NewDataset,
         "KeyRequest": KeyRequest,
+        "WebhookRequest": WebhookRequest,
         "Question": Question,
         "Fork": Fork,
         "Prediction": Prediction,

@@ -11,11 +11,14 @@ from app.spec.problems import nearest
 
 Limit = Annotated[int, Query(ge=1, le=1000, description="Most items of the answer.")]
 JOB_ID, DATASET_ID = r"^job_[0-9a-f]{32}$", r"^ds_[0-9a-f]{32}$"
+WEBHOOK_ID, MESSAGE_ID = r"^whk_[0-9a-f]{32}$", r"^msg_[0-9a-f]{32}$"
 CHECKPOINT_ID = r"^ckpt_[0-9a-f]{32}$"
 JobId = Annotated[str, Path(pattern=JOB_ID, description="A job's id.")]
 CheckpointId = Annotated[str, Path(pattern=CHECKPOINT_ID, description="A checkpoint's id.")]
 DatasetId = Annotated[str, Path(pattern=DATASET_ID, description="A data set's id.")]
 KeyId = Annotated[str, Path(pattern=r"^key_[0-9a-f]{32}$", description="A key's id.")]
+WebhookId = Annotated[str, Path(pattern=WEBHOOK_ID, description="A webhook's id.")]
+MessageId = Annotated[str, Path(pattern=MESSAGE_ID, description="A message's id.")]
 IfNoneMatch = Annotated[str | None, Header(description="ETags that need no answer: 304 then.")]
 LARGEST = 2**63 - 1  # number that a database takes
 MOST_LABELS = 32

@@ -16,6 +16,7 @@ from app.jobs.dispatch import Waker
 from app.settings import Settings
 from app.storage.open import open_store
 from app.storage.protocol import ArtifactStore
+from app.webhooks.targets import Targets
 
 UPLOADS = "uploads are arriving"
 
@@ -33,6 +34,7 @@ class Services:
     watcher: Watcher
     limiter: RateLimiter
     uploads: Places
+    targets: Targets
 
 
 @contextmanager
@@ -45,7 +47,8 @@ def opened(settings: Settings) -> Iterator[Services]:
         with Waker(settings.broker_url.get_secret_value()) as waker:
             watcher, limiter = Watcher(db), RateLimiter(settings.rate_limit)
             uploads = Places(settings.max_uploads, UPLOADS)
-            yield Services(settings, db, store, waker, inspector, predictors, watcher, limiter, uploads)
+            targets = Targets(http=settings.webhook_http, private=settings.webhook_private)
+            yield Services(settings, db, store, waker, inspector, predictors, watcher, limiter, uploads, targets)
     finally:
         inspector.close()
         predictors.close()

@@ -17,6 +17,7 @@ from app.jobs.states import ENDED, TRANSITIONS, Status, Verb
 from app.spec.columns import DataSchema
 from app.spec.job import Job, StartFrom, continuation_problems, parse_job
 from app.spec.moment import seconds_of
+from app.webhooks.repository import check_named
 
 BACKOFF = (0.0, 1.0, 4.0, 15.0, 60.0)  # seconds before the next attempt, by losses so far
 GPU_QUEUE = "gpu"
@@ -68,6 +69,7 @@ def create(
 def _insert(session: Session, submission: Submission) -> JobRow:
     job = submission.job
     datasets.pin(session, submission.owner, submission.document)
+    check_named(session, submission.owner, job.webhook)
     if job.start_from is not None:
         _check_start(session, submission.owner, job, job.start_from)
     return repository.insert(

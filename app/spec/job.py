@@ -49,6 +49,7 @@ class Job(Part):
     max_seconds: Positive | None = None
     retries: Annotated[Count, Field(le=20)] = 3
     start_from: StartFrom | None = None
+    webhook: Annotated[str, Field(pattern=r"^whk_[0-9a-f]{32}$")] | None = None
     metadata: dict[LabelKey, Label] = Field(default_factory=dict, max_length=32)
 
 

@@ -28,6 +28,7 @@ from app.spec.fork import Fork, forked
 from app.spec.job import known_schema, parse_job
 from app.storage.keys import exports_of
 from app.storage.removal import remove_files
+from app.webhooks.repository import check_named
 
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
 LONGEST_WAIT = 60.0
@@ -92,6 +93,7 @@ def _fresh(row: JobRow) -> dict[str, Any]:
 def validate_job(who: Writer, services: Part, body: Sent) -> Response:
     """Check a spec as a submission does, and store nothing."""
     found = _checked(who, services, body.document())
+    services.db.read(check_named, who.owner, found.job.webhook)
     report = schemas.Report(
         queue=service.queue_of(found.job), data_schema=found.schema, inspection=dict(found.inspection)
     )

@@ -16,6 +16,15 @@ from app.api.schemas.records import (
     JobReport,
     Series,
 )
+from app.api.schemas.webhooks import (
+    Delivery,
+    DeliveryAttempt,
+    DeliveryPage,
+    NewWebhook,
+    Webhook,
+    WebhookPage,
+    WebhookRequest,
+)
 
 __all__ = [
     "Catalog",
@@ -27,6 +36,9 @@ __all__ = [
     "Curves",
     "Dataset",
     "DatasetPage",
+    "Delivery",
+    "DeliveryAttempt",
+    "DeliveryPage",
     "Event",
     "EventPage",
     "Failure",
@@ -40,6 +52,7 @@ __all__ = [
     "KeyRequest",
     "Liveness",
     "NewKey",
+    "NewWebhook",
     "Predicted",
     "PredictedOutput",
     "Predictions",
@@ -49,5 +62,8 @@ __all__ = [
     "Report",
     "Series",
     "Transition",
+    "Webhook",
+    "WebhookPage",
+    "WebhookRequest",
     "summary",
 ]

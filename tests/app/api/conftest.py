@@ -20,6 +20,7 @@ from app.jobs.dispatch import Waker
 from app.settings import Settings
 from app.storage.open import open_store
 from app.storage.protocol import ArtifactStore
+from app.webhooks.targets import Targets
 from tests.app.api.client import Api, Client, running
 
 NOWHERE = "redis://127.0.0.1:1/0"  # refuses every connection
@@ -90,7 +91,8 @@ def serve(
             @contextmanager
             def opening(settings: Settings) -> Iterator[Services]:
                 own = {"watcher": Watcher(database), "limiter": RateLimiter(settings.rate_limit)}
-                made = parts | own | {"uploads": Places(settings.max_uploads, UPLOADS)}
+                targets = Targets(http=settings.webhook_http, private=settings.webhook_private)
+                made = parts | own | {"uploads": Places(settings.max_uploads, UPLOADS), "targets": targets}
                 yield Services(settings, **(made | dict(other or {})))
 
             settings = Settings(home=tmp_path, **({"rate_limit": "", "upload_limit": 1 << 26} | chosen))

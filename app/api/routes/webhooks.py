@@ -1,0 +1,112 @@
+"""Webhooks: create, list, read, rotate, enable, try, delete; and the log of their messages."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request
+from sqlalchemy.orm import Session
+from starlette.responses import Response
+
+from app.api import schemas
+from app.api.answers import Json
+from app.api.auth import Admin
+from app.api.bodies import Sent
+from app.api.openapi import WEBHOOK_BODY, answers
+from app.api.parameters import MESSAGE_ID, Limit, MessageId, WebhookId, following
+from app.api.services import Part
+from app.webhooks import deliveries, outbox, repository
+from app.webhooks.repository import Wanted
+
+router = APIRouter(prefix="/v1/webhooks", tags=["webhooks"])
+ONCE = {"Cache-Control": "no-store"}  # answers with a secret
+
+
+@router.post(
+    "", status_code=201, openapi_extra=WEBHOOK_BODY, responses=answers(201, schemas.NewWebhook, 409, 413, 415, 422)
+)
+def create_webhook(who: Admin, services: Part, body: Sent) -> Response:
+    """Create a webhook. Its secret is told this once."""
+    asked = body.validated(schemas.WebhookRequest)
+    services.targets.check(asked.url)
+    wanted = Wanted(asked.name, asked.url, asked.events, asked.jobs == "all")
+    made = services.db.run(repository.create, who.owner, wanted)
+    told = schemas.NewWebhook.of(made, secret=made.secret)
+    return Json(told.plain(), 201, headers={"Location": f"/v1/webhooks/{made.id}"} | ONCE)
+
+
+@router.get("", responses=answers(200, schemas.WebhookPage))
+def list_webhooks(who: Admin, services: Part) -> Response:
+    """List the owner's webhooks, without their secrets."""
+    rows = services.db.read(repository.listed, who.owner)
+    return Json(schemas.WebhookPage(items=[schemas.Webhook.of(row) for row in rows]).plain())
+
+
+@router.get("/{webhook_id}", responses=answers(200, schemas.Webhook, 404))
+def read_webhook(webhook_id: WebhookId, who: Admin, services: Part) -> Response:
+    """Read a webhook: what it tells, and how it does."""
+    return Json(schemas.Webhook.of(services.db.read(repository.find, who.owner, webhook_id)).plain())
+
+
+@router.delete("/{webhook_id}", status_code=204, responses=answers(204, None, 404))
+def delete_webhook(webhook_id: WebhookId, who: Admin, services: Part) -> Response:
+    """Delete a webhook and its messages, those that wait too."""
+    services.db.run(repository.delete, who.owner, webhook_id)
+    return Response(status_code=204)
+
+
+@router.post("/{webhook_id}/rotate", responses=answers(200, schemas.NewWebhook, 404))
+def rotate_webhook(webhook_id: WebhookId, who: Admin, services: Part) -> Response:
+    """Give a webhook a new secret, told this once. For a day messages are signed under the one before, too."""
+    row = services.db.run(repository.rotate, who.owner, webhook_id)
+    return Json(schemas.NewWebhook.of(row, secret=row.secret).plain(), headers=ONCE)
+
+
+@router.post("/{webhook_id}/enable", responses=answers(200, schemas.Webhook, 404))
+def enable_webhook(webhook_id: WebhookId, who: Admin, services: Part) -> Response:
+    """Let a disabled webhook be tried again, with the messages that waited. Enabling twice is no error."""
+    return Json(schemas.Webhook.of(services.db.run(repository.enable, who.owner, webhook_id)).plain())
+
+
+@router.post("/{webhook_id}/ping", status_code=202, responses=answers(202, schemas.Delivery, 404, 409))
+def ping_webhook(webhook_id: WebhookId, who: Admin, services: Part) -> Response:
+    """Send a message of the type `webhook.ping`, to see whether it arrives; the log tells."""
+
+    def unit(session: Session) -> schemas.Delivery:
+        return schemas.Delivery.of(outbox.ping(session, repository.find_enabled(session, who.owner, webhook_id)))
+
+    return Json(services.db.run(unit).plain(), 202)
+
+
+@router.get("/{webhook_id}/deliveries", responses=answers(200, schemas.DeliveryPage, 404))
+def list_deliveries(
+    request: Request,
+    webhook_id: WebhookId,
+    who: Admin,
+    services: Part,
+    limit: Limit = 50,
+    after: Annotated[str | None, Query(description="The last id of the page before.", pattern=MESSAGE_ID)] = None,
+    status: Annotated[list[deliveries.Status], Query(description="Only messages with one of these.")] = [],  # noqa: B006
+) -> Response:
+    """List the messages to a webhook, newest first, with what became of them."""
+
+    def unit(session: Session) -> schemas.DeliveryPage:
+        webhook = repository.find(session, who.owner, webhook_id)
+        rows, more = deliveries.page(session, webhook.id, limit, after, status)
+        return schemas.DeliveryPage(items=[schemas.Delivery.of(row) for row in rows], has_more=more)
+
+    page = services.db.read(unit)
+    return Json(page.plain(), headers=following(request, page.has_more, page.items[-1].id if page.items else ""))
+
+
+@router.post(
+    "/{webhook_id}/deliveries/{message_id}/resend",
+    status_code=202,
+    responses=answers(202, schemas.Delivery, 404, 409),
+)
+def resend_delivery(webhook_id: WebhookId, message_id: MessageId, who: Admin, services: Part) -> Response:
+    """Send a message again, under the same id, whatever became of it before."""
+
+    def unit(session: Session) -> schemas.Delivery:
+        webhook = repository.find_enabled(session, who.owner, webhook_id)
+        return schemas.Delivery.of(deliveries.resend(session, webhook, message_id))
+
+    return Json(services.db.run(unit).plain(), 202)

@@ -1,0 +1,103 @@
+"""Webhooks, and the messages to them."""
+
+import json
+from typing import Any, Literal, Self
+
+from pydantic import Field
+
+from app.api.answers import moment
+from app.api.schemas.base import Document
+from app.db.tables import DeliveryRow, WebhookRow
+from app.spec.base import Part
+from app.webhooks.deliveries import Status as DeliveryStatus
+from app.webhooks.messages import ENDS, MessageType
+from app.webhooks.targets import LONGEST_URL
+
+
+class WebhookRequest(Part):
+    """A webhook to create."""
+
+    url: str = Field(min_length=1, max_length=LONGEST_URL, description="Where to: https://host/path.")
+    name: str = Field("webhook", min_length=1, max_length=200)
+    events: list[MessageType] = Field(list(ENDS), min_length=1, max_length=len(MessageType),
+                                      description="What to tell.")  # fmt: skip
+    jobs: Literal["all", "named"] = Field("all", description="Of all the owner's jobs, or of those that name it.")
+
+
+class Webhook(Document):
+    """Whom to tell what happens to jobs."""
+
+    id: str
+    name: str
+    url: str
+    events: list[MessageType]
+    jobs: Literal["all", "named"]
+    status: Literal["active", "failing", "disabled"] = Field(
+        description="failing: the last message did not arrive. disabled: nothing is sent until it is enabled."
+    )
+    failing_since: str | None
+    disabled_at: str | None
+    disabled_reason: str | None
+    created_at: str
+
+    @classmethod
+    def of(cls, row: WebhookRow, **more: Any) -> Self:
+        """Describe a webhook, without its secret."""
+        status = "disabled" if row.disabled_at else "failing" if row.failing_since else "active"
+        return cls(id=row.id, name=row.name, url=row.url, events=row.events, jobs="all" if row.all_jobs else "named",
+                   status=status, failing_since=moment(row.failing_since), disabled_at=moment(row.disabled_at),
+                   disabled_reason=row.disabled_reason, created_at=str(moment(row.created_at)), **more)  # fmt: skip
+
+
+class NewWebhook(Webhook):
+    """A webhook with its secret, which is told this once."""
+
+    secret: str = Field(description="whsec_…: what the receiver verifies signatures with.")
+
+
+class WebhookPage(Document):
+    """Webhooks, newest first: all of them."""
+
+    items: list[Webhook]
+    has_more: Literal[False] = False
+
+
+class DeliveryAttempt(Document):
+    """One try to deliver a message."""
+
+    at: str
+    seconds: float
+    status: int | None = Field(description="What the receiver answered with.")
+    error: str = Field(description="A word for programs; empty where the message arrived.")
+    detail: str
+
+
+class Delivery(Document):
+    """A message to a webhook."""
+
+    id: str = Field(description="The `webhook-id`, the same at every attempt.")
+    webhook_id: str
+    job_id: str | None
+    type: str
+    status: DeliveryStatus
+    next_at: str | None = Field(description="When it is tried, while it waits.")
+    attempts: list[DeliveryAttempt] = Field(description="The last ones, oldest first.")
+    message: dict[str, Any] = Field(description="What is sent.")
+    created_at: str
+    ended_at: str | None
+
+    @classmethod
+    def of(cls, row: DeliveryRow) -> Self:
+        """Describe a message and what became of it."""
+        attempts = [DeliveryAttempt(**each | {"at": str(moment(each["at"]))}) for each in row.attempts]
+        return cls(id=row.id, webhook_id=row.webhook_id, job_id=row.job_id, type=row.type,
+                   status=DeliveryStatus(row.status), attempts=attempts, message=json.loads(row.body),
+                   next_at=moment(row.next_at) if row.status == DeliveryStatus.PENDING else None,
+                   created_at=str(moment(row.created_at)), ended_at=moment(row.ended_at))  # fmt: skip
+
+
+class DeliveryPage(Document):
+    """Messages, newest first."""
+
+    items: list[Delivery]
+    has_more: bool

@@ -1,0 +1,182 @@
+"""Messages on their way: claimed under a lease, tried again with growing pauses, kept for a while as a log."""
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import ColumnElement, delete, func, or_, select
+from sqlalchemy.orm import Session, aliased
+
+from app.db.tables import DeliveryRow, WebhookRow, now
+from app.errors import NotFound
+
+PAUSES = (5, 30, 300, 1800, 7200, 18_000, 36_000, 50_400, 72_000, 86_400)  # seconds before the next try: three days
+LONGEST_ASKED = 86_400.0  # seconds of a Retry-After that are obeyed
+AT_ONCE = 4  # attempts under way to one webhook
+LEASE_SECONDS = 60.0  # longer than any attempt takes
+FAILING_SECONDS = 3 * 86_400  # without any success, after which a message that is given up disables the webhook
+MOST_WAITING = 10_000  # messages of a failing webhook, beyond which it is disabled
+KEPT_ATTEMPTS = 20
+
+
+class Status(StrEnum):
+    """Where a message is."""
+
+    PENDING = "pending"
+    """It waits for its next attempt."""
+    DELIVERED = "delivered"
+    """The receiver took it."""
+    FAILED = "failed"
+    """It was given up."""
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """A message to send now."""
+
+    id: str
+    webhook_id: str
+    claim: int
+    at: float  # the database's clock
+    url: str
+    body: str
+    secrets: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """What came of sending it."""
+
+    status: int | None  # HTTP; none where no answer came
+    seconds: float
+    error: str = ""  # a word for programs, empty where it arrived
+    detail: str = ""
+    retry_after: float = 0.0  # seconds that the receiver asked for
+
+    @property
+    def arrived(self) -> bool:
+        """Whether the receiver took it."""
+        return not self.error
+
+
+def due(session: Session) -> bool:
+    """Return whether a message may be claimed now, or soon: a hint that costs little."""
+    ready = select(DeliveryRow.id).join(WebhookRow).where(*_ready(), WebhookRow.disabled_at.is_(None))
+    return session.scalar(ready.limit(1)) is not None
+
+
+def claim(session: Session, *, healthy: bool = False) -> Claimed | None:
+    """Take the message that has waited longest, or return `None`; `healthy`: not of webhooks that are failing.
+
+    No webhook has more than `AT_ONCE` attempts under way, whoever makes them; those that fail come last.
+    """
+    wanted = [WebhookRow.disabled_at.is_(None)] + ([WebhookRow.failing_since.is_(None)] if healthy else [])
+    best = (
+        select(WebhookRow)
+        .join(DeliveryRow)
+        .where(*_ready(), *wanted, _under_way(WebhookRow.id) < AT_ONCE)
+        .order_by(WebhookRow.failing_since.is_not(None), DeliveryRow.next_at, DeliveryRow.id)
+        .limit(1)
+        .with_for_update(key_share=True, skip_locked=True, of=WebhookRow)
+    )
+    webhook = session.scalar(best)
+    if webhook is None or (session.scalar(select(_under_way(webhook.id))) or 0) >= AT_ONCE:  # seen again, under lock
+        return None
+    oldest = select(DeliveryRow).where(DeliveryRow.webhook_id == webhook.id, *_ready())
+    oldest = oldest.order_by(DeliveryRow.next_at, DeliveryRow.id).limit(1)
+    row = session.scalar(oldest.with_for_update(skip_locked=True))
+    if row is None:
+        return None
+    at = session.execute(select(now())).scalar_one()
+    row.lease_until, row.claim, row.tries = at + LEASE_SECONDS, row.claim + 1, row.tries + 1
+    session.flush()
+    old = webhook.old_secret if (webhook.old_until or 0.0) > at else None
+    secrets = (webhook.secret, *([old] if old is not None else []))
+    return Claimed(row.id, webhook.id, row.claim, at, webhook.url, row.body, secrets)
+
+
+def record(session: Session, claimed: Claimed, attempt: Attempt) -> bool:
+    """Write down what came of an attempt; returns whether it still counted.
+
+    It does not when the webhook is gone, or the lease ran out and somebody else has tried since.
+    """
+    webhook = session.get(WebhookRow, claimed.webhook_id, with_for_update={"key_share": True})
+    row = session.get(DeliveryRow, claimed.id, with_for_update=True)
+    if webhook is None or row is None or row.claim != claimed.claim or row.lease_until is None:
+        return False
+    at = session.execute(select(now())).scalar_one()
+    told = {"at": claimed.at, "seconds": round(attempt.seconds, 3), "status": attempt.status,
+            "error": attempt.error, "detail": attempt.detail}  # fmt: skip
+    row.attempts, row.lease_until = [*row.attempts[1 - KEPT_ATTEMPTS :], told], None
+    if attempt.arrived:
+        row.status, row.ended_at, webhook.failing_since = Status.DELIVERED, at, None
+    else:
+        webhook.failing_since = webhook.failing_since or at
+        given_up = attempt.status == 410 or row.tries > len(PAUSES)
+        if given_up:
+            row.status, row.ended_at = Status.FAILED, at
+        else:
+            pause = PAUSES[row.tries - 1] * random.uniform(0.9, 1.2)
+            row.next_at = at + max(pause, min(attempt.retry_after, LONGEST_ASKED))
+        reason = _hopeless(session, webhook, attempt, given_up, at)
+        if reason:
+            webhook.disabled_at, webhook.disabled_reason = at, reason
+    session.flush()
+    return True
+
+
+def _hopeless(session: Session, webhook: WebhookRow, attempt: Attempt, given_up: bool, at: float) -> str:
+    """Return why a webhook is not to be tried any more; empty where it is."""
+    if attempt.status == 410:
+        return "the receiver is gone (410)"
+    if given_up and at - (webhook.failing_since or at) > FAILING_SECONDS:
+        return f"nothing has arrived for {FAILING_SECONDS // 86_400} days"
+    waiting = select(func.count()).where(DeliveryRow.webhook_id == webhook.id, DeliveryRow.status == Status.PENDING)
+    return f"more than {MOST_WAITING} messages wait" if (session.scalar(waiting) or 0) > MOST_WAITING else ""
+
+
+def page(
+    session: Session, webhook_id: str, limit: int, after: str | None = None, status: Sequence[str] = ()
+) -> tuple[Sequence[DeliveryRow], bool]:
+    """Return up to `limit` messages, newest first, older than the message `after`; and whether there are more."""
+    query = select(DeliveryRow).where(DeliveryRow.webhook_id == webhook_id)
+    if after is not None:
+        query = query.where(DeliveryRow.id < after)
+    if status:
+        query = query.where(DeliveryRow.status.in_(status))
+    rows = session.scalars(query.order_by(DeliveryRow.id.desc()).limit(limit + 1)).all()
+    return rows[:limit], len(rows) > limit
+
+
+def resend(session: Session, webhook: WebhookRow, message_id: str) -> DeliveryRow:
+    """Let a message be sent again, whatever became of it, as soon as may be. Raises `NotFound`."""
+    query = select(DeliveryRow).where(DeliveryRow.id == message_id, DeliveryRow.webhook_id == webhook.id)
+    row = session.scalar(query.with_for_update())
+    if row is None:
+        raise NotFound(f"there is no message {message_id}")
+    row.status, row.tries, row.ended_at = Status.PENDING, 0, None
+    row.next_at = now()  # the database's clock, read back below
+    session.flush()
+    session.refresh(row)
+    return row
+
+
+def purge(session: Session, days: int) -> int:
+    """Forget messages older than so many days, those that wait for a disabled webhook too; returns how many."""
+    old = delete(DeliveryRow).where(DeliveryRow.created_at < now() - days * 86_400)
+    return len(session.scalars(old.returning(DeliveryRow.id)).all())
+
+
+def _ready() -> tuple[ColumnElement[bool], ...]:
+    free = or_(DeliveryRow.lease_until.is_(None), DeliveryRow.lease_until < now())
+    return DeliveryRow.status == Status.PENDING, DeliveryRow.next_at <= now(), free
+
+
+def _under_way(webhook_id: Any) -> Any:
+    other = aliased(DeliveryRow)
+    counted = select(func.count()).select_from(other).where(
+        other.webhook_id == webhook_id, other.status == Status.PENDING, other.lease_until >= now()
+    )  # fmt: skip
+    return counted.correlate(WebhookRow).scalar_subquery()

@@ -1,0 +1,56 @@
+"""What a webhook tells: a closed list of messages, and their bodies."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Any
+
+import orjson
+
+
+class MessageType(StrEnum):
+    """What can be told."""
+
+    CREATED = "job.created"
+    """The job was accepted."""
+    QUEUED = "job.queued"
+    """The job waits again: it was resumed, retried, handed back, or its attempt was lost."""
+    RUNNING = "job.running"
+    """A worker has claimed the job."""
+    PAUSED = "job.paused"
+    """The job stands at a checkpoint until it is resumed."""
+    SUCCEEDED = "job.succeeded"
+    """The job has trained to its end."""
+    FAILED = "job.failed"
+    """The job has ended with an error, which `data.error` tells."""
+    CANCELLED = "job.cancelled"
+    """The job has been cancelled."""
+    CHECKPOINT = "job.checkpoint"
+    """A checkpoint is listed: `data.checkpoint` has its id and step."""
+
+
+ENDS = (MessageType.SUCCEEDED, MessageType.FAILED, MessageType.CANCELLED)
+PING = "webhook.ping"  # sent when it is asked for, to any webhook
+
+_OF_KIND = {"created": MessageType.CREATED, "checkpoint": MessageType.CHECKPOINT}
+
+
+def type_of(kind: str, data: Mapping[str, Any]) -> MessageType | None:
+    """Return the message that tells of a job's event; `None` for events that no webhook tells."""
+    return MessageType(f"job.{data['to']}") if kind == "status" else _OF_KIND.get(kind)
+
+
+def job_body(type_: MessageType, at: float, job: Mapping[str, Any], seq: int, data: Mapping[str, Any]) -> str:
+    """Return the body of a message about a job's event: little, for the receiver asks the service for the rest."""
+    told: dict[str, Any] = {"job": dict(job), "event": seq}
+    if type_ is MessageType.CHECKPOINT:
+        told["checkpoint"] = {"id": data["id"], "step": data["step"]}
+    if "error" in data:  # of a lost attempt as well
+        told["error"] = {name: data["error"].get(name) for name in ("code", "message", "pointer", "retryable")}
+    return body(type_, at, told)
+
+
+def body(type_: str, at: float, data: Mapping[str, Any]) -> str:
+    """Return a message as it is signed and sent."""
+    moment = datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return orjson.dumps({"type": type_, "timestamp": moment, "data": dict(data)}).decode()

@@ -1,0 +1,45 @@
+"""Writes messages in the transaction of what they tell: none is lost, and none tells what did not happen."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from sqlalchemy import or_, select
+from sqlalchemy.orm import Session
+
+from app.db.tables import DeliveryRow, JobRow, WebhookRow, now
+from app.ids import new_id
+from app.webhooks.messages import PING, body, job_body, type_of
+
+
+def announce(session: Session, job_id: str, seq: int, kind: str, data: Mapping[str, Any]) -> None:
+    """Write a message about a job's event to every webhook that wants it."""
+    type_ = type_of(kind, data)
+    if type_ is None:
+        return
+    named = JobRow.spec["webhook"].as_string() == WebhookRow.id
+    listening = (
+        select(WebhookRow.id, WebhookRow.events, JobRow.name, JobRow.status, JobRow.labels, now().label("at"))
+        .join(JobRow, JobRow.owner == WebhookRow.owner)
+        .where(JobRow.id == job_id, WebhookRow.disabled_at.is_(None), or_(WebhookRow.all_jobs, named))
+        .with_for_update(read=True, key_share=True, of=WebhookRow)  # none is deleted before this is committed
+    )
+    for row in session.execute(listening).all():
+        if type_ in row.events:
+            job = {"id": job_id, "name": row.name, "status": row.status, "metadata": row.labels}
+            told = job_body(type_, row.at, job, seq, data)
+            session.add(_message(row.id, type_, told, job_id))
+    session.flush()
+
+
+def ping(session: Session, webhook: WebhookRow) -> DeliveryRow:
+    """Write a message that tells nothing, to see whether it arrives."""
+    at = session.execute(select(now())).scalar_one()
+    row = _message(webhook.id, PING, body(PING, at, {"webhook": {"id": webhook.id, "name": webhook.name}}))
+    session.add(row)
+    session.flush()
+    session.refresh(row)
+    return row
+
+
+def _message(webhook_id: str, type_: str, told: str, job_id: str | None = None) -> DeliveryRow:
+    return DeliveryRow(id=new_id("msg"), webhook_id=webhook_id, job_id=job_id, type=type_, body=told, attempts=[])

@@ -1,0 +1,95 @@
+"""Webhooks of an owner: create, find, rotate, enable, delete."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from app.db.tables import WebhookRow, now
+from app.errors import InvalidInput, NotFound, Problem, StateForbids
+from app.ids import new_id
+from app.webhooks.messages import MessageType
+from app.webhooks.signature import new_secret
+
+MOST = 100  # webhooks of an owner
+OVERLAP_SECONDS = 86_400  # for which messages are signed under the secret before, too
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A webhook as it was asked for, its URL checked."""
+
+    name: str
+    url: str
+    events: Sequence[MessageType]
+    all_jobs: bool
+
+
+def create(session: Session, owner: str, wanted: Wanted) -> WebhookRow:
+    """Create a webhook. Raises `StateForbids` where the owner has too many."""
+    if (session.scalar(select(func.count()).where(WebhookRow.owner == owner)) or 0) >= MOST:
+        raise StateForbids(f"there are {MOST} webhooks already", hint="delete one that is not needed")
+    events = [type_ for type_ in MessageType if type_ in wanted.events]
+    row = WebhookRow(id=new_id("whk"), owner=owner, name=wanted.name, url=wanted.url, events=events,
+                     all_jobs=wanted.all_jobs, secret=new_secret())  # fmt: skip
+    session.add(row)
+    session.flush()
+    session.refresh(row)
+    return row
+
+
+def listed(session: Session, owner: str) -> list[WebhookRow]:
+    """Return the owner's webhooks, newest first."""
+    return list(session.scalars(select(WebhookRow).where(WebhookRow.owner == owner).order_by(WebhookRow.id.desc())))
+
+
+def find(session: Session, owner: str, webhook_id: str, *, locked: bool = False) -> WebhookRow:
+    """Return the owner's webhook, to be changed where it is `locked`; raises `NotFound` for any other."""
+    query = select(WebhookRow).where(WebhookRow.id == webhook_id, WebhookRow.owner == owner)
+    row = session.scalar(query.with_for_update(key_share=True) if locked else query)
+    if row is None:
+        raise NotFound(f"there is no webhook {webhook_id}")
+    return row
+
+
+def find_enabled(session: Session, owner: str, webhook_id: str) -> WebhookRow:
+    """Return the owner's webhook; raises `NotFound`, and `StateForbids` for one that is disabled."""
+    row = find(session, owner, webhook_id, locked=True)
+    if row.disabled_at is not None:
+        raise StateForbids(f"the webhook is disabled: {row.disabled_reason}", hint="enable it first")
+    return row
+
+
+def check_named(session: Session, owner: str, webhook_id: str | None) -> None:
+    """Raise `InvalidInput` where a job names a webhook that its owner does not have."""
+    try:
+        if webhook_id is not None:
+            find(session, owner, webhook_id)
+    except NotFound as error:
+        problem = Problem("/webhook", "unknown_webhook", error.detail, "leave it out, or create one")
+        raise InvalidInput([problem]) from None
+
+
+def rotate(session: Session, owner: str, webhook_id: str) -> WebhookRow:
+    """Give a webhook another secret; for a day messages are signed under the one before as well. Raises `NotFound`."""
+    row = find(session, owner, webhook_id, locked=True)
+    row.old_secret, row.secret = row.secret, new_secret()
+    row.old_until = now() + OVERLAP_SECONDS  # the database's clock, read back below
+    session.flush()
+    session.refresh(row)
+    return row
+
+
+def enable(session: Session, owner: str, webhook_id: str) -> WebhookRow:
+    """Let a webhook be tried again, with the messages that waited; no error where it is enabled. Raises `NotFound`."""
+    row = find(session, owner, webhook_id, locked=True)
+    row.disabled_at = row.disabled_reason = row.failing_since = None
+    session.flush()
+    return row
+
+
+def delete(session: Session, owner: str, webhook_id: str) -> None:
+    """Delete a webhook and every message to it. Raises `NotFound`."""
+    session.delete(find(session, owner, webhook_id))
+    session.flush()

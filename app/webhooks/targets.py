@@ -1,0 +1,138 @@
+"""Where a webhook may lead: a plain https URL whose host has public addresses only.
+
+A name is resolved once per look, and what was looked at is what is connected to: a name that answers differently the
+next time (DNS rebinding) gains nothing.
+"""
+
+import re
+import socket
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+from queue import Empty, SimpleQueue
+from urllib.parse import SplitResult, urlsplit
+
+from app.errors import InvalidInput, Problem
+
+Address = IPv4Address | IPv6Address
+Resolve = Callable[[str, int], Sequence[str]]
+
+LONGEST_URL = 2000
+RESOLVE_SECONDS = 5.0
+PORTS = {"https": 443, "http": 80}
+NAT64 = ip_network("64:ff9b::/96")  # an IPv4 address is inside
+OPEN6 = ip_network("2000::/3")  # all that the open internet has of IPv6
+NEVER = tuple(
+    ip_network(network)
+    for network in (
+        "168.63.129.16/32",  # Azure's own services
+        "192.0.0.0/24",  # protocols' own, and Oracle's services
+        "192.88.99.0/24", "2002::/16", "2001::/32",  # tunnels to anywhere
+    )
+)  # fmt: skip
+
+_PRINTABLE = re.compile(r"[!-~]+")
+_LABEL = re.compile(r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?")
+_NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*")
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A URL, taken apart, and the addresses that its host had when it was looked at."""
+
+    scheme: str
+    host: str
+    port: int
+    path: str  # with the query
+    addresses: tuple[str, ...]
+
+
+class Targets:
+    """What is allowed: `http` besides https, `private` addresses. `resolve` returns a host's addresses as text."""
+
+    def __init__(self, *, http: bool, private: bool, resolve: Resolve | None = None) -> None:
+        self._schemes = ("https", "http") if http else ("https",)
+        self._private = private
+        self._resolve = resolve or _system
+
+    def check(self, url: str) -> Target:
+        """Return the target of a URL; raises `InvalidInput` with what is wrong with it."""
+        parts, port = _split(url, self._schemes)
+        host = (parts.hostname or "").rstrip(".")
+        _check_host(host)
+        addresses = tuple(_timed(self._resolve, host, port))
+        if not addresses:
+            raise _wrong("unknown_host", f"the host {host} has no address", "is its name right?")
+        if not self._private and not all(is_public(ip_address(each.partition("%")[0])) for each in addresses):
+            detail = f"the host {host} has an address that is not public"
+            raise _wrong("private_address", detail, "an operator can allow it: GRAFTWERK_WEBHOOK_PRIVATE")
+        path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+        return Target(parts.scheme, host, port, path, addresses)
+
+
+def is_public(address: Address) -> bool:
+    """Return whether an address belongs to the open internet, also where it is an IPv4 address inside of IPv6."""
+    if isinstance(address, IPv6Address):
+        inside = address.ipv4_mapped or (IPv4Address(int(address) & 0xFFFFFFFF) if address in NAT64 else None)
+        if inside is not None:
+            return is_public(inside)
+        if address not in OPEN6:
+            return False
+    special = address.is_multicast or address.is_reserved or any(address in network for network in NEVER)
+    return address.is_global and not special
+
+
+def _split(url: str, schemes: Sequence[str]) -> tuple[SplitResult, int]:
+    if len(url) > LONGEST_URL or not _PRINTABLE.fullmatch(url) or "\\" in url:
+        raise _wrong("invalid_url", f"a URL has at most {LONGEST_URL} characters, none of them blank or beyond ASCII")
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:
+        raise _wrong("invalid_url", "the URL cannot be read", "write it as https://host/path") from None
+    if parts.scheme not in schemes:
+        hint = "an operator can allow http: GRAFTWERK_WEBHOOK_HTTP" if parts.scheme == "http" else ""
+        raise _wrong("unknown_scheme", f"the URL begins with {' or '.join(f'{name}://' for name in schemes)}", hint)
+    if "@" in parts.netloc:
+        hint = "a receiver recognises messages by their signature"
+        raise _wrong("credentials", "a URL with a user or a password is not taken", hint)
+    if parts.fragment:
+        raise _wrong("fragment", "the part after # is never sent", "leave it out")
+    if port == 0:
+        raise _wrong("invalid_url", "there is no port 0")
+    return parts, port or PORTS[parts.scheme]
+
+
+def _check_host(host: str) -> None:
+    """Raise `InvalidInput` for what is neither an address as it is usually written nor a name."""
+    try:
+        ip_address(host)
+    except ValueError:
+        labels = host.split(".")
+        if len(host) > 253 or not all(_LABEL.fullmatch(label) for label in labels):
+            raise _wrong("invalid_host", "the URL names no host", "names beyond ASCII are written as xn--…") from None
+        if _NUMBER.fullmatch(labels[-1]):  # 2130706433, 0177.0.0.1, 0x7f.1: some programs take them for addresses
+            raise _wrong("invalid_host", f"{host} is neither a name nor an address", "write it as 192.0.2.1") from None
+
+
+def _timed(resolve: Resolve, host: str, port: int) -> Sequence[str]:
+    """Resolve within some seconds: the system's own resolver cannot be told how long to try."""
+    found: SimpleQueue[Sequence[str]] = SimpleQueue()
+    threading.Thread(target=lambda: found.put(resolve(host, port)), name="resolver", daemon=True).start()
+    try:
+        return found.get(timeout=RESOLVE_SECONDS)
+    except Empty:
+        return ()
+
+
+def _system(host: str, port: int) -> Sequence[str]:
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError):
+        return ()
+    return list(dict.fromkeys(str(item[4][0]) for item in found))
+
+
+def _wrong(code: str, detail: str, hint: str = "") -> InvalidInput:
+    return InvalidInput([Problem("/url", code, detail, hint)])

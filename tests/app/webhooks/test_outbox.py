@@ -1,0 +1,125 @@
+"""Messages are written with what they tell, on both databases."""
+
+import json
+from typing import Any
+
+import pytest
+from sqlalchemy.orm import Session
+
+from app import events
+from app.db.session import Database
+from app.errors import StateForbids
+from app.events import EventKind
+from app.jobs import service
+from app.jobs.states import Status
+from app.webhooks import outbox, repository
+from app.webhooks.messages import ENDS, MessageType
+from tests.app.api.scenes import ERROR, SPEC, curve, end, job_in, queued, running, tell
+from tests.app.webhooks.scenes import messages, set_, state, webhook
+from workers.messages import Ending, Saved
+
+
+def types(db: Database, webhook_id: str) -> list[str]:
+    return [row.type for row in messages(db, webhook_id)]
+
+
+@pytest.mark.parametrize(
+    ("status", "expected"),
+    [
+        (Status.QUEUED, ["job.created"]),
+        (Status.RUNNING, ["job.created", "job.running"]),
+        (Status.PAUSED, ["job.created", "job.running", "job.paused"]),
+        (Status.CANCELLED, ["job.created", "job.cancelled"]),
+        (Status.SUCCEEDED, ["job.created", "job.running", "job.succeeded"]),
+        (Status.FAILED, ["job.created", "job.running", "job.failed"]),
+    ],
+)
+def test_every_change_of_status_is_told_once_to_those_who_want_it(
+    database: Database, status: Status, expected: list[str]
+) -> None:
+    everything, ends = webhook(database, events=list(MessageType)), webhook(database)
+    job = job_in(database, status)
+    assert types(database, everything) == expected
+    assert types(database, ends) == [type_ for type_ in expected if type_ in ENDS]
+    for row in messages(database, everything):
+        assert row.job_id == job
+        assert (row.status, row.tries, row.attempts) == ("pending", 0, [])
+
+
+def test_a_message_says_what_happened(database: Database) -> None:
+    hook = webhook(database, events=[MessageType.FAILED, MessageType.CHECKPOINT])
+    job = running(database, labels={"team": "vision"})
+    curve(database, job, 10)
+    tell(database, job, Saved("ckpt_1", 5, 0.5, {}, ()))
+    end(database, job, Ending.FAILED)
+    listed = database.read(events.after, job.id, 0, 100)
+    saved, failed = (json.loads(row.body) for row in messages(database, hook))
+    told: dict[str, Any] = {"id": job.id, "name": "iris", "metadata": {"team": "vision"}}
+    assert saved["data"] == {
+        "job": told | {"status": "running"}, "event": next(row.seq for row in listed if row.kind == "checkpoint"),
+        "checkpoint": {"id": "ckpt_1", "step": 5},
+    }  # fmt: skip
+    wanted = {name: ERROR[name] for name in ("code", "message", "pointer", "retryable")}
+    assert failed["data"] == {"job": told | {"status": "failed"}, "event": listed[-1].seq, "error": wanted}
+    assert (saved["type"], failed["type"]) == ("job.checkpoint", "job.failed")
+    assert saved["timestamp"] <= failed["timestamp"]
+    assert failed["timestamp"].endswith("Z")
+
+
+def test_only_the_owner_s_webhooks_hear_and_only_named_ones_where_they_want(database: Database) -> None:
+    all_, named, theirs = webhook(database), webhook(database, all_jobs=False), webhook(database, "bert")
+    database.run(service.cancel, "anna", queued(database))
+    assert [len(messages(database, hook)) for hook in (all_, named, theirs)] == [1, 0, 0]
+    for hook, heard in ((named, 1), (all_, 2), (theirs, 0)):
+        database.run(service.cancel, "anna", queued(database, spec=SPEC | {"webhook": hook}))
+        assert len(messages(database, hook)) == heard + (hook == all_)
+    assert [len(messages(database, hook)) for hook in (all_, named, theirs)] == [4, 1, 0]
+
+
+def test_a_disabled_webhook_hears_nothing(database: Database) -> None:
+    hook = webhook(database)
+    set_(database, type(state(database, hook)), hook, disabled_at=1.0, disabled_reason="test")
+    job_in(database, Status.CANCELLED)
+    assert messages(database, hook) == []
+    database.run(repository.enable, "anna", hook)
+    job_in(database, Status.CANCELLED)
+    assert len(messages(database, hook)) == 1
+
+
+def test_what_did_not_happen_is_not_told(database: Database) -> None:
+    """The message is part of the transaction of its event: both are there, or neither."""
+    hook = webhook(database, events=list(MessageType))
+    job = queued(database)
+
+    def halfway(session: Session) -> None:
+        service.cancel(session, "anna", job)
+        raise RuntimeError("power cut")
+
+    with pytest.raises(RuntimeError):
+        database.run(halfway)
+    assert types(database, hook) == ["job.created"]
+    assert database.read(events.after, job, 1, 10, [EventKind.STATUS]) == []
+
+
+def test_a_webhook_that_is_deleted_takes_its_messages(database: Database) -> None:
+    hook = webhook(database)
+    job_in(database, Status.CANCELLED)
+    database.run(repository.delete, "anna", hook)
+    assert messages(database, hook) == []
+    job_in(database, Status.CANCELLED)  # and stands in nobody's way
+
+
+def test_a_ping_waits_like_any_message(database: Database) -> None:
+    hook = webhook(database)
+    made = database.run(lambda session: outbox.ping(session, repository.find_enabled(session, "anna", hook)))
+    assert [row.id for row in messages(database, hook)] == [made.id]
+    assert json.loads(made.body)["data"] == {"webhook": {"id": hook, "name": "x"}}
+
+
+def test_there_is_an_end_to_webhooks(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(repository, "MOST", 2)
+    for _ in range(2):
+        webhook(database)
+    webhook(database, "bert")
+    with pytest.raises(StateForbids):
+        webhook(database)
