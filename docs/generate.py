@@ -25,6 +25,7 @@ from app.spec.columns import TYPES, DataSchema
 from app.spec.data import BUILTIN, FORMATS
 from app.spec.metrics import METRICS
 from app.spec.torchvision_sets import HOMES, LEFT_OUT, TORCHVISION
+from app.webhooks.messages import MessageType
 from graftwerk.cli.main import app as cli
 
 DOCS = Path(__file__).parent
@@ -177,6 +178,12 @@ def _sentences(enum: type) -> dict[str, str]:
     return dict(re.findall(r'^    ([A-Z_]+) = "[^"]*"\n    """(.*?)"""', body, re.MULTILINE | re.DOTALL))
 
 
+def messages() -> str:
+    """Return the table of what webhooks tell."""
+    told = {MessageType[name].value: sentence for name, sentence in _sentences(MessageType).items()}
+    return table(["event", "what it tells"], [[f"`{type_}`", sentence] for type_, sentence in told.items()])
+
+
 def settings() -> str:
     """Return the table of settings."""
     rows = [
@@ -259,6 +266,7 @@ PARTS: dict[str, Callable[[], str]] = {
     "settings": settings,
     "commands": commands,
     "routes": routes,
+    "messages": messages,
 }
 
 

@@ -7,22 +7,27 @@
 """
 
 from graftwerk.client import Client
-from graftwerk.errors import CannotExpress, GraftwerkClientError
+from graftwerk.errors import CannotExpress, GraftwerkClientError, NotVerified
 from graftwerk.jobs import Job
 from graftwerk.tracing.trace import Traced, trace
-from graftwerk.types import Checkpoint, Dataset, Event, File, Key, Metrics
+from graftwerk.types import Checkpoint, Dataset, Delivery, Event, File, Key, Metrics, Webhook
+from graftwerk.webhooks import verify
 
 __all__ = [
     "CannotExpress",
     "Checkpoint",
     "Client",
     "Dataset",
+    "Delivery",
     "Event",
     "File",
     "GraftwerkClientError",
     "Job",
     "Key",
     "Metrics",
+    "NotVerified",
     "Traced",
+    "Webhook",
     "trace",
+    "verify",
 ]

@@ -10,6 +10,7 @@ from graftwerk.errors import NoAddress, ServiceTrouble
 from graftwerk.jobs import Jobs
 from graftwerk.keys import Keys
 from graftwerk.transport import Transport
+from graftwerk.webhooks import Webhooks
 
 
 class Client:
@@ -30,6 +31,7 @@ class Client:
         self.jobs = Jobs(self.transport)
         self.datasets = Datasets(self.transport)
         self.keys = Keys(self.transport)
+        self.webhooks = Webhooks(self.transport)
 
     def ready(self) -> dict[str, Any]:
         """Return what the service says of its readiness. Raises `Unreachable`."""

@@ -7,6 +7,7 @@ GraftwerkClientError
 ├── NoSuchFile           the job has no such checkpoint, or the checkpoint no such file
 ├── NotData              a file that cannot be a data set
 ├── CannotExpress        a module that the language does not have; carries every line that stands in the way
+├── NotVerified          a message that no webhook's secret has signed, or an old one
 ├── DamagedFile          a downloaded file does not have the SHA-256 that the service told
 └── Answered             the service answered with a problem (RFC 9457)
     ├── InvalidRequest       400, 413, 422: what was sent has problems, each with a JSON Pointer
@@ -77,6 +78,10 @@ class CannotExpress(GraftwerkClientError, ValueError):
         count = len(self.obstacles)
         head = f"{count} line{'s' if count != 1 else ''} cannot be expressed"
         super().__init__("\n".join([head, *(f"  {obstacle}" for obstacle in self.obstacles)]))
+
+
+class NotVerified(GraftwerkClientError, ValueError):
+    """A message that cannot be trusted."""
 
 
 class DamagedFile(GraftwerkClientError):

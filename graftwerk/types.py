@@ -84,6 +84,41 @@ class Key:
 
 
 @dataclass(frozen=True, slots=True)
+class Webhook:
+    """Whom the service tells what happens to jobs. It tells the `secret` once, when it makes it."""
+
+    id: str
+    name: str
+    url: str
+    events: tuple[str, ...]
+    status: str  # active, failing or disabled
+    secret: str | None = field(default=None, repr=False)
+    document: Mapping[str, Any] = field(repr=False, default_factory=dict)
+
+    @classmethod
+    def from_document(cls, document: Mapping[str, Any]) -> "Webhook":
+        """Return the webhook that the service described."""
+        return cls(document["id"], document["name"], document["url"], tuple(document["events"]), document["status"],
+                   document.get("secret"), document)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """A message to a webhook. `status`: pending, delivered or failed."""
+
+    id: str
+    type: str
+    status: str
+    attempts: Sequence[Mapping[str, Any]]
+    document: Mapping[str, Any] = field(repr=False, default_factory=dict)
+
+    @classmethod
+    def from_document(cls, document: Mapping[str, Any]) -> "Delivery":
+        """Return the message that the service described."""
+        return cls(document["id"], document["type"], document["status"], document["attempts"], document)
+
+
+@dataclass(frozen=True, slots=True)
 class Predictions:
     """What a job's network tells of rows: `rows[3]["output"]["label"]`. A sequence of its rows."""
 

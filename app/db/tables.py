@@ -228,7 +228,7 @@ class DeliveryRow(Base):
     job_id: Mapped[str | None] = mapped_column(String(40))  # which may be gone
     type: Mapped[str] = mapped_column(String(32))
     body: Mapped[str]  # as it is signed
-    status: Mapped[str] = mapped_column(String(16), default="pending")  # see app.webhooks.deliveries.Status
+    status: Mapped[str] = mapped_column(String(16), default="pending")  # see app.webhooks.deliveries.DeliveryStatus
     tries: Mapped[int] = mapped_column(Integer, default=0)  # of this round; a resend begins another
     claim: Mapped[int] = mapped_column(default=0)  # grows with every attempt: only the last one may record its end
     next_at: Mapped[float] = mapped_column(default=now())

@@ -21,7 +21,7 @@ MOST_WAITING = 10_000  # messages of a failing webhook, beyond which it is disab
 KEPT_ATTEMPTS = 20
 
 
-class Status(StrEnum):
+class DeliveryStatus(StrEnum):
     """Where a message is."""
 
     PENDING = "pending"
@@ -111,12 +111,12 @@ def record(session: Session, claimed: Claimed, attempt: Attempt) -> bool:
             "error": attempt.error, "detail": attempt.detail}  # fmt: skip
     row.attempts, row.lease_until = [*row.attempts[1 - KEPT_ATTEMPTS :], told], None
     if attempt.arrived:
-        row.status, row.ended_at, webhook.failing_since = Status.DELIVERED, at, None
+        row.status, row.ended_at, webhook.failing_since = DeliveryStatus.DELIVERED, at, None
     else:
         webhook.failing_since = webhook.failing_since or at
         given_up = attempt.status == 410 or row.tries > len(PAUSES)
         if given_up:
-            row.status, row.ended_at = Status.FAILED, at
+            row.status, row.ended_at = DeliveryStatus.FAILED, at
         else:
             pause = PAUSES[row.tries - 1] * random.uniform(0.9, 1.2)
             row.next_at = at + max(pause, min(attempt.retry_after, LONGEST_ASKED))
@@ -133,7 +133,7 @@ def _hopeless(session: Session, webhook: WebhookRow, attempt: Attempt, given_up:
         return "the receiver is gone (410)"
     if given_up and at - (webhook.failing_since or at) > FAILING_SECONDS:
         return f"nothing has arrived for {FAILING_SECONDS // 86_400} days"
-    waiting = select(func.count()).where(DeliveryRow.webhook_id == webhook.id, DeliveryRow.status == Status.PENDING)
+    waiting = select(func.count()).where(DeliveryRow.webhook_id == webhook.id, DeliveryRow.status == DeliveryStatus.PENDING)
     return f"more than {MOST_WAITING} messages wait" if (session.scalar(waiting) or 0) > MOST_WAITING else ""
 
 
@@ -156,7 +156,7 @@ def resend(session: Session, webhook: WebhookRow, message_id: str) -> DeliveryRo
     row = session.scalar(query.with_for_update())
     if row is None:
         raise NotFound(f"there is no message {message_id}")
-    row.status, row.tries, row.ended_at = Status.PENDING, 0, None
+    row.status, row.tries, row.ended_at = DeliveryStatus.PENDING, 0, None
     row.next_at = now()  # the database's clock, read back below
     session.flush()
     session.refresh(row)
@@ -171,12 +171,12 @@ def purge(session: Session, days: int) -> int:
 
 def _ready() -> tuple[ColumnElement[bool], ...]:
     free = or_(DeliveryRow.lease_until.is_(None), DeliveryRow.lease_until < now())
-    return DeliveryRow.status == Status.PENDING, DeliveryRow.next_at <= now(), free
+    return DeliveryRow.status == DeliveryStatus.PENDING, DeliveryRow.next_at <= now(), free
 
 
 def _under_way(webhook_id: Any) -> Any:
     other = aliased(DeliveryRow)
     counted = select(func.count()).select_from(other).where(
-        other.webhook_id == webhook_id, other.status == Status.PENDING, other.lease_until >= now()
+        other.webhook_id == webhook_id, other.status == DeliveryStatus.PENDING, other.lease_until >= now()
     )  # fmt: skip
     return counted.correlate(WebhookRow).scalar_subquery()

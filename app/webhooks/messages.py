@@ -33,11 +33,12 @@ ENDS = (MessageType.SUCCEEDED, MessageType.FAILED, MessageType.CANCELLED)
 PING = "webhook.ping"  # sent when it is asked for, to any webhook
 
 _OF_KIND = {"created": MessageType.CREATED, "checkpoint": MessageType.CHECKPOINT}
+_OF_STATUS = {type_.removeprefix("job."): type_ for type_ in MessageType if type_ not in _OF_KIND.values()}
 
 
 def type_of(kind: str, data: Mapping[str, Any]) -> MessageType | None:
     """Return the message that tells of a job's event; `None` for events that no webhook tells."""
-    return MessageType(f"job.{data['to']}") if kind == "status" else _OF_KIND.get(kind)
+    return _OF_STATUS.get(data.get("to", "")) if kind == "status" else _OF_KIND.get(kind)
 
 
 def job_body(type_: MessageType, at: float, job: Mapping[str, Any], seq: int, data: Mapping[str, Any]) -> str:

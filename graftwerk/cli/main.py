@@ -13,6 +13,7 @@ from graftwerk.cli.output import Commands
 from graftwerk.cli.predict import predict
 from graftwerk.cli.report import report
 from graftwerk.cli.up import up
+from graftwerk.cli.webhooks import webhooks
 
 app = typer.Typer(
     cls=Commands,
@@ -60,6 +61,7 @@ app.command("predict")(predict)
 app.command("doctor")(doctor)
 app.add_typer(datasets, name="datasets")
 app.add_typer(keys, name="keys")
+app.add_typer(webhooks, name="webhooks")
 
 
 def run() -> None:

@@ -14,6 +14,7 @@ from app.api.openapi import WEBHOOK_BODY, answers
 from app.api.parameters import MESSAGE_ID, Limit, MessageId, WebhookId, following
 from app.api.services import Part
 from app.webhooks import deliveries, outbox, repository
+from app.webhooks.deliveries import DeliveryStatus
 from app.webhooks.repository import Wanted
 
 router = APIRouter(prefix="/v1/webhooks", tags=["webhooks"])
@@ -84,7 +85,7 @@ def list_deliveries(
     services: Part,
     limit: Limit = 50,
     after: Annotated[str | None, Query(description="The last id of the page before.", pattern=MESSAGE_ID)] = None,
-    status: Annotated[list[deliveries.Status], Query(description="Only messages with one of these.")] = [],  # noqa: B006
+    status: Annotated[list[DeliveryStatus], Query(description="Only messages with one of these.")] = [],  # noqa: B006
 ) -> Response:
     """List the messages to a webhook, newest first, with what became of them."""
 

@@ -9,7 +9,7 @@ from app.api.answers import moment
 from app.api.schemas.base import Document
 from app.db.tables import DeliveryRow, WebhookRow
 from app.spec.base import Part
-from app.webhooks.deliveries import Status as DeliveryStatus
+from app.webhooks.deliveries import DeliveryStatus
 from app.webhooks.messages import ENDS, MessageType
 from app.webhooks.targets import LONGEST_URL
 

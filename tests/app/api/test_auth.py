@@ -11,9 +11,12 @@ from app.jobs import repository
 from app.jobs.states import Status
 from app.settings import Settings
 from app.spec.data import NewDataset
+from app.webhooks import outbox
+from app.webhooks import repository as repository_of_webhooks
 from tests.app.api.client import Api, problem
 from tests.app.api.conftest import Serve
 from tests.app.api.scenes import SPEC, curve, end, job_in, running, saved
+from tests.app.webhooks.scenes import webhook
 
 PATHS = create_app(Settings()).openapi()["paths"]
 OPEN = ["/livez", "/metrics", "/readyz"]
@@ -29,7 +32,7 @@ def database_url(sqlite_url: str) -> str:
 
 def needed(method: str, path: str) -> str:
     """The scope that a route should ask for."""
-    if path.startswith("/v1/keys"):
+    if path.startswith(("/v1/keys", "/v1/webhooks")):
         return "admin"
     asks = path == "/v1/models/inspect" or path.endswith("/predict")
     return "read" if method in ("GET", "HEAD") or asks else "write"
@@ -43,7 +46,10 @@ def objects(api: Api, owner: str) -> dict[str, str]:
     report = b'{"version": 1, "step": 5, "rows": 30, "heads": []}'
     files = {"model.py": b"x", "weights.safetensors": b"y", "report.json": report}
     checkpoint = saved(db, api.services.store, job, 5, files)
+    hook = webhook(db, owner)
+    message = db.run(lambda session: outbox.ping(session, repository_of_webhooks.find(session, owner, hook)))
     return {
+        "webhook_id": hook, "message_id": message.id,
         "job_id": end(db, job), "checkpoint_id": checkpoint, "name": "model.py", "form": "onnx",
         "dataset_id": db.run(datasets.register, owner, NEW).id,
         "key_id": db.run(keys.create, owner, "theirs", ["read"])[0].id,
@@ -96,7 +102,7 @@ def refused(method: str, response: Any, status: int, code: str) -> None:
 def everything(api: Api, owner: str) -> list[Any]:
     """All that an owner can see."""
     client = api.client(owner)
-    listed = [client.get(f"/v1/{noun}").json()["items"] for noun in ("jobs", "datasets", "keys")]
+    listed = [client.get(f"/v1/{noun}").json()["items"] for noun in ("jobs", "datasets", "keys", "webhooks")]
     return [[item for item in items if item.get("name") != "test"] for items in listed]
 
 

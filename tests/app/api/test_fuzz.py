@@ -16,9 +16,11 @@ from app.api.main import create_app
 from app.first_key import OWNER
 from app.settings import Settings
 from app.spec.data import NewDataset
+from app.webhooks import outbox, repository
 from tests.app.api.client import Api, Client
 from tests.app.api.conftest import Serve
 from tests.app.api.scenes import SPEC, curve, end, running, saved
+from tests.app.webhooks.scenes import webhook
 
 SCHEMA = schemathesis.openapi.from_dict(create_app(Settings()).openapi())
 WHOLE: dict[str, Any] = SPEC | {
@@ -62,7 +64,10 @@ def known(api: Api) -> dict[str, str]:
     files = {"model.py": b"0123456789", "weights.pth": b"", "weights.safetensors": b"x"}
     checkpoint = saved(db, api.services.store, job, 5, files)
     upload = NewDataset.model_validate({"name": "x", "source": {"kind": "upload", "format": "csv"}})
+    hook = webhook(db, OWNER, url="https://127.0.0.1/")
+    message = db.run(lambda session: outbox.ping(session, repository.find(session, OWNER, hook)))
     return {
+        "webhook_id": hook, "message_id": message.id,
         "job_id": end(db, job), "checkpoint_id": checkpoint, "name": "model.py", "form": "onnx",
         "dataset_id": db.run(datasets.register, OWNER, upload).id,
         "key_id": db.run(keys.create, OWNER, "x", ["read"])[0].id,

@@ -10,6 +10,7 @@ from jsonschema import Draft202012Validator
 from app.api.main import create_app
 from app.settings import Settings
 from tests.app.api.client import Api
+from tests.app.api.conftest import Serve
 from tests.app.api.scenes import SPEC, curve, end, running, saved
 from tests.app.api.training import trained
 from workers.messages import Ending
@@ -100,13 +101,14 @@ def test_every_reference_leads_somewhere() -> None:
 
 ANSWERS = {"Job", "JobPage", "Curves", "EventPage", "Checkpoint", "CheckpointPage", "Dataset", "DatasetPage", "NewKey",
            "KeyPage", "Catalog", "JobReport", "Predictions", "Report", "Inspection", "Problem", "Liveness",
-           "Readiness"}  # fmt: skip
+           "Readiness", "Webhook", "NewWebhook", "WebhookPage", "Delivery", "DeliveryPage"}  # fmt: skip
 
 
 def test_answers_are_closed() -> None:
     """What is not described is not answered: a field with a typo cannot hide."""
     answered = {reference.rpartition("/")[2] for reference in references(DOCUMENT["paths"])}
-    sent = {"JobSpec", "NewDataset", "KeyRequest", "Question", "Fork", "Prediction", "Status", "DatasetStatus"}
+    sent = {"JobSpec", "NewDataset", "KeyRequest", "Question", "Fork", "Prediction", "Status", "DatasetStatus",
+            "WebhookRequest", "DeliveryStatus"}  # fmt: skip
     assert answered - sent == ANSWERS
     for name in ANSWERS:
         assert DOCUMENT["components"]["schemas"][name]["additionalProperties"] is False
@@ -137,7 +139,8 @@ class Checked:
         return response
 
 
-def test_every_answer_is_as_described(api: Api) -> None:
+def test_every_answer_is_as_described(serve: Serve) -> None:
+    api = serve(webhook_private=True)
     call = Checked(api)
     db, store = api.services.db, api.services.store
     for path in ("/livez", "/readyz"):
@@ -204,10 +207,25 @@ def call_predictions(api: Api, call: Checked) -> None:
     call("POST", place, 409, json=body, ids={"job_id": running(api.services.db).id})
 
 
+def call_webhooks(call: Checked) -> None:
+    made = call("POST", "/v1/webhooks", 201, json={"url": "https://127.0.0.1/"}).json()
+    call("POST", "/v1/webhooks", 422, json={"url": "http://127.0.0.1/"})
+    here = {"webhook_id": made["id"]}
+    for verb, status in (("rotate", 200), ("enable", 200), ("ping", 202)):
+        call("POST", f"/v1/webhooks/{{webhook_id}}/{verb}", status, ids=here)
+    call("GET", "/v1/webhooks", 200)
+    call("GET", "/v1/webhooks/{webhook_id}", 200, ids=here)
+    (message,) = call("GET", "/v1/webhooks/{webhook_id}/deliveries", 200, ids=here).json()["items"]
+    place = "/v1/webhooks/{webhook_id}/deliveries/{message_id}/resend"
+    call("POST", place, 202, ids=here | {"message_id": message["id"]})
+    call("DELETE", "/v1/webhooks/{webhook_id}", 204, ids=here)
+
+
 def call_keys_and_datasets(call: Checked) -> None:
     key = call("POST", "/v1/keys", 201, json={"name": "x"}).json()
     call("GET", "/v1/keys", 200)
     call("DELETE", "/v1/keys/{key_id}", 204, ids={"key_id": key["id"]})
+    call_webhooks(call)
     call("POST", "/v1/datasets", 201, json={"name": "x", "source": {"kind": "builtin", "name": "iris"}})
     upload = {"name": "y", "source": {"kind": "upload", "format": "csv"}}
     here = {"ids": {"dataset_id": call("POST", "/v1/datasets", 201, json=upload).json()["id"]}}

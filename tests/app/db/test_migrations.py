@@ -18,26 +18,30 @@ from app.db.tables import (
     CheckpointRow,
     ContentRow,
     DatasetRow,
+    DeliveryRow,
     EventRow,
     IdempotencyRow,
     JobRow,
     KeyRow,
     MetricChunkRow,
+    WebhookRow,
     WorkerRow,
 )
 from app.errors import DatabaseAway
 from app.idempotency import once
 from app.spec.data import NewDataset
 from tests.app.api.scenes import curve, end, running
+from tests.app.webhooks.scenes import webhook
 
 TABLES = (
     KeyRow, JobRow, EventRow, MetricChunkRow, CheckpointRow, DatasetRow, ContentRow, IdempotencyRow, WorkerRow,
-    AuditRow,
+    AuditRow, WebhookRow, DeliveryRow,
 )  # fmt: skip
 
 
 def fill(database: Database) -> None:
     """Put rows into every table."""
+    webhook(database)
     job = running(database)
     curve(database, job, 100)
     database.run(checkpoints.add, job.id, job.fence, id="ckpt_1", step=1, epoch=0.1, values={}, files=[])

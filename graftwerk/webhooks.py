@@ -1,0 +1,109 @@
+"""Webhooks, and how a receiver recognises their messages.
+
+>>> message = verify(body, request.headers, secret)  # in the receiver, with the body as it came
+>>> message["type"], message["data"]["job"]["id"]
+('job.succeeded', 'job_0199…')
+"""
+
+import base64
+import builtins
+import hashlib
+import hmac
+import json
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from graftwerk.errors import NotVerified
+from graftwerk.pages import pages
+from graftwerk.transport import Transport
+from graftwerk.types import Delivery, Webhook
+
+TOLERANCE_SECONDS = 300.0
+
+
+class Webhooks:
+    """The webhooks of the key's owner. They need a key with the scope `admin`."""
+
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
+
+    def create(
+        self, url: str, *, name: str | None = None, events: Sequence[str] | None = None, jobs: str = "all"
+    ) -> Webhook:
+        """Create a webhook; its `secret` is told this once. Without `events` it tells how jobs end.
+
+        `jobs`: "all" of the owner's, or only those whose spec has the webhook's id ("named").
+        """
+        told = {"name": name, "events": None if events is None else list(events)}
+        body = {"url": url, "jobs": jobs} | {field: value for field, value in told.items() if value is not None}
+        return Webhook.from_document(self._transport.json("POST", "/v1/webhooks", json=body))
+
+    def list(self) -> builtins.list[Webhook]:
+        """Return the webhooks, without their secrets."""
+        return [Webhook.from_document(item) for item in pages(self._transport, "/v1/webhooks")]
+
+    def get(self, webhook_id: str) -> Webhook:
+        """Return a webhook, without its secret."""
+        return Webhook.from_document(self._transport.json("GET", f"/v1/webhooks/{webhook_id}"))
+
+    def delete(self, webhook_id: str) -> None:
+        """Delete a webhook and its messages, those that wait too."""
+        self._transport.request("DELETE", f"/v1/webhooks/{webhook_id}")
+
+    def rotate(self, webhook_id: str) -> Webhook:
+        """Return the webhook with a new `secret`; the one before signs too, for a day."""
+        return Webhook.from_document(self._transport.json("POST", f"/v1/webhooks/{webhook_id}/rotate"))
+
+    def enable(self, webhook_id: str) -> Webhook:
+        """Let a disabled webhook be tried again."""
+        return Webhook.from_document(self._transport.json("POST", f"/v1/webhooks/{webhook_id}/enable"))
+
+    def ping(self, webhook_id: str) -> Delivery:
+        """Send a message to see whether it arrives."""
+        return Delivery.from_document(self._transport.json("POST", f"/v1/webhooks/{webhook_id}/ping"))
+
+    def deliveries(self, webhook_id: str, status: str | None = None) -> Iterator[Delivery]:
+        """Yield the messages to a webhook, newest first; `status`: pending, delivered or failed."""
+        found = pages(self._transport, f"/v1/webhooks/{webhook_id}/deliveries", {"status": status})
+        return map(Delivery.from_document, found)
+
+    def resend(self, webhook_id: str, message_id: str) -> Delivery:
+        """Send a message again, under the same id."""
+        path = f"/v1/webhooks/{webhook_id}/deliveries/{message_id}/resend"
+        return Delivery.from_document(self._transport.json("POST", path))
+
+
+def verify(
+    body: bytes | str, headers: Mapping[str, str], secret: str, *, tolerance: float = TOLERANCE_SECONDS
+) -> dict[str, Any]:
+    """Return a message that was signed under the secret, not longer ago than `tolerance` seconds.
+
+    `body` is what came, byte for byte. A message may come more than once: remember its `webhook-id`. Raises
+    `NotVerified`. Takes as long for a signature that is nearly right as for any other.
+    """
+    found = {name.lower(): value for name, value in headers.items()}
+    try:
+        id_, moment, told = (found[f"webhook-{part}"] for part in ("id", "timestamp", "signature"))
+        age = time.time() - int(moment)
+    except (KeyError, ValueError):
+        raise NotVerified("the headers webhook-id, webhook-timestamp and webhook-signature are needed") from None
+    if abs(age) > tolerance:
+        raise NotVerified(
+            f"the message was sent {abs(age):.0f} s {'ago' if age > 0 else 'from now'}; is the clock right?"
+        )
+    content = body.encode() if isinstance(body, str) else bytes(body)
+    key = base64.b64decode(secret.removeprefix("whsec_"))
+    right = hmac.digest(key, f"{id_}.{moment}.".encode() + content, hashlib.sha256)
+    if not any(hmac.compare_digest(right, _decoded(each)) for each in told.split(" ")):
+        raise NotVerified("no signature is the secret's")
+    message: dict[str, Any] = json.loads(content)
+    return message
+
+
+def _decoded(signature: str) -> bytes:
+    version, _, value = signature.partition(",")
+    try:
+        return base64.b64decode(value, validate=True) if version == "v1" else b""
+    except ValueError:
+        return b""
