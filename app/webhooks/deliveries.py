@@ -133,7 +133,9 @@ def _hopeless(session: Session, webhook: WebhookRow, attempt: Attempt, given_up:
         return "the receiver is gone (410)"
     if given_up and at - (webhook.failing_since or at) > FAILING_SECONDS:
         return f"nothing has arrived for {FAILING_SECONDS // 86_400} days"
-    waiting = select(func.count()).where(DeliveryRow.webhook_id == webhook.id, DeliveryRow.status == DeliveryStatus.PENDING)
+    waiting = select(func.count()).where(
+        DeliveryRow.webhook_id == webhook.id, DeliveryRow.status == DeliveryStatus.PENDING
+    )
     return f"more than {MOST_WAITING} messages wait" if (session.scalar(waiting) or 0) > MOST_WAITING else ""
 
 
