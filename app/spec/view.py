@@ -65,7 +65,7 @@ def view(data: Data, stored: DataSchema, targets: Sequence[tuple[str, str]] = ()
             taken = {*declared, *names.values(), *(() if read else (TABLE,))}
             other = f"target{len(names) + 1}" if "target" in names.values() else "target"
             names[name] = plain_name(name, taken, other)
-            if not read:
+            if not read or names[name] == other:
                 learned[names[name]] = column
         else:
             choices = [*declared, *(column.name for column in stored.columns)]

@@ -106,6 +106,17 @@ def test_a_head_that_compares_needs_a_target() -> None:
     assert check_job(job({"loss": {"kind": OWN}}), bare, 10) == []
 
 
+@pytest.mark.parametrize("name", ["x", "№", "odd name"])
+def test_what_is_read_can_be_learned_whatever_its_name(name: str) -> None:
+    pictures = TABLE.model_copy(update={"columns": (Column(name=name, shape=(4,)),), "inputs": (name,), "target": name})
+    copied = job({"loss": SQUARES}, model={"layers": [{"kind": "Linear", "out_features": 4}]})
+    seen = job_view(copied, pictures)
+    (target,) = head_targets(copied, pictures, seen).values()
+    assert target is not None
+    assert target.shape == (4,)
+    assert seen.schema.inputs == (() if name == "№" else (target.name,))
+
+
 def test_metrics_that_nobody_knows_are_told_the_nearest() -> None:
     with pytest.raises(Exception) as caught:  # noqa: PT011 - whatever it is, it has problems
         job({"loss": CROSS, "metrics": ["accurracy"]})

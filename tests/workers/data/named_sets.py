@@ -42,10 +42,10 @@ def picture(path: Path) -> None:
     Image.fromarray(noise(4 + len(path.name) % 3, 5, 3)).save(path, kind)
 
 
-def mnist(root: Path, name: str, packed: bool = False) -> None:
-    for part, rows in (("train", 5), ("t10k", 3)):
-        idx(root / name / "raw" / f"{part}-images-idx3-ubyte", noise(rows, 28, 28), packed)
-        idx(root / name / "raw" / f"{part}-labels-idx1-ubyte", noise(rows) % 10, packed)
+def mnist(root: Path, name: str, packed: bool = False, rows: tuple[int, int] = (5, 3)) -> None:
+    for part, count in zip(("train", "t10k"), rows, strict=True):
+        idx(root / name / "raw" / f"{part}-images-idx3-ubyte", noise(count, 28, 28), packed)
+        idx(root / name / "raw" / f"{part}-labels-idx1-ubyte", noise(count) % 10, packed)
 
 
 def emnist(root: Path, part: str) -> None:

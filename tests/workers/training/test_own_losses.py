@@ -1,5 +1,6 @@
 """Outputs that are the loss themselves, and what of heads is refused before anything is built."""
 
+import itertools
 from pathlib import Path
 from typing import Any
 
@@ -7,7 +8,7 @@ import pytest
 import torch
 
 from app.storage.local import LocalStore
-from tests.workers.training.corpora import Reading
+from tests.workers.training.corpora import Reading, tagged
 from tests.workers.training.flowers import CROSS, OWN, SQUARES, flowers, network, spec
 from tests.workers.training.test_resume import in_pieces
 
@@ -90,3 +91,78 @@ def test_mistakes_of_all_heads_are_told(reading: Reading) -> None:
     assert [problem.pointer for problem in found] == [
         "/model/nodes/3/out_features", "/model/nodes/2/out_features", "/objective/heads/three/loss",
     ]  # fmt: skip
+
+
+# A linear-chain conditional random field: its body steps from tag to tag, over all paths (`paths`) and along the true
+# one (`path`). Every list begins as if after tag 0.
+STEP: Any = {
+    "inputs": ["paths", "path", "before", "scores", "tag"],
+    "nodes": [
+        {"id": "moves", "kind": "Parameter", "shape": [2, 2], "init": {"kind": "normal"}},
+        {"id": "from_each", "kind": "unsqueeze", "inputs": ["paths"], "dim": 2},
+        {"id": "moved", "kind": "add", "inputs": ["from_each", "moves"]},
+        {"id": "summed", "kind": "logsumexp", "inputs": ["moved"], "dim": 1},
+        {"id": "next_paths", "kind": "add", "inputs": ["summed", "scores"]},
+        {"id": "came", "kind": "matmul", "inputs": ["before", "moves"]},
+        {"id": "both", "kind": "add", "inputs": ["came", "scores"]},
+        {"id": "mine", "kind": "mul", "inputs": ["both", "tag"]},
+        {"id": "gain", "kind": "sum", "inputs": ["mine"], "dim": 1},
+        {"id": "next_path", "kind": "add", "inputs": ["path", "gain"]},
+        {"id": "here", "kind": "to", "inputs": ["tag"], "dtype": "float32"},
+    ],
+    "outputs": {"paths": "next_paths", "path": "next_path", "before": "here"},
+}
+FIELD: Any = {
+    "inputs": ["words", "words_length", "tags"],
+    "nodes": [
+        {"id": "embed", "kind": "Embedding", "inputs": ["words"], "num_embeddings": 25_000, "embedding_dim": 4},
+        {"id": "scores", "kind": "Linear", "inputs": ["embed"], "out_features": 2},
+        {"id": "clamped", "kind": "clamp", "inputs": ["tags"], "min": 0},
+        {"id": "known", "kind": "to", "inputs": ["clamped"], "dtype": "int64"},
+        {"id": "hot", "kind": "one_hot", "inputs": ["known"], "num_classes": 2},
+        {"id": "truth", "kind": "to", "inputs": ["hot"], "dtype": "float32"},
+        {"id": "nothing", "kind": "zeros", "inputs": ["words_length"], "shape": [2]},
+        {"id": "none", "kind": "zeros", "inputs": ["words_length"], "shape": []},
+        {"id": "far", "kind": "Constant", "value": [0.0, -10000.0]},
+        {"id": "first", "kind": "Constant", "value": [1.0, 0.0]},
+        {"id": "start", "kind": "add", "inputs": ["nothing", "far"]},
+        {"id": "begin", "kind": "add", "inputs": ["nothing", "first"]},
+        {"id": "chain", "kind": "Scan", "over": ["scores", "truth"], "carry": ["start", "none", "begin"],
+         "lengths": "words_length", "body": STEP},
+        {"id": "all", "kind": "logsumexp", "inputs": ["chain.paths"], "dim": 1},
+        {"id": "loss", "kind": "sub", "inputs": ["all", "chain.path"]},
+    ],
+    "outputs": {"loss": "loss", "scores": "scores"},
+}  # fmt: skip
+
+
+def test_a_conditional_random_field(reading: Reading) -> None:
+    reading.corpus = tagged()
+    objective = {"loss": OWN, "output": "loss", "scores": "scores", "classes": "last", "metrics": ["accuracy", "f1"]}
+    made = spec(objective, FIELD, steps=60, optimizer={"kind": "Adam", "lr": 0.05})
+    prepared = reading.prepare(made)
+    inputs, _ = prepared.train.at(torch.arange(12), torch.device("cpu"))
+    with torch.no_grad():
+        outputs = prepared.network(inputs)
+    moves = prepared.network.get_parameter("chain.body.moves").detach()
+    for row, length in enumerate(inputs["words_length"].tolist()):
+        if length <= 6:
+            scores, tags = outputs["scores"][row, :length], inputs["tags"][row, :length].tolist()
+            weights = {path: weight(path, scores, moves) for path in itertools.product((0, 1), repeat=length)}
+            expected = torch.stack(list(weights.values())).logsumexp(0) - weights[tuple(tags)]
+            assert torch.allclose(outputs["loss"][row], expected, atol=1e-4)
+    attempt = reading.run(made)
+    values = [value for _, value in attempt.points("val/loss")]
+    assert 0 < values[-1] < values[0] / 2
+    assert attempt.points("val/f1")[-1][1] > 0.9
+    whole, pieces = attempt, in_pieces(reading, made, 20)
+    assert whole.weights() == pieces[-1].weights()
+
+
+def weight(path: tuple[int, ...], scores: torch.Tensor, moves: torch.Tensor) -> torch.Tensor:
+    """Return the score of a path: of each tag, and of each step from tag to tag."""
+    total, before = torch.zeros(()), 0
+    for place, tag in enumerate(path):
+        total = total + scores[place, tag] + moves[before, tag]
+        before = tag
+    return total

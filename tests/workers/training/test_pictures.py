@@ -1,5 +1,7 @@
 """Pictures that are changed at random: the same training wherever they are made ready, in one go or in pieces."""
 
+import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,7 +11,7 @@ from app.spec.columns import DataSchema
 from app.spec.data import UploadSource
 from app.spec.torchvision_sets import TORCHVISION
 from tests.workers.data.albums import ID, archive
-from tests.workers.data.named_sets import WRITERS
+from tests.workers.data.named_sets import WRITERS, mnist
 from tests.workers.training.laboratory import Laboratory, job
 from tests.workers.training.test_resume import assert_same
 from workers.assignment import Registered
@@ -19,6 +21,7 @@ from workers.data.formats import read
 from workers.data.stream import Stream, Streamed
 from workers.messages import Ending
 
+EXAMPLES = Path(__file__).parents[3] / "examples"
 PLAIN = [{"kind": "RandomCrop", "size": 8, "padding": 1}, {"kind": "RandomRotation", "degrees": 15},
          {"kind": "Normalize", "mean": [0.3], "std": [0.4]}, {"kind": "RandomErasing"}]  # fmt: skip
 POLICY = [{"kind": "Pad", "padding": 1}, {"kind": "RandAugment"}, {"kind": "RandomResizedCrop", "size": 8}]
@@ -103,3 +106,16 @@ def test_a_data_set_of_files_is_trained_on(laboratory: Laboratory, monkeypatch: 
     monkeypatch.setitem(TORCHVISION, "EuroSAT", TORCHVISION["EuroSAT"].model_copy(update={"rows": {"train": 12}}))
     spec = job(SMALL, data=FILES, training={"batch_size": 4, "steps": 6})
     assert laboratory.run(spec, loaders=1, resident_limit=limit).outcome.ending is Ending.SUCCEEDED
+
+
+def test_the_example_on_streamed_pictures_goes_on_bit_by_bit(
+    laboratory: Laboratory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = {"train": 40, "test": 20}
+    monkeypatch.setitem(TORCHVISION, "FashionMNIST", TORCHVISION["FashionMNIST"].model_copy(update={"rows": rows}))
+    mnist(laboratory.folder, "FashionMNIST", rows=(40, 20))
+    spec = json.loads((EXAMPLES / "real" / "fashion-resnet18.json").read_text())
+    plan = {"steps": 4, "batch_size": 16, "device": "cpu", "checkpoint": {"every_seconds": None, "keep_best": 0}}
+    spec["training"] = {key: value for key, value in spec["training"].items() if key != "epochs"} | plan
+    attempt = assert_same(laboratory, spec, 2, loaders=2)
+    assert isinstance(attempt.prepared.supply(), Stream)
