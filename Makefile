@@ -52,6 +52,9 @@ accuracy: .venv/.installed ## what the examples reach on real data, beside simpl
 
 gpu-check: .venv/.installed ## what only a machine with a GPU can show
 	@$(BIN)/python benchmarks/gpu_check.py $(ARGS)
+	@$(BIN)/python benchmarks/step_overhead.py --device cuda
+	@$(BIN)/python benchmarks/tree_batching.py --device cuda --sizes 1024
+	@$(BIN)/python benchmarks/table.py
 
 docs: .venv/.installed ## write openapi.json and the generated parts of the documentation anew
 	@$(BIN)/python docs/generate.py

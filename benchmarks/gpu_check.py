@@ -1,93 +1,333 @@
-"""What only a machine with a GPU can show: ``make gpu-check``.
+"""What only a machine with a GPU can show: ``make gpu-check``; ``ARGS=--device cpu`` tries the script itself.
 
-Trains the digits examples through the real forkserver child on the GPU (float32, bf16, fp16, compiled), beside the
-same job on the CPU; checks that every run learns, that the forkserver never touched CUDA, and that the GPU's memory
-is back after each job. Exits with 1 if a check fails; prints one JSON document.
+Every case is an attempt in a forkserver child, as a worker starts it. Checked are:
+
+- learning: examples in float32, bf16 and fp16, eager and compiled, with an average of the weights, buckets of texts of
+  unlike length, pictures decoded by processes beside the training, and trees: each learns what it learns on a CPU;
+- memory: after each of them the GPU has back what it lent, as after an attempt that is killed;
+- resume: an attempt that is killed once to three times and goes on from its checkpoints ends with the same bits as one
+  that nobody disturbed, and tells every point of every series once.
+
+Exits with 1 if a check fails; writes results/gpu_check.json.
 """
 
 import argparse
+import io
 import json
 import subprocess
 import sys
 import tempfile
 import time
+import zipfile
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
+from random import Random
 from typing import Any
 
+import numpy as np
+from machine import write
+from PIL import Image
+
+from app.spec.columns import DataSchema
+from app.spec.data import UploadSource
 from app.spec.job import known_schema, parse_job
+from app.storage.open import open_store
 from workers import forkserver
-from workers.assignment import Assignment
-from workers.messages import Ending, Outcome, Report, receive
+from workers.assignment import Assignment, Registered, Resume
+from workers.data.content import Upload
+from workers.data.description import describe
+from workers.messages import Ending, Outcome, Report, Saved, receive
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
-VARIANTS: list[dict[str, Any]] = [
-    {"device": "cpu"},
-    {"device": "cuda"},
-    {"device": "cuda", "precision": "bf16"},
-    {"device": "cuda", "precision": "fp16"},
-    {"device": "cuda", "mode": "compiled"},
-    {"device": "cuda", "mode": "compiled", "precision": "bf16"},
-]
 SLACK_MIB = 64  # of GPU memory that other processes may move meanwhile
+ROWS = 2000  # of what is made up here
+DATASET = "ds_" + "0" * 32
+WORDS = tuple(f"{side}{number}" for side in ("up", "down") for number in range(50))
+
+
+def texts() -> tuple[str, bytes]:
+    """Return texts of 1 to 60 words, most of which are of their label's side."""
+    draw = Random(0)
+    rows = []
+    for row in range(ROWS):
+        side = row % 2
+        words = [draw.choice(WORDS[50 * side : 50 * (side + 1)] if draw.random() < 0.7 else WORDS)
+                 for _ in range(draw.randint(1, 60))]  # fmt: skip
+        rows.append(f"{' '.join(words)},{('up', 'down')[side]}")
+    return "texts.csv", "\n".join(["text,label", *rows]).encode()
+
+
+def pictures() -> tuple[str, bytes]:
+    """Return pictures of noise, brighter on the left or on the right."""
+    draw = np.random.Generator(np.random.PCG64(0))
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        for row in range(ROWS // 2):
+            dots = draw.integers(0, 160, (32, 32, 3), np.uint8)
+            dots[:, :16] += np.uint8(60 * (row % 2))
+            dots[:, 16:] += np.uint8(60 * (1 - row % 2))
+            file = io.BytesIO()
+            Image.fromarray(dots).save(file, "png")
+            archive.writestr(f"{('right', 'left')[row % 2]}/{row}.png", file.getvalue())
+    return "pictures.zip", packed.getvalue()
+
+
+BUCKETS = {
+    "model": {
+        "inputs": ["text", "text_length"],
+        "nodes": [
+            {"id": "tokens", "kind": "Embedding", "inputs": ["text"], "embedding_dim": 32, "padding_idx": 0},
+            {"id": "read", "kind": "GRU", "inputs": ["tokens", "text_length"], "hidden_size": 32, "returns": "last"},
+            {"id": "rest", "kind": "Dropout", "inputs": ["read"], "p": 0.2},
+            {"id": "scores", "kind": "Linear", "inputs": ["rest"], "out_features": 2},
+        ],
+        "outputs": {"scores": "scores"},
+    },
+    "data": {"kind": "dataset", "id": DATASET, "target": "label", "bucket": "text", "validation": {"fraction": 0.2},
+             "features": {"text": {"kind": "text", "column": "text", "max_length": 60,
+                                   "tokenizer": {"kind": "word", "vocabulary": 200}}}},
+    "objective": {"loss": {"kind": "CrossEntropyLoss"}, "metrics": ["accuracy"]},
+    "training": {"epochs": 6, "batch_size": 64, "optimizer": {"kind": "Adam", "lr": 0.01}},
+}  # fmt: skip
+STREAMED = {
+    "model": {"layers": [{"kind": "resnet18", "num_classes": 2}]},
+    "data": {"kind": "dataset", "id": DATASET, "loading": "streamed", "validation": {"fraction": 0.2},
+             "transforms": [{"kind": "RandomCrop", "size": 32, "padding": 2},
+                            {"kind": "ColorJitter", "brightness": 0.1}]},
+    "objective": {"loss": {"kind": "CrossEntropyLoss"}, "metrics": ["accuracy"]},
+    "training": {"epochs": 6, "batch_size": 64, "optimizer": {"kind": "AdamW", "lr": 0.001}},
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Case:
+    """A job, and how good it must become."""
+
+    name: str
+    spec: Mapping[str, Any] | str  # or an example's name
+    plan: Mapping[str, Any] = field(default_factory=dict)
+    data: Callable[[], tuple[str, bytes]] | None = None  # file that is uploaded
+    least: float = 0.9  # held-out accuracy
+    loaders: int = 0
+
+
+LEARNING: tuple[Case, ...] = (
+    Case("digits-mlp", "digits-mlp"),
+    Case("digits-mlp, bf16", "digits-mlp", {"precision": "bf16"}),
+    Case("digits-mlp, fp16", "digits-mlp", {"precision": "fp16"}),
+    Case("digits-mlp, compiled", "digits-mlp", {"mode": "compiled"}),
+    Case("digits-cnn", "digits-cnn"),
+    Case("digits-cnn, bf16, channels", "digits-cnn", {"precision": "bf16"}),
+    Case("digits-cnn, compiled, bf16", "digits-cnn", {"mode": "compiled", "precision": "bf16"}),
+    Case("digits-mlp, moving average", "digits-mlp", {"average": {"kind": "ema", "decay": 0.98}}),
+    Case("texts in buckets", BUCKETS, data=texts),
+    Case("pictures streamed", STREAMED, data=pictures, loaders=4),
+)
+RESUMED: tuple[Case, ...] = (
+    Case("digits-mlp", "digits-mlp"),
+    Case("digits-mlp, fp16", "digits-mlp", {"precision": "fp16"}),
+    Case("digits-cnn, bf16", "digits-cnn", {"precision": "bf16"}),
+    Case("digits-mlp, moving average", "digits-mlp", {"average": {"kind": "ema", "decay": 0.98}}),
+    Case("stochastic-depth", "stochastic-depth"),
+    Case("mixture-of-experts", "mixture-of-experts"),
+    Case("adaptive-computation", "adaptive-computation"),
+    Case("own-gru", "own-gru"),
+    Case("texts in buckets", BUCKETS, data=texts),
+    Case("pictures streamed", STREAMED, data=pictures, loaders=4),
+)
 
 
 def used_mib() -> int:
-    """Return the GPU memory in use, in MiB."""
+    """Return the GPU memory in use, in MiB; 0 without a GPU."""
     query = ["nvidia-smi", "--query-gpu=memory.used", "--format=csv,noheader,nounits"]
-    return int(subprocess.run(query, capture_output=True, text=True, check=True).stdout.split()[0])
+    try:
+        return int(subprocess.run(query, capture_output=True, text=True, check=True).stdout.split()[0])
+    except FileNotFoundError:
+        return 0
 
 
-def train(name: str, variant: dict[str, Any], folder: str) -> dict[str, Any]:
-    """Run one attempt and return how it went."""
-    spec = json.loads((EXAMPLES / f"{name}.json").read_text())
-    spec["training"] |= variant
-    job = parse_job(spec)
-    schema = known_schema(job)
-    assert schema is not None
-    assignment = Assignment(
-        job_id="job_check", fence=time.monotonic_ns(), spec=spec, data_schema=schema.model_dump(mode="json"),
-        store_url=folder, data_root=folder, gpu=0 if variant["device"] == "cuda" else None,
-    )  # fmt: skip
-    started = time.monotonic()
-    process, pipe = forkserver.start(assignment)
-    first_step, progress = 0.0, {}
-    while not isinstance(message := receive(pipe), Outcome):
-        if isinstance(message, Report) and message.progress:
-            progress = dict(message.progress)
-            first_step = first_step or time.monotonic() - started
-    process.join()
-    return {
-        "example": name, **variant, "ending": message.ending, "error": message.error,
-        "seconds": round(time.monotonic() - started, 2), "first_report_seconds": round(first_step, 2),
-        "steps_per_second": progress.get("rate"), "accuracy": progress.get("latest", {}).get("val/accuracy"),
+@dataclass
+class Told:
+    """What an attempt, or several in a row, told."""
+
+    outcome: Outcome | None = None
+    progress: Mapping[str, Any] = field(default_factory=dict)
+    points: dict[str, list[tuple[int, float]]] = field(default_factory=dict)
+    saved: list[Saved] = field(default_factory=list)
+    seconds: float = 0.0
+    first_step: float = 0.0  # seconds until the first report of one
+
+    def hear(self, report: Report, since: float) -> None:
+        """Take a report."""
+        if report.progress:
+            self.progress = dict(report.progress)
+            self.first_step = self.first_step or time.monotonic() - since
+        for kind, data in report.events:
+            if kind == "rewound":
+                for name, points in self.points.items():
+                    self.points[name] = [point for point in points if point[0] <= data["step"]]
+        for name, block in report.series.items():
+            self.points.setdefault(name, []).extend(zip(block.step, block.value, strict=True))
+
+    def weights(self) -> str | None:
+        """Return the digest of the final weights."""
+        names = {file.name: file.sha256 for saved in self.saved if saved.final for file in saved.files}
+        return names.get("weights.safetensors")
+
+
+class Bench:
+    """Runs attempts on a device, with a store in a folder."""
+
+    def __init__(self, folder: Path, device: str) -> None:
+        self.folder, self.device, self.fence = folder, device, 0
+        self.store = open_store(str(folder / "store"), {})
+
+    def attempt(self, case: Case, plan: Mapping[str, Any], told: Told, killed_at: int | None = None) -> None:
+        """Run an attempt that goes on where `told` ended; it is killed once it has told of step `killed_at`."""
+        self.fence += 1
+        began = time.monotonic()
+        process, pipe = forkserver.start(replace(self._assignment(case, plan), resume=self._resume(told)))
+        told.outcome = None
+        try:
+            while not isinstance(message := receive(pipe), Outcome):
+                if isinstance(message, Saved):
+                    told.saved.append(message)
+                elif isinstance(message, Report):
+                    told.hear(message, began)
+                    if killed_at is not None and told.progress.get("step", 0) >= killed_at:
+                        process.kill()
+                        break
+            else:
+                told.outcome = message
+        finally:
+            process.join()
+            pipe.close()
+        told.seconds += time.monotonic() - began
+
+    def _assignment(self, case: Case, plan: Mapping[str, Any]) -> Assignment:
+        spec = (
+            json.loads((EXAMPLES / f"{case.spec}.json").read_text()) if isinstance(case.spec, str) else dict(case.spec)
+        )
+        spec["training"] = spec["training"] | {"device": self.device} | case.plan | plan
+        registered, schema = self._registered(case)
+        schema = schema or known_schema(parse_job(spec))
+        assert schema is not None
+        return Assignment(
+            job_id="job_check", fence=self.fence, spec=spec, data_schema=schema.model_dump(mode="json"),
+            store_url=str(self.folder / "store"), data_root=str(self.folder), dataset=registered, loaders=case.loaders,
+            gpu=0 if self.device == "cuda" else None,
+        )  # fmt: skip
+
+    def _registered(self, case: Case) -> tuple[Registered | None, DataSchema | None]:
+        if case.data is None:
+            return None, None
+        name, content = case.data()
+        path = self.folder / name
+        path.write_bytes(content)
+        source = {"kind": "upload", "file": name}
+        found = describe(Upload(path, UploadSource.model_validate(source)))
+        if found.schema is None:
+            raise SystemExit(f"{name}: {found.problems}")
+        return Registered(source, self.store.put_file(name, path).key), found.schema
+
+    @staticmethod
+    def _resume(told: Told) -> tuple[Resume, ...]:
+        return tuple(
+            Resume(each.id, each.step, tuple(asdict(file) for file in each.files)) for each in reversed(told.saved)
+        )
+
+
+def learned(bench: Bench, case: Case) -> tuple[dict[str, Any], list[str]]:
+    """Return how a case learns, and what is wrong with it."""
+    before = used_mib()
+    told = Told()
+    bench.attempt(case, {}, told)
+    left = used_mib() - before
+    accuracy = told.progress.get("latest", {}).get("val/accuracy")
+    row = {
+        "case": case.name, "seconds": round(told.seconds, 2), "first_step_seconds": round(told.first_step, 2),
+        "steps_per_second": told.progress.get("rate"), "accuracy": accuracy, "gpu_memory_left_mib": left,
     }  # fmt: skip
+    wrong = []
+    if told.outcome is None or told.outcome.ending is not Ending.SUCCEEDED:
+        wrong.append(f"{case.name}: {told.outcome}")
+    elif (accuracy or 0) < case.least:
+        wrong.append(f"{case.name}: accuracy {accuracy}")
+    if left > SLACK_MIB:
+        wrong.append(f"{case.name}: {left} MiB not returned")
+    return row, wrong
+
+
+def resumed(bench: Bench, case: Case, draw: Random) -> tuple[dict[str, Any], list[str]]:
+    """Return how a case ends that is killed one to three times, and what is wrong with it."""
+    plan = {"steps": 160, "checkpoint": {"every_steps": 25, "every_seconds": None, "keep_best": 0}}
+    whole, pieces = Told(), Told()
+    for told in (whole, pieces):
+        kills = sorted(draw.randint(30, 150) for _ in range(draw.randint(1, 3))) if told is pieces else []
+        for step in [*kills, None]:
+            before = used_mib()
+            bench.attempt(replace(case, plan={**case.plan, "epochs": None}), plan, told, step)
+    left = used_mib() - before
+    equal = whole.weights() is not None and whole.weights() == pieces.weights()
+    points = {name: [(step, repr(value)) for step, value in each] for name, each in whole.points.items()}
+    same = points == {name: [(step, repr(value)) for step, value in each] for name, each in pieces.points.items()}
+    row = {"case": case.name, "kills": len(kills), "weights_equal": equal, "points_equal": same,
+           "gpu_memory_left_mib": left}  # fmt: skip
+    wrong = [f"{case.name}: {what} differ after {len(kills)} kills" for what, fine in
+             (("weights", equal), ("points", same)) if not fine]  # fmt: skip
+    if left > SLACK_MIB:
+        wrong.append(f"{case.name}: {left} MiB not returned after a kill")
+    return row, wrong
 
 
 def main() -> int:
     """Run every check."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--out", type=Path, help="also write the JSON document here")
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--device", default="cuda")
+    parser.add_argument("--case", default="", help="only cases whose name has this")
     options = parser.parse_args()
     forkserver.warm_up()
-    before = used_mib()
-    runs, failures = [], []
+    draw = Random(0)
+    learning: list[dict[str, Any]] = []
+    resuming: list[dict[str, Any]] = []
+    failures: list[str] = []
     with tempfile.TemporaryDirectory() as folder:
-        for name in ("digits-mlp", "digits-cnn"):
-            for variant in VARIANTS:
-                run = train(name, variant, folder)
-                run["gpu_memory_left_mib"] = used_mib() - before
-                runs.append(run)
-                if run["ending"] != Ending.SUCCEEDED or (run["accuracy"] or 0) < 0.9:
-                    failures.append(f"{name} {variant}: {run['ending']}, {run['error']}, accuracy {run['accuracy']}")
-                if run["gpu_memory_left_mib"] > SLACK_MIB:
-                    failures.append(f"{name} {variant}: {run['gpu_memory_left_mib']} MiB not returned")
-    gpu = ["nvidia-smi", "--query-gpu=name,driver_version", "--format=csv,noheader"]
-    name = subprocess.run(gpu, capture_output=True, text=True, check=True).stdout.strip()
-    report = {"gpu": name, "runs": runs, "failures": failures}
-    print(json.dumps(report, indent=2))
-    if options.out:
-        options.out.write_text(json.dumps(report, indent=2) + "\n")
+        bench = Bench(Path(folder), options.device)
+        for rows, cases, check in (
+            (learning, LEARNING, learned),
+            (resuming, RESUMED, lambda bench, case: resumed(bench, case, draw)),
+        ):
+            for case in cases:
+                if options.case in case.name:
+                    row, wrong = check(bench, case)
+                    rows.append(row)
+                    failures += wrong
+                    sys.stderr.write(f"{json.dumps(row)} {' '.join(wrong)}\n")
+    write("gpu_check", {"gpu": _gpu(), "learning": learning, "resuming": resuming, "failures": failures},
+          _claims(learning, resuming))  # fmt: skip
     return 1 if failures else 0
+
+
+def _claims(learning: Sequence[Mapping[str, Any]], resuming: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    if not (learning and resuming):
+        return []
+    equal = sum(row["weights_equal"] and row["points_equal"] for row in resuming)
+    left = max(row["gpu_memory_left_mib"] for row in [*learning, *resuming])
+    return [
+        {"what": "on a GPU, killed and resumed to the same bits and points", "measured": 100 * equal / len(resuming),
+         "unit": "% of the cases", "bound": 100, "at_most": False},
+        {"what": "GPU memory that an attempt keeps after its end", "measured": max(0, left), "unit": "MiB",
+         "bound": SLACK_MIB, "at_most": True},
+    ]  # fmt: skip
+
+
+def _gpu() -> str | None:
+    query = ["nvidia-smi", "--query-gpu=name,driver_version", "--format=csv,noheader"]
+    try:
+        return subprocess.run(query, capture_output=True, text=True, check=True).stdout.strip()
+    except FileNotFoundError:
+        return None
 
 
 if __name__ == "__main__":

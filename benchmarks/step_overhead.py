@@ -1,6 +1,7 @@
 """What a step costs beside the arithmetic: ``python benchmarks/step_overhead.py``.
 
-An MLP 64-128-10, batches of 64 out of 6,400 rows, fused Adam, one thread, on the CPU. In every round each variant
+An MLP 64-128-10, batches of 64 out of 6,400 rows, fused Adam, one thread, on the CPU or, with ``--device cuda``, on a
+GPU (then results/step_overhead_cuda.json). In every round each variant
 trains once, in rotating order, so that a ratio compares times taken within seconds of each other:
 
 - bare: forward, loss, backward and step on one fixed batch; what PyTorch itself needs;
@@ -43,7 +44,7 @@ SPEC: dict[str, Any] = {
                          {"kind": "Linear", "out_features": CLASSES}]},
     "data": {"kind": "dataset", "id": "ds_" + "0" * 32},
     "objective": {"loss": {"kind": "CrossEntropyLoss"}},
-    "training": {"optimizer": {"kind": "Adam", "lr": LR}, "batch_size": BATCH, "device": "cpu"},
+    "training": {"optimizer": {"kind": "Adam", "lr": LR}, "batch_size": BATCH},
 }  # fmt: skip
 SCHEMA = DataSchema(
     columns=(Column(name="x", shape=(FEATURES,), dtype="float32"),
@@ -82,6 +83,13 @@ def drain(pipe: Connection) -> None:
             return
 
 
+def settled(device: str) -> float:
+    """Return the time at which everything asked of the device is done, in seconds."""
+    if device == "cuda":
+        torch.cuda.synchronize()
+    return time.perf_counter()
+
+
 def examples() -> tuple[Tensor, Tensor]:
     """Return the examples: x (rows, features) and y (rows)."""
     generator = torch.Generator().manual_seed(0)
@@ -94,38 +102,38 @@ def network() -> nn.Module:
     return nn.Sequential(nn.Linear(FEATURES, HIDDEN), nn.ReLU(), nn.Linear(HIDDEN, CLASSES))
 
 
-def bare(steps: int) -> float:
+def bare(steps: int, device: str) -> float:
     """Step on one batch, again and again."""
     torch.use_deterministic_algorithms(False)
-    x, y = (column[:BATCH] for column in examples())
-    trained, loss_of = network(), nn.CrossEntropyLoss()
+    x, y = (column[:BATCH].to(device) for column in examples())
+    trained, loss_of = network().to(device), nn.CrossEntropyLoss()
     optimizer = torch.optim.Adam(trained.parameters(), lr=LR, fused=True)
-    began = time.perf_counter()
+    began = settled(device)
     for _ in range(steps):
         loss_of(trained(x), y).backward()
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)
-    return (time.perf_counter() - began) / steps
+    return (settled(device) - began) / steps
 
 
-def dataloader(steps: int) -> float:
+def dataloader(steps: int, device: str) -> float:
     """Train as people write it by hand."""
     torch.use_deterministic_algorithms(False)
     loader = DataLoader(TensorDataset(*examples()), BATCH, shuffle=True)
-    trained, loss_of = network(), nn.CrossEntropyLoss()
+    trained, loss_of = network().to(device), nn.CrossEntropyLoss()
     optimizer = torch.optim.Adam(trained.parameters(), lr=LR, fused=True)
     losses: list[float] = []
-    began = time.perf_counter()
+    began = settled(device)
     while len(losses) < steps:
         for x, y in loader:
             optimizer.zero_grad()
-            loss = loss_of(trained(x), y)
+            loss = loss_of(trained(x.to(device)), y.to(device))
             loss.backward()
             optimizer.step()
             losses.append(loss.item())
             if len(losses) == steps:
                 break
-    return (time.perf_counter() - began) / steps
+    return (settled(device) - began) / steps
 
 
 @dataclass(frozen=True)
@@ -134,20 +142,21 @@ class Loop:
 
     folder: Path
     pipe: Connection
+    device: str
 
     def __call__(self, steps: int) -> float:
         """Prepare an attempt, and time its loop alone."""
         store = open_store(str(self.folder / "store"), {})
-        spec = SPEC | {"training": SPEC["training"] | {"steps": steps}}
+        spec = SPEC | {"training": SPEC["training"] | {"steps": steps, "device": self.device}}
         assignment = Assignment(
             job_id="job_bench", fence=time.monotonic_ns(), spec=spec, data_schema=SCHEMA.model_dump(mode="json"),
             store_url="", data_root="", dataset=Registered({"kind": "upload", "format": "npz"}, self.stored()),
         )  # fmt: skip
         with tempfile.TemporaryDirectory(dir=self.folder) as workdir:
             prepared = prepare(assignment, store, PipedContext(self.pipe), Path(workdir))
-            began = time.perf_counter()
+            began = settled(self.device)
             outcome = train(prepared)
-            seconds = time.perf_counter() - began
+            seconds = settled(self.device) - began
         if outcome.ending is not Ending.SUCCEEDED:
             raise SystemExit(f"the training {outcome.ending}")
         return seconds / steps
@@ -180,7 +189,9 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=15, help="trainings of every variant")
     parser.add_argument("--steps", type=int, default=2000, help="steps of a training")
     parser.add_argument("--lightning-python", type=Path, help="an interpreter that has the package lightning")
+    parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
     options = parser.parse_args()
+    device: str = options.device
     torch.set_num_threads(1)
     processes = multiprocessing.get_context("spawn")
     ours, theirs = processes.Pipe()
@@ -189,7 +200,11 @@ def main() -> None:
     theirs.close()
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="graftwerk-bench-")))
-        variants: dict[str, Variant] = {"bare": bare, "loop": Loop(folder, ours), "dataloader": dataloader}
+        variants: dict[str, Variant] = {
+            "bare": lambda steps: bare(steps, device),
+            "loop": Loop(folder, ours, device),
+            "dataloader": lambda steps: dataloader(steps, device),
+        }
         versions = {}
         if options.lightning_python is not None:
             running = stack.enter_context(lightning(options.lightning_python))
@@ -205,14 +220,15 @@ def main() -> None:
               "DataLoader / loop": (ratio("dataloader", "loop"), 1.6, False)}  # fmt: skip
     if "lightning" in seconds:
         ratios["Lightning / loop"] = (ratio("lightning", "loop"), 4.0, False)
-    claims = [{"what": f"a training step, {name}, median", "measured": value, "unit": "times", "bound": bound,
+    where = "on a GPU, " if device == "cuda" else ""
+    claims = [{"what": f"a training step, {where}{name}, median", "measured": value, "unit": "times", "bound": bound,
                "at_most": at_most} for name, (value, bound, at_most) in ratios.items()]  # fmt: skip
     result = {
         "step_ms": {name: spread(each) for name, each in seconds.items()},
         "ratios": {name: value for name, (value, _, _) in ratios.items()},
         **versions,
     }
-    write("step_overhead", result, claims)
+    write("step_overhead" if device == "cpu" else "step_overhead_cuda", result, claims)
 
 
 if __name__ == "__main__":

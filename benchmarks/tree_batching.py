@@ -9,7 +9,8 @@ Tai et al. 2015, a word at every leaf. Three ways, timed in turn, with and witho
 - by hand: all trees of one shape, level by level with indexes written down beforehand. Fold runs on the same batch, and
   does not know that the shapes are equal.
 
-One thread on the CPU; the same on the GPU where there is one. Every figure is the median of the ratios of single turns.
+One thread on the CPU or, with ``--device cuda``, a GPU (then results/tree_batching_cuda.json). Every figure is the
+median of the ratios of single turns.
 """
 
 import argparse
@@ -210,21 +211,21 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=15, help="for each batch and size, where the runs allow")
     parser.add_argument("--least-runs", type=int, default=5, help="turns for each batch and size")
     parser.add_argument(
-        "--most-work", type=float, default=256**2 * 1024, help="of batch * size^2; above, it is left out"
+        "--most-work", type=float, default=256**2 * 1024, help="on a CPU, of batch * size^2; above, it is left out"
     )
+    parser.add_argument("--device", choices=tuple(CLAIMED), default="cpu")
     options = parser.parse_args()
+    device: str = options.device
     torch.set_num_threads(1)
-    devices = ["cpu", "cuda"] if torch.cuda.is_available() else ["cpu"]
     rows = []
-    for device in devices:
-        for size in options.sizes:
-            for batch in options.batches:
-                if device == "cuda" or batch * size**2 <= options.most_work:
-                    rows.append(measure(device, size, batch, options))
-                    print(rows[-1], flush=True)
-    gpu = {"gpu": torch.cuda.get_device_name()} if "cuda" in devices else {}
+    for size in options.sizes:
+        for batch in options.batches:
+            if device == "cuda" or batch * size**2 <= options.most_work:
+                rows.append(measure(device, size, batch, options))
+                print(rows[-1], flush=True)
+    gpu = {"gpu": torch.cuda.get_device_name()} if device == "cuda" else {}
     notes = {"leaves": LEAVES, "alone": f"timed on at most {options.alone} trees, scaled to the batch", **gpu}
-    write("tree_batching", {**notes, "rows": rows}, claims(rows))
+    write("tree_batching" if device == "cpu" else "tree_batching_cuda", {**notes, "rows": rows}, claims(rows))
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@
     tags      tweets with named entities                        train.conll, test.conll, train.jsonl, test.jsonl
     vowels    who says /ae/?                                    train.jsonl, test.jsonl
     trees     syntax trees                                      train.jsonl, test.jsonl
+    plane     made-up measurements                           plane.csv
     vectors   GloVe's word vectors                              glove.50d.txt
     all       each of them                                      FOLDER/NAME
 
@@ -18,7 +19,7 @@ import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from examples.data import images, mails, series, tags, trees, tweets, vectors
+from examples.data import images, mails, plane, series, tags, trees, tweets, vectors
 from examples.data.packages import Unobtainable
 
 CACHE = Path("~/.cache/graftwerk-data")
@@ -30,6 +31,7 @@ WRITERS: Mapping[str, Callable[[Path, Path], Mapping[str, int]]] = {
     "tags": tags.write,
     "vowels": series.write,
     "trees": trees.write,
+    "plane": plane.write,
     "vectors": vectors.write,
 }
 

@@ -35,9 +35,9 @@ def example(document: Mapping[str, Any]) -> Example:
 
 
 def readable(mail: str) -> str:
-    """Return a mail's subject and the beginning of its text."""
+    """Return a mail's subject and the beginning of its text, without the characters that no text has."""
     message = message_from_string(mail, policy=policy.default)
-    words = f"{message.get('subject', '')} {_body(message)}".split()
+    words = f"{message.get('subject', '')} {_body(message)}".replace("\0", "").split()
     return " ".join(words)[:LONGEST]
 
 

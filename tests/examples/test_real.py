@@ -1,11 +1,13 @@
 """The examples on real data, on a few made-up rows of the same form: accepted, trained, and gone on with bit by bit."""
 
+import io
 import json
 import random
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
@@ -33,6 +35,18 @@ WORDS = ("a", "fine", "day", "for", "wood", "and", "grafts", "in", "spring")
 
 def sentence(draw: random.Random) -> list[str]:
     return draw.choices(WORDS, k=draw.randint(1, 12))
+
+
+def plane(draw: random.Random, _: tuple[str, ...]) -> str:
+    rows = [",".join(f"{draw.gauss(0, 1):.4f}" for _ in range(9)) for _ in range(ROWS)]
+    return "\n".join([",".join([*(f"x{place}" for place in range(8)), "y"]), *rows])
+
+
+def digits(draw: random.Random, _: tuple[str, ...]) -> bytes:
+    dots = np.frombuffer(draw.randbytes(ROWS * 28 * 28), np.uint8).reshape(ROWS, 1, 28, 28)
+    file = io.BytesIO()
+    np.savez(file, image=dots, label=np.arange(ROWS) % 10)
+    return file.getvalue()
 
 
 def texts(draw: random.Random, labels: tuple[str, ...]) -> str:
@@ -63,9 +77,11 @@ def trees(draw: random.Random, _: tuple[str, ...]) -> str:
     return "\n".join(json.dumps({"tree": grown(3), "label": "ab"[row % 2]}) for row in range(ROWS))
 
 
-Writer = Callable[[random.Random, tuple[str, ...]], str]
+Writer = Callable[[random.Random, tuple[str, ...]], str | bytes]
 # Data of an example → (file's ending, writer, labels).
 MADE: Mapping[str, tuple[str, Writer, tuple[str, ...]]] = {
+    "plane": ("csv", plane, ()),
+    "digits": ("npz", digits, ()),
     "tweets": ("csv", texts, ("negative", "neutral", "positive")),
     "mails": ("csv", texts, ("ham", "spam")),
     "tags": ("jsonl", tags, ()),
@@ -102,9 +118,9 @@ class Bench:
         self.known[VECTORS], self.vectors[VECTORS] = self._stored("vectors.txt", "\n".join(lines))
         return schema
 
-    def _stored(self, name: str, content: str) -> tuple[DataSchema, Registered]:
+    def _stored(self, name: str, content: str | bytes) -> tuple[DataSchema, Registered]:
         path = self.folder / name
-        path.write_text(content)
+        path.write_bytes(content.encode() if isinstance(content, str) else content)
         source = {"kind": "upload", "file": name}
         found = describe(Upload(path, UploadSource.model_validate(source)))
         assert found.problems == ()

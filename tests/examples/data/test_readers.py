@@ -46,6 +46,10 @@ def test_the_plain_part_is_read_before_the_other() -> None:
     assert mails.readable(mail) == "Hi plain"
 
 
+def test_characters_that_no_text_has_are_left_out() -> None:
+    assert mails.readable("Subject: Hi\nContent-Type: text/plain\n\none\0 two") == "Hi one two"
+
+
 def test_a_mail_without_text_has_a_subject() -> None:
     assert mails.readable("Subject: Hi\nContent-Type: image/png\n\nx") == "Hi"
 
