@@ -1,17 +1,20 @@
 """Checkpoints: a row each, which is their commit point. Files without a row do not exist."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal
 
-from sqlalchemy import delete, select
+from sqlalchemy import ColumnElement, delete, or_, select, update
 from sqlalchemy.orm import Session
 
-from app.db.tables import CheckpointRow, JobRow
+from app.db.session import Database
+from app.db.tables import CheckpointRow, JobRow, now
 from app.errors import NotFound
 from app.jobs.states import ENDED
 
 Mode = Literal["min", "max"]
+READ_SECONDS = 3600.0  # for so long after somebody asked for its files a checkpoint stays on the list
+NOTED_SECONDS = 60.0  # between two notes of it
 
 
 def add(
@@ -55,6 +58,33 @@ def find(session: Session, owner: str, checkpoint_id: str) -> CheckpointRow:
     return row
 
 
+def kept(db: Database, choose: Callable[[Session], CheckpointRow]) -> CheckpointRow:
+    """Return the checkpoint that `choose` finds; for an hour it stays, for who now reads its files, piece by piece.
+
+    Chooses again if it was removed in between. Raises what `choose` raises.
+    """
+    while True:
+        row = db.read(choose)
+        if db.read(_noted, row.id) or db.run(_note, row.id):
+            return row
+
+
+def _noted(session: Session, checkpoint_id: str) -> bool:
+    noted = select(CheckpointRow.id).where(CheckpointRow.id == checkpoint_id, ~_unread(NOTED_SECONDS))
+    return session.scalar(noted) is not None
+
+
+def _note(session: Session, checkpoint_id: str) -> bool:
+    """Note that somebody reads the files now; returns whether the checkpoint is still there."""
+    note = update(CheckpointRow).where(CheckpointRow.id == checkpoint_id).values(read_at=now())
+    noted = note.returning(CheckpointRow.id).execution_options(synchronize_session=False)
+    return session.scalar(noted) is not None
+
+
+def _unread(seconds: float) -> ColumnElement[bool]:
+    return or_(CheckpointRow.read_at.is_(None), CheckpointRow.read_at < now() - seconds)
+
+
 def pin(session: Session, owner: str, checkpoint_id: str) -> JobRow:
     """Return the job of a checkpoint, locked: until the transaction ends, the checkpoint stays. Raises `NotFound`."""
     job = session.get(JobRow, find(session, owner, checkpoint_id).job_id, with_for_update=True, populate_existing=True)
@@ -90,9 +120,11 @@ def surplus(
     return [row for row in rows if row.id not in kept and not row.final]
 
 
-def remove(session: Session, rows: Sequence[CheckpointRow]) -> None:
-    """Take checkpoints off the list; their files may be removed after the commit."""
-    session.execute(delete(CheckpointRow).where(CheckpointRow.id.in_([row.id for row in rows])))
+def remove(session: Session, rows: Sequence[CheckpointRow]) -> list[CheckpointRow]:
+    """Take off the list the checkpoints that nobody reads, and return them: their files may go after the commit."""
+    unread = delete(CheckpointRow).where(CheckpointRow.id.in_([row.id for row in rows]), _unread(READ_SECONDS))
+    gone = set(session.scalars(unread.returning(CheckpointRow.id).execution_options(synchronize_session=False)))
+    return [row for row in rows if row.id in gone]
 
 
 def _ranked(rows: Sequence[CheckpointRow], monitor: str, mode: Mode) -> list[CheckpointRow]:

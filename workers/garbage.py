@@ -1,33 +1,41 @@
-"""Which files no row lists any more: superfluous checkpoints, and what dead attempts left behind."""
+"""Removes files that no row lists: superfluous checkpoints, what dead attempts left behind, and orphans of crashes."""
 
+from collections.abc import Iterator
+from itertools import islice
+
+import structlog
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from app import checkpoints
+from app import checkpoints, garbage
 from app.db.session import Database
-from app.db.tables import CheckpointRow, JobRow
+from app.db.tables import CheckpointRow
+from app.errors import NotFound
+from app.jobs import repository
 from app.spec.job import parse_job
 from app.storage.keys import exports_of
 from app.storage.protocol import ArtifactStore
 from app.storage.removal import remove_files
 
+OLD_SECONDS = 3600.0  # what was written later may be named by a row that is on its way
+BATCH = 500  # keys looked up at a time
 
-def trim(db: Database, store: ArtifactStore, job_id: str) -> None:
-    """Drop the checkpoints that the plan no longer keeps, then their files."""
-    rows = db.run(_surplus, job_id)
+_log = structlog.get_logger(__name__)
+
+
+def trim(db: Database, store: ArtifactStore, job_id: str, fence: int) -> None:
+    """Drop the checkpoints that the plan no longer keeps, then their files. Raises `StaleFence`."""
+    rows = db.run(_surplus, job_id, fence)
     remove_files(store, [file["path"] for row in rows for file in row.files])
     for row in rows:
         remove_files(store, store.keys(exports_of(job_id, row.id)))
 
 
-def _surplus(session: Session, job_id: str) -> list[CheckpointRow]:
-    job = session.get_one(
-        JobRow, job_id, with_for_update=True, populate_existing=True
-    )  # another job may be about to start from a checkpoint
+def _surplus(session: Session, job_id: str, fence: int) -> list[CheckpointRow]:
+    job = repository.hold(session, job_id, fence)  # locked: another job may be about to start from a checkpoint
     plan = parse_job(job.spec).training.checkpoint
     rows = checkpoints.surplus(session, job_id, plan.keep_last, plan.keep_best, plan.monitor, plan.mode)
-    checkpoints.remove(session, rows)
-    return rows
+    return checkpoints.remove(session, rows)
 
 
 def collect(db: Database, store: ArtifactStore, job_id: str, fence: int) -> None:
@@ -45,3 +53,36 @@ def _listed(session: Session, job_id: str) -> set[str]:
 def _fence(key: str) -> int:
     """Keys are ``jobs/<job>/<fence>/…``."""
     return int(key.split("/")[2])
+
+
+def survey(db: Database, store: ArtifactStore, seconds: float = OLD_SECONDS) -> None:
+    """Remove every file older than `seconds` that no row names, whatever crash left it behind.
+
+    A store that another database has marked as its own is left alone.
+    """
+    if not _ours(db, store):
+        return
+    store.tidy()
+    for keys in _batches(key for place in garbage.PLACES for key in store.keys(place, seconds)):
+        orphans = db.read(garbage.unnamed, keys)
+        if orphans:
+            _log.info("orphans_removed", count=len(orphans), first=orphans[0])
+        remove_files(store, orphans)
+
+
+def _ours(db: Database, store: ArtifactStore) -> bool:
+    """Say whether the store is this database's; one without a mark gets it, and is looked through the next time."""
+    mine = db.read(garbage.deployment)
+    try:
+        marked = b"".join(store.read(garbage.MARK)).decode()
+    except NotFound:
+        store.put_bytes(garbage.MARK, mine.encode())
+        return False
+    if marked != mine:
+        _log.warning("artifacts_of_another_database", marked=marked, database=mine)
+    return marked == mine
+
+
+def _batches(keys: Iterator[str]) -> Iterator[list[str]]:
+    while batch := list(islice(keys, BATCH)):
+        yield batch

@@ -164,7 +164,7 @@ class Attempt:
         with suppress(Unavailable):
             self.worker.db.run(record, self.job.id, self.fence, self._backlog[0], self.worker.settings)
             if isinstance(self._backlog.popleft(), Saved):
-                garbage.trim(self.worker.db, self.worker.store, self.job.id)
+                garbage.trim(self.worker.db, self.worker.store, self.job.id, self.fence)
             return True
         return False
 

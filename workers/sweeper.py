@@ -1,5 +1,6 @@
 """Tells that the worker lives, and heals what was lost: wake-ups, expired leases, old answers; all of it guarded."""
 
+import random
 import threading
 import time
 from contextlib import suppress
@@ -7,11 +8,13 @@ from contextlib import suppress
 import structlog
 
 from app import fleet, idempotency
-from app.errors import DatabaseAway, StaleFence, Unavailable
+from app.errors import DatabaseAway, GraftwerkError, StaleFence, Unavailable
 from app.jobs import queue, repository, service
+from workers import garbage
 from workers.supervisor import Worker
 
 PURGE_SECONDS = 3600.0
+SURVEY_SECONDS = 6 * 3600.0
 
 _log = structlog.get_logger(__name__)
 
@@ -26,6 +29,7 @@ class Sweeper:
         self._trust_leases_at = time.monotonic() + worker.settings.lease_seconds
         self._tell_at = 0.0
         self._purge_at = 0.0
+        self._survey_at = time.monotonic() + random.uniform(0.05, 1.0) * SURVEY_SECONDS  # not all workers at once
         self._thread = threading.Thread(target=self._run, name="sweeper", daemon=True)
 
     def start(self) -> None:
@@ -63,6 +67,15 @@ class Sweeper:
         if clock >= self._purge_at:
             self._worker.db.run(idempotency.purge)
             self._purge_at = clock + PURGE_SECONDS
+        if clock >= self._survey_at:
+            self._survey_at = clock + SURVEY_SECONDS
+            threading.Thread(target=self._survey, name="survey", daemon=True).start()  # leases do not wait for it
+
+    def _survey(self) -> None:
+        try:
+            garbage.survey(self._worker.db, self._worker.store)
+        except (GraftwerkError, OSError) as error:
+            _log.warning("survey_failed", error=str(error))
 
     def _expire(self) -> None:
         db, settings = self._worker.db, self._worker.settings

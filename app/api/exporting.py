@@ -61,6 +61,7 @@ def exported(services: Services, owner: str, checkpoint_id: str, form: str) -> M
 
     Raises `NotFound`, `NotExportable`, `NotInstalled`, `Overloaded`, `Unavailable`, `StorageFull`.
     """
+    checkpoints.kept(services.db, lambda session: checkpoints.find(session, owner, checkpoint_id))
     made_of = services.db.read(source, owner, checkpoint_id)
     note = f"{exports_of(made_of.job_id, checkpoint_id)}{NAMES[form]}.json"
     found = _noted(services.store, note)

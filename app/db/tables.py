@@ -157,6 +157,7 @@ class CheckpointRow(Base):
     final: Mapped[bool] = mapped_column(default=False)
     size: Mapped[int | None]  # of all files; older rows were counted when the column came
     created_at: Mapped[float] = mapped_column(default=now())
+    read_at: Mapped[float | None]  # when somebody last asked for its files, about
 
 
 class DatasetRow(Base):
@@ -236,6 +237,14 @@ class DeliveryRow(Base):
     attempts: Mapped[list[Any]]  # the last ones: [{at, seconds, status, error, detail}]
     created_at: Mapped[float] = mapped_column(default=now())
     ended_at: Mapped[float | None]
+
+
+class DeploymentRow(Base):
+    """The one row that names this database, so that its artifact store can be told from another one's."""
+
+    __tablename__ = "deployment"
+
+    id: Mapped[str] = mapped_column(String(40), primary_key=True)
 
 
 class IdempotencyRow(Base):

@@ -26,7 +26,7 @@ class LocalStore:
         self._root = root.absolute()
         self._incoming = self._root / _INCOMING
         self._incoming.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self._remove_leftovers()
+        self.tidy()
 
     def put_file(self, key: str, source: Path) -> StoredFile:
         """Store a local file."""
@@ -101,14 +101,16 @@ class LocalStore:
             except OSError:  # not empty, or gone already
                 return
 
-    def keys(self, prefix: str) -> Iterator[str]:
-        """Yield the keys that begin with the prefix."""
+    def keys(self, prefix: str, older: float = 0.0) -> Iterator[str]:
+        """Yield the keys that begin with the prefix, of files that were put at least `older` seconds ago."""
+        latest = time.time() - older
         folder = self._root / prefix.rpartition("/")[0]
         for directory, folders, files in os.walk(folder):
             folders[:] = sorted(name for name in folders if name != _INCOMING)
             for name in sorted(files):
-                key = (Path(directory) / name).relative_to(self._root).as_posix()
-                if key.startswith(prefix):
+                path = Path(directory) / name
+                key = path.relative_to(self._root).as_posix()
+                if key.startswith(prefix) and (not older or _written(path) <= latest):
                     yield key
 
     def _path(self, key: str) -> Path:
@@ -121,7 +123,7 @@ class LocalStore:
         for path in missing:
             _sync(path.parent)
 
-    def _remove_leftovers(self) -> None:
+    def tidy(self) -> None:
         """Remove what a put left behind when its process was killed."""
         for path in self._incoming.iterdir():
             try:
@@ -129,6 +131,14 @@ class LocalStore:
                     path.unlink()
             except FileNotFoundError:  # another process was faster, or the put has ended
                 continue
+
+
+def _written(path: Path) -> float:
+    """Return when a file was put, in Unix seconds; infinity if it is gone."""
+    try:
+        return path.stat().st_mtime
+    except FileNotFoundError:
+        return float("inf")
 
 
 def _sync(folder: Path) -> None:

@@ -46,6 +46,10 @@ class ArtifactStore(Protocol):
         """Remove the file; it is no error if it is gone."""
         ...
 
-    def keys(self, prefix: str) -> Iterator[str]:
-        """Yield the keys that begin with the prefix."""
+    def keys(self, prefix: str, older: float = 0.0) -> Iterator[str]:
+        """Yield the keys that begin with the prefix, of files that were put at least `older` seconds ago."""
+        ...
+
+    def tidy(self) -> None:
+        """Remove what puts that died left behind, as far as the store cannot do so itself."""
         ...

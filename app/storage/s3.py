@@ -4,7 +4,7 @@ import hashlib
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -85,12 +85,18 @@ class S3Store:
         except NotFound:
             return
 
-    def keys(self, prefix: str) -> Iterator[str]:
-        """Yield the keys that begin with the prefix."""
+    def keys(self, prefix: str, older: float = 0.0) -> Iterator[str]:
+        """Yield the keys that begin with the prefix, of objects that were put at least `older` seconds ago."""
+        latest = datetime.now(UTC) - timedelta(seconds=older)
         folder = prefix.rpartition("/")[0]  # S3 itself lists whole folders only
         with _answering(prefix):
             for page in obstore.list(self._bucket, folder or None):
-                yield from (found["path"] for found in page if found["path"].startswith(prefix))
+                for found in page:
+                    if found["path"].startswith(prefix) and (not older or found["last_modified"] <= latest):
+                        yield found["path"]
+
+    def tidy(self) -> None:
+        """Do nothing: uploads in parts that died end by a rule of the bucket (AbortIncompleteMultipartUpload)."""
 
 
 @contextmanager

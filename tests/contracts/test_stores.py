@@ -1,6 +1,7 @@
 """What every store promises."""
 
 import hashlib
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -119,3 +120,12 @@ def test_puts_beside_deletes_in_one_folder_all_arrive(store: ArtifactStore) -> N
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(write, range(16)))
     assert sorted(store.keys("folder/")) == sorted(f"folder/{number}/kept" for number in range(16))
+
+
+def test_young_files_are_told_from_old_ones(store: ArtifactStore) -> None:
+    store.put_bytes("a/b", b"x")
+    assert list(store.keys("a/", older=60.0)) == []
+    time.sleep(1.1)  # S3 counts whole seconds
+    assert list(store.keys("a/", older=0.1)) == ["a/b"]
+    store.tidy()
+    assert list(store.keys("")) == ["a/b"]

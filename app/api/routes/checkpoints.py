@@ -52,7 +52,7 @@ def download_file(
     wanted: Wanted,
 ) -> Response:
     """Download a file, whole or a range of it. Its ETag is its SHA-256."""
-    row = services.db.read(checkpoints.find, who.owner, checkpoint_id)
+    row = checkpoints.kept(services.db, lambda session: checkpoints.find(session, who.owner, checkpoint_id))
     return answer_file(services.store, _public(row, name), wanted)
 
 
@@ -67,7 +67,7 @@ def download_weights(
     format_: Annotated[Format, Query(alias="format", description="Of the file.")] = "safetensors",
 ) -> Response:
     """Download the best or the latest weights. Where nothing was evaluated the latest are the best."""
-    row = services.db.read(_chosen, who.owner, job_id, which)
+    row = checkpoints.kept(services.db, lambda session: _chosen(session, who.owner, job_id, which))
     return answer_file(services.store, _public(row, f"weights.{format_}"), wanted)
 
 

@@ -35,7 +35,7 @@ def read_report(
     ] = None,
 ) -> Response:
     """Read what the evaluation of a checkpoint saw, head by head: confusion, classes, entities, errors."""
-    row = services.db.read(_chosen, who.owner, job_id, checkpoint)
+    row = checkpoints.kept(services.db, lambda session: _chosen(session, who.owner, job_id, checkpoint))
     file = _report(row)
     headers = {"ETag": f'"{file["sha256"]}"'}
     if matches(headers["ETag"], if_none_match):

@@ -9,7 +9,7 @@ from alembic.runtime.migration import MigrationContext
 from alembic.util import CommandError
 from sqlalchemy import func, inspect, select, text
 
-from app import audit, checkpoints, contents, datasets, fleet, keys
+from app import audit, checkpoints, contents, datasets, fleet, garbage, keys
 from app.db import migrate
 from app.db.session import Database
 from app.db.tables import (
@@ -19,6 +19,7 @@ from app.db.tables import (
     ContentRow,
     DatasetRow,
     DeliveryRow,
+    DeploymentRow,
     EventRow,
     IdempotencyRow,
     JobRow,
@@ -63,7 +64,8 @@ def counts(database: Database) -> list[int]:
 
 
 def test_every_table_is_filled(database: Database) -> None:
-    assert {table.__table__ for table in TABLES} == set(Base.metadata.tables.values())
+    every = {table.__table__ for table in (*TABLES, DeploymentRow)}  # whose one row the migration writes
+    assert every == set(Base.metadata.tables.values())
     fill(database)
     assert min(counts(database)) > 0
 
@@ -77,6 +79,14 @@ def test_down_to_base_and_up_again_with_data(database: Database) -> None:
     assert migrate.current(database) == migrate.head()
     assert counts(database) == [0] * len(TABLES)
     fill(database)
+
+
+def test_every_database_has_a_name_of_its_own(database: Database) -> None:
+    names = [database.read(garbage.deployment)]
+    migrate.downgrade(database, "base")
+    migrate.upgrade(database)
+    names.append(database.read(garbage.deployment))
+    assert len(set(names)) == 2
 
 
 def test_upgrading_what_is_up_to_date_keeps_everything(database: Database) -> None:
