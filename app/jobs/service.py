@@ -11,6 +11,7 @@ from app.db.session import Database
 from app.db.tables import JobRow, now
 from app.errors import InvalidInput, NotFound, Overloaded, Problem, StateForbids
 from app.events import EventKind
+from app.faultpoints import faultpoint
 from app.idempotency import Answer
 from app.jobs import repository
 from app.jobs.states import ENDED, TRANSITIONS, Status, Verb
@@ -61,9 +62,13 @@ def create(
                 raise Overloaded(f"{max_queued} jobs are waiting already; try again later")
             return 201, render(_insert(session, submission))
 
-        return idempotency.once(session, submission.owner, idempotency_key, digest, effect)
+        answer = idempotency.once(session, submission.owner, idempotency_key, digest, effect)
+        faultpoint("before_commit")
+        return answer
 
-    return db.run(unit)
+    answer = db.run(unit)
+    faultpoint("after_commit")
+    return answer
 
 
 def _insert(session: Session, submission: Submission) -> JobRow:

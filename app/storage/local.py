@@ -10,6 +10,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from app.errors import NotFound, StorageFull
+from app.faultpoints import faultpoint
 from app.storage.keys import PIECE, checked, pieces
 from app.storage.protocol import StoredFile
 
@@ -42,13 +43,16 @@ class LocalStore:
         digest, size = hashlib.sha256(), 0
         temporary = self._incoming / uuid.uuid4().hex
         with _space(), _removed_on_error(temporary), temporary.open("xb", buffering=0) as file:
+            faultpoint("file_opened")
             for piece in content:
                 digest.update(piece)
                 size += len(piece)
                 rest = memoryview(piece)
                 while rest:
                     rest = rest[file.write(rest) :]
+                faultpoint("file_half_written")
             os.fsync(file.fileno())
+            faultpoint("file_synced")
             self._publish(temporary, target)
         return StoredFile(key, size, digest.hexdigest())
 
@@ -61,6 +65,7 @@ class LocalStore:
             except (FileNotFoundError, FileExistsError):  # a delete removed the directory, before or after mkdir looked
                 if not attempts_left:
                     raise
+        faultpoint("file_renamed")
         with suppress(FileNotFoundError):  # then another caller deleted this very key already
             _sync(target.parent)
 

@@ -47,12 +47,12 @@ class Service:
     def log(self) -> str:
         return (self.home.parent / f"{self.home.name}.log").read_text()
 
-    def start(self, *options: str) -> None:
+    def start(self, *options: str, seconds: float = TIMEOUT) -> None:
         command = [sys.executable, "-m", "graftwerk", "up", "--home", str(self.home), "--port", str(self.port)]
         environment = os.environ | {"GRAFTWERK_LEASE_SECONDS": "4", "GRAFTWERK_SWEEP_SECONDS": "0.5"} | self.environment
         with (self.home.parent / f"{self.home.name}.log").open("ab") as log:
             self.process = subprocess.Popen([*command, *options], env=environment, stdout=log, stderr=log)
-        until(self.ready, "readiness")
+        until(self.ready, "readiness", seconds)
 
     def ready(self) -> bool:
         assert self.process is not None

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from app.faultpoints import faultpoint
 from workers.data.feed import Batch
 from workers.data.sampler import step_seed
 from workers.messages import Ending, Outcome, Report
@@ -126,6 +127,7 @@ def _train(prepared: Prepared) -> Outcome:  # noqa: PLR0912, PLR0915 - the one f
             seed_step(step_seed(plan.seed, step), device)
         batches = supply.batches(step)
         total, parts = passed(batches), objective.heard()
+        faultpoint("mid_step")
         lr = groups[0]["lr"]
         skipped = update.step(total, again)
         counters.step += 1

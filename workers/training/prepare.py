@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from app.errors import BuildError, CheckpointDamaged, DataError, InvalidInput
+from app.faultpoints import faultpoint
 from app.spec.columns import Column, DataSchema
 from app.spec.job import Job, head_targets, job_view, parse_job
 from app.spec.optimizers import SEARCHING
@@ -96,12 +97,14 @@ def prepare(assignment: Assignment, store: ArtifactStore, context: Context, work
     start = {"step": restored.step, "checkpoint": restored.checkpoint} if restored else {"step": 0, "checkpoint": None}
     context.report(Report(phase="loading_data", events=(("rewound", start),)))
     data = load_tensors(job, stored, assignment, store, workdir, restored)
+    faultpoint("data_opened")
     told = vocabularies(data) if restored is None else ()
     context.report(Report(phase="building", events=tuple(("vocabulary", each) for each in told)))
     device = choose(job.training.device)
     set_determinism(job.training.deterministic)
     torch.manual_seed(job.training.seed)
     network = build(job.model, seen.schema, job.data.inputs or seen.schema.inputs)
+    faultpoint("network_built")
     if begun is not None:
         _take_weights(network, begun)
     elif restored is None:

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from app.errors import NumericError
+from app.faultpoints import faultpoint
 from workers.messages import Block, Report
 from workers.training.context import Context
 from workers.training.state import Counters
@@ -113,6 +114,7 @@ class Recorder:
             self._rate = speed if self._rate == 0 else 0.7 * self._rate + 0.3 * speed
         if self._series or self._events:
             report = Report(progress=self._progress(), series=self._series, events=tuple(self._events))
+            faultpoint("before_report")
             self._context.report(report)
         self._sent, self._sent_step = now, counters.step
         self._series, self._events = {}, []

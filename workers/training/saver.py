@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from app.errors import StorageFull, Unavailable
+from app.faultpoints import faultpoint
 from app.spec.training import Checkpointing
 from app.storage.protocol import ArtifactStore
 from workers.messages import Report
@@ -98,6 +99,8 @@ class Saver:
         self.look(wait=True)
         if state.counters.step == self.saved_step and not final:
             return None
+        if final:
+            faultpoint("final_checkpoint")
         snapshot = self._snapshot(state, epoch, values, report, final)
         until = time.monotonic() + self.patience
         while True:

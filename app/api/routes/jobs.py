@@ -20,6 +20,7 @@ from app.api.services import Part, Services
 from app.db.tables import JobRow
 from app.errors import InvalidInput, Problem
 from app.events import EventKind
+from app.faultpoints import faultpoint
 from app.jobs import queue, repository, service
 from app.jobs.queue import Place
 from app.jobs.service import Submission
@@ -76,6 +77,7 @@ def _submitted(
     who: Principal, services: Services, key: str | None, digest: str, document: Callable[[], Any]
 ) -> Response:
     """Answer with the new job, or as this key was answered before."""
+    faultpoint("request_received")
     answer = services.db.read(idempotency.earlier, who.owner, key, digest) if key is not None else None
     if answer is None:
         submission = _checked(who, services, document())

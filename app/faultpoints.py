@@ -1,0 +1,48 @@
+"""Named places at which a fault campaign may strike: in a test process, and nowhere else.
+
+Nothing of a campaign is in the product: it has the names, and a hook that is empty unless a test has armed it in this
+process. Children of a forkserver inherit what their server was armed with.
+"""
+
+from collections.abc import Callable
+
+POINTS = {
+    "request_received": "API: a job's body is here, nothing has been looked at",
+    "before_commit": "API: the job is in the transaction",
+    "after_commit": "API: the job is committed, the client has not been told",
+    "wake_up_sent": "API or worker: the broker has a wake-up, or refused it",
+    "claimed": "worker: the claim is committed, there is no process yet",
+    "spawned": "worker: the attempt's process has been forked",
+    "lease_renewed": "worker: the lease has been extended",
+    "data_opened": "runner: the data set is in memory",
+    "network_built": "runner: the network is built, and nothing has been loaded into it",
+    "mid_step": "runner: gradients are there, the weights have not moved; in every step",
+    "before_report": "runner: points are collected, and have not been handed over",
+    "before_chunk": "worker: a report has come, and is not written",
+    "chunk_committed": "worker: a report is committed",
+    "file_opened": "runner: a file of a checkpoint is open and empty",
+    "file_half_written": "runner: a file has some of its bytes, under a name that nobody looks for",
+    "file_synced": "runner: a file is whole and durable, under that name",
+    "file_renamed": "runner: a file has its name, the folder has not been synced",
+    "final_checkpoint": "runner: every step is done, the last checkpoint is not",
+    "before_row": "worker: a checkpoint's files are durable, no row lists them",
+    "row_committed": "worker: the checkpoint is listed",
+    "before_removal": "worker: superfluous checkpoints are no longer listed, their files are still there",
+    "cancel_seen": "worker: the wish to cancel has been read, the attempt has not been told",
+    "before_outcome": "worker: how the attempt ended is known, and not written down",
+    "outcome_committed": "worker: the outcome is committed, the slot has not been given back",
+}
+
+_strike: Callable[[str], None] | None = None
+
+
+def faultpoint(name: str) -> None:
+    """Pass one of the `POINTS`. Costs a comparison where nothing is armed."""
+    if _strike is not None:
+        _strike(name)
+
+
+def arm(strike: Callable[[str], None] | None) -> None:
+    """Let `strike` be called at every point that this process, or one forked from it, passes; `None` disarms."""
+    global _strike  # noqa: PLW0603 - one hook a process, which a fork inherits
+    _strike = strike

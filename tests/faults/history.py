@@ -1,0 +1,105 @@
+"""What a campaign leaves behind, read from the database: the material of the invariants."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from app import metrics
+from app.db.tables import CheckpointRow, EventRow, JobRow
+from app.storage.protocol import ArtifactStore
+
+Series = dict[str, tuple[tuple[int, ...], bytes]]  # name → (steps, the values' bits)
+
+
+@dataclass(frozen=True)
+class Acknowledged:
+    """A job that a client was told of, and what it was told since."""
+
+    job_id: str
+    key: str  # the Idempotency-Key it was sent with
+    spec: str  # the name of the golden run that it repeats
+    ends: tuple[str, ...] = ("succeeded",)  # how it may end
+    cancelled_at: float | None = None  # when the client was told that it is being cancelled, Unix seconds
+
+
+@dataclass(frozen=True)
+class Record:
+    """One job as the database tells it."""
+
+    id: str
+    status: str
+    fence: int
+    worker: str | None
+    lease_until: float | None
+    wish: str | None
+    total_steps: int | None
+    events: tuple[EventRow, ...]
+    series: Series
+    ends: Mapping[str, int]  # last index + 1 of every series, by the chunks' own counts
+    checkpoints: tuple[CheckpointRow, ...]
+
+    @property
+    def moves(self) -> list[EventRow]:
+        """The transitions."""
+        return [event for event in self.events if event.kind == "status"]
+
+
+@dataclass(frozen=True)
+class Golden:
+    """What a run that nobody disturbed made."""
+
+    series: Series
+    files: Mapping[str, str]  # SHA-256 of the final checkpoint's files whose content is a function of the spec
+
+
+@dataclass
+class History:
+    """Everything that the invariants look at."""
+
+    acknowledged: list[Acknowledged]
+    records: Mapping[str, Record]
+    golden: Mapping[str, Golden]
+    store: ArtifactStore
+    accepted: set[str] = field(default_factory=set)  # every job that the database has, of this round's clients
+    left_running: list[str] = field(default_factory=list)  # processes after the end
+    torn: list[str] = field(default_factory=list)  # checkpoints that were listed and broken at some moment
+
+
+EXACT = ("weights.safetensors", "state.safetensors")  # state.json tells seconds, too
+
+
+def read(session: Session, job_id: str) -> Record | None:
+    """Read one job."""
+    row = session.get(JobRow, job_id)
+    if row is None:
+        return None
+    names = metrics.names(session, job_id)
+    points = {name: metrics.points(session, job_id, name) for name in names}
+    series = {name: (tuple(each["step"].tolist()), each["value"].tobytes()) for name, each in points.items()}
+    events = session.scalars(select(EventRow).where(EventRow.job_id == job_id).order_by(EventRow.seq)).all()
+    saved = session.scalars(select(CheckpointRow).where(CheckpointRow.job_id == job_id)).all()
+    return Record(
+        id=row.id, status=row.status, fence=row.fence, worker=row.worker, lease_until=row.lease_until, wish=row.wish,
+        total_steps=row.progress.get("total_steps"), events=tuple(events), series=series,
+        ends=metrics_ends(session, job_id, names), checkpoints=tuple(saved),
+    )  # fmt: skip
+
+
+def metrics_ends(session: Session, job_id: str, names: Iterable[str]) -> dict[str, int]:
+    """Return the index after the last point of every series."""
+    return {name: metrics._count(session, job_id, name) for name in names}
+
+
+def golden(record: Record) -> Golden:
+    """Take a run as the measure of all others."""
+    assert record.status == "succeeded", record
+    final = next(saved for saved in record.checkpoints if saved.final)
+    return Golden(record.series, exact_files(final.files))
+
+
+def exact_files(files: Iterable[Mapping[str, Any]]) -> dict[str, str]:
+    """Return the hashes of the files whose every bit is a function of the spec."""
+    return {file["name"]: file["sha256"] for file in files if file["name"] in EXACT}

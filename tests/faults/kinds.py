@@ -1,0 +1,241 @@
+"""The kinds of rounds: what is done to the service, and what is measured meanwhile."""
+
+import os
+import signal
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import replace
+
+import psutil
+
+from app.jobs.states import ENDED
+from tests.acceptance.service import until
+from tests.faults.campaign import SPECS, Kind, Round
+from tests.faults.deployment import alive
+from tests.faults.history import Acknowledged, Record
+from tests.faults.plan import Strike
+
+IN_RUNNER = ("data_opened", "network_built", "mid_step", "mid_step", "mid_step", "before_report", "file_opened",
+             "file_half_written", "file_synced", "file_renamed", "final_checkpoint")  # fmt: skip
+IN_WORKER = ("claimed", "spawned", "lease_renewed", "before_chunk", "chunk_committed", "before_row", "row_committed",
+             "before_removal", "before_outcome", "outcome_committed")  # fmt: skip
+IN_API = ("request_received", "before_commit", "after_commit", "wake_up_sent")
+HITS = {"mid_step": 300, "before_report": 4, "file_opened": 30, "file_half_written": 30, "file_synced": 30,
+        "file_renamed": 30, "lease_renewed": 3, "before_chunk": 6, "chunk_committed": 6, "before_row": 8,
+        "row_committed": 8, "before_removal": 6}  # fmt: skip
+OUTAGE = 4.0  # seconds at most that a database is away
+
+
+def _strike(round_: Round, action: str, points: tuple[str, ...], seconds: float = 0.0) -> Strike:
+    point = round_.random.choice(points)
+    return Strike(point, action, round_.random.randint(1, HITS.get(point, 1)), seconds)
+
+
+def kills(here: Round) -> None:
+    """Two to six `kill -9` at random points, of the attempt, the worker, both, or the API; two jobs at a time."""
+    strikes = []
+    for _ in range(here.random.randint(2, 6)):
+        victim = here.random.choices(["kill_runner", "kill_worker", "kill_both", "kill_api"], [14, 1, 1, 1])[0]
+        strikes.append(_strike(here, victim, IN_API if victim == "kill_api" else IN_RUNNER + IN_WORKER))
+    here.plan(*strikes)
+    for _ in range(2):
+        here.submit()
+    here.trains(here.jobs[0].job_id)
+    here.figures["torn"] = here.look()
+
+
+def exceptions(here: Round) -> None:
+    """What a library, a disk or a network may do: raise, be full, be slow, break the connection."""
+    strikes = [
+        _strike(here, "raise", IN_RUNNER + IN_WORKER[1:]),
+        _strike(here, "full", ("file_opened", "file_half_written")),
+        _strike(here, "drop", ("before_chunk", "before_row", "before_outcome")),
+        _strike(here, "delay", IN_RUNNER + IN_WORKER + IN_API, here.random.uniform(0.2, 3)),
+    ]
+    here.plan(*here.random.sample(strikes, here.random.randint(1, 3)))
+    for _ in range(2):
+        here.submit()
+
+
+def zombies(here: Round) -> None:
+    """A worker is stopped past its lease, another one trains its job, and then the first goes on."""
+    while len(here.at.workers()) < 2:
+        here.at.join()
+    job_id = here.submit()
+    here.trains(job_id)
+    time.sleep(here.random.uniform(0, 0.5))
+    record = here.read(job_id)
+    if record.status in ENDED or record.worker is None:
+        here.figures["zombies"] = 0
+        return
+    worker = psutil.Process(int(record.worker.rpartition(":")[2]))
+    runners = [child for server in worker.children() for child in server.children()]
+    stopped = [worker, *(runners if here.random.random() < 0.5 else [])]
+    for process in stopped:
+        process.send_signal(signal.SIGSTOP)
+    try:
+        with suppress(AssertionError):  # a process stopped inside a transaction keeps SQLite's only lock
+            here.until(lambda now: now.fence > record.fence or now.status in ENDED, job_id, "a second run", 15)
+        here.figures["zombies"] = int(here.read(job_id).fence > record.fence)
+        time.sleep(here.random.uniform(0, 0.5))
+    finally:
+        for process in stopped:
+            process.send_signal(signal.SIGCONT)
+    began = time.monotonic()
+    until(lambda: not any(alive(runner) for runner in runners), "the zombie's end", 20)
+    here.figures["zombie_seconds"] = round(time.monotonic() - began, 2)
+    if here.figures["zombies"]:
+        assert here.figures["zombie_seconds"] <= 5, "the zombie lived too long"
+
+
+def wipes(here: Round) -> None:
+    """The broker forgets everything, or dies, while one job trains and others wait or come."""
+    way = here.random.choice(["FLUSHALL", "kill", "restart"])
+    first = here.submit()
+    if here.random.random() < 0.7:
+        here.trains(first)
+    else:
+        here.submit()
+    if way == "FLUSHALL":
+        here.at.broker("FLUSHALL")
+    else:
+        for broker in here.at.up.processes("valkey-server") or here.at.up.processes("redis-server"):
+            broker.send_signal(signal.SIGKILL if way == "kill" else signal.SIGTERM)
+    began = time.monotonic()
+    late = here.submit()
+    here.figures |= {"way": way, "accepted_after": round(time.monotonic() - began, 2)}
+    fence = here.read(first).fence
+    here.until(lambda record: record.fence, late, "a start")
+    here.figures["start_seconds"] = round(time.monotonic() - began, 2)
+    here.ended()
+    if fence and here.read(first).fence > fence:
+        raise AssertionError("the running job noticed that the broker was away")
+
+
+def databases(here: Round) -> None:
+    """PostgreSQL stops and comes back: the API says so at once, and a job that trains loses no step."""
+    assert here.at.postgres is not None
+    job_id = here.submit("dropout")
+    here.trains(job_id)
+    away = here.random.uniform(0.5, OUTAGE)
+    claims = here.read(job_id).fence
+    here.at.postgres.interrupt(here.random.choice(["fast", "immediate"]))
+    stopped = time.monotonic()
+    try:
+        with here.at.client() as http:
+            answer = http.post("/v1/jobs", json=SPECS["dropout"], headers={"Idempotency-Key": f"away-{here.number}"})
+        here.figures["answer_seconds"] = round(time.monotonic() - stopped, 2)
+        assert answer.status_code == 503, answer.text
+        assert "Retry-After" in answer.headers
+        time.sleep(max(0.0, away - (time.monotonic() - stopped)))
+    finally:
+        here.at.postgres.resume()
+    here.figures["away_seconds"] = round(time.monotonic() - stopped, 2)
+    assert here.figures["answer_seconds"] <= 2, "the API took too long to say that its database is away"
+    here.ended()
+    assert here.read(job_id).fence == claims, "the job was interrupted"
+
+
+def cancels(here: Round) -> None:
+    """Cancelling in any phase, with a delay somewhere: all is dead within five seconds."""
+    points = (*IN_RUNNER, "claimed", "spawned", "before_row", "chunk_committed", "cancel_seen", "before_outcome")
+    here.plan(_strike(here, "delay", points, here.random.uniform(0.1, 1.5)))
+    job_id = here.submit(ends=("cancelled", "succeeded"))
+    time.sleep(here.random.uniform(0, 2))
+    with here.at.client() as http:
+        answer = http.post(f"/v1/jobs/{job_id}/cancel")
+    if answer.status_code == 409:  # it had ended
+        return
+    assert answer.is_success, answer.text
+    told = time.time()
+    here.jobs[-1] = replace(here.jobs[-1], cancelled_at=told)
+    here.until(lambda record: record.status in ENDED, job_id, "the end", 10)
+    until(lambda: not here.at.runners(), "the end of every process", 5)
+    here.figures["cancel_seconds"] = round(time.time() - told, 2)
+    assert here.figures["cancel_seconds"] <= 5, "cancelling took too long"
+
+
+def wake_ups(here: Round) -> None:
+    """Many wake-ups too many, before and after the job."""
+    here.plan(Strike("wake_up_sent", "delay", 1, 0.3))
+    _wake(here, 20)
+    here.submit()
+    _wake(here, 20)
+    here.submit()
+
+
+def _wake(here: Round, count: int) -> None:
+    from app.jobs.dispatch import WORK, Waker
+
+    with Waker(here.at.environment["GRAFTWERK_BROKER_URL"]) as waker:
+        assert WORK
+        for _ in range(count):
+            waker.wake("default")
+
+
+def drains(here: Round) -> None:
+    """A worker that is told to stop hands its jobs back at a checkpoint: not a step is lost."""
+    here.plan(_strike(here, "drain", ("mid_step", "before_report", "chunk_committed", "before_row", "lease_renewed")))
+    for _ in range(2):
+        here.submit()
+    here.ended()
+    here.figures["lost_steps"] = sum(_repeated(here.read(job.job_id)) for job in here.jobs)
+    assert not here.figures["lost_steps"], f"{here.figures['lost_steps']} steps were trained twice"
+
+
+def _repeated(record: Record) -> int:
+    """Return how many steps had been told of and were made again."""
+    told, repeated = 0, 0
+    for event in record.events:
+        if event.kind == "metrics" and event.data.get("progress"):
+            told = event.data["progress"]["step"]
+        if event.kind == "rewound":
+            repeated += max(0, told - event.data["step"])
+    return repeated
+
+
+def duplicates(here: Round) -> None:
+    """Many requests at once under one key, and a dead API among them: one job."""
+    if here.random.random() < 0.5:
+        here.plan(Strike(here.random.choice(("before_commit", "after_commit")), "kill_api"))
+    name, key = here.random.choice(sorted(SPECS)), f"{here.campaign.name}-{here.number}"
+    gate = threading.Barrier(6)
+
+    def send(_: int) -> str:
+        gate.wait()
+        return here.at.submit(SPECS[name], key)
+
+    with ThreadPoolExecutor(6) as pool:
+        for job_id in pool.map(send, range(6)):
+            here.jobs.append(Acknowledged(job_id, key, name))
+
+
+def deaf(here: Round) -> None:
+    """A worker's consumer takes no message any more and says nothing: its jobs are trained all the same."""
+    here.plan(Strike("claimed", "deafen"))
+    here.submit()
+    here.ended()
+    began = time.monotonic()
+    late = here.submit()
+    here.until(lambda record: record.fence, late, "a start")
+    here.figures["start_seconds"] = round(time.monotonic() - began, 2)
+    here.ended()
+    for worker in here.at.workers():  # the next round has one that hears
+        os.kill(worker.pid, signal.SIGKILL)
+
+
+KINDS: dict[str, Kind] = {
+    "kills": kills,
+    "exceptions": exceptions,
+    "zombies": zombies,
+    "wipes": wipes,
+    "databases": databases,
+    "cancels": cancels,
+    "wake_ups": wake_ups,
+    "drains": drains,
+    "duplicates": duplicates,
+    "deaf": deaf,
+}
+POSTGRESQL_ALONE = frozenset({"databases"})
