@@ -20,7 +20,7 @@ from sqlalchemy.orm import Session
 from app import faultpoints
 from app.db.session import Database
 from app.db.tables import JobRow, now
-from app.errors import DatabaseAway, GraftwerkError, StaleFence
+from app.errors import DatabaseAway, GraftwerkError, StaleFence, StateForbids
 from app.idempotency import Answer
 from app.jobs import repository, service
 from app.jobs.dispatch import Waker
@@ -142,10 +142,12 @@ class Miniature:
         if job is None:
             return None
         attempt = Attempt(self.worker, job, None)
-        with suppress(Killed, StaleFence), tempfile.TemporaryDirectory(dir=self.folder) as work:
+        with suppress(Killed, StaleFence, StateForbids), tempfile.TemporaryDirectory(dir=self.folder) as work:
             assignment = self.db.run(assignment_for, job, self.settings, None)
             try:
                 outcome = train(prepare(assignment, self.store, Direct(attempt, self.db), Path(work)))
+            except StaleFence:
+                raise
             except GraftwerkError as error:
                 outcome = _failed(error)
             attempt._finish(outcome)
