@@ -8,7 +8,7 @@ from contextlib import suppress
 import structlog
 
 from app import fleet, idempotency
-from app.errors import DatabaseAway, GraftwerkError, StaleFence, Unavailable
+from app.errors import DatabaseAway, GraftwerkError, Overloaded, StaleFence, Unavailable
 from app.jobs import queue, repository, service
 from workers import garbage
 from workers.supervisor import Worker
@@ -85,4 +85,6 @@ class Sweeper:
                 waits = db.run(service.lose, job_id, fence, error, settings.max_attempts)
             except StaleFence:
                 continue  # another sweeper was faster, or the attempt ended after all
+            except Overloaded:
+                continue  # its worker stopped in the middle of a write; the others' jobs do not wait for that
             _log.warning("lease_expired", job_id=job_id, fence=fence, requeued=waits)

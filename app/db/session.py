@@ -19,7 +19,9 @@ R = TypeVar("R")
 
 _SERIALISATION = {"40001", "40P01"}  # serialization_failure, deadlock_detected: the whole unit may be repeated
 _READ_ONLY = "25006"  # read_only_sql_transaction
+_LOCKED = "55P03"  # lock_not_available
 _TRIES = 5
+_IDLE_SECONDS = 10  # within a transaction: a process that stopped there would keep its locks for ever
 
 
 class Database:
@@ -27,12 +29,23 @@ class Database:
 
     A unit is a function whose first argument is a session. It may run more than once (after a serialisation
     failure), so it has no effect outside the database. Raises `DatabaseAway` when the database does not answer, and
-    `Overloaded` when every connection is in use.
+    `Overloaded` when every connection is in use, or a row is locked by somebody else for longer than `lock_seconds`.
     """
 
-    def __init__(self, url: str, *, pool_size: int = 10, busy_seconds: float = 10.0, connect_seconds: int = 2) -> None:
+    def __init__(
+        self,
+        url: str,
+        *,
+        pool_size: int = 10,
+        busy_seconds: float = 10.0,
+        lock_seconds: float = 5.0,
+        connect_seconds: int = 2,
+    ) -> None:
         self.url = make_url(url)
-        self.engine = _sqlite(url, busy_seconds) if self.sqlite else _postgresql(url, pool_size, connect_seconds)
+        if self.sqlite:
+            self.engine = _sqlite(url, busy_seconds)
+        else:
+            self.engine = _postgresql(url, pool_size, lock_seconds, connect_seconds)
 
     @property
     def sqlite(self) -> bool:
@@ -49,6 +62,8 @@ class Database:
         except NoConnection as error:  # every connection is in use, and stayed so for a while
             raise Overloaded("too many requests are using the database") from error
         except DBAPIError as error:
+            if _state(error) == _LOCKED:
+                raise Overloaded("somebody else is changing the same thing, and takes long") from error
             if _away(error):
                 raise DatabaseAway from error
             raise
@@ -120,7 +135,13 @@ def _sqlite(url: str, busy_seconds: float) -> Engine:
     return engine
 
 
-def _postgresql(url: str, pool_size: int, connect_seconds: int) -> Engine:
+def _postgresql(url: str, pool_size: int, lock_seconds: float, connect_seconds: int) -> Engine:
+    limits = {
+        "statement_timeout": 15_000,
+        "lock_timeout": round(1000 * lock_seconds),
+        "idle_in_transaction_session_timeout": 1000 * _IDLE_SECONDS,
+    }  # milliseconds
+    options = " ".join(f"-c {name}={limit}" for name, limit in limits.items())
     return create_engine(
         url,
         json_serializer=_json,
@@ -128,5 +149,5 @@ def _postgresql(url: str, pool_size: int, connect_seconds: int) -> Engine:
         max_overflow=pool_size,
         pool_timeout=2,
         pool_pre_ping=True,
-        connect_args={"connect_timeout": connect_seconds, "options": "-c statement_timeout=15000 -c lock_timeout=5000"},
+        connect_args={"connect_timeout": connect_seconds, "options": options},
     )

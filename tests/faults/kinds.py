@@ -77,7 +77,7 @@ def zombies(here: Round) -> None:
         process.send_signal(signal.SIGSTOP)
     try:
         with suppress(AssertionError):  # a process stopped inside a transaction keeps SQLite's only lock
-            here.until(lambda now: now.fence > record.fence or now.status in ENDED, job_id, "a second run", 15)
+            here.until(lambda now: now.fence > record.fence or now.status in ENDED, job_id, "a second run", 25)
         here.figures["zombies"] = int(here.read(job_id).fence > record.fence)
         time.sleep(here.random.uniform(0, 0.5))
     finally:

@@ -118,6 +118,34 @@ def test_a_lock_that_is_held_too_long_is_an_absence(database_url: str, database:
     impatient.close()
 
 
+@POSTGRESQL
+def test_a_row_that_is_locked_too_long_is_no_absence(database_url: str, database: Database) -> None:
+    database.run(add, "one")
+    change = update(KeyRow).values(name="two")
+    impatient = Database(database_url, lock_seconds=0.1)
+    with database.begin() as session:
+        session.execute(change)
+        with pytest.raises(Overloaded):
+            impatient.run(lambda other: other.execute(change))
+    impatient.close()
+
+
+@POSTGRESQL
+def test_a_process_that_stops_within_a_transaction_keeps_no_lock(database: Database) -> None:
+    database.run(add, "one")
+    change = update(KeyRow).values(name="two")
+
+    def stopped(session: Session) -> None:
+        assert session.scalar(text("SHOW idle_in_transaction_session_timeout")) == "10s"
+        session.execute(text("SET idle_in_transaction_session_timeout = '100ms'"))
+        session.execute(change)
+        database.run(lambda other: other.execute(change))  # waits until the lock is free
+
+    with pytest.raises(DatabaseAway):
+        database.run(stopped)
+    assert database.read(names) == ["two"]
+
+
 @SQLITE
 def test_foreign_keys_hold_and_the_log_is_ahead(database: Database) -> None:
     with database.engine.connect() as connection:
