@@ -4,7 +4,7 @@ ARGS ?=
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up test lint bench accuracy gpu-check docs clean
+.PHONY: help demo up test faults lint bench accuracy gpu-check docs clean
 .DELETE_ON_ERROR:
 
 help: ## list the targets
@@ -28,6 +28,9 @@ up: .venv/.installed ## serve on this machine until Ctrl-C
 
 test: .venv/.installed ## all tests; ARGS="-k name" for some
 	@$(BIN)/pytest -n 2 --dist loadfile $(ARGS)
+
+faults: .venv/.installed ## kill, stop and starve it, for hours; ARGS="--backend postgresql kills=50" for some
+	@$(BIN)/python -m tests.faults $(ARGS)
 
 lint: .venv/.installed ## style, types, import contracts, dependencies
 	$(BIN)/ruff check .

@@ -22,7 +22,7 @@ from tests.postgres import Postgres
 
 ROOT = Path(__file__).parents[2]
 QUICK = {
-    "LEASE_SECONDS": "2",
+    "LEASE_SECONDS": "5",
     "SWEEP_SECONDS": "0.3",
     "MAX_ATTEMPTS": "20",
     "DRAIN_SECONDS": "10",

@@ -1,0 +1,41 @@
+"""The places at which a campaign may strike, and what they cost where there is none."""
+
+import ast
+from collections.abc import Iterator
+
+import pytest
+
+from app import faultpoints
+from app.faultpoints import POINTS, faultpoint
+from tests.architecture.sources import python, tree
+from tests.faults.kinds import HITS, IN_API, IN_RUNNER, IN_WORKER
+from workers.supervisor import AROUND
+
+
+def passed() -> Iterator[str]:
+    """Yield the names with which the product calls `faultpoint`."""
+    for path in python("app", "workers"):
+        for node in ast.walk(tree(path)):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "faultpoint":
+                (name,) = node.args
+                if isinstance(name, ast.Constant):
+                    yield str(name.value)
+
+
+def test_every_point_is_passed_somewhere_and_every_place_has_a_name() -> None:
+    around = [name for pair in AROUND.values() for name in pair]
+    assert sorted([*passed(), *around]) == sorted(POINTS)
+
+
+def test_the_campaign_strikes_at_points_that_there_are() -> None:
+    assert {*IN_API, *IN_RUNNER, *IN_WORKER, *HITS, "cancel_seen"} == POINTS.keys()
+
+
+def test_nothing_happens_at_a_point_until_it_is_armed(monkeypatch: pytest.MonkeyPatch) -> None:
+    struck: list[str] = []
+    faultpoint("mid_step")
+    monkeypatch.setattr(faultpoints, "_strike", struck.append)
+    faultpoint("mid_step")
+    faultpoints.arm(None)
+    faultpoint("mid_step")
+    assert struck == ["mid_step"]

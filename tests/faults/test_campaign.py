@@ -1,0 +1,48 @@
+"""A short campaign with real processes on either database; `make faults` is the long one."""
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from tests.faults.campaign import Campaign, Round
+from tests.faults.deployment import Deployment
+from tests.faults.kinds import KINDS
+from tests.faults.plan import Strike
+from tests.postgres import Postgres
+
+SHORT = {"sqlite": ("wipes", "cancels", "drains", "deaf"), "postgresql": ("databases", "duplicates", "zombies")}
+
+
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def campaign(request: pytest.FixtureRequest) -> Iterator[Campaign]:
+    """A campaign on a service of its own."""
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="graftwerk-faults-")))
+        postgres = None
+        if request.param == "postgresql":
+            postgres = Postgres(durable=True)
+            stack.callback(postgres.stop)
+        yield Campaign(stack.enter_context(Deployment(folder, postgres)))
+
+
+def kills(here: Round) -> None:
+    """The attempt dies in the middle of a step and of a file, its worker when a checkpoint is about to be listed."""
+    here.plan(Strike("mid_step", "kill_runner", 70), Strike("file_half_written", "kill_runner", 20),
+              Strike("before_row", "kill_worker", 3))  # fmt: skip
+    here.submit("dropout")
+
+
+def test_whatever_dies_the_job_ends_as_if_nothing_had_happened(campaign: Campaign) -> None:
+    told = campaign.run(kills, 0)
+    assert told["violations"] == []
+    assert [each["action"] for each in told["struck"]].count("kill_runner") == 2
+    assert len(told["recovered"]) == 3
+
+
+def test_every_promise_is_kept(campaign: Campaign) -> None:
+    backend = "sqlite" if campaign.at.postgres is None else "postgresql"
+    for name in SHORT[backend]:
+        assert campaign.run(KINDS[name], 1)["violations"] == [], name
