@@ -6,6 +6,7 @@ Every round is a line of a results file; the report is made of all lines, of eve
 import argparse
 import json
 import random
+import signal
 import statistics
 import sys
 import tempfile
@@ -36,6 +37,7 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--backend", choices=["sqlite", "postgresql"], default="sqlite")
     parser.add_argument("--report", action="store_true", help="make no round")
     chosen = parser.parse_args(arguments)
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(1))  # what was started is stopped
     pairs = (word.partition("=") for word in chosen.wanted)
     wanted = {name: int(count or 1) for name, _, count in pairs} or GOAL
     if not chosen.report:

@@ -173,24 +173,23 @@ def _files_before_rows(patch: SetAttribute) -> None:
 
 def _listed_before_stored(patch: SetAttribute) -> None:
     from app.storage.local import LocalStore, StoredFile
-    from workers.training.checkpoints import Saver
+    from workers.training.saver import Saver
 
-    save, waiting = Saver.save, []
+    real, waiting = Saver._write, []
 
     def put_file(store: LocalStore, key: str, source: Any) -> StoredFile:
         content = source.read_bytes()
         waiting.append((store, key, content))
         return StoredFile(key, len(content), sha256(content).hexdigest())
 
-    def listed_first(saver: Saver, *args: Any, **values: Any) -> Any:
-        saved = save(saver, *args, **values)
+    def listed_first(saver: Saver, *args: Any) -> None:
+        real(saver, *args)
         while waiting:
             store, key, content = waiting.pop(0)
             store.put_bytes(key, content)
-        return saved
 
     patch(LocalStore, "put_file", put_file)
-    patch(Saver, "save", listed_first)
+    patch(Saver, "_write", listed_first)
 
 
 def _nothing_synced(patch: SetAttribute) -> None:
@@ -241,14 +240,15 @@ def _schedule_forgotten(patch: SetAttribute) -> None:
 
 
 def _final_forgotten(patch: SetAttribute) -> None:
-    from workers.training.checkpoints import Saver
+    from workers.training.saver import Saver
 
-    real = Saver.save
+    real = Saver.keep
 
-    def save(saver: Saver, *args: Any, final: bool = False, **values: Any) -> Any:
-        return None if final else real(saver, *args, **values)
+    def keep(saver: Saver, *args: Any, final: bool = False) -> None:
+        if not final:
+            real(saver, *args)
 
-    patch(Saver, "save", save)
+    patch(Saver, "keep", keep)
 
 
 BUGS: Mapping[str, Bug] = {

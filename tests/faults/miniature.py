@@ -9,6 +9,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -55,6 +56,21 @@ STEPS = 24
 
 class Killed(BaseException):
     """The process is dead: nothing may catch this but the round."""
+
+
+class AtOnce(ThreadPoolExecutor):
+    """Does in the caller's thread what is submitted, so that a kill stops everything where it is."""
+
+    def __init__(self) -> None:
+        super().__init__(1)
+
+    def submit(self, what: Callable[..., Any], *args: Any, **values: Any) -> Future[Any]:  # type: ignore[override]
+        done: Future[Any] = Future()
+        try:
+            done.set_result(what(*args, **values))
+        except Exception as error:
+            done.set_exception(error)
+        return done
 
 
 class Silent(Waker):
@@ -129,7 +145,7 @@ class Miniature:
         """Submit a job until it is acknowledged."""
         job, schema = parse_job(SPEC), known_schema(parse_job(SPEC))
         assert schema is not None
-        submission, key = Submission(OWNER, job, SPEC, schema, {}), key or f"key-{len(self.told)}"
+        submission, key = Submission(OWNER, "key_1", job, SPEC, schema, {}), key or f"key-{len(self.told)}"
         while True:
             with suppress(Killed):
                 answer: Answer = service.create(self.db, submission, _rendered, max_queued=100, idempotency_key=key)
@@ -145,7 +161,9 @@ class Miniature:
         with suppress(Killed, StaleFence, StateForbids), tempfile.TemporaryDirectory(dir=self.folder) as work:
             assignment = self.db.run(assignment_for, job, self.settings, None)
             try:
-                outcome = train(prepare(assignment, self.store, Direct(attempt, self.db), Path(work)))
+                prepared = prepare(assignment, self.store, Direct(attempt, self.db), Path(work))
+                prepared.saver._thread = AtOnce()
+                outcome = train(prepared)
             except StaleFence:
                 raise
             except GraftwerkError as error:
