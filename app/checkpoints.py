@@ -29,12 +29,15 @@ def add(
     files: Sequence[Mapping[str, Any]],
     final: bool = False,
 ) -> CheckpointRow:
-    """List a checkpoint whose files are durable. Listing it twice changes nothing.
+    """List a checkpoint whose files are durable. Listing it twice changes nothing, and a job has one final one.
 
     `values` are the series' values at this step; `files` holds {name, path, size, sha256, public}.
     """
     row = session.get(CheckpointRow, id)
     if row is None:
+        if final:  # there is another if an attempt died before it could say that it had come to the end
+            earlier = update(CheckpointRow).where(CheckpointRow.job_id == job_id, CheckpointRow.final)
+            session.execute(earlier.values(final=False))
         row = CheckpointRow(id=id, job_id=job_id, fence=fence, step=step, epoch=epoch, values=dict(values),
                             files=[dict(file) for file in files], final=final)  # fmt: skip
         session.add(row)

@@ -67,6 +67,13 @@ def test_surplus_is_neither_new_nor_good(
     assert len(database.run(checkpoints.listed, job_id)) == 6 - len(surplus)
 
 
+def test_there_is_one_final_one(database: Database, job_id: str) -> None:
+    first = save(database, job_id, 5, 0.1, final=True)
+    second = save(database, job_id, 5, 0.1, fence=2, final=True)  # the attempt before died at its very end
+    rows = database.run(checkpoints.listed, job_id)
+    assert [(row.id, row.final) for row in rows] == [(second, True), (first, False)]
+
+
 def test_the_final_one_is_never_surplus(database: Database, job_id: str) -> None:
     save(database, job_id, 1, 0.1, final=True)
     save(database, job_id, 2, 0.2)

@@ -158,7 +158,7 @@ def _report_dropped(patch: SetAttribute) -> None:
 
 
 def _files_before_rows(patch: SetAttribute) -> None:
-    def trim(db: Any, store: Any, job_id: str) -> None:
+    def trim(db: Any, store: Any, job_id: str, fence: int) -> None:
         def surplus(session: Session) -> list[str]:
             plan = garbage.parse_job(session.get_one(JobRow, job_id).spec).training.checkpoint
             rows = garbage.checkpoints.surplus(session, job_id, plan.keep_last, plan.keep_best, plan.monitor, plan.mode)
@@ -166,7 +166,7 @@ def _files_before_rows(patch: SetAttribute) -> None:
 
         garbage.remove_files(store, db.read(surplus))
         faultpoint("before_removal")
-        db.run(garbage._surplus, job_id)
+        db.run(garbage._surplus, job_id, fence)
 
     patch(garbage, "trim", trim)
 

@@ -19,6 +19,13 @@ def killed_twice(here: Miniature) -> None:
     here.finish()
 
 
+def killed_at_the_end(here: Miniature) -> None:
+    """An attempt dies with its final checkpoint listed, before it has said that it succeeded."""
+    here.submit()
+    here.at("before_outcome", 1)
+    here.finish()
+
+
 def killed_before_commit(here: Miniature) -> None:
     """The API dies with a job in its transaction."""
     here.at("before_commit", 1)
@@ -119,6 +126,6 @@ def _cancelled(here: Miniature, job_id: str) -> None:
     raise Killed
 
 
-ROUNDS = (killed, killed_twice, killed_before_commit, answer_lost, zombie, zombie_after_cancel, two_sweepers,
-          database_away, commit_unheard, killed_while_storing, killed_while_removing, power_cut,
+ROUNDS = (killed, killed_twice, killed_at_the_end, killed_before_commit, answer_lost, zombie, zombie_after_cancel,
+          two_sweepers, database_away, commit_unheard, killed_while_storing, killed_while_removing, power_cut,
           killed_after_cancel)  # fmt: skip

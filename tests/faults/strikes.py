@@ -101,7 +101,7 @@ def _drain(strike: Strike) -> None:
 
 
 def _raise(strike: Strike) -> None:
-    raise RuntimeError(f"a fault at {strike.point}")
+    raise OSError(errno.EIO, f"a fault at {strike.point}")  # a RuntimeError would be torch's, and the job's own fault
 
 
 def _full(strike: Strike) -> None:
