@@ -227,6 +227,7 @@ def main() -> None:
         "step_ms": {name: spread(each) for name, each in seconds.items()},
         "ratios": {name: value for name, (value, _, _) in ratios.items()},
         **versions,
+        **({"gpu": torch.cuda.get_device_name()} if device == "cuda" else {}),
     }
     write("step_overhead" if device == "cpu" else "step_overhead_cuda", result, claims)
 

@@ -30,15 +30,21 @@ def _rows(document: Mapping[str, Any]) -> Iterator[str]:
         sign = "≤" if claim["at_most"] else "≥"
         figure = f"{claim['measured']:g} {claim['unit']}"
         missed = "" if kept(claim) else " (missed)"
-        yield f"| {claim['what']} | {figure}{missed} | {sign} {claim['bound']:g} | `{document['benchmark']}.py` |"
+        yield f"| {claim['what']} | {figure}{missed} | {sign} {claim['bound']:g} | {_script(document)} |"
 
 
 def _machine(document: Mapping[str, Any]) -> str:
     machine = document["machine"]
     beside = "".join(f", {label} {document[name]}" for name, label in BESIDE.items() if name in document)
+    gpu = f", {document['gpu']}" if document.get("gpu") else ""
     versions = f"Python {machine['python']}, torch {machine['versions'].get('torch')}{beside}"
-    name = f"`{document['benchmark']}.py`"
-    return f"{name}: {document['date']}, {machine['cores']} cores of {machine['processor']}, {versions}.\n"
+    cores = f"{machine['cores']} cores of {machine['processor']}"
+    return f"{_script(document)}: {document['date']}, {cores}{gpu}, {versions}.\n"
+
+
+def _script(document: Mapping[str, Any]) -> str:
+    name, cuda, _ = document["benchmark"].partition("_cuda")
+    return f"`{name}.py{' --device cuda' if cuda else ''}`"
 
 
 def main() -> None:
