@@ -1,8 +1,10 @@
-"""Every example is accepted, learns, goes on bit by bit after a break, and gives the same numbers as `model.py`."""
+"""Every example is accepted, learns, ends the same however it is broken off, and gives the numbers of `model.py`."""
 
 from collections.abc import Callable
+from functools import partial
 from math import isfinite
 from pathlib import Path
+from random import Random
 from statistics import mean
 
 import pytest
@@ -10,7 +12,8 @@ import torch
 
 from tests.examples.lessons import FOLDER, NAMES, STEPS, Lessons, short, spec
 from tests.workers.network.networks import imported
-from tests.workers.training.laboratory import Attempt, resumed
+from tests.workers.training.interruptions import OFTEN, assert_undisturbed, interrupted
+from tests.workers.training.laboratory import Attempt
 from workers.messages import Ending
 
 Trained = Callable[[str], Attempt]
@@ -35,14 +38,10 @@ def test_its_loss_falls(trained: Trained, name: str) -> None:
 
 
 @pytest.mark.parametrize("name", AT_HAND)
-def test_it_goes_on_bit_by_bit(trained: Trained, lessons: Lessons, name: str) -> None:
-    first = lessons.run(short(name), stop=7)
-    assert first.outcome.ending is Ending.RELEASED
-    rest = lessons.run(short(name), resume=resumed(*first.context.saved))
-    whole = trained(name)
-    assert rest.weights() == whole.weights()
-    for series in {name for report in whole.context.reports for name in report.series}:
-        assert first.points(series) + rest.points(series) == whole.points(series)
+def test_interrupted_at_random_it_ends_the_same(trained: Trained, lessons: Lessons, name: str) -> None:
+    document = short(name, checkpoint=OFTEN)
+    last, history = interrupted(partial(lessons.prepare, document), STEPS, Random(name))
+    assert_undisturbed(trained(name), last, history)
 
 
 @pytest.mark.parametrize("name", AT_HAND)

@@ -1,4 +1,5 @@
-"""The examples on real data, on a few made-up rows of the same form: accepted, trained, and gone on with bit by bit."""
+"""The examples on real data, on a few made-up rows of the same form: accepted, and trained to the same bits
+however they are broken off."""
 
 import io
 import json
@@ -17,15 +18,15 @@ from app.spec.job import known_schema, parse_job
 from app.storage.local import LocalStore
 from examples.accuracy import GATES
 from tests.examples.lessons import FOLDER
-from tests.workers.training.laboratory import Attempt, resumed
-from workers.assignment import Assignment, Registered
+from tests.workers.training.interruptions import OFTEN, assert_undisturbed, interrupted
+from tests.workers.training.laboratory import Attempt
+from workers.assignment import Assignment, Registered, Resume
 from workers.data.content import Upload
 from workers.data.description import describe
 from workers.inspect import Limits, inspect
-from workers.messages import Command, Ending
 from workers.training.context import MemoryContext
 from workers.training.loop import train
-from workers.training.prepare import prepare
+from workers.training.prepare import Prepared, prepare
 
 REAL = sorted(path.stem for path in (FOLDER / "real").glob("*.json"))
 LIMITS = Limits(10_000, 100_000_000, 4 << 30)
@@ -95,7 +96,8 @@ class Bench:
 
     def __init__(self, folder: Path, name: str) -> None:
         self.spec = json.loads((FOLDER / "real" / f"{name}.json").read_text())
-        self.spec["training"] |= {"batch_size": 8, "steps": STEPS, "device": "cpu", "checkpoint": {"keep_best": 0}}
+        often = OFTEN | {"every_steps": 2}
+        self.spec["training"] |= {"batch_size": 8, "steps": STEPS, "device": "cpu", "checkpoint": often}
         self.spec["training"].pop("epochs", None)
         self.folder, self.store, self.fence = folder, LocalStore(folder / "store"), 0
         self.dataset: Registered | None = None
@@ -128,15 +130,13 @@ class Bench:
         self.store.put_file(name, path)
         return found.schema, Registered(source, name)
 
-    def run(self, stop: int | None = None, **options: Any) -> Attempt:
+    def prepare(self, context: MemoryContext, resume: tuple[Resume, ...] = ()) -> Prepared:
         self.fence += 1
-        context = MemoryContext({} if stop is None else {stop: [Command("drain")]})
         workdir = self.folder / f"work-{self.fence}"
         workdir.mkdir()
         assignment = Assignment("job_1", self.fence, self.spec, self.schema.model_dump(mode="json"), "", "", False,
-                                dataset=self.dataset, vectors=self.vectors, **options)  # fmt: skip
-        prepared = prepare(assignment, self.store, context, workdir)
-        return Attempt(train(prepared), prepared, context)
+                                dataset=self.dataset, vectors=self.vectors, resume=resume)  # fmt: skip
+        return prepare(assignment, self.store, context, workdir)
 
 
 @pytest.fixture
@@ -151,15 +151,12 @@ def test_the_inspector_accepts_it(bench: Bench) -> None:
 
 
 @pytest.mark.parametrize("bench", [name for name in REAL if not name.startswith("fashion")], indirect=True)
-def test_it_goes_on_bit_by_bit(bench: Bench) -> None:
-    whole = bench.run()
-    first = bench.run(stop=3)
-    assert (whole.outcome.ending, first.outcome.ending) == (Ending.SUCCEEDED, Ending.RELEASED)
-    rest = bench.run(resume=resumed(*first.context.saved))
-    assert rest.weights() == whole.weights()
-    for series in {name for report in whole.context.reports for name in report.series}:
-        assert first.points(series) + rest.points(series) == whole.points(series)
-    assert any(not torch.equal(value, value * 0) for value in whole.prepared.network.parameters())
+def test_interrupted_at_random_it_ends_the_same(bench: Bench, request: pytest.FixtureRequest) -> None:
+    context = MemoryContext()
+    prepared = bench.prepare(context)
+    whole = Attempt(train(prepared), prepared, context)
+    assert_undisturbed(whole, *interrupted(bench.prepare, STEPS, random.Random(request.node.name)))
+    assert any(not torch.equal(value, value * 0) for value in prepared.network.parameters())
 
 
 def test_every_real_example_has_a_gate() -> None:

@@ -1,15 +1,20 @@
 """Trained in one go or in pieces: the same bits, the same points."""
 
 import json
+from functools import partial
+from random import Random
 from typing import Any
 
 import pytest
 
+from tests.workers.training.interruptions import OFTEN, assert_undisturbed, interrupted
 from tests.workers.training.laboratory import Attempt, Laboratory, job, resumed
 from tests.workers.training.test_schedules import REQUIRED
 from workers.messages import Ending
 from workers.training.averages import AVERAGES
+from workers.training.context import MemoryContext
 from workers.training.optimizers import OPTIMIZERS
+from workers.training.prepare import Prepared
 from workers.training.schedules import SCHEDULES
 
 NETWORKS: dict[str, list[dict[str, Any]]] = {
@@ -152,3 +157,24 @@ def test_elapsed_time_goes_on(laboratory: Laboratory) -> None:
     before, after = first.context.series("train/loss").elapsed, second.context.series("train/loss").elapsed
     assert before == sorted(before)
     assert before[-1] < after[0]
+
+
+BROKEN: dict[str, dict[str, Any]] = {
+    **{name: job(layers, training={"checkpoint": OFTEN}) for name, layers in NETWORKS.items()},
+    **{name: job(training={"checkpoint": OFTEN, **plan}) for name, plan in PLANS.items()},
+    **{kind: job(training={"optimizer": {"kind": kind}, "checkpoint": OFTEN}) for kind in ("LBFGS", "Adam", "ASGD")},
+}
+
+
+@pytest.mark.parametrize("name", BROKEN)
+def test_broken_off_at_random_it_ends_the_same(laboratory: Laboratory, name: str) -> None:
+    spec, draw = BROKEN[name], Random(name)
+    whole = laboratory.run(spec)
+    assert whole.outcome.result is not None
+    steps = whole.outcome.result["step"]
+    last, history = interrupted(partial(_prepared, laboratory, spec), steps, draw)
+    assert_undisturbed(whole, last, history)
+
+
+def _prepared(laboratory: Laboratory, spec: dict[str, Any], context: MemoryContext, resume: Any) -> Prepared:
+    return laboratory.prepare(spec, context, resume=resume)

@@ -1,0 +1,91 @@
+"""Attempts that are broken off at random steps, and what a service keeps of them."""
+
+from collections import defaultdict
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from random import Random
+
+from tests.workers.training.laboratory import Attempt, resumed
+from workers.assignment import Resume
+from workers.messages import Command, Ending, Message, Report, Saved
+from workers.training.context import MemoryContext
+from workers.training.loop import train
+from workers.training.prepare import Prepared
+
+OFTEN = {"every_steps": 3, "every_seconds": None, "keep_best": 0}  # checkpoints
+MOST = 5  # interruptions
+Prepare = Callable[[MemoryContext, tuple[Resume, ...]], Prepared]
+
+
+class BrokenOff(BaseException):
+    """Ends an attempt without a chance to say so."""
+
+
+@dataclass
+class Breaking(MemoryContext):
+    """Breaks an attempt off before a step, counted from where it began."""
+
+    at: int = -1
+
+    def commands(self) -> list[Command]:
+        if self.calls == self.at:
+            raise BrokenOff
+        return super().commands()
+
+
+@dataclass
+class History:
+    """What a service has of a job: points, of which an attempt drops those behind its checkpoint, and checkpoints."""
+
+    points: dict[str, list[tuple[int, float]]] = field(default_factory=lambda: defaultdict(list))
+    saved: list[Saved] = field(default_factory=list)
+
+    def take(self, message: Message) -> None:
+        """Record a message, as a supervisor does."""
+        if isinstance(message, Saved):
+            self.saved.append(message)
+        if not isinstance(message, Report):
+            return
+        for kind, data in message.events:
+            if kind == "rewound":
+                for name, points in self.points.items():
+                    self.points[name] = [point for point in points if point[0] <= data["step"]]
+        for name, block in message.series.items():
+            self.points[name] += zip(block.step, block.value, strict=True)
+
+
+def interrupted(prepare: Prepare, steps: int, draw: Random) -> tuple[Attempt, History]:
+    """Train a job of so many steps that is broken off one to five times; returns the last attempt, and what was kept.
+
+    What was announced last is sometimes lost with the attempt, as its commit is when a worker dies.
+    """
+    history = History()
+    for _ in range(draw.randint(1, MOST)):
+        begun = history.saved[-1].step if history.saved else 0
+        context = Breaking(at=draw.randint(0, steps - begun))
+        try:
+            raise AssertionError(train(prepare(context, resumed(*history.saved))))
+        except BrokenOff:
+            lost = draw.randint(0, 1)
+        for message in (*context.reports, *context.saved[: len(context.saved) - lost]):
+            history.take(message)
+    context = MemoryContext()
+    prepared = prepare(context, resumed(*history.saved))
+    attempt = Attempt(train(prepared), prepared, context)
+    for message in (*context.reports, *context.saved):
+        history.take(message)
+    return attempt, history
+
+
+def assert_undisturbed(whole: Attempt, last: Attempt, history: History) -> None:
+    """Compare with a run that nobody disturbed: every bit of the weights, and every point of every series."""
+    assert whole.outcome.ending is last.outcome.ending is Ending.SUCCEEDED
+    assert last.weights() == whole.weights()
+    series = {name for report in whole.context.reports for name in report.series}
+    assert series == {name for name, points in history.points.items() if points}
+    for name in series:
+        assert history.points[name] == whole.points(name), name
+    assert history.saved[-1].final
+    assert last.outcome.result is not None
+    assert whole.outcome.result is not None
+    assert last.outcome.result | {"seconds": 0} == whole.outcome.result | {"seconds": 0}
