@@ -19,6 +19,7 @@ from app.spec.data import NAMED, NewDataset, UploadSource
 from app.spec.problems import pointer
 
 DATA = "/data/id"  # where a job names what it trains on
+START = "/start_from/dataset"  # and the weights that it begins with; elsewhere it names vectors of words
 MOST_COMPARED = 100  # data sets with the same content, of which one may have been read in the same way
 
 
@@ -108,10 +109,14 @@ def page(
 
 def needed(document: Any) -> dict[str, str]:
     """Return the registered data sets that a job names, by pointer; the document may not have been checked."""
-    data = document.get("data") if isinstance(document, dict) else None
-    if not isinstance(data, dict):
+    if not isinstance(document, dict):
         return {}
-    found = {DATA: data.get("id")} if data.get("kind") == "dataset" else {}
+    data, start = document.get("data"), document.get("start_from")
+    found = {START: start.get("dataset")} if isinstance(start, dict) else {}
+    if not isinstance(data, dict):
+        data = {}
+    if data.get("kind") == "dataset":
+        found[DATA] = data.get("id")
     features = data.get("features")
     for name, feature in features.items() if isinstance(features, dict) else ():
         vectors = feature.get("vectors") if isinstance(feature, dict) else None
@@ -140,15 +145,26 @@ def schemas_of(session: Session, owner: str, document: Any) -> dict[str, DataSch
 
 
 def _misused(place: str, schema: DataSchema) -> list[Problem]:
-    """Return the problem of a data set of the wrong kind: vectors, or anything but vectors."""
-    trainable = "train" in schema.rows
-    if place == DATA and not trainable:
-        detail = "the data set holds vectors of words, on which nothing is trained"
-        return [Problem(place, "wrong_dataset", detail, "name them in a text feature, and other data here")]
-    if place != DATA and trainable:
-        hint = 'upload a file of vectors with "format": "vectors"'
-        return [Problem(place, "wrong_dataset", "the data set holds no vectors of words", hint)]
-    return []
+    """Return the problem of a data set of the wrong kind, which its splits tell."""
+    split, lack, hint = _KINDS.get(place, _VECTORS)
+    if split in schema.rows:
+        return []
+    for other, thing, better in _MISUSES:
+        if place == DATA and other in schema.rows:
+            return [Problem(place, "wrong_dataset", f"the data set holds {thing}, on which nothing is trained", better)]
+    return [Problem(place, "wrong_dataset", lack, hint)]
+
+
+# Place → split that a data set has to have there, what is wrong otherwise, hint.
+_VECTORS = ("vectors", "the data set holds no vectors of words", 'upload a file of vectors with "format": "vectors"')
+_KINDS = {
+    DATA: ("train", "the data set holds nothing to train on", "name another one"),
+    START: ("weights", "the data set holds no weights", 'upload a safetensors file with "format": "weights"'),
+}
+_MISUSES = (
+    ("vectors", "vectors of words", "name them in a text feature, and other data here"),
+    ("weights", "weights of a network", "name them in start_from, and other data here"),
+)
 
 
 def pin(session: Session, owner: str, document: Any) -> None:

@@ -55,6 +55,11 @@ def on_data(spec: Mapping[str, Any], dataset: str | None = None, vectors: str | 
     return {**spec, "data": data}
 
 
+def starting(spec: Mapping[str, Any], weights: str) -> dict[str, Any]:
+    """Return the spec as one that starts from a registered file of weights."""
+    return {**spec, "start_from": {"dataset": weights}}
+
+
 def _known(feature: Mapping[str, Any], vectors: str) -> dict[str, Any]:
     named = feature.get("vectors")
     return {**feature, "vectors": {**named, "dataset": vectors}} if named else dict(feature)

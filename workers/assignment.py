@@ -39,6 +39,7 @@ class Assignment:
     resident_limit: int = 4 << 30  # bytes of decoded pictures
     gpu: int | None = None  # the only GPU this attempt may see
     dataset: Registered | None = None  # for a spec that names a registered data set
+    weights: Registered | None = None  # for a spec that starts from a file of weights
     vectors: Mapping[str, Registered] = field(default_factory=dict)  # by id, for features that name pretrained vectors
     resume: tuple[Resume, ...] = field(default=())  # newest first; the first that verifies is used
     start: Resume | None = None  # another job's checkpoint to begin with, where there is none to resume
@@ -55,6 +56,7 @@ class Assignment:
         body["resume"] = tuple(map(_resume, body["resume"]))
         body["start"] = _resume(body["start"]) if body["start"] is not None else None
         body["dataset"] = Registered(**body["dataset"]) if body["dataset"] is not None else None
+        body["weights"] = Registered(**body["weights"]) if body["weights"] is not None else None
         body["vectors"] = {name: Registered(**item) for name, item in body["vectors"].items()}
         return Assignment(**body)
 

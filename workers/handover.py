@@ -11,8 +11,8 @@ from workers.assignment import Assignment, Registered, Resume
 def assignment_for(session: Session, job: JobRow, settings: Settings, gpu: int | None) -> Assignment:
     """Return everything the attempt needs; raises `NotFound` when its data set, or what it starts from, is gone."""
     listed = checkpoints.listed(session, job.id)  # newest first: older ones in case it does not verify
-    asked = job.spec.get("start_from")
-    begun = checkpoints.find(session, job.owner, asked["checkpoint"]) if asked and not listed else None
+    asked = (job.spec.get("start_from") or {}).get("checkpoint")
+    begun = checkpoints.find(session, job.owner, asked) if asked and not listed else None
     named = datasets.needed(job.spec)
     registered = {place: _registered(session, job.owner, dataset_id) for place, dataset_id in named.items()}
     return Assignment(
@@ -29,7 +29,10 @@ def assignment_for(session: Session, job: JobRow, settings: Settings, gpu: int |
         resident_limit=settings.resident_limit,
         gpu=gpu,
         dataset=registered.get(datasets.DATA),
-        vectors={named[place]: each for place, each in registered.items() if place != datasets.DATA},
+        weights=registered.get(datasets.START),
+        vectors={
+            named[place]: each for place, each in registered.items() if place not in (datasets.DATA, datasets.START)
+        },
         resume=tuple(map(_resume, listed)),
         start=_resume(begun) if begun is not None else None,
     )

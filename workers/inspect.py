@@ -29,6 +29,7 @@ from workers.network.infer import draft
 from workers.network.report import graph
 from workers.serving import Answers, Request
 from workers.training.agreement import disagreements
+from workers.training.beginnings import FILE, weight_problems
 from workers.training.lengths import length_problems
 from workers.training.memory import Memory, estimate
 from workers.training.rehearsal import rehearse
@@ -75,12 +76,12 @@ class Inspection:
 
 
 def inspect(
-    document: Any, registered: DataSchema | None, limits: Limits, vectors: Mapping[str, DataSchema] = NONE
+    document: Any, registered: DataSchema | None, limits: Limits, named: Mapping[str, DataSchema] = NONE
 ) -> Inspection:
     """Look at a job as the user wrote it; pointers of problems lead into that document.
 
-    `registered` is the schema of the data set that the job names by its id, and `vectors` those of the sets of
-    pretrained vectors that it names, by pointer.
+    `registered` is the schema of the data set that the job trains on, and `named` those of the others that it names,
+    by pointer: vectors of words, and weights to begin with.
 
     Problems of form hide all others. Otherwise every problem is found: of names and wiring, of each node whose inputs
     are settled, of the loss, and of size.
@@ -112,7 +113,9 @@ def inspect(
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         problems += length_problems(job, seen, stored, drafted, wrong)
-    problems += vector_problems(seen, drafted.blueprint, vectors)
+    problems += vector_problems(seen, drafted.blueprint, named)
+    if (weights := named.get(FILE)) is not None and not drafted.problems:
+        problems += weight_problems(drafted.blueprint, weights)
     trained = drafted.parameters
     if drafted.parameters <= limits.max_parameters and not any(map(_of_plan, problems)):
         rehearsal = rehearse(job, schema, drafted)
@@ -187,8 +190,8 @@ def _warm_up() -> None:
 
 def _inspected(request: Request) -> dict[str, Any]:
     registered = DataSchema.model_validate(request["schema"]) if request["schema"] is not None else None
-    vectors = {place: DataSchema.model_validate(schema) for place, schema in request["vectors"].items()}
-    return inspect(request["job"], registered, Limits(**request["limits"]), vectors).as_dict()
+    named = {place: DataSchema.model_validate(schema) for place, schema in request["named"].items()}
+    return inspect(request["job"], registered, Limits(**request["limits"]), named).as_dict()
 
 
 def _described(request: Request) -> dict[str, Any]:

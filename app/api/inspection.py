@@ -94,18 +94,18 @@ class Inspector:
         self.specs.warm_up()
 
     def inspect(
-        self, document: Any, schema: DataSchema | None = None, vectors: Mapping[str, DataSchema] = NONE
+        self, document: Any, schema: DataSchema | None = None, others: Mapping[str, DataSchema] = NONE
     ) -> dict[str, Any]:
         """Return the report on a job as the user wrote it; `schema` is that of a registered data set it names.
 
-        `vectors` are those of sets of pretrained vectors, by the pointers that name them.
+        `others` are those of vectors of words and of weights, by the pointers that name them.
 
         Raises `Uninspectable` with every problem, also where the inspection takes more time or memory than allowed;
         `Overloaded` when no child is free in time; `Unavailable`.
         """
         registered = schema.model_dump(mode="json") if schema is not None else None
-        named = {place: found.model_dump(mode="json") for place, found in vectors.items()}
-        request = {"ask": "inspect", "job": document, "schema": registered, "vectors": named, "limits": self._limits}
+        named = {place: found.model_dump(mode="json") for place, found in others.items()}
+        request = {"ask": "inspect", "job": document, "schema": registered, "named": named, "limits": self._limits}
         return self._report(self.specs, request)
 
     def ask(self, question: Any) -> dict[str, Any]:

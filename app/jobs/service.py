@@ -101,6 +101,8 @@ def _not_before(spec: Mapping[str, Any]) -> float:
 
 def _check_start(session: Session, owner: str, job: Job, start: StartFrom) -> None:
     """Keep the checkpoint that the job starts from. Raises `InvalidInput` if it is not there, or does not fit."""
+    if start.checkpoint is None:
+        return
     try:
         begun = parse_job(checkpoints.pin(session, owner, start.checkpoint).spec)
     except NotFound as error:
@@ -178,7 +180,7 @@ def _check_ground(session: Session, row: JobRow) -> None:
     start = row.spec.get("start_from")
     try:
         datasets.pin(session, row.owner, row.spec)
-        if start is not None and not checkpoints.listed(session, row.id):
+        if start is not None and "checkpoint" in start and not checkpoints.listed(session, row.id):
             checkpoints.pin(session, row.owner, start["checkpoint"])
     except (InvalidInput, NotFound) as error:
         raise StateForbids(f"the job cannot go on: {error.detail}", hint="submit it anew") from None

@@ -111,9 +111,22 @@ FORMATS: dict[str, str] = {
     "conll": "Tokens and their tags, one a line; a blank line between texts.",
     "trees": "A tree as an s-expression in every line.",
     "vectors": "Words and their vectors as text, such as GloVe's; to be named by a text feature, not trained on.",
+    "weights": "Weights of a network, in safetensors, by the names of its `state_dict`; to be told, for `start_from`.",
 }
 Format = Literal[
-    "auto", "csv", "tsv", "jsonl", "parquet", "npz", "safetensors", "idx", "images", "conll", "trees", "vectors"
+    "auto",
+    "csv",
+    "tsv",
+    "jsonl",
+    "parquet",
+    "npz",
+    "safetensors",
+    "idx",
+    "images",
+    "conll",
+    "trees",
+    "vectors",
+    "weights",
 ]
 
 

@@ -2,10 +2,10 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, model_validator
 
 from app.errors import InvalidInput, Problem
-from app.spec.base import Count, Part, Positive, Size
+from app.spec.base import Count, Part, Positive, Size, problem
 from app.spec.columns import Column, DataSchema
 from app.spec.data import NAMED, Data
 from app.spec.moment import Moment
@@ -28,10 +28,19 @@ class Resources(Part):
 
 
 class StartFrom(Part):
-    """A checkpoint to begin with: its weights, or everything, so that its training goes on."""
+    """What to begin with: a checkpoint's weights, or everything, so that its training goes on; or a file of weights."""
 
-    checkpoint: Annotated[str, Field(pattern=r"^ckpt_[0-9a-f]{32}$")]
+    checkpoint: Annotated[str, Field(pattern=r"^ckpt_[0-9a-f]{32}$")] | None = None
+    dataset: Annotated[str, Field(pattern=r"^ds_[0-9a-f]{32}$")] | None = Field(None, description="Of weights.")
     what: Literal["weights", "everything"] = "weights"
+
+    @model_validator(mode="after")
+    def _one(self) -> "StartFrom":
+        if (self.checkpoint is None) == (self.dataset is None):
+            raise problem("contradiction", "a job starts from a checkpoint or from a data set of weights", "name one")
+        if self.dataset is not None and self.what == "everything":
+            raise problem("contradiction", "a file holds weights, and not everything", 'use "what": "weights"')
+        return self
 
 
 class Job(Part):

@@ -13,7 +13,7 @@ from graftwerk.cli.output import AsJson, Exit, connected, err, out, print_json, 
 from graftwerk.cli.progress import describe, watch
 from graftwerk.client import Client
 from graftwerk.jobs import Job
-from graftwerk.specs import on_data, read_spec
+from graftwerk.specs import on_data, read_spec, starting
 from graftwerk.types import File, Metrics
 
 JobId = Annotated[str, typer.Argument(help="The job's id, such as job_0199…", metavar="JOB")]
@@ -31,15 +31,20 @@ def submit(
         list[str] | None, typer.Option(help="A file to train on, which is registered; or a data set's id.")
     ] = None,
     vectors: Annotated[str | None, typer.Option(help="The same, for the vectors of words that the spec names.")] = None,
+    weights: Annotated[
+        str | None, typer.Option(help="The same, for a safetensors file of weights to begin with.")
+    ] = None,
     idempotency_key: Annotated[str | None, typer.Option(help="Submitting again with it makes no second job.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Submit a job. `--data train.csv --data test.csv` registers files, and trains on them."""
     with connected(ctx) as client:
         document: Path | dict[str, Any] = spec
-        if data or vectors:
+        if data or vectors or weights:
             found = (_registered(client, data or []), _registered(client, [vectors] if vectors else []))
             document = on_data(read_spec(spec), *found)
+        if weights and isinstance(document, dict):
+            document = starting(document, _registered(client, [weights], "weights") or "")
         job = client.jobs.create(document, idempotency_key)
         if not as_json:
             out().print(job.id)
@@ -49,11 +54,11 @@ def submit(
             print_json(job.document)
 
 
-def _registered(client: Client, named: list[str]) -> str | None:
+def _registered(client: Client, named: list[str], format_: str | None = None) -> str | None:
     """Return the id of a data set: the one that is named, or that of files, which are sent unless they are there."""
     if len(named) == 1 and named[0].startswith("ds_"):
         return named[0]
-    return client.datasets.add(*named).id if named else None
+    return client.datasets.add(*named, format=format_).id if named else None
 
 
 def validate(ctx: typer.Context, spec: SpecFile, as_json: AsJson = False) -> None:

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from graftwerk.errors import NotData
-from graftwerk.specs import on_data, read_spec
+from graftwerk.specs import on_data, read_spec, starting
 
 NAMED = {"kind": "text", "column": "t", "vectors": {"dataset": "ds_0", "into": "words"}}
 
@@ -23,6 +23,11 @@ def test_vectors_go_where_a_feature_names_some() -> None:
         "a": {**NAMED, "vectors": {"dataset": "ds_2", "into": "words"}}, "b": {"kind": "tags", "column": "c"},
     }  # fmt: skip
     assert NAMED["vectors"] == {"dataset": "ds_0", "into": "words"}
+
+
+def test_a_file_of_weights_is_started_from_in_the_place_of_a_checkpoint() -> None:
+    spec = {"data": {}, "start_from": {"checkpoint": "ckpt_1", "what": "everything"}}
+    assert starting(spec, "ds_1") == {"data": {}, "start_from": {"dataset": "ds_1"}}
 
 
 @pytest.mark.parametrize(

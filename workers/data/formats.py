@@ -23,6 +23,7 @@ from workers.data.readers.parquet import read_parquet
 from workers.data.readers.parts import SPLITS
 from workers.data.readers.trees import read_trees
 from workers.data.readers.vectors import read_vectors
+from workers.data.readers.weights import read_weights
 
 HEAD = 1 << 16  # bytes by which a format is judged
 LINES = 50
@@ -40,8 +41,9 @@ FORMATS: Mapping[str, Reader] = {
     "conll": read_conll,
     "trees": read_trees,
     "vectors": read_vectors,
+    "weights": read_weights,
 }
-BINARY = frozenset({"parquet", "npz", "safetensors", "idx", "images"})
+BINARY = frozenset({"parquet", "npz", "safetensors", "weights", "idx", "images"})
 CERTAIN = BINARY | {"jsonl"}  # which look like nothing else
 
 # Ending of a text's name → format.
@@ -66,6 +68,8 @@ def settled(upload: Upload) -> str:
         if found is None:
             refuse("unknown_format", "the content looks like no format that is read here", CHOICES)
         return found
+    if told == "weights" and found == "safetensors":  # which does not say what it is for
+        return told
     if found in CERTAIN and found != told:
         detail = f"the format {told} was told, and the content looks like {found}"
         refuse("wrong_format", detail, f'tell "{found}", or leave format out')

@@ -1,4 +1,4 @@
-"""The parameters of a network and their names in `state_dict`, told from its blueprint: nothing is built twice."""
+"""The parameters and buffers of a network by their names in `state_dict`, told from its blueprint."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
@@ -36,9 +36,10 @@ class Weight:
 
 @dataclass
 class Census:
-    """All parameters by all their names, and the paths of all nodes and their parts."""
+    """All parameters and buffers by all their names, and the paths of all nodes and their parts."""
 
     weights: dict[str, Weight] = field(default_factory=dict)
+    buffers: dict[str, tuple[int, ...]] = field(default_factory=dict)  # shapes
     paths: set[str] = field(default_factory=set)
 
     def add(self, inner: "Census", path: str, first: str) -> None:
@@ -47,6 +48,12 @@ class Census:
         self.paths.update(f"{path}.{name}" for name in inner.paths)
         for name, weight in inner.weights.items():
             self.weights[f"{path}.{name}"] = replace(weight, name=f"{first}.{weight.name}")
+        self.buffers.update({f"{path}.{name}": shape for name, shape in inner.buffers.items()})
+
+    @property
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        """The shape of everything in the `state_dict`."""
+        return {name: weight.shape for name, weight in self.weights.items()} | self.buffers
 
 
 def census(blueprint: Blueprint) -> Census:
@@ -76,6 +83,8 @@ class _Counter:
         found.paths.add(node.id)
         if isinstance(row, Leaf) and row.place == "parameter":
             found.weights[node.id] = Weight(node.id, tuple(node.parameters["shape"]), "bias" in node.id)
+        elif isinstance(row, Leaf) and row.place == "buffer":
+            found.buffers[node.id] = tuple(node.parameters["shape"])
         elif isinstance(row, Module):
             found.add(self._module(node, row), node.id, first)
         elif isinstance(row, Control) and row.function is None:
@@ -90,7 +99,9 @@ class _Counter:
             with torch.device("meta"):
                 module = row.module(node.parameters)
             paths = {path for path, _ in module.named_modules() if path}
-            self._modules[key] = Census(dict(_weights(module)), paths)
+            weights = dict(_weights(module))
+            buffers = {name: tuple(value.shape) for name, value in module.state_dict().items() if name not in weights}
+            self._modules[key] = Census(weights, buffers, paths)
         return self._modules[key]
 
 

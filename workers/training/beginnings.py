@@ -1,4 +1,4 @@
-"""Weights to begin with: those that a checkpoint published, or those of a file, whole and of the same names and shapes."""
+"""Weights to begin with: those that a checkpoint published, or those of a file, of the same names and shapes."""
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path

@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from app.errors import BuildError, CheckpointDamaged, DataError, InvalidInput
+from app.errors import CheckpointDamaged, DataError, InvalidInput
 from app.faultpoints import faultpoint
 from app.spec.columns import Column, DataSchema
 from app.spec.job import Job, head_targets, job_view, parse_job
@@ -33,6 +33,7 @@ from workers.messages import Report
 from workers.network.build import BuiltNetwork, build
 from workers.network.source import write_source
 from workers.training.averages import Average, turns_of
+from workers.training.beginnings import FILE, read_weights, take
 from workers.training.checkpoints import PREPARATION, Export, Restored, restore
 from workers.training.context import Context
 from workers.training.devices import Precision, choose, room, set_determinism
@@ -106,7 +107,9 @@ def prepare(assignment: Assignment, store: ArtifactStore, context: Context, work
     network = build(job.model, seen.schema, job.data.inputs or seen.schema.inputs)
     faultpoint("network_built")
     if begun is not None:
-        _take_weights(network, begun)
+        take(network, published(begun.tensors))
+    elif restored is None and assignment.weights is not None:
+        take(network, read_weights(assignment.weights, store, workdir), FILE)
     elif restored is None:
         found = tuple(put(network, seen, data, assignment.vectors, store, workdir))
         context.report(Report(events=tuple(("vectors", each) for each in found)))
@@ -125,15 +128,6 @@ def _begun(job: Job, assignment: Assignment, store: ArtifactStore, workdir: Path
         detail = f"{assignment.start.checkpoint} is damaged: its files are not what was stored"
         raise DataError(detail, pointer="/start_from/checkpoint", hint="start from another checkpoint")
     return found
-
-
-def _take_weights(network: BuiltNetwork, begun: Restored) -> None:
-    """Load the weights that a checkpoint published. Raises `BuildError` if they are not those of this network."""
-    try:
-        network.load_state_dict(published(begun.tensors))
-    except RuntimeError as error:
-        detail = f"the weights do not fit: {' '.join(str(error).split())}"
-        raise BuildError(detail, pointer="/start_from", hint="use the same network") from None
 
 
 def load_tensors(

@@ -106,8 +106,8 @@ def _checked(who: Principal, services: Services, document: Any) -> Submission:
     """Return what passes every check; raises `InvalidInput` with every problem found."""
     known = services.db.read(datasets.schemas_of, who.owner, document)
     registered = known.get(datasets.DATA)
-    vectors = {place: schema for place, schema in known.items() if place != datasets.DATA}
-    inspection = services.inspector.inspect(document, registered, vectors)
+    others = {place: schema for place, schema in known.items() if place != datasets.DATA}
+    inspection = services.inspector.inspect(document, registered, others)
     job = parse_job(document)  # only now: finding what is wrong with it can take long, and the inspector has limits
     schema = registered or known_schema(job)
     if schema is None:

@@ -11,9 +11,8 @@ import pytest
 
 from tests.app.api.client import Api, Client, problem
 from tests.app.api.uploading import register
-from tests.workers.data.test_formats import written
+from tests.workers.data.test_formats import SEEN, written
 from tests.workers.data.test_pictures import bomb
-from workers.data.formats import FORMATS
 
 
 @pytest.fixture
@@ -21,7 +20,7 @@ def database_url(sqlite_url: str) -> str:
     return sqlite_url
 
 
-@pytest.mark.parametrize("kind", FORMATS)
+@pytest.mark.parametrize("kind", SEEN)
 def test_every_format_is_described(anna: Client, tmp_path: Path, kind: str) -> None:
     content = written(tmp_path / "data", kind).read_bytes()
     place = register(anna, format="auto")

@@ -81,16 +81,20 @@ def _tensor(array: np.ndarray[Any, Any]) -> Tensor:
 
 def read_safetensors(upload: Upload) -> Content:
     """Read named tensors. Raises `InvalidInput` with every problem found."""
+    return content_of(tensors_of(upload), Findings(), upload.source.target)
+
+
+def tensors_of(upload: Upload) -> dict[str, Tensor]:
+    """Return the tensors of a safetensors file. Raises `InvalidInput`."""
     size = upload.path.stat().st_size
     if size > upload.limit:
         refuse("too_large", f"{size} bytes, at most {upload.limit} are allowed")
     _check_header(upload)
     try:
         with safe_open(upload.path, framework="pt") as content:
-            arrays = {name: content.get_tensor(name).clone() for name in content.keys()}  # noqa: SIM118 - not a mapping
+            return {name: content.get_tensor(name).clone() for name in content.keys()}  # noqa: SIM118 - not a mapping
     except (SafetensorError, OSError, ValueError, RuntimeError, TypeError, AttributeError) as error:
         refuse("unreadable", f"the file cannot be read as safetensors: {error}", AGAIN)
-    return content_of(arrays, Findings(), upload.source.target)
 
 
 def _check_header(upload: Upload) -> None:
