@@ -114,7 +114,7 @@ def main() -> None:
     for turn in range(options.rounds):
         for size in SIZES:
             for way in ("aside", "waiting")[:: -1 if turn % 2 else 1]:
-                with tempfile.TemporaryDirectory(prefix="graftwerk-bench-", dir=".") as folder:
+                with tempfile.TemporaryDirectory(prefix="graftwerk-bench-") as folder:
                     found.setdefault((size, way), []).extend(trained(Path(folder).absolute(), size, way))
     result: dict[str, Any] = {"stall_ms": {}, "cost_ms": {}, "step_ms": {}}
     for (size, way), figures in found.items():
