@@ -1,6 +1,6 @@
 # One image for the API, the workers and the migrations. Runs as a user without rights, on a read-only root:
 # it writes to /data (a volume) and /tmp alone. How to choose a torch build: docs/operations.md.
-FROM python:3.11-slim-bookworm AS builder
+FROM python:3.11-slim-trixie AS builder
 
 # Options for pip, for example an index with CPU-only torch wheels.
 ARG PIP_EXTRA=""
@@ -19,13 +19,14 @@ RUN rm -rf build \
  && /opt/graftwerk/bin/pip install ${PIP_EXTRA} --no-deps --force-reinstall .
 
 
-FROM python:3.11-slim-bookworm
+FROM python:3.11-slim-trixie
 
-# Debian packages, for example "g++": `mode: compiled` needs a C++ compiler.
+# pg_dump and pg_restore are for backups; this Debian has those of Compose's PostgreSQL.
+# More Debian packages, for example "g++": `mode: compiled` needs a C++ compiler.
 ARG APT_EXTRA=""
-RUN if [ -n "${APT_EXTRA}" ]; then \
-      apt-get update -qq && apt-get install -y -qq --no-install-recommends ${APT_EXTRA} && rm -rf /var/lib/apt/lists/*; \
-    fi
+RUN apt-get update -qq \
+ && apt-get install -y -qq --no-install-recommends postgresql-client ${APT_EXTRA} \
+ && rm -rf /var/lib/apt/lists/*
 RUN useradd --uid 10001 --no-create-home --home-dir /tmp --shell /usr/sbin/nologin graftwerk \
  && install -d -m 700 -o graftwerk -g graftwerk /data
 COPY --from=builder /opt/graftwerk /opt/graftwerk

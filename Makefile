@@ -4,7 +4,7 @@ ARGS ?=
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up test faults lint bench accuracy gpu-check docs clean
+.PHONY: help demo up test faults lint audit bench accuracy gpu-check docs clean
 .DELETE_ON_ERROR:
 
 help: ## list the targets
@@ -32,12 +32,16 @@ test: .venv/.installed ## all tests; ARGS="-k name" for some
 faults: .venv/.installed ## kill, stop and starve it, for hours; ARGS="--backend postgresql kills=50" for some
 	@$(BIN)/python -m tests.faults $(ARGS)
 
-lint: .venv/.installed ## style, types, import contracts, dependencies
+lint: .venv/.installed ## style, types, import contracts, dependencies and what is known against them
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/deptry .
+	$(BIN)/python .ci/audit.py
+
+audit: .venv/.installed ## known vulnerabilities in the pinned versions; fails where they cannot be looked up
+	$(BIN)/python .ci/audit.py --required
 
 # Peers live in environments of their own: make bench LIGHTNING=DIR/bin/python MLFLOW=DIR/bin/python
 bench: .venv/.installed ## the measurements behind the README's numbers

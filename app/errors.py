@@ -20,6 +20,7 @@ GraftwerkError
 ├── Unauthenticated          no key, or a key that is not (or no longer) valid
 ├── Forbidden                the key lacks the scope
 ├── NotInstalled             a package is missing that the operator could install
+├── BackupRefused            a backup that cannot be made or restored as it stands
 ├── Unavailable              a part is away; try again later
 │   ├── DatabaseAway
 │   ├── Overloaded
@@ -206,6 +207,12 @@ class NotInstalled(GraftwerkError):
     """A package is missing."""
 
     code = "not_installed"
+
+
+class BackupRefused(GraftwerkError):
+    """The backup cannot be made or restored."""
+
+    code = "backup_refused"
 
 
 class Unavailable(GraftwerkError):

@@ -1,24 +1,70 @@
-"""Logs: one line each to standard error, for people or as JSON; every library's lines too. Keys are never logged."""
+"""Logs: one line each to standard error, for people or as JSON; every library's lines too. Keys are never logged.
+
+Every line says which process wrote it, and inside a request or an attempt which one: `request_id`, `job_id`, `fence`.
+What it tells is one of `EVENTS`, so that programs can look for it; a test compares them with the code.
+"""
 
 import logging
 import re
 import sys
-from collections.abc import MutableMapping
+from collections.abc import Mapping, MutableMapping
 from contextlib import AbstractContextManager
 from typing import Any
 
 import structlog
-from structlog.types import Processor
+from structlog.types import EventDict, Processor, WrappedLogger
 
-from app.settings import Settings
+EVENTS: Mapping[str, str] = {
+    "request": "A request was answered: method, path, status, ms.",
+    "request_failed": "A part of the service was away, or too busy, for a request.",
+    "bug": "A request met a fault of this service; the exception is with it.",
+    "job_accepted": "A job was accepted; its id beside that of the request.",
+    "inspector_not_started": "No child process could be started to inspect, read or predict.",
+    "inspection_failed": "A child process ended while it inspected a spec.",
+    "export_failed": "A child process ended while it exported a network.",
+    "prediction_failed": "A child process ended while it predicted.",
+    "upload_not_read": "A child process ended while it read an upload.",
+    "wake_up_failed": "The broker did not take a wake-up.",
+    "wake_ups_dropped": "Wake-ups were given up; the sweepers find the jobs.",
+    "tables_unfit": "The database is at a revision that this version cannot use; the process ends.",
+    "database_away": "The database does not answer.",
+    "worker_ready": "A worker listens: its slots and queues.",
+    "worker_silent": "Another worker has told nothing for a while and did not stop in order.",
+    "worker_deaf": "The worker hears none of its own wake-ups; it checkpoints and ends, to be started anew.",
+    "sweep_failed": "A round of the sweeper failed; the next one comes.",
+    "lease_expired": "An attempt whose lease ran out was recorded as lost.",
+    "attempt_started": "A worker has claimed a job.",
+    "attempt_prepared": "The attempt's process has its assignment and begins.",
+    "attempt_crashed": "The attempt's process met a fault of this service; the exception is with it.",
+    "attempt_ended": "An attempt's end was recorded.",
+    "attempt_superseded": "Another attempt owns the job: this one was ended and wrote nothing more.",
+    "attempt_not_recorded": "What an attempt told could not be written down; it counts as lost.",
+    "outcome_refused": "An attempt's end came after the job had changed hands.",
+    "webhook_sent": "An attempt to send a message to a webhook was made: its outcome, ms.",
+    "webhook_not_sent": "An attempt to send a message met a fault of this service; it is made again.",
+    "courier_failed": "A round of sending messages failed; the next one comes.",
+    "survey_failed": "The artifact store could not be looked through for orphans; the next survey comes.",
+    "orphans_removed": "Files were removed that crashes had left behind, and that no row lists.",
+    "artifacts_of_another_database": "The artifact store holds the files of another database: nothing is removed there.",
+    "files_not_listed": "The artifact store could not be listed for files to remove.",
+    "file_not_deleted": "A superfluous file could not be removed; it costs nothing but its room.",
+}
 
 _TOKEN = re.compile(r"gw_[0-9A-Za-z]+_[\w-]+")
-_QUIET = {"httpx": logging.WARNING, "kombu": logging.WARNING, "alembic": logging.WARNING}
+_QUIET = ("alembic", "celery.app.trace", "celery.worker.strategy", "httpx", "kombu")
 
 
-def configure(settings: Settings, level: int = logging.INFO) -> None:
-    """Send what structlog and the standard library log to standard error. Calling it again replaces the set-up."""
+def configure(as_json: bool, **always: Any) -> None:
+    """Send what structlog and the standard library log to standard error. Calling it again replaces the set-up.
+
+    `always` is on every line, from whichever thread.
+    """
+
+    def add_always(logger: WrappedLogger, method: str, line: EventDict) -> EventDict:
+        return {**always, **line}
+
     shared: list[Processor] = [
+        add_always,
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_logger_name,
         structlog.stdlib.add_log_level,
@@ -28,12 +74,13 @@ def configure(settings: Settings, level: int = logging.INFO) -> None:
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=shared,
-            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *_renderer(settings), _mask],
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *_renderer(as_json), _mask],
         )
     )
-    logging.basicConfig(level=level, handlers=[handler], force=True)
-    for name, quieter in _QUIET.items():
-        logging.getLogger(name).setLevel(quieter)
+    logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
+    logging.captureWarnings(True)  # else they would stand between the lines, in a form of their own
+    for name in _QUIET:
+        logging.getLogger(name).setLevel(logging.WARNING)
     structlog.configure(
         processors=[
             structlog.stdlib.filter_by_level,
@@ -51,8 +98,8 @@ def bind(**values: Any) -> AbstractContextManager[None]:
     return structlog.contextvars.bound_contextvars(**values)
 
 
-def _renderer(settings: Settings) -> list[Processor]:
-    if settings.log_json:
+def _renderer(as_json: bool) -> list[Processor]:
+    if as_json:
         tracebacks = structlog.tracebacks.ExceptionDictTransformer(show_locals=False)  # locals hold secrets
         return [structlog.processors.ExceptionRenderer(tracebacks), structlog.processors.JSONRenderer()]
     plain = structlog.dev.plain_traceback

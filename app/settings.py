@@ -1,6 +1,7 @@
 """Settings: frozen, and the only reader of the environment (prefix ``GRAFTWERK_``)."""
 
 import os
+import shutil
 from functools import lru_cache
 from pathlib import Path
 from typing import Literal
@@ -79,6 +80,9 @@ class Settings(BaseSettings):
     queues: str = Field("default", description="Comma-separated queues that a worker serves.")
     lease_seconds: float = Field(30.0, ge=1, description="How long a claim lasts without renewal.")
     sweep_seconds: float = Field(5.0, ge=0.2, description="Time between two rounds of the sweeper.")
+    deaf_seconds: float = Field(
+        120.0, ge=1, description="A worker that hears none of its wake-ups for so long checkpoints and ends."
+    )
     drain_seconds: float = Field(20.0, ge=1, description="Grace for a checkpoint when a worker is told to stop.")
     max_attempts: int = Field(5, ge=1, description="Attempts after infrastructure losses before a job fails.")
     log_json: bool = Field(False, description="Log lines as JSON.")
@@ -113,6 +117,12 @@ class Settings(BaseSettings):
     def resolved_loaders(self) -> int:
         """How many processes decode the pictures of one training: none takes all cores, and none the only one."""
         return self.loaders if self.loaders is not None else min(2, (os.cpu_count() or 1) - 1)
+
+    @property
+    def disk_free(self) -> int:
+        """Bytes that are free on the disk of the home directory."""
+        there = next(folder for folder in (self.home, *self.home.absolute().parents) if folder.exists())
+        return shutil.disk_usage(there).free
 
     @property
     def resolved_slots(self) -> int:

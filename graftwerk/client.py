@@ -41,6 +41,11 @@ class Client:
             return {"ready": False} | error.document
         return {"ready": True} | report
 
+    def workers(self) -> dict[str, Any]:
+        """Return the workers, and how far the API's clock is ahead of the database's. Needs the scope admin."""
+        told: dict[str, Any] = self.transport.json("GET", "/v1/workers")
+        return told
+
     def close(self) -> None:
         """Close every connection."""
         self.transport.close()

@@ -1,11 +1,13 @@
 """Start a worker: ``python -m workers``."""
 
+import os
 import sys
 from typing import Any
 
 import structlog
 from celery.signals import setup_logging, worker_ready, worker_shutting_down
 
+from app.db import migrate
 from app.db.session import Database
 from app.jobs.dispatch import Waker
 from app.logs import configure
@@ -15,9 +17,11 @@ from app.webhooks.targets import Targets
 from workers import forkserver
 from workers.celery_app import create_celery, queue_names
 from workers.courier import Courier
-from workers.supervisor import Worker
+from workers.supervisor import Worker, worker_name
 from workers.sweeper import Sweeper
 from workers.tasks import register
+
+OPTIONS = ["--quiet", "worker", "--loglevel=WARNING", "--without-gossip", "--without-mingle", "--without-heartbeat"]
 
 _log = structlog.get_logger(__name__)
 
@@ -25,7 +29,10 @@ _log = structlog.get_logger(__name__)
 def main() -> int:
     """Serve until told to stop; then every attempt checkpoints and hands its job back."""
     chosen = settings()
-    configure(chosen)
+    process = {"process": "worker", "worker": worker_name()}
+    configure(chosen.log_json, **process)
+    if not migrate.allowed(chosen.resolved_database_url, patient=True):
+        return os.EX_CONFIG
     forkserver.warm_up()
     queues = queue_names(chosen)
     store = open_store(chosen.resolved_artifact_url, chosen.store_options)
@@ -43,24 +50,22 @@ def main() -> int:
 
         @setup_logging.connect(weak=False)
         def on_setup_logging(**_: Any) -> None:
-            configure(chosen)  # instead of Celery's own, which would silence ours
+            configure(chosen.log_json, **process)  # instead of Celery's own, which would silence ours
 
         @worker_ready.connect(weak=False)
         def on_ready(**_: Any) -> None:
-            _log.info("worker_ready", worker=worker.name, slots=chosen.resolved_slots, queues=queues)
+            _log.info("worker_ready", slots=chosen.resolved_slots, queues=queues)
 
         @worker_shutting_down.connect(weak=False)
         def on_shutting_down(**_: Any) -> None:
             worker.draining.set()  # only a flag: Celery then waits for the attempts, which end at their next step
 
-        app = create_celery(chosen)
+        app = create_celery(chosen, worker.pulse.hearing.queue)
         register(app, worker)
         sweeper.start()
         courier.start()
         try:
-            app.worker_main(
-                ["worker", "--loglevel=WARNING", "--without-gossip", "--without-mingle", "--without-heartbeat"]
-            )
+            app.worker_main(OPTIONS)
         finally:
             sweeper.stop()
             worker.close()

@@ -34,6 +34,7 @@ class Assignment:
     store_url: str
     data_root: str  # where torchvision data sets lie
     allow_downloads: bool = True
+    log_json: bool = False
     threads: int = 1
     loaders: int = 0  # processes beside the training that decode pictures
     resident_limit: int = 4 << 30  # bytes of decoded pictures

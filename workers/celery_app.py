@@ -1,13 +1,13 @@
 """The Celery application: wake-ups in, nothing out."""
 
 from celery import Celery
-from kombu import Queue
+from kombu import Exchange, Queue
 
 from app.settings import Settings
 
 
-def create_celery(settings: Settings) -> Celery:
-    """Return the application for a worker with these settings."""
+def create_celery(settings: Settings, own_queue: str) -> Celery:
+    """Return the application for a worker with these settings; `own_queue` is what it sends itself wake-ups by."""
     queues = queue_names(settings)
     app = Celery("graftwerk", broker=settings.broker_url.get_secret_value())
     app.conf.update(
@@ -15,7 +15,7 @@ def create_celery(settings: Settings) -> Celery:
         task_serializer="json",
         task_ignore_result=True,
         task_acks_late=False,  # a wake-up carries nothing: losing one costs seconds, doing one twice costs a query
-        task_queues=[Queue(name) for name in queues],
+        task_queues=[*map(Queue, queues), Queue(own_queue, Exchange(own_queue), own_queue)],
         task_default_queue=queues[0],
         task_create_missing_queues=False,
         worker_prefetch_multiplier=1,

@@ -24,6 +24,7 @@ def assignment_for(session: Session, job: JobRow, settings: Settings, gpu: int |
         store_options=settings.store_options,
         data_root=str(settings.resolved_data_root),
         allow_downloads=settings.allow_downloads,
+        log_json=settings.log_json,
         threads=settings.threads,
         loaders=settings.resolved_loaders,
         resident_limit=settings.resident_limit,

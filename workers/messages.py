@@ -49,6 +49,7 @@ class Saved:
     values: Mapping[str, float]
     files: tuple[SavedFile, ...]
     final: bool = False
+    seconds: float = 0.0  # that it took
 
 
 class Ending(StrEnum):

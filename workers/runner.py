@@ -3,16 +3,22 @@
 import multiprocessing
 import os
 import signal
+import sys
 import tempfile
 import threading
 from collections import deque
 from multiprocessing.connection import Connection
 from pathlib import Path
 
+import structlog
+
 from app.errors import GraftwerkError, OutOfMemory, TrainingError
+from app.logs import configure
 from app.storage.open import open_store
 from workers.assignment import Assignment
 from workers.messages import Command, Ending, Outcome, Report, Saved, receive, send
+
+_log = structlog.get_logger(__name__)
 
 
 class PipeContext:
@@ -60,7 +66,14 @@ def main(pipe: Connection, assignment: str) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the worker, which tells us through the pipe
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     multiprocessing.current_process().daemon = False  # it may have children: processes that decode pictures
-    send(pipe, _attempt(PipeContext(pipe), Assignment.from_json(assignment)))
+    asked = Assignment.from_json(assignment)
+    configure(asked.log_json, process="attempt", job_id=asked.job_id, fence=asked.fence)
+    _log.info("attempt_prepared", pid=os.getpid())
+    try:
+        send(pipe, _attempt(PipeContext(pipe), asked))
+    except Exception:
+        _log.exception("attempt_crashed")
+        sys.exit(1)  # the supervisor records the loss
     pipe.close()
 
 

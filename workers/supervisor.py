@@ -18,11 +18,13 @@ from app.errors import NotFound, StaleFence, Unavailable
 from app.faultpoints import faultpoint
 from app.jobs import repository
 from app.jobs.dispatch import Waker
+from app.logs import bind
 from app.settings import Settings
 from app.storage.protocol import ArtifactStore
 from workers import forkserver, garbage
 from workers.handover import assignment_for
 from workers.messages import Command, Ending, Message, Outcome, Report, Saved, Verb, receive, send
+from workers.pulse import Pulse
 from workers.record import record
 
 CANCEL_SECONDS = 2.0  # a cancelled attempt that has not ended by then is killed
@@ -37,6 +39,11 @@ AROUND = {
 _log = structlog.get_logger(__name__)
 
 
+def worker_name() -> str:
+    """Return what this process is called in logs, rows and figures."""
+    return f"{socket.gethostname()}:{os.getpid()}"
+
+
 class Worker:
     """What all slots of a worker process share."""
 
@@ -46,7 +53,8 @@ class Worker:
         self.store = store
         self.waker = waker
         self.queues = queues
-        self.name = f"{socket.gethostname()}:{os.getpid()}"
+        self.name = worker_name()
+        self.pulse = Pulse(self.name, settings, db, waker, queues)
         self.draining = threading.Event()
         gpus: list[int | None] = list(range(settings.gpus))
         slots = settings.resolved_slots
@@ -79,12 +87,19 @@ class Worker:
             self._assistants.append(thread)
             thread.start()
 
+    @property
+    def free(self) -> int:
+        """How many slots are free."""
+        return len(self._free)
+
     def close(self) -> None:
         """Drain: every attempt checkpoints and hands its job back. Returns when the assistants have ended too."""
         self.draining.set()
         until = time.monotonic() + self.settings.drain_seconds + CANCEL_SECONDS
         for thread in self._assistants:
             thread.join(timeout=max(0.0, until - time.monotonic()))
+        with suppress(Unavailable):
+            self.pulse.stop()
         self.db.close()
 
 
@@ -102,11 +117,14 @@ class Attempt:
         self._renew_at = 0.0
         self._look_at = 0.0
         self._deadline = (job.started_at or 0.0) + job.max_seconds if job.max_seconds else float("inf")
-        self._log = _log.bind(job_id=job.id, fence=self.fence)
 
     def run(self) -> None:
         """Train the job in a child process and record how it ended."""
-        self._log.info("attempt_started", worker=self.worker.name)
+        with bind(job_id=self.job.id, fence=self.fence):
+            self._run()
+
+    def _run(self) -> None:
+        _log.info("attempt_started")
         faultpoint("claimed")
         try:
             assignment = self.worker.db.run(assignment_for, self.job, self.worker.settings, self._gpu)
@@ -126,10 +144,11 @@ class Attempt:
             faultpoint("spawned")
             outcome = self._watch(process, pipe)
         except StaleFence:
-            self._log.warning("attempt_superseded")  # another attempt owns the job: stop without a word
+            _log.warning("attempt_superseded")  # another attempt owns the job: stop without a word
+            self.worker.pulse.tally.ended("superseded")
             return
         except Exception as error:  # what came cannot be written down: the job must not wait for its lease to run out
-            self._log.exception("attempt_not_recorded")
+            _log.exception("attempt_not_recorded")
             self._backlog.clear()
             outcome = _lost("not_recorded", f"what the attempt told could not be recorded: {type(error).__name__}")
         finally:
@@ -177,6 +196,7 @@ class Attempt:
             self._backlog.popleft()
             faultpoint(after)
             if isinstance(message, Saved):
+                self.worker.pulse.tally.saved(message)
                 garbage.trim(self.worker.db, self.worker.store, self.job.id, self.fence)
             return True
         return False
@@ -226,9 +246,10 @@ class Attempt:
         try:
             self._settle()
         except StaleFence:
-            self._log.warning("outcome_refused", ending=outcome.ending)
+            _log.warning("outcome_refused", ending=outcome.ending)
             return
-        self._log.info("attempt_ended", ending=outcome.ending, error=outcome.error)
+        _log.info("attempt_ended", ending=outcome.ending, error=outcome.error)
+        self.worker.pulse.tally.outcome(outcome)
         with suppress(Unavailable):
             garbage.collect(self.worker.db, self.worker.store, self.job.id, self.fence)
         if outcome.ending in (Ending.LOST, Ending.RELEASED, Ending.PAUSED):  # a wish to pause may be taken back

@@ -11,4 +11,5 @@ def register(app: Celery, worker: Worker) -> None:
 
     @app.task(name=WORK, ignore_result=True)
     def work() -> None:
+        worker.pulse.hearing.heard()
         worker.work()

@@ -1,10 +1,12 @@
 """Serve the API: ``python -m app.api``."""
 
+import os
 import sys
 
 import uvicorn
 
 from app.api.main import create_app
+from app.db import migrate
 from app.logs import configure
 from app.settings import settings
 
@@ -12,7 +14,9 @@ from app.settings import settings
 def main() -> int:
     """Serve until SIGINT or SIGTERM; open requests get some seconds to end."""
     chosen = settings()
-    configure(chosen)
+    configure(chosen.log_json, process="api")
+    if not migrate.allowed(chosen.resolved_database_url, patient=False):  # while it is away, /readyz says so
+        return os.EX_CONFIG
     uvicorn.run(
         create_app(chosen),
         host=chosen.host,

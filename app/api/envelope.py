@@ -75,8 +75,9 @@ class Envelope:
         method = scope["method"] if scope["method"] in _METHODS else "other"  # labels are kept for ever
         self._seconds.labels(method, getattr(scope.get("route"), "path", "unknown"), status).observe(seconds)
         if scope["path"] not in _QUIET:
+            ids = {name: value for name, value in scope.get("path_params", {}).items() if name.endswith("_id")}
             told = {"method": scope["method"], "path": scope["path"], "status": status}
-            _log.info("request", **told, ms=round(1000 * seconds, 1))
+            _log.info("request", **told, **ids, ms=round(1000 * seconds, 1))
 
 
 def _request_id(scope: Scope) -> str:

@@ -53,6 +53,11 @@ class Places:
         self._most, self._what = most, what
         self._taken = 0
 
+    @property
+    def count(self) -> int:
+        """How many are held."""
+        return self._taken
+
     @contextmanager
     def taken(self) -> Iterator[None]:
         """Hold a place. Raises `Overloaded` if there is none."""

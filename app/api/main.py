@@ -1,13 +1,10 @@
 """The application: everything put together."""
 
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractContextManager, asynccontextmanager
-from typing import Any
 
 from fastapi import Depends, FastAPI
 from prometheus_client import CollectorRegistry
-from prometheus_client.metrics_core import GaugeMetricFamily
-from prometheus_client.registry import Collector
 from starlette.concurrency import run_in_threadpool
 
 from app.api import openapi, problems
@@ -27,15 +24,15 @@ from app.api.routes import (
     predictions,
     reports,
     webhooks,
+    workers,
 )
 from app.api.services import Services, opened
-from app.errors import DatabaseAway
-from app.jobs import repository
+from app.api.telemetry import Telemetry
 from app.settings import Settings
 
 NOUNS = (
     jobs, metrics, events, checkpoints, reports, exports, predictions, datasets, networks, catalog, keys, webhooks,
-    health,
+    workers, health,
 )  # fmt: skip
 ROUTERS = tuple(noun.router for noun in NOUNS)
 DESCRIPTION = "Trains PyTorch networks described as data. Every error is a problem document (RFC 9457)."
@@ -49,11 +46,11 @@ def create_app(settings: Settings, opening: Callable[[Settings], AbstractContext
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         with opening(settings) as services:
             app.state.services = services
-            jobs_by_status = _Jobs(services)
-            registry.register(jobs_by_status)
+            telemetry = Telemetry(services)
+            registry.register(telemetry)
             await run_in_threadpool(services.inspector.warm_up)
             yield
-            registry.unregister(jobs_by_status)
+            registry.unregister(telemetry)
 
     app = FastAPI(
         title="Graftwerk",
@@ -74,23 +71,3 @@ def create_app(settings: Settings, opening: Callable[[Settings], AbstractContext
     problems.install(app)
     app.add_middleware(Envelope, registry=registry, bug=problems.bug)
     return app
-
-
-class _Jobs(Collector):
-    """How many jobs there are by status, counted when Prometheus asks."""
-
-    def __init__(self, services: Services) -> None:
-        self._services = services
-
-    def collect(self) -> Iterable[Any]:
-        gauge = GaugeMetricFamily("graftwerk_jobs", "Jobs by status.", labels=["status"])
-        try:
-            for status, count in self._services.db.read(repository.counts).items():
-                gauge.add_metric([status], count)
-        except DatabaseAway:  # no figure is better than a wrong one
-            return []
-        return [gauge]
-
-    def describe(self) -> Iterable[Any]:
-        """Nothing is asked of the database when this is registered."""
-        return []

@@ -2,14 +2,17 @@
 
 import argparse
 import sys
+import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from importlib.resources import files
 from pathlib import Path
 
+import structlog
 from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
+from alembic.script import Script, ScriptDirectory
 from alembic.util import CommandError
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import OperationalError
@@ -20,6 +23,9 @@ from app.settings import settings
 
 _LOCK = 0x67726166747731  # any number of our own: one migration at a time
 _WAIT_SECONDS = 60
+AWAY_SECONDS = 2.0
+
+_log = structlog.get_logger(__name__)
 
 
 def upgrade(db: Database, revision: str = "head") -> None:
@@ -44,6 +50,52 @@ def current(db: Database) -> str | None:
 def head() -> str | None:
     """Return the revision that this version needs."""
     return ScriptDirectory.from_config(_config()).get_current_head()
+
+
+def unfit(db: Database) -> tuple[str, str] | None:
+    """Return what is wrong with the database's revision for this version, and how to mend it; `None` if it fits."""
+    revision, needed = current(db), head()
+    if revision == needed:
+        return None
+    detail = f"the tables are at {revision or 'base'}, this version needs {needed}"
+    if revision is None or known(revision):
+        return detail, "run: python -m app.db.migrate upgrade"
+    return f"{detail}: they are of a newer version", "install that version here"
+
+
+def known(revision: str) -> bool:
+    """Return whether this version has the revision."""
+    return revision in {script.revision for script in revisions()}
+
+
+def revisions() -> list[Script]:
+    """Return this version's revisions, newest first."""
+    return list(ScriptDirectory.from_config(_config()).walk_revisions())
+
+
+def allowed(url: str, *, patient: bool) -> bool:
+    """Say whether this version may work on the database; logs what is wrong with it.
+
+    Who is patient waits while the database is away; others may begin, and have to look again.
+    """
+    db = Database(url)
+    try:
+        found = _awaited(db) if patient else unfit(db)
+    except DatabaseAway:
+        return True
+    finally:
+        db.close()
+    if found is not None:
+        _log.error("tables_unfit", detail=found[0], hint=found[1])
+    return found is None
+
+
+def _awaited(db: Database) -> tuple[str, str] | None:
+    while True:
+        with suppress(DatabaseAway):
+            return unfit(db)
+        _log.warning("database_away")
+        time.sleep(AWAY_SECONDS)
 
 
 def _config() -> Config:

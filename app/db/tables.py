@@ -261,7 +261,7 @@ class IdempotencyRow(Base):
 
 
 class WorkerRow(Base):
-    """A worker that lives, as it tells every few seconds: for estimates only, leases alone say who owns a job."""
+    """A worker, as it tells every few seconds: for estimates and figures, leases alone say who owns a job."""
 
     __tablename__ = "workers"
 
@@ -269,6 +269,13 @@ class WorkerRow(Base):
     queues: Mapped[list[Any]]
     slots: Mapped[int] = mapped_column(Integer)
     seen_at: Mapped[float] = mapped_column(default=now())
+    # What workers of an older version do not tell is empty.
+    version: Mapped[str | None]
+    free: Mapped[int | None] = mapped_column(Integer)
+    deaf_seconds: Mapped[float | None]  # for how long it has not heard wake-ups that it sent to itself
+    figures: Mapped[dict[str, Any] | None]  # counts since its start, see workers.pulse
+    started_at: Mapped[float | None]
+    stopped_at: Mapped[float | None]  # of one that stopped in order
 
 
 class AuditRow(Base):

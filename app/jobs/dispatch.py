@@ -1,6 +1,7 @@
 """Wake-ups: Celery messages that only say "work is waiting". A lost one costs seconds, see `workers.sweeper`."""
 
 import threading
+from collections import Counter
 from types import TracebackType
 from typing import Self
 
@@ -10,6 +11,7 @@ from celery import Celery
 from app.faultpoints import faultpoint
 
 WORK = "graftwerk.work"
+MOST_DUE = 10_000
 EXPIRE_SECONDS = 60.0  # a wake-up that nobody had time for: whoever was busy looks for work anyway
 
 _log = structlog.get_logger(__name__)
@@ -18,7 +20,8 @@ _log = structlog.get_logger(__name__)
 class Waker:
     """Sends wake-ups from a thread of its own, so that a request neither waits for the broker nor fails with it.
 
-    Wake-ups for the same queue that pile up while the broker is slow are counted, and sent one message each.
+    Wake-ups for the same queue that pile up while the broker is slow are counted, and sent one message each. `sent` and
+    `dropped` say how many, by queue.
     """
 
     def __init__(self, broker_url: str) -> None:
@@ -28,6 +31,8 @@ class Waker:
             broker_connection_retry=False,
             broker_transport_options={"socket_connect_timeout": 1.0, "socket_timeout": 2.0, "max_retries": 0},
         )
+        self.sent: Counter[str] = Counter()
+        self.dropped: Counter[str] = Counter()
         self._due: list[str] = []
         self._changed = threading.Condition()
         self._closed = False
@@ -37,9 +42,15 @@ class Waker:
     def wake(self, queue: str) -> None:
         """Let a worker of the queue look for work, soon. Call after the commit."""
         with self._changed:
-            if len(self._due) < 10_000:  # beyond that the sweepers do
+            if len(self._due) < MOST_DUE:  # beyond that the sweepers do
                 self._due.append(queue)
+            else:
+                self.dropped[queue] += 1
             self._changed.notify()
+
+    def counts(self) -> dict[str, int]:
+        """Return how many wake-ups were sent and dropped, of all queues."""
+        return {"sent": sum(list(self.sent.values())), "dropped": sum(list(self.dropped.values()))}
 
     def close(self) -> None:
         """Send what is due and stop."""
@@ -66,6 +77,7 @@ class Waker:
                     return
             for position, queue in enumerate(due):
                 if not self._send(queue):
+                    self.dropped.update(due[position:])
                     _log.warning("wake_ups_dropped", queue=queue, count=len(due) - position)
                     break
                 faultpoint("wake_up_sent")
@@ -76,4 +88,5 @@ class Waker:
         except Exception as error:  # whatever the broker's client raises: the sweepers look
             _log.warning("wake_up_failed", queue=queue, error=type(error).__name__)
             return False
+        self.sent[queue] += 1
         return True

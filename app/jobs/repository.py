@@ -5,6 +5,7 @@ Every change of status is one guarded update plus one event row; see `app.jobs.s
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import String, cast, delete, func, select, update
@@ -80,6 +81,34 @@ def counts(session: Session) -> dict[str, int]:
     """Return how many jobs there are by status."""
     found = session.execute(select(JobRow.status, func.count()).group_by(JobRow.status))
     return {status.value: 0 for status in Status} | {row[0]: row[1] for row in found}
+
+
+def queues(session: Session) -> dict[str, tuple[int, float]]:
+    """Return by queue how many jobs may be claimed now, and for how many seconds the oldest of them has waited."""
+    found = session.execute(
+        select(JobRow.queue, func.count(), now() - func.min(JobRow.queued_at))
+        .where(JobRow.status == Status.QUEUED, JobRow.not_before <= now())
+        .group_by(JobRow.queue)
+    )
+    return {row[0]: (row[1], max(0.0, row[2])) for row in found}
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """The running jobs together."""
+
+    steps_per_second: float
+    lease_left: float | None  # seconds until the first of their leases runs out, negative after it
+
+
+def running(session: Session) -> Running:
+    """Return how the running jobs do."""
+    rows = session.execute(
+        select(JobRow.progress, JobRow.lease_until - now()).where(JobRow.status == Status.RUNNING)
+    ).all()
+    rates = (row[0].get("rate") for row in rows)
+    lefts = [row[1] for row in rows if row[1] is not None]
+    return Running(sum(rate for rate in rates if isinstance(rate, int | float)), min(lefts, default=None))
 
 
 def claim(

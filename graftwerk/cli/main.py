@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from graftwerk.cli import jobs
+from graftwerk.cli.backup import backup, restore
 from graftwerk.cli.datasets import datasets
 from graftwerk.cli.doctor import doctor
 from graftwerk.cli.keys import keys
@@ -59,6 +60,8 @@ app.command("download")(jobs.download)
 app.command("export")(jobs.export)
 app.command("predict")(predict)
 app.command("doctor")(doctor)
+app.command("backup")(backup)
+app.command("restore")(restore)
 app.add_typer(datasets, name="datasets")
 app.add_typer(keys, name="keys")
 app.add_typer(webhooks, name="webhooks")

@@ -8,7 +8,6 @@ import pytest
 import structlog
 
 from app.logs import bind, configure
-from app.settings import Settings
 
 TOKEN = "gw_0199aa_Zm9v-YmFy_baz"
 
@@ -32,7 +31,7 @@ def lines(capsys: pytest.CaptureFixture[str]) -> list[str]:
 
 @pytest.mark.parametrize("as_json", [False, True])
 def test_a_key_is_never_logged(capsys: pytest.CaptureFixture[str], as_json: bool) -> None:
-    configure(Settings(log_json=as_json))
+    configure(as_json)
     log = structlog.get_logger("app.test")
     log.info("event", header=f"Bearer {TOKEN}", nested={"keys": [TOKEN]})
     log.info(f"with {TOKEN}")
@@ -47,7 +46,7 @@ def test_a_key_is_never_logged(capsys: pytest.CaptureFixture[str], as_json: bool
 
 
 def test_lines_are_json(capsys: pytest.CaptureFixture[str]) -> None:
-    configure(Settings(log_json=True))
+    configure(True)
     structlog.get_logger("app.test").warning("event", count=3, text='a "quoted"\nline')
     logging.getLogger("library").error("plain %s", "text")
     ours, theirs = (json.loads(line) for line in lines(capsys))
@@ -58,7 +57,7 @@ def test_lines_are_json(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_an_exception_is_told_without_local_variables(capsys: pytest.CaptureFixture[str]) -> None:
-    configure(Settings(log_json=True))
+    configure(True)
     secret = "hunter2"
     try:
         raise ZeroDivisionError(len(secret))
@@ -70,7 +69,7 @@ def test_an_exception_is_told_without_local_variables(capsys: pytest.CaptureFixt
 
 
 def test_what_is_bound_is_on_every_line_inside(capsys: pytest.CaptureFixture[str]) -> None:
-    configure(Settings(log_json=True))
+    configure(True)
     log = structlog.get_logger()
     with bind(job_id="job_1"), bind(request_id="req_1"):
         log.info("inside")
@@ -81,7 +80,7 @@ def test_what_is_bound_is_on_every_line_inside(capsys: pytest.CaptureFixture[str
 
 
 def test_chatty_libraries_are_quiet(capsys: pytest.CaptureFixture[str]) -> None:
-    configure(Settings())
+    configure(False)
     for name in ("httpx", "kombu", "alembic"):
         logging.getLogger(f"{name}.part").info("chatter")
     structlog.get_logger().debug("detail")
@@ -90,6 +89,6 @@ def test_chatty_libraries_are_quiet(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_setting_up_again_writes_lines_once(capsys: pytest.CaptureFixture[str]) -> None:
     for _ in range(3):
-        configure(Settings())
+        configure(False)
     structlog.get_logger().info("once")
     assert len(lines(capsys)) == 1

@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections import deque
+from collections import Counter, deque
 from typing import Any
 
 import pytest
@@ -30,6 +30,7 @@ class Deaf(Waker):
 
     def __init__(self) -> None:
         self.woken: list[str] = []
+        self.sent, self.dropped = Counter[str](), Counter[str]()
 
     def wake(self, queue: str) -> None:
         self.woken.append(queue)

@@ -4,7 +4,7 @@ import json
 import time
 from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -135,7 +135,8 @@ class Saver:
         try:
             if copied is not None:
                 copied.synchronize()
-            self.context.save(write(snapshot, self.export, self.store, self.prefix, self.workdir))
+            saved = write(snapshot, self.export, self.store, self.prefix, self.workdir)
+            self.context.save(replace(saved, seconds=time.monotonic() - began))
             self.saved_step, self.failed = snapshot.step, False
         except NO_ROOM:
             self.failed = True

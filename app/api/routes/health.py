@@ -29,12 +29,11 @@ async def livez() -> Response:
 @router.get("/readyz", responses=answers(200, schemas.Readiness, always=OPEN))
 def readyz(services: Part) -> Response:
     """Say whether jobs can be accepted: the database takes writes and has this version's tables."""
-    revision, head = migrate.current(services.db), migrate.head()
-    if revision != head:
-        detail = f"the tables are at {revision or 'base'}, this version needs {head}"
-        raise Unavailable(detail, hint="run: python -m app.db.migrate upgrade")
+    unfit = migrate.unfit(services.db)
+    if unfit is not None:
+        raise Unavailable(unfit[0], hint=unfit[1])
     services.db.run(_write)
-    database = f"{services.db.url.get_backend_name()} at {revision}"
+    database = f"{services.db.url.get_backend_name()} at {migrate.head()}"
     return Json(schemas.Readiness(version=VERSION, database=database).plain())
 
 

@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Callable
 from typing import Annotated, Any
 
+import structlog
 from fastapi import APIRouter, Query, Request
 from sqlalchemy.orm import Session
 from starlette.concurrency import run_in_threadpool
@@ -34,6 +35,8 @@ from app.webhooks.repository import check_named
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
 LONGEST_WAIT = 60.0
 MOST_TRANSITIONS = 1000
+
+_log = structlog.get_logger(__name__)
 
 
 @router.post("", status_code=201, openapi_extra=JOB_BODY, responses=answers(201, schemas.Job, 409, 413, 415, 422, 503))
@@ -84,6 +87,7 @@ def _submitted(
         most = services.settings.max_queued
         answer = service.create(services.db, submission, _fresh, max_queued=most, idempotency_key=key, digest=digest)
         services.waker.wake(service.queue_of(submission.job))
+        _log.info("job_accepted", job_id=answer.body["id"])
     return created(answer, f"/v1/jobs/{answer.body['id']}")
 
 

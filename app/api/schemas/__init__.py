@@ -25,6 +25,7 @@ from app.api.schemas.webhooks import (
     WebhookPage,
     WebhookRequest,
 )
+from app.api.schemas.workers import Worker, WorkerPage
 
 __all__ = [
     "Catalog",
@@ -65,5 +66,7 @@ __all__ = [
     "Webhook",
     "WebhookPage",
     "WebhookRequest",
+    "Worker",
+    "WorkerPage",
     "summary",
 ]

@@ -7,7 +7,7 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from alembic.util import CommandError
-from sqlalchemy import func, inspect, select, text
+from sqlalchemy import Column, MetaData, Table, func, inspect, select, text
 
 from app import audit, checkpoints, contents, datasets, fleet, garbage, keys
 from app.db import migrate
@@ -173,3 +173,81 @@ def test_content_from_before_it_was_shared_is_known(database: Database) -> None:
     assert found == {("aa", "datasets/1"), ("bb", "datasets/3")}
     removed = {name: database.run(datasets.delete, "anna", name) for name in ("ds_1", "ds_2", "ds_3")}
     assert removed == {"ds_1": ["datasets/1"], "ds_2": ["datasets/2"], "ds_3": ["datasets/3"]}
+
+
+REVISIONS = [script.revision for script in reversed(migrate.revisions()) if script.down_revision]
+
+
+@pytest.mark.parametrize("revision", REVISIONS)
+def test_the_version_before_works_on_after_an_upgrade(database: Database, revision: str) -> None:
+    """Workers of the version before run on while tables are upgraded: what they write and read must stay possible.
+
+    What they know is what the tables were: rows are inserted, changed, read and deleted with the columns of then.
+    """
+    migrate.downgrade(database, str(before(revision)))
+    known = MetaData()
+    known.reflect(database.engine)
+    tables = [table for table in known.sorted_tables if table.name != "alembic_version"]
+    with database.begin() as session:
+        for table in tables:
+            session.execute(table.insert().values(row(table, "early")))
+    migrate.upgrade(database, revision)
+    with database.begin() as session:
+        for table in tables:
+            session.execute(table.insert().values(row(table, "late")))
+            session.execute(table.update().values({name: value for name, value in row(table, "x").items()
+                                                   if name not in table.primary_key.columns}))  # fmt: skip
+            assert len(session.execute(select(table)).all()) == 2, table.name
+        for table in reversed(tables):
+            session.execute(table.delete())
+
+
+def before(revision: str) -> str | None:
+    return next(script.down_revision for script in migrate.revisions() if script.revision == revision)
+
+
+def row(table: Table, name: str) -> dict[str, Any]:
+    """Make a row with a value in every column that the table has, whether it needs one or not."""
+    return {column.name: _value(column, name) for column in table.columns}
+
+
+def _value(column: Column[Any], name: str) -> Any:
+    if column.foreign_keys:
+        return name if column.primary_key else "early"
+    kind = column.type.python_type
+    values = {str: name, int: 1, float: 1.0, bool: False, bytes: b"x", object: []}
+    return values[kind]
+
+
+def test_tables_that_are_too_old_or_too_new_are_not_worked_on(
+    database: Database, database_url: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert migrate.unfit(database) is None
+    assert migrate.allowed(database_url, patient=True)
+    migrate.downgrade(database, "-1")
+    found = migrate.unfit(database)
+    assert found is not None
+    assert "migrate upgrade" in found[1]
+    assert not migrate.allowed(database_url, patient=True)
+    with database.begin() as session:
+        session.execute(text("UPDATE alembic_version SET version_num = '2099_01_01_of_tomorrow'"))
+    newer = migrate.unfit(database)
+    assert newer is not None
+    assert "newer version" in newer[0]
+    assert not migrate.allowed(database_url, patient=True)
+
+
+def test_who_is_patient_waits_for_the_database(monkeypatch: pytest.MonkeyPatch) -> None:
+    nowhere = "postgresql+psycopg://nobody@127.0.0.1:1/none"
+    assert migrate.allowed(nowhere, patient=False)  # /readyz says so while it is away
+    answers = iter([DatabaseAway, DatabaseAway, None])
+
+    def unfit(db: Database) -> None:
+        answer = next(answers)
+        if answer is not None:
+            raise answer
+
+    monkeypatch.setattr(migrate, "unfit", unfit)
+    monkeypatch.setattr(migrate, "AWAY_SECONDS", 0.0)
+    assert migrate.allowed(nowhere, patient=True)
+    assert next(answers, "all asked") == "all asked"

@@ -1,0 +1,50 @@
+"""Workers."""
+
+from typing import Literal, Self
+
+from app.api.answers import moment
+from app.api.schemas.base import Document
+from app.db.tables import WorkerRow
+from app.fleet import ALIVE_SECONDS
+
+
+class Worker(Document):
+    """A worker, as it told of itself with its last sign of life. Older versions do not tell all.
+
+    `silent` has told nothing for a while; `deaf` does not hear the wake-ups that it sends to itself.
+    """
+
+    name: str
+    version: str | None
+    state: Literal["listening", "deaf", "silent", "stopped"]
+    queues: list[str]
+    slots: int
+    free: int | None
+    started_at: str | None
+    seen_at: str
+    seconds_since_seen: float
+    deaf_seconds: float
+
+    @classmethod
+    def of(cls, row: WorkerRow, seconds: float, patience: float) -> Self:
+        """Describe a worker that was last seen some seconds ago; one that is deaf for longer than `patience` is."""
+        state: Literal["listening", "deaf", "silent", "stopped"] = "listening"
+        if row.stopped_at is not None:
+            state = "stopped"
+        elif seconds > ALIVE_SECONDS:
+            state = "silent"
+        elif (row.deaf_seconds or 0.0) > patience:
+            state = "deaf"
+        return cls(
+            name=row.name, version=row.version, state=state, queues=row.queues, slots=row.slots, free=row.free,
+            started_at=moment(row.started_at), seen_at=str(moment(row.seen_at)),
+            seconds_since_seen=round(seconds, 3), deaf_seconds=round(row.deaf_seconds or 0.0, 3),
+        )  # fmt: skip
+
+
+class WorkerPage(Document):
+    """The workers of the last hour, by name: all of them."""
+
+    items: list[Worker]
+    has_more: Literal[False] = False
+    clock_skew_seconds: float  # how far this API's clock is ahead of the database's

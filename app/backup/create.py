@@ -1,0 +1,101 @@
+"""Makes a backup while the service runs: the database first, then every artifact that it lists."""
+
+import hashlib
+import os
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from app.backup import databases
+from app.backup.databases import Listed
+from app.backup.manifest import ARTIFACTS, BackedUp, Manifest, described
+from app.db import migrate
+from app.db.session import Database
+from app.db.tables import CheckpointRow, ContentRow, DatasetRow
+from app.errors import BackupRefused, NotFound
+from app.storage.protocol import ArtifactStore
+
+ROUNDS = 5  # snapshots taken until none of their artifacts is removed while it is copied
+IDS = {"checkpoints": CheckpointRow.id, "contents": ContentRow.path, "datasets": DatasetRow.id}
+
+
+def create(db: Database, store: ArtifactStore, folder: Path) -> Manifest:
+    """Back up into a folder that is new or empty. Raises `BackupRefused`, `Unavailable`.
+
+    Checkpoints are removed all the time, as newer ones come. If one of the snapshot's is gone before it is copied,
+    another snapshot is taken, which lists the newer one; what is still missing in the end is left out by name.
+    """
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if any(folder.iterdir()):
+        raise BackupRefused(f"{folder} is not empty", hint="name a new folder")
+    unfit = migrate.unfit(db)
+    if unfit is not None:
+        raise BackupRefused(unfit[0], hint=unfit[1])
+    copied: dict[str, BackedUp] = {}
+    for _ in range(ROUNDS):
+        file, listed = databases.snapshot(db, folder)
+        gone, damaged = _copy(store, folder, listed, copied)
+        if not gone:
+            break
+        damaged = [*damaged, *(item for item in gone if db.read(_there, item))]  # a row without its file
+    missing = {(item.table, item.row) for item in (*gone, *damaged)}
+    left_out: dict[str, tuple[str, ...]] = {
+        table: tuple(sorted(row for where, row in missing if where == table)) for table in IDS
+    }
+    wanted = {item.key for item in listed if (item.table, item.row) not in missing}
+    for key in copied.keys() - wanted:  # of an earlier snapshot
+        (folder / copied.pop(key).path).unlink()
+    manifest = Manifest(
+        created_at=datetime.now(UTC).isoformat(timespec="seconds"), graftwerk=version("graftwerk"),
+        kind=db.url.get_backend_name(), revision=str(migrate.head()), database=described(folder, file),
+        artifacts=tuple(copied[key] for key in sorted(copied)), left_out=left_out,
+        damaged=tuple(sorted({item.key for item in damaged})),
+    )  # fmt: skip
+    manifest.write(folder)
+    return manifest
+
+
+def _copy(
+    store: ArtifactStore, folder: Path, listed: Iterable[Listed], copied: dict[str, BackedUp]
+) -> tuple[list[Listed], list[Listed]]:
+    """Copy what is not copied yet; returns what is gone, and what is not what its row says."""
+    gone, damaged = [], []
+    for item in listed:
+        if item.key in copied:
+            continue
+        path = folder / ARTIFACTS / item.key
+        try:
+            found = _copy_one(store, item.key, path, folder)
+        except NotFound:
+            path.unlink(missing_ok=True)
+            gone.append(item)
+            continue
+        if found.sha256 == item.sha256:
+            copied[item.key] = found
+        else:
+            path.unlink()
+            damaged.append(item)
+    return gone, damaged
+
+
+def _copy_one(store: ArtifactStore, key: str, path: Path, folder: Path) -> BackedUp:
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    digest, size = hashlib.sha256(), 0
+    with path.open("wb") as file:
+        for piece in store.read(key):
+            file.write(piece)
+            digest.update(piece)
+            size += len(piece)
+        file.flush()
+        os.fsync(file.fileno())
+    return BackedUp(path.relative_to(folder).as_posix(), size, digest.hexdigest())
+
+
+def _there(session: Session, item: Listed) -> bool:
+    """Whether the row still lists its files."""
+    column = IDS[item.table]
+    return session.scalar(select(column).where(column == item.row)) is not None

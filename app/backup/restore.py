@@ -1,0 +1,82 @@
+"""Puts a backup in place: verified first, artifacts before the database, so that no row ever lists a missing file."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from sqlalchemy import delete, inspect, update
+from sqlalchemy.orm import Session
+
+from app import fleet
+from app.backup import databases
+from app.backup.create import IDS
+from app.backup.manifest import ARTIFACTS, Manifest
+from app.datasets import DatasetStatus
+from app.db import migrate
+from app.db.session import Database
+from app.db.tables import DatasetRow, WorkerRow
+from app.errors import BackupRefused
+from app.storage.protocol import ArtifactStore
+from app.storage.removal import remove_files
+
+OURS = ("jobs/", "contents/", "datasets/", "exports/")  # prefixes of the store's keys
+
+
+def restore(db: Database, store: ArtifactStore, folder: Path, *, overwrite: bool) -> Manifest:
+    """Restore the backup in a folder. Raises `BackupRefused`, before anything is changed if something is wrong."""
+    manifest = Manifest.read(folder)
+    manifest.verify(folder)
+    _check_target(db, store, manifest, overwrite)
+    if overwrite:
+        _clear(db)
+    for file in manifest.artifacts:
+        key = Path(file.path).relative_to(ARTIFACTS).as_posix()
+        if store.put_file(key, folder / file.path).sha256 != file.sha256:
+            raise BackupRefused(f"{folder / file.path} changed while it was restored")
+    databases.restore(db, folder / manifest.database.path)
+    migrate.upgrade(db)
+    db.run(_tidy, manifest.left_out)
+    if overwrite:
+        kept = {Path(file.path).relative_to(ARTIFACTS).as_posix() for file in manifest.artifacts}
+        remove_files(store, [key for prefix in OURS for key in store.keys(prefix) if key not in kept])
+    return manifest
+
+
+def _check_target(db: Database, store: ArtifactStore, manifest: Manifest, overwrite: bool) -> None:
+    if manifest.kind != db.url.get_backend_name():
+        raise BackupRefused(f"the backup is of {manifest.kind}, the database here is {db.url.get_backend_name()}",
+                            hint="set GRAFTWERK_DATABASE_URL to a database of that kind")  # fmt: skip
+    if not migrate.known(manifest.revision):
+        detail = f"the backup's tables are at {manifest.revision}, of a newer version than this one"
+        raise BackupRefused(detail, hint=f"install graftwerk {manifest.graftwerk}")
+    tables = _tables(db)
+    if tables and migrate.unfit(db) is None and db.read(fleet.alive):
+        raise BackupRefused("workers are running on this database", hint="stop the service, and wait for a minute")
+    if overwrite:
+        return
+    if tables:
+        raise BackupRefused("the database is not empty", hint="name another home, or --overwrite it")
+    if any(True for prefix in OURS for _ in store.keys(prefix)):
+        raise BackupRefused("the artifact store is not empty", hint="name another one, or --overwrite it")
+
+
+def _tables(db: Database) -> Sequence[str]:
+    if db.sqlite and not Path(db.url.database or "").exists():
+        return []
+    return inspect(db.engine).get_table_names()
+
+
+def _clear(db: Database) -> None:
+    """Drop what is in a PostgreSQL database; a file of SQLite is replaced as a whole."""
+    if not db.sqlite and _tables(db):
+        migrate.downgrade(db, "base")
+        with db.begin() as session:
+            session.connection().exec_driver_sql("DROP TABLE IF EXISTS alembic_version")
+
+
+def _tidy(session: Session, left_out: Mapping[str, Sequence[str]]) -> None:
+    """Take off what the backup does not hold: rows without files, pieces of uploads, workers of another time."""
+    for table, rows in left_out.items():
+        session.execute(delete(IDS[table].class_).where(IDS[table].in_(rows)))
+    waiting = update(DatasetRow).where(DatasetRow.status != DatasetStatus.READY)
+    session.execute(waiting.values(parts=[], size=0))
+    session.execute(delete(WorkerRow))

@@ -1,0 +1,1 @@
+"""What `graftwerk doctor` looks at: the machine, what lies outside, what is unsafe, the service."""

@@ -1,0 +1,51 @@
+"""This machine: Python, extras, the home directory, its disk."""
+
+import os
+import shutil
+import stat
+import sys
+from collections.abc import Iterator
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Literal
+
+from graftwerk.checks.finding import Finding
+from graftwerk.supervise.service import missing_extras
+
+LITTLE_SPACE = 2 << 30  # bytes; checkpoints need room
+
+
+def machine(home: Path) -> Iterator[Finding]:
+    """Look at what is installed here, and at the home directory."""
+    python = ".".join(map(str, sys.version_info[:3]))
+    yield Finding("Python", "ok", f"{python} at {sys.executable}")
+    missing = missing_extras()
+    if missing:
+        hint = f"to serve from here: pip install 'graftwerk[{','.join(missing)}]'"
+        yield Finding("extras", "warn", f"not installed: {', '.join(missing)}; the client works without", hint)
+    else:
+        yield Finding("extras", "ok", "all that `graftwerk up` needs")
+    try:
+        yield Finding("torch", "ok", version("torch"))
+    except PackageNotFoundError:
+        yield Finding("torch", "warn", "not installed", "only the machines that train need it")
+    yield from _home(home)
+
+
+def _home(home: Path) -> Iterator[Finding]:
+    if not home.exists():
+        yield Finding("home", "ok", f"{home} does not exist yet; `graftwerk up` makes it")
+    elif stat.S_IMODE(home.stat().st_mode) & 0o077:
+        yield Finding("home", "fail", f"others may look into {home}", f"chmod 700 {home}")
+    elif not os.access(home, os.W_OK):
+        yield Finding("home", "fail", f"{home} is not writable", "own it, or set GRAFTWERK_HOME")
+    else:
+        yield Finding("home", "ok", str(home))
+    key = home / "key"
+    if key.exists() and stat.S_IMODE(key.stat().st_mode) & 0o077:
+        yield Finding("key file", "fail", f"others may read {key}", f"chmod 600 {key}")
+    present = next(folder for folder in (home, *home.parents) if folder.exists())
+    free = shutil.disk_usage(present).free
+    state: Literal["ok", "warn"] = "ok" if free > LITTLE_SPACE else "warn"
+    hint = "" if state == "ok" else "delete old jobs, or choose another disk with GRAFTWERK_HOME"
+    yield Finding("disk", state, f"{free / 2**30:.1f} GiB free at {present}", hint)

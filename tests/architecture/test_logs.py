@@ -1,0 +1,31 @@
+"""One vocabulary of events: what the code logs is what `app.logs.EVENTS` explains."""
+
+import ast
+
+from app.api import inspection, predictors
+from app.logs import EVENTS
+from tests.architecture.sources import dotted, python, tree
+
+LEVELS = ("debug", "info", "warning", "error", "exception", "critical")
+FAULTS = {fault.code for fault in (inspection.FAULT, inspection.UNEXPORTED, predictors.FAULT)}  # logged by their code
+
+
+def logged() -> set[str]:
+    """Return every event that the code names in a call such as ``_log.info("event")``."""
+    found = set()
+    for path in python("app", "workers"):
+        for node in ast.walk(tree(path)):
+            if not isinstance(node, ast.Call) or dotted(node.func).rpartition(".")[2] not in LEVELS:
+                continue
+            if not dotted(node.func).startswith("_log.") or not isinstance(node.args[0], ast.Constant):
+                continue
+            found.add(str(node.args[0].value))
+    return found
+
+
+def test_every_event_is_explained() -> None:
+    assert logged() | FAULTS == set(EVENTS), "app.logs.EVENTS lists what is logged, with a sentence each"
+
+
+def test_explanations_are_sentences() -> None:
+    assert all(sentence.endswith(".") for sentence in EVENTS.values())
