@@ -15,6 +15,7 @@ import structlog
 from structlog.types import EventDict, Processor, WrappedLogger
 
 EVENTS: Mapping[str, str] = {
+    "line": "What the broker, the migrations or `graftwerk up` itself said, in `detail`.",
     "request": "A request was answered: method, path, status, ms.",
     "request_failed": "A part of the service was away, or too busy, for a request.",
     "bug": "A request met a fault of this service; the exception is with it.",

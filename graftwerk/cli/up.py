@@ -1,7 +1,9 @@
 """`graftwerk up`."""
 
+import json
 import os
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -26,8 +28,12 @@ def up(
     GRAFTWERK_DATABASE_URL and GRAFTWERK_BROKER_URL take the place of the embedded ones.
     """
     console = out()
+    as_json = os.environ.get("GRAFTWERK_LOG_JSON", "").strip().lower() in ("1", "true", "yes", "on")
 
     def hear(name: str, line: str) -> None:
+        if as_json:
+            print(line if line.startswith("{") else in_json(name, line), flush=True)
+            return
         prefix = Text(f"{name:<7} | ", STYLES.get(name, ""))
         console.print(prefix.append(Text(line, "default")))
         sys.stdout.flush()
@@ -35,3 +41,9 @@ def up(
     chosen = (home or home_directory()).expanduser().absolute()
     host = os.environ.get("GRAFTWERK_HOST", "127.0.0.1")
     Service(Plan(chosen, host, port, slots, worker=not no_worker), lambda line: hear("up", line), hear).run()
+
+
+def in_json(name: str, line: str) -> str:
+    """Return a line of a program that knows no JSON as the service's own programs write theirs."""
+    now = datetime.now(UTC).isoformat().replace("+00:00", "Z")
+    return json.dumps({"process": name, "event": "line", "detail": line, "level": "info", "timestamp": now})

@@ -1,5 +1,6 @@
 """`graftwerk up` as a process, with toys in the place of the API, the worker and the migrations."""
 
+import json
 import os
 import signal
 import stat
@@ -116,6 +117,16 @@ def test_it_starts_everything_and_stops_in_order(start: Callable[..., Up], tmp_p
     assert not (up.home / "address").exists()
     assert (up.home / "key").exists()
     assert list((tmp_path / "tmp").iterdir()) == [], "the broker's folder"
+
+
+def test_as_json_every_line_is(start: Callable[..., Up], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GRAFTWERK_LOG_JSON", "true")
+    up = start("--port", "0").ready()
+    up.until(up.said("slots"))
+    assert up.end() == 0
+    lines = [json.loads(line) for line in up.log.read_text().splitlines()]
+    assert {line["process"] for line in lines} >= {"up", "api", "worker", "migrate"}
+    assert any(line["process"] == "up" and line["detail"].startswith("ready at") for line in lines)
 
 
 def test_a_second_one_in_the_same_home_or_on_the_same_port_says_so(start: Callable[..., Up]) -> None:
