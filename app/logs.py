@@ -46,7 +46,7 @@ EVENTS: Mapping[str, str] = {
     "courier_failed": "A round of sending messages failed; the next one comes.",
     "survey_failed": "The artifact store could not be looked through for orphans; the next survey comes.",
     "orphans_removed": "Files were removed that crashes had left behind, and that no row lists.",
-    "artifacts_of_another_database": "The artifact store holds the files of another database: nothing is removed there.",
+    "artifacts_of_another_database": "The artifact store is that of another database: nothing is removed there.",
     "files_not_listed": "The artifact store could not be listed for files to remove.",
     "file_not_deleted": "A superfluous file could not be removed; it costs nothing but its room.",
 }
