@@ -77,7 +77,7 @@ class Silent(Waker):
     """Wakes nobody."""
 
     def __init__(self) -> None:
-        pass
+        self.sent, self.dropped = Counter[str](), Counter[str]()
 
     def wake(self, queue: str) -> None:
         pass
