@@ -15,10 +15,9 @@ from app.db import migrate
 from app.db.session import Database
 from app.db.tables import DatasetRow, WorkerRow
 from app.errors import BackupRefused
+from app.garbage import MARK, PLACES
 from app.storage.protocol import ArtifactStore
 from app.storage.removal import remove_files
-
-OURS = ("jobs/", "contents/", "datasets/", "exports/")  # prefixes of the store's keys
 
 
 def restore(db: Database, store: ArtifactStore, folder: Path, *, overwrite: bool) -> Manifest:
@@ -37,7 +36,8 @@ def restore(db: Database, store: ArtifactStore, folder: Path, *, overwrite: bool
     db.run(_tidy, manifest.left_out)
     if overwrite:
         kept = {Path(file.path).relative_to(ARTIFACTS).as_posix() for file in manifest.artifacts}
-        remove_files(store, [key for prefix in OURS for key in store.keys(prefix) if key not in kept])
+        store.delete(MARK)  # the store is this database's from now on
+        remove_files(store, [key for prefix in PLACES for key in store.keys(prefix) if key not in kept])
     return manifest
 
 
@@ -55,7 +55,7 @@ def _check_target(db: Database, store: ArtifactStore, manifest: Manifest, overwr
         return
     if tables:
         raise BackupRefused("the database is not empty", hint="name another home, or --overwrite it")
-    if any(True for prefix in OURS for _ in store.keys(prefix)):
+    if any(True for prefix in PLACES for _ in store.keys(prefix)):
         raise BackupRefused("the artifact store is not empty", hint="name another one, or --overwrite it")
 
 

@@ -195,9 +195,10 @@ def test_the_version_before_works_on_after_an_upgrade(database: Database, revisi
     with database.begin() as session:
         for table in tables:
             session.execute(table.insert().values(row(table, "late")))
-            session.execute(table.update().values({name: value for name, value in row(table, "x").items()
-                                                   if name not in table.primary_key.columns}))  # fmt: skip
-            assert len(session.execute(select(table)).all()) == 2, table.name
+            rest = {name: value for name, value in row(table, "x").items() if name not in table.primary_key.columns}
+            if rest:
+                session.execute(table.update().values(rest))
+            assert len(session.execute(select(table)).all()) >= 2, table.name  # revisions may write rows, too
         for table in reversed(tables):
             session.execute(table.delete())
 
