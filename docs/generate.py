@@ -12,13 +12,12 @@ from pathlib import Path
 from typing import Any
 
 import typer.main
-from prometheus_client.core import CounterMetricFamily
 from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 from typer.core import TyperGroup
 
 from app.api.main import create_app
-from app.api.telemetry import FIGURES
+from app.api.telemetry import explained
 from app.jobs.states import TRANSITIONS, Status, Verb
 from app.logs import EVENTS
 from app.settings import Settings
@@ -245,13 +244,6 @@ def _sentence(operation: Mapping[str, Any]) -> str:
     return str(operation.get("description", "")).partition("\n\n")[0].replace("\n", " ")
 
 
-def figures() -> str:
-    """Return the table of the figures for Prometheus; a counter's name ends in ``_total`` there."""
-    rows = ([f"`{name}{'_total' if kind is CounterMetricFamily else ''}`", ", ".join(labels), meaning]
-            for name, (kind, labels, meaning) in FIGURES.items())  # fmt: skip
-    return table(["figure", "labels", "meaning"], rows)
-
-
 PARTS: dict[str, Callable[[], str]] = {
     "formats": lambda: sentences(FORMATS, "format"),
     "types": lambda: sentences(TYPES, "type"),
@@ -274,7 +266,7 @@ PARTS: dict[str, Callable[[], str]] = {
     "transitions": transitions,
     "drawing": drawing,
     "settings": settings,
-    "figures": figures,
+    "figures": lambda: sentences(explained(), "figure"),
     "log-events": lambda: sentences(EVENTS, "event"),
     "commands": commands,
     "routes": routes,

@@ -50,6 +50,14 @@ FIGURES: Mapping[str, tuple[Kind, Labels, str]] = {
 }  # fmt: skip
 
 
+def explained() -> dict[str, str]:
+    """Return the meaning of every figure, by its name in Prometheus."""
+    return {
+        name + ("_total" if kind is CounterMetricFamily else ""): meaning + (f" By {', '.join(by)}." if by else "")
+        for name, (kind, by, meaning) in FIGURES.items()
+    }
+
+
 @dataclass(frozen=True, slots=True)
 class Known:
     """What the database knows."""
