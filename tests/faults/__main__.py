@@ -26,7 +26,7 @@ from tests.postgres import Postgres
 
 GOAL = {"kills": 50, "exceptions": 20, "zombies": 25, "wipes": 25, "databases": 50, "cancels": 50, "wake_ups": 5,
         "drains": 15, "duplicates": 10, "deaf": 5}  # rounds on each database  # fmt: skip
-AT_ONCE = 25  # rounds on one service, which then begins anew
+AT_ONCE = 40  # rounds on one service, which then begins anew
 ROUNDS = Path("build")
 
 

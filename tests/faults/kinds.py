@@ -34,9 +34,9 @@ def _strike(round_: Round, action: str, points: tuple[str, ...], seconds: float 
 
 
 def kills(here: Round) -> None:
-    """Two to six `kill -9` at random points, of the attempt, the worker, both, or the API; two jobs at a time."""
+    """Three to eight `kill -9` at random points, of the attempt, the worker, both, or the API; two jobs at a time."""
     strikes = []
-    for _ in range(here.random.randint(2, 6)):
+    for _ in range(here.random.randint(3, 8)):
         victim = here.random.choices(["kill_runner", "kill_worker", "kill_both", "kill_api"], [30, 2, 2, 1])[0]
         strikes.append(_strike(here, victim, IN_API if victim == "kill_api" else IN_RUNNER + IN_WORKER))
     here.plan(*strikes)
