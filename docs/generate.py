@@ -18,6 +18,7 @@ from typer.core import TyperGroup
 
 from app.api.main import create_app
 from app.api.telemetry import explained
+from app.faultpoints import POINTS
 from app.jobs.states import TRANSITIONS, Status, Verb
 from app.logs import EVENTS
 from app.settings import Settings
@@ -186,6 +187,11 @@ def messages() -> str:
     return table(["event", "what it tells"], [[f"`{type_}`", sentence] for type_, sentence in told.items()])
 
 
+def faultpoints() -> str:
+    """Return the table of places at which a campaign of faults may strike."""
+    return table(["point", "at that moment"], ([f"`{name}`", sentence] for name, sentence in POINTS.items()))
+
+
 def settings() -> str:
     """Return the table of settings."""
     rows = [
@@ -265,6 +271,7 @@ PARTS: dict[str, Callable[[], str]] = {
     "statuses": statuses,
     "transitions": transitions,
     "drawing": drawing,
+    "faultpoints": faultpoints,
     "settings": settings,
     "figures": lambda: sentences(explained(), "figure"),
     "log-events": lambda: sentences(EVENTS, "event"),

@@ -37,7 +37,7 @@ def kills(here: Round) -> None:
     """Three to eight `kill -9` at random points, of the attempt, the worker, both, or the API; two jobs at a time."""
     strikes = []
     for _ in range(here.random.randint(3, 8)):
-        victim = here.random.choices(["kill_runner", "kill_worker", "kill_both", "kill_api"], [30, 2, 2, 1])[0]
+        victim = here.random.choices(["kill_runner", "kill_worker", "kill_both", "kill_api"], [60, 1, 1, 1])[0]
         strikes.append(_strike(here, victim, IN_API if victim == "kill_api" else IN_RUNNER + IN_WORKER))
     here.plan(*strikes)
     for _ in range(2):

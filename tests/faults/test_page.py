@@ -1,0 +1,25 @@
+"""docs/faults.md tells of everything that is done, that must hold, and that is found."""
+
+import re
+from pathlib import Path
+
+from tests.faults.bugs import BUGS
+from tests.faults.invariants import INVARIANTS
+from tests.faults.kinds import KINDS
+
+PAGE = (Path(__file__).parents[2] / "docs" / "faults.md").read_text()
+
+
+def test_every_kind_of_round_is_described() -> None:
+    part = PAGE.partition("## What is done")[2].partition("\n## ")[0]
+    assert re.findall(r"^\| `(\w+)` \|", part, re.MULTILINE) == list(KINDS)
+
+
+def test_every_invariant_is_described() -> None:
+    assert re.findall(r"^\| (I\d) \|", PAGE, re.MULTILINE) == list(INVARIANTS)
+
+
+def test_every_bug_is_named_with_what_finds_it() -> None:
+    part = PAGE.partition("## It bites")[2].partition("\n## ")[0]
+    rows = re.findall(r"^\| (.+) \| (I.+) \|$", part, re.MULTILINE)
+    assert rows == [(name, ", ".join(bug.caught)) for name, bug in BUGS.items()]
