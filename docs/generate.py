@@ -187,11 +187,6 @@ def messages() -> str:
     return table(["event", "what it tells"], [[f"`{type_}`", sentence] for type_, sentence in told.items()])
 
 
-def faultpoints() -> str:
-    """Return the table of places at which a campaign of faults may strike."""
-    return table(["point", "at that moment"], ([f"`{name}`", sentence] for name, sentence in POINTS.items()))
-
-
 def settings() -> str:
     """Return the table of settings."""
     rows = [
@@ -271,7 +266,7 @@ PARTS: dict[str, Callable[[], str]] = {
     "statuses": statuses,
     "transitions": transitions,
     "drawing": drawing,
-    "faultpoints": faultpoints,
+    "faultpoints": lambda: sentences(POINTS, "point"),
     "settings": settings,
     "figures": lambda: sentences(explained(), "figure"),
     "log-events": lambda: sentences(EVENTS, "event"),

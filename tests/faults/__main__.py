@@ -7,21 +7,17 @@ import argparse
 import json
 import random
 import signal
-import statistics
 import sys
 import tempfile
 import zlib
-from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
-from benchmarks.machine import RESULTS, facts
 from tests.faults.campaign import Campaign
 from tests.faults.deployment import Deployment
 from tests.faults.kinds import KINDS, POSTGRESQL_ALONE
+from tests.faults.report import PAGE, PART, RESULT, report, table
 from tests.postgres import Postgres
 
 GOAL = {"kills": 50, "exceptions": 20, "zombies": 25, "wipes": 25, "databases": 50, "cancels": 50, "wake_ups": 5,
@@ -46,8 +42,9 @@ def main(arguments: Sequence[str]) -> int:
         json.loads(line) for path in sorted(ROUNDS.glob("faults-*.jsonl")) for line in path.read_text().splitlines()
     ]
     document = report(rounds)
-    (RESULTS / "faults.json").write_text(json.dumps(document, indent=2) + "\n")
-    sys.stdout.write(json.dumps(document["total"], indent=2) + "\n")
+    RESULT.write_text(json.dumps(document, indent=2) + "\n")
+    PAGE.write_text(PART.sub(lambda found: f"{found[1]}{table(document)}\n{found[2]}", PAGE.read_text()))
+    sys.stdout.write(table(document) + "\n")
     return int(bool(document["total"]["violations"]))
 
 
@@ -81,53 +78,6 @@ def _rounds(backend: str, wanted: Mapping[str, int]) -> None:
 
 def _keep_log(at: Deployment, name: str) -> None:
     (ROUNDS / f"faults-{name}.log").write_text("\n".join(at.up.log.splitlines()[-400:]))
-
-
-def report(rounds: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """Return the whole report: figures by kind, and of all together."""
-    kinds: dict[str, list[Mapping[str, Any]]] = defaultdict(list)
-    for each in rounds:
-        kinds[each["kind"]].append(each)
-    return {
-        "benchmark": "faults",
-        "date": datetime.now(UTC).strftime("%Y-%m-%d"),
-        "machine": facts(),
-        "total": _figures(rounds),
-        "kinds": {kind: _figures(kinds[kind]) for kind in KINDS if kind in kinds},
-        "violated": [{name: each[name] for name in ("backend", "kind", "seed", "struck", "violations")}
-                     for each in rounds if each["violations"]],
-    }  # fmt: skip
-
-
-def _figures(rounds: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    struck = Counter(fault["action"] for each in rounds for fault in each["struck"])
-    broken = Counter(told.partition(" ")[0] for each in rounds for told in each["violations"])
-    jobs = sum(each["jobs"] for each in rounds)
-    found: dict[str, Any] = {
-        "rounds": len(rounds),
-        "by_backend": dict(Counter(each["backend"] for each in rounds)),
-        "jobs": jobs,
-        "struck": dict(struck),
-        "killed": sum(count for action, count in struck.items() if action.startswith("kill")),
-        "violations": sum(broken.values()),
-        "by_invariant": dict(broken),
-        "recovery_seconds": _spread(seconds for each in rounds for seconds in each["recovered"]),
-    }
-    measured: dict[str, list[float]] = defaultdict(list)
-    for each in rounds:
-        for name, value in each["figures"].items():
-            if isinstance(value, int | float):
-                measured[name].append(value)
-    return found | {name: _spread(values) for name, values in measured.items()}
-
-
-def _spread(values: Iterable[float]) -> dict[str, float]:
-    ordered = sorted(values)
-    if not ordered:
-        return {"count": 0}
-    high = ordered[min(len(ordered) - 1, round(0.95 * (len(ordered) - 1)))]
-    return {"count": len(ordered), "median": statistics.median(ordered), "p95": high, "max": ordered[-1],
-            "sum": round(sum(ordered), 2)}  # fmt: skip
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ import psutil
 from app.db.session import Database
 from app.storage.local import LocalStore
 from tests.acceptance.service import Service, until
-from tests.faults.plan import BUG, FOLDER, Faults
+from tests.faults.plan import FOLDER, Faults
 from tests.postgres import Postgres
 
 ROOT = Path(__file__).parents[2]
@@ -40,7 +40,6 @@ class Deployment:
 
     folder: Path
     postgres: Postgres | None = None
-    bug: str = ""
     slots: int = 2
     settings: dict[str, str] = field(default_factory=lambda: dict(QUICK))
     others: list[subprocess.Popen[bytes]] = field(default_factory=list)
@@ -56,8 +55,6 @@ class Deployment:
         environment |= {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
         if url is not None:
             environment["GRAFTWERK_DATABASE_URL"] = url
-        if self.bug:
-            environment[BUG] = self.bug
         self.db = Database(url or f"sqlite:///{home / 'graftwerk.db'}")
         self.up = Service(home, environment=environment)
         self.up.start("--slots", str(self.slots), seconds=START_SECONDS)

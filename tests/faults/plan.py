@@ -9,8 +9,7 @@ from pathlib import Path
 from typing import Any
 
 PLAN, FIRED = "plan.json", "fired.jsonl"
-FOLDER = "GRAFTWERK_FAULTS"  # variables of the environment: the folder of the plan,
-BUG = "GRAFTWERK_BUG"  # and the name of a mistake to make, see bugs.py
+FOLDER = "GRAFTWERK_FAULTS"  # the variable of the environment that names the folder of the plan
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from typing import Any
 import psutil
 
 from app import faultpoints
-from tests.faults.plan import BUG, FOLDER, Faults, Strike
+from tests.faults.plan import FOLDER, Faults, Strike
 
 BACKOFF = (0.0, 0.2, 0.5)
 RESTART_SECONDS = (
@@ -148,7 +148,7 @@ ACTIONS: dict[str, Callable[[Strike], None]] = {
 
 
 def enter() -> None:
-    """Arm this process, and make the mistake that the environment names."""
+    """Arm this process."""
     me = role()
     if me == "up":
         from graftwerk.supervise import supervisor
@@ -166,7 +166,3 @@ def enter() -> None:
         service.BACKOFF = BACKOFF
 
         worker_ready.connect(lambda sender, **_: _consumers.append(sender), weak=False)
-    if name := os.environ.get(BUG):
-        from tests.faults.bugs import BUGS
-
-        BUGS[name].make(me)

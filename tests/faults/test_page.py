@@ -1,13 +1,14 @@
 """docs/faults.md tells of everything that is done, that must hold, and that is found."""
 
+import json
 import re
-from pathlib import Path
 
+from tests.faults import report
 from tests.faults.bugs import BUGS
 from tests.faults.invariants import INVARIANTS
 from tests.faults.kinds import KINDS
 
-PAGE = (Path(__file__).parents[2] / "docs" / "faults.md").read_text()
+PAGE = report.PAGE.read_text()
 
 
 def test_every_kind_of_round_is_described() -> None:
@@ -23,3 +24,10 @@ def test_every_bug_is_named_with_what_finds_it() -> None:
     part = PAGE.partition("## It bites")[2].partition("\n## ")[0]
     rows = re.findall(r"^\| (.+) \| (I.+) \|$", part, re.MULTILINE)
     assert rows == [(name, ", ".join(bug.caught)) for name, bug in BUGS.items()]
+
+
+def test_the_figures_are_those_of_the_results() -> None:
+    found = report.PART.search(PAGE)
+    assert found is not None
+    document = json.loads(report.RESULT.read_text())
+    assert found[0] == f"{found[1]}{report.table(document)}\n{found[2]}", "stale: make faults ARGS=--report"
