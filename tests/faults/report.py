@@ -86,7 +86,8 @@ def table(document: Mapping[str, Any]) -> str:
     zombies = round(document["kinds"].get("zombies", {}).get("zombies", {}).get("sum", 0))
     return "\n".join([
         *lines, "",
-        f"{document['date']}: {total['rounds']} rounds ({backends}) with {total['jobs']} jobs, {total['killed']} `kill -9` "
-        f"and {zombies} zombies; {total['violations']} violations. {machine['cores']} cores of {machine['processor']}, "
-        f"load {machine['load_before']} at the end, Python {machine['python']}, torch {machine['versions']['torch']}.",
+        f"{document['date']}: {total['rounds']} rounds ({backends}) with {total['jobs']} jobs, {total['killed']} "
+        f"`kill -9` and {zombies} zombies; {total['violations']} violations. {machine['cores']} cores of "
+        f"{machine['processor']}, load {machine['load_before']} at the end, Python {machine['python']}, torch "
+        f"{machine['versions']['torch']}.",
     ])  # fmt: skip
