@@ -17,10 +17,9 @@ import psutil
 from app import faultpoints
 from tests.faults.plan import FOLDER, Faults, Strike
 
+# What dies again and again is started again later and later; a campaign has no time for that.
 BACKOFF = (0.0, 0.2, 0.5)
-RESTART_SECONDS = (
-    0.3  # `graftwerk up` would wait longer and longer for what dies again and again; a campaign has no time
-)
+RESTART_SECONDS = 0.3
 
 
 class Striker:
