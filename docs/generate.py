@@ -291,8 +291,7 @@ def main() -> None:
     (DOCS / "openapi.json").write_text(openapi())
     for path in sorted(DOCS.glob("*.md")):
         before = path.read_text()
-        after = written_anew(before)
-        if after != before:
+        if (after := written_anew(before)) != before:
             path.write_text(after)
             sys.stdout.write(f"{path.name} written anew\n")
 
