@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
-from sqlalchemy import select
+from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
-from app.db.tables import AuditRow
+from app.db.tables import AuditRow, now
 from app.ids import new_id
 
 P = ParamSpec("P")
@@ -113,3 +113,10 @@ def page(
         query = query.where(AuditRow.target == target)
     rows = session.scalars(query.order_by(AuditRow.id.desc()).limit(limit + 1)).all()
     return rows[:limit], len(rows) > limit
+
+
+def purge(session: Session, seconds: float, limit: int = 1000) -> int:
+    """Remove some of the entries that are older than so many seconds; returns how many."""
+    old = select(AuditRow.id).where(AuditRow.at < now() - seconds).limit(limit)
+    removed = delete(AuditRow).where(AuditRow.id.in_(old)).returning(AuditRow.id)
+    return len(session.scalars(removed, execution_options={"synchronize_session": False}).all())

@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal
 
-from sqlalchemy import ColumnElement, delete, or_, select, update
+from sqlalchemy import ColumnElement, Select, delete, or_, select, update
 from sqlalchemy.orm import Session
 
 from app.db.session import Database
@@ -39,7 +39,8 @@ def add(
             earlier = update(CheckpointRow).where(CheckpointRow.job_id == job_id, CheckpointRow.final)
             session.execute(earlier.values(final=False))
         row = CheckpointRow(id=id, job_id=job_id, fence=fence, step=step, epoch=epoch, values=dict(values),
-                            files=[dict(file) for file in files], final=final)  # fmt: skip
+                            files=[dict(file) for file in files], final=final,
+                            size=sum(file.get("size", 0) for file in files))  # fmt: skip
         session.add(row)
         session.flush()
     return row
@@ -54,7 +55,9 @@ def listed(session: Session, job_id: str) -> list[CheckpointRow]:
 def find(session: Session, owner: str, checkpoint_id: str) -> CheckpointRow:
     """Return a checkpoint of one of the owner's jobs; raises `NotFound` for any other."""
     row = session.scalar(
-        select(CheckpointRow).join(JobRow).where(CheckpointRow.id == checkpoint_id, JobRow.owner == owner)
+        select(CheckpointRow)
+        .join(JobRow)
+        .where(CheckpointRow.id == checkpoint_id, JobRow.owner == owner, JobRow.deleted_at.is_(None))
     )
     if row is None:
         raise NotFound(f"there is no checkpoint {checkpoint_id}")
@@ -99,10 +102,14 @@ def pin(session: Session, owner: str, checkpoint_id: str) -> JobRow:
 
 def needed(session: Session, job_id: str) -> set[str]:
     """Return the job's checkpoints from which jobs of its owner start that have not ended."""
-    asked = JobRow.spec["start_from"]["checkpoint"].as_string()
-    starting = select(asked).where(JobRow.status.not_in(ENDED), asked.is_not(None))
-    mine = select(CheckpointRow.id).where(CheckpointRow.job_id == job_id, CheckpointRow.id.in_(starting))
+    mine = select(CheckpointRow.id).where(CheckpointRow.job_id == job_id, CheckpointRow.id.in_(started_from()))
     return set(session.scalars(mine))
+
+
+def started_from() -> Select[str]:
+    """Return the query for the checkpoints from which jobs start that have not ended."""
+    asked = JobRow.spec["start_from"]["checkpoint"].as_string()
+    return select(asked).where(JobRow.status.not_in(ENDED), asked.is_not(None))
 
 
 def preferred(session: Session, job_id: str, monitor: str, mode: Mode, file: str | None = None) -> CheckpointRow | None:

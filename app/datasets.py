@@ -6,11 +6,11 @@ from enum import StrEnum
 from re import sub
 from typing import Any
 
-from sqlalchemy import Select, Text, cast, select
+from sqlalchemy import Select, Text, cast, func, select
 from sqlalchemy.orm import Session
 
 from app import contents
-from app.db.tables import DatasetRow, JobRow
+from app.db.tables import DatasetRow, JobRow, now
 from app.errors import InvalidInput, NotFound, Problem, StateForbids, WrongOffset
 from app.ids import new_id
 from app.jobs.states import ENDED
@@ -209,8 +209,10 @@ def extend(session: Session, owner: str, dataset_id: str, offset: int, part: Map
         raise WrongOffset(row.size)
     row.parts = [*row.parts, dict(part)]
     row.size += part["size"]
+    row.touched_at = now()
     row.status, row.problems = DatasetStatus.AWAITING_CONTENT, None
     session.flush()
+    session.refresh(row)
     return row
 
 
@@ -268,6 +270,19 @@ def delete(session: Session, owner: str, dataset_id: str) -> list[str]:
     if row.path is not None and row.sha256 is not None:
         superfluous += contents.release(session, owner, row.sha256, row.path)
     return superfluous
+
+
+def abandon(session: Session, seconds: float, limit: int) -> list[str] | None:
+    """Delete some data sets to which no content has come for so long; returns the keys of their pieces.
+
+    `None` if there was none.
+    """
+    silent = func.coalesce(DatasetRow.touched_at, DatasetRow.created_at) < now() - seconds
+    old = select(DatasetRow).where(DatasetRow.status == DatasetStatus.AWAITING_CONTENT, silent).limit(limit)
+    rows = session.scalars(old.with_for_update(skip_locked=True)).all()
+    for row in rows:
+        session.delete(row)
+    return [part["path"] for row in rows for part in row.parts] if rows else None
 
 
 def _needing(session: Session, owner: str, dataset_id: str) -> str | None:

@@ -16,6 +16,8 @@ GraftwerkError
 │   ├── TooLarge             a body or upload over its limit
 │   ├── UnsupportedMedia     a body of a type that is not read here
 │   ├── RangeOutside         a range of bytes that the file does not have
+│   ├── QuotaExceeded        what the key or its owner may use is used up
+│   │   └── TooManyWaiting   for now: as many of the key's jobs wait as may
 │   └── UnknownParameter     a query parameter that the route does not know
 ├── Unauthenticated          no key, or a key that is not (or no longer) valid
 ├── Forbidden                the key lacks the scope
@@ -183,6 +185,19 @@ class RangeOutside(Refused):
     def __init__(self, size: int) -> None:
         self.size = size
         super().__init__(f"the file has {size} bytes")
+
+
+class QuotaExceeded(Refused):
+    """A quota is used up."""
+
+    code = "quota_exceeded"
+
+
+class TooManyWaiting(QuotaExceeded):
+    """Too many jobs of this key are waiting."""
+
+    code = "too_many_waiting"
+    retryable = True
 
 
 class UnknownParameter(Refused):

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import delete, select, tuple_, update
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
@@ -59,10 +59,12 @@ def earlier(session: Session, owner: str, key: str, digest: str) -> Answer | Non
     return Answer(row.status, row.body, replayed=True)
 
 
-def purge(session: Session) -> int:
-    """Forget answers older than a day; returns how many."""
-    old = delete(IdempotencyRow).where(IdempotencyRow.created_at < now() - KEPT_SECONDS)
-    return len(session.scalars(old.returning(IdempotencyRow.key)).all())
+def purge(session: Session, limit: int = 1000) -> int:
+    """Forget some of the answers older than a day; returns how many."""
+    this = tuple_(IdempotencyRow.owner, IdempotencyRow.key)
+    old = select(IdempotencyRow.owner, IdempotencyRow.key).where(IdempotencyRow.created_at < now() - KEPT_SECONDS)
+    forgotten = delete(IdempotencyRow).where(this.in_(old.limit(limit))).returning(IdempotencyRow.key)
+    return len(session.scalars(forgotten, execution_options={"synchronize_session": False}).all())
 
 
 def _reserve(session: Session, owner: str, key: str, digest: str) -> bool:

@@ -60,7 +60,34 @@ class Settings(BaseSettings):
     )
     predict_device: Literal["cpu", "cuda"] = Field("cpu", description="Where predictors compute.")
 
+    limit_priority: int = Field(
+        0, ge=-100, le=100, description="Highest priority that keys without the scope admin give their jobs."
+    )
+    limit_queued_jobs: int = Field(
+        0, ge=0, description="Waiting jobs of one key beyond which POST answers 429; 0: none."
+    )
+    limit_stored_bytes: int = Field(
+        0, ge=0, description="Bytes of an owner's data sets and checkpoints beyond which nothing new is taken; 0: none."
+    )
+    limit_unfinished_uploads: int = Field(
+        100, ge=0, description="Data sets of one owner that wait for content, beyond which POST answers 403; 0: none."
+    )
     limit_running_jobs: int = Field(0, ge=0, description="Jobs of one key that run at once, others wait; 0: no limit.")
+
+    trash_seconds: float = Field(604_800, ge=0, description="How long deleted jobs can be restored; 0: not at all.")
+    keep_jobs_seconds: float = Field(
+        0, ge=0, description="Age, from their end, at which jobs are deleted by themselves; 0: never."
+    )
+    keep_checkpoints_seconds: float = Field(
+        0, ge=0, description="Age, from their job's end, at which all checkpoints are removed, weights too; 0: never."
+    )
+    keep_events_seconds: float = Field(
+        0, ge=0, description="Age, from their job's end, at which events but for transitions are removed; 0: never."
+    )
+    keep_uploads_seconds: float = Field(
+        604_800, ge=0, description="Age, from the last piece, at which data sets without content are removed; 0: never."
+    )
+    keep_audit_seconds: float = Field(7_776_000, ge=0, description="Age at which audit entries are removed; 0: never.")
 
     max_nodes: int = Field(10_000, ge=1, description="Largest number of nodes in a network.")
     max_parameters: int = Field(1_000_000_000, ge=1, description="Largest number of trainable parameters.")

@@ -222,9 +222,9 @@ class Job:
         made = self._transport.json("POST", f"/v1/jobs/{self.id}/fork", json=body, headers=headers)
         return Job(self._transport, made)
 
-    def delete(self) -> None:
-        """Delete an ended job with everything recorded about it."""
-        self._transport.request("DELETE", f"/v1/jobs/{self.id}")
+    def delete(self, purge: bool = False) -> None:
+        """Delete an ended job: it can be restored for a while, unless `purge` removes it at once."""
+        self._transport.request("DELETE", f"/v1/jobs/{self.id}", params={"purge": "true" if purge else None})
 
     def _ask(self, verb: str, repeatable: bool = True) -> "Job":
         self.document = self._transport.json("POST", f"/v1/jobs/{self.id}/{verb}", repeatable=repeatable)
@@ -266,7 +266,7 @@ class Jobs:
         return Job(self._transport, self._transport.json("GET", f"/v1/jobs/{job_id}"))
 
     def list(self, *, labels: Mapping[str, str] | None = None, **filters: Any) -> Iterator[Job]:
-        """Yield the jobs, newest first, page by page; filters: status, name; `labels` are the spec's metadata."""
+        """Yield the jobs, newest first, page by page; filters: status, name, deleted; `labels`: metadata."""
         wanted = filters | {f"metadata[{name}]": value for name, value in (labels or {}).items()}
         for document in pages(self._transport, "/v1/jobs", wanted):
             yield Job(self._transport, document)
@@ -275,6 +275,10 @@ class Jobs:
         """Ask for a job's end."""
         return self.get(job_id).cancel()
 
-    def delete(self, job_id: str) -> None:
-        """Delete an ended job with everything recorded about it."""
-        self._transport.request("DELETE", f"/v1/jobs/{job_id}")
+    def delete(self, job_id: str, purge: bool = False) -> None:
+        """Delete an ended job: it can be restored for a while, unless `purge` removes it at once."""
+        self._transport.request("DELETE", f"/v1/jobs/{job_id}", params={"purge": "true" if purge else None})
+
+    def restore(self, job_id: str) -> Job:
+        """Bring a deleted job back. Raises `NotFound` where it has been removed."""
+        return Job(self._transport, self._transport.json("POST", f"/v1/jobs/{job_id}/restore", repeatable=True))

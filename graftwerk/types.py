@@ -75,12 +75,18 @@ class Key:
     scopes: tuple[str, ...]
     token: str | None = field(default=None, repr=False)
     revoked: bool = False
+    expires_at: str | None = None
+    last_used_at: str | None = None  # to about a minute
+    limits: Mapping[str, Any] = field(default_factory=dict)  # those that differ from the service's
 
     @classmethod
     def from_document(cls, document: Mapping[str, Any]) -> "Key":
         """Return the key that the service described."""
         revoked = document.get("revoked_at") is not None
-        return cls(document["id"], document["name"], tuple(document["scopes"]), document.get("token"), revoked)
+        return cls(
+            document["id"], document["name"], tuple(document["scopes"]), document.get("token"), revoked,
+            document.get("expires_at"), document.get("last_used_at"), document.get("limits") or {},
+        )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,14 +11,14 @@ import time
 
 import structlog
 
-from app import fleet, idempotency
+from app import fleet
 from app.errors import DatabaseAway, GraftwerkError, Overloaded, StaleFence
 from app.jobs import queue, repository, service
-from workers import garbage
+from workers import garbage, retention
 from workers.messages import Ending
 from workers.supervisor import Worker
 
-PURGE_SECONDS = 3600.0
+PURGE_SECONDS = 60.0
 SURVEY_SECONDS = 6 * 3600.0
 HARD_END_SECONDS = 5.0
 
@@ -66,7 +66,7 @@ class Sweeper:
         if self._worker.db.read(queue.waiting, self._worker.queues, self._worker.settings.limit_running_jobs):
             self._worker.assist()
         if clock >= self._purge_at:
-            self._worker.db.run(idempotency.purge)
+            retention.collect(self._worker.db, self._worker.store, self._worker.settings)
             self._purge_at = clock + PURGE_SECONDS
         if clock >= self._survey_at:
             self._survey_at = clock + SURVEY_SECONDS

@@ -31,11 +31,15 @@ class Body:
 
     def validated(self, model: type[Model]) -> Model:
         """Return it as a model; raises `InvalidInput` with every problem, too."""
-        document = self.document()
-        try:
-            return model.model_validate(document)
-        except ValidationError as error:
-            raise InvalidInput(from_validation(error, document)) from None
+        return checked(model, self.document())
+
+
+def checked(model: type[Model], document: Any, place: str = "") -> Model:
+    """Return what stands at a place of the body as a model; raises `InvalidInput` with every problem."""
+    try:
+        return model.model_validate(document)
+    except ValidationError as error:
+        raise InvalidInput(from_validation(error, document, place)) from None
 
 
 def told_length(request: Request) -> int:

@@ -1,12 +1,12 @@
 """How many requests a key may send, told with every answer (RateLimit headers) and enforced with 429."""
 
-import math
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import lru_cache
 
-from limits import parse_many
+from limits import RateLimitItem, parse_many
 from limits.storage import MemoryStorage
 from limits.strategies import MovingWindowRateLimiter
 
@@ -24,26 +24,34 @@ class Share:
 class RateLimiter:
     """Counts in memory: with several API processes each counts for itself."""
 
-    def __init__(self, rule: str) -> None:
-        self._rules = parse_many(rule) if rule.strip() else []
+    def __init__(self) -> None:
         self._windows = MovingWindowRateLimiter(MemoryStorage())
 
-    def take(self, who: str) -> Share:
-        """Count a request by every rule, and tell what the tightest leaves."""
-        share, least = Share({}), math.inf
-        for rule in self._rules:
-            allowed = self._windows.hit(rule, who)
-            window = self._windows.get_window_stats(rule, who)
+    def take(self, who: str, rule: str) -> Share:
+        """Count a request by every part of a rule such as ``10/second;1200/minute``, and tell what each leaves."""
+        policies, left, wait = [], [], None
+        for part in rules(rule):
+            allowed = self._windows.hit(part, who)
+            window = self._windows.get_window_stats(part, who)
             seconds = max(0.0, window.reset_time - time.time())
-            headers = {
-                "RateLimit-Policy": f'"default";q={rule.amount};w={rule.get_expiry()}',
-                "RateLimit": f'"default";r={window.remaining};t={round(seconds)}',
-            }
+            name = f"{part.amount}/{part.multiples}{part.GRANULARITY.name}" if len(rules(rule)) > 1 else "default"
+            policies.append(f'"{name}";q={part.amount};w={part.get_expiry()}')
+            left.append(f'"{name}";r={window.remaining};t={round(seconds)}')
             if not allowed:
-                return Share(headers, seconds)
-            if window.remaining < least:
-                share, least = Share(headers), window.remaining
-        return share
+                wait = max(wait or 0.0, seconds)
+                break
+        return Share(told(policies, left), wait)
+
+
+def told(policies: Sequence[str], left: Sequence[str]) -> dict[str, str]:
+    """Return the headers that tell policies, and what each leaves (draft-ietf-httpapi-ratelimit-headers)."""
+    return {"RateLimit-Policy": ", ".join(policies), "RateLimit": ", ".join(left)} if policies else {}
+
+
+@lru_cache(maxsize=1000)
+def rules(text: str) -> tuple[RateLimitItem, ...]:
+    """Return the parts of a rule. Raises `ValueError`."""
+    return tuple(parse_many(text)) if text.strip() else ()
 
 
 class Places:

@@ -11,6 +11,7 @@ from app.api import openapi, problems
 from app.api.envelope import Envelope
 from app.api.parameters import no_unknown_parameters
 from app.api.routes import (
+    audit,
     catalog,
     checkpoints,
     datasets,
@@ -32,7 +33,7 @@ from app.settings import Settings
 
 NOUNS = (
     jobs, metrics, events, checkpoints, reports, exports, predictions, datasets, networks, catalog, keys, webhooks,
-    workers, health,
+    audit, workers, health,
 )  # fmt: skip
 ROUTERS = tuple(noun.router for noun in NOUNS)
 DESCRIPTION = "Trains PyTorch networks described as data. Every error is a problem document (RFC 9457)."

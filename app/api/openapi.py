@@ -7,7 +7,7 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from pydantic import BaseModel
 
-from app.api.schemas import KeyRequest, ProblemDocument, WebhookRequest
+from app.api.schemas import KeyChange, KeyRequest, KeyRotation, ProblemDocument, WebhookRequest
 from app.spec.data import NewDataset
 from app.spec.fork import Fork
 from app.spec.job import Job
@@ -22,14 +22,14 @@ WHY: Mapping[int, str] = {
     304: "Nothing has changed since the version in If-None-Match.",
     400: "A parameter is unknown or wrong, or the body cannot be read.",
     401: "No key, or one that is not valid.",
-    403: "The key lacks the scope.",
+    403: "The key lacks the scope, or a quota is used up.",
     404: "There is no such object, or it belongs to somebody else.",
     409: "The object's state forbids it, or the Idempotency-Key is being answered.",
     413: "The body is too large.",
     415: "The body has a type that is not read here.",
     416: "The file does not have these bytes.",
     422: "The document has problems: all of them, each with its place.",
-    429: "Too many requests with this key.",
+    429: "Too many requests with this key, or too many of its jobs are waiting.",
     500: "A mistake of the service.",
     501: "A package is missing that the operator could install.",
     507: "There is no room on the service's disk.",
@@ -60,15 +60,17 @@ def answers(
     return found
 
 
-def _body(model: str) -> dict[str, Any]:
+def _body(model: str, required: bool = True) -> dict[str, Any]:
     schema = {"schema": {"$ref": REF.format(model=model)}}
-    return {"requestBody": {"required": True, "content": {"application/json": schema, "application/yaml": schema}}}
+    return {"requestBody": {"required": required, "content": {"application/json": schema, "application/yaml": schema}}}
 
 
 JOB_BODY = _body("JobSpec")
 DATASET_BODY = _body("NewDataset")
 KEY_BODY = _body("KeyRequest")
 WEBHOOK_BODY = _body("WebhookRequest")
+KEY_CHANGE_BODY = _body("KeyChange")
+KEY_ROTATION_BODY = _body("KeyRotation", required=False)
 QUESTION_BODY = _body("Question")
 FORK_BODY = _body("Fork")
 EXAMPLE_ROWS: dict[str, Any] = {
@@ -136,6 +138,8 @@ def _models() -> dict[str, Any]:
         "NewDataset": NewDataset,
         "KeyRequest": KeyRequest,
         "WebhookRequest": WebhookRequest,
+        "KeyChange": KeyChange,
+        "KeyRotation": KeyRotation,
         "Question": Question,
         "Fork": Fork,
         "Prediction": Prediction,

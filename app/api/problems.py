@@ -32,6 +32,8 @@ STATUSES: Mapping[type[GraftwerkError], int] = {
     errors.TooLarge: 413,
     errors.UnsupportedMedia: 415,
     errors.RangeOutside: 416,
+    errors.QuotaExceeded: 403,
+    errors.TooManyWaiting: 429,
     errors.Unauthenticated: 401,
     errors.Forbidden: 403,
     errors.NotInstalled: 501,
@@ -98,7 +100,7 @@ def _headers(error: GraftwerkError, status: int) -> dict[str, str]:
         return {"Content-Range": f"bytes */{error.size}"}
     if status == 401:
         return {"WWW-Authenticate": 'Bearer realm="graftwerk"'}
-    return {"Retry-After": str(RETRY_SECONDS)} if error.retryable and status in (409, 503) else {}
+    return {"Retry-After": str(RETRY_SECONDS)} if error.retryable and status in (409, 429, 503) else {}
 
 
 def _validation(request: Request, error: RequestValidationError) -> Response:

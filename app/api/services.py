@@ -8,6 +8,7 @@ from typing import Annotated
 from fastapi import Depends, Request
 
 from app.api.inspection import Inspector
+from app.api.journal import Journal
 from app.api.limits import Places, RateLimiter
 from app.api.predictors import Predictors
 from app.api.watch import Watcher
@@ -35,6 +36,7 @@ class Services:
     limiter: RateLimiter
     uploads: Places
     targets: Targets
+    journal: Journal
 
 
 @contextmanager
@@ -44,11 +46,12 @@ def opened(settings: Settings) -> Iterator[Services]:
     inspector, predictors = Inspector(settings), Predictors(settings)
     try:
         store = open_store(settings.resolved_artifact_url, settings.store_options)
-        with Waker(settings.broker_url.get_secret_value()) as waker:
-            watcher, limiter = Watcher(db), RateLimiter(settings.rate_limit)
+        with Waker(settings.broker_url.get_secret_value()) as waker, Journal(db) as journal:
+            watcher, limiter = Watcher(db), RateLimiter()
             uploads = Places(settings.max_uploads, UPLOADS)
             targets = Targets(http=settings.webhook_http, private=settings.webhook_private)
-            yield Services(settings, db, store, waker, inspector, predictors, watcher, limiter, uploads, targets)
+            parts = (inspector, predictors, watcher, limiter, uploads, targets, journal)
+            yield Services(settings, db, store, waker, *parts)
     finally:
         inspector.close()
         predictors.close()

@@ -34,17 +34,18 @@ def insert(session: Session, **values: Any) -> JobRow:
 
 def find(session: Session, owner: str, job_id: str) -> JobRow:
     """Return the owner's job; raises `NotFound` for any other."""
-    row = session.scalar(select(JobRow).where(JobRow.id == job_id, JobRow.owner == owner))
+    mine = select(JobRow).where(JobRow.id == job_id, JobRow.owner == owner, JobRow.deleted_at.is_(None))
+    row = session.scalar(mine)
     if row is None:
         raise NotFound(f"there is no job {job_id}")
     return row
 
 
-def find_locked(session: Session, owner: str, job_id: str) -> JobRow:
+def find_locked(session: Session, owner: str, job_id: str, deleted_too: bool = False) -> JobRow:
     """Return the owner's job as it is now, and as it stays until the transaction ends; raises `NotFound`."""
     query = select(JobRow).where(JobRow.id == job_id, JobRow.owner == owner)
     row = session.scalar(query.with_for_update(), execution_options=_FRESH)
-    if row is None:
+    if row is None or (row.deleted_at is not None and not deleted_too):
         raise NotFound(f"there is no job {job_id}")
     return row
 
@@ -57,9 +58,14 @@ def page(
     status: Sequence[str] = (),
     name: str | None = None,
     labels: Mapping[str, str] | None = None,
+    deleted: bool = False,
 ) -> tuple[Sequence[JobRow], bool]:
-    """Return up to `limit` jobs, newest first, older than the job `after`; and whether there are more."""
-    query = select(JobRow).where(JobRow.owner == owner)
+    """Return up to `limit` jobs, newest first, older than the job `after`; and whether there are more.
+
+    Those that are deleted, or those that are not.
+    """
+    gone = JobRow.deleted_at.is_not(None) if deleted else JobRow.deleted_at.is_(None)
+    query = select(JobRow).where(JobRow.owner == owner, gone)
     if after is not None:
         query = query.where(JobRow.id < after)
     if status:
@@ -79,7 +85,8 @@ def count(session: Session, status: Status) -> int:
 
 def counts(session: Session) -> dict[str, int]:
     """Return how many jobs there are by status."""
-    found = session.execute(select(JobRow.status, func.count()).group_by(JobRow.status))
+    kept = JobRow.deleted_at.is_(None)
+    found = session.execute(select(JobRow.status, func.count()).where(kept).group_by(JobRow.status))
     return {status.value: 0 for status in Status} | {row[0]: row[1] for row in found}
 
 

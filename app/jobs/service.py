@@ -6,7 +6,8 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from app import checkpoints, datasets, events, idempotency
+from app import audit, checkpoints, datasets, events, idempotency, quotas
+from app.audit import Action, Actor
 from app.db.session import Database
 from app.db.tables import JobRow, now
 from app.errors import InvalidInput, NotFound, Overloaded, Problem, StateForbids
@@ -15,6 +16,7 @@ from app.faultpoints import faultpoint
 from app.idempotency import Answer
 from app.jobs import repository
 from app.jobs.states import ENDED, TRANSITIONS, Status, Verb
+from app.quotas import Limits
 from app.spec.columns import DataSchema
 from app.spec.job import Job, StartFrom, continuation_problems, parse_job
 from app.spec.moment import seconds_of
@@ -26,14 +28,19 @@ GPU_QUEUE = "gpu"
 
 @dataclass(frozen=True, slots=True)
 class Submission:
-    """A job that passed every check."""
+    """A job that passed every check, and who submits it."""
 
-    owner: str
-    key_id: str
+    actor: Actor
+    limits: Limits
     job: Job
     document: Mapping[str, Any]
     schema: DataSchema
     inspection: Mapping[str, Any]
+
+    @property
+    def owner(self) -> str:
+        """The owner of the job to be."""
+        return self.actor.owner
 
 
 def queue_of(job: Job) -> str:
@@ -48,10 +55,13 @@ def create(
     render: Callable[[JobRow], dict[str, Any]],
     *,
     max_queued: int,
+    action: Action = Action.JOB_CREATE,
     idempotency_key: str | None = None,
     digest: str = "",
 ) -> Answer:
-    """Accept a job, once per idempotency key. `render` gives the answer's body. Raises `Overloaded`, `KeyReused`.
+    """Accept a job, once per idempotency key. `render` gives the answer's body.
+
+    Raises `Overloaded`, `KeyReused`, and `QuotaExceeded` by what the key may use.
 
     The caller sends the wake-up after this returns: commit, then send.
     """
@@ -60,7 +70,9 @@ def create(
         def effect() -> tuple[int, dict[str, Any]]:
             if repository.count(session, Status.QUEUED) >= max_queued:
                 raise Overloaded(f"{max_queued} jobs are waiting already; try again later")
-            return 201, render(_insert(session, submission))
+            row = _insert(session, submission)
+            audit.append(session, submission.actor, action, row.id)
+            return 201, render(row)
 
         answer = idempotency.once(session, submission.owner, idempotency_key, digest, effect)
         faultpoint("before_commit")
@@ -77,10 +89,12 @@ def _insert(session: Session, submission: Submission) -> JobRow:
     check_named(session, submission.owner, job.webhook)
     if job.start_from is not None:
         _check_start(session, submission.owner, job, job.start_from)
+    quotas.check_queue(session, submission.actor.key_id or "", submission.limits)
+    quotas.check_storage(session, submission.owner, submission.limits)
     return repository.insert(
         session,
         owner=submission.owner,
-        key_id=submission.key_id,
+        key_id=submission.actor.key_id or "",
         name=job.name,
         spec=dict(submission.document),
         data_schema=submission.schema.model_dump(mode="json"),
@@ -194,13 +208,31 @@ def _wish(session: Session, row: JobRow, wish: str | None) -> JobRow:
 
 
 def delete(session: Session, owner: str, job_id: str) -> None:
-    """Delete an ended job with everything recorded about it; its files are removed after the commit."""
-    row = repository.find_locked(session, owner, job_id)
+    """Hide an ended job, which can be restored for a while. Raises `NotFound`, `StateForbids`."""
+    _check_deletable(session, repository.find_locked(session, owner, job_id))
+    repository.progressed(session, job_id, deleted_at=now())
+
+
+def restore(session: Session, owner: str, job_id: str) -> None:
+    """Bring a deleted job back; one that is not deleted stays as it is. Raises `NotFound`."""
+    if repository.find_locked(session, owner, job_id, deleted_too=True).deleted_at is not None:
+        repository.progressed(session, job_id, deleted_at=None)
+
+
+def purge(session: Session, owner: str, job_id: str) -> None:
+    """Remove an ended job, deleted or not, with everything recorded about it; its files go after the commit.
+
+    Raises `NotFound`, `StateForbids`.
+    """
+    _check_deletable(session, repository.find_locked(session, owner, job_id, deleted_too=True))
+    repository.drop(session, job_id)
+
+
+def _check_deletable(session: Session, row: JobRow) -> None:
     if row.status not in ENDED:
         raise StateForbids(f"the job is {row.status}; cancel it first")
-    if checkpoints.needed(session, job_id):
+    if checkpoints.needed(session, row.id):
         raise StateForbids("another job starts from a checkpoint of this one", hint="wait for its end, or cancel it")
-    repository.drop(session, job_id)
 
 
 def succeed(session: Session, job_id: str, fence: int, result: Mapping[str, Any]) -> None:

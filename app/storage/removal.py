@@ -5,6 +5,7 @@ from collections.abc import Iterable
 import structlog
 
 from app.errors import GraftwerkError
+from app.storage.keys import exports_of
 from app.storage.protocol import ArtifactStore
 
 _log = structlog.get_logger(__name__)
@@ -18,6 +19,12 @@ def remove_files(store: ArtifactStore, keys: Iterable[str]) -> None:
             _remove(store, key)
     except (GraftwerkError, OSError) as error:
         _log.warning("files_not_listed", after=key, error=str(error))
+
+
+def remove_job_files(store: ArtifactStore, job_id: str) -> None:
+    """Delete every file of a job that is gone: its checkpoints, and what was exported from them."""
+    for prefix in (f"jobs/{job_id}/", exports_of(job_id)):
+        remove_files(store, store.keys(prefix))
 
 
 def _remove(store: ArtifactStore, key: str) -> None:

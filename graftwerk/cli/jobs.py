@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from itertools import islice
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -76,11 +77,13 @@ def ls(
     status: Annotated[str | None, typer.Option(help="Only jobs with this status.")] = None,
     name: Annotated[str | None, typer.Option(help="Only jobs with this name.")] = None,
     limit: Annotated[int, typer.Option(min=1, help="At most so many, newest first.")] = 50,
+    deleted: Annotated[bool, typer.Option("--deleted", help="Deleted jobs, which can be restored.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """List jobs."""
     with connected(ctx) as client:
-        jobs = [job for _, job in zip(range(limit), client.jobs.list(status=status, name=name), strict=False)]
+        found = client.jobs.list(status=status, name=name, deleted="true" if deleted else None)
+        jobs = list(islice(found, limit))
     if as_json:
         print_json([job.document for job in jobs])
         return
@@ -97,6 +100,9 @@ def show(ctx: typer.Context, job_id: JobId, as_json: AsJson = False) -> None:
         print_json(job.document)
         return
     _summary(job)
+    waits = _waits(job)
+    if waits:
+        out().print(waits)
     for saved in checkpoints:
         out().print(f"checkpoint {saved.id} at step {saved.step}{' (final)' if saved.final else ''}")
 
@@ -179,16 +185,6 @@ def _asked(ctx: typer.Context, job_id: str, ask: Callable[[Job], Job], as_json: 
         out().print(f"{job.id} {soon if job.status == 'running' else f'is {job.status}'}")
 
 
-def delete(ctx: typer.Context, job_id: JobId, as_json: AsJson = False) -> None:
-    """Delete an ended job with its curves and checkpoints."""
-    with connected(ctx) as client:
-        client.jobs.delete(job_id)
-    if as_json:
-        print_json({"id": job_id, "deleted": True})
-    else:
-        out().print(f"{job_id} is deleted")
-
-
 def download(
     ctx: typer.Context,
     job_id: JobId,
@@ -252,6 +248,20 @@ def _summary(job: Job) -> None:
     if job.error:
         place = f" (at {job.error['pointer']})" if job.error.get("pointer") else ""
         console.print(Text.assemble((f"{job.error['code']}: ", "bold red"), f"{job.error['message']}{place}"))
+
+
+def _waits(job: Job) -> str:
+    """Return where a waiting job stands, as far as the service tells."""
+    told = job.document
+    if told.get("held_by") == "not_before":
+        return f"waits until {told.get('not_before')}"
+    parts = [f"number {told['position']} in its queue"] if told.get("position") else []
+    parts += [f"starts about {told['starts_at']}"] if told.get("starts_at") else []
+    parts += {
+        "running_limit": ["its key runs as many jobs as it may"],
+        "no_worker": ["no worker serves its queue"],
+    }.get(told.get("held_by") or "", [])
+    return ", ".join(parts)
 
 
 def _done(job: Job) -> str:

@@ -1,13 +1,26 @@
-"""Commands about API keys."""
+"""Commands about API keys, what they may use, and what was done with them."""
 
+import json
+import re
 from dataclasses import asdict
-from typing import Annotated
+from datetime import UTC, datetime, timedelta
+from itertools import islice
+from typing import Annotated, Any
 
 import typer
 
 from graftwerk.cli.output import AsJson, Commands, connected, err, out, print_json, print_table
+from graftwerk.types import Key
 
-keys = typer.Typer(cls=Commands, no_args_is_help=True, help="API keys: create, ls, revoke.")
+keys = typer.Typer(cls=Commands, no_args_is_help=True, help="API keys: create, ls, change, rotate, revoke.")
+UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
+
+KeyId = Annotated[str, typer.Argument(metavar="KEY", help="The key's id.")]
+Limits = Annotated[
+    list[str] | None,
+    typer.Option("--limit", help="Such as running_jobs=2, or requests=10/second; `graftwerk usage` lists them."),
+]
+Expires = Annotated[str | None, typer.Option(help="After how long it ends to be valid, such as 30d or 12h.")]
 
 
 @keys.command()
@@ -15,16 +28,15 @@ def create(
     ctx: typer.Context,
     name: Annotated[str, typer.Argument(help="What the key is for.")],
     scopes: Annotated[str, typer.Option(help="Separated by commas: read, write, admin.")] = "read,write",
+    expires: Expires = None,
+    limit: Limits = None,
     as_json: AsJson = False,
 ) -> None:
     """Create a key. It is shown this once."""
+    until = None if expires is None else _moment(expires)
     with connected(ctx) as client:
-        made = client.keys.create(name, [scope.strip() for scope in scopes.split(",")])
-    if as_json:
-        print_json(asdict(made))
-        return
-    out().print(made.token or "", markup=False)
-    err().print(f"{made.id}; keep the key above, it is not shown again")
+        made = client.keys.create(name, [scope.strip() for scope in scopes.split(",")], until, _limits(limit))
+    _show(made, as_json)
 
 
 @keys.command()
@@ -35,16 +47,50 @@ def ls(ctx: typer.Context, as_json: AsJson = False) -> None:
     if as_json:
         print_json([asdict(item) for item in found])
         return
-    rows = [(item.id, ",".join(item.scopes), "revoked" if item.revoked else "valid", item.name) for item in found]
-    print_table(("KEY", "SCOPES", "STATE", "NAME"), rows)
+    titles = ("KEY", "SCOPES", "STATE", "LAST USED", "NAME")
+    print_table(
+        titles, [(item.id, ",".join(item.scopes), _state(item), item.last_used_at or "", item.name) for item in found]
+    )
 
 
 @keys.command()
-def revoke(
+def change(
     ctx: typer.Context,
-    key_id: Annotated[str, typer.Argument(metavar="KEY", help="The key's id.")],
+    key_id: KeyId,
+    name: Annotated[str | None, typer.Option(help="Another name.")] = None,
+    expires: Expires = None,
+    limit: Limits = None,
     as_json: AsJson = False,
 ) -> None:
+    """Change a key's name, expiry or limits. `--limit queued_jobs=null` takes a limit away."""
+    changes: dict[str, Any] = {"name": name, "limits": _limits(limit) or None}
+    changes["expires_at"] = None if expires is None else _moment(expires).isoformat()
+    with connected(ctx) as client:
+        made = client.keys.change(key_id, **{field: value for field, value in changes.items() if value is not None})
+    if as_json:
+        print_json(asdict(made))
+    else:
+        out().print(f"{made.id} is changed")
+
+
+@keys.command()
+def rotate(
+    ctx: typer.Context,
+    key_id: KeyId,
+    grace: Annotated[
+        str, typer.Option(help="For how long the old secret opens as well, such as 1h; 0s: no longer.")
+    ] = "1h",
+    as_json: AsJson = False,
+) -> None:
+    """Give a key another secret. It is shown this once."""
+    seconds = _duration(grace, "--grace").total_seconds()
+    with connected(ctx) as client:
+        made = client.keys.rotate(key_id, seconds)
+    _show(made, as_json)
+
+
+@keys.command()
+def revoke(ctx: typer.Context, key_id: KeyId, as_json: AsJson = False) -> None:
     """Make a key invalid at once."""
     with connected(ctx) as client:
         client.keys.revoke(key_id)
@@ -52,3 +98,78 @@ def revoke(
         print_json({"id": key_id, "revoked": True})
     else:
         out().print(f"{key_id} is revoked")
+
+
+def usage(ctx: typer.Context, as_json: AsJson = False) -> None:
+    """Show what the key may use, and how much of it is used."""
+    with connected(ctx) as client:
+        found = client.keys.usage()
+    if as_json:
+        print_json(found)
+        return
+    rows = [
+        (item["name"], "" if item["used"] is None else str(item["used"]), str(item["limit"] or "none"), item["of"])
+        for item in found["limits"]
+    ]
+    print_table(("LIMIT", "USED", "OF", "COUNTED FOR"), rows)
+
+
+def audit(
+    ctx: typer.Context,
+    action: Annotated[str | None, typer.Option(help="Such as job.delete, key.create, refused.")] = None,
+    key: Annotated[str | None, typer.Option(help="Only what came with this key.")] = None,
+    target: Annotated[str | None, typer.Option(help="Only what was done to this object.")] = None,
+    limit: Annotated[int, typer.Option(min=1, help="At most so many, newest first.")] = 50,
+    as_json: AsJson = False,
+) -> None:
+    """List who did what, and who was refused. Needs the scope admin."""
+    with connected(ctx) as client:
+        found = list(islice(client.keys.audit(action=action, key=key, target=target), limit))
+    if as_json:
+        print_json(found)
+        return
+    columns = ("at", "action", "target", "key_id", "address")
+    print_table(
+        ("AT", "ACTION", "TARGET", "KEY", "FROM"), [[str(item[name] or "") for name in columns] for item in found]
+    )
+
+
+def _show(made: Key, as_json: bool) -> None:
+    if as_json:
+        print_json(asdict(made))
+        return
+    out().print(made.token or "", markup=False)
+    err().print(f"{made.id}; keep the key above, it is not shown again")
+
+
+def _state(key: Key) -> str:
+    if key.revoked:
+        return "revoked"
+    if key.expires_at is None:
+        return "valid"
+    expired = datetime.fromisoformat(key.expires_at) <= datetime.now(UTC)
+    return "expired" if expired else f"until {key.expires_at}"
+
+
+def _limits(told: list[str] | None) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for item in told or ():
+        name, equals, value = item.partition("=")
+        if not equals:
+            raise typer.BadParameter(f"{item}: a limit is NAME=VALUE", param_hint="--limit")
+        try:
+            found[name.strip()] = json.loads(value)
+        except ValueError:
+            found[name.strip()] = value.strip()
+    return found
+
+
+def _moment(duration: str) -> datetime:
+    return datetime.now(UTC) + _duration(duration, "--expires")
+
+
+def _duration(text: str, option: str) -> timedelta:
+    found = re.fullmatch(r"(\d{1,6})([smhd])", text.strip())
+    if found is None:
+        raise typer.BadParameter(f"{text}: a duration is a number and s, m, h or d, such as 30d", param_hint=option)
+    return timedelta(**{UNITS[found[2]]: int(found[1])})

@@ -9,10 +9,11 @@ from graftwerk.cli import jobs
 from graftwerk.cli.backup import backup, restore
 from graftwerk.cli.datasets import datasets
 from graftwerk.cli.doctor import doctor
-from graftwerk.cli.keys import keys
+from graftwerk.cli.keys import audit, keys, usage
 from graftwerk.cli.output import Commands
 from graftwerk.cli.predict import predict
 from graftwerk.cli.report import report
+from graftwerk.cli.trash import restore, rm
 from graftwerk.cli.up import up
 from graftwerk.cli.webhooks import webhooks
 
@@ -55,7 +56,8 @@ app.command("pause")(jobs.pause)
 app.command("resume")(jobs.resume)
 app.command("retry")(jobs.retry)
 app.command("fork")(jobs.fork)
-app.command("delete")(jobs.delete)
+app.command("rm")(rm)
+app.command("restore")(restore)
 app.command("download")(jobs.download)
 app.command("export")(jobs.export)
 app.command("predict")(predict)
@@ -63,6 +65,8 @@ app.command("doctor")(doctor)
 app.command("backup")(backup)
 app.command("restore")(restore)
 app.add_typer(datasets, name="datasets")
+app.command("usage")(usage)
+app.command("audit")(audit)
 app.add_typer(keys, name="keys")
 app.add_typer(webhooks, name="webhooks")
 

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Query, Request
 from sqlalchemy.orm import Session
 from starlette.responses import Response
 
-from app import datasets, idempotency
+from app import audit, datasets, idempotency, quotas
 from app.api import schemas
 from app.api.answers import Json, created
 from app.api.auth import Reader, Writer
@@ -17,9 +17,10 @@ from app.api.openapi import CONTENT_BODY, DATASET_BODY, answers
 from app.api.parameters import DATASET_ID, DatasetId, IdempotencyKey, Limit, following
 from app.api.services import Part
 from app.api.uploads import Incoming, receive
+from app.audit import Action
 from app.datasets import DatasetStatus
 from app.idempotency import Answer
-from app.spec.data import NewDataset
+from app.spec.data import NewDataset, UploadSource
 from app.storage.removal import remove_files
 
 router = APIRouter(prefix="/v1/datasets", tags=["data sets"])
@@ -40,7 +41,12 @@ def create_dataset(who: Writer, services: Part, key: IdempotencyKey, body: Sent)
 
     def unit(session: Session) -> Answer:
         def effect() -> tuple[int, dict[str, object]]:
-            return 201, schemas.Dataset.of(datasets.register(session, who.owner, new)).plain()
+            if isinstance(new.source, UploadSource):
+                quotas.check_uploads(session, who.owner, who.limits)
+                quotas.check_storage(session, who.owner, who.limits)
+            row = datasets.register(session, who.owner, new)
+            audit.append(session, who.actor, Action.DATASET_CREATE, row.id)
+            return 201, schemas.Dataset.of(row).plain()
 
         return idempotency.once(session, who.owner, key, digest, effect)
 
@@ -58,7 +64,7 @@ def put_content(dataset_id: DatasetId, who: Writer, services: Part, piece: Incom
 
     `Upload-Offset` says how much has arrived. The whole is read and described before the data set is ready.
     """
-    row = receive(services, who.owner, dataset_id, piece)
+    row = receive(services, who.actor, dataset_id, piece)
     status = 200 if row.status == DatasetStatus.READY else 202
     return Json(schemas.Dataset.of(row).plain(), status, headers={"Upload-Offset": str(row.size)})
 
@@ -96,5 +102,6 @@ def download_content(dataset_id: DatasetId, who: Reader, services: Part, wanted:
 @router.delete("/{dataset_id}", status_code=204, responses=answers(204, None, 404, 409))
 def delete_dataset(dataset_id: DatasetId, who: Writer, services: Part) -> Response:
     """Delete a data set that no unfinished job needs."""
-    remove_files(services.store, services.db.run(datasets.delete, who.owner, dataset_id))
+    unit = audit.noted(who.actor, Action.DATASET_DELETE, dataset_id, datasets.delete)
+    remove_files(services.store, services.db.run(unit, who.owner, dataset_id))
     return Response(status_code=204)

@@ -1,4 +1,4 @@
-"""Jobs: submit, validate, list, read, cancel, pause, resume, retry, delete."""
+"""Jobs: submit, validate, list, read, cancel, pause, resume, retry, delete, restore."""
 
 import hashlib
 from collections.abc import Callable
@@ -10,14 +10,15 @@ from sqlalchemy.orm import Session
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
-from app import checkpoints, datasets, events, idempotency
+from app import audit, checkpoints, datasets, events, idempotency, quotas
 from app.api import schemas
 from app.api.answers import Json, created
-from app.api.auth import Principal, Reader, Writer
+from app.api.auth import Principal, Reader, Writer, tell_waiting
 from app.api.bodies import Sent
 from app.api.openapi import FORK_BODY, JOB_BODY, LABELS, answers
 from app.api.parameters import JOB_ID, IdempotencyKey, IfNoneMatch, JobId, Limit, following, labels, matches
 from app.api.services import Part, Services
+from app.audit import Action
 from app.db.tables import JobRow
 from app.errors import InvalidInput, Problem
 from app.events import EventKind
@@ -28,8 +29,7 @@ from app.jobs.service import Submission
 from app.jobs.states import ENDED, Status
 from app.spec.fork import Fork, forked
 from app.spec.job import known_schema, parse_job
-from app.storage.keys import exports_of
-from app.storage.removal import remove_files
+from app.storage.removal import remove_job_files
 from app.webhooks.repository import check_named
 
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
@@ -40,10 +40,10 @@ _log = structlog.get_logger(__name__)
 
 
 @router.post("", status_code=201, openapi_extra=JOB_BODY, responses=answers(201, schemas.Job, 409, 413, 415, 422, 503))
-def create_job(who: Writer, services: Part, key: IdempotencyKey, body: Sent) -> Response:
+def create_job(request: Request, who: Writer, services: Part, key: IdempotencyKey, body: Sent) -> Response:
     """Submit a job. With an `Idempotency-Key` it is made once, however often this is sent."""
     digest = hashlib.sha256(b"POST /v1/jobs\n" + body.content).hexdigest()
-    return _submitted(who, services, key, digest, body.document)
+    return _submitted(request, who, services, Action.JOB_CREATE, key, digest, body.document)
 
 
 @router.post(
@@ -52,7 +52,7 @@ def create_job(who: Writer, services: Part, key: IdempotencyKey, body: Sent) -> 
     openapi_extra=FORK_BODY,
     responses=answers(201, schemas.Job, 404, 409, 413, 415, 422),
 )
-def fork_job(job_id: JobId, who: Writer, services: Part, key: IdempotencyKey, body: Sent) -> Response:
+def fork_job(request: Request, job_id: JobId, who: Writer, services: Part, key: IdempotencyKey, body: Sent) -> Response:
     """Submit a new job that starts from a checkpoint of this one, with changes to its spec."""
     digest = hashlib.sha256(f"POST /v1/jobs/{job_id}/fork\n".encode() + body.content).hexdigest()
 
@@ -62,7 +62,7 @@ def fork_job(job_id: JobId, who: Writer, services: Part, key: IdempotencyKey, bo
         spec, checkpoint = services.db.read(_fork_of, who.owner, job_id, fork.from_step)
         return forked(spec, fork, checkpoint)
 
-    return _submitted(who, services, key, digest, document)
+    return _submitted(request, who, services, Action.JOB_FORK, key, digest, document)
 
 
 def _fork_of(session: Session, owner: str, job_id: str, step: int | None) -> tuple[dict[str, Any], str]:
@@ -77,7 +77,13 @@ def _fork_of(session: Session, owner: str, job_id: str, step: int | None) -> tup
 
 
 def _submitted(
-    who: Principal, services: Services, key: str | None, digest: str, document: Callable[[], Any]
+    request: Request,
+    who: Principal,
+    services: Services,
+    action: Action,
+    key: str | None,
+    digest: str,
+    document: Callable[[], Any],
 ) -> Response:
     """Answer with the new job, or as this key was answered before."""
     faultpoint("request_received")
@@ -85,9 +91,12 @@ def _submitted(
     if answer is None:
         submission = _checked(who, services, document())
         most = services.settings.max_queued
-        answer = service.create(services.db, submission, _fresh, max_queued=most, idempotency_key=key, digest=digest)
+        answer = service.create(
+            services.db, submission, _fresh, max_queued=most, action=action, idempotency_key=key, digest=digest
+        )
         services.waker.wake(service.queue_of(submission.job))
         _log.info("job_accepted", job_id=answer.body["id"])
+    tell_waiting(request, who, services)
     return created(answer, f"/v1/jobs/{answer.body['id']}")
 
 
@@ -113,11 +122,12 @@ def _checked(who: Principal, services: Services, document: Any) -> Submission:
     others = {place: schema for place, schema in known.items() if place != datasets.DATA}
     inspection = services.inspector.inspect(document, registered, others)
     job = parse_job(document)  # only now: finding what is wrong with it can take long, and the inspector has limits
+    quotas.check_job(who.limits, job.priority, inspection["totals"]["parameters"])
     schema = registered or known_schema(job)
     if schema is None:
         problem = Problem(datasets.DATA, "unknown_dataset", "the data set is not known", "register it first")
         raise InvalidInput([problem])
-    return Submission(who.owner, who.key_id, job, document, schema, inspection)
+    return Submission(who.actor, who.limits, job, document, schema, inspection)
 
 
 @router.get("", openapi_extra=LABELS, responses=answers(200, schemas.JobPage, 400))
@@ -129,9 +139,10 @@ def list_jobs(
     after: Annotated[str | None, Query(description="The last id of the page before.", pattern=JOB_ID)] = None,
     status: Annotated[list[Status], Query(description="Only jobs with one of these.")] = [],  # noqa: B006
     name: Annotated[str | None, Query(description="Only jobs of this name.", max_length=200)] = None,
+    deleted: Annotated[bool, Query(description="Only jobs that are deleted, and can be restored.")] = False,
 ) -> Response:
     """List jobs, newest first."""
-    rows, more = services.db.read(repository.page, who.owner, limit, after, status, name, labels(request))
+    rows, more = services.db.read(repository.page, who.owner, limit, after, status, name, labels(request), deleted)
     page = schemas.JobPage(items=[schemas.summary(row) for row in rows], has_more=more)
     return Json(page.plain(), headers=following(request, more, rows[-1].id if rows else ""))
 
@@ -182,35 +193,53 @@ def read_network(job_id: JobId, who: Reader, services: Part) -> Response:
 @router.post("/{job_id}/cancel", responses=answers(200, schemas.Job, 404, 409))
 def cancel_job(job_id: JobId, who: Writer, services: Part) -> Response:
     """Cancel a job: at once if nobody trains it, else within seconds. Cancelling twice is no error."""
-    services.db.run(service.cancel, who.owner, job_id)
+    services.db.run(audit.noted(who.actor, Action.JOB_CANCEL, job_id, service.cancel), who.owner, job_id)
     return Json(services.db.read(_described, services, who, job_id).plain())
 
 
 @router.post("/{job_id}/pause", responses=answers(200, schemas.Job, 404, 409))
 def pause_job(job_id: JobId, who: Writer, services: Part) -> Response:
     """Pause a job: at once if nobody trains it, else at its next step, with a checkpoint. Pausing twice is no error."""
-    services.db.run(service.pause, who.owner, job_id)
+    services.db.run(audit.noted(who.actor, Action.JOB_PAUSE, job_id, service.pause), who.owner, job_id)
     return Json(services.db.read(_described, services, who, job_id).plain())
 
 
 @router.post("/{job_id}/resume", responses=answers(200, schemas.Job, 404, 409))
 def resume_job(job_id: JobId, who: Writer, services: Part) -> Response:
     """Let a paused job go on where it was. Resuming twice is no error."""
-    services.waker.wake(services.db.run(service.resume, who.owner, job_id).queue)
+    services.waker.wake(
+        services.db.run(audit.noted(who.actor, Action.JOB_RESUME, job_id, service.resume), who.owner, job_id).queue
+    )
     return Json(services.db.read(_described, services, who, job_id).plain())
 
 
 @router.post("/{job_id}/retry", responses=answers(200, schemas.Job, 404, 409))
 def retry_job(job_id: JobId, who: Writer, services: Part) -> Response:
     """Let a failed or cancelled job go on from its last checkpoint."""
-    services.waker.wake(services.db.run(service.retry, who.owner, job_id).queue)
+    services.waker.wake(
+        services.db.run(audit.noted(who.actor, Action.JOB_RETRY, job_id, service.retry), who.owner, job_id).queue
+    )
     return Json(services.db.read(_described, services, who, job_id).plain())
 
 
 @router.delete("/{job_id}", status_code=204, responses=answers(204, None, 404, 409))
-def delete_job(job_id: JobId, who: Writer, services: Part) -> Response:
-    """Delete an ended job with everything recorded about it, its checkpoints too."""
-    services.db.run(service.delete, who.owner, job_id)
-    for prefix in (f"jobs/{job_id}/", exports_of(job_id)):
-        remove_files(services.store, services.store.keys(prefix))
+def delete_job(
+    job_id: JobId,
+    who: Writer,
+    services: Part,
+    purge: Annotated[bool, Query(description="Remove it at once, and for good; also one that is deleted.")] = False,
+) -> Response:
+    """Delete an ended job: it is hidden, can be restored for a while, and is then removed with all its files."""
+    for_good = purge or not services.settings.trash_seconds
+    verb = service.purge if for_good else service.delete
+    services.db.run(audit.noted(who.actor, Action.JOB_DELETE, job_id, verb, {"purge": for_good}), who.owner, job_id)
+    if for_good:
+        remove_job_files(services.store, job_id)
     return Response(status_code=204)
+
+
+@router.post("/{job_id}/restore", responses=answers(200, schemas.Job, 404))
+def restore_job(job_id: JobId, who: Writer, services: Part) -> Response:
+    """Bring a deleted job back, as long as it is not removed. Restoring twice is no error."""
+    services.db.run(audit.noted(who.actor, Action.JOB_RESTORE, job_id, service.restore), who.owner, job_id)
+    return Json(services.db.read(_described, services, who, job_id).plain())

@@ -1,9 +1,10 @@
 """What the API answers: every document, once, with a sentence for each field that needs one."""
 
+from app.api.schemas.audit import AuditEntry, AuditPage
 from app.api.schemas.catalog import Catalog, CatalogKind
 from app.api.schemas.datasets import Dataset, DatasetPage
 from app.api.schemas.jobs import Failure, Job, JobPage, JobSummary, Report, Transition, summary
-from app.api.schemas.keys import Key, KeyPage, KeyRequest, NewKey
+from app.api.schemas.keys import Key, KeyChange, KeyLimits, KeyPage, KeyRequest, KeyRotation, NewKey, Usage, UsedLimit
 from app.api.schemas.predictions import Chance, Predicted, PredictedOutput, Predictions
 from app.api.schemas.problems import Inspection, Liveness, ProblemDetail, ProblemDocument, Readiness
 from app.api.schemas.records import (
@@ -28,6 +29,8 @@ from app.api.schemas.webhooks import (
 from app.api.schemas.workers import Worker, WorkerPage
 
 __all__ = [
+    "AuditEntry",
+    "AuditPage",
     "Catalog",
     "CatalogKind",
     "Chance",
@@ -49,8 +52,11 @@ __all__ = [
     "JobReport",
     "JobSummary",
     "Key",
+    "KeyChange",
+    "KeyLimits",
     "KeyPage",
     "KeyRequest",
+    "KeyRotation",
     "Liveness",
     "NewKey",
     "NewWebhook",
@@ -63,6 +69,8 @@ __all__ = [
     "Report",
     "Series",
     "Transition",
+    "Usage",
+    "UsedLimit",
     "Webhook",
     "WebhookPage",
     "WebhookRequest",

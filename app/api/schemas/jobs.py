@@ -64,6 +64,7 @@ class JobSummary(Document):
     created_at: str
     started_at: str | None
     finished_at: str | None
+    deleted_at: str | None
     updated_at: str
     urls: dict[str, str]
 
@@ -109,6 +110,7 @@ def _summary(row: JobRow) -> dict[str, Any]:
         "error": row.error, "version": row.version, "not_before": moment(row.not_before or None),
         "created_at": moment(row.created_at),
         "started_at": moment(row.started_at), "finished_at": moment(row.finished_at),
+        "deleted_at": moment(row.deleted_at),
         "updated_at": moment(row.updated_at), "urls": urls | {"cancel": f"{here}/cancel"},
     }  # fmt: skip
 

@@ -1,13 +1,48 @@
-"""API keys."""
+"""API keys, what they may use, and what is used."""
 
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from app.api.answers import moment
+from app.api.limits import rules
 from app.api.schemas.base import Document
 from app.db.tables import KeyRow
-from app.spec.base import Part
+from app.quotas import HIGHEST_PRIORITY
+from app.spec.base import Part, problem
+from app.spec.moment import Moment, seconds_of
+
+LARGEST = 2**63 - 1
+Amount = Annotated[int, Field(strict=True, ge=0, le=LARGEST)]
+Places = Annotated[int, Field(strict=True, ge=1, le=2**31 - 1)]
+
+
+def _rate(text: str) -> str:
+    try:
+        rules(text)
+    except ValueError:
+        raise problem("invalid_value", "this is no rate of requests", 'for example "10/second;600/minute"') from None
+    return text
+
+
+class KeyLimits(Part):
+    """What a key may use, where that differs from the settings."""
+
+    requests: Annotated[str, AfterValidator(_rate), Field(max_length=100)] | None = Field(
+        None, description="Rate of requests, such as 600/minute."
+    )
+    priority: Annotated[int, Field(strict=True, ge=-HIGHEST_PRIORITY, le=HIGHEST_PRIORITY)] | None = Field(
+        None, description="Highest priority of its jobs."
+    )
+    running_jobs: Places | None = Field(None, description="Jobs that run at once; others wait.")
+    queued_jobs: Amount | None = Field(None, description="Jobs that wait at once; beyond: 429.")
+    parameters: Places | None = Field(None, description="Parameters of one network; beyond: 422.")
+    stored_bytes: Amount | None = Field(None, description="Bytes that the owner stores; beyond: 403.")
+    unfinished_uploads: Amount | None = Field(None, description="The owner's data sets without content; beyond: 403.")
+
+    def plain(self) -> dict[str, Any]:
+        """Return the limits that are set."""
+        return self.model_dump(exclude_none=True)
 
 
 class Key(Document):
@@ -16,14 +51,22 @@ class Key(Document):
     id: str
     name: str
     scopes: list[Literal["read", "write", "admin"]]
+    limits: dict[str, Any] = Field(description="Those that differ from the settings.")
     created_at: str
+    expires_at: str | None
     revoked_at: str | None
+    last_used_at: str | None = Field(description="To about a minute.")
+    old_token_until: str | None = Field(description="Until when the token before the last rotation opens.")
 
     @classmethod
     def of(cls, row: KeyRow, **more: Any) -> Self:
         """Describe a key."""
-        return cls(id=row.id, name=row.name, scopes=row.scopes, created_at=str(moment(row.created_at)),
-                   revoked_at=moment(row.revoked_at), **more)  # fmt: skip
+        return cls(
+            id=row.id, name=row.name, scopes=row.scopes, limits=row.limits or {},
+            created_at=str(moment(row.created_at)), expires_at=moment(row.expires_at),
+            revoked_at=moment(row.revoked_at), last_used_at=moment(row.last_used_at),
+            old_token_until=moment(row.old_until), **more,
+        )  # fmt: skip
 
 
 class NewKey(Key):
@@ -44,3 +87,42 @@ class KeyRequest(Part):
 
     name: str = Field(min_length=1, max_length=200)
     scopes: list[str] = Field(["read", "write"], max_length=3, description="Of read, write, admin.")
+    expires_at: Moment | None = Field(None, description="When it ends to be valid; null: never.")
+    limits: KeyLimits = KeyLimits()
+
+    def expiry(self) -> float | None:
+        """Return when the key expires, as Unix seconds."""
+        return None if self.expires_at is None else seconds_of(self.expires_at)
+
+
+class KeyChange(Part):
+    """What to change about a key: a JSON merge patch (RFC 7396), in which null takes a limit or the expiry away."""
+
+    name: str = Field("", min_length=1, max_length=200)
+    expires_at: Moment | None = None
+    limits: dict[str, Any] = Field(default_factory=dict, description="Some of the limits.")
+
+
+class KeyRotation(Part):
+    """How to rotate a key."""
+
+    grace_seconds: float = Field(
+        3600.0, ge=0, le=30 * 86_400, allow_inf_nan=False, description="For how long the old token opens as well."
+    )
+
+
+class UsedLimit(Document):
+    """A limit, and how much of it is used. What is null is not limited, or not counted."""
+
+    name: str
+    limit: int | str | None
+    used: int | None
+    of: Literal["key", "owner", "job"] = Field(description="Whose use is counted.")
+
+
+class Usage(Document):
+    """The key that asks, what it may use, and what is used."""
+
+    owner: str
+    key: Key | None = Field(description="Null where authentication is off.")
+    limits: list[UsedLimit]

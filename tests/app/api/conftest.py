@@ -10,6 +10,7 @@ import pytest
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 
 from app.api.inspection import Inspector
+from app.api.journal import Journal
 from app.api.limits import Places, RateLimiter
 from app.api.main import create_app
 from app.api.predictors import Predictors
@@ -90,10 +91,11 @@ def serve(
         def start(*, other: Mapping[str, Any] | None = None, **chosen: Any) -> Api:
             @contextmanager
             def opening(settings: Settings) -> Iterator[Services]:
-                own = {"watcher": Watcher(database), "limiter": RateLimiter(settings.rate_limit)}
                 targets = Targets(http=settings.webhook_http, private=settings.webhook_private)
-                made = parts | own | {"uploads": Places(settings.max_uploads, UPLOADS), "targets": targets}
-                yield Services(settings, **(made | dict(other or {})))
+                with Journal(database) as journal:
+                    own = {"watcher": Watcher(database), "limiter": RateLimiter(), "journal": journal}
+                    made = parts | own | {"uploads": Places(settings.max_uploads, UPLOADS), "targets": targets}
+                    yield Services(settings, **(made | dict(other or {})))
 
             settings = Settings(home=tmp_path, **({"rate_limit": "", "upload_limit": 1 << 26} | chosen))
             app = create_app(settings, opening)

@@ -32,7 +32,7 @@ def database_url(sqlite_url: str) -> str:
 
 def needed(method: str, path: str) -> str:
     """The scope that a route should ask for."""
-    if path.startswith(("/v1/keys", "/v1/webhooks", "/v1/workers")):
+    if path.startswith(("/v1/keys", "/v1/webhooks", "/v1/workers", "/v1/audit")):
         return "admin"
     asks = path == "/v1/models/inspect" or path.endswith("/predict")
     return "read" if method in ("GET", "HEAD") or asks else "write"

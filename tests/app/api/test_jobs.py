@@ -207,14 +207,14 @@ def test_only_an_ended_job_can_be_deleted(api: Api, anna: Client, status: Status
     problem(anna.delete(path), 404, "not_found")
 
 
-def test_a_deleted_job_leaves_nothing(api: Api, anna: Client, tmp_path: Path) -> None:
+def test_a_removed_job_leaves_nothing(api: Api, anna: Client, tmp_path: Path) -> None:
     db, store = api.services.db, api.services.store
     job, other = running(db), running(db)
     tell(db, job, Report(series={"train/loss": block(range(1, 10))}))
     checkpoint = saved(db, store, job, 5, {"model.py": b"x"})
     kept = saved(db, store, other, 5, {"model.py": b"x"})
     end(db, job)
-    assert anna.delete(f"/v1/jobs/{job.id}").status_code == 204
+    assert anna.delete(f"/v1/jobs/{job.id}?purge=true").status_code == 204
     assert [key.split("/")[1] for key in store.keys("jobs/")] == [other.id]
     problem(anna.get(f"/v1/checkpoints/{checkpoint}"), 404, "not_found")
     assert anna.get(f"/v1/checkpoints/{kept}").status_code == 200

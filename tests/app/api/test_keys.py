@@ -1,8 +1,10 @@
 """API keys over HTTP."""
 
 import pytest
+from sqlalchemy import update
 
 from app import keys
+from app.db.tables import KeyRow, now
 from tests.app.api.client import Api, Client, problem
 
 
@@ -53,3 +55,90 @@ def test_a_key_makes_no_key_for_others(api: Api, anna: Client) -> None:
     made = anna.post("/v1/keys", json={"name": "x", "scopes": ["admin", "read", "read"]}).json()
     assert made["scopes"] == ["read", "admin"]
     assert api.services.db.read(keys.authenticate, made["token"]).owner == "anna"
+
+
+LATER = "2999-01-01T00:00:00Z"
+
+
+def test_a_key_expires(api: Api, anna: Client) -> None:
+    made = anna.post("/v1/keys", json={"name": "x", "expires_at": LATER}).json()
+    assert made["expires_at"] == "2999-01-01T00:00:00.000Z"
+    client = api.holding(made["token"])
+    assert client.get("/v1/jobs").status_code == 200
+    problem(anna.post("/v1/keys", json={"name": "x", "expires_at": "2020-01-01T00:00:00Z"}), 422, "invalid_input")
+    api.services.db.run(
+        lambda session: session.execute(update(KeyRow).where(KeyRow.id == made["id"]).values(expires_at=now() - 1))
+    )
+    problem(client.get("/v1/jobs"), 401, "unauthenticated")
+
+
+def test_a_key_is_rotated_with_a_grace(api: Api, anna: Client) -> None:
+    made = anna.post("/v1/keys", json={"name": "x"}).json()
+    rotated = anna.post(f"/v1/keys/{made['id']}/rotate", json={"grace_seconds": 600})
+    assert rotated.status_code == 200
+    assert rotated.headers["cache-control"] == "no-store"
+    again = rotated.json()
+    assert (again["id"], again["name"]) == (made["id"], "x")
+    assert again["token"] != made["token"]
+    for token in (made["token"], again["token"]):
+        assert api.holding(token).get("/v1/jobs").status_code == 200
+    last = anna.post(f"/v1/keys/{made['id']}/rotate", json={"grace_seconds": 0}).json()["token"]
+    for token in (made["token"], again["token"]):
+        problem(api.holding(token).get("/v1/jobs"), 401, "unauthenticated")
+    assert api.holding(last).get("/v1/jobs").status_code == 200
+    anna.delete(f"/v1/keys/{made['id']}")
+    problem(api.holding(last).get("/v1/jobs"), 401, "unauthenticated")
+    problem(anna.post(f"/v1/keys/{made['id']}/rotate"), 409, "state_forbids")
+
+
+def test_a_key_is_changed(anna: Client) -> None:
+    made = anna.post("/v1/keys", json={"name": "x", "limits": {"running_jobs": 2, "queued_jobs": 5}}).json()
+    assert made["limits"] == {"running_jobs": 2, "queued_jobs": 5}
+    path = f"/v1/keys/{made['id']}"
+    changes = {"limits": {"running_jobs": None, "requests": "5/second"}, "expires_at": LATER}
+    changed = anna("PATCH", path, json=changes).json()
+    assert changed["limits"] == {"queued_jobs": 5, "requests": "5/second"}
+    assert (changed["name"], changed["expires_at"][:4]) == ("x", "2999")
+    changed = anna("PATCH", path, json={"name": "y", "expires_at": None}).json()
+    assert (changed["name"], changed["expires_at"]) == ("y", None)
+    assert changed["limits"] == {"queued_jobs": 5, "requests": "5/second"}
+    anna.delete(path)
+    problem(anna("PATCH", path, json={"name": "z"}), 409, "state_forbids")
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+@pytest.mark.parametrize(
+    ("limits", "pointer"),
+    [
+        ({"running_jobs": 0}, "/limits/running_jobs"),
+        ({"running_jobs": True}, "/limits/running_jobs"),
+        ({"queued_jobs": -1}, "/limits/queued_jobs"),
+        ({"stored_bytes": 2**63}, "/limits/stored_bytes"),
+        ({"priority": 101}, "/limits/priority"),
+        ({"requests": "many"}, "/limits/requests"),
+        ({"running": 1}, "/limits/running"),
+    ],
+)
+def test_limits_have_a_form(anna: Client, limits: dict[str, object], pointer: str) -> None:
+    made = anna.post("/v1/keys", json={"name": "x"}).json()
+    answers = (
+        anna.post("/v1/keys", json={"name": "x", "limits": limits}),
+        anna("PATCH", f"/v1/keys/{made['id']}", json={"limits": limits}),
+    )
+    for answer in answers:
+        document = problem(answer, 422, "invalid_input")
+        assert [item["pointer"] for item in document["errors"]] in ([pointer], [""])
+
+
+def test_the_last_use_is_noted_now_and_then(api: Api, anna: Client) -> None:
+    made = anna.post("/v1/keys", json={"name": "x"}).json()
+    assert made["last_used_at"] is None
+    client = api.holding(made["token"])
+    for _ in range(3):
+        client.get("/v1/jobs")
+    api.services.journal.flush()
+    noted = next(key for key in anna.get("/v1/keys").json()["items"] if key["id"] == made["id"])["last_used_at"]
+    assert noted is not None
+    client.get("/v1/jobs")
+    api.services.journal.flush()
+    assert client.get("/v1/usage").json()["key"]["last_used_at"] == noted

@@ -55,17 +55,17 @@ def test_without_a_rule_nothing_is_counted(serve: Serve) -> None:
     assert "ratelimit" not in response.headers
 
 
-def test_the_tightest_of_several_rules_is_told() -> None:
-    limiter = RateLimiter("5/second;2/hour")
+def test_each_of_several_rules_is_told() -> None:
+    limiter, rule = RateLimiter(), "5/second;2/hour"
     for left in (1, 0):
-        share = limiter.take("anna")
-        assert share.headers["RateLimit-Policy"] == '"default";q=2;w=3600'
-        assert share.headers["RateLimit"].startswith(f'"default";r={left};t=')
+        share = limiter.take("anna", rule)
+        assert share.headers["RateLimit-Policy"] == '"5/1second";q=5;w=1, "2/1hour";q=2;w=3600'
+        assert f'"2/1hour";r={left};t=' in share.headers["RateLimit"]
         assert share.wait is None
-    wait = limiter.take("anna").wait
+    wait = limiter.take("anna", rule).wait
     assert wait is not None
     assert 3500 < wait <= 3600
-    assert limiter.take("bert").wait is None
+    assert limiter.take("bert", rule).wait is None
 
 
 def test_without_auth_all_share(serve: Serve) -> None:

@@ -100,15 +100,15 @@ def test_every_reference_leads_somewhere() -> None:
 
 
 ANSWERS = {"Job", "JobPage", "Curves", "EventPage", "Checkpoint", "CheckpointPage", "Dataset", "DatasetPage", "NewKey",
-           "KeyPage", "Catalog", "JobReport", "Predictions", "Report", "Inspection", "Problem", "Liveness",
-           "Readiness", "Webhook", "NewWebhook", "WebhookPage", "Delivery", "DeliveryPage"}  # fmt: skip
+           "KeyPage", "Key", "Usage", "AuditPage", "Catalog", "JobReport", "Predictions", "Report", "Inspection", "Problem",
+           "Liveness", "Readiness", "Webhook", "NewWebhook", "WebhookPage", "Delivery", "DeliveryPage"}  # fmt: skip
 
 
 def test_answers_are_closed() -> None:
     """What is not described is not answered: a field with a typo cannot hide."""
     answered = {reference.rpartition("/")[2] for reference in references(DOCUMENT["paths"])}
-    sent = {"JobSpec", "NewDataset", "KeyRequest", "Question", "Fork", "Prediction", "Status", "DatasetStatus",
-            "WebhookRequest", "DeliveryStatus"}  # fmt: skip
+    sent = {"JobSpec", "NewDataset", "KeyRequest", "KeyChange", "KeyRotation", "WebhookRequest", "Question", "Fork",
+            "Prediction", "Status", "DatasetStatus", "DeliveryStatus", "Action"}  # fmt: skip
     assert answered - sent == ANSWERS
     for name in ANSWERS:
         assert DOCUMENT["components"]["schemas"][name]["additionalProperties"] is False
@@ -190,11 +190,19 @@ def test_every_answer_is_as_described(serve: Serve) -> None:
     call("POST", "/v1/jobs/{job_id}/retry", 409, **here)
     call("POST", "/v1/jobs/{job_id}/fork", 201, json={}, **here)
     call("POST", "/v1/jobs/{job_id}/cancel", 200, **here)
-    call("DELETE", "/v1/jobs/{job_id}", 204, ids={"job_id": made["id"]})
-    call("GET", "/v1/jobs/{job_id}", 404, ids={"job_id": made["id"]})
+    call_deletion(call, {"ids": {"job_id": made["id"]}})
     call_predictions(api, call)
     call_keys_and_datasets(call)
     assert call.seen == {operation["operationId"] for _, _, operation in OPERATIONS} - {"prometheus"}
+
+
+def call_deletion(call: Checked, here: Any) -> None:
+    call("DELETE", "/v1/jobs/{job_id}", 204, **here)
+    call("GET", "/v1/jobs/{job_id}", 404, **here)
+    call("GET", "/v1/jobs", 200, params={"deleted": True})
+    call("POST", "/v1/jobs/{job_id}/restore", 200, **here)
+    call("DELETE", "/v1/jobs/{job_id}", 204, params={"purge": True}, **here)
+    call("POST", "/v1/jobs/{job_id}/restore", 404, **here)
 
 
 def call_predictions(api: Api, call: Checked) -> None:
@@ -224,6 +232,10 @@ def call_webhooks(call: Checked) -> None:
 def call_keys_and_datasets(call: Checked) -> None:
     key = call("POST", "/v1/keys", 201, json={"name": "x"}).json()
     call("GET", "/v1/keys", 200)
+    call("PATCH", "/v1/keys/{key_id}", 200, json={"limits": {"queued_jobs": 3}}, ids={"key_id": key["id"]})
+    call("POST", "/v1/keys/{key_id}/rotate", 200, ids={"key_id": key["id"]})
+    call("GET", "/v1/usage", 200)
+    call("GET", "/v1/audit", 200)
     call("DELETE", "/v1/keys/{key_id}", 204, ids={"key_id": key["id"]})
     call_webhooks(call)
     call("POST", "/v1/datasets", 201, json={"name": "x", "source": {"kind": "builtin", "name": "iris"}})

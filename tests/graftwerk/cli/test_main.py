@@ -132,7 +132,7 @@ def test_every_problem_of_a_spec_is_told_with_its_place_and_hint(run: Run, spec:
      (problem(500, "internal"), 3)],
 )  # fmt: skip
 def test_exit_codes(run: Run, answer: httpx.Response, code: int) -> None:
-    result, _ = run("delete", "job_1", answers=(answer,))
+    result, _ = run("rm", "job_1", answers=(answer,))
     assert result.exit_code == code
     assert result.stderr.startswith("error: it is ")
 

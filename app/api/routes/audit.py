@@ -1,0 +1,36 @@
+"""The audit: who did what to which object."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request
+from starlette.responses import Response
+
+from app import audit
+from app.api import schemas
+from app.api.answers import Json
+from app.api.auth import Admin
+from app.api.openapi import answers
+from app.api.parameters import Limit, following
+from app.api.services import Part
+from app.audit import Action
+
+router = APIRouter(prefix="/v1/audit", tags=["audit"])
+
+
+@router.get("", responses=answers(200, schemas.AuditPage, 400))
+def list_audit(
+    request: Request,
+    who: Admin,
+    services: Part,
+    limit: Limit = 100,
+    after: Annotated[
+        str | None, Query(description="The last id of the page before.", pattern=r"^aud_[0-9a-f]{32}$")
+    ] = None,
+    action: Annotated[list[Action], Query(description="Only entries with one of these.")] = [],  # noqa: B006
+    key: Annotated[str | None, Query(description="Only what came with this key.", max_length=40)] = None,
+    target: Annotated[str | None, Query(description="Only what was done to this object.", max_length=64)] = None,
+) -> Response:
+    """List what the owner's keys did, and who was refused, newest first."""
+    rows, more = services.db.read(audit.page, who.owner, limit, after, action, key, target)
+    page = schemas.AuditPage(items=[schemas.AuditEntry.of(row) for row in rows], has_more=more)
+    return Json(page.plain(), headers=following(request, more, rows[-1].id if rows else ""))

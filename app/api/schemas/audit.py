@@ -1,0 +1,39 @@
+"""The audit."""
+
+from typing import Any, Self
+
+from pydantic import Field
+
+from app.api.answers import moment
+from app.api.schemas.base import Document
+from app.audit import Action
+from app.db.tables import AuditRow
+
+
+class AuditEntry(Document):
+    """What somebody did, or was refused."""
+
+    id: str
+    at: str
+    action: Action
+    target: str | None = Field(description="The object's id.")
+    owner: str
+    key_id: str | None
+    request_id: str
+    address: str | None = Field(description="Where the request came from.")
+    data: dict[str, Any]
+
+    @classmethod
+    def of(cls, row: AuditRow) -> Self:
+        """Describe an entry."""
+        return cls(
+            id=row.id, at=str(moment(row.at)), action=Action(row.action), target=row.target, owner=row.owner,
+            key_id=row.key_id, request_id=row.request_id, address=row.address, data=row.data,
+        )  # fmt: skip
+
+
+class AuditPage(Document):
+    """Entries, newest first."""
+
+    items: list[AuditEntry]
+    has_more: bool

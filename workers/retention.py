@@ -1,0 +1,76 @@
+"""Removes what the settings say is too old. Every batch is a transaction of its own, and files go after it."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import structlog
+
+from app import audit, datasets, idempotency
+from app.db.session import Database
+from app.db.tables import CheckpointRow
+from app.jobs import retention
+from app.settings import Settings
+from app.storage.keys import exports_of
+from app.storage.protocol import ArtifactStore
+from app.storage.removal import remove_files, remove_job_files
+
+MOST_BATCHES = 20  # of one kind in a round: leases must not wait for long
+
+_log = structlog.get_logger(__name__)
+
+
+def collect(db: Database, store: ArtifactStore, settings: Settings) -> None:
+    """Make a round over everything that may be too old."""
+    for policy in (_answers, _audit, _uploads, _checkpoints, _events, _jobs, _trash):
+        for _ in range(MOST_BATCHES):
+            removed = policy(db, store, settings)
+            if not removed:
+                break
+            _log.info("removed_by_age", what=policy.__name__.strip("_"), count=removed)
+
+
+def _answers(db: Database, store: ArtifactStore, settings: Settings) -> int:
+    return db.run(idempotency.purge)
+
+
+def _audit(db: Database, store: ArtifactStore, settings: Settings) -> int:
+    return db.run(audit.purge, settings.keep_audit_seconds) if settings.keep_audit_seconds else 0
+
+
+def _uploads(db: Database, store: ArtifactStore, settings: Settings) -> int:
+    if not settings.keep_uploads_seconds:
+        return 0
+    pieces = db.run(datasets.abandon, settings.keep_uploads_seconds, retention.BATCH)
+    remove_files(store, pieces or ())
+    return 0 if pieces is None else 1
+
+
+def _checkpoints(db: Database, store: ArtifactStore, settings: Settings) -> int:
+    rows = _of_jobs(db, retention.drop_checkpoints, settings.keep_checkpoints_seconds)
+    _remove(store, rows)
+    return len(rows)
+
+
+def _remove(store: ArtifactStore, rows: Sequence[CheckpointRow]) -> None:
+    for row in rows:
+        remove_files(store, [file["path"] for file in row.files])
+        remove_files(store, store.keys(exports_of(row.job_id, row.id)))
+
+
+def _events(db: Database, store: ArtifactStore, settings: Settings) -> int:
+    return len(_of_jobs(db, retention.drop_events, settings.keep_events_seconds))
+
+
+def _jobs(db: Database, store: ArtifactStore, settings: Settings) -> int:
+    return len(_of_jobs(db, retention.hide, settings.keep_jobs_seconds))
+
+
+def _trash(db: Database, store: ArtifactStore, settings: Settings) -> int:
+    ids = db.run(retention.drop_hidden, settings.trash_seconds)
+    for job_id in ids:
+        remove_job_files(store, job_id)
+    return len(ids)
+
+
+def _of_jobs(db: Database, drop: Callable[..., Sequence[Any]], seconds: float) -> Sequence[Any]:
+    return db.run(drop, seconds) if seconds else ()
