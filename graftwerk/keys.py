@@ -27,9 +27,11 @@ class Keys:
         `limits` differ from the service's: requests, priority, running_jobs, queued_jobs, parameters, stored_bytes,
         unfinished_uploads.
         """
-        body: dict[str, Any] = {"name": name, "scopes": list(scopes), "limits": dict(limits or {})}
+        body: dict[str, Any] = {"name": name, "scopes": list(scopes)}
         if expires_at is not None:
             body["expires_at"] = expires_at.isoformat()
+        if limits:
+            body["limits"] = dict(limits)
         return Key.from_document(self._transport.json("POST", "/v1/keys", json=body))
 
     def list(self) -> list[Key]:

@@ -108,7 +108,12 @@ def usage(ctx: typer.Context, as_json: AsJson = False) -> None:
         print_json(found)
         return
     rows = [
-        (item["name"], "" if item["used"] is None else str(item["used"]), str(item["limit"] or "none"), item["of"])
+        (
+            item["name"],
+            "" if item["used"] is None else str(item["used"]),
+            "none" if item["limit"] is None else str(item["limit"]),
+            item["of"],
+        )
         for item in found["limits"]
     ]
     print_table(("LIMIT", "USED", "OF", "COUNTED FOR"), rows)

@@ -6,6 +6,7 @@ from fastapi import APIRouter, Query, Request
 from sqlalchemy.orm import Session
 from starlette.responses import Response
 
+from app import audit
 from app.api import schemas
 from app.api.answers import Json
 from app.api.auth import Admin
@@ -13,6 +14,8 @@ from app.api.bodies import Sent
 from app.api.openapi import WEBHOOK_BODY, answers
 from app.api.parameters import MESSAGE_ID, Limit, MessageId, WebhookId, following
 from app.api.services import Part
+from app.audit import Action
+from app.db.tables import WebhookRow
 from app.webhooks import deliveries, outbox, repository
 from app.webhooks.deliveries import DeliveryStatus
 from app.webhooks.repository import Wanted
@@ -29,7 +32,13 @@ def create_webhook(who: Admin, services: Part, body: Sent) -> Response:
     asked = body.validated(schemas.WebhookRequest)
     services.targets.check(asked.url)
     wanted = Wanted(asked.name, asked.url, asked.events, asked.jobs == "all")
-    made = services.db.run(repository.create, who.owner, wanted)
+
+    def unit(session: Session) -> WebhookRow:
+        row = repository.create(session, who.owner, wanted)
+        audit.append(session, who.actor, Action.WEBHOOK_CREATE, row.id)
+        return row
+
+    made = services.db.run(unit)
     told = schemas.NewWebhook.of(made, secret=made.secret)
     return Json(told.plain(), 201, headers={"Location": f"/v1/webhooks/{made.id}"} | ONCE)
 
@@ -50,21 +59,24 @@ def read_webhook(webhook_id: WebhookId, who: Admin, services: Part) -> Response:
 @router.delete("/{webhook_id}", status_code=204, responses=answers(204, None, 404))
 def delete_webhook(webhook_id: WebhookId, who: Admin, services: Part) -> Response:
     """Delete a webhook and its messages, those that wait too."""
-    services.db.run(repository.delete, who.owner, webhook_id)
+    services.db.run(audit.noted(who.actor, Action.WEBHOOK_DELETE, webhook_id, repository.delete), who.owner, webhook_id)
     return Response(status_code=204)
 
 
 @router.post("/{webhook_id}/rotate", responses=answers(200, schemas.NewWebhook, 404))
 def rotate_webhook(webhook_id: WebhookId, who: Admin, services: Part) -> Response:
     """Give a webhook a new secret, told this once. For a day messages are signed under the one before, too."""
-    row = services.db.run(repository.rotate, who.owner, webhook_id)
+    row = services.db.run(
+        audit.noted(who.actor, Action.WEBHOOK_ROTATE, webhook_id, repository.rotate), who.owner, webhook_id
+    )
     return Json(schemas.NewWebhook.of(row, secret=row.secret).plain(), headers=ONCE)
 
 
 @router.post("/{webhook_id}/enable", responses=answers(200, schemas.Webhook, 404))
 def enable_webhook(webhook_id: WebhookId, who: Admin, services: Part) -> Response:
     """Let a disabled webhook be tried again, with the messages that waited. Enabling twice is no error."""
-    return Json(schemas.Webhook.of(services.db.run(repository.enable, who.owner, webhook_id)).plain())
+    unit = audit.noted(who.actor, Action.WEBHOOK_ENABLE, webhook_id, repository.enable)
+    return Json(schemas.Webhook.of(services.db.run(unit, who.owner, webhook_id)).plain())
 
 
 @router.post("/{webhook_id}/ping", status_code=202, responses=answers(202, schemas.Delivery, 404, 409))
@@ -72,7 +84,9 @@ def ping_webhook(webhook_id: WebhookId, who: Admin, services: Part) -> Response:
     """Send a message of the type `webhook.ping`, to see whether it arrives; the log tells."""
 
     def unit(session: Session) -> schemas.Delivery:
-        return schemas.Delivery.of(outbox.ping(session, repository.find_enabled(session, who.owner, webhook_id)))
+        row = outbox.ping(session, repository.find_enabled(session, who.owner, webhook_id))
+        audit.append(session, who.actor, Action.WEBHOOK_SEND, webhook_id, {"message": row.id})
+        return schemas.Delivery.of(row)
 
     return Json(services.db.run(unit).plain(), 202)
 
@@ -108,6 +122,7 @@ def resend_delivery(webhook_id: WebhookId, message_id: MessageId, who: Admin, se
 
     def unit(session: Session) -> schemas.Delivery:
         webhook = repository.find_enabled(session, who.owner, webhook_id)
+        audit.append(session, who.actor, Action.WEBHOOK_SEND, webhook_id, {"message": message_id})
         return schemas.Delivery.of(deliveries.resend(session, webhook, message_id))
 
     return Json(services.db.run(unit).plain(), 202)

@@ -100,8 +100,9 @@ def test_every_reference_leads_somewhere() -> None:
 
 
 ANSWERS = {"Job", "JobPage", "Curves", "EventPage", "Checkpoint", "CheckpointPage", "Dataset", "DatasetPage", "NewKey",
-           "KeyPage", "Key", "Usage", "AuditPage", "Catalog", "JobReport", "Predictions", "Report", "Inspection", "Problem",
-           "Liveness", "Readiness", "Webhook", "NewWebhook", "WebhookPage", "Delivery", "DeliveryPage"}  # fmt: skip
+           "KeyPage", "Key", "Usage", "AuditPage", "Catalog", "JobReport", "Predictions", "Report", "Inspection",
+           "Problem", "Liveness", "Readiness", "Webhook", "NewWebhook", "WebhookPage", "Delivery",
+           "DeliveryPage"}  # fmt: skip
 
 
 def test_answers_are_closed() -> None:
