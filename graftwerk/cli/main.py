@@ -13,7 +13,7 @@ from graftwerk.cli.keys import audit, keys, usage
 from graftwerk.cli.output import Commands
 from graftwerk.cli.predict import predict
 from graftwerk.cli.report import report
-from graftwerk.cli.trash import restore, rm
+from graftwerk.cli.trash import rm, undelete
 from graftwerk.cli.up import up
 from graftwerk.cli.webhooks import webhooks
 
@@ -57,7 +57,7 @@ app.command("resume")(jobs.resume)
 app.command("retry")(jobs.retry)
 app.command("fork")(jobs.fork)
 app.command("rm")(rm)
-app.command("restore")(restore)
+app.command("undelete")(undelete)
 app.command("download")(jobs.download)
 app.command("export")(jobs.export)
 app.command("predict")(predict)

@@ -14,7 +14,7 @@ def rm(
     purge: Annotated[bool, typer.Option("--purge", help="Remove them at once and for good.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Delete ended jobs. `graftwerk restore` brings them back, for a while."""
+    """Delete ended jobs. `graftwerk undelete` brings them back, for a while."""
     with connected(ctx) as client:
         for job_id in job_ids:
             client.jobs.delete(job_id, purge)
@@ -24,7 +24,7 @@ def rm(
         print_json([{"id": job_id, "deleted": True} for job_id in job_ids])
 
 
-def restore(ctx: typer.Context, job_id: JobId, as_json: AsJson = False) -> None:
+def undelete(ctx: typer.Context, job_id: JobId, as_json: AsJson = False) -> None:
     """Bring a deleted job back."""
     with connected(ctx) as client:
         job = client.jobs.restore(job_id)

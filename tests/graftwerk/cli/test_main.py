@@ -241,7 +241,7 @@ def test_jobs_are_deleted_restored_and_removed(run: Run) -> None:
     result, script = run("rm", "job_1", "job_2", "--purge", answers=(httpx.Response(204), httpx.Response(204)))
     assert result.stdout == "job_1 is removed\njob_2 is removed\n"
     assert [str(request.url.query, "ascii") for request in script.requests] == ["purge=true"] * 2
-    result, script = run("restore", "job_1", answers=(job(status="succeeded"),))
+    result, script = run("undelete", "job_1", answers=(job(status="succeeded"),))
     assert result.stdout == "job_1 is succeeded\n"
     _, script = run("ls", "--deleted", answers=({"items": [], "has_more": False},))
     assert b"deleted=true" in script.requests[0].url.query
