@@ -19,6 +19,7 @@ from sqlalchemy import update
 from sqlalchemy.orm import Session
 
 from app import faultpoints
+from app.audit import Actor
 from app.db.session import Database
 from app.db.tables import JobRow, now
 from app.errors import DatabaseAway, GraftwerkError, StaleFence, StateForbids
@@ -27,6 +28,7 @@ from app.jobs import repository, service
 from app.jobs.dispatch import Waker
 from app.jobs.service import Submission
 from app.jobs.states import Status
+from app.quotas import limits_of
 from app.settings import Settings
 from app.spec.job import known_schema, parse_job
 from app.storage.local import LocalStore
@@ -145,7 +147,8 @@ class Miniature:
         """Submit a job until it is acknowledged."""
         job, schema = parse_job(SPEC), known_schema(parse_job(SPEC))
         assert schema is not None
-        submission, key = Submission(OWNER, "key_1", job, SPEC, schema, {}), key or f"key-{len(self.told)}"
+        actor, limits = Actor(OWNER, "key_1", "req_1", None), limits_of(Settings(), None, admin=True)
+        submission, key = Submission(actor, limits, job, SPEC, schema, {}), key or f"key-{len(self.told)}"
         while True:
             with suppress(Killed):
                 answer: Answer = service.create(self.db, submission, _rendered, max_queued=100, idempotency_key=key)

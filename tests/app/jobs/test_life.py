@@ -223,7 +223,7 @@ class Lives(RuleBasedStateMachine):
     @rule(data=st.data())
     def forget(self, data: st.DataObject) -> None:
         job_id, _ = self.some(data, *ENDED)
-        self.run(service.delete, OWNER, job_id)
+        self.run(service.purge, OWNER, job_id)
         del self.jobs[job_id]
 
     def saved(self, job_id: str, fence: int, step: int) -> Saved:
