@@ -50,6 +50,7 @@ def list_keys(who: Admin, services: Part) -> Response:
 )
 def change_key(key_id: KeyId, who: Admin, services: Part, body: Sent) -> Response:
     """Change a key's name, expiry or limits. What is not named stays as it is."""
+    services.db.read(keys.find_locked, who.owner, key_id)  # another's key is 404, whatever is sent
     wanted = body.validated(schemas.KeyChange)
 
     def unit(session: Session) -> schemas.Key:
