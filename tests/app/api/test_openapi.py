@@ -102,7 +102,7 @@ def test_every_reference_leads_somewhere() -> None:
 ANSWERS = {"Job", "JobPage", "Curves", "EventPage", "Checkpoint", "CheckpointPage", "Dataset", "DatasetPage", "NewKey",
            "KeyPage", "Key", "Usage", "AuditPage", "Catalog", "JobReport", "Predictions", "Report", "Inspection",
            "Problem", "Liveness", "Readiness", "Webhook", "NewWebhook", "WebhookPage", "Delivery",
-           "DeliveryPage"}  # fmt: skip
+           "DeliveryPage", "WorkerPage"}  # fmt: skip
 
 
 def test_answers_are_closed() -> None:
@@ -237,6 +237,7 @@ def call_keys_and_datasets(call: Checked) -> None:
     call("POST", "/v1/keys/{key_id}/rotate", 200, ids={"key_id": key["id"]})
     call("GET", "/v1/usage", 200)
     call("GET", "/v1/audit", 200)
+    call("GET", "/v1/workers", 200)
     call("DELETE", "/v1/keys/{key_id}", 204, ids={"key_id": key["id"]})
     call_webhooks(call)
     call("POST", "/v1/datasets", 201, json={"name": "x", "source": {"kind": "builtin", "name": "iris"}})
