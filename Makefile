@@ -4,7 +4,7 @@ ARGS ?=
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up test faults lint audit bench accuracy gpu-check docs clean
+.PHONY: help demo up test faults fuzz lint audit bench accuracy gpu-check docs clean
 .DELETE_ON_ERROR:
 
 help: ## list the targets
@@ -31,6 +31,9 @@ test: .venv/.installed ## all tests; ARGS="-k name" for some
 
 faults: .venv/.installed ## kill, stop and starve it, for hours; ARGS="--backend postgresql kills=50" for some
 	@$(BIN)/python -m tests.faults $(ARGS)
+
+fuzz: .venv/.installed ## twenty times as many generated requests as in `make test`
+	@FUZZ=20 $(BIN)/pytest tests/app/api/test_fuzz.py tests/app/api/test_stateful.py $(ARGS)
 
 lint: .venv/.installed ## style, types, import contracts, dependencies and what is known against them
 	$(BIN)/ruff check .

@@ -51,7 +51,13 @@ EVENTS: Mapping[str, str] = {
     "file_not_deleted": "A superfluous file could not be removed; it costs nothing but its room.",
 }
 
-_TOKEN = re.compile(r"gw_[0-9A-Za-z]+_[\w-]+")
+# What is masked wherever it stands: keys, webhooks' secrets, credentials in headers, passwords in URLs.
+_SECRETS = (
+    (re.compile(r"gw_[0-9A-Za-z]+_[\w-]+"), "gw_***"),
+    (re.compile(r"whsec_[\w+/=-]+"), "whsec_***"),
+    (re.compile(r"\b(Bearer|Basic) +[\w.~+/=-]+", re.IGNORECASE), r"\1 ***"),
+    (re.compile(r"(\b[a-z][a-z0-9+.-]*://[^\s/:@]*):[^\s/@]+@", re.IGNORECASE), r"\1:***@"),
+)
 _QUIET = ("alembic", "celery.app.trace", "celery.worker.strategy", "httpx", "kombu")
 
 
@@ -108,5 +114,8 @@ def _renderer(as_json: bool) -> list[Processor]:
 
 
 def _mask(logger: Any, method: str, line: str | bytes | MutableMapping[str, Any]) -> str:
-    """Replace every API key in the finished line, wherever it came from."""
-    return _TOKEN.sub("gw_***", str(line))
+    """Replace every secret in the finished line, wherever it came from."""
+    text = str(line)
+    for secret, mask in _SECRETS:
+        text = secret.sub(mask, text)
+    return text

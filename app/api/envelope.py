@@ -15,12 +15,18 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.logs import bind
 
+# On every answer, errors and downloads too. HSTS is left to the proxy: without TLS it says nothing.
 CAREFUL: Mapping[str, str] = {
+    "Content-Security-Policy": "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none';"
+    " sandbox",
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
-    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
-    "Cache-Control": "no-cache",  # keep it, but ask whether it still holds
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
 }
+KEPT = "private, no-cache"  # by the client alone, which asks whether it still holds: an answer with an ETag
+NOT_KEPT = "no-store"  # any other: what is private lies in no cache
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _QUIET = frozenset({"/livez", "/readyz", "/metrics"})
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
@@ -88,5 +94,6 @@ def _request_id(scope: Scope) -> str:
 
 def _decorate(headers: MutableHeaders, scope: Scope) -> None:
     headers["X-Request-ID"] = scope["request_id"]
+    headers.setdefault("Cache-Control", KEPT if "etag" in headers else NOT_KEPT)
     for name, value in (*CAREFUL.items(), *scope.get("rate_limit", {}).items()):
         headers.setdefault(name, value)

@@ -7,6 +7,7 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from pydantic import BaseModel
 
+from app.api.links import add_links
 from app.api.schemas import KeyChange, KeyRequest, KeyRotation, ProblemDocument, WebhookRequest
 from app.spec.data import NewDataset
 from app.spec.fork import Fork
@@ -110,10 +111,18 @@ def describe(app: FastAPI) -> dict[str, Any]:
         document = get_openapi(
             title=app.title, version=app.version, description=app.description, routes=app.routes, tags=app.openapi_tags
         )
-        document["components"]["schemas"] |= _models()
+        join(document["components"]["schemas"], _models())
         _correct(document)
+        add_links(document)
         app.openapi_schema = document
     return app.openapi_schema
+
+
+def join(known: dict[str, Any], more: Mapping[str, Any]) -> None:
+    """Add schemas to those that are known; raises `ValueError` where two that differ have one name."""
+    for name, schema in more.items():
+        if known.setdefault(name, schema) != schema:
+            raise ValueError(f'two schemas are named "{name}": give one of them another name')
 
 
 def _correct(document: dict[str, Any]) -> None:
@@ -147,6 +156,6 @@ def _models() -> dict[str, Any]:
     }
     for name, model in named.items():
         schema = model.model_json_schema(ref_template=REF)
-        found |= schema.pop("$defs", {})
-        found[name] = schema
+        join(found, schema.pop("$defs", {}))
+        join(found, {name: schema})
     return dict(sorted(found.items()))

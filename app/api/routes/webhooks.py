@@ -21,7 +21,6 @@ from app.webhooks.deliveries import DeliveryStatus
 from app.webhooks.repository import Wanted
 
 router = APIRouter(prefix="/v1/webhooks", tags=["webhooks"])
-ONCE = {"Cache-Control": "no-store"}  # answers with a secret
 
 
 @router.post(
@@ -40,7 +39,7 @@ def create_webhook(who: Admin, services: Part, body: Sent) -> Response:
 
     made = services.db.run(unit)
     told = schemas.NewWebhook.of(made, secret=made.secret)
-    return Json(told.plain(), 201, headers={"Location": f"/v1/webhooks/{made.id}"} | ONCE)
+    return Json(told.plain(), 201, headers={"Location": f"/v1/webhooks/{made.id}"})
 
 
 @router.get("", responses=answers(200, schemas.WebhookPage))
@@ -69,7 +68,7 @@ def rotate_webhook(webhook_id: WebhookId, who: Admin, services: Part) -> Respons
     row = services.db.run(
         audit.noted(who.actor, Action.WEBHOOK_ROTATE, webhook_id, repository.rotate), who.owner, webhook_id
     )
-    return Json(schemas.NewWebhook.of(row, secret=row.secret).plain(), headers=ONCE)
+    return Json(schemas.NewWebhook.of(row, secret=row.secret).plain())
 
 
 @router.post("/{webhook_id}/enable", responses=answers(200, schemas.Webhook, 404))

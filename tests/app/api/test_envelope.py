@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from app.api.envelope import CAREFUL, Envelope
+from app.api.envelope import Envelope
 from tests.app.api.client import Api
 
 OURS = re.compile(r"req_[0-9a-f]{32}")
@@ -23,11 +23,8 @@ def database_url(sqlite_url: str) -> str:
 
 
 @pytest.mark.parametrize("path", ["/livez", "/v1/jobs", "/nowhere"])
-def test_every_answer_is_careful(api: Api, path: str) -> None:
-    headers = api.client(None).get(path).headers
-    assert {name: headers[name] for name in CAREFUL} == dict(CAREFUL)
-    assert OURS.fullmatch(headers["x-request-id"])
-    assert "server" not in headers
+def test_every_answer_has_an_id(api: Api, path: str) -> None:
+    assert OURS.fullmatch(api.client(None).get(path).headers["x-request-id"])
 
 
 @pytest.mark.parametrize("told", ["a", "0199-ab_c.d", "x" * 64])

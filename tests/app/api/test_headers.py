@@ -1,0 +1,66 @@
+"""Every answer keeps browsers and caches careful: all routes, whatever they answer."""
+
+import pytest
+
+from app.api.envelope import CAREFUL
+from tests.app.api.client import Api, Client
+from tests.app.api.conftest import Serve
+from tests.app.api.objects import LAST, ROWS, objects, sent
+
+DOWNLOADS = ("/weights", "/files/{name}", "/exports/{form}")
+
+
+@pytest.fixture
+def database_url(sqlite_url: str) -> str:
+    return sqlite_url
+
+
+@pytest.fixture
+def api(serve: Serve) -> Api:
+    return serve(webhook_private=True)
+
+
+def careful(response: object) -> None:
+    headers = response.headers  # type: ignore[attr-defined]
+    assert {name: headers[name] for name in CAREFUL} == dict(CAREFUL)
+    assert "server" not in headers
+    assert "set-cookie" not in headers
+    assert "access-control-allow-origin" not in headers  # no other site may read
+    told = headers["cache-control"]
+    assert told == "no-store" or told.startswith("private, ")
+    assert ("etag" in headers) == told.startswith("private, ")
+
+
+def test_answers_are_careful(api: Api) -> None:
+    there, nobody, bert, anna = objects(api, "anna"), api.client(None), api.client("bert"), api.client("anna")
+    for route in LAST:
+        method, path = route.split(" ")
+        place, row = path.format(**there), ROWS[route]
+        careful(nobody("TRACE", place))
+        careful(nobody(method, place + "/nowhere"))
+        careful(anna(method, place, params={"unknown": "x"}, **sent(row)))
+        for client in (nobody, bert, anna):
+            response = client(method, place, **sent(row))
+            careful(response)
+        assert response.status_code == row.status, (route, response.text)
+        download = path.endswith(DOWNLOADS)
+        assert response.headers.get("content-disposition", "").startswith("attachment") == download, route
+        if "etag" in response.headers and method == "GET":
+            again = anna.get(place, headers={"If-None-Match": response.headers["etag"]})
+            assert again.status_code == 304
+            careful(again)
+
+
+def test_what_has_a_secret_lies_in_no_cache(anna: Client) -> None:
+    made = anna.post("/v1/webhooks", json={"url": "https://127.0.0.1/"}).json()
+    for response in (anna.post("/v1/keys", json={"name": "x"}), anna.post(f"/v1/webhooks/{made['id']}/rotate")):
+        assert response.headers["cache-control"] == "no-store"
+
+
+def test_a_mistake_of_the_service_is_careful_too(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    from app.api.routes import health
+
+    monkeypatch.setattr(health.schemas, "Liveness", None)
+    response = api.client(None).get("/livez")
+    assert response.status_code == 500
+    careful(response)

@@ -1,0 +1,93 @@
+"""Requests that follow from answers, along the links of the description: create, read, cancel, delete, read again."""
+
+import copy
+from typing import Any
+
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, Phase, settings
+from schemathesis import Case
+from schemathesis.core.transport import Response
+from schemathesis.generation.stateful.state_machine import APIStateMachine
+
+from app.db.tables import Base
+from tests.app.api.client import Api
+from tests.app.api.conftest import Serve
+from tests.app.api.fuzzing import FACTOR, conforms, send
+from tests.app.api.scenes import SPEC
+
+# What is generated from these schemas would hardly ever be accepted, and nothing could follow.
+NARROW: dict[str, list[Any]] = {
+    "JobSpec": [SPEC, SPEC | {"name": "other", "priority": 3, "metadata": {"team": "a"}}],
+    "Fork": [{}, {"changes": {"name": "fork"}}],
+    "WebhookRequest": [
+        {"url": "https://127.0.0.1/"},
+        {"url": "https://127.0.0.1:8/x", "events": ["job.created", "job.cancelled"], "jobs": "named"},
+    ],
+    "NewDataset": [
+        {"name": "x", "source": {"kind": "builtin", "name": "iris"}},
+        {"name": "y", "source": {"kind": "upload", "format": "csv"}},
+    ],
+}
+ENDLESS = ("stream_events",)  # of a job that nobody trains
+# What walks over a noun's routes must get to.
+REACHED = {
+    "jobs": {"create_job", "read_job", "cancel_job", "list_events"},
+    "webhooks": {"create_webhook", "read_webhook", "ping_webhook", "delete_webhook"},
+    "datasets": {"create_dataset", "read_dataset", "delete_dataset"},
+    "keys": {"create_key", "list_keys", "revoke_key"},
+}
+
+
+@pytest.fixture
+def database_url(sqlite_url: str) -> str:
+    return sqlite_url
+
+
+@pytest.fixture
+def api(serve: Serve) -> Api:
+    return serve(auth=False, webhook_private=True)
+
+
+def narrowed(document: dict[str, Any]) -> dict[str, Any]:
+    """Return the description with fewer bodies, and nothing that waits."""
+    narrow = copy.deepcopy(document)
+    narrow["components"]["schemas"] |= {name: {"enum": values} for name, values in NARROW.items()}
+    for parameter in narrow["paths"]["/v1/jobs/{job_id}"]["get"]["parameters"]:
+        if parameter["name"] == "wait":
+            parameter["schema"]["maximum"] = 0.01
+    return narrow
+
+
+@pytest.mark.parametrize("noun", REACHED)
+def test_what_follows_from_answers_is_answered(api: Api, described: dict[str, Any], noun: str) -> None:
+    client = api.client(None)
+    succeeded: set[str] = set()
+    schema = schemathesis.openapi.from_dict(narrowed(described)).include(path_regex=f"^/v1/{noun}")
+    schema = schema.exclude(operation_id=list(ENDLESS))
+
+    class Walk(schema.as_state_machine()):  # type: ignore[misc]
+        def setup(self) -> None:
+            """Begin with nothing: what is generated must not depend on the walks before."""
+            with api.services.db.begin() as session:
+                for table in reversed(Base.metadata.sorted_tables):
+                    session.execute(table.delete())
+
+        def call(self, case: Case, **kwargs: Any) -> Response:
+            response = send(client, case)
+            assert response is not None
+            conforms(case, response)
+            if response.is_success:
+                succeeded.add(case.operation.definition.raw["operationId"])
+            return Response.from_any(response)
+
+        def validate_response(self, response: Response, case: Case, **kwargs: Any) -> None:
+            pass  # done where the answer still is what the client got
+
+    machine: type[APIStateMachine] = Walk
+    plan = settings(
+        max_examples=10 * FACTOR, stateful_step_count=12, derandomize=True, phases=[Phase.generate], deadline=None,
+        database=None, suppress_health_check=list(HealthCheck),
+    )  # fmt: skip
+    machine.run(settings=plan)
+    assert succeeded >= REACHED[noun]
