@@ -84,6 +84,7 @@ def configure(as_json: bool, **always: Any) -> None:
             processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *_renderer(as_json), _mask],
         )
     )
+    logging.raiseExceptions = False  # a line that cannot be formatted would be printed as it is, with its secrets
     logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
     logging.captureWarnings(True)  # else they would stand between the lines, in a form of their own
     for name in _QUIET:

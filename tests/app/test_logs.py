@@ -45,6 +45,15 @@ def test_a_key_is_never_logged(capsys: pytest.CaptureFixture[str], as_json: bool
     assert text.count("gw_***") >= 5
 
 
+def test_a_line_that_cannot_be_formatted_tells_no_secret(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(logging, "raiseExceptions", True)
+    configure(Settings())
+    logging.getLogger("library").warning("got %d", TOKEN)
+    assert "Zm9v" not in "\n".join(lines(capsys))
+
+
 def test_lines_are_json(capsys: pytest.CaptureFixture[str]) -> None:
     configure(True)
     structlog.get_logger("app.test").warning("event", count=3, text='a "quoted"\nline')
