@@ -1,6 +1,7 @@
 """No secret reaches the log, or an answer: sent everywhere, and looked for."""
 
 import base64
+import io
 import logging
 from collections.abc import Iterator
 from typing import Any
@@ -33,15 +34,18 @@ def database_url(sqlite_url: str) -> str:
 
 
 @pytest.fixture(autouse=True)
-def logged(capsys: pytest.CaptureFixture[str]) -> Iterator[None]:
+def logged() -> Iterator[io.StringIO]:
     """Log as the service does, with everything that libraries tell, and look at it at the end."""
     root = logging.getLogger()
     handlers, level = root.handlers[:], root.level
     configure(Settings(log_json=True))
+    (handler,) = (each for each in root.handlers if isinstance(each.formatter, structlog.stdlib.ProcessorFormatter))
+    stream = io.StringIO()
+    handler.setStream(stream)  # type: ignore[attr-defined]
     root.setLevel(logging.DEBUG)
-    yield
+    yield stream
     structlog.get_logger().info("the end")
-    text = capsys.readouterr().err
+    text = stream.getvalue()
     structlog.reset_defaults()
     root.handlers[:] = handlers
     root.setLevel(level)
@@ -109,7 +113,7 @@ def test_a_mistake_of_the_service_tells_nothing(api: Api, monkeypatch: pytest.Mo
     clean(response.text)
 
 
-def test_what_is_made_is_told_once_and_logged_never(serve: Serve, capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_is_made_is_told_once_and_logged_never(serve: Serve, logged: io.StringIO) -> None:
     api = serve(webhook_private=True)
     anna = api.client("anna")
     key = anna.post("/v1/keys", json={"name": "x"}).json()
@@ -117,8 +121,8 @@ def test_what_is_made_is_told_once_and_logged_never(serve: Serve, capsys: pytest
     api.services.db.read(keys.authenticate, key["token"])
     api.holding(key["token"]).get("/v1/jobs")
     anna.post(f"/v1/webhooks/{hook['id']}/ping")
-    text = capsys.readouterr().err
-    assert text
+    text = logged.getvalue()
+    assert '"request"' in text
     for secret in (key["token"], hook["secret"], key["token"].split("_")[2], hook["secret"].removeprefix("whsec_")):
         assert secret not in text
         assert secret not in anna.get("/v1/keys").text + anna.get("/v1/webhooks").text
