@@ -49,7 +49,7 @@ def test_a_line_that_cannot_be_formatted_tells_no_secret(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(logging, "raiseExceptions", True)
-    configure(Settings())
+    configure(False)
     logging.getLogger("library").warning("got %d", TOKEN)
     assert "Zm9v" not in "\n".join(lines(capsys))
 

@@ -67,6 +67,7 @@ ROWS: dict[str, Row] = {
     "POST /v1/jobs/{job_id}/pause": Row("write", 409),
     "POST /v1/jobs/{job_id}/resume": Row("write", 409),
     "POST /v1/jobs/{job_id}/retry": Row("write", 409),
+    "POST /v1/jobs/{job_id}/restore": Row("write", 200),  # nothing to do
     "POST /v1/jobs/{job_id}/fork": Row("write", 201, {}),
     "POST /v1/jobs/{job_id}/predict": Row("read", 409, {"rows": [{"x": [5.1, 3.5, 1.4, 0.2]}]}),  # its weights are none
     "GET /v1/checkpoints/{checkpoint_id}": Row("read", 200),
@@ -84,6 +85,11 @@ ROWS: dict[str, Row] = {
     "GET /v1/keys": Row("admin", 200),
     "POST /v1/keys": Row("admin", 201, {"name": "x"}),
     "DELETE /v1/keys/{key_id}": Row("admin", 204),
+    "PATCH /v1/keys/{key_id}": Row("admin", 200, {"name": "other"}),
+    "POST /v1/keys/{key_id}/rotate": Row("admin", 200, {}),
+    "GET /v1/usage": Row("read", 200),
+    "GET /v1/audit": Row("admin", 200),
+    "GET /v1/workers": Row("admin", 200),
     "GET /v1/webhooks": Row("admin", 200),
     "POST /v1/webhooks": Row("admin", 201, {"url": "https://127.0.0.1/"}),
     "GET /v1/webhooks/{webhook_id}": Row("admin", 200),
@@ -109,10 +115,10 @@ def sent(row: Row) -> dict[str, Any]:
 def declared() -> Iterator[tuple[str, str | None]]:
     """Yield every route, and the scope that its dependencies declare."""
     for route in routes():
-        scopes = [scope for dependant in dependencies(route.dependant) if (scope := _scope(dependant)) is not None]
+        scopes = {scope for dependant in dependencies(route.dependant) if (scope := _scope(dependant)) is not None}
         assert len(scopes) <= 1, route.path
         for method in route.methods:
-            yield f"{method} {route.path}", scopes[0] if scopes else None
+            yield f"{method} {route.path}", next(iter(scopes), None)
 
 
 def routes() -> Iterator[APIRoute]:
