@@ -42,9 +42,9 @@ def test_a_claim_counts_the_fence_up_and_leases(database: Database) -> None:
 
 
 def test_claims_go_by_priority_then_fairness_then_age(database: Database) -> None:
-    first, second = submit(database), submit(database)
-    other = submit(database, owner="bert")
-    urgent = submit(database, priority=5)
+    first, second = (submit(database, key_id="key_1") for _ in range(2))
+    other = submit(database, owner="bert", key_id="key_2")
+    urgent = submit(database, key_id="key_1", priority=5)
     order = []
     while (job := claim(database)) is not None:
         order.append(job.id)
