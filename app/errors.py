@@ -1,4 +1,4 @@
-"""What can go wrong, in the words of the domain.
+"""What can go wrong, in the words of the domain. HTTP statuses live in `app/api/problems.py` alone.
 
 GraftwerkError
 ├── NotFound                 no such object, or it belongs to somebody else
@@ -16,8 +16,7 @@ GraftwerkError
 │   ├── TooLarge             a body or upload over its limit
 │   ├── UnsupportedMedia     a body of a type that is not read here
 │   ├── RangeOutside         a range of bytes that the file does not have
-│   ├── QuotaExceeded        what the key or its owner may use is used up
-│   │   └── TooManyWaiting   for now: as many of the key's jobs wait as may
+│   ├── QuotaExceeded        what the key or its owner may use is used up; TooManyWaiting: for now
 │   └── UnknownParameter     a query parameter that the route does not know
 ├── Unauthenticated          no key, or a key that is not (or no longer) valid
 ├── Forbidden                the key lacks the scope
@@ -34,8 +33,6 @@ GraftwerkError
     ├── OutOfMemory
     ├── StorageFull          no room for a checkpoint
     └── CheckpointDamaged    there are checkpoints to go on from, and none is what was stored
-
-A class docstring is the error's default message. HTTP statuses live in `app/api/problems.py` alone.
 """
 
 from collections.abc import Sequence
@@ -62,7 +59,7 @@ class Problem:
 
 
 class GraftwerkError(Exception):
-    """Something went wrong in Graftwerk."""
+    """Something went wrong in Graftwerk."""  # a class's docstring is its default message
 
     code: ClassVar[str] = "internal"
     retryable: ClassVar[bool] = False
@@ -100,8 +97,7 @@ class InvalidInput(Refused):
     def __init__(self, problems: Sequence[Problem], detail: str | None = None) -> None:
         self.problems = tuple(problems)
         first = self.problems[0] if self.problems else None
-        count = len(self.problems)
-        summary = f"{count} problem{'s' if count != 1 else ''}"
+        summary = f"{len(self.problems)} problem{'s' if len(self.problems) != 1 else ''}"
         default = f"{summary}: {first.detail} (at {first.pointer or '/'})" if first else None
         super().__init__(detail or default, pointer=first.pointer if first else "", hint=first.hint if first else "")
 

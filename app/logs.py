@@ -48,6 +48,9 @@ EVENTS: Mapping[str, str] = {
     "orphans_removed": "Files were removed that crashes had left behind, and that no row lists.",
     "artifacts_of_another_database": "The artifact store is that of another database: nothing is removed there.",
     "files_not_listed": "The artifact store could not be listed for files to remove.",
+    "removed_by_age": "What was kept for as long as it should be was removed: jobs, answers, uploads, the audit.",
+    "journal_not_written": "When keys were last used, or refusals, could not be written down; the next time they are.",
+    "journal_failed": "Writing down when keys were last used, or refusals, met a fault of this service.",
     "file_not_deleted": "A superfluous file could not be removed; it costs nothing but its room.",
 }
 

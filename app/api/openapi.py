@@ -53,12 +53,16 @@ def answers(
     if headers is not None:
         found[status]["headers"] = dict(headers)
     if media:
-        found[status]["content"] = {name: {"schema": {"type": "string", "format": "binary"}} for name in media}
+        found[status]["content"] = {name: {} if name == EVENT_STREAM else {"schema": BYTES} for name in media}
     for other in sorted({*others, *always}):
         found[other] = {"description": WHY[other]}
         if other >= 400:
             found[other]["content"] = {"application/problem+json": {"schema": {"$ref": REF.format(model="Problem")}}}
     return found
+
+
+EVENT_STREAM = "text/event-stream"  # a schema would be one of its events
+BYTES = {"type": "string", "format": "binary"}
 
 
 def _body(model: str, required: bool = True) -> dict[str, Any]:

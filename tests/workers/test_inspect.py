@@ -249,6 +249,6 @@ def test_requests_and_answers_are_json(tmp_path: Path) -> None:
     assert len(described["preview"]) == 4
     limits = {"max_nodes": 9, "max_parameters": 9, "memory_limit": 1 << 30}
     schema = BUILTIN["iris"].model_dump(mode="json")
-    answer = ANSWERS["inspect"]({"job": job([linear(3)]), "schema": schema, "vectors": {}, "limits": limits})
+    answer = ANSWERS["inspect"]({"job": job([linear(3)]), "schema": schema, "named": {}, "limits": limits})
     assert [problem["code"] for problem in answer["problems"]] == ["too_many_parameters"]
     json.dumps([described, answer])

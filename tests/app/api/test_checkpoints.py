@@ -84,7 +84,7 @@ class TestOnEveryStore:
     def test_a_deleted_job_s_files_are_gone(self, api: Api, anna: Client, job: JobRow, path: str) -> None:
         anna.post(f"/v1/jobs/{job.id}/cancel")
         api.services.db.run(lambda session: setattr(session.get(JobRow, job.id), "status", "cancelled"))
-        assert anna.delete(f"/v1/jobs/{job.id}").status_code == 204
+        assert anna.delete(f"/v1/jobs/{job.id}", params={"purge": True}).status_code == 204
         assert list(api.services.store.keys("")) == []
         problem(anna.get(path), 404, "not_found")
 

@@ -121,7 +121,7 @@ def test_exports_are_deleted_with_the_job(api: Api, anna: Client) -> None:
     assert anna.get(f"{path}/torch_export").status_code == 200
     assert len(list(api.services.store.keys(f"exports/{job.id}/"))) == 2
     api.services.db.run(lambda session: setattr(session.get(JobRow, job.id), "status", "cancelled"))
-    assert anna.delete(f"/v1/jobs/{job.id}").status_code == 204
+    assert anna.delete(f"/v1/jobs/{job.id}", params={"purge": True}).status_code == 204
     assert not list(api.services.store.keys(""))
     problem(anna.get(f"{path}/torch_export"), 404, "not_found")
 

@@ -59,7 +59,7 @@ def api(serve: Serve) -> Api:
 def known(api: Api) -> dict[str, str]:
     """Objects that exist. The job has ended: what waits for it does not wait long."""
     db = api.services.db
-    job = running(db, OWNER)
+    job = running(db, OWNER, inspection=dict(api.services.inspector.inspect(SPEC, None, {})))
     curve(db, job, 200, lambda step: float("nan") if step % 3 else 1.0)
     files = {"model.py": b"0123456789", "weights.pth": b"", "weights.safetensors": b"x"}
     checkpoint = saved(db, api.services.store, job, 5, files)

@@ -39,7 +39,8 @@ EXPECTED = {
     "unknown_parameter": 400, "unauthenticated": 401, "forbidden": 403, "unavailable": 503, "database_unavailable": 503,
     "overloaded": 503, "rate_limited": 429, "training_failed": 500, "build_failed": 500, "data_invalid": 500,
     "loss_not_finite": 500, "out_of_memory": 500, "storage_full": 507, "not_exportable": 409, "not_installed": 501,
-    "checkpoint_damaged": 500, "not_predictable": 409,
+    "checkpoint_damaged": 500, "not_predictable": 409, "quota_exceeded": 403, "too_many_waiting": 429,
+    "backup_refused": 500,
 }  # fmt: skip
 MADE: dict[type[GraftwerkError], GraftwerkError] = {
     errors.InvalidInput: errors.InvalidInput([Problem("/a", "x", "y", "z")]),

@@ -8,11 +8,17 @@ from app.storage.open import open_store
 from tests.workers.training.laboratory import Laboratory
 
 
-@pytest.fixture
-def laboratory(tmp_path: Path) -> Iterator[Laboratory]:
-    """A laboratory with an empty store; one thread, and torch's global settings put back."""
+@pytest.fixture(scope="module", autouse=True)
+def one_thread() -> Iterator[None]:
+    """Sums of several threads may differ in their last bits."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
-    yield Laboratory(tmp_path, open_store(str(tmp_path / "store"), {}))
+    yield
     torch.set_num_threads(threads)
+
+
+@pytest.fixture
+def laboratory(tmp_path: Path) -> Iterator[Laboratory]:
+    """A laboratory with an empty store; torch's global settings are put back."""
+    yield Laboratory(tmp_path, open_store(str(tmp_path / "store"), {}))
     torch.use_deterministic_algorithms(False)
