@@ -8,6 +8,7 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
+from app.db.paging import newest_first
 from app.db.tables import AuditRow, now
 from app.ids import new_id
 
@@ -113,16 +114,13 @@ def page(
 ) -> tuple[Sequence[AuditRow], bool]:
     """Return up to `limit` entries, newest first, older than `after`; and whether there are more."""
     query = select(AuditRow).where(AuditRow.owner == owner)
-    if after is not None:
-        query = query.where(AuditRow.id < after)
     if action:
         query = query.where(AuditRow.action.in_(action))
     if key_id is not None:
         query = query.where(AuditRow.key_id == key_id)
     if target is not None:
         query = query.where(AuditRow.target == target)
-    rows = session.scalars(query.order_by(AuditRow.id.desc()).limit(limit + 1)).all()
-    return rows[:limit], len(rows) > limit
+    return newest_first(session, query, AuditRow.id, limit, after)
 
 
 def purge(session: Session, seconds: float, limit: int = 1000) -> int:

@@ -10,6 +10,7 @@ from sqlalchemy import Select, Text, cast, func, select
 from sqlalchemy.orm import Session
 
 from app import contents
+from app.db.paging import newest_first
 from app.db.tables import DatasetRow, JobRow, now
 from app.errors import InvalidInput, NotFound, Problem, StateForbids, WrongOffset
 from app.ids import new_id
@@ -97,14 +98,11 @@ def page(
 ) -> tuple[Sequence[DatasetRow], bool]:
     """Return up to `limit` data sets, newest first, older than `after`; and whether there are more."""
     query = select(DatasetRow).where(DatasetRow.owner == owner)
-    if after is not None:
-        query = query.where(DatasetRow.id < after)
     if status:
         query = query.where(DatasetRow.status.in_(status))
     if name is not None:
         query = query.where(DatasetRow.name == name)
-    rows = session.scalars(query.order_by(DatasetRow.id.desc()).limit(limit + 1)).all()
-    return rows[:limit], len(rows) > limit
+    return newest_first(session, query, DatasetRow.id, limit, after)
 
 
 def needed(document: Any) -> dict[str, str]:

@@ -42,13 +42,18 @@ EXAMPLES = Path(__file__).parents[1] / "examples"
 SLACK_MIB = 64  # of GPU memory that other processes may move meanwhile
 
 
+def nvidia_smi(wanted: str) -> str | None:
+    """Return what the driver tells of the first GPU; `None` without one."""
+    query = ["nvidia-smi", "--id=0", f"--query-gpu={wanted}", "--format=csv,noheader,nounits"]
+    try:
+        return subprocess.run(query, capture_output=True, text=True, check=True).stdout.strip()
+    except FileNotFoundError:
+        return None
+
+
 def used_mib() -> int:
     """Return the GPU memory in use, in MiB; 0 without a GPU."""
-    query = ["nvidia-smi", "--query-gpu=memory.used", "--format=csv,noheader,nounits"]
-    try:
-        return int(subprocess.run(query, capture_output=True, text=True, check=True).stdout.split()[0])
-    except FileNotFoundError:
-        return 0
+    return int(nvidia_smi("memory.used") or 0)
 
 
 @dataclass
@@ -208,7 +213,8 @@ def main() -> int:
                     rows.append(row)
                     failures += wrong
                     sys.stderr.write(f"{json.dumps(row)} {' '.join(wrong)}\n")
-    write("gpu_check", {"gpu": _gpu(), "learning": learning, "resuming": resuming, "failures": failures},
+    gpu = nvidia_smi("name,driver_version")
+    write("gpu_check", {"gpu": gpu, "learning": learning, "resuming": resuming, "failures": failures},
           _claims(learning, resuming))  # fmt: skip
     return 1 if failures else 0
 
@@ -224,14 +230,6 @@ def _claims(learning: Sequence[Mapping[str, Any]], resuming: Sequence[Mapping[st
         {"what": "GPU memory that an attempt keeps after its end", "measured": max(0, left), "unit": "MiB",
          "bound": SLACK_MIB, "at_most": True},
     ]  # fmt: skip
-
-
-def _gpu() -> str | None:
-    query = ["nvidia-smi", "--query-gpu=name,driver_version", "--format=csv,noheader"]
-    try:
-        return subprocess.run(query, capture_output=True, text=True, check=True).stdout.strip()
-    except FileNotFoundError:
-        return None
 
 
 if __name__ == "__main__":

@@ -37,14 +37,11 @@ def main() -> int:
     queues = queue_names(chosen)
     store = open_store(chosen.resolved_artifact_url, chosen.store_options)
     with Waker(chosen.broker_url.get_secret_value()) as waker:
-        db = Database(
-            chosen.resolved_database_url, pool_size=chosen.resolved_slots + 2
-        )  # each slot, the sweeper, and one
+        url = chosen.resolved_database_url
+        db = Database(url, pool_size=chosen.resolved_slots + 2)  # each slot, the sweeper, and one
         worker = Worker(chosen, db, store, waker, queues)
         sweeper = Sweeper(worker)
-        post = Database(
-            chosen.resolved_database_url, pool_size=1
-        )  # what waits for receivers takes no slot's connection
+        post = Database(url, pool_size=1)  # what waits for receivers takes no slot's connection
         targets = Targets(http=chosen.webhook_http, private=chosen.webhook_private)
         courier = Courier(post, targets, chosen.webhook_log_days)
 

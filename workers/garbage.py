@@ -14,9 +14,8 @@ from app.errors import NotFound
 from app.faultpoints import faultpoint
 from app.jobs import repository
 from app.spec.job import parse_job
-from app.storage.keys import exports_of
 from app.storage.protocol import ArtifactStore
-from app.storage.removal import remove_files
+from app.storage.removal import remove_checkpoint_files, remove_files
 
 OLD_SECONDS = 3600.0  # what was written later may be named by a row that is on its way
 BATCH = 500  # keys looked up at a time
@@ -28,9 +27,8 @@ def trim(db: Database, store: ArtifactStore, job_id: str, fence: int) -> None:
     """Drop the checkpoints that the plan no longer keeps, then their files. Raises `StaleFence`."""
     rows = db.run(_surplus, job_id, fence)
     faultpoint("before_removal")
-    remove_files(store, [file["path"] for row in rows for file in row.files])
     for row in rows:
-        remove_files(store, store.keys(exports_of(job_id, row.id)))
+        remove_checkpoint_files(store, job_id, row.id, [file["path"] for file in row.files])
 
 
 def _surplus(session: Session, job_id: str, fence: int) -> list[CheckpointRow]:

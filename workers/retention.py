@@ -7,12 +7,10 @@ import structlog
 
 from app import audit, datasets, idempotency
 from app.db.session import Database
-from app.db.tables import CheckpointRow
 from app.jobs import retention
 from app.settings import Settings
-from app.storage.keys import exports_of
 from app.storage.protocol import ArtifactStore
-from app.storage.removal import remove_files, remove_job_files
+from app.storage.removal import remove_checkpoint_files, remove_files, remove_job_files
 
 MOST_BATCHES = 20  # of one kind in a round: leases must not wait for long
 
@@ -47,14 +45,9 @@ def _uploads(db: Database, store: ArtifactStore, settings: Settings) -> int:
 
 def _checkpoints(db: Database, store: ArtifactStore, settings: Settings) -> int:
     rows = _of_jobs(db, retention.drop_checkpoints, settings.keep_checkpoints_seconds)
-    _remove(store, rows)
-    return len(rows)
-
-
-def _remove(store: ArtifactStore, rows: Sequence[CheckpointRow]) -> None:
     for row in rows:
-        remove_files(store, [file["path"] for file in row.files])
-        remove_files(store, store.keys(exports_of(row.job_id, row.id)))
+        remove_checkpoint_files(store, row.job_id, row.id, [file["path"] for file in row.files])
+    return len(rows)
 
 
 def _events(db: Database, store: ArtifactStore, settings: Settings) -> int:

@@ -12,6 +12,7 @@ from sqlalchemy import String, cast, delete, func, select, update
 from sqlalchemy.orm import Session
 
 from app import events
+from app.db.paging import newest_first
 from app.db.tables import JobRow, now
 from app.errors import NotFound, StaleFence, StateForbids
 from app.events import EventKind
@@ -66,16 +67,13 @@ def page(
     """
     gone = JobRow.deleted_at.is_not(None) if deleted else JobRow.deleted_at.is_(None)
     query = select(JobRow).where(JobRow.owner == owner, gone)
-    if after is not None:
-        query = query.where(JobRow.id < after)
     if status:
         query = query.where(JobRow.status.in_(status))
     if name is not None:
         query = query.where(JobRow.name == name)
     for key, value in (labels or {}).items():
         query = query.where(JobRow.labels[key].as_string() == cast(value, String))
-    rows = session.scalars(query.order_by(JobRow.id.desc()).limit(limit + 1)).all()
-    return rows[:limit], len(rows) > limit
+    return newest_first(session, query, JobRow.id, limit, after)
 
 
 def count(session: Session, status: Status) -> int:

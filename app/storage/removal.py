@@ -21,6 +21,12 @@ def remove_files(store: ArtifactStore, keys: Iterable[str]) -> None:
         _log.warning("files_not_listed", after=key, error=str(error))
 
 
+def remove_checkpoint_files(store: ArtifactStore, job_id: str, checkpoint_id: str, keys: Iterable[str]) -> None:
+    """Delete the files of a checkpoint that is gone, and what was exported from it."""
+    remove_files(store, keys)
+    remove_files(store, store.keys(exports_of(job_id, checkpoint_id)))
+
+
 def remove_job_files(store: ArtifactStore, job_id: str) -> None:
     """Delete every file of a job that is gone: its checkpoints, and what was exported from them."""
     for prefix in (f"jobs/{job_id}/", exports_of(job_id)):

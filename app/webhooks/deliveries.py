@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, delete, func, or_, select
 from sqlalchemy.orm import Session, aliased
 
+from app.db.paging import newest_first
 from app.db.tables import DeliveryRow, WebhookRow, now
 from app.errors import NotFound
 
@@ -144,12 +145,9 @@ def page(
 ) -> tuple[Sequence[DeliveryRow], bool]:
     """Return up to `limit` messages, newest first, older than the message `after`; and whether there are more."""
     query = select(DeliveryRow).where(DeliveryRow.webhook_id == webhook_id)
-    if after is not None:
-        query = query.where(DeliveryRow.id < after)
     if status:
         query = query.where(DeliveryRow.status.in_(status))
-    rows = session.scalars(query.order_by(DeliveryRow.id.desc()).limit(limit + 1)).all()
-    return rows[:limit], len(rows) > limit
+    return newest_first(session, query, DeliveryRow.id, limit, after)
 
 
 def resend(session: Session, webhook: WebhookRow, message_id: str) -> DeliveryRow:

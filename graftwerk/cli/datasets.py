@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
 
-from graftwerk.cli.output import AsJson, Commands, connected, err, out, print_json, print_table
+from graftwerk.cli.output import AsJson, Commands, connected, err, out, print_answer, print_json, print_table
 
 datasets = typer.Typer(cls=Commands, no_args_is_help=True, help="Data sets: add, ls, show, download, rm.")
 DatasetId = Annotated[str, typer.Argument(help="The data set's id, such as ds_0199…", metavar="DATASET")]
@@ -43,10 +43,7 @@ def add(
             types=dict(_pair(each) for each in types or ()),
             told=lambda have, size: bars.update(task, completed=have, total=size),
         )
-    if as_json:
-        print_json(made.document)
-    else:
-        out().print(f"{made.id}  {made.status}  {made.name}", markup=False)
+    print_answer(made.document, f"{made.id}  {made.status}  {made.name}", as_json=as_json)
 
 
 def _pair(text: str) -> tuple[str, str]:
@@ -128,10 +125,7 @@ def download(
     with connected(ctx) as client, _bars() as bars:
         task = bars.add_task("fetching", total=client.datasets.get(dataset_id).document.get("received"))
         path = client.datasets.download(dataset_id, folder, lambda have: bars.update(task, completed=have))
-    if as_json:
-        print_json({"path": str(path)})
-    else:
-        out().print(str(path), markup=False)
+    print_answer({"path": str(path)}, str(path), as_json=as_json)
 
 
 @datasets.command()

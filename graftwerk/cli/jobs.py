@@ -10,7 +10,7 @@ import typer
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 from rich.text import Text
 
-from graftwerk.cli.output import AsJson, Exit, connected, err, out, print_json, print_table
+from graftwerk.cli.output import AsJson, Exit, connected, err, out, print_answer, print_json, print_table
 from graftwerk.cli.progress import describe, watch
 from graftwerk.client import Client
 from graftwerk.jobs import Job
@@ -170,19 +170,13 @@ def fork(
         raise typer.BadParameter(f"not JSON: {error}", param_hint="--changes") from None
     with connected(ctx) as client:
         made = client.jobs.get(job_id).fork(patch, from_step, "weights" if weights else "everything")
-    if as_json:
-        print_json(made.document)
-    else:
-        out().print(made.id)
+    print_answer(made.document, made.id, as_json=as_json)
 
 
 def _asked(ctx: typer.Context, job_id: str, ask: Callable[[Job], Job], as_json: bool, soon: str) -> None:
     with connected(ctx) as client:
         job = ask(client.jobs.get(job_id))
-    if as_json:
-        print_json(job.document)
-    else:
-        out().print(f"{job.id} {soon if job.status == 'running' else f'is {job.status}'}")
+    print_answer(job.document, f"{job.id} {soon if job.status == 'running' else f'is {job.status}'}", as_json=as_json)
 
 
 def download(

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from graftwerk.cli.output import AsJson, Commands, connected, err, out, print_json, print_table
+from graftwerk.cli.output import AsJson, Commands, connected, err, out, print_answer, print_json, print_table
 from graftwerk.types import Key
 
 keys = typer.Typer(cls=Commands, no_args_is_help=True, help="API keys: create, ls, change, rotate, revoke.")
@@ -67,10 +67,7 @@ def change(
     changes["expires_at"] = None if expires is None else _moment(expires).isoformat()
     with connected(ctx) as client:
         made = client.keys.change(key_id, **{field: value for field, value in changes.items() if value is not None})
-    if as_json:
-        print_json(asdict(made))
-    else:
-        out().print(f"{made.id} is changed")
+    print_answer(asdict(made), f"{made.id} is changed", as_json=as_json)
 
 
 @keys.command()
@@ -94,10 +91,7 @@ def revoke(ctx: typer.Context, key_id: KeyId, as_json: AsJson = False) -> None:
     """Make a key invalid at once."""
     with connected(ctx) as client:
         client.keys.revoke(key_id)
-    if as_json:
-        print_json({"id": key_id, "revoked": True})
-    else:
-        out().print(f"{key_id} is revoked")
+    print_answer({"id": key_id, "revoked": True}, f"{key_id} is revoked", as_json=as_json)
 
 
 def usage(ctx: typer.Context, as_json: AsJson = False) -> None:

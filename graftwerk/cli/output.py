@@ -59,6 +59,14 @@ def print_json(value: Any) -> None:
     typer.echo(json.dumps(value))
 
 
+def print_answer(document: Any, line: str, *, as_json: bool) -> None:
+    """Print what came of a command: the document for programs, or a line for people."""
+    if as_json:
+        print_json(document)
+    else:
+        out().print(line, markup=False)
+
+
 def print_table(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     """Print a table that other programs can also cut into columns."""
     table = Table(box=None, pad_edge=False, header_style="bold")

@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from graftwerk.cli.jobs import JobId
-from graftwerk.cli.output import AsJson, connected, out, print_json
+from graftwerk.cli.output import AsJson, connected, out, print_answer, print_json
 
 
 def rm(
@@ -28,7 +28,4 @@ def undelete(ctx: typer.Context, job_id: JobId, as_json: AsJson = False) -> None
     """Bring a deleted job back."""
     with connected(ctx) as client:
         job = client.jobs.restore(job_id)
-    if as_json:
-        print_json(job.document)
-    else:
-        out().print(f"{job.id} is {job.status}")
+    print_answer(job.document, f"{job.id} is {job.status}", as_json=as_json)

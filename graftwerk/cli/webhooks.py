@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from graftwerk.cli.output import AsJson, Commands, connected, err, out, print_json, print_table
+from graftwerk.cli.output import AsJson, Commands, connected, err, out, print_answer, print_json, print_table
 from graftwerk.types import Webhook
 
 webhooks = typer.Typer(cls=Commands, no_args_is_help=True, help="Webhooks: tell another program what happens to jobs.")
@@ -54,10 +54,7 @@ def rm(ctx: typer.Context, webhook_id: WebhookId, as_json: AsJson = False) -> No
     """Delete a webhook and its messages, those that wait too."""
     with connected(ctx) as client:
         client.webhooks.delete(webhook_id)
-    if as_json:
-        print_json({"deleted": webhook_id})
-    else:
-        out().print(f"{webhook_id} is deleted", markup=False)
+    print_answer({"deleted": webhook_id}, f"{webhook_id} is deleted", as_json=as_json)
 
 
 @webhooks.command()
@@ -73,10 +70,7 @@ def enable(ctx: typer.Context, webhook_id: WebhookId, as_json: AsJson = False) -
     """Let a disabled webhook be tried again, with the messages that waited."""
     with connected(ctx) as client:
         found = client.webhooks.enable(webhook_id)
-    if as_json:
-        print_json(found.document)
-    else:
-        out().print(f"{found.id} is {found.status}", markup=False)
+    print_answer(found.document, f"{found.id} is {found.status}", as_json=as_json)
 
 
 @webhooks.command()
@@ -84,10 +78,7 @@ def ping(ctx: typer.Context, webhook_id: WebhookId, as_json: AsJson = False) -> 
     """Send a message to see whether it arrives; `deliveries` tells."""
     with connected(ctx) as client:
         sent = client.webhooks.ping(webhook_id)
-    if as_json:
-        print_json(sent.document)
-    else:
-        out().print(f"{sent.id} is on its way", markup=False)
+    print_answer(sent.document, f"{sent.id} is on its way", as_json=as_json)
 
 
 @webhooks.command()
@@ -121,7 +112,4 @@ def resend(
     """Send a message again, under the same id."""
     with connected(ctx) as client:
         sent = client.webhooks.resend(webhook_id, message_id)
-    if as_json:
-        print_json(sent.document)
-    else:
-        out().print(f"{sent.id} is on its way", markup=False)
+    print_answer(sent.document, f"{sent.id} is on its way", as_json=as_json)
