@@ -57,8 +57,3 @@ def listed(session: Session) -> list[tuple[WorkerRow, float]]:
     since = func.coalesce(now() - WorkerRow.seen_at, 0.0)
     found = session.execute(select(WorkerRow, since).order_by(WorkerRow.name))
     return [(row, max(0.0, seconds)) for row, seconds in found]
-
-
-def clock(session: Session) -> float:
-    """Return the database's time in Unix seconds: what every lease and sign of life is told by."""
-    return session.execute(select(now())).scalar_one()

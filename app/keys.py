@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import or_, select, update
 from sqlalchemy.orm import Session
 
+from app.db.clock import clock
 from app.db.tables import KeyRow, now
 from app.errors import InvalidInput, NotFound, Problem, StateForbids, Unauthenticated
 from app.ids import new_id
@@ -54,7 +55,7 @@ def create(
 
 
 def _check_expiry(session: Session, expires_at: float | None) -> None:
-    if expires_at is not None and expires_at <= (session.scalar(select(now())) or 0.0):
+    if expires_at is not None and expires_at <= clock(session):
         problem = Problem("/expires_at", "out_of_range", "the key would have expired already", "tell a later time")
         raise InvalidInput([problem])
 

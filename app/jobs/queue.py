@@ -16,6 +16,7 @@ from sqlalchemy import CTE, ColumnElement, Select, and_, func, literal, or_, sel
 from sqlalchemy.orm import Session
 
 from app import fleet
+from app.db.clock import clock
 from app.db.dialect import one_after_the_other
 from app.db.tables import JobRow, KeyRow, now
 from app.jobs.states import ENDED, Status
@@ -126,9 +127,9 @@ def place(session: Session, job: JobRow, running_limit: int = 0) -> Place:
     workers = fleet.alive(session, job.queue)
     if not workers:
         return Place(position, held_by=Hold.NO_WORKER)
-    clock, rests = _rests(session, list(workers))
+    at, rests = _rests(session, list(workers))
     wait = estimate(position or 1, sum(workers.values()), rests, _typical(session, job.queue))
-    return Place(position, None if wait is None else clock + wait)
+    return Place(position, None if wait is None else at + wait)
 
 
 def _position(job: JobRow, running_limit: int) -> Select[int]:
@@ -157,8 +158,7 @@ def _rests(session: Session, workers: Sequence[str]) -> tuple[float, list[float 
     """Return the database's time, and for every job that these workers run the seconds until it ends, as it told."""
     columns = (JobRow.progress["eta_seconds"].as_float().label("eta"), (now() - JobRow.updated_at).label("age"))
     rows = session.execute(select(*columns).where(JobRow.status == Status.RUNNING, JobRow.worker.in_(workers))).all()
-    clock = session.scalar(select(now())) or 0.0
-    return clock, [None if row.eta is None else max(0.0, row.eta - row.age) for row in rows]
+    return clock(session), [None if row.eta is None else max(0.0, row.eta - row.age) for row in rows]
 
 
 def _typical(session: Session, queue: str) -> float | None:

@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, delete, func, or_, select
 from sqlalchemy.orm import Session, aliased
 
+from app.db.clock import clock
 from app.db.paging import newest_first
 from app.db.tables import DeliveryRow, WebhookRow, now
 from app.errors import NotFound
@@ -90,7 +91,7 @@ def claim(session: Session, *, healthy: bool = False) -> Claimed | None:
     row = session.scalar(oldest.with_for_update(skip_locked=True))
     if row is None:
         return None
-    at = session.execute(select(now())).scalar_one()
+    at = clock(session)
     row.lease_until, row.claim, row.tries = at + LEASE_SECONDS, row.claim + 1, row.tries + 1
     session.flush()
     old = webhook.old_secret if (webhook.old_until or 0.0) > at else None
@@ -107,7 +108,7 @@ def record(session: Session, claimed: Claimed, attempt: Attempt) -> bool:
     row = session.get(DeliveryRow, claimed.id, with_for_update=True)
     if webhook is None or row is None or row.claim != claimed.claim or row.lease_until is None:
         return False
-    at = session.execute(select(now())).scalar_one()
+    at = clock(session)
     told = {"at": claimed.at, "seconds": round(attempt.seconds, 3), "status": attempt.status,
             "error": attempt.error, "detail": attempt.detail}  # fmt: skip
     row.attempts, row.lease_until = [*row.attempts[1 - KEPT_ATTEMPTS :], told], None

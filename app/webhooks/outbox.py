@@ -6,6 +6,7 @@ from typing import Any
 from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
+from app.db.clock import clock
 from app.db.tables import DeliveryRow, JobRow, WebhookRow, now
 from app.ids import new_id
 from app.webhooks.messages import PING, body, job_body, type_of
@@ -33,7 +34,7 @@ def announce(session: Session, job_id: str, seq: int, kind: str, data: Mapping[s
 
 def ping(session: Session, webhook: WebhookRow) -> DeliveryRow:
     """Write a message that tells nothing, to see whether it arrives."""
-    at = session.execute(select(now())).scalar_one()
+    at = clock(session)
     row = _message(webhook.id, PING, body(PING, at, {"webhook": {"id": webhook.id, "name": webhook.name}}))
     session.add(row)
     session.flush()

@@ -11,6 +11,7 @@ from app.api.answers import Json
 from app.api.auth import Admin
 from app.api.openapi import answers
 from app.api.services import Part
+from app.db.clock import clock
 
 router = APIRouter(prefix="/v1/workers", tags=["workers"])
 
@@ -18,7 +19,7 @@ router = APIRouter(prefix="/v1/workers", tags=["workers"])
 @router.get("", responses=answers(200, schemas.WorkerPage))
 def list_workers(who: Admin, services: Part) -> Response:
     """List the workers of the last hour, and how far this API's clock is ahead of the database's."""
-    skew = time.time() - services.db.read(fleet.clock)
+    skew = time.time() - services.db.read(clock)
     patience = services.settings.deaf_seconds / 2
     rows = services.db.read(fleet.listed)
     items = [schemas.Worker.of(row, seconds, patience) for row, seconds in rows]
