@@ -34,6 +34,7 @@ from workers.training.prepare import Prepared, prepare
 FEATURES, CLASSES, ROWS, BATCH = 64, 10, 512, 8
 # Name → units of the two hidden layers, steps between two checkpoints.
 SIZES: Mapping[str, tuple[int, int]] = {"small": (128, 500), "100 MB": (5000, 120)}
+BOUNDS = {"small": 0.5, "100 MB": 0.1}  # stall aside / stall waiting; set after the first run
 CHECKPOINTS = 2  # of a training, besides the final one
 SCHEMA = DataSchema(
     columns=(Column(name="x", shape=(FEATURES,), dtype="float32"),
@@ -121,10 +122,10 @@ def main() -> None:
         for name, seconds in zip(result, zip(*figures, strict=True), strict=True):
             result[name][f"{size}, {way}"] = spread(seconds)
     claims = []
-    for size, bound in (("small", 5.0), ("100 MB", 250.0)):
-        figure = result["stall_ms"][f"{size}, aside"]["median"]
-        claims.append({"what": f"a checkpoint keeps the training waiting, {size}, median", "measured": figure,
-                       "unit": "ms", "bound": bound, "at_most": True})  # fmt: skip
+    for size, bound in BOUNDS.items():
+        aside, waited = (result["stall_ms"][f"{size}, {way}"]["median"] for way in ("aside", "waiting"))
+        claims.append({"what": f"a checkpoint keeps the training waiting, of what its writing takes, {size}",
+                       "measured": round(aside / waited, 3), "unit": "x", "bound": bound, "at_most": True})  # fmt: skip
     write("checkpoint_stall", result, claims)
 
 

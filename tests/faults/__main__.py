@@ -21,7 +21,7 @@ from tests.faults.report import PAGE, PART, RESULT, report, table
 from tests.postgres import Postgres
 
 GOAL = {"kills": 50, "exceptions": 20, "zombies": 25, "wipes": 25, "databases": 50, "cancels": 50, "wake_ups": 5,
-        "drains": 15, "duplicates": 10, "deaf": 5}  # rounds on each database  # fmt: skip
+        "drains": 15, "duplicates": 10, "deaf": 5, "database_away": 1, "broker_away": 1}  # on each  # fmt: skip
 AT_ONCE = 40  # rounds on one service, which then begins anew
 ROUNDS = Path("build")
 

@@ -15,6 +15,7 @@ from tests.acceptance.service import until
 from tests.faults.campaign import SPECS, Kind, Round
 from tests.faults.deployment import alive
 from tests.faults.history import Acknowledged, Record
+from tests.faults.outages import broker_away, database_away
 from tests.faults.plan import Strike
 
 IN_RUNNER = ("data_opened", "network_built", "mid_step", "mid_step", "mid_step", "before_report", "file_opened",
@@ -25,7 +26,7 @@ IN_API = ("request_received", "before_commit", "after_commit", "wake_up_sent")
 HITS = {"mid_step": 300, "before_report": 4, "file_opened": 30, "file_half_written": 30, "file_synced": 30,
         "file_renamed": 30, "lease_renewed": 3, "before_chunk": 6, "chunk_committed": 6, "before_row": 8,
         "row_committed": 8, "before_removal": 6}  # fmt: skip
-OUTAGE = 4.0  # seconds at most that a database is away
+OUTAGE = 8.0  # seconds at most that a database is away: more than a lease
 
 
 def _strike(round_: Round, action: str, points: tuple[str, ...], seconds: float = 0.0) -> Strike:
@@ -237,5 +238,7 @@ KINDS: dict[str, Kind] = {
     "drains": drains,
     "duplicates": duplicates,
     "deaf": deaf,
+    "database_away": database_away,
+    "broker_away": broker_away,
 }
-POSTGRESQL_ALONE = frozenset({"databases"})
+POSTGRESQL_ALONE = frozenset({"databases", "database_away"})

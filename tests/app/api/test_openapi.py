@@ -8,6 +8,7 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from app.api.main import create_app
+from app.api.openapi import EVENT_STREAM
 from app.settings import Settings
 from tests.app.api.client import Api
 from tests.app.api.conftest import Serve
@@ -75,6 +76,9 @@ def test_an_answer_has_a_schema_with_a_name(method: str, path: str, operation: A
         if int(status) < 300 and status != "204":
             assert response["content"], status
         for kind, content in response.get("content", {}).items():
+            if kind == EVENT_STREAM:
+                assert content == {}
+                continue
             schema = content["schema"]
             assert set(schema) == ({"$ref"} if "json" in kind and "ndjson" not in kind else {"type", "format"})
 

@@ -1,0 +1,77 @@
+"""Outages far longer than a lease; the long campaign has one of each."""
+
+import signal
+import threading
+import time
+from contextlib import suppress
+
+import psutil
+
+from app.jobs.states import ENDED
+from tests.acceptance.service import Service
+from tests.faults.campaign import Round
+
+DATABASE_AWAY = 600.0  # seconds
+BROKER_AWAY = 3600.0
+JOBS = 60  # that come while the broker is away
+
+
+def database_away(here: Round) -> None:
+    """PostgreSQL is away for ten minutes: a job trains all the while, another one ends, and none is trained anew."""
+    assert here.at.postgres is not None
+    here.campaign.undisturbed("long", seconds=3 * DATABASE_AWAY)
+    jobs = [here.submit("long"), here.submit("dropout")]
+    for job_id in jobs:
+        here.trains(job_id)
+    claims = [here.read(job_id).fence for job_id in jobs]
+    here.at.postgres.interrupt("fast")
+    stopped = time.monotonic()
+    answers = []
+    try:
+        while time.monotonic() - stopped < DATABASE_AWAY:
+            asked = time.monotonic()
+            with here.at.client() as http:
+                assert http.get(f"/v1/jobs/{jobs[0]}").status_code == 503
+            answers.append(time.monotonic() - asked)
+            time.sleep(2)
+    finally:
+        here.at.postgres.resume()
+    here.figures["away_seconds"] = round(time.monotonic() - stopped, 2)
+    here.figures["answer_seconds"] = round(max(answers), 2)
+    for job_id in jobs:
+        here.until(lambda record: record.status in ENDED, job_id, "the end", 3 * DATABASE_AWAY)
+    assert [here.read(job_id).fence for job_id in jobs] == claims, "a job was interrupted"
+    assert here.figures["answer_seconds"] <= 2, "the API took too long to say that its database is away"
+
+
+def broker_away(here: Round) -> None:
+    """The broker is away for an hour: jobs are accepted and trained as if it were there, if a little later."""
+    accepted, started = [], []
+    back = threading.Event()
+    killer = threading.Thread(target=_kill_brokers, args=(here.at.up, back))
+    killer.start()
+    stopped = time.monotonic()
+    try:
+        while time.monotonic() - stopped < BROKER_AWAY:
+            asked = time.monotonic()
+            job_id = here.submit()
+            accepted.append(time.monotonic() - asked)
+            here.until(lambda record: record.fence, job_id, "a start")
+            started.append(time.monotonic() - asked)
+            here.until(lambda record: record.status in ENDED, job_id, "the end")
+            time.sleep(BROKER_AWAY / JOBS)
+    finally:
+        back.set()
+        killer.join()
+    away = time.monotonic() - stopped
+    here.figures |= {"away_seconds": round(away, 2), "accepted_after": round(max(accepted), 2),
+                     "start_seconds": round(max(started), 2)}  # fmt: skip
+    here.until(lambda record: record.status in ENDED, here.submit(), "the end of a job after it")
+
+
+def _kill_brokers(service: Service, back: threading.Event) -> None:
+    """Kill every broker that `graftwerk up` starts, before it can be of use to anybody."""
+    while not back.wait(0.1):
+        for broker in service.processes("valkey-server") or service.processes("redis-server"):
+            with suppress(psutil.NoSuchProcess):
+                broker.send_signal(signal.SIGKILL)
