@@ -56,9 +56,9 @@ def check_job(limits: Limits, priority: int, parameters: int) -> None:
         raise InvalidInput([Problem("/model", "too_many_parameters", detail, "make it smaller")])
 
 
-def check_queue(session: Session, key_id: str, limits: Limits) -> None:
+def check_queue(session: Session, key_id: str, limits: Limits | None) -> None:
     """Raise `TooManyWaiting` if no more of the key's jobs may wait. Submissions with the key follow each other."""
-    if limits.queued_jobs is None:
+    if limits is None or limits.queued_jobs is None:
         return
     session.execute(select(KeyRow.id).where(KeyRow.id == key_id).with_for_update())
     used = jobs(session, key_id, Status.QUEUED)

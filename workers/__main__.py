@@ -43,7 +43,7 @@ def main() -> int:
         sweeper = Sweeper(worker)
         post = Database(url, pool_size=1)  # what waits for receivers takes no slot's connection
         targets = Targets(http=chosen.webhook_http, private=chosen.webhook_private)
-        courier = Courier(post, targets, chosen.webhook_log_days)
+        courier = Courier(post, targets)
 
         @setup_logging.connect(weak=False)
         def on_setup_logging(**_: Any) -> None:

@@ -22,7 +22,6 @@ from workers.posting import post
 PLACES = 32  # attempts under way in one worker; half of them are not given to webhooks that are failing
 LOOK_SECONDS = 1.0
 ENDING_SECONDS = 2.0  # for attempts under way when the worker is told to stop
-PURGE_SECONDS = 3600.0
 
 Post = Callable[[Target, dict[str, str], str], Attempt]
 
@@ -32,13 +31,12 @@ _log = structlog.get_logger(__name__)
 class Courier:
     """A thread that claims, lets others send, and records what came of it. At least once, under one id."""
 
-    def __init__(self, db: Database, targets: Targets, log_days: int, send: Post = post) -> None:
-        self._db, self._targets, self._log_days, self._send = db, targets, log_days, send
+    def __init__(self, db: Database, targets: Targets, send: Post = post) -> None:
+        self._db, self._targets, self._send = db, targets, send
         self._stop = threading.Event()
         self._ended: SimpleQueue[tuple[Claimed, Attempt]] = SimpleQueue()
         self._unwritten: tuple[Claimed, Attempt] | None = None
         self._under_way = 0
-        self._purge_at = 0.0
         self._thread = threading.Thread(target=self._run, name="courier", daemon=True)
 
     def start(self) -> None:
@@ -69,10 +67,6 @@ class Courier:
             wait = 0.0
         while not self._stop.is_set() and self._start():
             pass
-        clock = time.monotonic()
-        if clock >= self._purge_at:
-            self._db.run(deliveries.purge, self._log_days)
-            self._purge_at = clock + PURGE_SECONDS
 
     def _record(self, wait: float) -> bool:
         if self._unwritten is None:

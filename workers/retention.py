@@ -11,6 +11,7 @@ from app.jobs import retention
 from app.settings import Settings
 from app.storage.protocol import ArtifactStore
 from app.storage.removal import remove_checkpoint_files, remove_files, remove_job_files
+from app.webhooks import deliveries
 
 MOST_BATCHES = 20  # of one kind in a round: leases must not wait for long
 
@@ -19,7 +20,7 @@ _log = structlog.get_logger(__name__)
 
 def collect(db: Database, store: ArtifactStore, settings: Settings) -> None:
     """Make a round over everything that may be too old."""
-    for policy in (_answers, _audit, _uploads, _checkpoints, _events, _jobs, _trash):
+    for policy in (_answers, _audit, _messages, _uploads, _checkpoints, _events, _jobs, _trash):
         for _ in range(MOST_BATCHES):
             removed = policy(db, store, settings)
             if not removed:
@@ -33,6 +34,10 @@ def _answers(db: Database, store: ArtifactStore, settings: Settings) -> int:
 
 def _audit(db: Database, store: ArtifactStore, settings: Settings) -> int:
     return db.run(audit.purge, settings.keep_audit_seconds) if settings.keep_audit_seconds else 0
+
+
+def _messages(db: Database, store: ArtifactStore, settings: Settings) -> int:
+    return db.run(deliveries.purge, settings.webhook_log_days)
 
 
 def _uploads(db: Database, store: ArtifactStore, settings: Settings) -> int:

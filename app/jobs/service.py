@@ -157,26 +157,29 @@ def pause(session: Session, owner: str, job_id: str) -> JobRow:
     return repository.move(session, job_id, Verb.PAUSE)
 
 
-def resume(session: Session, owner: str, job_id: str) -> JobRow:
+def resume(session: Session, owner: str, job_id: str, limits: quotas.Limits | None = None) -> JobRow:
     """Let a paused job go on, or take back the wish to pause it. Resuming twice is no error.
 
-    Raises `NotFound`, and `StateForbids` for a job that ended or is being cancelled.
+    Raises `NotFound`, `TooManyWaiting`, and `StateForbids` for a job that ended or is being cancelled.
     """
     row = repository.find_locked(session, owner, job_id)
     if row.status == Status.PAUSED:
+        quotas.check_queue(session, row.key_id, limits)
         return repository.move(session, job_id, Verb.RESUME, **_waiting(), not_before=_not_before(row.spec))
     if row.status in ENDED or row.wish == "cancel":
         raise StateForbids(f"the job {'is being cancelled' if row.wish else f'has {row.status}'} and cannot be resumed")
     return _wish(session, row, None) if row.wish == "pause" else row
 
 
-def retry(session: Session, owner: str, job_id: str) -> JobRow:
+def retry(session: Session, owner: str, job_id: str, limits: quotas.Limits | None = None) -> JobRow:
     """Let a failed or cancelled job go on from its last checkpoint; its time begins anew.
 
-    Raises `NotFound`, and `StateForbids` for a job in another status, or one whose data set or start is gone.
+    Raises `NotFound`, `TooManyWaiting`, and `StateForbids` for a job in another status, or one whose data set or start
+    is gone.
     """
     row = repository.find_locked(session, owner, job_id)
     if row.status in TRANSITIONS[Verb.RETRY][0]:
+        quotas.check_queue(session, row.key_id, limits)
         _check_ground(session, row)
     fresh: dict[str, Any] = {
         "attempts": 0,

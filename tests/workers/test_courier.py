@@ -30,7 +30,7 @@ def receiver() -> Iterator[Receiver]:
 
 
 def courier(db: Database, targets: Targets = OPEN, **options: Any) -> Courier:
-    return Courier(db, targets, 30, **options)
+    return Courier(db, targets, **options)
 
 
 def until(condition: Callable[[], bool], step: Callable[[], None] = lambda: time.sleep(0.05)) -> None:

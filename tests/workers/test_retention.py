@@ -9,14 +9,16 @@ from sqlalchemy import func, select, update
 from app import audit, checkpoints, datasets, events, idempotency
 from app.audit import Action, Actor
 from app.db.session import Database
-from app.db.tables import AuditRow, DatasetRow, IdempotencyRow, JobRow, now
+from app.db.tables import AuditRow, DatasetRow, DeliveryRow, IdempotencyRow, JobRow, now
 from app.errors import NotFound
 from app.jobs import repository, service
+from app.jobs.states import Status
 from app.settings import Settings
 from app.spec.data import NewDataset
 from app.storage.open import open_store
 from app.storage.protocol import ArtifactStore
-from tests.app.api.scenes import curve, end, queued, running, saved
+from tests.app.api.scenes import curve, end, job_in, queued, running, saved
+from tests.app.webhooks.scenes import webhook
 from workers import retention
 
 OLD = 1000.0
@@ -143,6 +145,17 @@ def test_answers_go_after_a_day_and_the_audit_when_it_is_old(database: Database,
     assert (count(database, IdempotencyRow), count(database, AuditRow)) == (0, 1)
     collect(database, store)
     assert count(database, AuditRow) == 0
+
+
+def test_messages_go_after_the_days_of_their_log(database: Database, store: ArtifactStore) -> None:
+    webhook(database)
+    job_in(database, Status.CANCELLED)
+    aged(database, DeliveryRow, created_at=now() - 29 * 86_400)
+    collect(database, store)
+    assert count(database, DeliveryRow) == 1
+    aged(database, DeliveryRow, created_at=now() - 31 * 86_400)
+    collect(database, store)
+    assert count(database, DeliveryRow) == 0
 
 
 def test_many_are_taken_batch_by_batch(database: Database, store: ArtifactStore) -> None:

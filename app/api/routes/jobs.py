@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Callable
+from functools import partial
 from typing import Annotated, Any
 
 import structlog
@@ -207,8 +208,9 @@ def pause_job(job_id: JobId, who: Writer, services: Part) -> Response:
 @router.post("/{job_id}/resume", responses=answers(200, schemas.Job, 404, 409))
 def resume_job(job_id: JobId, who: Writer, services: Part) -> Response:
     """Let a paused job go on where it was. Resuming twice is no error."""
+    resume = partial(service.resume, limits=who.limits)
     services.waker.wake(
-        services.db.run(audit.noted(who.actor, Action.JOB_RESUME, job_id, service.resume), who.owner, job_id).queue
+        services.db.run(audit.noted(who.actor, Action.JOB_RESUME, job_id, resume), who.owner, job_id).queue
     )
     return Json(services.db.read(_described, services, who, job_id).plain())
 
@@ -216,8 +218,9 @@ def resume_job(job_id: JobId, who: Writer, services: Part) -> Response:
 @router.post("/{job_id}/retry", responses=answers(200, schemas.Job, 404, 409))
 def retry_job(job_id: JobId, who: Writer, services: Part) -> Response:
     """Let a failed or cancelled job go on from its last checkpoint."""
+    retry = partial(service.retry, limits=who.limits)
     services.waker.wake(
-        services.db.run(audit.noted(who.actor, Action.JOB_RETRY, job_id, service.retry), who.owner, job_id).queue
+        services.db.run(audit.noted(who.actor, Action.JOB_RETRY, job_id, retry), who.owner, job_id).queue
     )
     return Json(services.db.read(_described, services, who, job_id).plain())
 

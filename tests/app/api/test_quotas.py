@@ -46,6 +46,19 @@ def test_as_many_jobs_wait_as_may(api: Api, anna: Client) -> None:
     assert few.post("/v1/jobs", json=SPEC).status_code == 201
 
 
+@pytest.mark.parametrize(("away", "back"), [("pause", "resume"), ("cancel", "retry")])
+def test_a_job_that_comes_back_waits_like_any_other(api: Api, away: str, back: str) -> None:
+    few = limited(api, queued_jobs=1)
+    job_id = few.post("/v1/jobs", json=SPEC).json()["id"]
+    few.post(f"/v1/jobs/{job_id}/{away}")
+    other = few.post("/v1/jobs", json=SPEC).json()["id"]
+    status = few.get(f"/v1/jobs/{job_id}").json()["status"]
+    problem(few.post(f"/v1/jobs/{job_id}/{back}"), 429, "too_many_waiting")
+    assert few.get(f"/v1/jobs/{job_id}").json()["status"] == status
+    few.post(f"/v1/jobs/{other}/cancel")
+    assert few.post(f"/v1/jobs/{job_id}/{back}").json()["status"] == "queued"
+
+
 @SQLITE
 def test_the_settings_limit_keys_without_limits_of_their_own(serve: Serve) -> None:
     api = serve(limit_queued_jobs=1)
