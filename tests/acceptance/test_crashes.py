@@ -56,7 +56,7 @@ def test_a_killed_runner_and_a_killed_worker_change_nothing(lone_service: Servic
 def test_stopping_the_service_loses_no_step(lone_service: Service) -> None:
     service = lone_service
     service.start("--slots", "1")
-    job_id = service.submit(digits(epochs=400, checkpoint={"every_steps": 10**6, "every_seconds": None}))["id"]
+    job_id = service.submit(digits(epochs=300, checkpoint={"every_steps": 10**6, "every_seconds": None}))["id"]
     service.training(job_id, step=50)
     assert service.stop() == 0, service.log
     service.start("--slots", "1")
@@ -73,7 +73,7 @@ def test_stopping_the_service_loses_no_step(lone_service: Service) -> None:
 def test_a_job_outlives_its_broker_and_jobs_are_accepted_without_one(lone_service: Service) -> None:
     service = lone_service
     service.start("--slots", "1")
-    job_id = service.submit(digits(epochs=300))["id"]
+    job_id = service.submit(digits(epochs=120))["id"]
     service.training(job_id)
     brokers = service.processes("valkey-server") or service.processes("redis-server")
     assert brokers, [process.cmdline() for process in service.processes()]

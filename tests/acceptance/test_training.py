@@ -162,7 +162,7 @@ def test_a_cancelled_job_ends_soon_and_leaves_no_process(service: Service) -> No
 
 
 def test_a_paused_job_goes_on_where_it_was(service: Service) -> None:
-    plan = {"epochs": 500, "checkpoint": {"every_seconds": None, "keep_best": 0}}
+    plan = {"epochs": 200, "checkpoint": {"every_seconds": None, "keep_best": 0}}
     undisturbed = service.wait(service.submit(digits(**plan))["id"])
     job_id = service.submit(digits(**plan))["id"]
     service.training(job_id, step=20)
