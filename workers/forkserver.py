@@ -25,14 +25,14 @@ def warm_up() -> None:
     process.join()
 
 
-def start(assignment: Assignment) -> tuple[ForkServerProcess, Connection]:
-    """Start an attempt; returns its process and our end of its pipe."""
+def start(assignment: Assignment, folder: str | None = None) -> tuple[ForkServerProcess, Connection]:
+    """Start an attempt that keeps its files in a folder; returns its process and our end of its pipe."""
     from workers.runner import main  # noqa: PLC0415 - keeps this module light for the forkserver
 
     ours, theirs = _context.Pipe()
     with _starting:
         _context.set_forkserver_preload(PRELOAD)
-        process = _context.Process(target=main, args=(theirs, assignment.to_json()), daemon=True)
+        process = _context.Process(target=main, args=(theirs, assignment.to_json(), folder), daemon=True)
         process.start()
     theirs.close()
     return process, ours

@@ -60,7 +60,7 @@ class PipeContext:
         return commands
 
 
-def main(pipe: Connection, assignment: str) -> None:
+def main(pipe: Connection, assignment: str, folder: str | None) -> None:
     """Run one attempt in a process group of its own and send its Outcome. `assignment` is JSON."""
     os.setpgid(0, 0)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the worker, which tells us through the pipe
@@ -70,14 +70,14 @@ def main(pipe: Connection, assignment: str) -> None:
     configure(asked.log_json, process="attempt", job_id=asked.job_id, fence=asked.fence)
     _log.info("attempt_prepared", pid=os.getpid())
     try:
-        send(pipe, _attempt(PipeContext(pipe), asked))
+        send(pipe, _attempt(PipeContext(pipe), asked, folder))
     except Exception:
         _log.exception("attempt_crashed")
         sys.exit(1)  # the supervisor records the loss
     pipe.close()
 
 
-def _attempt(context: PipeContext, assignment: Assignment) -> Outcome:
+def _attempt(context: PipeContext, assignment: Assignment, folder: str | None) -> Outcome:
     if assignment.gpu is not None:  # before the first CUDA call
         os.environ["CUDA_VISIBLE_DEVICES"] = str(assignment.gpu)
     import torch  # noqa: PLC0415 - the forkserver has it; a plain import of this module does not need it
@@ -88,8 +88,8 @@ def _attempt(context: PipeContext, assignment: Assignment) -> Outcome:
     torch.set_num_threads(assignment.threads)
     try:
         store = open_store(assignment.store_url, dict(assignment.store_options))
-        with tempfile.TemporaryDirectory(prefix="graftwerk-") as folder:
-            return train(prepare(assignment, store, context, Path(folder)))
+        with tempfile.TemporaryDirectory(prefix="graftwerk-", dir=folder) as own:
+            return train(prepare(assignment, store, context, Path(own)))
     except (torch.OutOfMemoryError, MemoryError) as error:
         return _failed(OutOfMemory(f"out of memory: {str(error).splitlines()[0] if str(error) else 'no room'}"))
     except GraftwerkError as error:

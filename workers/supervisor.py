@@ -9,6 +9,7 @@ from collections import deque
 from contextlib import suppress
 from multiprocessing.connection import Connection
 from multiprocessing.context import ForkServerProcess
+from tempfile import TemporaryDirectory
 
 import structlog
 
@@ -136,7 +137,9 @@ class Attempt:
             self._finish(_lost("assignment_failed", error.detail))
             return
         try:
-            process, pipe = forkserver.start(assignment)
+            # Removed here, for an attempt that is killed removes nothing.
+            folder = TemporaryDirectory(prefix="graftwerk-", ignore_cleanup_errors=True)
+            process, pipe = forkserver.start(assignment, folder.name)
         except OSError as error:
             self._finish(_lost("spawn_failed", f"no process could be started: {error}"))
             return
@@ -154,6 +157,7 @@ class Attempt:
         finally:
             _kill(process)
             pipe.close()
+            folder.cleanup()
         self._finish(outcome)
 
     def _watch(self, process: ForkServerProcess, pipe: Connection) -> Outcome:

@@ -22,6 +22,11 @@ class _Restarts:
     deaths: int = 0
     due: float | None = None
 
+    def pause(self) -> float:
+        """Return the seconds until the next start."""
+        doublings = min(self.deaths, 32)  # a program may die for days
+        return 0.0 if self.deaths == 1 else min(LONGEST_BACKOFF, FIRST_BACKOFF * 2**doublings)
+
 
 class Supervisor:
     """Starts programs, restarts what dies, and stops all in the reverse of the order in which they were started.
@@ -81,7 +86,7 @@ class Supervisor:
                 continue
             if restarts.due is None:
                 restarts.deaths = 1 if now - process.started > HEALTHY_AFTER else restarts.deaths + 1
-                pause = 0.0 if restarts.deaths == 1 else min(LONGEST_BACKOFF, FIRST_BACKOFF * 2**restarts.deaths)
+                pause = restarts.pause()
                 restarts.due = now + pause
                 self._tell(f"{process.program.name} ended ({_status(process)}); starting it again in {pause:g} s")
             if now >= restarts.due:

@@ -2,6 +2,7 @@
 
 import hashlib
 import signal
+from pathlib import Path
 from typing import Any
 
 import psutil
@@ -29,8 +30,11 @@ def steps(service: Service, job: dict[str, Any]) -> list[int]:
     return [int(line.split(",")[1]) for line in rows.strip().splitlines()[1:]]
 
 
-def test_a_killed_runner_and_a_killed_worker_change_nothing(lone_service: Service) -> None:
+def test_a_killed_runner_and_a_killed_worker_change_nothing(lone_service: Service, tmp_path: Path) -> None:
     service = lone_service
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    service.environment["TMPDIR"] = str(scratch)
     service.start("--slots", "1")
     undisturbed = service.wait(service.submit(digits(**PLAN))["id"])
     assert undisturbed["status"] == "succeeded", undisturbed["error"]
@@ -51,6 +55,8 @@ def test_a_killed_runner_and_a_killed_worker_change_nothing(lone_service: Servic
     assert steps(service, job) == list(range(1, job["progress"]["total_steps"] + 1))
     assert [move["verb"] for move in job["transitions"]].count("claim") == 3
     until(lambda: not training_processes(service), "the end of every attempt", 5)
+    assert service.stop() == 0, service.log
+    assert [path for path in scratch.glob("graftwerk-*/**/*") if not path.is_dir()] == []
 
 
 def test_stopping_the_service_loses_no_step(lone_service: Service) -> None:

@@ -1,8 +1,12 @@
 """What a supervisor does with what it cannot write down, on both databases."""
 
+import tempfile
 import threading
 import time
 from collections import Counter, deque
+from multiprocessing.connection import Connection
+from multiprocessing.context import ForkServerProcess
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,8 +19,8 @@ from app.jobs.dispatch import Waker
 from app.settings import Settings
 from app.storage.protocol import ArtifactStore
 from workers import supervisor
-from workers.messages import Command, Ending, Outcome
-from workers.supervisor import Attempt, Worker
+from workers.messages import Command, Ending, Message, Outcome
+from workers.supervisor import Attempt, Worker, _lost
 
 DIGITS: dict[str, Any] = {
     "model": {"layers": [{"kind": "Flatten"}, {"kind": "Linear", "out_features": 10}]},
@@ -73,6 +77,26 @@ def test_what_cannot_be_recorded_costs_the_attempt_and_not_the_job(
     Attempt(worker, job, None).run()
     found = database.run(repository.find, "anna", job.id)
     assert (found.status, found.attempts) == ("queued", 1)
+
+
+def test_nothing_stays_of_an_attempt_that_is_killed(
+    database: Database, worker: Worker, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    left: list[Path] = []
+
+    def kill(attempt: Attempt, process: ForkServerProcess, pipe: Connection) -> Message | None:
+        process.kill()
+        process.join()
+        (folder,) = tmp_path.glob("graftwerk-*")
+        left.append(folder / "rows.bin")
+        left[0].write_bytes(b"x")
+        return _lost("runner_died", "killed")
+
+    monkeypatch.setattr(Attempt, "_next", kill)
+    Attempt(worker, claimed(database), None).run()
+    assert len(left) == 1
+    assert not left[0].parent.exists()
 
 
 def test_a_database_that_is_too_busy_is_waited_for(

@@ -92,6 +92,15 @@ def test_what_keeps_dying_is_started_ever_more_slowly(scene: Scene, monkeypatch:
     scene.supervisor.stop()
 
 
+def test_what_has_died_for_days_is_still_started_again(scene: Scene) -> None:
+    process = scene.add("worker", SHORT)
+    scene.until(lambda: not process.running)
+    scene.supervisor._restarts["worker"].deaths = 5000
+    scene.supervisor.heal()
+    assert scene.told == ["worker ended (exit status 0); starting it again in 15 s"]
+    scene.supervisor.stop()
+
+
 def test_a_program_that_will_not_end_is_killed(scene: Scene) -> None:
     process = scene.add("api", STUBBORN, grace=0.2)
     scene.up("api")
