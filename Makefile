@@ -55,6 +55,7 @@ bench: .venv/.installed ## the measurements behind the README's numbers
 	@$(BIN)/python benchmarks/tree_batching.py
 	@$(BIN)/python benchmarks/memory_estimate.py
 	@$(BIN)/python benchmarks/checkpoint_stall.py
+	@$(BIN)/python benchmarks/recovery.py
 	@$(BIN)/python benchmarks/table.py
 
 accuracy: .venv/.installed ## what the examples reach on real data, beside simpler ways; ARGS="tweets-gru" for some

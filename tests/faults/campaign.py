@@ -50,13 +50,6 @@ SPECS = {
              average={"kind": "ema", "decay": 0.99}),
     )
 }  # fmt: skip
-LONG = spec(
-    "long",
-    [{"kind": "Flatten"}, *[{"kind": "Linear", "out_features": 1500}, {"kind": "ReLU"},
-                            {"kind": "Dropout", "p": 0.2}] * 2, {"kind": "Linear", "out_features": 10}],
-    epochs=2400, checkpoint={"every_steps": 1000, "every_seconds": None, "keep_best": 0, "keep_last": 2},
-)  # fmt: skip
-EVERY = SPECS | {"long": LONG}  # which trains for longer than the longest outage of a database
 
 
 @dataclass
@@ -82,7 +75,7 @@ class Round:
         """Submit a job, whatever it takes, and return its id."""
         chosen = name or self.random.choice(sorted(SPECS))
         key = f"{self.campaign.name}-{self.number}-{len(self.jobs)}"
-        job_id = self.at.submit(EVERY[chosen], key)
+        job_id = self.at.submit(SPECS[chosen], key)
         self.jobs.append(Acknowledged(job_id, key, chosen, ends))
         return job_id
 
@@ -128,15 +121,15 @@ class Campaign:
         self.at = at
         self.name = f"{os.getpid()}-{time.time_ns()}"
         self.number = 0
-        self.golden: dict[str, Golden] = {}
-        self.undisturbed(*SPECS)
+        self.golden = self._undisturbed()
 
-    def undisturbed(self, *names: str, seconds: float = PATIENCE) -> None:
-        """Train jobs that nothing happens to: what they make is the measure of all others of their names."""
-        ids = {name: self.at.submit(EVERY[name], f"{self.name}-{name}") for name in names}
+    def _undisturbed(self) -> dict[str, Golden]:
+        ids = {name: self.at.submit(document, f"{self.name}-{name}") for name, document in SPECS.items()}
+        found = {}
         for name, job_id in ids.items():
-            until(lambda job_id=job_id: self.read(job_id).status in ENDED, "the golden run", seconds)
-            self.golden[name] = histories.golden(self.read(job_id))
+            until(lambda job_id=job_id: self.read(job_id).status in ENDED, "the golden run", PATIENCE)
+            found[name] = histories.golden(self.read(job_id))
+        return found
 
     def read(self, job_id: str) -> Record:
         """Return a job as the database tells it, however long that takes."""

@@ -1,0 +1,100 @@
+"""How soon a job goes on after something died, with the settings as they are: ``python benchmarks/recovery.py``.
+
+A service of its own (SQLite, embedded Valkey, one worker) trains the bundled digits with a checkpoint every second.
+Time and again its attempt is killed, or its worker; what counts is the time from the kill to the event `rewound`: the
+next attempt has loaded its checkpoint and begins its first step.
+"""
+
+import argparse
+import time
+from dataclasses import dataclass
+from datetime import datetime
+from statistics import median
+from typing import Any
+
+import psutil
+from machine import write
+from service import Running, service
+
+SPEC: dict[str, Any] = {
+    "name": "recovery", "retries": 20,
+    "model": {"layers": [{"kind": "Flatten"}, {"kind": "Linear", "out_features": 128}, {"kind": "ReLU"},
+                         {"kind": "Linear", "out_features": 10}]},
+    "data": {"kind": "builtin", "name": "digits", "validation": {"fraction": 0.2}},
+    "objective": {"loss": {"kind": "CrossEntropyLoss"}},
+    "training": {"optimizer": {"kind": "Adam", "lr": 0.001}, "steps": 10**8, "batch_size": 64,
+                 "checkpoint": {"every_seconds": 1, "keep_best": 0}, "evaluate": {"every_steps": 10**6}},
+}  # fmt: skip
+BOUNDS = {"attempt": 5.0, "worker": 45.0}  # seconds; a worker's lease of 30 s must run out first
+PATIENCE = 120.0
+
+
+def worker_of(running: Running) -> psutil.Process:
+    """Return the worker."""
+    for process in psutil.process_iter(["cmdline", "environ"]):
+        line, environment = process.info["cmdline"] or [], process.info["environ"] or {}
+        if line[-2:] == ["-m", "workers"] and environment.get("GRAFTWERK_HOME") == str(running.home):
+            return process
+    raise SystemExit("there is no worker")
+
+
+def attempt_of(worker: psutil.Process) -> psutil.Process:
+    """Return the process that trains."""
+    (found,) = [child for server in worker.children() for child in server.children()]
+    return found
+
+
+@dataclass
+class Training:
+    """The job, and what has been read of its events."""
+
+    running: Running
+    job: str
+    after: int = 0
+
+    def begun(self, patience: float = PATIENCE) -> float:
+        """Return when the next attempt begins its first step, Unix seconds."""
+        deadline = time.monotonic() + patience
+        while time.monotonic() < deadline:
+            asked = {"after": self.after, "limit": 1000}
+            answer = self.running.http.get(f"/v1/jobs/{self.job}/events", params=asked).raise_for_status()
+            for event in answer.json()["items"]:
+                self.after = event["id"]
+                if event["kind"] == "rewound":
+                    return datetime.fromisoformat(event["at"]).timestamp()
+            time.sleep(0.1)
+        raise SystemExit(f"the job did not go on within {patience:g} s")
+
+    def recovery(self, victim: str) -> float:
+        """Let it train for a while, kill, and return the seconds until it goes on."""
+        time.sleep(3)
+        worker = worker_of(self.running)
+        attempt = attempt_of(worker)
+        killed = time.time()
+        for process in [attempt] if victim == "attempt" else [worker, attempt]:
+            process.kill()
+        return self.begun() - killed
+
+
+def main() -> None:
+    """Measure and write results/recovery.json."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--kills", type=int, default=5, help="of each kind")
+    options = parser.parse_args()
+    seconds: dict[str, list[float]] = {}
+    with service("--slots", "1") as running:
+        training = Training(running, running.submit(SPEC))
+        training.begun()
+        for victim in BOUNDS:
+            seconds[victim] = [round(training.recovery(victim), 2) for _ in range(options.kills)]
+        running.http.post(f"/v1/jobs/{training.job}/cancel").raise_for_status()
+    claims = [
+        {"what": f"a killed {victim}: the training goes on after, median", "measured": round(median(times), 1),
+         "unit": "s", "bound": BOUNDS[victim], "at_most": True}
+        for victim, times in seconds.items()
+    ]  # fmt: skip
+    write("recovery", {"seconds": seconds}, claims)
+
+
+if __name__ == "__main__":
+    main()
