@@ -214,10 +214,7 @@ class Attempt:
         wish: str | None = None
         with suppress(Unavailable):
             if clock >= self._renew_at:
-                lease = self.worker.settings.lease_seconds
-                wish = self.worker.db.run(repository.renew, self.job.id, self.fence, lease)
-                self._renew_at = clock + lease / 3
-                faultpoint("lease_renewed")
+                wish = self._renew()
             else:
                 wish = self.worker.db.run(repository.wish_of, self.job.id, self.fence)
         if wish == "cancel" or time.time() > self._deadline:
@@ -226,6 +223,14 @@ class Attempt:
             self._ask(pipe, "drain", self.worker.settings.drain_seconds)
         elif wish == "pause":
             self._ask(pipe, "pause", float("inf"))
+
+    def _renew(self) -> str | None:
+        """Extend the lease; returns the user's wish."""
+        lease = self.worker.settings.lease_seconds
+        wish = self.worker.db.run(repository.renew, self.job.id, self.fence, lease)
+        self._renew_at = time.monotonic() + lease / 3
+        faultpoint("lease_renewed")
+        return wish
 
     def _ask(self, pipe: Connection, verb: Verb, patience: float) -> None:
         if self._asked == verb:
@@ -266,6 +271,9 @@ class Attempt:
         """
         patience = self.worker.settings.drain_seconds
         while self._backlog and patience > 0:
+            if time.monotonic() >= self._renew_at:  # after an outage there may be much to write
+                with suppress(Unavailable):
+                    self._renew()
             if not self._write():
                 time.sleep(LOOK_SECONDS)
                 patience -= LOOK_SECONDS if self.worker.draining.is_set() else 0

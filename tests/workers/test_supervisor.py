@@ -10,16 +10,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import select, update
 
 from app.db.session import Database
-from app.db.tables import JobRow
+from app.db.tables import JobRow, now
 from app.errors import Overloaded
 from app.jobs import repository, service
 from app.jobs.dispatch import Waker
 from app.settings import Settings
 from app.storage.protocol import ArtifactStore
 from workers import supervisor
-from workers.messages import Command, Ending, Message, Outcome
+from workers.messages import Command, Ending, Message, Outcome, Report
 from workers.supervisor import Attempt, Worker, _lost
 
 DIGITS: dict[str, Any] = {
@@ -116,6 +117,28 @@ def test_a_database_that_is_too_busy_is_waited_for(
     attempt._finish(Outcome(Ending.SUCCEEDED, result={}))
     assert database.run(repository.find, "anna", job.id).status == "succeeded"
     assert not refusals
+
+
+def test_the_lease_is_renewed_while_much_is_written_at_the_end(
+    database: Database, store: ArtifactStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    worker = Worker(Settings(slots=1, lease_seconds=1), database, store, Deaf(), ["default"])
+    job = claimed(database)
+    attempt = Attempt(worker, job, None)
+    real, held = supervisor.record, []
+
+    def slow(*args: Any) -> None:
+        time.sleep(0.4)
+        row = select(JobRow.lease_until > now()).where(JobRow.id == job.id)
+        held.append(database.read(lambda session: session.scalar(row)))
+        real(*args)
+
+    database.run(lambda session: session.execute(update(JobRow).values(lease_until=now() + 0.5)))
+    monkeypatch.setattr(supervisor, "record", slow)
+    attempt._backlog.extend([Report()] * 5)
+    attempt._finish(Outcome(Ending.SUCCEEDED, result={}))
+    assert held == [True] * 6
+    assert database.run(repository.find, "anna", job.id).status == "succeeded"
 
 
 def test_every_free_slot_looks_for_work(database: Database, worker: Worker, monkeypatch: pytest.MonkeyPatch) -> None:
