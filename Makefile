@@ -56,6 +56,7 @@ bench: .venv/.installed ## the measurements behind the README's numbers
 	@$(BIN)/python benchmarks/memory_estimate.py
 	@$(BIN)/python benchmarks/checkpoint_stall.py
 	@$(BIN)/python benchmarks/recovery.py
+	@$(BIN)/python benchmarks/sequence_lengths.py
 	@$(BIN)/python benchmarks/table.py
 
 accuracy: .venv/.installed ## what the examples reach on real data, beside simpler ways; ARGS="tweets-gru" for some

@@ -11,29 +11,54 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 
+def run_padded(module: nn.RNNBase, x: Tensor, lengths: Tensor) -> Tensor:
+    """Run over x (N, L, F) to the end of each sequence: (N, L, H), zeros behind the ends; H counts both directions.
+
+    The outputs are those over a packed sequence. Of that, backward on a CPU takes time in the square of L, since the
+    gradient of every step is as large as the whole; here what is computed behind the ends is thrown away instead.
+    """
+    ends, places = lengths.long().unsqueeze(1), torch.arange(x.shape[1], device=x.device)
+    turned = torch.where(places < ends, ends - 1 - places, places).unsqueeze(2)
+    run = getattr(torch, module.mode.lower())  # gru, lstm, rnn_tanh, rnn_relu
+    directions = 2 if module.bidirectional else 1
+    sides: list[Tensor] = []
+    for number, weights in enumerate(module.all_weights):
+        back = number % directions
+        if number and not back:  # the next layer
+            x, sides = nn.functional.dropout(torch.cat(sides, 2), module.dropout, module.training), []
+        seen = x.gather(1, turned.expand(-1, -1, x.shape[2])) if back else x
+        hidden = x.new_zeros(1, x.shape[0], module.proj_size or module.hidden_size)
+        cell = x.new_zeros(1, x.shape[0], module.hidden_size)
+        begin = (hidden, cell) if module.mode == "LSTM" else hidden
+        side = run(seen, begin, weights, module.bias, 1, 0.0, module.training, False, True)[0]
+        sides.append(side.gather(1, turned.expand(-1, -1, side.shape[2])) if back else side)
+    return torch.cat(sides, 2).masked_fill((places >= ends).unsqueeze(2), 0.0)
+
+
 def run_recurrent(module: nn.RNNBase, x: Tensor, lengths: Tensor | None = None, *, returns: str = "sequence") -> Tensor:
-    """Run over x (N, L, F); with `lengths` (N), each at least 1, no step beyond a sequence's end is computed.
+    """Run over x (N, L, F); with `lengths` (N), each at least 1, each sequence ends there.
 
     Returns all outputs (N, L, H) as "sequence", the output of the last step (N, H) as "last", or the last layer's
     final hidden state (N, H) as "state"; H counts both directions.
     """
     output: Tensor
-    state: Tensor | tuple[Tensor, Tensor]
     if lengths is None:
-        output, state = module(x)
+        output = module(x)[0]
+    elif x.is_cuda:
+        packed = pack_padded_sequence(x, lengths.long().cpu(), batch_first=True, enforce_sorted=False)
+        output, _ = pad_packed_sequence(module(packed)[0], batch_first=True, total_length=x.shape[1])
     else:
-        lengths = lengths.long()
-        packed = pack_padded_sequence(x, lengths.cpu(), batch_first=True, enforce_sorted=False)
-        packed, state = module(packed)
-        output, _ = pad_packed_sequence(packed, batch_first=True, total_length=x.shape[1])
+        output = run_padded(module, x, lengths)
     if returns == "sequence":
         return output
-    if returns == "last" and lengths is not None:
-        return output[torch.arange(len(x), device=x.device), lengths.to(x.device) - 1]
-    if returns == "last":
-        return output[:, -1]
-    hidden = state[0] if isinstance(state, tuple) else state  # an LSTM has a cell state too
-    return torch.cat([hidden[-2], hidden[-1]], dim=-1) if module.bidirectional else hidden[-1]
+    if lengths is None:
+        last = output[:, -1]
+    else:
+        last = output[torch.arange(len(x), device=x.device), lengths.long().to(x.device) - 1]
+    if returns == "last" or not module.bidirectional:
+        return last
+    half = output.shape[2] // 2
+    return torch.cat([last[:, :half], output[:, 0, half:]], dim=-1)  # the way back ends at the beginning
 
 
 def attend(

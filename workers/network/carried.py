@@ -14,8 +14,8 @@ Function = Callable[..., Any]
 
 SHAPING: tuple[Function, ...] = (own.reshape, own.zeros, own.ones, own.full, own.rand, own.randn)
 CALLS: tuple[Function, ...] = (
-    own.run_recurrent, own.attend, own.encode, own.decode, own.length_mask, own.pool_sequence, own.add_sinusoids,
-    *SHAPING, own.windows, own.index_select, own.gather,
+    own.run_padded, own.run_recurrent, own.attend, own.encode, own.decode, own.length_mask, own.pool_sequence,
+    own.add_sinusoids, *SHAPING, own.windows, own.index_select, own.gather,
     own.scatter_add, own.einsum, own.outer, own.to, own.arange, own.attention,
     own.cell_state, own.segment, own.take_channels, own.VariationalDropout, own.Training,
 )  # fmt: skip
@@ -28,6 +28,7 @@ NAMES = frozenset(function.__name__ for function in (*CALLS, *FLOW))
 
 def preamble(used: Sequence[Function], *, vision: bool = False) -> str:
     """Return the imports and the functions that a file needs which calls the functions `used`."""
+    used = [*used, own.run_padded] if own.run_recurrent in used else used
     calls = [function for function in CALLS if function in used]
     flows = [function for function in FLOW if function in used]
     whole = [levels, trees, forest] if forest.fold_trees in flows else []
