@@ -2,10 +2,13 @@
 
 import hashlib
 import signal
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import psutil
+import pytest
 
 from tests.acceptance.service import Service, digits, until
 
@@ -30,10 +33,15 @@ def steps(service: Service, job: dict[str, Any]) -> list[int]:
     return [int(line.split(",")[1]) for line in rows.strip().splitlines()[1:]]
 
 
-def test_a_killed_runner_and_a_killed_worker_change_nothing(lone_service: Service, tmp_path: Path) -> None:
+@pytest.fixture
+def scratch() -> Iterator[Path]:
+    """A folder for temporary files, with a path that is short enough for sockets."""
+    with tempfile.TemporaryDirectory(prefix="gw-", dir="/tmp") as folder:
+        yield Path(folder)
+
+
+def test_a_killed_runner_and_a_killed_worker_change_nothing(lone_service: Service, scratch: Path) -> None:
     service = lone_service
-    scratch = tmp_path / "scratch"
-    scratch.mkdir()
     service.environment["TMPDIR"] = str(scratch)
     service.start("--slots", "1")
     undisturbed = service.wait(service.submit(digits(**PLAN))["id"])
