@@ -107,6 +107,10 @@ class Service:
                 found.append(process)
         return found
 
+    def brokers(self) -> list[psutil.Process]:
+        """Return the broker's processes, whichever program it is."""
+        return self.processes("valkey-server") or self.processes("redis-server")
+
 
 def digits(**training: Any) -> dict[str, Any]:
     """Return a small job on the bundled digits."""

@@ -102,7 +102,7 @@ def wipes(here: Round) -> None:
     if way == "FLUSHALL":
         here.at.broker("FLUSHALL")
     else:
-        for broker in here.at.up.processes("valkey-server") or here.at.up.processes("redis-server"):
+        for broker in here.at.up.brokers():
             broker.send_signal(signal.SIGKILL if way == "kill" else signal.SIGTERM)
     began = time.monotonic()
     late = here.submit()

@@ -74,6 +74,6 @@ def broker_away(here: Round) -> None:
 def _kill_brokers(service: Service, back: threading.Event) -> None:
     """Kill every broker that `graftwerk up` starts, before it can be of use to anybody."""
     while not back.wait(0.1):
-        for broker in service.processes("valkey-server") or service.processes("redis-server"):
+        for broker in service.brokers():
             with suppress(psutil.NoSuchProcess):
                 broker.send_signal(signal.SIGKILL)

@@ -1,6 +1,7 @@
 """How a node is called where calling its module or a function of torch is not enough.
 
-`model.py` carries the source of the functions it uses, so each of them depends on nothing but torch.
+`model.py` carries the source of the functions it uses, so each of them depends on nothing but torch, and
+`run_recurrent` on `run_padded`.
 """
 
 from collections.abc import Sequence
