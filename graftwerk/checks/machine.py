@@ -2,8 +2,10 @@
 
 import os
 import shutil
+import socket
 import stat
 import sys
+import tempfile
 from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -29,7 +31,20 @@ def machine(home: Path) -> Iterator[Finding]:
         yield Finding("torch", "ok", version("torch"))
     except PackageNotFoundError:
         yield Finding("torch", "warn", "not installed", "only the machines that train need it")
+    yield _temporary_folder()
     yield from _home(home)
+
+
+def _temporary_folder() -> Finding:
+    """Try what Python's forkserver does: to listen at a name in a folder of its own, which must not be too long."""
+    chosen = tempfile.gettempdir()
+    try:
+        with tempfile.TemporaryDirectory(prefix="pymp-") as folder, socket.socket(socket.AF_UNIX) as listener:
+            listener.bind(f"{folder}/listener-12345678")
+    except OSError as error:
+        detail = f"no process can listen in {chosen}: {error.strerror or error}"
+        return Finding("temporary folder", "fail", detail, "set TMPDIR to a shorter, writable folder, such as /tmp")
+    return Finding("temporary folder", "ok", chosen)
 
 
 def _home(home: Path) -> Iterator[Finding]:

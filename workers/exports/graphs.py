@@ -32,7 +32,7 @@ LARGEST_ONNX = 2**31 - 1  # bytes of one file, which is a protocol buffer
 CHECKED_EXAMPLES = (EXAMPLES, 2, 5)
 PACKAGES: Mapping[str, tuple[str, ...]] = {"onnx": ("onnx", "onnxscript"), "torch_export": ()}
 
-# Kind → why no single graph computes it; `Repeat` and the recurrent kinds are looked at more closely.
+# Kind → why no single graph computes it; `Repeat` and what is written out step by step are looked at more closely.
 DECIDED_BY_DATA: Mapping[str, str] = {
     "If": "which branch runs depends on the data",
     "Route": "which rows go where depends on the data",
@@ -42,8 +42,7 @@ DECIDED_BY_DATA: Mapping[str, str] = {
         ("rand", "randn", "rand_like", "randn_like", "bernoulli"), "it draws random numbers, other ones each time"
     ),
 }
-RECURRENT = frozenset({"RNN", "GRU", "LSTM"})
-UNROLLED = RECURRENT | {"Scan"}  # for one length; batches of `"pad": "max_length"` have one
+UNROLLED = frozenset({"RNN", "GRU", "LSTM", "Scan"})  # for one length; batches of `"pad": "max_length"` have one
 
 Run = Callable[..., tuple[Tensor, ...]]
 
@@ -181,9 +180,7 @@ def _decided_by_data(blueprint: Blueprint, ragged: bool, within: str = "") -> It
         why = DECIDED_BY_DATA.get(node.kind, "")
         if node.kind == "Repeat" and node.parameters["times"] is None:
             why = "a node tells how often the body runs"
-        if node.kind in RECURRENT and len(node.inputs) > 1:
-            why = "which steps are computed depends on the lengths"
-        elif node.kind in UNROLLED and ragged:
+        if node.kind in UNROLLED and ragged:
             why = "its steps are written out, and sequences are of any length"
         name = f"{within}{node.id}"
         if why:
@@ -267,7 +264,7 @@ def _column(schema: DataSchema, name: str, words: int, examples: int, generator:
     if dtype.is_floating_point:
         return torch.randn(shape, generator=generator, dtype=dtype)
     sequence = schema.column(name.removesuffix(LENGTH)) if name.endswith(LENGTH) else None
-    if sequence is not None and sequence.ragged:
+    if sequence is not None and (sequence.ragged or sequence.padded):
         return torch.randint(1, _shape(sequence, examples)[0] + 1, shape, generator=generator)
     return torch.randint(0, words, shape, generator=generator).to(dtype)
 

@@ -55,7 +55,7 @@ def run_recurrent(module: nn.RNNBase, x: Tensor, lengths: Tensor | None = None, 
     if lengths is None:
         last = output[:, -1]
     else:
-        last = output[torch.arange(len(x), device=x.device), lengths.long().to(x.device) - 1]
+        last = output[torch.arange(x.shape[0], device=x.device), lengths.long().to(x.device) - 1]
     if returns == "last" or not module.bidirectional:
         return last
     half = output.shape[2] // 2

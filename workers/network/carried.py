@@ -2,7 +2,7 @@
 
 import ast
 import inspect
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import ModuleType
 from typing import Any
 
@@ -19,6 +19,7 @@ CALLS: tuple[Function, ...] = (
     own.scatter_add, own.einsum, own.outer, own.to, own.arange, own.attention,
     own.cell_state, own.segment, own.take_channels, own.VariationalDropout, own.Training,
 )  # fmt: skip
+CALLED_BY: Mapping[Function, tuple[Function, ...]] = {own.run_recurrent: (own.run_padded,)}
 FLOW: tuple[Function, ...] = tuple(row.function for row in CONTROL.values() if row.function is not None)
 BASIS: tuple[Function, ...] = (flow.silent, flow.several, flow.single)  # what functions of control flow use
 TYPES = "Bodies = Mapping[str, nn.Module]\nTally = Callable[[str, float, int], None]\n"
@@ -28,7 +29,7 @@ NAMES = frozenset(function.__name__ for function in (*CALLS, *FLOW))
 
 def preamble(used: Sequence[Function], *, vision: bool = False) -> str:
     """Return the imports and the functions that a file needs which calls the functions `used`."""
-    used = [*used, own.run_padded] if own.run_recurrent in used else used
+    used = [*used, *(function for caller in used for function in CALLED_BY.get(caller, ()))]
     calls = [function for function in CALLS if function in used]
     flows = [function for function in FLOW if function in used]
     whole = [levels, trees, forest] if forest.fold_trees in flows else []
