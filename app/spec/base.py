@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, ValidatorFunctionWrapHandler, WrapValidator
 from pydantic_core import PydanticCustomError
 
 NAME_PATTERN = r"^[A-Za-z_][A-Za-z0-9_]{0,63}$"
@@ -15,6 +15,15 @@ Finite = Annotated[float, Field(allow_inf_nan=False)]
 Probability = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+
+
+def _as_written(value: Any, check: ValidatorFunctionWrapHandler) -> float:
+    """Keep a whole number whole, as Python and torch do, where a tensor can hold it."""
+    number: float = check(value)
+    return value if type(value) is int and abs(value) < 2**63 else number
+
+
+Scalar = Annotated[Finite, WrapValidator(_as_written), PlainSerializer(lambda number: number)]
 
 
 class Part(BaseModel):

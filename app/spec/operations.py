@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from app.spec.base import Count, Finite, NotNegative, Positive, Probability, Size
+from app.spec.base import Count, Finite, NotNegative, Positive, Probability, Scalar, Size
 from app.spec.kinds import Kind, Table
 from app.spec.sequences import SEQUENCES
 
@@ -33,12 +33,12 @@ def _elementwise(sentence: str) -> Kind:
 
 def _binary(sentence: str) -> Kind:
     return Kind(sentence + " The second operand is a second input or the number `scalar`.",
-                {"scalar": (Finite | None, None)}, (1, 2), "*, * → broadcast", {"scalar": 2.0})  # fmt: skip
+                {"scalar": (Scalar | None, None)}, (1, 2), "*, * → broadcast", {"scalar": 2.0})  # fmt: skip
 
 
 def _comparison(sentence: str) -> Kind:
     return Kind(sentence + " The second operand is a second input or the number `scalar`.",
-                {"scalar": (Finite | None, None)}, (1, 2), "*, * → bool, broadcast", {"scalar": 0.5})  # fmt: skip
+                {"scalar": (Scalar | None, None)}, (1, 2), "*, * → bool, broadcast", {"scalar": 0.5})  # fmt: skip
 
 
 def _reduction(sentence: str) -> Kind:
@@ -154,7 +154,7 @@ _ELEMENTWISE: Table = {
     "to": Kind("The same values as another type.", {"dtype": DType}, shapes="* → *", example={"dtype": "float32"}),
     "clamp": Kind("x limited to an interval.", {"min": (Finite | None, None), "max": (Finite | None, None)},
                   shapes="* → *", example={"min": 0.0, "max": 1.0}),
-    "masked_fill": Kind("`value` where the second input, a bool, is true, else the first.", {"value": Finite}, (2, 2),
+    "masked_fill": Kind("`value` where the second input, a bool, is true, else the first.", {"value": Scalar}, (2, 2),
                         "*, bool * → *", {"value": 0.0}),
 }  # fmt: skip
 

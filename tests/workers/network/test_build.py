@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from app.errors import InvalidInput, OutOfMemory
-from tests.workers.network.networks import Model, built, drafted, examples
+from tests.workers.network.networks import Model, built, drafted, examples, parsed
 from workers.network import build as builder
 from workers.network.build import BuiltNetwork
 
@@ -42,6 +42,17 @@ def test_several_inputs_are_taken_by_name() -> None:
     network = built({"inputs": ["a", "b"], "nodes": nodes}, {"a": (2,), "b": (3,)})
     values = examples({"a": (2,), "b": (3,)})
     assert network(values)["output"].equal(torch.cat([values["b"], values["a"]], 1))
+
+
+@pytest.mark.parametrize(("scalar", "dtype"), [(7919, torch.int64), (7919.0, torch.float32), (2**63, torch.float32)])
+def test_a_whole_number_leaves_whole_numbers_whole(scalar: float, dtype: torch.dtype) -> None:
+    nodes = [{"id": "more", "kind": "mul", "inputs": ["word"], "scalar": scalar}]
+    again = parsed({"nodes": nodes}).model_dump(mode="json")
+    network = built(again, {"word": ((3,), "int64")})
+    words = torch.tensor([[1, 2, 3]])
+    output = network({"word": words})["output"]
+    assert output.dtype == dtype
+    assert output.tolist() == [[number * scalar for number in (1, 2, 3)]]
 
 
 @pytest.mark.parametrize(("layers", "names"), [
