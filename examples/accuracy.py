@@ -44,8 +44,8 @@ class Gate:
 
 
 def beat(name: str) -> Callable[[Baseline], float]:
-    """Return a bound that is the baseline's own figure."""
-    return lambda baseline: float(baseline[name])
+    """Return a bound that is the baseline's own figure and an example more: what is as good does not beat it."""
+    return lambda baseline: float(baseline[name]) + 1 / int(baseline["test"])
 
 
 def least(bound: float) -> Callable[[Baseline], float]:

@@ -93,7 +93,7 @@ def _best(
     return {
         "chosen": name,
         "validation accuracy": round(scores[name], 4),
-        "accuracy": round(float(np.mean(found == np.array(test[1]))), 4),
+        "accuracy": round(float(np.mean(found == np.array(test[1]))), 6),
         "macro F1": round(float(f1_score(test[1], found, average="macro")), 4),
         "train": len(labels),
         "test": len(test[1]),
