@@ -36,6 +36,7 @@ from workers.network.sizes import (
     check_dimension,
     check_lengths,
     check_numbers,
+    check_scalar,
     settle,
     sizes,
 )
@@ -195,6 +196,7 @@ def _settled(
     if (count := weights(kind, parameters)) > LARGEST:
         raise Mismatch(f"{name} would have {count:,} parameters", "make it smaller", code="too_many_parameters")
     check_dimension(name, kind, parameters, inputs)
+    check_scalar(name, kind, parameters, inputs)
     node = Settled(name, kind, parameters, placed.inputs, place + placed.pointer, KINDS[kind].outputs)
     if isinstance(row, Leaf):
         return _leaf(node, row)

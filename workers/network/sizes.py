@@ -121,6 +121,18 @@ def check_dimension(name: str, kind: str, parameters: Parameters, inputs: Sequen
             raise Mismatch(detail, hint, field="dim")
 
 
+def check_scalar(name: str, kind: str, parameters: Parameters, inputs: Sequence[Tensor]) -> None:
+    """Check that whole numbers can be computed with a whole `scalar`, which the meta device takes without looking."""
+    scalar = parameters.get("scalar")
+    if type(scalar) is not int or inputs[0].dtype.is_floating_point:
+        return
+    if kind in ("remainder", "fmod") and scalar == 0:
+        raise Mismatch(f"{name} divides whole numbers by 0", "give another number", field="scalar", code="invalid_value")
+    if kind == "pow" and scalar < 0:
+        detail, hint = f"{name} has no whole results: the power is {scalar}", f"{scalar}.0 makes floats of the numbers"
+        raise Mismatch(detail, hint, field="scalar", code="invalid_value")
+
+
 def _size(name: str, field: str, given: Any, inputs: Sequence[Tensor]) -> Any:
     source, dimension, what = SIZES[field]
     shape = inputs[source].shape
