@@ -127,7 +127,8 @@ def check_scalar(name: str, kind: str, parameters: Parameters, inputs: Sequence[
     if type(scalar) is not int or inputs[0].dtype.is_floating_point:
         return
     if kind in ("remainder", "fmod") and scalar == 0:
-        raise Mismatch(f"{name} divides whole numbers by 0", "give another number", field="scalar", code="invalid_value")
+        detail = f"{name} divides whole numbers by 0"
+        raise Mismatch(detail, "give another number", field="scalar", code="invalid_value")
     if kind == "pow" and scalar < 0:
         detail, hint = f"{name} has no whole results: the power is {scalar}", f"{scalar}.0 makes floats of the numbers"
         raise Mismatch(detail, hint, field="scalar", code="invalid_value")

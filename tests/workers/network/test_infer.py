@@ -110,13 +110,6 @@ MISTAKES: list[tuple[Model, Columns, str, str, str, str]] = [
      "num_channels of groupnorm1 is 4, which num_groups 3 does not divide", "choose a divisor of 4"),
     ([{"kind": "MultiheadAttention", "num_heads": 3}], {"x": (4, 8)}, "/layers/0/num_heads", SHAPE,
      "embed_dim of multiheadattention1 is 8, which num_heads 3 does not divide", "choose a divisor of 8"),
-    # Whole numbers
-    ([{"kind": "remainder", "scalar": 0}], {"x": ((4,), "int64")}, "/layers/0/scalar", VALUE,
-     "remainder1 divides whole numbers by 0", "give another number"),
-    ([{"kind": "fmod", "scalar": 0}], {"x": ((4,), "int64")}, "/layers/0/scalar", VALUE,
-     "fmod1 divides whole numbers by 0", "give another number"),
-    ([{"kind": "pow", "scalar": -2}], {"x": ((4,), "int64")}, "/layers/0/scalar", VALUE,
-     "pow1 has no whole results: the power is -2", "-2.0 makes floats of the numbers"),
     # Kernels
     ([conv(4, 9)], {"x": (1, 8, 8)}, "/layers/0/kernel_size", SHAPE,
      "conv2d1 has a kernel of 9x9 but receives 1x8x8 per example", "use a kernel_size of at most 8, or more padding"),
