@@ -1,1 +1,4 @@
-"""The service: what may be asked, what is remembered, how it is answered. Never imports torch."""
+"""The service: what may be asked, what is stored, and how it is answered.
+
+Here: everything that the API process runs. Never: torch, or code that trains (see `workers`).
+"""

@@ -1,4 +1,4 @@
-"""What can go wrong, in the words of the domain. HTTP statuses live in `app/api/problems.py` alone.
+"""What can go wrong, in the words of the domain. HTTP statuses live in `app/api/http/problems.py` alone.
 
 GraftwerkError
 ├── NotFound                 no such object, or it belongs to somebody else

@@ -5,8 +5,8 @@ MLflow's server on the same machine, in the same run. Both use SQLite and answer
 
 What is alike and what is not: creating, reading and both ways of reading points are HTTP requests on both sides. Our
 create also checks the spec and builds the network. Storing differs by design: a training process here hands blocks to
-its supervisor, which writes them to the database itself, so 100,000 points are recorded with `workers.record` in blocks
-of 1,024, each in a durable transaction; MLflow's clients send them over HTTP, here in its largest batches of 1,000.
+its supervisor, which writes them to the database itself, so 100,000 points are recorded with `workers.host.persist` in
+blocks of 1,024, each in a durable transaction; MLflow's clients send them over HTTP, here in its largest batches of 1,000.
 """
 
 import argparse
@@ -24,12 +24,12 @@ from start_latency import SPEC
 from app.db.session import Database
 from app.jobs import repository
 from app.settings import Settings
-from workers.messages import Block, Report
-from workers.record import record
+from workers.host.persist import record
+from workers.protocol.messages import Block, Report
 
 POINTS = 100_000
 BUCKETS = 1500
-BLOCK = 1024  # points of one report at most, as workers.training.recorder has it
+BLOCK = 1024  # points of one report at most, as workers.training.metrics.recorder has it
 BOUNDS = {"create": 4.0, "read": 10.0, "store": 50.0, "read back": 50.0, "buckets": 50.0}
 VALUES = [2.3 * math.exp(-step / 30_000) + 0.05 * math.sin(step / 7) for step in range(1, POINTS + 1)]
 

@@ -23,10 +23,10 @@ import numpy as np
 import torch
 from machine import spread, write
 
-from app.spec.columns import Column, DataSchema
+from app.spec.data.columns import Column, DataSchema
 from app.storage.local import LocalStore
-from workers.assignment import Assignment, Registered
-from workers.messages import Command, Ending
+from workers.protocol.assignment import Assignment, Registered
+from workers.protocol.messages import Command, Ending
 from workers.training.context import MemoryContext
 from workers.training.loop import train
 from workers.training.prepare import Prepared, prepare

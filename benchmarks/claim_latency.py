@@ -15,7 +15,7 @@ from typing import Any
 from machine import spread, write
 from sqlalchemy import insert, text
 
-from app import keys
+from app.access import keys
 from app.db import migrate
 from app.db.session import Database
 from app.db.tables import JobRow

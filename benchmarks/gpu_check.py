@@ -28,15 +28,15 @@ from typing import Any
 from gpu_cases import LEARNING, RESUMED, Case
 from machine import write
 
-from app.spec.columns import DataSchema
-from app.spec.data import UploadSource
+from app.spec.data.columns import DataSchema
+from app.spec.data.sources import UploadSource
 from app.spec.job import known_schema, parse_job
 from app.storage.open import open_store
-from workers import forkserver
-from workers.assignment import Assignment, Registered, Resume
-from workers.data.content import Upload
-from workers.data.description import describe
-from workers.messages import Ending, Outcome, Report, Saved, receive
+from workers.children.describe import describe
+from workers.data.files.content import Upload
+from workers.protocol.assignment import Assignment, Registered, Resume
+from workers.protocol.messages import Ending, Outcome, Report, Saved, receive
+from workers.runner import forkserver
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 SLACK_MIB = 64  # of GPU memory that other processes may move meanwhile

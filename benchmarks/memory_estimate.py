@@ -57,10 +57,10 @@ def measure(name: str) -> None:
     import torch
     from torch.nn.functional import cross_entropy
 
-    from app.spec.columns import DataSchema
-    from app.spec.network import Network
-    from workers.inspect import Limits, inspect
-    from workers.network.build import build
+    from app.spec.data.columns import DataSchema
+    from app.spec.network.network import Network
+    from workers.children.inspect import Limits, inspect
+    from workers.network.runtime.build import build
 
     torch.set_num_threads(1)
     network, large = NETWORKS[name], 1 << 50

@@ -16,7 +16,7 @@ from machine import spread, write
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
-from workers.network.calls import run_recurrent
+from workers.network.kinds.functional import run_recurrent
 
 ROWS, WIDTH, UNITS = 64, 50, 128
 LONGEST = (32, 128, 512)

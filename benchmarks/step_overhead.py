@@ -32,10 +32,10 @@ from step_figures import BATCH, CLASSES, FEATURES, HIDDEN, LR, ROWS
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, TensorDataset
 
-from app.spec.columns import Column, DataSchema
+from app.spec.data.columns import Column, DataSchema
 from app.storage.open import open_store
-from workers.assignment import Assignment, Registered
-from workers.messages import Command, Ending, Report, Saved, send
+from workers.protocol.assignment import Assignment, Registered
+from workers.protocol.messages import Command, Ending, Report, Saved, send
 from workers.training.loop import train
 from workers.training.prepare import prepare
 

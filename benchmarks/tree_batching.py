@@ -24,8 +24,8 @@ import torch
 from machine import write
 from torch import Tensor, nn
 
-from workers.network.levels import schedule
-from workers.network.trees import fold
+from workers.network.runtime.fold import fold
+from workers.network.runtime.tree_levels import schedule
 
 LEAVES, WORDS = 128, 10_000
 BATCHES, SIZES = (1, 16, 64, 256, 1024), (64, 128, 256, 1024)

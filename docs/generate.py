@@ -17,17 +17,17 @@ from pydantic.fields import FieldInfo
 from typer.core import TyperGroup
 
 from app.api.main import create_app
-from app.api.telemetry import explained
+from app.api.prometheus import explained
 from app.faultpoints import POINTS
 from app.jobs.states import TRANSITIONS, Status, Verb
 from app.logs import EVENTS
 from app.settings import Settings
 from app.spec.base import Part
 from app.spec.catalog import GROUPS, NODES
-from app.spec.columns import TYPES, DataSchema
-from app.spec.data import BUILTIN, FORMATS
-from app.spec.metrics import METRICS
-from app.spec.torchvision_sets import HOMES, LEFT_OUT, TORCHVISION
+from app.spec.data.columns import TYPES, DataSchema
+from app.spec.data.sources import BUILTIN, FORMATS
+from app.spec.data.torchvision_datasets import HOMES, LEFT_OUT, TORCHVISION
+from app.spec.training.metrics import METRICS
 from app.webhooks.messages import MessageType
 from graftwerk.cli.main import app as cli
 

@@ -4,12 +4,12 @@ from typing import Any, Self
 
 import httpx
 
-from graftwerk.address import find_address
 from graftwerk.datasets import Datasets
 from graftwerk.errors import NoAddress, ServiceTrouble
+from graftwerk.http.address import find_address
+from graftwerk.http.transport import Transport
 from graftwerk.jobs import Jobs
 from graftwerk.keys import Keys
-from graftwerk.transport import Transport
 from graftwerk.webhooks import Webhooks
 
 

@@ -8,11 +8,11 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from graftwerk import files
 from graftwerk.errors import Conflict, NotData, NotFound
+from graftwerk.http import downloads
+from graftwerk.http.pages import pages
+from graftwerk.http.transport import Transport
 from graftwerk.packing import packed
-from graftwerk.pages import pages
-from graftwerk.transport import Transport
 from graftwerk.types import Dataset, File
 
 PIECE = 8 << 20  # bytes of one request of an upload
@@ -137,7 +137,7 @@ class Datasets:
         name = source.get("file") or ""
         plain = name if name and Path(name).name == name else f"{dataset_id}.{source['format']}"
         file = File(plain, document["received"], document["sha256"])
-        return files.download(self._transport, f"/v1/datasets/{dataset_id}/content", file, Path(folder), told)
+        return downloads.download(self._transport, f"/v1/datasets/{dataset_id}/content", file, Path(folder), told)
 
     def delete(self, dataset_id: str) -> None:
         """Delete a data set."""

@@ -7,11 +7,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from graftwerk import files, predictions, stream
+from graftwerk import predictions
 from graftwerk.errors import NoSuchFile, WaitedTooLong
-from graftwerk.pages import pages
+from graftwerk.http import downloads, stream
+from graftwerk.http.pages import pages
+from graftwerk.http.transport import Transport
 from graftwerk.specs import Spec, whole, written
-from graftwerk.transport import Transport
 from graftwerk.types import ENDED, Checkpoint, Event, File, Metrics, Predictions, number
 
 LONG_POLL = 20.0  # seconds that one question about an unchanged job may take
@@ -149,7 +150,7 @@ class Job:
         for name in names or offered:
             file = offered[name]
             path = f"/v1/checkpoints/{found.id}/files/{name}"
-            fetched.append(files.download(self._transport, path, file, Path(folder), partial(told, file)))
+            fetched.append(downloads.download(self._transport, path, file, Path(folder), partial(told, file)))
         return fetched
 
     def export(self, form: str, folder: str | Path, checkpoint: str | None = None) -> Path:
@@ -162,7 +163,7 @@ class Job:
         headers = self._transport.request("HEAD", path).headers
         name = headers["content-disposition"].partition('filename="')[2].rstrip('"')
         file = File(name, int(headers["content-length"]), headers["etag"].strip('"'))
-        return files.download(self._transport, path, file, Path(folder))
+        return downloads.download(self._transport, path, file, Path(folder))
 
     def _saved(self, checkpoint: str | None) -> Checkpoint:
         found = next((saved for saved in self.checkpoints() if checkpoint in (None, saved.id)), None)

@@ -4,8 +4,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from graftwerk.pages import pages
-from graftwerk.transport import Transport
+from graftwerk.http.pages import pages
+from graftwerk.http.transport import Transport
 from graftwerk.types import Key
 
 

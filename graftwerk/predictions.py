@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from graftwerk.errors import NotData
-from graftwerk.transport import Transport
+from graftwerk.http.transport import Transport
 from graftwerk.types import Predictions
 
 Rows = Sequence[Mapping[str, Any]]

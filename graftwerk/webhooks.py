@@ -15,8 +15,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from graftwerk.errors import NotVerified
-from graftwerk.pages import pages
-from graftwerk.transport import Transport
+from graftwerk.http.pages import pages
+from graftwerk.http.transport import Transport
 from graftwerk.types import Delivery, Webhook
 
 TOLERANCE_SECONDS = 300.0

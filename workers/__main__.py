@@ -13,13 +13,13 @@ from app.jobs.dispatch import Waker
 from app.logs import configure
 from app.settings import settings
 from app.storage.open import open_store
+from app.webhooks.sender import Courier
 from app.webhooks.targets import Targets
-from workers import forkserver
-from workers.celery_app import create_celery, queue_names
-from workers.courier import Courier
-from workers.supervisor import Worker, worker_name
-from workers.sweeper import Sweeper
-from workers.tasks import register
+from workers.host.celery_app import create_celery, queue_names
+from workers.host.periodic import Sweeper
+from workers.host.tasks import register
+from workers.host.worker import Worker, worker_name
+from workers.runner import forkserver
 
 OPTIONS = ["--quiet", "worker", "--loglevel=WARNING", "--without-gossip", "--without-mingle", "--without-heartbeat"]
 

@@ -7,14 +7,14 @@ from typing import Annotated
 from fastapi import Depends, Request, Security
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
-from app import keys, quotas
-from app.api.limits import told
+from app.access import keys, quotas
+from app.access.audit import Actor
+from app.access.first_key import OWNER
+from app.access.quotas import Limits, limits_of
+from app.api.rate_limits import told
 from app.api.services import Part, Services
-from app.audit import Actor
 from app.errors import Forbidden, TooManyRequests, Unauthenticated
-from app.first_key import OWNER
 from app.jobs.states import Status
-from app.quotas import Limits, limits_of
 
 _bearer = HTTPBearer(auto_error=False, scheme_name="key", description="An API key: `gw_…`.")
 

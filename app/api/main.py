@@ -7,32 +7,18 @@ from fastapi import Depends, FastAPI
 from prometheus_client import CollectorRegistry
 from starlette.concurrency import run_in_threadpool
 
-from app.api import openapi, problems
-from app.api.envelope import Envelope
-from app.api.parameters import no_unknown_parameters
-from app.api.routes import (
-    audit,
-    catalog,
-    checkpoints,
-    datasets,
-    events,
-    exports,
-    health,
-    jobs,
-    keys,
-    metrics,
-    networks,
-    predictions,
-    reports,
-    webhooks,
-    workers,
-)
+from app.api import openapi
+from app.api.http import problems
+from app.api.http.parameters import no_unknown_parameters
+from app.api.middleware import Envelope
+from app.api.prometheus import Telemetry
+from app.api.routes import audit, catalog, datasets, health, keys, networks, webhooks, workers
+from app.api.routes.jobs import checkpoints, curves, events, exports, jobs, predictions, reports
 from app.api.services import Services, opened
-from app.api.telemetry import Telemetry
 from app.settings import Settings
 
 NOUNS = (
-    jobs, metrics, events, checkpoints, reports, exports, predictions, datasets, networks, catalog, keys, webhooks,
+    jobs, curves, events, checkpoints, reports, exports, predictions, datasets, networks, catalog, keys, webhooks,
     audit, workers, health,
 )  # fmt: skip
 ROUTERS = tuple(noun.router for noun in NOUNS)

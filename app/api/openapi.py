@@ -7,13 +7,13 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from pydantic import BaseModel
 
-from app.api.links import add_links
+from app.api.openapi_links import add_links
 from app.api.schemas import KeyChange, KeyRequest, KeyRotation, ProblemDocument, WebhookRequest
-from app.spec.data import NewDataset
+from app.spec.data.sources import NewDataset
 from app.spec.fork import Fork
+from app.spec.inspection import Question
 from app.spec.job import Job
 from app.spec.prediction import FORMS, Prediction
-from app.spec.question import Question
 
 REF = "#/components/schemas/{model}"
 OPEN = (400, 500, 503)  # what every route may answer, those without a key too

@@ -1,1 +1,4 @@
-"""Backups: the database as it was at one moment, and every artifact that it lists, verified."""
+"""Backups: the database at one moment, and every artifact that it lists, verified.
+
+Here: the command `python -m app.backup`. Never: code that a running service calls.
+"""

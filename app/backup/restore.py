@@ -6,16 +6,16 @@ from pathlib import Path
 from sqlalchemy import delete, inspect, update
 from sqlalchemy.orm import Session
 
-from app import fleet
+from app import heartbeat
 from app.backup import databases
 from app.backup.create import IDS
 from app.backup.manifest import ARTIFACTS, Manifest
-from app.datasets import DatasetStatus
+from app.datasets.registry import DatasetStatus
 from app.db import migrate
 from app.db.session import Database
 from app.db.tables import DatasetRow, WorkerRow
 from app.errors import BackupRefused
-from app.garbage import MARK, PLACES
+from app.lifecycle.unreferenced import MARK, PLACES
 from app.storage.protocol import ArtifactStore
 from app.storage.removal import remove_files
 
@@ -49,7 +49,7 @@ def _check_target(db: Database, store: ArtifactStore, manifest: Manifest, overwr
         detail = f"the backup's tables are at {manifest.revision}, of a newer version than this one"
         raise BackupRefused(detail, hint=f"install graftwerk {manifest.graftwerk}")
     tables = _tables(db)
-    if tables and migrate.unfit(db) is None and db.read(fleet.alive):
+    if tables and migrate.unfit(db) is None and db.read(heartbeat.alive):
         raise BackupRefused("workers are running on this database", hint="stop the service, and wait for a minute")
     if overwrite:
         return

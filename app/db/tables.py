@@ -59,7 +59,7 @@ class KeyRow(Base):
     digest: Mapped[str] = mapped_column(String(64))  # SHA-256 of the secret, hexadecimal
     old_digest: Mapped[str | None] = mapped_column(String(64))  # of the secret before the last rotation …
     old_until: Mapped[float | None]  # … which opens until then
-    limits: Mapped[dict[str, Any] | None]  # what differs from the settings, see app.quotas
+    limits: Mapped[dict[str, Any] | None]  # what differs from the settings, see app.access.quotas
     created_at: Mapped[float] = mapped_column(default=now())
     expires_at: Mapped[float | None]
     revoked_at: Mapped[float | None]
@@ -86,7 +86,7 @@ class JobRow(Base):
     )  # that submitted it; "": none
     name: Mapped[str]
     spec: Mapped[dict[str, Any]]  # as the user wrote it
-    data_schema: Mapped[dict[str, Any]]  # app.spec.data.DataSchema at submission
+    data_schema: Mapped[dict[str, Any]]  # app.spec.data.sources.DataSchema at submission
     inspection: Mapped[dict[str, Any]]  # shapes, parameters, memory
     labels: Mapped[dict[str, Any]]  # the spec's `metadata`
     status: Mapped[str] = mapped_column(String(16))
@@ -173,7 +173,7 @@ class DatasetRow(Base):
     owner: Mapped[str] = mapped_column(String(64))
     name: Mapped[str]
     source: Mapped[dict[str, Any]]  # {"kind": "builtin"|"torchvision"|"upload", …}
-    status: Mapped[str] = mapped_column(String(16))  # see app.datasets.Status
+    status: Mapped[str] = mapped_column(String(16))  # see app.datasets.registry.Status
     data_schema: Mapped[dict[str, Any] | None]
     preview: Mapped[list[Any] | None]
     problems: Mapped[list[Any] | None]
@@ -273,7 +273,7 @@ class WorkerRow(Base):
     version: Mapped[str | None]
     free: Mapped[int | None] = mapped_column(Integer)
     deaf_seconds: Mapped[float | None]  # for how long it has not heard wake-ups that it sent to itself
-    figures: Mapped[dict[str, Any] | None]  # counts since its start, see workers.pulse
+    figures: Mapped[dict[str, Any] | None]  # counts since its start, see workers.host.heartbeat
     started_at: Mapped[float | None]
     stopped_at: Mapped[float | None]  # of one that stopped in order
 
@@ -290,6 +290,6 @@ class AuditRow(Base):
     key_id: Mapped[str | None] = mapped_column(String(40))
     request_id: Mapped[str] = mapped_column(String(64))
     address: Mapped[str | None] = mapped_column(String(64))
-    action: Mapped[str] = mapped_column(String(32))  # see app.audit.Action
+    action: Mapped[str] = mapped_column(String(32))  # see app.access.audit.Action
     target: Mapped[str | None] = mapped_column(String(64))
     data: Mapped[dict[str, Any]]

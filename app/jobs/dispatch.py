@@ -1,4 +1,4 @@
-"""Wake-ups: Celery messages that only say "work is waiting". A lost one costs seconds, see `workers.sweeper`."""
+"""Wake-ups: Celery messages that only say "work is waiting". A lost one costs seconds, see `workers.host.periodic`."""
 
 import threading
 from collections import Counter

@@ -15,7 +15,7 @@ from typing import Any
 from sqlalchemy import CTE, ColumnElement, Select, and_, func, literal, or_, select, union_all
 from sqlalchemy.orm import Session
 
-from app import fleet
+from app import heartbeat
 from app.db.clock import clock
 from app.db.dialect import one_after_the_other
 from app.db.tables import JobRow, KeyRow, now
@@ -124,7 +124,7 @@ def place(session: Session, job: JobRow, running_limit: int = 0) -> Place:
     if session.scalar(full.where(by_key.c.key_id == job.key_id)) is not None:
         return Place(held_by=Hold.RUNNING_LIMIT)
     position = session.scalar(_position(job, running_limit))
-    workers = fleet.alive(session, job.queue)
+    workers = heartbeat.alive(session, job.queue)
     if not workers:
         return Place(position, held_by=Hold.NO_WORKER)
     at, rests = _rests(session, list(workers))

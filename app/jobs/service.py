@@ -6,20 +6,22 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from app import audit, checkpoints, datasets, events, idempotency, quotas
-from app.audit import Action, Actor
+from app import checkpoints, events
+from app.access import audit, idempotency, quotas
+from app.access.audit import Action, Actor
+from app.access.idempotency import Answer
+from app.access.quotas import Limits
+from app.datasets import registry
 from app.db.session import Database
 from app.db.tables import JobRow, now
 from app.errors import InvalidInput, NotFound, Overloaded, Problem, StateForbids
 from app.events import EventKind
 from app.faultpoints import faultpoint
-from app.idempotency import Answer
 from app.jobs import repository
 from app.jobs.states import ENDED, TRANSITIONS, Status, Verb
-from app.quotas import Limits
-from app.spec.columns import DataSchema
+from app.spec.data.columns import DataSchema
 from app.spec.job import Job, StartFrom, continuation_problems, parse_job
-from app.spec.moment import seconds_of
+from app.spec.timestamps import seconds_of
 from app.webhooks.repository import check_named
 
 BACKOFF = (0.0, 1.0, 4.0, 15.0, 60.0)  # seconds before the next attempt, by losses so far
@@ -85,7 +87,7 @@ def create(
 
 def _insert(session: Session, submission: Submission) -> JobRow:
     job = submission.job
-    datasets.pin(session, submission.owner, submission.document)
+    registry.pin(session, submission.owner, submission.document)
     check_named(session, submission.owner, job.webhook)
     if job.start_from is not None:
         _check_start(session, submission.owner, job, job.start_from)
@@ -196,7 +198,7 @@ def _check_ground(session: Session, row: JobRow) -> None:
     """Keep what the job stands on: its data set, and what it starts from while it has no checkpoint of its own."""
     start = row.spec.get("start_from")
     try:
-        datasets.pin(session, row.owner, row.spec)
+        registry.pin(session, row.owner, row.spec)
         if start is not None and "checkpoint" in start and not checkpoints.listed(session, row.id):
             checkpoints.pin(session, row.owner, start["checkpoint"])
     except (InvalidInput, NotFound) as error:

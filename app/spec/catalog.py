@@ -5,20 +5,20 @@ from typing import Any
 
 from pydantic.json_schema import models_json_schema
 
-from app.spec.averages import AVERAGE_CLASSES, AVERAGES
-from app.spec.backbones import BACKBONES
 from app.spec.base import Part
-from app.spec.control import CONTROL
+from app.spec.data.transforms import MIXING, MIXING_CLASSES, TRANSFORM_CLASSES, TRANSFORMS
 from app.spec.kinds import Kind, Table
-from app.spec.leaves import INITIALISER_CLASSES, INITIALISERS, LEAVES
-from app.spec.losses import LOSS_CLASSES, LOSSES
-from app.spec.metrics import METRICS
-from app.spec.modules import MODULES
-from app.spec.nodes import NODE_CLASSES
-from app.spec.operations import OPERATIONS
-from app.spec.optimizers import OPTIMIZER_CLASSES, OPTIMIZERS
-from app.spec.schedules import SCHEDULE_CLASSES, SCHEDULES
-from app.spec.transforms import MIXING, MIXING_CLASSES, TRANSFORM_CLASSES, TRANSFORMS
+from app.spec.network.backbones import BACKBONES
+from app.spec.network.control import CONTROL
+from app.spec.network.leaves import INITIALISER_CLASSES, INITIALISERS, LEAVES
+from app.spec.network.modules import MODULES
+from app.spec.network.nodes import NODE_CLASSES
+from app.spec.network.operations import OPERATIONS
+from app.spec.training.losses import LOSS_CLASSES, LOSSES
+from app.spec.training.metrics import METRICS
+from app.spec.training.optimizers import OPTIMIZER_CLASSES, OPTIMIZERS
+from app.spec.training.schedules import SCHEDULE_CLASSES, SCHEDULES
+from app.spec.training.weight_averages import AVERAGE_CLASSES, AVERAGES
 
 # Group → its table and the classes made from it.
 GROUPS: Mapping[str, tuple[Table, Mapping[str, type[Part]]]] = {

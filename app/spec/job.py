@@ -6,15 +6,15 @@ from pydantic import Field, ValidationError, model_validator
 
 from app.errors import InvalidInput, Problem
 from app.spec.base import Count, Part, Positive, Size, problem
-from app.spec.columns import Column, DataSchema
-from app.spec.data import NAMED, Data
-from app.spec.moment import Moment
-from app.spec.network import Network, check_network
-from app.spec.objective import Head, Objective, decisive, objective_problems, place_of
-from app.spec.pictures import loading_problems, unmixable
+from app.spec.data.columns import Column, DataSchema
+from app.spec.data.feature_schema import View, view
+from app.spec.data.images import loading_problems, unmixable
+from app.spec.data.sources import NAMED, Data
+from app.spec.network.network import Network, check_network
 from app.spec.problems import from_validation, nearest
-from app.spec.training import Training
-from app.spec.view import View, view
+from app.spec.timestamps import Moment
+from app.spec.training.objective import Head, Objective, decisive, objective_problems, place_of
+from app.spec.training.plan import Training
 
 Label = Annotated[str, Field(min_length=1, max_length=200)]
 LabelKey = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.:/-]{1,64}$")]  # what a filter can name on every database

@@ -112,7 +112,7 @@ def _translate(item: Any, document: Any, prefix: str, hints: Hints) -> Problem:
         return Problem(place + "/kind", "unknown_kind", f'there is no kind "{tag}"', hint)
     if kind == "union_tag_not_found":
         return Problem(place + "/kind", "missing", '"kind" is required', "")
-    if kind == "problem":  # raised by our own validators, see `app.spec.network`
+    if kind == "problem":  # raised by our own validators, see `app.spec.network.network`
         return Problem(place, context["code"], context["detail"], context["hint"])
     detail = _WORDS[kind].format(**context) if kind in _WORDS else item["msg"]
     known = findall(r"'(\w+)'", context["expected"]) if kind == "literal_error" else []

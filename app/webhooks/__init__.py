@@ -1,4 +1,4 @@
-"""Webhooks: whom to tell what happens to jobs, what waits to be told, and how it is signed.
+"""Webhooks: endpoints, the outbox, signatures, and the sender that delivers messages.
 
-A message is a row, written in the transaction of the event itself; `workers/courier.py` sends it until it has arrived.
+Here: whatever a receiver sees. Never: what an event means to a job.
 """

@@ -4,10 +4,10 @@ import os
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from graftwerk.address import find_address
 from graftwerk.checks.finding import Finding
 from graftwerk.client import Client
 from graftwerk.errors import GraftwerkClientError, NotAllowed
+from graftwerk.http.address import find_address
 from graftwerk.supervise.home import CannotStart, free_port
 
 LARGE_SKEW = 2.0  # seconds

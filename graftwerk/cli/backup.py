@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from graftwerk.address import home_directory
+from graftwerk.http.address import home_directory
 from graftwerk.supervise import home as homes
 from graftwerk.supervise.home import CannotStart
 from graftwerk.supervise.service import missing_extras

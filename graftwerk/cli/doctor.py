@@ -7,12 +7,12 @@ from pathlib import Path
 import typer
 from rich.text import Text
 
-from graftwerk.address import home_directory
 from graftwerk.checks.machine import machine
 from graftwerk.checks.outside import outside
 from graftwerk.checks.safety import safety
 from graftwerk.checks.service import service
 from graftwerk.cli.output import AsJson, out, print_json
+from graftwerk.http.address import home_directory
 
 STYLES = {"ok": "green", "warn": "yellow", "fail": "bold red"}
 

@@ -10,8 +10,8 @@ from typing import Annotated
 import typer
 from rich.text import Text
 
-from graftwerk.address import home_directory
 from graftwerk.cli.output import out
+from graftwerk.http.address import home_directory
 from graftwerk.supervise.service import Plan, Service
 
 STYLES = {"api": "cyan", "worker": "green", "broker": "magenta", "migrate": "yellow", "up": "bold"}

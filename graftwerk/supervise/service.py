@@ -140,7 +140,7 @@ class Service:
         path = self._plan.home / "key"
         if path.exists() and _accepts(url, path.read_text().strip()):
             return
-        done = self._once(["app.first_key"], environment)
+        done = self._once(["app.access.first_key"], environment)
         if done.returncode != 0:
             raise CannotStart(f"no key could be created:\n{done.stderr.strip()}")
         homes.write_private(path, done.stdout.strip())

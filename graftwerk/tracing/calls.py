@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from graftwerk.tracing.modules import RECURRENT, Module, parameters
-from graftwerk.tracing.refusal import Refusal
+from graftwerk.tracing.unsupported import Refusal
 from graftwerk.tracing.values import Parts, Tensor
-from graftwerk.tracing.writing import Writer, checked
+from graftwerk.tracing.writer import Writer, checked
 
 MASKS = "masks are no part of the language"
 

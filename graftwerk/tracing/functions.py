@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from graftwerk.tracing.refusal import Refusal
+from graftwerk.tracing.unsupported import Refusal
 
 NEEDED: Any = object()  # the default of what has none
 Field = tuple[str, Any, Any]  # torch's name, torch's default, the language's default

@@ -5,7 +5,7 @@ from importlib import import_module
 from inspect import Parameter, signature
 from typing import Any
 
-from graftwerk.tracing.refusal import Refusal
+from graftwerk.tracing.unsupported import Refusal
 
 Module = Any  # torch.nn.Module: torch is imported when a module is traced, not before
 

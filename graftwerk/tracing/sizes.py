@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from graftwerk.tracing.refusal import Refusal
+from graftwerk.tracing.unsupported import Refusal
 
 Extent = Any  # an int, or a token
 Rule = Callable[[int], Extent | None]

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from graftwerk.tracing.calls import references
-from graftwerk.tracing.refusal import Refusal
 from graftwerk.tracing.sizes import Shape, Size
+from graftwerk.tracing.unsupported import Refusal
 from graftwerk.tracing.values import Parts, Tensor, item, part, shape_item, slices, stretches
-from graftwerk.tracing.writing import Writer
+from graftwerk.tracing.writer import Writer
 
 FIXED = "only sizes can be asked of a tensor here"
 

@@ -10,7 +10,7 @@ from graftwerk.tracing.modules import leaf_types
 from graftwerk.tracing.recording import NOWHERE, Recording, obstacle, record
 from graftwerk.tracing.translation import Translation
 from graftwerk.tracing.values import Parts, Tensor
-from graftwerk.tracing.writing import Writer
+from graftwerk.tracing.writer import Writer
 
 if TYPE_CHECKING:
     import torch

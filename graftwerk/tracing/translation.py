@@ -10,11 +10,11 @@ from graftwerk.tracing.calls import Calls, references
 from graftwerk.tracing.functions import DROPOUTS, FUNCTIONAL, HINTS, OPERATOR, SAME, SWAPPED, TORCH, Form, bound
 from graftwerk.tracing.modules import Module, plain
 from graftwerk.tracing.recording import FxNode, Recording
-from graftwerk.tracing.refusal import Refusal
 from graftwerk.tracing.sizes import Shape, Size
 from graftwerk.tracing.special import SPECIAL, Asked, attribute, taken
+from graftwerk.tracing.unsupported import Refusal
 from graftwerk.tracing.values import Lost, Parts, Tensor
-from graftwerk.tracing.writing import Writer
+from graftwerk.tracing.writer import Writer
 
 ARITHMETIC = frozenset({"_operator", "math"})
 PARTS: Mapping[Callable[..., Any], Callable[[Asked], Any]] = {builtins.getattr: attribute, operator.getitem: taken}

@@ -4,9 +4,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from graftwerk.tracing.refusal import Refusal
 from graftwerk.tracing.sizes import Shape, Size
-from graftwerk.tracing.writing import Writer
+from graftwerk.tracing.unsupported import Refusal
+from graftwerk.tracing.writer import Writer
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from app import faultpoints
 from app.faultpoints import POINTS, faultpoint
 from tests.architecture.sources import python, tree
 from tests.faults.kinds import HITS, IN_API, IN_RUNNER, IN_WORKER
-from workers.supervisor import AROUND
+from workers.host.worker import AROUND
 
 
 def passed() -> Iterator[str]:

@@ -5,35 +5,35 @@ from importlib import import_module
 
 import pytest
 
-from app.spec.averages import AVERAGES
-from app.spec.data import BUILTIN, TORCHVISION
-from app.spec.leaves import INITIALISERS, LEAVES
-from app.spec.losses import TORCH_LOSSES
-from app.spec.metrics import METRICS, SPANS
-from app.spec.modules import MODULES
-from app.spec.network import KINDS
-from app.spec.operations import OPERATIONS
-from app.spec.optimizers import OPTIMIZERS
-from app.spec.schedules import SCHEDULES
-from app.spec.transforms import MIXING, TRANSFORMS
+from app.spec.data.sources import BUILTIN, TORCHVISION
+from app.spec.data.transforms import MIXING, TRANSFORMS
+from app.spec.network.leaves import INITIALISERS, LEAVES
+from app.spec.network.modules import MODULES
+from app.spec.network.network import KINDS
+from app.spec.network.operations import OPERATIONS
+from app.spec.training.losses import TORCH_LOSSES
+from app.spec.training.metrics import METRICS, SPANS
+from app.spec.training.optimizers import OPTIMIZERS
+from app.spec.training.schedules import SCHEDULES
+from app.spec.training.weight_averages import AVERAGES
 
 
 @pytest.mark.parametrize(
     ("spoken", "module", "name"),
     [
-        (KINDS, "workers.network.catalog", "CATALOG"),
-        (MODULES, "workers.network.modules", "MODULES"),
-        (OPERATIONS, "workers.network.operations", "OPERATIONS"),
-        (LEAVES, "workers.network.leaves", "LEAVES"),
-        (INITIALISERS, "workers.network.leaves", "INITIALISERS"),
-        (TORCH_LOSSES, "workers.training.losses", "LOSSES"),
-        (OPTIMIZERS, "workers.training.optimizers", "OPTIMIZERS"),
-        (SCHEDULES, "workers.training.schedules", "SCHEDULES"),
-        (AVERAGES, "workers.training.averages", "AVERAGES"),
-        (TRANSFORMS, "workers.data.transforms", "TRANSFORMS"),
-        (MIXING, "workers.data.mixing", "MIXING"),
-        (BUILTIN, "workers.data.sources", "BUILTIN"),
-        (TORCHVISION, "workers.data.torchvision_sets", "TORCHVISION"),
+        (KINDS, "workers.network.kinds.catalog", "CATALOG"),
+        (MODULES, "workers.network.kinds.modules", "MODULES"),
+        (OPERATIONS, "workers.network.kinds.operations", "OPERATIONS"),
+        (LEAVES, "workers.network.kinds.leaves", "LEAVES"),
+        (INITIALISERS, "workers.network.kinds.leaves", "INITIALISERS"),
+        (TORCH_LOSSES, "workers.training.objective.losses", "LOSSES"),
+        (OPTIMIZERS, "workers.training.optim.optimizers", "OPTIMIZERS"),
+        (SCHEDULES, "workers.training.optim.schedules", "SCHEDULES"),
+        (AVERAGES, "workers.training.optim.weight_averages", "AVERAGES"),
+        (TRANSFORMS, "workers.data.images.transforms", "TRANSFORMS"),
+        (MIXING, "workers.data.images.mixing", "MIXING"),
+        (BUILTIN, "workers.data.loading.sources", "BUILTIN"),
+        (TORCHVISION, "workers.data.torchvision_datasets.catalog", "TORCHVISION"),
     ],
 )  # fmt: skip
 def test_every_kind_has_a_builder(spoken: Iterable[str], module: str, name: str) -> None:
@@ -41,7 +41,7 @@ def test_every_kind_has_a_builder(spoken: Iterable[str], module: str, name: str)
 
 
 def test_every_metric_has_a_formula() -> None:
-    for what, made in import_module("workers.training.metrics").MADE.items():
+    for what, made in import_module("workers.training.metrics.metrics").MADE.items():
         spans = SPANS if what == "tags" else frozenset()
         assert made.keys() | spans == {name for name, row in METRICS.items() if what in row.about}
         for name, row in made.items():  # what needs no probabilities may be fed them: they are in order

@@ -2,12 +2,12 @@
 
 import ast
 
-from app.api import inspection, predictors
+from app.api.children import inspector, predictor
 from app.logs import EVENTS
 from tests.architecture.sources import dotted, python, tree
 
 LEVELS = ("debug", "info", "warning", "error", "exception", "critical")
-FAULTS = {fault.code for fault in (inspection.FAULT, inspection.UNEXPORTED, predictors.FAULT)}  # logged by their code
+FAULTS = {fault.code for fault in (inspector.FAULT, inspector.UNEXPORTED, predictor.FAULT)}  # logged by their code
 
 
 def logged() -> set[str]:

@@ -13,11 +13,11 @@ import yaml
 
 from app.jobs.states import TRANSITIONS, Status, Verb
 from app.settings import Settings
-from app.spec.control import CONTROL
 from app.spec.job import Job, check_job, known_schema, parse_job
-from app.spec.training import Training
-from workers.inspect import Limits, inspect
-from workers.questions import answer
+from app.spec.network.control import CONTROL
+from app.spec.training.plan import Training
+from workers.children.inspect import Limits, inspect
+from workers.children.query import answer
 
 ROOT = Path(__file__).parents[2]
 DOCS = sorted((ROOT / "docs").glob("*.md"))

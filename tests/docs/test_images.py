@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from tests.docs.test_documents import json_blocks
-from workers.inspect import Limits, inspect
+from workers.children.inspect import Limits, inspect
 
 LIMITS = Limits(100, 10**8, 1 << 34)
 PAGE = (Path(__file__).parents[2] / "docs" / "images.md").read_text()

@@ -9,7 +9,7 @@ import pytest
 import yaml
 from prometheus_client.core import CounterMetricFamily
 
-from app.api.telemetry import FIGURES
+from app.api.prometheus import FIGURES
 
 ROOT = Path(__file__).parents[2]
 RULES: list[dict[str, Any]] = [

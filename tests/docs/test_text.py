@@ -5,11 +5,11 @@ from pathlib import Path
 import pytest
 from tokenizers import Tokenizer
 
-from app.spec.features import FEATURES
+from app.spec.data.features import FEATURES
 from tests.docs.test_documents import json_blocks
 from tests.workers.training.corpora import LIMITS, job, texts
-from workers.data.tokens import KINDS
-from workers.inspect import inspect
+from workers.children.inspect import inspect
+from workers.data.features.tokenizers import KINDS
 
 PAGE = (Path(__file__).parents[2] / "docs" / "text.md").read_text()
 

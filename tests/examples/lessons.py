@@ -12,15 +12,15 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from app.spec.columns import DataSchema
-from app.spec.data import UploadSource
+from app.spec.data.columns import DataSchema
+from app.spec.data.sources import UploadSource
 from app.spec.job import known_schema, parse_job
 from tests.workers.training.laboratory import Attempt, Laboratory
-from workers.assignment import Assignment, Registered, Resume
-from workers.data.content import Upload
-from workers.data.description import describe
-from workers.inspect import Inspection, Limits, inspect
-from workers.messages import Command
+from workers.children.describe import describe
+from workers.children.inspect import Inspection, Limits, inspect
+from workers.data.files.content import Upload
+from workers.protocol.assignment import Assignment, Registered, Resume
+from workers.protocol.messages import Command
 from workers.training.context import MemoryContext
 from workers.training.loop import train
 from workers.training.prepare import Prepared, prepare

@@ -10,14 +10,14 @@ import pytest
 import torch
 from torch import Tensor
 
-from app.spec.network import Network
+from app.spec.network.network import Network
 from app.storage.local import LocalStore
 from tests.examples.lessons import FOLDER
 from tests.workers.data.rows import seen
 from tests.workers.network.networks import imported
 from tests.workers.training.corpora import Corpus, Reading, entities, job
 from tests.workers.training.test_resume import assert_same
-from workers.network.build import BuiltNetwork, build
+from workers.network.runtime.build import BuiltNetwork, build
 
 PART: dict[str, Any] = json.loads((FOLDER / "parts" / "crf.json").read_text())
 LENGTHS = [4, 1, 3, 5, 2]

@@ -14,7 +14,7 @@ from tests.examples.lessons import FOLDER, NAMES, STEPS, Lessons, short, spec
 from tests.workers.network.networks import imported
 from tests.workers.training.interruptions import OFTEN, assert_undisturbed, interrupted
 from tests.workers.training.laboratory import Attempt
-from workers.messages import Ending
+from workers.protocol.messages import Ending
 
 Trained = Callable[[str], Attempt]
 AT_HAND = [name for name in NAMES if spec(name)["data"]["kind"] != "torchvision"]

@@ -13,8 +13,8 @@ from torch.nn.functional import one_hot
 
 from tests.examples.lessons import Lessons, short
 from tests.workers.training.laboratory import Attempt
-from workers.network.build import BuiltNetwork, counted
-from workers.training.losses import Comparison
+from workers.network.runtime.build import BuiltNetwork, counted
+from workers.training.objective.losses import Comparison
 
 Trained = Callable[[str], Attempt]
 Batch = dict[str, Tensor]

@@ -12,19 +12,19 @@ import numpy as np
 import pytest
 import torch
 
-from app.spec.columns import DataSchema
-from app.spec.data import TORCHVISION, UploadSource
+from app.spec.data.columns import DataSchema
+from app.spec.data.sources import TORCHVISION, UploadSource
 from app.spec.job import known_schema, parse_job
 from app.storage.local import LocalStore
 from examples.accuracy import GATES
 from tests.examples.lessons import FOLDER
-from tests.workers.data.named_sets import mnist
+from tests.workers.data.torchvision_datasets.made import mnist
 from tests.workers.training.interruptions import OFTEN, assert_undisturbed, interrupted
 from tests.workers.training.laboratory import Attempt
-from workers.assignment import Assignment, Registered, Resume
-from workers.data.content import Upload
-from workers.data.description import describe
-from workers.inspect import Limits, inspect
+from workers.children.describe import describe
+from workers.children.inspect import Limits, inspect
+from workers.data.files.content import Upload
+from workers.protocol.assignment import Assignment, Registered, Resume
 from workers.training.context import MemoryContext
 from workers.training.loop import train
 from workers.training.prepare import Prepared, prepare
@@ -157,7 +157,7 @@ def test_the_inspector_accepts_it(bench: Bench) -> None:
     assert found.problems == ()
 
 
-# tests/workers/training/test_pictures.py breaks off that on streamed pictures.
+# tests/workers/training/test_images.py breaks off that on streamed pictures.
 @pytest.mark.parametrize("bench", sorted({*REAL, "fashion-cnn"} - {"fashion-resnet18"}), indirect=True)
 def test_interrupted_at_random_it_ends_the_same(bench: Bench, request: pytest.FixtureRequest) -> None:
     context = MemoryContext()

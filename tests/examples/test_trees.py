@@ -10,7 +10,7 @@ from torch import Tensor
 
 from tests.examples.lessons import TREES, Lessons, script, spec
 from tests.workers.training.laboratory import Attempt
-from workers.network.build import counted
+from workers.network.runtime.build import counted
 
 syntax_trees = script("syntax_trees")
 PLAN = {"epochs": 4, "checkpoint": {"every_seconds": None, "keep_best": 0}, "device": "cpu"}

@@ -14,14 +14,16 @@ from typing import Any
 from sqlalchemy import update
 from sqlalchemy.orm import Session
 
-from app import idempotency, metrics
+from app import curves
+from app.access import idempotency
 from app.db.tables import JobRow
 from app.faultpoints import faultpoint
 from app.jobs import repository, service
 from app.jobs.states import TRANSITIONS, Verb
+from app.lifecycle import orphans
 from tests.faults import rounds
 from tests.faults.miniature import Miniature
-from workers import garbage, supervisor
+from workers.host import worker
 
 SetAttribute = Callable[[Any, str, Any], None]
 
@@ -121,59 +123,59 @@ def _wish_forgotten(patch: SetAttribute) -> None:
 
 
 def _points_unfiltered(patch: SetAttribute) -> None:
-    real = metrics._append
+    real = curves._append
 
     def append(session: Session, job_id: str, name: str, points: Any) -> tuple[int, int]:
-        row = session.scalar(metrics._chunks(job_id, name).order_by(metrics.MetricChunkRow.chunk.desc()).limit(1))
+        row = session.scalar(curves._chunks(job_id, name).order_by(curves.MetricChunkRow.chunk.desc()).limit(1))
         if row is None:
             return real(session, job_id, name, points)
         start = row.count
-        metrics._fill(row, metrics.np.concatenate([metrics.np.frombuffer(row.points, metrics.POINT), points]))
+        curves._fill(row, curves.np.concatenate([curves.np.frombuffer(row.points, curves.POINT), points]))
         return start, start + len(points)
 
-    patch(metrics, "_append", append)
+    patch(curves, "_append", append)
 
 
 def _points_kept(patch: SetAttribute) -> None:
     _points_unfiltered(patch)
-    patch(metrics, "rewind", lambda session, job_id, after_step: None)
+    patch(curves, "rewind", lambda session, job_id, after_step: None)
 
 
 def _rewound_too_far(patch: SetAttribute) -> None:
-    real = metrics.rewind
-    patch(metrics, "rewind", lambda session, job_id, after_step: real(session, job_id, max(0, after_step - 1)))
+    real = curves.rewind
+    patch(curves, "rewind", lambda session, job_id, after_step: real(session, job_id, max(0, after_step - 1)))
 
 
 def _report_dropped(patch: SetAttribute) -> None:
-    real = supervisor.Attempt._write
+    real = worker.Attempt._write
 
-    def write(attempt: supervisor.Attempt) -> bool:
+    def write(attempt: worker.Attempt) -> bool:
         message = attempt._backlog[0] if attempt._backlog else None
         written = real(attempt)
-        if not written and message is not None and not isinstance(message, supervisor.Outcome):
+        if not written and message is not None and not isinstance(message, worker.Outcome):
             attempt._backlog.popleft()
         return written
 
-    patch(supervisor.Attempt, "_write", write)
+    patch(worker.Attempt, "_write", write)
 
 
 def _files_before_rows(patch: SetAttribute) -> None:
     def trim(db: Any, store: Any, job_id: str, fence: int) -> None:
         def surplus(session: Session) -> list[str]:
-            plan = garbage.parse_job(session.get_one(JobRow, job_id).spec).training.checkpoint
-            rows = garbage.checkpoints.surplus(session, job_id, plan.keep_last, plan.keep_best, plan.monitor, plan.mode)
+            plan = orphans.parse_job(session.get_one(JobRow, job_id).spec).training.checkpoint
+            rows = orphans.checkpoints.surplus(session, job_id, plan.keep_last, plan.keep_best, plan.monitor, plan.mode)
             return [file["path"] for row in rows for file in row.files]
 
-        garbage.remove_files(store, db.read(surplus))
+        orphans.remove_files(store, db.read(surplus))
         faultpoint("before_removal")
-        db.run(garbage._surplus, job_id, fence)
+        db.run(orphans._surplus, job_id, fence)
 
-    patch(garbage, "trim", trim)
+    patch(orphans, "trim", trim)
 
 
 def _listed_before_stored(patch: SetAttribute) -> None:
     from app.storage.local import LocalStore, StoredFile
-    from workers.training.saver import Saver
+    from workers.training.checkpoints.saver import Saver
 
     real, waiting = Saver._write, []
 
@@ -203,7 +205,7 @@ def _draws_forgotten(patch: SetAttribute) -> None:
 
 
 def _position_forgotten(patch: SetAttribute) -> None:
-    from workers.data.sampler import Sampler
+    from workers.data.loading.sampler import Sampler
 
     real = Sampler.batches
 
@@ -240,7 +242,7 @@ def _schedule_forgotten(patch: SetAttribute) -> None:
 
 
 def _final_forgotten(patch: SetAttribute) -> None:
-    from workers.training.saver import Saver
+    from workers.training.checkpoints.saver import Saver
 
     real = Saver.keep
 

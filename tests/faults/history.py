@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from app import metrics
+from app import curves
 from app.db.tables import CheckpointRow, EventRow, JobRow
 from app.storage.protocol import ArtifactStore
 
@@ -76,8 +76,8 @@ def read(session: Session, job_id: str) -> Record | None:
     row = session.get(JobRow, job_id)
     if row is None:
         return None
-    names = metrics.names(session, job_id)
-    points = {name: metrics.points(session, job_id, name) for name in names}
+    names = curves.names(session, job_id)
+    points = {name: curves.points(session, job_id, name) for name in names}
     series = {name: (tuple(each["step"].tolist()), each["value"].tobytes()) for name, each in points.items()}
     events = session.scalars(select(EventRow).where(EventRow.job_id == job_id).order_by(EventRow.seq)).all()
     saved = session.scalars(select(CheckpointRow).where(CheckpointRow.job_id == job_id)).all()
@@ -90,7 +90,7 @@ def read(session: Session, job_id: str) -> Record | None:
 
 def metrics_ends(session: Session, job_id: str, names: Iterable[str]) -> dict[str, int]:
     """Return the index after the last point of every series."""
-    return {name: metrics._count(session, job_id, name) for name in names}
+    return {name: curves._count(session, job_id, name) for name in names}
 
 
 def golden(record: Record) -> Golden:

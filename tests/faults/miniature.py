@@ -19,26 +19,26 @@ from sqlalchemy import update
 from sqlalchemy.orm import Session
 
 from app import faultpoints
-from app.audit import Actor
+from app.access.audit import Actor
+from app.access.idempotency import Answer
+from app.access.quotas import limits_of
 from app.db.session import Database
 from app.db.tables import JobRow, now
 from app.errors import DatabaseAway, GraftwerkError, StaleFence, StateForbids
-from app.idempotency import Answer
 from app.jobs import repository, service
 from app.jobs.dispatch import Waker
 from app.jobs.service import Submission
 from app.jobs.states import Status
-from app.quotas import limits_of
 from app.settings import Settings
 from app.spec.job import known_schema, parse_job
 from app.storage.local import LocalStore
 from tests.faults import history as histories
 from tests.faults.history import Acknowledged, Golden, History
 from tests.faults.invariants import every_listed_checkpoint_is_whole, violations
-from workers.handover import assignment_for
-from workers.messages import Command, Ending, Outcome, Report, Saved
-from workers.runner import _failed
-from workers.supervisor import Attempt, Worker
+from workers.host.assignments import assignment_for
+from workers.host.worker import Attempt, Worker
+from workers.protocol.messages import Command, Ending, Outcome, Report, Saved
+from workers.runner.main import _failed
 from workers.training.loop import train
 from workers.training.prepare import prepare
 

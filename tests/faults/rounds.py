@@ -1,7 +1,7 @@
 """Short histories in one process, each with its faults. Without a bug nothing is wrong after any of them."""
 
 from tests.faults.miniature import STEPS, Killed, Miniature, succeeded
-from workers.messages import Block, Report
+from workers.protocol.messages import Block, Report
 
 
 def killed(here: Miniature) -> None:

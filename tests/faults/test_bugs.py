@@ -12,7 +12,7 @@ from tests.faults.history import Golden
 from tests.faults.invariants import INVARIANTS
 from tests.faults.miniature import Miniature, undisturbed
 from tests.faults.rounds import ROUNDS
-from workers.training import recorder
+from workers.training.metrics import recorder
 
 Stage = Callable[[], Miniature]
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import httpx
 
-from graftwerk.transport import Transport
+from graftwerk.http.transport import Transport
 
 Answer = httpx.Response | Exception | Callable[[httpx.Request], httpx.Response]
 URL = "http://graftwerk.test"

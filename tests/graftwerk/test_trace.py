@@ -10,11 +10,11 @@ import torch
 from torch import Tensor, nn
 
 import workers.torch_setup  # noqa: F401 - before torchvision
-from app.spec.network import KINDS, RESERVED, check_network
+from app.spec.network.network import KINDS, RESERVED, check_network
 from graftwerk import CannotExpress, Client, trace
 from graftwerk.tracing.functions import FUNCTIONAL, NEEDED, OPERATOR, TORCH, Form
 from graftwerk.tracing.modules import MODULES
-from graftwerk.tracing.writing import reserved
+from graftwerk.tracing.writer import reserved
 from tests.graftwerk.fake import URL, Script, job
 from tests.graftwerk.modules_to_trace import (
     Attention,
@@ -27,7 +27,7 @@ from tests.graftwerk.modules_to_trace import (
     Sequence,
 )
 from tests.workers.network.networks import Columns, examples, parsed, schema
-from workers.network.build import build
+from workers.network.runtime.build import build
 
 WORDS: Columns = {"words": ((7,), "int64")}
 MLP: Callable[[], nn.Module] = lambda: nn.Sequential(nn.Flatten(), nn.Linear(12, 8), nn.ReLU(), nn.Linear(8, 3))  # noqa: E731

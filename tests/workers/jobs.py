@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from app.spec.columns import DataSchema
-from workers.inspect import Limits
+from app.spec.data.columns import DataSchema
+from workers.children.inspect import Limits
 
 LIMITS = Limits(max_nodes=1000, max_parameters=10**8, memory_limit=1 << 30)
 

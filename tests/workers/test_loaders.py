@@ -13,9 +13,9 @@ import psutil
 import pytest
 
 from app.spec.job import known_schema, parse_job
-from workers import forkserver
-from workers.assignment import Assignment
-from workers.messages import Outcome, Report, receive
+from workers.protocol.assignment import Assignment
+from workers.protocol.messages import Outcome, Report, receive
+from workers.runner import forkserver
 
 SPEC: dict[str, Any] = {
     "model": {"layers": [{"kind": "Flatten"}, {"kind": "Linear", "out_features": 10}]},

@@ -1,1 +1,4 @@
-"""The data: one module per modality, batches as a pure function of (seed, epoch, step)."""
+"""The data: from stored columns to batches, each a pure function of (seed, epoch, step).
+
+Here: files, types, features, images and loading. Never: networks.
+"""

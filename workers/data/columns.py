@@ -7,7 +7,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from workers.data.images import Images
+from workers.data.images.column import Images
 
 
 @dataclass(frozen=True)

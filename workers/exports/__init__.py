@@ -1,1 +1,4 @@
-"""The files that users download."""
+"""Files for use elsewhere: weights, ONNX and torch.export programs.
+
+Here: writing them, and the difference to the original. Never: routes.
+"""

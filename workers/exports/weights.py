@@ -12,7 +12,7 @@ def export(weights: Mapping[str, Tensor], source: str, folder: Path) -> list[Pat
     """Write weights.safetensors, weights.pth (a plain `state_dict`) and model.py into a folder; return their paths.
 
     `weights` lie on the CPU, each in memory of its own: one that has several names is stored under each, so that both
-    files load with `strict=True`. `source` is what `workers.network.source.write_source` returned.
+    files load with `strict=True`. `source` is what `workers.network.codegen.source.write_source` returned.
     """
     paths = [folder / name for name in ("weights.safetensors", "weights.pth", "model.py")]
     save_file(dict(weights), paths[0])

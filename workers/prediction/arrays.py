@@ -10,12 +10,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from app.spec.columns import Column
+from app.spec.data.columns import Column
 from workers.data.columns import Ragged
-from workers.data.pictures import Undecodable, decoded, opened
-from workers.prediction.findings import Findings, shown
+from workers.data.images.decoding import Undecodable, decoded, opened
+from workers.prediction.columns import Values, Wanted
+from workers.prediction.problems import Findings, shown
 from workers.prediction.values import LARGEST
-from workers.prediction.wanted import Values, Wanted
 
 Array = np.ndarray[Any, Any]
 WHOLE = frozenset({"int64", "int32", "uint8"})

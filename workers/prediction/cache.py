@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from workers.prediction.trained import Trained
+from workers.prediction.network import Trained
 
 
 class Cache:

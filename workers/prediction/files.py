@@ -7,18 +7,20 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from app.errors import InvalidInput, Problem
-from app.spec.data import UploadSource
+from app.spec.data.sources import UploadSource
 from app.spec.problems import pointer
 from workers.data.columns import Split
-from workers.data.content import Upload
-from workers.data.pictures import Pictures, Undecodable, decoded, opened
-from workers.data.readers.archives import members, unpacking
-from workers.data.readers.arrays import read_npz
-from workers.data.readers.conll import read_conll
-from workers.data.readers.findings import Findings, refuse
-from workers.data.readers.images import SUFFIXES
-from workers.data.readers.trees import read_trees
-from workers.prediction.bodies import Body
+from workers.data.files.archives import members, unpacking
+from workers.data.files.content import Upload
+from workers.data.files.problems import Findings, refuse
+from workers.data.formats.arrays import read_npz
+from workers.data.formats.conll import read_conll
+from workers.data.formats.images import SUFFIXES
+from workers.data.formats.trees import read_trees
+from workers.data.images.decoding import Pictures, Undecodable, decoded, opened
+from workers.prediction.columns import Wanted
+from workers.prediction.network import Trained
+from workers.prediction.requests import Body
 from workers.prediction.rows import stored
 from workers.prediction.tables import (
     UNPACKED,
@@ -29,8 +31,6 @@ from workers.prediction.tables import (
     read_parquet,
     read_tsv,
 )
-from workers.prediction.trained import Trained
-from workers.prediction.wanted import Wanted
 
 
 @dataclass(frozen=True)

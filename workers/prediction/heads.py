@@ -3,15 +3,15 @@
 from collections.abc import Sequence
 from typing import Any, cast
 
-from app.spec.columns import Column, DataSchema
+from app.spec.data.columns import Column, DataSchema
+from app.spec.data.feature_schema import View
 from app.spec.job import Job, head_targets
-from app.spec.losses import LOSS_CLASSES, OWN, BaseLoss, about
-from app.spec.objective import Head
-from app.spec.view import View
-from workers.data.numbers import Scaling
-from workers.data.preparation import Preparation
+from app.spec.training.losses import LOSS_CLASSES, OWN, BaseLoss, about
+from app.spec.training.objective import Head
+from workers.data.features.numbers import Scaling
+from workers.data.features.preparation import Preparation
 from workers.prediction.meaning import ACTIVATIONS, Meaning
-from workers.training.readings import READ_LIKE
+from workers.training.objective.decode import READ_LIKE
 
 SIGNS = {"SoftMarginLoss": (-1, 1)}  # what its targets are
 

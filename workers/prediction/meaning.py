@@ -8,9 +8,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from app.spec.losses import BaseLoss
 from app.spec.prediction import Asked
-from workers.data.numbers import Scaling
+from app.spec.training.losses import BaseLoss
+from workers.data.features.numbers import Scaling
 
 Told = dict[str, Any]
 Activation = Callable[[Tensor, int], Tensor]  # of the outputs of some rows, and the dimension of the classes

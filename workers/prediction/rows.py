@@ -4,12 +4,12 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
-from app.spec.columns import Type
+from app.spec.data.columns import Type
 from app.spec.problems import Hints
 from workers.data.columns import Split, Stored
 from workers.prediction import arrays, values
-from workers.prediction.findings import Enough, Findings
-from workers.prediction.wanted import Values, Wanted
+from workers.prediction.columns import Values, Wanted
+from workers.prediction.problems import Enough, Findings
 
 MAY_MISS = frozenset({"number", "category", "text", "words", "series"})
 

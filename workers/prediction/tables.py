@@ -6,15 +6,15 @@ from itertools import islice
 from typing import Any
 
 from app.errors import InvalidInput, Problem
-from app.spec.columns import Column
+from app.spec.data.columns import Column
 from app.spec.problems import nearest, pointer
-from workers.data.readers.delimited import MISSING, names_of, rows_of
-from workers.data.readers.findings import Findings, placed, refuse
-from workers.data.readers.lines import lines
-from workers.data.readers.table import checked_names
-from workers.data.readers.values import TRUTHS, parsed
-from workers.prediction.bodies import Body
-from workers.prediction.wanted import Values
+from workers.data.files.lines import lines
+from workers.data.files.problems import Findings, placed, refuse
+from workers.data.formats.delimited import MISSING, names_of, rows_of
+from workers.data.types.table import checked_names
+from workers.data.types.values import TRUTHS, parsed
+from workers.prediction.columns import Values
+from workers.prediction.requests import Body
 
 Columns = Mapping[str, Values]
 Known = Mapping[str, Column]

@@ -6,9 +6,9 @@ import torch
 from torch import Tensor
 
 from workers.data.columns import Tree
-from workers.data.readers.inference import plain
-from workers.prediction.findings import Findings, shown
-from workers.prediction.wanted import Values, Wanted
+from workers.data.types.inference import plain
+from workers.prediction.columns import Values, Wanted
+from workers.prediction.problems import Findings, shown
 
 LARGEST = float(torch.finfo(torch.float32).max)
 NULL = "null says that it is missing"

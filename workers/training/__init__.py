@@ -1,1 +1,4 @@
-"""The training: one loop, one declared state, three capabilities."""
+"""Training: one loop, one declared state, three capabilities (report, save, commands).
+
+Here: the loop and what it is built from. Never: SQL, Redis or Celery.
+"""

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from workers.messages import Block, Command, Report, Saved
+from workers.protocol.messages import Block, Command, Report, Saved
 
 
 class Context(Protocol):

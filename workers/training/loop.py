@@ -6,17 +6,17 @@ import torch
 from torch import Tensor
 
 from app.faultpoints import faultpoint
-from workers.data.feed import Batch
-from workers.data.sampler import step_seed
-from workers.messages import Ending, Outcome, Report
-from workers.network.build import counted
-from workers.training.checkpoints import Told
+from workers.data.loading.batches import Batch
+from workers.data.loading.sampler import step_seed
+from workers.network.runtime.build import counted
+from workers.protocol.messages import Ending, Outcome, Report
+from workers.training.checkpoints.files import Told
 from workers.training.devices import seed_step
-from workers.training.evaluation import evaluate
-from workers.training.failures import translated
+from workers.training.metrics.evaluation import evaluate
+from workers.training.metrics.recorder import Recorder
 from workers.training.prepare import Prepared
-from workers.training.recorder import Recorder
 from workers.training.results import result
+from workers.training.torch_errors import translated
 
 STOPS = {"pause": Ending.PAUSED, "drain": Ending.RELEASED}
 

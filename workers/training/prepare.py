@@ -12,41 +12,41 @@ from torch import Tensor, nn
 
 from app.errors import CheckpointDamaged, DataError, InvalidInput
 from app.faultpoints import faultpoint
-from app.spec.columns import Column, DataSchema
+from app.spec.data.columns import Column, DataSchema
+from app.spec.data.images import mixing
 from app.spec.job import Job, head_targets, job_view, parse_job
-from app.spec.optimizers import SEARCHING
-from app.spec.pictures import mixing
-from app.spec.training import Training
+from app.spec.training.optimizers import SEARCHING
+from app.spec.training.plan import Training
 from app.storage.protocol import ArtifactStore
-from workers.assignment import Assignment
-from workers.data.feed import Supply
-from workers.data.images import Images
-from workers.data.mixing import Mixing
-from workers.data.preparation import Preparation
-from workers.data.sampler import Sampler
-from workers.data.sources import load
-from workers.data.stream import Held, Loading
-from workers.data.tensors import Rows, Tensors, tensors
-from workers.data.vocabularies import vocabularies
+from workers.data.features.preparation import Preparation
+from workers.data.features.vocabularies import vocabularies
+from workers.data.images.column import Images
+from workers.data.images.mixing import Mixing
+from workers.data.loading.batches import Supply
+from workers.data.loading.sampler import Sampler
+from workers.data.loading.sources import load
+from workers.data.loading.streaming import Held, Loading
+from workers.data.loading.tensors import Rows, Tensors, tensors
 from workers.exports.weights import export
-from workers.messages import Report
-from workers.network.build import BuiltNetwork, build
-from workers.network.source import write_source
-from workers.training.averages import Average, turns_of
-from workers.training.beginnings import FILE, read_weights, take
-from workers.training.checkpoints import PREPARATION, Export, Restored, restore
+from workers.network.codegen.source import write_source
+from workers.network.runtime.build import BuiltNetwork, build
+from workers.protocol.assignment import Assignment
+from workers.protocol.messages import Report
+from workers.training.checkpoints.files import PREPARATION, Export, Restored, restore
+from workers.training.checkpoints.initial_weights import FILE, read_weights, take
+from workers.training.checkpoints.pretrained_embeddings import put
+from workers.training.checkpoints.saver import Cadence, Saver
 from workers.training.context import Context
 from workers.training.devices import Precision, choose, room, set_determinism
-from workers.training.failures import translated
-from workers.training.groups import split
-from workers.training.losses import Minimised
-from workers.training.objective import Head, build_objective
-from workers.training.optimizers import build_optimizer, skips_on_device
-from workers.training.rates import build_rates
-from workers.training.saver import Cadence, Saver
+from workers.training.objective.losses import Minimised
+from workers.training.objective.objective import Head, build_objective
+from workers.training.optim.learning_rate import build_rates
+from workers.training.optim.optimizers import build_optimizer, skips_on_device
+from workers.training.optim.parameter_groups import split
+from workers.training.optim.update import Guard, Search, Update
+from workers.training.optim.weight_averages import Average, turns_of
 from workers.training.state import Tracker, TrainState, published
-from workers.training.updates import Guard, Search, Update
-from workers.training.vectors import put
+from workers.training.torch_errors import translated
 
 RECOMPILATIONS = 64  # each body of control flow is compiled by itself, under one limit
 

@@ -13,9 +13,9 @@ from torch import Tensor
 from torch.amp.grad_scaler import GradScaler
 from torch.optim import Optimizer
 
-from workers.network.build import BuiltNetwork
-from workers.training.averages import Average
-from workers.training.rates import Rates
+from workers.network.runtime.build import BuiltNetwork
+from workers.training.optim.learning_rate import Rates
+from workers.training.optim.weight_averages import Average
 
 VERSION = 1
 NETWORK, AVERAGE, OPTIMIZER = "network/", "average/", "optimizer/"

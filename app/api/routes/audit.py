@@ -5,14 +5,14 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
-from app import audit
+from app.access import audit
+from app.access.audit import Action
 from app.api import schemas
-from app.api.answers import Json
 from app.api.auth import Admin
+from app.api.http.parameters import Limit, following
+from app.api.http.responses import Json
 from app.api.openapi import answers
-from app.api.parameters import Limit, following
 from app.api.services import Part
-from app.audit import Action
 
 router = APIRouter(prefix="/v1/audit", tags=["audit"])
 

@@ -8,10 +8,10 @@ from fastapi import APIRouter
 from starlette.responses import Response
 
 from app.api import schemas
-from app.api.answers import Json
 from app.api.auth import Reader
+from app.api.http.parameters import IfNoneMatch, matches
+from app.api.http.responses import Json
 from app.api.openapi import answers
-from app.api.parameters import IfNoneMatch, matches
 from app.spec.catalog import catalog
 
 router = APIRouter(prefix="/v1/catalog", tags=["catalog"])

@@ -7,20 +7,21 @@ from fastapi import APIRouter, Query, Request
 from sqlalchemy.orm import Session
 from starlette.responses import Response
 
-from app import audit, datasets, idempotency, quotas
+from app.access import audit, idempotency, quotas
+from app.access.audit import Action
+from app.access.idempotency import Answer
 from app.api import schemas
-from app.api.answers import Json, created
 from app.api.auth import Reader, Writer
-from app.api.bodies import Sent
-from app.api.files import CONTENT, Wanted, answer_file
+from app.api.http.bodies import Sent
+from app.api.http.files import CONTENT, Wanted, answer_file
+from app.api.http.parameters import DATASET_ID, DatasetId, IdempotencyKey, Limit, following
+from app.api.http.responses import Json, created
+from app.api.http.uploads import Incoming, receive
 from app.api.openapi import CONTENT_BODY, DATASET_BODY, answers
-from app.api.parameters import DATASET_ID, DatasetId, IdempotencyKey, Limit, following
 from app.api.services import Part
-from app.api.uploads import Incoming, receive
-from app.audit import Action
-from app.datasets import DatasetStatus
-from app.idempotency import Answer
-from app.spec.data import NewDataset, UploadSource
+from app.datasets import registry
+from app.datasets.registry import DatasetStatus
+from app.spec.data.sources import NewDataset, UploadSource
 from app.storage.removal import remove_files
 
 router = APIRouter(prefix="/v1/datasets", tags=["data sets"])
@@ -44,7 +45,7 @@ def create_dataset(who: Writer, services: Part, key: IdempotencyKey, body: Sent)
             if isinstance(new.source, UploadSource):
                 quotas.check_uploads(session, who.owner, who.limits)
                 quotas.check_storage(session, who.owner, who.limits)
-            row = datasets.register(session, who.owner, new)
+            row = registry.register(session, who.owner, new)
             audit.append(session, who.actor, Action.DATASET_CREATE, row.id)
             return 201, schemas.Dataset.of(row).plain()
 
@@ -80,7 +81,7 @@ def list_datasets(
     name: Annotated[str | None, Query(description="Only data sets of this name.", max_length=200)] = None,
 ) -> Response:
     """List data sets, newest first."""
-    rows, more = services.db.read(datasets.page, who.owner, limit, after, status, name)
+    rows, more = services.db.read(registry.page, who.owner, limit, after, status, name)
     page = schemas.DatasetPage(items=[schemas.Dataset.of(row) for row in rows], has_more=more)
     return Json(page.plain(), headers=following(request, more, rows[-1].id if rows else ""))
 
@@ -88,20 +89,20 @@ def list_datasets(
 @router.get("/{dataset_id}", responses=answers(200, schemas.Dataset, 404))
 def read_dataset(dataset_id: DatasetId, who: Reader, services: Part) -> Response:
     """Read a data set: its schema, its first rows, or what is wrong with it."""
-    return Json(schemas.Dataset.of(services.db.read(datasets.find, who.owner, dataset_id)).plain())
+    return Json(schemas.Dataset.of(services.db.read(registry.find, who.owner, dataset_id)).plain())
 
 
 @router.head("/{dataset_id}/content", operation_id="describe_content", responses=CONTENT_HEAD)
 @router.get("/{dataset_id}/content", operation_id="download_content", responses=CONTENT_FILE)
 def download_content(dataset_id: DatasetId, who: Reader, services: Part, wanted: Wanted) -> Response:
     """Download what was uploaded, whole or a range of it. Its ETag is its SHA-256."""
-    row = services.db.read(datasets.find, who.owner, dataset_id)
-    return answer_file(services.store, datasets.content_of(row), wanted)
+    row = services.db.read(registry.find, who.owner, dataset_id)
+    return answer_file(services.store, registry.content_of(row), wanted)
 
 
 @router.delete("/{dataset_id}", status_code=204, responses=answers(204, None, 404, 409))
 def delete_dataset(dataset_id: DatasetId, who: Writer, services: Part) -> Response:
     """Delete a data set that no unfinished job needs."""
-    unit = audit.noted(who.actor, Action.DATASET_DELETE, dataset_id, datasets.delete)
+    unit = audit.noted(who.actor, Action.DATASET_DELETE, dataset_id, registry.delete)
     remove_files(services.store, services.db.run(unit, who.owner, dataset_id))
     return Response(status_code=204)

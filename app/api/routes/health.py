@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 from starlette.responses import Response
 
 from app.api import schemas
-from app.api.answers import Json
+from app.api.http.responses import Json
 from app.api.openapi import OPEN, answers
 from app.api.services import Part
 from app.db import migrate

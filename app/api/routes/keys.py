@@ -6,19 +6,19 @@ from fastapi import APIRouter
 from sqlalchemy.orm import Session
 from starlette.responses import Response
 
-from app import audit, keys, quotas
+from app.access import audit, keys, quotas
+from app.access.audit import Action
 from app.api import schemas
-from app.api.answers import Json
 from app.api.auth import Admin, Principal, Reader
-from app.api.bodies import Sent, checked
+from app.api.http.bodies import Sent, checked
+from app.api.http.parameters import KeyId
+from app.api.http.responses import Json
 from app.api.openapi import KEY_BODY, KEY_CHANGE_BODY, KEY_ROTATION_BODY, answers
-from app.api.parameters import KeyId
 from app.api.services import Part
-from app.audit import Action
 from app.db.tables import KeyRow
 from app.jobs.states import Status
 from app.spec.fork import merged
-from app.spec.moment import seconds_of
+from app.spec.timestamps import seconds_of
 
 router = APIRouter(prefix="/v1", tags=["keys"])
 SECRET = {"Cache-Control": "no-store"}

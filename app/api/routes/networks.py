@@ -4,9 +4,9 @@ from fastapi import APIRouter
 from starlette.responses import Response
 
 from app.api import schemas
-from app.api.answers import Json
 from app.api.auth import Reader
-from app.api.bodies import Sent
+from app.api.http.bodies import Sent
+from app.api.http.responses import Json
 from app.api.openapi import QUESTION_BODY, answers
 from app.api.services import Part
 

@@ -6,15 +6,15 @@ from fastapi import APIRouter, Query, Request
 from sqlalchemy.orm import Session
 from starlette.responses import Response
 
-from app import audit
+from app.access import audit
+from app.access.audit import Action
 from app.api import schemas
-from app.api.answers import Json
 from app.api.auth import Admin
-from app.api.bodies import Sent
+from app.api.http.bodies import Sent
+from app.api.http.parameters import MESSAGE_ID, Limit, MessageId, WebhookId, following
+from app.api.http.responses import Json
 from app.api.openapi import WEBHOOK_BODY, answers
-from app.api.parameters import MESSAGE_ID, Limit, MessageId, WebhookId, following
 from app.api.services import Part
-from app.audit import Action
 from app.db.tables import WebhookRow
 from app.webhooks import deliveries, outbox, repository
 from app.webhooks.deliveries import DeliveryStatus

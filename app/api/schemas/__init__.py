@@ -1,4 +1,7 @@
-"""What the API answers: every document, once, with a sentence for each field that needs one."""
+"""What the API answers: every response document, once, with a sentence for each field that needs one.
+
+Here: Pydantic models of responses. Never: models of what users write (see `app.spec`).
+"""
 
 from app.api.schemas.audit import AuditEntry, AuditPage
 from app.api.schemas.catalog import Catalog, CatalogKind

@@ -4,9 +4,9 @@ from typing import Any, Self
 
 from pydantic import Field
 
-from app.api.answers import moment
+from app.access.audit import Action
+from app.api.http.responses import moment
 from app.api.schemas.base import Document
-from app.audit import Action
 from app.db.tables import AuditRow
 
 

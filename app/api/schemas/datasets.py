@@ -4,12 +4,12 @@ from typing import Any, Self
 
 from pydantic import Field
 
-from app.api.answers import moment
+from app.api.http.responses import moment
 from app.api.schemas.base import Document
 from app.api.schemas.problems import ProblemDetail
-from app.datasets import DatasetStatus
+from app.datasets.registry import DatasetStatus
 from app.db.tables import DatasetRow
-from app.spec.columns import DataSchema
+from app.spec.data.columns import DataSchema
 
 
 class Dataset(Document):

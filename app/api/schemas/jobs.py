@@ -5,12 +5,12 @@ from typing import Any, Literal, Self
 
 from pydantic import Field
 
-from app.api.answers import moment
+from app.api.http.responses import moment
 from app.api.schemas.base import Document
 from app.db.tables import EventRow, JobRow
 from app.jobs.queue import Hold, Place
 from app.jobs.states import Status, Verb
-from app.spec.columns import DataSchema
+from app.spec.data.columns import DataSchema
 
 NOUNS = ("network", "metrics", "events", "stream", "checkpoints", "weights")
 VERBS = ("cancel", "pause", "resume", "retry", "fork")

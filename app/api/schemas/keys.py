@@ -4,13 +4,13 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, Field
 
-from app.api.answers import moment
-from app.api.limits import rules
+from app.access.quotas import HIGHEST_PRIORITY
+from app.api.http.responses import moment
+from app.api.rate_limits import rules
 from app.api.schemas.base import Document
 from app.db.tables import KeyRow
-from app.quotas import HIGHEST_PRIORITY
 from app.spec.base import Part, problem
-from app.spec.moment import Moment, seconds_of
+from app.spec.timestamps import Moment, seconds_of
 
 LARGEST = 2**63 - 1
 Amount = Annotated[int, Field(strict=True, ge=0, le=LARGEST)]

@@ -4,7 +4,7 @@ from typing import Any, Literal, Self
 
 from pydantic import Field
 
-from app.api.answers import moment, number
+from app.api.http.responses import moment, number
 from app.api.schemas.base import Document, Number
 from app.db.tables import CheckpointRow, EventRow
 

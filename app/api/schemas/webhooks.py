@@ -5,7 +5,7 @@ from typing import Any, Literal, Self
 
 from pydantic import Field
 
-from app.api.answers import moment
+from app.api.http.responses import moment
 from app.api.schemas.base import Document
 from app.db.tables import DeliveryRow, WebhookRow
 from app.spec.base import Part

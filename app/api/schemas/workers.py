@@ -2,10 +2,10 @@
 
 from typing import Literal, Self
 
-from app.api.answers import moment
+from app.api.http.responses import moment
 from app.api.schemas.base import Document
 from app.db.tables import WorkerRow
-from app.fleet import ALIVE_SECONDS
+from app.heartbeat import ALIVE_SECONDS
 
 
 class Worker(Document):

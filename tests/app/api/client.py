@@ -11,7 +11,7 @@ import httpx
 from anyio.from_thread import BlockingPortal
 from fastapi import FastAPI
 
-from app import keys
+from app.access import keys
 from app.api.services import Services
 
 

@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 
-from app.api.inspection import Inspector
-from app.api.journal import Journal
-from app.api.limits import Places, RateLimiter
+from app.api.access_log import Journal
+from app.api.children.inspector import Inspector
+from app.api.children.predictor import Predictors
+from app.api.job_watcher import Watcher
 from app.api.main import create_app
-from app.api.predictors import Predictors
+from app.api.rate_limits import Places, RateLimiter
 from app.api.services import UPLOADS, Services
-from app.api.watch import Watcher
 from app.db.session import Database
 from app.jobs.dispatch import Waker
 from app.settings import Settings

@@ -6,9 +6,10 @@ from typing import Any, NamedTuple
 from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
 
-from app import datasets, keys
+from app.access import keys
 from app.api.main import ROUTERS
-from app.spec.data import NewDataset
+from app.datasets import registry
+from app.spec.data.sources import NewDataset
 from app.webhooks import outbox, repository
 from tests.app.api.client import Api
 from tests.app.api.scenes import SPEC, curve, end, running, saved
@@ -29,7 +30,7 @@ def objects(api: Api, owner: str) -> dict[str, str]:
     message = db.run(lambda session: outbox.ping(session, repository.find(session, owner, hook)))
     return {
         "job_id": end(db, job), "checkpoint_id": checkpoint, "name": "model.py", "form": "bundle",
-        "dataset_id": db.run(datasets.register, owner, NEW).id, "webhook_id": hook, "message_id": message.id,
+        "dataset_id": db.run(registry.register, owner, NEW).id, "webhook_id": hook, "message_id": message.id,
         "key_id": db.run(keys.create, owner, "theirs", ["read"])[0].id,
     }  # fmt: skip
 

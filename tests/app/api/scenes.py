@@ -12,8 +12,8 @@ from app.jobs import repository, service
 from app.jobs.states import Status
 from app.settings import Settings
 from app.storage.protocol import ArtifactStore
-from workers.messages import Block, Ending, Message, Outcome, Report, Saved, SavedFile
-from workers.record import record
+from workers.host.persist import record
+from workers.protocol.messages import Block, Ending, Message, Outcome, Report, Saved, SavedFile
 
 SETTINGS = Settings()
 SPEC: dict[str, Any] = {

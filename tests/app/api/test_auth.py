@@ -2,7 +2,7 @@
 
 import pytest
 
-from app.first_key import OWNER
+from app.access.first_key import OWNER
 from app.jobs import repository
 from app.jobs.states import Status
 from tests.app.api.client import Api, problem

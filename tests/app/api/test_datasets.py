@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from app.jobs.states import Status
-from app.spec.data import BUILTIN
+from app.spec.data.sources import BUILTIN
 from app.storage.protocol import ArtifactStore
 from tests.app.api.client import Api, Client, problem
 from tests.app.api.scenes import SPEC, job_in

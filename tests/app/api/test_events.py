@@ -12,13 +12,13 @@ import pytest
 import uvicorn
 
 from app import events
-from app.api.routes.events import BATCH
+from app.api.routes.jobs.events import BATCH
 from app.jobs import repository, service
 from app.jobs.states import Status
 from tests.app.api.client import Api, Client, problem, told
 from tests.app.api.conftest import Serve
 from tests.app.api.scenes import block, curve, end, job_in, queued, running, saved, tell
-from workers.messages import Ending, Report
+from workers.protocol.messages import Ending, Report
 
 SQLITE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 

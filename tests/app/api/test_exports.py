@@ -12,8 +12,8 @@ import pytest
 import torch
 from safetensors.torch import save
 
-from app.api import inspection
-from app.api.inspection import Inspector
+from app.api.children import inspector
+from app.api.children.inspector import Inspector
 from app.db.tables import JobRow
 from app.errors import NotInstalled
 from tests.app.api.client import Api, Client, problem
@@ -149,7 +149,7 @@ def test_missing_packages_are_the_operator_s(api: Api, anna: Client, monkeypatch
 
 
 def test_a_child_that_takes_too_long_is_ended(api: Api, anna: Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(inspection, "EXPORT_FACTOR", 0.01)
+    monkeypatch.setattr(inspector, "EXPORT_FACTOR", 0.01)
     document = problem(anna.get(f"{checkpoint(api)[1]}/onnx"), 409, "not_exportable")
     assert document["errors"][0]["code"] == "too_complex"
     assert "exporting the network takes more than 0.05 s" in document["errors"][0]["detail"]

@@ -8,8 +8,8 @@ from app import checkpoints
 from app.db.tables import JobRow
 from tests.app.api.client import Api, Client
 from tests.app.api.scenes import SPEC, end, running, saved
-from workers.handover import assignment_for
-from workers.messages import Ending
+from workers.host.assignments import assignment_for
+from workers.protocol.messages import Ending
 
 TRAINED = SPEC | {"training": {"epochs": 2, "checkpoint": {"keep_last": 1, "keep_best": 0}}}
 

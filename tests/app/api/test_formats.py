@@ -11,8 +11,8 @@ import pytest
 
 from tests.app.api.client import Api, Client, problem
 from tests.app.api.uploading import register
-from tests.workers.data.test_formats import SEEN, written
-from tests.workers.data.test_pictures import bomb
+from tests.workers.data.formats.test_catalog import SEEN, written
+from tests.workers.data.images.test_decoding import bomb
 
 
 @pytest.fixture

@@ -10,11 +10,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from schemathesis import Case, GenerationMode
 
-from app import datasets, keys
+from app.access import keys
+from app.access.first_key import OWNER
 from app.api.main import create_app
-from app.first_key import OWNER
+from app.datasets import registry
 from app.settings import Settings
-from app.spec.data import NewDataset
+from app.spec.data.sources import NewDataset
 from app.webhooks import outbox, repository
 from tests.app.api.client import Api
 from tests.app.api.conftest import Serve
@@ -69,7 +70,7 @@ def known(api: Api) -> dict[str, str]:
     return {
         "webhook_id": hook, "message_id": message.id,
         "job_id": end(db, job), "checkpoint_id": checkpoint, "name": "model.py", "form": "onnx",
-        "dataset_id": db.run(datasets.register, OWNER, upload).id,
+        "dataset_id": db.run(registry.register, OWNER, upload).id,
         "key_id": db.run(keys.create, OWNER, "x", ["read"])[0].id,
     }  # fmt: skip
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from app.api.envelope import CAREFUL
+from app.api.middleware import CAREFUL
 from tests.app.api.client import Api, Client
 from tests.app.api.conftest import Serve
 from tests.app.api.objects import LAST, ROWS, objects, sent

@@ -17,7 +17,7 @@ from app.jobs.states import ENDED, Status
 from tests.app.api.client import Api, Client, problem
 from tests.app.api.conftest import Serve
 from tests.app.api.scenes import ERROR, SPEC, block, end, job_in, queued, running, saved, tell
-from workers.messages import Ending, Report
+from workers.protocol.messages import Ending, Report
 
 SQLITE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 UNKNOWN = "job_" + "0" * 32

@@ -3,7 +3,7 @@
 import pytest
 from sqlalchemy import update
 
-from app import keys
+from app.access import keys
 from app.db.tables import KeyRow, now
 from tests.app.api.client import Api, Client, problem
 

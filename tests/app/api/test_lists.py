@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from app import datasets
+from app.datasets import registry
 from app.jobs.states import Status
-from app.spec.data import NewDataset
+from app.spec.data.sources import NewDataset
 from tests.app.api.client import Api, Client, problem
 from tests.app.api.scenes import job_in, queued
 
@@ -47,7 +47,7 @@ def test_pages_of_jobs(api: Api, anna: Client) -> None:
 def test_pages_of_data_sets_and_events(api: Api, anna: Client) -> None:
     db = api.services.db
     new = NewDataset.model_validate({"name": "x", "source": {"kind": "builtin", "name": "iris"}})
-    made = [db.run(datasets.register, "anna", new).id for _ in range(3)][::-1]
+    made = [db.run(registry.register, "anna", new).id for _ in range(3)][::-1]
     assert walk(anna, "/v1/datasets?limit=2") == [made[:2], made[2:]]
     job_id = job_in(db, Status.SUCCEEDED)
     assert walk(anna, f"/v1/jobs/{job_id}/events?limit=2") == [[1, 2], [3]]

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from app import keys
+from app.access import keys
 from app.api.main import ROUTERS
 from app.db.tables import KeyRow, now
 from tests.app.api.client import Api, problem

@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
-from app.api.routes.metrics import PIECE
+from app.api.routes.jobs.curves import PIECE
+from app.curves import CHUNK
 from app.jobs.states import Status
-from app.metrics import CHUNK
 from tests.app.api.client import Api, Client, problem
 from tests.app.api.scenes import block, curve, end, job_in, queued, running, tell
-from workers.messages import Report
+from workers.protocol.messages import Report
 
 SQLITE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 

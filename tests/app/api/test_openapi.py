@@ -14,7 +14,7 @@ from tests.app.api.client import Api
 from tests.app.api.conftest import Serve
 from tests.app.api.scenes import SPEC, curve, end, running, saved
 from tests.app.api.training import trained
-from workers.messages import Ending
+from workers.protocol.messages import Ending
 
 DOCUMENT: dict[str, Any] = create_app(Settings()).openapi()
 OPERATIONS = [

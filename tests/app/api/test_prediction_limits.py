@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from app.api.predictors import Predictors
+from app.api.children.predictor import Predictors
 from app.settings import Settings
 from tests.app.api.client import Api, Client, problem
 from tests.app.api.conftest import Serve

@@ -20,7 +20,7 @@ from tests.app.api.data_sets import PLAN
 from tests.app.api.scenes import SPEC, job_in, running, saved
 from tests.app.api.test_checkpoints import UNKNOWN
 from tests.app.api.training import trained, trained_once
-from tests.workers.prediction.test_running import module_of
+from tests.workers.prediction.test_forward import module_of
 
 ROWS = [{"x": [5.1, 3.5, 1.4, 0.2]}, {"x": [6.2, 2.9, 4.3, 1.3]}]
 JOB = SPEC | {"training": PLAN | {"epochs": 2, "checkpoint": {"every_steps": 4, "keep_last": 3}}}

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from app import quotas
+from app.access import quotas
 from app.jobs.states import Status
 from tests.app.api.client import Api, Client, problem
 from tests.app.api.conftest import Serve

@@ -10,7 +10,7 @@ import pytest
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
-from app import keys
+from app.access import keys
 from app.api.routes import health
 from app.db.session import Database
 from app.jobs.dispatch import Waker

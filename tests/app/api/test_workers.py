@@ -7,11 +7,11 @@ from prometheus_client.parser import text_string_to_metric_families
 from sqlalchemy import update
 from sqlalchemy.orm import Session
 
-from app import fleet
-from app.api.telemetry import FIGURES
+from app import heartbeat
+from app.api.prometheus import FIGURES
 from app.db.session import Database
 from app.db.tables import JobRow, WorkerRow, now
-from app.fleet import State
+from app.heartbeat import State
 from app.jobs.states import Status
 from tests.app.api.client import Api, Client
 from tests.app.api.conftest import Serve
@@ -25,9 +25,9 @@ FIGURES_TOLD: dict[str, Any] = {
 
 
 def beat(database: Database, name: str, *, deaf: float = 0.0, ago: float = 0.0, stopped: bool = False) -> None:
-    database.run(fleet.tell, name, ["default", "slow"], 4, State("0.1", 1, deaf, FIGURES_TOLD))
+    database.run(heartbeat.tell, name, ["default", "slow"], 4, State("0.1", 1, deaf, FIGURES_TOLD))
     if stopped:
-        database.run(fleet.leave, name)
+        database.run(heartbeat.leave, name)
     change(database, WorkerRow, WorkerRow.name == name, seen_at=now() - ago)
 
 
@@ -52,7 +52,7 @@ def test_workers_are_listed_with_their_states(api: Api, anna: Client) -> None:
     beat(db, "b:1", deaf=100)
     beat(db, "c:1", ago=100)
     beat(db, "d:1", ago=100, stopped=True)
-    db.run(fleet.tell, "e:1", ["default"], 1)  # of an older version
+    db.run(heartbeat.tell, "e:1", ["default"], 1)  # of an older version
     page = anna.get("/v1/workers").json()
     assert {item["name"]: item["state"] for item in page["items"]} == {
         "a:1": "listening", "b:1": "deaf", "c:1": "silent", "d:1": "stopped",

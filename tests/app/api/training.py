@@ -14,7 +14,7 @@ from app.jobs import repository
 from app.settings import Settings
 from tests.app.api.client import Api, Client
 from tests.app.api.scenes import end, saved, tell
-from workers.handover import assignment_for
+from workers.host.assignments import assignment_for
 from workers.training.context import MemoryContext
 from workers.training.loop import train
 from workers.training.prepare import prepare

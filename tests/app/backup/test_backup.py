@@ -10,19 +10,20 @@ from typing import Any
 import pytest
 from sqlalchemy.orm import Session
 
-from app import checkpoints, contents, datasets, fleet
+from app import checkpoints, heartbeat
 from app.backup import create as creating
 from app.backup import databases
 from app.backup.create import create
 from app.backup.manifest import Manifest
 from app.backup.restore import restore
+from app.datasets import contents, registry
 from app.db import migrate
 from app.db.session import Database
 from app.db.tables import CheckpointRow, DatasetRow, JobRow
 from app.errors import BackupRefused
 from app.jobs import repository
 from app.jobs.states import Status
-from app.spec.data import NewDataset
+from app.spec.data.sources import NewDataset
 from app.storage.open import open_store
 from app.storage.protocol import ArtifactStore
 from tests.app.api.scenes import running, saved
@@ -68,7 +69,7 @@ def filled(database: Database, store: ArtifactStore) -> tuple[JobRow, str, str]:
     stored = store.put_bytes("contents/ab/content_1", b"a,b\n1,2\n")
 
     def unit(session: Session) -> str:
-        row = datasets.register(session, "anna", UPLOAD)
+        row = registry.register(session, "anna", UPLOAD)
         row.status, row.path, row.sha256, row.size = "ready", stored.key, stored.sha256, stored.size
         contents.share(session, "anna", stored.sha256, stored.key)
         return row.id
@@ -80,9 +81,9 @@ def test_a_backup_is_restored_elsewhere(
     database: Database, store: ArtifactStore, elsewhere: Elsewhere, tmp_path: Path
 ) -> None:
     job, checkpoint, dataset = filled(database, store)
-    waiting = database.run(datasets.register, "anna", UPLOAD).id
-    database.run(datasets.extend, "anna", waiting, 0, {"path": "datasets/x/parts/part_1", "size": 7})
-    database.run(fleet.tell, "host:1", ["default"], 1)
+    waiting = database.run(registry.register, "anna", UPLOAD).id
+    database.run(registry.extend, "anna", waiting, 0, {"path": "datasets/x/parts/part_1", "size": 7})
+    database.run(heartbeat.tell, "host:1", ["default"], 1)
     manifest = create(database, store, tmp_path / "backup")
     assert not any(manifest.left_out.values())
     assert len(manifest.artifacts) == 3
@@ -96,10 +97,10 @@ def test_a_backup_is_restored_elsewhere(
     assert row.id == checkpoint
     for file in row.files:
         assert b"".join(place.read(file["path"])) == b"".join(store.read(file["path"]))
-    assert b"".join(place.read(str(other.read(datasets.find, "anna", dataset).path))) == b"a,b\n1,2\n"
-    begun = other.read(datasets.find, "anna", waiting)
+    assert b"".join(place.read(str(other.read(registry.find, "anna", dataset).path))) == b"a,b\n1,2\n"
+    begun = other.read(registry.find, "anna", waiting)
     assert (begun.parts, begun.size) == ([], 0)  # an upload begins anew
-    assert other.read(fleet.listed) == []
+    assert other.read(heartbeat.listed) == []
     again = other.run(repository.move, job.id, "lose", worker=None, lease_until=None)  # as a sweeper would
     assert again.status == Status.QUEUED
 
@@ -219,7 +220,7 @@ def test_what_is_there_is_only_overwritten_on_request(database: Database, store:
 
 @pytest.mark.parametrize("store_location", ["local"], indirect=True)
 def test_nothing_is_overwritten_under_running_workers(database: Database, store: ArtifactStore, made: Path) -> None:
-    database.run(fleet.tell, "host:1", ["default"], 1)
+    database.run(heartbeat.tell, "host:1", ["default"], 1)
     with pytest.raises(BackupRefused, match="running"):
         restore(database, store, made, overwrite=True)
 

@@ -9,7 +9,10 @@ from alembic.runtime.migration import MigrationContext
 from alembic.util import CommandError
 from sqlalchemy import Column, MetaData, Table, func, inspect, select, text
 
-from app import audit, checkpoints, contents, datasets, fleet, garbage, keys
+from app import checkpoints, heartbeat
+from app.access import audit, keys
+from app.access.idempotency import once
+from app.datasets import contents, registry
 from app.db import migrate
 from app.db.session import Database
 from app.db.tables import (
@@ -29,8 +32,8 @@ from app.db.tables import (
     WorkerRow,
 )
 from app.errors import DatabaseAway
-from app.idempotency import once
-from app.spec.data import NewDataset
+from app.lifecycle import unreferenced
+from app.spec.data.sources import NewDataset
 from tests.app.api.scenes import curve, end, running
 from tests.app.webhooks.scenes import webhook
 
@@ -49,9 +52,9 @@ def fill(database: Database) -> None:
     end(database, job)
     database.run(keys.create, "anna", "x", ["read"])
     new = NewDataset.model_validate({"name": "x", "source": {"kind": "builtin", "name": "iris"}})
-    database.run(datasets.register, "anna", new)
+    database.run(registry.register, "anna", new)
     database.run(contents.share, "anna", "0" * 64, "contents/1")
-    database.run(fleet.tell, "w1", ["default"], 2)
+    database.run(heartbeat.tell, "w1", ["default"], 2)
     database.run(audit.append, audit.Actor("anna", None, "req_1", None), audit.Action.JOB_CREATE, job.id)
     database.run(once, "anna", "key", "digest", lambda: (201, {}))
 
@@ -82,10 +85,10 @@ def test_down_to_base_and_up_again_with_data(database: Database) -> None:
 
 
 def test_every_database_has_a_name_of_its_own(database: Database) -> None:
-    names = [database.read(garbage.deployment)]
+    names = [database.read(unreferenced.deployment)]
     migrate.downgrade(database, "base")
     migrate.upgrade(database)
-    names.append(database.read(garbage.deployment))
+    names.append(database.read(unreferenced.deployment))
     assert len(set(names)) == 2
 
 
@@ -171,7 +174,7 @@ def test_content_from_before_it_was_shared_is_known(database: Database) -> None:
     with database.begin() as session:
         found = {(row.sha256, row.path) for row in session.scalars(select(ContentRow))}
     assert found == {("aa", "datasets/1"), ("bb", "datasets/3")}
-    removed = {name: database.run(datasets.delete, "anna", name) for name in ("ds_1", "ds_2", "ds_3")}
+    removed = {name: database.run(registry.delete, "anna", name) for name in ("ds_1", "ds_2", "ds_3")}
     assert removed == {"ds_1": ["datasets/1"], "ds_2": ["datasets/2"], "ds_3": ["datasets/3"]}
 
 

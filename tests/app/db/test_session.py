@@ -10,7 +10,7 @@ from sqlalchemy import select, text, update
 from sqlalchemy.exc import OperationalError, ProgrammingError
 from sqlalchemy.orm import Session
 
-from app import keys
+from app.access import keys
 from app.db.session import Database
 from app.db.tables import KeyRow, now
 from app.errors import DatabaseAway, Overloaded

@@ -14,7 +14,8 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from sqlalchemy import delete, update
 from sqlalchemy.orm import Session
 
-from app import checkpoints, idempotency
+from app import checkpoints
+from app.access import idempotency
 from app.db.session import Database
 from app.db.tables import IdempotencyRow, JobRow, now
 from app.errors import Overloaded, StaleFence, StateForbids
@@ -26,8 +27,8 @@ from app.storage.local import LocalStore
 from tests.faults import history as histories
 from tests.faults.history import History
 from tests.faults.invariants import INVARIANTS
-from workers.messages import Block, Ending, Message, Outcome, Report, Saved
-from workers.record import record
+from workers.host.persist import record
+from workers.protocol.messages import Block, Ending, Message, Outcome, Report, Saved
 
 LOST = {"code": "worker_lost", "message": "gone", "pointer": ""}
 OWNER, CHECKED = "anna", ("I2", "I6", "I7", "I8")

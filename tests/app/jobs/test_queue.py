@@ -7,7 +7,8 @@ import pytest
 from sqlalchemy import update
 from sqlalchemy.orm import Session
 
-from app import fleet, keys
+from app import heartbeat
+from app.access import keys
 from app.db.session import Database
 from app.db.tables import JobRow, KeyRow, WorkerRow, now
 from app.jobs import queue, repository, service
@@ -73,33 +74,33 @@ def test_a_key_runs_as_many_jobs_as_it_may(database: Database, own: bool) -> Non
 def test_what_a_job_waits_for(database: Database) -> None:
     job_id = submit(database)
     assert place(database, job_id) == Place(1, held_by=Hold.NO_WORKER)
-    database.run(fleet.tell, "w9", ["gpu"], 4)
+    database.run(heartbeat.tell, "w9", ["gpu"], 4)
     assert place(database, job_id).held_by == Hold.NO_WORKER
-    database.run(fleet.tell, "w1", ["gpu", "default"], 1)
+    database.run(heartbeat.tell, "w1", ["gpu", "default"], 1)
     found = place(database, job_id)
     assert (found.position, found.held_by) == (1, None)
     assert found.starts_at == pytest.approx(time.time(), abs=60)
     force(database, job_id, not_before=now() + 60)
     assert place(database, job_id) == Place(held_by=Hold.NOT_BEFORE)
-    database.run(fleet.leave, "w1")
+    database.run(heartbeat.leave, "w1")
     force(database, job_id, not_before=0.0)
     assert place(database, job_id).held_by == Hold.NO_WORKER
 
 
 def test_a_silent_worker_is_taken_for_dead_and_later_forgotten(database: Database) -> None:
-    database.run(fleet.tell, "w1", ["default"], 3)
-    database.run(fleet.tell, "w1", ["default"], 2)
-    assert database.read(fleet.alive, "default") == {"w1": 2}
+    database.run(heartbeat.tell, "w1", ["default"], 3)
+    database.run(heartbeat.tell, "w1", ["default"], 2)
+    assert database.read(heartbeat.alive, "default") == {"w1": 2}
     database.run(lambda session: session.execute(update(WorkerRow).values(seen_at=now() - 60)))
-    assert database.read(fleet.alive) == {}
+    assert database.read(heartbeat.alive) == {}
     database.run(lambda session: session.execute(update(WorkerRow).values(seen_at=now() - 7200)))
-    database.run(fleet.tell, "w2", ["default"], 1)
+    database.run(heartbeat.tell, "w2", ["default"], 1)
     names = database.read(lambda session: [row.name for row in session.query(WorkerRow)])
     assert names == ["w2"]
 
 
 def test_the_start_is_estimated_by_what_running_jobs_tell(database: Database) -> None:
-    database.run(fleet.tell, "w1", ["default"], 1)
+    database.run(heartbeat.tell, "w1", ["default"], 1)
     running, waiting, last = submit(database), submit(database), submit(database)
     claim(database)
     assert place(database, waiting).starts_at is None  # nothing is known yet

@@ -6,8 +6,8 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from app.spec.catalog import GROUPS, NODES, catalog
-from app.spec.metrics import METRICS
-from app.spec.nodes import KINDS
+from app.spec.network.nodes import KINDS
+from app.spec.training.metrics import METRICS
 
 
 @pytest.fixture(scope="module")

@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from app.errors import InvalidInput
-from app.spec.columns import Column, DataSchema
-from app.spec.data import BUILTIN, TORCHVISION
+from app.spec.data.columns import Column, DataSchema
+from app.spec.data.sources import BUILTIN, TORCHVISION
 from app.spec.job import check_job, known_schema, parse_job
 
 MOST_NODES = 10

@@ -12,13 +12,13 @@ from pydantic import ValidationError
 
 from app.spec.base import Part
 from app.spec.kinds import Kind, classes, closed_union
-from app.spec.leaves import INITIALISERS
-from app.spec.modules import MODULES
-from app.spec.network import KINDS, NODE_CLASSES, BaseNode
-from app.spec.operations import OPERATIONS
-from workers.network.leaves import INITIALISERS as FILLERS
-from workers.network.modules import MODULES as BUILDERS
-from workers.network.operations import OPERATIONS as FUNCTIONS
+from app.spec.network.leaves import INITIALISERS
+from app.spec.network.modules import MODULES
+from app.spec.network.network import KINDS, NODE_CLASSES, BaseNode
+from app.spec.network.operations import OPERATIONS
+from workers.network.kinds.leaves import INITIALISERS as FILLERS
+from workers.network.kinds.modules import MODULES as BUILDERS
+from workers.network.kinds.operations import OPERATIONS as FUNCTIONS
 
 
 class Absent(Enum):

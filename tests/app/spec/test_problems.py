@@ -7,7 +7,7 @@ import pytest
 
 from app.errors import InvalidInput, Problem
 from app.spec.job import parse_job
-from app.spec.network import KINDS
+from app.spec.network.network import KINDS
 from app.spec.problems import MOST_SEARCHED, MOST_TOLD, nearest, pointer, told
 
 JOB: dict[str, Any] = {

@@ -16,7 +16,7 @@ from app.webhooks import outbox, repository
 from app.webhooks.messages import ENDS, MessageType
 from tests.app.api.scenes import ERROR, SPEC, curve, end, job_in, queued, running, tell
 from tests.app.webhooks.scenes import messages, set_, state, webhook
-from workers.messages import Ending, Saved
+from workers.protocol.messages import Ending, Saved
 
 
 def types(db: Database, webhook_id: str) -> list[str]:

@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 
 from graftwerk import client
 from graftwerk.cli.main import app
-from graftwerk.transport import Transport
+from graftwerk.http.transport import Transport
 from tests.graftwerk.fake import URL, Script, problem
 
 Look = Callable[..., tuple[int, dict[str, dict[str, str]]]]

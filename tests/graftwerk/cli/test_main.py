@@ -12,7 +12,7 @@ from typer.testing import CliRunner, Result
 
 from graftwerk import client
 from graftwerk.cli.main import app
-from graftwerk.transport import Transport
+from graftwerk.http.transport import Transport
 from tests.graftwerk.fake import URL, Pieces, Script, job, problem
 
 Run = Callable[..., tuple[Result, Script]]

@@ -21,7 +21,7 @@ TOYS = {
     "app/__init__.py": "",
     "app/db/__init__.py": "",
     "app/db/migrate.py": "import sys; print('at the newest revision'); sys.exit(FAIL_MIGRATION)",
-    "app/first_key.py": "print('gw_toy')",
+    "app/access/first_key.py": "print('gw_toy')",
     "app/api.py": """
 import http.server, os, sys
 class Answer(http.server.BaseHTTPRequestHandler):

@@ -2,11 +2,11 @@
 
 from typing import Any
 
-from app.spec.columns import DataSchema
-from app.spec.data import BuiltinData, Split
-from app.spec.view import view
-from workers.data.sources import Loaded
-from workers.data.tensors import Tensors, tensors
+from app.spec.data.columns import DataSchema
+from app.spec.data.feature_schema import view
+from app.spec.data.sources import BuiltinData, Split
+from workers.data.loading.sources import Loaded
+from workers.data.loading.tensors import Tensors, tensors
 
 
 def cut(loaded: Loaded, stored: DataSchema, split: Split | None = None, seed: int = 0, **data: Any) -> Tensors:

@@ -4,11 +4,11 @@ from typing import Any
 
 import torch
 
-from app.spec.columns import Column, DataSchema
-from app.spec.data import UploadedData
-from app.spec.view import View, view
+from app.spec.data.columns import Column, DataSchema
+from app.spec.data.feature_schema import View, view
+from app.spec.data.sources import UploadedData
 from workers.data.columns import Ragged, Split
-from workers.data.preparation import Preparation
+from workers.data.features.preparation import Preparation
 
 ID = "ds_" + "0" * 32
 

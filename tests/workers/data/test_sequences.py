@@ -6,12 +6,12 @@ import pytest
 from torch import Tensor
 
 from app.errors import DataError
-from app.spec.columns import DataSchema
+from app.spec.data.columns import DataSchema
 from tests.workers.data.rows import fitted, seen, series, stored
 from workers.data.columns import Ragged, Split
-from workers.data.preparation import Preparation
-from workers.data.tree import rows_of
-from workers.network.levels import schedule
+from workers.data.features.preparation import Preparation
+from workers.data.features.trees import rows_of
+from workers.network.runtime.tree_levels import schedule
 
 SERIES = stored(wave={"type": "series", "shape": (2,), "longest": 3})
 WAVES = series([[1, 10], [3, 30], [5, 50]], [[3, 30]], [[1, 10], [5, 50]], width=2)

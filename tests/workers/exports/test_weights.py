@@ -8,10 +8,10 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from tests.workers.network.networks import built, examples, imported
-from tests.workers.network.test_build import LEAVES
+from tests.workers.network.runtime.test_build import LEAVES
 from workers.exports.weights import export
-from workers.network.build import BuiltNetwork
-from workers.network.source import write_source
+from workers.network.codegen.source import write_source
+from workers.network.runtime.build import BuiltNetwork
 
 LAYERS = [{"kind": "Conv2d", "out_channels": 4, "kernel_size": 3}, {"kind": "BatchNorm2d"}, {"kind": "Flatten"},
           {"kind": "Linear", "out_features": 2}]  # fmt: skip

@@ -8,12 +8,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from app.spec.columns import Column, DataSchema
-from app.spec.network import Network, check_network
-from workers.network.build import BuiltNetwork, build
-from workers.network.drafts import Draft
-from workers.network.infer import draft
-from workers.network.source import write_source
+from app.spec.data.columns import Column, DataSchema
+from app.spec.network.network import Network, check_network
+from workers.network.codegen.source import write_source
+from workers.network.inference.partial_network import Draft
+from workers.network.inference.shape_inference import draft
+from workers.network.runtime.build import BuiltNetwork, build
 
 Columns = Mapping[str, Any]  # name → shape per example, or (shape, dtype)
 Model = list[Any] | dict[str, Any]  # layers, or a whole network

@@ -7,14 +7,14 @@ from typing import Any
 
 import torch
 
-from app.spec.columns import Column, DataSchema
+from app.spec.data.columns import Column, DataSchema
 from app.spec.job import job_view, parse_job
 from workers.data.columns import Split
-from workers.data.preparation import Preparation
+from workers.data.features.preparation import Preparation
 from workers.exports.weights import export
-from workers.network.build import BuiltNetwork, build
-from workers.network.source import write_source
-from workers.prediction.trained import Source
+from workers.network.codegen.source import write_source
+from workers.network.runtime.build import BuiltNetwork, build
+from workers.prediction.network import Source
 
 DIGITS = {
     "model": {"layers": [{"kind": "Flatten"}, {"kind": "Linear", "out_features": 10}]},

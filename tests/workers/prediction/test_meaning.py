@@ -8,13 +8,13 @@ import pytest
 import torch
 from torch import Tensor
 
-from app.spec import features
-from app.spec.columns import Column, DataSchema
-from app.spec.losses import LOSS_CLASSES, OWN, TORCH_LOSSES, About
-from app.spec.objective import Head
+from app.spec.data import features
+from app.spec.data.columns import Column, DataSchema
+from app.spec.data.feature_schema import View
 from app.spec.prediction import Asked
-from app.spec.view import View
-from workers.data.numbers import Scaling
+from app.spec.training.losses import LOSS_CLASSES, OWN, TORCH_LOSSES, About
+from app.spec.training.objective import Head
+from workers.data.features.numbers import Scaling
 from workers.prediction import heads
 from workers.prediction.meaning import ACTIVATIONS, TELLERS, Meaning, plain
 

@@ -9,11 +9,11 @@ import torch
 from PIL import Image
 
 from app.errors import InvalidInput
-from app.spec.columns import TYPES, Column
+from app.spec.data.columns import TYPES, Column
 from workers.data.columns import Ragged
 from workers.prediction.arrays import Seen
+from workers.prediction.columns import Wanted
 from workers.prediction.rows import COLUMNS, split_of
-from workers.prediction.wanted import Wanted
 
 
 def wanted(type_: str = "tensor", longest: int | None = None, needed: bool = False, **column: Any) -> Wanted:

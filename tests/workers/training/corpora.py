@@ -8,14 +8,14 @@ from unittest.mock import patch
 
 import torch
 
-from app.spec.columns import DataSchema
+from app.spec.data.columns import DataSchema
 from tests.workers.data.rows import ID, series, stored
 from tests.workers.training.laboratory import Attempt, Laboratory
-from workers.assignment import Assignment
+from workers.children.inspect import Inspection, Limits, inspect
 from workers.data.columns import Split
-from workers.data.sources import Loaded
-from workers.inspect import Inspection, Limits, inspect
-from workers.messages import Command
+from workers.data.loading.sources import Loaded
+from workers.protocol.assignment import Assignment
+from workers.protocol.messages import Command
 from workers.training import prepare as module
 from workers.training.context import MemoryContext
 from workers.training.loop import train

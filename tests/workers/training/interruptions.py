@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from random import Random
 
 from tests.workers.training.laboratory import Attempt, resumed
-from workers.assignment import Resume
-from workers.messages import Command, Ending, Message, Report, Saved
+from workers.protocol.assignment import Resume
+from workers.protocol.messages import Command, Ending, Message, Report, Saved
 from workers.training.context import MemoryContext
 from workers.training.loop import train
 from workers.training.prepare import Prepared

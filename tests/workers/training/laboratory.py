@@ -6,11 +6,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from app.spec.columns import DataSchema
+from app.spec.data.columns import DataSchema
 from app.spec.job import known_schema, parse_job
 from app.storage.protocol import ArtifactStore
-from workers.assignment import Assignment, Resume
-from workers.messages import Command, Outcome, Saved
+from workers.protocol.assignment import Assignment, Resume
+from workers.protocol.messages import Command, Outcome, Saved
 from workers.training.context import MemoryContext
 from workers.training.loop import train
 from workers.training.prepare import Prepared, prepare

@@ -9,8 +9,8 @@ import pytest
 from app.storage.local import LocalStore
 from tests.workers.training.interruptions import OFTEN, History, assert_undisturbed
 from tests.workers.training.laboratory import Attempt, Laboratory, job, resumed
-from workers.messages import Saved
-from workers.training.checkpoints import NEEDED, restore
+from workers.protocol.messages import Saved
+from workers.training.checkpoints.files import NEEDED, restore
 
 SPEC = job(training={"checkpoint": OFTEN, "evaluate": {"every_steps": 3}})
 

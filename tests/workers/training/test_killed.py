@@ -12,14 +12,14 @@ from typing import Any
 
 import pytest
 
-from app.spec.columns import DataSchema
+from app.spec.data.columns import DataSchema
 from app.spec.job import known_schema, parse_job
 from tests.examples.lessons import TREES, short, upload
 from tests.workers.training.interruptions import History
 from tests.workers.training.laboratory import job, resumed
-from workers import forkserver
-from workers.assignment import Assignment, Registered
-from workers.messages import Ending, Outcome, Saved, receive
+from workers.protocol.assignment import Assignment, Registered
+from workers.protocol.messages import Ending, Outcome, Saved, receive
+from workers.runner import forkserver
 
 STEPS, KILLS = 60, 3
 PLAN = {"steps": STEPS, "device": "cpu", "checkpoint": {"every_steps": 7, "every_seconds": None, "keep_best": 0}}

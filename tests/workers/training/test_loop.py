@@ -8,12 +8,12 @@ from torch import Tensor, nn
 
 from app.errors import BuildError, DataError, NumericError
 from tests.workers.training.laboratory import Attempt, Laboratory, job, resumed
-from workers.data.tensors import Rows
-from workers.messages import Ending
+from workers.data.loading.tensors import Rows
+from workers.protocol.messages import Ending
 from workers.training.context import MemoryContext
-from workers.training.evaluation import evaluate
 from workers.training.loop import train
-from workers.training.losses import Comparison
+from workers.training.metrics.evaluation import evaluate
+from workers.training.objective.losses import Comparison
 from workers.training.prepare import Prepared
 
 POISONED = 3  # the step that meets the poison, see `poisoned`

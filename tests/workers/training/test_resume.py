@@ -9,13 +9,13 @@ import pytest
 
 from tests.workers.training.interruptions import OFTEN, assert_undisturbed, interrupted
 from tests.workers.training.laboratory import Attempt, Laboratory, job, resumed
-from tests.workers.training.test_schedules import REQUIRED
-from workers.messages import Ending
-from workers.training.averages import AVERAGES
+from tests.workers.training.optim.test_schedules import REQUIRED
+from workers.protocol.messages import Ending
 from workers.training.context import MemoryContext
-from workers.training.optimizers import OPTIMIZERS
+from workers.training.optim.optimizers import OPTIMIZERS
+from workers.training.optim.schedules import SCHEDULES
+from workers.training.optim.weight_averages import AVERAGES
 from workers.training.prepare import Prepared
-from workers.training.schedules import SCHEDULES
 
 NETWORKS: dict[str, list[dict[str, Any]]] = {
     "dropout": [{"kind": "Flatten"}, {"kind": "Dropout", "p": 0.5}, {"kind": "Linear", "out_features": 10}],

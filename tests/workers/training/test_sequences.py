@@ -13,8 +13,8 @@ from app.storage.local import LocalStore
 from tests.examples.lessons import spec as example
 from tests.workers.training.corpora import Reading, job, sums, tagged, texts, waves
 from tests.workers.training.test_resume import assert_same
-from workers.data.feed import Feed
-from workers.data.tokens import KINDS
+from workers.data.features.tokenizers import KINDS
+from workers.data.loading.batches import Feed
 
 
 @pytest.fixture

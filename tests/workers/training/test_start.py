@@ -8,9 +8,9 @@ import torch
 
 from app.errors import BuildError, CheckpointDamaged, DataError
 from tests.workers.training.laboratory import Laboratory, job, resumed
-from workers.assignment import Resume
-from workers.messages import Ending
-from workers.training.checkpoints import Restored, restore
+from workers.protocol.assignment import Resume
+from workers.protocol.messages import Ending
+from workers.training.checkpoints.files import Restored, restore
 from workers.training.loop import train
 from workers.training.prepare import Prepared
 

@@ -9,14 +9,14 @@ from typing import Any
 import pytest
 import torch
 
-from app.spec.columns import DataSchema
-from app.spec.data import UploadSource
-from tests.workers.data.readers.files import lines, packed, schema, upload
-from tests.workers.data.readers.test_images import drawn as picture
+from app.spec.data.columns import DataSchema
+from app.spec.data.sources import UploadSource
+from tests.workers.data.formats.files_of_readers import lines, packed, schema, upload
+from tests.workers.data.formats.test_images import drawn as picture
 from tests.workers.training.laboratory import Attempt, Laboratory, resumed
-from workers.assignment import Registered
-from workers.inspect import Limits, inspect
-from workers.training.checkpoints import PREPARATION
+from workers.children.inspect import Limits, inspect
+from workers.protocol.assignment import Registered
+from workers.training.checkpoints.files import PREPARATION
 
 LIMITS = Limits(10_000, 100_000_000, 1 << 30)
 ID = "ds_" + "0" * 32

@@ -1,0 +1,161 @@
+"""API keys: ``gw_<id>_<secret>``. Only a digest of the secret is stored."""
+
+import hashlib
+import hmac
+import secrets
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import or_, select, update
+from sqlalchemy.orm import Session
+
+from app.db.clock import clock
+from app.db.tables import KeyRow, now
+from app.errors import InvalidInput, NotFound, Problem, StateForbids, Unauthenticated
+from app.ids import new_id
+from app.spec.problems import nearest
+
+SCOPES = ("read", "write", "admin")
+USED_SECONDS = 60.0  # how exact `last_used_at` is
+_NOBODY = "0" * 64  # compared with when there is no such key, so that the answer takes as long
+
+
+def create(
+    session: Session,
+    owner: str,
+    name: str,
+    scopes: Sequence[str],
+    expires_at: float | None = None,
+    limits: Mapping[str, Any] | None = None,
+) -> tuple[KeyRow, str]:
+    """Create a key and return it with its token, which cannot be told again. Raises `InvalidInput`.
+
+    `limits` are those that differ from the settings', see `app.access.quotas`.
+    """
+    problems = [
+        Problem(f"/scopes/{index}", "unknown_value", f'there is no scope "{scope}"',
+                nearest(scope, SCOPES) or "one of: " + ", ".join(SCOPES))
+        for index, scope in enumerate(scopes) if scope not in SCOPES
+    ]  # fmt: skip
+    if not scopes:
+        problems = [Problem("/scopes", "too_few", "a key without a scope can do nothing", "for example: read, write")]
+    if problems:
+        raise InvalidInput(problems)
+    _check_expiry(session, expires_at)
+    secret = secrets.token_urlsafe(32)
+    kept = [scope for scope in SCOPES if scope in scopes]
+    row = KeyRow(
+        id=new_id("key"), owner=owner, name=name, scopes=kept, digest=_digest(secret), expires_at=expires_at,
+        limits=dict(limits or {}), revoked_at=None,
+    )  # fmt: skip
+    session.add(row)
+    session.flush()
+    session.refresh(row)
+    return row, _token(row, secret)
+
+
+def _check_expiry(session: Session, expires_at: float | None) -> None:
+    if expires_at is not None and expires_at <= clock(session):
+        problem = Problem("/expires_at", "out_of_range", "the key would have expired already", "tell a later time")
+        raise InvalidInput([problem])
+
+
+def authenticate(session: Session, token: str) -> KeyRow:
+    """Return the key of a token; raises `Unauthenticated` if there is none, or if it was revoked or has expired.
+
+    After a rotation the token before it opens as well, until its grace is over.
+    """
+    key_id = named(token)
+    found = session.execute(select(KeyRow, now().label("clock")).where(KeyRow.id == key_id)).first() if key_id else None
+    digest = _digest(token.partition("_")[2].partition("_")[2])
+    right = hmac.compare_digest(found.KeyRow.digest if found else _NOBODY, digest)
+    if found is None:
+        raise Unauthenticated
+    row: KeyRow = found.KeyRow
+    if row.old_until is not None and row.old_until > found.clock:
+        right |= hmac.compare_digest(row.old_digest or _NOBODY, digest)
+    expired = row.expires_at is not None and row.expires_at <= found.clock
+    if not right or expired or row.revoked_at is not None:
+        raise Unauthenticated
+    return row
+
+
+def named(token: str) -> str | None:
+    """Return the id of the key that a token names, whether or not there is one."""
+    prefix, _, rest = token.partition("_")
+    key_id = rest.partition("_")[0]
+    return f"key_{key_id}"[:40] if prefix == "gw" and key_id.isalnum() and key_id.isascii() else None
+
+
+def list_keys(session: Session, owner: str) -> list[KeyRow]:
+    """Return the owner's keys, newest first, revoked ones too."""
+    return list(session.scalars(select(KeyRow).where(KeyRow.owner == owner).order_by(KeyRow.id.desc())))
+
+
+def find_locked(session: Session, owner: str, key_id: str) -> KeyRow:
+    """Return the owner's key, as it stays until the transaction ends. Raises `NotFound` for any other."""
+    row = session.scalar(select(KeyRow).where(KeyRow.id == key_id, KeyRow.owner == owner).with_for_update())
+    if row is None:
+        raise NotFound(f"there is no key {key_id}")
+    return row
+
+
+def change(session: Session, owner: str, key_id: str, changes: Mapping[str, Any]) -> KeyRow:
+    """Change a key's name, expires_at (Unix seconds) or limits. Raises `NotFound`, `StateForbids`, `InvalidInput`."""
+    row = _lasting(find_locked(session, owner, key_id))
+    _check_expiry(session, changes.get("expires_at"))
+    for name in ("name", "expires_at", "limits"):
+        if name in changes:
+            setattr(row, name, changes[name])
+    session.flush()
+    return row
+
+
+def rotate(session: Session, owner: str, key_id: str, grace_seconds: float) -> tuple[KeyRow, str]:
+    """Give a key another secret, and return it with its token; the one before opens for the grace.
+
+    Raises `NotFound`, and `StateForbids` for a key that was revoked.
+    """
+    row = _lasting(find_locked(session, owner, key_id))
+    secret = secrets.token_urlsafe(32)
+    row.old_digest, row.old_until = row.digest, now() + grace_seconds  # read back below
+    row.digest = _digest(secret)
+    session.flush()
+    session.refresh(row)
+    return row, _token(row, secret)
+
+
+def _lasting(row: KeyRow) -> KeyRow:
+    if row.revoked_at is not None:
+        raise StateForbids("the key is revoked", hint="create another one")
+    return row
+
+
+def revoke(session: Session, owner: str, key_id: str) -> KeyRow:
+    """Make a key invalid for good; doing so twice is no error. Raises `NotFound` for another owner's key."""
+    row = find_locked(session, owner, key_id)
+    if row.revoked_at is None:
+        row.revoked_at = now()  # the database's clock, read back below
+        session.flush()
+        session.refresh(row)
+    return row
+
+
+def note_use(session: Session, key_ids: Sequence[str]) -> None:
+    """Note that keys were used, those for which it was not noted just before."""
+    stale = or_(KeyRow.last_used_at.is_(None), KeyRow.last_used_at < now() - USED_SECONDS)
+    session.execute(
+        update(KeyRow)
+        .where(KeyRow.id.in_(sorted(key_ids)), stale)
+        .values(last_used_at=now())
+        .execution_options(synchronize_session=False)
+    )
+
+
+def _token(row: KeyRow, secret: str) -> str:
+    return f"gw_{row.id.removeprefix('key_')}_{secret}"
+
+
+def _digest(secret: str) -> str:
+    """SHA-256 suffices: the secret has 256 random bits, so there is nothing to guess."""
+    return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).hexdigest()

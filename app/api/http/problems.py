@@ -1,0 +1,135 @@
+"""Errors as answers (RFC 9457). The only place that knows which HTTP status an error of the domain has."""
+
+import math
+from collections.abc import Mapping, Sequence
+from http import HTTPStatus
+from typing import Any
+
+import structlog
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+from starlette.routing import compile_path
+
+from app import errors
+from app.api.children.inspector import Uninspectable
+from app.api.http.responses import Json
+from app.errors import GraftwerkError, Problem
+from app.spec.problems import pointer
+
+MEDIA_TYPE = "application/problem+json"
+RETRY_SECONDS = 2
+
+# Error → status; an error that is not listed has its base class's.
+STATUSES: Mapping[type[GraftwerkError], int] = {
+    errors.GraftwerkError: 500,
+    errors.NotFound: 404,
+    errors.Refused: 400,
+    errors.InvalidInput: 422,
+    errors.Conflict: 409,
+    errors.KeyReused: 422,
+    errors.TooLarge: 413,
+    errors.UnsupportedMedia: 415,
+    errors.RangeOutside: 416,
+    errors.QuotaExceeded: 403,
+    errors.TooManyWaiting: 429,
+    errors.Unauthenticated: 401,
+    errors.Forbidden: 403,
+    errors.NotInstalled: 501,
+    errors.Unavailable: 503,
+    errors.TooManyRequests: 429,
+    errors.StorageFull: 507,
+}
+
+_log = structlog.get_logger(__name__)
+
+
+def status_of(error: type[GraftwerkError]) -> int:
+    """Return the HTTP status of an error."""
+    return next(STATUSES[kind] for kind in error.__mro__ if kind in STATUSES)
+
+
+def document(
+    request: Request, status: int, code: str, detail: str, problems: Sequence[Problem] = (), **more: Any
+) -> dict[str, Any]:
+    """Return a problem document."""
+    return {
+        "type": f"urn:graftwerk:problem:{code}",
+        "title": HTTPStatus(status).phrase,
+        "status": status,
+        "detail": detail,
+        "code": code,
+        "request_id": request.scope.get("request_id", ""),
+        "errors": [problem.as_dict() for problem in problems],
+        **more,
+    }
+
+
+def answer(body: Mapping[str, Any], headers: Mapping[str, str] | None = None) -> Response:
+    """Return a problem document as a response."""
+    return Json(dict(body), body["status"], headers=dict(headers or {}), media_type=MEDIA_TYPE)
+
+
+def install(app: FastAPI) -> None:
+    """Let every error be answered with a problem, those of the framework too; what is left is for `bug`."""
+    app.exception_handler(GraftwerkError)(_domain)
+    app.exception_handler(RequestValidationError)(_validation)
+    app.exception_handler(HTTPException)(_framework)
+
+
+def _domain(request: Request, error: GraftwerkError) -> Response:
+    status = status_of(type(error))
+    problems: Sequence[Problem] = ()
+    if isinstance(error, errors.InvalidInput | errors.NotExportable):
+        problems = error.problems
+    elif error.pointer or error.hint:
+        problems = [Problem(error.pointer, error.code, error.detail, error.hint)]
+    more = {"partial_graph": error.partial} if isinstance(error, Uninspectable) and error.partial else {}
+    if status >= 500:
+        _log.warning("request_failed", code=error.code, detail=error.detail)
+    return answer(document(request, status, error.code, error.detail, problems, **more), _headers(error, status))
+
+
+def _headers(error: GraftwerkError, status: int) -> dict[str, str]:
+    if isinstance(error, errors.TooManyRequests):
+        return {"Retry-After": str(max(1, math.ceil(error.seconds)))}
+    if isinstance(error, errors.WrongOffset):
+        return {"Upload-Offset": str(error.received)}
+    if isinstance(error, errors.RangeOutside):
+        return {"Content-Range": f"bytes */{error.size}"}
+    if status == 401:
+        return {"WWW-Authenticate": 'Bearer realm="graftwerk"'}
+    return {"Retry-After": str(RETRY_SECONDS)} if error.retryable and status in (409, 429, 503) else {}
+
+
+def _validation(request: Request, error: RequestValidationError) -> Response:
+    """A parameter of the path, the query or a header that the route declares otherwise."""
+    found = error.errors()
+    if any(item["loc"][0] == "path" for item in found):  # what cannot be an id is nobody's
+        return answer(document(request, 404, "not_found", f"there is no {request.scope['path']}"))
+    problems = [
+        Problem(pointer(item["loc"][1:]), "invalid_parameter", f"{item['loc'][1]}: {item['msg']}") for item in found
+    ]
+    return answer(document(request, 400, "invalid_parameter", problems[0].detail, problems))
+
+
+def _framework(request: Request, error: HTTPException) -> Response:
+    """What the router itself refuses: no such route, no such method."""
+    code = {404: "no_such_route", 405: "method_not_allowed"}.get(error.status_code, "refused")
+    detail = {404: "there is no such route", 405: f"{request.method} is not allowed here"}.get(error.status_code)
+    headers = {"Allow": ", ".join(_allowed(request))} if error.status_code == 405 else error.headers
+    return answer(document(request, error.status_code, code, detail or str(error.detail)), headers)
+
+
+def _allowed(request: Request) -> list[str]:
+    """Return the methods of every route at this path; the framework itself tells those of the first."""
+    paths = request.app.openapi()["paths"]
+    here = [methods for path, methods in paths.items() if compile_path(path)[0].match(request.scope["path"])]
+    return sorted({method.upper() for methods in here for method in methods})
+
+
+def bug(request: Request, error: Exception) -> Response:
+    """A mistake of ours: the log has the trace, the answer has the id to find it by."""
+    _log.error("bug", exc_info=error)
+    return answer(document(request, 500, "internal", "something went wrong here; the log tells what"))

@@ -1,0 +1,172 @@
+"""Figures for Prometheus: what the database knows of jobs and workers, and what this process knows of itself.
+
+Workers have no port: they tell by signs of life. What is asked of the database is kept for some seconds, so that
+however many ask for `/metrics`, the database is asked rarely.
+"""
+
+import threading
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+from prometheus_client.metrics_core import Metric
+from prometheus_client.registry import Collector
+from sqlalchemy import QueuePool
+from sqlalchemy.orm import Session
+
+from app import heartbeat
+from app.api.services import Services
+from app.db.tables import WorkerRow
+from app.errors import Unavailable
+from app.jobs import repository
+
+KEPT_SECONDS = 3.0
+
+Kind = type[GaugeMetricFamily] | type[CounterMetricFamily]
+Labels = tuple[str, ...]
+Samples = Iterable[tuple[Labels, float]]
+
+# Name → kind, labels, meaning. `docs/operations.md` shows them, and the rules of `docs/alerts.yml` use them.
+FIGURES: Mapping[str, tuple[Kind, Labels, str]] = {
+    "graftwerk_jobs": (GaugeMetricFamily, ("status",), "Jobs by status."),
+    "graftwerk_queue_depth": (GaugeMetricFamily, ("queue",), "Jobs that wait, by queue."),
+    "graftwerk_queue_oldest_seconds": (GaugeMetricFamily, ("queue",), "How long the oldest of them has waited."),
+    "graftwerk_queue_workers": (GaugeMetricFamily, ("queue",), "Workers that serve the queue."),
+    "graftwerk_steps_per_second": (GaugeMetricFamily, (), "Steps per second of all running jobs together."),
+    "graftwerk_lease_age_seconds": (GaugeMetricFamily, (), "Since the renewal of the oldest lease of a running job."),
+    "graftwerk_worker_slots": (GaugeMetricFamily, ("worker", "state"), "Slots of a worker, free or used."),
+    "graftwerk_worker_seen_seconds": (GaugeMetricFamily, ("worker",), "Since a worker's last sign of life and round."),
+    "graftwerk_worker_deaf_seconds": (GaugeMetricFamily, ("worker",), "For how long a worker hears no wake-ups."),
+    "graftwerk_attempts": (CounterMetricFamily, ("worker", "ending", "code"), "Ended attempts, by the error's code."),
+    "graftwerk_checkpoints": (CounterMetricFamily, ("worker",), "Checkpoints that were listed."),
+    "graftwerk_checkpoint_bytes": (CounterMetricFamily, ("worker",), "Their bytes."),
+    "graftwerk_checkpoint_seconds": (CounterMetricFamily, ("worker",), "How long writing them took."),
+    "graftwerk_wake_ups": (CounterMetricFamily, ("by", "result"), "Wake-ups that were sent or dropped."),
+    "graftwerk_disk_free_bytes": (GaugeMetricFamily, ("by",), "Free room on the disk of the home directory."),
+    "graftwerk_database_connections": (GaugeMetricFamily, ("state",), "Connections of this API, and their limit."),
+    "graftwerk_uploads": (GaugeMetricFamily, (), "Uploads that arrive at this API now."),
+    "graftwerk_streams": (GaugeMetricFamily, (), "Event streams that are open at this API now."),
+}  # fmt: skip
+
+
+def explained() -> dict[str, str]:
+    """Return the meaning of every figure, by its name in Prometheus."""
+    return {
+        name + ("_total" if kind is CounterMetricFamily else ""): meaning + (f" By {', '.join(by)}." if by else "")
+        for name, (kind, by, meaning) in FIGURES.items()
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What the database knows."""
+
+    jobs: Mapping[str, int]
+    queues: Mapping[str, tuple[int, float]]  # how many wait, and how long the oldest (seconds)
+    running: repository.Running
+    workers: list[tuple[WorkerRow, float]]
+
+
+class Telemetry(Collector):
+    """Gathers all figures when Prometheus asks; with the database away those of this process alone."""
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+        self._lock = threading.Lock()
+        self._known: Known | None = None
+        self._asked_at = float("-inf")
+
+    def collect(self) -> Iterable[Metric]:
+        """Return the figures."""
+        samples = dict(self._of_this_process())
+        known = self._ask()
+        if known is not None:  # no figure is better than a wrong one
+            samples |= dict(self._of_jobs(known)) | dict(_of_workers(known))
+            samples["graftwerk_wake_ups"] = [*self._wake_ups(), *samples["graftwerk_wake_ups"]]
+            samples["graftwerk_disk_free_bytes"] = [*self._disk(), *samples["graftwerk_disk_free_bytes"]]
+        return [_family(name, found) for name, found in samples.items()]
+
+    def describe(self) -> Iterable[Metric]:
+        """Nothing is asked of the database when this is registered."""
+        return []
+
+    def _ask(self) -> Known | None:
+        with self._lock:
+            if time.monotonic() > self._asked_at + KEPT_SECONDS:
+                try:
+                    self._known = self._services.db.read(_known)
+                except Unavailable:
+                    self._known = None
+                self._asked_at = time.monotonic()
+            return self._known
+
+    def _of_this_process(self) -> Iterator[tuple[str, Samples]]:
+        services = self._services
+        pool = services.db.engine.pool
+        if isinstance(pool, QueuePool):
+            most = pool.size() + max(0, pool._max_overflow)
+            yield "graftwerk_database_connections", [(("in use",), pool.checkedout()), (("limit",), most)]
+        yield "graftwerk_uploads", [((), services.uploads.count)]
+        yield "graftwerk_streams", [((), services.watcher.streams)]
+        yield "graftwerk_wake_ups", self._wake_ups()
+        yield "graftwerk_disk_free_bytes", self._disk()
+
+    def _wake_ups(self) -> list[tuple[Labels, float]]:
+        waker = self._services.waker
+        return [(("api", result), count) for result, count in waker.counts().items()]
+
+    def _disk(self) -> list[tuple[Labels, float]]:
+        return [(("api",), self._services.settings.disk_free)]
+
+    def _of_jobs(self, known: Known) -> Iterator[tuple[str, Samples]]:
+        yield "graftwerk_jobs", [((status,), count) for status, count in known.jobs.items()]
+        serving = {name: 0 for row, _ in known.workers for name in row.queues}
+        for row, seconds in known.workers:
+            if row.stopped_at is None and seconds < heartbeat.ALIVE_SECONDS:
+                serving |= {name: serving[name] + 1 for name in row.queues}
+        queues = sorted({*serving, *known.queues})
+        waiting = {name: known.queues.get(name, (0, 0.0)) for name in queues}
+        yield "graftwerk_queue_depth", [((name,), waiting[name][0]) for name in queues]
+        yield "graftwerk_queue_oldest_seconds", [((name,), waiting[name][1]) for name in queues]
+        yield "graftwerk_queue_workers", [((name,), serving.get(name, 0)) for name in queues]
+        yield "graftwerk_steps_per_second", [((), known.running.steps_per_second)]
+        left = known.running.lease_left
+        age = 0.0 if left is None else max(0.0, self._services.settings.lease_seconds - left)
+        yield "graftwerk_lease_age_seconds", [((), age)]
+
+
+def _of_workers(known: Known) -> Iterator[tuple[str, Samples]]:
+    """Yield what workers told: counts of all of the last hour, the rest of those that have not stopped."""
+    alive = [(row, seconds) for row, seconds in known.workers if row.stopped_at is None and row.figures is not None]
+    slots = [((row.name, state), count) for row, _ in alive
+             for state, count in (("free", row.free or 0), ("used", row.slots - (row.free or 0)))]  # fmt: skip
+    yield "graftwerk_worker_slots", slots
+    yield "graftwerk_worker_seen_seconds", [((row.name,), seconds) for row, seconds in alive]
+    yield "graftwerk_worker_deaf_seconds", [((row.name,), row.deaf_seconds or 0.0) for row, _ in alive]
+    told = [(row.name, row.figures) for row, _ in known.workers if row.figures is not None]
+    yield "graftwerk_attempts", [((name, ending, code), count) for name, figures in told
+                                 for ending, codes in figures["attempts"].items()
+                                 for code, count in codes.items()]  # fmt: skip
+    for figure, key in (("checkpoints", "count"), ("checkpoint_bytes", "bytes"), ("checkpoint_seconds", "seconds")):
+        yield f"graftwerk_{figure}", [((name,), figures["checkpoints"][key]) for name, figures in told]
+    yield "graftwerk_wake_ups", [((name, result), count) for name, figures in told
+                                 for result, count in figures["wake_ups"].items()]  # fmt: skip
+    yield (
+        "graftwerk_disk_free_bytes",
+        [((row.name,), row.figures["disk_free"]) for row, _ in alive if row.figures is not None],
+    )
+
+
+def _family(name: str, samples: Samples) -> Metric:
+    kind, labels, meaning = FIGURES[name]
+    family = kind(name, meaning, labels=labels)
+    for values, value in samples:
+        family.add_metric(values, value)
+    return family
+
+
+def _known(session: Session) -> Known:
+    return Known(
+        repository.counts(session), repository.queues(session), repository.running(session), heartbeat.listed(session)
+    )

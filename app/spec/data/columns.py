@@ -1,0 +1,81 @@
+"""What a data set holds: columns, each of a type, with what is known of them before any example is read.
+
+The same classes describe the data twice: as it is stored (columns of every type), and as a network sees it (tensors
+alone, see `app.spec.data.feature_schema`).
+"""
+
+from functools import cached_property
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import Field
+
+from app.spec.base import Count, Part, Size
+
+Dtype = Literal["float32", "float64", "int64", "int32", "uint8", "bool"]
+ColumnName = Annotated[str, Field(min_length=1, max_length=200)]
+MOST_LABELS = 1000  # different words of a column that is a choice among them
+
+TYPES: dict[str, str] = {
+    "tensor": "A tensor of one shape per example.",
+    "number": "A number per example, which may be missing.",
+    "category": "One of a few words per example, which may be missing.",
+    "text": "A text per example.",
+    "words": "A list of words per example, of any length: tokens, tags, or labels.",
+    "series": "Numbers over time per example, of any length.",
+    "tree": "A tree per example, each node with a label.",
+    "image": "A picture per example, in a file of its own.",
+}
+Type = Literal["tensor", "number", "category", "text", "words", "series", "tree", "image"]
+
+
+class Column(Part):
+    """One column of a data set."""
+
+    name: ColumnName
+    type: Type = "tensor"
+    # Per example, without the batch dimension. Of a series: of one moment. Of an image: (channels, height, width), or
+    # (channels) alone where the pictures are of unlike size.
+    shape: tuple[Size, ...] = ()
+    dtype: Dtype = "float32"
+    classes: int | None = None  # for integers: how many different ones there are, from 0 on
+    labels: tuple[str, ...] | None = None  # what the integers stand for; of words: the different ones, if they are few
+    missing: Count = 0  # rows without a value
+    longest: Count | None = None  # the largest length, or number of nodes; of text: in characters
+    widest: Count | None = None  # of trees: the largest number of children
+    statistics: dict[str, Any] | None = None  # for people: least, mean, largest value and the like
+    ragged: bool = False  # of a tensor: batches are as long as their longest example in dimension 0
+    padded: bool = False  # of a tensor: shorter examples are filled up in dimension 0, with what counts for no loss
+    shortest: Size = 1  # of a ragged tensor: how long batches are at least
+    peak: float | None = None  # of images of bytes, which a network sees as numbers: the largest value there can be
+
+
+class DataSchema(Part):
+    """What the inspector and the loop need to know before any example is read."""
+
+    columns: tuple[Column, ...]
+    rows: dict[str, int]  # by split: "train", and "test" if there is one
+    inputs: tuple[ColumnName, ...]  # columns that a network reads unless it says otherwise
+    target: ColumnName | None = None  # column that the loss compares with
+
+    def column(self, name: str) -> Column | None:
+        """Return the column of that name, if there is one."""
+        return self._by_name.get(name)
+
+    def reads(self, name: str) -> bool:
+        """Say whether a column is an input by default."""
+        return name in self._read
+
+    @cached_property
+    def _by_name(self) -> dict[str, Column]:
+        return {column.name: column for column in reversed(self.columns)}  # the first of a name counts
+
+    @cached_property
+    def _read(self) -> frozenset[str]:
+        return frozenset(self.inputs)
+
+    def __copy__(self) -> Self:
+        """Return a copy that looks at its own columns: `model_copy` may change them."""
+        copied = super().__copy__()
+        for name in ("_by_name", "_read"):
+            vars(copied).pop(name, None)
+        return copied

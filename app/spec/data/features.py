@@ -1,0 +1,173 @@
+"""How columns become tensors: what is fitted on the training rows, and what a network then sees."""
+
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from pydantic import Field, ValidationInfo, field_validator
+
+from app.spec.base import Name, Part, Size, problem
+from app.spec.data.columns import ColumnName
+from app.spec.data.transforms import Transforms
+from app.spec.kinds import closed_union
+
+Scale = Literal["none", "unit", "standard"]
+Vocabulary = Annotated[Size, Field(le=1_000_000)]
+Length = Annotated[Size, Field(le=1_000_000)]
+SCALES = (
+    "Of numbers: none; unit: divided by the largest value, so images lie in 0..1; standard: zero mean and unit "
+    "variance, feature by feature, on train. Default: unit for images of bytes, else none."
+)
+LONGEST = 256
+Pad = Literal["batch", "max_length"]
+PADS = "Whether batches are as long as their longest row, or all as long as max_length."
+SHORTEST = "How long batches are at least, which a large kernel may need."
+BYTES = 256  # what byte-level BPE begins with
+
+
+class TensorFeature(Part):
+    """A column that is a tensor already."""
+
+    kind: Literal["tensor"] = "tensor"
+    column: ColumnName
+    scale: Scale | None = Field(None, description=SCALES)
+
+
+class NumbersFeature(Part):
+    """Columns of numbers side by side: float32 (k)."""
+
+    kind: Literal["numbers"] = "numbers"
+    columns: Annotated[tuple[ColumnName, ...], Field(min_length=1, max_length=10_000)]
+    missing: Literal["mean", "median", "zero", "refuse"] = Field(
+        "mean", description="What stands for a missing value: the mean or the median of train, zero, or an error."
+    )
+    indicators: bool = Field(False, description="Add a 0 or 1 for each column: whether its value is missing.")
+    scale: Scale | None = Field(None, description=SCALES)
+
+
+class CategoryFeature(Part):
+    """A column of few words, as an input: int64 (), from 1 on; 0 stands for a missing or an unknown word."""
+
+    kind: Literal["category"] = "category"
+    column: ColumnName
+
+
+class ClassFeature(Part):
+    """A column of few words or whole numbers, as a target: int64 (), from 0 on."""
+
+    kind: Literal["class"] = "class"
+    column: ColumnName
+
+
+class Tokenizer(Part):
+    """How a text becomes numbers; trained on the job's own training rows. 0 is padding, 1 an unknown token.
+
+    word: words and single signs; character: single characters; bpe: byte-level BPE as GPT-2 has it, which knows every
+    text; wordpiece: WordPiece as BERT has it, over words and single signs.
+    """
+
+    kind: Literal["word", "bpe", "wordpiece", "character"] = "word"
+    vocabulary: Vocabulary = Field(25_000, description="At most so many tokens, the most frequent ones, with 0 and 1.")
+    lowercase: bool = True
+    min_count: Size = Field(1, description="Rarer tokens are unknown; of bpe and wordpiece: rarer pairs stay apart.")
+
+    @field_validator("vocabulary")
+    @classmethod
+    def _has_room(cls, vocabulary: int, info: ValidationInfo) -> int:
+        least = BYTES + 2 if info.data.get("kind") == "bpe" else 4
+        if vocabulary < least:
+            what = f"a byte-level BPE begins with {BYTES} bytes" if least > 4 else "two tokens are padding and unknown"
+            raise problem("out_of_range", f"{vocabulary} tokens are too few: {what}", f"use at least {least}")
+        return vocabulary
+
+
+class Vectors(Part):
+    """Pretrained vectors of words, put into an Embedding."""
+
+    dataset: Annotated[str, Field(pattern=r"^ds_[0-9a-f]{32}$")]
+    into: Annotated[str, Field(min_length=1, max_length=200, description="The id of the Embedding.")]
+
+
+class TextFeature(Part):
+    """A column of texts, or of lists of words: int64 (length), and `<name>_length`: int64 ().
+
+    A text without any token is one unknown token: every length is at least 1.
+    """
+
+    kind: Literal["text"] = "text"
+    column: ColumnName
+    tokenizer: Tokenizer = Tokenizer()
+    max_length: Length = Field(LONGEST, description="Longer texts lose their end.")
+    min_length: Length = Field(1, description=SHORTEST)
+    pad: Pad = Field("batch", description=PADS)
+    vectors: Vectors | None = None
+
+
+class TagsFeature(Part):
+    """A column of lists of words, as a target: a class for every token, int64 (length); -100 behind the end.
+
+    They are cut and padded as what they belong to: the words of a text, the moments of a series, the rows of a tree.
+    """
+
+    kind: Literal["tags"] = "tags"
+    column: ColumnName
+    of: ColumnName | None = Field(
+        None, description="The column of words, series or trees that they belong to. Default: the first that is read."
+    )
+    max_length: Length | None = Field(None, description="Longer lists lose their end.")
+    min_length: Length | None = Field(None, description=SHORTEST)
+    pad: Pad | None = Field(None, description=PADS)
+
+
+class LabelsFeature(Part):
+    """A column of lists of words, as a target: several labels at once, float32 (classes) of 0 and 1."""
+
+    kind: Literal["labels"] = "labels"
+    column: ColumnName
+
+
+class SeriesFeature(Part):
+    """A column of series: float32 (length, …), 0 behind the end, and `<name>_length`: int64 ().
+
+    A series without any moment is one of zeros: every length is at least 1.
+    """
+
+    kind: Literal["series"] = "series"
+    column: ColumnName
+    max_length: Length | None = Field(None, description="Longer series lose their end; default: the longest there is.")
+    min_length: Length = Field(1, description=SHORTEST)
+    pad: Pad = Field("batch", description=PADS)
+    scale: Scale | None = Field(None, description=SCALES)
+
+
+class TreeFeature(Part):
+    """A column of trees: labels int64 (nodes), and `<name>_children`: int64 (nodes, children); see Fold.
+
+    The root is row 0; labels are numbered from 1 on, 0 is an unknown one and what is no node; -1 is no child.
+    """
+
+    kind: Literal["tree"] = "tree"
+    column: ColumnName
+    vocabulary: Vocabulary = Field(1000, description="At most so many labels, the most frequent ones, with 0.")
+
+
+class ImageFeature(Part):
+    """A column of pictures: float32 (channels, height, width), after its transforms."""
+
+    kind: Literal["image"] = "image"
+    column: ColumnName
+    scale: Scale | None = Field(None, description="none, or unit: divided by the largest value, so in 0..1; default.")
+    transforms: Transforms | None = Field(None, description="In training; default: the data's.")
+    evaluation_transforms: Transforms | None = Field(
+        None, description="Otherwise. Default: the transforms that draw nothing, or the data's."
+    )
+
+
+FEATURES: dict[str, type[Part]] = {
+    "tensor": TensorFeature, "numbers": NumbersFeature, "category": CategoryFeature, "class": ClassFeature,
+    "text": TextFeature, "tags": TagsFeature, "labels": LabelsFeature, "series": SeriesFeature, "tree": TreeFeature,
+    "image": ImageFeature,
+}  # fmt: skip
+if TYPE_CHECKING:
+    Feature = Part
+else:
+    Feature = closed_union(FEATURES)
+Features = Annotated[dict[Name, Feature], Field(min_length=1, max_length=256)]

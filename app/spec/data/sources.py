@@ -1,0 +1,178 @@
+"""Where the examples come from, and what a data set looks like from outside."""
+
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, Field
+
+from app.spec.base import Name, Part, Probability, problem
+from app.spec.data.columns import Column, ColumnName, DataSchema, Type
+from app.spec.data.features import SCALES, Features, Scale
+from app.spec.data.torchvision_datasets import TORCHVISION
+from app.spec.data.transforms import TrainingTransforms, Transforms
+from app.spec.problems import nearest
+
+
+def _builtin(name: str) -> str:
+    return _named("builtin", name)
+
+
+def _torchvision(name: str) -> str:
+    return _named("torchvision", name)
+
+
+def _named(kind: str, name: str) -> str:
+    if name not in NAMED[kind]:
+        hint = nearest(name, NAMED[kind]) or "one of: " + ", ".join(NAMED[kind])
+        raise problem("unknown_dataset", f'there is no {kind} data set "{name[:64]}"', hint)
+    return name
+
+
+BuiltinName = Annotated[str, AfterValidator(_builtin)]
+TorchvisionName = Annotated[str, AfterValidator(_torchvision)]
+DatasetId = Annotated[str, Field(pattern=r"^ds_[0-9a-f]{32}$")]
+
+
+class Split(Part):
+    """The examples that are held out: a named split, or a share drawn with the seed."""
+
+    split: Literal["test"] | None = None
+    fraction: Probability | None = None
+
+
+class Source(Part):
+    """What every source of data has."""
+
+    features: Features | None = Field(
+        None, description="How columns become what the network sees, by name. Default: every column in its own way."
+    )
+    inputs: Annotated[tuple[Name, ...], Field(min_length=1, max_length=64)] | None = None
+    target: ColumnName | None = Field(None, description="A feature or a column; default: the data's own.")
+    validation: Split | None = None
+    scale: Scale | None = Field(None, description=SCALES)
+    bucket: Name | None = Field(
+        None, description="A text, series or tree that the network reads: batches are made of rows of like length."
+    )
+    transforms: TrainingTransforms | None = Field(None, description="Of every picture, in training.")
+    evaluation_transforms: Transforms | None = Field(
+        None, description="Of every picture in evaluation and prediction. Default: the transforms that draw nothing."
+    )
+    loading: Literal["auto", "resident", "streamed"] = Field(
+        "auto", description="Pictures: decoded once and kept, or decoded for each batch by processes beside training."
+    )
+
+
+class BuiltinData(Source):
+    """A small real data set that ships with the service."""
+
+    kind: Literal["builtin"]
+    name: BuiltinName
+
+
+class TorchvisionData(Source):
+    """A data set of torchvision, by its class name."""
+
+    kind: Literal["torchvision"]
+    name: TorchvisionName
+
+
+class UploadedData(Source):
+    """A data set registered before, by its id."""
+
+    kind: Literal["dataset"]
+    id: DatasetId
+
+
+Data = Annotated[BuiltinData | TorchvisionData | UploadedData, Field(discriminator="kind")]
+
+
+class BuiltinSource(Part):
+    """A small real data set that ships with the service."""
+
+    kind: Literal["builtin"]
+    name: BuiltinName
+
+
+class TorchvisionSource(Part):
+    """A data set of torchvision, by its class name."""
+
+    kind: Literal["torchvision"]
+    name: TorchvisionName
+
+
+FORMATS: dict[str, str] = {
+    "csv": "A table: a header, commas or semicolons between cells.",
+    "tsv": "A table: a header, tabs between cells.",
+    "jsonl": "An object in every line, whose keys are the columns.",
+    "parquet": "A table as Arrow, Spark and pandas write it.",
+    "npz": "Arrays of NumPy by name, without pickle.",
+    "safetensors": "Tensors by name.",
+    "idx": "The format of MNIST: one file, or a zip of the four; packed by gzip or not.",
+    "images": "A zip of pictures in folders named like their classes.",
+    "conll": "Tokens and their tags, one a line; a blank line between texts.",
+    "trees": "A tree as an s-expression in every line.",
+    "vectors": "Words and their vectors as text, such as GloVe's; to be named by a text feature, not trained on.",
+    "weights": "Weights of a network, in safetensors, by the names of its `state_dict`; to be told, for `start_from`.",
+}
+Format = Literal[
+    "auto",
+    "csv",
+    "tsv",
+    "jsonl",
+    "parquet",
+    "npz",
+    "safetensors",
+    "idx",
+    "images",
+    "conll",
+    "trees",
+    "vectors",
+    "weights",
+]
+
+
+class UploadSource(Part):
+    """Content that is uploaded afterwards."""
+
+    kind: Literal["upload"]
+    format: Format = Field("auto", description="Default: what the content looks like.")
+    file: Annotated[str, Field(min_length=1, max_length=255)] | None = Field(
+        None, description="The file's name, which helps to see the format."
+    )
+    target: ColumnName | None = Field(
+        None, description="Column that is learned; default: the last one of a CSV, else one named label, target or y."
+    )
+    types: Annotated[dict[ColumnName, Type], Field(max_length=10_000)] | None = Field(
+        None, description="Types of columns of a table that are not what they look like."
+    )
+    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | None = Field(
+        None, description="What the whole content must have."
+    )
+
+
+DatasetSource = Annotated[BuiltinSource | TorchvisionSource | UploadSource, Field(discriminator="kind")]
+
+
+class NewDataset(Part):
+    """A data set to register."""
+
+    name: Annotated[str, Field(min_length=1, max_length=200)]
+    source: DatasetSource
+
+
+def _table(
+    features: tuple[int, ...], rows: int, classes: int | None, columns: tuple[str, str] = ("x", "y")
+) -> DataSchema:
+    target = Column(name=columns[1], shape=(), dtype="int64", classes=classes) if classes else Column(
+        name=columns[1], shape=(1,), dtype="float32")  # fmt: skip
+    inputs = Column(name=columns[0], shape=features, peak=16.0 if len(features) == 3 else None)
+    return DataSchema(columns=(inputs, target), rows={"train": rows}, inputs=(columns[0],), target=columns[1])
+
+
+BUILTIN: dict[str, DataSchema] = {
+    "digits": _table((1, 8, 8), 1797, 10, ("image", "label")),
+    "iris": _table((4,), 150, 3),
+    "wine": _table((13,), 178, 3),
+    "diabetes": _table((10,), 442, None),
+}
+
+NAMED: dict[str, dict[str, DataSchema]] = {"builtin": BUILTIN, "torchvision": TORCHVISION}

@@ -1,0 +1,52 @@
+"""A question about a network alone, without data or a plan."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from app.errors import Problem
+from app.spec.base import Name, Part, Size
+from app.spec.data.columns import Column, DataSchema, Dtype
+from app.spec.network.network import Network, check_network
+
+Number = float | int | bool
+Examples = list[Number] | list[list[Number]] | list[list[list[Number]]] | list[list[list[list[Number]]]]
+
+
+class Input(Part):
+    """What the network reads: a tensor per example."""
+
+    shape: Annotated[tuple[Size, ...], Field(max_length=8)] = Field(description="Per example, without the batch.")
+    dtype: Dtype = "float32"
+    classes: Size | None = Field(None, description="Of whole numbers from 0 on: how many different ones there are.")
+
+
+class Question(Part):
+    """A network, what goes into it, and what shall be told besides shapes, parameters and operations."""
+
+    model: Network
+    inputs: Annotated[dict[Name, Input], Field(min_length=1, max_length=64)]
+    batch_size: Size = Field(64, description="For the estimate of memory.")
+    seed: Annotated[int, Field(strict=True, ge=0, le=2**63 - 1)] = Field(0, description="Of weights and samples.")
+    autograd: bool = Field(False, description="Also the graph of backward: grad_fn nodes and edges.")
+    gradcheck: bool = Field(False, description="Also compare every gradient with differences, in double precision.")
+    values: dict[Name, Examples] | None = Field(
+        None, description="Examples (N, *) by input: outputs, and gradients of the sum of the outputs, come back."
+    )
+
+    def schema_of_inputs(self) -> DataSchema:
+        """Return the inputs as a data set would have them."""
+        columns = tuple(Column(name=name, **item.model_dump()) for name, item in self.inputs.items())
+        return DataSchema(columns=columns, rows={"train": self.batch_size}, inputs=tuple(self.inputs))
+
+
+def check_question(question: Question) -> list[Problem]:
+    """Return every problem of names and wiring."""
+    names = tuple(question.inputs)
+    found = check_network(question.model, names, names)
+    problems = [problem.within("/model") for problem in found]
+    wanted = question.model.input_names(names)
+    for name in wanted if question.values is not None else ():
+        if name not in question.values:  # type: ignore[operator]
+            problems.append(Problem("/values", "missing", f'there are no values for "{name}"', "give examples of it"))
+    return problems

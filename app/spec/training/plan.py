@@ -1,0 +1,100 @@
+"""The plan: what trains, how long, and when to evaluate, save and stop."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, TypeAdapter, model_validator
+
+from app.errors import Problem
+from app.spec.base import Count, NotNegative, Part, Positive, Size, Steps, problem
+from app.spec.training.optimizers import SEARCHING, BaseOptimizer, Group, Optimizer, group_problems
+from app.spec.training.schedules import Schedule, Warmup, warmup_problems
+from app.spec.training.weight_averages import Average
+
+
+class EarlyStop(Part):
+    """Stop when the monitored value has not improved for `patience` evaluations."""
+
+    monitor: str = "val/loss"
+    mode: Literal["min", "max"] = "min"
+    patience: Size = 3
+    min_delta: NotNegative = 0.0
+
+
+class Checkpointing(Part):
+    """When checkpoints are taken and which are kept. The last one is always taken at the end."""
+
+    every_steps: Steps | None = None
+    every_seconds: Positive | None = 60.0
+    keep_last: Size = 2
+    keep_best: Count = 1
+    monitor: str = "val/loss"
+    mode: Literal["min", "max"] = "min"
+
+
+class Evaluation(Part):
+    """When the held-out examples are evaluated: at the end of every epoch unless `every_steps` says otherwise."""
+
+    every_steps: Steps | None = None
+
+
+def _adam() -> BaseOptimizer:
+    """Return the default: Adam with its own defaults."""
+    return TypeAdapter[BaseOptimizer](Optimizer).validate_python({"kind": "Adam"})
+
+
+class Training(Part):
+    """The plan."""
+
+    optimizer: Optimizer = Field(default_factory=_adam)
+    groups: Annotated[tuple[Group, ...], Field(max_length=100)] = ()
+    schedule: Schedule | None = None
+    warmup: Warmup | None = None
+    average: Average | None = None
+    epochs: Steps | None = None
+    steps: Steps | None = None
+    batch_size: Size = 64
+    accumulate: Size = 1
+    clip_norm: Positive | None = None
+    precision: Literal["float32", "bf16", "fp16"] = "float32"
+    mode: Literal["eager", "compiled"] = "eager"
+    device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
+    seed: Annotated[int, Field(strict=True, ge=0, le=2**63 - 1)] = 0
+    deterministic: bool = True
+    drop_last: bool = False
+    on_nan: Literal["fail", "skip", "ignore"] = "fail"
+    evaluate: Evaluation = Evaluation()
+    early_stop: EarlyStop | None = None
+    checkpoint: Checkpointing = Checkpointing()
+
+    @model_validator(mode="after")
+    def _one_length(self) -> "Training":
+        if self.epochs is not None and self.steps is not None:
+            raise problem("contradiction", "a plan is measured in epochs or in steps, not in both", "remove one")
+        return self
+
+    def total_steps(self, steps_per_epoch: int) -> int:
+        """Return the number of optimizer steps of the whole run (one epoch by default)."""
+        return self.steps or (self.epochs or 1) * steps_per_epoch
+
+    def problems(self) -> list[Problem]:
+        """Return what of the plan contradicts itself; pointers lead into the plan."""
+        found = group_problems(self.optimizer, self.groups)
+        if self.optimizer.kind in SEARCHING:
+            found += self._search_problems()
+        if self.warmup is not None:
+            found += warmup_problems(self.warmup, self.schedule, self.epochs, self.steps)
+        return found
+
+    def _search_problems(self) -> list[Problem]:
+        """Return what cannot be done to gradients that are compared with each other."""
+        kind, found = self.optimizer.kind, []
+        if self.precision == "fp16":
+            detail = f"{kind} compares losses, and fp16 scales them differently as it goes"
+            found.append(Problem("/precision", "unsupported", detail, 'use "float32" or "bf16"'))
+        if self.clip_norm is not None:
+            detail = f"{kind} compares gradients, which clipping changes"
+            found.append(Problem("/clip_norm", "unsupported", detail, "remove clip_norm"))
+        if self.on_nan == "skip":
+            detail = f"{kind} moves within a step, which cannot be left out afterwards"
+            found.append(Problem("/on_nan", "unsupported", detail, 'use "fail"'))
+        return found

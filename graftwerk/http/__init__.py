@@ -1,0 +1,4 @@
+"""Talking to the service: its address, requests with retries, pages, event streams, downloads.
+
+Here: HTTP. Never: nouns such as jobs or data sets.
+"""

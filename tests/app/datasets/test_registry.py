@@ -1,0 +1,195 @@
+"""Data sets: registered, filled, and never changed, on both databases."""
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from app.datasets import registry
+from app.datasets.registry import Content, DatasetStatus
+from app.db.session import Database
+from app.errors import GraftwerkError, InvalidInput, NotFound, Problem, StateForbids, WrongOffset
+from app.jobs import repository
+from app.spec.data.columns import Column, DataSchema
+from app.spec.data.sources import BUILTIN, TORCHVISION, NewDataset
+
+CONTENT = Content(BUILTIN["iris"], [{"x": 1}], "csv", "contents/whole", 30, "00")
+VECTORS = DataSchema(columns=(Column(name="word", type="text"), Column(name="vector", shape=(3,))),
+                     rows={"vectors": 2}, inputs=())  # fmt: skip
+PROBLEM = Problem("/a", "no_rows", "nothing is there", "add rows")
+
+
+def register(database: Database, owner: str = "anna", **source: Any) -> str:
+    described = source or {"kind": "upload", "format": "csv"}
+    new = NewDataset.model_validate({"name": "rows", "source": described})
+    return database.run(registry.register, owner, new).id
+
+
+def on(dataset_id: str, vectors: str | None = None) -> dict[str, Any]:
+    """Return the part of a job that names its data."""
+    features = {"a/b": {"kind": "text", "vectors": {"dataset": vectors}}} if vectors is not None else None
+    return {"data": {"kind": "dataset", "id": dataset_id, "features": features}}
+
+
+def insert(database: Database, spec: dict[str, Any]) -> str:
+    """Accept a job; returns its id."""
+    values: dict[str, Any] = {"owner": "anna", "name": "job", "queue": "default", "priority": 0}
+    documents: dict[str, Any] = {name: {} for name in ("data_schema", "inspection", "labels")}
+
+    def unit(session: Any) -> str:
+        registry.pin(session, "anna", spec)
+        return repository.insert(session, spec=spec, **values, **documents).id
+
+    return database.run(unit)
+
+
+def part(number: int, size: int = 10) -> dict[str, Any]:
+    return {"path": f"datasets/part{number}", "size": size}
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "schema"),
+    [("builtin", "iris", BUILTIN["iris"]), ("torchvision", "MNIST", TORCHVISION["MNIST"])],
+)
+def test_a_named_one_is_ready_and_has_no_content(database: Database, kind: str, name: str, schema: Any) -> None:
+    made = register(database, kind=kind, name=name)
+    assert database.read(registry.find, "anna", made).status == DatasetStatus.READY
+    assert database.read(registry.schemas_of, "anna", on(made)) == {"/data/id": schema}
+    with pytest.raises(StateForbids):
+        database.run(registry.awaiting, "anna", made)
+
+
+def test_pieces_follow_each_other_and_become_one(database: Database) -> None:
+    made = register(database)
+    for number in range(3):
+        row = database.run(registry.extend, "anna", made, 10 * number, part(number))
+        assert (row.size, row.status) == (10 * number + 10, DatasetStatus.AWAITING_CONTENT)
+    for wrong in (0, 29, 31):
+        with pytest.raises(WrongOffset) as caught:
+            database.run(registry.extend, "anna", made, wrong, part(9))
+        assert caught.value.received == 30
+    row, superfluous = database.run(registry.accept, "anna", made, CONTENT)
+    assert superfluous == [f"datasets/part{number}" for number in range(3)]
+    assert (row.status, row.parts, row.path, row.size, row.sha256) == ("ready", [], "contents/whole", 30, "00")
+    assert row.source["format"] == "csv"
+    assert database.read(registry.schemas_of, "anna", on(made)) == {"/data/id": BUILTIN["iris"]}
+
+
+def test_of_pieces_at_one_place_one_counts(database: Database) -> None:
+    made = register(database)
+
+    def send(number: int) -> bool:
+        try:
+            database.run(registry.extend, "anna", made, 0, part(number))
+        except WrongOffset:
+            return False
+        return True
+
+    with ThreadPoolExecutor(4) as pool:
+        assert sorted(pool.map(send, range(4))) == [False, False, False, True]
+    assert database.read(registry.find, "anna", made).size == 10
+
+
+def test_what_is_ready_never_changes(database: Database) -> None:
+    made = register(database)
+    database.run(registry.accept, "anna", made, CONTENT)
+    for change in (
+        lambda: database.run(registry.extend, "anna", made, 30, part(1)),
+        lambda: database.run(registry.accept, "anna", made, CONTENT),
+        lambda: database.run(registry.reject, "anna", made, [PROBLEM]),
+    ):
+        with pytest.raises(StateForbids):
+            change()
+    assert database.read(registry.find, "anna", made).problems is None
+
+
+def test_rejected_content_is_forgotten(database: Database) -> None:
+    made = register(database)
+    database.run(registry.extend, "anna", made, 0, part(1))
+    assert database.run(registry.reject, "anna", made, [PROBLEM]) == ["datasets/part1"]
+    row = database.read(registry.find, "anna", made)
+    assert (row.status, row.size, row.parts, row.problems) == ("invalid", 0, [], [PROBLEM.as_dict()])
+    assert database.run(registry.extend, "anna", made, 0, part(2)).problems is None
+
+
+def test_a_job_needs_a_ready_one_of_its_owner(database: Database) -> None:
+    waiting, theirs = register(database), register(database, "bert", kind="builtin", name="iris")
+    for made, code in ((waiting, "dataset_not_ready"), (theirs, "unknown_dataset"), ("ds_none", "unknown_dataset")):
+        with pytest.raises(InvalidInput) as caught:
+            database.read(registry.schemas_of, "anna", on(made))
+        assert [(problem.pointer, problem.code) for problem in caught.value.problems] == [("/data/id", code)]
+    database.run(registry.pin, "bert", on(theirs))
+    with pytest.raises(InvalidInput):
+        database.run(registry.pin, "anna", on(theirs))
+
+
+def test_vectors_are_named_by_features_and_trained_on_by_nobody(database: Database) -> None:
+    iris, vectors = register(database, kind="builtin", name="iris"), register(database)
+    database.run(registry.accept, "anna", vectors, replace(CONTENT, schema=VECTORS))
+    good = on(iris, vectors)
+    place = "/data/features/a~1b/vectors/dataset"
+    assert database.read(registry.schemas_of, "anna", good) == {"/data/id": BUILTIN["iris"], place: VECTORS}
+    with pytest.raises(InvalidInput) as caught:
+        database.read(registry.schemas_of, "anna", on(vectors, iris))
+    found = [(problem.pointer, problem.code) for problem in caught.value.problems]
+    assert found == [("/data/id", "wrong_dataset"), (place, "wrong_dataset")]
+    with pytest.raises(InvalidInput) as caught:
+        database.read(registry.schemas_of, "anna", on(iris, "ds_none"))
+    assert [problem.pointer for problem in caught.value.problems] == [place]
+    job = insert(database, good)
+    for needed in (iris, vectors):
+        with pytest.raises(StateForbids, match=job):
+            database.run(registry.delete, "anna", needed)
+
+
+@pytest.mark.parametrize("document", [
+    None, [], {}, {"data": 3}, {"data": {"kind": "dataset", "id": 3}}, {"data": {"features": [1]}},
+    {"data": {"features": {"a": 3, "b": {"vectors": 1}, "c": {"vectors": {"dataset": None}}}}},
+])  # fmt: skip
+def test_what_a_document_needs_is_seen_before_it_is_checked(document: Any) -> None:
+    assert registry.needed(document) == {}
+
+
+def test_a_job_that_only_mentions_a_data_set_does_not_need_it(database: Database) -> None:
+    made = register(database, kind="builtin", name="iris")
+    insert(database, {"data": {"kind": "builtin", "name": "iris"}, "metadata": {"about": made}})
+    database.run(registry.delete, "anna", made)
+
+
+@pytest.mark.parametrize("verb", ["find", "awaiting", "delete"])
+def test_another_owner_s_is_not_found(database: Database, verb: str) -> None:
+    made = register(database, "bert")
+    with pytest.raises(NotFound):
+        database.run(getattr(registry, verb), "anna", made)
+    assert database.read(registry.page, "anna", 10) == ([], False)
+
+
+def test_deleting_tells_every_file(database: Database) -> None:
+    half, whole, named = register(database), register(database), register(database, kind="builtin", name="iris")
+    database.run(registry.extend, "anna", half, 0, part(1))
+    database.run(registry.accept, "anna", whole, CONTENT)
+    assert database.run(registry.delete, "anna", half) == ["datasets/part1"]
+    assert database.run(registry.delete, "anna", whole) == ["contents/whole"]
+    assert database.run(registry.delete, "anna", named) == []
+
+
+def test_a_job_that_is_accepted_while_its_data_is_deleted_keeps_it_or_is_refused(database: Database) -> None:
+    """Whoever is first: there is never a queued job without its data."""
+
+    def accept(made: str) -> bool:
+        return succeeds(lambda: insert(database, on(made)))
+
+    def succeeds(act: Any) -> bool:
+        try:
+            act()
+        except GraftwerkError:
+            return False
+        return True
+
+    with ThreadPoolExecutor(2) as pool:
+        for _ in range(8):
+            made = register(database, kind="builtin", name="iris")
+            accepted = pool.submit(accept, made)
+            deleted = pool.submit(succeeds, lambda made=made: database.run(registry.delete, "anna", made))
+            assert accepted.result() != deleted.result()

@@ -1,0 +1,185 @@
+"""Names, wiring and order of a network, in both forms."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from torch import nn
+
+from app.spec.base import NAME_PATTERN
+from app.spec.network.network import KINDS, RESERVED, Network, check_network
+from workers.network.blueprint import Blueprint
+from workers.network.runtime.build import BuiltNetwork
+
+RELU = {"kind": "ReLU"}
+
+
+def node(name: str | None, kind: str = "ReLU", inputs: Iterable[str] = ("x",), **fields: Any) -> dict[str, Any]:
+    named = {} if name is None else {"id": name}
+    return {"kind": kind, "inputs": list(inputs), **named, **fields}
+
+
+def network(*nodes: Mapping[str, Any], **parts: Any) -> dict[str, Any]:
+    return {"inputs": ["x"], "nodes": list(nodes), **parts}
+
+
+def problems(document: Mapping[str, Any]) -> list[tuple[str, str, str, str]]:
+    """Return the problems of a network on the columns x and y: pointer, code, detail, hint."""
+    found = check_network(Network.model_validate(document), ("x", "y"), ("x",))
+    return [(each.pointer, each.code, each.detail, each.hint) for each in found]
+
+
+def order(document: Mapping[str, Any]) -> list[str]:
+    return [placed.id for placed in Network.model_validate(document).placed(("x", "y"))]
+
+
+FORM, ARITY = "network_form", "arity"
+
+# (network, pointer, code, detail, hint)
+MISTAKES: list[tuple[dict[str, Any], str, str, str, str]] = [
+    ({}, "", FORM, "a network has either layers or nodes", "write one of the two"),
+    ({"layers": [RELU], "nodes": [node("a")]}, "", FORM, "a network has either layers or nodes",
+     "write one of the two"),
+    ({"layers": [RELU], "outputs": {"y": "relu1"}}, "/outputs", FORM,
+     "a chain of layers has one output, its last layer",
+     "remove outputs, or write the network with nodes"),
+    ({"layers": [RELU], "inputs": ["x", "y"]}, "/inputs", FORM, "a chain of layers has one input",
+     "write the network with nodes"),
+    ({"layers": [RELU | {"inputs": ["x"]}]}, "/layers/0/inputs", FORM,
+     "a layer reads the layer before it and has no inputs", "remove inputs, or write the network with nodes"),
+    ({"layers": [RELU], "inputs": ["z"]}, "/inputs/0", "unknown_input", 'the data has no field "z"',
+     "the data has: x, y"),
+    (network(node("a"), inputs=["xx"]) | {"nodes": [node("a", inputs=["xx"])]}, "/inputs/0", "unknown_input",
+     'the data has no field "xx"', 'did you mean "x"?'),
+    (network(node("a"), inputs=["x", "y", "x"]), "/inputs/2", "duplicate_id", '"x" is listed twice', "remove it"),
+    # Ids
+    ({"layers": [RELU | {"id": "a"}, RELU | {"id": "a"}]}, "/layers/1/id", "duplicate_id",
+     'the id "a" is taken by /layers/0', "choose another id"),
+    ({"layers": [RELU | {"id": "relu2"}, RELU]}, "/layers/1/id", "duplicate_id",
+     'the id "relu2" is taken by /layers/0', "choose another id"),
+    (network(node("a"), node("a")), "/nodes/1/id", "duplicate_id", 'the id "a" is taken by /nodes/0',
+     "choose another id"),
+    (network(node("x", inputs=["y"]), inputs=["x", "y"]), "/nodes/0/id", "duplicate_id",
+     '"x" is an input of the network', "choose another id"),
+    (network(node(None)), "/nodes/0/id", "missing", '"id" is required', "give the node a name"),
+    *((document, place, "reserved_id", f'a node cannot be called "{name}": the network itself uses such names',
+       "choose another id")
+      for name in ("forward", "train", "class", "None", "blueprint", "_plan", "__init__", "_")
+      for document, place in ((network(node(name)), "/nodes/0/id"), ({"layers": [RELU | {"id": name}]},
+      "/layers/0/id"))),
+    # Wiring
+    (network(node("block_one"), node("b", inputs=["block_ome"])), "/nodes/1/inputs/0", "unknown_node",
+     '"block_ome" is neither a node nor an input', 'did you mean "block_one"?'),
+    (network(node("a"), outputs={"y": "b"}), "/outputs/y", "unknown_node",
+     'output "y" names "b", which is no node', ""),
+    (network(node("a", inputs=["b"]), node("b", inputs=["a"]), node("c")), "/nodes/0/inputs", "cycle",
+     "a, b feed each other in a circle", "break the circle"),
+    (network(node("a", "add", ["x", "a"])), "/nodes/0/inputs", "cycle", "a feed each other in a circle",
+     "break the circle"),
+    # Arity
+    (network(node("a", "ReLU", [])), "/nodes/0/inputs", ARITY, "ReLU takes 1 inputs and has 0", ""),
+    (network(node("a", "ReLU", ["x", "x"])), "/nodes/0/inputs", ARITY, "ReLU takes 1 inputs and has 2", ""),
+    (network(node("a", "GRU", ["x", "x", "x"], hidden_size=2)), "/nodes/0/inputs", ARITY,
+     "GRU takes 1 to 2 inputs and has 3", ""),
+    (network(node("a", "add")), "/nodes/0/inputs", ARITY, "add takes 2 inputs and has 1", ""),
+    (network(node("a", "add", ["x", "x"], scalar=1)), "/nodes/0/inputs", ARITY, "add takes 1 inputs and has 2", ""),
+    (network(node("a", "cat")), "/nodes/0/inputs", ARITY, "cat takes 2 to 1024 inputs and has 1", ""),
+    (network(node("a", "Constant", ["x"], value=1)), "/nodes/0/inputs", ARITY, "Constant takes 0 inputs and has 1", ""),
+    ({"layers": [{"kind": "maximum"}]}, "/layers/0", ARITY, "maximum takes 2 inputs and a layer has one",
+     "write the network with nodes"),
+    ({"layers": [{"kind": "Constant", "value": 1}]}, "/layers/0", ARITY, "Constant takes 0 inputs and a layer has one",
+     "write the network with nodes"),
+    ({"layers": [{"kind": "mul"}]}, "/layers/0", ARITY, "mul takes 2 inputs and a layer has one",
+     'write the network with nodes or give a "scalar"'),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("document", "place", "code", "detail", "hint"), MISTAKES)
+def test_a_mistake(document: dict[str, Any], place: str, code: str, detail: str, hint: str) -> None:
+    assert problems(document) == [(place, code, detail, hint)]
+
+
+def test_all_mistakes_at_once() -> None:
+    nodes = [node("a", inputs=["q"]), node("a", "add"), node("eval"), node(None)]
+    found = problems(network(*nodes, inputs=["z"], outputs={"y": "nowhere"}))
+    assert {place for place, *_ in found} == {
+        "/inputs/0", "/nodes/0/inputs/0", "/nodes/1/id", "/nodes/1/inputs", "/nodes/2/id", "/nodes/3/id", "/outputs/y",
+    } | {f"/nodes/{place}/inputs/0" for place in (1, 2, 3)}  # fmt: skip
+
+
+@pytest.mark.parametrize("document", [
+    {"layers": [RELU, {"kind": "add", "scalar": 1}, {"kind": "Linear", "out_features": 3, "id": "x"}]},
+    {"layers": [RELU], "inputs": ["y"]},
+    network(node("b", inputs=["a"]), node("a")),
+    network(node("p", "Parameter", [], shape=[2]), node("s", "add", ["x", "p"]), outputs={"one": "s", "two": "x"}),
+    network(node("both", "add", ["x", "y"]), inputs=["y", "x"]),
+    network(node("lambda_"), node("match"), node("a_b1")),
+])  # fmt: skip
+def test_what_is_in_order(document: dict[str, Any]) -> None:
+    assert problems(document) == []
+
+
+def test_layers_are_a_chain_with_names() -> None:
+    layers = [{"kind": "Linear", "out_features": 3}, RELU, {"kind": "Linear", "out_features": 3}, RELU | {"id": "last"}]
+    chain = Network.model_validate({"layers": layers})
+    assert [(placed.id, placed.inputs, placed.pointer) for placed in chain.placed(("a", "b"))] == [
+        ("linear1", ("a",), "/layers/0"), ("relu1", ("linear1",), "/layers/1"), ("linear2", ("relu1",), "/layers/2"),
+        ("last", ("linear2",), "/layers/3"),
+    ]  # fmt: skip
+    assert chain.output_names() == {"output": "last"}
+    assert chain.input_names(("a", "b")) == ("a",)
+    named = Network.model_validate({"layers": layers, "inputs": ["b"]})
+    assert named.input_names(("a", "b")) == ("b",)
+    assert named.placed(("a", "b"))[0].inputs == ("b",)
+
+
+def test_nodes_have_the_last_one_written_as_output_unless_told_otherwise() -> None:
+    document = network(node("b", inputs=["a"]), node("a"))
+    assert Network.model_validate(document).output_names() == {"output": "a"}
+    assert Network.model_validate(document | {"outputs": {"y": "b"}}).output_names() == {"y": "b"}
+    assert Network.model_validate({"nodes": [node("a")]}).input_names(("p", "q")) == ("p", "q")
+
+
+def test_the_order_written_is_kept_wherever_it_can_be() -> None:
+    nodes = [node("a"), node("b"), node("late", inputs=["d"]), node("c", inputs=["a"]), node("d", inputs=["b"])]
+    assert order(network(*nodes)) == ["a", "b", "c", "d", "late"]
+
+
+@given(st.permutations(range(8)), st.randoms(use_true_random=False))
+def test_every_order_of_writing_gives_an_order_of_running(places: list[int], random: Any) -> None:
+    sources = {place: sorted(random.sample(range(place), min(place, 2))) for place in range(8)}
+    nodes = {place: node(f"n{place}", "cat", [f"n{each}" for each in sources[place]] or ["x"]) for place in range(8)}
+    found = order({"nodes": [nodes[place] for place in places]})
+    assert sorted(found) == sorted(f"n{place}" for place in range(8))
+    for place, reads in sources.items():
+        assert all(found.index(f"n{each}") < found.index(f"n{place}") for each in reads)
+    assert order({"nodes": [nodes[int(name[1:])] for name in found]}) == found
+
+
+def test_ten_thousand_nodes_in_the_worst_order() -> None:
+    nodes = [node(f"n{place}", inputs=[f"n{place - 1}" if place else "x"]) for place in range(10_000)]
+    assert problems(network(*nodes[::-1])) == []
+
+
+def test_a_chain_of_readers_is_no_cycle_but_its_end_is() -> None:
+    nodes = [node(f"n{place}", inputs=[f"n{(place + 1) % 5}"]) for place in range(5)] + [node("after", inputs=["n0"])]
+    ((place, code, detail, _),) = problems(network(*nodes))
+    assert (place, code) == ("/nodes/0/inputs", "cycle")
+    assert detail.startswith("n0, n1, n2, n3, n4, after")
+
+
+def test_reserved_names_are_those_of_torch() -> None:
+    """Ids become attributes of a module: none may hide what is there. Those with an underscore are refused as such."""
+    built = BuiltNetwork(Blueprint(("x",), (), {"y": "x"}))
+    taken = {name for name in (*dir(built), *vars(built), *dir(nn.Module())) if not name.startswith("_")}
+    assert taken <= RESERVED
+
+
+def test_no_kind_gives_its_layers_a_reserved_name() -> None:
+    import re
+
+    names = {f"{kind.lower()}{count}" for kind in KINDS for count in (1, 25)}
+    assert not names & RESERVED
+    assert all(re.match(NAME_PATTERN, name) for name in names)

@@ -1,0 +1,44 @@
+"""Who is silent, and what is known of those who tell less, on both databases."""
+
+import time
+
+from sqlalchemy import update
+from sqlalchemy.orm import Session
+
+from app import heartbeat
+from app.db.clock import clock
+from app.db.session import Database
+from app.db.tables import WorkerRow
+
+
+def tell(database: Database, name: str, ago: float = 0.0) -> None:
+    database.run(heartbeat.tell, name, ["default"], 1)
+
+    def age(session: Session) -> None:
+        session.execute(update(WorkerRow).where(WorkerRow.name == name).values(seen_at=WorkerRow.seen_at - ago))
+
+    database.run(age)
+
+
+def test_silence_is_not_an_end_in_order(database: Database) -> None:
+    tell(database, "well")
+    tell(database, "stopped")
+    database.run(heartbeat.leave, "stopped")
+    tell(database, "silent", ago=61)
+    assert database.read(heartbeat.silent) == ["silent"]
+    tell(database, "silent")
+    assert database.read(heartbeat.silent) == []
+    assert set(database.read(heartbeat.alive)) == {"well", "silent"}
+
+
+def test_one_that_comes_back_has_not_stopped(database: Database) -> None:
+    tell(database, "again")
+    database.run(heartbeat.leave, "again")
+    tell(database, "again")
+    ((row, seconds),) = database.read(heartbeat.listed)
+    assert (row.stopped_at, row.figures, row.free) == (None, None, None)
+    assert 0 <= seconds < 30
+
+
+def test_the_database_s_clock(database: Database) -> None:
+    assert abs(database.read(clock) - time.time()) < 5  # both are this machine's

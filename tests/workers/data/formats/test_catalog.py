@@ -1,0 +1,110 @@
+import gzip
+from pathlib import Path
+from typing import get_args
+
+import numpy as np
+import pyarrow as pa
+import pytest
+import torch
+from pyarrow import parquet
+from safetensors.torch import save_file
+
+from app.spec.data.sources import FORMATS as LANGUAGE
+from app.spec.data.sources import Format
+from tests.workers.data.formats.files_of_readers import codes, described, packed, problems, told, upload
+from tests.workers.data.formats.test_idx import LABELS, idx
+from tests.workers.data.formats.test_images import drawn
+from workers.data.formats.catalog import FORMATS
+
+TEXTS = {
+    "csv": "a,y\n1,2\n3,4\n",
+    "tsv": "a\ty\n1\t2\n3\t4\n",
+    "jsonl": '{"a": 1, "y": 2}\n{"a": 3, "y": 4}\n',
+    "conll": "EU B-ORG\nsays O\n\nno O\n",
+    "trees": "(1 (0 a) (1 b))\n(0 a)\n",
+    "vectors": "the 0.1 0.2\nof 0.3 0.4\n",
+}
+
+
+def test_language_and_workers_know_the_same_formats() -> None:
+    assert tuple(FORMATS) == tuple(LANGUAGE)
+    assert get_args(Format) == ("auto", *FORMATS)
+
+
+SEEN = [kind for kind in FORMATS if kind != "weights"]  # which look like safetensors, and are told
+
+
+def written(path: Path, kind: str) -> Path:
+    """Write a file of the format."""
+    if kind in TEXTS:
+        path.write_text(TEXTS[kind])
+    elif kind == "parquet":
+        parquet.write_table(pa.table({"a": [1, 2], "y": [3, 4]}), path)
+    elif kind == "npz":
+        with path.open("wb") as file:
+            np.savez(file, x=np.zeros((2, 3)), y=np.zeros(2))
+    elif kind == "safetensors":
+        save_file({"x": torch.zeros(2, 3)}, path)
+    elif kind == "idx":
+        path.write_bytes(gzip.compress(idx(LABELS)))
+    else:
+        packed(path, {"a/1.png": drawn(1), "b/2.png": drawn(2)})
+    return path
+
+
+@pytest.mark.parametrize("kind", SEEN)
+def test_every_format_is_seen_without_a_name(tmp_path: Path, kind: str) -> None:
+    path = written(tmp_path / "data", kind)
+    assert described(upload(path)).format == kind
+    assert described(upload(path, format=kind)).format == kind
+
+
+@pytest.mark.parametrize("kind", TEXTS)
+def test_texts_of_splits_are_seen_too(tmp_path: Path, kind: str) -> None:
+    path = packed(tmp_path / "data", {"x/train.txt": TEXTS[kind], "x/test.txt": TEXTS[kind]})
+    if kind == "vectors":
+        assert codes(upload(path)) == {"unknown_file"}
+    else:
+        assert described(upload(path)).format == kind
+
+
+@pytest.mark.parametrize("told_kind", SEEN)
+@pytest.mark.parametrize("kind", SEEN)
+def test_a_format_that_is_not_the_content_s_is_a_problem(tmp_path: Path, kind: str, told_kind: str) -> None:
+    path = written(tmp_path / "data", kind)
+    plain = {kind, told_kind} <= {"csv", "tsv", "conll", "vectors", "trees"}  # texts that could be one another
+    if kind == told_kind or plain:
+        return
+    file = upload(path, format=told_kind)
+    found = codes(file)
+    if kind not in TEXTS or kind == "jsonl":
+        assert found == {"wrong_format"}
+        assert f'tell "{kind}"' in told(file)
+
+
+@pytest.mark.parametrize(("name", "content", "kind"), [
+    ("a.csv", "x y\n1 2\n", None), ("a.conll", "a O\nb O\n", "conll"), ("a.tsv", "a\ty\n\n1\t2\n", "tsv"),
+    ("a.jsonl", '{"a": 1}\n', "jsonl"), ("words.vec", "1 2\na 1 2\n", "vectors"), ("a.CSV", "the 1 2\nof 1 2\n", None),
+])  # fmt: skip
+def test_a_name_helps_with_a_text(tmp_path: Path, name: str, content: str, kind: str | None) -> None:
+    file = upload(tmp_path / "data", content, file=name)
+    if kind is None:
+        assert codes(file) == {"no_columns"}
+    else:
+        assert described(file).format == kind
+
+
+@pytest.mark.parametrize(("content", "said"), [
+    (b"", "no format"), (b"one word", "no format"), (b"\n\n", "no format"), (b"[{\"a\": 1}]", "jq -c"),
+    (gzip.compress(b"a,b\n1,2\n", mtime=0), "gunzip"), (b"\x1f\x8b", "gunzip"), (b"%PDF-1.7\n", "no format"),
+    (b"PK\x05\x06" + b"\0" * 18, "no format"),
+])  # fmt: skip
+def test_what_looks_like_nothing_is_a_problem(tmp_path: Path, content: bytes, said: str) -> None:
+    file = upload(tmp_path / "data", content)
+    assert problems(file) == [("unknown_format", "")]
+    assert said in told(file)
+
+
+def test_an_archive_of_anything_else_is_a_problem(tmp_path: Path) -> None:
+    for files in ({"readme.txt": "x"}, {"setup.py": "x", "more/data.bin": b"\0"}):
+        assert codes(upload(packed(tmp_path / "data", files))) == {"unknown_format"}

@@ -1,0 +1,119 @@
+"""What other processes make ready is the same bits as what is made ready here."""
+
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+import torch
+
+from app.errors import DataError
+from app.spec.data.transforms import MIXING_CLASSES
+from tests.workers.data.images.albums import CPU, archive, pixels, rows
+from workers.data.images.mixing import Mixing
+from workers.data.loading.batches import Batch, Feed, Supply
+from workers.data.loading.sampler import Sampler
+from workers.data.loading.streaming import Loading, Stream, Streamed
+from workers.data.loading.tensors import Rows
+
+TRANSFORMS = [{"kind": "Resize", "size": [9, 8]}, {"kind": "RandomCrop", "size": 8, "padding": 2},
+              {"kind": "RandomHorizontalFlip"}, {"kind": "RandAugment"}, {"kind": "GaussianNoise"},
+              {"kind": "Normalize", "mean": [0.5], "std": [0.25]}, {"kind": "RandomErasing"}]  # fmt: skip
+EVALUATION = [{"kind": "Resize", "size": [8, 8]}, TRANSFORMS[-2]]
+DATA: dict[str, Any] = {"transforms": TRANSFORMS, "evaluation_transforms": EVALUATION}
+NO_LIMIT = 1 << 40
+MIX = Mixing(tuple(each(kind=kind) for kind, each in MIXING_CLASSES.items()), 5, ("image",), {"label": 3})
+STEPS = 9
+
+
+def sampler(accumulate: int = 2) -> Sampler:
+    return Sampler(seed=5, rows=22, batch_size=4, accumulate=accumulate)
+
+
+def assert_same(one: list[Batch], two: list[Batch]) -> None:
+    assert len(one) == len(two)
+    for (inputs, targets, share), (others, wanted, part) in zip(one, two, strict=True):
+        assert inputs["image"].equal(others["image"])
+        assert targets["label"].equal(wanted["label"])
+        assert share == part
+
+
+@pytest.mark.parametrize("mixing", [None, MIX], ids=["plain", "mixed"])
+@pytest.mark.parametrize("accumulate", [1, 2])
+def test_streamed_resident_and_read_here_are_the_same_bits(
+    tmp_path: Path, mixing: Mixing | None, accumulate: int
+) -> None:
+    given = rows(archive(tmp_path / "a.zip"), **DATA)
+    kept = given.settled(True, NO_LIMIT)
+    supplies: list[Supply] = [
+        Stream(given, sampler(accumulate), CPU, 2, STEPS, mixing),
+        Feed(given, sampler(accumulate), CPU, mixing),
+        Feed(kept, sampler(accumulate), CPU, mixing),
+        Stream(kept, sampler(accumulate), CPU, 1, STEPS, mixing),
+    ]
+    state = torch.get_rng_state()
+    for step in range(STEPS):  # over the end of an epoch
+        first, *others = [supply.batches(step) for supply in supplies]
+        for other in others:
+            assert_same(first, other)
+    assert torch.get_rng_state().equal(state)
+
+
+def test_a_stream_begins_at_any_step(tmp_path: Path) -> None:
+    given = rows(archive(tmp_path / "a.zip"), **DATA)
+    wanted = Feed(given, sampler(), CPU)
+    stream = Stream(given, sampler(), CPU, 2, STEPS)
+    for step in (4, 5, 6, 1, 2):
+        assert_same(stream.batches(step), wanted.batches(step))
+
+
+def test_a_new_epoch_starts_no_new_process(tmp_path: Path) -> None:
+    stream = Stream(rows(archive(tmp_path / "a.zip"), **DATA), sampler(), CPU, 2, STEPS)
+    before, found = set(children()), set()
+    for step in range(STEPS):
+        stream.batches(step)
+        found.add(frozenset(set(children()) - before))
+    assert len(found) == 1
+    assert len(found.pop()) == 2
+
+
+def children() -> list[int]:
+    return [child.pid for child in psutil.Process().children()]
+
+
+@pytest.mark.parametrize("size", [4, 22, 100])
+def test_evaluation_streams_too(tmp_path: Path, size: int) -> None:
+    given = rows(archive(tmp_path / "a.zip"), **DATA)
+    streamed = list(Streamed(given, 2).slices(size, CPU))
+    plain = list(given.settled(False, NO_LIMIT).slices(size, CPU))
+    assert [len(targets["label"]) for _, targets in streamed] == [len(targets["label"]) for _, targets in plain]
+    for (inputs, targets), (others, wanted) in zip(streamed, plain, strict=True):
+        assert inputs["image"].equal(others["image"])
+        assert targets["label"].equal(wanted["label"])
+
+
+@pytest.mark.parametrize("loaders", [0, 2])
+def test_a_bad_picture_is_named_with_the_reason(tmp_path: Path, loaders: int) -> None:
+    given = rows(archive(tmp_path / "a.zip", broken=13), **DATA)
+    supply = Loading(loaders).supply(given, sampler(), CPU, STEPS, None)
+    with pytest.raises(DataError, match=r'"c1/13\.png", cannot be decoded: .+') as caught:
+        list(map(supply.batches, range(STEPS)))
+    assert caught.value.pointer == "/data"
+    assert caught.value.hint
+    assert not caught.value.retryable
+    held = Loading(loaders).held(given)
+    assert held is not None
+    with pytest.raises(DataError, match=r"c1/13\.png"):
+        list(held.slices(8, CPU))
+
+
+def test_what_is_in_memory_is_streamed_only_if_it_is_asked_for(tmp_path: Path) -> None:
+    def kind(given: Rows, loading: Loading) -> list[type]:
+        return [type(loading.supply(given, sampler(), CPU, STEPS, None)), type(loading.held(given))]
+
+    read, kept = rows(archive(tmp_path / "a.zip"), **DATA), rows(pixels(22, 3, 9, 9), **DATA)
+    numbers = Rows({"x": torch.zeros(22, 3)}, {"label": torch.zeros(22)})
+    assert kind(read, Loading(2)) == kind(kept, Loading(2, always=True)) == [Stream, Streamed]
+    for given, loading in ((read, Loading(0)), (kept, Loading(2)), (numbers, Loading(2, always=True))):
+        assert kind(given, loading) == [Feed, Rows]
+    assert Loading(2).held(None) is None

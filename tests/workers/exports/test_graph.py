@@ -1,0 +1,246 @@
+"""Graphs for other programs: what they compute, and what has none."""
+
+from pathlib import Path
+from typing import Any
+
+import onnxruntime
+import pytest
+import torch
+
+from app.errors import NotExportable, NotInstalled
+from app.spec.data.columns import Column, DataSchema
+from tests.workers.network.networks import Columns, Model, built, examples, parsed, schema
+from tests.workers.network.runtime.test_build import LEAVES, RESIDUAL
+from workers.exports import graph
+from workers.exports.graph import export_graph
+from workers.network.runtime.build import BuiltNetwork, build
+
+NAMES = {"onnx": "model.onnx", "torch_export": "model.pt2"}
+TOLERANCE = 1e-4
+WORDS = {"words": ((6,), "int64")}
+TEXT: list[Any] = [{"kind": "Embedding", "num_embeddings": 9, "embedding_dim": 8},
+                   {"kind": "LSTM", "hidden_size": 6, "returns": "last", "bidirectional": True},
+                   {"kind": "Linear", "out_features": 3}]  # fmt: skip
+IMAGES: list[Any] = [{"kind": "Conv2d", "out_channels": 4, "kernel_size": 3}, {"kind": "BatchNorm2d"}, {"kind": "ReLU"},
+                     {"kind": "MaxPool2d", "kernel_size": 2}, {"kind": "Dropout"}, {"kind": "Flatten"},
+                     {"kind": "Linear", "out_features": 3}]  # fmt: skip
+ATTENTION: list[Any] = [{"kind": "TransformerEncoderLayer", "nhead": 2, "dim_feedforward": 16},
+                        {"kind": "mean", "dim": 1}, {"kind": "Linear", "out_features": 3}]  # fmt: skip
+STEP = {"inputs": ["h", "x"], "nodes": [{"id": "sum", "kind": "add", "inputs": ["h", "x"]},
+                                        {"id": "new", "kind": "tanh", "inputs": ["sum"]}],
+        "outputs": {"h": "new", "y": "new"}}  # fmt: skip
+FIXED_TURNS = {
+    "inputs": ["x"],
+    "nodes": [
+        {"id": "first", "kind": "select", "inputs": ["x"], "dim": 1, "index": 0},
+        {"id": "scan", "kind": "Scan", "over": ["x"], "carry": ["first"], "body": STEP},
+        {"id": "again", "kind": "Repeat", "times": 3, "inputs": ["scan.h"],
+         "body": {"layers": [{"kind": "Linear", "out_features": 4}, {"kind": "Tanh"}]}},
+    ],
+    "outputs": {"last": "again", "all": "scan.y"},
+}  # fmt: skip
+RAGGED = {
+    "inputs": ["x", "h", "n"],
+    "outputs": {"last": "scan.h", "all": "scan.y"},
+    "nodes": [{"id": "scan", "kind": "Scan", "over": ["x"], "carry": ["h"], "lengths": "n", "body": STEP}],
+}
+HALF = {"layers": [{"kind": "Linear", "out_features": 4}]}
+CHOOSING = {
+    "inputs": ["x"],
+    "nodes": [
+        {"id": "total", "kind": "sum", "inputs": ["x"]},
+        {"id": "big", "kind": "gt", "inputs": ["total"], "scalar": 0.0},
+        {"id": "choice", "kind": "If", "predicate": "big", "inputs": ["x"], "then": HALF},
+        {"id": "loop", "kind": "While", "inputs": ["choice"], "body": HALF,
+         "condition": {"inputs": ["x"], "nodes": [{"id": "s", "kind": "sum", "inputs": ["x"]},
+                                                  {"id": "c", "kind": "lt", "inputs": ["s"], "scalar": 1.0}]}},
+    ],
+}  # fmt: skip
+LENGTHS = {
+    "inputs": ["x", "n"],
+    "nodes": [{"id": "all", "kind": "GRU", "inputs": ["x", "n"], "hidden_size": 4, "bidirectional": True},
+              {"id": "last", "kind": "LSTM", "inputs": ["all", "n"], "hidden_size": 3, "returns": "last"}],
+    "outputs": {"all": "all", "last": "last"},
+}  # fmt: skip
+PAIRED = {"inputs": ["x", "y"], "nodes": [{"id": "take", "kind": "maximum", "inputs": ["x", "y"]},
+                                          {"id": "back", "kind": "flip", "inputs": ["take"], "dims": [1]}]}  # fmt: skip
+NETWORKS: dict[str, tuple[Model, Columns]] = {
+    "images": (IMAGES, {"image": (1, 8, 8)}),
+    "text": (TEXT, WORDS),
+    "attention": (ATTENTION, {"x": (5, 8)}),
+    "residual": (RESIDUAL, {"x": (4,)}),
+    "leaves": (LEAVES, {"x": (4,)}),
+    "turns": (FIXED_TURNS, {"x": (5, 4)}),
+    "ragged": (RAGGED, {"x": (5, 4), "h": (4,), "n": ((), "int64")}),
+    "lengths": (LENGTHS, {"x": (3, 4), "n": ((), "int64")}),
+    "paired": (PAIRED, {"x": (4,), "y": (4,)}),
+}
+
+
+def written(model: Model, columns: Columns, form: str, folder: Path) -> tuple[BuiltNetwork, Path, float]:
+    """Export a network with weights of its own; returns it, the file, and the difference that is told."""
+    network = built(model, columns, seed=3).eval()
+    path = folder / NAMES[form]
+    told = export_graph(parsed(model), schema(columns), tuple(columns), network.state_dict(), form, path)
+    return network, path, told
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_onnx_gives_what_the_network_gives(name: str, tmp_path: Path) -> None:
+    model, columns = NETWORKS[name]
+    network, path, told = written(model, columns, "onnx", tmp_path)
+    assert told <= TOLERANCE
+    session = onnxruntime.InferenceSession(path)
+    assert list(tmp_path.iterdir()) == [path]
+    for count in (1, 4, 7):
+        values = examples(columns, count)
+        fed = {item.name: values[item.name].numpy() for item in session.get_inputs()}
+        wanted = network(values)
+        found = session.run(list(wanted), fed)
+        for value, expected in zip(found, wanted.values(), strict=True):
+            torch.testing.assert_close(torch.as_tensor(value), expected, rtol=0, atol=TOLERANCE)
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_torch_export_gives_what_the_network_gives(name: str, tmp_path: Path) -> None:
+    model, columns = NETWORKS[name]
+    network, path, told = written(model, columns, "torch_export", tmp_path)
+    assert told <= 1e-6
+    program = torch.export.load(path)
+    assert program.state_dict.keys() == network.state_dict().keys()
+    module = program.module()
+    for count in (1, 4, 7):
+        values = examples(columns, count)
+        found = module(*values.values())
+        several = found if isinstance(found, tuple) else (found,)
+        for value, expected in zip(several, network(values).values(), strict=True):
+            torch.testing.assert_close(value, expected, rtol=0, atol=1e-6)
+
+
+def refused(model: Model, columns: Columns, form: str, folder: Path) -> list[tuple[str, str]]:
+    with pytest.raises(NotExportable) as caught:
+        written(model, columns, form, folder)
+    assert {problem.code for problem in caught.value.problems} == {"not_exportable"}
+    assert not list(folder.iterdir())
+    return [(problem.pointer, problem.detail) for problem in caught.value.problems]
+
+
+@pytest.mark.parametrize("form", NAMES)
+def test_every_node_that_the_data_decides_about_is_named(form: str, tmp_path: Path) -> None:
+    (choice, loop) = refused(CHOOSING, {"x": (4,)}, form, tmp_path)
+    assert choice == ("/model/nodes/2", "choice (If) has no fixed graph: which branch runs depends on the data")
+    assert loop == ("/model/nodes/3", "loop (While) has no fixed graph: how often the body runs depends on the data")
+
+
+def test_random_numbers_are_no_fixed_graph(tmp_path: Path) -> None:
+    (found,) = refused([{"kind": "randn_like"}], {"x": (4,)}, "onnx", tmp_path)
+    assert found[1].endswith("it draws random numbers, other ones each time")
+
+
+def test_nodes_in_bodies_are_named_by_their_path(tmp_path: Path) -> None:
+    block = {"inputs": ["x"], "nodes": CHOOSING["nodes"][:3]}
+    model = {"nodes": [{"id": "part", "kind": "block", "name": "Part", "inputs": ["x"]}], "blocks": {"Part": block}}
+    (found,) = refused(model, {"x": (4,)}, "onnx", tmp_path)
+    assert found[0] == "/model/blocks/Part/nodes/2"
+    assert found[1].startswith("part/choice (If)")
+
+
+def test_a_told_number_of_turns_is_no_fixed_graph(tmp_path: Path) -> None:
+    nodes = [{"id": "again", "kind": "Repeat", "times": "n", "inputs": ["x"], "body": HALF}]
+    model = {"inputs": ["x", "n"], "nodes": [{"id": "most", "kind": "amax", "inputs": ["n"]}, *nodes]}
+    nodes[0]["times"] = "most"
+    (found,) = refused(model, {"x": (4,), "n": ((), "int64")}, "onnx", tmp_path)
+    assert "a node tells how often the body runs" in found[1]
+
+
+def test_a_node_that_an_exporter_refuses_is_found(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    real = graph.FORMS["torch_export"]
+
+    def picky(case: graph.Case, path: Path) -> graph.Run:
+        if any(node.kind == "LSTM" for node in case.graph.blueprint.nodes):
+            raise RuntimeError("no such operator\nand a long story")
+        return real(case, path)
+
+    monkeypatch.setattr(graph, "FORMS", {"torch_export": picky})
+    (found,) = refused(TEXT, WORDS, "torch_export", tmp_path)
+    assert found == ("/model/layers/1", "lstm1 (LSTM) has no fixed graph: no such operator")
+
+
+def test_a_full_memory_is_no_fault_of_the_network(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def greedy(case: graph.Case, path: Path) -> graph.Run:
+        raise RuntimeError("DefaultCPUAllocator: can't allocate memory")
+
+    monkeypatch.setattr(graph, "FORMS", {"torch_export": greedy})
+    with pytest.raises(MemoryError):
+        written(IMAGES, {"image": (1, 8, 8)}, "torch_export", tmp_path)
+
+
+def test_missing_packages_are_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(graph, "PACKAGES", {"onnx": ("onnx", "no_such_package")})
+    with pytest.raises(NotInstalled, match="lacks the packages no_such_package") as caught:
+        written(IMAGES, {"image": (1, 8, 8)}, "onnx", tmp_path)
+    assert "graftwerk[onnx]" in caught.value.hint
+
+
+EMBEDDED = {"id": "tokens", "kind": "Embedding", "inputs": ["text"], "embedding_dim": 8}
+ENDING = {"id": "scores", "kind": "Linear", "inputs": ["pooled"], "out_features": 2}
+READING: dict[str, list[dict[str, Any]]] = {
+    "attention": [
+        EMBEDDED, {"id": "placed", "kind": "add_sinusoids", "inputs": ["tokens"]},
+        {"id": "read", "kind": "TransformerEncoderLayer", "inputs": ["placed", "text_length"], "nhead": 2,
+         "dim_feedforward": 8},
+        {"id": "pooled", "kind": "pool_sequence", "inputs": ["read", "text_length"], "by": "max"}, ENDING],
+    "convolution": [
+        EMBEDDED, {"id": "turned", "kind": "transpose", "inputs": ["tokens"], "dim0": 1, "dim1": 2},
+        {"id": "kernel", "kind": "Conv1d", "inputs": ["turned"], "out_channels": 8, "kernel_size": 3, "padding": 1},
+        {"id": "pooled", "kind": "amax", "inputs": ["kernel"], "dim": 2}, ENDING],
+    "places": [
+        EMBEDDED, {"id": "places", "kind": "arange", "inputs": ["text"]},
+        {"id": "learned", "kind": "Embedding", "inputs": ["places"], "embedding_dim": 8},
+        {"id": "sum", "kind": "add", "inputs": ["tokens", "learned"]},
+        {"id": "pooled", "kind": "mean", "inputs": ["sum"], "dim": 1}, ENDING],
+}  # fmt: skip
+TEXTS = DataSchema(
+    columns=(Column(name="text", shape=(12,), dtype="int64", classes=30, ragged=True),
+             Column(name="text_length", dtype="int64")),
+    rows={"train": 8}, inputs=("text", "text_length"),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("form", NAMES)
+@pytest.mark.parametrize("name", READING)
+def test_sequences_may_have_any_length(name: str, form: str, tmp_path: Path) -> None:
+    model = parsed({"inputs": ["text", "text_length"], "nodes": READING[name]})
+    network = build(model, TEXTS, TEXTS.inputs).eval()
+    path = tmp_path / NAMES[form]
+    assert export_graph(model, TEXTS, TEXTS.inputs, network.state_dict(), form, path) <= 1e-5
+    session = onnxruntime.InferenceSession(path) if form == "onnx" else None
+    module = torch.export.load(path).module() if session is None else None
+    for count, length in ((1, 1), (2, 5), (4, 12), (5, 11)):
+        lengths = torch.randint(1, length + 1, (count,))
+        values = {"text": torch.randint(0, 30, (count, length)), "text_length": lengths}
+        wanted = network(values)["output"]
+        if session is not None:
+            fed = {item.name: values[item.name].numpy() for item in session.get_inputs()}
+            found = torch.as_tensor(session.run(None, fed)[0])
+        else:
+            assert module is not None
+            found = module(*values.values())
+        torch.testing.assert_close(found, wanted, rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("form", NAMES)
+def test_steps_are_written_out_for_one_length_alone(form: str, tmp_path: Path) -> None:
+    nodes = [
+        EMBEDDED,
+        {"id": "pooled", "kind": "GRU", "inputs": ["tokens", "text_length"], "hidden_size": 3, "returns": "last"},
+        ENDING,
+    ]
+    model = parsed({"inputs": ["text", "text_length"], "nodes": nodes})
+    weights = build(model, TEXTS, TEXTS.inputs).state_dict()
+    path = tmp_path / NAMES[form]
+    with pytest.raises(NotExportable, match="its steps are written out"):
+        export_graph(model, TEXTS, TEXTS.inputs, weights, form, path)
+    text, length = TEXTS.columns
+    fixed = (text.model_copy(update={"ragged": False, "padded": True, "shape": (5,)}), length)
+    assert export_graph(model, TEXTS.model_copy(update={"columns": fixed}), TEXTS.inputs, weights, form, path) <= 1e-5

@@ -1,0 +1,172 @@
+"""What a supervisor does with what it cannot write down, on both databases."""
+
+import tempfile
+import threading
+import time
+from collections import Counter, deque
+from multiprocessing.connection import Connection
+from multiprocessing.context import ForkServerProcess
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import select, update
+
+from app.db.session import Database
+from app.db.tables import JobRow, now
+from app.errors import Overloaded
+from app.jobs import repository, service
+from app.jobs.dispatch import Waker
+from app.settings import Settings
+from app.storage.protocol import ArtifactStore
+from workers.host import worker as host
+from workers.host.worker import Attempt, Worker, _lost
+from workers.protocol.messages import Command, Ending, Message, Outcome, Report
+
+DIGITS: dict[str, Any] = {
+    "model": {"layers": [{"kind": "Flatten"}, {"kind": "Linear", "out_features": 10}]},
+    "data": {"kind": "builtin", "name": "digits"},
+    "objective": {"loss": {"kind": "CrossEntropyLoss"}},
+}
+
+
+class Deaf(Waker):
+    """Wakes nobody, and notes whom it was to wake."""
+
+    def __init__(self) -> None:
+        self.woken: list[str] = []
+        self.sent, self.dropped = Counter[str](), Counter[str]()
+
+    def wake(self, queue: str) -> None:
+        self.woken.append(queue)
+
+
+@pytest.fixture
+def worker(database: Database, store: ArtifactStore) -> Worker:
+    return Worker(Settings(slots=2), database, store, Deaf(), ["default"])
+
+
+def submit(database: Database, **spec: Any) -> str:
+    return database.run(
+        repository.insert, owner="anna", name="job", spec=DIGITS | spec, data_schema={}, inspection={}, labels={},
+        queue="default", priority=0,
+    ).id  # fmt: skip
+
+
+def claimed(database: Database, **spec: Any) -> JobRow:
+    submit(database, **spec)
+    job = database.run(repository.claim, ["default"], "w", 30.0)
+    assert job is not None
+    return job
+
+
+def test_a_job_whose_ground_is_gone_fails_and_says_so(database: Database, worker: Worker) -> None:
+    job = claimed(database, start_from={"checkpoint": "ckpt_gone"})
+    Attempt(worker, job, None).run()
+    found = database.run(repository.find, "anna", job.id)
+    assert found.status == "failed"
+    assert found.error is not None
+    assert "ckpt_gone" in found.error["message"]
+
+
+def test_what_cannot_be_recorded_costs_the_attempt_and_not_the_job(
+    database: Database, worker: Worker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = claimed(database)
+    broken = deque([Command("cancel"), Outcome(Ending.SUCCEEDED)])  # commands go the other way
+    monkeypatch.setattr(Attempt, "_next", lambda attempt, process, pipe: broken.popleft())
+    Attempt(worker, job, None).run()
+    found = database.run(repository.find, "anna", job.id)
+    assert (found.status, found.attempts) == ("queued", 1)
+
+
+def test_nothing_stays_of_an_attempt_that_is_killed(
+    database: Database, worker: Worker, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    left: list[Path] = []
+
+    def kill(attempt: Attempt, process: ForkServerProcess, pipe: Connection) -> Message | None:
+        process.kill()
+        process.join()
+        (folder,) = tmp_path.glob("graftwerk-*")
+        left.append(folder / "rows.bin")
+        left[0].write_bytes(b"x")
+        return _lost("runner_died", "killed")
+
+    monkeypatch.setattr(Attempt, "_next", kill)
+    Attempt(worker, claimed(database), None).run()
+    assert len(left) == 1
+    assert not left[0].parent.exists()
+
+
+def test_a_database_that_is_too_busy_is_waited_for(
+    database: Database, worker: Worker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = claimed(database)
+    attempt = Attempt(worker, job, None)
+    refusals, real = [1, 2], host.record
+
+    def busy(*args: Any) -> None:
+        if refusals:
+            refusals.pop()
+            raise Overloaded
+        real(*args)
+
+    monkeypatch.setattr(host, "record", busy)
+    attempt._finish(Outcome(Ending.SUCCEEDED, result={}))
+    assert database.run(repository.find, "anna", job.id).status == "succeeded"
+    assert not refusals
+
+
+def test_the_lease_is_renewed_while_much_is_written_at_the_end(
+    database: Database, store: ArtifactStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    worker = Worker(Settings(slots=1, lease_seconds=1), database, store, Deaf(), ["default"])
+    job = claimed(database)
+    attempt = Attempt(worker, job, None)
+    real, held = host.record, []
+
+    def slow(*args: Any) -> None:
+        time.sleep(0.4)
+        row = select(JobRow.lease_until > now()).where(JobRow.id == job.id)
+        held.append(database.read(lambda session: session.scalar(row)))
+        real(*args)
+
+    database.run(lambda session: session.execute(update(JobRow).values(lease_until=now() + 0.5)))
+    monkeypatch.setattr(host, "record", slow)
+    attempt._backlog.extend([Report()] * 5)
+    attempt._finish(Outcome(Ending.SUCCEEDED, result={}))
+    assert held == [True] * 6
+    assert database.run(repository.find, "anna", job.id).status == "succeeded"
+
+
+def test_every_free_slot_looks_for_work(database: Database, worker: Worker, monkeypatch: pytest.MonkeyPatch) -> None:
+    jobs = {submit(database) for _ in range(3)}
+    begun: list[str] = []
+    go = threading.Event()
+
+    def run(attempt: Attempt) -> None:
+        begun.append(attempt.job.id)
+        assert go.wait(10)
+        database.run(service.succeed, attempt.job.id, attempt.fence, {})
+
+    monkeypatch.setattr(Attempt, "run", run)
+    worker.assist()
+    until = time.monotonic() + 10
+    while len(begun) < 2 and time.monotonic() < until:
+        time.sleep(0.01)
+    worker.assist()  # no slot is free
+    assert len(begun) == 2
+    go.set()
+    while len(begun) < 3 and time.monotonic() < until:
+        time.sleep(0.01)
+    assert set(begun) == jobs
+    worker.close()
+
+
+def test_a_worker_that_drains_claims_nothing(database: Database, worker: Worker) -> None:
+    submit(database)
+    worker.draining.set()
+    worker.work()
+    assert database.run(repository.counts)["queued"] == 1

@@ -1,0 +1,57 @@
+"""What outputs depend on, and the part of a network that some of them need."""
+
+from typing import Any
+
+import torch
+
+from app.spec.data.columns import Column, DataSchema
+from app.spec.network.network import Network
+from workers.network.analysis.dependencies import needed, read_by
+from workers.network.inference.shape_inference import draft
+from workers.network.runtime.build import BuiltNetwork, build
+
+COLUMNS = tuple(Column(name=name, shape=(4,)) for name in ("x", "y", "z"))
+SCHEMA = DataSchema(columns=COLUMNS, rows={"train": 2}, inputs=("x", "y", "z"))
+MODEL: dict[str, Any] = {
+    "inputs": ["x", "y", "z"],
+    "nodes": [
+        {"id": "body", "kind": "Linear", "inputs": ["x"], "out_features": 4},
+        {"id": "head", "kind": "Linear", "inputs": ["body"], "out_features": 2},
+        {"id": "error", "kind": "sub", "inputs": ["body", "y"]},
+        {"id": "both", "kind": "block", "name": "Two", "inputs": ["error", "z"]},
+        {"id": "alone", "kind": "Linear", "inputs": ["z"], "out_features": 1},
+    ],
+    "outputs": {"told": "head", "loss": "both.second", "other": "alone", "same": "x"},
+    "blocks": {"Two": {"inputs": ["a", "b"], "nodes": [
+        {"id": "first", "kind": "add", "inputs": ["a", "b"]},
+        {"id": "second", "kind": "Linear", "inputs": ["first"], "out_features": 3}],
+        "outputs": {"first": "first", "second": "second"}}},
+}  # fmt: skip
+CHAIN = {"layers": [{"id": "x", "kind": "Linear", "out_features": 4}, {"id": "last", "kind": "ReLU"}]}
+
+
+def test_what_outputs_depend_on() -> None:
+    blueprint = draft(Network.model_validate(MODEL), SCHEMA, SCHEMA.inputs).blueprint
+    assert read_by(blueprint) == {"told": {"x"}, "loss": {"x", "y", "z"}, "other": {"z"}, "same": {"x"}}
+
+
+def test_a_layer_may_be_named_like_the_input() -> None:
+    blueprint = draft(Network.model_validate(CHAIN), SCHEMA, SCHEMA.inputs).blueprint
+    assert read_by(blueprint) == {"output": {"x"}}
+    assert needed(blueprint, ["output"]) == blueprint
+
+
+def test_the_needed_part_computes_the_same() -> None:
+    whole = build(Network.model_validate(MODEL), SCHEMA, SCHEMA.inputs)
+    values = {name: torch.randn(3, 4) for name in "xyz"}
+    outputs = whole(values)
+    for names in (["told"], ["other", "same"], ["loss"], ["loss", "told"]):
+        part = BuiltNetwork(needed(whole.blueprint, names))
+        state = whole.state_dict()
+        part.load_state_dict({name: state[name] for name in part.state_dict()})
+        found = part({name: values[name] for name in part.blueprint.inputs})
+        assert list(found) == names
+        for name in names:
+            assert torch.equal(found[name], outputs[name])
+    part = BuiltNetwork(needed(whole.blueprint, ["told"]))
+    assert (part.blueprint.inputs, [node.id for node in part.blueprint.nodes]) == (("x",), ["body", "head"])

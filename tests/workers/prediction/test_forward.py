@@ -1,0 +1,268 @@
+"""A trained network answers as its own `model.py` does with its weights, whatever the company of a row."""
+
+import importlib.util
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from app.errors import InvalidInput, NotPredictable, OutOfMemory
+from app.spec.data.sources import BUILTIN
+from app.spec.prediction import Asked
+from tests.workers.prediction.scenes import DIGITS, checkpoint, job_of, schema_of
+from workers.data.columns import Split
+from workers.data.loading.sources import load as load_source
+from workers.prediction.forward import tell
+from workers.prediction.network import Trained, load
+from workers.prediction.rows import split_of
+
+CPU = torch.device("cpu")
+RAW = Asked.model_validate({"outputs": "raw"})
+
+
+def module_of(folder: Path) -> ModuleType:
+    """Return the downloaded model.py as a module."""
+    spec = importlib.util.spec_from_file_location("model", folder / "model.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def answered(trained: Trained, rows: list[dict[str, Any]], asked: Asked = RAW) -> list[dict[str, Any]]:
+    return tell(trained, split_of(rows, trained.wanted, trained.known), len(rows), asked)
+
+
+def raws(trained: Trained, rows: list[dict[str, Any]], output: str = "output", **asked: Any) -> list[Any]:
+    found = answered(trained, rows, Asked.model_validate({"outputs": "raw", **asked}))
+    return [row[output]["raw"] for row in found]
+
+
+def digits(folder: Path) -> tuple[Trained, torch.Tensor, torch.Tensor]:
+    """Return a network on the digits, some of them as they are stored, and what it should say of them."""
+    split = load_source({"kind": "builtin", "name": "digits"}, root=folder, allow_downloads=False).splits["train"]
+    source, _ = checkpoint(folder, DIGITS, BUILTIN["digits"], split)
+    images = split["image"]
+    assert isinstance(images, torch.Tensor)
+    plain = module_of(folder).Network()
+    plain.load_state_dict(load_file(source.weights), strict=True)
+    plain.eval()
+    with torch.no_grad():
+        return load(source, CPU), images[:40], plain(images[:40].float() / 16)
+
+
+def test_digits_are_answered_as_plain_pytorch_does(tmp_path: Path) -> None:
+    trained, images, expected = digits(tmp_path)
+    found = raws(trained, [{"image": image.tolist()} for image in images])
+    np.testing.assert_allclose(np.stack(found), expected.numpy(), atol=1e-6)
+    assert trained.nbytes == 650 * 4
+    assert [each.name for each in trained.wanted] == ["image"]
+
+
+@pytest.mark.parametrize("batch_size", [1, 7, 40])
+def test_together_or_apart_is_the_same(tmp_path: Path, batch_size: int) -> None:
+    trained, images, expected = digits(tmp_path)
+    rows = [{"image": image.tolist()} for image in images]
+    np.testing.assert_allclose(np.stack(raws(trained, rows, batch_size=batch_size)), expected, atol=1e-6)
+    np.testing.assert_allclose(raws(trained, rows[3:4])[0], expected[3], atol=1e-6)
+
+
+NUMBERS = [{"name": "age", "type": "number"}, {"name": "height", "type": "number"},
+           {"name": "kind", "type": "category", "labels": ["cat", "dog"]},
+           {"name": "y", "type": "category", "labels": ["no", "yes"]}]  # fmt: skip
+TABLE: Split = {
+    "age": torch.tensor([1.0, 2.0, float("nan"), 3.0]), "height": torch.tensor([10.0, 20.0, 30.0, 40.0]),
+    "kind": ["cat", "dog", None, "cat"], "y": ["no", "yes", "no", "yes"],
+}  # fmt: skip
+MIXED = {
+    "nodes": [
+        {"id": "word", "kind": "Embedding", "inputs": ["kind"], "num_embeddings": 3, "embedding_dim": 2},
+        {"id": "row", "kind": "cat", "inputs": ["x", "word"], "dim": 1},
+        {"id": "logits", "kind": "Linear", "inputs": ["row"], "out_features": 2},
+    ],
+}  # fmt: skip
+
+
+def test_a_table_is_prepared_as_in_training(tmp_path: Path) -> None:
+    spec = job_of(MIXED, "CrossEntropyLoss", scale="standard")
+    source, network = checkpoint(tmp_path, spec, schema_of(NUMBERS), TABLE)
+    trained = load(source, CPU)
+    assert [each.name for each in trained.wanted] == ["age", "height", "kind"]
+    rows = [{"age": 2, "height": None, "kind": "dog"}, {"age": None, "height": 25, "kind": "horse"}]
+    numbers = torch.tensor([[1.0, 10.0], [2.0, 20.0], [2.0, 30.0], [3.0, 40.0]])
+    mean, deviation = numbers.mean(0), numbers.std(0, correction=0)
+    x = (torch.tensor([[2.0, 25.0], [2.0, 25.0]]) - mean) / deviation
+    expected = network({"x": x, "kind": torch.tensor([2, 0])})["output"].detach()
+    np.testing.assert_allclose(np.stack(raws(trained, rows)), expected, atol=1e-6)
+    found = answered(trained, rows, Asked())
+    assert {row["output"]["label"] for row in found} <= {"no", "yes"}
+
+
+def test_missing_numbers_are_refused_where_training_did(tmp_path: Path) -> None:
+    part = {"kind": "numbers", "columns": ["height"], "missing": "refuse"}
+    spec = job_of([{"kind": "Linear", "out_features": 2}], "CrossEntropyLoss", features={"x": part})
+    trained = load(checkpoint(tmp_path, spec, schema_of(NUMBERS), TABLE)[0], CPU)
+    with pytest.raises(InvalidInput) as caught:
+        answered(trained, [{"height": 1.0}, {"height": None}])
+    assert [(each.pointer, each.code) for each in caught.value.problems] == [("/rows/1/height", "missing_value")]
+
+
+TEXTS = [{"name": "text", "type": "text", "longest": 30}, {"name": "y", "type": "category", "labels": ["no", "yes"]}]
+SENTENCES: Split = {"text": ["a fine film", "a bad film indeed", "fine", "so very bad that it is good"],
+                    "y": ["yes", "no", "yes", "no"]}  # fmt: skip
+CONVOLVED = {
+    "inputs": ["text"],
+    "nodes": [
+        {"id": "word", "kind": "Embedding", "inputs": ["text"], "num_embeddings": 25_000, "embedding_dim": 3},
+        {"id": "turned", "kind": "transpose", "inputs": ["word"], "dim0": 1, "dim1": 2},
+        {"id": "wide", "kind": "Conv1d", "inputs": ["turned"], "out_channels": 4, "kernel_size": 3, "padding": 1},
+        {"id": "most", "kind": "mean", "inputs": ["wide"], "dim": [2]},
+        {"id": "logits", "kind": "Linear", "inputs": ["most"], "out_features": 2},
+    ],
+}  # fmt: skip
+
+
+def test_texts_do_not_depend_on_their_company(tmp_path: Path) -> None:
+    """The network averages over padding, too: rows that are padded to unlike lengths would tell another thing."""
+    trained = load(checkpoint(tmp_path, job_of(CONVOLVED, "CrossEntropyLoss"), schema_of(TEXTS), SENTENCES)[0], CPU)
+    rows = [{"text": text} for text in ("fine", "a bad film", "it is so very bad", "", "unknown words here", "good")]
+    together = np.stack(raws(trained, rows))
+    apart = np.concatenate([np.stack(raws(trained, [row])) for row in rows])
+    np.testing.assert_allclose(together, apart, atol=1e-6)
+    pairs = np.concatenate([np.stack(raws(trained, rows[start : start + 2])) for start in (0, 2, 4)])
+    np.testing.assert_allclose(together, pairs, atol=1e-6)
+    assert len({tuple(row.round(5)) for row in together}) > 3
+
+
+LOSSY = {
+    "inputs": ["x", "y"],
+    "nodes": [
+        {"id": "guess", "kind": "Linear", "inputs": ["x"], "out_features": 1},
+        {"id": "error", "kind": "sub", "inputs": ["guess", "y"]},
+        {"id": "total", "kind": "sum", "inputs": ["guess"]},
+    ],
+    "outputs": {"guess": "guess", "error": "error", "total": "total"},
+}  # fmt: skip
+PLAIN = [{"name": "x", "shape": [2]}, {"name": "y", "shape": [1]}]
+PAIRS: Split = {"x": torch.randn(4, 2), "y": torch.randn(4, 1)}
+
+
+def test_outputs_that_need_the_target_are_left_out(tmp_path: Path) -> None:
+    source, network = checkpoint(tmp_path, job_of(LOSSY, "MSELoss"), schema_of(PLAIN), PAIRS)
+    trained = load(source, CPU)
+    assert trained.left_out == {
+        "error": "it depends on y, which is to be learned",
+        "total": "it is about a whole batch, and not about every row",
+    }  # fmt: skip
+    assert [each.name for each in trained.wanted] == ["x"]
+    x = torch.tensor([[1.0, 2.0]])
+    expected = network({"x": x, "y": torch.zeros(1, 1)})["guess"].detach()
+    found = answered(trained, [{"x": [1.0, 2.0], "y": "is not looked at"}], Asked())
+    assert found == [{"guess": {"value": pytest.approx(expected.item())}}]
+
+
+OWN = {
+    "inputs": ["x", "y"],
+    "nodes": [
+        {"id": "scores", "kind": "Linear", "inputs": ["x"], "out_features": 3},
+        {"id": "size", "kind": "Linear", "inputs": ["x"], "out_features": 1},
+        {"id": "loss", "kind": "CrossEntropyLoss", "inputs": ["scores", "y"]},
+    ],
+    "outputs": {"loss": "loss", "scores": "scores", "size": "size"},
+}  # fmt: skip
+BOTH = [{"name": "x", "shape": [2]}, {"name": "y", "dtype": "int64", "classes": 3}, {"name": "z", "type": "number"}]
+
+
+def test_scores_are_told_beside_a_loss_of_one_s_own_and_several_heads(tmp_path: Path) -> None:
+    heads = {"kind": {"loss": {"kind": "Output"}, "output": "loss", "scores": "scores"},
+             "size": {"loss": {"kind": "MSELoss"}, "output": "size", "target": "z"}}  # fmt: skip
+    rows: Split = {"x": torch.randn(4, 2), "y": torch.tensor([0, 1, 2, 0]), "z": torch.randn(4)}
+    spec = job_of(OWN, "MSELoss") | {"objective": {"heads": heads}}
+    source, network = checkpoint(tmp_path, spec, schema_of(BOTH), rows)
+    trained = load(source, CPU)
+    assert trained.left_out.keys() == {"loss"}
+    expected = network({"x": torch.tensor([[1.0, 2.0]]), "y": torch.tensor([0])})
+    (found,) = answered(trained, [{"x": [1.0, 2.0]}], Asked())
+    assert found["scores"]["label"] == expected["scores"].argmax().item()
+    assert found["size"] == {"value": pytest.approx(expected["size"].item())}
+    assert trained.meanings["size"].target == "z"
+
+
+def test_what_everything_depends_on_is_asked_for(tmp_path: Path) -> None:
+    model = {"inputs": ["x"], "nodes": [{"id": "code", "kind": "Linear", "inputs": ["x"], "out_features": 1},
+                                        {"id": "again", "kind": "Linear", "inputs": ["code"], "out_features": 2}],
+             "outputs": {"again": "again", "code": "code"}}  # fmt: skip
+    features = {"x": {"kind": "tensor", "column": "x", "scale": "standard"}}
+    spec = job_of(model, "MSELoss", features=features, target="x")
+    trained = load(checkpoint(tmp_path, spec, schema_of(PLAIN, None), PAIRS)[0], CPU)
+    assert not trained.left_out
+    (found,) = answered(trained, [{"x": [0.0, 0.0]}], Asked.model_validate({"outputs": ["labels", "raw"]}))
+    scaling = PAIRS["x"]
+    assert isinstance(scaling, torch.Tensor)
+    expected = torch.tensor(found["again"]["raw"]) * scaling.std(0, correction=0) + scaling.mean(0)
+    np.testing.assert_allclose(found["again"]["value"], expected, atol=1e-6)
+    assert set(found["code"]) == {"raw"}
+
+
+def test_a_network_that_tells_nothing_of_rows(tmp_path: Path) -> None:
+    model = {"nodes": [{"id": "total", "kind": "sum", "inputs": ["x"]}]}
+    with pytest.raises(NotPredictable, match="no output"):
+        load(checkpoint(tmp_path, job_of(model, "MSELoss"), schema_of(PLAIN), PAIRS)[0], CPU)
+
+
+def test_weights_that_are_another_network_s(tmp_path: Path) -> None:
+    source, _ = checkpoint(
+        tmp_path, job_of([{"kind": "Linear", "out_features": 1}], "MSELoss"), schema_of(PLAIN), PAIRS
+    )
+    save_file({"linear1.weight": torch.zeros(1, 3), "linear1.bias": torch.zeros(1)}, source.weights)
+    with pytest.raises(NotPredictable, match="not those of the network"):
+        load(source, CPU)
+    save_file({"linear1.weight": torch.zeros(1, 2)}, source.weights)
+    with pytest.raises(NotPredictable, match="not those of the network"):
+        load(source, CPU)
+
+
+def test_rows_that_the_network_cannot_take_are_told(tmp_path: Path) -> None:
+    columns = [{"name": "x", "dtype": "int64"}, {"name": "y", "shape": [2]}]
+    model = [{"kind": "Embedding", "num_embeddings": 3, "embedding_dim": 2}]
+    rows: Split = {"x": torch.tensor([0, 1, 2, 0]), "y": torch.randn(4, 2)}
+    trained = load(checkpoint(tmp_path, job_of(model, "MSELoss"), schema_of(columns), rows)[0], CPU)
+    with pytest.raises(InvalidInput) as caught:
+        answered(trained, [{"x": 1}, {"x": 3}])
+    assert [(each.pointer, each.code) for each in caught.value.problems] == [("/rows", "run_failed")]
+
+
+def test_noise_is_the_same_every_time(tmp_path: Path) -> None:
+    model = {"nodes": [{"id": "noise", "kind": "randn_like", "inputs": ["x"]},
+                       {"id": "sum", "kind": "add", "inputs": ["x", "noise"]},
+                       {"id": "out", "kind": "Linear", "inputs": ["sum"], "out_features": 1}]}  # fmt: skip
+    trained = load(checkpoint(tmp_path, job_of(model, "MSELoss"), schema_of(PLAIN), PAIRS)[0], CPU)
+    rows = [{"x": [0.0, 0.0]}] * 3
+    np.testing.assert_array_equal(raws(trained, rows), raws(trained, rows))
+
+
+def test_batches_are_halved_until_they_fit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    trained, images, expected = digits(tmp_path)
+    rows = [{"image": image.tolist()} for image in images]
+    sizes: list[int] = []
+    forward = trained.network.forward
+
+    def narrow(values: dict[str, torch.Tensor]) -> Any:
+        sizes.append(len(values["image"]))
+        if sizes[-1] > 6:
+            raise RuntimeError(
+                "[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried to allocate 1 byte"
+            )
+        return forward(values)
+
+    monkeypatch.setattr(trained.network, "forward", narrow)
+    np.testing.assert_allclose(np.stack(raws(trained, rows)), expected, atol=1e-6)
+    assert sizes == [40, 20, 10, 5, 5, 10, 5, 5, 20, 10, 5, 5, 10, 5, 5]
+    monkeypatch.setattr(trained.network, "forward", lambda values: torch.empty(1 << 60))
+    with pytest.raises(OutOfMemory):
+        raws(trained, rows[:2])

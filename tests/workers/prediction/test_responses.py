@@ -1,0 +1,60 @@
+"""Answers as JSON and as tables."""
+
+import csv
+import io
+import json
+from typing import Any
+
+import numpy as np
+
+from workers.prediction.meaning import Meaning
+from workers.prediction.responses import WIDEST, document, table
+
+CLASSES = Meaning("classes", labels=("a", "b"))
+HALF = np.float32(0.1)
+
+
+def rows_of(content: bytes) -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO(content.decode())))
+
+
+def test_a_document_has_the_shortest_numbers() -> None:
+    found: list[Any] = [{"out": {"label": "a", "probability": HALF, "probabilities": np.array([0.1, 0.9], np.float32)}}]
+    body = document({"job": "job_1"}, found)
+    assert b"0.1," in body
+    assert json.loads(body) == {
+        "job": "job_1",
+        "predictions": [{"out": {"label": "a", "probability": 0.1, "probabilities": [0.1, 0.9]}}],
+    }
+
+
+def test_a_table_has_a_column_for_everything() -> None:
+    chances = np.array([0.1, 0.9], np.float32)
+    found: list[Any] = [
+        {"out": {"label": word, "probability": HALF, "probabilities": chances}, "more": {"value": chances}}
+        for word in ("a", 'b, "c"')
+    ]
+    content = table(found, {"out": CLASSES, "more": Meaning("numbers")}, ["x.png", "y.png"])
+    assert content.splitlines()[0].decode() == (
+        "file,out.label,out.probability,out.probabilities.a,out.probabilities.b,more.value.0,more.value.1"
+    )
+    first, second = rows_of(content)
+    assert (first["file"], first["out.label"], first["out.probabilities.b"]) == ("x.png", "a", "0.9")
+    assert (second["out.label"], second["more.value.1"]) == ('b, "c"', "0.9")
+
+
+def test_lists_that_no_columns_hold_are_cells() -> None:
+    wide = np.zeros(WIDEST + 1, np.float32)
+    found: list[Any] = [
+        {"out": {"tags": ["N", "V"], "value": np.zeros((2, 2), np.float32), "raw": wide}},
+        {"out": {"tags": [], "value": np.zeros((1, 2), np.float32), "raw": wide}},
+    ]
+    first, second = rows_of(table(found, {"out": Meaning("tags")}))
+    assert json.loads(first["out.tags"]) == ["N", "V"]
+    assert json.loads(second["out.value"]) == [[0, 0]]
+    assert len(json.loads(first["out.raw"])) == WIDEST + 1
+
+
+def test_words_for_numbers_are_told_too() -> None:
+    (row,) = rows_of(table([{"out": {"value": ["NaN", 1.0]}}], {"out": Meaning("numbers")}))
+    assert row == {"out.value.0": "NaN", "out.value.1": "1.0"}

@@ -1,0 +1,252 @@
+"""Metrics over batches are those over everything at once, as torchmetrics, scikit-learn and the old code tell them."""
+
+import math
+import warnings
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from scipy import stats
+from sklearn import metrics as sklearn
+from torch import Tensor
+
+from app.spec.data.columns import Column
+from app.spec.training.losses import LOSS_CLASSES
+from app.spec.training.metrics import METRICS, SPANS
+from app.spec.training.objective import Head
+from tests.workers.training import counting
+from workers.training.metrics.metrics import MADE, Meter
+from workers.training.objective.decode import Reading, cast_of, read
+
+CLASSES = 7
+KINDS = {"classes": "CrossEntropyLoss", "tags": "CrossEntropyLoss", "decisions": "BCEWithLogitsLoss",
+         "labels": "BCEWithLogitsLoss", "numbers": "MSELoss"}  # fmt: skip
+COLUMNS = {
+    "classes": Column(name="y", dtype="int64", classes=CLASSES),
+    "tags": Column(name="y", shape=(9,), dtype="int64", classes=5, padded=True,
+                   labels=("B-LOC", "B-PER", "I-LOC", "I-PER", "O")),
+    "decisions": Column(name="y", dtype="bool"),
+    "labels": Column(name="y", shape=(4,), dtype="float32", labels=("a", "b", "c", "d")),
+    "numbers": Column(name="y", shape=(1,), dtype="float32"),
+}  # fmt: skip
+PARTS = (slice(0, 5), slice(5, 6), slice(6, None))  # batches of unlike size
+
+
+def reading(what: str, kind: str | None = None, **fields: Any) -> tuple[Reading, Any]:
+    settings = {name: value for name, value in fields.items() if name not in Head.model_fields}
+    loss = LOSS_CLASSES[kind or KINDS[what]].model_validate({"kind": kind or KINDS[what], **settings})
+    head = Head.model_validate({"loss": loss, **{name: fields[name] for name in fields.keys() & Head.model_fields}})
+    return read(head, COLUMNS[what], "output", "y"), cast_of(head, COLUMNS[what])
+
+
+def measured(
+    what: str, names: list[str], output: Tensor, target: Tensor, kind: str | None = None, **fields: Any
+) -> Any:
+    how, cast = reading(what, kind, **fields)
+    assert how.about == what
+    target = cast(target)
+    meter = Meter(names, how)
+    gaps = how.gaps(target) or what == "tags"
+    for part in PARTS:
+        meter.add(how.answers(output[part], target[part], gaps))
+    return meter.values()
+
+
+def example(what: str, rows: int = 60) -> tuple[Tensor, Tensor]:
+    generator = torch.Generator().manual_seed(1)
+    if what == "classes":
+        target = torch.randint(0, CLASSES, (rows,), generator=generator)
+        return torch.randn(rows, CLASSES, generator=generator) + torch.nn.functional.one_hot(target, CLASSES), target
+    if what == "tags":
+        target = torch.randint(0, 5, (rows, 9), generator=generator)
+        target[::2, 6:] = -100
+        return torch.randn(rows, 5, 9, generator=generator), target
+    if what == "decisions":
+        target = torch.rand(rows, generator=generator) < 0.3
+        return torch.randn(rows, generator=generator) + target.float(), target
+    if what == "labels":
+        target = (torch.rand(rows, 4, generator=generator) < 0.3).float()
+        return torch.randn(rows, 4, generator=generator) + target, target
+    output = torch.randn(rows, 1, generator=generator)
+    return output, output + torch.randn(rows, 1, generator=generator) + 100
+
+
+def oracles(what: str, output: Tensor, target: Tensor) -> dict[str, float]:
+    """What scikit-learn and scipy say."""
+    if what == "numbers":
+        p, t = output.double().flatten().numpy(), target.double().flatten().numpy()
+        return {
+            "mae": sklearn.mean_absolute_error(t, p), "mse": sklearn.mean_squared_error(t, p),
+            "rmse": sklearn.root_mean_squared_error(t, p), "r2": sklearn.r2_score(t, p),
+            "mape": sklearn.mean_absolute_percentage_error(t, p),
+            "explained_variance": sklearn.explained_variance_score(t, p),
+            "pearson": stats.pearsonr(t, p)[0], "spearman": stats.spearmanr(t, p)[0],
+        }  # fmt: skip
+    if what == "tags":
+        kept = (target != -100).flatten()
+        lists = output.argmax(1), target
+        output, target = output.movedim(1, -1).reshape(-1, 5)[kept], target.flatten()[kept]
+    chances = (output.double().softmax(1) if what in ("classes", "tags") else output.double().sigmoid()).numpy()
+    p = output.argmax(1).numpy() if what in ("classes", "tags") else (output > 0).long().numpy()
+    t = target.long().numpy()
+    found = {}
+    for name in ("precision", "recall", "f1"):
+        score = getattr(sklearn, f"{name}_score")
+        for average in ("macro", "micro", "weighted"):
+            title = name if average == "macro" else f"{name}_{average}"
+            found[title] = score(t, p, average=average, zero_division=0)
+        if what == "decisions":
+            found[f"{name}_positive"] = score(t, p)
+    found["accuracy"] = float((p == t).mean())
+    if what == "labels":
+        found |= {"exact_match": sklearn.accuracy_score(t, p), "hamming": sklearn.hamming_loss(t, p),
+                  "auroc": sklearn.roc_auc_score(t, chances),
+                  "average_precision": sklearn.average_precision_score(t, chances)}  # fmt: skip
+        return found
+    found |= {"balanced_accuracy": sklearn.balanced_accuracy_score(t, p), "mcc": sklearn.matthews_corrcoef(t, p),
+              "cohen_kappa": sklearn.cohen_kappa_score(t, p)}  # fmt: skip
+    sure = np.maximum(chances, 1 - chances) if what == "decisions" else chances.max(1)
+    found["calibration_error"] = calibration(chances, t) if what == "decisions" else calibration(sure, p == t)
+    if what == "decisions":
+        found |= {
+            "auroc": sklearn.roc_auc_score(t, chances),
+            "average_precision": sklearn.average_precision_score(t, chances),
+        }
+        return found
+    hot = np.eye(output.shape[1])[t]
+    found |= {"auroc": sklearn.roc_auc_score(t, chances, multi_class="ovr"),
+              "average_precision": sklearn.average_precision_score(hot, chances),
+              "top5_accuracy": sklearn.top_k_accuracy_score(t, chances, k=5) if output.shape[1] > 5 else 1.0,
+              "perplexity": math.exp(sklearn.log_loss(t, chances))}  # fmt: skip
+    if what == "tags":
+        whole = ((lists[0] == lists[1]) | (lists[1] == -100)).all(1)
+        found["exact_match"] = float(whole.float().mean())
+    return found
+
+
+def calibration(sure: Any, right: Any) -> float:
+    bins = np.minimum((sure * 15).astype(int), 14)
+    return float(sum(abs(sure[bins == each].sum() - right[bins == each].sum()) for each in range(15)) / len(sure))
+
+
+@pytest.mark.parametrize("what", COLUMNS)
+def test_values_are_those_of_others(what: str) -> None:
+    output, target = example(what)
+    expected = oracles(what, output, target)
+    names = [name for name, row in METRICS.items() if what in row.about and name not in SPANS]
+    assert expected.keys() == set(names)
+    together = measured(what, names, output, target)
+    assert together == pytest.approx(expected, abs=2e-6)
+    for name in names:
+        assert measured(what, [name], output, target) == {name: together[name]}
+
+
+@pytest.mark.parametrize(("kind", "settings"), [
+    ("CrossEntropyLoss", {}), ("CrossEntropyLoss", {"ignore_index": 2}), ("NLLLoss", {}), ("MultiMarginLoss", {}),
+    ("BCEWithLogitsLoss", {}), ("BCELoss", {}), ("SoftMarginLoss", {}), ("MSELoss", {}), ("L1Loss", {}),
+])  # fmt: skip
+def test_names_of_old_have_their_old_values(kind: str, settings: dict[str, Any]) -> None:
+    generator = torch.Generator().manual_seed(3)
+    output, target = torch.randn(70, 6, generator=generator), torch.randint(0, 5, (70,), generator=generator)
+    names, what = ["accuracy", "top5_accuracy", "f1", "precision", "recall"], "classes"
+    if kind in ("MSELoss", "L1Loss"):
+        output, target, names, what = output[:, :1], output[:, 1] + 50, ["mae", "mse", "r2"], "numbers"
+    elif kind not in ("CrossEntropyLoss", "NLLLoss", "MultiMarginLoss"):
+        output, target, what = output[:, :1], (output[:, 1] > 0).float(), "decisions"
+        output = output.sigmoid() if kind == "BCELoss" else output
+        target = target * 2 - 1 if kind == "SoftMarginLoss" else target
+        names.remove("top5_accuracy")
+    expected = counting.measured(kind, names, output, target, settings.get("ignore_index"))
+    assert measured(what, names, output, target, kind, **settings) == pytest.approx(expected, rel=1e-6)
+
+
+def test_classes_that_are_not_there_do_not_count() -> None:
+    output, target = example("classes")
+    output[:, 6], target = -9.0, target.clamp(max=5)  # neither predicted nor true
+    names = ["f1", "balanced_accuracy", "auroc", "average_precision"]
+    found = measured("classes", names, output, target)
+    chances = output.double().softmax(1).numpy()
+    hot = np.eye(6)[target.numpy()]
+    assert found["f1"] == pytest.approx(sklearn.f1_score(target, output.argmax(1), average="macro"))
+    assert found["auroc"] == pytest.approx(sklearn.roc_auc_score(hot, chances[:, :6]))
+    assert found["average_precision"] == pytest.approx(sklearn.average_precision_score(hot, chances[:, :6]))
+    output[:10, 6] = 9.0  # predicted alone: no recall, and so no part of the balanced accuracy
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        expected = sklearn.balanced_accuracy_score(target, output.argmax(1))
+    assert measured("classes", names, output, target)["balanced_accuracy"] == pytest.approx(expected)
+
+
+def test_classes_in_the_last_dimension_and_chosen_already() -> None:
+    output, target = example("tags")
+    names = ["accuracy", "f1", "exact_match", "span_f1"]
+    expected = measured("tags", names, output, target)
+    assert measured("tags", names, output.movedim(1, -1), target, classes="last") == expected
+    assert measured("tags", names, output.argmax(1), target, "Output", scores="tags") == expected
+
+
+def test_probabilities_are_of_their_most_probable_class() -> None:
+    output = torch.randn(9, CLASSES)
+    soft = torch.nn.functional.one_hot(output.argmax(1), CLASSES).float()
+    assert measured("classes", ["accuracy"], output, soft) == {"accuracy": 1.0}
+
+
+def test_counts_and_probabilities_are_compared_and_not_their_logarithms() -> None:
+    output, target = torch.rand(9, 1), torch.ones(9, 1)
+    exponential = float((output.double().exp() - 1).abs().mean())
+    assert measured("numbers", ["mae"], output, target, "PoissonNLLLoss") == pytest.approx({"mae": exponential})
+    assert measured("numbers", ["mae"], output, target, "KLDivLoss") == pytest.approx({"mae": exponential})
+    plain = float((output.double() - 1).abs().mean())
+    assert measured("numbers", ["mae"], output, target, "PoissonNLLLoss", log_input=False) == {"mae": plain}
+    assert measured("numbers", ["mae"], output, target, "KLDivLoss", log_target=True) == {"mae": plain}
+
+
+@pytest.mark.parametrize("what", MADE)
+@pytest.mark.parametrize("rows", [1, 2])
+def test_what_cannot_be_told_is_no_number_and_no_error(what: str, rows: int) -> None:
+    how, cast = reading(what)
+    output, target = example(what)
+    for scores in (output[:rows], torch.full_like(output[:rows], math.nan), torch.zeros_like(output[:rows])):
+        meter = Meter(list(MADE[how.about]), how)
+        meter.add(how.answers(scores, cast(target[:1].repeat(rows, *[1] * (target.ndim - 1))), what == "tags"))
+        assert meter.values().keys() == MADE[how.about].keys()
+
+
+@pytest.mark.parametrize(("what", "name"), [
+    ("numbers", "r2"), ("numbers", "pearson"), ("numbers", "spearman"), ("numbers", "explained_variance"),
+    ("decisions", "auroc"), ("decisions", "average_precision"), ("labels", "auroc"), ("classes", "auroc"),
+])  # fmt: skip
+def test_targets_that_are_all_alike_tell_nothing(what: str, name: str) -> None:
+    output, target = example(what)
+    value = measured(what, [name], output, torch.zeros_like(target))[name]
+    assert math.isnan(value) or (name == "explained_variance" and value <= 1)
+
+
+def test_nothing_counts_nothing_is_told() -> None:
+    output, target = example("classes")
+    found = measured("classes", ["accuracy", "auroc"], output, torch.full_like(target, -100))
+    assert all(math.isnan(value) for value in found.values())
+
+
+def test_ranks_of_many_equal_numbers_do_not_overflow() -> None:
+    target = torch.arange(200_000).remainder(2).float().unsqueeze(1)
+    found = measured("numbers", ["spearman"], target + torch.linspace(0, 0.1, 200_000).unsqueeze(1), target)
+    assert 0.8 < found["spearman"] < 1
+
+
+def test_a_thousand_classes_are_counted_where_only_deterministic_algorithms_are_allowed() -> None:
+    torch.use_deterministic_algorithms(True, warn_only=True)
+    try:
+        target = torch.arange(2000).remainder(1000)
+        assert measured("classes", ["f1", "mcc"], torch.eye(1000)[target], target) == pytest.approx(
+            {"f1": 1.0, "mcc": 1.0}
+        )
+        assert torch.are_deterministic_algorithms_enabled()
+        assert torch.is_deterministic_algorithms_warn_only_enabled()
+    finally:
+        torch.use_deterministic_algorithms(False)
+
+
+def test_no_metrics_no_values() -> None:
+    assert measured("numbers", [], torch.zeros(8, 1), torch.zeros(8, 1)) == {}

@@ -1,0 +1,24 @@
+"""What a recorder hands over."""
+
+import torch
+
+from workers.training.context import MemoryContext
+from workers.training.metrics.recorder import MOST_FLOWS, Recorder
+from workers.training.state import Counters
+
+
+def test_at_most_so_many_series_of_control_flow_are_kept_the_same_ones_after_a_resume() -> None:
+    counters = Counters()
+    counts = {f"nodes/{i}": 1.0 for i in range(MOST_FLOWS + 10)}
+    kept = []
+    for _ in range(2):
+        context = MemoryContext()
+        recorder = Recorder(context, counters, total_steps=10, steps_per_epoch=5, fail=True)
+        for _ in range(2):
+            counters.step += 1
+            recorder.step(torch.tensor(1.0), 0.1, None, counts)
+        recorder.flush()
+        kept.append({name for report in context.reports for name in report.series if name.startswith("flow/")})
+        counts = dict(reversed(counts.items()))
+    assert len(kept[0]) == MOST_FLOWS
+    assert kept[0] == kept[1]

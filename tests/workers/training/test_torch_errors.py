@@ -1,0 +1,36 @@
+import pytest
+import torch
+from torch._dynamo.exc import BackendCompilerFailed
+
+from app.errors import BuildError, DataError, NumericError, OutOfMemory, TrainingError
+from workers.network.runtime.tree_levels import TreeError
+from workers.training.torch_errors import translated
+
+
+@pytest.mark.parametrize(("error", "kind", "pointer"), [
+    (torch.OutOfMemoryError("CUDA out of memory"), OutOfMemory, "/training/batch_size"),
+    (MemoryError(), OutOfMemory, "/training/batch_size"),
+    (RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried 1 TB"), OutOfMemory,
+     "/training/batch_size"),
+    (BackendCompilerFailed(lambda: None, RuntimeError("no C++ compiler"), None), BuildError, "/training/mode"),
+    (TreeError("it has two parents", 1, 3), DataError, "/data"),
+    (IndexError("Target 12 is out of bounds."), DataError, "/data"),
+    (RuntimeError("mat1 and mat2 shapes cannot be multiplied (8x3 and 4x2)\nmore"), TrainingError, "/model"),
+    (ValueError("Expected more than 1 value per channel when training"), TrainingError, "/model"),
+])  # fmt: skip
+def test_torchs_errors_become_ours(error: Exception, kind: type[TrainingError], pointer: str) -> None:
+    with pytest.raises(TrainingError) as caught, translated():
+        raise error
+    assert type(caught.value) is kind
+    assert caught.value.pointer == pointer
+    assert caught.value.detail
+    assert "\n" not in caught.value.detail
+    assert caught.value.__cause__ is error
+
+
+@pytest.mark.parametrize("error", [torch.AcceleratorError("CUDA error: uncorrectable ECC error"), NumericError(),
+                                   OSError("disk"), KeyError("bug")])  # fmt: skip
+def test_the_rest_passes(error: Exception) -> None:
+    with pytest.raises(type(error)) as caught, translated():
+        raise error
+    assert caught.value is error

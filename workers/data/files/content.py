@@ -1,0 +1,44 @@
+"""What was uploaded, and what it holds."""
+
+from collections.abc import Callable, Mapping, Sized
+from dataclasses import dataclass
+from pathlib import Path
+from typing import cast
+
+from app.spec.data.columns import Column, DataSchema
+from app.spec.data.sources import UploadSource
+from workers.data.columns import Split
+
+LIMIT = 8 << 30  # bytes of unpacked content
+
+
+@dataclass(frozen=True)
+class Upload:
+    """A file that is to be read, and what was told of it."""
+
+    path: Path
+    source: UploadSource
+    limit: int = LIMIT  # bytes, unpacked
+    known: DataSchema | None = None  # what was found in it when it came, if this is not the first time
+
+
+@dataclass(frozen=True)
+class Content:
+    """Columns by split, as stored, and what is known of each. "train" comes first; vectors have no such split."""
+
+    columns: tuple[Column, ...]
+    splits: Mapping[str, Split]
+    inputs: tuple[str, ...]
+    target: str | None = None
+
+    @property
+    def rows(self) -> dict[str, int]:
+        """The number of rows by split."""
+        return {name: len(cast(Sized, next(iter(split.values())))) for name, split in self.splits.items()}
+
+    def schema(self) -> DataSchema:
+        """Return what a job needs to know."""
+        return DataSchema(columns=self.columns, rows=self.rows, inputs=self.inputs, target=self.target)
+
+
+Reader = Callable[[Upload], Content]  # raises `InvalidInput` with every problem found

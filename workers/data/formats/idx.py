@@ -1,0 +1,85 @@
+"""IDX, the format of MNIST: one file, or an archive of those of a whole data set."""
+
+import gzip
+import math
+import re
+import struct
+import zipfile
+import zlib
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from app.errors import DataError, InvalidInput
+from workers.data.files.archives import AGAIN, is_archive, members, unpacking
+from workers.data.files.content import Content, Upload
+from workers.data.files.problems import Findings, refuse
+from workers.data.formats.arrays import content_of
+
+# Code of a type → what it is; all but bytes are big-endian.
+TYPES = {0x08: "u1", 0x09: "i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
+GZIP = b"\x1f\x8b"
+FILE = re.compile(r"(train|t10k|test)[^/]*?(images|labels)[^/]*$", re.IGNORECASE)
+KINDS = {"images": "image", "labels": "label"}
+
+
+def read_idx_upload(upload: Upload) -> Content:
+    """Read one IDX file, or an archive with those of images and labels. Raises `InvalidInput`."""
+    if not is_archive(upload.path):
+        with upload.path.open("rb") as file:
+            array = unpacked(file, upload.limit)
+        name = {1: "y", 2: "x"}.get(array.ndim, "image")
+        return content_of({name: as_images(array)}, Findings())
+    arrays: dict[str, Tensor] = {}
+    left = upload.limit
+    for info in members(upload.path, upload.limit):
+        found = FILE.search(info.filename)
+        if found is None:
+            hint = "name them as those of MNIST: train-images-idx3-ubyte and so on"
+            refuse("unknown_file", f'"{info.filename[:200]}" is none of images or labels', hint, info.filename[:200])
+        split, kind = "train" if found[1].lower() == "train" else "test", KINDS[found[2].lower()]
+        with unpacking("idx"), zipfile.ZipFile(upload.path) as archive, archive.open(info) as member:
+            array = unpacked(member, left, info.filename)  # type: ignore[arg-type]
+        left -= array.nbytes
+        arrays[f"{split}/{kind}"] = as_images(array)
+    return content_of(arrays, Findings())
+
+
+def as_images(array: Tensor) -> Tensor:
+    """Return images with a channel; any other array as it is."""
+    return array.unsqueeze(1) if array.ndim == 3 else array
+
+
+def unpacked(file: BinaryIO, limit: int, name: str = "") -> Tensor:
+    """Return the array in an IDX file, packed by gzip or not. Raises `InvalidInput`."""
+    start = file.read(2)
+    file.seek(0)
+    try:
+        content = (gzip.GzipFile(fileobj=file) if start == GZIP else file).read(limit + 1)
+        if len(content) > limit:
+            refuse("too_large", f"more than {limit} bytes unpacked", "upload less at once", name)
+        zeros, kind, rank = struct.unpack_from(">HBB", content)
+        shape = struct.unpack_from(f">{rank}I", content, 4)
+    except (struct.error, OSError, EOFError, zlib.error) as error:
+        refuse("unreadable", f"the file cannot be read as idx: {error}", AGAIN, name)
+    if zeros != 0 or kind not in TYPES or rank == 0:
+        refuse("unreadable", "the file cannot be read as idx: it does not begin like one", AGAIN, name)
+    dtype, size = np.dtype(TYPES[kind]), len(content) - 4 - 4 * rank
+    if size != math.prod(shape) * dtype.itemsize:
+        claimed = f"it claims the shape {list(shape)} of {dtype.itemsize} bytes each, and has {size} bytes"
+        refuse("unreadable", f"the file cannot be read as idx: {claimed}", AGAIN, name)
+    body = np.frombuffer(content, dtype, offset=4 + 4 * rank).reshape(shape)
+    return torch.from_numpy(body.astype(dtype.newbyteorder("=")))
+
+
+def read_idx(path: Path) -> Tensor:
+    """Read one IDX file of torchvision's, packed or not. Raises `DataError`."""
+    try:
+        with path.open("rb") as file:
+            return unpacked(file, 1 << 34)
+    except (InvalidInput, OSError) as error:
+        detail = f"{path.name}: {error}"
+        raise DataError(detail, pointer="/data/name", hint="remove it, and download it again") from error

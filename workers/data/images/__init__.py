@@ -1,0 +1,4 @@
+"""Images: decoded, transformed one by one or in batches, mixed.
+
+Here: pixels. Never: tables.
+"""

@@ -1,0 +1,39 @@
+"""Pictures in files of a folder, decoded when they are needed."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from torch import Tensor
+
+from app.errors import DataError
+from workers.data.images.decoding import Undecodable, decoded, opened
+
+SUFFIXES = frozenset({".bmp", ".gif", ".jpeg", ".jpg", ".png", ".ppm", ".webp"})
+
+
+@dataclass(frozen=True)
+class PictureFiles:
+    """Rows of a column of type image."""
+
+    folder: Path
+    names: Sequence[str]  # of the rows' files in the folder
+    channels: int = 3
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def take(self, indices: Tensor) -> "PictureFiles":
+        """Return these rows alone."""
+        return replace(self, names=[self.names[row] for row in indices.tolist()])
+
+    def read(self, row: int) -> Tensor:
+        """Return a picture: uint8 (channels, height, width). Raises `DataError`."""
+        name = self.names[row]
+        try:
+            return decoded(opened((self.folder / name).read_bytes()), self.channels)
+        except FileNotFoundError:
+            detail = f'picture {row + 1}, "{name}", is not there'
+        except Undecodable as error:
+            detail = f'picture {row + 1}, "{name}", cannot be decoded: {error}'
+        raise DataError(detail, pointer="/data", hint="replace it, or remove the data set, and download it again")

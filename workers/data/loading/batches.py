@@ -1,0 +1,86 @@
+"""Batches for the loop, gathered many at a time."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from workers.data.columns import Made
+from workers.data.images.mixing import Mixing
+from workers.data.loading.sampler import Sampler
+from workers.data.loading.tensors import Rows
+from workers.data.rng import keys
+
+BLOCK = 1 << 20  # bytes gathered at once: for small batches a gather each would cost more than views of a block
+
+Batch = tuple[Mapping[str, Tensor], Mapping[str, Tensor], float]  # inputs, targets, share of the step's examples
+
+
+class Supply(Protocol):
+    """What every optimizer step sees, on a device: a pure function of (seed, epoch, step)."""
+
+    @property
+    def targets(self) -> Mapping[str, Made]:
+        """The targets of all rows, of the types that batches have; of mixed ones without rows."""
+        ...
+
+    def batches(self, step: int) -> list[Batch]:
+        """Return the batches of optimizer step `step` (from 0)."""
+        ...
+
+
+@dataclass
+class Feed:
+    """What every optimizer step sees, from memory. The batches it has ready are a cache, not state."""
+
+    rows: Rows
+    sampler: Sampler
+    device: torch.device
+    mixing: Mixing | None = None
+    _ready: dict[int, list[Batch]] = field(default_factory=dict)  # by step
+
+    @property
+    def targets(self) -> Mapping[str, Made]:
+        """The targets, see `Supply`."""
+        return self.rows.targets if self.mixing is None else self.mixing.targets(self.rows.targets)
+
+    def batches(self, step: int) -> list[Batch]:
+        """Return the batches of optimizer step `step` (from 0)."""
+        if step not in self._ready:
+            self._ready = self._gathered(step)
+        return self._ready[step]
+
+    def _gathered(self, first: int) -> dict[int, list[Batch]]:
+        """Return the batches of a step and of those after it: as many as a block holds, up to the epoch's end."""
+        if not self.rows.even:  # each batch is as long as its own longest row, or comes from files
+            return {first: mixed(self.mixing, first, [
+                (*self.rows.at(indices, self.device, row_keys(self.rows, self.sampler, first, indices)), share)
+                for indices, share in self.sampler.batches(first)])}  # fmt: skip
+        per_epoch, size = self.sampler.steps_per_epoch, self.sampler.batch_size * self.sampler.accumulate
+        most = max(1, BLOCK * len(self.rows) // (self.rows.size() * size))
+        steps = range(first, min(first + most, (first // per_epoch + 1) * per_epoch))
+        drawn = [(step, indices, share) for step in steps for indices, share in self.sampler.batches(step)]
+        sizes = [len(indices) for _, indices, _ in drawn]
+        rows = torch.cat([indices for _, indices, _ in drawn])
+        inputs, targets = self.rows.at(rows, self.device, row_keys(self.rows, self.sampler, first, rows))
+        columns = [column.split(sizes) for column in (*inputs.values(), *targets.values())]
+        count = len(inputs)
+        ready: dict[int, list[Batch]] = {step: [] for step in steps}
+        for (step, _, share), *parts in zip(drawn, *columns, strict=True):
+            ready[step].append((dict(zip(inputs, parts[:count], strict=True)),
+                                dict(zip(targets, parts[count:], strict=True)), share))  # fmt: skip
+        return {step: mixed(self.mixing, step, batches) for step, batches in ready.items()}
+
+
+def row_keys(rows: Rows, sampler: Sampler, step: int, indices: Tensor) -> Tensor | None:
+    """Return the keys of rows that a step sees, if something is drawn for each."""
+    return keys(sampler.seed, step // sampler.steps_per_epoch, indices) if rows.pictures else None
+
+
+def mixed(mixing: Mixing | None, step: int, batches: list[Batch]) -> list[Batch]:
+    """Return the batches of a step, mixed if they are to be."""
+    if mixing is None:
+        return batches
+    return [(*mixing(step, number, inputs, targets), share) for number, (inputs, targets, share) in enumerate(batches)]

@@ -1,0 +1,64 @@
+"""Where examples come from: bundled samples, torchvision's data sets, and uploads. Nothing is ever unpickled."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from app.errors import DataError, InvalidInput
+from app.spec.data.columns import DataSchema
+from app.spec.data.sources import UploadSource
+from workers.data.columns import Split
+from workers.data.files.content import Upload
+from workers.data.formats.catalog import read
+from workers.data.torchvision_datasets import catalog
+
+SAMPLES = Path(__file__).parent / "samples"
+
+# Builtin name → file.
+BUILTIN: Mapping[str, str] = {
+    "digits": "digits.npz",
+    "iris": "iris.npz",
+    "wine": "wine.npz",
+    "diabetes": "diabetes.npz",
+}
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """What a source holds: columns by split, of the types they are stored in."""
+
+    splits: Mapping[str, Split]
+
+
+def load(
+    source: Mapping[str, Any],
+    *,
+    root: Path,
+    allow_downloads: bool,
+    content: Path | None = None,
+    known: DataSchema | None = None,
+) -> Loaded:
+    """Read a whole source. Raises `DataError`.
+
+    `source` is {"kind": "builtin" | "torchvision", "name"}, or that of an upload whose `content` was found to be
+    `known`.
+    """
+    if source["kind"] == "builtin":
+        return _sample(source["name"])
+    if source["kind"] == "torchvision":
+        return Loaded(catalog.load(source["name"], root, allow_downloads))
+    if content is None:
+        raise DataError("the data set has no content", pointer="/data/id", hint="upload its content first")
+    return _uploaded(Upload(content, UploadSource.model_validate(source), known=known))
+
+
+def _sample(name: str) -> Loaded:
+    return _uploaded(Upload(SAMPLES / BUILTIN[name], UploadSource(kind="upload", format="npz")))
+
+
+def _uploaded(upload: Upload) -> Loaded:
+    try:
+        return Loaded(read(upload).splits)
+    except InvalidInput as error:
+        raise DataError(error.detail, pointer="/data", hint=error.hint) from error

@@ -1,1 +1,0 @@
-"""Data sets that have names: how their files are read. Nothing is ever unpickled."""

@@ -1,0 +1,110 @@
+"""What a worker tells of itself with every sign of life: its slots, what it has counted, and whether it still hears."""
+
+import threading
+import time
+from collections import Counter
+from importlib.metadata import version
+from typing import Any
+
+from app import heartbeat
+from app.db.session import Database
+from app.heartbeat import State
+from app.jobs.dispatch import Waker
+from app.settings import Settings
+from workers.protocol.messages import Outcome, Saved
+
+VERSION = version("graftwerk")
+
+
+class Tally:
+    """Counts since the worker's start; safe for threads."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._attempts: dict[str, Counter[str]] = {}
+        self._checkpoints = {"count": 0, "bytes": 0, "seconds": 0.0}
+
+    def ended(self, ending: str, code: str = "") -> None:
+        """Count an attempt's end; `code` is that of its error."""
+        with self._lock:
+            self._attempts.setdefault(str(ending), Counter())[code] += 1  # JSON's keys are plain text
+
+    def outcome(self, outcome: Outcome) -> None:
+        """Count an attempt that told how it ended."""
+        self.ended(outcome.ending, str((outcome.error or {}).get("code", "")))
+
+    def saved(self, saved: Saved) -> None:
+        """Count a checkpoint."""
+        with self._lock:
+            self._checkpoints["count"] += 1
+            self._checkpoints["bytes"] += sum(file.size for file in saved.files)
+            self._checkpoints["seconds"] += saved.seconds
+
+    def figures(self) -> dict[str, Any]:
+        """Return the counts as JSON."""
+        with self._lock:
+            attempts = {ending: dict(codes) for ending, codes in self._attempts.items()}
+            return {"attempts": attempts, "checkpoints": dict(self._checkpoints)}
+
+
+class Hearing:
+    """Whether wake-ups still arrive: the worker sends some to itself, through the broker, while a slot is free.
+
+    A consumer may hang, or be connected and yet receive nothing after its broker was away; both look like a quiet day.
+    """
+
+    def __init__(self, name: str, waker: Waker, every: float) -> None:
+        self.queue = f"graftwerk.{name}"
+        self._waker, self._every = waker, every
+        self._heard = self._heard_before = self._sent = self._dropped = 0
+        self._asked_at = float("-inf")
+        self._deaf_since: float | None = None
+
+    def heard(self) -> None:
+        """Note that a wake-up has arrived, whoever sent it."""
+        self._heard += 1
+
+    def test(self, free: bool, clock: float) -> float:
+        """Return for how many seconds the worker has been deaf; call it again and again.
+
+        With every slot busy Celery rightly takes nothing more, and with the broker away nothing can be heard: neither
+        is deafness.
+        """
+        sent, dropped = self._waker.sent[self.queue], self._waker.dropped[self.queue]
+        answered, unanswered = self._heard > self._heard_before, sent > self._sent
+        if answered or dropped > self._dropped or not free:
+            self._deaf_since = None
+        elif unanswered and self._deaf_since is None:
+            self._deaf_since = self._asked_at
+        self._dropped = dropped
+        if free and clock >= self._asked_at + self._every:
+            self._heard_before, self._sent, self._asked_at = self._heard, sent, clock
+            self._waker.wake(self.queue)
+        return clock - self._deaf_since if self._deaf_since is not None else 0.0
+
+
+class Pulse:
+    """A worker's signs of life."""
+
+    def __init__(self, name: str, settings: Settings, db: Database, waker: Waker, queues: list[str]) -> None:
+        self.tally = Tally()
+        self.hearing = Hearing(name, waker, settings.deaf_seconds / 4)
+        self._name, self._settings, self._db, self._waker, self._queues = name, settings, db, waker, queues
+
+    def beat(self, free: int, draining: bool = False) -> float:
+        """Give a sign of life; returns for how long the worker has been deaf. Raises `Unavailable`."""
+        deaf = self.hearing.test(free > 0, time.monotonic())
+        self._tell(State(VERSION, 0 if draining else free, deaf, self._figures()), draining)
+        return deaf
+
+    def stop(self) -> None:
+        """Give the last one. Raises `Unavailable`."""
+        self._tell(State(VERSION, 0, 0.0, self._figures()), draining=True)
+        self._db.run(heartbeat.leave, self._name)
+
+    def _tell(self, state: State, draining: bool) -> None:
+        slots = 0 if draining else self._settings.resolved_slots  # it takes no more jobs
+        self._db.run(heartbeat.tell, self._name, self._queues, slots, state)
+
+    def _figures(self) -> dict[str, Any]:
+        return self.tally.figures() | {"wake_ups": self._waker.counts(), "disk_free": self._settings.disk_free}

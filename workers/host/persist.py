@@ -1,0 +1,82 @@
+"""Writes one message of an attempt: the one place where what happens in a child becomes rows.
+
+Each call is one transaction that first locks the job under the attempt's fence, so a superseded attempt changes
+nothing.
+"""
+
+from functools import singledispatch
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from app import checkpoints, curves, events
+from app.db.tables import JobRow
+from app.events import EventKind
+from app.jobs import repository, service
+from app.settings import Settings
+from workers.protocol.messages import Command, Ending, Message, Outcome, Report, Saved
+
+
+def record(session: Session, job_id: str, fence: int, message: Message, settings: Settings) -> None:
+    """Record the message; raises `StaleFence` if the attempt no longer owns the job."""
+    job = repository.hold(session, job_id, fence)
+    _record(message, session, job, settings)
+
+
+@singledispatch
+def _record(message: Message, session: Session, job: JobRow, settings: Settings) -> None:
+    raise TypeError(f"a runner does not send {type(message).__name__}")
+
+
+@_record.register
+def _(message: Report, session: Session, job: JobRow, settings: Settings) -> None:
+    for kind, data in message.events:
+        if kind == EventKind.REWOUND:
+            curves.rewind(session, job.id, int(data["step"]))
+        events.append(session, job.id, kind, data, job.fence)
+    if message.series:
+        blocks = {name: curves.points_from(block) for name, block in message.series.items()}
+        ranges = curves.append(session, job.id, blocks)
+        log = {"series": {name: list(span) for name, span in ranges.items()}, "progress": message.progress}
+        events.append(session, job.id, EventKind.METRICS, log, job.fence)
+    seen: dict[str, Any] = {} if message.progress is None else {"progress": dict(message.progress)}
+    if message.phase is not None and message.phase != job.phase:
+        seen["phase"] = message.phase
+        events.append(session, job.id, EventKind.PHASE, {"phase": message.phase}, job.fence)
+    if seen:
+        repository.progressed(session, job.id, **seen)
+
+
+@_record.register
+def _(message: Saved, session: Session, job: JobRow, settings: Settings) -> None:
+    files = [{"name": f.name, "path": f.path, "size": f.size, "sha256": f.sha256, "public": f.public}
+             for f in message.files]  # fmt: skip
+    checkpoints.add(
+        session, job.id, job.fence, id=message.id, step=message.step, epoch=message.epoch,
+        values=dict(message.values), files=files, final=message.final,
+    )  # fmt: skip
+    events.append(session, job.id, EventKind.CHECKPOINT, {"id": message.id, "step": message.step}, job.fence)
+    repository.progressed(session, job.id, attempts=0)  # the attempt got somewhere: losses count from here
+
+
+@_record.register
+def _(message: Outcome, session: Session, job: JobRow, settings: Settings) -> None:
+    error = dict(message.error or {})
+    match message.ending:
+        case Ending.SUCCEEDED:
+            service.succeed(session, job.id, job.fence, message.result or {})
+        case Ending.CANCELLED:
+            service.cancelled(session, job.id, job.fence)
+        case Ending.PAUSED:
+            service.paused(session, job.id, job.fence)
+        case Ending.RELEASED:
+            service.release(session, job.id, job.fence)
+        case Ending.FAILED:
+            service.fail(session, job.id, job.fence, error)
+        case Ending.LOST:
+            service.lose(session, job.id, job.fence, error, settings.max_attempts)
+
+
+@_record.register
+def _(message: Command, session: Session, job: JobRow, settings: Settings) -> None:
+    raise TypeError("commands go down the pipe, not up")

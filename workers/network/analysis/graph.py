@@ -1,0 +1,92 @@
+"""What the inspector tells about a network: its nodes and edges, in JSON."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from torch import Tensor
+
+from workers.network.inference.costs import flops
+from workers.network.inference.partial_network import Draft, Inner, Trace
+from workers.network.inference.sizes import BATCH
+
+CHOOSING = frozenset({"If", "Route"})
+
+
+def graph(draft: Draft, prefix: str) -> dict[str, Any]:
+    """Return inputs, nodes, edges, outputs and totals, as far as they are settled.
+
+    `prefix` is the network's own pointer. Floating point operations are those of one example, forward.
+    """
+    sources = draft.blueprint.outputs
+    nodes = [_node(trace, prefix) for trace in draft.traces]
+    parameters, buffers, work = (sum(node[part] for node in nodes) for part in ("parameters", "buffers", "flops"))
+    return {
+        "inputs": {name: _value(draft.values[name]) for name in draft.blueprint.inputs if name in draft.values},
+        "nodes": nodes,
+        "edges": [[source.partition(".")[0], trace.node.id] for trace in draft.traces for source in trace.node.inputs],
+        "outputs": {
+            name: {"node": source, **_value(draft.values[source])}
+            for name, source in sources.items()
+            if source in draft.values
+        },
+        "totals": {"parameters": parameters, "trainable": parameters, "buffers": buffers, "flops": work},
+    }
+
+
+def _work(trace: Trace) -> int:
+    """Return the floating point operations of a node for one example; for all of them, where it sees no examples.
+
+    Of bodies among which it chooses the most costly counts; a loop that ends by itself counts as one turn.
+    """
+    if trace.inner:
+        costs = [inner.turns * sum(map(_work, inner.draft.traces)) for inner in trace.inner.values()]
+        return max(costs) if trace.node.kind in CHOOSING else sum(costs)
+    inputs = [value.shape for value in trace.inputs]
+    count = (
+        trace.work
+        if trace.work is not None
+        else flops(trace.node.kind, trace.node.parameters, inputs, trace.output.shape)
+    )
+    return count // BATCH if any(BATCH in shape for shape in (*inputs, trace.output.shape)) else count
+
+
+def scaled(shape: Sequence[int], batch_size: int) -> list[int]:
+    """Return a shape with a real number of examples; a dimension may hold several rows of each."""
+    return [size // BATCH * batch_size if size % BATCH == 0 else size for size in shape]
+
+
+def _node(trace: Trace, prefix: str) -> dict[str, Any]:
+    node = trace.node
+    others = dict(zip(node.outputs, (trace.output, *trace.others), strict=False))
+    bodies = {name: graph(inner.draft, prefix) | {"turns": inner.turns} for name, inner in _distinct(trace).items()}
+    more: dict[str, Any] = {"bodies": bodies} if bodies else {}
+    if others:
+        more["outputs"] = {name: _value(value) for name, value in others.items()}
+    return {
+        "id": node.id,
+        "kind": node.kind,
+        "pointer": prefix + node.pointer,
+        "inputs": list(node.inputs),
+        "output": _value(trace.output),
+        "parameters": trace.parameters,
+        "buffers": trace.buffers,
+        "flops": _work(trace),
+        **more,
+    }
+
+
+def _distinct(trace: Trace) -> dict[str, Inner]:
+    """Return the bodies, of those that are built alike the first."""
+    alike: dict[int, str] = {}
+    return {name: inner for name, inner in trace.inner.items() if alike.setdefault(id(inner.draft), name) == name}
+
+
+def _value(value: Tensor) -> dict[str, Any]:
+    return {"shape": [_size(size) for size in value.shape], "dtype": str(value.dtype).removeprefix("torch.")}
+
+
+def _size(size: int) -> int | str:
+    """Return "N" for the examples, "4*N" where a dimension holds four rows of each, else the number."""
+    if size == 0 or size % BATCH:
+        return size
+    return "N" if size == BATCH else f"{size // BATCH}*N"

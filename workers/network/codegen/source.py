@@ -1,0 +1,173 @@
+"""`model.py`: a built network as plain PyTorch source, for use without this service."""
+
+import inspect
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from keyword import iskeyword
+from typing import Any
+
+import torch
+
+from workers.network.blueprint import Blueprint, Settled
+from workers.network.codegen.runtime import CALLS, NAMES, Function, preamble
+from workers.network.kinds.catalog import CATALOG
+from workers.network.kinds.control import Control
+from workers.network.kinds.leaves import INITIALISERS, Leaf
+from workers.network.kinds.modules import Module
+from workers.network.kinds.operations import Operation
+from workers.network.runtime.build import BuiltNetwork
+
+HEADER = '''"""A network trained with Graftwerk, in plain PyTorch.
+
+    network = Network()
+    network.load_state_dict(safetensors.torch.load_file("weights.safetensors"))
+
+or, without the package safetensors, from weights.pth:
+
+    network.load_state_dict(torch.load("weights.pth", weights_only=True))
+
+Call `network.eval()` before predicting.
+"""
+'''
+TAKEN = frozenset({"self", "torch", "torchvision", "nn", "Tensor", "Sequence", "__debug__"}) | NAMES
+
+
+def write_source(network: BuiltNetwork) -> str:
+    """Return the source of `class Network(nn.Module)`, after those of the bodies in it.
+
+    `forward` takes the inputs in order, each (N, …), and returns the output, or a dict where there are several. Its
+    `state_dict` has the keys of the built network's.
+    """
+    writer = _Writer()
+    writer.body(network.blueprint, "Network")
+    classes = "\n\n".join(f"class {name}(nn.Module):\n{text}" for text, name in writer.classes.items())
+    return f"{HEADER}\n{preamble(writer.used, vision=writer.vision)}{classes}"
+
+
+@dataclass
+class _Writer:
+    """Writes a class for every body; bodies of equal text share one."""
+
+    classes: dict[str, str] = field(default_factory=dict)  # text → name
+    used: list[Function] = field(default_factory=list)
+    vision: bool = False  # whether something comes from torchvision
+
+    def body(self, blueprint: Blueprint, name: str) -> str:
+        """Write the class of a body, and return its name."""
+        names = _variables(blueprint)
+        parts, lines = ["super().__init__()"], []
+        shared: dict[str, str] = {}
+        for node in blueprint.nodes:
+            row = CATALOG[node.kind]
+            if isinstance(row, Leaf):
+                parts += _leaf(node, row)
+                names[node.id] = f"self.{node.id}"
+                continue
+            if isinstance(row, Module):
+                parts.append(f"self.{node.id} = {self._part(node, row)}")
+            elif isinstance(row, Control):
+                parts.append(f"self.{node.id} = {shared.get(node.share or '') or self._bodies(node, row, name)}")
+                if node.share is not None:
+                    shared[node.share] = f"self.{node.id}"
+            call = self._call(node, row, [names[source] for source in node.inputs])
+            given = [names[f"{node.id}.{output}"] for output in node.outputs] or [names[node.id]]
+            lines.append(f"{', '.join(given)} = {call}")
+            names[node.id] = given[0]
+        top = name == "Network"
+        results = {output: names[source] for output, source in blueprint.outputs.items()}
+        whole = next(iter(results.values())) if len(results) == 1 else (
+            _dict(results) if top else ", ".join(results.values()))  # fmt: skip
+        several = "dict[str, Tensor]" if top else "tuple[Tensor, ...]"
+        text = "\n".join([
+            "    def __init__(self) -> None:",
+            *(f"        {line}" for line in parts),
+            "",
+            f"    def forward(self, {', '.join(f'{names[each]}: Tensor' for each in blueprint.inputs)})"
+            f" -> {'Tensor' if len(results) == 1 else several}:",
+            *(f"        {line}" for line in lines),
+            f"        return {whole}",
+            "",
+        ])  # fmt: skip
+        return self.classes.setdefault(text, name)
+
+    def _part(self, node: Settled, row: Module) -> str:
+        """Return the expression that makes a node's module."""
+        path = row.path or f"nn.{row.build.__name__}"
+        self.vision |= path.startswith("torchvision.")
+        self.used.append(row.build)
+        made = f"{path}({_keywords(_explicit(row, node))})"
+        changes = row.changes(node.parameters)
+        if row.adapt is None or not changes:
+            return made
+        self.used.append(row.adapt)
+        return f"{row.adapt.__name__}({made}, {_keywords(changes)})"
+
+    def _bodies(self, node: Settled, row: Control, owner: str) -> str:
+        """Return the expression that makes a node's bodies, whose classes are written first."""
+        named = f"{owner}{''.join(word.capitalize() for word in node.id.split('_'))}"
+        if row.function is None:
+            return f"{self.body(node.bodies['name'], named)}()"
+        made = {name: self.body(body, f"{named}{name.capitalize()}") for name, body in node.bodies.items()}
+        return "nn.ModuleDict({" + ", ".join(f'"{name}": {each}()' for name, each in made.items()) + "})"
+
+    def _call(self, node: Settled, row: Module | Operation | Control, inputs: list[str]) -> str:
+        joined = ", ".join(inputs)
+        if isinstance(row, Operation):
+            self.used.append(row.function)
+            keywords = _keywords(row.keywords(node.parameters))
+            name = row.function.__name__
+            function = row.path or (name if row.function in CALLS else f"torch.{name}")
+            return f"{function}({f'[{joined}]' if row.listed else joined}{', ' if keywords else ''}{keywords})"
+        function_, called = (row.function, node.parameters) if isinstance(row, Control) else (
+            row.call, {name: node.parameters[name] for name in row.called})  # fmt: skip
+        if function_ is None:
+            return f"self.{node.id}({joined})"
+        self.used.append(function_)
+        return f"{function_.__name__}({', '.join([f'self.{node.id}', *inputs, *_keyword_list(called)])})"
+
+
+def _variables(blueprint: Blueprint) -> dict[str, str]:
+    """Return the local variable of every input and node: its name, with underscores after it where that is taken."""
+    outputs = [f"{node.id}.{output}" for node in blueprint.nodes for output in node.outputs]
+    names = dict.fromkeys([*blueprint.inputs, *(node.id for node in blueprint.nodes), *outputs])
+    variables: dict[str, str] = {}
+    for name in names:
+        variable = name.replace(".", "_")
+        while (
+            variable in TAKEN or iskeyword(variable) or (variable != name and variable in {*names, *variables.values()})
+        ):
+            variable += "_"
+        variables[name] = variable
+    return variables
+
+
+def _dict(values: Mapping[str, str]) -> str:
+    return "{" + ", ".join(f'"{name}": {value}' for name, value in values.items()) + "}"
+
+
+def _keywords(values: Mapping[str, Any]) -> str:
+    return ", ".join(_keyword_list(values))
+
+
+def _keyword_list(values: Mapping[str, Any]) -> list[str]:
+    return [f"{name}={value!r}" for name, value in values.items()]
+
+
+def _explicit(row: Module, node: Settled) -> dict[str, Any]:
+    """Return the arguments of the constructor that differ from its defaults."""
+    defaults = {name: parameter.default for name, parameter in inspect.signature(row.build).parameters.items()}
+    arguments = row.arguments(node.parameters)
+    return {name: value for name, value in arguments.items() if name not in defaults or value != defaults[name]}
+
+
+def _leaf(node: Settled, row: Leaf) -> list[str]:
+    if row.place == "constant":
+        value = f"torch.tensor({node.parameters['value']!r}, dtype={torch.float32})"
+        return [f'self.register_buffer("{node.id}", {value}, persistent=False)']
+    empty = f"torch.empty({node.parameters['shape']!r})"
+    init = node.parameters["init"]
+    filler = INITIALISERS[init.kind]
+    arguments = _keywords(filler.arguments(init))
+    place = f"self.{node.id} = nn.Parameter({empty})" if row.place == "parameter" else (
+        f'self.register_buffer("{node.id}", {empty})')  # fmt: skip
+    return [place, f"nn.init.{filler.function.__name__}(self.{node.id}{', ' if arguments else ''}{arguments})"]

@@ -1,0 +1,94 @@
+"""How much a node weighs and works: elements of its main weights, and floating point operations per batch."""
+
+from collections.abc import Callable, Mapping, Sequence
+from math import prod
+from typing import Any
+
+from workers.network.inference.sizes import each
+
+Parameters = Mapping[str, Any]
+Shape = Sequence[int]
+GATES = {"RNN": 1, "GRU": 3, "LSTM": 4}
+
+
+def _kernel(kind: str, parameters: Parameters) -> int:
+    return prod(each(parameters["kernel_size"], int(kind[-2])))
+
+
+def _convolution(kind: str, parameters: Parameters) -> int:
+    channels: int = parameters["in_channels"] * parameters["out_channels"] // parameters["groups"]
+    return channels * _kernel(kind, parameters)
+
+
+def _recurrent(kind: str, parameters: Parameters) -> int:
+    hidden, directions = parameters["hidden_size"], 1 + parameters["bidirectional"]
+    deeper = (parameters["num_layers"] - 1) * (directions * hidden + hidden)
+    total: int = GATES[kind] * hidden * directions * (parameters["input_size"] + hidden + deeper)
+    return total
+
+
+def _projections(kind: str, parameters: Parameters) -> int:
+    width = parameters["embed_dim"] if kind == "MultiheadAttention" else parameters["d_model"]
+    total: int = 4 * width * width + 2 * width * parameters.get("dim_feedforward", 0)
+    return total
+
+
+def _product(*fields: str) -> Callable[[str, Parameters], int]:
+    return lambda _kind, parameters: prod(parameters[field] for field in fields)
+
+
+def _shape(field: str) -> Callable[[str, Parameters], int]:
+    return lambda _kind, parameters: prod(each(parameters[field], 1))
+
+
+# Kind → elements of its main weights; a Python integer, so that absurd sizes are counted and not allocated.
+WEIGHTS: Mapping[str, Callable[[str, Parameters], int]] = {
+    "Linear": _product("in_features", "out_features"),
+    "Bilinear": _product("in1_features", "in2_features", "out_features"),
+    "Embedding": _product("num_embeddings", "embedding_dim"),
+    **dict.fromkeys(("Conv1d", "Conv2d", "Conv3d"), _convolution),
+    **dict.fromkeys(("ConvTranspose1d", "ConvTranspose2d", "ConvTranspose3d"), _convolution),
+    **dict.fromkeys(GATES, _recurrent),
+    **dict.fromkeys(("MultiheadAttention", "TransformerEncoderLayer"), _projections),
+    **dict.fromkeys(("LayerNorm", "RMSNorm"), _shape("normalized_shape")),
+    **dict.fromkeys(("Parameter", "Buffer"), _shape("shape")),
+}
+
+
+def weights(kind: str, parameters: Parameters) -> int:
+    """Return the elements of the main weights of a node with settled parameters."""
+    return WEIGHTS[kind](kind, parameters) if kind in WEIGHTS else 0
+
+
+def _positions(shape: Shape) -> int:
+    return prod(shape) // shape[-1]
+
+
+def _attention(kind: str, parameters: Parameters, inputs: Sequence[Shape]) -> int:
+    """Projections at every position, then scores and mixture: every position with every other."""
+    examples, length, width = inputs[0]
+    return 2 * examples * length * _projections(kind, parameters) + 4 * examples * length * length * width
+
+
+# Kind → multiplications and additions for all examples, from settled parameters, input shapes and output shape.
+_Flops = Callable[[str, Parameters, Sequence[Shape], Shape], int]
+FLOPS: Mapping[str, _Flops] = {
+    "Linear": lambda kind, p, ins, out: 2 * _positions(ins[0]) * weights(kind, p),
+    "Bilinear": lambda kind, p, ins, out: 2 * _positions(ins[0]) * weights(kind, p),
+    **dict.fromkeys(("Conv1d", "Conv2d", "Conv3d"),
+                    lambda kind, p, ins, out: 2 * out[0] * prod(out[2:]) * weights(kind, p)),
+    **dict.fromkeys(("ConvTranspose1d", "ConvTranspose2d", "ConvTranspose3d"),
+                    lambda kind, p, ins, out: 2 * ins[0][0] * prod(ins[0][2:]) * weights(kind, p)),
+    **dict.fromkeys(GATES, lambda kind, p, ins, out: 2 * _positions(ins[0]) * weights(kind, p)),
+    **dict.fromkeys(("MultiheadAttention", "TransformerEncoderLayer"),
+                    lambda kind, p, ins, out: _attention(kind, p, ins)),
+    **dict.fromkeys(("matmul", "bmm"), lambda kind, p, ins, out: 2 * prod(out) * ins[0][-1]),
+    **dict.fromkeys(("RNNCell", "GRUCell", "LSTMCell"),
+                    lambda kind, p, ins, out: 2 * prod(out) * GATES[kind[:-4]] * (p["input_size"] + p["hidden_size"])),
+    **dict.fromkeys(("Parameter", "Buffer", "Constant"), lambda kind, p, ins, out: 0),
+}  # fmt: skip
+
+
+def flops(kind: str, parameters: Parameters, inputs: Sequence[Shape], output: Shape) -> int:
+    """Return the floating point operations for all examples: those listed, or one for each element of the output."""
+    return FLOPS[kind](kind, parameters, inputs, output) if kind in FLOPS else prod(output)

@@ -1,0 +1,100 @@
+"""The backbones: which function of torchvision builds them."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from torch import nn
+
+import workers.torch_setup  # noqa: F401 - comes before torchvision
+
+from torchvision import models  # isort: skip
+from torchvision.models import segmentation  # isort: skip
+
+from workers.network.kinds.functional import segment, take_channels
+from workers.network.kinds.modules import Module
+
+_NO_AUX = {"aux_logits": False, "init_weights": True}  # heads beside the last, which only a loss of its own could use
+_COST = 200
+
+
+def _classifier(
+    build: Callable[..., nn.Module], *, draws: bool = False, fixed: Mapping[str, Any] | None = None
+) -> Module:
+    return Module(build, (4,), fixed=fixed or {}, adapt=take_channels, adapted={"in_channels": 3}, draws=draws,
+                  cost=_COST, path=f"torchvision.models.{build.__name__}", opaque=True)  # fmt: skip
+
+
+def _segmenter(build: Callable[..., nn.Module], *, draws: bool = False) -> Module:
+    return Module(build, (4,), fixed={"weights_backbone": None}, call=segment, adapt=take_channels,
+                  adapted={"in_channels": 3}, draws=draws, cost=_COST,
+                  path=f"torchvision.models.segmentation.{build.__name__}", opaque=True)  # fmt: skip
+
+
+BACKBONES: Mapping[str, Module] = {
+    "alexnet": _classifier(models.alexnet, draws=True),
+    "convnext_tiny": _classifier(models.convnext_tiny, draws=True),
+    "convnext_small": _classifier(models.convnext_small, draws=True),
+    "convnext_base": _classifier(models.convnext_base, draws=True),
+    "convnext_large": _classifier(models.convnext_large, draws=True),
+    "densenet121": _classifier(models.densenet121),
+    "densenet161": _classifier(models.densenet161),
+    "densenet169": _classifier(models.densenet169),
+    "densenet201": _classifier(models.densenet201),
+    "efficientnet_b0": _classifier(models.efficientnet_b0, draws=True),
+    "efficientnet_b1": _classifier(models.efficientnet_b1, draws=True),
+    "efficientnet_b2": _classifier(models.efficientnet_b2, draws=True),
+    "efficientnet_b3": _classifier(models.efficientnet_b3, draws=True),
+    "efficientnet_b4": _classifier(models.efficientnet_b4, draws=True),
+    "efficientnet_b5": _classifier(models.efficientnet_b5, draws=True),
+    "efficientnet_b6": _classifier(models.efficientnet_b6, draws=True),
+    "efficientnet_b7": _classifier(models.efficientnet_b7, draws=True),
+    "efficientnet_v2_s": _classifier(models.efficientnet_v2_s, draws=True),
+    "efficientnet_v2_m": _classifier(models.efficientnet_v2_m, draws=True),
+    "efficientnet_v2_l": _classifier(models.efficientnet_v2_l, draws=True),
+    "googlenet": _classifier(models.googlenet, draws=True, fixed=_NO_AUX),
+    "inception_v3": _classifier(models.inception_v3, draws=True, fixed=_NO_AUX),
+    "mnasnet0_5": _classifier(models.mnasnet0_5, draws=True),
+    "mnasnet0_75": _classifier(models.mnasnet0_75, draws=True),
+    "mnasnet1_0": _classifier(models.mnasnet1_0, draws=True),
+    "mnasnet1_3": _classifier(models.mnasnet1_3, draws=True),
+    "mobilenet_v2": _classifier(models.mobilenet_v2, draws=True),
+    "mobilenet_v3_large": _classifier(models.mobilenet_v3_large, draws=True),
+    "mobilenet_v3_small": _classifier(models.mobilenet_v3_small, draws=True),
+    "resnet18": _classifier(models.resnet18),
+    "resnet34": _classifier(models.resnet34),
+    "resnet50": _classifier(models.resnet50),
+    "resnet101": _classifier(models.resnet101),
+    "resnet152": _classifier(models.resnet152),
+    "resnext50_32x4d": _classifier(models.resnext50_32x4d),
+    "resnext101_32x8d": _classifier(models.resnext101_32x8d),
+    "resnext101_64x4d": _classifier(models.resnext101_64x4d),
+    "shufflenet_v2_x0_5": _classifier(models.shufflenet_v2_x0_5),
+    "shufflenet_v2_x1_0": _classifier(models.shufflenet_v2_x1_0),
+    "shufflenet_v2_x1_5": _classifier(models.shufflenet_v2_x1_5),
+    "shufflenet_v2_x2_0": _classifier(models.shufflenet_v2_x2_0),
+    "squeezenet1_0": _classifier(models.squeezenet1_0, draws=True),
+    "squeezenet1_1": _classifier(models.squeezenet1_1, draws=True),
+    "swin_t": _classifier(models.swin_t, draws=True),
+    "swin_s": _classifier(models.swin_s, draws=True),
+    "swin_b": _classifier(models.swin_b, draws=True),
+    "vgg11": _classifier(models.vgg11, draws=True),
+    "vgg11_bn": _classifier(models.vgg11_bn, draws=True),
+    "vgg13": _classifier(models.vgg13, draws=True),
+    "vgg13_bn": _classifier(models.vgg13_bn, draws=True),
+    "vgg16": _classifier(models.vgg16, draws=True),
+    "vgg16_bn": _classifier(models.vgg16_bn, draws=True),
+    "vgg19": _classifier(models.vgg19, draws=True),
+    "vgg19_bn": _classifier(models.vgg19_bn, draws=True),
+    "wide_resnet50_2": _classifier(models.wide_resnet50_2),
+    "wide_resnet101_2": _classifier(models.wide_resnet101_2),
+    "vit_b_16": _classifier(models.vit_b_16),
+    "vit_b_32": _classifier(models.vit_b_32),
+    "vit_l_16": _classifier(models.vit_l_16),
+    "vit_l_32": _classifier(models.vit_l_32),
+    "deeplabv3_mobilenet_v3_large": _segmenter(segmentation.deeplabv3_mobilenet_v3_large, draws=True),
+    "deeplabv3_resnet50": _segmenter(segmentation.deeplabv3_resnet50, draws=True),
+    "deeplabv3_resnet101": _segmenter(segmentation.deeplabv3_resnet101, draws=True),
+    "fcn_resnet50": _segmenter(segmentation.fcn_resnet50, draws=True),
+    "fcn_resnet101": _segmenter(segmentation.fcn_resnet101, draws=True),
+    "lraspp_mobilenet_v3_large": _segmenter(segmentation.lraspp_mobilenet_v3_large),
+}

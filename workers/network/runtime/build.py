@@ -1,0 +1,165 @@
+"""The network: a module that runs a plan made once, with little more than the calls of its parts."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from app.errors import InvalidInput, OutOfMemory
+from app.spec.data.columns import DataSchema
+from app.spec.network.network import Network
+from workers.network.blueprint import Blueprint, Settled
+from workers.network.inference.shape_inference import draft
+from workers.network.kinds.catalog import CATALOG
+from workers.network.kinds.control import Control
+from workers.network.kinds.leaves import Leaf
+from workers.network.kinds.modules import Module
+from workers.network.kinds.operations import Operation
+from workers.network.runtime.control_flow import Tally, single
+from workers.network.runtime.plan import Call, plan
+
+
+class Counts:
+    """What control flow did since it was last asked, by node: how often a branch was taken, how many turns it took."""
+
+    def __init__(self) -> None:
+        self._heard: dict[str, list[tuple[float, int]]] = {}
+
+    def hearing(self, path: str) -> Tally:
+        """Return the tally of a node."""
+
+        def hear(name: str, value: float, count: int) -> None:
+            self._heard.setdefault(f"{path}/{name}", []).append((value, count))
+
+        opaque: Tally = torch.compiler.disable(hear)  # a list that grows would have every step compiled anew
+        return opaque
+
+    def drain(self) -> dict[str, float]:
+        """Return the means, in which a batch counts for as many examples as it has, and forget."""
+        means = {
+            name: sum(value * count for value, count in heard) / max(1, sum(count for _, count in heard))
+            for name, heard in self._heard.items()
+        }
+        self._heard.clear()
+        return means
+
+
+class Graph(nn.Module):
+    """A body built from its blueprint; parts are registered under the ids of their nodes.
+
+    Parts are filled in the order of the blueprint: seed torch before, and the same seed gives the same weights.
+    """
+
+    def __init__(self, blueprint: Blueprint, counts: Counts, path: str = "") -> None:
+        super().__init__()
+        self.blueprint, self._counts, self._path = blueprint, counts, path
+        shared: dict[str, nn.Module] = {}
+        for node in blueprint.nodes:
+            row = CATALOG[node.kind]
+            if isinstance(row, Leaf):
+                row.hold(self, node.id, row.tensor(node.parameters))
+            elif isinstance(row, Module):
+                self.add_module(node.id, row.module(node.parameters))
+            elif isinstance(row, Control):
+                part = shared.get(node.share or "") or _bodies(node, row, counts, f"{path}{node.id}")
+                if node.share is not None:
+                    shared[node.share] = part
+                self.add_module(node.id, part)
+        self._plan = plan(blueprint, self._calls())
+
+    def _calls(self) -> dict[str, Call]:
+        """Return what each node calls: a part of this graph, and no other's."""
+        calls: dict[str, Call] = {}
+        for node in self.blueprint.nodes:
+            row = CATALOG[node.kind]
+            if isinstance(row, Module):
+                calls[node.id] = row.bound(self.get_submodule(node.id), node.parameters)
+            elif isinstance(row, Control):
+                tally = self._counts.hearing(f"{self._path}{node.id}")
+                calls[node.id] = row.bound(self.get_submodule(node.id), node.parameters, tally)
+            elif not isinstance(row, Leaf):
+                calls[node.id] = row.bound(node.parameters)
+        return calls
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what a copy is made of: without the calls, which are bound to this graph's own parts."""
+        state: dict[str, Any] = super().__getstate__()  # type: ignore[no-untyped-call]
+        return {name: value for name, value in state.items() if name != "_plan"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Become a copy."""
+        super().__setstate__(state)  # type: ignore[no-untyped-call]
+        self._plan = plan(self.blueprint, self._calls())
+
+    def forward(self, *inputs: Tensor) -> Any:
+        """Return the output, or a tuple of several, from the inputs in order, each (N, …)."""
+        return single(self._run(inputs))
+
+    def _run(self, inputs: Sequence[Tensor]) -> list[Tensor]:
+        width, leaves, steps, outputs = self._plan
+        slots: list[Any] = [*inputs, *[None] * (width - len(inputs))]  # every slot is filled before it is read
+        for name, slot in leaves:
+            slots[slot] = getattr(self, name)  # by name: `to` puts other tensors in the place of buffers
+        for call, reads, frees, then, write in steps:
+            value = call(*[slots[slot] for slot in reads])
+            for slot in frees:
+                slots[slot] = None
+            for following in then:
+                value = following(value)
+            slots[write] = value
+        return [slots[slot] for slot in outputs]
+
+
+def _bodies(node: Settled, row: Control, counts: Counts, place: str) -> nn.Module:
+    """Return the bodies of a node under their names; a block is its only body."""
+    if row.function is None:
+        return Graph(node.bodies["name"], counts, f"{place}/")
+    return nn.ModuleDict({name: Graph(body, counts, f"{place}/{name}/") for name, body in node.bodies.items()})
+
+
+class BuiltNetwork(Graph):
+    """A whole network, from the data's columns to named outputs.
+
+    `is_random` says whether a forward pass draws random numbers while training.
+    """
+
+    def __init__(self, blueprint: Blueprint) -> None:
+        super().__init__(blueprint, Counts())
+        self.is_random = _draws(blueprint)
+
+    def forward(self, values: Mapping[str, Tensor]) -> dict[str, Tensor]:  # type: ignore[override]
+        """Return the outputs by name from the inputs by name, each (N, …)."""
+        results = self._run([values[name] for name in self.blueprint.inputs])
+        return dict(zip(self.blueprint.outputs, results, strict=True))
+
+
+def _draws(blueprint: Blueprint) -> bool:
+    rows = [(node, CATALOG[node.kind]) for node in blueprint.nodes]
+    drawing = [
+        row.is_random(node.parameters) if isinstance(row, Module) else isinstance(row, Operation) and row.draws
+        for node, row in rows
+    ]
+    return any(drawing) or any(_draws(body) for node in blueprint.nodes for body in node.bodies.values())
+
+
+def counted(network: BuiltNetwork) -> dict[str, float]:
+    """Return what control flow did since this was last asked: means by "node/what"."""
+    return network._counts.drain()
+
+
+def build(network: Network, schema: DataSchema, inputs: tuple[str, ...]) -> BuiltNetwork:
+    """Build the network on the CPU, with weights drawn from torch's global generator.
+
+    `inputs` are the columns that it reads unless it names its own. Raises `InvalidInput` with every problem found
+    (pointers relative to the network), and `OutOfMemory`.
+    """
+    settled = draft(network, schema, inputs)
+    if settled.problems:
+        raise InvalidInput(settled.problems)
+    try:
+        return BuiltNetwork(settled.blueprint)
+    except RuntimeError as error:  # torch has no class of its own for a CPU that is full
+        if "allocate memory" not in str(error):
+            raise
+        raise OutOfMemory("the weights of the network do not fit into memory") from None

@@ -1,0 +1,88 @@
+"""Trees computed bottom-up, batched by height and cell: the dynamic batching of TensorFlow Fold (arXiv:1702.02181).
+
+Each state is read once, by its parent, but heights of siblings differ: what one call reads was computed by many before
+it. The schedule orders the results of each call by their readers, so they fall into few pieces, which are views; the
+pieces that a call reads are joined once and put into their places. Every state is moved twice, whatever the trees'
+shape, and backward is torch's own, of any order. One buffer of states and one of gradients behind a
+`torch.autograd.Function`, with every state moved once, was 15 % slower to 4 % faster, and differentiable only once.
+
+Nothing but torch is needed here: `model.py` can carry this source.
+"""
+
+from collections.abc import Callable, Sequence
+from math import prod
+from typing import Any
+
+from torch import Tensor, cat, split
+
+from workers.network.runtime.tree_levels import Level, Schedule
+
+Several = Tensor | tuple[Tensor, ...]
+Leaf = Callable[[Any], Several]
+Cell = Callable[[Any, Any, Tensor], Several]
+
+
+def fold(plan: Schedule, values: Several, leaf: Leaf, cells: Sequence[Cell], *, every: bool = False) -> Any:
+    """Return the states (N, ...) of the roots of the trees that `plan` was made for; with `every`, also of all rows.
+
+    `values` (N, M, ...), of any type, belong to the nodes. `leaf(values)` gets those of K leaves (K, ...) and returns
+    their states (K, ...); `cells[i](values, states, filled)` gets those of K nodes, the states of their children
+    (K, a, ...), zero where there is none, and which children there are (K, a). Values and states are a tensor or a
+    tuple of tensors each. With `every` the answer is a pair; its second are states (N, M, ...), zero for rows that are
+    no node.
+
+    A cell computes each row from that row alone. Raises `ValueError` for states of another shape than the leaves'.
+    """
+    columns = [split(column.flatten(0, 1).index_select(0, plan.rows), plan.sizes) for column in _listed(values)]
+    filled = split(plan.filled, [level.size * level.arity for level in plan.levels])
+    places = split(plan.places, list(plan.read))
+    inboxes: list[list[tuple[Tensor, ...]]] = [[] for _ in plan.read]  # the last has the roots
+    computed: list[tuple[Tensor, ...]] = []
+    leaves: tuple[Tensor, ...] = ()
+    states: Several = ()
+    for number, level in enumerate(plan.levels):
+        features = _like(values, [column[number] for column in columns])
+        if level.cell is None:
+            states = leaf(features)
+        else:
+            children = _placed(inboxes[number], places[number], (level.size, level.arity))
+            inboxes[number].clear()
+            there = filled[number].view(level.size, level.arity)
+            states = cells[level.cell](features, _like(states, children), there)
+        tensors = _listed(states)
+        leaves = leaves or tensors
+        _check(level, tensors, leaves)
+        counts = [count for _, count in level.pieces]
+        for (reader, _), *piece in zip(level.pieces, *[split(state, counts) for state in tensors], strict=True):
+            inboxes[reader].append(tuple(piece))
+        if every:
+            computed.append(tensors)
+    last = inboxes[-1] or [leaves]  # no trees, no states: but of a shape
+    roots = _like(states, _placed(last, places[-1], plan.shape[:1]))
+    return (roots, _like(states, _placed(computed, plan.rows, plan.shape))) if every else roots
+
+
+def _listed(several: Several) -> tuple[Tensor, ...]:
+    return several if isinstance(several, tuple) else (several,)
+
+
+def _like(several: Several, tensors: Sequence[Tensor]) -> Several:
+    return tuple(tensors) if isinstance(several, tuple) else tensors[0]
+
+
+def _placed(pieces: Sequence[Sequence[Tensor]], places: Tensor, shape: tuple[int, ...]) -> list[Tensor]:
+    """Join pieces and put their rows into `places` of `shape`, zero elsewhere: per tensor of a state (*shape, ...)."""
+    placed = []
+    for parts in zip(*pieces, strict=True):
+        joined = cat(parts) if len(parts) > 1 else parts[0]
+        size = (prod(shape), *joined.shape[1:])
+        rows = joined.new_empty(size) if len(places) == size[0] else joined.new_zeros(size)
+        placed.append(rows.index_copy_(0, places, joined).view(*shape, *joined.shape[1:]))
+    return placed
+
+
+def _check(level: Level, states: Sequence[Tensor], leaves: Sequence[Tensor]) -> None:
+    shapes, expected = [tuple(state.shape) for state in states], [(level.size, *state.shape[1:]) for state in leaves]
+    if shapes != expected:
+        who = "the leaves" if level.cell is None else f"cell {level.cell}"
+        raise ValueError(f"the states of {who} have shapes {shapes}; of {level.size} nodes they must be {expected}")

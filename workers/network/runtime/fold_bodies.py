@@ -1,0 +1,35 @@
+"""Trees inside a network: bodies as the cells of `fold`."""
+
+from collections.abc import Callable
+from typing import Any
+
+from torch import Tensor
+
+from workers.network.runtime.control_flow import Bodies, Tally, several, silent, single
+from workers.network.runtime.fold import fold
+from workers.network.runtime.tree_levels import schedule
+
+
+def fold_trees(
+    bodies: Bodies, values: Tensor, children: Tensor, *cell: Tensor, nodes: bool, filled: bool, most: int,
+    tally: Tally = silent,
+) -> Any:  # fmt: skip
+    """Return the states of all trees' roots (N, ...), or of their nodes (N, M, ...), computed bottom-up.
+
+    The body "leaf" gets values (K, ...), the others values, the children's states (K, A, ...) and, with `filled`, which
+    children there are (K, A). Raises `TreeError` for rows that are no tree or deeper than `most`.
+    """
+    names = [name for name in bodies if name != "leaf"]
+    arities = (children.shape[2],) * len(names)
+    plan = schedule(children, *cell, arities=arities, max_depth=most)
+    tally("height", float(plan.heights.double().mean()), len(plan.heights))
+    cells = [_cell(bodies[name], filled) for name in names]
+    states = fold(plan, values, lambda value: several(bodies["leaf"](value)), cells, every=nodes)
+    return single(states[1] if nodes else states)
+
+
+def _cell(body: Callable[..., Any], filled: bool) -> Callable[..., Any]:
+    def call(value: Tensor, states: Any, there: Tensor) -> Any:
+        return several(body(value, *states, *([there] if filled else [])))
+
+    return call

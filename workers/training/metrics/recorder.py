@@ -1,0 +1,155 @@
+"""Points on their way to the supervisor: kept on the device, handed over in blocks.
+
+Reading a loss makes Python wait for a GPU, so losses stay tensors until many are there or half a second has passed.
+"""
+
+import math
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from app.errors import NumericError
+from app.faultpoints import faultpoint
+from workers.protocol.messages import Block, Report
+from workers.training.context import Context
+from workers.training.state import Counters
+
+MOST_STEPS, SECONDS = 1024, 0.5  # between two reports
+MOST_FLOWS = 64  # series of what control flow did: a network may have thousands of nodes that choose
+
+
+class Recorder:
+    """Collects what a training has to tell, and tells it. Steps count from 1."""
+
+    def __init__(
+        self,
+        context: Context,
+        counters: Counters,
+        total_steps: int,
+        steps_per_epoch: int,
+        fail: bool,
+        heads: Sequence[str] = (),
+    ) -> None:
+        self._context = context
+        self._counters = counters
+        self._total, self._per_epoch, self._fail, self._heads = total_steps, steps_per_epoch, fail, heads
+        began = time.monotonic()
+        self._origin = began - counters.elapsed  # of `elapsed`
+        self._wall = time.time() - began
+        self._sent, self._sent_step, self._rate = began, counters.step, 0.0
+        # Loss, rate, moment, skipped, losses of several heads; on the device.
+        self._steps: list[tuple[Tensor, float, float, Tensor | None, Tensor | None]] = []
+        self._series: dict[str, Block] = {}
+        self._flows = {name.removeprefix("flow/") for name in counters.latest if name.startswith("flow/")}
+        self._events: list[tuple[str, Mapping[str, Any]]] = []
+
+    def step(
+        self,
+        loss: Tensor,
+        lr: float,
+        skipped: Tensor | None,
+        counts: Mapping[str, float],
+        parts: Tensor | None = None,
+    ) -> None:
+        """Keep the loss (scalar, on the device) of the step that has just been counted, and what control flow did.
+
+        `parts` are the losses of several heads.
+        """
+        now = time.monotonic()
+        self._steps.append((loss, lr, now, skipped, parts))
+        for name, count in counts.items():
+            if len(self._flows) < MOST_FLOWS or name in self._flows:
+                self._flows.add(name)
+                self._points(f"flow/{name}", [self._counters.step], [count], [now])
+        if len(self._steps) >= MOST_STEPS or now - self._sent >= SECONDS:
+            self.flush()
+
+    def evaluation(self, values: Mapping[str, float]) -> None:
+        """Keep the values of an evaluation after the latest step."""
+        now = time.monotonic()
+        for name, value in values.items():
+            if name.startswith("val/"):
+                self._points(name, [self._counters.step], [value], [now])
+
+    def event(self, kind: str, data: Mapping[str, Any]) -> None:
+        """Keep something remarkable."""
+        self._events.append((kind, data))
+
+    def drain(self) -> None:
+        """Read the losses from the device. Raises `NumericError` if one is not finite and the job is to fail then."""
+        if not self._steps:
+            return
+        counters = self._counters
+        tensors, rates, moments, skips, parts = zip(*self._steps, strict=True)
+        losses = torch.stack(tensors).tolist()  # the one wait for the device
+        first = counters.step - len(losses) + 1
+        self._steps = []
+        for loss in losses:
+            counters.loss_sum += loss  # one by one: the sum must not depend on where blocks end
+        counters.loss_count += len(losses)
+        steps = range(first, first + len(losses))
+        self._points("train/loss", steps, losses, moments)
+        self._points("train/lr", steps, rates, moments)
+        if parts[0] is not None:
+            self._note_heads(torch.stack(parts).tolist(), steps, moments)
+        if skips[0] is not None:
+            self._note_skips(torch.stack(skips).tolist(), first)
+        bad = next((step for step, loss in enumerate(losses, start=first) if not math.isfinite(loss)), None)
+        if self._fail and bad is not None:
+            self.flush()
+            hint = 'lower the learning rate, set "clip_norm", or "on_nan": "skip"'
+            raise NumericError(f"the loss of step {bad} is not finite", pointer="/training/on_nan", hint=hint)
+
+    def flush(self) -> None:
+        """Hand everything over. Raises as `drain` does."""
+        self.drain()
+        now = time.monotonic()
+        counters = self._counters
+        counters.elapsed = now - self._origin
+        if counters.step > self._sent_step and now > self._sent:
+            speed = (counters.step - self._sent_step) / (now - self._sent)
+            self._rate = speed if self._rate == 0 else 0.7 * self._rate + 0.3 * speed
+        if self._series or self._events:
+            report = Report(progress=self._progress(), series=self._series, events=tuple(self._events))
+            faultpoint("before_report")
+            self._context.report(report)
+        self._sent, self._sent_step = now, counters.step
+        self._series, self._events = {}, []
+
+    def _points(self, name: str, steps: Sequence[int], values: Sequence[float], moments: Sequence[float]) -> None:
+        block = self._series.setdefault(name, Block([], [], [], []))
+        block.step.extend(steps)
+        block.value.extend(values)
+        block.time.extend([moment + self._wall for moment in moments])
+        block.elapsed.extend([moment - self._origin for moment in moments])
+        self._counters.latest[name] = values[-1]
+
+    def _note_heads(self, losses: list[list[float]], steps: Sequence[int], moments: Sequence[float]) -> None:
+        for name, mine in zip(self._heads, zip(*losses, strict=True), strict=True):
+            total = self._counters.head_sums.get(name, 0.0)
+            for loss in mine:
+                total += loss
+            self._counters.head_sums[name] = total
+            self._points(f"train/{name}/loss", steps, mine, moments)
+
+    def _note_skips(self, skips: list[float], first: int) -> None:
+        places = [place for place, skipped in enumerate(skips) if skipped]
+        if places:
+            self.event("skipped_step", {"step": first + places[0], "count": len(places)})
+
+    def _progress(self) -> dict[str, Any]:
+        step = self._counters.step
+        eta = (self._total - step) / self._rate if self._rate > 0 else None
+        latest = {name: value if math.isfinite(value) else None for name, value in self._counters.latest.items()}
+        return {
+            "step": step,
+            "epoch": step / self._per_epoch,
+            "total_steps": self._total,
+            "steps_per_epoch": self._per_epoch,
+            "rate": self._rate,
+            "eta_seconds": eta,
+            "latest": latest,
+        }

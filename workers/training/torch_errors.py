@@ -1,0 +1,48 @@
+"""torch's errors in the words of the domain, in one place."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+from torch._dynamo.exc import TorchDynamoException
+
+from app.errors import BuildError, DataError, OutOfMemory, TrainingError
+from workers.network.runtime.tree_levels import TreeError
+
+NO_MEMORY = ("can't allocate memory", "out of memory")  # what plain RuntimeErrors of the CPU and of MPS say
+
+
+@contextmanager
+def translated() -> Iterator[None]:
+    """Turn what torch raises into a `TrainingError`; also a decorator.
+
+    A broken device (`torch.AcceleratorError`) is no fault of the job and passes: the attempt is lost, and retried.
+    """
+    try:
+        yield
+    except (torch.OutOfMemoryError, MemoryError) as error:
+        raise _out_of_memory(error) from error
+    except torch.AcceleratorError:
+        raise
+    except TorchDynamoException as error:
+        detail = f"the network cannot be compiled: {_first_line(error)}"
+        raise BuildError(detail, pointer="/training/mode", hint='use "mode": "eager"') from error
+    except TreeError as error:
+        hint = "children are places of nodes in the same tree, each has one parent, and one node has none"
+        raise DataError(str(error), pointer="/data", hint=hint) from error
+    except IndexError as error:  # a class, a word or a case beyond the table
+        hint = "compare the largest label, index or selector with the sizes in the network"
+        raise DataError(_first_line(error), pointer="/data", hint=hint) from error
+    except (RuntimeError, ValueError) as error:
+        if any(words in str(error) for words in NO_MEMORY):
+            raise _out_of_memory(error) from error
+        raise TrainingError(_first_line(error), pointer="/model") from error
+
+
+def _out_of_memory(error: BaseException) -> OutOfMemory:
+    hint = "a smaller batch_size, with accumulate, needs less"
+    return OutOfMemory(f"out of memory: {_first_line(error)}", pointer="/training/batch_size", hint=hint)
+
+
+def _first_line(error: BaseException) -> str:
+    return next(iter(str(error).splitlines()), type(error).__name__)
