@@ -15,7 +15,7 @@ from workers.network.analysis.graph import graph
 from workers.network.inference.partial_network import Draft, too_many_nodes
 from workers.network.inference.shape_inference import draft
 from workers.network.runtime.build import BuiltNetwork, build
-from workers.training.torch_errors import translated
+from workers.torch_errors import translated
 
 MOST_BUILT = 1_000_000  # parameters of a network that is built to be looked at
 MOST_TOLD = 10_000  # numbers of values and gradients in an answer

@@ -25,7 +25,7 @@ from workers.network.kinds.catalog import CATALOG
 from workers.network.kinds.leaves import Leaf
 from workers.network.runtime.build import Counts, Graph
 from workers.network.runtime.control_flow import Tally, silent
-from workers.training.torch_errors import NO_MEMORY
+from workers.torch_errors import NO_MEMORY
 
 EXAMPLES = 3  # neither 0 nor 1, which the exporter takes for fixed numbers
 LARGEST_ONNX = 2**31 - 1  # bytes of one file, which is a protocol buffer

@@ -11,7 +11,7 @@ from app.spec.prediction import Asked
 from workers.data.columns import Made, Ragged, Split
 from workers.data.loading.tensors import Rows
 from workers.prediction.network import Trained
-from workers.training.torch_errors import translated
+from workers.torch_errors import translated
 
 SEED = 0  # of networks that draw random numbers, for every batch anew
 

@@ -10,13 +10,13 @@ from workers.data.loading.batches import Batch
 from workers.data.loading.sampler import step_seed
 from workers.network.runtime.build import counted
 from workers.protocol.messages import Ending, Outcome, Report
+from workers.torch_errors import translated
 from workers.training.checkpoints.files import Told
 from workers.training.devices import seed_step
 from workers.training.metrics.evaluation import evaluate
 from workers.training.metrics.recorder import Recorder
 from workers.training.prepare import Prepared
 from workers.training.results import result
-from workers.training.torch_errors import translated
 
 STOPS = {"pause": Ending.PAUSED, "drain": Ending.RELEASED}
 

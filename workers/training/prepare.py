@@ -32,6 +32,7 @@ from workers.network.codegen.source import write_source
 from workers.network.runtime.build import BuiltNetwork, build
 from workers.protocol.assignment import Assignment
 from workers.protocol.messages import Report
+from workers.torch_errors import translated
 from workers.training.checkpoints.files import PREPARATION, Export, Restored, restore
 from workers.training.checkpoints.initial_weights import FILE, read_weights, take
 from workers.training.checkpoints.pretrained_embeddings import put
@@ -46,7 +47,6 @@ from workers.training.optim.parameter_groups import split
 from workers.training.optim.update import Guard, Search, Update
 from workers.training.optim.weight_averages import Average, turns_of
 from workers.training.state import Tracker, TrainState, published
-from workers.training.torch_errors import translated
 
 RECOMPILATIONS = 64  # each body of control flow is compiled by itself, under one limit
 

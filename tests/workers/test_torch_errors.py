@@ -4,7 +4,7 @@ from torch._dynamo.exc import BackendCompilerFailed
 
 from app.errors import BuildError, DataError, NumericError, OutOfMemory, TrainingError
 from workers.network.runtime.tree_levels import TreeError
-from workers.training.torch_errors import translated
+from workers.torch_errors import translated
 
 
 @pytest.mark.parametrize(("error", "kind", "pointer"), [
