@@ -10,11 +10,11 @@ from sqlalchemy.orm import Session
 from app.db.session import Database
 from app.db.tables import CheckpointRow, JobRow, now
 from app.errors import NotFound
-from app.jobs.states import ENDED
+from app.jobs.states import TERMINAL_STATUSES
 
 Mode = Literal["min", "max"]
-READ_SECONDS = 3600.0  # for so long after somebody asked for its files a checkpoint stays on the list
-NOTED_SECONDS = 60.0  # between two notes of it
+READ_GRACE_SECONDS = 3600.0  # for so long after somebody asked for its files a checkpoint stays on the list
+TOUCH_INTERVAL_SECONDS = 60.0  # between two notes of it
 
 
 def add(
@@ -46,7 +46,7 @@ def add(
     return row
 
 
-def listed(session: Session, job_id: str) -> list[CheckpointRow]:
+def list_checkpoints(session: Session, job_id: str) -> list[CheckpointRow]:
     """Return the job's checkpoints, newest first: a later attempt's come before those that it went back behind."""
     newest = (CheckpointRow.fence.desc(), CheckpointRow.step.desc(), CheckpointRow.id.desc())
     return list(session.scalars(select(CheckpointRow).where(CheckpointRow.job_id == job_id).order_by(*newest)))
@@ -64,30 +64,30 @@ def find(session: Session, owner: str, checkpoint_id: str) -> CheckpointRow:
     return row
 
 
-def kept(db: Database, choose: Callable[[Session], CheckpointRow]) -> CheckpointRow:
+def acquire_for_reading(db: Database, choose: Callable[[Session], CheckpointRow]) -> CheckpointRow:
     """Return the checkpoint that `choose` finds; for an hour it stays, for who now reads its files, piece by piece.
 
     Chooses again if it was removed in between. Raises what `choose` raises.
     """
     while True:
         row = db.read(choose)
-        if db.read(_noted, row.id) or db.run(_note, row.id):
+        if db.read(_is_recently_touched, row.id) or db.run(_touch, row.id):
             return row
 
 
-def _noted(session: Session, checkpoint_id: str) -> bool:
-    noted = select(CheckpointRow.id).where(CheckpointRow.id == checkpoint_id, ~_unread(NOTED_SECONDS))
+def _is_recently_touched(session: Session, checkpoint_id: str) -> bool:
+    noted = select(CheckpointRow.id).where(CheckpointRow.id == checkpoint_id, ~_not_read_within(TOUCH_INTERVAL_SECONDS))
     return session.scalar(noted) is not None
 
 
-def _note(session: Session, checkpoint_id: str) -> bool:
+def _touch(session: Session, checkpoint_id: str) -> bool:
     """Note that somebody reads the files now; returns whether the checkpoint is still there."""
     note = update(CheckpointRow).where(CheckpointRow.id == checkpoint_id).values(read_at=now())
     noted = note.returning(CheckpointRow.id).execution_options(synchronize_session=False)
     return session.scalar(noted) is not None
 
 
-def _unread(seconds: float) -> ColumnElement[bool]:
+def _not_read_within(seconds: float) -> ColumnElement[bool]:
     return or_(CheckpointRow.read_at.is_(None), CheckpointRow.read_at < now() - seconds)
 
 
@@ -100,44 +100,44 @@ def pin(session: Session, owner: str, checkpoint_id: str) -> JobRow:
     return job
 
 
-def needed(session: Session, job_id: str) -> set[str]:
+def referenced_ids(session: Session, job_id: str) -> set[str]:
     """Return the job's checkpoints from which jobs of its owner start that have not ended."""
-    mine = select(CheckpointRow.id).where(CheckpointRow.job_id == job_id, CheckpointRow.id.in_(started_from()))
+    mine = select(CheckpointRow.id).where(CheckpointRow.job_id == job_id, CheckpointRow.id.in_(referenced_ids_query()))
     return set(session.scalars(mine))
 
 
-def started_from() -> Select[str]:
+def referenced_ids_query() -> Select[str]:
     """Return the query for the checkpoints from which jobs start that have not ended."""
     asked = JobRow.spec["start_from"]["checkpoint"].as_string()
-    return select(asked).where(JobRow.status.not_in(ENDED), asked.is_not(None))
+    return select(asked).where(JobRow.status.not_in(TERMINAL_STATUSES), asked.is_not(None))
 
 
-def preferred(session: Session, job_id: str, monitor: str, mode: Mode, file: str | None = None) -> CheckpointRow | None:
+def best_or_latest(session: Session, job_id: str, monitor: str, mode: Mode, file: str | None = None) -> CheckpointRow | None:
     """Return the best checkpoint, or where nothing was evaluated the newest; `None` if there is none yet.
 
     With `file` only of those that have such a file.
     """
-    rows = [row for row in listed(session, job_id) if file is None or file in (each["name"] for each in row.files)]
-    return next(iter([*_ranked(rows, monitor, mode), *rows]), None)
+    rows = [row for row in list_checkpoints(session, job_id) if file is None or file in (each["name"] for each in row.files)]
+    return next(iter([*_sort_by_metric(rows, monitor, mode), *rows]), None)
 
 
-def surplus(
+def prunable_checkpoints(
     session: Session, job_id: str, keep_last: int, keep_best: int, monitor: str, mode: Mode
 ) -> list[CheckpointRow]:
     """Return the checkpoints that are neither among the newest nor the best, nor final, nor needed by another job."""
-    rows = listed(session, job_id)
-    kept = {row.id for row in rows[:keep_last] + _ranked(rows, monitor, mode)[:keep_best]} | needed(session, job_id)
+    rows = list_checkpoints(session, job_id)
+    kept = {row.id for row in rows[:keep_last] + _sort_by_metric(rows, monitor, mode)[:keep_best]} | referenced_ids(session, job_id)
     return [row for row in rows if row.id not in kept and not row.final]
 
 
 def remove(session: Session, rows: Sequence[CheckpointRow]) -> list[CheckpointRow]:
     """Take off the list the checkpoints that nobody reads, and return them: their files may go after the commit."""
-    unread = delete(CheckpointRow).where(CheckpointRow.id.in_([row.id for row in rows]), _unread(READ_SECONDS))
+    unread = delete(CheckpointRow).where(CheckpointRow.id.in_([row.id for row in rows]), _not_read_within(READ_GRACE_SECONDS))
     gone = set(session.scalars(unread.returning(CheckpointRow.id).execution_options(synchronize_session=False)))
     return [row for row in rows if row.id in gone]
 
 
-def _ranked(rows: Sequence[CheckpointRow], monitor: str, mode: Mode) -> list[CheckpointRow]:
+def _sort_by_metric(rows: Sequence[CheckpointRow], monitor: str, mode: Mode) -> list[CheckpointRow]:
     """Sort the rows that have a finite value of the monitored series, best first."""
     sign = 1.0 if mode == "min" else -1.0
     values = {row.id: row.values.get(monitor) for row in rows}

@@ -15,11 +15,11 @@ from sqlalchemy.orm import Session
 
 from app.db.tables import MetricChunkRow
 
-POINT = np.dtype([("step", "<i8"), ("value", "<f8"), ("time", "<f8"), ("elapsed", "<f8")])
-SUMMARY = np.dtype([*POINT.descr, ("min", "<f8"), ("max", "<f8"), ("count", "<i8")])  # the last point, and its block
+POINT_DTYPE = np.dtype([("step", "<i8"), ("value", "<f8"), ("time", "<f8"), ("elapsed", "<f8")])
+SUMMARY_DTYPE = np.dtype([*POINT_DTYPE.descr, ("min", "<f8"), ("max", "<f8"), ("count", "<i8")])  # the last point, and its block
 
-CHUNK = 4096
-BLOCK = 64
+CHUNK_SIZE = 4096
+BLOCK_SIZE = 64
 
 Points = NDArray[np.void]
 Axis = Literal["step", "epoch", "elapsed", "time"]
@@ -27,7 +27,7 @@ Axis = Literal["step", "epoch", "elapsed", "time"]
 
 def points_from(block: Any) -> Points:
     """Return points from an object with equally long lists `step`, `value`, `time` and `elapsed`."""
-    points = np.empty(len(block.step), POINT)
+    points = np.empty(len(block.step), POINT_DTYPE)
     for name in ("step", "value", "time", "elapsed"):
         points[name] = getattr(block, name)
     return points
@@ -43,19 +43,19 @@ def append(session: Session, job_id: str, series: Mapping[str, Points]) -> dict[
 
 def _append(session: Session, job_id: str, name: str, points: Points) -> tuple[int, int]:
     row = session.scalar(_chunks(job_id, name).order_by(MetricChunkRow.chunk.desc()).limit(1))
-    start = row.chunk * CHUNK + row.count if row is not None else 0
+    start = row.chunk * CHUNK_SIZE + row.count if row is not None else 0
     if row is not None:
         points = points[points["step"] > row.last_step]
     stop = start + len(points)
     number = row.chunk if row is not None else 0
-    if row is not None and row.count < CHUNK and len(points):
-        room = CHUNK - row.count
-        _fill(row, np.concatenate([np.frombuffer(row.points, POINT), points[:room]]))
+    if row is not None and row.count < CHUNK_SIZE and len(points):
+        room = CHUNK_SIZE - row.count
+        _fill(row, np.concatenate([np.frombuffer(row.points, POINT_DTYPE), points[:room]]))
         points = points[room:]
-    for position in range(0, len(points), CHUNK):
-        number = (start + CHUNK - 1) // CHUNK + position // CHUNK
+    for position in range(0, len(points), CHUNK_SIZE):
+        number = (start + CHUNK_SIZE - 1) // CHUNK_SIZE + position // CHUNK_SIZE
         chunk = MetricChunkRow(job_id=job_id, series=name, chunk=number)
-        _fill(chunk, points[position : position + CHUNK])
+        _fill(chunk, points[position : position + CHUNK_SIZE])
         session.add(chunk)
     session.flush()
     return start, stop
@@ -65,7 +65,7 @@ def _fill(row: MetricChunkRow, points: Points) -> None:
     row.count = len(points)
     row.first_step, row.last_step = int(points["step"][0]), int(points["step"][-1])
     row.points = points.tobytes()
-    row.summary = summarise(points, BLOCK).tobytes()
+    row.summary = summarise(points, BLOCK_SIZE).tobytes()
 
 
 def rewind(session: Session, job_id: str, after_step: int) -> None:
@@ -74,25 +74,25 @@ def rewind(session: Session, job_id: str, after_step: int) -> None:
     session.execute(delete(MetricChunkRow).where(*late).execution_options(synchronize_session="fetch"))
     cut = select(MetricChunkRow).where(MetricChunkRow.job_id == job_id, MetricChunkRow.last_step > after_step)
     for row in session.scalars(cut):
-        points = np.frombuffer(row.points, POINT)
+        points = np.frombuffer(row.points, POINT_DTYPE)
         _fill(row, points[points["step"] <= after_step])
     session.flush()
 
 
-def names(session: Session, job_id: str) -> list[str]:
+def series_names(session: Session, job_id: str) -> list[str]:
     """Return the names of the job's series, sorted."""
     query = select(MetricChunkRow.series).where(MetricChunkRow.job_id == job_id).distinct()
     return sorted(session.scalars(query))
 
 
-def points(session: Session, job_id: str, name: str, start: int = 0, stop: int | None = None) -> Points:
+def read_points(session: Session, job_id: str, name: str, start: int = 0, stop: int | None = None) -> Points:
     """Return the points with index in [start, stop) of one series."""
-    query = _chunks(job_id, name).where(MetricChunkRow.chunk >= start // CHUNK)
+    query = _chunks(job_id, name).where(MetricChunkRow.chunk >= start // CHUNK_SIZE)
     if stop is not None:
-        query = query.where(MetricChunkRow.chunk <= max(0, stop - 1) // CHUNK)
+        query = query.where(MetricChunkRow.chunk <= max(0, stop - 1) // CHUNK_SIZE)
     stored = session.execute(query.with_only_columns(MetricChunkRow.points).order_by(MetricChunkRow.chunk))
-    found: Points = np.frombuffer(b"".join(stored.scalars()), POINT)
-    offset = start // CHUNK * CHUNK
+    found: Points = np.frombuffer(b"".join(stored.scalars()), POINT_DTYPE)
+    offset = start // CHUNK_SIZE * CHUNK_SIZE
     return found[slice(start - offset, None if stop is None else stop - offset)]
 
 
@@ -106,7 +106,7 @@ def summarise(points: Points, width: int) -> Points:
 
 
 def _as_summaries(points: Points) -> Points:
-    summaries = np.empty(len(points), SUMMARY)
+    summaries = np.empty(len(points), SUMMARY_DTYPE)
     for name in ("step", "value", "time", "elapsed"):
         summaries[name] = points[name]
     summaries["min"] = summaries["max"] = points["value"]
@@ -126,7 +126,7 @@ def _merge(summaries: Points, width: int) -> Points:
     return merged
 
 
-def smoothed(points: Points, weight: float) -> Points:
+def exponential_moving_average(points: Points, weight: float) -> Points:
     """Return the points with the debiased exponential moving average (Kingma and Ba 2015) of their finite values."""
     result = points.copy()
     averages: list[float] = []
@@ -140,7 +140,7 @@ def smoothed(points: Points, weight: float) -> Points:
     return result
 
 
-def buckets(
+def downsample(
     session: Session,
     job_id: str,
     wanted: Sequence[str] | None = None,
@@ -158,15 +158,15 @@ def buckets(
     buckets keep their place while the curve grows. Smoothing comes before thinning.
     """
     found = {}
-    for name in names(session, job_id) if wanted is None else wanted:
-        total = _count(session, job_id, name)
+    for name in series_names(session, job_id) if wanted is None else wanted:
+        total = _point_count(session, job_id, name)
         unbounded = low is None and high is None and not smooth
-        if unbounded and total >= max_points * BLOCK:
-            summaries, base = _summaries(session, job_id, name), BLOCK
+        if unbounded and total >= max_points * BLOCK_SIZE:
+            summaries, base = _summaries(session, job_id, name), BLOCK_SIZE
         else:
-            series = points(session, job_id, name)
-            summaries, base = _as_summaries(smoothed(series, smooth) if smooth else series), 1
-        x = _positions(summaries, axis, steps_per_epoch)
+            series = read_points(session, job_id, name)
+            summaries, base = _as_summaries(exponential_moving_average(series, smooth) if smooth else series), 1
+        x = _axis_values(summaries, axis, steps_per_epoch)
         inside = np.ones(len(x), bool)
         if low is not None:
             inside &= x >= low
@@ -175,7 +175,7 @@ def buckets(
         first = int(np.argmax(inside)) if inside.any() else 0
         summaries = summaries[inside]
         width = 1
-        while _buckets(first, len(summaries), width) > max_points:
+        while _bucket_count(first, len(summaries), width) > max_points:
             width *= 2
         if width > 1:
             head = -first % width  # the first bucket is short if the selection starts inside one
@@ -184,22 +184,22 @@ def buckets(
     return found
 
 
-def _buckets(first: int, count: int, width: int) -> int:
+def _bucket_count(first: int, count: int, width: int) -> int:
     return (first + count + width - 1) // width - first // width
 
 
-def _count(session: Session, job_id: str, name: str) -> int:
+def _point_count(session: Session, job_id: str, name: str) -> int:
     last = _chunks(job_id, name).with_only_columns(MetricChunkRow.chunk, MetricChunkRow.count)
     row = session.execute(last.order_by(MetricChunkRow.chunk.desc()).limit(1)).first()
-    return row.chunk * CHUNK + row.count if row is not None else 0
+    return row.chunk * CHUNK_SIZE + row.count if row is not None else 0
 
 
 def _summaries(session: Session, job_id: str, name: str) -> Points:
     query = _chunks(job_id, name).with_only_columns(MetricChunkRow.summary).order_by(MetricChunkRow.chunk)
-    return np.frombuffer(b"".join(session.execute(query).scalars()), SUMMARY)
+    return np.frombuffer(b"".join(session.execute(query).scalars()), SUMMARY_DTYPE)
 
 
-def _positions(points: Points, axis: Axis, steps_per_epoch: int) -> NDArray[np.float64]:
+def _axis_values(points: Points, axis: Axis, steps_per_epoch: int) -> NDArray[np.float64]:
     if axis == "epoch":
         return np.asarray(points["step"] / steps_per_epoch)
     return np.asarray(points[axis])
@@ -208,4 +208,4 @@ def _positions(points: Points, axis: Axis, steps_per_epoch: int) -> NDArray[np.f
 def _columns(summaries: Points, axis: Axis, steps_per_epoch: int) -> dict[str, Any]:
     columns = {name: np.ascontiguousarray(summaries[name]) for name in ("step", "min", "max", "count")}
     columns["last"] = np.ascontiguousarray(summaries["value"])
-    return columns | {"x": np.ascontiguousarray(_positions(summaries, axis, steps_per_epoch))}
+    return columns | {"x": np.ascontiguousarray(_axis_values(summaries, axis, steps_per_epoch))}

@@ -49,7 +49,7 @@ class Problem:
     detail: str
     hint: str = ""
 
-    def within(self, place: str) -> "Problem":
+    def with_prefix(self, place: str) -> "Problem":
         """Return the same problem of a document that holds this one at `place`, a JSON Pointer."""
         return replace(self, pointer=place + self.pointer)
 
@@ -77,19 +77,19 @@ class NotFound(GraftwerkError):
     code = "not_found"
 
 
-class Refused(GraftwerkError):
+class RequestError(GraftwerkError):
     """The request cannot be carried out as it stands."""
 
     code = "refused"
 
 
-class Malformed(Refused):
+class MalformedRequest(RequestError):
     """The request cannot be read."""
 
     code = "malformed"
 
 
-class InvalidInput(Refused):
+class InvalidInput(RequestError):
     """The document has problems."""
 
     code = "invalid_input"
@@ -102,19 +102,19 @@ class InvalidInput(Refused):
         super().__init__(detail or default, pointer=first.pointer if first else "", hint=first.hint if first else "")
 
 
-class Conflict(Refused):
+class Conflict(RequestError):
     """The object's state forbids this."""
 
     code = "conflict"
 
 
-class StateForbids(Conflict):
+class InvalidState(Conflict):
     """The job's status does not allow this."""
 
     code = "state_forbids"
 
 
-class KeyInUse(Conflict):
+class IdempotencyKeyInUse(Conflict):
     """A request with this Idempotency-Key is still being answered."""
 
     code = "idempotency_key_in_use"
@@ -155,25 +155,25 @@ class StaleFence(Conflict):
     code = "stale_fence"
 
 
-class KeyReused(Refused):
+class IdempotencyKeyReused(RequestError):
     """This Idempotency-Key was used before with another body."""
 
     code = "idempotency_key_reused"
 
 
-class TooLarge(Refused):
+class ContentTooLarge(RequestError):
     """The body is larger than allowed."""
 
     code = "too_large"
 
 
-class UnsupportedMedia(Refused):
+class UnsupportedMediaType(RequestError):
     """The body has a type that is not read here."""
 
     code = "unsupported_media_type"
 
 
-class RangeOutside(Refused):
+class RangeNotSatisfiable(RequestError):
     """The file does not have these bytes."""
 
     code = "range_not_satisfiable"
@@ -183,20 +183,20 @@ class RangeOutside(Refused):
         super().__init__(f"the file has {size} bytes")
 
 
-class QuotaExceeded(Refused):
+class QuotaExceeded(RequestError):
     """A quota is used up."""
 
     code = "quota_exceeded"
 
 
-class TooManyWaiting(QuotaExceeded):
+class TooManyQueuedJobs(QuotaExceeded):
     """Too many jobs of this key are waiting."""
 
     code = "too_many_waiting"
     retryable = True
 
 
-class UnknownParameter(Refused):
+class UnknownParameter(RequestError):
     """The route does not know this query parameter."""
 
     code = "unknown_parameter"
@@ -214,13 +214,13 @@ class Forbidden(GraftwerkError):
     code = "forbidden"
 
 
-class NotInstalled(GraftwerkError):
+class MissingDependency(GraftwerkError):
     """A package is missing."""
 
     code = "not_installed"
 
 
-class BackupRefused(GraftwerkError):
+class BackupError(GraftwerkError):
     """The backup cannot be made or restored."""
 
     code = "backup_refused"
@@ -233,13 +233,13 @@ class Unavailable(GraftwerkError):
     retryable = True
 
 
-class DatabaseAway(Unavailable):
+class DatabaseUnavailable(Unavailable):
     """The database does not answer."""
 
     code = "database_unavailable"
 
 
-class Overloaded(Unavailable):
+class ServiceOverloaded(Unavailable):
     """The service is at its capacity."""
 
     code = "overloaded"
@@ -293,7 +293,7 @@ class StorageFull(TrainingError):
     retryable = True
 
 
-class CheckpointDamaged(TrainingError):
+class CorruptCheckpoint(TrainingError):
     """None of the job's checkpoints has the files that were stored."""
 
     code = "checkpoint_damaged"

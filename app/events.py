@@ -8,7 +8,7 @@ from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from app.db.tables import EventRow, JobRow, now
-from app.webhooks.outbox import announce
+from app.webhooks.outbox import enqueue_event
 
 
 class EventKind(StrEnum):
@@ -57,11 +57,11 @@ def append(session: Session, job_id: str, kind: EventKind | str, data: Mapping[s
     ).scalar_one()
     session.add(EventRow(job_id=job_id, seq=seq, kind=str(kind), fence=fence, data=dict(data)))
     session.flush()
-    announce(session, job_id, seq, kind, data)
+    enqueue_event(session, job_id, seq, kind, data)
     return seq
 
 
-def after(
+def list_events(
     session: Session, job_id: str, seq: int, limit: int, kinds: Sequence[str] | None = None
 ) -> Sequence[EventRow]:
     """Return the events numbered above `seq`, oldest first; optionally of some kinds only."""

@@ -6,7 +6,7 @@ process. Children of a forkserver inherit what their server was armed with.
 
 from collections.abc import Callable
 
-POINTS = {
+FAULTPOINTS = {
     "request_received": "API: a job's body is here, nothing has been looked at",
     "before_commit": "API: the job is in the transaction",
     "after_commit": "API: the job is committed, the client has not been told",

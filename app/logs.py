@@ -14,7 +14,7 @@ from typing import Any
 import structlog
 from structlog.types import EventDict, Processor, WrappedLogger
 
-EVENTS: Mapping[str, str] = {
+LOG_EVENTS: Mapping[str, str] = {
     "line": "What the broker, the migrations or `graftwerk up` itself said, in `detail`.",
     "request": "A request was answered: method, path, status, ms.",
     "request_failed": "A part of the service was away, or too busy, for a request.",
@@ -55,13 +55,13 @@ EVENTS: Mapping[str, str] = {
 }
 
 # What is masked wherever it stands: keys, webhooks' secrets, credentials in headers, passwords in URLs.
-_SECRETS = (
+_SECRET_PATTERNS = (
     (re.compile(r"gw_[0-9A-Za-z]+_[\w-]+"), "gw_***"),
     (re.compile(r"whsec_[\w+/=-]+"), "whsec_***"),
     (re.compile(r"\b(Bearer|Basic) +[\w.~+/=-]+", re.IGNORECASE), r"\1 ***"),
     (re.compile(r"(\b[a-z][a-z0-9+.-]*://[^\s/:@]*):[^\s/@]+@", re.IGNORECASE), r"\1:***@"),
 )
-_QUIET = ("alembic", "celery.app.trace", "celery.worker.strategy", "httpx", "kombu")
+_QUIET_LOGGERS = ("alembic", "celery.app.trace", "celery.worker.strategy", "httpx", "kombu")
 
 
 def configure(as_json: bool, **always: Any) -> None:
@@ -84,13 +84,13 @@ def configure(as_json: bool, **always: Any) -> None:
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=shared,
-            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *_renderer(as_json), _mask],
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *_renderer(as_json), _redact],
         )
     )
     logging.raiseExceptions = False  # a line that cannot be formatted would be printed as it is, with its secrets
     logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
     logging.captureWarnings(True)  # else they would stand between the lines, in a form of their own
-    for name in _QUIET:
+    for name in _QUIET_LOGGERS:
         logging.getLogger(name).setLevel(logging.WARNING)
     structlog.configure(
         processors=[
@@ -117,9 +117,9 @@ def _renderer(as_json: bool) -> list[Processor]:
     return [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=plain)]
 
 
-def _mask(logger: Any, method: str, line: str | bytes | MutableMapping[str, Any]) -> str:
+def _redact(logger: Any, method: str, line: str | bytes | MutableMapping[str, Any]) -> str:
     """Replace every secret in the finished line, wherever it came from."""
     text = str(line)
-    for secret, mask in _SECRETS:
+    for secret, mask in _SECRET_PATTERNS:
         text = secret.sub(mask, text)
     return text

@@ -158,6 +158,6 @@ class Settings(BaseSettings):
 
 
 @lru_cache(maxsize=1)
-def settings() -> Settings:
+def get_settings() -> Settings:
     """Return the process's settings, read once."""
     return Settings()

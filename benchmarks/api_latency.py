@@ -26,16 +26,16 @@ from app.db.session import Database
 from app.jobs import repository
 from app.settings import Settings
 from workers.host.persist import record
-from workers.protocol.messages import Block, Report
+from workers.protocol.messages import ProgressReport, SeriesPoints
 
-POINTS = 100_000
-BUCKETS = 1500
-BLOCK = 1024  # points of one report at most, as workers.training.metrics.recorder has it
+POINT_COUNT = 100_000
+BUCKET_COUNT = 1500
+BLOCK_POINTS = 1024  # points of one report at most, as workers.training.metrics.recorder has it
 BOUNDS = {"create": 4.0, "read": 10.0, "store": 50.0, "read back": 50.0, "buckets": 50.0}
-VALUES = [2.3 * math.exp(-step / 30_000) + 0.05 * math.sin(step / 7) for step in range(1, POINTS + 1)]
+VALUES = [2.3 * math.exp(-step / 30_000) + 0.05 * math.sin(step / 7) for step in range(1, POINT_COUNT + 1)]
 
 
-def timed(call: Callable[[], object], runs: int) -> list[float]:
+def time_calls(call: Callable[[], object], runs: int) -> list[float]:
     """Return the seconds of each of some calls, after one that is not counted."""
     call()
     seconds = []
@@ -46,79 +46,79 @@ def timed(call: Callable[[], object], runs: int) -> list[float]:
     return seconds
 
 
-def ours(runs: int) -> dict[str, list[float]]:
+def measure_graftwerk(runs: int) -> dict[str, list[float]]:
     """Measure Graftwerk. No worker runs, so jobs stay where they are put."""
     with service("--no-worker") as running:
-        found = {"create": timed(lambda: running.submit(SPEC), runs)}
+        found = {"create": time_calls(lambda: running.submit(SPEC), runs)}
         job = running.submit(SPEC)
-        found["read"] = timed(lambda: running.http.get(f"/v1/jobs/{job}").raise_for_status(), runs)
-        stored, job = store(running)
+        found["read"] = time_calls(lambda: running.http.get(f"/v1/jobs/{job}").raise_for_status(), runs)
+        stored, job = time_storing(running)
         found["store"] = stored
         whole = f"/v1/jobs/{job}/metrics?names=train/loss"
         csv = {"Accept": "text/csv"}
-        found["read back"] = timed(lambda: expect(lines(running, whole, csv) - 1, POINTS), 5)
-        found["buckets"] = timed(lambda: expect_buckets(running, f"{whole}&max_points={BUCKETS}"), 5)
+        found["read back"] = time_calls(lambda: check_equal(count_lines(running, whole, csv) - 1, POINT_COUNT), 5)
+        found["buckets"] = time_calls(lambda: check_buckets(running, f"{whole}&max_points={BUCKET_COUNT}"), 5)
     return found
 
 
-def store(running: Running) -> tuple[list[float], str]:
+def time_storing(running: Running) -> tuple[list[float], str]:
     """Record the points of three jobs as a supervisor does; returns the seconds each took, and one of the jobs."""
     settings = Settings(home=running.home)
     db = Database(settings.resolved_database_url)
-    filled = [fill(db, settings) for _ in range(3)]
+    filled = [record_points(db, settings) for _ in range(3)]
     db.close()
     return [seconds for seconds, _ in filled], filled[0][1]
 
 
-def fill(db: Database, settings: Settings) -> tuple[float, str]:
+def record_points(db: Database, settings: Settings) -> tuple[float, str]:
     """Claim a job and record its points; returns the seconds it took, and the job."""
     job = db.run(repository.claim, ["default"], "benchmark", 3600.0)
     if job is None:
         raise SystemExit("no job is waiting")
     began = time.perf_counter()
-    for start in range(0, POINTS, BLOCK):
-        db.run(record, job.id, job.fence, report(start), settings)
+    for start in range(0, POINT_COUNT, BLOCK_POINTS):
+        db.run(record, job.id, job.fence, next_report(start), settings)
     return time.perf_counter() - began, job.id
 
 
-def report(start: int) -> Report:
+def next_report(start: int) -> ProgressReport:
     """Return a report with the next block of points."""
-    values = VALUES[start : start + BLOCK]
+    values = VALUES[start : start + BLOCK_POINTS]
     steps = list(range(start + 1, start + 1 + len(values)))
     now = time.time()
-    block = Block(steps, values, [now] * len(values), [step / 1000 for step in steps])
-    return Report(progress={"step": steps[-1], "latest": {"train/loss": values[-1]}}, series={"train/loss": block})
+    block = SeriesPoints(steps, values, [now] * len(values), [step / 1000 for step in steps])
+    return ProgressReport(progress={"step": steps[-1], "latest": {"train/loss": values[-1]}}, series={"train/loss": block})
 
 
-def lines(running: Running, path: str, headers: dict[str, str]) -> int:
+def count_lines(running: Running, path: str, headers: dict[str, str]) -> int:
     """Return the number of lines of an answer."""
     return running.http.get(path, headers=headers).raise_for_status().content.count(b"\n")
 
 
-def expect_buckets(running: Running, path: str) -> None:
+def check_buckets(running: Running, path: str) -> None:
     """Read the buckets and see that they stand for every point."""
     columns = running.http.get(path).raise_for_status().json()["series"]["train/loss"]
-    expect(sum(columns["count"]), POINTS)
+    check_equal(sum(columns["count"]), POINT_COUNT)
 
 
-def expect(found: int, wanted: int) -> None:
+def check_equal(found: int, wanted: int) -> None:
     """Stop the benchmark if an answer is not whole."""
     if found != wanted:
         raise SystemExit(f"{wanted} was expected, {found} came back")
 
 
-def theirs(python: Path, runs: int) -> dict[str, list[float]]:
+def measure_mlflow(python: Path, runs: int) -> dict[str, list[float]]:
     """Measure MLflow."""
     with mlflow(python) as server:
-        found = {"create": timed(server.create, runs)}
+        found = {"create": time_calls(server.create, runs)}
         run = server.create()
-        found["read"] = timed(lambda: server.read(run), runs)
+        found["read"] = time_calls(lambda: server.read(run), runs)
         began = time.perf_counter()
         server.store(run, VALUES)  # once: it takes long, and spreads little
         found["store"] = [time.perf_counter() - began]
-        found["read back"] = timed(lambda: expect(server.whole(run), POINTS), 3)
-        expect(server.sampled(run, BUCKETS) >= BUCKETS // 2, True)
-        found["buckets"] = timed(lambda: server.sampled(run, BUCKETS), 5)
+        found["read back"] = time_calls(lambda: check_equal(server.read_all(run), POINT_COUNT), 3)
+        check_equal(server.read_sampled(run, BUCKET_COUNT) >= BUCKET_COUNT // 2, True)
+        found["buckets"] = time_calls(lambda: server.read_sampled(run, BUCKET_COUNT), 5)
     return found
 
 
@@ -128,11 +128,11 @@ def main() -> None:
     parser.add_argument("--mlflow-python", type=Path, help="interpreter of an environment that has MLflow")
     parser.add_argument("--runs", type=int, default=50, help="requests to create and to read")
     options = parser.parse_args()
-    here = {what: spread(seconds) for what, seconds in ours(options.runs).items()}
-    result: dict[str, Any] = {"points": POINTS, "graftwerk_ms": here}
+    here = {what: spread(seconds) for what, seconds in measure_graftwerk(options.runs).items()}
+    result: dict[str, Any] = {"points": POINT_COUNT, "graftwerk_ms": here}
     claims: list[dict[str, Any]] = []
     if options.mlflow_python is not None:
-        there = {what: spread(seconds) for what, seconds in theirs(options.mlflow_python, options.runs).items()}
+        there = {what: spread(seconds) for what, seconds in measure_mlflow(options.mlflow_python, options.runs).items()}
         ratios = {what: round(there[what]["median"] / here[what]["median"], 1) for what in BOUNDS}
         result |= {"mlflow": release(options.mlflow_python), "mlflow_ms": there, "ratios": ratios}
         claims = [{"what": f"{what}: MLflow / Graftwerk", "measured": ratios[what], "unit": "x", "bound": bound,

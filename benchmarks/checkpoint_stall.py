@@ -25,15 +25,15 @@ from machine import spread, write
 
 from app.spec.data.columns import Column, DataSchema
 from app.storage.local import LocalStore
-from workers.protocol.assignment import Assignment, Registered
+from workers.protocol.assignment import Assignment, DatasetRef
 from workers.protocol.messages import Command, Ending
 from workers.training.context import MemoryContext
 from workers.training.loop import train
-from workers.training.prepare import Prepared, prepare
+from workers.training.prepare import PreparedTraining, prepare
 
 FEATURES, CLASSES, ROWS, BATCH = 64, 10, 512, 8
 # Name → units of the two hidden layers, steps between two checkpoints.
-SIZES: Mapping[str, tuple[int, int]] = {"small": (128, 500), "100 MB": (5000, 120)}
+MODEL_SIZES: Mapping[str, tuple[int, int]] = {"small": (128, 500), "100 MB": (5000, 120)}
 BOUNDS = {"small": 0.5, "100 MB": 0.1}  # stall aside / stall waiting; set after the first run
 CHECKPOINTS = 2  # of a training, besides the final one
 SCHEMA = DataSchema(
@@ -44,18 +44,18 @@ SCHEMA = DataSchema(
 
 
 @dataclass
-class Clock(MemoryContext):
+class StepTimer(MemoryContext):
     """Notes when every iteration of the loop begins."""
 
-    moments: list[float] = field(default_factory=list)
+    timestamps: list[float] = field(default_factory=list)
 
     def commands(self) -> list[Command]:
         """Return nothing."""
-        self.moments.append(time.perf_counter())
+        self.timestamps.append(time.perf_counter())
         return []
 
 
-def spec(units: int, every: int) -> dict[str, Any]:
+def job_spec(units: int, every: int) -> dict[str, Any]:
     """Return the job."""
     layers = [{"kind": "Linear", "out_features": units}, {"kind": "ReLU"}] * 2
     return {
@@ -68,38 +68,38 @@ def spec(units: int, every: int) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def waiting(prepared: Prepared) -> None:
+def block_on_checkpoints(prepared: PreparedTraining) -> None:
     """Let the loop wait for every checkpoint."""
     begin = prepared.saver.save
 
     def save(*arguments: Any) -> None:
         begin(*arguments)
-        prepared.saver.look(wait=True)
+        prepared.saver.poll(wait=True)
 
     prepared.saver.save = save  # type: ignore[method-assign]
 
 
-def trained(folder: Path, size: str, way: str) -> Iterator[tuple[float, float, float]]:
+def measure_stalls(folder: Path, size: str, way: str) -> Iterator[tuple[float, float, float]]:
     """Train once; yields the stall and the cost of every checkpoint, and what a step takes, in seconds."""
-    units, every = SIZES[size]
+    units, every = MODEL_SIZES[size]
     store = LocalStore(folder / "store")
     generator = np.random.default_rng(0)
     np.savez(folder / "examples.npz", x=generator.normal(size=(ROWS, FEATURES)).astype("float32"),
              y=generator.integers(CLASSES, size=ROWS))  # fmt: skip
     store.put_file("examples.npz", folder / "examples.npz")
     assignment = Assignment(
-        job_id="job_bench", fence=time.monotonic_ns(), spec=spec(units, every),
+        job_id="job_bench", fence=time.monotonic_ns(), spec=job_spec(units, every),
         data_schema=SCHEMA.model_dump(mode="json"),
-        store_url="", data_root="", dataset=Registered({"kind": "upload", "format": "npz"}, "examples.npz"),
+        store_url="", data_root="", dataset=DatasetRef({"kind": "upload", "format": "npz"}, "examples.npz"),
     )  # fmt: skip
-    clock = Clock()
+    clock = StepTimer()
     prepared = prepare(assignment, store, clock, folder)
     if way == "waiting":
-        waiting(prepared)
+        block_on_checkpoints(prepared)
     outcome = train(prepared)
     if outcome.ending is not Ending.SUCCEEDED or len(clock.saved) != CHECKPOINTS + 1:
         raise SystemExit(f"the training {outcome.ending}, with {len(clock.saved)} checkpoints")
-    took = [after - before for before, after in zip(clock.moments, clock.moments[1:], strict=False)]
+    took = [after - before for before, after in zip(clock.timestamps, clock.timestamps[1:], strict=False)]
     step = median(took[1:every])  # before the first checkpoint
     for number in range(1, CHECKPOINTS + 1):
         yield took[number * every] - step, sum(took[number * every : (number + 1) * every]) - every * step, step
@@ -113,10 +113,10 @@ def main() -> None:
     torch.set_num_threads(1)
     found: dict[tuple[str, str], list[tuple[float, float, float]]] = {}
     for turn in range(options.rounds):
-        for size in SIZES:
+        for size in MODEL_SIZES:
             for way in ("aside", "waiting")[:: -1 if turn % 2 else 1]:
                 with tempfile.TemporaryDirectory(prefix="graftwerk-bench-") as folder:
-                    found.setdefault((size, way), []).extend(trained(Path(folder).absolute(), size, way))
+                    found.setdefault((size, way), []).extend(measure_stalls(Path(folder).absolute(), size, way))
     result: dict[str, Any] = {"stall_ms": {}, "cost_ms": {}, "step_ms": {}}
     for (size, way), figures in found.items():
         for name, seconds in zip(result, zip(*figures, strict=True), strict=True):

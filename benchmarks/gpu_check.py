@@ -30,19 +30,19 @@ from machine import write
 
 from app.spec.data.columns import DataSchema
 from app.spec.data.sources import UploadSource
-from app.spec.job import known_schema, parse_job
+from app.spec.job import named_dataset_schema, parse_job
 from app.storage.open import open_store
 from workers.children.describe import describe
 from workers.data.files.content import Upload
-from workers.protocol.assignment import Assignment, Registered, Resume
-from workers.protocol.messages import Ending, Outcome, Report, Saved, receive
+from workers.protocol.assignment import Assignment, CheckpointRef, DatasetRef
+from workers.protocol.messages import Ending, Outcome, ProgressReport, SavedCheckpoint, receive
 from workers.runner import forkserver
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
-SLACK_MIB = 64  # of GPU memory that other processes may move meanwhile
+MEMORY_TOLERANCE_MIB = 64  # of GPU memory that other processes may move meanwhile
 
 
-def nvidia_smi(wanted: str) -> str | None:
+def query_nvidia_smi(wanted: str) -> str | None:
     """Return what the driver tells of the first GPU; `None` without one."""
     query = ["nvidia-smi", "--id=0", f"--query-gpu={wanted}", "--format=csv,noheader,nounits"]
     try:
@@ -53,21 +53,21 @@ def nvidia_smi(wanted: str) -> str | None:
 
 def used_mib() -> int:
     """Return the GPU memory in use, in MiB; 0 without a GPU."""
-    return int(nvidia_smi("memory.used") or 0)
+    return int(query_nvidia_smi("memory.used") or 0)
 
 
 @dataclass
-class Told:
+class AttemptLog:
     """What an attempt, or several in a row, told."""
 
     outcome: Outcome | None = None
     progress: Mapping[str, Any] = field(default_factory=dict)
     points: dict[str, list[tuple[int, float]]] = field(default_factory=dict)
-    saved: list[Saved] = field(default_factory=list)
+    saved: list[SavedCheckpoint] = field(default_factory=list)
     seconds: float = 0.0
     first_step: float = 0.0  # seconds until the first report of one
 
-    def hear(self, report: Report, since: float) -> None:
+    def add_report(self, report: ProgressReport, since: float) -> None:
         """Take a report."""
         if report.progress:
             self.progress = dict(report.progress)
@@ -85,25 +85,25 @@ class Told:
         return names.get("weights.safetensors")
 
 
-class Bench:
+class AttemptRunner:
     """Runs attempts on a device, with a store in a folder."""
 
     def __init__(self, folder: Path, device: str) -> None:
         self.folder, self.device, self.fence = folder, device, 0
         self.store = open_store(str(folder / "store"), {})
 
-    def attempt(self, case: Case, plan: Mapping[str, Any], told: Told, killed_at: int | None = None) -> None:
+    def attempt(self, case: Case, plan: Mapping[str, Any], told: AttemptLog, killed_at: int | None = None) -> None:
         """Run an attempt that goes on where `told` ended; it is killed once it has told of step `killed_at`."""
         self.fence += 1
         began = time.monotonic()
-        process, pipe = forkserver.start(replace(self._assignment(case, plan), resume=self._resume(told)))
+        process, pipe = forkserver.start(replace(self._assignment(case, plan), resume_from=self._resume(told)))
         told.outcome = None
         try:
             while not isinstance(message := receive(pipe), Outcome):
-                if isinstance(message, Saved):
+                if isinstance(message, SavedCheckpoint):
                     told.saved.append(message)
-                elif isinstance(message, Report):
-                    told.hear(message, began)
+                elif isinstance(message, ProgressReport):
+                    told.add_report(message, began)
                     if killed_at is not None and told.progress.get("step", 0) >= killed_at:
                         os.killpg(process.pid, signal.SIGKILL)  # as a supervisor does: it may have children
                         break
@@ -119,8 +119,8 @@ class Bench:
             json.loads((EXAMPLES / f"{case.spec}.json").read_text()) if isinstance(case.spec, str) else dict(case.spec)
         )
         spec["training"] = spec["training"] | {"device": self.device} | case.plan | plan
-        registered, schema = self._registered(case)
-        schema = schema or known_schema(parse_job(spec))
+        registered, schema = self._register_dataset(case)
+        schema = schema or named_dataset_schema(parse_job(spec))
         assert schema is not None
         return Assignment(
             job_id="job_check", fence=self.fence, spec=spec, data_schema=schema.model_dump(mode="json"),
@@ -128,7 +128,7 @@ class Bench:
             gpu=0 if self.device == "cuda" else None,
         )  # fmt: skip
 
-    def _registered(self, case: Case) -> tuple[Registered | None, DataSchema | None]:
+    def _register_dataset(self, case: Case) -> tuple[DatasetRef | None, DataSchema | None]:
         if case.data is None:
             return None, None
         name, content = case.data()
@@ -138,19 +138,19 @@ class Bench:
         found = describe(Upload(path, UploadSource.model_validate(source)))
         if found.schema is None:
             raise SystemExit(f"{name}: {found.problems}")
-        return Registered(source, self.store.put_file(name, path).key), found.schema
+        return DatasetRef(source, self.store.put_file(name, path).key), found.schema
 
     @staticmethod
-    def _resume(told: Told) -> tuple[Resume, ...]:
+    def _resume(told: AttemptLog) -> tuple[CheckpointRef, ...]:
         return tuple(
-            Resume(each.id, each.step, tuple(asdict(file) for file in each.files)) for each in reversed(told.saved)
+            CheckpointRef(each.id, each.step, tuple(asdict(file) for file in each.files)) for each in reversed(told.saved)
         )
 
 
-def learned(bench: Bench, case: Case) -> tuple[dict[str, Any], list[str]]:
+def check_learning(bench: AttemptRunner, case: Case) -> tuple[dict[str, Any], list[str]]:
     """Return how a case learns, and what is wrong with it."""
     before = used_mib()
-    told = Told()
+    told = AttemptLog()
     bench.attempt(case, {}, told)
     left = used_mib() - before
     accuracy = told.progress.get("latest", {}).get("val/accuracy")
@@ -163,15 +163,15 @@ def learned(bench: Bench, case: Case) -> tuple[dict[str, Any], list[str]]:
         wrong.append(f"{case.name}: {told.outcome}")
     elif (accuracy or 0) < case.least:
         wrong.append(f"{case.name}: accuracy {accuracy}")
-    if left > SLACK_MIB:
+    if left > MEMORY_TOLERANCE_MIB:
         wrong.append(f"{case.name}: {left} MiB not returned")
     return row, wrong
 
 
-def resumed(bench: Bench, case: Case, draw: Random) -> tuple[dict[str, Any], list[str]]:
+def check_resuming(bench: AttemptRunner, case: Case, draw: Random) -> tuple[dict[str, Any], list[str]]:
     """Return how a case ends that is killed one to three times, and what is wrong with it."""
     plan = {"steps": 160, "checkpoint": {"every_steps": 25, "every_seconds": None, "keep_best": 0}}
-    whole, pieces = Told(), Told()
+    whole, pieces = AttemptLog(), AttemptLog()
     for told in (whole, pieces):
         kills = sorted(draw.randint(30, 150) for _ in range(draw.randint(1, 3))) if told is pieces else []
         for step in [*kills, None]:
@@ -185,7 +185,7 @@ def resumed(bench: Bench, case: Case, draw: Random) -> tuple[dict[str, Any], lis
            "gpu_memory_left_mib": left}  # fmt: skip
     wrong = [f"{case.name}: {what} differ after {len(kills)} kills" for what, fine in
              (("weights", equal), ("points", same)) if not fine]  # fmt: skip
-    if left > SLACK_MIB:
+    if left > MEMORY_TOLERANCE_MIB:
         wrong.append(f"{case.name}: {left} MiB not returned after a kill")
     return row, wrong
 
@@ -202,10 +202,10 @@ def main() -> int:
     resuming: list[dict[str, Any]] = []
     failures: list[str] = []
     with tempfile.TemporaryDirectory() as folder:
-        bench = Bench(Path(folder), options.device)
+        bench = AttemptRunner(Path(folder), options.device)
         for rows, cases, check in (
-            (learning, LEARNING, learned),
-            (resuming, RESUMED, lambda bench, case: resumed(bench, case, draw)),
+            (learning, LEARNING, check_learning),
+            (resuming, RESUMED, lambda bench, case: check_resuming(bench, case, draw)),
         ):
             for case in cases:
                 if options.case in case.name:
@@ -213,7 +213,7 @@ def main() -> int:
                     rows.append(row)
                     failures += wrong
                     sys.stderr.write(f"{json.dumps(row)} {' '.join(wrong)}\n")
-    gpu = nvidia_smi("name,driver_version")
+    gpu = query_nvidia_smi("name,driver_version")
     write("gpu_check", {"gpu": gpu, "learning": learning, "resuming": resuming, "failures": failures},
           _claims(learning, resuming))  # fmt: skip
     return 1 if failures else 0
@@ -228,7 +228,7 @@ def _claims(learning: Sequence[Mapping[str, Any]], resuming: Sequence[Mapping[st
         {"what": "on a GPU, killed and resumed to the same bits and points", "measured": 100 * equal / len(resuming),
          "unit": "% of the cases", "bound": 100, "at_most": False},
         {"what": "GPU memory that an attempt keeps after its end", "measured": max(0, left), "unit": "MiB",
-         "bound": SLACK_MIB, "at_most": True},
+         "bound": MEMORY_TOLERANCE_MIB, "at_most": True},
     ]  # fmt: skip
 
 

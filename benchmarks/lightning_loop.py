@@ -19,7 +19,7 @@ from typing import Any
 from step_figures import BATCH, CLASSES, FEATURES, HIDDEN, LR, ROWS
 
 
-class Lightning:
+class LightningProcess:
     """A running process, asked for one training after another."""
 
     def __init__(self, process: "subprocess.Popen[str]") -> None:
@@ -43,7 +43,7 @@ class Lightning:
 
 
 @contextmanager
-def lightning(python: Path) -> Iterator[Lightning]:
+def run_lightning(python: Path) -> Iterator[LightningProcess]:
     """Run the process in a temporary folder, into which Lightning writes its logs."""
     environment = os.environ | {"OMP_NUM_THREADS": "1", "PL_DISABLE_FORK": "1"}
     pipe = subprocess.PIPE
@@ -51,13 +51,13 @@ def lightning(python: Path) -> Iterator[Lightning]:
         command = [str(python.absolute()), str(Path(__file__).absolute())]
         process = subprocess.Popen(command, cwd=folder, env=environment, stdin=pipe, stdout=pipe, text=True)
         try:
-            yield Lightning(process)
+            yield LightningProcess(process)
         finally:
             process.terminate()
             process.wait(30)
 
 
-def serve() -> None:
+def serve_timings() -> None:
     """Answer every line of steps with the seconds they took."""
     import logging
 
@@ -110,4 +110,4 @@ def serve() -> None:
 
 
 if __name__ == "__main__":
-    serve()
+    serve_timings()

@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any
 
 RESULTS = Path(__file__).parent / "results"
-TOLD = ("torch", "fastapi", "uvicorn", "celery", "sqlalchemy", "numpy")
+REPORTED_PACKAGES = ("torch", "fastapi", "uvicorn", "celery", "sqlalchemy", "numpy")
 
 
-def facts() -> dict[str, Any]:
+def machine_info() -> dict[str, Any]:
     """Return what a reader must know of the machine: processor, cores, memory in GiB, versions."""
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     return {
@@ -24,7 +24,7 @@ def facts() -> dict[str, Any]:
         "memory_gib": round(memory, 1),
         "system": f"{platform.system()} {platform.release()}",
         "python": platform.python_version(),
-        "versions": {name: found for name in TOLD if (found := _version(name))},
+        "versions": {name: found for name in REPORTED_PACKAGES if (found := _version(name))},
         "load_before": round(os.getloadavg()[0], 2),
     }
 
@@ -45,7 +45,7 @@ def _version(name: str) -> str | None:
         return None
 
 
-def spread(seconds: Sequence[float]) -> dict[str, float]:
+def summarize_times(seconds: Sequence[float]) -> dict[str, float]:
     """Return median, 90th percentile, least and largest of some times, in milliseconds."""
     ordered = sorted(seconds)
     high = ordered[min(len(ordered) - 1, round(0.9 * (len(ordered) - 1)))]
@@ -53,7 +53,7 @@ def spread(seconds: Sequence[float]) -> dict[str, float]:
     return {name: round(1000 * value, 3) for name, value in wanted.items()} | {"runs": len(ordered)}
 
 
-def write(name: str, result: Mapping[str, Any], claims: Sequence[Mapping[str, Any]]) -> None:
+def write_results(name: str, result: Mapping[str, Any], claims: Sequence[Mapping[str, Any]]) -> None:
     """Write results/NAME.json and print it.
 
     A claim is {"what", "measured", "unit", "bound", "at_most"}: `measured` must be at most (or at least) `bound`.
@@ -61,7 +61,7 @@ def write(name: str, result: Mapping[str, Any], claims: Sequence[Mapping[str, An
     document = {
         "benchmark": name,
         "date": datetime.now(UTC).strftime("%Y-%m-%d"),
-        "machine": facts(),
+        "machine": machine_info(),
         "claims": list(claims),
         **result,
     }
@@ -70,17 +70,17 @@ def write(name: str, result: Mapping[str, Any], claims: Sequence[Mapping[str, An
     (RESULTS / f"{name}.json").write_text(text)
     sys.stdout.write(text)
     for claim in claims:
-        sys.stdout.write(f"{'kept  ' if kept(claim) else 'BROKEN'} {sentence(claim)}\n")
+        sys.stdout.write(f"{'kept  ' if is_within_bound(claim) else 'BROKEN'} {format_claim(claim)}\n")
 
 
-def kept(claim: Mapping[str, Any]) -> bool:
+def is_within_bound(claim: Mapping[str, Any]) -> bool:
     """Return whether a claim's figure lies on the right side of its bound."""
     if claim["at_most"]:
         return bool(claim["measured"] <= claim["bound"])
     return bool(claim["measured"] >= claim["bound"])
 
 
-def sentence(claim: Mapping[str, Any]) -> str:
+def format_claim(claim: Mapping[str, Any]) -> str:
     """Return a claim as a line of text."""
     word = "at most" if claim["at_most"] else "at least"
     return f"{claim['what']}: {claim['measured']:g} {claim['unit']} ({word} {claim['bound']:g})"

@@ -38,38 +38,38 @@ NETWORKS: dict[str, dict[str, Any]] = {
 }  # fmt: skip
 
 
-def schema(network: dict[str, Any]) -> dict[str, Any]:
+def data_schema(network: dict[str, Any]) -> dict[str, Any]:
     """Return the schema of random data that fits a network."""
     columns = [{"name": "x", "shape": network["shape"], "dtype": "float32"},
                {"name": "y", "shape": [], "dtype": "int64", "classes": network["classes"]}]  # fmt: skip
     return {"columns": columns, "rows": {"train": network["batch"]}, "inputs": ["x"], "target": "y"}
 
 
-def job(network: dict[str, Any]) -> dict[str, Any]:
+def job_spec(network: dict[str, Any]) -> dict[str, Any]:
     """Return a job on that data."""
     return {"model": {"layers": network["layers"]}, "data": {"kind": "dataset", "id": "ds_" + "0" * 32},
             "objective": {"loss": {"kind": "CrossEntropyLoss"}},
             "training": {"batch_size": network["batch"], "optimizer": {"kind": "Adam"}}}  # fmt: skip
 
 
-def measure(name: str) -> None:
+def measure_memory(name: str) -> None:
     """Train a network in this process, and print the estimate and the real amount, in bytes, as JSON."""
     import torch
     from torch.nn.functional import cross_entropy
 
     from app.spec.data.columns import DataSchema
     from app.spec.network.network import Network
-    from workers.children.inspect import Limits, inspect
+    from workers.children.inspect import InspectionLimits, inspect_job
     from workers.network.runtime.build import build
 
     torch.set_num_threads(1)
     network, large = NETWORKS[name], 1 << 50
-    held = DataSchema.model_validate(schema(network))
-    found = inspect(job(network), held, Limits(10**6, large, large))
+    held = DataSchema.model_validate(data_schema(network))
+    found = inspect_job(job_spec(network), held, InspectionLimits(10**6, large, large))
     warm = build(Network.model_validate({"layers": [{"kind": "Linear", "out_features": 2}]}), held, ("x",))
     warm({"x": torch.zeros(2, *network["shape"])})["output"].sum().backward()
     torch.optim.Adam(warm.parameters(), fused=True).step()
-    before = peak(reset=True)
+    before = peak_rss(reset=True)
     built = build(Network.model_validate({"layers": network["layers"]}), held, ("x",))
     optimizer = torch.optim.Adam(built.parameters(), fused=True)
     x, y = torch.randn(network["batch"], *network["shape"]), torch.randint(network["classes"], (network["batch"],))
@@ -78,10 +78,10 @@ def measure(name: str) -> None:
         loss.backward()
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)
-    print(json.dumps({"estimated": found.report["memory"]["total"], "real": peak() - before}))
+    print(json.dumps({"estimated": found.report["memory"]["total"], "real": peak_rss() - before}))
 
 
-def peak(reset: bool = False) -> int:
+def peak_rss(reset: bool = False) -> int:
     """Return the largest resident memory so far, in bytes; with `reset`, start from what it is now."""
     if reset:
         Path("/proc/self/clear_refs").write_text("5")
@@ -95,7 +95,7 @@ def main() -> None:
     parser.add_argument("--network", choices=NETWORKS, help="measure this one, here, and print bytes")
     options = parser.parse_args()
     if options.network:
-        measure(options.network)
+        measure_memory(options.network)
         return
     found = {}
     for name in NETWORKS:

@@ -11,14 +11,14 @@ from pathlib import Path
 
 import httpx
 
-BATCH = 1000  # the most metrics that MLflow takes in one request
-PAGE = 25_000  # the most points of a history in one answer
+MAX_BATCH = 1000  # the most metrics that MLflow takes in one request
+PAGE_SIZE = 25_000  # the most points of a history in one answer
 START_SECONDS = 180.0
 
-Asked = dict[str, str | int]
+RequestParams = dict[str, str | int]
 
 
-class MLflow:
+class MLflowServer:
     """A running server, and the five things that are measured."""
 
     def __init__(self, http: httpx.Client) -> None:
@@ -36,18 +36,18 @@ class MLflow:
     def store(self, run: str, values: list[float]) -> None:
         """Store the points of one series, in the largest batches allowed."""
         now = int(time.time() * 1000)
-        for start in range(0, len(values), BATCH):
-            batch = values[start : start + BATCH]
+        for start in range(0, len(values), MAX_BATCH):
+            batch = values[start : start + MAX_BATCH]
             metrics = [
                 {"key": "loss", "value": value, "timestamp": now, "step": start + index}
                 for index, value in enumerate(batch, 1)
             ]
             self._post("runs/log-batch", {"run_id": run, "metrics": metrics})
 
-    def whole(self, run: str) -> int:
+    def read_all(self, run: str) -> int:
         """Read the whole series back; returns the number of points."""
         count = 0
-        asked: Asked = {"run_id": run, "metric_key": "loss", "max_results": PAGE}
+        asked: RequestParams = {"run_id": run, "metric_key": "loss", "max_results": PAGE_SIZE}
         while True:
             body = self.http.get("/api/2.0/mlflow/metrics/get-history", params=asked).raise_for_status().json()
             count += len(body.get("metrics", []))
@@ -55,9 +55,9 @@ class MLflow:
                 return count
             asked["page_token"] = body["next_page_token"]
 
-    def sampled(self, run: str, points: int) -> int:
+    def read_sampled(self, run: str, points: int) -> int:
         """Read a sample of the series, as MLflow's own page does; returns the number of points."""
-        asked: Asked = {"run_ids": run, "metric_key": "loss", "max_results": points}
+        asked: RequestParams = {"run_ids": run, "metric_key": "loss", "max_results": points}
         path = "/ajax-api/2.0/mlflow/metrics/get-history-bulk-interval"
         return len(self.http.get(path, params=asked).raise_for_status().json()["metrics"])
 
@@ -69,7 +69,7 @@ class MLflow:
 
 
 @contextmanager
-def mlflow(python: Path) -> Iterator[MLflow]:
+def run_mlflow(python: Path) -> Iterator[MLflowServer]:
     """Run the server with SQLite in a temporary folder, otherwise as it comes."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -84,14 +84,14 @@ def mlflow(python: Path) -> Iterator[MLflow]:
             )
             try:
                 with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=300) as http:
-                    _wait(http, process, Path(log.name))
-                    yield MLflow(http)
+                    _wait_until_ready(http, process, Path(log.name))
+                    yield MLflowServer(http)
             finally:
                 process.terminate()
                 process.wait(30)
 
 
-def _wait(http: httpx.Client, process: subprocess.Popen[bytes], log: Path) -> None:
+def _wait_until_ready(http: httpx.Client, process: subprocess.Popen[bytes], log: Path) -> None:
     deadline = time.monotonic() + START_SECONDS
     while time.monotonic() < deadline and process.poll() is None:
         try:
@@ -102,7 +102,7 @@ def _wait(http: httpx.Client, process: subprocess.Popen[bytes], log: Path) -> No
     raise SystemExit(f"MLflow did not start:\n{log.read_text()}")
 
 
-def release(python: Path) -> str:
+def mlflow_version(python: Path) -> str:
     """Return MLflow's version."""
     program = "from importlib.metadata import version; print(version('mlflow'))"
     return subprocess.run([str(python), "-c", program], capture_output=True, text=True, check=True).stdout.strip()

@@ -26,10 +26,10 @@ SPEC: dict[str, Any] = {
                  "checkpoint": {"every_seconds": 1, "keep_best": 0}, "evaluate": {"every_steps": 10**6}},
 }  # fmt: skip
 BOUNDS = {"attempt": 5.0, "worker": 45.0}  # seconds; a worker's lease of 30 s must run out first
-PATIENCE = 120.0
+TIMEOUT_SECONDS = 120.0
 
 
-def worker_of(running: Running) -> psutil.Process:
+def find_worker(running: Running) -> psutil.Process:
     """Return the worker."""
     for process in psutil.process_iter(["cmdline", "environ"]):
         line, environment = process.info["cmdline"] or [], process.info["environ"] or {}
@@ -38,26 +38,26 @@ def worker_of(running: Running) -> psutil.Process:
     raise SystemExit("there is no worker")
 
 
-def attempt_of(worker: psutil.Process) -> psutil.Process:
+def find_attempt(worker: psutil.Process) -> psutil.Process:
     """Return the process that trains."""
     (found,) = [child for server in worker.children() for child in server.children()]
     return found
 
 
 @dataclass
-class Training:
+class TrainingRun:
     """The job, and what has been read of its events."""
 
-    running: Running
+    service: Running
     job: str
     after: int = 0
 
-    def begun(self, patience: float = PATIENCE) -> float:
+    def wait_for_start(self, patience: float = TIMEOUT_SECONDS) -> float:
         """Return when the next attempt begins its first step, Unix seconds."""
         deadline = time.monotonic() + patience
         while time.monotonic() < deadline:
             asked = {"after": self.after, "limit": 1000}
-            answer = self.running.http.get(f"/v1/jobs/{self.job}/events", params=asked).raise_for_status()
+            answer = self.service.http.get(f"/v1/jobs/{self.job}/events", params=asked).raise_for_status()
             for event in answer.json()["items"]:
                 self.after = event["id"]
                 if event["kind"] == "rewound":
@@ -65,15 +65,15 @@ class Training:
             time.sleep(0.1)
         raise SystemExit(f"the job did not go on within {patience:g} s")
 
-    def recovery(self, victim: str) -> float:
+    def measure_recovery(self, victim: str) -> float:
         """Let it train for a while, kill, and return the seconds until it goes on."""
         time.sleep(3)
-        worker = worker_of(self.running)
-        attempt = attempt_of(worker)
+        worker = find_worker(self.service)
+        attempt = find_attempt(worker)
         killed = time.time()
         for process in [attempt] if victim == "attempt" else [worker, attempt]:
             process.kill()
-        return self.begun() - killed
+        return self.wait_for_start() - killed
 
 
 def main() -> None:
@@ -83,10 +83,10 @@ def main() -> None:
     options = parser.parse_args()
     seconds: dict[str, list[float]] = {}
     with service("--slots", "1") as running:
-        training = Training(running, running.submit(SPEC))
-        training.begun()
+        training = TrainingRun(running, running.submit(SPEC))
+        training.wait_for_start()
         for victim in BOUNDS:
-            seconds[victim] = [round(training.recovery(victim), 2) for _ in range(options.kills)]
+            seconds[victim] = [round(training.measure_recovery(victim), 2) for _ in range(options.kills)]
         running.http.post(f"/v1/jobs/{training.job}/cancel").raise_for_status()
     claims = [
         {"what": f"a killed {victim}: the training goes on after, median", "measured": round(median(times), 1),

@@ -19,17 +19,17 @@ from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 from workers.network.kinds.functional import run_recurrent
 
 ROWS, WIDTH, UNITS = 64, 50, 128
-LONGEST = (32, 128, 512)
+MAX_LENGTHS = (32, 128, 512)
 BOUND = 10.0  # times, for the longest
 
 
-def packed(module: nn.RNNBase, x: Tensor, lengths: Tensor) -> Tensor:
+def run_packed(module: nn.RNNBase, x: Tensor, lengths: Tensor) -> Tensor:
     """Run as torch's users do."""
     outputs, _ = module(pack_padded_sequence(x, lengths, batch_first=True, enforce_sorted=False))
     return pad_packed_sequence(outputs, batch_first=True, total_length=x.shape[1])[0]
 
 
-def step(run: Callable[..., Tensor], module: nn.RNNBase, x: Tensor, lengths: Tensor) -> float:
+def time_step(run: Callable[..., Tensor], module: nn.RNNBase, x: Tensor, lengths: Tensor) -> float:
     """Return the seconds of a step forward and back."""
     began = time.perf_counter()
     run(module, x, lengths).square().mean().backward()
@@ -44,18 +44,18 @@ def main() -> None:
     torch.set_num_threads(1)
     torch.manual_seed(0)
     result: dict[str, Any] = {"step_ms": {}, "ratios": {}}
-    for longest in LONGEST:
+    for longest in MAX_LENGTHS:
         module = nn.GRU(WIDTH, UNITS, batch_first=True, bidirectional=True)
         x = torch.randn(ROWS, longest, WIDTH)
         lengths = torch.linspace(longest / 2, longest, ROWS).long()
-        step(run_recurrent, module, x, lengths)
-        rounds = [(step(packed, module, x, lengths), step(run_recurrent, module, x, lengths))
+        time_step(run_recurrent, module, x, lengths)
+        rounds = [(time_step(run_packed, module, x, lengths), time_step(run_recurrent, module, x, lengths))
                   for _ in range(options.rounds)]  # fmt: skip
         theirs, ours = zip(*rounds, strict=True)
         result["step_ms"] |= {f"{longest}, packed": spread(theirs), f"{longest}, network": spread(ours)}
         result["ratios"][str(longest)] = round(median(a / b for a, b in rounds), 2)
-    what = f"a GRU over sequences of up to {LONGEST[-1]} steps, packed / network, median"
-    claim = {"what": what, "measured": result["ratios"][str(LONGEST[-1])], "unit": "times", "bound": BOUND,
+    what = f"a GRU over sequences of up to {MAX_LENGTHS[-1]} steps, packed / network, median"
+    claim = {"what": what, "measured": result["ratios"][str(MAX_LENGTHS[-1])], "unit": "times", "bound": BOUND,
              "at_most": False}  # fmt: skip
     write("sequence_lengths", result, [claim])
 

@@ -19,7 +19,7 @@ STOP_SECONDS = 60.0
 
 
 @dataclass(frozen=True, slots=True)
-class Running:
+class RunningService:
     """A service that answers."""
 
     home: Path
@@ -29,7 +29,7 @@ class Running:
         """Submit a job and return its id."""
         return str(self.http.post("/v1/jobs", json=spec).raise_for_status().json()["id"])
 
-    def ended(self, job: str, seconds: float = 300.0) -> dict[str, Any]:
+    def wait(self, job: str, seconds: float = 300.0) -> dict[str, Any]:
         """Return the job once it has ended. Raises `TimeoutError`."""
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
@@ -41,7 +41,7 @@ class Running:
 
 
 @contextmanager
-def service(*options: str, **settings: str) -> Iterator[Running]:
+def run_service(*options: str, **settings: str) -> Iterator[RunningService]:
     """Run a service with these options of `graftwerk up` and these settings, without a rate limit."""
     with tempfile.TemporaryDirectory(prefix="graftwerk-bench-") as folder:
         home = Path(folder) / "home"
@@ -51,16 +51,16 @@ def service(*options: str, **settings: str) -> Iterator[Running]:
         with (Path(folder) / "log").open("w+") as log:
             process = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
             try:
-                address = _address(home, process, Path(log.name))
+                address = _wait_for_address(home, process, Path(log.name))
                 headers = {"Authorization": f"Bearer {(home / 'key').read_text().strip()}"}
                 with httpx.Client(base_url=address, headers=headers, timeout=120) as http:
-                    yield Running(home, http)
+                    yield RunningService(home, http)
             finally:
                 process.send_signal(signal.SIGINT)
                 process.wait(STOP_SECONDS)
 
 
-def _address(home: Path, process: subprocess.Popen[bytes], log: Path) -> str:
+def _wait_for_address(home: Path, process: subprocess.Popen[bytes], log: Path) -> str:
     deadline = time.monotonic() + START_SECONDS
     while time.monotonic() < deadline and process.poll() is None:
         if (home / "address").exists():

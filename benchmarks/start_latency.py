@@ -24,7 +24,7 @@ SPEC: dict[str, Any] = {
     "objective": {"loss": {"kind": "CrossEntropyLoss"}},
     "training": {"optimizer": {"kind": "Adam", "lr": 0.001}, "steps": STEPS, "batch_size": 64},
 }  # fmt: skip
-FRESH = """
+FRESH_SCRIPT = """
 import torch
 torch.set_num_threads(1)
 network = torch.nn.Sequential(torch.nn.Linear(64, 128), torch.nn.ReLU(), torch.nn.Linear(128, 10))
@@ -35,7 +35,7 @@ optimizer.step()
 BOUND = 0.25  # seconds
 
 
-def first_step(running: Running) -> tuple[float, float]:
+def first_step_seconds(running: Running) -> tuple[float, float]:
     """Run one job; returns the seconds from its POST to its answer, and to the end of its first step."""
     sent = time.time()
     job = running.submit(SPEC)
@@ -48,10 +48,10 @@ def first_step(running: Running) -> tuple[float, float]:
     return answered - sent, body["series"]["train/loss"]["x"][0] - sent
 
 
-def fresh() -> float:
+def fresh_interpreter_seconds() -> float:
     """Return the seconds that a fresh interpreter needs to its first step."""
     began = time.perf_counter()
-    subprocess.run([sys.executable, "-c", FRESH], check=True)
+    subprocess.run([sys.executable, "-c", FRESH_SCRIPT], check=True)
     return time.perf_counter() - began
 
 
@@ -63,9 +63,9 @@ def main() -> None:
     options = parser.parse_args()
     with service("--slots", "1") as running:
         for _ in range(options.warm):
-            first_step(running)
-        answers, steps = zip(*[first_step(running) for _ in range(options.jobs)], strict=True)
-    alone = [fresh() for _ in range(3)]
+            first_step_seconds(running)
+        answers, steps = zip(*[first_step_seconds(running) for _ in range(options.jobs)], strict=True)
+    alone = [fresh_interpreter_seconds() for _ in range(3)]
     claim = {"what": "POST to the end of the first step, median", "measured": round(median(steps), 4), "unit": "s",
              "bound": BOUND, "at_most": True}  # fmt: skip
     result = {

@@ -34,8 +34,8 @@ from torch.utils.data import DataLoader, TensorDataset
 
 from app.spec.data.columns import Column, DataSchema
 from app.storage.open import open_store
-from workers.protocol.assignment import Assignment, Registered
-from workers.protocol.messages import Command, Ending, Report, Saved, send
+from workers.protocol.assignment import Assignment, DatasetRef
+from workers.protocol.messages import Command, Ending, ProgressReport, SavedCheckpoint, send
 from workers.training.loop import train
 from workers.training.prepare import prepare
 
@@ -51,21 +51,21 @@ SCHEMA = DataSchema(
              Column(name="y", shape=(), dtype="int64", classes=CLASSES)),
     rows={"train": ROWS}, inputs=("x",), target="y",
 )  # fmt: skip
-WARM = 200  # steps before the first round
+WARMUP_STEPS = 200  # steps before the first round
 Variant = Callable[[int], float]  # steps → seconds of one
 
 
 @dataclass(frozen=True)
-class PipedContext:
+class ConnectionContext:
     """Sends what a runner sends; nobody ever commands."""
 
     pipe: Connection
 
-    def report(self, report: Report) -> None:
+    def report(self, report: ProgressReport) -> None:
         """Send a report."""
         send(self.pipe, report)
 
-    def save(self, saved: Saved) -> None:
+    def save(self, saved: SavedCheckpoint) -> None:
         """Send the announcement of a checkpoint."""
         send(self.pipe, saved)
 
@@ -74,7 +74,7 @@ class PipedContext:
         return []
 
 
-def drain(pipe: Connection) -> None:
+def drain_pipe(pipe: Connection) -> None:
     """Read until the other end closes, in a process of its own."""
     while True:
         try:
@@ -83,47 +83,47 @@ def drain(pipe: Connection) -> None:
             return
 
 
-def settled(device: str) -> float:
+def synchronized_time(device: str) -> float:
     """Return the time at which everything asked of the device is done, in seconds."""
     if device == "cuda":
         torch.cuda.synchronize()
     return time.perf_counter()
 
 
-def examples() -> tuple[Tensor, Tensor]:
+def make_examples() -> tuple[Tensor, Tensor]:
     """Return the examples: x (rows, features) and y (rows)."""
     generator = torch.Generator().manual_seed(0)
     x = torch.randn(ROWS, FEATURES, generator=generator)
     return x, torch.randint(CLASSES, (ROWS,), generator=generator)
 
 
-def network() -> nn.Module:
+def make_network() -> nn.Module:
     """Return a new network as people write it."""
     return nn.Sequential(nn.Linear(FEATURES, HIDDEN), nn.ReLU(), nn.Linear(HIDDEN, CLASSES))
 
 
-def bare(steps: int, device: str) -> float:
+def bare_loop(steps: int, device: str) -> float:
     """Step on one batch, again and again."""
     torch.use_deterministic_algorithms(False)
-    x, y = (column[:BATCH].to(device) for column in examples())
-    trained, loss_of = network().to(device), nn.CrossEntropyLoss()
+    x, y = (column[:BATCH].to(device) for column in make_examples())
+    trained, loss_of = make_network().to(device), nn.CrossEntropyLoss()
     optimizer = torch.optim.Adam(trained.parameters(), lr=LR, fused=True)
-    began = settled(device)
+    began = synchronized_time(device)
     for _ in range(steps):
         loss_of(trained(x), y).backward()
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)
-    return (settled(device) - began) / steps
+    return (synchronized_time(device) - began) / steps
 
 
-def dataloader(steps: int, device: str) -> float:
+def dataloader_loop(steps: int, device: str) -> float:
     """Train as people write it by hand."""
     torch.use_deterministic_algorithms(False)
-    loader = DataLoader(TensorDataset(*examples()), BATCH, shuffle=True)
-    trained, loss_of = network().to(device), nn.CrossEntropyLoss()
+    loader = DataLoader(TensorDataset(*make_examples()), BATCH, shuffle=True)
+    trained, loss_of = make_network().to(device), nn.CrossEntropyLoss()
     optimizer = torch.optim.Adam(trained.parameters(), lr=LR, fused=True)
     losses: list[float] = []
-    began = settled(device)
+    began = synchronized_time(device)
     while len(losses) < steps:
         for x, y in loader:
             optimizer.zero_grad()
@@ -133,11 +133,11 @@ def dataloader(steps: int, device: str) -> float:
             losses.append(loss.item())
             if len(losses) == steps:
                 break
-    return (settled(device) - began) / steps
+    return (synchronized_time(device) - began) / steps
 
 
 @dataclass(frozen=True)
-class Loop:
+class GraftwerkLoop:
     """The service's loop, in an attempt like those of a worker."""
 
     folder: Path
@@ -150,30 +150,30 @@ class Loop:
         spec = SPEC | {"training": SPEC["training"] | {"steps": steps, "device": self.device}}
         assignment = Assignment(
             job_id="job_bench", fence=time.monotonic_ns(), spec=spec, data_schema=SCHEMA.model_dump(mode="json"),
-            store_url="", data_root="", dataset=Registered({"kind": "upload", "format": "npz"}, self.stored()),
+            store_url="", data_root="", dataset=DatasetRef({"kind": "upload", "format": "npz"}, self.store_examples()),
         )  # fmt: skip
         with tempfile.TemporaryDirectory(dir=self.folder) as workdir:
-            prepared = prepare(assignment, store, PipedContext(self.pipe), Path(workdir))
-            began = settled(self.device)
+            prepared = prepare(assignment, store, ConnectionContext(self.pipe), Path(workdir))
+            began = synchronized_time(self.device)
             outcome = train(prepared)
-            seconds = settled(self.device) - began
+            seconds = synchronized_time(self.device) - began
         if outcome.ending is not Ending.SUCCEEDED:
             raise SystemExit(f"the training {outcome.ending}")
         return seconds / steps
 
-    def stored(self) -> str:
+    def store_examples(self) -> str:
         """Return the key of the examples in the store, where they are put if they are not there."""
         path = self.folder / "examples.npz"
         if not path.exists():
-            x, y = examples()
+            x, y = make_examples()
             np.savez(path, x=x.numpy(), y=y.numpy())
         return open_store(str(self.folder / "store"), {}).put_file("examples.npz", path).key
 
 
-def measured(variants: Mapping[str, Variant], rounds: int, steps: int) -> dict[str, list[float]]:
+def measure_variants(variants: Mapping[str, Variant], rounds: int, steps: int) -> dict[str, list[float]]:
     """Return the seconds of a step by variant, one for every round."""
     for variant in variants.values():
-        variant(WARM)
+        variant(WARMUP_STEPS)
     names = list(variants)
     seconds: dict[str, list[float]] = {name: [] for name in names}
     for turn in range(rounds):
@@ -195,22 +195,22 @@ def main() -> None:
     torch.set_num_threads(1)
     processes = multiprocessing.get_context("spawn")
     ours, theirs = processes.Pipe()
-    drainer = processes.Process(target=drain, args=(theirs,), daemon=True)
+    drainer = processes.Process(target=drain_pipe, args=(theirs,), daemon=True)
     drainer.start()
     theirs.close()
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="graftwerk-bench-")))
         variants: dict[str, Variant] = {
-            "bare": lambda steps: bare(steps, device),
-            "loop": Loop(folder, ours, device),
-            "dataloader": lambda steps: dataloader(steps, device),
+            "bare": lambda steps: bare_loop(steps, device),
+            "loop": GraftwerkLoop(folder, ours, device),
+            "dataloader": lambda steps: dataloader_loop(steps, device),
         }
         versions = {}
         if options.lightning_python is not None:
             running = stack.enter_context(lightning(options.lightning_python))
             variants["lightning"] = running.seconds
             versions["lightning"] = running.release
-        seconds = measured(variants, options.rounds, options.steps)
+        seconds = measure_variants(variants, options.rounds, options.steps)
     ours.close()
 
     def ratio(over: str, under: str) -> float:

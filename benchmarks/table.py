@@ -10,11 +10,11 @@ from typing import Any
 from machine import RESULTS, kept
 
 README = Path(__file__).parents[1] / "README.md"
-BESIDE = {"mlflow": "MLflow", "lightning": "Lightning"}  # key of a version in a document → what it is the version of
-PART = re.compile(r"(<!-- generated: measurements -->\n).*?(<!-- end -->)", re.DOTALL)
+COMPARED_SYSTEMS = {"mlflow": "MLflow", "lightning": "Lightning"}  # key of a version in a document → what it is the version of
+GENERATED_SECTION = re.compile(r"(<!-- generated: measurements -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
-def table(folder: Path = RESULTS) -> str:
+def render_table(folder: Path = RESULTS) -> str:
     """Return a Markdown table of every claim in a folder of results, and a line on each machine."""
     documents = [json.loads(path.read_text()) for path in sorted(folder.glob("*.json"))]
     measured = [document for document in documents if document.get("claims")]
@@ -35,7 +35,7 @@ def _rows(document: Mapping[str, Any]) -> Iterator[str]:
 
 def _machine(document: Mapping[str, Any]) -> str:
     machine = document["machine"]
-    beside = "".join(f", {label} {document[name]}" for name, label in BESIDE.items() if name in document)
+    beside = "".join(f", {label} {document[name]}" for name, label in COMPARED_SYSTEMS.items() if name in document)
     gpu = f", {document['gpu']}" if document.get("gpu") else ""
     versions = f"Python {machine['python']}, torch {machine['versions'].get('torch')}{beside}"
     cores = f"{machine['cores']} cores of {machine['processor']}"
@@ -50,7 +50,7 @@ def _script(document: Mapping[str, Any]) -> str:
 def main() -> None:
     """Rewrite the README's table."""
     before = README.read_text()
-    after = PART.sub(lambda found: f"{found[1]}{table()}\n{found[2]}", before)
+    after = GENERATED_SECTION.sub(lambda found: f"{found[1]}{render_table()}\n{found[2]}", before)
     if after != before:
         README.write_text(after)
         sys.stdout.write("README.md written anew\n")

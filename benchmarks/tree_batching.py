@@ -25,14 +25,14 @@ from machine import write
 from torch import Tensor, nn
 
 from workers.network.runtime.fold import fold
-from workers.network.runtime.tree_levels import schedule
+from workers.network.runtime.tree_levels import schedule_trees
 
 LEAVES, WORDS = 128, 10_000
 BATCHES, SIZES = (1, 16, 64, 256, 1024), (64, 128, 256, 1024)
-CLAIMED = {"cpu": (64, 256), "cuda": (1024, 256)}  # state size and batch at which the claims are made
-LEAST = {"cpu": 25, "cuda": 100}  # times as fast as alone
-MOST_OVER_HAND = 1.3
-State = tuple[Tensor, Tensor]  # h and c
+CLAIMED_CASES = {"cpu": (64, 256), "cuda": (1024, 256)}  # state size and batch at which the claims are made
+MIN_SPEEDUP = {"cpu": 25, "cuda": 100}  # times as fast as alone
+MAX_HAND_WRITTEN_RATIO = 1.3
+TreeState = tuple[Tensor, Tensor]  # h and c
 
 
 class TreeLSTM(nn.Module):
@@ -44,17 +44,17 @@ class TreeLSTM(nn.Module):
         self.inward = nn.Linear(size, 3 * size)
         self.gates = nn.Linear(2 * size, 5 * size)
 
-    def leaf(self, vectors: Tensor) -> State:
+    def leaf(self, vectors: Tensor) -> TreeState:
         """Return h and c (K, S) of the vectors (K, S) of K words."""
         i, o, u = self.inward(vectors).chunk(3, dim=1)
         c = i.sigmoid() * u.tanh()
         return o.sigmoid() * c.tanh(), c
 
-    def word(self, words: Tensor) -> State:
+    def word(self, words: Tensor) -> TreeState:
         """Return h and c (K, S) of K words."""
         return self.leaf(self.words(words))
 
-    def node(self, _: Any, states: State, filled: Any = None) -> State:
+    def node(self, _: Any, states: TreeState, filled: Any = None) -> TreeState:
         """Return h and c (K, S) from those of the two children (K, 2, S)."""
         h, c = states
         i, o, u, left, right = self.gates(h.flatten(1)).chunk(5, dim=1)
@@ -76,14 +76,14 @@ def random_tree(generator: Random) -> list[list[int]]:
     return rows
 
 
-def alone(model: TreeLSTM, rows: Sequence[Sequence[int]], words: Tensor) -> Tensor:
+def run_recursively(model: TreeLSTM, rows: Sequence[Sequence[int]], words: Tensor) -> Tensor:
     """Return the root's h (1, S) of one tree with words (M), by recursion.
 
     The vectors of its words are looked up at once: one by one, backward would fill a gradient of all words for each.
     """
     vectors = model.words(words).split(1)
 
-    def state(row: int) -> State:
+    def state(row: int) -> TreeState:
         left, right = rows[row]
         if left < 0:
             return model.leaf(vectors[row])
@@ -93,7 +93,7 @@ def alone(model: TreeLSTM, rows: Sequence[Sequence[int]], words: Tensor) -> Tens
     return state(0)[0]
 
 
-class ByHand:
+class HandWrittenBatch:
     """A batch of trees of one shape: every state is moved once, to where its parent's level looks."""
 
     def __init__(self, rows: Sequence[Sequence[int]], device: str) -> None:
@@ -106,7 +106,7 @@ class ByHand:
         ]
         self.leaves = torch.tensor(self.levels[0], device=device)
 
-    def __call__(self, model: TreeLSTM, words: Tensor) -> State:
+    def __call__(self, model: TreeLSTM, words: Tensor) -> TreeState:
         """Return the roots' state (N, S) from the words (N, M)."""
         known: tuple[dict[int, Tensor], ...] = ({}, {})
         size = model.words.embedding_dim
@@ -121,17 +121,17 @@ class ByHand:
         return known[0][0], known[1][0]
 
 
-def timed(model: TreeLSTM, run: Callable[[], Tensor], device: str) -> tuple[float, float]:
+def time_passes(model: TreeLSTM, run: Callable[[], Tensor], device: str) -> tuple[float, float]:
     """Return the seconds of one forward pass, and of one with the backward pass after it."""
     model.zero_grad()
-    began = _now(device)
+    began = _synchronized_time(device)
     roots = run()
-    between = _now(device)
+    between = _synchronized_time(device)
     roots.sum().backward()
-    return between - began, _now(device) - began
+    return between - began, _synchronized_time(device) - began
 
 
-def _now(device: str) -> float:
+def _synchronized_time(device: str) -> float:
     if device == "cuda":
         torch.cuda.synchronize()
     return time.perf_counter()
@@ -146,11 +146,11 @@ def measure(device: str, size: int, batch: int, options: argparse.Namespace) -> 
     few = min(batch, options.alone)
     unlike, like = torch.tensor(trees, device=device), torch.tensor([trees[0]] * batch, device=device)
     words = torch.randint(WORDS, unlike.shape[:2], device=device)
-    hand = ByHand(trees[0], device)
+    hand = HandWrittenBatch(trees[0], device)
     ways: dict[str, Callable[[], Tensor]] = {
-        "fold": lambda: fold(schedule(unlike), words, model.word, [model.node])[0],
-        "alone": lambda: torch.cat([alone(model, trees[tree], words[tree]) for tree in range(few)]),
-        "fold_like": lambda: fold(schedule(like), words, model.word, [model.node])[0],
+        "fold": lambda: fold(schedule_trees(unlike), words, model.word, [model.node])[0],
+        "alone": lambda: torch.cat([run_recursively(model, trees[tree], words[tree]) for tree in range(few)]),
+        "fold_like": lambda: fold(schedule_trees(like), words, model.word, [model.node])[0],
         "hand": lambda: hand(model, words)[0],
     }
     with torch.no_grad():
@@ -160,14 +160,14 @@ def measure(device: str, size: int, batch: int, options: argparse.Namespace) -> 
     times: dict[str, list[tuple[float, float]]] = {name: [] for name in ways}
     until = time.monotonic() + options.seconds
     for way in ways.values():
-        timed(model, way, device)
+        time_passes(model, way, device)
     while len(times["fold"]) < options.least_runs or time.monotonic() < until:
         for name, way in ways.items():
-            times[name].append(timed(model, way, device))
+            times[name].append(time_passes(model, way, device))
     scheduled = []
     for _ in range(options.least_runs):
         began = time.perf_counter()
-        schedule(unlike)
+        schedule_trees(unlike)
         scheduled.append(time.perf_counter() - began)
     return {"device": device, "state": size, "batch": batch, **_ratios(times, batch / few, median(scheduled))}
 
@@ -185,20 +185,20 @@ def _ratios(times: dict[str, list[tuple[float, float]]], scale: float, scheduled
     return row
 
 
-def claims(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+def make_claims(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     """Return what is claimed of the state size and batch chosen for each device, where they were measured."""
     found = []
     for row in rows:
         device = row["device"]
-        if (row["state"], row["batch"]) != CLAIMED[device]:
+        if (row["state"], row["batch"]) != CLAIMED_CASES[device]:
             continue
         where = f"{'one CPU thread' if device == 'cpu' else 'GPU'}, {row['batch']} trees, state {row['state']}"
         found.append({"what": f"a training step of Fold over plain recursion ({where})", "unit": "times as fast",
-                      "measured": row["step_times_as_fast_as_alone"], "bound": LEAST[device],
+                      "measured": row["step_times_as_fast_as_alone"], "bound": MIN_SPEEDUP[device],
                       "at_most": False})  # fmt: skip
         for kind, words in (("forward", "forward"), ("step", "a training step")):
             found.append({"what": f"Fold over batching by hand, {words} ({where})", "unit": "times the time",
-                          "measured": row[f"{kind}_over_hand"], "bound": MOST_OVER_HAND, "at_most": True})  # fmt: skip
+                          "measured": row[f"{kind}_over_hand"], "bound": MAX_HAND_WRITTEN_RATIO, "at_most": True})  # fmt: skip
     return found
 
 
@@ -213,7 +213,7 @@ def main() -> None:
     parser.add_argument(
         "--most-work", type=float, default=256**2 * 1024, help="on a CPU, of batch * size^2; above, it is left out"
     )
-    parser.add_argument("--device", choices=tuple(CLAIMED), default="cpu")
+    parser.add_argument("--device", choices=tuple(CLAIMED_CASES), default="cpu")
     options = parser.parse_args()
     device: str = options.device
     torch.set_num_threads(1)
@@ -225,7 +225,7 @@ def main() -> None:
                 print(rows[-1], flush=True)
     gpu = {"gpu": torch.cuda.get_device_name()} if device == "cuda" else {}
     notes = {"leaves": LEAVES, "alone": f"timed on at most {options.alone} trees, scaled to the batch", **gpu}
-    write("tree_batching" if device == "cpu" else "tree_batching_cuda", {**notes, "rows": rows}, claims(rows))
+    write("tree_batching" if device == "cpu" else "tree_batching_cuda", {**notes, "rows": rows}, make_claims(rows))
 
 
 if __name__ == "__main__":

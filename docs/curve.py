@@ -15,36 +15,36 @@ WIDTH, HEIGHT, LEFT, BOTTOM, TOP = 720, 260, 48, 30, 16  # pixels
 FONT = ' font-family="sans-serif" font-size="11"'
 GREY = 'fill="#555555"'
 BUCKETS = 240
-COLOURS = {"train/loss": "#2f7ed8", "val/loss": "#d8572f"}
+SERIES_COLOURS = {"train/loss": "#2f7ed8", "val/loss": "#d8572f"}
 
-Columns = Mapping[str, Sequence[float]]
+CurveColumns = Mapping[str, Sequence[float]]
 
 
-class Frame:
+class PlotArea:
     """Maps steps and losses to pixels."""
 
-    def __init__(self, series: Mapping[str, Columns]) -> None:
+    def __init__(self, series: Mapping[str, CurveColumns]) -> None:
         self.steps = max(max(columns["step"]) for columns in series.values())
         self.loss = max(max(columns["max"]) for columns in series.values())
 
-    def at(self, step: float, loss: float) -> str:
+    def to_pixel(self, step: float, loss: float) -> str:
         """Return the pixel of a point."""
         x = LEFT + (WIDTH - LEFT - TOP) * step / self.steps
         y = HEIGHT - BOTTOM - (HEIGHT - BOTTOM - TOP) * loss / self.loss
         return f"{x:.1f},{y:.1f}"
 
 
-def drawing(series: Mapping[str, Columns], title: str) -> str:
+def render_svg(series: Mapping[str, CurveColumns], title: str) -> str:
     """Return the curves as SVG: a band from min to max of every bucket, and a line through the last values."""
-    frame = Frame(series)
+    frame = PlotArea(series)
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}"{FONT}>',
         f"<title>{title}</title>",
         f'<rect width="{WIDTH}" height="{HEIGHT}" rx="6" fill="#ffffff"/>',
     ]
-    parts += _axes(frame)
+    parts += _render_axes(frame)
     for position, (name, columns) in enumerate(series.items()):
-        colour = COLOURS[name]
+        colour = SERIES_COLOURS[name]
         steps = columns["step"]
         upper = [frame.at(*point) for point in zip(steps, columns["max"], strict=True)]
         lower = [frame.at(*point) for point in zip(steps, columns["min"], strict=True)]
@@ -56,7 +56,7 @@ def drawing(series: Mapping[str, Columns], title: str) -> str:
     return "\n".join([*parts, "</svg>\n"])
 
 
-def _axes(frame: Frame) -> list[str]:
+def _render_axes(frame: PlotArea) -> list[str]:
     parts = []
     for part in (0.0, 0.25, 0.5, 0.75, 1.0):
         x, y = frame.at(frame.steps * part, frame.loss * part).split(",")
@@ -72,12 +72,12 @@ def main() -> None:
     with service("--slots", "1") as running:
         job = running.submit(spec)
         status = running.ended(job)["status"]
-        asked = {"names": ",".join(COLOURS), "max_points": str(BUCKETS)}
+        asked = {"names": ",".join(SERIES_COLOURS), "max_points": str(BUCKETS)}
         series = running.http.get(f"/v1/jobs/{job}/metrics", params=asked).raise_for_status().json()["series"]
     if status != "succeeded":
         raise SystemExit(f"the job {status}")
     path = ROOT / "docs" / "curve.svg"
-    path.write_text(drawing(series, f"Loss by step: {spec['name']}"))
+    path.write_text(render_svg(series, f"Loss by step: {spec['name']}"))
     sys.stdout.write(f"{path.relative_to(ROOT)} written\n")
 
 

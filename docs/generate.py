@@ -17,46 +17,46 @@ from pydantic.fields import FieldInfo
 from typer.core import TyperGroup
 
 from app.api.main import create_app
-from app.api.prometheus import explained
-from app.faultpoints import POINTS
+from app.api.prometheus import metric_descriptions
+from app.faultpoints import FAULTPOINTS
 from app.jobs.states import TRANSITIONS, Status, Verb
-from app.logs import EVENTS
+from app.logs import LOG_EVENTS
 from app.settings import Settings
-from app.spec.base import Part
-from app.spec.catalog import GROUPS, NODES
-from app.spec.data.columns import TYPES, DataSchema
-from app.spec.data.sources import BUILTIN, FORMATS
-from app.spec.data.torchvision_datasets import HOMES, LEFT_OUT, TORCHVISION
+from app.spec.base import SpecModel
+from app.spec.catalog import KIND_GROUPS, NODE_GROUPS
+from app.spec.data.columns import COLUMN_TYPES, DataSchema
+from app.spec.data.sources import BUILTIN_SCHEMAS, UPLOAD_FORMATS
+from app.spec.data.torchvision_datasets import HOMEPAGES, TORCHVISION_SCHEMAS, UNSUPPORTED_DATASETS
 from app.spec.training.metrics import METRICS
 from app.webhooks.messages import MessageType
 from graftwerk.cli.main import app as cli
 
 DOCS = Path(__file__).parent
-PART = re.compile(r"(<!-- generated: ([a-z-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
+GENERATED_SECTION = re.compile(r"(<!-- generated: ([a-z-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 BASE_FIELDS = frozenset({"kind", "id", "inputs"})
-LARGEST = 2**31 - 1  # a bound that only says "an int32"
+MAX_INT32 = 2**31 - 1  # a bound that only says "an int32"
 
 
-def table(titles: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+def markdown_table(titles: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     """Return a Markdown table."""
     lines = ["| " + " | ".join(titles) + " |", "|" + " --- |" * len(titles)]
     return "\n".join(lines + ["| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in rows])
 
 
-def kinds(group: str) -> str:
+def kinds_table(group: str) -> str:
     """Return the table of a group of kinds."""
-    (rows, classes), nodes = GROUPS[group], group in NODES
+    (rows, classes), nodes = KIND_GROUPS[group], group in NODE_GROUPS
     titles = ["kind", "fields", *(["inputs", "shapes"] if nodes else []), "meaning"]
     lines = []
     for name, kind in rows.items():
         least, most = kind.inputs
         arity = str(least) if least == most else f"{least}-{'any' if most >= 1024 else most}"
         shown = [arity, kind.shapes] if nodes else []
-        lines.append([f"`{name}`", fields(classes[name]), *shown, kind.sentence])
-    return table(titles, lines)
+        lines.append([f"`{name}`", fields_table(classes[name]), *shown, kind.sentence])
+    return markdown_table(titles, lines)
 
 
-def fields(part: type[Part]) -> str:
+def fields_table(part: type[SpecModel]) -> str:
     """Return the fields of a class with their types and defaults."""
     schema = part.model_json_schema()
     if "$ref" in schema:  # a part that may contain its like
@@ -66,102 +66,102 @@ def fields(part: type[Part]) -> str:
     for name, field in schema["properties"].items():
         if name in BASE_FIELDS:
             continue
-        default = "" if name in required else f" = {json.dumps(_plain(field.get('default')))}"
-        shown.append(f"`{name}: {_type(field)}{default}`")
+        default = "" if name in required else f" = {json.dumps(_plain_text(field.get('default')))}"
+        shown.append(f"`{name}: {_format_type(field)}{default}`")
     return ", ".join(shown)
 
 
-def _plain(value: Any) -> Any:
+def _plain_text(value: Any) -> Any:
     return value["kind"] if isinstance(value, dict) else value
 
 
-def _type(schema: Mapping[str, Any]) -> str:
-    if members := schema.get("anyOf") or (schema.get("oneOf", []) if _names_a_body(schema) else []):
-        return " or ".join(dict.fromkeys(_type(item) for item in members if item.get("type") != "null"))
+def _format_type(schema: Mapping[str, Any]) -> str:
+    if members := schema.get("anyOf") or (schema.get("oneOf", []) if _is_body_reference(schema) else []):
+        return " or ".join(dict.fromkeys(_format_type(item) for item in members if item.get("type") != "null"))
     if "enum" in schema:
         return " or ".join(json.dumps(item) for item in schema["enum"])
     if "const" in schema:
         return json.dumps(schema["const"])
     if schema.get("type") in ("integer", "number"):
-        return {"integer": "int", "number": "number"}[schema["type"]] + _bounds(schema)
+        return {"integer": "int", "number": "number"}[schema["type"]] + _format_bounds(schema)
     if schema.get("type") == "array":
         return "list"
     words = {"boolean": "bool", "string": "text", "#/$defs/Body": "body"}
     return words.get(schema.get("type") or schema.get("$ref", ""), "initialiser")
 
 
-def _names_a_body(schema: Mapping[str, Any]) -> bool:
+def _is_body_reference(schema: Mapping[str, Any]) -> bool:
     return any(item.get("$ref") == "#/$defs/Body" for item in schema.get("oneOf", []))
 
 
-def _bounds(schema: Mapping[str, Any]) -> str:
+def _format_bounds(schema: Mapping[str, Any]) -> str:
     low, high = schema.get("minimum"), schema.get("maximum")
-    if high is not None and high < LARGEST:
+    if high is not None and high < MAX_INT32:
         return f" {low:g}..{high:g}"
-    if low is not None and low > -LARGEST:
+    if low is not None and low > -MAX_INT32:
         return f" ≥ {low:g}"
     return " > 0" if schema.get("exclusiveMinimum") == 0 else ""
 
 
-def data_sets(schemas: Mapping[str, DataSchema]) -> str:
+def datasets_table(schemas: Mapping[str, DataSchema]) -> str:
     """Return the table of the named data sets."""
     rows = []
     for name, schema in schemas.items():
         columns = ", ".join(f"`{column.name}` {list(column.shape)} {column.dtype}" for column in schema.columns)
         rows.append([f"`{name}`", columns, ", ".join(f"{count:,} {split}" for split, count in schema.rows.items())])
-    return table(["name", "columns", "rows"], rows)
+    return markdown_table(["name", "columns", "rows"], rows)
 
 
-def pictures() -> str:
+def torchvision_table() -> str:
     """Return the table of torchvision's data sets."""
     rows = []
-    for name, schema in TORCHVISION.items():
+    for name, schema in TORCHVISION_SCHEMAS.items():
         image, *targets = schema.columns
         size = " x ".join(map(str, image.shape)) if len(image.shape) == 3 else f"{image.shape[0]}, of unlike sizes"
         classes = ", ".join(f"{target.classes} (`{target.name}`)" for target in targets)
         counts = ", ".join(f"{count:,} {split}" for split, count in schema.rows.items())
         rows.append(
-            [f"[`{name}`]({HOMES[name]})", "files" if image.type == "image" else "bytes", size, classes, counts]
+            [f"[`{name}`]({HOMEPAGES[name]})", "files" if image.type == "image" else "bytes", size, classes, counts]
         )
-    return table(["name", "kept as", "channels, height, width", "classes", "rows"], rows)
+    return markdown_table(["name", "kept as", "channels, height, width", "classes", "rows"], rows)
 
 
-def left_out() -> str:
+def excluded_torchvision_table() -> str:
     """Return the table of torchvision's data sets that are not among them, by reason."""
     reasons: dict[str, list[str]] = {}
-    for name, reason in LEFT_OUT.items():
+    for name, reason in UNSUPPORTED_DATASETS.items():
         reasons.setdefault(reason, []).append(f"`{name}`")
-    return table(["reason", "data sets"], ([reason, ", ".join(names)] for reason, names in reasons.items()))
+    return markdown_table(["reason", "data sets"], ([reason, ", ".join(names)] for reason, names in reasons.items()))
 
 
-def sentences(rows: Mapping[str, str], title: str) -> str:
+def descriptions_table(rows: Mapping[str, str], title: str) -> str:
     """Return the table of words with a sentence each."""
-    return table([title, "meaning"], ([f"`{name}`", sentence] for name, sentence in rows.items()))
+    return markdown_table([title, "meaning"], ([f"`{name}`", sentence] for name, sentence in rows.items()))
 
 
-def metrics() -> str:
+def metrics_table() -> str:
     """Return the table of metrics."""
     rows = ([f"`{name}`", ", ".join(row.about), row.sentence] for name, row in METRICS.items())
-    return table(["metric", "about", "meaning"], rows)
+    return markdown_table(["metric", "about", "meaning"], rows)
 
 
-def statuses() -> str:
+def statuses_table() -> str:
     """Return the table of statuses with their sentences."""
-    sentences = _sentences(Status)
-    return table(["status", "meaning"], ([f"`{status}`", sentences[status.name]] for status in Status))
+    sentences = _member_docstrings(Status)
+    return markdown_table(["status", "meaning"], ([f"`{status}`", sentences[status.name]] for status in Status))
 
 
-def transitions() -> str:
+def transitions_table() -> str:
     """Return the table of verbs: from where, to where."""
-    sentences = _sentences(Verb)
+    sentences = _member_docstrings(Verb)
     rows = []
     for verb, (sources, target) in TRANSITIONS.items():
         before = ", ".join(f"`{status}`" for status in Status if status in sources)
         rows.append([f"`{verb}`", before, f"`{target}`", sentences[verb.name]])
-    return table(["verb", "from", "to", "meaning"], rows)
+    return markdown_table(["verb", "from", "to", "meaning"], rows)
 
 
-def drawing() -> str:
+def state_diagram() -> str:
     """Return the state machine as a Mermaid diagram."""
     edges = [
         f"    {source} --> {target}: {verb}"
@@ -173,7 +173,7 @@ def drawing() -> str:
     return "\n".join(["```mermaid", "stateDiagram-v2", "    [*] --> queued: created", *edges, *ends, "```"])
 
 
-def _sentences(enum: type) -> dict[str, str]:
+def _member_docstrings(enum: type) -> dict[str, str]:
     """Return the sentence under each member, which Python itself forgets."""
     module = sys.modules[enum.__module__]
     source = Path(str(module.__file__)).read_text()
@@ -181,22 +181,22 @@ def _sentences(enum: type) -> dict[str, str]:
     return dict(re.findall(r'^    ([A-Z_]+) = "[^"]*"\n    """(.*?)"""', body, re.MULTILINE | re.DOTALL))
 
 
-def messages() -> str:
+def webhook_events_table() -> str:
     """Return the table of what webhooks tell."""
-    told = {MessageType[name].value: sentence for name, sentence in _sentences(MessageType).items()}
-    return table(["event", "what it tells"], [[f"`{type_}`", sentence] for type_, sentence in told.items()])
+    told = {MessageType[name].value: sentence for name, sentence in _member_docstrings(MessageType).items()}
+    return markdown_table(["event", "what it tells"], [[f"`{type_}`", sentence] for type_, sentence in told.items()])
 
 
-def settings() -> str:
+def settings_table() -> str:
     """Return the table of settings."""
     rows = [
-        [f"`GRAFTWERK_{name.upper()}`", _default(field), field.description or ""]
+        [f"`GRAFTWERK_{name.upper()}`", _format_default(field), field.description or ""]
         for name, field in Settings.model_fields.items()
     ]
-    return table(["variable", "default", "meaning"], rows)
+    return markdown_table(["variable", "default", "meaning"], rows)
 
 
-def _default(field: FieldInfo) -> str:
+def _format_default(field: FieldInfo) -> str:
     value = field.default
     if isinstance(value, SecretStr):
         value = value.get_secret_value()
@@ -205,20 +205,20 @@ def _default(field: FieldInfo) -> str:
     return "" if value is None else f"`{value}`"
 
 
-def commands() -> str:
+def commands_table() -> str:
     """Return the table of the command line's commands."""
-    return table(["command", "what it does", "options"], _commands(typer.main.get_group(cli), "graftwerk"))
+    return markdown_table(["command", "what it does", "options"], _command_rows(typer.main.get_group(cli), "graftwerk"))
 
 
-def _commands(group: TyperGroup, path: str) -> list[list[str]]:
+def _command_rows(group: TyperGroup, path: str) -> list[list[str]]:
     rows: list[list[str]] = []
     for name, command in group.commands.items():
         place = f"{path} {name}"
-        rows += _commands(command, place) if isinstance(command, TyperGroup) else [_command(command, place)]
+        rows += _command_rows(command, place) if isinstance(command, TyperGroup) else [_command_row(command, place)]
     return rows
 
 
-def _command(command: Any, path: str) -> list[str]:
+def _command_row(command: Any, path: str) -> list[str]:
     words, options = [path], []
     for part in command.params:
         if part.param_type_name == "option":
@@ -230,68 +230,68 @@ def _command(command: Any, path: str) -> list[str]:
     return [f"`{' '.join(words)}`", sentence, " ".join(options)]
 
 
-def routes() -> str:
+def routes_table() -> str:
     """Return the table of routes, from the committed description of the API."""
     described = json.loads((DOCS / "openapi.json").read_text())
     rows = []
     for path, operations in described["paths"].items():
         for method, operation in operations.items():
             if isinstance(operation, Mapping) and "responses" in operation:
-                rows.append([f"`{method.upper()} {path}`", operation.get("summary", ""), _sentence(operation)])
-    return table(["route", "name", "what it does"], rows)
+                rows.append([f"`{method.upper()} {path}`", operation.get("summary", ""), _operation_summary(operation)])
+    return markdown_table(["route", "name", "what it does"], rows)
 
 
-def _sentence(operation: Mapping[str, Any]) -> str:
+def _operation_summary(operation: Mapping[str, Any]) -> str:
     return str(operation.get("description", "")).partition("\n\n")[0].replace("\n", " ")
 
 
-PARTS: dict[str, Callable[[], str]] = {
-    "formats": lambda: sentences(FORMATS, "format"),
-    "types": lambda: sentences(TYPES, "type"),
-    "modules": lambda: kinds("module"),
-    "operations": lambda: kinds("operation"),
-    "backbones": lambda: kinds("backbone"),
-    "control": lambda: kinds("control"),
-    "leaves": lambda: kinds("leaf"),
-    "initialisers": lambda: kinds("initialiser"),
-    "losses": lambda: kinds("loss"),
-    "optimizers": lambda: kinds("optimizer"),
-    "schedules": lambda: kinds("schedule"),
-    "averages": lambda: kinds("average"),
-    "transforms": lambda: kinds("transform"),
-    "metrics": metrics,
-    "builtin": lambda: data_sets(BUILTIN),
-    "torchvision": pictures,
-    "left-out": left_out,
-    "statuses": statuses,
-    "transitions": transitions,
-    "drawing": drawing,
-    "faultpoints": lambda: sentences(POINTS, "point"),
-    "settings": settings,
-    "figures": lambda: sentences(explained(), "figure"),
-    "log-events": lambda: sentences(EVENTS, "event"),
-    "commands": commands,
-    "routes": routes,
-    "messages": messages,
+SECTIONS: dict[str, Callable[[], str]] = {
+    "formats": lambda: descriptions_table(UPLOAD_FORMATS, "format"),
+    "types": lambda: descriptions_table(COLUMN_TYPES, "type"),
+    "modules": lambda: kinds_table("module"),
+    "operations": lambda: kinds_table("operation"),
+    "backbones": lambda: kinds_table("backbone"),
+    "control": lambda: kinds_table("control"),
+    "leaves": lambda: kinds_table("leaf"),
+    "initialisers": lambda: kinds_table("initialiser"),
+    "losses": lambda: kinds_table("loss"),
+    "optimizers": lambda: kinds_table("optimizer"),
+    "schedules": lambda: kinds_table("schedule"),
+    "averages": lambda: kinds_table("average"),
+    "transforms": lambda: kinds_table("transform"),
+    "metrics": metrics_table,
+    "builtin": lambda: datasets_table(BUILTIN_SCHEMAS),
+    "torchvision": torchvision_table,
+    "left-out": excluded_torchvision_table,
+    "statuses": statuses_table,
+    "transitions": transitions_table,
+    "drawing": state_diagram,
+    "faultpoints": lambda: descriptions_table(FAULTPOINTS, "point"),
+    "settings": settings_table,
+    "figures": lambda: descriptions_table(metric_descriptions(), "figure"),
+    "log-events": lambda: descriptions_table(LOG_EVENTS, "event"),
+    "commands": commands_table,
+    "routes": routes_table,
+    "messages": webhook_events_table,
 }
 
 
-def written_anew(text: str) -> str:
+def regenerate(text: str) -> str:
     """Return a document with every generated part replaced by what the program says now."""
-    return PART.sub(lambda found: f"{found[1]}{PARTS[found[2]]()}\n{found[3]}", text)
+    return GENERATED_SECTION.sub(lambda found: f"{found[1]}{SECTIONS[found[2]]()}\n{found[3]}", text)
 
 
-def openapi() -> str:
+def openapi_json() -> str:
     """Return the description of the API as JSON."""
     return json.dumps(create_app(Settings()).openapi(), indent=1, sort_keys=True, ensure_ascii=False) + "\n"
 
 
 def main() -> None:
     """Rewrite every document."""
-    (DOCS / "openapi.json").write_text(openapi())
+    (DOCS / "openapi.json").write_text(openapi_json())
     for path in sorted(DOCS.glob("*.md")):
         before = path.read_text()
-        if (after := written_anew(before)) != before:
+        if (after := regenerate(before)) != before:
             path.write_text(after)
             sys.stdout.write(f"{path.name} written anew\n")
 

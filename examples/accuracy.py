@@ -14,16 +14,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks.machine import kept, sentence, write
+from benchmarks.machine import format_claim, is_within_bound, write_results
 from examples.baselines import BASELINES
 from examples.data.__main__ import CACHE, WRITERS
-from examples.demo import service
+from examples.demo import run_service
 from graftwerk import Client
-from graftwerk.specs import on_data, read_spec
+from graftwerk.specs import read_spec, with_dataset
 
 EXAMPLES = Path(__file__).parent
-FOLDER = Path("~/.cache/graftwerk-accuracy")
-LONGEST = 3 * 3600.0  # seconds that a job may take
+CACHE_FOLDER = Path("~/.cache/graftwerk-accuracy")
+TIMEOUT_SECONDS = 3 * 3600.0  # seconds that a job may take
 
 Baseline = Mapping[str, Any]
 
@@ -33,27 +33,27 @@ class Gate:
     """An example, its data, and what it must reach."""
 
     example: str
-    measured: str  # series whose final value counts
+    metric: str  # series whose final value counts
     bound: Callable[[Baseline], float]
     data: str | None = None  # see `examples.data`
     files: tuple[str, ...] = ()  # that are uploaded; none: they lie in the data root, or are bundled
     vectors: str | None = None  # file of word vectors that is registered beside them
     baseline: str | None = None  # see `examples.baselines`
-    shown: tuple[str, ...] = ()  # further series for the table
-    at_most: bool = False
+    extra_metrics: tuple[str, ...] = ()  # further series for the table
+    is_upper_bound: bool = False
 
 
-def beat(name: str) -> Callable[[Baseline], float]:
+def better_than_baseline(name: str) -> Callable[[Baseline], float]:
     """Return a bound that is the baseline's own figure and an example more: what is as good does not beat it."""
     return lambda baseline: float(baseline[name]) + 1 / int(baseline["test"])
 
 
-def least(bound: float) -> Callable[[Baseline], float]:
+def fixed_bound(bound: float) -> Callable[[Baseline], float]:
     """Return a bound that stands by itself."""
     return lambda _: bound
 
 
-def optimum(baseline: Baseline) -> float:
+def least_squares_bound(baseline: Baseline) -> float:
     """Return the least squares of the closed form, and a ten-thousandth more."""
     return float(baseline["mean square"]) * (1 + 1e-4)
 
@@ -61,24 +61,24 @@ def optimum(baseline: Baseline) -> float:
 TEXTS, LINES = ("train.csv", "test.csv"), ("train.jsonl", "test.jsonl")
 GLOVE = "glove.50d.txt"
 GATES: tuple[Gate, ...] = (
-    Gate("real/least-squares", "train/loss", optimum, baseline="diabetes", at_most=True),
-    Gate("real/plane-linear", "train/loss", optimum, "plane", ("plane.csv",), baseline="plane", at_most=True),
-    Gate("real/digits-cnn", "val/accuracy", least(0.985), "digits", ("digits.npz",)),
-    Gate("real/fashion-mlp", "val/accuracy", least(0.900), "fashion"),
-    Gate("real/fashion-small-cnn", "val/accuracy", least(0.925), "fashion"),
-    Gate("real/fashion-resnet18", "val/accuracy", least(0.880), "fashion"),
-    Gate("real/tweets-gru", "val/accuracy", beat("accuracy"), "tweets", TEXTS, GLOVE, "tweets"),
-    Gate("real/tweets-transformer", "val/accuracy", beat("accuracy"), "tweets", TEXTS, GLOVE, "tweets"),
-    Gate("real/mails-gru", "val/accuracy", beat("accuracy"), "mails", TEXTS, GLOVE, "mails"),
-    Gate("real/mails-transformer", "val/accuracy", beat("accuracy"), "mails", TEXTS, GLOVE, "mails"),
-    Gate("real/tags-bilstm", "val/span_f1", beat("span F1"), "tags", LINES, GLOVE, "tags", ("val/accuracy",)),
-    Gate("real/tags-crf", "val/span_f1", beat("span F1"), "tags", LINES, GLOVE, "tags", ("val/accuracy",)),
-    Gate("real/vowels-gru", "val/accuracy", least(0.97), "vowels", LINES, baseline="vowels"),
-    Gate("real/trees-lstm", "val/accuracy", beat("accuracy"), "trees", LINES, baseline="trees"),
+    Gate("real/least-squares", "train/loss", least_squares_bound, baseline="diabetes", is_upper_bound=True),
+    Gate("real/plane-linear", "train/loss", least_squares_bound, "plane", ("plane.csv",), baseline="plane", is_upper_bound=True),
+    Gate("real/digits-cnn", "val/accuracy", fixed_bound(0.985), "digits", ("digits.npz",)),
+    Gate("real/fashion-mlp", "val/accuracy", fixed_bound(0.900), "fashion"),
+    Gate("real/fashion-small-cnn", "val/accuracy", fixed_bound(0.925), "fashion"),
+    Gate("real/fashion-resnet18", "val/accuracy", fixed_bound(0.880), "fashion"),
+    Gate("real/tweets-gru", "val/accuracy", better_than_baseline("accuracy"), "tweets", TEXTS, GLOVE, "tweets"),
+    Gate("real/tweets-transformer", "val/accuracy", better_than_baseline("accuracy"), "tweets", TEXTS, GLOVE, "tweets"),
+    Gate("real/mails-gru", "val/accuracy", better_than_baseline("accuracy"), "mails", TEXTS, GLOVE, "mails"),
+    Gate("real/mails-transformer", "val/accuracy", better_than_baseline("accuracy"), "mails", TEXTS, GLOVE, "mails"),
+    Gate("real/tags-bilstm", "val/span_f1", better_than_baseline("span F1"), "tags", LINES, GLOVE, "tags", ("val/accuracy",)),
+    Gate("real/tags-crf", "val/span_f1", better_than_baseline("span F1"), "tags", LINES, GLOVE, "tags", ("val/accuracy",)),
+    Gate("real/vowels-gru", "val/accuracy", fixed_bound(0.97), "vowels", LINES, baseline="vowels"),
+    Gate("real/trees-lstm", "val/accuracy", better_than_baseline("accuracy"), "trees", LINES, baseline="trees"),
 )  # fmt: skip
 
 
-def data(name: str, folder: Path) -> Path:
+def ensure_data(name: str, folder: Path) -> Path:
     """Return where a data set lies, obtained now if it is not there."""
     found = folder / name
     if not found.exists():
@@ -89,19 +89,19 @@ def data(name: str, folder: Path) -> Path:
     return found
 
 
-def spec(gate: Gate, client: Client, folder: Path) -> dict[str, Any]:
+def spec_on_data(gate: Gate, client: Client, folder: Path) -> dict[str, Any]:
     """Return the example as a job on its registered data."""
-    files = [data(gate.data, folder) / file for file in gate.files] if gate.data is not None else []
+    files = [ensure_data(gate.data, folder) / file for file in gate.files] if gate.data is not None else []
     dataset = client.datasets.add(*files).id if files else None
-    vectors = client.datasets.add(data("vectors", folder) / gate.vectors).id if gate.vectors is not None else None
-    return on_data(read_spec(EXAMPLES / f"{gate.example}.json"), dataset, vectors)
+    vectors = client.datasets.add(ensure_data("vectors", folder) / gate.vectors).id if gate.vectors is not None else None
+    return with_dataset(read_spec(EXAMPLES / f"{gate.example}.json"), dataset, vectors)
 
 
-def run(gate: Gate, client: Client, folder: Path) -> dict[str, Any]:
+def run_gate(gate: Gate, client: Client, folder: Path) -> dict[str, Any]:
     """Train the example and return its figures. Raises `SystemExit` if the job fails."""
-    baseline = BASELINES[gate.baseline](data(gate.baseline, folder) if gate.data else folder) if gate.baseline else {}
+    baseline = BASELINES[gate.baseline](ensure_data(gate.baseline, folder) if gate.data else folder) if gate.baseline else {}
     began = time.monotonic()
-    job = client.jobs.create(spec(gate, client, folder)).wait(LONGEST)
+    job = client.jobs.create(spec_on_data(gate, client, folder)).wait(TIMEOUT_SECONDS)
     if job.status != "succeeded":
         raise SystemExit(f"{gate.example}: the job {job.status}: {job.error}")
     values = job.document["result"]["values"]
@@ -109,44 +109,44 @@ def run(gate: Gate, client: Client, folder: Path) -> dict[str, Any]:
         "example": gate.example,
         "parameters": job.document["inspection"]["totals"]["parameters"],
         "seconds": round(time.monotonic() - began, 1),
-        "values": {name: values[name] for name in (gate.measured, *gate.shown)},
+        "values": {name: values[name] for name in (gate.metric, *gate.extra_metrics)},
         "baseline": baseline,
         "bound": gate.bound(baseline),
     }
 
 
-def claim(gate: Gate, found: Mapping[str, Any]) -> dict[str, Any]:
+def to_claim(gate: Gate, found: Mapping[str, Any]) -> dict[str, Any]:
     """Return a run as a claim of the results."""
-    return {"what": f"{gate.example}: {gate.measured}", "measured": round(found["values"][gate.measured], 5),
-            "unit": "", "bound": round(found["bound"], 5), "at_most": gate.at_most}  # fmt: skip
+    return {"what": f"{gate.example}: {gate.metric}", "measured": round(found["values"][gate.metric], 5),
+            "unit": "", "bound": round(found["bound"], 5), "at_most": gate.is_upper_bound}  # fmt: skip
 
 
 def main() -> int:
     """Run the gates; returns 1 if one is missed."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("examples", nargs="*", metavar="EXAMPLE", help="default: all of them")
-    parser.add_argument("--folder", type=Path, default=FOLDER, help=f"data and finished runs (default: {FOLDER})")
+    parser.add_argument("--folder", type=Path, default=CACHE_FOLDER, help=f"data and finished runs (default: {CACHE_FOLDER})")
     parser.add_argument("--again", action="store_true", help="also run what has been run")
     given = parser.parse_args()
     folder = given.folder.expanduser()
     chosen = [gate for gate in GATES if not given.examples or gate.example in given.examples]
     for gate in chosen:
         if gate.data is not None:
-            data(gate.data, folder)
+            ensure_data(gate.data, folder)
     done = folder / "runs.json"
     runs: dict[str, Any] = json.loads(done.read_text()) if done.exists() else {}
     os.environ |= {"GRAFTWERK_DATA_ROOT": str(folder / "fashion"), "GRAFTWERK_RATE_LIMIT": ""}
-    with service(folder / "service") as client:
+    with run_service(folder / "service") as client:
         for gate in chosen:
             if gate.example in runs and not given.again:
                 continue
-            runs[gate.example] = run(gate, client, folder)
+            runs[gate.example] = run_gate(gate, client, folder)
             done.write_text(json.dumps(runs, indent=2))
-            sys.stdout.write(sentence(claim(gate, runs[gate.example])) + "\n")
+            sys.stdout.write(format_claim(to_claim(gate, runs[gate.example])) + "\n")
             sys.stdout.flush()
-    claims = [claim(gate, runs[gate.example]) for gate in GATES if gate.example in runs]
-    write("accuracy", {"runs": [runs[gate.example] for gate in GATES if gate.example in runs]}, claims)
-    return 0 if all(map(kept, claims)) else 1
+    claims = [to_claim(gate, runs[gate.example]) for gate in GATES if gate.example in runs]
+    write_results("accuracy", {"runs": [runs[gate.example] for gate in GATES if gate.example in runs]}, claims)
+    return 0 if all(map(is_within_bound, claims)) else 1
 
 
 if __name__ == "__main__":

@@ -28,56 +28,56 @@ from sklearn.preprocessing import FunctionTransformer, StandardScaler
 from examples.data.files import read_conll, read_csv, read_jsonl
 
 DIABETES = Path(__file__).parents[1] / "workers" / "data" / "samples" / "diabetes.npz"
-STRENGTHS = (0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0)
-TOKENS = {"words": r"(?u)\b\w\w+\b", "words and marks": r"\w+|[^\w\s]"}
-TURNS = 2000
+REGULARIZATION_STRENGTHS = (0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0)
+TOKEN_PATTERNS = {"words": r"(?u)\b\w\w+\b", "words and marks": r"\w+|[^\w\s]"}
+MAX_ITERATIONS = 2000
 
 Span = tuple[str, int, int]
 
 
-def texts(folder: Path) -> dict[str, Any]:
+def texts_baseline(folder: Path) -> dict[str, Any]:
     """Return what TF-IDF and logistic regression reach on a table of texts."""
     parts = [read_csv(folder / f"{part}.csv") for part in ("train", "test")]
     candidates = {
         f"{name}, C={strength:g}": make_pipeline(
             TfidfVectorizer(ngram_range=(1, 2), min_df=2, sublinear_tf=True, token_pattern=pattern),
-            LogisticRegression(C=strength, max_iter=TURNS),
+            LogisticRegression(C=strength, max_iter=MAX_ITERATIONS),
         )
-        for name, pattern in TOKENS.items()
-        for strength in STRENGTHS
+        for name, pattern in TOKEN_PATTERNS.items()
+        for strength in REGULARIZATION_STRENGTHS
     }
-    return _best(candidates, *parts)
+    return _best_on_validation(candidates, *parts)
 
 
-def trees(folder: Path) -> dict[str, Any]:
+def trees_baseline(folder: Path) -> dict[str, Any]:
     """Return what a bag of nodes tells: each kind's count, as it is or its logarithm."""
     parts = [read_jsonl(folder / f"{part}.jsonl") for part in ("train", "test")]
-    bags = [([Counter(nodes(row["tree"])) for row in part], [row["label"] for row in part]) for part in parts]
+    bags = [([Counter(node_kinds(row["tree"])) for row in part], [row["label"] for row in part]) for part in parts]
     candidates = {
         f"{name}, C={strength:g}": make_pipeline(
             DictVectorizer(sparse=False),
             FunctionTransformer(function),
             StandardScaler(),
-            LogisticRegression(C=strength, max_iter=TURNS),
+            LogisticRegression(C=strength, max_iter=MAX_ITERATIONS),
         )
         for name, function in {"counts": None, "logarithms": np.log1p}.items()
-        for strength in STRENGTHS
+        for strength in REGULARIZATION_STRENGTHS
     }
-    return _best(candidates, *bags)
+    return _best_on_validation(candidates, *bags)
 
 
-def series(folder: Path) -> dict[str, Any]:
+def series_baseline(folder: Path) -> dict[str, Any]:
     """Return what a few figures of each utterance tell."""
     parts = [read_jsonl(folder / f"{part}.jsonl") for part in ("train", "test")]
-    figures = [([figure(row["series"]) for row in part], [row["label"] for row in part]) for part in parts]
+    figures = [([sequence_statistics(row["series"]) for row in part], [row["label"] for row in part]) for part in parts]
     candidates = {
-        f"C={strength:g}": make_pipeline(StandardScaler(), LogisticRegression(C=strength, max_iter=TURNS))
-        for strength in STRENGTHS
+        f"C={strength:g}": make_pipeline(StandardScaler(), LogisticRegression(C=strength, max_iter=MAX_ITERATIONS))
+        for strength in REGULARIZATION_STRENGTHS
     }
-    return _best(candidates, *figures)
+    return _best_on_validation(candidates, *figures)
 
 
-def _best(
+def _best_on_validation(
     candidates: Mapping[str, Pipeline], train: tuple[Sequence[Any], Sequence[str]], test: tuple[Any, Sequence[str]]
 ) -> dict[str, Any]:
     """Return how good the candidate is that does best on a tenth of the training examples, trained on all of them."""
@@ -100,23 +100,23 @@ def _best(
     }
 
 
-def nodes(tree: Mapping[str, Any]) -> Iterator[str]:
+def node_kinds(tree: Mapping[str, Any]) -> Iterator[str]:
     """Yield the kind of each node of a tree."""
     yield tree["label"]
     for child in tree["children"]:
-        yield from nodes(child)
+        yield from node_kinds(child)
 
 
-def figure(frames: Sequence[Sequence[float]]) -> np.ndarray:
+def sequence_statistics(frames: Sequence[Sequence[float]]) -> np.ndarray:
     """Return what a series of any length comes to: means, deviations, and its ends."""
     table = np.array(frames)
     return np.concatenate([table.mean(0), table.std(0), table[0], table[-1]])
 
 
-def tags(folder: Path) -> dict[str, Any]:
+def tags_baseline(folder: Path) -> dict[str, Any]:
     """Return what the most frequent tag of each token comes to; a token never seen is outside."""
     train, test = (read_conll(folder / f"{part}.conll") for part in ("train", "test"))
-    most = most_frequent(train)
+    most = most_frequent_tags(train)
     guesses = [[most.get(token, "O") for token in tokens] for tokens, _ in test]
     truths = [tags for _, tags in test]
     right = [guess == truth for row in zip(guesses, truths, strict=True) for guess, truth in zip(*row, strict=True)]
@@ -128,11 +128,11 @@ def tags(folder: Path) -> dict[str, Any]:
         "span F1": round(f1, 4),
         "train": len(train),
         "test": len(test),
-        "test spans": sum(len(spans(truth)) for truth in truths),
+        "test spans": sum(len(entity_spans(truth)) for truth in truths),
     }
 
 
-def most_frequent(sentences: Sequence[tuple[Sequence[str], Sequence[str]]]) -> dict[str, str]:
+def most_frequent_tags(sentences: Sequence[tuple[Sequence[str], Sequence[str]]]) -> dict[str, str]:
     """Return of each token the tag that it has most often."""
     counts: defaultdict[str, Counter[str]] = defaultdict(Counter)
     for tokens, tags in sentences:
@@ -141,7 +141,7 @@ def most_frequent(sentences: Sequence[tuple[Sequence[str], Sequence[str]]]) -> d
     return {token: counted.most_common(1)[0][0] for token, counted in counts.items()}
 
 
-def spans(tags: Sequence[str]) -> set[Span]:
+def entity_spans(tags: Sequence[str]) -> set[Span]:
     """Return (kind, start, end) of what B- begins and I- of the same kind goes on with; an I- alone is nothing."""
     found: set[Span] = set()
     kind, start = "", 0
@@ -156,25 +156,25 @@ def spans(tags: Sequence[str]) -> set[Span]:
 
 def span_scores(guesses: Sequence[Sequence[str]], truths: Sequence[Sequence[str]]) -> tuple[float, float, float]:
     """Return precision, recall and F1 of whole spans: a right one has the right kind, start and end."""
-    pairs = [(spans(guess), spans(truth)) for guess, truth in zip(guesses, truths, strict=True)]
+    pairs = [(entity_spans(guess), entity_spans(truth)) for guess, truth in zip(guesses, truths, strict=True)]
     right = sum(len(guessed & true) for guessed, true in pairs)
     guessed, true = (sum(len(pair[side]) for pair in pairs) for side in (0, 1))
     return right / max(guessed, 1), right / max(true, 1), 2 * right / max(guessed + true, 1)
 
 
-def diabetes(_folder: Path) -> dict[str, Any]:
+def diabetes_baseline(_folder: Path) -> dict[str, Any]:
     """Return the least mean of squares that a linear function reaches on all rows of the bundled sample."""
     with np.load(DIABETES, allow_pickle=False) as archive:
-        return {"mean square": least_squares(archive["x"], archive["y"]), "rows": len(archive["y"])}
+        return {"mean square": least_squares_error(archive["x"], archive["y"]), "rows": len(archive["y"])}
 
 
-def plane(folder: Path) -> dict[str, Any]:
+def plane_baseline(folder: Path) -> dict[str, Any]:
     """Return the least mean of squares that a linear function reaches on the made-up rows."""
     rows = np.loadtxt(folder / "plane.csv", delimiter=",", skiprows=1)
-    return {"mean square": least_squares(rows[:, :-1], rows[:, -1]), "rows": len(rows)}
+    return {"mean square": least_squares_error(rows[:, :-1], rows[:, -1]), "rows": len(rows)}
 
 
-def least_squares(x: np.ndarray, y: np.ndarray) -> float:
+def least_squares_error(x: np.ndarray, y: np.ndarray) -> float:
     """Return the least mean of squares of y - (x w + b) over w and b."""
     columns = np.column_stack([x, np.ones(len(x))]).astype(np.float64)
     target = y.reshape(len(x), -1).astype(np.float64)
@@ -183,13 +183,13 @@ def least_squares(x: np.ndarray, y: np.ndarray) -> float:
 
 
 BASELINES: Mapping[str, Callable[[Path], dict[str, Any]]] = {
-    "tweets": texts,
-    "mails": texts,
-    "tags": tags,
-    "trees": trees,
-    "vowels": series,
-    "plane": plane,
-    "diabetes": diabetes,
+    "tweets": texts_baseline,
+    "mails": texts_baseline,
+    "tags": tags_baseline,
+    "trees": trees_baseline,
+    "vowels": series_baseline,
+    "plane": plane_baseline,
+    "diabetes": diabetes_baseline,
 }
 
 

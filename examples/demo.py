@@ -13,13 +13,13 @@ from pathlib import Path
 from rich.console import Console
 
 from graftwerk import Client, GraftwerkClientError, Job
-from graftwerk.cli.progress import watch
+from graftwerk.cli.progress import watch_progress
 
-HERE = Path(__file__).resolve().parent
-SAMPLE = HERE.parent / "workers" / "data" / "samples" / "digits.npz"
-FOLDER = HERE.parent / ".graftwerk" / "demo"
+EXAMPLES_FOLDER = Path(__file__).resolve().parent
+DIGITS_FILE = EXAMPLES_FOLDER.parent / "workers" / "data" / "samples" / "digits.npz"
+FOLDER = EXAMPLES_FOLDER.parent / ".graftwerk" / "demo"
 EXAMPLES = ("digits-mlp", "digits-cnn")
-WEIGHTS = ("weights.safetensors", "weights.pth", "model.py")
+WEIGHT_FILES = ("weights.safetensors", "weights.pth", "model.py")
 START_SECONDS = 180.0
 STOP_SECONDS = 60.0
 TOLERANCE = 1e-4  # relative, of the recomputed loss; batches are added up in another order
@@ -32,7 +32,7 @@ class DemoFailed(Exception):
 
 
 @contextmanager
-def service(folder: Path) -> Iterator[Client]:
+def run_service(folder: Path) -> Iterator[Client]:
     """Run `graftwerk up` on a free port; its output goes to a log. Raises `DemoFailed`."""
     home, log = folder / "home", folder / "service.log"
     folder.mkdir(parents=True, exist_ok=True)
@@ -41,7 +41,7 @@ def service(folder: Path) -> Iterator[Client]:
     with log.open("wb") as output:
         process = subprocess.Popen(command, stdout=output, stderr=output, start_new_session=True)
     try:
-        address = _address(home, process)
+        address = _wait_for_address(home, process)
         console.print(f"serving at [bold]{address}[/bold] (log: {log})")
         with Client(address, (home / "key").read_text().strip()) as client:
             yield client
@@ -54,7 +54,7 @@ def service(folder: Path) -> Iterator[Client]:
     console.print("the service has stopped cleanly")
 
 
-def _address(home: Path, process: subprocess.Popen[bytes]) -> str:
+def _wait_for_address(home: Path, process: subprocess.Popen[bytes]) -> str:
     """Wait until the service tells where it is."""
     path = home / "address"
     deadline = time.monotonic() + START_SECONDS
@@ -69,20 +69,20 @@ def train(client: Client, spec: Path) -> Job:
     """Submit a job and show its progress to the end."""
     job = client.jobs.create(spec)
     console.print(f"\n[bold]{spec.stem}[/bold]  {job.id}")
-    watch(job, console)
+    watch_progress(job, console)
     if job.status != "succeeded":
         reason = job.error["message"] if job.error else "no reason is known"
         raise DemoFailed(f"the job {job.status}: {reason}")
     return job
 
 
-def check(job: Job, spec: Path, folder: Path) -> None:
+def verify_weights(job: Job, spec: Path, folder: Path) -> None:
     """Download the weights and recompute, in a Python that knows nothing of the service, what the service measured."""
-    job.download(folder, WEIGHTS)
+    job.download(folder, WEIGHT_FILES)
     reported = job.checkpoints()[0].values
     # -I: neither the current folder nor the environment can bring the service's code in.
     run = subprocess.run(
-        [sys.executable, "-I", str(HERE / "reload.py"), str(spec), str(folder), str(SAMPLE)],
+        [sys.executable, "-I", str(EXAMPLES_FOLDER / "reload.py"), str(spec), str(folder), str(DIGITS_FILE)],
         capture_output=True, text=True, check=False, cwd=folder,
     )  # fmt: skip
     if run.returncode != 0:
@@ -94,7 +94,7 @@ def check(job: Job, spec: Path, folder: Path) -> None:
                 f"{name}: the service measured {reported[name]}, the downloaded weights give {found[name]}"
             )
     console.print(f"final accuracy {reported['val/accuracy']:.4f} on {found['rows']} held-out digits")
-    console.print(f"{', '.join(WEIGHTS)} in {folder}")
+    console.print(f"{', '.join(WEIGHT_FILES)} in {folder}")
     console.print(
         "[green]reloaded in plain PyTorch: the same outputs from both files, the same accuracy and loss[/green]"
     )
@@ -103,10 +103,10 @@ def check(job: Job, spec: Path, folder: Path) -> None:
 def main() -> int:
     """Run the demo; returns the exit code."""
     try:
-        with service(FOLDER) as client:
+        with run_service(FOLDER) as client:
             for name in EXAMPLES:
-                spec = HERE / f"{name}.json"
-                check(train(client, spec), spec, FOLDER / name)
+                spec = EXAMPLES_FOLDER / f"{name}.json"
+                verify_weights(train(client, spec), spec, FOLDER / name)
     except (DemoFailed, GraftwerkClientError, subprocess.TimeoutExpired) as error:
         console.print(f"[bold red]the demo failed:[/bold red] {error}")
         log = FOLDER / "service.log"

@@ -18,7 +18,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 SPLIT_STREAM = 0x5B117  # the stream of random numbers that draws the held-out rows, see docs/spec.md
-BRIGHTEST = 16.0  # of the digits' grey values
+MAX_PIXEL = 16.0  # of the digits' grey values
 
 
 def network_class(path: Path) -> type[nn.Module]:
@@ -32,14 +32,14 @@ def network_class(path: Path) -> type[nn.Module]:
     return found
 
 
-def held_out(sample: Path, fraction: float, seed: int) -> tuple[Tensor, Tensor]:
+def validation_split(sample: Path, fraction: float, seed: int) -> tuple[Tensor, Tensor]:
     """Return images (rows, 1, 8, 8) from 0 to 1 and labels (rows) that the job did not train on."""
     with np.load(sample, allow_pickle=False) as arrays:
         images, labels = torch.from_numpy(arrays["image"]), torch.from_numpy(arrays["label"])
     mixed = int(np.random.SeedSequence((seed, SPLIT_STREAM)).generate_state(1, np.uint64)[0] >> np.uint64(1))
     order = torch.randperm(len(labels), generator=torch.Generator().manual_seed(mixed))
     rows = order[: round(fraction * len(labels))].sort().values
-    return images[rows].float() / BRIGHTEST, labels[rows].long()
+    return images[rows].float() / MAX_PIXEL, labels[rows].long()
 
 
 def main() -> None:
@@ -48,7 +48,7 @@ def main() -> None:
     folder, sample = Path(sys.argv[2]), Path(sys.argv[3])
     torch.set_num_threads(1)
     fraction = document["data"]["validation"]["fraction"]
-    images, labels = held_out(sample, fraction, document["training"].get("seed", 0))
+    images, labels = validation_split(sample, fraction, document["training"].get("seed", 0))
     outputs = []
     for weights in (
         load_file(folder / "weights.safetensors"),

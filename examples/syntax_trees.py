@@ -24,18 +24,18 @@ import numpy as np
 from graftwerk import Client
 
 HERE = Path(__file__).resolve().parent
-NODES = 48  # of the largest tree
-LEAST = 8  # of the smallest
-ARITY = 4
+MAX_NODES = 48  # of the largest tree
+MIN_NODES = 8  # of the smallest
+MAX_CHILDREN = 4
 ROWS = 4000
-HIDDEN = frozenset({"Return", "Expr"})  # both become "Statement"
-LEFT_OUT = (ast.expr_context, ast.operator, ast.unaryop, ast.boolop, ast.cmpop)
-OUT_OF_REACH = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda, ast.Yield, ast.YieldFrom, ast.Await)
+MASKED_KINDS = frozenset({"Return", "Expr"})  # both become "Statement"
+EXCLUDED_NODES = (ast.expr_context, ast.operator, ast.unaryop, ast.boolop, ast.cmpop)
+NESTED_SCOPES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda, ast.Yield, ast.YieldFrom, ast.Await)
 
 Tree = list[tuple[str, list[int]]]  # of each node its kind and its children's numbers; the root is the first
 
 
-def functions() -> Iterator[ast.FunctionDef]:
+def iter_functions() -> Iterator[ast.FunctionDef]:
     """Yield every function of the standard library's modules, in order of file and place."""
     for path in sorted(Path(sysconfig.get_path("stdlib")).glob("*.py")):
         try:
@@ -45,12 +45,12 @@ def functions() -> Iterator[ast.FunctionDef]:
         yield from (node for node in ast.walk(module) if isinstance(node, ast.FunctionDef))
 
 
-def body_of(function: ast.FunctionDef) -> list[ast.stmt]:
+def body_without_docstring(function: ast.FunctionDef) -> list[ast.stmt]:
     """Return the statements without the docstring."""
     return function.body[1:] if ast.get_docstring(function) is not None else function.body
 
 
-def planted(body: list[ast.stmt]) -> Tree:
+def function_tree(body: list[ast.stmt]) -> Tree:
     """Return the tree of a function's statements, its tell-tale kinds hidden."""
     tree: Tree = []
 
@@ -58,11 +58,11 @@ def planted(body: list[ast.stmt]) -> Tree:
         number = len(tree)
         tree.append((kind, []))
         children = tree[number][1]
-        kept, rest = (below, []) if len(below) <= ARITY else (below[: ARITY - 1], below[ARITY - 1 :])
+        kept, rest = (below, []) if len(below) <= MAX_CHILDREN else (below[: MAX_CHILDREN - 1], below[MAX_CHILDREN - 1 :])
         for child in kept:
             name = type(child).__name__
-            found = [each for each in ast.iter_child_nodes(child) if not isinstance(each, LEFT_OUT)]
-            children.append(plant("Statement" if name in HIDDEN else name, found))
+            found = [each for each in ast.iter_child_nodes(child) if not isinstance(each, EXCLUDED_NODES)]
+            children.append(plant("Statement" if name in MASKED_KINDS else name, found))
         if rest:
             children.append(plant("More", rest))
         return number
@@ -71,27 +71,27 @@ def planted(body: list[ast.stmt]) -> Tree:
     return tree
 
 
-def examples() -> Iterator[tuple[Tree, int]]:
+def unique_trees() -> Iterator[tuple[Tree, int]]:
     """Yield (tree, label), each tree once."""
     seen: set[str] = set()
-    for function in functions():
-        body = body_of(function)
+    for function in iter_functions():
+        body = body_without_docstring(function)
         inside = [node for statement in body for node in ast.walk(statement)]
-        if not LEAST < len(inside) < 4 * NODES or any(isinstance(node, OUT_OF_REACH) for node in inside):
+        if not MIN_NODES < len(inside) < 4 * MAX_NODES or any(isinstance(node, NESTED_SCOPES) for node in inside):
             continue
-        tree = planted(body)
-        if LEAST <= len(tree) <= NODES and (written := repr(tree)) not in seen:
+        tree = function_tree(body)
+        if MIN_NODES <= len(tree) <= MAX_NODES and (written := repr(tree)) not in seen:
             seen.add(written)
             yield tree, int(any(isinstance(node, ast.Return) and node.value is not None for node in inside))
 
 
-def arrays() -> dict[str, np.ndarray]:
+def dataset_columns() -> dict[str, np.ndarray]:
     """Return the columns of the data set."""
-    found = list(examples())
+    found = list(unique_trees())
     chosen = [found[place * len(found) // ROWS] for place in range(ROWS)] if len(found) > ROWS else found
     codes = {kind: code for code, kind in enumerate(sorted({kind for tree, _ in chosen for kind, _ in tree}), 1)}
-    value = np.zeros((len(chosen), NODES), np.int16)
-    children = np.full((len(chosen), NODES, ARITY), -1, np.int16)
+    value = np.zeros((len(chosen), MAX_NODES), np.int16)
+    children = np.full((len(chosen), MAX_NODES, MAX_CHILDREN), -1, np.int16)
     for row, (tree, _) in enumerate(chosen):
         for node, (kind, below) in enumerate(tree):
             value[row, node] = codes[kind]
@@ -101,7 +101,7 @@ def arrays() -> dict[str, np.ndarray]:
 
 def write(path: Path) -> None:
     """Write the data set; the same Python writes the same bytes."""
-    np.savez_compressed(path, **arrays())
+    np.savez_compressed(path, **dataset_columns())
 
 
 def main() -> None:

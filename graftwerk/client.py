@@ -5,7 +5,7 @@ from typing import Any, Self
 import httpx
 
 from graftwerk.datasets import Datasets
-from graftwerk.errors import NoAddress, ServiceTrouble
+from graftwerk.errors import AddressNotConfigured, ServerError
 from graftwerk.http.address import find_address
 from graftwerk.http.transport import Transport
 from graftwerk.jobs import Jobs
@@ -25,7 +25,7 @@ class Client:
     ) -> None:
         address = find_address(base_url, key)
         if address is None:
-            raise NoAddress
+            raise AddressNotConfigured
         self.url = address.url
         self.transport = Transport(address.url, address.key, transport=transport)
         self.jobs = Jobs(self.transport)
@@ -37,7 +37,7 @@ class Client:
         """Return what the service says of its readiness. Raises `Unreachable`."""
         try:
             report: dict[str, Any] = self.transport.json("GET", "/readyz", repeatable=False)
-        except ServiceTrouble as error:
+        except ServerError as error:
             return {"ready": False} | error.document
         return {"ready": True} | report
 

@@ -8,15 +8,15 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from graftwerk.errors import Conflict, NotData, NotFound
+from graftwerk.archives import write_zip
+from graftwerk.errors import Conflict, InvalidData, NotFound
 from graftwerk.http import downloads
-from graftwerk.http.pages import pages
+from graftwerk.http.pagination import paginate
 from graftwerk.http.transport import Transport
-from graftwerk.packing import packed
 from graftwerk.types import Dataset, File
 
-PIECE = 8 << 20  # bytes of one request of an upload
-READING_SECONDS = 300.0  # which the service may take to read what has arrived
+UPLOAD_CHUNK_BYTES = 8 << 20  # bytes of one request of an upload
+UPLOAD_TIMEOUT_SECONDS = 300.0  # which the service may take to read what has arrived
 
 
 class Datasets:
@@ -47,24 +47,24 @@ class Datasets:
         named = {"builtin": builtin, "torchvision": torchvision}
         given = {kind: value for kind, value in named.items() if value is not None}
         if len(given) + bool(paths) != 1:
-            raise NotData("give files, or builtin=, or torchvision=")
+            raise InvalidData("give files, or builtin=, or torchvision=")
         if not paths:
             kind, source = next(iter(given.items()))
             return self._create(name or source, {"kind": kind, "name": source}, str(uuid.uuid4()))
         chosen = [Path(path) for path in paths]
         missing = next((path for path in chosen if not path.exists()), None)
         if missing is not None:
-            raise NotData(f"{missing} is not there")
+            raise InvalidData(f"{missing} is not there")
         described = {"format": format, "target": target, "types": dict(types) if types else None}
         if len(chosen) == 1 and chosen[0].is_file():
-            return self._send(chosen[0], chosen[0].name, name or chosen[0].stem, described, told)
+            return self._upload_file(chosen[0], chosen[0].name, name or chosen[0].stem, described, told)
         with tempfile.TemporaryDirectory(prefix="graftwerk-") as folder:
             whole = Path(folder) / "content.zip"
-            packed(chosen, whole)
+            write_zip(chosen, whole)
             base = name or (chosen[0].resolve().name if len(chosen) == 1 else chosen[0].resolve().parent.name)
-            return self._send(whole, f"{base}.zip", base, described, told)
+            return self._upload_file(whole, f"{base}.zip", base, described, told)
 
-    def _send(
+    def _upload_file(
         self, file: Path, file_name: str, name: str, described: Mapping[str, Any], told: Callable[[int, int], None]
     ) -> Dataset:
         """Register a file and send it. Doing so again within a day finds the same data set, and goes on with it."""
@@ -86,7 +86,7 @@ class Datasets:
         """
         size = file.stat().st_size
         found = self.get(dataset_id)
-        if _has(found, file):
+        if _is_uploaded(found, file):
             told(size, size)
             return found
         offset = int(found.document.get("received") or 0)
@@ -94,16 +94,16 @@ class Datasets:
         with file.open("rb") as content:
             while True:
                 content.seek(offset)
-                piece = content.read(PIECE)
+                piece = content.read(UPLOAD_CHUNK_BYTES)
                 stretch = f"bytes {offset}-{offset + len(piece) - 1}" if piece else "bytes *"
                 headers = {"Content-Range": f"{stretch}/{size}"}
                 try:
                     answer = self._transport.request(
-                        "PUT", path, content=piece, headers=headers, seconds=READING_SECONDS
+                        "PUT", path, content=piece, headers=headers, seconds=UPLOAD_TIMEOUT_SECONDS
                     )
                 except Conflict:  # an answer was lost, so a piece was sent that had arrived before
                     dataset = self.get(dataset_id)
-                    if _has(dataset, file):
+                    if _is_uploaded(dataset, file):
                         return dataset
                     if dataset.status == "ready" or dataset.document["received"] == offset:
                         raise
@@ -120,7 +120,7 @@ class Datasets:
 
     def list(self, status: str | None = None, name: str | None = None) -> Iterator[Dataset]:
         """Yield the data sets, newest first."""
-        for document in pages(self._transport, "/v1/datasets", {"status": status, "name": name}):
+        for document in paginate(self._transport, "/v1/datasets", {"status": status, "name": name}):
             yield Dataset.from_document(document)
 
     def download(
@@ -133,7 +133,7 @@ class Datasets:
         document = self.get(dataset_id).document
         source = document["source"]
         if source["kind"] != "upload" or document["status"] != "ready":
-            raise NotData(f"{dataset_id} has no content to download")
+            raise InvalidData(f"{dataset_id} has no content to download")
         name = source.get("file") or ""
         plain = name if name and Path(name).name == name else f"{dataset_id}.{source['format']}"
         file = File(plain, document["received"], document["sha256"])
@@ -149,7 +149,7 @@ class Datasets:
         return Dataset.from_document(self._transport.json("POST", "/v1/datasets", json=body, headers=headers))
 
 
-def _has(dataset: Dataset, file: Path) -> bool:
+def _is_uploaded(dataset: Dataset, file: Path) -> bool:
     return dataset.status == "ready" and dataset.document.get("sha256") == _sha256(file)
 
 

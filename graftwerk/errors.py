@@ -23,14 +23,14 @@ from typing import Any
 
 import httpx
 
-MAX_TEXT = 300  # characters of an answer that is no problem document, enough to recognise a proxy
+MAX_DETAIL_CHARACTERS = 300  # characters of an answer that is no problem document, enough to recognise a proxy
 
 
 class GraftwerkClientError(Exception):
     """Something went wrong between this client and the service."""
 
 
-class NoAddress(GraftwerkClientError):
+class AddressNotConfigured(GraftwerkClientError):
     """Nobody said where the service is: start one with `graftwerk up`, or set GRAFTWERK_URL."""
 
     def __init__(self) -> None:
@@ -41,7 +41,7 @@ class Unreachable(GraftwerkClientError):
     """The service gave no answer."""
 
 
-class WaitedTooLong(GraftwerkClientError):
+class WaitTimeout(GraftwerkClientError):
     """The job did not end in the time given."""
 
 
@@ -49,7 +49,7 @@ class NoSuchFile(GraftwerkClientError, LookupError):
     """The job has no such checkpoint, or the checkpoint no such file."""
 
 
-class NotData(GraftwerkClientError, ValueError):
+class InvalidData(GraftwerkClientError, ValueError):
     """A data set is one file, or one name from the service's tables."""
 
 
@@ -84,7 +84,7 @@ class NotVerified(GraftwerkClientError, ValueError):
     """A message that cannot be trusted."""
 
 
-class DamagedFile(GraftwerkClientError):
+class CorruptDownload(GraftwerkClientError):
     """A downloaded file is not what the service has."""
 
 
@@ -101,7 +101,7 @@ class Problem:
         return f"{self.pointer or '/'}: {self.detail}" + (f"\n    hint: {self.hint}" if self.hint else "")
 
 
-class Answered(GraftwerkClientError):
+class ApiStatusError(GraftwerkClientError):
     """The service answered with a problem."""
 
     def __init__(self, status: int, document: dict[str, Any], request: str = "") -> None:
@@ -111,7 +111,7 @@ class Answered(GraftwerkClientError):
         self.title = str(document.get("title", ""))
         self.detail = str(document.get("detail") or self.title or f"HTTP {status}")
         self.request_id = str(document.get("request_id", ""))
-        self.errors = tuple(_problem(item) for item in document.get("errors", ()) if isinstance(item, dict))
+        self.errors = tuple(_parse_problem(item) for item in document.get("errors", ()) if isinstance(item, dict))
         self.request = request
         super().__init__(self.detail)
 
@@ -120,51 +120,51 @@ class Answered(GraftwerkClientError):
         return "\n".join([head, *(f"  {problem}" for problem in self.errors)])
 
 
-class InvalidRequest(Answered):
+class InvalidRequest(ApiStatusError):
     """What was sent has problems."""
 
 
-class NotAllowed(Answered):
+class AccessDenied(ApiStatusError):
     """The key is missing, not valid, or lacks the scope."""
 
 
-class NotFound(Answered):
+class NotFound(ApiStatusError):
     """There is no such object."""
 
 
-class Conflict(Answered):
+class Conflict(ApiStatusError):
     """The object's state forbids this."""
 
 
-class ServiceTrouble(Answered):
+class ServerError(ApiStatusError):
     """The service could not carry it out."""
 
 
-_BY_STATUS: dict[int, type[Answered]] = {
+_BY_STATUS: dict[int, type[ApiStatusError]] = {
     400: InvalidRequest,
-    401: NotAllowed,
-    403: NotAllowed,
+    401: AccessDenied,
+    403: AccessDenied,
     404: NotFound,
     409: Conflict,
     413: InvalidRequest,
     415: InvalidRequest,
     422: InvalidRequest,
-    429: ServiceTrouble,
+    429: ServerError,
 }
 
 
-def problem_from(response: httpx.Response) -> Answered:
+def error_from_response(response: httpx.Response) -> ApiStatusError:
     """Return the error that an unsuccessful, already read response means."""
     try:
         document = response.json()
     except ValueError:
         document = None
     if not isinstance(document, dict):
-        text = response.text.strip()[:MAX_TEXT]
+        text = response.text.strip()[:MAX_DETAIL_CHARACTERS]
         document = {"detail": text or response.reason_phrase or f"HTTP {response.status_code}"}
-    kind = _BY_STATUS.get(response.status_code, ServiceTrouble if response.status_code >= 500 else Answered)
+    kind = _BY_STATUS.get(response.status_code, ServerError if response.status_code >= 500 else ApiStatusError)
     return kind(response.status_code, document, f"{response.request.method} {response.request.url.path}")
 
 
-def _problem(item: dict[str, Any]) -> Problem:
+def _parse_problem(item: dict[str, Any]) -> Problem:
     return Problem(*(str(item.get(name, "")) for name in ("pointer", "code", "detail", "hint")))

@@ -8,16 +8,16 @@ from pathlib import Path
 from typing import Any
 
 from graftwerk import predictions
-from graftwerk.errors import NoSuchFile, WaitedTooLong
+from graftwerk.errors import NoSuchFile, WaitTimeout
 from graftwerk.http import downloads, stream
-from graftwerk.http.pages import pages
+from graftwerk.http.pagination import paginate
 from graftwerk.http.transport import Transport
-from graftwerk.specs import Spec, whole, written
-from graftwerk.types import ENDED, Checkpoint, Event, File, Metrics, Predictions, number
+from graftwerk.specs import Spec, encode_spec, resolve_spec
+from graftwerk.types import TERMINAL_STATUSES, Checkpoint, Event, File, Metrics, Predictions, parse_number
 
-LONG_POLL = 20.0  # seconds that one question about an unchanged job may take
-COLUMNS = ("x", "step", "min", "max", "last", "count")
-WEIGHTS = ("weights.safetensors", "weights.pth", "model.py")
+LONG_POLL_SECONDS = 20.0  # seconds that one question about an unchanged job may take
+CURVE_COLUMNS = ("x", "step", "min", "max", "last", "count")
+WEIGHT_FILES = ("weights.safetensors", "weights.pth", "model.py")
 
 
 class Job:
@@ -53,7 +53,7 @@ class Job:
     @property
     def ended(self) -> bool:
         """Whether nothing will happen to the job any more."""
-        return self.status in ENDED
+        return self.status in TERMINAL_STATUSES
 
     @property
     def progress(self) -> Mapping[str, Any]:
@@ -82,13 +82,13 @@ class Job:
         while not self.ended:
             left = deadline - time.monotonic()
             if left <= 0:
-                raise WaitedTooLong(f"{self.id} is still {self.status} after {timeout:g} s")
-            self.refresh(wait=min(LONG_POLL, left))
+                raise WaitTimeout(f"{self.id} is still {self.status} after {timeout:g} s")
+            self.refresh(wait=min(LONG_POLL_SECONDS, left))
         return self
 
     def stream(self, after: int = 0) -> Iterator[Event]:
         """Yield what happens to the job, from the event after number `after` to the closing `done`, over any break."""
-        return stream.follow(self._transport, f"/v1/jobs/{self.id}/stream", after)
+        return stream.stream_events(self._transport, f"/v1/jobs/{self.id}/stream", after)
 
     def metrics(
         self,
@@ -104,7 +104,7 @@ class Job:
         params = wanted | {"from": from_, "to": to, "smooth": smooth}
         body = self._transport.json("GET", f"/v1/jobs/{self.id}/metrics", params=params)
         series = {
-            name: {title: [number(value) for value in column] for title, column in columns.items() if title in COLUMNS}
+            name: {title: [parse_number(value) for value in column] for title, column in columns.items() if title in CURVE_COLUMNS}
             for name, columns in body["series"].items()
         }
         return Metrics(x, series)
@@ -126,7 +126,7 @@ class Job:
 
     def checkpoints(self) -> list[Checkpoint]:
         """Return the checkpoints, newest first."""
-        return [Checkpoint.from_document(item) for item in pages(self._transport, f"/v1/jobs/{self.id}/checkpoints")]
+        return [Checkpoint.from_document(item) for item in paginate(self._transport, f"/v1/jobs/{self.id}/checkpoints")]
 
     def download(
         self,
@@ -141,7 +141,7 @@ class Job:
         file and how many of its bytes have arrived. Raises `NoSuchFile`, `DamagedFile`, `Unreachable`, or a kind
         of `Answered`.
         """
-        found = self._saved(checkpoint)
+        found = self._resolve_checkpoint(checkpoint)
         offered = {file.name: file for file in found.files}
         missing = [name for name in names or () if name not in offered]
         if missing:
@@ -158,14 +158,14 @@ class Job:
 
         Raises `NoSuchFile`, a kind of `Answered` where the network has no such form, and as `download` does.
         """
-        found = self._saved(checkpoint)
+        found = self._resolve_checkpoint(checkpoint)
         path = f"/v1/checkpoints/{found.id}/exports/{form}"
         headers = self._transport.request("HEAD", path).headers
         name = headers["content-disposition"].partition('filename="')[2].rstrip('"')
         file = File(name, int(headers["content-length"]), headers["etag"].strip('"'))
         return downloads.download(self._transport, path, file, Path(folder))
 
-    def _saved(self, checkpoint: str | None) -> Checkpoint:
+    def _resolve_checkpoint(self, checkpoint: str | None) -> Checkpoint:
         found = next((saved for saved in self.checkpoints() if checkpoint in (None, saved.id)), None)
         if found is None:
             raise NoSuchFile(f"{self.id} has no checkpoint{' ' + checkpoint if checkpoint else ' yet'}")
@@ -197,19 +197,19 @@ class Job:
 
     def cancel(self) -> "Job":
         """Ask for the job's end; a running one ends within seconds. Cancelling twice is no error."""
-        return self._ask("cancel")
+        return self._request_action("cancel")
 
     def pause(self) -> "Job":
         """Ask for a pause; a running job makes a checkpoint first. Pausing twice is no error."""
-        return self._ask("pause")
+        return self._request_action("pause")
 
     def resume(self) -> "Job":
         """Let a paused job go on where it was. Resuming twice is no error."""
-        return self._ask("resume")
+        return self._request_action("resume")
 
     def retry(self) -> "Job":
         """Let a failed or cancelled job go on from its last checkpoint."""
-        return self._ask("retry", repeatable=False)
+        return self._request_action("retry", repeatable=False)
 
     def fork(
         self, changes: Mapping[str, Any] | None = None, from_step: int | None = None, what: str = "everything"
@@ -227,7 +227,7 @@ class Job:
         """Delete an ended job: it can be restored for a while, unless `purge` removes it at once."""
         self._transport.request("DELETE", f"/v1/jobs/{self.id}", params={"purge": "true" if purge else None})
 
-    def _ask(self, verb: str, repeatable: bool = True) -> "Job":
+    def _request_action(self, verb: str, repeatable: bool = True) -> "Job":
         self.document = self._transport.json("POST", f"/v1/jobs/{self.id}/{verb}", repeatable=repeatable)
         return self
 
@@ -250,13 +250,13 @@ class Jobs:
         Whatever happens on the way, one call makes one job. Raises `InvalidRequest` with every problem found, and
         `CannotExpress` with every line of a module that stands in the way.
         """
-        content, headers = written(whole(spec, parts, inputs))
+        content, headers = encode_spec(resolve_spec(spec, parts, inputs))
         headers["Idempotency-Key"] = idempotency_key or str(uuid.uuid4())
         return Job(self._transport, self._transport.json("POST", "/v1/jobs", content=content, headers=headers))
 
     def validate(self, spec: Spec | None = None, *, inputs: Sequence[str] = (), **parts: Any) -> Mapping[str, Any]:
         """Return the service's report on a spec, without making a job. Takes and raises what `create` does."""
-        content, headers = written(whole(spec, parts, inputs))
+        content, headers = encode_spec(resolve_spec(spec, parts, inputs))
         answer: Mapping[str, Any] = self._transport.json(
             "POST", "/v1/jobs/validate", content=content, headers=headers, repeatable=True
         )
@@ -269,7 +269,7 @@ class Jobs:
     def list(self, *, labels: Mapping[str, str] | None = None, **filters: Any) -> Iterator[Job]:
         """Yield the jobs, newest first, page by page; filters: status, name, deleted; `labels`: metadata."""
         wanted = filters | {f"metadata[{name}]": value for name, value in (labels or {}).items()}
-        for document in pages(self._transport, "/v1/jobs", wanted):
+        for document in paginate(self._transport, "/v1/jobs", wanted):
             yield Job(self._transport, document)
 
     def cancel(self, job_id: str) -> Job:

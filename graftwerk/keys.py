@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from graftwerk.http.pages import pages
+from graftwerk.http.pagination import paginate
 from graftwerk.http.transport import Transport
 from graftwerk.types import Key
 
@@ -36,7 +36,7 @@ class Keys:
 
     def list(self) -> list[Key]:
         """Return the keys, without their tokens."""
-        return [Key.from_document(item) for item in pages(self._transport, "/v1/keys")]
+        return [Key.from_document(item) for item in paginate(self._transport, "/v1/keys")]
 
     def change(self, key_id: str, **changes: Any) -> Key:
         """Change a key's name, expires_at (text) or some of its limits; None takes a limit, or the expiry, away."""
@@ -58,4 +58,4 @@ class Keys:
 
     def audit(self, **filters: Any) -> Iterator[Mapping[str, Any]]:
         """Yield what the owner's keys did, newest first; filters: action, key, target."""
-        yield from pages(self._transport, "/v1/audit", filters)
+        yield from paginate(self._transport, "/v1/audit", filters)

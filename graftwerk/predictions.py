@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from graftwerk.errors import NotData
+from graftwerk.errors import InvalidData
 from graftwerk.http.transport import Transport
 from graftwerk.types import Predictions
 
@@ -26,7 +26,7 @@ def predict(
     transport: Transport, job_id: str, rows: Rows | None, file: str | Path | None, asked: Mapping[str, Any]
 ) -> Predictions:
     """Ask about rows, or a file of them. See `Job.predict`."""
-    answer = _answer(transport, job_id, rows, file, asked, "application/json")
+    answer = _request_predictions(transport, job_id, rows, file, asked, "application/json")
     return Predictions.from_document(answer.json())
 
 
@@ -34,25 +34,25 @@ def predict_csv(
     transport: Transport, job_id: str, rows: Rows | None, file: str | Path | None, asked: Mapping[str, Any]
 ) -> str:
     """Ask as `predict` does; returns a table."""
-    return str(_answer(transport, job_id, rows, file, asked, "text/csv").text)
+    return str(_request_predictions(transport, job_id, rows, file, asked, "text/csv").text)
 
 
-def _answer(
+def _request_predictions(
     transport: Transport, job_id: str, rows: Rows | None, file: str | Path | None, asked: Mapping[str, Any], accept: str
 ) -> Any:
     if (rows is None) == (file is None):
-        raise NotData("give rows, or a file of them")
+        raise InvalidData("give rows, or a file of them")
     params = {name: ",".join(value) if isinstance(value, tuple | list) else value for name, value in asked.items()}
-    content, media_type = _body(rows) if file is None else _content(Path(file))
+    content, media_type = _encode_rows(rows) if file is None else _read_rows_file(Path(file))
     return transport.request("POST", f"/v1/jobs/{job_id}/predict", params=params, content=content, repeatable=True,
                              headers={"Content-Type": media_type, "Accept": accept})  # fmt: skip
 
 
-def _body(rows: Rows | None) -> tuple[bytes, str]:
-    return json.dumps({"rows": [dict(row) for row in rows or ()]}, default=_plain).encode(), "application/json"
+def _encode_rows(rows: Rows | None) -> tuple[bytes, str]:
+    return json.dumps({"rows": [dict(row) for row in rows or ()]}, default=_to_json).encode(), "application/json"
 
 
-def _plain(value: Any) -> Any:
+def _to_json(value: Any) -> Any:
     """Return bytes, such as a picture's file, in base64, and arrays and tensors as lists."""
     if isinstance(value, bytes):
         return base64.b64encode(value).decode()
@@ -62,8 +62,8 @@ def _plain(value: Any) -> Any:
     return listed()
 
 
-def _content(path: Path) -> tuple[bytes, str]:
+def _read_rows_file(path: Path) -> tuple[bytes, str]:
     media_type = MEDIA_TYPES.get(path.suffix.lower())
     if media_type is None:
-        raise NotData(f"{path.name}: rows come in a file that ends in one of {', '.join(MEDIA_TYPES)}")
+        raise InvalidData(f"{path.name}: rows come in a file that ends in one of {', '.join(MEDIA_TYPES)}")
     return path.read_bytes(), media_type

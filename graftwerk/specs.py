@@ -5,14 +5,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from graftwerk.errors import NotData
+from graftwerk.errors import InvalidData
 from graftwerk.tracing.trace import trace
 
 Spec = Mapping[str, Any] | Path
-YAML = frozenset({".yaml", ".yml"})
+YAML_SUFFIXES = frozenset({".yaml", ".yml"})
 
 
-def whole(spec: Spec | None, parts: Mapping[str, Any], inputs: Sequence[str]) -> Spec:
+def resolve_spec(spec: Spec | None, parts: Mapping[str, Any], inputs: Sequence[str]) -> Spec:
     """Return the spec that was given, whole or in parts. Raises `TypeError` unless it is one of the two."""
     if (spec is None) == (not parts):
         raise TypeError("give a spec, or its parts by name")
@@ -26,10 +26,10 @@ def whole(spec: Spec | None, parts: Mapping[str, Any], inputs: Sequence[str]) ->
     return {**parts, "model": trace(model, inputs=tuple(columns)).model}
 
 
-def written(spec: Spec) -> tuple[bytes, dict[str, str]]:
+def encode_spec(spec: Spec) -> tuple[bytes, dict[str, str]]:
     """Return the body of a request, and its headers."""
     if isinstance(spec, Path):
-        kind = "application/yaml" if spec.suffix.lower() in YAML else "application/json"
+        kind = "application/yaml" if spec.suffix.lower() in YAML_SUFFIXES else "application/json"
         return spec.read_bytes(), {"Content-Type": kind}
     return json.dumps(spec).encode(), {"Content-Type": "application/json"}
 
@@ -39,27 +39,27 @@ def read_spec(path: str | Path) -> dict[str, Any]:
     try:
         document = json.loads(Path(path).read_text(encoding="utf-8"))
     except ValueError as error:
-        raise NotData(f"{path} is not JSON, which a spec that is put on data must be: {error}") from None
+        raise InvalidData(f"{path} is not JSON, which a spec that is put on data must be: {error}") from None
     if not isinstance(document, dict) or not isinstance(document.get("data"), dict):
-        raise NotData(f"{path} is no spec: an object with data")
+        raise InvalidData(f"{path} is no spec: an object with data")
     return document
 
 
-def on_data(spec: Mapping[str, Any], dataset: str | None = None, vectors: str | None = None) -> dict[str, Any]:
+def with_dataset(spec: Mapping[str, Any], dataset: str | None = None, vectors: str | None = None) -> dict[str, Any]:
     """Return the spec with the ids of registered data sets: what it trains on, and its features' word vectors."""
     data = dict(spec["data"])
     if dataset is not None:
         data = {name: value for name, value in data.items() if name != "name"} | {"kind": "dataset", "id": dataset}
     if vectors is not None:
-        data["features"] = {name: _known(feature, vectors) for name, feature in (data.get("features") or {}).items()}
+        data["features"] = {name: _with_vectors(feature, vectors) for name, feature in (data.get("features") or {}).items()}
     return {**spec, "data": data}
 
 
-def starting(spec: Mapping[str, Any], weights: str) -> dict[str, Any]:
+def with_initial_weights(spec: Mapping[str, Any], weights: str) -> dict[str, Any]:
     """Return the spec as one that starts from a registered file of weights."""
     return {**spec, "start_from": {"dataset": weights}}
 
 
-def _known(feature: Mapping[str, Any], vectors: str) -> dict[str, Any]:
+def _with_vectors(feature: Mapping[str, Any], vectors: str) -> dict[str, Any]:
     named = feature.get("vectors")
     return {**feature, "vectors": {**named, "dataset": vectors}} if named else dict(feature)

@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from importlib import import_module
 from typing import Any
 
-ENDED = frozenset({"succeeded", "failed", "cancelled"})
-_SPECIAL = {"NaN": float("nan"), "Infinity": float("inf"), "-Infinity": float("-inf")}
+TERMINAL_STATUSES = frozenset({"succeeded", "failed", "cancelled"})
+_NON_FINITE = {"NaN": float("nan"), "Infinity": float("inf"), "-Infinity": float("-inf")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,7 @@ class Checkpoint:
             id=document["id"],
             step=document["step"],
             epoch=document["epoch"],
-            values={name: number(value) for name, value in document.get("values", {}).items()},
+            values={name: parse_number(value) for name, value in document.get("values", {}).items()},
             files=tuple(File(item["name"], item["size"], item["sha256"]) for item in document["files"]),
             final=document.get("final", False),
         )
@@ -167,8 +167,8 @@ class Metrics:
         return pandas.concat(tables, ignore_index=True) if tables else pandas.DataFrame({"series": []})
 
 
-def number(value: Any) -> float:
+def parse_number(value: Any) -> float:
     """Return a number of a JSON answer, where NaN and the infinities are written as words or null."""
     if value is None:
         return float("nan")
-    return _SPECIAL[value] if isinstance(value, str) else value
+    return _NON_FINITE[value] if isinstance(value, str) else value

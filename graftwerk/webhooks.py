@@ -15,7 +15,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from graftwerk.errors import NotVerified
-from graftwerk.http.pages import pages
+from graftwerk.http.pagination import paginate
 from graftwerk.http.transport import Transport
 from graftwerk.types import Delivery, Webhook
 
@@ -41,7 +41,7 @@ class Webhooks:
 
     def list(self) -> builtins.list[Webhook]:
         """Return the webhooks, without their secrets."""
-        return [Webhook.from_document(item) for item in pages(self._transport, "/v1/webhooks")]
+        return [Webhook.from_document(item) for item in paginate(self._transport, "/v1/webhooks")]
 
     def get(self, webhook_id: str) -> Webhook:
         """Return a webhook, without its secret."""
@@ -65,7 +65,7 @@ class Webhooks:
 
     def deliveries(self, webhook_id: str, status: str | None = None) -> Iterator[Delivery]:
         """Yield the messages to a webhook, newest first; `status`: pending, delivered or failed."""
-        found = pages(self._transport, f"/v1/webhooks/{webhook_id}/deliveries", {"status": status})
+        found = paginate(self._transport, f"/v1/webhooks/{webhook_id}/deliveries", {"status": status})
         return map(Delivery.from_document, found)
 
     def resend(self, webhook_id: str, message_id: str) -> Delivery:
@@ -95,13 +95,13 @@ def verify(
     content = body.encode() if isinstance(body, str) else bytes(body)
     key = base64.b64decode(secret.removeprefix("whsec_"))
     right = hmac.digest(key, f"{id_}.{moment}.".encode() + content, hashlib.sha256)
-    if not any(hmac.compare_digest(right, _decoded(each)) for each in told.split(" ")):
+    if not any(hmac.compare_digest(right, _decode_signature(each)) for each in told.split(" ")):
         raise NotVerified("no signature is the secret's")
     message: dict[str, Any] = json.loads(content)
     return message
 
 
-def _decoded(signature: str) -> bytes:
+def _decode_signature(signature: str) -> bytes:
     version, _, value = signature.partition(",")
     try:
         return base64.b64decode(value, validate=True) if version == "v1" else b""

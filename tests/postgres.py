@@ -7,7 +7,7 @@ from sqlalchemy import create_engine, text
 from app.db import migrate
 from app.db.session import Database
 
-MIGRATED = "migrated"  # the database that tests' databases are copied from
+TEMPLATE_DATABASE = "migrated"  # the database that tests' databases are copied from
 
 
 class Postgres:
@@ -22,8 +22,8 @@ class Postgres:
         for setting in careless if durable else (*careless, "synchronous_commit"):
             self.execute(f"ALTER SYSTEM SET {setting} = off")
         self.execute("SELECT pg_reload_conf()")
-        self.create(MIGRATED, "template1")
-        database = Database(self.url(MIGRATED))
+        self.create(TEMPLATE_DATABASE, "template1")
+        database = Database(self.url(TEMPLATE_DATABASE))
         migrate.upgrade(database)
         database.close()
 
@@ -34,7 +34,7 @@ class Postgres:
         with self._admin.connect() as connection:
             connection.execute(text(statement))
 
-    def create(self, name: str, template: str = MIGRATED) -> str:
+    def create(self, name: str, template: str = TEMPLATE_DATABASE) -> str:
         """Create a database and return its URL."""
         self.execute(f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY file_copy")
         return self.url(name)

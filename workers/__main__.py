@@ -11,27 +11,27 @@ from app.db import migrate
 from app.db.session import Database
 from app.jobs.dispatch import Waker
 from app.logs import configure
-from app.settings import settings
+from app.settings import get_settings
 from app.storage.open import open_store
-from app.webhooks.sender import Courier
-from app.webhooks.targets import Targets
+from app.webhooks.sender import WebhookSender
+from app.webhooks.targets import TargetPolicy
 from workers.host.celery_app import create_celery, queue_names
-from workers.host.periodic import Sweeper
-from workers.host.tasks import register
+from workers.host.periodic import PeriodicRunner
+from workers.host.tasks import register_tasks
 from workers.host.worker import Worker, worker_name
 from workers.runner import forkserver
 
-OPTIONS = ["--quiet", "worker", "--loglevel=WARNING", "--without-gossip", "--without-mingle", "--without-heartbeat"]
+CELERY_OPTIONS = ["--quiet", "worker", "--loglevel=WARNING", "--without-gossip", "--without-mingle", "--without-heartbeat"]
 
 _log = structlog.get_logger(__name__)
 
 
 def main() -> int:
     """Serve until told to stop; then every attempt checkpoints and hands its job back."""
-    chosen = settings()
+    chosen = get_settings()
     process = {"process": "worker", "worker": worker_name()}
     configure(chosen.log_json, **process)
-    if not migrate.allowed(chosen.resolved_database_url, patient=True):
+    if not migrate.is_compatible(chosen.resolved_database_url, patient=True):
         return os.EX_CONFIG
     forkserver.warm_up()
     queues = queue_names(chosen)
@@ -40,10 +40,10 @@ def main() -> int:
         url = chosen.resolved_database_url
         db = Database(url, pool_size=chosen.resolved_slots + 2)  # each slot, the sweeper, and one
         worker = Worker(chosen, db, store, waker, queues)
-        sweeper = Sweeper(worker)
+        sweeper = PeriodicRunner(worker)
         post = Database(url, pool_size=1)  # what waits for receivers takes no slot's connection
-        targets = Targets(http=chosen.webhook_http, private=chosen.webhook_private)
-        courier = Courier(post, targets)
+        targets = TargetPolicy(http=chosen.webhook_http, private=chosen.webhook_private)
+        courier = WebhookSender(post, targets)
 
         @setup_logging.connect(weak=False)
         def on_setup_logging(**_: Any) -> None:
@@ -57,12 +57,12 @@ def main() -> int:
         def on_shutting_down(**_: Any) -> None:
             worker.draining.set()  # only a flag: Celery then waits for the attempts, which end at their next step
 
-        app = create_celery(chosen, worker.pulse.hearing.queue)
-        register(app, worker)
+        app = create_celery(chosen, worker.heartbeat.probe.queue)
+        register_tasks(app, worker)
         sweeper.start()
         courier.start()
         try:
-            app.worker_main(OPTIONS)
+            app.worker_main(CELERY_OPTIONS)
         finally:
             sweeper.stop()
             worker.close()

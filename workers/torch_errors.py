@@ -9,11 +9,11 @@ from torch._dynamo.exc import TorchDynamoException
 from app.errors import BuildError, DataError, OutOfMemory, TrainingError
 from workers.network.runtime.tree_levels import TreeError
 
-NO_MEMORY = ("can't allocate memory", "out of memory")  # what plain RuntimeErrors of the CPU and of MPS say
+OUT_OF_MEMORY_MESSAGES = ("can't allocate memory", "out of memory")  # what plain RuntimeErrors of the CPU and of MPS say
 
 
 @contextmanager
-def translated() -> Iterator[None]:
+def translate_torch_errors() -> Iterator[None]:
     """Turn what torch raises into a `TrainingError`; also a decorator.
 
     A broken device (`torch.AcceleratorError`) is no fault of the job and passes: the attempt is lost, and retried.
@@ -34,7 +34,7 @@ def translated() -> Iterator[None]:
         hint = "compare the largest label, index or selector with the sizes in the network"
         raise DataError(_first_line(error), pointer="/data", hint=hint) from error
     except (RuntimeError, ValueError) as error:
-        if any(words in str(error) for words in NO_MEMORY):
+        if any(words in str(error) for words in OUT_OF_MEMORY_MESSAGES):
             raise _out_of_memory(error) from error
         raise TrainingError(_first_line(error), pointer="/model") from error
 

@@ -16,7 +16,7 @@ OPERATORS = {
 }
 
 # What an attempt imports before its first step; torch itself imports most of these lazily, at a second or more.
-PRELOAD = [
+PRELOAD_MODULES = [
     "workers.torch_setup",
     "torch",
     "torch._dynamo",
@@ -28,7 +28,7 @@ PRELOAD = [
     "workers.data.loading.batches",
     "workers.data.loading.sampler",
     "workers.data.loading.sources",
-    "workers.data.loading.tensors",
+    "workers.data.loading.examples",
     "workers.exports.weights",
     "workers.children.inspect",
     "workers.network.runtime.build",
@@ -49,21 +49,21 @@ PRELOAD = [
 
 def preload() -> None:
     """Import everything in `PRELOAD`; raises `ImportError` where a module is missing: no server is half warm."""
-    for name in PRELOAD:
+    for name in PRELOAD_MODULES:
         import_module(name)
 
 
 def declare_missing_operators() -> None:
     """Declare torchvision's operators where its own library cannot be loaded. Harmless when called again."""
     found = find_spec("torchvision")
-    if found is None or found.origin is None or _loads(Path(found.origin).parent):
+    if found is None or found.origin is None or _load_library(Path(found.origin).parent):
         return
     for name, signature in OPERATORS.items():
         if getattr(torch.ops.torchvision, name, None) is None:
             torch.library.define(f"torchvision::{name}", signature)
 
 
-def _loads(folder: Path) -> bool:
+def _load_library(folder: Path) -> bool:
     for library in folder.glob("_C*.so"):
         try:
             torch.ops.load_library(library)

@@ -8,7 +8,7 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
-from app.db.paging import newest_first
+from app.db.paging import paginate
 from app.db.tables import AuditRow, now
 from app.ids import new_id
 
@@ -86,7 +86,7 @@ def append(
     session.flush()
 
 
-def noted(
+def with_audit(
     actor: Actor,
     action: Action,
     target: str,
@@ -120,7 +120,7 @@ def page(
         query = query.where(AuditRow.key_id == key_id)
     if target is not None:
         query = query.where(AuditRow.target == target)
-    return newest_first(session, query, AuditRow.id, limit, after)
+    return paginate(session, query, AuditRow.id, limit, after)
 
 
 def purge(session: Session, seconds: float, limit: int = 1000) -> int:

@@ -5,14 +5,14 @@ import sys
 from app.access import keys
 from app.db.session import Database
 from app.errors import GraftwerkError
-from app.settings import settings
+from app.settings import get_settings
 
 OWNER = "operator"
 
 
 def main() -> int:
     """Create the key and print its token, which is stored nowhere."""
-    db = Database(settings().resolved_database_url)
+    db = Database(get_settings().resolved_database_url)
     try:
         token = db.run(lambda session: keys.create(session, OWNER, "first", keys.SCOPES)[1])
     except GraftwerkError as error:

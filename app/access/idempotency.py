@@ -10,14 +10,14 @@ from sqlalchemy.orm import Session
 
 from app.db.dialect import insert
 from app.db.tables import IdempotencyRow, now
-from app.errors import KeyInUse, KeyReused
+from app.errors import IdempotencyKeyInUse, IdempotencyKeyReused
 
-KEPT_SECONDS = 86_400
+RETENTION_SECONDS = 86_400
 _LOCK_NOT_AVAILABLE = "55P03"
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class IdempotentResponse:
     """What a request is answered with: a status, a body, and whether it repeats an earlier answer."""
 
     status: int
@@ -25,9 +25,9 @@ class Answer:
     replayed: bool
 
 
-def once(
+def run_once(
     session: Session, owner: str, key: str | None, digest: str, effect: Callable[[], tuple[int, dict[str, Any]]]
-) -> Answer:
+) -> IdempotentResponse:
     """Run the effect, or repeat the answer that this key got before; without a key, run it.
 
     Of concurrent calls under one key the first inserts the key's row, and the others wait for the end of its
@@ -35,34 +35,34 @@ def once(
     if the first call takes too long. If the effect raises, the key stays unused.
     """
     if key is None:
-        return Answer(*effect(), replayed=False)
+        return IdempotentResponse(*effect(), replayed=False)
     if _reserve(session, owner, key, digest):
         status, body = effect()
-        session.execute(update(IdempotencyRow).where(*_this(owner, key)).values(status=status, body=body))
-        return Answer(status, body, replayed=False)
-    answer = earlier(session, owner, key, digest)
+        session.execute(update(IdempotencyRow).where(*_row_conditions(owner, key)).values(status=status, body=body))
+        return IdempotentResponse(status, body, replayed=False)
+    answer = find_response(session, owner, key, digest)
     if answer is None:  # purged at this very moment
-        raise KeyInUse
+        raise IdempotencyKeyInUse
     return answer
 
 
-def earlier(session: Session, owner: str, key: str, digest: str) -> Answer | None:
+def find_response(session: Session, owner: str, key: str, digest: str) -> IdempotentResponse | None:
     """Return the answer that this key got before, if it did; raises `KeyReused`.
 
     For a look before the work that precedes the effect; what happens meanwhile is `once`'s to see.
     """
-    row = session.scalar(select(IdempotencyRow).where(*_this(owner, key)))
+    row = session.scalar(select(IdempotencyRow).where(*_row_conditions(owner, key)))
     if row is None:
         return None
     if row.digest != digest:
-        raise KeyReused
-    return Answer(row.status, row.body, replayed=True)
+        raise IdempotencyKeyReused
+    return IdempotentResponse(row.status, row.body, replayed=True)
 
 
 def purge(session: Session, limit: int = 1000) -> int:
     """Forget some of the answers older than a day; returns how many."""
     this = tuple_(IdempotencyRow.owner, IdempotencyRow.key)
-    old = select(IdempotencyRow.owner, IdempotencyRow.key).where(IdempotencyRow.created_at < now() - KEPT_SECONDS)
+    old = select(IdempotencyRow.owner, IdempotencyRow.key).where(IdempotencyRow.created_at < now() - RETENTION_SECONDS)
     forgotten = delete(IdempotencyRow).where(this.in_(old.limit(limit))).returning(IdempotencyRow.key)
     return len(session.scalars(forgotten, execution_options={"synchronize_session": False}).all())
 
@@ -73,10 +73,10 @@ def _reserve(session: Session, owner: str, key: str, digest: str) -> bool:
         reserved = session.scalar(row.on_conflict_do_nothing().returning(IdempotencyRow.key))
     except OperationalError as error:
         if getattr(error.orig, "sqlstate", None) == _LOCK_NOT_AVAILABLE:
-            raise KeyInUse from error
+            raise IdempotencyKeyInUse from error
         raise
     return reserved is not None
 
 
-def _this(owner: str, key: str) -> tuple[Any, ...]:
+def _row_conditions(owner: str, key: str) -> tuple[Any, ...]:
     return IdempotencyRow.owner == owner, IdempotencyRow.key == key

@@ -9,15 +9,15 @@ from typing import Any
 from sqlalchemy import or_, select, update
 from sqlalchemy.orm import Session
 
-from app.db.clock import clock
+from app.db.clock import database_time
 from app.db.tables import KeyRow, now
-from app.errors import InvalidInput, NotFound, Problem, StateForbids, Unauthenticated
+from app.errors import InvalidInput, InvalidState, NotFound, Problem, Unauthenticated
 from app.ids import new_id
-from app.spec.problems import nearest
+from app.spec.problems import did_you_mean
 
 SCOPES = ("read", "write", "admin")
-USED_SECONDS = 60.0  # how exact `last_used_at` is
-_NOBODY = "0" * 64  # compared with when there is no such key, so that the answer takes as long
+LAST_USED_RESOLUTION_SECONDS = 60.0  # how exact `last_used_at` is
+_DUMMY_DIGEST = "0" * 64  # compared with when there is no such key, so that the answer takes as long
 
 
 def create(
@@ -34,7 +34,7 @@ def create(
     """
     problems = [
         Problem(f"/scopes/{index}", "unknown_value", f'there is no scope "{scope}"',
-                nearest(scope, SCOPES) or "one of: " + ", ".join(SCOPES))
+                did_you_mean(scope, SCOPES) or "one of: " + ", ".join(SCOPES))
         for index, scope in enumerate(scopes) if scope not in SCOPES
     ]  # fmt: skip
     if not scopes:
@@ -55,7 +55,7 @@ def create(
 
 
 def _check_expiry(session: Session, expires_at: float | None) -> None:
-    if expires_at is not None and expires_at <= clock(session):
+    if expires_at is not None and expires_at <= database_time(session):
         problem = Problem("/expires_at", "out_of_range", "the key would have expired already", "tell a later time")
         raise InvalidInput([problem])
 
@@ -65,22 +65,22 @@ def authenticate(session: Session, token: str) -> KeyRow:
 
     After a rotation the token before it opens as well, until its grace is over.
     """
-    key_id = named(token)
+    key_id = parse_key_id(token)
     found = session.execute(select(KeyRow, now().label("clock")).where(KeyRow.id == key_id)).first() if key_id else None
     digest = _digest(token.partition("_")[2].partition("_")[2])
-    right = hmac.compare_digest(found.KeyRow.digest if found else _NOBODY, digest)
+    right = hmac.compare_digest(found.KeyRow.digest if found else _DUMMY_DIGEST, digest)
     if found is None:
         raise Unauthenticated
     row: KeyRow = found.KeyRow
     if row.old_until is not None and row.old_until > found.clock:
-        right |= hmac.compare_digest(row.old_digest or _NOBODY, digest)
+        right |= hmac.compare_digest(row.old_digest or _DUMMY_DIGEST, digest)
     expired = row.expires_at is not None and row.expires_at <= found.clock
     if not right or expired or row.revoked_at is not None:
         raise Unauthenticated
     return row
 
 
-def named(token: str) -> str | None:
+def parse_key_id(token: str) -> str | None:
     """Return the id of the key that a token names, whether or not there is one."""
     prefix, _, rest = token.partition("_")
     key_id = rest.partition("_")[0]
@@ -92,7 +92,7 @@ def list_keys(session: Session, owner: str) -> list[KeyRow]:
     return list(session.scalars(select(KeyRow).where(KeyRow.owner == owner).order_by(KeyRow.id.desc())))
 
 
-def find_locked(session: Session, owner: str, key_id: str) -> KeyRow:
+def find_for_update(session: Session, owner: str, key_id: str) -> KeyRow:
     """Return the owner's key, as it stays until the transaction ends. Raises `NotFound` for any other."""
     row = session.scalar(select(KeyRow).where(KeyRow.id == key_id, KeyRow.owner == owner).with_for_update())
     if row is None:
@@ -100,9 +100,9 @@ def find_locked(session: Session, owner: str, key_id: str) -> KeyRow:
     return row
 
 
-def change(session: Session, owner: str, key_id: str, changes: Mapping[str, Any]) -> KeyRow:
+def update_key(session: Session, owner: str, key_id: str, changes: Mapping[str, Any]) -> KeyRow:
     """Change a key's name, expires_at (Unix seconds) or limits. Raises `NotFound`, `StateForbids`, `InvalidInput`."""
-    row = _lasting(find_locked(session, owner, key_id))
+    row = _check_not_revoked(find_for_update(session, owner, key_id))
     _check_expiry(session, changes.get("expires_at"))
     for name in ("name", "expires_at", "limits"):
         if name in changes:
@@ -116,7 +116,7 @@ def rotate(session: Session, owner: str, key_id: str, grace_seconds: float) -> t
 
     Raises `NotFound`, and `StateForbids` for a key that was revoked.
     """
-    row = _lasting(find_locked(session, owner, key_id))
+    row = _check_not_revoked(find_for_update(session, owner, key_id))
     secret = secrets.token_urlsafe(32)
     row.old_digest, row.old_until = row.digest, now() + grace_seconds  # read back below
     row.digest = _digest(secret)
@@ -125,15 +125,15 @@ def rotate(session: Session, owner: str, key_id: str, grace_seconds: float) -> t
     return row, _token(row, secret)
 
 
-def _lasting(row: KeyRow) -> KeyRow:
+def _check_not_revoked(row: KeyRow) -> KeyRow:
     if row.revoked_at is not None:
-        raise StateForbids("the key is revoked", hint="create another one")
+        raise InvalidState("the key is revoked", hint="create another one")
     return row
 
 
 def revoke(session: Session, owner: str, key_id: str) -> KeyRow:
     """Make a key invalid for good; doing so twice is no error. Raises `NotFound` for another owner's key."""
-    row = find_locked(session, owner, key_id)
+    row = find_for_update(session, owner, key_id)
     if row.revoked_at is None:
         row.revoked_at = now()  # the database's clock, read back below
         session.flush()
@@ -141,9 +141,9 @@ def revoke(session: Session, owner: str, key_id: str) -> KeyRow:
     return row
 
 
-def note_use(session: Session, key_ids: Sequence[str]) -> None:
+def record_use(session: Session, key_ids: Sequence[str]) -> None:
     """Note that keys were used, those for which it was not noted just before."""
-    stale = or_(KeyRow.last_used_at.is_(None), KeyRow.last_used_at < now() - USED_SECONDS)
+    stale = or_(KeyRow.last_used_at.is_(None), KeyRow.last_used_at < now() - LAST_USED_RESOLUTION_SECONDS)
     session.execute(
         update(KeyRow)
         .where(KeyRow.id.in_(sorted(key_ids)), stale)

@@ -12,15 +12,15 @@ from sqlalchemy.orm import Session
 
 from app.datasets.registry import DatasetStatus
 from app.db.tables import CheckpointRow, DatasetRow, JobRow, KeyRow
-from app.errors import Forbidden, InvalidInput, Problem, QuotaExceeded, TooManyWaiting
+from app.errors import Forbidden, InvalidInput, Problem, QuotaExceeded, TooManyQueuedJobs
 from app.jobs.states import Status
 from app.settings import Settings
 
-HIGHEST_PRIORITY = 100
+MAX_PRIORITY = 100
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class EffectiveLimits:
     """The limits in force for a key; `None` is no limit. The last two are of all that the owner has."""
 
     requests: str  # such as 1200/minute; empty for none
@@ -32,21 +32,21 @@ class Limits:
     unfinished_uploads: int | None
 
 
-def limits_of(settings: Settings, own: Mapping[str, Any] | None, admin: bool) -> Limits:
+def effective_limits(settings: Settings, own: Mapping[str, Any] | None, admin: bool) -> EffectiveLimits:
     """Return the limits of a key with limits of its `own`; what an `admin` key may do first is to raise priorities."""
     default: dict[str, Any] = {
         "requests": settings.rate_limit,
-        "priority": HIGHEST_PRIORITY if admin else settings.limit_priority,
+        "priority": MAX_PRIORITY if admin else settings.limit_priority,
         "running_jobs": settings.limit_running_jobs or None,
         "queued_jobs": settings.limit_queued_jobs or None,
         "parameters": None,
         "stored_bytes": settings.limit_stored_bytes or None,
         "unfinished_uploads": settings.limit_unfinished_uploads or None,
     }
-    return Limits(**(default | dict(own or {})))
+    return EffectiveLimits(**(default | dict(own or {})))
 
 
-def check_job(limits: Limits, priority: int, parameters: int) -> None:
+def check_job(limits: EffectiveLimits, priority: int, parameters: int) -> None:
     """Raise `Forbidden` for a priority, and `InvalidInput` for a network, that the key may not have."""
     if priority > limits.priority:
         detail = f"the priority {priority} is more than this key may give, which is {limits.priority}"
@@ -56,45 +56,45 @@ def check_job(limits: Limits, priority: int, parameters: int) -> None:
         raise InvalidInput([Problem("/model", "too_many_parameters", detail, "make it smaller")])
 
 
-def check_queue(session: Session, key_id: str, limits: Limits | None) -> None:
+def check_queue(session: Session, key_id: str, limits: EffectiveLimits | None) -> None:
     """Raise `TooManyWaiting` if no more of the key's jobs may wait. Submissions with the key follow each other."""
     if limits is None or limits.queued_jobs is None:
         return
     session.execute(select(KeyRow.id).where(KeyRow.id == key_id).with_for_update())
-    used = jobs(session, key_id, Status.QUEUED)
+    used = count_jobs(session, key_id, Status.QUEUED)
     if used >= limits.queued_jobs:
         hint = "wait until some have started, or cancel some"
-        raise TooManyWaiting(f"{used} jobs of this key are waiting, at most {limits.queued_jobs} may", hint=hint)
+        raise TooManyQueuedJobs(f"{used} jobs of this key are waiting, at most {limits.queued_jobs} may", hint=hint)
 
 
-def check_storage(session: Session, owner: str, limits: Limits, more: int = 1) -> None:
+def check_storage(session: Session, owner: str, limits: EffectiveLimits, more: int = 1) -> None:
     """Raise `QuotaExceeded` if `more` bytes are not to be stored."""
-    left = storage_left(session, owner, limits)
+    left = remaining_storage(session, owner, limits)
     if left is not None and more > left:
         used = stored_bytes(session, owner)
         hint = "delete data sets and jobs; deleted jobs count until they are purged"
         raise QuotaExceeded(f"{used:,} of {limits.stored_bytes:,} bytes are stored, and {more:,} more asked", hint=hint)
 
 
-def storage_left(session: Session, owner: str, limits: Limits) -> int | None:
+def remaining_storage(session: Session, owner: str, limits: EffectiveLimits) -> int | None:
     """Return how many bytes the owner may still store, `None` where nothing limits them."""
     if limits.stored_bytes is None:
         return None
     return max(0, limits.stored_bytes - stored_bytes(session, owner))
 
 
-def check_uploads(session: Session, owner: str, limits: Limits) -> None:
+def check_uploads(session: Session, owner: str, limits: EffectiveLimits) -> None:
     """Raise `QuotaExceeded` if the owner has as many uploads without an end as allowed."""
     if limits.unfinished_uploads is None:
         return
-    used = unfinished_uploads(session, owner)
+    used = count_unfinished_uploads(session, owner)
     if used >= limits.unfinished_uploads:
         hint = "finish some, or delete their data sets"
         detail = f"{used} uploads have not been finished, at most {limits.unfinished_uploads} may be open"
         raise QuotaExceeded(detail, hint=hint)
 
 
-def jobs(session: Session, key_id: str, status: Status) -> int:
+def count_jobs(session: Session, key_id: str, status: Status) -> int:
     """Return how many jobs in a status came with the key."""
     return session.scalar(select(func.count()).where(JobRow.status == status, JobRow.key_id == key_id)) or 0
 
@@ -112,7 +112,7 @@ def stored_bytes(session: Session, owner: str) -> int:
     return sum(int(session.scalar(part) or 0) for part in (select(func.sum(content.c.size)), pieces, saved))
 
 
-def unfinished_uploads(session: Session, owner: str) -> int:
+def count_unfinished_uploads(session: Session, owner: str) -> int:
     """Return how many of the owner's data sets wait for content."""
     waiting = (DatasetRow.owner == owner, DatasetRow.status == DatasetStatus.AWAITING_CONTENT)
     return session.scalar(select(func.count()).where(*waiting)) or 0

@@ -8,14 +8,14 @@ import uvicorn
 from app.api.main import create_app
 from app.db import migrate
 from app.logs import configure
-from app.settings import settings
+from app.settings import get_settings
 
 
 def main() -> int:
     """Serve until SIGINT or SIGTERM; open requests get some seconds to end."""
-    chosen = settings()
+    chosen = get_settings()
     configure(chosen.log_json, process="api")
-    if not migrate.allowed(chosen.resolved_database_url, patient=False):  # while it is away, /readyz says so
+    if not migrate.is_compatible(chosen.resolved_database_url, patient=False):  # while it is away, /readyz says so
         return os.EX_CONFIG
     uvicorn.run(
         create_app(chosen),

@@ -21,59 +21,59 @@ from app.db.tables import KeyRow
 from app.errors import GraftwerkError
 
 FLUSH_SECONDS = 1.0
-REFUSAL_SECONDS = 60.0  # for so long equal refusals are counted in one row
-MOST_REFUSALS = 100  # unlike ones in this time; what is beyond is counted together
+REFUSAL_FLUSH_SECONDS = 60.0  # for so long equal refusals are counted in one row
+MAX_REFUSALS = 100  # unlike ones in this time; what is beyond is counted together
 
-Refusal = tuple[str, str | None, str | None]  # code, the key that was named, address
+RefusalKey = tuple[str, str | None, str | None]  # code, the key that was named, address
 
 _log = structlog.get_logger(__name__)
 
 
-class Journal:
+class AccessLog:
     """Collects, and writes now and then."""
 
     def __init__(self, db: Database) -> None:
         self._db = db
         self._lock = threading.Lock()
-        self._noted: dict[str, float] = {}  # key → when its use was last to be written
-        self._used: set[str] = set()
-        self._refused: dict[Refusal, tuple[str, int]] = {}  # → request id of the first one, count
-        self._refusals_at = 0.0
+        self._recorded_at: dict[str, float] = {}  # key → when its use was last to be written
+        self._used_keys: set[str] = set()
+        self._refusal_counts: dict[RefusalKey, tuple[str, int]] = {}  # → request id of the first one, count
+        self._next_refusal_flush = 0.0
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="journal", daemon=True)
         self._thread.start()
 
-    def used(self, key_id: str) -> None:
+    def record_use(self, key_id: str) -> None:
         """Note that a key was used."""
         clock = time.monotonic()
         with self._lock:
-            if clock - self._noted.get(key_id, -keys.USED_SECONDS) >= keys.USED_SECONDS:
-                self._noted[key_id] = clock
-                self._used.add(key_id)
+            if clock - self._recorded_at.get(key_id, -keys.LAST_USED_RESOLUTION_SECONDS) >= keys.LAST_USED_RESOLUTION_SECONDS:
+                self._recorded_at[key_id] = clock
+                self._used_keys.add(key_id)
 
-    def refused(self, code: str, key_id: str | None, address: str | None, request_id: str) -> None:
+    def record_refusal(self, code: str, key_id: str | None, address: str | None, request_id: str) -> None:
         """Note that a request was refused. `key_id` is the key that it named, whether or not there is one."""
         with self._lock:
-            this: Refusal = (code, key_id, address)
-            if this not in self._refused and len(self._refused) >= MOST_REFUSALS:
+            this: RefusalKey = (code, key_id, address)
+            if this not in self._refusal_counts and len(self._refusal_counts) >= MAX_REFUSALS:
                 this = (code, None, None)
-            first, count = self._refused.get(this, (request_id, 0))
-            self._refused[this] = first, count + 1
+            first, count = self._refusal_counts.get(this, (request_id, 0))
+            self._refusal_counts[this] = first, count + 1
 
     def flush(self) -> None:
         """Write what was collected; what cannot be written now is dropped."""
         clock = time.monotonic()
-        refused: Mapping[Refusal, tuple[str, int]] = {}
+        refused: Mapping[RefusalKey, tuple[str, int]] = {}
         with self._lock:
-            used, self._used = self._used, set()
-            if clock >= self._refusals_at and self._refused:
-                refused, self._refused = self._refused, {}
-                self._refusals_at = clock + REFUSAL_SECONDS
+            used, self._used_keys = self._used_keys, set()
+            if clock >= self._next_refusal_flush and self._refusal_counts:
+                refused, self._refusal_counts = self._refusal_counts, {}
+                self._next_refusal_flush = clock + REFUSAL_FLUSH_SECONDS
         try:
             if used:
-                self._db.run(keys.note_use, sorted(used))
+                self._db.run(keys.record_use, sorted(used))
             if refused:
-                self._db.run(_note, refused)
+                self._db.run(_write_refusals, refused)
         except GraftwerkError as error:
             _log.warning("journal_not_written", error=error.code)
 
@@ -81,7 +81,7 @@ class Journal:
         """Write what is left, and end."""
         self._stop.set()
         self._thread.join(timeout=5)
-        self._refusals_at = 0.0
+        self._next_refusal_flush = 0.0
         self.flush()
 
     def __enter__(self) -> Self:
@@ -100,7 +100,7 @@ class Journal:
                 _log.exception("journal_failed")
 
 
-def _note(session: Session, refused: Mapping[Refusal, tuple[str, int]]) -> None:
+def _write_refusals(session: Session, refused: Mapping[RefusalKey, tuple[str, int]]) -> None:
     for (code, key_id, address), (request_id, count) in refused.items():
         row = session.get(KeyRow, key_id) if key_id is not None else None
         actor = Actor(row.owner if row else OWNER, row.id if row else None, request_id, address)

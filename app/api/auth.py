@@ -10,9 +10,9 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from app.access import keys, quotas
 from app.access.audit import Actor
 from app.access.first_key import OWNER
-from app.access.quotas import Limits, limits_of
-from app.api.rate_limits import told
-from app.api.services import Part, Services
+from app.access.quotas import EffectiveLimits, effective_limits
+from app.api.rate_limits import rate_limit_headers
+from app.api.services import Services, ServicesDep
 from app.errors import Forbidden, TooManyRequests, Unauthenticated
 from app.jobs.states import Status
 
@@ -26,36 +26,36 @@ class Principal:
     owner: str
     scopes: frozenset[str]
     key_id: str
-    limits: Limits
+    limits: EffectiveLimits
     actor: Actor
 
 
-def require(scope: str) -> Callable[..., Principal]:
+def require_scope(scope: str) -> Callable[..., Principal]:
     """Return the dependency of routes that need a scope; `admin` includes every other."""
 
     def principal(
-        request: Request, services: Part, token: Annotated[HTTPAuthorizationCredentials | None, Security(_bearer)]
+        request: Request, services: ServicesDep, token: Annotated[HTTPAuthorizationCredentials | None, Security(_bearer)]
     ) -> Principal:
         address = request.client.host if request.client else None
         if not services.settings.auth:
-            limits = limits_of(services.settings, None, admin=True)
-            _count(request, services, "anybody", limits)
+            limits = effective_limits(services.settings, None, admin=True)
+            _enforce_rate_limit(request, services, "anybody", limits)
             actor = Actor(OWNER, None, request.scope["request_id"], address)
             return Principal(OWNER, frozenset(keys.SCOPES), "", limits, actor)
         credentials = token.credentials if token is not None else ""
         try:
             key = services.db.read(keys.authenticate, credentials)
         except Unauthenticated as error:  # guessing is counted by where it comes from
-            _refused(request, services, error.code, keys.named(credentials))
-            _count(request, services, f"host {address or ''}", limits_of(services.settings, None, admin=False))
+            _record_refusal(request, services, error.code, keys.parse_key_id(credentials))
+            _enforce_rate_limit(request, services, f"host {address or ''}", effective_limits(services.settings, None, admin=False))
             raise
         admin = "admin" in key.scopes
-        limits = limits_of(services.settings, key.limits, admin)
-        _count(request, services, key.id, limits)
+        limits = effective_limits(services.settings, key.limits, admin)
+        _enforce_rate_limit(request, services, key.id, limits)
         if scope not in key.scopes and not admin:
-            _refused(request, services, Forbidden.code, key.id)
+            _record_refusal(request, services, Forbidden.code, key.id)
             raise Forbidden(f"this needs the scope {scope}; the key has {', '.join(key.scopes)}")
-        services.journal.used(key.id)
+        services.access_log.record_use(key.id)
         actor = Actor(key.owner, key.id, request.scope["request_id"], address)
         return Principal(key.owner, frozenset(key.scopes), key.id, limits, actor)
 
@@ -63,30 +63,30 @@ def require(scope: str) -> Callable[..., Principal]:
     return principal
 
 
-def _refused(request: Request, services: Services, code: str, key_id: str | None) -> None:
+def _record_refusal(request: Request, services: Services, code: str, key_id: str | None) -> None:
     address = request.client.host if request.client else None
-    services.journal.refused(code, key_id, address, request.scope["request_id"])
+    services.access_log.record_refusal(code, key_id, address, request.scope["request_id"])
 
 
-def _count(request: Request, services: Services, who: str, limits: Limits) -> None:
-    share = services.limiter.take(who, limits.requests)
+def _enforce_rate_limit(request: Request, services: Services, who: str, limits: EffectiveLimits) -> None:
+    share = services.rate_limiter.hit(who, limits.requests)
     request.scope["rate_limit"] = share.headers
-    if share.wait is not None:
-        raise TooManyRequests(share.wait)
+    if share.retry_after is not None:
+        raise TooManyRequests(share.retry_after)
 
 
-Reader = Annotated[Principal, Depends(require("read"))]
-Writer = Annotated[Principal, Depends(require("write"))]
-Admin = Annotated[Principal, Depends(require("admin"))]
+ReadPrincipal = Annotated[Principal, Depends(require_scope("read"))]
+WritePrincipal = Annotated[Principal, Depends(require_scope("write"))]
+AdminPrincipal = Annotated[Principal, Depends(require_scope("admin"))]
 
 
-def tell_waiting(request: Request, who: Principal, services: Services) -> None:
+def add_queue_limit_headers(request: Request, who: Principal, services: Services) -> None:
     """Tell how many more jobs of the key may wait, beside how many requests it may send."""
     most = who.limits.queued_jobs
     if most is not None:
-        left = max(0, most - services.db.read(quotas.jobs, who.key_id, Status.QUEUED))
+        left = max(0, most - services.db.read(quotas.count_jobs, who.key_id, Status.QUEUED))
         headers = request.scope["rate_limit"]
-        own = told([f'"queued";q={most};qu="jobs"'], [f'"queued";r={left}'])
+        own = rate_limit_headers([f'"queued";q={most};qu="jobs"'], [f'"queued";r={left}'])
         request.scope["rate_limit"] = {
             name: ", ".join(filter(None, (headers.get(name), value))) for name, value in own.items()
         }

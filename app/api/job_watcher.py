@@ -11,26 +11,26 @@ from app.db.session import Database
 from app.db.tables import JobRow
 from app.errors import Unavailable
 
-PAUSE = 0.1  # seconds between two looks
+POLL_SECONDS = 0.1  # seconds between two looks
 
 Waiter = tuple[int, asyncio.Event]
 
 
-class Watcher:
+class JobWatcher:
     """Wakes requests whose job has another version than they have seen. For one event loop."""
 
     def __init__(self, db: Database) -> None:
-        self.streams = 0  # open event streams
+        self.open_streams = 0  # open event streams
         self._db = db
         self._waiters: dict[str, list[Waiter]] = {}
         self._task: asyncio.Task[None] | None = None
 
-    async def changed(self, job_id: str, version: int, seconds: float) -> bool:
+    async def wait_for_change(self, job_id: str, version: int, seconds: float) -> bool:
         """Wait until the job's version differs or the job is gone; false when that takes longer than `seconds`."""
         waiter = (version, asyncio.Event())
         self._waiters.setdefault(job_id, []).append(waiter)
         if self._task is None or self._task.done():
-            self._task = asyncio.create_task(self._look())
+            self._task = asyncio.create_task(self._poll())
         try:
             async with asyncio.timeout(seconds):
                 await waiter[1].wait()
@@ -42,18 +42,18 @@ class Watcher:
                 del self._waiters[job_id]
         return True
 
-    async def _look(self) -> None:
+    async def _poll(self) -> None:
         while self._waiters:
             try:
                 versions = await run_in_threadpool(self._db.read, _versions, list(self._waiters))
             except Unavailable:  # whoever waits goes on waiting: there is no news
-                await asyncio.sleep(10 * PAUSE)
+                await asyncio.sleep(10 * POLL_SECONDS)
                 continue
             for job_id, waiters in self._waiters.items():
                 for version, event in waiters:
                     if versions.get(job_id) != version:
                         event.set()
-            await asyncio.sleep(PAUSE)
+            await asyncio.sleep(POLL_SECONDS)
 
 
 def _versions(session: Session, job_ids: Sequence[str]) -> dict[str, int]:

@@ -9,23 +9,23 @@ from starlette.concurrency import run_in_threadpool
 
 from app.api import openapi
 from app.api.http import problems
-from app.api.http.parameters import no_unknown_parameters
-from app.api.middleware import Envelope
-from app.api.prometheus import Telemetry
+from app.api.http.parameters import reject_unknown_parameters
+from app.api.middleware import RequestMiddleware
+from app.api.prometheus import MetricsCollector
 from app.api.routes import audit, catalog, datasets, health, keys, networks, webhooks, workers
 from app.api.routes.jobs import checkpoints, curves, events, exports, jobs, predictions, reports
-from app.api.services import Services, opened
+from app.api.services import Services, open_services
 from app.settings import Settings
 
-NOUNS = (
+ROUTE_MODULES = (
     jobs, curves, events, checkpoints, reports, exports, predictions, datasets, networks, catalog, keys, webhooks,
     audit, workers, health,
 )  # fmt: skip
-ROUTERS = tuple(noun.router for noun in NOUNS)
+ROUTERS = tuple(noun.router for noun in ROUTE_MODULES)
 DESCRIPTION = "Trains PyTorch networks described as data. Every error is a problem document (RFC 9457)."
 
 
-def create_app(settings: Settings, opening: Callable[[Settings], AbstractContextManager[Services]] = opened) -> FastAPI:
+def create_app(settings: Settings, opening: Callable[[Settings], AbstractContextManager[Services]] = open_services) -> FastAPI:
     """Return the application; `opening` gives the parts behind the routes, for as long as it runs."""
     registry = CollectorRegistry()
 
@@ -33,7 +33,7 @@ def create_app(settings: Settings, opening: Callable[[Settings], AbstractContext
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         with opening(settings) as services:
             app.state.services = services
-            telemetry = Telemetry(services)
+            telemetry = MetricsCollector(services)
             registry.register(telemetry)
             await run_in_threadpool(services.inspector.warm_up)
             yield
@@ -44,7 +44,7 @@ def create_app(settings: Settings, opening: Callable[[Settings], AbstractContext
         version=health.VERSION,
         description=DESCRIPTION,
         lifespan=lifespan,
-        dependencies=[Depends(no_unknown_parameters)],
+        dependencies=[Depends(reject_unknown_parameters)],
         generate_unique_id_function=lambda route: str(route.name),
         docs_url=None,
         redoc_url=None,
@@ -52,9 +52,9 @@ def create_app(settings: Settings, opening: Callable[[Settings], AbstractContext
         redirect_slashes=False,  # a redirect would lead wherever the Host header says
     )
     app.state.registry = registry
-    app.openapi = lambda: openapi.describe(app)  # type: ignore[method-assign]
+    app.openapi = lambda: openapi.build_openapi(app)  # type: ignore[method-assign]
     for router in ROUTERS:
         app.include_router(router)
-    problems.install(app)
-    app.add_middleware(Envelope, registry=registry, bug=problems.bug)
+    problems.add_exception_handlers(app)
+    app.add_middleware(RequestMiddleware, registry=registry, bug=problems.internal_error)
     return app

@@ -16,7 +16,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from app.logs import bind
 
 # On every answer, errors and downloads too. HSTS is left to the proxy: without TLS it says nothing.
-CAREFUL: Mapping[str, str] = {
+SECURITY_HEADERS: Mapping[str, str] = {
     "Content-Security-Policy": "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none';"
     " sandbox",
     "X-Content-Type-Options": "nosniff",
@@ -25,17 +25,17 @@ CAREFUL: Mapping[str, str] = {
     "Cross-Origin-Opener-Policy": "same-origin",
     "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
 }
-KEPT = "private, no-cache"  # by the client alone, which asks whether it still holds: an answer with an ETag
-NOT_KEPT = "no-store"  # any other: what is private lies in no cache
+CACHE_REVALIDATE = "private, no-cache"  # by the client alone, which asks whether it still holds: an answer with an ETag
+CACHE_NO_STORE = "no-store"  # any other: what is private lies in no cache
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
-_QUIET = frozenset({"/livez", "/readyz", "/metrics"})
+_UNLOGGED_PATHS = frozenset({"/livez", "/readyz", "/metrics"})
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
-_BROKEN_OFF = 499  # as nginx counts them; nobody is there to read an answer
+_CLIENT_CLOSED_REQUEST = 499  # as nginx counts them; nobody is there to read an answer
 
 _log = structlog.get_logger(__name__)
 
 
-class Envelope:
+class RequestMiddleware:
     """ASGI middleware; measures into `registry` by method, route and status.
 
     `bug` answers an exception that nothing else has answered: here, so that this answer has its id too.
@@ -44,7 +44,7 @@ class Envelope:
     def __init__(
         self, app: ASGIApp, registry: CollectorRegistry, bug: Callable[[Request, Exception], Response]
     ) -> None:
-        self._app, self._bug = app, bug
+        self._app, self._internal_error = app, bug
         self._seconds = Histogram(
             "graftwerk_http_seconds", "Time to the end of an answer.", ["method", "route", "status"], registry=registry
         )
@@ -61,26 +61,26 @@ class Envelope:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                _decorate(MutableHeaders(scope=message), scope)
+                _add_headers(MutableHeaders(scope=message), scope)
             await send(message)
 
         with bind(request_id=request_id):
             try:
                 await self._app(scope, receive, sent)
             except ClientDisconnect:
-                status = status or _BROKEN_OFF
+                status = status or _CLIENT_CLOSED_REQUEST
             except Exception as error:
-                response = self._bug(Request(scope), error)
+                response = self._internal_error(Request(scope), error)
                 if status:  # half of an answer is out: only a broken connection tells that the rest is missing
                     raise
                 await response(scope, receive, sent)
             finally:
-                self._count(scope, status, time.perf_counter() - began)
+                self._observe(scope, status, time.perf_counter() - began)
 
-    def _count(self, scope: Scope, status: int, seconds: float) -> None:
+    def _observe(self, scope: Scope, status: int, seconds: float) -> None:
         method = scope["method"] if scope["method"] in _METHODS else "other"  # labels are kept for ever
         self._seconds.labels(method, getattr(scope.get("route"), "path", "unknown"), status).observe(seconds)
-        if scope["path"] not in _QUIET:
+        if scope["path"] not in _UNLOGGED_PATHS:
             ids = {name: value for name, value in scope.get("path_params", {}).items() if name.endswith("_id")}
             told = {"method": scope["method"], "path": scope["path"], "status": status}
             _log.info("request", **told, **ids, ms=round(1000 * seconds, 1))
@@ -92,8 +92,8 @@ def _request_id(scope: Scope) -> str:
     return told if _REQUEST_ID.fullmatch(told) else f"req_{uuid.uuid4().hex}"
 
 
-def _decorate(headers: MutableHeaders, scope: Scope) -> None:
+def _add_headers(headers: MutableHeaders, scope: Scope) -> None:
     headers["X-Request-ID"] = scope["request_id"]
-    headers.setdefault("Cache-Control", KEPT if "etag" in headers else NOT_KEPT)
-    for name, value in (*CAREFUL.items(), *scope.get("rate_limit", {}).items()):
+    headers.setdefault("Cache-Control", CACHE_REVALIDATE if "etag" in headers else CACHE_NO_STORE)
+    for name, value in (*SECURITY_HEADERS.items(), *scope.get("rate_limit", {}).items()):
         headers.setdefault(name, value)

@@ -11,15 +11,15 @@ from app.api.openapi_links import add_links
 from app.api.schemas import KeyChange, KeyRequest, KeyRotation, ProblemDocument, WebhookRequest
 from app.spec.data.sources import NewDataset
 from app.spec.fork import Fork
-from app.spec.inspection import Question
-from app.spec.job import Job
-from app.spec.prediction import FORMS, Prediction
+from app.spec.inspection import InspectionRequest
+from app.spec.job import JobSpec
+from app.spec.prediction import ROW_FORMATS, Prediction
 
-REF = "#/components/schemas/{model}"
-OPEN = (400, 500, 503)  # what every route may answer, those without a key too
-ALWAYS = (*OPEN, 401, 403, 429)
+SCHEMA_REF = "#/components/schemas/{model}"
+PUBLIC_STATUSES = (400, 500, 503)  # what every route may answer, those without a key too
+COMMON_STATUSES = (*PUBLIC_STATUSES, 401, 403, 429)
 
-WHY: Mapping[int, str] = {
+STATUS_DESCRIPTIONS: Mapping[int, str] = {
     304: "Nothing has changed since the version in If-None-Match.",
     400: "A parameter is unknown or wrong, or the body cannot be read.",
     401: "No key, or one that is not valid.",
@@ -38,13 +38,13 @@ WHY: Mapping[int, str] = {
 }
 
 
-def answers(
+def route_responses(
     status: int,
     model: type[BaseModel] | None,
     *others: int,
     media: Sequence[str] = (),
     headers: Mapping[str, Any] | None = None,
-    always: Sequence[int] = ALWAYS,
+    always: Sequence[int] = COMMON_STATUSES,
 ) -> dict[int | str, dict[str, Any]]:
     """Return what a route answers: its document, or bytes of other media types, and its problems."""
     found: dict[int | str, dict[str, Any]] = {status: {"description": "As asked."}}
@@ -53,44 +53,44 @@ def answers(
     if headers is not None:
         found[status]["headers"] = dict(headers)
     if media:
-        found[status]["content"] = {name: {} if name == EVENT_STREAM else {"schema": BYTES} for name in media}
+        found[status]["content"] = {name: {} if name == EVENT_STREAM else {"schema": BINARY_SCHEMA} for name in media}
     for other in sorted({*others, *always}):
-        found[other] = {"description": WHY[other]}
+        found[other] = {"description": STATUS_DESCRIPTIONS[other]}
         if other >= 400:
-            found[other]["content"] = {"application/problem+json": {"schema": {"$ref": REF.format(model="Problem")}}}
+            found[other]["content"] = {"application/problem+json": {"schema": {"$ref": SCHEMA_REF.format(model="Problem")}}}
     return found
 
 
 EVENT_STREAM = "text/event-stream"  # a schema would be one of its events
-BYTES = {"type": "string", "format": "binary"}
+BINARY_SCHEMA = {"type": "string", "format": "binary"}
 
 
-def _body(model: str, required: bool = True) -> dict[str, Any]:
-    schema = {"schema": {"$ref": REF.format(model=model)}}
+def _request_body(model: str, required: bool = True) -> dict[str, Any]:
+    schema = {"schema": {"$ref": SCHEMA_REF.format(model=model)}}
     return {"requestBody": {"required": required, "content": {"application/json": schema, "application/yaml": schema}}}
 
 
-JOB_BODY = _body("JobSpec")
-DATASET_BODY = _body("NewDataset")
-KEY_BODY = _body("KeyRequest")
-WEBHOOK_BODY = _body("WebhookRequest")
-KEY_CHANGE_BODY = _body("KeyChange")
-KEY_ROTATION_BODY = _body("KeyRotation", required=False)
-QUESTION_BODY = _body("Question")
-FORK_BODY = _body("Fork")
+JOB_BODY = _request_body("JobSpec")
+DATASET_BODY = _request_body("NewDataset")
+KEY_BODY = _request_body("KeyRequest")
+WEBHOOK_BODY = _request_body("WebhookRequest")
+KEY_CHANGE_BODY = _request_body("KeyChange")
+KEY_ROTATION_BODY = _request_body("KeyRotation", required=False)
+QUESTION_BODY = _request_body("Question")
+FORK_BODY = _request_body("Fork")
 EXAMPLE_ROWS: dict[str, Any] = {
     "table": {"value": {"rows": [{"sepal_length": 5.1, "sepal_width": 3.5, "petal_length": 1.4, "petal_width": None}]}},
     "text": {"value": {"rows": [{"text": "a fine film"}], "outputs": ["labels", "probabilities"]}},
     "tensors": {"value": {"rows": [{"x": [5.1, 3.5, 1.4, 0.2]}, {"x": [6.2, 2.9, 4.3, 1.3]}], "top": 2}},
 }
-ROWS_BODY: dict[str, Any] = {
+PREDICTION_BODY: dict[str, Any] = {
     "requestBody": {
         "required": True,
         "content": {
-            name: {"schema": {"$ref": REF.format(model="Prediction")}, "examples": EXAMPLE_ROWS}
+            name: {"schema": {"$ref": SCHEMA_REF.format(model="Prediction")}, "examples": EXAMPLE_ROWS}
             if form == "document"
             else {"schema": {"type": "string", "format": "binary"}}
-            for name, form in FORMS.items()
+            for name, form in ROW_FORMATS.items()
             if name
         },
     }
@@ -101,7 +101,7 @@ CONTENT_BODY: dict[str, Any] = {
         "content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}},
     }
 }
-LABELS: dict[str, Any] = {
+METADATA_PARAMETER: dict[str, Any] = {
     "parameters": [
         {"name": "metadata[key]", "in": "query", "required": False, "schema": {"type": "string"},
          "description": "Only jobs whose metadata has this value under the key."},
@@ -109,27 +109,27 @@ LABELS: dict[str, Any] = {
 }  # fmt: skip
 
 
-def describe(app: FastAPI) -> dict[str, Any]:
+def build_openapi(app: FastAPI) -> dict[str, Any]:
     """Return the whole description, made once."""
     if app.openapi_schema is None:
         document = get_openapi(
             title=app.title, version=app.version, description=app.description, routes=app.routes, tags=app.openapi_tags
         )
-        join(document["components"]["schemas"], _models())
-        _correct(document)
+        merge_schemas(document["components"]["schemas"], _request_schemas())
+        _remove_framework_responses(document)
         add_links(document)
         app.openapi_schema = document
     return app.openapi_schema
 
 
-def join(known: dict[str, Any], more: Mapping[str, Any]) -> None:
+def merge_schemas(known: dict[str, Any], more: Mapping[str, Any]) -> None:
     """Add schemas to those that are known; raises `ValueError` where two that differ have one name."""
     for name, schema in more.items():
         if known.setdefault(name, schema) != schema:
             raise ValueError(f'two schemas are named "{name}": give one of them another name')
 
 
-def _correct(document: dict[str, Any]) -> None:
+def _remove_framework_responses(document: dict[str, Any]) -> None:
     """Take out what the framework adds and this API never answers: its own errors, and JSON of no form."""
     for name in ("HTTPValidationError", "ValidationError"):
         document["components"]["schemas"].pop(name, None)
@@ -139,27 +139,27 @@ def _correct(document: dict[str, Any]) -> None:
             schema = response.get("content", {}).get("application/json", {}).get("schema")
             if schema == {}:
                 del response["content"]["application/json"]
-            if schema == {"$ref": REF.format(model="HTTPValidationError")}:
+            if schema == {"$ref": SCHEMA_REF.format(model="HTTPValidationError")}:
                 del responses[status]
 
 
-def _models() -> dict[str, Any]:
+def _request_schemas() -> dict[str, Any]:
     """Return the schemas of what is sent, which routes read by themselves, and of problems."""
     found: dict[str, Any] = {}
     named: dict[str, type[BaseModel]] = {
-        "JobSpec": Job,
+        "JobSpec": JobSpec,
         "NewDataset": NewDataset,
         "KeyRequest": KeyRequest,
         "WebhookRequest": WebhookRequest,
         "KeyChange": KeyChange,
         "KeyRotation": KeyRotation,
-        "Question": Question,
+        "Question": InspectionRequest,
         "Fork": Fork,
         "Prediction": Prediction,
         "Problem": ProblemDocument,
     }
     for name, model in named.items():
-        schema = model.model_json_schema(ref_template=REF)
-        join(found, schema.pop("$defs", {}))
-        join(found, {name: schema})
+        schema = model.model_json_schema(ref_template=SCHEMA_REF)
+        merge_schemas(found, schema.pop("$defs", {}))
+        merge_schemas(found, {name: schema})
     return dict(sorted(found.items()))

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 # operation → the status of its answer, and where in it the parameters of other routes are
-SOURCES: Mapping[str, tuple[int, Mapping[str, str]]] = {
+LINK_SOURCES: Mapping[str, tuple[int, Mapping[str, str]]] = {
     "create_job": (201, {"job_id": "id"}),
     "fork_job": (201, {"job_id": "id"}),
     "list_jobs": (200, {"job_id": "items/0/id"}),
@@ -14,20 +14,20 @@ SOURCES: Mapping[str, tuple[int, Mapping[str, str]]] = {
     "create_webhook": (201, {"webhook_id": "id"}),
     "ping_webhook": (202, {"webhook_id": "webhook_id", "message_id": "id"}),
 }
-CHOSEN = frozenset({"form", "name"})  # parameters that the client knows by itself
+CLIENT_PARAMETERS = frozenset({"form", "name"})  # parameters that the client knows by itself
 
 
 def add_links(document: dict[str, Any]) -> None:
     """Add to every answer in the table a link to every route whose path it fills."""
     taking = {operation["operationId"]: taken for operation, taken in _operations(document)}
     for operation, _ in _operations(document):
-        status, places = SOURCES.get(operation["operationId"], (0, {}))
+        status, places = LINK_SOURCES.get(operation["operationId"], (0, {}))
         links = {
             target: {
                 "operationId": target,
-                "parameters": {name: f"$response.body#/{places[name]}" for name in sorted(taken - CHOSEN)},
+                "parameters": {name: f"$response.body#/{places[name]}" for name in sorted(taken - CLIENT_PARAMETERS)},
             }
-            for target, taken in taking.items() if places and taken - CHOSEN == set(places)
+            for target, taken in taking.items() if places and taken - CLIENT_PARAMETERS == set(places)
         }  # fmt: skip
         if links:
             operation["responses"][str(status)]["links"] = links

@@ -21,14 +21,14 @@ from app.db.tables import WorkerRow
 from app.errors import Unavailable
 from app.jobs import repository
 
-KEPT_SECONDS = 3.0
+CACHE_SECONDS = 3.0
 
-Kind = type[GaugeMetricFamily] | type[CounterMetricFamily]
-Labels = tuple[str, ...]
-Samples = Iterable[tuple[Labels, float]]
+MetricType = type[GaugeMetricFamily] | type[CounterMetricFamily]
+MetricLabels = tuple[str, ...]
+MetricSamples = Iterable[tuple[MetricLabels, float]]
 
 # Name → kind, labels, meaning. `docs/operations.md` shows them, and the rules of `docs/alerts.yml` use them.
-FIGURES: Mapping[str, tuple[Kind, Labels, str]] = {
+PROMETHEUS_METRICS: Mapping[str, tuple[MetricType, MetricLabels, str]] = {
     "graftwerk_jobs": (GaugeMetricFamily, ("status",), "Jobs by status."),
     "graftwerk_queue_depth": (GaugeMetricFamily, ("queue",), "Jobs that wait, by queue."),
     "graftwerk_queue_oldest_seconds": (GaugeMetricFamily, ("queue",), "How long the oldest of them has waited."),
@@ -50,80 +50,80 @@ FIGURES: Mapping[str, tuple[Kind, Labels, str]] = {
 }  # fmt: skip
 
 
-def explained() -> dict[str, str]:
+def metric_descriptions() -> dict[str, str]:
     """Return the meaning of every figure, by its name in Prometheus."""
     return {
         name + ("_total" if kind is CounterMetricFamily else ""): meaning + (f" By {', '.join(by)}." if by else "")
-        for name, (kind, by, meaning) in FIGURES.items()
+        for name, (kind, by, meaning) in PROMETHEUS_METRICS.items()
     }
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
+class DatabaseSnapshot:
     """What the database knows."""
 
     jobs: Mapping[str, int]
     queues: Mapping[str, tuple[int, float]]  # how many wait, and how long the oldest (seconds)
-    running: repository.Running
+    running: repository.RunningStats
     workers: list[tuple[WorkerRow, float]]
 
 
-class Telemetry(Collector):
+class MetricsCollector(Collector):
     """Gathers all figures when Prometheus asks; with the database away those of this process alone."""
 
     def __init__(self, services: Services) -> None:
         self._services = services
         self._lock = threading.Lock()
-        self._known: Known | None = None
-        self._asked_at = float("-inf")
+        self._cached: DatabaseSnapshot | None = None
+        self._fetched_at = float("-inf")
 
     def collect(self) -> Iterable[Metric]:
         """Return the figures."""
-        samples = dict(self._of_this_process())
-        known = self._ask()
+        samples = dict(self._process_samples())
+        known = self._snapshot()
         if known is not None:  # no figure is better than a wrong one
-            samples |= dict(self._of_jobs(known)) | dict(_of_workers(known))
-            samples["graftwerk_wake_ups"] = [*self._wake_ups(), *samples["graftwerk_wake_ups"]]
-            samples["graftwerk_disk_free_bytes"] = [*self._disk(), *samples["graftwerk_disk_free_bytes"]]
-        return [_family(name, found) for name, found in samples.items()]
+            samples |= dict(self._job_samples(known)) | dict(_worker_samples(known))
+            samples["graftwerk_wake_ups"] = [*self._wake_up_samples(), *samples["graftwerk_wake_ups"]]
+            samples["graftwerk_disk_free_bytes"] = [*self._disk_samples(), *samples["graftwerk_disk_free_bytes"]]
+        return [_metric_family(name, found) for name, found in samples.items()]
 
     def describe(self) -> Iterable[Metric]:
         """Nothing is asked of the database when this is registered."""
         return []
 
-    def _ask(self) -> Known | None:
+    def _snapshot(self) -> DatabaseSnapshot | None:
         with self._lock:
-            if time.monotonic() > self._asked_at + KEPT_SECONDS:
+            if time.monotonic() > self._fetched_at + CACHE_SECONDS:
                 try:
-                    self._known = self._services.db.read(_known)
+                    self._cached = self._services.db.read(_database_snapshot)
                 except Unavailable:
-                    self._known = None
-                self._asked_at = time.monotonic()
-            return self._known
+                    self._cached = None
+                self._fetched_at = time.monotonic()
+            return self._cached
 
-    def _of_this_process(self) -> Iterator[tuple[str, Samples]]:
+    def _process_samples(self) -> Iterator[tuple[str, MetricSamples]]:
         services = self._services
         pool = services.db.engine.pool
         if isinstance(pool, QueuePool):
             most = pool.size() + max(0, pool._max_overflow)
             yield "graftwerk_database_connections", [(("in use",), pool.checkedout()), (("limit",), most)]
-        yield "graftwerk_uploads", [((), services.uploads.count)]
-        yield "graftwerk_streams", [((), services.watcher.streams)]
-        yield "graftwerk_wake_ups", self._wake_ups()
-        yield "graftwerk_disk_free_bytes", self._disk()
+        yield "graftwerk_uploads", [((), services.upload_limiter.in_use)]
+        yield "graftwerk_streams", [((), services.job_watcher.open_streams)]
+        yield "graftwerk_wake_ups", self._wake_up_samples()
+        yield "graftwerk_disk_free_bytes", self._disk_samples()
 
-    def _wake_ups(self) -> list[tuple[Labels, float]]:
+    def _wake_up_samples(self) -> list[tuple[MetricLabels, float]]:
         waker = self._services.waker
         return [(("api", result), count) for result, count in waker.counts().items()]
 
-    def _disk(self) -> list[tuple[Labels, float]]:
+    def _disk_samples(self) -> list[tuple[MetricLabels, float]]:
         return [(("api",), self._services.settings.disk_free)]
 
-    def _of_jobs(self, known: Known) -> Iterator[tuple[str, Samples]]:
+    def _job_samples(self, known: DatabaseSnapshot) -> Iterator[tuple[str, MetricSamples]]:
         yield "graftwerk_jobs", [((status,), count) for status, count in known.jobs.items()]
         serving = {name: 0 for row, _ in known.workers for name in row.queues}
         for row, seconds in known.workers:
-            if row.stopped_at is None and seconds < heartbeat.ALIVE_SECONDS:
+            if row.stopped_at is None and seconds < heartbeat.STALE_AFTER_SECONDS:
                 serving |= {name: serving[name] + 1 for name in row.queues}
         queues = sorted({*serving, *known.queues})
         waiting = {name: known.queues.get(name, (0, 0.0)) for name in queues}
@@ -131,12 +131,12 @@ class Telemetry(Collector):
         yield "graftwerk_queue_oldest_seconds", [((name,), waiting[name][1]) for name in queues]
         yield "graftwerk_queue_workers", [((name,), serving.get(name, 0)) for name in queues]
         yield "graftwerk_steps_per_second", [((), known.running.steps_per_second)]
-        left = known.running.lease_left
+        left = known.running.min_lease_remaining
         age = 0.0 if left is None else max(0.0, self._services.settings.lease_seconds - left)
         yield "graftwerk_lease_age_seconds", [((), age)]
 
 
-def _of_workers(known: Known) -> Iterator[tuple[str, Samples]]:
+def _worker_samples(known: DatabaseSnapshot) -> Iterator[tuple[str, MetricSamples]]:
     """Yield what workers told: counts of all of the last hour, the rest of those that have not stopped."""
     alive = [(row, seconds) for row, seconds in known.workers if row.stopped_at is None and row.figures is not None]
     slots = [((row.name, state), count) for row, _ in alive
@@ -158,15 +158,15 @@ def _of_workers(known: Known) -> Iterator[tuple[str, Samples]]:
     )
 
 
-def _family(name: str, samples: Samples) -> Metric:
-    kind, labels, meaning = FIGURES[name]
+def _metric_family(name: str, samples: MetricSamples) -> Metric:
+    kind, labels, meaning = PROMETHEUS_METRICS[name]
     family = kind(name, meaning, labels=labels)
     for values, value in samples:
         family.add_metric(values, value)
     return family
 
 
-def _known(session: Session) -> Known:
-    return Known(
-        repository.counts(session), repository.queues(session), repository.running(session), heartbeat.listed(session)
+def _database_snapshot(session: Session) -> DatabaseSnapshot:
+    return DatabaseSnapshot(
+        repository.count_by_status(session), repository.queue_backlog(session), repository.running_stats(session), heartbeat.list_workers(session)
     )

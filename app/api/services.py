@@ -7,19 +7,19 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
-from app.api.access_log import Journal
+from app.api.access_log import AccessLog
 from app.api.children.inspector import Inspector
-from app.api.children.predictor import Predictors
-from app.api.job_watcher import Watcher
-from app.api.rate_limits import Places, RateLimiter
+from app.api.children.predictor import PredictorPool
+from app.api.job_watcher import JobWatcher
+from app.api.rate_limits import ConcurrencyLimiter, RateLimiter
 from app.db.session import Database
 from app.jobs.dispatch import Waker
 from app.settings import Settings
 from app.storage.open import open_store
 from app.storage.protocol import ArtifactStore
-from app.webhooks.targets import Targets
+from app.webhooks.targets import TargetPolicy
 
-UPLOADS = "uploads are arriving"
+UPLOADS_BUSY = "uploads are arriving"
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,25 +31,25 @@ class Services:
     store: ArtifactStore
     waker: Waker
     inspector: Inspector
-    predictors: Predictors
-    watcher: Watcher
-    limiter: RateLimiter
-    uploads: Places
-    targets: Targets
-    journal: Journal
+    predictors: PredictorPool
+    job_watcher: JobWatcher
+    rate_limiter: RateLimiter
+    upload_limiter: ConcurrencyLimiter
+    targets: TargetPolicy
+    access_log: AccessLog
 
 
 @contextmanager
-def opened(settings: Settings) -> Iterator[Services]:
+def open_services(settings: Settings) -> Iterator[Services]:
     """Open every part."""
     db = Database(settings.resolved_database_url)
-    inspector, predictors = Inspector(settings), Predictors(settings)
+    inspector, predictors = Inspector(settings), PredictorPool(settings)
     try:
         store = open_store(settings.resolved_artifact_url, settings.store_options)
-        with Waker(settings.broker_url.get_secret_value()) as waker, Journal(db) as journal:
-            watcher, limiter = Watcher(db), RateLimiter()
-            uploads = Places(settings.max_uploads, UPLOADS)
-            targets = Targets(http=settings.webhook_http, private=settings.webhook_private)
+        with Waker(settings.broker_url.get_secret_value()) as waker, AccessLog(db) as journal:
+            watcher, limiter = JobWatcher(db), RateLimiter()
+            uploads = ConcurrencyLimiter(settings.max_uploads, UPLOADS_BUSY)
+            targets = TargetPolicy(http=settings.webhook_http, private=settings.webhook_private)
             parts = (inspector, predictors, watcher, limiter, uploads, targets, journal)
             yield Services(settings, db, store, waker, *parts)
     finally:
@@ -58,9 +58,9 @@ def opened(settings: Settings) -> Iterator[Services]:
         db.close()
 
 
-def _services(request: Request) -> Services:
+def _get_services(request: Request) -> Services:
     services: Services = request.app.state.services
     return services
 
 
-Part = Annotated[Services, Depends(_services)]
+ServicesDep = Annotated[Services, Depends(_get_services)]

@@ -13,7 +13,7 @@ from app.backup.manifest import Manifest
 from app.backup.restore import restore
 from app.db.session import Database
 from app.errors import GraftwerkError
-from app.settings import settings
+from app.settings import get_settings
 from app.storage.open import open_store
 
 
@@ -28,15 +28,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     chosen = parser.parse_args(arguments)
     os.umask(0o077)
     folder = chosen.folder.absolute()
-    configured = settings()
+    configured = get_settings()
     db = Database(configured.resolved_database_url)
     try:
         store = open_store(configured.resolved_artifact_url, configured.store_options)
         if chosen.verb == "create":
-            return _told("backed up", create(db, store, folder))
-        if db.sqlite and db.url.database:
+            return _print_summary("backed up", create(db, store, folder))
+        if db.is_sqlite and db.url.database:
             Path(db.url.database).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        return _told("restored", restore(db, store, folder, overwrite=chosen.overwrite))
+        return _print_summary("restored", restore(db, store, folder, overwrite=chosen.overwrite))
     except (GraftwerkError, CommandError, ValueError, OSError) as error:
         detail = error.detail if isinstance(error, GraftwerkError) else str(error)
         hint = error.hint if isinstance(error, GraftwerkError) else ""
@@ -46,7 +46,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         db.close()
 
 
-def _told(done: str, manifest: Manifest) -> int:
+def _print_summary(done: str, manifest: Manifest) -> int:
     size = sum(file.size for file in (manifest.database, *manifest.artifacts))
     sys.stdout.write(f"{done}: {manifest.kind} at {manifest.revision}, {len(manifest.artifacts)} artifacts, "
                      f"{size / 2**20:.1f} MiB\n")  # fmt: skip

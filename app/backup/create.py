@@ -11,16 +11,16 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app.backup import databases
-from app.backup.databases import Listed
-from app.backup.manifest import ARTIFACTS, BackedUp, Manifest, described
+from app.backup.databases import ArtifactRef
+from app.backup.manifest import ARTIFACTS_FOLDER, BackupFile, Manifest, describe_file
 from app.db import migrate
 from app.db.session import Database
 from app.db.tables import CheckpointRow, ContentRow, DatasetRow
-from app.errors import BackupRefused, NotFound
+from app.errors import BackupError, NotFound
 from app.storage.protocol import ArtifactStore
 
-ROUNDS = 5  # snapshots taken until none of their artifacts is removed while it is copied
-IDS = {"checkpoints": CheckpointRow.id, "contents": ContentRow.path, "datasets": DatasetRow.id}
+MAX_SNAPSHOTS = 5  # snapshots taken until none of their artifacts is removed while it is copied
+ID_COLUMNS = {"checkpoints": CheckpointRow.id, "contents": ContentRow.path, "datasets": DatasetRow.id}
 
 
 def create(db: Database, store: ArtifactStore, folder: Path) -> Manifest:
@@ -31,27 +31,27 @@ def create(db: Database, store: ArtifactStore, folder: Path) -> Manifest:
     """
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     if any(folder.iterdir()):
-        raise BackupRefused(f"{folder} is not empty", hint="name a new folder")
-    unfit = migrate.unfit(db)
+        raise BackupError(f"{folder} is not empty", hint="name a new folder")
+    unfit = migrate.revision_mismatch(db)
     if unfit is not None:
-        raise BackupRefused(unfit[0], hint=unfit[1])
-    copied: dict[str, BackedUp] = {}
-    for _ in range(ROUNDS):
+        raise BackupError(unfit[0], hint=unfit[1])
+    copied: dict[str, BackupFile] = {}
+    for _ in range(MAX_SNAPSHOTS):
         file, listed = databases.snapshot(db, folder)
         gone, damaged = _copy(store, folder, listed, copied)
         if not gone:
             break
-        damaged = [*damaged, *(item for item in gone if db.read(_there, item))]  # a row without its file
-    missing = {(item.table, item.row) for item in (*gone, *damaged)}
+        damaged = [*damaged, *(item for item in gone if db.read(_is_still_referenced, item))]  # a row without its file
+    missing = {(item.table, item.row_id) for item in (*gone, *damaged)}
     left_out: dict[str, tuple[str, ...]] = {
-        table: tuple(sorted(row for where, row in missing if where == table)) for table in IDS
+        table: tuple(sorted(row for where, row in missing if where == table)) for table in ID_COLUMNS
     }
-    wanted = {item.key for item in listed if (item.table, item.row) not in missing}
+    wanted = {item.key for item in listed if (item.table, item.row_id) not in missing}
     for key in copied.keys() - wanted:  # of an earlier snapshot
         (folder / copied.pop(key).path).unlink()
     manifest = Manifest(
         created_at=datetime.now(UTC).isoformat(timespec="seconds"), graftwerk=version("graftwerk"),
-        kind=db.url.get_backend_name(), revision=str(migrate.head()), database=described(folder, file),
+        kind=db.url.get_backend_name(), revision=str(migrate.head_revision()), database=describe_file(folder, file),
         artifacts=tuple(copied[key] for key in sorted(copied)), left_out=left_out,
         damaged=tuple(sorted({item.key for item in damaged})),
     )  # fmt: skip
@@ -60,14 +60,14 @@ def create(db: Database, store: ArtifactStore, folder: Path) -> Manifest:
 
 
 def _copy(
-    store: ArtifactStore, folder: Path, listed: Iterable[Listed], copied: dict[str, BackedUp]
-) -> tuple[list[Listed], list[Listed]]:
+    store: ArtifactStore, folder: Path, listed: Iterable[ArtifactRef], copied: dict[str, BackupFile]
+) -> tuple[list[ArtifactRef], list[ArtifactRef]]:
     """Copy what is not copied yet; returns what is gone, and what is not what its row says."""
     gone, damaged = [], []
     for item in listed:
         if item.key in copied:
             continue
-        path = folder / ARTIFACTS / item.key
+        path = folder / ARTIFACTS_FOLDER / item.key
         try:
             found = _copy_one(store, item.key, path, folder)
         except NotFound:
@@ -82,7 +82,7 @@ def _copy(
     return gone, damaged
 
 
-def _copy_one(store: ArtifactStore, key: str, path: Path, folder: Path) -> BackedUp:
+def _copy_one(store: ArtifactStore, key: str, path: Path, folder: Path) -> BackupFile:
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     digest, size = hashlib.sha256(), 0
     with path.open("wb") as file:
@@ -92,10 +92,10 @@ def _copy_one(store: ArtifactStore, key: str, path: Path, folder: Path) -> Backe
             size += len(piece)
         file.flush()
         os.fsync(file.fileno())
-    return BackedUp(path.relative_to(folder).as_posix(), size, digest.hexdigest())
+    return BackupFile(path.relative_to(folder).as_posix(), size, digest.hexdigest())
 
 
-def _there(session: Session, item: Listed) -> bool:
+def _is_still_referenced(session: Session, item: ArtifactRef) -> bool:
     """Whether the row still lists its files."""
-    column = IDS[item.table]
-    return session.scalar(select(column).where(column == item.row)) is not None
+    column = ID_COLUMNS[item.table]
+    return session.scalar(select(column).where(column == item.row_id)) is not None

@@ -14,34 +14,34 @@ from sqlalchemy.orm import Session
 
 from app.db.session import Database
 from app.db.tables import CheckpointRow, ContentRow, DatasetRow
-from app.errors import BackupRefused
+from app.errors import BackupError
 
-FILES = {"sqlite": "database.sqlite", "postgresql": "database.dump"}
+SNAPSHOT_FILES = {"sqlite": "database.sqlite", "postgresql": "database.dump"}
 
 
 @dataclass(frozen=True, slots=True)
-class Listed:
+class ArtifactRef:
     """An artifact that a row lists."""
 
     table: str
-    row: str  # the row's id; of contents their path
+    row_id: str  # the row's id; of contents their path
     key: str
     sha256: str
 
 
-def snapshot(db: Database, folder: Path) -> tuple[Path, list[Listed]]:
+def snapshot(db: Database, folder: Path) -> tuple[Path, list[ArtifactRef]]:
     """Write the database as it is now into the folder; returns the file, and the artifacts that its rows list.
 
     Raises `BackupRefused` where pg_dump is missing or fails, `DatabaseAway`.
     """
-    target = folder / FILES[db.url.get_backend_name()]
+    target = folder / SNAPSHOT_FILES[db.url.get_backend_name()]
     target.unlink(missing_ok=True)
-    return target, _sqlite(db, target) if db.sqlite else _postgresql(db, target)
+    return target, _sqlite(db, target) if db.is_sqlite else _postgresql(db, target)
 
 
 def restore(db: Database, source: Path) -> None:
     """Put a snapshot in the place of an empty database, or on SQLite of any. Raises `BackupRefused`."""
-    if not db.sqlite:
+    if not db.is_sqlite:
         _run("pg_restore", db, ["--no-owner", "--no-privileges", "--single-transaction", "--exit-on-error"],
              [str(source)])  # fmt: skip
         return
@@ -55,45 +55,45 @@ def restore(db: Database, source: Path) -> None:
     part.replace(target)
 
 
-def _sqlite(db: Database, target: Path) -> list[Listed]:
+def _sqlite(db: Database, target: Path) -> list[ArtifactRef]:
     if not _file(db).exists():
-        raise BackupRefused(f"there is no database {_file(db)}")
+        raise BackupError(f"there is no database {_file(db)}")
     with closing(sqlite3.connect(_file(db))) as source, closing(sqlite3.connect(target)) as copy:
         source.backup(copy)
         copy.execute("PRAGMA journal_mode = DELETE")  # one file, whatever opens it
     target.chmod(0o600)
     with closing(sqlite3.connect(f"file:{target}?mode=ro", uri=True)) as copy:
         if copy.execute("PRAGMA integrity_check").fetchone() != ("ok",):
-            raise BackupRefused(f"the database {_file(db)} is damaged: see PRAGMA integrity_check")
+            raise BackupError(f"the database {_file(db)} is damaged: see PRAGMA integrity_check")
     reader = Database(f"sqlite:///{target}")
     try:
-        return reader.read(listed)
+        return reader.read(list_artifacts)
     finally:
         reader.close()
 
 
-def _postgresql(db: Database, target: Path) -> list[Listed]:
+def _postgresql(db: Database, target: Path) -> list[ArtifactRef]:
     engine = db.engine.execution_options(isolation_level="REPEATABLE READ")
     with Session(engine) as session, session.begin():
         name = session.execute(text("SELECT pg_export_snapshot()")).scalar_one()
-        found = listed(session)
+        found = list_artifacts(session)
         _run("pg_dump", db, ["--format=custom", "--no-owner", "--no-privileges", f"--snapshot={name}"],
              [f"--file={target}"])  # fmt: skip
     target.chmod(0o600)
     return found
 
 
-def listed(session: Session) -> list[Listed]:
+def list_artifacts(session: Session) -> list[ArtifactRef]:
     """Return every artifact that a row lists, newest checkpoints first: they are what jobs go on from."""
     newest = select(CheckpointRow).order_by(CheckpointRow.created_at.desc())
     found = [
-        Listed("checkpoints", row.id, file["path"], file["sha256"])
+        ArtifactRef("checkpoints", row.id, file["path"], file["sha256"])
         for row in session.scalars(newest)
         for file in row.files
     ]
-    found += [Listed("contents", row.path, row.path, row.sha256) for row in session.scalars(select(ContentRow))]
+    found += [ArtifactRef("contents", row.path, row.path, row.sha256) for row in session.scalars(select(ContentRow))]
     for row in session.scalars(select(DatasetRow).where(DatasetRow.path.is_not(None))):
-        found.append(Listed("datasets", row.id, str(row.path), str(row.sha256)))
+        found.append(ArtifactRef("datasets", row.id, str(row.path), str(row.sha256)))
     return found
 
 
@@ -106,17 +106,17 @@ def _run(program: str, db: Database, options: list[str], rest: list[str]) -> Non
     binary = shutil.which(program)
     if binary is None:
         hint = "install PostgreSQL's client programs, of the server's version or newer"
-        raise BackupRefused(f"{program} was not found", hint=hint)
-    with _address(db) as address:
+        raise BackupError(f"{program} was not found", hint=hint)
+    with _libpq_url(db) as address:
         done = subprocess.run(
             [binary, *options, f"--dbname={address}", *rest], capture_output=True, text=True, check=False
         )
     if done.returncode != 0:
-        raise BackupRefused(f"{program} failed: {done.stderr.strip()[-500:]}")
+        raise BackupError(f"{program} failed: {done.stderr.strip()[-500:]}")
 
 
 @contextmanager
-def _address(db: Database) -> Iterator[str]:
+def _libpq_url(db: Database) -> Iterator[str]:
     """The database's address as libpq reads it, without a password that others could see."""
     url = db.url.set(drivername="postgresql")
     with tempfile.NamedTemporaryFile("w", prefix="graftwerk-") as file:  # mode 0600

@@ -7,16 +7,16 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from app.errors import BackupRefused
+from app.errors import BackupError
 
-NAME = "manifest.json"
-VERSION = 1
-ARTIFACTS = "artifacts"  # the folder; keys of the store are paths below it
+MANIFEST_NAME = "manifest.json"
+MANIFEST_VERSION = 1
+ARTIFACTS_FOLDER = "artifacts"  # the folder; keys of the store are paths below it
 PIECE = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
-class BackedUp:
+class BackupFile:
     """One file of a backup."""
 
     path: str  # relative to the backup's folder
@@ -32,57 +32,57 @@ class Manifest:
     graftwerk: str  # the version that made it
     kind: str  # sqlite or postgresql
     revision: str  # of the tables
-    database: BackedUp
-    artifacts: tuple[BackedUp, ...]
+    database: BackupFile
+    artifacts: tuple[BackupFile, ...]
     left_out: Mapping[str, tuple[str, ...]]  # table → ids of rows whose files were removed while the backup ran
     damaged: tuple[str, ...] = ()  # keys of artifacts that were not what their rows say; their rows are left out
-    version: int = field(default=VERSION)
+    version: int = field(default=MANIFEST_VERSION)
 
     def write(self, folder: Path) -> None:
         """Write the manifest, which makes the backup whole."""
         body = asdict(self)
         text = json.dumps({"sha256": _digest(body), "manifest": body}, indent=1)
-        part = folder / f"{NAME}.part"
+        part = folder / f"{MANIFEST_NAME}.part"
         part.write_text(text + "\n")
-        part.replace(folder / NAME)
+        part.replace(folder / MANIFEST_NAME)
 
     @classmethod
     def read(cls, folder: Path) -> "Manifest":
         """Read a manifest. Raises `BackupRefused` if there is none, or if it is damaged."""
-        path = folder / NAME
+        path = folder / MANIFEST_NAME
         if not path.is_file():
-            raise BackupRefused(f"{folder} holds no {NAME}: it is no backup, or one that was not finished")
+            raise BackupError(f"{folder} holds no {MANIFEST_NAME}: it is no backup, or one that was not finished")
         try:
             whole = json.loads(path.read_bytes())
             body = whole["manifest"]
             if whole["sha256"] != _digest(body):
                 raise ValueError("digest")
-            if body["version"] != VERSION:
-                raise BackupRefused(f"{path} has version {body['version']}; this program knows {VERSION}")
+            if body["version"] != MANIFEST_VERSION:
+                raise BackupError(f"{path} has version {body['version']}; this program knows {MANIFEST_VERSION}")
             return cls(**body | {
-                "database": BackedUp(**body["database"]),
-                "artifacts": tuple(BackedUp(**item) for item in body["artifacts"]),
+                "database": BackupFile(**body["database"]),
+                "artifacts": tuple(BackupFile(**item) for item in body["artifacts"]),
                 "left_out": {table: tuple(ids) for table, ids in body["left_out"].items()},
                 "damaged": tuple(body["damaged"]),
             })  # fmt: skip
         except (ValueError, KeyError, TypeError):
-            raise BackupRefused(f"{path} is damaged") from None
+            raise BackupError(f"{path} is damaged") from None
 
     def verify(self, folder: Path) -> None:
         """Raise `BackupRefused`, with the name of the file, unless all are what was written."""
         for file in (self.database, *self.artifacts):
             path = folder / file.path
             if not path.is_file():
-                raise BackupRefused(f"{path} is missing from the backup")
-            if described(folder, path) != file:
-                raise BackupRefused(f"{path} is damaged: it is not what was backed up")
+                raise BackupError(f"{path} is missing from the backup")
+            if describe_file(folder, path) != file:
+                raise BackupError(f"{path} is damaged: it is not what was backed up")
 
 
-def described(folder: Path, path: Path) -> BackedUp:
+def describe_file(folder: Path, path: Path) -> BackupFile:
     """Return a file of the backup in `folder` as the manifest lists it."""
     with path.open("rb") as content:
         digest = hashlib.file_digest(content, "sha256").hexdigest()
-    return BackedUp(path.relative_to(folder).as_posix(), path.stat().st_size, digest)
+    return BackupFile(path.relative_to(folder).as_posix(), path.stat().st_size, digest)
 
 
 def _digest(body: Mapping[str, Any]) -> str:

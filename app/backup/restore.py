@@ -8,14 +8,14 @@ from sqlalchemy.orm import Session
 
 from app import heartbeat
 from app.backup import databases
-from app.backup.create import IDS
-from app.backup.manifest import ARTIFACTS, Manifest
+from app.backup.create import ID_COLUMNS
+from app.backup.manifest import ARTIFACTS_FOLDER, Manifest
 from app.datasets.registry import DatasetStatus
 from app.db import migrate
 from app.db.session import Database
 from app.db.tables import DatasetRow, WorkerRow
-from app.errors import BackupRefused
-from app.lifecycle.unreferenced import MARK, PLACES
+from app.errors import BackupError
+from app.lifecycle.unreferenced import DEPLOYMENT_KEY, KEY_PREFIXES
 from app.storage.protocol import ArtifactStore
 from app.storage.removal import remove_files
 
@@ -28,55 +28,55 @@ def restore(db: Database, store: ArtifactStore, folder: Path, *, overwrite: bool
     if overwrite:
         _clear(db)
     for file in manifest.artifacts:
-        key = Path(file.path).relative_to(ARTIFACTS).as_posix()
+        key = Path(file.path).relative_to(ARTIFACTS_FOLDER).as_posix()
         if store.put_file(key, folder / file.path).sha256 != file.sha256:
-            raise BackupRefused(f"{folder / file.path} changed while it was restored")
+            raise BackupError(f"{folder / file.path} changed while it was restored")
     databases.restore(db, folder / manifest.database.path)
     migrate.upgrade(db)
-    db.run(_tidy, manifest.left_out)
+    db.run(_remove_dangling_rows, manifest.left_out)
     if overwrite:
-        kept = {Path(file.path).relative_to(ARTIFACTS).as_posix() for file in manifest.artifacts}
-        store.delete(MARK)  # the store is this database's from now on
-        remove_files(store, [key for prefix in PLACES for key in store.keys(prefix) if key not in kept])
+        kept = {Path(file.path).relative_to(ARTIFACTS_FOLDER).as_posix() for file in manifest.artifacts}
+        store.delete(DEPLOYMENT_KEY)  # the store is this database's from now on
+        remove_files(store, [key for prefix in KEY_PREFIXES for key in store.keys(prefix) if key not in kept])
     return manifest
 
 
 def _check_target(db: Database, store: ArtifactStore, manifest: Manifest, overwrite: bool) -> None:
     if manifest.kind != db.url.get_backend_name():
-        raise BackupRefused(f"the backup is of {manifest.kind}, the database here is {db.url.get_backend_name()}",
+        raise BackupError(f"the backup is of {manifest.kind}, the database here is {db.url.get_backend_name()}",
                             hint="set GRAFTWERK_DATABASE_URL to a database of that kind")  # fmt: skip
-    if not migrate.known(manifest.revision):
+    if not migrate.is_known_revision(manifest.revision):
         detail = f"the backup's tables are at {manifest.revision}, of a newer version than this one"
-        raise BackupRefused(detail, hint=f"install graftwerk {manifest.graftwerk}")
-    tables = _tables(db)
-    if tables and migrate.unfit(db) is None and db.read(heartbeat.alive):
-        raise BackupRefused("workers are running on this database", hint="stop the service, and wait for a minute")
+        raise BackupError(detail, hint=f"install graftwerk {manifest.graftwerk}")
+    tables = _table_names(db)
+    if tables and migrate.revision_mismatch(db) is None and db.read(heartbeat.live_worker_slots):
+        raise BackupError("workers are running on this database", hint="stop the service, and wait for a minute")
     if overwrite:
         return
     if tables:
-        raise BackupRefused("the database is not empty", hint="name another home, or --overwrite it")
-    if any(True for prefix in PLACES for _ in store.keys(prefix)):
-        raise BackupRefused("the artifact store is not empty", hint="name another one, or --overwrite it")
+        raise BackupError("the database is not empty", hint="name another home, or --overwrite it")
+    if any(True for prefix in KEY_PREFIXES for _ in store.keys(prefix)):
+        raise BackupError("the artifact store is not empty", hint="name another one, or --overwrite it")
 
 
-def _tables(db: Database) -> Sequence[str]:
-    if db.sqlite and not Path(db.url.database or "").exists():
+def _table_names(db: Database) -> Sequence[str]:
+    if db.is_sqlite and not Path(db.url.database or "").exists():
         return []
     return inspect(db.engine).get_table_names()
 
 
 def _clear(db: Database) -> None:
     """Drop what is in a PostgreSQL database; a file of SQLite is replaced as a whole."""
-    if not db.sqlite and _tables(db):
+    if not db.is_sqlite and _table_names(db):
         migrate.downgrade(db, "base")
         with db.begin() as session:
             session.connection().exec_driver_sql("DROP TABLE IF EXISTS alembic_version")
 
 
-def _tidy(session: Session, left_out: Mapping[str, Sequence[str]]) -> None:
+def _remove_dangling_rows(session: Session, left_out: Mapping[str, Sequence[str]]) -> None:
     """Take off what the backup does not hold: rows without files, pieces of uploads, workers of another time."""
     for table, rows in left_out.items():
-        session.execute(delete(IDS[table].class_).where(IDS[table].in_(rows)))
+        session.execute(delete(ID_COLUMNS[table].class_).where(ID_COLUMNS[table].in_(rows)))
     waiting = update(DatasetRow).where(DatasetRow.status != DatasetStatus.READY)
     session.execute(waiting.values(parts=[], size=0))
     session.execute(delete(WorkerRow))

@@ -9,9 +9,9 @@ from sqlalchemy.orm import Session
 
 from app.db.dialect import insert
 from app.db.tables import ContentRow, DatasetRow
-from app.errors import Overloaded
+from app.errors import ServiceOverloaded
 
-_TRIES = 5  # against a data set that lets go of the same content at the same time
+_MAX_ATTEMPTS = 5  # against a data set that lets go of the same content at the same time
 
 
 def find(session: Session, owner: str, sha256: str) -> ContentRow | None:
@@ -23,12 +23,12 @@ def find(session: Session, owner: str, sha256: str) -> ContentRow | None:
 def share(session: Session, owner: str, sha256: str, path: str) -> str:
     """Return the key of the owner's content, locked: that of an earlier upload if there is one, else `path`."""
     values = {"owner": owner, "sha256": sha256, "path": path}
-    for _ in range(_TRIES):
+    for _ in range(_MAX_ATTEMPTS):
         session.execute(insert(session, ContentRow).values(values).on_conflict_do_nothing())
         row = find(session, owner, sha256)
         if row is not None:
             return row.path
-    raise Overloaded("the same content is being deleted at this moment", hint="try again")
+    raise ServiceOverloaded("the same content is being deleted at this moment", hint="try again")
 
 
 def release(session: Session, owner: str, sha256: str, path: str) -> list[str]:

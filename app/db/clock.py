@@ -6,6 +6,6 @@ from sqlalchemy.orm import Session
 from app.db.tables import now
 
 
-def clock(session: Session) -> float:
+def database_time(session: Session) -> float:
     """Return the database's time in Unix seconds: what every lease and sign of life is told by."""
     return session.execute(select(now())).scalar_one()

@@ -13,7 +13,7 @@ def insert(session: Session, table: type[DeclarativeBase]) -> Any:
     return build[session.get_bind().dialect.name](table)
 
 
-def one_after_the_other(session: Session, number: int) -> None:
+def advisory_lock(session: Session, number: int) -> None:
     """Wait until every other transaction that asked with this number has ended. SQLite has one writer anyway."""
     if session.get_bind().dialect.name == "postgresql":
         session.execute(select(func.pg_advisory_xact_lock(number)))

@@ -18,12 +18,12 @@ from sqlalchemy import Connection, text
 from sqlalchemy.exc import OperationalError
 
 from app.db.session import Database
-from app.errors import DatabaseAway
-from app.settings import settings
+from app.errors import DatabaseUnavailable
+from app.settings import get_settings
 
-_LOCK = 0x67726166747731  # any number of our own: one migration at a time
-_WAIT_SECONDS = 60
-AWAY_SECONDS = 2.0
+_LOCK_ID = 0x67726166747731  # any number of our own: one migration at a time
+_LOCK_TIMEOUT_SECONDS = 60
+RETRY_SECONDS = 2.0
 
 _log = structlog.get_logger(__name__)
 
@@ -38,32 +38,32 @@ def downgrade(db: Database, revision: str) -> None:
     _migrate(db, command.downgrade, revision)
 
 
-def current(db: Database) -> str | None:
+def current_revision(db: Database) -> str | None:
     """Return the database's revision, or `None` if nothing was ever migrated."""
     try:
         with db.engine.begin() as connection:
             return MigrationContext.configure(connection).get_current_revision()
     except OperationalError as error:
-        raise DatabaseAway from error
+        raise DatabaseUnavailable from error
 
 
-def head() -> str | None:
+def head_revision() -> str | None:
     """Return the revision that this version needs."""
     return ScriptDirectory.from_config(_config()).get_current_head()
 
 
-def unfit(db: Database) -> tuple[str, str] | None:
+def revision_mismatch(db: Database) -> tuple[str, str] | None:
     """Return what is wrong with the database's revision for this version, and how to mend it; `None` if it fits."""
-    revision, needed = current(db), head()
+    revision, needed = current_revision(db), head_revision()
     if revision == needed:
         return None
     detail = f"the tables are at {revision or 'base'}, this version needs {needed}"
-    if revision is None or known(revision):
+    if revision is None or is_known_revision(revision):
         return detail, "run: python -m app.db.migrate upgrade"
     return f"{detail}: they are of a newer version", "install that version here"
 
 
-def known(revision: str) -> bool:
+def is_known_revision(revision: str) -> bool:
     """Return whether this version has the revision."""
     return revision in {script.revision for script in revisions()}
 
@@ -73,15 +73,15 @@ def revisions() -> list[Script]:
     return list(ScriptDirectory.from_config(_config()).walk_revisions())
 
 
-def allowed(url: str, *, patient: bool) -> bool:
+def is_compatible(url: str, *, patient: bool) -> bool:
     """Say whether this version may work on the database; logs what is wrong with it.
 
     Who is patient waits while the database is away; others may begin, and have to look again.
     """
     db = Database(url)
     try:
-        found = _awaited(db) if patient else unfit(db)
-    except DatabaseAway:
+        found = _wait_for_mismatch(db) if patient else revision_mismatch(db)
+    except DatabaseUnavailable:
         return True
     finally:
         db.close()
@@ -90,12 +90,12 @@ def allowed(url: str, *, patient: bool) -> bool:
     return found is None
 
 
-def _awaited(db: Database) -> tuple[str, str] | None:
+def _wait_for_mismatch(db: Database) -> tuple[str, str] | None:
     while True:
-        with suppress(DatabaseAway):
-            return unfit(db)
+        with suppress(DatabaseUnavailable):
+            return revision_mismatch(db)
         _log.warning("database_away")
-        time.sleep(AWAY_SECONDS)
+        time.sleep(RETRY_SECONDS)
 
 
 def _config() -> Config:
@@ -112,16 +112,16 @@ def _migrate(db: Database, step: Callable[[Config, str], None], revision: str) -
             config.attributes["connection"] = connection
             step(config, revision)
     except OperationalError as error:
-        raise DatabaseAway(f"the database does not answer: {error.orig}") from error
+        raise DatabaseUnavailable(f"the database does not answer: {error.orig}") from error
 
 
 def _lock(db: Database, connection: Connection) -> None:
     """Keep other migrations out until the end of the transaction; SQLite's own lock is taken already."""
-    if db.sqlite:
+    if db.is_sqlite:
         return
-    connection.execute(text(f"SET LOCAL lock_timeout = '{_WAIT_SECONDS}s'"))
+    connection.execute(text(f"SET LOCAL lock_timeout = '{_LOCK_TIMEOUT_SECONDS}s'"))
     connection.execute(text("SET LOCAL statement_timeout = 0"))
-    connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
+    connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK_ID})
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -132,14 +132,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     verbs.add_parser("downgrade", help="go back; drops data").add_argument("revision", help="base, -1, or an id")
     verbs.add_parser("current", help="print the revision in force")
     chosen = parser.parse_args(arguments)
-    db = Database(settings().resolved_database_url)
-    if db.sqlite and db.url.database:
+    db = Database(get_settings().resolved_database_url)
+    if db.is_sqlite and db.url.database:
         Path(db.url.database).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     try:
         if chosen.verb != "current":
             {"upgrade": upgrade, "downgrade": downgrade}[chosen.verb](db, chosen.revision)
-        sys.stdout.write(f"{current(db) or 'base'}\n")
-    except (CommandError, DatabaseAway) as error:
+        sys.stdout.write(f"{current_revision(db) or 'base'}\n")
+    except (CommandError, DatabaseUnavailable) as error:
         sys.stderr.write(f"{error}\n")
         return 1
     finally:

@@ -6,12 +6,12 @@ from typing import TypeVar
 from sqlalchemy import Select
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
-Row = TypeVar("Row")
+RowT = TypeVar("RowT")
 
 
-def newest_first(
-    session: Session, query: Select[Row], id_: InstrumentedAttribute[str], limit: int, after: str | None
-) -> tuple[Sequence[Row], bool]:
+def paginate(
+    session: Session, query: Select[RowT], id_: InstrumentedAttribute[str], limit: int, after: str | None
+) -> tuple[Sequence[RowT], bool]:
     """Return up to `limit` rows of the query, newest first, older than the id `after`; and whether there are more."""
     if after is not None:
         query = query.where(id_ < after)

@@ -12,16 +12,16 @@ from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as NoConnection
 from sqlalchemy.orm import Session
 
-from app.errors import DatabaseAway, Overloaded
+from app.errors import DatabaseUnavailable, ServiceOverloaded
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
-_SERIALISATION = {"40001", "40P01"}  # serialization_failure, deadlock_detected: the whole unit may be repeated
+_RETRYABLE_SQLSTATES = {"40001", "40P01"}  # serialization_failure, deadlock_detected: the whole unit may be repeated
 _READ_ONLY = "25006"  # read_only_sql_transaction
 _LOCKED = "55P03"  # lock_not_available
-_TRIES = 5
-_IDLE_SECONDS = 10  # within a transaction: a process that stopped there would keep its locks for ever
+_MAX_ATTEMPTS = 5
+_IDLE_TIMEOUT_SECONDS = 10  # within a transaction: a process that stopped there would keep its locks for ever
 
 
 class Database:
@@ -42,13 +42,13 @@ class Database:
         connect_seconds: int = 2,
     ) -> None:
         self.url = make_url(url)
-        if self.sqlite:
+        if self.is_sqlite:
             self.engine = _sqlite(url, busy_seconds)
         else:
             self.engine = _postgresql(url, pool_size, lock_seconds, connect_seconds)
 
     @property
-    def sqlite(self) -> bool:
+    def is_sqlite(self) -> bool:
         """Whether this is SQLite."""
         return self.url.get_backend_name() == "sqlite"
 
@@ -60,25 +60,25 @@ class Database:
             with Session(engine, expire_on_commit=False) as session, session.begin():
                 yield session
         except NoConnection as error:  # every connection is in use, and stayed so for a while
-            raise Overloaded("too many requests are using the database") from error
+            raise ServiceOverloaded("too many requests are using the database") from error
         except DBAPIError as error:
-            if _state(error) == _LOCKED:
-                raise Overloaded("somebody else is changing the same thing, and takes long") from error
-            if _away(error):
-                raise DatabaseAway from error
+            if _sqlstate(error) == _LOCKED:
+                raise ServiceOverloaded("somebody else is changing the same thing, and takes long") from error
+            if _is_unavailable(error):
+                raise DatabaseUnavailable from error
             raise
 
     def run(self, unit: Callable[Concatenate[Session, P], R], *args: P.args, **kwargs: P.kwargs) -> R:
         """Run one unit of work in its own transaction, repeating it after serialisation failures."""
-        for attempt in range(_TRIES):
+        for attempt in range(_MAX_ATTEMPTS):
             try:
                 with self.begin() as session:
                     return unit(session, *args, **kwargs)
             except DBAPIError as error:
-                if not _serialisation_failure(error):
+                if not _is_serialization_failure(error):
                     raise
-                if attempt == _TRIES - 1:
-                    raise Overloaded("too many requests are changing the same thing") from error
+                if attempt == _MAX_ATTEMPTS - 1:
+                    raise ServiceOverloaded("too many requests are changing the same thing") from error
                 time.sleep(random.uniform(0, 0.01 * 2**attempt))
         raise AssertionError("unreachable")
 
@@ -92,30 +92,30 @@ class Database:
         self.engine.dispose()
 
 
-def _json(value: Any) -> str:
+def _dump_json(value: Any) -> str:
     """NaN and infinities become null: PostgreSQL's JSON has no such numbers."""
     return orjson.dumps(value).decode()
 
 
-def _away(error: DBAPIError) -> bool:
+def _is_unavailable(error: DBAPIError) -> bool:
     """Whether the server does not answer, or is one that takes no writes, as during a failover."""
-    if _serialisation_failure(error):
+    if _is_serialization_failure(error):
         return False
     kinds = (OperationalError, InterfaceError)
-    return isinstance(error, kinds) or error.connection_invalidated or _state(error) == _READ_ONLY
+    return isinstance(error, kinds) or error.connection_invalidated or _sqlstate(error) == _READ_ONLY
 
 
-def _state(error: DBAPIError) -> str | None:
+def _sqlstate(error: DBAPIError) -> str | None:
     return getattr(error.orig, "sqlstate", None)
 
 
-def _serialisation_failure(error: DBAPIError) -> bool:
-    return _state(error) in _SERIALISATION
+def _is_serialization_failure(error: DBAPIError) -> bool:
+    return _sqlstate(error) in _RETRYABLE_SQLSTATES
 
 
 def _sqlite(url: str, busy_seconds: float) -> Engine:
     engine = create_engine(
-        url, json_serializer=_json, connect_args={"timeout": busy_seconds, "check_same_thread": False}
+        url, json_serializer=_dump_json, connect_args={"timeout": busy_seconds, "check_same_thread": False}
     )
 
     @event.listens_for(engine, "connect")
@@ -139,12 +139,12 @@ def _postgresql(url: str, pool_size: int, lock_seconds: float, connect_seconds: 
     limits = {
         "statement_timeout": 15_000,
         "lock_timeout": round(1000 * lock_seconds),
-        "idle_in_transaction_session_timeout": 1000 * _IDLE_SECONDS,
+        "idle_in_transaction_session_timeout": 1000 * _IDLE_TIMEOUT_SECONDS,
     }  # milliseconds
     options = " ".join(f"-c {name}={limit}" for name, limit in limits.items())
     return create_engine(
         url,
-        json_serializer=_json,
+        json_serializer=_dump_json,
         pool_size=pool_size,
         max_overflow=pool_size,
         pool_timeout=2,

@@ -10,8 +10,8 @@ from celery import Celery
 
 from app.faultpoints import faultpoint
 
-WORK = "graftwerk.work"
-MOST_DUE = 10_000
+WORK_TASK = "graftwerk.work"
+MAX_PENDING = 10_000
 EXPIRE_SECONDS = 60.0  # a wake-up that nobody had time for: whoever was busy looks for work anyway
 
 _log = structlog.get_logger(__name__)
@@ -33,7 +33,7 @@ class Waker:
         )
         self.sent: Counter[str] = Counter()
         self.dropped: Counter[str] = Counter()
-        self._due: list[str] = []
+        self._pending: list[str] = []
         self._changed = threading.Condition()
         self._closed = False
         self._thread = threading.Thread(target=self._run, name="waker", daemon=True)
@@ -42,8 +42,8 @@ class Waker:
     def wake(self, queue: str) -> None:
         """Let a worker of the queue look for work, soon. Call after the commit."""
         with self._changed:
-            if len(self._due) < MOST_DUE:  # beyond that the sweepers do
-                self._due.append(queue)
+            if len(self._pending) < MAX_PENDING:  # beyond that the sweepers do
+                self._pending.append(queue)
             else:
                 self.dropped[queue] += 1
             self._changed.notify()
@@ -71,8 +71,8 @@ class Waker:
     def _run(self) -> None:
         while True:
             with self._changed:
-                self._changed.wait_for(lambda: self._due or self._closed)
-                due, self._due = self._due, []
+                self._changed.wait_for(lambda: self._pending or self._closed)
+                due, self._pending = self._pending, []
                 if not due and self._closed:
                     return
             for position, queue in enumerate(due):
@@ -84,7 +84,7 @@ class Waker:
 
     def _send(self, queue: str) -> bool:
         try:
-            self._celery.send_task(WORK, queue=queue, expires=EXPIRE_SECONDS, retry=False, ignore_result=True)
+            self._celery.send_task(WORK_TASK, queue=queue, expires=EXPIRE_SECONDS, retry=False, ignore_result=True)
         except Exception as error:  # whatever the broker's client raises: the sweepers look
             _log.warning("wake_up_failed", queue=queue, error=type(error).__name__)
             return False

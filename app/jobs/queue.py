@@ -16,15 +16,15 @@ from sqlalchemy import CTE, ColumnElement, Select, and_, func, literal, or_, sel
 from sqlalchemy.orm import Session
 
 from app import heartbeat
-from app.db.clock import clock
-from app.db.dialect import one_after_the_other
+from app.db.clock import database_time
+from app.db.dialect import advisory_lock
 from app.db.tables import JobRow, KeyRow, now
-from app.jobs.states import ENDED, Status
+from app.jobs.states import TERMINAL_STATUSES, Status
 
-MOST_RUNNING = "running_jobs"  # the name of the limit, in the settings and in a key's limits
+RUNNING_JOBS_LIMIT = "running_jobs"  # the name of the limit, in the settings and in a key's limits
 _NO_LIMIT = 2**31
-_RECENT = 20  # ended jobs from which a typical duration is taken
-_CLAIMS = 0x67726166747732  # any number of our own
+_RECENT_JOBS = 20  # ended jobs from which a typical duration is taken
+_CLAIM_LOCK_ID = 0x67726166747732  # any number of our own
 
 
 class Hold(StrEnum):
@@ -39,7 +39,7 @@ class Hold(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class QueuePosition:
     """Where a waiting job stands. What is not known is `None`."""
 
     position: int | None = None  # 1: next
@@ -47,23 +47,23 @@ class Place:
     held_by: Hold | None = None
 
 
-def best(session: Session, queues: Sequence[str], running_limit: int = 0) -> str | None:
+def next_job(session: Session, queues: Sequence[str], running_limit: int = 0) -> str | None:
     """Return the job to claim next, if any. `running_limit` is for keys without a limit of their own; 0: none.
 
     Claims follow each other, so that the running jobs that each one counts are those there are.
     """
-    one_after_the_other(session, _CLAIMS)
-    return session.scalar(_best(queues, running_limit))
+    advisory_lock(session, _CLAIM_LOCK_ID)
+    return session.scalar(_next_job_query(queues, running_limit))
 
 
-def waiting(session: Session, queues: Sequence[str], running_limit: int = 0) -> bool:
+def has_claimable_job(session: Session, queues: Sequence[str], running_limit: int = 0) -> bool:
     """Return whether there is a job to claim."""
-    return session.scalar(_best(queues, running_limit)) is not None
+    return session.scalar(_next_job_query(queues, running_limit)) is not None
 
 
-def _best(queues: Sequence[str], running_limit: int) -> Select[str]:
+def _next_job_query(queues: Sequence[str], running_limit: int) -> Select[str]:
     """Compare the first job of every key and queue, which the index finds, rather than all jobs."""
-    places = _keys_waiting(queues)
+    places = _waiting_keys(queues)
     load, by_owner, full = _running_jobs(running_limit)
     first = (
         select(JobRow.id)
@@ -88,7 +88,7 @@ def _best(queues: Sequence[str], running_limit: int) -> Select[str]:
     )  # fmt: skip
 
 
-def _keys_waiting(queues: Sequence[str]) -> CTE:
+def _waiting_keys(queues: Sequence[str]) -> CTE:
     """Return (queue, key_id) of all waiting jobs, from each pair to the next one without a look at what is between."""
 
     def smallest(queue: Any, *more: ColumnElement[bool]) -> Any:
@@ -106,12 +106,12 @@ def _running_jobs(running_limit: int) -> tuple[CTE, CTE, Select[str]]:
     running = select(JobRow.owner, JobRow.key_id).where(JobRow.status == Status.RUNNING).cte("running")
     by_key = select(running.c.key_id, func.count().label("n")).group_by(running.c.key_id).cte("by_key")
     by_owner = select(running.c.owner, func.count().label("n")).group_by(running.c.owner).cte("by_owner")
-    limit = func.coalesce(KeyRow.limits[MOST_RUNNING].as_integer(), running_limit or _NO_LIMIT)
+    limit = func.coalesce(KeyRow.limits[RUNNING_JOBS_LIMIT].as_integer(), running_limit or _NO_LIMIT)
     full = select(by_key.c.key_id).outerjoin(KeyRow, KeyRow.id == by_key.c.key_id).where(by_key.c.n >= limit)
     return by_key, by_owner, full
 
 
-def place(session: Session, job: JobRow, running_limit: int = 0) -> Place:
+def queue_position(session: Session, job: JobRow, running_limit: int = 0) -> QueuePosition:
     """Return a waiting job's place, as if from now on no job ended and none was submitted.
 
     The estimate lets the jobs before it take the free slots of the workers that live, and then those that running jobs
@@ -119,17 +119,17 @@ def place(session: Session, job: JobRow, running_limit: int = 0) -> Place:
     neither is known.
     """
     if session.scalar(select(JobRow.not_before > now()).where(JobRow.id == job.id)):
-        return Place(held_by=Hold.NOT_BEFORE)
+        return QueuePosition(held_by=Hold.NOT_BEFORE)
     by_key, _, full = _running_jobs(running_limit)
     if session.scalar(full.where(by_key.c.key_id == job.key_id)) is not None:
-        return Place(held_by=Hold.RUNNING_LIMIT)
+        return QueuePosition(held_by=Hold.RUNNING_LIMIT)
     position = session.scalar(_position(job, running_limit))
-    workers = heartbeat.alive(session, job.queue)
+    workers = heartbeat.live_worker_slots(session, job.queue)
     if not workers:
-        return Place(position, held_by=Hold.NO_WORKER)
-    at, rests = _rests(session, list(workers))
-    wait = estimate(position or 1, sum(workers.values()), rests, _typical(session, job.queue))
-    return Place(position, None if wait is None else at + wait)
+        return QueuePosition(position, held_by=Hold.NO_WORKER)
+    at, rests = _remaining_seconds(session, list(workers))
+    wait = estimate_wait(position or 1, sum(workers.values()), rests, _mean_duration(session, job.queue))
+    return QueuePosition(position, None if wait is None else at + wait)
 
 
 def _position(job: JobRow, running_limit: int) -> Select[int]:
@@ -154,21 +154,21 @@ def _position(job: JobRow, running_limit: int) -> Select[int]:
     return select(func.count()).select_from(joined).where(before, waiting.c.key_id.not_in(full))
 
 
-def _rests(session: Session, workers: Sequence[str]) -> tuple[float, list[float | None]]:
+def _remaining_seconds(session: Session, workers: Sequence[str]) -> tuple[float, list[float | None]]:
     """Return the database's time, and for every job that these workers run the seconds until it ends, as it told."""
     columns = (JobRow.progress["eta_seconds"].as_float().label("eta"), (now() - JobRow.updated_at).label("age"))
     rows = session.execute(select(*columns).where(JobRow.status == Status.RUNNING, JobRow.worker.in_(workers))).all()
-    return clock(session), [None if row.eta is None else max(0.0, row.eta - row.age) for row in rows]
+    return database_time(session), [None if row.eta is None else max(0.0, row.eta - row.age) for row in rows]
 
 
-def _typical(session: Session, queue: str) -> float | None:
+def _mean_duration(session: Session, queue: str) -> float | None:
     took = (JobRow.finished_at - JobRow.started_at).label("took")
-    ended = (JobRow.queue == queue, JobRow.status.in_(ENDED), JobRow.started_at.is_not(None))
-    recent = select(took).where(*ended).order_by(JobRow.finished_at.desc()).limit(_RECENT).subquery()
+    ended = (JobRow.queue == queue, JobRow.status.in_(TERMINAL_STATUSES), JobRow.started_at.is_not(None))
+    recent = select(took).where(*ended).order_by(JobRow.finished_at.desc()).limit(_RECENT_JOBS).subquery()
     return session.scalar(select(func.avg(recent.c.took)))
 
 
-def estimate(position: int, slots: int, rests: Sequence[float | None], typical: float | None) -> float | None:
+def estimate_wait(position: int, slots: int, rests: Sequence[float | None], typical: float | None) -> float | None:
     """Return the seconds until the job at a position starts, or `None` where what is known does not say.
 
     `rests` are those of the running jobs, `typical` the duration of one job.

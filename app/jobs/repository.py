@@ -12,15 +12,15 @@ from sqlalchemy import String, cast, delete, func, select, update
 from sqlalchemy.orm import Session
 
 from app import events
-from app.db.paging import newest_first
+from app.db.paging import paginate
 from app.db.tables import JobRow, now
-from app.errors import NotFound, StaleFence, StateForbids
+from app.errors import InvalidState, NotFound, StaleFence
 from app.events import EventKind
 from app.ids import new_id
 from app.jobs import queue
 from app.jobs.states import TRANSITIONS, Status, Verb
 
-_FRESH = {"populate_existing": True}  # a row that the session has seen before it was locked may have changed since
+_REFRESH = {"populate_existing": True}  # a row that the session has seen before it was locked may have changed since
 
 
 def insert(session: Session, **values: Any) -> JobRow:
@@ -42,10 +42,10 @@ def find(session: Session, owner: str, job_id: str) -> JobRow:
     return row
 
 
-def find_locked(session: Session, owner: str, job_id: str, deleted_too: bool = False) -> JobRow:
+def find_for_update(session: Session, owner: str, job_id: str, deleted_too: bool = False) -> JobRow:
     """Return the owner's job as it is now, and as it stays until the transaction ends; raises `NotFound`."""
     query = select(JobRow).where(JobRow.id == job_id, JobRow.owner == owner)
-    row = session.scalar(query.with_for_update(), execution_options=_FRESH)
+    row = session.scalar(query.with_for_update(), execution_options=_REFRESH)
     if row is None or (row.deleted_at is not None and not deleted_too):
         raise NotFound(f"there is no job {job_id}")
     return row
@@ -73,22 +73,22 @@ def page(
         query = query.where(JobRow.name == name)
     for key, value in (labels or {}).items():
         query = query.where(JobRow.labels[key].as_string() == cast(value, String))
-    return newest_first(session, query, JobRow.id, limit, after)
+    return paginate(session, query, JobRow.id, limit, after)
 
 
-def count(session: Session, status: Status) -> int:
+def count_jobs(session: Session, status: Status) -> int:
     """Return how many jobs have the status."""
     return session.scalar(select(func.count()).select_from(JobRow).where(JobRow.status == status)) or 0
 
 
-def counts(session: Session) -> dict[str, int]:
+def count_by_status(session: Session) -> dict[str, int]:
     """Return how many jobs there are by status."""
     kept = JobRow.deleted_at.is_(None)
     found = session.execute(select(JobRow.status, func.count()).where(kept).group_by(JobRow.status))
     return {status.value: 0 for status in Status} | {row[0]: row[1] for row in found}
 
 
-def queues(session: Session) -> dict[str, tuple[int, float]]:
+def queue_backlog(session: Session) -> dict[str, tuple[int, float]]:
     """Return by queue how many jobs may be claimed now, and for how many seconds the oldest of them has waited."""
     found = session.execute(
         select(JobRow.queue, func.count(), now() - func.min(JobRow.queued_at))
@@ -99,21 +99,21 @@ def queues(session: Session) -> dict[str, tuple[int, float]]:
 
 
 @dataclass(frozen=True, slots=True)
-class Running:
+class RunningStats:
     """The running jobs together."""
 
     steps_per_second: float
-    lease_left: float | None  # seconds until the first of their leases runs out, negative after it
+    min_lease_remaining: float | None  # seconds until the first of their leases runs out, negative after it
 
 
-def running(session: Session) -> Running:
+def running_stats(session: Session) -> RunningStats:
     """Return how the running jobs do."""
     rows = session.execute(
         select(JobRow.progress, JobRow.lease_until - now()).where(JobRow.status == Status.RUNNING)
     ).all()
     rates = (row[0].get("rate") for row in rows)
     lefts = [row[1] for row in rows if row[1] is not None]
-    return Running(sum(rate for rate in rates if isinstance(rate, int | float)), min(lefts, default=None))
+    return RunningStats(sum(rate for rate in rates if isinstance(rate, int | float)), min(lefts, default=None))
 
 
 def claim(
@@ -127,13 +127,13 @@ def claim(
         "started_at": func.coalesce(JobRow.started_at, now()),
         "phase": "claiming",
     }
-    while (job_id := queue.best(session, queues, running_limit)) is not None:
-        with suppress(StateForbids):  # cancelled or paused at this very moment
-            return move(session, job_id, Verb.CLAIM, data={"worker": worker}, **taken)
+    while (job_id := queue.next_job(session, queues, running_limit)) is not None:
+        with suppress(InvalidState):  # cancelled or paused at this very moment
+            return transition(session, job_id, Verb.CLAIM, data={"worker": worker}, **taken)
     return None
 
 
-def move(
+def transition(
     session: Session,
     job_id: str,
     verb: Verb,
@@ -148,13 +148,13 @@ def move(
     allow raises `StateForbids`.
     """
     sources, target = TRANSITIONS[verb]
-    before = session.scalar(select(JobRow).where(JobRow.id == job_id).with_for_update(), execution_options=_FRESH)
+    before = session.scalar(select(JobRow).where(JobRow.id == job_id).with_for_update(), execution_options=_REFRESH)
     if before is None:
         raise NotFound(f"there is no job {job_id}")
     if held is not None and before.fence != held:
         raise StaleFence(f"fence {held} of {job_id} is stale: the job is at {before.fence}")
     if before.status not in sources:
-        raise StateForbids(f"the job is {before.status} and cannot {verb}")
+        raise InvalidState(f"the job is {before.status} and cannot {verb}")
     source = before.status
     statement = (
         update(JobRow)
@@ -172,15 +172,15 @@ def move(
     return before
 
 
-def hold(session: Session, job_id: str, fence: int) -> JobRow:
+def lock_for_attempt(session: Session, job_id: str, fence: int) -> JobRow:
     """Lock the job's row for a write by the attempt that owns it; raises `StaleFence` for any other attempt."""
-    row = session.scalar(select(JobRow).where(JobRow.id == job_id).with_for_update(), execution_options=_FRESH)
+    row = session.scalar(select(JobRow).where(JobRow.id == job_id).with_for_update(), execution_options=_REFRESH)
     if row is None or row.fence != fence or row.status != Status.RUNNING:
         raise StaleFence(f"fence {fence} of {job_id} is stale")
     return row
 
 
-def renew(session: Session, job_id: str, fence: int, lease_seconds: float) -> str | None:
+def renew_lease(session: Session, job_id: str, fence: int, lease_seconds: float) -> str | None:
     """Extend the lease and return the user's wish, if any; raises `StaleFence`."""
     statement = (
         update(JobRow)
@@ -196,7 +196,7 @@ def renew(session: Session, job_id: str, fence: int, lease_seconds: float) -> st
     return wish
 
 
-def wish_of(session: Session, job_id: str, fence: int) -> str | None:
+def requested_verb(session: Session, job_id: str, fence: int) -> str | None:
     """Return the user's wish without renewing anything; raises `StaleFence`."""
     found = session.execute(
         select(JobRow.wish).where(JobRow.id == job_id, JobRow.fence == fence, JobRow.status == Status.RUNNING)
@@ -207,7 +207,7 @@ def wish_of(session: Session, job_id: str, fence: int) -> str | None:
     return wish
 
 
-def progressed(session: Session, job_id: str, **values: Any) -> None:
+def update_visible(session: Session, job_id: str, **values: Any) -> None:
     """Update what readers see of a running job (phase, progress) and its version."""
     session.execute(
         update(JobRow)
@@ -217,12 +217,12 @@ def progressed(session: Session, job_id: str, **values: Any) -> None:
     )
 
 
-def expired(session: Session, limit: int = 100) -> list[tuple[str, int]]:
+def expired_leases(session: Session, limit: int = 100) -> list[tuple[str, int]]:
     """Return (job, fence) of running jobs whose lease ran out."""
     query = select(JobRow.id, JobRow.fence).where(JobRow.status == Status.RUNNING, JobRow.lease_until < now())
     return [(row.id, row.fence) for row in session.execute(query.limit(limit))]
 
 
-def drop(session: Session, job_id: str) -> None:
+def delete_job(session: Session, job_id: str) -> None:
     """Delete the job and, by cascade, everything recorded about it."""
     session.execute(delete(JobRow).where(JobRow.id == job_id).execution_options(synchronize_session=False))

@@ -9,22 +9,22 @@ from sqlalchemy.orm import Session
 from app import checkpoints, events
 from app.access import audit, idempotency, quotas
 from app.access.audit import Action, Actor
-from app.access.idempotency import Answer
-from app.access.quotas import Limits
+from app.access.idempotency import IdempotentResponse
+from app.access.quotas import EffectiveLimits
 from app.datasets import registry
 from app.db.session import Database
 from app.db.tables import JobRow, now
-from app.errors import InvalidInput, NotFound, Overloaded, Problem, StateForbids
+from app.errors import InvalidInput, InvalidState, NotFound, Problem, ServiceOverloaded
 from app.events import EventKind
 from app.faultpoints import faultpoint
 from app.jobs import repository
-from app.jobs.states import ENDED, TRANSITIONS, Status, Verb
+from app.jobs.states import TERMINAL_STATUSES, TRANSITIONS, Status, Verb
 from app.spec.data.columns import DataSchema
-from app.spec.job import Job, StartFrom, continuation_problems, parse_job
-from app.spec.timestamps import seconds_of
-from app.webhooks.repository import check_named
+from app.spec.job import JobSpec, StartFrom, parse_job, resume_problems
+from app.spec.timestamps import parse_rfc3339
+from app.webhooks.repository import check_webhook_exists
 
-BACKOFF = (0.0, 1.0, 4.0, 15.0, 60.0)  # seconds before the next attempt, by losses so far
+BACKOFF_SECONDS = (0.0, 1.0, 4.0, 15.0, 60.0)  # seconds before the next attempt, by losses so far
 GPU_QUEUE = "gpu"
 
 
@@ -33,8 +33,8 @@ class Submission:
     """A job that passed every check, and who submits it."""
 
     actor: Actor
-    limits: Limits
-    job: Job
+    limits: EffectiveLimits
+    job: JobSpec
     document: Mapping[str, Any]
     schema: DataSchema
     inspection: Mapping[str, Any]
@@ -45,7 +45,7 @@ class Submission:
         return self.actor.owner
 
 
-def queue_of(job: Job) -> str:
+def select_queue(job: JobSpec) -> str:
     """Return the queue that serves the job: what needs a GPU goes to the workers that have one."""
     needs_gpu = job.resources.gpus > 0 or job.training.device == "cuda"
     return GPU_QUEUE if needs_gpu and job.resources.queue == "default" else job.resources.queue
@@ -60,7 +60,7 @@ def create(
     action: Action = Action.JOB_CREATE,
     idempotency_key: str | None = None,
     digest: str = "",
-) -> Answer:
+) -> IdempotentResponse:
     """Accept a job, once per idempotency key. `render` gives the answer's body.
 
     Raises `Overloaded`, `KeyReused`, and `QuotaExceeded` by what the key may use.
@@ -68,15 +68,15 @@ def create(
     The caller sends the wake-up after this returns: commit, then send.
     """
 
-    def unit(session: Session) -> Answer:
+    def unit(session: Session) -> IdempotentResponse:
         def effect() -> tuple[int, dict[str, Any]]:
-            if repository.count(session, Status.QUEUED) >= max_queued:
-                raise Overloaded(f"{max_queued} jobs are waiting already; try again later")
+            if repository.count_jobs(session, Status.QUEUED) >= max_queued:
+                raise ServiceOverloaded(f"{max_queued} jobs are waiting already; try again later")
             row = _insert(session, submission)
             audit.append(session, submission.actor, action, row.id)
             return 201, render(row)
 
-        answer = idempotency.once(session, submission.owner, idempotency_key, digest, effect)
+        answer = idempotency.run_once(session, submission.owner, idempotency_key, digest, effect)
         faultpoint("before_commit")
         return answer
 
@@ -88,9 +88,9 @@ def create(
 def _insert(session: Session, submission: Submission) -> JobRow:
     job = submission.job
     registry.pin(session, submission.owner, submission.document)
-    check_named(session, submission.owner, job.webhook)
+    check_webhook_exists(session, submission.owner, job.webhook)
     if job.start_from is not None:
-        _check_start(session, submission.owner, job, job.start_from)
+        _lock_start_checkpoint(session, submission.owner, job, job.start_from)
     quotas.check_queue(session, submission.actor.key_id or "", submission.limits)
     quotas.check_storage(session, submission.owner, submission.limits)
     return repository.insert(
@@ -102,7 +102,7 @@ def _insert(session: Session, submission: Submission) -> JobRow:
         data_schema=submission.schema.model_dump(mode="json"),
         inspection=dict(submission.inspection),
         labels=dict(job.metadata),
-        queue=queue_of(job),
+        queue=select_queue(job),
         priority=job.priority,
         max_seconds=job.max_seconds,
         not_before=_not_before(submission.document),
@@ -112,10 +112,10 @@ def _insert(session: Session, submission: Submission) -> JobRow:
 def _not_before(spec: Mapping[str, Any]) -> float:
     """Return the time before which the user wants no attempt; 0 for none."""
     wanted = spec.get("not_before")
-    return 0.0 if wanted is None else max(0.0, seconds_of(wanted))
+    return 0.0 if wanted is None else max(0.0, parse_rfc3339(wanted))
 
 
-def _check_start(session: Session, owner: str, job: Job, start: StartFrom) -> None:
+def _lock_start_checkpoint(session: Session, owner: str, job: JobSpec, start: StartFrom) -> None:
     """Keep the checkpoint that the job starts from. Raises `InvalidInput` if it is not there, or does not fit."""
     if start.checkpoint is None:
         return
@@ -124,7 +124,7 @@ def _check_start(session: Session, owner: str, job: Job, start: StartFrom) -> No
     except NotFound as error:
         problem = Problem("/start_from/checkpoint", "unknown_checkpoint", error.detail, "look at the job's checkpoints")
         raise InvalidInput([problem]) from None
-    problems = continuation_problems(job, begun) if start.what == "everything" else []
+    problems = resume_problems(job, begun) if start.what == "everything" else []
     if problems:
         raise InvalidInput(problems)
 
@@ -134,14 +134,14 @@ def cancel(session: Session, owner: str, job_id: str) -> JobRow:
 
     Raises `NotFound`, and `StateForbids` for a job that ended otherwise.
     """
-    row = repository.find_locked(session, owner, job_id)
+    row = repository.find_for_update(session, owner, job_id)
     if row.status == Status.CANCELLED or row.wish == "cancel":
         return row
-    if row.status in ENDED:
-        raise StateForbids(f"the job has {row.status} and cannot be cancelled")
+    if row.status in TERMINAL_STATUSES:
+        raise InvalidState(f"the job has {row.status} and cannot be cancelled")
     if row.status == Status.RUNNING:
-        return _wish(session, row, "cancel")
-    return repository.move(session, job_id, Verb.CANCEL, finished_at=now(), wish=None, phase="")
+        return _request_verb(session, row, "cancel")
+    return repository.transition(session, job_id, Verb.CANCEL, finished_at=now(), wish=None, phase="")
 
 
 def pause(session: Session, owner: str, job_id: str) -> JobRow:
@@ -149,40 +149,40 @@ def pause(session: Session, owner: str, job_id: str) -> JobRow:
 
     Pausing twice is no error. Raises `NotFound`, and `StateForbids` for a job that ended or is being cancelled.
     """
-    row = repository.find_locked(session, owner, job_id)
+    row = repository.find_for_update(session, owner, job_id)
     if row.status == Status.PAUSED or row.wish == "pause":
         return row
-    if row.status in ENDED or row.wish == "cancel":
-        raise StateForbids(f"the job {'is being cancelled' if row.wish else f'has {row.status}'} and cannot be paused")
+    if row.status in TERMINAL_STATUSES or row.wish == "cancel":
+        raise InvalidState(f"the job {'is being cancelled' if row.wish else f'has {row.status}'} and cannot be paused")
     if row.status == Status.RUNNING:
-        return _wish(session, row, "pause")
-    return repository.move(session, job_id, Verb.PAUSE)
+        return _request_verb(session, row, "pause")
+    return repository.transition(session, job_id, Verb.PAUSE)
 
 
-def resume(session: Session, owner: str, job_id: str, limits: quotas.Limits | None = None) -> JobRow:
+def resume(session: Session, owner: str, job_id: str, limits: quotas.EffectiveLimits | None = None) -> JobRow:
     """Let a paused job go on, or take back the wish to pause it. Resuming twice is no error.
 
     Raises `NotFound`, `TooManyWaiting`, and `StateForbids` for a job that ended or is being cancelled.
     """
-    row = repository.find_locked(session, owner, job_id)
+    row = repository.find_for_update(session, owner, job_id)
     if row.status == Status.PAUSED:
         quotas.check_queue(session, row.key_id, limits)
-        return repository.move(session, job_id, Verb.RESUME, **_waiting(), not_before=_not_before(row.spec))
-    if row.status in ENDED or row.wish == "cancel":
-        raise StateForbids(f"the job {'is being cancelled' if row.wish else f'has {row.status}'} and cannot be resumed")
-    return _wish(session, row, None) if row.wish == "pause" else row
+        return repository.transition(session, job_id, Verb.RESUME, **_requeued_values(), not_before=_not_before(row.spec))
+    if row.status in TERMINAL_STATUSES or row.wish == "cancel":
+        raise InvalidState(f"the job {'is being cancelled' if row.wish else f'has {row.status}'} and cannot be resumed")
+    return _request_verb(session, row, None) if row.wish == "pause" else row
 
 
-def retry(session: Session, owner: str, job_id: str, limits: quotas.Limits | None = None) -> JobRow:
+def retry(session: Session, owner: str, job_id: str, limits: quotas.EffectiveLimits | None = None) -> JobRow:
     """Let a failed or cancelled job go on from its last checkpoint; its time begins anew.
 
     Raises `NotFound`, `TooManyWaiting`, and `StateForbids` for a job in another status, or one whose data set or start
     is gone.
     """
-    row = repository.find_locked(session, owner, job_id)
+    row = repository.find_for_update(session, owner, job_id)
     if row.status in TRANSITIONS[Verb.RETRY][0]:
         quotas.check_queue(session, row.key_id, limits)
-        _check_ground(session, row)
+        _check_prerequisites(session, row)
     fresh: dict[str, Any] = {
         "attempts": 0,
         "not_before": _not_before(row.spec),
@@ -191,22 +191,22 @@ def retry(session: Session, owner: str, job_id: str, limits: quotas.Limits | Non
         "finished_at": None,
         "result": None,
     }
-    return repository.move(session, job_id, Verb.RETRY, **_waiting(), **fresh)
+    return repository.transition(session, job_id, Verb.RETRY, **_requeued_values(), **fresh)
 
 
-def _check_ground(session: Session, row: JobRow) -> None:
+def _check_prerequisites(session: Session, row: JobRow) -> None:
     """Keep what the job stands on: its data set, and what it starts from while it has no checkpoint of its own."""
     start = row.spec.get("start_from")
     try:
         registry.pin(session, row.owner, row.spec)
-        if start is not None and "checkpoint" in start and not checkpoints.listed(session, row.id):
+        if start is not None and "checkpoint" in start and not checkpoints.list_checkpoints(session, row.id):
             checkpoints.pin(session, row.owner, start["checkpoint"])
     except (InvalidInput, NotFound) as error:
-        raise StateForbids(f"the job cannot go on: {error.detail}", hint="submit it anew") from None
+        raise InvalidState(f"the job cannot go on: {error.detail}", hint="submit it anew") from None
 
 
-def _wish(session: Session, row: JobRow, wish: str | None) -> JobRow:
-    repository.progressed(session, row.id, wish=wish)
+def _request_verb(session: Session, row: JobRow, wish: str | None) -> JobRow:
+    repository.update_visible(session, row.id, wish=wish)
     events.append(session, row.id, EventKind.WISH, {"wish": wish}, row.fence)
     session.refresh(row)
     return row
@@ -214,14 +214,14 @@ def _wish(session: Session, row: JobRow, wish: str | None) -> JobRow:
 
 def delete(session: Session, owner: str, job_id: str) -> None:
     """Hide an ended job, which can be restored for a while. Raises `NotFound`, `StateForbids`."""
-    _check_deletable(session, repository.find_locked(session, owner, job_id))
-    repository.progressed(session, job_id, deleted_at=now())
+    _check_deletable(session, repository.find_for_update(session, owner, job_id))
+    repository.update_visible(session, job_id, deleted_at=now())
 
 
 def restore(session: Session, owner: str, job_id: str) -> None:
     """Bring a deleted job back; one that is not deleted stays as it is. Raises `NotFound`."""
-    if repository.find_locked(session, owner, job_id, deleted_too=True).deleted_at is not None:
-        repository.progressed(session, job_id, deleted_at=None)
+    if repository.find_for_update(session, owner, job_id, deleted_too=True).deleted_at is not None:
+        repository.update_visible(session, job_id, deleted_at=None)
 
 
 def purge(session: Session, owner: str, job_id: str) -> None:
@@ -229,71 +229,71 @@ def purge(session: Session, owner: str, job_id: str) -> None:
 
     Raises `NotFound`, `StateForbids`.
     """
-    _check_deletable(session, repository.find_locked(session, owner, job_id, deleted_too=True))
-    repository.drop(session, job_id)
+    _check_deletable(session, repository.find_for_update(session, owner, job_id, deleted_too=True))
+    repository.delete_job(session, job_id)
 
 
 def _check_deletable(session: Session, row: JobRow) -> None:
-    if row.status not in ENDED:
-        raise StateForbids(f"the job is {row.status}; cancel it first")
-    if checkpoints.needed(session, row.id):
-        raise StateForbids("another job starts from a checkpoint of this one", hint="wait for its end, or cancel it")
+    if row.status not in TERMINAL_STATUSES:
+        raise InvalidState(f"the job is {row.status}; cancel it first")
+    if checkpoints.referenced_ids(session, row.id):
+        raise InvalidState("another job starts from a checkpoint of this one", hint="wait for its end, or cancel it")
 
 
 def succeed(session: Session, job_id: str, fence: int, result: Mapping[str, Any]) -> None:
     """Record that the attempt trained to the end."""
-    _end(session, job_id, fence, Verb.SUCCEED, result=dict(result))
+    _finish(session, job_id, fence, Verb.SUCCEED, result=dict(result))
 
 
 def fail(session: Session, job_id: str, fence: int, error: Mapping[str, Any]) -> None:
     """Record that the job itself is at fault."""
-    _end(session, job_id, fence, Verb.FAIL, data={"error": dict(error)}, error=dict(error))
+    _finish(session, job_id, fence, Verb.FAIL, data={"error": dict(error)}, error=dict(error))
 
 
-def cancelled(session: Session, job_id: str, fence: int) -> None:
+def complete_cancel(session: Session, job_id: str, fence: int) -> None:
     """Record that the user's wish to cancel came true."""
-    _end(session, job_id, fence, Verb.CANCEL)
+    _finish(session, job_id, fence, Verb.CANCEL)
 
 
-def _end(
+def _finish(
     session: Session, job_id: str, fence: int, verb: Verb, data: Mapping[str, Any] | None = None, **values: Any
 ) -> None:
     ended = {"finished_at": now(), "lease_until": None, "wish": None, "phase": ""}
-    repository.move(session, job_id, verb, held=fence, data=data, **ended, **values)
+    repository.transition(session, job_id, verb, held=fence, data=data, **ended, **values)
 
 
 def release(session: Session, job_id: str, fence: int) -> None:
     """Hand the job back after a checkpoint, because its worker must stop; a wish to cancel comes true instead."""
-    if repository.hold(session, job_id, fence).wish == "cancel":
-        return cancelled(session, job_id, fence)
-    repository.move(session, job_id, Verb.RELEASE, held=fence, **_waiting())
+    if repository.lock_for_attempt(session, job_id, fence).wish == "cancel":
+        return complete_cancel(session, job_id, fence)
+    repository.transition(session, job_id, Verb.RELEASE, held=fence, **_requeued_values())
     return None
 
 
-def paused(session: Session, job_id: str, fence: int) -> None:
+def complete_pause(session: Session, job_id: str, fence: int) -> None:
     """Record that the user's wish to pause came true, at a checkpoint; if it was taken back, the job waits again."""
-    if repository.hold(session, job_id, fence).wish != "pause":
+    if repository.lock_for_attempt(session, job_id, fence).wish != "pause":
         return release(session, job_id, fence)
-    repository.move(session, job_id, Verb.PAUSE, held=fence, **_waiting() | {"wish": None})
+    repository.transition(session, job_id, Verb.PAUSE, held=fence, **_requeued_values() | {"wish": None})
     return None
 
 
-def lose(session: Session, job_id: str, fence: int, error: Mapping[str, Any], max_attempts: int) -> bool:
+def record_loss(session: Session, job_id: str, fence: int, error: Mapping[str, Any], max_attempts: int) -> bool:
     """Record that the attempt was lost to the machine; returns whether the job waits for another attempt."""
-    row = repository.hold(session, job_id, fence)
+    row = repository.lock_for_attempt(session, job_id, fence)
     if row.wish == "cancel":
-        cancelled(session, job_id, fence)
+        complete_cancel(session, job_id, fence)
         return False
     losses = row.attempts + 1
     if losses > min(max_attempts, row.spec.get("retries", 3)):
         gone = {**error, "retryable": True, "message": f"{error['message']} ({losses} attempts without a checkpoint)"}
         fail(session, job_id, fence, gone)
         return False
-    pause = BACKOFF[min(losses - 1, len(BACKOFF) - 1)]
-    waiting = _waiting() | {"attempts": losses, "not_before": now() + pause}
-    repository.move(session, job_id, Verb.LOSE, held=fence, data={"error": dict(error)}, **waiting)
+    pause = BACKOFF_SECONDS[min(losses - 1, len(BACKOFF_SECONDS) - 1)]
+    waiting = _requeued_values() | {"attempts": losses, "not_before": now() + pause}
+    repository.transition(session, job_id, Verb.LOSE, held=fence, data={"error": dict(error)}, **waiting)
     return True
 
 
-def _waiting() -> dict[str, Any]:
+def _requeued_values() -> dict[str, Any]:
     return {"worker": None, "lease_until": None, "phase": "", "queued_at": now()}

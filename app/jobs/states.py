@@ -55,4 +55,4 @@ TRANSITIONS: dict[Verb, tuple[frozenset[Status], Status]] = {
     Verb.RETRY: (frozenset({Status.FAILED, Status.CANCELLED}), Status.QUEUED),
 }
 
-ENDED = frozenset({Status.SUCCEEDED, Status.FAILED, Status.CANCELLED})
+TERMINAL_STATUSES = frozenset({Status.SUCCEEDED, Status.FAILED, Status.CANCELLED})

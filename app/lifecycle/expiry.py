@@ -14,15 +14,15 @@ from app.storage.protocol import ArtifactStore
 from app.storage.removal import remove_checkpoint_files, remove_files, remove_job_files
 from app.webhooks import deliveries
 
-MOST_BATCHES = 20  # of one kind in a round: leases must not wait for long
+MAX_BATCHES = 20  # of one kind in a round: leases must not wait for long
 
 _log = structlog.get_logger(__name__)
 
 
-def collect(db: Database, store: ArtifactStore, settings: Settings) -> None:
+def remove_expired(db: Database, store: ArtifactStore, settings: Settings) -> None:
     """Make a round over everything that may be too old."""
     for policy in (_answers, _audit, _messages, _uploads, _checkpoints, _events, _jobs, _trash):
-        for _ in range(MOST_BATCHES):
+        for _ in range(MAX_BATCHES):
             removed = policy(db, store, settings)
             if not removed:
                 break
@@ -44,32 +44,32 @@ def _messages(db: Database, store: ArtifactStore, settings: Settings) -> int:
 def _uploads(db: Database, store: ArtifactStore, settings: Settings) -> int:
     if not settings.keep_uploads_seconds:
         return 0
-    pieces = db.run(registry.abandon, settings.keep_uploads_seconds, retention.BATCH)
+    pieces = db.run(registry.delete_abandoned, settings.keep_uploads_seconds, retention.BATCH_SIZE)
     remove_files(store, pieces or ())
     return 0 if pieces is None else 1
 
 
 def _checkpoints(db: Database, store: ArtifactStore, settings: Settings) -> int:
-    rows = _of_jobs(db, retention.drop_checkpoints, settings.keep_checkpoints_seconds)
+    rows = _run_if_enabled(db, retention.drop_checkpoints, settings.keep_checkpoints_seconds)
     for row in rows:
         remove_checkpoint_files(store, row.job_id, row.id, [file["path"] for file in row.files])
     return len(rows)
 
 
 def _events(db: Database, store: ArtifactStore, settings: Settings) -> int:
-    return len(_of_jobs(db, retention.drop_events, settings.keep_events_seconds))
+    return len(_run_if_enabled(db, retention.drop_events, settings.keep_events_seconds))
 
 
 def _jobs(db: Database, store: ArtifactStore, settings: Settings) -> int:
-    return len(_of_jobs(db, retention.hide, settings.keep_jobs_seconds))
+    return len(_run_if_enabled(db, retention.soft_delete_jobs, settings.keep_jobs_seconds))
 
 
 def _trash(db: Database, store: ArtifactStore, settings: Settings) -> int:
-    ids = db.run(retention.drop_hidden, settings.trash_seconds)
+    ids = db.run(retention.purge_deleted_jobs, settings.trash_seconds)
     for job_id in ids:
         remove_job_files(store, job_id)
     return len(ids)
 
 
-def _of_jobs(db: Database, drop: Callable[..., Sequence[Any]], seconds: float) -> Sequence[Any]:
+def _run_if_enabled(db: Database, drop: Callable[..., Sequence[Any]], seconds: float) -> Sequence[Any]:
     return db.run(drop, seconds) if seconds else ()

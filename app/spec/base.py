@@ -14,25 +14,25 @@ Steps = Annotated[int, Field(strict=True, ge=1, le=10**12)]
 Finite = Annotated[float, Field(allow_inf_nan=False)]
 Probability = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 
-def _as_written(value: Any, check: ValidatorFunctionWrapHandler) -> float:
+def _keep_integer(value: Any, check: ValidatorFunctionWrapHandler) -> float:
     """Keep a whole number whole, as Python and torch do, where a tensor can hold it."""
     number: float = check(value)
     return value if type(value) is int and abs(value) < 2**63 else number
 
 
-Scalar = Annotated[Finite, WrapValidator(_as_written), PlainSerializer(lambda number: number)]
+Scalar = Annotated[Finite, WrapValidator(_keep_integer), PlainSerializer(lambda number: number)]
 
 
-class Part(BaseModel):
+class SpecModel(BaseModel):
     """A part of a spec: closed (unknown fields are errors) and immutable."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, protected_namespaces=())
 
 
-def problem(code: str, detail: str, hint: str = "") -> PydanticCustomError:
+def validation_error(code: str, detail: str, hint: str = "") -> PydanticCustomError:
     """Return an error for a validator to raise; it becomes a `Problem` at the validator's place."""
     context: dict[str, Any] = {"code": code, "detail": detail, "hint": hint}
     return PydanticCustomError("problem", "{detail}", context)

@@ -5,9 +5,9 @@ from typing import Any
 
 from pydantic.json_schema import models_json_schema
 
-from app.spec.base import Part
-from app.spec.data.transforms import MIXING, MIXING_CLASSES, TRANSFORM_CLASSES, TRANSFORMS
-from app.spec.kinds import Kind, Table
+from app.spec.base import SpecModel
+from app.spec.data.transforms import MIXING_CLASSES, MIXING_TRANSFORMS, TRANSFORM_CLASSES, TRANSFORMS
+from app.spec.kinds import Kind, KindTable
 from app.spec.network.backbones import BACKBONES
 from app.spec.network.control import CONTROL
 from app.spec.network.leaves import INITIALISER_CLASSES, INITIALISERS, LEAVES
@@ -21,7 +21,7 @@ from app.spec.training.schedules import SCHEDULE_CLASSES, SCHEDULES
 from app.spec.training.weight_averages import AVERAGE_CLASSES, AVERAGES
 
 # Group → its table and the classes made from it.
-GROUPS: Mapping[str, tuple[Table, Mapping[str, type[Part]]]] = {
+KIND_GROUPS: Mapping[str, tuple[KindTable, Mapping[str, type[SpecModel]]]] = {
     "module": (MODULES, NODE_CLASSES),
     "backbone": (BACKBONES, NODE_CLASSES),
     "operation": (OPERATIONS, NODE_CLASSES),
@@ -32,33 +32,33 @@ GROUPS: Mapping[str, tuple[Table, Mapping[str, type[Part]]]] = {
     "optimizer": (OPTIMIZERS, OPTIMIZER_CLASSES),
     "schedule": (SCHEDULES, SCHEDULE_CLASSES),
     "average": (AVERAGES, AVERAGE_CLASSES),
-    "transform": ({**TRANSFORMS, **MIXING}, {**TRANSFORM_CLASSES, **MIXING_CLASSES}),
+    "transform": ({**TRANSFORMS, **MIXING_TRANSFORMS}, {**TRANSFORM_CLASSES, **MIXING_CLASSES}),
 }
-NODES = frozenset({"module", "backbone", "operation", "leaf", "control"})
+NODE_GROUPS = frozenset({"module", "backbone", "operation", "leaf", "control"})
 
 
-def catalog() -> dict[str, Any]:
+def build_catalog() -> dict[str, Any]:
     """Return every kind with a reference to its JSON Schema, and all schemas by name.
 
     It takes a second: ask once.
     """
-    parts = [classes[kind] for table, classes in GROUPS.values() for kind in table]
+    parts = [classes[kind] for table, classes in KIND_GROUPS.values() for kind in table]
     names, found = models_json_schema([(part, "validation") for part in parts], ref_template="#/schemas/{model}")
     references = {part: reference for (part, _), reference in names.items()}
-    return {"kinds": list(_kinds(references)), "schemas": found["$defs"]}
+    return {"kinds": list(_kind_entries(references)), "schemas": found["$defs"]}
 
 
-def _kinds(references: Mapping[Any, Any]) -> Iterator[dict[str, Any]]:
-    for group, (table, classes) in GROUPS.items():
+def _kind_entries(references: Mapping[Any, Any]) -> Iterator[dict[str, Any]]:
+    for group, (table, classes) in KIND_GROUPS.items():
         for name, kind in table.items():
-            wiring = _wiring(kind) if group in NODES else {}
+            wiring = _wiring_fields(kind) if group in NODE_GROUPS else {}
             yield {"kind": name, "group": group, "sentence": kind.sentence, **wiring,
                    "example": {"kind": name, **kind.example}, "schema": references[classes[name]]}  # fmt: skip
     for name, row in METRICS.items():
-        yield {"kind": name, "group": "metric", "sentence": row.sentence, "about": list(row.about), "example": name,
+        yield {"kind": name, "group": "metric", "sentence": row.sentence, "about": list(row.task_types), "example": name,
                "schema": {"const": name}}  # fmt: skip
 
 
-def _wiring(kind: Kind) -> dict[str, Any]:
+def _wiring_fields(kind: Kind) -> dict[str, Any]:
     least, most = kind.inputs
     return {"shapes": kind.shapes, "least_inputs": least, "most_inputs": most, "outputs": list(kind.outputs)}

@@ -4,10 +4,10 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from app.spec.base import Count, Part
+from app.spec.base import Count, SpecModel
 
 
-class Fork(Part):
+class Fork(SpecModel):
     """What is different about the new job."""
 
     from_step: Annotated[Count, Field(description="Step of a listed checkpoint; default: the newest.")] | None = None
@@ -15,14 +15,14 @@ class Fork(Part):
     changes: dict[str, Any] = Field(default_factory=dict, description="A JSON merge patch (RFC 7396) for the spec.")
 
 
-def forked(spec: dict[str, Any], fork: Fork, checkpoint: str) -> dict[str, Any]:
+def fork_spec(spec: dict[str, Any], fork: Fork, checkpoint: str) -> dict[str, Any]:
     """Return the new job's spec as a user would have written it."""
     start = {"start_from": {"checkpoint": checkpoint, "what": fork.what}}
-    result: dict[str, Any] = merged(spec | start, fork.changes)
+    result: dict[str, Any] = merge_patch(spec | start, fork.changes)
     return result
 
 
-def merged(target: Any, patch: Any) -> Any:
+def merge_patch(target: Any, patch: Any) -> Any:
     """Return a document with a merge patch applied (RFC 7396): null removes, objects merge, all else replaces."""
     if not isinstance(patch, dict):
         return patch
@@ -31,5 +31,5 @@ def merged(target: Any, patch: Any) -> Any:
         if value is None:
             result.pop(key, None)
         else:
-            result[key] = merged(result.get(key), value)
+            result[key] = merge_patch(result.get(key), value)
     return result

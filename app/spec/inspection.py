@@ -5,15 +5,15 @@ from typing import Annotated
 from pydantic import Field
 
 from app.errors import Problem
-from app.spec.base import Name, Part, Size
+from app.spec.base import Name, Size, SpecModel
 from app.spec.data.columns import Column, DataSchema, Dtype
 from app.spec.network.network import Network, check_network
 
 Number = float | int | bool
-Examples = list[Number] | list[list[Number]] | list[list[list[Number]]] | list[list[list[list[Number]]]]
+NestedNumbers = list[Number] | list[list[Number]] | list[list[list[Number]]] | list[list[list[list[Number]]]]
 
 
-class Input(Part):
+class Input(SpecModel):
     """What the network reads: a tensor per example."""
 
     shape: Annotated[tuple[Size, ...], Field(max_length=8)] = Field(description="Per example, without the batch.")
@@ -21,7 +21,7 @@ class Input(Part):
     classes: Size | None = Field(None, description="Of whole numbers from 0 on: how many different ones there are.")
 
 
-class Question(Part):
+class InspectionRequest(SpecModel):
     """A network, what goes into it, and what shall be told besides shapes, parameters and operations."""
 
     model: Network
@@ -30,21 +30,21 @@ class Question(Part):
     seed: Annotated[int, Field(strict=True, ge=0, le=2**63 - 1)] = Field(0, description="Of weights and samples.")
     autograd: bool = Field(False, description="Also the graph of backward: grad_fn nodes and edges.")
     gradcheck: bool = Field(False, description="Also compare every gradient with differences, in double precision.")
-    values: dict[Name, Examples] | None = Field(
+    values: dict[Name, NestedNumbers] | None = Field(
         None, description="Examples (N, *) by input: outputs, and gradients of the sum of the outputs, come back."
     )
 
-    def schema_of_inputs(self) -> DataSchema:
+    def input_schema(self) -> DataSchema:
         """Return the inputs as a data set would have them."""
         columns = tuple(Column(name=name, **item.model_dump()) for name, item in self.inputs.items())
         return DataSchema(columns=columns, rows={"train": self.batch_size}, inputs=tuple(self.inputs))
 
 
-def check_question(question: Question) -> list[Problem]:
+def check_inspection(question: InspectionRequest) -> list[Problem]:
     """Return every problem of names and wiring."""
     names = tuple(question.inputs)
     found = check_network(question.model, names, names)
-    problems = [problem.within("/model") for problem in found]
+    problems = [problem.with_prefix("/model") for problem in found]
     wanted = question.model.input_names(names)
     for name in wanted if question.values is not None else ():
         if name not in question.values:  # type: ignore[operator]

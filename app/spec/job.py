@@ -5,29 +5,29 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, ValidationError, model_validator
 
 from app.errors import InvalidInput, Problem
-from app.spec.base import Count, Part, Positive, Size, problem
+from app.spec.base import Count, Positive, Size, SpecModel, validation_error
 from app.spec.data.columns import Column, DataSchema
-from app.spec.data.feature_schema import View, view
-from app.spec.data.images import loading_problems, unmixable
-from app.spec.data.sources import NAMED, Data
+from app.spec.data.feature_schema import ResolvedFeatures, resolve_features
+from app.spec.data.images import loading_problems, mixing_loss_problems
+from app.spec.data.sources import DATASET_SCHEMAS, Data
 from app.spec.network.network import Network, check_network
-from app.spec.problems import from_validation, nearest
-from app.spec.timestamps import Moment
-from app.spec.training.objective import Head, Objective, decisive, objective_problems, place_of
+from app.spec.problems import did_you_mean, from_validation
+from app.spec.timestamps import Timestamp
+from app.spec.training.objective import Head, Objective, head_pointer, objective_changes, objective_problems
 from app.spec.training.plan import Training
 
-Label = Annotated[str, Field(min_length=1, max_length=200)]
-LabelKey = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.:/-]{1,64}$")]  # what a filter can name on every database
+ShortText = Annotated[str, Field(min_length=1, max_length=200)]
+MetadataKey = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.:/-]{1,64}$")]  # what a filter can name on every database
 
 
-class Resources(Part):
+class Resources(SpecModel):
     """What a job needs, and which workers may take it."""
 
     gpus: Annotated[int, Field(strict=True, ge=0, le=1)] = 0
     queue: Annotated[str, Field(pattern=r"^[a-z0-9_-]{1,40}$")] = "default"
 
 
-class StartFrom(Part):
+class StartFrom(SpecModel):
     """What to begin with: a checkpoint's weights, or everything, so that its training goes on; or a file of weights."""
 
     checkpoint: Annotated[str, Field(pattern=r"^ckpt_[0-9a-f]{32}$")] | None = None
@@ -37,69 +37,69 @@ class StartFrom(Part):
     @model_validator(mode="after")
     def _one(self) -> "StartFrom":
         if (self.checkpoint is None) == (self.dataset is None):
-            raise problem("contradiction", "a job starts from a checkpoint or from a data set of weights", "name one")
+            raise validation_error("contradiction", "a job starts from a checkpoint or from a data set of weights", "name one")
         if self.dataset is not None and self.what == "everything":
-            raise problem("contradiction", "a file holds weights, and not everything", 'use "what": "weights"')
+            raise validation_error("contradiction", "a file holds weights, and not everything", 'use "what": "weights"')
         return self
 
 
-class Job(Part):
+class JobSpec(SpecModel):
     """A training job, version 1."""
 
     version: Annotated[int, Field(ge=1, le=1)] = 1
-    name: Label = "untitled"
+    name: ShortText = "untitled"
     model: Network
     data: Data
     objective: Objective
     training: Training = Training()
     resources: Resources = Resources()
     priority: Annotated[int, Field(strict=True, ge=-100, le=100)] = 0
-    not_before: Moment | None = None
+    not_before: Timestamp | None = None
     max_seconds: Positive | None = None
     retries: Annotated[Count, Field(le=20)] = 3
     start_from: StartFrom | None = None
     webhook: Annotated[str, Field(pattern=r"^whk_[0-9a-f]{32}$")] | None = None
-    metadata: dict[LabelKey, Label] = Field(default_factory=dict, max_length=32)
+    metadata: dict[MetadataKey, ShortText] = Field(default_factory=dict, max_length=32)
 
 
-def parse_job(document: Any) -> Job:
+def parse_job(document: Any) -> JobSpec:
     """Return the job, or raise `InvalidInput` with every problem of form."""
     if not isinstance(document, dict):
         raise InvalidInput([Problem("", "not_an_object", "a job is a JSON object", "see docs/spec.md")])
     try:
-        return Job.model_validate(document)
+        return JobSpec.model_validate(document)
     except ValidationError as error:
         raise InvalidInput(from_validation(error, document)) from None
 
 
-def known_schema(job: Job) -> DataSchema | None:
+def named_dataset_schema(job: JobSpec) -> DataSchema | None:
     """Return the schema of a named data set; `None` for a registered one, whose schema the service remembers."""
-    return None if job.data.kind == "dataset" else NAMED[job.data.kind][job.data.name]
+    return None if job.data.kind == "dataset" else DATASET_SCHEMAS[job.data.kind][job.data.name]
 
 
-def job_view(job: Job, stored: DataSchema) -> View:
+def resolve_job_features(job: JobSpec, stored: DataSchema) -> ResolvedFeatures:
     """Return how the job's network sees the data."""
     targets = []
     for name, head in job.objective.all_heads().items():
-        wanted = _target(job, stored, head)
+        wanted = _target_name(job, stored, head)
         if wanted is not None:
-            targets.append((f"{place_of(name)}/target" if head.target else "/data/target", wanted))
-    return view(job.data, stored, targets)
+            targets.append((f"{head_pointer(name)}/target" if head.target else "/data/target", wanted))
+    return resolve_features(job.data, stored, targets)
 
 
-def head_targets(job: Job, stored: DataSchema, seen: View) -> dict[str, Column | None]:
+def head_targets(job: JobSpec, stored: DataSchema, seen: ResolvedFeatures) -> dict[str, Column | None]:
     """Return the column that each head is compared with, as the network sees it; `None` where there is none."""
-    return {name: seen.schema.column(seen.targets.get(_target(job, stored, head) or "", ""))
+    return {name: seen.schema.column(seen.targets.get(_target_name(job, stored, head) or "", ""))
             for name, head in job.objective.all_heads().items()}  # fmt: skip
 
 
-def _target(job: Job, stored: DataSchema, head: Head) -> str | None:
+def _target_name(job: JobSpec, stored: DataSchema, head: Head) -> str | None:
     return head.target or job.data.target or stored.target
 
 
-def check_job(job: Job, stored: DataSchema, max_nodes: int) -> list[Problem]:
+def check_job(job: JobSpec, stored: DataSchema, max_nodes: int) -> list[Problem]:
     """Return every problem that can be seen without building the network."""
-    seen = job_view(job, stored)
+    seen = resolve_job_features(job, stored)
     schema = seen.schema
     problems = [*seen.problems, *_data_problems(job, stored, schema), *_training_problems(job, schema)]
     nodes = job.model.layers or job.model.nodes or ()
@@ -108,19 +108,19 @@ def check_job(job: Job, stored: DataSchema, max_nodes: int) -> list[Problem]:
     columns = tuple(column.name for column in schema.columns)
     inputs = job.data.inputs or schema.inputs
     found = check_network(job.model, columns, inputs)
-    problems += [problem.within("/model") for problem in found]
+    problems += [problem.with_prefix("/model") for problem in found]
     outputs, targets = job.model.outputs or ("output",), head_targets(job, stored, seen)
-    heads = [(place_of(name), head.loss, targets[name]) for name, head in job.objective.all_heads().items()]
-    problems += [*unmixable(job.data, heads), *loading_problems(job.data, seen.features, stored)]
+    heads = [(head_pointer(name), head.loss, targets[name]) for name, head in job.objective.all_heads().items()]
+    problems += [*mixing_loss_problems(job.data, heads), *loading_problems(job.data, seen.features, stored)]
     return problems + objective_problems(job.objective, outputs, targets)
 
 
-def continuation_problems(job: Job, begun: Job) -> list[Problem]:
+def resume_problems(job: JobSpec, begun: JobSpec) -> list[Problem]:
     """Return why `job` cannot go on with everything that `begun` has trained: what was trained must be the same."""
     problems = []
     mine, theirs = job.training, begun.training
     parts: dict[str, tuple[Any, Any]] = {"model": (job.model, begun.model), "data": (job.data, begun.data)}
-    parts |= decisive(job.objective, begun.objective)
+    parts |= objective_changes(job.objective, begun.objective)
     order = ("seed", "batch_size", "accumulate", "drop_last")  # from which a step knows its epoch and examples
     for field in ("optimizer", "groups", "schedule", "warmup", "average", "precision", *order):
         parts[f"training/{field}"] = (getattr(mine, field), getattr(theirs, field))
@@ -135,7 +135,7 @@ def continuation_problems(job: Job, begun: Job) -> list[Problem]:
     return problems
 
 
-def _data_problems(job: Job, stored: DataSchema, schema: DataSchema) -> list[Problem]:
+def _data_problems(job: JobSpec, stored: DataSchema, schema: DataSchema) -> list[Problem]:
     columns = [column.name for column in schema.columns]
     problems = []
     named = [(f"/data/inputs/{position}", name) for position, name in enumerate(job.data.inputs or ())]
@@ -146,11 +146,11 @@ def _data_problems(job: Job, stored: DataSchema, schema: DataSchema) -> list[Pro
             problems.append(Problem(place, "duplicate_id", f'"{name}" is listed twice', "remove it"))
     for place, name in named:
         if name not in columns:
-            hint = nearest(name, columns) or "one of: " + ", ".join(columns)
+            hint = did_you_mean(name, columns) or "one of: " + ", ".join(columns)
             problems.append(Problem(place, "unknown_column", f'the data has no column "{name}"', hint))
     missing = [name for name, head in job.objective.all_heads().items()
-               if head.watches and _target(job, stored, head) is None]  # fmt: skip
-    for place in dict.fromkeys(f"{place_of(name)}/target" if name else "/data/target" for name in missing):
+               if head.has_metrics_output and _target_name(job, stored, head) is None]  # fmt: skip
+    for place in dict.fromkeys(f"{head_pointer(name)}/target" if name else "/data/target" for name in missing):
         problems.append(Problem(place, "missing", "the data has no default target", "name a column"))
     if job.data.bucket is not None:
         problems += _bucket_problems(job.data.bucket, job.model.input_names(given or schema.inputs), schema)
@@ -167,24 +167,24 @@ def _bucket_problems(name: str, read: tuple[str, ...], schema: DataSchema) -> li
     sequences = [column.name for column in schema.columns if column.ragged and column.name in read]
     if name in sequences:
         return []
-    hint = nearest(name, sequences) or ("one of: " + ", ".join(sequences) if sequences else "leave bucket out")
+    hint = did_you_mean(name, sequences) or ("one of: " + ", ".join(sequences) if sequences else "leave bucket out")
     detail = f'the network reads no sequence "{name}" of unlike lengths'
     return [Problem("/data/bucket", "unknown_column", detail, hint)]
 
 
-def _training_problems(job: Job, schema: DataSchema) -> list[Problem]:
+def _training_problems(job: JobSpec, schema: DataSchema) -> list[Problem]:
     training = job.training
-    problems = [problem.within("/training") for problem in training.problems()]
+    problems = [problem.with_prefix("/training") for problem in training.problems()]
     validated = job.data.validation is not None or "test" in schema.rows
     monitors = [("/training/early_stop/monitor", training.early_stop.monitor)] if training.early_stop else []
     if training.schedule is not None and training.schedule.kind == "ReduceLROnPlateau":
         monitors.append(("/training/schedule/monitor", str(getattr(training.schedule, "monitor", ""))))
-    series = set(job.objective.series())
+    series = set(job.objective.series_names())
     if training.checkpoint.monitor != "val/loss":
         monitors.append(("/training/checkpoint/monitor", training.checkpoint.monitor))
     for place, name in monitors:
         if name not in series:
-            hint = nearest(name, series) or "one of: " + ", ".join(sorted(series))
+            hint = did_you_mean(name, series) or "one of: " + ", ".join(sorted(series))
             problems.append(Problem(place, "unknown_series", f'the job has no series "{name}"', hint))
         elif name.startswith("val/") and not validated:
             problems.append(Problem(place, "no_validation", f"{name} needs held-out data",
@@ -194,4 +194,4 @@ def _training_problems(job: Job, schema: DataSchema) -> list[Problem]:
     return problems
 
 
-__all__ = ["Job", "Resources", "Size", "check_job", "job_view", "known_schema", "parse_job"]
+__all__ = ["JobSpec", "Resources", "Size", "check_job", "named_dataset_schema", "parse_job", "resolve_job_features"]

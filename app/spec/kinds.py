@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, create_model
 
-from app.spec.base import Part
+from app.spec.base import SpecModel
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,10 +33,10 @@ class Kind:
     outputs: tuple[str, ...] = ()
 
 
-Table = Mapping[str, Kind]
+KindTable = Mapping[str, Kind]
 
 
-def part_class(name: str, kind: Kind, base: type[Part], called: str = "") -> type[Part]:
+def create_kind_model(name: str, kind: Kind, base: type[SpecModel], called: str = "") -> type[SpecModel]:
     """Return the class of one kind: the base's fields, a literal `kind`, and the row's own fields.
 
     It is `called` like its kind unless that is the name of another part of the language.
@@ -47,12 +47,12 @@ def part_class(name: str, kind: Kind, base: type[Part], called: str = "") -> typ
     return create_model(called or name, __base__=base, __doc__=kind.sentence, __module__=base.__module__, **fields)
 
 
-def classes(table: Table, base: type[Part], names: Mapping[str, str] = MappingProxyType({})) -> dict[str, type[Part]]:
+def create_kind_models(table: KindTable, base: type[SpecModel], names: Mapping[str, str] = MappingProxyType({})) -> dict[str, type[SpecModel]]:
     """Return the classes of a whole table by kind; `names` are those of classes that differ from their kinds'."""
-    return {name: part_class(name, kind, base, names.get(name, "")) for name, kind in table.items()}
+    return {name: create_kind_model(name, kind, base, names.get(name, "")) for name, kind in table.items()}
 
 
-def closed_union(*tables: Mapping[str, type[Part]]) -> Any:
+def discriminated_union(*tables: Mapping[str, type[SpecModel]]) -> Any:
     """Return the discriminated union of all classes."""
     members = [member for table in tables for member in table.values()]
     return Annotated[reduce(or_, members), Field(discriminator="kind")]

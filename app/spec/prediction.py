@@ -5,14 +5,14 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field
 
-from app.spec.base import Part, Size
+from app.spec.base import Size, SpecModel
 
-Telling = Literal["labels", "probabilities", "raw"]
-CHECKPOINT = r"^ckpt_[0-9a-f]{32}$"
-LARGEST_BATCH = 4096
+OutputForm = Literal["labels", "probabilities", "raw"]
+CHECKPOINT_ID_PATTERN = r"^ckpt_[0-9a-f]{32}$"
+MAX_BATCH_SIZE = 4096
 
 # Media type of a body → the form that its rows have.
-FORMS: Mapping[str, str] = {
+ROW_FORMATS: Mapping[str, str] = {
     **dict.fromkeys(("", "application/json", "text/json", "application/yaml", "application/x-yaml", "text/yaml"),
                     "document"),
     "text/csv": "csv",
@@ -27,18 +27,18 @@ FORMS: Mapping[str, str] = {
 }  # fmt: skip
 
 
-def _several(value: Any) -> Any:
+def _as_tuple(value: Any) -> Any:
     return (value,) if isinstance(value, str) else value
 
 
-class Asked(Part):
+class PredictionOptions(SpecModel):
     """What shall be told, and by which checkpoint."""
 
-    checkpoint: Annotated[str, Field(pattern=CHECKPOINT)] | None = Field(
+    checkpoint: Annotated[str, Field(pattern=CHECKPOINT_ID_PATTERN)] | None = Field(
         None, description="One of the job's; default: the best, or else the newest."
     )
     outputs: Annotated[
-        tuple[Telling, ...], BeforeValidator(_several, json_schema_input_type=Telling | list[Telling]),
+        tuple[OutputForm, ...], BeforeValidator(_as_tuple, json_schema_input_type=OutputForm | list[OutputForm]),
         Field(min_length=1, max_length=3),
     ] = Field(
         ("labels",), description="One or several: labels, in the words of the data, or measured numbers; the "
@@ -47,12 +47,12 @@ class Asked(Part):
     top: Annotated[Size, Field(le=100)] | None = Field(
         None, description="Also the so many most probable labels, where one is chosen among several."
     )
-    batch_size: Annotated[Size, Field(le=LARGEST_BATCH)] = Field(
+    batch_size: Annotated[Size, Field(le=MAX_BATCH_SIZE)] = Field(
         256, description="Rows that the network sees at once, if memory allows; the answers are the same."
     )
 
 
-class Prediction(Asked):
+class Prediction(PredictionOptions):
     """Rows of the data set, each with a value for every column that the network reads."""
 
     rows: Annotated[list[dict[str, Any]], Field(min_length=1)] = Field(

@@ -8,26 +8,26 @@ from typing import Any, get_args
 from pydantic import ValidationError
 
 from app.errors import Problem
-from app.spec.base import Part
+from app.spec.base import SpecModel
 
 Location = Sequence[str | int]
-GENERAL = "invalid_value"
-MOST_LISTED = 24  # fields in a hint
-MOST_TOLD = 100  # problems of one document
-MOST_SEARCHED = 8  # words of one document for which the nearest known ones are looked for
-MOST_COMPARED = 500  # known words in such a search
+DEFAULT_CODE = "invalid_value"
+MAX_LISTED_FIELDS = 24  # fields in a hint
+MAX_REPORTED_PROBLEMS = 100  # problems of one document
+MAX_HINT_SEARCHES = 8  # words of one document for which the nearest known ones are looked for
+MAX_HINT_CANDIDATES = 500  # known words in such a search
 
 
-def pointer(location: Location) -> str:
+def json_pointer(location: Location) -> str:
     """Return the JSON Pointer (RFC 6901) of a path of keys and indices."""
     return "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in location)
 
 
-def nearest(word: str, known: Iterable[str]) -> str:
+def did_you_mean(word: str, known: Iterable[str]) -> str:
     """Return a hint naming the closest known words, or an empty string."""
     words = list(known)
-    if len(words) > MOST_COMPARED:
-        words = [each for each in words if each[:1].lower() == word[:1].lower()][:MOST_COMPARED]
+    if len(words) > MAX_HINT_CANDIDATES:
+        words = [each for each in words if each[:1].lower() == word[:1].lower()][:MAX_HINT_CANDIDATES]
     same = [each for each in words if each.lower() == word.lower()]
     matches = same or get_close_matches(word, words, n=2, cutoff=0.6)
     return "did you mean " + " or ".join(f'"{match}"' for match in matches) + "?" if matches else ""
@@ -37,23 +37,23 @@ class Hints:
     """The hints of one document. A search takes long, so that only the first mistakes are worth one."""
 
     def __init__(self) -> None:
-        self._left = MOST_SEARCHED
+        self._left = MAX_HINT_SEARCHES
 
-    def nearest(self, word: str, known: Callable[[], Iterable[str]]) -> str:
+    def did_you_mean(self, word: str, known: Callable[[], Iterable[str]]) -> str:
         """Return a hint naming the closest known words, or an empty string; `known` is asked only if needed."""
         if self._left == 0:
             return ""
         self._left -= 1
-        return nearest(word, known())
+        return did_you_mean(word, known())
 
 
-def told(problems: Sequence[Problem]) -> list[Problem]:
+def limit_problems(problems: Sequence[Problem]) -> list[Problem]:
     """Return the first problems; where there are many more, a last one says how many."""
-    if len(problems) <= MOST_TOLD:
+    if len(problems) <= MAX_REPORTED_PROBLEMS:
         return list(problems)
-    left = len(problems) - MOST_TOLD
+    left = len(problems) - MAX_REPORTED_PROBLEMS
     closing = Problem("", "too_many_problems", f"there are {left:,} more problems", "mend these first")
-    return [*problems[:MOST_TOLD], closing]
+    return [*problems[:MAX_REPORTED_PROBLEMS], closing]
 
 
 def existing_path(location: Location, document: Any) -> list[str | int]:
@@ -72,23 +72,23 @@ def from_validation(error: ValidationError, document: Any, prefix: str = "") -> 
     """Translate what Pydantic found in `document`: one problem for every place, all of them or the first ones."""
     hints = Hints()
     found = [
-        _translate(item, document, prefix, hints) for item in error.errors(include_url=False) if not _emptied(item)
+        _translate(item, document, prefix, hints) for item in error.errors(include_url=False) if not _is_emptied_list(item)
     ]
-    around = {parent for problem in found for parent in _around(problem.pointer)}
+    around = {parent for problem in found for parent in _parent_pointers(problem.pointer)}
     plainest: dict[str, Problem] = {}  # Pydantic tells of every member of a union: the deepest place is the one meant
     for problem in found:
         known = plainest.get(problem.pointer)
-        if problem.pointer not in around and (known is None or known.code == GENERAL != problem.code):
+        if problem.pointer not in around and (known is None or known.code == DEFAULT_CODE != problem.code):
             plainest[problem.pointer] = problem
-    return told(list(plainest.values()))
+    return limit_problems(list(plainest.values()))
 
 
-def _emptied(item: Any) -> bool:
+def _is_emptied_list(item: Any) -> bool:
     """Say whether a list is too short only because its items are wrong, which is told of them."""
     return bool(item["type"] == "too_short" and len(item["input"]) >= item["ctx"]["min_length"])
 
 
-def _around(place: str) -> Iterator[str]:
+def _parent_pointers(place: str) -> Iterator[str]:
     while place:
         place = place.rpartition("/")[0]
         yield place
@@ -96,11 +96,11 @@ def _around(place: str) -> Iterator[str]:
 
 def _translate(item: Any, document: Any, prefix: str, hints: Hints) -> Problem:
     kind, context = item["type"], item.get("ctx", {})
-    place = prefix + pointer(existing_path(item["loc"], document))
+    place = prefix + json_pointer(existing_path(item["loc"], document))
     if kind == "missing":
         last = item["loc"][-1]
         detail = f'"{last}" is required' if isinstance(last, str) else "there are too few items"
-        return Problem(place + pointer([last]), "missing", detail, context.get("hint", ""))
+        return Problem(place + json_pointer([last]), "missing", detail, context.get("hint", ""))
     if kind == "extra_forbidden":
         word = str(item["loc"][-1])
         hint = _field_hint(word, place.removeprefix(prefix), document, hints)
@@ -108,16 +108,16 @@ def _translate(item: Any, document: Any, prefix: str, hints: Hints) -> Problem:
     if kind == "union_tag_invalid":
         tag = str(context.get("tag", ""))
         expected = [word.strip(" '") for word in str(context.get("expected_tags", "")).split(",")]
-        hint = hints.nearest(tag, lambda: expected) or "one of: " + ", ".join(expected[:12])
+        hint = hints.did_you_mean(tag, lambda: expected) or "one of: " + ", ".join(expected[:12])
         return Problem(place + "/kind", "unknown_kind", f'there is no kind "{tag}"', hint)
     if kind == "union_tag_not_found":
         return Problem(place + "/kind", "missing", '"kind" is required', "")
     if kind == "problem":  # raised by our own validators, see `app.spec.network.network`
         return Problem(place, context["code"], context["detail"], context["hint"])
-    detail = _WORDS[kind].format(**context) if kind in _WORDS else item["msg"]
+    detail = _MESSAGES[kind].format(**context) if kind in _MESSAGES else item["msg"]
     known = findall(r"'(\w+)'", context["expected"]) if kind == "literal_error" else []
-    hint = hints.nearest(str(item["input"])[:MOST_LISTED], lambda: known) if known else ""
-    return Problem(place, _CODES.get(kind, GENERAL), detail, hint)
+    hint = hints.did_you_mean(str(item["input"])[:MAX_LISTED_FIELDS], lambda: known) if known else ""
+    return Problem(place, _CODES.get(kind, DEFAULT_CODE), detail, hint)
 
 
 def _field_hint(word: str, place: str, document: Any, hints: Hints) -> str:
@@ -125,32 +125,32 @@ def _field_hint(word: str, place: str, document: Any, hints: Hints) -> str:
 
     def known() -> set[str]:
         nonlocal listed
-        fields = _fields_beside(place, document)
-        listed = "; there are: " + ", ".join(sorted(fields)) if len(fields) <= MOST_LISTED else ""
+        fields = _sibling_fields(place, document)
+        listed = "; there are: " + ", ".join(sorted(fields)) if len(fields) <= MAX_LISTED_FIELDS else ""
         return fields
 
-    return hints.nearest(word, known) or f"remove it{listed}"
+    return hints.did_you_mean(word, known) or f"remove it{listed}"
 
 
-def _fields_beside(place: str, document: Any) -> set[str]:
+def _sibling_fields(place: str, document: Any) -> set[str]:
     """Return the fields that the object around `place` may have: of its kind, or of the parts most like it."""
     here = document
     for part in place.split("/")[1:-1]:
         here = here[int(part)] if isinstance(here, list) else here[part.replace("~1", "/").replace("~0", "~")]
-    candidates = [part for part in _parts(Part) if _selected(part, here.get("kind"))] or list(_parts(Part))
+    candidates = [part for part in _all_subclasses(SpecModel) if _accepts_kind(part, here.get("kind"))] or list(_all_subclasses(SpecModel))
     shared = [len(part.model_fields.keys() & here.keys()) for part in candidates]
     alike = [part for part, count in zip(candidates, shared, strict=True) if count == max(shared)]
     return {name for part in alike for name in part.model_fields}
 
 
-def _selected(part: type[Part], kind: object) -> bool:
+def _accepts_kind(part: type[SpecModel], kind: object) -> bool:
     return "kind" in part.model_fields and kind in get_args(part.model_fields["kind"].annotation)
 
 
-def _parts(part: type[Part]) -> Iterator[type[Part]]:
+def _all_subclasses(part: type[SpecModel]) -> Iterator[type[SpecModel]]:
     for child in part.__subclasses__():
         yield child
-        yield from _parts(child)
+        yield from _all_subclasses(child)
 
 
 _CODES = {
@@ -167,7 +167,7 @@ _CODES = {
     "model_type": "not_an_object",
     "model_attributes_type": "not_an_object",
 }
-_WORDS = {  # where Pydantic speaks of Python
+_MESSAGES = {  # where Pydantic speaks of Python
     "too_short": "too few items, the least is {min_length}",
     "too_long": "too many items, the most is {max_length}",
     "tuple_type": "a list is expected here",

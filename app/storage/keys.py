@@ -3,25 +3,25 @@
 import re
 from collections.abc import Iterator
 
-PIECE = 1 << 20  # bytes read or written at a time
+CHUNK_BYTES = 1 << 20  # bytes read or written at a time
 _KEY = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*(/[A-Za-z0-9_-][A-Za-z0-9._-]*)*")
 
 
-def checked(key: str) -> str:
+def validate_key(key: str) -> str:
     """Return the key, or raise `ValueError` if it is not a relative path of plain names."""
     if not _KEY.fullmatch(key):
         raise ValueError(f"not a key of the artifact store: {key!r}")
     return key
 
 
-def exports_of(job_id: str, checkpoint_id: str = "") -> str:
+def exports_prefix(job_id: str, checkpoint_id: str = "") -> str:
     """Return the prefix of the keys of what was exported from a job's checkpoints, or from one of them."""
     return f"exports/{job_id}/" + (f"{checkpoint_id}/" if checkpoint_id else "")
 
 
-def pieces(start: int, stop: int) -> Iterator[int]:
+def chunk_lengths(start: int, stop: int) -> Iterator[int]:
     """Yield the lengths of the pieces that a range is read in."""
     while start < stop:
-        length = min(PIECE, stop - start)
+        length = min(CHUNK_BYTES, stop - start)
         yield length
         start += length

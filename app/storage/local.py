@@ -11,12 +11,12 @@ from pathlib import Path
 
 from app.errors import NotFound, StorageFull
 from app.faultpoints import faultpoint
-from app.storage.keys import PIECE, checked, pieces
+from app.storage.keys import CHUNK_BYTES, chunk_lengths, validate_key
 from app.storage.protocol import StoredFile
 
-_FULL = {errno.ENOSPC, errno.EDQUOT}
+_DISK_FULL_ERRNOS = {errno.ENOSPC, errno.EDQUOT}
 _INCOMING = ".incoming"  # no key begins with a dot
-_TRIES = 10
+_MAX_ATTEMPTS = 10
 _LEFTOVER_SECONDS = 86_400  # a put that takes longer than that has died
 
 
@@ -27,12 +27,12 @@ class LocalStore:
         self._root = root.absolute()
         self._incoming = self._root / _INCOMING
         self._incoming.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self.tidy()
+        self.remove_temporary_files()
 
     def put_file(self, key: str, source: Path) -> StoredFile:
         """Store a local file."""
         with source.open("rb") as file:
-            return self._put(key, iter(lambda: file.read(PIECE), b""))
+            return self._put(key, iter(lambda: file.read(CHUNK_BYTES), b""))
 
     def put_bytes(self, key: str, content: bytes) -> StoredFile:
         """Store bytes."""
@@ -42,7 +42,7 @@ class LocalStore:
         target = self._path(key)
         digest, size = hashlib.sha256(), 0
         temporary = self._incoming / uuid.uuid4().hex
-        with _space(), _removed_on_error(temporary), temporary.open("xb", buffering=0) as file:
+        with _translate_disk_full(), _remove_on_error(temporary), temporary.open("xb", buffering=0) as file:
             faultpoint("file_opened")
             for piece in content:
                 digest.update(piece)
@@ -57,7 +57,7 @@ class LocalStore:
         return StoredFile(key, size, digest.hexdigest())
 
     def _publish(self, temporary: Path, target: Path) -> None:
-        for attempts_left in reversed(range(_TRIES)):
+        for attempts_left in reversed(range(_MAX_ATTEMPTS)):
             try:
                 self._make_directory(target.parent)
                 temporary.replace(target)
@@ -67,7 +67,7 @@ class LocalStore:
                     raise
         faultpoint("file_renamed")
         with suppress(FileNotFoundError):  # then another caller deleted this very key already
-            _sync(target.parent)
+            _fsync_directory(target.parent)
 
     def read(self, key: str, start: int = 0, stop: int | None = None) -> Iterator[bytes]:
         """Yield the bytes from `start` up to `stop` (exclusive) in pieces of at most 1 MiB. Raises `NotFound` now."""
@@ -75,9 +75,9 @@ class LocalStore:
         return self._pieces(key, start, size if stop is None else min(stop, size))
 
     def _pieces(self, key: str, start: int, stop: int) -> Iterator[bytes]:
-        with _existing(key), self._path(key).open("rb", buffering=0) as file:
+        with _translate_not_found(key), self._path(key).open("rb", buffering=0) as file:
             file.seek(start)
-            for length in pieces(start, stop):
+            for length in chunk_lengths(start, stop):
                 yield file.read(length)
 
     def size(self, key: str) -> int:
@@ -85,7 +85,7 @@ class LocalStore:
         path = self._path(key)
         if not path.is_file():
             raise NotFound(f"there is no file {key}")
-        with _existing(key):
+        with _translate_not_found(key):
             return path.stat().st_size
 
     def fetch(self, key: str, target: Path) -> Path:
@@ -115,20 +115,20 @@ class LocalStore:
             for name in sorted(files):
                 path = Path(directory) / name
                 key = path.relative_to(self._root).as_posix()
-                if key.startswith(prefix) and (not older or _written(path) <= latest):
+                if key.startswith(prefix) and (not older or _modified_at(path) <= latest):
                     yield key
 
     def _path(self, key: str) -> Path:
-        return self._root / checked(key)
+        return self._root / validate_key(key)
 
     def _make_directory(self, folder: Path) -> None:
         """Create a directory so that it survives a crash: its parents' entries are synced too."""
         missing = [path for path in (folder, *folder.parents) if not path.exists()]
         folder.mkdir(parents=True, exist_ok=True)
         for path in missing:
-            _sync(path.parent)
+            _fsync_directory(path.parent)
 
-    def tidy(self) -> None:
+    def remove_temporary_files(self) -> None:
         """Remove what a put left behind when its process was killed."""
         for path in self._incoming.iterdir():
             try:
@@ -138,7 +138,7 @@ class LocalStore:
                 continue
 
 
-def _written(path: Path) -> float:
+def _modified_at(path: Path) -> float:
     """Return when a file was put, in Unix seconds; infinity if it is gone."""
     try:
         return path.stat().st_mtime
@@ -146,7 +146,7 @@ def _written(path: Path) -> float:
         return float("inf")
 
 
-def _sync(folder: Path) -> None:
+def _fsync_directory(folder: Path) -> None:
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(descriptor)
@@ -155,7 +155,7 @@ def _sync(folder: Path) -> None:
 
 
 @contextmanager
-def _existing(key: str) -> Iterator[None]:
+def _translate_not_found(key: str) -> Iterator[None]:
     try:
         yield
     except (FileNotFoundError, NotADirectoryError):
@@ -163,17 +163,17 @@ def _existing(key: str) -> Iterator[None]:
 
 
 @contextmanager
-def _space() -> Iterator[None]:
+def _translate_disk_full() -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno in _FULL:
+        if error.errno in _DISK_FULL_ERRNOS:
             raise StorageFull(f"no room in the artifact store: {error.strerror}") from error
         raise
 
 
 @contextmanager
-def _removed_on_error(path: Path) -> Iterator[None]:
+def _remove_on_error(path: Path) -> Iterator[None]:
     try:
         yield
     except BaseException:

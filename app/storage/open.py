@@ -15,7 +15,7 @@ def open_store(url: str, options: Mapping[str, str]) -> ArtifactStore:
     if url.startswith("s3://"):
         from app.storage.s3 import S3Store  # noqa: PLC0415 - an optional extra
 
-        return S3Store.of(url, options)
+        return S3Store.from_url(url, options)
     if "://" in url and not url.startswith("file://"):
         raise ValueError(f"artifacts lie in a directory or in s3://bucket/prefix, not in {url}")
     return LocalStore(Path(url.removeprefix("file://")))

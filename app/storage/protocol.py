@@ -50,6 +50,6 @@ class ArtifactStore(Protocol):
         """Yield the keys that begin with the prefix, of files that were put at least `older` seconds ago."""
         ...
 
-    def tidy(self) -> None:
+    def remove_temporary_files(self) -> None:
         """Remove what puts that died left behind, as far as the store cannot do so itself."""
         ...

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 import structlog
 
 from app.errors import GraftwerkError
-from app.storage.keys import exports_of
+from app.storage.keys import exports_prefix
 from app.storage.protocol import ArtifactStore
 
 _log = structlog.get_logger(__name__)
@@ -24,12 +24,12 @@ def remove_files(store: ArtifactStore, keys: Iterable[str]) -> None:
 def remove_checkpoint_files(store: ArtifactStore, job_id: str, checkpoint_id: str, keys: Iterable[str]) -> None:
     """Delete the files of a checkpoint that is gone, and what was exported from it."""
     remove_files(store, keys)
-    remove_files(store, store.keys(exports_of(job_id, checkpoint_id)))
+    remove_files(store, store.keys(exports_prefix(job_id, checkpoint_id)))
 
 
 def remove_job_files(store: ArtifactStore, job_id: str) -> None:
     """Delete every file of a job that is gone: its checkpoints, and what was exported from them."""
-    for prefix in (f"jobs/{job_id}/", exports_of(job_id)):
+    for prefix in (f"jobs/{job_id}/", exports_prefix(job_id)):
         remove_files(store, store.keys(prefix))
 
 

@@ -13,11 +13,11 @@ from obstore.exceptions import BaseError
 from obstore.store import S3Store as Bucket
 
 from app.errors import NotFound, StorageFull, Unavailable
-from app.storage.keys import checked, pieces
+from app.storage.keys import chunk_lengths, validate_key
 from app.storage.protocol import StoredFile
 
-_FULL = re.compile(r"507 Insufficient Storage|\w*StorageFull|\w*QuotaExceeded")  # status, or S3's code: MinIO's, Ceph's
-_PART = 8 << 20  # bytes of one part of a multipart upload; smaller files are put at once
+_STORAGE_FULL_PATTERN = re.compile(r"507 Insufficient Storage|\w*StorageFull|\w*QuotaExceeded")  # status, or S3's code: MinIO's, Ceph's
+_PART_BYTES = 8 << 20  # bytes of one part of a multipart upload; smaller files are put at once
 
 
 class S3Store:
@@ -27,7 +27,7 @@ class S3Store:
         self._bucket = bucket
 
     @classmethod
-    def of(cls, url: str, options: Mapping[str, str]) -> "S3Store":
+    def from_url(cls, url: str, options: Mapping[str, str]) -> "S3Store":
         """Open ``s3://bucket/prefix``; without keys in `options` the machine's own credentials are used."""
         place = urlsplit(url)
         bucket = Bucket(
@@ -43,14 +43,14 @@ class S3Store:
         """Store a local file."""
         with source.open("rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
-        with _answering(key):
-            obstore.put(self._bucket, checked(key), source, chunk_size=_PART)
+        with _translate_errors(key):
+            obstore.put(self._bucket, validate_key(key), source, chunk_size=_PART_BYTES)
         return StoredFile(key, source.stat().st_size, digest)
 
     def put_bytes(self, key: str, content: bytes) -> StoredFile:
         """Store bytes."""
-        with _answering(key):
-            obstore.put(self._bucket, checked(key), content, chunk_size=_PART)
+        with _translate_errors(key):
+            obstore.put(self._bucket, validate_key(key), content, chunk_size=_PART_BYTES)
         return StoredFile(key, len(content), hashlib.sha256(content).hexdigest())
 
     def read(self, key: str, start: int = 0, stop: int | None = None) -> Iterator[bytes]:
@@ -59,16 +59,16 @@ class S3Store:
         return self._pieces(key, start, size if stop is None else min(stop, size))
 
     def _pieces(self, key: str, start: int, stop: int) -> Iterator[bytes]:
-        for length in pieces(start, stop):
-            with _answering(key):
+        for length in chunk_lengths(start, stop):
+            with _translate_errors(key):
                 piece = bytes(obstore.get_range(self._bucket, key, start=start, length=length))
             yield piece
             start += length
 
     def size(self, key: str) -> int:
         """Return the size in bytes."""
-        with _answering(key):
-            return obstore.head(self._bucket, checked(key))["size"]
+        with _translate_errors(key):
+            return obstore.head(self._bucket, validate_key(key))["size"]
 
     def fetch(self, key: str, target: Path) -> Path:
         """Download to `target`, which appears once it is whole."""
@@ -80,8 +80,8 @@ class S3Store:
     def delete(self, key: str) -> None:
         """Remove the object; it is no error if it is gone."""
         try:
-            with _answering(key):
-                obstore.delete(self._bucket, checked(key))
+            with _translate_errors(key):
+                obstore.delete(self._bucket, validate_key(key))
         except NotFound:
             return
 
@@ -89,24 +89,24 @@ class S3Store:
         """Yield the keys that begin with the prefix, of objects that were put at least `older` seconds ago."""
         latest = datetime.now(UTC) - timedelta(seconds=older)
         folder = prefix.rpartition("/")[0]  # S3 itself lists whole folders only
-        with _answering(prefix):
+        with _translate_errors(prefix):
             for page in obstore.list(self._bucket, folder or None):
                 for found in page:
                     if found["path"].startswith(prefix) and (not older or found["last_modified"] <= latest):
                         yield found["path"]
 
-    def tidy(self) -> None:
+    def remove_temporary_files(self) -> None:
         """Do nothing: uploads in parts that died end by a rule of the bucket (AbortIncompleteMultipartUpload)."""
 
 
 @contextmanager
-def _answering(key: str) -> Iterator[None]:
+def _translate_errors(key: str) -> Iterator[None]:
     """Translate what goes wrong: no such object, no room, or a store that does not answer."""
     try:
         yield
     except FileNotFoundError:
         raise NotFound(f"there is no file {key}") from None
     except BaseError as error:
-        if refused := _FULL.search(str(error)):
+        if refused := _STORAGE_FULL_PATTERN.search(str(error)):
             raise StorageFull(f"no room in the artifact store: {refused[0]}") from error
         raise Unavailable(f"the artifact store does not answer: {type(error).__name__}") from error

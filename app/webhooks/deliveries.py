@@ -9,18 +9,18 @@ from typing import Any
 from sqlalchemy import ColumnElement, delete, func, or_, select
 from sqlalchemy.orm import Session, aliased
 
-from app.db.clock import clock
-from app.db.paging import newest_first
+from app.db.clock import database_time
+from app.db.paging import paginate
 from app.db.tables import DeliveryRow, WebhookRow, now
 from app.errors import NotFound
 
-PAUSES = (5, 30, 300, 1800, 7200, 18_000, 36_000, 50_400, 72_000, 86_400)  # seconds before the next try: three days
-LONGEST_ASKED = 86_400.0  # seconds of a Retry-After that are obeyed
-AT_ONCE = 4  # attempts under way to one webhook
+RETRY_DELAYS = (5, 30, 300, 1800, 7200, 18_000, 36_000, 50_400, 72_000, 86_400)  # seconds before the next try: three days
+MAX_RETRY_AFTER_SECONDS = 86_400.0  # seconds of a Retry-After that are obeyed
+MAX_CONCURRENT_ATTEMPTS = 4  # attempts under way to one webhook
 LEASE_SECONDS = 60.0  # longer than any attempt takes
-FAILING_SECONDS = 3 * 86_400  # without any success, after which a message that is given up disables the webhook
-MOST_WAITING = 10_000  # messages of a failing webhook, beyond which it is disabled
-KEPT_ATTEMPTS = 20
+DISABLE_AFTER_SECONDS = 3 * 86_400  # without any success, after which a message that is given up disables the webhook
+MAX_PENDING_MESSAGES = 10_000  # messages of a failing webhook, beyond which it is disabled
+MAX_RECORDED_ATTEMPTS = 20
 
 
 class DeliveryStatus(StrEnum):
@@ -35,7 +35,7 @@ class DeliveryStatus(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Claimed:
+class ClaimedMessage:
     """A message to send now."""
 
     id: str
@@ -48,7 +48,7 @@ class Claimed:
 
 
 @dataclass(frozen=True, slots=True)
-class Attempt:
+class DeliveryResult:
     """What came of sending it."""
 
     status: int | None  # HTTP; none where no answer came
@@ -58,18 +58,18 @@ class Attempt:
     retry_after: float = 0.0  # seconds that the receiver asked for
 
     @property
-    def arrived(self) -> bool:
+    def is_delivered(self) -> bool:
         """Whether the receiver took it."""
         return not self.error
 
 
-def due(session: Session) -> bool:
+def has_due_message(session: Session) -> bool:
     """Return whether a message may be claimed now, or soon: a hint that costs little."""
-    ready = select(DeliveryRow.id).join(WebhookRow).where(*_ready(), WebhookRow.disabled_at.is_(None))
+    ready = select(DeliveryRow.id).join(WebhookRow).where(*_due_conditions(), WebhookRow.disabled_at.is_(None))
     return session.scalar(ready.limit(1)) is not None
 
 
-def claim(session: Session, *, healthy: bool = False) -> Claimed | None:
+def claim(session: Session, *, healthy: bool = False) -> ClaimedMessage | None:
     """Take the message that has waited longest, or return `None`; `healthy`: not of webhooks that are failing.
 
     No webhook has more than `AT_ONCE` attempts under way, whoever makes them; those that fail come last.
@@ -78,28 +78,28 @@ def claim(session: Session, *, healthy: bool = False) -> Claimed | None:
     best = (
         select(WebhookRow)
         .join(DeliveryRow)
-        .where(*_ready(), *wanted, _under_way(WebhookRow.id) < AT_ONCE)
+        .where(*_due_conditions(), *wanted, _in_flight_count(WebhookRow.id) < MAX_CONCURRENT_ATTEMPTS)
         .order_by(WebhookRow.failing_since.is_not(None), DeliveryRow.next_at, DeliveryRow.id)
         .limit(1)
         .with_for_update(key_share=True, skip_locked=True, of=WebhookRow)
     )
     webhook = session.scalar(best)
-    if webhook is None or (session.scalar(select(_under_way(webhook.id))) or 0) >= AT_ONCE:  # seen again, under lock
+    if webhook is None or (session.scalar(select(_in_flight_count(webhook.id))) or 0) >= MAX_CONCURRENT_ATTEMPTS:  # seen again, under lock
         return None
-    oldest = select(DeliveryRow).where(DeliveryRow.webhook_id == webhook.id, *_ready())
+    oldest = select(DeliveryRow).where(DeliveryRow.webhook_id == webhook.id, *_due_conditions())
     oldest = oldest.order_by(DeliveryRow.next_at, DeliveryRow.id).limit(1)
     row = session.scalar(oldest.with_for_update(skip_locked=True))
     if row is None:
         return None
-    at = clock(session)
+    at = database_time(session)
     row.lease_until, row.claim, row.tries = at + LEASE_SECONDS, row.claim + 1, row.tries + 1
     session.flush()
     old = webhook.old_secret if (webhook.old_until or 0.0) > at else None
     secrets = (webhook.secret, *([old] if old is not None else []))
-    return Claimed(row.id, webhook.id, row.claim, at, webhook.url, row.body, secrets)
+    return ClaimedMessage(row.id, webhook.id, row.claim, at, webhook.url, row.body, secrets)
 
 
-def record(session: Session, claimed: Claimed, attempt: Attempt) -> bool:
+def record_result(session: Session, claimed: ClaimedMessage, attempt: DeliveryResult) -> bool:
     """Write down what came of an attempt; returns whether it still counted.
 
     It does not when the webhook is gone, or the lease ran out and somebody else has tried since.
@@ -108,37 +108,37 @@ def record(session: Session, claimed: Claimed, attempt: Attempt) -> bool:
     row = session.get(DeliveryRow, claimed.id, with_for_update=True)
     if webhook is None or row is None or row.claim != claimed.claim or row.lease_until is None:
         return False
-    at = clock(session)
+    at = database_time(session)
     told = {"at": claimed.at, "seconds": round(attempt.seconds, 3), "status": attempt.status,
             "error": attempt.error, "detail": attempt.detail}  # fmt: skip
-    row.attempts, row.lease_until = [*row.attempts[1 - KEPT_ATTEMPTS :], told], None
-    if attempt.arrived:
+    row.attempts, row.lease_until = [*row.attempts[1 - MAX_RECORDED_ATTEMPTS :], told], None
+    if attempt.is_delivered:
         row.status, row.ended_at, webhook.failing_since = DeliveryStatus.DELIVERED, at, None
     else:
         webhook.failing_since = webhook.failing_since or at
-        given_up = attempt.status == 410 or row.tries > len(PAUSES)
+        given_up = attempt.status == 410 or row.tries > len(RETRY_DELAYS)
         if given_up:
             row.status, row.ended_at = DeliveryStatus.FAILED, at
         else:
-            pause = PAUSES[row.tries - 1] * random.uniform(0.9, 1.2)
-            row.next_at = at + max(pause, min(attempt.retry_after, LONGEST_ASKED))
-        reason = _hopeless(session, webhook, attempt, given_up, at)
+            pause = RETRY_DELAYS[row.tries - 1] * random.uniform(0.9, 1.2)
+            row.next_at = at + max(pause, min(attempt.retry_after, MAX_RETRY_AFTER_SECONDS))
+        reason = _disable_reason(session, webhook, attempt, given_up, at)
         if reason:
             webhook.disabled_at, webhook.disabled_reason = at, reason
     session.flush()
     return True
 
 
-def _hopeless(session: Session, webhook: WebhookRow, attempt: Attempt, given_up: bool, at: float) -> str:
+def _disable_reason(session: Session, webhook: WebhookRow, attempt: DeliveryResult, given_up: bool, at: float) -> str:
     """Return why a webhook is not to be tried any more; empty where it is."""
     if attempt.status == 410:
         return "the receiver is gone (410)"
-    if given_up and at - (webhook.failing_since or at) > FAILING_SECONDS:
-        return f"nothing has arrived for {FAILING_SECONDS // 86_400} days"
+    if given_up and at - (webhook.failing_since or at) > DISABLE_AFTER_SECONDS:
+        return f"nothing has arrived for {DISABLE_AFTER_SECONDS // 86_400} days"
     waiting = select(func.count()).where(
         DeliveryRow.webhook_id == webhook.id, DeliveryRow.status == DeliveryStatus.PENDING
     )
-    return f"more than {MOST_WAITING} messages wait" if (session.scalar(waiting) or 0) > MOST_WAITING else ""
+    return f"more than {MAX_PENDING_MESSAGES} messages wait" if (session.scalar(waiting) or 0) > MAX_PENDING_MESSAGES else ""
 
 
 def page(
@@ -148,7 +148,7 @@ def page(
     query = select(DeliveryRow).where(DeliveryRow.webhook_id == webhook_id)
     if status:
         query = query.where(DeliveryRow.status.in_(status))
-    return newest_first(session, query, DeliveryRow.id, limit, after)
+    return paginate(session, query, DeliveryRow.id, limit, after)
 
 
 def resend(session: Session, webhook: WebhookRow, message_id: str) -> DeliveryRow:
@@ -170,12 +170,12 @@ def purge(session: Session, days: int) -> int:
     return len(session.scalars(old.returning(DeliveryRow.id)).all())
 
 
-def _ready() -> tuple[ColumnElement[bool], ...]:
+def _due_conditions() -> tuple[ColumnElement[bool], ...]:
     free = or_(DeliveryRow.lease_until.is_(None), DeliveryRow.lease_until < now())
     return DeliveryRow.status == DeliveryStatus.PENDING, DeliveryRow.next_at <= now(), free
 
 
-def _under_way(webhook_id: Any) -> Any:
+def _in_flight_count(webhook_id: Any) -> Any:
     other = aliased(DeliveryRow)
     counted = select(func.count()).select_from(other).where(
         other.webhook_id == webhook_id, other.status == DeliveryStatus.PENDING, other.lease_until >= now()

@@ -8,12 +8,12 @@ from typing import Any
 
 import httpcore
 
-from app.webhooks.deliveries import Attempt
-from app.webhooks.targets import PORTS, Target
+from app.webhooks.deliveries import DeliveryResult
+from app.webhooks.targets import DEFAULT_PORTS, Target
 
-SECONDS = 15.0  # for everything: to connect, to shake hands, to send, to be answered
+TIMEOUT_SECONDS = 15.0  # for everything: to connect, to shake hands, to send, to be answered
 CONNECT_SECONDS = 5.0
-MOST_READ = 1 << 16  # bytes of an answer; nobody looks at them
+MAX_RESPONSE_BYTES = 1 << 16  # bytes of an answer; nobody looks at them
 
 
 def post(
@@ -21,25 +21,25 @@ def post(
     headers: Mapping[str, str],
     body: str,
     *,
-    seconds: float = SECONDS,
+    seconds: float = TIMEOUT_SECONDS,
     tls: ssl.SSLContext | None = None,
-) -> Attempt:
+) -> DeliveryResult:
     """Send a message and tell what came of it. Never raises; what is told holds nothing of the answer's body."""
     began = time.monotonic()
 
-    def ended(status: int | None, error: str = "", detail: str = "", retry_after: float = 0.0) -> Attempt:
-        return Attempt(status, time.monotonic() - began, error, detail[:200], retry_after)
+    def ended(status: int | None, error: str = "", detail: str = "", retry_after: float = 0.0) -> DeliveryResult:
+        return DeliveryResult(status, time.monotonic() - began, error, detail[:200], retry_after)
 
     shown = f"[{target.host}]" if ":" in target.host else target.host
-    host = shown if target.port == PORTS[target.scheme] else f"{shown}:{target.port}"
+    host = shown if target.port == DEFAULT_PORTS[target.scheme] else f"{shown}:{target.port}"
     sent = {"Host": host, "Content-Type": "application/json", "User-Agent": "Graftwerk-Webhooks", **headers}
     url = httpcore.URL(scheme=target.scheme, host=shown, port=target.port, target=target.path)
     try:
         with (
-            httpcore.ConnectionPool(ssl_context=tls, network_backend=_Pinned(target, began + seconds)) as pool,
+            httpcore.ConnectionPool(ssl_context=tls, network_backend=_PinnedBackend(target, began + seconds)) as pool,
             pool.stream("POST", url, headers=list(sent.items()), content=body.encode()) as response,
         ):
-            _read(response.iter_stream())
+            _drain(response.iter_stream())
             status = int(response.status)
             asked = {name.lower(): value for name, value in response.headers}.get(b"retry-after", b"")
     except httpcore.TimeoutException:
@@ -53,19 +53,19 @@ def post(
         return ended(status)
     if 300 <= status < 400:
         return ended(status, "redirect", "redirects are not followed: give the final address")
-    return ended(status, "refused", f"the receiver answered {status}", _seconds(asked.decode("latin-1")))
+    return ended(status, "refused", f"the receiver answered {status}", _parse_retry_after(asked.decode("latin-1")))
 
 
-def _read(pieces: Iterable[bytes]) -> None:
+def _drain(pieces: Iterable[bytes]) -> None:
     """Read an answer to its end, or to the limit: what comes then is not waited for."""
     count = 0
     for piece in pieces:
         count += len(piece)
-        if count > MOST_READ:
+        if count > MAX_RESPONSE_BYTES:
             return
 
 
-def _seconds(retry_after: str) -> float:
+def _parse_retry_after(retry_after: str) -> float:
     """Return how long a receiver asks to be left alone; 0 where it does not say, or not so that it can be read."""
     if retry_after.isascii() and retry_after.isdigit():
         return float(retry_after[:9])
@@ -75,7 +75,7 @@ def _seconds(retry_after: str) -> float:
         return 0.0
 
 
-class _Pinned(httpcore.NetworkBackend):
+class _PinnedBackend(httpcore.NetworkBackend):
     """Connects to the target's addresses, whatever the name means by now; everything ends at a moment."""
 
     def __init__(self, target: Target, until: float) -> None:
@@ -87,16 +87,16 @@ class _Pinned(httpcore.NetworkBackend):
     ) -> httpcore.NetworkStream:  # fmt: skip
         """Connect to the first address that lets us."""
         for position, address in enumerate(self._addresses, 1):
-            left = min(CONNECT_SECONDS, _left(self._until))
+            left = min(CONNECT_SECONDS, _remaining_seconds(self._until))
             try:
-                return _Bounded(httpcore.SyncBackend().connect_tcp(address, port, timeout=left), self._until)
+                return _DeadlineStream(httpcore.SyncBackend().connect_tcp(address, port, timeout=left), self._until)
             except (httpcore.ConnectError, httpcore.ConnectTimeout):
                 if position == len(self._addresses):
                     raise
         raise httpcore.ConnectError("no address")
 
 
-class _Bounded(httpcore.NetworkStream):
+class _DeadlineStream(httpcore.NetworkStream):
     """A connection whose every wait ends at the same moment: a receiver that drips gains no time."""
 
     def __init__(self, stream: httpcore.NetworkStream, until: float) -> None:
@@ -104,11 +104,11 @@ class _Bounded(httpcore.NetworkStream):
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
         """Read what has come."""
-        return self._stream.read(max_bytes, _left(self._until))
+        return self._stream.read(max_bytes, _remaining_seconds(self._until))
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
         """Send."""
-        self._stream.write(buffer, _left(self._until))
+        self._stream.write(buffer, _remaining_seconds(self._until))
 
     def close(self) -> None:
         """Close the connection."""
@@ -118,14 +118,14 @@ class _Bounded(httpcore.NetworkStream):
         self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
     ) -> httpcore.NetworkStream:
         """Shake hands: the certificate must be the name's, not the address's."""
-        return _Bounded(self._stream.start_tls(ssl_context, server_hostname, _left(self._until)), self._until)
+        return _DeadlineStream(self._stream.start_tls(ssl_context, server_hostname, _remaining_seconds(self._until)), self._until)
 
     def get_extra_info(self, info: str) -> Any:
         """Return what the connection says of itself."""
         return self._stream.get_extra_info(info)
 
 
-def _left(until: float) -> float:
+def _remaining_seconds(until: float) -> float:
     left = until - time.monotonic()
     if left <= 0:
         raise httpcore.ReadTimeout("the time is up")

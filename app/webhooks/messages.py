@@ -29,29 +29,29 @@ class MessageType(StrEnum):
     """A checkpoint is listed: `data.checkpoint` has its id and step."""
 
 
-ENDS = (MessageType.SUCCEEDED, MessageType.FAILED, MessageType.CANCELLED)
+TERMINAL_TYPES = (MessageType.SUCCEEDED, MessageType.FAILED, MessageType.CANCELLED)
 PING = "webhook.ping"  # sent when it is asked for, to any webhook
 
-_OF_KIND = {"created": MessageType.CREATED, "checkpoint": MessageType.CHECKPOINT}
-_OF_STATUS = {type_.removeprefix("job."): type_ for type_ in MessageType if type_ not in _OF_KIND.values()}
+_TYPE_BY_EVENT_KIND = {"created": MessageType.CREATED, "checkpoint": MessageType.CHECKPOINT}
+_TYPE_BY_STATUS = {type_.removeprefix("job."): type_ for type_ in MessageType if type_ not in _TYPE_BY_EVENT_KIND.values()}
 
 
-def type_of(kind: str, data: Mapping[str, Any]) -> MessageType | None:
+def message_type(kind: str, data: Mapping[str, Any]) -> MessageType | None:
     """Return the message that tells of a job's event; `None` for events that no webhook tells."""
-    return _OF_STATUS.get(data.get("to", "")) if kind == "status" else _OF_KIND.get(kind)
+    return _TYPE_BY_STATUS.get(data.get("to", "")) if kind == "status" else _TYPE_BY_EVENT_KIND.get(kind)
 
 
-def job_body(type_: MessageType, at: float, job: Mapping[str, Any], seq: int, data: Mapping[str, Any]) -> str:
+def job_message_body(type_: MessageType, at: float, job: Mapping[str, Any], seq: int, data: Mapping[str, Any]) -> str:
     """Return the body of a message about a job's event: little, for the receiver asks the service for the rest."""
     told: dict[str, Any] = {"job": dict(job), "event": seq}
     if type_ is MessageType.CHECKPOINT:
         told["checkpoint"] = {"id": data["id"], "step": data["step"]}
     if "error" in data:  # of a lost attempt as well
         told["error"] = {name: data["error"].get(name) for name in ("code", "message", "pointer", "retryable")}
-    return body(type_, at, told)
+    return message_body(type_, at, told)
 
 
-def body(type_: str, at: float, data: Mapping[str, Any]) -> str:
+def message_body(type_: str, at: float, data: Mapping[str, Any]) -> str:
     """Return a message as it is signed and sent."""
     moment = datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
     return orjson.dumps({"type": type_, "timestamp": moment, "data": dict(data)}).decode()

@@ -6,15 +6,15 @@ from typing import Any
 from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
-from app.db.clock import clock
+from app.db.clock import database_time
 from app.db.tables import DeliveryRow, JobRow, WebhookRow, now
 from app.ids import new_id
-from app.webhooks.messages import PING, body, job_body, type_of
+from app.webhooks.messages import PING, job_message_body, message_body, message_type
 
 
-def announce(session: Session, job_id: str, seq: int, kind: str, data: Mapping[str, Any]) -> None:
+def enqueue_event(session: Session, job_id: str, seq: int, kind: str, data: Mapping[str, Any]) -> None:
     """Write a message about a job's event to every webhook that wants it."""
-    type_ = type_of(kind, data)
+    type_ = message_type(kind, data)
     if type_ is None:
         return
     named = JobRow.spec["webhook"].as_string() == WebhookRow.id
@@ -27,20 +27,20 @@ def announce(session: Session, job_id: str, seq: int, kind: str, data: Mapping[s
     for row in session.execute(listening).all():
         if type_ in row.events:
             job = {"id": job_id, "name": row.name, "status": row.status, "metadata": row.labels}
-            told = job_body(type_, row.at, job, seq, data)
-            session.add(_message(row.id, type_, told, job_id))
+            told = job_message_body(type_, row.at, job, seq, data)
+            session.add(_new_delivery(row.id, type_, told, job_id))
     session.flush()
 
 
-def ping(session: Session, webhook: WebhookRow) -> DeliveryRow:
+def enqueue_ping(session: Session, webhook: WebhookRow) -> DeliveryRow:
     """Write a message that tells nothing, to see whether it arrives."""
-    at = clock(session)
-    row = _message(webhook.id, PING, body(PING, at, {"webhook": {"id": webhook.id, "name": webhook.name}}))
+    at = database_time(session)
+    row = _new_delivery(webhook.id, PING, message_body(PING, at, {"webhook": {"id": webhook.id, "name": webhook.name}}))
     session.add(row)
     session.flush()
     session.refresh(row)
     return row
 
 
-def _message(webhook_id: str, type_: str, told: str, job_id: str | None = None) -> DeliveryRow:
+def _new_delivery(webhook_id: str, type_: str, told: str, job_id: str | None = None) -> DeliveryRow:
     return DeliveryRow(id=new_id("msg"), webhook_id=webhook_id, job_id=job_id, type=type_, body=told, attempts=[])

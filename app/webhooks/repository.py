@@ -7,17 +7,17 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from app.db.tables import WebhookRow, now
-from app.errors import InvalidInput, NotFound, Problem, StateForbids
+from app.errors import InvalidInput, InvalidState, NotFound, Problem
 from app.ids import new_id
 from app.webhooks.messages import MessageType
 from app.webhooks.signature import new_secret
 
-MOST = 100  # webhooks of an owner
-OVERLAP_SECONDS = 86_400  # for which messages are signed under the secret before, too
+MAX_WEBHOOKS = 100  # webhooks of an owner
+ROTATION_OVERLAP_SECONDS = 86_400  # for which messages are signed under the secret before, too
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class WebhookConfig:
     """A webhook as it was asked for, its URL checked."""
 
     name: str
@@ -26,10 +26,10 @@ class Wanted:
     all_jobs: bool
 
 
-def create(session: Session, owner: str, wanted: Wanted) -> WebhookRow:
+def create(session: Session, owner: str, wanted: WebhookConfig) -> WebhookRow:
     """Create a webhook. Raises `StateForbids` where the owner has too many."""
-    if (session.scalar(select(func.count()).where(WebhookRow.owner == owner)) or 0) >= MOST:
-        raise StateForbids(f"there are {MOST} webhooks already", hint="delete one that is not needed")
+    if (session.scalar(select(func.count()).where(WebhookRow.owner == owner)) or 0) >= MAX_WEBHOOKS:
+        raise InvalidState(f"there are {MAX_WEBHOOKS} webhooks already", hint="delete one that is not needed")
     events = [type_ for type_ in MessageType if type_ in wanted.events]
     row = WebhookRow(id=new_id("whk"), owner=owner, name=wanted.name, url=wanted.url, events=events,
                      all_jobs=wanted.all_jobs, secret=new_secret())  # fmt: skip
@@ -39,7 +39,7 @@ def create(session: Session, owner: str, wanted: Wanted) -> WebhookRow:
     return row
 
 
-def listed(session: Session, owner: str) -> list[WebhookRow]:
+def list_webhooks(session: Session, owner: str) -> list[WebhookRow]:
     """Return the owner's webhooks, newest first."""
     return list(session.scalars(select(WebhookRow).where(WebhookRow.owner == owner).order_by(WebhookRow.id.desc())))
 
@@ -57,11 +57,11 @@ def find_enabled(session: Session, owner: str, webhook_id: str) -> WebhookRow:
     """Return the owner's webhook; raises `NotFound`, and `StateForbids` for one that is disabled."""
     row = find(session, owner, webhook_id, locked=True)
     if row.disabled_at is not None:
-        raise StateForbids(f"the webhook is disabled: {row.disabled_reason}", hint="enable it first")
+        raise InvalidState(f"the webhook is disabled: {row.disabled_reason}", hint="enable it first")
     return row
 
 
-def check_named(session: Session, owner: str, webhook_id: str | None) -> None:
+def check_webhook_exists(session: Session, owner: str, webhook_id: str | None) -> None:
     """Raise `InvalidInput` where a job names a webhook that its owner does not have."""
     try:
         if webhook_id is not None:
@@ -75,7 +75,7 @@ def rotate(session: Session, owner: str, webhook_id: str) -> WebhookRow:
     """Give a webhook another secret; for a day messages are signed under the one before as well. Raises `NotFound`."""
     row = find(session, owner, webhook_id, locked=True)
     row.old_secret, row.secret = row.secret, new_secret()
-    row.old_until = now() + OVERLAP_SECONDS  # the database's clock, read back below
+    row.old_until = now() + ROTATION_OVERLAP_SECONDS  # the database's clock, read back below
     session.flush()
     session.refresh(row)
     return row

@@ -14,29 +14,29 @@ import structlog
 from app.db.session import Database
 from app.errors import InvalidInput, Unavailable
 from app.webhooks import deliveries
-from app.webhooks.deliveries import Attempt, Claimed
+from app.webhooks.deliveries import ClaimedMessage, DeliveryResult
 from app.webhooks.http import post
 from app.webhooks.signature import signed_headers
-from app.webhooks.targets import Target, Targets
+from app.webhooks.targets import Target, TargetPolicy
 
-PLACES = 32  # attempts under way in one worker; half of them are not given to webhooks that are failing
-LOOK_SECONDS = 1.0
-ENDING_SECONDS = 2.0  # for attempts under way when the worker is told to stop
+MAX_IN_FLIGHT = 32  # attempts under way in one worker; half of them are not given to webhooks that are failing
+POLL_SECONDS = 1.0
+DRAIN_SECONDS = 2.0  # for attempts under way when the worker is told to stop
 
-Post = Callable[[Target, dict[str, str], str], Attempt]
+PostFunction = Callable[[Target, dict[str, str], str], DeliveryResult]
 
 _log = structlog.get_logger(__name__)
 
 
-class Courier:
+class WebhookSender:
     """A thread that claims, lets others send, and records what came of it. At least once, under one id."""
 
-    def __init__(self, db: Database, targets: Targets, send: Post = post) -> None:
+    def __init__(self, db: Database, targets: TargetPolicy, send: PostFunction = post) -> None:
         self._db, self._targets, self._send = db, targets, send
         self._stop = threading.Event()
-        self._ended: SimpleQueue[tuple[Claimed, Attempt]] = SimpleQueue()
-        self._unwritten: tuple[Claimed, Attempt] | None = None
-        self._under_way = 0
+        self._results: SimpleQueue[tuple[ClaimedMessage, DeliveryResult]] = SimpleQueue()
+        self._unrecorded: tuple[ClaimedMessage, DeliveryResult] | None = None
+        self._in_flight = 0
         self._thread = threading.Thread(target=self._run, name="courier", daemon=True)
 
     def start(self) -> None:
@@ -46,22 +46,22 @@ class Courier:
     def stop(self) -> None:
         """Claim no more, and wait some seconds for what is under way; the rest is sent again by somebody else."""
         self._stop.set()
-        self._thread.join(timeout=ENDING_SECONDS + 2 * LOOK_SECONDS)
+        self._thread.join(timeout=DRAIN_SECONDS + 2 * POLL_SECONDS)
 
     def _run(self) -> None:
         until = float("inf")
-        while (self._under_way and time.monotonic() < until) or not self._stop.is_set():
+        while (self._in_flight and time.monotonic() < until) or not self._stop.is_set():
             if self._stop.is_set():
-                until = min(until, time.monotonic() + ENDING_SECONDS)
+                until = min(until, time.monotonic() + DRAIN_SECONDS)
             try:
-                self.round(LOOK_SECONDS)
+                self.run_round(POLL_SECONDS)
             except Unavailable:  # nothing is lost: what was sent meanwhile is recorded, or sent again
-                self._stop.wait(LOOK_SECONDS)
+                self._stop.wait(POLL_SECONDS)
             except Exception:  # a fault in one round must not end sending for good
                 _log.exception("courier_failed")
-                self._stop.wait(LOOK_SECONDS)
+                self._stop.wait(POLL_SECONDS)
 
-    def round(self, wait: float = 0.0) -> None:
+    def run_round(self, wait: float = 0.0) -> None:
         """Record what has ended, waiting up to so many seconds for something to; then start what is due."""
         while self._record(wait):
             wait = 0.0
@@ -69,42 +69,42 @@ class Courier:
             pass
 
     def _record(self, wait: float) -> bool:
-        if self._unwritten is None:
+        if self._unrecorded is None:
             try:
-                self._unwritten = self._ended.get(timeout=wait) if wait else self._ended.get_nowait()
+                self._unrecorded = self._results.get(timeout=wait) if wait else self._results.get_nowait()
             except Empty:
                 return False
-            self._under_way -= 1
-        claimed, attempt = self._unwritten
-        counted = self._db.run(deliveries.record, claimed, attempt)
-        self._unwritten = None
+            self._in_flight -= 1
+        claimed, attempt = self._unrecorded
+        counted = self._db.run(deliveries.record_result, claimed, attempt)
+        self._unrecorded = None
         told = {"message": claimed.id, "status": attempt.status, "error": attempt.error, "counted": counted}
         _log.info("webhook_sent", webhook=claimed.webhook_id, ms=round(1000 * attempt.seconds), **told)
         return True
 
     def _start(self) -> bool:
         """Claim a message and let a thread send it; false where there is none, or no place."""
-        if self._under_way >= PLACES or not self._db.read(deliveries.due):
+        if self._in_flight >= MAX_IN_FLIGHT or not self._db.read(deliveries.has_due_message):
             return False
-        claimed = self._db.run(deliveries.claim, healthy=self._under_way >= PLACES // 2)
+        claimed = self._db.run(deliveries.claim, healthy=self._in_flight >= MAX_IN_FLIGHT // 2)
         if claimed is None:
             return False
-        self._under_way += 1
-        threading.Thread(target=self._carry, args=(claimed,), name="carrier", daemon=True).start()
+        self._in_flight += 1
+        threading.Thread(target=self._send_in_thread, args=(claimed,), name="carrier", daemon=True).start()
         return True
 
-    def _carry(self, claimed: Claimed) -> None:
+    def _send_in_thread(self, claimed: ClaimedMessage) -> None:
         try:
             attempt = self._attempt(claimed)
         except Exception as error:  # a fault of ours: tried again like any other
             _log.exception("webhook_not_sent", webhook=claimed.webhook_id)
-            attempt = Attempt(None, 0.0, "internal", type(error).__name__)
-        self._ended.put((claimed, attempt))
+            attempt = DeliveryResult(None, 0.0, "internal", type(error).__name__)
+        self._results.put((claimed, attempt))
 
-    def _attempt(self, claimed: Claimed) -> Attempt:
+    def _attempt(self, claimed: ClaimedMessage) -> DeliveryResult:
         try:
             target = self._targets.check(claimed.url)  # again, for names change
         except InvalidInput as error:
-            return Attempt(None, 0.0, error.problems[0].code, error.detail)
+            return DeliveryResult(None, 0.0, error.problems[0].code, error.detail)
         headers = signed_headers(claimed.id, claimed.at, claimed.body, claimed.secrets)
         return self._send(target, headers, claimed.body)

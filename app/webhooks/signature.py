@@ -6,12 +6,12 @@ import hmac
 import secrets
 from collections.abc import Sequence
 
-PREFIX = "whsec_"
+SECRET_PREFIX = "whsec_"  # noqa: S105 - how every secret begins
 
 
 def new_secret() -> str:
     """Return a fresh secret of 256 random bits."""
-    return PREFIX + base64.b64encode(secrets.token_bytes(32)).decode()
+    return SECRET_PREFIX + base64.b64encode(secrets.token_bytes(32)).decode()
 
 
 def signed_headers(message_id: str, at: float, body: str, under: Sequence[str]) -> dict[str, str]:
@@ -26,5 +26,5 @@ def signed_headers(message_id: str, at: float, body: str, under: Sequence[str]) 
 
 
 def _signature(secret: str, signed: bytes) -> str:
-    key = base64.b64decode(secret.removeprefix(PREFIX))
+    key = base64.b64decode(secret.removeprefix(SECRET_PREFIX))
     return base64.b64encode(hmac.digest(key, signed, hashlib.sha256)).decode()

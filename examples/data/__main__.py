@@ -20,7 +20,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from examples.data import images, mails, plane, series, tags, trees, tweets, vectors
-from examples.data.packages import Unobtainable
+from examples.data.packages import DownloadError
 
 CACHE = Path("~/.cache/graftwerk-data")
 WRITERS: Mapping[str, Callable[[Path, Path], Mapping[str, int]]] = {
@@ -50,7 +50,7 @@ def main() -> int:
         folder.mkdir(parents=True, exist_ok=True)
         try:
             written = WRITERS[name](given.cache.expanduser(), folder)
-        except Unobtainable as error:
+        except DownloadError as error:
             sys.stderr.write(f"{name}: {error}\n")
             return 1
         for file, count in written.items():

@@ -9,7 +9,7 @@ from typing import Any
 from examples.data.split import Example
 
 
-def write_both(
+def write_splits(
     folder: Path, ending: str, write: Callable[[Path, Iterable[Any]], int], parts: Iterable[Iterable[Any]]
 ) -> dict[str, int]:
     """Write the two parts of a split as train.ENDING and test.ENDING; returns how many rows each has."""

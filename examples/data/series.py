@@ -8,20 +8,20 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from examples.data.files import write_both, write_jsonl
-from examples.data.packages import member, wheel
+from examples.data.files import write_jsonl, write_splits
+from examples.data.packages import download_wheel, find_member
 
-FILE = "aeon/datasets/data/JapaneseVowels/JapaneseVowels_{}.ts"
+FILE_PATTERN = "aeon/datasets/data/JapaneseVowels/JapaneseVowels_{}.ts"
 
 
 def write(cache: Path, folder: Path) -> dict[str, int]:
     """Write train.jsonl and test.jsonl; returns how many utterances each has."""
-    archive = wheel("aeon", "1.6.0", cache)
-    texts = [member(archive, FILE.format(part)).decode() for part in ("TRAIN", "TEST")]
-    return write_both(folder, "jsonl", write_jsonl, map(utterances, texts))
+    archive = download_wheel("aeon", "1.6.0", cache)
+    texts = [find_member(archive, FILE_PATTERN.format(part)).decode() for part in ("TRAIN", "TEST")]
+    return write_splits(folder, "jsonl", write_jsonl, map(parse_utterances, texts))
 
 
-def utterances(text: str) -> Iterator[dict[str, Any]]:
+def parse_utterances(text: str) -> Iterator[dict[str, Any]]:
     """Yield what a .ts file says: a line for each utterance, its coefficients' courses and its label between colons."""
     for line in text.splitlines():
         if line and line[0] not in "@#":

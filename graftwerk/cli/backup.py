@@ -22,7 +22,7 @@ def backup(
     home: Home = None,
 ) -> None:
     """Back up database and artifacts while the service runs; every file is verified."""
-    _run(["create", str(folder.absolute())], _chosen(home))
+    _run_module(["create", str(folder.absolute())], _resolve_home(home))
 
 
 def restore(
@@ -31,18 +31,18 @@ def restore(
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Drop what is there.")] = False,
 ) -> None:
     """Verify a backup and put it in place, with the service stopped; jobs then go on from their checkpoints."""
-    chosen = _chosen(home)
-    homes.prepare(chosen)
+    chosen = _resolve_home(home)
+    homes.create_home(chosen)
     embedded = not os.environ.get("GRAFTWERK_DATABASE_URL")
-    with homes.locked(chosen) if embedded else nullcontext():
-        _run(["restore", str(folder.absolute()), *(["--overwrite"] if overwrite else [])], chosen)
+    with homes.lock_home(chosen) if embedded else nullcontext():
+        _run_module(["restore", str(folder.absolute()), *(["--overwrite"] if overwrite else [])], chosen)
 
 
-def _chosen(home: Path | None) -> Path:
+def _resolve_home(home: Path | None) -> Path:
     return (home or home_directory()).expanduser().absolute()
 
 
-def _run(words: list[str], home: Path) -> None:
+def _run_module(words: list[str], home: Path) -> None:
     """Run the server's own part, as a process: the command line imports nothing of it."""
     if "server" in missing_extras():
         raise CannotStart("parts are missing; install them: pip install 'graftwerk[server]'")

@@ -7,9 +7,18 @@ from typing import Annotated, Any
 import typer
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
 
-from graftwerk.cli.output import AsJson, Commands, connected, err, out, print_answer, print_json, print_table
+from graftwerk.cli.output import (
+    AsJson,
+    CommandGroup,
+    err,
+    open_client,
+    out,
+    print_json,
+    print_result,
+    print_table,
+)
 
-datasets = typer.Typer(cls=Commands, no_args_is_help=True, help="Data sets: add, ls, show, download, rm.")
+datasets = typer.Typer(cls=CommandGroup, no_args_is_help=True, help="Data sets: add, ls, show, download, rm.")
 DatasetId = Annotated[str, typer.Argument(help="The data set's id, such as ds_0199…", metavar="DATASET")]
 
 
@@ -31,7 +40,7 @@ def add(
     as_json: AsJson = False,
 ) -> None:
     """Register a data set. An interrupted upload goes on where it was; what the service has is not sent again."""
-    with connected(ctx) as client, _bars() as bars:
+    with open_client(ctx) as client, _progress_bars() as bars:
         task = bars.add_task("sending", total=None, visible=bool(paths))
         made = client.datasets.add(
             *(paths or ()),
@@ -40,20 +49,20 @@ def add(
             name=name,
             format=format_,
             target=target,
-            types=dict(_pair(each) for each in types or ()),
+            types=dict(_parse_column_type(each) for each in types or ()),
             told=lambda have, size: bars.update(task, completed=have, total=size),
         )
-    print_answer(made.document, f"{made.id}  {made.status}  {made.name}", as_json=as_json)
+    print_result(made.document, f"{made.id}  {made.status}  {made.name}", as_json=as_json)
 
 
-def _pair(text: str) -> tuple[str, str]:
+def _parse_column_type(text: str) -> tuple[str, str]:
     column, sign, kind = text.rpartition("=")
     if not sign:
         raise typer.BadParameter(f"{text} is not COLUMN=TYPE", param_hint="--type")
     return column, kind
 
 
-def _bars() -> Progress:
+def _progress_bars() -> Progress:
     console = err()
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn())
     return Progress(*columns, console=console, disable=not console.is_terminal)
@@ -67,7 +76,7 @@ def ls(
     as_json: AsJson = False,
 ) -> None:
     """List data sets."""
-    with connected(ctx) as client:
+    with open_client(ctx) as client:
         found = list(client.datasets.list(status, name))
     if as_json:
         print_json([item.document for item in found])
@@ -78,7 +87,7 @@ def ls(
 @datasets.command()
 def show(ctx: typer.Context, dataset_id: DatasetId, as_json: AsJson = False) -> None:
     """Show a data set: its columns, or what is wrong with it."""
-    with connected(ctx) as client:
+    with open_client(ctx) as client:
         found = client.datasets.get(dataset_id)
     if as_json:
         print_json(found.document)
@@ -92,16 +101,16 @@ def show(ctx: typer.Context, dataset_id: DatasetId, as_json: AsJson = False) -> 
         out().print(f"  {problem['detail']}  {problem['hint']}".rstrip(), markup=False)
     if schema["columns"]:
         titles = ("COLUMN", "TYPE", "SHAPE", "MISSING", "VALUES")
-        print_table(titles, [_row(column, schema) for column in schema["columns"]])
+        print_table(titles, [_column_row(column, schema) for column in schema["columns"]])
 
 
-def _row(column: Mapping[str, Any], schema: Mapping[str, Any]) -> tuple[str, ...]:
+def _column_row(column: Mapping[str, Any], schema: Mapping[str, Any]) -> tuple[str, ...]:
     name = column["name"] + (" (learned)" if column["name"] == schema.get("target") else "")
     shape = "x".join(map(str, column.get("shape") or ()))
-    return name, column["type"], shape, str(column.get("missing") or ""), _values(column)
+    return name, column["type"], shape, str(column.get("missing") or ""), _describe_values(column)
 
 
-def _values(column: Mapping[str, Any]) -> str:
+def _describe_values(column: Mapping[str, Any]) -> str:
     """Return what the values are, in some words."""
     labels = column.get("labels")
     if labels:
@@ -122,10 +131,10 @@ def download(
     as_json: AsJson = False,
 ) -> None:
     """Download what was uploaded. An interrupted download goes on where it was."""
-    with connected(ctx) as client, _bars() as bars:
+    with open_client(ctx) as client, _progress_bars() as bars:
         task = bars.add_task("fetching", total=client.datasets.get(dataset_id).document.get("received"))
         path = client.datasets.download(dataset_id, folder, lambda have: bars.update(task, completed=have))
-    print_answer({"path": str(path)}, str(path), as_json=as_json)
+    print_result({"path": str(path)}, str(path), as_json=as_json)
 
 
 @datasets.command()
@@ -135,7 +144,7 @@ def rm(
     as_json: AsJson = False,
 ) -> None:
     """Delete data sets that no unfinished job needs."""
-    with connected(ctx) as client:
+    with open_client(ctx) as client:
         for dataset_id in dataset_ids:
             client.datasets.delete(dataset_id)
             if not as_json:

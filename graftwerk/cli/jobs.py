@@ -10,24 +10,24 @@ import typer
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 from rich.text import Text
 
-from graftwerk.cli.output import AsJson, Exit, connected, err, out, print_answer, print_json, print_table
-from graftwerk.cli.progress import describe, watch
+from graftwerk.cli.output import AsJson, ExitCode, err, open_client, out, print_json, print_result, print_table
+from graftwerk.cli.progress import format_progress, watch_progress
 from graftwerk.client import Client
 from graftwerk.jobs import Job
-from graftwerk.specs import on_data, read_spec, starting
+from graftwerk.specs import read_spec, with_dataset, with_initial_weights
 from graftwerk.types import File, Metrics
 
 JobId = Annotated[str, typer.Argument(help="The job's id, such as job_0199…", metavar="JOB")]
 SpecFile = Annotated[
     Path, typer.Argument(help="A JSON or YAML file.", exists=True, dir_okay=False, readable=True, metavar="SPEC")
 ]
-COLOURS = {"succeeded": "green", "failed": "red", "cancelled": "yellow", "running": "cyan"}
+STATUS_COLOURS = {"succeeded": "green", "failed": "red", "cancelled": "yellow", "running": "cyan"}
 
 
 def submit(
     ctx: typer.Context,
     spec: SpecFile,
-    watch_it: Annotated[bool, typer.Option("--watch", help="Show the progress until the job has ended.")] = False,
+    watch_it: Annotated[bool, typer.Option("--watch_progress", help="Show the progress until the job has ended.")] = False,
     data: Annotated[
         list[str] | None, typer.Option(help="A file to train on, which is registered; or a data set's id.")
     ] = None,
@@ -39,13 +39,13 @@ def submit(
     as_json: AsJson = False,
 ) -> None:
     """Submit a job. `--data train.csv --data test.csv` registers files, and trains on them."""
-    with connected(ctx) as client:
+    with open_client(ctx) as client:
         document: Path | dict[str, Any] = spec
         if data or vectors or weights:
-            found = (_registered(client, data or []), _registered(client, [vectors] if vectors else []))
-            document = on_data(read_spec(spec), *found)
+            found = (_resolve_dataset(client, data or []), _resolve_dataset(client, [vectors] if vectors else []))
+            document = with_dataset(read_spec(spec), *found)
         if weights and isinstance(document, dict):
-            document = starting(document, _registered(client, [weights], "weights") or "")
+            document = with_initial_weights(document, _resolve_dataset(client, [weights], "weights") or "")
         job = client.jobs.create(document, idempotency_key)
         if not as_json:
             out().print(job.id)
@@ -55,7 +55,7 @@ def submit(
             print_json(job.document)
 
 
-def _registered(client: Client, named: list[str], format_: str | None = None) -> str | None:
+def _resolve_dataset(client: Client, named: list[str], format_: str | None = None) -> str | None:
     """Return the id of a data set: the one that is named, or that of files, which are sent unless they are there."""
     if len(named) == 1 and named[0].startswith("ds_"):
         return named[0]
@@ -64,12 +64,12 @@ def _registered(client: Client, named: list[str], format_: str | None = None) ->
 
 def validate(ctx: typer.Context, spec: SpecFile, as_json: AsJson = False) -> None:
     """Check a spec without making a job."""
-    with connected(ctx) as client:
+    with open_client(ctx) as client:
         report = client.jobs.validate(spec)
     if as_json:
         print_json(report)
     else:
-        out().print(Text.assemble(("valid", "green"), _size(report)))
+        out().print(Text.assemble(("valid", "green"), _parameter_count(report)))
 
 
 def ls(
@@ -81,26 +81,26 @@ def ls(
     as_json: AsJson = False,
 ) -> None:
     """List jobs."""
-    with connected(ctx) as client:
+    with open_client(ctx) as client:
         found = client.jobs.list(status=status, name=name, deleted="true" if deleted else None)
         jobs = list(islice(found, limit))
     if as_json:
         print_json([job.document for job in jobs])
         return
-    rows = [(job.id, job.status, _done(job), str(job.document.get("created_at", "")), job.name) for job in jobs]
+    rows = [(job.id, job.status, _percent_complete(job), str(job.document.get("created_at", "")), job.name) for job in jobs]
     print_table(("JOB", "STATUS", "DONE", "CREATED", "NAME"), rows)
 
 
 def show(ctx: typer.Context, job_id: JobId, as_json: AsJson = False) -> None:
     """Show one job."""
-    with connected(ctx) as client:
+    with open_client(ctx) as client:
         job = client.jobs.get(job_id)
         checkpoints = [] if as_json else job.checkpoints()
     if as_json:
         print_json(job.document)
         return
-    _summary(job)
-    waits = _waits(job)
+    _format_job(job)
+    waits = _queue_position(job)
     if waits:
         out().print(waits)
     for saved in checkpoints:
@@ -109,7 +109,7 @@ def show(ctx: typer.Context, job_id: JobId, as_json: AsJson = False) -> None:
 
 def watch_job(ctx: typer.Context, job_id: JobId, as_json: AsJson = False) -> None:
     """Show a job's progress until it has ended. Ctrl-C only stops watching."""
-    with connected(ctx) as client:
+    with open_client(ctx) as client:
         _watch(client.jobs.get(job_id), as_json)
 
 
@@ -123,7 +123,7 @@ def metrics(
 ) -> None:
     """Show a job's curves."""
     wanted = names.split(",") if names else None
-    with connected(ctx) as client:
+    with open_client(ctx) as client:
         job = client.jobs.get(job_id)
         if csv:
             typer.echo(job.metrics_csv(wanted), nl=False)
@@ -137,22 +137,22 @@ def metrics(
 
 def cancel(ctx: typer.Context, job_id: JobId, as_json: AsJson = False) -> None:
     """End a job before its time."""
-    _asked(ctx, job_id, Job.cancel, as_json, "will end in a moment")
+    _request_action(ctx, job_id, Job.cancel, as_json, "will end in a moment")
 
 
 def pause(ctx: typer.Context, job_id: JobId, as_json: AsJson = False) -> None:
     """Stop a job at a checkpoint, to go on later."""
-    _asked(ctx, job_id, Job.pause, as_json, "will pause at its next step")
+    _request_action(ctx, job_id, Job.pause, as_json, "will pause at its next step")
 
 
 def resume(ctx: typer.Context, job_id: JobId, as_json: AsJson = False) -> None:
     """Let a paused job go on."""
-    _asked(ctx, job_id, Job.resume, as_json, "goes on")
+    _request_action(ctx, job_id, Job.resume, as_json, "goes on")
 
 
 def retry(ctx: typer.Context, job_id: JobId, as_json: AsJson = False) -> None:
     """Let a failed or cancelled job go on from its last checkpoint."""
-    _asked(ctx, job_id, Job.retry, as_json, "goes on")
+    _request_action(ctx, job_id, Job.retry, as_json, "goes on")
 
 
 def fork(
@@ -168,15 +168,15 @@ def fork(
         patch = json.loads(changes)
     except ValueError as error:
         raise typer.BadParameter(f"not JSON: {error}", param_hint="--changes") from None
-    with connected(ctx) as client:
+    with open_client(ctx) as client:
         made = client.jobs.get(job_id).fork(patch, from_step, "weights" if weights else "everything")
-    print_answer(made.document, made.id, as_json=as_json)
+    print_result(made.document, made.id, as_json=as_json)
 
 
-def _asked(ctx: typer.Context, job_id: str, ask: Callable[[Job], Job], as_json: bool, soon: str) -> None:
-    with connected(ctx) as client:
+def _request_action(ctx: typer.Context, job_id: str, ask: Callable[[Job], Job], as_json: bool, soon: str) -> None:
+    with open_client(ctx) as client:
         job = ask(client.jobs.get(job_id))
-    print_answer(job.document, f"{job.id} {soon if job.status == 'running' else f'is {job.status}'}", as_json=as_json)
+    print_result(job.document, f"{job.id} {soon if job.status == 'running' else f'is {job.status}'}", as_json=as_json)
 
 
 def download(
@@ -190,7 +190,7 @@ def download(
     """Download a job's weights. An interrupted download goes on where it was."""
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
     console = err()
-    with connected(ctx) as client, Progress(*columns, console=console, disable=not console.is_terminal) as bars:
+    with open_client(ctx) as client, Progress(*columns, console=console, disable=not console.is_terminal) as bars:
         tasks = {}
 
         def told(file: File, have: int) -> None:
@@ -214,7 +214,7 @@ def export(
     checkpoint: Annotated[str | None, typer.Option(help="A checkpoint's id; default: the newest.")] = None,
 ) -> None:
     """Download a job's network as a graph for other programs, or everything in one archive."""
-    with connected(ctx) as client:
+    with open_client(ctx) as client:
         out().print(str(client.jobs.get(job_id).export(form, folder, checkpoint)), markup=False)
 
 
@@ -226,17 +226,17 @@ def _watch(job: Job, as_json: bool) -> None:
                 print_json({"seq": event.seq, "kind": event.kind, "data": event.data})
             print_json(job.refresh().document)
         else:
-            _summary(watch(job, err()))
+            _format_job(watch_progress(job, err()))
     except KeyboardInterrupt:
         err().print(f"\nno longer watching; the job goes on. Come back with: graftwerk watch {job.id}")
-        raise typer.Exit(Exit.INTERRUPTED) from None
-    raise typer.Exit(Exit.OK if job.status == "succeeded" else Exit.JOB_FAILED)
+        raise typer.Exit(ExitCode.INTERRUPTED) from None
+    raise typer.Exit(ExitCode.OK if job.status == "succeeded" else ExitCode.JOB_FAILED)
 
 
-def _summary(job: Job) -> None:
+def _format_job(job: Job) -> None:
     console = out()
-    console.print(Text.assemble(job.id, "  ", (job.status, COLOURS.get(job.status, "")), "  ", job.name))
-    progress = "  ".join(describe(job.progress, job.ended))
+    console.print(Text.assemble(job.id, "  ", (job.status, STATUS_COLOURS.get(job.status, "")), "  ", job.name))
+    progress = "  ".join(format_progress(job.progress, job.ended))
     if progress:
         console.print(progress, markup=False)
     if job.error:
@@ -244,7 +244,7 @@ def _summary(job: Job) -> None:
         console.print(Text.assemble((f"{job.error['code']}: ", "bold red"), f"{job.error['message']}{place}"))
 
 
-def _waits(job: Job) -> str:
+def _queue_position(job: Job) -> str:
     """Return where a waiting job stands, as far as the service tells."""
     told = job.document
     if told.get("held_by") == "not_before":
@@ -258,14 +258,14 @@ def _waits(job: Job) -> str:
     return ", ".join(parts)
 
 
-def _done(job: Job) -> str:
+def _percent_complete(job: Job) -> str:
     step, total = job.progress.get("step"), job.progress.get("total_steps")
     if job.status == "succeeded":
         return "100%" if step == total else "stopped early"
     return f"{100 * step // total}%" if step and total else ""
 
 
-def _size(report: object) -> str:
+def _parameter_count(report: object) -> str:
     inspection = report.get("inspection", report) if isinstance(report, dict) else {}
     parameters = inspection.get("totals", {}).get("parameters") if isinstance(inspection, dict) else None
     return f": {parameters:,} parameters" if isinstance(parameters, int) else ""

@@ -9,11 +9,20 @@ from typing import Annotated, Any
 
 import typer
 
-from graftwerk.cli.output import AsJson, Commands, connected, err, out, print_answer, print_json, print_table
+from graftwerk.cli.output import (
+    AsJson,
+    CommandGroup,
+    err,
+    open_client,
+    out,
+    print_json,
+    print_result,
+    print_table,
+)
 from graftwerk.types import Key
 
-keys = typer.Typer(cls=Commands, no_args_is_help=True, help="API keys: create, ls, change, rotate, revoke.")
-UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
+keys = typer.Typer(cls=CommandGroup, no_args_is_help=True, help="API keys: create, ls, change, rotate, revoke.")
+DURATION_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
 KeyId = Annotated[str, typer.Argument(metavar="KEY", help="The key's id.")]
 Limits = Annotated[
@@ -33,23 +42,23 @@ def create(
     as_json: AsJson = False,
 ) -> None:
     """Create a key. It is shown this once."""
-    until = None if expires is None else _moment(expires)
-    with connected(ctx) as client:
-        made = client.keys.create(name, [scope.strip() for scope in scopes.split(",")], until, _limits(limit))
-    _show(made, as_json)
+    until = None if expires is None else _expiry_timestamp(expires)
+    with open_client(ctx) as client:
+        made = client.keys.create(name, [scope.strip() for scope in scopes.split(",")], until, _format_limits(limit))
+    _print_key(made, as_json)
 
 
 @keys.command()
 def ls(ctx: typer.Context, as_json: AsJson = False) -> None:
     """List keys, without their secrets."""
-    with connected(ctx) as client:
+    with open_client(ctx) as client:
         found = client.keys.list()
     if as_json:
         print_json([asdict(item) for item in found])
         return
     titles = ("KEY", "SCOPES", "STATE", "LAST USED", "NAME")
     print_table(
-        titles, [(item.id, ",".join(item.scopes), _state(item), item.last_used_at or "", item.name) for item in found]
+        titles, [(item.id, ",".join(item.scopes), _key_state(item), item.last_used_at or "", item.name) for item in found]
     )
 
 
@@ -63,11 +72,11 @@ def change(
     as_json: AsJson = False,
 ) -> None:
     """Change a key's name, expiry or limits. `--limit queued_jobs=null` takes a limit away."""
-    changes: dict[str, Any] = {"name": name, "limits": _limits(limit) or None}
-    changes["expires_at"] = None if expires is None else _moment(expires).isoformat()
-    with connected(ctx) as client:
+    changes: dict[str, Any] = {"name": name, "limits": _format_limits(limit) or None}
+    changes["expires_at"] = None if expires is None else _expiry_timestamp(expires).isoformat()
+    with open_client(ctx) as client:
         made = client.keys.change(key_id, **{field: value for field, value in changes.items() if value is not None})
-    print_answer(asdict(made), f"{made.id} is changed", as_json=as_json)
+    print_result(asdict(made), f"{made.id} is changed", as_json=as_json)
 
 
 @keys.command()
@@ -80,23 +89,23 @@ def rotate(
     as_json: AsJson = False,
 ) -> None:
     """Give a key another secret. It is shown this once."""
-    seconds = _duration(grace, "--grace").total_seconds()
-    with connected(ctx) as client:
+    seconds = _parse_duration(grace, "--grace").total_seconds()
+    with open_client(ctx) as client:
         made = client.keys.rotate(key_id, seconds)
-    _show(made, as_json)
+    _print_key(made, as_json)
 
 
 @keys.command()
 def revoke(ctx: typer.Context, key_id: KeyId, as_json: AsJson = False) -> None:
     """Make a key invalid at once."""
-    with connected(ctx) as client:
+    with open_client(ctx) as client:
         client.keys.revoke(key_id)
-    print_answer({"id": key_id, "revoked": True}, f"{key_id} is revoked", as_json=as_json)
+    print_result({"id": key_id, "revoked": True}, f"{key_id} is revoked", as_json=as_json)
 
 
 def usage(ctx: typer.Context, as_json: AsJson = False) -> None:
     """Show what the key may use, and how much of it is used."""
-    with connected(ctx) as client:
+    with open_client(ctx) as client:
         found = client.keys.usage()
     if as_json:
         print_json(found)
@@ -122,7 +131,7 @@ def audit(
     as_json: AsJson = False,
 ) -> None:
     """List who did what, and who was refused. Needs the scope admin."""
-    with connected(ctx) as client:
+    with open_client(ctx) as client:
         found = list(islice(client.keys.audit(action=action, key=key, target=target), limit))
     if as_json:
         print_json(found)
@@ -133,7 +142,7 @@ def audit(
     )
 
 
-def _show(made: Key, as_json: bool) -> None:
+def _print_key(made: Key, as_json: bool) -> None:
     if as_json:
         print_json(asdict(made))
         return
@@ -141,7 +150,7 @@ def _show(made: Key, as_json: bool) -> None:
     err().print(f"{made.id}; keep the key above, it is not shown again")
 
 
-def _state(key: Key) -> str:
+def _key_state(key: Key) -> str:
     if key.revoked:
         return "revoked"
     if key.expires_at is None:
@@ -150,7 +159,7 @@ def _state(key: Key) -> str:
     return "expired" if expired else f"until {key.expires_at}"
 
 
-def _limits(told: list[str] | None) -> dict[str, Any]:
+def _format_limits(told: list[str] | None) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for item in told or ():
         name, equals, value = item.partition("=")
@@ -163,12 +172,12 @@ def _limits(told: list[str] | None) -> dict[str, Any]:
     return found
 
 
-def _moment(duration: str) -> datetime:
-    return datetime.now(UTC) + _duration(duration, "--expires")
+def _expiry_timestamp(duration: str) -> datetime:
+    return datetime.now(UTC) + _parse_duration(duration, "--expires")
 
 
-def _duration(text: str, option: str) -> timedelta:
+def _parse_duration(text: str, option: str) -> timedelta:
     found = re.fullmatch(r"(\d{1,6})([smhd])", text.strip())
     if found is None:
         raise typer.BadParameter(f"{text}: a duration is a number and s, m, h or d, such as 30d", param_hint=option)
-    return timedelta(**{UNITS[found[2]]: int(found[1])})
+    return timedelta(**{DURATION_UNITS[found[2]]: int(found[1])})

@@ -8,17 +8,17 @@ import typer
 from graftwerk.cli import jobs
 from graftwerk.cli.backup import backup, restore
 from graftwerk.cli.datasets import datasets
+from graftwerk.cli.deletion import rm, undelete
 from graftwerk.cli.doctor import doctor
 from graftwerk.cli.keys import audit, keys, usage
-from graftwerk.cli.output import Commands
+from graftwerk.cli.output import CommandGroup
 from graftwerk.cli.predict import predict
 from graftwerk.cli.report import report
-from graftwerk.cli.trash import rm, undelete
 from graftwerk.cli.up import up
 from graftwerk.cli.webhooks import webhooks
 
 app = typer.Typer(
-    cls=Commands,
+    cls=CommandGroup,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     epilog="Exit codes: 0 fine, 1 the job failed, 2 usage or a spec with problems, 3 the service, 130 interrupted.",

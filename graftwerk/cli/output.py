@@ -13,13 +13,19 @@ from rich.text import Text
 from typer.core import TyperGroup
 
 from graftwerk.client import Client
-from graftwerk.errors import Answered, GraftwerkClientError, NoAddress, ServiceTrouble, Unreachable
+from graftwerk.errors import (
+    AddressNotConfigured,
+    ApiStatusError,
+    GraftwerkClientError,
+    ServerError,
+    Unreachable,
+)
 from graftwerk.supervise.home import CannotStart
 
-JSON = "graftwerk.json"
+JSON_META_KEY = "graftwerk.json"
 
 
-class Exit(IntEnum):
+class ExitCode(IntEnum):
     """The exit codes of every command."""
 
     OK = 0
@@ -39,16 +45,16 @@ def err() -> Console:
     return Console(stderr=True, highlight=False, soft_wrap=True)
 
 
-def _note_json(ctx: typer.Context, value: bool) -> bool:
-    ctx.meta[JSON] = value  # so that errors are told as JSON too
+def _store_json_flag(ctx: typer.Context, value: bool) -> bool:
+    ctx.meta[JSON_META_KEY] = value  # so that errors are told as JSON too
     return value
 
 
-AsJson = Annotated[bool, typer.Option("--json", callback=_note_json, help="Print JSON, for programs.")]
+AsJson = Annotated[bool, typer.Option("--json", callback=_store_json_flag, help="Print JSON, for programs.")]
 
 
 @contextmanager
-def connected(ctx: typer.Context) -> Iterator[Client]:
+def open_client(ctx: typer.Context) -> Iterator[Client]:
     """Open a client for the address that the command line, the environment or `graftwerk up` gives."""
     with Client(ctx.obj) as client:
         yield client
@@ -59,7 +65,7 @@ def print_json(value: Any) -> None:
     typer.echo(json.dumps(value))
 
 
-def print_answer(document: Any, line: str, *, as_json: bool) -> None:
+def print_result(document: Any, line: str, *, as_json: bool) -> None:
     """Print what came of a command: the document for programs, or a line for people."""
     if as_json:
         print_json(document)
@@ -78,7 +84,7 @@ def print_table(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     Console(highlight=False, width=width).print(table)
 
 
-class Commands(TyperGroup):
+class CommandGroup(TyperGroup):
     """Commands whose expected errors end in a sentence and an exit code, never in a stack trace."""
 
     def invoke(self, ctx: typer.Context) -> Any:  # type: ignore[override]
@@ -86,23 +92,23 @@ class Commands(TyperGroup):
         try:
             return super().invoke(ctx)
         except (GraftwerkClientError, CannotStart) as error:
-            _tell(error, as_json=bool(ctx.meta.get(JSON)))
+            _print_error(error, as_json=bool(ctx.meta.get(JSON_META_KEY)))
             raise typer.Exit(_exit_code(error)) from None
 
 
-def _exit_code(error: Exception) -> Exit:
-    if isinstance(error, (Unreachable, ServiceTrouble, NoAddress, CannotStart)):
-        return Exit.SERVICE
-    return Exit.USAGE
+def _exit_code(error: Exception) -> ExitCode:
+    if isinstance(error, (Unreachable, ServerError, AddressNotConfigured, CannotStart)):
+        return ExitCode.SERVICE
+    return ExitCode.USAGE
 
 
-def _tell(error: Exception, *, as_json: bool) -> None:
+def _print_error(error: Exception, *, as_json: bool) -> None:
     if as_json:
         plain = {"detail": str(error), "code": type(error).__name__}
-        print_json(error.document if isinstance(error, Answered) else plain)
+        print_json(error.document if isinstance(error, ApiStatusError) else plain)
         return
     console = err()
-    if not isinstance(error, Answered):
+    if not isinstance(error, ApiStatusError):
         console.print(Text.assemble(("error: ", "bold red"), str(error)))
         return
     console.print(Text.assemble(("error: ", "bold red"), f"{error.detail} ({error.status} {error.code})".rstrip()))

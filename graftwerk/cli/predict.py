@@ -7,10 +7,10 @@ from typing import Annotated, Any
 import typer
 
 from graftwerk.cli.jobs import JobId
-from graftwerk.cli.output import AsJson, connected, print_json, print_table
+from graftwerk.cli.output import AsJson, open_client, print_json, print_table
 from graftwerk.types import Predictions
 
-LONGEST = 60  # characters of a cell
+MAX_CELL_CHARACTERS = 60  # characters of a cell
 
 
 def predict(
@@ -30,7 +30,7 @@ def predict(
     as_json: AsJson = False,
 ) -> None:  # fmt: skip
     """Tell what a job's network makes of rows."""
-    with connected(ctx) as client:
+    with open_client(ctx) as client:
         job = client.jobs.get(job_id)
         if csv:
             typer.echo(job.predict_csv(file=file, checkpoint=checkpoint, outputs=outputs), nl=False)
@@ -39,26 +39,26 @@ def predict(
     if as_json:
         print_json(found.document)
     else:
-        _table(found)
+        _print_predictions(found)
 
 
-def _table(found: Predictions) -> None:
+def _print_predictions(found: Predictions) -> None:
     """Print a row for each row, with a column for each thing told."""
     told = [(output, name) for output, fields in found[0].items() for name in fields]
     titles = [name if len(found.outputs) == 1 else f"{output} {name}" for output, name in told]
     names = found.files or [str(row) for row in range(len(found))]
-    rows = [(name, *(_cell(found[row][output][field]) for output, field in told)) for row, name in enumerate(names)]
+    rows = [(name, *(_format_value(found[row][output][field]) for output, field in told)) for row, name in enumerate(names)]
     print_table(("FILE" if found.files else "ROW", *(title.upper() for title in titles)), rows)
 
 
-def _cell(value: Any) -> str:
+def _format_value(value: Any) -> str:
     """Return a value for people."""
     if isinstance(value, float):
         return f"{value:.4g}"
     if isinstance(value, list) and value and all(isinstance(item, dict) for item in value):
-        return ", ".join(f"{item['label']} {_cell(item['probability'])}" for item in value)
+        return ", ".join(f"{item['label']} {_format_value(item['probability'])}" for item in value)
     if isinstance(value, list) and not any(isinstance(item, list | dict) for item in value):
-        text = " ".join(map(_cell, value))
+        text = " ".join(map(_format_value, value))
     else:
         text = value if isinstance(value, str) else json.dumps(value)
-    return text if len(text) <= LONGEST else text[:LONGEST] + "…"
+    return text if len(text) <= MAX_CELL_CHARACTERS else text[:MAX_CELL_CHARACTERS] + "…"

@@ -9,12 +9,12 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 
 from graftwerk.jobs import Job
-from graftwerk.types import ENDED, Event, number
+from graftwerk.types import TERMINAL_STATUSES, Event, parse_number
 
-LINE_EVERY = 2.0  # seconds between two plain lines of the same phase
+LINE_INTERVAL_SECONDS = 2.0  # seconds between two plain lines of the same phase
 
 
-class View(Protocol):
+class ProgressView(Protocol):
     """Something that shows how far a job is."""
 
     def show(self, state: str, progress: Mapping[str, Any]) -> None:
@@ -26,7 +26,7 @@ class View(Protocol):
     def __exit__(self, *error: object) -> None: ...
 
 
-class Bar:
+class ProgressBarView:
     """A bar that moves."""
 
     def __init__(self, console: Console) -> None:
@@ -39,7 +39,7 @@ class Bar:
     def show(self, state: str, progress: Mapping[str, Any]) -> None:
         """Move the bar."""
         total = progress.get("total_steps")
-        epoch, *rest = describe(progress, state in ENDED) or [""]
+        epoch, *rest = format_progress(progress, state in TERMINAL_STATUSES) or [""]
         words = "  ".join(rest)
         self._bar.update(
             self._task, description=state, total=total, completed=progress.get("step", 0), epoch=epoch, words=words
@@ -53,7 +53,7 @@ class Bar:
         self._bar.stop()
 
 
-class Lines:
+class ProgressLineView:
     """A line now and then."""
 
     def __init__(self, console: Console) -> None:
@@ -65,9 +65,9 @@ class Lines:
 
     def show(self, state: str, progress: Mapping[str, Any]) -> None:
         """Print a line if the state is new or the last line is old; else keep it for the end."""
-        line = "  ".join([f"{state:<10}", *describe(progress, state in ENDED)]).rstrip()
+        line = "  ".join([f"{state:<10}", *format_progress(progress, state in TERMINAL_STATUSES)]).rstrip()
         now = time.monotonic()
-        if state == self._state and now - self._told < LINE_EVERY:
+        if state == self._state and now - self._told < LINE_INTERVAL_SECONDS:
             self._waiting = line if line != self._line else ""
             return
         self._state, self._line, self._told, self._waiting = state, line, now, ""
@@ -81,7 +81,7 @@ class Lines:
             self._console.print(self._waiting, markup=False)
 
 
-def describe(progress: Mapping[str, Any], ended: bool = False) -> list[str]:
+def format_progress(progress: Mapping[str, Any], ended: bool = False) -> list[str]:
     """Return epoch, step, latest values and rate, as far as they are known; and the time left, unless it is over."""
     step, total, per_epoch = (progress.get(name) for name in ("step", "total_steps", "steps_per_epoch"))
     if step is None:
@@ -91,7 +91,7 @@ def describe(progress: Mapping[str, Any], ended: bool = False) -> list[str]:
         epochs = f"/{-(-total // per_epoch)}" if total else ""
         parts.append(f"epoch {min(step, (total or step + 1) - 1) // per_epoch + 1}{epochs}")
     parts.append(f"step {step}/{total}" if total else f"step {step}")
-    parts += [f"{name} {number(value):.4g}" for name, value in (progress.get("latest") or {}).items()]
+    parts += [f"{name} {parse_number(value):.4g}" for name, value in (progress.get("latest") or {}).items()]
     rate = progress.get("rate")
     if rate:
         parts.append(f"{rate:.0f} steps/s")
@@ -100,19 +100,19 @@ def describe(progress: Mapping[str, Any], ended: bool = False) -> list[str]:
     return parts
 
 
-def watch(job: Job, console: Console) -> Job:
+def watch_progress(job: Job, console: Console) -> Job:
     """Show the job's progress until it has ended; returns it as it ended. Stopping to watch does not stop the job."""
-    view: View = Bar(console) if console.is_terminal else Lines(console)
+    view: ProgressView = ProgressBarView(console) if console.is_terminal else ProgressLineView(console)
     state, progress = job.phase or job.status, dict(job.progress)
     with view:
         view.show(state, progress)
         for event in job.stream(after=int(job.document.get("last_event") or 0)):
-            state, progress = advance(state, progress, event)
+            state, progress = apply_event(state, progress, event)
             view.show(state, progress)
     return job.refresh()
 
 
-def advance(state: str, progress: dict[str, Any], event: Event) -> tuple[str, dict[str, Any]]:
+def apply_event(state: str, progress: dict[str, Any], event: Event) -> tuple[str, dict[str, Any]]:
     """Return the state and progress after an event."""
     if event.kind == "status":
         return str(event.data["to"]), progress

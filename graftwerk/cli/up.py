@@ -12,9 +12,9 @@ from rich.text import Text
 
 from graftwerk.cli.output import out
 from graftwerk.http.address import home_directory
-from graftwerk.supervise.service import Plan, Service
+from graftwerk.supervise.service import Service, ServiceConfig
 
-STYLES = {"api": "cyan", "worker": "green", "broker": "magenta", "migrate": "yellow", "up": "bold"}
+PROGRAM_STYLES = {"api": "cyan", "worker": "green", "broker": "magenta", "migrate": "yellow", "up": "bold"}
 
 
 def up(
@@ -32,18 +32,18 @@ def up(
 
     def hear(name: str, line: str) -> None:
         if as_json:
-            print(line if line.startswith("{") else in_json(name, line), flush=True)
+            print(line if line.startswith("{") else to_json_line(name, line), flush=True)
             return
-        prefix = Text(f"{name:<7} | ", STYLES.get(name, ""))
+        prefix = Text(f"{name:<7} | ", PROGRAM_STYLES.get(name, ""))
         console.print(prefix.append(Text(line, "default")))
         sys.stdout.flush()
 
     chosen = (home or home_directory()).expanduser().absolute()
     host = os.environ.get("GRAFTWERK_HOST", "127.0.0.1")
-    Service(Plan(chosen, host, port, slots, worker=not no_worker), lambda line: hear("up", line), hear).run()
+    Service(ServiceConfig(chosen, host, port, slots, worker=not no_worker), lambda line: hear("up", line), hear).run()
 
 
-def in_json(name: str, line: str) -> str:
+def to_json_line(name: str, line: str) -> str:
     """Return a line of a program that knows no JSON as the service's own programs write theirs."""
     now = datetime.now(UTC).isoformat().replace("+00:00", "Z")
     return json.dumps({"process": name, "event": "line", "detail": line, "level": "info", "timestamp": now})

@@ -4,10 +4,19 @@ from typing import Annotated
 
 import typer
 
-from graftwerk.cli.output import AsJson, Commands, connected, err, out, print_answer, print_json, print_table
+from graftwerk.cli.output import (
+    AsJson,
+    CommandGroup,
+    err,
+    open_client,
+    out,
+    print_json,
+    print_result,
+    print_table,
+)
 from graftwerk.types import Webhook
 
-webhooks = typer.Typer(cls=Commands, no_args_is_help=True, help="Webhooks: tell another program what happens to jobs.")
+webhooks = typer.Typer(cls=CommandGroup, no_args_is_help=True, help="Webhooks: tell another program what happens to jobs.")
 WebhookId = Annotated[str, typer.Argument(metavar="WEBHOOK", help="The webhook's id.")]
 
 
@@ -24,12 +33,12 @@ def add(
 ) -> None:
     """Create a webhook. Its secret is shown this once."""
     chosen = None if events is None else [event.strip() for event in events.split(",")]
-    with connected(ctx) as client:
+    with open_client(ctx) as client:
         made = client.webhooks.create(url, name=name, events=chosen, jobs="named" if named else "all")
-    _show_secret(made, as_json)
+    _print_secret(made, as_json)
 
 
-def _show_secret(made: Webhook, as_json: bool) -> None:
+def _print_secret(made: Webhook, as_json: bool) -> None:
     if as_json:
         print_json(made.document)
         return
@@ -40,7 +49,7 @@ def _show_secret(made: Webhook, as_json: bool) -> None:
 @webhooks.command()
 def ls(ctx: typer.Context, as_json: AsJson = False) -> None:
     """List webhooks, without their secrets."""
-    with connected(ctx) as client:
+    with open_client(ctx) as client:
         found = client.webhooks.list()
     if as_json:
         print_json([item.document for item in found])
@@ -52,33 +61,33 @@ def ls(ctx: typer.Context, as_json: AsJson = False) -> None:
 @webhooks.command()
 def rm(ctx: typer.Context, webhook_id: WebhookId, as_json: AsJson = False) -> None:
     """Delete a webhook and its messages, those that wait too."""
-    with connected(ctx) as client:
+    with open_client(ctx) as client:
         client.webhooks.delete(webhook_id)
-    print_answer({"deleted": webhook_id}, f"{webhook_id} is deleted", as_json=as_json)
+    print_result({"deleted": webhook_id}, f"{webhook_id} is deleted", as_json=as_json)
 
 
 @webhooks.command()
 def rotate(ctx: typer.Context, webhook_id: WebhookId, as_json: AsJson = False) -> None:
     """Give a webhook a new secret, shown this once; the one before signs too, for a day."""
-    with connected(ctx) as client:
+    with open_client(ctx) as client:
         made = client.webhooks.rotate(webhook_id)
-    _show_secret(made, as_json)
+    _print_secret(made, as_json)
 
 
 @webhooks.command()
 def enable(ctx: typer.Context, webhook_id: WebhookId, as_json: AsJson = False) -> None:
     """Let a disabled webhook be tried again, with the messages that waited."""
-    with connected(ctx) as client:
+    with open_client(ctx) as client:
         found = client.webhooks.enable(webhook_id)
-    print_answer(found.document, f"{found.id} is {found.status}", as_json=as_json)
+    print_result(found.document, f"{found.id} is {found.status}", as_json=as_json)
 
 
 @webhooks.command()
 def ping(ctx: typer.Context, webhook_id: WebhookId, as_json: AsJson = False) -> None:
     """Send a message to see whether it arrives; `deliveries` tells."""
-    with connected(ctx) as client:
+    with open_client(ctx) as client:
         sent = client.webhooks.ping(webhook_id)
-    print_answer(sent.document, f"{sent.id} is on its way", as_json=as_json)
+    print_result(sent.document, f"{sent.id} is on its way", as_json=as_json)
 
 
 @webhooks.command()
@@ -89,7 +98,7 @@ def deliveries(
     as_json: AsJson = False,
 ) -> None:
     """List the messages to a webhook, newest first, with what became of them."""
-    with connected(ctx) as client:
+    with open_client(ctx) as client:
         found = list(client.webhooks.deliveries(webhook_id, status))
     if as_json:
         print_json([item.document for item in found])
@@ -110,6 +119,6 @@ def resend(
     as_json: AsJson = False,
 ) -> None:
     """Send a message again, under the same id."""
-    with connected(ctx) as client:
+    with open_client(ctx) as client:
         sent = client.webhooks.resend(webhook_id, message_id)
-    print_answer(sent.document, f"{sent.id} is on its way", as_json=as_json)
+    print_result(sent.document, f"{sent.id} is on its way", as_json=as_json)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import httpx
 
-LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
+LOOPBACK_HOSTS = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,7 @@ def find_address(base_url: str | None = None, key: str | None = None) -> Address
     if not url:
         return None
     found = key or os.environ.get("GRAFTWERK_KEY")
-    if not found and written and _place(url) == _place(written):
+    if not found and written and _origin(url) == _origin(written):
         found = _read(home / "key")
     return Address(url.rstrip("/"), found or None)
 
@@ -45,6 +45,6 @@ def _read(path: Path) -> str:
         return ""
 
 
-def _place(url: str) -> tuple[str, str, int | None]:
+def _origin(url: str) -> tuple[str, str, int | None]:
     parts = httpx.URL(url)
-    return parts.scheme, "loopback" if parts.host in LOOPBACK else parts.host, parts.port
+    return parts.scheme, "loopback" if parts.host in LOOPBACK_HOSTS else parts.host, parts.port

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import httpx
 
-from graftwerk.errors import Answered, DamagedFile, ServiceTrouble, Unreachable
-from graftwerk.http.transport import Transport, pause_before
+from graftwerk.errors import ApiStatusError, CorruptDownload, ServerError, Unreachable
+from graftwerk.http.transport import Transport, retry_delay
 from graftwerk.types import File
 
-PART = ".part"
+PARTIAL_SUFFIX = ".part"
 
 
 def download(
@@ -23,13 +23,13 @@ def download(
     of `Answered`.
     """
     if Path(file.name).name != file.name or file.name in ("", ".", ".."):
-        raise DamagedFile(f'the service offers a file with the name "{file.name}", which is no plain file name')
+        raise CorruptDownload(f'the service offers a file with the name "{file.name}", which is no plain file name')
     folder.mkdir(parents=True, exist_ok=True)
     target = folder / file.name
     if target.is_file() and _sha256(target) == file.sha256:
         told(file.size)
         return target
-    part = folder / (file.name + PART)
+    part = folder / (file.name + PARTIAL_SUFFIX)
     for fresh in (False, True):  # what an earlier run left may be of another file: then once more from the start
         if fresh:
             part.unlink(missing_ok=True)
@@ -38,7 +38,7 @@ def download(
             part.replace(target)
             return target
     part.unlink(missing_ok=True)
-    raise DamagedFile(f"{file.name} arrived twice with another SHA-256 than the service tells ({file.sha256})")
+    raise CorruptDownload(f"{file.name} arrived twice with another SHA-256 than the service tells ({file.sha256})")
 
 
 def _fetch(transport: Transport, path: str, file: File, part: Path, told: Callable[[int], None]) -> None:
@@ -50,10 +50,10 @@ def _fetch(transport: Transport, path: str, file: File, part: Path, told: Callab
             return
         trouble: Exception | None = None
         try:
-            _connection(transport, path, file, part, have, told)
-        except (httpx.TransportError, ServiceTrouble) as error:
+            _download_once(transport, path, file, part, have, told)
+        except (httpx.TransportError, ServerError) as error:
             trouble = error
-        except Answered as error:
+        except ApiStatusError as error:
             if error.status != 416:
                 raise
             part.unlink(missing_ok=True)  # longer than what the service has
@@ -63,11 +63,11 @@ def _fetch(transport: Transport, path: str, file: File, part: Path, told: Callab
         failures = 0 if now > have else failures + 1
         if failures >= transport.attempts:
             reason = trouble or ConnectionError("the file keeps ending early")
-            raise Unreachable(transport.unreachable(reason)) from trouble
-        transport.pause(pause_before(max(failures, 1)) or 0.0)
+            raise Unreachable(transport.unreachable_message(reason)) from trouble
+        transport.sleep(retry_delay(max(failures, 1)) or 0.0)
 
 
-def _connection(
+def _download_once(
     transport: Transport, path: str, file: File, part: Path, have: int, told: Callable[[int], None]
 ) -> None:
     headers = {"Accept": "*/*", "Accept-Encoding": "identity"}

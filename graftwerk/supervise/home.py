@@ -12,7 +12,7 @@ class CannotStart(Exception):
     """The service cannot start; the message says why and how to mend it."""
 
 
-def prepare(home: Path) -> None:
+def create_home(home: Path) -> None:
     """Make the directory, readable by its owner alone."""
     try:
         home.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -24,7 +24,7 @@ def prepare(home: Path) -> None:
 
 
 @contextmanager
-def locked(home: Path) -> Iterator[None]:
+def lock_home(home: Path) -> Iterator[None]:
     """Hold the directory's lock. Raises `CannotStart` if another process does; the lock ends with this process."""
     with (home / "lock").open("a+") as file:
         try:

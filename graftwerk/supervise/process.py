@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, cast
 
-TETHER = Path(__file__).with_name("tether.py")
-KEPT_LINES = 40
+PDEATHSIG_SCRIPT = Path(__file__).with_name("tether.py")
+MAX_LINES = 40
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,17 +33,17 @@ class Process:
         self, program: Program, environment: Mapping[str, str], folder: Path, hear: Callable[[str, str], None]
     ) -> None:
         self.program = program
-        self.lines: deque[str] = deque(maxlen=KEPT_LINES)
+        self.lines: deque[str] = deque(maxlen=MAX_LINES)
         self._environment = environment
         self._folder = folder
-        self._hear = hear
+        self._on_line = hear
         self._popen: subprocess.Popen[str] | None = None
         self._reader: threading.Thread | None = None
         self.started = 0.0
 
     def start(self) -> None:
         """Start the program in a session of its own, so that Ctrl-C reaches it only through `stop`."""
-        tether = [sys.executable, "-I", "-S", str(TETHER), str(os.getpid())]
+        tether = [sys.executable, "-I", "-S", str(PDEATHSIG_SCRIPT), str(os.getpid())]
         self.started = time.monotonic()
         self._popen = subprocess.Popen(
             [*tether, *self.program.command],
@@ -61,7 +61,7 @@ class Process:
         self._reader.start()
 
     @property
-    def running(self) -> bool:
+    def is_running(self) -> bool:
         """Whether the program runs."""
         return self._popen is not None and self._popen.poll() is None
 
@@ -70,9 +70,9 @@ class Process:
         """How the program ended: its exit status, or minus the signal's number; `None` while it runs."""
         return None if self._popen is None else self._popen.poll()
 
-    def ask_to_stop(self) -> None:
+    def terminate(self) -> None:
         """Send SIGTERM to the program."""
-        if self._popen is not None and self.running:
+        if self._popen is not None and self.is_running:
             self._popen.send_signal(signal.SIGTERM)
 
     def kill(self) -> None:
@@ -90,4 +90,4 @@ class Process:
             for line in output:
                 self.lines.append(line.rstrip())
                 with suppress(OSError):  # our own output may be gone; the program's must still be read
-                    self._hear(self.program.name, line.rstrip())
+                    self._on_line(self.program.name, line.rstrip())

@@ -13,20 +13,20 @@ from pathlib import Path
 import httpx
 
 from graftwerk.supervise import home as homes
-from graftwerk.supervise.broker import Broker, find_binary
+from graftwerk.supervise.broker import EmbeddedBroker, find_binary
 from graftwerk.supervise.home import CannotStart
 from graftwerk.supervise.process import Process, Program
 from graftwerk.supervise.supervisor import Supervisor
 
 START_SECONDS = 120.0  # importing torch from a cold disk takes its time
-NEEDED = {
+EXTRA_MODULES = {
     "server": ("alembic", "celery", "fastapi", "sqlalchemy", "uvicorn"),
     "worker": ("safetensors", "torch", "torchvision"),
 }
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class ServiceConfig:
     """What to serve, and where."""
 
     home: Path
@@ -38,7 +38,7 @@ class Plan:
 
 def missing_extras() -> list[str]:
     """Return the extras of the distribution that are not installed."""
-    missing = [extra for extra, modules in NEEDED.items() if any(find_spec(name) is None for name in modules)]
+    missing = [extra for extra, modules in EXTRA_MODULES.items() if any(find_spec(name) is None for name in modules)]
     if not os.environ.get("GRAFTWERK_BROKER_URL") and find_binary() is None:
         missing.append("embedded")
     return missing
@@ -47,10 +47,10 @@ def missing_extras() -> list[str]:
 class Service:
     """Everything that `graftwerk up` starts. `tell` hears its own words, `hear` a program's name and a line of it."""
 
-    def __init__(self, plan: Plan, tell: Callable[[str], None], hear: Callable[[str, str], None]) -> None:
+    def __init__(self, plan: ServiceConfig, tell: Callable[[str], None], hear: Callable[[str, str], None]) -> None:
         self._plan = plan
-        self._tell = tell
-        self._hear = hear
+        self._log = tell
+        self._on_line = hear
         self._supervisor = Supervisor(tell)
 
     def run(self) -> None:
@@ -59,8 +59,8 @@ class Service:
         if missing:
             raise CannotStart(f"parts are missing; install them: pip install 'graftwerk[{','.join(missing)}]'")
         home = self._plan.home
-        homes.prepare(home)
-        with homes.locked(home), self._supervisor.hearing_signals():
+        homes.create_home(home)
+        with homes.lock_home(home), self._supervisor.handle_signals():
             port = homes.free_port(self._plan.host, self._plan.port)
             with self._broker() as broker:
                 environment = self._environment(port, broker)
@@ -68,24 +68,24 @@ class Service:
                     if self._start(environment, broker, port):
                         self._supervisor.run()
                 finally:
-                    self._tell("stopping: first the API, then the worker, which saves what it trains, then the broker")
+                    self._log("stopping: first the API, then the worker, which saves what it trains, then the broker")
                     (home / "address").unlink(missing_ok=True)
                     self._supervisor.stop()
 
     @contextmanager
-    def _broker(self) -> Iterator[Broker | None]:
+    def _broker(self) -> Iterator[EmbeddedBroker | None]:
         """The embedded broker's folder, unless a broker is given from outside."""
         binary = None if os.environ.get("GRAFTWERK_BROKER_URL") else find_binary()
         if binary is None:
             yield None
             return
-        broker = Broker.prepare(binary)
+        broker = EmbeddedBroker.prepare(binary)
         try:
             yield broker
         finally:
             broker.remove()
 
-    def _environment(self, port: int, broker: Broker | None) -> dict[str, str]:
+    def _environment(self, port: int, broker: EmbeddedBroker | None) -> dict[str, str]:
         plan = self._plan
         chosen = {"HOME": str(plan.home), "HOST": plan.host, "PORT": str(port)}
         if plan.slots:
@@ -96,12 +96,12 @@ class Service:
         python = {"PYTHONSAFEPATH": "1", "PYTHONUNBUFFERED": "1"}
         return {**os.environ, **python, **{f"GRAFTWERK_{name}": value for name, value in chosen.items()}}
 
-    def _start(self, environment: Mapping[str, str], broker: Broker | None, port: int) -> bool:
+    def _start(self, environment: Mapping[str, str], broker: EmbeddedBroker | None, port: int) -> bool:
         """Start everything in order; returns false if we are told to stop meanwhile."""
         if broker is not None:
             process = self._add(broker.program, environment)
-            if not self._supervisor.wait_until(broker.answers, 10.0, needed=process):
-                return self._given_up("the broker did not start", process)
+            if not self._supervisor.wait_until(broker.ping, 10.0, needed=process):
+                return self._fail_start("the broker did not start", process)
         self._migrate(environment)
         if self._supervisor.signals:
             return False
@@ -109,50 +109,50 @@ class Service:
             drain = float(environment.get("GRAFTWERK_DRAIN_SECONDS", "20"))
             self._add(Program("worker", [sys.executable, "-m", "workers"], grace=drain + 10), environment)
         api = self._add(Program("api", [sys.executable, "-m", "app.api"]), environment)
-        url = f"http://{_reachable(self._plan.host)}:{port}"
-        if not self._supervisor.wait_until(lambda: _ready(url), START_SECONDS, needed=api):
-            return self._given_up("the API did not become ready", api)
-        self._first_key(url, environment)
+        url = f"http://{_connect_host(self._plan.host)}:{port}"
+        if not self._supervisor.wait_until(lambda: _is_ready(url), START_SECONDS, needed=api):
+            return self._fail_start("the API did not become ready", api)
+        self._ensure_key(url, environment)
         homes.write_private(self._plan.home / "address", url)
-        self._tell(f"ready at {url}, key in {self._plan.home / 'key'}; Ctrl-C stops")
+        self._log(f"ready at {url}, key in {self._plan.home / 'key'}; Ctrl-C stops")
         return True
 
     def _add(self, program: Program, environment: Mapping[str, str]) -> Process:
-        process = Process(program, environment, self._plan.home, self._hear)
+        process = Process(program, environment, self._plan.home, self._on_line)
         self._supervisor.add(process)
         return process
 
-    def _given_up(self, what: str, process: Process) -> bool:
+    def _fail_start(self, what: str, process: Process) -> bool:
         if self._supervisor.signals:
             return False
         last = "\n".join(f"  {line}" for line in list(process.lines)[-10:])
         raise CannotStart(f"{what}; its last lines:\n{last}")
 
     def _migrate(self, environment: Mapping[str, str]) -> None:
-        done = self._once(["app.db.migrate", "upgrade"], environment)
+        done = self._run_module(["app.db.migrate", "upgrade"], environment)
         for line in (done.stdout + done.stderr).splitlines():
-            self._hear("migrate", line)
+            self._on_line("migrate", line)
         if done.returncode != 0 and not self._supervisor.signals:
             raise CannotStart("the database could not be prepared; the lines above say why")
 
-    def _first_key(self, url: str, environment: Mapping[str, str]) -> None:
+    def _ensure_key(self, url: str, environment: Mapping[str, str]) -> None:
         """Make sure that the home directory holds a key which this service accepts."""
         path = self._plan.home / "key"
-        if path.exists() and _accepts(url, path.read_text().strip()):
+        if path.exists() and _is_key_accepted(url, path.read_text().strip()):
             return
-        done = self._once(["app.access.first_key"], environment)
+        done = self._run_module(["app.access.first_key"], environment)
         if done.returncode != 0:
             raise CannotStart(f"no key could be created:\n{done.stderr.strip()}")
         homes.write_private(path, done.stdout.strip())
 
-    def _once(self, module: list[str], environment: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
+    def _run_module(self, module: list[str], environment: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, "-m", *module]
         return subprocess.run(
             command, env=dict(environment), cwd=self._plan.home, capture_output=True, text=True, check=False
         )
 
 
-def _reachable(host: str) -> str:
+def _connect_host(host: str) -> str:
     """Return a host under which a server that listens on `host` is reached from this machine."""
     try:
         address = ip_address(host)
@@ -163,13 +163,13 @@ def _reachable(host: str) -> str:
     return "127.0.0.1" if address.is_unspecified else host
 
 
-def _ready(url: str) -> bool:
+def _is_ready(url: str) -> bool:
     try:
         return httpx.get(f"{url}/readyz", timeout=5.0).is_success
     except httpx.TransportError:
         return False
 
 
-def _accepts(url: str, key: str) -> bool:
+def _is_key_accepted(url: str, key: str) -> bool:
     answer = httpx.get(f"{url}/v1/jobs", params={"limit": 1}, headers={"Authorization": f"Bearer {key}"}, timeout=10.0)
     return answer.status_code != 401

@@ -9,23 +9,23 @@ from types import FrameType
 
 from graftwerk.supervise.process import Process
 
-TICK = 0.05  # seconds between two looks at the programs
-FIRST_BACKOFF = 0.2
-LONGEST_BACKOFF = 15.0
-HEALTHY_AFTER = 30.0  # a program that ran so long is restarted at once
+POLL_SECONDS = 0.05  # seconds between two looks at the programs
+INITIAL_BACKOFF_SECONDS = 0.2
+MAX_BACKOFF_SECONDS = 15.0
+HEALTHY_SECONDS = 30.0  # a program that ran so long is restarted at once
 
 
 @dataclass(slots=True)
-class _Restarts:
+class _RestartState:
     """How often a program died in a row, and when it is started again."""
 
     deaths: int = 0
-    due: float | None = None
+    restart_at: float | None = None
 
-    def pause(self) -> float:
+    def backoff(self) -> float:
         """Return the seconds until the next start."""
         doublings = min(self.deaths, 32)  # a program may die for days
-        return 0.0 if self.deaths == 1 else min(LONGEST_BACKOFF, FIRST_BACKOFF * 2**doublings)
+        return 0.0 if self.deaths == 1 else min(MAX_BACKOFF_SECONDS, INITIAL_BACKOFF_SECONDS * 2**doublings)
 
 
 class Supervisor:
@@ -35,13 +35,13 @@ class Supervisor:
     """
 
     def __init__(self, tell: Callable[[str], None]) -> None:
-        self._tell = tell
+        self._log = tell
         self._processes: list[Process] = []
-        self._restarts: dict[str, _Restarts] = {}
+        self._restarts: dict[str, _RestartState] = {}
         self.signals = 0
 
     @contextmanager
-    def hearing_signals(self) -> Iterator[None]:
+    def handle_signals(self) -> Iterator[None]:
         """Count SIGINT, SIGTERM and SIGHUP instead of dying of them: one means stop, two mean at once."""
 
         def hear(number: int, frame: FrameType | None) -> None:
@@ -58,7 +58,7 @@ class Supervisor:
         """Start a program and keep it running from now on."""
         process.start()
         self._processes.append(process)
-        self._restarts[process.program.name] = _Restarts()
+        self._restarts[process.program.name] = _RestartState()
 
     def wait_until(self, condition: Callable[[], bool], seconds: float, needed: Process | None = None) -> bool:
         """Return whether the condition came true in time; false at once if we are to stop or `needed` has ended."""
@@ -66,33 +66,33 @@ class Supervisor:
         while time.monotonic() < deadline and not self.signals:
             if condition():
                 return True
-            if needed is not None and not needed.running:
+            if needed is not None and not needed.is_running:
                 return False
-            time.sleep(TICK)
+            time.sleep(POLL_SECONDS)
         return False
 
     def run(self) -> None:
         """Restart what dies, until a signal comes."""
         while not self.signals:
-            self.heal()
-            time.sleep(TICK)
+            self.restart_due()
+            time.sleep(POLL_SECONDS)
 
-    def heal(self) -> None:
+    def restart_due(self) -> None:
         """Look at every program once: note deaths, and start again what is due."""
         now = time.monotonic()
         for process in self._processes:
             restarts = self._restarts[process.program.name]
-            if process.running:
+            if process.is_running:
                 continue
-            if restarts.due is None:
-                restarts.deaths = 1 if now - process.started > HEALTHY_AFTER else restarts.deaths + 1
-                pause = restarts.pause()
-                restarts.due = now + pause
-                self._tell(f"{process.program.name} ended ({_status(process)}); starting it again in {pause:g} s")
-            if now >= restarts.due:
+            if restarts.restart_at is None:
+                restarts.deaths = 1 if now - process.started > HEALTHY_SECONDS else restarts.deaths + 1
+                pause = restarts.backoff()
+                restarts.restart_at = now + pause
+                self._log(f"{process.program.name} ended ({_describe_exit(process)}); starting it again in {pause:g} s")
+            if now >= restarts.restart_at:
                 process.kill()  # what it may have left behind
                 process.start()
-                restarts.due = None
+                restarts.restart_at = None
 
     def stop(self) -> bool:
         """Stop the programs one after the other; returns whether all ended within their grace."""
@@ -102,17 +102,17 @@ class Supervisor:
     def _stop_one(self, process: Process) -> bool:
         """Return whether the program ended by itself. A second signal cuts the grace short."""
         deadline = time.monotonic() + process.program.grace
-        process.ask_to_stop()
-        while process.running and time.monotonic() < deadline and self.signals < 2:
-            time.sleep(TICK)
-        late = process.running
+        process.terminate()
+        while process.is_running and time.monotonic() < deadline and self.signals < 2:
+            time.sleep(POLL_SECONDS)
+        late = process.is_running
         if late:
-            self._tell(f"{process.program.name} did not end in time and is killed")
+            self._log(f"{process.program.name} did not end in time and is killed")
         process.kill()
         return not late
 
 
-def _status(process: Process) -> str:
+def _describe_exit(process: Process) -> str:
     status = process.exit_status
     if status is not None and status < 0:
         return f"killed by {signal.Signals(-status).name}"

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from graftwerk.errors import CannotExpress
-from graftwerk.tracing.modules import leaf_types
-from graftwerk.tracing.recording import NOWHERE, Recording, obstacle, record
-from graftwerk.tracing.translation import Translation
-from graftwerk.tracing.values import Parts, Tensor
-from graftwerk.tracing.writer import Writer
+from graftwerk.tracing.converter import GraphConverter
+from graftwerk.tracing.fx_trace import UNKNOWN_LOCATION, SymbolicTrace, make_obstacle, symbolic_trace
+from graftwerk.tracing.graph_writer import GraphWriter
+from graftwerk.tracing.module_parameters import leaf_types
+from graftwerk.tracing.values import TensorRef, TupleValue
 
 if TYPE_CHECKING:
     import torch
@@ -34,20 +34,20 @@ def trace(module: "nn.Module", *, inputs: Sequence[str] = ("x",)) -> Traced:
     way: Python's own `if` and `while` on values, operations and options that the language does not have.
     """
     kinds = leaf_types()
-    with _left_as_it_was(module):
-        recording = record(module, tuple(inputs), kinds)
-        writer = Writer(tuple(inputs))
-        translation = Translation(module, recording, writer, kinds)
+    with _preserve_module(module):
+        recording = symbolic_trace(module, tuple(inputs), kinds)
+        writer = GraphWriter(tuple(inputs))
+        translation = GraphConverter(module, recording, writer, kinds)
         found = translation.run()
         _check_ties(module, recording)
         outputs = _outputs(writer, found, recording) if not recording.obstacles else {}
         if recording.obstacles:
             raise CannotExpress(sorted(recording.obstacles, key=lambda each: (each.file, each.line)))
-        return Traced(writer.document(outputs), writer.weights)
+        return Traced(writer.to_document(outputs), writer.weights)
 
 
 @contextmanager
-def _left_as_it_was(module: "nn.Module") -> Iterator[None]:
+def _preserve_module(module: "nn.Module") -> Iterator[None]:
     """Take away what torch.fx leaves in the module: the constants that it met."""
     before = set(vars(module))
     try:
@@ -57,7 +57,7 @@ def _left_as_it_was(module: "nn.Module") -> Iterator[None]:
             delattr(module, name)
 
 
-def _check_ties(module: "nn.Module", recording: Recording) -> None:
+def _check_ties(module: "nn.Module", recording: SymbolicTrace) -> None:
     """Note tensors that two modules share: uses of one block can share, and different nodes cannot."""
     owners: dict[int, list[str]] = {}
     for path, part in module.named_modules():
@@ -67,12 +67,12 @@ def _check_ties(module: "nn.Module", recording: Recording) -> None:
         if len(names) > 1:
             detail = f"{' and '.join(names)} are one tensor, and two nodes cannot share one"
             hint = "call one module twice, or give each a tensor of its own"
-            recording.obstacles.append(obstacle(names[0], NOWHERE, detail, hint))
+            recording.obstacles.append(make_obstacle(names[0], UNKNOWN_LOCATION, detail, hint))
 
 
-def _outputs(writer: Writer, value: Any, recording: Recording) -> dict[str, str]:
+def _outputs(writer: GraphWriter, value: Any, recording: SymbolicTrace) -> dict[str, str]:
     """Return the outputs: a dict keeps its names, several values are numbered, one is called output."""
-    if isinstance(value, Tensor):
+    if isinstance(value, TensorRef):
         found = {"output": value}
     elif isinstance(value, Mapping):
         found = dict(value)
@@ -80,11 +80,11 @@ def _outputs(writer: Writer, value: Any, recording: Recording) -> dict[str, str]
         found = {f"output{place}": each for place, each in enumerate(value, 1)}
     else:
         found = {"output": value}
-    wrong = [name for name, each in found.items() if not isinstance(each, Tensor) or not str(name).isidentifier()]
+    wrong = [name for name, each in found.items() if not isinstance(each, TensorRef) or not str(name).isidentifier()]
     for name in wrong:
-        what = "several values" if isinstance(found[name], Parts) else "no tensor"
+        what = "several values" if isinstance(found[name], TupleValue) else "no tensor"
         detail = f'the output "{name}" is {what}'
-        recording.obstacles.append(obstacle("output", NOWHERE, detail, "return tensors, or a dict of them"))
+        recording.obstacles.append(make_obstacle("output", UNKNOWN_LOCATION, detail, "return tensors, or a dict of them"))
     if wrong:
         return {}
     if not writer.nodes:

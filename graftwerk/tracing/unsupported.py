@@ -1,7 +1,7 @@
 """Why a part of a module cannot be expressed."""
 
 
-class Refusal(Exception):
+class UnsupportedOperation(Exception):
     """A single operation that the language does not have, and what to do instead."""
 
     def __init__(self, detail: str, hint: str = "") -> None:

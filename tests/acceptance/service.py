@@ -14,7 +14,7 @@ from typing import Any
 import httpx
 import psutil
 
-TIMEOUT = 60.0
+TIMEOUT_SECONDS = 60.0
 
 
 def free_port() -> int:
@@ -23,7 +23,7 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def until(condition: Callable[[], Any], what: str, seconds: float = TIMEOUT) -> Any:
+def wait_until(condition: Callable[[], Any], what: str, seconds: float = TIMEOUT_SECONDS) -> Any:
     """Return the first true value of `condition`."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
@@ -35,7 +35,7 @@ def until(condition: Callable[[], Any], what: str, seconds: float = TIMEOUT) -> 
 
 
 @dataclass
-class Service:
+class ServiceProcess:
     """A running service and the ways a test looks at it."""
 
     home: Path
@@ -47,14 +47,14 @@ class Service:
     def log(self) -> str:
         return (self.home.parent / f"{self.home.name}.log").read_text()
 
-    def start(self, *options: str, seconds: float = TIMEOUT) -> None:
+    def start(self, *options: str, seconds: float = TIMEOUT_SECONDS) -> None:
         command = [sys.executable, "-m", "graftwerk", "up", "--home", str(self.home), "--port", str(self.port)]
         environment = os.environ | {"GRAFTWERK_LEASE_SECONDS": "4", "GRAFTWERK_SWEEP_SECONDS": "0.5"} | self.environment
         with (self.home.parent / f"{self.home.name}.log").open("ab") as log:
             self.process = subprocess.Popen([*command, *options], env=environment, stdout=log, stderr=log)
-        until(self.ready, "readiness", seconds)
+        wait_until(self.is_ready, "readiness", seconds)
 
-    def ready(self) -> bool:
+    def is_ready(self) -> bool:
         assert self.process is not None
         assert self.process.poll() is None, self.log
         try:
@@ -86,13 +86,13 @@ class Service:
         with self.http as http:
             return http.get(f"/v1/jobs/{job_id}").raise_for_status().json()  # type: ignore[no-any-return]
 
-    def wait(self, job_id: str, *statuses: str, seconds: float = TIMEOUT) -> dict[str, Any]:
+    def wait(self, job_id: str, *statuses: str, seconds: float = TIMEOUT_SECONDS) -> dict[str, Any]:
         wanted = statuses or ("succeeded", "failed", "cancelled")
-        return until(lambda: (job := self.job(job_id))["status"] in wanted and job, f"{wanted}", seconds)  # type: ignore[no-any-return]
+        return wait_until(lambda: (job := self.job(job_id))["status"] in wanted and job, f"{wanted}", seconds)  # type: ignore[no-any-return]
 
-    def training(self, job_id: str, step: int = 1) -> dict[str, Any]:
+    def wait_for_step(self, job_id: str, step: int = 1) -> dict[str, Any]:
         """Wait until the job has trained some steps."""
-        return until(lambda: (job := self.job(job_id))["progress"].get("step", 0) >= step and job, f"step {step}")  # type: ignore[no-any-return]
+        return wait_until(lambda: (job := self.job(job_id))["progress"].get("step", 0) >= step and job, f"step {step}")  # type: ignore[no-any-return]
 
     def processes(self, *words: str) -> list[psutil.Process]:
         """Return the service's processes whose command line has all the words."""
@@ -112,7 +112,7 @@ class Service:
         return self.processes("valkey-server") or self.processes("redis-server")
 
 
-def digits(**training: Any) -> dict[str, Any]:
+def digits_spec(**training: Any) -> dict[str, Any]:
     """Return a small job on the bundled digits."""
     plan = {"epochs": 2, "batch_size": 64, "optimizer": {"kind": "Adam", "lr": 0.003}} | training
     return {

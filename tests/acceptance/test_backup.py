@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from tests.acceptance.service import Service, digits
+from tests.acceptance.service import ServiceProcess, digits_spec
 
 
 def graftwerk(*words: str) -> subprocess.CompletedProcess[str]:
@@ -14,12 +14,12 @@ def graftwerk(*words: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, env=os.environ, capture_output=True, text=True, check=False, timeout=120)
 
 
-def test_a_restored_job_goes_on(lone_service: Service, tmp_path: Path) -> None:
+def test_a_restored_job_goes_on(lone_service: ServiceProcess, tmp_path: Path) -> None:
     service, folder = lone_service, str(tmp_path / "backup")
     service.start("--slots", "1")
     plan: dict[str, Any] = {"epochs": 200, "checkpoint": {"every_steps": 50, "every_seconds": None}}
-    job_id = service.submit(digits(**plan))["id"]
-    service.training(job_id, step=150)
+    job_id = service.submit(digits_spec(**plan))["id"]
+    service.wait_for_step(job_id, step=150)
     made = graftwerk("backup", folder, "--home", str(service.home))
     assert made.returncode == 0, made.stderr
     refused = graftwerk("restore", folder, "--home", str(service.home), "--overwrite")
@@ -27,7 +27,7 @@ def test_a_restored_job_goes_on(lone_service: Service, tmp_path: Path) -> None:
     assert "another `graftwerk up`" in refused.stderr
     assert service.stop() == 0, service.log
 
-    other = Service(tmp_path / "other")
+    other = ServiceProcess(tmp_path / "other")
     put = graftwerk("restore", folder, "--home", str(other.home))
     assert put.returncode == 0, put.stderr
     other.start("--slots", "1")

@@ -10,24 +10,24 @@ from typing import Any
 import psutil
 import pytest
 
-from tests.acceptance.service import Service, digits, until
+from tests.acceptance.service import ServiceProcess, digits_spec, wait_until
 
 PLAN: dict[str, Any] = {"epochs": 40, "checkpoint": {"every_steps": 40, "every_seconds": None}}
 
 
-def weights_hash(service: Service, job_id: str) -> str:
+def weights_hash(service: ServiceProcess, job_id: str) -> str:
     with service.http as http:
         answer = http.get(f"/v1/jobs/{job_id}/weights", params={"which": "latest"}).raise_for_status()
     return hashlib.sha256(answer.content).hexdigest()
 
 
-def training_processes(service: Service) -> list[psutil.Process]:
+def training_processes(service: ServiceProcess) -> list[psutil.Process]:
     """Return the children of the worker's forkserver: the running attempts."""
     servers = service.processes("multiprocessing.forkserver", "workers.")
     return [child for server in servers for child in server.children()]
 
 
-def steps(service: Service, job: dict[str, Any]) -> list[int]:
+def steps(service: ServiceProcess, job: dict[str, Any]) -> list[int]:
     with service.http as http:
         rows = http.get(job["urls"]["metrics"], headers={"Accept": "text/csv"}, params={"names": "train/loss"}).text
     return [int(line.split(",")[1]) for line in rows.strip().splitlines()[1:]]
@@ -40,19 +40,19 @@ def scratch() -> Iterator[Path]:
         yield Path(folder)
 
 
-def test_a_killed_runner_and_a_killed_worker_change_nothing(lone_service: Service, scratch: Path) -> None:
+def test_a_killed_runner_and_a_killed_worker_change_nothing(lone_service: ServiceProcess, scratch: Path) -> None:
     service = lone_service
     service.environment["TMPDIR"] = str(scratch)
     service.start("--slots", "1")
-    undisturbed = service.wait(service.submit(digits(**PLAN))["id"])
+    undisturbed = service.wait(service.submit(digits_spec(**PLAN))["id"])
     assert undisturbed["status"] == "succeeded", undisturbed["error"]
 
-    job_id = service.submit(digits(**PLAN))["id"]
-    service.training(job_id, step=100)
+    job_id = service.submit(digits_spec(**PLAN))["id"]
+    service.wait_for_step(job_id, step=100)
     killed = set(training_processes(service))
     for process in killed:
         process.send_signal(signal.SIGKILL)
-    until(lambda: set(training_processes(service)) - killed, "another attempt", 10)
+    wait_until(lambda: set(training_processes(service)) - killed, "another attempt", 10)
 
     for process in service.processes("-m workers"):
         process.send_signal(signal.SIGKILL)
@@ -62,16 +62,16 @@ def test_a_killed_runner_and_a_killed_worker_change_nothing(lone_service: Servic
     assert weights_hash(service, job_id) == weights_hash(service, undisturbed["id"])
     assert steps(service, job) == list(range(1, job["progress"]["total_steps"] + 1))
     assert [move["verb"] for move in job["transitions"]].count("claim") == 3
-    until(lambda: not training_processes(service), "the end of every attempt", 5)
+    wait_until(lambda: not training_processes(service), "the end of every attempt", 5)
     assert service.stop() == 0, service.log
     assert [path for path in scratch.glob("graftwerk-*/**/*") if not path.is_dir()] == []
 
 
-def test_stopping_the_service_loses_no_step(lone_service: Service) -> None:
+def test_stopping_the_service_loses_no_step(lone_service: ServiceProcess) -> None:
     service = lone_service
     service.start("--slots", "1")
-    job_id = service.submit(digits(epochs=300, checkpoint={"every_steps": 10**6, "every_seconds": None}))["id"]
-    service.training(job_id, step=50)
+    job_id = service.submit(digits_spec(epochs=300, checkpoint={"every_steps": 10**6, "every_seconds": None}))["id"]
+    service.wait_for_step(job_id, step=50)
     assert service.stop() == 0, service.log
     service.start("--slots", "1")
     job = service.wait(job_id)
@@ -84,15 +84,15 @@ def test_stopping_the_service_loses_no_step(lone_service: Service) -> None:
     assert resumed[1] >= 50
 
 
-def test_a_job_outlives_its_broker_and_jobs_are_accepted_without_one(lone_service: Service) -> None:
+def test_a_job_outlives_its_broker_and_jobs_are_accepted_without_one(lone_service: ServiceProcess) -> None:
     service = lone_service
     service.start("--slots", "1")
-    job_id = service.submit(digits(epochs=120))["id"]
-    service.training(job_id)
+    job_id = service.submit(digits_spec(epochs=120))["id"]
+    service.wait_for_step(job_id)
     brokers = service.brokers()
     assert brokers, [process.cmdline() for process in service.processes()]
     for broker in brokers:
         broker.send_signal(signal.SIGKILL)
-    second = service.submit(digits(epochs=1))["id"]
+    second = service.submit(digits_spec(epochs=1))["id"]
     assert service.wait(job_id)["status"] == "succeeded"
     assert service.wait(second)["status"] == "succeeded"

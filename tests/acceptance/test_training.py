@@ -11,7 +11,7 @@ import httpx
 import pytest
 import torch
 
-from tests.acceptance.service import Service, digits
+from tests.acceptance.service import ServiceProcess, digits_spec
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
@@ -36,7 +36,7 @@ print(tuple(outputs[0].shape))
 """
 
 
-def download(service: Service, job: dict[str, Any], folder: Path) -> None:
+def download(service: ServiceProcess, job: dict[str, Any], folder: Path) -> None:
     with service.http as http:
         listed = http.get(job["urls"]["checkpoints"]).raise_for_status().json()
         newest = listed["items"][0]
@@ -47,7 +47,7 @@ def download(service: Service, job: dict[str, Any], folder: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["digits-mlp", "digits-cnn"])
-def test_an_example_trains_and_its_weights_work_alone(service: Service, name: str, tmp_path: Path) -> None:
+def test_an_example_trains_and_its_weights_work_alone(service: ServiceProcess, name: str, tmp_path: Path) -> None:
     spec = json.loads((EXAMPLES / f"{name}.json").read_text())
     job = service.wait(service.submit(spec)["id"], seconds=120)
     assert job["status"] == "succeeded", job["error"]
@@ -70,8 +70,8 @@ def test_an_example_trains_and_its_weights_work_alone(service: Service, name: st
     assert run.stdout.strip() == "(5, 10)", run.stderr
 
 
-def test_every_step_has_one_point(service: Service) -> None:
-    job = service.wait(service.submit(digits(epochs=3))["id"])
+def test_every_step_has_one_point(service: ServiceProcess) -> None:
+    job = service.wait(service.submit(digits_spec(epochs=3))["id"])
     assert job["status"] == "succeeded", job["error"]
     with service.http as http:
         rows = http.get(job["urls"]["metrics"], headers={"Accept": "text/csv"}, params={"names": "train/loss"}).text
@@ -79,8 +79,8 @@ def test_every_step_has_one_point(service: Service) -> None:
     assert steps == list(range(1, job["progress"]["total_steps"] + 1))
 
 
-def test_the_stream_tells_the_whole_story_and_goes_on_after_a_break(service: Service) -> None:
-    job_id = service.submit(digits(epochs=4))["id"]
+def test_the_stream_tells_the_whole_story_and_goes_on_after_a_break(service: ServiceProcess) -> None:
+    job_id = service.submit(digits_spec(epochs=4))["id"]
     first = _events(service, job_id, stop_after=5)
     rest = _events(service, job_id, last=first[-1][0])
     seqs = [seq for seq, _, _ in first + rest if seq]
@@ -91,7 +91,7 @@ def test_the_stream_tells_the_whole_story_and_goes_on_after_a_break(service: Ser
     assert {"created", "status", "phase", "metrics", "checkpoint", "done"} <= kinds
 
 
-def _events(service: Service, job_id: str, last: int = 0, stop_after: int = 0) -> list[tuple[int, str, Any]]:
+def _events(service: ServiceProcess, job_id: str, last: int = 0, stop_after: int = 0) -> list[tuple[int, str, Any]]:
     headers = {"Last-Event-ID": str(last)} if last else {}
     found: list[tuple[int, str, Any]] = []
     seq, kind = 0, ""
@@ -110,25 +110,25 @@ def _events(service: Service, job_id: str, last: int = 0, stop_after: int = 0) -
     return found
 
 
-def test_one_key_makes_one_job(service: Service) -> None:
-    first = service.submit(digits(epochs=1), **{"Idempotency-Key": "once"})
-    again = service.submit(digits(epochs=1), **{"Idempotency-Key": "once"})
+def test_one_key_makes_one_job(service: ServiceProcess) -> None:
+    first = service.submit(digits_spec(epochs=1), **{"Idempotency-Key": "once"})
+    again = service.submit(digits_spec(epochs=1), **{"Idempotency-Key": "once"})
     assert first["id"] == again["id"]
     with service.http as http:
-        other = http.post("/v1/jobs", json=digits(epochs=2), headers={"Idempotency-Key": "once"})
+        other = http.post("/v1/jobs", json=digits_spec(epochs=2), headers={"Idempotency-Key": "once"})
     assert other.status_code == 422
     service.wait(first["id"])
 
 
-def test_a_job_that_cannot_train_says_why(service: Service) -> None:
-    exploding = digits(optimizer={"kind": "SGD", "lr": 1e30}, epochs=3)
+def test_a_job_that_cannot_train_says_why(service: ServiceProcess) -> None:
+    exploding = digits_spec(optimizer={"kind": "SGD", "lr": 1e30}, epochs=3)
     job = service.wait(service.submit(exploding)["id"])
     assert job["status"] == "failed"
     assert job["error"]["code"] == "loss_not_finite"
     assert "step" in job["error"]["message"]
 
 
-def test_an_uploaded_data_set_trains(service: Service, tmp_path: Path) -> None:
+def test_an_uploaded_data_set_trains(service: ServiceProcess, tmp_path: Path) -> None:
     rows = "\n".join(f"{i % 7},{(i * 3) % 5},{2 * (i % 7) - ((i * 3) % 5) + 1}" for i in range(200))
     with service.http as http:
         made = http.post("/v1/datasets", json={"name": "plane", "source": {"kind": "upload", "format": "csv"}})
@@ -148,9 +148,9 @@ def test_an_uploaded_data_set_trains(service: Service, tmp_path: Path) -> None:
     assert job["progress"]["latest"]["train/loss"] < 0.1
 
 
-def test_a_cancelled_job_ends_soon_and_leaves_no_process(service: Service) -> None:
-    job_id = service.submit(digits(epochs=100_000))["id"]
-    service.training(job_id)
+def test_a_cancelled_job_ends_soon_and_leaves_no_process(service: ServiceProcess) -> None:
+    job_id = service.submit(digits_spec(epochs=100_000))["id"]
+    service.wait_for_step(job_id)
     with service.http as http:
         http.post(f"/v1/jobs/{job_id}/cancel").raise_for_status()
     job = service.wait(job_id, seconds=5)
@@ -161,11 +161,11 @@ def test_a_cancelled_job_ends_soon_and_leaves_no_process(service: Service) -> No
         assert http.get(f"/v1/jobs/{job_id}").status_code == 404
 
 
-def test_a_paused_job_goes_on_where_it_was(service: Service) -> None:
+def test_a_paused_job_goes_on_where_it_was(service: ServiceProcess) -> None:
     plan = {"epochs": 200, "checkpoint": {"every_seconds": None, "keep_best": 0}}
-    undisturbed = service.wait(service.submit(digits(**plan))["id"])
-    job_id = service.submit(digits(**plan))["id"]
-    service.training(job_id, step=20)
+    undisturbed = service.wait(service.submit(digits_spec(**plan))["id"])
+    job_id = service.submit(digits_spec(**plan))["id"]
+    service.wait_for_step(job_id, step=20)
     with service.http as http:
         http.post(f"/v1/jobs/{job_id}/pause").raise_for_status()
         service.wait(job_id, "paused", seconds=10)
@@ -180,12 +180,12 @@ def test_a_paused_job_goes_on_where_it_was(service: Service) -> None:
     assert weights[0] == weights[1]
 
 
-def test_a_time_limit_is_kept(service: Service) -> None:
-    job = service.wait(service.submit(digits(epochs=100_000) | {"max_seconds": 2.0})["id"], seconds=20)
+def test_a_time_limit_is_kept(service: ServiceProcess) -> None:
+    job = service.wait(service.submit(digits_spec(epochs=100_000) | {"max_seconds": 2.0})["id"], seconds=20)
     assert (job["status"], job["error"]["code"]) == ("failed", "time_limit")
 
 
-def test_without_a_key_there_is_nothing(service: Service) -> None:
+def test_without_a_key_there_is_nothing(service: ServiceProcess) -> None:
     answer = httpx.get(f"{service.url}/v1/jobs")
     assert answer.status_code == 401
     assert answer.headers["content-type"] == "application/problem+json"

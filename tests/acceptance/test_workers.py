@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from app.db.session import Database
-from graftwerk.supervise.broker import Broker, find_binary
-from tests.acceptance.service import until
+from graftwerk.supervise.broker import EmbeddedBroker, find_binary
+from tests.acceptance.service import wait_until
 
 HANGING = """
 import sys, time
@@ -30,12 +30,12 @@ sys.exit(main())
 
 
 @pytest.fixture
-def broker() -> Iterator[Broker]:
+def broker() -> Iterator[EmbeddedBroker]:
     binary = find_binary()
     assert binary is not None
-    made = Broker.prepare(binary)
+    made = EmbeddedBroker.prepare(binary)
     process = subprocess.Popen(made.program.command, stdout=subprocess.DEVNULL)
-    until(made.answers, "the broker's answer", 20)
+    wait_until(made.ping, "the broker's answer", 20)
     yield made
     process.terminate()
     process.wait(20)
@@ -43,14 +43,14 @@ def broker() -> Iterator[Broker]:
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
-def test_a_hung_consumer_is_noticed_and_the_worker_ends(database: Database, broker: Broker, tmp_path: Path) -> None:
+def test_a_hung_consumer_is_noticed_and_the_worker_ends(database: Database, broker: EmbeddedBroker, tmp_path: Path) -> None:
     settings = {"HOME": str(tmp_path), "DATABASE_URL": str(database.url), "BROKER_URL": broker.url, "SLOTS": "1",
                 "SWEEP_SECONDS": "0.3", "DEAF_SECONDS": "2", "DRAIN_SECONDS": "1", "LOG_JSON": "true"}  # fmt: skip
     environment = os.environ | {f"GRAFTWERK_{name}": value for name, value in settings.items()}
     with (tmp_path / "log").open("wb") as log:
         worker = subprocess.Popen([sys.executable, "-c", HANGING], env=environment, stderr=log)
     try:
-        until(lambda: b"hanging" in (tmp_path / "log").read_bytes(), "a start", 120)
+        wait_until(lambda: b"hanging" in (tmp_path / "log").read_bytes(), "a start", 120)
         began = time.monotonic()
         assert worker.wait(60) == os.EX_TEMPFAIL
         assert time.monotonic() - began < 45

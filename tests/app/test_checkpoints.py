@@ -29,27 +29,27 @@ def save(
 
 def test_a_checkpoint_is_listed_once_newest_first(database: Database, job_id: str) -> None:
     ids = [save(database, job_id, step, 1.0) for step in (1, 2, 3, 3)]
-    rows = database.run(checkpoints.listed, job_id)
+    rows = database.run(checkpoints.list_checkpoints, job_id)
     assert [row.id for row in rows] == [ids[2], ids[1], ids[0]]
     assert rows[0].files[0]["path"] == "jobs/3"
 
 
 def test_a_later_attempt_is_newer_even_behind_an_earlier_one(database: Database, job_id: str) -> None:
     abandoned, resumed = save(database, job_id, 200, 1.0), save(database, job_id, 150, 1.0, fence=2)
-    assert [row.id for row in database.run(checkpoints.listed, job_id)] == [resumed, abandoned]
+    assert [row.id for row in database.run(checkpoints.list_checkpoints, job_id)] == [resumed, abandoned]
 
 
 def test_the_best_is_by_value_and_the_earliest_of_equals(database: Database, job_id: str) -> None:
     for step, loss in enumerate([0.5, 0.2, math.nan, 0.2, None, 0.9, -math.inf], start=1):
         save(database, job_id, step, loss)
     for mode, step in (("min", 2), ("max", 6)):
-        found = database.run(checkpoints.preferred, job_id, "val/loss", mode)
+        found = database.run(checkpoints.best_or_latest, job_id, "val/loss", mode)
         assert found is not None
         assert found.step == step
-    newest = database.run(checkpoints.preferred, job_id, "val/accuracy", "max")  # of which nobody has a value
+    newest = database.run(checkpoints.best_or_latest, job_id, "val/accuracy", "max")  # of which nobody has a value
     assert newest is not None
     assert newest.step == 7
-    assert database.run(checkpoints.preferred, job_id, "val/loss", "min", "no.such") is None
+    assert database.run(checkpoints.best_or_latest, job_id, "val/loss", "min", "no.such") is None
 
 
 @pytest.mark.parametrize(
@@ -61,23 +61,23 @@ def test_surplus_is_neither_new_nor_good(
 ) -> None:
     for step, loss in enumerate([0.5, 0.1, 0.4, math.nan, 0.2, 0.3], start=1):
         save(database, job_id, step, loss)
-    rows = database.run(checkpoints.surplus, job_id, keep_last, keep_best, "val/loss", "min")
+    rows = database.run(checkpoints.prunable_checkpoints, job_id, keep_last, keep_best, "val/loss", "min")
     assert [row.step for row in rows] == surplus
     database.run(checkpoints.remove, rows)
-    assert len(database.run(checkpoints.listed, job_id)) == 6 - len(surplus)
+    assert len(database.run(checkpoints.list_checkpoints, job_id)) == 6 - len(surplus)
 
 
 def test_there_is_one_final_one(database: Database, job_id: str) -> None:
     first = save(database, job_id, 5, 0.1, final=True)
     second = save(database, job_id, 5, 0.1, fence=2, final=True)  # the attempt before died at its very end
-    rows = database.run(checkpoints.listed, job_id)
+    rows = database.run(checkpoints.list_checkpoints, job_id)
     assert [(row.id, row.final) for row in rows] == [(second, True), (first, False)]
 
 
 def test_the_final_one_is_never_surplus(database: Database, job_id: str) -> None:
     save(database, job_id, 1, 0.1, final=True)
     save(database, job_id, 2, 0.2)
-    assert [row.step for row in database.run(checkpoints.surplus, job_id, 0, 0, "val/loss", "min")] == [2]
+    assert [row.step for row in database.run(checkpoints.prunable_checkpoints, job_id, 0, 0, "val/loss", "min")] == [2]
 
 
 def test_another_owner_s_checkpoint_is_not_found(database: Database, job_id: str) -> None:

@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from app import curves
-from app.curves import BLOCK, CHUNK, Points
+from app.curves import BLOCK_SIZE, CHUNK_SIZE, Points
 from app.db.session import Database
 from app.jobs import repository
 
@@ -32,7 +32,7 @@ def new_job(database: Database) -> str:
 
 def made(steps: Any, values: Any = None) -> Points:
     """Points with a value of its own for every step."""
-    points = np.zeros(len(steps), curves.POINT)
+    points = np.zeros(len(steps), curves.POINT_DTYPE)
     points["step"] = steps
     points["value"] = np.sin(np.asarray(steps, float)) if values is None else values
     points["time"], points["elapsed"] = points["step"] + 1e9, points["step"] / 10
@@ -44,14 +44,14 @@ def steps_of(points: Points) -> list[int]:
 
 
 ACTIONS = st.lists(
-    st.tuples(st.just("append"), st.integers(0, 3 * CHUNK)) | st.tuples(st.just("again"), st.integers(0, 300))
-    | st.tuples(st.just("rewind"), st.integers(0, 10 * CHUNK)),
+    st.tuples(st.just("append"), st.integers(0, 3 * CHUNK_SIZE)) | st.tuples(st.just("again"), st.integers(0, 300))
+    | st.tuples(st.just("rewind"), st.integers(0, 10 * CHUNK_SIZE)),
     max_size=8,
 )  # fmt: skip
 
 
 @ONE_DATABASE
-@given(ACTIONS, st.integers(0, 5 * CHUNK), st.integers(0, 5 * CHUNK))
+@given(ACTIONS, st.integers(0, 5 * CHUNK_SIZE), st.integers(0, 5 * CHUNK_SIZE))
 def test_a_series_is_the_list_of_its_points(
     database: Database, actions: list[tuple[str, int]], start: int, stop: int
 ) -> None:
@@ -69,10 +69,10 @@ def test_a_series_is_the_list_of_its_points(
         before = len(model)
         model += [step for step in sent if step > last]
         assert span == (before, len(model))
-    assert steps_of(database.read(curves.points, job_id, NAME)) == model
-    assert steps_of(database.read(curves.points, job_id, NAME, start, stop)) == model[start:stop]
-    assert steps_of(database.read(curves.points, job_id, NAME, start)) == model[start:]
-    whole = database.read(curves.buckets, job_id, [NAME], max_points=1)[NAME]
+    assert steps_of(database.read(curves.read_points, job_id, NAME)) == model
+    assert steps_of(database.read(curves.read_points, job_id, NAME, start, stop)) == model[start:stop]
+    assert steps_of(database.read(curves.read_points, job_id, NAME, start)) == model[start:]
+    whole = database.read(curves.downsample, job_id, [NAME], max_points=1)[NAME]
     assert (whole["points"], int(whole["count"].sum())) == (len(model), len(model))
     if model:
         values = made(model)["value"]
@@ -93,7 +93,7 @@ def test_buckets_are_those_of_a_naive_model(
 ) -> None:
     job_id = new_job(database)
     database.run(curves.append, job_id, {NAME: made(range(1, len(values) + 1), values)})
-    found = database.read(curves.buckets, job_id, [NAME], max_points=most, low=low, high=high)[NAME]
+    found = database.read(curves.downsample, job_id, [NAME], max_points=most, low=low, high=high)[NAME]
     kept = [
         index for index in range(len(values))
         if (low is None or index + 1 >= low) and (high is None or index + 1 <= high)
@@ -123,13 +123,13 @@ def same(found: Any, expected: list[float]) -> None:
 
 
 @ONE_DATABASE
-@given(st.integers(1, 2 * CHUNK), st.integers(1, 500), st.integers(1, 30))
+@given(st.integers(1, 2 * CHUNK_SIZE), st.integers(1, 500), st.integers(1, 30))
 def test_buckets_keep_their_place_while_the_curve_grows(database: Database, count: int, more: int, most: int) -> None:
     job_id = new_job(database)
     database.run(curves.append, job_id, {NAME: made(range(1, count + 1))})
-    before = database.read(curves.buckets, job_id, [NAME], max_points=most)[NAME]
+    before = database.read(curves.downsample, job_id, [NAME], max_points=most)[NAME]
     database.run(curves.append, job_id, {NAME: made(range(count + 1, count + more + 1))})
-    after = database.read(curves.buckets, job_id, [NAME], max_points=most)[NAME]
+    after = database.read(curves.downsample, job_id, [NAME], max_points=most)[NAME]
     assert len(after["x"]) <= most
     assert after["width"] % before["width"] == 0
     if after["width"] == before["width"]:
@@ -138,12 +138,12 @@ def test_buckets_keep_their_place_while_the_curve_grows(database: Database, coun
             assert after[column][:settled].tolist() == before[column][:settled].tolist()
 
 
-@pytest.mark.parametrize("count", [BLOCK - 1, BLOCK, CHUNK - 1, CHUNK, CHUNK + 1, 3 * CHUNK + 100])
+@pytest.mark.parametrize("count", [BLOCK_SIZE - 1, BLOCK_SIZE, CHUNK_SIZE - 1, CHUNK_SIZE, CHUNK_SIZE + 1, 3 * CHUNK_SIZE + 100])
 @pytest.mark.parametrize("most", [1, 10])
 def test_summaries_say_what_points_say(database: Database, job_id: str, count: int, most: int) -> None:
     database.run(curves.append, job_id, {NAME: made(range(1, count + 1))})
-    coarse = database.read(curves.buckets, job_id, [NAME], max_points=most)[NAME]
-    exact = database.read(curves.buckets, job_id, [NAME], max_points=most, low=-math.inf)[NAME]  # reads every point
+    coarse = database.read(curves.downsample, job_id, [NAME], max_points=most)[NAME]
+    exact = database.read(curves.downsample, job_id, [NAME], max_points=most, low=-math.inf)[NAME]  # reads every point
     for column in ("x", "step", "min", "max", "last", "count"):
         assert coarse[column].tolist() == exact[column].tolist()
     assert (coarse["width"], coarse["points"]) == (exact["width"], exact["points"])
@@ -153,17 +153,17 @@ def test_series_do_not_mix(database: Database, job_id: str) -> None:
     other = new_job(database)
     database.run(curves.append, job_id, {"b": made([1, 2]), "a": made([1])})
     database.run(curves.append, other, {"b": made([7])})
-    assert database.read(curves.names, job_id) == ["a", "b"]
-    assert list(database.read(curves.buckets, job_id)) == ["a", "b"]
+    assert database.read(curves.series_names, job_id) == ["a", "b"]
+    assert list(database.read(curves.downsample, job_id)) == ["a", "b"]
     database.run(curves.rewind, job_id, 0)
-    assert database.read(curves.names, job_id) == []
-    assert steps_of(database.read(curves.points, other, "b")) == [7]
-    assert len(database.read(curves.points, job_id, "b")) == 0
+    assert database.read(curves.series_names, job_id) == []
+    assert steps_of(database.read(curves.read_points, other, "b")) == [7]
+    assert len(database.read(curves.read_points, job_id, "b")) == 0
 
 
 @given(st.lists(VALUES, max_size=60), st.floats(0.01, 0.99))
 def test_smoothing_is_debiased(values: list[float], weight: float) -> None:
-    found = curves.smoothed(made(range(len(values)), values), weight)["value"].tolist()
+    found = curves.exponential_moving_average(made(range(len(values)), values), weight)["value"].tolist()
     seen: list[float] = []
     for value, smooth in zip(values, found, strict=True):
         seen += [value] if math.isfinite(value) else []

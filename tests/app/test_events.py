@@ -21,7 +21,7 @@ def test_events_are_numbered_without_gaps_by_many_writers(database: Database, jo
     with ThreadPoolExecutor(4) as pool:
         seqs = list(pool.map(lambda n: database.run(events.append, job_id, "phase", {"n": n}, 1), range(20)))
     assert sorted(seqs) == list(range(2, 22))
-    rows = database.read(events.after, job_id, 0, 100)
+    rows = database.read(events.list_events, job_id, 0, 100)
     assert [row.seq for row in rows] == list(range(1, 22))
     assert rows[0].kind == "created"
     assert {row.data["n"] for row in rows[1:]} == set(range(20))
@@ -49,7 +49,7 @@ def test_every_event_is_a_new_version(database: Database, job_id: str) -> None:
 def test_reading_is_bounded_and_by_kind(database: Database, job_id: str) -> None:
     for number in range(6):
         database.run(events.append, job_id, events.EventKind.PHASE if number % 2 else "status", {})
-    assert [row.seq for row in database.read(events.after, job_id, 2, 3)] == [3, 4, 5]
-    assert [row.seq for row in database.read(events.after, job_id, 0, 2, ["status"])] == [2, 4]
-    assert list(database.read(events.after, job_id, 7, 3)) == []
-    assert list(database.read(events.after, "job_none", 0, 3)) == []
+    assert [row.seq for row in database.read(events.list_events, job_id, 2, 3)] == [3, 4, 5]
+    assert [row.seq for row in database.read(events.list_events, job_id, 0, 2, ["status"])] == [2, 4]
+    assert list(database.read(events.list_events, job_id, 7, 3)) == []
+    assert list(database.read(events.list_events, "job_none", 0, 3)) == []

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 import pytest
 
 from app import faultpoints
-from app.faultpoints import POINTS, faultpoint
+from app.faultpoints import FAULTPOINTS, faultpoint
 from tests.architecture.sources import python, tree
-from tests.faults.kinds import HITS, IN_API, IN_RUNNER, IN_WORKER
-from workers.host.worker import AROUND
+from tests.faults.round_kinds import API_POINTS, MAX_HITS, RUNNER_POINTS, WORKER_POINTS
+from workers.host.worker import WRITE_FAULTPOINTS
 
 
 def passed() -> Iterator[str]:
@@ -23,12 +23,12 @@ def passed() -> Iterator[str]:
 
 
 def test_every_point_is_passed_somewhere_and_every_place_has_a_name() -> None:
-    around = [name for pair in AROUND.values() for name in pair]
-    assert sorted([*passed(), *around]) == sorted(POINTS)
+    around = [name for pair in WRITE_FAULTPOINTS.values() for name in pair]
+    assert sorted([*passed(), *around]) == sorted(FAULTPOINTS)
 
 
 def test_the_campaign_strikes_at_points_that_there_are() -> None:
-    assert {*IN_API, *IN_RUNNER, *IN_WORKER, *HITS, "cancel_seen"} == POINTS.keys()
+    assert {*API_POINTS, *RUNNER_POINTS, *WORKER_POINTS, *MAX_HITS, "cancel_seen"} == FAULTPOINTS.keys()
 
 
 def test_nothing_happens_at_a_point_until_it_is_armed(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,13 +6,13 @@ from sqlalchemy import update
 from sqlalchemy.orm import Session
 
 from app import heartbeat
-from app.db.clock import clock
+from app.db.clock import database_time
 from app.db.session import Database
 from app.db.tables import WorkerRow
 
 
 def tell(database: Database, name: str, ago: float = 0.0) -> None:
-    database.run(heartbeat.tell, name, ["default"], 1)
+    database.run(heartbeat.record_heartbeat, name, ["default"], 1)
 
     def age(session: Session) -> None:
         session.execute(update(WorkerRow).where(WorkerRow.name == name).values(seen_at=WorkerRow.seen_at - ago))
@@ -23,22 +23,22 @@ def tell(database: Database, name: str, ago: float = 0.0) -> None:
 def test_silence_is_not_an_end_in_order(database: Database) -> None:
     tell(database, "well")
     tell(database, "stopped")
-    database.run(heartbeat.leave, "stopped")
+    database.run(heartbeat.mark_stopped, "stopped")
     tell(database, "silent", ago=61)
-    assert database.read(heartbeat.silent) == ["silent"]
+    assert database.read(heartbeat.stale_workers) == ["silent"]
     tell(database, "silent")
-    assert database.read(heartbeat.silent) == []
-    assert set(database.read(heartbeat.alive)) == {"well", "silent"}
+    assert database.read(heartbeat.stale_workers) == []
+    assert set(database.read(heartbeat.live_worker_slots)) == {"well", "silent"}
 
 
 def test_one_that_comes_back_has_not_stopped(database: Database) -> None:
     tell(database, "again")
-    database.run(heartbeat.leave, "again")
+    database.run(heartbeat.mark_stopped, "again")
     tell(database, "again")
-    ((row, seconds),) = database.read(heartbeat.listed)
+    ((row, seconds),) = database.read(heartbeat.list_workers)
     assert (row.stopped_at, row.figures, row.free) == (None, None, None)
     assert 0 <= seconds < 30
 
 
 def test_the_database_s_clock(database: Database) -> None:
-    assert abs(database.read(clock) - time.time()) < 5  # both are this machine's
+    assert abs(database.read(database_time) - time.time()) < 5  # both are this machine's

@@ -5,14 +5,14 @@ from importlib import import_module
 
 import pytest
 
-from app.spec.data.sources import BUILTIN, TORCHVISION
-from app.spec.data.transforms import MIXING, TRANSFORMS
+from app.spec.data.sources import BUILTIN_SCHEMAS, TORCHVISION_SCHEMAS
+from app.spec.data.transforms import MIXING_TRANSFORMS, TRANSFORMS
 from app.spec.network.leaves import INITIALISERS, LEAVES
 from app.spec.network.modules import MODULES
-from app.spec.network.network import KINDS
+from app.spec.network.network import NODE_KINDS
 from app.spec.network.operations import OPERATIONS
 from app.spec.training.losses import TORCH_LOSSES
-from app.spec.training.metrics import METRICS, SPANS
+from app.spec.training.metrics import METRICS, SPAN_METRICS
 from app.spec.training.optimizers import OPTIMIZERS
 from app.spec.training.schedules import SCHEDULES
 from app.spec.training.weight_averages import AVERAGES
@@ -21,7 +21,7 @@ from app.spec.training.weight_averages import AVERAGES
 @pytest.mark.parametrize(
     ("spoken", "module", "name"),
     [
-        (KINDS, "workers.network.kinds.catalog", "CATALOG"),
+        (NODE_KINDS, "workers.network.kinds.catalog", "CATALOG"),
         (MODULES, "workers.network.kinds.modules", "MODULES"),
         (OPERATIONS, "workers.network.kinds.operations", "OPERATIONS"),
         (LEAVES, "workers.network.kinds.leaves", "LEAVES"),
@@ -31,9 +31,9 @@ from app.spec.training.weight_averages import AVERAGES
         (SCHEDULES, "workers.training.optim.schedules", "SCHEDULES"),
         (AVERAGES, "workers.training.optim.weight_averages", "AVERAGES"),
         (TRANSFORMS, "workers.data.images.transforms", "TRANSFORMS"),
-        (MIXING, "workers.data.images.mixing", "MIXING"),
-        (BUILTIN, "workers.data.loading.sources", "BUILTIN"),
-        (TORCHVISION, "workers.data.torchvision_datasets.catalog", "TORCHVISION"),
+        (MIXING_TRANSFORMS, "workers.data.images.mixing", "MIXING"),
+        (BUILTIN_SCHEMAS, "workers.data.loading.sources", "BUILTIN"),
+        (TORCHVISION_SCHEMAS, "workers.data.torchvision_datasets.catalog", "TORCHVISION"),
     ],
 )  # fmt: skip
 def test_every_kind_has_a_builder(spoken: Iterable[str], module: str, name: str) -> None:
@@ -42,8 +42,8 @@ def test_every_kind_has_a_builder(spoken: Iterable[str], module: str, name: str)
 
 def test_every_metric_has_a_formula() -> None:
     for what, made in import_module("workers.training.metrics.metrics").MADE.items():
-        spans = SPANS if what == "tags" else frozenset()
-        assert made.keys() | spans == {name for name, row in METRICS.items() if what in row.about}
+        spans = SPAN_METRICS if what == "tags" else frozenset()
+        assert made.keys() | spans == {name for name, row in METRICS.items() if what in row.task_types}
         for name, row in made.items():  # what needs no probabilities may be fed them: they are in order
-            assert row.fed in {"choice": ("choice", "lists"), "scores": ("scores", "chances"),
-                               "chances": ("chances", "scores")}[METRICS[name].needs]  # fmt: skip
+            assert row.input_field in {"choice": ("choice", "lists"), "scores": ("scores", "chances"),
+                               "chances": ("chances", "scores")}[METRICS[name].requires]  # fmt: skip

@@ -3,11 +3,11 @@
 import ast
 
 from app.api.children import inspector, predictor
-from app.logs import EVENTS
+from app.logs import LOG_EVENTS
 from tests.architecture.sources import dotted, python, tree
 
 LEVELS = ("debug", "info", "warning", "error", "exception", "critical")
-FAULTS = {fault.code for fault in (inspector.FAULT, inspector.UNEXPORTED, predictor.FAULT)}  # logged by their code
+FAULTS = {fault.code for fault in (inspector.INSPECTION_FAILED, inspector.EXPORT_FAILED, predictor.PREDICTION_FAILED)}  # logged by their code
 
 
 def logged() -> set[str]:
@@ -24,8 +24,8 @@ def logged() -> set[str]:
 
 
 def test_every_event_is_explained() -> None:
-    assert logged() | FAULTS | {"line"} == set(EVENTS), "app.logs.EVENTS lists what is logged, with a sentence each"
+    assert logged() | FAULTS | {"line"} == set(LOG_EVENTS), "app.logs.EVENTS lists what is logged, with a sentence each"
 
 
 def test_explanations_are_sentences() -> None:
-    assert all(sentence.endswith(".") for sentence in EVENTS.values())
+    assert all(sentence.endswith(".") for sentence in LOG_EVENTS.values())

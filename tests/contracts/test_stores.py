@@ -127,5 +127,5 @@ def test_young_files_are_told_from_old_ones(store: ArtifactStore) -> None:
     assert list(store.keys("a/", older=60.0)) == []
     time.sleep(1.1)  # S3 counts whole seconds
     assert list(store.keys("a/", older=0.1)) == ["a/b"]
-    store.tidy()
+    store.remove_temporary_files()
     assert list(store.keys("")) == ["a/b"]

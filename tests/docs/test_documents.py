@@ -13,11 +13,11 @@ import yaml
 
 from app.jobs.states import TRANSITIONS, Status, Verb
 from app.settings import Settings
-from app.spec.job import Job, check_job, known_schema, parse_job
+from app.spec.job import JobSpec, check_job, named_dataset_schema, parse_job
 from app.spec.network.control import CONTROL
 from app.spec.training.plan import Training
-from workers.children.inspect import Limits, inspect
-from workers.children.query import answer
+from workers.children.inspect import InspectionLimits, inspect_job
+from workers.children.query import inspect_network
 
 ROOT = Path(__file__).parents[2]
 DOCS = sorted((ROOT / "docs").glob("*.md"))
@@ -76,7 +76,7 @@ def test_every_setting_is_explained() -> None:
         assert field.description in page
 
 
-@pytest.mark.parametrize(("part", "heading"), [(Training, "`training`"), (Job, "")], ids=["training", "job"])
+@pytest.mark.parametrize(("part", "heading"), [(Training, "`training`"), (JobSpec, "")], ids=["training", "job"])
 def test_every_field_of_the_plan_is_explained(part: type[Any], heading: str) -> None:
     page = (ROOT / "docs" / "spec.md").read_text().partition(f"## {heading}")[2]
     named = set(re.findall(r"`(\w+)`", page)) | {"version"}
@@ -86,22 +86,22 @@ def test_every_field_of_the_plan_is_explained(part: type[Any], heading: str) -> 
 def test_examples_in_the_spec_are_valid() -> None:
     page = (ROOT / "docs" / "spec.md").read_text()
     whole, *others = json_blocks(page)
-    parts = [each for each in others if each.keys() <= Job.model_fields.keys()]
+    parts = [each for each in others if each.keys() <= JobSpec.model_fields.keys()]
     networks = [each for each in others if "optimizer" not in each and each not in parts]
     plans = [each for each in others if "optimizer" in each]
     assert plans
     short, loop = json_blocks((ROOT / "README.md").read_text())
     alone = {"model": {"inputs": loop["inputs"], "nodes": [loop]}, "inputs": {"state": {"shape": [64]}}}
-    assert answer(alone, 100)[1] == []
+    assert inspect_network(alone, 100)[1] == []
     assert {kind for kind in CONTROL if f'"kind": "{kind}"' in json.dumps(networks)} == CONTROL.keys()
     written = [whole | {"model": network} for network in networks] + [whole | {"training": plan} for plan in plans]
     assert parts
     for document in (whole, *written, *(whole | each for each in parts), short):
         job = parse_job(document)
-        schema = known_schema(job)
+        schema = named_dataset_schema(job)
         assert schema is not None
         assert not check_job(job, schema, max_nodes=100)
-        assert inspect(document, None, Limits(100, 10**8, 1 << 34)).problems == ()
+        assert inspect_job(document, None, InspectionLimits(100, 10**8, 1 << 34)).problems == ()
 
 
 def json_blocks(page: str) -> list[Any]:

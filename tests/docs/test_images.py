@@ -3,18 +3,18 @@
 from pathlib import Path
 
 from tests.docs.test_documents import json_blocks
-from workers.children.inspect import Limits, inspect
+from workers.children.inspect import InspectionLimits, inspect_job
 
-LIMITS = Limits(100, 10**8, 1 << 34)
+LIMITS = InspectionLimits(100, 10**8, 1 << 34)
 PAGE = (Path(__file__).parents[2] / "docs" / "images.md").read_text()
 
 
 def test_the_job_that_is_shown_is_accepted() -> None:
     job, pets = json_blocks(PAGE)
-    found = inspect(job, None, LIMITS)
+    found = inspect_job(job, None, LIMITS)
     assert found.problems == ()
     assert found.report["inputs"]["image"]["shape"] == ["N", 1, 28, 28]
     network = {"layers": [{"kind": "resnet18", "num_classes": 37}]}
-    found = inspect({**job, "data": pets, "model": network}, None, LIMITS)
+    found = inspect_job({**job, "data": pets, "model": network}, None, LIMITS)
     assert found.problems == ()
     assert found.report["inputs"]["image"]["shape"] == ["N", 3, 224, 224]

@@ -5,11 +5,11 @@ from pathlib import Path
 import pytest
 from tokenizers import Tokenizer
 
-from app.spec.data.features import FEATURES
+from app.spec.data.features import FEATURE_CLASSES
 from tests.docs.test_documents import json_blocks
-from tests.workers.training.corpora import LIMITS, job, texts
-from workers.children.inspect import inspect
-from workers.data.features.tokenizers import KINDS
+from tests.workers.training.datasets import LIMITS, dataset_job, text_dataset
+from workers.children.inspect import inspect_job
+from workers.data.features.tokenizers import TOKENIZER_TRAINERS
 
 PAGE = (Path(__file__).parents[2] / "docs" / "text.md").read_text()
 
@@ -21,13 +21,13 @@ def test_examples_are_jobs_on_texts() -> None:
     assert len(declared) == 2
     for features in declared:
         made = {name: {**part, "column": "text"} for name, part in features.items()}
-        spec = job(network, features=made, target="label")
-        assert inspect(spec, texts().schema, LIMITS).problems == ()
+        spec = dataset_job(network, features=made, target="label")
+        assert inspect_job(spec, text_dataset().schema, LIMITS).problems == ()
 
 
-@pytest.mark.parametrize("kind", [*KINDS, "text", "tags", "series", "tree"])
+@pytest.mark.parametrize("kind", [*TOKENIZER_TRAINERS, "text", "tags", "series", "tree"])
 def test_every_kind_is_explained(kind: str) -> None:
-    assert kind in {*KINDS, *FEATURES}
+    assert kind in {*TOKENIZER_TRAINERS, *FEATURE_CLASSES}
     assert f"\n| `{kind}` |" in PAGE
 
 

@@ -6,27 +6,27 @@ import pytest
 import torch
 
 from app.storage.open import open_store
-from tests.examples.lessons import TREES, Lessons, short, upload
-from tests.workers.training.laboratory import Attempt
-from tests.workers.training.laboratory import Laboratory as Builtin
+from tests.examples.example_runner import TREES_FILE, ExampleRunner, shortened_spec, upload_trees
+from tests.workers.training.harness import TrainingAttempt
+from tests.workers.training.harness import TrainingHarness as Builtin
 
 
 @pytest.fixture(scope="session")
-def lessons(tmp_path_factory: pytest.TempPathFactory) -> Lessons:
+def lessons(tmp_path_factory: pytest.TempPathFactory) -> ExampleRunner:
     """A laboratory that has the syntax trees, with one thread."""
     folder = tmp_path_factory.mktemp("examples")
     builtin = Builtin(folder, open_store(str(folder / "store"), {}))
-    return Lessons(builtin, upload(folder / "store" / TREES))
+    return ExampleRunner(builtin, upload_trees(folder / "store" / TREES_FILE))
 
 
 @pytest.fixture(scope="session")
-def trained(lessons: Lessons) -> Callable[[str], Attempt]:
+def trained(lessons: ExampleRunner) -> Callable[[str], TrainingAttempt]:
     """A function that returns what came of an example's first steps."""
-    known: dict[str, Attempt] = {}
+    known: dict[str, TrainingAttempt] = {}
 
-    def attempt(name: str) -> Attempt:
+    def attempt(name: str) -> TrainingAttempt:
         if name not in known:
-            known[name] = lessons.run(short(name))
+            known[name] = lessons.run(shortened_spec(name))
         return known[name]
 
     return attempt

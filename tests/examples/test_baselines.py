@@ -22,7 +22,7 @@ from examples.data.split import Example
     ],
 )
 def test_a_span_begins_with_b_and_goes_on_with_its_own_kind(tags: str, found: set[baselines.Span]) -> None:
-    assert baselines.spans(tags.split()) == found
+    assert baselines.entity_spans(tags.split()) == found
 
 
 def test_a_span_counts_only_if_it_is_whole() -> None:
@@ -36,21 +36,21 @@ def test_each_token_gets_the_tag_it_has_most_often(tmp_path: Path) -> None:
     train = [Example("", ("Rome", "is", "Rome"), ("B-x", "O", "B-x")), Example("", ("Rome",), ("O",))]
     write_conll(tmp_path / "train.conll", train)
     write_conll(tmp_path / "test.conll", [Example("", ("Rome", "was", "Paris"), ("B-x", "O", "B-x"))])
-    found = baselines.tags(tmp_path)
+    found = baselines.tags_baseline(tmp_path)
     assert (found["accuracy"], found["span precision"], found["span recall"]) == (0.6667, 1.0, 0.5)
 
 
 def test_the_best_line_leaves_what_is_not_on_it() -> None:
     x = np.array([[0.0], [1.0], [2.0], [3.0]])
-    assert baselines.least_squares(x, 2 * x + 1) == pytest.approx(0, abs=1e-20)
-    assert baselines.least_squares(x, np.array([1.0, -1.0, -1.0, 1.0])) == pytest.approx(1)
+    assert baselines.least_squares_error(x, 2 * x + 1) == pytest.approx(0, abs=1e-20)
+    assert baselines.least_squares_error(x, np.array([1.0, -1.0, -1.0, 1.0])) == pytest.approx(1)
 
 
 def test_a_series_of_any_length_comes_to_as_many_figures() -> None:
-    assert baselines.figure([[1.0, 2.0], [3.0, 2.0]]).tolist() == [2, 2, 1, 0, 1, 2, 3, 2]
-    assert len(baselines.figure([[1.0, 2.0]])) == 8
+    assert baselines.sequence_statistics([[1.0, 2.0], [3.0, 2.0]]).tolist() == [2, 2, 1, 0, 1, 2, 3, 2]
+    assert len(baselines.sequence_statistics([[1.0, 2.0]])) == 8
 
 
 def test_every_node_of_a_tree_is_in_its_bag() -> None:
     tree = {"label": "f", "children": [{"label": "g", "children": []}, {"label": "f", "children": []}]}
-    assert list(baselines.nodes(tree)) == ["f", "g", "f"]
+    assert list(baselines.node_kinds(tree)) == ["f", "g", "f"]

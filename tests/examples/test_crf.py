@@ -12,34 +12,34 @@ from torch import Tensor
 
 from app.spec.network.network import Network
 from app.storage.local import LocalStore
-from tests.examples.lessons import FOLDER
-from tests.workers.data.rows import seen
-from tests.workers.network.networks import imported
-from tests.workers.training.corpora import Corpus, Reading, entities, job
+from tests.examples.example_runner import EXAMPLES_FOLDER
+from tests.workers.data.schemas import job_view
+from tests.workers.network.networks import import_source
+from tests.workers.training.datasets import DatasetHarness, InMemoryDataset, dataset_job, entity_dataset
 from tests.workers.training.test_resume import assert_same
 from workers.network.runtime.build import BuiltNetwork, build
 
-PART: dict[str, Any] = json.loads((FOLDER / "parts" / "crf.json").read_text())
+PART: dict[str, Any] = json.loads((EXAMPLES_FOLDER / "parts" / "crf.json").read_text())
 LENGTHS = [4, 1, 3, 5, 2]
 
 
 @pytest.fixture
-def reading(tmp_path: Path) -> Iterator[Reading]:
-    yield Reading(tmp_path, LocalStore(tmp_path / "store"), corpus=entities())
+def reading(tmp_path: Path) -> Iterator[DatasetHarness]:
+    yield DatasetHarness(tmp_path, LocalStore(tmp_path / "store"), corpus=entity_dataset())
     torch.use_deterministic_algorithms(False)
 
 
 def spec(**training: Any) -> dict[str, Any]:
     objective = {**PART["objective"], "metrics": ["accuracy", "span_f1"]}
-    return {**job(PART["model"], training=training), "objective": objective}
+    return {**dataset_job(PART["model"], training=training), "objective": objective}
 
 
 @pytest.fixture
-def network(reading: Reading) -> BuiltNetwork:
-    corpus: Corpus | None = reading.corpus
+def network(reading: DatasetHarness) -> BuiltNetwork:
+    corpus: InMemoryDataset | None = reading.corpus
     assert corpus is not None
     torch.manual_seed(0)
-    made = build(Network.model_validate(PART["model"]), seen(corpus.schema).schema, ("tokens",))
+    made = build(Network.model_validate(PART["model"]), job_view(corpus.schema).schema, ("tokens",))
     for name in ("moves", "first", "last"):
         torch.nn.init.normal_(made.get_parameter(name))  # far from zero, so that they decide
     return made
@@ -94,14 +94,14 @@ def test_gradients_are_those_of_autograd_through_all_paths(network: BuiltNetwork
         assert gradient.abs().max() < 1e-5  # of a constant
 
 
-def test_it_is_learned_and_goes_on_bit_by_bit(reading: Reading) -> None:
+def test_it_is_learned_and_goes_on_bit_by_bit(reading: DatasetHarness) -> None:
     attempt = reading.run(spec(steps=60, batch_size=16))
     assert attempt.points("val/span_f1")[-1][1] > 0.9
     assert_same(reading, spec(steps=9), 3, 2)
 
 
 def test_its_source_gives_the_same(network: BuiltNetwork, tmp_path: Path) -> None:
-    other = imported(network, tmp_path)
+    other = import_source(network, tmp_path)
     other.load_state_dict(network.state_dict(), strict=True)
     values = batch()
     assert all(value.equal(network(values)[name]) for name, value in other(*values.values()).items())

@@ -10,19 +10,30 @@ from statistics import mean
 import pytest
 import torch
 
-from tests.examples.lessons import FOLDER, NAMES, STEPS, Lessons, short, spec
-from tests.workers.network.networks import imported
-from tests.workers.training.interruptions import OFTEN, assert_undisturbed, interrupted
-from tests.workers.training.laboratory import Attempt
+from tests.examples.example_runner import (
+    EXAMPLE_NAMES,
+    EXAMPLES_FOLDER,
+    STEPS,
+    ExampleRunner,
+    example_spec,
+    shortened_spec,
+)
+from tests.workers.network.networks import import_source
+from tests.workers.training.crashes import (
+    FREQUENT_CHECKPOINTS,
+    assert_same_as_uninterrupted,
+    train_with_crashes,
+)
+from tests.workers.training.harness import TrainingAttempt
 from workers.protocol.messages import Ending
 
-Trained = Callable[[str], Attempt]
-AT_HAND = [name for name in NAMES if spec(name)["data"]["kind"] != "torchvision"]
+Trained = Callable[[str], TrainingAttempt]
+AT_HAND = [name for name in EXAMPLE_NAMES if example_spec(name)["data"]["kind"] != "torchvision"]
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_the_inspector_accepts_it(lessons: Lessons, name: str) -> None:
-    found = lessons.inspect(spec(name))
+@pytest.mark.parametrize("name", EXAMPLE_NAMES)
+def test_the_inspector_accepts_it(lessons: ExampleRunner, name: str) -> None:
+    found = lessons.inspect(example_spec(name))
     assert found.problems == ()
     assert found.report["totals"]["parameters"] > 0
 
@@ -38,17 +49,17 @@ def test_its_loss_falls(trained: Trained, name: str) -> None:
 
 
 @pytest.mark.parametrize("name", AT_HAND)
-def test_interrupted_at_random_it_ends_the_same(trained: Trained, lessons: Lessons, name: str) -> None:
-    document = short(name, checkpoint=OFTEN)
-    last, history = interrupted(partial(lessons.prepare, document), STEPS, Random(name))
-    assert_undisturbed(trained(name), last, history)
+def test_interrupted_at_random_it_ends_the_same(trained: Trained, lessons: ExampleRunner, name: str) -> None:
+    document = shortened_spec(name, checkpoint=FREQUENT_CHECKPOINTS)
+    last, history = train_with_crashes(partial(lessons.prepare, document), STEPS, Random(name))
+    assert_same_as_uninterrupted(trained(name), last, history)
 
 
 @pytest.mark.parametrize("name", AT_HAND)
-def test_model_py_gives_the_same_bits(trained: Trained, lessons: Lessons, tmp_path: Path, name: str) -> None:
+def test_model_py_gives_the_same_bits(trained: Trained, lessons: ExampleRunner, tmp_path: Path, name: str) -> None:
     prepared = trained(name).prepared
     network = prepared.network.eval()
-    module = imported(network, tmp_path, seed=1)
+    module = import_source(network, tmp_path, seed=1)
     module.load_state_dict(network.state_dict(), strict=True)
     inputs, _ = lessons.batch(prepared)
     with torch.no_grad():
@@ -58,8 +69,8 @@ def test_model_py_gives_the_same_bits(trained: Trained, lessons: Lessons, tmp_pa
     assert all(told[each].equal(value) for each, value in expected.items())
 
 
-def test_linear_regression_finds_the_least_squares(lessons: Lessons) -> None:
-    attempt = lessons.run(spec("linear-regression"))
+def test_linear_regression_finds_the_least_squares(lessons: ExampleRunner) -> None:
+    attempt = lessons.run(example_spec("linear-regression"))
     rows = attempt.prepared.train
     x, y = rows.inputs["x"].double(), next(iter(rows.targets.values())).double().reshape(-1, 1)
     matrix = torch.cat([x, torch.ones(len(x), 1)], 1)
@@ -70,5 +81,5 @@ def test_linear_regression_finds_the_least_squares(lessons: Lessons) -> None:
 
 
 def test_every_example_is_in_the_table() -> None:
-    table = (FOLDER / "README.md").read_text()
-    assert [name for name in NAMES if f"`{name}.json`" not in table] == []
+    table = (EXAMPLES_FOLDER / "README.md").read_text()
+    assert [name for name in EXAMPLE_NAMES if f"`{name}.json`" not in table] == []

@@ -11,23 +11,23 @@ from torch import Tensor
 from torch.func import functional_call
 from torch.nn.functional import one_hot
 
-from tests.examples.lessons import Lessons, short
-from tests.workers.training.laboratory import Attempt
-from workers.network.runtime.build import BuiltNetwork, counted
-from workers.training.objective.losses import Comparison
+from tests.examples.example_runner import ExampleRunner, shortened_spec
+from tests.workers.training.harness import TrainingAttempt
+from workers.network.runtime.build import BuiltNetwork, flow_metrics
+from workers.training.objective.losses import TargetLoss
 
-Trained = Callable[[str], Attempt]
+Trained = Callable[[str], TrainingAttempt]
 Batch = dict[str, Tensor]
 
 
 @pytest.fixture
-def given(lessons: Lessons, trained: Trained) -> Callable[[str], tuple[BuiltNetwork, Batch]]:
+def given(lessons: ExampleRunner, trained: Trained) -> Callable[[str], tuple[BuiltNetwork, Batch]]:
     """A function that returns an example's network after some steps, in evaluation, and real examples."""
 
     def take(name: str) -> tuple[BuiltNetwork, Batch]:
         prepared = trained(name).prepared
         network = prepared.network.eval()
-        counted(network)
+        flow_metrics(network)
         return network, lessons.batch(prepared)[0]
 
     return take
@@ -61,7 +61,7 @@ def test_every_digit_is_pondered_as_long_as_its_halting_says(given: Given) -> No
     network, inputs = given("adaptive-computation")
     with torch.no_grad():
         outputs = network(inputs)
-        turns = counted(network)["ponder/turns"]
+        turns = flow_metrics(network)["ponder/turns"]
         seen = torch.tanh(network.get_submodule("features")(inputs["image"].flatten(1)))
         expected = [pondered(network, row) for row in seen.unsqueeze(1)]
         answers, costs, counts = zip(*expected, strict=True)
@@ -99,8 +99,8 @@ def test_every_expert_has_rows_of_its_own(given: Given) -> None:
     network.zero_grad()
 
 
-def test_a_layer_is_skipped_at_its_rate_and_never_in_evaluation(lessons: Lessons) -> None:
-    prepared = lessons.prepare(short("stochastic-depth"))
+def test_a_layer_is_skipped_at_its_rate_and_never_in_evaluation(lessons: ExampleRunner) -> None:
+    prepared = lessons.prepare(shortened_spec("stochastic-depth"))
     network = prepared.network
     inputs, _ = lessons.batch(prepared, 2)
     torch.manual_seed(0)
@@ -108,7 +108,7 @@ def test_a_layer_is_skipped_at_its_rate_and_never_in_evaluation(lessons: Lessons
     with torch.no_grad():
         for _ in range(rounds):
             network(inputs)
-    rates = counted(network)
+    rates = flow_metrics(network)
     for layer, survives in enumerate([0.875, 0.75, 0.625, 0.5], 1):
         ran = int(network.get_buffer(f"layer{layer}.then.norm1.num_batches_tracked"))
         assert ran == round(rates[f"layer{layer}/then"] * rounds)  # a skipped layer is not even called
@@ -117,7 +117,7 @@ def test_a_layer_is_skipped_at_its_rate_and_never_in_evaluation(lessons: Lessons
     scaled = calls(network, "layer4.then", 1)
     for _ in range(20):
         network(inputs)
-    assert set(counted(network).values()) == {1.0}
+    assert set(flow_metrics(network).values()) == {1.0}
     assert all(float(gate) == 0.5 for gate in scaled)
 
 
@@ -132,10 +132,10 @@ def test_sure_digits_leave_early_in_evaluation_only(given: Given) -> None:
         assert [len(rows) for rows in heard] == [int((~leaves).sum())]
         assert outputs["answer"][leaves].equal(outputs["early"][leaves])
         assert outputs["reward"].equal(outputs["answer"])
-        assert counted(network)["exit/then"] == pytest.approx(float(leaves.float().mean()))
+        assert flow_metrics(network)["exit/then"] == pytest.approx(float(leaves.float().mean()))
         network.train()
         both = network(inputs)
-        assert counted(network)["exit/then"] == 0.0
+        assert flow_metrics(network)["exit/then"] == 0.0
         assert both["reward"].allclose(both["answer"] + both["early"])
 
 
@@ -157,13 +157,13 @@ def test_one_mask_serves_a_whole_sequence(given: Given) -> None:
     assert not masks[0][0].equal(masks[0][1])
 
 
-def test_gradients_are_those_on_paper(lessons: Lessons) -> None:
-    prepared = lessons.prepare(short("raw-two-layers"))
+def test_gradients_are_those_on_paper(lessons: ExampleRunner) -> None:
+    prepared = lessons.prepare(shortened_spec("raw-two-layers"))
     network = prepared.network.double()
     inputs, target = lessons.batch(prepared, 20)
     x, count = inputs["x"].double(), 20
     found = prepared.heads[0].loss
-    assert isinstance(found, Comparison)
+    assert isinstance(found, TargetLoss)
     loss = found.loss(network({"x": x})["scores"], target)
     loss.backward()
     w1, b1, w2, b2 = (network.get_parameter(name).detach() for name in ("w1", "b1", "w2", "b2"))

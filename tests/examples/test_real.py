@@ -13,24 +13,28 @@ import pytest
 import torch
 
 from app.spec.data.columns import DataSchema
-from app.spec.data.sources import TORCHVISION, UploadSource
-from app.spec.job import known_schema, parse_job
+from app.spec.data.sources import TORCHVISION_SCHEMAS, UploadSource
+from app.spec.job import named_dataset_schema, parse_job
 from app.storage.local import LocalStore
 from examples.accuracy import GATES
-from tests.examples.lessons import FOLDER
-from tests.workers.data.torchvision_datasets.made import mnist
-from tests.workers.training.interruptions import OFTEN, assert_undisturbed, interrupted
-from tests.workers.training.laboratory import Attempt
+from tests.examples.example_runner import EXAMPLES_FOLDER
+from tests.workers.data.torchvision_datasets.synthetic import write_mnist
+from tests.workers.training.crashes import (
+    FREQUENT_CHECKPOINTS,
+    assert_same_as_uninterrupted,
+    train_with_crashes,
+)
+from tests.workers.training.harness import TrainingAttempt
 from workers.children.describe import describe
-from workers.children.inspect import Limits, inspect
+from workers.children.inspect import InspectionLimits, inspect_job
 from workers.data.files.content import Upload
-from workers.protocol.assignment import Assignment, Registered, Resume
+from workers.protocol.assignment import Assignment, CheckpointRef, DatasetRef
 from workers.training.context import MemoryContext
 from workers.training.loop import train
-from workers.training.prepare import Prepared, prepare
+from workers.training.prepare import PreparedTraining, prepare
 
-REAL = sorted(path.stem for path in (FOLDER / "real").glob("*.json"))
-LIMITS = Limits(10_000, 100_000_000, 4 << 30)
+REAL = sorted(path.stem for path in (EXAMPLES_FOLDER / "real").glob("*.json"))
+LIMITS = InspectionLimits(10_000, 100_000_000, 4 << 30)
 VECTORS, ROWS, STEPS = "ds_" + "1" * 32, 40, 6
 WORDS = ("a", "fine", "day", "for", "wood", "and", "grafts", "in", "spring")
 
@@ -96,14 +100,14 @@ class Bench:
     """Data of the form of an example's, and attempts at it."""
 
     def __init__(self, folder: Path, name: str) -> None:
-        path = FOLDER / "real" / f"{name}.json"
-        self.spec = json.loads((path if path.exists() else FOLDER / path.name).read_text())
-        often = OFTEN | {"every_steps": 2}
+        path = EXAMPLES_FOLDER / "real" / f"{name}.json"
+        self.spec = json.loads((path if path.exists() else EXAMPLES_FOLDER / path.name).read_text())
+        often = FREQUENT_CHECKPOINTS | {"every_steps": 2}
         self.spec["training"] |= {"batch_size": 8, "steps": STEPS, "device": "cpu", "checkpoint": often}
         self.spec["training"].pop("epochs", None)
         self.folder, self.store, self.fence = folder, LocalStore(folder / "store"), 0
-        self.dataset: Registered | None = None
-        self.vectors: dict[str, Registered] = {}
+        self.dataset: DatasetRef | None = None
+        self.vectors: dict[str, DatasetRef] = {}
         self.known: dict[str, DataSchema] = {}
         for feature in (self.spec["data"].get("features") or {}).values():
             if "vectors" in feature:
@@ -112,8 +116,8 @@ class Bench:
 
     def _registered(self, data: str) -> DataSchema:
         if data not in MADE:
-            mnist(self.folder, "FashionMNIST", rows=(ROWS, ROWS))
-            schema = known_schema(parse_job(self.spec))
+            write_mnist(self.folder, "FashionMNIST", rows=(ROWS, ROWS))
+            schema = named_dataset_schema(parse_job(self.spec))
             assert schema is not None
             return schema
         ending, writer, labels = MADE[data]
@@ -123,7 +127,7 @@ class Bench:
         self.known[VECTORS], self.vectors[VECTORS] = self._stored("vectors.txt", "\n".join(lines))
         return schema
 
-    def _stored(self, name: str, content: str | bytes) -> tuple[DataSchema, Registered]:
+    def _stored(self, name: str, content: str | bytes) -> tuple[DataSchema, DatasetRef]:
         path = self.folder / name
         path.write_bytes(content.encode() if isinstance(content, str) else content)
         source = {"kind": "upload", "file": name}
@@ -131,29 +135,29 @@ class Bench:
         assert found.problems == ()
         assert found.schema is not None
         self.store.put_file(name, path)
-        return found.schema, Registered(source, name)
+        return found.schema, DatasetRef(source, name)
 
-    def prepare(self, context: MemoryContext, resume: tuple[Resume, ...] = ()) -> Prepared:
+    def prepare(self, context: MemoryContext, resume: tuple[CheckpointRef, ...] = ()) -> PreparedTraining:
         self.fence += 1
         workdir = self.folder / f"work-{self.fence}"
         workdir.mkdir()
         assignment = Assignment(
             "job_1", self.fence, self.spec, self.schema.model_dump(mode="json"), "", str(self.folder), False,
-            dataset=self.dataset, vectors=self.vectors, resume=resume,
+            dataset=self.dataset, word_vectors=self.vectors, resume_from=resume,
         )  # fmt: skip
         return prepare(assignment, self.store, context, workdir)
 
 
 @pytest.fixture
 def bench(tmp_path: Path, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Bench:
-    few = TORCHVISION["FashionMNIST"].model_copy(update={"rows": {"train": ROWS, "test": ROWS}})
-    monkeypatch.setitem(TORCHVISION, "FashionMNIST", few)
+    few = TORCHVISION_SCHEMAS["FashionMNIST"].model_copy(update={"rows": {"train": ROWS, "test": ROWS}})
+    monkeypatch.setitem(TORCHVISION_SCHEMAS, "FashionMNIST", few)
     return Bench(tmp_path, request.param)
 
 
 @pytest.mark.parametrize("bench", REAL, indirect=True)
 def test_the_inspector_accepts_it(bench: Bench) -> None:
-    found = inspect(bench.spec, bench.schema, LIMITS, bench.known)
+    found = inspect_job(bench.spec, bench.schema, LIMITS, bench.known)
     assert found.problems == ()
 
 
@@ -162,16 +166,16 @@ def test_the_inspector_accepts_it(bench: Bench) -> None:
 def test_interrupted_at_random_it_ends_the_same(bench: Bench, request: pytest.FixtureRequest) -> None:
     context = MemoryContext()
     prepared = bench.prepare(context)
-    whole = Attempt(train(prepared), prepared, context)
-    assert_undisturbed(whole, *interrupted(bench.prepare, STEPS, random.Random(request.node.name)))
+    whole = TrainingAttempt(train(prepared), prepared, context)
+    assert_same_as_uninterrupted(whole, *train_with_crashes(bench.prepare, STEPS, random.Random(request.node.name)))
     assert any(not torch.equal(value, value * 0) for value in prepared.network.parameters())
 
 
 def test_every_real_example_has_a_gate() -> None:
     assert {f"real/{name}" for name in REAL} <= {gate.example for gate in GATES}
     for gate in GATES:
-        spec = json.loads((FOLDER / f"{gate.example}.json").read_text())
+        spec = json.loads((EXAMPLES_FOLDER / f"{gate.example}.json").read_text())
         assert bool(gate.files) == (spec["data"]["kind"] == "dataset")
-        assert spec["data"]["kind"] != "torchvision" or spec["data"]["name"] in TORCHVISION
+        assert spec["data"]["kind"] != "torchvision" or spec["data"]["name"] in TORCHVISION_SCHEMAS
         named = [feature for feature in (spec["data"].get("features") or {}).values() if "vectors" in feature]
         assert bool(named) == (gate.vectors is not None)

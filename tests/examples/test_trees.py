@@ -8,11 +8,11 @@ import pytest
 import torch
 from torch import Tensor
 
-from tests.examples.lessons import TREES, Lessons, script, spec
-from tests.workers.training.laboratory import Attempt
-from workers.network.runtime.build import counted
+from tests.examples.example_runner import TREES_FILE, ExampleRunner, example_spec, load_script
+from tests.workers.training.harness import TrainingAttempt
+from workers.network.runtime.build import flow_metrics
 
-syntax_trees = script("syntax_trees")
+syntax_trees = load_script("syntax_trees")
 PLAN = {"epochs": 4, "checkpoint": {"every_seconds": None, "keep_best": 0}, "device": "cpu"}
 BAG = {"inputs": ["value"], "nodes": [
     {"id": "kinds", "kind": "Embedding", "inputs": ["value"], "num_embeddings": 96, "embedding_dim": 48,
@@ -41,8 +41,8 @@ def test_many_children_are_handed_on() -> None:
     assert tree[4] == ("More", [5, 6, 7])
 
 
-def test_the_columns_are_trees(lessons: Lessons) -> None:
-    path = lessons.laboratory.folder / "store" / TREES
+def test_the_columns_are_trees(lessons: ExampleRunner) -> None:
+    path = lessons.laboratory.folder / "store" / TREES_FILE
     assert path.stat().st_size < 200_000
     with np.load(path) as archive:
         made = dict(archive)
@@ -57,14 +57,14 @@ def test_the_columns_are_trees(lessons: Lessons) -> None:
 
 
 @pytest.fixture(scope="module")
-def read(lessons: Lessons) -> Attempt:
+def read(lessons: ExampleRunner) -> TrainingAttempt:
     """The example, for fewer epochs."""
-    document = spec("tree-lstm")
+    document = example_spec("tree-lstm")
     return lessons.run(document | {"training": document["training"] | PLAN})
 
 
-def test_a_tree_lstm_reads_what_a_bag_cannot(lessons: Lessons, read: Attempt) -> None:
-    document = spec("tree-lstm")
+def test_a_tree_lstm_reads_what_a_bag_cannot(lessons: ExampleRunner, read: TrainingAttempt) -> None:
+    document = example_spec("tree-lstm")
     bag = lessons.run(document | {"model": BAG, "training": document["training"] | PLAN})
     held = read.prepared.validation
     assert held is not None
@@ -78,7 +78,7 @@ def test_a_tree_lstm_reads_what_a_bag_cannot(lessons: Lessons, read: Attempt) ->
 
 
 @torch.no_grad()
-def test_the_numbers_are_those_of_the_paper(lessons: Lessons, read: Attempt) -> None:
+def test_the_numbers_are_those_of_the_paper(lessons: ExampleRunner, read: TrainingAttempt) -> None:
     """Tai et al. (2015), equations 2 to 8, node by node."""
     network = read.prepared.network.eval()
     inputs, _ = lessons.batch(read.prepared, 6)
@@ -95,5 +95,5 @@ def test_the_numbers_are_those_of_the_paper(lessons: Lessons, read: Attempt) -> 
         return o.sigmoid() * c.tanh(), c
 
     roots = torch.stack([state(tree, 0)[0] for tree in range(6)])
-    counted(network)
+    flow_metrics(network)
     assert network(inputs)["scores"].allclose(network.get_submodule("scores")(roots), atol=1e-5)

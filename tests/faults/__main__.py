@@ -16,14 +16,14 @@ from pathlib import Path
 
 from tests.faults.campaign import Campaign
 from tests.faults.deployment import Deployment
-from tests.faults.kinds import KINDS, POSTGRESQL_ALONE
-from tests.faults.report import PAGE, PART, RESULT, report, table
+from tests.faults.report import CAMPAIGN_SECTION, PAGE, RESULT, render_table, report
+from tests.faults.round_kinds import POSTGRESQL_ONLY, ROUND_KINDS
 from tests.postgres import Postgres
 
-GOAL = {"kills": 50, "exceptions": 20, "zombies": 25, "wipes": 25, "databases": 50, "cancels": 50, "wake_ups": 5,
+TARGET_ROUNDS = {"kills": 50, "exceptions": 20, "zombies": 25, "wipes": 25, "databases": 50, "cancels": 50, "wake_ups": 5,
         "drains": 15, "duplicates": 10, "deaf": 5, "database_away": 1, "broker_away": 1}  # on each  # fmt: skip
-AT_ONCE = 40  # rounds on one service, which then begins anew
-ROUNDS = Path("build")
+ROUNDS_PER_DEPLOYMENT = 40  # rounds on one service, which then begins anew
+RESULTS_FOLDER = Path("build")
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -35,41 +35,41 @@ def main(arguments: Sequence[str]) -> int:
     chosen = parser.parse_args(arguments)
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(1))  # what was started is stopped
     pairs = (word.partition("=") for word in chosen.wanted)
-    wanted = {name: int(count or 1) for name, _, count in pairs} or GOAL
+    wanted = {name: int(count or 1) for name, _, count in pairs} or TARGET_ROUNDS
     if not chosen.report:
         _rounds(chosen.backend, wanted)
     rounds = [
-        json.loads(line) for path in sorted(ROUNDS.glob("faults-*.jsonl")) for line in path.read_text().splitlines()
+        json.loads(line) for path in sorted(RESULTS_FOLDER.glob("faults-*.jsonl")) for line in path.read_text().splitlines()
     ]
     document = report(rounds)
     RESULT.write_text(json.dumps(document, indent=2) + "\n")
-    PAGE.write_text(PART.sub(lambda found: f"{found[1]}{table(document)}\n{found[2]}", PAGE.read_text()))
-    sys.stdout.write(table(document) + "\n")
+    PAGE.write_text(CAMPAIGN_SECTION.sub(lambda found: f"{found[1]}{render_table(document)}\n{found[2]}", PAGE.read_text()))
+    sys.stdout.write(render_table(document) + "\n")
     return int(bool(document["total"]["violations"]))
 
 
 def _rounds(backend: str, wanted: Mapping[str, int]) -> None:
-    ROUNDS.mkdir(exist_ok=True)
-    results = ROUNDS / f"faults-{backend}.jsonl"
+    RESULTS_FOLDER.mkdir(exist_ok=True)
+    results = RESULTS_FOLDER / f"faults-{backend}.jsonl"
     done = set()
     if results.exists():
         done = {(each["kind"], each["seed"]) for each in map(json.loads, results.read_text().splitlines())}
     due = [(kind, seed) for kind, count in wanted.items() for seed in range(count)
-           if (kind, seed) not in done and (backend == "postgresql" or kind not in POSTGRESQL_ALONE)]  # fmt: skip
+           if (kind, seed) not in done and (backend == "postgresql" or kind not in POSTGRESQL_ONLY)]  # fmt: skip
     random.Random(0).shuffle(due)  # wherever it stops, something of every kind has been done
     with ExitStack() as stack:
         postgres = None
         if backend == "postgresql":
             postgres = Postgres(durable=True)
             stack.callback(postgres.stop)
-        for first in range(0, len(due), AT_ONCE):
+        for first in range(0, len(due), ROUNDS_PER_DEPLOYMENT):
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="graftwerk-faults-")))
             with Deployment(folder, postgres) as at:
                 campaign = Campaign(at)
-                batch = due[first : first + AT_ONCE]
+                batch = due[first : first + ROUNDS_PER_DEPLOYMENT]
                 batch.sort(key=lambda each: each[0] == "zombies")  # they have a second worker, which heals faster
                 for kind, seed in batch:
-                    told = campaign.run(KINDS[kind], zlib.crc32(f"{backend} {kind} {seed}".encode()))
+                    told = campaign.run(ROUND_KINDS[kind], zlib.crc32(f"{backend} {kind} {seed}".encode()))
                     with results.open("a") as log:
                         log.write(json.dumps({"backend": backend, "kind": kind, "seed": seed, **told}) + "\n")
                     if told["violations"]:
@@ -77,7 +77,7 @@ def _rounds(backend: str, wanted: Mapping[str, int]) -> None:
 
 
 def _keep_log(at: Deployment, name: str) -> None:
-    (ROUNDS / f"faults-{name}.log").write_text("\n".join(at.up.log.splitlines()[-400:]))
+    (RESULTS_FOLDER / f"faults-{name}.log").write_text("\n".join(at.up.log.splitlines()[-400:]))
 
 
 if __name__ == "__main__":

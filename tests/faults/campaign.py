@@ -11,20 +11,20 @@ from typing import Any
 import httpx
 import psutil
 
-from app.errors import DatabaseAway
-from app.jobs.states import ENDED
-from tests.acceptance.service import until
+from app.errors import DatabaseUnavailable
+from app.jobs.states import TERMINAL_STATUSES
+from tests.acceptance.service import wait_until
 from tests.faults import history as histories
-from tests.faults.deployment import Deployment, alive
-from tests.faults.history import Acknowledged, Golden, History, Record
-from tests.faults.invariants import broken, violations
-from tests.faults.plan import Strike
+from tests.faults.deployment import Deployment, is_alive
+from tests.faults.history import AcknowledgedJob, GoldenRun, History, JobRecord
+from tests.faults.invariants import find_violations, verify_file
+from tests.faults.plan import Fault
 
-PATIENCE = 180.0  # seconds for a round's jobs to end, whatever happened to them
+TIMEOUT_SECONDS = 180.0  # seconds for a round's jobs to end, whatever happened to them
 QUIET_SECONDS = 5.0  # within which the last process has ended
 
 
-def spec(name: str, layers: list[dict[str, Any]], **training: Any) -> dict[str, Any]:
+def digits_spec(name: str, layers: list[dict[str, Any]], **training: Any) -> dict[str, Any]:
     """Return a small job on the bundled digits; kept by steps alone, so that equal runs keep equal checkpoints."""
     checkpoint = {"every_steps": 40, "every_seconds": None, "keep_best": 0, "keep_last": 2}
     plan = {"epochs": 14, "batch_size": 64, "optimizer": {"kind": "Adam", "lr": 0.003}, "checkpoint": checkpoint}
@@ -39,11 +39,11 @@ def spec(name: str, layers: list[dict[str, Any]], **training: Any) -> dict[str, 
 SPECS = {
     each["name"]: each
     for each in (
-        spec("dropout",
+        digits_spec("dropout",
              [{"kind": "Flatten"}, {"kind": "Linear", "out_features": 64}, {"kind": "ReLU"},
               {"kind": "Dropout", "p": 0.2}, {"kind": "Linear", "out_features": 10}],
              schedule={"kind": "OneCycleLR", "max_lr": 0.01}),
-        spec("statistics",
+        digits_spec("statistics",
              [{"kind": "Conv2d", "out_channels": 4, "kernel_size": 3}, {"kind": "BatchNorm2d"}, {"kind": "ReLU"},
               {"kind": "Flatten"}, {"kind": "Linear", "out_features": 10}],
              optimizer={"kind": "SGD", "lr": 0.05, "momentum": 0.9}, epochs=10,
@@ -59,85 +59,85 @@ class Round:
     campaign: "Campaign"
     random: random.Random
     number: int
-    jobs: list[Acknowledged] = field(default_factory=list)
+    jobs: list[AcknowledgedJob] = field(default_factory=list)
     figures: dict[str, Any] = field(default_factory=dict)
 
     @property
-    def at(self) -> Deployment:
+    def deployment(self) -> Deployment:
         """The service."""
-        return self.campaign.at
+        return self.campaign.deployment
 
-    def plan(self, *strikes: Strike) -> None:
+    def plan(self, *strikes: Fault) -> None:
         """Put strikes in force."""
-        self.at.faults.write(self.number, strikes)
+        self.deployment.faults.write(self.number, strikes)
 
     def submit(self, name: str | None = None, ends: tuple[str, ...] = ("succeeded",)) -> str:
         """Submit a job, whatever it takes, and return its id."""
         chosen = name or self.random.choice(sorted(SPECS))
         key = f"{self.campaign.name}-{self.number}-{len(self.jobs)}"
-        job_id = self.at.submit(SPECS[chosen], key)
-        self.jobs.append(Acknowledged(job_id, key, chosen, ends))
+        job_id = self.deployment.submit(SPECS[chosen], key)
+        self.jobs.append(AcknowledgedJob(job_id, key, chosen, ends))
         return job_id
 
-    def read(self, job_id: str) -> Record:
+    def read(self, job_id: str) -> JobRecord:
         """Return the job as the database tells it, however long that takes."""
         return self.campaign.read(job_id)
 
-    def until(self, condition: Callable[[Record], Any], job_id: str, what: str, seconds: float = PATIENCE) -> Record:
+    def wait_until(self, condition: Callable[[JobRecord], Any], job_id: str, what: str, seconds: float = TIMEOUT_SECONDS) -> JobRecord:
         """Wait until a job is as it should be."""
-        found: Record = until(lambda: (record := self.read(job_id)) and condition(record) and record, what, seconds)
+        found: JobRecord = wait_until(lambda: (record := self.read(job_id)) and condition(record) and record, what, seconds)
         return found
 
-    def trains(self, job_id: str) -> Record:
+    def wait_for_points(self, job_id: str) -> JobRecord:
         """Wait until the job has points."""
-        return self.until(lambda record: record.series or record.status in ENDED, job_id, "a point")
+        return self.wait_until(lambda record: record.series or record.status in TERMINAL_STATUSES, job_id, "a point")
 
-    def ended(self) -> None:
+    def wait_for_all(self) -> None:
         """Wait for the end of every job."""
         for job in self.jobs:
             with suppress(AssertionError):  # I1 says so
-                self.until(lambda record: record.status in ENDED, job.job_id, "the end")
+                self.wait_until(lambda record: record.status in TERMINAL_STATUSES, job.job_id, "the end")
 
-    def look(self) -> list[str]:
+    def verify_checkpoints(self) -> list[str]:
         """Verify what is listed at this moment. What is not listed any more when it is found broken, is no matter."""
         torn = []
         for job in self.jobs:
             for saved in self.read(job.job_id).checkpoints:
                 for file in saved.files:
-                    wrong = broken(self.at.store, file["path"], file["size"], file["sha256"])
+                    wrong = verify_file(self.deployment.store, file["path"], file["size"], file["sha256"])
                     still = wrong and saved.id in {each.id for each in self.read(job.job_id).checkpoints}
                     if still:
                         torn.append(f"{job.job_id}: {saved.id} was listed, and {file['name']} {wrong}")
         return torn
 
 
-Kind = Callable[[Round], None]
+RoundKind = Callable[[Round], None]
 
 
 class Campaign:
     """Rounds on a deployment, judged by what an undisturbed run of every spec has made there."""
 
     def __init__(self, at: Deployment) -> None:
-        self.at = at
+        self.deployment = at
         self.name = f"{os.getpid()}-{time.time_ns()}"
         self.number = 0
-        self.golden = self._undisturbed()
+        self.golden = self._record_golden_runs()
 
-    def _undisturbed(self) -> dict[str, Golden]:
-        ids = {name: self.at.submit(document, f"{self.name}-{name}") for name, document in SPECS.items()}
+    def _record_golden_runs(self) -> dict[str, GoldenRun]:
+        ids = {name: self.deployment.submit(document, f"{self.name}-{name}") for name, document in SPECS.items()}
         found = {}
         for name, job_id in ids.items():
-            until(lambda job_id=job_id: self.read(job_id).status in ENDED, "the golden run", PATIENCE)
-            found[name] = histories.golden(self.read(job_id))
+            wait_until(lambda job_id=job_id: self.read(job_id).status in TERMINAL_STATUSES, "the golden run", TIMEOUT_SECONDS)
+            found[name] = histories.golden_run(self.read(job_id))
         return found
 
-    def read(self, job_id: str) -> Record:
+    def read(self, job_id: str) -> JobRecord:
         """Return a job as the database tells it, however long that takes."""
-        deadline = time.monotonic() + PATIENCE
+        deadline = time.monotonic() + TIMEOUT_SECONDS
         while True:
             try:
-                record = self.at.db.read(histories.read, job_id)
-            except DatabaseAway:
+                record = self.deployment.db.read(histories.read_job, job_id)
+            except DatabaseUnavailable:
                 if time.monotonic() > deadline:
                     raise
                 time.sleep(0.1)
@@ -146,36 +146,36 @@ class Campaign:
             assert record is not None, f"{job_id} does not exist"
             return record
 
-    def run(self, kind: Kind, seed: int) -> dict[str, Any]:
+    def run(self, kind: RoundKind, seed: int) -> dict[str, Any]:
         """Make one round; returns its figures, what struck, and what is wrong."""
         self.number += 1
         here = Round(self, random.Random(seed), self.number)
         began, wrong = time.monotonic(), []
         try:
             kind(here)
-            here.ended()
+            here.wait_for_all()
         except (AssertionError, psutil.Error, httpx.HTTPError) as error:
             wrong.append(f"I1 the round did not come to its end: {type(error).__name__}: {error}")
-        self.at.faults.write(self.number, [])
-        left = self._left()
-        fired = self.at.faults.fired(self.number)
-        found = History(here.jobs, {}, self.golden, self.at.store, left_running=left, torn=here.figures.pop("torn", []))
-        found.records = {job.job_id: record for job in here.jobs if (record := self._found(job.job_id)) is not None}
+        self.deployment.faults.write(self.number, [])
+        left = self._leftover_processes()
+        fired = self.deployment.faults.fired(self.number)
+        found = History(here.jobs, {}, self.golden, self.deployment.store, left_running=left, torn=here.figures.pop("torn", []))
+        found.records = {job.job_id: record for job in here.jobs if (record := self._read_record(job.job_id)) is not None}
         struck = [{name: each[name] for name in ("point", "action")} for each in fired]
         recoveries = [seconds for each in fired for seconds in self._recovery(each, found)]
         return {
             "seconds": round(time.monotonic() - began, 2), "jobs": len(here.jobs), "struck": struck,
-            "recovered": recoveries, "violations": wrong + violations(found), "figures": here.figures,
+            "recovered": recoveries, "violations": wrong + find_violations(found), "figures": here.figures,
         }  # fmt: skip
 
-    def _found(self, job_id: str) -> Record | None:
-        return self.at.db.read(histories.read, job_id)
+    def _read_record(self, job_id: str) -> JobRecord | None:
+        return self.deployment.db.read(histories.read_job, job_id)
 
-    def _left(self) -> list[str]:
+    def _leftover_processes(self) -> list[str]:
         deadline = time.monotonic() + QUIET_SECONDS
-        while (left := self.at.runners()) and time.monotonic() < deadline:
+        while (left := self.deployment.attempt_processes()) and time.monotonic() < deadline:
             time.sleep(0.1)
-        return [f"process {process.pid}" for process in left if alive(process)]
+        return [f"process {process.pid}" for process in left if is_alive(process)]
 
     def _recovery(self, fired: Mapping[str, Any], history: History) -> list[float]:
         """Return the seconds from a kill to the first new point of every job that it interrupted."""

@@ -16,12 +16,12 @@ import psutil
 
 from app.db.session import Database
 from app.storage.local import LocalStore
-from tests.acceptance.service import Service, until
-from tests.faults.plan import FOLDER, Faults
+from tests.acceptance.service import ServiceProcess, wait_until
+from tests.faults.plan import FOLDER_VARIABLE, FaultFolder
 from tests.postgres import Postgres
 
 ROOT = Path(__file__).parents[2]
-QUICK = {
+FAST_SETTINGS = {
     "LEASE_SECONDS": "5",
     "SWEEP_SECONDS": "0.3",
     "MAX_ATTEMPTS": "20",
@@ -41,33 +41,33 @@ class Deployment:
     folder: Path
     postgres: Postgres | None = None
     slots: int = 2
-    settings: dict[str, str] = field(default_factory=lambda: dict(QUICK))
-    others: list[subprocess.Popen[bytes]] = field(default_factory=list)
+    settings: dict[str, str] = field(default_factory=lambda: dict(FAST_SETTINGS))
+    extra_workers: list[subprocess.Popen[bytes]] = field(default_factory=list)
 
     def start(self) -> "Deployment":
         """Serve; returns itself."""
-        self.faults = Faults(self.folder / "faults")
+        self.faults = FaultFolder(self.folder / "faults")
         self.faults.write(0, [])
         home = self.folder / "home"
         url = self.postgres.create(f"campaign_{os.getpid()}_{time.time_ns()}") if self.postgres else None
         environment = {f"GRAFTWERK_{name}": value for name, value in self.settings.items()}
-        environment |= {FOLDER: str(self.faults.folder), "PYTHONPATH": f"{ROOT / 'tests/faults/site'}:{ROOT}"}
+        environment |= {FOLDER_VARIABLE: str(self.faults.folder), "PYTHONPATH": f"{ROOT / 'tests/faults/site'}:{ROOT}"}
         environment |= {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
         if url is not None:
             environment["GRAFTWERK_DATABASE_URL"] = url
         self.db = Database(url or f"sqlite:///{home / 'graftwerk.db'}")
-        self.up = Service(home, environment=environment)
+        self.up = ServiceProcess(home, environment=environment)
         self.up.start("--slots", str(self.slots), seconds=START_SECONDS)
         self.store = LocalStore(home / "artifacts")
         self.key = (home / "key").read_text().strip()
-        self.environment = until(self.workers, "a worker")[0].environ()
+        self.environment = wait_until(self.workers, "a worker")[0].environ()
         self.socket = self.environment["GRAFTWERK_BROKER_URL"].removeprefix("redis+socket://")
         return self
 
     def stop(self) -> None:
         """End everything."""
         self.faults.write(0, [])
-        for other in self.others:
+        for other in self.extra_workers:
             with suppress(ProcessLookupError):
                 os.killpg(other.pid, signal.SIGCONT)
                 os.killpg(other.pid, signal.SIGKILL)
@@ -93,29 +93,29 @@ class Deployment:
 
     def workers(self) -> list[psutil.Process]:
         """Return the workers that run: that of `graftwerk up` and the others."""
-        found = [each for each in self.up.processes("-m workers") if alive(each)]
-        return found + [psutil.Process(other.pid) for other in self.others if other.poll() is None]
+        found = [each for each in self.up.processes("-m workers") if is_alive(each)]
+        return found + [psutil.Process(other.pid) for other in self.extra_workers if other.poll() is None]
 
-    def runners(self) -> list[psutil.Process]:
+    def attempt_processes(self) -> list[psutil.Process]:
         """Return the attempts that run. A stopped one counts, one that nobody has reaped yet does not."""
         found = []
         for worker in self.workers():
             with suppress(psutil.NoSuchProcess):
                 servers = [
-                    child for child in worker.children() if "multiprocessing.forkserver" in " ".join(_line(child))
+                    child for child in worker.children() if "multiprocessing.forkserver" in " ".join(_command_line(child))
                 ]
-                found += [child for server in servers for child in server.children() if alive(child)]
+                found += [child for server in servers for child in server.children() if is_alive(child)]
         return found
 
-    def join(self) -> None:
+    def add_worker(self) -> None:
         """Start one more worker beside those that run, and wait until it is ready."""
         path = self.folder / "others.log"
         with path.open("ab") as log:
             command = [sys.executable, "-m", "workers"]
-            self.others.append(subprocess.Popen(command, env=self.environment, stdout=log, stderr=log,
+            self.extra_workers.append(subprocess.Popen(command, env=self.environment, stdout=log, stderr=log,
                                                 cwd=self.folder, start_new_session=True))  # fmt: skip
-        ready = len(self.others)
-        until(lambda: path.read_text().count("worker_ready") >= ready, "another worker", START_SECONDS)
+        ready = len(self.extra_workers)
+        wait_until(lambda: path.read_text().count("worker_ready") >= ready, "another worker", START_SECONDS)
 
     # The broker
 
@@ -153,7 +153,7 @@ class Deployment:
         raise AssertionError(f"no acknowledgement within {ACCEPT_SECONDS:g} s")
 
 
-def alive(process: psutil.Process) -> bool:
+def is_alive(process: psutil.Process) -> bool:
     """Return whether a process still runs, or is stopped."""
     try:
         return bool(process.status() not in (psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD))
@@ -161,7 +161,7 @@ def alive(process: psutil.Process) -> bool:
         return False
 
 
-def _line(process: psutil.Process) -> list[str]:
+def _command_line(process: psutil.Process) -> list[str]:
     try:
         return list(process.cmdline())
     except psutil.Error:

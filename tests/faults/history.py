@@ -11,11 +11,11 @@ from app import curves
 from app.db.tables import CheckpointRow, EventRow, JobRow
 from app.storage.protocol import ArtifactStore
 
-Series = dict[str, tuple[tuple[int, ...], bytes]]  # name → (steps, the values' bits)
+SeriesPoints = dict[str, tuple[tuple[int, ...], bytes]]  # name → (steps, the values' bits)
 
 
 @dataclass(frozen=True)
-class Acknowledged:
+class AcknowledgedJob:
     """A job that a client was told of, and what it was told since."""
 
     job_id: str
@@ -26,7 +26,7 @@ class Acknowledged:
 
 
 @dataclass(frozen=True)
-class Record:
+class JobRecord:
     """One job as the database tells it."""
 
     id: str
@@ -37,21 +37,21 @@ class Record:
     wish: str | None
     total_steps: int | None
     events: tuple[EventRow, ...]
-    series: Series
+    series: SeriesPoints
     ends: Mapping[str, int]  # last index + 1 of every series, by the chunks' own counts
     checkpoints: tuple[CheckpointRow, ...]
 
     @property
-    def moves(self) -> list[EventRow]:
+    def transitions(self) -> list[EventRow]:
         """The transitions."""
         return [event for event in self.events if event.kind == "status"]
 
 
 @dataclass(frozen=True)
-class Golden:
+class GoldenRun:
     """What a run that nobody disturbed made."""
 
-    series: Series
+    series: SeriesPoints
     files: Mapping[str, str]  # SHA-256 of the final checkpoint's files whose content is a function of the spec
 
 
@@ -59,47 +59,47 @@ class Golden:
 class History:
     """Everything that the invariants look at."""
 
-    acknowledged: list[Acknowledged]
-    records: Mapping[str, Record]
-    golden: Mapping[str, Golden]
+    acknowledged: list[AcknowledgedJob]
+    records: Mapping[str, JobRecord]
+    golden: Mapping[str, GoldenRun]
     store: ArtifactStore
     accepted: set[str] = field(default_factory=set)  # every job that the database has, of this round's clients
     left_running: list[str] = field(default_factory=list)  # processes after the end
     torn: list[str] = field(default_factory=list)  # checkpoints that were listed and broken at some moment
 
 
-EXACT = ("weights.safetensors", "state.safetensors")  # state.json tells seconds, too
+DETERMINISTIC_FILES = ("weights.safetensors", "state.safetensors")  # state.json tells seconds, too
 
 
-def read(session: Session, job_id: str) -> Record | None:
+def read_job(session: Session, job_id: str) -> JobRecord | None:
     """Read one job."""
     row = session.get(JobRow, job_id)
     if row is None:
         return None
-    names = curves.names(session, job_id)
-    points = {name: curves.points(session, job_id, name) for name in names}
+    names = curves.series_names(session, job_id)
+    points = {name: curves.read_points(session, job_id, name) for name in names}
     series = {name: (tuple(each["step"].tolist()), each["value"].tobytes()) for name, each in points.items()}
     events = session.scalars(select(EventRow).where(EventRow.job_id == job_id).order_by(EventRow.seq)).all()
     saved = session.scalars(select(CheckpointRow).where(CheckpointRow.job_id == job_id)).all()
-    return Record(
+    return JobRecord(
         id=row.id, status=row.status, fence=row.fence, worker=row.worker, lease_until=row.lease_until, wish=row.wish,
         total_steps=row.progress.get("total_steps"), events=tuple(events), series=series,
-        ends=metrics_ends(session, job_id, names), checkpoints=tuple(saved),
+        ends=series_ends(session, job_id, names), checkpoints=tuple(saved),
     )  # fmt: skip
 
 
-def metrics_ends(session: Session, job_id: str, names: Iterable[str]) -> dict[str, int]:
+def series_ends(session: Session, job_id: str, names: Iterable[str]) -> dict[str, int]:
     """Return the index after the last point of every series."""
-    return {name: curves._count(session, job_id, name) for name in names}
+    return {name: curves._point_count(session, job_id, name) for name in names}
 
 
-def golden(record: Record) -> Golden:
+def golden_run(record: JobRecord) -> GoldenRun:
     """Take a run as the measure of all others."""
     assert record.status == "succeeded", record
     final = next(saved for saved in record.checkpoints if saved.final)
-    return Golden(record.series, exact_files(final.files))
+    return GoldenRun(record.series, deterministic_hashes(final.files))
 
 
-def exact_files(files: Iterable[Mapping[str, Any]]) -> dict[str, str]:
+def deterministic_hashes(files: Iterable[Mapping[str, Any]]) -> dict[str, str]:
     """Return the hashes of the files whose every bit is a function of the spec."""
-    return {file["name"]: file["sha256"] for file in files if file["name"] in EXACT}
+    return {file["name"]: file["sha256"] for file in files if file["name"] in DETERMINISTIC_FILES}

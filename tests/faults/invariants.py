@@ -5,12 +5,12 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 
 from app.errors import NotFound
-from app.jobs.states import ENDED, TRANSITIONS, Status, Verb
+from app.jobs.states import TERMINAL_STATUSES, TRANSITIONS, Status, Verb
 from app.storage.protocol import ArtifactStore
-from tests.faults.history import Golden, History, Record, Series, exact_files
+from tests.faults.history import GoldenRun, History, JobRecord, SeriesPoints, deterministic_hashes
 
 CANCEL_SECONDS = 5.0
-OF_ATTEMPTS = frozenset({"phase", "metrics", "rewound", "checkpoint", "early_stop", "skipped_step"})
+ATTEMPT_EVENTS = frozenset({"phase", "metrics", "rewound", "checkpoint", "early_stop", "skipped_step"})
 
 Invariant = Callable[[History], Iterator[str]]
 
@@ -24,7 +24,7 @@ def every_acknowledged_job_exists_and_ends(history: History) -> Iterator[str]:
             yield f"{job_id} was acknowledged and does not exist"
     for each in history.acknowledged:
         record = history.records.get(each.job_id)
-        if record is not None and record.status not in ENDED:
+        if record is not None and record.status not in TERMINAL_STATUSES:
             yield f"{each.job_id} has not ended: it is {record.status}"
         elif record is not None and record.status not in each.ends:
             yield f"{each.job_id} is {record.status}, and was to be {' or '.join(each.ends)}"
@@ -49,7 +49,7 @@ def fences_grow_and_stale_writes_are_refused(history: History) -> Iterator[str]:
                     if not active or event.fence != claimed:
                         yield f"{record.id}: {event.data['verb']} under {event.fence} while {claimed} is in force"
                     active = False
-            elif event.kind in OF_ATTEMPTS and (not active or event.fence != claimed):
+            elif event.kind in ATTEMPT_EVENTS and (not active or event.fence != claimed):
                 now = f"{claimed} is in force" if active else "nobody owns the job"
                 yield f"{record.id}: {event.kind} (event {event.seq}) was accepted under {event.fence} while {now}"
         if record.fence != claimed:
@@ -61,13 +61,13 @@ def fences_grow_and_stale_writes_are_refused(history: History) -> Iterator[str]:
 
 def steps_are_those_expected(history: History) -> Iterator[str]:
     """I3. Every step has one point: of a job that succeeded those of the golden run, of another a beginning of them."""
-    for record, expected in _pairs(history):
+    for record, expected in _golden_pairs(history):
         for name, (steps, _) in record.series.items():
             wanted = expected.series.get(name, ((), b""))[0]
             if record.status != Status.SUCCEEDED:
                 wanted = wanted[: len(steps)]
             if steps != wanted:
-                yield f"{record.id}: {name} has {_difference(steps, wanted)}"
+                yield f"{record.id}: {name} has {_step_difference(steps, wanted)}"
             if record.ends[name] != len(steps):
                 yield f"{record.id}: {name} has {len(steps)} points, and its chunks count {record.ends[name]}"
         if record.status == Status.SUCCEEDED and (missing := expected.series.keys() - record.series.keys()):
@@ -76,7 +76,7 @@ def steps_are_those_expected(history: History) -> Iterator[str]:
 
 def values_are_equal_to_the_bit(history: History) -> Iterator[str]:
     """I4. Every point has the value of the golden run, to the last bit."""
-    for record, expected in _pairs(history):
+    for record, expected in _golden_pairs(history):
         for name, (steps, values) in record.series.items():
             wanted = _by_step(expected.series, name)
             found = _by_step({name: (steps, values)}, name)
@@ -87,14 +87,14 @@ def values_are_equal_to_the_bit(history: History) -> Iterator[str]:
 
 def weights_are_equal_to_the_bit(history: History) -> Iterator[str]:
     """I5. The final checkpoint of a job that succeeded has the golden run's weights and state."""
-    for record, expected in _pairs(history):
+    for record, expected in _golden_pairs(history):
         if record.status != Status.SUCCEEDED:
             continue
         finals = [saved for saved in record.checkpoints if saved.final]
         if len(finals) != 1:
             yield f"{record.id}: there are {len(finals)} final checkpoints"
         for saved in finals:
-            found = exact_files(saved.files)
+            found = deterministic_hashes(saved.files)
             wrong = sorted(name for name, digest in expected.files.items() if found.get(name) != digest)
             if wrong:
                 yield f"{record.id}: {', '.join(wrong)} differ from the golden run's"
@@ -106,7 +106,7 @@ def every_listed_checkpoint_is_whole(history: History) -> Iterator[str]:
     for record in history.records.values():
         for saved in record.checkpoints:
             for file in saved.files:
-                if (wrong := broken(history.store, file["path"], file["size"], file["sha256"])) is not None:
+                if (wrong := verify_file(history.store, file["path"], file["size"], file["sha256"])) is not None:
                     yield f"{record.id}: {saved.id} is listed, and {file['name']} {wrong}"
 
 
@@ -114,7 +114,7 @@ def only_legal_transitions_happen(history: History) -> Iterator[str]:
     """I7. Every transition is in the table, begins where the last one ended, and the last one tells the status."""
     for record in history.records.values():
         status = Status.QUEUED
-        for event in record.moves:
+        for event in record.transitions:
             verb, source, target = Verb(event.data["verb"]), Status(event.data["from"]), Status(event.data["to"])
             sources, legal = TRANSITIONS[verb]
             if source != status or source not in sources or target != legal:
@@ -132,7 +132,7 @@ def nothing_is_left_running(history: History) -> Iterator[str]:
     for process in history.left_running:
         yield f"{process} still runs"
     for record in history.records.values():
-        if record.status in ENDED and (record.lease_until is not None or record.wish is not None):
+        if record.status in TERMINAL_STATUSES and (record.lease_until is not None or record.wish is not None):
             yield f"{record.id}: has ended, with a lease until {record.lease_until} and the wish {record.wish}"
 
 
@@ -140,12 +140,12 @@ def nothing_follows_a_cancelled_end(history: History) -> Iterator[str]:
     """I9. A job whose cancelling was acknowledged ends within seconds, and nothing is written of it afterwards."""
     for each in history.acknowledged:
         record = history.records.get(each.job_id)
-        if each.cancelled_at is None or record is None or not record.moves:
+        if each.cancelled_at is None or record is None or not record.transitions:
             continue
-        end = record.moves[-1]
+        end = record.transitions[-1]
         if end.at - each.cancelled_at > CANCEL_SECONDS:
             yield f"{record.id}: ended {end.at - each.cancelled_at:.1f} s after cancelling was acknowledged"
-        for event in record.moves:
+        for event in record.transitions:
             if event.data["verb"] == Verb.CLAIM and event.at > each.cancelled_at:
                 yield f"{record.id}: was claimed after cancelling was acknowledged"
         for event in record.events:
@@ -166,12 +166,12 @@ INVARIANTS: dict[str, Invariant] = {
 }
 
 
-def violations(history: History) -> list[str]:
+def find_violations(history: History) -> list[str]:
     """Return everything that is wrong, each sentence with the invariant that says so."""
     return [f"{name} {told}" for name, invariant in INVARIANTS.items() for told in invariant(history)]
 
 
-def broken(store: ArtifactStore, path: str, size: int, sha256: str) -> str | None:
+def verify_file(store: ArtifactStore, path: str, size: int, sha256: str) -> str | None:
     """Return what is wrong with a stored file, or `None`."""
     try:
         content = b"".join(store.read(path))
@@ -182,18 +182,18 @@ def broken(store: ArtifactStore, path: str, size: int, sha256: str) -> str | Non
     return None if hashlib.sha256(content).hexdigest() == sha256 else "has another SHA-256"
 
 
-def _pairs(history: History) -> Iterator[tuple[Record, Golden]]:
+def _golden_pairs(history: History) -> Iterator[tuple[JobRecord, GoldenRun]]:
     for each in {each.job_id: each for each in history.acknowledged}.values():
         if each.job_id in history.records and each.spec in history.golden:
             yield history.records[each.job_id], history.golden[each.spec]
 
 
-def _by_step(series: Series, name: str) -> dict[int, bytes]:
+def _by_step(series: SeriesPoints, name: str) -> dict[int, bytes]:
     steps, values = series.get(name, ((), b""))
     return {step: values[8 * place : 8 * place + 8] for place, step in enumerate(steps)}
 
 
-def _difference(steps: tuple[int, ...], wanted: tuple[int, ...]) -> str:
+def _step_difference(steps: tuple[int, ...], wanted: tuple[int, ...]) -> str:
     doubled = [step for step, count in Counter(steps).items() if count > 1]
     missing, foreign = sorted(set(wanted) - set(steps)), sorted(set(steps) - set(wanted))
     return f"steps doubled {doubled[:5]}, missing {missing[:5]} ({len(missing)}), unexpected {foreign[:5]}"

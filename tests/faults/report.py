@@ -8,13 +8,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from benchmarks.machine import RESULTS, facts
-from tests.faults.kinds import KINDS
+from benchmarks.machine import RESULTS, machine_info
+from tests.faults.round_kinds import ROUND_KINDS
 
 RESULT = RESULTS / "faults.json"
 PAGE = Path(__file__).parents[2] / "docs" / "faults.md"
-PART = re.compile(r"(<!-- campaign -->\n).*?(<!-- end of the campaign -->)", re.DOTALL)
-SHOWN = {
+CAMPAIGN_SECTION = re.compile(r"(<!-- campaign -->\n).*?(<!-- end of the campaign -->)", re.DOTALL)
+FIGURE_TITLES = {
     "recovery_seconds": "from a kill to the next new point",
     "zombie_seconds": "a zombie's end",
     "start_seconds": "start of the next job",
@@ -31,9 +31,9 @@ def report(rounds: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     return {
         "benchmark": "faults",
         "date": datetime.now(UTC).strftime("%Y-%m-%d"),
-        "machine": facts(),
+        "machine": machine_info(),
         "total": _figures(rounds),
-        "kinds": {kind: _figures(kinds[kind]) for kind in KINDS if kind in kinds},
+        "kinds": {kind: _figures(kinds[kind]) for kind in ROUND_KINDS if kind in kinds},
         "violated": [{name: each[name] for name in ("backend", "kind", "seed", "struck", "violations")}
                      for each in rounds if each["violations"]],
     }  # fmt: skip
@@ -51,17 +51,17 @@ def _figures(rounds: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         "killed": sum(count for action, count in struck.items() if action.startswith("kill")),
         "violations": sum(broken.values()),
         "by_invariant": dict(broken),
-        "recovery_seconds": _spread(seconds for each in rounds for seconds in each["recovered"]),
+        "recovery_seconds": _summarize(seconds for each in rounds for seconds in each["recovered"]),
     }
     measured: dict[str, list[float]] = defaultdict(list)
     for each in rounds:
         for name, value in each["figures"].items():
             if isinstance(value, int | float):
                 measured[name].append(value)
-    return found | {name: _spread(values) for name, values in measured.items()}
+    return found | {name: _summarize(values) for name, values in measured.items()}
 
 
-def _spread(values: Iterable[float]) -> dict[str, float]:
+def _summarize(values: Iterable[float]) -> dict[str, float]:
     ordered = sorted(values)
     if not ordered:
         return {"count": 0}
@@ -70,7 +70,7 @@ def _spread(values: Iterable[float]) -> dict[str, float]:
             "sum": round(sum(ordered), 2)}  # fmt: skip
 
 
-def table(document: Mapping[str, Any]) -> str:
+def render_table(document: Mapping[str, Any]) -> str:
     """Return the table of the page, and a line on the machine."""
     total, machine = document["total"], document["machine"]
     lines = [
@@ -79,7 +79,7 @@ def table(document: Mapping[str, Any]) -> str:
     ]
     for kind, told in document["kinds"].items():
         seconds = "; ".join(f"{words} {told[name]['median']:.1f}, {told[name]['max']:.1f}"
-                            for name, words in SHOWN.items() if told.get(name, {}).get("count"))  # fmt: skip
+                            for name, words in FIGURE_TITLES.items() if told.get(name, {}).get("count"))  # fmt: skip
         faults = ", ".join(f"{count} {action}" for action, count in sorted(told["struck"].items()))
         lines.append(f"| `{kind}` | {told['rounds']} | {told['jobs']} | {faults} | {told['violations']} | {seconds} |")
     backends = " and ".join(f"{count} on {name}" for name, count in sorted(total["by_backend"].items()))

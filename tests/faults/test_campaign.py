@@ -9,8 +9,8 @@ import pytest
 
 from tests.faults.campaign import Campaign, Round
 from tests.faults.deployment import Deployment
-from tests.faults.kinds import KINDS
-from tests.faults.plan import Strike
+from tests.faults.plan import Fault
+from tests.faults.round_kinds import ROUND_KINDS
 from tests.postgres import Postgres
 
 SHORT = {"sqlite": ("wipes", "cancels", "drains", "deaf"), "postgresql": ("databases", "duplicates", "zombies")}
@@ -30,8 +30,8 @@ def campaign(request: pytest.FixtureRequest) -> Iterator[Campaign]:
 
 def kills(here: Round) -> None:
     """The attempt dies in the middle of a step and of a file, its worker when a checkpoint is about to be listed."""
-    here.plan(Strike("mid_step", "kill_runner", 70), Strike("file_half_written", "kill_runner", 20),
-              Strike("before_row", "kill_worker", 3))  # fmt: skip
+    here.plan(Fault("mid_step", "kill_runner", 70), Fault("file_half_written", "kill_runner", 20),
+              Fault("before_row", "kill_worker", 3))  # fmt: skip
     here.submit("dropout")
 
 
@@ -43,6 +43,6 @@ def test_whatever_dies_the_job_ends_as_if_nothing_had_happened(campaign: Campaig
 
 
 def test_every_promise_is_kept(campaign: Campaign) -> None:
-    backend = "sqlite" if campaign.at.postgres is None else "postgresql"
+    backend = "sqlite" if campaign.deployment.postgres is None else "postgresql"
     for name in SHORT[backend]:
-        assert campaign.run(KINDS[name], 1)["violations"] == [], name
+        assert campaign.run(ROUND_KINDS[name], 1)["violations"] == [], name

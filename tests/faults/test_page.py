@@ -4,16 +4,16 @@ import json
 import re
 
 from tests.faults import report
-from tests.faults.bugs import BUGS
 from tests.faults.invariants import INVARIANTS
-from tests.faults.kinds import KINDS
+from tests.faults.mutations import MUTATIONS
+from tests.faults.round_kinds import ROUND_KINDS
 
 PAGE = report.PAGE.read_text()
 
 
 def test_every_kind_of_round_is_described() -> None:
     part = PAGE.partition("## What is done")[2].partition("\n## ")[0]
-    assert re.findall(r"^\| `(\w+)` \|", part, re.MULTILINE) == list(KINDS)
+    assert re.findall(r"^\| `(\w+)` \|", part, re.MULTILINE) == list(ROUND_KINDS)
 
 
 def test_every_invariant_is_described() -> None:
@@ -23,11 +23,11 @@ def test_every_invariant_is_described() -> None:
 def test_every_bug_is_named_with_what_finds_it() -> None:
     part = PAGE.partition("## It bites")[2].partition("\n## ")[0]
     rows = re.findall(r"^\| (.+) \| (I.+) \|$", part, re.MULTILINE)
-    assert rows == [(name, ", ".join(bug.caught)) for name, bug in BUGS.items()]
+    assert rows == [(name, ", ".join(bug.detected_by)) for name, bug in MUTATIONS.items()]
 
 
 def test_the_figures_are_those_of_the_results() -> None:
-    found = report.PART.search(PAGE)
+    found = report.CAMPAIGN_SECTION.search(PAGE)
     assert found is not None
     document = json.loads(report.RESULT.read_text())
-    assert found[0] == f"{found[1]}{report.table(document)}\n{found[2]}", "stale: make faults ARGS=--report"
+    assert found[0] == f"{found[1]}{report.render_table(document)}\n{found[2]}", "stale: make faults ARGS=--report"

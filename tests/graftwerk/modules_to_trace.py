@@ -22,7 +22,7 @@ class Classifier(nn.Module):
         return self.fc(torch.cat([h[-2], h[-1]], dim=1) if self.lstm.bidirectional else h[-1])
 
 
-class Sequence(Classifier):
+class SequenceClassifier(Classifier):
     """Uses both what a recurrent module gives, and one layer twice."""
 
     def forward(self, words: Tensor) -> Tensor:
@@ -30,7 +30,7 @@ class Sequence(Classifier):
         return self.fc(output.mean(1)) + self.fc(h[0])
 
 
-class Raw(nn.Module):
+class RawParameters(nn.Module):
     """Residuals, raw parameters, numbers on both sides, and a buffer."""
 
     def __init__(self) -> None:
@@ -50,7 +50,7 @@ class Raw(nn.Module):
         return self.drop(self.fc(y)).softmax(dim=-1), F.linear(x, self.w)
 
 
-class Attention(nn.Module):
+class HandWrittenAttention(nn.Module):
     """Attention by hand: sizes are asked of the data."""
 
     def __init__(self) -> None:
@@ -67,7 +67,7 @@ class Attention(nn.Module):
         return x + self.out((weights @ v).transpose(1, 2).contiguous().view(b, t, c))
 
 
-class Joint(Attention):
+class JointAttention(HandWrittenAttention):
     """The same, with queries, keys and values in one tensor."""
 
     def forward(self, x: Tensor) -> Tensor:
@@ -77,7 +77,7 @@ class Joint(Attention):
         return x + self.out((weights @ v).transpose(1, 2).reshape(b, t, 8))
 
 
-class Encoder(nn.Module):
+class SmallTransformer(nn.Module):
     """A small Transformer, with its steps or its examples first."""
 
     def __init__(self, first: bool) -> None:
@@ -94,7 +94,7 @@ class Encoder(nn.Module):
         return self.out(self.encoder(x.permute(1, 0, 2))[0])
 
 
-class Convolution(nn.Module):
+class FunctionalConvolution(nn.Module):
     """Functions instead of modules, in place where they can be; sizes in view."""
 
     def __init__(self) -> None:
@@ -112,7 +112,7 @@ class Convolution(nn.Module):
         return {"logits": self.fc(x), "best": best, "last": x[:, -1], "some": x[..., 1:3], "mean": x.mean((1,))}
 
 
-class Deciding(nn.Module):
+class DataDependentBranch(nn.Module):
     """Looks at values, and uses what no kind is for."""
 
     def __init__(self) -> None:

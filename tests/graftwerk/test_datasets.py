@@ -12,8 +12,8 @@ import pytest
 
 from graftwerk import datasets
 from graftwerk.client import Client
-from graftwerk.errors import Conflict, InvalidRequest, NotData
-from tests.graftwerk.fake import URL, Script, problem
+from graftwerk.errors import Conflict, InvalidData, InvalidRequest
+from tests.graftwerk.scripted_transport import URL, ScriptedTransport, problem_response
 
 CONTENT = b"a,y\n1,2\n3,4\n"
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
@@ -34,20 +34,20 @@ def file(tmp_path: Path) -> Path:
     return path
 
 
-def client_for(*answers: Any) -> tuple[Client, Script]:
-    script = Script(*answers)
+def client_for(*answers: Any) -> tuple[Client, ScriptedTransport]:
+    script = ScriptedTransport(*answers)
     client = Client(URL, "gw_test", transport=script)
-    client.transport.pause = lambda seconds: None
+    client.transport.sleep = lambda seconds: None
     return client, script
 
 
-def sent(script: Script) -> list[tuple[str, bytes]]:
+def sent(script: ScriptedTransport) -> list[tuple[str, bytes]]:
     puts = [request for request in script.requests if request.method == "PUT"]
     return [(request.headers["Content-Range"], request.content) for request in puts]
 
 
 def test_a_file_is_registered_and_sent_in_pieces(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(datasets, "PIECE", 8)
+    monkeypatch.setattr(datasets, "UPLOAD_CHUNK_BYTES", 8)
     created = httpx.Response(201, json=document())
     client, script = client_for(created, httpx.Response(200, json=document()), answer(202, 8), answer(200, 12, "ready"))
     told: list[tuple[int, int]] = []
@@ -89,7 +89,7 @@ def test_adding_again_asks_for_the_same_data_set(file: Path) -> None:
 def test_one_that_was_deleted_is_made_anew(file: Path) -> None:
     ready = httpx.Response(200, json=document("ready", 12, SHA256))
     created = httpx.Response(201, json=document())
-    client, script = client_for(created, problem(404, "not_found"), created, ready)
+    client, script = client_for(created, problem_response(404, "not_found"), created, ready)
     assert client.datasets.add(file).status == "ready"
     keys = [request.headers["Idempotency-Key"] for request in script.requests if request.method == "POST"]
     assert keys[0] != keys[1]
@@ -146,7 +146,7 @@ def test_files_that_are_no_splits_are_refused(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     client, _ = client_for()
     for given in (paths, [tmp_path / "empty"], [paths[0], tmp_path / "empty"], [tmp_path / "nowhere.csv"]):
-        with pytest.raises(NotData):
+        with pytest.raises(InvalidData):
             client.datasets.add(*given)
 
 
@@ -168,7 +168,7 @@ def test_a_download_is_put_where_it_is_wanted(tmp_path: Path, file_name: str | N
 def test_what_has_no_content_is_not_downloaded(tmp_path: Path) -> None:
     for told in (document() | {"source": {"kind": "upload"}}, document("ready") | {"source": {"kind": "builtin"}}):
         client, _ = client_for(httpx.Response(200, json=told))
-        with pytest.raises(NotData):
+        with pytest.raises(InvalidData):
             client.datasets.download("ds_1", tmp_path)
 
 
@@ -193,7 +193,7 @@ def test_a_whole_that_lacks_only_its_end_is_finished(file: Path) -> None:
 def test_a_lost_answer_to_a_piece_costs_nothing(file: Path) -> None:
     client, script = client_for(
         httpx.Response(200, json=document()),
-        problem(409, "wrong_offset"),
+        problem_response(409, "wrong_offset"),
         httpx.Response(200, json=document(received=6)),
         answer(200, 12, "ready"),
     )
@@ -203,20 +203,20 @@ def test_a_lost_answer_to_a_piece_costs_nothing(file: Path) -> None:
 
 def test_a_lost_answer_to_the_last_piece_costs_nothing(file: Path) -> None:
     ready = httpx.Response(200, json=document("ready", 12, SHA256))
-    client, _ = client_for(httpx.Response(200, json=document()), problem(409, "state_forbids"), ready)
+    client, _ = client_for(httpx.Response(200, json=document()), problem_response(409, "state_forbids"), ready)
     assert client.datasets.upload("ds_1", file).status == "ready"
 
 
 def test_other_content_does_not_replace_what_is_ready(file: Path) -> None:
     ready = httpx.Response(200, json=document("ready", 12, "0" * 64))
-    client, _ = client_for(ready, problem(409, "state_forbids"), ready)
+    client, _ = client_for(ready, problem_response(409, "state_forbids"), ready)
     with pytest.raises(Conflict):
         client.datasets.upload("ds_1", file)
 
 
 def test_content_with_problems_is_told(file: Path) -> None:
     errors = [{"pointer": "/2", "code": "not_a_number", "detail": "line 2", "hint": ""}]
-    client, _ = client_for(httpx.Response(200, json=document()), problem(422, "invalid_input", errors=errors))
+    client, _ = client_for(httpx.Response(200, json=document()), problem_response(422, "invalid_input", errors=errors))
     with pytest.raises(InvalidRequest, match="line 2"):
         client.datasets.upload("ds_1", file)
 
@@ -230,7 +230,7 @@ def test_a_name_is_registered(named: dict[str, str]) -> None:
 
 def test_one_source_is_wanted(file: Path) -> None:
     client, _ = client_for()
-    with pytest.raises(NotData):
+    with pytest.raises(InvalidData):
         client.datasets.add()
-    with pytest.raises(NotData):
+    with pytest.raises(InvalidData):
         client.datasets.add(file, builtin="digits")

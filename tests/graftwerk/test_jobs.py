@@ -8,20 +8,20 @@ import httpx
 import pytest
 
 from graftwerk.client import Client
-from graftwerk.errors import NoSuchFile, WaitedTooLong
+from graftwerk.errors import NoSuchFile, WaitTimeout
 from graftwerk.jobs import Job
-from tests.graftwerk.fake import URL, Script, job, transport_for
+from tests.graftwerk.scripted_transport import URL, ScriptedTransport, job_document, transport_for
 
 
-def client_for(*answers: Any) -> tuple[Client, Script]:
-    script = Script(
+def client_for(*answers: Any) -> tuple[Client, ScriptedTransport]:
+    script = ScriptedTransport(
         *(httpx.Response(200, json=answer) if isinstance(answer, (dict, list)) else answer for answer in answers)
     )
     return Client(URL, "gw_test", transport=script), script
 
 
 def test_a_mapping_is_submitted_under_a_key_of_its_own() -> None:
-    client, script = client_for(job(), job())
+    client, script = client_for(job_document(), job_document())
     assert client.jobs.create({"name": "digits"}).id == "job_1"
     client.jobs.create({"name": "digits"})
     assert json.loads(script.requests[0].content) == {"name": "digits"}
@@ -35,7 +35,7 @@ def test_a_mapping_is_submitted_under_a_key_of_its_own() -> None:
 def test_a_file_is_sent_as_it_is(tmp_path: Path, suffix: str, kind: str) -> None:
     path = tmp_path / f"spec{suffix}"
     path.write_bytes(b"not: { checked here")
-    client, script = client_for(job())
+    client, script = client_for(job_document())
     client.jobs.create(path, idempotency_key="mine")
     sent = script.requests[0]
     assert (sent.content, sent.headers["Content-Type"]) == (b"not: { checked here", kind)
@@ -44,7 +44,7 @@ def test_a_file_is_sent_as_it_is(tmp_path: Path, suffix: str, kind: str) -> None
 
 def test_a_list_goes_over_all_pages() -> None:
     client, script = client_for(
-        {"items": [job("job_3"), job("job_2")], "has_more": True}, {"items": [job("job_1")], "has_more": False}
+        {"items": [job_document("job_3"), job_document("job_2")], "has_more": True}, {"items": [job_document("job_1")], "has_more": False}
     )
     found = client.jobs.list(status="failed", labels={"team": "vision"})
     assert [item.id for item in found] == ["job_3", "job_2", "job_1"]
@@ -54,21 +54,21 @@ def test_a_list_goes_over_all_pages() -> None:
 
 
 def test_waiting_asks_until_the_end() -> None:
-    client, script = client_for(job(), job(status="running"), httpx.Response(304), job(status="succeeded"))
+    client, script = client_for(job_document(), job_document(status="running"), httpx.Response(304), job_document(status="succeeded"))
     ended = client.jobs.get("job_1").wait(timeout=60)
     assert ended.status == "succeeded"
     assert all(float(request.url.params["wait"]) > 0 for request in script.requests[1:])
 
 
 def test_waiting_has_an_end() -> None:
-    client, _ = client_for(job(status="running"))
-    with pytest.raises(WaitedTooLong, match="job_1 is still running"):
+    client, _ = client_for(job_document(status="running"))
+    with pytest.raises(WaitTimeout, match="job_1 is still running"):
         client.jobs.get("job_1").wait(timeout=0)
 
 
 def test_curves_keep_what_json_cannot_say() -> None:
     columns = {"step": [1, 2, 3, 4], "last": [0.5, "NaN", "Infinity", "-Infinity"]}
-    client, script = client_for(job(), {"series": {"train/loss": columns}})
+    client, script = client_for(job_document(), {"series": {"train/loss": columns}})
     curves = client.jobs.get("job_1").metrics(["train/loss"], max_points=100, from_=2)
     last = curves.series["train/loss"]["last"]
     assert last[0] == 0.5
@@ -91,7 +91,7 @@ def test_a_table_of_curves(monkeypatch: pytest.MonkeyPatch) -> None:
             return tables
 
     monkeypatch.setattr("graftwerk.types.import_module", {"pandas": Pandas}.__getitem__)
-    client, _ = client_for(job(), {"series": {"a": {"step": [1], "last": [2.0]}, "b": {"step": [1], "last": [3.0]}}})
+    client, _ = client_for(job_document(), {"series": {"a": {"step": [1], "last": [2.0]}, "b": {"step": [1], "last": [3.0]}}})
     table = client.jobs.get("job_1").metrics().to_pandas()
     assert table == [{"series": "a", "step": [1], "last": [2.0]}, {"series": "b", "step": [1], "last": [3.0]}]
 
@@ -104,10 +104,10 @@ def checkpoint(checkpoint_id: str, **contents: bytes) -> dict[str, Any]:
     return {"id": checkpoint_id, "step": 10, "epoch": 1.0, "values": {"val/loss": 0.1}, "files": files, "final": True}
 
 
-def with_checkpoints(*answers: httpx.Response) -> tuple[Job, Script]:
+def with_checkpoints(*answers: httpx.Response) -> tuple[Job, ScriptedTransport]:
     listed = {"items": [checkpoint("ckpt_2", a=b"new", b=b"more"), checkpoint("ckpt_1", a=b"old")], "has_more": False}
-    script = Script(httpx.Response(200, json=listed), *answers)
-    return Job(transport_for(script)[0], job()), script
+    script = ScriptedTransport(httpx.Response(200, json=listed), *answers)
+    return Job(transport_for(script)[0], job_document()), script
 
 
 def test_the_newest_checkpoint_is_downloaded_whole(tmp_path: Path) -> None:
@@ -135,7 +135,7 @@ def test_what_is_not_there_is_said(tmp_path: Path, wanted: dict[str, Any], words
 
 
 def test_cancelling_is_repeated_until_it_is_answered() -> None:
-    script = Script(httpx.ReadError("broke"), httpx.Response(200, json=job(status="cancelled")))
+    script = ScriptedTransport(httpx.ReadError("broke"), httpx.Response(200, json=job_document(status="cancelled")))
     transport, _ = transport_for(script)
-    assert Job(transport, job()).cancel().status == "cancelled"
+    assert Job(transport, job_document()).cancel().status == "cancelled"
     assert [request.url.path for request in script.requests] == ["/v1/jobs/job_1/cancel"] * 2

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 
 from graftwerk.client import Client
-from graftwerk.errors import NotData
+from graftwerk.errors import InvalidData
 from graftwerk.jobs import Job
 from graftwerk.predictions import MEDIA_TYPES
-from tests.graftwerk.fake import URL, Script, job, problem
+from tests.graftwerk.scripted_transport import URL, ScriptedTransport, job_document, problem_response
 
 ANSWER: dict[str, Any] = {
     "job": "job_1", "checkpoint": "ckpt_1", "step": 7, "left_out": {}, "files": None,
@@ -22,8 +22,8 @@ ANSWER: dict[str, Any] = {
 }  # fmt: skip
 
 
-def asked(*answers: httpx.Response) -> tuple[Job, Script]:
-    script = Script(httpx.Response(200, json=job()), *(answers or (httpx.Response(200, json=ANSWER),)))
+def asked(*answers: httpx.Response) -> tuple[Job, ScriptedTransport]:
+    script = ScriptedTransport(httpx.Response(200, json=job_document()), *(answers or (httpx.Response(200, json=ANSWER),)))
     return Client(URL, "gw_test", transport=script).jobs.get("job_1"), script
 
 
@@ -59,9 +59,9 @@ def test_a_file_is_sent_as_it_is(tmp_path: Path, suffix: str) -> None:
 
 
 def test_the_service_reads_every_media_type() -> None:
-    from app.spec.prediction import FORMS
+    from app.spec.prediction import ROW_FORMATS
 
-    assert set(MEDIA_TYPES.values()) <= FORMS.keys()
+    assert set(MEDIA_TYPES.values()) <= ROW_FORMATS.keys()
 
 
 def test_a_table(tmp_path: Path) -> None:
@@ -74,11 +74,11 @@ def test_a_table(tmp_path: Path) -> None:
 def test_what_is_no_question(tmp_path: Path) -> None:
     one, _ = asked()
     for given in ({}, {"rows": [{}], "file": "rows.csv"}, {"file": tmp_path / "rows.doc"}):
-        with pytest.raises(NotData):
+        with pytest.raises(InvalidData):
             one.predict(**given)  # type: ignore[arg-type]
 
 
 def test_a_busy_service_is_asked_again() -> None:
-    one, script = asked(problem(503, "overloaded", headers={"Retry-After": "0"}), httpx.Response(200, json=ANSWER))
+    one, script = asked(problem_response(503, "overloaded", headers={"Retry-After": "0"}), httpx.Response(200, json=ANSWER))
     assert len(one.predict([{"x": 1}])) == 2
     assert len(script.requests) == 3

@@ -3,21 +3,21 @@ from pathlib import Path
 
 import pytest
 
-from graftwerk.errors import NotData
-from graftwerk.specs import on_data, read_spec, starting
+from graftwerk.errors import InvalidData
+from graftwerk.specs import read_spec, with_dataset, with_initial_weights
 
 NAMED = {"kind": "text", "column": "t", "vectors": {"dataset": "ds_0", "into": "words"}}
 
 
 def test_an_example_is_put_on_data_of_ones_own() -> None:
     spec = {"name": "a", "data": {"kind": "builtin", "name": "iris", "target": "y"}}
-    assert on_data(spec, "ds_1") == {"name": "a", "data": {"kind": "dataset", "id": "ds_1", "target": "y"}}
-    assert on_data(spec) == spec
+    assert with_dataset(spec, "ds_1") == {"name": "a", "data": {"kind": "dataset", "id": "ds_1", "target": "y"}}
+    assert with_dataset(spec) == spec
 
 
 def test_vectors_go_where_a_feature_names_some() -> None:
     spec = {"data": {"kind": "dataset", "id": "ds_1", "features": {"a": NAMED, "b": {"kind": "tags", "column": "c"}}}}
-    found = on_data(spec, vectors="ds_2")
+    found = with_dataset(spec, vectors="ds_2")
     assert found["data"]["id"] == "ds_1"
     assert found["data"]["features"] == {
         "a": {**NAMED, "vectors": {"dataset": "ds_2", "into": "words"}}, "b": {"kind": "tags", "column": "c"},
@@ -27,7 +27,7 @@ def test_vectors_go_where_a_feature_names_some() -> None:
 
 def test_a_file_of_weights_is_started_from_in_the_place_of_a_checkpoint() -> None:
     spec = {"data": {}, "start_from": {"checkpoint": "ckpt_1", "what": "everything"}}
-    assert starting(spec, "ds_1") == {"data": {}, "start_from": {"dataset": "ds_1"}}
+    assert with_initial_weights(spec, "ds_1") == {"data": {}, "start_from": {"dataset": "ds_1"}}
 
 
 @pytest.mark.parametrize(
@@ -36,7 +36,7 @@ def test_a_file_of_weights_is_started_from_in_the_place_of_a_checkpoint() -> Non
 def test_what_is_no_spec_is_refused(tmp_path: Path, content: str, message: str) -> None:
     path = tmp_path / "spec.json"
     path.write_text(content)
-    with pytest.raises(NotData, match=message):
+    with pytest.raises(InvalidData, match=message):
         read_spec(path)
 
 

@@ -10,23 +10,29 @@ import torch
 from torch import Tensor, nn
 
 import workers.torch_setup  # noqa: F401 - before torchvision
-from app.spec.network.network import KINDS, RESERVED, check_network
+from app.spec.network.network import NODE_KINDS, RESERVED_IDS, check_network
 from graftwerk import CannotExpress, Client, trace
-from graftwerk.tracing.functions import FUNCTIONAL, NEEDED, OPERATOR, TORCH, Form
-from graftwerk.tracing.modules import MODULES
-from graftwerk.tracing.writer import reserved
-from tests.graftwerk.fake import URL, Script, job
-from tests.graftwerk.modules_to_trace import (
-    Attention,
-    Classifier,
-    Convolution,
-    Deciding,
-    Encoder,
-    Joint,
-    Raw,
-    Sequence,
+from graftwerk.tracing.graph_writer import reserved_names
+from graftwerk.tracing.module_parameters import MODULE_PARAMETERS
+from graftwerk.tracing.operator_schemas import (
+    NN_FUNCTIONS,
+    PYTHON_OPERATORS,
+    REQUIRED,
+    TORCH_FUNCTIONS,
+    OperatorSchema,
 )
-from tests.workers.network.networks import Columns, examples, parsed, schema
+from tests.graftwerk.modules_to_trace import (
+    Classifier,
+    DataDependentBranch,
+    FunctionalConvolution,
+    HandWrittenAttention,
+    JointAttention,
+    RawParameters,
+    SequenceClassifier,
+    SmallTransformer,
+)
+from tests.graftwerk.scripted_transport import URL, ScriptedTransport, job_document
+from tests.workers.network.networks import Columns, make_examples, parse_model, schema
 from workers.network.runtime.build import build
 
 WORDS: Columns = {"words": ((7,), "int64")}
@@ -38,11 +44,11 @@ def rebuilt(module: nn.Module, columns: Columns) -> tuple[dict[str, Any], Mappin
     names = tuple(columns)
     traced = trace(module, inputs=names)
     model = json.loads(json.dumps(traced.model))
-    network = parsed(model)
+    network = parse_model(model)
     assert check_network(network, names, names) == []
     other = build(network, schema(columns), names)
     other.load_state_dict(dict(traced.weights), strict=True)
-    values = examples(columns)
+    values = make_examples(columns)
     with torch.no_grad():
         found, wanted = other.eval()(values), module.eval()(*values.values())
     several = wanted if isinstance(wanted, dict) else dict(
@@ -65,14 +71,14 @@ def resnet18() -> nn.Module:
         (Classifier, WORDS, 0.0),
         (lambda: Classifier(both=True), WORDS, 0.0),
         (lambda: Classifier(first=False), WORDS, 1e-6),
-        (Sequence, WORDS, 0.0),
-        (lambda: Sequence(both=False), WORDS, 0.0),
-        (Raw, {"x": (4,)}, 0.0),
-        (Attention, {"x": (5, 8)}, 1e-6),
-        (Joint, {"x": (5, 8)}, 1e-6),
-        (lambda: Encoder(True), WORDS, 1e-6),
-        (lambda: Encoder(False), WORDS, 1e-6),
-        (Convolution, {"image": (1, 8, 8)}, 0.0),
+        (SequenceClassifier, WORDS, 0.0),
+        (lambda: SequenceClassifier(both=False), WORDS, 0.0),
+        (RawParameters, {"x": (4,)}, 0.0),
+        (HandWrittenAttention, {"x": (5, 8)}, 1e-6),
+        (JointAttention, {"x": (5, 8)}, 1e-6),
+        (lambda: SmallTransformer(True), WORDS, 1e-6),
+        (lambda: SmallTransformer(False), WORDS, 1e-6),
+        (FunctionalConvolution, {"image": (1, 8, 8)}, 0.0),
     ],
 )
 def test_the_traced_network_gives_the_same(make: Callable[[], nn.Module], columns: Columns, most: float) -> None:
@@ -108,13 +114,13 @@ def test_only_what_differs_from_the_defaults_is_written() -> None:
 
 
 def test_a_module_that_is_used_twice_is_shared() -> None:
-    model, _, _ = rebuilt(Sequence(), WORDS)
+    model, _, _ = rebuilt(SequenceClassifier(), WORDS)
     uses = [node for node in model["nodes"] if node["kind"] == "block"]
     assert [(use["id"], use["share"]) for use in uses] == [("fc", "fc_shared"), ("fc_2", "fc_shared")]
 
 
 def test_a_raw_parameter_is_drawn_as_it_was() -> None:
-    nodes = {node["id"]: node for node in trace(Raw()).model["nodes"]}
+    nodes = {node["id"]: node for node in trace(RawParameters()).model["nodes"]}
     assert nodes["scale"] == {"id": "scale", "kind": "Parameter", "shape": [4], "init": {"kind": "ones"}}
     assert nodes["w"]["init"]["kind"] == "normal"
     assert nodes["mu"]["kind"] == "Constant"
@@ -142,12 +148,12 @@ def obstacles(module: nn.Module, inputs: tuple[str, ...] = ("x",)) -> list[tuple
 
 
 def test_every_line_that_stands_in_the_way_is_told() -> None:
-    found = obstacles(Deciding())
+    found = obstacles(DataDependentBranch())
     assert [source.partition("# ")[2] for source, _ in found] == ["line one", "line two", "line three", "line four"]
     assert "Python decides here" in found[0][1]
     assert found[2][1] == "kron is not in the language"
     with pytest.raises(CannotExpress, match=r"modules_to_trace.py:\d+: gt: .*\n *if x.sum\(\) > 0:.*\n *hint: "):
-        trace(Deciding())
+        trace(DataDependentBranch())
 
 
 class Forward(nn.Module):
@@ -207,21 +213,21 @@ class Two(nn.Module):
 
 
 def test_the_tables_speak_the_language() -> None:
-    for kind, names in MODULES.items():
-        assert set(names) <= set(KINDS[kind].fields), kind
-    forms: list[Form] = [*TORCH.values(), *FUNCTIONAL.values(), *OPERATOR.values()]
+    for kind, names in MODULE_PARAMETERS.items():
+        assert set(names) <= set(NODE_KINDS[kind].fields), kind
+    forms: list[OperatorSchema] = [*TORCH_FUNCTIONS.values(), *NN_FUNCTIONS.values(), *PYTHON_OPERATORS.values()]
     for form in forms:
         for name, torchs, ours in form.fields:
-            told = KINDS[form.kind].fields.get(name)
+            told = NODE_KINDS[form.kind].fields.get(name)
             if told is None:  # may be passed, with the one value that asks for nothing
                 assert torchs == ours, form
             else:
-                assert (told[1] if isinstance(told, tuple) else NEEDED) == ours, form
-    assert reserved() >= RESERVED
+                assert (told[1] if isinstance(told, tuple) else REQUIRED) == ours, form
+    assert reserved_names() >= RESERVED_IDS
 
 
 def test_a_module_is_submitted_by_its_parts() -> None:
-    script = Script(*[httpx.Response(200, json=job()) for _ in range(2)])
+    script = ScriptedTransport(*[httpx.Response(200, json=job_document()) for _ in range(2)])
     client = Client(URL, "gw_test", transport=script)
     data = {"kind": "builtin", "name": "digits", "inputs": ["image"]}
     client.jobs.create(model=MLP(), data=data, objective={"loss": {"kind": "CrossEntropyLoss"}})

@@ -9,7 +9,7 @@ import pytest
 from app.webhooks.signature import new_secret, signed_headers
 from graftwerk import NotVerified, verify
 from graftwerk.webhooks import Webhooks
-from tests.graftwerk.fake import Script, transport_for
+from tests.graftwerk.scripted_transport import ScriptedTransport, transport_for
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 BODY = '{"type": "job.succeeded", "data": {"name": "ä"}}'
@@ -72,7 +72,7 @@ def test_what_is_old_or_from_the_future_is_not_verified(age: float) -> None:
 
 
 def test_the_client_asks_what_the_routes_expect() -> None:
-    script = Script(
+    script = ScriptedTransport(
         httpx.Response(201, json=HOOK | {"secret": SECRET}),
         httpx.Response(200, json={"items": [HOOK], "has_more": False}),
         httpx.Response(200, json=HOOK), httpx.Response(200, json=HOOK | {"secret": "whsec_new"}),

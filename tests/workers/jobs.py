@@ -3,12 +3,12 @@
 from typing import Any
 
 from app.spec.data.columns import DataSchema
-from workers.children.inspect import Limits
+from workers.children.inspect import InspectionLimits
 
-LIMITS = Limits(max_nodes=1000, max_parameters=10**8, memory_limit=1 << 30)
+LIMITS = InspectionLimits(max_nodes=1000, max_parameters=10**8, memory_limit=1 << 30)
 
 
-def job(model: Any, loss: Any = "CrossEntropyLoss", **parts: Any) -> dict[str, Any]:
+def make_job(model: Any, loss: Any = "CrossEntropyLoss", **parts: Any) -> dict[str, Any]:
     return {
         "model": {"layers": model} if isinstance(model, list) else model,
         "data": {"kind": "builtin", "name": "digits"},
@@ -16,7 +16,7 @@ def job(model: Any, loss: Any = "CrossEntropyLoss", **parts: Any) -> dict[str, A
     } | parts
 
 
-def data(shape: tuple[int, ...], dtype: str, classes: int | None = None, *, x: tuple[int, ...] = (4,)) -> DataSchema:
+def make_schema(shape: tuple[int, ...], dtype: str, classes: int | None = None, *, x: tuple[int, ...] = (4,)) -> DataSchema:
     columns = [
         {"name": "x", "shape": x, "dtype": "float32"},
         {"name": "y", "shape": shape, "dtype": dtype, "classes": classes},

@@ -12,9 +12,9 @@ from typing import Any
 import psutil
 import pytest
 
-from app.spec.job import known_schema, parse_job
+from app.spec.job import named_dataset_schema, parse_job
 from workers.protocol.assignment import Assignment
-from workers.protocol.messages import Outcome, Report, receive
+from workers.protocol.messages import Outcome, ProgressReport, receive
 from workers.runner import forkserver
 
 SPEC: dict[str, Any] = {
@@ -24,18 +24,18 @@ SPEC: dict[str, Any] = {
     "objective": {"loss": {"kind": "CrossEntropyLoss"}},
     "training": {"steps": 10**9, "device": "cpu", "checkpoint": {"every_seconds": None}},
 }  # fmt: skip
-Running = tuple[Any, Any, list[psutil.Process]]
+RunningAttempt = tuple[Any, Any, list[psutil.Process]]
 
 
 @pytest.fixture
-def running(tmp_path: Path) -> Iterator[Running]:
+def running(tmp_path: Path) -> Iterator[RunningAttempt]:
     """An attempt that trains: its process, our end of its pipe, and the processes that it has forked."""
-    schema = known_schema(parse_job(SPEC))
+    schema = named_dataset_schema(parse_job(SPEC))
     assert schema is not None
     assignment = Assignment("job_1", 1, json.loads(json.dumps(SPEC)), schema.model_dump(mode="json"), str(tmp_path),
                             str(tmp_path), False, loaders=2)  # fmt: skip
     process, pipe = forkserver.start(assignment)
-    while not (isinstance(message := receive(pipe), Report) and message.series):
+    while not (isinstance(message := receive(pipe), ProgressReport) and message.series):
         assert not isinstance(message, Outcome), message
     children = psutil.Process(process.pid).children()
     assert len(children) == 2
@@ -46,43 +46,43 @@ def running(tmp_path: Path) -> Iterator[Running]:
     process.join()
 
 
-def until(true: Callable[[], bool], seconds: float = 10) -> None:
+def wait_until(true: Callable[[], bool], seconds: float = 10) -> None:
     end = time.monotonic() + seconds
     while not true():
         assert time.monotonic() < end
         time.sleep(0.02)
 
 
-def gone(processes: list[psutil.Process]) -> bool:
+def all_exited(processes: list[psutil.Process]) -> bool:
     return not any(each.is_running() and each.status() != psutil.STATUS_ZOMBIE for each in processes)
 
 
-def test_they_are_killed_with_the_attempt(running: Running) -> None:
+def test_they_are_killed_with_the_attempt(running: RunningAttempt) -> None:
     process, pipe, children = running
     os.kill(process.pid, signal.SIGKILL)
-    until(lambda: gone(children))
-    until(lambda: pipe.poll(0))
+    wait_until(lambda: all_exited(children))
+    wait_until(lambda: pipe.poll(0))
     messages = iter(lambda: receive(pipe), None)
     with pytest.raises((EOFError, OSError)):  # nobody else holds the pipe, so that the supervisor notices
         deque(messages, maxlen=0)
 
 
-def test_they_end_when_the_supervisor_is_gone(running: Running) -> None:
+def test_they_end_when_the_supervisor_is_gone(running: RunningAttempt) -> None:
     process, pipe, children = running
     pipe.close()
-    until(lambda: not process.is_alive())
-    until(lambda: gone(children))
+    wait_until(lambda: not process.is_alive())
+    wait_until(lambda: all_exited(children))
 
 
-def test_they_belong_to_the_process_group_that_a_supervisor_kills(running: Running) -> None:
+def test_they_belong_to_the_process_group_that_a_supervisor_kills(running: RunningAttempt) -> None:
     process, _, children = running
     assert {os.getpgid(each.pid) for each in children} == {process.pid}
     os.killpg(process.pid, signal.SIGKILL)
-    until(lambda: gone(children))
+    wait_until(lambda: all_exited(children))
     assert os.getpgid(0) != process.pid
 
 
-def test_the_loss_of_one_costs_the_attempt_and_not_the_job(running: Running) -> None:
+def test_the_loss_of_one_costs_the_attempt_and_not_the_job(running: RunningAttempt) -> None:
     _, pipe, children = running
     children[0].kill()
     while not isinstance(message := receive(pipe), Outcome):
@@ -90,4 +90,4 @@ def test_the_loss_of_one_costs_the_attempt_and_not_the_job(running: Running) -> 
     assert message.error is not None
     assert (message.error["code"], message.error["retryable"]) == ("out_of_memory", True)
     assert "decodes pictures" in message.error["message"]
-    until(lambda: gone(children))
+    wait_until(lambda: all_exited(children))

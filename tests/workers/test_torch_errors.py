@@ -4,7 +4,7 @@ from torch._dynamo.exc import BackendCompilerFailed
 
 from app.errors import BuildError, DataError, NumericError, OutOfMemory, TrainingError
 from workers.network.runtime.tree_levels import TreeError
-from workers.torch_errors import translated
+from workers.torch_errors import translate_torch_errors
 
 
 @pytest.mark.parametrize(("error", "kind", "pointer"), [
@@ -19,7 +19,7 @@ from workers.torch_errors import translated
     (ValueError("Expected more than 1 value per channel when training"), TrainingError, "/model"),
 ])  # fmt: skip
 def test_torchs_errors_become_ours(error: Exception, kind: type[TrainingError], pointer: str) -> None:
-    with pytest.raises(TrainingError) as caught, translated():
+    with pytest.raises(TrainingError) as caught, translate_torch_errors():
         raise error
     assert type(caught.value) is kind
     assert caught.value.pointer == pointer
@@ -31,6 +31,6 @@ def test_torchs_errors_become_ours(error: Exception, kind: type[TrainingError], 
 @pytest.mark.parametrize("error", [torch.AcceleratorError("CUDA error: uncorrectable ECC error"), NumericError(),
                                    OSError("disk"), KeyError("bug")])  # fmt: skip
 def test_the_rest_passes(error: Exception) -> None:
-    with pytest.raises(type(error)) as caught, translated():
+    with pytest.raises(type(error)) as caught, translate_torch_errors():
         raise error
     assert caught.value is error

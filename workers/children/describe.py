@@ -11,16 +11,16 @@ from torch import Tensor
 
 from app.errors import InvalidInput, Problem
 from app.spec.data.columns import Column, DataSchema
-from workers.data.columns import Ragged, Split, Stored
+from workers.data.columns import RaggedTensor, SplitColumns, StoredColumn
 from workers.data.files.content import Content, Upload
-from workers.data.formats.catalog import FORMATS, settled
-from workers.data.images.decoding import Pictures
-from workers.data.types.values import measured
+from workers.data.formats.catalog import FORMATS, resolve_format
+from workers.data.images.decoding import ZipImages
+from workers.data.types.values import measure_tree
 
 PREVIEW_ROWS, PREVIEW_VALUES, PREVIEW_CHARACTERS = 5, 64, 200
 PREVIEW_COLUMNS = 200  # of a very wide table
-COMMON = 20  # words of which the number is told
-PIECE = 1 << 20  # numbers that are summed up at a time
+MAX_COMMON_WORDS = 20  # words of which the number is told
+SUM_CHUNK_SIZE = 1 << 20  # numbers that are summed up at a time
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class Description:
 def describe(upload: Upload) -> Description:
     """Read an upload whole and say what is in it. Meant for a process with limits: the content is a stranger's."""
     try:
-        kind = settled(upload)
+        kind = resolve_format(upload)
         content = FORMATS[kind](upload)
     except InvalidInput as error:
         return Description(None, [], error.problems)
@@ -47,35 +47,35 @@ def describe(upload: Upload) -> Description:
     return Description(described.schema(), preview(first), (), kind)
 
 
-def preview(split: Split) -> list[dict[str, Any]]:
+def preview(split: SplitColumns) -> list[dict[str, Any]]:
     """Return the first rows, in JSON; of a very wide table, the first columns of them."""
     rows = min(PREVIEW_ROWS, len(next(iter(split.values()))))
     shown = list(split.items())[:PREVIEW_COLUMNS]
-    return [{name: _short(_value(column, row)) for name, column in shown} for row in range(rows)]
+    return [{name: _preview_value(_value_at(column, row)) for name, column in shown} for row in range(rows)]
 
 
-def _value(column: Stored, row: int) -> Any:
-    if isinstance(column, Pictures):
+def _value_at(column: StoredColumn, row: int) -> Any:
+    if isinstance(column, ZipImages):
         return {"shape": list(column.read(row).shape)}
-    if isinstance(column, Ragged):
+    if isinstance(column, RaggedTensor):
         return column.values[column.offsets[row] : column.offsets[row + 1]]
     return column[row]  # type: ignore[index]
 
 
-def _short(value: Any) -> Any:
+def _preview_value(value: Any) -> Any:
     """Return a value in JSON; of a large one, its beginning. What is no number is null."""
     if isinstance(value, Tensor):
-        return _numbers(value)
+        return _preview_numbers(value)
     if isinstance(value, str):
         return value[:PREVIEW_CHARACTERS].replace("\0", "\ufffd")
     if isinstance(value, Mapping) and "label" in value:
-        return written(value)
+        return format_tree(value)
     if isinstance(value, Sequence):
-        return [_short(item) for item in value[:PREVIEW_VALUES]]
+        return [_preview_value(item) for item in value[:PREVIEW_VALUES]]
     return value
 
 
-def _numbers(value: Tensor) -> Any:
+def _preview_numbers(value: Tensor) -> Any:
     if value.numel() > PREVIEW_VALUES:
         value = value.flatten()[:PREVIEW_VALUES]
     if value.is_floating_point() and not bool(value.isfinite().all()):
@@ -84,7 +84,7 @@ def _numbers(value: Tensor) -> Any:
     return value.tolist()
 
 
-def written(tree: Mapping[str, Any]) -> str:
+def format_tree(tree: Mapping[str, Any]) -> str:
     """Return the beginning of a tree as an s-expression."""
     text, waiting = "", list[Any]([tree])
     while waiting and len(text) < PREVIEW_CHARACTERS:
@@ -97,31 +97,31 @@ def written(tree: Mapping[str, Any]) -> str:
     return text[:PREVIEW_CHARACTERS].replace("\0", "\ufffd")
 
 
-def statistics(column: Column, stored: Stored) -> dict[str, Any] | None:
+def statistics(column: Column, stored: StoredColumn) -> dict[str, Any] | None:
     """Return what people want to know of the values."""
-    return None if isinstance(stored, Pictures) else STATISTICS[column.type](stored)
+    return None if isinstance(stored, ZipImages) else STATISTICS[column.type](stored)
 
 
-def _of_words(lists: Any) -> dict[str, Any]:
-    return {"lengths": moments(_lengths(lists)), "counts": common(word for words in lists for word in words)}
+def _word_statistics(lists: Any) -> dict[str, Any]:
+    return {"lengths": summary_statistics(_lengths(lists)), "counts": most_common(word for words in lists for word in words)}
 
 
 def _lengths(column: Iterable[Any]) -> Tensor:
     return torch.tensor([len(value) for value in column if value is not None])
 
 
-def common(words: Iterable[str | None]) -> dict[str, int]:
+def most_common(words: Iterable[str | None]) -> dict[str, int]:
     """Return the most frequent words and how often each is there."""
-    found = Counter(word for word in words if word is not None).most_common(COMMON)
+    found = Counter(word for word in words if word is not None).most_common(MAX_COMMON_WORDS)
     return {word[:PREVIEW_CHARACTERS]: count for word, count in found}
 
 
-def moments(values: Tensor) -> dict[str, float] | None:
+def summary_statistics(values: Tensor) -> dict[str, float] | None:
     """Return least, mean, largest value and standard deviation of the finite numbers; nothing if there is none."""
     flat = values.flatten()
     count, total, squares, least, most = 0, 0.0, 0.0, float("inf"), -float("inf")
-    for start in range(0, len(flat), PIECE):
-        part = flat[start : start + PIECE].double()
+    for start in range(0, len(flat), SUM_CHUNK_SIZE):
+        part = flat[start : start + SUM_CHUNK_SIZE].double()
         part = part[part.isfinite()]
         if len(part):
             count += len(part)
@@ -136,11 +136,11 @@ def moments(values: Tensor) -> dict[str, float] | None:
 
 # Type of a column → what is told of its values.
 STATISTICS: Mapping[str, Callable[[Any], dict[str, Any] | None]] = {
-    "tensor": moments,
-    "number": moments,
-    "category": lambda words: {"counts": common(words)},
-    "text": lambda texts: {"characters": moments(_lengths(texts))},
-    "words": _of_words,
-    "series": lambda series: {"lengths": moments(series.lengths), "values": moments(series.values)},
-    "tree": lambda trees: {"nodes": moments(torch.tensor([measured(tree)[0] for tree in trees if tree]))},
+    "tensor": summary_statistics,
+    "number": summary_statistics,
+    "category": lambda words: {"counts": most_common(words)},
+    "text": lambda texts: {"characters": summary_statistics(_lengths(texts))},
+    "words": _word_statistics,
+    "series": lambda series: {"lengths": summary_statistics(series.lengths), "values": summary_statistics(series.values)},
+    "tree": lambda trees: {"nodes": summary_statistics(torch.tensor([measure_tree(tree)[0] for tree in trees if tree]))},
 }

@@ -12,29 +12,29 @@ from typing import Any
 
 import torch
 
-from app.errors import GraftwerkError, InvalidInput, NotPredictable, OutOfMemory, TooLarge
-from app.spec.prediction import Asked
+from app.errors import ContentTooLarge, GraftwerkError, InvalidInput, NotPredictable, OutOfMemory
+from app.spec.prediction import PredictionOptions
 from workers.children import server
 from workers.children.server import Request
-from workers.prediction.cache import Cache
-from workers.prediction.files import Sent, read
-from workers.prediction.forward import tell
-from workers.prediction.network import Source, Trained, load
-from workers.prediction.requests import Body, prediction
-from workers.prediction.responses import document, table
-from workers.prediction.rows import split_of
+from workers.prediction.cache import NetworkCache
+from workers.prediction.files import InputRows, read_rows
+from workers.prediction.forward import predict_rows
+from workers.prediction.network import NetworkSource, TrainedNetwork, load_network
+from workers.prediction.requests import RequestBody, parse_prediction
+from workers.prediction.responses import render_csv, render_json
+from workers.prediction.rows import split_from_rows
 from workers.training.devices import set_determinism
 
-Answer = Callable[[Request], dict[str, Any]]
+Handler = Callable[[Request], dict[str, Any]]
 
 
 def serve(pipe: Connection, memory: int, limited: bool = True) -> None:
     """Be the child that predicts. Half of its memory is for networks; it ends when it has grown by the other half."""
-    cache = Cache(memory // 2)
+    cache = NetworkCache(memory // 2)
     server.serve(
         pipe,
         memory if limited else None,
-        {"predict": told(partial(predict, cache)), "named": told(named)},
+        {"predict": catch_errors(partial(predict, cache)), "named": catch_errors(requested_checkpoint)},
         lambda served, grown: limited and grown - cache.nbytes > memory // 2,
         _warm_up,
     )
@@ -45,7 +45,7 @@ def _warm_up() -> None:
     set_determinism(True)
 
 
-def told(answer: Answer) -> Answer:
+def catch_errors(answer: Handler) -> Handler:
     """Return the same answer; where it raises, problems or why the request is refused."""
 
     def answered(request: Request) -> dict[str, Any]:
@@ -64,53 +64,53 @@ def told(answer: Answer) -> Answer:
     return answered
 
 
-def named(request: Request) -> dict[str, Any]:
+def requested_checkpoint(request: Request) -> dict[str, Any]:
     """Return the checkpoint that a document names, if it names one."""
-    return {"checkpoint": prediction(_body(request), Asked()).checkpoint}
+    return {"checkpoint": parse_prediction(_request_body(request), PredictionOptions()).checkpoint}
 
 
-def predict(cache: Cache, request: Request) -> dict[str, Any]:
+def predict(cache: NetworkCache, request: Request) -> dict[str, Any]:
     """Write what is told of rows into a file; or return another checkpoint that the body names, to be asked again."""
-    body, asked, rows = _body(request), Asked.model_validate(request["asked"]), None
+    body, asked, rows = _request_body(request), PredictionOptions.model_validate(request["asked"]), None
     if request["form"] == "document":
-        asked = whole = prediction(body, asked)
+        asked = whole = parse_prediction(body, asked)
         rows = whole.rows
         if whole.checkpoint not in (None, request["checkpoint"]):
             return {"checkpoint": whole.checkpoint}
-    trained = _trained(cache, request)
+    trained = _trained_network(cache, request)
     if rows is not None:
-        sent = Sent(split_of(rows, trained.wanted, trained.known), len(rows))
+        sent = InputRows(split_from_rows(rows, trained.required_columns, trained.dataset_columns), len(rows))
     else:
-        sent = read(request["form"], body, trained)
-    content = _content(trained, sent, asked, request)
+        sent = read_rows(request["form"], body, trained)
+    content = _render_predictions(trained, sent, asked, request)
     if len(content) > request["most_bytes"]:
         detail = f"the answer has {len(content):,} bytes, at most {request['most_bytes']:,} are allowed"
-        raise TooLarge(detail, hint="send fewer rows, or ask for labels alone")
+        raise ContentTooLarge(detail, hint="send fewer rows, or ask for labels alone")
     Path(request["target"]).write_bytes(content)
     return {}
 
 
-def _body(request: Request) -> Body:
-    return Body(Path(request["body"]), request["media_type"], request["most_rows"])
+def _request_body(request: Request) -> RequestBody:
+    return RequestBody(Path(request["body"]), request["media_type"], request["most_rows"])
 
 
-def _trained(cache: Cache, request: Request) -> Trained:
+def _trained_network(cache: NetworkCache, request: Request) -> TrainedNetwork:
     if request["device"] == "cuda" and not torch.cuda.is_available():
         raise NotPredictable("predictions shall be made on a GPU, and this machine has none")
     weights = Path(request["weights"])
-    source = Source(request["job"], request["schema"], weights, Path(request["preparation"]))
+    source = NetworkSource(request["job"], request["schema"], weights, Path(request["preparation"]))
     size = weights.stat().st_size if request["checkpoint"] not in cache else 0
-    return cache.get(request["checkpoint"], size, lambda: load(source, torch.device(request["device"])))
+    return cache.get(request["checkpoint"], size, lambda: load_network(source, torch.device(request["device"])))
 
 
-def _content(trained: Trained, sent: Sent, asked: Asked, request: Request) -> bytes:
-    found = tell(trained, sent.split, sent.count, asked)
+def _render_predictions(trained: TrainedNetwork, sent: InputRows, asked: PredictionOptions, request: Request) -> bytes:
+    found = predict_rows(trained, sent.split, sent.count, asked)
     if request["table"]:
-        return table(found, trained.meanings, sent.files)
+        return render_csv(found, trained.decoders, sent.files)
     head: Mapping[str, Any] = {
         **request["told"],
-        "outputs": {name: meaning.described() for name, meaning in trained.meanings.items()},
+        "outputs": {name: meaning.describe() for name, meaning in trained.decoders.items()},
         "left_out": dict(trained.left_out),
         "files": list(sent.files) or None,
     }
-    return document(head, found)
+    return render_json(head, found)

@@ -8,70 +8,75 @@ from pydantic import ValidationError
 from torch import Tensor
 
 from app.errors import InvalidInput, Problem
-from app.spec.inspection import Question, check_question
+from app.spec.inspection import InspectionRequest, check_inspection
 from app.spec.problems import from_validation
-from workers.network.analysis.gradients import MOST_CHECKED, backward_graph, check_gradients, sample
-from workers.network.analysis.graph import graph
-from workers.network.inference.partial_network import Draft, too_many_nodes
-from workers.network.inference.shape_inference import draft
+from workers.network.analysis.gradients import (
+    MAX_CHECKED_ELEMENTS,
+    backward_graph,
+    check_gradients,
+    random_inputs,
+)
+from workers.network.analysis.graph import describe_graph
+from workers.network.inference.partial_network import PartialNetwork, too_many_nodes_problem
+from workers.network.inference.shape_inference import infer_shapes
 from workers.network.runtime.build import BuiltNetwork, build
-from workers.torch_errors import translated
+from workers.torch_errors import translate_torch_errors
 
-MOST_BUILT = 1_000_000  # parameters of a network that is built to be looked at
-MOST_TOLD = 10_000  # numbers of values and gradients in an answer
+MAX_BUILT_PARAMETERS = 1_000_000  # parameters of a network that is built to be looked at
+MAX_RETURNED_NUMBERS = 10_000  # numbers of values and gradients in an answer
 
 
-def answer(document: Any, max_nodes: int) -> tuple[dict[str, Any], list[Problem]]:
+def inspect_network(document: Any, max_nodes: int) -> tuple[dict[str, Any], list[Problem]]:
     """Return what was asked, and the problems that stood in the way; pointers lead into the document."""
     try:
-        question = Question.model_validate(document)
+        question = InspectionRequest.model_validate(document)
     except ValidationError as error:
         return {}, from_validation(error, document)
-    problems = check_question(question)
+    problems = check_inspection(question)
     if problems:
         return {}, problems
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # torch's advice on unusual settings is no problem
-        schema, names = question.schema_of_inputs(), tuple(question.inputs)
-        drafted = draft(question.model, schema, names)
-        if (count := drafted.size()) > max_nodes:
-            return {}, [too_many_nodes(count, max_nodes)]
-        report = graph(drafted, "/model")
-        problems = [problem.within("/model") for problem in drafted.problems]
+        schema, names = question.input_schema(), tuple(question.inputs)
+        drafted = infer_shapes(question.model, schema, names)
+        if (count := drafted.count_nodes()) > max_nodes:
+            return {}, [too_many_nodes_problem(count, max_nodes)]
+        report = describe_graph(drafted, "/model")
+        problems = [problem.with_prefix("/model") for problem in drafted.problems]
         asks = question.autograd or question.gradcheck or question.values is not None
         if asks and not problems:
-            problems = _excess(question, drafted)
+            problems = _size_problems(question, drafted)
         if asks and not problems:
             try:
-                report |= _looked_at(question)
+                report |= _evaluate(question)
             except InvalidInput as error:
                 problems = list(error.problems)
         return report, problems
 
 
-def _excess(question: Question, drafted: Draft) -> list[Problem]:
-    most = MOST_CHECKED if question.gradcheck else MOST_TOLD if question.values is not None else MOST_BUILT
+def _size_problems(question: InspectionRequest, drafted: PartialNetwork) -> list[Problem]:
+    most = MAX_CHECKED_ELEMENTS if question.gradcheck else MAX_RETURNED_NUMBERS if question.values is not None else MAX_BUILT_PARAMETERS
     if drafted.parameters <= most:
         return []
     detail = f"the network has {drafted.parameters:,} parameters, and is looked at closely up to {most:,}"
     return [Problem("/model", "too_many_parameters", detail, "ask about a smaller one of the same form")]
 
 
-def _looked_at(question: Question) -> dict[str, Any]:
+def _evaluate(question: InspectionRequest) -> dict[str, Any]:
     """Build the network and run it. Raises `InvalidInput`."""
-    schema, names = question.schema_of_inputs(), tuple(question.inputs)
+    schema, names = question.input_schema(), tuple(question.inputs)
     torch.manual_seed(question.seed)
     network = build(question.model, schema, names)
     read = network.blueprint.inputs
     found: dict[str, Any] = {}
     try:
-        with translated():
+        with translate_torch_errors():
             if question.values is not None:
                 found["run"] = _run(network, {name: _tensor(question, name) for name in read})
             if question.autograd:
-                found["autograd"] = backward_graph(network, sample(schema, read, question.seed))
+                found["autograd"] = backward_graph(network, random_inputs(schema, read, question.seed))
             if question.gradcheck:
-                found["gradcheck"] = check_gradients(network, sample(schema, read, question.seed)).as_dict()
+                found["gradcheck"] = check_gradients(network, random_inputs(schema, read, question.seed)).as_dict()
     except InvalidInput:
         raise
     except Exception as error:  # what the network does with values that nobody has checked
@@ -80,7 +85,7 @@ def _looked_at(question: Question) -> dict[str, Any]:
     return found
 
 
-def _tensor(question: Question, name: str) -> Tensor:
+def _tensor(question: InspectionRequest, name: str) -> Tensor:
     given, wanted = (question.values or {})[name], question.inputs[name]
     try:
         value = torch.tensor(given, dtype=getattr(torch, wanted.dtype))

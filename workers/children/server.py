@@ -10,14 +10,14 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
-RESIDENT, DATA = 1, 5  # places in Linux's /proc/self/statm
+STATM_RESIDENT, STATM_DATA = 1, 5  # places in Linux's /proc/self/statm
 
 Request = Mapping[str, Any]
-Answers = Mapping[str, Callable[[Request], dict[str, Any]]]
-Worn = Callable[[int, int], bool]  # requests served, bytes that the process has grown by → whether it shall end
+Handlers = Mapping[str, Callable[[Request], dict[str, Any]]]
+ShouldExit = Callable[[int, int], bool]  # requests served, bytes that the process has grown by → whether it shall end
 
 
-def serve(pipe: Connection, memory: int | None, answers: Answers, worn: Worn, warm_up: Callable[[], object]) -> None:
+def serve(pipe: Connection, memory: int | None, answers: Handlers, worn: ShouldExit, warm_up: Callable[[], object]) -> None:
     """Warm up, say that it is ready, and answer requests in JSON by what they "ask".
 
     It ends when the pipe closes, and when it is worn out. The process may take `memory` bytes more than when it is
@@ -26,22 +26,22 @@ def serve(pipe: Connection, memory: int | None, answers: Answers, worn: Worn, wa
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the API, which then closes the pipe
     warm_up()
     gc.freeze()  # a collection need not walk all of torch
-    start = _pages(RESIDENT)
+    start = _memory_bytes(STATM_RESIDENT)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     if memory is not None:
-        _limit(memory)
+        _limit_memory(memory)
     pipe.send_bytes(b"{}")
     served = 0
-    while not worn(served, _pages(RESIDENT) - start):
+    while not worn(served, _memory_bytes(STATM_RESIDENT) - start):
         try:
             body = pipe.recv_bytes()
         except (EOFError, OSError):
             return
-        pipe.send_bytes(answered(body, answers))
+        pipe.send_bytes(handle_request(body, answers))
         served += 1
 
 
-def answered(body: bytes, answers: Answers) -> bytes:
+def handle_request(body: bytes, answers: Handlers) -> bytes:
     """Return the answer to a request; where there is none, "failure" says why."""
     try:
         request = json.loads(body)
@@ -54,7 +54,7 @@ def answered(body: bytes, answers: Answers) -> bytes:
     return json.dumps({"failure": failure}).encode()
 
 
-def _pages(place: int) -> int:
+def _memory_bytes(place: int) -> int:
     """Return bytes of this process; nothing where the system does not tell."""
     try:
         return int(Path("/proc/self/statm").read_text().split()[place]) * os.sysconf("SC_PAGESIZE")
@@ -62,9 +62,9 @@ def _pages(place: int) -> int:
         return 0
 
 
-def _limit(memory: int) -> None:
+def _limit_memory(memory: int) -> None:
     """Bound private memory, and not addresses, of which torch and mapped files take far more than they use."""
-    if used := _pages(DATA):
+    if used := _memory_bytes(STATM_DATA):
         hard = resource.getrlimit(resource.RLIMIT_DATA)[1]
         wanted = used + memory if hard == resource.RLIM_INFINITY else min(used + memory, hard)
         resource.setrlimit(resource.RLIMIT_DATA, (wanted, wanted))

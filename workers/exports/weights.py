@@ -8,7 +8,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 
-def export(weights: Mapping[str, Tensor], source: str, folder: Path) -> list[Path]:
+def export_weights(weights: Mapping[str, Tensor], source: str, folder: Path) -> list[Path]:
     """Write weights.safetensors, weights.pth (a plain `state_dict`) and model.py into a folder; return their paths.
 
     `weights` lie on the CPU, each in memory of its own: one that has several names is stored under each, so that both

@@ -6,16 +6,16 @@ from app import checkpoints
 from app.datasets import registry
 from app.db.tables import CheckpointRow, JobRow
 from app.settings import Settings
-from workers.protocol.assignment import Assignment, Registered, Resume
+from workers.protocol.assignment import Assignment, CheckpointRef, DatasetRef
 
 
-def assignment_for(session: Session, job: JobRow, settings: Settings, gpu: int | None) -> Assignment:
+def build_assignment(session: Session, job: JobRow, settings: Settings, gpu: int | None) -> Assignment:
     """Return everything the attempt needs; raises `NotFound` when its data set, or what it starts from, is gone."""
-    listed = checkpoints.listed(session, job.id)  # newest first: older ones in case it does not verify
+    listed = checkpoints.list_checkpoints(session, job.id)  # newest first: older ones in case it does not verify
     asked = (job.spec.get("start_from") or {}).get("checkpoint")
     begun = checkpoints.find(session, job.owner, asked) if asked and not listed else None
-    named = registry.needed(job.spec)
-    registered = {place: _registered(session, job.owner, dataset_id) for place, dataset_id in named.items()}
+    named = registry.referenced_datasets(job.spec)
+    registered = {place: _dataset_ref(session, job.owner, dataset_id) for place, dataset_id in named.items()}
     return Assignment(
         job_id=job.id,
         fence=job.fence,
@@ -30,20 +30,20 @@ def assignment_for(session: Session, job: JobRow, settings: Settings, gpu: int |
         loaders=settings.resolved_loaders,
         resident_limit=settings.resident_limit,
         gpu=gpu,
-        dataset=registered.get(registry.DATA),
-        weights=registered.get(registry.START),
-        vectors={
-            named[place]: each for place, each in registered.items() if place not in (registry.DATA, registry.START)
+        dataset=registered.get(registry.DATA_POINTER),
+        weights=registered.get(registry.START_POINTER),
+        word_vectors={
+            named[place]: each for place, each in registered.items() if place not in (registry.DATA_POINTER, registry.START_POINTER)
         },
-        resume=tuple(map(_resume, listed)),
-        start=_resume(begun) if begun is not None else None,
+        resume_from=tuple(map(_checkpoint_ref, listed)),
+        start_from=_checkpoint_ref(begun) if begun is not None else None,
     )
 
 
-def _registered(session: Session, owner: str, dataset_id: str) -> Registered:
+def _dataset_ref(session: Session, owner: str, dataset_id: str) -> DatasetRef:
     row = registry.find(session, owner, dataset_id)
-    return Registered(row.source, row.path)
+    return DatasetRef(row.source, row.path)
 
 
-def _resume(row: CheckpointRow) -> Resume:
-    return Resume(row.id, row.step, tuple(row.files))
+def _checkpoint_ref(row: CheckpointRow) -> CheckpointRef:
+    return CheckpointRef(row.id, row.step, tuple(row.files))

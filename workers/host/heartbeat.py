@@ -8,15 +8,15 @@ from typing import Any
 
 from app import heartbeat
 from app.db.session import Database
-from app.heartbeat import State
+from app.heartbeat import WorkerState
 from app.jobs.dispatch import Waker
 from app.settings import Settings
-from workers.protocol.messages import Outcome, Saved
+from workers.protocol.messages import Outcome, SavedCheckpoint
 
 VERSION = version("graftwerk")
 
 
-class Tally:
+class WorkerCounters:
     """Counts since the worker's start; safe for threads."""
 
     def __init__(self) -> None:
@@ -24,30 +24,30 @@ class Tally:
         self._attempts: dict[str, Counter[str]] = {}
         self._checkpoints = {"count": 0, "bytes": 0, "seconds": 0.0}
 
-    def ended(self, ending: str, code: str = "") -> None:
+    def count_attempt(self, ending: str, code: str = "") -> None:
         """Count an attempt's end; `code` is that of its error."""
         with self._lock:
             self._attempts.setdefault(str(ending), Counter())[code] += 1  # JSON's keys are plain text
 
-    def outcome(self, outcome: Outcome) -> None:
+    def count_outcome(self, outcome: Outcome) -> None:
         """Count an attempt that told how it ended."""
-        self.ended(outcome.ending, str((outcome.error or {}).get("code", "")))
+        self.count_attempt(outcome.ending, str((outcome.error or {}).get("code", "")))
 
-    def saved(self, saved: Saved) -> None:
+    def count_checkpoint(self, saved: SavedCheckpoint) -> None:
         """Count a checkpoint."""
         with self._lock:
             self._checkpoints["count"] += 1
             self._checkpoints["bytes"] += sum(file.size for file in saved.files)
             self._checkpoints["seconds"] += saved.seconds
 
-    def figures(self) -> dict[str, Any]:
+    def as_dict(self) -> dict[str, Any]:
         """Return the counts as JSON."""
         with self._lock:
             attempts = {ending: dict(codes) for ending, codes in self._attempts.items()}
             return {"attempts": attempts, "checkpoints": dict(self._checkpoints)}
 
 
-class Hearing:
+class ConsumerProbe:
     """Whether wake-ups still arrive: the worker sends some to itself, through the broker, while a slot is free.
 
     A consumer may hang, or be connected and yet receive nothing after its broker was away; both look like a quiet day.
@@ -55,56 +55,56 @@ class Hearing:
 
     def __init__(self, name: str, waker: Waker, every: float) -> None:
         self.queue = f"graftwerk.{name}"
-        self._waker, self._every = waker, every
-        self._heard = self._heard_before = self._sent = self._dropped = 0
-        self._asked_at = float("-inf")
-        self._deaf_since: float | None = None
+        self._waker, self._interval = waker, every
+        self._received = self._received_before = self._sent = self._dropped = 0
+        self._probed_at = float("-inf")
+        self._unresponsive_since: float | None = None
 
-    def heard(self) -> None:
+    def record_message(self) -> None:
         """Note that a wake-up has arrived, whoever sent it."""
-        self._heard += 1
+        self._received += 1
 
-    def test(self, free: bool, clock: float) -> float:
+    def unresponsive_seconds(self, free: bool, clock: float) -> float:
         """Return for how many seconds the worker has been deaf; call it again and again.
 
         With every slot busy Celery rightly takes nothing more, and with the broker away nothing can be heard: neither
         is deafness.
         """
         sent, dropped = self._waker.sent[self.queue], self._waker.dropped[self.queue]
-        answered, unanswered = self._heard > self._heard_before, sent > self._sent
+        answered, unanswered = self._received > self._received_before, sent > self._sent
         if answered or dropped > self._dropped or not free:
-            self._deaf_since = None
-        elif unanswered and self._deaf_since is None:
-            self._deaf_since = self._asked_at
+            self._unresponsive_since = None
+        elif unanswered and self._unresponsive_since is None:
+            self._unresponsive_since = self._probed_at
         self._dropped = dropped
-        if free and clock >= self._asked_at + self._every:
-            self._heard_before, self._sent, self._asked_at = self._heard, sent, clock
+        if free and clock >= self._probed_at + self._interval:
+            self._received_before, self._sent, self._probed_at = self._received, sent, clock
             self._waker.wake(self.queue)
-        return clock - self._deaf_since if self._deaf_since is not None else 0.0
+        return clock - self._unresponsive_since if self._unresponsive_since is not None else 0.0
 
 
-class Pulse:
+class Heartbeat:
     """A worker's signs of life."""
 
     def __init__(self, name: str, settings: Settings, db: Database, waker: Waker, queues: list[str]) -> None:
-        self.tally = Tally()
-        self.hearing = Hearing(name, waker, settings.deaf_seconds / 4)
+        self.counters = WorkerCounters()
+        self.probe = ConsumerProbe(name, waker, settings.deaf_seconds / 4)
         self._name, self._settings, self._db, self._waker, self._queues = name, settings, db, waker, queues
 
-    def beat(self, free: int, draining: bool = False) -> float:
+    def send(self, free: int, draining: bool = False) -> float:
         """Give a sign of life; returns for how long the worker has been deaf. Raises `Unavailable`."""
-        deaf = self.hearing.test(free > 0, time.monotonic())
-        self._tell(State(VERSION, 0 if draining else free, deaf, self._figures()), draining)
+        deaf = self.probe.unresponsive_seconds(free > 0, time.monotonic())
+        self._save_state(WorkerState(VERSION, 0 if draining else free, deaf, self._counts()), draining)
         return deaf
 
     def stop(self) -> None:
         """Give the last one. Raises `Unavailable`."""
-        self._tell(State(VERSION, 0, 0.0, self._figures()), draining=True)
-        self._db.run(heartbeat.leave, self._name)
+        self._save_state(WorkerState(VERSION, 0, 0.0, self._counts()), draining=True)
+        self._db.run(heartbeat.mark_stopped, self._name)
 
-    def _tell(self, state: State, draining: bool) -> None:
+    def _save_state(self, state: WorkerState, draining: bool) -> None:
         slots = 0 if draining else self._settings.resolved_slots  # it takes no more jobs
-        self._db.run(heartbeat.tell, self._name, self._queues, slots, state)
+        self._db.run(heartbeat.record_heartbeat, self._name, self._queues, slots, state)
 
-    def _figures(self) -> dict[str, Any]:
-        return self.tally.figures() | {"wake_ups": self._waker.counts(), "disk_free": self._settings.disk_free}
+    def _counts(self) -> dict[str, Any]:
+        return self.counters.as_dict() | {"wake_ups": self._waker.counts(), "disk_free": self._settings.disk_free}

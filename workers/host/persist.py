@@ -14,12 +14,12 @@ from app.db.tables import JobRow
 from app.events import EventKind
 from app.jobs import repository, service
 from app.settings import Settings
-from workers.protocol.messages import Command, Ending, Message, Outcome, Report, Saved
+from workers.protocol.messages import Command, Ending, Message, Outcome, ProgressReport, SavedCheckpoint
 
 
 def record(session: Session, job_id: str, fence: int, message: Message, settings: Settings) -> None:
     """Record the message; raises `StaleFence` if the attempt no longer owns the job."""
-    job = repository.hold(session, job_id, fence)
+    job = repository.lock_for_attempt(session, job_id, fence)
     _record(message, session, job, settings)
 
 
@@ -29,7 +29,7 @@ def _record(message: Message, session: Session, job: JobRow, settings: Settings)
 
 
 @_record.register
-def _(message: Report, session: Session, job: JobRow, settings: Settings) -> None:
+def _(message: ProgressReport, session: Session, job: JobRow, settings: Settings) -> None:
     for kind, data in message.events:
         if kind == EventKind.REWOUND:
             curves.rewind(session, job.id, int(data["step"]))
@@ -44,11 +44,11 @@ def _(message: Report, session: Session, job: JobRow, settings: Settings) -> Non
         seen["phase"] = message.phase
         events.append(session, job.id, EventKind.PHASE, {"phase": message.phase}, job.fence)
     if seen:
-        repository.progressed(session, job.id, **seen)
+        repository.update_visible(session, job.id, **seen)
 
 
 @_record.register
-def _(message: Saved, session: Session, job: JobRow, settings: Settings) -> None:
+def _(message: SavedCheckpoint, session: Session, job: JobRow, settings: Settings) -> None:
     files = [{"name": f.name, "path": f.path, "size": f.size, "sha256": f.sha256, "public": f.public}
              for f in message.files]  # fmt: skip
     checkpoints.add(
@@ -56,7 +56,7 @@ def _(message: Saved, session: Session, job: JobRow, settings: Settings) -> None
         values=dict(message.values), files=files, final=message.final,
     )  # fmt: skip
     events.append(session, job.id, EventKind.CHECKPOINT, {"id": message.id, "step": message.step}, job.fence)
-    repository.progressed(session, job.id, attempts=0)  # the attempt got somewhere: losses count from here
+    repository.update_visible(session, job.id, attempts=0)  # the attempt got somewhere: losses count from here
 
 
 @_record.register
@@ -66,15 +66,15 @@ def _(message: Outcome, session: Session, job: JobRow, settings: Settings) -> No
         case Ending.SUCCEEDED:
             service.succeed(session, job.id, job.fence, message.result or {})
         case Ending.CANCELLED:
-            service.cancelled(session, job.id, job.fence)
+            service.complete_cancel(session, job.id, job.fence)
         case Ending.PAUSED:
-            service.paused(session, job.id, job.fence)
+            service.complete_pause(session, job.id, job.fence)
         case Ending.RELEASED:
             service.release(session, job.id, job.fence)
         case Ending.FAILED:
             service.fail(session, job.id, job.fence, error)
         case Ending.LOST:
-            service.lose(session, job.id, job.fence, error, settings.max_attempts)
+            service.record_loss(session, job.id, job.fence, error, settings.max_attempts)
 
 
 @_record.register

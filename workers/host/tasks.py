@@ -2,14 +2,14 @@
 
 from celery import Celery
 
-from app.jobs.dispatch import WORK
+from app.jobs.dispatch import WORK_TASK
 from workers.host.worker import Worker
 
 
-def register(app: Celery, worker: Worker) -> None:
+def register_tasks(app: Celery, worker: Worker) -> None:
     """Register the tasks of a worker."""
 
-    @app.task(name=WORK, ignore_result=True)
+    @app.task(name=WORK_TASK, ignore_result=True)
     def work() -> None:
-        worker.pulse.hearing.heard()
-        worker.work()
+        worker.heartbeat.probe.record_message()
+        worker.run_waiting_jobs()

@@ -23,18 +23,28 @@ from app.lifecycle import orphans
 from app.logs import bind
 from app.settings import Settings
 from app.storage.protocol import ArtifactStore
-from workers.host.assignments import assignment_for
-from workers.host.heartbeat import Pulse
+from workers.host.assignments import build_assignment
+from workers.host.heartbeat import Heartbeat
 from workers.host.persist import record
-from workers.protocol.messages import Command, Ending, Message, Outcome, Report, Saved, Verb, receive, send
+from workers.protocol.messages import (
+    Command,
+    CommandVerb,
+    Ending,
+    Message,
+    Outcome,
+    ProgressReport,
+    SavedCheckpoint,
+    receive,
+    send,
+)
 from workers.runner import forkserver
 
-CANCEL_SECONDS = 2.0  # a cancelled attempt that has not ended by then is killed
-LOOK_SECONDS = 0.5  # how often the user's wish and the clock are looked at
-BACKLOG = 10_000  # messages kept while the database is away; beyond that the attempt waits on its pipe
-AROUND = {
-    Report: ("before_chunk", "chunk_committed"),
-    Saved: ("before_row", "row_committed"),
+CANCEL_TIMEOUT_SECONDS = 2.0  # a cancelled attempt that has not ended by then is killed
+ATTEMPT_POLL_SECONDS = 0.5  # how often the user's wish and the clock are looked at
+MAX_BACKLOG = 10_000  # messages kept while the database is away; beyond that the attempt waits on its pipe
+WRITE_FAULTPOINTS = {
+    ProgressReport: ("before_chunk", "chunk_committed"),
+    SavedCheckpoint: ("before_row", "row_committed"),
     Outcome: ("before_outcome", "outcome_committed"),
 }  # the points before and after a message is written
 
@@ -56,24 +66,24 @@ class Worker:
         self.waker = waker
         self.queues = queues
         self.name = worker_name()
-        self.pulse = Pulse(self.name, settings, db, waker, queues)
+        self.heartbeat = Heartbeat(self.name, settings, db, waker, queues)
         self.draining = threading.Event()
         gpus: list[int | None] = list(range(settings.gpus))
         slots = settings.resolved_slots
-        self._free = deque([gpus[slot % len(gpus)] if gpus else None for slot in range(slots)])
-        self._assistants: list[threading.Thread] = []
+        self._free_slots = deque([gpus[slot % len(gpus)] if gpus else None for slot in range(slots)])
+        self._slot_threads: list[threading.Thread] = []
 
-    def work(self) -> None:
+    def run_waiting_jobs(self) -> None:
         """Claim and supervise jobs in a free slot, if there is one, until no job is waiting."""
         try:
-            gpu = self._free.popleft()
+            gpu = self._free_slots.popleft()
         except IndexError:
             return  # whoever is in the last slot looks for more work after its job
         try:
             while not self.draining.is_set() and (job := self._claim()) is not None:
                 Attempt(self, job, gpu).run()
         finally:
-            self._free.append(gpu)
+            self._free_slots.append(gpu)
 
     def _claim(self) -> JobRow | None:
         with suppress(Unavailable):  # the sweeper looks for work when the database is back
@@ -81,27 +91,27 @@ class Worker:
             return self.db.run(repository.claim, self.queues, self.name, self.settings.lease_seconds, most)
         return None
 
-    def assist(self) -> None:
+    def fill_free_slots(self) -> None:
         """Let every free slot look for work without a wake-up: a broker that is away delays a job, and no more."""
-        self._assistants = [thread for thread in self._assistants if thread.is_alive()]
-        for _ in range(len(self._free)):
-            thread = threading.Thread(target=self.work, name="assistant", daemon=True)
-            self._assistants.append(thread)
+        self._slot_threads = [thread for thread in self._slot_threads if thread.is_alive()]
+        for _ in range(len(self._free_slots)):
+            thread = threading.Thread(target=self.run_waiting_jobs, name="assistant", daemon=True)
+            self._slot_threads.append(thread)
             thread.start()
 
     @property
-    def free(self) -> int:
+    def free_slots(self) -> int:
         """How many slots are free."""
-        return len(self._free)
+        return len(self._free_slots)
 
     def close(self) -> None:
         """Drain: every attempt checkpoints and hands its job back. Returns when the assistants have ended too."""
         self.draining.set()
-        until = time.monotonic() + self.settings.drain_seconds + CANCEL_SECONDS
-        for thread in self._assistants:
+        until = time.monotonic() + self.settings.drain_seconds + CANCEL_TIMEOUT_SECONDS
+        for thread in self._slot_threads:
             thread.join(timeout=max(0.0, until - time.monotonic()))
         with suppress(Unavailable):
-            self.pulse.stop()
+            self.heartbeat.stop()
         self.db.close()
 
 
@@ -114,10 +124,10 @@ class Attempt:
         self.fence = job.fence
         self._gpu = gpu
         self._backlog: deque[Message] = deque()
-        self._asked: Verb | None = None
+        self._sent_verb: CommandVerb | None = None
         self._kill_at = float("inf")
         self._renew_at = 0.0
-        self._look_at = 0.0
+        self._poll_at = 0.0
         self._deadline = (job.started_at or 0.0) + job.max_seconds if job.max_seconds else float("inf")
 
     def run(self) -> None:
@@ -129,34 +139,34 @@ class Attempt:
         _log.info("attempt_started")
         faultpoint("claimed")
         try:
-            assignment = self.worker.db.run(assignment_for, self.job, self.worker.settings, self._gpu)
+            assignment = self.worker.db.run(build_assignment, self.job, self.worker.settings, self._gpu)
         except NotFound as error:
             gone = {"code": "ground_gone", "message": error.detail, "pointer": "", "retryable": False}
             self._finish(Outcome(Ending.FAILED, error=gone))
             return
         except Unavailable as error:
-            self._finish(_lost("assignment_failed", error.detail))
+            self._finish(_lost_outcome("assignment_failed", error.detail))
             return
         try:
             # Removed here, for an attempt that is killed removes nothing.
             folder = TemporaryDirectory(prefix="graftwerk-", ignore_cleanup_errors=True)
             process, pipe = forkserver.start(assignment, folder.name)
         except OSError as error:
-            self._finish(_lost("spawn_failed", f"no process could be started: {error}"))
+            self._finish(_lost_outcome("spawn_failed", f"no process could be started: {error}"))
             return
         try:
             faultpoint("spawned")
             outcome = self._watch(process, pipe)
         except StaleFence:
             _log.warning("attempt_superseded")  # another attempt owns the job: stop without a word
-            self.worker.pulse.tally.ended("superseded")
+            self.worker.heartbeat.counters.count_attempt("superseded")
             return
         except Exception as error:  # what came cannot be written down: the job must not wait for its lease to run out
             _log.exception("attempt_not_recorded")
             self._backlog.clear()
-            outcome = _lost("not_recorded", f"what the attempt told could not be recorded: {type(error).__name__}")
+            outcome = _lost_outcome("not_recorded", f"what the attempt told could not be recorded: {type(error).__name__}")
         finally:
-            _kill(process)
+            _kill_process_group(process)
             pipe.close()
             folder.cleanup()
         self._finish(outcome)
@@ -164,30 +174,30 @@ class Attempt:
     def _watch(self, process: ForkServerProcess, pipe: Connection) -> Outcome:
         """Pass messages on until the attempt ends. Raises `StaleFence` when the job belongs to somebody else."""
         while True:
-            message = self._next(process, pipe)
+            message = self._next_message(process, pipe)
             if isinstance(message, Outcome):
                 return message
             if message is not None:
                 self._backlog.append(message)
             while self._write() and time.monotonic() < self._kill_at:
-                self._look(pipe)
-            self._look(pipe)
+                self._poll_requests(pipe)
+            self._poll_requests(pipe)
             if time.monotonic() >= self._kill_at:
-                _kill(process)
-                return self._killed()
+                _kill_process_group(process)
+                return self._killed_outcome()
 
-    def _next(self, process: ForkServerProcess, pipe: Connection) -> Message | None:
+    def _next_message(self, process: ForkServerProcess, pipe: Connection) -> Message | None:
         """Return the next message, `None` if there is none yet, or a loss if the process died without an Outcome."""
-        if len(self._backlog) >= BACKLOG:
-            time.sleep(LOOK_SECONDS)
+        if len(self._backlog) >= MAX_BACKLOG:
+            time.sleep(ATTEMPT_POLL_SECONDS)
             return None
         try:
-            return receive(pipe) if pipe.poll(min(LOOK_SECONDS, self.worker.settings.lease_seconds / 4)) else None
+            return receive(pipe) if pipe.poll(min(ATTEMPT_POLL_SECONDS, self.worker.settings.lease_seconds / 4)) else None
         except (EOFError, OSError):
             process.join(timeout=1)
-            if self._asked in ("cancel", "drain"):
-                return self._killed()
-            return _lost("runner_died", f"the training process ended with exit code {process.exitcode}")
+            if self._sent_verb in ("cancel", "drain"):
+                return self._killed_outcome()
+            return _lost_outcome("runner_died", f"the training process ended with exit code {process.exitcode}")
 
     def _write(self) -> bool:
         """Write the oldest of what came, and say whether there was one; while the database is away they wait."""
@@ -195,56 +205,56 @@ class Attempt:
             return False
         with suppress(Unavailable):
             message = self._backlog[0]
-            before, after = AROUND.get(type(message), ("", ""))
+            before, after = WRITE_FAULTPOINTS.get(type(message), ("", ""))
             faultpoint(before)
             self.worker.db.run(record, self.job.id, self.fence, message, self.worker.settings)
             self._backlog.popleft()
             faultpoint(after)
-            if isinstance(message, Saved):
-                self.worker.pulse.tally.saved(message)
-                orphans.trim(self.worker.db, self.worker.store, self.job.id, self.fence)
+            if isinstance(message, SavedCheckpoint):
+                self.worker.heartbeat.counters.count_checkpoint(message)
+                orphans.prune_checkpoints(self.worker.db, self.worker.store, self.job.id, self.fence)
             return True
         return False
 
-    def _look(self, pipe: Connection) -> None:
+    def _poll_requests(self, pipe: Connection) -> None:
         """Renew the lease, and pass on what the user or the worker wishes."""
         clock = time.monotonic()
-        if clock < self._look_at:
+        if clock < self._poll_at:
             return
-        self._look_at = clock + LOOK_SECONDS
+        self._poll_at = clock + ATTEMPT_POLL_SECONDS
         wish: str | None = None
         with suppress(Unavailable):
             if clock >= self._renew_at:
                 wish = self._renew()
             else:
-                wish = self.worker.db.run(repository.wish_of, self.job.id, self.fence)
+                wish = self.worker.db.run(repository.requested_verb, self.job.id, self.fence)
         if wish == "cancel" or time.time() > self._deadline:
-            self._ask(pipe, "cancel", CANCEL_SECONDS)
+            self._send_command(pipe, "cancel", CANCEL_TIMEOUT_SECONDS)
         elif self.worker.draining.is_set():
-            self._ask(pipe, "drain", self.worker.settings.drain_seconds)
+            self._send_command(pipe, "drain", self.worker.settings.drain_seconds)
         elif wish == "pause":
-            self._ask(pipe, "pause", float("inf"))
+            self._send_command(pipe, "pause", float("inf"))
 
     def _renew(self) -> str | None:
         """Extend the lease; returns the user's wish."""
         lease = self.worker.settings.lease_seconds
-        wish = self.worker.db.run(repository.renew, self.job.id, self.fence, lease)
+        wish = self.worker.db.run(repository.renew_lease, self.job.id, self.fence, lease)
         self._renew_at = time.monotonic() + lease / 3
         faultpoint("lease_renewed")
         return wish
 
-    def _ask(self, pipe: Connection, verb: Verb, patience: float) -> None:
-        if self._asked == verb:
+    def _send_command(self, pipe: Connection, verb: CommandVerb, patience: float) -> None:
+        if self._sent_verb == verb:
             return
         if verb == "cancel":
             faultpoint("cancel_seen")
-        self._asked = verb
+        self._sent_verb = verb
         self._kill_at = time.monotonic() + patience
         with suppress(OSError):
             send(pipe, Command(verb))
 
-    def _killed(self) -> Outcome:
-        return Outcome(Ending.CANCELLED if self._asked == "cancel" else Ending.RELEASED)
+    def _killed_outcome(self) -> Outcome:
+        return Outcome(Ending.CANCELLED if self._sent_verb == "cancel" else Ending.RELEASED)
 
     def _finish(self, outcome: Outcome) -> None:
         """Record the Outcome, however long the database is away, unless the job has changed hands meanwhile."""
@@ -254,18 +264,18 @@ class Attempt:
             outcome = Outcome(Ending.FAILED, error=error)
         self._backlog.append(outcome)
         try:
-            self._settle()
+            self._flush_backlog()
         except StaleFence:
             _log.warning("outcome_refused", ending=outcome.ending)
             return
         _log.info("attempt_ended", ending=outcome.ending, error=outcome.error)
-        self.worker.pulse.tally.outcome(outcome)
+        self.worker.heartbeat.counters.count_outcome(outcome)
         with suppress(Unavailable):
-            orphans.collect(self.worker.db, self.worker.store, self.job.id, self.fence)
+            orphans.remove_job_orphans(self.worker.db, self.worker.store, self.job.id, self.fence)
         if outcome.ending in (Ending.LOST, Ending.RELEASED, Ending.PAUSED):  # a wish to pause may be taken back
             self.worker.waker.wake(self.job.queue)
 
-    def _settle(self) -> None:
+    def _flush_backlog(self) -> None:
         """Write the backlog; a worker that must stop does not wait for the database longer than its grace.
 
         What is then lost is recovered by the sweeper: the lease expires and the job goes on from its checkpoint.
@@ -276,15 +286,15 @@ class Attempt:
                 with suppress(Unavailable):
                     self._renew()
             if not self._write():
-                time.sleep(LOOK_SECONDS)
-                patience -= LOOK_SECONDS if self.worker.draining.is_set() else 0
+                time.sleep(ATTEMPT_POLL_SECONDS)
+                patience -= ATTEMPT_POLL_SECONDS if self.worker.draining.is_set() else 0
 
 
-def _lost(code: str, message: str) -> Outcome:
+def _lost_outcome(code: str, message: str) -> Outcome:
     return Outcome(Ending.LOST, error={"code": code, "message": message, "pointer": "", "retryable": True})
 
 
-def _kill(process: ForkServerProcess) -> None:
+def _kill_process_group(process: ForkServerProcess) -> None:
     """End the attempt's whole process group; it has one of its own as soon as it runs."""
     if process.pid is not None and process.is_alive():
         process.join(timeout=0.2)  # an attempt that has sent its Outcome is about to end

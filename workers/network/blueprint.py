@@ -6,7 +6,7 @@ from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
-class Settled:
+class ResolvedNode:
     """A node whose parameters are complete: what its kind takes, with every inferred size filled in."""
 
     id: str
@@ -24,5 +24,5 @@ class Blueprint:
     """All nodes in an order in which each follows what it reads."""
 
     inputs: tuple[str, ...]
-    nodes: tuple[Settled, ...]
+    nodes: tuple[ResolvedNode, ...]
     outputs: Mapping[str, str]  # name → node, an output of a node, or input of the network

@@ -8,24 +8,24 @@ from typing import Any
 
 from app.errors import InvalidInput, Problem
 from app.spec.data.sources import UploadSource
-from app.spec.problems import pointer
-from workers.data.columns import Split
-from workers.data.files.archives import members, unpacking
+from app.spec.problems import json_pointer
+from workers.data.columns import SplitColumns
+from workers.data.files.archives import archive_members, translate_archive_errors
 from workers.data.files.content import Upload
-from workers.data.files.problems import Findings, refuse
+from workers.data.files.problems import ProblemCollector, refuse
 from workers.data.formats.arrays import read_npz
 from workers.data.formats.conll import read_conll
-from workers.data.formats.images import SUFFIXES
+from workers.data.formats.images import IMAGE_SUFFIXES
 from workers.data.formats.trees import read_trees
-from workers.data.images.decoding import Pictures, Undecodable, decoded, opened
-from workers.prediction.columns import Wanted
-from workers.prediction.network import Trained
-from workers.prediction.requests import Body
-from workers.prediction.rows import stored
+from workers.data.images.decoding import ImageDecodeError, ZipImages, decode_image, open_image
+from workers.prediction.network import TrainedNetwork
+from workers.prediction.requests import RequestBody
+from workers.prediction.required_columns import RequiredColumn
+from workers.prediction.rows import parse_columns
 from workers.prediction.tables import (
-    UNPACKED,
-    Columns,
-    check_names,
+    MAX_UNPACKED_BYTES,
+    ValuesByColumn,
+    check_columns,
     read_csv,
     read_jsonl,
     read_parquet,
@@ -34,134 +34,134 @@ from workers.prediction.tables import (
 
 
 @dataclass(frozen=True)
-class Sent:
+class InputRows:
     """Rows of which something shall be told."""
 
-    split: Split
+    split: SplitColumns
     count: int
     files: Sequence[str] = ()  # their names, where each row is a file
 
 
-def read(form: str, body: Body, trained: Trained) -> Sent:
+def read_rows(form: str, body: RequestBody, trained: TrainedNetwork) -> InputRows:
     """Read a file. Raises `InvalidInput` with every problem found, `TooLarge`."""
-    if form in PICTURES:
-        return PICTURES[form](body, trained)
-    return _of_columns(COLUMNS[form](body, trained), body, trained)
+    if form in IMAGE_READERS:
+        return IMAGE_READERS[form](body, trained)
+    return _rows_from_columns(COLUMN_READERS[form](body, trained), body, trained)
 
 
-def _of_columns(columns: Columns, body: Body, trained: Trained) -> Sent:
-    check_names(columns, trained.known, [each.name for each in trained.wanted])
+def _rows_from_columns(columns: ValuesByColumn, body: RequestBody, trained: TrainedNetwork) -> InputRows:
+    check_columns(columns, trained.dataset_columns, [each.name for each in trained.required_columns])
     count = len(next(iter(columns.values()), ()))
-    body.check(count)
-    return Sent(stored(columns, trained.wanted), count)
+    body.check_row_count(count)
+    return InputRows(parse_columns(columns, trained.required_columns), count)
 
 
-def _upload(body: Body) -> Upload:
-    return Upload(body.path, UploadSource(kind="upload"), UNPACKED)
+def _upload(body: RequestBody) -> Upload:
+    return Upload(body.path, UploadSource(kind="upload"), MAX_UNPACKED_BYTES)
 
 
-def _arrays(body: Body, trained: Trained) -> Columns:
+def _read_npz_columns(body: RequestBody, trained: TrainedNetwork) -> ValuesByColumn:
     """Read NPZ; all arrays are of one split."""
     split = read_npz(_upload(body)).splits["train"]
-    return {name: _listed(values, name, trained) for name, values in split.items()}
+    return {name: _array_or_list(values, name, trained) for name, values in split.items()}
 
 
-def _listed(values: Any, name: str, trained: Trained) -> Any:
+def _array_or_list(values: Any, name: str, trained: TrainedNetwork) -> Any:
     array = values.numpy()
-    column = trained.known.get(name)
+    column = trained.dataset_columns.get(name)
     return array if column is None or column.type == "tensor" else array.tolist()
 
 
-def _texts(body: Body, trained: Trained) -> Columns:
+def _read_text_columns(body: RequestBody, trained: TrainedNetwork) -> ValuesByColumn:
     """Read trees, or tokens with their tags, as the data set's columns say."""
-    known = trained.known
+    known = trained.dataset_columns
     if "tree" in known and known["tree"].type == "tree":
         split = read_trees(_upload(body)).splits["train"]
     elif "tokens" in known and known["tokens"].type == "words":
         split = read_conll(_upload(body)).splits["train"]
     else:
         refuse("wrong_format", "text is for data sets of trees, or of tokens and tags", "send CSV, JSON or JSONL")
-    return {name: list(map(_plain, values)) for name, values in split.items() if name in ("tree", "tokens")}  # type: ignore[arg-type]
+    return {name: list(map(_list_of_tuple, values)) for name, values in split.items() if name in ("tree", "tokens")}  # type: ignore[arg-type]
 
 
-def _plain(value: Any) -> Any:
+def _list_of_tuple(value: Any) -> Any:
     return list(value) if isinstance(value, tuple) else value
 
 
-def _archive(body: Body, trained: Trained) -> Sent:
-    found = members(body.path, UNPACKED)
+def _read_archive(body: RequestBody, trained: TrainedNetwork) -> InputRows:
+    found = archive_members(body.path, MAX_UNPACKED_BYTES)
     if found and all(info.filename.endswith(".npy") for info in found):
-        return _of_columns(_arrays(body, trained), body, trained)
-    wanted = _pictured(trained)
-    findings = Findings()
-    found = sorted((info for info in found if _is_picture(info, findings)), key=lambda info: info.filename)
-    findings.end()
-    body.check(len(found))
+        return _rows_from_columns(_read_npz_columns(body, trained), body, trained)
+    wanted = _image_column(trained)
+    findings = ProblemCollector()
+    found = sorted((info for info in found if _is_image(info, findings)), key=lambda info: info.filename)
+    findings.raise_if_any()
+    body.check_row_count(len(found))
     names = [info.filename for info in found]
     values: list[Any] = []
-    with unpacking("zip"), zipfile.ZipFile(body.path) as archive:
+    with translate_archive_errors("zip"), zipfile.ZipFile(body.path) as archive:
         for info in found:
-            values.append(_seen(wanted, archive.read(info), info.filename, findings))
-    findings.end()
+            values.append(_read_archived_image(wanted, archive.read(info), info.filename, findings))
+    findings.raise_if_any()
     if wanted.column.type == "image":  # decoded one by one, when they are needed
-        return Sent({wanted.name: Pictures.of(body.path, found, _channels(wanted))}, len(found), names)
-    return Sent(stored({wanted.name: values}, [wanted]), len(found), names)
+        return InputRows({wanted.name: ZipImages.from_members(body.path, found, _channels(wanted))}, len(found), names)
+    return InputRows(parse_columns({wanted.name: values}, [wanted]), len(found), names)
 
 
-def _is_picture(info: zipfile.ZipInfo, findings: Findings) -> bool:
-    if PurePosixPath(info.filename).suffix.lower() in SUFFIXES:
+def _is_image(info: zipfile.ZipInfo, findings: ProblemCollector) -> bool:
+    if PurePosixPath(info.filename).suffix.lower() in IMAGE_SUFFIXES:
         return True
     name = info.filename[:200]
-    findings.add(Problem(pointer([name]), "unknown_file", f'"{name}" is no picture', "leave it out"))
+    findings.add(Problem(json_pointer([name]), "unknown_file", f'"{name}" is no picture', "leave it out"))
     return False
 
 
-def _seen(wanted: Wanted, content: bytes, name: str, findings: Findings) -> Any:
+def _read_archived_image(wanted: RequiredColumn, content: bytes, name: str, findings: ProblemCollector) -> Any:
     """Return a picture's numbers; of one that is decoded later, only look at the header."""
     try:
-        image = opened(content)
-        return decoded(image, _channels(wanted)).numpy() if wanted.column.type == "tensor" else None
-    except Undecodable as error:
+        image = open_image(content)
+        return decode_image(image, _channels(wanted)).numpy() if wanted.column.type == "tensor" else None
+    except ImageDecodeError as error:
         detail = f'"{name[:200]}" cannot be read: {error}'
-        findings.add(Problem(pointer([name[:200]]), "not_an_image", detail, "replace it"))
+        findings.add(Problem(json_pointer([name[:200]]), "not_an_image", detail, "replace it"))
     return None
 
 
-def _picture(body: Body, trained: Trained) -> Sent:
-    wanted = _pictured(trained)
+def _read_image(body: RequestBody, trained: TrainedNetwork) -> InputRows:
+    wanted = _image_column(trained)
     value: Any = body.path.read_bytes()
     if wanted.column.type == "tensor":
         try:
-            value = decoded(opened(value), _channels(wanted)).numpy()
-        except Undecodable as error:
+            value = decode_image(open_image(value), _channels(wanted)).numpy()
+        except ImageDecodeError as error:
             refuse("not_an_image", f"the picture cannot be read: {error}", "send a PNG or a JPEG file")
-    return Sent(stored({wanted.name: [value]}, [wanted]), 1)
+    return InputRows(parse_columns({wanted.name: [value]}, [wanted]), 1)
 
 
-def _pictured(trained: Trained) -> Wanted:
+def _image_column(trained: TrainedNetwork) -> RequiredColumn:
     """Return the only column that the network reads, if it is of pictures. Raises `InvalidInput`."""
-    wanted = trained.wanted
+    wanted = trained.required_columns
     if len(wanted) == 1 and (wanted[0].column.type == "image" or len(wanted[0].column.shape) == 3):
         return wanted[0]
     names = ", ".join(each.name for each in wanted)
     raise InvalidInput([Problem("", "wrong_format", f"the network reads {names}, and not only a picture", "send rows")])
 
 
-def _channels(wanted: Wanted) -> int:
+def _channels(wanted: RequiredColumn) -> int:
     return wanted.column.shape[0] if wanted.column.shape else 3
 
 
-def _table(reader: Callable[[Body, Any], Columns]) -> Callable[[Body, Trained], Columns]:
-    return lambda body, trained: reader(body, trained.known)
+def _with_known_columns(reader: Callable[[RequestBody, Any], ValuesByColumn]) -> Callable[[RequestBody, TrainedNetwork], ValuesByColumn]:
+    return lambda body, trained: reader(body, trained.dataset_columns)
 
 
 # Form of a body (see `app.spec.prediction.FORMS`) → what reads its columns.
-COLUMNS: Mapping[str, Callable[[Body, Trained], Columns]] = {
-    "csv": _table(read_csv),
-    "tsv": _table(read_tsv),
-    "jsonl": _table(read_jsonl),
-    "parquet": _table(read_parquet),
-    "npz": _arrays,
-    "text": _texts,
+COLUMN_READERS: Mapping[str, Callable[[RequestBody, TrainedNetwork], ValuesByColumn]] = {
+    "csv": _with_known_columns(read_csv),
+    "tsv": _with_known_columns(read_tsv),
+    "jsonl": _with_known_columns(read_jsonl),
+    "parquet": _with_known_columns(read_parquet),
+    "npz": _read_npz_columns,
+    "text": _read_text_columns,
 }
-PICTURES: Mapping[str, Callable[[Body, Trained], Sent]] = {"zip": _archive, "image": _picture}
+IMAGE_READERS: Mapping[str, Callable[[RequestBody, TrainedNetwork], InputRows]] = {"zip": _read_archive, "image": _read_image}

@@ -7,16 +7,16 @@ import torch
 from torch import Tensor
 
 from app.errors import DataError, InvalidInput, OutOfMemory, Problem, TrainingError
-from app.spec.prediction import Asked
-from workers.data.columns import Made, Ragged, Split
-from workers.data.loading.tensors import Rows
-from workers.prediction.network import Trained
-from workers.torch_errors import translated
+from app.spec.prediction import PredictionOptions
+from workers.data.columns import PreparedColumn, RaggedTensor, SplitColumns
+from workers.data.loading.examples import ExampleSet
+from workers.prediction.network import TrainedNetwork
+from workers.torch_errors import translate_torch_errors
 
 SEED = 0  # of networks that draw random numbers, for every batch anew
 
 
-def tell(trained: Trained, split: Split, count: int, asked: Asked) -> list[dict[str, Any]]:
+def predict_rows(trained: TrainedNetwork, split: SplitColumns, count: int, asked: PredictionOptions) -> list[dict[str, Any]]:
     """Return what the network says of every row, by output. Raises `InvalidInput` for rows that it cannot take.
 
     Raises `OutOfMemory` where even a single row does not fit.
@@ -28,12 +28,12 @@ def tell(trained: Trained, split: Split, count: int, asked: Asked) -> list[dict[
         raise InvalidInput([Problem("/rows", error.code, error.detail, error.hint)]) from None
     found: list[dict[str, Any]] = [{} for _ in range(count)]
     try:
-        for alike in _alike(made, count):
+        for alike in _equal_length_groups(made, count):
             for rows in alike.split(asked.batch_size):
-                for some, outputs in _outputs(trained, Rows(made, {}), rows):
+                for some, outputs in _forward(trained, ExampleSet(made, {}), rows):
                     for name, raw in outputs.items():
-                        meaning = trained.meanings[name]
-                        told = meaning.told(raw, asked, _length(made, meaning.along, some))
+                        meaning = trained.decoders[name]
+                        told = meaning.decode(raw, asked, _sequence_lengths(made, meaning.aligned_input, some))
                         for row, each in zip(some.tolist(), told, strict=True):
                             found[row][name] = each
     except OutOfMemory:
@@ -44,9 +44,9 @@ def tell(trained: Trained, split: Split, count: int, asked: Asked) -> list[dict[
     return found
 
 
-def _alike(made: Mapping[str, Made], count: int) -> Iterator[Tensor]:
+def _equal_length_groups(made: Mapping[str, PreparedColumn], count: int) -> Iterator[Tensor]:
     """Yield the rows that are padded to the same lengths, together, so that no row depends on its company."""
-    lengths = [column.lengths.clamp(min=column.least) for column in made.values() if isinstance(column, Ragged)]
+    lengths = [column.lengths.clamp(min=column.min_length) for column in made.values() if isinstance(column, RaggedTensor)]
     if not lengths:
         yield torch.arange(count)
         return
@@ -55,18 +55,18 @@ def _alike(made: Mapping[str, Made], count: int) -> Iterator[Tensor]:
     yield from order.split(group.bincount().tolist())
 
 
-def _length(made: Mapping[str, Made], name: str | None, rows: Tensor) -> list[int] | None:
+def _sequence_lengths(made: Mapping[str, PreparedColumn], name: str | None, rows: Tensor) -> list[int] | None:
     """Return the own lengths of rows, without padding, in the column that an output goes along with."""
     column = made.get(name or "")
-    return column.lengths[rows].tolist() if isinstance(column, Ragged) else None
+    return column.lengths[rows].tolist() if isinstance(column, RaggedTensor) else None
 
 
-def _outputs(trained: Trained, rows: Rows, some: Tensor) -> Iterator[tuple[Tensor, dict[str, Tensor]]]:
+def _forward(trained: TrainedNetwork, rows: ExampleSet, some: Tensor) -> Iterator[tuple[Tensor, dict[str, Tensor]]]:
     """Yield rows with the network's outputs; in halves, where all of them do not fit into memory."""
     try:
-        with torch.no_grad(), translated():
+        with torch.no_grad(), translate_torch_errors():
             torch.manual_seed(SEED)
-            outputs = trained.network(rows.at(some, trained.device)[0])
+            outputs = trained.network(rows.batch(some, trained.device)[0])
     except OutOfMemory:
         if len(some) == 1:
             raise
@@ -75,4 +75,4 @@ def _outputs(trained: Trained, rows: Rows, some: Tensor) -> Iterator[tuple[Tenso
         yield some, outputs
         return
     for half in some.split(len(some) // 2 + len(some) % 2):
-        yield from _outputs(trained, rows, half)
+        yield from _forward(trained, rows, half)

@@ -4,46 +4,46 @@ from collections.abc import Sequence
 from typing import Any, cast
 
 from app.spec.data.columns import Column, DataSchema
-from app.spec.data.feature_schema import View
-from app.spec.job import Job, head_targets
-from app.spec.training.losses import LOSS_CLASSES, OWN, BaseLoss, about
+from app.spec.data.feature_schema import ResolvedFeatures
+from app.spec.job import JobSpec, head_targets
+from app.spec.training.losses import LOSS_CLASSES, OUTPUT_LOSS, BaseLoss, task_type
 from app.spec.training.objective import Head
 from workers.data.features.numbers import Scaling
 from workers.data.features.preparation import Preparation
-from workers.prediction.meaning import ACTIVATIONS, Meaning
-from workers.training.objective.decode import READ_LIKE
+from workers.prediction.meaning import ACTIVATIONS, PredictionDecoder
+from workers.training.objective.decode import EQUIVALENT_LOSSES
 
-SIGNS = {"SoftMarginLoss": (-1, 1)}  # what its targets are
+SIGNED_LABELS = {"SoftMarginLoss": (-1, 1)}  # what its targets are
 
 
-def meanings(
-    job: Job, stored: DataSchema, seen: View, preparation: Preparation, outputs: Sequence[str], first: str
-) -> dict[str, Meaning]:
+def prediction_decoders(
+    job: JobSpec, stored: DataSchema, seen: ResolvedFeatures, preparation: Preparation, outputs: Sequence[str], first: str
+) -> dict[str, PredictionDecoder]:
     """Return what these outputs mean; `first` is the one that heads are about unless they name another.
 
     What is compared with no target is told as it is.
     """
-    found = dict.fromkeys(outputs, Meaning("raw"))
+    found = dict.fromkeys(outputs, PredictionDecoder("raw"))
     targets = head_targets(job, stored, seen)
     for name, head in reversed(job.objective.all_heads().items()):
-        output, target = head.watched or first, targets[name]
-        if head.watches and output in found and target is not None:
-            scaling = getattr(preparation.preparers.get(target.name), "scaling", None)
-            found[output] = meaning(head, target, seen, scaling if isinstance(scaling, Scaling) else None)
+        output, target = head.metrics_output or first, targets[name]
+        if head.has_metrics_output and output in found and target is not None:
+            scaling = getattr(preparation.preprocessors.get(target.name), "scaling", None)
+            found[output] = prediction_decoder(head, target, seen, scaling if isinstance(scaling, Scaling) else None)
     return found
 
 
-def meaning(head: Head, target: Column, seen: View, scaling: Scaling | None = None) -> Meaning:
+def prediction_decoder(head: Head, target: Column, seen: ResolvedFeatures, scaling: Scaling | None = None) -> PredictionDecoder:
     """Return what an output means that a head compares with a target."""
     part: Any = seen.features[target.name]
-    kind = about(head.loss, target)
+    kind = task_type(head.loss, target)
     kind = "tags" if part.kind == "tags" and kind == "classes" else kind
-    like = READ_LIKE[kind] if head.loss.kind == OWN else head.loss.kind
-    loss = cast(BaseLoss, LOSS_CLASSES[like].model_validate({"kind": like})) if head.loss.kind == OWN else head.loss
+    like = EQUIVALENT_LOSSES[kind] if head.loss.kind == OUTPUT_LOSS else head.loss.kind
+    loss = cast(BaseLoss, LOSS_CLASSES[like].model_validate({"kind": like})) if head.loss.kind == OUTPUT_LOSS else head.loss
     labels: tuple[Any, ...] = target.labels or ((False, True) if target.dtype == "bool" else ())
     if kind == "decisions":
-        labels = SIGNS.get(like) or (labels if len(labels) == 2 else ())
-    return Meaning(
+        labels = SIGNED_LABELS.get(like) or (labels if len(labels) == 2 else ())
+    return PredictionDecoder(
         about=kind,
         activation=ACTIVATIONS[like](loss),
         dim=-1 if head.classes == "last" else 1,
@@ -51,11 +51,11 @@ def meaning(head: Head, target: Column, seen: View, scaling: Scaling | None = No
         loss=head.loss.kind,
         labels=labels if kind != "numbers" else (),
         scaling=scaling if kind == "numbers" and not getattr(part, "indicators", False) else None,
-        along=_along(part, target.name, seen),
+        aligned_input=_aligned_input(part, target.name, seen),
     )
 
 
-def _along(part: Any, target: str, seen: View) -> str | None:
+def _aligned_input(part: Any, target: str, seen: ResolvedFeatures) -> str | None:
     """Return the input that a target goes along with, place by place: what tags belong to, or itself."""
     if part.kind != "tags":
         return target

@@ -5,40 +5,40 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from app.errors import InvalidInput, Problem, TooLarge
-from app.spec.json_input import parse
-from app.spec.prediction import Asked, Prediction
+from app.errors import ContentTooLarge, InvalidInput, Problem
+from app.spec.json_input import parse_document
+from app.spec.prediction import Prediction, PredictionOptions
 from app.spec.problems import from_validation
 
-DEEPEST = 850  # nesting of a JSON body: a tree takes two levels for each of its own
+MAX_JSON_DEPTH = 850  # nesting of a JSON body: a tree takes two levels for each of its own
 
 
 @dataclass(frozen=True)
-class Body:
+class RequestBody:
     """A file that somebody sent."""
 
     path: Path
     media_type: str
-    most_rows: int
+    max_rows: int
 
-    def check(self, rows: int) -> None:
+    def check_row_count(self, rows: int) -> None:
         """Raise `TooLarge` for too many rows, and `InvalidInput` for none."""
-        if rows > self.most_rows:
-            detail = f"there are {rows:,} rows, at most {self.most_rows:,} are allowed"
-            raise TooLarge(detail, hint="send them in several requests")
+        if rows > self.max_rows:
+            detail = f"there are {rows:,} rows, at most {self.max_rows:,} are allowed"
+            raise ContentTooLarge(detail, hint="send them in several requests")
         if rows == 0:
             raise InvalidInput([Problem("/rows", "no_rows", "there are no rows", "send at least one")])
 
 
-def prediction(body: Body, asked: Asked) -> Prediction:
+def parse_prediction(body: RequestBody, asked: PredictionOptions) -> Prediction:
     """Read a JSON document; what it does not say is as `asked`. Raises `InvalidInput`, `Malformed`, `TooLarge`."""
-    document = parse(body.path.read_bytes(), body.media_type, DEEPEST)
+    document = parse_document(body.path.read_bytes(), body.media_type, MAX_JSON_DEPTH)
     if not isinstance(document, dict):
         hint = 'such as {"rows": [{"x": 1.5}]}'
         raise InvalidInput([Problem("", "not_an_object", "rows are sent in an object", hint)])
     rows = document.get("rows")
     if isinstance(rows, list):
-        body.check(len(rows))
+        body.check_row_count(len(rows))
     try:
         return Prediction.model_validate(asked.model_dump(exclude_unset=True) | document)
     except ValidationError as error:

@@ -8,25 +8,25 @@ from typing import Any
 import numpy as np
 import orjson
 
-from workers.prediction.meaning import Meaning
+from workers.prediction.meaning import PredictionDecoder
 
-WIDEST = 1000  # numbers of a row that have a column each; more are one list
-SPREAD = frozenset({"probabilities", "value", "raw"})
+MAX_SPREAD_WIDTH = 1000  # numbers of a row that have a column each; more are one list
+SPREAD_FIELDS = frozenset({"probabilities", "value", "raw"})
 
-Told = Mapping[str, Mapping[str, Any]]  # of a row: output → field → what is told
+RowPredictions = Mapping[str, Mapping[str, Any]]  # of a row: output → field → what is told
 
 
-def document(head: Mapping[str, Any], found: Sequence[Told]) -> bytes:
+def render_json(head: Mapping[str, Any], found: Sequence[RowPredictions]) -> bytes:
     """Return a JSON document: what all rows have in common, and the rows."""
     return orjson.dumps({**head, "predictions": found}, option=orjson.OPT_SERIALIZE_NUMPY)
 
 
-def table(found: Sequence[Told], meanings: Mapping[str, Meaning], files: Sequence[str] = ()) -> bytes:
+def render_csv(found: Sequence[RowPredictions], meanings: Mapping[str, PredictionDecoder], files: Sequence[str] = ()) -> bytes:
     """Return a table with a header: a row each, and a column for each thing told. `files` are names of the rows."""
     columns: dict[str, Sequence[Any]] = {"file": files} if files else {}
     for output, meaning in meanings.items():
         for field in found[0][output]:
-            columns |= _columns(f"{output}.{field}", [row[output][field] for row in found], field, meaning)
+            columns |= _spread_columns(f"{output}.{field}", [row[output][field] for row in found], field, meaning)
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(columns)
@@ -34,22 +34,22 @@ def table(found: Sequence[Told], meanings: Mapping[str, Meaning], files: Sequenc
     return text.getvalue().encode()
 
 
-def _columns(name: str, values: Sequence[Any], field: str, meaning: Meaning) -> dict[str, Sequence[Any]]:
-    widths = {len(value) if _is_row(value) else 0 for value in values}
-    if field not in SPREAD or len(widths) > 1 or not 0 < max(widths) <= WIDEST:
-        return {name: list(map(_cell, values))}
+def _spread_columns(name: str, values: Sequence[Any], field: str, meaning: PredictionDecoder) -> dict[str, Sequence[Any]]:
+    widths = {len(value) if _is_flat_list(value) else 0 for value in values}
+    if field not in SPREAD_FIELDS or len(widths) > 1 or not 0 < max(widths) <= MAX_SPREAD_WIDTH:
+        return {name: list(map(_format_cell, values))}
     labels = meaning.labels if field == "probabilities" and len(meaning.labels) == max(widths) else range(max(widths))
     return {f"{name}.{label}": [value[place] for value in values] for place, label in enumerate(labels)}
 
 
-def _is_row(value: Any) -> bool:
+def _is_flat_list(value: Any) -> bool:
     """Say whether something is a list of plain numbers."""
     if isinstance(value, np.ndarray):
         return value.ndim == 1
     return isinstance(value, list) and not any(isinstance(item, list) for item in value)
 
 
-def _cell(value: Any) -> Any:
+def _format_cell(value: Any) -> Any:
     if isinstance(value, list | np.ndarray):
         return orjson.dumps(value, option=orjson.OPT_SERIALIZE_NUMPY).decode()
     return value

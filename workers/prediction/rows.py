@@ -4,65 +4,65 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
-from app.spec.data.columns import Type
+from app.spec.data.columns import ColumnType
 from app.spec.problems import Hints
-from workers.data.columns import Split, Stored
+from workers.data.columns import SplitColumns, StoredColumn
 from workers.prediction import arrays, values
-from workers.prediction.columns import Values, Wanted
-from workers.prediction.problems import Enough, Findings
+from workers.prediction.problems import RowProblems, TooManyProblems
+from workers.prediction.required_columns import ColumnValues, RequiredColumn
 
-MAY_MISS = frozenset({"number", "category", "text", "words", "series"})
+NULLABLE_TYPES = frozenset({"number", "category", "text", "words", "series"})
 
-Rows = Sequence[Mapping[str, Any]]
+JsonRows = Sequence[Mapping[str, Any]]
 
 # Type of the stored column → what makes it of the rows' values; what is wrong is a finding, and a blank stands there.
-COLUMNS: Mapping[Type, Callable[[Wanted, Values, Findings], Stored]] = {
-    "tensor": arrays.tensors,
-    "number": values.numbers,
-    "category": values.words,
-    "text": values.words,
-    "words": values.lists,
-    "series": arrays.series,
-    "tree": values.trees,
-    "image": arrays.images,
+COLUMN_PARSERS: Mapping[ColumnType, Callable[[RequiredColumn, ColumnValues, RowProblems], StoredColumn]] = {
+    "tensor": arrays.parse_tensors,
+    "number": values.parse_numbers,
+    "category": values.parse_strings,
+    "text": values.parse_strings,
+    "words": values.parse_word_lists,
+    "series": arrays.parse_series,
+    "tree": values.parse_trees,
+    "image": arrays.parse_images,
 }
 
 
-def split_of(rows: Rows, wanted: Sequence[Wanted], known: Iterable[str]) -> Split:
+def split_from_rows(rows: JsonRows, wanted: Sequence[RequiredColumn], known: Iterable[str]) -> SplitColumns:
     """Return the wanted columns of some rows, of which there is at least one. `known` are all that the data set has.
 
     Raises `InvalidInput` with every problem found, each with a pointer such as /rows/3/age.
     """
-    found = Findings()
+    found = RowProblems()
     try:
-        _check_names(rows, {each.name: _hint(each) for each in wanted}, frozenset(known), found)
-    except Enough:
-        found.end()
-    return stored({each.name: [row.get(each.name) for row in rows] for each in wanted}, wanted, found)
+        _check_names(rows, {each.name: _missing_hint(each) for each in wanted}, frozenset(known), found)
+    except TooManyProblems:
+        found.raise_if_any()
+    return parse_columns({each.name: [row.get(each.name) for row in rows] for each in wanted}, wanted, found)
 
 
-def stored(given: Mapping[str, Values], wanted: Iterable[Wanted], found: Findings | None = None) -> Split:
+def parse_columns(given: Mapping[str, ColumnValues], wanted: Iterable[RequiredColumn], found: RowProblems | None = None) -> SplitColumns:
     """Return columns of values, by name. Raises `InvalidInput` with every problem, those found before too."""
-    found = found or Findings()
-    split: Split = {}
-    with suppress(Enough):
-        split = {each.name: COLUMNS[each.column.type](each, given[each.name], found) for each in wanted}
-    found.end()
+    found = found or RowProblems()
+    split: SplitColumns = {}
+    with suppress(TooManyProblems):
+        split = {each.name: COLUMN_PARSERS[each.column.type](each, given[each.name], found) for each in wanted}
+    found.raise_if_any()
     return split
 
 
-def _check_names(rows: Rows, wanted: Mapping[str, str], known: frozenset[str], found: Findings) -> None:
+def _check_names(rows: JsonRows, wanted: Mapping[str, str], known: frozenset[str], found: RowProblems) -> None:
     hints = Hints()
     for number, row in enumerate(rows):
         for name in sorted(row.keys() - known):
-            hint = hints.nearest(name, lambda: known) or "there are: " + ", ".join(sorted(known)[:20])
+            hint = hints.did_you_mean(name, lambda: known) or "there are: " + ", ".join(sorted(known)[:20])
             found.add(number, name, "unknown_column", "is no column of the data set", hint)
         for name, hint in wanted.items():
             if name not in row:
-                found.absent(number, name, "missing_column", "is a column that the network reads", hint)
+                found.add_missing(number, name, "missing_column", "is a column that the network reads", hint)
 
 
-def _hint(wanted: Wanted) -> str:
+def _missing_hint(wanted: RequiredColumn) -> str:
     """Return how to write what is not there."""
-    may_miss = wanted.column.type in MAY_MISS and not wanted.needed
+    may_miss = wanted.column.type in NULLABLE_TYPES and not wanted.is_required
     return "null says that a value is missing" if may_miss else f"give its {wanted.column.type}"

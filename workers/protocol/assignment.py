@@ -7,16 +7,16 @@ from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
-class Resume:
+class CheckpointRef:
     """A listed checkpoint to go on from."""
 
-    checkpoint: str  # its id
+    id: str  # its id
     step: int
     files: tuple[Mapping[str, Any], ...]  # name, path, size, sha256, public
 
 
 @dataclass(frozen=True, slots=True)
-class Registered:
+class DatasetRef:
     """What stands behind the id of a registered data set."""
 
     source: Mapping[str, Any]  # {"kind": "builtin" | "torchvision", "name"} or {"kind": "upload", "format", "target"}
@@ -39,11 +39,11 @@ class Assignment:
     loaders: int = 0  # processes beside the training that decode pictures
     resident_limit: int = 4 << 30  # bytes of decoded pictures
     gpu: int | None = None  # the only GPU this attempt may see
-    dataset: Registered | None = None  # for a spec that names a registered data set
-    weights: Registered | None = None  # for a spec that starts from a file of weights
-    vectors: Mapping[str, Registered] = field(default_factory=dict)  # by id, for features that name pretrained vectors
-    resume: tuple[Resume, ...] = field(default=())  # newest first; the first that verifies is used
-    start: Resume | None = None  # another job's checkpoint to begin with, where there is none to resume
+    dataset: DatasetRef | None = None  # for a spec that names a registered data set
+    weights: DatasetRef | None = None  # for a spec that starts from a file of weights
+    word_vectors: Mapping[str, DatasetRef] = field(default_factory=dict)  # by id, for features that name pretrained vectors
+    resume_from: tuple[CheckpointRef, ...] = field(default=())  # newest first; the first that verifies is used
+    start_from: CheckpointRef | None = None  # another job's checkpoint to begin with, where there is none to resume
     store_options: Mapping[str, str] = field(default_factory=dict)
 
     def to_json(self) -> str:
@@ -54,13 +54,13 @@ class Assignment:
     def from_json(text: str) -> "Assignment":
         """Read the JSON form."""
         body = json.loads(text)
-        body["resume"] = tuple(map(_resume, body["resume"]))
-        body["start"] = _resume(body["start"]) if body["start"] is not None else None
-        body["dataset"] = Registered(**body["dataset"]) if body["dataset"] is not None else None
-        body["weights"] = Registered(**body["weights"]) if body["weights"] is not None else None
-        body["vectors"] = {name: Registered(**item) for name, item in body["vectors"].items()}
+        body["resume"] = tuple(map(_checkpoint_ref, body["resume"]))
+        body["start"] = _checkpoint_ref(body["start"]) if body["start"] is not None else None
+        body["dataset"] = DatasetRef(**body["dataset"]) if body["dataset"] is not None else None
+        body["weights"] = DatasetRef(**body["weights"]) if body["weights"] is not None else None
+        body["vectors"] = {name: DatasetRef(**item) for name, item in body["vectors"].items()}
         return Assignment(**body)
 
 
-def _resume(item: Mapping[str, Any]) -> Resume:
-    return Resume(item["checkpoint"], item["step"], tuple(item["files"]))
+def _checkpoint_ref(item: Mapping[str, Any]) -> CheckpointRef:
+    return CheckpointRef(item["checkpoint"], item["step"], tuple(item["files"]))

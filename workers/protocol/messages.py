@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 
 @dataclass(frozen=True, slots=True)
-class Block:
+class SeriesPoints:
     """Points of one series, oldest first; equal lengths."""
 
     step: list[int]
@@ -19,12 +19,12 @@ class Block:
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
+class ProgressReport:
     """What the loop tells: where it is, new points, and remarkable things."""
 
     phase: str | None = None
     progress: Mapping[str, Any] | None = None  # step, epoch, total_steps, steps_per_epoch, rate, latest
-    series: Mapping[str, Block] = field(default_factory=dict)
+    series: Mapping[str, SeriesPoints] = field(default_factory=dict)
     events: tuple[tuple[str, Mapping[str, Any]], ...] = ()  # (kind, data)
 
 
@@ -40,7 +40,7 @@ class SavedFile:
 
 
 @dataclass(frozen=True, slots=True)
-class Saved:
+class SavedCheckpoint:
     """A checkpoint whose files are durable; it exists once the supervisor has committed its row."""
 
     id: str
@@ -72,27 +72,27 @@ class Outcome:
     error: Mapping[str, Any] | None = None  # code, message, pointer, retryable
 
 
-Verb = Literal["cancel", "pause", "drain"]
+CommandVerb = Literal["cancel", "pause", "drain"]
 
 
 @dataclass(frozen=True, slots=True)
 class Command:
     """What the supervisor asks of the runner."""
 
-    verb: Verb
+    verb: CommandVerb
 
 
-Message = Report | Saved | Outcome | Command
-_TYPES: dict[str, type[Message]] = {kind.__name__: kind for kind in (Report, Saved, Outcome, Command)}
+Message = ProgressReport | SavedCheckpoint | Outcome | Command
+_MESSAGE_TYPES: dict[str, type[Message]] = {kind.__name__: kind for kind in (ProgressReport, SavedCheckpoint, Outcome, Command)}
 
 
 def send(pipe: Connection, message: Message) -> None:
     """Send one message."""
-    body = {"type": type(message).__name__, **_parts(message)}
-    pipe.send_bytes(json.dumps(body, default=_parts).encode())
+    body = {"type": type(message).__name__, **_field_values(message)}
+    pipe.send_bytes(json.dumps(body, default=_field_values).encode())
 
 
-def _parts(message: Any) -> dict[str, Any]:
+def _field_values(message: Any) -> dict[str, Any]:
     """Return the fields of a dataclass by name; `asdict` would copy thousands of points one by one."""
     return {each.name: getattr(message, each.name) for each in fields(message)}
 
@@ -101,11 +101,11 @@ def receive(pipe: Connection) -> Message:
     """Receive one message; raises `EOFError` when the other side is gone."""
     body = json.loads(pipe.recv_bytes())
     kind = body.pop("type")
-    if kind == "Report":
-        body["series"] = {name: Block(**block) for name, block in body["series"].items()}
+    if kind == "ProgressReport":
+        body["series"] = {name: SeriesPoints(**block) for name, block in body["series"].items()}
         body["events"] = tuple((name, data) for name, data in body["events"])
-    if kind == "Saved":
+    if kind == "SavedCheckpoint":
         body["files"] = tuple(SavedFile(**file) for file in body["files"])
     if kind == "Outcome":
         body["ending"] = Ending(body["ending"])
-    return _TYPES[kind](**body)
+    return _MESSAGE_TYPES[kind](**body)

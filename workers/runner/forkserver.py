@@ -11,15 +11,15 @@ from multiprocessing.context import ForkServerProcess
 
 from workers.protocol.assignment import Assignment
 
-PRELOAD = ["workers.runner.preload"]
+FORKSERVER_PRELOAD = ["workers.runner.preload"]
 _context = get_context("forkserver")
-_starting = threading.Lock()  # multiprocessing's own bookkeeping is not made for several threads
+_start_lock = threading.Lock()  # multiprocessing's own bookkeeping is not made for several threads
 
 
 def warm_up() -> None:
     """Start the server and wait until a first process has been forked from it."""
-    with _starting:
-        _context.set_forkserver_preload(PRELOAD)
+    with _start_lock:
+        _context.set_forkserver_preload(FORKSERVER_PRELOAD)
         process = _context.Process(target=os.getpid)
         process.start()
     process.join()
@@ -30,8 +30,8 @@ def start(assignment: Assignment, folder: str | None = None) -> tuple[ForkServer
     from workers.runner.main import main  # noqa: PLC0415 - keeps this module light for the forkserver
 
     ours, theirs = _context.Pipe()
-    with _starting:
-        _context.set_forkserver_preload(PRELOAD)
+    with _start_lock:
+        _context.set_forkserver_preload(FORKSERVER_PRELOAD)
         process = _context.Process(target=main, args=(theirs, assignment.to_json(), folder), daemon=True)
         process.start()
     theirs.close()

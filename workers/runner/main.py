@@ -16,7 +16,7 @@ from app.errors import GraftwerkError, OutOfMemory, TrainingError
 from app.logs import configure
 from app.storage.open import open_store
 from workers.protocol.assignment import Assignment
-from workers.protocol.messages import Command, Ending, Outcome, Report, Saved, receive, send
+from workers.protocol.messages import Command, Ending, Outcome, ProgressReport, SavedCheckpoint, receive, send
 
 _log = structlog.get_logger(__name__)
 
@@ -29,7 +29,7 @@ class PipeContext:
 
     def __init__(self, pipe: Connection) -> None:
         self._pipe = pipe
-        self._sending = threading.Lock()  # checkpoints are announced by the thread that writes them
+        self._send_lock = threading.Lock()  # checkpoints are announced by the thread that writes them
         self._commands: deque[Command] = deque()
         threading.Thread(target=self._listen, name="commands", daemon=True).start()
 
@@ -42,14 +42,14 @@ class PipeContext:
             if isinstance(message, Command):
                 self._commands.append(message)
 
-    def report(self, report: Report) -> None:
+    def report(self, report: ProgressReport) -> None:
         """Send a report."""
-        with self._sending:
+        with self._send_lock:
             send(self._pipe, report)
 
-    def save(self, saved: Saved) -> None:
+    def save(self, saved: SavedCheckpoint) -> None:
         """Announce a durable checkpoint."""
-        with self._sending:
+        with self._send_lock:
             send(self._pipe, saved)
 
     def commands(self) -> list[Command]:
@@ -70,14 +70,14 @@ def main(pipe: Connection, assignment: str, folder: str | None) -> None:
     configure(asked.log_json, process="attempt", job_id=asked.job_id, fence=asked.fence)
     _log.info("attempt_prepared", pid=os.getpid())
     try:
-        send(pipe, _attempt(PipeContext(pipe), asked, folder))
+        send(pipe, _run_attempt(PipeContext(pipe), asked, folder))
     except Exception:
         _log.exception("attempt_crashed")
         sys.exit(1)  # the supervisor records the loss
     pipe.close()
 
 
-def _attempt(context: PipeContext, assignment: Assignment, folder: str | None) -> Outcome:
+def _run_attempt(context: PipeContext, assignment: Assignment, folder: str | None) -> Outcome:
     if assignment.gpu is not None:  # before the first CUDA call
         os.environ["CUDA_VISIBLE_DEVICES"] = str(assignment.gpu)
     import torch  # noqa: PLC0415 - the forkserver has it; a plain import of this module does not need it
@@ -91,12 +91,12 @@ def _attempt(context: PipeContext, assignment: Assignment, folder: str | None) -
         with tempfile.TemporaryDirectory(prefix="graftwerk-", dir=folder) as own:
             return train(prepare(assignment, store, context, Path(own)))
     except (torch.OutOfMemoryError, MemoryError) as error:
-        return _failed(OutOfMemory(f"out of memory: {str(error).splitlines()[0] if str(error) else 'no room'}"))
+        return _failure_outcome(OutOfMemory(f"out of memory: {str(error).splitlines()[0] if str(error) else 'no room'}"))
     except GraftwerkError as error:
-        return _failed(error)
+        return _failure_outcome(error)
 
 
-def _failed(error: GraftwerkError) -> Outcome:
+def _failure_outcome(error: GraftwerkError) -> Outcome:
     """A job's own fault ends it; anything that may pass by itself is a loss, and is tried again."""
     details = {"code": error.code, "message": error.detail, "pointer": error.pointer, "hint": error.hint}
     ending = Ending.LOST if error.retryable else Ending.FAILED

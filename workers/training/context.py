@@ -3,17 +3,17 @@
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from workers.protocol.messages import Block, Command, Report, Saved
+from workers.protocol.messages import Command, ProgressReport, SavedCheckpoint, SeriesPoints
 
 
 class Context(Protocol):
     """Everything the loop may do to the outside world."""
 
-    def report(self, report: Report) -> None:
+    def report(self, report: ProgressReport) -> None:
         """Tell where the training is and hand over new points. Never blocks for longer than a pipe write."""
         ...
 
-    def save(self, saved: Saved) -> None:
+    def save(self, saved: SavedCheckpoint) -> None:
         """Announce a checkpoint whose files are durable; also from another thread."""
         ...
 
@@ -30,15 +30,15 @@ class MemoryContext:
     """
 
     script: dict[int, list[Command]] = field(default_factory=dict)
-    reports: list[Report] = field(default_factory=list)
-    saved: list[Saved] = field(default_factory=list)
+    reports: list[ProgressReport] = field(default_factory=list)
+    saved: list[SavedCheckpoint] = field(default_factory=list)
     calls: int = 0
 
-    def report(self, report: Report) -> None:
+    def report(self, report: ProgressReport) -> None:
         """Keep the report."""
         self.reports.append(report)
 
-    def save(self, saved: Saved) -> None:
+    def save(self, saved: SavedCheckpoint) -> None:
         """Keep the announcement."""
         self.saved.append(saved)
 
@@ -47,9 +47,9 @@ class MemoryContext:
         self.calls += 1
         return self.script.get(self.calls - 1, [])
 
-    def series(self, name: str) -> Block:
+    def series(self, name: str) -> SeriesPoints:
         """Return every point reported for a series, joined."""
-        joined = Block([], [], [], [])
+        joined = SeriesPoints([], [], [], [])
         for report in self.reports:
             block = report.series.get(name)
             if block is not None:

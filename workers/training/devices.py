@@ -13,12 +13,12 @@ from torch.amp.grad_scaler import GradScaler
 from app.errors import BuildError
 
 DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
-CPU_ROOM = 4 << 30  # bytes of examples that stay in memory as they are
+CPU_RESIDENT_BYTES = 4 << 30  # bytes of examples that stay in memory as they are
 
 Forward = Callable[[Mapping[str, Tensor]], dict[str, Tensor]]
 
 
-def choose(name: str) -> torch.device:
+def select_device(name: str) -> torch.device:
     """Return the device called auto, cpu, cuda or mps. Raises `BuildError` if this machine lacks it."""
     present = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
     if name == "auto":
@@ -42,7 +42,7 @@ def set_determinism(deterministic: bool) -> None:
 
 
 @contextmanager
-def counting() -> Iterator[None]:
+def allow_nondeterminism() -> Iterator[None]:
     """Let torch count as it counts fastest, whatever `set_determinism` said: whole numbers add up to the same anyway.
 
     torchmetrics else compares every row with every pair of classes, which for a thousand of them takes gigabytes.
@@ -67,11 +67,11 @@ def seed_step(seed: int, device: torch.device) -> None:
         torch.mps.manual_seed(seed)
 
 
-def room(device: torch.device) -> int:
+def max_resident_bytes(device: torch.device) -> int:
     """Return how many bytes of examples may lie on the device: half of what is free on a GPU."""
     if device.type == "cuda":
         return torch.cuda.mem_get_info(device)[0] // 2
-    return CPU_ROOM
+    return CPU_RESIDENT_BYTES
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,7 @@ class Precision:
     device: torch.device
     name: str = "float32"
 
-    def applied(self, network: Forward) -> Forward:
+    def autocast(self, network: Forward) -> Forward:
         """Return a forward pass in this precision; in float32 it is the network itself."""
         if self.name == "float32":
             return network

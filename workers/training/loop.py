@@ -6,23 +6,23 @@ import torch
 from torch import Tensor
 
 from app.faultpoints import faultpoint
-from workers.data.loading.batches import Batch
+from workers.data.loading.batches import WeightedBatch
 from workers.data.loading.sampler import step_seed
-from workers.network.runtime.build import counted
-from workers.protocol.messages import Ending, Outcome, Report
-from workers.torch_errors import translated
-from workers.training.checkpoints.files import Told
+from workers.network.runtime.build import flow_metrics
+from workers.protocol.messages import Ending, Outcome, ProgressReport
+from workers.torch_errors import translate_torch_errors
+from workers.training.checkpoints.files import ReportFunction
 from workers.training.devices import seed_step
 from workers.training.metrics.evaluation import evaluate
 from workers.training.metrics.recorder import Recorder
-from workers.training.prepare import Prepared
-from workers.training.results import result
+from workers.training.prepare import PreparedTraining
+from workers.training.results import training_result
 
-STOPS = {"pause": Ending.PAUSED, "drain": Ending.RELEASED}
+ENDINGS_BY_VERB = {"pause": Ending.PAUSED, "drain": Ending.RELEASED}
 
 
-@translated()
-def train(prepared: Prepared) -> Outcome:
+@translate_torch_errors()
+def train(prepared: PreparedTraining) -> Outcome:
     """Train to the end, or until told to stop. Trained in one go or in pieces, the weights are the same bits.
 
     Returns SUCCEEDED with a result, CANCELLED, PAUSED or RELEASED. Raises `TrainingError`: `NumericError` where a loss
@@ -32,20 +32,20 @@ def train(prepared: Prepared) -> Outcome:
         return _train(prepared)
 
 
-def _train(prepared: Prepared) -> Outcome:  # noqa: PLR0912, PLR0915 - the one function that may be long
+def _train(prepared: PreparedTraining) -> Outcome:  # noqa: PLR0912, PLR0915 - the one function that may be long
     plan, context, state, update = prepared.plan, prepared.context, prepared.state, prepared.update
     network, objective, device, saver = prepared.network, prepared.objective, prepared.device, prepared.saver
-    forward = prepared.precision.applied(network)
+    forward = prepared.precision.autocast(network)
     supply = prepared.supply()
     per_epoch = prepared.sampler.steps_per_epoch
-    counter = objective.counter(supply.targets, plan.accumulate)
+    counter = objective.denominator_function(supply.targets, plan.accumulate)
 
-    def passed(batches: Sequence[Batch]) -> Tensor:
+    def passed(batches: Sequence[WeightedBatch]) -> Tensor:
         """Add up the gradients of a step's batches. Returns the whole loss (scalar), on the device."""
         losses = []
         whole = counter([targets for _, targets, _ in batches]) if counter is not None else None
         for inputs, targets, share in batches:
-            loss = objective.part(forward(inputs), targets, share, whole)
+            loss = objective.batch_loss(forward(inputs), targets, share, whole)
             update.backward(loss)
             losses.append(loss.detach())
         return losses[0] if len(losses) == 1 else torch.stack(losses).sum()
@@ -55,21 +55,21 @@ def _train(prepared: Prepared) -> Outcome:  # noqa: PLR0912, PLR0915 - the one f
         if network.is_random:
             seed_step(step_seed(plan.seed, step), device)
         loss = passed(batches)
-        objective.heard()  # what is told of a step is its first look
+        objective.pop_head_losses()  # what is told of a step is its first look
         return loss
 
     # Resume
-    report: Told | None = None  # of this step's evaluation
-    if prepared.restored is not None:
-        restored = prepared.restored
-        report = restored.told
-        state.load(restored.tensors, restored.numbers, forked=restored.forked)
+    report: ReportFunction | None = None  # of this step's evaluation
+    if prepared.restored_checkpoint is not None:
+        restored = prepared.restored_checkpoint
+        report = restored.report_at
+        state.load(restored.tensors, restored.state_json, forked=restored.forked)
         saver.saved_step = restored.step
     counters = state.counters
     groups = state.optimizer.param_groups
     heads = tuple(head.name for head in prepared.heads)
     recorder = Recorder(context, counters, prepared.total_steps, per_epoch, plan.on_nan == "fail", heads)
-    context.report(Report(phase="training"))
+    context.report(ProgressReport(phase="training"))
     network.train()
 
     while True:
@@ -80,26 +80,26 @@ def _train(prepared: Prepared) -> Outcome:  # noqa: PLR0912, PLR0915 - the one f
             recorder.flush()
             if command.verb == "cancel":
                 return Outcome(Ending.CANCELLED)
-            saver.keep(state, step / per_epoch, {})
-            return Outcome(STOPS[command.verb])
+            saver.save_and_wait(state, step / per_epoch, {})
+            return Outcome(ENDINGS_BY_VERB[command.verb])
 
         # Evaluate? A resumed step has been evaluated before, its values are in the table.
         values: dict[str, float] = {}
         improved = False
         finished = counters.stopped or step >= prepared.total_steps
         if step != counters.evaluated and (finished or step % prepared.evaluate_every == 0):
-            recorder.drain()
+            recorder.read_losses()
             values = counters.training_losses()
             if prepared.validation is not None:
                 if network.is_random:
                     seed_step(step_seed(plan.seed, step), device)
                 size = max(plan.batch_size, 256)
-                shown = state.shown
+                shown = state.evaluation_network
                 found, report = evaluate(shown, prepared.heads, prepared.validation, size, prepared.precision)
                 values |= found
-                values |= {f"val/flow/{name}": value for name, value in counted(shown).items()}
+                values |= {f"val/flow/{name}": value for name, value in flow_metrics(shown).items()}
             recorder.evaluation(values)
-            counters.begin_anew()
+            counters.mark_evaluated()
             improved = state.best.update(values, step)
             if state.schedule is not None:
                 state.schedule.after_evaluation(values)
@@ -110,23 +110,23 @@ def _train(prepared: Prepared) -> Outcome:  # noqa: PLR0912, PLR0915 - the one f
                     recorder.event("early_stop", {"step": step, "best": state.stopper.best})
 
         # Checkpoint? Points up to here are handed over first: a resumed attempt does not repeat them.
-        saver.look()
-        if finished or prepared.cadence.due(saver, step, improved):
+        saver.poll()
+        if finished or prepared.checkpoint_policy.is_due(saver, step, improved):
             recorder.flush()
             if finished:
-                saver.keep(state, step / per_epoch, values, report, final=True)
+                saver.save_and_wait(state, step / per_epoch, values, report, final=True)
             else:
                 saver.save(state, step / per_epoch, values, report)
 
         # Stop?
         if finished:
-            return Outcome(Ending.SUCCEEDED, result=result(state, step / per_epoch))
+            return Outcome(Ending.SUCCEEDED, result=training_result(state, step / per_epoch))
 
         # Step
         if network.is_random:  # its draws are functions of (seed, step), wherever the attempt began
             seed_step(step_seed(plan.seed, step), device)
         batches = supply.batches(step)
-        total, parts = passed(batches), objective.heard()
+        total, parts = passed(batches), objective.pop_head_losses()
         faultpoint("mid_step")
         lr = groups[0]["lr"]
         skipped = update.step(total, again)
@@ -138,4 +138,4 @@ def _train(prepared: Prepared) -> Outcome:  # noqa: PLR0912, PLR0915 - the one f
             state.average.after_step(counters.step)
 
         # Report
-        recorder.step(total, lr, skipped, counted(network), parts)
+        recorder.step(total, lr, skipped, flow_metrics(network), parts)

@@ -10,49 +10,54 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from app.errors import CheckpointDamaged, DataError, InvalidInput
+from app.errors import CorruptCheckpoint, DataError, InvalidInput
 from app.faultpoints import faultpoint
 from app.spec.data.columns import Column, DataSchema
-from app.spec.data.images import mixing
-from app.spec.job import Job, head_targets, job_view, parse_job
-from app.spec.training.optimizers import SEARCHING
+from app.spec.data.images import mixing_transforms
+from app.spec.job import JobSpec, head_targets, parse_job, resolve_job_features
+from app.spec.training.optimizers import CLOSURE_OPTIMIZERS
 from app.spec.training.plan import Training
 from app.storage.protocol import ArtifactStore
 from workers.data.features.preparation import Preparation
-from workers.data.features.vocabularies import vocabularies
-from workers.data.images.column import Images
+from workers.data.features.vocabularies import vocabulary_reports
+from workers.data.images.column import ImageColumn
 from workers.data.images.mixing import Mixing
-from workers.data.loading.batches import Supply
+from workers.data.loading.batches import BatchProvider
+from workers.data.loading.examples import ExampleSet, TrainingData, build_training_data
 from workers.data.loading.sampler import Sampler
-from workers.data.loading.sources import load
-from workers.data.loading.streaming import Held, Loading
-from workers.data.loading.tensors import Rows, Tensors, tensors
-from workers.exports.weights import export
+from workers.data.loading.sources import load_source
+from workers.data.loading.streaming import EvaluationExamples, LoadingStrategy
+from workers.exports.weights import export_weights
 from workers.network.codegen.source import write_source
 from workers.network.runtime.build import BuiltNetwork, build
 from workers.protocol.assignment import Assignment
-from workers.protocol.messages import Report
-from workers.torch_errors import translated
-from workers.training.checkpoints.files import PREPARATION, Export, Restored, restore
-from workers.training.checkpoints.initial_weights import FILE, read_weights, take
-from workers.training.checkpoints.pretrained_embeddings import put
-from workers.training.checkpoints.saver import Cadence, Saver
+from workers.protocol.messages import ProgressReport
+from workers.torch_errors import translate_torch_errors
+from workers.training.checkpoints.files import (
+    PREPARATION_FILE,
+    ExportFunction,
+    RestoredCheckpoint,
+    restore_checkpoint,
+)
+from workers.training.checkpoints.initial_weights import WEIGHTS_POINTER, load_weights, read_weights
+from workers.training.checkpoints.pretrained_embeddings import load_pretrained_embeddings
+from workers.training.checkpoints.saver import CheckpointPolicy, CheckpointSaver
 from workers.training.context import Context
-from workers.training.devices import Precision, choose, room, set_determinism
-from workers.training.objective.losses import Minimised
-from workers.training.objective.objective import Head, build_objective
-from workers.training.optim.learning_rate import build_rates
-from workers.training.optim.optimizers import build_optimizer, skips_on_device
-from workers.training.optim.parameter_groups import split
-from workers.training.optim.update import Guard, Search, Update
-from workers.training.optim.weight_averages import Average, turns_of
-from workers.training.state import Tracker, TrainState, published
+from workers.training.devices import Precision, max_resident_bytes, select_device, set_determinism
+from workers.training.objective.losses import TrainingLoss
+from workers.training.objective.objective import ObjectiveHead, build_objective
+from workers.training.optim.learning_rate import build_learning_rate_schedule
+from workers.training.optim.optimizers import build_optimizer, can_skip_on_device
+from workers.training.optim.parameter_groups import split_parameters
+from workers.training.optim.update import ClosureStep, FiniteCheck, OptimizerStep
+from workers.training.optim.weight_averages import WeightAverage, averaging_schedule
+from workers.training.state import BestValue, TrainState, published_weights
 
-RECOMPILATIONS = 64  # each body of control flow is compiled by itself, under one limit
+RECOMPILE_LIMIT = 64  # each body of control flow is compiled by itself, under one limit
 
 
 @dataclass
-class Prepared:
+class PreparedTraining:
     """All parts of one attempt, ready for the loop."""
 
     plan: Training
@@ -60,101 +65,101 @@ class Prepared:
     device: torch.device
     precision: Precision
     network: BuiltNetwork
-    objective: Minimised
-    heads: tuple[Head, ...]
-    train: Rows
-    validation: Held | None
+    objective: TrainingLoss
+    heads: tuple[ObjectiveHead, ...]
+    train: ExampleSet
+    validation: EvaluationExamples | None
     sampler: Sampler
-    loading: Loading
+    loading: LoadingStrategy
     mixing: Mixing | None
     state: TrainState
-    update: Update | Search
-    saver: Saver
-    cadence: Cadence
+    update: OptimizerStep | ClosureStep
+    saver: CheckpointSaver
+    checkpoint_policy: CheckpointPolicy
     total_steps: int
     evaluate_every: int
-    restored: Restored | None
+    restored_checkpoint: RestoredCheckpoint | None
 
-    def supply(self) -> Supply:
+    def supply(self) -> BatchProvider:
         """Return what every step sees."""
-        return self.loading.supply(self.train, self.sampler, self.device, self.total_steps, self.mixing)
+        return self.loading.batch_provider(self.train, self.sampler, self.device, self.total_steps, self.mixing)
 
 
-@translated()
-def prepare(assignment: Assignment, store: ArtifactStore, context: Context, workdir: Path) -> Prepared:
+@translate_torch_errors()
+def prepare(assignment: Assignment, store: ArtifactStore, context: Context, workdir: Path) -> PreparedTraining:
     """Build all parts of an attempt. The first report says where it starts, the next ones which phase it is in.
 
     Raises `TrainingError` (`BuildError`, `DataError`, `OutOfMemory`); `InvalidInput` for a spec that does not parse.
     """
     job = parse_job(dict(assignment.spec))
     stored = DataSchema.model_validate(assignment.data_schema)
-    seen = job_view(job, stored)
-    restored = restore(assignment.resume, store, workdir)
-    if restored is None and assignment.resume:  # starting anew would silently throw away what has been trained
-        raise CheckpointDamaged(hint="look at the artifact store, then retry; or submit the job anew")
-    begun = _begun(job, assignment, store, workdir) if restored is None else None
+    seen = resolve_job_features(job, stored)
+    restored = restore_checkpoint(assignment.resume_from, store, workdir)
+    if restored is None and assignment.resume_from:  # starting anew would silently throw away what has been trained
+        raise CorruptCheckpoint(hint="look at the artifact store, then retry; or submit the job anew")
+    begun = _load_start_checkpoint(job, assignment, store, workdir) if restored is None else None
     if begun is not None and job.start_from is not None and job.start_from.what == "everything":
         restored, begun = replace(begun, forked=True), None
     start = {"step": restored.step, "checkpoint": restored.checkpoint} if restored else {"step": 0, "checkpoint": None}
-    context.report(Report(phase="loading_data", events=(("rewound", start),)))
+    context.report(ProgressReport(phase="loading_data", events=(("rewound", start),)))
     data = load_tensors(job, stored, assignment, store, workdir, restored)
     faultpoint("data_opened")
-    told = vocabularies(data) if restored is None else ()
-    context.report(Report(phase="building", events=tuple(("vocabulary", each) for each in told)))
-    device = choose(job.training.device)
+    told = vocabulary_reports(data) if restored is None else ()
+    context.report(ProgressReport(phase="building", events=tuple(("vocabulary", each) for each in told)))
+    device = select_device(job.training.device)
     set_determinism(job.training.deterministic)
     torch.manual_seed(job.training.seed)
     network = build(job.model, seen.schema, job.data.inputs or seen.schema.inputs)
     faultpoint("network_built")
     if begun is not None:
-        take(network, published(begun.tensors))
+        load_weights(network, published_weights(begun.tensors))
     elif restored is None and assignment.weights is not None:
-        take(network, read_weights(assignment.weights, store, workdir), FILE)
+        load_weights(network, read_weights(assignment.weights, store, workdir), WEIGHTS_POINTER)
     elif restored is None:
-        found = tuple(put(network, seen, data, assignment.vectors, store, workdir))
-        context.report(Report(events=tuple(("vectors", each) for each in found)))
-    export = _exporter(network, data.preparation)
-    saver = Saver(store, context, f"jobs/{assignment.job_id}/{assignment.fence}", workdir, export)
+        found = tuple(load_pretrained_embeddings(network, seen, data, assignment.word_vectors, store, workdir))
+        context.report(ProgressReport(events=tuple(("vectors", each) for each in found)))
+    export = _build_exporter(network, data.preparation)
+    saver = CheckpointSaver(store, context, f"jobs/{assignment.job_id}/{assignment.fence}", workdir, export)
     columns = head_targets(job, stored, seen)
     return assemble(job, columns, network, data, saver, device, restored, assignment.loaders)
 
 
-def _begun(job: Job, assignment: Assignment, store: ArtifactStore, workdir: Path) -> Restored | None:
+def _load_start_checkpoint(job: JobSpec, assignment: Assignment, store: ArtifactStore, workdir: Path) -> RestoredCheckpoint | None:
     """Return the checkpoint of another job that this one starts from. Raises `DataError` if it is damaged or gone."""
-    if assignment.start is None:
+    if assignment.start_from is None:
         return None
-    found = restore((assignment.start,), store, workdir)
+    found = restore_checkpoint((assignment.start_from,), store, workdir)
     if found is None:
-        detail = f"{assignment.start.checkpoint} is damaged: its files are not what was stored"
+        detail = f"{assignment.start_from.id} is damaged: its files are not what was stored"
         raise DataError(detail, pointer="/start_from/checkpoint", hint="start from another checkpoint")
     return found
 
 
 def load_tensors(
-    job: Job,
+    job: JobSpec,
     stored: DataSchema,
     assignment: Assignment,
     store: ArtifactStore,
     workdir: Path,
-    restored: Restored | None = None,
-) -> Tensors:
+    restored: RestoredCheckpoint | None = None,
+) -> TrainingData:
     """Read, split and prepare the examples, as they were prepared for a restored checkpoint. Raises `DataError`."""
-    seen = job_view(job, stored)
+    seen = resolve_job_features(job, stored)
     columns = head_targets(job, stored, seen)
-    watched = [name for name, head in job.objective.all_heads().items() if head.watches]
+    watched = [name for name, head in job.objective.all_heads().items() if head.has_metrics_output]
     if any(columns[name] is None for name in watched):
         raise DataError("the data has no target", pointer="/data/target", hint="name a column")
     registered, content = assignment.dataset, None
     if registered is not None and registered.path is not None:
         content = store.fetch(registered.path, workdir / "dataset")
-    loaded = load(
+    loaded = load_source(
         registered.source if registered is not None else job.data.model_dump(include={"kind", "name"}),
         root=Path(assignment.data_root),
         allow_downloads=assignment.allow_downloads,
         content=content,
         known=stored,
     )
-    data = tensors(
+    data = build_training_data(
         loaded,
         stored,
         seen,
@@ -164,19 +169,19 @@ def load_tensors(
         seed=job.training.seed,
         preparation=Preparation.load(seen, stored, restored.preparation) if restored is not None else None,
     )
-    return data.settled({"auto": assignment.resident_limit, "resident": sys.maxsize, "streamed": 0}[job.data.loading])
+    return data.materialize({"auto": assignment.resident_limit, "resident": sys.maxsize, "streamed": 0}[job.data.loading])
 
 
 def assemble(
-    job: Job,
+    job: JobSpec,
     columns: Mapping[str, Column | None],
     network: BuiltNetwork,
-    data: Tensors,
-    saver: Saver,
+    data: TrainingData,
+    saver: CheckpointSaver,
     device: torch.device,
-    restored: Restored | None = None,
+    restored: RestoredCheckpoint | None = None,
     loaders: int = 0,
-) -> Prepared:
+) -> PreparedTraining:
     """Put a built network and loaded data together; `columns` are the targets by head.
 
     Raises `BuildError`, and `InvalidInput` for impossible groups.
@@ -184,97 +189,97 @@ def assemble(
     plan = job.training
     precision = Precision(device, plan.precision)
     network.to(device)
-    parts = split(network.blueprint, plan)
+    parts = split_parameters(network.blueprint, plan)
     if parts.problems:
         raise InvalidInput(parts.problems)
     for weight in parts.frozen:
         network.get_parameter(weight.name).requires_grad_(False)
     parameters = [parameter for parameter in network.parameters() if parameter.requires_grad]
     objective, data = build_objective(job.objective, columns, tuple(network.blueprint.outputs), data, device)
-    loading = Loading(loaders, job.data.loading == "streamed")
-    if not loading.always:
-        data = data.resident(device, room(device))
-    sampler, validation = _ordered(job, data)
+    loading = LoadingStrategy(loaders, job.data.loading == "streamed")
+    if not loading.always_stream:
+        data = data.to_device_if_fits(device, max_resident_bytes(device))
+    sampler, validation = _build_sampler(job, data)
     total_steps = plan.total_steps(sampler.steps_per_epoch)
-    optimizer = build_optimizer(plan.optimizer, parts.groups(network), device)
-    schedule = build_rates(plan, optimizer, total_steps, sampler.steps_per_epoch)
+    optimizer = build_optimizer(plan.optimizer, parts.param_groups(network), device)
+    schedule = build_learning_rate_schedule(plan, optimizer, total_steps, sampler.steps_per_epoch)
     average = None
     if plan.average is not None:
-        average = Average(network, plan.average, turns_of(plan.average, total_steps, sampler.steps_per_epoch))
+        average = WeightAverage(network, plan.average, averaging_schedule(plan.average, total_steps, sampler.steps_per_epoch))
     if plan.mode == "compiled":
-        torch._dynamo.config.recompile_limit = RECOMPILATIONS
+        torch._dynamo.config.recompile_limit = RECOMPILE_LIMIT
         for each in [network] if average is None else [network, average.network]:
             each.compile()
-    state = TrainState(network, optimizer, schedule, precision.scaler(), *_trackers(plan, data), average)
-    return Prepared(
+    state = TrainState(network, optimizer, schedule, precision.scaler(), *_build_trackers(plan, data), average)
+    return PreparedTraining(
         plan=plan,
         context=saver.context,
         device=device,
         precision=precision,
         network=network,
-        objective=objective.minimised,
+        objective=objective.loss,
         heads=objective.heads,
         train=data.train,
-        validation=loading.held(validation),
+        validation=loading.evaluation_examples(validation),
         sampler=sampler,
         loading=loading,
-        mixing=_mixing(job, columns, data.train),
+        mixing=_build_mixing(job, columns, data.train),
         state=state,
-        update=_update(plan, state, parameters, device),
+        update=_build_update(plan, state, parameters, device),
         saver=saver,
-        cadence=Cadence(plan.checkpoint),
+        checkpoint_policy=CheckpointPolicy(plan.checkpoint),
         total_steps=total_steps,
         evaluate_every=plan.evaluate.every_steps or sampler.steps_per_epoch,
-        restored=restored,
+        restored_checkpoint=restored,
     )
 
 
-def _ordered(job: Job, data: Tensors) -> tuple[Sampler, Rows | None]:
+def _build_sampler(job: JobSpec, data: TrainingData) -> tuple[Sampler, ExampleSet | None]:
     """Return the order of the training rows, and the held-out rows in theirs."""
     plan, held = job.training, data.validation
     sampler = Sampler(plan.seed, len(data.train), plan.batch_size, plan.accumulate, plan.drop_last, data.train.device)
     if (bucket := job.data.bucket) is not None:
         sampler.lengths = data.train.lengths(bucket)
-        held = held.by_length(bucket) if held is not None else None
+        held = held.sorted_by_length(bucket) if held is not None else None
     return sampler, held
 
 
-def _mixing(job: Job, columns: Mapping[str, Column | None], rows: Rows) -> Mixing | None:
+def _build_mixing(job: JobSpec, columns: Mapping[str, Column | None], rows: ExampleSet) -> Mixing | None:
     """Return how the job mixes the pictures of a batch, and the classes among its targets."""
-    if not (parts := mixing(job.data)):
+    if not (parts := mixing_transforms(job.data)):
         return None
-    pictures = tuple(name for name, column in rows.inputs.items() if isinstance(column, Images))
+    pictures = tuple(name for name, column in rows.inputs.items() if isinstance(column, ImageColumn))
     known = {column.name: column.classes or 0 for column in columns.values() if column is not None}
     classes = {name: known[name.partition("/")[0]] for name in rows.targets}
     return Mixing(parts, job.training.seed, pictures, classes)
 
 
-def _update(
+def _build_update(
     plan: Training, state: TrainState, parameters: Sequence[nn.Parameter], device: torch.device
-) -> Update | Search:
-    if plan.optimizer.kind in SEARCHING:
-        return Search(state.optimizer)
-    guard = Guard.NOBODY
+) -> OptimizerStep | ClosureStep:
+    if plan.optimizer.kind in CLOSURE_OPTIMIZERS:
+        return ClosureStep(state.optimizer)
+    guard = FiniteCheck.NOBODY
     if plan.on_nan == "skip" and state.scaler is None:
-        guard = Guard.DEVICE if skips_on_device(plan.optimizer, device) else Guard.HOST
-    return Update(state.optimizer, parameters, state.scaler, plan.clip_norm, guard)
+        guard = FiniteCheck.DEVICE if can_skip_on_device(plan.optimizer, device) else FiniteCheck.HOST
+    return OptimizerStep(state.optimizer, parameters, state.scaler, plan.clip_norm, guard)
 
 
-def _trackers(plan: Training, data: Tensors) -> tuple[Tracker, Tracker | None]:
+def _build_trackers(plan: Training, data: TrainingData) -> tuple[BestValue, BestValue | None]:
     """Return what follows the best value, and what stops early. Without held-out data the training loss is followed."""
     checkpoint, early = plan.checkpoint, plan.early_stop
     monitor = checkpoint.monitor if data.validation is not None else "train/loss"
-    stopper = Tracker(early.monitor, early.mode, early.min_delta) if early is not None else None
-    return Tracker(monitor, checkpoint.mode), stopper
+    stopper = BestValue(early.monitor, early.mode, early.min_delta) if early is not None else None
+    return BestValue(monitor, checkpoint.mode), stopper
 
 
-def _exporter(network: BuiltNetwork, preparation: Preparation) -> Export:
-    contents = {PREPARATION: json.dumps(preparation.document()), **preparation.files()}
+def _build_exporter(network: BuiltNetwork, preparation: Preparation) -> ExportFunction:
+    contents = {PREPARATION_FILE: json.dumps(preparation.document()), **preparation.tokenizer_files()}
     source = cache(partial(write_source, network))
 
     def write(weights: Mapping[str, Tensor], folder: Path) -> list[Path]:
         for name, content in contents.items():
             (folder / name).write_text(content)
-        return [*export(weights, source(), folder), *(folder / name for name in contents)]
+        return [*export_weights(weights, source(), folder), *(folder / name for name in contents)]
 
     return write

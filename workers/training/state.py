@@ -14,15 +14,15 @@ from torch.amp.grad_scaler import GradScaler
 from torch.optim import Optimizer
 
 from workers.network.runtime.build import BuiltNetwork
-from workers.training.optim.learning_rate import Rates
-from workers.training.optim.weight_averages import Average
+from workers.training.optim.learning_rate import LearningRateSchedule
+from workers.training.optim.weight_averages import WeightAverage
 
-VERSION = 1
-NETWORK, AVERAGE, OPTIMIZER = "network/", "average/", "optimizer/"
+STATE_VERSION = 1
+NETWORK_PREFIX, AVERAGE_PREFIX, OPTIMIZER_PREFIX = "network/", "average/", "optimizer/"
 
 
 @dataclass
-class Tracker:
+class BestValue:
     """The best value of a series so far. A value that is not finite never improves anything."""
 
     monitor: str
@@ -69,7 +69,7 @@ class Counters:
         sums = {"train/loss": self.loss_sum} | {f"train/{name}/loss": total for name, total in self.head_sums.items()}
         return {name: total / max(1, self.loss_count) for name, total in sums.items()}
 
-    def begin_anew(self) -> None:
+    def mark_evaluated(self) -> None:
         """Note that there has been an evaluation: sums of losses begin anew."""
         self.evaluated, self.loss_sum, self.loss_count = self.step, 0.0, 0
         self.head_sums = {}
@@ -81,15 +81,15 @@ class TrainState:
 
     network: BuiltNetwork
     optimizer: Optimizer
-    schedule: Rates | None
+    schedule: LearningRateSchedule | None
     scaler: GradScaler | None
-    best: Tracker  # for the checkpoints to keep
-    stopper: Tracker | None  # for early stop
-    average: Average | None = None
+    best: BestValue  # for the checkpoints to keep
+    stopper: BestValue | None  # for early stop
+    average: WeightAverage | None = None
     counters: Counters = field(default_factory=Counters)
 
     @property
-    def shown(self) -> BuiltNetwork:
+    def evaluation_network(self) -> BuiltNetwork:
         """The network that is evaluated and published: the averaged one, once there is an average."""
         return self.average.network if self.average is not None and self.average.count else self.network
 
@@ -99,22 +99,22 @@ class TrainState:
         They are `network/<key>`, `average/<key>` if there is an average, and `optimizer/<index>/<key>`,
         or `optimizer/<index>/<key>/<place>` in a list.
         """
-        found = {f"{NETWORK}{name}": value for name, value in self.network.state_dict().items()}
-        if self.shown is not self.network:
-            found |= {f"{AVERAGE}{name}": value for name, value in self.shown.state_dict().items()}
+        found = {f"{NETWORK_PREFIX}{name}": value for name, value in self.network.state_dict().items()}
+        if self.evaluation_network is not self.network:
+            found |= {f"{AVERAGE_PREFIX}{name}": value for name, value in self.evaluation_network.state_dict().items()}
         for index, entry in self.optimizer.state_dict()["state"].items():
-            found |= {f"{OPTIMIZER}{index}/{key}": value for key, value in _flat(entry) if isinstance(value, Tensor)}
+            found |= {f"{OPTIMIZER_PREFIX}{index}/{key}": value for key, value in _flatten_lists(entry) if isinstance(value, Tensor)}
         return {name: value.detach() for name, value in found.items()}
 
     def state_json(self) -> dict[str, Any]:
         """Return everything that is no tensor. Python writes and reads floats in JSON exactly."""
         optimizer = self.optimizer.state_dict()
         plain = {
-            str(index): {key: _numbers(value) for key, value in entry.items() if not isinstance(value, Tensor)}
+            str(index): {key: _without_tensors(value) for key, value in entry.items() if not isinstance(value, Tensor)}
             for index, entry in optimizer["state"].items()
         }
         return {
-            "version": VERSION,
+            "version": STATE_VERSION,
             "counters": asdict(self.counters),
             "best": asdict(self.best),
             "stopper": asdict(self.stopper) if self.stopper is not None else None,
@@ -130,13 +130,13 @@ class TrainState:
         Trackers that follow something else than those stored begin anew. With `forked` the state is another job's,
         and the plan may differ: that it stopped early does not stop this one, whose patience begins anew.
         """
-        self.network.load_state_dict(below(NETWORK, tensors))
+        self.network.load_state_dict(strip_prefix(NETWORK_PREFIX, tensors))
         if self.average is not None and numbers["averaged"]:
-            self.average.network.load_state_dict(below(AVERAGE, tensors))
+            self.average.network.load_state_dict(strip_prefix(AVERAGE_PREFIX, tensors))
             self.average.count = numbers["averaged"]
         optimizer = numbers["optimizer"]
         entries = {int(index): copy.deepcopy(entry) for index, entry in optimizer["state"].items()}
-        for name, value in below(OPTIMIZER, tensors).items():
+        for name, value in strip_prefix(OPTIMIZER_PREFIX, tensors).items():
             index, key, *place = name.split("/")
             if place:
                 entries[int(index)][key][int(place[0])] = value.clone()
@@ -156,17 +156,17 @@ class TrainState:
                 self.stopper.stale = 0
 
 
-def below(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+def strip_prefix(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Return the tensors whose names begin with a prefix, without it."""
     return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
 
 
-def published(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+def published_weights(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Return the weights of a stored state that were evaluated and published: the averaged ones, if there are any."""
-    return below(AVERAGE, tensors) or below(NETWORK, tensors)
+    return strip_prefix(AVERAGE_PREFIX, tensors) or strip_prefix(NETWORK_PREFIX, tensors)
 
 
-def _flat(entry: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+def _flatten_lists(entry: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
     """Yield what an optimiser keeps of a parameter, the items of lists one by one."""
     for key, value in entry.items():
         if isinstance(value, list):
@@ -175,7 +175,7 @@ def _flat(entry: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
             yield key, value
 
 
-def _numbers(value: Any) -> Any:
+def _without_tensors(value: Any) -> Any:
     """Return a list with nothing in the place of tensors, and everything else as it is."""
     if isinstance(value, list):
         return [None if isinstance(item, Tensor) else item for item in value]

@@ -8,8 +8,8 @@ from typing import Any
 
 from app.storage.protocol import ArtifactStore
 
-MOMENT = (1980, 1, 1, 0, 0, 0)  # the same content makes the same archive
-README = """\
+ZIP_EPOCH = (1980, 1, 1, 0, 0, 0)  # the same content makes the same archive
+README_TEMPLATE = """\
 # {name}
 
 Checkpoint {checkpoint} of {job}, step {step}. Plain PyTorch, no service:
@@ -26,7 +26,7 @@ Checkpoint {checkpoint} of {job}, step {step}. Plain PyTorch, no service:
 | --- | --- |
 {files}
 """
-MEANINGS: Mapping[str, str] = {
+FILE_DESCRIPTIONS: Mapping[str, str] = {
     "weights.safetensors": "the weights",
     "weights.pth": "the same, as a state_dict for torch.load(..., weights_only=True)",
     "model.py": "the network",
@@ -34,7 +34,7 @@ MEANINGS: Mapping[str, str] = {
     "report.json": "how well it does, class by class",
     "spec.json": "the job as it was sent",
 }
-TOKENIZER = "a tokenizer: tokenizers.Tokenizer.from_file(...)"
+TOKENIZER_DESCRIPTION = "a tokenizer: tokenizers.Tokenizer.from_file(...)"
 
 
 def write_bundle(
@@ -42,12 +42,12 @@ def write_bundle(
 ) -> None:
     """Write the archive: the checkpoint's files, the spec, and a README. `told` fills the README's gaps."""
     names = [*(file["name"] for file in files), "spec.json"]
-    meanings = {name: MEANINGS.get(name, TOKENIZER if name.endswith("tokenizer.json") else "") for name in names}
+    meanings = {name: FILE_DESCRIPTIONS.get(name, TOKENIZER_DESCRIPTION if name.endswith("tokenizer.json") else "") for name in names}
     table = "\n".join(f"| {name} | {meaning} |" for name, meaning in meanings.items())
     with zipfile.ZipFile(to, "w", zipfile.ZIP_STORED) as archive:
         for file in files:
-            with archive.open(zipfile.ZipInfo(file["name"], MOMENT), "w", force_zip64=True) as member:
+            with archive.open(zipfile.ZipInfo(file["name"], ZIP_EPOCH), "w", force_zip64=True) as member:
                 for piece in store.read(file["path"]):
                     member.write(piece)
-        archive.writestr(zipfile.ZipInfo("spec.json", MOMENT), json.dumps(spec, indent=2))
-        archive.writestr(zipfile.ZipInfo("README.md", MOMENT), README.format(**told, files=table))
+        archive.writestr(zipfile.ZipInfo("spec.json", ZIP_EPOCH), json.dumps(spec, indent=2))
+        archive.writestr(zipfile.ZipInfo("README.md", ZIP_EPOCH), README_TEMPLATE.format(**told, files=table))

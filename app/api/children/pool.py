@@ -13,21 +13,21 @@ from typing import Any
 
 import structlog
 
-from app.errors import Overloaded, Unavailable
+from app.errors import ServiceOverloaded, Unavailable
 
-START_SECONDS = 120.0  # the first child waits until torch is imported, from a cold disk perhaps
-ENDING_SECONDS = 1.0  # until a process whose pipe broke is gone
-GAVE_UP = (1, -signal.SIGABRT, -signal.SIGSEGV)  # Python, or a library, without the memory that it needs
-PRELOAD = ["workers.runner.preload", "app.api.children.inspector", "app.api.children.predictor"]
+START_TIMEOUT = 120.0  # the first child waits until torch is imported, from a cold disk perhaps
+EXIT_TIMEOUT = 1.0  # until a process whose pipe broke is gone
+OUT_OF_MEMORY_EXIT_CODES = (1, -signal.SIGABRT, -signal.SIGSEGV)  # Python, or a library, without the memory that it needs
+PRELOAD_MODULES = ["workers.runner.preload", "app.api.children.inspector", "app.api.children.predictor"]
 
-Main = Callable[[Connection, int], None]
+ChildMain = Callable[[Connection, int], None]
 
 _log = structlog.get_logger(__name__)
 _context = get_context("forkserver")
-_starting = threading.Lock()  # multiprocessing's own bookkeeping is not made for several threads
+_start_lock = threading.Lock()  # multiprocessing's own bookkeeping is not made for several threads
 
 
-class Lost(Exception):
+class ChildFailure(Exception):
     """A child did not answer.
 
     `reason` is "time" (it was killed because its time was up), "memory" (it gave up), or "killed" (by somebody else).
@@ -38,24 +38,24 @@ class Lost(Exception):
         super().__init__(reason)
 
 
-class Child:
+class ChildProcess:
     """A process that runs `main(pipe, memory)`: it says when it is ready, then answers one request at a time, in JSON.
 
     `main` is found by its name, in the module that the forkserver has imported. Raises `Unavailable` where no process
     can be started.
     """
 
-    def __init__(self, main: Main, memory: int) -> None:
+    def __init__(self, main: ChildMain, memory: int) -> None:
         self._pipe, theirs = _context.Pipe()
         self._process = _context.Process(target=main, args=(theirs, memory), daemon=True)
         try:
-            with _starting:
-                _context.set_forkserver_preload(PRELOAD)
+            with _start_lock:
+                _context.set_forkserver_preload(PRELOAD_MODULES)
                 self._process.start()
             theirs.close()
-            with self._killed_after(START_SECONDS):
+            with self._kill_after(START_TIMEOUT):
                 self._pipe.recv_bytes()
-        except (Lost, EOFError, OSError) as error:
+        except (ChildFailure, EOFError, OSError) as error:
             theirs.close()
             self.close()
             _log.error("inspector_not_started", error=repr(error))
@@ -67,20 +67,20 @@ class Child:
         return self._process.pid
 
     @property
-    def alive(self) -> bool:
+    def is_running(self) -> bool:
         """Whether the process is there."""
         return self._process.is_alive()
 
-    def ask(self, body: bytes, seconds: float) -> dict[str, Any]:
+    def request(self, body: bytes, seconds: float) -> dict[str, Any]:
         """Return the answer to a request (JSON); raises `Lost` after `seconds`, or when the process dies."""
-        with self._killed_after(seconds):
+        with self._kill_after(seconds):
             self._pipe.send_bytes(body)
             answer: dict[str, Any] = json.loads(self._pipe.recv_bytes())
         return answer
 
     def close(self) -> None:
         """End the process and wait for its end."""
-        with _starting:
+        with _start_lock:
             if self._process.pid is not None:
                 self._process.kill()
                 self._process.join()
@@ -88,7 +88,7 @@ class Child:
         self._pipe.close()
 
     @contextmanager
-    def _killed_after(self, seconds: float) -> Iterator[None]:
+    def _kill_after(self, seconds: float) -> Iterator[None]:
         """Kill the process when the time is up: that ends sending and receiving, even if it is stopped."""
         expired = threading.Event()
 
@@ -103,31 +103,31 @@ class Child:
             yield
         except (EOFError, OSError):
             if expired.is_set():
-                raise Lost("time") from None
-            self._process.join(ENDING_SECONDS)
-            raise Lost("memory" if self._process.exitcode in GAVE_UP else "killed") from None
+                raise ChildFailure("time") from None
+            self._process.join(EXIT_TIMEOUT)
+            raise ChildFailure("memory" if self._process.exitcode in OUT_OF_MEMORY_EXIT_CODES else "killed") from None
         finally:
             timer.cancel()
             timer.join()
 
 
 @dataclass(slots=True)
-class Place:
+class PoolSlot:
     """Room for one child, and for one thread at a time."""
 
     number: int
-    child: Child | None = None
+    child: ChildProcess | None = None
 
-    def __lt__(self, other: "Place") -> bool:
+    def __lt__(self, other: "PoolSlot") -> bool:
         """Those with a child come first: it is warm."""
         return (self.child is None, self.number) < (other.child is None, other.number)
 
-    def filled(self, main: Main, memory: int) -> Child:
+    def get_or_start(self, main: ChildMain, memory: int) -> ChildProcess:
         """Return the child, or a new one where there is none or it has died while it waited."""
-        if self.child is not None and not self.child.alive:
+        if self.child is not None and not self.child.is_running:
             self.drop()
         if self.child is None:
-            self.child = Child(main, memory)
+            self.child = ChildProcess(main, memory)
         return self.child
 
     def drop(self) -> None:
@@ -137,63 +137,63 @@ class Place:
             self.child = None
 
 
-class Pool:
+class ChildPool:
     """Places for children of one kind; safe for threads.
 
     A child is kept for many requests, and replaced when it dies, runs out of time, or ends because it is worn out.
     """
 
-    def __init__(self, main: Main, memory: int, count: int) -> None:
+    def __init__(self, main: ChildMain, memory: int, count: int) -> None:
         self._main, self._memory, self._count = main, memory, count
-        self._places: queue.PriorityQueue[Place] = queue.PriorityQueue()
+        self._slots: queue.PriorityQueue[PoolSlot] = queue.PriorityQueue()
         for number in range(count):
-            self._places.put(Place(number))
-        self._gathering = threading.Lock()
+            self._slots.put(PoolSlot(number))
+        self._acquire_all_lock = threading.Lock()
 
     def warm_up(self) -> None:
         """Start the children and wait until they are ready: seconds, for torch is imported. Raises `Unavailable`."""
-        with self.all() as places:
+        with self.acquire_all() as places:
             for place in places:
-                place.filled(self._main, self._memory)
+                place.get_or_start(self._main, self._memory)
 
-    def ask(self, body: bytes, seconds: float, wait: float, what: str) -> dict[str, Any]:
+    def request(self, body: bytes, seconds: float, wait: float, what: str) -> dict[str, Any]:
         """Return a child's answer; where it does not give one within `seconds`, "failure" is the reason.
 
         Raises `Overloaded`, telling that too many of `what`, when no child is free within `wait` seconds;
         `Unavailable`.
         """
         try:
-            place = self._places.get(timeout=wait)
+            place = self._slots.get(timeout=wait)
         except queue.Empty:
-            raise Overloaded(f"too many {what}", hint="try again in some seconds") from None
+            raise ServiceOverloaded(f"too many {what}", hint="try again in some seconds") from None
         try:
-            return self._answer(place, body, seconds)
+            return self._request_slot(place, body, seconds)
         finally:
-            self._places.put(place)
+            self._slots.put(place)
 
     def close(self) -> None:
         """End the children, after what they are at. The next request would start new ones."""
-        with self.all() as places:
+        with self.acquire_all() as places:
             for place in places:
                 place.drop()
 
     @contextmanager
-    def all(self) -> Iterator[list[Place]]:
+    def acquire_all(self) -> Iterator[list[PoolSlot]]:
         """Hold every place."""
-        with self._gathering:  # two threads with half of the places each would wait for ever
-            places = [self._places.get() for _ in range(self._count)]
+        with self._acquire_all_lock:  # two threads with half of the places each would wait for ever
+            places = [self._slots.get() for _ in range(self._count)]
         try:
             yield places
         finally:
             for place in places:
-                self._places.put(place)
+                self._slots.put(place)
 
-    def _answer(self, place: Place, body: bytes, seconds: float) -> dict[str, Any]:
+    def _request_slot(self, place: PoolSlot, body: bytes, seconds: float) -> dict[str, Any]:
         """Ask the place's child. If somebody kills it, the request gets a second try: it need not be its fault."""
         for _ in range(2):
             try:
-                answer = place.filled(self._main, self._memory).ask(body, seconds)
-            except Lost as lost:
+                answer = place.get_or_start(self._main, self._memory).request(body, seconds)
+            except ChildFailure as lost:
                 place.drop()
                 if lost.reason == "killed":
                     continue

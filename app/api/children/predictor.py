@@ -13,48 +13,48 @@ from typing import Any
 
 import structlog
 
-from app.api.children.pool import Pool
-from app.api.rate_limits import Places
+from app.api.children.pool import ChildPool
+from app.api.rate_limits import ConcurrencyLimiter
 from app.errors import (
+    ContentTooLarge,
     GraftwerkError,
     InvalidInput,
-    Malformed,
+    MalformedRequest,
     NotPredictable,
     Problem,
-    TooLarge,
-    UnsupportedMedia,
+    UnsupportedMediaType,
 )
 from app.settings import Settings
-from app.storage.copies import Copies
+from app.storage.cache import ArtifactCache
 
-WAITING = 8  # requests for each predictor that wait for it, with their bodies; more are turned away at once
-BUSY = "predictions are being made"
-FAULT = Problem("", "prediction_failed", "the prediction failed, which is a fault of this service",
+MAX_WAITING_REQUESTS = 8  # requests for each predictor that wait for it, with their bodies; more are turned away at once
+PREDICTIONS_BUSY = "predictions are being made"
+PREDICTION_FAILED = Problem("", "prediction_failed", "the prediction failed, which is a fault of this service",
                 "try again; if that does not help, report it with the rows")  # fmt: skip
-REFUSALS: Mapping[str, type[GraftwerkError]] = {
-    kind.code: kind for kind in (Malformed, NotPredictable, TooLarge, UnsupportedMedia)
+ERRORS_BY_CODE: Mapping[str, type[GraftwerkError]] = {
+    kind.code: kind for kind in (MalformedRequest, NotPredictable, ContentTooLarge, UnsupportedMediaType)
 }
 
 _log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
+class PredictionRequest:
     """Rows in a file, and the checkpoint that shall answer; the answer becomes a file, too."""
 
     checkpoint: str
     job: Mapping[str, Any]
     data_schema: Mapping[str, Any]
-    told: Mapping[str, Any]  # what the answer says besides
+    metadata: Mapping[str, Any]  # what the answer says besides
     body: Path
     media_type: str
     form: str
-    asked: Mapping[str, Any]
-    table: bool
+    options: Mapping[str, Any]
+    as_csv: bool
     target: Path
 
 
-class Another(Exception):
+class CheckpointMismatch(Exception):
     """The body names another checkpoint than the one that was asked."""
 
     def __init__(self, checkpoint: str) -> None:
@@ -62,22 +62,22 @@ class Another(Exception):
         super().__init__(checkpoint)
 
 
-def _main(pipe: Connection, memory: int) -> None:
+def _child_main(pipe: Connection, memory: int) -> None:
     from workers.children.predict import serve  # noqa: PLC0415 - in the child alone: it loads torch
 
     serve(pipe, memory)
 
 
-def _main_on_gpu(pipe: Connection, memory: int) -> None:
+def _gpu_child_main(pipe: Connection, memory: int) -> None:
     from workers.children.predict import serve  # noqa: PLC0415 - as above
 
     serve(pipe, memory, limited=False)  # CUDA maps far more memory than it uses
 
 
-MAINS = {"cpu": _main, "cuda": _main_on_gpu}
+CHILD_MAINS = {"cpu": _child_main, "cuda": _gpu_child_main}
 
 
-class Predictors:
+class PredictorPool:
     """Lets networks answer in children; safe for threads.
 
     `copies` are the files of checkpoints on this machine, `places` the room for requests.
@@ -85,11 +85,11 @@ class Predictors:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self.copies = Copies(settings.home / "cache", settings.predict_cache)
-        self.pool = Pool(MAINS[settings.predict_device], settings.predict_memory, settings.predictors)
-        self.places = Places(settings.predictors * (WAITING + 1), BUSY)
+        self.copies = ArtifactCache(settings.home / "cache", settings.predict_cache)
+        self.pool = ChildPool(CHILD_MAINS[settings.predict_device], settings.predict_memory, settings.predictors)
+        self.limiter = ConcurrencyLimiter(settings.predictors * (MAX_WAITING_REQUESTS + 1), PREDICTIONS_BUSY)
 
-    def answer(self, question: Question, weights: Path, preparation: Path) -> None:
+    def predict(self, question: PredictionRequest, weights: Path, preparation: Path) -> None:
         """Write what the network tells of the rows into the question's target.
 
         Raises `InvalidInput` with every problem of the rows, also where it takes more time or memory than allowed;
@@ -98,16 +98,16 @@ class Predictors:
         settings = self._settings
         request = {
             "ask": "predict", "checkpoint": question.checkpoint, "job": question.job, "schema": question.data_schema,
-            "told": question.told, "weights": str(weights), "preparation": str(preparation), "body": str(question.body),
-            "media_type": question.media_type, "form": question.form, "asked": question.asked, "table": question.table,
+            "told": question.metadata, "weights": str(weights), "preparation": str(preparation), "body": str(question.body),
+            "media_type": question.media_type, "form": question.form, "asked": question.options, "table": question.as_csv,
             "target": str(question.target), "most_rows": settings.predict_rows, "most_bytes": settings.predict_limit,
             "device": settings.predict_device,
         }  # fmt: skip
-        found = self._asked(request)
+        found = self._request(request)
         if "checkpoint" in found:
-            raise Another(found["checkpoint"])
+            raise CheckpointMismatch(found["checkpoint"])
 
-    def named(self, body: Path, media_type: str) -> str | None:
+    def requested_checkpoint(self, body: Path, media_type: str) -> str | None:
         """Return the checkpoint that a document names. Raises as `answer` does."""
         request = {
             "ask": "named",
@@ -115,34 +115,34 @@ class Predictors:
             "media_type": media_type,
             "most_rows": self._settings.predict_rows,
         }
-        found: str | None = self._asked(request)["checkpoint"]
+        found: str | None = self._request(request)["checkpoint"]
         return found
 
     def close(self) -> None:
         """End the children, after what they are at. The next request would start new ones."""
         self.pool.close()
 
-    def _asked(self, request: Mapping[str, Any]) -> Mapping[str, Any]:
+    def _request(self, request: Mapping[str, Any]) -> Mapping[str, Any]:
         """Return a child's answer, or raise what stood in the way."""
         settings = self._settings
         body = json.dumps(request).encode()
-        found = self.pool.ask(body, settings.predict_seconds, settings.inspect_seconds, BUSY)
+        found = self.pool.request(body, settings.predict_seconds, settings.inspect_seconds, PREDICTIONS_BUSY)
         if "problems" in found:
             raise InvalidInput([Problem(**problem) for problem in found["problems"]])
-        if "refused" in found and found["refused"]["code"] in REFUSALS:
+        if "refused" in found and found["refused"]["code"] in ERRORS_BY_CODE:
             refused = found["refused"]
-            raise REFUSALS[refused["code"]](refused["detail"], hint=refused["hint"])
+            raise ERRORS_BY_CODE[refused["code"]](refused["detail"], hint=refused["hint"])
         if "failure" in found or "refused" in found:
-            raise InvalidInput([self._told(found.get("failure") or found["refused"]["detail"])])
+            raise InvalidInput([self._failure_problem(found.get("failure") or found["refused"]["detail"])])
         return found
 
-    def _told(self, failure: str) -> Problem:
+    def _failure_problem(self, failure: str) -> Problem:
         limits = {
             "time": f"{self._settings.predict_seconds:g} s",
             "memory": f"{self._settings.predict_memory >> 20} MiB",
         }
         if failure not in limits:
-            _log.error(FAULT.code, error=failure)
-            return FAULT
+            _log.error(PREDICTION_FAILED.code, error=failure)
+            return PREDICTION_FAILED
         detail = f"the prediction takes more than {limits[failure]}"
         return Problem("", "too_complex", detail, "send fewer rows at once")

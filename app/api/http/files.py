@@ -8,20 +8,20 @@ from typing import Annotated, Any
 from fastapi import Depends, Header, Request
 from starlette.responses import Response, StreamingResponse
 
-from app.api.http.parameters import IfNoneMatch, matches
-from app.api.openapi import answers
-from app.errors import RangeOutside
+from app.api.http.parameters import IfNoneMatch, etag_matches
+from app.api.openapi import route_responses
+from app.errors import RangeNotSatisfiable
 from app.storage.protocol import ArtifactStore
 
-CONTENT = ("application/octet-stream", "text/x-python")
+DOWNLOAD_MEDIA_TYPES = ("application/octet-stream", "text/x-python")
 MEDIA_TYPES = {"model.py": "text/x-python; charset=utf-8", "bundle.zip": "application/zip"}
-HEAD = answers(200, None, 304, 404, media=CONTENT)
-FILE = HEAD | answers(206, None, 416, media=CONTENT)
+FILE_HEAD_RESPONSES = route_responses(200, None, 304, 404, media=DOWNLOAD_MEDIA_TYPES)
+FILE_RESPONSES = FILE_HEAD_RESPONSES | route_responses(206, None, 416, media=DOWNLOAD_MEDIA_TYPES)
 _ONE_RANGE = re.compile(r"bytes=([0-9]{0,18})-([0-9]{0,18})", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
-class Conditions:
+class FileRequest:
     """What the client wants of a file, and what it has."""
 
     method: str
@@ -30,7 +30,7 @@ class Conditions:
     if_none_match: str | None
 
 
-def _conditions(
+def _file_request(
     request: Request,
     range_: Annotated[
         str | None, Header(alias="Range", description="bytes=FIRST-LAST: a part of the file, 206 then.")
@@ -39,22 +39,22 @@ def _conditions(
         str | None, Header(description="The ETag that the range is of; for another the whole is sent.")
     ] = None,
     if_none_match: IfNoneMatch = None,
-) -> Conditions:
-    return Conditions(request.method, range_, if_range, if_none_match)
+) -> FileRequest:
+    return FileRequest(request.method, range_, if_range, if_none_match)
 
 
-Wanted = Annotated[Conditions, Depends(_conditions)]
+FileRequestDep = Annotated[FileRequest, Depends(_file_request)]
 
 
-def answer_file(
-    store: ArtifactStore, file: Mapping[str, Any], wanted: Conditions, more: Mapping[str, str] | None = None
+def file_response(
+    store: ArtifactStore, file: Mapping[str, Any], wanted: FileRequest, more: Mapping[str, str] | None = None
 ) -> Response:
     """Answer with a stored file {name, path, size, sha256}, with `more` headers. Raises `NotFound`, `RangeOutside`."""
-    headers = _headers(file) | dict(more or {})
-    if matches(headers["ETag"], wanted.if_none_match):
+    headers = _file_headers(file) | dict(more or {})
+    if etag_matches(headers["ETag"], wanted.if_none_match):
         return Response(status_code=304, headers={name: headers[name] for name in ("ETag", "Cache-Control")})
     partial = wanted.method == "GET" and wanted.if_range in (None, headers["ETag"])  # only GET knows ranges (RFC 9110)
-    asked = _range(wanted.range_, file["size"]) if partial else None
+    asked = _parse_range(wanted.range_, file["size"]) if partial else None
     start, stop = asked or (0, file["size"])
     if asked is not None:
         headers["Content-Range"] = f"bytes {start}-{stop - 1}/{file['size']}"
@@ -65,7 +65,7 @@ def answer_file(
     return StreamingResponse(store.read(file["path"], start, stop), status, headers=headers)
 
 
-def _headers(file: Mapping[str, Any]) -> dict[str, str]:
+def _file_headers(file: Mapping[str, Any]) -> dict[str, str]:
     return {
         "ETag": f'"{file["sha256"]}"',
         "Accept-Ranges": "bytes",
@@ -75,7 +75,7 @@ def _headers(file: Mapping[str, Any]) -> dict[str, str]:
     }
 
 
-def _range(header: str | None, size: int) -> tuple[int, int] | None:
+def _parse_range(header: str | None, size: int) -> tuple[int, int] | None:
     """Return [start, stop) of a single range; `None` for none, or for what RFC 9110 lets a server ignore.
 
     Raises `RangeOutside`.
@@ -90,5 +90,5 @@ def _range(header: str | None, size: int) -> tuple[int, int] | None:
         if found[2] and int(found[2]) < start:
             return None
     if start >= stop:
-        raise RangeOutside(size)
+        raise RangeNotSatisfiable(size)
     return start, stop

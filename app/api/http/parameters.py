@@ -6,51 +6,51 @@ from urllib.parse import urlencode
 
 from fastapi import Depends, Header, Path, Query, Request
 
-from app.errors import Malformed, UnknownParameter
-from app.spec.problems import nearest
+from app.errors import MalformedRequest, UnknownParameter
+from app.spec.problems import did_you_mean
 
-Limit = Annotated[int, Query(ge=1, le=1000, description="Most items of the answer.")]
-JOB_ID, DATASET_ID = r"^job_[0-9a-f]{32}$", r"^ds_[0-9a-f]{32}$"
-WEBHOOK_ID, MESSAGE_ID = r"^whk_[0-9a-f]{32}$", r"^msg_[0-9a-f]{32}$"
-CHECKPOINT_ID = r"^ckpt_[0-9a-f]{32}$"
-JobId = Annotated[str, Path(pattern=JOB_ID, description="A job's id.")]
-CheckpointId = Annotated[str, Path(pattern=CHECKPOINT_ID, description="A checkpoint's id.")]
-DatasetId = Annotated[str, Path(pattern=DATASET_ID, description="A data set's id.")]
+PageLimit = Annotated[int, Query(ge=1, le=1000, description="Most items of the answer.")]
+JOB_ID_PATTERN, DATASET_ID_PATTERN = r"^job_[0-9a-f]{32}$", r"^ds_[0-9a-f]{32}$"
+WEBHOOK_ID_PATTERN, MESSAGE_ID_PATTERN = r"^whk_[0-9a-f]{32}$", r"^msg_[0-9a-f]{32}$"
+CHECKPOINT_ID_PATTERN = r"^ckpt_[0-9a-f]{32}$"
+JobId = Annotated[str, Path(pattern=JOB_ID_PATTERN, description="A job's id.")]
+CheckpointId = Annotated[str, Path(pattern=CHECKPOINT_ID_PATTERN, description="A checkpoint's id.")]
+DatasetId = Annotated[str, Path(pattern=DATASET_ID_PATTERN, description="A data set's id.")]
 KeyId = Annotated[str, Path(pattern=r"^key_[0-9a-f]{32}$", description="A key's id.")]
-WebhookId = Annotated[str, Path(pattern=WEBHOOK_ID, description="A webhook's id.")]
-MessageId = Annotated[str, Path(pattern=MESSAGE_ID, description="A message's id.")]
+WebhookId = Annotated[str, Path(pattern=WEBHOOK_ID_PATTERN, description="A webhook's id.")]
+MessageId = Annotated[str, Path(pattern=MESSAGE_ID_PATTERN, description="A message's id.")]
 IfNoneMatch = Annotated[str | None, Header(description="ETags that need no answer: 304 then.")]
-LARGEST = 2**63 - 1  # number that a database takes
-MOST_LABELS = 32
-LABEL = "metadata["  # metadata[key]=value, a filter with a name of the user's own
+MAX_INT64 = 2**63 - 1  # number that a database takes
+MAX_METADATA_FILTERS = 32
+METADATA_PREFIX = "metadata["  # metadata[key]=value, a filter with a name of the user's own
 
 
-def no_unknown_parameters(request: Request) -> None:
+def reject_unknown_parameters(request: Request) -> None:
     """Refuse query parameters that the route does not declare: a filter with a typo must not select everything."""
     if not request.query_params:
         return
     if any("\0" in text for pair in request.query_params.multi_items() for text in pair):
-        raise Malformed("a parameter holds NUL, which no database stores")
+        raise MalformedRequest("a parameter holds NUL, which no database stores")
     described = request.app.openapi()["paths"][request.scope["route"].path][request.method.lower()]
     known = [item["name"] for item in described.get("parameters", ()) if item["in"] == "query"]
     for name in request.query_params:
-        if name not in known and not (f"{LABEL}key]" in known and name.startswith(LABEL) and name.endswith("]")):
-            hint = nearest(name, known) or ("one of: " + ", ".join(known) if known else "this route has none")
+        if name not in known and not (f"{METADATA_PREFIX}key]" in known and name.startswith(METADATA_PREFIX) and name.endswith("]")):
+            hint = did_you_mean(name, known) or ("one of: " + ", ".join(known) if known else "this route has none")
             raise UnknownParameter(f'there is no parameter "{name}" here', hint=hint)
 
 
-def labels(request: Request) -> Mapping[str, str]:
+def metadata_filters(request: Request) -> Mapping[str, str]:
     """Return the filters `metadata[key]=value`. Raises `Malformed` for a key that a database could not look for."""
     pairs = request.query_params.multi_items()
-    found = {name[len(LABEL) : -1]: value for name, value in pairs if name.startswith(LABEL)}
-    if len(found) > MOST_LABELS:
-        raise Malformed(f"at most {MOST_LABELS} keys of metadata can be asked for")
+    found = {name[len(METADATA_PREFIX) : -1]: value for name, value in pairs if name.startswith(METADATA_PREFIX)}
+    if len(found) > MAX_METADATA_FILTERS:
+        raise MalformedRequest(f"at most {MAX_METADATA_FILTERS} keys of metadata can be asked for")
     if any(sign in key for key in found for sign in '"\\'):
-        raise Malformed("keys of metadata with quotes or backslashes cannot be asked for")
+        raise MalformedRequest("keys of metadata with quotes or backslashes cannot be asked for")
     return found
 
 
-def following(request: Request, more: bool, after: str | int) -> dict[str, str]:
+def next_page_headers(request: Request, more: bool, after: str | int) -> dict[str, str]:
     """Return the header that leads to the next page of a list, if there is one."""
     if not more:
         return {}
@@ -62,14 +62,14 @@ def _idempotency_key(
     idempotency_key: Annotated[str | None, Header(description="One effect per key; kept for a day.")] = None,
 ) -> str | None:
     if idempotency_key is not None and not (1 <= len(idempotency_key) <= 255 and idempotency_key.isprintable()):
-        raise Malformed("an Idempotency-Key has 1 to 255 printable characters")
+        raise MalformedRequest("an Idempotency-Key has 1 to 255 printable characters")
     return idempotency_key
 
 
 IdempotencyKey = Annotated[str | None, Depends(_idempotency_key)]
 
 
-def matches(etag: str, if_none_match: str | None) -> bool:
+def etag_matches(etag: str, if_none_match: str | None) -> bool:
     """Return whether the client has this version already (RFC 9110: weak comparison)."""
     if if_none_match is None:
         return False

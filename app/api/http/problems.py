@@ -13,30 +13,30 @@ from starlette.responses import Response
 from starlette.routing import compile_path
 
 from app import errors
-from app.api.children.inspector import Uninspectable
-from app.api.http.responses import Json
+from app.api.children.inspector import InspectionError
+from app.api.http.responses import JsonResponse
 from app.errors import GraftwerkError, Problem
-from app.spec.problems import pointer
+from app.spec.problems import json_pointer
 
-MEDIA_TYPE = "application/problem+json"
+PROBLEM_MEDIA_TYPE = "application/problem+json"
 RETRY_SECONDS = 2
 
 # Error → status; an error that is not listed has its base class's.
-STATUSES: Mapping[type[GraftwerkError], int] = {
+ERROR_STATUSES: Mapping[type[GraftwerkError], int] = {
     errors.GraftwerkError: 500,
     errors.NotFound: 404,
-    errors.Refused: 400,
+    errors.RequestError: 400,
     errors.InvalidInput: 422,
     errors.Conflict: 409,
-    errors.KeyReused: 422,
-    errors.TooLarge: 413,
-    errors.UnsupportedMedia: 415,
-    errors.RangeOutside: 416,
+    errors.IdempotencyKeyReused: 422,
+    errors.ContentTooLarge: 413,
+    errors.UnsupportedMediaType: 415,
+    errors.RangeNotSatisfiable: 416,
     errors.QuotaExceeded: 403,
-    errors.TooManyWaiting: 429,
+    errors.TooManyQueuedJobs: 429,
     errors.Unauthenticated: 401,
     errors.Forbidden: 403,
-    errors.NotInstalled: 501,
+    errors.MissingDependency: 501,
     errors.Unavailable: 503,
     errors.TooManyRequests: 429,
     errors.StorageFull: 507,
@@ -47,10 +47,10 @@ _log = structlog.get_logger(__name__)
 
 def status_of(error: type[GraftwerkError]) -> int:
     """Return the HTTP status of an error."""
-    return next(STATUSES[kind] for kind in error.__mro__ if kind in STATUSES)
+    return next(ERROR_STATUSES[kind] for kind in error.__mro__ if kind in ERROR_STATUSES)
 
 
-def document(
+def problem_document(
     request: Request, status: int, code: str, detail: str, problems: Sequence[Problem] = (), **more: Any
 ) -> dict[str, Any]:
     """Return a problem document."""
@@ -66,70 +66,70 @@ def document(
     }
 
 
-def answer(body: Mapping[str, Any], headers: Mapping[str, str] | None = None) -> Response:
+def problem_response(body: Mapping[str, Any], headers: Mapping[str, str] | None = None) -> Response:
     """Return a problem document as a response."""
-    return Json(dict(body), body["status"], headers=dict(headers or {}), media_type=MEDIA_TYPE)
+    return JsonResponse(dict(body), body["status"], headers=dict(headers or {}), media_type=PROBLEM_MEDIA_TYPE)
 
 
-def install(app: FastAPI) -> None:
+def add_exception_handlers(app: FastAPI) -> None:
     """Let every error be answered with a problem, those of the framework too; what is left is for `bug`."""
-    app.exception_handler(GraftwerkError)(_domain)
-    app.exception_handler(RequestValidationError)(_validation)
-    app.exception_handler(HTTPException)(_framework)
+    app.exception_handler(GraftwerkError)(_handle_domain_error)
+    app.exception_handler(RequestValidationError)(_handle_validation_error)
+    app.exception_handler(HTTPException)(_handle_http_exception)
 
 
-def _domain(request: Request, error: GraftwerkError) -> Response:
+def _handle_domain_error(request: Request, error: GraftwerkError) -> Response:
     status = status_of(type(error))
     problems: Sequence[Problem] = ()
     if isinstance(error, errors.InvalidInput | errors.NotExportable):
         problems = error.problems
     elif error.pointer or error.hint:
         problems = [Problem(error.pointer, error.code, error.detail, error.hint)]
-    more = {"partial_graph": error.partial} if isinstance(error, Uninspectable) and error.partial else {}
+    more = {"partial_graph": error.partial} if isinstance(error, InspectionError) and error.partial else {}
     if status >= 500:
         _log.warning("request_failed", code=error.code, detail=error.detail)
-    return answer(document(request, status, error.code, error.detail, problems, **more), _headers(error, status))
+    return problem_response(problem_document(request, status, error.code, error.detail, problems, **more), _error_headers(error, status))
 
 
-def _headers(error: GraftwerkError, status: int) -> dict[str, str]:
+def _error_headers(error: GraftwerkError, status: int) -> dict[str, str]:
     if isinstance(error, errors.TooManyRequests):
         return {"Retry-After": str(max(1, math.ceil(error.seconds)))}
     if isinstance(error, errors.WrongOffset):
         return {"Upload-Offset": str(error.received)}
-    if isinstance(error, errors.RangeOutside):
+    if isinstance(error, errors.RangeNotSatisfiable):
         return {"Content-Range": f"bytes */{error.size}"}
     if status == 401:
         return {"WWW-Authenticate": 'Bearer realm="graftwerk"'}
     return {"Retry-After": str(RETRY_SECONDS)} if error.retryable and status in (409, 429, 503) else {}
 
 
-def _validation(request: Request, error: RequestValidationError) -> Response:
+def _handle_validation_error(request: Request, error: RequestValidationError) -> Response:
     """A parameter of the path, the query or a header that the route declares otherwise."""
     found = error.errors()
     if any(item["loc"][0] == "path" for item in found):  # what cannot be an id is nobody's
-        return answer(document(request, 404, "not_found", f"there is no {request.scope['path']}"))
+        return problem_response(problem_document(request, 404, "not_found", f"there is no {request.scope['path']}"))
     problems = [
-        Problem(pointer(item["loc"][1:]), "invalid_parameter", f"{item['loc'][1]}: {item['msg']}") for item in found
+        Problem(json_pointer(item["loc"][1:]), "invalid_parameter", f"{item['loc'][1]}: {item['msg']}") for item in found
     ]
-    return answer(document(request, 400, "invalid_parameter", problems[0].detail, problems))
+    return problem_response(problem_document(request, 400, "invalid_parameter", problems[0].detail, problems))
 
 
-def _framework(request: Request, error: HTTPException) -> Response:
+def _handle_http_exception(request: Request, error: HTTPException) -> Response:
     """What the router itself refuses: no such route, no such method."""
     code = {404: "no_such_route", 405: "method_not_allowed"}.get(error.status_code, "refused")
     detail = {404: "there is no such route", 405: f"{request.method} is not allowed here"}.get(error.status_code)
-    headers = {"Allow": ", ".join(_allowed(request))} if error.status_code == 405 else error.headers
-    return answer(document(request, error.status_code, code, detail or str(error.detail)), headers)
+    headers = {"Allow": ", ".join(_allowed_methods(request))} if error.status_code == 405 else error.headers
+    return problem_response(problem_document(request, error.status_code, code, detail or str(error.detail)), headers)
 
 
-def _allowed(request: Request) -> list[str]:
+def _allowed_methods(request: Request) -> list[str]:
     """Return the methods of every route at this path; the framework itself tells those of the first."""
     paths = request.app.openapi()["paths"]
     here = [methods for path, methods in paths.items() if compile_path(path)[0].match(request.scope["path"])]
     return sorted({method.upper() for methods in here for method in methods})
 
 
-def bug(request: Request, error: Exception) -> Response:
+def internal_error(request: Request, error: Exception) -> Response:
     """A mistake of ours: the log has the trace, the answer has the id to find it by."""
     _log.error("bug", exc_info=error)
-    return answer(document(request, 500, "internal", "something went wrong here; the log tells what"))
+    return problem_response(problem_document(request, 500, "internal", "something went wrong here; the log tells what"))

@@ -8,12 +8,12 @@ from typing import Any
 import orjson
 from starlette.responses import Response
 
-from app.access.idempotency import Answer
+from app.access.idempotency import IdempotentResponse
 
-WORDS: Mapping[bool, str] = {True: "Infinity", False: "-Infinity"}
+INFINITY_NAMES: Mapping[bool, str] = {True: "Infinity", False: "-Infinity"}
 
 
-class Json(Response):
+class JsonResponse(Response):
     """A JSON document. NumPy arrays are written as lists; what is not finite must have been made a word before."""
 
     media_type = "application/json"
@@ -23,20 +23,20 @@ class Json(Response):
         return orjson.dumps(content, option=orjson.OPT_SERIALIZE_NUMPY)
 
 
-def created(answer: Answer, place: str) -> Response:
+def created_response(answer: IdempotentResponse, place: str) -> Response:
     """Return what was made, and where it is; whether it was made by an earlier request is told too."""
     headers = {"Location": place} | ({"Idempotency-Replayed": "true"} if answer.replayed else {})
-    return Json(answer.body, answer.status, headers=headers)
+    return JsonResponse(answer.body, answer.status, headers=headers)
 
 
-def number(value: float) -> float | str:
+def json_number(value: float) -> float | str:
     """Return a number as JSON has it: NaN and the infinities become words."""
     if math.isfinite(value):
         return value
-    return "NaN" if math.isnan(value) else WORDS[value > 0]
+    return "NaN" if math.isnan(value) else INFINITY_NAMES[value > 0]
 
 
-def moment(seconds: float | None) -> str | None:
+def format_timestamp(seconds: float | None) -> str | None:
     """Return a time as RFC 3339 has it, in UTC."""
     if seconds is None:
         return None

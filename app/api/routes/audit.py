@@ -8,21 +8,21 @@ from starlette.responses import Response
 from app.access import audit
 from app.access.audit import Action
 from app.api import schemas
-from app.api.auth import Admin
-from app.api.http.parameters import Limit, following
-from app.api.http.responses import Json
-from app.api.openapi import answers
-from app.api.services import Part
+from app.api.auth import AdminPrincipal
+from app.api.http.parameters import PageLimit, next_page_headers
+from app.api.http.responses import JsonResponse
+from app.api.openapi import route_responses
+from app.api.services import ServicesDep
 
 router = APIRouter(prefix="/v1/audit", tags=["audit"])
 
 
-@router.get("", responses=answers(200, schemas.AuditPage, 400))
+@router.get("", responses=route_responses(200, schemas.AuditPage, 400))
 def list_audit(
     request: Request,
-    who: Admin,
-    services: Part,
-    limit: Limit = 100,
+    who: AdminPrincipal,
+    services: ServicesDep,
+    limit: PageLimit = 100,
     after: Annotated[
         str | None, Query(description="The last id of the page before.", pattern=r"^aud_[0-9a-f]{32}$")
     ] = None,
@@ -32,5 +32,5 @@ def list_audit(
 ) -> Response:
     """List what the owner's keys did, and who was refused, newest first."""
     rows, more = services.db.read(audit.page, who.owner, limit, after, action, key, target)
-    page = schemas.AuditPage(items=[schemas.AuditEntry.of(row) for row in rows], has_more=more)
-    return Json(page.plain(), headers=following(request, more, rows[-1].id if rows else ""))
+    page = schemas.AuditPage(items=[schemas.AuditEntry.from_row(row) for row in rows], has_more=more)
+    return JsonResponse(page.as_dict(), headers=next_page_headers(request, more, rows[-1].id if rows else ""))

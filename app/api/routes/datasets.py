@@ -9,100 +9,100 @@ from starlette.responses import Response
 
 from app.access import audit, idempotency, quotas
 from app.access.audit import Action
-from app.access.idempotency import Answer
+from app.access.idempotency import IdempotentResponse
 from app.api import schemas
-from app.api.auth import Reader, Writer
-from app.api.http.bodies import Sent
-from app.api.http.files import CONTENT, Wanted, answer_file
-from app.api.http.parameters import DATASET_ID, DatasetId, IdempotencyKey, Limit, following
-from app.api.http.responses import Json, created
-from app.api.http.uploads import Incoming, receive
-from app.api.openapi import CONTENT_BODY, DATASET_BODY, answers
-from app.api.services import Part
+from app.api.auth import ReadPrincipal, WritePrincipal
+from app.api.http.bodies import RequestBodyDep
+from app.api.http.files import DOWNLOAD_MEDIA_TYPES, FileRequestDep, file_response
+from app.api.http.parameters import DATASET_ID_PATTERN, DatasetId, IdempotencyKey, PageLimit, next_page_headers
+from app.api.http.responses import JsonResponse, created_response
+from app.api.http.uploads import UploadChunkDep, store_chunk
+from app.api.openapi import CONTENT_BODY, DATASET_BODY, route_responses
+from app.api.services import ServicesDep
 from app.datasets import registry
 from app.datasets.registry import DatasetStatus
 from app.spec.data.sources import NewDataset, UploadSource
 from app.storage.removal import remove_files
 
 router = APIRouter(prefix="/v1/datasets", tags=["data sets"])
-CONTENT_HEAD = answers(200, None, 304, 404, 409, media=CONTENT)
-CONTENT_FILE = CONTENT_HEAD | answers(206, None, 416, media=CONTENT)
+CONTENT_HEAD_RESPONSES = route_responses(200, None, 304, 404, 409, media=DOWNLOAD_MEDIA_TYPES)
+CONTENT_RESPONSES = CONTENT_HEAD_RESPONSES | route_responses(206, None, 416, media=DOWNLOAD_MEDIA_TYPES)
 
 
 @router.post(
-    "", status_code=201, openapi_extra=DATASET_BODY, responses=answers(201, schemas.Dataset, 409, 413, 415, 422)
+    "", status_code=201, openapi_extra=DATASET_BODY, responses=route_responses(201, schemas.Dataset, 409, 413, 415, 422)
 )
-def create_dataset(who: Writer, services: Part, key: IdempotencyKey, body: Sent) -> Response:
+def create_dataset(who: WritePrincipal, services: ServicesDep, key: IdempotencyKey, body: RequestBodyDep) -> Response:
     """Register a data set: a named one is ready at once, an uploaded one waits for its content.
 
     With the `sha256` of content that another data set of yours has, read in the same way, it is ready at once too.
     """
-    new = body.validated(NewDataset)
+    new = body.validate_as(NewDataset)
     digest = hashlib.sha256(b"POST /v1/datasets\n" + body.content).hexdigest()
 
-    def unit(session: Session) -> Answer:
+    def unit(session: Session) -> IdempotentResponse:
         def effect() -> tuple[int, dict[str, object]]:
             if isinstance(new.source, UploadSource):
                 quotas.check_uploads(session, who.owner, who.limits)
                 quotas.check_storage(session, who.owner, who.limits)
             row = registry.register(session, who.owner, new)
             audit.append(session, who.actor, Action.DATASET_CREATE, row.id)
-            return 201, schemas.Dataset.of(row).plain()
+            return 201, schemas.Dataset.from_row(row).as_dict()
 
-        return idempotency.once(session, who.owner, key, digest, effect)
+        return idempotency.run_once(session, who.owner, key, digest, effect)
 
     answer = services.db.run(unit)
-    return created(answer, f"/v1/datasets/{answer.body['id']}")
+    return created_response(answer, f"/v1/datasets/{answer.body['id']}")
 
 
 @router.put(
     "/{dataset_id}/content",
     openapi_extra=CONTENT_BODY,
-    responses=answers(200, schemas.Dataset, 404, 409, 413, 422, 503) | answers(202, schemas.Dataset),
+    responses=route_responses(200, schemas.Dataset, 404, 409, 413, 422, 503) | route_responses(202, schemas.Dataset),
 )
-def put_content(dataset_id: DatasetId, who: Writer, services: Part, piece: Incoming) -> Response:
+def put_content(dataset_id: DatasetId, who: WritePrincipal, services: ServicesDep, piece: UploadChunkDep) -> Response:
     """Send content, whole or in pieces (`Content-Range`), which follow each other: 202 until the last one.
 
     `Upload-Offset` says how much has arrived. The whole is read and described before the data set is ready.
     """
-    row = receive(services, who.actor, dataset_id, piece)
+    row = store_chunk(services, who.actor, dataset_id, piece)
     status = 200 if row.status == DatasetStatus.READY else 202
-    return Json(schemas.Dataset.of(row).plain(), status, headers={"Upload-Offset": str(row.size)})
+    return JsonResponse(schemas.Dataset.from_row(row).as_dict(), status, headers={"Upload-Offset": str(row.size)})
 
 
-@router.get("", responses=answers(200, schemas.DatasetPage))
+@router.get("", responses=route_responses(200, schemas.DatasetPage))
 def list_datasets(
     request: Request,
-    who: Reader,
-    services: Part,
-    limit: Limit = 50,
-    after: Annotated[str | None, Query(description="The last id of the page before.", pattern=DATASET_ID)] = None,
+    who: ReadPrincipal,
+    services: ServicesDep,
+    limit: PageLimit = 50,
+    after: Annotated[str | None, Query(description="The last id of the page before.", pattern=DATASET_ID_PATTERN)] = None,
     status: Annotated[list[DatasetStatus], Query(description="Only data sets with one of these.")] = [],  # noqa: B006
     name: Annotated[str | None, Query(description="Only data sets of this name.", max_length=200)] = None,
 ) -> Response:
     """List data sets, newest first."""
     rows, more = services.db.read(registry.page, who.owner, limit, after, status, name)
-    page = schemas.DatasetPage(items=[schemas.Dataset.of(row) for row in rows], has_more=more)
-    return Json(page.plain(), headers=following(request, more, rows[-1].id if rows else ""))
+    page = schemas.DatasetPage(items=[schemas.Dataset.from_row(row) for row in rows], has_more=more)
+    return JsonResponse(page.as_dict(), headers=next_page_headers(request, more, rows[-1].id if rows else ""))
 
 
-@router.get("/{dataset_id}", responses=answers(200, schemas.Dataset, 404))
-def read_dataset(dataset_id: DatasetId, who: Reader, services: Part) -> Response:
+@router.get("/{dataset_id}", responses=route_responses(200, schemas.Dataset, 404))
+def read_dataset(dataset_id: DatasetId, who: ReadPrincipal, services: ServicesDep) -> Response:
     """Read a data set: its schema, its first rows, or what is wrong with it."""
-    return Json(schemas.Dataset.of(services.db.read(registry.find, who.owner, dataset_id)).plain())
+    return JsonResponse(schemas.Dataset.from_row(services.db.read(registry.find, who.owner, dataset_id)).as_dict())
 
 
-@router.head("/{dataset_id}/content", operation_id="describe_content", responses=CONTENT_HEAD)
-@router.get("/{dataset_id}/content", operation_id="download_content", responses=CONTENT_FILE)
-def download_content(dataset_id: DatasetId, who: Reader, services: Part, wanted: Wanted) -> Response:
+@router.head("/{dataset_id}/content", operation_id="describe_content", responses=CONTENT_HEAD_RESPONSES)
+@router.get("/{dataset_id}/content", operation_id="download_content", responses=CONTENT_RESPONSES)
+def download_content(dataset_id: DatasetId, who: ReadPrincipal, services: ServicesDep, wanted: FileRequestDep) -> Response:
     """Download what was uploaded, whole or a range of it. Its ETag is its SHA-256."""
     row = services.db.read(registry.find, who.owner, dataset_id)
-    return answer_file(services.store, registry.content_of(row), wanted)
+    return file_response(services.store, registry.content_file(row), wanted)
 
 
-@router.delete("/{dataset_id}", status_code=204, responses=answers(204, None, 404, 409))
-def delete_dataset(dataset_id: DatasetId, who: Writer, services: Part) -> Response:
+@router.delete("/{dataset_id}", status_code=204, responses=route_responses(204, None, 404, 409))
+def delete_dataset(dataset_id: DatasetId, who: WritePrincipal, services: ServicesDep) -> Response:
     """Delete a data set that no unfinished job needs."""
-    unit = audit.noted(who.actor, Action.DATASET_DELETE, dataset_id, registry.delete)
+    unit = audit.with_audit(who.actor, Action.DATASET_DELETE, dataset_id, registry.delete)
     remove_files(services.store, services.db.run(unit, who.owner, dataset_id))
     return Response(status_code=204)

@@ -9,9 +9,9 @@ from sqlalchemy.orm import Session
 from starlette.responses import Response
 
 from app.api import schemas
-from app.api.http.responses import Json
-from app.api.openapi import OPEN, answers
-from app.api.services import Part
+from app.api.http.responses import JsonResponse
+from app.api.openapi import PUBLIC_STATUSES, route_responses
+from app.api.services import ServicesDep
 from app.db import migrate
 from app.db.tables import IdempotencyRow
 from app.errors import Unavailable
@@ -20,24 +20,24 @@ router = APIRouter(tags=["health"])
 VERSION = version("graftwerk")
 
 
-@router.get("/livez", responses=answers(200, schemas.Liveness, always=(400, 500)))
+@router.get("/livez", responses=route_responses(200, schemas.Liveness, always=(400, 500)))
 async def livez() -> Response:
     """Answer as long as the process lives; touches nothing else."""
-    return Json(schemas.Liveness().plain())
+    return JsonResponse(schemas.Liveness().as_dict())
 
 
-@router.get("/readyz", responses=answers(200, schemas.Readiness, always=OPEN))
-def readyz(services: Part) -> Response:
+@router.get("/readyz", responses=route_responses(200, schemas.Readiness, always=PUBLIC_STATUSES))
+def readyz(services: ServicesDep) -> Response:
     """Say whether jobs can be accepted: the database takes writes and has this version's tables."""
-    unfit = migrate.unfit(services.db)
+    unfit = migrate.revision_mismatch(services.db)
     if unfit is not None:
         raise Unavailable(unfit[0], hint=unfit[1])
-    services.db.run(_write)
-    database = f"{services.db.url.get_backend_name()} at {migrate.head()}"
-    return Json(schemas.Readiness(version=VERSION, database=database).plain())
+    services.db.run(_check_writable)
+    database = f"{services.db.url.get_backend_name()} at {migrate.head_revision()}"
+    return JsonResponse(schemas.Readiness(version=VERSION, database=database).as_dict())
 
 
-def _write(session: Session) -> None:
+def _check_writable(session: Session) -> None:
     """Write, and take it back in the same transaction."""
     row = IdempotencyRow(owner="", key="readyz", digest="", status=0, body={})
     session.add(row)
@@ -45,7 +45,7 @@ def _write(session: Session) -> None:
     session.delete(row)
 
 
-@router.get("/metrics", responses=answers(200, None, media=("text/plain",), always=OPEN))
+@router.get("/metrics", responses=route_responses(200, None, media=("text/plain",), always=PUBLIC_STATUSES))
 def prometheus(request: Request) -> Response:
     """Tell figures for Prometheus."""
     return Response(generate_latest(request.app.state.registry), media_type=CONTENT_TYPE_PLAIN_0_0_4)

@@ -9,28 +9,28 @@ from starlette.responses import Response
 from app.access import audit
 from app.access.audit import Action
 from app.api import schemas
-from app.api.auth import Admin
-from app.api.http.bodies import Sent
-from app.api.http.parameters import MESSAGE_ID, Limit, MessageId, WebhookId, following
-from app.api.http.responses import Json
-from app.api.openapi import WEBHOOK_BODY, answers
-from app.api.services import Part
+from app.api.auth import AdminPrincipal
+from app.api.http.bodies import RequestBodyDep
+from app.api.http.parameters import MESSAGE_ID_PATTERN, MessageId, PageLimit, WebhookId, next_page_headers
+from app.api.http.responses import JsonResponse
+from app.api.openapi import WEBHOOK_BODY, route_responses
+from app.api.services import ServicesDep
 from app.db.tables import WebhookRow
 from app.webhooks import deliveries, outbox, repository
 from app.webhooks.deliveries import DeliveryStatus
-from app.webhooks.repository import Wanted
+from app.webhooks.repository import WebhookConfig
 
 router = APIRouter(prefix="/v1/webhooks", tags=["webhooks"])
 
 
 @router.post(
-    "", status_code=201, openapi_extra=WEBHOOK_BODY, responses=answers(201, schemas.NewWebhook, 409, 413, 415, 422)
+    "", status_code=201, openapi_extra=WEBHOOK_BODY, responses=route_responses(201, schemas.NewWebhook, 409, 413, 415, 422)
 )
-def create_webhook(who: Admin, services: Part, body: Sent) -> Response:
+def create_webhook(who: AdminPrincipal, services: ServicesDep, body: RequestBodyDep) -> Response:
     """Create a webhook. Its secret is told this once."""
-    asked = body.validated(schemas.WebhookRequest)
+    asked = body.validate_as(schemas.WebhookRequest)
     services.targets.check(asked.url)
-    wanted = Wanted(asked.name, asked.url, asked.events, asked.jobs == "all")
+    wanted = WebhookConfig(asked.name, asked.url, asked.events, asked.jobs == "all")
 
     def unit(session: Session) -> WebhookRow:
         row = repository.create(session, who.owner, wanted)
@@ -38,66 +38,66 @@ def create_webhook(who: Admin, services: Part, body: Sent) -> Response:
         return row
 
     made = services.db.run(unit)
-    told = schemas.NewWebhook.of(made, secret=made.secret)
-    return Json(told.plain(), 201, headers={"Location": f"/v1/webhooks/{made.id}"})
+    told = schemas.NewWebhook.from_row(made, secret=made.secret)
+    return JsonResponse(told.as_dict(), 201, headers={"Location": f"/v1/webhooks/{made.id}"})
 
 
-@router.get("", responses=answers(200, schemas.WebhookPage))
-def list_webhooks(who: Admin, services: Part) -> Response:
+@router.get("", responses=route_responses(200, schemas.WebhookPage))
+def list_webhooks(who: AdminPrincipal, services: ServicesDep) -> Response:
     """List the owner's webhooks, without their secrets."""
-    rows = services.db.read(repository.listed, who.owner)
-    return Json(schemas.WebhookPage(items=[schemas.Webhook.of(row) for row in rows]).plain())
+    rows = services.db.read(repository.list_webhooks, who.owner)
+    return JsonResponse(schemas.WebhookPage(items=[schemas.Webhook.from_row(row) for row in rows]).as_dict())
 
 
-@router.get("/{webhook_id}", responses=answers(200, schemas.Webhook, 404))
-def read_webhook(webhook_id: WebhookId, who: Admin, services: Part) -> Response:
+@router.get("/{webhook_id}", responses=route_responses(200, schemas.Webhook, 404))
+def read_webhook(webhook_id: WebhookId, who: AdminPrincipal, services: ServicesDep) -> Response:
     """Read a webhook: what it tells, and how it does."""
-    return Json(schemas.Webhook.of(services.db.read(repository.find, who.owner, webhook_id)).plain())
+    return JsonResponse(schemas.Webhook.from_row(services.db.read(repository.find, who.owner, webhook_id)).as_dict())
 
 
-@router.delete("/{webhook_id}", status_code=204, responses=answers(204, None, 404))
-def delete_webhook(webhook_id: WebhookId, who: Admin, services: Part) -> Response:
+@router.delete("/{webhook_id}", status_code=204, responses=route_responses(204, None, 404))
+def delete_webhook(webhook_id: WebhookId, who: AdminPrincipal, services: ServicesDep) -> Response:
     """Delete a webhook and its messages, those that wait too."""
-    services.db.run(audit.noted(who.actor, Action.WEBHOOK_DELETE, webhook_id, repository.delete), who.owner, webhook_id)
+    services.db.run(audit.with_audit(who.actor, Action.WEBHOOK_DELETE, webhook_id, repository.delete), who.owner, webhook_id)
     return Response(status_code=204)
 
 
-@router.post("/{webhook_id}/rotate", responses=answers(200, schemas.NewWebhook, 404))
-def rotate_webhook(webhook_id: WebhookId, who: Admin, services: Part) -> Response:
+@router.post("/{webhook_id}/rotate", responses=route_responses(200, schemas.NewWebhook, 404))
+def rotate_webhook(webhook_id: WebhookId, who: AdminPrincipal, services: ServicesDep) -> Response:
     """Give a webhook a new secret, told this once. For a day messages are signed under the one before, too."""
     row = services.db.run(
-        audit.noted(who.actor, Action.WEBHOOK_ROTATE, webhook_id, repository.rotate), who.owner, webhook_id
+        audit.with_audit(who.actor, Action.WEBHOOK_ROTATE, webhook_id, repository.rotate), who.owner, webhook_id
     )
-    return Json(schemas.NewWebhook.of(row, secret=row.secret).plain())
+    return JsonResponse(schemas.NewWebhook.from_row(row, secret=row.secret).as_dict())
 
 
-@router.post("/{webhook_id}/enable", responses=answers(200, schemas.Webhook, 404))
-def enable_webhook(webhook_id: WebhookId, who: Admin, services: Part) -> Response:
+@router.post("/{webhook_id}/enable", responses=route_responses(200, schemas.Webhook, 404))
+def enable_webhook(webhook_id: WebhookId, who: AdminPrincipal, services: ServicesDep) -> Response:
     """Let a disabled webhook be tried again, with the messages that waited. Enabling twice is no error."""
-    unit = audit.noted(who.actor, Action.WEBHOOK_ENABLE, webhook_id, repository.enable)
-    return Json(schemas.Webhook.of(services.db.run(unit, who.owner, webhook_id)).plain())
+    unit = audit.with_audit(who.actor, Action.WEBHOOK_ENABLE, webhook_id, repository.enable)
+    return JsonResponse(schemas.Webhook.from_row(services.db.run(unit, who.owner, webhook_id)).as_dict())
 
 
-@router.post("/{webhook_id}/ping", status_code=202, responses=answers(202, schemas.Delivery, 404, 409))
-def ping_webhook(webhook_id: WebhookId, who: Admin, services: Part) -> Response:
+@router.post("/{webhook_id}/ping", status_code=202, responses=route_responses(202, schemas.Delivery, 404, 409))
+def ping_webhook(webhook_id: WebhookId, who: AdminPrincipal, services: ServicesDep) -> Response:
     """Send a message of the type `webhook.ping`, to see whether it arrives; the log tells."""
 
     def unit(session: Session) -> schemas.Delivery:
-        row = outbox.ping(session, repository.find_enabled(session, who.owner, webhook_id))
+        row = outbox.enqueue_ping(session, repository.find_enabled(session, who.owner, webhook_id))
         audit.append(session, who.actor, Action.WEBHOOK_SEND, webhook_id, {"message": row.id})
-        return schemas.Delivery.of(row)
+        return schemas.Delivery.from_row(row)
 
-    return Json(services.db.run(unit).plain(), 202)
+    return JsonResponse(services.db.run(unit).as_dict(), 202)
 
 
-@router.get("/{webhook_id}/deliveries", responses=answers(200, schemas.DeliveryPage, 404))
+@router.get("/{webhook_id}/deliveries", responses=route_responses(200, schemas.DeliveryPage, 404))
 def list_deliveries(
     request: Request,
     webhook_id: WebhookId,
-    who: Admin,
-    services: Part,
-    limit: Limit = 50,
-    after: Annotated[str | None, Query(description="The last id of the page before.", pattern=MESSAGE_ID)] = None,
+    who: AdminPrincipal,
+    services: ServicesDep,
+    limit: PageLimit = 50,
+    after: Annotated[str | None, Query(description="The last id of the page before.", pattern=MESSAGE_ID_PATTERN)] = None,
     status: Annotated[list[DeliveryStatus], Query(description="Only messages with one of these.")] = [],  # noqa: B006
 ) -> Response:
     """List the messages to a webhook, newest first, with what became of them."""
@@ -105,23 +105,23 @@ def list_deliveries(
     def unit(session: Session) -> schemas.DeliveryPage:
         webhook = repository.find(session, who.owner, webhook_id)
         rows, more = deliveries.page(session, webhook.id, limit, after, status)
-        return schemas.DeliveryPage(items=[schemas.Delivery.of(row) for row in rows], has_more=more)
+        return schemas.DeliveryPage(items=[schemas.Delivery.from_row(row) for row in rows], has_more=more)
 
     page = services.db.read(unit)
-    return Json(page.plain(), headers=following(request, page.has_more, page.items[-1].id if page.items else ""))
+    return JsonResponse(page.as_dict(), headers=next_page_headers(request, page.has_more, page.items[-1].id if page.items else ""))
 
 
 @router.post(
     "/{webhook_id}/deliveries/{message_id}/resend",
     status_code=202,
-    responses=answers(202, schemas.Delivery, 404, 409),
+    responses=route_responses(202, schemas.Delivery, 404, 409),
 )
-def resend_delivery(webhook_id: WebhookId, message_id: MessageId, who: Admin, services: Part) -> Response:
+def resend_delivery(webhook_id: WebhookId, message_id: MessageId, who: AdminPrincipal, services: ServicesDep) -> Response:
     """Send a message again, under the same id, whatever became of it before."""
 
     def unit(session: Session) -> schemas.Delivery:
         webhook = repository.find_enabled(session, who.owner, webhook_id)
         audit.append(session, who.actor, Action.WEBHOOK_SEND, webhook_id, {"message": message_id})
-        return schemas.Delivery.of(deliveries.resend(session, webhook, message_id))
+        return schemas.Delivery.from_row(deliveries.resend(session, webhook, message_id))
 
-    return Json(services.db.run(unit).plain(), 202)
+    return JsonResponse(services.db.run(unit).as_dict(), 202)

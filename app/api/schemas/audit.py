@@ -5,12 +5,12 @@ from typing import Any, Self
 from pydantic import Field
 
 from app.access.audit import Action
-from app.api.http.responses import moment
-from app.api.schemas.base import Document
+from app.api.http.responses import format_timestamp
+from app.api.schemas.base import ResponseModel
 from app.db.tables import AuditRow
 
 
-class AuditEntry(Document):
+class AuditEntry(ResponseModel):
     """What somebody did, or was refused."""
 
     id: str
@@ -24,15 +24,15 @@ class AuditEntry(Document):
     data: dict[str, Any]
 
     @classmethod
-    def of(cls, row: AuditRow) -> Self:
+    def from_row(cls, row: AuditRow) -> Self:
         """Describe an entry."""
         return cls(
-            id=row.id, at=str(moment(row.at)), action=Action(row.action), target=row.target, owner=row.owner,
+            id=row.id, at=str(format_timestamp(row.at)), action=Action(row.action), target=row.target, owner=row.owner,
             key_id=row.key_id, request_id=row.request_id, address=row.address, data=row.data,
         )  # fmt: skip
 
 
-class AuditPage(Document):
+class AuditPage(ResponseModel):
     """Entries, newest first."""
 
     items: list[AuditEntry]

@@ -4,9 +4,9 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from app.api.schemas.base import Document
+from app.api.schemas.base import ResponseModel
 
-Group = Literal[
+KindGroup = Literal[
     "module",
     "backbone",
     "operation",
@@ -22,11 +22,11 @@ Group = Literal[
 ]
 
 
-class CatalogKind(Document):
+class CatalogKind(ResponseModel):
     """One kind that a spec may name."""
 
     kind: str
-    group: Group
+    group: KindGroup
     sentence: str
     shapes: str | None = Field(None, description="What goes into a node, and what comes out.")
     least_inputs: int | None = Field(None, description="Of a node.")
@@ -37,7 +37,7 @@ class CatalogKind(Document):
     schema_: dict[str, Any] = Field(alias="schema", description="A reference into `schemas`.")
 
 
-class Catalog(Document):
+class Catalog(ResponseModel):
     """Every kind, and the JSON Schemas of their fields by name."""
 
     kinds: list[CatalogKind]

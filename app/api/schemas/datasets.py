@@ -4,15 +4,15 @@ from typing import Any, Self
 
 from pydantic import Field
 
-from app.api.http.responses import moment
-from app.api.schemas.base import Document
+from app.api.http.responses import format_timestamp
+from app.api.schemas.base import ResponseModel
 from app.api.schemas.problems import ProblemDetail
 from app.datasets.registry import DatasetStatus
 from app.db.tables import DatasetRow
 from app.spec.data.columns import DataSchema
 
 
-class Dataset(Document):
+class Dataset(ResponseModel):
     """A data set."""
 
     id: str
@@ -27,15 +27,15 @@ class Dataset(Document):
     created_at: str
 
     @classmethod
-    def of(cls, row: DatasetRow) -> Self:
+    def from_row(cls, row: DatasetRow) -> Self:
         """Describe a data set."""
         return cls(id=row.id, name=row.name, source=row.source, status=DatasetStatus(row.status),
                    data_schema=None if row.data_schema is None else DataSchema.model_validate(row.data_schema),
                    preview=row.preview, problems=[ProblemDetail(**item) for item in row.problems or ()],
-                   received=row.size, sha256=row.sha256, created_at=str(moment(row.created_at)))  # fmt: skip
+                   received=row.size, sha256=row.sha256, created_at=str(format_timestamp(row.created_at)))  # fmt: skip
 
 
-class DatasetPage(Document):
+class DatasetPage(ResponseModel):
     """Data sets, newest first."""
 
     items: list[Dataset]

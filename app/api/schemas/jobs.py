@@ -5,20 +5,20 @@ from typing import Any, Literal, Self
 
 from pydantic import Field
 
-from app.api.http.responses import moment
-from app.api.schemas.base import Document
+from app.api.http.responses import format_timestamp
+from app.api.schemas.base import ResponseModel
 from app.db.tables import EventRow, JobRow
-from app.jobs.queue import Hold, Place
+from app.jobs.queue import Hold, QueuePosition
 from app.jobs.states import Status, Verb
 from app.spec.data.columns import DataSchema
 
-NOUNS = ("network", "metrics", "events", "stream", "checkpoints", "weights")
+LINKED_RESOURCES = ("network", "metrics", "events", "stream", "checkpoints", "weights")
 VERBS = ("cancel", "pause", "resume", "retry", "fork")
-NOWHERE = Place()
-WHOLE = ("inputs", "outputs", "totals", "memory")  # what is told of a network without its nodes
+NO_QUEUE_PLACE = QueuePosition()
+INSPECTION_SUMMARY_KEYS = ("inputs", "outputs", "totals", "memory")  # what is told of a network without its nodes
 
 
-class Failure(Document):
+class Failure(ResponseModel):
     """Why a job failed."""
 
     code: str
@@ -28,7 +28,7 @@ class Failure(Document):
     retryable: bool = False
 
 
-class Transition(Document):
+class Transition(ResponseModel):
     """One change of a job's status."""
 
     at: str
@@ -38,13 +38,13 @@ class Transition(Document):
     worker: str | None = None
 
     @classmethod
-    def of(cls, row: EventRow) -> Self:
+    def from_row(cls, row: EventRow) -> Self:
         """Describe a transition, from its event."""
         told = {name: row.data.get(name) for name in ("verb", "from", "to", "worker")}
-        return cls.model_validate({"at": moment(row.at), **told})
+        return cls.model_validate({"at": format_timestamp(row.at), **told})
 
 
-class JobSummary(Document):
+class JobSummary(ResponseModel):
     """A job in a list."""
 
     id: str
@@ -84,22 +84,22 @@ class Job(JobSummary):
     transitions: list[Transition]
 
     @classmethod
-    def of(cls, row: JobRow, transitions: Sequence[EventRow] = (), place: Place = NOWHERE) -> Self:
+    def from_row(cls, row: JobRow, transitions: Sequence[EventRow] = (), place: QueuePosition = NO_QUEUE_PLACE) -> Self:
         """Describe a job."""
-        inspection = {part: row.inspection[part] for part in WHOLE if part in row.inspection}
+        inspection = {part: row.inspection[part] for part in INSPECTION_SUMMARY_KEYS if part in row.inspection}
         return cls(
-            **_summary(row), spec=row.spec, inspection=inspection, result=row.result, attempts=row.attempts,
-            worker=row.worker, position=place.position, starts_at=moment(place.starts_at), held_by=place.held_by,
-            last_event=row.last_seq, transitions=[Transition.of(event) for event in transitions],
+            **_summary_fields(row), spec=row.spec, inspection=inspection, result=row.result, attempts=row.attempts,
+            worker=row.worker, position=place.position, starts_at=format_timestamp(place.starts_at), held_by=place.held_by,
+            last_event=row.last_seq, transitions=[Transition.from_row(event) for event in transitions],
         )  # fmt: skip
 
 
-def summary(row: JobRow) -> JobSummary:
+def job_summary(row: JobRow) -> JobSummary:
     """Describe a job for a list."""
-    return JobSummary(**_summary(row))
+    return JobSummary(**_summary_fields(row))
 
 
-def _summary(row: JobRow) -> dict[str, Any]:
+def _summary_fields(row: JobRow) -> dict[str, Any]:
     here = f"/v1/jobs/{row.id}"
     urls = {"self": here} | {
         noun: f"{here}/{noun}" for noun in ("metrics", "events", "stream", "checkpoints", "weights")
@@ -107,22 +107,22 @@ def _summary(row: JobRow) -> dict[str, Any]:
     return {
         "id": row.id, "name": row.name, "status": row.status, "phase": row.phase, "wish": row.wish,
         "metadata": row.labels, "queue": row.queue, "priority": row.priority, "progress": row.progress,
-        "error": row.error, "version": row.version, "not_before": moment(row.not_before or None),
-        "created_at": moment(row.created_at),
-        "started_at": moment(row.started_at), "finished_at": moment(row.finished_at),
-        "deleted_at": moment(row.deleted_at),
-        "updated_at": moment(row.updated_at), "urls": urls | {"cancel": f"{here}/cancel"},
+        "error": row.error, "version": row.version, "not_before": format_timestamp(row.not_before or None),
+        "created_at": format_timestamp(row.created_at),
+        "started_at": format_timestamp(row.started_at), "finished_at": format_timestamp(row.finished_at),
+        "deleted_at": format_timestamp(row.deleted_at),
+        "updated_at": format_timestamp(row.updated_at), "urls": urls | {"cancel": f"{here}/cancel"},
     }  # fmt: skip
 
 
-class JobPage(Document):
+class JobPage(ResponseModel):
     """Jobs, newest first."""
 
     items: list[JobSummary]
     has_more: bool
 
 
-class Report(Document):
+class Report(ResponseModel):
     """A spec that would be accepted."""
 
     valid: Literal[True] = True

@@ -4,48 +4,48 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, Field
 
-from app.access.quotas import HIGHEST_PRIORITY
-from app.api.http.responses import moment
-from app.api.rate_limits import rules
-from app.api.schemas.base import Document
+from app.access.quotas import MAX_PRIORITY
+from app.api.http.responses import format_timestamp
+from app.api.rate_limits import parse_rate
+from app.api.schemas.base import ResponseModel
 from app.db.tables import KeyRow
-from app.spec.base import Part, problem
-from app.spec.timestamps import Moment, seconds_of
+from app.spec.base import SpecModel, validation_error
+from app.spec.timestamps import Timestamp, parse_rfc3339
 
-LARGEST = 2**63 - 1
-Amount = Annotated[int, Field(strict=True, ge=0, le=LARGEST)]
-Places = Annotated[int, Field(strict=True, ge=1, le=2**31 - 1)]
+MAX_INT64 = 2**63 - 1
+NonNegativeInt64 = Annotated[int, Field(strict=True, ge=0, le=MAX_INT64)]
+PositiveInt32 = Annotated[int, Field(strict=True, ge=1, le=2**31 - 1)]
 
 
-def _rate(text: str) -> str:
+def _validate_rate(text: str) -> str:
     try:
-        rules(text)
+        parse_rate(text)
     except ValueError:
-        raise problem("invalid_value", "this is no rate of requests", 'for example "10/second;600/minute"') from None
+        raise validation_error("invalid_value", "this is no rate of requests", 'for example "10/second;600/minute"') from None
     return text
 
 
-class KeyLimits(Part):
+class KeyLimits(SpecModel):
     """What a key may use, where that differs from the settings."""
 
-    requests: Annotated[str, AfterValidator(_rate), Field(max_length=100)] | None = Field(
+    requests: Annotated[str, AfterValidator(_validate_rate), Field(max_length=100)] | None = Field(
         None, description="Rate of requests, such as 600/minute."
     )
-    priority: Annotated[int, Field(strict=True, ge=-HIGHEST_PRIORITY, le=HIGHEST_PRIORITY)] | None = Field(
+    priority: Annotated[int, Field(strict=True, ge=-MAX_PRIORITY, le=MAX_PRIORITY)] | None = Field(
         None, description="Highest priority of its jobs."
     )
-    running_jobs: Places | None = Field(None, description="Jobs that run at once; others wait.")
-    queued_jobs: Amount | None = Field(None, description="Jobs that wait at once; beyond: 429.")
-    parameters: Places | None = Field(None, description="Parameters of one network; beyond: 422.")
-    stored_bytes: Amount | None = Field(None, description="Bytes that the owner stores; beyond: 403.")
-    unfinished_uploads: Amount | None = Field(None, description="The owner's data sets without content; beyond: 403.")
+    running_jobs: PositiveInt32 | None = Field(None, description="Jobs that run at once; others wait.")
+    queued_jobs: NonNegativeInt64 | None = Field(None, description="Jobs that wait at once; beyond: 429.")
+    parameters: PositiveInt32 | None = Field(None, description="Parameters of one network; beyond: 422.")
+    stored_bytes: NonNegativeInt64 | None = Field(None, description="Bytes that the owner stores; beyond: 403.")
+    unfinished_uploads: NonNegativeInt64 | None = Field(None, description="The owner's data sets without content; beyond: 403.")
 
-    def plain(self) -> dict[str, Any]:
+    def as_dict(self) -> dict[str, Any]:
         """Return the limits that are set."""
         return self.model_dump(exclude_none=True)
 
 
-class Key(Document):
+class Key(ResponseModel):
     """An API key, without its token."""
 
     id: str
@@ -59,13 +59,13 @@ class Key(Document):
     old_token_until: str | None = Field(description="Until when the token before the last rotation opens.")
 
     @classmethod
-    def of(cls, row: KeyRow, **more: Any) -> Self:
+    def from_row(cls, row: KeyRow, **more: Any) -> Self:
         """Describe a key."""
         return cls(
             id=row.id, name=row.name, scopes=row.scopes, limits=row.limits or {},
-            created_at=str(moment(row.created_at)), expires_at=moment(row.expires_at),
-            revoked_at=moment(row.revoked_at), last_used_at=moment(row.last_used_at),
-            old_token_until=moment(row.old_until), **more,
+            created_at=str(format_timestamp(row.created_at)), expires_at=format_timestamp(row.expires_at),
+            revoked_at=format_timestamp(row.revoked_at), last_used_at=format_timestamp(row.last_used_at),
+            old_token_until=format_timestamp(row.old_until), **more,
         )  # fmt: skip
 
 
@@ -75,35 +75,35 @@ class NewKey(Key):
     token: str
 
 
-class KeyPage(Document):
+class KeyPage(ResponseModel):
     """Keys, newest first: all of them."""
 
     items: list[Key]
     has_more: Literal[False] = False
 
 
-class KeyRequest(Part):
+class KeyRequest(SpecModel):
     """A key to create."""
 
     name: str = Field(min_length=1, max_length=200)
     scopes: list[str] = Field(["read", "write"], max_length=3, description="Of read, write, admin.")
-    expires_at: Moment | None = Field(None, description="When it ends to be valid; null: never.")
+    expires_at: Timestamp | None = Field(None, description="When it ends to be valid; null: never.")
     limits: KeyLimits = KeyLimits()
 
     def expiry(self) -> float | None:
         """Return when the key expires, as Unix seconds."""
-        return None if self.expires_at is None else seconds_of(self.expires_at)
+        return None if self.expires_at is None else parse_rfc3339(self.expires_at)
 
 
-class KeyChange(Part):
+class KeyChange(SpecModel):
     """What to change about a key: a JSON merge patch (RFC 7396), in which null takes a limit or the expiry away."""
 
     name: str = Field("", min_length=1, max_length=200)
-    expires_at: Moment | None = None
+    expires_at: Timestamp | None = None
     limits: dict[str, Any] = Field(default_factory=dict, description="Some of the limits.")
 
 
-class KeyRotation(Part):
+class KeyRotation(SpecModel):
     """How to rotate a key."""
 
     grace_seconds: float = Field(
@@ -111,7 +111,7 @@ class KeyRotation(Part):
     )
 
 
-class UsedLimit(Document):
+class UsedLimit(ResponseModel):
     """A limit, and how much of it is used. What is null is not limited, or not counted."""
 
     name: str
@@ -120,7 +120,7 @@ class UsedLimit(Document):
     of: Literal["key", "owner", "job"] = Field(description="Whose use is counted.")
 
 
-class Usage(Document):
+class Usage(ResponseModel):
     """The key that asks, what it may use, and what is used."""
 
     owner: str

@@ -4,19 +4,19 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from app.api.schemas.base import Document, Number
+from app.api.schemas.base import JsonNumber, ResponseModel
 
 Label = str | int | bool
 
 
-class Chance(Document):
+class Chance(ResponseModel):
     """A label, and how probable it is."""
 
     label: Label
-    probability: Number
+    probability: JsonNumber
 
 
-class PredictedOutput(Document):
+class PredictedOutput(ResponseModel):
     """What one output of the network is about."""
 
     about: Literal["classes", "tags", "decisions", "labels", "numbers", "raw"] = Field(
@@ -27,7 +27,7 @@ class PredictedOutput(Document):
     labels: list[Label] | None = Field(description="What the probabilities belong to, in order.")
 
 
-class Predicted(Document):
+class Predicted(ResponseModel):
     """What an output tells of a row. What is told of every place of a row stands in lists."""
 
     label: Any = Field(None, description="The most probable one, in the words of the data.")
@@ -40,7 +40,7 @@ class Predicted(Document):
     raw: Any = Field(None, description="The network's own output, if asked for, or if it has no meaning.")
 
 
-class Predictions(Document):
+class Predictions(ResponseModel):
     """What a network tells of rows, in their order."""
 
     job: str

@@ -4,10 +4,10 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from app.api.schemas.base import Document
+from app.api.schemas.base import ResponseModel
 
 
-class ProblemDetail(Document):
+class ProblemDetail(ResponseModel):
     """One thing that is wrong."""
 
     pointer: str = Field(description="JSON Pointer into what was sent; empty for the whole.")
@@ -16,7 +16,7 @@ class ProblemDetail(Document):
     hint: str = Field(description="How to mend it.")
 
 
-class ProblemDocument(Document):
+class ProblemDocument(ResponseModel):
     """Any error (RFC 9457)."""
 
     type: str
@@ -29,13 +29,13 @@ class ProblemDocument(Document):
     partial_graph: dict[str, Any] | None = Field(None, description="Of a network with problems: what is right.")
 
 
-class Liveness(Document):
+class Liveness(ResponseModel):
     """A process that answers."""
 
     alive: Literal[True] = True
 
 
-class Inspection(Document):
+class Inspection(ResponseModel):
     """What a network is."""
 
     inputs: dict[str, Any]
@@ -49,7 +49,7 @@ class Inspection(Document):
     run: dict[str, Any] | None = Field(None, description="Outputs, parameters and gradients for given values.")
 
 
-class Readiness(Document):
+class Readiness(ResponseModel):
     """A service that can do its work."""
 
     ready: Literal[True] = True

@@ -4,12 +4,12 @@ from typing import Any, Literal, Self
 
 from pydantic import Field
 
-from app.api.http.responses import moment, number
-from app.api.schemas.base import Document, Number
+from app.api.http.responses import format_timestamp, json_number
+from app.api.schemas.base import JsonNumber, ResponseModel
 from app.db.tables import CheckpointRow, EventRow
 
 
-class Event(Document):
+class Event(ResponseModel):
     """One thing that happened to a job."""
 
     id: int = Field(description="Numbers a job's events without gaps.")
@@ -19,39 +19,39 @@ class Event(Document):
     data: dict[str, Any]
 
     @classmethod
-    def of(cls, row: EventRow) -> Self:
+    def from_row(cls, row: EventRow) -> Self:
         """Describe an event."""
-        return cls(id=row.seq, at=str(moment(row.at)), kind=row.kind, fence=row.fence, data=row.data)
+        return cls(id=row.seq, at=str(format_timestamp(row.at)), kind=row.kind, fence=row.fence, data=row.data)
 
 
-class EventPage(Document):
+class EventPage(ResponseModel):
     """Events, oldest first."""
 
     items: list[Event]
     has_more: bool
 
 
-class Series(Document):
+class Series(ResponseModel):
     """Columns of one curve: a row is a bucket of points, or a point where they fit."""
 
     width: int = Field(description="Points per bucket; 1: every row is a point.")
     points: int = Field(description="Points of the whole series.")
-    x: list[Number]
+    x: list[JsonNumber]
     step: list[int] = Field(description="Of the bucket's last point.")
-    min: list[Number]
-    max: list[Number]
-    last: list[Number]
+    min: list[JsonNumber]
+    max: list[JsonNumber]
+    last: list[JsonNumber]
     count: list[int]
 
 
-class Curves(Document):
+class Curves(ResponseModel):
     """Curves by name."""
 
     x: Literal["step", "epoch", "elapsed", "time"]
     series: dict[str, Series]
 
 
-class CheckpointFile(Document):
+class CheckpointFile(ResponseModel):
     """A file to download."""
 
     name: str
@@ -60,39 +60,39 @@ class CheckpointFile(Document):
     url: str
 
 
-class Checkpoint(Document):
+class Checkpoint(ResponseModel):
     """A durable state of a job's network."""
 
     id: str
     job_id: str
     step: int
     epoch: float
-    values: dict[str, Number] = Field(description="The series' values at this step.")
+    values: dict[str, JsonNumber] = Field(description="The series' values at this step.")
     final: bool
     created_at: str
     files: list[CheckpointFile]
 
     @classmethod
-    def of(cls, row: CheckpointRow) -> Self:
+    def from_row(cls, row: CheckpointRow) -> Self:
         """Describe a checkpoint; what only a resumed attempt needs stays private."""
         files = [
             CheckpointFile(name=file["name"], size=file["size"], sha256=file["sha256"],
                            url=f"/v1/checkpoints/{row.id}/files/{file['name']}")
             for file in row.files if file["public"]
         ]  # fmt: skip
-        values = {name: number(value) for name, value in row.values.items() if value is not None}
+        values = {name: json_number(value) for name, value in row.values.items() if value is not None}
         return cls(id=row.id, job_id=row.job_id, step=row.step, epoch=row.epoch, values=values, final=row.final,
-                   created_at=str(moment(row.created_at)), files=files)  # fmt: skip
+                   created_at=str(format_timestamp(row.created_at)), files=files)  # fmt: skip
 
 
-class CheckpointPage(Document):
+class CheckpointPage(ResponseModel):
     """Checkpoints, newest first: all of them."""
 
     items: list[Checkpoint]
     has_more: Literal[False] = False
 
 
-class JobReport(Document):
+class JobReport(ResponseModel):
     """What an evaluation saw."""
 
     job_id: str

@@ -5,26 +5,26 @@ from typing import Any, Literal, Self
 
 from pydantic import Field
 
-from app.api.http.responses import moment
-from app.api.schemas.base import Document
+from app.api.http.responses import format_timestamp
+from app.api.schemas.base import ResponseModel
 from app.db.tables import DeliveryRow, WebhookRow
-from app.spec.base import Part
+from app.spec.base import SpecModel
 from app.webhooks.deliveries import DeliveryStatus
-from app.webhooks.messages import ENDS, MessageType
-from app.webhooks.targets import LONGEST_URL
+from app.webhooks.messages import TERMINAL_TYPES, MessageType
+from app.webhooks.targets import MAX_URL_LENGTH
 
 
-class WebhookRequest(Part):
+class WebhookRequest(SpecModel):
     """A webhook to create."""
 
-    url: str = Field(min_length=1, max_length=LONGEST_URL, description="Where to: https://host/path.")
+    url: str = Field(min_length=1, max_length=MAX_URL_LENGTH, description="Where to: https://host/path.")
     name: str = Field("webhook", min_length=1, max_length=200)
-    events: list[MessageType] = Field(list(ENDS), min_length=1, max_length=len(MessageType),
+    events: list[MessageType] = Field(list(TERMINAL_TYPES), min_length=1, max_length=len(MessageType),
                                       description="What to tell.")  # fmt: skip
     jobs: Literal["all", "named"] = Field("all", description="Of all the owner's jobs, or of those that name it.")
 
 
-class Webhook(Document):
+class Webhook(ResponseModel):
     """Whom to tell what happens to jobs."""
 
     id: str
@@ -41,12 +41,12 @@ class Webhook(Document):
     created_at: str
 
     @classmethod
-    def of(cls, row: WebhookRow, **more: Any) -> Self:
+    def from_row(cls, row: WebhookRow, **more: Any) -> Self:
         """Describe a webhook, without its secret."""
         status = "disabled" if row.disabled_at else "failing" if row.failing_since else "active"
         return cls(id=row.id, name=row.name, url=row.url, events=row.events, jobs="all" if row.all_jobs else "named",
-                   status=status, failing_since=moment(row.failing_since), disabled_at=moment(row.disabled_at),
-                   disabled_reason=row.disabled_reason, created_at=str(moment(row.created_at)), **more)  # fmt: skip
+                   status=status, failing_since=format_timestamp(row.failing_since), disabled_at=format_timestamp(row.disabled_at),
+                   disabled_reason=row.disabled_reason, created_at=str(format_timestamp(row.created_at)), **more)  # fmt: skip
 
 
 class NewWebhook(Webhook):
@@ -55,14 +55,14 @@ class NewWebhook(Webhook):
     secret: str = Field(description="whsec_…: what the receiver verifies signatures with.")
 
 
-class WebhookPage(Document):
+class WebhookPage(ResponseModel):
     """Webhooks, newest first: all of them."""
 
     items: list[Webhook]
     has_more: Literal[False] = False
 
 
-class DeliveryAttempt(Document):
+class DeliveryAttempt(ResponseModel):
     """One try to deliver a message."""
 
     at: str
@@ -72,7 +72,7 @@ class DeliveryAttempt(Document):
     detail: str
 
 
-class Delivery(Document):
+class Delivery(ResponseModel):
     """A message to a webhook."""
 
     id: str = Field(description="The `webhook-id`, the same at every attempt.")
@@ -87,16 +87,16 @@ class Delivery(Document):
     ended_at: str | None
 
     @classmethod
-    def of(cls, row: DeliveryRow) -> Self:
+    def from_row(cls, row: DeliveryRow) -> Self:
         """Describe a message and what became of it."""
-        attempts = [DeliveryAttempt(**each | {"at": str(moment(each["at"]))}) for each in row.attempts]
+        attempts = [DeliveryAttempt(**each | {"at": str(format_timestamp(each["at"]))}) for each in row.attempts]
         return cls(id=row.id, webhook_id=row.webhook_id, job_id=row.job_id, type=row.type,
                    status=DeliveryStatus(row.status), attempts=attempts, message=json.loads(row.body),
-                   next_at=moment(row.next_at) if row.status == DeliveryStatus.PENDING else None,
-                   created_at=str(moment(row.created_at)), ended_at=moment(row.ended_at))  # fmt: skip
+                   next_at=format_timestamp(row.next_at) if row.status == DeliveryStatus.PENDING else None,
+                   created_at=str(format_timestamp(row.created_at)), ended_at=format_timestamp(row.ended_at))  # fmt: skip
 
 
-class DeliveryPage(Document):
+class DeliveryPage(ResponseModel):
     """Messages, newest first."""
 
     items: list[Delivery]

@@ -2,13 +2,13 @@
 
 from typing import Literal, Self
 
-from app.api.http.responses import moment
-from app.api.schemas.base import Document
+from app.api.http.responses import format_timestamp
+from app.api.schemas.base import ResponseModel
 from app.db.tables import WorkerRow
-from app.heartbeat import ALIVE_SECONDS
+from app.heartbeat import STALE_AFTER_SECONDS
 
 
-class Worker(Document):
+class Worker(ResponseModel):
     """A worker, as it told of itself with its last sign of life. Older versions do not tell all.
 
     `silent` has told nothing for a while; `deaf` does not hear the wake-ups that it sends to itself.
@@ -26,23 +26,23 @@ class Worker(Document):
     deaf_seconds: float
 
     @classmethod
-    def of(cls, row: WorkerRow, seconds: float, patience: float) -> Self:
+    def from_row(cls, row: WorkerRow, seconds: float, patience: float) -> Self:
         """Describe a worker that was last seen some seconds ago; one that is deaf for longer than `patience` is."""
         state: Literal["listening", "deaf", "silent", "stopped"] = "listening"
         if row.stopped_at is not None:
             state = "stopped"
-        elif seconds > ALIVE_SECONDS:
+        elif seconds > STALE_AFTER_SECONDS:
             state = "silent"
         elif (row.deaf_seconds or 0.0) > patience:
             state = "deaf"
         return cls(
             name=row.name, version=row.version, state=state, queues=row.queues, slots=row.slots, free=row.free,
-            started_at=moment(row.started_at), seen_at=str(moment(row.seen_at)),
+            started_at=format_timestamp(row.started_at), seen_at=str(format_timestamp(row.seen_at)),
             seconds_since_seen=round(seconds, 3), deaf_seconds=round(row.deaf_seconds or 0.0, 3),
         )  # fmt: skip
 
 
-class WorkerPage(Document):
+class WorkerPage(ResponseModel):
     """The workers of the last hour, by name: all of them."""
 
     items: list[Worker]

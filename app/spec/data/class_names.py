@@ -1,16 +1,16 @@
 """What the classes of named data sets are called, in the order of their numbers."""
 
 
-def _names(text: str) -> tuple[str, ...]:
+def _split_names(text: str) -> tuple[str, ...]:
     return tuple(name.strip() for name in " ".join(text.split()).split(","))
 
 
 DIGITS = tuple("0123456789")
 LETTERS = tuple("abcdefghijklmnopqrstuvwxyz")
 DIGITS_AND_LETTERS = (*DIGITS, *"ABCDEFGHIJKLMNOPQRSTUVWXYZ", *LETTERS)
-MERGED = (*DIGITS, *"ABCDEFGHIJKLMNOPQRSTUVWXYZ", *"abdefghnqrt")  # other letters look alike, small and large
-CIFAR10 = _names("airplane, automobile, bird, cat, deer, dog, frog, horse, ship, truck")
-CIFAR100 = _names("""
+EMNIST_MERGED = (*DIGITS, *"ABCDEFGHIJKLMNOPQRSTUVWXYZ", *"abdefghnqrt")  # other letters look alike, small and large
+CIFAR10 = _split_names("airplane, automobile, bird, cat, deer, dog, frog, horse, ship, truck")
+CIFAR100 = _split_names("""
     apple, aquarium_fish, baby, bear, beaver, bed, bee, beetle, bicycle, bottle, bowl, boy, bridge, bus, butterfly,
     camel, can, castle, caterpillar, cattle, chair, chimpanzee, clock, cloud, cockroach, couch, crab, crocodile,
     cup, dinosaur, dolphin, elephant, flatfish, forest, fox, girl, hamster, house, kangaroo, keyboard, lamp,
@@ -19,28 +19,28 @@ CIFAR100 = _names("""
     raccoon, ray, road, rocket, rose, sea, seal, shark, shrew, skunk, skyscraper, snail, snake, spider, squirrel,
     streetcar, sunflower, sweet_pepper, table, tank, telephone, television, tiger, tractor, train, trout, tulip,
     turtle, wardrobe, whale, willow_tree, wolf, woman, worm""")
-CIFAR100_COARSE = _names("""
+CIFAR100_COARSE = _split_names("""
     aquatic_mammals, fish, flowers, food_containers, fruit_and_vegetables, household_electrical_devices,
     household_furniture, insects, large_carnivores, large_man-made_outdoor_things, large_natural_outdoor_scenes,
     large_omnivores_and_herbivores, medium_mammals, non-insect_invertebrates, people, reptiles, small_mammals,
     trees, vehicles_1, vehicles_2""")
-STL10 = _names("airplane, bird, car, cat, deer, dog, horse, monkey, ship, truck")
-FASHION = _names("T-shirt/top, Trouser, Pullover, Dress, Coat, Sandal, Shirt, Sneaker, Bag, Ankle boot")
-KMNIST = _names("o, ki, su, tsu, na, ha, ma, ya, re, wo")
-EUROSAT = _names("""
+STL10 = _split_names("airplane, bird, car, cat, deer, dog, horse, monkey, ship, truck")
+FASHION_MNIST = _split_names("T-shirt/top, Trouser, Pullover, Dress, Coat, Sandal, Shirt, Sneaker, Bag, Ankle boot")
+KMNIST = _split_names("o, ki, su, tsu, na, ha, ma, ya, re, wo")
+EUROSAT = _split_names("""
     AnnualCrop, Forest, HerbaceousVegetation, Highway, Industrial, Pasture, PermanentCrop, Residential, River,
     SeaLake""")
-IMAGENETTE = _names("""
+IMAGENETTE = _split_names("""
     tench, English springer, cassette player, chain saw, church, French horn, garbage truck, gas pump, golf ball,
     parachute""")
-GTSRB = _names("""
+GTSRB = _split_names("""
     20 km/h, 30 km/h, 50 km/h, 60 km/h, 70 km/h, 80 km/h, end of 80 km/h, 100 km/h, 120 km/h, no passing, no passing
     for lorries, right of way at the next crossing, priority road, give way, stop, no vehicles, no lorries, no
     entry, danger, curve to the left, curve to the right, double curve, rough road, slippery road, road narrows,
     road works, traffic lights, pedestrians, children, bicycles, ice or snow, wild animals, end of all limits, turn
     right, turn left, ahead only, ahead or right, ahead or left, keep right, keep left, roundabout, end of no
     passing, end of no passing for lorries""")
-FLOWERS102 = _names("""
+FLOWERS102 = _split_names("""
     pink primrose, hard-leaved pocket orchid, canterbury bells, sweet pea, english marigold, tiger lily, moon
     orchid, bird of paradise, monkshood, globe thistle, snapdragon, colt's foot, king protea, spear thistle, yellow
     iris, globe-flower, purple coneflower, peruvian lily, balloon flower, giant white arum lily, fire lily,
@@ -54,13 +54,13 @@ FLOWERS102 = _names("""
     glory, passion flower, lotus, toad lily, anthurium, frangipani, clematis, hibiscus, columbine, desert-rose, tree
     mallow, magnolia, cyclamen, watercress, canna lily, hippeastrum, bee balm, ball moss, foxglove, bougainvillea,
     camellia, mallow, mexican petunia, bromelia, blanket flower, trumpet creeper, blackberry lily""")
-PETS = _names("""
+OXFORD_PETS = _split_names("""
     Abyssinian, american_bulldog, american_pit_bull_terrier, basset_hound, beagle, Bengal, Birman, Bombay, boxer,
     British_Shorthair, chihuahua, Egyptian_Mau, english_cocker_spaniel, english_setter, german_shorthaired,
     great_pyrenees, havanese, japanese_chin, keeshond, leonberger, Maine_Coon, miniature_pinscher, newfoundland,
     Persian, pomeranian, pug, Ragdoll, Russian_Blue, saint_bernard, samoyed, scottish_terrier, shiba_inu, Siamese,
     Sphynx, staffordshire_bull_terrier, wheaten_terrier, yorkshire_terrier""")
-FOOD101 = _names("""
+FOOD101 = _split_names("""
     apple_pie, baby_back_ribs, baklava, beef_carpaccio, beef_tartare, beet_salad, beignets, bibimbap, bread_pudding,
     breakfast_burrito, bruschetta, caesar_salad, cannoli, caprese_salad, carrot_cake, ceviche, cheese_plate,
     cheesecake, chicken_curry, chicken_quesadilla, chicken_wings, chocolate_cake, chocolate_mousse, churros,
@@ -73,12 +73,12 @@ FOOD101 = _names("""
     peking_duck, pho, pizza, pork_chop, poutine, prime_rib, pulled_pork_sandwich, ramen, ravioli, red_velvet_cake,
     risotto, samosa, sashimi, scallops, seaweed_salad, shrimp_and_grits, spaghetti_bolognese, spaghetti_carbonara,
     spring_rolls, steak, strawberry_shortcake, sushi, tacos, takoyaki, tiramisu, tuna_tartare, waffles""")
-DTD = _names("""
+DTD = _split_names("""
     banded, blotchy, braided, bubbly, bumpy, chequered, cobwebbed, cracked, crosshatched, crystalline, dotted,
     fibrous, flecked, freckled, frilly, gauzy, grid, grooved, honeycombed, interlaced, knitted, lacelike, lined,
     marbled, matted, meshed, paisley, perforated, pitted, pleated, polka-dotted, porous, potholed, scaly, smeared,
     spiralled, sprinkled, stained, stratified, striped, studded, swirly, veined, waffled, woven, wrinkled, zigzagged""")
-AIRCRAFT = _names("""
+AIRCRAFT = _split_names("""
     707-320, 727-200, 737-200, 737-300, 737-400, 737-500, 737-600, 737-700, 737-800, 737-900, 747-100, 747-200,
     747-300, 747-400, 757-200, 757-300, 767-200, 767-300, 767-400, 777-200, 777-300, A300B4, A310, A318, A319, A320,
     A321, A330-200, A330-300, A340-200, A340-300, A340-500, A340-600, A380, ATR-42, ATR-72, An-12, BAE 146-200, BAE
@@ -88,7 +88,7 @@ AIRCRAFT = _names("""
     Typhoon, F-16A/B, F/A-18, Falcon 2000, Falcon 900, Fokker 100, Fokker 50, Fokker 70, Global Express, Gulfstream
     IV, Gulfstream V, Hawk T1, Il-76, L-1011, MD-11, MD-80, MD-87, MD-90, Metroliner, Model B200, PA-28, SR-20, Saab
     2000, Saab 340, Spitfire, Tornado, Tu-134, Tu-154, Yak-42""")
-COUNTRIES = _names("""
+COUNTRIES = _split_names("""
     Andorra, United Arab Emirates, Afghanistan, Antigua and Barbuda, Anguilla, Albania, Armenia, Angola, Antarctica,
     Argentina, Austria, Australia, Aruba, Aland Islands, Azerbaijan, Bosnia and Herzegovina, Barbados, Bangladesh,
     Belgium, Burkina Faso, Bulgaria, Bahrain, Benin, Bermuda, Brunei, Bolivia, Bonaire, Brazil, Bahamas, Bhutan,
@@ -110,7 +110,7 @@ COUNTRIES = _names("""
     Tunisia, Tonga, Turkey, Trinidad and Tobago, Taiwan, Tanzania, Ukraine, Uganda, United States, Uruguay,
     Uzbekistan, Vatican, Venezuela, British Virgin Islands, US Virgin Islands, Vietnam, Vanuatu, Samoa, Kosovo,
     Yemen, South Africa, Zambia, Zimbabwe""")
-CALTECH101 = _names("""
+CALTECH101 = _split_names("""
     Faces, Faces_easy, Leopards, Motorbikes, accordion, airplanes, anchor, ant, barrel, bass, beaver, binocular,
     bonsai, brain, brontosaurus, buddha, butterfly, camera, cannon, car_side, ceiling_fan, cellphone, chair,
     chandelier, cougar_body, cougar_face, crab, crayfish, crocodile, crocodile_head, cup, dalmatian, dollar_bill,
@@ -120,7 +120,7 @@ CALTECH101 = _names("""
     octopus, okapi, pagoda, panda, pigeon, pizza, platypus, pyramid, revolver, rhino, rooster, saxophone, schooner,
     scissors, scorpion, sea_horse, snoopy, soccer_ball, stapler, starfish, stegosaurus, stop_sign, strawberry,
     sunflower, tick, trilobite, umbrella, watch, water_lilly, wheelchair, wild_cat, windsor_chair, wrench, yin_yang""")
-CALTECH256 = _names("""
+CALTECH256 = _split_names("""
     ak47, american-flag, backpack, baseball-bat, baseball-glove, basketball-hoop, bat, bathtub, bear, beer-mug,
     billiards, binoculars, birdbath, blimp, bonsai-101, boom-box, bowling-ball, bowling-pin, boxing-glove,
     brain-101, breadmaker, buddha-101, bulldozer, butterfly, cactus, cake, calculator, camel, cannon, canoe,
@@ -148,7 +148,7 @@ CALTECH256 = _names("""
     tweezer, umbrella-101, unicorn, vcr, video-projector, washing-machine, watch-101, waterfall, watermelon,
     welding-mask, wheelbarrow, windmill, wine-bottle, xylophone, yarmulke, yo-yo, zebra, airplanes-101,
     car-side-101, faces-easy-101, greyhound, tennis-shoes, toad, clutter""")
-SUN397 = _names("""
+SUN397 = _split_names("""
     abbey, airplane_cabin, airport_terminal, alley, amphitheater, amusement_arcade, amusement_park,
     anechoic_chamber, apartment_building/outdoor, apse/indoor, aquarium, aqueduct, arch, archive,
     arrival_gate/outdoor, art_gallery, art_school, art_studio, assembly_line, athletic_field/outdoor, atrium/public,
@@ -202,5 +202,5 @@ SUN397 = _names("""
     volleyball_court/outdoor, waiting_room, warehouse/indoor, water_tower, waterfall/block, waterfall/fan,
     waterfall/plunge, watering_hole, wave, wet_bar, wheat_field, wind_farm, windmill, wine_cellar/barrel_storage,
     wine_cellar/bottle_storage, wrestling_ring/indoor, yard, youth_hostel""")
-EMOTIONS = _names("angry, disgusted, fearful, happy, sad, surprised, neutral")
+EMOTIONS = _split_names("angry, disgusted, fearful, happy, sad, surprised, neutral")
 SENTIMENTS = ("negative", "positive")

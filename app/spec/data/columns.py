@@ -9,13 +9,13 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field
 
-from app.spec.base import Count, Part, Size
+from app.spec.base import Count, Size, SpecModel
 
 Dtype = Literal["float32", "float64", "int64", "int32", "uint8", "bool"]
 ColumnName = Annotated[str, Field(min_length=1, max_length=200)]
-MOST_LABELS = 1000  # different words of a column that is a choice among them
+MAX_LABELS = 1000  # different words of a column that is a choice among them
 
-TYPES: dict[str, str] = {
+COLUMN_TYPES: dict[str, str] = {
     "tensor": "A tensor of one shape per example.",
     "number": "A number per example, which may be missing.",
     "category": "One of a few words per example, which may be missing.",
@@ -25,14 +25,14 @@ TYPES: dict[str, str] = {
     "tree": "A tree per example, each node with a label.",
     "image": "A picture per example, in a file of its own.",
 }
-Type = Literal["tensor", "number", "category", "text", "words", "series", "tree", "image"]
+ColumnType = Literal["tensor", "number", "category", "text", "words", "series", "tree", "image"]
 
 
-class Column(Part):
+class Column(SpecModel):
     """One column of a data set."""
 
     name: ColumnName
-    type: Type = "tensor"
+    type: ColumnType = "tensor"
     # Per example, without the batch dimension. Of a series: of one moment. Of an image: (channels, height, width), or
     # (channels) alone where the pictures are of unlike size.
     shape: tuple[Size, ...] = ()
@@ -49,7 +49,7 @@ class Column(Part):
     peak: float | None = None  # of images of bytes, which a network sees as numbers: the largest value there can be
 
 
-class DataSchema(Part):
+class DataSchema(SpecModel):
     """What the inspector and the loop need to know before any example is read."""
 
     columns: tuple[Column, ...]
@@ -61,16 +61,16 @@ class DataSchema(Part):
         """Return the column of that name, if there is one."""
         return self._by_name.get(name)
 
-    def reads(self, name: str) -> bool:
+    def is_input(self, name: str) -> bool:
         """Say whether a column is an input by default."""
-        return name in self._read
+        return name in self._input_names
 
     @cached_property
     def _by_name(self) -> dict[str, Column]:
         return {column.name: column for column in reversed(self.columns)}  # the first of a name counts
 
     @cached_property
-    def _read(self) -> frozenset[str]:
+    def _input_names(self) -> frozenset[str]:
         return frozenset(self.inputs)
 
     def __copy__(self) -> Self:

@@ -4,42 +4,42 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
-from app.spec.base import Name, Part, Probability, problem
-from app.spec.data.columns import Column, ColumnName, DataSchema, Type
-from app.spec.data.features import SCALES, Features, Scale
-from app.spec.data.torchvision_datasets import TORCHVISION
+from app.spec.base import Name, Probability, SpecModel, validation_error
+from app.spec.data.columns import Column, ColumnName, ColumnType, DataSchema
+from app.spec.data.features import SCALE_DESCRIPTION, Features, Scale
+from app.spec.data.torchvision_datasets import TORCHVISION_SCHEMAS
 from app.spec.data.transforms import TrainingTransforms, Transforms
-from app.spec.problems import nearest
+from app.spec.problems import did_you_mean
 
 
-def _builtin(name: str) -> str:
-    return _named("builtin", name)
+def _validate_builtin(name: str) -> str:
+    return _validate_dataset_name("builtin", name)
 
 
-def _torchvision(name: str) -> str:
-    return _named("torchvision", name)
+def _validate_torchvision(name: str) -> str:
+    return _validate_dataset_name("torchvision", name)
 
 
-def _named(kind: str, name: str) -> str:
-    if name not in NAMED[kind]:
-        hint = nearest(name, NAMED[kind]) or "one of: " + ", ".join(NAMED[kind])
-        raise problem("unknown_dataset", f'there is no {kind} data set "{name[:64]}"', hint)
+def _validate_dataset_name(kind: str, name: str) -> str:
+    if name not in DATASET_SCHEMAS[kind]:
+        hint = did_you_mean(name, DATASET_SCHEMAS[kind]) or "one of: " + ", ".join(DATASET_SCHEMAS[kind])
+        raise validation_error("unknown_dataset", f'there is no {kind} data set "{name[:64]}"', hint)
     return name
 
 
-BuiltinName = Annotated[str, AfterValidator(_builtin)]
-TorchvisionName = Annotated[str, AfterValidator(_torchvision)]
+BuiltinName = Annotated[str, AfterValidator(_validate_builtin)]
+TorchvisionName = Annotated[str, AfterValidator(_validate_torchvision)]
 DatasetId = Annotated[str, Field(pattern=r"^ds_[0-9a-f]{32}$")]
 
 
-class Split(Part):
+class Split(SpecModel):
     """The examples that are held out: a named split, or a share drawn with the seed."""
 
     split: Literal["test"] | None = None
     fraction: Probability | None = None
 
 
-class Source(Part):
+class BaseData(SpecModel):
     """What every source of data has."""
 
     features: Features | None = Field(
@@ -48,7 +48,7 @@ class Source(Part):
     inputs: Annotated[tuple[Name, ...], Field(min_length=1, max_length=64)] | None = None
     target: ColumnName | None = Field(None, description="A feature or a column; default: the data's own.")
     validation: Split | None = None
-    scale: Scale | None = Field(None, description=SCALES)
+    scale: Scale | None = Field(None, description=SCALE_DESCRIPTION)
     bucket: Name | None = Field(
         None, description="A text, series or tree that the network reads: batches are made of rows of like length."
     )
@@ -61,21 +61,21 @@ class Source(Part):
     )
 
 
-class BuiltinData(Source):
+class BuiltinData(BaseData):
     """A small real data set that ships with the service."""
 
     kind: Literal["builtin"]
     name: BuiltinName
 
 
-class TorchvisionData(Source):
+class TorchvisionData(BaseData):
     """A data set of torchvision, by its class name."""
 
     kind: Literal["torchvision"]
     name: TorchvisionName
 
 
-class UploadedData(Source):
+class UploadedData(BaseData):
     """A data set registered before, by its id."""
 
     kind: Literal["dataset"]
@@ -85,21 +85,21 @@ class UploadedData(Source):
 Data = Annotated[BuiltinData | TorchvisionData | UploadedData, Field(discriminator="kind")]
 
 
-class BuiltinSource(Part):
+class BuiltinSource(SpecModel):
     """A small real data set that ships with the service."""
 
     kind: Literal["builtin"]
     name: BuiltinName
 
 
-class TorchvisionSource(Part):
+class TorchvisionSource(SpecModel):
     """A data set of torchvision, by its class name."""
 
     kind: Literal["torchvision"]
     name: TorchvisionName
 
 
-FORMATS: dict[str, str] = {
+UPLOAD_FORMATS: dict[str, str] = {
     "csv": "A table: a header, commas or semicolons between cells.",
     "tsv": "A table: a header, tabs between cells.",
     "jsonl": "An object in every line, whose keys are the columns.",
@@ -113,7 +113,7 @@ FORMATS: dict[str, str] = {
     "vectors": "Words and their vectors as text, such as GloVe's; to be named by a text feature, not trained on.",
     "weights": "Weights of a network, in safetensors, by the names of its `state_dict`; to be told, for `start_from`.",
 }
-Format = Literal[
+UploadFormat = Literal[
     "auto",
     "csv",
     "tsv",
@@ -130,18 +130,18 @@ Format = Literal[
 ]
 
 
-class UploadSource(Part):
+class UploadSource(SpecModel):
     """Content that is uploaded afterwards."""
 
     kind: Literal["upload"]
-    format: Format = Field("auto", description="Default: what the content looks like.")
+    format: UploadFormat = Field("auto", description="Default: what the content looks like.")
     file: Annotated[str, Field(min_length=1, max_length=255)] | None = Field(
         None, description="The file's name, which helps to see the format."
     )
     target: ColumnName | None = Field(
         None, description="Column that is learned; default: the last one of a CSV, else one named label, target or y."
     )
-    types: Annotated[dict[ColumnName, Type], Field(max_length=10_000)] | None = Field(
+    types: Annotated[dict[ColumnName, ColumnType], Field(max_length=10_000)] | None = Field(
         None, description="Types of columns of a table that are not what they look like."
     )
     sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | None = Field(
@@ -152,14 +152,14 @@ class UploadSource(Part):
 DatasetSource = Annotated[BuiltinSource | TorchvisionSource | UploadSource, Field(discriminator="kind")]
 
 
-class NewDataset(Part):
+class NewDataset(SpecModel):
     """A data set to register."""
 
     name: Annotated[str, Field(min_length=1, max_length=200)]
     source: DatasetSource
 
 
-def _table(
+def _table_schema(
     features: tuple[int, ...], rows: int, classes: int | None, columns: tuple[str, str] = ("x", "y")
 ) -> DataSchema:
     target = Column(name=columns[1], shape=(), dtype="int64", classes=classes) if classes else Column(
@@ -168,11 +168,11 @@ def _table(
     return DataSchema(columns=(inputs, target), rows={"train": rows}, inputs=(columns[0],), target=columns[1])
 
 
-BUILTIN: dict[str, DataSchema] = {
-    "digits": _table((1, 8, 8), 1797, 10, ("image", "label")),
-    "iris": _table((4,), 150, 3),
-    "wine": _table((13,), 178, 3),
-    "diabetes": _table((10,), 442, None),
+BUILTIN_SCHEMAS: dict[str, DataSchema] = {
+    "digits": _table_schema((1, 8, 8), 1797, 10, ("image", "label")),
+    "iris": _table_schema((4,), 150, 3),
+    "wine": _table_schema((13,), 178, 3),
+    "diabetes": _table_schema((10,), 442, None),
 }
 
-NAMED: dict[str, dict[str, DataSchema]] = {"builtin": BUILTIN, "torchvision": TORCHVISION}
+DATASET_SCHEMAS: dict[str, dict[str, DataSchema]] = {"builtin": BUILTIN_SCHEMAS, "torchvision": TORCHVISION_SCHEMAS}

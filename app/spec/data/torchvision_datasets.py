@@ -15,7 +15,7 @@ def _schema(
     return DataSchema(columns=(image, *targets), rows=rows, inputs=("image",), target="label")
 
 
-def _bytes(
+def _array_schema(
     channels: int, size: int, labels: tuple[str, ...], train: int, test: int | None = None, **more: tuple[str, ...]
 ) -> DataSchema:
     """Pictures of one size, in one array."""
@@ -23,54 +23,54 @@ def _bytes(
     return _schema(image, labels, train, test, **more)
 
 
-def _files(labels: tuple[str, ...], train: int, test: int | None = None, size: int | None = None) -> DataSchema:
+def _file_schema(labels: tuple[str, ...], train: int, test: int | None = None, size: int | None = None) -> DataSchema:
     """Pictures in colour in files of their own, of unlike sizes unless one is given."""
     shape = (3,) if size is None else (3, size, size)
     return _schema(Column(name="image", type="image", shape=shape, dtype="uint8", peak=255.0), labels, train, test)
 
 
-TORCHVISION: dict[str, DataSchema] = {
-    "MNIST": _bytes(1, 28, named.DIGITS, 60_000, 10_000),
-    "FashionMNIST": _bytes(1, 28, named.FASHION, 60_000, 10_000),
-    "KMNIST": _bytes(1, 28, named.KMNIST, 60_000, 10_000),
-    "QMNIST": _bytes(1, 28, named.DIGITS, 60_000, 60_000),
-    "EMNIST-byclass": _bytes(1, 28, named.DIGITS_AND_LETTERS, 697_932, 116_323),
-    "EMNIST-bymerge": _bytes(1, 28, named.MERGED, 697_932, 116_323),
-    "EMNIST-balanced": _bytes(1, 28, named.MERGED, 112_800, 18_800),
-    "EMNIST-letters": _bytes(1, 28, named.LETTERS, 124_800, 20_800),
-    "EMNIST-digits": _bytes(1, 28, named.DIGITS, 240_000, 40_000),
-    "EMNIST-mnist": _bytes(1, 28, named.DIGITS, 60_000, 10_000),
-    "USPS": _bytes(1, 16, named.DIGITS, 7_291, 2_007),
-    "SEMEION": _bytes(1, 16, named.DIGITS, 1_593),
-    "FER2013": _bytes(1, 48, named.EMOTIONS, 28_709, 7_178),
-    "CIFAR10": _bytes(3, 32, named.CIFAR10, 50_000, 10_000),
-    "CIFAR100": _bytes(3, 32, named.CIFAR100, 50_000, 10_000, coarse=named.CIFAR100_COARSE),
-    "SVHN": _bytes(3, 32, named.DIGITS, 73_257, 26_032),
-    "STL10": _bytes(3, 96, named.STL10, 5_000, 8_000),
-    "EuroSAT": _files(named.EUROSAT, 27_000, size=64),
-    "Imagenette": _files(named.IMAGENETTE, 9_469, 3_925),
-    "GTSRB": _files(named.GTSRB, 26_640, 12_630),
-    "Flowers102": _files(named.FLOWERS102, 2_040, 6_149),
-    "Food101": _files(named.FOOD101, 75_750, 25_250),
-    "OxfordIIITPet": _files(named.PETS, 3_680, 3_669),
-    "DTD": _files(named.DTD, 3_760, 1_880),
-    "FGVCAircraft": _files(named.AIRCRAFT, 6_667, 3_333),
-    "Country211": _files(named.COUNTRIES, 42_200, 21_100),
-    "RenderedSST2": _files(named.SENTIMENTS, 7_792, 1_821),
-    "Caltech101": _files(named.CALTECH101, 8_677),
-    "Caltech256": _files(named.CALTECH256, 30_607),
-    "SUN397": _files(named.SUN397, 108_754),
+TORCHVISION_SCHEMAS: dict[str, DataSchema] = {
+    "MNIST": _array_schema(1, 28, named.DIGITS, 60_000, 10_000),
+    "FashionMNIST": _array_schema(1, 28, named.FASHION_MNIST, 60_000, 10_000),
+    "KMNIST": _array_schema(1, 28, named.KMNIST, 60_000, 10_000),
+    "QMNIST": _array_schema(1, 28, named.DIGITS, 60_000, 60_000),
+    "EMNIST-byclass": _array_schema(1, 28, named.DIGITS_AND_LETTERS, 697_932, 116_323),
+    "EMNIST-bymerge": _array_schema(1, 28, named.EMNIST_MERGED, 697_932, 116_323),
+    "EMNIST-balanced": _array_schema(1, 28, named.EMNIST_MERGED, 112_800, 18_800),
+    "EMNIST-letters": _array_schema(1, 28, named.LETTERS, 124_800, 20_800),
+    "EMNIST-digits": _array_schema(1, 28, named.DIGITS, 240_000, 40_000),
+    "EMNIST-mnist": _array_schema(1, 28, named.DIGITS, 60_000, 10_000),
+    "USPS": _array_schema(1, 16, named.DIGITS, 7_291, 2_007),
+    "SEMEION": _array_schema(1, 16, named.DIGITS, 1_593),
+    "FER2013": _array_schema(1, 48, named.EMOTIONS, 28_709, 7_178),
+    "CIFAR10": _array_schema(3, 32, named.CIFAR10, 50_000, 10_000),
+    "CIFAR100": _array_schema(3, 32, named.CIFAR100, 50_000, 10_000, coarse=named.CIFAR100_COARSE),
+    "SVHN": _array_schema(3, 32, named.DIGITS, 73_257, 26_032),
+    "STL10": _array_schema(3, 96, named.STL10, 5_000, 8_000),
+    "EuroSAT": _file_schema(named.EUROSAT, 27_000, size=64),
+    "Imagenette": _file_schema(named.IMAGENETTE, 9_469, 3_925),
+    "GTSRB": _file_schema(named.GTSRB, 26_640, 12_630),
+    "Flowers102": _file_schema(named.FLOWERS102, 2_040, 6_149),
+    "Food101": _file_schema(named.FOOD101, 75_750, 25_250),
+    "OxfordIIITPet": _file_schema(named.OXFORD_PETS, 3_680, 3_669),
+    "DTD": _file_schema(named.DTD, 3_760, 1_880),
+    "FGVCAircraft": _file_schema(named.AIRCRAFT, 6_667, 3_333),
+    "Country211": _file_schema(named.COUNTRIES, 42_200, 21_100),
+    "RenderedSST2": _file_schema(named.SENTIMENTS, 7_792, 1_821),
+    "Caltech101": _file_schema(named.CALTECH101, 8_677),
+    "Caltech256": _file_schema(named.CALTECH256, 30_607),
+    "SUN397": _file_schema(named.SUN397, 108_754),
 }
 
 _EMNIST = "https://www.nist.gov/itl/products-and-services/emnist-dataset"
 
 # Data set → where its makers say what it is, and on which terms it may be used.
-HOMES: Mapping[str, str] = {
+HOMEPAGES: Mapping[str, str] = {
     "MNIST": "http://yann.lecun.com/exdb/mnist/",
     "FashionMNIST": "https://github.com/zalandoresearch/fashion-mnist",
     "KMNIST": "https://codh.rois.ac.jp/kmnist/",
     "QMNIST": "https://github.com/facebookresearch/qmnist",
-    **{name: _EMNIST for name in TORCHVISION if name.startswith("EMNIST")},
+    **{name: _EMNIST for name in TORCHVISION_SCHEMAS if name.startswith("EMNIST")},
     "USPS": "https://www.csie.ntu.edu.tw/~cjlin/libsvmtools/datasets/multiclass.html#usps",
     "SEMEION": "https://archive.ics.uci.edu/dataset/178/semeion+handwritten+digit",
     "FER2013": "https://www.kaggle.com/c/challenges-in-representation-learning-facial-expression-recognition-challenge",
@@ -97,7 +97,7 @@ _VIDEO, _PAIRS, _BOXES = "videos", "pairs of pictures", "places in pictures, not
 _DEPTH = "depth or motion between two pictures"
 
 # Data set of torchvision → why it is not among them.
-LEFT_OUT: Mapping[str, str] = {
+UNSUPPORTED_DATASETS: Mapping[str, str] = {
     "ImageNet": "no download, and its index is a pickle; upload the part you need as a zip of folders",
     "PCAM": "its files need another library (h5py)",
     "LSUN": "its files need another library (lmdb)",

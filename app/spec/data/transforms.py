@@ -8,44 +8,44 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field
 
-from app.spec.base import Finite, NotNegative, Part, Positive, Probability
-from app.spec.kinds import Kind, Table, classes, closed_union
+from app.spec.base import Finite, NonNegative, Positive, Probability, SpecModel
+from app.spec.kinds import Kind, KindTable, create_kind_models, discriminated_union
 
-MOST = 4096  # pixels of a side
-Side = Annotated[int, Field(strict=True, ge=1, le=MOST)]
-Extent = Side | tuple[Side, Side]  # a square, or height and width
-Margin = Annotated[int, Field(strict=True, ge=0, le=MOST)]
-Margins = Margin | tuple[Margin, Margin] | tuple[Margin, Margin, Margin, Margin]  # left and right, top and bottom
+MAX_SIDE = 4096  # pixels of a side
+Side = Annotated[int, Field(strict=True, ge=1, le=MAX_SIDE)]
+ImageSize = Side | tuple[Side, Side]  # a square, or height and width
+PadWidth = Annotated[int, Field(strict=True, ge=0, le=MAX_SIDE)]
+Padding = PadWidth | tuple[PadWidth, PadWidth] | tuple[PadWidth, PadWidth, PadWidth, PadWidth]  # left and right, top and bottom
 Fill = Finite | Annotated[tuple[Finite, ...], Field(min_length=1, max_length=4)]  # one number, or one by channel
-Between = tuple[Finite, Finite]
-Spread = NotNegative | tuple[NotNegative, NotNegative]
-Degrees = NotNegative | Between
-Small = Annotated[int, Field(strict=True, ge=1, le=100)]
+Interval = tuple[Finite, Finite]
+JitterRange = NonNegative | tuple[NonNegative, NonNegative]
+Degrees = NonNegative | Interval
+SmallInt = Annotated[int, Field(strict=True, ge=1, le=100)]
 
 _PADDING = (Literal["constant", "edge", "reflect", "symmetric"], "constant")
 _P = (Probability, 0.5)
-_SMOOTH = (Literal["nearest", "nearest-exact", "bilinear", "bicubic"], "bilinear")
+_RESIZE_INTERPOLATION = (Literal["nearest", "nearest-exact", "bilinear", "bicubic"], "bilinear")
 _ANTIALIAS = (bool, True)
 _FILL = (Fill, 0)
 _NO_FILL = (Fill | None, None)
-_CENTER = (Between | None, None)
+_CENTER = (Interval | None, None)
 
 
-def _turned(default: str) -> Any:
+def _interpolation(default: str) -> Any:
     return (Literal["nearest", "bilinear"], default)
 
 
-def _fully_random(sentence: str, **fields: Any) -> Kind:
-    return Kind(sentence, {**fields, "interpolation": _turned("nearest"), "fill": _NO_FILL})
+def _auto_augment(sentence: str, **fields: Any) -> Kind:
+    return Kind(sentence, {**fields, "interpolation": _interpolation("nearest"), "fill": _NO_FILL})
 
 
-TRANSFORMS: Table = {
+TRANSFORMS: KindTable = {
     "Resize": Kind("Another size: height and width, or the shorter side alone, which keeps the proportions.", {
-        "size": (Extent | None, None), "interpolation": _SMOOTH, "max_size": (Side | None, None),
+        "size": (ImageSize | None, None), "interpolation": _RESIZE_INTERPOLATION, "max_size": (Side | None, None),
         "antialias": _ANTIALIAS}, example={"size": [32, 32]}),
-    "CenterCrop": Kind("The middle; with zeros around it where the picture is smaller.", {"size": Extent},
+    "CenterCrop": Kind("The middle; with zeros around it where the picture is smaller.", {"size": ImageSize},
                        example={"size": 28}),
-    "Pad": Kind("A margin.", {"padding": Margins, "fill": _FILL, "padding_mode": _PADDING}, example={"padding": 2}),
+    "Pad": Kind("A margin.", {"padding": Padding, "fill": _FILL, "padding_mode": _PADDING}, example={"padding": 2}),
     "Grayscale": Kind("Shades of grey, in one channel or in three.", {"num_output_channels": (Literal[1, 3], 1)}),
     "RGB": Kind("Three channels, out of one."),
     "Normalize": Kind("(x - mean) / std by channel, of numbers that are scaled already: see `scale`.", {
@@ -53,79 +53,79 @@ TRANSFORMS: Table = {
         "std": Annotated[tuple[Positive, ...], Field(min_length=1, max_length=4)]},
         example={"mean": [0.5], "std": [0.5]}),
     "RandomCrop": Kind("A part at a random place, after padding.", {
-        "size": Extent, "padding": (Margins | None, None), "pad_if_needed": (bool, False), "fill": _FILL,
+        "size": ImageSize, "padding": (Padding | None, None), "pad_if_needed": (bool, False), "fill": _FILL,
         "padding_mode": _PADDING}, example={"size": 28, "padding": 4}),
     "RandomResizedCrop": Kind("A random part, of random proportions, brought to a size.", {
-        "size": Extent, "scale": (tuple[Positive, Positive], (0.08, 1.0)),
-        "ratio": (tuple[Positive, Positive], (3 / 4, 4 / 3)), "interpolation": _SMOOTH, "antialias": _ANTIALIAS},
+        "size": ImageSize, "scale": (tuple[Positive, Positive], (0.08, 1.0)),
+        "ratio": (tuple[Positive, Positive], (3 / 4, 4 / 3)), "interpolation": _RESIZE_INTERPOLATION, "antialias": _ANTIALIAS},
         example={"size": 28}),
     "RandomResize": Kind("A random size of the shorter side.", {
-        "min_size": Side, "max_size": Side, "interpolation": _SMOOTH, "antialias": _ANTIALIAS},
+        "min_size": Side, "max_size": Side, "interpolation": _RESIZE_INTERPOLATION, "antialias": _ANTIALIAS},
         example={"min_size": 28, "max_size": 36}),
     "RandomShortestSize": Kind("One of several sizes of the shorter side.", {
         "min_size": Side | Annotated[tuple[Side, ...], Field(min_length=1, max_length=64)],
-        "max_size": (Side | None, None), "interpolation": _SMOOTH, "antialias": _ANTIALIAS},
+        "max_size": (Side | None, None), "interpolation": _RESIZE_INTERPOLATION, "antialias": _ANTIALIAS},
         example={"min_size": [28, 32]}),
     "RandomHorizontalFlip": Kind("Left and right exchanged.", {"p": _P}),
     "RandomVerticalFlip": Kind("Top and bottom exchanged.", {"p": _P}),
     "RandomRotation": Kind("A turn by a random angle.", {
-        "degrees": Degrees, "interpolation": _turned("nearest"), "expand": (bool, False), "center": _CENTER,
+        "degrees": Degrees, "interpolation": _interpolation("nearest"), "expand": (bool, False), "center": _CENTER,
         "fill": _FILL}, example={"degrees": 10}),
     "RandomAffine": Kind("A random turn, shift, size and slant.", {
         "degrees": Degrees, "translate": (tuple[Probability, Probability] | None, None),
         "scale": (tuple[Positive, Positive] | None, None),
-        "shear": (NotNegative | Between | tuple[Finite, Finite, Finite, Finite] | None, None),
-        "interpolation": _turned("nearest"), "fill": _FILL, "center": _CENTER},
+        "shear": (NonNegative | Interval | tuple[Finite, Finite, Finite, Finite] | None, None),
+        "interpolation": _interpolation("nearest"), "fill": _FILL, "center": _CENTER},
         example={"degrees": 10, "translate": [0.1, 0.1]}),
     "RandomPerspective": Kind("Seen from a random direction.", {
-        "distortion_scale": (Probability, 0.5), "p": _P, "interpolation": _turned("bilinear"), "fill": _FILL}),
+        "distortion_scale": (Probability, 0.5), "p": _P, "interpolation": _interpolation("bilinear"), "fill": _FILL}),
     "ElasticTransform": Kind("As if seen through moving water.", {
-        "alpha": (NotNegative | tuple[NotNegative, NotNegative], 50.0),
-        "sigma": (Positive | tuple[Positive, Positive], 5.0), "interpolation": _turned("bilinear"), "fill": _FILL}),
+        "alpha": (NonNegative | tuple[NonNegative, NonNegative], 50.0),
+        "sigma": (Positive | tuple[Positive, Positive], 5.0), "interpolation": _interpolation("bilinear"), "fill": _FILL}),
     "ColorJitter": Kind("Random brightness, contrast, saturation and hue, in a random order.", {
-        "brightness": (Spread | None, None), "contrast": (Spread | None, None), "saturation": (Spread | None, None),
-        "hue": (Annotated[float, Field(ge=0, le=0.5)] | Between | None, None)}, example={"brightness": 0.2}),
+        "brightness": (JitterRange | None, None), "contrast": (JitterRange | None, None), "saturation": (JitterRange | None, None),
+        "hue": (Annotated[float, Field(ge=0, le=0.5)] | Interval | None, None)}, example={"brightness": 0.2}),
     "RandomPhotometricDistort": Kind("What SSD does to colours: jitter by parts, and channels exchanged.", {
-        "brightness": (tuple[NotNegative, NotNegative], (0.875, 1.125)),
-        "contrast": (tuple[NotNegative, NotNegative], (0.5, 1.5)),
-        "saturation": (tuple[NotNegative, NotNegative], (0.5, 1.5)), "hue": (Between, (-0.05, 0.05)), "p": _P}),
+        "brightness": (tuple[NonNegative, NonNegative], (0.875, 1.125)),
+        "contrast": (tuple[NonNegative, NonNegative], (0.5, 1.5)),
+        "saturation": (tuple[NonNegative, NonNegative], (0.5, 1.5)), "hue": (Interval, (-0.05, 0.05)), "p": _P}),
     "RandomGrayscale": Kind("Shades of grey, in as many channels.", {"p": (Probability, 0.1)}),
     "RandomChannelPermutation": Kind("Channels in a random order."),
     "RandomInvert": Kind("Light and dark exchanged.", {"p": _P}),
     "RandomPosterize": Kind("Fewer shades: so many bits of each channel.", {
         "bits": Annotated[int, Field(strict=True, ge=0, le=8)], "p": _P}, example={"bits": 4}),
     "RandomSolarize": Kind("Inverts what is at least as light as the threshold (of bytes: 0 to 255).", {
-        "threshold": NotNegative, "p": _P}, example={"threshold": 128}),
+        "threshold": NonNegative, "p": _P}, example={"threshold": 128}),
     "RandomAdjustSharpness": Kind("Blurred (factor 0), as it is (1), or sharper.", {
-        "sharpness_factor": NotNegative, "p": _P}, example={"sharpness_factor": 2}),
+        "sharpness_factor": NonNegative, "p": _P}, example={"sharpness_factor": 2}),
     "RandomAutocontrast": Kind("The darkest value becomes black, the lightest white.", {"p": _P}),
     "RandomEqualize": Kind("All shades equally frequent.", {"p": _P}),
     "RandomZoomOut": Kind("Placed at random on a larger ground.", {
-        "fill": _FILL, "side_range": (Between, (1.0, 4.0)), "p": _P}),
+        "fill": _FILL, "side_range": (Interval, (1.0, 4.0)), "p": _P}),
     "GaussianBlur": Kind("Blurred, by a random deviation.", {
         "kernel_size": Side | tuple[Side, Side], "sigma": (Positive | tuple[Positive, Positive], (0.1, 2.0))},
         example={"kernel_size": 3}),
     "GaussianNoise": Kind("Normal noise, in units of the whole range of values.", {
-        "mean": (Finite, 0.0), "sigma": (NotNegative, 0.1), "clip": (bool, True)}),
+        "mean": (Finite, 0.0), "sigma": (NonNegative, 0.1), "clip": (bool, True)}),
     "RandomErasing": Kind("A random rectangle gets one value, on the scale of what stands there: behind Normalize, 0 "
                           "is the mean.", {
         "p": _P, "scale": (tuple[Probability, Probability], (0.02, 0.33)),
         "ratio": (tuple[Positive, Positive], (0.3, 3.3)), "value": _FILL}),
-    "AutoAugment": _fully_random("A policy found on ImageNet, CIFAR-10 or SVHN (Cubuk et al. 2019).",
+    "AutoAugment": _auto_augment("A policy found on ImageNet, CIFAR-10 or SVHN (Cubuk et al. 2019).",
                                  policy=(Literal["imagenet", "cifar10", "svhn"], "imagenet")),
-    "RandAugment": _fully_random("A few random operations of one magnitude (Cubuk et al. 2020).",
-                                 num_ops=(Small, 2), magnitude=(Annotated[int, Field(strict=True, ge=0, le=99)], 9),
+    "RandAugment": _auto_augment("A few random operations of one magnitude (Cubuk et al. 2020).",
+                                 num_ops=(SmallInt, 2), magnitude=(Annotated[int, Field(strict=True, ge=0, le=99)], 9),
                                  num_magnitude_bins=(Annotated[int, Field(strict=True, ge=2, le=100)], 31)),
-    "TrivialAugmentWide": _fully_random("One random operation of a random magnitude (Müller and Hutter 2021).",
+    "TrivialAugmentWide": _auto_augment("One random operation of a random magnitude (Müller and Hutter 2021).",
                                         num_magnitude_bins=(Annotated[int, Field(strict=True, ge=2, le=100)], 31)),
     "AugMix": Kind("A mixture of chains of random operations (Hendrycks et al. 2020).", {
-        "severity": (Annotated[int, Field(strict=True, ge=1, le=10)], 3), "mixture_width": (Small, 3),
+        "severity": (Annotated[int, Field(strict=True, ge=1, le=10)], 3), "mixture_width": (SmallInt, 3),
         "chain_depth": (Annotated[int, Field(strict=True, ge=-1, le=100)], -1), "alpha": (Positive, 1.0),
-        "all_ops": (bool, True), "interpolation": _turned("bilinear"), "fill": _NO_FILL}),
+        "all_ops": (bool, True), "interpolation": _interpolation("bilinear"), "fill": _NO_FILL}),
 }  # fmt: skip
 
 # Of a whole batch, at its end: each picture with the one before it, and their labels.
-MIXING: Table = {
+MIXING_TRANSFORMS: KindTable = {
     "MixUp": Kind("Adds to each picture of a batch its neighbour, faintly, and mixes their labels, which become "
                   "probabilities: for CrossEntropyLoss alone.", {"alpha": (Positive, 1.0)}),
     "CutMix": Kind("Puts into each picture of a batch a rectangle of its neighbour, and mixes their labels, which "
@@ -133,7 +133,7 @@ MIXING: Table = {
 }  # fmt: skip
 
 
-class BaseTransform(Part):
+class BaseTransform(SpecModel):
     """What every transform has."""
 
     kind: str
@@ -143,27 +143,27 @@ class BaseTransform(Part):
         return {name: getattr(self, name) for name in type(self).model_fields if name != "kind"}
 
 
-TRANSFORM_CLASSES = classes(TRANSFORMS, BaseTransform)
-MIXING_CLASSES = classes(MIXING, BaseTransform)
+TRANSFORM_CLASSES = create_kind_models(TRANSFORMS, BaseTransform)
+MIXING_CLASSES = create_kind_models(MIXING_TRANSFORMS, BaseTransform)
 
 if TYPE_CHECKING:
     Transform = BaseTransform
     TransformOrMixing = BaseTransform
 else:
-    Transform = closed_union(TRANSFORM_CLASSES)
-    TransformOrMixing = closed_union(TRANSFORM_CLASSES, MIXING_CLASSES)
+    Transform = discriminated_union(TRANSFORM_CLASSES)
+    TransformOrMixing = discriminated_union(TRANSFORM_CLASSES, MIXING_CLASSES)
 Transforms = Annotated[tuple[Transform, ...], Field(max_length=64)]
 TrainingTransforms = Annotated[tuple[TransformOrMixing, ...], Field(max_length=64)]
 
-DETERMINISTIC = frozenset({"Resize", "CenterCrop", "Pad", "Grayscale", "RGB", "Normalize"})
+DETERMINISTIC_TRANSFORMS = frozenset({"Resize", "CenterCrop", "Pad", "Grayscale", "RGB", "Normalize"})
 # What reads values as shades between black and white, which they are no longer behind Normalize.
-SHADES = frozenset({
+COLOR_TRANSFORMS = frozenset({
     "Grayscale", "ColorJitter", "RandomPhotometricDistort", "RandomGrayscale", "RandomInvert", "RandomPosterize",
     "RandomSolarize", "RandomAdjustSharpness", "RandomAutocontrast", "RandomEqualize", "GaussianNoise", "AutoAugment",
     "RandAugment", "TrivialAugmentWide", "AugMix",
 })  # fmt: skip
 
 
-def deterministic(transforms: Sequence[BaseTransform]) -> tuple[BaseTransform, ...]:
+def deterministic_transforms(transforms: Sequence[BaseTransform]) -> tuple[BaseTransform, ...]:
     """Return the transforms that draw nothing, in order: those of evaluation unless a job says otherwise."""
-    return tuple(each for each in transforms if each.kind in DETERMINISTIC)
+    return tuple(each for each in transforms if each.kind in DETERMINISTIC_TRANSFORMS)

@@ -3,10 +3,10 @@
 from typing import Any
 
 from app.spec.base import Size
-from app.spec.kinds import Kind, Table
-from app.spec.network.convolutions import INFERRED
+from app.spec.kinds import Kind, KindTable
+from app.spec.network.convolutions import INFERRED_SIZE
 
-_CLASSIFIERS = """
+_CLASSIFICATION_MODELS = """
     alexnet convnext_tiny convnext_small convnext_base convnext_large densenet121 densenet161 densenet169
     densenet201 efficientnet_b0 efficientnet_b1 efficientnet_b2 efficientnet_b3 efficientnet_b4 efficientnet_b5
     efficientnet_b6 efficientnet_b7 efficientnet_v2_s efficientnet_v2_m efficientnet_v2_l googlenet inception_v3
@@ -15,23 +15,23 @@ _CLASSIFIERS = """
     shufflenet_v2_x1_0 shufflenet_v2_x1_5 shufflenet_v2_x2_0 squeezenet1_0 squeezenet1_1 swin_t swin_s swin_b vgg11
     vgg11_bn vgg13 vgg13_bn vgg16 vgg16_bn vgg19 vgg19_bn wide_resnet50_2 wide_resnet101_2
 """
-_TRANSFORMERS = "vit_b_16 vit_b_32 vit_l_16 vit_l_32"  # which know the size of their images
-_SEGMENTERS = """
+_VISION_TRANSFORMERS = "vit_b_16 vit_b_32 vit_l_16 vit_l_32"  # which know the size of their images
+_SEGMENTATION_MODELS = """
     deeplabv3_mobilenet_v3_large deeplabv3_resnet50 deeplabv3_resnet101 fcn_resnet50 fcn_resnet101
     lraspp_mobilenet_v3_large
 """
 
 
 def _backbone(name: str, shapes: str, **extra: Any) -> Kind:
-    fields = {"in_channels": INFERRED, "num_classes": (Size, 1000), **extra}
+    fields = {"in_channels": INFERRED_SIZE, "num_classes": (Size, 1000), **extra}
     sentence = f"torchvision's {name}, without its trained weights. Channels other than three change its first layer."
     return Kind(sentence, fields, shapes=shapes, example={"num_classes": 10})
 
 
-BACKBONES: Table = {
-    **{name: _backbone(name, "(N, C, H, W) → (N, num_classes)") for name in _CLASSIFIERS.split()},
+BACKBONES: KindTable = {
+    **{name: _backbone(name, "(N, C, H, W) → (N, num_classes)") for name in _CLASSIFICATION_MODELS.split()},
     **{name: _backbone(name, "(N, C, image_size, image_size) → (N, num_classes)", image_size=(Size, 224))
-       for name in _TRANSFORMERS.split()},
+       for name in _VISION_TRANSFORMERS.split()},
     **{name: _backbone(name, "(N, C, H, W) → (N, num_classes, H, W)", num_classes=(Size, 21))
-       for name in _SEGMENTERS.split()},
+       for name in _SEGMENTATION_MODELS.split()},
 }  # fmt: skip

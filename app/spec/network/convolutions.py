@@ -5,14 +5,14 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from app.spec.base import Count, Finite, Positive, Size
-from app.spec.kinds import Kind, Table
+from app.spec.kinds import Kind, KindTable
 
-INFERRED = (Size | None, None)
-Signed = Annotated[int, Field(strict=True, ge=-64, le=64)]
+INFERRED_SIZE = (Size | None, None)
+Dim = Annotated[int, Field(strict=True, ge=-64, le=64)]
 PaddingMode = Literal["zeros", "reflect", "replicate", "circular"]
 
-IMAGE = {1: "(N, C, L)", 2: "(N, C, H, W)", 3: "(N, C, D, H, W)"}
-_WHAT = {1: "a sequence", 2: "images", 3: "volumes"}
+SPATIAL_SHAPES = {1: "(N, C, L)", 2: "(N, C, H, W)", 3: "(N, C, D, H, W)"}
+_SPATIAL_NOUNS = {1: "a sequence", 2: "images", 3: "volumes"}
 
 
 def _per_dimension(dimensions: int, item: Any) -> Any:
@@ -23,22 +23,22 @@ def _per_dimension(dimensions: int, item: Any) -> Any:
 def _convolution(d: int) -> Kind:
     size, count = _per_dimension(d, Size), _per_dimension(d, Count)
     fields = {
-        "in_channels": INFERRED, "out_channels": Size, "kernel_size": size, "stride": (size, 1),
+        "in_channels": INFERRED_SIZE, "out_channels": Size, "kernel_size": size, "stride": (size, 1),
         "padding": (count | Literal["same", "valid"], 0), "dilation": (size, 1), "groups": (Size, 1),
         "bias": (bool, True), "padding_mode": (PaddingMode, "zeros"),
     }  # fmt: skip
     example = {"out_channels": 8, "kernel_size": 3, "padding": 1}
-    return Kind(f"A {d}-d convolution over {_WHAT[d]}.", fields, shapes=f"{IMAGE[d]} → channels out", example=example)
+    return Kind(f"A {d}-d convolution over {_SPATIAL_NOUNS[d]}.", fields, shapes=f"{SPATIAL_SHAPES[d]} → channels out", example=example)
 
 
 def _transposed_convolution(d: int) -> Kind:
     size, count = _per_dimension(d, Size), _per_dimension(d, Count)
     fields = {
-        "in_channels": INFERRED, "out_channels": Size, "kernel_size": size, "stride": (size, 1), "padding": (count, 0),
+        "in_channels": INFERRED_SIZE, "out_channels": Size, "kernel_size": size, "stride": (size, 1), "padding": (count, 0),
         "output_padding": (count, 0), "groups": (Size, 1), "bias": (bool, True), "dilation": (size, 1),
     }  # fmt: skip
     example = {"out_channels": 8, "kernel_size": 2, "stride": 2}
-    return Kind(f"A {d}-d transposed convolution over {_WHAT[d]}.", fields, shapes=f"{IMAGE[d]} → larger",
+    return Kind(f"A {d}-d transposed convolution over {_SPATIAL_NOUNS[d]}.", fields, shapes=f"{SPATIAL_SHAPES[d]} → larger",
                 example=example)  # fmt: skip
 
 
@@ -46,7 +46,7 @@ def _max_pool(d: int) -> Kind:
     size, count = _per_dimension(d, Size), _per_dimension(d, Count)
     fields = {"kernel_size": size, "stride": (size | None, None), "padding": (count, 0), "dilation": (size, 1),
               "ceil_mode": (bool, False)}  # fmt: skip
-    return Kind(f"The largest value of each window of {_WHAT[d]}.", fields, shapes=f"{IMAGE[d]} → smaller",
+    return Kind(f"The largest value of each window of {_SPATIAL_NOUNS[d]}.", fields, shapes=f"{SPATIAL_SHAPES[d]} → smaller",
                 example={"kernel_size": 2})  # fmt: skip
 
 
@@ -54,31 +54,31 @@ def _average_pool(d: int) -> Kind:
     size, count = _per_dimension(d, Size), _per_dimension(d, Count)
     fields = {"kernel_size": size, "stride": (size | None, None), "padding": (count, 0), "ceil_mode": (bool, False),
               "count_include_pad": (bool, True)}  # fmt: skip
-    return Kind(f"The mean of each window of {_WHAT[d]}.", fields, shapes=f"{IMAGE[d]} → smaller",
+    return Kind(f"The mean of each window of {_SPATIAL_NOUNS[d]}.", fields, shapes=f"{SPATIAL_SHAPES[d]} → smaller",
                 example={"kernel_size": 2})  # fmt: skip
 
 
 def _adaptive_pool(d: int, what: str) -> Kind:
     return Kind(f"The {what} of windows chosen so that the output has the given size.",
-                {"output_size": _per_dimension(d, Size)}, shapes=f"{IMAGE[d]} → output_size",
+                {"output_size": _per_dimension(d, Size)}, shapes=f"{SPATIAL_SHAPES[d]} → output_size",
                 example={"output_size": 1})  # fmt: skip
 
 
 def _power_pool(d: int) -> Kind:
     size = _per_dimension(d, Size)
     fields = {"norm_type": Positive, "kernel_size": size, "stride": (size | None, None), "ceil_mode": (bool, False)}
-    return Kind(f"The norm of each window of {_WHAT[d]}.", fields, shapes=f"{IMAGE[d]} → smaller",
+    return Kind(f"The norm of each window of {_SPATIAL_NOUNS[d]}.", fields, shapes=f"{SPATIAL_SHAPES[d]} → smaller",
                 example={"norm_type": 2.0, "kernel_size": 2})  # fmt: skip
 
 
 def _padding(d: int, how: str, **fields: Any) -> Kind:
     given = {"padding": _per_dimension(2 * d, Count), **fields}
     example = {"padding": 1, **({"value": 0.5} if fields else {})}
-    return Kind(f"Pads {_WHAT[d]} {how}; one number, or one for each side, from the last dimension on.", given,
-                shapes=f"{IMAGE[d]} → larger", example=example)  # fmt: skip
+    return Kind(f"Pads {_SPATIAL_NOUNS[d]} {how}; one number, or one for each side, from the last dimension on.", given,
+                shapes=f"{SPATIAL_SHAPES[d]} → larger", example=example)  # fmt: skip
 
 
-CONVOLUTION: Table = {
+CONVOLUTIONS: KindTable = {
     **{f"Conv{d}d": _convolution(d) for d in (1, 2, 3)},
     **{f"ConvTranspose{d}d": _transposed_convolution(d) for d in (1, 2, 3)},
     **{f"MaxPool{d}d": _max_pool(d) for d in (1, 2, 3)},
@@ -96,9 +96,9 @@ CONVOLUTION: Table = {
                                                      "nearest")}, shapes="(N, C, *) → larger",
                      example={"scale_factor": 2}),
     "UpsamplingNearest2d": Kind("Enlarges images by repeating pixels.", {"scale_factor": Size},
-                                shapes=f"{IMAGE[2]} → larger", example={"scale_factor": 2}),
+                                shapes=f"{SPATIAL_SHAPES[2]} → larger", example={"scale_factor": 2}),
     "UpsamplingBilinear2d": Kind("Enlarges images by interpolation; corners stay corners.", {"scale_factor": Size},
-                                 shapes=f"{IMAGE[2]} → larger", example={"scale_factor": 2}),
+                                 shapes=f"{SPATIAL_SHAPES[2]} → larger", example={"scale_factor": 2}),
     "Unfold": Kind("Every window of images as a column.",
                    {"kernel_size": _per_dimension(2, Size), "dilation": (_per_dimension(2, Size), 1),
                     "padding": (_per_dimension(2, Count), 0), "stride": (_per_dimension(2, Size), 1)},

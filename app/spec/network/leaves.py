@@ -2,15 +2,15 @@
 
 from typing import Any
 
-from app.spec.base import Finite, NotNegative, Part, Positive
-from app.spec.kinds import Kind, Table, classes, closed_union
-from app.spec.network.operations import Shape
+from app.spec.base import Finite, NonNegative, Positive, SpecModel
+from app.spec.kinds import Kind, KindTable, create_kind_models, discriminated_union
+from app.spec.network.operations import TensorShape
 
-INITIALISERS: Table = {
+INITIALISERS: KindTable = {
     "zeros": Kind("All zeros."),
     "ones": Kind("All ones."),
     "constant": Kind("One value everywhere.", {"value": Finite}, example={"value": 0.5}),
-    "normal": Kind("Normal, with mean and standard deviation.", {"mean": (Finite, 0.0), "std": (NotNegative, 1.0)}),
+    "normal": Kind("Normal, with mean and standard deviation.", {"mean": (Finite, 0.0), "std": (NonNegative, 1.0)}),
     "uniform": Kind("Uniform between two bounds.", {"low": (Finite, 0.0), "high": (Finite, 1.0)}),
     "xavier_uniform": Kind("Glorot and Bengio (2010), uniform.", {"gain": (Positive, 1.0)}),
     "xavier_normal": Kind("Glorot and Bengio (2010), normal.", {"gain": (Positive, 1.0)}),
@@ -18,18 +18,18 @@ INITIALISERS: Table = {
     "kaiming_normal": Kind("He et al. (2015), normal, for rectifiers."),
     "orthogonal": Kind("Saxe et al. (2013): an orthogonal matrix.", {"gain": (Positive, 1.0)}),
 }
-INITIALISER_CLASSES = classes(INITIALISERS, Part)
-Initialiser: Any = closed_union(INITIALISER_CLASSES)
+INITIALISER_CLASSES = create_kind_models(INITIALISERS, SpecModel)
+Initialiser: Any = discriminated_union(INITIALISER_CLASSES)
 _NORMAL = INITIALISER_CLASSES["normal"](kind="normal", std=0.02)  # type: ignore[call-arg]
 _ZEROS = INITIALISER_CLASSES["zeros"](kind="zeros")  # type: ignore[call-arg]
 
-Nested = Finite | list[Finite] | list[list[Finite]] | list[list[list[Finite]]]
+NestedFloats = Finite | list[Finite] | list[list[Finite]] | list[list[list[Finite]]]
 
-LEAVES: Table = {
-    "Parameter": Kind("A trainable tensor.", {"shape": Shape, "init": (Initialiser, _NORMAL)}, (0, 0), "→ shape",
+LEAVES: KindTable = {
+    "Parameter": Kind("A trainable tensor.", {"shape": TensorShape, "init": (Initialiser, _NORMAL)}, (0, 0), "→ shape",
                       {"shape": [4, 2]}),
-    "Buffer": Kind("A tensor that is saved but not trained.", {"shape": Shape, "init": (Initialiser, _ZEROS)}, (0, 0),
+    "Buffer": Kind("A tensor that is saved but not trained.", {"shape": TensorShape, "init": (Initialiser, _ZEROS)}, (0, 0),
                    "→ shape", {"shape": [4, 2]}),
-    "Constant": Kind("A number, or nested lists of numbers.", {"value": Nested}, (0, 0), "→ the value's shape",
+    "Constant": Kind("A number, or nested lists of numbers.", {"value": NestedFloats}, (0, 0), "→ the value's shape",
                      {"value": [1.0, 2.0]}),
 }  # fmt: skip

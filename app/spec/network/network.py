@@ -8,8 +8,18 @@ from pydantic import Field
 
 from app.errors import Problem
 from app.spec.base import Name
-from app.spec.network.control import ONE_OF
-from app.spec.network.nodes import KINDS, NODE_CLASSES, BaseNode, Body, Placed, chain, named, ordered, owner_of
+from app.spec.network.control import EXACTLY_ONE_OF
+from app.spec.network.nodes import (
+    NODE_CLASSES,
+    NODE_KINDS,
+    BaseNode,
+    Body,
+    WiredNode,
+    referenced_node,
+    topological_sort,
+    wire_layers,
+    wire_nodes,
+)
 from app.spec.problems import Hints
 
 _TORCH_NAMES = """
@@ -23,8 +33,8 @@ _TORCH_NAMES = """
     train training type xpu zero_grad
 """
 # What a node cannot be called, since ids become attributes of a torch module (a test compares with torch).
-RESERVED = frozenset([*dir(object), *kwlist, *_TORCH_NAMES.split()])
-DEEPEST = 32  # blocks in blocks in blocks
+RESERVED_IDS = frozenset([*dir(object), *kwlist, *_TORCH_NAMES.split()])
+MAX_BLOCK_DEPTH = 32  # blocks in blocks in blocks
 
 
 class Network(Body):
@@ -32,16 +42,16 @@ class Network(Body):
 
     blocks: Annotated[dict[Name, Body], Field(max_length=256)] = Field(default_factory=dict)
 
-    def body(self, ref: Body | str) -> Body:
+    def resolve_body(self, ref: Body | str) -> Body:
         """Return a body that is written in place or named."""
         return self.blocks[ref] if isinstance(ref, str) else ref
 
-    def outputs_of(self, node: BaseNode) -> tuple[str, ...]:
+    def node_output_names(self, node: BaseNode) -> tuple[str, ...]:
         """Return the names of a node's outputs; none for a node with one output and no names."""
         bodies = node.bodies()
         if not bodies:
-            return KINDS[node.kind].outputs
-        return tuple(self.body(next(iter(bodies.values()))[1]).output_names())
+            return NODE_KINDS[node.kind].outputs
+        return tuple(self.resolve_body(next(iter(bodies.values()))[1]).output_names())
 
 
 def check_network(network: Network, fields: tuple[str, ...], default_inputs: tuple[str, ...]) -> list[Problem]:
@@ -54,7 +64,7 @@ def check_network(network: Network, fields: tuple[str, ...], default_inputs: tup
         problems += _check_body(network, block, f"/blocks/{name}", hints)
     for position, name in enumerate(network.inputs or ()):
         if fields and name not in fields:
-            hint = hints.nearest(name, lambda: fields) or "the data has: " + ", ".join(fields)
+            hint = hints.did_you_mean(name, lambda: fields) or "the data has: " + ", ".join(fields)
             detail = f'the data has no field "{name}"'
             problems.append(Problem(f"/inputs/{position}", "unknown_input", detail, hint))
     return problems + _check_body(network, network, "", hints, default_inputs)
@@ -65,11 +75,11 @@ def _block_problems(network: Network, hints: Hints) -> Iterator[Problem]:
     uses: dict[str, set[str]] = {}
     for name, block in network.blocks.items():
         uses[name] = set()
-        for place, used in _named_blocks(block, f"/blocks/{name}"):
+        for place, used in _block_references(block, f"/blocks/{name}"):
             uses[name].add(used)
             if used not in network.blocks:
                 yield _unknown_block(place, used, network.blocks, hints)
-    for place, used in _named_blocks(network, ""):
+    for place, used in _block_references(network, ""):
         if used not in network.blocks:
             yield _unknown_block(place, used, network.blocks, hints)
     depths: dict[str, int] = {}
@@ -83,13 +93,13 @@ def _block_problems(network: Network, hints: Hints) -> Iterator[Problem]:
             yield Problem(f"/blocks/{name}", "cycle", f'the block "{name}" contains itself', "use Repeat or While")
             return
     for name in uses:
-        if _depth(name, uses, depths) > DEEPEST:
-            detail = f'the block "{name}" nests blocks more than {DEEPEST} deep'
+        if _block_depth(name, uses, depths) > MAX_BLOCK_DEPTH:
+            detail = f'the block "{name}" nests blocks more than {MAX_BLOCK_DEPTH} deep'
             yield Problem(f"/blocks/{name}", "too_deep", detail, "nest fewer")
             return
 
 
-def _depth(name: str, uses: Mapping[str, set[str]], depths: dict[str, int]) -> int:
+def _block_depth(name: str, uses: Mapping[str, set[str]], depths: dict[str, int]) -> int:
     """Return how deep blocks nest in a block; stops looking beyond what is allowed."""
     waiting = [name]
     while waiting:
@@ -103,11 +113,11 @@ def _depth(name: str, uses: Mapping[str, set[str]], depths: dict[str, int]) -> i
 
 
 def _unknown_block(place: str, used: str, known: Mapping[str, Body], hints: Hints) -> Problem:
-    hint = hints.nearest(used, lambda: known) or ("one of: " + ", ".join(known) if known else "write it into blocks")
+    hint = hints.did_you_mean(used, lambda: known) or ("one of: " + ", ".join(known) if known else "write it into blocks")
     return Problem(place, "unknown_block", f'there is no block "{used}"', hint)
 
 
-def _named_blocks(body: Body, place: str) -> Iterator[tuple[str, str]]:
+def _block_references(body: Body, place: str) -> Iterator[tuple[str, str]]:
     """Yield (pointer, name) of every block that a body uses, at any depth of bodies in place."""
     for form in ("layers", "nodes"):
         for position, node in enumerate(getattr(body, form) or ()):
@@ -116,7 +126,7 @@ def _named_blocks(body: Body, place: str) -> Iterator[tuple[str, str]]:
                 if isinstance(inner, str):
                     yield where, inner
                 else:
-                    yield from _named_blocks(inner, where)
+                    yield from _block_references(inner, where)
 
 
 def _check_body(
@@ -131,7 +141,7 @@ def _check_body(
                      for position in twice]  # fmt: skip
         problems += _layer_problems(body.layers) if body.layers is not None else _node_problems(
             network, body, body.input_names(default_inputs), hints)  # fmt: skip
-    found = [problem.within(place) for problem in problems]
+    found = [problem.with_prefix(place) for problem in problems]
     for form in ("layers", "nodes"):
         for position, node in enumerate(getattr(body, form) or ()):
             where = f"{place}/{form}/{position}"
@@ -143,7 +153,7 @@ def _check_body(
 
 
 def _field_problems(node: BaseNode, place: str) -> Iterator[Problem]:
-    for choice in ONE_OF.get(node.kind, ()):
+    for choice in EXACTLY_ONE_OF.get(node.kind, ()):
         given = [field for field in choice if getattr(node, field) is not None]
         if len(given) != 1:
             code, detail = ("contradiction", "not both") if given else ("missing", "one of them")
@@ -152,27 +162,27 @@ def _field_problems(node: BaseNode, place: str) -> Iterator[Problem]:
 
 
 def _node_problems(network: Network, body: Body, inputs: tuple[str, ...], hints: Hints) -> list[Problem]:
-    nodes = list(named(body.nodes or ()))
+    nodes = list(wire_nodes(body.nodes or ()))
     known: dict[str, tuple[str, ...]] = dict.fromkeys(inputs, ()) | {
-        placed.id: network.outputs_of(placed.node) for placed in nodes
+        placed.id: network.node_output_names(placed.node) for placed in nodes
     }
     problems = _wiring_problems(nodes, inputs, known, hints)
     for name, source in (body.outputs or {}).items():
-        if (reason := _unknown(source, known, hints)) is not None:
+        if (reason := _unresolved_reference(source, known, hints)) is not None:
             detail = f'output "{name}" names "{source}", {reason[0]}'
             problems.append(Problem(f"/outputs/{name}", "unknown_node", detail, reason[1]))
     return problems or _cycle_problems(nodes)
 
 
-def _unknown(ref: str, known: Mapping[str, tuple[str, ...]], hints: Hints) -> tuple[str, str] | None:
+def _unresolved_reference(ref: str, known: Mapping[str, tuple[str, ...]], hints: Hints) -> tuple[str, str] | None:
     """Return why a reference leads nowhere, and a hint; `None` if it leads somewhere."""
     owner, _, output = ref.partition(".")
     if owner not in known:
-        return "which is no node", hints.nearest(owner, lambda: known)
+        return "which is no node", hints.did_you_mean(owner, lambda: known)
     if output and output not in known[owner]:
         has = ", ".join(known[owner])
         what = f"the outputs {has}" if has else "no named outputs"
-        return f"but {owner} has {what}", hints.nearest(output, lambda: known[owner])
+        return f"but {owner} has {what}", hints.did_you_mean(output, lambda: known[owner])
     return None
 
 
@@ -191,25 +201,25 @@ def _form_problems(body: Body) -> list[Problem]:
 def _layer_problems(layers: tuple[BaseNode, ...]) -> list[Problem]:
     problems = []
     for position, layer in enumerate(layers):
-        if (named_here := layer.reads()) or layer.inputs is not None:
+        if (named_here := layer.references()) or layer.inputs is not None:
             field = named_here[0][0] if named_here and layer.inputs is None else "/inputs"
             problems.append(Problem(f"/layers/{position}{field}", "network_form",
                                     "a layer reads the layer before it and has no inputs",
                                     f"remove {field[1:]}, or write the network with nodes"))  # fmt: skip
         least, most = _arity(layer)
         if not least <= 1 <= most:
-            scalar = ' or give a "scalar"' if KINDS[layer.kind].inputs == (1, 2) else ""
+            scalar = ' or give a "scalar"' if NODE_KINDS[layer.kind].inputs == (1, 2) else ""
             problems.append(Problem(f"/layers/{position}", "arity",
                                     f"{layer.kind} takes {least} inputs and a layer has one",
                                     f"write the network with nodes{scalar}"))  # fmt: skip
-    return problems + _id_problems(list(chain(layers, "")))
+    return problems + _id_problems(list(wire_layers(layers, "")))
 
 
-def _id_problems(nodes: list[Placed]) -> list[Problem]:
+def _id_problems(nodes: list[WiredNode]) -> list[Problem]:
     seen: dict[str, str] = {}
     problems = []
     for placed in nodes:
-        if placed.id in RESERVED or placed.id.startswith("_"):
+        if placed.id in RESERVED_IDS or placed.id.startswith("_"):
             detail = f'a node cannot be called "{placed.id}": the network itself uses such names'
             problems.append(Problem(f"{placed.pointer}/id", "reserved_id", detail, "choose another id"))
         if placed.id in seen:
@@ -220,7 +230,7 @@ def _id_problems(nodes: list[Placed]) -> list[Problem]:
 
 
 def _wiring_problems(
-    nodes: list[Placed], inputs: tuple[str, ...], known: Mapping[str, tuple[str, ...]], hints: Hints
+    nodes: list[WiredNode], inputs: tuple[str, ...], known: Mapping[str, tuple[str, ...]], hints: Hints
 ) -> list[Problem]:
     problems = _id_problems(nodes)
     for placed in nodes:
@@ -229,12 +239,12 @@ def _wiring_problems(
         if placed.id in inputs:
             detail = f'"{placed.id}" is an input of the network'
             problems.append(Problem(f"{placed.pointer}/id", "duplicate_id", detail, "choose another id"))
-        for place, source in placed.node.reads():
-            if owner_of(source) not in known:
+        for place, source in placed.node.references():
+            if referenced_node(source) not in known:
                 detail = f'"{source}" is neither a node nor an input'
-                hint = hints.nearest(source, lambda: known)
+                hint = hints.did_you_mean(source, lambda: known)
                 problems.append(Problem(placed.pointer + place, "unknown_node", detail, hint))
-            elif (reason := _unknown(source, known, hints)) is not None:
+            elif (reason := _unresolved_reference(source, known, hints)) is not None:
                 problems.append(
                     Problem(placed.pointer + place, "unknown_output", f'"{source}": {reason[0]}', reason[1])
                 )
@@ -242,7 +252,7 @@ def _wiring_problems(
     return problems
 
 
-def _arity_problems(placed: Placed) -> list[Problem]:
+def _arity_problems(placed: WiredNode) -> list[Problem]:
     least, most = _arity(placed.node)
     count = len(placed.node.inputs or ())
     if least <= count <= most:
@@ -255,17 +265,17 @@ def _arity_problems(placed: Placed) -> list[Problem]:
 def _arity(node: BaseNode) -> tuple[int, int]:
     """Return the least and the largest number of inputs."""
     if "scalar" not in type(node).model_fields:
-        return KINDS[node.kind].inputs
+        return NODE_KINDS[node.kind].inputs
     count = 2 if getattr(node, "scalar", None) is None else 1  # two tensors, or one and a number
     return count, count
 
 
-def _cycle_problems(nodes: list[Placed]) -> list[Problem]:
-    reached = {placed.id for placed in ordered(nodes)}
+def _cycle_problems(nodes: list[WiredNode]) -> list[Problem]:
+    reached = {placed.id for placed in topological_sort(nodes)}
     stuck = [placed for placed in nodes if placed.id not in reached]
     names = ", ".join(placed.id for placed in stuck[:8])
     return [Problem(f"{placed.pointer}/inputs", "cycle", f"{names} feed each other in a circle",
                     "break the circle") for placed in stuck[:1]]  # fmt: skip
 
 
-__all__ = ["KINDS", "NODE_CLASSES", "RESERVED", "BaseNode", "Network", "Placed", "check_network"]
+__all__ = ["NODE_CLASSES", "NODE_KINDS", "RESERVED_IDS", "BaseNode", "Network", "WiredNode", "check_network"]

@@ -7,33 +7,33 @@ from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Discriminator, Field, Tag
 
-from app.spec.base import Name, Part
-from app.spec.kinds import Kind, classes, closed_union
+from app.spec.base import Name, SpecModel
+from app.spec.kinds import Kind, create_kind_models, discriminated_union
 from app.spec.network.backbones import BACKBONES
-from app.spec.network.control import BODIES, CONTROL, READS, Ref
+from app.spec.network.control import BODY_FIELDS, CONTROL, REFERENCE_FIELDS, NodeRef
 from app.spec.network.leaves import INITIALISERS, LEAVES
 from app.spec.network.modules import MODULES
 from app.spec.network.operations import OPERATIONS
 from app.spec.training.losses import TORCH_LOSSES
 
-KINDS: Mapping[str, Kind] = {**MODULES, **BACKBONES, **OPERATIONS, **LEAVES, **CONTROL}
+NODE_KINDS: Mapping[str, Kind] = {**MODULES, **BACKBONES, **OPERATIONS, **LEAVES, **CONTROL}
 
 
-class BaseNode(Part):
+class BaseNode(SpecModel):
     """What every node has. In `layers` the `id` may be left out and there are no `inputs`."""
 
     kind: str
     id: Name | None = None
-    inputs: Annotated[tuple[Ref, ...], Field(max_length=1024)] | None = None
+    inputs: Annotated[tuple[NodeRef, ...], Field(max_length=1024)] | None = None
 
-    def parameters(self) -> dict[str, object]:
+    def settings(self) -> dict[str, object]:
         """Return the kind's own fields by name."""
         return {name: getattr(self, name) for name in type(self).model_fields if name not in BaseNode.model_fields}
 
-    def reads(self) -> list[tuple[str, str]]:
+    def references(self) -> list[tuple[str, str]]:
         """Return (pointer, reference) of everything that the node names, in the order in which it takes them."""
         named = []
-        for field in (*READS.get(self.kind, ()), "inputs"):
+        for field in (*REFERENCE_FIELDS.get(self.kind, ()), "inputs"):
             value = getattr(self, field)
             if isinstance(value, str):
                 named.append((f"/{field}", value))
@@ -44,7 +44,7 @@ class BaseNode(Part):
     def bodies(self) -> dict[str, "tuple[str, BodyRef]"]:
         """Return the bodies by the names under which they are built: (pointer, body)."""
         found: dict[str, tuple[str, BodyRef]] = {}
-        for field in BODIES.get(self.kind, ()):
+        for field in BODY_FIELDS.get(self.kind, ()):
             value = getattr(self, field)
             if isinstance(value, tuple):
                 found |= {str(place): (f"/{field}/{place}", item) for place, item in enumerate(value)}
@@ -54,7 +54,7 @@ class BaseNode(Part):
 
 
 @dataclass(frozen=True, slots=True)
-class Placed:
+class WiredNode:
     """A node with everything settled: its name, what feeds it, and where the user wrote it."""
 
     id: str
@@ -63,84 +63,84 @@ class Placed:
     pointer: str  # relative to the network, for example "/layers/3"
 
 
-class Body(Part):
+class Body(SpecModel):
     """A network in one of its two forms: either `layers`, or `inputs`, `nodes` and `outputs`."""
 
     layers: "Nodes | None" = None
     inputs: Annotated[tuple[Name, ...], Field(min_length=1, max_length=64)] | None = None
     nodes: "Nodes | None" = None
-    outputs: Annotated[dict[Name, Ref], Field(min_length=1, max_length=64)] | None = None
+    outputs: Annotated[dict[Name, NodeRef], Field(min_length=1, max_length=64)] | None = None
 
     def input_names(self, default: tuple[str, ...]) -> tuple[str, ...]:
         """Return what the network reads; a chain of layers reads the first default input."""
         return self.inputs or (default if self.layers is None else default[:1])
 
-    def placed(self, default_inputs: tuple[str, ...] = ("input",)) -> list[Placed]:
+    def wired_nodes(self, default_inputs: tuple[str, ...] = ("input",)) -> list[WiredNode]:
         """Return the nodes in an order in which each follows what it reads (the user's order wherever possible)."""
         if self.layers is not None:
-            return list(chain(self.layers, self.input_names(default_inputs)[0]))
-        return ordered(named(self.nodes or ()))
+            return list(wire_layers(self.layers, self.input_names(default_inputs)[0]))
+        return topological_sort(wire_nodes(self.nodes or ()))
 
     def output_names(self) -> dict[str, str]:
         """Return the outputs: name to what it is; by default `output` is the last node."""
         if self.outputs:
             return dict(self.outputs)
         if self.layers is not None:
-            return {"output": list(chain(self.layers, ""))[-1].id}
-        return {"output": list(named(self.nodes or ()))[-1].id}
+            return {"output": list(wire_layers(self.layers, ""))[-1].id}
+        return {"output": list(wire_nodes(self.nodes or ()))[-1].id}
 
 
-def _form(value: object) -> str:
+def _body_ref_tag(value: object) -> str:
     return "name" if isinstance(value, str) else "body"
 
 
 # A body in place, or the name of one of the network's blocks.
-BodyRef = Annotated[Annotated[Body, Tag("body")] | Annotated[Name, Tag("name")], Discriminator(_form)]
+BodyRef = Annotated[Annotated[Body, Tag("body")] | Annotated[Name, Tag("name")], Discriminator(_body_ref_tag)]
 # Other parts of the language have the plain names.
-NAMES = {kind: f"{kind}Node" for kind in (*TORCH_LOSSES, *INITIALISERS, "Training")}
-NODE_CLASSES = classes(KINDS, BaseNode, NAMES)
+NODE_CLASS_NAMES = {kind: f"{kind}Node" for kind in (*TORCH_LOSSES, *INITIALISERS, "Training")}
+NODE_CLASSES = create_kind_models(NODE_KINDS, BaseNode, NODE_CLASS_NAMES)
 
 if TYPE_CHECKING:
     Node = BaseNode
 else:
-    Node = closed_union(NODE_CLASSES)
+    Node = discriminated_union(NODE_CLASSES)
 
 Nodes = Annotated[tuple[Node, ...], Field(min_length=1)]
 
-_PARTS: tuple[type[Part], ...] = (Body, *(NODE_CLASSES[kind] for kind in BODIES))
-for part in _PARTS:
+_RECURSIVE_MODELS: tuple[type[SpecModel], ...] = (Body, *(NODE_CLASSES[kind] for kind in BODY_FIELDS))
+for part in _RECURSIVE_MODELS:
     part.model_rebuild(_types_namespace={"BodyRef": BodyRef, "Nodes": Nodes})
 
 
-def chain(layers: tuple[BaseNode, ...], source: str) -> Iterator[Placed]:
+def wire_layers(layers: tuple[BaseNode, ...], source: str) -> Iterator[WiredNode]:
     """Yield layers, each of which reads the one before; the first reads `source`."""
     counts: dict[str, int] = {}
     for position, layer in enumerate(layers):
         counts[layer.kind] = counts.get(layer.kind, 0) + 1
         name = layer.id or f"{layer.kind.lower()}{counts[layer.kind]}"
-        inputs = () if KINDS[layer.kind].inputs == (0, 0) else (source,)
-        yield Placed(name, layer, inputs, f"/layers/{position}")
+        inputs = () if NODE_KINDS[layer.kind].inputs == (0, 0) else (source,)
+        yield WiredNode(name, layer, inputs, f"/layers/{position}")
         source = name
 
 
-def named(nodes: tuple[BaseNode, ...]) -> Iterator[Placed]:
+def wire_nodes(nodes: tuple[BaseNode, ...]) -> Iterator[WiredNode]:
     """Yield nodes as they are written."""
     for position, node in enumerate(nodes):
-        reads = tuple(source for _, source in node.reads())
-        yield Placed(node.id or f"/nodes/{position}", node, reads, f"/nodes/{position}")
+        reads = tuple(source for _, source in node.references())
+        yield WiredNode(node.id or f"/nodes/{position}", node, reads, f"/nodes/{position}")
 
 
-def ordered(nodes: Iterator[Placed] | list[Placed]) -> list[Placed]:
+def topological_sort(nodes: Iterator[WiredNode] | list[WiredNode]) -> list[WiredNode]:
     """Order topologically (Kahn 1962): always the first one written that can come. What lies on a cycle is left out."""
     nodes = list(nodes)
     names = {placed.id for placed in nodes}
-    waiting = [{owner for source in placed.inputs if (owner := owner_of(source)) in names} for placed in nodes]
+    waiting = [{owner for source in placed.inputs if (owner := referenced_node(source)) in names} for placed in nodes]
     readers: dict[str, list[int]] = {}
     for place, sources in enumerate(waiting):
         for source in sources:
             readers.setdefault(source, []).append(place)
     ready = [place for place, sources in enumerate(waiting) if not sources]  # ascending, so a heap
-    found: list[Placed] = []
+    found: list[WiredNode] = []
     while ready:
         placed = nodes[heappop(ready)]
         found.append(placed)
@@ -151,6 +151,6 @@ def ordered(nodes: Iterator[Placed] | list[Placed]) -> list[Placed]:
     return found
 
 
-def owner_of(ref: str) -> str:
+def referenced_node(ref: str) -> str:
     """Return the node of a reference: "scan" of "scan.state"."""
     return ref.partition(".")[0]

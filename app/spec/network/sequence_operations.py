@@ -2,9 +2,9 @@
 
 from typing import Literal
 
-from app.spec.kinds import Kind, Table
+from app.spec.kinds import Kind, KindTable
 
-SEQUENCES: Table = {
+SEQUENCE_OPERATIONS: KindTable = {
     "length_mask": Kind("Which places of the first input lie before the end of their sequence.", {}, (2, 2),
                         "(N, L, *), lengths (N) → bool (N, L)"),
     "pool_sequence": Kind("The mean, sum, largest values or last item of a sequence; a second input holds the lengths.",

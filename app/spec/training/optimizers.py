@@ -8,63 +8,63 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import Field, ValidationError, create_model
 
 from app.errors import Problem
-from app.spec.base import Finite, NotNegative, Part, Positive, Probability, Size
-from app.spec.kinds import Kind, Table, classes, closed_union
-from app.spec.problems import from_validation, nearest
+from app.spec.base import Finite, NonNegative, Positive, Probability, Size, SpecModel
+from app.spec.kinds import Kind, KindTable, create_kind_models, discriminated_union
+from app.spec.problems import did_you_mean, from_validation
 
 Betas = tuple[Probability, Probability]
 
-_LR = (NotNegative, 1e-3)
-_DECAY = (NotNegative, 0.0)
+_LR = (NonNegative, 1e-3)
+_DECAY = (NonNegative, 0.0)
 
-OPTIMIZERS: Table = {
+OPTIMIZERS: KindTable = {
     "SGD": Kind("Stochastic gradient descent.", {
-        "lr": _LR, "momentum": (NotNegative, 0.0), "dampening": (NotNegative, 0.0), "weight_decay": _DECAY,
+        "lr": _LR, "momentum": (NonNegative, 0.0), "dampening": (NonNegative, 0.0), "weight_decay": _DECAY,
         "nesterov": (bool, False)}),
     "Adam": Kind("Kingma and Ba (2015).", {
         "lr": _LR, "betas": (Betas, (0.9, 0.999)), "eps": (Positive, 1e-8), "weight_decay": _DECAY,
         "amsgrad": (bool, False), "decoupled_weight_decay": (bool, False)}),
     "AdamW": Kind("Loshchilov and Hutter (2019).", {
-        "lr": _LR, "betas": (Betas, (0.9, 0.999)), "eps": (Positive, 1e-8), "weight_decay": (NotNegative, 0.01),
+        "lr": _LR, "betas": (Betas, (0.9, 0.999)), "eps": (Positive, 1e-8), "weight_decay": (NonNegative, 0.01),
         "amsgrad": (bool, False)}),
     "NAdam": Kind("Adam with Nesterov momentum.", {
-        "lr": (NotNegative, 2e-3), "betas": (Betas, (0.9, 0.999)), "eps": (Positive, 1e-8), "weight_decay": _DECAY,
-        "momentum_decay": (NotNegative, 4e-3), "decoupled_weight_decay": (bool, False)}),
+        "lr": (NonNegative, 2e-3), "betas": (Betas, (0.9, 0.999)), "eps": (Positive, 1e-8), "weight_decay": _DECAY,
+        "momentum_decay": (NonNegative, 4e-3), "decoupled_weight_decay": (bool, False)}),
     "RAdam": Kind("Adam with a rectified warm-up.", {
         "lr": _LR, "betas": (Betas, (0.9, 0.999)), "eps": (Positive, 1e-8), "weight_decay": _DECAY,
         "decoupled_weight_decay": (bool, False)}),
     "Adamax": Kind("Adam with the infinity norm.", {
-        "lr": (NotNegative, 2e-3), "betas": (Betas, (0.9, 0.999)), "eps": (Positive, 1e-8), "weight_decay": _DECAY}),
+        "lr": (NonNegative, 2e-3), "betas": (Betas, (0.9, 0.999)), "eps": (Positive, 1e-8), "weight_decay": _DECAY}),
     "Adagrad": Kind("Duchi et al. (2011).", {
-        "lr": (NotNegative, 1e-2), "lr_decay": (NotNegative, 0.0), "weight_decay": _DECAY,
-        "initial_accumulator_value": (NotNegative, 0.0), "eps": (Positive, 1e-10)}),
+        "lr": (NonNegative, 1e-2), "lr_decay": (NonNegative, 0.0), "weight_decay": _DECAY,
+        "initial_accumulator_value": (NonNegative, 0.0), "eps": (Positive, 1e-10)}),
     "Adadelta": Kind("Zeiler (2012).", {
-        "lr": (NotNegative, 1.0), "rho": (Probability, 0.9), "eps": (Positive, 1e-6), "weight_decay": _DECAY}),
+        "lr": (NonNegative, 1.0), "rho": (Probability, 0.9), "eps": (Positive, 1e-6), "weight_decay": _DECAY}),
     "RMSprop": Kind("Root mean square propagation.", {
-        "lr": (NotNegative, 1e-2), "alpha": (Probability, 0.99), "eps": (Positive, 1e-8), "weight_decay": _DECAY,
-        "momentum": (NotNegative, 0.0), "centered": (bool, False)}),
+        "lr": (NonNegative, 1e-2), "alpha": (Probability, 0.99), "eps": (Positive, 1e-8), "weight_decay": _DECAY,
+        "momentum": (NonNegative, 0.0), "centered": (bool, False)}),
     "Rprop": Kind("Resilient backpropagation, for full batches.", {
-        "lr": (NotNegative, 1e-2), "etas": (tuple[Positive, Positive], (0.5, 1.2)),
+        "lr": (NonNegative, 1e-2), "etas": (tuple[Positive, Positive], (0.5, 1.2)),
         "step_sizes": (tuple[Positive, Positive], (1e-6, 50.0))}),
     "ASGD": Kind("Averaged stochastic gradient descent.", {
-        "lr": (NotNegative, 1e-2), "lambd": (NotNegative, 1e-4), "alpha": (NotNegative, 0.75), "t0": (Positive, 1e6),
+        "lr": (NonNegative, 1e-2), "lambd": (NonNegative, 1e-4), "alpha": (NonNegative, 0.75), "t0": (Positive, 1e6),
         "weight_decay": _DECAY}),
     "Adafactor": Kind("Shazeer and Stern (2018).", {
-        "lr": (NotNegative, 1e-2), "beta2_decay": (Finite, -0.8),
+        "lr": (NonNegative, 1e-2), "beta2_decay": (Finite, -0.8),
         "eps": (tuple[Positive | None, Positive], (None, 1e-3)), "d": (Positive, 1.0), "weight_decay": _DECAY}),
     "LBFGS": Kind("A quasi-Newton method with a history of steps, for whole batches.", {
-        "lr": (NotNegative, 1.0), "max_iter": (Size, 20), "max_eval": (Size | None, None),
-        "tolerance_grad": (NotNegative, 1e-7), "tolerance_change": (NotNegative, 1e-9), "history_size": (Size, 100),
+        "lr": (NonNegative, 1.0), "max_iter": (Size, 20), "max_eval": (Size | None, None),
+        "tolerance_grad": (NonNegative, 1e-7), "tolerance_change": (NonNegative, 1e-9), "history_size": (Size, 100),
         "line_search_fn": (Literal["strong_wolfe"] | None, None)}),
     "Muon": Kind("Momentum made orthogonal, for matrices alone (Jordan 2024).", {
-        "lr": _LR, "weight_decay": (NotNegative, 0.1), "momentum": (NotNegative, 0.95), "nesterov": (bool, True),
+        "lr": _LR, "weight_decay": (NonNegative, 0.1), "momentum": (NonNegative, 0.95), "nesterov": (bool, True),
         "ns_coefficients": (tuple[Finite, Finite, Finite], (3.4445, -4.775, 2.0315)), "eps": (Positive, 1e-7),
         "ns_steps": (Annotated[int, Field(strict=True, ge=1, le=99)], 5),
         "adjust_lr_fn": (Literal["original", "match_rms_adamw"] | None, None)}),
 }  # fmt: skip
 
 
-class BaseOptimizer(Part):
+class BaseOptimizer(SpecModel):
     """What every optimiser has."""
 
     kind: str
@@ -74,33 +74,33 @@ class BaseOptimizer(Part):
         return {name: getattr(self, name) for name in type(self).model_fields if name != "kind"}
 
 
-OPTIMIZER_CLASSES = classes(OPTIMIZERS, BaseOptimizer)
+OPTIMIZER_CLASSES = create_kind_models(OPTIMIZERS, BaseOptimizer)
 
 if TYPE_CHECKING:
     Optimizer = BaseOptimizer
 else:
-    Optimizer = closed_union(OPTIMIZER_CLASSES)
+    Optimizer = discriminated_union(OPTIMIZER_CLASSES)
 
-Path = Annotated[str, Field(pattern=r"^[A-Za-z0-9_]+(\.[A-Za-z0-9_]+)*$", max_length=500)]  # as in `state_dict`
+ParameterPath = Annotated[str, Field(pattern=r"^[A-Za-z0-9_]+(\.[A-Za-z0-9_]+)*$", max_length=500)]  # as in `state_dict`
 
 
-class BaseGroup(Part):
+class BaseParameterGroup(SpecModel):
     """Parameters that are trained otherwise than the rest, or not at all.
 
     Without `nodes` they are those of all nodes that no other group names.
     """
 
-    nodes: Annotated[tuple[Path, ...], Field(min_length=1, max_length=1000)] | None = None
+    nodes: Annotated[tuple[ParameterPath, ...], Field(min_length=1, max_length=1000)] | None = None
     parameters: Literal["all", "bias_and_norm", "weights"] = "all"
     frozen: bool = False
 
     def settings(self) -> dict[str, Any]:
         """Return the settings of the optimiser that are other ones here."""
-        own = type(self).model_fields.keys() - BaseGroup.model_fields.keys()
+        own = type(self).model_fields.keys() - BaseParameterGroup.model_fields.keys()
         return {name: getattr(self, name) for name in type(self).model_fields if name in own & self.model_fields_set}
 
 
-def _any_kind() -> dict[str, Any]:
+def _optional_settings() -> dict[str, Any]:
     """Return every field that some optimiser has, of any of its types."""
     types: dict[str, list[Any]] = {}
     for kind in OPTIMIZERS.values():
@@ -112,36 +112,36 @@ def _any_kind() -> dict[str, Any]:
 
 
 if TYPE_CHECKING:
-    Group = BaseGroup
+    ParameterGroup = BaseParameterGroup
 else:
-    Group = create_model("Group", __base__=BaseGroup, __doc__=BaseGroup.__doc__, __module__=__name__, **_any_kind())
+    ParameterGroup = create_model("Group", __base__=BaseParameterGroup, __doc__=BaseParameterGroup.__doc__, __module__=__name__, **_optional_settings())
 
 # Optimiser → settings that it has once, for all parameters.
-ONCE: Mapping[str, frozenset[str]] = {
+GLOBAL_SETTINGS: Mapping[str, frozenset[str]] = {
     "Adagrad": frozenset({"initial_accumulator_value"}),
     "LBFGS": frozenset(OPTIMIZERS["LBFGS"].fields),
 }
-SEARCHING = frozenset({"LBFGS"})  # optimisers that look at a step's loss in several places
+CLOSURE_OPTIMIZERS = frozenset({"LBFGS"})  # optimisers that look at a step's loss in several places
 
 
-def group_problems(optimizer: BaseOptimizer, groups: Sequence[BaseGroup]) -> list[Problem]:
+def group_problems(optimizer: BaseOptimizer, groups: Sequence[BaseParameterGroup]) -> list[Problem]:
     """Return what is wrong with groups, as far as it can be seen without the network; pointers lead into the plan."""
     problems: list[Problem] = []
     for position, group in enumerate(groups):
         found = _settings_problems(optimizer, group)
-        problems += [problem.within(f"/groups/{position}") for problem in found]
+        problems += [problem.with_prefix(f"/groups/{position}") for problem in found]
     return problems
 
 
-def _settings_problems(optimizer: BaseOptimizer, group: BaseGroup) -> list[Problem]:
+def _settings_problems(optimizer: BaseOptimizer, group: BaseParameterGroup) -> list[Problem]:
     settings = group.settings()
     if group.frozen and settings:
         names = " and ".join(settings)
         return [Problem("/frozen", "contradiction", f"what is frozen has no {names}", f"remove {names}")]
-    known = optimizer.settings().keys() - ONCE.get(optimizer.kind, frozenset())
+    known = optimizer.settings().keys() - GLOBAL_SETTINGS.get(optimizer.kind, frozenset())
     strange = [name for name in settings if name not in known]
     if strange:
-        return [_strange(optimizer, name, sorted(known)) for name in strange]
+        return [_unknown_setting(optimizer, name, sorted(known)) for name in strange]
     try:
         type(optimizer).model_validate(optimizer.model_dump() | settings)
     except ValidationError as error:
@@ -149,9 +149,9 @@ def _settings_problems(optimizer: BaseOptimizer, group: BaseGroup) -> list[Probl
     return []
 
 
-def _strange(optimizer: BaseOptimizer, name: str, known: Sequence[str]) -> Problem:
+def _unknown_setting(optimizer: BaseOptimizer, name: str, known: Sequence[str]) -> Problem:
     if name in optimizer.settings():
         detail = f"{optimizer.kind} has one {name} for all parameters"
         return Problem(f"/{name}", "unsupported", detail, "move it to optimizer")
-    hint = nearest(name, known) or "there are: " + ", ".join(known)
+    hint = did_you_mean(name, known) or "there are: " + ", ".join(known)
     return Problem(f"/{name}", "unknown_field", f"{optimizer.kind} has no {name}", hint)

@@ -5,22 +5,28 @@ from typing import Annotated, Literal
 from pydantic import Field, TypeAdapter, model_validator
 
 from app.errors import Problem
-from app.spec.base import Count, NotNegative, Part, Positive, Size, Steps, problem
-from app.spec.training.optimizers import SEARCHING, BaseOptimizer, Group, Optimizer, group_problems
+from app.spec.base import Count, NonNegative, Positive, Size, SpecModel, Steps, validation_error
+from app.spec.training.optimizers import (
+    CLOSURE_OPTIMIZERS,
+    BaseOptimizer,
+    Optimizer,
+    ParameterGroup,
+    group_problems,
+)
 from app.spec.training.schedules import Schedule, Warmup, warmup_problems
 from app.spec.training.weight_averages import Average
 
 
-class EarlyStop(Part):
+class EarlyStop(SpecModel):
     """Stop when the monitored value has not improved for `patience` evaluations."""
 
     monitor: str = "val/loss"
     mode: Literal["min", "max"] = "min"
     patience: Size = 3
-    min_delta: NotNegative = 0.0
+    min_delta: NonNegative = 0.0
 
 
-class Checkpointing(Part):
+class Checkpointing(SpecModel):
     """When checkpoints are taken and which are kept. The last one is always taken at the end."""
 
     every_steps: Steps | None = None
@@ -31,22 +37,22 @@ class Checkpointing(Part):
     mode: Literal["min", "max"] = "min"
 
 
-class Evaluation(Part):
+class Evaluation(SpecModel):
     """When the held-out examples are evaluated: at the end of every epoch unless `every_steps` says otherwise."""
 
     every_steps: Steps | None = None
 
 
-def _adam() -> BaseOptimizer:
+def _default_optimizer() -> BaseOptimizer:
     """Return the default: Adam with its own defaults."""
     return TypeAdapter[BaseOptimizer](Optimizer).validate_python({"kind": "Adam"})
 
 
-class Training(Part):
+class Training(SpecModel):
     """The plan."""
 
-    optimizer: Optimizer = Field(default_factory=_adam)
-    groups: Annotated[tuple[Group, ...], Field(max_length=100)] = ()
+    optimizer: Optimizer = Field(default_factory=_default_optimizer)
+    groups: Annotated[tuple[ParameterGroup, ...], Field(max_length=100)] = ()
     schedule: Schedule | None = None
     warmup: Warmup | None = None
     average: Average | None = None
@@ -69,7 +75,7 @@ class Training(Part):
     @model_validator(mode="after")
     def _one_length(self) -> "Training":
         if self.epochs is not None and self.steps is not None:
-            raise problem("contradiction", "a plan is measured in epochs or in steps, not in both", "remove one")
+            raise validation_error("contradiction", "a plan is measured in epochs or in steps, not in both", "remove one")
         return self
 
     def total_steps(self, steps_per_epoch: int) -> int:
@@ -79,7 +85,7 @@ class Training(Part):
     def problems(self) -> list[Problem]:
         """Return what of the plan contradicts itself; pointers lead into the plan."""
         found = group_problems(self.optimizer, self.groups)
-        if self.optimizer.kind in SEARCHING:
+        if self.optimizer.kind in CLOSURE_OPTIMIZERS:
             found += self._search_problems()
         if self.warmup is not None:
             found += warmup_problems(self.warmup, self.schedule, self.epochs, self.steps)

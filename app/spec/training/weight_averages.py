@@ -4,30 +4,30 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field
 
-from app.spec.base import Count, NotNegative, Part, Size, Steps
-from app.spec.kinds import Kind, Table, classes, closed_union
+from app.spec.base import Count, NonNegative, Size, SpecModel, Steps
+from app.spec.kinds import Kind, KindTable, create_kind_models, discriminated_union
 
-_SHARE = Annotated[float, Field(ge=0, lt=1, allow_inf_nan=False)]
+_FRACTION = Annotated[float, Field(ge=0, lt=1, allow_inf_nan=False)]
 
-AVERAGES: Table = {
+AVERAGES: KindTable = {
     "ema": Kind("A mean that forgets: after every step decay of it stays, and the rest is taken from the weights.", {
-        "decay": (_SHARE, 0.999), "every_steps": (Steps, 1), "start_step": (Count, 0)}),
+        "decay": (_FRACTION, 0.999), "every_steps": (Steps, 1), "start_step": (Count, 0)}),
     "swa": Kind("The mean of the weights at the end of epochs or steps, after a share of the run "
                 "(Izmailov et al. 2018); the rate may go to one of its own meanwhile.", {
-        "start": (_SHARE, 0.75), "every": (Literal["epoch", "step"], "epoch"), "lr": (NotNegative | None, None),
+        "start": (_FRACTION, 0.75), "every": (Literal["epoch", "step"], "epoch"), "lr": (NonNegative | None, None),
         "anneal_epochs": (Size, 10), "anneal_strategy": (Literal["cos", "linear"], "cos")}),
 }  # fmt: skip
 
 
-class BaseAverage(Part):
+class BaseAverage(SpecModel):
     """What every average has."""
 
     kind: str
 
 
-AVERAGE_CLASSES = classes(AVERAGES, BaseAverage, {"ema": "MovingAverage", "swa": "StochasticAverage"})
+AVERAGE_CLASSES = create_kind_models(AVERAGES, BaseAverage, {"ema": "MovingAverage", "swa": "StochasticAverage"})
 
 if TYPE_CHECKING:
     Average = BaseAverage
 else:
-    Average = closed_union(AVERAGE_CLASSES)
+    Average = discriminated_union(AVERAGE_CLASSES)

@@ -9,18 +9,18 @@ from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
 from app.access import idempotency, keys
-from app.access.idempotency import Answer
+from app.access.idempotency import IdempotentResponse
 from app.db.session import Database
 from app.db.tables import IdempotencyRow, KeyRow, now
-from app.errors import KeyInUse, KeyReused, Overloaded
+from app.errors import IdempotencyKeyInUse, IdempotencyKeyReused, ServiceOverloaded
 
 
-def make(session: Session, name: str, digest: str = "d", owner: str = "anna") -> Answer:
+def make(session: Session, name: str, digest: str = "d", owner: str = "anna") -> IdempotentResponse:
     def effect() -> tuple[int, dict[str, Any]]:
         row, _ = keys.create(session, owner, name, ["read"])
         return 201, {"id": row.id}
 
-    return idempotency.once(session, owner, "key-1", digest, effect)
+    return idempotency.run_once(session, owner, "key-1", digest, effect)
 
 
 def effects(database: Database) -> int:
@@ -31,14 +31,14 @@ def test_the_second_call_repeats_the_first_answer(database: Database) -> None:
     first = database.run(make, "one")
     second = database.run(make, "one")
     assert (first.status, first.replayed) == (201, False)
-    assert second == Answer(201, first.body, replayed=True)
+    assert second == IdempotentResponse(201, first.body, replayed=True)
     assert effects(database) == 1
 
 
 def test_concurrent_calls_have_one_effect(database: Database) -> None:
     start = threading.Barrier(6)
 
-    def call(_: int) -> Answer:
+    def call(_: int) -> IdempotentResponse:
         start.wait()
         return database.run(make, "one")
 
@@ -51,7 +51,7 @@ def test_concurrent_calls_have_one_effect(database: Database) -> None:
 
 def test_a_key_with_another_request_is_refused(database: Database) -> None:
     database.run(make, "one")
-    with pytest.raises(KeyReused):
+    with pytest.raises(IdempotencyKeyReused):
         database.run(make, "two", digest="other")
     assert effects(database) == 1
 
@@ -63,10 +63,10 @@ def test_owners_do_not_share_keys(database: Database) -> None:
 
 def test_a_failed_effect_leaves_the_key_unused(database: Database) -> None:
     def refuse() -> tuple[int, dict[str, Any]]:
-        raise Overloaded
+        raise ServiceOverloaded
 
-    with pytest.raises(Overloaded):
-        database.run(idempotency.once, "anna", "key-1", "d", refuse)
+    with pytest.raises(ServiceOverloaded):
+        database.run(idempotency.run_once, "anna", "key-1", "d", refuse)
     assert not database.run(make, "one").replayed
 
 
@@ -76,7 +76,7 @@ def test_a_first_call_that_takes_too_long_is_said_to_be_in_use(postgres: Any) ->
     try:
         with database.begin() as session:
             make(session, "one")
-            with pytest.raises(KeyInUse):
+            with pytest.raises(IdempotencyKeyInUse):
                 database.run(make, "one")
     finally:
         database.close()

@@ -54,21 +54,21 @@ class Api:
         """Return a client with a new key of the owner; for `None` without any."""
         if owner is None:
             return Client(self.app, self.portal)
-        return self.holding(self.services.db.run(keys.create, owner, "test", scopes)[1])
+        return self.client_with_token(self.services.db.run(keys.create, owner, "test", scopes)[1])
 
-    def holding(self, token: str) -> Client:
+    def client_with_token(self, token: str) -> Client:
         """Return a client that sends this token."""
         return Client(self.app, self.portal, Authorization=f"Bearer {token}")
 
 
 @contextmanager
-def running(app: FastAPI, portal: BlockingPortal) -> Iterator[Api]:
+def run_app(app: FastAPI, portal: BlockingPortal) -> Iterator[Api]:
     """Start the application as a server would, and stop it."""
     with portal.wrap_async_context_manager(app.router.lifespan_context(app)):
         yield Api(app, app.state.services, portal)
 
 
-def problem(response: httpx.Response, status: int, code: str) -> dict[str, Any]:
+def assert_problem(response: httpx.Response, status: int, code: str) -> dict[str, Any]:
     """Check that an answer is this problem, whole and traceable; returns the document."""
     assert response.status_code == status, response.text
     assert response.headers["content-type"] == "application/problem+json"
@@ -85,7 +85,7 @@ def problem(response: httpx.Response, status: int, code: str) -> dict[str, Any]:
     return document
 
 
-def told(response: httpx.Response) -> list[tuple[str, str, Any]]:
+def parse_sse_events(response: httpx.Response) -> list[tuple[str, str, Any]]:
     """Return (id, event, data) of every event in a stream that has ended."""
     found = []
     for block in response.text.split("\n\n"):

@@ -9,24 +9,24 @@ from typing import Any
 import pytest
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 
-from app.api.access_log import Journal
+from app.api.access_log import AccessLog
 from app.api.children.inspector import Inspector
-from app.api.children.predictor import Predictors
-from app.api.job_watcher import Watcher
+from app.api.children.predictor import PredictorPool
+from app.api.job_watcher import JobWatcher
 from app.api.main import create_app
-from app.api.rate_limits import Places, RateLimiter
-from app.api.services import UPLOADS, Services
+from app.api.rate_limits import ConcurrencyLimiter, RateLimiter
+from app.api.services import UPLOADS_BUSY, Services
 from app.db.session import Database
 from app.jobs.dispatch import Waker
 from app.settings import Settings
 from app.storage.open import open_store
 from app.storage.protocol import ArtifactStore
-from app.webhooks.targets import Targets
-from tests.app.api.client import Api, Client, running
+from app.webhooks.targets import TargetPolicy
+from tests.app.api.client import Api, Client, run_app
 
-NOWHERE = "redis://127.0.0.1:1/0"  # refuses every connection
+UNREACHABLE_BROKER_URL = "redis://127.0.0.1:1/0"  # refuses every connection
 
-Serve = Callable[..., Api]
+StartApp = Callable[..., Api]
 
 
 @pytest.fixture(scope="session")
@@ -45,9 +45,9 @@ def shared_inspector() -> Iterator[Inspector]:
 
 
 @pytest.fixture(scope="session")
-def shared_predictors(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Predictors]:
+def shared_predictors(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PredictorPool]:
     """One for all tests, as above."""
-    opened = Predictors(Settings(home=tmp_path_factory.mktemp("predictors"), predictors=1))
+    opened = PredictorPool(Settings(home=tmp_path_factory.mktemp("predictors"), predictors=1))
     yield opened
     opened.close()
 
@@ -61,7 +61,7 @@ def described() -> dict[str, Any]:
 
 @pytest.fixture(scope="session")
 def waker() -> Iterator[Waker]:
-    with Waker(NOWHERE) as opened:
+    with Waker(UNREACHABLE_BROKER_URL) as opened:
         yield opened
 
 
@@ -80,8 +80,8 @@ def artifacts(tmp_path: Path) -> ArtifactStore:
 @pytest.fixture
 def serve(
     database: Database, artifacts: ArtifactStore, shared_inspector: Inspector,
-    shared_predictors: Predictors, waker: Waker, portal: BlockingPortal, tmp_path: Path, described: dict[str, Any],
-) -> Iterator[Serve]:  # fmt: skip
+    shared_predictors: PredictorPool, waker: Waker, portal: BlockingPortal, tmp_path: Path, described: dict[str, Any],
+) -> Iterator[StartApp]:  # fmt: skip
     """Starts applications on the test's database and store: with settings of one's own, and parts."""
     parts = {"db": database, "store": artifacts, "waker": waker, "inspector": shared_inspector,
              "predictors": shared_predictors}  # fmt: skip
@@ -91,22 +91,22 @@ def serve(
         def start(*, other: Mapping[str, Any] | None = None, **chosen: Any) -> Api:
             @contextmanager
             def opening(settings: Settings) -> Iterator[Services]:
-                targets = Targets(http=settings.webhook_http, private=settings.webhook_private)
-                with Journal(database) as journal:
-                    own = {"watcher": Watcher(database), "limiter": RateLimiter(), "journal": journal}
-                    made = parts | own | {"uploads": Places(settings.max_uploads, UPLOADS), "targets": targets}
+                targets = TargetPolicy(http=settings.webhook_http, private=settings.webhook_private)
+                with AccessLog(database) as journal:
+                    own = {"watcher": JobWatcher(database), "limiter": RateLimiter(), "journal": journal}
+                    made = parts | own | {"uploads": ConcurrencyLimiter(settings.max_uploads, UPLOADS_BUSY), "targets": targets}
                     yield Services(settings, **(made | dict(other or {})))
 
             settings = Settings(home=tmp_path, **({"rate_limit": "", "upload_limit": 1 << 26} | chosen))
             app = create_app(settings, opening)
             app.openapi_schema = described
-            return stack.enter_context(running(app, portal))
+            return stack.enter_context(run_app(app, portal))
 
         yield start
 
 
 @pytest.fixture
-def api(serve: Serve) -> Api:
+def api(serve: StartApp) -> Api:
     return serve()
 
 

@@ -15,12 +15,12 @@ from schemathesis.specs.openapi.checks import (
 
 from tests.app.api.client import Client
 
-FACTOR = int(os.environ.get("FUZZ", "1"))  # how many times as many examples: `make fuzz`
+EXAMPLES_FACTOR = int(os.environ.get("FUZZ", "1"))  # how many times as many examples: `make fuzz`
 CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance, response_headers_conformance,
           response_schema_conformance]  # fmt: skip
 
 
-def send(client: Client, case: Case) -> httpx.Response | None:
+def send_case(client: Client, case: Case) -> httpx.Response | None:
     """Send a case, unless the client itself refuses to."""
     sent = case.as_transport_kwargs(base_url="http://service")
     content = sent.get("data")
@@ -35,7 +35,7 @@ def send(client: Client, case: Case) -> httpx.Response | None:
         return None
 
 
-def conforms(case: Case, response: httpx.Response) -> None:
+def assert_conforms(case: Case, response: httpx.Response) -> None:
     """Check that an answer is no mistake of the service, and one that the description has: status, form and schema."""
     if response.status_code in (404, 405):  # also an id that leads out of its place in the path
         assert response.headers["content-type"] == "application/problem+json" or case.method == "HEAD"

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from app.jobs.states import Status
-from tests.app.api.client import Api, Client, problem
-from tests.app.api.scenes import SPEC, job_in
+from tests.app.api.client import Api, Client, assert_problem
+from tests.app.api.job_factories import SPEC, create_job_in_status
 
 SQLITE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
@@ -51,7 +51,7 @@ def test_every_change_is_noted(api: Api, anna: Client) -> None:
 
 @SQLITE
 def test_pages_follow_each_other(api: Api, anna: Client) -> None:
-    job = job_in(api.services.db, Status.QUEUED)
+    job = create_job_in_status(api.services.db, Status.QUEUED)
     for _ in range(5):
         anna.post(f"/v1/jobs/{job}/cancel")
     page = anna.get("/v1/audit?limit=3&action=job.cancel")
@@ -63,9 +63,9 @@ def test_pages_follow_each_other(api: Api, anna: Client) -> None:
 
 @SQLITE
 def test_what_is_refused_or_repeated_is_not_noted_as_done(api: Api, anna: Client) -> None:
-    job = job_in(api.services.db, Status.SUCCEEDED)
-    problem(anna.post(f"/v1/jobs/{job}/cancel"), 409, "state_forbids")
-    problem(anna.post("/v1/jobs", json={}), 422, "invalid_input")
+    job = create_job_in_status(api.services.db, Status.SUCCEEDED)
+    assert_problem(anna.post(f"/v1/jobs/{job}/cancel"), 409, "state_forbids")
+    assert_problem(anna.post("/v1/jobs", json={}), 422, "invalid_input")
     for _ in range(2):
         anna.post("/v1/jobs", json=SPEC, headers={"Idempotency-Key": "once"})
     assert [entry["action"] for entry in entries(anna)] == ["job.create"]
@@ -75,17 +75,17 @@ def test_what_is_refused_or_repeated_is_not_noted_as_done(api: Api, anna: Client
 def test_owners_see_their_own(api: Api, anna: Client) -> None:
     api.client("bert").post("/v1/jobs", json=SPEC)
     assert entries(anna) == []
-    problem(api.client("anna", ("read", "write")).get("/v1/audit"), 403, "forbidden")
+    assert_problem(api.client("anna", ("read", "write")).get("/v1/audit"), 403, "forbidden")
 
 
 def test_refusals_are_counted(api: Api, anna: Client) -> None:
     reader = api.client("anna", ("read",))
     token = anna.post("/v1/keys", json={"name": "x"}).json()["token"]
     for _ in range(3):
-        problem(reader.post("/v1/jobs", json=SPEC), 403, "forbidden")
+        assert_problem(reader.post("/v1/jobs", json=SPEC), 403, "forbidden")
     for _ in range(2):
-        problem(api.holding(token + "x").get("/v1/jobs"), 401, "unauthenticated")
-    api.services.journal.close()
+        assert_problem(api.client_with_token(token + "x").get("/v1/jobs"), 401, "unauthenticated")
+    api.services.access_log.close()
     found = entries(anna, action="refused")
     counts = Counter[str]()
     for entry in found:  # more than one of a kind where the journal was written in between
@@ -98,8 +98,8 @@ def test_refusals_are_counted(api: Api, anna: Client) -> None:
 def test_a_flood_of_refusals_is_a_few_rows(api: Api) -> None:
     operator = api.client("operator")
     for number in range(300):
-        api.services.journal.refused("unauthenticated", f"key_{number}", f"10.0.0.{number}", "req")
-    api.services.journal.close()
+        api.services.access_log.record_refusal("unauthenticated", f"key_{number}", f"10.0.0.{number}", "req")
+    api.services.access_log.close()
     found = entries(operator, action="refused", limit=1000)
     assert len(found) == 101
     assert sum(entry["data"]["count"] for entry in found) == 300

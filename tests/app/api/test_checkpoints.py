@@ -8,8 +8,8 @@ import pytest
 
 from app.db.tables import JobRow
 from app.storage.protocol import ArtifactStore
-from tests.app.api.client import Api, Client, problem
-from tests.app.api.scenes import SPEC, queued, running, saved
+from tests.app.api.client import Api, Client, assert_problem
+from tests.app.api.job_factories import SPEC, create_checkpoint, create_queued_job, create_running_job
 
 BODY = bytes(range(256)) * 40
 SIZE = len(BODY)
@@ -26,13 +26,13 @@ def database_url(sqlite_url: str) -> str:
 
 @pytest.fixture
 def job(api: Api) -> JobRow:
-    return running(api.services.db)
+    return create_running_job(api.services.db)
 
 
 @pytest.fixture
 def path(api: Api, job: JobRow) -> str:
     """Where the weights of a checkpoint are."""
-    checkpoint = saved(api.services.db, api.services.store, job, 7, FILES, 0.5, PRIVATE)
+    checkpoint = create_checkpoint(api.services.db, api.services.store, job, 7, FILES, 0.5, PRIVATE)
     return f"/v1/checkpoints/{checkpoint}/files/weights.safetensors"
 
 
@@ -79,20 +79,20 @@ class TestOnEveryStore:
     def test_a_file_that_is_gone(self, api: Api, anna: Client, path: str) -> None:
         for key in list(api.services.store.keys("jobs/")):
             api.services.store.delete(key)
-        problem(anna.get(path), 404, "not_found")
+        assert_problem(anna.get(path), 404, "not_found")
 
     def test_a_deleted_job_s_files_are_gone(self, api: Api, anna: Client, job: JobRow, path: str) -> None:
         anna.post(f"/v1/jobs/{job.id}/cancel")
         api.services.db.run(lambda session: setattr(session.get(JobRow, job.id), "status", "cancelled"))
         assert anna.delete(f"/v1/jobs/{job.id}", params={"purge": True}).status_code == 204
         assert list(api.services.store.keys("")) == []
-        problem(anna.get(path), 404, "not_found")
+        assert_problem(anna.get(path), 404, "not_found")
 
 
 @pytest.mark.parametrize("asked", [f"bytes={SIZE}-", f"bytes={SIZE + 5}-{SIZE + 9}", "bytes=-0", f"bytes={'9' * 18}-"])
 def test_a_range_outside(anna: Client, path: str, asked: str) -> None:
     response = anna.get(path, headers={"Range": asked})
-    problem(response, 416, "range_not_satisfiable")
+    assert_problem(response, 416, "range_not_satisfiable")
     assert response.headers["content-range"] == f"bytes */{SIZE}"
 
 
@@ -130,23 +130,23 @@ def test_head_knows_no_ranges(anna: Client, path: str) -> None:
 
 
 def test_an_empty_file(api: Api, anna: Client, job: JobRow) -> None:
-    path = f"/v1/checkpoints/{saved(api.services.db, api.services.store, job, 1, {'model.py': b''})}/files/model.py"
+    path = f"/v1/checkpoints/{create_checkpoint(api.services.db, api.services.store, job, 1, {'model.py': b''})}/files/model.py"
     assert anna.get(path).content == b""
-    problem(anna.get(path, headers={"Range": "bytes=0-"}), 416, "range_not_satisfiable")
+    assert_problem(anna.get(path, headers={"Range": "bytes=0-"}), 416, "range_not_satisfiable")
 
 
 @pytest.mark.parametrize("name", [*PRIVATE, "nothing", "x" * 101, "model.py%00", "MODEL.PY"])
 def test_private_and_unknown_files_are_not_found(anna: Client, path: str, name: str) -> None:
-    problem(anna.get(path.replace("weights.safetensors", name)), 404, "not_found")
+    assert_problem(anna.get(path.replace("weights.safetensors", name)), 404, "not_found")
 
 
 def test_a_name_is_no_path(anna: Client, path: str) -> None:
-    problem(anna.get(path.replace("weights.safetensors", "..%2f..%2fmodel.py")), 404, "no_such_route")
+    assert_problem(anna.get(path.replace("weights.safetensors", "..%2f..%2fmodel.py")), 404, "no_such_route")
 
 
 def test_the_list_shows_what_can_be_downloaded(api: Api, anna: Client, job: JobRow) -> None:
     db, store = api.services.db, api.services.store
-    first, second = saved(db, store, job, 5, FILES, 0.25, PRIVATE), saved(db, store, job, 9, FILES, float("nan"))
+    first, second = create_checkpoint(db, store, job, 5, FILES, 0.25, PRIVATE), create_checkpoint(db, store, job, 9, FILES, float("nan"))
     response = anna.get(f"/v1/jobs/{job.id}/checkpoints")
     assert response.json()["has_more"] is False
     newest, oldest = response.json()["items"]
@@ -159,7 +159,7 @@ def test_the_list_shows_what_can_be_downloaded(api: Api, anna: Client, job: JobR
         content = anna.get(file["url"]).content
         assert (len(content), hashlib.sha256(content).hexdigest()) == (file["size"], file["sha256"])
     assert anna.get(f"/v1/checkpoints/{first}/files/model.py").headers["content-type"].startswith("text/x-python")
-    problem(anna.get(f"/v1/checkpoints/{UNKNOWN}"), 404, "not_found")
+    assert_problem(anna.get(f"/v1/checkpoints/{UNKNOWN}"), 404, "not_found")
 
 
 def weights(anna: Client, job: JobRow, **params: str) -> Any:
@@ -170,7 +170,7 @@ def test_the_best_and_the_latest_weights(api: Api, anna: Client, job: JobRow) ->
     db, store = api.services.db, api.services.store
     for step, loss in ((1, 0.9), (2, 0.1), (3, 0.5), (4, float("nan"))):
         names = {name: f"{name} {step}".encode() for name in FILES}
-        saved(db, store, job, step, names, loss)
+        create_checkpoint(db, store, job, step, names, loss)
     assert weights(anna, job).content == b"weights.safetensors 2"
     assert weights(anna, job, which="best", format="pth").content == b"weights.pth 2"
     latest = weights(anna, job, which="latest", format="pth")
@@ -183,26 +183,26 @@ def test_the_best_and_the_latest_weights(api: Api, anna: Client, job: JobRow) ->
 def test_the_best_is_by_the_spec_s_monitor(api: Api, anna: Client) -> None:
     db, store = api.services.db, api.services.store
     plan = {"checkpoint": {"monitor": "val/loss", "mode": "max"}}
-    job = running(db, spec=SPEC | {"training": plan})
+    job = create_running_job(db, spec=SPEC | {"training": plan})
     for step, loss in ((1, 0.2), (2, 0.9), (3, 0.5)):
-        saved(db, store, job, step, {"weights.safetensors": str(step).encode()}, loss)
+        create_checkpoint(db, store, job, step, {"weights.safetensors": str(step).encode()}, loss)
     assert weights(anna, job).content == b"2"
 
 
 def test_without_values_the_latest_is_the_best(api: Api, anna: Client, job: JobRow) -> None:
     for step in (1, 2):
-        saved(api.services.db, api.services.store, job, step, {"weights.safetensors": str(step).encode()})
+        create_checkpoint(api.services.db, api.services.store, job, step, {"weights.safetensors": str(step).encode()})
     assert weights(anna, job).content == b"2"
-    problem(weights(anna, job, format="pth"), 404, "not_found")
+    assert_problem(weights(anna, job, format="pth"), 404, "not_found")
 
 
 def test_before_the_first_checkpoint_there_is_nothing(api: Api, anna: Client) -> None:
-    path = f"/v1/jobs/{queued(api.services.db)}"
-    document = problem(anna.get(f"{path}/weights"), 404, "not_found")
+    path = f"/v1/jobs/{create_queued_job(api.services.db)}"
+    document = assert_problem(anna.get(f"{path}/weights"), 404, "not_found")
     assert document["errors"][0]["hint"]
     assert anna.get(f"{path}/checkpoints").json() == {"items": [], "has_more": False}
 
 
 def test_another_owner_gets_nothing(bert: Client, job: JobRow, path: str) -> None:
     for place in (path, path.partition("/files")[0], f"/v1/jobs/{job.id}/weights", f"/v1/jobs/{job.id}/checkpoints"):
-        problem(bert.get(place, headers={"If-None-Match": ETAG}), 404, "not_found")
+        assert_problem(bert.get(place, headers={"If-None-Match": ETAG}), 404, "not_found")

@@ -6,11 +6,11 @@ from typing import Any
 import pytest
 
 from app.jobs.states import Status
-from app.spec.data.sources import BUILTIN
+from app.spec.data.sources import BUILTIN_SCHEMAS
 from app.storage.protocol import ArtifactStore
-from tests.app.api.client import Api, Client, problem
-from tests.app.api.scenes import SPEC, job_in
-from tests.app.api.uploading import CSV, is_ready, register, send
+from tests.app.api.client import Api, Client, assert_problem
+from tests.app.api.job_factories import SPEC, create_job_in_status
+from tests.app.api.uploads import CSV, assert_ready, register_upload, send_chunk
 
 SQLITE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 UNKNOWN = "ds_" + "0" * 32
@@ -23,11 +23,11 @@ def test_a_named_data_set_is_ready_at_once(api: Api, anna: Client, name: str) ->
     row = made.json()
     assert made.headers["location"] == f"/v1/datasets/{row['id']}"
     assert (row["status"], row["received"], row["preview"]) == ("ready", 0, None)
-    assert row["data_schema"] == BUILTIN[name].model_dump(mode="json")
+    assert row["data_schema"] == BUILTIN_SCHEMAS[name].model_dump(mode="json")
     assert anna.get(made.headers["location"]).json() == row
-    problem(anna.put(f"{made.headers['location']}/content", content=CSV), 409, "state_forbids")
+    assert_problem(anna.put(f"{made.headers['location']}/content", content=CSV), 409, "state_forbids")
     assert anna.delete(made.headers["location"]).status_code == 204
-    problem(anna.get(made.headers["location"]), 404, "not_found")
+    assert_problem(anna.get(made.headers["location"]), 404, "not_found")
 
 
 @SQLITE
@@ -45,7 +45,7 @@ def test_a_named_data_set_is_ready_at_once(api: Api, anna: Client, name: str) ->
     ],
 )
 def test_a_registration_has_a_form(anna: Client, body: Any, pointer: str, hint: str) -> None:
-    document = problem(anna.post("/v1/datasets", json=body), 422, "invalid_input")
+    document = assert_problem(anna.post("/v1/datasets", json=body), 422, "invalid_input")
     assert [item["pointer"] for item in document["errors"]] == [pointer]
     assert hint in document["errors"][0]["hint"]
 
@@ -56,43 +56,43 @@ def test_one_key_makes_one_data_set(anna: Client) -> None:
     assert first.content == again.content
     assert again.headers["location"] == first.headers["location"]
     assert again.headers["idempotency-replayed"] == "true"
-    problem(anna.post("/v1/datasets", json=body | {"name": "y"}, headers=key), 422, "idempotency_key_reused")
-    problem(anna.post("/v1/jobs", json=SPEC, headers=key), 422, "idempotency_key_reused")
+    assert_problem(anna.post("/v1/datasets", json=body | {"name": "y"}, headers=key), 422, "idempotency_key_reused")
+    assert_problem(anna.post("/v1/jobs", json=SPEC, headers=key), 422, "idempotency_key_reused")
     assert len(anna.get("/v1/datasets").json()["items"]) == 1
 
 
 @pytest.mark.parametrize("status", list(Status))
 def test_a_data_set_lives_as_long_as_a_job_needs_it(api: Api, anna: Client, status: Status) -> None:
-    place = register(anna)
+    place = register_upload(anna)
     anna.put(f"{place}/content", content=CSV)
     dataset_id = place.rpartition("/")[2]
-    job_id = job_in(api.services.db, status, spec=SPEC | {"data": {"kind": "dataset", "id": dataset_id}})
+    job_id = create_job_in_status(api.services.db, status, spec=SPEC | {"data": {"kind": "dataset", "id": dataset_id}})
     response = anna.delete(place)
     if status in (Status.SUCCEEDED, Status.FAILED, Status.CANCELLED):
         assert (response.status_code, response.content) == (204, b"")
         assert list(api.services.store.keys("")) == []
-        problem(anna.get(place), 404, "not_found")
+        assert_problem(anna.get(place), 404, "not_found")
     else:
-        assert job_id in problem(response, 409, "state_forbids")["detail"]
-        is_ready(api, anna, place)
+        assert job_id in assert_problem(response, 409, "state_forbids")["detail"]
+        assert_ready(api, anna, place)
 
 
 @SQLITE
 def test_deleting_forgets_pieces_too(api: Api, anna: Client) -> None:
-    place = register(anna)
-    send(anna, place, 0, 10)
+    place = register_upload(anna)
+    send_chunk(anna, place, 0, 10)
     assert anna.delete(place).status_code == 204
     assert list(api.services.store.keys("")) == []
-    problem(send(anna, place, 10, 20), 404, "not_found")
-    problem(anna.put(f"/v1/datasets/{UNKNOWN}/content", content=CSV), 404, "not_found")
+    assert_problem(send_chunk(anna, place, 10, 20), 404, "not_found")
+    assert_problem(anna.put(f"/v1/datasets/{UNKNOWN}/content", content=CSV), 404, "not_found")
 
 
 @SQLITE
 def test_a_job_needs_a_ready_data_set(anna: Client) -> None:
-    place = register(anna)
+    place = register_upload(anna)
     for dataset_id, code in ((place.rpartition("/")[2], "dataset_not_ready"), (UNKNOWN, "unknown_dataset")):
         spec = SPEC | {"data": {"kind": "dataset", "id": dataset_id}}
-        document = problem(anna.post("/v1/jobs", json=spec), 422, "invalid_input")
+        document = assert_problem(anna.post("/v1/jobs", json=spec), 422, "invalid_input")
         assert [(item["pointer"], item["code"]) for item in document["errors"]] == [("/data/id", code)]
         assert document["errors"][0]["hint"]
 
@@ -115,21 +115,21 @@ def test_lists_are_filtered(anna: Client) -> None:
 
 
 def test_vectors_are_needed_by_the_job_that_names_them(api: Api, anna: Client) -> None:
-    glove = register(anna, format="auto")
+    glove = register_upload(anna, format="auto")
     row = anna.put(f"{glove}/content", content=b"the 0.1 0.2\nof 0.3 0.4\n").json()
     assert (row["source"]["format"], row["data_schema"]["rows"]) == ("vectors", {"vectors": 2})
     vectors = {"dataset": row["id"], "into": "embedding"}
     features = {"text": {"kind": "text", "column": "text", "vectors": vectors}}
     spec = SPEC | {"data": SPEC["data"] | {"features": features}}
-    job_id = job_in(api.services.db, Status.QUEUED, spec=spec)
-    assert job_id in problem(anna.delete(glove), 409, "state_forbids")["detail"]
+    job_id = create_job_in_status(api.services.db, Status.QUEUED, spec=spec)
+    assert job_id in assert_problem(anna.delete(glove), 409, "state_forbids")["detail"]
     trained = anna.post("/v1/jobs", json=SPEC | {"data": {"kind": "dataset", "id": row["id"]}})
-    document = problem(trained, 422, "invalid_input")
+    document = assert_problem(trained, 422, "invalid_input")
     assert [(item["pointer"], item["code"]) for item in document["errors"]] == [("/data/id", "wrong_dataset")]
 
 
 def test_vectors_that_do_not_fit_are_told_when_a_job_is_posted(anna: Client) -> None:
-    glove, reviews = register(anna, format="auto"), register(anna, format="jsonl", target="label")
+    glove, reviews = register_upload(anna, format="auto"), register_upload(anna, format="jsonl", target="label")
     vectors = anna.put(f"{glove}/content", content=b"the 0.1 0.2\nof 0.3 0.4\n").json()["id"]
     rows = b"".join(b'{"text": "the film number %d of many", "label": "%d"}\n' % (row, row % 2) for row in range(40))
     data = {"kind": "dataset", "id": anna.put(f"{reviews}/content", content=rows).json()["id"]}
@@ -140,7 +140,7 @@ def test_vectors_that_do_not_fit_are_told_when_a_job_is_posted(anna: Client) -> 
         {"kind": "Linear", "out_features": 2},
     ]
     spec = SPEC | {"data": data | {"features": {"text": part}}, "model": {"layers": layers}}
-    document = problem(anna.post("/v1/jobs", json=spec), 422, "invalid_input")
+    document = assert_problem(anna.post("/v1/jobs", json=spec), 422, "invalid_input")
     assert [(item["pointer"], item["hint"]) for item in document["errors"]] == [
         ("/model/layers/0/embedding_dim", "set embedding_dim to 2")]  # fmt: skip
     layers[0]["embedding_dim"] = 2
@@ -159,7 +159,7 @@ class TestDownloads:
         return store
 
     def test_content_is_downloaded_whole_or_in_part(self, anna: Client) -> None:
-        place = register(anna, file="../my table.csv")
+        place = register_upload(anna, file="../my table.csv")
         path = f"{place}/content"
         anna.put(path, content=CSV)
         whole = anna.get(path)
@@ -174,17 +174,17 @@ class TestDownloads:
         assert (described.status_code, described.content) == (200, b"")
         assert described.headers["content-length"] == str(len(CSV))
         assert anna.get(path, headers={"If-None-Match": etag}).status_code == 304
-        problem(anna.get(path, headers={"Range": f"bytes={len(CSV)}-"}), 416, "range_not_satisfiable")
+        assert_problem(anna.get(path, headers={"Range": f"bytes={len(CSV)}-"}), 416, "range_not_satisfiable")
 
     def test_equal_content_is_kept_once_and_goes_with_the_last(self, api: Api, anna: Client, bert: Client) -> None:
-        places = [register(anna) for _ in range(2)]
+        places = [register_upload(anna) for _ in range(2)]
         for place in places:
             assert anna.put(f"{place}/content", content=CSV).status_code == 200
         assert len(list(api.services.store.keys(""))) == 1
         digest = hashlib.sha256(CSV).hexdigest()
         told = anna.post("/v1/datasets", json={"name": "c", "source": {"kind": "upload", "sha256": digest}})
         assert (told.json()["status"], told.json()["received"]) == ("ready", len(CSV))
-        theirs = register(bert, sha256=digest)
+        theirs = register_upload(bert, sha256=digest)
         assert bert.get(theirs).json()["status"] == "awaiting_content"
         for place in places:
             assert anna.delete(place).status_code == 204
@@ -194,8 +194,8 @@ class TestDownloads:
         assert list(api.services.store.keys("")) == []
 
     def test_what_has_no_content_is_told(self, anna: Client, bert: Client) -> None:
-        place = register(anna)
-        problem(anna.get(f"{place}/content"), 409, "state_forbids")
-        problem(bert.get(f"{place}/content"), 404, "not_found")
+        place = register_upload(anna)
+        assert_problem(anna.get(f"{place}/content"), 409, "state_forbids")
+        assert_problem(bert.get(f"{place}/content"), 404, "not_found")
         named = anna.post("/v1/datasets", json={"name": "a", "source": {"kind": "builtin", "name": "iris"}})
-        problem(anna.get(f"{named.headers['location']}/content"), 409, "state_forbids")
+        assert_problem(anna.get(f"{named.headers['location']}/content"), 409, "state_forbids")

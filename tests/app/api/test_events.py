@@ -12,23 +12,32 @@ import pytest
 import uvicorn
 
 from app import events
-from app.api.routes.jobs.events import BATCH
+from app.api.routes.jobs.events import BATCH_SIZE
 from app.jobs import repository, service
 from app.jobs.states import Status
-from tests.app.api.client import Api, Client, problem, told
-from tests.app.api.conftest import Serve
-from tests.app.api.scenes import block, curve, end, job_in, queued, running, saved, tell
-from workers.protocol.messages import Ending, Report
+from tests.app.api.client import Api, Client, assert_problem, parse_sse_events
+from tests.app.api.conftest import StartApp
+from tests.app.api.job_factories import (
+    create_checkpoint,
+    create_job_in_status,
+    create_queued_job,
+    create_running_job,
+    curve_block,
+    finish_job,
+    record_curve,
+    record_message,
+)
+from workers.protocol.messages import Ending, ProgressReport
 
 SQLITE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
 
 def test_the_story_of_a_job(api: Api, anna: Client) -> None:
     db = api.services.db
-    job = running(db)
-    tell(db, job, Report(phase="training", progress={"step": 3}, series={"train/loss": block([1, 2, 3])}))
-    checkpoint = saved(db, api.services.store, job, 3, {})
-    end(db, job)
+    job = create_running_job(db)
+    record_message(db, job, ProgressReport(phase="training", progress={"step": 3}, series={"train/loss": curve_block([1, 2, 3])}))
+    checkpoint = create_checkpoint(db, api.services.store, job, 3, {})
+    finish_job(db, job)
     items = anna.get(f"/v1/jobs/{job.id}/events").json()["items"]
     assert [item["id"] for item in items] == [1, 2, 3, 4, 5, 6]
     assert [item["kind"] for item in items] == ["created", "status", "metrics", "phase", "checkpoint", "status"]
@@ -41,13 +50,13 @@ def test_the_story_of_a_job(api: Api, anna: Client) -> None:
 
 def test_a_stream_of_an_ended_job_tells_all_and_ends(api: Api, anna: Client) -> None:
     db = api.services.db
-    job = running(db)
-    curve(db, job, 3)
-    end(db, job, Ending.FAILED)
+    job = create_running_job(db)
+    record_curve(db, job, 3)
+    finish_job(db, job, Ending.FAILED)
     response = anna.get(f"/v1/jobs/{job.id}/stream")
     assert response.headers["content-type"].startswith("text/event-stream")
     assert response.headers["x-accel-buffering"] == "no"
-    stream = told(response)
+    stream = parse_sse_events(response)
     assert [(seq, kind) for seq, kind, _ in stream] == [
         ("1", "created"), ("2", "status"), ("3", "metrics"), ("4", "status"), ("4", "done")
     ]  # fmt: skip
@@ -58,10 +67,10 @@ def test_a_stream_of_an_ended_job_tells_all_and_ends(api: Api, anna: Client) -> 
 @pytest.mark.parametrize("last", [0, 1, 3, 4, 100, 2**63 - 1])
 def test_a_stream_goes_on_after_the_last_known_event(api: Api, anna: Client, last: int) -> None:
     db = api.services.db
-    job = running(db)
-    curve(db, job, 3)
-    end(db, job)
-    stream = told(anna.get(f"/v1/jobs/{job.id}/stream", headers={"Last-Event-ID": str(last)}))
+    job = create_running_job(db)
+    record_curve(db, job, 3)
+    finish_job(db, job)
+    stream = parse_sse_events(anna.get(f"/v1/jobs/{job.id}/stream", headers={"Last-Event-ID": str(last)}))
     assert [seq for seq, _, _ in stream[:-1]] == [str(seq) for seq in range(last + 1, 5)]
     assert stream[-1] == (str(max(last, 4)), "done", {"status": "succeeded"})
 
@@ -69,28 +78,28 @@ def test_a_stream_goes_on_after_the_last_known_event(api: Api, anna: Client, las
 @SQLITE
 @pytest.mark.parametrize("last", ["-1", "x", "", str(2**63)])
 def test_a_last_event_is_a_number(api: Api, anna: Client, last: str) -> None:
-    path = f"/v1/jobs/{job_in(api.services.db, Status.FAILED)}/stream"
-    problem(anna.get(path, headers={"Last-Event-ID": last}), 400, "invalid_parameter")
+    path = f"/v1/jobs/{create_job_in_status(api.services.db, Status.FAILED)}/stream"
+    assert_problem(anna.get(path, headers={"Last-Event-ID": last}), 400, "invalid_parameter")
 
 
 @SQLITE
 def test_a_long_story_comes_in_batches(api: Api, anna: Client) -> None:
     db = api.services.db
-    job = running(db)
-    for count in (BATCH - 3, 1, BATCH):  # exactly one batch, then more
+    job = create_running_job(db)
+    for count in (BATCH_SIZE - 3, 1, BATCH_SIZE):  # exactly one batch, then more
         db.run(lambda session, times=count: [events.append(session, job.id, "phase", {}) for _ in range(times)])
-    end(db, job)
-    stream = told(anna.get(f"/v1/jobs/{job.id}/stream"))
-    assert [int(seq) for seq, _, _ in stream] == [*range(1, 2 * BATCH + 2), 2 * BATCH + 1]
+    finish_job(db, job)
+    stream = parse_sse_events(anna.get(f"/v1/jobs/{job.id}/stream"))
+    assert [int(seq) for seq, _, _ in stream] == [*range(1, 2 * BATCH_SIZE + 2), 2 * BATCH_SIZE + 1]
 
 
 @SQLITE
 def test_points_that_are_not_finite_are_words(api: Api, anna: Client) -> None:
     db = api.services.db
-    job = running(db)
-    curve(db, job, 2, lambda step: float("nan") if step == 1 else float("-inf"))
-    end(db, job)
-    stream = told(anna.get(f"/v1/jobs/{job.id}/stream"))
+    job = create_running_job(db)
+    record_curve(db, job, 2, lambda step: float("nan") if step == 1 else float("-inf"))
+    finish_job(db, job)
+    stream = parse_sse_events(anna.get(f"/v1/jobs/{job.id}/stream"))
     assert stream[2][2]["points"]["train/loss"]["value"] == ["NaN", "-Infinity"]
 
 
@@ -99,8 +108,8 @@ def test_a_job_that_ends_while_it_is_read_loses_no_event(
 ) -> None:
     """The last event is written between the two queries of a stream that has just told all others."""
     db = api.services.db
-    job = running(db)
-    after, ends = events.after, [lambda: end(db, job)]
+    job = create_running_job(db)
+    after, ends = events.list_events, [lambda: finish_job(db, job)]
 
     def meanwhile(*args: Any, **options: Any) -> Any:
         found = after(*args, **options)
@@ -108,28 +117,28 @@ def test_a_job_that_ends_while_it_is_read_loses_no_event(
             ends.pop()()
         return found
 
-    monkeypatch.setattr(events, "after", meanwhile)
-    stream = told(anna.get(f"/v1/jobs/{job.id}/stream"))
+    monkeypatch.setattr(events, "list_events", meanwhile)
+    stream = parse_sse_events(anna.get(f"/v1/jobs/{job.id}/stream"))
     assert [kind for _, kind, _ in stream] == ["created", "status", "status", "done"]
 
 
-def test_too_many_streams(serve: Serve) -> None:
+def test_too_many_streams(serve: StartApp) -> None:
     api = serve(max_streams=1)
     anna = api.client()
-    ended = job_in(api.services.db, Status.FAILED)
-    assert told(anna.get(f"/v1/jobs/{ended}/stream"))
-    waiting = queued(api.services.db)
+    ended = create_job_in_status(api.services.db, Status.FAILED)
+    assert parse_sse_events(anna.get(f"/v1/jobs/{ended}/stream"))
+    waiting = create_queued_job(api.services.db)
     open_stream = threading.Thread(target=anna.get, args=(f"/v1/jobs/{waiting}/stream",))
     open_stream.start()
-    while not api.services.watcher.streams:
+    while not api.services.job_watcher.open_streams:
         time.sleep(0.01)
     response = anna.get(f"/v1/jobs/{ended}/stream")
-    problem(response, 503, "overloaded")
+    assert_problem(response, 503, "overloaded")
     assert response.headers["retry-after"]
     api.services.db.run(service.cancel, "anna", waiting)
     open_stream.join(timeout=10)
-    assert told(anna.get(f"/v1/jobs/{ended}/stream"))
-    assert api.services.watcher.streams == 0
+    assert parse_sse_events(anna.get(f"/v1/jobs/{ended}/stream"))
+    assert api.services.job_watcher.open_streams == 0
 
 
 @contextmanager
@@ -157,39 +166,39 @@ def listening(url: str, anna: Client, job_id: str) -> AbstractContextManager[htt
 @SQLITE
 def test_a_live_stream(api: Api, anna: Client) -> None:
     db = api.services.db
-    job = running(db)
+    job = create_running_job(db)
     with server(api) as url, listening(url, anna, job.id) as response:
         lines = response.iter_lines()
         seen = [line for line in (next(lines) for _ in range(8)) if line.startswith("event")]
         assert seen == ["event: created", "event: status"]
-        curve(db, job, 3)
+        record_curve(db, job, 3)
         assert next(line for line in lines if line.startswith("event")) == "event: metrics"
-        end(db, job)
+        finish_job(db, job)
         assert [line for line in lines if line.startswith("event")] == ["event: status", "event: done"]
 
 
 @SQLITE
 def test_a_stream_whose_job_is_deleted_ends(api: Api, anna: Client) -> None:
     db = api.services.db
-    job_id = queued(db)
+    job_id = create_queued_job(db)
     with server(api) as url, listening(url, anna, job_id) as response:
         lines = response.iter_lines()
         next(lines)
-        db.run(repository.drop, job_id)
+        db.run(repository.delete_job, job_id)
         rest = list(lines)
     assert rest[-3:-1] == ['data: {"status":null}', "id: 1"]
 
 
 @SQLITE
 def test_a_stream_that_is_hung_up_is_no_longer_counted(api: Api, anna: Client) -> None:
-    job_id = queued(api.services.db)
+    job_id = create_queued_job(api.services.db)
     with server(api) as url:
         with listening(url, anna, job_id) as response:
             lines = response.iter_lines()  # kept: httpx hangs up when nobody holds it any more
             next(lines)
-            assert api.services.watcher.streams == 1
+            assert api.services.job_watcher.open_streams == 1
         for _ in range(100):
-            if api.services.watcher.streams == 0:
+            if api.services.job_watcher.open_streams == 0:
                 break
             api.portal.call(anyio.sleep, 0.05)
-        assert api.services.watcher.streams == 0
+        assert api.services.job_watcher.open_streams == 0

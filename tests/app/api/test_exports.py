@@ -15,9 +15,9 @@ from safetensors.torch import save
 from app.api.children import inspector
 from app.api.children.inspector import Inspector
 from app.db.tables import JobRow
-from app.errors import NotInstalled
-from tests.app.api.client import Api, Client, problem
-from tests.app.api.scenes import SPEC, running, saved
+from app.errors import MissingDependency
+from tests.app.api.client import Api, Client, assert_problem
+from tests.app.api.job_factories import SPEC, create_checkpoint, create_running_job
 from tests.app.api.test_checkpoints import UNKNOWN
 
 SCHEMA = {"columns": [{"name": "features", "shape": [4], "dtype": "float32"}], "rows": {"train": 8},
@@ -55,8 +55,8 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 def checkpoint(api: Api, **spec: Any) -> tuple[JobRow, str]:
     """Return a job with a checkpoint, and where the checkpoint's exports are."""
-    job = running(api.services.db, spec=SPEC | spec, data_schema=SCHEMA)
-    found = saved(api.services.db, api.services.store, job, 7, FILES)
+    job = create_running_job(api.services.db, spec=SPEC | spec, data_schema=SCHEMA)
+    found = create_checkpoint(api.services.db, api.services.store, job, 7, FILES)
     return job, f"/v1/checkpoints/{found}/exports"
 
 
@@ -81,9 +81,9 @@ def test_an_export_is_made_once_and_answered_as_a_file(
 
 
 def test_a_bundle_works_without_the_service(api: Api, anna: Client, tmp_path: Path) -> None:
-    job = running(api.services.db, spec=SPEC, data_schema=SCHEMA)
+    job = create_running_job(api.services.db, spec=SPEC, data_schema=SCHEMA)
     files = FILES | {"model.py": b"class Network: ...", "preparation.json": b"{}"}
-    found = saved(api.services.db, api.services.store, job, 7, files, private={"state.json": b"{}"})
+    found = create_checkpoint(api.services.db, api.services.store, job, 7, files, private={"state.json": b"{}"})
     response = anna.get(f"/v1/checkpoints/{found}/exports/bundle")
     assert response.headers["content-type"] == "application/zip"
     assert response.headers["etag"] == f'"{hashlib.sha256(response.content).hexdigest()}"'
@@ -108,7 +108,7 @@ def test_the_graph_has_the_checkpoint_s_weights(api: Api, anna: Client) -> None:
 def test_what_stands_in_the_way_is_named(api: Api, anna: Client) -> None:
     _, path = checkpoint(api, model=CHOOSING)
     for form in ("onnx", "torch_export"):
-        document = problem(anna.get(f"{path}/{form}"), 409, "not_exportable")
+        document = assert_problem(anna.get(f"{path}/{form}"), 409, "not_exportable")
         (found,) = document["errors"]
         assert found["pointer"] == "/model/nodes/2"
         assert found["detail"] == "choice (If) has no fixed graph: which branch runs depends on the data"
@@ -123,7 +123,7 @@ def test_exports_are_deleted_with_the_job(api: Api, anna: Client) -> None:
     api.services.db.run(lambda session: setattr(session.get(JobRow, job.id), "status", "cancelled"))
     assert anna.delete(f"/v1/jobs/{job.id}", params={"purge": True}).status_code == 204
     assert not list(api.services.store.keys(""))
-    problem(anna.get(f"{path}/torch_export"), 404, "not_found")
+    assert_problem(anna.get(f"{path}/torch_export"), 404, "not_found")
 
 
 def test_a_job_deleted_meanwhile_leaves_nothing(api: Api, anna: Client, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -135,37 +135,37 @@ def test_a_job_deleted_meanwhile_leaves_nothing(api: Api, anna: Client, monkeypa
         return 0.0
 
     monkeypatch.setattr(Inspector, "export", export)
-    problem(anna.get(f"{path}/onnx"), 404, "not_found")
+    assert_problem(anna.get(f"{path}/onnx"), 404, "not_found")
     assert not list(api.services.store.keys("exports/"))
 
 
 def test_missing_packages_are_the_operator_s(api: Api, anna: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     def export(self: Inspector, export: Any, target: Any) -> float:
-        raise NotInstalled("this service lacks the packages onnx", hint="install graftwerk[onnx] where the API runs")
+        raise MissingDependency("this service lacks the packages onnx", hint="install graftwerk[onnx] where the API runs")
 
     monkeypatch.setattr(Inspector, "export", export)
-    document = problem(anna.get(f"{checkpoint(api)[1]}/onnx"), 501, "not_installed")
+    document = assert_problem(anna.get(f"{checkpoint(api)[1]}/onnx"), 501, "not_installed")
     assert document["errors"][0]["hint"] == "install graftwerk[onnx] where the API runs"
 
 
 def test_a_child_that_takes_too_long_is_ended(api: Api, anna: Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(inspector, "EXPORT_FACTOR", 0.01)
-    document = problem(anna.get(f"{checkpoint(api)[1]}/onnx"), 409, "not_exportable")
+    monkeypatch.setattr(inspector, "EXPORT_TIME_FACTOR", 0.01)
+    document = assert_problem(anna.get(f"{checkpoint(api)[1]}/onnx"), 409, "not_exportable")
     assert document["errors"][0]["code"] == "too_complex"
     assert "exporting the network takes more than 0.05 s" in document["errors"][0]["detail"]
 
 
 def test_weights_that_are_not_the_network_s_are_our_fault(api: Api, anna: Client) -> None:
-    job = running(api.services.db, spec=SPEC, data_schema=SCHEMA)
-    found = saved(api.services.db, api.services.store, job, 7, {"weights.safetensors": save({"x": torch.zeros(1)})})
-    document = problem(anna.get(f"/v1/checkpoints/{found}/exports/onnx"), 409, "not_exportable")
+    job = create_running_job(api.services.db, spec=SPEC, data_schema=SCHEMA)
+    found = create_checkpoint(api.services.db, api.services.store, job, 7, {"weights.safetensors": save({"x": torch.zeros(1)})})
+    document = assert_problem(anna.get(f"/v1/checkpoints/{found}/exports/onnx"), 409, "not_exportable")
     assert document["errors"][0]["code"] == "export_failed"
 
 
 def test_what_is_not_there(api: Api, anna: Client, bert: Client) -> None:
     job, path = checkpoint(api)
-    problem(anna.get(f"{path}/tensorflow"), 404, "not_found")
-    problem(anna.get(f"/v1/checkpoints/{UNKNOWN}/exports/onnx"), 404, "not_found")
-    problem(bert.get(f"{path}/onnx"), 404, "not_found")
-    bare = saved(api.services.db, api.services.store, job, 9, {"model.py": b""})
-    problem(anna.get(f"/v1/checkpoints/{bare}/exports/onnx"), 404, "not_found")
+    assert_problem(anna.get(f"{path}/tensorflow"), 404, "not_found")
+    assert_problem(anna.get(f"/v1/checkpoints/{UNKNOWN}/exports/onnx"), 404, "not_found")
+    assert_problem(bert.get(f"{path}/onnx"), 404, "not_found")
+    bare = create_checkpoint(api.services.db, api.services.store, job, 9, {"model.py": b""})
+    assert_problem(anna.get(f"/v1/checkpoints/{bare}/exports/onnx"), 404, "not_found")

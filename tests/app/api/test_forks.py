@@ -7,8 +7,8 @@ import pytest
 from app import checkpoints
 from app.db.tables import JobRow
 from tests.app.api.client import Api, Client
-from tests.app.api.scenes import SPEC, end, running, saved
-from workers.host.assignments import assignment_for
+from tests.app.api.job_factories import SPEC, create_checkpoint, create_running_job, finish_job
+from workers.host.assignments import build_assignment
 from workers.protocol.messages import Ending
 
 TRAINED = SPEC | {"training": {"epochs": 2, "checkpoint": {"keep_last": 1, "keep_best": 0}}}
@@ -17,9 +17,9 @@ TRAINED = SPEC | {"training": {"epochs": 2, "checkpoint": {"keep_last": 1, "keep
 @pytest.fixture
 def trained(api: Api) -> tuple[str, list[str]]:
     """A job that is running, with two checkpoints."""
-    job = running(api.services.db, spec=TRAINED)
+    job = create_running_job(api.services.db, spec=TRAINED)
     made = [
-        saved(api.services.db, api.services.store, job, step, {"weights.safetensors": b"x"}, 0.5) for step in (3, 6)
+        create_checkpoint(api.services.db, api.services.store, job, step, {"weights.safetensors": b"x"}, 0.5) for step in (3, 6)
     ]
     return job.id, made
 
@@ -32,21 +32,21 @@ def test_a_fork_starts_from_the_newest_checkpoint_with_changes(api: Api, anna: C
     assert (forked["name"], forked["priority"], forked["status"]) == ("second", 7, "queued")
     assert forked["spec"]["start_from"] == {"checkpoint": made[1], "what": "everything"}
     with api.services.db.begin() as session:
-        assignment = assignment_for(session, session.get_one(JobRow, forked["id"]), api.services.settings, None)
-    assert assignment.start is not None
-    assert (assignment.start.checkpoint, assignment.start.step) == (made[1], 6)
+        assignment = build_assignment(session, session.get_one(JobRow, forked["id"]), api.services.settings, None)
+    assert assignment.start_from is not None
+    assert (assignment.start_from.id, assignment.start_from.step) == (made[1], 6)
 
 
 def test_what_a_fork_needs_stays(api: Api, anna: Client, trained: Any) -> None:
     job_id, made = trained
     forked = anna.post(f"/v1/jobs/{job_id}/fork", json={"from_step": 3, "what": "weights"}).json()
-    surplus = api.services.db.run(checkpoints.surplus, job_id, 1, 0, "val/loss", "min")
+    surplus = api.services.db.run(checkpoints.prunable_checkpoints, job_id, 1, 0, "val/loss", "min")
     assert [row.id for row in surplus] == []
-    end(api.services.db, api.services.db.read(lambda session: session.get_one(JobRow, job_id)), Ending.SUCCEEDED)
+    finish_job(api.services.db, api.services.db.read(lambda session: session.get_one(JobRow, job_id)), Ending.SUCCEEDED)
     refused = anna.delete(f"/v1/jobs/{job_id}")
     assert (refused.status_code, refused.json()["code"]) == (409, "state_forbids")
     anna.post(f"/v1/jobs/{forked['id']}/cancel")
-    assert [row.id for row in api.services.db.run(checkpoints.surplus, job_id, 1, 0, "val/loss", "min")] == [made[0]]
+    assert [row.id for row in api.services.db.run(checkpoints.prunable_checkpoints, job_id, 1, 0, "val/loss", "min")] == [made[0]]
     assert anna.delete(f"/v1/jobs/{job_id}").status_code == 204
 
 

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from tests.app.api.client import Api, Client, problem
-from tests.app.api.uploading import register
-from tests.workers.data.formats.test_catalog import SEEN, written
-from tests.workers.data.images.test_decoding import bomb
+from tests.app.api.client import Api, Client, assert_problem
+from tests.app.api.uploads import register_upload
+from tests.workers.data.formats.test_catalog import SNIFFABLE_FORMATS, write_example
+from tests.workers.data.images.test_decoding import decompression_bomb
 
 
 @pytest.fixture
@@ -20,10 +20,10 @@ def database_url(sqlite_url: str) -> str:
     return sqlite_url
 
 
-@pytest.mark.parametrize("kind", SEEN)
+@pytest.mark.parametrize("kind", SNIFFABLE_FORMATS)
 def test_every_format_is_described(anna: Client, tmp_path: Path, kind: str) -> None:
-    content = written(tmp_path / "data", kind).read_bytes()
-    place = register(anna, format="auto")
+    content = write_example(tmp_path / "data", kind).read_bytes()
+    place = register_upload(anna, format="auto")
     response = anna.put(f"{place}/content", content=content)
     assert response.status_code == 200, response.text
     row = response.json()
@@ -55,8 +55,8 @@ HOSTILE: dict[str, bytes] = {
     "deep trees": b"(a " * 500_000 + b"b" + b")" * 500_000 + b"\n",
     "a zip of zeros": packed({"train.csv": b"a,b\n" + b"0,0\n" * 30_000_000}),
     "a zip of zips": packed({"train/a/1.zip": packed({"x": b"0" * 1_000_000})}),
-    "a huge picture": packed({"a/1.png": bomb(60_000, 60_000)}),
-    "a long picture": packed({"a/1.png": bomb(1 << 30, 1), "b/2.png": bomb(1, 1 << 30)}),
+    "a huge picture": packed({"a/1.png": decompression_bomb(60_000, 60_000)}),
+    "a long picture": packed({"a/1.png": decompression_bomb(1 << 30, 1), "b/2.png": decompression_bomb(1, 1 << 30)}),
     "an array of 2^60": packed({"x.npy": npy("(1152921504606846976,)")}),
     "an array of negative shape": packed({"x.npy": npy("(-1, 8)")}),
     "an array whose header is code": packed({"x.npy": npy("(__import__('os').getpid(),)")}),
@@ -79,8 +79,8 @@ HOSTILE: dict[str, bytes] = {
 
 @pytest.mark.parametrize("content", HOSTILE.values(), ids=HOSTILE)
 def test_a_hostile_file_is_refused_and_breaks_nothing(api: Api, anna: Client, content: bytes) -> None:
-    place = register(anna, format="auto")
-    document = problem(anna.put(f"{place}/content", content=content), 422, "invalid_input")
+    place = register_upload(anna, format="auto")
+    document = assert_problem(anna.put(f"{place}/content", content=content), 422, "invalid_input")
     for item in document["errors"]:
         assert item["code"] != "too_complex"  # it was understood, and did not merely take too long
         assert item["detail"] != "the content could not be read"
@@ -94,4 +94,4 @@ def test_a_hostile_file_is_refused_and_breaks_nothing(api: Api, anna: Client, co
 ])  # fmt: skip
 def test_what_is_told_of_content_has_a_form(anna: Client, source: dict[str, Any]) -> None:
     body = {"name": "x", "source": {"kind": "upload"} | source}
-    problem(anna.post("/v1/datasets", json=body), 422, "invalid_input")
+    assert_problem(anna.post("/v1/datasets", json=body), 422, "invalid_input")

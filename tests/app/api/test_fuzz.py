@@ -18,10 +18,10 @@ from app.settings import Settings
 from app.spec.data.sources import NewDataset
 from app.webhooks import outbox, repository
 from tests.app.api.client import Api
-from tests.app.api.conftest import Serve
-from tests.app.api.fuzzing import FACTOR, conforms, send
-from tests.app.api.scenes import SPEC, curve, end, running, saved
-from tests.app.webhooks.scenes import webhook
+from tests.app.api.conftest import StartApp
+from tests.app.api.fuzzing import EXAMPLES_FACTOR, assert_conforms, send_case
+from tests.app.api.job_factories import SPEC, create_checkpoint, create_running_job, finish_job, record_curve
+from tests.app.webhooks.factories import create_webhook
 
 SCHEMA = schemathesis.openapi.from_dict(create_app(Settings()).openapi())
 WHOLE: dict[str, Any] = SPEC | {
@@ -42,7 +42,7 @@ OPERATIONS = [
     for operation in (found.ok() for found in SCHEMA.get_all_operations())
     if operation.definition.raw["operationId"] not in SPECS
 ]
-EXAMPLES = {GenerationMode.POSITIVE: 12 * FACTOR, GenerationMode.NEGATIVE: 20 * FACTOR}
+EXAMPLES = {GenerationMode.POSITIVE: 12 * EXAMPLES_FACTOR, GenerationMode.NEGATIVE: 20 * EXAMPLES_FACTOR}
 ODD = {"bytes=0-", "bytes=-1", "bytes=9-1", "bytes 0-1/4", "bytes */4", "*", '"x"', "text/csv", "application/x-ndjson"}
 
 
@@ -52,7 +52,7 @@ def database_url(sqlite_url: str) -> str:
 
 
 @pytest.fixture
-def api(serve: Serve) -> Api:
+def api(serve: StartApp) -> Api:
     return serve(auth=False)
 
 
@@ -60,16 +60,16 @@ def api(serve: Serve) -> Api:
 def known(api: Api) -> dict[str, str]:
     """Objects that exist. The job has ended: what waits for it does not wait long."""
     db = api.services.db
-    job = running(db, OWNER, inspection=dict(api.services.inspector.inspect(SPEC, None, {})))
-    curve(db, job, 200, lambda step: float("nan") if step % 3 else 1.0)
+    job = create_running_job(db, OWNER, inspection=dict(api.services.inspector.inspect(SPEC, None, {})))
+    record_curve(db, job, 200, lambda step: float("nan") if step % 3 else 1.0)
     files = {"model.py": b"0123456789", "weights.pth": b"", "weights.safetensors": b"x"}
-    checkpoint = saved(db, api.services.store, job, 5, files)
+    checkpoint = create_checkpoint(db, api.services.store, job, 5, files)
     upload = NewDataset.model_validate({"name": "x", "source": {"kind": "upload", "format": "csv"}})
-    hook = webhook(db, OWNER, url="https://127.0.0.1/")
-    message = db.run(lambda session: outbox.ping(session, repository.find(session, OWNER, hook)))
+    hook = create_webhook(db, OWNER, url="https://127.0.0.1/")
+    message = db.run(lambda session: outbox.enqueue_ping(session, repository.find(session, OWNER, hook)))
     return {
         "webhook_id": hook, "message_id": message.id,
-        "job_id": end(db, job), "checkpoint_id": checkpoint, "name": "model.py", "form": "onnx",
+        "job_id": finish_job(db, job), "checkpoint_id": checkpoint, "name": "model.py", "form": "onnx",
         "dataset_id": db.run(registry.register, OWNER, upload).id,
         "key_id": db.run(keys.create, OWNER, "x", ["read"])[0].id,
     }  # fmt: skip
@@ -107,10 +107,10 @@ def test_no_input_is_a_mistake_of_the_service(api: Api, known: dict[str, str], o
         )  # fmt: skip
         @given(strategy)
         def attack(case: Case) -> None:
-            response = send(client, case)
+            response = send_case(client, case)
             if response is None:
                 return
-            conforms(case, response)
+            assert_conforms(case, response)
 
         attack()
 
@@ -148,7 +148,7 @@ def test_a_spec_with_one_strange_part(api: Api, path: str, whole: dict[str, Any]
     client = api.client(None)
     assert client.post(path, json=whole).is_success
 
-    @settings(max_examples=400 * FACTOR, derandomize=True, deadline=None, database=None)
+    @settings(max_examples=400 * EXAMPLES_FACTOR, derandomize=True, deadline=None, database=None)
     @given(st.sampled_from(sorted(places(whole), key=str)), STRANGE)
     def attack(place: tuple[Any, ...], value: Any) -> None:
         response = client.post(path, content=json.dumps(replaced(whole, place, value)))

@@ -2,10 +2,10 @@
 
 import pytest
 
-from app.api.middleware import CAREFUL
+from app.api.middleware import SECURITY_HEADERS
 from tests.app.api.client import Api, Client
-from tests.app.api.conftest import Serve
-from tests.app.api.objects import LAST, ROWS, objects, sent
+from tests.app.api.conftest import StartApp
+from tests.app.api.route_cases import ROUTE_CASES, ROUTES_DELETE_LAST, create_objects, request_options
 
 DOWNLOADS = ("/weights", "/files/{name}", "/exports/{form}")
 
@@ -16,13 +16,13 @@ def database_url(sqlite_url: str) -> str:
 
 
 @pytest.fixture
-def api(serve: Serve) -> Api:
+def api(serve: StartApp) -> Api:
     return serve(webhook_private=True)
 
 
 def careful(response: object) -> None:
     headers = response.headers  # type: ignore[attr-defined]
-    assert {name: headers[name] for name in CAREFUL} == dict(CAREFUL)
+    assert {name: headers[name] for name in SECURITY_HEADERS} == dict(SECURITY_HEADERS)
     assert "server" not in headers
     assert "set-cookie" not in headers
     assert "access-control-allow-origin" not in headers  # no other site may read
@@ -32,15 +32,15 @@ def careful(response: object) -> None:
 
 
 def test_answers_are_careful(api: Api) -> None:
-    there, nobody, bert, anna = objects(api, "anna"), api.client(None), api.client("bert"), api.client("anna")
-    for route in LAST:
+    there, nobody, bert, anna = create_objects(api, "anna"), api.client(None), api.client("bert"), api.client("anna")
+    for route in ROUTES_DELETE_LAST:
         method, path = route.split(" ")
-        place, row = path.format(**there), ROWS[route]
+        place, row = path.format(**there), ROUTE_CASES[route]
         careful(nobody("TRACE", place))
         careful(nobody(method, place + "/nowhere"))
-        careful(anna(method, place, params={"unknown": "x"}, **sent(row)))
+        careful(anna(method, place, params={"unknown": "x"}, **request_options(row)))
         for client in (nobody, bert, anna):
-            response = client(method, place, **sent(row))
+            response = client(method, place, **request_options(row))
             careful(response)
         assert response.status_code in (row.status, 409), (route, response.text)  # what was done before may forbid it
         download = path.endswith(DOWNLOADS)

@@ -5,9 +5,9 @@ import pytest
 from app.db import migrate
 from app.db.session import Database
 from app.jobs.states import Status
-from tests.app.api.client import Api, problem
-from tests.app.api.conftest import Serve
-from tests.app.api.scenes import job_in
+from tests.app.api.client import Api, assert_problem
+from tests.app.api.conftest import StartApp
+from tests.app.api.job_factories import create_job_in_status
 
 
 def test_it_lives_and_is_ready(api: Api) -> None:
@@ -15,13 +15,13 @@ def test_it_lives_and_is_ready(api: Api) -> None:
     assert nobody.get("/livez").json() == {"alive": True}
     ready = nobody.get("/readyz").json()
     assert ready["ready"] is True
-    assert ready["database"] == f"{api.services.db.url.get_backend_name()} at {migrate.head()}"
+    assert ready["database"] == f"{api.services.db.url.get_backend_name()} at {migrate.head_revision()}"
 
 
 def test_without_the_tables_it_is_not_ready(api: Api) -> None:
     migrate.downgrade(api.services.db, "base")
     response = api.client(None).get("/readyz")
-    document = problem(response, 503, "unavailable")
+    document = assert_problem(response, 503, "unavailable")
     assert "migrate upgrade" in document["errors"][0]["hint"]
     assert response.headers["retry-after"]
     migrate.upgrade(api.services.db)
@@ -29,12 +29,12 @@ def test_without_the_tables_it_is_not_ready(api: Api) -> None:
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
-def test_a_database_that_takes_no_writes_is_not_ready(serve: Serve, database: Database) -> None:
+def test_a_database_that_takes_no_writes_is_not_ready(serve: StartApp, database: Database) -> None:
     impatient = Database(str(database.url), busy_seconds=0.1)
     nobody = serve(other={"db": impatient}).client(None)
     with database.begin() as session:
         session.connection()  # takes SQLite's only lock
-        problem(nobody.get("/readyz"), 503, "database_unavailable")
+        assert_problem(nobody.get("/readyz"), 503, "database_unavailable")
         assert nobody.get("/livez").status_code == 200
     assert nobody.get("/readyz").status_code == 200
     impatient.close()
@@ -42,8 +42,8 @@ def test_a_database_that_takes_no_writes_is_not_ready(serve: Serve, database: Da
 
 def test_figures(api: Api) -> None:
     for status in Status:
-        job_in(api.services.db, status)
-    job_in(api.services.db, Status.QUEUED, "bert")
+        create_job_in_status(api.services.db, status)
+    create_job_in_status(api.services.db, Status.QUEUED, "bert")
     nobody = api.client(None)
     nobody.get("/nowhere")
     nobody("BREW", "/v1/jobs")

@@ -13,11 +13,21 @@ import yaml
 
 from app.jobs import repository, service
 from app.jobs.dispatch import Waker
-from app.jobs.states import ENDED, Status
-from tests.app.api.client import Api, Client, problem
-from tests.app.api.conftest import Serve
-from tests.app.api.scenes import ERROR, SPEC, block, end, job_in, queued, running, saved, tell
-from workers.protocol.messages import Ending, Report
+from app.jobs.states import TERMINAL_STATUSES, Status
+from tests.app.api.client import Api, Client, assert_problem
+from tests.app.api.conftest import StartApp
+from tests.app.api.job_factories import (
+    ERROR,
+    SPEC,
+    create_checkpoint,
+    create_job_in_status,
+    create_queued_job,
+    create_running_job,
+    curve_block,
+    finish_job,
+    record_message,
+)
+from workers.protocol.messages import Ending, ProgressReport
 
 SQLITE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 UNKNOWN = "job_" + "0" * 32
@@ -45,7 +55,7 @@ def test_a_job_is_accepted_and_waits(anna: Client) -> None:
 
 
 @SQLITE
-def test_a_broker_that_never_answers_delays_nothing(serve: Serve) -> None:
+def test_a_broker_that_never_answers_delays_nothing(serve: StartApp) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent, Waker(f"redis://127.0.0.1:{port(silent)}/0") as waker:
         anna = serve(other={"waker": waker}).client()
         began = time.monotonic()
@@ -83,7 +93,7 @@ def test_checking_stores_nothing(anna: Client) -> None:
     assert report.json()["queue"] == "default"
     assert report.json()["data_schema"]["rows"] == {"train": 150}
     assert report.json()["inspection"]["nodes"]
-    problem(anna.post("/v1/jobs/validate", json={}), 422, "invalid_input")
+    assert_problem(anna.post("/v1/jobs/validate", json={}), 422, "invalid_input")
     assert count(anna) == 0
 
 
@@ -91,7 +101,7 @@ def test_checking_stores_nothing(anna: Client) -> None:
 @pytest.mark.parametrize("path", ["/v1/jobs", "/v1/jobs/validate"])
 def test_problems_of_form_come_all_at_once(anna: Client, path: str) -> None:
     spec = SPEC | {"epochs": 3, "training": {"epochs": -1, "optimizer": {"kind": "Adaam"}}, "priority": 1000}
-    document = problem(anna.post(path, json=spec), 422, "invalid_input")
+    document = assert_problem(anna.post(path, json=spec), 422, "invalid_input")
     found = {item["pointer"]: item for item in document["errors"]}
     assert set(found) == {"/epochs", "/training/epochs", "/training/optimizer/kind", "/priority"}
     assert "Adam" in found["/training/optimizer/kind"]["hint"]
@@ -101,7 +111,7 @@ def test_problems_of_form_come_all_at_once(anna: Client, path: str) -> None:
 def test_problems_of_the_network_come_with_the_part_that_is_right(anna: Client) -> None:
     layers = [{"kind": "Linear", "out_features": 4}, {"kind": "Conv2d", "out_channels": 1, "kernel_size": 3}]
     spec = SPEC | {"model": {"layers": layers}, "training": {"early_stop": {"monitor": "val/f1"}}}
-    document = problem(anna.post("/v1/jobs", json=spec), 422, "invalid_input")
+    document = assert_problem(anna.post("/v1/jobs", json=spec), 422, "invalid_input")
     assert {item["pointer"] for item in document["errors"]} == {"/model/layers/1", "/training/early_stop/monitor"}
     assert [node["id"] for node in document["partial_graph"]["nodes"]] == ["linear1"]
     assert count(anna) == 0
@@ -111,7 +121,7 @@ def test_problems_of_the_network_come_with_the_part_that_is_right(anna: Client) 
 def test_problems_of_the_plan_are_those_of_this_network(anna: Client) -> None:
     plan = {"groups": [{"nodes": ["linaer1"], "lr": 0.1}, {"nodes": ["linear1"], "betas": [1.0, 0.9]}],
             "optimizer": {"kind": "Adam", "eps": 1e-6}, "average": {"kind": "ema", "start_step": 10**6}}  # fmt: skip
-    document = problem(anna.post("/v1/jobs", json=SPEC | {"training": plan}), 422, "invalid_input")
+    document = assert_problem(anna.post("/v1/jobs", json=SPEC | {"training": plan}), 422, "invalid_input")
     found = {item["pointer"]: item for item in document["errors"]}
     assert set(found) == {"/training/groups/0/nodes/0", "/training/groups/1", "/training/average"}
     assert found["/training/groups/0/nodes/0"]["hint"] == 'did you mean "linear1"?'
@@ -121,7 +131,7 @@ def test_problems_of_the_plan_are_those_of_this_network(anna: Client) -> None:
 @SQLITE
 @pytest.mark.parametrize("body", [b"null", b"[]", b'"job"', b"3"])
 def test_a_job_is_an_object(anna: Client, body: bytes) -> None:
-    document = problem(anna.post("/v1/jobs", content=body), 422, "invalid_input")
+    document = assert_problem(anna.post("/v1/jobs", content=body), 422, "invalid_input")
     assert [item["pointer"] for item in document["errors"]] == [""]
 
 
@@ -134,7 +144,7 @@ def test_one_key_makes_one_job(anna: Client, bert: Client) -> None:
     assert again.headers["idempotency-replayed"] == "true"
     assert "idempotency-replayed" not in first.headers
     other = anna.post("/v1/jobs", json=SPEC | {"name": "other"}, headers=KEY)
-    problem(other, 422, "idempotency_key_reused")
+    assert_problem(other, 422, "idempotency_key_reused")
     assert count(anna) == 1
     assert bert.post("/v1/jobs", json=SPEC, headers=KEY).json()["id"] != first.json()["id"]
 
@@ -148,30 +158,30 @@ def test_concurrent_duplicates_make_one_job(anna: Client) -> None:
     assert count(anna) == 1
 
 
-def test_a_refused_request_leaves_its_key_unused(serve: Serve) -> None:
+def test_a_refused_request_leaves_its_key_unused(serve: StartApp) -> None:
     api = serve(max_queued=1)
     anna = api.client()
-    waiting = queued(api.services.db)
+    waiting = create_queued_job(api.services.db)
     response = anna.post("/v1/jobs", json=SPEC, headers=KEY)
-    problem(response, 503, "overloaded")
+    assert_problem(response, 503, "overloaded")
     assert int(response.headers["retry-after"]) > 0
     assert count(anna) == 1
     anna.post(f"/v1/jobs/{waiting}/cancel")
     assert anna.post("/v1/jobs", json=SPEC | {"name": "other"}, headers=KEY).status_code == 201
-    problem(anna.post("/v1/jobs", json=SPEC), 503, "overloaded")
+    assert_problem(anna.post("/v1/jobs", json=SPEC), 503, "overloaded")
 
 
 @SQLITE
 @pytest.mark.parametrize("key", ["", "x" * 256, "a\tb", "a\x7f"])
 def test_a_key_has_a_form(anna: Client, key: str) -> None:
-    problem(anna.post("/v1/jobs", json=SPEC, headers={"Idempotency-Key": key}), 400, "malformed")
+    assert_problem(anna.post("/v1/jobs", json=SPEC, headers={"Idempotency-Key": key}), 400, "malformed")
 
 
 @pytest.mark.parametrize("status", list(Status))
 def test_every_status_can_be_read(api: Api, anna: Client, status: Status) -> None:
-    job = anna.get(f"/v1/jobs/{job_in(api.services.db, status)}").json()
+    job = anna.get(f"/v1/jobs/{create_job_in_status(api.services.db, status)}").json()
     assert job["status"] == status
-    assert (job["finished_at"] is not None) == (status in ENDED)
+    assert (job["finished_at"] is not None) == (status in TERMINAL_STATUSES)
     assert [move["to"] for move in job["transitions"]][-1:] == ([] if status == Status.QUEUED else [status])
     if status == Status.FAILED:
         assert job["error"] == ERROR
@@ -182,9 +192,9 @@ def test_every_status_can_be_read(api: Api, anna: Client, status: Status) -> Non
 @pytest.mark.parametrize("status", list(Status))
 def test_cancelling(api: Api, anna: Client, status: Status) -> None:
     db = api.services.db
-    path = f"/v1/jobs/{job_in(db, status)}/cancel"
-    if status in ENDED - {Status.CANCELLED}:
-        return problem(anna.post(path), 409, "state_forbids") and None
+    path = f"/v1/jobs/{create_job_in_status(db, status)}/cancel"
+    if status in TERMINAL_STATUSES - {Status.CANCELLED}:
+        return assert_problem(anna.post(path), 409, "state_forbids") and None
     for _ in range(2):
         response = anna.post(path)
         assert response.status_code == 200, response.text
@@ -196,36 +206,36 @@ def test_cancelling(api: Api, anna: Client, status: Status) -> None:
 
 @pytest.mark.parametrize("status", list(Status))
 def test_only_an_ended_job_can_be_deleted(api: Api, anna: Client, status: Status) -> None:
-    path = f"/v1/jobs/{job_in(api.services.db, status)}"
-    if status not in ENDED:
-        problem(anna.delete(path), 409, "state_forbids")
+    path = f"/v1/jobs/{create_job_in_status(api.services.db, status)}"
+    if status not in TERMINAL_STATUSES:
+        assert_problem(anna.delete(path), 409, "state_forbids")
         assert anna.get(path).status_code == 200
         return
     response = anna.delete(path)
     assert (response.status_code, response.content) == (204, b"")
-    problem(anna.get(path), 404, "not_found")
-    problem(anna.delete(path), 404, "not_found")
+    assert_problem(anna.get(path), 404, "not_found")
+    assert_problem(anna.delete(path), 404, "not_found")
 
 
 def test_a_removed_job_leaves_nothing(api: Api, anna: Client, tmp_path: Path) -> None:
     db, store = api.services.db, api.services.store
-    job, other = running(db), running(db)
-    tell(db, job, Report(series={"train/loss": block(range(1, 10))}))
-    checkpoint = saved(db, store, job, 5, {"model.py": b"x"})
-    kept = saved(db, store, other, 5, {"model.py": b"x"})
-    end(db, job)
+    job, other = create_running_job(db), create_running_job(db)
+    record_message(db, job, ProgressReport(series={"train/loss": curve_block(range(1, 10))}))
+    checkpoint = create_checkpoint(db, store, job, 5, {"model.py": b"x"})
+    kept = create_checkpoint(db, store, other, 5, {"model.py": b"x"})
+    finish_job(db, job)
     assert anna.delete(f"/v1/jobs/{job.id}?purge=true").status_code == 204
     assert [key.split("/")[1] for key in store.keys("jobs/")] == [other.id]
-    problem(anna.get(f"/v1/checkpoints/{checkpoint}"), 404, "not_found")
+    assert_problem(anna.get(f"/v1/checkpoints/{checkpoint}"), 404, "not_found")
     assert anna.get(f"/v1/checkpoints/{kept}").status_code == 200
     for noun in ("metrics", "events", "stream", "checkpoints", "weights"):
-        problem(anna.get(f"/v1/jobs/{job.id}/{noun}"), 404, "not_found")
+        assert_problem(anna.get(f"/v1/jobs/{job.id}/{noun}"), 404, "not_found")
 
 
 @SQLITE
 @pytest.mark.parametrize("job_id", [UNKNOWN, "job_x", "job_" + "A" * 32, "x" * 500, "%00", "job_%ff"])
 def test_an_unknown_job_is_not_found(anna: Client, job_id: str) -> None:
-    problem(anna.get(f"/v1/jobs/{job_id}"), 404, "not_found")
+    assert_problem(anna.get(f"/v1/jobs/{job_id}"), 404, "not_found")
 
 
 def version(response: httpx.Response) -> dict[str, Any]:
@@ -234,27 +244,27 @@ def version(response: httpx.Response) -> dict[str, Any]:
 
 def test_what_has_not_changed_is_not_sent(api: Api, anna: Client) -> None:
     db = api.services.db
-    job = running(db)
+    job = create_running_job(db)
     path = f"/v1/jobs/{job.id}"
     first = anna.get(path)
     for known in (first.headers["etag"], f'"x", W/{first.headers["etag"]}', "*"):
         again = anna.get(path, headers={"If-None-Match": known})
         assert (again.status_code, again.content) == (304, b"")
         assert again.headers["etag"] == first.headers["etag"]
-    for message in (Report(phase="training"), Report(progress={"step": 1}), Report(series={"a": block([1])})):
+    for message in (ProgressReport(phase="training"), ProgressReport(progress={"step": 1}), ProgressReport(series={"a": curve_block([1])})):
         seen = version(anna.get(path))
-        tell(db, job, message)
+        record_message(db, job, message)
         assert anna.get(path, headers=seen).status_code == 200
     seen = version(anna.get(path))
-    db.run(repository.renew, job.id, job.fence, 300.0)  # which nobody can see
+    db.run(repository.renew_lease, job.id, job.fence, 300.0)  # which nobody can see
     assert anna.get(path, headers=seen).status_code == 304
 
 
 def test_waiting_ends_with_a_change(api: Api, anna: Client) -> None:
     db = api.services.db
-    job = running(db)
+    job = create_running_job(db)
     path = f"/v1/jobs/{job.id}"
-    timer = Timer(0.3, tell, (db, job, Report(phase="training")))
+    timer = Timer(0.3, record_message, (db, job, ProgressReport(phase="training")))
     timer.start()
     began = time.monotonic()
     response = anna.get(path, params={"wait": 20}, headers=version(anna.get(path)))
@@ -265,13 +275,13 @@ def test_waiting_ends_with_a_change(api: Api, anna: Client) -> None:
 
 def test_waiting_is_short_where_there_is_news_already(api: Api, anna: Client) -> None:
     db = api.services.db
-    job = running(db)
+    job = create_running_job(db)
     path = f"/v1/jobs/{job.id}"
     seen = version(anna.get(path))
-    tell(db, job, Report(phase="training"))
+    record_message(db, job, ProgressReport(phase="training"))
     began = time.monotonic()
     assert anna.get(path, params={"wait": 20}, headers=seen).status_code == 200
-    end(db, job, Ending.FAILED)
+    finish_job(db, job, Ending.FAILED)
     assert anna.get(path, params={"wait": 20}).json()["status"] == "failed"
     assert anna.get(path, params={"wait": 20}, headers=version(anna.get(path))).status_code == 304
     assert time.monotonic() - began < 2
@@ -279,20 +289,20 @@ def test_waiting_is_short_where_there_is_news_already(api: Api, anna: Client) ->
 
 @SQLITE
 def test_waiting_has_an_end(api: Api, anna: Client) -> None:
-    path = f"/v1/jobs/{queued(api.services.db)}"
+    path = f"/v1/jobs/{create_queued_job(api.services.db)}"
     began = time.monotonic()
     assert anna.get(path, params={"wait": 0.2}, headers=version(anna.get(path))).status_code == 304
     assert 0.2 <= time.monotonic() - began < 2
     for seconds in ("-1", "61", "nan", "inf", "soon"):
-        problem(anna.get(path, params={"wait": seconds}), 400, "invalid_parameter")
+        assert_problem(anna.get(path, params={"wait": seconds}), 400, "invalid_parameter")
 
 
 def test_a_job_deleted_meanwhile_ends_the_wait(api: Api, anna: Client) -> None:
     db = api.services.db
-    job_id = queued(db)
+    job_id = create_queued_job(db)
     timer = Timer(0.3, lambda: (db.run(service.cancel, "anna", job_id), db.run(service.delete, "anna", job_id)))
     timer.start()
     response = anna.get(f"/v1/jobs/{job_id}", params={"wait": 20})
     timer.join()
     assert response.status_code in (200, 404)
-    problem(anna.get(f"/v1/jobs/{job_id}"), 404, "not_found")
+    assert_problem(anna.get(f"/v1/jobs/{job_id}"), 404, "not_found")

@@ -5,7 +5,7 @@ from sqlalchemy import update
 
 from app.access import keys
 from app.db.tables import KeyRow, now
-from tests.app.api.client import Api, Client, problem
+from tests.app.api.client import Api, Client, assert_problem
 
 
 def test_a_key_is_made_told_once_and_revoked(api: Api, anna: Client) -> None:
@@ -14,14 +14,14 @@ def test_a_key_is_made_told_once_and_revoked(api: Api, anna: Client) -> None:
     assert response.headers["cache-control"] == "no-store"
     made = response.json()
     assert (made["name"], made["scopes"], made["revoked_at"]) == ("laptop", ["read", "write"], None)
-    laptop = api.holding(made["token"])
+    laptop = api.client_with_token(made["token"])
     assert laptop.get("/v1/jobs").status_code == 200
     listed = anna.get("/v1/keys")
     assert listed.json()["items"][0] == {name: made[name] for name in made if name != "token"}
     assert made["token"].split("_", 2)[2] not in listed.text
     for _ in range(2):
         assert anna.delete(f"/v1/keys/{made['id']}").status_code == 204
-        problem(laptop.get("/v1/jobs"), 401, "unauthenticated")
+        assert_problem(laptop.get("/v1/jobs"), 401, "unauthenticated")
     revoked = anna.get("/v1/keys").json()["items"][0]
     assert revoked["revoked_at"] >= revoked["created_at"]
 
@@ -45,7 +45,7 @@ def test_a_key_is_made_told_once_and_revoked(api: Api, anna: Client) -> None:
     ],
 )
 def test_a_key_has_a_form(anna: Client, body: object, pointers: set[str]) -> None:
-    document = problem(anna.post("/v1/keys", json=body), 422, "invalid_input")
+    document = assert_problem(anna.post("/v1/keys", json=body), 422, "invalid_input")
     assert {item["pointer"] for item in document["errors"]} == pointers
     assert len(anna.get("/v1/keys").json()["items"]) == 1
 
@@ -63,13 +63,13 @@ LATER = "2999-01-01T00:00:00Z"
 def test_a_key_expires(api: Api, anna: Client) -> None:
     made = anna.post("/v1/keys", json={"name": "x", "expires_at": LATER}).json()
     assert made["expires_at"] == "2999-01-01T00:00:00.000Z"
-    client = api.holding(made["token"])
+    client = api.client_with_token(made["token"])
     assert client.get("/v1/jobs").status_code == 200
-    problem(anna.post("/v1/keys", json={"name": "x", "expires_at": "2020-01-01T00:00:00Z"}), 422, "invalid_input")
+    assert_problem(anna.post("/v1/keys", json={"name": "x", "expires_at": "2020-01-01T00:00:00Z"}), 422, "invalid_input")
     api.services.db.run(
         lambda session: session.execute(update(KeyRow).where(KeyRow.id == made["id"]).values(expires_at=now() - 1))
     )
-    problem(client.get("/v1/jobs"), 401, "unauthenticated")
+    assert_problem(client.get("/v1/jobs"), 401, "unauthenticated")
 
 
 def test_a_key_is_rotated_with_a_grace(api: Api, anna: Client) -> None:
@@ -81,14 +81,14 @@ def test_a_key_is_rotated_with_a_grace(api: Api, anna: Client) -> None:
     assert (again["id"], again["name"]) == (made["id"], "x")
     assert again["token"] != made["token"]
     for token in (made["token"], again["token"]):
-        assert api.holding(token).get("/v1/jobs").status_code == 200
+        assert api.client_with_token(token).get("/v1/jobs").status_code == 200
     last = anna.post(f"/v1/keys/{made['id']}/rotate", json={"grace_seconds": 0}).json()["token"]
     for token in (made["token"], again["token"]):
-        problem(api.holding(token).get("/v1/jobs"), 401, "unauthenticated")
-    assert api.holding(last).get("/v1/jobs").status_code == 200
+        assert_problem(api.client_with_token(token).get("/v1/jobs"), 401, "unauthenticated")
+    assert api.client_with_token(last).get("/v1/jobs").status_code == 200
     anna.delete(f"/v1/keys/{made['id']}")
-    problem(api.holding(last).get("/v1/jobs"), 401, "unauthenticated")
-    problem(anna.post(f"/v1/keys/{made['id']}/rotate"), 409, "state_forbids")
+    assert_problem(api.client_with_token(last).get("/v1/jobs"), 401, "unauthenticated")
+    assert_problem(anna.post(f"/v1/keys/{made['id']}/rotate"), 409, "state_forbids")
 
 
 def test_a_key_is_changed(anna: Client) -> None:
@@ -103,7 +103,7 @@ def test_a_key_is_changed(anna: Client) -> None:
     assert (changed["name"], changed["expires_at"]) == ("y", None)
     assert changed["limits"] == {"queued_jobs": 5, "requests": "5/second"}
     anna.delete(path)
-    problem(anna("PATCH", path, json={"name": "z"}), 409, "state_forbids")
+    assert_problem(anna("PATCH", path, json={"name": "z"}), 409, "state_forbids")
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
@@ -126,19 +126,19 @@ def test_limits_have_a_form(anna: Client, limits: dict[str, object], pointer: st
         anna("PATCH", f"/v1/keys/{made['id']}", json={"limits": limits}),
     )
     for answer in answers:
-        document = problem(answer, 422, "invalid_input")
+        document = assert_problem(answer, 422, "invalid_input")
         assert [item["pointer"] for item in document["errors"]] in ([pointer], [""])
 
 
 def test_the_last_use_is_noted_now_and_then(api: Api, anna: Client) -> None:
     made = anna.post("/v1/keys", json={"name": "x"}).json()
     assert made["last_used_at"] is None
-    client = api.holding(made["token"])
+    client = api.client_with_token(made["token"])
     for _ in range(3):
         client.get("/v1/jobs")
-    api.services.journal.flush()
+    api.services.access_log.flush()
     noted = next(key for key in anna.get("/v1/keys").json()["items"] if key["id"] == made["id"])["last_used_at"]
     assert noted is not None
     client.get("/v1/jobs")
-    api.services.journal.flush()
+    api.services.access_log.flush()
     assert client.get("/v1/usage").json()["key"]["last_used_at"] == noted

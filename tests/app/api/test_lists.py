@@ -7,8 +7,8 @@ import pytest
 from app.datasets import registry
 from app.jobs.states import Status
 from app.spec.data.sources import NewDataset
-from tests.app.api.client import Api, Client, problem
-from tests.app.api.scenes import job_in, queued
+from tests.app.api.client import Api, Client, assert_problem
+from tests.app.api.job_factories import create_job_in_status, create_queued_job
 
 SQLITE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
@@ -34,8 +34,8 @@ def walk(anna: Client, path: str) -> list[list[Any]]:
 
 
 def test_pages_of_jobs(api: Api, anna: Client) -> None:
-    made = [queued(api.services.db, name="a b&c") for _ in range(7)]
-    queued(api.services.db, name="other")
+    made = [create_queued_job(api.services.db, name="a b&c") for _ in range(7)]
+    create_queued_job(api.services.db, name="other")
     newest = made[::-1]
     pages = walk(anna, "/v1/jobs?limit=3&status=queued&status=running&name=a%20b%26c")
     assert pages == [newest[:3], newest[3:6], newest[6:]]
@@ -49,7 +49,7 @@ def test_pages_of_data_sets_and_events(api: Api, anna: Client) -> None:
     new = NewDataset.model_validate({"name": "x", "source": {"kind": "builtin", "name": "iris"}})
     made = [db.run(registry.register, "anna", new).id for _ in range(3)][::-1]
     assert walk(anna, "/v1/datasets?limit=2") == [made[:2], made[2:]]
-    job_id = job_in(db, Status.SUCCEEDED)
+    job_id = create_job_in_status(db, Status.SUCCEEDED)
     assert walk(anna, f"/v1/jobs/{job_id}/events?limit=2") == [[1, 2], [3]]
     assert walk(anna, f"/v1/jobs/{job_id}/events?after=3") == [[]]
 
@@ -61,12 +61,12 @@ def test_an_empty_list(anna: Client) -> None:
 
 def test_filters(api: Api, anna: Client) -> None:
     db = api.services.db
-    by_status = {status: job_in(db, status) for status in Status}
+    by_status = {status: create_job_in_status(db, status) for status in Status}
     assert ids(anna) == sorted(by_status.values(), reverse=True)
     for status, job_id in by_status.items():
         assert ids(anna, status=status.value) == [job_id]
     assert set(ids(anna, status=["failed", "queued"])) == {by_status[Status.FAILED], by_status[Status.QUEUED]}
-    named = queued(db, name="ünï%_'\"")
+    named = create_queued_job(db, name="ünï%_'\"")
     assert ids(anna, name="ünï%_'\"") == [named]
     assert ids(anna, name="%") == []
     assert ids(anna, name="") == []
@@ -78,10 +78,10 @@ KEYS = ["team", "ünï", "a.b", "a b", "$", "'", "0", "[0]", "a]b", "", "%", "x"
 @pytest.mark.parametrize("key", KEYS)
 def test_a_filter_by_metadata(api: Api, anna: Client, key: str) -> None:
     db = api.services.db
-    wanted = queued(db, labels={key: "vi'si\"on", "more": "1"})
-    queued(db, labels={key: "vi'si\"on2"})
-    queued(db, labels={"else": "vi'si\"on"})
-    queued(db)
+    wanted = create_queued_job(db, labels={key: "vi'si\"on", "more": "1"})
+    create_queued_job(db, labels={key: "vi'si\"on2"})
+    create_queued_job(db, labels={"else": "vi'si\"on"})
+    create_queued_job(db)
     assert ids(anna, **{f"metadata[{key}]": "vi'si\"on"}) == [wanted]
     assert ids(anna, **{f"metadata[{key}]": "vi'si\"on", "metadata[more]": "1"}) == [wanted]
     assert ids(anna, **{f"metadata[{key}]": "vi'si\"on", "metadata[more]": "2"}) == []
@@ -90,14 +90,14 @@ def test_a_filter_by_metadata(api: Api, anna: Client, key: str) -> None:
 
 @pytest.mark.parametrize("key", ['"', "\\", 'a"b', "\\u0000", "\0"])
 def test_a_key_that_no_database_looks_for(anna: Client, key: str) -> None:
-    problem(anna.get("/v1/jobs", params={f"metadata[{key}]": "x"}), 400, "malformed")
+    assert_problem(anna.get("/v1/jobs", params={f"metadata[{key}]": "x"}), 400, "malformed")
 
 
 def test_many_filters(api: Api, anna: Client) -> None:
     labels = {f"k{number}": "v" for number in range(33)}
-    wanted = queued(api.services.db, labels=labels)
+    wanted = create_queued_job(api.services.db, labels=labels)
     params = {f"metadata[{key}]": value for key, value in labels.items()}
-    problem(anna.get("/v1/jobs", params=params), 400, "malformed")
+    assert_problem(anna.get("/v1/jobs", params=params), 400, "malformed")
     params.popitem()
     assert ids(anna, **params) == [wanted]
     assert ids(anna, status=["queued"] * 500) == [wanted]

@@ -7,12 +7,12 @@ import pytest
 from app.access import keys
 from app.api.main import ROUTERS
 from app.db.tables import KeyRow, now
-from tests.app.api.client import Api, problem
-from tests.app.api.conftest import Serve
-from tests.app.api.objects import ROWS, declared, objects, sent
-from tests.app.webhooks.scenes import set_
+from tests.app.api.client import Api, assert_problem
+from tests.app.api.conftest import StartApp
+from tests.app.api.route_cases import ROUTE_CASES, create_objects, request_options, route_scopes
+from tests.app.webhooks.factories import update_row
 
-DECLARED = dict(declared())
+DECLARED = dict(route_scopes())
 GUARDED = sorted(route for route, scope in DECLARED.items() if scope is not None)
 OF_AN_OBJECT = [route for route in GUARDED if "{" in route]
 OPEN = sorted(route for route, scope in DECLARED.items() if scope is None)
@@ -24,13 +24,13 @@ def database_url(sqlite_url: str) -> str:
 
 
 @pytest.fixture
-def api(serve: Serve) -> Api:
+def api(serve: StartApp) -> Api:
     return serve(webhook_private=True)
 
 
 def test_every_route_has_a_row_and_declares_its_scope() -> None:
     """Whoever adds a route says here, a second time, who may use it."""
-    assert {route: row.scope for route, row in ROWS.items()} == DECLARED
+    assert {route: row.scope for route, row in ROUTE_CASES.items()} == DECLARED
 
 
 def test_every_route_is_walked(api: Api) -> None:
@@ -53,14 +53,14 @@ def tokens(api: Api, owner: str) -> dict[str, str]:
     found = {"revoked": old, "short": whole[:-1], "long": whole + "x", "upper": whole.upper(), "empty secret": "gw__",
              "no such key": "gw_x_y", "empty": "", "huge": "x" * 5000, "beyond ASCII": "é"}  # fmt: skip
     expired, found["expired"] = db.run(keys.create, owner, "late", keys.SCOPES)
-    set_(db, KeyRow, expired.id, expires_at=now() - 1)
+    update_row(db, KeyRow, expired.id, expires_at=now() - 1)
     return found
 
 
 @pytest.mark.parametrize("route", GUARDED)
 def test_what_is_no_key_opens_nothing(api: Api, route: str) -> None:
     method, path = route.split(" ")
-    place, body = path.format(**objects(api, "anna")), sent(ROWS[route])
+    place, body = path.format(**create_objects(api, "anna")), request_options(ROUTE_CASES[route])
     before = everything(api, "anna")
     headers = {name: f"Bearer {token}" for name, token in tokens(api, "anna").items()}
     whole = api.services.db.run(keys.create, "anna", "new", keys.SCOPES)[1]
@@ -71,7 +71,7 @@ def test_what_is_no_key_opens_nothing(api: Api, route: str) -> None:
         assert response.headers["www-authenticate"].startswith("Bearer")
     refused(method, api.client(None)(method, place, **body), 401, "unauthenticated")
     refused(method, api.client(None)(method, place, headers={"Cookie": f"key={whole}"}, **body), 401, "unauthenticated")
-    wrong = tuple({"read", "write"} - {ROWS[route].scope})
+    wrong = tuple({"read", "write"} - {ROUTE_CASES[route].scope})
     refused(method, api.client("anna", wrong)(method, place, **body), 403, "forbidden")
     assert everything(api, "anna") == before
 
@@ -79,19 +79,19 @@ def test_what_is_no_key_opens_nothing(api: Api, route: str) -> None:
 @pytest.mark.parametrize("route", GUARDED)
 def test_a_key_with_the_scope_opens(api: Api, route: str) -> None:
     method, path = route.split(" ")
-    row = ROWS[route]
+    row = ROUTE_CASES[route]
     for scope in (str(row.scope), "admin"):
-        place = path.format(**objects(api, "anna"))  # the ones before may be gone now
-        response = api.client("anna", (scope,))(method, place, **sent(row))
+        place = path.format(**create_objects(api, "anna"))  # the ones before may be gone now
+        response = api.client("anna", (scope,))(method, place, **request_options(row))
         assert response.status_code == row.status, response.text
 
 
 @pytest.mark.parametrize("route", OF_AN_OBJECT)
 def test_another_owner_s_object_is_not_found(api: Api, route: str) -> None:
     method, path = route.split(" ")
-    theirs = objects(api, "bert")
+    theirs = create_objects(api, "bert")
     before = everything(api, "bert")
-    response = api.client("anna")(method, path.format(**theirs), **sent(ROWS[route]))
+    response = api.client("anna")(method, path.format(**theirs), **request_options(ROUTE_CASES[route]))
     refused(method, response, 404, "not_found")
     assert everything(api, "bert") == before
 
@@ -99,15 +99,15 @@ def test_another_owner_s_object_is_not_found(api: Api, route: str) -> None:
 @pytest.mark.parametrize("route", OPEN)
 def test_an_open_route_needs_no_key(api: Api, route: str) -> None:
     method, path = route.split(" ")
-    for client in (api.client(None), api.holding("nonsense")):
-        assert client(method, path).status_code == ROWS[route].status
+    for client in (api.client(None), api.client_with_token("nonsense")):
+        assert client(method, path).status_code == ROUTE_CASES[route].status
 
 
 def refused(method: str, response: Any, status: int, code: str) -> None:
     if method == "HEAD":  # which has no body
         assert (response.status_code, response.content) == (status, b"")
     else:
-        problem(response, status, code)
+        assert_problem(response, status, code)
 
 
 def everything(api: Api, owner: str) -> list[Any]:

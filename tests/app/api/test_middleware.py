@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from app.api.middleware import Envelope
+from app.api.middleware import RequestMiddleware
 from tests.app.api.client import Api
 
 OURS = re.compile(r"req_[0-9a-f]{32}")
@@ -61,7 +61,7 @@ def call(app: Any) -> tuple[list[dict[str, Any]], str]:
     async def send(message: Any) -> None:
         sent.append(message)
 
-    envelope = Envelope(app, registry, lambda request, error: Response(str(error), 500))
+    envelope = RequestMiddleware(app, registry, lambda request, error: Response(str(error), 500))
     try:
         asyncio.run(envelope(dict(SCOPE), receive, send))
     finally:

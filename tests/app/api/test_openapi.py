@@ -11,9 +11,9 @@ from app.api.main import create_app
 from app.api.openapi import EVENT_STREAM
 from app.settings import Settings
 from tests.app.api.client import Api
-from tests.app.api.conftest import Serve
-from tests.app.api.scenes import SPEC, curve, end, running, saved
-from tests.app.api.training import trained
+from tests.app.api.conftest import StartApp
+from tests.app.api.job_factories import SPEC, create_checkpoint, create_running_job, finish_job, record_curve
+from tests.app.api.trained_jobs import train_job
 from workers.protocol.messages import Ending
 
 DOCUMENT: dict[str, Any] = create_app(Settings()).openapi()
@@ -144,19 +144,19 @@ class Checked:
         return response
 
 
-def test_every_answer_is_as_described(serve: Serve) -> None:
+def test_every_answer_is_as_described(serve: StartApp) -> None:
     api = serve(webhook_private=True)
     call = Checked(api)
     db, store = api.services.db, api.services.store
     for path in ("/livez", "/readyz"):
         call("GET", path, 200)
-    job = running(db, labels={"team": "a"})
-    curve(db, job, 5, lambda step: float("nan") if step == 2 else 1.0)
+    job = create_running_job(db, labels={"team": "a"})
+    record_curve(db, job, 5, lambda step: float("nan") if step == 2 else 1.0)
     report = b'{"version": 1, "step": 3, "rows": 30, "heads": []}'
     files = {"weights.safetensors": b"abc", "model.py": b"x", "report.json": report}
-    checkpoint = saved(db, store, job, 3, files, 0.5)
-    failed = running(db)
-    end(db, failed, Ending.FAILED)
+    checkpoint = create_checkpoint(db, store, job, 3, files, 0.5)
+    failed = create_running_job(db)
+    finish_job(db, failed, Ending.FAILED)
     here = {"ids": {"job_id": job.id, "checkpoint_id": checkpoint, "name": "model.py", "form": "torch_export"}}
     made = call("POST", "/v1/jobs", 201, json=SPEC).json()
     call("GET", "/v1/jobs/{job_id}/network", 200, ids={"job_id": made["id"]})
@@ -211,13 +211,13 @@ def call_deletion(call: Checked, here: Any) -> None:
 
 
 def call_predictions(api: Api, call: Checked) -> None:
-    place, here = "/v1/jobs/{job_id}/predict", {"ids": {"job_id": trained(api, api.client(), SPEC)}}
+    place, here = "/v1/jobs/{job_id}/predict", {"ids": {"job_id": train_job(api, api.client(), SPEC)}}
     body = {"rows": [{"x": [5.1, 3.5, 1.4, 0.2]}], "outputs": ["labels", "probabilities", "raw"], "top": 2}
     call("POST", place, 200, json=body, **here)
     call("POST", place, 200, json=body, headers={"Accept": "text/csv"}, **here)
     call("POST", place, 422, json={"rows": [{"x": [1]}]}, **here)
     call("POST", place, 415, content=b"x", headers={"Content-Type": "text/html"}, **here)
-    call("POST", place, 409, json=body, ids={"job_id": running(api.services.db).id})
+    call("POST", place, 409, json=body, ids={"job_id": create_running_job(api.services.db).id})
 
 
 def call_webhooks(call: Checked) -> None:

@@ -11,13 +11,13 @@ from typing import Any
 
 import pytest
 
-from app.api.children.predictor import Predictors
+from app.api.children.predictor import PredictorPool
 from app.settings import Settings
-from tests.app.api.client import Api, Client, problem
-from tests.app.api.conftest import Serve
-from tests.app.api.data_sets import PLAN
+from tests.app.api.client import Api, Client, assert_problem
+from tests.app.api.conftest import StartApp
+from tests.app.api.sample_datasets import TRAINING_PLAN
 from tests.app.api.test_predictions import JOB, ROWS, asked, labels
-from tests.app.api.training import trained, trained_once
+from tests.app.api.trained_jobs import train_job, train_job_cached
 
 
 @pytest.fixture
@@ -28,7 +28,7 @@ def database_url(sqlite_url: str) -> str:
 @pytest.fixture
 def path(api: Api, anna: Client) -> str:
     """Where the predictions of a trained job are."""
-    return f"/v1/jobs/{trained_once(api, anna, JOB)}/predict"
+    return f"/v1/jobs/{train_job_cached(api, anna, JOB)}/predict"
 
 
 @pytest.mark.parametrize(
@@ -56,28 +56,28 @@ def path(api: Api, anna: Client) -> str:
 )  # fmt: skip
 def test_hostile_bodies(anna: Client, path: str, body: str, status: int, code: str) -> None:
     response = anna.post(path, content=body.encode("latin-1"))
-    document = problem(response, status, code if status == 400 else "invalid_input")
+    document = assert_problem(response, status, code if status == 400 else "invalid_input")
     assert status == 400 or document["errors"][0]["code"] == code, document
     assert labels(asked(anna, path))
 
 
 def test_other_bodies(anna: Client, path: str) -> None:
-    problem(anna.post(path, content=b"x", headers={"Content-Type": "application/pdf"}), 415, "unsupported_media_type")
+    assert_problem(anna.post(path, content=b"x", headers={"Content-Type": "application/pdf"}), 415, "unsupported_media_type")
     yaml = anna.post(path, content=b"rows:\n- x: [1, 2, 3, 4]\n", headers={"Content-Type": "application/yaml"})
     assert len(labels(yaml)) == 1
-    document = problem(anna.post(path, json={"rows": ROWS}, params={"outputs": "labels,all"}), 400, "malformed")
+    document = assert_problem(anna.post(path, json={"rows": ROWS}, params={"outputs": "labels,all"}), 400, "malformed")
     assert "outputs" in document["detail"]
-    problem(anna.post(path, json={"rows": ROWS}, params={"output": "raw"}), 400, "unknown_parameter")
+    assert_problem(anna.post(path, json={"rows": ROWS}, params={"output": "raw"}), 400, "unknown_parameter")
 
 
-def test_limits(serve: Serve, api: Api, anna: Client, path: str, tmp_path: Path) -> None:
+def test_limits(serve: StartApp, api: Api, anna: Client, path: str, tmp_path: Path) -> None:
     settings = {"predict_rows": 3, "predict_limit": 2000}
-    predictors = Predictors(Settings(home=tmp_path, predictors=1, **settings))  # type: ignore[arg-type]
-    strict = serve(other={"predictors": predictors}, **settings).holding(anna.headers["Authorization"].split()[1])
+    predictors = PredictorPool(Settings(home=tmp_path, predictors=1, **settings))  # type: ignore[arg-type]
+    strict = serve(other={"predictors": predictors}, **settings).client_with_token(anna.headers["Authorization"].split()[1])
     assert labels(asked(strict, path))
-    assert "at most 3" in problem(asked(strict, path, ROWS * 2), 413, "too_large")["detail"]
-    problem(asked(strict, path, [{"x": list(range(1000))}]), 413, "too_large")
-    problem(strict.post(path, content=pieces()), 413, "too_large")
+    assert "at most 3" in assert_problem(asked(strict, path, ROWS * 2), 413, "too_large")["detail"]
+    assert_problem(asked(strict, path, [{"x": list(range(1000))}]), 413, "too_large")
+    assert_problem(strict.post(path, content=pieces()), 413, "too_large")
     full = {"outputs": ["labels", "probabilities", "raw"], "top": 3}
     assert asked(strict, path, ROWS, **full).status_code == 200
     strict.post(path, json={"rows": ROWS}, headers={"Accept": "text/csv"}).raise_for_status()
@@ -90,18 +90,18 @@ async def pieces() -> AsyncIterator[bytes]:
         yield b" " * 1000
 
 
-def test_an_answer_has_a_limit_too(serve: Serve, anna: Client, path: str, tmp_path: Path) -> None:
-    predictors = Predictors(Settings(home=tmp_path, predictors=1, predict_limit=1024))
-    client = serve(other={"predictors": predictors}).holding(anna.headers["Authorization"].split()[1])
+def test_an_answer_has_a_limit_too(serve: StartApp, anna: Client, path: str, tmp_path: Path) -> None:
+    predictors = PredictorPool(Settings(home=tmp_path, predictors=1, predict_limit=1024))
+    client = serve(other={"predictors": predictors}).client_with_token(anna.headers["Authorization"].split()[1])
     rows = [{"x": [number, 0, 0, 0]} for number in range(20)]
-    document = problem(asked(client, path, rows, outputs=["probabilities", "raw"]), 413, "too_large")
+    document = assert_problem(asked(client, path, rows, outputs=["probabilities", "raw"]), 413, "too_large")
     assert "the answer has" in document["detail"]
     predictors.close()
 
 
-def test_a_killed_child_is_replaced(serve: Serve, anna: Client, path: str, tmp_path: Path) -> None:
-    predictors = Predictors(Settings(home=tmp_path, predictors=1))
-    client = serve(other={"predictors": predictors}).holding(anna.headers["Authorization"].split()[1])
+def test_a_killed_child_is_replaced(serve: StartApp, anna: Client, path: str, tmp_path: Path) -> None:
+    predictors = PredictorPool(Settings(home=tmp_path, predictors=1))
+    client = serve(other={"predictors": predictors}).client_with_token(anna.headers["Authorization"].split()[1])
     before = labels(asked(client, path))
     (pid,) = pids(predictors)
     os.kill(pid, signal.SIGKILL)
@@ -111,33 +111,33 @@ def test_a_killed_child_is_replaced(serve: Serve, anna: Client, path: str, tmp_p
     predictors.close()
 
 
-def pids(predictors: Predictors) -> list[int]:
-    with predictors.pool.all() as places:
+def pids(predictors: PredictorPool) -> list[int]:
+    with predictors.pool.acquire_all() as places:
         return [place.child.pid for place in places if place.child is not None and place.child.pid is not None]
 
 
-def test_what_takes_too_long_is_refused(serve: Serve, anna: Client, path: str, tmp_path: Path) -> None:
-    predictors = Predictors(Settings(home=tmp_path, predictors=1, predict_seconds=0.001))
-    client = serve(other={"predictors": predictors}).holding(anna.headers["Authorization"].split()[1])
-    document = problem(asked(client, path), 422, "invalid_input")
+def test_what_takes_too_long_is_refused(serve: StartApp, anna: Client, path: str, tmp_path: Path) -> None:
+    predictors = PredictorPool(Settings(home=tmp_path, predictors=1, predict_seconds=0.001))
+    client = serve(other={"predictors": predictors}).client_with_token(anna.headers["Authorization"].split()[1])
+    document = assert_problem(asked(client, path), 422, "invalid_input")
     assert document["errors"][0]["code"] == "too_complex"
     assert "0.001 s" in document["errors"][0]["detail"]
     assert not pids(predictors)
     predictors.close()
 
 
-def test_batches_fit_into_the_memory_that_there_is(serve: Serve, api: Api, anna: Client, tmp_path: Path) -> None:
+def test_batches_fit_into_the_memory_that_there_is(serve: StartApp, api: Api, anna: Client, tmp_path: Path) -> None:
     """256 rows at once would take 200 MiB of 64; a body that takes more by itself is refused."""
     wide = [{"kind": "Linear", "out_features": 200_000}, {"kind": "Linear", "out_features": 3}]
-    path = f"/v1/jobs/{trained(api, anna, JOB | {'model': {'layers': wide}, 'training': PLAN | {'epochs': 1}})}/predict"
-    predictors = Predictors(Settings(home=tmp_path, predictors=1, predict_memory=1 << 26))
-    client = serve(other={"predictors": predictors}).holding(anna.headers["Authorization"].split()[1])
+    path = f"/v1/jobs/{train_job(api, anna, JOB | {'model': {'layers': wide}, 'training': TRAINING_PLAN | {'epochs': 1}})}/predict"
+    predictors = PredictorPool(Settings(home=tmp_path, predictors=1, predict_memory=1 << 26))
+    client = serve(other={"predictors": predictors}).client_with_token(anna.headers["Authorization"].split()[1])
     rows = [{"x": [number / 50, 1, 2, 3]} for number in range(256)]
     few = labels(asked(client, path, rows[:2]))
     before = pids(predictors)
     assert labels(asked(client, path, rows))[:2] == few
     assert pids(predictors) == before
-    document = problem(asked(client, path, [{"x": [0] * 4_000_000}]), 422, "invalid_input")
+    document = assert_problem(asked(client, path, [{"x": [0] * 4_000_000}]), 422, "invalid_input")
     assert document["errors"][0]["code"] == "too_complex"
     assert "64 MiB" in document["errors"][0]["detail"]
     assert labels(asked(client, path, rows[:2])) == few
@@ -145,7 +145,7 @@ def test_batches_fit_into_the_memory_that_there_is(serve: Serve, api: Api, anna:
 
 
 def test_many_at_once(api: Api, anna: Client, path: str) -> None:
-    other = f"/v1/jobs/{trained(api, anna, JOB | {'training': PLAN | {'seed': 9}})}/predict"
+    other = f"/v1/jobs/{train_job(api, anna, JOB | {'training': TRAINING_PLAN | {'seed': 9}})}/predict"
     expected = {each: asked(anna, each).json()["predictions"] for each in (path, other)}
     found: list[tuple[str, Any]] = []
 
@@ -163,16 +163,16 @@ def test_many_at_once(api: Api, anna: Client, path: str) -> None:
     assert all(document["predictions"] == expected[place] for place, document in found), found
 
 
-def test_beyond_capacity_requests_are_turned_away(serve: Serve, anna: Client, path: str, tmp_path: Path) -> None:
-    predictors = Predictors(Settings(home=tmp_path, predictors=1, inspect_seconds=0.2))
-    client = serve(other={"predictors": predictors}).holding(anna.headers["Authorization"].split()[1])
-    with predictors.pool.all():
+def test_beyond_capacity_requests_are_turned_away(serve: StartApp, anna: Client, path: str, tmp_path: Path) -> None:
+    predictors = PredictorPool(Settings(home=tmp_path, predictors=1, inspect_seconds=0.2))
+    client = serve(other={"predictors": predictors}).client_with_token(anna.headers["Authorization"].split()[1])
+    with predictors.pool.acquire_all():
         response = asked(client, path)
-        problem(response, 503, "overloaded")
+        assert_problem(response, 503, "overloaded")
         assert int(response.headers["retry-after"]) > 0
     with ExitStack() as stack:
         for _ in range(9):
-            stack.enter_context(predictors.places.taken())
-        problem(asked(client, path), 503, "overloaded")
+            stack.enter_context(predictors.limiter.acquire())
+        assert_problem(asked(client, path), 503, "overloaded")
     assert labels(asked(client, path))
     predictors.close()

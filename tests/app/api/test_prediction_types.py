@@ -5,9 +5,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.app.api.client import Api, Client, problem
-from tests.app.api.data_sets import DATA_SETS, PLAN, DataSet, png, zipped
-from tests.app.api.training import trained
+from tests.app.api.client import Api, Client, assert_problem
+from tests.app.api.sample_datasets import SAMPLE_DATASETS, TRAINING_PLAN, SampleDataset, png_bytes, zip_bytes
+from tests.app.api.trained_jobs import train_job
 
 
 @pytest.fixture
@@ -15,15 +15,15 @@ def database_url(sqlite_url: str) -> str:
     return sqlite_url
 
 
-def job_on(api: Api, anna: Client, data: DataSet) -> str:
+def job_on(api: Api, anna: Client, data: SampleDataset) -> str:
     """Upload a data set and train a job on it; returns where its predictions are."""
     made = anna.post("/v1/datasets", json={"name": "rows", "source": {"kind": "upload", **data.source}})
     assert made.status_code == 201, made.text
     sent = anna.put(f"{made.headers['location']}/content", content=data.content)
     assert sent.status_code == 200, sent.text
-    spec = {"model": data.model, "objective": data.objective, "training": PLAN,
+    spec = {"model": data.model, "objective": data.objective, "training": TRAINING_PLAN,
             "data": {"kind": "dataset", "id": made.json()["id"], **data.options}}  # fmt: skip
-    return f"/v1/jobs/{trained(api, anna, spec)}/predict"
+    return f"/v1/jobs/{train_job(api, anna, spec)}/predict"
 
 
 def asked(anna: Client, path: str, rows: list[dict[str, Any]], **asked: Any) -> list[dict[str, Any]]:
@@ -39,13 +39,13 @@ def same(first: list[dict[str, Any]], second: list[dict[str, Any]]) -> None:
         np.testing.assert_allclose(one["raw"], other["raw"], atol=1e-6)
 
 
-@pytest.mark.parametrize("name", DATA_SETS)
+@pytest.mark.parametrize("name", SAMPLE_DATASETS)
 def test_rows_of_every_type(api: Api, anna: Client, name: str) -> None:
-    data = DATA_SETS[name]()
+    data = SAMPLE_DATASETS[name]()
     path = job_on(api, anna, data)
     whole = asked(anna, path, data.rows, outputs=["labels", "raw"])
     assert len(whole) == len(data.rows)
-    assert all(data.field in row for row in whole)
+    assert all(data.prediction_field in row for row in whole)
     same(whole, [told for row in data.rows for told in asked(anna, path, [row], outputs="raw")])
     same(whole, asked(anna, path, data.rows, outputs="raw", batch_size=1))
     for media_type, content in data.files.items():
@@ -55,15 +55,15 @@ def test_rows_of_every_type(api: Api, anna: Client, name: str) -> None:
     table = anna.post(path, json={"rows": data.rows}, headers={"Accept": "text/csv"})
     assert table.headers["content-type"].startswith("text/csv")
     assert len(table.text.splitlines()) == 1 + len(data.rows)
-    assert table.text.startswith(f"output.{data.field}")
+    assert table.text.startswith(f"output.{data.prediction_field}")
 
 
 def test_what_tables_get_wrong_has_a_place(api: Api, anna: Client) -> None:
-    data = DATA_SETS["table"]()
+    data = SAMPLE_DATASETS["table"]()
     path = job_on(api, anna, data)
 
     def found(content: bytes, media_type: str) -> list[tuple[str, str]]:
-        document = problem(anna.post(path, content=content, headers={"Content-Type": media_type}), 422, "invalid_input")
+        document = assert_problem(anna.post(path, content=content, headers={"Content-Type": media_type}), 422, "invalid_input")
         return [(each["pointer"], each["code"]) for each in document["errors"]]
 
     assert found(b"age,height,twon\n1,2,x\n", "text/csv") == [("/twon", "unknown_column"), ("/town", "missing_column")]
@@ -83,9 +83,9 @@ def test_what_tables_get_wrong_has_a_place(api: Api, anna: Client) -> None:
     assert found(b"\n", "application/x-ndjson") == [("/rows", "no_rows")]
     assert found(b"PAR1 and nothing else", "application/vnd.apache.parquet") == [("", "unreadable")]
     assert found(b"(1 good)", "text/plain") == [("", "wrong_format")]
-    assert found(png(3), "image/png") == [("", "wrong_format")]
+    assert found(png_bytes(3), "image/png") == [("", "wrong_format")]
     rows = [{"age": "x", "height": 1, "town": 3}, {"age": 1, "hight": 2, "town": []}]
-    document = problem(anna.post(path, json={"rows": rows}), 422, "invalid_input")
+    document = assert_problem(anna.post(path, json={"rows": rows}), 422, "invalid_input")
     assert [(each["pointer"], each["code"]) for each in document["errors"]] == [
         ("/rows/0/age", "wrong_type"), ("/rows/1/hight", "unknown_column"), ("/rows/1/height", "missing_column"),
         ("/rows/1/town", "wrong_type"),
@@ -96,10 +96,10 @@ def test_what_tables_get_wrong_has_a_place(api: Api, anna: Client) -> None:
 
 
 def test_pictures_as_files(api: Api, anna: Client) -> None:
-    path = job_on(api, anna, DATA_SETS["small_pictures"]())
-    one = anna.post(path, content=png(180), headers={"Content-Type": "image/png"})
+    path = job_on(api, anna, SAMPLE_DATASETS["small_pictures"]())
+    one = anna.post(path, content=png_bytes(180), headers={"Content-Type": "image/png"})
     assert one.json()["predictions"][0]["output"]["label"] == "light"
-    archive = zipped({"b/2.png": png(170), "a/1.png": png(10)})
+    archive = zip_bytes({"b/2.png": png_bytes(170), "a/1.png": png_bytes(10)})
     several = anna.post(path, content=archive, headers={"Content-Type": "application/zip"})
     assert several.json()["files"] == ["a/1.png", "b/2.png"]
     assert [row["output"]["label"] for row in several.json()["predictions"]] == ["dark", "light"]
@@ -107,14 +107,14 @@ def test_pictures_as_files(api: Api, anna: Client) -> None:
     assert table.text.splitlines()[1].startswith("a/1.png,dark,")
 
     def found(content: bytes, media_type: str = "application/zip") -> list[tuple[str, str]]:
-        document = problem(anna.post(path, content=content, headers={"Content-Type": media_type}), 422, "invalid_input")
+        document = assert_problem(anna.post(path, content=content, headers={"Content-Type": media_type}), 422, "invalid_input")
         return [(each["pointer"], each["code"]) for each in document["errors"]]
 
-    assert found(zipped({"a.png": b"no picture", "readme.txt": b""})) == [("/readme.txt", "unknown_file")]
-    assert found(zipped({"a.png": b"no picture", "b.png": png(1)})) == [("/a.png", "not_an_image")]
-    assert found(zipped({"a.png": png(1, 9, 9)})) == [("/rows/0/image", "wrong_shape")]
-    assert found(zipped({})) == [("/rows", "no_rows")]
-    assert found(zipped({"../a.png": png(1)}))[0][1] == "unsafe_name"
+    assert found(zip_bytes({"a.png": b"no picture", "readme.txt": b""})) == [("/readme.txt", "unknown_file")]
+    assert found(zip_bytes({"a.png": b"no picture", "b.png": png_bytes(1)})) == [("/a.png", "not_an_image")]
+    assert found(zip_bytes({"a.png": png_bytes(1, 9, 9)})) == [("/rows/0/image", "wrong_shape")]
+    assert found(zip_bytes({})) == [("/rows", "no_rows")]
+    assert found(zip_bytes({"../a.png": png_bytes(1)}))[0][1] == "unsafe_name"
     assert found(b"no archive") == [("", "unreadable")]
     assert found(b"no picture", "image/png") == [("", "not_an_image")]
-    assert found(png(1, 9, 9), "image/png") == [("/rows/0/image", "wrong_shape")]
+    assert found(png_bytes(1, 9, 9), "image/png") == [("/rows/0/image", "wrong_shape")]

@@ -14,16 +14,16 @@ from app import checkpoints
 from app.db.tables import CheckpointRow, JobRow
 from app.errors import NotFound
 from app.jobs.states import Status
-from app.storage.copies import Copies
-from tests.app.api.client import Api, Client, problem
-from tests.app.api.data_sets import PLAN
-from tests.app.api.scenes import SPEC, job_in, running, saved
+from app.storage.cache import ArtifactCache
+from tests.app.api.client import Api, Client, assert_problem
+from tests.app.api.job_factories import SPEC, create_checkpoint, create_job_in_status, create_running_job
+from tests.app.api.sample_datasets import TRAINING_PLAN
 from tests.app.api.test_checkpoints import UNKNOWN
-from tests.app.api.training import trained, trained_once
-from tests.workers.prediction.test_forward import module_of
+from tests.app.api.trained_jobs import train_job, train_job_cached
+from tests.workers.prediction.test_forward import import_model
 
 ROWS = [{"x": [5.1, 3.5, 1.4, 0.2]}, {"x": [6.2, 2.9, 4.3, 1.3]}]
-JOB = SPEC | {"training": PLAN | {"epochs": 2, "checkpoint": {"every_steps": 4, "keep_last": 3}}}
+JOB = SPEC | {"training": TRAINING_PLAN | {"epochs": 2, "checkpoint": {"every_steps": 4, "keep_last": 3}}}
 
 
 def asked(client: Client, path: str, rows: Any = ROWS, **parts: Any) -> httpx.Response:
@@ -38,7 +38,7 @@ def labels(response: httpx.Response) -> list[Any]:
 @pytest.fixture
 def path(api: Api, anna: Client) -> str:
     """Where the predictions of a trained job are."""
-    return f"/v1/jobs/{trained_once(api, anna, JOB)}/predict"
+    return f"/v1/jobs/{train_job_cached(api, anna, JOB)}/predict"
 
 
 def test_answers_are_those_of_plain_pytorch(anna: Client, path: str, tmp_path: Path) -> None:
@@ -54,7 +54,7 @@ def test_answers_are_those_of_plain_pytorch(anna: Client, path: str, tmp_path: P
     job = path.split("/")[3]
     files = f"/v1/checkpoints/{document['checkpoint']}/files"
     (tmp_path / "model.py").write_bytes(anna.get(f"{files}/model.py").content)
-    network = module_of(tmp_path).Network()
+    network = import_model(tmp_path).Network()
     network.load_state_dict(load(anna.get(f"{files}/weights.safetensors").content), strict=True)
     network.eval()
     with torch.no_grad():
@@ -83,25 +83,25 @@ def test_a_checkpoint_is_named_or_the_best(api: Api, anna: Client, path: str) ->
             anna.post(path, json={"rows": ROWS, "checkpoint": each["id"]}, params={"checkpoint": best["id"]}),
         ):
             assert (response.json()["checkpoint"], response.json()["step"]) == (each["id"], each["step"])
-    problem(asked(anna, path, checkpoint=UNKNOWN), 404, "not_found")
-    problem(anna.post(path, json={"rows": ROWS}, params={"checkpoint": UNKNOWN}), 404, "not_found")
-    other = saved(api.services.db, api.services.store, running(api.services.db), 1, {"weights.safetensors": b"x"})
-    problem(asked(anna, path, checkpoint=other), 404, "not_found")
+    assert_problem(asked(anna, path, checkpoint=UNKNOWN), 404, "not_found")
+    assert_problem(anna.post(path, json={"rows": ROWS}, params={"checkpoint": UNKNOWN}), 404, "not_found")
+    other = create_checkpoint(api.services.db, api.services.store, create_running_job(api.services.db), 1, {"weights.safetensors": b"x"})
+    assert_problem(asked(anna, path, checkpoint=other), 404, "not_found")
 
 
 def test_who_may_ask(api: Api, anna: Client, bert: Client, path: str) -> None:
     reader = api.client("anna", ("read",))
     assert labels(asked(reader, path)) == labels(asked(anna, path))
-    problem(asked(bert, path), 404, "not_found")
-    problem(asked(api.client("anna", ("write",)), path), 403, "forbidden")
-    problem(asked(api.client(None), path), 401, "unauthenticated")
-    problem(asked(anna, path.replace("job_0", "job_f")), 404, "not_found")
+    assert_problem(asked(bert, path), 404, "not_found")
+    assert_problem(asked(api.client("anna", ("write",)), path), 403, "forbidden")
+    assert_problem(asked(api.client(None), path), 401, "unauthenticated")
+    assert_problem(asked(anna, path.replace("job_0", "job_f")), 404, "not_found")
 
 
 @pytest.mark.parametrize("status", [Status.QUEUED, Status.RUNNING, Status.FAILED])
 def test_without_a_checkpoint_there_is_no_answer(api: Api, anna: Client, status: Status) -> None:
-    job = job_in(api.services.db, status, spec=SPEC)
-    document = problem(asked(anna, f"/v1/jobs/{job}/predict"), 409, "state_forbids")
+    job = create_job_in_status(api.services.db, status, spec=SPEC)
+    document = assert_problem(asked(anna, f"/v1/jobs/{job}/predict"), 409, "state_forbids")
     assert f"the job is {status} and has no checkpoint" in document["detail"]
     assert document["errors"][0]["hint"]
 
@@ -111,25 +111,25 @@ def test_a_job_that_runs_answers(api: Api, anna: Client, path: str) -> None:
     db, store = api.services.db, api.services.store
     listed = anna.get(path.replace("predict", "checkpoints")).json()["items"]
     schema = db.read(lambda session: session.get_one(JobRow, path.split("/")[3]).data_schema)
-    job = running(db, spec=JOB, data_schema=schema)
+    job = create_running_job(db, spec=JOB, data_schema=schema)
     files = {file["name"]: anna.get(file["url"]).content for file in listed[0]["files"]}
-    first = saved(db, store, job, 1, files, 0.5)
+    first = create_checkpoint(db, store, job, 1, files, 0.5)
     assert asked(anna, f"/v1/jobs/{job.id}/predict").json()["checkpoint"] == first
-    second = saved(db, store, job, 2, files, 0.1)
+    second = create_checkpoint(db, store, job, 2, files, 0.1)
     assert asked(anna, f"/v1/jobs/{job.id}/predict").json()["checkpoint"] == second
-    bare = saved(db, store, job, 3, {"weights.safetensors": files["weights.safetensors"]}, 0.01)
-    document = problem(asked(anna, f"/v1/jobs/{job.id}/predict"), 409, "not_predictable")
+    bare = create_checkpoint(db, store, job, 3, {"weights.safetensors": files["weights.safetensors"]}, 0.01)
+    document = assert_problem(asked(anna, f"/v1/jobs/{job.id}/predict"), 409, "not_predictable")
     assert "no preparation.json" in document["detail"]
     assert asked(anna, f"/v1/jobs/{job.id}/predict", checkpoint=first).json()["checkpoint"] == first
-    problem(asked(anna, f"/v1/jobs/{job.id}/predict", checkpoint=bare), 409, "not_predictable")
+    assert_problem(asked(anna, f"/v1/jobs/{job.id}/predict", checkpoint=bare), 409, "not_predictable")
 
 
 def test_damaged_weights_are_told(api: Api, anna: Client) -> None:
-    path = f"/v1/jobs/{trained(api, anna, JOB | {'training': PLAN | {'seed': 77}})}/predict"
+    path = f"/v1/jobs/{train_job(api, anna, JOB | {'training': TRAINING_PLAN | {'seed': 77}})}/predict"
     for key in list(api.services.store.keys("jobs/")):
         if key.endswith("weights.safetensors"):
             api.services.store.put_bytes(key, b"other bytes")
-    problem(asked(anna, path), 500, "checkpoint_damaged")
+    assert_problem(asked(anna, path), 500, "checkpoint_damaged")
 
 
 def test_a_checkpoint_that_is_removed_meanwhile(
@@ -138,13 +138,13 @@ def test_a_checkpoint_that_is_removed_meanwhile(
     """A running job removes checkpoints: the files are gone once they are fetched, and then the next best answers."""
     listed = anna.get(path.replace("predict", "checkpoints")).json()["items"]
     chosen = asked(anna, path).json()["checkpoint"]
-    real = Copies.held
+    real = ArtifactCache.local_files
 
-    def held(self: Copies, store: Any, files: Any) -> Any:
+    def held(self: ArtifactCache, store: Any, files: Any) -> Any:
         api.services.db.run(lambda session: checkpoints.remove(session, [session.get_one(CheckpointRow, chosen)]))
-        monkeypatch.setattr(Copies, "held", real)
+        monkeypatch.setattr(ArtifactCache, "held", real)
         raise NotFound("there is no such file")
 
-    monkeypatch.setattr(Copies, "held", held)
+    monkeypatch.setattr(ArtifactCache, "held", held)
     other = asked(anna, path).json()["checkpoint"]
     assert other in {each["id"] for each in listed} - {chosen}

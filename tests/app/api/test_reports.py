@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from app.db.tables import JobRow
-from tests.app.api.client import Api, Client, problem
-from tests.app.api.scenes import running, saved
+from tests.app.api.client import Api, Client, assert_problem
+from tests.app.api.job_factories import create_checkpoint, create_running_job
 from tests.app.api.test_checkpoints import UNKNOWN
 
 
@@ -18,7 +18,7 @@ def database_url(sqlite_url: str) -> str:
 
 @pytest.fixture
 def job(api: Api) -> JobRow:
-    return running(api.services.db)
+    return create_running_job(api.services.db)
 
 
 def document(step: int) -> dict[str, Any]:
@@ -28,7 +28,7 @@ def document(step: int) -> dict[str, Any]:
 
 def save(api: Api, job: JobRow, step: int, loss: float | None, report: bool = True) -> str:
     files = {"report.json": json.dumps(document(step)).encode()} if report else {}
-    return saved(api.services.db, api.services.store, job, step, {"model.py": b"", **files}, loss)
+    return create_checkpoint(api.services.db, api.services.store, job, step, {"model.py": b"", **files}, loss)
 
 
 def test_the_best_checkpoint_s_by_default(api: Api, anna: Client, job: JobRow) -> None:
@@ -51,13 +51,13 @@ def test_where_the_best_has_none_another_s_is_told(api: Api, anna: Client, job: 
 
 def test_what_is_not_there(api: Api, anna: Client, bert: Client, job: JobRow) -> None:
     place = f"/v1/jobs/{job.id}/report"
-    assert "held-out" in problem(anna.get(place), 404, "not_found")["errors"][0]["hint"]
+    assert "held-out" in assert_problem(anna.get(place), 404, "not_found")["errors"][0]["hint"]
     bare = save(api, job, 5, 0.1, report=False)
-    problem(anna.get(place), 404, "not_found")
-    problem(anna.get(place, params={"checkpoint": bare}), 404, "not_found")
-    problem(anna.get(place, params={"checkpoint": UNKNOWN}), 404, "not_found")
-    problem(anna.get(place, params={"checkpoint": "best"}), 400, "invalid_parameter")
-    other = save(api, running(api.services.db), 5, 0.1)
-    assert job.id not in problem(anna.get(place, params={"checkpoint": other}), 404, "not_found")["detail"]
+    assert_problem(anna.get(place), 404, "not_found")
+    assert_problem(anna.get(place, params={"checkpoint": bare}), 404, "not_found")
+    assert_problem(anna.get(place, params={"checkpoint": UNKNOWN}), 404, "not_found")
+    assert_problem(anna.get(place, params={"checkpoint": "best"}), 400, "invalid_parameter")
+    other = save(api, create_running_job(api.services.db), 5, 0.1)
+    assert job.id not in assert_problem(anna.get(place, params={"checkpoint": other}), 404, "not_found")["detail"]
     save(api, job, 10, 0.1)
-    problem(bert.get(place), 404, "not_found")
+    assert_problem(bert.get(place), 404, "not_found")

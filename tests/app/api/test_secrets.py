@@ -18,9 +18,9 @@ from app.logs import configure
 from app.settings import Settings
 from app.storage.open import open_store
 from tests.app.api.client import Api
-from tests.app.api.conftest import Serve
-from tests.app.api.objects import LAST, ROWS, objects, sent
-from tests.app.api.scenes import SPEC
+from tests.app.api.conftest import StartApp
+from tests.app.api.job_factories import SPEC
+from tests.app.api.route_cases import ROUTE_CASES, ROUTES_DELETE_LAST, create_objects, request_options
 
 MARKS = ("hunter2", "aHVudGVyMg")  # in every secret below, also where base64 hides it
 COOKIE, BASIC = "session=hunter2cookie", base64.b64encode(b"hunter2:x").decode()
@@ -58,10 +58,10 @@ def clean(text: str) -> None:
 
 
 def test_what_is_sent_in_headers_is_told_nowhere(api: Api) -> None:
-    there, nobody, anna = objects(api, "anna"), api.client(None), api.client("anna")
-    for route in LAST:
+    there, nobody, anna = create_objects(api, "anna"), api.client(None), api.client("anna")
+    for route in ROUTES_DELETE_LAST:
         method, path = route.split(" ")
-        place, body = path.format(**there), sent(ROWS[route])
+        place, body = path.format(**there), request_options(ROUTE_CASES[route])
         for told in (f"Bearer gw_{'0' * 32}_hunter2", f"Basic {BASIC}", f"Bearer {WHSEC}", "hunter2"):
             headers = {"Authorization": told, "Cookie": COOKIE, "Proxy-Authorization": told, "X-Api-Key": WHSEC}
             clean(nobody(method, place, headers=headers, **body).text)
@@ -78,26 +78,26 @@ def test_a_key_in_the_wrong_place_is_masked_in_the_log(api: Api) -> None:
     structlog.get_logger().info("event", url=f"postgresql+psycopg://:hunter2@host/{token}", secret=WHSEC)
 
 
-def test_a_database_that_is_away_keeps_its_password(serve: Serve) -> None:
+def test_a_database_that_is_away_keeps_its_password(serve: StartApp) -> None:
     away = Database(f"postgresql+psycopg://nobody:hunter2@{NOWHERE}/none")
     api = serve(other={"db": away})
-    response = api.holding("gw_0199_hunter2").get("/v1/jobs")
+    response = api.client_with_token("gw_0199_hunter2").get("/v1/jobs")
     assert response.status_code == 503
     clean(response.text)
     away.close()
 
 
 def test_a_store_that_fails_keeps_its_keys(
-    serve: Serve, s3_options: dict[str, str], monkeypatch: pytest.MonkeyPatch
+    serve: StartApp, s3_options: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     told = s3_options | {"access_key_id": "hunter2id", "secret_access_key": "hunter2secret"}
     api = serve(other={"store": open_store("s3://nowhere/x", told)})
     with pytest.raises(Exception) as error:  # noqa: PT011 - whatever the store raises
-        objects(api, "anna")
+        create_objects(api, "anna")
     logging.getLogger("store").error("failed", exc_info=error.value)
 
 
-def test_a_broker_that_is_away_keeps_its_password(serve: Serve, portal: Any) -> None:
+def test_a_broker_that_is_away_keeps_its_password(serve: StartApp, portal: Any) -> None:
     with Waker(f"redis://:hunter2@{NOWHERE}/0") as waker:
         api = serve(other={"waker": waker})
         assert api.client("anna").post("/v1/jobs", json=SPEC).status_code == 201
@@ -113,13 +113,13 @@ def test_a_mistake_of_the_service_tells_nothing(api: Api, monkeypatch: pytest.Mo
     clean(response.text)
 
 
-def test_what_is_made_is_told_once_and_logged_never(serve: Serve, logged: io.StringIO) -> None:
+def test_what_is_made_is_told_once_and_logged_never(serve: StartApp, logged: io.StringIO) -> None:
     api = serve(webhook_private=True)
     anna = api.client("anna")
     key = anna.post("/v1/keys", json={"name": "x"}).json()
     hook = anna.post("/v1/webhooks", json={"url": "https://127.0.0.1/?token=hunter2"}).json()
     api.services.db.read(keys.authenticate, key["token"])
-    api.holding(key["token"]).get("/v1/jobs")
+    api.client_with_token(key["token"]).get("/v1/jobs")
     anna.post(f"/v1/webhooks/{hook['id']}/ping")
     text = logged.getvalue()
     assert '"request"' in text

@@ -9,10 +9,10 @@ from safetensors.torch import load, save
 from torch import Tensor, nn
 
 from app.jobs.states import Status
-from tests.app.api.client import Api, Client, problem
-from tests.app.api.scenes import job_in
-from tests.app.api.training import trained
-from tests.app.api.uploading import register
+from tests.app.api.client import Api, Client, assert_problem
+from tests.app.api.job_factories import create_job_in_status
+from tests.app.api.trained_jobs import train_job
+from tests.app.api.uploads import register_upload
 
 SPEC: dict[str, Any] = {
     "model": {"layers": [{"kind": "Flatten"}, {"kind": "Linear", "out_features": 16}, {"kind": "BatchNorm1d"},
@@ -60,7 +60,7 @@ def begun() -> Plain:
 
 def stored(anna: Client, state: Mapping[str, Tensor], **source: Any) -> str:
     """Upload weights; returns the id of the data set."""
-    place = register(anna, **{"format": "weights", "file": "weights.safetensors"} | source)
+    place = register_upload(anna, **{"format": "weights", "file": "weights.safetensors"} | source)
     answer = anna.put(f"{place}/content", content=save(dict(state)))
     assert answer.status_code == 200, answer.text
     return str(answer.json()["id"])
@@ -79,7 +79,7 @@ def test_a_network_trained_in_plain_torch_is_gone_on_with(api: Api, anna: Client
     assert {column["name"]: column["shape"] for column in row["data_schema"]["columns"]} == {
         name: list(value.shape) for name, value in state.items()
     }
-    job_id = trained(api, anna, starting(dataset))
+    job_id = train_job(api, anna, starting(dataset))
     x, y = digits()
     expected = float(nn.functional.cross_entropy(network(x), y).detach())
     assert anna.get(f"/v1/jobs/{job_id}").json()["result"]["values"]["train/loss"] == pytest.approx(expected, rel=1e-4)
@@ -91,7 +91,7 @@ def test_a_network_trained_in_plain_torch_is_gone_on_with(api: Api, anna: Client
 
 
 def told(anna: Client, spec: dict[str, Any]) -> list[tuple[str, str]]:
-    document = problem(anna.post("/v1/jobs", json=spec), 422, "invalid_input")
+    document = assert_problem(anna.post("/v1/jobs", json=spec), 422, "invalid_input")
     assert all(item["hint"] for item in document["errors"])
     return [(item["pointer"], item["code"]) for item in document["errors"]]
 
@@ -102,7 +102,7 @@ def test_names_and_shapes_are_compared_one_by_one(anna: Client) -> None:
     state["linear2.weight"] = torch.zeros(10, 17)
     del state["batchnorm1d1.running_var"]
     spec = starting(stored(anna, state))
-    document = problem(anna.post("/v1/jobs", json=spec), 422, "invalid_input")
+    document = assert_problem(anna.post("/v1/jobs", json=spec), 422, "invalid_input")
     found = {item["code"]: item for item in document["errors"]}
     assert sorted(item["code"] for item in document["errors"]) == [
         "missing_weight", "missing_weight", "shape_mismatch", "unexpected_weight"]  # fmt: skip
@@ -110,7 +110,7 @@ def test_names_and_shapes_are_compared_one_by_one(anna: Client) -> None:
     assert "[10, 17]" in found["shape_mismatch"]["detail"]
     assert "linear2" in found["shape_mismatch"]["hint"]
     assert '"linear1.weight"' in found["unexpected_weight"]["hint"]
-    assert problem(anna.post("/v1/jobs/validate", json=spec), 422, "invalid_input")["errors"] == document["errors"]
+    assert assert_problem(anna.post("/v1/jobs/validate", json=spec), 422, "invalid_input")["errors"] == document["errors"]
 
 
 def test_only_weights_can_be_started_from_and_not_trained_on(anna: Client) -> None:
@@ -132,16 +132,16 @@ def test_weights_of_another_owner_are_unknown(anna: Client, bert: Client) -> Non
 
 def test_a_file_stays_while_a_job_needs_it(api: Api, anna: Client) -> None:
     weights = stored(anna, begun().state_dict())
-    job_id = job_in(api.services.db, Status.QUEUED, spec=starting(weights))
-    refused = problem(anna.delete(f"/v1/datasets/{weights}"), 409, "state_forbids")
+    job_id = create_job_in_status(api.services.db, Status.QUEUED, spec=starting(weights))
+    refused = assert_problem(anna.delete(f"/v1/datasets/{weights}"), 409, "state_forbids")
     assert job_id in refused["detail"]
     anna.post(f"/v1/jobs/{job_id}/cancel")
     assert anna.delete(f"/v1/datasets/{weights}").status_code == 204
-    assert "cannot go on" in problem(anna.post(f"/v1/jobs/{job_id}/retry"), 409, "state_forbids")["detail"]
+    assert "cannot go on" in assert_problem(anna.post(f"/v1/jobs/{job_id}/retry"), 409, "state_forbids")["detail"]
 
 
 @pytest.mark.parametrize(("state", "code"), [({}, "no_columns"), ({"x": torch.zeros(0, 2)}, "unsupported_dtype")])
 def test_a_file_without_numbers_is_refused(anna: Client, state: dict[str, Tensor], code: str) -> None:
-    place = register(anna, format="weights")
-    document = problem(anna.put(f"{place}/content", content=save(state)), 422, "invalid_input")
+    place = register_upload(anna, format="weights")
+    document = assert_problem(anna.put(f"{place}/content", content=save(state)), 422, "invalid_input")
     assert [item["code"] for item in document["errors"]] == [code]

@@ -12,9 +12,9 @@ from schemathesis.generation.stateful.state_machine import APIStateMachine
 
 from app.db.tables import Base
 from tests.app.api.client import Api
-from tests.app.api.conftest import Serve
-from tests.app.api.fuzzing import FACTOR, conforms, send
-from tests.app.api.scenes import SPEC
+from tests.app.api.conftest import StartApp
+from tests.app.api.fuzzing import EXAMPLES_FACTOR, assert_conforms, send_case
+from tests.app.api.job_factories import SPEC
 
 # What is generated from these schemas would hardly ever be accepted, and nothing could follow.
 NARROW: dict[str, list[Any]] = {
@@ -41,7 +41,7 @@ def database_url(sqlite_url: str) -> str:
 
 
 @pytest.fixture
-def api(serve: Serve) -> Api:
+def api(serve: StartApp) -> Api:
     return serve(auth=False, webhook_private=True)
 
 
@@ -70,9 +70,9 @@ def test_what_follows_from_answers_is_answered(api: Api, described: dict[str, An
                     session.execute(table.delete())
 
         def call(self, case: Case, **kwargs: Any) -> Response:
-            response = send(client, case)
+            response = send_case(client, case)
             assert response is not None
-            conforms(case, response)
+            assert_conforms(case, response)
             if response.is_success:
                 succeeded.add(case.operation.definition.raw["operationId"])
             return Response.from_any(response)
@@ -82,7 +82,7 @@ def test_what_follows_from_answers_is_answered(api: Api, described: dict[str, An
 
     machine: type[APIStateMachine] = Walk
     plan = settings(
-        max_examples=10 * FACTOR, stateful_step_count=12, derandomize=True, phases=[Phase.generate], deadline=None,
+        max_examples=10 * EXAMPLES_FACTOR, stateful_step_count=12, derandomize=True, phases=[Phase.generate], deadline=None,
         database=None, suppress_health_check=list(HealthCheck),
     )  # fmt: skip
     machine.run(settings=plan)

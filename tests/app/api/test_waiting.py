@@ -2,11 +2,11 @@
 
 from app import heartbeat
 from tests.app.api.client import Api, Client
-from tests.app.api.scenes import SPEC
+from tests.app.api.job_factories import SPEC
 
 
 def test_a_job_waits_for_its_time_and_its_turn(api: Api, anna: Client) -> None:
-    api.services.db.run(heartbeat.tell, "w1", ["default"], 1)
+    api.services.db.run(heartbeat.record_heartbeat, "w1", ["default"], 1)
     first, second = (anna.post("/v1/jobs", json=SPEC).json() for _ in range(2))
     later = anna.post("/v1/jobs", json=SPEC | {"not_before": "2999-01-01T01:00:00+01:00"}).json()
     assert later["not_before"] == "2999-01-01T00:00:00.000Z"

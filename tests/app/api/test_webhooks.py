@@ -9,12 +9,12 @@ import pytest
 from app.db.tables import DeliveryRow, WebhookRow
 from app.jobs.states import Status
 from app.webhooks import deliveries
-from app.webhooks.deliveries import Attempt
-from app.webhooks.targets import Targets
-from tests.app.api.client import Api, Client, problem
-from tests.app.api.conftest import Serve
-from tests.app.api.scenes import SPEC, job_in
-from tests.app.webhooks.scenes import set_
+from app.webhooks.deliveries import DeliveryResult
+from app.webhooks.targets import TargetPolicy
+from tests.app.api.client import Api, Client, assert_problem
+from tests.app.api.conftest import StartApp
+from tests.app.api.job_factories import SPEC, create_job_in_status
+from tests.app.webhooks.factories import update_row
 
 PUBLIC = "93.184.215.14"
 URL = "https://example.com/hook?token=abc"
@@ -28,8 +28,8 @@ def resolve(host: str, port: int) -> Sequence[str]:
 
 
 @pytest.fixture
-def api(serve: Serve) -> Api:
-    return serve(other={"targets": Targets(http=False, private=False, resolve=resolve)})
+def api(serve: StartApp) -> Api:
+    return serve(other={"targets": TargetPolicy(http=False, private=False, resolve=resolve)})
 
 
 def made(client: Client, **more: Any) -> dict[str, Any]:
@@ -54,7 +54,7 @@ def test_a_webhook_is_made_told_its_secret_once_and_deleted(anna: Client) -> Non
     assert anna.get(here).json() == new
     assert anna.get("/v1/webhooks").json() == {"items": [new], "has_more": False}
     assert anna.delete(here).status_code == 204
-    problem(anna.get(here), 404, "not_found")
+    assert_problem(anna.get(here), 404, "not_found")
 
 
 def test_a_secret_is_rotated(anna: Client) -> None:
@@ -86,7 +86,7 @@ def test_a_secret_is_rotated(anna: Client) -> None:
     ],
 )
 def test_a_webhook_has_a_form(anna: Client, body: object, expected: set[tuple[str, str]]) -> None:
-    document = problem(anna.post("/v1/webhooks", json=body), 422, "invalid_input")
+    document = assert_problem(anna.post("/v1/webhooks", json=body), 422, "invalid_input")
     assert {(item["pointer"], item["code"]) for item in document["errors"]} == expected
     assert anna.get("/v1/webhooks").json()["items"] == []
 
@@ -95,13 +95,13 @@ def test_deliveries_are_logged_and_sent_again(api: Api, anna: Client) -> None:
     db = api.services.db
     new = made(anna)
     here = f"/v1/webhooks/{new['id']}"
-    job = job_in(db, Status.FAILED)
+    job = create_job_in_status(db, Status.FAILED)
     ping = anna.post(f"{here}/ping")
     assert ping.status_code == 202
     assert (ping.json()["type"], ping.json()["job_id"]) == ("webhook.ping", None)
     claimed = db.run(deliveries.claim)
     assert claimed is not None
-    db.run(deliveries.record, claimed, Attempt(503, 0.25, "refused", "the receiver answered 503"))
+    db.run(deliveries.record_result, claimed, DeliveryResult(503, 0.25, "refused", "the receiver answered 503"))
     page = anna.get(f"{here}/deliveries").json()
     assert [item["type"] for item in page["items"]] == ["webhook.ping", "job.failed"]
     failed = page["items"][1]
@@ -121,22 +121,22 @@ def test_deliveries_are_logged_and_sent_again(api: Api, anna: Client) -> None:
     assert one.json()["has_more"]
     assert one.headers["link"] == f'<{here}/deliveries?limit=1&after={ping.json()["id"]}>; rel="next"'
     assert anna.get(f"{here}/deliveries?after={ping.json()['id']}").json()["items"] == [failed]
-    set_(db, DeliveryRow, failed["id"], status="failed", ended_at=2.0)
+    update_row(db, DeliveryRow, failed["id"], status="failed", ended_at=2.0)
     assert [item["id"] for item in anna.get(f"{here}/deliveries?status=failed").json()["items"]] == [failed["id"]]
     again = anna.post(f"{here}/deliveries/{failed['id']}/resend")
     assert again.status_code == 202
     assert (again.json()["id"], again.json()["status"], again.json()["ended_at"]) == (failed["id"], "pending", None)
     assert again.json()["next_at"] < failed["next_at"]
-    problem(anna.post(f"{here}/deliveries/msg_{NOBODY}/resend"), 404, "not_found")
+    assert_problem(anna.post(f"{here}/deliveries/msg_{NOBODY}/resend"), 404, "not_found")
 
 
 def test_a_disabled_webhook_says_so_and_is_enabled(api: Api, anna: Client) -> None:
     new = made(anna)
     here = f"/v1/webhooks/{new['id']}"
-    set_(api.services.db, WebhookRow, new["id"], failing_since=1.0, disabled_at=2.0, disabled_reason="it is gone")
+    update_row(api.services.db, WebhookRow, new["id"], failing_since=1.0, disabled_at=2.0, disabled_reason="it is gone")
     found = anna.get(here).json()
     assert (found["status"], found["disabled_reason"]) == ("disabled", "it is gone")
-    document = problem(anna.post(f"{here}/ping"), 409, "state_forbids")
+    document = assert_problem(anna.post(f"{here}/ping"), 409, "state_forbids")
     assert "it is gone" in document["detail"]
     for _ in range(2):
         assert anna.post(f"{here}/enable").json()["status"] == "active"
@@ -160,13 +160,13 @@ def test_a_job_names_a_webhook(anna: Client) -> None:
 @pytest.mark.parametrize("place", ["/v1/jobs", "/v1/jobs/validate"])
 def test_a_job_names_a_webhook_that_is_there(api: Api, anna: Client, bert: Client, place: str) -> None:
     for strange in (f"whk_{NOBODY}", made(bert)["id"]):
-        document = problem(anna.post(place, json=SPEC | {"webhook": strange}), 422, "invalid_input")
+        document = assert_problem(anna.post(place, json=SPEC | {"webhook": strange}), 422, "invalid_input")
         assert [(item["pointer"], item["code"]) for item in document["errors"]] == [("/webhook", "unknown_webhook")]
-    document = problem(anna.post(place, json=SPEC | {"webhook": "https://example.com"}), 422, "invalid_input")
+    document = assert_problem(anna.post(place, json=SPEC | {"webhook": "https://example.com"}), 422, "invalid_input")
     assert [item["pointer"] for item in document["errors"]] == ["/webhook"]
 
 
 def test_a_secret_is_in_no_message(api: Api, anna: Client) -> None:
     new = made(anna)
-    job_in(api.services.db, Status.FAILED)
+    create_job_in_status(api.services.db, Status.FAILED)
     assert new["secret"] not in json.dumps(anna.get(f"/v1/webhooks/{new['id']}/deliveries").json())

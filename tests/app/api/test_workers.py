@@ -8,14 +8,14 @@ from sqlalchemy import update
 from sqlalchemy.orm import Session
 
 from app import heartbeat
-from app.api.prometheus import FIGURES
+from app.api.prometheus import PROMETHEUS_METRICS
 from app.db.session import Database
 from app.db.tables import JobRow, WorkerRow, now
-from app.heartbeat import State
+from app.heartbeat import WorkerState
 from app.jobs.states import Status
 from tests.app.api.client import Api, Client
-from tests.app.api.conftest import Serve
-from tests.app.api.scenes import job_in
+from tests.app.api.conftest import StartApp
+from tests.app.api.job_factories import create_job_in_status
 
 FIGURES_TOLD: dict[str, Any] = {
     "attempts": {"succeeded": {"": 3}, "lost": {"runner_died": 2, "worker_lost": 1}},
@@ -25,9 +25,9 @@ FIGURES_TOLD: dict[str, Any] = {
 
 
 def beat(database: Database, name: str, *, deaf: float = 0.0, ago: float = 0.0, stopped: bool = False) -> None:
-    database.run(heartbeat.tell, name, ["default", "slow"], 4, State("0.1", 1, deaf, FIGURES_TOLD))
+    database.run(heartbeat.record_heartbeat, name, ["default", "slow"], 4, WorkerState("0.1", 1, deaf, FIGURES_TOLD))
     if stopped:
-        database.run(heartbeat.leave, name)
+        database.run(heartbeat.mark_stopped, name)
     change(database, WorkerRow, WorkerRow.name == name, seen_at=now() - ago)
 
 
@@ -52,7 +52,7 @@ def test_workers_are_listed_with_their_states(api: Api, anna: Client) -> None:
     beat(db, "b:1", deaf=100)
     beat(db, "c:1", ago=100)
     beat(db, "d:1", ago=100, stopped=True)
-    db.run(heartbeat.tell, "e:1", ["default"], 1)  # of an older version
+    db.run(heartbeat.record_heartbeat, "e:1", ["default"], 1)  # of an older version
     page = anna.get("/v1/workers").json()
     assert {item["name"]: item["state"] for item in page["items"]} == {
         "a:1": "listening", "b:1": "deaf", "c:1": "silent", "d:1": "stopped",
@@ -64,9 +64,9 @@ def test_workers_are_listed_with_their_states(api: Api, anna: Client) -> None:
 
 def test_figures_of_jobs_and_queues(api: Api) -> None:
     db = api.services.db
-    old = job_in(db, Status.QUEUED)
-    job_in(db, Status.QUEUED)
-    running = job_in(db, Status.RUNNING)
+    old = create_job_in_status(db, Status.QUEUED)
+    create_job_in_status(db, Status.QUEUED)
+    running = create_job_in_status(db, Status.RUNNING)
     change(db, JobRow, JobRow.id == old, queued_at=now() - 600)
     lease = api.services.settings.lease_seconds
     change(db, JobRow, JobRow.id == running, progress={"rate": 12.5}, lease_until=now() + lease - 8)
@@ -101,21 +101,21 @@ def test_figures_of_workers(api: Api) -> None:
 
 
 def test_every_figure_is_told(api: Api) -> None:
-    job_in(api.services.db, Status.QUEUED)
+    create_job_in_status(api.services.db, Status.QUEUED)
     beat(api.services.db, "a:1")
     names = {name.removesuffix("_total") for name, _ in told(api)}
-    assert set(FIGURES) <= names
-    assert {name for name in names if name.startswith("graftwerk_") and "_http_" not in name} == set(FIGURES)
+    assert set(PROMETHEUS_METRICS) <= names
+    assert {name for name in names if name.startswith("graftwerk_") and "_http_" not in name} == set(PROMETHEUS_METRICS)
 
 
 def test_the_database_is_asked_once_in_some_seconds(api: Api) -> None:
     assert told(api)["graftwerk_jobs", ("queued",)] == 0
-    job_in(api.services.db, Status.QUEUED)
+    create_job_in_status(api.services.db, Status.QUEUED)
     assert told(api)["graftwerk_jobs", ("queued",)] == 0
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
-def test_with_the_database_away_it_tells_of_itself_alone(serve: Serve) -> None:
+def test_with_the_database_away_it_tells_of_itself_alone(serve: StartApp) -> None:
     nowhere = Database("postgresql+psycopg://nobody@127.0.0.1:1/none")
     found = told(serve(other={"db": nowhere}))
     assert found["graftwerk_wake_ups_total", ("api", "dropped")] >= 0

@@ -20,13 +20,13 @@ from app.datasets import contents, registry
 from app.db import migrate
 from app.db.session import Database
 from app.db.tables import CheckpointRow, DatasetRow, JobRow
-from app.errors import BackupRefused
+from app.errors import BackupError
 from app.jobs import repository
 from app.jobs.states import Status
 from app.spec.data.sources import NewDataset
 from app.storage.open import open_store
 from app.storage.protocol import ArtifactStore
-from tests.app.api.scenes import running, saved
+from tests.app.api.job_factories import create_checkpoint, create_running_job
 from tests.conftest import BUCKET, Postgres
 
 UPLOAD = NewDataset.model_validate({"name": "mine", "source": {"kind": "upload", "format": "csv"}})
@@ -49,7 +49,7 @@ def elsewhere(
     """An empty database and an empty store of the same kinds."""
     _, options = store_location
     place = str(tmp_path / "other-artifacts") if not options else f"s3://{BUCKET}/{uuid.uuid4().hex}"
-    if database.sqlite:
+    if database.is_sqlite:
         opened = Database(f"sqlite:///{tmp_path / 'other.db'}")
         yield opened, open_store(place, options)
         opened.close()
@@ -64,8 +64,8 @@ def elsewhere(
 
 def filled(database: Database, store: ArtifactStore) -> tuple[JobRow, str, str]:
     """Make a running job with a checkpoint, and a data set with content; returns their ids."""
-    job = running(database)
-    checkpoint = saved(database, store, job, 5, {"model.py": b"x", "weights.safetensors": b"y" * 3000})
+    job = create_running_job(database)
+    checkpoint = create_checkpoint(database, store, job, 5, {"model.py": b"x", "weights.safetensors": b"y" * 3000})
     stored = store.put_bytes("contents/ab/content_1", b"a,b\n1,2\n")
 
     def unit(session: Session) -> str:
@@ -82,26 +82,26 @@ def test_a_backup_is_restored_elsewhere(
 ) -> None:
     job, checkpoint, dataset = filled(database, store)
     waiting = database.run(registry.register, "anna", UPLOAD).id
-    database.run(registry.extend, "anna", waiting, 0, {"path": "datasets/x/parts/part_1", "size": 7})
-    database.run(heartbeat.tell, "host:1", ["default"], 1)
+    database.run(registry.append_part, "anna", waiting, 0, {"path": "datasets/x/parts/part_1", "size": 7})
+    database.run(heartbeat.record_heartbeat, "host:1", ["default"], 1)
     manifest = create(database, store, tmp_path / "backup")
     assert not any(manifest.left_out.values())
     assert len(manifest.artifacts) == 3
     assert (tmp_path / "backup").stat().st_mode & 0o077 == 0
     other, place = elsewhere
     restore(other, place, tmp_path / "backup", overwrite=False)
-    assert migrate.unfit(other) is None
+    assert migrate.revision_mismatch(other) is None
     found = other.read(repository.find, "anna", job.id)
     assert (found.status, found.fence) == (Status.RUNNING, job.fence)
-    (row,) = other.read(checkpoints.listed, job.id)
+    (row,) = other.read(checkpoints.list_checkpoints, job.id)
     assert row.id == checkpoint
     for file in row.files:
         assert b"".join(place.read(file["path"])) == b"".join(store.read(file["path"]))
     assert b"".join(place.read(str(other.read(registry.find, "anna", dataset).path))) == b"a,b\n1,2\n"
     begun = other.read(registry.find, "anna", waiting)
     assert (begun.parts, begun.size) == ([], 0)  # an upload begins anew
-    assert other.read(heartbeat.listed) == []
-    again = other.run(repository.move, job.id, "lose", worker=None, lease_until=None)  # as a sweeper would
+    assert other.read(heartbeat.list_workers) == []
+    again = other.run(repository.transition, job.id, "lose", worker=None, lease_until=None)  # as a sweeper would
     assert again.status == Status.QUEUED
 
 
@@ -114,7 +114,7 @@ def test_what_is_collected_meanwhile_is_found_in_another_snapshot(
     def and_then_trimmed(db: Database, folder: Path) -> Any:
         found = real(db, folder)
         if not newer:
-            newer.append(saved(database, store, job, 9, {"model.py": b"newer"}))
+            newer.append(create_checkpoint(database, store, job, 9, {"model.py": b"newer"}))
             drop(database, store, first)
         return found
 
@@ -123,15 +123,15 @@ def test_what_is_collected_meanwhile_is_found_in_another_snapshot(
     manifest = create(database, store, tmp_path / "backup")
     assert not any(manifest.left_out.values())
     restore(*elsewhere, tmp_path / "backup", overwrite=False)
-    assert [row.id for row in elsewhere[0].read(checkpoints.listed, job.id)] == newer
+    assert [row.id for row in elsewhere[0].read(checkpoints.list_checkpoints, job.id)] == newer
 
 
 def test_what_is_never_there_when_it_is_copied_is_left_out_with_its_row(
     database: Database, store: ArtifactStore, elsewhere: Elsewhere, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     job, first, _ = filled(database, store)
-    second = saved(database, store, job, 7, {"model.py": b"gone"})
-    monkeypatch.setattr(creating, "ROUNDS", 1)
+    second = create_checkpoint(database, store, job, 7, {"model.py": b"gone"})
+    monkeypatch.setattr(creating, "MAX_SNAPSHOTS", 1)
     real = databases.snapshot
 
     def and_then_trimmed(db: Database, folder: Path) -> Any:
@@ -144,7 +144,7 @@ def test_what_is_never_there_when_it_is_copied_is_left_out_with_its_row(
     assert manifest.left_out["checkpoints"] == (second,)
     assert manifest.damaged == ()
     restore(*elsewhere, tmp_path / "backup", overwrite=False)
-    assert [row.id for row in elsewhere[0].read(checkpoints.listed, job.id)] == [first]
+    assert [row.id for row in elsewhere[0].read(checkpoints.list_checkpoints, job.id)] == [first]
 
 
 def drop(database: Database, store: ArtifactStore, checkpoint: str) -> None:
@@ -164,7 +164,7 @@ def test_an_artifact_that_is_not_what_was_stored_is_told(
     database: Database, store: ArtifactStore, tmp_path: Path, harm: str
 ) -> None:
     job, checkpoint, _ = filled(database, store)
-    key = database.read(checkpoints.listed, job.id)[0].files[0]["path"]
+    key = database.read(checkpoints.list_checkpoints, job.id)[0].files[0]["path"]
     store.delete(key)
     if harm == "changed":
         store.put_bytes(key, b"something else")
@@ -199,7 +199,7 @@ def test_a_damaged_backup_is_refused_by_the_name_of_the_file(
         copy = made.with_name("copy")
         shutil.copytree(made, copy)
         harm(copy / name)
-        with pytest.raises(BackupRefused, match=name.name):
+        with pytest.raises(BackupError, match=name.name):
             restore(*elsewhere, copy, overwrite=True)
         shutil.rmtree(copy)
     assert list(elsewhere[1].keys("")) == []
@@ -207,9 +207,9 @@ def test_a_damaged_backup_is_refused_by_the_name_of_the_file(
 
 
 def test_what_is_there_is_only_overwritten_on_request(database: Database, store: ArtifactStore, made: Path) -> None:
-    job = running(database)
-    left = saved(database, store, job, 3, {"model.py": b"of another time"})
-    with pytest.raises(BackupRefused, match="not empty"):
+    job = create_running_job(database)
+    left = create_checkpoint(database, store, job, 3, {"model.py": b"of another time"})
+    with pytest.raises(BackupError, match="not empty"):
         restore(database, store, made, overwrite=False)
     restore(database, store, made, overwrite=True)
     with database.begin(read_only=True) as session:
@@ -220,8 +220,8 @@ def test_what_is_there_is_only_overwritten_on_request(database: Database, store:
 
 @pytest.mark.parametrize("store_location", ["local"], indirect=True)
 def test_nothing_is_overwritten_under_running_workers(database: Database, store: ArtifactStore, made: Path) -> None:
-    database.run(heartbeat.tell, "host:1", ["default"], 1)
-    with pytest.raises(BackupRefused, match="running"):
+    database.run(heartbeat.record_heartbeat, "host:1", ["default"], 1)
+    with pytest.raises(BackupError, match="running"):
         restore(database, store, made, overwrite=True)
 
 
@@ -230,13 +230,13 @@ def test_nothing_is_overwritten_under_running_workers(database: Database, store:
 def test_what_cannot_be_restored_says_why(
     database: Database, made: Path, elsewhere: Elsewhere, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with pytest.raises(BackupRefused, match="not empty"):
+    with pytest.raises(BackupError, match="not empty"):
         create(database, elsewhere[1], made)
-    monkeypatch.setattr(migrate, "known", lambda revision: False)
-    with pytest.raises(BackupRefused, match="newer version"):
+    monkeypatch.setattr(migrate, "is_known_revision", lambda revision: False)
+    with pytest.raises(BackupError, match="newer version"):
         restore(*elsewhere, made, overwrite=False)
     (made / "manifest.json").unlink()
-    with pytest.raises(BackupRefused, match="no backup"):
+    with pytest.raises(BackupError, match="no backup"):
         restore(*elsewhere, made, overwrite=False)
 
 
@@ -246,7 +246,7 @@ def test_without_postgresql_s_programs_it_says_what_is_missing(
     database: Database, store: ArtifactStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(BackupRefused, match="pg_dump was not found"):
+    with pytest.raises(BackupError, match="pg_dump was not found"):
         create(database, store, tmp_path / "backup")
-    with pytest.raises(BackupRefused, match="not finished"):
+    with pytest.raises(BackupError, match="not finished"):
         Manifest.read(tmp_path / "backup")

@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 
 from app.datasets import registry
-from app.datasets.registry import Content
+from app.datasets.registry import DatasetContent
 from app.db.session import Database
 from app.db.tables import DatasetRow
 from app.ids import new_id
-from app.spec.data.sources import BUILTIN, NewDataset
+from app.spec.data.sources import BUILTIN_SCHEMAS, NewDataset
 from app.storage.protocol import ArtifactStore
 from app.storage.removal import remove_files
 
@@ -28,7 +28,7 @@ def uploaded(database: Database, store: ArtifactStore, owner: str = "anna", **so
     """Register a data set and give it its content, as a request does."""
     key = f"contents/{SHA256}/{new_id('content')}"
     store.put_bytes(key, BODY)
-    content = Content(BUILTIN["iris"], [{"a": 1}], "csv", key, len(BODY), SHA256)
+    content = DatasetContent(BUILTIN_SCHEMAS["iris"], [{"a": 1}], "csv", key, len(BODY), SHA256)
     row, superfluous = database.run(registry.accept, owner, register(database, owner, **source).id, content)
     remove_files(store, superfluous)
     return row

@@ -7,14 +7,14 @@ from typing import Any
 import pytest
 
 from app.datasets import registry
-from app.datasets.registry import Content, DatasetStatus
+from app.datasets.registry import DatasetContent, DatasetStatus
 from app.db.session import Database
-from app.errors import GraftwerkError, InvalidInput, NotFound, Problem, StateForbids, WrongOffset
+from app.errors import GraftwerkError, InvalidInput, InvalidState, NotFound, Problem, WrongOffset
 from app.jobs import repository
 from app.spec.data.columns import Column, DataSchema
-from app.spec.data.sources import BUILTIN, TORCHVISION, NewDataset
+from app.spec.data.sources import BUILTIN_SCHEMAS, TORCHVISION_SCHEMAS, NewDataset
 
-CONTENT = Content(BUILTIN["iris"], [{"x": 1}], "csv", "contents/whole", 30, "00")
+CONTENT = DatasetContent(BUILTIN_SCHEMAS["iris"], [{"x": 1}], "csv", "contents/whole", 30, "00")
 VECTORS = DataSchema(columns=(Column(name="word", type="text"), Column(name="vector", shape=(3,))),
                      rows={"vectors": 2}, inputs=())  # fmt: skip
 PROBLEM = Problem("/a", "no_rows", "nothing is there", "add rows")
@@ -50,30 +50,30 @@ def part(number: int, size: int = 10) -> dict[str, Any]:
 
 @pytest.mark.parametrize(
     ("kind", "name", "schema"),
-    [("builtin", "iris", BUILTIN["iris"]), ("torchvision", "MNIST", TORCHVISION["MNIST"])],
+    [("builtin", "iris", BUILTIN_SCHEMAS["iris"]), ("torchvision", "MNIST", TORCHVISION_SCHEMAS["MNIST"])],
 )
 def test_a_named_one_is_ready_and_has_no_content(database: Database, kind: str, name: str, schema: Any) -> None:
     made = register(database, kind=kind, name=name)
     assert database.read(registry.find, "anna", made).status == DatasetStatus.READY
-    assert database.read(registry.schemas_of, "anna", on(made)) == {"/data/id": schema}
-    with pytest.raises(StateForbids):
-        database.run(registry.awaiting, "anna", made)
+    assert database.read(registry.load_schemas, "anna", on(made)) == {"/data/id": schema}
+    with pytest.raises(InvalidState):
+        database.run(registry.find_for_upload, "anna", made)
 
 
 def test_pieces_follow_each_other_and_become_one(database: Database) -> None:
     made = register(database)
     for number in range(3):
-        row = database.run(registry.extend, "anna", made, 10 * number, part(number))
+        row = database.run(registry.append_part, "anna", made, 10 * number, part(number))
         assert (row.size, row.status) == (10 * number + 10, DatasetStatus.AWAITING_CONTENT)
     for wrong in (0, 29, 31):
         with pytest.raises(WrongOffset) as caught:
-            database.run(registry.extend, "anna", made, wrong, part(9))
+            database.run(registry.append_part, "anna", made, wrong, part(9))
         assert caught.value.received == 30
     row, superfluous = database.run(registry.accept, "anna", made, CONTENT)
     assert superfluous == [f"datasets/part{number}" for number in range(3)]
     assert (row.status, row.parts, row.path, row.size, row.sha256) == ("ready", [], "contents/whole", 30, "00")
     assert row.source["format"] == "csv"
-    assert database.read(registry.schemas_of, "anna", on(made)) == {"/data/id": BUILTIN["iris"]}
+    assert database.read(registry.load_schemas, "anna", on(made)) == {"/data/id": BUILTIN_SCHEMAS["iris"]}
 
 
 def test_of_pieces_at_one_place_one_counts(database: Database) -> None:
@@ -81,7 +81,7 @@ def test_of_pieces_at_one_place_one_counts(database: Database) -> None:
 
     def send(number: int) -> bool:
         try:
-            database.run(registry.extend, "anna", made, 0, part(number))
+            database.run(registry.append_part, "anna", made, 0, part(number))
         except WrongOffset:
             return False
         return True
@@ -95,29 +95,29 @@ def test_what_is_ready_never_changes(database: Database) -> None:
     made = register(database)
     database.run(registry.accept, "anna", made, CONTENT)
     for change in (
-        lambda: database.run(registry.extend, "anna", made, 30, part(1)),
+        lambda: database.run(registry.append_part, "anna", made, 30, part(1)),
         lambda: database.run(registry.accept, "anna", made, CONTENT),
         lambda: database.run(registry.reject, "anna", made, [PROBLEM]),
     ):
-        with pytest.raises(StateForbids):
+        with pytest.raises(InvalidState):
             change()
     assert database.read(registry.find, "anna", made).problems is None
 
 
 def test_rejected_content_is_forgotten(database: Database) -> None:
     made = register(database)
-    database.run(registry.extend, "anna", made, 0, part(1))
+    database.run(registry.append_part, "anna", made, 0, part(1))
     assert database.run(registry.reject, "anna", made, [PROBLEM]) == ["datasets/part1"]
     row = database.read(registry.find, "anna", made)
     assert (row.status, row.size, row.parts, row.problems) == ("invalid", 0, [], [PROBLEM.as_dict()])
-    assert database.run(registry.extend, "anna", made, 0, part(2)).problems is None
+    assert database.run(registry.append_part, "anna", made, 0, part(2)).problems is None
 
 
 def test_a_job_needs_a_ready_one_of_its_owner(database: Database) -> None:
     waiting, theirs = register(database), register(database, "bert", kind="builtin", name="iris")
     for made, code in ((waiting, "dataset_not_ready"), (theirs, "unknown_dataset"), ("ds_none", "unknown_dataset")):
         with pytest.raises(InvalidInput) as caught:
-            database.read(registry.schemas_of, "anna", on(made))
+            database.read(registry.load_schemas, "anna", on(made))
         assert [(problem.pointer, problem.code) for problem in caught.value.problems] == [("/data/id", code)]
     database.run(registry.pin, "bert", on(theirs))
     with pytest.raises(InvalidInput):
@@ -129,17 +129,17 @@ def test_vectors_are_named_by_features_and_trained_on_by_nobody(database: Databa
     database.run(registry.accept, "anna", vectors, replace(CONTENT, schema=VECTORS))
     good = on(iris, vectors)
     place = "/data/features/a~1b/vectors/dataset"
-    assert database.read(registry.schemas_of, "anna", good) == {"/data/id": BUILTIN["iris"], place: VECTORS}
+    assert database.read(registry.load_schemas, "anna", good) == {"/data/id": BUILTIN_SCHEMAS["iris"], place: VECTORS}
     with pytest.raises(InvalidInput) as caught:
-        database.read(registry.schemas_of, "anna", on(vectors, iris))
+        database.read(registry.load_schemas, "anna", on(vectors, iris))
     found = [(problem.pointer, problem.code) for problem in caught.value.problems]
     assert found == [("/data/id", "wrong_dataset"), (place, "wrong_dataset")]
     with pytest.raises(InvalidInput) as caught:
-        database.read(registry.schemas_of, "anna", on(iris, "ds_none"))
+        database.read(registry.load_schemas, "anna", on(iris, "ds_none"))
     assert [problem.pointer for problem in caught.value.problems] == [place]
     job = insert(database, good)
     for needed in (iris, vectors):
-        with pytest.raises(StateForbids, match=job):
+        with pytest.raises(InvalidState, match=job):
             database.run(registry.delete, "anna", needed)
 
 
@@ -148,7 +148,7 @@ def test_vectors_are_named_by_features_and_trained_on_by_nobody(database: Databa
     {"data": {"features": {"a": 3, "b": {"vectors": 1}, "c": {"vectors": {"dataset": None}}}}},
 ])  # fmt: skip
 def test_what_a_document_needs_is_seen_before_it_is_checked(document: Any) -> None:
-    assert registry.needed(document) == {}
+    assert registry.referenced_datasets(document) == {}
 
 
 def test_a_job_that_only_mentions_a_data_set_does_not_need_it(database: Database) -> None:
@@ -167,7 +167,7 @@ def test_another_owner_s_is_not_found(database: Database, verb: str) -> None:
 
 def test_deleting_tells_every_file(database: Database) -> None:
     half, whole, named = register(database), register(database), register(database, kind="builtin", name="iris")
-    database.run(registry.extend, "anna", half, 0, part(1))
+    database.run(registry.append_part, "anna", half, 0, part(1))
     database.run(registry.accept, "anna", whole, CONTENT)
     assert database.run(registry.delete, "anna", half) == ["datasets/part1"]
     assert database.run(registry.delete, "anna", whole) == ["contents/whole"]

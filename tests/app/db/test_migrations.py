@@ -11,7 +11,7 @@ from sqlalchemy import Column, MetaData, Table, func, inspect, select, text
 
 from app import checkpoints, heartbeat
 from app.access import audit, keys
-from app.access.idempotency import once
+from app.access.idempotency import run_once
 from app.datasets import contents, registry
 from app.db import migrate
 from app.db.session import Database
@@ -31,11 +31,11 @@ from app.db.tables import (
     WebhookRow,
     WorkerRow,
 )
-from app.errors import DatabaseAway
+from app.errors import DatabaseUnavailable
 from app.lifecycle import unreferenced
 from app.spec.data.sources import NewDataset
-from tests.app.api.scenes import curve, end, running
-from tests.app.webhooks.scenes import webhook
+from tests.app.api.job_factories import create_running_job, finish_job, record_curve
+from tests.app.webhooks.factories import create_webhook
 
 TABLES = (
     KeyRow, JobRow, EventRow, MetricChunkRow, CheckpointRow, DatasetRow, ContentRow, IdempotencyRow, WorkerRow,
@@ -45,18 +45,18 @@ TABLES = (
 
 def fill(database: Database) -> None:
     """Put rows into every table."""
-    webhook(database)
-    job = running(database)
-    curve(database, job, 100)
+    create_webhook(database)
+    job = create_running_job(database)
+    record_curve(database, job, 100)
     database.run(checkpoints.add, job.id, job.fence, id="ckpt_1", step=1, epoch=0.1, values={}, files=[])
-    end(database, job)
+    finish_job(database, job)
     database.run(keys.create, "anna", "x", ["read"])
     new = NewDataset.model_validate({"name": "x", "source": {"kind": "builtin", "name": "iris"}})
     database.run(registry.register, "anna", new)
     database.run(contents.share, "anna", "0" * 64, "contents/1")
-    database.run(heartbeat.tell, "w1", ["default"], 2)
+    database.run(heartbeat.record_heartbeat, "w1", ["default"], 2)
     database.run(audit.append, audit.Actor("anna", None, "req_1", None), audit.Action.JOB_CREATE, job.id)
-    database.run(once, "anna", "key", "digest", lambda: (201, {}))
+    database.run(run_once, "anna", "key", "digest", lambda: (201, {}))
 
 
 def counts(database: Database) -> list[int]:
@@ -76,19 +76,19 @@ def test_every_table_is_filled(database: Database) -> None:
 def test_down_to_base_and_up_again_with_data(database: Database) -> None:
     fill(database)
     migrate.downgrade(database, "base")
-    assert migrate.current(database) is None
+    assert migrate.current_revision(database) is None
     assert set(inspect(database.engine).get_table_names()) <= {"alembic_version"}
     migrate.upgrade(database)
-    assert migrate.current(database) == migrate.head()
+    assert migrate.current_revision(database) == migrate.head_revision()
     assert counts(database) == [0] * len(TABLES)
     fill(database)
 
 
 def test_every_database_has_a_name_of_its_own(database: Database) -> None:
-    names = [database.read(unreferenced.deployment)]
+    names = [database.read(unreferenced.deployment_id)]
     migrate.downgrade(database, "base")
     migrate.upgrade(database)
-    names.append(database.read(unreferenced.deployment))
+    names.append(database.read(unreferenced.deployment_id))
     assert len(set(names)) == 2
 
 
@@ -118,7 +118,7 @@ def test_a_migration_that_fails_changes_nothing(database: Database, monkeypatch:
     with pytest.raises(RuntimeError):
         migrate.downgrade(database, "base")
     assert counts(database) == before
-    assert migrate.current(database) == migrate.head()
+    assert migrate.current_revision(database) == migrate.head_revision()
 
 
 def test_an_unknown_revision_is_refused(database: Database) -> None:
@@ -128,8 +128,8 @@ def test_an_unknown_revision_is_refused(database: Database) -> None:
 
 def test_a_database_that_is_away() -> None:
     nowhere = Database("postgresql+psycopg://nobody@127.0.0.1:1/none")
-    for call in (migrate.upgrade, migrate.current):
-        with pytest.raises(DatabaseAway):
+    for call in (migrate.upgrade, migrate.current_revision):
+        with pytest.raises(DatabaseUnavailable):
             call(nowhere)
     nowhere.close()
 
@@ -138,10 +138,10 @@ def test_the_command_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsy
     from app.settings import Settings
 
     home = tmp_path / "deep" / "home"
-    monkeypatch.setattr(migrate, "settings", lambda: Settings(home=home))
+    monkeypatch.setattr(migrate, "get_settings", lambda: Settings(home=home))
     for arguments, printed in (
-        (["current"], "base"), (["upgrade"], migrate.head()), (["downgrade", "base"], "base"),
-        (["upgrade"], migrate.head()),
+        (["current"], "base"), (["upgrade"], migrate.head_revision()), (["downgrade", "base"], "base"),
+        (["upgrade"], migrate.head_revision()),
     ):  # fmt: skip
         assert migrate.main(arguments) == 0
         assert capsys.readouterr().out.strip() == printed
@@ -226,32 +226,32 @@ def _value(column: Column[Any], name: str) -> Any:
 def test_tables_that_are_too_old_or_too_new_are_not_worked_on(
     database: Database, database_url: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert migrate.unfit(database) is None
-    assert migrate.allowed(database_url, patient=True)
+    assert migrate.revision_mismatch(database) is None
+    assert migrate.is_compatible(database_url, patient=True)
     migrate.downgrade(database, "-1")
-    found = migrate.unfit(database)
+    found = migrate.revision_mismatch(database)
     assert found is not None
     assert "migrate upgrade" in found[1]
-    assert not migrate.allowed(database_url, patient=True)
+    assert not migrate.is_compatible(database_url, patient=True)
     with database.begin() as session:
         session.execute(text("UPDATE alembic_version SET version_num = '2099_01_01_of_tomorrow'"))
-    newer = migrate.unfit(database)
+    newer = migrate.revision_mismatch(database)
     assert newer is not None
     assert "newer version" in newer[0]
-    assert not migrate.allowed(database_url, patient=True)
+    assert not migrate.is_compatible(database_url, patient=True)
 
 
 def test_who_is_patient_waits_for_the_database(monkeypatch: pytest.MonkeyPatch) -> None:
     nowhere = "postgresql+psycopg://nobody@127.0.0.1:1/none"
-    assert migrate.allowed(nowhere, patient=False)  # /readyz says so while it is away
-    answers = iter([DatabaseAway, DatabaseAway, None])
+    assert migrate.is_compatible(nowhere, patient=False)  # /readyz says so while it is away
+    answers = iter([DatabaseUnavailable, DatabaseUnavailable, None])
 
     def unfit(db: Database) -> None:
         answer = next(answers)
         if answer is not None:
             raise answer
 
-    monkeypatch.setattr(migrate, "unfit", unfit)
-    monkeypatch.setattr(migrate, "AWAY_SECONDS", 0.0)
-    assert migrate.allowed(nowhere, patient=True)
+    monkeypatch.setattr(migrate, "revision_mismatch", unfit)
+    monkeypatch.setattr(migrate, "RETRY_SECONDS", 0.0)
+    assert migrate.is_compatible(nowhere, patient=True)
     assert next(answers, "all asked") == "all asked"

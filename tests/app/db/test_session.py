@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from app.access import keys
 from app.db.session import Database
 from app.db.tables import KeyRow, now
-from app.errors import DatabaseAway, Overloaded
+from app.errors import DatabaseUnavailable, ServiceOverloaded
 
 SQLITE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 POSTGRESQL = pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
@@ -112,7 +112,7 @@ def test_a_lock_that_is_held_too_long_is_an_absence(database_url: str, database:
     impatient = Database(database_url, busy_seconds=0.1)
     with database.begin() as session:
         session.connection()
-        with pytest.raises(DatabaseAway):
+        with pytest.raises(DatabaseUnavailable):
             impatient.run(add, "one")
     impatient.run(add, "two")
     impatient.close()
@@ -125,7 +125,7 @@ def test_a_row_that_is_locked_too_long_is_no_absence(database_url: str, database
     impatient = Database(database_url, lock_seconds=0.1)
     with database.begin() as session:
         session.execute(change)
-        with pytest.raises(Overloaded):
+        with pytest.raises(ServiceOverloaded):
             impatient.run(lambda other: other.execute(change))
     impatient.close()
 
@@ -141,7 +141,7 @@ def test_a_process_that_stops_within_a_transaction_keeps_no_lock(database: Datab
         session.execute(change)
         database.run(lambda other: other.execute(change))  # waits until the lock is free
 
-    with pytest.raises(DatabaseAway):
+    with pytest.raises(DatabaseUnavailable):
         database.run(stopped)
     assert database.read(names) == ["two"]
 
@@ -209,7 +209,7 @@ def test_repeating_has_an_end(database: Database) -> None:
         tries.append(1)
         raise OperationalError("", {}, Conflict())
 
-    with pytest.raises(Overloaded):
+    with pytest.raises(ServiceOverloaded):
         database.run(never)
     assert len(tries) == 5
 
@@ -220,7 +220,7 @@ def test_a_server_that_takes_no_writes_is_away(database: Database) -> None:
         session.execute(text("SET TRANSACTION READ ONLY"))
         session.execute(update(KeyRow).values(name="b"))
 
-    with pytest.raises(DatabaseAway):
+    with pytest.raises(DatabaseUnavailable):
         database.run(demoted)
 
 
@@ -229,7 +229,7 @@ def test_a_database_that_cannot_be_reached(url: str) -> None:
     nowhere = Database(url)
     began = time.monotonic()
     for call in (nowhere.run, nowhere.read):
-        with pytest.raises(DatabaseAway):
+        with pytest.raises(DatabaseUnavailable):
             call(names)
     assert time.monotonic() - began < 2
     nowhere.close()
@@ -239,7 +239,7 @@ def test_a_database_that_goes_away_and_comes_back(postgres: Any) -> None:
     database = Database(postgres.create("test_goes"))
     database.run(add, "one")
     postgres.drop("test_goes")
-    with pytest.raises(DatabaseAway):
+    with pytest.raises(DatabaseUnavailable):
         database.read(names)
     postgres.create("test_goes")
     assert database.read(names) == []
@@ -257,9 +257,9 @@ def test_a_connection_that_died_in_the_pool_is_replaced(database: Database, post
 
 
 def test_our_own_mistakes_are_no_absence(database: Database) -> None:
-    with pytest.raises((ProgrammingError, DatabaseAway)) as caught:
+    with pytest.raises((ProgrammingError, DatabaseUnavailable)) as caught:
         database.read(lambda session: session.execute(text("SELECT nothing FROM nowhere")))
-    if not database.sqlite:  # SQLite tells every mistake as an OperationalError
+    if not database.is_sqlite:  # SQLite tells every mistake as an OperationalError
         assert isinstance(caught.value, ProgrammingError)
 
 

@@ -18,17 +18,17 @@ from app import checkpoints
 from app.access import idempotency
 from app.db.session import Database
 from app.db.tables import IdempotencyRow, JobRow, now
-from app.errors import Overloaded, StaleFence, StateForbids
+from app.errors import InvalidState, ServiceOverloaded, StaleFence
 from app.ids import new_id
 from app.jobs import repository, service
-from app.jobs.states import ENDED, TRANSITIONS, Status, Verb
+from app.jobs.states import TERMINAL_STATUSES, TRANSITIONS, Status, Verb
 from app.settings import Settings
 from app.storage.local import LocalStore
 from tests.faults import history as histories
 from tests.faults.history import History
 from tests.faults.invariants import INVARIANTS
 from workers.host.persist import record
-from workers.protocol.messages import Block, Ending, Message, Outcome, Report, Saved
+from workers.protocol.messages import Ending, Message, Outcome, ProgressReport, SavedCheckpoint, SeriesPoints
 
 LOST = {"code": "worker_lost", "message": "gone", "pointer": ""}
 OWNER, CHECKED = "anna", ("I2", "I6", "I7", "I8")
@@ -50,7 +50,7 @@ class Model:
 
     def end(self, verb: Verb) -> None:
         self.status = TRANSITIONS[verb][1]
-        if self.status in ENDED or verb == Verb.PAUSE:
+        if self.status in TERMINAL_STATUSES or verb == Verb.PAUSE:
             self.wish = None
 
 
@@ -79,17 +79,17 @@ class Lives(RuleBasedStateMachine):
 
     @rule(key=st.sampled_from([None, "a", "b"]))
     def submit(self, key: str | None) -> None:
-        def unit(session: Session) -> idempotency.Answer:
+        def unit(session: Session) -> idempotency.IdempotentResponse:
             def effect() -> tuple[int, dict[str, Any]]:
-                if repository.count(session, Status.QUEUED) >= MOST_QUEUED:
-                    raise Overloaded
+                if repository.count_jobs(session, Status.QUEUED) >= MOST_QUEUED:
+                    raise ServiceOverloaded
                 return 201, {"id": repository.insert(session, owner=OWNER, **JOB).id}
 
-            return idempotency.once(session, OWNER, key, "digest", effect)
+            return idempotency.run_once(session, OWNER, key, "digest", effect)
 
         queued = sum(model.status == Status.QUEUED for model in self.jobs.values())
         if key not in self.keys and queued >= MOST_QUEUED:
-            with pytest.raises(Overloaded):
+            with pytest.raises(ServiceOverloaded):
                 self.run(unit)
             return
         answer = self.run(unit)
@@ -109,7 +109,7 @@ class Lives(RuleBasedStateMachine):
             assert (model.status, job.fence) == (Status.QUEUED, model.fence + 1)
             model.status, model.fence = Status.RUNNING, job.fence
             model.steps = model.saved[-1] if model.saved else 0
-            rewound = Report(events=(("rewound", {"step": model.steps}),))
+            rewound = ProgressReport(events=(("rewound", {"step": model.steps}),))
             self.run(record, job.id, job.fence, rewound, SETTINGS)
 
     @precondition(lambda self: self.any_in(Status.RUNNING))
@@ -131,7 +131,7 @@ class Lives(RuleBasedStateMachine):
     @rule(data=st.data())
     def renew(self, data: st.DataObject) -> None:
         job_id, model = self.some(data, Status.RUNNING)
-        assert self.run(repository.renew, job_id, model.fence, 30.0) == model.wish
+        assert self.run(repository.renew_lease, job_id, model.fence, 30.0) == model.wish
 
     @precondition(lambda self: self.any_in(Status.RUNNING))
     @rule(data=st.data(), ending=st.sampled_from(list(Ending)))
@@ -160,11 +160,11 @@ class Lives(RuleBasedStateMachine):
     def expire(self, data: st.DataObject) -> None:
         job_id, model = self.some(data, Status.RUNNING)
         self.run(_set, job_id, {"lease_until": now() - 1})
-        assert self.run(repository.expired) == [(job_id, model.fence)]
-        self.run(service.lose, job_id, model.fence, LOST, 5)
+        assert self.run(repository.expired_leases) == [(job_id, model.fence)]
+        self.run(service.record_loss, job_id, model.fence, LOST, 5)
         self._lost(model)
         with pytest.raises(StaleFence):  # another sweeper saw it too
-            self.run(service.lose, job_id, model.fence, LOST, 5)
+            self.run(service.record_loss, job_id, model.fence, LOST, 5)
 
     def _lost(self, model: Model) -> None:
         if model.wish == "cancel":
@@ -192,12 +192,12 @@ class Lives(RuleBasedStateMachine):
             if write < len(messages):
                 self.run(record, job_id, fence, messages[write], SETTINGS)
             else:
-                self.run(repository.renew, job_id, fence, 30.0)
+                self.run(repository.renew_lease, job_id, fence, 30.0)
 
-        before = self.run(histories.read, job_id)
+        before = self.run(histories.read_job, job_id)
         with pytest.raises(StaleFence):
             stale()
-        after = self.run(histories.read, job_id)
+        after = self.run(histories.read_job, job_id)
         assert len(after.events) == len(before.events)
         assert (after.series, after.lease_until) == (before.series, before.lease_until)
 
@@ -207,7 +207,7 @@ class Lives(RuleBasedStateMachine):
         job_id, model = self.some(data)
         status, wish = model.status, model.wish
         if _forbidden(verb, status, wish):
-            with pytest.raises(StateForbids):
+            with pytest.raises(InvalidState):
                 self.run(VERBS[verb], OWNER, job_id)
             return
         self.run(VERBS[verb], OWNER, job_id)
@@ -220,15 +220,15 @@ class Lives(RuleBasedStateMachine):
             model.status, model.wish = moved[verb], None
         self.run(_ready)
 
-    @precondition(lambda self: self.any_in(*ENDED))
+    @precondition(lambda self: self.any_in(*TERMINAL_STATUSES))
     @rule(data=st.data())
     def forget(self, data: st.DataObject) -> None:
-        job_id, _ = self.some(data, *ENDED)
+        job_id, _ = self.some(data, *TERMINAL_STATUSES)
         self.run(service.purge, OWNER, job_id)
         del self.jobs[job_id]
 
-    def saved(self, job_id: str, fence: int, step: int) -> Saved:
-        return Saved(new_id("ckpt"), step, 0.0, {}, ())
+    def saved(self, job_id: str, fence: int, step: int) -> SavedCheckpoint:
+        return SavedCheckpoint(new_id("ckpt"), step, 0.0, {}, ())
 
     @invariant()
     def rows_are_as_they_ought_to_be(self) -> None:
@@ -238,11 +238,11 @@ class Lives(RuleBasedStateMachine):
         assert found == ought
 
     def teardown(self) -> None:
-        records = {job_id: self.database.read(histories.read, job_id) for job_id in self.jobs}
+        records = {job_id: self.database.read(histories.read_job, job_id) for job_id in self.jobs}
         for job_id, model in self.jobs.items():
             steps, _ = records[job_id].series.get("train/loss", ((), b""))
             assert steps == tuple(range(1, model.steps + 1))
-            listed = self.database.read(checkpoints.listed, job_id)
+            listed = self.database.read(checkpoints.list_checkpoints, job_id)
             assert sorted(row.step for row in listed) == sorted(model.saved)
         past = History([], records, {}, self.store)
         assert [told for name in CHECKED for told in INVARIANTS[name](past)] == []
@@ -261,14 +261,14 @@ def _forbidden(verb: str, status: Status, wish: str | None) -> bool:
     if verb == "retry":
         return status not in (Status.FAILED, Status.CANCELLED)
     if verb == "cancel":
-        return status in ENDED and status != Status.CANCELLED
-    return status in ENDED or wish == "cancel"
+        return status in TERMINAL_STATUSES and status != Status.CANCELLED
+    return status in TERMINAL_STATUSES or wish == "cancel"
 
 
-def _points(after: int, count: int) -> Report:
+def _points(after: int, count: int) -> ProgressReport:
     steps = list(range(after + 1, after + 1 + count))
     times = [float(step) for step in steps]
-    return Report(progress={"step": steps[-1]}, series={"train/loss": Block(steps, times, times, times)})
+    return ProgressReport(progress={"step": steps[-1]}, series={"train/loss": SeriesPoints(steps, times, times, times)})
 
 
 def _set(session: Session, job_id: str, values: dict[str, Any]) -> None:

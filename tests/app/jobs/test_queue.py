@@ -12,7 +12,7 @@ from app.access import keys
 from app.db.session import Database
 from app.db.tables import JobRow, KeyRow, WorkerRow, now
 from app.jobs import queue, repository, service
-from app.jobs.queue import Hold, Place
+from app.jobs.queue import Hold, QueuePosition
 from tests.app.jobs.test_repository import LOST, claim, force, submit
 
 
@@ -23,9 +23,9 @@ def all_claimed(database: Database, *queues: str) -> list[str]:
     return found
 
 
-def place(database: Database, job_id: str, running_limit: int = 0) -> Place:
-    def unit(session: Session) -> Place:
-        return queue.place(session, session.get_one(JobRow, job_id), running_limit)
+def place(database: Database, job_id: str, running_limit: int = 0) -> QueuePosition:
+    def unit(session: Session) -> QueuePosition:
+        return queue.queue_position(session, session.get_one(JobRow, job_id), running_limit)
 
     return database.read(unit)
 
@@ -63,44 +63,44 @@ def test_a_key_runs_as_many_jobs_as_it_may(database: Database, own: bool) -> Non
         return None if job is None else job.id
 
     assert [database.run(unit) for _ in range(3)] == [mine[0], other, None]
-    assert place(database, mine[1], most) == Place(held_by=Hold.RUNNING_LIMIT)
-    assert not database.read(queue.waiting, ["default"], most)
+    assert place(database, mine[1], most) == QueuePosition(held_by=Hold.RUNNING_LIMIT)
+    assert not database.read(queue.has_claimable_job, ["default"], most)
     database.run(service.succeed, mine[0], 1, {})
-    assert database.read(queue.waiting, ["default"], most)
+    assert database.read(queue.has_claimable_job, ["default"], most)
     assert place(database, mine[1], most).position == 1
     assert database.run(unit) == mine[1]
 
 
 def test_what_a_job_waits_for(database: Database) -> None:
     job_id = submit(database)
-    assert place(database, job_id) == Place(1, held_by=Hold.NO_WORKER)
-    database.run(heartbeat.tell, "w9", ["gpu"], 4)
+    assert place(database, job_id) == QueuePosition(1, held_by=Hold.NO_WORKER)
+    database.run(heartbeat.record_heartbeat, "w9", ["gpu"], 4)
     assert place(database, job_id).held_by == Hold.NO_WORKER
-    database.run(heartbeat.tell, "w1", ["gpu", "default"], 1)
+    database.run(heartbeat.record_heartbeat, "w1", ["gpu", "default"], 1)
     found = place(database, job_id)
     assert (found.position, found.held_by) == (1, None)
     assert found.starts_at == pytest.approx(time.time(), abs=60)
     force(database, job_id, not_before=now() + 60)
-    assert place(database, job_id) == Place(held_by=Hold.NOT_BEFORE)
-    database.run(heartbeat.leave, "w1")
+    assert place(database, job_id) == QueuePosition(held_by=Hold.NOT_BEFORE)
+    database.run(heartbeat.mark_stopped, "w1")
     force(database, job_id, not_before=0.0)
     assert place(database, job_id).held_by == Hold.NO_WORKER
 
 
 def test_a_silent_worker_is_taken_for_dead_and_later_forgotten(database: Database) -> None:
-    database.run(heartbeat.tell, "w1", ["default"], 3)
-    database.run(heartbeat.tell, "w1", ["default"], 2)
-    assert database.read(heartbeat.alive, "default") == {"w1": 2}
+    database.run(heartbeat.record_heartbeat, "w1", ["default"], 3)
+    database.run(heartbeat.record_heartbeat, "w1", ["default"], 2)
+    assert database.read(heartbeat.live_worker_slots, "default") == {"w1": 2}
     database.run(lambda session: session.execute(update(WorkerRow).values(seen_at=now() - 60)))
-    assert database.read(heartbeat.alive) == {}
+    assert database.read(heartbeat.live_worker_slots) == {}
     database.run(lambda session: session.execute(update(WorkerRow).values(seen_at=now() - 7200)))
-    database.run(heartbeat.tell, "w2", ["default"], 1)
+    database.run(heartbeat.record_heartbeat, "w2", ["default"], 1)
     names = database.read(lambda session: [row.name for row in session.query(WorkerRow)])
     assert names == ["w2"]
 
 
 def test_the_start_is_estimated_by_what_running_jobs_tell(database: Database) -> None:
-    database.run(heartbeat.tell, "w1", ["default"], 1)
+    database.run(heartbeat.record_heartbeat, "w1", ["default"], 1)
     running, waiting, last = submit(database), submit(database), submit(database)
     claim(database)
     assert place(database, waiting).starts_at is None  # nothing is known yet
@@ -129,7 +129,7 @@ def test_the_start_is_estimated_by_what_running_jobs_tell(database: Database) ->
     ],
 )
 def test_an_estimate(position: int, slots: int, rests: list[float | None], typical: Any, expected: Any) -> None:
-    assert queue.estimate(position, slots, rests, typical) == expected
+    assert queue.estimate_wait(position, slots, rests, typical) == expected
 
 
 LATER = "2999-01-01T00:00:00Z"
@@ -140,7 +140,7 @@ def test_a_job_waits_for_its_time_through_pause_and_retry(database: Database) ->
     spec = {"retries": 3, "not_before": LATER}
     job_id = submit(database, spec=spec, not_before=LATER_SECONDS)
     assert claim(database) is None
-    assert not database.read(queue.waiting, ["default"])
+    assert not database.read(queue.has_claimable_job, ["default"])
     database.run(service.pause, "anna", job_id)
     assert database.run(service.resume, "anna", job_id).not_before == LATER_SECONDS
     database.run(service.cancel, "anna", job_id)
@@ -152,7 +152,7 @@ def test_the_pause_after_losses_counts_once_the_time_has_come(database: Database
     job_id = submit(database, spec={"retries": 5, "not_before": "2020-01-01T00:00:00+02:00"})
     for fence in (1, 2):
         assert claim(database) is not None
-        database.run(service.lose, job_id, fence, LOST, 5)
+        database.run(service.record_loss, job_id, fence, LOST, 5)
     assert place(database, job_id).held_by == Hold.NOT_BEFORE
     database.run(service.pause, "anna", job_id)
     assert database.run(service.resume, "anna", job_id).not_before == 1577829600.0  # the user wants it now

@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 from app import checkpoints
 from app.db.session import Database
 from app.db.tables import CheckpointRow, JobRow
-from app.errors import NotFound, StateForbids
+from app.errors import InvalidState, NotFound
 from app.ids import new_id
 from app.jobs import repository, service
 
@@ -57,7 +57,7 @@ def together(database: Database, first: Callable[[Session], Any], second: Callab
         with database.begin() as session:
             first(session)
             answer: Future[Any] = pool.submit(database.run, second)
-            if database.sqlite:
+            if database.is_sqlite:
                 time.sleep(0.1)  # whoever writes waits for the one lock
             else:
                 _wait_for_a_lock(database, answer)
@@ -78,7 +78,7 @@ def claim(session: Session, job_id: str) -> Any:
 
 
 def paused(session: Session, job_id: str) -> Any:
-    return service.paused(session, job_id, 1)
+    return service.complete_pause(session, job_id, 1)
 
 
 def succeeded(session: Session, job_id: str) -> Any:
@@ -94,11 +94,11 @@ RACES = {
     "cancel while it pauses": (pausing, paused, service.cancel, ("cancelled", None)),
     "pause while it is claimed": (queued, claim, service.pause, ("running", "pause")),
     "resume while it pauses": (pausing, paused, service.resume, ("queued", None)),
-    "cancel while it succeeds": (running, succeeded, service.cancel, StateForbids),
-    "pause while it succeeds": (running, succeeded, service.pause, StateForbids),
-    "delete while it is retried": (failed, of_user(service.retry), service.delete, StateForbids),
+    "cancel while it succeeds": (running, succeeded, service.cancel, InvalidState),
+    "pause while it succeeds": (running, succeeded, service.pause, InvalidState),
+    "delete while it is retried": (failed, of_user(service.retry), service.delete, InvalidState),
     "retry while it is deleted": (failed, of_user(service.delete), service.retry, NotFound),
-    "retry while it is retried": (failed, of_user(service.retry), service.retry, StateForbids),
+    "retry while it is retried": (failed, of_user(service.retry), service.retry, InvalidState),
 }
 
 
@@ -130,7 +130,7 @@ def test_a_checkpoint_that_a_job_is_about_to_start_from_stays(database: Database
         checkpoints.pin(session, "anna", checkpoint)
         submit(session, start_from={"checkpoint": checkpoint})
 
-    with pytest.raises(StateForbids, match="starts from"):
+    with pytest.raises(InvalidState, match="starts from"):
         together(database, fork, lambda session: service.delete(session, "anna", source))
     assert database.run(lambda session: session.get(CheckpointRow, checkpoint)) is not None
 
@@ -149,7 +149,7 @@ def test_a_retried_fork_needs_its_start_until_it_has_a_checkpoint_of_its_own(dat
         database.run(service.cancel, "anna", fork)
     database.run(checkpoints.add, forks[1], 0, id=new_id("ckpt"), step=1, epoch=1.0, values={}, files=[])
     database.run(service.delete, "anna", source)
-    with pytest.raises(StateForbids, match="no checkpoint"):
+    with pytest.raises(InvalidState, match="no checkpoint"):
         database.run(service.retry, "anna", forks[0])
     assert database.run(repository.find, "anna", forks[0]).status == "cancelled"
     assert database.run(service.retry, "anna", forks[1]).status == "queued"
@@ -158,7 +158,7 @@ def test_a_retried_fork_needs_its_start_until_it_has_a_checkpoint_of_its_own(dat
 def test_a_job_whose_data_set_is_gone_is_not_retried(database: Database) -> None:
     job_id = database.run(lambda session: submit(session, data={"kind": "dataset", "id": new_id("ds")}))
     database.run(service.cancel, "anna", job_id)
-    with pytest.raises(StateForbids, match="no data set"):
+    with pytest.raises(InvalidState, match="no data set"):
         database.run(service.retry, "anna", job_id)
 
 
@@ -170,7 +170,7 @@ def test_a_row_that_was_seen_before_it_was_locked_is_read_anew(database: Databas
         assert seen.status == "running"
         with ThreadPoolExecutor(1) as pool:
             pool.submit(database.run, service.succeed, job_id, 1, {}).result(timeout=20)
-        return repository.find_locked(session, "anna", job_id).status
+        return repository.find_for_update(session, "anna", job_id).status
 
-    if not database.sqlite:  # there nobody else writes meanwhile
+    if not database.is_sqlite:  # there nobody else writes meanwhile
         assert database.run(stale) == "succeeded"

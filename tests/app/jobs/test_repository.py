@@ -9,9 +9,9 @@ from sqlalchemy import update
 from app import events
 from app.db.session import Database
 from app.db.tables import JobRow, now
-from app.errors import NotFound, StaleFence, StateForbids
+from app.errors import InvalidState, NotFound, StaleFence
 from app.jobs import queue, repository, service
-from app.jobs.states import ENDED, TRANSITIONS, Status, Verb
+from app.jobs.states import TERMINAL_STATUSES, TRANSITIONS, Status, Verb
 
 LOST = {"code": "worker_lost", "message": "gone", "pointer": ""}
 
@@ -38,7 +38,7 @@ def test_a_claim_counts_the_fence_up_and_leases(database: Database) -> None:
     assert job is not None
     assert (job.id, job.status, job.fence, job.worker) == (job_id, "running", 1, "w1")
     assert claim(database) is None
-    assert database.run(repository.renew, job_id, 1, 30.0) is None
+    assert database.run(repository.renew_lease, job_id, 1, 30.0) is None
 
 
 def test_claims_go_by_priority_then_fairness_then_age(database: Database) -> None:
@@ -72,23 +72,23 @@ def test_only_the_table_s_transitions_happen(database: Database, verb: Verb, sta
     force(database, job_id, status=status)
     sources, target = TRANSITIONS[verb]
     if status in sources:
-        assert database.run(repository.move, job_id, verb).status == target
-        last = database.run(events.after, job_id, 0, 10)[-1]
+        assert database.run(repository.transition, job_id, verb).status == target
+        last = database.run(events.list_events, job_id, 0, 10)[-1]
         assert (last.kind, last.data["from"], last.data["to"]) == ("status", status, target)
     else:
-        with pytest.raises(StateForbids):
-            database.run(repository.move, job_id, verb)
+        with pytest.raises(InvalidState):
+            database.run(repository.transition, job_id, verb)
 
 
 def test_a_stale_fence_changes_nothing(database: Database) -> None:
     job_id = submit(database)
     claim(database)
-    database.run(service.lose, job_id, 1, LOST, 5)
+    database.run(service.record_loss, job_id, 1, LOST, 5)
     claim(database)
     for write in (
-        lambda: database.run(repository.hold, job_id, 1),
-        lambda: database.run(repository.renew, job_id, 1, 30.0),
-        lambda: database.run(repository.wish_of, job_id, 1),
+        lambda: database.run(repository.lock_for_attempt, job_id, 1),
+        lambda: database.run(repository.renew_lease, job_id, 1, 30.0),
+        lambda: database.run(repository.requested_verb, job_id, 1),
         lambda: database.run(service.succeed, job_id, 1, {}),
         lambda: database.run(service.fail, job_id, 1, LOST),
     ):
@@ -100,9 +100,9 @@ def test_a_stale_fence_changes_nothing(database: Database) -> None:
 def test_losses_are_counted_and_end_in_failure(database: Database) -> None:
     job_id = submit(database, spec={"retries": 1})
     claim(database)
-    assert database.run(service.lose, job_id, 1, LOST, 5)
+    assert database.run(service.record_loss, job_id, 1, LOST, 5)
     claim(database)
-    assert not database.run(service.lose, job_id, 2, LOST, 5)
+    assert not database.run(service.record_loss, job_id, 2, LOST, 5)
     job = database.run(repository.find, "anna", job_id)
     assert job.status == "failed"
     assert job.error is not None
@@ -112,31 +112,31 @@ def test_losses_are_counted_and_end_in_failure(database: Database) -> None:
 def test_an_expired_lease_is_found_and_lost_once(database: Database) -> None:
     job_id = submit(database)
     claim(database)
-    assert database.run(repository.expired) == []
+    assert database.run(repository.expired_leases) == []
     force(database, job_id, lease_until=now() - 1)
-    assert database.run(repository.expired) == [(job_id, 1)]
-    assert database.run(service.lose, job_id, 1, LOST, 5)
+    assert database.run(repository.expired_leases) == [(job_id, 1)]
+    assert database.run(service.record_loss, job_id, 1, LOST, 5)
     with pytest.raises(StaleFence):
-        database.run(service.lose, job_id, 1, LOST, 5)
+        database.run(service.record_loss, job_id, 1, LOST, 5)
 
 
 def test_a_second_loss_waits_before_the_next_attempt(database: Database) -> None:
     job_id = submit(database)
     for fence in (1, 2):
         assert claim(database) is not None
-        database.run(service.lose, job_id, fence, LOST, 5)
+        database.run(service.record_loss, job_id, fence, LOST, 5)
     assert claim(database) is None
     force(database, job_id, not_before=0.0)
     assert claim(database) is not None
 
 
 def test_workers_see_what_waits_in_their_queues(database: Database) -> None:
-    assert not database.read(queue.waiting, ["default"])
+    assert not database.read(queue.has_claimable_job, ["default"])
     job_id = submit(database)
-    assert database.read(queue.waiting, ["default"])
-    assert not database.read(queue.waiting, ["gpu"])
+    assert database.read(queue.has_claimable_job, ["default"])
+    assert not database.read(queue.has_claimable_job, ["gpu"])
     force(database, job_id, not_before=now() + 60)
-    assert not database.read(queue.waiting, ["default"])
+    assert not database.read(queue.has_claimable_job, ["default"])
 
 
 def test_cancel_is_at_once_for_a_queued_job_and_a_wish_for_a_running_one(database: Database) -> None:
@@ -147,7 +147,7 @@ def test_cancel_is_at_once_for_a_queued_job_and_a_wish_for_a_running_one(databas
     assert database.run(service.cancel, "anna", running).wish == "cancel"
     seq = database.run(repository.find, "anna", running).last_seq
     assert database.run(service.cancel, "anna", running).last_seq == seq  # idempotent: no second event
-    assert not database.run(service.lose, running, 1, LOST, 5)  # the wish comes true however the attempt ends
+    assert not database.run(service.record_loss, running, 1, LOST, 5)  # the wish comes true however the attempt ends
     assert database.run(repository.find, "anna", running).status == "cancelled"
 
 
@@ -160,12 +160,12 @@ def test_pausing_and_resuming(database: Database) -> None:
     assert database.run(service.resume, "anna", job_id).status == "queued"
     assert claim(database) is not None
     assert database.run(service.pause, "anna", job_id).wish == "pause"
-    database.run(service.paused, job_id, 1)
+    database.run(service.complete_pause, job_id, 1)
     found = database.run(repository.find, "anna", job_id)
     assert (found.status, found.wish, found.worker) == ("paused", None, None)
     assert database.run(service.cancel, "anna", job_id).status == "cancelled"
     for verb in (service.pause, service.resume):
-        with pytest.raises(StateForbids):
+        with pytest.raises(InvalidState):
             database.run(verb, "anna", job_id)
 
 
@@ -174,7 +174,7 @@ def test_a_wish_to_pause_can_be_taken_back(database: Database) -> None:
     claim(database)
     database.run(service.pause, "anna", job_id)
     assert database.run(service.resume, "anna", job_id).wish is None
-    database.run(service.paused, job_id, 1)  # the attempt had heard the wish already
+    database.run(service.complete_pause, job_id, 1)  # the attempt had heard the wish already
     assert database.run(repository.find, "anna", job_id).status == "queued"
 
 
@@ -183,14 +183,14 @@ def test_a_job_that_is_being_cancelled_is_not_paused(database: Database) -> None
     claim(database)
     database.run(service.cancel, "anna", job_id)
     for verb in (service.pause, service.resume):
-        with pytest.raises(StateForbids, match="being cancelled"):
+        with pytest.raises(InvalidState, match="being cancelled"):
             database.run(verb, "anna", job_id)
 
 
 def test_a_failed_job_is_retried_under_a_new_fence(database: Database) -> None:
     job_id = submit(database)
     claim(database)
-    with pytest.raises(StateForbids):
+    with pytest.raises(InvalidState):
         database.run(service.retry, "anna", job_id)
     database.run(service.fail, job_id, 1, LOST)
     retried = database.run(service.retry, "anna", job_id)
@@ -203,10 +203,10 @@ def test_a_failed_job_is_retried_under_a_new_fence(database: Database) -> None:
 def test_an_ended_job_cannot_be_cancelled_and_a_running_one_not_deleted(database: Database) -> None:
     job_id = submit(database)
     claim(database)
-    with pytest.raises(StateForbids):
+    with pytest.raises(InvalidState):
         database.run(service.delete, "anna", job_id)
     database.run(service.succeed, job_id, 1, {"step": 1})
-    with pytest.raises(StateForbids):
+    with pytest.raises(InvalidState):
         database.run(service.cancel, "anna", job_id)
     database.run(service.delete, "anna", job_id)
     with pytest.raises(NotFound):
@@ -245,9 +245,9 @@ def test_events_are_numbered_without_gaps_by_many_writers(database: Database) ->
     job_id = submit(database)
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(lambda i: database.run(events.append, job_id, "phase", {"n": i}), range(20)))
-    assert [row.seq for row in database.run(events.after, job_id, 0, 100)] == list(range(1, 22))
+    assert [row.seq for row in database.run(events.list_events, job_id, 0, 100)] == list(range(1, 22))
 
 
 def test_only_a_retry_leads_out_of_an_end_and_never_out_of_success() -> None:
-    leading = {verb: sources & ENDED for verb, (sources, _) in TRANSITIONS.items() if sources & ENDED}
+    leading = {verb: sources & TERMINAL_STATUSES for verb, (sources, _) in TRANSITIONS.items() if sources & TERMINAL_STATUSES}
     assert leading == {Verb.RETRY: {Status.FAILED, Status.CANCELLED}}

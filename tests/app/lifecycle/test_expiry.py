@@ -20,8 +20,15 @@ from app.settings import Settings
 from app.spec.data.sources import NewDataset
 from app.storage.open import open_store
 from app.storage.protocol import ArtifactStore
-from tests.app.api.scenes import curve, end, job_in, queued, running, saved
-from tests.app.webhooks.scenes import webhook
+from tests.app.api.job_factories import (
+    create_checkpoint,
+    create_job_in_status,
+    create_queued_job,
+    create_running_job,
+    finish_job,
+    record_curve,
+)
+from tests.app.webhooks.factories import create_webhook
 
 OLD = 1000.0
 KEEP = dict.fromkeys(
@@ -46,15 +53,15 @@ def aged(database: Database, table: Any, **values: Any) -> None:
 
 
 def ended(database: Database, store: ArtifactStore) -> tuple[str, str]:
-    job = running(database)
-    curve(database, job, 10)
-    checkpoint = saved(database, store, job, 5, {"model.py": b"x"})
+    job = create_running_job(database)
+    record_curve(database, job, 10)
+    checkpoint = create_checkpoint(database, store, job, 5, {"model.py": b"x"})
     store.put_bytes(f"exports/{job.id}/{checkpoint}/1/model.onnx", b"y")
-    return end(database, job), checkpoint
+    return finish_job(database, job), checkpoint
 
 
 def collect(database: Database, store: ArtifactStore, **chosen: float) -> None:
-    expiry.collect(database, store, Settings(**chosen))  # type: ignore[arg-type]
+    expiry.remove_expired(database, store, Settings(**chosen))  # type: ignore[arg-type]
 
 
 def count(database: Database, table: Any) -> int:
@@ -66,7 +73,7 @@ def test_by_default_jobs_are_kept_for_ever(database: Database, store: ArtifactSt
     aged(database, JobRow, finished_at=now() - 10 * 365 * 86_400)
     collect(database, store)
     assert database.read(repository.find, "anna", job_id).status == "succeeded"
-    assert len(database.read(events.after, job_id, 0, 100)) > 3
+    assert len(database.read(events.list_events, job_id, 0, 100)) > 3
     assert len(list(store.keys(""))) == 2
     assert database.read(checkpoints.find, "anna", checkpoint)
 
@@ -75,7 +82,7 @@ def test_old_jobs_are_deleted_and_later_removed_with_their_files(database: Datab
     old, _ = ended(database, store)
     aged(database, JobRow, finished_at=now() - OLD)
     young, _ = ended(database, store)
-    waiting = queued(database)
+    waiting = create_queued_job(database)
     collect(database, store, keep_jobs_seconds=500)
     with pytest.raises(NotFound):
         database.read(repository.find, "anna", old)
@@ -97,17 +104,17 @@ def test_old_checkpoints_and_events_go_and_the_job_stays(database: Database, sto
     aged(database, JobRow, finished_at=now() - OLD)
     young, _ = ended(database, store)
     collect(database, store, keep_checkpoints_seconds=500, keep_events_seconds=500)
-    assert database.read(checkpoints.listed, job_id) == []
+    assert database.read(checkpoints.list_checkpoints, job_id) == []
     assert {key.split("/")[1] for key in store.keys("")} == {young}
-    kinds = [row.kind for row in database.read(events.after, job_id, 0, 100)]
+    kinds = [row.kind for row in database.read(events.list_events, job_id, 0, 100)]
     assert kinds == ["created", "status", "status"]
-    assert len(database.read(checkpoints.listed, young)) == 1
-    assert "metrics" in [row.kind for row in database.read(events.after, young, 0, 100)]
+    assert len(database.read(checkpoints.list_checkpoints, young)) == 1
+    assert "metrics" in [row.kind for row in database.read(events.list_events, young, 0, 100)]
 
 
 def test_what_a_job_starts_from_is_not_taken(database: Database, store: ArtifactStore) -> None:
     job_id, checkpoint = ended(database, store)
-    fork = queued(database, spec={"start_from": {"checkpoint": checkpoint}})
+    fork = create_queued_job(database, spec={"start_from": {"checkpoint": checkpoint}})
     aged(database, JobRow, finished_at=now() - OLD)
     for _ in range(2):
         collect(database, store, **KEEP)
@@ -122,7 +129,7 @@ def test_uploads_without_an_end_go_after_their_last_piece(database: Database, st
     new = NewDataset.model_validate({"name": "x", "source": {"kind": "upload", "format": "csv"}})
     row = database.run(registry.register, "anna", new)
     stored = store.put_bytes(f"datasets/{row.id}/parts/1", b"abc")
-    database.run(registry.extend, "anna", row.id, 0, {"path": stored.key, "size": 3})
+    database.run(registry.append_part, "anna", row.id, 0, {"path": stored.key, "size": 3})
     aged(database, DatasetRow, created_at=now() - 604_900)
     collect(database, store)
     assert database.read(registry.find, "anna", row.id).size == 3
@@ -137,7 +144,7 @@ def test_uploads_without_an_end_go_after_their_last_piece(database: Database, st
 
 
 def test_answers_go_after_a_day_and_the_audit_when_it_is_old(database: Database, store: ArtifactStore) -> None:
-    database.run(idempotency.once, "anna", "key", "d", lambda: (201, {}))
+    database.run(idempotency.run_once, "anna", "key", "d", lambda: (201, {}))
     database.run(audit.append, Actor("anna", None, "r", None), Action.JOB_CREATE, "job_1")
     collect(database, store)
     assert (count(database, IdempotencyRow), count(database, AuditRow)) == (1, 1)
@@ -150,8 +157,8 @@ def test_answers_go_after_a_day_and_the_audit_when_it_is_old(database: Database,
 
 
 def test_messages_go_after_the_days_of_their_log(database: Database, store: ArtifactStore) -> None:
-    webhook(database)
-    job_in(database, Status.CANCELLED)
+    create_webhook(database)
+    create_job_in_status(database, Status.CANCELLED)
     aged(database, DeliveryRow, created_at=now() - 29 * 86_400)
     collect(database, store)
     assert count(database, DeliveryRow) == 1
@@ -162,7 +169,7 @@ def test_messages_go_after_the_days_of_their_log(database: Database, store: Arti
 
 def test_many_are_taken_batch_by_batch(database: Database, store: ArtifactStore) -> None:
     for _ in range(45):
-        queued(database)
+        create_queued_job(database)
     aged(database, JobRow, status="cancelled", finished_at=now() - OLD)
     collect(database, store, keep_jobs_seconds=500)
     assert database.read(repository.page, "anna", 100)[0] == []

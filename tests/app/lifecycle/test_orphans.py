@@ -62,27 +62,27 @@ def finding(checkpoint: str) -> Callable[[Session], CheckpointRow]:
 
 
 def steps(database: Database, job_id: str) -> list[int]:
-    return [row.step for row in database.read(checkpoints.listed, job_id)]
+    return [row.step for row in database.read(checkpoints.list_checkpoints, job_id)]
 
 
 def later(session: Session, checkpoint: str) -> None:
     """Let an hour pass for a reader."""
-    long_ago = CheckpointRow.read_at - checkpoints.READ_SECONDS
+    long_ago = CheckpointRow.read_at - checkpoints.READ_GRACE_SECONDS
     session.execute(update(CheckpointRow).where(CheckpointRow.id == checkpoint).values(read_at=long_ago))
 
 
 def test_a_checkpoint_that_is_read_stays_for_an_hour(database: Database, store: ArtifactStore, job_id: str) -> None:
     first, second = (saved(database, store, job_id, step) for step in (1, 2))
-    row = checkpoints.kept(database, finding(first))
+    row = checkpoints.acquire_for_reading(database, finding(first))
     saved(database, store, job_id, 3)
-    orphans.trim(database, store, job_id, 1)
+    orphans.prune_checkpoints(database, store, job_id, 1)
     assert steps(database, job_id) == [3, 1]
     assert b"".join(store.read(row.files[0]["path"])) == b"weights of 1"
     assert sorted(store.keys("")) == [f"jobs/{job_id}/1/{step}/weights" for step in (1, 3)]
     with pytest.raises(NotFound):
-        checkpoints.kept(database, finding(second))
+        checkpoints.acquire_for_reading(database, finding(second))
     database.run(later, first)
-    orphans.trim(database, store, job_id, 1)
+    orphans.prune_checkpoints(database, store, job_id, 1)
     assert steps(database, job_id) == [3]
     assert sorted(store.keys("")) == [f"jobs/{job_id}/1/3/weights"]
 
@@ -91,13 +91,13 @@ def test_who_reads_on_is_noted_once_a_minute(database: Database, local: Artifact
     checkpoint = saved(database, local, job_id, 1)
 
     def read_at() -> float | None:
-        checkpoints.kept(database, finding(checkpoint))
+        checkpoints.acquire_for_reading(database, finding(checkpoint))
         return database.read(finding(checkpoint)).read_at
 
     first = read_at()
     assert first is not None
     assert read_at() == first
-    minute = CheckpointRow.read_at - checkpoints.NOTED_SECONDS - 1
+    minute = CheckpointRow.read_at - checkpoints.TOUCH_INTERVAL_SECONDS - 1
     database.run(lambda session: session.execute(update(CheckpointRow).values(read_at=minute)))
     again = read_at()
     assert again is not None
@@ -106,24 +106,24 @@ def test_who_reads_on_is_noted_once_a_minute(database: Database, local: Artifact
 
 def test_a_reader_that_is_first_keeps_the_checkpoint(database: Database, local: ArtifactStore, job_id: str) -> None:
     first, _ = (saved(database, local, job_id, step) for step in (1, 2))
-    trim = partial(orphans._surplus, job_id=job_id, fence=1)
-    assert together(database, lambda session: checkpoints._note(session, first), trim) == []
+    trim = partial(orphans._unlist_prunable, job_id=job_id, fence=1)
+    assert together(database, lambda session: checkpoints._touch(session, first), trim) == []
     assert steps(database, job_id) == [2, 1]
 
 
 def test_a_reader_that_is_late_chooses_again(database: Database, local: ArtifactStore, job_id: str) -> None:
     first, second = (saved(database, local, job_id, step) for step in (1, 2))
     chosen = iter([database.read(finding(each)) for each in (first, second)])
-    trim = partial(orphans._surplus, job_id=job_id, fence=1)
-    assert together(database, trim, lambda session: checkpoints._note(session, first)) is False
-    assert checkpoints.kept(database, lambda session: next(chosen)).id == second
+    trim = partial(orphans._unlist_prunable, job_id=job_id, fence=1)
+    assert together(database, trim, lambda session: checkpoints._touch(session, first)) is False
+    assert checkpoints.acquire_for_reading(database, lambda session: next(chosen)).id == second
 
 
 def test_an_attempt_that_lost_its_job_removes_nothing(database: Database, local: ArtifactStore, job_id: str) -> None:
     for step in (1, 2):
         saved(database, local, job_id, step)
     with pytest.raises(StaleFence):
-        orphans.trim(database, local, job_id, 0)
+        orphans.prune_checkpoints(database, local, job_id, 0)
     assert steps(database, job_id) == [2, 1]
 
 
@@ -137,18 +137,18 @@ def test_downloads_in_pieces_end_while_checkpoints_come_and_go(
         while not stop.is_set():
             step += 1
             saved(database, local, job_id, step)
-            orphans.trim(database, local, job_id, 1)
+            orphans.prune_checkpoints(database, local, job_id, 1)
 
     saved(database, local, job_id, 0)
     trainer = threading.Thread(target=train)
     trainer.start()
     until = time.monotonic() + 1.0
     while time.monotonic() < until:
-        row = checkpoints.kept(database, lambda session: checkpoints.listed(session, job_id)[-1])
+        row = checkpoints.acquire_for_reading(database, lambda session: checkpoints.list_checkpoints(session, job_id)[-1])
         expected = f"weights of {row.step}".encode()
         got = b""
         while len(got) < len(expected):  # each piece is a request of its own
-            file = checkpoints.kept(database, finding(row.id)).files[0]
+            file = checkpoints.acquire_for_reading(database, finding(row.id)).files[0]
             got += b"".join(local.read(file["path"], len(got), len(got) + 4))
         wrong += [] if got == expected else [got]
         whole += 1
@@ -187,9 +187,9 @@ def test_orphans_are_found_wherever_a_crash_left_them(database: Database, store:
     )  # fmt: skip
     others = put(store, "somebody/else")
     for _ in range(2):  # the first one puts the mark; young files are left alone
-        orphans.survey(database, store)
+        orphans.remove_orphans(database, store)
         assert set(store.keys("")) == named | orphans | others | {"deployment"}
-    orphans.survey(database, store, seconds=0.0)
+    orphans.remove_orphans(database, store, seconds=0.0)
     assert set(store.keys("")) == named | others | {"deployment"}
 
 
@@ -197,10 +197,10 @@ def test_a_store_of_another_database_is_left_alone(database: Database, store: Ar
     other = Database(f"sqlite:///{tmp_path / 'other.db'}")
     migrate.upgrade(other)
     keys = put(store, "jobs/job_1/1/1/weights")
-    orphans.survey(other, store, seconds=0.0)
+    orphans.remove_orphans(other, store, seconds=0.0)
     for _ in range(2):
-        orphans.survey(database, store, seconds=0.0)
+        orphans.remove_orphans(database, store, seconds=0.0)
     assert set(store.keys("")) == keys | {"deployment"}
-    orphans.survey(other, store, seconds=0.0)
+    orphans.remove_orphans(other, store, seconds=0.0)
     assert set(store.keys("")) == {"deployment"}
     other.close()

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from app.spec.fork import Fork, forked, merged
-from app.spec.job import continuation_problems, parse_job
+from app.spec.fork import Fork, fork_spec, merge_patch
+from app.spec.job import parse_job, resume_problems
 
 SPEC: dict[str, Any] = {
     "model": {"layers": [{"kind": "Linear", "out_features": 3}]},
@@ -26,11 +26,11 @@ CHECKPOINT = "ckpt_" + "0" * 32
     ([1, 2], {"a": "b", "c": None}, {"a": "b"}), ({}, {"a": {"bb": {"ccc": None}}}, {"a": {"bb": {}}}),
 ])  # fmt: skip
 def test_merge_patches(target: Any, patch: Any, result: Any) -> None:
-    assert merged(target, patch) == result
+    assert merge_patch(target, patch) == result
 
 
 def test_a_fork_is_a_spec_of_its_own() -> None:
-    spec = forked(SPEC, Fork(changes={"name": "second", "training": {"epochs": 9}}), CHECKPOINT)
+    spec = fork_spec(SPEC, Fork(changes={"name": "second", "training": {"epochs": 9}}), CHECKPOINT)
     assert spec["training"] == {"epochs": 9, "optimizer": {"kind": "Adam", "lr": 0.1}}
     assert spec["start_from"] == {"checkpoint": CHECKPOINT, "what": "everything"}
     assert parse_job(spec).name == "second"
@@ -57,5 +57,5 @@ def test_a_fork_is_a_spec_of_its_own() -> None:
     ({"training": {"groups": [{"nodes": ["linear1"], "lr": 0.2}]}}, ["/training/groups"]),
 ])  # fmt: skip
 def test_only_what_stays_the_same_goes_on_with_everything(changes: dict[str, Any], places: list[str]) -> None:
-    begun, job = parse_job(SPEC), parse_job(merged(SPEC, changes))
-    assert [problem.pointer for problem in continuation_problems(job, begun)] == places
+    begun, job = parse_job(SPEC), parse_job(merge_patch(SPEC, changes))
+    assert [problem.pointer for problem in resume_problems(job, begun)] == places

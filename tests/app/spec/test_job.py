@@ -6,10 +6,10 @@ import pytest
 
 from app.errors import InvalidInput
 from app.spec.data.columns import Column, DataSchema
-from app.spec.data.sources import BUILTIN, TORCHVISION
-from app.spec.job import check_job, known_schema, parse_job
+from app.spec.data.sources import BUILTIN_SCHEMAS, TORCHVISION_SCHEMAS
+from app.spec.job import check_job, named_dataset_schema, parse_job
 
-MOST_NODES = 10
+MAX_NODES = 10
 RELU = {"kind": "ReLU"}
 FRACTION = {"fraction": 0.2}
 DATASET = {"kind": "dataset", "id": "ds_" + "0" * 32}
@@ -38,7 +38,7 @@ def job(**parts: Any) -> dict[str, Any]:
 
 def problems(schema: DataSchema = TABLE, **parts: Any) -> list[tuple[str, str, str, str]]:
     """Return the problems of a job on some data: pointer, code, detail, hint."""
-    found = check_job(parse_job(job(**parts)), schema, MOST_NODES)
+    found = check_job(parse_job(job(**parts)), schema, MAX_NODES)
     return [(each.pointer, each.code, each.detail, each.hint) for each in found]
 
 
@@ -50,7 +50,7 @@ def training(**fields: Any) -> dict[str, Any]:
     return {"training": fields, **data(validation=FRACTION)}
 
 
-HELD_OUT = 'add "validation": {"fraction": 0.2} to data'
+VALIDATION_HINT = 'add "validation": {"fraction": 0.2} to data'
 
 # (parts of the job, pointer, code, detail, hint)
 MISTAKES: list[tuple[dict[str, Any], str, str, str, str]] = [
@@ -84,12 +84,12 @@ MISTAKES: list[tuple[dict[str, Any], str, str, str, str]] = [
     (training(schedule={"kind": "ReduceLROnPlateau", "monitor": "val/f1"}), "/training/schedule/monitor",
      "unknown_series", 'the job has no series "val/f1"', "one of: train/loss, val/loss"),
     ({"training": {"early_stop": {}}}, "/training/early_stop/monitor", "no_validation", "val/loss needs held-out data",
-     HELD_OUT),
+     VALIDATION_HINT),
     ({"training": {"schedule": {"kind": "ReduceLROnPlateau"}}}, "/training/schedule/monitor", "no_validation",
-     "val/loss needs held-out data", HELD_OUT),
+     "val/loss needs held-out data", VALIDATION_HINT),
     ({"training": {"checkpoint": {"monitor": "val/accuracy"}},
       "objective": {"loss": {"kind": "CrossEntropyLoss"}, "metrics": ["accuracy"]}}, "/training/checkpoint/monitor",
-     "no_validation", "val/accuracy needs held-out data", HELD_OUT),
+     "no_validation", "val/accuracy needs held-out data", VALIDATION_HINT),
     (training(precision="fp16", device="cpu"), "/training/precision", "unsupported", "fp16 needs a GPU", 'use "bf16"'),
 ]  # fmt: skip
 
@@ -102,7 +102,7 @@ def test_a_mistake(parts: dict[str, Any], place: str, code: str, detail: str, hi
 @pytest.mark.parametrize("parts", [
     {},
     data(inputs=["right"], target="price", validation=FRACTION),
-    {"model": {"layers": [RELU] * MOST_NODES}},
+    {"model": {"layers": [RELU] * MAX_NODES}},
     {"model": {"nodes": [{"id": "a", "kind": "add", "inputs": ["left", "right"]}]}},
     {"model": {"inputs": ["price"], "layers": [RELU]}},
     {"objective": {"loss": {"kind": "CrossEntropyLoss"}, "output": "output"}},
@@ -145,20 +145,20 @@ RESIZE = [{"kind": "Resize", "size": [64, 64]}]
 
 
 @pytest.mark.parametrize(("kind", "name", "schema"), [
-    *(("builtin", name, schema) for name, schema in BUILTIN.items()),
-    *(("torchvision", name, schema) for name, schema in TORCHVISION.items()),
+    *(("builtin", name, schema) for name, schema in BUILTIN_SCHEMAS.items()),
+    *(("torchvision", name, schema) for name, schema in TORCHVISION_SCHEMAS.items()),
 ])  # fmt: skip
 def test_data_by_name_is_known(kind: str, name: str, schema: DataSchema) -> None:
     image = schema.column("image")
     unlike = image is not None and len(image.shape) == 1
     named = parse_job(job(data={"kind": kind, "name": name} | ({"transforms": RESIZE} if unlike else {})))
-    assert known_schema(named) == schema
-    assert check_job(named, schema, MOST_NODES) == []
+    assert named_dataset_schema(named) == schema
+    assert check_job(named, schema, MAX_NODES) == []
     assert all(schema.column(each) is not None for each in (*schema.inputs, schema.target or ""))
 
 
 def test_uploaded_data_is_known_to_the_service_alone() -> None:
-    assert known_schema(parse_job(job())) is None
+    assert named_dataset_schema(parse_job(job())) is None
 
 
 @pytest.mark.parametrize(("kind", "name", "detail", "hint"), [
@@ -168,7 +168,7 @@ def test_uploaded_data_is_known_to_the_service_alone() -> None:
 ])  # fmt: skip
 def test_data_that_nobody_knows(kind: str, name: str, detail: str, hint: str) -> None:
     with pytest.raises(InvalidInput) as caught:
-        known_schema(parse_job(job(data={"kind": kind, "name": name})))
+        named_dataset_schema(parse_job(job(data={"kind": kind, "name": name})))
     (problem,) = caught.value.problems
     assert (problem.pointer, problem.code, problem.detail) == ("/data/name", "unknown_dataset", detail)
     assert problem.hint.startswith(hint)

@@ -10,36 +10,36 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.errors import GraftwerkError, InvalidInput, Malformed, UnsupportedMedia
-from app.spec.json_input import LARGEST, MOST_PROBLEMS, parse
+from app.errors import GraftwerkError, InvalidInput, MalformedRequest, UnsupportedMediaType
+from app.spec.json_input import MAX_INT64, MAX_PROBLEMS, parse_document
 
 JSON, YAML, DEPTH = "application/json", "application/yaml", 16
-BOTH = pytest.mark.parametrize("kind", [JSON, YAML])
+BOTH_FORMATS = pytest.mark.parametrize("kind", [JSON, YAML])
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"))
-VALUES = st.none() | st.booleans() | st.integers(-LARGEST, LARGEST) | st.floats(allow_nan=False, allow_infinity=False)
+VALUES = st.none() | st.booleans() | st.integers(-MAX_INT64, MAX_INT64) | st.floats(allow_nan=False, allow_infinity=False)
 DOCUMENTS = st.recursive(VALUES | TEXT, lambda part: st.lists(part) | st.dictionaries(TEXT, part), max_leaves=20)
 
 
-def refused(body: bytes | str, kind: str = JSON) -> list[tuple[str, str]]:
+def input_problems(body: bytes | str, kind: str = JSON) -> list[tuple[str, str]]:
     """Return (pointer, code) of the problems with a body."""
     with pytest.raises(InvalidInput) as caught:
-        parse(body.encode() if isinstance(body, str) else body, kind, DEPTH)
+        parse_document(body.encode() if isinstance(body, str) else body, kind, DEPTH)
     assert all(problem.detail and problem.hint for problem in caught.value.problems)
     return [(problem.pointer, problem.code) for problem in caught.value.problems]
 
 
-def malformed(body: bytes | str, kind: str = JSON) -> str:
-    with pytest.raises(Malformed) as caught:
-        parse(body.encode() if isinstance(body, str) else body, kind, DEPTH)
+def malformed_detail(body: bytes | str, kind: str = JSON) -> str:
+    with pytest.raises(MalformedRequest) as caught:
+        parse_document(body.encode() if isinstance(body, str) else body, kind, DEPTH)
     return caught.value.detail
 
 
 @given(DOCUMENTS)
 def test_json_comes_back(document: Any) -> None:
     for body in (json.dumps(document), json.dumps(document, ensure_ascii=False, indent=1)):
-        assert parse(body.encode(), JSON, 100) == document
-    assert parse(json.dumps(document).encode("utf-8-sig"), JSON, 100) == document
+        assert parse_document(body.encode(), JSON, 100) == document
+    assert parse_document(json.dumps(document).encode("utf-8-sig"), JSON, 100) == document
 
 
 def is_exponent(document: Any) -> bool:
@@ -55,19 +55,19 @@ def is_exponent(document: Any) -> bool:
 def test_yaml_comes_back(document: Any) -> None:
     for flow in (False, True):
         body = yaml.safe_dump(document, default_flow_style=flow)
-        assert parse(body.encode(), YAML, 100) == document
+        assert parse_document(body.encode(), YAML, 100) == document
 
 
 @given(DOCUMENTS)
 def test_json_is_yaml(document: Any) -> None:
     body = json.dumps(document)
     if not re.search(r"\\ud|\x7f", body):  # JSON writes large characters as surrogates; YAML has no plain DEL
-        assert parse(body.encode(), YAML, 100) == document
+        assert parse_document(body.encode(), YAML, 100) == document
 
 
-def read_or_refused(body: bytes, kind: str) -> None:
+def assert_parsed_or_rejected(body: bytes, kind: str) -> None:
     try:
-        document = parse(body, kind, DEPTH)
+        document = parse_document(body, kind, DEPTH)
     except GraftwerkError as error:
         error.detail.encode()
     else:
@@ -80,7 +80,7 @@ KINDS = st.sampled_from([JSON, YAML])
 @settings(max_examples=300)
 @given(st.binary() | st.text().map(lambda text: text.encode("utf-8", "surrogatepass")), KINDS)
 def test_any_bytes_are_read_or_refused(body: bytes, kind: str) -> None:
-    read_or_refused(body, kind)
+    assert_parsed_or_rejected(body, kind)
 
 
 FRAGMENTS = st.sampled_from([
@@ -93,7 +93,7 @@ FRAGMENTS = st.sampled_from([
 @settings(max_examples=400)
 @given(st.lists(FRAGMENTS, max_size=12).map("".join), KINDS)
 def test_any_fragments_are_read_or_refused(text: str, kind: str) -> None:
-    read_or_refused(text.encode(), kind)
+    assert_parsed_or_rejected(text.encode(), kind)
 
 
 @pytest.mark.parametrize(
@@ -102,22 +102,22 @@ def test_any_fragments_are_read_or_refused(text: str, kind: str) -> None:
      (YAML, ".inf"), (YAML, "-.INF"), (YAML, "1e999")],
 )  # fmt: skip
 def test_a_number_is_finite(kind: str, number: str) -> None:
-    assert refused(f'{{"a": [1, {{"b/c~": {number}}}]}}', kind) == [("/a/1/b~1c~0", "not_finite")]
+    assert input_problems(f'{{"a": [1, {{"b/c~": {number}}}]}}', kind) == [("/a/1/b~1c~0", "not_finite")]
 
 
-@BOTH
-@pytest.mark.parametrize("number", [LARGEST + 1, -LARGEST - 1, 10**400])
+@BOTH_FORMATS
+@pytest.mark.parametrize("number", [MAX_INT64 + 1, -MAX_INT64 - 1, 10**400])
 def test_an_integer_has_64_bits(kind: str, number: int) -> None:
-    assert refused(f'{{"a": {number}}}', kind) == [("/a", "out_of_range")]
-    assert parse(f'{{"a": [{LARGEST}, {-LARGEST}]}}'.encode(), kind, DEPTH) == {"a": [LARGEST, -LARGEST]}
+    assert input_problems(f'{{"a": {number}}}', kind) == [("/a", "out_of_range")]
+    assert parse_document(f'{{"a": [{MAX_INT64}, {-MAX_INT64}]}}'.encode(), kind, DEPTH) == {"a": [MAX_INT64, -MAX_INT64]}
 
 
-@BOTH
+@BOTH_FORMATS
 def test_thousands_of_digits_are_not_read(kind: str) -> None:
-    assert "digits" in malformed("1" * 5000, kind)
+    assert "digits" in malformed_detail("1" * 5000, kind)
 
 
-@BOTH
+@BOTH_FORMATS
 @pytest.mark.parametrize(
     ("body", "pointers"),
     [
@@ -128,11 +128,11 @@ def test_thousands_of_digits_are_not_read(kind: str) -> None:
     ],
 )
 def test_a_key_stands_once(kind: str, body: str, pointers: list[str]) -> None:
-    assert refused(body, kind) == [(pointer, "duplicate_key") for pointer in pointers]
+    assert input_problems(body, kind) == [(pointer, "duplicate_key") for pointer in pointers]
 
 
 def test_a_key_stands_once_in_blocks() -> None:
-    assert refused("a:\n  b: 1\n  b: 2\nc:\n- d: 1\n  d: 2\n", YAML) == [
+    assert input_problems("a:\n  b: 1\n  b: 2\nc:\n- d: 1\n  d: 2\n", YAML) == [
         ("/a/b", "duplicate_key"), ("/c/0/d", "duplicate_key")
     ]  # fmt: skip
 
@@ -149,42 +149,42 @@ def test_a_key_stands_once_in_blocks() -> None:
     ],
 )
 def test_text_can_be_stored(kind: str, body: str, pointer: str) -> None:
-    assert refused(body, kind) == [(pointer, "invalid_text")]
+    assert input_problems(body, kind) == [(pointer, "invalid_text")]
 
 
 def test_a_problem_at_a_place_that_cannot_be_written() -> None:
     """Answers are UTF-8, which has no lone surrogates."""
-    found = refused(r'{"\ud800": {"a": NaN}, "\udfff": 1, "\udfff": 2}')
+    found = input_problems(r'{"\ud800": {"a": NaN}, "\udfff": 1, "\udfff": 2}')
     assert {code for _, code in found} == {"invalid_text", "not_finite", "duplicate_key"}
     assert ("/?/a", "not_finite") in found
     with pytest.raises(InvalidInput) as caught:
-        parse(rb'{"\udfff": 1, "\udfff": 2}', JSON, DEPTH)
+        parse_document(rb'{"\udfff": 1, "\udfff": 2}', JSON, DEPTH)
     for problem in caught.value.problems:
         json.dumps(problem.as_dict(), ensure_ascii=False).encode()
 
 
-@BOTH
+@BOTH_FORMATS
 @pytest.mark.parametrize("bracket", ["[]", "{}"])
 def test_nesting_has_a_limit(kind: str, bracket: str) -> None:
     step = bracket[0] if bracket == "[]" else '{"a": '
     for depth, deep in ((DEPTH, False), (DEPTH + 1, True), (100_000, True)):
         body = step * (depth - 1) + bracket + bracket[1] * (depth - 1)
         if deep:
-            assert refused(body, kind) == [("", "too_deep")]
-            assert refused(step * depth, kind) == [("", "too_deep")]
+            assert input_problems(body, kind) == [("", "too_deep")]
+            assert input_problems(step * depth, kind) == [("", "too_deep")]
         else:
-            assert parse(body.encode(), kind, DEPTH)
+            assert parse_document(body.encode(), kind, DEPTH)
 
 
 def test_blocks_nest_too() -> None:
     body = "\n".join(" " * depth + "a:" for depth in range(DEPTH + 1))
-    assert refused(body, YAML) == [("", "too_deep")]
-    assert refused("- " * (DEPTH + 1) + "a", YAML) == [("", "too_deep")]
+    assert input_problems(body, YAML) == [("", "too_deep")]
+    assert input_problems("- " * (DEPTH + 1) + "a", YAML) == [("", "too_deep")]
 
 
 def test_brackets_in_text_are_no_nesting() -> None:
     text = "[" * 100 + '\\"{{{\\\\'
-    assert parse(json.dumps([text, text]).encode(), JSON, DEPTH) == [text, text]
+    assert parse_document(json.dumps([text, text]).encode(), JSON, DEPTH) == [text, text]
 
 
 @pytest.mark.parametrize(
@@ -209,7 +209,7 @@ def test_brackets_in_text_are_no_nesting() -> None:
     ],
 )
 def test_yaml_has_no_more_than_json(body: str, words: str) -> None:
-    assert words in malformed(body, YAML)
+    assert words in malformed_detail(body, YAML)
 
 
 @pytest.mark.parametrize(
@@ -224,12 +224,12 @@ def test_yaml_has_no_more_than_json(body: str, words: str) -> None:
     ],
 )  # fmt: skip
 def test_scalars_of_yaml(text: str, value: Any) -> None:
-    found = parse(f"a: {text}".encode(), YAML, DEPTH)["a"]
+    found = parse_document(f"a: {text}".encode(), YAML, DEPTH)["a"]
     assert (found, type(found)) == (value, type(value))
 
 
 def test_merging_is_a_key_like_any_other() -> None:
-    assert parse(b"<<: {a: 1}\nb: 2", YAML, DEPTH) == {"<<": {"a": 1}, "b": 2}
+    assert parse_document(b"<<: {a: 1}\nb: 2", YAML, DEPTH) == {"<<": {"a": 1}, "b": 2}
 
 
 @pytest.mark.parametrize(
@@ -239,34 +239,34 @@ def test_merging_is_a_key_like_any_other() -> None:
      (b'"\t"', "control character"), (b"01", "Extra data"), (b"]" * 100, "line 1")],
 )  # fmt: skip
 def test_what_is_no_json_is_told_with_its_place(body: bytes, words: str) -> None:
-    assert words in malformed(body)
+    assert words in malformed_detail(body)
 
 
 def test_what_is_not_utf_8_is_no_yaml() -> None:
-    assert "YAML" in malformed(b"a: \xff", YAML)
+    assert "YAML" in malformed_detail(b"a: \xff", YAML)
 
 
 def test_an_empty_yaml_body_is_nothing() -> None:
-    assert parse(b"", YAML, DEPTH) is None
+    assert parse_document(b"", YAML, DEPTH) is None
 
 
 @pytest.mark.parametrize("kind", ["", "application/json; charset=utf-8", "APPLICATION/JSON", "text/json", "a/b+json"])
 def test_types_that_are_read_as_json(kind: str) -> None:
-    assert parse(b"[1]", kind, DEPTH) == [1]
+    assert parse_document(b"[1]", kind, DEPTH) == [1]
 
 
 @pytest.mark.parametrize("kind", ["text/plain", "application/xml", "multipart/form-data", ";", "x", "\xff"])
 def test_types_that_are_not_read(kind: str) -> None:
     if kind == ";":
-        assert parse(b"[1]", kind, DEPTH) == [1]
+        assert parse_document(b"[1]", kind, DEPTH) == [1]
         return
-    with pytest.raises(UnsupportedMedia):
-        parse(b"[1]", kind, DEPTH)
+    with pytest.raises(UnsupportedMediaType):
+        parse_document(b"[1]", kind, DEPTH)
 
 
 def test_not_all_of_too_many_problems_are_told() -> None:
-    assert len(refused("[" + ",".join(["NaN"] * 1000) + "]")) == MOST_PROBLEMS
+    assert len(input_problems("[" + ",".join(["NaN"] * 1000) + "]")) == MAX_PROBLEMS
 
 
 def test_negative_zero_is_kept() -> None:
-    assert math.copysign(1, parse(b"-0.0", JSON, DEPTH)) == -1
+    assert math.copysign(1, parse_document(b"-0.0", JSON, DEPTH)) == -1

@@ -10,18 +10,18 @@ import pytest
 import torch
 from pydantic import ValidationError
 
-from app.spec.base import Part
-from app.spec.kinds import Kind, classes, closed_union
+from app.spec.base import SpecModel
+from app.spec.kinds import Kind, create_kind_models, discriminated_union
 from app.spec.network.leaves import INITIALISERS
 from app.spec.network.modules import MODULES
-from app.spec.network.network import KINDS, NODE_CLASSES, BaseNode
+from app.spec.network.network import NODE_CLASSES, NODE_KINDS, BaseNode
 from app.spec.network.operations import OPERATIONS
 from workers.network.kinds.leaves import INITIALISERS as FILLERS
 from workers.network.kinds.modules import MODULES as BUILDERS
 from workers.network.kinds.operations import OPERATIONS as FUNCTIONS
 
 
-class Absent(Enum):
+class NoDefault(Enum):
     """What a field without a default has in place of one."""
 
     DEFAULT = "no default"
@@ -30,16 +30,16 @@ class Absent(Enum):
 # Field → why the spec's default is not torch's.
 INFERRED = frozenset({"in_features", "in1_features", "in2_features", "in_channels", "num_features", "num_channels",
                       "normalized_shape", "embed_dim", "d_model", "input_size", "num_embeddings"})  # fmt: skip
-DELIBERATE: Mapping[tuple[str, str], Any] = {
+DIFFERENT_DEFAULTS: Mapping[tuple[str, str], Any] = {
     **{(kind, "dim"): -1 for kind in ("Softmax", "Softmin", "LogSoftmax")},  # torch's None guesses, and warns
-    ("Upsample", "scale_factor"): Absent.DEFAULT,  # torch has `size` too
+    ("Upsample", "scale_factor"): NoDefault.DEFAULT,  # torch has `size` too
     # torch's default is the function of that name
     **{(f"Transformer{part}Layer", "activation"): "relu" for part in ("Encoder", "Decoder")},
     # torch has `size` too
-    **{(f"Upsampling{how}2d", "scale_factor"): Absent.DEFAULT for how in ("Nearest", "Bilinear")},
+    **{(f"Upsampling{how}2d", "scale_factor"): NoDefault.DEFAULT for how in ("Nearest", "Bilinear")},
 }
 # Parameters of a constructor that the spec leaves out, and why.
-LEFT_OUT = {
+IGNORED_PARAMETERS = {
     "device": "chosen by the plan", "dtype": "float32", "inplace": "a speed trick that breaks what reads the input",
     "batch_first": "always", "return_indices": "one output", "divisor_override": "rare", "max_norm": "changes weights",
     "norm_type": "of max_norm", "scale_grad_by_freq": "rare", "sparse": "few optimisers take it", "_weight": "private",
@@ -51,13 +51,13 @@ LEFT_OUT = {
     "include_last_offset": "of offsets",
     "weight": "in an objective alone", "pos_weight": "in an objective alone",
 }  # fmt: skip
-RECURRENT = {"input_size": Absent.DEFAULT, "hidden_size": Absent.DEFAULT, "num_layers": 1, "bias": True, "dropout": 0.0,
+RECURRENT = {"input_size": NoDefault.DEFAULT, "hidden_size": NoDefault.DEFAULT, "num_layers": 1, "bias": True, "dropout": 0.0,
              "bidirectional": False}  # fmt: skip
 
 
 def default(field: Any) -> Any:
     """Return the default of a row's field."""
-    return field[1] if isinstance(field, tuple) else Absent.DEFAULT
+    return field[1] if isinstance(field, tuple) else NoDefault.DEFAULT
 
 
 def constructor(kind: str) -> dict[str, Any]:
@@ -67,31 +67,31 @@ def constructor(kind: str) -> dict[str, Any]:
         return RECURRENT | {"batch_first": False, "proj_size": 0} | extra
     found = inspect.signature(BUILDERS[kind].build).parameters.values()
     parameters = [each for each in found if each.kind not in (each.VAR_POSITIONAL, each.VAR_KEYWORD)]
-    return {each.name: Absent.DEFAULT if each.default is each.empty else each.default for each in parameters}
+    return {each.name: NoDefault.DEFAULT if each.default is each.empty else each.default for each in parameters}
 
 
 @pytest.mark.parametrize("kind", MODULES)
 def test_fields_of_modules_are_those_of_torch(kind: str) -> None:
     theirs = constructor(kind)
-    ours = {name: default(field) for name, field in MODULES[kind].fields.items() if name not in BUILDERS[kind].called}
+    ours = {name: default(field) for name, field in MODULES[kind].fields.items() if name not in BUILDERS[kind].call_parameters}
     assert ours.keys() <= theirs.keys()
-    assert theirs.keys() - ours.keys() <= LEFT_OUT.keys()
-    assert all(theirs[name] is not Absent.DEFAULT for name in theirs.keys() - ours.keys() - {"size"})
+    assert theirs.keys() - ours.keys() <= IGNORED_PARAMETERS.keys()
+    assert all(theirs[name] is not NoDefault.DEFAULT for name in theirs.keys() - ours.keys() - {"size"})
     for name, value in ours.items():
         if name in INFERRED:
             assert value is None
-        elif (kind, name) in DELIBERATE:
-            assert value == DELIBERATE[kind, name]
+        elif (kind, name) in DIFFERENT_DEFAULTS:
+            assert value == DIFFERENT_DEFAULTS[kind, name]
         else:
             assert value == theirs[name], name
             assert isinstance(value, bool) == isinstance(theirs[name], bool)
 
 
 def test_every_exception_is_one() -> None:
-    for kind, field in DELIBERATE:
+    for kind, field in DIFFERENT_DEFAULTS:
         ours = MODULES[kind].fields[field]
-        assert default(ours) == DELIBERATE[kind, field]
-    assert {name for kind in MODULES for name in constructor(kind)} >= LEFT_OUT.keys()
+        assert default(ours) == DIFFERENT_DEFAULTS[kind, field]
+    assert {name for kind in MODULES for name in constructor(kind)} >= IGNORED_PARAMETERS.keys()
 
 
 @pytest.mark.parametrize("kind", OPERATIONS)
@@ -103,7 +103,7 @@ def test_fields_of_operations_are_taken_by_torch(kind: str) -> None:
         assert OPERATIONS[kind].fields.keys() <= theirs.keys()
         for name, field in OPERATIONS[kind].fields.items():
             expected = theirs[name].default
-            assert default(field) == (Absent.DEFAULT if expected is inspect.Parameter.empty else expected)
+            assert default(field) == (NoDefault.DEFAULT if expected is inspect.Parameter.empty else expected)
         return
     schemas = torch._C._jit_get_schemas_for_operator(f"aten::{row.function.__name__}")
     known = {argument.name for schema in schemas for argument in schema.arguments}
@@ -115,16 +115,16 @@ def test_fields_of_initialisers_are_those_of_torch(kind: str) -> None:
     filler = FILLERS[kind]
     theirs = inspect.signature(filler.function).parameters
     for name, field in INITIALISERS[kind].fields.items():
-        parameter = theirs[filler.names.get(name, name)]
-        expected = Absent.DEFAULT if parameter.default is parameter.empty else parameter.default
+        parameter = theirs[filler.torch_names.get(name, name)]
+        expected = NoDefault.DEFAULT if parameter.default is parameter.empty else parameter.default
         assert default(field) == expected
     assert INITIALISERS[kind].sentence
     assert torch.is_tensor(filler.function(torch.empty(2, 2), **({"val": 0.5} if kind == "constant" else {})))
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", NODE_KINDS)
 def test_every_row_is_complete(kind: str) -> None:
-    row = KINDS[kind]
+    row = NODE_KINDS[kind]
     least, most = row.inputs
     assert row.sentence.endswith(".")
     assert "→" in row.shapes
@@ -132,7 +132,7 @@ def test_every_row_is_complete(kind: str) -> None:
     assert row.example.keys() <= row.fields.keys()
     node = NODE_CLASSES[kind].model_validate({"kind": kind, **row.example})
     assert isinstance(node, BaseNode)
-    assert node.parameters().keys() == row.fields.keys()
+    assert node.settings().keys() == row.fields.keys()
     assert not row.fields.keys() & BaseNode.model_fields.keys()
     assert NODE_CLASSES[kind].model_validate_json(node.model_dump_json()) == node
     assert NODE_CLASSES[kind].__doc__ == row.sentence
@@ -140,8 +140,8 @@ def test_every_row_is_complete(kind: str) -> None:
 
 def test_a_table_becomes_a_closed_union() -> None:
     table = {"one": Kind("One.", {"a": int}), "two": Kind("Two.", {"b": (float, 0.5)})}
-    made = classes(table, Part)
-    union = type("Holder", (Part,), {"__annotations__": {"item": closed_union(made)}})
+    made = create_kind_models(table, SpecModel)
+    union = type("Holder", (SpecModel,), {"__annotations__": {"item": discriminated_union(made)}})
     assert union.model_validate({"item": {"kind": "two"}}).model_dump() == {"item": {"kind": "two", "b": 0.5}}
     assert get_type_hints(made["one"])["a"] is int
     for wrong in ({"kind": "three"}, {"kind": "two", "a": 1}, {"kind": "one"}, {}):

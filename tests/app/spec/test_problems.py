@@ -7,8 +7,14 @@ import pytest
 
 from app.errors import InvalidInput, Problem
 from app.spec.job import parse_job
-from app.spec.network.network import KINDS
-from app.spec.problems import MOST_SEARCHED, MOST_TOLD, nearest, pointer, told
+from app.spec.network.network import NODE_KINDS
+from app.spec.problems import (
+    MAX_HINT_SEARCHES,
+    MAX_REPORTED_PROBLEMS,
+    did_you_mean,
+    json_pointer,
+    limit_problems,
+)
 
 JOB: dict[str, Any] = {
     "model": {"layers": [{"kind": "Linear", "out_features": 3}]},
@@ -160,42 +166,42 @@ def test_an_empty_document_lacks_three_parts() -> None:
     assert str(caught.value) == '3 problems: "model" is required (at /model)'
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", NODE_KINDS)
 def test_one_wrong_letter_in_a_kind_is_seen_through(kind: str) -> None:
     wrong = kind[:-1] + ("x" if kind[-1] != "x" else "y")
     ((_, code, _, hint),) = problems(model={"layers": [layer(wrong)]})
     assert code == "unknown_kind"
-    assert hint.startswith("did you mean ") == bool(nearest(wrong, KINDS))
+    assert hint.startswith("did you mean ") == bool(did_you_mean(wrong, NODE_KINDS))
 
 
 @pytest.mark.parametrize(("location", "expected"), [
     ((), ""), (("a", 0), "/a/0"), (("a/b", "~", ""), "/a~1b/~0/"),
 ])  # fmt: skip
 def test_pointers_are_those_of_the_standard(location: tuple[Any, ...], expected: str) -> None:
-    assert pointer(location) == expected
+    assert json_pointer(location) == expected
 
 
 def test_hints_name_at_most_two_words() -> None:
-    assert nearest("ReLU7", KINDS) == 'did you mean "ReLU" or "ReLU6"?'
-    assert nearest("RELU6", KINDS) == 'did you mean "ReLU6"?'
-    assert nearest("quux", KINDS) == ""
+    assert did_you_mean("ReLU7", NODE_KINDS) == 'did you mean "ReLU" or "ReLU6"?'
+    assert did_you_mean("RELU6", NODE_KINDS) == 'did you mean "ReLU6"?'
+    assert did_you_mean("quux", NODE_KINDS) == ""
 
 
 def test_a_hundred_problems_are_told_and_how_many_there_are() -> None:
     found = problems(model={"layers": [layer("Linear", out_features=0)] * 250})
-    assert len(found) == MOST_TOLD + 1
+    assert len(found) == MAX_REPORTED_PROBLEMS + 1
     assert found[-1] == ("", "too_many_problems", "there are 150 more problems", "mend these first")
-    assert len(told([Problem("", "a", "b")] * MOST_TOLD)) == MOST_TOLD
+    assert len(limit_problems([Problem("", "a", "b")] * MAX_REPORTED_PROBLEMS)) == MAX_REPORTED_PROBLEMS
 
 
 def test_the_first_mistakes_alone_are_worth_a_search() -> None:
     found = problems(model={"layers": [layer("Linaer", out_features=3)] * 20})
     searched = [hint for *_, hint in found if hint.startswith("did you mean")]
-    assert len(searched) == MOST_SEARCHED
+    assert len(searched) == MAX_HINT_SEARCHES
     assert all(hint for *_, hint in found)
 
 
 def test_a_search_among_very_many_words_compares_few() -> None:
     words = [f"n{place}" for place in range(5000)]
-    assert nearest("N17", words) == 'did you mean "n17"?'
-    assert nearest("q", words) == ""
+    assert did_you_mean("N17", words) == 'did you mean "n17"?'
+    assert did_you_mean("q", words) == ""

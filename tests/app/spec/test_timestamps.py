@@ -4,8 +4,8 @@ import pytest
 
 from app.errors import InvalidInput
 from app.spec.job import parse_job
-from app.spec.timestamps import seconds_of
-from tests.app.api.scenes import SPEC
+from app.spec.timestamps import parse_rfc3339
+from tests.app.api.job_factories import SPEC
 
 
 @pytest.mark.parametrize(
@@ -17,7 +17,7 @@ from tests.app.api.scenes import SPEC
     ],
 )
 def test_a_time_is_read(text: str, seconds: float) -> None:
-    assert seconds_of(text) == pytest.approx(seconds, abs=1e-5)
+    assert parse_rfc3339(text) == pytest.approx(seconds, abs=1e-5)
     assert parse_job(SPEC | {"not_before": text}).not_before == text
 
 

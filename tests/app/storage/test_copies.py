@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from app.errors import CheckpointDamaged, NotFound
-from app.storage.copies import Copies
+from app.errors import CorruptCheckpoint, NotFound
+from app.storage.cache import ArtifactCache
 from app.storage.protocol import ArtifactStore
 
 
@@ -34,19 +34,19 @@ def stored(store: ArtifactStore, name: str, content: bytes) -> Mapping[str, Any]
 
 
 def test_a_file_is_fetched_once(store: ArtifactStore, fetched: list[str], tmp_path: Path) -> None:
-    copies = Copies(tmp_path / "cache", 100)
+    copies = ArtifactCache(tmp_path / "cache", 100)
     files = [stored(store, "a", b"one"), stored(store, "b", b"two")]
     for _ in range(3):
-        with copies.held(store, files) as paths:
+        with copies.local_files(store, files) as paths:
             assert [path.read_bytes() for path in paths] == [b"one", b"two"]
     assert fetched == ["a", "b"]
 
 
 def test_threads_fetch_a_file_once(store: ArtifactStore, fetched: list[str], tmp_path: Path) -> None:
-    copies, file, found = Copies(tmp_path / "cache", 100), stored(store, "a", b"one"), list[bytes]()
+    copies, file, found = ArtifactCache(tmp_path / "cache", 100), stored(store, "a", b"one"), list[bytes]()
 
     def look() -> None:
-        with copies.held(store, [file]) as (path,):
+        with copies.local_files(store, [file]) as (path,):
             found.append(path.read_bytes())
 
     threads = [threading.Thread(target=look) for _ in range(8)]
@@ -59,11 +59,11 @@ def test_threads_fetch_a_file_once(store: ArtifactStore, fetched: list[str], tmp
 
 
 def test_what_is_not_what_was_stored_is_refused(store: ArtifactStore, tmp_path: Path) -> None:
-    copies = Copies(tmp_path / "cache", 100)
+    copies = ArtifactCache(tmp_path / "cache", 100)
     damaged = stored(store, "a", b"one") | {"sha256": "0" * 64}
-    with pytest.raises(CheckpointDamaged), copies.held(store, [damaged]):
+    with pytest.raises(CorruptCheckpoint), copies.local_files(store, [damaged]):
         pass
-    with pytest.raises(NotFound), copies.held(store, [{"path": "gone", "sha256": "1" * 64}]):
+    with pytest.raises(NotFound), copies.local_files(store, [{"path": "gone", "sha256": "1" * 64}]):
         pass
     assert not list((tmp_path / "cache").iterdir())
 
@@ -74,20 +74,20 @@ class TestOfTheStoresOwnFiles:
         return str(tmp_path / "artifacts"), {}
 
     def test_nothing_is_copied(self, store: ArtifactStore, tmp_path: Path) -> None:
-        copies = Copies(tmp_path / "cache", 0)
-        with copies.held(store, [stored(store, "a", b"one")]) as (path,):
+        copies = ArtifactCache(tmp_path / "cache", 0)
+        with copies.local_files(store, [stored(store, "a", b"one")]) as (path,):
             assert path == tmp_path / "artifacts" / "a"
         assert not list((tmp_path / "cache").iterdir())
 
     def test_one_that_has_changed_is_looked_at_again(self, store: ArtifactStore, tmp_path: Path) -> None:
-        copies, file = Copies(tmp_path / "cache", 0), stored(store, "a", b"one")
-        with copies.held(store, [file]) as (path,):
+        copies, file = ArtifactCache(tmp_path / "cache", 0), stored(store, "a", b"one")
+        with copies.local_files(store, [file]) as (path,):
             pass
         path.write_bytes(b"other")
-        with pytest.raises(CheckpointDamaged), copies.held(store, [file]):
+        with pytest.raises(CorruptCheckpoint), copies.local_files(store, [file]):
             pass
         path.unlink()
-        with pytest.raises(NotFound), copies.held(store, [file]):
+        with pytest.raises(NotFound), copies.local_files(store, [file]):
             pass
 
 
@@ -97,19 +97,19 @@ class TestOfAStoreElsewhere:
         return f"s3://graftwerk/{tmp_path.name}", s3_options
 
     def test_the_least_recently_used_goes_first(self, store: ArtifactStore, tmp_path: Path) -> None:
-        copies, folder = Copies(tmp_path / "cache", 10), tmp_path / "cache"
+        copies, folder = ArtifactCache(tmp_path / "cache", 10), tmp_path / "cache"
         files = {name: stored(store, name, name.encode() * 4) for name in "abc"}
         for age, name in enumerate("bab"):
-            with copies.held(store, [files[name]]) as (path,):
+            with copies.local_files(store, [files[name]]) as (path,):
                 os.utime(path, (age, age))
-        with copies.held(store, [files["c"]]):
+        with copies.local_files(store, [files["c"]]):
             pass
         assert {path.name for path in folder.iterdir()} == {files[name]["sha256"] for name in "bc"}
 
     def test_what_is_in_use_stays(self, store: ArtifactStore, tmp_path: Path) -> None:
-        copies, folder = Copies(tmp_path / "cache", 0), tmp_path / "cache"
+        copies, folder = ArtifactCache(tmp_path / "cache", 0), tmp_path / "cache"
         first, second = stored(store, "a", b"one"), stored(store, "b", b"two")
-        with copies.held(store, [first]) as (path,), copies.held(store, [second]):
+        with copies.local_files(store, [first]) as (path,), copies.local_files(store, [second]):
             assert path.read_bytes() == b"one"
-        with copies.held(store, [stored(store, "c", b"three")]) as (third,):
+        with copies.local_files(store, [stored(store, "c", b"three")]) as (third,):
             assert list(folder.iterdir()) == [third]

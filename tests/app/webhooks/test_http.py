@@ -15,17 +15,17 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from app.webhooks.deliveries import Attempt
-from app.webhooks.http import MOST_READ, post
+from app.webhooks.deliveries import DeliveryResult
+from app.webhooks.http import MAX_RESPONSE_BYTES, post
 from app.webhooks.targets import Target
-from tests.receiver import Message, Receiver, always, answer, receiving
+from tests.webhook_receiver import ReceivedWebhook, Receiver, respond, respond_with, run_receiver
 
 NAME = "receiver.example"
 
 
 @pytest.fixture
 def receiver() -> Iterator[Receiver]:
-    with receiving() as opened:
+    with run_receiver() as opened:
         yield opened
 
 
@@ -33,13 +33,13 @@ def target(receiver: Receiver, host: str = NAME, addresses: tuple[str, ...] = ("
     return Target(receiver.url.partition(":")[0], host, receiver.port, "/hook?a=b", addresses)
 
 
-def sent(receiver: Receiver, seconds: float = 10.0, tls: ssl.SSLContext | None = None) -> Attempt:
+def sent(receiver: Receiver, seconds: float = 10.0, tls: ssl.SSLContext | None = None) -> DeliveryResult:
     return post(target(receiver), {"webhook-id": "msg_1"}, '{"ä": 1}', seconds=seconds, tls=tls)
 
 
 def test_a_message_arrives_as_it_was_signed(receiver: Receiver) -> None:
     attempt = sent(receiver)
-    assert (attempt.status, attempt.error, attempt.arrived) == (204, "", True)
+    assert (attempt.status, attempt.error, attempt.is_delivered) == (204, "", True)
     assert 0 < attempt.seconds < 10
     (message,) = receiver.messages
     assert (message.path, message.body) == ("/hook?a=b", '{"ä": 1}')
@@ -52,15 +52,15 @@ def test_a_message_arrives_as_it_was_signed(receiver: Receiver) -> None:
     ("status", "error"), [(200, ""), (299, ""), (400, "refused"), (410, "refused"), (500, "refused")]
 )
 def test_only_two_hundreds_are_arrivals(receiver: Receiver, status: int, error: str) -> None:
-    receiver.script = always(status)
+    receiver.script = respond_with(status)
     attempt = sent(receiver)
-    assert (attempt.status, attempt.error, attempt.arrived) == (status, error, not error)
+    assert (attempt.status, attempt.error, attempt.is_delivered) == (status, error, not error)
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
 def test_a_redirect_is_not_followed(receiver: Receiver, status: int) -> None:
-    with receiving() as elsewhere:
-        receiver.script = always(status, Location=elsewhere.url)
+    with run_receiver() as elsewhere:
+        receiver.script = respond_with(status, Location=elsewhere.url)
         attempt = sent(receiver)
         assert (attempt.status, attempt.error) == (status, "redirect")
         assert elsewhere.messages == []
@@ -76,11 +76,11 @@ def test_time_that_is_asked_for_is_heard(receiver: Receiver) -> None:
         ("", 0, 0),
     )
     for written, seconds, tolerance in cases:
-        receiver.script = always(503, Retry_After=written)
+        receiver.script = respond_with(503, Retry_After=written)
         assert abs(sent(receiver).retry_after - seconds) <= tolerance
 
 
-def drip(message: Message, handler: BaseHTTPRequestHandler) -> None:
+def drip(message: ReceivedWebhook, handler: BaseHTTPRequestHandler) -> None:
     """Answer a byte at a time, for ever."""
     handler.wfile.write(b"HTTP/1.1 200 OK\r\n")
     while True:
@@ -89,7 +89,7 @@ def drip(message: Message, handler: BaseHTTPRequestHandler) -> None:
         time.sleep(0.05)
 
 
-def drip_body(message: Message, handler: BaseHTTPRequestHandler) -> None:
+def drip_body(message: ReceivedWebhook, handler: BaseHTTPRequestHandler) -> None:
     handler.send_response(200)
     handler.send_header("Content-Length", "100000")
     handler.end_headers()
@@ -99,7 +99,7 @@ def drip_body(message: Message, handler: BaseHTTPRequestHandler) -> None:
         time.sleep(0.05)
 
 
-def silent(message: Message, handler: BaseHTTPRequestHandler) -> None:
+def silent(message: ReceivedWebhook, handler: BaseHTTPRequestHandler) -> None:
     time.sleep(5)
 
 
@@ -114,7 +114,7 @@ def test_everything_ends_in_time(receiver: Receiver, script: object) -> None:
 def test_a_long_answer_is_not_read_to_its_end(receiver: Receiver) -> None:
     written = []
 
-    def endless(message: Message, handler: BaseHTTPRequestHandler) -> None:
+    def endless(message: ReceivedWebhook, handler: BaseHTTPRequestHandler) -> None:
         handler.send_response(200)
         handler.send_header("Content-Length", str(1 << 40))
         handler.end_headers()
@@ -122,20 +122,20 @@ def test_a_long_answer_is_not_read_to_its_end(receiver: Receiver) -> None:
             written.append(handler.wfile.write(b"x" * 4096))
 
     receiver.script = endless
-    assert sent(receiver).arrived
+    assert sent(receiver).is_delivered
     receiver.wait()
-    assert MOST_READ < sum(written) < 1 << 26  # what buffers hold besides
+    assert MAX_RESPONSE_BYTES < sum(written) < 1 << 26  # what buffers hold besides
 
 
 def test_what_is_no_http_is_told(receiver: Receiver) -> None:
-    def nonsense(message: Message, handler: BaseHTTPRequestHandler) -> None:
+    def nonsense(message: ReceivedWebhook, handler: BaseHTTPRequestHandler) -> None:
         handler.wfile.write(b"hello\r\n\r\n")
         handler.close_connection = True
 
     receiver.script = nonsense
     assert sent(receiver).error == "broken_answer"
 
-    def cut(message: Message, handler: BaseHTTPRequestHandler) -> None:
+    def cut(message: ReceivedWebhook, handler: BaseHTTPRequestHandler) -> None:
         handler.close_connection = True
 
     receiver.script = cut
@@ -151,14 +151,14 @@ def test_nobody_listens() -> None:
 
 
 def test_the_next_address_is_tried(receiver: Receiver) -> None:
-    assert post(target(receiver, addresses=("127.0.0.9", "127.0.0.1")), {}, "{}").arrived
+    assert post(target(receiver, addresses=("127.0.0.9", "127.0.0.1")), {}, "{}").is_delivered
     assert post(target(receiver, addresses=()), {}, "{}").error == "not_connected"
 
 
 def test_a_proxy_of_the_environment_is_not_used(receiver: Receiver, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY"):
         monkeypatch.setenv(name, "http://127.0.0.1:1")
-    assert sent(receiver).arrived
+    assert sent(receiver).is_delivered
 
 
 @pytest.fixture(scope="module")
@@ -189,8 +189,8 @@ def test_the_certificate_must_be_the_name_s(certificate: Path) -> None:
     greeted: list[str | None] = []
     server.sni_callback = lambda socket, name, context: greeted.append(name)
     trusting = ssl.create_default_context(cafile=certificate)
-    with receiving(tls=server) as receiver:
-        assert sent(receiver, tls=trusting).arrived
+    with run_receiver(tls=server) as receiver:
+        assert sent(receiver, tls=trusting).is_delivered
         assert greeted == [NAME]
         other = post(target(receiver, "other.example"), {}, "{}", tls=trusting)
         assert (other.status, other.error) == (None, "tls_failed")
@@ -199,11 +199,11 @@ def test_the_certificate_must_be_the_name_s(certificate: Path) -> None:
 
 
 def test_an_address_of_ipv6_is_written_in_brackets() -> None:
-    with receiving() as receiver:
-        assert post(target(receiver, "2606:4700::1"), {}, "{}").arrived
+    with run_receiver() as receiver:
+        assert post(target(receiver, "2606:4700::1"), {}, "{}").is_delivered
         assert receiver.messages[0].headers["host"] == f"[2606:4700::1]:{receiver.port}"
 
 
 def test_the_answer_s_body_is_told_to_nobody(receiver: Receiver) -> None:
-    receiver.script = lambda message, handler: answer(handler, 500, b"internal-secret")
+    receiver.script = lambda message, handler: respond(handler, 500, b"internal-secret")
     assert "internal-secret" not in repr(sent(receiver))

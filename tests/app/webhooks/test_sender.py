@@ -10,27 +10,34 @@ import pytest
 
 from app.db.session import Database
 from app.db.tables import WebhookRow
-from app.errors import DatabaseAway
+from app.errors import DatabaseUnavailable
 from app.jobs.states import Status
 from app.webhooks import deliveries, repository
-from app.webhooks.sender import PLACES, Courier
+from app.webhooks.sender import MAX_IN_FLIGHT, WebhookSender
 from app.webhooks.signature import signed_headers
-from app.webhooks.targets import Targets
-from tests.app.api.scenes import job_in
-from tests.app.webhooks.scenes import let_expire, make_due, messages, set_, state, webhook
-from tests.receiver import Message, Receiver, always, answer, receiving
+from app.webhooks.targets import TargetPolicy
+from tests.app.api.job_factories import create_job_in_status
+from tests.app.webhooks.factories import (
+    create_webhook,
+    expire_lease,
+    get_webhook,
+    list_messages,
+    make_due,
+    update_row,
+)
+from tests.webhook_receiver import ReceivedWebhook, Receiver, respond, respond_with, run_receiver
 
-OPEN = Targets(http=True, private=True)
+OPEN = TargetPolicy(http=True, private=True)
 
 
 @pytest.fixture
 def receiver() -> Iterator[Receiver]:
-    with receiving() as opened:
+    with run_receiver() as opened:
         yield opened
 
 
-def courier(db: Database, targets: Targets = OPEN, **options: Any) -> Courier:
-    return Courier(db, targets, **options)
+def courier(db: Database, targets: TargetPolicy = OPEN, **options: Any) -> WebhookSender:
+    return WebhookSender(db, targets, **options)
 
 
 def until(condition: Callable[[], bool], step: Callable[[], None] = lambda: time.sleep(0.05)) -> None:
@@ -41,23 +48,23 @@ def until(condition: Callable[[], bool], step: Callable[[], None] = lambda: time
 
 
 def all_ended(db: Database, hook: str) -> bool:
-    return all(row.attempts and row.lease_until is None for row in messages(db, hook))
+    return all(row.attempts and row.lease_until is None for row in list_messages(db, hook))
 
 
-def carry(db: Database, hook: str, made: Courier) -> None:
+def carry(db: Database, hook: str, made: WebhookSender) -> None:
     """Send what is due, and record what came of it."""
-    until(lambda: all_ended(db, hook), lambda: made.round(0.05))
+    until(lambda: all_ended(db, hook), lambda: made.run_round(0.05))
 
 
 def test_a_job_s_end_arrives_signed(database: Database, receiver: Receiver) -> None:
-    hook = webhook(database, url=receiver.url)
-    job = job_in(database, Status.SUCCEEDED)
+    hook = create_webhook(database, url=receiver.url)
+    job = create_job_in_status(database, Status.SUCCEEDED)
     carry(database, hook, courier(database))
-    (message,), (row,) = receiver.messages, messages(database, hook)
+    (message,), (row,) = receiver.messages, list_messages(database, hook)
     assert (message.id, message.body, row.status) == (row.id, row.body, "delivered")
     assert job in message.body
     at = float(message.headers["webhook-timestamp"])
-    told = signed_headers(message.id, at, message.body, [state(database, hook).secret])
+    told = signed_headers(message.id, at, message.body, [get_webhook(database, hook).secret])
     assert message.headers["webhook-signature"] == told["webhook-signature"]
     assert abs(at - time.time()) < 60
 
@@ -65,68 +72,68 @@ def test_a_job_s_end_arrives_signed(database: Database, receiver: Receiver) -> N
 def test_a_crash_between_sending_and_recording_sends_the_same_message_again(
     database: Database, receiver: Receiver
 ) -> None:
-    hook = webhook(database, url=receiver.url)
-    job_in(database, Status.SUCCEEDED)
-    courier(database).round()  # it sends, and dies before it writes down that it did
+    hook = create_webhook(database, url=receiver.url)
+    create_job_in_status(database, Status.SUCCEEDED)
+    courier(database).run_round()  # it sends, and dies before it writes down that it did
     (first,) = receiver.wait()
-    (row,) = messages(database, hook)
+    (row,) = list_messages(database, hook)
     assert (row.status, row.attempts) == ("pending", [])
     other = courier(database)
-    other.round()
+    other.run_round()
     assert len(receiver.messages) == 1  # not before the lease has run out
-    let_expire(database, row.id)
+    expire_lease(database, row.id)
     carry(database, hook, other)
     first, second = receiver.messages
     assert (first.id, first.body) == (second.id, second.body) == (row.id, row.body)
-    (row,) = messages(database, hook)
+    (row,) = list_messages(database, hook)
     assert (row.status, row.tries) == ("delivered", 2)
 
 
 def test_a_receiver_that_refuses_is_asked_again(database: Database, receiver: Receiver) -> None:
-    hook = webhook(database, url=receiver.url)
-    receiver.script = always(500)
-    job_in(database, Status.SUCCEEDED)
+    hook = create_webhook(database, url=receiver.url)
+    receiver.script = respond_with(500)
+    create_job_in_status(database, Status.SUCCEEDED)
     made = courier(database)
     carry(database, hook, made)
-    (row,) = messages(database, hook)
+    (row,) = list_messages(database, hook)
     assert (row.status, row.attempts[0]["status"], row.attempts[0]["error"]) == ("pending", 500, "refused")
-    receiver.script = always(200)
+    receiver.script = respond_with(200)
     make_due(database, row.id)
-    until(lambda: messages(database, hook)[0].status == "delivered", lambda: made.round(0.05))
+    until(lambda: list_messages(database, hook)[0].status == "delivered", lambda: made.run_round(0.05))
     assert len({message.id for message in receiver.messages}) == 1
     times = [message.headers["webhook-timestamp"] for message in receiver.messages]
     assert len(times) == 2
 
 
 def test_several_couriers_send_every_message_once(database: Database, receiver: Receiver) -> None:
-    hook = webhook(database, url=receiver.url)
+    hook = create_webhook(database, url=receiver.url)
     for _ in range(20):
-        job_in(database, Status.CANCELLED)
+        create_job_in_status(database, Status.CANCELLED)
     couriers = [courier(database) for _ in range(3)]
     for each in couriers:
         each.start()
-    until(lambda: all(row.status == "delivered" for row in messages(database, hook)))
+    until(lambda: all(row.status == "delivered" for row in list_messages(database, hook)))
     for each in couriers:
         each.stop()
-    assert sorted(message.id for message in receiver.messages) == [row.id for row in messages(database, hook)]
+    assert sorted(message.id for message in receiver.messages) == [row.id for row in list_messages(database, hook)]
 
 
 def test_a_slow_receiver_keeps_nobody_waiting(database: Database, receiver: Receiver) -> None:
     release = threading.Event()
 
-    def slow(message: Message, handler: BaseHTTPRequestHandler) -> None:
+    def slow(message: ReceivedWebhook, handler: BaseHTTPRequestHandler) -> None:
         release.wait(30)
-        answer(handler, 204)
+        respond(handler, 204)
 
-    with receiving(slow) as tardy:
-        webhook(database, url=tardy.url)
-        hook = webhook(database, url=receiver.url)
+    with run_receiver(slow) as tardy:
+        create_webhook(database, url=tardy.url)
+        hook = create_webhook(database, url=receiver.url)
         for _ in range(10):
-            job_in(database, Status.CANCELLED)
+            create_job_in_status(database, Status.CANCELLED)
         made = courier(database)
         made.start()
-        until(lambda: all(row.status == "delivered" for row in messages(database, hook)))
-        assert len(tardy.messages) == deliveries.AT_ONCE
+        until(lambda: all(row.status == "delivered" for row in list_messages(database, hook)))
+        assert len(tardy.messages) == deliveries.MAX_CONCURRENT_ATTEMPTS
         release.set()
         made.stop()
 
@@ -134,25 +141,25 @@ def test_a_slow_receiver_keeps_nobody_waiting(database: Database, receiver: Rece
 def test_webhooks_that_fail_leave_places_to_others(database: Database) -> None:
     under_way, release = [], threading.Event()
 
-    def hanging(target: Any, headers: Any, body: str) -> deliveries.Attempt:
+    def hanging(target: Any, headers: Any, body: str) -> deliveries.DeliveryResult:
         under_way.append(body)
         release.wait(30)
-        return deliveries.Attempt(200, 0.0)
+        return deliveries.DeliveryResult(200, 0.0)
 
-    count = PLACES // deliveries.AT_ONCE
+    count = MAX_IN_FLIGHT // deliveries.MAX_CONCURRENT_ATTEMPTS
     for owner in range(count):
-        hook = webhook(database, f"owner {owner}", url="http://127.0.0.1/")
-        set_(database, WebhookRow, hook, failing_since=1.0)
-        for _ in range(deliveries.AT_ONCE):
-            job_in(database, Status.CANCELLED, f"owner {owner}")
+        hook = create_webhook(database, f"owner {owner}", url="http://127.0.0.1/")
+        update_row(database, WebhookRow, hook, failing_since=1.0)
+        for _ in range(deliveries.MAX_CONCURRENT_ATTEMPTS):
+            create_job_in_status(database, Status.CANCELLED, f"owner {owner}")
     made = courier(database, send=hanging)
-    made.round()
-    until(lambda: len(under_way) >= PLACES // 2)
-    assert len(under_way) == PLACES // 2
-    webhook(database, "healthy", url="http://127.0.0.1/")
-    job_in(database, Status.CANCELLED, "healthy")
-    made.round()
-    until(lambda: len(under_way) == PLACES // 2 + 1)
+    made.run_round()
+    until(lambda: len(under_way) >= MAX_IN_FLIGHT // 2)
+    assert len(under_way) == MAX_IN_FLIGHT // 2
+    create_webhook(database, "healthy", url="http://127.0.0.1/")
+    create_job_in_status(database, Status.CANCELLED, "healthy")
+    made.run_round()
+    until(lambda: len(under_way) == MAX_IN_FLIGHT // 2 + 1)
     release.set()
 
 
@@ -171,13 +178,13 @@ class Rebound:
 def test_a_name_that_changes_to_a_private_address_leads_nowhere(database: Database, receiver: Receiver) -> None:
     """Allowed when the webhook was made, and the receiver listens there: still nothing is sent."""
     resolve = Rebound("93.184.215.14")
-    targets = Targets(http=True, private=False, resolve=resolve)
+    targets = TargetPolicy(http=True, private=False, resolve=resolve)
     url = f"http://rebound.example:{receiver.port}/"
     targets.check(url)  # as the API did
-    hook = webhook(database, url=url)
-    job_in(database, Status.SUCCEEDED)
+    hook = create_webhook(database, url=url)
+    create_job_in_status(database, Status.SUCCEEDED)
     carry(database, hook, courier(database, targets))
-    (row,) = messages(database, hook)
+    (row,) = list_messages(database, hook)
     assert (row.status, row.attempts[0]["error"], row.attempts[0]["status"]) == ("pending", "private_address", None)
     assert receiver.messages == []
 
@@ -185,67 +192,67 @@ def test_a_name_that_changes_to_a_private_address_leads_nowhere(database: Databa
 def test_what_was_looked_at_is_what_is_connected_to(database: Database, receiver: Receiver) -> None:
     """One look for one attempt: there is no second one that could tell something else."""
     resolve = Rebound("127.0.0.1", "127.0.0.9")
-    hook = webhook(database, url=f"http://name.example:{receiver.port}/hook")
-    job_in(database, Status.SUCCEEDED)
-    carry(database, hook, courier(database, Targets(http=True, private=True, resolve=resolve)))
+    hook = create_webhook(database, url=f"http://name.example:{receiver.port}/hook")
+    create_job_in_status(database, Status.SUCCEEDED)
+    carry(database, hook, courier(database, TargetPolicy(http=True, private=True, resolve=resolve)))
     assert resolve.asked == 1
     assert receiver.messages[0].headers["host"] == f"name.example:{receiver.port}"
 
 
 def test_a_redirect_to_a_private_address_is_not_followed(database: Database, receiver: Receiver) -> None:
-    with receiving() as inside:
-        receiver.script = always(302, Location=inside.url)
-        hook = webhook(database, url=receiver.url)
-        job_in(database, Status.SUCCEEDED)
+    with run_receiver() as inside:
+        receiver.script = respond_with(302, Location=inside.url)
+        hook = create_webhook(database, url=receiver.url)
+        create_job_in_status(database, Status.SUCCEEDED)
         carry(database, hook, courier(database))
-        assert messages(database, hook)[0].attempts[0]["error"] == "redirect"
+        assert list_messages(database, hook)[0].attempts[0]["error"] == "redirect"
         assert inside.messages == []
 
 
 def test_a_fault_of_ours_is_tried_again(database: Database) -> None:
-    def broken(target: Any, headers: Any, body: str) -> deliveries.Attempt:
+    def broken(target: Any, headers: Any, body: str) -> deliveries.DeliveryResult:
         raise RuntimeError("bug")
 
-    hook = webhook(database, url="http://127.0.0.1/")
-    job_in(database, Status.SUCCEEDED)
+    hook = create_webhook(database, url="http://127.0.0.1/")
+    create_job_in_status(database, Status.SUCCEEDED)
     carry(database, hook, courier(database, send=broken))
-    (row,) = messages(database, hook)
+    (row,) = list_messages(database, hook)
     assert (row.status, row.attempts[0]["error"], row.attempts[0]["detail"]) == ("pending", "internal", "RuntimeError")
 
 
 def test_what_was_sent_while_the_database_was_away_is_recorded(
     database: Database, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    hook = webhook(database, url=receiver.url)
-    job_in(database, Status.SUCCEEDED)
+    hook = create_webhook(database, url=receiver.url)
+    create_job_in_status(database, Status.SUCCEEDED)
     made = courier(database)
-    made.round()
+    made.run_round()
     receiver.wait()
     run = database.run
 
     def away(*_: Any, **__: Any) -> Any:
-        raise DatabaseAway
+        raise DatabaseUnavailable
 
     monkeypatch.setattr(database, "run", away)
-    with pytest.raises(DatabaseAway):
-        made.round(5.0)
+    with pytest.raises(DatabaseUnavailable):
+        made.run_round(5.0)
     monkeypatch.setattr(database, "run", run)
-    made.round()
-    (row,) = messages(database, hook)
+    made.run_round()
+    (row,) = list_messages(database, hook)
     assert (row.status, row.tries) == ("delivered", 1)
     assert len(receiver.messages) == 1
 
 
 def test_a_webhook_deleted_on_the_way_is_no_fault(database: Database, receiver: Receiver) -> None:
-    def deleting(message: Message, handler: BaseHTTPRequestHandler) -> None:
+    def deleting(message: ReceivedWebhook, handler: BaseHTTPRequestHandler) -> None:
         database.run(repository.delete, "anna", hook)
-        answer(handler, 204)
+        respond(handler, 204)
 
     receiver.script = deleting
-    hook = webhook(database, url=receiver.url)
-    job_in(database, Status.SUCCEEDED)
+    hook = create_webhook(database, url=receiver.url)
+    create_job_in_status(database, Status.SUCCEEDED)
     made = courier(database)
-    made.round()
+    made.run_round()
     receiver.wait()
-    made.round(5.0)
-    assert messages(database, hook) == []
+    made.run_round(5.0)
+    assert list_messages(database, hook) == []

@@ -7,17 +7,17 @@ import pytest
 
 from app.errors import InvalidInput
 from app.webhooks import targets
-from app.webhooks.targets import Targets, is_public
+from app.webhooks.targets import TargetPolicy, is_public
 
 PUBLIC = "93.184.215.14"
 
 
-def at(*addresses: str) -> Targets:
+def at(*addresses: str) -> TargetPolicy:
     """Targets in a world where every name has these addresses."""
-    return Targets(http=False, private=False, resolve=lambda host, port: addresses)
+    return TargetPolicy(http=False, private=False, resolve=lambda host, port: addresses)
 
 
-def code(found: Targets, url: str) -> str:
+def code(found: TargetPolicy, url: str) -> str:
     with pytest.raises(InvalidInput) as error:
         found.check(url)
     (problem,) = error.value.problems
@@ -91,7 +91,7 @@ PRIVATE = [
 def test_an_address_that_is_not_public_is_refused(address: str) -> None:
     assert code(at(address), "https://example.com/") == "private_address"
     assert code(at(PUBLIC, address), "https://example.com/") == "private_address"  # one of several is enough
-    allowed = Targets(http=True, private=True, resolve=lambda host, port: (address,))
+    allowed = TargetPolicy(http=True, private=True, resolve=lambda host, port: (address,))
     assert allowed.check("http://example.com/").addresses == (address,)
 
 
@@ -102,12 +102,12 @@ def test_a_public_address_is_public(address: str) -> None:
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "[::1]", "[::ffff:127.0.0.1]", "localhost"])
 def test_the_system_s_resolver_is_asked_for_every_host(host: str) -> None:
-    assert code(Targets(http=False, private=False), f"https://{host}/") == "private_address"
+    assert code(TargetPolicy(http=False, private=False), f"https://{host}/") == "private_address"
 
 
 def test_a_name_without_an_address_is_refused() -> None:
     assert code(at(), "https://example.com/") == "unknown_host"
-    assert code(Targets(http=False, private=False), "https://name.invalid/") == "unknown_host"
+    assert code(TargetPolicy(http=False, private=False), "https://name.invalid/") == "unknown_host"
 
 
 def test_a_resolver_that_does_not_answer_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -120,5 +120,5 @@ def test_a_resolver_that_does_not_answer_is_not_waited_for(monkeypatch: pytest.M
         never.wait(30)
         return (PUBLIC,)
 
-    assert code(Targets(http=False, private=False, resolve=hanging), "https://example.com/") == "unknown_host"
+    assert code(TargetPolicy(http=False, private=False, resolve=hanging), "https://example.com/") == "unknown_host"
     never.set()

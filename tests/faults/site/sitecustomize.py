@@ -3,6 +3,6 @@
 import os
 
 if os.environ.get("GRAFTWERK_FAULTS"):
-    from tests.faults.strikes import enter
+    from tests.faults.fault_injection import arm_process
 
-    enter()
+    arm_process()

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from graftwerk.checks.machine import machine
+from graftwerk.checks.machine import check_machine
 
 
 @pytest.mark.parametrize(("length", "state"), [(1, "ok"), (80, "fail")])
@@ -16,7 +16,7 @@ def test_a_temporary_folder_must_be_short(
         folder = Path(base) / ("x" * length)
         folder.mkdir()
         monkeypatch.setattr(tempfile, "tempdir", str(folder))
-        (found,) = (finding for finding in machine(tmp_path) if finding.what == "temporary folder")
+        (found,) = (finding for finding in check_machine(tmp_path) if finding.what == "temporary folder")
         assert found.state == state
         assert ("TMPDIR" in found.hint) == (state == "fail")
         assert not list(folder.iterdir())

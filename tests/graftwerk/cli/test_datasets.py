@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 
 from tests.graftwerk.cli.test_main import Run, run
-from tests.graftwerk.fake import problem
+from tests.graftwerk.scripted_transport import problem_response
 
 __all__ = ["run"]  # the fixture
 CONTENT = b"a,y\n1,2\n3,4\n"
@@ -46,7 +46,7 @@ def test_problems_of_a_file_are_told_with_their_places(run: Run, tmp_path: Path)
     path.write_bytes(CONTENT)
     errors = [{"pointer": "/3", "code": "columns_differ", "detail": "line 3 has 1 cells", "hint": "add one"}]
     waiting = document(status="awaiting_content", received=0, sha256=None)
-    refused = problem(422, "invalid_input", errors=errors)
+    refused = problem_response(422, "invalid_input", errors=errors)
     result, _ = run("datasets", "add", str(path), answers=(waiting, waiting, refused))
     assert result.exit_code == 2
     assert "/3: line 3 has 1 cells" in result.stderr

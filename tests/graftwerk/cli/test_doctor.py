@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 from graftwerk import client
 from graftwerk.cli.main import app
 from graftwerk.http.transport import Transport
-from tests.graftwerk.fake import URL, Script, problem
+from tests.graftwerk.scripted_transport import URL, ScriptedTransport, problem_response
 
 Look = Callable[..., tuple[int, dict[str, dict[str, str]]]]
 
@@ -28,7 +28,7 @@ def look(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Look:
 
     def doctor(*answers: Any) -> tuple[int, dict[str, dict[str, str]]]:
         def transport(url: str, key: str | None, **_: Any) -> Transport:
-            return Transport(url, key, transport=Script(*answers), pause=lambda seconds: None)
+            return Transport(url, key, transport=ScriptedTransport(*answers), pause=lambda seconds: None)
 
         monkeypatch.setattr(client, "Transport", transport)
         result = CliRunner().invoke(app, [*(["--url", URL] if answers else []), "doctor", "--json"])
@@ -69,8 +69,8 @@ def test_without_a_service_it_says_how_to_start_one(look: Look, monkeypatch: pyt
 
 @pytest.mark.parametrize(
     ("answers", "what"),
-    [((httpx.ConnectError("refused"),), "API"), ((READY, problem(401, "unauthenticated")), "key"),
-     ((problem(503, "database_unavailable"), NO_JOBS, problem(403, "forbidden")), "readiness")],
+    [((httpx.ConnectError("refused"),), "API"), ((READY, problem_response(401, "unauthenticated")), "key"),
+     ((problem_response(503, "database_unavailable"), NO_JOBS, problem_response(403, "forbidden")), "readiness")],
 )  # fmt: skip
 def test_what_is_wrong_with_the_service(look: Look, answers: tuple[Any, ...], what: str) -> None:
     code, found = look(*answers)

@@ -13,9 +13,15 @@ from typer.testing import CliRunner, Result
 from graftwerk import client
 from graftwerk.cli.main import app
 from graftwerk.http.transport import Transport
-from tests.graftwerk.fake import URL, Pieces, Script, job, problem
+from tests.graftwerk.scripted_transport import (
+    URL,
+    ChunkedStream,
+    ScriptedTransport,
+    job_document,
+    problem_response,
+)
 
-Run = Callable[..., tuple[Result, Script]]
+Run = Callable[..., tuple[Result, ScriptedTransport]]
 
 
 @pytest.fixture
@@ -24,11 +30,11 @@ def run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Run:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("GRAFTWERK_HOME", str(tmp_path))
 
-    def invoke(*words: str, answers: tuple[Any, ...] = ()) -> tuple[Result, Script]:
+    def invoke(*words: str, answers: tuple[Any, ...] = ()) -> tuple[Result, ScriptedTransport]:
         replies = (
             httpx.Response(200, json=answer) if isinstance(answer, (dict, list)) else answer for answer in answers
         )
-        script = Script(*replies)
+        script = ScriptedTransport(*replies)
 
         def transport(url: str, key: str | None, **_: Any) -> Transport:
             return Transport(url, key, transport=script, pause=lambda seconds: None)
@@ -48,7 +54,7 @@ def spec(tmp_path: Path) -> str:
 
 def story(*events: tuple[str, dict[str, Any]]) -> httpx.Response:
     lines = [f"id: {seq}\nevent: {kind}\ndata: {json.dumps(data)}\n\n" for seq, (kind, data) in enumerate(events, 1)]
-    return httpx.Response(200, headers={"Content-Type": "text/event-stream"}, stream=Pieces("".join(lines).encode()))
+    return httpx.Response(200, headers={"Content-Type": "text/event-stream"}, stream=ChunkedStream("".join(lines).encode()))
 
 
 PROGRESS = {"step": 20, "total_steps": 20, "steps_per_epoch": 10, "rate": 50.0, "latest": {"train/loss": 0.25}}
@@ -62,17 +68,17 @@ def watched(status: str, **more: Any) -> tuple[Any, ...]:
         ("status", {"verb": "end", "from": "running", "to": status}),
         ("done", {"status": status}),
     )
-    return told, job(status=status, progress=PROGRESS, **more)
+    return told, job_document(status=status, progress=PROGRESS, **more)
 
 
 def test_submit_prints_the_id(run: Run, spec: str) -> None:
-    result, script = run("submit", spec, "--idempotency-key", "k", answers=(job(),))
+    result, script = run("submit", spec, "--idempotency-key", "k", answers=(job_document(),))
     assert (result.exit_code, result.output) == (0, "job_1\n")
     assert script.requests[0].headers["Idempotency-Key"] == "k"
 
 
 def test_submit_and_watch_to_a_good_end(run: Run, spec: str) -> None:
-    result, _ = run("submit", spec, "--watch", answers=(job(), *watched("succeeded")))
+    result, _ = run("submit", spec, "--watch", answers=(job_document(), *watched("succeeded")))
     assert result.exit_code == 0, result.output
     lines = [line.strip() for line in result.stderr.splitlines()]
     assert lines[:3] == ["queued", "running", "training"]
@@ -87,7 +93,7 @@ def test_a_failed_job_ends_with_1_and_its_reason(run: Run) -> None:
         "pointer": "/training/optimizer",
         "retryable": False,
     }
-    result, _ = run("watch", "job_1", answers=(job(), *watched("failed", error=error)))
+    result, _ = run("watch", "job_1", answers=(job_document(), *watched("failed", error=error)))
     assert result.exit_code == 1
     assert "loss_not_finite: NaN at step 7 (at /training/optimizer)" in result.stdout
 
@@ -96,14 +102,14 @@ def test_ctrl_c_stops_watching_and_nothing_else(run: Run) -> None:
     def interrupt(request: httpx.Request) -> httpx.Response:
         raise KeyboardInterrupt
 
-    result, script = run("watch", "job_1", answers=(job(), interrupt))
+    result, script = run("watch", "job_1", answers=(job_document(), interrupt))
     assert result.exit_code == 130
     assert "graftwerk watch job_1" in result.stderr
     assert {request.method for request in script.requests} == {"GET"}
 
 
 def test_watching_as_json_prints_a_document_a_line(run: Run) -> None:
-    result, _ = run("watch", "job_1", "--json", answers=(job(), *watched("succeeded")))
+    result, _ = run("watch", "job_1", "--json", answers=(job_document(), *watched("succeeded")))
     documents = [json.loads(line) for line in result.stdout.splitlines()]
     assert [item.get("kind") for item in documents] == ["status", "phase", "metrics", "status", "done", None]
     assert documents[-1]["status"] == "succeeded"
@@ -114,7 +120,7 @@ def test_every_problem_of_a_spec_is_told_with_its_place_and_hint(run: Run, spec:
         {"pointer": "/model/layers/1", "code": "shape", "detail": "wants 64, gets 8x8", "hint": "add Flatten"},
         {"pointer": "", "code": "missing", "detail": "no data", "hint": ""},
     ]
-    refused = problem(422, "invalid_input", errors=errors)
+    refused = problem_response(422, "invalid_input", errors=errors)
     result, _ = run("validate", spec, answers=(refused,))
     assert result.exit_code == 2
     assert result.stderr.splitlines()[1:] == [
@@ -122,15 +128,15 @@ def test_every_problem_of_a_spec_is_told_with_its_place_and_hint(run: Run, spec:
         "    hint: add Flatten",
         "  /: no data",
     ]
-    as_json, _ = run("validate", spec, "--json", answers=(problem(422, "invalid_input", errors=errors),))
+    as_json, _ = run("validate", spec, "--json", answers=(problem_response(422, "invalid_input", errors=errors),))
     assert as_json.exit_code == 2
     assert json.loads(as_json.stdout)["errors"] == errors
 
 
 @pytest.mark.parametrize(
     ("answer", "code"),
-    [(problem(404, "not_found"), 2), (problem(409, "state_forbids"), 2), (problem(401, "unauthenticated"), 2),
-     (problem(500, "internal"), 3)],
+    [(problem_response(404, "not_found"), 2), (problem_response(409, "state_forbids"), 2), (problem_response(401, "unauthenticated"), 2),
+     (problem_response(500, "internal"), 3)],
 )  # fmt: skip
 def test_exit_codes(run: Run, answer: httpx.Response, code: int) -> None:
     result, _ = run("rm", "job_1", answers=(answer,))
@@ -152,7 +158,7 @@ def test_usage_is_2(run: Run, words: tuple[str, ...]) -> None:
 
 
 def test_ls(run: Run) -> None:
-    jobs = [job("job_2", "running", progress={"step": 5, "total_steps": 20}), job("job_1", "failed")]
+    jobs = [job_document("job_2", "running", progress={"step": 5, "total_steps": 20}), job_document("job_1", "failed")]
     listed = {"items": jobs, "has_more": False}
     result, script = run("ls", "--status", "running", answers=(listed,))
     assert [line.split()[:3] for line in result.stdout.splitlines()[1:]] == [
@@ -164,11 +170,11 @@ def test_ls(run: Run) -> None:
 
 def test_metrics(run: Run) -> None:
     series = {"train/loss": {"step": [1, 2], "min": [0.5, 0.1], "max": [2.0, 0.2], "last": [0.6, 0.15]}}
-    result, _ = run("metrics", "job_1", answers=(job(), {"series": series}))
+    result, _ = run("metrics", "job_1", answers=(job_document(), {"series": series}))
     assert result.stdout.splitlines()[1].split() == ["train/loss", "2", "0.6", "0.15", "0.1", "2"]
     csv = "series,step,value\ntrain/loss,1,0.6\n"
     result, script = run(
-        "metrics", "job_1", "--csv", "--names", "train/loss", answers=(job(), httpx.Response(200, text=csv))
+        "metrics", "job_1", "--csv", "--names", "train/loss", answers=(job_document(), httpx.Response(200, text=csv))
     )
     assert result.stdout == csv
     assert script.requests[1].headers["Accept"] == "text/csv"
@@ -180,7 +186,7 @@ def test_metrics(run: Run) -> None:
     ("resume", "queued", "is queued"), ("resume", "running", "goes on"), ("retry", "queued", "is queued"),
 ])  # fmt: skip
 def test_wishes_say_what_will_happen(run: Run, verb: str, status: str, words: str) -> None:
-    result, script = run(verb, "job_1", answers=(job(), job(status=status)))
+    result, script = run(verb, "job_1", answers=(job_document(), job_document(status=status)))
     assert result.stdout == f"job_1 {words}\n"
     assert script.requests[1].url.path == f"/v1/jobs/job_1/{verb}"
 
@@ -241,7 +247,7 @@ def test_jobs_are_deleted_restored_and_removed(run: Run) -> None:
     result, script = run("rm", "job_1", "job_2", "--purge", answers=(httpx.Response(204), httpx.Response(204)))
     assert result.stdout == "job_1 is removed\njob_2 is removed\n"
     assert [str(request.url.query, "ascii") for request in script.requests] == ["purge=true"] * 2
-    result, script = run("undelete", "job_1", answers=(job(status="succeeded"),))
+    result, script = run("undelete", "job_1", answers=(job_document(status="succeeded"),))
     assert result.stdout == "job_1 is succeeded\n"
     _, script = run("ls", "--deleted", answers=({"items": [], "has_more": False},))
     assert b"deleted=true" in script.requests[0].url.query
@@ -270,7 +276,7 @@ def test_usage_and_audit(run: Run) -> None:
     ],
 )
 def test_a_waiting_job_tells_where_it_stands(run: Run, more: dict[str, Any], words: str) -> None:
-    result, _ = run("show", "job_1", answers=(job(**more), {"items": [], "has_more": False}))
+    result, _ = run("show", "job_1", answers=(job_document(**more), {"items": [], "has_more": False}))
     assert words in result.stdout
 
 
@@ -283,9 +289,9 @@ def test_without_an_address(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> 
 
 
 def test_up_where_one_runs_already(tmp_path: Path) -> None:
-    from graftwerk.supervise.home import locked
+    from graftwerk.supervise.home import lock_home
 
-    with locked(tmp_path):
+    with lock_home(tmp_path):
         result = CliRunner().invoke(app, ["up", "--home", str(tmp_path)])
     assert result.exit_code == 3
     assert "another `graftwerk up`" in result.stderr

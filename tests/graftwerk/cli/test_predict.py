@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from tests.graftwerk.cli.test_main import Run, run
-from tests.graftwerk.fake import job, problem
+from tests.graftwerk.scripted_transport import job_document, problem_response
 from tests.graftwerk.test_predictions import ANSWER
 
 __all__ = ["run"]
@@ -22,7 +22,7 @@ def file(tmp_path: Path) -> str:
 
 
 def test_a_table_for_people(run: Run, file: str) -> None:
-    result, script = run("predict", "job_1", file, "--checkpoint", "ckpt_1", answers=(job(), ANSWER))
+    result, script = run("predict", "job_1", file, "--checkpoint", "ckpt_1", answers=(job_document(), ANSWER))
     assert result.exit_code == 0, result.output
     assert [line.split() for line in result.output.splitlines()] == [
         ["ROW", "LABEL", "PROBABILITY"], ["0", "a", "0.75"], ["1", "b", "0.5"],
@@ -35,7 +35,7 @@ def test_lists_for_people(run: Run, file: str) -> None:
     told = {"tags": ["N", "V"], "labels": [{"label": "x", "probability": 0.9}], "raw": [[1]], "value": [0.25, 1.0] * 40}
     answer = ANSWER | {"predictions": [{"a": told, "b": {"label": True}}], "files": ["x.png"],
                        "outputs": {"a": {}, "b": {}}}  # fmt: skip
-    result, _ = run("predict", "job_1", file, answers=(job(), answer))
+    result, _ = run("predict", "job_1", file, answers=(job_document(), answer))
     title, row = result.output.splitlines()
     assert title.split() == ["FILE", "A", "TAGS", "A", "LABELS", "A", "RAW", "A", "VALUE", "B", "LABEL"]
     assert row.startswith("x.png  N V     x 0.9     [[1]]  0.25 1 0.25")
@@ -43,16 +43,16 @@ def test_lists_for_people(run: Run, file: str) -> None:
 
 
 def test_json_and_csv_for_programs(run: Run, file: str) -> None:
-    result, _ = run("predict", "job_1", file, "--json", answers=(job(), ANSWER))
+    result, _ = run("predict", "job_1", file, "--json", answers=(job_document(), ANSWER))
     assert json.loads(result.output) == ANSWER
     table: Any = httpx.Response(200, text="output.label\na\n")
-    result, script = run("predict", "job_1", file, "--csv", "--outputs", "labels,raw", answers=(job(), table))
+    result, script = run("predict", "job_1", file, "--csv", "--outputs", "labels,raw", answers=(job_document(), table))
     assert result.output == "output.label\na\n"
     assert script.requests[1].url.params["outputs"] == "labels,raw"
 
 
 def test_problems_have_places(run: Run, file: str) -> None:
     errors = [{"pointer": "/rows/0/x", "code": "wrong_type", "detail": "x is a number", "hint": ""}]
-    result, _ = run("predict", "job_1", file, answers=(job(), problem(422, "invalid_input", errors=errors)))
+    result, _ = run("predict", "job_1", file, answers=(job_document(), problem_response(422, "invalid_input", errors=errors)))
     assert result.exit_code == 2
     assert "/rows/0/x: x is a number" in result.stderr

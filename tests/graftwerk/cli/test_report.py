@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 from tests.graftwerk.cli.test_main import Run, run
-from tests.graftwerk.fake import job, problem
+from tests.graftwerk.scripted_transport import job_document, problem_response
 
 __all__ = ["run"]
 
@@ -29,7 +29,7 @@ def lines(output: str) -> list[list[str]]:
 
 
 def test_classes_and_confusion_for_people(run: Run) -> None:
-    result, script = run("report", "job_1", "--checkpoint", "ckpt_1", answers=(job(), document(CLASSES)))
+    result, script = run("report", "job_1", "--checkpoint", "ckpt_1", answers=(job_document(), document(CLASSES)))
     assert result.exit_code == 0, result.output
     assert lines(result.output) == [
         ["ckpt_1", "at", "step", "40,", "6", "held-out", "examples"],
@@ -46,7 +46,7 @@ def test_classes_and_confusion_for_people(run: Run) -> None:
 def test_errors_and_entities_for_people(run: Run) -> None:
     tags = CLASSES | {"about": "tags", "spans": SPANS, "confusion": None, "notes": []}
     labels = CLASSES | {"about": "labels", "labels": ROWS, "classes": None, "confusion": None, "notes": []}
-    result, _ = run("report", "job_1", answers=(job(), document(NUMBERS, tags, labels)))
+    result, _ = run("report", "job_1", answers=(job_document(), document(NUMBERS, tags, labels)))
     assert result.exit_code == 0, result.output
     found = lines(result.output)
     titles = ["PRECISION", "RECALL", "F1", "SUPPORT"]
@@ -57,11 +57,11 @@ def test_errors_and_entities_for_people(run: Run) -> None:
 
 
 def test_the_answer_for_programs(run: Run) -> None:
-    result, _ = run("report", "job_1", "--json", answers=(job(), document(CLASSES)))
+    result, _ = run("report", "job_1", "--json", answers=(job_document(), document(CLASSES)))
     assert json.loads(result.output) == document(CLASSES)
 
 
 def test_there_is_none(run: Run) -> None:
-    result, _ = run("report", "job_1", answers=(job(), problem(404, "not_found")))
+    result, _ = run("report", "job_1", answers=(job_document(), problem_response(404, "not_found")))
     assert result.exit_code == 2
     assert "not_found" in result.stderr

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from graftwerk.client import Client
-from graftwerk.errors import NoAddress
+from graftwerk.errors import AddressNotConfigured
 from graftwerk.http.address import find_address
 
 
@@ -48,5 +48,5 @@ def test_the_environment_beats_files_and_arguments_beat_the_environment(
 
 def test_without_any_address_it_is_said_how_to_get_one(home: Path) -> None:
     (home / "address").unlink()
-    with pytest.raises(NoAddress, match="graftwerk up"):
+    with pytest.raises(AddressNotConfigured, match="graftwerk up"):
         Client()

@@ -4,10 +4,10 @@ from pathlib import Path
 import httpx
 import pytest
 
-from graftwerk.errors import DamagedFile, NotFound
+from graftwerk.errors import CorruptDownload, NotFound
 from graftwerk.http.downloads import download
 from graftwerk.types import File
-from tests.graftwerk.fake import Pieces, Script, problem, transport_for
+from tests.graftwerk.scripted_transport import ChunkedStream, ScriptedTransport, problem_response, transport_for
 
 CONTENT = bytes(range(256)) * 40
 FILE = File("weights.pth", len(CONTENT), hashlib.sha256(CONTENT).hexdigest())
@@ -20,14 +20,14 @@ def serve(request: httpx.Request, content: bytes = CONTENT, breaks_after: int | 
     if "Range" in request.headers and request.headers.get("If-Range") == etag:
         start = int(request.headers["Range"].removeprefix("bytes=").rstrip("-"))
         if start >= len(content):
-            return problem(416, "range")
+            return problem_response(416, "range")
     body = content[start:]
-    stream = Pieces(body) if breaks_after is None else Pieces(body[:breaks_after], broken=True)
+    stream = ChunkedStream(body) if breaks_after is None else ChunkedStream(body[:breaks_after], broken=True)
     return httpx.Response(206 if start else 200, stream=stream, headers={"ETag": etag})
 
 
 def test_a_download_goes_on_where_it_broke_off(tmp_path: Path) -> None:
-    script = Script(
+    script = ScriptedTransport(
         lambda request: serve(request, breaks_after=3000),
         httpx.ConnectError("restarting"),
         lambda request: serve(request, breaks_after=5000),
@@ -46,7 +46,7 @@ def test_a_download_goes_on_where_it_broke_off(tmp_path: Path) -> None:
 
 def test_a_whole_file_is_not_fetched_again(tmp_path: Path) -> None:
     (tmp_path / FILE.name).write_bytes(CONTENT)
-    script = Script()
+    script = ScriptedTransport()
     transport, _ = transport_for(script)
     download(transport, "/f", FILE, tmp_path)
     assert script.requests == []
@@ -54,21 +54,21 @@ def test_a_whole_file_is_not_fetched_again(tmp_path: Path) -> None:
 
 def test_a_part_of_an_older_file_is_thrown_away(tmp_path: Path) -> None:
     (tmp_path / "weights.pth.part").write_bytes(b"older" * 100)
-    transport, _ = transport_for(Script(serve, serve))
+    transport, _ = transport_for(ScriptedTransport(serve, serve))
     assert download(transport, "/f", FILE, tmp_path).read_bytes() == CONTENT
 
 
 def test_a_part_longer_than_the_file_is_thrown_away(tmp_path: Path) -> None:
     (tmp_path / "weights.pth.part").write_bytes(CONTENT + b"more")
-    transport, _ = transport_for(Script(serve))
+    transport, _ = transport_for(ScriptedTransport(serve))
     assert download(transport, "/f", FILE, tmp_path).read_bytes() == CONTENT
 
 
 def test_a_damaged_file_never_gets_its_name(tmp_path: Path) -> None:
     wrong = CONTENT[:-1] + b"x"
-    transport, _ = transport_for(Script(*[lambda request: serve(request, wrong)] * 2))
+    transport, _ = transport_for(ScriptedTransport(*[lambda request: serve(request, wrong)] * 2))
     (tmp_path / FILE.name).write_bytes(b"what was there")
-    with pytest.raises(DamagedFile, match="SHA-256"):
+    with pytest.raises(CorruptDownload, match="SHA-256"):
         download(transport, "/f", FILE, tmp_path)
     assert (tmp_path / FILE.name).read_bytes() == b"what was there"
     assert not list(tmp_path.glob("*.part"))
@@ -76,18 +76,18 @@ def test_a_damaged_file_never_gets_its_name(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["../evil", "/etc/evil", "", ".."])
 def test_a_file_stays_in_its_folder(tmp_path: Path, name: str) -> None:
-    transport, _ = transport_for(Script(serve))
-    with pytest.raises(DamagedFile, match="plain file name"):
+    transport, _ = transport_for(ScriptedTransport(serve))
+    with pytest.raises(CorruptDownload, match="plain file name"):
         download(transport, "/f", File(name, 1, ""), tmp_path / "in")
 
 
 def test_a_file_that_is_gone_is_told(tmp_path: Path) -> None:
-    transport, _ = transport_for(Script(problem(404, "not_found")))
+    transport, _ = transport_for(ScriptedTransport(problem_response(404, "not_found")))
     with pytest.raises(NotFound):
         download(transport, "/f", FILE, tmp_path)
 
 
 def test_an_empty_file(tmp_path: Path) -> None:
     empty = File("empty", 0, hashlib.sha256(b"").hexdigest())
-    transport, _ = transport_for(Script(lambda request: serve(request, b"")))
+    transport, _ = transport_for(ScriptedTransport(lambda request: serve(request, b"")))
     assert download(transport, "/f", empty, tmp_path).read_bytes() == b""

@@ -4,19 +4,19 @@ import httpx
 import pytest
 
 from graftwerk import errors
-from graftwerk.http.transport import LONGEST_PAUSE, pause_before
-from tests.graftwerk.fake import Script, problem, transport_for
+from graftwerk.http.transport import MAX_BACKOFF_SECONDS, retry_delay
+from tests.graftwerk.scripted_transport import ScriptedTransport, problem_response, transport_for
 
 OK = httpx.Response(200, json={"fine": True})
 
 
 @pytest.mark.parametrize(
     "trouble",
-    [httpx.ConnectError("refused"), httpx.ReadTimeout("slow"), problem(429), problem(503), problem(502),
-     problem(409, "idempotency_key_in_use")],
+    [httpx.ConnectError("refused"), httpx.ReadTimeout("slow"), problem_response(429), problem_response(503), problem_response(502),
+     problem_response(409, "idempotency_key_in_use")],
 )  # fmt: skip
 def test_what_passes_by_itself_is_asked_again(trouble: Any) -> None:
-    script = Script(trouble, trouble, OK)
+    script = ScriptedTransport(trouble, trouble, OK)
     transport, pauses = transport_for(script)
     answer = transport.json("POST", "/v1/jobs", json={}, headers={"Idempotency-Key": "one"})
     assert answer == {"fine": True}
@@ -24,9 +24,9 @@ def test_what_passes_by_itself_is_asked_again(trouble: Any) -> None:
     assert len(pauses) == 2
 
 
-@pytest.mark.parametrize("trouble", [httpx.ConnectError("refused"), problem(503)])
+@pytest.mark.parametrize("trouble", [httpx.ConnectError("refused"), problem_response(503)])
 def test_a_post_without_a_key_is_sent_once(trouble: Any) -> None:
-    script = Script(trouble, OK)
+    script = ScriptedTransport(trouble, OK)
     transport, _ = transport_for(script)
     with pytest.raises(errors.GraftwerkClientError):
         transport.json("POST", "/v1/keys", json={})
@@ -35,11 +35,11 @@ def test_a_post_without_a_key_is_sent_once(trouble: Any) -> None:
 
 @pytest.mark.parametrize(
     ("status", "kind"),
-    [(400, errors.InvalidRequest), (401, errors.NotAllowed), (403, errors.NotAllowed), (404, errors.NotFound),
-     (409, errors.Conflict), (422, errors.InvalidRequest), (500, errors.ServiceTrouble)],
+    [(400, errors.InvalidRequest), (401, errors.AccessDenied), (403, errors.AccessDenied), (404, errors.NotFound),
+     (409, errors.Conflict), (422, errors.InvalidRequest), (500, errors.ServerError)],
 )  # fmt: skip
-def test_a_refusal_is_told_at_once(status: int, kind: type[errors.Answered]) -> None:
-    script = Script(problem(status, "some_code", request_id="r1"))
+def test_a_refusal_is_told_at_once(status: int, kind: type[errors.ApiStatusError]) -> None:
+    script = ScriptedTransport(problem_response(status, "some_code", request_id="r1"))
     transport, _ = transport_for(script)
     with pytest.raises(kind) as caught:
         transport.json("GET", "/v1/jobs/job_1")
@@ -48,7 +48,7 @@ def test_a_refusal_is_told_at_once(status: int, kind: type[errors.Answered]) -> 
 
 def test_every_problem_is_readable() -> None:
     found = [{"pointer": "/model/layers/0/kind", "code": "unknown_kind", "detail": "no such kind", "hint": "Linear?"}]
-    transport, _ = transport_for(Script(problem(422, "invalid_input", errors=found)))
+    transport, _ = transport_for(ScriptedTransport(problem_response(422, "invalid_input", errors=found)))
     with pytest.raises(errors.InvalidRequest) as caught:
         transport.json("POST", "/v1/jobs", json={})
     assert str(caught.value).splitlines() == [
@@ -61,45 +61,45 @@ def test_every_problem_is_readable() -> None:
 
 def test_an_answer_from_something_else_is_told_in_its_words() -> None:
     page = httpx.Response(502, text="<h1>Bad gateway</h1>")
-    transport, pauses = transport_for(Script(*[page] * 7))
-    with pytest.raises(errors.ServiceTrouble, match="Bad gateway"):
+    transport, pauses = transport_for(ScriptedTransport(*[page] * 7))
+    with pytest.raises(errors.ServerError, match="Bad gateway"):
         transport.json("GET", "/v1/jobs")
     assert len(pauses) == 6
 
 
 def test_nobody_there() -> None:
-    transport, pauses = transport_for(Script(*[httpx.ConnectError("refused")] * 7))
+    transport, pauses = transport_for(ScriptedTransport(*[httpx.ConnectError("refused")] * 7))
     with pytest.raises(errors.Unreachable, match=r"http://graftwerk\.test.*refused.*graftwerk doctor"):
         transport.json("GET", "/v1/jobs")
     assert len(pauses) == 6
 
 
 def test_retry_after_is_obeyed() -> None:
-    transport, pauses = transport_for(Script(problem(429, headers={"Retry-After": "7"}), OK))
+    transport, pauses = transport_for(ScriptedTransport(problem_response(429, headers={"Retry-After": "7"}), OK))
     transport.json("GET", "/v1/jobs")
     assert pauses == [7.0]
 
 
 def test_a_very_long_retry_after_is_an_error_instead() -> None:
-    transport, pauses = transport_for(Script(problem(503, headers={"Retry-After": "3600"}), OK))
-    with pytest.raises(errors.ServiceTrouble):
+    transport, pauses = transport_for(ScriptedTransport(problem_response(503, headers={"Retry-After": "3600"}), OK))
+    with pytest.raises(errors.ServerError):
         transport.json("GET", "/v1/jobs")
     assert pauses == []
 
 
 def test_pauses_grow_to_a_bound() -> None:
-    pauses = [pause_before(attempt) or 0.0 for attempt in range(1, 12)]
+    pauses = [retry_delay(attempt) or 0.0 for attempt in range(1, 12)]
     assert all(0.125 * 2**n <= pause <= 0.25 * 2**n for n, pause in enumerate(pauses[:5]))
-    assert LONGEST_PAUSE / 2 <= max(pauses) <= LONGEST_PAUSE
+    assert MAX_BACKOFF_SECONDS / 2 <= max(pauses) <= MAX_BACKOFF_SECONDS
 
 
 def test_a_retry_after_in_the_past_or_of_nonsense_costs_nothing() -> None:
-    assert (pause_before(1, "Wed, 21 Oct 2015 07:28:00 GMT") or 9) <= 0.25
-    assert (pause_before(1, "soon") or 9) <= 0.25
+    assert (retry_delay(1, "Wed, 21 Oct 2015 07:28:00 GMT") or 9) <= 0.25
+    assert (retry_delay(1, "soon") or 9) <= 0.25
 
 
 def test_the_key_is_sent_and_not_shown() -> None:
-    script = Script(OK)
+    script = ScriptedTransport(OK)
     transport, _ = transport_for(script)
     transport.json("GET", "/v1/jobs", params={"status": None, "limit": 2})
     assert script.requests[0].headers["Authorization"] == "Bearer gw_test"

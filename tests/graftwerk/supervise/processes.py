@@ -3,7 +3,7 @@
 import psutil
 
 
-def ended(process: psutil.Process) -> bool:
+def has_ended(process: psutil.Process) -> bool:
     """Return whether a process has ended; nobody may have reaped it yet."""
     try:
         return bool(process.status() == psutil.STATUS_ZOMBIE)

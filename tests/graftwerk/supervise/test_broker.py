@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from graftwerk.supervise.broker import Broker, find_binary
+from graftwerk.supervise.broker import EmbeddedBroker, find_binary
 from graftwerk.supervise.process import Process
 from graftwerk.supervise.supervisor import Supervisor
 
@@ -24,17 +24,17 @@ def test_a_server_on_the_path_is_preferred(tmp_path: Path, monkeypatch: pytest.M
 def test_the_broker_answers_on_a_private_socket_and_leaves_nothing(tmp_path: Path) -> None:
     binary = find_binary()
     assert binary is not None
-    broker = Broker.prepare(binary)
+    broker = EmbeddedBroker.prepare(binary)
     supervisor = Supervisor(lambda line: None)
-    assert not broker.answers()
+    assert not broker.ping()
     process = Process(broker.program, os.environ, tmp_path, lambda name, line: None)
     supervisor.add(process)
-    assert supervisor.wait_until(broker.answers, 10, needed=process), list(process.lines)
+    assert supervisor.wait_until(broker.ping, 10, needed=process), list(process.lines)
     assert stat.S_IMODE(broker.folder.stat().st_mode) == 0o700
     assert stat.S_IMODE(broker.socket.stat().st_mode) == 0o700
     process.kill()
-    supervisor.heal()
-    assert supervisor.wait_until(broker.answers, 10), "it listens again where it did"
+    supervisor.restart_due()
+    assert supervisor.wait_until(broker.ping, 10), "it listens again where it did"
     assert supervisor.stop()
     broker.remove()
     assert not broker.folder.exists()
@@ -44,6 +44,6 @@ def test_a_long_temporary_folder_is_not_used(tmp_path: Path, monkeypatch: pytest
     deep = tmp_path / ("d" * 90)
     deep.mkdir()
     monkeypatch.setattr("tempfile.tempdir", str(deep))
-    broker = Broker.prepare(Path("valkey-server"))
+    broker = EmbeddedBroker.prepare(Path("valkey-server"))
     assert len(str(broker.socket)) < 104
     broker.remove()

@@ -14,25 +14,25 @@ def mode(path: Path) -> int:
 
 def test_the_home_directory_is_private(tmp_path: Path) -> None:
     home = tmp_path / "deep" / "home"
-    homes.prepare(home)
+    homes.create_home(home)
     assert mode(home) == 0o700
     home.chmod(0o755)
-    homes.prepare(home)
+    homes.create_home(home)
     assert mode(home) == 0o700
 
 
 def test_a_file_in_the_way_is_told(tmp_path: Path) -> None:
     (tmp_path / "home").write_text("")
     with pytest.raises(CannotStart, match="--home"):
-        homes.prepare(tmp_path / "home")
+        homes.create_home(tmp_path / "home")
 
 
 def test_one_at_a_time(tmp_path: Path) -> None:
-    with homes.locked(tmp_path):
-        with pytest.raises(CannotStart, match=r"another `graftwerk up` \(process \d+\) uses"), homes.locked(tmp_path):
+    with homes.lock_home(tmp_path):
+        with pytest.raises(CannotStart, match=r"another `graftwerk up` \(process \d+\) uses"), homes.lock_home(tmp_path):
             pytest.fail("locked twice")
         assert (tmp_path / "lock").read_text().isdigit()
-    with homes.locked(tmp_path):
+    with homes.lock_home(tmp_path):
         assert (tmp_path / "lock").exists()
 
 

@@ -15,7 +15,7 @@ import psutil
 import pytest
 
 from graftwerk.supervise.supervisor import Supervisor
-from tests.graftwerk.supervise.processes import ended
+from tests.graftwerk.supervise.processes import has_ended
 
 TOYS = {
     "app/__init__.py": "",
@@ -164,7 +164,7 @@ def test_nothing_is_left_when_it_is_killed(start: Callable[..., Up]) -> None:
     children = up.children()
     assert len(children) == 3
     up.end(signal.SIGKILL)
-    assert Supervisor(print).wait_until(lambda: all(ended(child) for child in children), 10), children
+    assert Supervisor(print).wait_until(lambda: all(has_ended(child) for child in children), 10), children
 
 
 @pytest.mark.parametrize(

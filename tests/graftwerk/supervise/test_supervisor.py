@@ -11,7 +11,7 @@ import pytest
 
 from graftwerk.supervise.process import Process, Program
 from graftwerk.supervise.supervisor import Supervisor
-from tests.graftwerk.supervise.processes import ended
+from tests.graftwerk.supervise.processes import has_ended
 
 POLITE = """
 import signal, sys, time
@@ -68,9 +68,9 @@ def test_what_dies_is_started_again(scene: Scene) -> None:
     process = scene.add("worker", POLITE)
     scene.up("worker")
     process.kill()
-    scene.supervisor.heal()
+    scene.supervisor.restart_due()
     scene.up("worker", times=2)
-    assert process.running
+    assert process.is_running
     assert scene.told == ["worker ended (killed by SIGKILL); starting it again in 0 s"]
     scene.supervisor.stop()
 
@@ -78,13 +78,13 @@ def test_what_dies_is_started_again(scene: Scene) -> None:
 def test_what_keeps_dying_is_started_ever_more_slowly(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
     process = scene.add("worker", SHORT)
     for death in range(1, 4):
-        scene.until(lambda: not process.running)
-        scene.supervisor.heal()
+        scene.until(lambda: not process.is_running)
+        scene.supervisor.restart_due()
         if death > 1:
-            assert not process.running, "it waits"
+            assert not process.is_running, "it waits"
             later = time.monotonic() + 100
             monkeypatch.setattr("graftwerk.supervise.supervisor.time.monotonic", lambda later=later: later)
-            scene.supervisor.heal()
+            scene.supervisor.restart_due()
             monkeypatch.undo()
             process.started = time.monotonic()
     pauses = [line.rpartition(" in ")[2] for line in scene.told]
@@ -94,9 +94,9 @@ def test_what_keeps_dying_is_started_ever_more_slowly(scene: Scene, monkeypatch:
 
 def test_what_has_died_for_days_is_still_started_again(scene: Scene) -> None:
     process = scene.add("worker", SHORT)
-    scene.until(lambda: not process.running)
+    scene.until(lambda: not process.is_running)
     scene.supervisor._restarts["worker"].deaths = 5000
-    scene.supervisor.heal()
+    scene.supervisor.restart_due()
     assert scene.told == ["worker ended (exit status 0); starting it again in 15 s"]
     scene.supervisor.stop()
 
@@ -105,7 +105,7 @@ def test_a_program_that_will_not_end_is_killed(scene: Scene) -> None:
     process = scene.add("api", STUBBORN, grace=0.2)
     scene.up("api")
     assert not scene.supervisor.stop()
-    assert not process.running
+    assert not process.is_running
     assert scene.told == ["api did not end in time and is killed"]
 
 
@@ -113,12 +113,12 @@ def test_a_second_signal_cuts_every_grace_short(scene: Scene) -> None:
     processes = [scene.add(name, STUBBORN, grace=60) for name in ("worker", "api")]
     for name in ("worker", "api"):
         scene.up(name)
-    with scene.supervisor.hearing_signals():
+    with scene.supervisor.handle_signals():
         os.kill(os.getpid(), signal.SIGINT)
         scene.supervisor.run()
         threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGTERM)).start()
         assert not scene.supervisor.stop()
-    assert not any(process.running for process in processes)
+    assert not any(process.is_running for process in processes)
 
 
 def test_grandchildren_go_too(scene: Scene) -> None:
@@ -132,7 +132,7 @@ def test_grandchildren_go_too(scene: Scene) -> None:
     scene.until(lambda: bool(scene.lines))
     grandchild = psutil.Process(int(scene.lines[0].split()[1]))
     process.kill()
-    scene.until(lambda: ended(grandchild))
+    scene.until(lambda: has_ended(grandchild))
 
 
 def test_waiting_ends_when_the_program_does(scene: Scene) -> None:
@@ -158,4 +158,4 @@ def test_children_die_with_their_parent(tmp_path: Path, way: signal.Signals) -> 
         (child,) = parent.children()
         os.kill(parent.pid, way)
         parent.wait()
-    assert Supervisor(print).wait_until(lambda: ended(child), 5)
+    assert Supervisor(print).wait_until(lambda: has_ended(child), 5)

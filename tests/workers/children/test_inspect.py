@@ -7,9 +7,9 @@ import pytest
 
 from app.errors import Problem
 from app.spec.data.columns import DataSchema
-from app.spec.data.sources import BUILTIN, TORCHVISION
-from tests.workers.jobs import LIMITS, data, job
-from workers.children.inspect import ANSWERS, Inspection, Limits, inspect
+from app.spec.data.sources import BUILTIN_SCHEMAS, TORCHVISION_SCHEMAS
+from tests.workers.jobs import LIMITS, make_job, make_schema
+from workers.children.inspect import HANDLERS, Inspection, InspectionLimits, inspect_job
 
 CONVOLUTIONS: list[dict[str, Any]] = [
     {"kind": "Conv2d", "in_channels": 1, "out_channels": 10, "kernel_size": 5},
@@ -33,7 +33,7 @@ def linear(width: int, **fields: Any) -> dict[str, Any]:
 
 
 def look(model: Any, schema: DataSchema, loss: Any = "CrossEntropyLoss", **parts: Any) -> Inspection:
-    return inspect(job(model, loss, **parts), schema, LIMITS)
+    return inspect_job(make_job(model, loss, **parts), schema, LIMITS)
 
 
 def only(found: Inspection) -> Problem:
@@ -43,7 +43,7 @@ def only(found: Inspection) -> Problem:
 
 class TestReport:
     def test_every_node_has_shape_and_cost(self) -> None:
-        found = look([*CONVOLUTIONS, {"kind": "Flatten"}, *HEAD], TORCHVISION["MNIST"])
+        found = look([*CONVOLUTIONS, {"kind": "Flatten"}, *HEAD], TORCHVISION_SCHEMAS["MNIST"])
         assert not found.problems
         nodes = {node["id"]: node for node in found.report["nodes"]}
         assert nodes["conv2d1"] == {
@@ -60,11 +60,11 @@ class TestReport:
         json.dumps(found.as_dict(), allow_nan=False)
 
     def test_buffers_are_not_trained(self) -> None:
-        found = look([linear(10), {"kind": "BatchNorm1d"}], data((), "int64", 10))
+        found = look([linear(10), {"kind": "BatchNorm1d"}], make_schema((), "int64", 10))
         assert found.report["totals"]["buffers"] == 2 * 10 + 1
 
     def test_memory_follows_the_batch_that_there_is(self) -> None:
-        schema = data((1,), "float32")
+        schema = make_schema((1,), "float32")
         small, large, whole = (
             look([linear(1)], schema, "MSELoss", training={"batch_size": size}).report["memory"]
             for size in (10, 100, 10**6)
@@ -85,7 +85,7 @@ class TestReport:
                 {"id": "back", "kind": "reshape", "inputs": ["wide"], "shape": [-1, 4]},
             ]
         }
-        found = look(model, data((4,), "float32"), "MSELoss")
+        found = look(model, make_schema((4,), "float32"), "MSELoss")
         assert not found.problems
         assert found.report["nodes"][0]["output"]["shape"] == ["2*N", 2]
 
@@ -94,7 +94,7 @@ class TestListings:
     """The mistakes of the article."""
 
     def test_no_flatten(self) -> None:
-        found = look([*CONVOLUTIONS, *HEAD], TORCHVISION["MNIST"])
+        found = look([*CONVOLUTIONS, *HEAD], TORCHVISION_SCHEMAS["MNIST"])
         assert only(found) == Problem(
             "/model/layers/7/in_features",
             "shape_mismatch",
@@ -105,13 +105,13 @@ class TestListings:
 
     def test_no_flatten_and_nothing_said_of_sizes(self) -> None:
         layers = [{name: value for name, value in layer.items() if name != "in_features"} for layer in HEAD]
-        found = only(look([*CONVOLUTIONS, *layers], TORCHVISION["MNIST"]))
+        found = only(look([*CONVOLUTIONS, *layers], TORCHVISION_SCHEMAS["MNIST"]))
         assert found.pointer == "/model/layers/7"
         assert found.hint.startswith('insert {"kind": "Flatten"} before fc1')
 
     @pytest.mark.parametrize(("loss", "width"), [("CrossEntropyLoss", 9), ("MSELoss", 1)])
     def test_a_sequence_into_a_linear_layer(self, loss: str, width: int) -> None:
-        schema = data((), "int64", 9, x=(29, 12)) if width == 9 else data((), "float32", x=(29, 12))
+        schema = make_schema((), "int64", 9, x=(29, 12)) if width == 9 else make_schema((), "float32", x=(29, 12))
         found = only(look([{"kind": "GRU", "hidden_size": 16}, linear(width)], schema, loss))
         assert found.pointer == "/model/layers/0/returns"
         assert found.hint == 'set "returns" of gru1 to "last": it returns a whole sequence'
@@ -120,7 +120,7 @@ class TestListings:
 
     @pytest.mark.parametrize(("dtype", "loss"), [("float32", "CrossEntropyLoss"), ("float32", "MSELoss")])
     def test_three_targets_for_two_outputs(self, dtype: str, loss: str) -> None:
-        found = only(look([linear(8), linear(2)], data((3,), dtype), loss))
+        found = only(look([linear(8), linear(2)], make_schema((3,), dtype), loss))
         assert found == Problem(
             "/model/layers/1/out_features",
             "shape_mismatch",
@@ -129,7 +129,7 @@ class TestListings:
         )
 
     def test_three_whole_numbers_for_two_outputs(self) -> None:
-        found = only(look([linear(8), linear(2)], data((3,), "int64")))
+        found = only(look([linear(8), linear(2)], make_schema((3,), "int64")))
         assert "2 per example" in found.detail
         assert "3 per example" in found.detail
         assert found.hint.startswith("set out_features of linear2 to 3, and store")
@@ -137,32 +137,32 @@ class TestListings:
 
 MEAN = {"kind": "mean", "dim": 1}
 MISTAKES: list[tuple[Any, DataSchema, Any, str, str]] = [
-    ([linear(2), {"kind": "Tanh"}], data((), "int64", 3), "NLLLoss", "/model/layers/0/out_features", "linear1 to 3"),
-    ([linear(1)], data((), "int64"), "CrossEntropyLoss", "/model/layers/0/out_features", "linear1 to 2"),
-    ([linear(1)], data((1,), "float32"), "CrossEntropyLoss", "/objective/loss", "MSELoss"),
-    ([linear(2)], data((), "float32"), "CrossEntropyLoss", "/objective/loss", "MSELoss"),
-    ([linear(2)], data((1,), "int64", 2), "CrossEntropyLoss", "/objective/loss", "one dimension"),
-    ([linear(2)], data((2,), "int64"), "CrossEntropyLoss", "/objective/loss", "probabilities"),
-    ([linear(2)], data((), "float32"), "MultiMarginLoss", "/objective/loss", "integers"),
-    ([linear(10)], data((), "int64", 10), "MSELoss", "/model/layers/0/out_features", "CrossEntropyLoss"),
-    ([linear(10)], data((), "int64", 10), "BCEWithLogitsLoss", "/objective/loss", "CrossEntropyLoss"),
-    ([linear(2)], data((), "int64", 2), "BCEWithLogitsLoss", "/model/layers/0/out_features", "linear1 to 1"),
-    ([linear(64)], data((8, 8), "float32"), "L1Loss", "/objective/loss", '"shape": [0, 8, 8]'),
-    ([linear(60)], data((8, 8), "float32"), "L1Loss", "/objective/loss", '"out_features": 64'),
-    ([{"kind": "GRU", "hidden_size": 4}, linear(9)], data((29,), "int64", x=(29, 12)), "CrossEntropyLoss",
+    ([linear(2), {"kind": "Tanh"}], make_schema((), "int64", 3), "NLLLoss", "/model/layers/0/out_features", "linear1 to 3"),
+    ([linear(1)], make_schema((), "int64"), "CrossEntropyLoss", "/model/layers/0/out_features", "linear1 to 2"),
+    ([linear(1)], make_schema((1,), "float32"), "CrossEntropyLoss", "/objective/loss", "MSELoss"),
+    ([linear(2)], make_schema((), "float32"), "CrossEntropyLoss", "/objective/loss", "MSELoss"),
+    ([linear(2)], make_schema((1,), "int64", 2), "CrossEntropyLoss", "/objective/loss", "one dimension"),
+    ([linear(2)], make_schema((2,), "int64"), "CrossEntropyLoss", "/objective/loss", "probabilities"),
+    ([linear(2)], make_schema((), "float32"), "MultiMarginLoss", "/objective/loss", "integers"),
+    ([linear(10)], make_schema((), "int64", 10), "MSELoss", "/model/layers/0/out_features", "CrossEntropyLoss"),
+    ([linear(10)], make_schema((), "int64", 10), "BCEWithLogitsLoss", "/objective/loss", "CrossEntropyLoss"),
+    ([linear(2)], make_schema((), "int64", 2), "BCEWithLogitsLoss", "/model/layers/0/out_features", "linear1 to 1"),
+    ([linear(64)], make_schema((8, 8), "float32"), "L1Loss", "/objective/loss", '"shape": [0, 8, 8]'),
+    ([linear(60)], make_schema((8, 8), "float32"), "L1Loss", "/objective/loss", '"out_features": 64'),
+    ([{"kind": "GRU", "hidden_size": 4}, linear(9)], make_schema((29,), "int64", x=(29, 12)), "CrossEntropyLoss",
      "/objective/loss", '"dim0": 1, "dim1": 2'),
-    ([{"kind": "TransformerEncoderLayer", "nhead": 2}, linear(9)], data((), "int64", 9, x=(29, 12)),
+    ([{"kind": "TransformerEncoderLayer", "nhead": 2}, linear(9)], make_schema((), "int64", 9, x=(29, 12)),
      "CrossEntropyLoss", "/model/layers/0", '{"kind": "mean", "dim": 1}'),
-    ([{"kind": "Conv2d", "out_channels": 4, "kernel_size": 3}], data((), "int64", 9, x=(1, 8, 8)), "CrossEntropyLoss",
+    ([{"kind": "Conv2d", "out_channels": 4, "kernel_size": 3}], make_schema((), "int64", 9, x=(1, 8, 8)), "CrossEntropyLoss",
      "/model/layers/0", '{"kind": "Linear", "out_features": 9}'),
-    ([linear(3), MEAN], data((), "int64", 3), "CrossEntropyLoss", "/objective/loss", "a row of 3"),
-    ([linear(3), {"kind": "mean"}], data((), "float32"), "MSELoss", "/model/layers/1", "dimension 0"),
-    ([{"kind": "ReLU"}], data((4,), "float32"), "MSELoss", "/model", "add a layer with parameters"),
-    ([linear(4), {"kind": "stop_gradient"}], data((4,), "float32"), "MSELoss", "/model", "add a layer"),
-    ([linear(3)], data((), "int64", 3), {"kind": "NLLLoss", "weight": [1, 2]}, "/objective/loss/weight", "each class"),
-    ([linear(3)], data((3,), "float32"), {"kind": "BCEWithLogitsLoss", "pos_weight": [1, 2]},
+    ([linear(3), MEAN], make_schema((), "int64", 3), "CrossEntropyLoss", "/objective/loss", "a row of 3"),
+    ([linear(3), {"kind": "mean"}], make_schema((), "float32"), "MSELoss", "/model/layers/1", "dimension 0"),
+    ([{"kind": "ReLU"}], make_schema((4,), "float32"), "MSELoss", "/model", "add a layer with parameters"),
+    ([linear(4), {"kind": "stop_gradient"}], make_schema((4,), "float32"), "MSELoss", "/model", "add a layer"),
+    ([linear(3)], make_schema((), "int64", 3), {"kind": "NLLLoss", "weight": [1, 2]}, "/objective/loss/weight", "each class"),
+    ([linear(3)], make_schema((3,), "float32"), {"kind": "BCEWithLogitsLoss", "pos_weight": [1, 2]},
      "/objective/loss/pos_weight", "one value, or 3"),
-    ([linear(3)], data((3,), "float32"), {"kind": "CrossEntropyLoss", "ignore_index": 1},
+    ([linear(3)], make_schema((3,), "float32"), {"kind": "CrossEntropyLoss", "ignore_index": 1},
      "/objective/loss/ignore_index", "remove"),
 ]  # fmt: skip
 
@@ -184,7 +184,7 @@ class TestAllAtOnce:
                 {"id": "end", **linear(2), "inputs": ["x"]},
             ]
         }
-        found = look(model, data((3,), "float32"), "MSELoss", training={"checkpoint": {"monitor": "val/los"}})
+        found = look(model, make_schema((3,), "float32"), "MSELoss", training={"checkpoint": {"monitor": "val/los"}})
         assert [problem.pointer for problem in found.problems] == [
             "/training/checkpoint/monitor",
             "/model/nodes/2/inputs/0",
@@ -195,7 +195,7 @@ class TestAllAtOnce:
         assert [node["id"] for node in found.report["nodes"]] == ["end"]
 
     def test_problems_of_form_come_alone(self) -> None:
-        found = look([{"kind": "Lineal"}, linear(8, in_features=5)], data((3,), "float32"), "MSELos")
+        found = look([{"kind": "Lineal"}, linear(8, in_features=5)], make_schema((3,), "float32"), "MSELos")
         assert {"/model/layers/0/kind", "/objective/loss/kind"} <= {problem.pointer for problem in found.problems}
         assert not found.report
 
@@ -203,25 +203,25 @@ class TestAllAtOnce:
         "model", [{}, {"layers": [linear(1)], "nodes": [linear(1)]}, {"nodes": [linear(2, id="a", inputs=["x"])] * 30}]
     )
     def test_what_has_no_meaning_is_not_drafted(self, model: Any) -> None:
-        found = look(model, data((3,), "float32"), "MSELoss")
+        found = look(model, make_schema((3,), "float32"), "MSELoss")
         assert found.problems
         assert not found.report
 
 
 class TestLimits:
     def test_nodes_are_counted_before_anything_is_parsed(self) -> None:
-        found = only(look([None] * 1001, data((), "float32")))
+        found = only(look([None] * 1001, make_schema((), "float32")))
         assert found.code == "too_many_nodes"
         assert "1,001" in found.detail
 
     def test_parameters(self) -> None:
-        found = look([linear(10**5), linear(10**4, id="wide"), linear(1)], data((), "float32"), "MSELoss")
+        found = look([linear(10**5), linear(10**4, id="wide"), linear(1)], make_schema((), "float32"), "MSELoss")
         problem = next(problem for problem in found.problems if problem.code == "too_many_parameters")
         assert problem.pointer == "/model/layers/1"
         assert "make wide smaller" in problem.hint
 
     def test_memory_of_a_large_batch(self) -> None:
-        schema = data((), "float32").model_copy(update={"rows": {"train": 10**6}})
+        schema = make_schema((), "float32").model_copy(update={"rows": {"train": 10**6}})
         model = [linear(10**4), linear(1)]
         found = only(look(model, schema, "MSELoss", training={"batch_size": 10**6}))
         assert (found.pointer, found.code) == ("/training/batch_size", "too_much_memory")
@@ -230,25 +230,25 @@ class TestLimits:
         assert look(model, schema, "MSELoss", training={"batch_size": fitting + 1}).problems
 
     def test_memory_of_weights(self) -> None:
-        tight = Limits(100, 10**9, 1 << 24)
-        found = only(inspect(job([linear(10**6), linear(1)], "MSELoss"), data((), "float32"), tight))
+        tight = InspectionLimits(100, 10**9, 1 << 24)
+        found = only(inspect_job(make_job([linear(10**6), linear(1)], "MSELoss"), make_schema((), "float32"), tight))
         assert (found.pointer, found.code) == ("/model", "too_much_memory")
 
     def test_absurd_sizes_are_problems(self) -> None:
-        found = look([linear(2**31 - 1)] * 3, data((), "float32"), "MSELoss")
+        found = look([linear(2**31 - 1)] * 3, make_schema((), "float32"), "MSELoss")
         assert {problem.code for problem in found.problems} >= {"too_many_parameters", "too_much_memory"}
 
 
 def test_requests_and_answers_are_json(tmp_path: Path) -> None:
     np.savez(tmp_path / "data.npz", x=np.zeros((4, 3), np.float32), y=np.arange(4))
-    described = ANSWERS["describe"](
+    described = HANDLERS["describe"](
         {"path": str(tmp_path / "data.npz"), "source": {"kind": "upload"}, "limit": 1 << 20}
     )
     assert described["format"] == "npz"
     assert described["schema"]["target"] == "y"
     assert len(described["preview"]) == 4
     limits = {"max_nodes": 9, "max_parameters": 9, "memory_limit": 1 << 30}
-    schema = BUILTIN["iris"].model_dump(mode="json")
-    answer = ANSWERS["inspect"]({"job": job([linear(3)]), "schema": schema, "named": {}, "limits": limits})
+    schema = BUILTIN_SCHEMAS["iris"].model_dump(mode="json")
+    answer = HANDLERS["inspect"]({"job": make_job([linear(3)]), "schema": schema, "named": {}, "limits": limits})
     assert [problem["code"] for problem in answer["problems"]] == ["too_many_parameters"]
     json.dumps([described, answer])

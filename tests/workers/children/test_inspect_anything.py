@@ -7,9 +7,9 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.spec.network.network import KINDS
-from tests.workers.jobs import LIMITS, data, job
-from workers.children.inspect import inspect
+from app.spec.network.network import NODE_KINDS
+from tests.workers.jobs import LIMITS, make_job, make_schema
+from workers.children.inspect import inspect_job
 
 NAMES = st.sampled_from(["x", "a", "b", "c", "d"])
 SCALARS = st.one_of(
@@ -22,8 +22,8 @@ SIZES = st.one_of(st.integers(1, 12), st.lists(st.integers(1, 5), max_size=4), V
 @st.composite
 def nodes(draw: st.DrawFn, wired: bool) -> dict[str, Any]:
     """A node that looks right more often than not."""
-    kind = draw(st.sampled_from(sorted(KINDS)))
-    row = KINDS[kind]
+    kind = draw(st.sampled_from(sorted(NODE_KINDS)))
+    row = NODE_KINDS[kind]
     node: dict[str, Any] = {"kind": kind, **row.example}
     for name in draw(st.lists(st.sampled_from(sorted(row.fields)), max_size=3)) if row.fields else []:
         node[name] = draw(SIZES)
@@ -48,11 +48,11 @@ MODELS: st.SearchStrategy[Any] = st.one_of(
 @given(model=MODELS, shape=st.lists(st.integers(1, 8), max_size=3), target=st.lists(st.integers(1, 4), max_size=2))
 def test_any_model_gets_a_report_or_problems(model: Any, shape: list[int], target: list[int]) -> None:
     for dtype, loss in (("int64", "CrossEntropyLoss"), ("float32", "MSELoss")):
-        found = inspect(job(model, loss), data(tuple(target), dtype, x=tuple(shape)), LIMITS)
+        found = inspect_job(make_job(model, loss), make_schema(tuple(target), dtype, x=tuple(shape)), LIMITS)
         assert found.problems or found.report["nodes"]
         for problem in found.problems:
             assert problem.detail
-            assert leads_into(job(model, loss), problem.pointer), problem
+            assert leads_into(make_job(model, loss), problem.pointer), problem
         json.dumps(found.as_dict(), allow_nan=False)
 
 

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 import torch
 
-from app.spec.job import known_schema, parse_job
-from workers.children.query import answer
-from workers.network.analysis.gradients import MOST_CHECKED
+from app.spec.job import named_dataset_schema, parse_job
+from workers.children.query import inspect_network
+from workers.network.analysis.gradients import MAX_CHECKED_ELEMENTS
 
 X = {"x": {"shape": [2]}}
 RAW: dict[str, Any] = {"inputs": ["x"], "nodes": [
@@ -20,7 +20,7 @@ RAW: dict[str, Any] = {"inputs": ["x"], "nodes": [
 
 
 def ask(**question: Any) -> tuple[dict[str, Any], list[tuple[str, str]]]:
-    report, problems = answer({"model": RAW, "inputs": X, **question}, max_nodes=100)
+    report, problems = inspect_network({"model": RAW, "inputs": X, **question}, max_nodes=100)
     return report, [(problem.pointer, problem.code) for problem in problems]
 
 
@@ -69,19 +69,19 @@ NARROWER = {"adaptive-computation": (r"\b32\b", "4")}  # to vary every number of
 def test_every_example_works_in_double_precision(path: Path) -> None:
     document = json.loads(re.sub(*NARROWER.get(path.stem, ("$^", "")), path.read_text()))
     job = parse_job(document)
-    known = known_schema(job)
+    known = named_dataset_schema(job)
     if known is None:
         pytest.skip("its data set has no name")
     columns = [known.column(name) for name in job.model.input_names(job.data.inputs or known.inputs)]
     inputs = {each.name: {"shape": list(each.shape), "dtype": each.dtype} for each in columns if each is not None}
     question = {"model": document["model"], "inputs": inputs, "autograd": True}
-    report, problems = answer(question, max_nodes=1000)
+    report, problems = inspect_network(question, max_nodes=1000)
     if [problem.code for problem in problems] == ["too_many_parameters"]:
         pytest.skip("it is too large to be built for a question")
     assert problems == []
     assert report["autograd"]["nodes"]
-    if report["totals"]["parameters"] + 2 * 64 <= MOST_CHECKED:
-        report, problems = answer(question | {"gradcheck": True}, max_nodes=1000)
+    if report["totals"]["parameters"] + 2 * 64 <= MAX_CHECKED_ELEMENTS:
+        report, problems = inspect_network(question | {"gradcheck": True}, max_nodes=1000)
         assert problems == []
         assert report["gradcheck"]["passed"]
 
@@ -104,7 +104,7 @@ def test_what_a_network_makes_is_double_where_its_weights_are(made: dict[str, An
         {"id": "y", "kind": "matmul", "inputs": ["both", "w"]},
         {"id": "z", "kind": "einsum", "inputs": ["w", made["id"]], "equation": "ij,...j->...i"}]}  # fmt: skip
     question = {"model": model, "inputs": X | {"n": {"shape": [2], "dtype": "int64"}}, "gradcheck": True}
-    report, problems = answer(question, max_nodes=100)
+    report, problems = inspect_network(question, max_nodes=100)
     assert problems == []
     assert report["gradcheck"]["passed"]
     assert torch.get_default_dtype() is torch.float32

@@ -5,15 +5,15 @@ from typing import Any
 
 import pytest
 
-from workers.children.server import answered
+from workers.children.server import handle_request
 
 
 def test_an_answer_is_json() -> None:
-    assert json.loads(answered(b'{"ask": "this", "x": 1}', {"this": lambda request: {"y": request["x"]}})) == {"y": 1}
+    assert json.loads(handle_request(b'{"ask": "this", "x": 1}', {"this": lambda request: {"y": request["x"]}})) == {"y": 1}
 
 
 def test_an_unknown_question_is_answered_too() -> None:
-    assert json.loads(answered(b'{"ask": "that"}', {})) == {"failure": "KeyError: 'that'"}
+    assert json.loads(handle_request(b'{"ask": "that"}', {})) == {"failure": "KeyError: 'that'"}
 
 
 @pytest.mark.parametrize(
@@ -29,4 +29,4 @@ def test_a_request_that_fails_is_answered(error: Exception, failure: str) -> Non
     def fail(request: Any) -> Any:
         raise error
 
-    assert json.loads(answered(b'{"ask": "this"}', {"this": fail})) == {"failure": failure}
+    assert json.loads(handle_request(b'{"ask": "this"}', {"this": fail})) == {"failure": failure}

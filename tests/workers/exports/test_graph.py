@@ -7,15 +7,15 @@ import onnxruntime
 import pytest
 import torch
 
-from app.errors import NotExportable, NotInstalled
+from app.errors import MissingDependency, NotExportable
 from app.spec.data.columns import Column, DataSchema
-from tests.workers.network.networks import Columns, Model, built, examples, parsed, schema
+from tests.workers.network.networks import Columns, Model, build_model, make_examples, parse_model, schema
 from tests.workers.network.runtime.test_build import LEAVES, RESIDUAL
 from workers.exports import graph
 from workers.exports.graph import export_graph
 from workers.network.runtime.build import BuiltNetwork, build
 
-NAMES = {"onnx": "model.onnx", "torch_export": "model.pt2"}
+FILE_NAMES = {"onnx": "model.onnx", "torch_export": "model.pt2"}
 TOLERANCE = 1e-4
 WORDS = {"words": ((6,), "int64")}
 TEXT: list[Any] = [{"kind": "Embedding", "num_embeddings": 9, "embedding_dim": 8},
@@ -29,7 +29,7 @@ ATTENTION: list[Any] = [{"kind": "TransformerEncoderLayer", "nhead": 2, "dim_fee
 STEP = {"inputs": ["h", "x"], "nodes": [{"id": "sum", "kind": "add", "inputs": ["h", "x"]},
                                         {"id": "new", "kind": "tanh", "inputs": ["sum"]}],
         "outputs": {"h": "new", "y": "new"}}  # fmt: skip
-FIXED_TURNS = {
+FIXED_ITERATIONS = {
     "inputs": ["x"],
     "nodes": [
         {"id": "first", "kind": "select", "inputs": ["x"], "dim": 1, "index": 0},
@@ -45,7 +45,7 @@ RAGGED = {
     "nodes": [{"id": "scan", "kind": "Scan", "over": ["x"], "carry": ["h"], "lengths": "n", "body": STEP}],
 }
 HALF = {"layers": [{"kind": "Linear", "out_features": 4}]}
-CHOOSING = {
+DATA_DEPENDENT = {
     "inputs": ["x"],
     "nodes": [
         {"id": "total", "kind": "sum", "inputs": ["x"]},
@@ -70,30 +70,30 @@ NETWORKS: dict[str, tuple[Model, Columns]] = {
     "attention": (ATTENTION, {"x": (5, 8)}),
     "residual": (RESIDUAL, {"x": (4,)}),
     "leaves": (LEAVES, {"x": (4,)}),
-    "turns": (FIXED_TURNS, {"x": (5, 4)}),
+    "turns": (FIXED_ITERATIONS, {"x": (5, 4)}),
     "ragged": (RAGGED, {"x": (5, 4), "h": (4,), "n": ((), "int64")}),
     "lengths": (LENGTHS, {"x": (3, 4), "n": ((), "int64")}),
     "paired": (PAIRED, {"x": (4,), "y": (4,)}),
 }
 
 
-def written(model: Model, columns: Columns, form: str, folder: Path) -> tuple[BuiltNetwork, Path, float]:
+def export_model(model: Model, columns: Columns, form: str, folder: Path) -> tuple[BuiltNetwork, Path, float]:
     """Export a network with weights of its own; returns it, the file, and the difference that is told."""
-    network = built(model, columns, seed=3).eval()
-    path = folder / NAMES[form]
-    told = export_graph(parsed(model), schema(columns), tuple(columns), network.state_dict(), form, path)
+    network = build_model(model, columns, seed=3).eval()
+    path = folder / FILE_NAMES[form]
+    told = export_graph(parse_model(model), schema(columns), tuple(columns), network.state_dict(), form, path)
     return network, path, told
 
 
 @pytest.mark.parametrize("name", NETWORKS)
 def test_onnx_gives_what_the_network_gives(name: str, tmp_path: Path) -> None:
     model, columns = NETWORKS[name]
-    network, path, told = written(model, columns, "onnx", tmp_path)
+    network, path, told = export_model(model, columns, "onnx", tmp_path)
     assert told <= TOLERANCE
     session = onnxruntime.InferenceSession(path)
     assert list(tmp_path.iterdir()) == [path]
     for count in (1, 4, 7):
-        values = examples(columns, count)
+        values = make_examples(columns, count)
         fed = {item.name: values[item.name].numpy() for item in session.get_inputs()}
         wanted = network(values)
         found = session.run(list(wanted), fed)
@@ -104,43 +104,43 @@ def test_onnx_gives_what_the_network_gives(name: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", NETWORKS)
 def test_torch_export_gives_what_the_network_gives(name: str, tmp_path: Path) -> None:
     model, columns = NETWORKS[name]
-    network, path, told = written(model, columns, "torch_export", tmp_path)
+    network, path, told = export_model(model, columns, "torch_export", tmp_path)
     assert told <= 1e-6
     program = torch.export.load(path)
     assert program.state_dict.keys() == network.state_dict().keys()
     module = program.module()
     for count in (1, 4, 7):
-        values = examples(columns, count)
+        values = make_examples(columns, count)
         found = module(*values.values())
         several = found if isinstance(found, tuple) else (found,)
         for value, expected in zip(several, network(values).values(), strict=True):
             torch.testing.assert_close(value, expected, rtol=0, atol=1e-6)
 
 
-def refused(model: Model, columns: Columns, form: str, folder: Path) -> list[tuple[str, str]]:
+def export_problems(model: Model, columns: Columns, form: str, folder: Path) -> list[tuple[str, str]]:
     with pytest.raises(NotExportable) as caught:
-        written(model, columns, form, folder)
+        export_model(model, columns, form, folder)
     assert {problem.code for problem in caught.value.problems} == {"not_exportable"}
     assert not list(folder.iterdir())
     return [(problem.pointer, problem.detail) for problem in caught.value.problems]
 
 
-@pytest.mark.parametrize("form", NAMES)
+@pytest.mark.parametrize("form", FILE_NAMES)
 def test_every_node_that_the_data_decides_about_is_named(form: str, tmp_path: Path) -> None:
-    (choice, loop) = refused(CHOOSING, {"x": (4,)}, form, tmp_path)
+    (choice, loop) = export_problems(DATA_DEPENDENT, {"x": (4,)}, form, tmp_path)
     assert choice == ("/model/nodes/2", "choice (If) has no fixed graph: which branch runs depends on the data")
     assert loop == ("/model/nodes/3", "loop (While) has no fixed graph: how often the body runs depends on the data")
 
 
 def test_random_numbers_are_no_fixed_graph(tmp_path: Path) -> None:
-    (found,) = refused([{"kind": "randn_like"}], {"x": (4,)}, "onnx", tmp_path)
+    (found,) = export_problems([{"kind": "randn_like"}], {"x": (4,)}, "onnx", tmp_path)
     assert found[1].endswith("it draws random numbers, other ones each time")
 
 
 def test_nodes_in_bodies_are_named_by_their_path(tmp_path: Path) -> None:
-    block = {"inputs": ["x"], "nodes": CHOOSING["nodes"][:3]}
+    block = {"inputs": ["x"], "nodes": DATA_DEPENDENT["nodes"][:3]}
     model = {"nodes": [{"id": "part", "kind": "block", "name": "Part", "inputs": ["x"]}], "blocks": {"Part": block}}
-    (found,) = refused(model, {"x": (4,)}, "onnx", tmp_path)
+    (found,) = export_problems(model, {"x": (4,)}, "onnx", tmp_path)
     assert found[0] == "/model/blocks/Part/nodes/2"
     assert found[1].startswith("part/choice (If)")
 
@@ -149,56 +149,56 @@ def test_a_told_number_of_turns_is_no_fixed_graph(tmp_path: Path) -> None:
     nodes = [{"id": "again", "kind": "Repeat", "times": "n", "inputs": ["x"], "body": HALF}]
     model = {"inputs": ["x", "n"], "nodes": [{"id": "most", "kind": "amax", "inputs": ["n"]}, *nodes]}
     nodes[0]["times"] = "most"
-    (found,) = refused(model, {"x": (4,), "n": ((), "int64")}, "onnx", tmp_path)
+    (found,) = export_problems(model, {"x": (4,), "n": ((), "int64")}, "onnx", tmp_path)
     assert "a node tells how often the body runs" in found[1]
 
 
 def test_a_node_that_an_exporter_refuses_is_found(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    real = graph.FORMS["torch_export"]
+    real = graph.GRAPH_WRITERS["torch_export"]
 
-    def picky(case: graph.Case, path: Path) -> graph.Run:
+    def picky(case: graph.ExportCase, path: Path) -> graph.RunExported:
         if any(node.kind == "LSTM" for node in case.graph.blueprint.nodes):
             raise RuntimeError("no such operator\nand a long story")
         return real(case, path)
 
-    monkeypatch.setattr(graph, "FORMS", {"torch_export": picky})
-    (found,) = refused(TEXT, WORDS, "torch_export", tmp_path)
+    monkeypatch.setattr(graph, "GRAPH_WRITERS", {"torch_export": picky})
+    (found,) = export_problems(TEXT, WORDS, "torch_export", tmp_path)
     assert found == ("/model/layers/1", "lstm1 (LSTM) has no fixed graph: no such operator")
 
 
 def test_a_full_memory_is_no_fault_of_the_network(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    def greedy(case: graph.Case, path: Path) -> graph.Run:
+    def greedy(case: graph.ExportCase, path: Path) -> graph.RunExported:
         raise RuntimeError("DefaultCPUAllocator: can't allocate memory")
 
-    monkeypatch.setattr(graph, "FORMS", {"torch_export": greedy})
+    monkeypatch.setattr(graph, "GRAPH_WRITERS", {"torch_export": greedy})
     with pytest.raises(MemoryError):
-        written(IMAGES, {"image": (1, 8, 8)}, "torch_export", tmp_path)
+        export_model(IMAGES, {"image": (1, 8, 8)}, "torch_export", tmp_path)
 
 
 def test_missing_packages_are_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(graph, "PACKAGES", {"onnx": ("onnx", "no_such_package")})
-    with pytest.raises(NotInstalled, match="lacks the packages no_such_package") as caught:
-        written(IMAGES, {"image": (1, 8, 8)}, "onnx", tmp_path)
+    with pytest.raises(MissingDependency, match="lacks the packages no_such_package") as caught:
+        export_model(IMAGES, {"image": (1, 8, 8)}, "onnx", tmp_path)
     assert "graftwerk[onnx]" in caught.value.hint
 
 
-EMBEDDED = {"id": "tokens", "kind": "Embedding", "inputs": ["text"], "embedding_dim": 8}
-ENDING = {"id": "scores", "kind": "Linear", "inputs": ["pooled"], "out_features": 2}
-READING: dict[str, list[dict[str, Any]]] = {
+EMBEDDING_NODE = {"id": "tokens", "kind": "Embedding", "inputs": ["text"], "embedding_dim": 8}
+OUTPUT_NODE = {"id": "scores", "kind": "Linear", "inputs": ["pooled"], "out_features": 2}
+SEQUENCE_NODES: dict[str, list[dict[str, Any]]] = {
     "attention": [
-        EMBEDDED, {"id": "placed", "kind": "add_sinusoids", "inputs": ["tokens"]},
+        EMBEDDING_NODE, {"id": "placed", "kind": "add_sinusoids", "inputs": ["tokens"]},
         {"id": "read", "kind": "TransformerEncoderLayer", "inputs": ["placed", "text_length"], "nhead": 2,
          "dim_feedforward": 8},
-        {"id": "pooled", "kind": "pool_sequence", "inputs": ["read", "text_length"], "by": "max"}, ENDING],
+        {"id": "pooled", "kind": "pool_sequence", "inputs": ["read", "text_length"], "by": "max"}, OUTPUT_NODE],
     "convolution": [
-        EMBEDDED, {"id": "turned", "kind": "transpose", "inputs": ["tokens"], "dim0": 1, "dim1": 2},
+        EMBEDDING_NODE, {"id": "turned", "kind": "transpose", "inputs": ["tokens"], "dim0": 1, "dim1": 2},
         {"id": "kernel", "kind": "Conv1d", "inputs": ["turned"], "out_channels": 8, "kernel_size": 3, "padding": 1},
-        {"id": "pooled", "kind": "amax", "inputs": ["kernel"], "dim": 2}, ENDING],
+        {"id": "pooled", "kind": "amax", "inputs": ["kernel"], "dim": 2}, OUTPUT_NODE],
     "places": [
-        EMBEDDED, {"id": "places", "kind": "arange", "inputs": ["text"]},
+        EMBEDDING_NODE, {"id": "places", "kind": "arange", "inputs": ["text"]},
         {"id": "learned", "kind": "Embedding", "inputs": ["places"], "embedding_dim": 8},
         {"id": "sum", "kind": "add", "inputs": ["tokens", "learned"]},
-        {"id": "pooled", "kind": "mean", "inputs": ["sum"], "dim": 1}, ENDING],
+        {"id": "pooled", "kind": "mean", "inputs": ["sum"], "dim": 1}, OUTPUT_NODE],
 }  # fmt: skip
 TEXTS = DataSchema(
     columns=(Column(name="text", shape=(12,), dtype="int64", classes=30, ragged=True),
@@ -207,12 +207,12 @@ TEXTS = DataSchema(
 )  # fmt: skip
 
 
-@pytest.mark.parametrize("form", NAMES)
-@pytest.mark.parametrize("name", READING)
+@pytest.mark.parametrize("form", FILE_NAMES)
+@pytest.mark.parametrize("name", SEQUENCE_NODES)
 def test_sequences_may_have_any_length(name: str, form: str, tmp_path: Path) -> None:
-    model = parsed({"inputs": ["text", "text_length"], "nodes": READING[name]})
+    model = parse_model({"inputs": ["text", "text_length"], "nodes": SEQUENCE_NODES[name]})
     network = build(model, TEXTS, TEXTS.inputs).eval()
-    path = tmp_path / NAMES[form]
+    path = tmp_path / FILE_NAMES[form]
     assert export_graph(model, TEXTS, TEXTS.inputs, network.state_dict(), form, path) <= 1e-5
     session = onnxruntime.InferenceSession(path) if form == "onnx" else None
     module = torch.export.load(path).module() if session is None else None
@@ -229,16 +229,16 @@ def test_sequences_may_have_any_length(name: str, form: str, tmp_path: Path) -> 
         torch.testing.assert_close(found, wanted, rtol=0, atol=1e-5)
 
 
-@pytest.mark.parametrize("form", NAMES)
+@pytest.mark.parametrize("form", FILE_NAMES)
 def test_steps_are_written_out_for_one_length_alone(form: str, tmp_path: Path) -> None:
     nodes = [
-        EMBEDDED,
+        EMBEDDING_NODE,
         {"id": "pooled", "kind": "GRU", "inputs": ["tokens", "text_length"], "hidden_size": 3, "returns": "last"},
-        ENDING,
+        OUTPUT_NODE,
     ]
-    model = parsed({"inputs": ["text", "text_length"], "nodes": nodes})
+    model = parse_model({"inputs": ["text", "text_length"], "nodes": nodes})
     weights = build(model, TEXTS, TEXTS.inputs).state_dict()
-    path = tmp_path / NAMES[form]
+    path = tmp_path / FILE_NAMES[form]
     with pytest.raises(NotExportable, match="its steps are written out"):
         export_graph(model, TEXTS, TEXTS.inputs, weights, form, path)
     text, length = TEXTS.columns

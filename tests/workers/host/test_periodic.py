@@ -8,8 +8,8 @@ from app.db.tables import JobRow, now
 from app.jobs import repository
 from app.settings import Settings
 from app.storage.protocol import ArtifactStore
-from tests.workers.host.test_worker import Deaf, claimed
-from workers.host.periodic import Sweeper
+from tests.workers.host.test_worker import RecordingWaker, claim_job
+from workers.host.periodic import PeriodicRunner
 from workers.host.worker import Worker
 
 
@@ -17,12 +17,12 @@ from workers.host.worker import Worker
 def test_a_job_whose_worker_stopped_in_the_middle_of_a_write_keeps_no_other_waiting(
     database_url: str, database: Database, store: ArtifactStore
 ) -> None:
-    stopped, lost = claimed(database).id, claimed(database).id
+    stopped, lost = claim_job(database).id, claim_job(database).id
     database.run(lambda session: session.execute(update(JobRow).values(lease_until=now() - 1)))
     impatient = Database(database_url, lock_seconds=0.1)
     with database.begin() as session:
-        repository.hold(session, stopped, 1)
-        Sweeper(Worker(Settings(slots=1), impatient, store, Deaf(), ["default"]))._expire()
+        repository.lock_for_attempt(session, stopped, 1)
+        PeriodicRunner(Worker(Settings(slots=1), impatient, store, RecordingWaker(), ["default"]))._requeue_expired()
         assert database.run(repository.find, "anna", lost).status == "queued"
     assert database.run(repository.find, "anna", stopped).status == "running"
     impatient.close()

@@ -10,7 +10,15 @@ from app.errors import StaleFence
 from app.jobs import repository, service
 from app.settings import Settings
 from workers.host.persist import record
-from workers.protocol.messages import Block, Ending, Message, Outcome, Report, Saved, SavedFile
+from workers.protocol.messages import (
+    Ending,
+    Message,
+    Outcome,
+    ProgressReport,
+    SavedCheckpoint,
+    SavedFile,
+    SeriesPoints,
+)
 
 SETTINGS = Settings()
 ERROR = {"code": "runner_died", "message": "exit code -9", "pointer": "", "retryable": True}
@@ -27,9 +35,9 @@ def job_id(database: Database) -> str:
     return job.id
 
 
-def block(first: int, last: int) -> Block:
+def block(first: int, last: int) -> SeriesPoints:
     steps = list(range(first, last))
-    return Block(steps, [1.0 / step for step in steps], [1e9 + step for step in steps], [0.1 * step for step in steps])
+    return SeriesPoints(steps, [1.0 / step for step in steps], [1e9 + step for step in steps], [0.1 * step for step in steps])
 
 
 def write(database: Database, job_id: str, message: Message, fence: int = 1) -> None:
@@ -37,34 +45,34 @@ def write(database: Database, job_id: str, message: Message, fence: int = 1) -> 
 
 
 def stored(database: Database, job_id: str) -> list[int]:
-    return [int(step) for step in database.run(curves.points, job_id, "train/loss")["step"]]
+    return [int(step) for step in database.run(curves.read_points, job_id, "train/loss")["step"]]
 
 
 def test_points_are_stored_once_even_if_a_report_is_written_twice(database: Database, job_id: str) -> None:
-    report = Report(phase="training", progress={"step": 9}, series={"train/loss": block(1, 10)})
+    report = ProgressReport(phase="training", progress={"step": 9}, series={"train/loss": block(1, 10)})
     write(database, job_id, report)
     write(database, job_id, report)  # as after a commit whose answer was lost
-    write(database, job_id, Report(series={"train/loss": block(10, 20)}))
+    write(database, job_id, ProgressReport(series={"train/loss": block(10, 20)}))
     assert stored(database, job_id) == list(range(1, 20))
     job = database.run(repository.find, "anna", job_id)
     assert (job.phase, job.progress) == ("training", {"step": 9})
 
 
 def test_a_rewind_drops_the_points_after_the_checkpoint(database: Database, job_id: str) -> None:
-    write(database, job_id, Report(series={"train/loss": block(1, 30)}))
-    write(database, job_id, Report(events=(("rewound", {"step": 12, "checkpoint": "ckpt_1"}),)))
+    write(database, job_id, ProgressReport(series={"train/loss": block(1, 30)}))
+    write(database, job_id, ProgressReport(events=(("rewound", {"step": 12, "checkpoint": "ckpt_1"}),)))
     assert stored(database, job_id) == list(range(1, 13))
-    write(database, job_id, Report(series={"train/loss": block(13, 15)}))
+    write(database, job_id, ProgressReport(series={"train/loss": block(13, 15)}))
     assert stored(database, job_id) == list(range(1, 15))
-    kinds = [row.kind for row in database.run(events.after, job_id, 0, 100)]
+    kinds = [row.kind for row in database.run(events.list_events, job_id, 0, 100)]
     assert kinds == ["created", "status", "metrics", "rewound", "metrics"]
 
 
 def test_a_checkpoint_is_listed_once(database: Database, job_id: str) -> None:
-    saved = Saved("ckpt_" + "0" * 32, 5, 0.5, {"val/loss": 0.1}, (SavedFile("model.py", "jobs/a", 1, "00", True),))
+    saved = SavedCheckpoint("ckpt_" + "0" * 32, 5, 0.5, {"val/loss": 0.1}, (SavedFile("model.py", "jobs/a", 1, "00", True),))
     write(database, job_id, saved)
     write(database, job_id, saved)
-    assert [row.id for row in database.run(checkpoints.listed, job_id)] == [saved.id]
+    assert [row.id for row in database.run(checkpoints.list_checkpoints, job_id)] == [saved.id]
 
 
 @pytest.mark.parametrize(
@@ -91,7 +99,7 @@ def test_a_superseded_attempt_writes_nothing(database: Database, job_id: str) ->
     write(database, job_id, Outcome(Ending.RELEASED))
     database.run(repository.claim, ["default"], "w2", 30.0)
     before = database.run(repository.find, "anna", job_id).last_seq
-    for message in (Report(series={"train/loss": block(1, 3)}), Report(phase="x"), Outcome(Ending.SUCCEEDED)):
+    for message in (ProgressReport(series={"train/loss": block(1, 3)}), ProgressReport(phase="x"), Outcome(Ending.SUCCEEDED)):
         with pytest.raises(StaleFence):
             write(database, job_id, message)
     assert stored(database, job_id) == []

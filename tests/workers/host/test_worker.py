@@ -14,14 +14,14 @@ from sqlalchemy import select, update
 
 from app.db.session import Database
 from app.db.tables import JobRow, now
-from app.errors import Overloaded
+from app.errors import ServiceOverloaded
 from app.jobs import repository, service
 from app.jobs.dispatch import Waker
 from app.settings import Settings
 from app.storage.protocol import ArtifactStore
 from workers.host import worker as host
-from workers.host.worker import Attempt, Worker, _lost
-from workers.protocol.messages import Command, Ending, Message, Outcome, Report
+from workers.host.worker import Attempt, Worker, _lost_outcome
+from workers.protocol.messages import Command, Ending, Message, Outcome, ProgressReport
 
 DIGITS: dict[str, Any] = {
     "model": {"layers": [{"kind": "Flatten"}, {"kind": "Linear", "out_features": 10}]},
@@ -30,7 +30,7 @@ DIGITS: dict[str, Any] = {
 }
 
 
-class Deaf(Waker):
+class RecordingWaker(Waker):
     """Wakes nobody, and notes whom it was to wake."""
 
     def __init__(self) -> None:
@@ -43,7 +43,7 @@ class Deaf(Waker):
 
 @pytest.fixture
 def worker(database: Database, store: ArtifactStore) -> Worker:
-    return Worker(Settings(slots=2), database, store, Deaf(), ["default"])
+    return Worker(Settings(slots=2), database, store, RecordingWaker(), ["default"])
 
 
 def submit(database: Database, **spec: Any) -> str:
@@ -53,7 +53,7 @@ def submit(database: Database, **spec: Any) -> str:
     ).id  # fmt: skip
 
 
-def claimed(database: Database, **spec: Any) -> JobRow:
+def claim_job(database: Database, **spec: Any) -> JobRow:
     submit(database, **spec)
     job = database.run(repository.claim, ["default"], "w", 30.0)
     assert job is not None
@@ -61,7 +61,7 @@ def claimed(database: Database, **spec: Any) -> JobRow:
 
 
 def test_a_job_whose_ground_is_gone_fails_and_says_so(database: Database, worker: Worker) -> None:
-    job = claimed(database, start_from={"checkpoint": "ckpt_gone"})
+    job = claim_job(database, start_from={"checkpoint": "ckpt_gone"})
     Attempt(worker, job, None).run()
     found = database.run(repository.find, "anna", job.id)
     assert found.status == "failed"
@@ -72,7 +72,7 @@ def test_a_job_whose_ground_is_gone_fails_and_says_so(database: Database, worker
 def test_what_cannot_be_recorded_costs_the_attempt_and_not_the_job(
     database: Database, worker: Worker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    job = claimed(database)
+    job = claim_job(database)
     broken = deque([Command("cancel"), Outcome(Ending.SUCCEEDED)])  # commands go the other way
     monkeypatch.setattr(Attempt, "_next", lambda attempt, process, pipe: broken.popleft())
     Attempt(worker, job, None).run()
@@ -92,10 +92,10 @@ def test_nothing_stays_of_an_attempt_that_is_killed(
         (folder,) = tmp_path.glob("graftwerk-*")
         left.append(folder / "rows.bin")
         left[0].write_bytes(b"x")
-        return _lost("runner_died", "killed")
+        return _lost_outcome("runner_died", "killed")
 
     monkeypatch.setattr(Attempt, "_next", kill)
-    Attempt(worker, claimed(database), None).run()
+    Attempt(worker, claim_job(database), None).run()
     assert len(left) == 1
     assert not left[0].parent.exists()
 
@@ -103,14 +103,14 @@ def test_nothing_stays_of_an_attempt_that_is_killed(
 def test_a_database_that_is_too_busy_is_waited_for(
     database: Database, worker: Worker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    job = claimed(database)
+    job = claim_job(database)
     attempt = Attempt(worker, job, None)
     refusals, real = [1, 2], host.record
 
     def busy(*args: Any) -> None:
         if refusals:
             refusals.pop()
-            raise Overloaded
+            raise ServiceOverloaded
         real(*args)
 
     monkeypatch.setattr(host, "record", busy)
@@ -122,8 +122,8 @@ def test_a_database_that_is_too_busy_is_waited_for(
 def test_the_lease_is_renewed_while_much_is_written_at_the_end(
     database: Database, store: ArtifactStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    worker = Worker(Settings(slots=1, lease_seconds=1), database, store, Deaf(), ["default"])
-    job = claimed(database)
+    worker = Worker(Settings(slots=1, lease_seconds=1), database, store, RecordingWaker(), ["default"])
+    job = claim_job(database)
     attempt = Attempt(worker, job, None)
     real, held = host.record, []
 
@@ -135,7 +135,7 @@ def test_the_lease_is_renewed_while_much_is_written_at_the_end(
 
     database.run(lambda session: session.execute(update(JobRow).values(lease_until=now() + 0.5)))
     monkeypatch.setattr(host, "record", slow)
-    attempt._backlog.extend([Report()] * 5)
+    attempt._backlog.extend([ProgressReport()] * 5)
     attempt._finish(Outcome(Ending.SUCCEEDED, result={}))
     assert held == [True] * 6
     assert database.run(repository.find, "anna", job.id).status == "succeeded"
@@ -152,11 +152,11 @@ def test_every_free_slot_looks_for_work(database: Database, worker: Worker, monk
         database.run(service.succeed, attempt.job.id, attempt.fence, {})
 
     monkeypatch.setattr(Attempt, "run", run)
-    worker.assist()
+    worker.fill_free_slots()
     until = time.monotonic() + 10
     while len(begun) < 2 and time.monotonic() < until:
         time.sleep(0.01)
-    worker.assist()  # no slot is free
+    worker.fill_free_slots()  # no slot is free
     assert len(begun) == 2
     go.set()
     while len(begun) < 3 and time.monotonic() < until:
@@ -168,5 +168,5 @@ def test_every_free_slot_looks_for_work(database: Database, worker: Worker, monk
 def test_a_worker_that_drains_claims_nothing(database: Database, worker: Worker) -> None:
     submit(database)
     worker.draining.set()
-    worker.work()
-    assert database.run(repository.counts)["queued"] == 1
+    worker.run_waiting_jobs()
+    assert database.run(repository.count_by_status)["queued"] == 1

@@ -11,8 +11,8 @@ from torch import Tensor, nn
 from app.spec.data.columns import Column, DataSchema
 from app.spec.network.network import Network, check_network
 from workers.network.codegen.source import write_source
-from workers.network.inference.partial_network import Draft
-from workers.network.inference.shape_inference import draft
+from workers.network.inference.partial_network import PartialNetwork
+from workers.network.inference.shape_inference import infer_shapes
 from workers.network.runtime.build import BuiltNetwork, build
 
 Columns = Mapping[str, Any]  # name → shape per example, or (shape, dtype)
@@ -26,25 +26,25 @@ def schema(columns: Columns) -> DataSchema:
     return DataSchema(columns=made, rows={"train": 8}, inputs=tuple(columns))
 
 
-def parsed(model: Model) -> Network:
+def parse_model(model: Model) -> Network:
     """Return the network as the language has it."""
     return Network.model_validate({"layers": model} if isinstance(model, list) else model)
 
 
-def drafted(model: Model, columns: Columns) -> Draft:
+def infer_model(model: Model, columns: Columns) -> PartialNetwork:
     """Return the draft of a network whose names and wiring are in order."""
-    network = parsed(model)
+    network = parse_model(model)
     assert check_network(network, tuple(columns), tuple(columns)) == []
-    return draft(network, schema(columns), tuple(columns))
+    return infer_shapes(network, schema(columns), tuple(columns))
 
 
-def built(model: Model, columns: Columns, seed: int = 0) -> BuiltNetwork:
+def build_model(model: Model, columns: Columns, seed: int = 0) -> BuiltNetwork:
     """Return the network with weights drawn from a seed."""
     torch.manual_seed(seed)
-    return build(parsed(model), schema(columns), tuple(columns))
+    return build(parse_model(model), schema(columns), tuple(columns))
 
 
-def examples(columns: Columns, count: int = 5) -> dict[str, Tensor]:
+def make_examples(columns: Columns, count: int = 5) -> dict[str, Tensor]:
     """Return some examples: floats between 0 and 1, integers from 1 to 3."""
     generator = torch.Generator().manual_seed(7)
     values = {}
@@ -55,7 +55,7 @@ def examples(columns: Columns, count: int = 5) -> dict[str, Tensor]:
     return values
 
 
-def imported(network: BuiltNetwork, folder: Path, seed: int = 0) -> nn.Module:
+def import_source(network: BuiltNetwork, folder: Path, seed: int = 0) -> nn.Module:
     """Return an instance of the class in `model.py`, with weights drawn from a seed."""
     path = folder / "model.py"
     path.write_text(write_source(network), encoding="utf-8")

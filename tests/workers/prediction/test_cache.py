@@ -4,7 +4,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from workers.prediction.cache import Cache
+from workers.prediction.cache import NetworkCache
 
 
 @dataclass
@@ -14,7 +14,7 @@ class Network:
     nbytes: int
 
 
-def asked(cache: Cache, name: str, size: int = 40) -> bool:
+def get_and_report_load(cache: NetworkCache, name: str, size: int = 40) -> bool:
     """Ask for a network; returns whether it had to be loaded."""
     loaded: list[str] = []
 
@@ -27,28 +27,28 @@ def asked(cache: Cache, name: str, size: int = 40) -> bool:
 
 
 def test_the_least_recently_asked_goes_first() -> None:
-    cache = Cache(100)
-    assert [asked(cache, name) for name in "abab"] == [True, True, False, False]
-    assert asked(cache, "a") is False
-    assert asked(cache, "c") is True
+    cache = NetworkCache(100)
+    assert [get_and_report_load(cache, name) for name in "abab"] == [True, True, False, False]
+    assert get_and_report_load(cache, "a") is False
+    assert get_and_report_load(cache, "c") is True
     assert ("a" in cache, "b" in cache, "c" in cache) == (True, False, True)
     assert cache.nbytes == 80
 
 
 def test_a_large_one_stands_alone() -> None:
-    cache = Cache(100)
+    cache = NetworkCache(100)
     for name in "ab":
-        asked(cache, name)
-    assert asked(cache, "large", 500)
+        get_and_report_load(cache, name)
+    assert get_and_report_load(cache, "large", 500)
     assert cache.nbytes == 500
-    assert asked(cache, "large", 500) is False
-    assert asked(cache, "a")
+    assert get_and_report_load(cache, "large", 500) is False
+    assert get_and_report_load(cache, "a")
     assert cache.nbytes == 40
 
 
 def test_one_that_cannot_be_loaded_is_not_kept() -> None:
-    cache = Cache(100)
+    cache = NetworkCache(100)
     with suppress(ZeroDivisionError):
         cache.get("a", 10, lambda: 1 // 0)  # type: ignore[arg-type, return-value]
     assert "a" not in cache
-    assert asked(cache, "a")
+    assert get_and_report_load(cache, "a")

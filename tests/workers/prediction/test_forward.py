@@ -11,20 +11,20 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from app.errors import InvalidInput, NotPredictable, OutOfMemory
-from app.spec.data.sources import BUILTIN
-from app.spec.prediction import Asked
-from tests.workers.prediction.scenes import DIGITS, checkpoint, job_of, schema_of
-from workers.data.columns import Split
-from workers.data.loading.sources import load as load_source
-from workers.prediction.forward import tell
-from workers.prediction.network import Trained, load
-from workers.prediction.rows import split_of
+from app.spec.data.sources import BUILTIN_SCHEMAS
+from app.spec.prediction import PredictionOptions
+from tests.workers.prediction.checkpoints import DIGITS, make_job, make_schema, write_checkpoint
+from workers.data.columns import SplitColumns
+from workers.data.loading.sources import load_source
+from workers.prediction.forward import predict_rows
+from workers.prediction.network import TrainedNetwork, load_network
+from workers.prediction.rows import split_from_rows
 
 CPU = torch.device("cpu")
-RAW = Asked.model_validate({"outputs": "raw"})
+RAW = PredictionOptions.model_validate({"outputs": "raw"})
 
 
-def module_of(folder: Path) -> ModuleType:
+def import_model(folder: Path) -> ModuleType:
     """Return the downloaded model.py as a module."""
     spec = importlib.util.spec_from_file_location("model", folder / "model.py")
     assert spec is not None
@@ -34,48 +34,48 @@ def module_of(folder: Path) -> ModuleType:
     return module
 
 
-def answered(trained: Trained, rows: list[dict[str, Any]], asked: Asked = RAW) -> list[dict[str, Any]]:
-    return tell(trained, split_of(rows, trained.wanted, trained.known), len(rows), asked)
+def predict(trained: TrainedNetwork, rows: list[dict[str, Any]], asked: PredictionOptions = RAW) -> list[dict[str, Any]]:
+    return predict_rows(trained, split_from_rows(rows, trained.required_columns, trained.dataset_columns), len(rows), asked)
 
 
-def raws(trained: Trained, rows: list[dict[str, Any]], output: str = "output", **asked: Any) -> list[Any]:
-    found = answered(trained, rows, Asked.model_validate({"outputs": "raw", **asked}))
+def raw_outputs(trained: TrainedNetwork, rows: list[dict[str, Any]], output: str = "output", **asked: Any) -> list[Any]:
+    found = predict(trained, rows, PredictionOptions.model_validate({"outputs": "raw", **asked}))
     return [row[output]["raw"] for row in found]
 
 
-def digits(folder: Path) -> tuple[Trained, torch.Tensor, torch.Tensor]:
+def digits(folder: Path) -> tuple[TrainedNetwork, torch.Tensor, torch.Tensor]:
     """Return a network on the digits, some of them as they are stored, and what it should say of them."""
     split = load_source({"kind": "builtin", "name": "digits"}, root=folder, allow_downloads=False).splits["train"]
-    source, _ = checkpoint(folder, DIGITS, BUILTIN["digits"], split)
+    source, _ = write_checkpoint(folder, DIGITS, BUILTIN_SCHEMAS["digits"], split)
     images = split["image"]
     assert isinstance(images, torch.Tensor)
-    plain = module_of(folder).Network()
+    plain = import_model(folder).Network()
     plain.load_state_dict(load_file(source.weights), strict=True)
     plain.eval()
     with torch.no_grad():
-        return load(source, CPU), images[:40], plain(images[:40].float() / 16)
+        return load_network(source, CPU), images[:40], plain(images[:40].float() / 16)
 
 
 def test_digits_are_answered_as_plain_pytorch_does(tmp_path: Path) -> None:
     trained, images, expected = digits(tmp_path)
-    found = raws(trained, [{"image": image.tolist()} for image in images])
+    found = raw_outputs(trained, [{"image": image.tolist()} for image in images])
     np.testing.assert_allclose(np.stack(found), expected.numpy(), atol=1e-6)
     assert trained.nbytes == 650 * 4
-    assert [each.name for each in trained.wanted] == ["image"]
+    assert [each.name for each in trained.required_columns] == ["image"]
 
 
 @pytest.mark.parametrize("batch_size", [1, 7, 40])
 def test_together_or_apart_is_the_same(tmp_path: Path, batch_size: int) -> None:
     trained, images, expected = digits(tmp_path)
     rows = [{"image": image.tolist()} for image in images]
-    np.testing.assert_allclose(np.stack(raws(trained, rows, batch_size=batch_size)), expected, atol=1e-6)
-    np.testing.assert_allclose(raws(trained, rows[3:4])[0], expected[3], atol=1e-6)
+    np.testing.assert_allclose(np.stack(raw_outputs(trained, rows, batch_size=batch_size)), expected, atol=1e-6)
+    np.testing.assert_allclose(raw_outputs(trained, rows[3:4])[0], expected[3], atol=1e-6)
 
 
 NUMBERS = [{"name": "age", "type": "number"}, {"name": "height", "type": "number"},
            {"name": "kind", "type": "category", "labels": ["cat", "dog"]},
            {"name": "y", "type": "category", "labels": ["no", "yes"]}]  # fmt: skip
-TABLE: Split = {
+TABLE: SplitColumns = {
     "age": torch.tensor([1.0, 2.0, float("nan"), 3.0]), "height": torch.tensor([10.0, 20.0, 30.0, 40.0]),
     "kind": ["cat", "dog", None, "cat"], "y": ["no", "yes", "no", "yes"],
 }  # fmt: skip
@@ -89,31 +89,31 @@ MIXED = {
 
 
 def test_a_table_is_prepared_as_in_training(tmp_path: Path) -> None:
-    spec = job_of(MIXED, "CrossEntropyLoss", scale="standard")
-    source, network = checkpoint(tmp_path, spec, schema_of(NUMBERS), TABLE)
-    trained = load(source, CPU)
-    assert [each.name for each in trained.wanted] == ["age", "height", "kind"]
+    spec = make_job(MIXED, "CrossEntropyLoss", scale="standard")
+    source, network = write_checkpoint(tmp_path, spec, make_schema(NUMBERS), TABLE)
+    trained = load_network(source, CPU)
+    assert [each.name for each in trained.required_columns] == ["age", "height", "kind"]
     rows = [{"age": 2, "height": None, "kind": "dog"}, {"age": None, "height": 25, "kind": "horse"}]
     numbers = torch.tensor([[1.0, 10.0], [2.0, 20.0], [2.0, 30.0], [3.0, 40.0]])
     mean, deviation = numbers.mean(0), numbers.std(0, correction=0)
     x = (torch.tensor([[2.0, 25.0], [2.0, 25.0]]) - mean) / deviation
     expected = network({"x": x, "kind": torch.tensor([2, 0])})["output"].detach()
-    np.testing.assert_allclose(np.stack(raws(trained, rows)), expected, atol=1e-6)
-    found = answered(trained, rows, Asked())
+    np.testing.assert_allclose(np.stack(raw_outputs(trained, rows)), expected, atol=1e-6)
+    found = predict(trained, rows, PredictionOptions())
     assert {row["output"]["label"] for row in found} <= {"no", "yes"}
 
 
 def test_missing_numbers_are_refused_where_training_did(tmp_path: Path) -> None:
     part = {"kind": "numbers", "columns": ["height"], "missing": "refuse"}
-    spec = job_of([{"kind": "Linear", "out_features": 2}], "CrossEntropyLoss", features={"x": part})
-    trained = load(checkpoint(tmp_path, spec, schema_of(NUMBERS), TABLE)[0], CPU)
+    spec = make_job([{"kind": "Linear", "out_features": 2}], "CrossEntropyLoss", features={"x": part})
+    trained = load_network(write_checkpoint(tmp_path, spec, make_schema(NUMBERS), TABLE)[0], CPU)
     with pytest.raises(InvalidInput) as caught:
-        answered(trained, [{"height": 1.0}, {"height": None}])
+        predict(trained, [{"height": 1.0}, {"height": None}])
     assert [(each.pointer, each.code) for each in caught.value.problems] == [("/rows/1/height", "missing_value")]
 
 
 TEXTS = [{"name": "text", "type": "text", "longest": 30}, {"name": "y", "type": "category", "labels": ["no", "yes"]}]
-SENTENCES: Split = {"text": ["a fine film", "a bad film indeed", "fine", "so very bad that it is good"],
+SENTENCES: SplitColumns = {"text": ["a fine film", "a bad film indeed", "fine", "so very bad that it is good"],
                     "y": ["yes", "no", "yes", "no"]}  # fmt: skip
 CONVOLVED = {
     "inputs": ["text"],
@@ -129,12 +129,12 @@ CONVOLVED = {
 
 def test_texts_do_not_depend_on_their_company(tmp_path: Path) -> None:
     """The network averages over padding, too: rows that are padded to unlike lengths would tell another thing."""
-    trained = load(checkpoint(tmp_path, job_of(CONVOLVED, "CrossEntropyLoss"), schema_of(TEXTS), SENTENCES)[0], CPU)
+    trained = load_network(write_checkpoint(tmp_path, make_job(CONVOLVED, "CrossEntropyLoss"), make_schema(TEXTS), SENTENCES)[0], CPU)
     rows = [{"text": text} for text in ("fine", "a bad film", "it is so very bad", "", "unknown words here", "good")]
-    together = np.stack(raws(trained, rows))
-    apart = np.concatenate([np.stack(raws(trained, [row])) for row in rows])
+    together = np.stack(raw_outputs(trained, rows))
+    apart = np.concatenate([np.stack(raw_outputs(trained, [row])) for row in rows])
     np.testing.assert_allclose(together, apart, atol=1e-6)
-    pairs = np.concatenate([np.stack(raws(trained, rows[start : start + 2])) for start in (0, 2, 4)])
+    pairs = np.concatenate([np.stack(raw_outputs(trained, rows[start : start + 2])) for start in (0, 2, 4)])
     np.testing.assert_allclose(together, pairs, atol=1e-6)
     assert len({tuple(row.round(5)) for row in together}) > 3
 
@@ -149,20 +149,20 @@ LOSSY = {
     "outputs": {"guess": "guess", "error": "error", "total": "total"},
 }  # fmt: skip
 PLAIN = [{"name": "x", "shape": [2]}, {"name": "y", "shape": [1]}]
-PAIRS: Split = {"x": torch.randn(4, 2), "y": torch.randn(4, 1)}
+PAIRS: SplitColumns = {"x": torch.randn(4, 2), "y": torch.randn(4, 1)}
 
 
 def test_outputs_that_need_the_target_are_left_out(tmp_path: Path) -> None:
-    source, network = checkpoint(tmp_path, job_of(LOSSY, "MSELoss"), schema_of(PLAIN), PAIRS)
-    trained = load(source, CPU)
+    source, network = write_checkpoint(tmp_path, make_job(LOSSY, "MSELoss"), make_schema(PLAIN), PAIRS)
+    trained = load_network(source, CPU)
     assert trained.left_out == {
         "error": "it depends on y, which is to be learned",
         "total": "it is about a whole batch, and not about every row",
     }  # fmt: skip
-    assert [each.name for each in trained.wanted] == ["x"]
+    assert [each.name for each in trained.required_columns] == ["x"]
     x = torch.tensor([[1.0, 2.0]])
     expected = network({"x": x, "y": torch.zeros(1, 1)})["guess"].detach()
-    found = answered(trained, [{"x": [1.0, 2.0], "y": "is not looked at"}], Asked())
+    found = predict(trained, [{"x": [1.0, 2.0], "y": "is not looked at"}], PredictionOptions())
     assert found == [{"guess": {"value": pytest.approx(expected.item())}}]
 
 
@@ -181,16 +181,16 @@ BOTH = [{"name": "x", "shape": [2]}, {"name": "y", "dtype": "int64", "classes": 
 def test_scores_are_told_beside_a_loss_of_one_s_own_and_several_heads(tmp_path: Path) -> None:
     heads = {"kind": {"loss": {"kind": "Output"}, "output": "loss", "scores": "scores"},
              "size": {"loss": {"kind": "MSELoss"}, "output": "size", "target": "z"}}  # fmt: skip
-    rows: Split = {"x": torch.randn(4, 2), "y": torch.tensor([0, 1, 2, 0]), "z": torch.randn(4)}
-    spec = job_of(OWN, "MSELoss") | {"objective": {"heads": heads}}
-    source, network = checkpoint(tmp_path, spec, schema_of(BOTH), rows)
-    trained = load(source, CPU)
+    rows: SplitColumns = {"x": torch.randn(4, 2), "y": torch.tensor([0, 1, 2, 0]), "z": torch.randn(4)}
+    spec = make_job(OWN, "MSELoss") | {"objective": {"heads": heads}}
+    source, network = write_checkpoint(tmp_path, spec, make_schema(BOTH), rows)
+    trained = load_network(source, CPU)
     assert trained.left_out.keys() == {"loss"}
     expected = network({"x": torch.tensor([[1.0, 2.0]]), "y": torch.tensor([0])})
-    (found,) = answered(trained, [{"x": [1.0, 2.0]}], Asked())
+    (found,) = predict(trained, [{"x": [1.0, 2.0]}], PredictionOptions())
     assert found["scores"]["label"] == expected["scores"].argmax().item()
     assert found["size"] == {"value": pytest.approx(expected["size"].item())}
-    assert trained.meanings["size"].target == "z"
+    assert trained.decoders["size"].target == "z"
 
 
 def test_what_everything_depends_on_is_asked_for(tmp_path: Path) -> None:
@@ -198,10 +198,10 @@ def test_what_everything_depends_on_is_asked_for(tmp_path: Path) -> None:
                                         {"id": "again", "kind": "Linear", "inputs": ["code"], "out_features": 2}],
              "outputs": {"again": "again", "code": "code"}}  # fmt: skip
     features = {"x": {"kind": "tensor", "column": "x", "scale": "standard"}}
-    spec = job_of(model, "MSELoss", features=features, target="x")
-    trained = load(checkpoint(tmp_path, spec, schema_of(PLAIN, None), PAIRS)[0], CPU)
+    spec = make_job(model, "MSELoss", features=features, target="x")
+    trained = load_network(write_checkpoint(tmp_path, spec, make_schema(PLAIN, None), PAIRS)[0], CPU)
     assert not trained.left_out
-    (found,) = answered(trained, [{"x": [0.0, 0.0]}], Asked.model_validate({"outputs": ["labels", "raw"]}))
+    (found,) = predict(trained, [{"x": [0.0, 0.0]}], PredictionOptions.model_validate({"outputs": ["labels", "raw"]}))
     scaling = PAIRS["x"]
     assert isinstance(scaling, torch.Tensor)
     expected = torch.tensor(found["again"]["raw"]) * scaling.std(0, correction=0) + scaling.mean(0)
@@ -212,28 +212,28 @@ def test_what_everything_depends_on_is_asked_for(tmp_path: Path) -> None:
 def test_a_network_that_tells_nothing_of_rows(tmp_path: Path) -> None:
     model = {"nodes": [{"id": "total", "kind": "sum", "inputs": ["x"]}]}
     with pytest.raises(NotPredictable, match="no output"):
-        load(checkpoint(tmp_path, job_of(model, "MSELoss"), schema_of(PLAIN), PAIRS)[0], CPU)
+        load_network(write_checkpoint(tmp_path, make_job(model, "MSELoss"), make_schema(PLAIN), PAIRS)[0], CPU)
 
 
 def test_weights_that_are_another_network_s(tmp_path: Path) -> None:
-    source, _ = checkpoint(
-        tmp_path, job_of([{"kind": "Linear", "out_features": 1}], "MSELoss"), schema_of(PLAIN), PAIRS
+    source, _ = write_checkpoint(
+        tmp_path, make_job([{"kind": "Linear", "out_features": 1}], "MSELoss"), make_schema(PLAIN), PAIRS
     )
     save_file({"linear1.weight": torch.zeros(1, 3), "linear1.bias": torch.zeros(1)}, source.weights)
     with pytest.raises(NotPredictable, match="not those of the network"):
-        load(source, CPU)
+        load_network(source, CPU)
     save_file({"linear1.weight": torch.zeros(1, 2)}, source.weights)
     with pytest.raises(NotPredictable, match="not those of the network"):
-        load(source, CPU)
+        load_network(source, CPU)
 
 
 def test_rows_that_the_network_cannot_take_are_told(tmp_path: Path) -> None:
     columns = [{"name": "x", "dtype": "int64"}, {"name": "y", "shape": [2]}]
     model = [{"kind": "Embedding", "num_embeddings": 3, "embedding_dim": 2}]
-    rows: Split = {"x": torch.tensor([0, 1, 2, 0]), "y": torch.randn(4, 2)}
-    trained = load(checkpoint(tmp_path, job_of(model, "MSELoss"), schema_of(columns), rows)[0], CPU)
+    rows: SplitColumns = {"x": torch.tensor([0, 1, 2, 0]), "y": torch.randn(4, 2)}
+    trained = load_network(write_checkpoint(tmp_path, make_job(model, "MSELoss"), make_schema(columns), rows)[0], CPU)
     with pytest.raises(InvalidInput) as caught:
-        answered(trained, [{"x": 1}, {"x": 3}])
+        predict(trained, [{"x": 1}, {"x": 3}])
     assert [(each.pointer, each.code) for each in caught.value.problems] == [("/rows", "run_failed")]
 
 
@@ -241,9 +241,9 @@ def test_noise_is_the_same_every_time(tmp_path: Path) -> None:
     model = {"nodes": [{"id": "noise", "kind": "randn_like", "inputs": ["x"]},
                        {"id": "sum", "kind": "add", "inputs": ["x", "noise"]},
                        {"id": "out", "kind": "Linear", "inputs": ["sum"], "out_features": 1}]}  # fmt: skip
-    trained = load(checkpoint(tmp_path, job_of(model, "MSELoss"), schema_of(PLAIN), PAIRS)[0], CPU)
+    trained = load_network(write_checkpoint(tmp_path, make_job(model, "MSELoss"), make_schema(PLAIN), PAIRS)[0], CPU)
     rows = [{"x": [0.0, 0.0]}] * 3
-    np.testing.assert_array_equal(raws(trained, rows), raws(trained, rows))
+    np.testing.assert_array_equal(raw_outputs(trained, rows), raw_outputs(trained, rows))
 
 
 def test_batches_are_halved_until_they_fit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -261,8 +261,8 @@ def test_batches_are_halved_until_they_fit(tmp_path: Path, monkeypatch: pytest.M
         return forward(values)
 
     monkeypatch.setattr(trained.network, "forward", narrow)
-    np.testing.assert_allclose(np.stack(raws(trained, rows)), expected, atol=1e-6)
+    np.testing.assert_allclose(np.stack(raw_outputs(trained, rows)), expected, atol=1e-6)
     assert sizes == [40, 20, 10, 5, 5, 10, 5, 5, 20, 10, 5, 5, 10, 5, 5]
     monkeypatch.setattr(trained.network, "forward", lambda values: torch.empty(1 << 60))
     with pytest.raises(OutOfMemory):
-        raws(trained, rows[:2])
+        raw_outputs(trained, rows[:2])

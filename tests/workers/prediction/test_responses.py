@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from workers.prediction.meaning import Meaning
-from workers.prediction.responses import WIDEST, document, table
+from workers.prediction.meaning import PredictionDecoder
+from workers.prediction.responses import MAX_SPREAD_WIDTH, render_csv, render_json
 
-CLASSES = Meaning("classes", labels=("a", "b"))
+CLASSES = PredictionDecoder("classes", labels=("a", "b"))
 HALF = np.float32(0.1)
 
 
@@ -20,7 +20,7 @@ def rows_of(content: bytes) -> list[dict[str, str]]:
 
 def test_a_document_has_the_shortest_numbers() -> None:
     found: list[Any] = [{"out": {"label": "a", "probability": HALF, "probabilities": np.array([0.1, 0.9], np.float32)}}]
-    body = document({"job": "job_1"}, found)
+    body = render_json({"job": "job_1"}, found)
     assert b"0.1," in body
     assert json.loads(body) == {
         "job": "job_1",
@@ -34,7 +34,7 @@ def test_a_table_has_a_column_for_everything() -> None:
         {"out": {"label": word, "probability": HALF, "probabilities": chances}, "more": {"value": chances}}
         for word in ("a", 'b, "c"')
     ]
-    content = table(found, {"out": CLASSES, "more": Meaning("numbers")}, ["x.png", "y.png"])
+    content = render_csv(found, {"out": CLASSES, "more": PredictionDecoder("numbers")}, ["x.png", "y.png"])
     assert content.splitlines()[0].decode() == (
         "file,out.label,out.probability,out.probabilities.a,out.probabilities.b,more.value.0,more.value.1"
     )
@@ -44,17 +44,17 @@ def test_a_table_has_a_column_for_everything() -> None:
 
 
 def test_lists_that_no_columns_hold_are_cells() -> None:
-    wide = np.zeros(WIDEST + 1, np.float32)
+    wide = np.zeros(MAX_SPREAD_WIDTH + 1, np.float32)
     found: list[Any] = [
         {"out": {"tags": ["N", "V"], "value": np.zeros((2, 2), np.float32), "raw": wide}},
         {"out": {"tags": [], "value": np.zeros((1, 2), np.float32), "raw": wide}},
     ]
-    first, second = rows_of(table(found, {"out": Meaning("tags")}))
+    first, second = rows_of(render_csv(found, {"out": PredictionDecoder("tags")}))
     assert json.loads(first["out.tags"]) == ["N", "V"]
     assert json.loads(second["out.value"]) == [[0, 0]]
-    assert len(json.loads(first["out.raw"])) == WIDEST + 1
+    assert len(json.loads(first["out.raw"])) == MAX_SPREAD_WIDTH + 1
 
 
 def test_words_for_numbers_are_told_too() -> None:
-    (row,) = rows_of(table([{"out": {"value": ["NaN", 1.0]}}], {"out": Meaning("numbers")}))
+    (row,) = rows_of(render_csv([{"out": {"value": ["NaN", 1.0]}}], {"out": PredictionDecoder("numbers")}))
     assert row == {"out.value.0": "NaN", "out.value.1": "1.0"}

@@ -9,67 +9,67 @@ import torch
 from PIL import Image
 
 from app.errors import InvalidInput
-from app.spec.data.columns import TYPES, Column
-from workers.data.columns import Ragged
-from workers.prediction.arrays import Seen
-from workers.prediction.columns import Wanted
-from workers.prediction.rows import COLUMNS, split_of
+from app.spec.data.columns import COLUMN_TYPES, Column
+from workers.data.columns import RaggedTensor
+from workers.prediction.arrays import InMemoryImages
+from workers.prediction.required_columns import RequiredColumn
+from workers.prediction.rows import COLUMN_PARSERS, split_from_rows
 
 
-def wanted(type_: str = "tensor", longest: int | None = None, needed: bool = False, **column: Any) -> Wanted:
-    return Wanted(Column.model_validate({"name": "a", "type": type_, **column}), longest, needed)
+def required_column(type_: str = "tensor", longest: int | None = None, needed: bool = False, **column: Any) -> RequiredColumn:
+    return RequiredColumn(Column.model_validate({"name": "a", "type": type_, **column}), longest, needed)
 
 
-def read(each: Wanted, *values: Any) -> Any:
-    return split_of([{"a": value} for value in values], [each], ["a", "b"])["a"]
+def parse_values(each: RequiredColumn, *values: Any) -> Any:
+    return split_from_rows([{"a": value} for value in values], [each], ["a", "b"])["a"]
 
 
-def problems(each: Wanted, *values: Any) -> list[tuple[str, str]]:
+def problems(each: RequiredColumn, *values: Any) -> list[tuple[str, str]]:
     with pytest.raises(InvalidInput) as caught:
-        read(each, *values)
+        parse_values(each, *values)
     assert all(problem.detail.startswith('"a" ') for problem in caught.value.problems)
     return [(problem.pointer, problem.code) for problem in caught.value.problems]
 
 
-def picture(width: int = 3, height: int = 2, mode: str = "RGB") -> str:
+def png_base64(width: int = 3, height: int = 2, mode: str = "RGB") -> str:
     file = io.BytesIO()
     Image.new(mode, (width, height), 7 if mode == "L" else (7, 8, 9)).save(file, "PNG")
     return base64.b64encode(file.getvalue()).decode()
 
 
 def test_every_type_has_a_reader() -> None:
-    assert COLUMNS.keys() == TYPES.keys()
+    assert COLUMN_PARSERS.keys() == COLUMN_TYPES.keys()
 
 
 def test_numbers() -> None:
-    found = read(wanted("number"), 1, 2.5, None, True)
+    found = parse_values(required_column("number"), 1, 2.5, None, True)
     assert found.tolist()[:2] == [1.0, 2.5]
     assert found.isnan().tolist() == [False, False, True, False]
-    assert problems(wanted("number"), 1, "2", [3], {}, 1e39) == [
+    assert problems(required_column("number"), 1, "2", [3], {}, 1e39) == [
         ("/rows/1/a", "wrong_type"), ("/rows/2/a", "wrong_type"), ("/rows/3/a", "wrong_type"),
         ("/rows/4/a", "out_of_range"),
     ]  # fmt: skip
-    assert problems(wanted("number", needed=True), None, 1) == [("/rows/0/a", "missing_value")]
+    assert problems(required_column("number", needed=True), None, 1) == [("/rows/0/a", "missing_value")]
 
 
 @pytest.mark.parametrize("type_", ["category", "text"])
 def test_words(type_: str) -> None:
-    assert read(wanted(type_), "x", None, "", 3, 2.5, 4.0) == ["x", None, "", "3", "2.5", "4"]
-    assert problems(wanted(type_), {}, "x", ["x"]) == [("/rows/0/a", "wrong_type"), ("/rows/2/a", "wrong_type")]
+    assert parse_values(required_column(type_), "x", None, "", 3, 2.5, 4.0) == ["x", None, "", "3", "2.5", "4"]
+    assert problems(required_column(type_), {}, "x", ["x"]) == [("/rows/0/a", "wrong_type"), ("/rows/2/a", "wrong_type")]
 
 
 def test_lists_of_words() -> None:
-    assert read(wanted("words"), ["x", "y"], [], None) == [["x", "y"], [], []]
-    assert problems(wanted("words"), ["x", 1], "x y", 3) == [
+    assert parse_values(required_column("words"), ["x", "y"], [], None) == [["x", "y"], [], []]
+    assert problems(required_column("words"), ["x", 1], "x y", 3) == [
         ("/rows/0/a/1", "wrong_type"), ("/rows/1/a", "wrong_type"), ("/rows/2/a", "wrong_type"),
     ]  # fmt: skip
 
 
 def test_series() -> None:
-    found = read(wanted("series"), [1, 2.5], [], [3], None)
-    assert isinstance(found, Ragged)
+    found = parse_values(required_column("series"), [1, 2.5], [], [3], None)
+    assert isinstance(found, RaggedTensor)
     assert (found.lengths.tolist(), found.values.tolist()) == ([2, 0, 1, 0], [1, 2.5, 3])
-    wide = read(wanted("series", shape=(2,)), [[1, 2]], [])
+    wide = parse_values(required_column("series", shape=(2,)), [[1, 2]], [])
     assert wide.values.shape == (1, 2)
 
 
@@ -82,11 +82,11 @@ def test_series() -> None:
     ],
 )  # fmt: skip
 def test_series_that_are_none(value: Any, code: str) -> None:
-    assert problems(wanted("series", longest=3, shape=(2,)), [[1, 2]], value) == [("/rows/1/a", code)]
+    assert problems(required_column("series", longest=3, shape=(2,)), [[1, 2]], value) == [("/rows/1/a", code)]
 
 
 def test_a_series_may_be_longer_where_its_end_is_cut_off() -> None:
-    assert read(wanted("series"), [0] * 1000).lengths.tolist() == [1000]
+    assert parse_values(required_column("series"), [0] * 1000).lengths.tolist() == [1000]
 
 
 LEAF = {"label": "x"}
@@ -94,7 +94,7 @@ TREE = {"label": "x", "children": [LEAF, {"label": "y", "children": []}]}
 
 
 def test_trees() -> None:
-    assert read(wanted("tree"), TREE) == [
+    assert parse_values(required_column("tree"), TREE) == [
         {"label": "x", "children": [{"label": "x", "children": []}, {"label": "y", "children": []}]}
     ]
 
@@ -111,21 +111,21 @@ def test_trees() -> None:
     ],
 )  # fmt: skip
 def test_trees_that_are_none(value: Any, place: str, code: str) -> None:
-    assert problems(wanted("tree", longest=3, widest=2), TREE, value)[0] == ("/rows/1/a" + place, code)
+    assert problems(required_column("tree", longest=3, widest=2), TREE, value)[0] == ("/rows/1/a" + place, code)
 
 
 def test_a_tree_may_be_deep() -> None:
     root: dict[str, Any] = {"label": "x"}
     for _ in range(5000):
         root = {"label": "x", "children": [root]}
-    assert len(read(wanted("tree"), root)) == 1
+    assert len(parse_values(required_column("tree"), root)) == 1
 
 
 def test_tensors() -> None:
-    found = read(wanted(shape=(2, 2)), [[1, 2], [3, 4.5]], [[0, 0], [0, 0]])
+    found = parse_values(required_column(shape=(2, 2)), [[1, 2], [3, 4.5]], [[0, 0], [0, 0]])
     assert (found.dtype, found.shape) == (torch.float32, (2, 2, 2))
-    assert read(wanted(dtype="int64"), 3, 4).tolist() == [3, 4]
-    assert read(wanted(dtype="bool", shape=(1,)), [True]).tolist() == [[True]]
+    assert parse_values(required_column(dtype="int64"), 3, 4).tolist() == [3, 4]
+    assert parse_values(required_column(dtype="bool", shape=(1,)), [True]).tolist() == [[True]]
 
 
 @pytest.mark.parametrize(
@@ -137,22 +137,22 @@ def test_tensors() -> None:
     ],
 )  # fmt: skip
 def test_tensors_that_are_none(value: Any, code: str) -> None:
-    assert problems(wanted(shape=(2,)), [1, 2], value) == [("/rows/1/a", code)]
+    assert problems(required_column(shape=(2,)), [1, 2], value) == [("/rows/1/a", code)]
 
 
 def test_numbers_beyond_what_the_column_holds() -> None:
-    assert problems(wanted(shape=(2,), peak=16.0), [0, 16], [0, 17], [-1, 0]) == [
+    assert problems(required_column(shape=(2,), peak=16.0), [0, 16], [0, 17], [-1, 0]) == [
         ("/rows/1/a", "out_of_range"), ("/rows/2/a", "out_of_range"),
     ]  # fmt: skip
-    assert problems(wanted(dtype="int64", classes=3), 2, 3) == [("/rows/1/a", "out_of_range")]
-    assert problems(wanted(dtype="int64"), 2, 2.5) == [("/rows/1/a", "wrong_type")]
+    assert problems(required_column(dtype="int64", classes=3), 2, 3) == [("/rows/1/a", "out_of_range")]
+    assert problems(required_column(dtype="int64"), 2, 2.5) == [("/rows/1/a", "wrong_type")]
 
 
 def test_pictures() -> None:
-    image = wanted("image", shape=(3, 9, 9))
-    found = read(image, picture(), [[[1, 2]], [[3, 4]], [[5, 6]]], picture(mode="L"))
-    assert isinstance(found, Seen)
-    assert [tuple(each.shape) for each in found.pictures] == [(3, 2, 3), (3, 1, 2), (3, 2, 3)]
+    image = required_column("image", shape=(3, 9, 9))
+    found = parse_values(image, png_base64(), [[[1, 2]], [[3, 4]], [[5, 6]]], png_base64(mode="L"))
+    assert isinstance(found, InMemoryImages)
+    assert [tuple(each.shape) for each in found.images] == [(3, 2, 3), (3, 1, 2), (3, 2, 3)]
     assert found.read(0)[:, 0, 0].tolist() == [7, 8, 9]
     assert found.take(torch.tensor([1])).read(0).tolist() == [[[1, 2]], [[3, 4]], [[5, 6]]]
 
@@ -161,20 +161,20 @@ def test_pictures() -> None:
     "value", ["aGVsbG8=", "no base64!", None, 3, [1, 2], [[[1]]], [[[0.5]], [[1]], [[2]]], [[[]], [[]], [[]]]]
 )
 def test_pictures_that_are_none(value: Any) -> None:
-    assert problems(wanted("image", shape=(3, 9, 9)), picture(), value) == [("/rows/1/a", "not_an_image")]
+    assert problems(required_column("image", shape=(3, 9, 9)), png_base64(), value) == [("/rows/1/a", "not_an_image")]
 
 
 def test_bytes_of_pictures_have_a_range() -> None:
-    assert problems(wanted("image", shape=(1, 9, 9)), [[[256]]], [[[-1]]]) == [
+    assert problems(required_column("image", shape=(1, 9, 9)), [[[256]]], [[[-1]]]) == [
         ("/rows/0/a", "out_of_range"), ("/rows/1/a", "out_of_range"),
     ]  # fmt: skip
 
 
 def test_names_of_columns() -> None:
-    columns = [wanted("number"), Wanted(Column(name="b/c", type="number"))]
+    columns = [required_column("number"), RequiredColumn(Column(name="b/c", type="number"))]
     rows = [{"a": 1, "b/c": 2}, {"a": "x"}, {"b/c": 3, "aa": 3}, {"a": 1, "b/c": 2, "y": "not looked at"}]
     with pytest.raises(InvalidInput) as caught:
-        split_of(rows, columns, ["a", "b/c", "y"])
+        split_from_rows(rows, columns, ["a", "b/c", "y"])
     assert [(problem.pointer, problem.code) for problem in caught.value.problems] == [
         ("/rows/1/b~1c", "missing_column"), ("/rows/1/a", "wrong_type"),
         ("/rows/2/aa", "unknown_column"), ("/rows/2/a", "missing_column"),
@@ -184,6 +184,6 @@ def test_names_of_columns() -> None:
 
 def test_many_problems_end_early() -> None:
     with pytest.raises(InvalidInput) as caught:
-        split_of([{"a": "x"}] * 5000, [wanted("number")], ["a"])
+        split_from_rows([{"a": "x"}] * 5000, [required_column("number")], ["a"])
     assert len(caught.value.problems) == 101
     assert caught.value.problems[-1].code == "too_many_problems"

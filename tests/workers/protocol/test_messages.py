@@ -5,16 +5,16 @@ from multiprocessing import Pipe
 
 import pytest
 
-from workers.protocol.assignment import Assignment, Resume
+from workers.protocol.assignment import Assignment, CheckpointRef
 from workers.protocol.messages import (
-    Block,
     Command,
     Ending,
     Message,
     Outcome,
-    Report,
-    Saved,
+    ProgressReport,
+    SavedCheckpoint,
     SavedFile,
+    SeriesPoints,
     receive,
     send,
 )
@@ -25,9 +25,9 @@ FILE = SavedFile("model.py", "jobs/job_1/1/5/model.py", 10, "ab", True)
 @pytest.mark.parametrize(
     "message",
     [
-        Report(phase="training", progress={"step": 1}, series={"a": Block([1], [0.5], [2.0], [0.1])},
+        ProgressReport(phase="training", progress={"step": 1}, series={"a": SeriesPoints([1], [0.5], [2.0], [0.1])},
                events=(("rewound", {"step": 0}),)),
-        Saved("ckpt_1", 5, 0.5, {"val/loss": 0.25}, (FILE,), final=True),
+        SavedCheckpoint("ckpt_1", 5, 0.5, {"val/loss": 0.25}, (FILE,), final=True),
         Outcome(Ending.LOST, error={"code": "x"}),
         Command("drain"),
     ],
@@ -40,9 +40,9 @@ def test_a_message_survives_the_pipe(message: Message) -> None:
 
 def test_values_that_are_not_numbers_survive_the_pipe() -> None:
     ours, theirs = Pipe()
-    send(ours, Report(series={"a": Block([1, 2], [math.nan, -math.inf], [0.0, 0.0], [0.0, 0.0])}))
+    send(ours, ProgressReport(series={"a": SeriesPoints([1, 2], [math.nan, -math.inf], [0.0, 0.0], [0.0, 0.0])}))
     message = receive(theirs)
-    assert isinstance(message, Report)
+    assert isinstance(message, ProgressReport)
     assert math.isnan(message.series["a"].value[0])
     assert message.series["a"].value[1] == -math.inf
 
@@ -55,5 +55,5 @@ def test_a_closed_pipe_is_the_end() -> None:
 
 
 def test_an_assignment_survives_json() -> None:
-    assignment = Assignment("job_1", 2, {"a": 1}, {}, "store", "data", resume=(Resume("ckpt_1", 5, ({"name": "x"},)),))
+    assignment = Assignment("job_1", 2, {"a": 1}, {}, "store", "data", resume_from=(CheckpointRef("ckpt_1", 5, ({"name": "x"},)),))
     assert Assignment.from_json(assignment.to_json()) == assignment

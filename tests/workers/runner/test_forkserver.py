@@ -5,7 +5,7 @@ from multiprocessing import get_context
 from multiprocessing.connection import Connection
 from pathlib import Path
 
-from workers.runner.forkserver import PRELOAD
+from workers.runner.forkserver import FORKSERVER_PRELOAD
 
 
 def look(pipe: Connection) -> None:
@@ -25,7 +25,7 @@ def look(pipe: Connection) -> None:
 
 def test_the_server_is_warm_and_never_started_a_thread_nor_cuda() -> None:
     context = get_context("forkserver")
-    context.set_forkserver_preload(PRELOAD)
+    context.set_forkserver_preload(FORKSERVER_PRELOAD)
     ours, theirs = context.Pipe()
     process = context.Process(target=look, args=(theirs,))
     process.start()

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from app.storage.open import open_store
-from tests.workers.training.laboratory import Laboratory
+from tests.workers.training.harness import TrainingHarness
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -18,7 +18,7 @@ def one_thread() -> Iterator[None]:
 
 
 @pytest.fixture
-def laboratory(tmp_path: Path) -> Iterator[Laboratory]:
+def laboratory(tmp_path: Path) -> Iterator[TrainingHarness]:
     """A laboratory with an empty store; torch's global settings are put back."""
-    yield Laboratory(tmp_path, open_store(str(tmp_path / "store"), {}))
+    yield TrainingHarness(tmp_path, open_store(str(tmp_path / "store"), {}))
     torch.use_deterministic_algorithms(False)

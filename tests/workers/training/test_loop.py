@@ -7,33 +7,33 @@ import torch
 from torch import Tensor, nn
 
 from app.errors import BuildError, DataError, NumericError
-from tests.workers.training.laboratory import Attempt, Laboratory, job, resumed
-from workers.data.loading.tensors import Rows
+from tests.workers.training.harness import TrainingAttempt, TrainingHarness, digits_job, resume_candidates
+from workers.data.loading.examples import ExampleSet
 from workers.protocol.messages import Ending
 from workers.training.context import MemoryContext
 from workers.training.loop import train
 from workers.training.metrics.evaluation import evaluate
-from workers.training.objective.losses import Comparison
-from workers.training.prepare import Prepared
+from workers.training.objective.losses import TargetLoss
+from workers.training.prepare import PreparedTraining
 
-POISONED = 3  # the step that meets the poison, see `poisoned`
+POISONED_STEP = 3  # the step that meets the poison, see `poisoned`
 
 
-def poisoned(
-    laboratory: Laboratory, on_nan: str, value: float = math.nan, **training: Any
+def poison_step(
+    laboratory: TrainingHarness, on_nan: str, value: float = math.nan, **training: Any
 ) -> tuple[Any, MemoryContext]:
     """Prepare a job whose batch of one step holds a value that is no number."""
     context = MemoryContext()
-    prepared = laboratory.prepare(job(training={"on_nan": on_nan, **training}), context)
-    (indices, _), *_ = prepared.sampler.batches(POISONED - 1)
+    prepared = laboratory.prepare(digits_job(training={"on_nan": on_nan, **training}), context)
+    (indices, _), *_ = prepared.sampler.batches(POISONED_STEP - 1)
     image = prepared.train.inputs["image"].clone()
     image[indices[0]] = value
-    prepared.train = Rows({"image": image}, prepared.train.targets)
+    prepared.train = ExampleSet({"image": image}, prepared.train.targets)
     return prepared, context
 
 
-def test_a_job_learns_and_tells(laboratory: Laboratory) -> None:
-    attempt = laboratory.run(job(training={"steps": None, "epochs": 30, "optimizer": {"kind": "Adam", "lr": 0.01}}))
+def test_a_job_learns_and_tells(laboratory: TrainingHarness) -> None:
+    attempt = laboratory.run(digits_job(training={"steps": None, "epochs": 30, "optimizer": {"kind": "Adam", "lr": 0.01}}))
     result = attempt.outcome.result
     assert attempt.outcome.ending is Ending.SUCCEEDED
     assert result is not None
@@ -47,22 +47,22 @@ def test_a_job_learns_and_tells(laboratory: Laboratory) -> None:
     json.dumps(result, allow_nan=False)
 
 
-def test_phases_and_the_start_are_told_in_order(laboratory: Laboratory) -> None:
-    attempt = laboratory.run(job())
+def test_phases_and_the_start_are_told_in_order(laboratory: TrainingHarness) -> None:
+    attempt = laboratory.run(digits_job())
     assert attempt.context.reports[0].events == (("rewound", {"step": 0, "checkpoint": None}),)
     phases = [report.phase for report in attempt.context.reports if report.phase]
     assert phases == ["loading_data", "building", "training"]
 
 
-def test_a_resumed_attempt_says_where_it_starts(laboratory: Laboratory) -> None:
-    saved = laboratory.run(job(), {5: "drain"}).context.saved[-1]
-    again = laboratory.run(job(), resume=resumed(saved))
+def test_a_resumed_attempt_says_where_it_starts(laboratory: TrainingHarness) -> None:
+    saved = laboratory.run(digits_job(), {5: "drain"}).context.saved[-1]
+    again = laboratory.run(digits_job(), resume=resume_candidates(saved))
     assert again.events("rewound") == [{"step": 5, "checkpoint": saved.id}]
     assert again.points("train/loss")[0][0] == 6
 
 
-def test_progress_says_how_far_it_is(laboratory: Laboratory) -> None:
-    progress = laboratory.run(job()).context.reports[-1].progress
+def test_progress_says_how_far_it_is(laboratory: TrainingHarness) -> None:
+    progress = laboratory.run(digits_job()).context.reports[-1].progress
     assert progress is not None
     assert progress["step"] == progress["total_steps"] == 15
     assert progress["steps_per_epoch"] == 6
@@ -76,31 +76,31 @@ def test_progress_says_how_far_it_is(laboratory: Laboratory) -> None:
     ("cancel", Ending.CANCELLED, []), ("pause", Ending.PAUSED, [4]), ("drain", Ending.RELEASED, [4]),
 ])  # fmt: skip
 def test_commands_are_obeyed_before_the_next_step(
-    laboratory: Laboratory, verb: str, ending: Ending, saved: list[int]
+    laboratory: TrainingHarness, verb: str, ending: Ending, saved: list[int]
 ) -> None:
-    attempt = laboratory.run(job(), {4: verb})
+    attempt = laboratory.run(digits_job(), {4: verb})
     assert attempt.outcome.ending is ending
     assert attempt.outcome.result is None
     assert [each.step for each in attempt.context.saved] == saved
     assert [step for step, _ in attempt.points("train/loss")] == [1, 2, 3, 4]
 
 
-def test_a_step_that_has_a_checkpoint_is_not_saved_twice(laboratory: Laboratory) -> None:
-    first = laboratory.run(job(), {5: "pause"})
-    again = laboratory.run(job(), {0: "pause"}, resume=resumed(*first.context.saved))
+def test_a_step_that_has_a_checkpoint_is_not_saved_twice(laboratory: TrainingHarness) -> None:
+    first = laboratory.run(digits_job(), {5: "pause"})
+    again = laboratory.run(digits_job(), {0: "pause"}, resume=resume_candidates(*first.context.saved))
     assert again.outcome.ending is Ending.PAUSED
     assert again.context.saved == []
 
 
 @pytest.mark.parametrize("reduction", ["mean", "sum"])
-def test_accumulated_batches_are_one_large_batch(laboratory: Laboratory, reduction: str) -> None:
+def test_accumulated_batches_are_one_large_batch(laboratory: TrainingHarness, reduction: str) -> None:
     loss = {"loss": {"kind": "CrossEntropyLoss", "reduction": reduction}}
     layers = [{"kind": "Flatten"}, {"kind": "Linear", "out_features": 10}]
     optimizer = {"kind": "SGD", "lr": 0.001}
 
-    def weight(**training: Any) -> tuple[Tensor, Attempt]:
+    def weight(**training: Any) -> tuple[Tensor, TrainingAttempt]:
         attempt = laboratory.run(
-            job(layers, objective=loss, training={"optimizer": optimizer, "steps": 12, **training})
+            digits_job(layers, objective=loss, training={"optimizer": optimizer, "steps": 12, **training})
         )
         return next(iter(attempt.prepared.network.parameters())).detach(), attempt
 
@@ -114,14 +114,14 @@ LINEAR = [{"kind": "Flatten"}, {"kind": "Linear", "out_features": 10}, {"kind": 
 WEIGHTS = [0.1, 1, 2, 3, 0, 1, 1, 5, 1, 1]
 
 
-def counting(laboratory: Laboratory, loss: dict[str, Any], ignored: int = 0, **training: Any) -> Prepared:
+def counting(laboratory: TrainingHarness, loss: dict[str, Any], ignored: int = 0, **training: Any) -> PreparedTraining:
     """Prepare a job of one step an epoch, 359 rows, of which the first so many in its order are ignored."""
     plan = {"optimizer": {"kind": "SGD", "lr": 1.0}, "steps": 1, **training}
-    prepared = laboratory.prepare(job(LINEAR, objective={"loss": loss}, training=plan))
+    prepared = laboratory.prepare(digits_job(LINEAR, objective={"loss": loss}, training=plan))
     order = torch.cat([indices for indices, _ in prepared.sampler.batches(0)])
     target = prepared.train.targets["label"].clone()
     target[order[:ignored]] = loss.get("ignore_index", -100)
-    prepared.train = Rows(prepared.train.inputs, {"label": target})
+    prepared.train = ExampleSet(prepared.train.inputs, {"label": target})
     return prepared
 
 
@@ -132,7 +132,7 @@ def counting(laboratory: Laboratory, loss: dict[str, Any], ignored: int = 0, **t
 @pytest.mark.parametrize("kind", ["CrossEntropyLoss", "NLLLoss"])
 @pytest.mark.parametrize("accumulate", [1, 2, 3, 4])
 def test_accumulated_batches_count_what_one_large_batch_counts(
-    laboratory: Laboratory, kind: str, settings: dict[str, Any], accumulate: int
+    laboratory: TrainingHarness, kind: str, settings: dict[str, Any], accumulate: int
 ) -> None:
     if kind == "NLLLoss":
         settings = {name: value for name, value in settings.items() if name != "label_smoothing"}
@@ -141,7 +141,7 @@ def test_accumulated_batches_count_what_one_large_batch_counts(
     (weight, bias) = before = [each.detach().clone().requires_grad_() for each in prepared.network.parameters()]
     scores = nn.functional.linear(prepared.train.inputs["image"].flatten(1), weight, bias).log_softmax(1)
     loss = prepared.heads[0].loss
-    assert isinstance(loss, Comparison)
+    assert isinstance(loss, TargetLoss)
     expected = loss.loss(scores, prepared.train.targets["label"])
     expected.backward()
     assert train(prepared).ending is Ending.SUCCEEDED
@@ -154,7 +154,7 @@ def test_accumulated_batches_count_what_one_large_batch_counts(
 
 
 @pytest.mark.parametrize("accumulate", [1, 2])
-def test_a_step_that_counts_nothing_has_no_loss(laboratory: Laboratory, accumulate: int) -> None:
+def test_a_step_that_counts_nothing_has_no_loss(laboratory: TrainingHarness, accumulate: int) -> None:
     prepared = counting(laboratory, {"kind": "CrossEntropyLoss"}, 359, batch_size=200, accumulate=accumulate)
     before = [each.detach().clone() for each in prepared.network.parameters()]
     assert train(prepared).ending is Ending.SUCCEEDED
@@ -166,32 +166,32 @@ def test_a_step_that_counts_nothing_has_no_loss(laboratory: Laboratory, accumula
 @pytest.mark.parametrize("ignored", [0, 300, 1000])
 @pytest.mark.parametrize("settings", [{}, {"weight": WEIGHTS, "label_smoothing": 0.1}], ids=str)
 def test_held_out_losses_are_means_over_targets_that_count(
-    laboratory: Laboratory, settings: dict[str, Any], ignored: int
+    laboratory: TrainingHarness, settings: dict[str, Any], ignored: int
 ) -> None:
     prepared = counting(laboratory, {"kind": "CrossEntropyLoss", **settings})
     assert prepared.validation is not None
     target = prepared.validation.targets["label"].clone()
     target[:ignored] = -100
-    held = Rows(prepared.validation.inputs, {"label": target})
+    held = ExampleSet(prepared.validation.inputs, {"label": target})
     for size in (100, 256, 5000):
         found = evaluate(prepared.network, prepared.heads, held, size, prepared.precision)
-        whole = prepared.objective.part(prepared.network(dict(held.inputs)), {"label": target}, 1)
+        whole = prepared.objective.batch_loss(prepared.network(dict(held.inputs)), {"label": target}, 1)
         assert found.values["val/loss"] == pytest.approx(whole.item(), rel=1e-5, nan_ok=True)
 
 
-def test_held_out_losses_are_means_over_examples(laboratory: Laboratory) -> None:
-    attempt = laboratory.run(job(training={"batch_size": 300}))
+def test_held_out_losses_are_means_over_examples(laboratory: TrainingHarness) -> None:
+    attempt = laboratory.run(digits_job(training={"batch_size": 300}))
     prepared = attempt.prepared
     assert prepared.validation is not None
     prepared.network.eval()
     with torch.no_grad():
         outputs = prepared.network(dict(prepared.validation.inputs))
-        whole = prepared.objective.part(outputs, dict(prepared.validation.targets), 1)
+        whole = prepared.objective.batch_loss(outputs, dict(prepared.validation.targets), 1)
     assert attempt.points("val/loss")[-1][1] == pytest.approx(float(whole), rel=1e-5)
 
 
-def test_without_held_out_data_the_training_loss_is_followed(laboratory: Laboratory) -> None:
-    spec = job(data={"kind": "builtin", "name": "digits"}, training={"steps": 60})
+def test_without_held_out_data_the_training_loss_is_followed(laboratory: TrainingHarness) -> None:
+    spec = digits_job(data={"kind": "builtin", "name": "digits"}, training={"steps": 60})
     attempt = laboratory.run(spec)
     assert attempt.points("val/loss") == []
     assert attempt.outcome.result is not None
@@ -199,9 +199,9 @@ def test_without_held_out_data_the_training_loss_is_followed(laboratory: Laborat
     assert attempt.context.saved[-1].values.keys() == {"train/loss"}
 
 
-def test_a_training_that_no_longer_improves_stops(laboratory: Laboratory) -> None:
+def test_a_training_that_no_longer_improves_stops(laboratory: TrainingHarness) -> None:
     plan = {"steps": 600, "optimizer": {"kind": "SGD", "lr": 0.0}, "early_stop": {"patience": 3}}
-    attempt = laboratory.run(job(training=plan))
+    attempt = laboratory.run(digits_job(training=plan))
     assert attempt.outcome.ending is Ending.SUCCEEDED
     assert attempt.outcome.result is not None
     assert attempt.outcome.result["step"] == 24  # the first evaluation improves on nothing, then three do not
@@ -210,8 +210,8 @@ def test_a_training_that_no_longer_improves_stops(laboratory: Laboratory) -> Non
     assert attempt.context.saved[-1].final
 
 
-def test_the_final_checkpoint_holds_what_was_trained(laboratory: Laboratory) -> None:
-    attempt = laboratory.run(job())
+def test_the_final_checkpoint_holds_what_was_trained(laboratory: TrainingHarness) -> None:
+    attempt = laboratory.run(digits_job())
     assert [(saved.step, saved.final) for saved in attempt.context.saved] == [(15, True)]
     saved = attempt.context.saved[0]
     assert saved.values.keys() == {"train/loss", "val/loss", "val/accuracy"}
@@ -220,29 +220,29 @@ def test_the_final_checkpoint_holds_what_was_trained(laboratory: Laboratory) -> 
                       "report.json": True, "state.safetensors": False, "state.json": False}  # fmt: skip
 
 
-def test_failing_names_the_first_bad_step(laboratory: Laboratory) -> None:
-    prepared, context = poisoned(laboratory, "fail")
-    with pytest.raises(NumericError, match=f"step {POISONED} ") as caught:
+def test_failing_names_the_first_bad_step(laboratory: TrainingHarness) -> None:
+    prepared, context = poison_step(laboratory, "fail")
+    with pytest.raises(NumericError, match=f"step {POISONED_STEP} ") as caught:
         train(prepared)
     assert caught.value.pointer == "/training/on_nan"
     assert context.saved == []  # weights that are no numbers are never saved
-    assert math.isnan(context.series("train/loss").value[POISONED - 1])
+    assert math.isnan(context.series("train/loss").value[POISONED_STEP - 1])
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf])
 @pytest.mark.parametrize("optimizer", [{"kind": "Adam"}, {"kind": "SGD", "momentum": 0.9}, {"kind": "RMSprop"}])
-def test_skipping_leaves_a_step_out(laboratory: Laboratory, optimizer: dict[str, Any], value: float) -> None:
-    prepared, context = poisoned(laboratory, "skip", value, optimizer=optimizer, steps=6)
+def test_skipping_leaves_a_step_out(laboratory: TrainingHarness, optimizer: dict[str, Any], value: float) -> None:
+    prepared, context = poison_step(laboratory, "skip", value, optimizer=optimizer, steps=6)
     assert train(prepared).ending is Ending.SUCCEEDED
     events = [event for report in context.reports for event in report.events if event[0] == "skipped_step"]
-    assert events == [("skipped_step", {"step": POISONED, "count": 1})]
+    assert events == [("skipped_step", {"step": POISONED_STEP, "count": 1})]
     assert all(bool(parameter.isfinite().all()) for parameter in prepared.network.parameters())
     losses = context.series("train/loss").value
     assert [math.isfinite(loss) for loss in losses] == [True, True, False, True, True, True]
 
 
-def test_ignoring_goes_on(laboratory: Laboratory) -> None:
-    prepared, context = poisoned(laboratory, "ignore")
+def test_ignoring_goes_on(laboratory: TrainingHarness) -> None:
+    prepared, context = poison_step(laboratory, "ignore")
     outcome = train(prepared)
     assert outcome.ending is Ending.SUCCEEDED
     assert outcome.result is not None
@@ -251,20 +251,20 @@ def test_ignoring_goes_on(laboratory: Laboratory) -> None:
     json.dumps(context.reports[-1].progress, allow_nan=False)
 
 
-def test_a_label_beyond_the_outputs_is_the_datas_fault(laboratory: Laboratory) -> None:
+def test_a_label_beyond_the_outputs_is_the_datas_fault(laboratory: TrainingHarness) -> None:
     layers = [{"kind": "Flatten"}, {"kind": "Linear", "out_features": 4}]
     with pytest.raises(DataError, match="out of bounds"):
-        laboratory.run(job(layers))
+        laboratory.run(digits_job(layers))
 
 
-def test_unlike_widths_are_a_build_error(laboratory: Laboratory) -> None:
-    spec = job([{"kind": "Linear", "out_features": 2}], objective={"loss": {"kind": "MSELoss"}},
+def test_unlike_widths_are_a_build_error(laboratory: TrainingHarness) -> None:
+    spec = digits_job([{"kind": "Linear", "out_features": 2}], objective={"loss": {"kind": "MSELoss"}},
                data={"kind": "builtin", "name": "diabetes"})  # fmt: skip
     with pytest.raises(BuildError, match=r"\[64, 2\] with targets of \[64, 1\]"):
         laboratory.run(spec)
 
 
-def test_seeds_decide_everything(laboratory: Laboratory) -> None:
-    first, same, other = (laboratory.run(job(training={"seed": seed})).weights() for seed in (1, 1, 2))
+def test_seeds_decide_everything(laboratory: TrainingHarness) -> None:
+    first, same, other = (laboratory.run(digits_job(training={"seed": seed})).weights() for seed in (1, 1, 2))
     assert first == same
     assert first != other

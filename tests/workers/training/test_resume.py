@@ -7,15 +7,19 @@ from typing import Any
 
 import pytest
 
-from tests.workers.training.interruptions import OFTEN, assert_undisturbed, interrupted
-from tests.workers.training.laboratory import Attempt, Laboratory, job, resumed
+from tests.workers.training.crashes import (
+    FREQUENT_CHECKPOINTS,
+    assert_same_as_uninterrupted,
+    train_with_crashes,
+)
+from tests.workers.training.harness import TrainingAttempt, TrainingHarness, digits_job, resume_candidates
 from tests.workers.training.optim.test_schedules import REQUIRED
 from workers.protocol.messages import Ending
 from workers.training.context import MemoryContext
 from workers.training.optim.optimizers import OPTIMIZERS
 from workers.training.optim.schedules import SCHEDULES
 from workers.training.optim.weight_averages import AVERAGES
-from workers.training.prepare import Prepared
+from workers.training.prepare import PreparedTraining
 
 NETWORKS: dict[str, list[dict[str, Any]]] = {
     "dropout": [{"kind": "Flatten"}, {"kind": "Dropout", "p": 0.5}, {"kind": "Linear", "out_features": 10}],
@@ -48,18 +52,18 @@ PLANS: dict[str, dict[str, Any]] = {
 }  # fmt: skip
 
 
-def in_pieces(laboratory: Laboratory, spec: dict[str, Any], *lengths: int, **options: Any) -> list[Attempt]:
-    attempts: list[Attempt] = []
+def train_in_pieces(laboratory: TrainingHarness, spec: dict[str, Any], *lengths: int, **options: Any) -> list[TrainingAttempt]:
+    attempts: list[TrainingAttempt] = []
     for length in lengths:
-        begun = resumed(*(attempts[-1].context.saved[-1:] if attempts else ()))
+        begun = resume_candidates(*(attempts[-1].context.saved[-1:] if attempts else ()))
         attempts.append(laboratory.run(spec, {length: "pause"}, resume=begun, **options))
         assert attempts[-1].outcome.ending is Ending.PAUSED
-    return [*attempts, laboratory.run(spec, resume=resumed(attempts[-1].context.saved[-1]), **options)]
+    return [*attempts, laboratory.run(spec, resume=resume_candidates(attempts[-1].context.saved[-1]), **options)]
 
 
-def assert_same(laboratory: Laboratory, spec: dict[str, Any], *lengths: int, **options: Any) -> Attempt:
+def assert_same(laboratory: TrainingHarness, spec: dict[str, Any], *lengths: int, **options: Any) -> TrainingAttempt:
     whole = laboratory.run(spec, **options)
-    pieces = in_pieces(laboratory, spec, *lengths, **options)
+    pieces = train_in_pieces(laboratory, spec, *lengths, **options)
     assert pieces[-1].outcome.ending is whole.outcome.ending is Ending.SUCCEEDED
     assert pieces[-1].weights() == whole.weights()
     for name in ("train/loss", "train/lr", "val/loss", "val/accuracy"):
@@ -85,8 +89,8 @@ MATRICES = [{"kind": "Flatten"}, {"kind": "Linear", "out_features": 16, "bias": 
 
 
 @pytest.mark.parametrize("kind", OPTIMIZERS)
-def test_every_optimizer_goes_on_bit_by_bit(laboratory: Laboratory, kind: str) -> None:
-    assert_same(laboratory, job(MATRICES, training={"optimizer": {"kind": kind}}), 4, 4)
+def test_every_optimizer_goes_on_bit_by_bit(laboratory: TrainingHarness, kind: str) -> None:
+    assert_same(laboratory, digits_job(MATRICES, training={"optimizer": {"kind": kind}}), 4, 4)
 
 
 @pytest.mark.parametrize("optimizer", [
@@ -94,87 +98,87 @@ def test_every_optimizer_goes_on_bit_by_bit(laboratory: Laboratory, kind: str) -
     {"kind": "LBFGS", "line_search_fn": "strong_wolfe", "history_size": 3}, {"kind": "LBFGS", "max_iter": 1, "lr": 0.1},
     {"kind": "NAdam", "decoupled_weight_decay": True, "weight_decay": 0.1}, {"kind": "SGD", "momentum": 0.9},
 ], ids=str)  # fmt: skip
-def test_settings_of_optimizers_go_on_bit_by_bit(laboratory: Laboratory, optimizer: dict[str, Any]) -> None:
-    assert_same(laboratory, job(training={"optimizer": optimizer}), 4, 4)
+def test_settings_of_optimizers_go_on_bit_by_bit(laboratory: TrainingHarness, optimizer: dict[str, Any]) -> None:
+    assert_same(laboratory, digits_job(training={"optimizer": optimizer}), 4, 4)
 
 
 @pytest.mark.parametrize("kind", SCHEDULES)
-def test_every_schedule_goes_on_bit_by_bit(laboratory: Laboratory, kind: str) -> None:
+def test_every_schedule_goes_on_bit_by_bit(laboratory: TrainingHarness, kind: str) -> None:
     optimizer = {"kind": "SGD", "lr": 0.1, "momentum": 0.9}
     schedule = {"kind": kind, **REQUIRED.get(kind, {})}
-    assert_same(laboratory, job(training={"optimizer": optimizer, "schedule": schedule, "steps": 20}), 7, 6)
+    assert_same(laboratory, digits_job(training={"optimizer": optimizer, "schedule": schedule, "steps": 20}), 7, 6)
 
 
 @pytest.mark.parametrize("name", NETWORKS)
-def test_every_network_goes_on_bit_by_bit(laboratory: Laboratory, name: str) -> None:
-    assert_same(laboratory, job(NETWORKS[name]), 1, 7)
+def test_every_network_goes_on_bit_by_bit(laboratory: TrainingHarness, name: str) -> None:
+    assert_same(laboratory, digits_job(NETWORKS[name]), 1, 7)
 
 
 @pytest.mark.parametrize("kind", AVERAGES)
-def test_every_average_of_statistics_goes_on_bit_by_bit(laboratory: Laboratory, kind: str) -> None:
+def test_every_average_of_statistics_goes_on_bit_by_bit(laboratory: TrainingHarness, kind: str) -> None:
     average = {"kind": kind, **({"start": 0.3} if kind == "swa" else {})}
-    assert_same(laboratory, job(NETWORKS["batch norm"], training={"average": average}), 7, 6)
+    assert_same(laboratory, digits_job(NETWORKS["batch norm"], training={"average": average}), 7, 6)
 
 
 @pytest.mark.parametrize("name", PLANS)
-def test_every_plan_goes_on_bit_by_bit(laboratory: Laboratory, name: str) -> None:
-    assert_same(laboratory, job(training=PLANS[name]), 2, 1)
+def test_every_plan_goes_on_bit_by_bit(laboratory: TrainingHarness, name: str) -> None:
+    assert_same(laboratory, digits_job(training=PLANS[name]), 2, 1)
 
 
-def test_targets_that_count_unlike_go_on_bit_by_bit(laboratory: Laboratory) -> None:
+def test_targets_that_count_unlike_go_on_bit_by_bit(laboratory: TrainingHarness) -> None:
     loss = {"kind": "CrossEntropyLoss", "ignore_index": 3, "weight": [0.5, 2, 1, 1, 0, 1, 1, 1, 1, 3]}
     objective = {"loss": loss, "metrics": ["accuracy"]}
-    assert_same(laboratory, job(objective=objective, training={"accumulate": 4, "steps": 5, "batch_size": 20}), 2, 1)
+    assert_same(laboratory, digits_job(objective=objective, training={"accumulate": 4, "steps": 5, "batch_size": 20}), 2, 1)
 
 
 @pytest.mark.parametrize("stop", [0, 6, 15])
-def test_any_step_is_a_good_one_to_stop(laboratory: Laboratory, stop: int) -> None:
-    assert_same(laboratory, job(), stop)
+def test_any_step_is_a_good_one_to_stop(laboratory: TrainingHarness, stop: int) -> None:
+    assert_same(laboratory, digits_job(), stop)
 
 
-def test_a_crash_costs_the_steps_since_the_checkpoint(laboratory: Laboratory) -> None:
-    spec = job(training={"checkpoint": {"every_steps": 4, "every_seconds": None, "keep_best": 0}})
+def test_a_crash_costs_the_steps_since_the_checkpoint(laboratory: TrainingHarness) -> None:
+    spec = digits_job(training={"checkpoint": {"every_steps": 4, "every_seconds": None, "keep_best": 0}})
     whole = laboratory.run(spec)
     assert [saved.step for saved in whole.context.saved] == [4, 8, 12, 15]
     crashed = laboratory.run(spec, {10: "cancel"})  # what came after step 8 is dropped by the supervisor
-    again = laboratory.run(spec, resume=resumed(*crashed.context.saved))
+    again = laboratory.run(spec, resume=resume_candidates(*crashed.context.saved))
     assert again.weights() == whole.weights()
     kept = [point for point in crashed.points("train/loss") if point[0] <= 8]
     assert kept + again.points("train/loss") == whole.points("train/loss")
 
 
-def test_a_crash_after_the_last_checkpoint_ends_the_same(laboratory: Laboratory) -> None:
-    whole = laboratory.run(job())
-    again = laboratory.run(job(), resume=resumed(*whole.context.saved))
+def test_a_crash_after_the_last_checkpoint_ends_the_same(laboratory: TrainingHarness) -> None:
+    whole = laboratory.run(digits_job())
+    again = laboratory.run(digits_job(), resume=resume_candidates(*whole.context.saved))
     assert again.outcome.ending is Ending.SUCCEEDED
     assert again.points("val/loss") == []
     assert again.weights() == whole.weights()
     assert again.context.saved[-1].final
 
 
-def test_elapsed_time_goes_on(laboratory: Laboratory) -> None:
-    first, second = in_pieces(laboratory, job(), 8)
+def test_elapsed_time_goes_on(laboratory: TrainingHarness) -> None:
+    first, second = train_in_pieces(laboratory, digits_job(), 8)
     before, after = first.context.series("train/loss").elapsed, second.context.series("train/loss").elapsed
     assert before == sorted(before)
     assert before[-1] < after[0]
 
 
 BROKEN: dict[str, dict[str, Any]] = {
-    **{name: job(layers, training={"checkpoint": OFTEN}) for name, layers in NETWORKS.items()},
-    **{name: job(training={"checkpoint": OFTEN, **plan}) for name, plan in PLANS.items()},
-    **{kind: job(training={"optimizer": {"kind": kind}, "checkpoint": OFTEN}) for kind in ("LBFGS", "Adam", "ASGD")},
+    **{name: digits_job(layers, training={"checkpoint": FREQUENT_CHECKPOINTS}) for name, layers in NETWORKS.items()},
+    **{name: digits_job(training={"checkpoint": FREQUENT_CHECKPOINTS, **plan}) for name, plan in PLANS.items()},
+    **{kind: digits_job(training={"optimizer": {"kind": kind}, "checkpoint": FREQUENT_CHECKPOINTS}) for kind in ("LBFGS", "Adam", "ASGD")},
 }
 
 
 @pytest.mark.parametrize("name", BROKEN)
-def test_broken_off_at_random_it_ends_the_same(laboratory: Laboratory, name: str) -> None:
+def test_broken_off_at_random_it_ends_the_same(laboratory: TrainingHarness, name: str) -> None:
     spec, draw = BROKEN[name], Random(name)
     whole = laboratory.run(spec)
     assert whole.outcome.result is not None
     steps = whole.outcome.result["step"]
-    last, history = interrupted(partial(_prepared, laboratory, spec), steps, draw)
-    assert_undisturbed(whole, last, history)
+    last, history = train_with_crashes(partial(_prepare_resumed, laboratory, spec), steps, draw)
+    assert_same_as_uninterrupted(whole, last, history)
 
 
-def _prepared(laboratory: Laboratory, spec: dict[str, Any], context: MemoryContext, resume: Any) -> Prepared:
+def _prepare_resumed(laboratory: TrainingHarness, spec: dict[str, Any], context: MemoryContext, resume: Any) -> PreparedTraining:
     return laboratory.prepare(spec, context, resume=resume)

@@ -10,16 +10,23 @@ import torch
 from tokenizers import Tokenizer
 
 from app.storage.local import LocalStore
-from tests.examples.lessons import spec as example
-from tests.workers.training.corpora import Reading, job, sums, tagged, texts, waves
+from tests.examples.example_runner import example_spec as example
+from tests.workers.training.datasets import (
+    DatasetHarness,
+    dataset_job,
+    series_dataset,
+    tagging_dataset,
+    text_dataset,
+    tree_dataset,
+)
 from tests.workers.training.test_resume import assert_same
-from workers.data.features.tokenizers import KINDS
-from workers.data.loading.batches import Feed
+from workers.data.features.tokenizers import TOKENIZER_TRAINERS
+from workers.data.loading.batches import InMemoryBatches
 
 
 @pytest.fixture
-def reading(tmp_path: Path) -> Reading:
-    return Reading(tmp_path, LocalStore(tmp_path / "store"))
+def reading(tmp_path: Path) -> DatasetHarness:
+    return DatasetHarness(tmp_path, LocalStore(tmp_path / "store"))
 
 
 def graph(inputs: list[str], *nodes: dict[str, Any]) -> dict[str, Any]:
@@ -81,46 +88,46 @@ def text(kind: str = "word", **settings: Any) -> dict[str, Any]:
     return {"text": {"kind": "text", "column": "text", "tokenizer": plan, **settings}}
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_every_tokenizer_goes_on_bit_by_bit(reading: Reading, kind: str) -> None:
-    reading.corpus = texts()
-    assert_same(reading, job(GRU, features=text(kind), target="label"), 3, 5)
+@pytest.mark.parametrize("kind", TOKENIZER_TRAINERS)
+def test_every_tokenizer_goes_on_bit_by_bit(reading: DatasetHarness, kind: str) -> None:
+    reading.corpus = text_dataset()
+    assert_same(reading, dataset_job(GRU, features=text(kind), target="label"), 3, 5)
 
 
 CASES: dict[str, Any] = {
-    "attention": (texts, job(ATTENTION, features=text(), target="label")),
-    "Tree-LSTM": (sums, job(TREE_LSTM)),
-    "tags": (tagged, job(TAGGER)),
-    "series": (waves, job(WAVES, scale="standard")),
-    "trees": (sums, job(TREES)),
+    "attention": (text_dataset, dataset_job(ATTENTION, features=text(), target="label")),
+    "Tree-LSTM": (tree_dataset, dataset_job(TREE_LSTM)),
+    "tags": (tagging_dataset, dataset_job(TAGGER)),
+    "series": (series_dataset, dataset_job(WAVES, scale="standard")),
+    "trees": (tree_dataset, dataset_job(TREES)),
 }
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_every_sequence_goes_on_bit_by_bit(reading: Reading, name: str) -> None:
+def test_every_sequence_goes_on_bit_by_bit(reading: DatasetHarness, name: str) -> None:
     make, spec = CASES[name]
     reading.corpus = make()
     assert_same(reading, spec, 3, 5)
 
 
 @pytest.mark.parametrize("plan", [{}, {"accumulate": 2, "steps": 6}, {"drop_last": True}])
-def test_buckets_go_on_bit_by_bit(reading: Reading, plan: dict[str, Any]) -> None:
-    reading.corpus = texts()
-    assert_same(reading, job(GRU, features=text(), target="label", bucket="text", training=plan), 2, 3)
+def test_buckets_go_on_bit_by_bit(reading: DatasetHarness, plan: dict[str, Any]) -> None:
+    reading.corpus = text_dataset()
+    assert_same(reading, dataset_job(GRU, features=text(), target="label", bucket="text", training=plan), 2, 3)
 
 
-def test_buckets_pad_less_and_evaluate_the_same(reading: Reading) -> None:
-    reading.corpus = texts(400)
+def test_buckets_pad_less_and_evaluate_the_same(reading: DatasetHarness) -> None:
+    reading.corpus = text_dataset(400)
     frozen = {"optimizer": {"kind": "SGD", "lr": 0.0}, "steps": 1}
     plain, bucketed = (
-        reading.run(job(GRU, features=text(), target="label", training=frozen, **more))
+        reading.run(dataset_job(GRU, features=text(), target="label", training=frozen, **more))
         for more in ({}, {"bucket": "text"})
     )
     for name in ("val/loss", "val/accuracy"):
         assert bucketed.points(name)[0][1] == pytest.approx(plain.points(name)[0][1], rel=1e-5)
 
     def padded(prepared: Any) -> int:
-        feed = Feed(prepared.train, prepared.sampler, prepared.device)
+        feed = InMemoryBatches(prepared.train, prepared.sampler, prepared.device)
         steps = range(prepared.sampler.steps_per_epoch)
         return sum(inputs["text"].numel() for step in steps for inputs, _, _ in feed.batches(step))
 
@@ -128,24 +135,24 @@ def test_buckets_pad_less_and_evaluate_the_same(reading: Reading) -> None:
 
 
 @pytest.mark.parametrize("bucket", ["txt", "text_length", "label"])
-def test_buckets_are_made_of_sequences_that_are_read(reading: Reading, bucket: str) -> None:
-    reading.corpus = texts()
-    (problem,) = reading.inspect(job(GRU, features=text(), target="label", bucket=bucket)).problems
+def test_buckets_are_made_of_sequences_that_are_read(reading: DatasetHarness, bucket: str) -> None:
+    reading.corpus = text_dataset()
+    (problem,) = reading.inspect(dataset_job(GRU, features=text(), target="label", bucket=bucket)).problems
     assert (problem.pointer, problem.code) == ("/data/bucket", "unknown_column")
     assert "text" in problem.hint
 
 
 @pytest.mark.parametrize("name", ["text", *CASES])
-def test_it_is_learned(reading: Reading, name: str) -> None:
-    make, spec = CASES.get(name, (texts, job(GRU, features=text(), target="label")))
+def test_it_is_learned(reading: DatasetHarness, name: str) -> None:
+    make, spec = CASES.get(name, (text_dataset, dataset_job(GRU, features=text(), target="label")))
     reading.corpus = make(200)
     attempt = reading.run(spec | {"training": {**spec["training"], "steps": 120, "batch_size": 32}})
     assert attempt.points("val/loss")[-1][1] < 0.45  # of one who guesses: 0.69, or 0.6 for tags
 
 
-def test_a_tokenizer_travels_with_the_checkpoint(reading: Reading) -> None:
-    reading.corpus = texts()
-    attempt = reading.run(job(GRU, features=text(), target="label"))
+def test_a_tokenizer_travels_with_the_checkpoint(reading: DatasetHarness) -> None:
+    reading.corpus = text_dataset()
+    attempt = reading.run(dataset_job(GRU, features=text(), target="label"))
     files = {file.name: file for file in attempt.context.saved[-1].files}
     assert files["tokenizer.json"].public
     plain = Tokenizer.from_file(str(reading.folder / "store" / files["tokenizer.json"].path))
@@ -161,9 +168,9 @@ def test_a_tokenizer_travels_with_the_checkpoint(reading: Reading) -> None:
     assert document["features"]["text"] == json.loads(plain.to_str())
 
 
-def test_the_vocabulary_is_told_at_the_start(reading: Reading) -> None:
-    reading.corpus = texts()
-    spec = job(GRU, features=text(max_length=10), target="label")
+def test_the_vocabulary_is_told_at_the_start(reading: DatasetHarness) -> None:
+    reading.corpus = text_dataset()
+    spec = dataset_job(GRU, features=text(max_length=10), target="label")
     attempt = reading.run(spec)
     (told,) = attempt.events("vocabulary")
     assert told["feature"] == "text"

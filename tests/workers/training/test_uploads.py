@@ -11,35 +11,35 @@ import torch
 
 from app.spec.data.columns import DataSchema
 from app.spec.data.sources import UploadSource
-from tests.workers.data.formats.files_of_readers import lines, packed, schema, upload
-from tests.workers.data.formats.test_images import drawn as picture
-from tests.workers.training.laboratory import Attempt, Laboratory, resumed
-from workers.children.inspect import Limits, inspect
-from workers.protocol.assignment import Registered
-from workers.training.checkpoints.files import PREPARATION
+from tests.workers.data.formats.test_images import encode_image as picture
+from tests.workers.data.formats.uploads import make_upload, schema, to_jsonl, write_zip
+from tests.workers.training.harness import TrainingAttempt, TrainingHarness, resume_candidates
+from workers.children.inspect import InspectionLimits, inspect_job
+from workers.protocol.assignment import DatasetRef
+from workers.training.checkpoints.files import PREPARATION_FILE
 
-LIMITS = Limits(10_000, 100_000_000, 1 << 30)
+LIMITS = InspectionLimits(10_000, 100_000_000, 1 << 30)
 ID = "ds_" + "0" * 32
 KINDS = ("fir", "oak", "yew")
 
 
 @dataclass
-class Place:
+class UploadHarness:
     """Where uploads lie, and jobs on them are run."""
 
-    laboratory: Laboratory
+    laboratory: TrainingHarness
     path: Path
 
-    def known(self, content: str | None = None, **source: Any) -> tuple[DataSchema, Registered]:
+    def known(self, content: str | None = None, **source: Any) -> tuple[DataSchema, DatasetRef]:
         """Store a file as an upload; `None`: it has been written."""
-        file = upload(self.path, content, **source)
+        file = make_upload(self.path, content, **source)
         found = schema(file)
         self.laboratory.store.put_file("contents/1", self.path)
-        return found, Registered(
+        return found, DatasetRef(
             UploadSource.model_validate({"kind": "upload"} | source).model_dump(mode="json"), "contents/1"
         )
 
-    def run(self, known: tuple[DataSchema, Registered], model: Any, *, loss: str, **parts: Any) -> Attempt:
+    def run(self, known: tuple[DataSchema, DatasetRef], model: Any, *, loss: str, **parts: Any) -> TrainingAttempt:
         spec = {
             "model": model,
             "data": {"kind": "dataset", "id": ID} | parts.pop("data", {}),
@@ -47,14 +47,14 @@ class Place:
             "training": {"epochs": 30, "batch_size": 16, "device": "cpu", "optimizer": {"kind": "Adam", "lr": 0.02},
                          "checkpoint": {"every_seconds": None}} | parts.pop("training", {}),
         }  # fmt: skip
-        found = inspect(spec, known[0], LIMITS)
+        found = inspect_job(spec, known[0], LIMITS)
         assert not found.problems
         return self.laboratory.run(spec, schema=known[0], dataset=known[1], **parts)
 
 
 @pytest.fixture
-def place(laboratory: Laboratory, tmp_path: Path) -> Place:
-    return Place(laboratory, tmp_path / "upload")
+def place(laboratory: TrainingHarness, tmp_path: Path) -> UploadHarness:
+    return UploadHarness(laboratory, tmp_path / "upload")
 
 
 def trees(rows: int = 120) -> list[tuple[str, ...]]:
@@ -87,7 +87,7 @@ MIXED = {
 }
 
 
-def test_a_table_with_gaps_and_words_teaches_a_number(place: Place) -> None:
+def test_a_table_with_gaps_and_words_teaches_a_number(place: UploadHarness) -> None:
     known = place.known(csv(trees()))
     assert {column.name: column.type for column in known[0].columns} == {
         "kind": "category", "when": "number", "height": "number", "healthy": "number", "girth": "number",
@@ -106,14 +106,14 @@ def test_a_table_with_gaps_and_words_teaches_a_number(place: Place) -> None:
     assert len(train[:, 0].unique()) > 60  # moments in time stay apart
 
 
-def test_what_stands_for_gaps_is_measured_on_train(place: Place) -> None:
+def test_what_stands_for_gaps_is_measured_on_train(place: UploadHarness) -> None:
     rows = trees()
-    packed(
+    write_zip(
         place.path, {"train.csv": csv(rows[:80]), "test.csv": csv([(*row[:2], "1000", *row[3:]) for row in rows[80:]])}
     )
     attempt = place.run(place.known(), MIXED, loss="MSELoss", training={"epochs": 1})
     (saved, *_) = attempt.context.saved
-    (file,) = [file for file in saved.files if file.name == PREPARATION]
+    (file,) = [file for file in saved.files if file.name == PREPARATION_FILE]
     document = json.loads(b"".join(place.laboratory.store.read(file.path)))
     heights = [float(row[2]) for row in rows[:80] if row[2]]
     fills = document["features"]["x"]["fills"]
@@ -122,7 +122,7 @@ def test_what_stands_for_gaps_is_measured_on_train(place: Place) -> None:
     assert len(attempt.prepared.validation) == 40
 
 
-def test_a_table_teaches_classes_and_goes_on_bit_by_bit(place: Place) -> None:
+def test_a_table_teaches_classes_and_goes_on_bit_by_bit(place: UploadHarness) -> None:
     rows = [(row[0] or "oak", *row[1:]) for row in trees()]
     known = place.known(csv(rows), target="kind")
     model = {
@@ -135,11 +135,11 @@ def test_a_table_teaches_classes_and_goes_on_bit_by_bit(place: Place) -> None:
         known, model, loss="CrossEntropyLoss", data={"scale": "standard", "inputs": ["x"]}, stops={60: "drain"}
     )
     going_on = place.run(known, model, loss="CrossEntropyLoss", data={"scale": "standard", "inputs": ["x"]},
-                         resume=resumed(*begun.context.saved))  # fmt: skip
+                         resume=resume_candidates(*begun.context.saved))  # fmt: skip
     assert going_on.weights() == whole.weights()
 
 
-def test_choices_may_be_numbers(place: Place) -> None:
+def test_choices_may_be_numbers(place: UploadHarness) -> None:
     known = place.known("a,b,y\n" + "".join(f"{n % 5},{n * 0.1},{2 * (n % 3)}\n" for n in range(60)))
     model = {
         "inputs": ["kind", "b"],
@@ -154,16 +154,16 @@ def test_choices_may_be_numbers(place: Place) -> None:
     assert attempt.prepared.train.targets["y"][:3].tolist() == [0, 1, 2]
 
 
-def test_pictures_in_folders_teach_their_classes(place: Place) -> None:
+def test_pictures_in_folders_teach_their_classes(place: UploadHarness) -> None:
     kinds = [(f"{split}/{kind}", shade) for split in ("train", "test") for kind, shade in (("dark", 0), ("red", 200))]
-    packed(place.path, {f"{kind}/{n}.png": picture(shade + n, (8, 8)) for kind, shade in kinds for n in range(12)})
+    write_zip(place.path, {f"{kind}/{n}.png": picture(shade + n, (8, 8)) for kind, shade in kinds for n in range(12)})
     model = {"layers": [{"kind": "Flatten"}, {"kind": "Linear", "out_features": 2}]}
     attempt = place.run(place.known(), model, loss="CrossEntropyLoss")
     losses = [value for _, value in attempt.points("val/loss")]
     assert losses[-1] < 0.3 * losses[0]
 
 
-def test_series_of_unlike_length_and_several_labels(place: Place) -> None:
+def test_series_of_unlike_length_and_several_labels(place: UploadHarness) -> None:
     drawn = random.Random(0)
     rows = []
     for _ in range(80):
@@ -180,13 +180,13 @@ def test_series_of_unlike_length_and_several_labels(place: Place) -> None:
     }
     features = {"wave": {"kind": "series", "column": "wave"}, "labels": {"kind": "labels", "column": "labels"}}
     attempt = place.run(
-        place.known(lines(rows)), model, loss="BCEWithLogitsLoss", data={"features": features, "target": "labels"}
+        place.known(to_jsonl(rows)), model, loss="BCEWithLogitsLoss", data={"features": features, "target": "labels"}
     )
     losses = [value for _, value in attempt.points("train/loss")]
     assert losses[-1] < 0.5 * losses[0]
 
 
-def test_tagged_words_of_a_file(place: Place) -> None:
+def test_tagged_words_of_a_file(place: UploadHarness) -> None:
     drawn = random.Random(0)
     text = ""
     for _ in range(60):
@@ -205,7 +205,7 @@ def test_tagged_words_of_a_file(place: Place) -> None:
     assert losses[-1] < 0.2 * losses[0]
 
 
-def test_every_node_of_a_tree_teaches_its_label(place: Place) -> None:
+def test_every_node_of_a_tree_teaches_its_label(place: UploadHarness) -> None:
     """Sentiments of SST: leaves are words, and the label of every node is learned from what is below it."""
     drawn = random.Random(0)
 

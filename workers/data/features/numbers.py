@@ -9,7 +9,7 @@ from torch import Tensor
 
 from app.errors import DataError
 from app.spec.data.columns import Column, DataSchema
-from workers.data.columns import Made, Split
+from workers.data.columns import PreparedColumn, SplitColumns
 
 
 @dataclass(frozen=True)
@@ -20,7 +20,7 @@ class Scaling:
     factor: Tensor
 
     @classmethod
-    def measured(cls, values: Tensor, scale: str | None, peak: float | None) -> Self | None:
+    def fit(cls, values: Tensor, scale: str | None, peak: float | None) -> Self | None:
         """Return the scaling of rows (n, …); `None` leaves them as they are.
 
         `peak` is the largest value that the source's own type can hold: its presence marks images of bytes.
@@ -41,7 +41,7 @@ class Scaling:
             return None
         return cls(torch.tensor(fitted["shift"], dtype=dtype), torch.tensor(fitted["factor"], dtype=dtype))
 
-    def fitted(self) -> dict[str, Any]:
+    def fitted_state(self) -> dict[str, Any]:
         """Return the scaling as JSON, exactly."""
         return {"shift": self.shift.tolist(), "factor": self.factor.tolist()}
 
@@ -49,18 +49,18 @@ class Scaling:
         """Return the values, scaled."""
         return (values - self.shift) / self.factor
 
-    def undone(self, values: Tensor) -> Tensor:
+    def inverse_transform(self, values: Tensor) -> Tensor:
         """Return scaled values as they were before."""
         return values * self.factor + self.shift
 
 
-def scaled(scaling: Scaling | None, values: Tensor) -> Tensor:
+def apply_scaling(scaling: Scaling | None, values: Tensor) -> Tensor:
     """Return the values, scaled if they are to be."""
     return values if scaling is None else scaling(values)
 
 
 @dataclass(frozen=True)
-class TensorColumn:
+class TensorPreprocessor:
     """A column that is a tensor already."""
 
     name: str
@@ -68,28 +68,28 @@ class TensorColumn:
     scaling: Scaling | None
 
     @classmethod
-    def fit(cls, name: str, part: Any, stored: DataSchema, split: Split) -> Self:
+    def fit(cls, name: str, part: Any, stored: DataSchema, split: SplitColumns) -> Self:
         """Measure the scale, if one is wanted. Raises `DataError`."""
-        plain = cls(name, column_of(stored, part.column), None)
+        plain = cls(name, column_schema(stored, part.column), None)
         values = plain._values(split)
-        scaling = Scaling.measured(values, part.scale, plain.column.peak) if values.dtype == torch.float32 else None
+        scaling = Scaling.fit(values, part.scale, plain.column.peak) if values.dtype == torch.float32 else None
         return cls(name, plain.column, scaling)
 
     @classmethod
     def load(cls, name: str, part: Any, stored: DataSchema, fitted: Any) -> Self:
         """Take over what `fitted` returned."""
-        return cls(name, column_of(stored, part.column), Scaling.load(fitted))
+        return cls(name, column_schema(stored, part.column), Scaling.load(fitted))
 
-    def fitted(self) -> Any:
+    def fitted_state(self) -> Any:
         """Return the scaling as JSON."""
-        return self.scaling.fitted() if self.scaling is not None else None
+        return self.scaling.fitted_state() if self.scaling is not None else None
 
-    def apply(self, split: Split) -> dict[str, Made]:
+    def apply(self, split: SplitColumns) -> dict[str, PreparedColumn]:
         """Return the column, of the schema's dtype, scaled. Raises `DataError`."""
-        return {self.name: scaled(self.scaling, self._values(split))}
+        return {self.name: apply_scaling(self.scaling, self._values(split))}
 
-    def _values(self, split: Split) -> Tensor:
-        column, values = self.column, stored_column(split, self.column.name)
+    def _values(self, split: SplitColumns) -> Tensor:
+        column, values = self.column, column_values(split, self.column.name)
         if not isinstance(values, Tensor) or tuple(values.shape[1:]) != tuple(column.shape):
             found = list(values.shape[1:]) if isinstance(values, Tensor) else "another type"
             detail = f'column "{column.name}" has shape {found} per example, the schema says {list(column.shape)}'
@@ -98,7 +98,7 @@ class TensorColumn:
 
 
 @dataclass(frozen=True)
-class NumberColumns:
+class NumbersPreprocessor:
     """Numbers side by side, with something in the place of those that are missing (which are NaN when stored).
 
     They become float32 at the very end: moments in time, say, differ only where float32 no longer tells.
@@ -106,17 +106,17 @@ class NumberColumns:
 
     name: str
     columns: tuple[str, ...]
-    fills: Tensor | None  # (columns); `None`: a missing number is an error
+    fill_values: Tensor | None  # (columns); `None`: a missing number is an error
     indicators: bool
     scaling: Scaling | None
 
     @classmethod
-    def fit(cls, name: str, part: Any, stored: DataSchema, split: Split) -> Self:
+    def fit(cls, name: str, part: Any, stored: DataSchema, split: SplitColumns) -> Self:
         """Measure what stands for missing numbers, and the scale. Raises `DataError`."""
-        raw = _side_by_side(split, part.columns)
-        fills = _fills(raw, part.missing)
+        raw = _stack_columns(split, part.columns)
+        fills = _fill_values(raw, part.missing)
         plain = cls(name, part.columns, fills, part.indicators, None)
-        return cls(name, part.columns, fills, part.indicators, Scaling.measured(plain._filled(raw), part.scale, None))
+        return cls(name, part.columns, fills, part.indicators, Scaling.fit(plain._impute(raw), part.scale, None))
 
     @classmethod
     def load(cls, name: str, part: Any, stored: DataSchema, fitted: Any) -> Self:
@@ -125,21 +125,21 @@ class NumberColumns:
         scaling = Scaling.load(fitted["scaling"], torch.float64)
         return cls(name, part.columns, fills, part.indicators, scaling)
 
-    def fitted(self) -> Any:
+    def fitted_state(self) -> Any:
         """Return the fills and the scaling as JSON."""
-        return {"fills": None if self.fills is None else self.fills.tolist(),
-                "scaling": None if self.scaling is None else self.scaling.fitted()}  # fmt: skip
+        return {"fills": None if self.fill_values is None else self.fill_values.tolist(),
+                "scaling": None if self.scaling is None else self.scaling.fitted_state()}  # fmt: skip
 
-    def apply(self, split: Split) -> dict[str, Made]:
+    def apply(self, split: SplitColumns) -> dict[str, PreparedColumn]:
         """Return float32 (rows, columns), and behind them a 0 or 1 for each, if asked for. Raises `DataError`."""
-        raw = _side_by_side(split, self.columns)
-        values = scaled(self.scaling, self._filled(raw)).float()
+        raw = _stack_columns(split, self.columns)
+        values = apply_scaling(self.scaling, self._impute(raw)).float()
         return {self.name: torch.cat([values, raw.isnan().float()], 1) if self.indicators else values}
 
-    def _filled(self, raw: Tensor) -> Tensor:
+    def _impute(self, raw: Tensor) -> Tensor:
         missing = raw.isnan()
-        if self.fills is not None:
-            return torch.where(missing, self.fills, raw)
+        if self.fill_values is not None:
+            return torch.where(missing, self.fill_values, raw)
         if missing.any():
             row, place = missing.nonzero()[0].tolist()
             detail = f'"{self.columns[place]}" is missing in row {row + 1}'
@@ -149,7 +149,7 @@ class NumberColumns:
         return raw
 
 
-def column_of(stored: DataSchema, name: str) -> Column:
+def column_schema(stored: DataSchema, name: str) -> Column:
     """Return a stored column's description. Raises `DataError`."""
     column = stored.column(name)
     if column is None:
@@ -157,19 +157,19 @@ def column_of(stored: DataSchema, name: str) -> Column:
     return column
 
 
-def stored_column(split: Split, name: str) -> Any:
+def column_values(split: SplitColumns, name: str) -> Any:
     """Return a stored column. Raises `DataError`."""
     if name not in split:
         raise DataError(f'the data has no column "{name}"', pointer="/data")
     return split[name]
 
 
-def _side_by_side(split: Split, names: Sequence[str]) -> Tensor:
+def _stack_columns(split: SplitColumns, names: Sequence[str]) -> Tensor:
     """Return float64 (rows, columns) of number columns, each (rows)."""
-    return torch.stack([cast(Tensor, stored_column(split, name)).to(torch.float64) for name in names], 1)
+    return torch.stack([cast(Tensor, column_values(split, name)).to(torch.float64) for name in names], 1)
 
 
-def _fills(raw: Tensor, missing: str) -> Tensor | None:
+def _fill_values(raw: Tensor, missing: str) -> Tensor | None:
     if missing == "refuse":
         return None
     if missing == "zero":

@@ -10,23 +10,28 @@ from typing import Any, Protocol, Self
 
 from app.errors import DataError
 from app.spec.data.columns import DataSchema
-from app.spec.data.feature_schema import View
-from workers.data.columns import Made, Split
-from workers.data.features.categories import Categories, Classes, ManyLabels, TagLists
-from workers.data.features.images import PictureColumn
-from workers.data.features.numbers import NumberColumns, TensorColumn
-from workers.data.features.series import Series
-from workers.data.features.texts import Texts
-from workers.data.features.trees import Trees
+from app.spec.data.feature_schema import ResolvedFeatures
+from workers.data.columns import PreparedColumn, SplitColumns
+from workers.data.features.categories import (
+    CategoryPreprocessor,
+    ClassPreprocessor,
+    LabelsPreprocessor,
+    TagsPreprocessor,
+)
+from workers.data.features.images import ImagePreprocessor
+from workers.data.features.numbers import NumbersPreprocessor, TensorPreprocessor
+from workers.data.features.series import SeriesPreprocessor
+from workers.data.features.texts import TextPreprocessor
+from workers.data.features.trees import TreePreprocessor
 
 VERSION = 1
 
 
-class Preparer(Protocol):
+class FeaturePreprocessor(Protocol):
     """Makes the tensors of one feature."""
 
     @classmethod
-    def fit(cls, name: str, part: Any, stored: DataSchema, split: Split) -> Self:
+    def fit(cls, name: str, part: Any, stored: DataSchema, split: SplitColumns) -> Self:
         """Look at the training rows. Raises `DataError`."""
         ...
 
@@ -35,27 +40,27 @@ class Preparer(Protocol):
         """Take over what `fitted` returned."""
         ...
 
-    def fitted(self) -> Any:
+    def fitted_state(self) -> Any:
         """Return what was learned from the training rows, as JSON."""
         ...
 
-    def apply(self, split: Split) -> dict[str, Made]:
+    def apply(self, split: SplitColumns) -> dict[str, PreparedColumn]:
         """Return the columns of the feature by name, of the dtypes and shapes of the view. Raises `DataError`."""
         ...
 
 
 # Kind of feature → what makes its tensors.
-PREPARERS: Mapping[str, type[Preparer]] = {
-    "tensor": TensorColumn,
-    "numbers": NumberColumns,
-    "category": Categories,
-    "class": Classes,
-    "tags": TagLists,
-    "labels": ManyLabels,
-    "text": Texts,
-    "series": Series,
-    "tree": Trees,
-    "image": PictureColumn,
+PREPROCESSORS: Mapping[str, type[FeaturePreprocessor]] = {
+    "tensor": TensorPreprocessor,
+    "numbers": NumbersPreprocessor,
+    "category": CategoryPreprocessor,
+    "class": ClassPreprocessor,
+    "tags": TagsPreprocessor,
+    "labels": LabelsPreprocessor,
+    "text": TextPreprocessor,
+    "series": SeriesPreprocessor,
+    "tree": TreePreprocessor,
+    "image": ImagePreprocessor,
 }
 
 
@@ -63,43 +68,43 @@ PREPARERS: Mapping[str, type[Preparer]] = {
 class Preparation:
     """The preparers of some features of a job, by name."""
 
-    preparers: Mapping[str, Preparer]
+    preprocessors: Mapping[str, FeaturePreprocessor]
 
     @classmethod
-    def fit(cls, seen: View, names: tuple[str, ...], stored: DataSchema, split: Split) -> Self:
+    def fit(cls, seen: ResolvedFeatures, names: tuple[str, ...], stored: DataSchema, split: SplitColumns) -> Self:
         """Fit the features of which these columns come, on the training rows. Raises `DataError`."""
-        return cls({name: _preparer(part.kind).fit(name, part, stored, split)  # type: ignore[attr-defined]
-                    for name, part in seen.needed(names).items()})  # fmt: skip
+        return cls({name: _preprocessor_class(part.kind).fit(name, part, stored, split)  # type: ignore[attr-defined]
+                    for name, part in seen.features_for(names).items()})  # fmt: skip
 
     @classmethod
-    def load(cls, seen: View, stored: DataSchema, document: Mapping[str, Any]) -> Self:
+    def load(cls, seen: ResolvedFeatures, stored: DataSchema, document: Mapping[str, Any]) -> Self:
         """Take over what `document` returned. Raises `DataError` if it is of another version."""
         if document.get("version") != VERSION:
             raise DataError(f"the preparation has version {document.get('version')}, this is {VERSION}")
-        return cls({name: _preparer(seen.features[name].kind).load(name, seen.features[name], stored, fitted)  # type: ignore[attr-defined]
+        return cls({name: _preprocessor_class(seen.features[name].kind).load(name, seen.features[name], stored, fitted)  # type: ignore[attr-defined]
                     for name, fitted in document["features"].items()})  # fmt: skip
 
     def document(self) -> dict[str, Any]:
         """Return everything that was fitted, as JSON."""
-        return {"version": VERSION, "features": {name: each.fitted() for name, each in self.preparers.items()}}
+        return {"version": VERSION, "features": {name: each.fitted_state() for name, each in self.preprocessors.items()}}
 
-    def texts(self) -> dict[str, Texts]:
+    def text_preprocessors(self) -> dict[str, TextPreprocessor]:
         """Return the features of text."""
-        return {name: each for name, each in self.preparers.items() if isinstance(each, Texts)}
+        return {name: each for name, each in self.preprocessors.items() if isinstance(each, TextPreprocessor)}
 
-    def files(self) -> dict[str, str]:
+    def tokenizer_files(self) -> dict[str, str]:
         """Return the tokenizers by the names of their files: tokenizer.json, or one for each of several features."""
-        texts = self.texts()
-        return {"tokenizer.json" if len(texts) == 1 else f"{name}.tokenizer.json": json.dumps(each.fitted())
+        texts = self.text_preprocessors()
+        return {"tokenizer.json" if len(texts) == 1 else f"{name}.tokenizer.json": json.dumps(each.fitted_state())
                 for name, each in texts.items()}  # fmt: skip
 
-    def apply(self, split: Split, names: tuple[str, ...]) -> dict[str, Made]:
+    def apply(self, split: SplitColumns, names: tuple[str, ...]) -> dict[str, PreparedColumn]:
         """Return these columns of a split. Raises `DataError`."""
-        made: dict[str, Made] = {}
-        for preparer in self.preparers.values():
+        made: dict[str, PreparedColumn] = {}
+        for preparer in self.preprocessors.values():
             made |= preparer.apply(split)
         return {name: made[name] for name in names}
 
 
-def _preparer(kind: str) -> type[Preparer]:
-    return PREPARERS[kind]
+def _preprocessor_class(kind: str) -> type[FeaturePreprocessor]:
+    return PREPROCESSORS[kind]

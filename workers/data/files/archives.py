@@ -11,14 +11,14 @@ from pathlib import Path
 from app.errors import InvalidInput
 from workers.data.files.problems import refuse
 
-MOST_MEMBERS = 1_000_000
-MOST_TIMES = 250  # that texts and pictures unpack to of their packed size
-SMALL = 64 << 20  # bytes that may unpack from anything
-METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
-ENCRYPTED = 0x1
-DAMAGED = (zipfile.BadZipFile, zlib.error, struct.error, EOFError, OSError, ValueError, NotImplementedError,
+MAX_MEMBERS = 1_000_000
+MAX_COMPRESSION_RATIO = 250  # that texts and pictures unpack to of their packed size
+RATIO_EXEMPT_BYTES = 64 << 20  # bytes that may unpack from anything
+COMPRESSION_METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+ENCRYPTED_FLAG = 0x1
+ARCHIVE_ERRORS = (zipfile.BadZipFile, zlib.error, struct.error, EOFError, OSError, ValueError, NotImplementedError,
            OverflowError, IndexError)  # fmt: skip
-AGAIN = "it may be truncated: compare its size or SHA-256 with the original, and upload it again"
+REUPLOAD_HINT = "it may be truncated: compare its size or SHA-256 with the original, and upload it again"
 
 
 def is_archive(path: Path) -> bool:
@@ -27,25 +27,25 @@ def is_archive(path: Path) -> bool:
         return file.read(4) in (b"PK\x03\x04", b"PK\x05\x06")
 
 
-def members(path: Path, limit: int, most_times: int = MOST_TIMES) -> list[zipfile.ZipInfo]:
+def archive_members(path: Path, limit: int, most_times: int = MAX_COMPRESSION_RATIO) -> list[zipfile.ZipInfo]:
     """Return the files in an archive, without those that systems leave there. Raises `InvalidInput`.
 
     `most_times` is how many times its size an archive may unpack to.
     """
-    with unpacking("zip"), zipfile.ZipFile(path) as archive:
+    with translate_archive_errors("zip"), zipfile.ZipFile(path) as archive:
         infos = archive.infolist()
-    if len(infos) > MOST_MEMBERS:
-        refuse("too_many_files", f"the archive has {len(infos):,} files, at most {MOST_MEMBERS:,} are allowed")
+    if len(infos) > MAX_MEMBERS:
+        refuse("too_many_files", f"the archive has {len(infos):,} files, at most {MAX_MEMBERS:,} are allowed")
     found = [info for info in infos if not info.is_dir()]
     for info in found:
-        _check(info)
+        _check_member(info)
     _check_sizes(found, path.stat().st_size, limit, most_times)
     if len({info.filename for info in found}) < len(found):
         refuse("duplicate_name", "two files of the archive have the same name", "pack it anew")
-    return [info for info in found if not _left_behind(info.filename)]
+    return [info for info in found if not _is_system_file(info.filename)]
 
 
-def _check(info: zipfile.ZipInfo) -> None:
+def _check_member(info: zipfile.ZipInfo) -> None:
     name = info.filename
     parts = name.split("/")
     if name.startswith("/") or "\\" in name or ".." in parts or (len(name) > 1 and name[1] == ":"):
@@ -54,9 +54,9 @@ def _check(info: zipfile.ZipInfo) -> None:
         )
     if stat.S_ISLNK(info.external_attr >> 16):
         refuse("unsafe_name", f'"{name[:200]}" is a symbolic link', "pack the file itself", name[:200])
-    if info.flag_bits & ENCRYPTED:
+    if info.flag_bits & ENCRYPTED_FLAG:
         refuse("unreadable", f'"{name[:200]}" is encrypted', "pack it without a password", name[:200])
-    if info.compress_type not in METHODS:
+    if info.compress_type not in COMPRESSION_METHODS:
         refuse("unreadable", f'"{name[:200]}" is packed in a way that is not read here', "use deflate", name[:200])
 
 
@@ -64,15 +64,15 @@ def _check_sizes(found: list[zipfile.ZipInfo], whole: int, limit: int, most_time
     """Compare what members claim with what there is: overlapping members claim more than the file has."""
     packed, size = sum(info.compress_size for info in found), sum(info.file_size for info in found)
     if packed > whole:
-        refuse("unreadable", f"the archive has {whole} bytes, its files claim {packed} of them", AGAIN)
+        refuse("unreadable", f"the archive has {whole} bytes, its files claim {packed} of them", REUPLOAD_HINT)
     if size > limit:
         refuse("too_large", f"{size} bytes unpacked, at most {limit} are allowed", "upload less at once")
-    if size > SMALL and size > most_times * max(1, packed):
+    if size > RATIO_EXEMPT_BYTES and size > most_times * max(1, packed):
         detail = f"the archive unpacks to {size // max(1, packed)} times its size, at most {most_times} are allowed"
         refuse("too_large", detail, "upload the file itself")
 
 
-def _left_behind(name: str) -> bool:
+def _is_system_file(name: str) -> bool:
     """Say whether a file is none of the user's: what systems leave in archives."""
     parts = name.split("/")
     return (
@@ -83,11 +83,11 @@ def _left_behind(name: str) -> bool:
 
 
 @contextmanager
-def unpacking(content_format: str) -> Iterator[None]:
+def translate_archive_errors(content_format: str) -> Iterator[None]:
     """Translate what damaged archives bring about. Raises `InvalidInput`."""
     try:
         yield
     except InvalidInput:
         raise
-    except DAMAGED as error:
-        refuse("unreadable", f"the file cannot be read as {content_format}: {error or type(error).__name__}", AGAIN)
+    except ARCHIVE_ERRORS as error:
+        refuse("unreadable", f"the file cannot be read as {content_format}: {error or type(error).__name__}", REUPLOAD_HINT)

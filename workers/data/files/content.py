@@ -7,9 +7,9 @@ from typing import cast
 
 from app.spec.data.columns import Column, DataSchema
 from app.spec.data.sources import UploadSource
-from workers.data.columns import Split
+from workers.data.columns import SplitColumns
 
-LIMIT = 8 << 30  # bytes of unpacked content
+MAX_UNPACKED_BYTES = 8 << 30  # bytes of unpacked content
 
 
 @dataclass(frozen=True)
@@ -18,8 +18,8 @@ class Upload:
 
     path: Path
     source: UploadSource
-    limit: int = LIMIT  # bytes, unpacked
-    known: DataSchema | None = None  # what was found in it when it came, if this is not the first time
+    limit: int = MAX_UNPACKED_BYTES  # bytes, unpacked
+    known_schema: DataSchema | None = None  # what was found in it when it came, if this is not the first time
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class Content:
     """Columns by split, as stored, and what is known of each. "train" comes first; vectors have no such split."""
 
     columns: tuple[Column, ...]
-    splits: Mapping[str, Split]
+    splits: Mapping[str, SplitColumns]
     inputs: tuple[str, ...]
     target: str | None = None
 
@@ -41,4 +41,4 @@ class Content:
         return DataSchema(columns=self.columns, rows=self.rows, inputs=self.inputs, target=self.target)
 
 
-Reader = Callable[[Upload], Content]  # raises `InvalidInput` with every problem found
+FormatReader = Callable[[Upload], Content]  # raises `InvalidInput` with every problem found

@@ -6,28 +6,28 @@ from functools import partial
 from typing import BinaryIO, NoReturn
 
 from app.errors import InvalidInput
-from workers.data.files.problems import placed
+from workers.data.files.problems import line_problem
 
-LONGEST_LINE = 16 << 20  # bytes
+MAX_LINE_BYTES = 16 << 20  # bytes
 
 # First bytes → what they are the mark of; the longer ones first.
-MARKS = {
+BYTE_ORDER_MARKS = {
     codecs.BOM_UTF32_LE: "UTF-32", codecs.BOM_UTF32_BE: "UTF-32",
     codecs.BOM_UTF16_LE: "UTF-16", codecs.BOM_UTF16_BE: "UTF-16",
 }  # fmt: skip
 
 
-def lines(file: BinaryIO, name: str = "") -> Iterator[str]:
+def read_lines(file: BinaryIO, name: str = "") -> Iterator[str]:
     """Yield the lines with their ends, without a mark of UTF-8. Raises `InvalidInput`."""
-    for number, raw in enumerate(iter(partial(file.readline, LONGEST_LINE + 1), b""), start=1):
+    for number, raw in enumerate(iter(partial(file.readline, MAX_LINE_BYTES + 1), b""), start=1):
         line = raw
         if number == 1:
-            encoding = next((found for mark, found in MARKS.items() if line.startswith(mark)), None)
+            encoding = next((found for mark, found in BYTE_ORDER_MARKS.items() if line.startswith(mark)), None)
             if encoding is not None:
                 _refuse(name, 1, "wrong_encoding", f"the text is {encoding}", _conversion(encoding))
             line = raw.removeprefix(codecs.BOM_UTF8)
-        if len(line) > LONGEST_LINE:
-            detail = f"has more than {LONGEST_LINE >> 20} MiB"
+        if len(line) > MAX_LINE_BYTES:
+            detail = f"has more than {MAX_LINE_BYTES >> 20} MiB"
             _refuse(name, number, "line_too_long", detail, "is it text, with an end to every line?")
         if b"\0" in line:
             detail = f"byte {line.index(0) + 1} is NUL, which no text has"
@@ -44,4 +44,4 @@ def _conversion(encoding: str) -> str:
 
 
 def _refuse(name: str, number: int, code: str, detail: str, hint: str) -> NoReturn:
-    raise InvalidInput([placed(name, number, code, detail, hint)])
+    raise InvalidInput([line_problem(name, number, code, detail, hint)])

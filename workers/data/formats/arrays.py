@@ -14,45 +14,45 @@ from torch import Tensor
 
 from app.errors import InvalidInput, Problem
 from app.spec.data.columns import Column
-from app.spec.problems import nearest, pointer
-from workers.data.files.archives import AGAIN, members, unpacking
+from app.spec.problems import did_you_mean, json_pointer
+from workers.data.files.archives import REUPLOAD_HINT, archive_members, translate_archive_errors
 from workers.data.files.content import Content, Upload
-from workers.data.files.problems import Findings, refuse
-from workers.data.types.table import LONGEST_NAME, TARGETS
+from workers.data.files.problems import ProblemCollector, refuse
+from workers.data.types.table import MAX_NAME_LENGTH, TARGET_NAMES
 
 SPLITS = ("train", "test")
-MOST_CLASSES = 1_000_000
-DEFLATED = 1100  # times that deflate can make anything smaller: arrays of zeros are no attack
-Arrays = dict[str, dict[str, Tensor]]  # split → name → array
+MAX_CLASSES = 1_000_000
+MAX_DEFLATE_RATIO = 1100  # times that deflate can make anything smaller: arrays of zeros are no attack
+ArraysBySplit = dict[str, dict[str, Tensor]]  # split → name → array
 
 # Stored type → what a network sees; bytes depend on the shape, see `_dtype`.
-SEEN: Mapping[torch.dtype, str] = {
+NETWORK_DTYPES: Mapping[torch.dtype, str] = {
     torch.float16: "float32", torch.bfloat16: "float32", torch.float32: "float32", torch.float64: "float32",
     torch.int8: "int64", torch.int16: "int64", torch.int32: "int64", torch.int64: "int64", torch.bool: "bool",
 }  # fmt: skip
-WIDER = {"u2": "i4", "u4": "i8", "u8": "i8"}  # unsigned types that torch does not know well
+WIDENED_DTYPES = {"u2": "i4", "u4": "i8", "u8": "i8"}  # unsigned types that torch does not know well
 
 
 def read_npz(upload: Upload) -> Content:
     """Read an archive of NumPy's. Raises `InvalidInput` with every problem found."""
-    findings = Findings()
+    findings = ProblemCollector()
     arrays: dict[str, Tensor] = {}
-    found = members(upload.path, upload.limit, DEFLATED)
-    with unpacking("npz"), zipfile.ZipFile(upload.path) as archive:
+    found = archive_members(upload.path, upload.limit, MAX_DEFLATE_RATIO)
+    with translate_archive_errors("npz"), zipfile.ZipFile(upload.path) as archive:
         for info in found:
             name = info.filename.removesuffix(".npy")
             with archive.open(info) as file:
-                array = _array(file, info, name, findings)
+                array = _read_array(file, info, name, findings)
             if array is not None:
-                arrays[name] = _tensor(array)
-    return content_of(arrays, findings, upload.source.target)
+                arrays[name] = _to_tensor(array)
+    return content_from_arrays(arrays, findings, upload.source.target)
 
 
-def _array(file: Any, info: zipfile.ZipInfo, name: str, findings: Findings) -> np.ndarray[Any, Any] | None:
+def _read_array(file: Any, info: zipfile.ZipInfo, name: str, findings: ProblemCollector) -> np.ndarray[Any, Any] | None:
     """Return an array if its header tells of numbers, as many as there are."""
     if not info.filename.endswith(".npy"):
         findings.add(
-            Problem(pointer([name]), "unsupported_dtype", f'"{name[:LONGEST_NAME]}" is no array', "leave it out")
+            Problem(json_pointer([name]), "unsupported_dtype", f'"{name[:MAX_NAME_LENGTH]}" is no array', "leave it out")
         )
         return None
     version = np.lib.format.read_magic(file)
@@ -60,31 +60,31 @@ def _array(file: Any, info: zipfile.ZipInfo, name: str, findings: Findings) -> n
     try:
         shape, fortran, dtype = read(file)
     except (ValueError, TypeError, MemoryError, RecursionError):
-        refuse("unreadable", f'the header of "{name}" cannot be read', AGAIN, name)
+        refuse("unreadable", f'the header of "{name}" cannot be read', REUPLOAD_HINT, name)
     if dtype.hasobject or dtype.kind not in "fiub" or dtype.itemsize > 8:
         holds = "pickled Python objects, which are never read" if dtype.hasobject else str(dtype)
-        findings.add(Problem(pointer([name]), "unsupported_dtype", f'"{name}" holds {holds}', "store numbers"))
+        findings.add(Problem(json_pointer([name]), "unsupported_dtype", f'"{name}" holds {holds}', "store numbers"))
         return None
     size, left = math.prod(shape) * dtype.itemsize, info.file_size - file.tell()
     if size != left or any(length < 0 for length in shape):
-        refuse("unreadable", f'"{name}" claims the shape {list(shape)}, {size} bytes, and has {left}', AGAIN, name)
+        refuse("unreadable", f'"{name}" claims the shape {list(shape)}, {size} bytes, and has {left}', REUPLOAD_HINT, name)
     array = np.frombuffer(file.read(), dtype)
     return array.reshape(shape[::-1]).transpose() if fortran else array.reshape(shape)
 
 
-def _tensor(array: np.ndarray[Any, Any]) -> Tensor:
+def _to_tensor(array: np.ndarray[Any, Any]) -> Tensor:
     """Wrap an array; byte orders and unsigned types that torch does not know are widened."""
-    wider = WIDER.get(f"{array.dtype.kind}{array.dtype.itemsize}")
+    wider = WIDENED_DTYPES.get(f"{array.dtype.kind}{array.dtype.itemsize}")
     native = array.astype(wider or array.dtype.newbyteorder("="), order="C")
     return torch.from_numpy(native)
 
 
 def read_safetensors(upload: Upload) -> Content:
     """Read named tensors. Raises `InvalidInput` with every problem found."""
-    return content_of(tensors_of(upload), Findings(), upload.source.target)
+    return content_from_arrays(read_tensors(upload), ProblemCollector(), upload.source.target)
 
 
-def tensors_of(upload: Upload) -> dict[str, Tensor]:
+def read_tensors(upload: Upload) -> dict[str, Tensor]:
     """Return the tensors of a safetensors file. Raises `InvalidInput`."""
     size = upload.path.stat().st_size
     if size > upload.limit:
@@ -94,7 +94,7 @@ def tensors_of(upload: Upload) -> dict[str, Tensor]:
         with safe_open(upload.path, framework="pt") as content:
             return {name: content.get_tensor(name).clone() for name in content.keys()}  # noqa: SIM118 - not a mapping
     except (SafetensorError, OSError, ValueError, RuntimeError, TypeError, AttributeError) as error:
-        refuse("unreadable", f"the file cannot be read as safetensors: {error}", AGAIN)
+        refuse("unreadable", f"the file cannot be read as safetensors: {error}", REUPLOAD_HINT)
 
 
 def _check_header(upload: Upload) -> None:
@@ -105,27 +105,27 @@ def _check_header(upload: Upload) -> None:
         size = upload.path.stat().st_size
         if not 2 <= length <= size - 8:
             refuse("unreadable", f"the file cannot be read as safetensors: its header claims {length} of {size} bytes",
-                   AGAIN)  # fmt: skip
+                   REUPLOAD_HINT)  # fmt: skip
         try:
             json.loads(file.read(length))
         except (ValueError, RecursionError):
-            refuse("unreadable", "the file cannot be read as safetensors: its header is not JSON", AGAIN)
+            refuse("unreadable", "the file cannot be read as safetensors: its header is not JSON", REUPLOAD_HINT)
 
 
-def content_of(arrays: Mapping[str, Tensor], findings: Findings, target: str | None = None) -> Content:
+def content_from_arrays(arrays: Mapping[str, Tensor], findings: ProblemCollector, target: str | None = None) -> Content:
     """Return the content of arrays: `train/x` and `test/x` are of splits, other names are for training.
 
     `target` is what is learned; default: a column named like that.
 
     Raises `InvalidInput` with every problem found.
     """
-    splits: Arrays = {}
+    splits: ArraysBySplit = {}
     for name, array in arrays.items():
         split, slash, column = name.partition("/")
         known = slash and split in SPLITS
         splits.setdefault(split if known else "train", {})[column if known else name] = array
     try:
-        findings.end()
+        findings.raise_if_any()
         found: tuple[Problem, ...] = ()
     except InvalidInput as error:
         found = error.problems
@@ -136,9 +136,9 @@ def content_of(arrays: Mapping[str, Tensor], findings: Findings, target: str | N
     train = splits["train"]
     if target is not None and target not in train:
         refuse(
-            "unknown_column", f'there is no array "{target}"', nearest(target, train) or "one of: " + ", ".join(train)
+            "unknown_column", f'there is no array "{target}"', did_you_mean(target, train) or "one of: " + ", ".join(train)
         )
-    label = target or next((name for name in TARGETS if name in train), None)
+    label = target or next((name for name in TARGET_NAMES if name in train), None)
     columns = tuple(_column(name, splits) for name in train)
     inputs = tuple(name for name in train if name != label)
     return Content(
@@ -146,7 +146,7 @@ def content_of(arrays: Mapping[str, Tensor], findings: Findings, target: str | N
     )
 
 
-def _problems(splits: Arrays) -> list[Problem]:
+def _problems(splits: ArraysBySplit) -> list[Problem]:
     if not splits.get("train"):
         return [Problem("", "no_columns", "there are no training columns", "store arrays such as x and y")]
     problems = []
@@ -154,14 +154,14 @@ def _problems(splits: Arrays) -> list[Problem]:
     for split, columns in splits.items():
         rows = {name: len(column) for name, column in columns.items() if column.ndim}
         for name, column in columns.items():
-            place = pointer([split, name] if len(splits) > 1 else [name])
-            if not 0 < len(name) <= LONGEST_NAME:
+            place = json_pointer([split, name] if len(splits) > 1 else [name])
+            if not 0 < len(name) <= MAX_NAME_LENGTH:
                 problems.append(Problem(place, "invalid_name", f'"{name[:40]}" is no name', "1 to 200 characters"))
             if column.ndim == 0 or 0 in column.shape:
                 problems.append(
                     Problem(place, "no_rows", f'"{name}" has shape {list(column.shape)}', "rows come first")
                 )
-            elif column.dtype not in SEEN and column.dtype != torch.uint8:
+            elif column.dtype not in NETWORK_DTYPES and column.dtype != torch.uint8:
                 problems.append(Problem(place, "unsupported_dtype", f'"{name}" holds {column.dtype}', "store numbers"))
         if len(set(rows.values())) > 1:
             counts = ", ".join(f"{name} has {count}" for name, count in rows.items())
@@ -179,17 +179,17 @@ def _dtype(column: Tensor) -> str:
     """Bytes with a shape are images, which networks see as numbers; single bytes are labels or codes."""
     if column.dtype == torch.uint8:
         return "float32" if column.ndim > 2 else "int64"
-    return SEEN[column.dtype]
+    return NETWORK_DTYPES[column.dtype]
 
 
-def _column(name: str, splits: Arrays) -> Column:
+def _column(name: str, splits: ArraysBySplit) -> Column:
     column = splits["train"][name]
     dtype = _dtype(column)
     peak = 255.0 if column.dtype == torch.uint8 and column.ndim > 2 else None
     classes = None
-    if name in TARGETS and dtype == "int64" and column.ndim == 1:
+    if name in TARGET_NAMES and dtype == "int64" and column.ndim == 1:
         parts = [held[name] for held in splits.values()]
         least, most = min(int(part.min()) for part in parts), max(int(part.max()) for part in parts)
-        classes = most + 1 if least >= 0 and most < MOST_CLASSES else None
+        classes = most + 1 if least >= 0 and most < MAX_CLASSES else None
     return Column.model_validate({"name": name, "shape": tuple(column.shape[1:]), "dtype": dtype, "classes": classes,
                                   "peak": peak})  # fmt: skip

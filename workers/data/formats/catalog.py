@@ -7,17 +7,17 @@ import zlib
 from collections.abc import Callable, Mapping
 from pathlib import Path, PurePosixPath
 
-from workers.data.files.archives import AGAIN, is_archive, members, unpacking
-from workers.data.files.content import Content, Reader, Upload
-from workers.data.files.parts import SPLITS
+from workers.data.files.archives import REUPLOAD_HINT, archive_members, is_archive, translate_archive_errors
+from workers.data.files.content import Content, FormatReader, Upload
 from workers.data.files.problems import refuse
+from workers.data.files.split_files import SPLIT_BY_NAME
 from workers.data.formats.arrays import read_npz, read_safetensors
 from workers.data.formats.conll import read_conll
 from workers.data.formats.delimited import read_csv, read_tsv
-from workers.data.formats.idx import FILE as IDX_FILE
-from workers.data.formats.idx import GZIP, read_idx_upload
-from workers.data.formats.idx import TYPES as IDX_TYPES
-from workers.data.formats.images import SUFFIXES as IMAGES
+from workers.data.formats.idx import GZIP_MAGIC, read_idx_upload
+from workers.data.formats.idx import IDX_DTYPES as IDX_TYPES
+from workers.data.formats.idx import IDX_FILE_NAME as IDX_FILE
+from workers.data.formats.images import IMAGE_SUFFIXES as IMAGES
 from workers.data.formats.images import read_images
 from workers.data.formats.jsonl import read_jsonl
 from workers.data.formats.parquet import read_parquet
@@ -25,11 +25,11 @@ from workers.data.formats.trees import read_trees
 from workers.data.formats.weights import read_weights
 from workers.data.formats.word_vectors import read_vectors
 
-HEAD = 1 << 16  # bytes by which a format is judged
-LINES = 50
+HEAD_BYTES = 1 << 16  # bytes by which a format is judged
+SNIFF_LINES = 50
 
 # Format → what reads it.
-FORMATS: Mapping[str, Reader] = {
+FORMATS: Mapping[str, FormatReader] = {
     "csv": read_csv,
     "tsv": read_tsv,
     "jsonl": read_jsonl,
@@ -43,54 +43,54 @@ FORMATS: Mapping[str, Reader] = {
     "vectors": read_vectors,
     "weights": read_weights,
 }
-BINARY = frozenset({"parquet", "npz", "safetensors", "weights", "idx", "images"})
-CERTAIN = BINARY | {"jsonl"}  # which look like nothing else
+BINARY_FORMATS = frozenset({"parquet", "npz", "safetensors", "weights", "idx", "images"})
+UNAMBIGUOUS_FORMATS = BINARY_FORMATS | {"jsonl"}  # which look like nothing else
 
 # Ending of a text's name → format.
-ENDINGS: Mapping[str, str] = {
+FORMAT_BY_SUFFIX: Mapping[str, str] = {
     ".csv": "csv", ".tsv": "tsv", ".tab": "tsv", ".jsonl": "jsonl", ".ndjson": "jsonl", ".json": "jsonl",
     ".conll": "conll", ".conllu": "conll", ".bio": "conll", ".iob": "conll", ".iob2": "conll", ".tags": "conll",
     ".trees": "trees", ".ptb": "trees", ".mrg": "trees", ".vec": "vectors", ".vectors": "vectors",
 }  # fmt: skip
-CHOICES = "tell the format, one of: " + ", ".join(FORMATS)
+FORMAT_HINT = "tell the format, one of: " + ", ".join(FORMATS)
 
 
-def read(upload: Upload) -> Content:
+def read_upload(upload: Upload) -> Content:
     """Read the columns of an upload. Raises `InvalidInput` with every problem found."""
-    return FORMATS[settled(upload)](upload)
+    return FORMATS[resolve_format(upload)](upload)
 
 
-def settled(upload: Upload) -> str:
+def resolve_format(upload: Upload) -> str:
     """Return the format that an upload is read as. Raises `InvalidInput` if it is not what was told, or unknown."""
     told = upload.source.format
-    found = sniffed(upload)
+    found = sniff_format(upload)
     if told == "auto":
         if found is None:
-            refuse("unknown_format", "the content looks like no format that is read here", CHOICES)
+            refuse("unknown_format", "the content looks like no format that is read here", FORMAT_HINT)
         return found
     if told == "weights" and found == "safetensors":  # which does not say what it is for
         return told
-    if found in CERTAIN and found != told:
+    if found in UNAMBIGUOUS_FORMATS and found != told:
         detail = f"the format {told} was told, and the content looks like {found}"
         refuse("wrong_format", detail, f'tell "{found}", or leave format out')
-    if told in BINARY and found != told and not is_archive(upload.path):
-        refuse("unreadable", f"the file cannot be read as {told}: it does not begin like one", AGAIN)
+    if told in BINARY_FORMATS and found != told and not is_archive(upload.path):
+        refuse("unreadable", f"the file cannot be read as {told}: it does not begin like one", REUPLOAD_HINT)
     return told
 
 
-def sniffed(upload: Upload) -> str | None:
+def sniff_format(upload: Upload) -> str | None:
     """Return the format that the content looks like. Raises `InvalidInput` for an archive that is not read."""
     with upload.path.open("rb") as file:
-        head = file.read(HEAD)
+        head = file.read(HEAD_BYTES)
     name = upload.source.file or ""
     if is_archive(upload.path):
-        return _of_archive(upload)
-    if head.startswith(GZIP):
-        return _of_gzip(head)
-    return _of_bytes(head, upload.path.stat().st_size) or of_text(head, name)
+        return _sniff_archive(upload)
+    if head.startswith(GZIP_MAGIC):
+        return _sniff_gzip(head)
+    return _sniff_binary(head, upload.path.stat().st_size) or sniff_text(head, name)
 
 
-def _of_bytes(head: bytes, size: int) -> str | None:
+def _sniff_binary(head: bytes, size: int) -> str | None:
     if head.startswith(b"PAR1"):
         return "parquet"
     if head[:2] == b"\0\0" and len(head) > 3 and head[2] in IDX_TYPES and 1 <= head[3] <= 8:
@@ -100,18 +100,18 @@ def _of_bytes(head: bytes, size: int) -> str | None:
     return None
 
 
-def _of_gzip(head: bytes) -> str:
+def _sniff_gzip(head: bytes) -> str:
     try:
         start = zlib.decompressobj(zlib.MAX_WBITS | 16).decompress(head, 16)
     except zlib.error:
         start = b""
-    if _of_bytes(start, 0) != "idx":
+    if _sniff_binary(start, 0) != "idx":
         refuse("unknown_format", "the content is packed by gzip, and no IDX file", "unpack it: gunzip FILE")
     return "idx"
 
 
-def _of_archive(upload: Upload) -> str | None:
-    found = members(upload.path, upload.limit, most_times=1 << 62)  # the reader sees to that
+def _sniff_archive(upload: Upload) -> str | None:
+    found = archive_members(upload.path, upload.limit, most_times=1 << 62)  # the reader sees to that
     paths = [PurePosixPath(info.filename) for info in found]
     for path in paths:
         if path.suffix.lower() in (".zip", ".tar", ".gz", ".7z", ".rar") and not IDX_FILE.search(path.name):
@@ -123,21 +123,21 @@ def _of_archive(upload: Upload) -> str | None:
     if any(IDX_FILE.search(path.name) for path in paths):
         return "idx"
     for info, path in zip(found, paths, strict=True):
-        if SPLITS.get(path.name.partition(".")[0].lower()) == "train":
-            with unpacking("zip"), zipfile.ZipFile(upload.path) as archive, archive.open(info) as member:
-                head = member.read(HEAD)
-            return _of_bytes(head, info.file_size) or of_text(head, path.name)
+        if SPLIT_BY_NAME.get(path.name.partition(".")[0].lower()) == "train":
+            with translate_archive_errors("zip"), zipfile.ZipFile(upload.path) as archive, archive.open(info) as member:
+                head = member.read(HEAD_BYTES)
+            return _sniff_binary(head, info.file_size) or sniff_text(head, path.name)
     return None
 
 
-def of_text(head: bytes, name: str) -> str | None:
+def sniff_text(head: bytes, name: str) -> str | None:
     """Return the format that the beginning of a text looks like."""
     rows = head.decode("utf-8", "replace").removeprefix("\ufeff").splitlines()
-    if len(head) == HEAD:
+    if len(head) == HEAD_BYTES:
         rows = rows[:-1] or rows  # the last one is cut
     written = [row for row in rows if row.strip()]
     if not written:
-        return ENDINGS.get(PurePosixPath(name).suffix.lower())
+        return FORMAT_BY_SUFFIX.get(PurePosixPath(name).suffix.lower())
     first = written[0].lstrip()
     if first.startswith("[") and Path(name).suffix.lower() in ("", ".json"):
         refuse("unknown_format", "the content is a JSON list", "write one object a line: jq -c '.[]' FILE > NEW.jsonl")
@@ -145,8 +145,8 @@ def of_text(head: bytes, name: str) -> str | None:
         return "jsonl"
     if first.startswith("(") and (len(rows) == 1 or first.count("(") == first.count(")")):
         return "trees"
-    told = ENDINGS.get(PurePosixPath(name).suffix.lower())
-    return told or next((kind for kind, looks in STRUCTURES.items() if looks(rows[:LINES], written[:LINES])), None)
+    told = FORMAT_BY_SUFFIX.get(PurePosixPath(name).suffix.lower())
+    return told or next((kind for kind, looks in TEXT_FORMAT_CHECKS.items() if looks(rows[:SNIFF_LINES], written[:SNIFF_LINES])), None)
 
 
 def _is_object(line: str) -> bool:
@@ -156,7 +156,7 @@ def _is_object(line: str) -> bool:
         return False
 
 
-def _like_vectors(rows: list[str], written: list[str]) -> bool:
+def _looks_like_vectors(rows: list[str], written: list[str]) -> bool:
     lines = [row.split() for row in written]
     if len(lines) > 1 and len(lines[0]) == 2:  # the count and the width
         lines = lines[1:]
@@ -171,7 +171,7 @@ def _are_numbers(cells: list[str]) -> bool:
         return False
 
 
-def _like_conll(rows: list[str], written: list[str]) -> bool:
+def _looks_like_conll(rows: list[str], written: list[str]) -> bool:
     parts = [row for row in written if not row.startswith(("#", "-DOCSTART-"))]
     widths = {len(row.split("\t") if "\t" in row else row.split()) for row in parts}
     between = any(not row.strip() for row in rows[rows.index(written[0]) : len(rows) - rows[::-1].index(written[-1])])
@@ -179,9 +179,9 @@ def _like_conll(rows: list[str], written: list[str]) -> bool:
 
 
 # Format → what says whether lines, all and those with something in them, look like it; the first one is taken.
-STRUCTURES: Mapping[str, Callable[[list[str], list[str]], bool]] = {
-    "vectors": _like_vectors,
-    "conll": _like_conll,
+TEXT_FORMAT_CHECKS: Mapping[str, Callable[[list[str], list[str]], bool]] = {
+    "vectors": _looks_like_vectors,
+    "conll": _looks_like_conll,
     "tsv": lambda rows, written: "\t" in written[0],
     "csv": lambda rows, written: "," in written[0] or ";" in written[0],
 }

@@ -10,15 +10,22 @@ import numpy as np
 
 from app.errors import InvalidInput
 from workers.data.files.content import Content, Upload
-from workers.data.files.lines import LONGEST_LINE, lines
-from workers.data.files.parts import Part, parts
-from workers.data.files.problems import MOST_PROBLEMS, Findings, Places, placed, refuse, shown
-from workers.data.types.inference import MANY, MOSTLY, Cells
-from workers.data.types.table import assembled, checked_names, learned
-from workers.data.types.values import from_texts
+from workers.data.files.lines import MAX_LINE_BYTES, read_lines
+from workers.data.files.problems import (
+    MAX_PROBLEMS,
+    ProblemCollector,
+    RowLocations,
+    abbreviate,
+    line_problem,
+    refuse,
+)
+from workers.data.files.split_files import SplitFile, split_files
+from workers.data.types.inference import MAJORITY_FRACTION, MIN_MAJORITY_ROWS, Cells
+from workers.data.types.table import build_content, check_column_names, target_column
+from workers.data.types.values import parse_texts
 
-BLOCK = 4096  # rows that are looked at together
-MISSING = frozenset({"", "na", "n/a", "nan", "null", "none", "?", "-"})  # among numbers; among texts only ""
+BLOCK_ROWS = 4096  # rows that are looked at together
+MISSING_VALUES = frozenset({"", "na", "n/a", "nan", "null", "none", "?", "-"})  # among numbers; among texts only ""
 
 
 def read_csv(upload: Upload) -> Content:
@@ -35,64 +42,64 @@ def _read(upload: Upload, delimiter: str) -> Content:
     types = upload.source.types or {}
     texts = frozenset(name for name, kind in types.items() if kind != "number")
     while True:
-        table = _Table(delimiter, texts, frozenset(types) - texts)
-        for each in parts(upload):
+        table = _TableReader(delimiter, texts, frozenset(types) - texts)
+        for each in split_files(upload):
             table.read(each)
-        late = frozenset(name for name, column in table.columns.items() if column.is_text_after_all())
+        late = frozenset(name for name, column in table.columns.items() if column.must_reread_as_text())
         if not late:
             return table.content(upload)
         texts |= late  # their cells were thrown away as soon as they were numbers: once more
 
 
-def rows_of(file: BinaryIO, name: str, delimiter: str) -> Iterator[tuple[int, list[str]]]:
+def read_rows(file: BinaryIO, name: str, delimiter: str) -> Iterator[tuple[int, list[str]]]:
     """Yield the cells of every row, the header first, with the number of the line at which each begins.
 
     Without `delimiter` cells stand between commas or semicolons. Raises `InvalidInput`.
     """
-    csv.field_size_limit(LONGEST_LINE)
-    text = lines(file, name)
+    csv.field_size_limit(MAX_LINE_BYTES)
+    text = read_lines(file, name)
     first = next(text, "")
     sign = delimiter or (";" if first.count(";") > first.count(",") else ",")
     options: dict[str, Any] = {"quoting": csv.QUOTE_NONE} if sign == "\t" else {"strict": True}
-    reader = csv.reader(_again(first, text), delimiter=sign, **options)
-    yield from _numbered(reader, name)
+    reader = csv.reader(_prepend(first, text), delimiter=sign, **options)
+    yield from _with_line_numbers(reader, name)
 
 
-def names_of(header: Sequence[str]) -> list[str]:
+def column_names(header: Sequence[str]) -> list[str]:
     """Return the names of the columns; one without a name is called by its place."""
     return [cell.strip() or f"column_{number}" for number, cell in enumerate(header, start=1)]
 
 
-class _Table:
+class _TableReader:
     """The columns of all files, side by side."""
 
     def __init__(self, delimiter: str, texts: frozenset[str], numbers: frozenset[str]) -> None:
-        self.columns: dict[str, _Column] = {}
+        self.columns: dict[str, _ColumnReader] = {}
         self._delimiter, self._texts, self._numbers = delimiter, texts, numbers
-        self._places, self._splits = Places(), list[str]()
-        self._findings = Findings()
+        self._places, self._splits = RowLocations(), list[str]()
+        self._findings = ProblemCollector()
 
-    def read(self, part: Part) -> None:
+    def read(self, part: SplitFile) -> None:
         """Read a file."""
         self._splits.append(part.split)
-        self._places.begin(part.name)
+        self._places.start_file(part.name)
         with part.open() as file:
-            rows = rows_of(file, part.name, self._delimiter)
+            rows = read_rows(file, part.name, self._delimiter)
             order = self._header(next(rows, (1, []))[1], part.name)
-            while block := list(islice(rows, BLOCK)):
+            while block := list(islice(rows, BLOCK_ROWS)):
                 self._take(block, order, part.name)
 
     def _header(self, header: list[str], name: str) -> list[str]:
-        names = names_of(header)
+        names = column_names(header)
         if len(names) < 2:
             refuse("no_columns", "a table has a header and at least two columns",
                    "separate columns by commas, or tell another format", name)  # fmt: skip
-        checked_names(names, name)
+        check_column_names(names, name)
         if all(map(_is_number, names)):
             refuse("no_header", "the first line has numbers, and not the names of the columns",
                    "put a line with names on top", name)  # fmt: skip
         if not self.columns:
-            self.columns = {each: _Column(each in self._texts, each in self._numbers) for each in names}
+            self.columns = {each: _ColumnReader(each in self._texts, each in self._numbers) for each in names}
         elif self.columns.keys() != set(names):
             differing = ", ".join(sorted(self.columns.keys() ^ set(names))[:10])
             refuse("columns_differ", f"the files differ in these columns: {differing}",
@@ -107,7 +114,7 @@ class _Table:
             elif row:  # no blank line
                 detail = f"has {len(row)} cells, the header has {len(names)}"
                 hint = "the file may be truncated, or a comma needs quotes"
-                self._findings.add(placed(file, line, "columns_differ", detail, hint))
+                self._findings.add(line_problem(file, line, "columns_differ", detail, hint))
         first = len(self._places)
         self._places.add(line for line, _ in kept)
         for name, cells in zip(names, zip(*(row for _, row in kept), strict=True), strict=False):
@@ -115,24 +122,24 @@ class _Table:
 
     def content(self, upload: Upload) -> Content:
         """Return the content. Raises `InvalidInput`."""
-        odd = [(row, name, cell) for name, column in self.columns.items() for row, cell in column.odd]
+        odd = [(row, name, cell) for name, column in self.columns.items() for row, cell in column.non_numeric]
         for row, name, cell in sorted(odd):
             hint = "leave the cell empty if the number is missing"
-            detail = f'"{shown(cell)}" is not a finite number'
-            self._findings.add(self._places.problem(row, name, "not_a_number", detail, hint))
-        self._findings.end()
+            detail = f'"{abbreviate(cell)}" is not a finite number'
+            self._findings.add(self._places.problem_at(row, name, "not_a_number", detail, hint))
+        self._findings.raise_if_any()
         names = list(self.columns)
-        target = learned(names, upload.source, last=True)
+        target = target_column(names, upload.source, last=True)
         cells = {name: column.cells() for name, column in self.columns.items()}
-        unread = [name for name in names[:1] if name == "column_1" and _counts_rows(cells[name])]
-        return assembled(cells, self._splits, self._places, upload.source, target=target, unread=unread)
+        unread = [name for name in names[:1] if name == "column_1" and _is_row_index(cells[name])]
+        return build_content(cells, self._splits, self._places, upload.source, target=target, unread=unread)
 
 
-class _Column:
+class _ColumnReader:
     """A column on its way: numbers as long as it has any, else texts."""
 
     def __init__(self, text: bool, number: bool) -> None:
-        self.odd: list[tuple[int, str]] = []  # (row, cell), the first ones among numbers that are none
+        self.non_numeric: list[tuple[int, str]] = []  # (row, cell), the first ones among numbers that are none
         self._number = number  # whatever comes
         self._numbers = array("d")
         self._texts: list[str | None] | None = [] if text else None
@@ -146,9 +153,9 @@ class _Column:
             self._numbers.extend(self._read(cells, first))
             if begun or not self._is_text():
                 return
-            self._texts, self.odd = [], []
+            self._texts, self.non_numeric = [], []
         self._texts += [self._same.setdefault(cell, cell) or None for cell in map(str.strip, cells)]
-        if len(self._same) > BLOCK:
+        if len(self._same) > BLOCK_ROWS:
             self._same.clear()
 
     def _read(self, cells: Sequence[str], first: int) -> "array[float]":
@@ -161,21 +168,21 @@ class _Column:
         return array("d", [self._read_cell(cell.strip(), first + row) for row, cell in enumerate(cells)])
 
     def _read_cell(self, cell: str, row: int) -> float:
-        if cell.lower() in MISSING:
+        if cell.lower() in MISSING_VALUES:
             self._missing += 1
             return float("nan")
         if _is_number(cell):
             return float(cell)
         self._odd += 1
-        if len(self.odd) < MOST_PROBLEMS:
-            self.odd.append((row, cell))
+        if len(self.non_numeric) < MAX_PROBLEMS:
+            self.non_numeric.append((row, cell))
         return float("nan")
 
     def _is_text(self) -> bool:
         there = len(self._numbers) - self._missing
-        return not self._number and self._odd > 0 and (there <= MANY or self._odd > (1 - MOSTLY) * there)
+        return not self._number and self._odd > 0 and (there <= MIN_MAJORITY_ROWS or self._odd > (1 - MAJORITY_FRACTION) * there)
 
-    def is_text_after_all(self) -> bool:
+    def must_reread_as_text(self) -> bool:
         """Say whether what began as numbers is none."""
         return self._texts is None and self._is_text()
 
@@ -183,27 +190,27 @@ class _Column:
         """Return the values."""
         if self._texts is None:
             return np.array(self._numbers)
-        return from_texts(self._texts)
+        return parse_texts(self._texts)
 
 
-def _again(first: str, rest: Iterator[str]) -> Iterator[str]:
+def _prepend(first: str, rest: Iterator[str]) -> Iterator[str]:
     yield first
     yield from rest
 
 
-def _numbered(reader: Any, name: str) -> Iterator[tuple[int, list[str]]]:
+def _with_line_numbers(reader: Any, name: str) -> Iterator[tuple[int, list[str]]]:
     """Yield rows with the number of the line that each begins at. Raises `InvalidInput`."""
     line = 1
     try:
         for row in reader:
-            yield line, row if reader.dialect.quoting != csv.QUOTE_NONE else list(map(_unquoted, row))
+            yield line, row if reader.dialect.quoting != csv.QUOTE_NONE else list(map(_unquote, row))
             line = reader.line_num + 1
     except csv.Error as error:
         hint = "a quote inside a quoted cell is written twice; the file may be truncated"
-        raise InvalidInput([placed(name, line, "unreadable", f"the row cannot be read: {error}", hint)]) from None
+        raise InvalidInput([line_problem(name, line, "unreadable", f"the row cannot be read: {error}", hint)]) from None
 
 
-def _unquoted(cell: str) -> str:
+def _unquote(cell: str) -> str:
     """Return a cell between tabs, where quotes stand for themselves unless a spreadsheet put them around all of it."""
     if len(cell) > 1 and cell[0] == cell[-1] == '"':
         return cell[1:-1].replace('""', '"')
@@ -217,6 +224,6 @@ def _is_number(cell: str) -> bool:
         return False
 
 
-def _counts_rows(cells: Cells) -> bool:
+def _is_row_index(cells: Cells) -> bool:
     """Say whether a column without a name is the number of the row, as some programs write it."""
     return isinstance(cells, np.ndarray) and bool((np.diff(cells) == 1).all()) and cells[:1].tolist() in ([0.0], [1.0])

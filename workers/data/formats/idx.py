@@ -14,38 +14,38 @@ import torch
 from torch import Tensor
 
 from app.errors import DataError, InvalidInput
-from workers.data.files.archives import AGAIN, is_archive, members, unpacking
+from workers.data.files.archives import REUPLOAD_HINT, archive_members, is_archive, translate_archive_errors
 from workers.data.files.content import Content, Upload
-from workers.data.files.problems import Findings, refuse
-from workers.data.formats.arrays import content_of
+from workers.data.files.problems import ProblemCollector, refuse
+from workers.data.formats.arrays import content_from_arrays
 
 # Code of a type → what it is; all but bytes are big-endian.
-TYPES = {0x08: "u1", 0x09: "i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
-GZIP = b"\x1f\x8b"
-FILE = re.compile(r"(train|t10k|test)[^/]*?(images|labels)[^/]*$", re.IGNORECASE)
-KINDS = {"images": "image", "labels": "label"}
+IDX_DTYPES = {0x08: "u1", 0x09: "i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
+GZIP_MAGIC = b"\x1f\x8b"
+IDX_FILE_NAME = re.compile(r"(train|t10k|test)[^/]*?(images|labels)[^/]*$", re.IGNORECASE)
+COLUMN_BY_KIND = {"images": "image", "labels": "label"}
 
 
 def read_idx_upload(upload: Upload) -> Content:
     """Read one IDX file, or an archive with those of images and labels. Raises `InvalidInput`."""
     if not is_archive(upload.path):
         with upload.path.open("rb") as file:
-            array = unpacked(file, upload.limit)
+            array = parse_idx(file, upload.limit)
         name = {1: "y", 2: "x"}.get(array.ndim, "image")
-        return content_of({name: as_images(array)}, Findings())
+        return content_from_arrays({name: as_images(array)}, ProblemCollector())
     arrays: dict[str, Tensor] = {}
     left = upload.limit
-    for info in members(upload.path, upload.limit):
-        found = FILE.search(info.filename)
+    for info in archive_members(upload.path, upload.limit):
+        found = IDX_FILE_NAME.search(info.filename)
         if found is None:
             hint = "name them as those of MNIST: train-images-idx3-ubyte and so on"
             refuse("unknown_file", f'"{info.filename[:200]}" is none of images or labels', hint, info.filename[:200])
-        split, kind = "train" if found[1].lower() == "train" else "test", KINDS[found[2].lower()]
-        with unpacking("idx"), zipfile.ZipFile(upload.path) as archive, archive.open(info) as member:
-            array = unpacked(member, left, info.filename)  # type: ignore[arg-type]
+        split, kind = "train" if found[1].lower() == "train" else "test", COLUMN_BY_KIND[found[2].lower()]
+        with translate_archive_errors("idx"), zipfile.ZipFile(upload.path) as archive, archive.open(info) as member:
+            array = parse_idx(member, left, info.filename)  # type: ignore[arg-type]
         left -= array.nbytes
         arrays[f"{split}/{kind}"] = as_images(array)
-    return content_of(arrays, Findings())
+    return content_from_arrays(arrays, ProblemCollector())
 
 
 def as_images(array: Tensor) -> Tensor:
@@ -53,24 +53,24 @@ def as_images(array: Tensor) -> Tensor:
     return array.unsqueeze(1) if array.ndim == 3 else array
 
 
-def unpacked(file: BinaryIO, limit: int, name: str = "") -> Tensor:
+def parse_idx(file: BinaryIO, limit: int, name: str = "") -> Tensor:
     """Return the array in an IDX file, packed by gzip or not. Raises `InvalidInput`."""
     start = file.read(2)
     file.seek(0)
     try:
-        content = (gzip.GzipFile(fileobj=file) if start == GZIP else file).read(limit + 1)
+        content = (gzip.GzipFile(fileobj=file) if start == GZIP_MAGIC else file).read(limit + 1)
         if len(content) > limit:
             refuse("too_large", f"more than {limit} bytes unpacked", "upload less at once", name)
         zeros, kind, rank = struct.unpack_from(">HBB", content)
         shape = struct.unpack_from(f">{rank}I", content, 4)
     except (struct.error, OSError, EOFError, zlib.error) as error:
-        refuse("unreadable", f"the file cannot be read as idx: {error}", AGAIN, name)
-    if zeros != 0 or kind not in TYPES or rank == 0:
-        refuse("unreadable", "the file cannot be read as idx: it does not begin like one", AGAIN, name)
-    dtype, size = np.dtype(TYPES[kind]), len(content) - 4 - 4 * rank
+        refuse("unreadable", f"the file cannot be read as idx: {error}", REUPLOAD_HINT, name)
+    if zeros != 0 or kind not in IDX_DTYPES or rank == 0:
+        refuse("unreadable", "the file cannot be read as idx: it does not begin like one", REUPLOAD_HINT, name)
+    dtype, size = np.dtype(IDX_DTYPES[kind]), len(content) - 4 - 4 * rank
     if size != math.prod(shape) * dtype.itemsize:
         claimed = f"it claims the shape {list(shape)} of {dtype.itemsize} bytes each, and has {size} bytes"
-        refuse("unreadable", f"the file cannot be read as idx: {claimed}", AGAIN, name)
+        refuse("unreadable", f"the file cannot be read as idx: {claimed}", REUPLOAD_HINT, name)
     body = np.frombuffer(content, dtype, offset=4 + 4 * rank).reshape(shape)
     return torch.from_numpy(body.astype(dtype.newbyteorder("=")))
 
@@ -79,7 +79,7 @@ def read_idx(path: Path) -> Tensor:
     """Read one IDX file of torchvision's, packed or not. Raises `DataError`."""
     try:
         with path.open("rb") as file:
-            return unpacked(file, 1 << 34)
+            return parse_idx(file, 1 << 34)
     except (InvalidInput, OSError) as error:
         detail = f"{path.name}: {error}"
         raise DataError(detail, pointer="/data/name", hint="remove it, and download it again") from error

@@ -11,25 +11,25 @@ from torch import Tensor
 
 from app.errors import Problem
 from app.spec.data.columns import Column
-from app.spec.problems import pointer
-from workers.data.columns import Stored
-from workers.data.files.archives import members, unpacking
+from app.spec.problems import json_pointer
+from workers.data.columns import StoredColumn
+from workers.data.files.archives import archive_members, translate_archive_errors
 from workers.data.files.content import Content, Upload
-from workers.data.files.parts import SPLITS
-from workers.data.files.problems import Findings, refuse
-from workers.data.images.decoding import Pictures, Undecodable, channels_of, decoded, opened
-from workers.data.types.inference import different_words
+from workers.data.files.problems import ProblemCollector, refuse
+from workers.data.files.split_files import SPLIT_BY_NAME
+from workers.data.images.decoding import ImageDecodeError, ZipImages, channel_count, decode_image, open_image
+from workers.data.types.inference import unique_words
 
-SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".ppm", ".pgm", ".pbm"})
-RESIDENT = 256 << 20  # bytes that all pictures may have to be read as one array
-MOST_DECODED = 10**9  # pixels that are decoded when they are looked through; of the others, the headers are read
-LAYOUT = "put every picture into a folder named like its class: CLASS/name.png, or train/CLASS/… and test/CLASS/…"
+IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".ppm", ".pgm", ".pbm"})
+MAX_RESIDENT_BYTES = 256 << 20  # bytes that all pictures may have to be read as one array
+MAX_DECODED_PIXELS = 10**9  # pixels that are decoded when they are looked through; of the others, the headers are read
+LAYOUT_HINT = "put every picture into a folder named like its class: CLASS/name.png, or train/CLASS/… and test/CLASS/…"
 
-Shape = tuple[int, int, int]  # channels, height, width
+ImageShape = tuple[int, int, int]  # channels, height, width
 
 
 @dataclass(frozen=True)
-class Found:
+class ArchiveImage:
     """A picture in the archive."""
 
     info: zipfile.ZipInfo
@@ -42,59 +42,59 @@ def read_images(upload: Upload) -> Content:
 
     Raises `InvalidInput` with every problem found.
     """
-    found = _sorted(members(upload.path, upload.limit))
-    labels = different_words(each.label for each in found)
+    found = _collect_images(archive_members(upload.path, upload.limit))
+    labels = unique_words(each.label for each in found)
     if labels is None:
         refuse(
-            "too_many_labels", "there are more than 1,000 classes, or one with a name of over 200 characters", LAYOUT
+            "too_many_labels", "there are more than 1,000 classes, or one with a name of over 200 characters", LAYOUT_HINT
         )
     if all(each.split != "train" for each in found):
-        refuse("no_rows", "there are no pictures to train on", LAYOUT)
-    known = upload.known.column("image") if upload.known is not None else None
+        refuse("no_rows", "there are no pictures to train on", LAYOUT_HINT)
+    known = upload.known_schema.column("image") if upload.known_schema is not None else None
     if known is not None and known.type == "image":  # all of them were looked through when they came
         column, values = known, None
     else:
-        column, values = _looked_through(upload, found)
-    splits: dict[str, dict[str, Stored]] = {}
+        column, values = _inspect_images(upload, found)
+    splits: dict[str, dict[str, StoredColumn]] = {}
     for split in ("train", "test"):
         rows = [row for row, each in enumerate(found) if each.split == split]
         if rows:
-            pictures = Pictures.of(upload.path, (found[row].info for row in rows), column.shape[0])
+            pictures = ZipImages.from_members(upload.path, (found[row].info for row in rows), column.shape[0])
             image = pictures if values is None else torch.stack([values[row] for row in rows])
             splits[split] = {"image": image, "label": [found[row].label for row in rows]}
     label = Column(name="label", type="category", labels=labels, classes=len(labels))
     return Content((column, label), splits, ("image",), "label")
 
 
-def _sorted(infos: Sequence[zipfile.ZipInfo]) -> list[Found]:
+def _collect_images(infos: Sequence[zipfile.ZipInfo]) -> list[ArchiveImage]:
     """Return the pictures in order of their names. Raises `InvalidInput`."""
-    findings = Findings()
+    findings = ProblemCollector()
     pictures = []
     for info in infos:
         path = PurePosixPath(info.filename)
-        if path.suffix.lower() in SUFFIXES:
+        if path.suffix.lower() in IMAGE_SUFFIXES:
             pictures.append((info, path.parts))
         elif len(path.parts) > 1:  # a readme may lie on top
             detail = f'"{info.filename[:200]}" is no picture'
-            findings.add(Problem(pointer([info.filename[:200]]), "unknown_file", detail, "leave it out"))
-    findings.end()
+            findings.add(Problem(json_pointer([info.filename[:200]]), "unknown_file", detail, "leave it out"))
+    findings.raise_if_any()
     while pictures and len({parts[0] for _, parts in pictures}) == 1 and min(len(parts) for _, parts in pictures) > 2 \
-            and pictures[0][1][0].lower() not in SPLITS:  # fmt: skip
+            and pictures[0][1][0].lower() not in SPLIT_BY_NAME:  # fmt: skip
         pictures = [(info, parts[1:]) for info, parts in pictures]  # one folder around all others
-    split = all(parts[0].lower() in SPLITS for _, parts in pictures)
+    split = all(parts[0].lower() in SPLIT_BY_NAME for _, parts in pictures)
     _check_splits({parts[0].lower() for _, parts in pictures} if split else set())
     found = []
     for info, parts in sorted(pictures, key=lambda each: each[0].filename):
         inner = parts[1:] if split else parts
         if len(inner) < 2:
             findings.add(
-                Problem(pointer([info.filename[:200]]), "no_class", f'"{info.filename[:200]}" has no class', LAYOUT)
+                Problem(json_pointer([info.filename[:200]]), "no_class", f'"{info.filename[:200]}" has no class', LAYOUT_HINT)
             )
         else:
-            found.append(Found(info, SPLITS[parts[0].lower()] if split else "train", inner[0]))
-    findings.end()
+            found.append(ArchiveImage(info, SPLIT_BY_NAME[parts[0].lower()] if split else "train", inner[0]))
+    findings.raise_if_any()
     if not found:
-        refuse("no_rows", "there are no pictures in the archive", LAYOUT)
+        refuse("no_rows", "there are no pictures in the archive", LAYOUT_HINT)
     return found
 
 
@@ -106,32 +106,32 @@ def _check_splits(folders: set[str]) -> None:
         refuse("duplicate_name", detail, "leave one of them out, or put it into train")
 
 
-def _looked_through(upload: Upload, found: Sequence[Found]) -> tuple[Column, list[Tensor] | None]:
+def _inspect_images(upload: Upload, found: Sequence[ArchiveImage]) -> tuple[Column, list[Tensor] | None]:
     """Return the description of all pictures, and they themselves if they are alike and small.
 
     Raises `InvalidInput` with those that cannot be read.
     """
-    findings, shapes, left = Findings(), list[Shape](), MOST_DECODED
+    findings, shapes, left = ProblemCollector(), list[ImageShape](), MAX_DECODED_PIXELS
     kept: list[Tensor] | None = []
-    with unpacking("zip"), zipfile.ZipFile(upload.path) as archive:
+    with translate_archive_errors("zip"), zipfile.ZipFile(upload.path) as archive:
         for each in found:
             try:
-                image = opened(archive.read(each.info))
-                shapes.append((channels_of(image), image.height, image.width))
+                image = open_image(archive.read(each.info))
+                shapes.append((channel_count(image), image.height, image.width))
                 left -= image.height * image.width
-                values = decoded(image, shapes[-1][0]) if left >= 0 else None
-            except Undecodable as error:
+                values = decode_image(image, shapes[-1][0]) if left >= 0 else None
+            except ImageDecodeError as error:
                 name = each.info.filename[:200]
                 findings.add(
-                    Problem(pointer([name]), "not_a_picture", f'"{name}" cannot be read: {error}', "replace it")
+                    Problem(json_pointer([name]), "not_a_picture", f'"{name}" cannot be read: {error}', "replace it")
                 )
                 continue
-            fits = values is not None and values.shape == shapes[0] and values.nbytes * len(found) <= RESIDENT
+            fits = values is not None and values.shape == shapes[0] and values.nbytes * len(found) <= MAX_RESIDENT_BYTES
             if kept is not None and values is not None and fits:
                 kept.append(values)
             else:
                 kept = None
-    findings.end()
+    findings.raise_if_any()
     channels = Counter(shape[0] for shape in shapes).most_common(1)[0][0]
     sizes = {shape[1:] for shape in shapes}
     shape = (channels, *sizes.pop()) if len(sizes) == 1 else (channels,)

@@ -6,21 +6,21 @@ from typing import Any
 import numpy as np
 
 from workers.data.files.content import Content, Upload
-from workers.data.files.parts import Part, parts
-from workers.data.files.problems import Places, refuse
+from workers.data.files.problems import RowLocations, refuse
+from workers.data.files.split_files import SplitFile, split_files
 from workers.data.types.inference import Cells
-from workers.data.types.table import assembled, checked_names, learned
-from workers.data.types.values import EMPTY, compact, from_texts
+from workers.data.types.table import build_content, check_column_names, target_column
+from workers.data.types.values import EMPTY_LIST, compact, parse_texts
 
-CELL = 8  # bytes that a value takes at least
-HINT = "store it as a number, a text, or a list of them"
+MIN_VALUE_BYTES = 8  # bytes that a value takes at least
+DTYPE_HINT = "store it as a number, a text, or a list of them"
 
 
 def read_parquet(upload: Upload) -> Content:
     """Read tables of Arrow. Raises `InvalidInput`."""
-    files = parts(upload)
+    files = split_files(upload)
     columns: dict[str, list[Cells]] = {}
-    places = Places(unit="row")
+    places = RowLocations(unit="row")
     for each in files:
         found = _read(each, upload.limit, places)
         if columns and columns.keys() != found.keys():
@@ -28,13 +28,13 @@ def read_parquet(upload: Upload) -> Content:
             refuse("columns_differ", f"the files differ in these columns: {differing}", place=each.name)
         for name, cells in found.items():
             columns.setdefault(name, []).append(cells)
-    target = learned(list(columns), upload.source, last=False)
-    joined = {name: _joined(blocks) for name, blocks in columns.items()}
-    joined = {name: from_texts(cells) if _holds_texts(cells) else cells for name, cells in joined.items()}
-    return assembled(joined, [each.split for each in files], places, upload.source, target=target)
+    target = target_column(list(columns), upload.source, last=False)
+    joined = {name: _concatenate(blocks) for name, blocks in columns.items()}
+    joined = {name: parse_texts(cells) if _holds_texts(cells) else cells for name, cells in joined.items()}
+    return build_content(joined, [each.split for each in files], places, upload.source, target=target)
 
 
-def _joined(blocks: list[Cells]) -> Cells:
+def _concatenate(blocks: list[Cells]) -> Cells:
     if all(isinstance(block, np.ndarray) for block in blocks):
         return np.concatenate(blocks)
     return [cell for block in blocks for cell in (_plain(block) if isinstance(block, np.ndarray) else block)]
@@ -48,7 +48,7 @@ def _plain(block: np.ndarray[Any, Any]) -> list[float | None]:
     return [None if value != value else value for value in block.tolist()]  # noqa: PLR0124 - NaN
 
 
-def _read(part: Part, limit: int, places: Places) -> dict[str, Cells]:
+def _read(part: SplitFile, limit: int, places: RowLocations) -> dict[str, Cells]:
     import pyarrow  # noqa: PLC0415 - half a second, and few uploads are Parquet
     from pyarrow import parquet  # noqa: PLC0415
 
@@ -59,7 +59,7 @@ def _read(part: Part, limit: int, places: Places) -> dict[str, Cells]:
             table = parquet.ParquetFile(content, read_dictionary=None, pre_buffer=False)
             _check(table.metadata, limit, part.name)
             names = table.schema_arrow.names
-            checked_names(names, part.name)
+            check_column_names(names, part.name)
             for field in table.schema_arrow:
                 _converter(field.type, field.name)
             texts = [field.name for field in table.schema_arrow if _is_text(field.type)]
@@ -71,7 +71,7 @@ def _read(part: Part, limit: int, places: Places) -> dict[str, Cells]:
         hint = "it may be truncated: compare its size or SHA-256 with the original, and upload it again"
         message = str(error).splitlines()[0][:200] if str(error) else type(error).__name__
         refuse("unreadable", f"the file cannot be read as parquet: {message}", hint, part.name)
-    places.begin(part.name)
+    places.start_file(part.name)
     places.add(range(1, table.metadata.num_rows + 1))
     return columns
 
@@ -79,7 +79,7 @@ def _read(part: Part, limit: int, places: Places) -> dict[str, Cells]:
 def _check(metadata: Any, limit: int, name: str) -> None:
     """Believe no header: what it claims is counted before anything is read."""
     groups = [metadata.row_group(number) for number in range(metadata.num_row_groups)]
-    claimed = max(sum(group.total_byte_size for group in groups), CELL * metadata.num_rows * metadata.num_columns)
+    claimed = max(sum(group.total_byte_size for group in groups), MIN_VALUE_BYTES * metadata.num_rows * metadata.num_columns)
     if claimed > limit or metadata.num_rows < 0:
         refuse("too_large", f"{claimed} bytes unpacked, at most {limit} are allowed", "upload fewer rows", name)
 
@@ -88,7 +88,7 @@ def _column(column: Any, name: str) -> Cells:
     convert = _converter(column.type, name)
     if column.num_chunks == 0:
         return []
-    return _joined([convert(chunk) for chunk in column.chunks])
+    return _concatenate([convert(chunk) for chunk in column.chunks])
 
 
 def _is_text(kind: Any) -> bool:
@@ -102,14 +102,14 @@ def _converter(kind: Any, name: str) -> Callable[[Any], Cells]:
     if types.is_list(kind) or types.is_large_list(kind) or types.is_fixed_size_list(kind):
         return _lists_of(kind, name)
     if types.is_dictionary(kind) and _is_text(kind.value_type):
-        return _choices
+        return _decode_dictionary
     if _is_text(kind):
-        return lambda chunk: _choices(chunk.dictionary_encode())
+        return lambda chunk: _decode_dictionary(chunk.dictionary_encode())
     if types.is_boolean(kind) or types.is_null(kind):
         return lambda chunk: _floats(chunk.cast("uint8"))
     if types.is_integer(kind) or types.is_floating(kind) or types.is_decimal(kind):
         return _floats
-    return refuse("unsupported_dtype", f'column "{name}" holds {str(kind)[:80]}, which is not read', HINT, name)
+    return refuse("unsupported_dtype", f'column "{name}" holds {str(kind)[:80]}, which is not read', DTYPE_HINT, name)
 
 
 def _lists_of(kind: Any, name: str) -> Callable[[Any], Cells]:
@@ -120,7 +120,7 @@ def _lists_of(kind: Any, name: str) -> Callable[[Any], Cells]:
         inner, plain = inner.value_type, False
     number = types.is_integer(inner) or types.is_floating(inner)
     if not (number or _is_text(inner) or types.is_boolean(inner)):
-        refuse("unsupported_dtype", f'column "{name}" holds {str(kind)[:80]}, which is not read', HINT, name)
+        refuse("unsupported_dtype", f'column "{name}" holds {str(kind)[:80]}, which is not read', DTYPE_HINT, name)
     if number and plain:
         return lambda chunk: _numbers(chunk, name)
     return lambda chunk: [_compact(value, name) for value in _values(chunk)]
@@ -137,7 +137,7 @@ def _numbers(chunk: Any, name: str) -> Cells:
     lengths = chunk.value_lengths().fill_null(0).to_numpy(zero_copy_only=False)
     there = chunk.is_valid().to_pylist()
     rows = np.split(values, np.cumsum(lengths)[:-1])
-    return [(row if len(row) else EMPTY) if valid else None for row, valid in zip(rows, there, strict=True)]
+    return [(row if len(row) else EMPTY_LIST) if valid else None for row, valid in zip(rows, there, strict=True)]
 
 
 def _values(chunk: Any) -> Iterator[Any]:
@@ -152,7 +152,7 @@ def _compact(value: Any, name: str) -> Any:
         refuse("unsupported_value", f'column "{name}": {error}', place=name)
 
 
-def _choices(chunk: Any) -> Cells:
+def _decode_dictionary(chunk: Any) -> Cells:
     """Return texts, of which equal ones are one object."""
     words = chunk.dictionary.to_pylist()
     if any("\0" in word for word in words if word):

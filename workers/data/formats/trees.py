@@ -13,70 +13,70 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from workers.data.files.content import Content, Upload
-from workers.data.files.lines import lines
-from workers.data.files.parts import parts
-from workers.data.files.problems import Findings, Places, placed
-from workers.data.types.table import assembled
-from workers.data.types.values import DEEPEST
+from workers.data.files.lines import read_lines
+from workers.data.files.problems import ProblemCollector, RowLocations, line_problem
+from workers.data.files.split_files import split_files
+from workers.data.types.table import build_content
+from workers.data.types.values import MAX_TREE_DEPTH
 
-TOKEN = re.compile(r"[()]|[^\s()]+")
-NEUTRAL = "node"
+TOKEN_PATTERN = re.compile(r"[()]|[^\s()]+")
+NEUTRAL_LABEL = "node"
 
 
 @dataclass
-class Node:
+class ParsedNode:
     """A node on its way. `word` is that of a leaf."""
 
     label: str | None = None
     word: str | None = None
-    children: list["Node"] = field(default_factory=list)
+    children: list["ParsedNode"] = field(default_factory=list)
 
 
 def read_trees(upload: Upload) -> Content:
     """Read a tree from every line. Raises `InvalidInput`."""
-    files = parts(upload)
-    roots: list[Node] = []
-    places, findings = Places(), Findings()
+    files = split_files(upload)
+    roots: list[ParsedNode] = []
+    places, findings = RowLocations(), ProblemCollector()
     for each in files:
-        places.begin(each.name)
+        places.start_file(each.name)
         with each.open() as file:
-            for number, line in enumerate(lines(file, each.name), start=1):
+            for number, line in enumerate(read_lines(file, each.name), start=1):
                 if not line.strip():
                     continue
                 try:
-                    roots.append(_planted(line))
+                    roots.append(_parse_tree(line))
                     places.add([number])
                 except ValueError as error:
-                    findings.add(placed(each.name, number, "not_a_tree", str(error), "one tree a line: (label …)"))
-    findings.end()
-    numbered = all(node.label is None or node.label.isdigit() for root in roots for node in _walked(root))
-    columns: dict[str, Any] = {"tree": [_stored(root, numbered) for root in roots]}
-    if all(node.label is not None for root in roots for node in _walked(root)):
-        columns["nodes"] = [tuple(str(node.label) for node in _walked(root)) for root in roots]
+                    findings.add(line_problem(each.name, number, "not_a_tree", str(error), "one tree a line: (label …)"))
+    findings.raise_if_any()
+    numbered = all(node.label is None or node.label.isdigit() for root in roots for node in _breadth_first(root))
+    columns: dict[str, Any] = {"tree": [_to_document(root, numbered) for root in roots]}
+    if all(node.label is not None for root in roots for node in _breadth_first(root)):
+        columns["nodes"] = [tuple(str(node.label) for node in _breadth_first(root)) for root in roots]
     columns["label"] = [root.label for root in roots]
     types = {"label": "category", "nodes": "words", "tree": "tree"}
     told = {name: kind for name, kind in types.items() if name in columns} | (upload.source.types or {})
     source = upload.source.model_copy(update={"types": told})
     target = upload.source.target or "label"
-    return assembled(columns, [each.split for each in files], places, source, target=target, unread=("nodes", "label"))
+    return build_content(columns, [each.split for each in files], places, source, target=target, unread=("nodes", "label"))
 
 
-def _planted(line: str) -> Node:
+def _parse_tree(line: str) -> ParsedNode:
     """Return the tree in a line. Raises `ValueError` with the column of what is wrong."""
-    above: list[Node] = []
-    root: Node | None = None
-    for found in TOKEN.finditer(line):
+    above: list[ParsedNode] = []
+    root: ParsedNode | None = None
+    for found in TOKEN_PATTERN.finditer(line):
         sign, place = found[0], found.start() + 1
         if root is not None and not above:
             raise ValueError(f"column {place}: something follows the end of the tree")
         if sign == "(":
-            node = Node()
+            node = ParsedNode()
             if above:
                 above[-1].children.append(node)
             root = root or node
             above.append(node)
-            if len(above) > DEEPEST:
-                raise ValueError(f"column {place}: it is more than {DEEPEST} levels deep")
+            if len(above) > MAX_TREE_DEPTH:
+                raise ValueError(f"column {place}: it is more than {MAX_TREE_DEPTH} levels deep")
         elif not above:
             raise ValueError(f'column {place}: a tree begins with "("')
         elif sign == ")":
@@ -84,13 +84,13 @@ def _planted(line: str) -> Node:
         elif above[-1].label is None and not above[-1].children:
             above[-1].label = sys.intern(sign)
         else:
-            above[-1].children.append(Node(word=sys.intern(sign)))
+            above[-1].children.append(ParsedNode(word=sys.intern(sign)))
     if root is None or above:
         raise ValueError(f'column {len(line.rstrip()) + 1}: {len(above)} times ")" is missing')
     return root.children[0] if root.label is None and len(root.children) == 1 else root  # as the Penn Treebank has it
 
 
-def _close(node: Node, place: int) -> None:
+def _close(node: ParsedNode, place: int) -> None:
     children = node.children
     if node.label is None and not children:
         raise ValueError(f"column {place}: a node has neither a label nor children")
@@ -100,7 +100,7 @@ def _close(node: Node, place: int) -> None:
         node.word, node.children = children[0].word, []
 
 
-def _walked(root: Node) -> Iterator[Node]:
+def _breadth_first(root: ParsedNode) -> Iterator[ParsedNode]:
     """Yield all nodes level by level, from left to right: in the order of the rows that a feature tree makes."""
     waiting = [root]
     for node in waiting:  # grows while it is walked
@@ -108,12 +108,12 @@ def _walked(root: Node) -> Iterator[Node]:
         waiting += node.children
 
 
-def _stored(root: Node, numbered: bool) -> dict[str, Any]:
+def _to_document(root: ParsedNode, numbered: bool) -> dict[str, Any]:
     made: dict[str, Any] = {}
     waiting = [(root, made)]
     for node, place in waiting:  # grows while it is walked
         hidden = numbered or node is root or node.label is None
-        place["label"] = node.word if node.word is not None else NEUTRAL if hidden else node.label
+        place["label"] = node.word if node.word is not None else NEUTRAL_LABEL if hidden else node.label
         place["children"] = [{} for _ in node.children]
         waiting += zip(node.children, place["children"], strict=True)
     return made

@@ -2,30 +2,30 @@
 
 from app.errors import InvalidInput, Problem
 from app.spec.data.columns import Column
-from app.spec.problems import pointer
+from app.spec.problems import json_pointer
 from workers.data.files.content import Content, Upload
 from workers.data.files.problems import refuse
-from workers.data.formats.arrays import SEEN, tensors_of
-from workers.data.types.table import LONGEST_NAME
+from workers.data.formats.arrays import NETWORK_DTYPES, read_tensors
+from workers.data.types.table import MAX_NAME_LENGTH
 
-SPLIT = "weights"  # not "train": nothing is trained on them
+WEIGHTS_SPLIT = "weights"  # not "train": nothing is trained on them
 
 
 def read_weights(upload: Upload) -> Content:
     """Read named tensors as columns of one row. Raises `InvalidInput` with every problem found."""
-    tensors = tensors_of(upload)
+    tensors = read_tensors(upload)
     problems = []
     for name, tensor in tensors.items():
-        place = pointer([name])
-        if not 0 < len(name) <= LONGEST_NAME:
+        place = json_pointer([name])
+        if not 0 < len(name) <= MAX_NAME_LENGTH:
             problems.append(Problem(place, "invalid_name", f'"{name[:40]}" is no name', "1 to 200 characters"))
-        if tensor.dtype not in SEEN or 0 in tensor.shape:
+        if tensor.dtype not in NETWORK_DTYPES or 0 in tensor.shape:
             detail = f'"{name}" holds {str(tensor.dtype).removeprefix("torch.")} of shape {list(tensor.shape)}'
             problems.append(Problem(place, "unsupported_dtype", detail, "store numbers"))
     if problems:
         raise InvalidInput(problems)
     if not tensors:
         refuse("no_columns", "there are no tensors in the file", "save the state_dict of a network")
-    columns = tuple(Column.model_validate({"name": name, "shape": tuple(tensor.shape), "dtype": SEEN[tensor.dtype]})
+    columns = tuple(Column.model_validate({"name": name, "shape": tuple(tensor.shape), "dtype": NETWORK_DTYPES[tensor.dtype]})
                     for name, tensor in tensors.items())  # fmt: skip
-    return Content(columns, {SPLIT: {name: tensor.unsqueeze(0) for name, tensor in tensors.items()}}, ())
+    return Content(columns, {WEIGHTS_SPLIT: {name: tensor.unsqueeze(0) for name, tensor in tensors.items()}}, ())

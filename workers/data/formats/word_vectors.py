@@ -9,35 +9,35 @@ from torch import Tensor
 
 from app.spec.data.columns import Column
 from workers.data.files.content import Content, Upload
-from workers.data.files.lines import lines
-from workers.data.files.parts import parts
-from workers.data.files.problems import Findings, placed, refuse, shown
+from workers.data.files.lines import read_lines
+from workers.data.files.problems import ProblemCollector, abbreviate, line_problem, refuse
+from workers.data.files.split_files import split_files
 
-SPLIT = "vectors"  # not "train": nothing is trained on them
-MOST_WIDTH = 10_000
+VECTORS_SPLIT = "vectors"  # not "train": nothing is trained on them
+MAX_DIMENSION = 10_000
 
 
 def read_vectors(upload: Upload) -> Content:
     """Read all vectors. Raises `InvalidInput`."""
-    words, values = vectors(upload)
+    words, values = read_word_vectors(upload)
     longest = max(map(len, words), default=0)
     columns = (Column(name="word", type="text", longest=longest), Column(name="vector", shape=(values.shape[1],)))
-    return Content(columns, {SPLIT: {"word": words, "vector": values}}, ())
+    return Content(columns, {VECTORS_SPLIT: {"word": words, "vector": values}}, ())
 
 
-def vectors(upload: Upload, wanted: Container[str] | None = None) -> tuple[list[str], Tensor]:
+def read_word_vectors(upload: Upload, wanted: Container[str] | None = None) -> tuple[list[str], Tensor]:
     """Return words, each once, and float32 (words, width); only the wanted ones, if any are told.
 
     Raises `InvalidInput`.
     """
-    (part, *more) = parts(upload)
+    (part, *more) = split_files(upload)
     if more:
         refuse("unknown_file", "vectors have no splits", "upload one file")
     words: list[str] = []
-    numbers, seen, findings = array("f"), set[str](), Findings()
+    numbers, seen, findings = array("f"), set[str](), ProblemCollector()
     width = 0
     with part.open() as file:
-        for number, line in enumerate(lines(file, part.name), start=1):
+        for number, line in enumerate(read_lines(file, part.name), start=1):
             cells = line.rstrip().split(" ") if "\t" not in line else line.split()
             if number == 1 and len(cells) == 2 and all(cell.isdigit() for cell in cells):
                 continue  # word2vec writes the count and the width first
@@ -45,10 +45,10 @@ def vectors(upload: Upload, wanted: Container[str] | None = None) -> tuple[list[
                 continue
             width = width or len(cells) - 1
             word = " ".join(cells[:-width]) if width else ""
-            if not 1 <= width <= MOST_WIDTH or not word:
+            if not 1 <= width <= MAX_DIMENSION or not word:
                 told = f"has {len(cells) - 1} numbers, the first line has {width}"
                 findings.add(
-                    placed(part.name, number, "columns_differ", told, "a word, and as many numbers in every line")
+                    line_problem(part.name, number, "columns_differ", told, "a word, and as many numbers in every line")
                 )
                 continue
             if word in seen or (wanted is not None and word not in wanted):
@@ -56,19 +56,19 @@ def vectors(upload: Upload, wanted: Container[str] | None = None) -> tuple[list[
             try:
                 numbers.extend(map(float, cells[-width:]))
             except ValueError:
-                told = f'"{shown(" ".join(cells[-width:]))}" are not {width} numbers'
+                told = f'"{abbreviate(" ".join(cells[-width:]))}" are not {width} numbers'
                 findings.add(
-                    placed(part.name, number, "not_a_number", told, "a word, and as many numbers in every line")
+                    line_problem(part.name, number, "not_a_number", told, "a word, and as many numbers in every line")
                 )
                 del numbers[len(words) * width :]
                 continue
             seen.add(word)
             words.append(word)
-    findings.end()
+    findings.raise_if_any()
     if not words and wanted is None:
         refuse("no_rows", "there are no vectors", "a word and its numbers in every line")
     values = torch.from_numpy(np.array(numbers, np.float32).reshape(len(words), width))
     if not bool(values.isfinite().all()):
         row = int((~values.isfinite().all(1)).nonzero()[0])
-        refuse("not_a_number", f'the vector of "{shown(words[row])}" has a number that is not finite')
+        refuse("not_a_number", f'the vector of "{abbreviate(words[row])}" has a number that is not finite')
     return words, values

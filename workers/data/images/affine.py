@@ -6,12 +6,12 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from workers.data.images.batched_transforms import Batched
-from workers.data.rng import between
+from workers.data.images.batched_transforms import BatchedTransform
+from workers.data.rng import uniform_between
 
 
 @dataclass(frozen=True)
-class Turn(Batched):
+class BatchedRandomAffine(BatchedTransform):
     """RandomAffine and RandomRotation: turned, shifted, larger or smaller, slanted."""
 
     degrees: tuple[float, float]
@@ -22,15 +22,15 @@ class Turn(Batched):
     fill: tuple[float, ...] = (0.0,)
     center: tuple[float, float] | None = None
 
-    def drawn(self, images: Tensor, keys: Tensor, place: int) -> tuple[Tensor, ...]:
+    def make_params(self, images: Tensor, keys: Tensor, place: int) -> tuple[Tensor, ...]:
         """Return angle, shift to the right and down, scale, shear of x and of y: float64 (n) each."""
         height, width = images.shape[-2:]
         most = (self.translate[0] * width, self.translate[1] * height)
         bounds = (self.degrees, (-most[0], most[0]), (-most[1], most[1]), self.scale, self.shear[:2], self.shear[2:])
-        angle, right, down, *rest = (between(keys, place, each, draw).double() for draw, each in enumerate(bounds))
+        angle, right, down, *rest = (uniform_between(keys, place, each, draw).double() for draw, each in enumerate(bounds))
         return angle, right.round(), down.round(), *rest
 
-    def changed(self, images: Tensor, *drawn: Tensor) -> Tensor:
+    def transform(self, images: Tensor, *drawn: Tensor) -> Tensor:
         """Return the turned pictures."""
         values = images if images.is_floating_point() else images.float()
         ground = torch.ones_like(values[:, :1])

@@ -19,53 +19,53 @@ from workers.data.rng import uniform
 from torchvision.transforms.v2 import functional  # isort: skip
 
 Padding = tuple[int, int, int, int]  # left, top, right, bottom
-TRIES = 10  # of RandomErasing, before it leaves a picture as it is
+MAX_ERASING_ATTEMPTS = 10  # of RandomErasing, before it leaves a picture as it is
 
 
-def whole(keys: Tensor, place: int, count: int | Tensor, draw: int = 0) -> Tensor:
+def random_integers(keys: Tensor, place: int, count: int | Tensor, draw: int = 0) -> Tensor:
     """Return a whole number below `count` for each key: int64 (keys)."""
     return (uniform(keys, place, draw + 1)[:, draw].double() * count).floor().long()
 
 
-def by_picture(values: Tensor) -> Tensor:
+def broadcast_per_image(values: Tensor) -> Tensor:
     """Return one value for each picture in a form that broadcasts over pictures."""
     return values.reshape(-1, 1, 1, 1)
 
 
-class Batched(ABC):
+class BatchedTransform(ABC):
     """What is drawn for each picture by itself, and then done to all of them at once."""
 
     def __call__(self, images: Tensor, keys: Tensor, place: int) -> Tensor:
         """Return the pictures, each changed by its own random numbers."""
-        return self.changed(images, *self.drawn(images, keys, place))
+        return self.transform(images, *self.make_params(images, keys, place))
 
     @abstractmethod
-    def drawn(self, images: Tensor, keys: Tensor, place: int) -> tuple[Tensor, ...]:
+    def make_params(self, images: Tensor, keys: Tensor, place: int) -> tuple[Tensor, ...]:
         """Return the parameters by picture."""
 
     @abstractmethod
-    def changed(self, images: Tensor, *drawn: Tensor) -> Tensor:
+    def transform(self, images: Tensor, *drawn: Tensor) -> Tensor:
         """Return the pictures, changed by these parameters."""
 
 
 @dataclass(frozen=True)
-class Sometimes(Batched):
+class BatchedRandomApply(BatchedTransform):
     """What has no parameters of its own, done to a picture with probability p."""
 
-    change: Callable[[Tensor], Tensor]
+    function: Callable[[Tensor], Tensor]
     p: float
 
-    def drawn(self, images: Tensor, keys: Tensor, place: int) -> tuple[Tensor, ...]:
+    def make_params(self, images: Tensor, keys: Tensor, place: int) -> tuple[Tensor, ...]:
         """Return which are changed."""
         return (uniform(keys, place)[:, 0] < self.p,)
 
-    def changed(self, images: Tensor, *drawn: Tensor) -> Tensor:
+    def transform(self, images: Tensor, *drawn: Tensor) -> Tensor:
         """Return the pictures, of which these are changed."""
-        return torch.where(by_picture(drawn[0]), self.change(images), images)
+        return torch.where(broadcast_per_image(drawn[0]), self.function(images), images)
 
 
 @dataclass(frozen=True)
-class Crop(Batched):
+class BatchedRandomCrop(BatchedTransform):
     """RandomCrop: a part at a random place, after padding."""
 
     size: tuple[int, int]
@@ -74,15 +74,15 @@ class Crop(Batched):
     fill: Any = 0
     mode: str = "constant"
 
-    def drawn(self, images: Tensor, keys: Tensor, place: int) -> tuple[Tensor, ...]:
+    def make_params(self, images: Tensor, keys: Tensor, place: int) -> tuple[Tensor, ...]:
         """Return the first row and the first column of each part, in the padded picture."""
         left, top, right, bottom = self.margins(images)
         height, width = images.shape[-2] + top + bottom, images.shape[-1] + left + right
         if height < self.size[0] or width < self.size[1]:
             raise ValueError(f"a crop of {self.size[0]} x {self.size[1]} does not fit into {height} x {width}")
-        return whole(keys, place, height - self.size[0] + 1), whole(keys, place, width - self.size[1] + 1, 1)
+        return random_integers(keys, place, height - self.size[0] + 1), random_integers(keys, place, width - self.size[1] + 1, 1)
 
-    def changed(self, images: Tensor, *drawn: Tensor) -> Tensor:
+    def transform(self, images: Tensor, *drawn: Tensor) -> Tensor:
         """Return the parts."""
         margins = self.margins(images)
         padded: Tensor = functional.pad(images, list(margins), self.fill, self.mode) if any(margins) else images
@@ -106,7 +106,7 @@ class Crop(Batched):
 
 
 @dataclass(frozen=True)
-class Erase(Batched):
+class BatchedRandomErasing(BatchedTransform):
     """RandomErasing: one value in a random rectangle."""
 
     p: float
@@ -114,13 +114,13 @@ class Erase(Batched):
     ratio: tuple[float, float]
     value: tuple[float, ...]
 
-    def drawn(self, images: Tensor, keys: Tensor, place: int) -> tuple[Tensor, ...]:
+    def make_params(self, images: Tensor, keys: Tensor, place: int) -> tuple[Tensor, ...]:
         """Return top, left, height and width of each rectangle, which may be empty."""
         rows, columns = images.shape[-2:]
-        numbers = uniform(keys, place, 3 + 2 * TRIES).double()
+        numbers = uniform(keys, place, 3 + 2 * MAX_ERASING_ATTEMPTS).double()
         low, high = math.log(self.ratio[0]), math.log(self.ratio[1])
-        area = rows * columns * (self.scale[0] + (self.scale[1] - self.scale[0]) * numbers[:, 3 : 3 + TRIES])
-        ratio = (low + (high - low) * numbers[:, 3 + TRIES :]).exp()
+        area = rows * columns * (self.scale[0] + (self.scale[1] - self.scale[0]) * numbers[:, 3 : 3 + MAX_ERASING_ATTEMPTS])
+        ratio = (low + (high - low) * numbers[:, 3 + MAX_ERASING_ATTEMPTS :]).exp()
         heights, widths = (area * ratio).sqrt().round().long(), (area / ratio).sqrt().round().long()
         fits = (heights < rows) & (widths < columns)
         chosen = fits & (fits.cumsum(1) == 1) & (numbers[:, :1] < self.p)
@@ -129,11 +129,11 @@ class Erase(Batched):
                      for draw, size, extent in ((1, rows, height), (2, columns, width)))  # fmt: skip
         return top, left, height, width
 
-    def changed(self, images: Tensor, *drawn: Tensor) -> Tensor:
+    def transform(self, images: Tensor, *drawn: Tensor) -> Tensor:
         """Return the pictures with their rectangles erased."""
         rows = torch.arange(images.shape[-2], device=images.device).reshape(1, 1, -1, 1)
         columns = torch.arange(images.shape[-1], device=images.device)
-        top, left, height, width = map(by_picture, drawn)
+        top, left, height, width = map(broadcast_per_image, drawn)
         inside = (rows >= top) & (rows < top + height) & (columns >= left) & (columns < left + width)
         value = torch.tensor(self.value, device=images.device).to(images.dtype).reshape(1, -1, 1, 1)
         return torch.where(inside, value, images)

@@ -6,54 +6,54 @@ import torch
 from torch import Tensor
 
 import workers.torch_setup  # noqa: F401 - comes before torchvision
-from workers.data.images.batched_transforms import Batched, by_picture
+from workers.data.images.batched_transforms import BatchedTransform, broadcast_per_image
 from workers.data.rng import uniform
 
 from torchvision.transforms.v2 import functional  # isort: skip
 
 
 @dataclass(frozen=True)
-class Jitter(Batched):
+class BatchedColorJitter(BatchedTransform):
     """ColorJitter: brightness, contrast, saturation and hue, each by a random factor, in a random order."""
 
     bounds: tuple[tuple[float, float] | None, ...]  # of the four; `None`: left as it is
 
-    def drawn(self, images: Tensor, keys: Tensor, place: int) -> tuple[Tensor, ...]:
+    def make_params(self, images: Tensor, keys: Tensor, place: int) -> tuple[Tensor, ...]:
         """Return the factors and the order of each picture: float32 and int64 (n, 4)."""
         numbers = uniform(keys, place, 8)
         low, high = torch.tensor([bounds or (0.0, 0.0) for bounds in self.bounds], device=keys.device).unbind(1)
         return low + (high - low) * numbers[:, :4], numbers[:, 4:].argsort(stable=True, dim=1)
 
-    def changed(self, images: Tensor, *drawn: Tensor) -> Tensor:
+    def transform(self, images: Tensor, *drawn: Tensor) -> Tensor:
         """Return the pictures in other colours."""
         (factors, order), images = drawn, images.clone()
         for turn in range(4):
-            for what, change in enumerate((_brightened, _contrasted, _saturated, _hued)):
+            for what, change in enumerate((_adjust_brightness, _adjust_contrast, _adjust_saturation, _adjust_hue)):
                 rows = (order[:, turn] == what).nonzero()[:, 0] if self.bounds[what] is not None else ()
                 if len(rows):
                     images[rows] = change(images[rows], factors[rows, what])
         return images
 
 
-def _brightened(images: Tensor, factors: Tensor) -> Tensor:
-    return _stored(images * by_picture(factors), images)
+def _adjust_brightness(images: Tensor, factors: Tensor) -> Tensor:
+    return _clamp_to_dtype(images * broadcast_per_image(factors), images)
 
 
-def _contrasted(images: Tensor, factors: Tensor) -> Tensor:
-    mean = _greys(images).double().mean((1, 2, 3), keepdim=True).float()
-    return _blended(images, mean, factors)
+def _adjust_contrast(images: Tensor, factors: Tensor) -> Tensor:
+    mean = _grayscale(images).double().mean((1, 2, 3), keepdim=True).float()
+    return _blend(images, mean, factors)
 
 
-def _saturated(images: Tensor, factors: Tensor) -> Tensor:
-    return images if images.shape[1] == 1 else _blended(images, _greys(images), factors)
+def _adjust_saturation(images: Tensor, factors: Tensor) -> Tensor:
+    return images if images.shape[1] == 1 else _blend(images, _grayscale(images), factors)
 
 
-def _hued(images: Tensor, factors: Tensor) -> Tensor:
+def _adjust_hue(images: Tensor, factors: Tensor) -> Tensor:
     return torch.stack([functional.adjust_hue(image, factor) for image, factor in
                         zip(images, factors.tolist(), strict=True)])  # fmt: skip
 
 
-def _greys(images: Tensor) -> Tensor:
+def _grayscale(images: Tensor) -> Tensor:
     """Return shades of grey as float32, whole numbers where the pictures are bytes."""
     numbers = images.float()
     if images.shape[1] > 1:
@@ -62,24 +62,24 @@ def _greys(images: Tensor) -> Tensor:
     return numbers if images.is_floating_point() else numbers.floor()
 
 
-def _blended(images: Tensor, other: Tensor, factors: Tensor) -> Tensor:
-    factors = by_picture(factors)
-    return _stored(images * factors + other * (1.0 - factors), images)
+def _blend(images: Tensor, other: Tensor, factors: Tensor) -> Tensor:
+    factors = broadcast_per_image(factors)
+    return _clamp_to_dtype(images * factors + other * (1.0 - factors), images)
 
 
-def _stored(numbers: Tensor, images: Tensor) -> Tensor:
+def _clamp_to_dtype(numbers: Tensor, images: Tensor) -> Tensor:
     """Return computed numbers as values of the pictures' type."""
     return numbers.clamp_(0, 1.0 if images.is_floating_point() else 255.0).to(images.dtype)
 
 
 @dataclass(frozen=True)
-class Permuted(Batched):
+class BatchedChannelPermutation(BatchedTransform):
     """RandomChannelPermutation: channels in a random order."""
 
-    def drawn(self, images: Tensor, keys: Tensor, place: int) -> tuple[Tensor, ...]:
+    def make_params(self, images: Tensor, keys: Tensor, place: int) -> tuple[Tensor, ...]:
         """Return the order of each picture's channels."""
         return (uniform(keys, place, images.shape[1]).argsort(stable=True, dim=1),)
 
-    def changed(self, images: Tensor, *drawn: Tensor) -> Tensor:
+    def transform(self, images: Tensor, *drawn: Tensor) -> Tensor:
         """Return the pictures with their channels in order."""
         return images.gather(1, drawn[0][:, :, None, None].expand_as(images))

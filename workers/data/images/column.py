@@ -13,20 +13,20 @@ import torch
 from torch import Tensor
 
 from app.errors import DataError
-from app.spec.data.image_shapes import Shape, followed
+from app.spec.data.image_shapes import ImageShape, infer_image_shape
 from app.spec.data.transforms import BaseTransform
-from workers.data.images.transforms import Step, build_steps, run, together
+from workers.data.images.transforms import TransformStep, apply_steps, build_steps, stack_if_same_size
 
-CHUNK = 256  # pictures that are settled at once
+MATERIALIZE_CHUNK = 256  # pictures that are settled at once
 CPU = torch.device("cpu")
 
 
-class Files(Protocol):
+class LazyImages(Protocol):
     """Pictures that are decoded when they are needed."""
 
     def __len__(self) -> int: ...
 
-    def take(self, indices: Tensor) -> "Files":
+    def take(self, indices: Tensor) -> "LazyImages":
         """Return these rows alone."""
         ...
 
@@ -36,50 +36,50 @@ class Files(Protocol):
 
 
 @dataclass(frozen=True)
-class Recipe:
+class TransformPipeline:
     """Steps: of pictures as they are, then of the numbers that they have become, from Normalize on."""
 
-    shades: tuple[Step, ...] = ()
-    numbers: tuple[Step, ...] = ()
+    byte_steps: tuple[TransformStep, ...] = ()
+    float_steps: tuple[TransformStep, ...] = ()
 
     @classmethod
-    def of(cls, parts: Sequence[BaseTransform]) -> Self:
+    def from_specs(cls, parts: Sequence[BaseTransform]) -> Self:
         """Build a recipe. Raises `DataError`."""
         steps = build_steps(parts)
-        kinds = [step.part.kind for step in steps]
+        kinds = [step.spec.kind for step in steps]
         first = kinds.index("Normalize") if "Normalize" in kinds else len(steps)
         return cls(steps[:first], steps[first:])
 
     @property
-    def settling(self) -> tuple[Step, ...]:
+    def deterministic_prefix(self) -> tuple[TransformStep, ...]:
         """The first steps, which draw nothing: they may be done once and for all."""
-        count = next((place for place, step in enumerate(self.shades) if step.random), len(self.shades))
-        return self.shades[:count]
+        count = next((place for place, step in enumerate(self.byte_steps) if step.is_random), len(self.byte_steps))
+        return self.byte_steps[:count]
 
-    def settled(self) -> "Recipe":
+    def without_deterministic_prefix(self) -> "TransformPipeline":
         """Return what is left when the first steps are done."""
-        return Recipe(self.shades[len(self.settling) :], self.numbers)
+        return TransformPipeline(self.byte_steps[len(self.deterministic_prefix) :], self.float_steps)
 
-    def calm(self) -> "Recipe":
+    def deterministic_steps(self) -> "TransformPipeline":
         """Return the steps that draw nothing."""
-        return Recipe(*(tuple(step for step in steps if not step.random) for steps in (self.shades, self.numbers)))
+        return TransformPipeline(*(tuple(step for step in steps if not step.is_random) for steps in (self.byte_steps, self.float_steps)))
 
 
 @dataclass(frozen=True)
-class Images:
+class ImageColumn:
     """Pictures of as many rows. Whatever has keys is in training; what has none, in evaluation."""
 
-    pixels: Tensor | Files  # (rows, channels, height, width): bytes, or numbers that are scaled
-    training: Recipe
-    evaluation: Recipe
+    pixels: Tensor | LazyImages  # (rows, channels, height, width): bytes, or numbers that are scaled
+    training: TransformPipeline
+    evaluation: TransformPipeline
     scale: Callable[[Tensor], Tensor] | None  # of bytes
-    shape: Shape  # of a picture as it is stored, or settled
+    shape: ImageShape  # of a picture as it is stored, or settled
 
     def __len__(self) -> int:
         return len(self.pixels)
 
     @property
-    def resident(self) -> bool:
+    def is_resident(self) -> bool:
         """Whether the pictures are decoded."""
         return isinstance(self.pixels, Tensor)
 
@@ -102,7 +102,7 @@ class Images:
         """Say that batches hold floating-point numbers."""
         return True
 
-    def to(self, target: torch.device | torch.dtype) -> "Images":
+    def to(self, target: torch.device | torch.dtype) -> "ImageColumn":
         """Return the same pictures on a device. Their batches are float32, whatever type is asked for."""
         if isinstance(target, torch.dtype) or not isinstance(self.pixels, Tensor):
             return self
@@ -118,40 +118,40 @@ class Images:
 
     def batch(self, rows: Tensor, keys: Tensor | None) -> Tensor:
         """Return the batch of these rows: float32 (rows, channels, height, width)."""
-        return self.finished(self.shaded(rows, keys), keys)
+        return self.finish_batch(self.load_batch(rows, keys), keys)
 
-    def shaded(self, rows: Tensor, keys: Tensor | None) -> Tensor:
+    def load_batch(self, rows: Tensor, keys: Tensor | None) -> Tensor:
         """Return the batch as far as it stays bytes."""
         images = self._raw(rows)
         recipe = self.evaluation if keys is None else self.training
-        return _alike(run(recipe.shades, images, _no_keys(rows) if keys is None else keys))
+        return _stack(apply_steps(recipe.byte_steps, images, _no_keys(rows) if keys is None else keys))
 
-    def finished(self, images: Tensor, keys: Tensor | None) -> Tensor:
+    def finish_batch(self, images: Tensor, keys: Tensor | None) -> Tensor:
         """Return what `shaded` has begun, on any device, as numbers."""
         recipe = self.evaluation if keys is None else self.training
         numbers = images if self.scale is None else self.scale(images.float())
         keys = _no_keys(images) if keys is None else keys.to(images.device)
-        return _alike(run(recipe.numbers, numbers, keys))
+        return _stack(apply_steps(recipe.float_steps, numbers, keys))
 
-    def settled(self, training: bool, limit: int) -> "Images":
+    def materialize(self, training: bool, limit: int) -> "ImageColumn":
         """Decode the pictures, and do once what need not be done for each batch, if `limit` bytes are enough for it.
 
         What comes back is for training alone, or for evaluation alone.
         """
         held = self if training else replace(self, training=self.evaluation)
-        first = held.training.settling
-        after = followed([step.part for step in first], self.shape, "")[0]
+        first = held.training.deterministic_prefix
+        after = infer_image_shape([step.spec for step in first], self.shape, "")[0]
         each = prod(size or 0 for size in after) * (1 if self.scale is not None else 4)
-        if (self.resident and not first) or None in after or each * len(self) > limit:
+        if (self.is_resident and not first) or None in after or each * len(self) > limit:
             return held
-        parts = [_alike(run(first, self._raw(rows), _no_keys(rows))) for rows in torch.arange(len(self)).split(CHUNK)]
-        left = held.training.settled()
-        return replace(held, pixels=torch.cat(parts), training=left, evaluation=left.calm(), shape=after)
+        parts = [_stack(apply_steps(first, self._raw(rows), _no_keys(rows))) for rows in torch.arange(len(self)).split(MATERIALIZE_CHUNK)]
+        left = held.training.without_deterministic_prefix()
+        return replace(held, pixels=torch.cat(parts), training=left, evaluation=left.deterministic_steps(), shape=after)
 
     def _raw(self, rows: Tensor) -> Tensor | list[Tensor]:
         if isinstance(self.pixels, Tensor):
             return self.pixels.index_select(0, rows)
-        return together([self.pixels.read(row) for row in rows.tolist()])
+        return stack_if_same_size([self.pixels.read(row) for row in rows.tolist()])
 
 
 def _no_keys(rows: Tensor) -> Tensor:
@@ -159,7 +159,7 @@ def _no_keys(rows: Tensor) -> Tensor:
     return torch.zeros(len(rows), dtype=torch.int64, device=rows.device)
 
 
-def _alike(images: Tensor | list[Tensor]) -> Tensor:
+def _stack(images: Tensor | list[Tensor]) -> Tensor:
     """Return pictures as one batch. Raises `DataError` if they are of unlike sizes."""
     if isinstance(images, Tensor):
         return images

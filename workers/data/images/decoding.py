@@ -15,61 +15,61 @@ from torch import Tensor
 
 from app.errors import DataError
 
-MOST_PIXELS = 1 << 26  # of one picture
-FORMATS = ("PNG", "JPEG", "BMP", "GIF", "WEBP", "PPM")  # whose decoders are few, common and fuzzed
-DEEP = ("I", "I;16", "I;16B", "I;16L")  # modes of 16 bits
+MAX_PIXELS = 1 << 26  # of one picture
+PILLOW_FORMATS = ("PNG", "JPEG", "BMP", "GIF", "WEBP", "PPM")  # whose decoders are few, common and fuzzed
+MODES_16_BIT = ("I", "I;16", "I;16B", "I;16L")  # modes of 16 bits
 LOCAL_HEADER = struct.Struct("<26xHH")  # of a member: lengths of its name and of its extra field stand at its end
 
 Image.MAX_IMAGE_PIXELS = None  # sizes are checked here, before anything is decoded: Pillow would warn first
 
 # Mode of a picture → channels; any other has three.
-CHANNELS = {"1": 1, "L": 1, "LA": 1, **dict.fromkeys(DEEP, 1), "RGBA": 4}
-MODES = {1: "L", 3: "RGB", 4: "RGBA"}
+CHANNELS_BY_MODE = {"1": 1, "L": 1, "LA": 1, **dict.fromkeys(MODES_16_BIT, 1), "RGBA": 4}
+MODE_BY_CHANNELS = {1: "L", 3: "RGB", 4: "RGBA"}
 
 
-class Undecodable(ValueError):
+class ImageDecodeError(ValueError):
     """The bytes are no picture, or one that is too large."""
 
 
 @dataclass(frozen=True)
-class Pictures:
+class ZipImages:
     """Rows of a column of type image. Reading is safe in several threads and processes: nothing is kept open."""
 
     path: Path  # of the archive
-    places: Tensor  # int64 (rows, 4): where a member's header stands, its size packed and unpacked, how it is packed
+    headers: Tensor  # int64 (rows, 4): where a member's header stands, its size packed and unpacked, how it is packed
     channels: int  # which every picture is brought to: 1, 3 or 4
 
     @classmethod
-    def of(cls, path: Path, members: Iterable[zipfile.ZipInfo], channels: int) -> "Pictures":
+    def from_members(cls, path: Path, members: Iterable[zipfile.ZipInfo], channels: int) -> "ZipImages":
         """Return these members of an archive; they are stored or deflated."""
         places = [(each.header_offset, each.compress_size, each.file_size, each.compress_type) for each in members]
         return cls(path, torch.tensor(places, dtype=torch.int64).reshape(-1, 4), channels)
 
     def __len__(self) -> int:
-        return len(self.places)
+        return len(self.headers)
 
-    def take(self, indices: Tensor) -> "Pictures":
+    def take(self, indices: Tensor) -> "ZipImages":
         """Return these rows alone."""
-        return replace(self, places=self.places[indices])
+        return replace(self, headers=self.headers[indices])
 
     def read(self, row: int) -> Tensor:
         """Return a picture: uint8 (channels, height, width), of its own size. Raises `DataError`."""
         try:
-            return decoded(opened(self.content(row)), self.channels)
-        except (Undecodable, zlib.error, struct.error) as error:
+            return decode_image(open_image(self.content(row)), self.channels)
+        except (ImageDecodeError, zlib.error, struct.error) as error:
             detail = f'picture {row + 1}, "{self.name(row)}", cannot be decoded: {error}'
             raise DataError(detail, pointer="/data", hint="replace it, and upload the data set again") from None
 
     def name(self, row: int) -> str:
         """Return the name of a picture's file in the archive."""
         with self.path.open("rb") as file:
-            file.seek(int(self.places[row, 0]))
+            file.seek(int(self.headers[row, 0]))
             length, _ = LOCAL_HEADER.unpack(file.read(LOCAL_HEADER.size))
             return file.read(length).decode("utf-8", "replace")[:200]
 
     def content(self, row: int) -> bytes:
         """Return the bytes of a picture's file."""
-        offset, packed, size, method = self.places[row].tolist()
+        offset, packed, size, method = self.headers[row].tolist()
         with self.path.open("rb") as file:
             file.seek(offset)
             name, extra = LOCAL_HEADER.unpack(file.read(LOCAL_HEADER.size))
@@ -80,32 +80,32 @@ class Pictures:
         return zlib.decompressobj(-zlib.MAX_WBITS).decompress(content, size)
 
 
-def opened(content: bytes) -> Image.Image:
+def open_image(content: bytes) -> Image.Image:
     """Return a picture of which only the header has been read. Raises `Undecodable`."""
     try:
-        image = Image.open(BytesIO(content), formats=FORMATS)
+        image = Image.open(BytesIO(content), formats=PILLOW_FORMATS)
     except UnidentifiedImageError:
-        raise Undecodable(f"it is none of {', '.join(FORMATS)}") from None
+        raise ImageDecodeError(f"it is none of {', '.join(PILLOW_FORMATS)}") from None
     except (OSError, ValueError, SyntaxError, EOFError, struct.error, IndexError) as error:
-        raise Undecodable(str(error) or type(error).__name__) from None
-    if image.width * image.height > MOST_PIXELS:
-        raise Undecodable(f"it has {image.width} x {image.height} pixels, at most {MOST_PIXELS:,} are allowed")
+        raise ImageDecodeError(str(error) or type(error).__name__) from None
+    if image.width * image.height > MAX_PIXELS:
+        raise ImageDecodeError(f"it has {image.width} x {image.height} pixels, at most {MAX_PIXELS:,} are allowed")
     return image
 
 
-def channels_of(image: Image.Image) -> int:
+def channel_count(image: Image.Image) -> int:
     """Return how many channels a picture has."""
-    return CHANNELS.get(image.mode, 3)
+    return CHANNELS_BY_MODE.get(image.mode, 3)
 
 
-def decoded(image: Image.Image, channels: int) -> Tensor:
+def decode_image(image: Image.Image, channels: int) -> Tensor:
     """Return uint8 (channels, height, width). Raises `Undecodable`."""
     try:
         image.load()
-        if image.mode in DEEP:
+        if image.mode in MODES_16_BIT:
             image = Image.fromarray((np.asarray(image).astype(np.int64) >> 8).clip(0, 255).astype(np.uint8))
-        values = np.array(image.convert(MODES[channels]))
+        values = np.array(image.convert(MODE_BY_CHANNELS[channels]))
     except (OSError, ValueError, SyntaxError, EOFError, struct.error, IndexError, zlib.error) as error:
-        raise Undecodable(str(error) or type(error).__name__) from None
+        raise ImageDecodeError(str(error) or type(error).__name__) from None
     height, width = values.shape[:2]
     return torch.from_numpy(values.reshape(height, width, channels)).permute(2, 0, 1).contiguous()

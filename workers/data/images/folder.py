@@ -7,13 +7,13 @@ from pathlib import Path
 from torch import Tensor
 
 from app.errors import DataError
-from workers.data.images.decoding import Undecodable, decoded, opened
+from workers.data.images.decoding import ImageDecodeError, decode_image, open_image
 
-SUFFIXES = frozenset({".bmp", ".gif", ".jpeg", ".jpg", ".png", ".ppm", ".webp"})
+FOLDER_IMAGE_SUFFIXES = frozenset({".bmp", ".gif", ".jpeg", ".jpg", ".png", ".ppm", ".webp"})
 
 
 @dataclass(frozen=True)
-class PictureFiles:
+class FolderImages:
     """Rows of a column of type image."""
 
     folder: Path
@@ -23,7 +23,7 @@ class PictureFiles:
     def __len__(self) -> int:
         return len(self.names)
 
-    def take(self, indices: Tensor) -> "PictureFiles":
+    def take(self, indices: Tensor) -> "FolderImages":
         """Return these rows alone."""
         return replace(self, names=[self.names[row] for row in indices.tolist()])
 
@@ -31,9 +31,9 @@ class PictureFiles:
         """Return a picture: uint8 (channels, height, width). Raises `DataError`."""
         name = self.names[row]
         try:
-            return decoded(opened((self.folder / name).read_bytes()), self.channels)
+            return decode_image(open_image((self.folder / name).read_bytes()), self.channels)
         except FileNotFoundError:
             detail = f'picture {row + 1}, "{name}", is not there'
-        except Undecodable as error:
+        except ImageDecodeError as error:
             detail = f'picture {row + 1}, "{name}", cannot be decoded: {error}'
         raise DataError(detail, pointer="/data", hint="replace it, or remove the data set, and download it again")

@@ -7,79 +7,79 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from workers.data.columns import Made
+from workers.data.columns import PreparedColumn
 from workers.data.images.mixing import Mixing
+from workers.data.loading.examples import ExampleSet
 from workers.data.loading.sampler import Sampler
-from workers.data.loading.tensors import Rows
-from workers.data.rng import keys
+from workers.data.rng import prng_keys
 
-BLOCK = 1 << 20  # bytes gathered at once: for small batches a gather each would cost more than views of a block
+GATHER_BYTES = 1 << 20  # bytes gathered at once: for small batches a gather each would cost more than views of a block
 
-Batch = tuple[Mapping[str, Tensor], Mapping[str, Tensor], float]  # inputs, targets, share of the step's examples
+WeightedBatch = tuple[Mapping[str, Tensor], Mapping[str, Tensor], float]  # inputs, targets, share of the step's examples
 
 
-class Supply(Protocol):
+class BatchProvider(Protocol):
     """What every optimizer step sees, on a device: a pure function of (seed, epoch, step)."""
 
     @property
-    def targets(self) -> Mapping[str, Made]:
+    def targets(self) -> Mapping[str, PreparedColumn]:
         """The targets of all rows, of the types that batches have; of mixed ones without rows."""
         ...
 
-    def batches(self, step: int) -> list[Batch]:
+    def batches(self, step: int) -> list[WeightedBatch]:
         """Return the batches of optimizer step `step` (from 0)."""
         ...
 
 
 @dataclass
-class Feed:
+class InMemoryBatches:
     """What every optimizer step sees, from memory. The batches it has ready are a cache, not state."""
 
-    rows: Rows
+    rows: ExampleSet
     sampler: Sampler
     device: torch.device
     mixing: Mixing | None = None
-    _ready: dict[int, list[Batch]] = field(default_factory=dict)  # by step
+    _cache: dict[int, list[WeightedBatch]] = field(default_factory=dict)  # by step
 
     @property
-    def targets(self) -> Mapping[str, Made]:
+    def targets(self) -> Mapping[str, PreparedColumn]:
         """The targets, see `Supply`."""
         return self.rows.targets if self.mixing is None else self.mixing.targets(self.rows.targets)
 
-    def batches(self, step: int) -> list[Batch]:
+    def batches(self, step: int) -> list[WeightedBatch]:
         """Return the batches of optimizer step `step` (from 0)."""
-        if step not in self._ready:
-            self._ready = self._gathered(step)
-        return self._ready[step]
+        if step not in self._cache:
+            self._cache = self._gather_steps(step)
+        return self._cache[step]
 
-    def _gathered(self, first: int) -> dict[int, list[Batch]]:
+    def _gather_steps(self, first: int) -> dict[int, list[WeightedBatch]]:
         """Return the batches of a step and of those after it: as many as a block holds, up to the epoch's end."""
-        if not self.rows.even:  # each batch is as long as its own longest row, or comes from files
-            return {first: mixed(self.mixing, first, [
-                (*self.rows.at(indices, self.device, row_keys(self.rows, self.sampler, first, indices)), share)
+        if not self.rows.is_dense:  # each batch is as long as its own longest row, or comes from files
+            return {first: apply_mixing(self.mixing, first, [
+                (*self.rows.batch(indices, self.device, row_keys(self.rows, self.sampler, first, indices)), share)
                 for indices, share in self.sampler.batches(first)])}  # fmt: skip
         per_epoch, size = self.sampler.steps_per_epoch, self.sampler.batch_size * self.sampler.accumulate
-        most = max(1, BLOCK * len(self.rows) // (self.rows.size() * size))
+        most = max(1, GATHER_BYTES * len(self.rows) // (self.rows.size() * size))
         steps = range(first, min(first + most, (first // per_epoch + 1) * per_epoch))
         drawn = [(step, indices, share) for step in steps for indices, share in self.sampler.batches(step)]
         sizes = [len(indices) for _, indices, _ in drawn]
         rows = torch.cat([indices for _, indices, _ in drawn])
-        inputs, targets = self.rows.at(rows, self.device, row_keys(self.rows, self.sampler, first, rows))
+        inputs, targets = self.rows.batch(rows, self.device, row_keys(self.rows, self.sampler, first, rows))
         columns = [column.split(sizes) for column in (*inputs.values(), *targets.values())]
         count = len(inputs)
-        ready: dict[int, list[Batch]] = {step: [] for step in steps}
+        ready: dict[int, list[WeightedBatch]] = {step: [] for step in steps}
         for (step, _, share), *parts in zip(drawn, *columns, strict=True):
             ready[step].append((dict(zip(inputs, parts[:count], strict=True)),
                                 dict(zip(targets, parts[count:], strict=True)), share))  # fmt: skip
-        return {step: mixed(self.mixing, step, batches) for step, batches in ready.items()}
+        return {step: apply_mixing(self.mixing, step, batches) for step, batches in ready.items()}
 
 
-def row_keys(rows: Rows, sampler: Sampler, step: int, indices: Tensor) -> Tensor | None:
+def row_keys(rows: ExampleSet, sampler: Sampler, step: int, indices: Tensor) -> Tensor | None:
     """Return the keys of rows that a step sees, if something is drawn for each."""
-    return keys(sampler.seed, step // sampler.steps_per_epoch, indices) if rows.pictures else None
+    return prng_keys(sampler.seed, step // sampler.steps_per_epoch, indices) if rows.image_columns else None
 
 
-def mixed(mixing: Mixing | None, step: int, batches: list[Batch]) -> list[Batch]:
+def apply_mixing(mixing: Mixing | None, step: int, batches: list[WeightedBatch]) -> list[WeightedBatch]:
     """Return the batches of a step, mixed if they are to be."""
     if mixing is None:
         return batches

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-WINDOW = 50  # batches among which rows are sorted by length: more pad less, and mix less
+BUCKET_WINDOW = 50  # batches among which rows are sorted by length: more pad less, and mix less
 BUCKET_STREAM = 0xB0C4E7  # keeps the order of batches apart from that of rows
 
 
@@ -24,23 +24,23 @@ def step_seed(seed: int, step: int) -> int:
     return (mixed ^ (mixed >> 31)) >> 1
 
 
-def permutation(seed: int, epoch: int, rows: int) -> Tensor:
+def epoch_permutation(seed: int, epoch: int, rows: int) -> Tensor:
     """Return the order of an epoch: int64 (rows), on the CPU."""
     generator = torch.Generator().manual_seed(stream_seed(seed, epoch))
     return torch.randperm(rows, generator=generator)
 
 
-def bucketed(seed: int, epoch: int, lengths: Tensor, batch_size: int) -> Tensor:
+def bucketed_permutation(seed: int, epoch: int, lengths: Tensor, batch_size: int) -> Tensor:
     """Return the order of an epoch whose batches hold rows of like length (rows): int64 (rows), on the CPU.
 
     Rows are drawn, sorted by length within windows of `WINDOW` batches, and the batches drawn again. What fills no
     batch comes last; it is drawn too, and no longer than the others.
     """
-    order = permutation(seed, epoch, len(lengths))
+    order = epoch_permutation(seed, epoch, len(lengths))
     full = len(order) // batch_size * batch_size
     if full == 0:
         return order
-    windows = [window[lengths[window].argsort(stable=True)] for window in order[:full].split(WINDOW * batch_size)]
+    windows = [window[lengths[window].argsort(stable=True)] for window in order[:full].split(BUCKET_WINDOW * batch_size)]
     generator = torch.Generator().manual_seed(stream_seed(seed, epoch, BUCKET_STREAM))
     drawn = torch.randperm(full // batch_size, generator=generator)
     return torch.cat([torch.cat(windows).reshape(-1, batch_size)[drawn].flatten(), order[full:]])
@@ -50,7 +50,7 @@ def batch_indices(seed: int, epoch: int, step: int, *, rows: int, batch_size: in
     """Return the rows of batch `step` (counted from 0 within the epoch): int64 (≤ batch_size)."""
     if not 0 <= step < batches_per_epoch(rows, batch_size, drop_last):
         raise IndexError(f"an epoch of {rows} rows has no batch {step}")
-    return permutation(seed, epoch, rows)[step * batch_size : (step + 1) * batch_size]
+    return epoch_permutation(seed, epoch, rows)[step * batch_size : (step + 1) * batch_size]
 
 
 def batches_per_epoch(rows: int, batch_size: int, drop_last: bool) -> int:
@@ -90,7 +90,7 @@ class Sampler:
         """Yield the rows of each batch of optimizer step `step` (from 0), with its share of the step's examples."""
         epoch, position = divmod(step, self.steps_per_epoch)
         if epoch != self._epoch:
-            self._order, self._epoch = self._drawn(epoch).to(self.device), epoch
+            self._order, self._epoch = self._epoch_order(epoch).to(self.device), epoch
         size = self.batch_size
         first = position * self.accumulate
         last = min(first + self.accumulate, self.batches_per_epoch)
@@ -99,7 +99,7 @@ class Sampler:
             indices = self._order[batch * size : (batch + 1) * size]
             yield indices, len(indices) / total
 
-    def _drawn(self, epoch: int) -> Tensor:
+    def _epoch_order(self, epoch: int) -> Tensor:
         if self.lengths is None:
-            return permutation(self.seed, epoch, self.rows)
-        return bucketed(self.seed, epoch, self.lengths, self.batch_size)
+            return epoch_permutation(self.seed, epoch, self.rows)
+        return bucketed_permutation(self.seed, epoch, self.lengths, self.batch_size)

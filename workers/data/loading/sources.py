@@ -8,12 +8,12 @@ from typing import Any
 from app.errors import DataError, InvalidInput
 from app.spec.data.columns import DataSchema
 from app.spec.data.sources import UploadSource
-from workers.data.columns import Split
+from workers.data.columns import SplitColumns
 from workers.data.files.content import Upload
-from workers.data.formats.catalog import read
+from workers.data.formats.catalog import read_upload
 from workers.data.torchvision_datasets import catalog
 
-SAMPLES = Path(__file__).parent / "samples"
+SAMPLES_DIR = Path(__file__).parent / "samples"
 
 # Builtin name → file.
 BUILTIN: Mapping[str, str] = {
@@ -25,40 +25,40 @@ BUILTIN: Mapping[str, str] = {
 
 
 @dataclass(frozen=True)
-class Loaded:
+class SourceData:
     """What a source holds: columns by split, of the types they are stored in."""
 
-    splits: Mapping[str, Split]
+    splits: Mapping[str, SplitColumns]
 
 
-def load(
+def load_source(
     source: Mapping[str, Any],
     *,
     root: Path,
     allow_downloads: bool,
     content: Path | None = None,
     known: DataSchema | None = None,
-) -> Loaded:
+) -> SourceData:
     """Read a whole source. Raises `DataError`.
 
     `source` is {"kind": "builtin" | "torchvision", "name"}, or that of an upload whose `content` was found to be
     `known`.
     """
     if source["kind"] == "builtin":
-        return _sample(source["name"])
+        return _load_builtin(source["name"])
     if source["kind"] == "torchvision":
-        return Loaded(catalog.load(source["name"], root, allow_downloads))
+        return SourceData(catalog.load_dataset(source["name"], root, allow_downloads))
     if content is None:
         raise DataError("the data set has no content", pointer="/data/id", hint="upload its content first")
-    return _uploaded(Upload(content, UploadSource.model_validate(source), known=known))
+    return _load_upload(Upload(content, UploadSource.model_validate(source), known_schema=known))
 
 
-def _sample(name: str) -> Loaded:
-    return _uploaded(Upload(SAMPLES / BUILTIN[name], UploadSource(kind="upload", format="npz")))
+def _load_builtin(name: str) -> SourceData:
+    return _load_upload(Upload(SAMPLES_DIR / BUILTIN[name], UploadSource(kind="upload", format="npz")))
 
 
-def _uploaded(upload: Upload) -> Loaded:
+def _load_upload(upload: Upload) -> SourceData:
     try:
-        return Loaded(read(upload).splits)
+        return SourceData(read_upload(upload).splits)
     except InvalidInput as error:
         raise DataError(error.detail, pointer="/data", hint=error.hint) from error

@@ -11,11 +11,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from workers.data.columns import Split
+from workers.data.columns import SplitColumns
 from workers.data.formats.idx import read_idx
 from workers.data.torchvision_datasets.matlab import read_matlab
 
-Splits = dict[str, Split]
+Splits = dict[str, SplitColumns]
 
 MNIST = {"train": ("train-images-idx3-ubyte", "train-labels-idx1-ubyte"),
          "test": ("t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte")}  # fmt: skip
@@ -27,18 +27,18 @@ USPS = {"train": "usps.bz2", "test": "usps.t.bz2"}
 FER = ("fer2013.csv", "icml_face_data.csv")  # with the labels of the test split; alike but for the order of columns
 
 
-def emnist(part: str) -> dict[str, tuple[str, str]]:
+def emnist_files(part: str) -> dict[str, tuple[str, str]]:
     """Return the files of a part of EMNIST by split."""
     return {split: (f"emnist-{part}-{split}-images-idx3-ubyte", f"emnist-{part}-{split}-labels-idx1-ubyte")
             for split in ("train", "test")}  # fmt: skip
 
 
-def plain_or_packed(name: str) -> tuple[str, str]:
+def with_gzip_name(name: str) -> tuple[str, str]:
     """Return the names that a file may have."""
     return name, f"{name}.gz"
 
 
-def existing(folder: Path, *names: str) -> Path:
+def find_file(folder: Path, *names: str) -> Path:
     """Return the first of these files that is there. Raises `OSError`."""
     found = next((folder / name for name in names if (folder / name).is_file()), None)
     if found is None:
@@ -50,7 +50,7 @@ def read_idx_files(folder: Path, files: Mapping[str, tuple[str, str]], first: in
     """Read the format of MNIST; `first` is the number of the first class, which stands first in a label of several."""
     splits: Splits = {}
     for split, names in files.items():
-        images, labels = (read_idx(existing(folder, *plain_or_packed(name))) for name in names)
+        images, labels = (read_idx(find_file(folder, *with_gzip_name(name))) for name in names)
         classes = labels if labels.ndim == 1 else labels[:, 0]
         splits[split] = {"image": images.unsqueeze(1), "label": classes.long() - first}
     return splits
@@ -60,9 +60,9 @@ def read_cifar(folder: Path, archive: str, files: Mapping[str, tuple[str, ...]],
     """Read CIFAR's binary version, packed or not: of each row the labels, then a picture."""
     inner = archive.removesuffix("-binary.tar.gz") + ("-batches-bin" if len(labels) == 1 else "-binary")
     wanted = [f"{inner}/{name}" for names in files.values() for name in names]
-    contents = _unpacked(folder / archive, wanted) if (folder / archive).is_file() else {
+    contents = _read_members(folder / archive, wanted) if (folder / archive).is_file() else {
         name: (folder / name).read_bytes() for name in wanted}  # fmt: skip
-    width, splits = len(labels) + 3 * 32 * 32, dict[str, Split]()
+    width, splits = len(labels) + 3 * 32 * 32, dict[str, SplitColumns]()
     for split, names in files.items():
         rows = torch.cat([_bytes(contents[f"{inner}/{name}"]).reshape(-1, width) for name in names])
         pixels = rows[:, len(labels) :].reshape(-1, 3, 32, 32).contiguous()
@@ -70,7 +70,7 @@ def read_cifar(folder: Path, archive: str, files: Mapping[str, tuple[str, ...]],
     return splits
 
 
-def _unpacked(path: Path, wanted: list[str]) -> dict[str, bytes]:
+def _read_members(path: Path, wanted: list[str]) -> dict[str, bytes]:
     """Return these members of an archive. Nothing is written."""
     found = {}
     with tarfile.open(path, "r:gz") as archive:
@@ -126,7 +126,7 @@ def read_semeion(folder: Path) -> Splits:
 def read_fer2013(folder: Path) -> Splits:
     """Read a table of emotions and pixels; both of its test splits are one."""
     found: dict[str, tuple[list[str], list[int]]] = {"train": ([], []), "test": ([], [])}
-    with existing(folder, *FER).open(newline="") as file:
+    with find_file(folder, *FER).open(newline="") as file:
         for row in csv.DictReader(file, skipinitialspace=True):
             pixels, labels = found["train" if row["Usage"] == "Training" else "test"]
             pixels.append(row["pixels"])

@@ -12,13 +12,13 @@ import workers.torch_setup  # noqa: F401 - comes before torchvision
 
 Download = Callable[[Path], None]  # into a data root
 
-TORONTO = "https://www.cs.toronto.edu/~kriz"
+CIFAR_URL = "https://www.cs.toronto.edu/~kriz"
 # Archives of CIFAR's binary version, which torchvision does not read.
-CIFAR = {"cifar-10-binary.tar.gz": "c32a1d4ab5d03f1284b67883e8d87530",
+CIFAR_MD5 = {"cifar-10-binary.tar.gz": "c32a1d4ab5d03f1284b67883e8d87530",
          "cifar-100-binary.tar.gz": "03b5dce01913d631647c71ecec9e9cb8"}  # fmt: skip
 
 
-def by_class(name: str, *variants: Mapping[str, Any]) -> Download:
+def download_by_class(name: str, *variants: Mapping[str, Any]) -> Download:
     """Let torchvision's class fetch its files, for each of its variants."""
 
     def download(root: Path) -> None:
@@ -30,7 +30,7 @@ def by_class(name: str, *variants: Mapping[str, Any]) -> Download:
     return download
 
 
-def by_splits(name: str, *splits: str) -> Download:
+def download_by_splits(name: str, *splits: str) -> Download:
     """Fetch the files that torchvision's class names by split; reading them there would need another library."""
 
     def download(root: Path) -> None:
@@ -44,18 +44,18 @@ def by_splits(name: str, *splits: str) -> Download:
     return download
 
 
-def cifar(archive: str) -> Download:
+def download_cifar(archive: str) -> Download:
     """Fetch an archive of CIFAR's binary version."""
 
     def download(root: Path) -> None:
         from torchvision.datasets.utils import download_url  # noqa: PLC0415
 
-        download_url(f"{TORONTO}/{archive}", str(root), archive, CIFAR[archive])
+        download_url(f"{CIFAR_URL}/{archive}", str(root), archive, CIFAR_MD5[archive])
 
     return download
 
 
-def flowers(root: Path) -> None:
+def download_flowers(root: Path) -> None:
     """Fetch what torchvision's class names; reading it there would need another library."""
     from torchvision.datasets import Flowers102  # noqa: PLC0415
     from torchvision.datasets.utils import download_and_extract_archive, download_url  # noqa: PLC0415
@@ -68,13 +68,13 @@ def flowers(root: Path) -> None:
         download_url(f"{Flowers102._download_url_prefix}{name}", folder, md5=md5)
 
 
-def fetch(download: Download, root: Path, there: Callable[[], bool]) -> None:
+def download_into(download: Download, root: Path, there: Callable[[], bool]) -> None:
     """Download into a data root, unless it is `there` meanwhile. What is half done is never seen.
 
     Raises what torchvision raises: `OSError` (`URLError`), `RuntimeError`, `ImportError` and others.
     """
     root.mkdir(parents=True, exist_ok=True)
-    with _alone(root / ".downloading.lock"):
+    with _exclusive_lock(root / ".downloading.lock"):
         if there():
             return
         staging = root / ".downloading"
@@ -82,24 +82,24 @@ def fetch(download: Download, root: Path, there: Callable[[], bool]) -> None:
         staging.mkdir()
         try:
             download(staging)
-            _moved(staging, root)
+            _move_into(staging, root)
         finally:
             shutil.rmtree(staging, ignore_errors=True)
 
 
 @contextmanager
-def _alone(path: Path) -> Iterator[None]:
+def _exclusive_lock(path: Path) -> Iterator[None]:
     """Wait until no other process downloads into the same root."""
     with path.open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
 
 
-def _moved(source: Path, target: Path) -> None:
+def _move_into(source: Path, target: Path) -> None:
     """Move everything into a folder; a folder that is not there yet appears as a whole."""
     for each in sorted(source.iterdir()):
         place = target / each.name
         if each.is_dir() and place.is_dir():
-            _moved(each, place)
+            _move_into(each, place)
         else:
             os.replace(each, place)

@@ -11,50 +11,50 @@ import numpy as np
 
 from workers.data.columns import Tree
 
-TRUTHS = {"true": 1.0, "false": 0.0}
-FIRST = 4096  # texts by which all of a column are judged
-DEEPEST = 400  # levels of a tree
-UNSTORABLE = re.compile("[\ud800-\udfff]|\\\\u0000")  # what no database stores, in JSON that escapes nothing else
+BOOLEAN_VALUES = {"true": 1.0, "false": 0.0}
+SNIFF_TEXTS = 4096  # texts by which all of a column are judged
+MAX_TREE_DEPTH = 400  # levels of a tree
+UNSTORABLE_PATTERN = re.compile("[\ud800-\udfff]|\\\\u0000")  # what no database stores, in JSON that escapes nothing else
 
 
-class Empty(tuple[()]):
+class EmptyList(tuple[()]):
     """An empty list: of words, or of numbers."""
 
 
-EMPTY = Empty()
+EMPTY_LIST = EmptyList()
 
 
-def from_texts(texts: Sequence[str | None]) -> Any:
+def parse_texts(texts: Sequence[str | None]) -> Any:
     """Return the values that texts stand for: truths, and lists and trees in JSON."""
-    different = {text.lower() for text in islice((text for text in texts if text is not None), FIRST)}
-    if different and different <= TRUTHS.keys():
+    different = {text.lower() for text in islice((text for text in texts if text is not None), SNIFF_TEXTS)}
+    if different and different <= BOOLEAN_VALUES.keys():
         try:
-            return np.array([np.nan if text is None else TRUTHS[text.lower()] for text in texts])
+            return np.array([np.nan if text is None else BOOLEAN_VALUES[text.lower()] for text in texts])
         except KeyError:
             return texts
     if different and all(text[0] in "[{" for text in different):
         try:
-            return [None if text is None else compact(parsed(text)) for text in texts]
+            return [None if text is None else compact(parse_json(text)) for text in texts]
         except ValueError:
             return texts
     return texts
 
 
-def parsed(text: str) -> Any:
+def parse_json(text: str) -> Any:
     """Return a JSON value; unlike Python's reader, refuse NaN, doubled keys and what cannot be stored.
 
     Raises `json.JSONDecodeError` with the place, and `ValueError`.
     """
     try:
-        found = json.loads(text, object_pairs_hook=_object, parse_constant=_no_number)
+        found = json.loads(text, object_pairs_hook=_unique_keys, parse_constant=_reject_constant)
     except RecursionError:
         raise ValueError("it nests too deep") from None
-    if "\\u" in text and UNSTORABLE.search(json.dumps(found, ensure_ascii=False)):
+    if "\\u" in text and UNSTORABLE_PATTERN.search(json.dumps(found, ensure_ascii=False)):
         raise ValueError("it has characters that cannot be stored: NUL or lone surrogates")
     return found
 
 
-def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) < len(pairs):
         keys = [key for key, _ in pairs]
@@ -62,7 +62,7 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
-def _no_number(word: str) -> NoReturn:
+def _reject_constant(word: str) -> NoReturn:
     raise ValueError(f"{word} is no JSON: write null for a missing number")
 
 
@@ -72,16 +72,16 @@ def compact(value: Any) -> Any:
         _check_text(value)
         return sys.intern(value) if len(value) < 20 else value
     if isinstance(value, int | float) and not isinstance(value, bool):
-        return _finite(value)
+        return _check_finite(value)
     if not isinstance(value, list):
         return value
     if not value:
-        return EMPTY
+        return EMPTY_LIST
     if all(isinstance(item, str) for item in value):
         for item in value:
             _check_text(item)
         return tuple(map(sys.intern, value))
-    return numbers(value)
+    return number_array(value)
 
 
 def _check_text(text: str) -> None:
@@ -89,7 +89,7 @@ def _check_text(text: str) -> None:
         raise ValueError("a text has the character NUL")
 
 
-def _finite(value: float) -> float:
+def _check_finite(value: float) -> float:
     try:
         found = float(value)
     except OverflowError:
@@ -99,7 +99,7 @@ def _finite(value: float) -> float:
     return value
 
 
-def numbers(value: list[Any]) -> np.ndarray[Any, Any]:
+def number_array(value: list[Any]) -> np.ndarray[Any, Any]:
     """Return a list of numbers, or of lists of them that are alike: int64 or float32. Raises `ValueError`."""
     try:
         found = np.array(value)
@@ -114,15 +114,15 @@ def numbers(value: list[Any]) -> np.ndarray[Any, Any]:
     return found.astype(np.float32 if found.dtype.kind == "f" else np.int64)
 
 
-def tree(value: Mapping[str, Any]) -> Tree:
+def parse_tree(value: Mapping[str, Any]) -> Tree:
     """Return a tree whose labels are words. Raises `ValueError`."""
     root: dict[str, Any] = {}
     waiting = [(value, root, 1)]
     for node, made, level in waiting:  # grows while it is walked
         if not isinstance(node, dict):
             raise ValueError(f"a node is an object, not {type(node).__name__}")
-        if level > DEEPEST:
-            raise ValueError(f"it is more than {DEEPEST} levels deep")
+        if level > MAX_TREE_DEPTH:
+            raise ValueError(f"it is more than {MAX_TREE_DEPTH} levels deep")
         label, children = node.get("label"), node.get("children", [])
         if isinstance(label, bool) or not isinstance(label, str | int):
             raise ValueError("every node has a label: a word, or a whole number")
@@ -134,7 +134,7 @@ def tree(value: Mapping[str, Any]) -> Tree:
     return root
 
 
-def measured(root: Tree) -> tuple[int, int, set[str]]:
+def measure_tree(root: Tree) -> tuple[int, int, set[str]]:
     """Return how many nodes a tree has, the most children of one, and its labels."""
     waiting: list[Any] = [root]
     widest = 0

@@ -12,12 +12,12 @@ from app.spec.data.columns import DataSchema
 from workers.network.runtime.build import BuiltNetwork
 
 EXAMPLES = 2  # so few show everything that a batch shows
-MOST_CHECKED = 5_000  # numbers that are varied, each for two forward passes
+MAX_CHECKED_ELEMENTS = 5_000  # numbers that are varied, each for two forward passes
 TOLERANCE = 1e-5  # between analytic and numeric gradients, in double precision
 
 
 @dataclass(frozen=True, slots=True)
-class Gradients:
+class GradientCheck:
     """How far analytic gradients are from differences, per parameter and per input of floats."""
 
     passed: bool
@@ -28,7 +28,7 @@ class Gradients:
         return {"passed": self.passed, "differences": dict(self.differences), "tolerance": TOLERANCE}
 
 
-def sample(schema: DataSchema, names: Sequence[str], seed: int = 0) -> dict[str, Tensor]:
+def random_inputs(schema: DataSchema, names: Sequence[str], seed: int = 0) -> dict[str, Tensor]:
     """Return `EXAMPLES` random examples of columns: normal floats, 0 and 1 for whole numbers, and true for bools."""
     generator = torch.Generator().manual_seed(seed)
     values = {}
@@ -42,7 +42,7 @@ def sample(schema: DataSchema, names: Sequence[str], seed: int = 0) -> dict[str,
 
 
 @contextmanager
-def _in_double() -> Iterator[None]:
+def _double_precision() -> Iterator[None]:
     """Have what a network makes of whole numbers, or of nothing, be double as its weights are."""
     before = torch.get_default_dtype()
     torch.set_default_dtype(torch.float64)
@@ -52,7 +52,7 @@ def _in_double() -> Iterator[None]:
         torch.set_default_dtype(before)
 
 
-@_in_double()
+@_double_precision()
 def backward_graph(network: BuiltNetwork, values: Mapping[str, Tensor]) -> dict[str, Any]:
     """Return the graph of backward after one forward pass: nodes {id, name, parameter?} and edges, from the outputs on.
 
@@ -85,8 +85,8 @@ def _walk(roots: Sequence[Any]) -> Iterator[tuple[Any, list[Any]]]:
         yield function, following
 
 
-@_in_double()
-def check_gradients(network: BuiltNetwork, values: Mapping[str, Tensor]) -> Gradients:
+@_double_precision()
+def check_gradients(network: BuiltNetwork, values: Mapping[str, Tensor]) -> GradientCheck:
     """Compare every gradient of the sum of squares of the outputs with central differences, in double precision.
 
     What the network draws at random is drawn the same every time. Raises `ValueError` for more than `MOST_CHECKED`
@@ -96,8 +96,8 @@ def check_gradients(network: BuiltNetwork, values: Mapping[str, Tensor]) -> Grad
     tensors: dict[str, Tensor] = dict(network.named_parameters())
     tensors |= {name: value.requires_grad_() for name, value in values.items() if value.is_floating_point()}
     count = sum(tensor.numel() for tensor in tensors.values())
-    if count > MOST_CHECKED:
-        raise ValueError(f"{count:,} numbers would be varied, at most {MOST_CHECKED:,} are")
+    if count > MAX_CHECKED_ELEMENTS:
+        raise ValueError(f"{count:,} numbers would be varied, at most {MAX_CHECKED_ELEMENTS:,} are")
 
     def loss() -> Tensor:
         torch.manual_seed(0)
@@ -107,15 +107,15 @@ def check_gradients(network: BuiltNetwork, values: Mapping[str, Tensor]) -> Grad
     found = torch.autograd.grad(whole, list(tensors.values()), allow_unused=True) if whole.requires_grad else []
     differences = {}
     for (name, tensor), gradient in zip(tensors.items(), found, strict=False):
-        expected = _differences(tensor, loss)
+        expected = _central_differences(tensor, loss)
         told = torch.zeros_like(tensor) if gradient is None else gradient
         scale = max(1.0, float(expected.abs().max())) if expected.numel() else 1.0
         differences[name] = float((told - expected).abs().max()) / scale if expected.numel() else 0.0
-    return Gradients(all(value <= TOLERANCE for value in differences.values()), differences)
+    return GradientCheck(all(value <= TOLERANCE for value in differences.values()), differences)
 
 
 @torch.no_grad()
-def _differences(tensor: Tensor, loss: Any, step: float = 1e-6) -> Tensor:
+def _central_differences(tensor: Tensor, loss: Any, step: float = 1e-6) -> Tensor:
     """Return the central differences of a function that depends on the tensor, element by element."""
     flat, found = tensor.data.view(-1), torch.empty(tensor.numel(), dtype=torch.float64)
     for place in range(tensor.numel()):

@@ -6,24 +6,24 @@ from typing import Any
 from torch import Tensor
 
 from workers.network.inference.costs import flops
-from workers.network.inference.partial_network import Draft, Inner, Trace
-from workers.network.inference.sizes import BATCH
+from workers.network.inference.input_checks import SYMBOLIC_BATCH_SIZE
+from workers.network.inference.partial_network import InferredBody, InferredNode, PartialNetwork
 
-CHOOSING = frozenset({"If", "Route"})
+BRANCHING_KINDS = frozenset({"If", "Route"})
 
 
-def graph(draft: Draft, prefix: str) -> dict[str, Any]:
+def describe_graph(draft: PartialNetwork, prefix: str) -> dict[str, Any]:
     """Return inputs, nodes, edges, outputs and totals, as far as they are settled.
 
     `prefix` is the network's own pointer. Floating point operations are those of one example, forward.
     """
     sources = draft.blueprint.outputs
-    nodes = [_node(trace, prefix) for trace in draft.traces]
+    nodes = [_node(trace, prefix) for trace in draft.nodes]
     parameters, buffers, work = (sum(node[part] for node in nodes) for part in ("parameters", "buffers", "flops"))
     return {
         "inputs": {name: _value(draft.values[name]) for name in draft.blueprint.inputs if name in draft.values},
         "nodes": nodes,
-        "edges": [[source.partition(".")[0], trace.node.id] for trace in draft.traces for source in trace.node.inputs],
+        "edges": [[source.partition(".")[0], trace.node.id] for trace in draft.nodes for source in trace.node.inputs],
         "outputs": {
             name: {"node": source, **_value(draft.values[source])}
             for name, source in sources.items()
@@ -33,32 +33,32 @@ def graph(draft: Draft, prefix: str) -> dict[str, Any]:
     }
 
 
-def _work(trace: Trace) -> int:
+def _flops(trace: InferredNode) -> int:
     """Return the floating point operations of a node for one example; for all of them, where it sees no examples.
 
     Of bodies among which it chooses the most costly counts; a loop that ends by itself counts as one turn.
     """
-    if trace.inner:
-        costs = [inner.turns * sum(map(_work, inner.draft.traces)) for inner in trace.inner.values()]
-        return max(costs) if trace.node.kind in CHOOSING else sum(costs)
+    if trace.bodies:
+        costs = [inner.iterations * sum(map(_flops, inner.network.nodes)) for inner in trace.bodies.values()]
+        return max(costs) if trace.node.kind in BRANCHING_KINDS else sum(costs)
     inputs = [value.shape for value in trace.inputs]
     count = (
-        trace.work
-        if trace.work is not None
+        trace.flops
+        if trace.flops is not None
         else flops(trace.node.kind, trace.node.parameters, inputs, trace.output.shape)
     )
-    return count // BATCH if any(BATCH in shape for shape in (*inputs, trace.output.shape)) else count
+    return count // SYMBOLIC_BATCH_SIZE if any(SYMBOLIC_BATCH_SIZE in shape for shape in (*inputs, trace.output.shape)) else count
 
 
-def scaled(shape: Sequence[int], batch_size: int) -> list[int]:
+def with_batch_size(shape: Sequence[int], batch_size: int) -> list[int]:
     """Return a shape with a real number of examples; a dimension may hold several rows of each."""
-    return [size // BATCH * batch_size if size % BATCH == 0 else size for size in shape]
+    return [size // SYMBOLIC_BATCH_SIZE * batch_size if size % SYMBOLIC_BATCH_SIZE == 0 else size for size in shape]
 
 
-def _node(trace: Trace, prefix: str) -> dict[str, Any]:
+def _node(trace: InferredNode, prefix: str) -> dict[str, Any]:
     node = trace.node
-    others = dict(zip(node.outputs, (trace.output, *trace.others), strict=False))
-    bodies = {name: graph(inner.draft, prefix) | {"turns": inner.turns} for name, inner in _distinct(trace).items()}
+    others = dict(zip(node.outputs, (trace.output, *trace.other_outputs), strict=False))
+    bodies = {name: describe_graph(inner.network, prefix) | {"turns": inner.iterations} for name, inner in _distinct_bodies(trace).items()}
     more: dict[str, Any] = {"bodies": bodies} if bodies else {}
     if others:
         more["outputs"] = {name: _value(value) for name, value in others.items()}
@@ -70,15 +70,15 @@ def _node(trace: Trace, prefix: str) -> dict[str, Any]:
         "output": _value(trace.output),
         "parameters": trace.parameters,
         "buffers": trace.buffers,
-        "flops": _work(trace),
+        "flops": _flops(trace),
         **more,
     }
 
 
-def _distinct(trace: Trace) -> dict[str, Inner]:
+def _distinct_bodies(trace: InferredNode) -> dict[str, InferredBody]:
     """Return the bodies, of those that are built alike the first."""
     alike: dict[int, str] = {}
-    return {name: inner for name, inner in trace.inner.items() if alike.setdefault(id(inner.draft), name) == name}
+    return {name: inner for name, inner in trace.bodies.items() if alike.setdefault(id(inner.network), name) == name}
 
 
 def _value(value: Tensor) -> dict[str, Any]:
@@ -87,6 +87,6 @@ def _value(value: Tensor) -> dict[str, Any]:
 
 def _size(size: int) -> int | str:
     """Return "N" for the examples, "4*N" where a dimension holds four rows of each, else the number."""
-    if size == 0 or size % BATCH:
+    if size == 0 or size % SYMBOLIC_BATCH_SIZE:
         return size
-    return "N" if size == BATCH else f"{size // BATCH}*N"
+    return "N" if size == SYMBOLIC_BATCH_SIZE else f"{size // SYMBOLIC_BATCH_SIZE}*N"

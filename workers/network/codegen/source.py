@@ -8,13 +8,13 @@ from typing import Any
 
 import torch
 
-from workers.network.blueprint import Blueprint, Settled
-from workers.network.codegen.runtime import CALLS, NAMES, Function, preamble
+from workers.network.blueprint import Blueprint, ResolvedNode
+from workers.network.codegen.runtime import HELPER_FUNCTIONS, HELPER_NAMES, Function, preamble
 from workers.network.kinds.catalog import CATALOG
-from workers.network.kinds.control import Control
-from workers.network.kinds.leaves import INITIALISERS, Leaf
-from workers.network.kinds.modules import Module
-from workers.network.kinds.operations import Operation
+from workers.network.kinds.control import ControlKind
+from workers.network.kinds.leaves import INITIALISERS, LeafKind
+from workers.network.kinds.modules import ModuleKind
+from workers.network.kinds.operations import OperationKind
 from workers.network.runtime.build import BuiltNetwork
 
 HEADER = '''"""A network trained with Graftwerk, in plain PyTorch.
@@ -29,7 +29,7 @@ or, without the package safetensors, from weights.pth:
 Call `network.eval()` before predicting.
 """
 '''
-TAKEN = frozenset({"self", "torch", "torchvision", "nn", "Tensor", "Sequence", "__debug__"}) | NAMES
+RESERVED_NAMES = frozenset({"self", "torch", "torchvision", "nn", "Tensor", "Sequence", "__debug__"}) | HELPER_NAMES
 
 
 def write_source(network: BuiltNetwork) -> str:
@@ -38,14 +38,14 @@ def write_source(network: BuiltNetwork) -> str:
     `forward` takes the inputs in order, each (N, …), and returns the output, or a dict where there are several. Its
     `state_dict` has the keys of the built network's.
     """
-    writer = _Writer()
+    writer = _SourceWriter()
     writer.body(network.blueprint, "Network")
     classes = "\n\n".join(f"class {name}(nn.Module):\n{text}" for text, name in writer.classes.items())
     return f"{HEADER}\n{preamble(writer.used, vision=writer.vision)}{classes}"
 
 
 @dataclass
-class _Writer:
+class _SourceWriter:
     """Writes a class for every body; bodies of equal text share one."""
 
     classes: dict[str, str] = field(default_factory=dict)  # text → name
@@ -59,13 +59,13 @@ class _Writer:
         shared: dict[str, str] = {}
         for node in blueprint.nodes:
             row = CATALOG[node.kind]
-            if isinstance(row, Leaf):
+            if isinstance(row, LeafKind):
                 parts += _leaf(node, row)
                 names[node.id] = f"self.{node.id}"
                 continue
-            if isinstance(row, Module):
+            if isinstance(row, ModuleKind):
                 parts.append(f"self.{node.id} = {self._part(node, row)}")
-            elif isinstance(row, Control):
+            elif isinstance(row, ControlKind):
                 parts.append(f"self.{node.id} = {shared.get(node.share or '') or self._bodies(node, row, name)}")
                 if node.share is not None:
                     shared[node.share] = f"self.{node.id}"
@@ -90,19 +90,19 @@ class _Writer:
         ])  # fmt: skip
         return self.classes.setdefault(text, name)
 
-    def _part(self, node: Settled, row: Module) -> str:
+    def _part(self, node: ResolvedNode, row: ModuleKind) -> str:
         """Return the expression that makes a node's module."""
         path = row.path or f"nn.{row.build.__name__}"
         self.vision |= path.startswith("torchvision.")
         self.used.append(row.build)
-        made = f"{path}({_keywords(_explicit(row, node))})"
-        changes = row.changes(node.parameters)
+        made = f"{path}({_keywords(_non_default_arguments(row, node))})"
+        changes = row.adapt_arguments(node.parameters)
         if row.adapt is None or not changes:
             return made
         self.used.append(row.adapt)
         return f"{row.adapt.__name__}({made}, {_keywords(changes)})"
 
-    def _bodies(self, node: Settled, row: Control, owner: str) -> str:
+    def _bodies(self, node: ResolvedNode, row: ControlKind, owner: str) -> str:
         """Return the expression that makes a node's bodies, whose classes are written first."""
         named = f"{owner}{''.join(word.capitalize() for word in node.id.split('_'))}"
         if row.function is None:
@@ -110,16 +110,16 @@ class _Writer:
         made = {name: self.body(body, f"{named}{name.capitalize()}") for name, body in node.bodies.items()}
         return "nn.ModuleDict({" + ", ".join(f'"{name}": {each}()' for name, each in made.items()) + "})"
 
-    def _call(self, node: Settled, row: Module | Operation | Control, inputs: list[str]) -> str:
+    def _call(self, node: ResolvedNode, row: ModuleKind | OperationKind | ControlKind, inputs: list[str]) -> str:
         joined = ", ".join(inputs)
-        if isinstance(row, Operation):
+        if isinstance(row, OperationKind):
             self.used.append(row.function)
             keywords = _keywords(row.keywords(node.parameters))
             name = row.function.__name__
-            function = row.path or (name if row.function in CALLS else f"torch.{name}")
-            return f"{function}({f'[{joined}]' if row.listed else joined}{', ' if keywords else ''}{keywords})"
-        function_, called = (row.function, node.parameters) if isinstance(row, Control) else (
-            row.call, {name: node.parameters[name] for name in row.called})  # fmt: skip
+            function = row.path or (name if row.function in HELPER_FUNCTIONS else f"torch.{name}")
+            return f"{function}({f'[{joined}]' if row.takes_list else joined}{', ' if keywords else ''}{keywords})"
+        function_, called = (row.function, node.parameters) if isinstance(row, ControlKind) else (
+            row.call, {name: node.parameters[name] for name in row.call_parameters})  # fmt: skip
         if function_ is None:
             return f"self.{node.id}({joined})"
         self.used.append(function_)
@@ -134,7 +134,7 @@ def _variables(blueprint: Blueprint) -> dict[str, str]:
     for name in names:
         variable = name.replace(".", "_")
         while (
-            variable in TAKEN or iskeyword(variable) or (variable != name and variable in {*names, *variables.values()})
+            variable in RESERVED_NAMES or iskeyword(variable) or (variable != name and variable in {*names, *variables.values()})
         ):
             variable += "_"
         variables[name] = variable
@@ -153,21 +153,21 @@ def _keyword_list(values: Mapping[str, Any]) -> list[str]:
     return [f"{name}={value!r}" for name, value in values.items()]
 
 
-def _explicit(row: Module, node: Settled) -> dict[str, Any]:
+def _non_default_arguments(row: ModuleKind, node: ResolvedNode) -> dict[str, Any]:
     """Return the arguments of the constructor that differ from its defaults."""
     defaults = {name: parameter.default for name, parameter in inspect.signature(row.build).parameters.items()}
     arguments = row.arguments(node.parameters)
     return {name: value for name, value in arguments.items() if name not in defaults or value != defaults[name]}
 
 
-def _leaf(node: Settled, row: Leaf) -> list[str]:
-    if row.place == "constant":
+def _leaf(node: ResolvedNode, row: LeafKind) -> list[str]:
+    if row.storage == "constant":
         value = f"torch.tensor({node.parameters['value']!r}, dtype={torch.float32})"
         return [f'self.register_buffer("{node.id}", {value}, persistent=False)']
     empty = f"torch.empty({node.parameters['shape']!r})"
     init = node.parameters["init"]
     filler = INITIALISERS[init.kind]
     arguments = _keywords(filler.arguments(init))
-    place = f"self.{node.id} = nn.Parameter({empty})" if row.place == "parameter" else (
+    place = f"self.{node.id} = nn.Parameter({empty})" if row.storage == "parameter" else (
         f'self.register_buffer("{node.id}", {empty})')  # fmt: skip
     return [place, f"nn.init.{filler.function.__name__}(self.{node.id}{', ' if arguments else ''}{arguments})"]

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from math import prod
 from typing import Any
 
-from workers.network.inference.sizes import each
+from workers.network.inference.input_checks import to_tuple
 
 Parameters = Mapping[str, Any]
 Shape = Sequence[int]
@@ -12,7 +12,7 @@ GATES = {"RNN": 1, "GRU": 3, "LSTM": 4}
 
 
 def _kernel(kind: str, parameters: Parameters) -> int:
-    return prod(each(parameters["kernel_size"], int(kind[-2])))
+    return prod(to_tuple(parameters["kernel_size"], int(kind[-2])))
 
 
 def _convolution(kind: str, parameters: Parameters) -> int:
@@ -38,11 +38,11 @@ def _product(*fields: str) -> Callable[[str, Parameters], int]:
 
 
 def _shape(field: str) -> Callable[[str, Parameters], int]:
-    return lambda _kind, parameters: prod(each(parameters[field], 1))
+    return lambda _kind, parameters: prod(to_tuple(parameters[field], 1))
 
 
 # Kind → elements of its main weights; a Python integer, so that absurd sizes are counted and not allocated.
-WEIGHTS: Mapping[str, Callable[[str, Parameters], int]] = {
+WEIGHT_COUNTS: Mapping[str, Callable[[str, Parameters], int]] = {
     "Linear": _product("in_features", "out_features"),
     "Bilinear": _product("in1_features", "in2_features", "out_features"),
     "Embedding": _product("num_embeddings", "embedding_dim"),
@@ -55,9 +55,9 @@ WEIGHTS: Mapping[str, Callable[[str, Parameters], int]] = {
 }
 
 
-def weights(kind: str, parameters: Parameters) -> int:
+def count_weights(kind: str, parameters: Parameters) -> int:
     """Return the elements of the main weights of a node with settled parameters."""
-    return WEIGHTS[kind](kind, parameters) if kind in WEIGHTS else 0
+    return WEIGHT_COUNTS[kind](kind, parameters) if kind in WEIGHT_COUNTS else 0
 
 
 def _positions(shape: Shape) -> int:
@@ -72,14 +72,14 @@ def _attention(kind: str, parameters: Parameters, inputs: Sequence[Shape]) -> in
 
 # Kind → multiplications and additions for all examples, from settled parameters, input shapes and output shape.
 _Flops = Callable[[str, Parameters, Sequence[Shape], Shape], int]
-FLOPS: Mapping[str, _Flops] = {
-    "Linear": lambda kind, p, ins, out: 2 * _positions(ins[0]) * weights(kind, p),
-    "Bilinear": lambda kind, p, ins, out: 2 * _positions(ins[0]) * weights(kind, p),
+FLOP_COUNTS: Mapping[str, _Flops] = {
+    "Linear": lambda kind, p, ins, out: 2 * _positions(ins[0]) * count_weights(kind, p),
+    "Bilinear": lambda kind, p, ins, out: 2 * _positions(ins[0]) * count_weights(kind, p),
     **dict.fromkeys(("Conv1d", "Conv2d", "Conv3d"),
-                    lambda kind, p, ins, out: 2 * out[0] * prod(out[2:]) * weights(kind, p)),
+                    lambda kind, p, ins, out: 2 * out[0] * prod(out[2:]) * count_weights(kind, p)),
     **dict.fromkeys(("ConvTranspose1d", "ConvTranspose2d", "ConvTranspose3d"),
-                    lambda kind, p, ins, out: 2 * ins[0][0] * prod(ins[0][2:]) * weights(kind, p)),
-    **dict.fromkeys(GATES, lambda kind, p, ins, out: 2 * _positions(ins[0]) * weights(kind, p)),
+                    lambda kind, p, ins, out: 2 * ins[0][0] * prod(ins[0][2:]) * count_weights(kind, p)),
+    **dict.fromkeys(GATES, lambda kind, p, ins, out: 2 * _positions(ins[0]) * count_weights(kind, p)),
     **dict.fromkeys(("MultiheadAttention", "TransformerEncoderLayer"),
                     lambda kind, p, ins, out: _attention(kind, p, ins)),
     **dict.fromkeys(("matmul", "bmm"), lambda kind, p, ins, out: 2 * prod(out) * ins[0][-1]),
@@ -91,4 +91,4 @@ FLOPS: Mapping[str, _Flops] = {
 
 def flops(kind: str, parameters: Parameters, inputs: Sequence[Shape], output: Shape) -> int:
     """Return the floating point operations for all examples: those listed, or one for each element of the output."""
-    return FLOPS[kind](kind, parameters, inputs, output) if kind in FLOPS else prod(output)
+    return FLOP_COUNTS[kind](kind, parameters, inputs, output) if kind in FLOP_COUNTS else prod(output)

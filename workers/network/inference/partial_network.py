@@ -7,88 +7,88 @@ from dataclasses import dataclass, field
 from torch import Tensor
 
 from app.errors import Problem
-from workers.network.blueprint import Blueprint, Settled
+from workers.network.blueprint import Blueprint, ResolvedNode
 
 
-def too_many_nodes(count: int, most: int) -> Problem:
+def too_many_nodes_problem(count: int, most: int) -> Problem:
     """Return what to say of a network that has more nodes than are allowed."""
     detail = f"the network has {count:,} nodes, at most {most:,} are allowed"
     return Problem("/model", "too_many_nodes", detail, "make the network smaller")
 
 
 @dataclass(frozen=True, slots=True)
-class Trace:
+class InferredNode:
     """What one node does with a batch of `BATCH` examples."""
 
-    node: Settled
+    node: ResolvedNode
     inputs: tuple[Tensor, ...]
     output: Tensor
     parameters: int = 0
     buffers: int = 0  # elements that are kept but not trained
-    others: tuple[Tensor, ...] = ()  # outputs after the first
-    inner: "Mapping[str, Inner]" = field(default_factory=dict)  # by body
-    work: int | None = None  # floating point operations, where they were counted
+    other_outputs: tuple[Tensor, ...] = ()  # outputs after the first
+    bodies: "Mapping[str, InferredBody]" = field(default_factory=dict)  # by body
+    flops: int | None = None  # floating point operations, where they were counted
 
-    def named(self) -> dict[str, Tensor]:
+    def named_outputs(self) -> dict[str, Tensor]:
         """Return the outputs by the names under which other nodes read them."""
-        outputs = (self.output, *self.others)
+        outputs = (self.output, *self.other_outputs)
         own = {f"{self.node.id}.{name}": value for name, value in zip(self.node.outputs, outputs, strict=False)}
         return {self.node.id: self.output, **own}
 
 
 @dataclass(slots=True)
-class Draft:
+class PartialNetwork:
     """The network on the meta device; nodes with problems, and all that read them, are left out."""
 
     blueprint: Blueprint
-    traces: list[Trace] = field(default_factory=list)
+    nodes: list[InferredNode] = field(default_factory=list)
     values: dict[str, Tensor] = field(default_factory=dict)  # inputs and outputs of nodes, by name
     problems: list[Problem] = field(default_factory=list)
 
     @property
     def parameters(self) -> int:
         """How many elements are trained."""
-        return sum(trace.parameters for trace in self.traces)
+        return sum(trace.parameters for trace in self.nodes)
 
     @property
     def buffers(self) -> int:
         """How many elements are kept but not trained."""
-        return sum(trace.buffers for trace in self.traces)
+        return sum(trace.buffers for trace in self.nodes)
 
-    def size(self) -> int:
+    def count_nodes(self) -> int:
         """How many nodes are built, those in bodies too, which may be far more than are written."""
         sizes: dict[int, int] = {}
 
-        def of(draft: Draft) -> int:
+        def of(draft: PartialNetwork) -> int:
             if id(draft) not in sizes:
-                inner = [part.draft for trace in draft.traces for part in trace.inner.values()]
-                sizes[id(draft)] = len(draft.traces) + sum(map(of, inner))
+                inner = [part.network for trace in draft.nodes for part in trace.bodies.values()]
+                sizes[id(draft)] = len(draft.nodes) + sum(map(of, inner))
             return sizes[id(draft)]
 
         return of(self)
 
-    def trained(self, idle: AbstractSet[str] = frozenset()) -> set[str]:
+    def trainable_nodes(self, idle: AbstractSet[str] = frozenset()) -> set[str]:
         """Return the nodes through which a gradient reaches a parameter; those that are `idle` have none to train."""
         found: set[str] = set()
-        for trace in self.traces:
+        for trace in self.nodes:
             node = trace.node
             own = (trace.parameters > 0 or node.share is not None) and node.id not in idle
             if (own or not found.isdisjoint(node.inputs)) and node.kind != "stop_gradient":
-                found.update(trace.named())
+                found.update(trace.named_outputs())
             else:
-                found.difference_update(trace.named())  # a layer may be named like the one before it
+                found.difference_update(trace.named_outputs())  # a layer may be named like the one before it
         return found
 
-    def results(self) -> tuple[Tensor, ...] | None:
+    def output_values(self) -> tuple[Tensor, ...] | None:
         """Return the outputs; `None` where one of them is not settled."""
         sources = self.blueprint.outputs.values()
         return tuple(self.values[name] for name in sources) if all(name in self.values for name in sources) else None
 
 
 @dataclass(frozen=True, slots=True)
-class Inner:
+class InferredBody:
     """A body on the meta device: how often it runs for a batch, and where the user wrote it."""
 
-    draft: Draft
-    turns: int
+    network: PartialNetwork
+    iterations: int
     pointer: str  # relative to the network

@@ -7,41 +7,41 @@ from collections.abc import Callable, Mapping
 from math import prod
 from typing import Any, NamedTuple
 
-from workers.network.inference.costs import weights
-from workers.network.inference.sizes import each
+from workers.network.inference.costs import count_weights
+from workers.network.inference.input_checks import to_tuple
 
 Parameters = Mapping[str, Any]
 Shape = tuple[int, ...]
 
 
-class Ruled(NamedTuple):
+class RuleResult(NamedTuple):
     """The output's shape, and how many elements are trained and kept."""
 
     shape: Shape
-    trained: int = 0
-    kept: int = 0
+    parameters: int = 0
+    buffers: int = 0
 
 
-Rule = Callable[[str, Parameters, Shape], Ruled | None]
+ShapeRule = Callable[[str, Parameters, Shape], RuleResult | None]
 
 
-def _unchanged(_kind: str, _parameters: Parameters, shape: Shape) -> Ruled:
-    return Ruled(shape)
+def _unchanged(_kind: str, _parameters: Parameters, shape: Shape) -> RuleResult:
+    return RuleResult(shape)
 
 
-def _linear(kind: str, parameters: Parameters, shape: Shape) -> Ruled:
+def _linear(kind: str, parameters: Parameters, shape: Shape) -> RuleResult:
     width = parameters["out_features"]
-    return Ruled((*shape[:-1], width), weights(kind, parameters) + width * parameters["bias"])
+    return RuleResult((*shape[:-1], width), count_weights(kind, parameters) + width * parameters["bias"])
 
 
-def _convolution(kind: str, parameters: Parameters, shape: Shape) -> Ruled | None:
+def _convolution(kind: str, parameters: Parameters, shape: Shape) -> RuleResult | None:
     count, padding = len(shape) - 2, parameters["padding"]
-    kernel, stride, dilation = (each(parameters[name], count) for name in ("kernel_size", "stride", "dilation"))
+    kernel, stride, dilation = (to_tuple(parameters[name], count) for name in ("kernel_size", "stride", "dilation"))
     if parameters["padding_mode"] != "zeros" or (padding == "same" and set(stride) != {1}):
         return None
     room = shape[2:]
     if padding != "same":
-        border = each(0 if padding == "valid" else padding, count)
+        border = to_tuple(0 if padding == "valid" else padding, count)
         room = tuple(
             (size + 2 * edge - spread * (width - 1) - 1) // step + 1
             for size, edge, spread, width, step in zip(shape[2:], border, dilation, kernel, stride, strict=True)
@@ -49,43 +49,43 @@ def _convolution(kind: str, parameters: Parameters, shape: Shape) -> Ruled | Non
     if min(room) < 1:
         return None
     channels = parameters["out_channels"]
-    return Ruled((shape[0], channels, *room), weights(kind, parameters) + channels * parameters["bias"])
+    return RuleResult((shape[0], channels, *room), count_weights(kind, parameters) + channels * parameters["bias"])
 
 
-def _batch_norm(_kind: str, parameters: Parameters, shape: Shape) -> Ruled:
+def _batch_norm(_kind: str, parameters: Parameters, shape: Shape) -> RuleResult:
     width = parameters["num_features"]
     kept = 2 * width + 1 if parameters["track_running_stats"] else 0
-    return Ruled(shape, 2 * width * parameters["affine"], kept)
+    return RuleResult(shape, 2 * width * parameters["affine"], kept)
 
 
-def _instance_norm(kind: str, parameters: Parameters, shape: Shape) -> Ruled | None:
+def _instance_norm(kind: str, parameters: Parameters, shape: Shape) -> RuleResult | None:
     return _batch_norm(kind, parameters, shape) if prod(shape[2:]) > 1 else None
 
 
-def _group_norm(_kind: str, parameters: Parameters, shape: Shape) -> Ruled:
-    return Ruled(shape, 2 * parameters["num_channels"] * parameters["affine"])
+def _group_norm(_kind: str, parameters: Parameters, shape: Shape) -> RuleResult:
+    return RuleResult(shape, 2 * parameters["num_channels"] * parameters["affine"])
 
 
-def _layer_norm(_kind: str, parameters: Parameters, shape: Shape) -> Ruled:
-    size = prod(each(parameters["normalized_shape"], 1))
-    return Ruled(shape, size * parameters["elementwise_affine"] * (1 + parameters.get("bias", False)))
+def _layer_norm(_kind: str, parameters: Parameters, shape: Shape) -> RuleResult:
+    size = prod(to_tuple(parameters["normalized_shape"], 1))
+    return RuleResult(shape, size * parameters["elementwise_affine"] * (1 + parameters.get("bias", False)))
 
 
-def _encoder(kind: str, parameters: Parameters, shape: Shape) -> Ruled:
+def _encoder(kind: str, parameters: Parameters, shape: Shape) -> RuleResult:
     width, inner = parameters["d_model"], parameters["dim_feedforward"]
     vectors = 2 * width + parameters["bias"] * (3 * width + width + inner + width + 2 * width)  # the norms' weights
-    return Ruled(shape, weights(kind, parameters) + vectors)
+    return RuleResult(shape, count_weights(kind, parameters) + vectors)
 
 
 # Modules without parameters that give each value another, whatever their settings.
-UNCHANGED = """
+SHAPE_PRESERVING_MODULES = """
     Identity Dropout Dropout1d Dropout2d Dropout3d AlphaDropout FeatureAlphaDropout ReLU ReLU6 LeakyReLU ELU SELU CELU
     GELU SiLU Mish Sigmoid Tanh Softplus Softsign Softmax Softmin LogSoftmax LogSigmoid Hardsigmoid Hardswish Tanhshrink
     Softshrink Hardshrink Threshold
 """
 
-RULES: Mapping[str, Rule] = {
-    **dict.fromkeys(UNCHANGED.split(), _unchanged),
+SHAPE_RULES: Mapping[str, ShapeRule] = {
+    **dict.fromkeys(SHAPE_PRESERVING_MODULES.split(), _unchanged),
     "Linear": _linear,
     **dict.fromkeys(("Conv1d", "Conv2d", "Conv3d"), _convolution),
     **dict.fromkeys(("BatchNorm1d", "BatchNorm2d", "BatchNorm3d"), _batch_norm),
@@ -96,7 +96,7 @@ RULES: Mapping[str, Rule] = {
 }
 
 # Operations that give each float another, whatever their settings: of one input, or of one and a number.
-POINTWISE = frozenset(
+POINTWISE_KINDS = frozenset(
     [
         "add",
         "sub",
@@ -147,6 +147,6 @@ POINTWISE = frozenset(
 )
 
 
-def ruled(kind: str, parameters: Parameters, shape: Shape) -> Ruled | None:
+def apply_shape_rule(kind: str, parameters: Parameters, shape: Shape) -> RuleResult | None:
     """Return what a rule says of a module with settled parameters; nothing where torch must be asked."""
-    return RULES[kind](kind, parameters, shape) if kind in RULES else None
+    return SHAPE_RULES[kind](kind, parameters, shape) if kind in SHAPE_RULES else None

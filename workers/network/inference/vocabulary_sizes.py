@@ -5,13 +5,13 @@ from typing import Any
 
 from torch import Tensor
 
-from workers.network.inference.partial_network import Trace
-from workers.network.inference.sizes import BATCH, Mismatch
+from workers.network.inference.input_checks import SYMBOLIC_BATCH_SIZE, NodeError
+from workers.network.inference.partial_network import InferredNode
 
-FIELD = "num_embeddings"
+VOCABULARY_FIELD = "num_embeddings"
 
 # Kinds that move whole numbers about and make no new ones.
-MOVING = frozenset({
+VALUE_PRESERVING_KINDS = frozenset({
     "Identity", "Flatten", "Unflatten", "flatten", "reshape", "permute", "transpose", "movedim", "squeeze", "unsqueeze",
     "select", "narrow", "expand", "tile", "repeat_interleave", "roll", "flip", "windows", "index_select", "gather",
     "take_along_dim", "stop_gradient",
@@ -19,37 +19,37 @@ MOVING = frozenset({
 
 
 @dataclass
-class Numbering:
+class VocabularySizes:
     """What is known of values on the meta device: they hold whole numbers below a count."""
 
-    known: dict[int, tuple[Tensor, int]] = field(default_factory=dict)  # by identity, with the value to keep it alive
+    _sizes: dict[int, tuple[Tensor, int]] = field(default_factory=dict)  # by identity, with the value to keep it alive
 
-    def note(self, value: Tensor, count: int | None) -> None:
+    def record(self, value: Tensor, count: int | None) -> None:
         """Remember how many different numbers a value may hold, if that is known."""
         if count is not None and not value.is_floating_point():
-            self.known[id(value)] = (value, count)
+            self._sizes[id(value)] = (value, count)
 
-    def of(self, value: Tensor) -> int | None:
+    def get(self, value: Tensor) -> int | None:
         """Return how many different numbers a value may hold, if that is known."""
-        return self.known[id(value)][1] if id(value) in self.known else None
+        return self._sizes[id(value)][1] if id(value) in self._sizes else None
 
-    def pass_on(self, kind: str, trace: Trace) -> None:
+    def propagate(self, kind: str, trace: InferredNode) -> None:
         """Note what follows for the output of a node."""
-        if kind in MOVING and trace.inputs:
-            self.note(trace.output, self.of(trace.inputs[0]))
-        elif kind == "arange" and (length := trace.output.shape[0]) != BATCH:
-            self.note(trace.output, length)
+        if kind in VALUE_PRESERVING_KINDS and trace.inputs:
+            self.record(trace.output, self.get(trace.inputs[0]))
+        elif kind == "arange" and (length := trace.output.shape[0]) != SYMBOLIC_BATCH_SIZE:
+            self.record(trace.output, length)
 
 
-def looked_up(name: str, parameters: dict[str, Any], count: int | None) -> dict[str, Any]:
+def resolve_vocabulary_size(name: str, parameters: dict[str, Any], count: int | None) -> dict[str, Any]:
     """Return the parameters with the number of vectors that are looked up in. Raises `Mismatch`."""
-    if FIELD not in parameters:
+    if VOCABULARY_FIELD not in parameters:
         return parameters
-    given = parameters[FIELD]
+    given = parameters[VOCABULARY_FIELD]
     if given is None and count is None:
         detail = f"{name} looks vectors up, and how many different numbers it receives is not known"
-        raise Mismatch(detail, "give num_embeddings: the largest number, and one", field=FIELD, code="missing")
+        raise NodeError(detail, "give num_embeddings: the largest number, and one", field=VOCABULARY_FIELD, code="missing")
     if given is not None and count is not None and given < count:
         detail = f"{name} has {given:,} vectors but receives numbers up to {count - 1:,}"
-        raise Mismatch(detail, f"set {FIELD} to {count}, or leave it out", field=FIELD)
-    return {**parameters, FIELD: given or count}
+        raise NodeError(detail, f"set {VOCABULARY_FIELD} to {count}, or leave it out", field=VOCABULARY_FIELD)
+    return {**parameters, VOCABULARY_FIELD: given or count}

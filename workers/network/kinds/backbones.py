@@ -10,8 +10,8 @@ import workers.torch_setup  # noqa: F401 - comes before torchvision
 from torchvision import models  # isort: skip
 from torchvision.models import segmentation  # isort: skip
 
-from workers.network.kinds.functional import segment, take_channels
-from workers.network.kinds.modules import Module
+from workers.network.kinds.functional import adapt_input_channels, run_segmentation
+from workers.network.kinds.modules import ModuleKind
 
 _NO_AUX = {"aux_logits": False, "init_weights": True}  # heads beside the last, which only a loss of its own could use
 _COST = 200
@@ -19,18 +19,18 @@ _COST = 200
 
 def _classifier(
     build: Callable[..., nn.Module], *, draws: bool = False, fixed: Mapping[str, Any] | None = None
-) -> Module:
-    return Module(build, (4,), fixed=fixed or {}, adapt=take_channels, adapted={"in_channels": 3}, draws=draws,
+) -> ModuleKind:
+    return ModuleKind(build, (4,), fixed_arguments=fixed or {}, adapt=adapt_input_channels, adapt_defaults={"in_channels": 3}, uses_rng=draws,
                   cost=_COST, path=f"torchvision.models.{build.__name__}", opaque=True)  # fmt: skip
 
 
-def _segmenter(build: Callable[..., nn.Module], *, draws: bool = False) -> Module:
-    return Module(build, (4,), fixed={"weights_backbone": None}, call=segment, adapt=take_channels,
-                  adapted={"in_channels": 3}, draws=draws, cost=_COST,
+def _segmenter(build: Callable[..., nn.Module], *, draws: bool = False) -> ModuleKind:
+    return ModuleKind(build, (4,), fixed_arguments={"weights_backbone": None}, call=run_segmentation, adapt=adapt_input_channels,
+                  adapt_defaults={"in_channels": 3}, uses_rng=draws, cost=_COST,
                   path=f"torchvision.models.segmentation.{build.__name__}", opaque=True)  # fmt: skip
 
 
-BACKBONES: Mapping[str, Module] = {
+BACKBONES: Mapping[str, ModuleKind] = {
     "alexnet": _classifier(models.alexnet, draws=True),
     "convnext_tiny": _classifier(models.convnext_tiny, draws=True),
     "convnext_small": _classifier(models.convnext_small, draws=True),

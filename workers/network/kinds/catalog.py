@@ -3,11 +3,11 @@
 from collections.abc import Mapping
 
 from workers.network.kinds.backbones import BACKBONES
-from workers.network.kinds.control import CONTROL, Control
-from workers.network.kinds.leaves import LEAVES, Leaf
-from workers.network.kinds.modules import MODULES, Module
-from workers.network.kinds.operations import OPERATIONS, Operation
+from workers.network.kinds.control import CONTROL, ControlKind
+from workers.network.kinds.leaves import LEAVES, LeafKind
+from workers.network.kinds.modules import MODULES, ModuleKind
+from workers.network.kinds.operations import OPERATIONS, OperationKind
 
-Builder = Module | Operation | Leaf | Control
+KindBuilder = ModuleKind | OperationKind | LeafKind | ControlKind
 
-CATALOG: Mapping[str, Builder] = {**MODULES, **BACKBONES, **OPERATIONS, **LEAVES, **CONTROL}
+CATALOG: Mapping[str, KindBuilder] = {**MODULES, **BACKBONES, **OPERATIONS, **LEAVES, **CONTROL}

@@ -9,34 +9,34 @@ import torch
 from torch import Tensor, nn
 
 from workers.network.inference.control_flow import (
-    Found,
-    Workshop,
-    again,
-    along,
-    choose,
-    loop,
-    sort,
-    up,
-    use_block,
+    BodyInference,
+    ControlFlowShapes,
+    infer_block,
+    infer_fold,
+    infer_if,
+    infer_repeat,
+    infer_route,
+    infer_scan,
+    infer_while,
 )
-from workers.network.runtime.control_flow import Tally, branch, repeat, route, scan
-from workers.network.runtime.control_flow import loop as turn
+from workers.network.runtime.control_flow import RecordMetric, branch, repeat, route, scan
+from workers.network.runtime.control_flow import while_loop as turn
 from workers.network.runtime.fold_bodies import fold_trees
 
 
 @dataclass(frozen=True)
-class Control:
+class ControlKind:
     """One row: `infer(workshop, inputs)` on the meta device, `function(bodies, *inputs, **keywords)` for real.
 
     Without a function the node is its only body. `compiled` says what `mode: compiled` makes of it: "whole" goes into
     the graph around it; of "bodies" each is compiled, and which of them run is decided between graphs; "no": as it is.
     """
 
-    infer: Callable[[Workshop, tuple[Tensor, ...]], Found]
+    infer: Callable[[BodyInference, tuple[Tensor, ...]], ControlFlowShapes]
     function: Callable[..., Any] | None
     compiled: Literal["whole", "bodies", "no"] = "whole"
 
-    def bound(self, bodies: nn.Module, keywords: Mapping[str, Any], tally: Tally) -> Callable[..., Any]:
+    def bind(self, bodies: nn.Module, keywords: Mapping[str, Any], tally: RecordMetric) -> Callable[..., Any]:
         """Return the callable of a node, as torch's compiler is to see it: it takes the inputs alone."""
         if self.function is None:
             return bodies
@@ -47,12 +47,12 @@ class Control:
         return opaque
 
 
-CONTROL: Mapping[str, Control] = {
-    "block": Control(use_block, None),
-    "If": Control(choose, branch, "bodies"),
-    "Route": Control(sort, route, "bodies"),
-    "Repeat": Control(again, repeat),
-    "While": Control(loop, turn, "bodies"),
-    "Scan": Control(along, scan),
-    "Fold": Control(up, fold_trees, "no"),
+CONTROL: Mapping[str, ControlKind] = {
+    "block": ControlKind(infer_block, None),
+    "If": ControlKind(infer_if, branch, "bodies"),
+    "Route": ControlKind(infer_route, route, "bodies"),
+    "Repeat": ControlKind(infer_repeat, repeat),
+    "While": ControlKind(infer_while, turn, "bodies"),
+    "Scan": ControlKind(infer_scan, scan),
+    "Fold": ControlKind(infer_fold, fold_trees, "no"),
 }

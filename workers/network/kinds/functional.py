@@ -229,19 +229,19 @@ def attention(
     return nn.functional.scaled_dot_product_attention(query, key, value, mask, is_causal=is_causal, scale=scale)
 
 
-def cell_state(module: nn.LSTMCell, x: Tensor, h: Tensor, c: Tensor) -> tuple[Tensor, Tensor]:
+def run_lstm_cell(module: nn.LSTMCell, x: Tensor, h: Tensor, c: Tensor) -> tuple[Tensor, Tensor]:
     """Take one step of an LSTM: the new h and c (N, H)."""
     states: tuple[Tensor, Tensor] = module(x, (h, c))
     return states
 
 
-def segment(module: nn.Module, x: Tensor) -> Tensor:
+def run_segmentation(module: nn.Module, x: Tensor) -> Tensor:
     """Return the classes of every pixel, as torchvision's networks for segmentation give them among others."""
     output: Tensor = module(x)["out"]
     return output
 
 
-def take_channels(module: nn.Module, *, in_channels: int) -> nn.Module:
+def adapt_input_channels(module: nn.Module, *, in_channels: int) -> nn.Module:
     """Give a network a first convolution for images of so many channels, drawn anew."""
     name, old = next((name, part) for name, part in module.named_modules() if isinstance(part, nn.Conv2d))
     if old.in_channels != in_channels:

@@ -7,7 +7,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
-from app.spec.base import Part
+from app.spec.base import SpecModel
 
 
 @dataclass(frozen=True)
@@ -15,12 +15,12 @@ class Initialiser:
     """One row: `function(tensor, **parameters)` fills in place; `names` gives torch's names where ours differ."""
 
     function: Callable[..., Tensor]
-    names: Mapping[str, str]
-    least: int = 0  # dimensions that the tensor must have
+    torch_names: Mapping[str, str]
+    min_dimensions: int = 0  # dimensions that the tensor must have
 
-    def arguments(self, init: Part) -> dict[str, Any]:
+    def arguments(self, init: SpecModel) -> dict[str, Any]:
         """Return the parameters under torch's names."""
-        return {self.names.get(name, name): value for name, value in init.model_dump(exclude={"kind"}).items()}
+        return {self.torch_names.get(name, name): value for name, value in init.model_dump(exclude={"kind"}).items()}
 
 
 INITIALISERS: Mapping[str, Initialiser] = {
@@ -29,39 +29,39 @@ INITIALISERS: Mapping[str, Initialiser] = {
     "constant": Initialiser(nn.init.constant_, {"value": "val"}),
     "normal": Initialiser(nn.init.normal_, {}),
     "uniform": Initialiser(nn.init.uniform_, {"low": "a", "high": "b"}),
-    "xavier_uniform": Initialiser(nn.init.xavier_uniform_, {}, least=2),
-    "xavier_normal": Initialiser(nn.init.xavier_normal_, {}, least=2),
-    "kaiming_uniform": Initialiser(nn.init.kaiming_uniform_, {}, least=2),
-    "kaiming_normal": Initialiser(nn.init.kaiming_normal_, {}, least=2),
-    "orthogonal": Initialiser(nn.init.orthogonal_, {}, least=2),
+    "xavier_uniform": Initialiser(nn.init.xavier_uniform_, {}, min_dimensions=2),
+    "xavier_normal": Initialiser(nn.init.xavier_normal_, {}, min_dimensions=2),
+    "kaiming_uniform": Initialiser(nn.init.kaiming_uniform_, {}, min_dimensions=2),
+    "kaiming_normal": Initialiser(nn.init.kaiming_normal_, {}, min_dimensions=2),
+    "orthogonal": Initialiser(nn.init.orthogonal_, {}, min_dimensions=2),
 }
 
 
 @dataclass(frozen=True)
-class Leaf:
+class LeafKind:
     """One row: what holds the tensor in the network."""
 
-    place: Literal["parameter", "buffer", "constant"]
+    storage: Literal["parameter", "buffer", "constant"]
 
     def tensor(self, parameters: Mapping[str, Any]) -> Tensor:
         """Return the tensor, filled. Raises `ValueError` for ragged lists."""
-        if self.place == "constant":
+        if self.storage == "constant":
             return torch.tensor(parameters["value"], dtype=torch.float32)
         init = parameters["init"]
         row = INITIALISERS[init.kind]
         with torch.no_grad():
             return row.function(torch.empty(parameters["shape"]), **row.arguments(init))
 
-    def hold(self, owner: nn.Module, name: str, tensor: Tensor) -> None:
+    def register(self, owner: nn.Module, name: str, tensor: Tensor) -> None:
         """Register the tensor under the node's name; a constant is no part of the weights."""
-        if self.place == "parameter":
+        if self.storage == "parameter":
             owner.register_parameter(name, nn.Parameter(tensor))
         else:
-            owner.register_buffer(name, tensor, persistent=self.place == "buffer")
+            owner.register_buffer(name, tensor, persistent=self.storage == "buffer")
 
 
-LEAVES: Mapping[str, Leaf] = {
-    "Parameter": Leaf("parameter"),
-    "Buffer": Leaf("buffer"),
-    "Constant": Leaf("constant"),
+LEAVES: Mapping[str, LeafKind] = {
+    "Parameter": LeafKind("parameter"),
+    "Buffer": LeafKind("buffer"),
+    "Constant": LeafKind("constant"),
 }

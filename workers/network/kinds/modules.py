@@ -11,16 +11,16 @@ from workers.network.kinds.functional import (
     Training,
     VariationalDropout,
     attend,
-    cell_state,
     decode,
     encode,
+    run_lstm_cell,
     run_recurrent,
 )
 
-FEATURES = tuple(range(2, 65))
-VECTORS = "features (F) per example"
-SEQUENCES = "sequences (L, F) per example"
-EXPECTED = {  # by number of dimensions, the batch included
+FEATURE_RANKS = tuple(range(2, 65))
+VECTOR_INPUT = "features (F) per example"
+SEQUENCE_INPUT = "sequences (L, F) per example"
+INPUT_DESCRIPTIONS = {  # by number of dimensions, the batch included
     2: "features (C) per example",
     3: "sequences (C, L) per example",
     4: "images (C, H, W) per example",
@@ -29,7 +29,7 @@ EXPECTED = {  # by number of dimensions, the batch included
 
 
 @dataclass(frozen=True)
-class Module:
+class ModuleKind:
     """One row: `build(**parameters, **fixed)` makes the module.
 
     `dimensions` lists how many dimensions the first input may have, the batch included (empty: any number).
@@ -44,193 +44,193 @@ class Module:
 
     build: Callable[..., nn.Module]
     dimensions: tuple[int, ...] = ()
-    expects: str = ""
-    numbers: Literal["float", "integer", "any"] = "float"
-    fixed: Mapping[str, Any] = field(default_factory=dict)
+    input_text: str = ""
+    accepts: Literal["float", "integer", "any"] = "float"
+    fixed_arguments: Mapping[str, Any] = field(default_factory=dict)
     call: Callable[..., Any] | None = None
-    called: tuple[str, ...] = ()
-    chance: str = ""
+    call_parameters: tuple[str, ...] = ()
+    probability_parameter: str = ""
     cost: int = 2
-    draws: bool = False
+    uses_rng: bool = False
     adapt: Callable[..., nn.Module] | None = None
-    adapted: Mapping[str, Any] = field(default_factory=dict)
+    adapt_defaults: Mapping[str, Any] = field(default_factory=dict)
     path: str = ""
     opaque: bool = False
-    lengths: int = 0
+    lengths_index: int = 0
 
     @property
-    def expected(self) -> str:
+    def input_description(self) -> str:
         """What goes in, in words."""
-        return self.expects or " or ".join(EXPECTED[count] for count in self.dimensions)
+        return self.input_text or " or ".join(INPUT_DESCRIPTIONS[count] for count in self.dimensions)
 
     def arguments(self, parameters: Mapping[str, Any]) -> dict[str, Any]:
         """Return what the constructor gets, from settled parameters."""
-        return {name: value for name, value in parameters.items() if name not in self.ours()} | dict(self.fixed)
+        return {name: value for name, value in parameters.items() if name not in self.excluded_parameters()} | dict(self.fixed_arguments)
 
-    def ours(self) -> frozenset[str]:
+    def excluded_parameters(self) -> frozenset[str]:
         """Return the parameters that the constructor does not get."""
-        return frozenset((*self.called, *self.adapted))
+        return frozenset((*self.call_parameters, *self.adapt_defaults))
 
-    def changes(self, parameters: Mapping[str, Any]) -> dict[str, Any]:
+    def adapt_arguments(self, parameters: Mapping[str, Any]) -> dict[str, Any]:
         """Return what `adapt` gets; nothing where it need not be called."""
-        given = {name: parameters[name] for name in self.adapted}
-        return given if given != self.adapted else {}
+        given = {name: parameters[name] for name in self.adapt_defaults}
+        return given if given != self.adapt_defaults else {}
 
     def is_random(self, parameters: Mapping[str, Any]) -> bool:
         """Say whether a node with settled parameters draws random numbers while training."""
-        return self.draws or (self.chance != "" and parameters[self.chance] > 0)
+        return self.uses_rng or (self.probability_parameter != "" and parameters[self.probability_parameter] > 0)
 
     def module(self, parameters: Mapping[str, Any]) -> nn.Module:
         """Return the module of a node with settled parameters. Raises whatever torch raises."""
         module = self.build(**self.arguments(parameters))
-        changes = self.changes(parameters)
+        changes = self.adapt_arguments(parameters)
         return self.adapt(module, **changes) if self.adapt is not None and changes else module
 
-    def bound(self, module: nn.Module, parameters: Mapping[str, Any]) -> Callable[..., Any]:
+    def bind(self, module: nn.Module, parameters: Mapping[str, Any]) -> Callable[..., Any]:
         """Return the callable of a node: it takes the inputs alone."""
         if self.call is None:
             return module
-        return partial(self.call, module, **{name: parameters[name] for name in self.called})
+        return partial(self.call, module, **{name: parameters[name] for name in self.call_parameters})
 
 
 _BATCH_FIRST = {"batch_first": True}
 
 
-def _recurrent(build: Callable[..., nn.Module]) -> Module:
-    return Module(build, (3,), SEQUENCES, fixed=_BATCH_FIRST, call=run_recurrent, called=("returns",), chance="dropout",
-                  lengths=1)  # fmt: skip
+def _recurrent_layer(build: Callable[..., nn.Module]) -> ModuleKind:
+    return ModuleKind(build, (3,), SEQUENCE_INPUT, fixed_arguments=_BATCH_FIRST, call=run_recurrent, call_parameters=("returns",), probability_parameter="dropout",
+                  lengths_index=1)  # fmt: skip
 
 
-def _attending(build: Callable[..., nn.Module], call: Callable[..., Any], lengths: int, cost: int) -> Module:
-    return Module(build, (3,), SEQUENCES, fixed=_BATCH_FIRST, call=call, called=("is_causal",), chance="dropout",
-                  cost=cost, lengths=lengths)  # fmt: skip
+def _attention_layer(build: Callable[..., nn.Module], call: Callable[..., Any], lengths: int, cost: int) -> ModuleKind:
+    return ModuleKind(build, (3,), SEQUENCE_INPUT, fixed_arguments=_BATCH_FIRST, call=call, call_parameters=("is_causal",), probability_parameter="dropout",
+                  cost=cost, lengths_index=lengths)  # fmt: skip
 
 
-MODULES: Mapping[str, Module] = {
-    "Identity": Module(nn.Identity, numbers="any"),
-    "Linear": Module(nn.Linear, FEATURES, VECTORS),
-    "Bilinear": Module(nn.Bilinear, FEATURES, VECTORS),
-    "Embedding": Module(nn.Embedding, numbers="integer"),
-    "EmbeddingBag": Module(nn.EmbeddingBag, (2,), "integers (L) per example", numbers="integer"),
-    "Training": Module(Training, path="Training"),
-    "Flatten": Module(nn.Flatten, numbers="any"),
-    "Unflatten": Module(nn.Unflatten, numbers="any"),
-    "Conv1d": Module(nn.Conv1d, (3,)),
-    "Conv2d": Module(nn.Conv2d, (4,)),
-    "Conv3d": Module(nn.Conv3d, (5,)),
-    "ConvTranspose1d": Module(nn.ConvTranspose1d, (3,)),
-    "ConvTranspose2d": Module(nn.ConvTranspose2d, (4,)),
-    "ConvTranspose3d": Module(nn.ConvTranspose3d, (5,)),
-    "MaxPool1d": Module(nn.MaxPool1d, (3,)),
-    "MaxPool2d": Module(nn.MaxPool2d, (4,)),
-    "MaxPool3d": Module(nn.MaxPool3d, (5,)),
-    "AvgPool1d": Module(nn.AvgPool1d, (3,)),
-    "AvgPool2d": Module(nn.AvgPool2d, (4,)),
-    "AvgPool3d": Module(nn.AvgPool3d, (5,)),
-    "AdaptiveAvgPool1d": Module(nn.AdaptiveAvgPool1d, (3,)),
-    "AdaptiveAvgPool2d": Module(nn.AdaptiveAvgPool2d, (4,)),
-    "AdaptiveAvgPool3d": Module(nn.AdaptiveAvgPool3d, (5,)),
-    "AdaptiveMaxPool1d": Module(nn.AdaptiveMaxPool1d, (3,)),
-    "AdaptiveMaxPool2d": Module(nn.AdaptiveMaxPool2d, (4,)),
-    "AdaptiveMaxPool3d": Module(nn.AdaptiveMaxPool3d, (5,)),
-    "LPPool1d": Module(nn.LPPool1d, (3,)),
-    "LPPool2d": Module(nn.LPPool2d, (4,)),
-    "LPPool3d": Module(nn.LPPool3d, (5,)),
-    "ZeroPad1d": Module(nn.ZeroPad1d, (3,)),
-    "ZeroPad2d": Module(nn.ZeroPad2d, (4,)),
-    "ZeroPad3d": Module(nn.ZeroPad3d, (5,)),
-    "ConstantPad1d": Module(nn.ConstantPad1d, (3,)),
-    "ConstantPad2d": Module(nn.ConstantPad2d, (4,)),
-    "ConstantPad3d": Module(nn.ConstantPad3d, (5,)),
-    "ReflectionPad1d": Module(nn.ReflectionPad1d, (3,)),
-    "ReflectionPad2d": Module(nn.ReflectionPad2d, (4,)),
-    "ReflectionPad3d": Module(nn.ReflectionPad3d, (5,)),
-    "ReplicationPad1d": Module(nn.ReplicationPad1d, (3,)),
-    "ReplicationPad2d": Module(nn.ReplicationPad2d, (4,)),
-    "ReplicationPad3d": Module(nn.ReplicationPad3d, (5,)),
-    "CircularPad1d": Module(nn.CircularPad1d, (3,)),
-    "CircularPad2d": Module(nn.CircularPad2d, (4,)),
-    "CircularPad3d": Module(nn.CircularPad3d, (5,)),
-    "Upsample": Module(nn.Upsample, (3, 4, 5)),
-    "UpsamplingNearest2d": Module(nn.UpsamplingNearest2d, (4,)),
-    "UpsamplingBilinear2d": Module(nn.UpsamplingBilinear2d, (4,)),
-    "Unfold": Module(nn.Unfold, (4,)),
-    "FoldPatches": Module(nn.Fold, (3,)),
-    "ChannelShuffle": Module(nn.ChannelShuffle, (3, 4, 5)),
-    "PixelShuffle": Module(nn.PixelShuffle, (4,)),
-    "PixelUnshuffle": Module(nn.PixelUnshuffle, (4,)),
-    "BatchNorm1d": Module(nn.BatchNorm1d, (2, 3)),
-    "BatchNorm2d": Module(nn.BatchNorm2d, (4,)),
-    "BatchNorm3d": Module(nn.BatchNorm3d, (5,)),
-    "InstanceNorm1d": Module(nn.InstanceNorm1d, (3,)),
-    "InstanceNorm2d": Module(nn.InstanceNorm2d, (4,)),
-    "InstanceNorm3d": Module(nn.InstanceNorm3d, (5,)),
-    "LayerNorm": Module(nn.LayerNorm, FEATURES, VECTORS),
-    "RMSNorm": Module(nn.RMSNorm, FEATURES, VECTORS),
-    "GroupNorm": Module(nn.GroupNorm, FEATURES, "channels (C, ...) per example"),
-    "LocalResponseNorm": Module(nn.LocalResponseNorm, (3, 4, 5)),
-    "Dropout": Module(nn.Dropout, chance="p"),
-    "Dropout1d": Module(nn.Dropout1d, (3,), chance="p"),
-    "Dropout2d": Module(nn.Dropout2d, (4,), chance="p"),
-    "Dropout3d": Module(nn.Dropout3d, (5,), chance="p"),
-    "AlphaDropout": Module(nn.AlphaDropout, chance="p"),
-    "FeatureAlphaDropout": Module(nn.FeatureAlphaDropout, (3, 4, 5), chance="p"),
-    "VariationalDropout": Module(VariationalDropout, (3,), SEQUENCES, chance="p", path="VariationalDropout"),
-    "ReLU": Module(nn.ReLU),
-    "ReLU6": Module(nn.ReLU6),
-    "LeakyReLU": Module(nn.LeakyReLU),
-    "PReLU": Module(nn.PReLU),
-    "ELU": Module(nn.ELU),
-    "SELU": Module(nn.SELU),
-    "CELU": Module(nn.CELU),
-    "GELU": Module(nn.GELU),
-    "SiLU": Module(nn.SiLU),
-    "Mish": Module(nn.Mish),
-    "Sigmoid": Module(nn.Sigmoid),
-    "Tanh": Module(nn.Tanh),
-    "Softplus": Module(nn.Softplus),
-    "Softsign": Module(nn.Softsign),
-    "Softmax": Module(nn.Softmax),
-    "Softmin": Module(nn.Softmin),
-    "LogSoftmax": Module(nn.LogSoftmax),
-    "LogSigmoid": Module(nn.LogSigmoid),
-    "Hardtanh": Module(nn.Hardtanh),
-    "Hardsigmoid": Module(nn.Hardsigmoid),
-    "Hardswish": Module(nn.Hardswish),
-    "Tanhshrink": Module(nn.Tanhshrink),
-    "Softshrink": Module(nn.Softshrink),
-    "Hardshrink": Module(nn.Hardshrink),
-    "Threshold": Module(nn.Threshold),
-    "RReLU": Module(nn.RReLU, draws=True),
-    "Softmax2d": Module(nn.Softmax2d, (4,)),
-    "GLU": Module(nn.GLU),
-    "RNN": _recurrent(nn.RNN),
-    "GRU": _recurrent(nn.GRU),
-    "LSTM": _recurrent(nn.LSTM),
-    "RNNCell": Module(nn.RNNCell, (2,), VECTORS),
-    "GRUCell": Module(nn.GRUCell, (2,), VECTORS),
-    "LSTMCell": Module(nn.LSTMCell, (2,), VECTORS, call=cell_state),
-    "MultiheadAttention": _attending(nn.MultiheadAttention, attend, 3, 10),
-    "TransformerEncoderLayer": _attending(nn.TransformerEncoderLayer, encode, 1, 10),
-    "TransformerDecoderLayer": _attending(nn.TransformerDecoderLayer, decode, 2, 20),
-    "CrossEntropyLoss": Module(nn.CrossEntropyLoss, numbers="any"),
-    "NLLLoss": Module(nn.NLLLoss, numbers="any"),
-    "MSELoss": Module(nn.MSELoss),
-    "L1Loss": Module(nn.L1Loss),
-    "SmoothL1Loss": Module(nn.SmoothL1Loss),
-    "HuberLoss": Module(nn.HuberLoss),
-    "BCEWithLogitsLoss": Module(nn.BCEWithLogitsLoss),
-    "BCELoss": Module(nn.BCELoss),
-    "PoissonNLLLoss": Module(nn.PoissonNLLLoss),
-    "SoftMarginLoss": Module(nn.SoftMarginLoss),
-    "MultiLabelSoftMarginLoss": Module(nn.MultiLabelSoftMarginLoss),
-    "MultiMarginLoss": Module(nn.MultiMarginLoss, numbers="any"),
-    "KLDivLoss": Module(nn.KLDivLoss),
-    "HingeEmbeddingLoss": Module(nn.HingeEmbeddingLoss),
-    "MultiLabelMarginLoss": Module(nn.MultiLabelMarginLoss, numbers="any"),
-    "CosineEmbeddingLoss": Module(nn.CosineEmbeddingLoss),
-    "MarginRankingLoss": Module(nn.MarginRankingLoss),
-    "TripletMarginLoss": Module(nn.TripletMarginLoss),
-    "CosineSimilarity": Module(nn.CosineSimilarity),
-    "PairwiseDistance": Module(nn.PairwiseDistance),
+MODULES: Mapping[str, ModuleKind] = {
+    "Identity": ModuleKind(nn.Identity, accepts="any"),
+    "Linear": ModuleKind(nn.Linear, FEATURE_RANKS, VECTOR_INPUT),
+    "Bilinear": ModuleKind(nn.Bilinear, FEATURE_RANKS, VECTOR_INPUT),
+    "Embedding": ModuleKind(nn.Embedding, accepts="integer"),
+    "EmbeddingBag": ModuleKind(nn.EmbeddingBag, (2,), "integers (L) per example", accepts="integer"),
+    "Training": ModuleKind(Training, path="Training"),
+    "Flatten": ModuleKind(nn.Flatten, accepts="any"),
+    "Unflatten": ModuleKind(nn.Unflatten, accepts="any"),
+    "Conv1d": ModuleKind(nn.Conv1d, (3,)),
+    "Conv2d": ModuleKind(nn.Conv2d, (4,)),
+    "Conv3d": ModuleKind(nn.Conv3d, (5,)),
+    "ConvTranspose1d": ModuleKind(nn.ConvTranspose1d, (3,)),
+    "ConvTranspose2d": ModuleKind(nn.ConvTranspose2d, (4,)),
+    "ConvTranspose3d": ModuleKind(nn.ConvTranspose3d, (5,)),
+    "MaxPool1d": ModuleKind(nn.MaxPool1d, (3,)),
+    "MaxPool2d": ModuleKind(nn.MaxPool2d, (4,)),
+    "MaxPool3d": ModuleKind(nn.MaxPool3d, (5,)),
+    "AvgPool1d": ModuleKind(nn.AvgPool1d, (3,)),
+    "AvgPool2d": ModuleKind(nn.AvgPool2d, (4,)),
+    "AvgPool3d": ModuleKind(nn.AvgPool3d, (5,)),
+    "AdaptiveAvgPool1d": ModuleKind(nn.AdaptiveAvgPool1d, (3,)),
+    "AdaptiveAvgPool2d": ModuleKind(nn.AdaptiveAvgPool2d, (4,)),
+    "AdaptiveAvgPool3d": ModuleKind(nn.AdaptiveAvgPool3d, (5,)),
+    "AdaptiveMaxPool1d": ModuleKind(nn.AdaptiveMaxPool1d, (3,)),
+    "AdaptiveMaxPool2d": ModuleKind(nn.AdaptiveMaxPool2d, (4,)),
+    "AdaptiveMaxPool3d": ModuleKind(nn.AdaptiveMaxPool3d, (5,)),
+    "LPPool1d": ModuleKind(nn.LPPool1d, (3,)),
+    "LPPool2d": ModuleKind(nn.LPPool2d, (4,)),
+    "LPPool3d": ModuleKind(nn.LPPool3d, (5,)),
+    "ZeroPad1d": ModuleKind(nn.ZeroPad1d, (3,)),
+    "ZeroPad2d": ModuleKind(nn.ZeroPad2d, (4,)),
+    "ZeroPad3d": ModuleKind(nn.ZeroPad3d, (5,)),
+    "ConstantPad1d": ModuleKind(nn.ConstantPad1d, (3,)),
+    "ConstantPad2d": ModuleKind(nn.ConstantPad2d, (4,)),
+    "ConstantPad3d": ModuleKind(nn.ConstantPad3d, (5,)),
+    "ReflectionPad1d": ModuleKind(nn.ReflectionPad1d, (3,)),
+    "ReflectionPad2d": ModuleKind(nn.ReflectionPad2d, (4,)),
+    "ReflectionPad3d": ModuleKind(nn.ReflectionPad3d, (5,)),
+    "ReplicationPad1d": ModuleKind(nn.ReplicationPad1d, (3,)),
+    "ReplicationPad2d": ModuleKind(nn.ReplicationPad2d, (4,)),
+    "ReplicationPad3d": ModuleKind(nn.ReplicationPad3d, (5,)),
+    "CircularPad1d": ModuleKind(nn.CircularPad1d, (3,)),
+    "CircularPad2d": ModuleKind(nn.CircularPad2d, (4,)),
+    "CircularPad3d": ModuleKind(nn.CircularPad3d, (5,)),
+    "Upsample": ModuleKind(nn.Upsample, (3, 4, 5)),
+    "UpsamplingNearest2d": ModuleKind(nn.UpsamplingNearest2d, (4,)),
+    "UpsamplingBilinear2d": ModuleKind(nn.UpsamplingBilinear2d, (4,)),
+    "Unfold": ModuleKind(nn.Unfold, (4,)),
+    "FoldPatches": ModuleKind(nn.Fold, (3,)),
+    "ChannelShuffle": ModuleKind(nn.ChannelShuffle, (3, 4, 5)),
+    "PixelShuffle": ModuleKind(nn.PixelShuffle, (4,)),
+    "PixelUnshuffle": ModuleKind(nn.PixelUnshuffle, (4,)),
+    "BatchNorm1d": ModuleKind(nn.BatchNorm1d, (2, 3)),
+    "BatchNorm2d": ModuleKind(nn.BatchNorm2d, (4,)),
+    "BatchNorm3d": ModuleKind(nn.BatchNorm3d, (5,)),
+    "InstanceNorm1d": ModuleKind(nn.InstanceNorm1d, (3,)),
+    "InstanceNorm2d": ModuleKind(nn.InstanceNorm2d, (4,)),
+    "InstanceNorm3d": ModuleKind(nn.InstanceNorm3d, (5,)),
+    "LayerNorm": ModuleKind(nn.LayerNorm, FEATURE_RANKS, VECTOR_INPUT),
+    "RMSNorm": ModuleKind(nn.RMSNorm, FEATURE_RANKS, VECTOR_INPUT),
+    "GroupNorm": ModuleKind(nn.GroupNorm, FEATURE_RANKS, "channels (C, ...) per example"),
+    "LocalResponseNorm": ModuleKind(nn.LocalResponseNorm, (3, 4, 5)),
+    "Dropout": ModuleKind(nn.Dropout, probability_parameter="p"),
+    "Dropout1d": ModuleKind(nn.Dropout1d, (3,), probability_parameter="p"),
+    "Dropout2d": ModuleKind(nn.Dropout2d, (4,), probability_parameter="p"),
+    "Dropout3d": ModuleKind(nn.Dropout3d, (5,), probability_parameter="p"),
+    "AlphaDropout": ModuleKind(nn.AlphaDropout, probability_parameter="p"),
+    "FeatureAlphaDropout": ModuleKind(nn.FeatureAlphaDropout, (3, 4, 5), probability_parameter="p"),
+    "VariationalDropout": ModuleKind(VariationalDropout, (3,), SEQUENCE_INPUT, probability_parameter="p", path="VariationalDropout"),
+    "ReLU": ModuleKind(nn.ReLU),
+    "ReLU6": ModuleKind(nn.ReLU6),
+    "LeakyReLU": ModuleKind(nn.LeakyReLU),
+    "PReLU": ModuleKind(nn.PReLU),
+    "ELU": ModuleKind(nn.ELU),
+    "SELU": ModuleKind(nn.SELU),
+    "CELU": ModuleKind(nn.CELU),
+    "GELU": ModuleKind(nn.GELU),
+    "SiLU": ModuleKind(nn.SiLU),
+    "Mish": ModuleKind(nn.Mish),
+    "Sigmoid": ModuleKind(nn.Sigmoid),
+    "Tanh": ModuleKind(nn.Tanh),
+    "Softplus": ModuleKind(nn.Softplus),
+    "Softsign": ModuleKind(nn.Softsign),
+    "Softmax": ModuleKind(nn.Softmax),
+    "Softmin": ModuleKind(nn.Softmin),
+    "LogSoftmax": ModuleKind(nn.LogSoftmax),
+    "LogSigmoid": ModuleKind(nn.LogSigmoid),
+    "Hardtanh": ModuleKind(nn.Hardtanh),
+    "Hardsigmoid": ModuleKind(nn.Hardsigmoid),
+    "Hardswish": ModuleKind(nn.Hardswish),
+    "Tanhshrink": ModuleKind(nn.Tanhshrink),
+    "Softshrink": ModuleKind(nn.Softshrink),
+    "Hardshrink": ModuleKind(nn.Hardshrink),
+    "Threshold": ModuleKind(nn.Threshold),
+    "RReLU": ModuleKind(nn.RReLU, uses_rng=True),
+    "Softmax2d": ModuleKind(nn.Softmax2d, (4,)),
+    "GLU": ModuleKind(nn.GLU),
+    "RNN": _recurrent_layer(nn.RNN),
+    "GRU": _recurrent_layer(nn.GRU),
+    "LSTM": _recurrent_layer(nn.LSTM),
+    "RNNCell": ModuleKind(nn.RNNCell, (2,), VECTOR_INPUT),
+    "GRUCell": ModuleKind(nn.GRUCell, (2,), VECTOR_INPUT),
+    "LSTMCell": ModuleKind(nn.LSTMCell, (2,), VECTOR_INPUT, call=run_lstm_cell),
+    "MultiheadAttention": _attention_layer(nn.MultiheadAttention, attend, 3, 10),
+    "TransformerEncoderLayer": _attention_layer(nn.TransformerEncoderLayer, encode, 1, 10),
+    "TransformerDecoderLayer": _attention_layer(nn.TransformerDecoderLayer, decode, 2, 20),
+    "CrossEntropyLoss": ModuleKind(nn.CrossEntropyLoss, accepts="any"),
+    "NLLLoss": ModuleKind(nn.NLLLoss, accepts="any"),
+    "MSELoss": ModuleKind(nn.MSELoss),
+    "L1Loss": ModuleKind(nn.L1Loss),
+    "SmoothL1Loss": ModuleKind(nn.SmoothL1Loss),
+    "HuberLoss": ModuleKind(nn.HuberLoss),
+    "BCEWithLogitsLoss": ModuleKind(nn.BCEWithLogitsLoss),
+    "BCELoss": ModuleKind(nn.BCELoss),
+    "PoissonNLLLoss": ModuleKind(nn.PoissonNLLLoss),
+    "SoftMarginLoss": ModuleKind(nn.SoftMarginLoss),
+    "MultiLabelSoftMarginLoss": ModuleKind(nn.MultiLabelSoftMarginLoss),
+    "MultiMarginLoss": ModuleKind(nn.MultiMarginLoss, accepts="any"),
+    "KLDivLoss": ModuleKind(nn.KLDivLoss),
+    "HingeEmbeddingLoss": ModuleKind(nn.HingeEmbeddingLoss),
+    "MultiLabelMarginLoss": ModuleKind(nn.MultiLabelMarginLoss, accepts="any"),
+    "CosineEmbeddingLoss": ModuleKind(nn.CosineEmbeddingLoss),
+    "MarginRankingLoss": ModuleKind(nn.MarginRankingLoss),
+    "TripletMarginLoss": ModuleKind(nn.TripletMarginLoss),
+    "CosineSimilarity": ModuleKind(nn.CosineSimilarity),
+    "PairwiseDistance": ModuleKind(nn.PairwiseDistance),
 }  # fmt: skip

@@ -9,77 +9,77 @@ from torch import Tensor, nn
 from app.errors import InvalidInput, OutOfMemory
 from app.spec.data.columns import DataSchema
 from app.spec.network.network import Network
-from workers.network.blueprint import Blueprint, Settled
-from workers.network.inference.shape_inference import draft
+from workers.network.blueprint import Blueprint, ResolvedNode
+from workers.network.inference.shape_inference import infer_shapes
 from workers.network.kinds.catalog import CATALOG
-from workers.network.kinds.control import Control
-from workers.network.kinds.leaves import Leaf
-from workers.network.kinds.modules import Module
-from workers.network.kinds.operations import Operation
-from workers.network.runtime.control_flow import Tally, single
-from workers.network.runtime.plan import Call, plan
+from workers.network.kinds.control import ControlKind
+from workers.network.kinds.leaves import LeafKind
+from workers.network.kinds.modules import ModuleKind
+from workers.network.kinds.operations import OperationKind
+from workers.network.runtime.control_flow import RecordMetric, unwrap_single
+from workers.network.runtime.plan import NodeCall, build_plan
 
 
-class Counts:
+class FlowMetrics:
     """What control flow did since it was last asked, by node: how often a branch was taken, how many turns it took."""
 
     def __init__(self) -> None:
-        self._heard: dict[str, list[tuple[float, int]]] = {}
+        self._recorded: dict[str, list[tuple[float, int]]] = {}
 
-    def hearing(self, path: str) -> Tally:
+    def recorder(self, path: str) -> RecordMetric:
         """Return the tally of a node."""
 
         def hear(name: str, value: float, count: int) -> None:
-            self._heard.setdefault(f"{path}/{name}", []).append((value, count))
+            self._recorded.setdefault(f"{path}/{name}", []).append((value, count))
 
-        opaque: Tally = torch.compiler.disable(hear)  # a list that grows would have every step compiled anew
+        opaque: RecordMetric = torch.compiler.disable(hear)  # a list that grows would have every step compiled anew
         return opaque
 
     def drain(self) -> dict[str, float]:
         """Return the means, in which a batch counts for as many examples as it has, and forget."""
         means = {
             name: sum(value * count for value, count in heard) / max(1, sum(count for _, count in heard))
-            for name, heard in self._heard.items()
+            for name, heard in self._recorded.items()
         }
-        self._heard.clear()
+        self._recorded.clear()
         return means
 
 
-class Graph(nn.Module):
+class GraphModule(nn.Module):
     """A body built from its blueprint; parts are registered under the ids of their nodes.
 
     Parts are filled in the order of the blueprint: seed torch before, and the same seed gives the same weights.
     """
 
-    def __init__(self, blueprint: Blueprint, counts: Counts, path: str = "") -> None:
+    def __init__(self, blueprint: Blueprint, counts: FlowMetrics, path: str = "") -> None:
         super().__init__()
         self.blueprint, self._counts, self._path = blueprint, counts, path
         shared: dict[str, nn.Module] = {}
         for node in blueprint.nodes:
             row = CATALOG[node.kind]
-            if isinstance(row, Leaf):
-                row.hold(self, node.id, row.tensor(node.parameters))
-            elif isinstance(row, Module):
+            if isinstance(row, LeafKind):
+                row.register(self, node.id, row.tensor(node.parameters))
+            elif isinstance(row, ModuleKind):
                 self.add_module(node.id, row.module(node.parameters))
-            elif isinstance(row, Control):
-                part = shared.get(node.share or "") or _bodies(node, row, counts, f"{path}{node.id}")
+            elif isinstance(row, ControlKind):
+                part = shared.get(node.share or "") or _build_bodies(node, row, counts, f"{path}{node.id}")
                 if node.share is not None:
                     shared[node.share] = part
                 self.add_module(node.id, part)
-        self._plan = plan(blueprint, self._calls())
+        self._plan = build_plan(blueprint, self._calls())
 
-    def _calls(self) -> dict[str, Call]:
+    def _calls(self) -> dict[str, NodeCall]:
         """Return what each node calls: a part of this graph, and no other's."""
-        calls: dict[str, Call] = {}
+        calls: dict[str, NodeCall] = {}
         for node in self.blueprint.nodes:
             row = CATALOG[node.kind]
-            if isinstance(row, Module):
-                calls[node.id] = row.bound(self.get_submodule(node.id), node.parameters)
-            elif isinstance(row, Control):
-                tally = self._counts.hearing(f"{self._path}{node.id}")
-                calls[node.id] = row.bound(self.get_submodule(node.id), node.parameters, tally)
-            elif not isinstance(row, Leaf):
-                calls[node.id] = row.bound(node.parameters)
+            if isinstance(row, ModuleKind):
+                calls[node.id] = row.bind(self.get_submodule(node.id), node.parameters)
+            elif isinstance(row, ControlKind):
+                tally = self._counts.recorder(f"{self._path}{node.id}")
+                calls[node.id] = row.bind(self.get_submodule(node.id), node.parameters, tally)
+            elif not isinstance(row, LeafKind):
+                calls[node.id] = row.bind(node.parameters)
         return calls
 
     def __getstate__(self) -> dict[str, Any]:
@@ -90,11 +90,11 @@ class Graph(nn.Module):
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Become a copy."""
         super().__setstate__(state)  # type: ignore[no-untyped-call]
-        self._plan = plan(self.blueprint, self._calls())
+        self._plan = build_plan(self.blueprint, self._calls())
 
     def forward(self, *inputs: Tensor) -> Any:
         """Return the output, or a tuple of several, from the inputs in order, each (N, …)."""
-        return single(self._run(inputs))
+        return unwrap_single(self._run(inputs))
 
     def _run(self, inputs: Sequence[Tensor]) -> list[Tensor]:
         width, leaves, steps, outputs = self._plan
@@ -111,22 +111,22 @@ class Graph(nn.Module):
         return [slots[slot] for slot in outputs]
 
 
-def _bodies(node: Settled, row: Control, counts: Counts, place: str) -> nn.Module:
+def _build_bodies(node: ResolvedNode, row: ControlKind, counts: FlowMetrics, place: str) -> nn.Module:
     """Return the bodies of a node under their names; a block is its only body."""
     if row.function is None:
-        return Graph(node.bodies["name"], counts, f"{place}/")
-    return nn.ModuleDict({name: Graph(body, counts, f"{place}/{name}/") for name, body in node.bodies.items()})
+        return GraphModule(node.bodies["name"], counts, f"{place}/")
+    return nn.ModuleDict({name: GraphModule(body, counts, f"{place}/{name}/") for name, body in node.bodies.items()})
 
 
-class BuiltNetwork(Graph):
+class BuiltNetwork(GraphModule):
     """A whole network, from the data's columns to named outputs.
 
     `is_random` says whether a forward pass draws random numbers while training.
     """
 
     def __init__(self, blueprint: Blueprint) -> None:
-        super().__init__(blueprint, Counts())
-        self.is_random = _draws(blueprint)
+        super().__init__(blueprint, FlowMetrics())
+        self.is_random = _is_random(blueprint)
 
     def forward(self, values: Mapping[str, Tensor]) -> dict[str, Tensor]:  # type: ignore[override]
         """Return the outputs by name from the inputs by name, each (N, …)."""
@@ -134,16 +134,16 @@ class BuiltNetwork(Graph):
         return dict(zip(self.blueprint.outputs, results, strict=True))
 
 
-def _draws(blueprint: Blueprint) -> bool:
+def _is_random(blueprint: Blueprint) -> bool:
     rows = [(node, CATALOG[node.kind]) for node in blueprint.nodes]
     drawing = [
-        row.is_random(node.parameters) if isinstance(row, Module) else isinstance(row, Operation) and row.draws
+        row.is_random(node.parameters) if isinstance(row, ModuleKind) else isinstance(row, OperationKind) and row.uses_rng
         for node, row in rows
     ]
-    return any(drawing) or any(_draws(body) for node in blueprint.nodes for body in node.bodies.values())
+    return any(drawing) or any(_is_random(body) for node in blueprint.nodes for body in node.bodies.values())
 
 
-def counted(network: BuiltNetwork) -> dict[str, float]:
+def flow_metrics(network: BuiltNetwork) -> dict[str, float]:
     """Return what control flow did since this was last asked: means by "node/what"."""
     return network._counts.drain()
 
@@ -154,7 +154,7 @@ def build(network: Network, schema: DataSchema, inputs: tuple[str, ...]) -> Buil
     `inputs` are the columns that it reads unless it names its own. Raises `InvalidInput` with every problem found
     (pointers relative to the network), and `OutOfMemory`.
     """
-    settled = draft(network, schema, inputs)
+    settled = infer_shapes(network, schema, inputs)
     if settled.problems:
         raise InvalidInput(settled.problems)
     try:

@@ -11,24 +11,24 @@ import torch
 from torch import Tensor, nn
 
 Bodies = Mapping[str, nn.Module]
-Tally = Callable[[str, float, int], None]  # what, a mean, and of how many
+RecordMetric = Callable[[str, float, int], None]  # what, a mean, and of how many
 
 
-def silent(name: str, value: float, count: int) -> None:
+def discard_metric(name: str, value: float, count: int) -> None:
     """Hear nothing."""
 
 
-def several(output: Any) -> tuple[Tensor, ...]:
+def as_tuple(output: Any) -> tuple[Tensor, ...]:
     """Return an output as a tuple."""
     return output if isinstance(output, tuple) else (output,)
 
 
-def single(outputs: Any) -> Any:
+def unwrap_single(outputs: Any) -> Any:
     """Return a tuple of one as that one."""
     return outputs[0] if len(outputs) == 1 else tuple(outputs)
 
 
-def branch(bodies: Bodies, predicate: Tensor, *inputs: Tensor, tally: Tally = silent) -> Any:
+def branch(bodies: Bodies, predicate: Tensor, *inputs: Tensor, tally: RecordMetric = discard_metric) -> Any:
     """Run "then" if the predicate (one element) is true, else "else"; the other one does not run, nor its backward.
 
     Without an "else" the inputs are the outputs.
@@ -37,10 +37,10 @@ def branch(bodies: Bodies, predicate: Tensor, *inputs: Tensor, tally: Tally = si
     tally("then", float(taken), 1)
     if taken:
         return bodies["then"](*inputs)
-    return bodies["else"](*inputs) if "else" in bodies else single(inputs)
+    return bodies["else"](*inputs) if "else" in bodies else unwrap_single(inputs)
 
 
-def route(bodies: Bodies, selector: Tensor, *inputs: Tensor, tally: Tally = silent) -> Any:
+def route(bodies: Bodies, selector: Tensor, *inputs: Tensor, tally: RecordMetric = discard_metric) -> Any:
     """Run each body on its own rows: those whose selector (N, integers or bool) is its place; then merge in order.
 
     With bool selectors body 0 is for false. Raises `IndexError` for a row that selects no body.
@@ -52,18 +52,18 @@ def route(bodies: Bodies, selector: Tensor, *inputs: Tensor, tally: Tally = sile
         tally(name, len(mine) / max(1, len(selector)), len(selector))
         if len(mine):
             rows.append(mine)
-            outputs.append(several(body(*[value.index_select(0, mine) for value in inputs])))
+            outputs.append(as_tuple(body(*[value.index_select(0, mine) for value in inputs])))
     order = torch.cat(rows) if rows else selector
     if len(order) != len(selector):
         raise IndexError(f"a selector is not in 0..{len(bodies) - 1}")
     if not rows:  # no rows: any body gives the shape
         return next(iter(bodies.values()))(*inputs)
     back = torch.empty_like(order).scatter_(0, order, torch.arange(len(order), device=order.device))
-    return single([torch.cat(parts).index_select(0, back) for parts in zip(*outputs, strict=True)])
+    return unwrap_single([torch.cat(parts).index_select(0, back) for parts in zip(*outputs, strict=True)])
 
 
 def repeat(
-    bodies: Bodies, *inputs: Tensor, times: int | None = None, most: int, carry: int, tally: Tally = silent
+    bodies: Bodies, *inputs: Tensor, times: int | None = None, most: int, carry: int, tally: RecordMetric = discard_metric
 ) -> Any:
     """Run the body `times` times, or as often as the first input (one element) says, on what it carries.
 
@@ -78,13 +78,13 @@ def repeat(
     parts = list(bodies.values())
     carried, fixed = inputs[:carry], inputs[carry:]
     for turn in range(times):
-        carried = several(parts[turn % len(parts)](*carried, *fixed))
-    return single(carried)
+        carried = as_tuple(parts[turn % len(parts)](*carried, *fixed))
+    return unwrap_single(carried)
 
 
-def loop(
+def while_loop(
     bodies: Bodies, *inputs: Tensor, carry: int, most: int, stops: bool = False, each: bool = False,
-    tally: Tally = silent,
+    tally: RecordMetric = discard_metric,
 ) -> Any:  # fmt: skip
     """Run the body while the condition holds, on what it carries: the first `carry` inputs.
 
@@ -97,7 +97,7 @@ def loop(
     while True:
         here = carried if whole else tuple(value.index_select(0, rows) for value in carried)
         beside = fixed if whole else tuple(value.index_select(0, rows) for value in fixed)
-        going = several(bodies["condition"](*here, *beside))[0]
+        going = as_tuple(bodies["condition"](*here, *beside))[0]
         if each:
             kept = going.reshape(-1).nonzero().squeeze(1)
             if len(kept) == 0:
@@ -112,7 +112,7 @@ def loop(
             if stops:
                 break
             raise RuntimeError(f"the condition still holds after {most} turns")
-        outputs = several(bodies["body"](*here, *beside))
+        outputs = as_tuple(bodies["body"](*here, *beside))
         carried = outputs if whole else tuple(
             old.index_copy(0, rows, new.to(old.dtype)) for old, new in zip(carried, outputs, strict=True)
         )  # fmt: skip
@@ -121,12 +121,12 @@ def loop(
         tally("turns", total / max(1, len(inputs[0])), len(inputs[0]))
     else:
         tally("turns", float(turns), 1)
-    return single(carried)
+    return unwrap_single(carried)
 
 
 def scan(
     bodies: Bodies, *inputs: Tensor, carry: int, over: int, lengths: bool = False, backwards: bool = False,
-    shared: tuple[int, ...] = (), tally: Tally = silent,
+    shared: tuple[int, ...] = (), tally: RecordMetric = discard_metric,
 ) -> Any:  # fmt: skip
     """Run the body along dimension 1: it gets what it carries, a step of `over` sequences (N, L, ...), and more.
 
@@ -152,7 +152,7 @@ def scan(
         rows = longest[: alive[step]] if alive and alive[step] < len(longest) else None
         if rows is not None:
             given = [value if place in shared else value.index_select(0, rows) for place, value in enumerate(given)]
-        outputs = several(bodies["body"](*given))
+        outputs = as_tuple(bodies["body"](*given))
         if rows is not None:
             blank = [new.new_zeros((len(longest), *new.shape[1:])) for new in outputs[carry:]]
             pairs = zip([*carried, *blank], outputs, strict=True)
@@ -165,4 +165,4 @@ def scan(
     if backwards:
         stacked.reverse()
     stacked += [tuple(map(torch.zeros_like, stacked[0]))] * (steps - last)
-    return single([*carried, *[torch.stack(parts, 1) for parts in zip(*stacked, strict=True)]])
+    return unwrap_single([*carried, *[torch.stack(parts, 1) for parts in zip(*stacked, strict=True)]])

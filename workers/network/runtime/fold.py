@@ -15,14 +15,14 @@ from typing import Any
 
 from torch import Tensor, cat, split
 
-from workers.network.runtime.tree_levels import Level, Schedule
+from workers.network.runtime.tree_levels import Level, TreeSchedule
 
-Several = Tensor | tuple[Tensor, ...]
-Leaf = Callable[[Any], Several]
-Cell = Callable[[Any, Any, Tensor], Several]
+TensorOrTuple = Tensor | tuple[Tensor, ...]
+LeafFunction = Callable[[Any], TensorOrTuple]
+CellFunction = Callable[[Any, Any, Tensor], TensorOrTuple]
 
 
-def fold(plan: Schedule, values: Several, leaf: Leaf, cells: Sequence[Cell], *, every: bool = False) -> Any:
+def fold(plan: TreeSchedule, values: TensorOrTuple, leaf: LeafFunction, cells: Sequence[CellFunction], *, every: bool = False) -> Any:
     """Return the states (N, ...) of the roots of the trees that `plan` was made for; with `every`, also of all rows.
 
     `values` (N, M, ...), of any type, belong to the nodes. `leaf(values)` gets those of K leaves (K, ...) and returns
@@ -33,44 +33,44 @@ def fold(plan: Schedule, values: Several, leaf: Leaf, cells: Sequence[Cell], *, 
 
     A cell computes each row from that row alone. Raises `ValueError` for states of another shape than the leaves'.
     """
-    columns = [split(column.flatten(0, 1).index_select(0, plan.rows), plan.sizes) for column in _listed(values)]
-    filled = split(plan.filled, [level.size * level.arity for level in plan.levels])
-    places = split(plan.places, list(plan.read))
-    inboxes: list[list[tuple[Tensor, ...]]] = [[] for _ in plan.read]  # the last has the roots
+    columns = [split(column.flatten(0, 1).index_select(0, plan.rows), plan.sizes) for column in _tensors_of(values)]
+    filled = split(plan.child_mask, [level.size * level.arity for level in plan.levels])
+    places = split(plan.slots, list(plan.read_counts))
+    inboxes: list[list[tuple[Tensor, ...]]] = [[] for _ in plan.read_counts]  # the last has the roots
     computed: list[tuple[Tensor, ...]] = []
     leaves: tuple[Tensor, ...] = ()
-    states: Several = ()
+    states: TensorOrTuple = ()
     for number, level in enumerate(plan.levels):
-        features = _like(values, [column[number] for column in columns])
+        features = _pack_like(values, [column[number] for column in columns])
         if level.cell is None:
             states = leaf(features)
         else:
-            children = _placed(inboxes[number], places[number], (level.size, level.arity))
+            children = _scatter_rows(inboxes[number], places[number], (level.size, level.arity))
             inboxes[number].clear()
             there = filled[number].view(level.size, level.arity)
-            states = cells[level.cell](features, _like(states, children), there)
-        tensors = _listed(states)
+            states = cells[level.cell](features, _pack_like(states, children), there)
+        tensors = _tensors_of(states)
         leaves = leaves or tensors
-        _check(level, tensors, leaves)
-        counts = [count for _, count in level.pieces]
-        for (reader, _), *piece in zip(level.pieces, *[split(state, counts) for state in tensors], strict=True):
+        _check_state_shapes(level, tensors, leaves)
+        counts = [count for _, count in level.reader_counts]
+        for (reader, _), *piece in zip(level.reader_counts, *[split(state, counts) for state in tensors], strict=True):
             inboxes[reader].append(tuple(piece))
         if every:
             computed.append(tensors)
     last = inboxes[-1] or [leaves]  # no trees, no states: but of a shape
-    roots = _like(states, _placed(last, places[-1], plan.shape[:1]))
-    return (roots, _like(states, _placed(computed, plan.rows, plan.shape))) if every else roots
+    roots = _pack_like(states, _scatter_rows(last, places[-1], plan.shape[:1]))
+    return (roots, _pack_like(states, _scatter_rows(computed, plan.rows, plan.shape))) if every else roots
 
 
-def _listed(several: Several) -> tuple[Tensor, ...]:
+def _tensors_of(several: TensorOrTuple) -> tuple[Tensor, ...]:
     return several if isinstance(several, tuple) else (several,)
 
 
-def _like(several: Several, tensors: Sequence[Tensor]) -> Several:
+def _pack_like(several: TensorOrTuple, tensors: Sequence[Tensor]) -> TensorOrTuple:
     return tuple(tensors) if isinstance(several, tuple) else tensors[0]
 
 
-def _placed(pieces: Sequence[Sequence[Tensor]], places: Tensor, shape: tuple[int, ...]) -> list[Tensor]:
+def _scatter_rows(pieces: Sequence[Sequence[Tensor]], places: Tensor, shape: tuple[int, ...]) -> list[Tensor]:
     """Join pieces and put their rows into `places` of `shape`, zero elsewhere: per tensor of a state (*shape, ...)."""
     placed = []
     for parts in zip(*pieces, strict=True):
@@ -81,7 +81,7 @@ def _placed(pieces: Sequence[Sequence[Tensor]], places: Tensor, shape: tuple[int
     return placed
 
 
-def _check(level: Level, states: Sequence[Tensor], leaves: Sequence[Tensor]) -> None:
+def _check_state_shapes(level: Level, states: Sequence[Tensor], leaves: Sequence[Tensor]) -> None:
     shapes, expected = [tuple(state.shape) for state in states], [(level.size, *state.shape[1:]) for state in leaves]
     if shapes != expected:
         who = "the leaves" if level.cell is None else f"cell {level.cell}"

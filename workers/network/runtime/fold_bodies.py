@@ -5,14 +5,14 @@ from typing import Any
 
 from torch import Tensor
 
-from workers.network.runtime.control_flow import Bodies, Tally, several, silent, single
+from workers.network.runtime.control_flow import Bodies, RecordMetric, as_tuple, discard_metric, unwrap_single
 from workers.network.runtime.fold import fold
-from workers.network.runtime.tree_levels import schedule
+from workers.network.runtime.tree_levels import schedule_trees
 
 
 def fold_trees(
     bodies: Bodies, values: Tensor, children: Tensor, *cell: Tensor, nodes: bool, filled: bool, most: int,
-    tally: Tally = silent,
+    tally: RecordMetric = discard_metric,
 ) -> Any:  # fmt: skip
     """Return the states of all trees' roots (N, ...), or of their nodes (N, M, ...), computed bottom-up.
 
@@ -21,15 +21,15 @@ def fold_trees(
     """
     names = [name for name in bodies if name != "leaf"]
     arities = (children.shape[2],) * len(names)
-    plan = schedule(children, *cell, arities=arities, max_depth=most)
+    plan = schedule_trees(children, *cell, arities=arities, max_depth=most)
     tally("height", float(plan.heights.double().mean()), len(plan.heights))
     cells = [_cell(bodies[name], filled) for name in names]
-    states = fold(plan, values, lambda value: several(bodies["leaf"](value)), cells, every=nodes)
-    return single(states[1] if nodes else states)
+    states = fold(plan, values, lambda value: as_tuple(bodies["leaf"](value)), cells, every=nodes)
+    return unwrap_single(states[1] if nodes else states)
 
 
 def _cell(body: Callable[..., Any], filled: bool) -> Callable[..., Any]:
     def call(value: Tensor, states: Any, there: Tensor) -> Any:
-        return several(body(value, *states, *([there] if filled else [])))
+        return as_tuple(body(value, *states, *([there] if filled else [])))
 
     return call

@@ -9,30 +9,30 @@ from torch import Tensor
 
 from workers.network.blueprint import Blueprint
 
-Call = Callable[..., Tensor]
-Named = tuple[tuple[str, int], ...]  # (name, slot)
+NodeCall = Callable[..., Tensor]
+NamedSlots = tuple[tuple[str, int], ...]  # (name, slot)
 
 
-class Step(NamedTuple):
+class PlanStep(NamedTuple):
     """A node, and the nodes after it for as long as each is the only reader of the one before."""
 
-    call: Call
+    call: NodeCall
     reads: tuple[int, ...]
     frees: tuple[int, ...]  # slots that nobody reads after `call`
-    then: tuple[Call, ...]
+    chained: tuple[NodeCall, ...]
     write: int
 
 
-class Plan(NamedTuple):
+class ExecutionPlan(NamedTuple):
     """Everything that `forward` needs; slots are numbered from 0 to `width`, first those of the inputs in order."""
 
-    width: int
-    leaves: Named
-    steps: tuple[Step, ...]
+    slot_count: int
+    leaves: NamedSlots
+    steps: tuple[PlanStep, ...]
     outputs: tuple[int, ...]  # slots
 
 
-def plan(blueprint: Blueprint, calls: Mapping[str, Call]) -> Plan:
+def build_plan(blueprint: Blueprint, calls: Mapping[str, NodeCall]) -> ExecutionPlan:
     """Return the plan; nodes that are not in `calls` are leaves, read by their names."""
     slots = {name: slot for slot, name in enumerate(blueprint.inputs)}
     width, leaves, steps = len(slots), [], []
@@ -40,12 +40,12 @@ def plan(blueprint: Blueprint, calls: Mapping[str, Call]) -> Plan:
         if node.id not in calls:
             leaves.append((node.id, width))
         else:
-            steps.append(Step(calls[node.id], tuple(slots[name] for name in node.inputs), (), (), width))
+            steps.append(PlanStep(calls[node.id], tuple(slots[name] for name in node.inputs), (), (), width))
         own = slots[node.id] = width
         width += 1
         for place, name in enumerate(node.outputs):
             if len(node.outputs) > 1:  # the call returns a tuple, which is taken apart
-                steps.append(Step(itemgetter(place), (own,), (), (), width))
+                steps.append(PlanStep(itemgetter(place), (own,), (), (), width))
                 slots[f"{node.id}.{name}"] = width
                 width += 1
             else:
@@ -53,22 +53,22 @@ def plan(blueprint: Blueprint, calls: Mapping[str, Call]) -> Plan:
         if len(node.outputs) > 1:
             slots[node.id] = slots[f"{node.id}.{node.outputs[0]}"]
     outputs = tuple(slots[source] for source in blueprint.outputs.values())
-    return Plan(width, tuple(leaves), tuple(_freeing(_chained(steps, outputs), outputs)), outputs)
+    return ExecutionPlan(width, tuple(leaves), tuple(_add_frees(_fuse_chains(steps, outputs), outputs)), outputs)
 
 
-def _chained(steps: list[Step], kept: Sequence[int]) -> list[Step]:
+def _fuse_chains(steps: list[PlanStep], kept: Sequence[int]) -> list[PlanStep]:
     readers = Counter(slot for step in steps for slot in step.reads) + Counter(kept)
-    runs: list[list[Step]] = []
+    runs: list[list[PlanStep]] = []
     for step in steps:
         last = runs[-1][-1].write if runs else None
         if last is not None and step.reads == (last,) and readers[last] == 1:
             runs[-1].append(step)
         else:
             runs.append([step])
-    return [run[0]._replace(then=tuple(step.call for step in run[1:]), write=run[-1].write) for run in runs]
+    return [run[0]._replace(chained=tuple(step.call for step in run[1:]), write=run[-1].write) for run in runs]
 
 
-def _freeing(steps: list[Step], kept: Sequence[int]) -> list[Step]:
+def _add_frees(steps: list[PlanStep], kept: Sequence[int]) -> list[PlanStep]:
     needed = set(kept)
     backwards = []
     for step in reversed(steps):

@@ -31,11 +31,11 @@ class Level:
     cell: int | None
     size: int
     arity: int
-    pieces: tuple[tuple[int, int], ...]
+    reader_counts: tuple[tuple[int, int], ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Schedule:
+class TreeSchedule:
     """The calls that compute a batch of N trees of up to M nodes; R nodes exist, numbered tree * M + node.
 
     `rows` (R) are the nodes in the order in which they are computed. What a call reads arrives writer by writer;
@@ -45,11 +45,11 @@ class Schedule:
     """
 
     levels: tuple[Level, ...]
-    read: tuple[int, ...]
+    read_counts: tuple[int, ...]
     shape: tuple[int, int]
     rows: Tensor
-    places: Tensor
-    filled: Tensor
+    slots: Tensor
+    child_mask: Tensor
     heights: Tensor
 
     @property
@@ -65,7 +65,7 @@ class _Links:
     parent: Tensor
     position: Tensor
     child: Tensor
-    above: Tensor  # the parent of every row (N * M); N * M for none
+    parent_of_row: Tensor  # the parent of every row (N * M); N * M for none
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,9 +82,9 @@ class _Calls:
     sizes: list[int]
 
 
-def schedule(
+def schedule_trees(
     children: Tensor, cell: Tensor | None = None, *, arities: Sequence[int | None] = (None,), max_depth: int = 10_000
-) -> Schedule:
+) -> TreeSchedule:
     """Return the calls for trees given as `children` (N, M, A): numbers of nodes in the same tree, -1 for none.
 
     The root is the node that is nobody's child; nodes without children are leaves. `cell` (N, M) says which cell
@@ -96,23 +96,23 @@ def schedule(
     shape = (children.shape[0], children.shape[1])
     links = _links(children.cpu().long())
     kinds = None if cell is None else cell.cpu().long().reshape(-1)
-    exists = _existing(links, kinds, len(arities), shape)
+    exists = _node_mask(links, kinds, len(arities), shape)
     layers = _layers(links, exists, shape[1], max_depth)
-    roots = _roots(exists & (links.above == len(exists)), shape)
+    roots = _roots(exists & (links.parent_of_row == len(exists)), shape)
     calls = _calls(layers, kinds, len(exists), len(arities))
-    widths = _widths(calls, links, arities, shape[1])
-    order, arrivals, pieces, read = _traffic(calls, links)
+    widths = _call_arities(calls, links, arities, shape[1])
+    order, arrivals, pieces, read = _order_by_reader(calls, links)
     levels = tuple(
         Level(key // len(arities), key % len(arities) if key else None, size, width, tuple(sent))
         for key, size, width, sent in zip(calls.keys, calls.sizes, widths, pieces, strict=True)
     )
     rows = calls.nodes.index_select(0, order)
-    places = torch.empty_like(rows).index_copy_(0, arrivals, _places(levels, links, roots, rows).index_select(0, rows))
+    places = torch.empty_like(rows).index_copy_(0, arrivals, _child_slots(levels, links, roots, rows).index_select(0, rows))
     counts = torch.tensor([level.size * level.arity for level in levels])
     begins = (counts.cumsum(0) - counts).repeat_interleave(torch.tensor(read[:-1]))
     filled = torch.zeros(int(counts.sum()), dtype=torch.bool).index_fill_(0, begins + places[: len(begins)], True)
     there, heights = children.device, calls.heights.index_select(0, roots)
-    return Schedule(levels, tuple(read), shape, rows.to(there), places.to(there), filled.to(there), heights)
+    return TreeSchedule(levels, tuple(read), shape, rows.to(there), places.to(there), filled.to(there), heights)
 
 
 def _links(children: Tensor) -> _Links:
@@ -134,9 +134,9 @@ def _links(children: Tensor) -> _Links:
     return _Links(parent, at - parent * width, child, above)
 
 
-def _existing(links: _Links, kinds: Tensor | None, cells: int, shape: tuple[int, int]) -> Tensor:
+def _node_mask(links: _Links, kinds: Tensor | None, cells: int, shape: tuple[int, int]) -> Tensor:
     """Return which rows are nodes (N * M)."""
-    linked = links.above < len(links.above)
+    linked = links.parent_of_row < len(links.parent_of_row)
     linked[links.parent] = True
     if kinds is None:
         if shape[1]:
@@ -161,7 +161,7 @@ def _layers(links: _Links, exists: Tensor, nodes: int, max_depth: int) -> list[T
     missing[total] = total + 1  # the parent of roots never has them all
     less, numbers, claims = torch.full((total,), -1), torch.arange(total), torch.empty(total, dtype=torch.long)
     while True:
-        above = links.above.index_select(0, layers[-1])
+        above = links.parent_of_row.index_select(0, layers[-1])
         missing.index_add_(0, above, less[: len(above)])
         ready = above[missing.index_select(0, above) == 0]
         if not len(ready):
@@ -210,7 +210,7 @@ def _calls(layers: list[Tensor], kinds: Tensor | None, rows: int, cells: int) ->
     )
 
 
-def _widths(calls: _Calls, links: _Links, arities: Sequence[int | None], nodes: int) -> list[int]:
+def _call_arities(calls: _Calls, links: _Links, arities: Sequence[int | None], nodes: int) -> list[int]:
     """Return how many places for children the nodes of each call have."""
     reader = calls.number.index_select(0, links.parent)
     used = torch.zeros(len(calls.keys), dtype=torch.long).scatter_reduce_(0, reader, links.position + 1, "amax")
@@ -224,7 +224,7 @@ def _widths(calls: _Calls, links: _Links, arities: Sequence[int | None], nodes: 
     return widths
 
 
-def _traffic(calls: _Calls, links: _Links) -> tuple[Tensor, Tensor, list[list[tuple[int, int]]], list[int]]:
+def _order_by_reader(calls: _Calls, links: _Links) -> tuple[Tensor, Tensor, list[list[tuple[int, int]]], list[int]]:
     """Order the nodes of each call by who reads them.
 
     Returns the order (R, of `calls.nodes`); for each node in that order its place among all that is read, by reader and
@@ -233,7 +233,7 @@ def _traffic(calls: _Calls, links: _Links) -> tuple[Tensor, Tensor, list[list[tu
     count = len(calls.keys)
     writer = calls.number.index_select(0, calls.nodes)
     outside = torch.cat([calls.number, torch.tensor([count])])
-    reader = outside.index_select(0, links.above.index_select(0, calls.nodes))
+    reader = outside.index_select(0, links.parent_of_row.index_select(0, calls.nodes))
     pairs = writer * (count + 1) + reader
     if count < 1 << 15:
         pairs = pairs.int()  # sorts twice as fast
@@ -252,12 +252,12 @@ def _traffic(calls: _Calls, links: _Links) -> tuple[Tensor, Tensor, list[list[tu
     return order, torch.arange(len(order)) + moved.index_select(0, piece), pieces, read
 
 
-def _places(levels: tuple[Level, ...], links: _Links, roots: Tensor, rows: Tensor) -> Tensor:
+def _child_slots(levels: tuple[Level, ...], links: _Links, roots: Tensor, rows: Tensor) -> Tensor:
     """Return for every row (N * M) its place among what its reader reads: the parent's first place and its position."""
     sizes = torch.tensor([level.size for level in levels])
     within = torch.arange(len(rows)) - (sizes.cumsum(0) - sizes).repeat_interleave(sizes)
     widths = torch.tensor([level.arity for level in levels]).repeat_interleave(sizes)
-    firsts = torch.empty_like(links.above).index_copy_(0, rows, within * widths)
-    places = torch.empty_like(links.above)
+    firsts = torch.empty_like(links.parent_of_row).index_copy_(0, rows, within * widths)
+    places = torch.empty_like(links.parent_of_row)
     places.index_copy_(0, links.child, firsts.index_select(0, links.parent) + links.position)
     return places.index_copy_(0, roots, torch.arange(len(roots)))

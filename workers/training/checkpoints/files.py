@@ -19,32 +19,32 @@ from app.errors import NotFound, StorageFull
 from app.ids import new_id
 from app.storage.protocol import ArtifactStore
 from app.storage.removal import remove_files
-from workers.protocol.assignment import Resume
-from workers.protocol.messages import Saved, SavedFile
-from workers.training.metrics.classification_report import REPORT
-from workers.training.state import published
+from workers.protocol.assignment import CheckpointRef
+from workers.protocol.messages import SavedCheckpoint, SavedFile
+from workers.training.metrics.classification_report import REPORT_FILE
+from workers.training.state import published_weights
 
-TENSORS, NUMBERS = "state.safetensors", "state.json"  # private: what a resumed attempt needs
-PREPARATION = "preparation.json"  # public: how rows become tensors
-NEEDED = (TENSORS, NUMBERS, PREPARATION)
-Told = Callable[[int], Mapping[str, Any] | None]  # from a step to the report of its evaluation
-Export = Callable[[Mapping[str, Tensor], Path], Sequence[Path]]  # writes the public files of weights into a folder
+STATE_TENSORS_FILE, STATE_JSON_FILE = "state.safetensors", "state.json"  # private: what a resumed attempt needs
+PREPARATION_FILE = "preparation.json"  # public: how rows become tensors
+REQUIRED_FILES = (STATE_TENSORS_FILE, STATE_JSON_FILE, PREPARATION_FILE)
+ReportFunction = Callable[[int], Mapping[str, Any] | None]  # from a step to the report of its evaluation
+ExportFunction = Callable[[Mapping[str, Tensor], Path], Sequence[Path]]  # writes the public files of weights into a folder
 
 
 @dataclass(frozen=True)
-class Snapshot:
+class CheckpointSnapshot:
     """Everything of a checkpoint as it was at one step, in memory of its own."""
 
     step: int
     epoch: float
     values: Mapping[str, float]  # by series
     tensors: Mapping[str, Tensor]  # on the CPU
-    numbers: str  # JSON
-    report: Told | None  # makes that of the step's evaluation, if there was one
+    state_json: str  # JSON
+    report: ReportFunction | None  # makes that of the step's evaluation, if there was one
     final: bool
 
 
-def write(snapshot: Snapshot, export: Export, store: ArtifactStore, prefix: str, workdir: Path) -> Saved:
+def write_checkpoint(snapshot: CheckpointSnapshot, export: ExportFunction, store: ArtifactStore, prefix: str, workdir: Path) -> SavedCheckpoint:
     """Store the files of a checkpoint under `prefix`; when this returns they are durable.
 
     Of one that fails nothing stays. Raises `StorageFull`, `Unavailable`.
@@ -52,15 +52,15 @@ def write(snapshot: Snapshot, export: Export, store: ArtifactStore, prefix: str,
     step, folder = snapshot.step, workdir / f"step-{snapshot.step}"
     files: list[SavedFile] = []
     try:
-        with _no_room_means_full(workdir):
+        with _raise_storage_full(workdir):
             folder.mkdir(parents=True)
-            save_file(dict(snapshot.tensors), folder / TENSORS)
-            (folder / NUMBERS).write_text(snapshot.numbers)
-            public = list(export(published(snapshot.tensors), folder))
+            save_file(dict(snapshot.tensors), folder / STATE_TENSORS_FILE)
+            (folder / STATE_JSON_FILE).write_text(snapshot.state_json)
+            public = list(export(published_weights(snapshot.tensors), folder))
             if snapshot.report is not None and (document := snapshot.report(step)) is not None:
-                public.append(folder / REPORT)
+                public.append(folder / REPORT_FILE)
                 public[-1].write_text(json.dumps(document, allow_nan=False))
-            for path in (*public, folder / TENSORS, folder / NUMBERS):
+            for path in (*public, folder / STATE_TENSORS_FILE, folder / STATE_JSON_FILE):
                 stored = store.put_file(f"{prefix}/{step}/{path.name}", path)
                 files.append(SavedFile(path.name, stored.key, stored.size, stored.sha256, path in public))
     except BaseException:
@@ -69,11 +69,11 @@ def write(snapshot: Snapshot, export: Export, store: ArtifactStore, prefix: str,
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     values = {name: value for name, value in snapshot.values.items() if math.isfinite(value)}
-    return Saved(new_id("ckpt"), step, snapshot.epoch, values, tuple(files), snapshot.final)
+    return SavedCheckpoint(new_id("ckpt"), step, snapshot.epoch, values, tuple(files), snapshot.final)
 
 
 @contextmanager
-def _no_room_means_full(workdir: Path) -> Iterator[None]:
+def _raise_storage_full(workdir: Path) -> Iterator[None]:
     """Name the cause where a library only says that writing failed."""
     try:
         yield
@@ -84,40 +84,40 @@ def _no_room_means_full(workdir: Path) -> Iterator[None]:
 
 
 @dataclass(frozen=True)
-class Restored:
+class RestoredCheckpoint:
     """A verified checkpoint, read into memory."""
 
     checkpoint: str
     step: int
     tensors: Mapping[str, Tensor]
-    numbers: Mapping[str, Any]
+    state_json: Mapping[str, Any]
     preparation: Mapping[str, Any]
     report: Mapping[str, Any] | None = None  # of the evaluation at this step, if there was one
     forked: bool = False  # it is another job's, and this one goes on with everything
 
-    def told(self, step: int) -> Mapping[str, Any] | None:
+    def report_at(self, step: int) -> Mapping[str, Any] | None:
         """Return the report; another job's is none of this one's."""
         return self.report if step == self.step and not self.forked else None
 
 
-def restore(candidates: Sequence[Resume], store: ArtifactStore, workdir: Path) -> Restored | None:
+def restore_checkpoint(candidates: Sequence[CheckpointRef], store: ArtifactStore, workdir: Path) -> RestoredCheckpoint | None:
     """Read the first checkpoint whose files are there and whose SHA-256 sums are right; `None` if there is none."""
     for candidate in candidates:
         paths = {}
         for file in candidate.files:
-            if file["name"] in (*NEEDED, REPORT):
-                path = _verified(file, store, workdir / f"{candidate.checkpoint}-{file['name']}")
+            if file["name"] in (*REQUIRED_FILES, REPORT_FILE):
+                path = _fetch_verified(file, store, workdir / f"{candidate.id}-{file['name']}")
                 if path is not None:
                     paths[file["name"]] = path
-        if paths.keys() >= set(NEEDED):
-            numbers, preparation = (json.loads(paths[name].read_text()) for name in (NUMBERS, PREPARATION))
-            report = json.loads(paths[REPORT].read_text()) if REPORT in paths else None
-            return Restored(candidate.checkpoint, candidate.step, load_file(paths[TENSORS]), numbers, preparation,
+        if paths.keys() >= set(REQUIRED_FILES):
+            numbers, preparation = (json.loads(paths[name].read_text()) for name in (STATE_JSON_FILE, PREPARATION_FILE))
+            report = json.loads(paths[REPORT_FILE].read_text()) if REPORT_FILE in paths else None
+            return RestoredCheckpoint(candidate.id, candidate.step, load_file(paths[STATE_TENSORS_FILE]), numbers, preparation,
                             report)  # fmt: skip
     return None
 
 
-def _verified(file: Mapping[str, Any], store: ArtifactStore, target: Path) -> Path | None:
+def _fetch_verified(file: Mapping[str, Any], store: ArtifactStore, target: Path) -> Path | None:
     try:
         path = store.fetch(file["path"], target)
         with path.open("rb") as content:

@@ -9,39 +9,39 @@ from torch import Tensor
 
 from app.errors import DataError, InvalidInput, Problem
 from app.spec.data.columns import DataSchema
-from app.spec.data.feature_schema import View
+from app.spec.data.feature_schema import ResolvedFeatures
 from app.spec.data.sources import UploadSource
-from app.spec.problems import nearest, pointer
+from app.spec.problems import did_you_mean, json_pointer
 from app.storage.protocol import ArtifactStore
-from workers.data.columns import Ragged
-from workers.data.features.tokenizers import SPECIAL
+from workers.data.columns import RaggedTensor
+from workers.data.features.tokenizers import SPECIAL_TOKENS
 from workers.data.files.content import Upload
-from workers.data.formats.word_vectors import vectors
-from workers.data.loading.tensors import Tensors
-from workers.network.blueprint import Blueprint, Settled
+from workers.data.formats.word_vectors import read_word_vectors
+from workers.data.loading.examples import TrainingData
+from workers.network.blueprint import Blueprint, ResolvedNode
 from workers.network.runtime.build import BuiltNetwork
-from workers.protocol.assignment import Registered
+from workers.protocol.assignment import DatasetRef
 
-KIND = "Embedding"
+EMBEDDING = "Embedding"
 
 
-def place_of(feature: str) -> str:
+def vectors_pointer(feature: str) -> str:
     """Return the pointer of the vectors of a feature."""
-    return pointer(["data", "features", feature, "vectors"])
+    return json_pointer(["data", "features", feature, "vectors"])
 
 
-def vector_problems(seen: View, blueprint: Blueprint, known: Mapping[str, DataSchema]) -> Iterator[Problem]:
+def vector_problems(seen: ResolvedFeatures, blueprint: Blueprint, known: Mapping[str, DataSchema]) -> Iterator[Problem]:
     """Yield why vectors cannot be put where a job wants them; `known` are their data sets, by pointer."""
-    nodes = dict(embeddings(blueprint))
-    for name, part in wanted(seen).items():
-        place, into = place_of(name), part.vectors.into
+    nodes = dict(embedding_nodes(blueprint))
+    for name, part in features_with_vectors(seen).items():
+        place, into = vectors_pointer(name), part.vectors.into
         if part.tokenizer.kind != "word":
             detail = f"vectors are of words, and {name} is cut into tokens of another kind ({part.tokenizer.kind})"
             yield Problem(place, "contradiction", detail, 'use "tokenizer": {"kind": "word"}')
         node = nodes.get(into)
         if node is None:
-            hint = nearest(into, nodes) or ("one of: " + ", ".join(nodes) if nodes else "add an Embedding")
-            yield Problem(f"{place}/into", "unknown_node", f'the network has no {KIND} "{into}"', hint)
+            hint = did_you_mean(into, nodes) or ("one of: " + ", ".join(nodes) if nodes else "add an Embedding")
+            yield Problem(f"{place}/into", "unknown_node", f'the network has no {EMBEDDING} "{into}"', hint)
             continue
         if "." not in into and node.inputs[0] in blueprint.inputs and node.inputs[0] != name:
             yield Problem(f"{place}/into", "contradiction", f"{into} reads {node.inputs[0]}, and not {name}", "")
@@ -54,26 +54,26 @@ def vector_problems(seen: View, blueprint: Blueprint, known: Mapping[str, DataSc
                           f"set embedding_dim to {column.shape[0]}")  # fmt: skip
 
 
-def wanted(seen: View) -> dict[str, Any]:
+def features_with_vectors(seen: ResolvedFeatures) -> dict[str, Any]:
     """Return the features that name vectors."""
     return {name: part for name, part in seen.features.items() if getattr(part, "vectors", None) is not None}
 
 
-def embeddings(blueprint: Blueprint, path: str = "") -> Iterator[tuple[str, Settled]]:
+def embedding_nodes(blueprint: Blueprint, path: str = "") -> Iterator[tuple[str, ResolvedNode]]:
     """Yield every Embedding with its path in the network's modules."""
     for node in blueprint.nodes:
-        if node.kind == KIND:
+        if node.kind == EMBEDDING:
             yield f"{path}{node.id}", node
         for name, body in node.bodies.items():
             inner = f"{path}{node.id}." if node.kind == "block" else f"{path}{node.id}.{name}."
-            yield from embeddings(body, inner)
+            yield from embedding_nodes(body, inner)
 
 
-def put(
+def load_pretrained_embeddings(
     network: BuiltNetwork,
-    seen: View,
-    data: Tensors,
-    sets: Mapping[str, Registered],
+    seen: ResolvedFeatures,
+    data: TrainingData,
+    sets: Mapping[str, DatasetRef],
     store: ArtifactStore,
     workdir: Path,
 ) -> Iterator[dict[str, Any]]:
@@ -81,38 +81,38 @@ def put(
 
     Yields what was found for each feature. Raises `DataError`.
     """
-    for name, part in wanted(seen).items():
-        texts = data.preparation.texts().get(name)
+    for name, part in features_with_vectors(seen).items():
+        texts = data.preparation.text_preprocessors().get(name)
         if texts is None:
             continue  # the network does not read it
-        codes = {word: code for word, code in texts.tokenizer.get_vocab().items() if word not in SPECIAL}
-        words, values = _read(name, sets[part.vectors.dataset], codes, store, workdir)
+        codes = {word: code for word, code in texts.tokenizer.get_vocab().items() if word not in SPECIAL_TOKENS}
+        words, values = _read_vectors(name, sets[part.vectors.dataset], codes, store, workdir)
         weight: Tensor = network.get_submodule(part.vectors.into).weight  # type: ignore[assignment]
         if len(words) and values.shape[1:] != weight.shape[1:]:
             detail = f"{part.vectors.into} has vectors of {weight.shape[1]} numbers, the file has {values.shape[1]}"
-            raise DataError(detail, pointer=place_of(name))
+            raise DataError(detail, pointer=vectors_pointer(name))
         rows = torch.tensor([codes[word] for word in words], dtype=torch.int64)
         with torch.no_grad():
             weight[rows] = values.to(weight.dtype)
         column = data.train.inputs.get(name)
         yield {"feature": name, "into": part.vectors.into, "tokens": len(codes), "found": len(words),
-               "occurrences": _share(column, rows)}  # fmt: skip
+               "occurrences": _token_coverage(column, rows)}  # fmt: skip
 
 
-def _read(
-    name: str, registered: Registered, codes: Mapping[str, int], store: ArtifactStore, workdir: Path
+def _read_vectors(
+    name: str, registered: DatasetRef, codes: Mapping[str, int], store: ArtifactStore, workdir: Path
 ) -> tuple[list[str], Tensor]:
     if registered.path is None:
-        raise DataError("the data set of vectors has no content", pointer=place_of(name))
+        raise DataError("the data set of vectors has no content", pointer=vectors_pointer(name))
     path = store.fetch(registered.path, workdir / f"vectors-{name}")
     try:
-        return vectors(Upload(path, UploadSource.model_validate(registered.source)), codes)
+        return read_word_vectors(Upload(path, UploadSource.model_validate(registered.source)), codes)
     except InvalidInput as error:
-        raise DataError(error.detail, pointer=place_of(name), hint=error.hint) from error
+        raise DataError(error.detail, pointer=vectors_pointer(name), hint=error.hint) from error
 
 
-def _share(column: Any, rows: Tensor) -> float:
+def _token_coverage(column: Any, rows: Tensor) -> float:
     """Return which share of the tokens of the training rows has a vector."""
-    if not isinstance(column, Ragged):
+    if not isinstance(column, RaggedTensor):
         return 0.0
     return float(torch.isin(column.values, rows).double().mean())

@@ -16,23 +16,28 @@ from app.errors import StorageFull, Unavailable
 from app.faultpoints import faultpoint
 from app.spec.training.plan import Checkpointing
 from app.storage.protocol import ArtifactStore
-from workers.protocol.messages import Report
-from workers.training.checkpoints.files import Export, Snapshot, Told, write
+from workers.protocol.messages import ProgressReport
+from workers.training.checkpoints.files import (
+    CheckpointSnapshot,
+    ExportFunction,
+    ReportFunction,
+    write_checkpoint,
+)
 from workers.training.context import Context
 from workers.training.state import TrainState
 
-NO_ROOM = (StorageFull, Unavailable)  # what may pass while the training goes on
-AGAIN_SECONDS = 5.0  # after a checkpoint that could not be kept, at least
-PATIENCE_SECONDS = 300.0  # how long one that must be kept is tried
-WARNING_SECONDS = 600.0  # between two warnings
+RETRYABLE_ERRORS = (StorageFull, Unavailable)  # what may pass while the training goes on
+RETRY_SECONDS = 5.0  # after a checkpoint that could not be kept, at least
+RETRY_TIMEOUT_SECONDS = 300.0  # how long one that must be kept is tried
+WARNING_INTERVAL_SECONDS = 600.0  # between two warnings
 
 
-def _thread() -> ThreadPoolExecutor:
+def _new_executor() -> ThreadPoolExecutor:
     return ThreadPoolExecutor(1, "checkpoint")
 
 
 @dataclass
-class Saver:
+class CheckpointSaver:
     """Stores checkpoints of one attempt, one at a time. `prefix` is unique to the attempt: nothing is overwritten.
 
     Leave its context to wait for the one that is being written.
@@ -42,125 +47,125 @@ class Saver:
     context: Context
     prefix: str  # jobs/<job>/<fence>
     workdir: Path
-    export: Export
+    export: ExportFunction
     saved_step: int | None = None  # of the newest that was announced
     saved_at: float = field(default_factory=time.monotonic)  # when that was, or when one could not be kept
-    seconds: float = 0.0  # what writing the latest one took
-    failed: bool = False  # whether the latest one could not be kept
-    patience: float = PATIENCE_SECONDS
-    _warned_at: float = float("-inf")
-    _copies: dict[str, Tensor] = field(default_factory=dict)  # used again, which is several times as fast
-    _writing: Future[None] | None = None
-    _thread: ThreadPoolExecutor = field(default_factory=_thread)
+    write_seconds: float = 0.0  # what writing the latest one took
+    last_write_failed: bool = False  # whether the latest one could not be kept
+    retry_timeout_seconds: float = RETRY_TIMEOUT_SECONDS
+    _last_warning_at: float = float("-inf")
+    _cpu_copies: dict[str, Tensor] = field(default_factory=dict)  # used again, which is several times as fast
+    _pending_write: Future[None] | None = None
+    _executor: ThreadPoolExecutor = field(default_factory=_new_executor)
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        self._thread.shutdown()
+        self._executor.shutdown()
 
     @property
-    def busy(self) -> bool:
+    def is_writing(self) -> bool:
         """Whether a checkpoint is being written."""
-        return self._writing is not None
+        return self._pending_write is not None
 
-    def look(self, wait: bool = False) -> None:
+    def poll(self, wait: bool = False) -> None:
         """Note the end of the writing, if it has ended. Raises what went wrong, unless it may pass: then it warns."""
-        if self._writing is None or not (wait or self._writing.done()):
+        if self._pending_write is None or not (wait or self._pending_write.done()):
             return
-        writing, self._writing = self._writing, None
+        writing, self._pending_write = self._pending_write, None
         try:
             writing.result()
-        except NO_ROOM as error:
+        except RETRYABLE_ERRORS as error:
             self._warn(error)
 
-    def save(self, state: TrainState, epoch: float, values: Mapping[str, float], report: Told | None = None) -> None:
+    def save(self, state: TrainState, epoch: float, values: Mapping[str, float], report: ReportFunction | None = None) -> None:
         """Begin to store a checkpoint, unless this step has one; waits for the one before, if need be.
 
         `report` makes that of the step's evaluation, if there was one. Without room there is a warning, and no
         checkpoint. Raises what went wrong with the one before.
         """
-        self.look(wait=True)
+        self.poll(wait=True)
         if state.counters.step != self.saved_step:
-            self._writing = self._thread.submit(self._write, *self._snapshot(state, epoch, values, report, False))
+            self._pending_write = self._executor.submit(self._write, *self._snapshot(state, epoch, values, report, False))
 
-    def keep(
+    def save_and_wait(
         self,
         state: TrainState,
         epoch: float,
         values: Mapping[str, float],
-        report: Told | None = None,
+        report: ReportFunction | None = None,
         final: bool = False,
     ) -> None:
         """Store a checkpoint that the attempt must not end without, and wait for it; a final one has a file of its own.
 
         Tries again for `patience` seconds. Raises `StorageFull`, `Unavailable`.
         """
-        self.look(wait=True)
+        self.poll(wait=True)
         if state.counters.step == self.saved_step and not final:
             return None
         if final:
             faultpoint("final_checkpoint")
         snapshot = self._snapshot(state, epoch, values, report, final)
-        until = time.monotonic() + self.patience
+        until = time.monotonic() + self.retry_timeout_seconds
         while True:
             try:
                 return self._write(*snapshot)
-            except NO_ROOM as error:
+            except RETRYABLE_ERRORS as error:
                 self._warn(error)
-                if time.monotonic() + AGAIN_SECONDS > until:
+                if time.monotonic() + RETRY_SECONDS > until:
                     raise
-            time.sleep(AGAIN_SECONDS)
+            time.sleep(RETRY_SECONDS)
 
     def _snapshot(
-        self, state: TrainState, epoch: float, values: Mapping[str, float], report: Told | None, final: bool
-    ) -> tuple[Snapshot, torch.cuda.Event | None]:
+        self, state: TrainState, epoch: float, values: Mapping[str, float], report: ReportFunction | None, final: bool
+    ) -> tuple[CheckpointSnapshot, torch.cuda.Event | None]:
         """Copy the state; returns it, and what to wait for until a GPU has done so."""
         copies, on_gpu = {}, False
         for name, value in state.state_tensors().items():
-            copy = self._copies.get(name)
+            copy = self._cpu_copies.get(name)
             if copy is None or (copy.shape, copy.dtype) != (value.shape, value.dtype):
                 copy = torch.empty(value.shape, dtype=value.dtype, pin_memory=value.is_cuda)
             copies[name] = copy.copy_(value, non_blocking=value.is_cuda)
             on_gpu = on_gpu or value.is_cuda
-        self._copies = copies
+        self._cpu_copies = copies
         copied = torch.cuda.Event() if on_gpu else None
         if copied is not None:
             copied.record()
         numbers = json.dumps(state.state_json())
-        return Snapshot(state.counters.step, epoch, values, copies, numbers, report, final), copied
+        return CheckpointSnapshot(state.counters.step, epoch, values, copies, numbers, report, final), copied
 
-    def _write(self, snapshot: Snapshot, copied: torch.cuda.Event | None) -> None:
+    def _write(self, snapshot: CheckpointSnapshot, copied: torch.cuda.Event | None) -> None:
         began = time.monotonic()
         try:
             if copied is not None:
                 copied.synchronize()
-            saved = write(snapshot, self.export, self.store, self.prefix, self.workdir)
+            saved = write_checkpoint(snapshot, self.export, self.store, self.prefix, self.workdir)
             self.context.save(replace(saved, seconds=time.monotonic() - began))
-            self.saved_step, self.failed = snapshot.step, False
-        except NO_ROOM:
-            self.failed = True
+            self.saved_step, self.last_write_failed = snapshot.step, False
+        except RETRYABLE_ERRORS:
+            self.last_write_failed = True
             raise
         finally:
             self.saved_at = time.monotonic()
-            self.seconds = self.saved_at - began
+            self.write_seconds = self.saved_at - began
 
     def _warn(self, error: StorageFull | Unavailable) -> None:
-        if time.monotonic() - self._warned_at < WARNING_SECONDS:
+        if time.monotonic() - self._last_warning_at < WARNING_INTERVAL_SECONDS:
             return
-        self._warned_at = time.monotonic()
+        self._last_warning_at = time.monotonic()
         hint = error.hint or "make room for artifacts; the training goes on, and a checkpoint is tried again"
         warning = {"code": error.code, "detail": error.detail, "hint": hint}
-        self.context.report(Report(events=(("warning", warning),)))
+        self.context.report(ProgressReport(events=(("warning", warning),)))
 
 
 @dataclass(frozen=True)
-class Cadence:
+class CheckpointPolicy:
     """When a checkpoint is due."""
 
     plan: Checkpointing
 
-    def due(self, saver: Saver, step: int, improved: bool) -> bool:
+    def is_due(self, saver: CheckpointSaver, step: int, improved: bool) -> bool:
         """Say whether to save after `step`: by count, by the clock, or because it is the best so far.
 
         The best are saved as long as that takes at most a twentieth of the time and happens once a second at most.
@@ -169,11 +174,11 @@ class Cadence:
         if step in (0, saver.saved_step):
             return False
         waited = time.monotonic() - saver.saved_at
-        if saver.failed and waited < AGAIN_SECONDS:
+        if saver.last_write_failed and waited < RETRY_SECONDS:
             return False
         by_count = self.plan.every_steps is not None and step % self.plan.every_steps == 0
-        if saver.busy:
+        if saver.is_writing:
             return by_count
-        if improved and self.plan.keep_best and waited > max(1.0, 20 * saver.seconds):
+        if improved and self.plan.keep_best and waited > max(1.0, 20 * saver.write_seconds):
             return True
         return by_count or (self.plan.every_seconds is not None and waited >= self.plan.every_seconds)

@@ -4,23 +4,23 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from workers.training.metrics.tallies import Tally
-from workers.training.objective.objective import Head
+from workers.training.metrics.tallies import ReportAccumulator
+from workers.training.objective.objective import ObjectiveHead
 
-REPORT = "report.json"
-VERSION = 1
+REPORT_FILE = "report.json"
+REPORT_VERSION = 1
 
 
-def report(step: int, rows: int, tallies: Sequence[tuple[Head, Tally]]) -> dict[str, Any] | None:
+def evaluation_report(step: int, rows: int, tallies: Sequence[tuple[ObjectiveHead, ReportAccumulator]]) -> dict[str, Any] | None:
     """Return the report of the held-out `rows` as JSON; `None` where no output is compared with anything."""
-    heads = [_head(head, tally) for head, tally in tallies]
-    return {"version": VERSION, "step": step, "rows": rows, "heads": heads} if heads else None
+    heads = [_head_report(head, tally) for head, tally in tallies]
+    return {"version": REPORT_VERSION, "step": step, "rows": rows, "heads": heads} if heads else None
 
 
-def _head(head: Head, tally: Tally) -> dict[str, Any]:
-    assert head.reading is not None  # noqa: S101 - only what is read is tallied
-    reading = head.reading
-    found: dict[str, Any] = _finite(tally.document())
+def _head_report(head: ObjectiveHead, tally: ReportAccumulator) -> dict[str, Any]:
+    assert head.decoder is not None  # noqa: S101 - only what is read is tallied
+    reading = head.decoder
+    found: dict[str, Any] = _nan_to_none(tally.to_dict())
     return {
         "head": head.name or None,
         "output": reading.output,
@@ -29,10 +29,10 @@ def _head(head: Head, tally: Tally) -> dict[str, Any]:
     } | found
 
 
-def _finite(value: Any) -> Any:
+def _nan_to_none(value: Any) -> Any:
     """Return the same document with nothing in the place of what is no number."""
     if isinstance(value, Mapping):
-        return {name: _finite(item) for name, item in value.items()}
+        return {name: _nan_to_none(item) for name, item in value.items()}
     if isinstance(value, list):
-        return [_finite(item) for item in value]
+        return [_nan_to_none(item) for item in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value

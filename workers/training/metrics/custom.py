@@ -30,47 +30,47 @@ class BalancedAccuracy(classification.MulticlassStatScores):
         return (right / support)[support > 0].double().mean()
 
 
-def _mean_over(values: Tensor, there: Tensor) -> Tensor:
+def _masked_mean(values: Tensor, there: Tensor) -> Tensor:
     """Return the mean over what can be told; no number where nothing can."""
     return values[there].double().mean()
 
 
-class ClassRanking(classification.MulticlassAUROC):
+class MulticlassAUROC(classification.MulticlassAUROC):
     """The mean over the classes of which there are some and others; torchmetrics counts the rest as zero."""
 
     def compute(self) -> Tensor:  # type: ignore[override]
         """Return one number."""
         counts = torch.bincount(dim_zero_cat(self.target), minlength=self.num_classes)
-        return _mean_over(super().compute(), (counts > 0) & (counts < counts.sum()))
+        return _masked_mean(super().compute(), (counts > 0) & (counts < counts.sum()))
 
 
-class ClassPrecision(classification.MulticlassAveragePrecision):
+class MulticlassAveragePrecision(classification.MulticlassAveragePrecision):
     """The mean over the classes of which there are some."""
 
     def compute(self) -> Tensor:  # type: ignore[override]
         """Return one number."""
         counts = torch.bincount(dim_zero_cat(self.target), minlength=self.num_classes)
-        return _mean_over(super().compute(), counts > 0)
+        return _masked_mean(super().compute(), counts > 0)
 
 
-class LabelRanking(classification.MultilabelAUROC):
+class MultilabelAUROC(classification.MultilabelAUROC):
     """The mean over the labels that some examples have and others have not."""
 
     def compute(self) -> Tensor:  # type: ignore[override]
         """Return one number."""
         target = dim_zero_cat(self.target)
-        return _mean_over(super().compute(), target.any(0) & ~target.all(0))
+        return _masked_mean(super().compute(), target.any(0) & ~target.all(0))
 
 
-class LabelPrecision(classification.MultilabelAveragePrecision):
+class MultilabelAveragePrecision(classification.MultilabelAveragePrecision):
     """The mean over the labels that some examples have."""
 
     def compute(self) -> Tensor:  # type: ignore[override]
         """Return one number."""
-        return _mean_over(super().compute(), dim_zero_cat(self.target).any(0))
+        return _masked_mean(super().compute(), dim_zero_cat(self.target).any(0))
 
 
-class Ranking(classification.BinaryAUROC):
+class BinaryAUROC(classification.BinaryAUROC):
     """No number where all examples are alike."""
 
     def compute(self) -> Tensor:  # type: ignore[override]
@@ -79,7 +79,7 @@ class Ranking(classification.BinaryAUROC):
         return super().compute() if target.any() and not target.all() else _nan(target)
 
 
-class Precision(classification.BinaryAveragePrecision):
+class BinaryAveragePrecision(classification.BinaryAveragePrecision):
     """No number where there is no yes."""
 
     def compute(self) -> Tensor:  # type: ignore[override]
@@ -88,7 +88,7 @@ class Precision(classification.BinaryAveragePrecision):
         return super().compute() if target.any() else _nan(target)
 
 
-class Determination(regression.R2Score):
+class R2Score(regression.R2Score):
     """No number where the targets are all alike."""
 
     def compute(self) -> Tensor:
@@ -98,7 +98,7 @@ class Determination(regression.R2Score):
         return found
 
 
-class RankCorrelation(regression.SpearmanCorrCoef):
+class SpearmanCorrCoef(regression.SpearmanCorrCoef):
     """Pearson's correlation of ranks; torchmetrics' ranks overflow where many numbers are alike."""
 
     def compute(self) -> Tensor:

@@ -14,7 +14,7 @@ BEGIN, INSIDE, OUTSIDE = 0, 1, 2
 
 
 @dataclass(frozen=True)
-class Spans:
+class SpanCounts:
     """How many entities of each type there are: int64 (types)."""
 
     types: tuple[str, ...]
@@ -24,15 +24,15 @@ class Spans:
 
 
 @dataclass(frozen=True)
-class Tagging:
+class TagScheme:
     """The tags of a job: what each says, by its class."""
 
     types: tuple[str, ...]
-    part: Tensor  # BEGIN, INSIDE or OUTSIDE: int64 (tags)
+    prefix: Tensor  # BEGIN, INSIDE or OUTSIDE: int64 (tags)
     type: Tensor  # place among the types: int64 (tags)
 
     @classmethod
-    def of(cls, labels: Sequence[str]) -> "Tagging":
+    def from_labels(cls, labels: Sequence[str]) -> "TagScheme":
         """Read the labels."""
         names = [label[2:] if label != "O" else "" for label in labels]
         types = tuple(sorted({name for name, label in zip(names, labels, strict=True) if label != "O"}))
@@ -43,19 +43,19 @@ class Tagging:
             torch.tensor([types.index(name) if name in types else len(types) for name in names]),
         )
 
-    def count(self, batches: Sequence[tuple[Tensor, Tensor]], ignored: int) -> Spans:
+    def count(self, batches: Sequence[tuple[Tensor, Tensor]], ignored: int) -> SpanCounts:
         """Count entities in (predicted, true) lists, each (N, L), on the CPU; what the truth ignores is left out."""
-        rows = [_joined(predicted, true, ignored) for predicted, true in batches]
+        rows = [_flatten_sequences(predicted, true, ignored) for predicted, true in batches]
         predicted, true, first = (torch.cat(part) for part in zip(*rows, strict=True))
-        begins = self._begins(true, first)
+        begins = self._is_iob2(true, first)
         found, there = (self._entities(tags, first, begins) for tags in (predicted, true))
         size = len(self.types)
         right = set(found) & set(there)
         counts = [torch.bincount(torch.tensor([kind for _, _, kind in part], dtype=torch.int64), minlength=size)
                   for part in (found, there, right)]  # fmt: skip
-        return Spans(self.types, *counts)
+        return SpanCounts(self.types, *counts)
 
-    def _begins(self, true: Tensor, first: Tensor) -> bool:
+    def _is_iob2(self, true: Tensor, first: Tensor) -> bool:
         """Say whether entities begin with B-, wherever they are, as most of the true ones do."""
         part, before, same = self._neighbours(true, first)
         free = (part != OUTSIDE) & ((before == OUTSIDE) | ~same)
@@ -63,7 +63,7 @@ class Tagging:
 
     def _neighbours(self, tags: Tensor, first: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Return each token's part, the part of the token before (none before the first), and whether types agree."""
-        part, kind = self.part[tags], self.type[tags]
+        part, kind = self.prefix[tags], self.type[tags]
         before = torch.where(first, OUTSIDE, part.roll(1))
         return part, before, kind == kind.roll(1)
 
@@ -82,7 +82,7 @@ class Tagging:
         return [(start, end, kind) for start, end, kind, fine in places if fine]
 
 
-def _joined(predicted: Tensor, true: Tensor, ignored: int) -> tuple[Tensor, Tensor, Tensor]:
+def _flatten_sequences(predicted: Tensor, true: Tensor, ignored: int) -> tuple[Tensor, Tensor, Tensor]:
     """Return the tokens that count one behind the other, and which of them is the first of its list."""
     kept = true != ignored
     order = kept.cumsum(1)

@@ -13,12 +13,12 @@ from torch import Tensor
 
 from app.errors import NumericError
 from app.faultpoints import faultpoint
-from workers.protocol.messages import Block, Report
+from workers.protocol.messages import ProgressReport, SeriesPoints
 from workers.training.context import Context
 from workers.training.state import Counters
 
-MOST_STEPS, SECONDS = 1024, 0.5  # between two reports
-MOST_FLOWS = 64  # series of what control flow did: a network may have thousands of nodes that choose
+MAX_PENDING_STEPS, REPORT_INTERVAL_SECONDS = 1024, 0.5  # between two reports
+MAX_FLOW_SERIES = 64  # series of what control flow did: a network may have thousands of nodes that choose
 
 
 class Recorder:
@@ -42,7 +42,7 @@ class Recorder:
         self._sent, self._sent_step, self._rate = began, counters.step, 0.0
         # Loss, rate, moment, skipped, losses of several heads; on the device.
         self._steps: list[tuple[Tensor, float, float, Tensor | None, Tensor | None]] = []
-        self._series: dict[str, Block] = {}
+        self._series: dict[str, SeriesPoints] = {}
         self._flows = {name.removeprefix("flow/") for name in counters.latest if name.startswith("flow/")}
         self._events: list[tuple[str, Mapping[str, Any]]] = []
 
@@ -61,10 +61,10 @@ class Recorder:
         now = time.monotonic()
         self._steps.append((loss, lr, now, skipped, parts))
         for name, count in counts.items():
-            if len(self._flows) < MOST_FLOWS or name in self._flows:
+            if len(self._flows) < MAX_FLOW_SERIES or name in self._flows:
                 self._flows.add(name)
-                self._points(f"flow/{name}", [self._counters.step], [count], [now])
-        if len(self._steps) >= MOST_STEPS or now - self._sent >= SECONDS:
+                self._append_points(f"flow/{name}", [self._counters.step], [count], [now])
+        if len(self._steps) >= MAX_PENDING_STEPS or now - self._sent >= REPORT_INTERVAL_SECONDS:
             self.flush()
 
     def evaluation(self, values: Mapping[str, float]) -> None:
@@ -72,13 +72,13 @@ class Recorder:
         now = time.monotonic()
         for name, value in values.items():
             if name.startswith("val/"):
-                self._points(name, [self._counters.step], [value], [now])
+                self._append_points(name, [self._counters.step], [value], [now])
 
     def event(self, kind: str, data: Mapping[str, Any]) -> None:
         """Keep something remarkable."""
         self._events.append((kind, data))
 
-    def drain(self) -> None:
+    def read_losses(self) -> None:
         """Read the losses from the device. Raises `NumericError` if one is not finite and the job is to fail then."""
         if not self._steps:
             return
@@ -91,12 +91,12 @@ class Recorder:
             counters.loss_sum += loss  # one by one: the sum must not depend on where blocks end
         counters.loss_count += len(losses)
         steps = range(first, first + len(losses))
-        self._points("train/loss", steps, losses, moments)
-        self._points("train/lr", steps, rates, moments)
+        self._append_points("train/loss", steps, losses, moments)
+        self._append_points("train/lr", steps, rates, moments)
         if parts[0] is not None:
-            self._note_heads(torch.stack(parts).tolist(), steps, moments)
+            self._record_head_losses(torch.stack(parts).tolist(), steps, moments)
         if skips[0] is not None:
-            self._note_skips(torch.stack(skips).tolist(), first)
+            self._record_skipped_steps(torch.stack(skips).tolist(), first)
         bad = next((step for step, loss in enumerate(losses, start=first) if not math.isfinite(loss)), None)
         if self._fail and bad is not None:
             self.flush()
@@ -105,7 +105,7 @@ class Recorder:
 
     def flush(self) -> None:
         """Hand everything over. Raises as `drain` does."""
-        self.drain()
+        self.read_losses()
         now = time.monotonic()
         counters = self._counters
         counters.elapsed = now - self._origin
@@ -113,29 +113,29 @@ class Recorder:
             speed = (counters.step - self._sent_step) / (now - self._sent)
             self._rate = speed if self._rate == 0 else 0.7 * self._rate + 0.3 * speed
         if self._series or self._events:
-            report = Report(progress=self._progress(), series=self._series, events=tuple(self._events))
+            report = ProgressReport(progress=self._progress(), series=self._series, events=tuple(self._events))
             faultpoint("before_report")
             self._context.report(report)
         self._sent, self._sent_step = now, counters.step
         self._series, self._events = {}, []
 
-    def _points(self, name: str, steps: Sequence[int], values: Sequence[float], moments: Sequence[float]) -> None:
-        block = self._series.setdefault(name, Block([], [], [], []))
+    def _append_points(self, name: str, steps: Sequence[int], values: Sequence[float], moments: Sequence[float]) -> None:
+        block = self._series.setdefault(name, SeriesPoints([], [], [], []))
         block.step.extend(steps)
         block.value.extend(values)
         block.time.extend([moment + self._wall for moment in moments])
         block.elapsed.extend([moment - self._origin for moment in moments])
         self._counters.latest[name] = values[-1]
 
-    def _note_heads(self, losses: list[list[float]], steps: Sequence[int], moments: Sequence[float]) -> None:
+    def _record_head_losses(self, losses: list[list[float]], steps: Sequence[int], moments: Sequence[float]) -> None:
         for name, mine in zip(self._heads, zip(*losses, strict=True), strict=True):
             total = self._counters.head_sums.get(name, 0.0)
             for loss in mine:
                 total += loss
             self._counters.head_sums[name] = total
-            self._points(f"train/{name}/loss", steps, mine, moments)
+            self._append_points(f"train/{name}/loss", steps, mine, moments)
 
-    def _note_skips(self, skips: list[float], first: int) -> None:
+    def _record_skipped_steps(self, skips: list[float], first: int) -> None:
         places = [place for place, skipped in enumerate(skips) if skipped]
         if places:
             self.event("skipped_step", {"step": first + places[0], "count": len(places)})

@@ -9,13 +9,13 @@ import torch
 from torch import Tensor
 
 from app.spec.data.columns import Column
-from app.spec.training.losses import OWN, About, about
+from app.spec.training.losses import OUTPUT_LOSS, TaskType, task_type
 from app.spec.training.objective import Head
-from workers.data.columns import Made, Ragged
-from workers.training.objective.losses import LOSSES, Cast
+from workers.data.columns import PreparedColumn, RaggedTensor
+from workers.training.objective.losses import LOSSES, TargetCast
 
 # Kind of loss → probabilities from scores (rows, classes), or of a yes.
-CHANCES: Mapping[str, Callable[[Tensor], Tensor]] = {
+PROBABILITY_FUNCTIONS: Mapping[str, Callable[[Tensor], Tensor]] = {
     "CrossEntropyLoss": lambda scores: scores.softmax(1),
     "NLLLoss": torch.exp,
     "MultiMarginLoss": lambda scores: scores.softmax(1),
@@ -26,7 +26,7 @@ CHANCES: Mapping[str, Callable[[Tensor], Tensor]] = {
 }
 
 # Losses of yes-or-no outputs: (output above this is a yes, target above this is one).
-DECISIONS: Mapping[str, tuple[float, float]] = {
+DECISION_THRESHOLDS: Mapping[str, tuple[float, float]] = {
     "BCEWithLogitsLoss": (0.0, 0.5),
     "BCELoss": (0.5, 0.5),
     "SoftMarginLoss": (0.0, 0.0),
@@ -34,7 +34,7 @@ DECISIONS: Mapping[str, tuple[float, float]] = {
 }
 
 # What the scores beside an own loss are about → the loss that reads scores in the same way.
-READ_LIKE: Mapping[About, str] = {
+EQUIVALENT_LOSSES: Mapping[TaskType, str] = {
     "classes": "CrossEntropyLoss",
     "tags": "CrossEntropyLoss",
     "decisions": "BCEWithLogitsLoss",
@@ -44,7 +44,7 @@ READ_LIKE: Mapping[About, str] = {
 
 
 @dataclass(frozen=True)
-class Answers:
+class Predictions:
     """A batch, read: what counts of it alone.
 
     Of classes and tags: scores (M, C), choice and truth (M). Of decisions: all three (M). Of labels: all three (N, C).
@@ -54,111 +54,111 @@ class Answers:
 
     kind: str
     scores: Tensor | None
-    choice: Tensor
-    truth: Tensor
-    lists: tuple[Tensor, Tensor] | None = None
+    predicted: Tensor
+    target: Tensor
+    tag_lists: tuple[Tensor, Tensor] | None = None
 
     @cached_property
-    def chances(self) -> Tensor:
+    def probabilities(self) -> Tensor:
         """The scores as probabilities, in double precision: in single, what is nearly certain would be all alike."""
         assert self.scores is not None  # noqa: S101 - the inspector sees to it
-        return CHANCES[self.kind](self.scores.double())
+        return PROBABILITY_FUNCTIONS[self.kind](self.scores.double())
 
 
 @dataclass(frozen=True)
-class Reading:
+class OutputDecoder:
     """How an output and its target are read."""
 
-    about: About
+    about: TaskType
     kind: str  # of the loss, or of one that reads alike
     output: str
     target: str  # among the targets of a batch
     column: str = ""  # that the target is made of
-    last: bool = False  # the scores of classes are the last dimension
-    ignored: int = -100
-    exponential: bool = False  # the output is the logarithm of the number
+    classes_last: bool = False  # the scores of classes are the last dimension
+    ignore_index: int = -100
+    log_output: bool = False  # the output is the logarithm of the number
     classes: int = 2
     labels: tuple[str, ...] | None = None
 
-    def gaps(self, target: Made) -> bool:
+    def has_ignored_targets(self, target: PreparedColumn) -> bool:
         """Say whether some places do not count. Looks at every target, and waits for the device."""
         if not isinstance(target, Tensor) or target.is_floating_point():
-            return isinstance(target, Ragged)
-        return self.about in ("classes", "tags") and bool(torch.eq(target, self.ignored).any())
+            return isinstance(target, RaggedTensor)
+        return self.about in ("classes", "tags") and bool(torch.eq(target, self.ignore_index).any())
 
-    def answers(self, output: Tensor, target: Tensor, gaps: bool) -> Answers:
+    def decode(self, output: Tensor, target: Tensor, gaps: bool) -> Predictions:
         """Read a batch; with `gaps` what does not count is left out, for which the device is waited."""
         if output.device.type == "mps":  # which knows no double precision
             output, target = output.cpu(), target.cpu()
-        return READERS[self.about](self, output, target, gaps)
+        return DECODERS[self.about](self, output, target, gaps)
 
 
-def _of_classes(reading: Reading, output: Tensor, target: Tensor, gaps: bool) -> Answers:
+def _decode_classes(reading: OutputDecoder, output: Tensor, target: Tensor, gaps: bool) -> Predictions:
     scores = None
     if output.is_floating_point():
-        rows = output.float() if reading.last else output.float().movedim(1, -1)
+        rows = output.float() if reading.classes_last else output.float().movedim(1, -1)
         scores, choice = rows.reshape(-1, rows.shape[-1]), rows.argmax(-1)
-        target = target.argmax(-1 if reading.last else 1) if target.is_floating_point() else target
+        target = target.argmax(-1 if reading.classes_last else 1) if target.is_floating_point() else target
     else:
         choice = output.long()
     lists = None
     if reading.about == "tags":
-        lists = torch.where(torch.eq(target, reading.ignored), target, choice), target
+        lists = torch.where(torch.eq(target, reading.ignore_index), target, choice), target
     choice, truth = choice.flatten(), target.flatten()
     if gaps:
-        kept = torch.ne(truth, reading.ignored)
+        kept = torch.ne(truth, reading.ignore_index)
         scores, choice, truth = scores[kept] if scores is not None else None, choice[kept], truth[kept]
-    return Answers(reading.kind, scores, choice, truth, lists)
+    return Predictions(reading.kind, scores, choice, truth, lists)
 
 
-def _of_decisions(reading: Reading, output: Tensor, target: Tensor, gaps: bool) -> Answers:
+def _decode_decisions(reading: OutputDecoder, output: Tensor, target: Tensor, gaps: bool) -> Predictions:
     scores, truth = output.float().flatten(), target.flatten()
     if gaps:
         kept = ~truth.isnan()
         scores, truth = scores[kept], truth[kept]
-    return _decided(reading, scores, truth)
+    return _apply_threshold(reading, scores, truth)
 
 
-def _of_labels(reading: Reading, output: Tensor, target: Tensor, gaps: bool) -> Answers:
-    return _decided(reading, output.float(), target.reshape(output.shape))
+def _decode_labels(reading: OutputDecoder, output: Tensor, target: Tensor, gaps: bool) -> Predictions:
+    return _apply_threshold(reading, output.float(), target.reshape(output.shape))
 
 
-def _decided(reading: Reading, scores: Tensor, truth: Tensor) -> Answers:
-    above, true_above = DECISIONS[reading.kind]
-    return Answers(reading.kind, scores, (scores > above).long(), (truth > true_above).long())
+def _apply_threshold(reading: OutputDecoder, scores: Tensor, truth: Tensor) -> Predictions:
+    above, true_above = DECISION_THRESHOLDS[reading.kind]
+    return Predictions(reading.kind, scores, (scores > above).long(), (truth > true_above).long())
 
 
-def _of_numbers(reading: Reading, output: Tensor, target: Tensor, gaps: bool) -> Answers:
+def _decode_numbers(reading: OutputDecoder, output: Tensor, target: Tensor, gaps: bool) -> Predictions:
     choice, truth = output.double().flatten(), target.double().flatten()
     if gaps:
         kept = ~truth.isnan()
         choice, truth = choice[kept], truth[kept]
-    return Answers(reading.kind, None, choice.exp() if reading.exponential else choice, truth)
+    return Predictions(reading.kind, None, choice.exp() if reading.log_output else choice, truth)
 
 
-READERS: Mapping[About, Callable[[Reading, Tensor, Tensor, bool], Answers]] = {
-    "classes": _of_classes,
-    "tags": _of_classes,
-    "decisions": _of_decisions,
-    "labels": _of_labels,
-    "numbers": _of_numbers,
+DECODERS: Mapping[TaskType, Callable[[OutputDecoder, Tensor, Tensor, bool], Predictions]] = {
+    "classes": _decode_classes,
+    "tags": _decode_classes,
+    "decisions": _decode_decisions,
+    "labels": _decode_labels,
+    "numbers": _decode_numbers,
 }
 
 
-def read(head: Head, column: Column, output: str, target: str) -> Reading:
+def build_decoder(head: Head, column: Column, output: str, target: str) -> OutputDecoder:
     """Return how the metrics of a head read `output`; `target` is the key of the targets in a batch."""
-    what = about(head.loss, column)
-    kind = READ_LIKE[what] if head.loss.kind == OWN else head.loss.kind
+    what = task_type(head.loss, column)
+    kind = EQUIVALENT_LOSSES[what] if head.loss.kind == OUTPUT_LOSS else head.loss.kind
     ignored = getattr(head.loss, "ignore_index", -100)
     logarithm = getattr(head.loss, "log_input", False) or not getattr(head.loss, "log_target", True)
     classes = column.classes or 2 if what in ("classes", "tags") else 2
-    return Reading(what, kind, output, target, column.name, head.classes == "last", ignored, logarithm, classes,
+    return OutputDecoder(what, kind, output, target, column.name, head.classes == "last", ignored, logarithm, classes,
                    column.labels)  # fmt: skip
 
 
-def cast_of(head: Head, column: Column) -> Cast:
+def target_cast(head: Head, column: Column) -> TargetCast:
     """Return what makes the targets of a head; beside an own loss, those of the loss that reads alike."""
-    if head.compares:
-        return Cast(LOSSES[head.loss.kind][1], getattr(head.loss, "ignore_index", math.nan))
-    what = about(head.loss, column)
-    return Cast(LOSSES[READ_LIKE[what]][1], -100 if what in ("classes", "tags") else math.nan)
+    if head.has_loss_target:
+        return TargetCast(LOSSES[head.loss.kind][1], getattr(head.loss, "ignore_index", math.nan))
+    what = task_type(head.loss, column)
+    return TargetCast(LOSSES[EQUIVALENT_LOSSES[what]][1], -100 if what in ("classes", "tags") else math.nan)

@@ -26,7 +26,7 @@ OPTIMIZERS: Mapping[str, type[optim.Optimizer]] = {
     "Muon": optim.Muon,
 }
 # Kinds with one kernel for the whole step, and the devices that have it.
-FUSED: Mapping[str, frozenset[str]] = {
+FUSED_DEVICES: Mapping[str, frozenset[str]] = {
     "SGD": frozenset({"cpu", "cuda", "mps"}),
     "Adam": frozenset({"cpu", "cuda", "mps"}),
     "AdamW": frozenset({"cpu", "cuda", "mps"}),
@@ -53,7 +53,7 @@ def build_optimizer(
         raise BuildError(f"{spec.kind}: {error}", pointer="/training/optimizer") from error
 
 
-def skips_on_device(spec: BaseOptimizer, device: torch.device) -> bool:
+def can_skip_on_device(spec: BaseOptimizer, device: torch.device) -> bool:
     """Say whether a GPU can decide by itself to leave out a step, so that nobody waits for it.
 
     Fused SGD could too, but takes a first step left out for done and then reads a momentum never written.
@@ -63,4 +63,4 @@ def skips_on_device(spec: BaseOptimizer, device: torch.device) -> bool:
 
 def is_fused(spec: BaseOptimizer, device: torch.device) -> bool:
     """Say whether the optimiser steps in one kernel on the device."""
-    return device.type in FUSED.get(spec.kind, ())
+    return device.type in FUSED_DEVICES.get(spec.kind, ())

@@ -9,76 +9,76 @@ from torch import nn
 
 from app.errors import Problem
 from app.spec.problems import Hints
-from app.spec.training.optimizers import BaseGroup
+from app.spec.training.optimizers import BaseParameterGroup
 from app.spec.training.plan import Training
-from workers.network.analysis.parameters import Census, Weight, census
+from workers.network.analysis.parameters import ParameterIndex, ParameterInfo, index_parameters
 from workers.network.blueprint import Blueprint
 
-PLACE = "/training/groups"
-MATRICES = frozenset({"Muon"})  # optimisers that train parameters of two dimensions alone
-MOST_NAMED = 4  # parameters in a sentence
-WORDS = {"all": "parameters", "bias_and_norm": "biases or normalisations", "weights": "weights"}
+GROUPS_POINTER = "/training/groups"
+MATRIX_ONLY_OPTIMIZERS = frozenset({"Muon"})  # optimisers that train parameters of two dimensions alone
+MAX_LISTED_PARAMETERS = 4  # parameters in a sentence
+PARAMETER_NOUNS = {"all": "parameters", "bias_and_norm": "biases or normalisations", "weights": "weights"}
 
 
 @dataclass
-class Split:
+class ParameterSplit:
     """The parameters of a network by group, or the problems that stand in the way."""
 
-    trained: list[tuple[list[Weight], Mapping[str, Any]]] = field(default_factory=list)  # the plan's own group first
-    frozen: list[Weight] = field(default_factory=list)
-    idle: set[str] = field(default_factory=set)  # nodes of the network itself that have frozen parameters alone
+    trainable: list[tuple[list[ParameterInfo], Mapping[str, Any]]] = field(default_factory=list)  # the plan's own group first
+    frozen: list[ParameterInfo] = field(default_factory=list)
+    frozen_nodes: set[str] = field(default_factory=set)  # nodes of the network itself that have frozen parameters alone
     problems: list[Problem] = field(default_factory=list)
 
-    def groups(self, network: nn.Module) -> list[dict[str, Any]]:
+    def param_groups(self, network: nn.Module) -> list[dict[str, Any]]:
         """Return what is trained as torch's optimisers take it, in the order of the network."""
         found = []
-        for members, settings in self.trained:
+        for members, settings in self.trainable:
             names = {weight.name for weight in members}
             parameters = [parameter for name, parameter in network.named_parameters() if name in names]
             found.append({"params": parameters, **settings})
         return found
 
 
-def split(blueprint: Blueprint, plan: Training) -> Split:
+def split_parameters(blueprint: Blueprint, plan: Training) -> ParameterSplit:
     """Return the parameters by group."""
-    counted = census(blueprint)
-    chooser = _Chooser(counted)
+    counted = index_parameters(blueprint)
+    chooser = _GroupAssigner(counted)
     for position, group in enumerate(plan.groups):
         if group.nodes is not None:
-            chooser.name(position, group.nodes, group)
+            chooser.assign_named(position, group.nodes, group)
     for position, group in enumerate(plan.groups):
         if group.nodes is None:
-            chooser.rest(position, group)
-    found = Split(problems=chooser.problems)
+            chooser.assign_rest(position, group)
+    found = ParameterSplit(problems=chooser.problems)
     own = chooser.members(None)
     for position, group in enumerate(plan.groups):
         members = chooser.members(position)
         if group.frozen:
             found.frozen += members
         elif group.settings() and members:
-            found.trained.append((members, group.settings()))
+            found.trainable.append((members, group.settings()))
         else:
             own += members
-    found.trained[:0] = [(own, {})] if own else []
+    found.trainable[:0] = [(own, {})] if own else []
     still = {weight.name for weight in found.frozen}
     working = {name.partition(".")[0] for name, weight in counted.weights.items() if weight.name not in still}
-    found.idle = {name.partition(".")[0] for name in counted.weights} - working
-    if not found.trained and found.frozen:
+    found.frozen_nodes = {name.partition(".")[0] for name in counted.weights} - working
+    if not found.trainable and found.frozen:
         detail = "everything is frozen: nothing is left to train"
-        found.problems.append(Problem(PLACE, "nothing_to_train", detail, "leave some nodes out"))
-    if plan.optimizer.kind in MATRICES:
-        found.problems += _not_matrices(plan.optimizer.kind, found)
+        found.problems.append(Problem(GROUPS_POINTER, "nothing_to_train", detail, "leave some nodes out"))
+    if plan.optimizer.kind in MATRIX_ONLY_OPTIMIZERS:
+        found.problems += _non_matrix_problems(plan.optimizer.kind, found)
     return found
 
 
-class _Chooser:
+class _GroupAssigner:
     """Gives every parameter to one group at most."""
 
-    def __init__(self, counted: Census) -> None:
+    def __init__(self, counted: ParameterIndex) -> None:
         self.problems: list[Problem] = []
         self._first = {weight.name: weight for weight in counted.weights.values()}
         self._paths = counted.paths
-        self._below: dict[str, list[Weight]] = {path: [] for path in counted.paths}
+        self._below: dict[str, list[ParameterInfo]] = {path: [] for path in counted.paths}
         for name, weight in counted.weights.items():
             parts = name.split(".")
             for depth in range(1, len(parts) + 1):
@@ -86,18 +86,18 @@ class _Chooser:
         self._groups: dict[str, int] = {}  # by first name
         self._hints = Hints()
 
-    def name(self, position: int, nodes: Sequence[str], group: BaseGroup) -> None:
+    def assign_named(self, position: int, nodes: Sequence[str], group: BaseParameterGroup) -> None:
         """Give a group what lies below some nodes."""
         for place, path in enumerate(nodes):
-            pointer = f"{PLACE}/{position}/nodes/{place}"
+            pointer = f"{GROUPS_POINTER}/{position}/nodes/{place}"
             if path not in self._below:
                 detail = f'the network has no node "{path}"'
-                hint = self._hints.nearest(path, partial(self._alike, path))
+                hint = self._hints.did_you_mean(path, partial(self._alike, path))
                 self.problems.append(Problem(pointer, "unknown_node", detail, hint))
                 continue
-            members = [weight.name for weight in self._below[path] if _fits(weight, group)]
+            members = [weight.name for weight in self._below[path] if _belongs_to(weight, group)]
             if not members:
-                detail = f'"{path}" has no {WORDS[group.parameters]}'
+                detail = f'"{path}" has no {PARAMETER_NOUNS[group.parameters]}'
                 self.problems.append(Problem(pointer, "no_parameters", detail, "remove it"))
             others = {self._groups[name] for name in members if name in self._groups} - {position}
             if others:
@@ -111,29 +111,29 @@ class _Chooser:
         inner = sorted(known for known in self._below if known.endswith(f".{path}"))
         return inner[:2] or sorted(self._below if "." in path else self._paths)
 
-    def rest(self, position: int, group: BaseGroup) -> None:
+    def assign_rest(self, position: int, group: BaseParameterGroup) -> None:
         """Give a group what no group names."""
-        members = [name for name, weight in self._first.items() if _fits(weight, group)]
+        members = [name for name, weight in self._first.items() if _belongs_to(weight, group)]
         if all(name in self._groups for name in members):
             left = "other groups leave it none" if members else "the network has none"
-            detail = f"the group is about {WORDS[group.parameters]}, and {left}"
-            self.problems.append(Problem(f"{PLACE}/{position}", "no_parameters", detail, "remove it"))
+            detail = f"the group is about {PARAMETER_NOUNS[group.parameters]}, and {left}"
+            self.problems.append(Problem(f"{GROUPS_POINTER}/{position}", "no_parameters", detail, "remove it"))
         for name in members:
             self._groups.setdefault(name, position)
 
-    def members(self, position: int | None) -> list[Weight]:
+    def members(self, position: int | None) -> list[ParameterInfo]:
         """Return the parameters of a group, those of none for `None`."""
         return [weight for name, weight in self._first.items() if self._groups.get(name) == position]
 
 
-def _fits(weight: Weight, group: BaseGroup) -> bool:
-    return group.parameters == "all" or weight.plain == (group.parameters == "bias_and_norm")
+def _belongs_to(weight: ParameterInfo, group: BaseParameterGroup) -> bool:
+    return group.parameters == "all" or weight.is_bias_or_norm == (group.parameters == "bias_and_norm")
 
 
-def _not_matrices(kind: str, found: Split) -> Iterator[Problem]:
-    names = [each.name for members, _ in found.trained for each in members if len(each.shape) != 2]
+def _non_matrix_problems(kind: str, found: ParameterSplit) -> Iterator[Problem]:
+    names = [each.name for members, _ in found.trainable for each in members if len(each.shape) != 2]
     if names:
-        more = f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
-        detail = f"{kind} trains matrices alone, and {', '.join(names[:MOST_NAMED])}{more} have other dimensions"
+        more = f" and {len(names) - MAX_LISTED_PARAMETERS} more" if len(names) > MAX_LISTED_PARAMETERS else ""
+        detail = f"{kind} trains matrices alone, and {', '.join(names[:MAX_LISTED_PARAMETERS])}{more} have other dimensions"
         hint = 'use AdamW, set "bias": false, or freeze them in a group'
         yield Problem("/training/optimizer", "unsupported", detail, hint)

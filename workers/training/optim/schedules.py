@@ -22,76 +22,76 @@ SCHEDULES: Mapping[str, type[lr_scheduler.LRScheduler]] = {
     "CyclicLR": lr_scheduler.CyclicLR,
     "ReduceLROnPlateau": lr_scheduler.ReduceLROnPlateau,
 }
-WHOLE_RUN = {"CosineAnnealingLR": "T_max", "PolynomialLR": "total_iters"}  # a setting that defaults to the whole run
+RUN_LENGTH_SETTINGS = {"CosineAnnealingLR": "T_max", "PolynomialLR": "total_iters"}  # a setting that defaults to the whole run
 # Settings that are rates of the plan's own group, and in proportion of every other.
-RATES = {"OneCycleLR": ("max_lr",), "CyclicLR": ("base_lr", "max_lr")}
-MOVES_MOMENTUM = frozenset({"OneCycleLR", "CyclicLR"})
+RATE_SETTINGS = {"OneCycleLR": ("max_lr",), "CyclicLR": ("base_lr", "max_lr")}
+MOMENTUM_SCHEDULES = frozenset({"OneCycleLR", "CyclicLR"})
 PLATEAU = "ReduceLROnPlateau"
 
 
 @dataclass(frozen=True)
-class Schedule:
+class TorchSchedule:
     """A schedule and when it moves: after every step, after every epoch, or after an evaluation."""
 
     kind: str
     interval: str  # step, epoch, evaluation
     monitor: str  # series, for an interval of evaluation
-    rates: Any  # torch's scheduler
+    scheduler: Any  # torch's scheduler
 
     def after_step(self, epoch_ended: bool) -> None:
         """Move on after an optimizer step."""
         if self.interval == "step" or (self.interval == "epoch" and epoch_ended):
-            self.rates.step()
+            self.scheduler.step()
 
     def after_evaluation(self, values: Mapping[str, float]) -> None:
         """Move on after an evaluation."""
         if self.interval == "evaluation" and self.monitor in values:
-            self.rates.step(values[self.monitor])
+            self.scheduler.step(values[self.monitor])
 
     def state_dict(self) -> dict[str, Any]:
         """Return what changes while training; settings, which the spec holds, are left out. JSON."""
-        return plain(self.rates.state_dict())
+        return json_state(self.scheduler.state_dict())
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Take over what `state_dict` returned."""
-        self.rates.load_state_dict(dict(state))
+        self.scheduler.load_state_dict(dict(state))
 
 
-def build_schedule(spec: BaseSchedule, optimizer: Optimizer, total_steps: int, steps_per_epoch: int) -> Schedule:
+def build_schedule(spec: BaseSchedule, optimizer: Optimizer, total_steps: int, steps_per_epoch: int) -> TorchSchedule:
     """Build the schedule, filled in with the length of the run. Raises `BuildError` if torch refuses its settings."""
     settings = {name: getattr(spec, name) for name in type(spec).model_fields if name != "kind"}
     monitor = settings.pop("monitor", "")
     interval = settings.pop("interval", "evaluation" if spec.kind == PLATEAU else "step")
     length = total_steps if interval == "step" else -(-total_steps // steps_per_epoch)
-    whole = WHOLE_RUN.get(spec.kind)
+    whole = RUN_LENGTH_SETTINGS.get(spec.kind)
     if whole is not None and settings[whole] is None:
         settings[whole] = length
     if spec.kind == "OneCycleLR":
         settings["total_steps"] = total_steps
-    if spec.kind in MOVES_MOMENTUM and settings["cycle_momentum"] is None:
+    if spec.kind in MOMENTUM_SCHEDULES and settings["cycle_momentum"] is None:
         defaults = optimizer.defaults
         settings["cycle_momentum"] = "betas" in defaults or defaults.get("momentum", 0) > 0
-    for name in RATES.get(spec.kind, ()):
-        settings[name] = in_proportion(settings[name], optimizer)
+    for name in RATE_SETTINGS.get(spec.kind, ()):
+        settings[name] = scale_by_group(settings[name], optimizer)
     try:
-        return Schedule(spec.kind, interval, monitor, SCHEDULES[spec.kind](optimizer, **settings))
+        return TorchSchedule(spec.kind, interval, monitor, SCHEDULES[spec.kind](optimizer, **settings))
     except (ValueError, ZeroDivisionError) as error:
         raise BuildError(f"{spec.kind}: {error}", pointer="/training/schedule") from error
 
 
-def in_proportion(rate: float, optimizer: Optimizer) -> float | list[float]:
+def scale_by_group(rate: float, optimizer: Optimizer) -> float | list[float]:
     """Return a rate for each group: as much more than `rate` as its own rate is more than the plan's."""
     own = optimizer.defaults["lr"]
     rates = [rate if own in (0, group["lr"]) else rate * group["lr"] / own for group in optimizer.param_groups]
     return rates if len(rates) > 1 else rates[0]
 
 
-def plain(state: Mapping[str, Any]) -> dict[str, Any]:
+def json_state(state: Mapping[str, Any]) -> dict[str, Any]:
     """Return what JSON can hold of a scheduler's state: the rest is made of settings."""
-    return {name: value for name, value in state.items() if _is_plain(value)}
+    return {name: value for name, value in state.items() if _is_json(value)}
 
 
-def _is_plain(value: object) -> bool:
+def _is_json(value: object) -> bool:
     if isinstance(value, list):
-        return all(map(_is_plain, value))
+        return all(map(_is_json, value))
     return value is None or isinstance(value, bool | int | float | str)

@@ -10,10 +10,10 @@ from torch.amp.grad_scaler import GradScaler
 from torch.nn.utils import clip_grad_norm_, get_total_norm
 from torch.optim import Optimizer
 
-Again = Callable[[], Tensor]  # adds the step's gradients anew, and returns its loss (scalar)
+Closure = Callable[[], Tensor]  # adds the step's gradients anew, and returns its loss (scalar)
 
 
-class Guard(Enum):
+class FiniteCheck(Enum):
     """Who looks whether loss and gradients are finite before the step (`on_nan: skip`)."""
 
     NOBODY = "nobody"
@@ -25,20 +25,20 @@ class Guard(Enum):
 
 
 @dataclass(frozen=True)
-class Update:
+class OptimizerStep:
     """One optimizer step from the gradients that `backward` gathered."""
 
     optimizer: Optimizer
     parameters: Sequence[nn.Parameter]
     scaler: GradScaler | None = None
     clip_norm: float | None = None
-    guard: Guard = Guard.NOBODY
+    finite_check: FiniteCheck = FiniteCheck.NOBODY
 
     def backward(self, loss: Tensor) -> None:
         """Add the gradients of a loss (scalar)."""
         (loss if self.scaler is None else self.scaler.scale(loss)).backward()
 
-    def step(self, loss: Tensor, again: Again) -> Tensor | None:
+    def step(self, loss: Tensor, again: Closure) -> Tensor | None:
         """Step, and forget the gradients. `loss` is the step's whole loss (scalar), on the device.
 
         Returns 1.0 if the step was left out, 0.0 if not, as a tensor on the device; `None` if nobody looked.
@@ -48,11 +48,11 @@ class Update:
             if self.scaler is not None:
                 self.scaler.unscale_(self.optimizer)
             norm = clip_grad_norm_(self.parameters, self.clip_norm)
-        skipped = self._skipped(loss, norm) if self.guard is not Guard.NOBODY else None
+        skipped = self._nonfinite_flag(loss, norm) if self.finite_check is not FiniteCheck.NOBODY else None
         if self.scaler is not None:
             self.scaler.step(self.optimizer)
             self.scaler.update()
-        elif skipped is not None and self.guard is Guard.DEVICE:
+        elif skipped is not None and self.finite_check is FiniteCheck.DEVICE:
             vars(self.optimizer)["found_inf"] = skipped
             self.optimizer.step()
             del vars(self.optimizer)["found_inf"]
@@ -62,14 +62,14 @@ class Update:
             parameter.grad = None
         return skipped
 
-    def _skipped(self, loss: Tensor, norm: Tensor | None) -> Tensor:
+    def _nonfinite_flag(self, loss: Tensor, norm: Tensor | None) -> Tensor:
         if norm is None:
             norm = get_total_norm([parameter.grad for parameter in self.parameters if parameter.grad is not None])
         return (~torch.isfinite(loss + norm)).float()
 
 
 @dataclass(frozen=True)
-class Search:
+class ClosureStep:
     """One step of an optimiser that looks at the loss in several places before it stays in one."""
 
     optimizer: Optimizer
@@ -78,7 +78,7 @@ class Search:
         """Add the gradients of a loss (scalar)."""
         loss.backward()
 
-    def step(self, loss: Tensor, again: Again) -> Tensor | None:
+    def step(self, loss: Tensor, again: Closure) -> Tensor | None:
         """Step, and forget the gradients. The first look is at `loss` and the gradients that are there already."""
         known = [loss]
 

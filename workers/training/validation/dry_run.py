@@ -7,72 +7,72 @@ from torch import nn
 
 from app.errors import BuildError, Problem
 from app.spec.data.columns import DataSchema
-from app.spec.job import Job
+from app.spec.job import JobSpec
 from workers.data.loading.sampler import Sampler
-from workers.network.inference.partial_network import Draft
-from workers.training.optim.learning_rate import build_rates
+from workers.network.inference.partial_network import PartialNetwork
+from workers.training.optim.learning_rate import build_learning_rate_schedule
 from workers.training.optim.optimizers import build_optimizer
-from workers.training.optim.parameter_groups import MATRICES, PLACE, split
-from workers.training.optim.weight_averages import turns_of
+from workers.training.optim.parameter_groups import GROUPS_POINTER, MATRIX_ONLY_OPTIMIZERS, split_parameters
+from workers.training.optim.weight_averages import averaging_schedule
 
 CPU = torch.device("cpu")
 
 
 @dataclass
-class Rehearsal:
+class DryRunResult:
     """What came of it: how many elements are trained, and every problem."""
 
-    trained: int
+    trainable_elements: int
     problems: list[Problem] = field(default_factory=list)
 
 
-def rehearse(job: Job, schema: DataSchema, draft: Draft) -> Rehearsal:
+def dry_run_plan(job: JobSpec, schema: DataSchema, draft: PartialNetwork) -> DryRunResult:
     """Try out the groups on the network, if all of it is settled, and every setting on a parameter of one element."""
     plan = job.training
-    found = Rehearsal(draft.parameters)
-    if (plan.groups or plan.optimizer.kind in MATRICES) and draft.parameters and not draft.problems:
-        parts = split(draft.blueprint, plan)
+    found = DryRunResult(draft.parameters)
+    if (plan.groups or plan.optimizer.kind in MATRIX_ONLY_OPTIMIZERS) and draft.parameters and not draft.problems:
+        parts = split_parameters(draft.blueprint, plan)
         found.problems += parts.problems
-        found.trained -= sum(weight.elements for weight in parts.frozen)
-        if parts.frozen and not parts.problems and _sources(job, draft).isdisjoint(draft.trained(parts.idle)):
+        found.trainable_elements -= sum(weight.element_count for weight in parts.frozen)
+        if parts.frozen and not parts.problems and _loss_nodes(job, draft).isdisjoint(draft.trainable_nodes(parts.frozen_nodes)):
             detail = "all that the loss depends on is frozen"
-            found.problems.append(Problem(PLACE, "nothing_to_train", detail, "leave some nodes out"))
+            found.problems.append(Problem(GROUPS_POINTER, "nothing_to_train", detail, "leave some nodes out"))
     for position, group in enumerate(plan.groups):
         if settings := group.settings():
             spec = plan.optimizer.model_copy(update=settings)
             try:
-                build_optimizer(spec, [_element()], CPU)
+                build_optimizer(spec, [_one_element_parameter()], CPU)
             except BuildError as error:
-                found.problems.append(_told(error, f"{PLACE}/{position}"))
+                found.problems.append(_to_problem(error, f"{GROUPS_POINTER}/{position}"))
     per_epoch = _steps_per_epoch(job, schema)
     total_steps = plan.total_steps(per_epoch)
-    if plan.average is not None and not turns_of(plan.average, total_steps, per_epoch).come(total_steps):
+    if plan.average is not None and not averaging_schedule(plan.average, total_steps, per_epoch).occurs_within(total_steps):
         detail = f"the run of {total_steps:,} steps ends before the weights are averaged once"
         found.problems.append(Problem("/training/average", "contradiction", detail, "begin earlier, or train longer"))
     try:
-        optimizer = build_optimizer(plan.optimizer, [_element()], CPU)
-        build_rates(plan, optimizer, total_steps, per_epoch)
+        optimizer = build_optimizer(plan.optimizer, [_one_element_parameter()], CPU)
+        build_learning_rate_schedule(plan, optimizer, total_steps, per_epoch)
     except BuildError as error:
-        found.problems.append(_told(error, error.pointer))
+        found.problems.append(_to_problem(error, error.pointer))
     return found
 
 
-def _sources(job: Job, draft: Draft) -> set[str]:
+def _loss_nodes(job: JobSpec, draft: PartialNetwork) -> set[str]:
     """Return the nodes that losses read."""
     outputs = draft.blueprint.outputs
     first = next(iter(outputs.values()))
     return {outputs.get(head.output, first) if head.output else first for head in job.objective.all_heads().values()}
 
 
-def _element() -> nn.Parameter:
+def _one_element_parameter() -> nn.Parameter:
     return nn.Parameter(torch.zeros(1, 1))
 
 
-def _told(error: BuildError, pointer: str) -> Problem:
+def _to_problem(error: BuildError, pointer: str) -> Problem:
     return Problem(pointer, "invalid_value", error.detail, error.hint)
 
 
-def _steps_per_epoch(job: Job, schema: DataSchema) -> int:
+def _steps_per_epoch(job: JobSpec, schema: DataSchema) -> int:
     plan, rows, validation = job.training, schema.rows.get("train", 1), job.data.validation
     if validation is not None and validation.fraction is not None:
         rows -= round(validation.fraction * rows)

@@ -4,16 +4,16 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from math import prod
 
-from app.spec.job import Job
+from app.spec.job import JobSpec
 from app.spec.training.optimizers import BaseOptimizer
-from workers.network.analysis.graph import CHOOSING, scaled
-from workers.network.inference.partial_network import Draft, Trace
-from workers.network.inference.sizes import Parameters
+from workers.network.analysis.graph import BRANCHING_KINDS, with_batch_size
+from workers.network.inference.input_checks import Parameters
+from workers.network.inference.partial_network import InferredNode, PartialNetwork
 
-WEIGHT = 4  # bytes of a float32
+FLOAT32_BYTES = 4  # bytes of a float32
 
 # Optimiser → tensors like each parameter that it always keeps, and settings that add one more.
-STATES: Mapping[str, tuple[int, tuple[str, ...]]] = {
+OPTIMIZER_STATES: Mapping[str, tuple[int, tuple[str, ...]]] = {
     "SGD": (0, ("momentum",)),
     "Adam": (2, ("amsgrad",)),
     "AdamW": (2, ("amsgrad",)),
@@ -31,23 +31,23 @@ STATES: Mapping[str, tuple[int, tuple[str, ...]]] = {
 }
 
 # Optimiser → setting that is the length of a history, and tensors like each parameter for each of its moments.
-HISTORIES: Mapping[str, tuple[str, int]] = {"LBFGS": ("history_size", 2)}
+OPTIMIZER_HISTORIES: Mapping[str, tuple[str, int]] = {"LBFGS": ("history_size", 2)}
 
 # Kinds whose output is a view of their input, and takes no memory of its own.
-VIEWS = frozenset({
+VIEW_KINDS = frozenset({
     "Identity", "Flatten", "Unflatten", "flatten", "reshape", "permute", "transpose", "squeeze", "unsqueeze", "select",
     "narrow", "stop_gradient",
 })  # fmt: skip
 
 # Recurrent kind → values kept for backward at each step and layer, in hidden states.
-STEPS = {"RNN": 3, "GRU": 8, "LSTM": 10}
+RECURRENT_ACTIVATIONS = {"RNN": 3, "GRU": 8, "LSTM": 10}
 
-INDEX = 8  # bytes of the place that a pooling remembers for each of its results
-PASSING = 2  # gradients that are alive at once while backward passes a node
+INDEX_BYTES = 8  # bytes of the place that a pooling remembers for each of its results
+LIVE_GRADIENTS = 2  # gradients that are alive at once while backward passes a node
 
 
 @dataclass(frozen=True, slots=True)
-class Memory:
+class MemoryEstimate:
     """Bytes by purpose, for one batch."""
 
     batch_size: int
@@ -67,62 +67,62 @@ class Memory:
         return asdict(self) | {"total": self.total}
 
 
-def estimate(job: Job, draft: Draft, rows: int, trained: int | None = None) -> Memory:
+def estimate_memory(job: JobSpec, draft: PartialNetwork, rows: int, trained: int | None = None) -> MemoryEstimate:
     """Return the memory of a training step; a batch is no larger than the `rows` there are.
 
     `trained` is how many elements are not frozen, all of them by default.
     """
     batch_size = min(job.training.batch_size, rows) if rows > 0 else job.training.batch_size
-    weights = WEIGHT * draft.parameters
-    buffers = WEIGHT * draft.buffers
+    weights = FLOAT32_BYTES * draft.parameters
+    buffers = FLOAT32_BYTES * draft.buffers
     inputs = [draft.values[name] for name in draft.blueprint.inputs if name in draft.values]
-    activations = sum(value.element_size() * prod(scaled(value.shape, batch_size)) for value in inputs)
-    activations += sum(kept(trace, batch_size) for trace in draft.traces)
-    activations += PASSING * max((_bytes(trace, batch_size) for trace in draft.traces), default=0)
-    states = states_of(job.training.optimizer)
-    gradients = weights if trained is None else WEIGHT * trained
+    activations = sum(value.element_size() * prod(with_batch_size(value.shape, batch_size)) for value in inputs)
+    activations += sum(activation_bytes(trace, batch_size) for trace in draft.nodes)
+    activations += LIVE_GRADIENTS * max((_output_bytes(trace, batch_size) for trace in draft.nodes), default=0)
+    states = optimizer_state_count(job.training.optimizer)
+    gradients = weights if trained is None else FLOAT32_BYTES * trained
     average = weights + buffers if job.training.average is not None else 0
-    return Memory(batch_size, weights + buffers, gradients, states * gradients, average, activations)
+    return MemoryEstimate(batch_size, weights + buffers, gradients, states * gradients, average, activations)
 
 
-def states_of(spec: BaseOptimizer) -> int:
+def optimizer_state_count(spec: BaseOptimizer) -> int:
     """Return how many tensors like each parameter an optimiser keeps."""
-    always, settings = STATES[spec.kind]
-    length, each = HISTORIES.get(spec.kind, ("", 0))
+    always, settings = OPTIMIZER_STATES[spec.kind]
+    length, each = OPTIMIZER_HISTORIES.get(spec.kind, ("", 0))
     return always + sum(bool(getattr(spec, name)) for name in settings) + (each * getattr(spec, length) if each else 0)
 
 
-def kept(trace: Trace, batch_size: int) -> int:
+def activation_bytes(trace: InferredNode, batch_size: int) -> int:
     """Return the bytes that a node keeps until backward: its output, and what only it sees."""
-    if trace.inner:
-        costs = [inner.turns * sum(kept(each, batch_size) for each in inner.draft.traces)
-                 for inner in trace.inner.values()]  # fmt: skip
-        return max(costs) if trace.node.kind in CHOOSING else sum(costs)
+    if trace.bodies:
+        costs = [inner.iterations * sum(activation_bytes(each, batch_size) for each in inner.network.nodes)
+                 for inner in trace.bodies.values()]  # fmt: skip
+        return max(costs) if trace.node.kind in BRANCHING_KINDS else sum(costs)
     kind, parameters = trace.node.kind, trace.node.parameters
-    if kind in VIEWS or not trace.inputs:
+    if kind in VIEW_KINDS or not trace.inputs:
         return 0
-    values = prod(scaled(trace.output.shape, batch_size))
+    values = prod(with_batch_size(trace.output.shape, batch_size))
     if "MaxPool" in kind:
-        return values * (trace.output.element_size() + INDEX)
-    if kind in STEPS:
-        values += batch_size * trace.inputs[0].shape[1] * _recurrent(kind, parameters)
+        return values * (trace.output.element_size() + INDEX_BYTES)
+    if kind in RECURRENT_ACTIVATIONS:
+        values += batch_size * trace.inputs[0].shape[1] * _recurrent_activations(kind, parameters)
     if kind in ("MultiheadAttention", "TransformerEncoderLayer"):
         keys = trace.inputs[1 if len(trace.inputs) > 1 and kind == "MultiheadAttention" else 0]
-        values += batch_size * _attention(parameters, trace.inputs[0].shape[1], keys.shape[1])
+        values += batch_size * _attention_activations(parameters, trace.inputs[0].shape[1], keys.shape[1])
     return values * trace.output.element_size()
 
 
-def _bytes(trace: Trace, batch_size: int) -> int:
-    return prod(scaled(trace.output.shape, batch_size)) * trace.output.element_size()
+def _output_bytes(trace: InferredNode, batch_size: int) -> int:
+    return prod(with_batch_size(trace.output.shape, batch_size)) * trace.output.element_size()
 
 
-def _recurrent(kind: str, parameters: Parameters) -> int:
+def _recurrent_activations(kind: str, parameters: Parameters) -> int:
     directions = 1 + parameters["bidirectional"]
-    width: int = STEPS[kind] * parameters["hidden_size"] * directions * parameters["num_layers"]
+    width: int = RECURRENT_ACTIVATIONS[kind] * parameters["hidden_size"] * directions * parameters["num_layers"]
     return width
 
 
-def _attention(parameters: Parameters, queries: int, keys: int) -> int:
+def _attention_activations(parameters: Parameters, queries: int, keys: int) -> int:
     """Queries, keys and values; scores for each pair and head, with and without dropout; an encoder's inner layers."""
     heads = parameters.get("num_heads") or parameters["nhead"]
     width = parameters.get("embed_dim") or parameters["d_model"]

@@ -11,100 +11,100 @@ from torch import Tensor
 
 from app.errors import Problem
 from app.spec.data.columns import Column
-from app.spec.job import Job
-from app.spec.training.losses import BaseLoss, Loss, about
-from app.spec.training.metrics import METRICS, MOST_CLASSES, OF_ANY, SPANS
-from app.spec.training.objective import Head, place_of
-from workers.network.inference.partial_network import Draft, Trace
-from workers.network.inference.sizes import BATCH, sizes
-from workers.training.objective.decode import READ_LIKE
-from workers.training.validation.target_shapes import Meeting
+from app.spec.job import JobSpec
+from app.spec.training.losses import BaseLoss, Loss, task_type
+from app.spec.training.metrics import MAX_CLASSES, METRICS, SPAN_METRICS, UNLIMITED_CLASS_METRICS
+from app.spec.training.objective import Head, head_pointer
+from workers.network.inference.input_checks import SYMBOLIC_BATCH_SIZE, describe_shape
+from workers.network.inference.partial_network import InferredNode, PartialNetwork
+from workers.training.objective.decode import EQUIVALENT_LOSSES
+from workers.training.validation.target_shapes import TargetShapeCheck
 
-PACKED = frozenset({"RNN", "GRU", "LSTM", "TransformerEncoderLayer", "pool_sequence"})  # a second input is lengths
-LOSS = TypeAdapter[BaseLoss](Loss)
+KINDS_WITH_LENGTHS = frozenset({"RNN", "GRU", "LSTM", "TransformerEncoderLayer", "pool_sequence"})  # a second input is lengths
+LOSS_ADAPTER = TypeAdapter[BaseLoss](Loss)
 
 
 @dataclass(frozen=True, slots=True)
-class Output:
+class NetworkOutput:
     """An output of the network on the meta device, and the nodes that it comes from, the last one first."""
 
     source: str
     value: Tensor
-    path: tuple[Trace, ...]
-    place: str  # the pointer of the node that gives it
+    path: tuple[InferredNode, ...]
+    pointer: str  # the pointer of the node that gives it
 
 
-def disagreements(job: Job, targets: Mapping[str, Column | None], draft: Draft) -> list[Problem]:
+def objective_problems(job: JobSpec, targets: Mapping[str, Column | None], draft: PartialNetwork) -> list[Problem]:
     """Return every problem of the objective; none of outputs that could not be settled.
 
     `targets` are the columns that heads are compared with.
     """
     problems: list[Problem] = []
-    trained = draft.trained()
+    trained = draft.trainable_nodes()
     for name, head in job.objective.all_heads().items():
-        where, target = place_of(name), targets[name]
-        if (output := _output(draft, head.output)) is not None:
-            wrong = list(_own(output) if not head.compares else _rows(output))
-            if not wrong and head.compares and target is not None:
-                meeting = Meeting(head.loss, output.value, target, output.path, f"{where}/loss", head.classes == "last")
-                wrong += [*meeting.problems(), *_unreported(head, where, output.value, target)]
+        where, target = head_pointer(name), targets[name]
+        if (output := _find_output(draft, head.output)) is not None:
+            wrong = list(_output_loss_problems(output) if not head.has_loss_target else _compared_output_problems(output))
+            if not wrong and head.has_loss_target and target is not None:
+                meeting = TargetShapeCheck(head.loss, output.value, target, output.path, f"{where}/loss", head.classes == "last")
+                wrong += [*meeting.problems(), *_metric_problems(head, where, output.value, target)]
             if output.source not in trained and output.value.is_floating_point():
                 detail = f"{output.source} depends on nothing that is trained"
                 wrong.insert(0, Problem("/model", "nothing_to_train", detail,
                                         "add a layer with parameters, or a Parameter node"))  # fmt: skip
             problems += wrong
-        if head.scores is not None and not head.compares and target is not None:
-            scores = _output(draft, head.scores)
-            problems += _beside(head, where, scores, target) if scores is not None else ()
+        if head.scores is not None and not head.has_loss_target and target is not None:
+            scores = _find_output(draft, head.scores)
+            problems += _scores_problems(head, where, scores, target) if scores is not None else ()
     return list(dict.fromkeys(problems))
 
 
-def _output(draft: Draft, name: str | None) -> Output | None:
+def _find_output(draft: PartialNetwork, name: str | None) -> NetworkOutput | None:
     """Return an output, the first one by default; `None` if it is not settled."""
     outputs = draft.blueprint.outputs
     source = outputs.get(name) if name else next(iter(outputs.values()))
     if source is None or source not in draft.values:
         return None
-    traces = {each: trace for trace in draft.traces for each in trace.named()}
+    traces = {each: trace for trace in draft.nodes for each in trace.named_outputs()}
     end = traces.get(source)
     place = "/model" + (end.node.pointer if end is not None else "")
-    return Output(source, draft.values[source], _path(end, traces), place)
+    return NetworkOutput(source, draft.values[source], _trace_path(end, traces), place)
 
 
-def _rows(output: Output) -> Iterator[Problem]:
+def _compared_output_problems(output: NetworkOutput) -> Iterator[Problem]:
     """An output that is compared has a row of numbers for each example."""
     value, source = output.value, output.source
     if not value.is_floating_point():
         dtype = str(value.dtype).removeprefix("torch.")
-        yield Problem(output.place, "dtype_mismatch", f"the loss reads {source}, which gives {dtype}",
+        yield Problem(output.pointer, "dtype_mismatch", f"the loss reads {source}, which gives {dtype}",
                       "let the loss read an output of float32")  # fmt: skip
-    elif value.ndim == 0 or value.shape[0] != BATCH or any(size % BATCH == 0 for size in value.shape[1:]):
-        detail = f"the loss reads {source}, which gives {sizes(value.shape)}: no row for each example"
-        yield Problem(output.place, "shape_mismatch", detail, "keep dimension 0, which counts the examples")
+    elif value.ndim == 0 or value.shape[0] != SYMBOLIC_BATCH_SIZE or any(size % SYMBOLIC_BATCH_SIZE == 0 for size in value.shape[1:]):
+        detail = f"the loss reads {source}, which gives {describe_shape(value.shape)}: no row for each example"
+        yield Problem(output.pointer, "shape_mismatch", detail, "keep dimension 0, which counts the examples")
 
 
-def _own(output: Output) -> Iterator[Problem]:
+def _output_loss_problems(output: NetworkOutput) -> Iterator[Problem]:
     """An output that is a loss is one number, or one for each example."""
     shape, source = tuple(output.value.shape), output.source
     if not output.value.is_floating_point():
         dtype = str(output.value.dtype).removeprefix("torch.")
-        yield Problem(output.place, "dtype_mismatch", f"{source} is the loss, and gives {dtype}", "give float32")
-    elif shape not in ((), (BATCH,), (BATCH, 1)):
-        inner = list(range(1, len(shape))) if shape[0] == BATCH else []
+        yield Problem(output.pointer, "dtype_mismatch", f"{source} is the loss, and gives {dtype}", "give float32")
+    elif shape not in ((), (SYMBOLIC_BATCH_SIZE,), (SYMBOLIC_BATCH_SIZE, 1)):
+        inner = list(range(1, len(shape))) if shape[0] == SYMBOLIC_BATCH_SIZE else []
         hint = f'insert {{"kind": "mean", "dim": {inner}}} after it' if inner else 'insert {"kind": "mean"} after it'
-        detail = f"{source} is the loss, and gives {sizes(shape)}: neither one number nor one for each example"
-        yield Problem(output.place, "shape_mismatch", detail, hint)
+        detail = f"{source} is the loss, and gives {describe_shape(shape)}: neither one number nor one for each example"
+        yield Problem(output.pointer, "shape_mismatch", detail, hint)
 
 
-def _beside(head: Head, where: str, scores: Output, target: Column) -> Iterator[Problem]:
+def _scores_problems(head: Head, where: str, scores: NetworkOutput, target: Column) -> Iterator[Problem]:
     """The output beside an own loss is compared by the metrics: scores, or what was decided, as whole numbers."""
     value = scores.value
     if value.is_floating_point():
-        wrong = list(_rows(scores))
+        wrong = list(_compared_output_problems(scores))
         if not wrong:
-            kind = READ_LIKE[about(head.loss, target)]
-            meeting = Meeting(
-                LOSS.validate_python({"kind": kind}),
+            kind = EQUIVALENT_LOSSES[task_type(head.loss, target)]
+            meeting = TargetShapeCheck(
+                LOSS_ADAPTER.validate_python({"kind": kind}),
                 value,
                 target,
                 scores.path,
@@ -113,33 +113,33 @@ def _beside(head: Head, where: str, scores: Output, target: Column) -> Iterator[
             )
             wrong = list(meeting.problems())
         yield from wrong
-    elif tuple(value.shape) != (BATCH, *target.shape):
-        detail = f"{scores.source} gives {sizes(value.shape)}, and targets are {sizes((BATCH, *target.shape))}"
+    elif tuple(value.shape) != (SYMBOLIC_BATCH_SIZE, *target.shape):
+        detail = f"{scores.source} gives {describe_shape(value.shape)}, and targets are {describe_shape((SYMBOLIC_BATCH_SIZE, *target.shape))}"
         yield Problem(f"{where}/scores", "shape_mismatch", detail, "give scores, or one whole number for each target")
-    yield from _unreported(head, where, value, target)
+    yield from _metric_problems(head, where, value, target)
 
 
-def _unreported(head: Head, where: str, value: Tensor, target: Column) -> Iterator[Problem]:
+def _metric_problems(head: Head, where: str, value: Tensor, target: Column) -> Iterator[Problem]:
     """Metrics that an output of this type or width has no answer for."""
-    what = about(head.loss, target)
+    what = task_type(head.loss, target)
     classes = (value.shape[-1 if head.classes == "last" else 1] if value.ndim > 1 else 0) if (
         value.is_floating_point()) else target.classes or 0  # fmt: skip
     for position, name in enumerate(head.metrics):
         place = f"{where}/metrics/{position}"
-        if METRICS[name].needs != "choice" and not value.is_floating_point():
+        if METRICS[name].requires != "choice" and not value.is_floating_point():
             detail = f"{name} needs scores, and the output tells decisions alone"
             yield Problem(place, "contradiction", detail, "let the output give scores, or remove it")
-        elif what in ("classes", "tags") and classes > MOST_CLASSES and name not in OF_ANY | SPANS:
-            detail = f"{name} is reported of at most {MOST_CLASSES:,} classes, and there are {classes:,}"
+        elif what in ("classes", "tags") and classes > MAX_CLASSES and name not in UNLIMITED_CLASS_METRICS | SPAN_METRICS:
+            detail = f"{name} is reported of at most {MAX_CLASSES:,} classes, and there are {classes:,}"
             yield Problem(place, "too_many", detail, "use accuracy, top5_accuracy or perplexity")
 
 
-def _path(end: Trace | None, traces: Mapping[str, Trace]) -> tuple[Trace, ...]:
-    path: list[Trace] = []
+def _trace_path(end: InferredNode | None, traces: Mapping[str, InferredNode]) -> tuple[InferredNode, ...]:
+    path: list[InferredNode] = []
     seen: set[str] = set()
     while end is not None and end.node.id not in seen:
         path.append(end)
         seen.add(end.node.id)
-        single = len(end.inputs) == 1 or end.node.kind in PACKED
+        single = len(end.inputs) == 1 or end.node.kind in KINDS_WITH_LENGTHS
         end = traces.get(end.node.inputs[0]) if single else None
     return tuple(path)

@@ -11,91 +11,91 @@ from typing import Any
 
 from app.errors import Problem
 from app.spec.data.columns import DataSchema
-from app.spec.data.feature_columns import CHILDREN
-from app.spec.data.feature_schema import View
-from app.spec.job import Job, head_targets
+from app.spec.data.feature_columns import CHILDREN_SUFFIX
+from app.spec.data.feature_schema import ResolvedFeatures
+from app.spec.job import JobSpec, head_targets
 from workers.network.blueprint import Blueprint
-from workers.network.inference.partial_network import Draft
-from workers.network.inference.shape_inference import draft
-from workers.network.inference.vocabulary_sizes import FIELD
-from workers.training.validation.objective import disagreements
+from workers.network.inference.partial_network import PartialNetwork
+from workers.network.inference.shape_inference import infer_shapes
+from workers.network.inference.vocabulary_sizes import VOCABULARY_FIELD
+from workers.training.validation.objective import objective_problems
 
 
 @dataclass(frozen=True)
-class Sequences:
+class SequenceGroup:
     """Columns whose batches are always equally long: a text and its tags, a tree's labels and children."""
 
     feature: str  # the first one's
     columns: tuple[str, ...]
-    longest: int
-    shortest: int
+    max_length: int
+    min_length: int
 
 
-def length_problems(job: Job, seen: View, stored: DataSchema, first: Draft, skip: AbstractSet[str]) -> list[Problem]:
+def length_problems(job: JobSpec, seen: ResolvedFeatures, stored: DataSchema, first: PartialNetwork, skip: AbstractSet[str]) -> list[Problem]:
     """Return why the network cannot be used at every length; `first` is its draft at the greatest.
 
     Only a network that reads sequences without a fixed length is drafted again.
     """
-    groups = sequences(seen, stored, {*first.blueprint.inputs, *seen.targets.values()})
+    groups = sequence_groups(seen, stored, {*first.blueprint.inputs, *seen.targets.values()})
     known = {problem.pointer for problem in first.problems}
-    agreed = not first.problems and not disagreements(job, head_targets(job, stored, seen), first) if groups else False
-    for group, lengths in _cases(groups):
-        other = replace(seen, schema=_at(seen.schema, lengths))
-        again = draft(job.model, other.schema, job.data.inputs or seen.schema.inputs, skip)
-        told = [problem.within("/model") for problem in again.problems if problem.pointer not in known]
+    agreed = not first.problems and not objective_problems(job, head_targets(job, stored, seen), first) if groups else False
+    for group, lengths in _length_cases(groups):
+        other = replace(seen, schema=_with_lengths(seen.schema, lengths))
+        again = infer_shapes(job.model, other.schema, job.data.inputs or seen.schema.inputs, skip)
+        told = [problem.with_prefix("/model") for problem in again.problems if problem.pointer not in known]
         if agreed and not told:
-            told = disagreements(job, head_targets(job, stored, other), again)
+            told = objective_problems(job, head_targets(job, stored, other), again)
         words = " and ".join(f'"{each.feature}" of {lengths[each.columns[0]]}' for each in groups)
-        problems = [_shorter(problem, words, group) for problem in told]
-        problems += _changes(first.blueprint, again.blueprint, group, lengths[group.columns[0]])
+        problems = [_length_problem(problem, words, group) for problem in told]
+        problems += _parameter_problems(first.blueprint, again.blueprint, group, lengths[group.columns[0]])
         if problems:
-            return _once(problems)
+            return _first_by_pointer(problems)
     return []
 
 
-def sequences(seen: View, stored: DataSchema, read: AbstractSet[str]) -> list[Sequences]:
+def sequence_groups(seen: ResolvedFeatures, stored: DataSchema, read: AbstractSet[str]) -> list[SequenceGroup]:
     """Return what batches are as long as their longest row of, of the columns that are read.
 
     Columns of lists of words with equal greatest lengths are taken for parallel ones: tokens, their parts of speech.
     """
-    groups: dict[Any, Sequences] = {}
+    groups: dict[Any, SequenceGroup] = {}
     for column in seen.schema.columns:
         if not column.ragged or column.name not in read:
             continue
-        feature = column.name if column.name in seen.features else column.name.removesuffix(CHILDREN)
+        feature = column.name if column.name in seen.features else column.name.removesuffix(CHILDREN_SUFFIX)
         part: Any = seen.features[feature]
         held = stored.column(part.of if part.kind == "tags" and part.of is not None else part.column)
         if held is not None and held.type == "words":
             key: Any = (held.longest, column.shape[0], column.shortest)
         else:
             key = feature if part.kind == "text" or held is None else held.name
-        before = groups.get(key, Sequences(feature, (), column.shape[0], column.shortest))
+        before = groups.get(key, SequenceGroup(feature, (), column.shape[0], column.shortest))
         groups[key] = replace(before, columns=(*before.columns, column.name))
     return list(groups.values())
 
 
-def _cases(groups: Sequence[Sequences]) -> Iterator[tuple[Sequences, dict[str, int]]]:
+def _length_cases(groups: Sequence[SequenceGroup]) -> Iterator[tuple[SequenceGroup, dict[str, int]]]:
     """Yield what is varied, and the lengths of all columns."""
 
     def lengths(**changed: int) -> dict[str, int]:
-        return {name: changed.get(each.feature, each.longest) for each in groups for name in each.columns}
+        return {name: changed.get(each.feature, each.max_length) for each in groups for name in each.columns}
 
-    if groups and any(each.shortest < each.longest for each in groups):
-        first = next(each for each in groups if each.shortest < each.longest)
-        yield first, lengths(**{each.feature: each.shortest for each in groups})
+    if groups and any(each.min_length < each.max_length for each in groups):
+        first = next(each for each in groups if each.min_length < each.max_length)
+        yield first, lengths(**{each.feature: each.min_length for each in groups})
     for each in groups:
-        if each.longest - 1 >= each.shortest:
-            yield each, lengths(**{each.feature: each.longest - 1})
+        if each.max_length - 1 >= each.min_length:
+            yield each, lengths(**{each.feature: each.max_length - 1})
 
 
-def _at(schema: DataSchema, lengths: Mapping[str, int]) -> DataSchema:
+def _with_lengths(schema: DataSchema, lengths: Mapping[str, int]) -> DataSchema:
     """Return the schema with sequences of other lengths."""
     columns = [column.model_copy(update={"shape": (lengths[column.name], *column.shape[1:])})
                if column.name in lengths else column for column in schema.columns]  # fmt: skip
     return schema.model_copy(update={"columns": tuple(columns)})
 
 
-def _changes(first: Blueprint, other: Blueprint, group: Sequences, length: int) -> Iterator[Problem]:
+def _parameter_problems(first: Blueprint, other: Blueprint, group: SequenceGroup, length: int) -> Iterator[Problem]:
     """Yield a problem for every node whose parameters are others at another length, but for vectors to look up."""
     theirs = {node.id: node for node in other.nodes}
     for node in first.nodes:
@@ -104,30 +104,30 @@ def _changes(first: Blueprint, other: Blueprint, group: Sequences, length: int) 
             continue
         for field, value in node.parameters.items():
             given = again.parameters.get(field)
-            if value != given and field != FIELD:
-                detail = (f"{node.id} has {field} {_short(value)} where batches of \"{group.feature}\" are "
-                          f"{group.longest} long, and {_short(given)} where they are {length}: they are as long as "
+            if value != given and field != VOCABULARY_FIELD:
+                detail = (f"{node.id} has {field} {_abbreviate(value)} where batches of \"{group.feature}\" are "
+                          f"{group.max_length} long, and {_abbreviate(given)} where they are {length}: they are as long as "
                           "their longest row")  # fmt: skip
                 yield Problem(f"/model{node.pointer}", "depends_on_length", detail, _hint(group))
         for name, body in node.bodies.items():
             if name in again.bodies:
-                yield from _changes(body, again.bodies[name], group, length)
+                yield from _parameter_problems(body, again.bodies[name], group, length)
 
 
-def _short(value: Any) -> str:
+def _abbreviate(value: Any) -> str:
     return str(value)[:40]
 
 
-def _shorter(problem: Problem, words: str, group: Sequences) -> Problem:
+def _length_problem(problem: Problem, words: str, group: SequenceGroup) -> Problem:
     detail = f"a batch is as long as its longest row; at {words}: {problem.detail}"
     return Problem(problem.pointer, "depends_on_length", detail, _hint(group))
 
 
-def _hint(group: Sequences) -> str:
+def _hint(group: SequenceGroup) -> str:
     return (f'pool over the sequence, for example with pool_sequence, or set "min_length" or "pad": "max_length" of '
             f'the feature "{group.feature}"')  # fmt: skip
 
 
-def _once(problems: Sequence[Problem]) -> list[Problem]:
+def _first_by_pointer(problems: Sequence[Problem]) -> list[Problem]:
     """Return the first problem of each place."""
     return list({problem.pointer: problem for problem in reversed(problems)}.values())[::-1]

@@ -9,82 +9,82 @@ from starlette.responses import Response
 
 from app import checkpoints
 from app.api import schemas
-from app.api.auth import Reader
-from app.api.http.files import FILE, HEAD, Wanted, answer_file
+from app.api.auth import ReadPrincipal
+from app.api.http.files import FILE_HEAD_RESPONSES, FILE_RESPONSES, FileRequestDep, file_response
 from app.api.http.parameters import CheckpointId, JobId
-from app.api.http.responses import Json
-from app.api.openapi import answers
-from app.api.services import Part
+from app.api.http.responses import JsonResponse
+from app.api.openapi import route_responses
+from app.api.services import ServicesDep
 from app.db.tables import CheckpointRow
 from app.errors import NotFound
 from app.jobs import repository
 from app.spec.job import parse_job
 
 router = APIRouter(prefix="/v1", tags=["checkpoints"])
-Format = Literal["safetensors", "pth"]
+WeightsFormat = Literal["safetensors", "pth"]
 
 
-@router.get("/jobs/{job_id}/checkpoints", responses=answers(200, schemas.CheckpointPage, 404))
-def list_checkpoints(job_id: JobId, who: Reader, services: Part) -> Response:
+@router.get("/jobs/{job_id}/checkpoints", responses=route_responses(200, schemas.CheckpointPage, 404))
+def list_checkpoints(job_id: JobId, who: ReadPrincipal, services: ServicesDep) -> Response:
     """List a job's checkpoints, newest first, with their files."""
 
     def unit(session: Session) -> list[CheckpointRow]:
         repository.find(session, who.owner, job_id)
-        return checkpoints.listed(session, job_id)
+        return checkpoints.list_checkpoints(session, job_id)
 
-    page = schemas.CheckpointPage(items=[schemas.Checkpoint.of(row) for row in services.db.read(unit)])
-    return Json(page.plain())
+    page = schemas.CheckpointPage(items=[schemas.Checkpoint.from_row(row) for row in services.db.read(unit)])
+    return JsonResponse(page.as_dict())
 
 
-@router.get("/checkpoints/{checkpoint_id}", responses=answers(200, schemas.Checkpoint, 404))
-def read_checkpoint(checkpoint_id: CheckpointId, who: Reader, services: Part) -> Response:
+@router.get("/checkpoints/{checkpoint_id}", responses=route_responses(200, schemas.Checkpoint, 404))
+def read_checkpoint(checkpoint_id: CheckpointId, who: ReadPrincipal, services: ServicesDep) -> Response:
     """Read one checkpoint."""
-    return Json(schemas.Checkpoint.of(services.db.read(checkpoints.find, who.owner, checkpoint_id)).plain())
+    return JsonResponse(schemas.Checkpoint.from_row(services.db.read(checkpoints.find, who.owner, checkpoint_id)).as_dict())
 
 
-@router.head("/checkpoints/{checkpoint_id}/files/{name}", operation_id="describe_file", responses=HEAD)
-@router.get("/checkpoints/{checkpoint_id}/files/{name}", operation_id="download_file", responses=FILE)
+@router.head("/checkpoints/{checkpoint_id}/files/{name}", operation_id="describe_file", responses=FILE_HEAD_RESPONSES)
+@router.get("/checkpoints/{checkpoint_id}/files/{name}", operation_id="download_file", responses=FILE_RESPONSES)
 def download_file(
     checkpoint_id: CheckpointId,
     name: Annotated[str, Path(max_length=100, description="A file's name.")],
-    who: Reader,
-    services: Part,
-    wanted: Wanted,
+    who: ReadPrincipal,
+    services: ServicesDep,
+    wanted: FileRequestDep,
 ) -> Response:
     """Download a file, whole or a range of it. Its ETag is its SHA-256."""
-    row = checkpoints.kept(services.db, lambda session: checkpoints.find(session, who.owner, checkpoint_id))
-    return answer_file(services.store, _public(row, name), wanted)
+    row = checkpoints.acquire_for_reading(services.db, lambda session: checkpoints.find(session, who.owner, checkpoint_id))
+    return file_response(services.store, _public_file(row, name), wanted)
 
 
-@router.head("/jobs/{job_id}/weights", operation_id="describe_weights", responses=HEAD)
-@router.get("/jobs/{job_id}/weights", operation_id="download_weights", responses=FILE)
+@router.head("/jobs/{job_id}/weights", operation_id="describe_weights", responses=FILE_HEAD_RESPONSES)
+@router.get("/jobs/{job_id}/weights", operation_id="download_weights", responses=FILE_RESPONSES)
 def download_weights(
     job_id: JobId,
-    who: Reader,
-    services: Part,
-    wanted: Wanted,
+    who: ReadPrincipal,
+    services: ServicesDep,
+    wanted: FileRequestDep,
     which: Annotated[Literal["best", "latest"], Query(description="Best by the spec's monitor, or newest.")] = "best",
-    format_: Annotated[Format, Query(alias="format", description="Of the file.")] = "safetensors",
+    format_: Annotated[WeightsFormat, Query(alias="format", description="Of the file.")] = "safetensors",
 ) -> Response:
     """Download the best or the latest weights. Where nothing was evaluated the latest are the best."""
-    row = checkpoints.kept(services.db, lambda session: _chosen(session, who.owner, job_id, which))
-    return answer_file(services.store, _public(row, f"weights.{format_}"), wanted)
+    row = checkpoints.acquire_for_reading(services.db, lambda session: _select_checkpoint(session, who.owner, job_id, which))
+    return file_response(services.store, _public_file(row, f"weights.{format_}"), wanted)
 
 
-def _chosen(session: Session, owner: str, job_id: str, which: str) -> CheckpointRow:
+def _select_checkpoint(session: Session, owner: str, job_id: str, which: str) -> CheckpointRow:
     job = repository.find(session, owner, job_id)
     plan = parse_job(job.spec).training.checkpoint
     found = (
-        checkpoints.preferred(session, job_id, plan.monitor, plan.mode)
+        checkpoints.best_or_latest(session, job_id, plan.monitor, plan.mode)
         if which == "best"
-        else next(iter(checkpoints.listed(session, job_id)), None)
+        else next(iter(checkpoints.list_checkpoints(session, job_id)), None)
     )
     if found is None:
         raise NotFound(f"{job_id} has no checkpoint yet", hint="wait until it has trained for a while")
     return found
 
 
-def _public(row: CheckpointRow, name: str) -> Mapping[str, Any]:
+def _public_file(row: CheckpointRow, name: str) -> Mapping[str, Any]:
     offered = {file["name"]: file for file in row.files if file["public"]}
     if name not in offered:
         raise NotFound(f'{row.id} has no file "{name}"', hint="one of: " + ", ".join(offered))

@@ -5,39 +5,39 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Path
 from starlette.responses import Response
 
-from app.api.auth import Reader
-from app.api.children.exporter import exported
-from app.api.http.files import Wanted, answer_file
+from app.api.auth import ReadPrincipal
+from app.api.children.exporter import get_or_create_export
+from app.api.http.files import FileRequestDep, file_response
 from app.api.http.parameters import CheckpointId
-from app.api.openapi import answers
-from app.api.services import Part
+from app.api.openapi import route_responses
+from app.api.services import ServicesDep
 
 router = APIRouter(prefix="/v1/checkpoints", tags=["checkpoints"])
-Form = Annotated[
+ExportFormat = Annotated[
     Literal["onnx", "torch_export", "bundle"],
     Path(description="onnx: model.onnx. torch_export: model.pt2, for torch.export. bundle: bundle.zip."),
 ]
-CONTENT = ("application/octet-stream", "application/zip")
-DIFFERENCE = {
+EXPORT_MEDIA_TYPES = ("application/octet-stream", "application/zip")
+DIFFERENCE_HEADER = {
     "Graftwerk-Max-Difference": {
         "description": "The largest absolute difference to the network's own outputs, on random inputs.",
         "schema": {"type": "number"},
     }
 }
-HEAD = answers(200, None, 304, 404, 409, 501, media=CONTENT, headers=DIFFERENCE)
-FILE = HEAD | answers(206, None, 416, media=CONTENT, headers=DIFFERENCE)
+EXPORT_HEAD_RESPONSES = route_responses(200, None, 304, 404, 409, 501, media=EXPORT_MEDIA_TYPES, headers=DIFFERENCE_HEADER)
+EXPORT_RESPONSES = EXPORT_HEAD_RESPONSES | route_responses(206, None, 416, media=EXPORT_MEDIA_TYPES, headers=DIFFERENCE_HEADER)
 
 
-@router.head("/{checkpoint_id}/exports/{form}", operation_id="describe_export", responses=HEAD)
-@router.get("/{checkpoint_id}/exports/{form}", operation_id="download_export", responses=FILE)
-def download_export(checkpoint_id: CheckpointId, form: Form, who: Reader, services: Part, wanted: Wanted) -> Response:
+@router.head("/{checkpoint_id}/exports/{form}", operation_id="describe_export", responses=EXPORT_HEAD_RESPONSES)
+@router.get("/{checkpoint_id}/exports/{form}", operation_id="download_export", responses=EXPORT_RESPONSES)
+def download_export(checkpoint_id: CheckpointId, form: ExportFormat, who: ReadPrincipal, services: ServicesDep, wanted: FileRequestDep) -> Response:
     """Download the network as one graph, or everything of the checkpoint in one archive; made on first demand.
 
     A graph has inputs and outputs in order, and takes any number of examples; `Graftwerk-Max-Difference` is the
     largest difference to the network's own outputs. A network whose course depends on the data has no such graph: 409
     `not_exportable`, with every node that stands in the way.
     """
-    file = exported(services, who.owner, checkpoint_id, form)
+    file = get_or_create_export(services, who.owner, checkpoint_id, form)
     difference = file["difference"]
     more = {} if difference is None else {"Graftwerk-Max-Difference": f"{difference:.3g}"}
-    return answer_file(services.store, file, wanted, more)
+    return file_response(services.store, file, wanted, more)

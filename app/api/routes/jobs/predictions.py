@@ -7,13 +7,13 @@ from pydantic import ValidationError
 from starlette.responses import Response
 
 from app.api import schemas
-from app.api.auth import Reader
-from app.api.children.predictions import Rows, predicted
+from app.api.auth import ReadPrincipal
+from app.api.children.predictions import RowsFileDep, predict_rows
 from app.api.http.parameters import JobId
-from app.api.openapi import ROWS_BODY, answers
-from app.api.services import Part
-from app.errors import Malformed
-from app.spec.prediction import CHECKPOINT, LARGEST_BATCH, Asked
+from app.api.openapi import PREDICTION_BODY, route_responses
+from app.api.services import ServicesDep
+from app.errors import MalformedRequest
+from app.spec.prediction import CHECKPOINT_ID_PATTERN, MAX_BATCH_SIZE, PredictionOptions
 from app.spec.problems import from_validation
 
 router = APIRouter(prefix="/v1/jobs", tags=["predictions"])
@@ -22,23 +22,23 @@ CSV = "text/csv"
 
 @router.post(
     "/{job_id}/predict",
-    openapi_extra=ROWS_BODY,
-    responses=answers(200, schemas.Predictions, 404, 409, 413, 415, 422, 507, media=(CSV,)),
+    openapi_extra=PREDICTION_BODY,
+    responses=route_responses(200, schemas.Predictions, 404, 409, 413, 415, 422, 507, media=(CSV,)),
 )
 def predict(
     job_id: JobId,
-    who: Reader,
-    services: Part,
-    rows: Rows,
+    who: ReadPrincipal,
+    services: ServicesDep,
+    rows: RowsFileDep,
     checkpoint: Annotated[
-        str | None, Query(pattern=CHECKPOINT, description="One of the job's; default: the best, or else the newest.")
+        str | None, Query(pattern=CHECKPOINT_ID_PATTERN, description="One of the job's; default: the best, or else the newest.")
     ] = None,
     outputs: Annotated[
         str | None, Query(max_length=100, description="labels, probabilities, raw; separated by commas.")
     ] = None,
     top: Annotated[int | None, Query(ge=1, le=100, description="Also the so many most probable labels.")] = None,
     batch_size: Annotated[
-        int | None, Query(ge=1, le=LARGEST_BATCH, description="Rows that the network sees at once.")
+        int | None, Query(ge=1, le=MAX_BATCH_SIZE, description="RowsFileDep that the network sees at once.")
     ] = None,
     accept: Annotated[str, Header(description="text/csv for a table.")] = "*/*",
 ) -> Response:
@@ -48,10 +48,10 @@ def predict(
     """
     given = {"checkpoint": checkpoint, "outputs": outputs and outputs.split(","), "top": top, "batch_size": batch_size}
     try:
-        asked = Asked.model_validate({name: value for name, value in given.items() if value})
+        asked = PredictionOptions.model_validate({name: value for name, value in given.items() if value})
     except ValidationError as error:
         (first, *_) = from_validation(error, given)
-        raise Malformed(f"{first.pointer[1:]}: {first.detail}", hint=first.hint) from None
+        raise MalformedRequest(f"{first.pointer[1:]}: {first.detail}", hint=first.hint) from None
     table = CSV in accept
-    content = predicted(services, who.owner, job_id, rows, asked, table)
+    content = predict_rows(services, who.owner, job_id, rows, asked, table)
     return Response(content, media_type=CSV if table else "application/json")

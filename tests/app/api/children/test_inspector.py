@@ -13,13 +13,13 @@ import numpy as np
 import psutil
 import pytest
 
-from app.api.children.inspector import Inspector, Uninspectable
-from app.api.children.pool import Child, Place
-from app.errors import InvalidInput, Overloaded, Problem
+from app.api.children.inspector import InspectionError, Inspector
+from app.api.children.pool import ChildProcess, PoolSlot
+from app.errors import InvalidInput, Problem, ServiceOverloaded
 from app.settings import Settings
-from app.spec.data.sources import BUILTIN, UploadSource
+from app.spec.data.sources import BUILTIN_SCHEMAS, UploadSource
 
-SCHEMA = BUILTIN["wine"]
+SCHEMA = BUILTIN_SCHEMAS["wine"]
 UPLOAD = UploadSource(kind="upload")
 # A question that takes many seconds: 3,660 gradients, each beside two passes through a thousand layers.
 SLOW: dict[str, Any] = {"inputs": {"x": {"shape": [60]}}, "gradcheck": True, "model": {
@@ -71,7 +71,7 @@ def impatient() -> Iterator[Inspector]:
 
 
 def only(inspector: Inspector, document: dict[str, Any]) -> Problem:
-    with pytest.raises(Uninspectable) as caught:
+    with pytest.raises(InspectionError) as caught:
         inspector.inspect(document, SCHEMA)
     assert len(caught.value.problems) == 1
     return caught.value.problems[0]
@@ -79,7 +79,7 @@ def only(inspector: Inspector, document: dict[str, Any]) -> Problem:
 
 def pids(inspector: Inspector) -> set[int]:
     """The processes of the children."""
-    with inspector.specs.all() as specs, inspector.questions.all() as questions:
+    with inspector.inspect_pool.acquire_all() as specs, inspector.question_pool.acquire_all() as questions:
         children = [place.child for place in (*specs, *questions)]
     return {child.pid for child in children if child is not None and child.pid is not None}
 
@@ -93,7 +93,7 @@ def test_a_report(inspector: Inspector) -> None:
 def test_problems_come_with_the_part_that_is_settled(inspector: Inspector) -> None:
     with pytest.raises(InvalidInput) as caught:
         inspector.inspect(job([linear(3), {"kind": "Conv2d", "out_channels": 1, "kernel_size": 1}]), SCHEMA)
-    assert isinstance(caught.value, Uninspectable)
+    assert isinstance(caught.value, InspectionError)
     assert [problem.pointer for problem in caught.value.problems] == ["/model/layers/1"]
     assert [node["id"] for node in caught.value.partial["nodes"]] == ["linear1"]
 
@@ -161,16 +161,16 @@ def test_ctrl_c_does_not_end_a_child(inspector: Inspector) -> None:
 
 
 def test_what_takes_too_long_is_refused(impatient: Inspector) -> None:
-    impatient.ask(SLOW | {"gradcheck": False})
+    impatient.inspect_model(SLOW | {"gradcheck": False})
     before = pids(impatient)
-    with pytest.raises(Uninspectable) as caught:
-        impatient.ask(SLOW)
+    with pytest.raises(InspectionError) as caught:
+        impatient.inspect_model(SLOW)
     (found,) = caught.value.problems
     assert (found.pointer, found.code) == ("/model", "too_complex")
     assert "0.5 s" in found.detail
     (killed,) = before - pids(impatient)
     gone({killed})
-    assert impatient.ask(SLOW | {"gradcheck": False})["nodes"]
+    assert impatient.inspect_model(SLOW | {"gradcheck": False})["nodes"]
 
 
 def test_a_child_that_is_stopped_is_killed(impatient: Inspector) -> None:
@@ -184,7 +184,7 @@ def test_a_child_that_is_stopped_is_killed(impatient: Inspector) -> None:
 
 
 def test_beyond_capacity_requests_are_turned_away(impatient: Inspector) -> None:
-    with impatient.specs.all(), pytest.raises(Overloaded):
+    with impatient.inspect_pool.acquire_all(), pytest.raises(ServiceOverloaded):
         impatient.inspect(job([linear(3)]), SCHEMA)
     assert impatient.inspect(job([linear(3)]), SCHEMA)["nodes"]
 
@@ -214,15 +214,15 @@ def test_what_takes_too_much_memory_is_refused() -> None:
     ids=["long", "deep", "empty", "huge", "surrogate", "name"],
 )
 def test_hostile_specs_get_a_verdict(inspector: Inspector, layers: Any) -> None:
-    with nullcontext() if layers == LONG else pytest.raises(Uninspectable) as caught:
+    with nullcontext() if layers == LONG else pytest.raises(InspectionError) as caught:
         assert len(inspector.inspect(job(layers), SCHEMA)["nodes"]) == len(LONG)
     if caught is not None:
         assert "inspection_failed" not in {problem.code for problem in caught.value.problems}
 
 
 def test_the_warmest_child_is_taken_first() -> None:
-    cold, warm = Place(0), Place(1)
-    warm.child = Child.__new__(Child)
+    cold, warm = PoolSlot(0), PoolSlot(1)
+    warm.child = ChildProcess.__new__(ChildProcess)
     assert warm < cold
     assert not cold < warm
 
@@ -231,14 +231,14 @@ def test_uploads_are_described(inspector: Inspector, tmp_path: Path) -> None:
     path = tmp_path / "data"
     with path.open("wb") as file:
         np.savez(file, x=np.zeros((4, 3), np.float32), y=np.arange(4))
-    found = inspector.describe(path, UPLOAD)
+    found = inspector.describe_upload(path, UPLOAD)
     assert found.schema is not None
     assert found.format == "npz"
     assert found.schema.rows == {"train": 4}
     assert found.preview[1] == {"x": [0, 0, 0], "y": 1}
     assert not found.problems
     path.write_text("a,b\n1,2\n3,4\n")
-    named = inspector.describe(path, UPLOAD.model_copy(update={"target": "a"}))
+    named = inspector.describe_upload(path, UPLOAD.model_copy(update={"target": "a"}))
     assert named.schema is not None
     assert named.schema.target == "a"
 
@@ -246,7 +246,7 @@ def test_uploads_are_described(inspector: Inspector, tmp_path: Path) -> None:
 def test_an_upload_that_cannot_be_read_has_problems(inspector: Inspector, tmp_path: Path) -> None:
     (tmp_path / "data").write_bytes(b"nothing")
     for content_format, path in (("npz", tmp_path / "data"), ("safetensors", tmp_path / "data"), ("csv", tmp_path)):
-        found = inspector.describe(path, UploadSource.model_validate({"kind": "upload", "format": content_format}))
+        found = inspector.describe_upload(path, UploadSource.model_validate({"kind": "upload", "format": content_format}))
         assert found.schema is None
         assert found.problems
 
@@ -255,7 +255,7 @@ def test_an_upload_takes_no_more_memory_than_allowed(tmp_path: Path) -> None:
     inspector = Inspector(Settings(upload_limit=1 << 20))
     with (tmp_path / "data").open("w") as file:
         file.write("a,b\n" + "1,2\n" * 400_000)
-    found = inspector.describe(tmp_path / "data", UPLOAD)
+    found = inspector.describe_upload(tmp_path / "data", UPLOAD)
     assert found.schema is None
     assert [problem.code for problem in found.problems] == ["too_large"]
     inspector.close()

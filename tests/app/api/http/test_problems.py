@@ -10,13 +10,13 @@ import structlog
 from fastapi import Request
 
 from app import errors
-from app.api.children.inspector import Uninspectable
+from app.api.children.inspector import InspectionError
 from app.api.http import problems
 from app.db.session import Database
 from app.errors import GraftwerkError, Problem
-from tests.app.api.client import Api, Client, problem
-from tests.app.api.conftest import Serve
-from tests.app.api.scenes import SPEC, queued
+from tests.app.api.client import Api, Client, assert_problem
+from tests.app.api.conftest import StartApp
+from tests.app.api.job_factories import SPEC, create_queued_job
 
 JSON = {"Content-Type": "application/json"}
 
@@ -44,10 +44,10 @@ EXPECTED = {
 }  # fmt: skip
 MADE: dict[type[GraftwerkError], GraftwerkError] = {
     errors.InvalidInput: errors.InvalidInput([Problem("/a", "x", "y", "z")]),
-    Uninspectable: Uninspectable([Problem("/a", "x", "y", "z")], {"nodes": []}),
+    InspectionError: InspectionError([Problem("/a", "x", "y", "z")], {"nodes": []}),
     errors.NotExportable: errors.NotExportable([Problem("/a", "x", "y", "z")]),
     errors.WrongOffset: errors.WrongOffset(7),
-    errors.RangeOutside: errors.RangeOutside(7),
+    errors.RangeNotSatisfiable: errors.RangeNotSatisfiable(7),
     errors.TooManyRequests: errors.TooManyRequests(6.2),
 }
 HEADERS = {
@@ -68,10 +68,10 @@ def test_every_error_is_a_problem(api: Api, kind: type[GraftwerkError]) -> None:
 
     api.app.add_api_route("/fail", fail)
     response = api.client(None).get("/fail")
-    document = problem(response, EXPECTED[kind.code], kind.code)
+    document = assert_problem(response, EXPECTED[kind.code], kind.code)
     assert problems.status_of(kind) == response.status_code
     assert document["detail"] == error.detail
-    assert ("partial_graph" in document) == (kind is Uninspectable)
+    assert ("partial_graph" in document) == (kind is InspectionError)
     name, value = HEADERS.get(kind.code, ("x-content-type-options", "nosniff"))
     assert response.headers[name] == value
     assert ("retry-after" in response.headers) == (kind.retryable and response.status_code in (409, 429, 503))
@@ -97,7 +97,7 @@ def test_every_error_has_a_status_on_purpose() -> None:
     ],
 )
 def test_the_router_s_own_errors(api: Api, method: str, path: str, status: int, code: str) -> None:
-    problem(api.client(None)(method, path), status, code)
+    assert_problem(api.client(None)(method, path), status, code)
 
 
 @pytest.mark.parametrize(
@@ -109,20 +109,20 @@ def test_all_methods_of_a_path_are_told(api: Api, path: str, allowed: str) -> No
 
 
 @pytest.mark.parametrize("path", ["/v1/jobs", "/v1/jobs/validate", "/v1/datasets", "/v1/keys"])
-def test_bodies(serve: Serve, path: str) -> None:
+def test_bodies(serve: StartApp, path: str) -> None:
     anna = serve(body_limit=2048).client()
     large = json.dumps({"name": "x" * 3000}).encode()
-    problem(anna.post(path, content=large), 413, "too_large")
-    problem(anna.post(path, content=pieces(large)), 413, "too_large")  # no length is told
-    problem(anna.post(path, content=large, headers={"Content-Length": "9" * 30}), 413, "too_large")
-    problem(anna.post(path, content=b"a: 1", headers={"Content-Type": "text/plain"}), 415, "unsupported_media_type")
-    problem(anna.post(path, content=b"{", headers=JSON), 400, "malformed")
-    problem(anna.post(path, content=b"", headers=JSON), 400, "malformed")
-    document = problem(anna.post(path, content=b'{"a": NaN}', headers=JSON), 422, "invalid_input")
+    assert_problem(anna.post(path, content=large), 413, "too_large")
+    assert_problem(anna.post(path, content=pieces(large)), 413, "too_large")  # no length is told
+    assert_problem(anna.post(path, content=large, headers={"Content-Length": "9" * 30}), 413, "too_large")
+    assert_problem(anna.post(path, content=b"a: 1", headers={"Content-Type": "text/plain"}), 415, "unsupported_media_type")
+    assert_problem(anna.post(path, content=b"{", headers=JSON), 400, "malformed")
+    assert_problem(anna.post(path, content=b"", headers=JSON), 400, "malformed")
+    document = assert_problem(anna.post(path, content=b'{"a": NaN}', headers=JSON), 422, "invalid_input")
     assert [item["pointer"] for item in document["errors"]] == ["/a"]
-    document = problem(anna.post(path, content=b'{"\\ud800": 1, "\\ud800": 2}', headers=JSON), 422, "invalid_input")
+    document = assert_problem(anna.post(path, content=b'{"\\ud800": 1, "\\ud800": 2}', headers=JSON), 422, "invalid_input")
     assert {item["code"] for item in document["errors"]} == {"duplicate_key", "invalid_text"}
-    document = problem(anna.post(path, json={"nmae": "x"}), 422, "invalid_input")
+    document = assert_problem(anna.post(path, json={"nmae": "x"}), 422, "invalid_input")
     assert any("name" in item["hint"] for item in document["errors"] if item["pointer"] == "/nmae")
 
 
@@ -152,7 +152,7 @@ def test_a_length_that_is_none_is_no_trouble(anna: Client, length: str) -> None:
     ],
 )  # fmt: skip
 def test_parameters(api: Api, anna: Client, path: str, pointer: str) -> None:
-    document = problem(anna.get(path.format(job=queued(api.services.db))), 400, "invalid_parameter")
+    document = assert_problem(anna.get(path.format(job=create_queued_job(api.services.db))), 400, "invalid_parameter")
     assert [item["pointer"] for item in document["errors"]] == [pointer]
 
 
@@ -162,26 +162,26 @@ def test_parameters(api: Api, anna: Client, path: str, pointer: str) -> None:
      ("/v1/jobs?metadata=b", "metadata[key]"), ("/livez?a=b", "none"), ("/v1/jobs/x/weights?wich=best", "which")],
 )  # fmt: skip
 def test_an_unknown_parameter_is_refused(anna: Client, path: str, hint: str) -> None:
-    document = problem(anna.get(path), 400, "unknown_parameter")
+    document = assert_problem(anna.get(path), 400, "unknown_parameter")
     assert hint in document["errors"][0]["hint"]
 
 
 @pytest.mark.parametrize("query", ["name=%00", "after=%00", "metadata[a]=%00", "metadata[%00]=a", "%00=a"])
 def test_nul_is_refused(anna: Client, query: str) -> None:
-    assert problem(anna.get(f"/v1/jobs?{query}"), 400, anna.get(f"/v1/jobs?{query}").json()["code"])
+    assert assert_problem(anna.get(f"/v1/jobs?{query}"), 400, anna.get(f"/v1/jobs?{query}").json()["code"])
 
 
 @pytest.mark.parametrize("host", ["[", "a b", "http://x", "é", ""])
 def test_a_strange_host_is_no_trouble(api: Api, anna: Client, host: str) -> None:
     for _ in range(2):
-        queued(api.services.db)
+        create_queued_job(api.services.db)
     headers = {"Host": host.encode()}
     assert anna.get("/v1/jobs?limit=1", headers=headers).headers["link"].startswith("</v1/jobs?limit=1&after=job_")
-    problem(anna.get("/v1/jobs/x", headers=headers), 404, "not_found")
-    problem(anna.get("/v1/jobs/", headers=headers), 404, "no_such_route")
+    assert_problem(anna.get("/v1/jobs/x", headers=headers), 404, "not_found")
+    assert_problem(anna.get("/v1/jobs/", headers=headers), 404, "no_such_route")
 
 
-def test_a_mistake_of_ours(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_mistake_of_ours(serve: StartApp, monkeypatch: pytest.MonkeyPatch) -> None:
     api = serve()
     anna = api.client()
 
@@ -193,25 +193,25 @@ def test_a_mistake_of_ours(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> Non
         response = anna.get("/v1/jobs", headers={"X-Request-ID": "mine-1"})
     (line,) = [line for line in lines if line["event"] == "bug"]
     assert (line["request_id"], type(line["exc_info"])) == ("mine-1", ZeroDivisionError)
-    document = problem(response, 500, "internal")
+    document = assert_problem(response, 500, "internal")
     assert document["request_id"] == "mine-1"
     assert "secret" not in response.text
     assert response.headers["x-content-type-options"] == "nosniff"
     assert 'route="/v1/jobs",status="500"' in anna.get("/metrics").text
 
 
-def test_a_database_that_is_away(serve: Serve, postgres: Any) -> None:
+def test_a_database_that_is_away(serve: StartApp, postgres: Any) -> None:
     url = postgres.create("test_away")
     gone = Database(url)
     api = serve(other={"db": gone})
     anna = api.client()
-    path = f"/v1/jobs/{queued(gone)}"
+    path = f"/v1/jobs/{create_queued_job(gone)}"
     assert anna.get(path).status_code == 200
     postgres.drop("test_away")
     for ask in (lambda: anna.get(path), lambda: anna.post("/v1/jobs", json=SPEC), lambda: anna.get("/readyz")):
         began = time.monotonic()
         response = ask()
-        problem(response, 503, "database_unavailable")
+        assert_problem(response, 503, "database_unavailable")
         assert time.monotonic() - began < 2
         assert response.headers["retry-after"] == "2"
     assert anna.get("/livez").status_code == 200
@@ -219,21 +219,21 @@ def test_a_database_that_is_away(serve: Serve, postgres: Any) -> None:
     gone.close()
 
 
-def test_a_database_that_cannot_be_reached(serve: Serve) -> None:
+def test_a_database_that_cannot_be_reached(serve: StartApp) -> None:
     nowhere = Database("postgresql+psycopg://nobody@127.0.0.1:1/none")
-    response = serve(other={"db": nowhere}).holding("gw_a_b").get("/v1/jobs")
-    problem(response, 503, "database_unavailable")
+    response = serve(other={"db": nowhere}).client_with_token("gw_a_b").get("/v1/jobs")
+    assert_problem(response, 503, "database_unavailable")
     nowhere.close()
 
 
-def test_a_crowded_database_is_no_mistake(serve: Serve, postgres: Any) -> None:
+def test_a_crowded_database_is_no_mistake(serve: StartApp, postgres: Any) -> None:
     small = Database(postgres.create("test_crowded"), pool_size=1)
     anna = serve(other={"db": small}).client()
     with small.begin() as one, small.begin() as two:
         assert one.connection()
         assert two.connection()
         response = anna.get("/v1/jobs")
-    problem(response, 503, "overloaded")
+    assert_problem(response, 503, "overloaded")
     assert response.headers["retry-after"] == "2"
     assert anna.get("/v1/jobs").status_code == 200
     small.close()

@@ -7,16 +7,16 @@ def test_a_column_is_found_by_its_name() -> None:
     assert SCHEMA.column("a") is SCHEMA.columns[0]
     assert SCHEMA.column("b") is SCHEMA.columns[1]  # the first of a name
     assert SCHEMA.column("c") is None
-    assert (SCHEMA.reads("a"), SCHEMA.reads("b")) == (True, False)
+    assert (SCHEMA.is_input("a"), SCHEMA.is_input("b")) == (True, False)
 
 
 def test_a_copy_looks_at_its_own_columns() -> None:
     assert SCHEMA.column("a") is not None
-    assert SCHEMA.reads("a")
+    assert SCHEMA.is_input("a")
     copied = SCHEMA.model_copy(update={"columns": (Column(name="c"),), "inputs": ("c",)})
     assert copied.column("a") is None
     assert copied.column("c") is copied.columns[0]
-    assert (copied.reads("a"), copied.reads("c")) == (False, True)
+    assert (copied.is_input("a"), copied.is_input("c")) == (False, True)
 
 
 def test_looking_changes_nothing_that_is_compared_or_stored() -> None:

@@ -5,10 +5,10 @@ from typing import Any
 import pytest
 
 from app.spec.data.columns import Column, DataSchema
-from app.spec.data.image_shapes import followed
-from app.spec.data.transforms import DETERMINISTIC, SHADES, TRANSFORMS
+from app.spec.data.image_shapes import infer_image_shape
+from app.spec.data.transforms import COLOR_TRANSFORMS, DETERMINISTIC_TRANSFORMS, TRANSFORMS
 from app.spec.data.transforms import TRANSFORM_CLASSES as CLASSES
-from app.spec.job import check_job, job_view, parse_job
+from app.spec.job import check_job, parse_job, resolve_job_features
 
 IMAGE = Column(name="image", shape=(3, 20, 30), peak=255.0)
 FILES = Column(name="image", type="image", shape=(3,), dtype="uint8", peak=255.0)
@@ -31,12 +31,12 @@ def job(loss: Any = "CrossEntropyLoss", **data: Any) -> Any:
     })  # fmt: skip
 
 
-def told(stored: DataSchema, loss: Any = "CrossEntropyLoss", **data: Any) -> list[tuple[str, str]]:
+def job_problems(stored: DataSchema, loss: Any = "CrossEntropyLoss", **data: Any) -> list[tuple[str, str]]:
     return [(problem.pointer, problem.code) for problem in check_job(job(loss, **data), stored, 100)]
 
 
 def shape(stored: DataSchema, name: str = "image", **data: Any) -> tuple[int, ...] | None:
-    column = job_view(job(**data), stored).schema.column(name)
+    column = resolve_job_features(job(**data), stored).schema.column(name)
     return column.shape if column is not None else None
 
 
@@ -51,11 +51,11 @@ def shape(stored: DataSchema, name: str = "image", **data: Any) -> tuple[int, ..
     ("RandomRotation", {"degrees": 3, "expand": True}, (3, None, None)),
 ])  # fmt: skip
 def test_shapes(kind: str, settings: Any, after: Any) -> None:
-    assert followed([CLASSES[kind].model_validate({"kind": kind, **settings})], (3, 20, 30), "") == (after, [])
+    assert infer_image_shape([CLASSES[kind].model_validate({"kind": kind, **settings})], (3, 20, 30), "") == (after, [])
 
 
 def test_the_kinds_that_are_told_apart_exist() -> None:
-    assert TRANSFORMS.keys() >= DETERMINISTIC | SHADES
+    assert TRANSFORMS.keys() >= DETERMINISTIC_TRANSFORMS | COLOR_TRANSFORMS
 
 
 def test_a_network_sees_what_transforms_make() -> None:
@@ -78,7 +78,7 @@ def test_a_feature_has_transforms_of_its_own() -> None:
     stored = schema(IMAGE, IMAGE.model_copy(update={"name": "other"}), IMAGE.model_copy(update={"name": "plain"}))
     features = {"image": {"kind": "image", "column": "image", "transforms": [RESIZE]},
                 "plain": {"kind": "tensor", "column": "plain"}}  # fmt: skip
-    found = job_view(job(features=features, transforms=[{"kind": "Pad", "padding": 1}]), stored)
+    found = resolve_job_features(job(features=features, transforms=[{"kind": "Pad", "padding": 1}]), stored)
     assert [found.schema.column(name).shape for name in ("image", "other", "plain")] == [  # type: ignore[union-attr]
         (3, 8, 9), (3, 22, 32), (3, 20, 30)]  # fmt: skip
 
@@ -100,27 +100,27 @@ def test_a_feature_has_transforms_of_its_own() -> None:
      [("/data/features/image/evaluation_transforms", "shape_mismatch")]),
 ])  # fmt: skip
 def test_what_does_not_go_together(data: Any, problems: Any) -> None:
-    assert told(schema(IMAGE), **data) == problems
+    assert job_problems(schema(IMAGE), **data) == problems
 
 
 def test_pictures_of_unlike_sizes_must_be_brought_to_one() -> None:
-    assert told(schema(FILES)) == told(schema(FILES), transforms=[FLIP]) == [("/data/transforms", "unlike_sizes")]
-    assert told(schema(FILES), transforms=[RESIZE, FLIP], loading="resident") == []
+    assert job_problems(schema(FILES)) == job_problems(schema(FILES), transforms=[FLIP]) == [("/data/transforms", "unlike_sizes")]
+    assert job_problems(schema(FILES), transforms=[RESIZE, FLIP], loading="resident") == []
     crops = {"transforms": [{"kind": "RandomCrop", "size": 4}],
              "evaluation_transforms": [{"kind": "CenterCrop", "size": 4}]}  # fmt: skip
-    assert told(schema(FILES), **crops) == []
-    assert told(schema(FILES), loading="resident", **crops) == [("/data/loading", "unlike_sizes")]
+    assert job_problems(schema(FILES), **crops) == []
+    assert job_problems(schema(FILES), loading="resident", **crops) == [("/data/loading", "unlike_sizes")]
 
 
 def test_data_without_pictures_has_nothing_to_transform() -> None:
     table = schema(Column(name="image", shape=(4,)))
-    assert told(table, transforms=[FLIP]) == [("/data/transforms", "no_pictures")]
-    assert told(table, loading="streamed") == [("/data/loading", "no_pictures")]
+    assert job_problems(table, transforms=[FLIP]) == [("/data/transforms", "no_pictures")]
+    assert job_problems(table, loading="streamed") == [("/data/loading", "no_pictures")]
 
 
 def test_channels_that_colours_cannot_be_made_of() -> None:
     four = IMAGE.model_copy(update={"shape": (4, 20, 30)})
-    assert told(schema(four), transforms=[{"kind": "ColorJitter", "hue": 0.1}]) == [
+    assert job_problems(schema(four), transforms=[{"kind": "ColorJitter", "hue": 0.1}]) == [
         ("/data/transforms/0", "shape_mismatch")
     ]
 
@@ -129,15 +129,15 @@ def test_channels_that_colours_cannot_be_made_of() -> None:
     ("NLLLoss", "/objective/loss"), ({"kind": "CrossEntropyLoss", "ignore_index": 2}, "/objective/loss/ignore_index"),
 ])  # fmt: skip
 def test_mixed_labels_are_for_cross_entropy(loss: Any, place: str) -> None:
-    assert told(schema(IMAGE), loss, transforms=[MIX]) == [(place, "contradiction")]
-    assert told(schema(IMAGE), loss) == []
+    assert job_problems(schema(IMAGE), loss, transforms=[MIX]) == [(place, "contradiction")]
+    assert job_problems(schema(IMAGE), loss) == []
 
 
 def test_mixed_labels_are_classes() -> None:
     stored = schema(IMAGE, Column(name="target", shape=(3,)))
-    assert ("/data/transforms", "contradiction") in told(stored, transforms=[MIX], target="target")
+    assert ("/data/transforms", "contradiction") in job_problems(stored, transforms=[MIX], target="target")
 
 
 def test_pictures_of_several_sizes_are_not_mixed_alike() -> None:
     stored = schema(IMAGE, IMAGE.model_copy(update={"name": "other", "shape": (3, 9, 9)}))
-    assert told(stored, transforms=[MIX]) == [("/data/transforms", "contradiction")]
+    assert job_problems(stored, transforms=[MIX]) == [("/data/transforms", "contradiction")]

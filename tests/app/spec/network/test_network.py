@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 from app.spec.base import NAME_PATTERN
-from app.spec.network.network import KINDS, RESERVED, Network, check_network
+from app.spec.network.network import NODE_KINDS, RESERVED_IDS, Network, check_network
 from workers.network.blueprint import Blueprint
 from workers.network.runtime.build import BuiltNetwork
 
@@ -32,7 +32,7 @@ def problems(document: Mapping[str, Any]) -> list[tuple[str, str, str, str]]:
 
 
 def order(document: Mapping[str, Any]) -> list[str]:
-    return [placed.id for placed in Network.model_validate(document).placed(("x", "y"))]
+    return [placed.id for placed in Network.model_validate(document).wired_nodes(("x", "y"))]
 
 
 FORM, ARITY = "network_form", "arity"
@@ -124,7 +124,7 @@ def test_what_is_in_order(document: dict[str, Any]) -> None:
 def test_layers_are_a_chain_with_names() -> None:
     layers = [{"kind": "Linear", "out_features": 3}, RELU, {"kind": "Linear", "out_features": 3}, RELU | {"id": "last"}]
     chain = Network.model_validate({"layers": layers})
-    assert [(placed.id, placed.inputs, placed.pointer) for placed in chain.placed(("a", "b"))] == [
+    assert [(placed.id, placed.inputs, placed.pointer) for placed in chain.wired_nodes(("a", "b"))] == [
         ("linear1", ("a",), "/layers/0"), ("relu1", ("linear1",), "/layers/1"), ("linear2", ("relu1",), "/layers/2"),
         ("last", ("linear2",), "/layers/3"),
     ]  # fmt: skip
@@ -132,7 +132,7 @@ def test_layers_are_a_chain_with_names() -> None:
     assert chain.input_names(("a", "b")) == ("a",)
     named = Network.model_validate({"layers": layers, "inputs": ["b"]})
     assert named.input_names(("a", "b")) == ("b",)
-    assert named.placed(("a", "b"))[0].inputs == ("b",)
+    assert named.wired_nodes(("a", "b"))[0].inputs == ("b",)
 
 
 def test_nodes_have_the_last_one_written_as_output_unless_told_otherwise() -> None:
@@ -174,12 +174,12 @@ def test_reserved_names_are_those_of_torch() -> None:
     """Ids become attributes of a module: none may hide what is there. Those with an underscore are refused as such."""
     built = BuiltNetwork(Blueprint(("x",), (), {"y": "x"}))
     taken = {name for name in (*dir(built), *vars(built), *dir(nn.Module())) if not name.startswith("_")}
-    assert taken <= RESERVED
+    assert taken <= RESERVED_IDS
 
 
 def test_no_kind_gives_its_layers_a_reserved_name() -> None:
     import re
 
-    names = {f"{kind.lower()}{count}" for kind in KINDS for count in (1, 25)}
-    assert not names & RESERVED
+    names = {f"{kind.lower()}{count}" for kind in NODE_KINDS for count in (1, 25)}
+    assert not names & RESERVED_IDS
     assert all(re.match(NAME_PATTERN, name) for name in names)

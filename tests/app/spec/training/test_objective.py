@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 
 from app.spec.data.columns import Column, DataSchema
-from app.spec.job import check_job, continuation_problems, head_targets, job_view, parse_job
-from app.spec.training.losses import ABOUT, LOSS_CLASSES, OWN, about
-from app.spec.training.metrics import METRICS, SPANS, misfit
+from app.spec.job import check_job, head_targets, parse_job, resolve_job_features, resume_problems
+from app.spec.training.losses import LOSS_CLASSES, OUTPUT_LOSS, TASK_TYPES, task_type
+from app.spec.training.metrics import METRICS, SPAN_METRICS, metric_mismatch
 from app.spec.training.objective import Objective
 
 TABLE = DataSchema(
@@ -26,7 +26,7 @@ TABLE = DataSchema(
 NODES = [{"id": "a", "kind": "Linear", "inputs": ["x"], "out_features": 3},
          {"id": "b", "kind": "Linear", "inputs": ["x"], "out_features": 1}]  # fmt: skip
 CROSS, SQUARES = {"kind": "CrossEntropyLoss"}, {"kind": "MSELoss"}
-TWO = {"heads": {"kind": {"loss": CROSS, "output": "first", "metrics": ["accuracy"]},
+TWO_HEADS = {"heads": {"kind": {"loss": CROSS, "output": "first", "metrics": ["accuracy"]},
                  "price": {"loss": SQUARES, "output": "second", "target": "price", "weight": 0.5}}}  # fmt: skip
 
 
@@ -51,16 +51,16 @@ def test_one_loss_is_a_head_without_a_name() -> None:
     plain = Objective.model_validate({"loss": CROSS, "metrics": ["f1"], "output": "first"})
     assert list(plain.all_heads()) == [""]
     assert plain.all_heads()[""].metrics == ("f1",)
-    assert plain.series() == ("train/loss", "val/loss", "val/f1")
-    assert Objective.model_validate(TWO).series() == (
+    assert plain.series_names() == ("train/loss", "val/loss", "val/f1")
+    assert Objective.model_validate(TWO_HEADS).series_names() == (
         "train/loss", "val/loss", "train/kind/loss", "val/kind/loss", "val/kind/accuracy",
         "train/price/loss", "val/price/loss",
     )  # fmt: skip
 
 
 def test_each_head_has_its_target() -> None:
-    two = job(TWO)
-    seen = job_view(two, TABLE)
+    two = job(TWO_HEADS)
+    seen = resolve_job_features(two, TABLE)
     assert not seen.problems
     targets = head_targets(two, TABLE, seen)
     assert [column.name for column in targets.values() if column] == ["label", "price"]
@@ -71,12 +71,12 @@ def test_each_head_has_its_target() -> None:
 def test_names_that_are_no_names_stay_apart() -> None:
     both = job({"heads": {"a": {"loss": CROSS, "target": "odd name"}, "b": {"loss": CROSS, "target": "kraków"},
                           "c": {"loss": CROSS, "target": "odd name"}}})  # fmt: skip
-    targets = [column.labels for column in head_targets(both, TABLE, job_view(both, TABLE)).values() if column]
+    targets = [column.labels for column in head_targets(both, TABLE, resolve_job_features(both, TABLE)).values() if column]
     assert targets == [("a", "b"), ("c", "d"), ("a", "b")]
     words = TABLE.model_copy(update={"columns": (*TABLE.columns, Column(name="№", dtype="int64", classes=5),
                                                  Column(name="§", dtype="int64", classes=6))})  # fmt: skip
     both = job({"heads": {"a": {"loss": CROSS, "target": "№"}, "b": {"loss": CROSS, "target": "§"}}})
-    assert [c.classes for c in head_targets(both, words, job_view(both, words)).values() if c] == [5, 6]
+    assert [c.classes for c in head_targets(both, words, resolve_job_features(both, words)).values() if c] == [5, 6]
 
 
 MISTAKES: list[tuple[Any, tuple[str, str, str]]] = [
@@ -84,8 +84,8 @@ MISTAKES: list[tuple[Any, tuple[str, str, str]]] = [
     ({"loss": CROSS, "target": "lable"}, ("/objective/target", "unknown_column", 'did you mean "label"?')),
     (head(output="fisrt"), ("/objective/heads/one/output", "unknown_output", 'did you mean "first"?')),
     (head(scores="second"), ("/objective/heads/one/scores", "contradiction", "remove scores")),
-    (head(loss={"kind": OWN}, scores="thrid"), ("/objective/heads/one/scores", "unknown_output", "")),
-    (head(loss={"kind": OWN}, metrics=["accuracy"]),
+    (head(loss={"kind": OUTPUT_LOSS}, scores="thrid"), ("/objective/heads/one/scores", "unknown_output", "")),
+    (head(loss={"kind": OUTPUT_LOSS}, metrics=["accuracy"]),
      ("/objective/heads/one/metrics/0", "contradiction", 'name what is compared: "scores": an output')),
     (head(loss=SQUARES, target="price", metrics=["mae", "f1"]),
      ("/objective/heads/one/metrics/1", "contradiction",
@@ -100,17 +100,17 @@ def test_a_mistake(objective: Any, expected: tuple[str, str, str]) -> None:
 
 def test_a_head_that_compares_needs_a_target() -> None:
     bare = TABLE.model_copy(update={"target": None})
-    own = {"heads": {"mine": {"loss": {"kind": OWN}}, "one": {"loss": CROSS}, "two": {"loss": SQUARES}}}
+    own = {"heads": {"mine": {"loss": {"kind": OUTPUT_LOSS}}, "one": {"loss": CROSS}, "two": {"loss": SQUARES}}}
     found = [(each.pointer, each.code) for each in check_job(job(own), bare, 10)]
     assert found == [("/objective/heads/one/target", "missing"), ("/objective/heads/two/target", "missing")]
-    assert check_job(job({"loss": {"kind": OWN}}), bare, 10) == []
+    assert check_job(job({"loss": {"kind": OUTPUT_LOSS}}), bare, 10) == []
 
 
 @pytest.mark.parametrize("name", ["x", "№", "odd name"])
 def test_what_is_read_can_be_learned_whatever_its_name(name: str) -> None:
     pictures = TABLE.model_copy(update={"columns": (Column(name=name, shape=(4,)),), "inputs": (name,), "target": name})
     copied = job({"loss": SQUARES}, model={"layers": [{"kind": "Linear", "out_features": 4}]})
-    seen = job_view(copied, pictures)
+    seen = resolve_job_features(copied, pictures)
     (target,) = head_targets(copied, pictures, seen).values()
     assert target is not None
     assert target.shape == (4,)
@@ -125,19 +125,19 @@ def test_metrics_that_nobody_knows_are_told_the_nearest() -> None:
     assert '"accuracy"' in found.hint
 
 
-@pytest.mark.parametrize("monitor", Objective.model_validate(TWO).series())
+@pytest.mark.parametrize("monitor", Objective.model_validate(TWO_HEADS).series_names())
 def test_every_series_can_be_monitored(monitor: str) -> None:
     plan = {"early_stop": {"monitor": monitor}, "checkpoint": {"monitor": monitor},
             "schedule": {"kind": "ReduceLROnPlateau", "monitor": monitor}}  # fmt: skip
-    assert problems(TWO, training=plan) == []
+    assert problems(TWO_HEADS, training=plan) == []
 
 
 def test_other_series_are_told_the_nearest() -> None:
     place = "/training/early_stop/monitor"
-    ((pointer, code, hint),) = problems(TWO, training={"early_stop": {"monitor": "val/kind/acuracy"}})
+    ((pointer, code, hint),) = problems(TWO_HEADS, training={"early_stop": {"monitor": "val/kind/acuracy"}})
     assert (pointer, code) == (place, "unknown_series")
     assert hint.startswith('did you mean "val/kind/accuracy"')
-    assert problems(TWO, training={"early_stop": {"monitor": "val/accuracy"}})[0][:2] == (place, "unknown_series")
+    assert problems(TWO_HEADS, training={"early_stop": {"monitor": "val/accuracy"}})[0][:2] == (place, "unknown_series")
 
 
 @pytest.mark.parametrize(("change", "place"), [
@@ -150,25 +150,25 @@ def test_other_series_are_told_the_nearest() -> None:
     ({"new": {"loss": CROSS}}, "/objective/heads"),
 ])  # fmt: skip
 def test_a_training_goes_on_with_the_same_heads(change: dict[str, Any], place: str | None) -> None:
-    heads = {name: TWO["heads"].get(name, {}) | change.get(name, {}) for name in {**TWO["heads"], **change}}
-    found = continuation_problems(job({"heads": heads}), job(TWO))
+    heads = {name: TWO_HEADS["heads"].get(name, {}) | change.get(name, {}) for name in {**TWO_HEADS["heads"], **change}}
+    found = resume_problems(job({"heads": heads}), job(TWO_HEADS))
     assert [each.pointer for each in found] == ([place] if place else [])
 
 
 @pytest.mark.parametrize("loss", LOSS_CLASSES)
 @pytest.mark.parametrize("metric", METRICS)
 def test_metrics_are_about_what_the_loss_is_about(loss: str, metric: str) -> None:
-    what = ABOUT.get(loss, "classes")
+    what = TASK_TYPES.get(loss, "classes")
     target = {"classes": Column(name="y", dtype="int64", classes=3), "numbers": Column(name="y"),
               "decisions": Column(name="y", dtype="bool")}[what]  # fmt: skip
     part = LOSS_CLASSES[loss].model_validate({"kind": loss})
-    assert about(part, target) == what  # type: ignore[arg-type]
-    found = misfit(metric, part, target)  # type: ignore[arg-type]
-    if metric in SPANS or what not in METRICS[metric].about:
+    assert task_type(part, target) == what  # type: ignore[arg-type]
+    found = metric_mismatch(metric, part, target)  # type: ignore[arg-type]
+    if metric in SPAN_METRICS or what not in METRICS[metric].task_types:
         assert found is not None
         assert "is about" in found[0]
         assert metric not in found[1].removeprefix("one of: ").split(", ")
-    elif METRICS[metric].needs == "chances" and loss in (
+    elif METRICS[metric].requires == "chances" and loss in (
         "MultiMarginLoss",
         "SoftMarginLoss",
         "MultiLabelSoftMarginLoss",
@@ -185,21 +185,21 @@ def test_metrics_are_about_what_the_loss_is_about(loss: str, metric: str) -> Non
     ("BCEWithLogitsLoss", Column(name="y", shape=(1, 8, 8)), "decisions"),
     ("CrossEntropyLoss", Column(name="y", shape=(9,), dtype="int64", labels=("a", "b"), padded=True), "tags"),
     ("CrossEntropyLoss", Column(name="y", shape=(9,), dtype="int64", padded=True), "classes"),
-    (OWN, Column(name="y", shape=(3,), labels=("a", "b", "c")), "labels"),
-    (OWN, Column(name="y", shape=(3,)), "numbers"),
-    (OWN, Column(name="y", dtype="bool"), "decisions"),
-    (OWN, Column(name="y", shape=(9,), dtype="int64", labels=("a", "b"), padded=True), "tags"),
+    (OUTPUT_LOSS, Column(name="y", shape=(3,), labels=("a", "b", "c")), "labels"),
+    (OUTPUT_LOSS, Column(name="y", shape=(3,)), "numbers"),
+    (OUTPUT_LOSS, Column(name="y", dtype="bool"), "decisions"),
+    (OUTPUT_LOSS, Column(name="y", shape=(9,), dtype="int64", labels=("a", "b"), padded=True), "tags"),
 ])  # fmt: skip
 def test_targets_tell_what_outputs_are_about(loss: str, column: Column, what: str) -> None:
-    assert about(LOSS_CLASSES[loss].model_validate({"kind": loss}), column) == what  # type: ignore[arg-type]
+    assert task_type(LOSS_CLASSES[loss].model_validate({"kind": loss}), column) == what  # type: ignore[arg-type]
 
 
 def test_entities_need_tags_of_their_form() -> None:
     loss: Any = LOSS_CLASSES["CrossEntropyLoss"].model_validate(CROSS)
     tags = Column(name="y", shape=(9,), dtype="int64", labels=("B-PER", "I-PER", "O"), padded=True)
-    assert misfit("span_f1", loss, tags) is None
+    assert metric_mismatch("span_f1", loss, tags) is None
     nouns = tags.model_copy(update={"labels": ("NOUN", "VERB")})
-    found = misfit("span_f1", loss, nouns)
+    found = metric_mismatch("span_f1", loss, nouns)
     assert found is not None
     assert "B-PER" in found[0]
-    assert misfit("accuracy", loss, nouns) is None
+    assert metric_mismatch("accuracy", loss, nouns) is None

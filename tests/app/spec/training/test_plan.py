@@ -12,12 +12,12 @@ from app.spec.kinds import Kind
 from app.spec.training.losses import LOSS_CLASSES, TORCH_LOSSES
 from app.spec.training.optimizers import OPTIMIZER_CLASSES, OPTIMIZERS
 from app.spec.training.plan import Training
-from app.spec.training.schedules import OWN_WARMUP, SCHEDULE_CLASSES, SCHEDULES
+from app.spec.training.schedules import SCHEDULE_CLASSES, SCHEDULES, SCHEDULES_WITH_WARMUP
 
-NEEDED = object()  # in place of a default
+REQUIRED = object()  # in place of a default
 
 # (kind, field) → the spec's default where it is not torch's.
-DELIBERATE: Mapping[tuple[str, str], Any] = {
+DIFFERENT_DEFAULTS: Mapping[tuple[str, str], Any] = {
     ("KLDivLoss", "reduction"): "batchmean",  # torch's own advice: the mean is no divergence
     ("CosineAnnealingLR", "T_max"): None,  # the whole run
     ("PolynomialLR", "total_iters"): None,  # the whole run
@@ -25,9 +25,9 @@ DELIBERATE: Mapping[tuple[str, str], Any] = {
     ("CyclicLR", "cycle_momentum"): None,
 }
 # Parameters of losses that only the service sets, that nobody needs, or that are one per example or element.
-OF_LOSSES = frozenset({"size_average", "reduce", "eps", "weight"})
+IGNORED_LOSS_PARAMETERS = frozenset({"size_average", "reduce", "eps", "weight"})
 # Parameter of optimisers or schedules → why a spec has no such field.
-OF_PLANS: Mapping[str, str] = {
+IGNORED_PLAN_PARAMETERS: Mapping[str, str] = {
     "params": "the network's own",
     "foreach": "how a step is computed, which the service chooses",
     "fused": "how a step is computed, which the service chooses",
@@ -42,9 +42,9 @@ OF_PLANS: Mapping[str, str] = {
     "scale_fn": "code",
     "scale_mode": "what the code of scale_fn counts",
 }
-LEFT_OUT = OF_LOSSES | OF_PLANS.keys()
+IGNORED_PARAMETERS = IGNORED_LOSS_PARAMETERS | IGNORED_PLAN_PARAMETERS.keys()
 # Class of torch.optim, or of its lr_scheduler → why it is no kind.
-NO_KINDS: Mapping[str, str] = {
+UNSUPPORTED_CLASSES: Mapping[str, str] = {
     "Optimizer": "the base of all",
     "SparseAdam": "takes sparse gradients alone, which no node gives",
     "LRScheduler": "the base of all",
@@ -53,7 +53,7 @@ NO_KINDS: Mapping[str, str] = {
     "SequentialLR": "takes schedules, of which a plan has one",
     "ChainedScheduler": "takes schedules, of which a plan has one",
 }
-OWN = frozenset({"interval", "monitor"})  # the service's own, of schedules
+SERVICE_FIELDS = frozenset({"interval", "monitor"})  # the service's own, of schedules
 
 TABLES = [
     *((kind, row, getattr(nn, kind)) for kind, row in TORCH_LOSSES.items()),
@@ -73,13 +73,13 @@ EXAMPLES: Mapping[str, Mapping[str, Any]] = {
 @pytest.mark.parametrize(("kind", "row", "build"), TABLES, ids=[kind for kind, _, _ in TABLES])
 def test_fields_are_those_of_torch(kind: str, row: Kind, build: type) -> None:
     parameters = inspect.signature(build).parameters
-    theirs = {name: NEEDED if each.default is each.empty else each.default for name, each in parameters.items()}
-    ours = {name: field[1] if isinstance(field, tuple) else NEEDED for name, field in row.fields.items()}
-    assert ours.keys() - OWN <= theirs.keys()
-    assert theirs.keys() - ours.keys() <= LEFT_OUT
-    for name in ours.keys() - OWN:
-        if (kind, name) in DELIBERATE:
-            assert ours[name] == DELIBERATE[kind, name]
+    theirs = {name: REQUIRED if each.default is each.empty else each.default for name, each in parameters.items()}
+    ours = {name: field[1] if isinstance(field, tuple) else REQUIRED for name, field in row.fields.items()}
+    assert ours.keys() - SERVICE_FIELDS <= theirs.keys()
+    assert theirs.keys() - ours.keys() <= IGNORED_PARAMETERS
+    for name in ours.keys() - SERVICE_FIELDS:
+        if (kind, name) in DIFFERENT_DEFAULTS:
+            assert ours[name] == DIFFERENT_DEFAULTS[kind, name]
         elif theirs[name] is not None or ours[name] is not None:
             assert ours[name] == theirs[name], name
 
@@ -90,15 +90,15 @@ def test_fields_are_those_of_torch(kind: str, row: Kind, build: type) -> None:
 def test_every_class_of_torch_is_a_kind_or_left_out(spoken: Mapping[str, Kind], module: Any, base: type) -> None:
     theirs = {each.__name__ for each in vars(module).values() if inspect.isclass(each) and issubclass(each, base)}
     theirs = {name for name in theirs if not name.startswith("_")}
-    assert theirs - NO_KINDS.keys() == set(spoken)
-    assert theirs & NO_KINDS.keys()
+    assert theirs - UNSUPPORTED_CLASSES.keys() == set(spoken)
+    assert theirs & UNSUPPORTED_CLASSES.keys()
 
 
 def test_every_exception_is_one() -> None:
     rows = TORCH_LOSSES | OPTIMIZERS | SCHEDULES
-    assert all(rows[kind].fields[name][1] == value for (kind, name), value in DELIBERATE.items())
+    assert all(rows[kind].fields[name][1] == value for (kind, name), value in DIFFERENT_DEFAULTS.items())
     known = {name for _, _, build in TABLES for name in inspect.signature(build).parameters}
-    assert known >= LEFT_OUT
+    assert known >= IGNORED_PARAMETERS
 
 
 @pytest.mark.parametrize(("kind", "row", "build"), TABLES, ids=[kind for kind, _, _ in TABLES])
@@ -131,7 +131,7 @@ def test_the_default_optimiser_is_adam() -> None:
 
 @pytest.mark.parametrize(("plan", "pointer"), [
     *(({"schedule": {"kind": kind, **EXAMPLES[kind]}, "warmup": {"steps": 1}}, "/warmup")
-      for kind in sorted(OWN_WARMUP)),
+      for kind in sorted(SCHEDULES_WITH_WARMUP)),
     ({"steps": 5, "warmup": {"steps": 6}}, "/warmup/steps"), ({"epochs": 5, "warmup": {"epochs": 6}}, "/warmup/epochs"),
     ({"groups": [{"frozen": True, "lr": 1}]}, "/groups/0/frozen"),
 ])  # fmt: skip

@@ -13,15 +13,15 @@ from tokenizers import Tokenizer
 
 from app.spec.data.columns import Column
 from app.spec.data.features import Tokenizer as Plan
-from tests.workers.data.rows import fitted, seen, stored
-from workers.data.columns import Ragged
+from tests.workers.data.schemas import fit_preparation, job_view, stored_schema
+from workers.data.columns import RaggedTensor
 from workers.data.features.preparation import Preparation
-from workers.data.features.tokenizers import KINDS, PADDING, UNKNOWN, trained
+from workers.data.features.tokenizers import PAD_ID, TOKENIZER_TRAINERS, UNK_ID, train_tokenizer
 
 TEXTS = ["The cat sat on the mat.", "Don't STOP — the café is naïve!",
          "नमस्ते, 你好世界 👩‍👩‍👧 🇩🇪 \u202eabc\x00 [PAD] [UNK] ##s",
          "e\u0301", "x" * 5000, "the the the"]  # fmt: skip
-SCHEMA = stored(text="text")
+SCHEMA = stored_schema(text="text")
 ROOT = Path(__file__).parents[3]
 
 
@@ -30,48 +30,48 @@ def feature(kind: str = "word", max_length: int = 64, **tokenizer: Any) -> dict[
     return {"features": {"text": {"kind": "text", "column": "text", "max_length": max_length, "tokenizer": plan}}}
 
 
-def prepared(texts: list[str | None], **settings: Any) -> tuple[Preparation, Ragged, list[int]]:
-    found = fitted(SCHEMA, {"text": texts}, ("text", "text_length"), **feature(**settings))
+def prepare_texts(texts: list[str | None], **settings: Any) -> tuple[Preparation, RaggedTensor, list[int]]:
+    found = fit_preparation(SCHEMA, {"text": texts}, ("text", "text_length"), **feature(**settings))
     made = found.apply({"text": texts}, ("text", "text_length"))
     column, lengths = made["text"], made["text_length"]
-    assert isinstance(column, Ragged)
+    assert isinstance(column, RaggedTensor)
     assert isinstance(lengths, torch.Tensor)
     return found, column, lengths.tolist()
 
 
-def row(column: Ragged, place: int) -> list[int]:
+def row(column: RaggedTensor, place: int) -> list[int]:
     whole: list[int] = column.take(torch.tensor([place])).values.tolist()
     return whole
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", TOKENIZER_TRAINERS)
 @pytest.mark.parametrize("vocabulary", [258, 300, 25_000])
 def test_codes_are_below_the_vocabulary_and_never_padding(kind: str, vocabulary: int) -> None:
-    _, column, lengths = prepared(TEXTS, kind=kind, vocabulary=vocabulary)
+    _, column, lengths = prepare_texts(TEXTS, kind=kind, vocabulary=vocabulary)
     assert int(column.values.max()) < vocabulary
-    assert int(column.values.min()) >= UNKNOWN > PADDING
+    assert int(column.values.min()) >= UNK_ID > PAD_ID
     assert lengths == column.lengths.tolist()
     assert max(lengths) <= 64
 
 
 @pytest.mark.parametrize("kind", ["word", "character", "wordpiece"])
 def test_small_vocabularies_hold_what_is_frequent(kind: str) -> None:
-    _, column, _ = prepared(["a a a b b c d", "a b"], kind=kind, vocabulary=4)
+    _, column, _ = prepare_texts(["a a a b b c d", "a b"], kind=kind, vocabulary=4)
     assert int(column.values.max()) < 4
     first = row(column, 1)
-    assert first[0] > UNKNOWN
+    assert first[0] > UNK_ID
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", TOKENIZER_TRAINERS)
 def test_texts_without_tokens_are_one_unknown_token(kind: str) -> None:
-    _, column, lengths = prepared([None, "", "a", " \n"], kind=kind)
-    assert [row(column, place) for place in (0, 1)] == [[UNKNOWN], [UNKNOWN]]
+    _, column, lengths = prepare_texts([None, "", "a", " \n"], kind=kind)
+    assert [row(column, place) for place in (0, 1)] == [[UNK_ID], [UNK_ID]]
     assert min(lengths) == 1
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", TOKENIZER_TRAINERS)
 def test_plain_python_gives_the_same_codes(kind: str, tmp_path: Path) -> None:
-    found, column, _ = prepared(TEXTS, kind=kind)
+    found, column, _ = prepare_texts(TEXTS, kind=kind)
     path = tmp_path / "tokenizer.json"
     path.write_text(json.dumps(found.document()["features"]["text"]))
     plain = Tokenizer.from_file(str(path))
@@ -79,88 +79,88 @@ def test_plain_python_gives_the_same_codes(kind: str, tmp_path: Path) -> None:
         assert plain.encode(text).ids == row(column, place)
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", TOKENIZER_TRAINERS)
 def test_a_tokenizer_makes_a_round_trip(kind: str) -> None:
     data = feature(kind=kind)
-    found, column, _ = prepared(TEXTS, kind=kind)
-    again = Preparation.load(seen(SCHEMA, **data), SCHEMA, json.loads(json.dumps(found.document())))
+    found, column, _ = prepare_texts(TEXTS, kind=kind)
+    again = Preparation.load(job_view(SCHEMA, **data), SCHEMA, json.loads(json.dumps(found.document())))
     other = again.apply({"text": TEXTS}, ("text",))["text"]
-    assert isinstance(other, Ragged)
+    assert isinstance(other, RaggedTensor)
     assert other.values.equal(column.values)
     assert again.document() == found.document()
 
 
 def test_validation_rows_teach_nothing() -> None:
-    found, _, _ = prepared(["a b", "c"])
+    found, _, _ = prepare_texts(["a b", "c"])
     column = found.apply({"text": ["a z", "c z z"]}, ("text",))["text"]
-    assert isinstance(column, Ragged)
-    assert [row(column, place).count(UNKNOWN) for place in (0, 1)] == [1, 2]
+    assert isinstance(column, RaggedTensor)
+    assert [row(column, place).count(UNK_ID) for place in (0, 1)] == [1, 2]
 
 
 def test_settings_of_a_tokenizer() -> None:
-    _, column, _ = prepared(["A a", "a b"], lowercase=False)
+    _, column, _ = prepare_texts(["A a", "a b"], lowercase=False)
     assert row(column, 0)[0] != row(column, 0)[1]
-    _, column, _ = prepared(["a a b", "c"], min_count=2)
-    assert [row(column, place) for place in (0, 1)] == [[2, 2, UNKNOWN], [UNKNOWN]]
+    _, column, _ = prepare_texts(["a a b", "c"], min_count=2)
+    assert [row(column, place) for place in (0, 1)] == [[2, 2, UNK_ID], [UNK_ID]]
 
 
 def test_long_texts_lose_their_end() -> None:
-    _, column, lengths = prepared(["a b c d", "a"], max_length=3)
+    _, column, lengths = prepare_texts(["a b c d", "a"], max_length=3)
     assert lengths == [3, 1]
-    assert column.cut == 1
+    assert column.truncated_count == 1
 
 
 def test_batches_are_padded_to_their_longest_row_or_to_the_maximum() -> None:
     texts = ["a b c", "a", "a b"]
-    _, column, _ = prepared(texts)
+    _, column, _ = prepare_texts(texts)
     assert column[1:3].shape == (2, 2)
-    assert column[1:3].tolist()[0][1] == PADDING
+    assert column[1:3].tolist()[0][1] == PAD_ID
     fields = feature()["features"]["text"]
     for settings, width in (({"min_length": 5}, 5), ({"pad": "max_length", "max_length": 9}, 9)):
         data = {"features": {"text": fields | settings}}
-        found = fitted(SCHEMA, {"text": texts}, ("text",), **data)
+        found = fit_preparation(SCHEMA, {"text": texts}, ("text",), **data)
         assert found.apply({"text": texts}, ("text",))["text"][1:3].shape == (2, width)
-        described = seen(SCHEMA, **data).schema.column("text")
+        described = job_view(SCHEMA, **data).schema.column("text")
         assert described is not None
         assert described.shape[0] >= width
         assert (described.ragged, described.shortest) == (("pad" not in settings), settings.get("min_length", 1))
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", TOKENIZER_TRAINERS)
 def test_no_token_is_longer_than_what_is_looked_at_in_one(kind: str) -> None:
     """BPE takes time with the square of a word's length: a megabyte without a gap would take days."""
-    found, column, _ = prepared(["x" * 300_000, "ab " * 10], kind=kind, max_length=10_000)
+    found, column, _ = prepare_texts(["x" * 300_000, "ab " * 10], kind=kind, max_length=10_000)
     assert len(row(column, 0)) >= 3000
     vocabulary = Tokenizer.from_str(json.dumps(found.document()["features"]["text"])).get_vocab()
     assert max(map(len, vocabulary)) <= 100 + len("##")
 
 
 def test_a_length_of_ones_own_gives_way_to_that_of_the_text() -> None:
-    schema = stored(text_length="number", text="text", other="number")
-    view = seen(schema)
+    schema = stored_schema(text_length="number", text="text", other="number")
+    view = job_view(schema)
     assert [column.name for column in view.schema.columns] == ["x", "text", "text_length", "other"]
     assert view.schema.column("text_length") == Column(name="text_length", dtype="int64")
     assert view.features["x"].columns == ("text_length", "other")  # type: ignore[attr-defined]
     parts = {"text": {"kind": "text", "column": "text"}, "text_length": {"kind": "numbers", "columns": ["other"]}}
-    (problem,) = seen(schema, features=parts).problems
+    (problem,) = job_view(schema, features=parts).problems
     assert (problem.pointer, problem.code) == ("/data/features/text_length", "duplicate_id")
 
 
 def test_words_are_tokens_as_they_are() -> None:
-    schema = stored(words="words")
+    schema = stored_schema(words="words")
     lists = [["New York", "don't", "", "[PAD]", "[UNK]", "New York"], [], ["unseen", "DON'T"]]
-    found = fitted(schema, {"words": lists[:2]}, ("words", "words_length"))
+    found = fit_preparation(schema, {"words": lists[:2]}, ("words", "words_length"))
     made = found.apply({"words": lists}, ("words", "words_length"))
     column = made["words"]
-    assert isinstance(column, Ragged)
+    assert isinstance(column, RaggedTensor)
     assert made["words_length"].tolist() == [6, 1, 2]  # type: ignore[union-attr]
     first, empty, last = (row(column, place) for place in range(3))
-    assert first[0] == first[-1] > UNKNOWN
-    assert first[3:5] == [UNKNOWN, UNKNOWN]
-    assert empty == [UNKNOWN]
-    assert last == [UNKNOWN, first[1]]
+    assert first[0] == first[-1] > UNK_ID
+    assert first[3:5] == [UNK_ID, UNK_ID]
+    assert empty == [UNK_ID]
+    assert last == [UNK_ID, first[1]]
     plain = Tokenizer.from_str(json.dumps(found.document()["features"]["words"]))
-    assert plain.encode(["New York", "don't", "unseen"], is_pretokenized=True).ids == [first[0], first[1], UNKNOWN]
+    assert plain.encode(["New York", "don't", "unseen"], is_pretokenized=True).ids == [first[0], first[1], UNK_ID]
 
 
 PROGRAM = """
@@ -201,16 +201,16 @@ def test_a_fork_after_training_neither_warns_nor_hangs(capfd: pytest.CaptureFixt
 
 @pytest.mark.parametrize(("kind", "least"), [("word", 4), ("character", 4), ("wordpiece", 4), ("bpe", 258)])
 def test_a_vocabulary_has_room_for_what_is_always_there(kind: str, least: int) -> None:
-    trained(Plan.model_validate({"kind": kind, "vocabulary": least}), TEXTS)
+    train_tokenizer(Plan.model_validate({"kind": kind, "vocabulary": least}), TEXTS)
     with pytest.raises(ValueError, match="too few"):
         Plan.model_validate({"kind": kind, "vocabulary": least - 1})
 
 
 def test_features_of_text_are_told_what_is_wrong() -> None:
-    words = stored(words="words", label={"type": "category", "labels": ("a", "b")})
+    words = stored_schema(words="words", label={"type": "category", "labels": ("a", "b")})
     bpe = {"t": {"kind": "text", "column": "words", "tokenizer": {"kind": "bpe"}}}
     long = {"t": {"kind": "text", "column": "words", "min_length": 300}}
-    assert [(each.pointer, each.code) for each in seen(words, features=bpe).problems] == [
+    assert [(each.pointer, each.code) for each in job_view(words, features=bpe).problems] == [
         ("/data/features/t/tokenizer/kind", "contradiction")]  # fmt: skip
-    assert [(each.pointer, each.code) for each in seen(words, features=long).problems] == [
+    assert [(each.pointer, each.code) for each in job_view(words, features=long).problems] == [
         ("/data/features/t/min_length", "contradiction")]  # fmt: skip

@@ -10,9 +10,16 @@ import torch
 from safetensors.torch import save_file
 
 from app.errors import InvalidInput
-from tests.workers.data.formats.files_of_readers import described, problems, schema, told, train, upload
+from tests.workers.data.formats.uploads import (
+    describe_upload,
+    make_upload,
+    problem_text,
+    schema,
+    train,
+    upload_problems,
+)
 from workers.children.describe import describe
-from workers.data.formats.catalog import read
+from workers.data.formats.catalog import read_upload
 
 
 def npz(path: Path, **arrays: Any) -> Path:
@@ -21,12 +28,12 @@ def npz(path: Path, **arrays: Any) -> Path:
 
 
 def codes(path: Path, **options: Any) -> list[tuple[str, str]]:
-    return problems(upload(path, **options))
+    return upload_problems(make_upload(path, **options))
 
 
 def test_an_archive_of_images_is_described(tmp_path: Path) -> None:
     image = np.arange(2 * 1 * 4 * 4, dtype=np.uint8).reshape(2, 1, 4, 4)
-    found = described(upload(npz(tmp_path / "a.npz", image=image, label=np.array([0, 3], np.uint8))))
+    found = describe_upload(make_upload(npz(tmp_path / "a.npz", image=image, label=np.array([0, 3], np.uint8))))
     assert found.format == "npz"
     assert found.schema is not None
     assert found.schema.column("image").statistics == {"min": 0, "mean": 15.5, "max": 31, "std": 85.25**0.5}  # type: ignore[union-attr]
@@ -44,7 +51,7 @@ def test_an_archive_of_images_is_described(tmp_path: Path) -> None:
 def test_prefixes_are_splits(tmp_path: Path) -> None:
     path = npz(tmp_path / "a.npz", train__x=np.ones((6, 2)), train__y=np.arange(6) % 3,
                test__x=np.ones((2, 2)), test__y=np.array([5, 1]))  # fmt: skip
-    found = schema(upload(path))
+    found = schema(make_upload(path))
     assert found.rows == {"train": 6, "test": 2}
     assert found.columns[1].classes == 6  # counted over both splits
 
@@ -56,27 +63,27 @@ def test_prefixes_are_splits(tmp_path: Path) -> None:
 ])  # fmt: skip
 def test_every_type_of_number_is_read(tmp_path: Path, dtype: Any, seen: str) -> None:
     path = npz(tmp_path / "a.npz", x=np.array([0, 1, 1], dtype=dtype), y=np.zeros(3))
-    assert schema(upload(path)).columns[0].dtype == seen
-    assert train(upload(path))["x"].tolist() == [0, 1, 1]
+    assert schema(make_upload(path)).columns[0].dtype == seen
+    assert train(make_upload(path))["x"].tolist() == [0, 1, 1]
 
 
 def test_safetensors_are_described(tmp_path: Path) -> None:
     path = tmp_path / "a.safetensors"
     save_file({"x": torch.ones(4, 3, dtype=torch.bfloat16), "target": torch.rand(4, 1)}, path)
-    found = schema(upload(path))
+    found = schema(make_upload(path))
     assert (found.inputs, found.target) == (("x",), "target")
     assert [column.dtype for column in found.columns] == ["float32", "float32"]
 
 
 def test_values_that_are_no_numbers_do_not_break_the_preview(tmp_path: Path) -> None:
-    found = described(upload(npz(tmp_path / "a.npz", x=np.array([[np.nan, 1.0], [np.inf, 2.0]]), y=np.zeros(2))))
+    found = describe_upload(make_upload(npz(tmp_path / "a.npz", x=np.array([[np.nan, 1.0], [np.inf, 2.0]]), y=np.zeros(2))))
     assert found.preview[0]["x"] == [None, 1.0]
 
 
 def test_columns_of_unlike_length_are_a_problem(tmp_path: Path) -> None:
     path = npz(tmp_path / "a.npz", x=np.ones((3, 2)), y=np.ones(4))
     assert codes(path) == [("row_count", "/train")]
-    assert "x has 3, y has 4" in told(upload(path))
+    assert "x has 3, y has 4" in problem_text(make_upload(path))
 
 
 def test_all_problems_are_told_at_once(tmp_path: Path) -> None:
@@ -95,7 +102,7 @@ def test_pickled_objects_are_never_read(tmp_path: Path) -> None:
     path = tmp_path / "a.npz"
     np.savez(path, allow_pickle=True, x=np.array([{"a": 1}], dtype=object))
     assert codes(path) == [("unsupported_dtype", "/x")]
-    assert "pickled" in told(upload(path))
+    assert "pickled" in problem_text(make_upload(path))
 
 
 @pytest.mark.parametrize("keep", [0, 3, 40, 200, -1])
@@ -109,7 +116,7 @@ def test_a_truncated_file_is_a_problem_with_a_hint(tmp_path: Path, content_forma
         save_file({"x": torch.rand(50, 4), "y": torch.zeros(50)}, path)
     path.write_bytes(path.read_bytes()[:keep])
     assert codes(path, format=content_format) == [("unreadable", "")]
-    assert "truncated" in told(upload(path, format=content_format))
+    assert "truncated" in problem_text(make_upload(path, format=content_format))
 
 
 def test_flipped_bits_are_noticed(tmp_path: Path) -> None:
@@ -134,7 +141,7 @@ def test_an_absurd_header_is_a_problem(tmp_path: Path) -> None:
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("x.npy", b"\x93NUMPY\x01\x00" + struct.pack("<H", len(header)) + header + b"\0" * 64)
     assert codes(path) == [("unreadable", "/x")]
-    assert "claims the shape [1125899906842624]" in told(upload(path))
+    assert "claims the shape [1125899906842624]" in problem_text(make_upload(path))
 
 
 @pytest.mark.parametrize("length", [1 << 62, 1 << 20, 1])
@@ -162,18 +169,18 @@ def test_a_file_of_another_format_is_a_problem(tmp_path: Path) -> None:
 
 def test_another_array_can_be_learned(tmp_path: Path) -> None:
     path = npz(tmp_path / "a.npz", x=np.ones((3, 2)), y=np.ones(3))
-    assert schema(upload(path, target="x")).inputs == ("y",)
+    assert schema(make_upload(path, target="x")).inputs == ("y",)
     assert codes(path, target="z") == [("unknown_column", "")]
 
 
 def test_arrays_of_fortran_are_turned(tmp_path: Path) -> None:
     values = np.arange(6).reshape(2, 3)
     path = npz(tmp_path / "a.npz", x=np.asfortranarray(values))
-    assert train(upload(path))["x"].tolist() == values.tolist()
+    assert train(make_upload(path))["x"].tolist() == values.tolist()
 
 
 def test_reading_raises_what_describing_tells(tmp_path: Path) -> None:
     path = npz(tmp_path / "a.npz", x=np.ones((3, 2)), y=np.ones(4))
     with pytest.raises(InvalidInput) as caught:
-        read(upload(path))
-    assert caught.value.problems == describe(upload(path)).problems
+        read_upload(make_upload(path))
+    assert caught.value.problems == describe(make_upload(path)).problems

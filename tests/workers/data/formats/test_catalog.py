@@ -9,11 +9,18 @@ import torch
 from pyarrow import parquet
 from safetensors.torch import save_file
 
-from app.spec.data.sources import FORMATS as LANGUAGE
-from app.spec.data.sources import Format
-from tests.workers.data.formats.files_of_readers import codes, described, packed, problems, told, upload
-from tests.workers.data.formats.test_idx import LABELS, idx
-from tests.workers.data.formats.test_images import drawn
+from app.spec.data.sources import UPLOAD_FORMATS as LANGUAGE
+from app.spec.data.sources import UploadFormat
+from tests.workers.data.formats.test_idx import LABELS, encode_idx
+from tests.workers.data.formats.test_images import encode_image
+from tests.workers.data.formats.uploads import (
+    describe_upload,
+    make_upload,
+    problem_codes,
+    problem_text,
+    upload_problems,
+    write_zip,
+)
 from workers.data.formats.catalog import FORMATS
 
 TEXTS = {
@@ -28,13 +35,13 @@ TEXTS = {
 
 def test_language_and_workers_know_the_same_formats() -> None:
     assert tuple(FORMATS) == tuple(LANGUAGE)
-    assert get_args(Format) == ("auto", *FORMATS)
+    assert get_args(UploadFormat) == ("auto", *FORMATS)
 
 
-SEEN = [kind for kind in FORMATS if kind != "weights"]  # which look like safetensors, and are told
+SNIFFABLE_FORMATS = [kind for kind in FORMATS if kind != "weights"]  # which look like safetensors, and are told
 
 
-def written(path: Path, kind: str) -> Path:
+def write_example(path: Path, kind: str) -> Path:
     """Write a file of the format."""
     if kind in TEXTS:
         path.write_text(TEXTS[kind])
@@ -46,40 +53,40 @@ def written(path: Path, kind: str) -> Path:
     elif kind == "safetensors":
         save_file({"x": torch.zeros(2, 3)}, path)
     elif kind == "idx":
-        path.write_bytes(gzip.compress(idx(LABELS)))
+        path.write_bytes(gzip.compress(encode_idx(LABELS)))
     else:
-        packed(path, {"a/1.png": drawn(1), "b/2.png": drawn(2)})
+        write_zip(path, {"a/1.png": encode_image(1), "b/2.png": encode_image(2)})
     return path
 
 
-@pytest.mark.parametrize("kind", SEEN)
+@pytest.mark.parametrize("kind", SNIFFABLE_FORMATS)
 def test_every_format_is_seen_without_a_name(tmp_path: Path, kind: str) -> None:
-    path = written(tmp_path / "data", kind)
-    assert described(upload(path)).format == kind
-    assert described(upload(path, format=kind)).format == kind
+    path = write_example(tmp_path / "data", kind)
+    assert describe_upload(make_upload(path)).format == kind
+    assert describe_upload(make_upload(path, format=kind)).format == kind
 
 
 @pytest.mark.parametrize("kind", TEXTS)
 def test_texts_of_splits_are_seen_too(tmp_path: Path, kind: str) -> None:
-    path = packed(tmp_path / "data", {"x/train.txt": TEXTS[kind], "x/test.txt": TEXTS[kind]})
+    path = write_zip(tmp_path / "data", {"x/train.txt": TEXTS[kind], "x/test.txt": TEXTS[kind]})
     if kind == "vectors":
-        assert codes(upload(path)) == {"unknown_file"}
+        assert problem_codes(make_upload(path)) == {"unknown_file"}
     else:
-        assert described(upload(path)).format == kind
+        assert describe_upload(make_upload(path)).format == kind
 
 
-@pytest.mark.parametrize("told_kind", SEEN)
-@pytest.mark.parametrize("kind", SEEN)
+@pytest.mark.parametrize("told_kind", SNIFFABLE_FORMATS)
+@pytest.mark.parametrize("kind", SNIFFABLE_FORMATS)
 def test_a_format_that_is_not_the_content_s_is_a_problem(tmp_path: Path, kind: str, told_kind: str) -> None:
-    path = written(tmp_path / "data", kind)
+    path = write_example(tmp_path / "data", kind)
     plain = {kind, told_kind} <= {"csv", "tsv", "conll", "vectors", "trees"}  # texts that could be one another
     if kind == told_kind or plain:
         return
-    file = upload(path, format=told_kind)
-    found = codes(file)
+    file = make_upload(path, format=told_kind)
+    found = problem_codes(file)
     if kind not in TEXTS or kind == "jsonl":
         assert found == {"wrong_format"}
-        assert f'tell "{kind}"' in told(file)
+        assert f'tell "{kind}"' in problem_text(file)
 
 
 @pytest.mark.parametrize(("name", "content", "kind"), [
@@ -87,11 +94,11 @@ def test_a_format_that_is_not_the_content_s_is_a_problem(tmp_path: Path, kind: s
     ("a.jsonl", '{"a": 1}\n', "jsonl"), ("words.vec", "1 2\na 1 2\n", "vectors"), ("a.CSV", "the 1 2\nof 1 2\n", None),
 ])  # fmt: skip
 def test_a_name_helps_with_a_text(tmp_path: Path, name: str, content: str, kind: str | None) -> None:
-    file = upload(tmp_path / "data", content, file=name)
+    file = make_upload(tmp_path / "data", content, file=name)
     if kind is None:
-        assert codes(file) == {"no_columns"}
+        assert problem_codes(file) == {"no_columns"}
     else:
-        assert described(file).format == kind
+        assert describe_upload(file).format == kind
 
 
 @pytest.mark.parametrize(("content", "said"), [
@@ -100,11 +107,11 @@ def test_a_name_helps_with_a_text(tmp_path: Path, name: str, content: str, kind:
     (b"PK\x05\x06" + b"\0" * 18, "no format"),
 ])  # fmt: skip
 def test_what_looks_like_nothing_is_a_problem(tmp_path: Path, content: bytes, said: str) -> None:
-    file = upload(tmp_path / "data", content)
-    assert problems(file) == [("unknown_format", "")]
-    assert said in told(file)
+    file = make_upload(tmp_path / "data", content)
+    assert upload_problems(file) == [("unknown_format", "")]
+    assert said in problem_text(file)
 
 
 def test_an_archive_of_anything_else_is_a_problem(tmp_path: Path) -> None:
     for files in ({"readme.txt": "x"}, {"setup.py": "x", "more/data.bin": b"\0"}):
-        assert codes(upload(packed(tmp_path / "data", files))) == {"unknown_format"}
+        assert problem_codes(make_upload(write_zip(tmp_path / "data", files))) == {"unknown_format"}

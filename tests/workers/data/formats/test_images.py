@@ -7,26 +7,26 @@ import torch
 from PIL import Image
 
 from app.spec.data.sources import UploadSource
-from tests.workers.data.formats.files_of_readers import (
-    codes,
+from tests.workers.data.formats.uploads import (
     column,
     content,
-    described,
-    packed,
-    problems,
+    describe_upload,
+    make_upload,
+    problem_codes,
+    problem_text,
     schema,
-    told,
     train,
-    upload,
+    upload_problems,
+    write_zip,
 )
-from tests.workers.data.images.test_decoding import bomb
+from tests.workers.data.images.test_decoding import decompression_bomb
 from workers.data.files.content import Upload
 from workers.data.formats import images
-from workers.data.formats.catalog import read
-from workers.data.images.decoding import Pictures
+from workers.data.formats.catalog import read_upload
+from workers.data.images.decoding import ZipImages
 
 
-def drawn(value: int, size: tuple[int, int] = (4, 3), mode: str = "RGB", form: str = "PNG") -> bytes:
+def encode_image(value: int, size: tuple[int, int] = (4, 3), mode: str = "RGB", form: str = "PNG") -> bytes:
     file = BytesIO()
     Image.new("RGB", size, (value, 0, 255 - value)).convert(mode).save(file, form)
     return file.getvalue()
@@ -38,9 +38,9 @@ def path(tmp_path: Path) -> Path:
 
 
 def test_pictures_that_are_alike_and_small_are_one_array(path: Path) -> None:
-    packed(path, {"dog/b.png": drawn(2), "cat/a.png": drawn(1), "dog/c.PNG": drawn(3), "readme.txt": "about"})
-    file = upload(path)
-    assert (described(file).format, schema(file).inputs, schema(file).target) == ("images", ("image",), "label")
+    write_zip(path, {"dog/b.png": encode_image(2), "cat/a.png": encode_image(1), "dog/c.PNG": encode_image(3), "readme.txt": "about"})
+    file = make_upload(path)
+    assert (describe_upload(file).format, schema(file).inputs, schema(file).target) == ("images", ("image",), "label")
     image = column(file, "image")
     assert (image.type, image.shape, image.dtype, image.peak) == ("tensor", (3, 3, 4), "float32", 255.0)
     assert column(file, "label").labels == ("cat", "dog")
@@ -50,29 +50,29 @@ def test_pictures_that_are_alike_and_small_are_one_array(path: Path) -> None:
 
 
 def test_pictures_that_are_unlike_are_read_when_needed(path: Path) -> None:
-    packed(
-        path, {"a/1.png": drawn(1, (4, 3)), "a/2.jpg": drawn(2, (2, 9), form="JPEG"), "b/3.png": drawn(3, (5, 5), "L")}
+    write_zip(
+        path, {"a/1.png": encode_image(1, (4, 3)), "a/2.jpg": encode_image(2, (2, 9), form="JPEG"), "b/3.png": encode_image(3, (5, 5), "L")}
     )
-    image = column(upload(path), "image")
+    image = column(make_upload(path), "image")
     assert (image.type, image.shape, image.peak) == ("image", (3,), 255.0)
-    pictures = train(upload(path))["image"]
-    assert isinstance(pictures, Pictures)
+    pictures = train(make_upload(path))["image"]
+    assert isinstance(pictures, ZipImages)
     assert [tuple(pictures.read(row).shape) for row in range(3)] == [(3, 3, 4), (3, 9, 2), (3, 5, 5)]
-    assert described(upload(path)).preview[2] == {"image": {"shape": [3, 5, 5]}, "label": "b"}
+    assert describe_upload(make_upload(path)).preview[2] == {"image": {"shape": [3, 5, 5]}, "label": "b"}
 
 
 def test_large_pictures_are_read_when_needed(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(images, "RESIDENT", 3 * 3 * 4 * 2 - 1)
-    packed(path, {"a/1.png": drawn(1), "b/2.png": drawn(2)})
-    assert column(upload(path), "image").type == "image"
+    monkeypatch.setattr(images, "MAX_RESIDENT_BYTES", 3 * 3 * 4 * 2 - 1)
+    write_zip(path, {"a/1.png": encode_image(1), "b/2.png": encode_image(2)})
+    assert column(make_upload(path), "image").type == "image"
 
 
 def test_what_is_known_is_not_looked_through_again(path: Path) -> None:
-    packed(path, {"a/1.png": drawn(1, (4, 3)), "b/2.png": drawn(2, (9, 9), "L"), "b/3.png": drawn(2, (9, 9), "L")})
-    known = schema(upload(path))
-    packed(path, {"a/1.png": drawn(1, (4, 3)), "b/2.png": b"damaged since", "b/3.png": drawn(2, (9, 9), "L")})
-    image = read(Upload(path, UploadSource(kind="upload"), known=known)).splits["train"]["image"]
-    assert isinstance(image, Pictures)
+    write_zip(path, {"a/1.png": encode_image(1, (4, 3)), "b/2.png": encode_image(2, (9, 9), "L"), "b/3.png": encode_image(2, (9, 9), "L")})
+    known = schema(make_upload(path))
+    write_zip(path, {"a/1.png": encode_image(1, (4, 3)), "b/2.png": b"damaged since", "b/3.png": encode_image(2, (9, 9), "L")})
+    image = read_upload(Upload(path, UploadSource(kind="upload"), known_schema=known)).splits["train"]["image"]
+    assert isinstance(image, ZipImages)
     assert (len(image), image.channels) == (3, 1)
 
 
@@ -80,45 +80,45 @@ def test_what_is_known_is_not_looked_through_again(path: Path) -> None:
 @pytest.mark.parametrize("held", ["test", "val", "Valid"])
 def test_folders_may_be_splits(path: Path, around: str, held: str) -> None:
     files = {
-        f"{around}train/x/1.png": drawn(1),
-        f"{around}train/y/2.png": drawn(2),
-        f"{around}{held}/y/3.png": drawn(3),
+        f"{around}train/x/1.png": encode_image(1),
+        f"{around}train/y/2.png": encode_image(2),
+        f"{around}{held}/y/3.png": encode_image(3),
     }
-    packed(path, files | {"__MACOSX/._1.png": b"x", f"{around}.DS_Store": b"x"})
-    assert schema(upload(path)).rows == {"train": 2, "test": 1}
-    assert content(upload(path)).splits["test"]["label"] == ["y"]
+    write_zip(path, files | {"__MACOSX/._1.png": b"x", f"{around}.DS_Store": b"x"})
+    assert schema(make_upload(path)).rows == {"train": 2, "test": 1}
+    assert content(make_upload(path)).splits["test"]["label"] == ["y"]
 
 
 @pytest.mark.parametrize(("files", "code"), [
-    ({"1.png": drawn(1)}, "no_class"), ({"train/1.png": drawn(1), "test/2.png": drawn(2)}, "no_class"),
-    ({"a/1.png": drawn(1), "a/notes.txt": b"x"}, "unknown_file"), ({"test/a/1.png": drawn(1)}, "no_rows"),
-    ({"train/a/1.png": drawn(1), "test/a/1.png": drawn(1), "val/a/1.png": drawn(1)}, "duplicate_name"),
-    ({f"{number}/1.png": drawn(1) for number in range(1001)}, "too_many_labels"),
-    ({"a/1.png": b"no picture"}, "not_a_picture"), ({"a/1.png": drawn(1)[:40]}, "not_a_picture"),
-    ({"a/1.jpg": drawn(1, (64, 64), form="JPEG")[:-100]}, "not_a_picture"),
-    ({"a/1.png": bomb(1 << 16, 1 << 16)}, "not_a_picture"), ({"a/1.png": drawn(1, form="TIFF")}, "not_a_picture"),
+    ({"1.png": encode_image(1)}, "no_class"), ({"train/1.png": encode_image(1), "test/2.png": encode_image(2)}, "no_class"),
+    ({"a/1.png": encode_image(1), "a/notes.txt": b"x"}, "unknown_file"), ({"test/a/1.png": encode_image(1)}, "no_rows"),
+    ({"train/a/1.png": encode_image(1), "test/a/1.png": encode_image(1), "val/a/1.png": encode_image(1)}, "duplicate_name"),
+    ({f"{number}/1.png": encode_image(1) for number in range(1001)}, "too_many_labels"),
+    ({"a/1.png": b"no picture"}, "not_a_picture"), ({"a/1.png": encode_image(1)[:40]}, "not_a_picture"),
+    ({"a/1.jpg": encode_image(1, (64, 64), form="JPEG")[:-100]}, "not_a_picture"),
+    ({"a/1.png": decompression_bomb(1 << 16, 1 << 16)}, "not_a_picture"), ({"a/1.png": encode_image(1, form="TIFF")}, "not_a_picture"),
 ])  # fmt: skip
 def test_what_is_no_data_set_is_a_problem(path: Path, files: dict[str, str | bytes], code: str) -> None:
-    packed(path, files)
-    assert codes(upload(path)) == {code}
-    assert told(upload(path))
+    write_zip(path, files)
+    assert problem_codes(make_upload(path)) == {code}
+    assert problem_text(make_upload(path))
 
 
 def test_every_bad_picture_is_named(path: Path) -> None:
-    packed(path, {"a/1.png": b"x", "a/2.png": drawn(1), "b/3.png": b"y"})
-    assert problems(upload(path)) == [("not_a_picture", "/a~11.png"), ("not_a_picture", "/b~13.png")]
-    assert '"b/3.png" cannot be read' in told(upload(path))
+    write_zip(path, {"a/1.png": b"x", "a/2.png": encode_image(1), "b/3.png": b"y"})
+    assert upload_problems(make_upload(path)) == [("not_a_picture", "/a~11.png"), ("not_a_picture", "/b~13.png")]
+    assert '"b/3.png" cannot be read' in problem_text(make_upload(path))
 
 
 def test_the_most_common_number_of_channels_is_taken(path: Path) -> None:
-    packed(path, {"a/1.png": drawn(1, mode="L"), "a/2.png": drawn(2, mode="L"), "a/3.png": drawn(3)})
-    assert column(upload(path), "image").shape == (1, 3, 4)
-    assert train(upload(path))["image"].read(2).shape == (1, 3, 4)
+    write_zip(path, {"a/1.png": encode_image(1, mode="L"), "a/2.png": encode_image(2, mode="L"), "a/3.png": encode_image(3)})
+    assert column(make_upload(path), "image").shape == (1, 3, 4)
+    assert train(make_upload(path))["image"].read(2).shape == (1, 3, 4)
 
 
 def test_arrays_and_folders_agree(path: Path) -> None:
     values = np.random.default_rng(0).integers(0, 256, (5, 6, 3), np.uint8)
     file = BytesIO()
     Image.fromarray(values).save(file, "PNG")
-    packed(path, {"a/1.png": file.getvalue()})
-    assert train(upload(path))["image"][0].permute(1, 2, 0).tolist() == values.tolist()
+    write_zip(path, {"a/1.png": file.getvalue()})
+    assert train(make_upload(path))["image"][0].permute(1, 2, 0).tolist() == values.tolist()

@@ -7,22 +7,22 @@ import pyarrow as pa
 import pytest
 from pyarrow import parquet
 
-from tests.workers.data.formats.files_of_readers import (
-    codes,
+from tests.workers.data.formats.uploads import (
     column,
-    packed,
-    problems,
+    make_upload,
+    problem_codes,
+    problem_text,
     schema,
-    told,
     train,
-    upload,
+    upload_problems,
+    write_zip,
 )
 
 TEXTS = ["this is one long text", "another long text", "a text again"]
 TREES = ['{"label": "x", "children": [{"label": "y"}]}', '{"label": "y"}', None]
 
 
-def written(columns: dict[str, Any], **options: Any) -> bytes:
+def write_parquet(columns: dict[str, Any], **options: Any) -> bytes:
     file = BytesIO()
     parquet.write_table(pa.table(columns), file, **options)
     return file.getvalue()
@@ -34,7 +34,7 @@ def path(tmp_path: Path) -> Path:
 
 
 def test_every_type_of_column_is_read(path: Path) -> None:
-    content = written({
+    content = write_parquet({
         "int": pa.array([1, None, 3], pa.int32()), "float": pa.array([0.5, float("nan"), 2.5]),
         "decimal": pa.array([1, 2, None], pa.decimal128(5, 2)), "truth": [True, False, None],
         "choice": pa.array(["a", None, "a"]).dictionary_encode(), "text": TEXTS,
@@ -42,7 +42,7 @@ def test_every_type_of_column_is_read(path: Path) -> None:
         "tensor": pa.array([[1, 2], [3, 4], [5, 6]], pa.list_(pa.int64(), 2)), "words": [["a"], ["b", "c"], []],
         "tree": TREES, "y": pa.array([2, 0, 1], pa.uint8()),
     }, row_group_size=2)  # fmt: skip
-    file = upload(path, content)
+    file = make_upload(path, content)
     assert {each.name: (each.type, each.missing) for each in schema(file).columns} == {
         "int": ("number", 1), "float": ("number", 1), "decimal": ("number", 1), "truth": ("number", 1),
         "choice": ("category", 1), "text": ("text", 0), "series": ("series", 1), "pairs": ("series", 0),
@@ -63,66 +63,66 @@ def test_every_type_of_column_is_read(path: Path) -> None:
     ([[datetime.date(2024, 1, 1)]], "list<"),
 ])  # fmt: skip
 def test_types_that_are_not_read_are_named(path: Path, values: Any, said: str) -> None:
-    file = upload(path, written({"when": values, "y": [1]}))
-    assert problems(file) == [("unsupported_dtype", "/when")]
-    assert f'"when" holds {said}' in told(file)
+    file = make_upload(path, write_parquet({"when": values, "y": [1]}))
+    assert upload_problems(file) == [("unsupported_dtype", "/when")]
+    assert f'"when" holds {said}' in problem_text(file)
 
 
 def test_texts_without_nul_are_wanted(path: Path) -> None:
     for values in (["a\0b", "c"], [["a\0b"], ["c"]]):
-        assert codes(upload(path, written({"a": values, "y": [1, 2]}))) == {"unsupported_value"}
+        assert problem_codes(make_upload(path, write_parquet({"a": values, "y": [1, 2]}))) == {"unsupported_value"}
 
 
 def test_a_null_or_an_infinity_in_a_list_is_a_problem(path: Path) -> None:
-    assert codes(upload(path, written({"a": [[1, None]], "y": [1]}))) == {"unsupported_value"}
-    assert codes(upload(path, written({"a": [[1.0, float("inf")]], "y": [1]}))) == {"unsupported_value"}
-    file = upload(path, written({"a": [1.0, float("inf")], "y": [1, 2]}))
-    assert problems(file) == [("not_a_number", "/2")]
-    assert "row 2" in told(file)
+    assert problem_codes(make_upload(path, write_parquet({"a": [[1, None]], "y": [1]}))) == {"unsupported_value"}
+    assert problem_codes(make_upload(path, write_parquet({"a": [[1.0, float("inf")]], "y": [1]}))) == {"unsupported_value"}
+    file = make_upload(path, write_parquet({"a": [1.0, float("inf")], "y": [1, 2]}))
+    assert upload_problems(file) == [("not_a_number", "/2")]
+    assert "row 2" in problem_text(file)
 
 
 @pytest.mark.parametrize("keep", [4, 40, -1, -9, 200])
 def test_a_truncated_file_is_a_problem(path: Path, keep: int) -> None:
-    content = written({"a": list(range(1000)), "y": [0.5] * 1000})
-    assert codes(upload(path, content[:keep])) == {"unreadable"}
+    content = write_parquet({"a": list(range(1000)), "y": [0.5] * 1000})
+    assert problem_codes(make_upload(path, content[:keep])) == {"unreadable"}
 
 
 def test_flipped_bits_never_break_the_reader(path: Path) -> None:
-    content = written({"a": list(range(200)), "b": [f"text {n} of many" for n in range(200)], "y": [[1.5]] * 200})
+    content = write_parquet({"a": list(range(200)), "b": [f"text {n} of many" for n in range(200)], "y": [[1.5]] * 200})
     for place in range(4, len(content), 37):
         damaged = bytearray(content)
         damaged[place] ^= 0xFF
         try:
-            codes(upload(path, bytes(damaged), limit=1 << 24))
+            problem_codes(make_upload(path, bytes(damaged), limit=1 << 24))
         except AssertionError:  # it is still a table
             continue
 
 
 def test_rows_that_take_no_room_in_the_file_are_counted(path: Path) -> None:
     """A column of ten million equal values is packed into some kilobytes."""
-    content = written({"a": pa.array([0] * 4_000_000, pa.int8()), "y": pa.array([0] * 4_000_000, pa.int8())})
+    content = write_parquet({"a": pa.array([0] * 4_000_000, pa.int8()), "y": pa.array([0] * 4_000_000, pa.int8())})
     assert len(content) < 200_000
-    assert problems(upload(path, content, limit=1 << 25)) == [("too_large", "")]
-    assert schema(upload(path, content)).rows == {"train": 4_000_000}
+    assert upload_problems(make_upload(path, content, limit=1 << 25)) == [("too_large", "")]
+    assert schema(make_upload(path, content)).rows == {"train": 4_000_000}
 
 
 def test_splits_lie_in_an_archive(path: Path) -> None:
-    packed(
+    write_zip(
         path,
         {
-            "train.parquet": written({"a": [1.5, 2.5], "y": ["u", "v"]}),
-            "test.parquet": written({"a": [0.5], "y": ["w"]}),
+            "train.parquet": write_parquet({"a": [1.5, 2.5], "y": ["u", "v"]}),
+            "test.parquet": write_parquet({"a": [0.5], "y": ["w"]}),
         },
     )
-    assert schema(upload(path)).rows == {"train": 2, "test": 1}
-    assert column(upload(path), "y").labels == ("u", "v", "w")
-    packed(path, {"train.parquet": written({"a": [1.5], "y": ["u"]}), "test.parquet": written({"y": ["w"]})})
-    assert problems(upload(path)) == [("columns_differ", "/test.parquet")]
+    assert schema(make_upload(path)).rows == {"train": 2, "test": 1}
+    assert column(make_upload(path), "y").labels == ("u", "v", "w")
+    write_zip(path, {"train.parquet": write_parquet({"a": [1.5], "y": ["u"]}), "test.parquet": write_parquet({"y": ["w"]})})
+    assert upload_problems(make_upload(path)) == [("columns_differ", "/test.parquet")]
 
 
 def test_a_column_must_have_a_name_and_be_one(path: Path) -> None:
-    assert codes(upload(path, written({"": [1], "y": [1]}))) == {"invalid_name"}
+    assert problem_codes(make_upload(path, write_parquet({"": [1], "y": [1]}))) == {"invalid_name"}
     file = BytesIO()
     parquet.write_table(pa.table([[1], [2]], names=["a", "a"]), file)
-    assert codes(upload(path, file.getvalue())) == {"duplicate_name"}
-    assert codes(upload(path, written({"a": pa.array([], pa.int8())}))) == {"no_rows"}
+    assert problem_codes(make_upload(path, file.getvalue())) == {"duplicate_name"}
+    assert problem_codes(make_upload(path, write_parquet({"a": pa.array([], pa.int8())}))) == {"no_rows"}

@@ -3,8 +3,15 @@ from pathlib import Path
 import pytest
 import torch
 
-from tests.workers.data.formats.files_of_readers import codes, described, problems, schema, told, upload
-from workers.data.formats.word_vectors import vectors
+from tests.workers.data.formats.uploads import (
+    describe_upload,
+    make_upload,
+    problem_codes,
+    problem_text,
+    schema,
+    upload_problems,
+)
+from workers.data.formats.word_vectors import read_word_vectors
 
 GLOVE = "the 0.5 1 -2e-1\n, 1 2 3\n. . . 4 5 6\n42 7 8 9\nthe 0 0 0\n"
 
@@ -16,24 +23,24 @@ def path(tmp_path: Path) -> Path:
 
 @pytest.mark.parametrize("first", ["", "5 3\n"])
 def test_words_and_their_vectors_are_read(path: Path, first: str) -> None:
-    words, values = vectors(upload(path, first + GLOVE))
+    words, values = read_word_vectors(make_upload(path, first + GLOVE))
     assert words == ["the", ",", ". . .", "42"]
     assert values[0].tolist() == pytest.approx([0.5, 1, -0.2])
     assert (values.dtype, tuple(values.shape)) == (torch.float32, (4, 3))
 
 
 def test_only_wanted_ones_are_kept(path: Path) -> None:
-    words, values = vectors(upload(path, GLOVE), {"42", "the", "dog"})
+    words, values = read_word_vectors(make_upload(path, GLOVE), {"42", "the", "dog"})
     assert words == ["the", "42"]
     assert values[1].tolist() == [7, 8, 9]
-    assert vectors(upload(path, GLOVE), set())[0] == []
+    assert read_word_vectors(make_upload(path, GLOVE), set())[0] == []
 
 
 def test_they_are_no_data_to_train_on(path: Path) -> None:
-    found = schema(upload(path, GLOVE, format="vectors"))
+    found = schema(make_upload(path, GLOVE, format="vectors"))
     assert (found.rows, found.inputs, found.target) == ({"vectors": 4}, (), None)
     assert found.columns[1].shape == (3,)
-    assert described(upload(path, GLOVE, format="vectors")).preview[3] == {"word": "42", "vector": [7, 8, 9]}
+    assert describe_upload(make_upload(path, GLOVE, format="vectors")).preview[3] == {"word": "42", "vector": [7, 8, 9]}
 
 
 @pytest.mark.parametrize(("text", "code", "pointer"), [
@@ -42,12 +49,12 @@ def test_they_are_no_data_to_train_on(path: Path) -> None:
     ("a " + "1 " * 10_001 + "\n", "columns_differ", "/1"),
 ])  # fmt: skip
 def test_a_bad_line_is_a_problem(path: Path, text: str, code: str, pointer: str) -> None:
-    assert problems(upload(path, text, format="vectors"))[0] == (code, pointer)
-    assert told(upload(path, text, format="vectors"))
+    assert upload_problems(make_upload(path, text, format="vectors"))[0] == (code, pointer)
+    assert problem_text(make_upload(path, text, format="vectors"))
 
 
 def test_vectors_have_no_splits(path: Path) -> None:
-    from tests.workers.data.formats.files_of_readers import packed
+    from tests.workers.data.formats.uploads import write_zip
 
-    packed(path, {"train.txt": GLOVE, "test.txt": GLOVE})
-    assert codes(upload(path, format="vectors")) == {"unknown_file"}
+    write_zip(path, {"train.txt": GLOVE, "test.txt": GLOVE})
+    assert problem_codes(make_upload(path, format="vectors")) == {"unknown_file"}

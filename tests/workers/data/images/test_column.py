@@ -9,12 +9,20 @@ from torch import Tensor
 
 from app.errors import DataError
 from app.spec.data.columns import Column
-from tests.workers.data.images.albums import CPU, archive, images, pixels, rows, schema, seen
+from tests.workers.data.images.image_data import (
+    CPU,
+    image_column,
+    image_dataset_schema,
+    image_examples,
+    image_view,
+    random_pixels,
+    write_image_archive,
+)
 from workers.data.features.preparation import Preparation
-from workers.data.loading.tensors import Rows
-from workers.data.rng import keys
+from workers.data.loading.examples import ExampleSet
+from workers.data.rng import prng_keys
 
-KEYS = keys(3, 1, torch.arange(22))
+KEYS = prng_keys(3, 1, torch.arange(22))
 ALL = torch.arange(22)
 FLIP = {"kind": "RandomHorizontalFlip"}
 NORMALIZE = {"kind": "Normalize", "mean": [0.5], "std": [0.25]}
@@ -25,22 +33,22 @@ NO_LIMIT = 1 << 40
 
 
 def test_bytes_become_numbers_batch_by_batch() -> None:
-    source = pixels(22, 3, 6, 5)
-    column = images(rows(source, transforms=[]))
+    source = random_pixels(22, 3, 6, 5)
+    column = image_column(image_examples(source, transforms=[]))
     assert column.index_select(0, torch.tensor([4, 1])).equal(source[[4, 1]] / 255)
     assert column[2:5].equal(source[2:5] / 255)
     assert column.nbytes == source.nbytes
     assert (column.dtype, column.is_floating_point(), len(column), column.device) == (torch.float32, True, 22, CPU)
-    assert images(rows(source, transforms=[], scale="none"))[:2].equal(source[:2].float())
+    assert image_column(image_examples(source, transforms=[], scale="none"))[:2].equal(source[:2].float())
 
 
 def test_without_transforms_nothing_changes() -> None:
-    assert isinstance(rows(pixels(4, 3, 6, 5)).inputs["image"], Tensor)
+    assert isinstance(image_examples(random_pixels(4, 3, 6, 5)).inputs["image"], Tensor)
 
 
 def test_training_draws_and_evaluation_does_not() -> None:
-    source = pixels(22, 3, 6, 5)
-    column = images(rows(source, transforms=[FLIP, NORMALIZE]))
+    source = random_pixels(22, 3, 6, 5)
+    column = image_column(image_examples(source, transforms=[FLIP, NORMALIZE]))
     plain = (source / 255 - 0.5) / 0.25
     assert column.batch(ALL, None).equal(plain)
     flipped = [not batch.equal(picture) for batch, picture in zip(column.batch(ALL, KEYS), plain, strict=True)]
@@ -52,7 +60,7 @@ def test_training_draws_and_evaluation_does_not() -> None:
 def test_evaluation_has_transforms_of_its_own() -> None:
     data = {"transforms": [{"kind": "RandomResizedCrop", "size": 4}],
             "evaluation_transforms": [SAME[0], {"kind": "CenterCrop", "size": 4}]}  # fmt: skip
-    column = images(rows(pixels(22, 3, 9, 8), **data))
+    column = image_column(image_examples(random_pixels(22, 3, 9, 8), **data))
     assert column.batch(ALL, KEYS).shape == column.batch(ALL, None).shape == (22, 3, 4, 4)
 
 
@@ -60,38 +68,38 @@ def test_evaluation_has_transforms_of_its_own() -> None:
 @pytest.mark.parametrize("transforms", [RANDOM, [*SAME, *RANDOM[1:]], SAME])
 def test_decoded_once_or_batch_by_batch_is_the_same(tmp_path: Path, unlike: bool, transforms: Any) -> None:
     evaluation = SAME if transforms is RANDOM else None
-    given = rows(archive(tmp_path / "a.zip", unlike=unlike), transforms=transforms, evaluation_transforms=evaluation)
-    read = images(given)
-    training, held = images(given.settled(True, NO_LIMIT)), images(given.settled(False, NO_LIMIT))
-    assert (read.resident, training.resident, held.resident) == (False, True, True)
+    given = image_examples(write_image_archive(tmp_path / "a.zip", unlike=unlike), transforms=transforms, evaluation_transforms=evaluation)
+    read = image_column(given)
+    training, held = image_column(given.materialize(True, NO_LIMIT)), image_column(given.materialize(False, NO_LIMIT))
+    assert (read.is_resident, training.is_resident, held.is_resident) == (False, True, True)
     assert training.batch(ALL, KEYS).equal(read.batch(ALL, KEYS))
     assert held.batch(ALL, None).equal(read.batch(ALL, None))
     some = torch.tensor([9, 2, 17])
     assert training.batch(some, KEYS[some]).equal(read.batch(ALL, KEYS)[some])
-    assert given.settled(True, 3 * 8 * 9 * 22 - 1).resident is (transforms is not RANDOM)
+    assert given.materialize(True, 3 * 8 * 9 * 22 - 1).is_resident is (transforms is not RANDOM)
 
 
 @pytest.mark.parametrize("limit", [0, 22 * 3 * 20 * 20 - 1, 22 * 3 * 20 * 20])
 def test_memory_is_not_filled_beyond_the_limit(limit: int) -> None:
-    column = images(rows(pixels(22, 3, 6, 5), transforms=[{"kind": "Resize", "size": [20, 20]}, FLIP]))
-    settled = column.settled(True, limit)
-    assert settled.resident
+    column = image_column(image_examples(random_pixels(22, 3, 6, 5), transforms=[{"kind": "Resize", "size": [20, 20]}, FLIP]))
+    settled = column.materialize(True, limit)
+    assert settled.is_resident
     assert settled.nbytes == (22 * 3 * 20 * 20 if limit == 22 * 3 * 20 * 20 else 22 * 3 * 6 * 5)
     assert settled.batch(ALL, KEYS).equal(column.batch(ALL, KEYS))
 
 
 def test_numbers_are_scaled_when_they_are_prepared() -> None:
-    source = pixels(22, 1, 8, 8) % 17
-    given = rows(source, Column(name="image", shape=(1, 8, 8), peak=16.0), transforms=[FLIP])
-    assert images(given)[:22].equal(source / 16)
-    assert images(rows(source / 4.0, transforms=[FLIP]))[:22].equal(source / 4.0)
-    assert images(rows(source / 4.0, transforms=[FLIP], scale="unit"))[:22].max() == 1.0
+    source = random_pixels(22, 1, 8, 8) % 17
+    given = image_examples(source, Column(name="image", shape=(1, 8, 8), peak=16.0), transforms=[FLIP])
+    assert image_column(given)[:22].equal(source / 16)
+    assert image_column(image_examples(source / 4.0, transforms=[FLIP]))[:22].equal(source / 4.0)
+    assert image_column(image_examples(source / 4.0, transforms=[FLIP], scale="unit"))[:22].max() == 1.0
 
 
 def test_a_preparation_comes_back_from_json() -> None:
-    source = pixels(22, 1, 8, 8).float()
-    found = seen(schema(Column(name="image", shape=(1, 8, 8))), transforms=[FLIP], scale="unit")
-    described = schema(Column(name="image", shape=(1, 8, 8)))
+    source = random_pixels(22, 1, 8, 8).float()
+    found = image_view(image_dataset_schema(Column(name="image", shape=(1, 8, 8))), transforms=[FLIP], scale="unit")
+    described = image_dataset_schema(Column(name="image", shape=(1, 8, 8)))
     fit = Preparation.fit(found, ("image",), described, {"image": source})
     again = Preparation.load(found, described, fit.document())
     one, two = (each.apply({"image": source[:3]}, ("image",))["image"] for each in (fit, again))
@@ -100,7 +108,7 @@ def test_a_preparation_comes_back_from_json() -> None:
 
 
 def test_pictures_of_a_batch_that_stay_unlike_are_an_error(tmp_path: Path) -> None:
-    column = images(rows(archive(tmp_path / "a.zip"), transforms=SAME))
+    column = image_column(image_examples(write_image_archive(tmp_path / "a.zip"), transforms=SAME))
     broken = type(column)(column.pixels, *[type(column.training)()] * 2, column.scale, column.shape)
     with pytest.raises(DataError, match="unlike sizes"):
         broken.batch(ALL, None)
@@ -108,12 +116,12 @@ def test_pictures_of_a_batch_that_stay_unlike_are_an_error(tmp_path: Path) -> No
 
 def test_another_shape_than_the_schema_says_is_an_error() -> None:
     with pytest.raises(DataError, match=r"\[3, 6, 5\] per example, the schema says \[3, 6, 6\]"):
-        rows(pixels(4, 3, 6, 5), Column(name="image", shape=(3, 6, 6), peak=255.0), transforms=[FLIP])
+        image_examples(random_pixels(4, 3, 6, 5), Column(name="image", shape=(3, 6, 6), peak=255.0), transforms=[FLIP])
 
 
 def test_what_an_autoencoder_learns_is_what_it_reads() -> None:
-    column = images(rows(pixels(22, 3, 6, 5), transforms=[FLIP]))
-    both = Rows({"image": column}, {"image": column})
-    inputs, targets = both.at(ALL, CPU, KEYS)
+    column = image_column(image_examples(random_pixels(22, 3, 6, 5), transforms=[FLIP]))
+    both = ExampleSet({"image": column}, {"image": column})
+    inputs, targets = both.batch(ALL, CPU, KEYS)
     assert inputs["image"].equal(targets["image"])
-    assert len(both.pictures) == 1
+    assert len(both.image_columns) == 1

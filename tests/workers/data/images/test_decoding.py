@@ -12,10 +12,10 @@ import torch
 from PIL import Image
 
 from app.errors import DataError
-from workers.data.images.decoding import MOST_PIXELS, Pictures, Undecodable, decoded, opened
+from workers.data.images.decoding import MAX_PIXELS, ImageDecodeError, ZipImages, decode_image, open_image
 
 
-def drawn(mode: str, size: tuple[int, int] = (4, 3), form: str = "PNG") -> bytes:
+def encode_image(mode: str, size: tuple[int, int] = (4, 3), form: str = "PNG") -> bytes:
     values = np.arange(size[0] * size[1] * 4, dtype=np.uint8).reshape(size[1], size[0], 4)
     image = Image.fromarray(values, "RGBA") if mode == "RGBA" else Image.fromarray(values[..., :3]).convert(mode)
     file = BytesIO()
@@ -23,7 +23,7 @@ def drawn(mode: str, size: tuple[int, int] = (4, 3), form: str = "PNG") -> bytes
     return file.getvalue()
 
 
-def archive(path: Path, *contents: bytes, method: int = zipfile.ZIP_DEFLATED) -> list[zipfile.ZipInfo]:
+def write_archive(path: Path, *contents: bytes, method: int = zipfile.ZIP_DEFLATED) -> list[zipfile.ZipInfo]:
     with zipfile.ZipFile(path, "w", method) as file:
         for number, content in enumerate(contents):
             file.writestr(f"a/{number}.png", content)
@@ -33,8 +33,8 @@ def archive(path: Path, *contents: bytes, method: int = zipfile.ZIP_DEFLATED) ->
 @pytest.mark.parametrize("method", [zipfile.ZIP_DEFLATED, zipfile.ZIP_STORED])
 def test_pictures_are_read_one_by_one(tmp_path: Path, method: int) -> None:
     sizes = [(4, 3), (7, 2), (1, 1)]
-    members = archive(tmp_path / "a.zip", *(drawn("RGB", size) for size in sizes), method=method)
-    pictures = Pictures.of(tmp_path / "a.zip", members, 3)
+    members = write_archive(tmp_path / "a.zip", *(encode_image("RGB", size) for size in sizes), method=method)
+    pictures = ZipImages.from_members(tmp_path / "a.zip", members, 3)
     assert [tuple(pictures.read(row).shape) for row in range(len(pictures))] == [(3, 3, 4), (3, 2, 7), (3, 1, 1)]
     assert pictures.read(0)[:, 0, 1].tolist() == [4, 5, 6]
     assert pictures.take(torch.tensor([2, 1])).read(1).equal(pictures.read(1))
@@ -46,12 +46,12 @@ def test_pictures_are_read_one_by_one(tmp_path: Path, method: int) -> None:
 @pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGB", "RGBA", "I;16"])
 @pytest.mark.parametrize("channels", [1, 3, 4])
 def test_every_mode_is_brought_to_the_channels(mode: str, channels: int) -> None:
-    content = drawn(mode if mode != "I;16" else "L")
+    content = encode_image(mode if mode != "I;16" else "L")
     if mode == "I;16":
         file = BytesIO()
         Image.fromarray(np.full((3, 4), 0x1234, np.uint16)).save(file, "PNG")
         content = file.getvalue()
-    found = decoded(opened(content), channels)
+    found = decode_image(open_image(content), channels)
     assert (tuple(found.shape), found.dtype) == ((channels, 3, 4), torch.uint8)
     if mode == "I;16":
         assert found[0].unique().tolist() == [0x12]
@@ -59,10 +59,10 @@ def test_every_mode_is_brought_to_the_channels(mode: str, channels: int) -> None
 
 @pytest.mark.parametrize("form", ["PNG", "JPEG", "BMP", "GIF", "WEBP", "PPM"])
 def test_every_format_is_read(form: str) -> None:
-    assert decoded(opened(drawn("RGB", form=form)), 3).shape == (3, 3, 4)
+    assert decode_image(open_image(encode_image("RGB", form=form)), 3).shape == (3, 3, 4)
 
 
-def bomb(width: int, height: int) -> bytes:
+def decompression_bomb(width: int, height: int) -> bytes:
     """A PNG of some bytes whose header claims a size."""
 
     def chunk(name: bytes, body: bytes) -> bytes:
@@ -75,13 +75,13 @@ def bomb(width: int, height: int) -> bytes:
 
 @pytest.mark.parametrize(
     ("content", "why"),
-    [(b"", "none of"), (b"no picture", "none of"), (drawn("RGB", form="TIFF"), "none of"),
-     (bomb(1 << 16, 1 << 16), f"at most {MOST_PIXELS:,}"), (bomb(1 << 30, 1), "at most"), (bomb(64, 64), "truncated"),
-     (drawn("RGB", (64, 64))[:-100], "truncated"), (drawn("RGB", (64, 64), "JPEG")[:-200], "truncated")],
+    [(b"", "none of"), (b"no picture", "none of"), (encode_image("RGB", form="TIFF"), "none of"),
+     (decompression_bomb(1 << 16, 1 << 16), f"at most {MAX_PIXELS:,}"), (decompression_bomb(1 << 30, 1), "at most"), (decompression_bomb(64, 64), "truncated"),
+     (encode_image("RGB", (64, 64))[:-100], "truncated"), (encode_image("RGB", (64, 64), "JPEG")[:-200], "truncated")],
 )  # fmt: skip
 def test_what_is_no_picture_is_refused(tmp_path: Path, content: bytes, why: str) -> None:
-    with pytest.raises(Undecodable, match=why):
-        decoded(opened(content), 3)
-    pictures = Pictures.of(tmp_path / "a.zip", archive(tmp_path / "a.zip", content), 3)
+    with pytest.raises(ImageDecodeError, match=why):
+        decode_image(open_image(content), 3)
+    pictures = ZipImages.from_members(tmp_path / "a.zip", write_archive(tmp_path / "a.zip", content), 3)
     with pytest.raises(DataError, match=r'picture 1, "a/0\.png", cannot be decoded'):
         pictures.read(0)

@@ -5,15 +5,15 @@ from typing import Any
 import pytest
 import torch
 
-from app.spec.data.transforms import MIXING as SPOKEN
 from app.spec.data.transforms import MIXING_CLASSES
-from tests.workers.data.images.albums import pixels
-from workers.data.images.mixing import MIXING, Mixing, cut_in, mixed_up
-from workers.data.rng import generator
+from app.spec.data.transforms import MIXING_TRANSFORMS as SPOKEN
+from tests.workers.data.images.image_data import random_pixels
+from workers.data.images.mixing import MIXING, Mixing, cutmix, mixup
+from workers.data.rng import batch_generator
 
 from torchvision.transforms import v2  # isort: skip
 
-X = pixels(6, 3, 12, 10) / 255
+X = random_pixels(6, 3, 12, 10) / 255
 Y = torch.arange(6) % 4
 
 
@@ -30,7 +30,7 @@ def test_language_and_workers_know_the_same_kinds() -> None:
 @pytest.mark.parametrize("number", range(4))
 def test_it_is_torchvisions(monkeypatch: pytest.MonkeyPatch, kind: str, number: int) -> None:
     inputs, targets = mixing(kind)(7, number, {"image": X, "n": Y}, {"label": Y})
-    stream = generator(5, 7, number)
+    stream = batch_generator(5, 7, number)
     stream.integers(1)
     share = float(stream.beta(1.0, 1.0))
     middle = iter([int(stream.integers(10 if turn else 12)) for turn in range(2)])
@@ -68,8 +68,8 @@ def test_of_several_kinds_a_batch_gets_one() -> None:
 def test_the_share_that_is_left_is_what_labels_say(share: float) -> None:
     ones = torch.zeros(2, 1, 12, 10)
     ones[0] = 1
-    for mix in (mixed_up, cut_in):
-        change, left = mix(share, (12, 10), generator(1, 1, 1))
+    for mix in (mixup, cutmix):
+        change, left = mix(share, (12, 10), batch_generator(1, 1, 1))
         assert abs(change(ones)[0].mean().item() - left) < 1e-6
 
 

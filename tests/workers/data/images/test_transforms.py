@@ -8,20 +8,30 @@ import torch
 from torch import Tensor
 
 from app.errors import DataError
-from app.spec.data.image_shapes import followed
-from app.spec.data.transforms import DETERMINISTIC, MIXING, SHADES, TRANSFORM_CLASSES
+from app.spec.data.image_shapes import infer_image_shape
+from app.spec.data.transforms import (
+    COLOR_TRANSFORMS,
+    DETERMINISTIC_TRANSFORMS,
+    MIXING_TRANSFORMS,
+    TRANSFORM_CLASSES,
+)
 from app.spec.data.transforms import TRANSFORMS as SPOKEN
-from workers.data.images.affine import Turn
-from workers.data.images.batched_transforms import Batched, Crop, Erase, Sometimes
-from workers.data.images.color_jitter import Jitter, Permuted
-from workers.data.images.transforms import TRANSFORMS, build_steps, run
-from workers.data.rng import keys as keys_of
+from workers.data.images.affine import BatchedRandomAffine
+from workers.data.images.batched_transforms import (
+    BatchedRandomApply,
+    BatchedRandomCrop,
+    BatchedRandomErasing,
+    BatchedTransform,
+)
+from workers.data.images.color_jitter import BatchedChannelPermutation, BatchedColorJitter
+from workers.data.images.transforms import TRANSFORMS, apply_steps, build_steps
+from workers.data.rng import prng_keys as keys_of
 
 from torchvision.transforms import v2  # isort: skip - after workers.torch_setup
 from torchvision.transforms.v2 import functional as F  # isort: skip
 
 # Transforms of torchvision that there are none of here, and why.
-LEFT_OUT = {
+EXCLUDED = {
     **dict.fromkeys(("Compose", "RandomApply", "RandomChoice", "RandomOrder", "Identity"), "lists are lists"),
     **dict.fromkeys(("ToImage", "ToPILImage", "PILToTensor", "ToPureTensor", "ToDtype", "ToTensor",
                      "ConvertImageDtype"), "types are settled by the service"),
@@ -32,7 +42,7 @@ LEFT_OUT = {
     "JPEG": "needs torchvision's own library", "Transform": "no transform",
 }  # fmt: skip
 # Parameters of torchvision that there are none of here, and why.
-UNSPOKEN = {"inplace": "the pictures are not the user's", "num_classes": "known from the data", "labels_getter": "code"}
+UNSUPPORTED = {"inplace": "the pictures are not the user's", "num_classes": "known from the data", "labels_getter": "code"}
 
 EXAMPLES: dict[str, list[dict[str, Any]]] = {
     "Resize": [{"size": 9}, {"size": [9, 11], "interpolation": "nearest"}, {"size": None, "max_size": 20},
@@ -55,7 +65,7 @@ CASES = [(kind, case) for kind in SPOKEN for case in [SPOKEN[kind].example, *EXA
 NAMES = [f"{kind} {case}" for kind, case in CASES]
 
 
-def pictures(count: int = 6, channels: int = 3, height: int = 24, width: int = 25) -> Tensor:
+def random_images(count: int = 6, channels: int = 3, height: int = 24, width: int = 25) -> Tensor:
     generator = torch.Generator().manual_seed(count)
     return torch.randint(0, 256, (count, channels, height, width), dtype=torch.uint8, generator=generator)
 
@@ -74,26 +84,26 @@ def spec(kind: str, settings: Any) -> Any:
     return TRANSFORM_CLASSES[kind].model_validate({"kind": kind, **settings})
 
 
-def taken(kind: str, settings: Any, images: Tensor, keys: Tensor) -> list[Tensor]:
+def accepted_settings(kind: str, settings: Any, images: Tensor, keys: Tensor) -> list[Tensor]:
     """Return the changed pictures, of whatever sizes."""
-    return list(run(build_steps([spec(kind, settings)]), images, keys))
+    return list(apply_steps(build_steps([spec(kind, settings)]), images, keys))
 
 
 def test_language_and_workers_know_the_same_kinds() -> None:
     assert TRANSFORMS.keys() == SPOKEN.keys()
-    assert SPOKEN.keys() >= DETERMINISTIC | SHADES
+    assert SPOKEN.keys() >= DETERMINISTIC_TRANSFORMS | COLOR_TRANSFORMS
 
 
 def test_every_transform_of_torchvision_is_here_or_left_out_for_a_reason() -> None:
     found = {name for name, each in vars(v2).items() if inspect.isclass(each) and issubclass(each, v2.Transform)}
-    assert found == {*SPOKEN, *MIXING, *LEFT_OUT}
+    assert found == {*SPOKEN, *MIXING_TRANSFORMS, *EXCLUDED}
 
 
-@pytest.mark.parametrize("kind", [*SPOKEN, *MIXING])
+@pytest.mark.parametrize("kind", [*SPOKEN, *MIXING_TRANSFORMS])
 def test_parameters_are_torchvisions(kind: str) -> None:
     real = inspect.signature(getattr(v2, kind)).parameters
-    fields = (SPOKEN.get(kind) or MIXING[kind]).fields
-    assert set(real) - set(UNSPOKEN) == set(fields)
+    fields = (SPOKEN.get(kind) or MIXING_TRANSFORMS[kind]).fields
+    assert set(real) - set(UNSUPPORTED) == set(fields)
     for name, field in fields.items():
         default = real[name].default
         optional = default is not inspect.Parameter.empty or (kind, name) == ("Resize", "size")
@@ -106,61 +116,61 @@ def test_parameters_are_torchvisions(kind: str) -> None:
 @pytest.mark.parametrize("form", ["bytes", "numbers", "grey"])
 def test_a_picture_is_changed_alike_whatever_stands_beside_it(kind: str, settings: Any, form: str) -> None:
     channels = 1 if form == "grey" else 3
-    images, settings = fitting(kind, settings, pictures(channels=channels), form)
+    images, settings = fitting(kind, settings, random_images(channels=channels), form)
     keys = keys_of(7, 2, torch.arange(6))
     state = torch.get_rng_state()
-    whole = taken(kind, settings, images, keys)
+    whole = accepted_settings(kind, settings, images, keys)
     assert torch.get_rng_state().equal(state)
-    apart = [taken(kind, settings, images[row : row + 1], keys[row : row + 1])[0] for row in range(6)]
+    apart = [accepted_settings(kind, settings, images[row : row + 1], keys[row : row + 1])[0] for row in range(6)]
     order = torch.tensor([4, 0, 3])
-    some = taken(kind, settings, images[order], keys[order])
+    some = accepted_settings(kind, settings, images[order], keys[order])
     assert all(map(torch.equal, whole, apart))
     assert all(map(torch.equal, some, [whole[row] for row in order]))
     assert all(each.dtype == images.dtype for each in whole)
-    shape, problems = followed([spec(kind, settings)], (channels, 24, 25), "")
+    shape, problems = infer_image_shape([spec(kind, settings)], (channels, 24, 25), "")
     assert not problems
     if None not in shape:
         assert {tuple(each.shape) for each in whole} == {shape}
 
 
-@pytest.mark.parametrize("kind", sorted(SPOKEN.keys() - DETERMINISTIC))
+@pytest.mark.parametrize("kind", sorted(SPOKEN.keys() - DETERMINISTIC_TRANSFORMS))
 def test_other_keys_and_other_places_draw_something_else(kind: str) -> None:
     settings = {**SPOKEN[kind].example} | ({"p": 0.5} if "p" in SPOKEN[kind].fields else {})
-    images, keys = pictures(1).clamp(10, 240).expand(12, -1, -1, -1), keys_of(7, 2, torch.arange(12))
+    images, keys = random_images(1).clamp(10, 240).expand(12, -1, -1, -1), keys_of(7, 2, torch.arange(12))
     part = spec(kind, settings)
-    first, second = (list(step.change(images, keys, step.place)) for step in build_steps([part, part]))
-    other = taken(kind, settings, images, keys_of(7, 3, torch.arange(12)))
+    first, second = (list(step.transform(images, keys, step.position)) for step in build_steps([part, part]))
+    other = accepted_settings(kind, settings, images, keys_of(7, 3, torch.arange(12)))
     for each in (second, other):
         assert any(one.shape != two.shape or not one.equal(two) for one, two in zip(first, each, strict=True))
     assert any(one.shape != first[0].shape or not one.equal(first[0]) for one in first)
 
 
-def by_hand(change: Batched, image: Tensor, drawn: list[Any]) -> Tensor:
+def transform_one_by_one(change: BatchedTransform, image: Tensor, drawn: list[Any]) -> Tensor:
     """Return a picture that torchvision's functions have changed by the same parameters."""
-    if isinstance(change, Sometimes):
-        return change.change(image.unsqueeze(0))[0] if drawn[0] else image
-    if isinstance(change, Crop):
+    if isinstance(change, BatchedRandomApply):
+        return change.function(image.unsqueeze(0))[0] if drawn[0] else image
+    if isinstance(change, BatchedRandomCrop):
         margins = change.margins(image)
         return F.crop(F.pad(image, list(margins), change.fill, change.mode), int(drawn[0]), int(drawn[1]), *change.size)
-    if isinstance(change, Erase):
+    if isinstance(change, BatchedRandomErasing):
         top, left, height, width = map(int, drawn)
         value = torch.tensor(change.value)[:, None, None]
         return F.erase(image, top, left, height, width, value) if height and width else image
-    if isinstance(change, Permuted):
+    if isinstance(change, BatchedChannelPermutation):
         return F.permute_channels(image, drawn[0].tolist())
-    if isinstance(change, Jitter):
+    if isinstance(change, BatchedColorJitter):
         functions = (F.adjust_brightness, F.adjust_contrast, F.adjust_saturation, F.adjust_hue)
         for what in drawn[1].tolist():
             image = functions[what](image, drawn[0][what].item()) if change.bounds[what] is not None else image
         return image
-    assert isinstance(change, Turn)
+    assert isinstance(change, BatchedRandomAffine)
     angle, right, down, scale, slant, tilt = (each.item() for each in drawn)
     return F.affine(image, angle, [right, down], scale, [slant, tilt], F.InterpolationMode(change.interpolation),
                     list(change.fill), list(change.center) if change.center else None)  # fmt: skip
 
 
-BATCHED = [(kind, case) for kind, case in CASES if kind not in DETERMINISTIC
-           and isinstance(build_steps([spec(kind, case)])[0].change, Batched)]  # fmt: skip
+BATCHED = [(kind, case) for kind, case in CASES if kind not in DETERMINISTIC_TRANSFORMS
+           and isinstance(build_steps([spec(kind, case)])[0].transform, BatchedTransform)]  # fmt: skip
 
 
 def test_the_frequent_ones_are_done_in_batches() -> None:
@@ -175,12 +185,12 @@ def test_the_frequent_ones_are_done_in_batches() -> None:
 @pytest.mark.parametrize("form", ["bytes", "numbers"])
 def test_batches_are_what_torchvision_does_to_each_picture(kind: str, settings: Any, form: str) -> None:
     count = 40
-    images, settings = fitting(kind, settings, pictures(count), form)
-    change = build_steps([spec(kind, settings)])[0].change
-    assert isinstance(change, Batched)
-    drawn = change.drawn(images, keys_of(1, 1, torch.arange(count)), 3)
-    found = change.changed(images, *drawn)
-    wanted = torch.stack([by_hand(change, images[row], [each[row] for each in drawn]) for row in range(count)])
+    images, settings = fitting(kind, settings, random_images(count), form)
+    change = build_steps([spec(kind, settings)])[0].transform
+    assert isinstance(change, BatchedTransform)
+    drawn = change.make_params(images, keys_of(1, 1, torch.arange(count)), 3)
+    found = change.transform(images, *drawn)
+    wanted = torch.stack([transform_one_by_one(change, images[row], [each[row] for each in drawn]) for row in range(count)])
     assert found.dtype == images.dtype
     if kind in ("RandomRotation", "RandomAffine", "ColorJitter"):  # another order of roundings
         far = (found.double() - wanted.double()).abs() > (1 if form == "bytes" else 1e-4)
@@ -192,20 +202,20 @@ def test_batches_are_what_torchvision_does_to_each_picture(kind: str, settings: 
 
 
 def test_a_turn_goes_the_way_of_torchvision() -> None:
-    images = pictures(1)
+    images = random_images(1)
     (step,) = build_steps([spec("RandomRotation", {"degrees": [90, 90]})])
-    assert torch.equal(step.change(images, keys_of(0, 0, torch.arange(1)), 0)[0], F.rotate(images[0], 90))
+    assert torch.equal(step.transform(images, keys_of(0, 0, torch.arange(1)), 0)[0], F.rotate(images[0], 90))
 
 
 def test_parameters_spread_over_their_whole_range() -> None:
     images, keys = torch.zeros(4000, 1, 10, 12), keys_of(3, 0, torch.arange(4000))
-    top, left = Crop((4, 4)).drawn(images, keys, 0)
+    top, left = BatchedRandomCrop((4, 4)).make_params(images, keys, 0)
     assert top.bincount().div(4000).sub(1 / 7).abs().max() < 0.03
     assert left.bincount().div(4000).sub(1 / 9).abs().max() < 0.03
     assert torch.corrcoef(torch.stack([top.float(), left.float()]))[0, 1].abs() < 0.05
-    _, _, height, _ = Erase(0.25, (0.02, 0.33), (0.3, 3.3), (0.0,)).drawn(images, keys, 0)
+    _, _, height, _ = BatchedRandomErasing(0.25, (0.02, 0.33), (0.3, 3.3), (0.0,)).make_params(images, keys, 0)
     assert (height > 0).float().mean().sub(0.25).abs() < 0.03
-    angle, *_ = Turn((-30, 30)).drawn(images, keys, 0)
+    angle, *_ = BatchedRandomAffine((-30, 30)).make_params(images, keys, 0)
     assert angle.abs().max() <= 30
     assert angle.mean().abs() < 1
 
@@ -216,17 +226,17 @@ def test_parameters_spread_over_their_whole_range() -> None:
     ("Normalize", {"mean": [0.5], "std": [0.5]}), ("Pad", {"padding": 30, "padding_mode": "reflect"}),
 ])  # fmt: skip
 def test_what_torchvision_refuses_is_told(kind: str, settings: Any) -> None:
-    images = pictures(1)
+    images = random_images(1)
     with pytest.raises(DataError, match=kind):
-        taken(kind, settings, images, torch.zeros(1, dtype=torch.int64))
+        accepted_settings(kind, settings, images, torch.zeros(1, dtype=torch.int64))
 
 
 def test_pictures_of_unlike_sizes_go_on_one_by_one() -> None:
     steps = build_steps([spec("RandomHorizontalFlip", {}), spec("Resize", {"size": 8}), spec("RandomCrop", {"size": 8}),
                          spec("RandomInvert", {})])  # fmt: skip
-    unlike = [pictures(1, height=height, width=width)[0] for height, width in ((9, 12), (30, 20), (8, 8))]
+    unlike = [random_images(1, height=height, width=width)[0] for height, width in ((9, 12), (30, 20), (8, 8))]
     keys = keys_of(0, 0, torch.arange(3))
-    found = run(steps, unlike, keys)
+    found = apply_steps(steps, unlike, keys)
     assert isinstance(found, Tensor)
     for row in range(3):
-        assert found[row].equal(run(steps, unlike[row].unsqueeze(0), keys[row : row + 1])[0])
+        assert found[row].equal(apply_steps(steps, unlike[row].unsqueeze(0), keys[row : row + 1])[0])

@@ -4,12 +4,12 @@ import pytest
 import torch
 
 from workers.data.loading import batches as module
-from workers.data.loading.batches import Feed
+from workers.data.loading.batches import InMemoryBatches
+from workers.data.loading.examples import ExampleSet
 from workers.data.loading.sampler import Sampler
-from workers.data.loading.tensors import Rows
 
 CPU = torch.device("cpu")
-ROWS = Rows({"x": torch.arange(66.0).reshape(22, 3), "n": torch.arange(22)}, {"t": torch.arange(22) * 10})
+ROWS = ExampleSet({"x": torch.arange(66.0).reshape(22, 3), "n": torch.arange(22)}, {"t": torch.arange(22) * 10})
 STEP_BYTES = ROWS.size() // 22 * 4  # of one batch of 4
 
 
@@ -19,9 +19,9 @@ STEP_BYTES = ROWS.size() // 22 * 4  # of one batch of 4
 def test_every_step_sees_the_samplers_rows(
     monkeypatch: pytest.MonkeyPatch, block: int, accumulate: int, drop_last: bool
 ) -> None:
-    monkeypatch.setattr(module, "BLOCK", block)
+    monkeypatch.setattr(module, "GATHER_BYTES", block)
     sampler = Sampler(seed=5, rows=22, batch_size=4, accumulate=accumulate, drop_last=drop_last)
-    fed = Feed(ROWS, sampler, CPU)
+    fed = InMemoryBatches(ROWS, sampler, CPU)
     for step in [*range(2 * sampler.steps_per_epoch + 1), 1, 0]:
         expected = list(sampler.batches(step))
         batches = fed.batches(step)
@@ -36,16 +36,16 @@ def test_every_step_sees_the_samplers_rows(
 
 @pytest.mark.parametrize("block", [1, 3 * STEP_BYTES])
 def test_a_block_is_gathered_once_and_never_beyond_the_epoch(monkeypatch: pytest.MonkeyPatch, block: int) -> None:
-    monkeypatch.setattr(module, "BLOCK", block)
+    monkeypatch.setattr(module, "GATHER_BYTES", block)
     gathered = []
 
-    def at(self: Rows, indices: torch.Tensor, device: torch.device, keys: None) -> object:
+    def at(self: ExampleSet, indices: torch.Tensor, device: torch.device, keys: None) -> object:
         gathered.append(len(indices))
         return whole(self, indices, device, keys)
 
-    whole = Rows.at
-    monkeypatch.setattr(Rows, "at", at)
-    fed = Feed(ROWS, Sampler(seed=5, rows=22, batch_size=4), CPU)
+    whole = ExampleSet.batch
+    monkeypatch.setattr(ExampleSet, "at", at)
+    fed = InMemoryBatches(ROWS, Sampler(seed=5, rows=22, batch_size=4), CPU)
     for step in range(6):
         fed.batches(step)
         fed.batches(step)

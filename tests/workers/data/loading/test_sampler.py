@@ -6,8 +6,8 @@ from workers.data.loading.sampler import (
     Sampler,
     batch_indices,
     batches_per_epoch,
-    bucketed,
-    permutation,
+    bucketed_permutation,
+    epoch_permutation,
     step_seed,
     stream_seed,
 )
@@ -26,13 +26,13 @@ def test_an_epoch_visits_every_row_once(rows: int, size: int, drop_last: bool, s
 
 
 def test_the_order_depends_on_seed_and_epoch_alone() -> None:
-    assert permutation(1, 0, 50).equal(permutation(1, 0, 50))
-    assert not permutation(1, 0, 50).equal(permutation(1, 1, 50))
-    assert not permutation(1, 0, 50).equal(permutation(2, 0, 50))
+    assert epoch_permutation(1, 0, 50).equal(epoch_permutation(1, 0, 50))
+    assert not epoch_permutation(1, 0, 50).equal(epoch_permutation(1, 1, 50))
+    assert not epoch_permutation(1, 0, 50).equal(epoch_permutation(2, 0, 50))
 
 
 def test_the_order_is_the_same_in_every_release() -> None:
-    assert permutation(3, 1, 6).tolist() == [3, 1, 0, 5, 2, 4]
+    assert epoch_permutation(3, 1, 6).tolist() == [3, 1, 0, 5, 2, 4]
     assert stream_seed(3, 1) == 5712964121383671236
     assert step_seed(3, 1) == 6459067610863555780
 
@@ -89,22 +89,22 @@ def waste(order: torch.Tensor, size: int) -> float:
 @pytest.mark.parametrize("size", [1, 8, 32, 1003, 5000])
 def test_buckets_hold_every_row_once(size: int) -> None:
     for epoch in range(2):
-        assert bucketed(7, epoch, LENGTHS, size).sort().values.equal(torch.arange(1003))
+        assert bucketed_permutation(7, epoch, LENGTHS, size).sort().values.equal(torch.arange(1003))
 
 
 def test_buckets_pad_little_and_are_drawn_anew() -> None:
-    order = bucketed(7, 0, LENGTHS, 8)
+    order = bucketed_permutation(7, 0, LENGTHS, 8)
     assert waste(order, 8) < 0.1
-    assert waste(permutation(7, 0, 1003), 8) > 0.4
-    assert order.equal(bucketed(7, 0, LENGTHS, 8))
-    assert not order.equal(bucketed(7, 1, LENGTHS, 8))
-    firsts = [float(LENGTHS[bucketed(7, epoch, LENGTHS, 8)[:8]].float().mean()) for epoch in range(40)]
+    assert waste(epoch_permutation(7, 0, 1003), 8) > 0.4
+    assert order.equal(bucketed_permutation(7, 0, LENGTHS, 8))
+    assert not order.equal(bucketed_permutation(7, 1, LENGTHS, 8))
+    firsts = [float(LENGTHS[bucketed_permutation(7, epoch, LENGTHS, 8)[:8]].float().mean()) for epoch in range(40)]
     assert 110 < sum(firsts) / 40 < 190  # an epoch begins with any length
 
 
 def test_what_fills_no_batch_is_no_longer_than_the_rest(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "WINDOW", 10)
-    left = [int(LENGTHS[bucketed(7, epoch, LENGTHS, 100)[-3:]].sum()) for epoch in range(60)]
+    monkeypatch.setattr(module, "BUCKET_WINDOW", 10)
+    left = [int(LENGTHS[bucketed_permutation(7, epoch, LENGTHS, 100)[-3:]].sum()) for epoch in range(60)]
     assert 120 < sum(left) / 180 < 180  # their mean is 150: whoever is left out by drop_last is not the longest
 
 

@@ -9,12 +9,12 @@ import torch
 
 from app.errors import DataError
 from app.spec.data.transforms import MIXING_CLASSES
-from tests.workers.data.images.albums import CPU, archive, pixels, rows
+from tests.workers.data.images.image_data import CPU, image_examples, random_pixels, write_image_archive
 from workers.data.images.mixing import Mixing
-from workers.data.loading.batches import Batch, Feed, Supply
+from workers.data.loading.batches import BatchProvider, InMemoryBatches, WeightedBatch
+from workers.data.loading.examples import ExampleSet
 from workers.data.loading.sampler import Sampler
-from workers.data.loading.streaming import Loading, Stream, Streamed
-from workers.data.loading.tensors import Rows
+from workers.data.loading.streaming import LoadingStrategy, StreamedBatches, StreamedExamples
 
 TRANSFORMS = [{"kind": "Resize", "size": [9, 8]}, {"kind": "RandomCrop", "size": 8, "padding": 2},
               {"kind": "RandomHorizontalFlip"}, {"kind": "RandAugment"}, {"kind": "GaussianNoise"},
@@ -30,7 +30,7 @@ def sampler(accumulate: int = 2) -> Sampler:
     return Sampler(seed=5, rows=22, batch_size=4, accumulate=accumulate)
 
 
-def assert_same(one: list[Batch], two: list[Batch]) -> None:
+def assert_same(one: list[WeightedBatch], two: list[WeightedBatch]) -> None:
     assert len(one) == len(two)
     for (inputs, targets, share), (others, wanted, part) in zip(one, two, strict=True):
         assert inputs["image"].equal(others["image"])
@@ -43,13 +43,13 @@ def assert_same(one: list[Batch], two: list[Batch]) -> None:
 def test_streamed_resident_and_read_here_are_the_same_bits(
     tmp_path: Path, mixing: Mixing | None, accumulate: int
 ) -> None:
-    given = rows(archive(tmp_path / "a.zip"), **DATA)
-    kept = given.settled(True, NO_LIMIT)
-    supplies: list[Supply] = [
-        Stream(given, sampler(accumulate), CPU, 2, STEPS, mixing),
-        Feed(given, sampler(accumulate), CPU, mixing),
-        Feed(kept, sampler(accumulate), CPU, mixing),
-        Stream(kept, sampler(accumulate), CPU, 1, STEPS, mixing),
+    given = image_examples(write_image_archive(tmp_path / "a.zip"), **DATA)
+    kept = given.materialize(True, NO_LIMIT)
+    supplies: list[BatchProvider] = [
+        StreamedBatches(given, sampler(accumulate), CPU, 2, STEPS, mixing),
+        InMemoryBatches(given, sampler(accumulate), CPU, mixing),
+        InMemoryBatches(kept, sampler(accumulate), CPU, mixing),
+        StreamedBatches(kept, sampler(accumulate), CPU, 1, STEPS, mixing),
     ]
     state = torch.get_rng_state()
     for step in range(STEPS):  # over the end of an epoch
@@ -60,15 +60,15 @@ def test_streamed_resident_and_read_here_are_the_same_bits(
 
 
 def test_a_stream_begins_at_any_step(tmp_path: Path) -> None:
-    given = rows(archive(tmp_path / "a.zip"), **DATA)
-    wanted = Feed(given, sampler(), CPU)
-    stream = Stream(given, sampler(), CPU, 2, STEPS)
+    given = image_examples(write_image_archive(tmp_path / "a.zip"), **DATA)
+    wanted = InMemoryBatches(given, sampler(), CPU)
+    stream = StreamedBatches(given, sampler(), CPU, 2, STEPS)
     for step in (4, 5, 6, 1, 2):
         assert_same(stream.batches(step), wanted.batches(step))
 
 
 def test_a_new_epoch_starts_no_new_process(tmp_path: Path) -> None:
-    stream = Stream(rows(archive(tmp_path / "a.zip"), **DATA), sampler(), CPU, 2, STEPS)
+    stream = StreamedBatches(image_examples(write_image_archive(tmp_path / "a.zip"), **DATA), sampler(), CPU, 2, STEPS)
     before, found = set(children()), set()
     for step in range(STEPS):
         stream.batches(step)
@@ -83,9 +83,9 @@ def children() -> list[int]:
 
 @pytest.mark.parametrize("size", [4, 22, 100])
 def test_evaluation_streams_too(tmp_path: Path, size: int) -> None:
-    given = rows(archive(tmp_path / "a.zip"), **DATA)
-    streamed = list(Streamed(given, 2).slices(size, CPU))
-    plain = list(given.settled(False, NO_LIMIT).slices(size, CPU))
+    given = image_examples(write_image_archive(tmp_path / "a.zip"), **DATA)
+    streamed = list(StreamedExamples(given, 2).iter_batches(size, CPU))
+    plain = list(given.materialize(False, NO_LIMIT).iter_batches(size, CPU))
     assert [len(targets["label"]) for _, targets in streamed] == [len(targets["label"]) for _, targets in plain]
     for (inputs, targets), (others, wanted) in zip(streamed, plain, strict=True):
         assert inputs["image"].equal(others["image"])
@@ -94,26 +94,26 @@ def test_evaluation_streams_too(tmp_path: Path, size: int) -> None:
 
 @pytest.mark.parametrize("loaders", [0, 2])
 def test_a_bad_picture_is_named_with_the_reason(tmp_path: Path, loaders: int) -> None:
-    given = rows(archive(tmp_path / "a.zip", broken=13), **DATA)
-    supply = Loading(loaders).supply(given, sampler(), CPU, STEPS, None)
+    given = image_examples(write_image_archive(tmp_path / "a.zip", broken=13), **DATA)
+    supply = LoadingStrategy(loaders).batch_provider(given, sampler(), CPU, STEPS, None)
     with pytest.raises(DataError, match=r'"c1/13\.png", cannot be decoded: .+') as caught:
         list(map(supply.batches, range(STEPS)))
     assert caught.value.pointer == "/data"
     assert caught.value.hint
     assert not caught.value.retryable
-    held = Loading(loaders).held(given)
+    held = LoadingStrategy(loaders).evaluation_examples(given)
     assert held is not None
     with pytest.raises(DataError, match=r"c1/13\.png"):
-        list(held.slices(8, CPU))
+        list(held.iter_batches(8, CPU))
 
 
 def test_what_is_in_memory_is_streamed_only_if_it_is_asked_for(tmp_path: Path) -> None:
-    def kind(given: Rows, loading: Loading) -> list[type]:
-        return [type(loading.supply(given, sampler(), CPU, STEPS, None)), type(loading.held(given))]
+    def kind(given: ExampleSet, loading: LoadingStrategy) -> list[type]:
+        return [type(loading.batch_provider(given, sampler(), CPU, STEPS, None)), type(loading.evaluation_examples(given))]
 
-    read, kept = rows(archive(tmp_path / "a.zip"), **DATA), rows(pixels(22, 3, 9, 9), **DATA)
-    numbers = Rows({"x": torch.zeros(22, 3)}, {"label": torch.zeros(22)})
-    assert kind(read, Loading(2)) == kind(kept, Loading(2, always=True)) == [Stream, Streamed]
-    for given, loading in ((read, Loading(0)), (kept, Loading(2)), (numbers, Loading(2, always=True))):
-        assert kind(given, loading) == [Feed, Rows]
-    assert Loading(2).held(None) is None
+    read, kept = image_examples(write_image_archive(tmp_path / "a.zip"), **DATA), image_examples(random_pixels(22, 3, 9, 9), **DATA)
+    numbers = ExampleSet({"x": torch.zeros(22, 3)}, {"label": torch.zeros(22)})
+    assert kind(read, LoadingStrategy(2)) == kind(kept, LoadingStrategy(2, always_stream=True)) == [StreamedBatches, StreamedExamples]
+    for given, loading in ((read, LoadingStrategy(0)), (kept, LoadingStrategy(2)), (numbers, LoadingStrategy(2, always_stream=True))):
+        assert kind(given, loading) == [InMemoryBatches, ExampleSet]
+    assert LoadingStrategy(2).evaluation_examples(None) is None

@@ -15,25 +15,33 @@ import torch
 from torch import Tensor
 
 from app.errors import DataError
-from app.spec.data.torchvision_datasets import HOMES, LEFT_OUT
-from app.spec.data.torchvision_datasets import TORCHVISION as SPOKEN
-from tests.workers.data.torchvision_datasets.made import THEIRS, WRITERS, cifar, fer2013, mnist, noise, rows_of
+from app.spec.data.torchvision_datasets import HOMEPAGES, UNSUPPORTED_DATASETS
+from app.spec.data.torchvision_datasets import TORCHVISION_SCHEMAS as SPOKEN
+from tests.workers.data.torchvision_datasets.synthetic import (
+    TORCHVISION_SETTINGS,
+    WRITERS,
+    labels_and_pixels,
+    random_bytes,
+    write_cifar,
+    write_fer2013,
+    write_mnist,
+)
 from workers.data.loading import sources
 from workers.data.torchvision_datasets import catalog, downloads
 from workers.data.torchvision_datasets.arrays import Splits
-from workers.data.torchvision_datasets.catalog import TORCHVISION, load
+from workers.data.torchvision_datasets.catalog import TORCHVISION, load_dataset
 from workers.data.torchvision_datasets.matlab import read_matlab
 
 from torchvision import datasets  # isort: skip - after workers.torch_setup
 
 
 def read(name: str, root: Path) -> Splits:
-    folder = TORCHVISION[name].found(root)
+    folder = TORCHVISION[name].find_folder(root)
     assert folder is not None
     return TORCHVISION[name].read(folder)
 
 
-def torchvisions() -> list[ModuleType]:
+def torchvision_rows() -> list[ModuleType]:
     """Return the modules of torchvision's data sets."""
     return [module for name, module in sys.modules.items() if name.startswith("torchvision.datasets.")]
 
@@ -46,9 +54,9 @@ def rows(split: Any) -> list[tuple[int, bytes]]:
 
 
 def test_every_data_set_of_torchvision_is_here_or_left_out_for_a_reason() -> None:
-    assert {name.partition("-")[0] for name in SPOKEN} | LEFT_OUT.keys() == set(datasets.__all__)
-    assert not SPOKEN.keys() & LEFT_OUT.keys()
-    assert SPOKEN.keys() == TORCHVISION.keys() == HOMES.keys() == WRITERS.keys()
+    assert {name.partition("-")[0] for name in SPOKEN} | UNSUPPORTED_DATASETS.keys() == set(datasets.__all__)
+    assert not SPOKEN.keys() & UNSUPPORTED_DATASETS.keys()
+    assert SPOKEN.keys() == TORCHVISION.keys() == HOMEPAGES.keys() == WRITERS.keys()
 
 
 @pytest.mark.parametrize("name", SPOKEN)
@@ -74,24 +82,24 @@ def test_a_data_set_is_what_its_schema_says(name: str, tmp_path: Path) -> None:
                 assert len(values.take(torch.tensor([0]))) == 1
 
 
-@pytest.mark.parametrize("name", THEIRS)
+@pytest.mark.parametrize("name", TORCHVISION_SETTINGS)
 def test_torchvision_reads_the_same(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     WRITERS[name](tmp_path)
-    for module in torchvisions():
+    for module in torchvision_rows():
         if "check_integrity" in vars(module):  # of whole data sets
             monkeypatch.setattr(module, "check_integrity", lambda path, md5=None: Path(path).is_file())
     ours = read(name, tmp_path)
     source = getattr(datasets, name.partition("-")[0])
     first = 1 if name == "EMNIST-letters" else 0
-    for split, variants in THEIRS[name].items():
-        theirs = [row for settings in variants for row in rows_of(source(str(tmp_path), **settings))]
+    for split, variants in TORCHVISION_SETTINGS[name].items():
+        theirs = [row for settings in variants for row in labels_and_pixels(source(str(tmp_path), **settings))]
         assert sorted(rows(ours[split])) == sorted((label - first, pixels) for label, pixels in theirs)
 
 
 @pytest.mark.parametrize("folder", ["FashionMNIST/raw", "FashionMNIST", "fashion-mnist"])
 @pytest.mark.parametrize("packed", [False, True])
 def test_files_are_found_where_they_may_lie(folder: str, packed: bool, tmp_path: Path) -> None:
-    mnist(tmp_path / "there", "FashionMNIST", packed)
+    write_mnist(tmp_path / "there", "FashionMNIST", packed)
     (tmp_path / folder).parent.mkdir(parents=True, exist_ok=True)
     (tmp_path / "there/FashionMNIST/raw").rename(tmp_path / folder)
     assert len(rows(read("FashionMNIST", tmp_path)["train"])) == 5
@@ -99,7 +107,7 @@ def test_files_are_found_where_they_may_lie(folder: str, packed: bool, tmp_path:
 
 @pytest.mark.parametrize("classes", [10, 100])
 def test_cifar_is_read_packed_and_unpacked_alike(classes: int, tmp_path: Path) -> None:
-    cifar(tmp_path, classes)
+    write_cifar(tmp_path, classes)
     packed = read(f"CIFAR{classes}", tmp_path)
     assert not (tmp_path.parent / "evil").exists()
     archive = tmp_path / f"cifar-{classes}-binary.tar.gz"
@@ -117,15 +125,15 @@ def test_cifar_is_read_packed_and_unpacked_alike(classes: int, tmp_path: Path) -
 def test_the_other_table_of_faces_is_the_same(tmp_path: Path) -> None:
     for name in ("fer2013.csv", "icml_face_data.csv"):
         (tmp_path / name[:3]).mkdir()
-        fer2013(tmp_path / name[:3], name)
+        write_fer2013(tmp_path / name[:3], name)
     one, two = (read("FER2013", tmp_path / name) for name in ("fer", "icm"))
     assert [one[split]["label"].tolist() for split in one] == [two[split]["label"].tolist() for split in two]  # type: ignore[union-attr]
 
 
 @pytest.mark.parametrize("packed", [False, True])
 def test_matlab_files_are_read(packed: bool, tmp_path: Path) -> None:
-    values = {"a": noise(3, 4, 5), "b": np.arange(6.0).reshape(2, 3), "c": np.array([[7]], np.int16),
-              "long_name": noise(1, 9), "word": "text", "cell": np.array([["x", 1]], object)}  # fmt: skip
+    values = {"a": random_bytes(3, 4, 5), "b": np.arange(6.0).reshape(2, 3), "c": np.array([[7]], np.int16),
+              "long_name": random_bytes(1, 9), "word": "text", "cell": np.array([["x", 1]], object)}  # fmt: skip
     scipy.io.savemat(tmp_path / "a.mat", values, do_compression=packed)
     found = read_matlab(tmp_path / "a.mat")
     assert found.keys() == {"a", "b", "c", "long_name"}
@@ -138,25 +146,25 @@ def test_what_is_no_matlab_file_is_refused(content: bytes, tmp_path: Path) -> No
     for split in ("train", "test"):
         (tmp_path / f"{split}_32x32.mat").write_bytes(content)
     with pytest.raises(DataError, match="SVHN is damaged"):
-        load("SVHN", tmp_path, False)
+        load_dataset("SVHN", tmp_path, False)
 
 
 def test_what_is_not_there_is_told_with_its_place(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="MNIST is not on this machine") as caught:
-        load("MNIST", tmp_path, False)
+        load_dataset("MNIST", tmp_path, False)
     assert "train-images-idx3-ubyte or train-images-idx3-ubyte.gz" in caught.value.hint
     assert "MNIST/raw under the data root, or allow downloads" in caught.value.hint
     with pytest.raises(DataError) as caught:
-        load("FER2013", tmp_path, True)
-    assert HOMES["FER2013"] in caught.value.hint
+        load_dataset("FER2013", tmp_path, True)
+    assert HOMEPAGES["FER2013"] in caught.value.hint
 
 
 def test_half_a_data_set_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    mnist(tmp_path, "MNIST")
+    write_mnist(tmp_path, "MNIST")
     with pytest.raises(DataError, match="5 of 60,000 pictures of train"):
-        sources.load({"kind": "torchvision", "name": "MNIST"}, root=tmp_path, allow_downloads=False)
+        sources.load_source({"kind": "torchvision", "name": "MNIST"}, root=tmp_path, allow_downloads=False)
     monkeypatch.setitem(catalog.SPOKEN, "MNIST", SPOKEN["MNIST"].model_copy(update={"rows": {"train": 5}}))
-    loaded = sources.load({"kind": "torchvision", "name": "MNIST"}, root=tmp_path, allow_downloads=False)
+    loaded = sources.load_source({"kind": "torchvision", "name": "MNIST"}, root=tmp_path, allow_downloads=False)
     assert len(rows(loaded.splits["train"])) == 5
 
 
@@ -171,7 +179,7 @@ def test_damaged_files_are_told(name: str, spoilt: str, tmp_path: Path) -> None:
     WRITERS[name](tmp_path)
     (tmp_path / spoilt).write_bytes(b"spoilt, beyond repair\n")
     with pytest.raises(DataError) as caught:
-        load(name, tmp_path, False)
+        load_dataset(name, tmp_path, False)
     assert caught.value.pointer == "/data/name"
     assert caught.value.hint
 
@@ -179,11 +187,11 @@ def test_damaged_files_are_told(name: str, spoilt: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["EuroSAT", "Imagenette", "Country211"])
 def test_other_classes_are_told(name: str, tmp_path: Path) -> None:
     WRITERS[name](tmp_path)
-    folder = TORCHVISION[name].found(tmp_path)
+    folder = TORCHVISION[name].find_folder(tmp_path)
     assert folder is not None
     (folder / ("train" if name != "EuroSAT" else "") / "another").mkdir()
     with pytest.raises(DataError, match=r"classes, \d+ are known"):
-        load(name, tmp_path, False)
+        load_dataset(name, tmp_path, False)
 
 
 def test_a_picture_that_is_damaged_or_gone_is_named(tmp_path: Path) -> None:
@@ -212,17 +220,17 @@ def test_downloads_appear_as_a_whole(tmp_path: Path, monkeypatch: pytest.MonkeyP
     monkeypatch.setitem(catalog.SPOKEN, "EuroSAT", small)
     monkeypatch.setitem(vars(catalog)["TORCHVISION"], "EuroSAT", replace(named, download=download))
     with pytest.raises(DataError, match=r"EuroSAT cannot be downloaded: .*the network is gone") as caught:
-        load("EuroSAT", root, True)
-    assert HOMES["EuroSAT"] in caught.value.hint
-    assert named.found(root) is None
-    assert len(rows(load("EuroSAT", root, True)["train"])) == 12
+        load_dataset("EuroSAT", root, True)
+    assert HOMEPAGES["EuroSAT"] in caught.value.hint
+    assert named.find_folder(root) is None
+    assert len(rows(load_dataset("EuroSAT", root, True)["train"])) == 12
     assert [path.name for path in root.iterdir() if path.is_dir()] == ["eurosat"]
-    assert len(rows(load("EuroSAT", root, True)["train"])) == 12  # and no third time
+    assert len(rows(load_dataset("EuroSAT", root, True)["train"])) == 12  # and no third time
 
 
 def test_downloads_into_a_folder_that_is_there_add_to_it(tmp_path: Path) -> None:
     WRITERS["EMNIST-digits"](tmp_path)
-    downloads.fetch(WRITERS["EMNIST-letters"], tmp_path, lambda: False)
+    downloads.download_into(WRITERS["EMNIST-letters"], tmp_path, lambda: False)
     assert read("EMNIST-digits", tmp_path).keys() == read("EMNIST-letters", tmp_path).keys()
 
 
@@ -236,12 +244,12 @@ def test_every_download_asks_for_addresses_with_sums(
         asked.append((args, settings))
         raise URLError("no network here")
 
-    for module in torchvisions():
+    for module in torchvision_rows():
         for function in ("download_url", "download_and_extract_archive", "download_file_from_google_drive"):
             if function in vars(module):
                 monkeypatch.setattr(module, function, asks)
     with pytest.raises(DataError, match="cannot be downloaded"):
-        load(name, tmp_path, True)
+        load_dataset(name, tmp_path, True)
     (first, settings), *_ = asked
     assert first[0].startswith("http")
     if name != "FGVCAircraft":  # of which torchvision knows no sum

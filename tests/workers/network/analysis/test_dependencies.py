@@ -6,8 +6,8 @@ import torch
 
 from app.spec.data.columns import Column, DataSchema
 from app.spec.network.network import Network
-from workers.network.analysis.dependencies import needed, read_by
-from workers.network.inference.shape_inference import draft
+from workers.network.analysis.dependencies import input_dependencies, prune_to_outputs
+from workers.network.inference.shape_inference import infer_shapes
 from workers.network.runtime.build import BuiltNetwork, build
 
 COLUMNS = tuple(Column(name=name, shape=(4,)) for name in ("x", "y", "z"))
@@ -31,14 +31,14 @@ CHAIN = {"layers": [{"id": "x", "kind": "Linear", "out_features": 4}, {"id": "la
 
 
 def test_what_outputs_depend_on() -> None:
-    blueprint = draft(Network.model_validate(MODEL), SCHEMA, SCHEMA.inputs).blueprint
-    assert read_by(blueprint) == {"told": {"x"}, "loss": {"x", "y", "z"}, "other": {"z"}, "same": {"x"}}
+    blueprint = infer_shapes(Network.model_validate(MODEL), SCHEMA, SCHEMA.inputs).blueprint
+    assert input_dependencies(blueprint) == {"told": {"x"}, "loss": {"x", "y", "z"}, "other": {"z"}, "same": {"x"}}
 
 
 def test_a_layer_may_be_named_like_the_input() -> None:
-    blueprint = draft(Network.model_validate(CHAIN), SCHEMA, SCHEMA.inputs).blueprint
-    assert read_by(blueprint) == {"output": {"x"}}
-    assert needed(blueprint, ["output"]) == blueprint
+    blueprint = infer_shapes(Network.model_validate(CHAIN), SCHEMA, SCHEMA.inputs).blueprint
+    assert input_dependencies(blueprint) == {"output": {"x"}}
+    assert prune_to_outputs(blueprint, ["output"]) == blueprint
 
 
 def test_the_needed_part_computes_the_same() -> None:
@@ -46,12 +46,12 @@ def test_the_needed_part_computes_the_same() -> None:
     values = {name: torch.randn(3, 4) for name in "xyz"}
     outputs = whole(values)
     for names in (["told"], ["other", "same"], ["loss"], ["loss", "told"]):
-        part = BuiltNetwork(needed(whole.blueprint, names))
+        part = BuiltNetwork(prune_to_outputs(whole.blueprint, names))
         state = whole.state_dict()
         part.load_state_dict({name: state[name] for name in part.state_dict()})
         found = part({name: values[name] for name in part.blueprint.inputs})
         assert list(found) == names
         for name in names:
             assert torch.equal(found[name], outputs[name])
-    part = BuiltNetwork(needed(whole.blueprint, ["told"]))
+    part = BuiltNetwork(prune_to_outputs(whole.blueprint, ["told"]))
     assert (part.blueprint.inputs, [node.id for node in part.blueprint.nodes]) == (("x",), ["body", "head"])

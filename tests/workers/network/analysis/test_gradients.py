@@ -6,8 +6,13 @@ import pytest
 import torch
 from torch import Tensor
 
-from tests.workers.network.networks import built, schema
-from workers.network.analysis.gradients import MOST_CHECKED, backward_graph, check_gradients, sample
+from tests.workers.network.networks import build_model, schema
+from workers.network.analysis.gradients import (
+    MAX_CHECKED_ELEMENTS,
+    backward_graph,
+    check_gradients,
+    random_inputs,
+)
 
 COLUMNS = {"x": (3,)}
 TWO_LAYERS: dict[str, Any] = {"inputs": ["x"], "nodes": [
@@ -17,11 +22,11 @@ TWO_LAYERS: dict[str, Any] = {"inputs": ["x"], "nodes": [
 
 
 def values(columns: Any = COLUMNS) -> dict[str, Tensor]:
-    return sample(schema(columns), tuple(columns))
+    return random_inputs(schema(columns), tuple(columns))
 
 
 def test_the_graph_leads_from_the_outputs_to_the_parameters() -> None:
-    found = backward_graph(built(TWO_LAYERS, COLUMNS), values())
+    found = backward_graph(build_model(TWO_LAYERS, COLUMNS), values())
     names = {node["id"]: node["name"] for node in found["nodes"]}
     assert names[found["outputs"]["output"]] == "MmBackward0"
     assert sorted(names.values()).count("MmBackward0") == 2
@@ -35,7 +40,7 @@ def test_the_graph_leads_from_the_outputs_to_the_parameters() -> None:
 
 def test_a_deep_network_has_a_graph() -> None:
     found = backward_graph(
-        built([{"kind": "Tanh"}] * 5000 + [{"kind": "Linear", "out_features": 1}], COLUMNS), values()
+        build_model([{"kind": "Tanh"}] * 5000 + [{"kind": "Linear", "out_features": 1}], COLUMNS), values()
     )
     assert len(found["nodes"]) > 2
 
@@ -47,7 +52,7 @@ def test_a_deep_network_has_a_graph() -> None:
                                                                   {"kind": "Tanh"}]}}]},
 ], ids=["raw", "layers", "repeat"])  # fmt: skip
 def test_right_gradients_pass(model: Any) -> None:
-    found = check_gradients(built(model, COLUMNS), values())
+    found = check_gradients(build_model(model, COLUMNS), values())
     assert found.passed
     assert found.differences.keys() >= {"x"}
     assert len(found.differences) > 1
@@ -63,9 +68,9 @@ def test_wrong_gradients_fail(monkeypatch: pytest.MonkeyPatch) -> None:
         def backward(context: Any, gradient: Tensor) -> Tensor:
             return gradient * 0.5
 
-    network = built(TWO_LAYERS, COLUMNS)
+    network = build_model(TWO_LAYERS, COLUMNS)
     monkeypatch.setattr(network, "_plan", network._plan._replace(steps=tuple(
-        step._replace(then=tuple(Wrong.apply if call is torch.sigmoid else call for call in step.then))
+        step._replace(chained=tuple(Wrong.apply if call is torch.sigmoid else call for call in step.chained))
         for step in network._plan.steps)))  # fmt: skip
     found = check_gradients(network, values())
     assert not found.passed
@@ -74,6 +79,6 @@ def test_wrong_gradients_fail(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_network_that_is_too_large_is_refused() -> None:
-    network = built([{"kind": "Linear", "out_features": MOST_CHECKED}], COLUMNS)
+    network = build_model([{"kind": "Linear", "out_features": MAX_CHECKED_ELEMENTS}], COLUMNS)
     with pytest.raises(ValueError, match="would be varied"):
         check_gradients(network, values())

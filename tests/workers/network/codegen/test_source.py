@@ -7,17 +7,17 @@ from typing import Any
 import pytest
 from torch import Tensor
 
-from tests.workers.network.networks import Columns, Model, built, examples, imported
+from tests.workers.network.networks import Columns, Model, build_model, import_source, make_examples
 from tests.workers.network.runtime.test_build import LEAVES, RESIDUAL
 from workers.network.codegen.source import write_source
 
 
-def agree(model: Model, columns: Columns, folder: Path) -> Any:
+def assert_source_matches(model: Model, columns: Columns, folder: Path) -> Any:
     """Compare a network with its source, and return what the source's network gives."""
-    network = built(model, columns).eval()
-    other = imported(network, folder, seed=9)
+    network = build_model(model, columns).eval()
+    other = import_source(network, folder, seed=9)
     other.load_state_dict(network.state_dict(), strict=True)
-    values = examples(columns)
+    values = make_examples(columns)
     outputs, found = network(values), other.eval()(*values.values())
     named = found if isinstance(found, dict) else {"output": found}
     assert all(value.equal(named[name]) for name, value in outputs.items())
@@ -26,13 +26,13 @@ def agree(model: Model, columns: Columns, folder: Path) -> Any:
 
 
 def test_one_output_is_a_tensor_and_several_are_a_dict(tmp_path: Path) -> None:
-    assert list(agree(RESIDUAL, {"x": (4,)}, tmp_path)) == ["y", "same", "inner", "raw"]
+    assert list(assert_source_matches(RESIDUAL, {"x": (4,)}, tmp_path)) == ["y", "same", "inner", "raw"]
     single = RESIDUAL | {"outputs": {"output": "sum"}}
-    assert isinstance(agree(single, {"x": (4,)}, tmp_path), Tensor)
+    assert isinstance(assert_source_matches(single, {"x": (4,)}, tmp_path), Tensor)
 
 
 def test_leaves(tmp_path: Path) -> None:
-    agree(LEAVES, {"x": (4,)}, tmp_path)
+    assert_source_matches(LEAVES, {"x": (4,)}, tmp_path)
 
 
 @pytest.mark.parametrize("name", [
@@ -47,7 +47,7 @@ def test_inputs_and_outputs_may_have_any_name(name: str, node: str, tmp_path: Pa
         {"id": "r", "kind": "reshape", "inputs": [node], "shape": [0, -1]},
         {"id": "y", "kind": "relu", "inputs": ["r"]},
     ]
-    agree({"inputs": [name], "nodes": nodes, "outputs": {name: "y", "other": node}}, {name: (3, 2)}, tmp_path)
+    assert_source_matches({"inputs": [name], "nodes": nodes, "outputs": {name: "y", "other": node}}, {name: (3, 2)}, tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -60,17 +60,17 @@ def test_nodes_may_be_called_like_what_the_source_uses(name: str, tmp_path: Path
         {"id": "c", "kind": "cat", "inputs": ["a", name]},
         {"id": "r", "kind": "reshape", "inputs": ["c"], "shape": [0, -1]},
     ]
-    agree({"inputs": ["x"], "nodes": nodes}, {"x": (3, 2)}, tmp_path)
+    assert_source_matches({"inputs": ["x"], "nodes": nodes}, {"x": (3, 2)}, tmp_path)
 
 
 def test_a_layer_may_be_called_like_the_input(tmp_path: Path) -> None:
-    agree([{"kind": "Linear", "out_features": 4, "id": "x"}, {"kind": "ReLU"}], {"x": (3,)}, tmp_path)
+    assert_source_matches([{"kind": "Linear", "out_features": 4, "id": "x"}, {"kind": "ReLU"}], {"x": (3,)}, tmp_path)
 
 
 def test_the_whole_file(tmp_path: Path) -> None:
     layers = [{"kind": "Conv2d", "out_channels": 4, "kernel_size": 3}, {"kind": "ReLU"}, {"kind": "Flatten"},
               {"kind": "Linear", "out_features": 2}]  # fmt: skip
-    source = write_source(built(layers, {"image": (1, 8, 8)}))
+    source = write_source(build_model(layers, {"image": (1, 8, 8)}))
     body = source.partition('"""\n\n')[2]
     assert (
         body
@@ -105,8 +105,8 @@ def test_the_source_needs_nothing_but_torch(tmp_path: Path) -> None:
     ]
     columns = {"x": (3, 2), "n": ((), "int64")}
     model: Model = {"inputs": ["x", "n"], "nodes": nodes}
-    agree(model, columns, tmp_path)
-    tree = ast.parse(write_source(built(model, columns)))
+    assert_source_matches(model, columns, tmp_path)
+    tree = ast.parse(write_source(build_model(model, columns)))
     imports = [node for node in ast.walk(tree) if isinstance(node, ast.Import | ast.ImportFrom)]
     modules = {node.module if isinstance(node, ast.ImportFrom) else node.names[0].name for node in imports}
     assert modules == {"collections.abc", "torch", "torch.nn.utils.rnn"}

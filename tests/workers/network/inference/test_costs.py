@@ -7,10 +7,10 @@ import pytest
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from app.spec.network.network import KINDS
-from tests.workers.network.networks import Columns, built, drafted, examples
-from workers.network.inference.costs import FLOPS, WEIGHTS, flops, weights
-from workers.network.inference.sizes import BATCH
+from app.spec.network.network import NODE_KINDS
+from tests.workers.network.networks import Columns, build_model, infer_model, make_examples
+from workers.network.inference.costs import FLOP_COUNTS, WEIGHT_COUNTS, count_weights, flops
+from workers.network.inference.input_checks import SYMBOLIC_BATCH_SIZE
 
 IMAGE, SEQUENCE = {"x": (4, 6, 6)}, {"x": (5, 6)}
 DEEP = {"hidden_size": 3, "num_layers": 3, "bidirectional": True}
@@ -38,33 +38,33 @@ COUNTED = frozenset({"Linear", "Conv1d", "Conv2d", "Conv3d", "ConvTranspose1d", 
 
 
 def model(kind: str, settings: Mapping[str, Any], columns: Columns) -> dict[str, Any]:
-    inputs = list(columns) if KINDS[kind].inputs != (0, 0) else []
+    inputs = list(columns) if NODE_KINDS[kind].inputs != (0, 0) else []
     return {"inputs": list(columns), "nodes": [{"id": "node", "kind": kind, "inputs": inputs, **settings}]}
 
 
 def test_every_formula_has_a_case() -> None:
-    assert {kind for kind, _, _ in CASES} == WEIGHTS.keys()
-    assert FLOPS.keys() <= KINDS.keys()
+    assert {kind for kind, _, _ in CASES} == WEIGHT_COUNTS.keys()
+    assert FLOP_COUNTS.keys() <= NODE_KINDS.keys()
 
 
 @pytest.mark.parametrize(("kind", "settings", "columns"), CASES)
 def test_main_weights(kind: str, settings: Mapping[str, Any], columns: Columns) -> None:
-    network = built(model(kind, settings, columns), columns)
+    network = build_model(model(kind, settings, columns), columns)
     state = network.state_dict()
     named = [value for name, value in state.items() if kind not in VECTORS or "weight" in name]
     main = sum(value.numel() for value in named if value.ndim > 1 or kind in VECTORS)
-    assert weights(kind, network.blueprint.nodes[0].parameters) == main
+    assert count_weights(kind, network.blueprint.nodes[0].parameters) == main
 
 
 @pytest.mark.parametrize(("kind", "settings", "columns"), [case for case in CASES if case[0] in COUNTED])
 def test_operations_are_those_of_a_forward_pass(kind: str, settings: Mapping[str, Any], columns: Columns) -> None:
-    (trace,) = drafted(model(kind, settings, columns), columns).traces
+    (trace,) = infer_model(model(kind, settings, columns), columns).nodes
     shapes = [value.shape for value in trace.inputs]
-    network, values = built(model(kind, settings, columns), columns), examples(columns)
+    network, values = build_model(model(kind, settings, columns), columns), make_examples(columns)
     with FlopCounterMode(display=False) as counter, torch.no_grad():
         network(values)
     count = len(next(iter(values.values())))
-    assert flops(kind, trace.node.parameters, shapes, trace.output.shape) * count == counter.get_total_flops() * BATCH
+    assert flops(kind, trace.node.parameters, shapes, trace.output.shape) * count == counter.get_total_flops() * SYMBOLIC_BATCH_SIZE
 
 
 def test_operations_of_matrices_attention_and_the_rest() -> None:

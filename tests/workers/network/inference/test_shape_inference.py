@@ -6,9 +6,9 @@ import pytest
 import torch
 
 from app.errors import Problem
-from tests.workers.network.networks import Columns, Model, drafted, parsed, schema
-from workers.network.inference.shape_inference import LARGEST, MOST_ASKED, draft
-from workers.network.inference.sizes import BATCH, SIZES, sizes
+from tests.workers.network.networks import Columns, Model, infer_model, parse_model, schema
+from workers.network.inference.input_checks import INFERRED_SIZES, SYMBOLIC_BATCH_SIZE, describe_shape
+from workers.network.inference.shape_inference import MAX_INFERENCE_COST, MAX_NODE_WEIGHTS, infer_shapes
 
 HUGE = 2**31 - 1
 IMAGE = {"x": (1, 28, 28)}
@@ -22,7 +22,7 @@ def conv(size: int, kernel: int = 5, **fields: Any) -> dict[str, Any]:
     return {"kind": "Conv2d", "out_channels": size, "kernel_size": kernel, **fields}
 
 
-def joined(kind: str, *inputs: str, **fields: Any) -> dict[str, Any]:
+def multi_input_network(kind: str, *inputs: str, **fields: Any) -> dict[str, Any]:
     """Return a network of one node that reads several inputs."""
     return {"inputs": list(inputs), "nodes": [{"id": "node", "kind": kind, "inputs": list(inputs), **fields}]}
 
@@ -31,30 +31,30 @@ def leaf(kind: str, **fields: Any) -> dict[str, Any]:
     return {"nodes": [{"id": "leaf", "kind": kind, **fields}]}
 
 
-def problem(model: Model, columns: Columns) -> Problem:
+def only_problem(model: Model, columns: Columns) -> Problem:
     """Return the only problem of a network."""
-    (found,) = drafted(model, columns).problems
+    (found,) = infer_model(model, columns).problems
     return found
 
 
 def test_sizes_follow_from_the_data() -> None:
     pool = {"kind": "MaxPool2d", "kernel_size": 2}
     layers = [conv(10), pool, {"kind": "BatchNorm2d"}, conv(20), pool, {"kind": "Flatten"}, linear(50), linear()]
-    found = drafted(layers, IMAGE)
+    found = infer_model(layers, IMAGE)
     assert found.problems == []
-    parameters = {trace.node.id: trace.node.parameters for trace in found.traces}
+    parameters = {trace.node.id: trace.node.parameters for trace in found.nodes}
     assert parameters["conv2d1"]["in_channels"] == 1
     assert parameters["batchnorm2d1"]["num_features"] == parameters["conv2d2"]["in_channels"] == 10
     assert parameters["linear1"]["in_features"] == 320
     assert parameters["linear2"]["in_features"] == 50
-    assert [trace.output.shape[1:] for trace in found.traces if trace.node.kind == "Conv2d"] == [
+    assert [trace.output.shape[1:] for trace in found.nodes if trace.node.kind == "Conv2d"] == [
         (10, 24, 24),
         (20, 8, 8),
     ]
-    assert found.values[found.blueprint.outputs["output"]].shape == (BATCH, 10)
+    assert found.values[found.blueprint.outputs["output"]].shape == (SYMBOLIC_BATCH_SIZE, 10)
 
 
-@pytest.mark.parametrize("field", SIZES)
+@pytest.mark.parametrize("field", INFERRED_SIZES)
 def test_every_size_can_be_inferred(field: str) -> None:
     kinds = {"in_features": linear(), "in1_features": {"kind": "Bilinear", "out_features": 2}, "in_channels": conv(4),
              "in2_features": {"kind": "Bilinear", "out_features": 2}, "num_features": {"kind": "BatchNorm2d"},
@@ -66,7 +66,7 @@ def test_every_size_can_be_inferred(field: str) -> None:
     shape = (6, 8, 8) if field in ("in_channels", "num_features") else (4, 6)
     names = ["x", "y"] if node["kind"] == "Bilinear" else ["x"]
     model = {"inputs": names, "nodes": [{"id": "node", "inputs": names, **node}]}
-    (trace,) = drafted(model, dict.fromkeys(names, shape)).traces
+    (trace,) = infer_model(model, dict.fromkeys(names, shape)).nodes
     assert trace.node.parameters[field] == (4 if field == "num_channels" else 6)
 
 
@@ -93,7 +93,7 @@ MISTAKES: list[tuple[Model, Columns, str, str, str, str]] = [
     ([conv(4, in_channels=3)], {"x": (28, 28, 3)}, "/layers/0/in_channels", SHAPE,
      "conv2d1 expects 3 channels but receives 28x28x3 per example",
      'insert {"kind": "permute", "dims": [0, 3, 1, 2]} before conv2d1: its channels come last'),
-    (joined("Bilinear", "x", "y", out_features=2, in2_features=5), {"x": (3,), "y": (4,)},
+    (multi_input_network("Bilinear", "x", "y", out_features=2, in2_features=5), {"x": (3,), "y": (4,)},
      "/nodes/0/in2_features", SHAPE,
      "node expects 5 features in the second input but receives 4 per example",
      "set in2_features to 4, or leave it out"),
@@ -160,14 +160,14 @@ MISTAKES: list[tuple[Model, Columns, str, str, str, str]] = [
        "store the column as float32") for kind in ("abs", "relu", "neg")),
     ([{"kind": "softmax"}], {"x": ((8,), "uint8")}, "/layers/0", DTYPE, "softmax1 expects float32 but receives uint8",
      'insert {"kind": "Embedding", ...} before softmax1'),
-    (joined("sub", "x", "y"), {"x": (8,), "y": ((8,), "bool")}, "/nodes/0", DTYPE,
+    (multi_input_network("sub", "x", "y"), {"x": (8,), "y": ((8,), "bool")}, "/nodes/0", DTYPE,
      "node computes with numbers but receives bool", "store the column as float32"),
-    (joined("matmul", "x", "y"), {"x": (4, 4), "y": ((4, 4), "float64")}, "/nodes/0", DTYPE,
+    (multi_input_network("matmul", "x", "y"), {"x": (4, 4), "y": ((4, 4), "float64")}, "/nodes/0", DTYPE,
      "node expects float32 but receives float64", "store the column as float32"),
-    (joined("MultiheadAttention", "x", "y", num_heads=2), {"x": (4, 4), "y": ((4, 4), "bool")}, "/nodes/0", DTYPE,
+    (multi_input_network("MultiheadAttention", "x", "y", num_heads=2), {"x": (4, 4), "y": ((4, 4), "bool")}, "/nodes/0", DTYPE,
      "node expects float32 but receives bool", 'insert {"kind": "Embedding", ...} before node'),
     # Lengths
-    *((joined("GRU", "x", "n", hidden_size=4), {"x": (4, 4), "n": said}, "/nodes/0/inputs/1", SHAPE,
+    *((multi_input_network("GRU", "x", "n", hidden_size=4), {"x": (4, 4), "n": said}, "/nodes/0/inputs/1", SHAPE,
        f"the lengths of node are {words}", "use one integer per example")
       for said, words in (((), "one number per example of float32"), (((1,), "int64"), "1 per example of int64"),
                           (((), "bool"), "one number per example of bool"))),
@@ -198,11 +198,11 @@ MISTAKES: list[tuple[Model, Columns, str, str, str, str]] = [
     ([{"kind": "reshape", "shape": [0, 5]}], {"x": (6,)}, "/layers/0", SHAPE,
      "reshape1 cannot take 6 per example: shape '[N, 5]' is invalid for input of size 6N",
      "0 keeps the dimension at that place, -1 is what is left"),
-    (joined("cat", "x", "y"), {"x": (3, 2), "y": (4, 3)}, "/nodes/0", SHAPE,
+    (multi_input_network("cat", "x", "y"), {"x": (3, 2), "y": (4, 3)}, "/nodes/0", SHAPE,
      "node cannot combine 3x2 per example and 4x3 per example: Sizes of tensors must match except in dimension 1. "
      "Expected 2 in dimension 2 but got 3 for tensor number 1 in the list", "all dimensions but `dim` must be equal"),
     # Examples are kept apart
-    (joined("add", "x", "y"), {"x": (1,), "y": ()}, "/nodes/0", SHAPE,
+    (multi_input_network("add", "x", "y"), {"x": (1,), "y": ()}, "/nodes/0", SHAPE,
      "node would combine every example with every other: 1 per example and one number per example",
      'give both the same number of dimensions, for example with {"kind": "squeeze", "dim": 1}'),
 ]  # fmt: skip
@@ -212,7 +212,7 @@ MISTAKES: list[tuple[Model, Columns, str, str, str, str]] = [
 def test_a_mistake_is_explained(
     model: Model, columns: Columns, pointer: str, code: str, detail: str, hint: str
 ) -> None:
-    assert problem(model, columns) == Problem(pointer, code, detail, hint)
+    assert only_problem(model, columns) == Problem(pointer, code, detail, hint)
 
 
 @pytest.mark.parametrize(("kind", "hint"), [
@@ -220,10 +220,10 @@ def test_a_mistake_is_explained(
     ("matmul", "the last dimension of the first must equal the last but one of the second"),
 ])  # fmt: skip
 def test_shapes_that_do_not_go_together(kind: str, hint: str) -> None:
-    found = problem(joined(kind, "x", "y"), {"x": (2, 3), "y": (2, 4)})
+    found = only_problem(multi_input_network(kind, "x", "y"), {"x": (2, 3), "y": (2, 4)})
     assert (found.pointer, found.code, found.hint) == ("/nodes/0", SHAPE, hint)
     assert found.detail.startswith("node cannot combine 2x3 per example and 2x4 per example: ")
-    assert str(BATCH) not in found.detail
+    assert str(SYMBOLIC_BATCH_SIZE) not in found.detail
 
 
 def test_all_problems_at_once_and_none_that_follows_from_another() -> None:
@@ -234,29 +234,29 @@ def test_all_problems_at_once_and_none_that_follows_from_another() -> None:
         {"id": "both", "kind": "add", "inputs": ["after", "fine"]},
         {"id": "fine", "inputs": ["x"], **linear()},
     ]
-    found = drafted({"nodes": nodes}, {"x": (8,)})
+    found = infer_model({"nodes": nodes}, {"x": (8,)})
     assert [each.pointer for each in found.problems] == ["/nodes/0/in_features", "/nodes/2/in_features"]
-    assert [trace.node.id for trace in found.traces] == ["fine"]
+    assert [trace.node.id for trace in found.nodes] == ["fine"]
 
 
 def test_known_mistakes_are_passed_over() -> None:
-    network = parsed([linear(in_features=2), linear()])
-    assert draft(network, schema({"x": (8,)}), ("x",), skip={"/layers/0"}).problems == []
+    network = parse_model([linear(in_features=2), linear()])
+    assert infer_shapes(network, schema({"x": (8,)}), ("x",), skip={"/layers/0"}).problems == []
 
 
 def test_a_sequence_of_outputs_may_go_on_into_a_linear_layer() -> None:
-    found = drafted([{"kind": "GRU", "hidden_size": 16}, linear()], {"x": (7, 5)})
-    assert [trace.output.shape for trace in found.traces] == [(BATCH, 7, 16), (BATCH, 7, 10)]
+    found = infer_model([{"kind": "GRU", "hidden_size": 16}, linear()], {"x": (7, 5)})
+    assert [trace.output.shape for trace in found.nodes] == [(SYMBOLIC_BATCH_SIZE, 7, 16), (SYMBOLIC_BATCH_SIZE, 7, 10)]
 
 
 def test_the_largest_network_is_counted_and_not_allocated() -> None:
-    found = drafted([linear(LARGEST // 1024 // 1024, bias=False)], {"x": (1024 * 1024,)})
+    found = infer_model([linear(MAX_NODE_WEIGHTS // 1024 // 1024, bias=False)], {"x": (1024 * 1024,)})
     assert found.problems == []
-    assert found.traces[0].parameters == LARGEST
+    assert found.nodes[0].parameters == MAX_NODE_WEIGHTS
 
 
 def test_like_layers_are_computed_once() -> None:
-    first, second, third = drafted([linear(8), linear(8), linear(8, bias=False)], {"x": (8,)}).traces
+    first, second, third = infer_model([linear(8), linear(8), linear(8, bias=False)], {"x": (8,)}).nodes
     assert second.output is first.output
     assert (second.node.id, second.node.pointer, second.node.inputs) == ("linear2", "/layers/1", ("linear1",))
     assert third.parameters == 64
@@ -265,20 +265,20 @@ def test_like_layers_are_computed_once() -> None:
 def test_drafting_draws_nothing() -> None:
     """A seed gives the same weights whatever was checked before."""
     torch.manual_seed(5)
-    drafted(leaf("Parameter", shape=[3, 3], init={"kind": "orthogonal"}), {"x": (8,)})
+    infer_model(leaf("Parameter", shape=[3, 3], init={"kind": "orthogonal"}), {"x": (8,)})
     assert torch.rand(1).item() == torch.rand(1, generator=torch.Generator().manual_seed(5)).item()
 
 
 def test_a_chain_reads_the_first_input_alone() -> None:
-    assert drafted([linear()], {"x": (8,), "y": (4,)}).blueprint.inputs == ("x",)
+    assert infer_model([linear()], {"x": (8,), "y": (4,)}).blueprint.inputs == ("x",)
 
 
 @pytest.mark.parametrize(("shape", "words"), [
-    ((BATCH, 20, 4, 4), "20x4x4 per example"), ((BATCH,), "one number per example"), ((10, 3), "10x3"),
-    ((4, BATCH), "4xN"), ((), "one number"),
+    ((SYMBOLIC_BATCH_SIZE, 20, 4, 4), "20x4x4 per example"), ((SYMBOLIC_BATCH_SIZE,), "one number per example"), ((10, 3), "10x3"),
+    ((4, SYMBOLIC_BATCH_SIZE), "4xN"), ((), "one number"),
 ])  # fmt: skip
 def test_shapes_in_words(shape: tuple[int, ...], words: str) -> None:
-    assert sizes(shape) == words
+    assert describe_shape(shape) == words
 
 
 @pytest.mark.parametrize("layer", [
@@ -286,15 +286,15 @@ def test_shapes_in_words(shape: tuple[int, ...], words: str) -> None:
 ])  # fmt: skip
 def test_too_many_different_layers_are_refused_before_they_take_long(layer: dict[str, Any]) -> None:
     setting = {"MaxPool2d": "dilation", "PReLU": "init", "sinc": ""}[layer["kind"]]
-    layers = [layer | ({setting: place + 1} if setting else {}) for place in range(2 * MOST_ASKED)]
-    found = drafted(layers, {"x": (1, 8, 8)}).problems
+    layers = [layer | ({setting: place + 1} if setting else {}) for place in range(2 * MAX_INFERENCE_COST)]
+    found = infer_model(layers, {"x": (1, 8, 8)}).problems
     assert [each.code for each in found] == (["too_many_different"] if setting else [])
 
 
 def test_linear_layers_of_any_number_of_sizes_are_no_trouble() -> None:
-    found = drafted([linear(place + 1) for place in range(2 * MOST_ASKED)], {"x": (8,)})
+    found = infer_model([linear(place + 1) for place in range(2 * MAX_INFERENCE_COST)], {"x": (8,)})
     assert found.problems == []
 
 
 def test_a_size_that_the_batch_once_had_is_a_size() -> None:
-    assert drafted([linear(7919), linear(3)], {"x": (7919,)}).problems == []
+    assert infer_model([linear(7919), linear(3)], {"x": (7919,)}).problems == []

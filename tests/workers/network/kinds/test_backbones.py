@@ -8,10 +8,10 @@ from torch.nn.modules.dropout import _DropoutNd
 
 from app.spec.network.backbones import BACKBONES
 from tests.workers.network.kinds.test_catalog import model, run
-from tests.workers.network.networks import built, drafted, examples, imported
-from workers.network.inference.sizes import BATCH
+from tests.workers.network.networks import build_model, import_source, infer_model, make_examples
+from workers.network.inference.input_checks import SYMBOLIC_BATCH_SIZE
 from workers.network.kinds.catalog import CATALOG
-from workers.network.kinds.modules import Module
+from workers.network.kinds.modules import ModuleKind
 
 from torchvision.ops import StochasticDepth  # isort: skip - after workers.torch_setup, see there
 
@@ -24,17 +24,17 @@ FAMILIES = """alexnet convnext_tiny densenet121 efficientnet_b0 efficientnet_v2_
 @pytest.mark.parametrize("kind", FAMILIES.split())
 def test_a_backbone_fits_its_images(kind: str) -> None:
     size = 224 if "image_size" in BACKBONES[kind].fields else 96
-    (trace,) = drafted(model(kind, {"num_classes": 7}, {"x": (4, size, size)}), {"x": (4, size, size)}).traces
-    classes, segments = (BATCH, 7), (BATCH, 7, size, size)
+    (trace,) = infer_model(model(kind, {"num_classes": 7}, {"x": (4, size, size)}), {"x": (4, size, size)}).nodes
+    classes, segments = (SYMBOLIC_BATCH_SIZE, 7), (SYMBOLIC_BATCH_SIZE, 7, size, size)
     assert trace.output.shape == (segments if kind in SEGMENTERS else classes)
-    assert trace.work is not None
-    assert trace.work > trace.parameters > 0
+    assert trace.flops is not None
+    assert trace.flops > trace.parameters > 0
 
 
 def test_a_network_for_segmentation_is_plain_torchvision(tmp_path: Path) -> None:
     kind, named = "lraspp_mobilenet_v3_large", {"x": (2, 32, 32)}
-    network, values = built(model(kind, {"num_classes": 3}, named), named), examples(named, 2)
-    other = imported(network, tmp_path)
+    network, values = build_model(model(kind, {"num_classes": 3}, named), named), make_examples(named, 2)
+    other = import_source(network, tmp_path)
     other.load_state_dict(network.state_dict(), strict=True)
     output = run(network, values, train=True)
     assert output.equal(run(other, list(values.values()), train=True))
@@ -46,8 +46,8 @@ def test_a_network_for_segmentation_is_plain_torchvision(tmp_path: Path) -> None
 @pytest.mark.parametrize("kind", BACKBONES)
 def test_backbones_with_dropout_are_known(kind: str) -> None:
     row = CATALOG[kind]
-    assert isinstance(row, Module)
+    assert isinstance(row, ModuleKind)
     with torch.device("meta"):
         parts = row.module({"in_channels": 3, "num_classes": 7}).modules()
     chances = [getattr(part, "p", 0.0) for part in parts if isinstance(part, _DropoutNd | StochasticDepth)]
-    assert any(chance > 0 for chance in chances) == row.draws
+    assert any(chance > 0 for chance in chances) == row.uses_rng

@@ -11,26 +11,26 @@ from torch import Tensor, nn
 from app.spec.network.backbones import BACKBONES
 from app.spec.network.control import CONTROL
 from app.spec.network.leaves import INITIALISERS
-from app.spec.network.network import KINDS
-from tests.workers.network.networks import Columns, built, drafted, examples, imported
+from app.spec.network.network import NODE_KINDS
+from tests.workers.network.networks import Columns, build_model, import_source, infer_model, make_examples
 from workers.network.inference import shape_inference
-from workers.network.inference.shape_rules import POINTWISE, RULES
-from workers.network.inference.sizes import BATCH
+from workers.network.inference.input_checks import SYMBOLIC_BATCH_SIZE
+from workers.network.inference.shape_rules import POINTWISE_KINDS, SHAPE_RULES
 from workers.network.kinds.catalog import CATALOG
 
 SEQUENCE, IMAGE, VOLUME, VECTOR, SQUARE = (4, 6), (4, 6, 6), (4, 6, 6, 6), (8,), (6, 6)
 IMAGES = """Upsample UpsamplingNearest2d UpsamplingBilinear2d PixelShuffle PixelUnshuffle ChannelShuffle Unfold
     FeatureAlphaDropout"""
-WHOLE = (SEQUENCE, "int64")
+INTEGER_SEQUENCE = (SEQUENCE, "int64")
 CLASSES = {"x": VECTOR, "y": ((), "int64")}
 CELL = {"x": VECTOR, "h": (6,)}
 
 # Kind → what its inputs look like, where that is not a float32 sequence.
-LOOKS: Mapping[str, Any] = {
-    **{kind: IMAGE for kind in KINDS if kind.endswith("2d")},
-    **{kind: VOLUME for kind in KINDS if kind.endswith("3d")},
+INPUT_SHAPES: Mapping[str, Any] = {
+    **{kind: IMAGE for kind in NODE_KINDS if kind.endswith("2d")},
+    **{kind: VOLUME for kind in NODE_KINDS if kind.endswith("3d")},
     **dict.fromkeys(IMAGES.split(), IMAGE),
-    **dict.fromkeys(("Embedding", "one_hot"), WHOLE),
+    **dict.fromkeys(("Embedding", "one_hot"), INTEGER_SEQUENCE),
     "EmbeddingBag": ((4,), "int64"),
     **dict.fromkeys(("matmul", "bmm", "baddbmm", "det", "inv", "matrix_exp", "solve"), SQUARE),
     **dict.fromkeys(("outer", "Unflatten", "TripletMarginLoss"), VECTOR),
@@ -49,15 +49,15 @@ INPUTS: Mapping[str, Columns] = {
     "MultiLabelMarginLoss": {"x": VECTOR, "y": (VECTOR, "int64")},
     "CosineEmbeddingLoss": {"x": VECTOR, "y": VECTOR, "z": ()},
     "index_select": {"x": SEQUENCE, "y": ((), "int64")},
-    "gather": {"x": SEQUENCE, "y": WHOLE},
+    "gather": {"x": SEQUENCE, "y": INTEGER_SEQUENCE},
     "take_along_dim": {"x": SEQUENCE, "y": ((2, 6), "int64")},
     "scatter_add": {"x": SEQUENCE, "y": ((2, 6), "int64"), "z": (2, 6)},
     "length_mask": {"x": SEQUENCE, "n": ((), "int64")},
 }
-TRUTHS = """gt ge lt le eq ne logical_and logical_or logical_xor logical_not any all isnan isinf isfinite argmax argmin
+BOOL_KINDS = """gt ge lt le eq ne logical_and logical_or logical_xor logical_not any all isnan isinf isfinite argmax argmin
     argsort count_nonzero one_hot arange length_mask zeros ones full zeros_like ones_like rand randn rand_like
     randn_like Training"""
-FLAT = frozenset({"stop_gradient", "Buffer", "Constant", *TRUTHS.split()})  # no gradient comes out of these
+KINDS_WITHOUT_GRADIENT = frozenset({"stop_gradient", "Buffer", "Constant", *BOOL_KINDS.split()})  # no gradient comes out of these
 LARGE = frozenset(BACKBONES) - {"squeezenet1_1"}
 
 X, XY, XYZ = ("x",), ("x", "y"), ("x", "y", "z")
@@ -67,12 +67,12 @@ DEEP = {"hidden_size": 3, "num_layers": 2, "bidirectional": True, "bias": False}
 
 
 def columns(kind: str, names: tuple[str, ...]) -> Columns:
-    return dict.fromkeys(names, LOOKS.get(kind, SEQUENCE))
+    return dict.fromkeys(names, INPUT_SHAPES.get(kind, SEQUENCE))
 
 
 # (kind, settings, columns that are its inputs): each kind's example, then the variants.
 CASES: list[tuple[str, Mapping[str, Any], Columns]] = [
-    *((kind, KINDS[kind].example, INPUTS.get(kind) or columns(kind, XYZ[: KINDS[kind].inputs[0]])) for kind in CATALOG
+    *((kind, NODE_KINDS[kind].example, INPUTS.get(kind) or columns(kind, XYZ[: NODE_KINDS[kind].inputs[0]])) for kind in CATALOG
       if kind not in CONTROL and kind not in BACKBONES),
     ("squeezenet1_1", {"num_classes": 3}, {"x": (3, 32, 32)}),
     *((kind, {}, columns(kind, XY)) for kind in ("add", "sub", "mul", "div", "pow")),
@@ -146,7 +146,7 @@ CASES: list[tuple[str, Mapping[str, Any], Columns]] = [
 
 
 def model(kind: str, settings: Mapping[str, Any], named: Columns) -> dict[str, Any]:
-    inputs = list(named) if KINDS[kind].inputs != (0, 0) else []
+    inputs = list(named) if NODE_KINDS[kind].inputs != (0, 0) else []
     return {"inputs": list(named or X), "nodes": [{"id": "node", "kind": kind, "inputs": inputs, **settings}]}
 
 
@@ -157,10 +157,10 @@ def case(request: pytest.FixtureRequest) -> tuple[str, dict[str, Any], Columns]:
     return kind, model(kind, settings, named), named
 
 
-def given(kind: str, named: Columns) -> dict[str, Tensor]:
+def make_inputs(kind: str, named: Columns) -> dict[str, Tensor]:
     """Return examples among which the kind has something to do: from 1 on, or below zero."""
     moved = {"acosh": 1.0, "RReLU": -1.0}.get(kind, 0.0)
-    return {name: value + moved if moved else value for name, value in examples(named).items()}
+    return {name: value + moved if moved else value for name, value in make_examples(named).items()}
 
 
 def run(network: nn.Module, values: Any, *, train: bool) -> Tensor:
@@ -177,13 +177,13 @@ def test_every_kind_has_a_case() -> None:
 
 def test_the_draft_tells_the_truth(case: tuple[str, dict[str, Any], Columns]) -> None:
     _, document, named = case
-    draft = drafted(document, named)
+    draft = infer_model(document, named)
     assert draft.problems == []
-    (trace,) = draft.traces
-    network = built(document, named)
+    (trace,) = draft.nodes
+    network = build_model(document, named)
     for count in (2, 5):
-        output = run(network, examples(named, count), train=True)
-        assert output.shape == torch.Size(count if size == BATCH else size for size in trace.output.shape)
+        output = run(network, make_examples(named, count), train=True)
+        assert output.shape == torch.Size(count if size == SYMBOLIC_BATCH_SIZE else size for size in trace.output.shape)
         assert output.dtype == trace.output.dtype
     assert trace.parameters == sum(parameter.numel() for parameter in network.parameters())
     assert trace.parameters + trace.buffers == sum(value.numel() for value in network.state_dict().values())
@@ -191,64 +191,64 @@ def test_the_draft_tells_the_truth(case: tuple[str, dict[str, Any], Columns]) ->
 
 def test_gradients_flow(case: tuple[str, dict[str, Any], Columns]) -> None:
     kind, document, named = case
-    network = built(document, named)
-    values = given(kind, named)
+    network = build_model(document, named)
+    values = make_inputs(kind, named)
     differentiable = list(values)[: 1 if kind.endswith("Loss") else None]  # no gradient for targets
     floats = [values[name].requires_grad_() for name in differentiable if values[name].is_floating_point()]
     output = run(network, values, train=True)
     assert output.isfinite().all()
-    assert output.requires_grad == (kind not in FLAT and output.is_floating_point())
+    assert output.requires_grad == (kind not in KINDS_WITHOUT_GRADIENT and output.is_floating_point())
     if not output.requires_grad:
         return
     output.square().sum().backward()
     assert all(parameter.grad is not None for parameter in network.parameters())
-    assert all(value.grad is not None for value in floats) or KINDS[kind].inputs == (0, 0)
+    assert all(value.grad is not None for value in floats) or NODE_KINDS[kind].inputs == (0, 0)
 
 
 def test_a_network_knows_whether_it_draws(case: tuple[str, dict[str, Any], Columns]) -> None:
     """The loop gives no seed to a step that draws nothing."""
     kind, document, named = case
-    network = built(document, named)
+    network = build_model(document, named)
     before = torch.get_rng_state()
-    network(given(kind, named))
+    network(make_inputs(kind, named))
     assert network.is_random == (not torch.get_rng_state().equal(before))
 
 
 def test_weights_make_a_round_trip(case: tuple[str, dict[str, Any], Columns]) -> None:
     kind, document, named = case
-    first, second = built(document, named, seed=1), built(document, named, seed=2)
+    first, second = build_model(document, named, seed=1), build_model(document, named, seed=2)
     second.load_state_dict(first.state_dict(), strict=True)
-    values = given(kind, named)
+    values = make_inputs(kind, named)
     assert run(first, values, train=False).equal(run(second, values, train=False))
 
 
 def test_the_source_is_the_same_network(case: tuple[str, dict[str, Any], Columns], tmp_path: Path) -> None:
     kind, document, named = case
-    network, values = built(document, named, seed=1), given(kind, named)
-    other = imported(network, tmp_path, seed=2)
+    network, values = build_model(document, named, seed=1), make_inputs(kind, named)
+    other = import_source(network, tmp_path, seed=2)
     assert list(other.state_dict()) == list(network.state_dict())
     other.load_state_dict(network.state_dict(), strict=True)
     for train in (True, False):
         assert run(network, values, train=train).equal(run(other, list(values.values()), train=train))
-    again = imported(network, tmp_path, seed=1).state_dict()
-    assert all(value.equal(again[name]) for name, value in built(document, named, seed=1).state_dict().items())
+    again = import_source(network, tmp_path, seed=1).state_dict()
+    assert all(value.equal(again[name]) for name, value in build_model(document, named, seed=1).state_dict().items())
 
 
 def test_an_lstm_cell_has_two_outputs(tmp_path: Path) -> None:
     nodes = [{"id": "cell", "kind": "LSTMCell", "inputs": ["x", "h", "c"], "hidden_size": 6}]
     document = {"inputs": ["x", "h", "c"], "nodes": nodes, "outputs": {"one": "cell", "h": "cell.h", "c": "cell.c"}}
     named = CELL | {"c": (6,)}
-    network, values = built(document, named), examples(named)
+    network, values = build_model(document, named), make_examples(named)
     found = network(values)
     assert found["one"].equal(found["h"])
     assert not found["h"].equal(found["c"])
-    other = imported(network, tmp_path)
+    other = import_source(network, tmp_path)
     other.load_state_dict(network.state_dict())
     assert all(value.equal(found[name]) for name, value in other(*values.values()).items())
 
 
 def test_variational_dropout_drops_the_same_at_every_step() -> None:
-    network = built([{"kind": "VariationalDropout"}], {"x": (50, 40)})
+    network = build_model([{"kind": "VariationalDropout"}], {"x": (50, 40)})
     output = run(network, {"x": torch.ones(3, 50, 40)}, train=True)
     assert output.equal(output[:, :1].expand_as(output))
     assert sorted(output.unique().tolist()) == [0.0, 2.0]
@@ -256,13 +256,13 @@ def test_variational_dropout_drops_the_same_at_every_step() -> None:
     assert run(network, {"x": torch.ones(3, 50, 40)}, train=False).eq(1).all()
 
 
-@pytest.mark.parametrize("kind", [*RULES, *sorted(POINTWISE)])
+@pytest.mark.parametrize("kind", [*SHAPE_RULES, *sorted(POINTWISE_KINDS)])
 def test_rules_agree_with_torch(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
     cases = [(settings, named) for name, settings, named in CASES if name == kind]
-    with_rules = [drafted(model(kind, settings, named), named).traces for settings, named in cases]
-    monkeypatch.setattr(shape_inference, "ruled", lambda *_: None)
-    monkeypatch.setattr(shape_inference, "POINTWISE", frozenset())
+    with_rules = [infer_model(model(kind, settings, named), named).nodes for settings, named in cases]
+    monkeypatch.setattr(shape_inference, "apply_shape_rule", lambda *_: None)
+    monkeypatch.setattr(shape_inference, "POINTWISE_KINDS", frozenset())
     for (settings, named), traces in zip(cases, with_rules, strict=True):
-        (found,), (expected,) = traces, drafted(model(kind, settings, named), named).traces
+        (found,), (expected,) = traces, infer_model(model(kind, settings, named), named).nodes
         assert (found.output.shape, found.output.dtype) == (expected.output.shape, expected.output.dtype)
         assert (found.parameters, found.buffers) == (expected.parameters, expected.buffers)

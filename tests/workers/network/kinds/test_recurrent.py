@@ -21,7 +21,7 @@ KINDS: dict[str, tuple[type[nn.RNNBase], dict[str, Any]]] = {
 LENGTHS = torch.tensor([6, 1, 4, 6, 2])
 
 
-def packed(module: nn.RNNBase, x: Tensor, returns: str) -> Tensor:
+def run_packed(module: nn.RNNBase, x: Tensor, returns: str) -> Tensor:
     outputs, state = module(pack_padded_sequence(x, LENGTHS, batch_first=True, enforce_sorted=False))
     padded, _ = pad_packed_sequence(outputs, batch_first=True, total_length=x.shape[1])
     if returns == "sequence":
@@ -40,7 +40,7 @@ def test_lengths_are_those_of_packed_sequences(name: str, bidirectional: bool, r
     kind, settings = KINDS[name]
     module = kind(3, 4, batch_first=True, bidirectional=bidirectional, **settings).double()
     x = torch.randn(5, 7, 3, dtype=torch.float64, requires_grad=True)
-    expected, found = packed(module, x, returns), run_recurrent(module, x, LENGTHS, returns=returns)
+    expected, found = run_packed(module, x, returns), run_recurrent(module, x, LENGTHS, returns=returns)
     torch.testing.assert_close(found, expected)
     variables = [x, *module.parameters()]
     for ours, theirs in zip(

@@ -10,9 +10,9 @@ from torch import Tensor
 from app.spec.data.columns import Column, DataSchema
 from app.spec.network.network import Network
 from tests.workers.network import networks
-from tests.workers.network.networks import built
-from workers.network.inference.partial_network import Draft
-from workers.network.inference.shape_inference import draft
+from tests.workers.network.networks import build_model
+from workers.network.inference.partial_network import PartialNetwork
+from workers.network.inference.shape_inference import infer_shapes
 
 LENGTHS = torch.tensor([4, 1, 3])
 SEQUENCE, LENGTH = (4, 6), ((), "int64")
@@ -32,7 +32,7 @@ def network(name: str, **settings: Any) -> tuple[torch.nn.Module, Any]:
     kind = name.partition(",")[0]
     inputs = ["x", "x", "x", "n"] if kind == "MultiheadAttention" else ["x", "n"]
     node = {"id": "node", "kind": kind, "inputs": inputs, **SETTINGS[name], **settings}
-    made = built({"inputs": ["x", "n"], "nodes": [node]}, {"x": SEQUENCE, "n": LENGTH}, seed=1)
+    made = build_model({"inputs": ["x", "n"], "nodes": [node]}, {"x": SEQUENCE, "n": LENGTH}, seed=1)
     return made, lambda x, n: made({"x": x, "n": n})["output"]
 
 
@@ -67,7 +67,7 @@ def test_a_decoder_sees_its_memory_to_the_end_and_itself_to_its_place() -> None:
     node = {"id": "node", "kind": "TransformerDecoderLayer", "inputs": ["x", "memory", "n"], "nhead": 2,
             "dim_feedforward": 8, "dropout": 0.0, "is_causal": True}  # fmt: skip
     columns = {"x": (3, 6), "memory": SEQUENCE, "n": LENGTH}
-    module = built({"inputs": list(columns), "nodes": [node]}, columns)
+    module = build_model({"inputs": list(columns), "nodes": [node]}, columns)
     generator = torch.Generator().manual_seed(0)
     x, memory = torch.randn(3, 3, 6, generator=generator), torch.randn(3, 4, 6, generator=generator)
     whole = module({"x": x, "memory": memory, "n": LENGTHS})["output"]
@@ -77,14 +77,14 @@ def test_a_decoder_sees_its_memory_to_the_end_and_itself_to_its_place() -> None:
 
 
 def test_a_mask_tells_what_is_there() -> None:
-    module = built({"inputs": ["x", "n"], "nodes": [{"id": "m", "kind": "length_mask", "inputs": ["x", "n"]}]},
+    module = build_model({"inputs": ["x", "n"], "nodes": [{"id": "m", "kind": "length_mask", "inputs": ["x", "n"]}]},
                    {"x": SEQUENCE, "n": LENGTH})  # fmt: skip
     found = module({"x": torch.zeros(3, 4, 6), "n": LENGTHS})["output"]
     assert found.tolist() == [[True] * 4, [True, False, False, False], [True, True, True, False]]
 
 
 def test_sinusoids_are_those_of_the_paper() -> None:
-    found = built([{"kind": "add_sinusoids"}], {"x": (7, 5)})({"x": torch.zeros(1, 7, 5)})["output"][0]
+    found = build_model([{"kind": "add_sinusoids"}], {"x": (7, 5)})({"x": torch.zeros(1, 7, 5)})["output"][0]
     for place in range(7):
         for feature in range(5):
             angle = place / 10_000 ** (feature // 2 * 2 / 5)
@@ -92,10 +92,10 @@ def test_sinusoids_are_those_of_the_paper() -> None:
             assert abs(float(found[place, feature]) - expected) < 1e-5
 
 
-def drafted(nodes: list[Any], classes: int | None = 30, shape: tuple[int, ...] = (4,)) -> Draft:
+def infer_sequence_network(nodes: list[Any], classes: int | None = 30, shape: tuple[int, ...] = (4,)) -> PartialNetwork:
     column = Column(name="x", shape=shape, dtype="int64", classes=classes)
     schema = DataSchema(columns=(column,), rows={"train": 1}, inputs=("x",))
-    return draft(Network.model_validate({"layers": nodes}), schema, ("x",))
+    return infer_shapes(Network.model_validate({"layers": nodes}), schema, ("x",))
 
 
 @pytest.mark.parametrize(("kind", "inputs", "place"), [
@@ -105,7 +105,7 @@ def drafted(nodes: list[Any], classes: int | None = 30, shape: tuple[int, ...] =
 def test_lengths_in_the_wrong_place_are_told(kind: str, inputs: list[str], place: int) -> None:
     settings = {"num_heads": 2} if kind == "MultiheadAttention" else {"nhead": 2}
     model = {"inputs": ["x", "n"], "nodes": [{"id": "a", "kind": kind, "inputs": inputs, **settings}]}
-    (problem,) = networks.drafted(model, {"x": SEQUENCE, "n": LENGTH}).problems
+    (problem,) = networks.infer_model(model, {"x": SEQUENCE, "n": LENGTH}).problems
     assert problem.pointer == f"/nodes/0/inputs/{inputs.index('n')}"
     assert problem.detail == f"a reads lengths as its input {place}"
 
@@ -119,15 +119,15 @@ EMBED = {"kind": "Embedding", "embedding_dim": 2}
     [{"kind": "Repeat", "times": 2, "body": {"layers": [{"kind": "flip", "dims": [1]}]}, "id": "r"}],
 ])  # fmt: skip
 def test_as_many_vectors_as_there_are_numbers(nodes: list[Any]) -> None:
-    found = drafted(nodes)
+    found = infer_sequence_network(nodes)
     assert found.problems == []
     if nodes[-1].get("embedding_dim"):
-        assert found.traces[-1].node.parameters["num_embeddings"] == 30
-        assert found.traces[-1].parameters == 60
+        assert found.nodes[-1].node.parameters["num_embeddings"] == 30
+        assert found.nodes[-1].parameters == 60
 
 
 def test_positions_are_as_many_as_there_are_places() -> None:
-    assert drafted([{"kind": "arange"}, EMBED]).traces[-1].node.parameters["num_embeddings"] == 4
+    assert infer_sequence_network([{"kind": "arange"}, EMBED]).nodes[-1].node.parameters["num_embeddings"] == 4
 
 
 @pytest.mark.parametrize(("nodes", "classes", "detail", "hint"), [
@@ -139,14 +139,14 @@ def test_positions_are_as_many_as_there_are_places() -> None:
      "set num_embeddings to 4, or leave it out"),
 ])  # fmt: skip
 def test_too_few_vectors_are_told(nodes: list[Any], classes: int | None, detail: str, hint: str) -> None:
-    (problem,) = drafted(nodes, classes).problems
+    (problem,) = infer_sequence_network(nodes, classes).problems
     assert problem.pointer.endswith("/num_embeddings")
     assert (problem.detail, problem.hint) == (detail, hint)
 
 
 def test_more_vectors_than_needed_and_sums_of_numbers_are_nobodys_business() -> None:
-    assert drafted([EMBED | {"num_embeddings": 50}]).problems == []
-    assert drafted([{"kind": "cumsum", "dim": 1}, EMBED | {"num_embeddings": 3}]).problems == []
+    assert infer_sequence_network([EMBED | {"num_embeddings": 50}]).problems == []
+    assert infer_sequence_network([{"kind": "cumsum", "dim": 1}, EMBED | {"num_embeddings": 3}]).problems == []
 
 
 def test_like_embeddings_of_unlike_columns_are_told_apart() -> None:
@@ -154,8 +154,8 @@ def test_like_embeddings_of_unlike_columns_are_told_apart() -> None:
     nodes = [{"id": f"e{name}", "inputs": [name], **EMBED} for name in ("a", "b")]
     nodes.append({"id": "both", "kind": "cat", "inputs": ["ea", "eb"]})
     schema = DataSchema(columns=columns, rows={"train": 1}, inputs=("a", "b"))
-    found = draft(Network.model_validate({"inputs": ["a", "b"], "nodes": nodes}), schema, ("a", "b"))
-    assert [trace.node.parameters["num_embeddings"] for trace in found.traces[:2]] == [3, 5]
+    found = infer_shapes(Network.model_validate({"inputs": ["a", "b"], "nodes": nodes}), schema, ("a", "b"))
+    assert [trace.node.parameters["num_embeddings"] for trace in found.nodes[:2]] == [3, 5]
 
 
 def test_lengths_go_with_any_device() -> None:

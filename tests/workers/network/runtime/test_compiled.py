@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 import torch
 
-from tests.workers.network.networks import built
-from tests.workers.network.runtime.flows import CASES, values
+from tests.workers.network.networks import build_model
+from tests.workers.network.runtime.control_flow_cases import CASES, example_values
 
 # Dynamo itself looks at gradients of what comes out of the graph before.
 pytestmark = pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor")
@@ -22,9 +22,9 @@ def fresh() -> Any:
 @pytest.mark.parametrize("name", CASES)
 def test_dynamo_captures_the_same_network(name: str) -> None:
     model, columns = CASES[name]
-    eager, compiled = built(model, columns), built(model, columns)
+    eager, compiled = build_model(model, columns), build_model(model, columns)
     compiled.compile(backend="eager")  # the capture, which control flow tries, without the long compilation
-    inputs = values(columns)
+    inputs = example_values(columns)
     for _ in range(2):  # the second time from the cache
         expected, found = eager(inputs), compiled(inputs)
         assert all(value.allclose(found[output], atol=1e-6) for output, value in expected.items())

@@ -11,26 +11,34 @@ from torch import Tensor, nn
 
 from app.errors import InvalidInput
 from app.spec.network.control import CONTROL
-from tests.workers.network.networks import Columns, Model, built, drafted, imported, parsed, schema
-from tests.workers.network.runtime.flows import (
+from tests.workers.network.networks import (
+    Columns,
+    Model,
+    build_model,
+    import_source,
+    infer_model,
+    parse_model,
+    schema,
+)
+from tests.workers.network.runtime.control_flow_cases import (
     CASES,
     CELL,
     CHILDREN,
-    GROW,
+    GROWING_BODY,
     IF,
+    IF_NODE,
     LEAF,
     LINEAR,
-    MAYBE,
+    PER_EXAMPLE_CONDITION,
     PREDICATE,
-    SMALL,
     TREE_COLUMNS,
     TREES,
     VECTOR,
-    nodes,
-    one,
-    values,
+    example_values,
+    graph_spec,
+    single_node_spec,
 )
-from workers.network.runtime.build import BuiltNetwork, build, counted
+from workers.network.runtime.build import BuiltNetwork, build, flow_metrics
 from workers.network.runtime.tree_levels import TreeError
 
 
@@ -46,10 +54,10 @@ def test_every_kind_has_a_case() -> None:
 
 def test_the_draft_tells_the_truth(case: tuple[Model, Columns]) -> None:
     model, columns = case
-    draft = drafted(model, columns)
+    draft = infer_model(model, columns)
     assert draft.problems == []
-    network = built(model, columns)
-    outputs = network(values(columns))
+    network = build_model(model, columns)
+    outputs = network(example_values(columns))
     for name, source in draft.blueprint.outputs.items():
         shape = [3 if place == 0 else size for place, size in enumerate(draft.values[source].shape)]
         assert list(outputs[name].shape) == shape
@@ -59,10 +67,10 @@ def test_the_draft_tells_the_truth(case: tuple[Model, Columns]) -> None:
 
 def test_weights_and_source_make_a_round_trip(case: tuple[Model, Columns], tmp_path: Path) -> None:
     model, columns = case
-    network = built(model, columns)
-    other = imported(network, tmp_path, seed=9)
+    network = build_model(model, columns)
+    other = import_source(network, tmp_path, seed=9)
     other.load_state_dict(network.state_dict(), strict=True)
-    inputs = values(columns)
+    inputs = example_values(columns)
     outputs, found = network(inputs), other(*inputs.values())
     told = found if isinstance(found, dict) else {"output": found}
     assert all(value.equal(told.get(name, found)) for name, value in outputs.items())
@@ -70,8 +78,8 @@ def test_weights_and_source_make_a_round_trip(case: tuple[Model, Columns], tmp_p
 
 def test_gradients_are_those_of_differences(case: tuple[Model, Columns]) -> None:
     model, columns = case
-    network = built(model, columns).double()
-    inputs = {name: value.double() if value.is_floating_point() else value for name, value in values(columns).items()}
+    network = build_model(model, columns).double()
+    inputs = {name: value.double() if value.is_floating_point() else value for name, value in example_values(columns).items()}
 
     def loss() -> Tensor:
         return torch.stack([output.square().sum() for output in network(inputs).values()]).sum()
@@ -99,17 +107,17 @@ def calls(network: BuiltNetwork, path: str) -> list[int]:
 
 @pytest.mark.parametrize(("scale", "taken", "idle"), [(1.0, "then", "else"), (0.0, "else", "then")])
 def test_only_the_taken_branch_costs(scale: float, taken: str, idle: str) -> None:
-    network = built(IF, VECTOR)
+    network = build_model(IF, VECTOR)
     heard = {name: calls(network, f"flow.{name}") for name in ("then", "else")}
     network({"x": torch.full((4, 6), scale)})["output"].sum().backward()
     assert (heard[taken], heard[idle]) == ([4], [])
     assert all(parameter.grad is not None for parameter in network.get_submodule(f"flow.{taken}").parameters())
     assert all(parameter.grad is None for parameter in network.get_submodule(f"flow.{idle}").parameters())
-    assert counted(network) == {"flow/then": float(taken == "then")}
+    assert flow_metrics(network) == {"flow/then": float(taken == "then")}
 
 
 def test_every_example_takes_its_own_way() -> None:
-    network = built(*CASES["Route"])
+    network = build_model(*CASES["Route"])
     heard = [calls(network, f"flow.{case}") for case in range(3)]
     x, which = torch.rand(5, 6), torch.tensor([2, 0, 2, 2, 0])
     output = network({"x": x, "which": which})["output"]
@@ -117,29 +125,29 @@ def test_every_example_takes_its_own_way() -> None:
     alone = torch.cat([cases[case](row.unsqueeze(0)) for case, row in zip(which.tolist(), x, strict=True)])
     assert output.allclose(alone, atol=1e-6)
     assert [sum(rows[:1]) for rows in heard] == [2, 0, 3]
-    assert counted(network)["flow/2"] == pytest.approx(0.6)
+    assert flow_metrics(network)["flow/2"] == pytest.approx(0.6)
 
 
 def test_a_batch_counts_for_its_examples() -> None:
-    network = built(*CASES["Route"])
+    network = build_model(*CASES["Route"])
     for chosen in ([0, 0, 0], [1]):
         network({"x": torch.rand(len(chosen), 6), "which": torch.tensor(chosen)})
-    assert counted(network) == {"flow/0": 0.75, "flow/1": 0.25, "flow/2": 0.0}
+    assert flow_metrics(network) == {"flow/0": 0.75, "flow/1": 0.25, "flow/2": 0.0}
 
 
 def test_a_selector_beyond_the_cases_is_an_error() -> None:
-    network = built(*CASES["Route"])
+    network = build_model(*CASES["Route"])
     with pytest.raises(IndexError, match=r"0\.\.2"):
         network({"x": torch.rand(2, 6), "which": torch.tensor([0, 3])})
 
 
 def test_an_empty_batch_has_a_shape() -> None:
-    network = built(*CASES["Route"])
+    network = build_model(*CASES["Route"])
     assert network({"x": torch.rand(0, 6), "which": torch.zeros(0, dtype=torch.int64)})["output"].shape == (0, 6)
 
 
 def test_finished_examples_stay_as_they_are_and_cost_nothing() -> None:
-    network = built(*CASES["While each"])
+    network = build_model(*CASES["While each"])
     heard = calls(network, "flow.body")
     x = torch.tensor([[0.0] * 6, [4.5] * 6, [9.0] * 6])
     output = network({"x": x})["output"]
@@ -156,8 +164,8 @@ def test_finished_examples_stay_as_they_are_and_cost_nothing() -> None:
 
 @pytest.mark.parametrize(("limit", "error"), [("fail", RuntimeError), ("stop", None)])
 def test_turns_are_limited(limit: str, error: type[Exception] | None) -> None:
-    model = one("While", condition=SMALL, body=GROW, halt="per_example", max_iterations=2, at_limit=limit)
-    network = built(model, VECTOR)
+    model = single_node_spec("While", condition=PER_EXAMPLE_CONDITION, body=GROWING_BODY, halt="per_example", max_iterations=2, at_limit=limit)
+    network = build_model(model, VECTOR)
     heard = calls(network, "flow.body")
     if error is None:
         network({"x": torch.zeros(3, 6)})
@@ -171,23 +179,23 @@ def test_told_turns_are_limited() -> None:
     model, columns = CASES["Repeat as told"]
     assert isinstance(model, dict)
     limited = model | {"nodes": [model["nodes"][0], model["nodes"][1] | {"max_iterations": 3}]}
-    network = built(limited, columns)
+    network = build_model(limited, columns)
     network({"x": torch.rand(2, 6), "which": torch.tensor([3, 1])})
-    assert counted(network) == {"flow/turns": 3.0}
+    assert flow_metrics(network) == {"flow/turns": 3.0}
     with pytest.raises(RuntimeError, match="at most 3"):
         network({"x": torch.rand(2, 6), "which": torch.tensor([4, 1])})
 
 
 def test_shared_uses_are_one() -> None:
-    shared, apart = (built(*CASES[name]) for name in ("shared block", "block"))
+    shared, apart = (build_model(*CASES[name]) for name in ("shared block", "block"))
     assert len(list(shared.parameters())) * 2 == len(list(apart.parameters()))
     assert shared.state_dict().keys() == apart.state_dict().keys()
 
 
 def test_names_in_the_state_are_those_in_the_spec() -> None:
-    assert "flow.then.linear1.weight" in built(IF, VECTOR).state_dict()
-    assert "flow.1.linear1.bias" in built(*CASES["Repeat apart"]).state_dict()
-    assert "a.linear1.weight" in built(*CASES["block"]).state_dict()
+    assert "flow.then.linear1.weight" in build_model(IF, VECTOR).state_dict()
+    assert "flow.1.linear1.bias" in build_model(*CASES["Repeat apart"]).state_dict()
+    assert "a.linear1.weight" in build_model(*CASES["block"]).state_dict()
 
 
 GRU: dict[str, Any] = {"inputs": ["h", "x"], "outputs": {"h": "new", "y": "new"}, "nodes": [
@@ -207,9 +215,9 @@ GRU: dict[str, Any] = {"inputs": ["h", "x"], "outputs": {"h": "new", "y": "new"}
 def test_a_gru_of_raw_operations_is_torchs(lengths: list[int] | None) -> None:
     columns: dict[str, Any] = {"x": (5, 6), "h": (4,)} | ({"n": ((), "int64")} if lengths else {})
     scan = {"id": "flow", "kind": "Scan", "over": ["x"], "carry": ["h"], "body": GRU}
-    model = nodes(scan | ({"lengths": "n"} if lengths else {}), inputs=tuple(columns),
+    model = graph_spec(scan | ({"lengths": "n"} if lengths else {}), inputs=tuple(columns),
                   outputs={"h": "flow.h", "y": "flow.y"})  # fmt: skip
-    network, reference = built(model, columns), nn.GRU(6, 4, batch_first=True)
+    network, reference = build_model(model, columns), nn.GRU(6, 4, batch_first=True)
     body = network.get_submodule("flow.body")
     with torch.no_grad():
         for side, name in (("gx", "ih"), ("gh", "hh")):
@@ -225,8 +233,8 @@ def test_a_gru_of_raw_operations_is_torchs(lengths: list[int] | None) -> None:
 
 
 def test_trees_are_what_recursion_makes_of_them() -> None:
-    network = built(*CASES["Fold"])
-    inputs = values(TREE_COLUMNS)
+    network = build_model(*CASES["Fold"])
+    inputs = example_values(TREE_COLUMNS)
     leaf, cell = (network.get_submodule(f"flow.{name}") for name in ("leaf", "node"))
 
     def state(tree: int, node: int) -> tuple[Tensor, Tensor]:
@@ -241,20 +249,20 @@ def test_trees_are_what_recursion_makes_of_them() -> None:
     expected = torch.cat([state(tree, 0)[0] for tree in range(3)])
     output = network(inputs)
     assert next(iter(output.values())).allclose(expected, atol=1e-6)
-    assert counted(network) == {"flow/height": pytest.approx(5 / 3)}
+    assert flow_metrics(network) == {"flow/height": pytest.approx(5 / 3)}
 
 
 def test_rows_that_are_no_tree_are_an_error() -> None:
-    network = built(*CASES["Fold"])
-    inputs = values(TREE_COLUMNS)
+    network = build_model(*CASES["Fold"])
+    inputs = example_values(TREE_COLUMNS)
     inputs["children"][1, 0] = torch.tensor([0, 1])
     with pytest.raises(TreeError, match="tree 1"):
         network(inputs)
 
 
-def problem(model: Model, columns: Columns) -> tuple[str, str, str]:
+def only_problem(model: Model, columns: Columns) -> tuple[str, str, str]:
     with pytest.raises(InvalidInput) as caught:
-        build(parsed(model), schema(columns), tuple(columns))
+        build(parse_model(model), schema(columns), tuple(columns))
     (found,) = caught.value.problems
     return found.pointer, found.code, found.detail
 
@@ -263,27 +271,27 @@ WIDE = {"layers": [{"kind": "Linear", "out_features": 7}]}
 
 
 @pytest.mark.parametrize(("model", "columns", "place", "words"), [
-    (nodes({"id": "flow", "kind": "If", "inputs": ["x"], "predicate": "x", "then": LINEAR}), VECTOR,
+    (graph_spec({"id": "flow", "kind": "If", "inputs": ["x"], "predicate": "x", "then": LINEAR}), VECTOR,
      "/nodes/0/predicate", "one question"),
-    (nodes(*PREDICATE, MAYBE | {"then": WIDE}), VECTOR,
+    (graph_spec(*PREDICATE, IF_NODE | {"then": WIDE}), VECTOR,
      "/nodes/2", "6 per example of float32"),
-    (one("Route", ("x", "which"), selector="which", cases=[LINEAR, WIDE]), {"x": (6,), "which": ((), "int64")},
+    (single_node_spec("Route", ("x", "which"), selector="which", cases=[LINEAR, WIDE]), {"x": (6,), "which": ((), "int64")},
      "/nodes/0", "7 per example"),
-    (one("Route", ("x", "which"), selector="which", cases=[LINEAR]), {"x": (6,), "which": (2,)}, "/nodes/0/selector",
+    (single_node_spec("Route", ("x", "which"), selector="which", cases=[LINEAR]), {"x": (6,), "which": (2,)}, "/nodes/0/selector",
      "one whole number per example"),
-    (one("Repeat", times=2, body=WIDE), VECTOR, "/nodes/0", "what the body gives"),
-    (one("While", condition=LINEAR, body=LINEAR), VECTOR, "/nodes/0/condition", "one bool"),
-    (nodes({"id": "flow", "kind": "Scan", "over": ["h"], "carry": ["h"], "body": CELL}, inputs=("h",)), {"h": (4,)},
+    (single_node_spec("Repeat", times=2, body=WIDE), VECTOR, "/nodes/0", "what the body gives"),
+    (single_node_spec("While", condition=LINEAR, body=LINEAR), VECTOR, "/nodes/0/condition", "one bool"),
+    (graph_spec({"id": "flow", "kind": "Scan", "over": ["h"], "carry": ["h"], "body": CELL}, inputs=("h",)), {"h": (4,)},
      "/nodes/0/body/nodes/0", "joined cannot combine"),
-    (one("Repeat", times=2, body={"layers": [{"kind": "Linear", "in_features": 5, "out_features": 6}]}), VECTOR,
+    (single_node_spec("Repeat", times=2, body={"layers": [{"kind": "Linear", "in_features": 5, "out_features": 6}]}), VECTOR,
      "/nodes/0/body/layers/0/in_features", "expects 5 features"),
-    (one("Repeat", times=2, body=CELL), VECTOR, "/nodes/0", r"takes 2 inputs \(h, x\) and gets 1"),
+    (single_node_spec("Repeat", times=2, body=CELL), VECTOR, "/nodes/0", r"takes 2 inputs \(h, x\) and gets 1"),
     ({"inputs": ["value", "children"], "nodes": [TREES["nodes"][0] | {"node": LEAF}]}, TREE_COLUMNS, "/nodes/0",
      "takes 1 inputs"),
     ({"inputs": ["value", "children"], "nodes": TREES["nodes"]}, {"value": (7, 5), "children": (7, 2)},
      "/nodes/0/children", "whole numbers"),
 ])  # fmt: skip
 def test_what_does_not_fit_is_told_with_its_place(model: Model, columns: Columns, place: str, words: str) -> None:
-    pointer, _, detail = problem(model, columns)
+    pointer, _, detail = only_problem(model, columns)
     assert pointer == place
     assert re.search(words, detail)

@@ -3,15 +3,15 @@ from typing import Any
 import pytest
 import torch
 
-from tests.workers.network.runtime.forests import chains
-from workers.network.runtime.tree_levels import TreeError, schedule
+from tests.workers.network.runtime.tree_cases import chains
+from workers.network.runtime.tree_levels import TreeError, schedule_trees
 
 
 def test_heights_are_counted() -> None:
     children = torch.full((3, 4, 2), -1)
     children[0, 3, 0], children[0, 0, 0], children[0, 0, 1] = 0, 1, 2  # row 3 is the root
     children[1, 0, 1] = 2
-    plan = schedule(children)
+    plan = schedule_trees(children)
     assert plan.heights.tolist() == [2, 1, 0]
     assert [(level.height, level.size) for level in plan.levels] == [(0, 4), (1, 2), (2, 1)]
 
@@ -38,13 +38,13 @@ def test_rows_that_are_no_tree(rows: Any, cell: Any, arities: Any, tree: int, no
     children = torch.stack([sound, torch.tensor(rows)])
     kinds = None if cell is None else torch.tensor([[0, 0, -1], cell])
     with pytest.raises(TreeError, match=f"tree 1.*: {detail}") as caught:
-        schedule(children, kinds, arities=arities)
+        schedule_trees(children, kinds, arities=arities)
     assert (caught.value.tree, caught.value.node) == (tree, node)
 
 
 def test_depth_is_limited() -> None:
     children = torch.cat([chains(1, 10), torch.full((1, 11, 1), -1)]).flip(0)
-    assert schedule(children, max_depth=10).heights.tolist() == [0, 10]
+    assert schedule_trees(children, max_depth=10).heights.tolist() == [0, 10]
     with pytest.raises(TreeError, match="tree 1: it is deeper than 9") as caught:
-        schedule(children, max_depth=9)
+        schedule_trees(children, max_depth=9)
     assert caught.value.tree == 1

@@ -9,11 +9,11 @@ import torch
 from app.errors import DataError
 from app.spec.data.columns import Column, DataSchema
 from app.storage.local import LocalStore
-from tests.workers.training.corpora import LIMITS, Reading, job, texts
-from tests.workers.training.laboratory import resumed
+from tests.workers.training.datasets import LIMITS, DatasetHarness, dataset_job, text_dataset
+from tests.workers.training.harness import resume_candidates
 from tests.workers.training.test_sequences import GRU, text
-from workers.children.inspect import inspect
-from workers.protocol.assignment import Registered
+from workers.children.inspect import inspect_job
+from workers.protocol.assignment import DatasetRef
 from workers.training.context import MemoryContext
 
 SET = "ds_" + "1" * 32
@@ -25,16 +25,16 @@ def features(into: str = "embed", **settings: Any) -> dict[str, Any]:
 
 
 @pytest.fixture
-def reading(tmp_path: Path) -> Reading:
-    return Reading(tmp_path, LocalStore(tmp_path / "store"), corpus=texts())
+def reading(tmp_path: Path) -> DatasetHarness:
+    return DatasetHarness(tmp_path, LocalStore(tmp_path / "store"), corpus=text_dataset())
 
 
-def stored(reading: Reading, words: dict[str, list[float]] = WORDS) -> dict[str, Registered]:
+def store_vectors(reading: DatasetHarness, words: dict[str, list[float]] = WORDS) -> dict[str, DatasetRef]:
     """Store a file of vectors, and return what an assignment has of it."""
     path = reading.folder / "vectors.txt"
     path.write_text("".join(f"{word} {' '.join(map(str, values))}\n" for word, values in words.items()))
     reading.store.put_file("vectors", path)
-    return {SET: Registered({"kind": "upload", "format": "vectors"}, "vectors")}
+    return {SET: DatasetRef({"kind": "upload", "format": "vectors"}, "vectors")}
 
 
 def rows(prepared: Any) -> dict[str, torch.Tensor]:
@@ -47,11 +47,11 @@ def rows(prepared: Any) -> dict[str, torch.Tensor]:
     return {word: weight[code] for word, code in Tokenizer.from_str(codes["tokenizer.json"]).get_vocab().items()}
 
 
-def test_known_words_get_their_vectors_and_others_stay(reading: Reading) -> None:
-    spec = job(GRU, features=features(), target="label")
-    plain = rows(reading.prepare(job(GRU, features=text(), target="label")))
+def test_known_words_get_their_vectors_and_others_stay(reading: DatasetHarness) -> None:
+    spec = dataset_job(GRU, features=features(), target="label")
+    plain = rows(reading.prepare(dataset_job(GRU, features=text(), target="label")))
     context = MemoryContext()
-    found = rows(reading.prepare(spec, context, vectors=stored(reading)))
+    found = rows(reading.prepare(spec, context, vectors=store_vectors(reading)))
     assert found.keys() == plain.keys()
     for word, vector in found.items():
         known = torch.tensor(WORDS[word]) if word in ("good", "film") else plain[word]
@@ -62,37 +62,37 @@ def test_known_words_get_their_vectors_and_others_stay(reading: Reading) -> None
     assert 0.05 < share < 0.3
 
 
-def test_a_resumed_attempt_keeps_what_it_has_learned(reading: Reading) -> None:
-    spec = job(GRU, features=features(), target="label")
-    whole = reading.run(spec, vectors=stored(reading))
-    first = reading.run(spec, {4: "pause"}, vectors=stored(reading))
-    second = reading.run(spec, resume=resumed(*first.context.saved), vectors=stored(reading))
+def test_a_resumed_attempt_keeps_what_it_has_learned(reading: DatasetHarness) -> None:
+    spec = dataset_job(GRU, features=features(), target="label")
+    whole = reading.run(spec, vectors=store_vectors(reading))
+    first = reading.run(spec, {4: "pause"}, vectors=store_vectors(reading))
+    second = reading.run(spec, resume=resume_candidates(*first.context.saved), vectors=store_vectors(reading))
     assert second.weights() == whole.weights()
     assert (len(whole.events("vectors")), len(second.events("vectors"))) == (1, 0)
 
 
-def test_vectors_may_be_frozen(reading: Reading) -> None:
+def test_vectors_may_be_frozen(reading: DatasetHarness) -> None:
     plan = {"groups": [{"nodes": ["embed"], "frozen": True}]}
-    attempt = reading.run(job(GRU, features=features(), target="label", training=plan), vectors=stored(reading))
+    attempt = reading.run(dataset_job(GRU, features=features(), target="label", training=plan), vectors=store_vectors(reading))
     weight = attempt.prepared.network.get_submodule("embed").weight
     assert not weight.requires_grad  # type: ignore[union-attr]
     assert rows(attempt.prepared)["good"].eq(1).all()
 
 
-def test_vectors_go_into_blocks(reading: Reading) -> None:
+def test_vectors_go_into_blocks(reading: DatasetHarness) -> None:
     block = {"inputs": ["t"], "nodes": [{"id": "look", "kind": "Embedding", "inputs": ["t"], "embedding_dim": 8}]}
     nodes = [{"id": "embed", "kind": "block", "name": "Lookup", "inputs": ["text"]}, *GRU["nodes"][1:]]
-    spec = job({**GRU, "nodes": nodes, "blocks": {"Lookup": block}}, features=features("embed.look"), target="label")
-    prepared = reading.run(spec, vectors=stored(reading)).prepared
+    spec = dataset_job({**GRU, "nodes": nodes, "blocks": {"Lookup": block}}, features=features("embed.look"), target="label")
+    prepared = reading.run(spec, vectors=store_vectors(reading)).prepared
     assert prepared.network.get_submodule("embed.look").weight.shape == (300, 8)  # type: ignore[union-attr]
 
 
-def told(reading: Reading, spec: Any, width: int = 8) -> list[tuple[str, str, str]]:
+def problems_of(reading: DatasetHarness, spec: Any, width: int = 8) -> list[tuple[str, str, str]]:
     known = DataSchema(columns=(Column(name="word", type="text"), Column(name="vector", shape=(width,))),
                        rows={"vectors": 5}, inputs=())  # fmt: skip
     assert reading.corpus is not None
     schemas = {"/data/features/text/vectors/dataset": known}
-    found = inspect(spec, reading.corpus.schema, LIMITS, schemas).problems
+    found = inspect_job(spec, reading.corpus.schema, LIMITS, schemas).problems
     return [(problem.pointer, problem.code, problem.hint) for problem in found]
 
 
@@ -105,17 +105,17 @@ VECTORS = "/data/features/text/vectors"
     (features(kind="bpe"), 8, (VECTORS, "contradiction", 'use "tokenizer": {"kind": "word"}')),
     (features(), 50, ("/model/nodes/0/embedding_dim", "shape_mismatch", "set embedding_dim to 50")),
 ])  # fmt: skip
-def test_what_does_not_fit_is_told(reading: Reading, part: Any, width: int, problem: tuple[str, str, str]) -> None:
-    assert told(reading, job(GRU, features=part, target="label"), width) == [problem]
+def test_what_does_not_fit_is_told(reading: DatasetHarness, part: Any, width: int, problem: tuple[str, str, str]) -> None:
+    assert problems_of(reading, dataset_job(GRU, features=part, target="label"), width) == [problem]
 
 
-def test_an_embedding_of_something_else_is_told(reading: Reading) -> None:
+def test_an_embedding_of_something_else_is_told(reading: DatasetHarness) -> None:
     part = {**text(), "other": {**features()["text"]}}
-    (problem,) = told(reading, job(GRU, features=part, target="label"))
+    (problem,) = problems_of(reading, dataset_job(GRU, features=part, target="label"))
     assert problem[:2] == ("/data/features/other/vectors/into", "contradiction")
 
 
-def test_a_file_of_another_width_is_refused_in_training_too(reading: Reading) -> None:
+def test_a_file_of_another_width_is_refused_in_training_too(reading: DatasetHarness) -> None:
     narrow = {word: values[:3] for word, values in WORDS.items()}
     with pytest.raises(DataError, match="has vectors of 8 numbers, the file has 3"):
-        reading.prepare(job(GRU, features=features(), target="label"), vectors=stored(reading, narrow))
+        reading.prepare(dataset_job(GRU, features=features(), target="label"), vectors=store_vectors(reading, narrow))

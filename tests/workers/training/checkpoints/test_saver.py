@@ -10,7 +10,7 @@ import pytest
 from app.errors import GraftwerkError, StorageFull, TrainingError, Unavailable
 from app.storage.local import LocalStore
 from app.storage.protocol import StoredFile
-from tests.workers.training.laboratory import Attempt, Laboratory, job, resumed
+from tests.workers.training.harness import TrainingAttempt, TrainingHarness, digits_job, resume_candidates
 from workers.protocol.messages import Command, Ending
 from workers.training.checkpoints import saver as saving
 from workers.training.context import MemoryContext
@@ -20,11 +20,11 @@ FULL = StorageFull("no room in the artifact store: No space left on device")
 FILES = 6  # of a checkpoint without a report
 
 
-def every(steps: int, **training: Any) -> dict[str, Any]:
-    return job(training={"checkpoint": {"every_steps": steps, "every_seconds": None, "keep_best": 0}, **training})
+def job_saving_every(steps: int, **training: Any) -> dict[str, Any]:
+    return digits_job(training={"checkpoint": {"every_steps": steps, "every_seconds": None, "keep_best": 0}, **training})
 
 
-class Tight(LocalStore):
+class FailingStore(LocalStore):
     """A store that refuses some puts, counted from 0."""
 
     def __init__(self, root: Path, refused: range, error: Exception = FULL) -> None:
@@ -41,16 +41,16 @@ class Tight(LocalStore):
 @pytest.fixture(autouse=True)
 def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody waits before the next try."""
-    monkeypatch.setattr(saving, "AGAIN_SECONDS", 0.0)
+    monkeypatch.setattr(saving, "RETRY_SECONDS", 0.0)
 
 
-def tight(laboratory: Laboratory, refused: range, error: Exception = FULL) -> Tight:
-    store = Tight(laboratory.folder / "tight", refused, error)
+def use_failing_store(laboratory: TrainingHarness, refused: range, error: Exception = FULL) -> FailingStore:
+    store = FailingStore(laboratory.folder / "tight", refused, error)
     laboratory.store = store
     return store
 
 
-def assert_nothing_else(laboratory: Laboratory, attempt: Attempt) -> None:
+def assert_nothing_else(laboratory: TrainingHarness, attempt: TrainingAttempt) -> None:
     listed = {file.path for saved in attempt.context.saved for file in saved.files}
     assert set(laboratory.store.keys("")) == listed
     assert list((laboratory.folder / f"work-{laboratory.fence}").iterdir()) == []
@@ -58,11 +58,11 @@ def assert_nothing_else(laboratory: Laboratory, attempt: Attempt) -> None:
 
 @pytest.mark.parametrize("error", [FULL, Unavailable("the artifact store does not answer")], ids=["full", "away"])
 @pytest.mark.parametrize("refused", [range(1), range(4, 5), range(FILES - 1, FILES + 1)], ids=str)
-def test_without_room_the_training_goes_on(laboratory: Laboratory, error: GraftwerkError, refused: range) -> None:
-    whole = laboratory.run(every(4))
+def test_without_room_the_training_goes_on(laboratory: TrainingHarness, error: GraftwerkError, refused: range) -> None:
+    whole = laboratory.run(job_saving_every(4))
     assert [len(saved.files) for saved in whole.context.saved] == [FILES, FILES, FILES + 1, FILES + 1]
-    tight(laboratory, refused, error)
-    attempt = laboratory.run(every(4))
+    use_failing_store(laboratory, refused, error)
+    attempt = laboratory.run(job_saving_every(4))
     assert attempt.outcome.ending is Ending.SUCCEEDED
     assert [saved.step for saved in attempt.context.saved] == [4, 8, 12, 15][len(refused) :]
     (warning,) = attempt.events("warning")  # of two failures, too
@@ -73,42 +73,42 @@ def test_without_room_the_training_goes_on(laboratory: Laboratory, error: Graftw
     assert_nothing_else(laboratory, attempt)
 
 
-def test_a_checkpoint_that_must_be_kept_is_tried_again(laboratory: Laboratory) -> None:
-    tight(laboratory, range(3, 6))
-    attempt = laboratory.run(job())
+def test_a_checkpoint_that_must_be_kept_is_tried_again(laboratory: TrainingHarness) -> None:
+    use_failing_store(laboratory, range(3, 6))
+    attempt = laboratory.run(digits_job())
     assert attempt.outcome.ending is Ending.SUCCEEDED
     assert [(saved.step, saved.final) for saved in attempt.context.saved] == [(15, True)]
     assert_nothing_else(laboratory, attempt)
 
 
 @pytest.mark.parametrize("verb", ["pause", "drain", None])
-def test_an_attempt_does_not_end_without_its_checkpoint(laboratory: Laboratory, verb: str | None) -> None:
-    store = tight(laboratory, range(10**6))
+def test_an_attempt_does_not_end_without_its_checkpoint(laboratory: TrainingHarness, verb: str | None) -> None:
+    store = use_failing_store(laboratory, range(10**6))
     context = MemoryContext({} if verb is None else {4: [Command(verb)]})  # type: ignore[arg-type]
-    prepared = laboratory.prepare(job(), context)
-    prepared.saver.patience = -1.0
+    prepared = laboratory.prepare(digits_job(), context)
+    prepared.saver.retry_timeout_seconds = -1.0
     with pytest.raises(StorageFull):
         train(prepared)
     assert context.saved == []
     assert list(store.keys("")) == []
 
 
-def test_every_failure_is_told_when_they_are_far_apart(laboratory: Laboratory, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(saving, "WARNING_SECONDS", -1.0)
-    tight(laboratory, range(3))
-    attempt = laboratory.run(every(4))
+def test_every_failure_is_told_when_they_are_far_apart(laboratory: TrainingHarness, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(saving, "WARNING_INTERVAL_SECONDS", -1.0)
+    use_failing_store(laboratory, range(3))
+    attempt = laboratory.run(job_saving_every(4))
     assert len(attempt.events("warning")) == 3
     assert [saved.step for saved in attempt.context.saved] == [15]
 
 
-def test_what_goes_wrong_while_writing_ends_the_training(laboratory: Laboratory) -> None:
-    tight(laboratory, range(1), RuntimeError("a broken disk"))
+def test_what_goes_wrong_while_writing_ends_the_training(laboratory: TrainingHarness) -> None:
+    use_failing_store(laboratory, range(1), RuntimeError("a broken disk"))
     with pytest.raises(TrainingError, match="a broken disk"):
-        laboratory.run(every(4))
+        laboratory.run(job_saving_every(4))
 
 
 @dataclass
-class Watching(MemoryContext):
+class WatchingContext(MemoryContext):
     """Notes that a step has been reached."""
 
     step: int = 0
@@ -120,7 +120,7 @@ class Watching(MemoryContext):
         return super().commands()
 
 
-class Waiting(LocalStore):
+class BlockingStore(LocalStore):
     """A store that takes nothing before something has happened."""
 
     def __init__(self, root: Path, until: threading.Event) -> None:
@@ -132,23 +132,23 @@ class Waiting(LocalStore):
         return super().put_file(key, source)
 
 
-def test_the_loop_goes_on_while_a_checkpoint_is_written(laboratory: Laboratory) -> None:
-    whole = laboratory.run(every(100))
-    context = Watching(step=14)
-    store = Waiting(laboratory.folder / "waiting", context.reached)
+def test_the_loop_goes_on_while_a_checkpoint_is_written(laboratory: TrainingHarness) -> None:
+    whole = laboratory.run(job_saving_every(100))
+    context = WatchingContext(step=14)
+    store = BlockingStore(laboratory.folder / "waiting", context.reached)
     laboratory.store = store
-    prepared = laboratory.prepare(every(10), context)
+    prepared = laboratory.prepare(job_saving_every(10), context)
     assert train(prepared).ending is Ending.SUCCEEDED
     assert not store.late  # 14 steps were reached before the checkpoint of the tenth was stored
     assert [saved.step for saved in context.saved] == [10, 15]
-    again = laboratory.run(every(100), resume=resumed(context.saved[0]))  # what was written is what was then
+    again = laboratory.run(job_saving_every(100), resume=resume_candidates(context.saved[0]))  # what was written is what was then
     assert again.points("train/loss") == whole.points("train/loss")[10:]
     assert again.weights() == whole.weights()
 
 
 @pytest.mark.parametrize(("verb", "ending"), [("cancel", Ending.CANCELLED), ("pause", Ending.PAUSED)])
-def test_what_is_being_written_is_announced_before_the_end(laboratory: Laboratory, verb: Any, ending: Ending) -> None:
-    context = Watching({12: [Command(verb)]}, step=12)
-    laboratory.store = Waiting(laboratory.folder / "waiting", context.reached)
-    assert train(laboratory.prepare(every(10), context)).ending is ending
+def test_what_is_being_written_is_announced_before_the_end(laboratory: TrainingHarness, verb: Any, ending: Ending) -> None:
+    context = WatchingContext({12: [Command(verb)]}, step=12)
+    laboratory.store = BlockingStore(laboratory.folder / "waiting", context.reached)
+    assert train(laboratory.prepare(job_saving_every(10), context)).ending is ending
     assert [saved.step for saved in context.saved] == ([10] if verb == "cancel" else [10, 12])

@@ -12,38 +12,46 @@ from app.spec.data.columns import Column
 from app.spec.training.losses import LOSS_CLASSES
 from app.spec.training.objective import Head as HeadSpec
 from app.storage.local import LocalStore
-from tests.workers.training.corpora import Reading, tagged
-from tests.workers.training.flowers import CROSS, HEADS, OWN, flowers, four, network, spec
-from tests.workers.training.laboratory import Attempt, Laboratory, job, resumed
+from tests.workers.training.datasets import DatasetHarness, tagging_dataset
+from tests.workers.training.harness import TrainingAttempt, TrainingHarness, digits_job, resume_candidates
 from tests.workers.training.metrics.test_metrics import COLUMNS, KINDS, PARTS, example
-from workers.protocol.messages import Ending, Saved
+from tests.workers.training.multi_head import (
+    CROSS_ENTROPY,
+    HEAD_SPECS,
+    OUTPUT_LOSS,
+    flower_dataset,
+    flower_job,
+    four_head_job,
+    network,
+)
+from workers.protocol.messages import Ending, SavedCheckpoint
 from workers.training.metrics import tallies
-from workers.training.metrics.classification_report import report
-from workers.training.objective.decode import cast_of, read
-from workers.training.objective.objective import Head, Own
+from workers.training.metrics.classification_report import evaluation_report
+from workers.training.objective.decode import build_decoder, target_cast
+from workers.training.objective.objective import ObjectiveHead, OutputLoss
 
 
 @pytest.fixture
-def reading(tmp_path: Path) -> Reading:
-    return Reading(tmp_path, LocalStore(tmp_path / "store"), corpus=flowers())
+def reading(tmp_path: Path) -> DatasetHarness:
+    return DatasetHarness(tmp_path, LocalStore(tmp_path / "store"), corpus=flower_dataset())
 
 
-def stored(place: Laboratory, saved: Saved) -> Any:
+def stored_report(place: TrainingHarness, saved: SavedCheckpoint) -> Any:
     """Return the report of a checkpoint; `None` if it has none."""
     paths = [file.path for file in saved.files if file.name == "report.json" and file.public]
     return json.loads((place.folder / "store" / paths[0]).read_text()) if paths else None
 
 
-def told(what: str, output: torch.Tensor, target: torch.Tensor, column: Column | None = None) -> Any:
+def report_of(what: str, output: torch.Tensor, target: torch.Tensor, column: Column | None = None) -> Any:
     """Return the report on some rows, in batches."""
     kind = KINDS[what]
     head = HeadSpec.model_validate({"loss": LOSS_CLASSES[kind].model_validate({"kind": kind})})
     column = column or COLUMNS[what]
-    how, target = read(head, column, "output", "y"), cast_of(head, column)(target)
-    tally = tallies.TALLIES[how.about](how)
+    how, target = build_decoder(head, column, "output", "y"), target_cast(head, column)(target)
+    tally = tallies.ACCUMULATORS[how.about](how)
     for part in PARTS:
-        tally.add(how.answers(output[part], target[part], what == "tags"))
-    whole = report(3, len(target), [(Head("", Own("output"), 1.0, how), tally)])
+        tally.add(how.decode(output[part], target[part], what == "tags"))
+    whole = evaluation_report(3, len(target), [(ObjectiveHead("", OutputLoss("output"), 1.0, how), tally)])
     assert whole is not None
     assert {name: whole[name] for name in ("version", "step", "rows")} == {"version": 1, "step": 3, "rows": len(target)}
     return json.loads(json.dumps(whole["heads"][0], allow_nan=False))
@@ -51,7 +59,7 @@ def told(what: str, output: torch.Tensor, target: torch.Tensor, column: Column |
 
 def test_classes_are_told_as_scikit_learn_tells_them() -> None:
     output, target = example("classes")
-    found = told("classes", output, target)
+    found = report_of("classes", output, target)
     truth, choice = target.numpy(), output.argmax(1).numpy()
     assert found["confusion"] == sklearn.confusion_matrix(truth, choice).tolist()
     expected = sklearn.classification_report(truth, choice, output_dict=True, zero_division=0)
@@ -68,16 +76,16 @@ def test_classes_are_told_as_scikit_learn_tells_them() -> None:
 
 def test_decisions_are_no_and_yes() -> None:
     output, target = example("decisions")
-    found = told("decisions", output, target)
+    found = report_of("decisions", output, target)
     assert [row["label"] for row in found["classes"]] == ["no", "yes"]
     assert found["confusion"] == sklearn.confusion_matrix(target, output > 0).tolist()
     words = Column(name="y", dtype="int64", classes=2, labels=("cat", "dog"))
-    assert [row["label"] for row in told("decisions", output, target, words)["classes"]] == ["cat", "dog"]
+    assert [row["label"] for row in report_of("decisions", output, target, words)["classes"]] == ["cat", "dog"]
 
 
 def test_labels_are_counted_one_by_one() -> None:
     output, target = example("labels")
-    found = told("labels", output, target)
+    found = report_of("labels", output, target)
     pairs = sklearn.multilabel_confusion_matrix(target, output > 0)
     for row, (pair, label) in zip(found["labels"], zip(pairs, "abcd", strict=True), strict=True):
         assert row["label"] == label
@@ -92,7 +100,7 @@ def test_labels_are_counted_one_by_one() -> None:
 
 def test_tags_are_told_as_tokens_and_as_entities() -> None:
     output, target = example("tags")
-    found = told("tags", output, target)
+    found = report_of("tags", output, target)
     kept = target != -100
     assert found["count"] == int(kept.sum())
     assert found["confusion"] == sklearn.confusion_matrix(target[kept], output.argmax(1)[kept]).tolist()
@@ -102,12 +110,12 @@ def test_tags_are_told_as_tokens_and_as_entities() -> None:
         / sum(row["support"] + row["predicted"] for row in found["spans"]["types"])
     )  # fmt: skip
     nouns = COLUMNS["tags"].model_copy(update={"labels": tuple("abcde")})
-    assert told("tags", output, target, nouns)["spans"] is None
+    assert report_of("tags", output, target, nouns)["spans"] is None
 
 
 def test_numbers_are_told_by_their_errors() -> None:
     output, target = example("numbers")
-    found = told("numbers", output, target)
+    found = report_of("numbers", output, target)
     errors = (output - target).double().flatten()
     assert found["count"] == 60
     assert found["error"]["mean"] == pytest.approx(float(errors.mean()), rel=1e-5)
@@ -119,9 +127,9 @@ def test_numbers_are_told_by_their_errors() -> None:
 
 
 def test_of_many_numbers_some_are_enough(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tallies, "MOST_ERRORS", 50)
+    monkeypatch.setattr(tallies, "MAX_SAMPLED_ERRORS", 50)
     output, target = torch.arange(1000.0).unsqueeze(1), torch.zeros(1000, 1)
-    found = told("numbers", output, target)
+    found = report_of("numbers", output, target)
     assert found["notes"] == ["quantiles are those of every 32th number"]
     quantiles = {each["share"]: each["error"] for each in found["error"]["quantiles"]}
     assert (quantiles[0.0], quantiles[1.0]) == (0, 999)
@@ -132,20 +140,20 @@ def test_of_many_numbers_some_are_enough(monkeypatch: pytest.MonkeyPatch) -> Non
 def test_of_too_many_classes_only_what_is_right_is_told() -> None:
     target = torch.arange(60)
     column = Column(name="y", dtype="int64", classes=1001)
-    found = told("classes", torch.eye(1001)[target], target, column)
+    found = report_of("classes", torch.eye(1001)[target], target, column)
     assert (found["right"], found["count"], found["classes"], found["confusion"]) == (60, 60, None, None)
     assert "1,001 classes" in found["notes"][0]
 
 
 def test_what_is_no_number_is_nothing() -> None:
-    found = told("numbers", torch.full((9, 1), float("nan")), torch.zeros(9, 1))
+    found = report_of("numbers", torch.full((9, 1), float("nan")), torch.zeros(9, 1))
     assert found["error"]["mean"] is None
 
 
-def test_every_head_has_its_part(reading: Reading) -> None:
-    attempt = reading.run(four())
-    found = stored(reading, attempt.context.saved[-1])
-    assert [head["head"] for head in found["heads"]] == list(HEADS)
+def test_every_head_has_its_part(reading: DatasetHarness) -> None:
+    attempt = reading.run(four_head_job())
+    found = stored_report(reading, attempt.context.saved[-1])
+    assert [head["head"] for head in found["heads"]] == list(HEAD_SPECS)
     assert [head["about"] for head in found["heads"]] == ["classes", "numbers", "decisions", "labels"]
     assert [row["label"] for row in found["heads"][0]["classes"]] == ["often", "rare", "usual"]
     assert found["step"] == attempt.context.saved[-1].step
@@ -155,8 +163,8 @@ def test_every_head_has_its_part(reading: Reading) -> None:
     assert found["heads"][3]["right"] / found["rows"] == pytest.approx(values["val/colours/exact_match"])
 
 
-def test_tags_of_a_job(reading: Reading) -> None:
-    reading.corpus = tagged()
+def test_tags_of_a_job(reading: DatasetHarness) -> None:
+    reading.corpus = tagging_dataset()
     model = {
         "inputs": ["words"],
         "nodes": [
@@ -164,59 +172,59 @@ def test_tags_of_a_job(reading: Reading) -> None:
             {"id": "scores", "kind": "Linear", "inputs": ["embed"], "out_features": 2},
         ],
     }
-    attempt = reading.run(spec({"loss": CROSS, "classes": "last"}, model))
-    (head,) = stored(reading, attempt.context.saved[-1])["heads"]
+    attempt = reading.run(flower_job({"loss": CROSS_ENTROPY, "classes": "last"}, model))
+    (head,) = stored_report(reading, attempt.context.saved[-1])["heads"]
     assert head["about"] == "tags"
     assert [row["label"] for row in head["classes"]] == ["O", "PER"]
 
 
 @pytest.mark.parametrize("parts", [
-    {"data": {"kind": "builtin", "name": "digits"}}, {"objective": {"loss": OWN, "output": "output"}},
+    {"data": {"kind": "builtin", "name": "digits"}}, {"objective": {"loss": OUTPUT_LOSS, "output": "output"}},
 ], ids=["nothing is held out", "nothing is compared"])  # fmt: skip
-def test_without_anything_to_compare_there_is_no_report(laboratory: Laboratory, parts: dict[str, Any]) -> None:
+def test_without_anything_to_compare_there_is_no_report(laboratory: TrainingHarness, parts: dict[str, Any]) -> None:
     layers = [{"kind": "Flatten"}, {"kind": "Linear", "out_features": 10 if "data" in parts else 1}]
-    assert stored(laboratory, laboratory.run(job(layers, **parts)).context.saved[-1]) is None
+    assert stored_report(laboratory, laboratory.run(digits_job(layers, **parts)).context.saved[-1]) is None
 
 
-def test_only_checkpoints_of_an_evaluation_have_one(laboratory: Laboratory) -> None:
+def test_only_checkpoints_of_an_evaluation_have_one(laboratory: TrainingHarness) -> None:
     plan = {"checkpoint": {"every_steps": 3, "every_seconds": None, "keep_best": 0}, "evaluate": {"every_steps": 6}}
-    saved = laboratory.run(job(training=plan)).context.saved
-    assert {each.step: (stored(laboratory, each) or {}).get("step") for each in saved} == {
+    saved = laboratory.run(digits_job(training=plan)).context.saved
+    assert {each.step: (stored_report(laboratory, each) or {}).get("step") for each in saved} == {
         3: None, 6: 6, 9: None, 12: 12, 15: 15,
     }  # fmt: skip
 
 
-def reports(place: Laboratory, *attempts: Attempt) -> dict[int, Any]:
-    return {saved.step: stored(place, saved) for attempt in attempts for saved in attempt.context.saved}
+def reports(place: TrainingHarness, *attempts: TrainingAttempt) -> dict[int, Any]:
+    return {saved.step: stored_report(place, saved) for attempt in attempts for saved in attempt.context.saved}
 
 
-def test_a_resumed_training_reports_the_same(laboratory: Laboratory) -> None:
-    plan = job(training={"checkpoint": {"every_steps": 6, "every_seconds": None, "keep_best": 0}})
+def test_a_resumed_training_reports_the_same(laboratory: TrainingHarness) -> None:
+    plan = digits_job(training={"checkpoint": {"every_steps": 6, "every_seconds": None, "keep_best": 0}})
     whole = laboratory.run(plan)
     first = laboratory.run(plan, {8: "cancel"})
-    second = laboratory.run(plan, resume=resumed(*first.context.saved))
+    second = laboratory.run(plan, resume=resume_candidates(*first.context.saved))
     assert second.outcome.ending is Ending.SUCCEEDED
     expected = reports(laboratory, whole)
     assert reports(laboratory, first, second) == expected
     assert expected[12] is not None
 
 
-def test_a_crash_after_the_last_checkpoint_keeps_the_report(laboratory: Laboratory) -> None:
-    whole = laboratory.run(job())
-    again = laboratory.run(job(), resume=resumed(*whole.context.saved))
+def test_a_crash_after_the_last_checkpoint_keeps_the_report(laboratory: TrainingHarness) -> None:
+    whole = laboratory.run(digits_job())
+    again = laboratory.run(digits_job(), resume=resume_candidates(*whole.context.saved))
     assert reports(laboratory, again) == reports(laboratory, whole)
     assert reports(laboratory, again)[15] is not None
 
 
-def test_another_jobs_report_is_not_taken_over(reading: Reading) -> None:
-    first = reading.run(four(steps=6))
-    (start,) = resumed(first.context.saved[-1])
-    plan = four(steps=6) | {"start_from": {"checkpoint": "ckpt_" + "0" * 32, "what": "everything"}}
-    assert stored(reading, reading.run(plan, start=start).context.saved[-1]) is None
+def test_another_jobs_report_is_not_taken_over(reading: DatasetHarness) -> None:
+    first = reading.run(four_head_job(steps=6))
+    (start,) = resume_candidates(first.context.saved[-1])
+    plan = four_head_job(steps=6) | {"start_from": {"checkpoint": "ckpt_" + "0" * 32, "what": "everything"}}
+    assert stored_report(reading, reading.run(plan, start=start).context.saved[-1]) is None
 
 
-def test_a_report_changes_no_bit(reading: Reading) -> None:
+def test_a_report_changes_no_bit(reading: DatasetHarness) -> None:
     model = network(kinds=3)
     often = {"checkpoint": {"every_steps": 1, "every_seconds": None}, "evaluate": {"every_steps": 1}}
-    seldom = reading.run(spec({"loss": CROSS}, model))
-    assert reading.run(spec({"loss": CROSS}, model, **often)).weights() == seldom.weights()
+    seldom = reading.run(flower_job({"loss": CROSS_ENTROPY}, model))
+    assert reading.run(flower_job({"loss": CROSS_ENTROPY}, model, **often)).weights() == seldom.weights()

@@ -7,27 +7,27 @@ import pytest
 import torch
 from torch import Tensor
 
-from workers.training.metrics.entity_spans import Spans, Tagging
-from workers.training.metrics.metrics import span_values
+from workers.training.metrics.entity_spans import SpanCounts, TagScheme
+from workers.training.metrics.metrics import span_scores
 
 LABELS = ("B-LOC", "B-PER", "I-LOC", "I-PER", "O")
 Entity = tuple[int, int, int, str]  # list, first token, last token, type
 
 
-def coded(lists: list[str]) -> Tensor:
+def encode_tags(lists: list[str]) -> Tensor:
     """Return lists of tags, written with spaces, as classes (N, L) padded with -100."""
     rows = [[LABELS.index(tag) for tag in line.split()] for line in lists]
     longest = max(map(len, rows))
     return torch.tensor([row + [-100] * (longest - len(row)) for row in rows])
 
 
-def count(predicted: list[str], true: list[str]) -> Spans:
-    truth = coded(true)
-    found = torch.where(truth == -100, truth, coded(predicted))
-    return Tagging.of(LABELS).count([(found, truth)], -100)
+def count(predicted: list[str], true: list[str]) -> SpanCounts:
+    truth = encode_tags(true)
+    found = torch.where(truth == -100, truth, encode_tags(predicted))
+    return TagScheme.from_labels(LABELS).count([(found, truth)], -100)
 
 
-def figures(spans: Spans) -> dict[str, tuple[int, int, int]]:
+def count_by_type(spans: SpanCounts) -> dict[str, tuple[int, int, int]]:
     """Return (predicted, true, right) by type."""
     columns = (spans.predicted.tolist(), spans.true.tolist(), spans.right.tolist())
     return dict(zip(spans.types, zip(*columns, strict=True), strict=True))
@@ -57,39 +57,39 @@ CASES = {
 @pytest.mark.parametrize("name", CASES)
 def test_by_hand(name: str) -> None:
     predicted, true, place, person = CASES[name]
-    assert figures(count([predicted], [true])) == {"LOC": place, "PER": person}
+    assert count_by_type(count([predicted], [true])) == {"LOC": place, "PER": person}
 
 
 def test_entities_end_with_their_list() -> None:
     lists = ["O B-PER", "I-PER I-PER", "B-LOC"]
-    assert figures(count(lists, ["O B-PER", "O O", "B-LOC"])) == {"LOC": (1, 1, 1), "PER": (1, 1, 1)}
+    assert count_by_type(count(lists, ["O B-PER", "O O", "B-LOC"])) == {"LOC": (1, 1, 1), "PER": (1, 1, 1)}
 
 
 def test_what_is_ignored_is_left_out() -> None:
     true = torch.tensor([[1, -100, 3, 4], [-100, 4, 1, 3]])  # as where words are cut into pieces
     found = torch.tensor([[1, -100, 3, 4], [-100, 4, 1, 4]])
-    assert figures(Tagging.of(LABELS).count([(found, true)], -100)) == {"LOC": (0, 0, 0), "PER": (2, 2, 1)}
+    assert count_by_type(TagScheme.from_labels(LABELS).count([(found, true)], -100)) == {"LOC": (0, 0, 0), "PER": (2, 2, 1)}
 
 
 def test_a_slip_in_the_truth_does_not_change_the_form() -> None:
     true = ["B-PER I-PER O", "B-PER I-PER O", "I-PER O O"]  # two to one: entities begin with B-
-    assert figures(count(true, true)) == {"LOC": (0, 0, 0), "PER": (2, 2, 2)}
+    assert count_by_type(count(true, true)) == {"LOC": (0, 0, 0), "PER": (2, 2, 2)}
 
 
 def test_tags_without_a_type() -> None:
     tags = torch.tensor([[0, 1, 2, 0]])
-    spans = Tagging.of(("B", "I", "O")).count([(tags, tags)], -100)
-    assert figures(spans) == {"": (2, 2, 2)}
+    spans = TagScheme.from_labels(("B", "I", "O")).count([(tags, tags)], -100)
+    assert count_by_type(spans) == {"": (2, 2, 2)}
 
 
 def test_the_metrics_are_over_all_types() -> None:
     spans = count(["B-PER O B-LOC B-LOC"], ["B-PER I-PER O B-LOC"])  # three found, two there, one right
-    assert span_values(spans) == {"span_precision": 1 / 3, "span_recall": 1 / 2, "span_f1": 2 / 5}
+    assert span_scores(spans) == {"span_precision": 1 / 3, "span_recall": 1 / 2, "span_f1": 2 / 5}
     nothing = count(["O O"], ["O O"])
-    assert span_values(nothing)["span_f1"] != span_values(nothing)["span_f1"]
+    assert span_scores(nothing)["span_f1"] != span_scores(nothing)["span_f1"]
 
 
-def plainly(lists: list[list[str]], begins: bool) -> set[Entity]:
+def reference_entities(lists: list[list[str]], begins: bool) -> set[Entity]:
     """Read lists token by token, as the rules say."""
     found: set[Entity] = set()
     for number, tags in enumerate(lists):
@@ -125,7 +125,7 @@ def test_token_by_token(seed: int, form: str) -> None:
             tags += [f"{first}-{kind}"] + [f"I-{kind}"] * drawn.randint(0, 2)
         true.append(tags)
         predicted.append([drawn.choice(LABELS) if drawn.random() < 0.3 else tag for tag in tags])
-    one, two = plainly(predicted, form == "IOB2"), plainly(true, form == "IOB2")
-    found = figures(count([" ".join(tags) for tags in predicted], [" ".join(tags) for tags in true]))
+    one, two = reference_entities(predicted, form == "IOB2"), reference_entities(true, form == "IOB2")
+    found = count_by_type(count([" ".join(tags) for tags in predicted], [" ".join(tags) for tags in true]))
     parts = [Counter(entity[3] for entity in part) for part in (one, two, one & two)]
     assert found == {kind: tuple(part[kind] for part in parts) for kind in ("LOC", "PER")}

@@ -13,11 +13,11 @@ from torch import Tensor
 
 from app.spec.data.columns import Column
 from app.spec.training.losses import LOSS_CLASSES
-from app.spec.training.metrics import METRICS, SPANS
+from app.spec.training.metrics import METRICS, SPAN_METRICS
 from app.spec.training.objective import Head
-from tests.workers.training import counting
-from workers.training.metrics.metrics import MADE, Meter
-from workers.training.objective.decode import Reading, cast_of, read
+from tests.workers.training import reference_metrics
+from workers.training.metrics.metrics import METRIC_DEFINITIONS, MetricAccumulator
+from workers.training.objective.decode import OutputDecoder, build_decoder, target_cast
 
 CLASSES = 7
 KINDS = {"classes": "CrossEntropyLoss", "tags": "CrossEntropyLoss", "decisions": "BCEWithLogitsLoss",
@@ -33,23 +33,23 @@ COLUMNS = {
 PARTS = (slice(0, 5), slice(5, 6), slice(6, None))  # batches of unlike size
 
 
-def reading(what: str, kind: str | None = None, **fields: Any) -> tuple[Reading, Any]:
+def build_case(what: str, kind: str | None = None, **fields: Any) -> tuple[OutputDecoder, Any]:
     settings = {name: value for name, value in fields.items() if name not in Head.model_fields}
     loss = LOSS_CLASSES[kind or KINDS[what]].model_validate({"kind": kind or KINDS[what], **settings})
     head = Head.model_validate({"loss": loss, **{name: fields[name] for name in fields.keys() & Head.model_fields}})
-    return read(head, COLUMNS[what], "output", "y"), cast_of(head, COLUMNS[what])
+    return build_decoder(head, COLUMNS[what], "output", "y"), target_cast(head, COLUMNS[what])
 
 
-def measured(
+def accumulated_metrics(
     what: str, names: list[str], output: Tensor, target: Tensor, kind: str | None = None, **fields: Any
 ) -> Any:
-    how, cast = reading(what, kind, **fields)
+    how, cast = build_case(what, kind, **fields)
     assert how.about == what
     target = cast(target)
-    meter = Meter(names, how)
-    gaps = how.gaps(target) or what == "tags"
+    meter = MetricAccumulator(names, how)
+    gaps = how.has_ignored_targets(target) or what == "tags"
     for part in PARTS:
-        meter.add(how.answers(output[part], target[part], gaps))
+        meter.add(how.decode(output[part], target[part], gaps))
     return meter.values()
 
 
@@ -72,7 +72,7 @@ def example(what: str, rows: int = 60) -> tuple[Tensor, Tensor]:
     return output, output + torch.randn(rows, 1, generator=generator) + 100
 
 
-def oracles(what: str, output: Tensor, target: Tensor) -> dict[str, float]:
+def sklearn_metrics(what: str, output: Tensor, target: Tensor) -> dict[str, float]:
     """What scikit-learn and scipy say."""
     if what == "numbers":
         p, t = output.double().flatten().numpy(), target.double().flatten().numpy()
@@ -133,13 +133,13 @@ def calibration(sure: Any, right: Any) -> float:
 @pytest.mark.parametrize("what", COLUMNS)
 def test_values_are_those_of_others(what: str) -> None:
     output, target = example(what)
-    expected = oracles(what, output, target)
-    names = [name for name, row in METRICS.items() if what in row.about and name not in SPANS]
+    expected = sklearn_metrics(what, output, target)
+    names = [name for name, row in METRICS.items() if what in row.task_types and name not in SPAN_METRICS]
     assert expected.keys() == set(names)
-    together = measured(what, names, output, target)
+    together = accumulated_metrics(what, names, output, target)
     assert together == pytest.approx(expected, abs=2e-6)
     for name in names:
-        assert measured(what, [name], output, target) == {name: together[name]}
+        assert accumulated_metrics(what, [name], output, target) == {name: together[name]}
 
 
 @pytest.mark.parametrize(("kind", "settings"), [
@@ -157,15 +157,15 @@ def test_names_of_old_have_their_old_values(kind: str, settings: dict[str, Any])
         output = output.sigmoid() if kind == "BCELoss" else output
         target = target * 2 - 1 if kind == "SoftMarginLoss" else target
         names.remove("top5_accuracy")
-    expected = counting.measured(kind, names, output, target, settings.get("ignore_index"))
-    assert measured(what, names, output, target, kind, **settings) == pytest.approx(expected, rel=1e-6)
+    expected = reference_metrics.reference_metrics(kind, names, output, target, settings.get("ignore_index"))
+    assert accumulated_metrics(what, names, output, target, kind, **settings) == pytest.approx(expected, rel=1e-6)
 
 
 def test_classes_that_are_not_there_do_not_count() -> None:
     output, target = example("classes")
     output[:, 6], target = -9.0, target.clamp(max=5)  # neither predicted nor true
     names = ["f1", "balanced_accuracy", "auroc", "average_precision"]
-    found = measured("classes", names, output, target)
+    found = accumulated_metrics("classes", names, output, target)
     chances = output.double().softmax(1).numpy()
     hot = np.eye(6)[target.numpy()]
     assert found["f1"] == pytest.approx(sklearn.f1_score(target, output.argmax(1), average="macro"))
@@ -175,42 +175,42 @@ def test_classes_that_are_not_there_do_not_count() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         expected = sklearn.balanced_accuracy_score(target, output.argmax(1))
-    assert measured("classes", names, output, target)["balanced_accuracy"] == pytest.approx(expected)
+    assert accumulated_metrics("classes", names, output, target)["balanced_accuracy"] == pytest.approx(expected)
 
 
 def test_classes_in_the_last_dimension_and_chosen_already() -> None:
     output, target = example("tags")
     names = ["accuracy", "f1", "exact_match", "span_f1"]
-    expected = measured("tags", names, output, target)
-    assert measured("tags", names, output.movedim(1, -1), target, classes="last") == expected
-    assert measured("tags", names, output.argmax(1), target, "Output", scores="tags") == expected
+    expected = accumulated_metrics("tags", names, output, target)
+    assert accumulated_metrics("tags", names, output.movedim(1, -1), target, classes="last") == expected
+    assert accumulated_metrics("tags", names, output.argmax(1), target, "Output", scores="tags") == expected
 
 
 def test_probabilities_are_of_their_most_probable_class() -> None:
     output = torch.randn(9, CLASSES)
     soft = torch.nn.functional.one_hot(output.argmax(1), CLASSES).float()
-    assert measured("classes", ["accuracy"], output, soft) == {"accuracy": 1.0}
+    assert accumulated_metrics("classes", ["accuracy"], output, soft) == {"accuracy": 1.0}
 
 
 def test_counts_and_probabilities_are_compared_and_not_their_logarithms() -> None:
     output, target = torch.rand(9, 1), torch.ones(9, 1)
     exponential = float((output.double().exp() - 1).abs().mean())
-    assert measured("numbers", ["mae"], output, target, "PoissonNLLLoss") == pytest.approx({"mae": exponential})
-    assert measured("numbers", ["mae"], output, target, "KLDivLoss") == pytest.approx({"mae": exponential})
+    assert accumulated_metrics("numbers", ["mae"], output, target, "PoissonNLLLoss") == pytest.approx({"mae": exponential})
+    assert accumulated_metrics("numbers", ["mae"], output, target, "KLDivLoss") == pytest.approx({"mae": exponential})
     plain = float((output.double() - 1).abs().mean())
-    assert measured("numbers", ["mae"], output, target, "PoissonNLLLoss", log_input=False) == {"mae": plain}
-    assert measured("numbers", ["mae"], output, target, "KLDivLoss", log_target=True) == {"mae": plain}
+    assert accumulated_metrics("numbers", ["mae"], output, target, "PoissonNLLLoss", log_input=False) == {"mae": plain}
+    assert accumulated_metrics("numbers", ["mae"], output, target, "KLDivLoss", log_target=True) == {"mae": plain}
 
 
-@pytest.mark.parametrize("what", MADE)
+@pytest.mark.parametrize("what", METRIC_DEFINITIONS)
 @pytest.mark.parametrize("rows", [1, 2])
 def test_what_cannot_be_told_is_no_number_and_no_error(what: str, rows: int) -> None:
-    how, cast = reading(what)
+    how, cast = build_case(what)
     output, target = example(what)
     for scores in (output[:rows], torch.full_like(output[:rows], math.nan), torch.zeros_like(output[:rows])):
-        meter = Meter(list(MADE[how.about]), how)
-        meter.add(how.answers(scores, cast(target[:1].repeat(rows, *[1] * (target.ndim - 1))), what == "tags"))
-        assert meter.values().keys() == MADE[how.about].keys()
+        meter = MetricAccumulator(list(METRIC_DEFINITIONS[how.about]), how)
+        meter.add(how.decode(scores, cast(target[:1].repeat(rows, *[1] * (target.ndim - 1))), what == "tags"))
+        assert meter.values().keys() == METRIC_DEFINITIONS[how.about].keys()
 
 
 @pytest.mark.parametrize(("what", "name"), [
@@ -219,19 +219,19 @@ def test_what_cannot_be_told_is_no_number_and_no_error(what: str, rows: int) -> 
 ])  # fmt: skip
 def test_targets_that_are_all_alike_tell_nothing(what: str, name: str) -> None:
     output, target = example(what)
-    value = measured(what, [name], output, torch.zeros_like(target))[name]
+    value = accumulated_metrics(what, [name], output, torch.zeros_like(target))[name]
     assert math.isnan(value) or (name == "explained_variance" and value <= 1)
 
 
 def test_nothing_counts_nothing_is_told() -> None:
     output, target = example("classes")
-    found = measured("classes", ["accuracy", "auroc"], output, torch.full_like(target, -100))
+    found = accumulated_metrics("classes", ["accuracy", "auroc"], output, torch.full_like(target, -100))
     assert all(math.isnan(value) for value in found.values())
 
 
 def test_ranks_of_many_equal_numbers_do_not_overflow() -> None:
     target = torch.arange(200_000).remainder(2).float().unsqueeze(1)
-    found = measured("numbers", ["spearman"], target + torch.linspace(0, 0.1, 200_000).unsqueeze(1), target)
+    found = accumulated_metrics("numbers", ["spearman"], target + torch.linspace(0, 0.1, 200_000).unsqueeze(1), target)
     assert 0.8 < found["spearman"] < 1
 
 
@@ -239,7 +239,7 @@ def test_a_thousand_classes_are_counted_where_only_deterministic_algorithms_are_
     torch.use_deterministic_algorithms(True, warn_only=True)
     try:
         target = torch.arange(2000).remainder(1000)
-        assert measured("classes", ["f1", "mcc"], torch.eye(1000)[target], target) == pytest.approx(
+        assert accumulated_metrics("classes", ["f1", "mcc"], torch.eye(1000)[target], target) == pytest.approx(
             {"f1": 1.0, "mcc": 1.0}
         )
         assert torch.are_deterministic_algorithms_enabled()
@@ -249,4 +249,4 @@ def test_a_thousand_classes_are_counted_where_only_deterministic_algorithms_are_
 
 
 def test_no_metrics_no_values() -> None:
-    assert measured("numbers", [], torch.zeros(8, 1), torch.zeros(8, 1)) == {}
+    assert accumulated_metrics("numbers", [], torch.zeros(8, 1), torch.zeros(8, 1)) == {}

@@ -3,13 +3,13 @@
 import torch
 
 from workers.training.context import MemoryContext
-from workers.training.metrics.recorder import MOST_FLOWS, Recorder
+from workers.training.metrics.recorder import MAX_FLOW_SERIES, Recorder
 from workers.training.state import Counters
 
 
 def test_at_most_so_many_series_of_control_flow_are_kept_the_same_ones_after_a_resume() -> None:
     counters = Counters()
-    counts = {f"nodes/{i}": 1.0 for i in range(MOST_FLOWS + 10)}
+    counts = {f"nodes/{i}": 1.0 for i in range(MAX_FLOW_SERIES + 10)}
     kept = []
     for _ in range(2):
         context = MemoryContext()
@@ -20,5 +20,5 @@ def test_at_most_so_many_series_of_control_flow_are_kept_the_same_ones_after_a_r
         recorder.flush()
         kept.append({name for report in context.reports for name in report.series if name.startswith("flow/")})
         counts = dict(reversed(counts.items()))
-    assert len(kept[0]) == MOST_FLOWS
+    assert len(kept[0]) == MAX_FLOW_SERIES
     assert kept[0] == kept[1]

@@ -5,10 +5,17 @@ import torch
 from torch import Tensor, nn
 
 from app.errors import BuildError
-from app.spec.training.losses import ABOUT, LOSS_CLASSES, OWN, TORCH_LOSSES
-from workers.data.columns import Made, Ragged
-from workers.training.objective.decode import CHANCES, DECISIONS
-from workers.training.objective.losses import COUNTING, LOSSES, UNBROKEN, Cast, Comparison, build_loss
+from app.spec.training.losses import LOSS_CLASSES, OUTPUT_LOSS, TASK_TYPES, TORCH_LOSSES
+from workers.data.columns import PreparedColumn, RaggedTensor
+from workers.training.objective.decode import DECISION_THRESHOLDS, PROBABILITY_FUNCTIONS
+from workers.training.objective.losses import (
+    LOSSES,
+    TARGET_MEAN_LOSSES,
+    UNMASKABLE_LOSSES,
+    TargetCast,
+    TargetLoss,
+    build_loss,
+)
 
 
 def spec(kind: str, **settings: Any) -> Any:
@@ -16,19 +23,19 @@ def spec(kind: str, **settings: Any) -> Any:
 
 
 def test_language_and_workers_know_the_same_kinds() -> None:
-    assert LOSSES.keys() == TORCH_LOSSES.keys() == ABOUT.keys() == LOSS_CLASSES.keys() - {OWN}
-    assert DECISIONS.keys() == {kind for kind, what in ABOUT.items() if what == "decisions"}
-    assert CHANCES.keys() == {kind for kind, what in ABOUT.items() if what != "numbers"}
-    assert LOSSES.keys() >= UNBROKEN
-    assert {kind for kind, row in LOSSES.items() if row[0] in COUNTING} == {"CrossEntropyLoss", "NLLLoss"}
+    assert LOSSES.keys() == TORCH_LOSSES.keys() == TASK_TYPES.keys() == LOSS_CLASSES.keys() - {OUTPUT_LOSS}
+    assert DECISION_THRESHOLDS.keys() == {kind for kind, what in TASK_TYPES.items() if what == "decisions"}
+    assert PROBABILITY_FUNCTIONS.keys() == {kind for kind, what in TASK_TYPES.items() if what != "numbers"}
+    assert LOSSES.keys() >= UNMASKABLE_LOSSES
+    assert {kind for kind, row in LOSSES.items() if row[0] in TARGET_MEAN_LOSSES} == {"CrossEntropyLoss", "NLLLoss"}
 
 
-def of(objective: Comparison, output: Tensor, target: Tensor) -> Tensor:
-    return objective.part({"output": output}, {"target": target}, 1)
+def loss_of(objective: TargetLoss, output: Tensor, target: Tensor) -> Tensor:
+    return objective.batch_loss({"output": output}, {"target": target}, 1)
 
 
-def cast(kind: str, target: Made) -> Any:
-    return Cast(LOSSES[kind][1])(target)
+def cast(kind: str, target: PreparedColumn) -> Any:
+    return TargetCast(LOSSES[kind][1])(target)
 
 
 def example(kind: str) -> tuple[Tensor, Tensor]:
@@ -45,7 +52,7 @@ def example(kind: str) -> tuple[Tensor, Tensor]:
 def test_every_kind_gives_a_scalar_with_a_gradient(kind: str) -> None:
     output, target = example(kind)
     output = output.detach().requires_grad_()
-    loss = of(build_loss(spec(kind)), output, cast(kind, target))
+    loss = loss_of(build_loss(spec(kind)), output, cast(kind, target))
     loss.backward()
     assert loss.shape == ()
     assert loss.dtype == torch.float32
@@ -57,10 +64,10 @@ def test_every_kind_gives_a_scalar_with_a_gradient(kind: str) -> None:
 def test_a_sum_is_told_from_a_mean(kind: str) -> None:
     output, target = example(kind)
     summed = build_loss(spec(kind, reduction="sum"))
-    assert summed.summed
-    assert not build_loss(spec(kind)).summed
+    assert summed.is_sum
+    assert not build_loss(spec(kind)).is_sum
     target = cast(kind, target)
-    one, two = of(summed, output, target), of(build_loss(spec(kind)), output, target)
+    one, two = loss_of(summed, output, target), loss_of(build_loss(spec(kind)), output, target)
     assert not torch.isclose(one, two)
 
 
@@ -70,28 +77,28 @@ def test_cross_entropy_takes_probabilities_too() -> None:
     hard = torch.tensor([0, 1, 2, 0])
     soft = torch.nn.functional.one_hot(hard, 3).double()
     assert cast("CrossEntropyLoss", soft).dtype == torch.float32
-    assert torch.isclose(of(objective, output, hard), of(objective, output, cast("CrossEntropyLoss", soft)))
+    assert torch.isclose(loss_of(objective, output, hard), loss_of(objective, output, cast("CrossEntropyLoss", soft)))
 
 
 def test_a_column_and_a_vector_are_the_same() -> None:
     objective = build_loss(spec("MSELoss"))
     output, target = torch.arange(4.0).unsqueeze(1), torch.arange(4.0)
-    assert of(objective, output, target) == 0
+    assert loss_of(objective, output, target) == 0
 
 
 def test_unlike_shapes_are_a_build_error_and_never_broadcast() -> None:
     with pytest.raises(BuildError, match=r"\[10, 2\] with targets of \[10, 3\]"):
-        of(build_loss(spec("MSELoss")), torch.zeros(10, 2), torch.zeros(10, 3))
+        loss_of(build_loss(spec("MSELoss")), torch.zeros(10, 2), torch.zeros(10, 3))
     with pytest.raises(BuildError, match="compares"):
-        of(build_loss(spec("MSELoss")), torch.zeros(10, 1), torch.zeros(10, 3))
+        loss_of(build_loss(spec("MSELoss")), torch.zeros(10, 1), torch.zeros(10, 3))
 
 
 def test_the_named_output_is_compared_with_the_named_target() -> None:
     outputs = {"first": torch.zeros(2, 1), "second": torch.ones(2, 1)}
     targets = {"ones": torch.ones(2), "zeros": torch.zeros(2)}
-    assert build_loss(spec("MSELoss"), "second", "ones").part(outputs, targets, 1) == 0
-    assert build_loss(spec("MSELoss"), "first", "ones").part(outputs, targets, 1) == 1
-    assert build_loss(spec("MSELoss"), "first", "zeros").part(outputs, targets, 1) == 0
+    assert build_loss(spec("MSELoss"), "second", "ones").batch_loss(outputs, targets, 1) == 0
+    assert build_loss(spec("MSELoss"), "first", "ones").batch_loss(outputs, targets, 1) == 1
+    assert build_loss(spec("MSELoss"), "first", "zeros").batch_loss(outputs, targets, 1) == 0
 
 
 def test_weights_are_tensors() -> None:
@@ -116,16 +123,16 @@ def test_a_mean_is_put_together_from_parts(kind: str, name: str, shape: tuple[in
     generator = torch.Generator().manual_seed(0)
     output = torch.randn(11, 3, *shape, generator=generator).log_softmax(1)
     target = torch.randint(0, 3, (11, *shape), generator=generator)
-    target[:4] = objective.ignored  # the first part counts nothing
+    target[:4] = objective.ignore_index  # the first part counts nothing
     parts = [({"output": output[start : start + 4]}, {"target": target[start : start + 4]})
              for start in range(0, 11, 4)]  # fmt: skip
-    assert objective.counts({"target": target})
-    counter = objective.counter({"target": target}, 1)
+    assert objective.is_mean_over_targets({"target": target})
+    counter = objective.denominator_function({"target": target}, 1)
     assert counter is not None
     whole = counter([targets for _, targets in parts])
-    total = torch.stack([objective.part(outputs, targets, 0.4, whole) for outputs, targets in parts]).sum()
-    assert torch.isclose(total, of(objective, output, target))
-    measured = [objective.measured(outputs, targets, 4, True) for outputs, targets in parts]
+    total = torch.stack([objective.batch_loss(outputs, targets, 0.4, whole) for outputs, targets in parts]).sum()
+    assert torch.isclose(total, loss_of(objective, output, target))
+    measured = [objective.sum_and_divisor(outputs, targets, 4, True) for outputs, targets in parts]
     sums, counts = (torch.stack(each).sum() for each in zip(*measured, strict=True))  # type: ignore[arg-type]
     assert torch.isclose(sums / counts, total)
     assert objective.numerator(*parts[0]) == objective.denominator(parts[0][1]) == 0
@@ -134,31 +141,31 @@ def test_a_mean_is_put_together_from_parts(kind: str, name: str, shape: tuple[in
 def test_only_what_may_count_unlike_is_counted() -> None:
     target = torch.tensor([0, 1, 2, 0])
     plain, weighed = build_loss(spec("CrossEntropyLoss")), build_loss(spec("NLLLoss", weight=[1, 2, 3]))
-    assert plain.counter({"target": target}, 4) is None
-    assert plain.counter({"target": torch.tensor([0, -100])}, 1) is not None
-    assert weighed.counter({"target": target}, 1) is None
-    assert weighed.counter({"target": target}, 2) is not None
-    assert not plain.counts({"target": torch.ones(2, 3)})  # probabilities: every row counts once
-    assert not build_loss(spec("CrossEntropyLoss", reduction="sum")).counts({"target": target})
-    assert build_loss(spec("MSELoss")).counter({"target": target}, 4) is None
+    assert plain.denominator_function({"target": target}, 4) is None
+    assert plain.denominator_function({"target": torch.tensor([0, -100])}, 1) is not None
+    assert weighed.denominator_function({"target": target}, 1) is None
+    assert weighed.denominator_function({"target": target}, 2) is not None
+    assert not plain.is_mean_over_targets({"target": torch.ones(2, 3)})  # probabilities: every row counts once
+    assert not build_loss(spec("CrossEntropyLoss", reduction="sum")).is_mean_over_targets({"target": target})
+    assert build_loss(spec("MSELoss")).denominator_function({"target": target}, 4) is None
 
 
-@pytest.mark.parametrize("kind", sorted(kind for kind, row in LOSSES.items() if row[2] and kind not in UNBROKEN))
+@pytest.mark.parametrize("kind", sorted(kind for kind, row in LOSSES.items() if row[2] and kind not in UNMASKABLE_LOSSES))
 @pytest.mark.parametrize("inner", [(), (2,)], ids=str)
 def test_places_behind_the_end_of_a_series_do_not_count(kind: str, inner: tuple[int, ...]) -> None:
     rows = [torch.rand(length, *inner) for length in (3, 1, 4, 2)]
-    target = cast(kind, Ragged.of(rows))
+    target = cast(kind, RaggedTensor.from_rows(rows))
     objective = build_loss(spec(kind))
-    assert objective.counts({"target": target})
-    counter = objective.counter({"target": target}, 1)
+    assert objective.is_mean_over_targets({"target": target})
+    counter = objective.denominator_function({"target": target}, 1)
     assert counter is not None
     output = torch.rand(4, 4, *inner)
     pieces = [({"output": output[part, :longest].clone().requires_grad_()}, {"target": target[part]})
               for part, longest in ((slice(0, 2), 3), (slice(2, 4), 4))]  # fmt: skip
     whole = counter([targets for _, targets in pieces])
-    total = torch.stack([objective.part(outputs, targets, 0.5, whole) for outputs, targets in pieces]).sum()
+    total = torch.stack([objective.batch_loss(outputs, targets, 0.5, whole) for outputs, targets in pieces]).sum()
     flat = torch.cat([output[place, : len(row)] for place, row in enumerate(rows)])
-    assert torch.isclose(total, of(objective, flat, torch.cat(rows)))
+    assert torch.isclose(total, loss_of(objective, flat, torch.cat(rows)))
     total.backward()
     first = pieces[0][0]["output"].grad
     assert first is not None
@@ -171,17 +178,17 @@ def test_classes_in_the_last_dimension(kind: str) -> None:
     output, target = torch.randn(5, 4, 3).log_softmax(-1), torch.randint(0, 3, (5, 4))
     target[0, 2:] = -100
     first, last = build_loss(spec(kind)), build_loss(spec(kind), last=True)
-    assert torch.isclose(of(first, output.movedim(-1, 1), target), of(last, output, target))
+    assert torch.isclose(loss_of(first, output.movedim(-1, 1), target), loss_of(last, output, target))
     if kind == "CrossEntropyLoss":
         soft = torch.rand(5, 4, 3).softmax(-1)
-        assert torch.isclose(of(first, output.movedim(-1, 1), soft.movedim(-1, 1)), of(last, output, soft))
+        assert torch.isclose(loss_of(first, output.movedim(-1, 1), soft.movedim(-1, 1)), loss_of(last, output, soft))
 
 
 def test_lists_of_classes_are_padded_with_the_class_that_is_ignored() -> None:
-    lists = Ragged.of([torch.tensor([1, 2]), torch.tensor([1])], -100)
-    assert Cast(LOSSES["CrossEntropyLoss"][1], 0)(lists)[0:2].tolist() == [[1, 2], [1, 0]]  # type: ignore[index]
+    lists = RaggedTensor.from_rows([torch.tensor([1, 2]), torch.tensor([1])], -100)
+    assert TargetCast(LOSSES["CrossEntropyLoss"][1], 0)(lists)[0:2].tolist() == [[1, 2], [1, 0]]  # type: ignore[index]
 
 
 def test_half_precision_is_left_before_the_loss() -> None:
     objective = build_loss(spec("BCELoss"))
-    assert of(objective, torch.full((2, 1), 0.5, dtype=torch.bfloat16), torch.ones(2)).dtype == torch.float32
+    assert loss_of(objective, torch.full((2, 1), 0.5, dtype=torch.bfloat16), torch.ones(2)).dtype == torch.float32

@@ -8,14 +8,21 @@ import pytest
 import torch
 
 from app.storage.local import LocalStore
-from tests.workers.training.corpora import Reading, tagged
-from tests.workers.training.flowers import CROSS, OWN, SQUARES, flowers, network, spec
-from tests.workers.training.test_resume import in_pieces
+from tests.workers.training.datasets import DatasetHarness, tagging_dataset
+from tests.workers.training.multi_head import (
+    CROSS_ENTROPY,
+    MSE,
+    OUTPUT_LOSS,
+    flower_dataset,
+    flower_job,
+    network,
+)
+from tests.workers.training.test_resume import train_in_pieces
 
 
 @pytest.fixture
-def reading(tmp_path: Path) -> Reading:
-    return Reading(tmp_path, LocalStore(tmp_path / "store"), corpus=flowers())
+def reading(tmp_path: Path) -> DatasetHarness:
+    return DatasetHarness(tmp_path, LocalStore(tmp_path / "store"), corpus=flower_dataset())
 
 
 def nodes(*last: dict[str, Any], **outputs: str) -> dict[str, Any]:
@@ -31,11 +38,11 @@ MEAN = {"id": "mean", "kind": "mean", "inputs": ["squared"]}
 class TestOwn:
     @pytest.mark.parametrize("form", [{}, {"dim": 1}, {"dim": 1, "keepdim": True}], ids=str)
     @pytest.mark.parametrize("accumulate", [1, 3])
-    def test_it_trains_as_the_loss_it_is(self, reading: Reading, form: dict[str, Any], accumulate: int) -> None:
+    def test_it_trains_as_the_loss_it_is(self, reading: DatasetHarness, form: dict[str, Any], accumulate: int) -> None:
         plan = {"accumulate": accumulate, "batch_size": 13}
-        given = reading.run(spec({"loss": SQUARES, "target": "price", "metrics": ["mae"]}, network(prices=1), **plan))
+        given = reading.run(flower_job({"loss": MSE, "target": "price", "metrics": ["mae"]}, network(prices=1), **plan))
         own = nodes(*ERROR, MEAN | form, loss="mean", guess="prices")
-        made = reading.run(spec({"loss": OWN, "output": "loss", "scores": "guess", "target": "price",
+        made = reading.run(flower_job({"loss": OUTPUT_LOSS, "output": "loss", "scores": "guess", "target": "price",
                                  "metrics": ["mae"]}, own, **plan))  # fmt: skip
         for name in ("train/loss", "val/loss", "val/mae"):
             expected = [value for _, value in given.points(name)]
@@ -44,50 +51,50 @@ class TestOwn:
         for name, value in given.prepared.network.state_dict().items():
             assert torch.allclose(weights[name], value, rtol=1e-5, atol=1e-7)
 
-    def test_it_needs_no_target(self, reading: Reading) -> None:
+    def test_it_needs_no_target(self, reading: DatasetHarness) -> None:
         model = network(prices=3)
         model["nodes"] += [{"id": "error", "kind": "sub", "inputs": ["prices", "x"]},
                            {"id": "norm", "kind": "vector_norm", "inputs": ["error"], "dim": 1}]  # fmt: skip
-        attempt = reading.run(spec({"loss": OWN, "output": "norm"}, model | {"outputs": {"norm": "norm"}}, steps=40))
+        attempt = reading.run(flower_job({"loss": OUTPUT_LOSS, "output": "norm"}, model | {"outputs": {"norm": "norm"}}, steps=40))
         assert attempt.prepared.train.targets == {}
         values = [value for _, value in attempt.points("val/loss")]
         assert values[-1] < values[0] / 2
 
-    def test_it_goes_on_bit_by_bit_beside_others(self, reading: Reading) -> None:
+    def test_it_goes_on_bit_by_bit_beside_others(self, reading: DatasetHarness) -> None:
         own = nodes(*ERROR, MEAN, loss="mean", guess="prices")
-        heads = {"own": {"loss": OWN, "output": "loss"},
+        heads = {"own": {"loss": OUTPUT_LOSS, "output": "loss"},
                  "plain": {"loss": {"kind": "L1Loss"}, "output": "guess", "target": "price"}}  # fmt: skip
-        whole, pieces = reading.run(spec({"heads": heads}, own)), in_pieces(reading, spec({"heads": heads}, own), 3)
+        whole, pieces = reading.run(flower_job({"heads": heads}, own)), train_in_pieces(reading, flower_job({"heads": heads}, own), 3)
         assert whole.weights() == pieces[-1].weights()
         assert whole.points("val/own/loss")[-1] == pieces[-1].points("val/own/loss")[-1]
 
 
 MISTAKES: list[tuple[Any, Any, str, str]] = [
-    (network(wide=3), {"loss": OWN}, "/model/nodes/2", '"dim": [1]'),
-    (nodes(*ERROR, {"id": "whole", "kind": "argmax", "inputs": ["squared"], "dim": 1}), {"loss": OWN},
+    (network(wide=3), {"loss": OUTPUT_LOSS}, "/model/nodes/2", '"dim": [1]'),
+    (nodes(*ERROR, {"id": "whole", "kind": "argmax", "inputs": ["squared"], "dim": 1}), {"loss": OUTPUT_LOSS},
      "/model/nodes/5", "float32"),
-    ({"inputs": ["x"], "nodes": [{"id": "m", "kind": "mean", "inputs": ["x"]}]}, {"loss": OWN}, "/model", "parameters"),
-    (nodes(*ERROR, MEAN, loss="mean", guess="price"), {"loss": OWN, "scores": "loss", "target": "price"},
+    ({"inputs": ["x"], "nodes": [{"id": "m", "kind": "mean", "inputs": ["x"]}]}, {"loss": OUTPUT_LOSS}, "/model", "parameters"),
+    (nodes(*ERROR, MEAN, loss="mean", guess="price"), {"loss": OUTPUT_LOSS, "scores": "loss", "target": "price"},
      "/model/nodes/5", "dimension 0"),
     (nodes(*ERROR, MEAN, loss="mean", guess="prices"),
-     {"loss": OWN, "scores": "guess", "target": "kind", "metrics": ["f1"]}, "/model/nodes/2/out_features", "to 3"),
-    (network(kinds=4), {"loss": CROSS | {"weight": "balanced"}}, "/model/nodes/2/out_features", "to 3"),
-    (network(kinds=3), {"loss": CROSS | {"weight": "balanced"}, "target": "x"}, "/objective/loss/weight", "each class"),
-    (network(kinds=1001), {"loss": CROSS, "metrics": ["accuracy", "mcc"]}, "/objective/metrics/1", "perplexity"),
+     {"loss": OUTPUT_LOSS, "scores": "guess", "target": "kind", "metrics": ["f1"]}, "/model/nodes/2/out_features", "to 3"),
+    (network(kinds=4), {"loss": CROSS_ENTROPY | {"weight": "balanced"}}, "/model/nodes/2/out_features", "to 3"),
+    (network(kinds=3), {"loss": CROSS_ENTROPY | {"weight": "balanced"}, "target": "x"}, "/objective/loss/weight", "each class"),
+    (network(kinds=1001), {"loss": CROSS_ENTROPY, "metrics": ["accuracy", "mcc"]}, "/objective/metrics/1", "perplexity"),
 ]  # fmt: skip
 
 
 @pytest.mark.parametrize(("model", "objective", "pointer", "hint"), MISTAKES)
-def test_a_mistake(reading: Reading, model: Any, objective: Any, pointer: str, hint: str) -> None:
-    (found,) = reading.inspect(spec(objective, model)).problems
+def test_a_mistake(reading: DatasetHarness, model: Any, objective: Any, pointer: str, hint: str) -> None:
+    (found,) = reading.inspect(flower_job(objective, model)).problems
     assert found.pointer == pointer
     assert hint in found.hint
 
 
-def test_mistakes_of_all_heads_are_told(reading: Reading) -> None:
-    heads = {"one": {"loss": CROSS, "output": "prices"}, "two": {"loss": SQUARES, "output": "kinds", "target": "price"},
+def test_mistakes_of_all_heads_are_told(reading: DatasetHarness) -> None:
+    heads = {"one": {"loss": CROSS_ENTROPY, "output": "prices"}, "two": {"loss": MSE, "output": "kinds", "target": "price"},
              "three": {"loss": {"kind": "MultiMarginLoss"}, "output": "kinds", "target": "price"}}  # fmt: skip
-    found = reading.inspect(spec({"heads": heads}, network(kinds=3, prices=1))).problems
+    found = reading.inspect(flower_job({"heads": heads}, network(kinds=3, prices=1))).problems
     assert [problem.pointer for problem in found] == [
         "/model/nodes/3/out_features", "/model/nodes/2/out_features", "/objective/heads/three/loss",
     ]  # fmt: skip
@@ -136,12 +143,12 @@ FIELD: Any = {
 }  # fmt: skip
 
 
-def test_a_conditional_random_field(reading: Reading) -> None:
-    reading.corpus = tagged()
-    objective = {"loss": OWN, "output": "loss", "scores": "scores", "classes": "last", "metrics": ["accuracy", "f1"]}
-    made = spec(objective, FIELD, steps=60, optimizer={"kind": "Adam", "lr": 0.05})
+def test_a_conditional_random_field(reading: DatasetHarness) -> None:
+    reading.corpus = tagging_dataset()
+    objective = {"loss": OUTPUT_LOSS, "output": "loss", "scores": "scores", "classes": "last", "metrics": ["accuracy", "f1"]}
+    made = flower_job(objective, FIELD, steps=60, optimizer={"kind": "Adam", "lr": 0.05})
     prepared = reading.prepare(made)
-    inputs, _ = prepared.train.at(torch.arange(12), torch.device("cpu"))
+    inputs, _ = prepared.train.batch(torch.arange(12), torch.device("cpu"))
     with torch.no_grad():
         outputs = prepared.network(inputs)
     moves = prepared.network.get_parameter("chain.body.moves").detach()
@@ -155,7 +162,7 @@ def test_a_conditional_random_field(reading: Reading) -> None:
     values = [value for _, value in attempt.points("val/loss")]
     assert 0 < values[-1] < values[0] / 2
     assert attempt.points("val/f1")[-1][1] > 0.9
-    whole, pieces = attempt, in_pieces(reading, made, 20)
+    whole, pieces = attempt, train_in_pieces(reading, made, 20)
     assert whole.weights() == pieces[-1].weights()
 
 

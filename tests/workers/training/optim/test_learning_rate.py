@@ -9,35 +9,35 @@ from torch import nn
 from torch.optim import SGD, Optimizer, lr_scheduler
 
 from app.spec.training.plan import Training
-from app.spec.training.schedules import OWN_WARMUP
-from tests.workers.training.optim.test_schedules import PER_EPOCH, REQUIRED, STEPS, advance, built
-from workers.training.optim.learning_rate import Rates, build_rates
+from app.spec.training.schedules import SCHEDULES_WITH_WARMUP
+from tests.workers.training.optim.test_schedules import PER_EPOCH, REQUIRED, STEPS, advance, build_schedule_for
+from workers.training.optim.learning_rate import LearningRateSchedule, build_learning_rate_schedule
 from workers.training.optim.schedules import SCHEDULES
 
 
 def test_no_schedule_is_fine() -> None:
-    assert build_rates(Training(), SGD([nn.Parameter(torch.ones(2))], lr=0.1), 1, 1) is None
+    assert build_learning_rate_schedule(Training(), SGD([nn.Parameter(torch.ones(2))], lr=0.1), 1, 1) is None
 
 
-def warmed(kind: str | None, **warmup: Any) -> tuple[Rates, Optimizer]:
+def build_warmup(kind: str | None, **warmup: Any) -> tuple[LearningRateSchedule, Optimizer]:
     optimizer = SGD([{"params": [nn.Parameter(torch.ones(2))]}, {"params": [nn.Parameter(torch.ones(2))], "lr": 0.2}],
                     lr=0.1)  # fmt: skip
     schedule = {"kind": kind, **REQUIRED.get(kind, {})} if kind is not None else None
     plan = Training.model_validate({"schedule": schedule, "warmup": {"start_factor": 0.2, **warmup}})
-    rates = build_rates(plan, optimizer, STEPS, PER_EPOCH)
+    rates = build_learning_rate_schedule(plan, optimizer, STEPS, PER_EPOCH)
     assert rates is not None
     return rates, optimizer
 
 
-GENTLE = [None, *sorted(SCHEDULES.keys() - OWN_WARMUP)]
+KINDS_WITHOUT_WARMUP = [None, *sorted(SCHEDULES.keys() - SCHEDULES_WITH_WARMUP)]
 
 
-@pytest.mark.parametrize("kind", GENTLE)
+@pytest.mark.parametrize("kind", KINDS_WITHOUT_WARMUP)
 @pytest.mark.parametrize("length", [{"steps": 5}, {"epochs": 2}])
 def test_a_warm_up_is_a_factor_on_any_schedule(kind: str | None, length: dict[str, int]) -> None:
     steps = length.get("steps", 8)
-    plain = advance(*built(kind), 0, STEPS) if kind is not None else [0.1] * STEPS
-    rates = advance(*warmed(kind, **length), 0, STEPS)
+    plain = advance(*build_schedule_for(kind), 0, STEPS) if kind is not None else [0.1] * STEPS
+    rates = advance(*build_warmup(kind, **length), 0, STEPS)
     factors = [min(1.0, 0.2 + 0.8 * step / steps) for step in range(STEPS)]
     assert rates == pytest.approx([rate * factor for rate, factor in zip(plain, factors, strict=True)])
     assert rates[steps:] == plain[steps:]  # to the bit
@@ -51,17 +51,17 @@ def test_a_warm_up_is_that_of_torch() -> None:
         expected.append(optimizer.param_groups[0]["lr"])
         optimizer.step()
         theirs.step()
-    assert advance(*warmed(None, steps=5), 0, STEPS) == pytest.approx(expected)
+    assert advance(*build_warmup(None, steps=5), 0, STEPS) == pytest.approx(expected)
 
 
-@pytest.mark.parametrize("kind", GENTLE)
+@pytest.mark.parametrize("kind", KINDS_WITHOUT_WARMUP)
 @pytest.mark.parametrize("stop", [0, 3, 4, 7])
 def test_a_warm_up_goes_on_where_it_stopped(kind: str | None, stop: int) -> None:
-    whole = advance(*warmed(kind, steps=6), 0, STEPS)
-    first, optimizer = warmed(kind, steps=6)
+    whole = advance(*build_warmup(kind, steps=6), 0, STEPS)
+    first, optimizer = build_warmup(kind, steps=6)
     rates = advance(first, optimizer, 0, stop)
     saved = json.loads(json.dumps(first.state_dict()))
-    second, fresh = warmed(kind, steps=6)
+    second, fresh = build_warmup(kind, steps=6)
     fresh.load_state_dict(optimizer.state_dict())
     second.load_state_dict(saved)
     assert rates + advance(second, fresh, stop, STEPS) == whole

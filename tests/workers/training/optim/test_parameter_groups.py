@@ -6,17 +6,17 @@ import pytest
 import torch
 from torch import nn, optim
 
-from app.spec.job import known_schema, parse_job
+from app.spec.job import named_dataset_schema, parse_job
 from app.spec.training.optimizers import OPTIMIZER_CLASSES, OPTIMIZERS
 from app.spec.training.plan import Training
-from tests.workers.training.laboratory import Laboratory, job
-from workers.children.inspect import Limits, inspect
-from workers.network.analysis.parameters import Weight
+from tests.workers.training.harness import TrainingHarness, digits_job
+from workers.children.inspect import InspectionLimits, inspect_job
+from workers.network.analysis.parameters import ParameterInfo
 from workers.network.runtime.build import BuiltNetwork, build
 from workers.training.optim.optimizers import build_optimizer
-from workers.training.optim.parameter_groups import split
+from workers.training.optim.parameter_groups import split_parameters
 
-LIMITS = Limits(1000, 10**7, 1 << 30)
+LIMITS = InspectionLimits(1000, 10**7, 1 << 30)
 RESIDUAL = {
     "inputs": ["x"],
     "nodes": [
@@ -50,13 +50,13 @@ def plan(*groups: dict[str, Any], **more: Any) -> Training:
 
 
 def network() -> BuiltNetwork:
-    spec = parse_job(job() | {"model": MODEL})
-    schema = known_schema(spec)
+    spec = parse_job(digits_job() | {"model": MODEL})
+    schema = named_dataset_schema(spec)
     assert schema is not None
     return build(spec.model, schema, schema.inputs)
 
 
-def named(weights: list[Weight]) -> set[str]:
+def names_of(weights: list[ParameterInfo]) -> set[str]:
     return {weight.name for weight in weights}
 
 
@@ -72,22 +72,22 @@ def named(weights: list[Weight]) -> set[str]:
 ])  # fmt: skip
 def test_members_are_those_below_the_nodes(group: dict[str, Any], members: set[str]) -> None:
     blueprint = network().blueprint
-    parts = split(blueprint, plan({**group, "lr": 0.5}))
+    parts = split_parameters(blueprint, plan({**group, "lr": 0.5}))
     assert not parts.problems
-    (own, ours), (theirs, other) = parts.trained
-    assert named(theirs) == members
-    assert named(own) == EVERYTHING - members
+    (own, ours), (theirs, other) = parts.trainable
+    assert names_of(theirs) == members
+    assert names_of(own) == EVERYTHING - members
     assert (ours, other) == ({}, {"lr": 0.5})
-    frozen = split(blueprint, plan({**group, "frozen": True}))
-    assert named(frozen.frozen) == members
-    assert [named(found) for found, _ in frozen.trained] == [EVERYTHING - members]
+    frozen = split_parameters(blueprint, plan({**group, "frozen": True}))
+    assert names_of(frozen.frozen) == members
+    assert [names_of(found) for found, _ in frozen.trainable] == [EVERYTHING - members]
 
 
 def test_a_group_without_nodes_takes_what_others_leave() -> None:
-    parts = split(network().blueprint, plan({"parameters": "all", "frozen": True}, {"nodes": ["head"], "lr": 0.5}))
+    parts = split_parameters(network().blueprint, plan({"parameters": "all", "frozen": True}, {"nodes": ["head"], "lr": 0.5}))
     assert not parts.problems
-    assert [named(found) for found, _ in parts.trained] == [{"head.weight", "head.bias"}]
-    assert named(parts.frozen) == EVERYTHING - {"head.weight", "head.bias"}
+    assert [names_of(found) for found, _ in parts.trainable] == [{"head.weight", "head.bias"}]
+    assert names_of(parts.frozen) == EVERYTHING - {"head.weight", "head.bias"}
 
 
 @pytest.mark.parametrize(("groups", "pointer", "code", "words"), [
@@ -114,7 +114,7 @@ def test_a_group_without_nodes_takes_what_others_leave() -> None:
 def test_what_is_wrong_is_told_when_the_job_is_posted(
     groups: list[dict[str, Any]], pointer: str, code: str, words: str
 ) -> None:
-    found = inspect(job(training={"groups": groups}) | {"model": MODEL}, None, LIMITS).problems
+    found = inspect_job(digits_job(training={"groups": groups}) | {"model": MODEL}, None, LIMITS).problems
     assert [(problem.pointer, problem.code) for problem in found] == [(pointer, code)]
     assert words in found[0].detail + " " + found[0].hint
 
@@ -132,7 +132,7 @@ def test_what_is_wrong_is_told_when_the_job_is_posted(
 def test_what_torch_would_refuse_is_told_when_the_job_is_posted(
     training: dict[str, Any], pointer: str, words: str
 ) -> None:
-    found = inspect(job(training=training) | {"model": MODEL}, None, LIMITS).problems
+    found = inspect_job(digits_job(training=training) | {"model": MODEL}, None, LIMITS).problems
     assert [problem.pointer for problem in found] == [pointer]
     assert words in found[0].detail
 
@@ -146,13 +146,13 @@ def test_a_loss_must_reach_what_is_trained(frozen: list[str], output: str, place
     outputs = {"logits": "head", "more": "side"}
     model = MODEL | {"nodes": [*MODEL["nodes"], *more], "outputs": outputs}
     objective = {"loss": {"kind": "CrossEntropyLoss"}, "output": output}
-    spec = job(training={"groups": [{"nodes": frozen, "frozen": True}]}, objective=objective) | {"model": model}
-    assert [problem.pointer for problem in inspect(spec, None, LIMITS).problems] == places
+    spec = digits_job(training={"groups": [{"nodes": frozen, "frozen": True}]}, objective=objective) | {"model": model}
+    assert [problem.pointer for problem in inspect_job(spec, None, LIMITS).problems] == places
 
 
 def test_frozen_parameters_take_no_gradients_and_no_states() -> None:
-    spec = job(training={"groups": [{"nodes": ["body", "again", "stem"], "frozen": True}]}) | {"model": MODEL}
-    frozen, whole = (inspect(each, None, LIMITS).report for each in (spec, job() | {"model": MODEL}))
+    spec = digits_job(training={"groups": [{"nodes": ["body", "again", "stem"], "frozen": True}]}) | {"model": MODEL}
+    frozen, whole = (inspect_job(each, None, LIMITS).report for each in (spec, digits_job() | {"model": MODEL}))
     count = frozen["totals"]["trainable"]
     assert count == 10 * (4 * 8 * 8 + 1) + 1
     assert frozen["memory"]["gradients"] == 4 * count < whole["memory"]["gradients"]
@@ -168,12 +168,12 @@ def test_every_setting_can_be_that_of_a_group(kind: str) -> None:
     assert optimizer.settings().keys() <= built.param_groups[0].keys()
 
 
-def test_groups_are_those_of_torch(laboratory: Laboratory) -> None:
+def test_groups_are_those_of_torch(laboratory: TrainingHarness) -> None:
     groups = [{"nodes": ["linear1"], "lr": 0.1, "weight_decay": 0.0}, {"parameters": "bias_and_norm", "momentum": 0.5}]
     layers = [{"kind": "Flatten"}, {"kind": "Linear", "out_features": 16}, {"kind": "ReLU"},
               {"kind": "Linear", "out_features": 10}]  # fmt: skip
     sgd = {"kind": "SGD", "lr": 0.01, "momentum": 0.9, "weight_decay": 0.1}
-    spec = job(layers, training={"optimizer": sgd, "groups": groups, "steps": 5,
+    spec = digits_job(layers, training={"optimizer": sgd, "groups": groups, "steps": 5,
                                  "schedule": {"kind": "ExponentialLR", "gamma": 0.5, "interval": "step"}})  # fmt: skip
     prepared = laboratory.prepare(spec)
     network = prepared.network
@@ -199,8 +199,8 @@ def test_groups_are_those_of_torch(laboratory: Laboratory) -> None:
         assert torch.equal(value, network.state_dict()[name])
 
 
-def test_what_is_frozen_stays_as_it_was(laboratory: Laboratory) -> None:
-    spec = job(training={"groups": [{"nodes": ["linear1"], "frozen": True}], "steps": 3})
+def test_what_is_frozen_stays_as_it_was(laboratory: TrainingHarness) -> None:
+    spec = digits_job(training={"groups": [{"nodes": ["linear1"], "frozen": True}], "steps": 3})
     before = {name: value.clone() for name, value in laboratory.prepare(spec).network.state_dict().items()}
     after = laboratory.run(spec).prepared.network
     same = {name for name, value in after.state_dict().items() if torch.equal(value, before[name])}

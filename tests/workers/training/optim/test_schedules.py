@@ -8,8 +8,8 @@ from torch.optim import SGD, Adam, Optimizer, Rprop
 
 from app.errors import BuildError
 from app.spec.training.schedules import SCHEDULE_CLASSES
-from workers.training.optim.learning_rate import Rates
-from workers.training.optim.schedules import SCHEDULES, Schedule, build_schedule, in_proportion
+from workers.training.optim.learning_rate import LearningRateSchedule
+from workers.training.optim.schedules import SCHEDULES, TorchSchedule, build_schedule, scale_by_group
 
 REQUIRED: dict[str, dict[str, Any]] = {
     "StepLR": {"step_size": 2}, "MultiStepLR": {"milestones": [2, 3, 3]}, "ExponentialLR": {"gamma": 0.5},
@@ -19,13 +19,13 @@ REQUIRED: dict[str, dict[str, Any]] = {
 STEPS, PER_EPOCH = 12, 4
 
 
-def built(kind: str, **settings: Any) -> tuple[Schedule, Optimizer]:
+def build_schedule_for(kind: str, **settings: Any) -> tuple[TorchSchedule, Optimizer]:
     optimizer = SGD([nn.Parameter(torch.ones(2))], lr=0.1)
     spec = SCHEDULE_CLASSES[kind].model_validate({"kind": kind, **REQUIRED.get(kind, {}), **settings})
     return build_schedule(spec, optimizer, STEPS, PER_EPOCH), optimizer
 
 
-def advance(schedule: Rates, optimizer: Optimizer, start: int, stop: int) -> list[float]:
+def advance(schedule: LearningRateSchedule, optimizer: Optimizer, start: int, stop: int) -> list[float]:
     rates = []
     for step in range(start, stop):
         rates.append(optimizer.param_groups[0]["lr"])
@@ -47,12 +47,12 @@ def test_language_and_workers_know_the_same_kinds() -> None:
     ("ReduceLROnPlateau", {"threshold_mode": "abs", "threshold": 0.1, "eps": 0.0}),
 ])  # fmt: skip
 def test_every_kind_moves_and_goes_on_where_it_stopped(kind: str, settings: dict[str, Any]) -> None:
-    whole = advance(*built(kind, **settings), 0, STEPS)
+    whole = advance(*build_schedule_for(kind, **settings), 0, STEPS)
     assert len(set(whole)) > 1
-    first, optimizer = built(kind, **settings)
+    first, optimizer = build_schedule_for(kind, **settings)
     rates = advance(first, optimizer, 0, 5)
     saved = json.loads(json.dumps(first.state_dict()))
-    second, fresh = built(kind, **settings)
+    second, fresh = build_schedule_for(kind, **settings)
     fresh.load_state_dict(optimizer.state_dict())
     second.load_state_dict(saved)
     assert rates + advance(second, fresh, 5, STEPS) == whole
@@ -62,26 +62,26 @@ def test_every_kind_moves_and_goes_on_where_it_stopped(kind: str, settings: dict
     ("epoch", [0.1] * 4 + [0.05] * 4 + [0.025] * 4), ("step", [0.1 * 0.5**step for step in range(12)]),
 ])  # fmt: skip
 def test_the_interval_counts(interval: str, expected: list[float]) -> None:
-    assert advance(*built("ExponentialLR", interval=interval), 0, STEPS) == pytest.approx(expected)
+    assert advance(*build_schedule_for("ExponentialLR", interval=interval), 0, STEPS) == pytest.approx(expected)
 
 
 @pytest.mark.parametrize("kind", ["CosineAnnealingLR", "PolynomialLR"])
 @pytest.mark.parametrize("interval", ["step", "epoch"])
 def test_the_length_of_the_run_is_filled_in(kind: str, interval: str) -> None:
-    schedule, optimizer = built(kind, interval=interval)
+    schedule, optimizer = build_schedule_for(kind, interval=interval)
     advance(schedule, optimizer, 0, STEPS)
     assert optimizer.param_groups[0]["lr"] == pytest.approx(0, abs=1e-9)
 
 
 def test_one_cycle_rises_and_falls_over_the_whole_run() -> None:
-    rates = advance(*built("OneCycleLR", pct_start=0.5), 0, STEPS)
+    rates = advance(*build_schedule_for("OneCycleLR", pct_start=0.5), 0, STEPS)
     assert max(rates) == pytest.approx(0.5, rel=0.1)
     assert rates.index(max(rates)) in range(4, 8)
     assert rates[-1] < 1e-4
 
 
 def test_a_plateau_follows_its_own_series() -> None:
-    schedule, optimizer = built("ReduceLROnPlateau", monitor="val/accuracy", mode="max")
+    schedule, optimizer = build_schedule_for("ReduceLROnPlateau", monitor="val/accuracy", mode="max")
     for accuracy in (0.5, 0.6, 0.7):
         schedule.after_evaluation({"val/loss": 9.0, "val/accuracy": accuracy})
     assert optimizer.param_groups[0]["lr"] == 0.1
@@ -130,12 +130,12 @@ def test_groups_move_in_proportion(kind: str) -> None:
 
 def test_a_single_group_keeps_its_proportion() -> None:
     parameter = nn.Parameter(torch.ones(2))
-    assert in_proportion(0.3, SGD([parameter], lr=0.1)) == 0.3
-    assert in_proportion(0.3, SGD([{"params": [parameter], "lr": 0.2}], lr=0.1)) == pytest.approx(0.6)
-    assert in_proportion(0.3, SGD([{"params": [parameter], "lr": 0.2}], lr=0.0)) == 0.3
+    assert scale_by_group(0.3, SGD([parameter], lr=0.1)) == 0.3
+    assert scale_by_group(0.3, SGD([{"params": [parameter], "lr": 0.2}], lr=0.1)) == pytest.approx(0.6)
+    assert scale_by_group(0.3, SGD([{"params": [parameter], "lr": 0.2}], lr=0.0)) == 0.3
 
 
 def test_settings_that_torch_refuses_are_a_build_error() -> None:
     with pytest.raises(BuildError, match="LinearLR") as caught:
-        built("LinearLR", start_factor=3.0)
+        build_schedule_for("LinearLR", start_factor=3.0)
     assert caught.value.pointer == "/training/schedule"

@@ -7,8 +7,8 @@ import torch
 from torch import Tensor, nn
 from torch.optim import LBFGS
 
-from tests.workers.training.laboratory import MLP, Laboratory, job
-from workers.children.inspect import Limits, inspect
+from tests.workers.training.harness import MLP, TrainingHarness, digits_job
+from workers.children.inspect import InspectionLimits, inspect_job
 from workers.data.loading.sampler import step_seed
 from workers.training.devices import seed_step
 
@@ -17,17 +17,17 @@ SQUARES: dict[str, Any] = {
     "data": {"kind": "builtin", "name": "diabetes", "validation": {"fraction": 0.2}},
     "objective": {"loss": {"kind": "MSELoss"}},
 }
-LIMITS = Limits(100, 10**6, 1 << 30)
+LIMITS = InspectionLimits(100, 10**6, 1 << 30)
 
 
-def searching(**more: Any) -> dict[str, Any]:
+def lbfgs_job(**more: Any) -> dict[str, Any]:
     return {"optimizer": {"kind": "LBFGS", "line_search_fn": "strong_wolfe"}, "batch_size": 1000, **more}
 
 
 @pytest.mark.parametrize("accumulate", [1, 4])
-def test_least_squares_are_solved(laboratory: Laboratory, accumulate: int) -> None:
-    training = searching(steps=10, accumulate=accumulate, batch_size=1000 // accumulate)
-    attempt = laboratory.run(job(training=training) | SQUARES)
+def test_least_squares_are_solved(laboratory: TrainingHarness, accumulate: int) -> None:
+    training = lbfgs_job(steps=10, accumulate=accumulate, batch_size=1000 // accumulate)
+    attempt = laboratory.run(digits_job(training=training) | SQUARES)
     rows = attempt.prepared.train
     x, y = (next(iter(columns.values())).double() for columns in (rows.inputs, rows.targets))
     wanted = torch.linalg.lstsq(torch.cat([x, torch.ones(len(x), 1)], 1), y).solution
@@ -42,10 +42,10 @@ def test_least_squares_are_solved(laboratory: Laboratory, accumulate: int) -> No
 
 @pytest.mark.parametrize("line_search", [None, "strong_wolfe"])
 def test_steps_are_those_of_torch_with_the_same_dropout_at_every_look(
-    laboratory: Laboratory, line_search: str | None
+    laboratory: TrainingHarness, line_search: str | None
 ) -> None:
     lbfgs = {"kind": "LBFGS", "lr": 0.5, "max_iter": 5, "history_size": 3, "line_search_fn": line_search}
-    spec = job(MLP, training={"optimizer": lbfgs, "steps": 4, "accumulate": 2})
+    spec = digits_job(MLP, training={"optimizer": lbfgs, "steps": 4, "accumulate": 2})
     prepared = laboratory.prepare(spec)
     network, rows = prepared.network, prepared.train
     attempt = laboratory.run(spec)
@@ -78,14 +78,14 @@ def test_steps_are_those_of_torch_with_the_same_dropout_at_every_look(
     ({"groups": [{"nodes": ["linear1"], "lr": 0.1}]}, "/training/groups/0/lr", "for all parameters"),
 ])  # fmt: skip
 def test_what_a_search_cannot_have(training: dict[str, Any], pointer: str, words: str) -> None:
-    found = inspect(job(training=searching(**training)), None, LIMITS).problems
+    found = inspect_job(digits_job(training=lbfgs_job(**training)), None, LIMITS).problems
     assert [(problem.pointer, problem.code) for problem in found] == [(pointer, "unsupported")]
     assert words in found[0].detail + found[0].hint
 
 
-def test_a_search_leaves_out_what_is_frozen(laboratory: Laboratory) -> None:
-    spec = job(training=searching(steps=2, groups=[{"nodes": ["linear2"]}, {"frozen": True}]))
-    assert inspect(spec, None, LIMITS).problems == ()
+def test_a_search_leaves_out_what_is_frozen(laboratory: TrainingHarness) -> None:
+    spec = digits_job(training=lbfgs_job(steps=2, groups=[{"nodes": ["linear2"]}, {"frozen": True}]))
+    assert inspect_job(spec, None, LIMITS).problems == ()
     before = laboratory.prepare(spec).network.state_dict()
     after = laboratory.run(spec).prepared.network.state_dict()
     assert {name for name, value in after.items() if value.equal(before[name])} == {"linear1.weight", "linear1.bias"}

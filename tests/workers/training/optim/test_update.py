@@ -5,7 +5,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim import LBFGS, SGD, Adam, Optimizer
 
-from workers.training.optim.update import Guard, Search, Update
+from workers.training.optim.update import ClosureStep, FiniteCheck, OptimizerStep
 
 OPTIMIZERS = {
     "fused Adam": lambda parameters: Adam(parameters, lr=0.1, fused=True),
@@ -14,33 +14,33 @@ OPTIMIZERS = {
 }
 
 
-def never() -> Tensor:
+def unreachable_closure() -> Tensor:
     raise AssertionError("a step of this kind looks once")
 
 
-def step(update: Update, factor: float) -> Tensor | None:
+def step(update: OptimizerStep, factor: float) -> Tensor | None:
     loss = (update.parameters[0] * factor).sum()
     update.backward(loss)
-    return update.step(loss.detach(), never)
+    return update.step(loss.detach(), unreachable_closure)
 
 
-def fresh(name: str, guard: Guard, clip_norm: float | None = None) -> tuple[nn.Parameter, Optimizer, Update]:
+def build_update(name: str, guard: FiniteCheck, clip_norm: float | None = None) -> tuple[nn.Parameter, Optimizer, OptimizerStep]:
     parameter = nn.Parameter(torch.ones(3))
     optimizer = OPTIMIZERS[name]([parameter])
-    return parameter, optimizer, Update(optimizer, [parameter], clip_norm=clip_norm, guard=guard)
+    return parameter, optimizer, OptimizerStep(optimizer, [parameter], clip_norm=clip_norm, finite_check=guard)
 
 
 @pytest.mark.parametrize("clip_norm", [None, 1.0])
 @pytest.mark.parametrize(("name", "guard"), [
-    *((name, Guard.HOST) for name in OPTIMIZERS),
-    ("fused Adam", Guard.DEVICE), ("fused Adam with a long memory", Guard.DEVICE),
+    *((name, FiniteCheck.HOST) for name in OPTIMIZERS),
+    ("fused Adam", FiniteCheck.DEVICE), ("fused Adam with a long memory", FiniteCheck.DEVICE),
 ])  # fmt: skip
 @pytest.mark.parametrize("bad", [float("nan"), float("inf")])
 def test_a_step_that_is_not_finite_leaves_no_trace(
-    name: str, guard: Guard, bad: float, clip_norm: float | None
+    name: str, guard: FiniteCheck, bad: float, clip_norm: float | None
 ) -> None:
-    parameter, optimizer, update = fresh(name, guard, clip_norm)
-    other, _, same = fresh(name, guard, clip_norm)
+    parameter, optimizer, update = build_update(name, guard, clip_norm)
+    other, _, same = build_update(name, guard, clip_norm)
     assert step(update, bad) == 1  # also as the very first step
     assert parameter.eq(1).all()
     for factor in (1.0, 2.0):
@@ -57,23 +57,23 @@ def test_a_step_that_is_not_finite_leaves_no_trace(
 
 
 def test_nobody_looks_unless_asked() -> None:
-    parameter, _, update = fresh("plain SGD", Guard.NOBODY)
+    parameter, _, update = build_update("plain SGD", FiniteCheck.NOBODY)
     assert step(update, float("nan")) is None
     assert parameter.isnan().all()
 
 
 def test_gradients_are_clipped_to_a_norm() -> None:
-    parameter, _, update = fresh("plain SGD", Guard.NOBODY, clip_norm=0.5)
+    parameter, _, update = build_update("plain SGD", FiniteCheck.NOBODY, clip_norm=0.5)
     step(update, 100.0)
     assert (1 - parameter).norm().item() == pytest.approx(0.05)
 
 
 def test_gradients_add_up_until_the_step() -> None:
-    parameter, _, update = fresh("plain SGD", Guard.NOBODY)
+    parameter, _, update = build_update("plain SGD", FiniteCheck.NOBODY)
     twice = copy.deepcopy(parameter)
     for _ in range(2):
         update.backward(parameter.sum())
-    update.step(torch.tensor(0.0), never)
+    update.step(torch.tensor(0.0), unreachable_closure)
     assert (twice - parameter).tolist() == pytest.approx([0.2] * 3)
 
 
@@ -99,7 +99,7 @@ def test_a_search_looks_as_often_as_it_likes_first_at_what_is_there() -> None:
         return loss.item()
 
     optimizer, plain = LBFGS([ours], line_search_fn="strong_wolfe"), LBFGS([theirs], line_search_fn="strong_wolfe")
-    update = Search(optimizer)
+    update = ClosureStep(optimizer)
     first = loss_of(ours)
     update.backward(first)
     assert update.step(first.detach(), again) is None

@@ -6,8 +6,8 @@ from torch import nn
 
 from app.spec.training.optimizers import OPTIMIZER_CLASSES, OPTIMIZERS
 from workers.training.optim.optimizers import build_optimizer
-from workers.training.optim.update import Search
-from workers.training.validation.memory import STATES, states_of
+from workers.training.optim.update import ClosureStep
+from workers.training.validation.memory import OPTIMIZER_STATES, optimizer_state_count
 
 CASES: list[tuple[str, dict[str, Any]]] = [
     *((kind, {}) for kind in OPTIMIZERS),
@@ -19,7 +19,7 @@ CASES: list[tuple[str, dict[str, Any]]] = [
 
 
 def test_every_optimizer_has_a_row() -> None:
-    assert STATES.keys() == OPTIMIZERS.keys()
+    assert OPTIMIZER_STATES.keys() == OPTIMIZERS.keys()
 
 
 @pytest.mark.parametrize(("kind", "settings"), [case for case in CASES if case[0] != "LBFGS"])
@@ -31,9 +31,9 @@ def test_states_are_those_that_torch_keeps(kind: str, settings: dict[str, Any]) 
     optimizer.step()
     kept = [value for value in optimizer.state[parameter].values() if isinstance(value, torch.Tensor)]
     elements = sum(value.numel() for value in kept if value.ndim)
-    assert elements <= states_of(spec) * parameter.numel()
+    assert elements <= optimizer_state_count(spec) * parameter.numel()
     if kind != "Adafactor":
-        assert elements == states_of(spec) * parameter.numel()
+        assert elements == optimizer_state_count(spec) * parameter.numel()
 
 
 @pytest.mark.parametrize("history", [3, 8])
@@ -41,7 +41,7 @@ def test_a_history_grows_up_to_its_length(history: int) -> None:
     parameter = nn.Parameter(torch.linspace(-1, 1, 64))
     spec = OPTIMIZER_CLASSES["LBFGS"].model_validate({"kind": "LBFGS", "history_size": history, "lr": 0.1})
     optimizer = build_optimizer(spec, [parameter], torch.device("cpu"))
-    update = Search(optimizer)
+    update = ClosureStep(optimizer)
 
     def look() -> torch.Tensor:
         loss = (parameter.exp() - 2).pow(4).sum()
@@ -55,4 +55,4 @@ def test_a_history_grows_up_to_its_length(history: int) -> None:
         for item in (value if isinstance(value, list) else [value])
     ]
     elements = sum(item.numel() for item in kept if isinstance(item, torch.Tensor) and item.ndim)
-    assert elements == (states_of(spec) - 1) * parameter.numel()  # the gradient that is compared is not kept
+    assert elements == (optimizer_state_count(spec) - 1) * parameter.numel()  # the gradient that is compared is not kept

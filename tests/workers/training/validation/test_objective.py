@@ -6,13 +6,13 @@ import pytest
 import torch
 
 from app.spec.data.columns import Column, DataSchema
-from app.spec.job import Job, head_targets, job_view
+from app.spec.job import JobSpec, head_targets, resolve_job_features
 from app.spec.training.losses import LOSS_CLASSES
-from workers.network.blueprint import Blueprint, Settled
-from workers.network.inference.shape_inference import Draft, Trace
-from workers.network.inference.sizes import BATCH
+from workers.network.blueprint import Blueprint, ResolvedNode
+from workers.network.inference.input_checks import SYMBOLIC_BATCH_SIZE
+from workers.network.inference.shape_inference import InferredNode, PartialNetwork
 from workers.training.objective.losses import LOSSES, build_loss
-from workers.training.validation.objective import disagreements
+from workers.training.validation.objective import objective_problems
 
 ROWS = 6
 OUTPUTS: list[tuple[int, ...]] = [(), (1,), (2,), (3,), (3, 1), (1, 3), (3, 4), (4, 3), (3, 2, 2)]
@@ -37,20 +37,20 @@ SETTINGS: dict[str, list[dict[str, Any]]] = {
 }
 
 
-def verdict(shape: tuple[int, ...], target: Column, loss: dict[str, Any]) -> bool:
+def is_accepted_by_torch(shape: tuple[int, ...], target: Column, loss: dict[str, Any]) -> bool:
     """Whether an output of this shape may meet the target."""
     schema = DataSchema(
         columns=(Column(name="x", shape=(2,), dtype="float32"), target), rows={}, inputs=("x",), target="y"
     )
-    x, output = torch.empty(BATCH, 2, device="meta"), torch.empty(BATCH, *shape, device="meta")
-    node = Settled("end", "Linear", {"out_features": 3}, ("x",), "/nodes/0")
-    draft = Draft(Blueprint(("x",), (node,), {"output": "end"}), [Trace(node, (x,), output, 1)], {"end": output})
-    job = Job.model_validate({
+    x, output = torch.empty(SYMBOLIC_BATCH_SIZE, 2, device="meta"), torch.empty(SYMBOLIC_BATCH_SIZE, *shape, device="meta")
+    node = ResolvedNode("end", "Linear", {"out_features": 3}, ("x",), "/nodes/0")
+    draft = PartialNetwork(Blueprint(("x",), (node,), {"output": "end"}), [InferredNode(node, (x,), output, 1)], {"end": output})
+    job = JobSpec.model_validate({
         "model": {"nodes": [{"id": "end", "kind": "Linear", "inputs": ["x"], "out_features": 3}]},
         "data": {"kind": "dataset", "id": "ds_" + "0" * 32},
         "objective": {"loss": loss},
     })  # fmt: skip
-    return not disagreements(job, head_targets(job, schema, job_view(job, schema)), draft)
+    return not objective_problems(job, head_targets(job, schema, resolve_job_features(job, schema)), draft)
 
 
 @pytest.mark.parametrize("kind", LOSSES)
@@ -61,14 +61,14 @@ def test_what_passes_can_be_computed(kind: str) -> None:
         for shape in OUTPUTS:
             for inner, dtype, classes in TARGETS:
                 target = Column.model_validate({"name": "y", "shape": inner, "dtype": dtype, "classes": classes})
-                if not verdict(shape, target, {"kind": kind, **loss}):
+                if not is_accepted_by_torch(shape, target, {"kind": kind, **loss}):
                     continue
                 passed += 1
                 output = torch.rand(ROWS, *shape).requires_grad_()
                 values = torch.arange(ROWS).remainder(min(classes or 2, 3)).view(-1, *[1] * len(inner))
                 examples = values.expand(ROWS, *inner).to(getattr(torch, dtype))
                 targets = {"target": LOSSES[kind][1](examples)}
-                result = objective.part({"output": output}, targets, 1)
+                result = objective.batch_loss({"output": output}, targets, 1)
                 assert result.shape == ()
                 result.backward()
     assert passed >= 3
@@ -78,10 +78,10 @@ def test_what_passes_can_be_computed(kind: str) -> None:
 def test_the_plainest_case_passes(kind: str) -> None:
     classes = kind in ("CrossEntropyLoss", "NLLLoss", "MultiMarginLoss")
     target = Column(name="y", shape=() if classes else (3,), dtype="int64" if classes else "float32")
-    assert verdict((3,), target, {"kind": kind})
+    assert is_accepted_by_torch((3,), target, {"kind": kind})
 
 
 @pytest.mark.parametrize("kind", sorted(kind for kind, row in LOSSES.items() if row[2]))
 def test_a_column_and_a_vector_are_the_same(kind: str) -> None:
     for shape, inner in (((1,), ()), ((), (1,))):
-        assert verdict(shape, Column(name="y", shape=inner, dtype="float32"), {"kind": kind})
+        assert is_accepted_by_torch(shape, Column(name="y", shape=inner, dtype="float32"), {"kind": kind})

@@ -4,9 +4,17 @@ from typing import Any
 
 import pytest
 
-from tests.workers.training.corpora import LIMITS, Corpus, job, sums, tagged, texts, waves
+from tests.workers.training.datasets import (
+    LIMITS,
+    InMemoryDataset,
+    dataset_job,
+    series_dataset,
+    tagging_dataset,
+    text_dataset,
+    tree_dataset,
+)
 from tests.workers.training.test_sequences import GRU, TAGGER, TREES, WAVES, graph, text
-from workers.children.inspect import inspect
+from workers.children.inspect import inspect_job
 
 EMBED = {"id": "embed", "kind": "Embedding", "inputs": ["text"], "embedding_dim": 8}
 TURNED = {"id": "turned", "kind": "transpose", "inputs": ["embed"], "dim0": 1, "dim1": 2}
@@ -44,8 +52,8 @@ TOLD: dict[str, tuple[Any, str, str]] = {
 }  # fmt: skip
 
 
-def problems(corpus: Corpus, spec: Any) -> list[tuple[str, str]]:
-    found = inspect(spec, corpus.schema, LIMITS).problems
+def problems(corpus: InMemoryDataset, spec: Any) -> list[tuple[str, str]]:
+    found = inspect_job(spec, corpus.schema, LIMITS).problems
     assert all(problem.code == "depends_on_length" and "pool_sequence" in problem.hint for problem in found)
     return [(problem.pointer, problem.detail) for problem in found]
 
@@ -53,7 +61,7 @@ def problems(corpus: Corpus, spec: Any) -> list[tuple[str, str]]:
 @pytest.mark.parametrize("name", TOLD)
 def test_what_depends_on_the_length_is_told(name: str) -> None:
     network, pointer, words = TOLD[name]
-    (found,) = problems(texts(), job(network, **LABEL))
+    (found,) = problems(text_dataset(), dataset_job(network, **LABEL))
     assert found[0] == pointer
     assert words in found[1]
 
@@ -61,7 +69,7 @@ def test_what_depends_on_the_length_is_told(name: str) -> None:
 @pytest.mark.parametrize("name", TOLD)
 def test_a_fixed_length_is_no_problem(name: str) -> None:
     network, _, _ = TOLD[name]
-    assert problems(texts(), job(network, features={"text": {"kind": "text", "column": "text", "pad": "max_length"}},
+    assert problems(text_dataset(), dataset_job(network, features={"text": {"kind": "text", "column": "text", "pad": "max_length"}},
                                  **LABEL)) == []  # fmt: skip
 
 
@@ -75,35 +83,35 @@ def test_a_fixed_length_is_no_problem(name: str) -> None:
      {}),
 ])  # fmt: skip
 def test_what_takes_every_length_is_fine(network: Any, settings: dict[str, Any]) -> None:
-    assert problems(texts(), job(network, features=text(**settings), **LABEL)) == []
+    assert problems(text_dataset(), dataset_job(network, features=text(**settings), **LABEL)) == []
 
 
-@pytest.mark.parametrize(("corpus", "network"), [(tagged(), TAGGER), (sums(), TREES), (waves(), WAVES)],
+@pytest.mark.parametrize(("corpus", "network"), [(tagging_dataset(), TAGGER), (tree_dataset(), TREES), (series_dataset(), WAVES)],
                          ids=["tags", "trees", "series"])  # fmt: skip
-def test_other_sequences_are_fine(corpus: Corpus, network: Any) -> None:
-    assert problems(corpus, job(network)) == []
+def test_other_sequences_are_fine(corpus: InMemoryDataset, network: Any) -> None:
+    assert problems(corpus, dataset_job(network)) == []
 
 
 def test_scores_of_a_fixed_length_do_not_fit_tags() -> None:
     nodes = [{**EMBED, "inputs": ["words"]}, {"id": "out", "kind": "Linear", "inputs": ["embed"], "out_features": 2},
              {"id": "turned", "kind": "transpose", "inputs": ["out"], "dim0": 1, "dim1": 2},
              {"id": "scores", "kind": "interpolate", "inputs": ["turned"], "size": 256}]  # fmt: skip
-    (found,) = problems(tagged(), job(graph(["words"], *nodes)))
+    (found,) = problems(tagging_dataset(), dataset_job(graph(["words"], *nodes)))
     assert "CrossEntropyLoss compares 2x256 per example from scores with targets of 1 per example" in found[1]
 
 
 def test_two_texts_are_never_equally_long_by_chance() -> None:
-    corpus = texts()
+    corpus = text_dataset()
     features = {name: {"kind": "text", "column": "text"} for name in ("one", "other")}
     nodes = [{**EMBED, "id": f"e_{name}", "inputs": [name]} for name in features]
     nodes += [{"id": "sum", "kind": "add", "inputs": ["e_one", "e_other"]}, {**MEAN, "inputs": ["sum"]},
               {"id": "out", "kind": "Linear", "inputs": ["mean"], "out_features": 2}]  # fmt: skip
-    (found,) = problems(corpus, job(graph(list(features), *nodes), features=features, **LABEL))
+    (found,) = problems(corpus, dataset_job(graph(list(features), *nodes), features=features, **LABEL))
     assert 'at "one" of 255 and "other" of 256: sum cannot combine' in found[1]
 
 
 def test_the_report_says_which_inputs_are_ragged() -> None:
-    corpus = texts()
-    report = inspect(job(GRU, features=text(), **LABEL), corpus.schema, LIMITS).report
+    corpus = text_dataset()
+    report = inspect_job(dataset_job(GRU, features=text(), **LABEL), corpus.schema, LIMITS).report
     assert report["inputs"]["text"] == {"shape": ["N", 256], "dtype": "int64", "ragged": True}
     assert "ragged" not in report["inputs"]["text_length"]

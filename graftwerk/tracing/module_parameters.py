@@ -1,0 +1,199 @@
+"""Which modules of `torch.nn` the language has, and how their parameters are read from a module."""
+
+from collections.abc import Callable, Mapping
+from importlib import import_module
+from inspect import Parameter, signature
+from typing import Any
+
+from graftwerk.tracing.unsupported import UnsupportedOperation
+
+Module = Any  # torch.nn.Module: torch is imported when a module is traced, not before
+
+_CONV = (
+    "in_channels",
+    "out_channels",
+    "kernel_size",
+    "stride",
+    "padding",
+    "dilation",
+    "groups",
+    "bias",
+    "padding_mode",
+)
+_CONV_TRANSPOSE = (
+    "in_channels", "out_channels", "kernel_size", "stride", "padding", "output_padding", "groups", "bias", "dilation",
+)  # fmt: skip
+_MAX_POOL = ("kernel_size", "stride", "padding", "dilation", "ceil_mode")
+_AVERAGE_POOL = ("kernel_size", "stride", "padding", "ceil_mode", "count_include_pad")
+_BATCH_NORM = ("num_features", "eps", "momentum", "affine", "track_running_stats")
+_RECURRENT = ("input_size", "hidden_size", "num_layers", "bias", "dropout", "bidirectional")
+
+# Kind → its fields, with torch's names and defaults.
+MODULE_PARAMETERS: Mapping[str, tuple[str, ...]] = {
+    "Identity": (),
+    "Linear": ("in_features", "out_features", "bias"),
+    "Bilinear": ("in1_features", "in2_features", "out_features", "bias"),
+    "Embedding": ("num_embeddings", "embedding_dim", "padding_idx"),
+    "Flatten": ("start_dim", "end_dim"),
+    "Unflatten": ("dim", "unflattened_size"),
+    **{f"Conv{d}d": _CONV for d in (1, 2, 3)},
+    **{f"ConvTranspose{d}d": _CONV_TRANSPOSE for d in (1, 2, 3)},
+    **{f"MaxPool{d}d": _MAX_POOL for d in (1, 2, 3)},
+    **{f"AvgPool{d}d": _AVERAGE_POOL for d in (1, 2, 3)},
+    **{f"Adaptive{how}Pool{d}d": ("output_size",) for how in ("Avg", "Max") for d in (1, 2, 3)},
+    **{f"{how}Pad{d}d": ("padding",) for how in ("Zero", "Reflection", "Replication", "Circular") for d in (1, 2, 3)},
+    **{f"ConstantPad{d}d": ("padding", "value") for d in (1, 2, 3)},
+    **{f"LPPool{d}d": ("norm_type", "kernel_size", "stride", "ceil_mode") for d in (1, 2, 3)},
+    "ChannelShuffle": ("groups",),
+    "Upsample": ("scale_factor", "mode"),
+    "PixelShuffle": ("upscale_factor",),
+    "PixelUnshuffle": ("downscale_factor",),
+    **{f"{how}Norm{d}d": _BATCH_NORM for how in ("Batch", "Instance") for d in (1, 2, 3)},
+    "LayerNorm": ("normalized_shape", "eps", "elementwise_affine", "bias"),
+    "RMSNorm": ("normalized_shape", "eps", "elementwise_affine"),
+    "GroupNorm": ("num_groups", "num_channels", "eps", "affine"),
+    "LocalResponseNorm": ("size", "alpha", "beta", "k"),
+    **dict.fromkeys(("Dropout", "Dropout1d", "Dropout2d", "Dropout3d", "AlphaDropout"), ("p",)),
+    "ReLU": (),
+    "ReLU6": (),
+    "LeakyReLU": ("negative_slope",),
+    "PReLU": ("num_parameters", "init"),
+    "ELU": ("alpha",),
+    "SELU": (),
+    "CELU": ("alpha",),
+    "GELU": ("approximate",),
+    "SiLU": (),
+    "Mish": (),
+    "Sigmoid": (),
+    "Tanh": (),
+    "Softplus": ("beta", "threshold"),
+    "Softsign": (),
+    "Softmax": ("dim",),
+    "Softmin": ("dim",),
+    "LogSoftmax": ("dim",),
+    "LogSigmoid": (),
+    "Hardtanh": ("min_val", "max_val"),
+    "Hardsigmoid": (),
+    "Hardswish": (),
+    "Tanhshrink": (),
+    "Softshrink": ("lambd",),
+    "Hardshrink": ("lambd",),
+    "Threshold": ("threshold", "value"),
+    "GLU": ("dim",),
+    "RReLU": ("lower", "upper"),
+    "Softmax2d": (),
+    "RNN": (*_RECURRENT, "nonlinearity"),
+    "GRU": _RECURRENT,
+    "LSTM": _RECURRENT,
+    "MultiheadAttention": ("embed_dim", "num_heads", "dropout", "bias"),
+    "TransformerEncoderLayer": (
+        "d_model", "nhead", "dim_feedforward", "dropout", "activation", "layer_norm_eps", "norm_first", "bias",
+    ),
+}  # fmt: skip
+RECURRENT_MODULES = frozenset({"RNN", "GRU", "LSTM"})
+STACKED_MODULES = frozenset({"TransformerEncoder"})  # modules that are written as several nodes
+SPATIAL_PARAMETERS = frozenset({"kernel_size", "stride", "padding", "dilation", "output_padding", "output_size"})
+
+# Parameters of constructors that change nothing, or that are dealt with where the node is written.
+_IGNORED_PARAMETERS = frozenset({"self", "device", "dtype", "inplace", "batch_first", "_weight", "_freeze"})
+
+
+def _activation(module: Module) -> str:
+    """Return the name of the function between the two linear parts of a Transformer's layer."""
+    functional = import_module("torch.nn.functional")
+    nn = import_module("torch.nn")
+    chosen = module.activation
+    for name, kind in (("relu", nn.ReLU), ("gelu", nn.GELU)):
+        if chosen is getattr(functional, name) or type(chosen) is kind:
+            return name
+    raise UnsupportedOperation("TransformerEncoderLayer has relu or gelu between its linear parts", "use one of the two")
+
+
+def _prelu_init(module: Module) -> float:
+    """Return what a PReLU begins with, as far as it is one number."""
+    return float(module.weight.detach().mean())
+
+
+def _scale_factor(module: Module) -> int:
+    factor = module.scale_factor
+    if not isinstance(factor, int | float) or factor != int(factor):
+        raise UnsupportedOperation("Upsample enlarges by a whole number", "give scale_factor as one whole number")
+    return int(factor)
+
+
+# (kind, field) → how it is read, where the module has no attribute of that name.
+PARAMETER_READERS: Mapping[tuple[str, str], Callable[[Module], Any]] = {
+    ("PReLU", "init"): _prelu_init,
+    ("Upsample", "scale_factor"): _scale_factor,
+    ("MultiheadAttention", "bias"): lambda module: module.in_proj_bias is not None,
+    ("MultiheadAttention", "add_bias_kv"): lambda module: module.bias_k is not None,
+    ("MultiheadAttention", "kdim"): lambda module: None if module.kdim == module.embed_dim else module.kdim,
+    ("MultiheadAttention", "vdim"): lambda module: None if module.vdim == module.embed_dim else module.vdim,
+    ("TransformerEncoderLayer", "d_model"): lambda module: module.self_attn.embed_dim,
+    ("TransformerEncoderLayer", "nhead"): lambda module: module.self_attn.num_heads,
+    ("TransformerEncoderLayer", "dim_feedforward"): lambda module: module.linear1.out_features,
+    ("TransformerEncoderLayer", "dropout"): lambda module: module.dropout.p,
+    ("TransformerEncoderLayer", "activation"): _activation,
+    ("TransformerEncoderLayer", "layer_norm_eps"): lambda module: module.norm1.eps,
+    ("TransformerEncoderLayer", "bias"): lambda module: module.linear1.bias is not None,
+}
+
+# (kind, parameter) → its default, where the constructor's signature does not tell it in the language's words.
+PARAMETER_DEFAULTS: Mapping[tuple[str, str], Any] = {
+    ("RNN", "nonlinearity"): "tanh",
+    ("TransformerEncoderLayer", "activation"): "relu",
+}
+
+
+def leaf_types() -> dict[type, str]:
+    """Return the classes that are one node, or a stack of nodes, with their names."""
+    nn = import_module("torch.nn")
+    return {getattr(nn, name): name for name in (*MODULE_PARAMETERS, *STACKED_MODULES)}
+
+
+def non_default_parameters(module: Module, kind: str) -> dict[str, Any]:
+    """Return the fields of a module that differ from the defaults. Raises `Refusal` for what the kind does not have."""
+    found: dict[str, Any] = {}
+    for name, told in _constructor_defaults(module, kind).items():
+        default = None if told is Parameter.empty else told
+        value = to_json_value(name, _value(module, kind, name, default))
+        same = value == to_json_value(name, default) and told is not Parameter.empty
+        if name in MODULE_PARAMETERS[kind]:
+            if not same and not (name == "stride" and value == found.get("kernel_size") and default is None):
+                found[name] = value
+        elif not same:
+            raise UnsupportedOperation(f"{kind} has no {name} in the language, and here it is {value!r}", f"leave {name} out")
+    return found
+
+
+def _constructor_defaults(module: Module, kind: str) -> dict[str, Any]:
+    """Return the parameters of a module's constructor that are heard, with their defaults."""
+    nn = import_module("torch.nn")
+    made = nn.RNNBase if kind in RECURRENT_MODULES else type(module)
+    found = {
+        name: each.default
+        for name, each in signature(made).parameters.items()
+        if name not in _IGNORED_PARAMETERS and each.kind not in (Parameter.VAR_POSITIONAL, Parameter.VAR_KEYWORD)
+    }
+    if kind in RECURRENT_MODULES:
+        del found["mode"]
+    return found | {name: default for (owner, name), default in PARAMETER_DEFAULTS.items() if owner == kind}
+
+
+def _value(module: Module, kind: str, name: str, default: Any) -> Any:
+    reader = PARAMETER_READERS.get((kind, name))
+    if reader is not None:
+        return reader(module)
+    value = getattr(module, name, default)
+    if isinstance(default, bool) and not isinstance(value, bool):  # a tensor that is there, or not
+        return value is not None
+    return value
+
+
+def to_json_value(name: str, value: Any) -> Any:
+    """Return a value as JSON has it: equal sizes of all dimensions as one number, tuples as lists."""
+    if not isinstance(value, tuple | list):
+        return value
+    if (name in SPATIAL_PARAMETERS and len(set(value)) == 1) or (name == "normalized_shape" and len(value) == 1):
+        return value[0]
+    return [to_json_value("", item) for item in value]

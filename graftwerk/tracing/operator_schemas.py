@@ -1,0 +1,242 @@
+"""Which functions, operators and methods of torch the language has, under which names and with which defaults."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from graftwerk.tracing.unsupported import UnsupportedOperation
+
+REQUIRED: Any = object()  # the default of what has none
+FieldDefaults = tuple[str, Any, Any]  # torch's name, torch's default, the language's default
+
+
+@dataclass(frozen=True)
+class OperatorSchema:
+    """One row: a node of `kind` reads so many tensors, and has the fields that torch takes after them.
+
+    `listed`: the tensors come as one list. `numeric`: one of two operands may be a number. `spread`: the values of the
+    only field may come one by one.
+    """
+
+    kind: str
+    operand_count: int = 1
+    fields: tuple[FieldDefaults, ...] = ()
+    takes_list: bool = False
+    allows_scalars: bool = False
+    is_variadic: bool = False
+
+
+# What may be passed and has no field: the values that mean nothing is asked for; `...` for any value.
+IGNORED_ARGUMENTS: Mapping[str, Any] = {
+    "inplace": ..., "_stacklevel": ..., "memory_format": ..., "training": ..., "dtype": None, "out": None,
+    "return_indices": False, "divisor_override": None, "rounding_mode": None, "alpha": 1,
+}  # fmt: skip
+
+_DIMS: tuple[FieldDefaults, ...] = (("dim", None, None), ("keepdim", False, False))
+_DIM: FieldDefaults = ("dim", REQUIRED, -1)
+_REQUIRED_DIM_KEEPDIM: tuple[FieldDefaults, ...] = (("dim", REQUIRED, REQUIRED), ("keepdim", False, False))
+_REQUIRED_DIM: tuple[FieldDefaults, ...] = (("dim", REQUIRED, REQUIRED),)
+_VARIANCE: tuple[FieldDefaults, ...] = (("dim", None, None), ("correction", 1, 1), ("keepdim", False, False))
+_ELEMENTWISE = """
+    neg abs exp log sqrt square sin cos sigmoid tanh relu reciprocal rsqrt exp2 expm1 log2 log10 log1p tan asin acos
+    atan sinh cosh asinh acosh atanh sinc erf erfc erfinv lgamma digamma floor ceil round trunc frac sign isnan isinf
+    isfinite
+"""
+_WINDOW: tuple[FieldDefaults, ...] = (("kernel_size", REQUIRED, REQUIRED), ("stride", None, None), ("padding", 0, 0))
+_MAX_POOL = (*_WINDOW, ("dilation", 1, 1), ("ceil_mode", False, False))
+_AVERAGE_POOL = (*_WINDOW, ("ceil_mode", False, False), ("count_include_pad", True, True))
+_SIZE: tuple[FieldDefaults, ...] = (("output_size", REQUIRED, REQUIRED),)
+_DROPOUT_RATE: tuple[FieldDefaults, ...] = (("p", 0.5, 0.5),)
+
+
+def _binary(kind: str) -> OperatorSchema:
+    return OperatorSchema(kind, 2, allows_scalars=True)
+
+
+# Functions of `torch`, and methods of tensors of the same names.
+TORCH_FUNCTIONS: Mapping[str, OperatorSchema] = {
+    "add": _binary("add"),
+    "sub": _binary("sub"),
+    "subtract": _binary("sub"),
+    "mul": _binary("mul"),
+    "multiply": _binary("mul"),
+    "div": _binary("div"),
+    "divide": _binary("div"),
+    "true_divide": _binary("div"),
+    "pow": _binary("pow"),
+    "gt": _binary("gt"),
+    "ge": _binary("ge"),
+    "lt": _binary("lt"),
+    "le": _binary("le"),
+    "eq": _binary("eq"),
+    "ne": _binary("ne"),
+    "maximum": OperatorSchema("maximum", 2),
+    "minimum": OperatorSchema("minimum", 2),
+    "matmul": OperatorSchema("matmul", 2),
+    "mm": OperatorSchema("matmul", 2),
+    "bmm": OperatorSchema("matmul", 2),
+    "logical_and": OperatorSchema("logical_and", 2),
+    "logical_or": OperatorSchema("logical_or", 2),
+    "logical_not": OperatorSchema("logical_not"),
+    "any": OperatorSchema("any", fields=_DIMS),
+    "all": OperatorSchema("all", fields=_DIMS),
+    "logical_xor": OperatorSchema("logical_xor", 2),
+    **{name: OperatorSchema(name) for name in _ELEMENTWISE.split()},
+    "negative": OperatorSchema("neg"),
+    "absolute": OperatorSchema("abs"),
+    "selu": OperatorSchema("SELU"),
+    "clamp": OperatorSchema("clamp", fields=(("min", None, None), ("max", None, None))),
+    "softmax": OperatorSchema("softmax", fields=(_DIM,)),
+    "log_softmax": OperatorSchema("log_softmax", fields=(_DIM,)),
+    "mean": OperatorSchema("mean", fields=_DIMS),
+    "sum": OperatorSchema("sum", fields=_DIMS),
+    "amax": OperatorSchema("amax", fields=_DIMS),
+    "amin": OperatorSchema("amin", fields=_DIMS),
+    "prod": OperatorSchema("prod", fields=_REQUIRED_DIM_KEEPDIM),
+    "logsumexp": OperatorSchema("logsumexp", fields=_REQUIRED_DIM_KEEPDIM),
+    "argmax": OperatorSchema("argmax", fields=_REQUIRED_DIM_KEEPDIM),
+    "argmin": OperatorSchema("argmin", fields=_REQUIRED_DIM_KEEPDIM),
+    "std": OperatorSchema("std", fields=_VARIANCE),
+    "var": OperatorSchema("var", fields=_VARIANCE),
+    "cumsum": OperatorSchema("cumsum", fields=_REQUIRED_DIM),
+    "cumprod": OperatorSchema("cumprod", fields=_REQUIRED_DIM),
+    "tril": OperatorSchema("tril", fields=(("diagonal", 0, 0),)),
+    "triu": OperatorSchema("triu", fields=(("diagonal", 0, 0),)),
+    "outer": OperatorSchema("outer", 2),
+    "baddbmm": OperatorSchema("baddbmm", 3),
+    "cdist": OperatorSchema("cdist", 2, (("p", 2.0, 2.0),)),
+    "masked_fill": OperatorSchema("masked_fill", 2, (("value", REQUIRED, REQUIRED),)),
+    "flip": OperatorSchema("flip", fields=(("dims", REQUIRED, REQUIRED),), is_variadic=True),
+    "roll": OperatorSchema("roll", fields=(("shifts", REQUIRED, REQUIRED), ("dims", REQUIRED, REQUIRED))),
+    "repeat_interleave": OperatorSchema("repeat_interleave", fields=(("repeats", REQUIRED, REQUIRED), ("dim", REQUIRED, REQUIRED))),
+    "zeros_like": OperatorSchema("zeros_like"),
+    "ones_like": OperatorSchema("ones_like"),
+    "rand_like": OperatorSchema("rand_like"),
+    "randn_like": OperatorSchema("randn_like"),
+    "cat": OperatorSchema("cat", fields=(("dim", 0, 1),), takes_list=True),
+    "concat": OperatorSchema("cat", fields=(("dim", 0, 1),), takes_list=True),
+    "stack": OperatorSchema("stack", fields=(("dim", 0, 1),), takes_list=True),
+    "flatten": OperatorSchema("flatten", fields=(("start_dim", 0, 1), ("end_dim", -1, -1))),
+    "unflatten": OperatorSchema("Unflatten", fields=(("dim", REQUIRED, REQUIRED), ("unflattened_size", REQUIRED, REQUIRED))),
+    "permute": OperatorSchema("permute", fields=(("dims", REQUIRED, REQUIRED),), is_variadic=True),
+    "transpose": OperatorSchema("transpose", fields=(("dim0", REQUIRED, REQUIRED), ("dim1", REQUIRED, REQUIRED))),
+    "swapaxes": OperatorSchema("transpose", fields=(("dim0", REQUIRED, REQUIRED), ("dim1", REQUIRED, REQUIRED))),
+    "squeeze": OperatorSchema("squeeze", fields=(("dim", REQUIRED, REQUIRED),)),
+    "unsqueeze": OperatorSchema("unsqueeze", fields=(("dim", REQUIRED, REQUIRED),)),
+    "select": OperatorSchema("select", fields=(("dim", REQUIRED, REQUIRED), ("index", REQUIRED, REQUIRED))),
+    "narrow": OperatorSchema("narrow", fields=(("dim", REQUIRED, REQUIRED), ("start", REQUIRED, REQUIRED), ("length", REQUIRED, REQUIRED))),
+    "detach": OperatorSchema("stop_gradient"),
+    "pixel_shuffle": OperatorSchema("PixelShuffle", fields=(("upscale_factor", REQUIRED, REQUIRED),)),
+    "pixel_unshuffle": OperatorSchema("PixelUnshuffle", fields=(("downscale_factor", REQUIRED, REQUIRED),)),
+}
+
+# Functions of `torch.nn.functional`.
+NN_FUNCTIONS: Mapping[str, OperatorSchema] = {
+    "relu": OperatorSchema("relu"),
+    "sigmoid": OperatorSchema("sigmoid"),
+    "tanh": OperatorSchema("tanh"),
+    "softmax": OperatorSchema("softmax", fields=(_DIM,)),
+    "log_softmax": OperatorSchema("log_softmax", fields=(_DIM,)),
+    "softmin": OperatorSchema("Softmin", fields=(_DIM,)),
+    "gelu": OperatorSchema("GELU", fields=(("approximate", "none", "none"),)),
+    "relu6": OperatorSchema("ReLU6"),
+    "leaky_relu": OperatorSchema("LeakyReLU", fields=(("negative_slope", 0.01, 0.01),)),
+    "elu": OperatorSchema("ELU", fields=(("alpha", 1.0, 1.0),)),
+    "selu": OperatorSchema("SELU"),
+    "celu": OperatorSchema("CELU", fields=(("alpha", 1.0, 1.0),)),
+    "silu": OperatorSchema("SiLU"),
+    "mish": OperatorSchema("Mish"),
+    "softplus": OperatorSchema("Softplus", fields=(("beta", 1.0, 1.0), ("threshold", 20.0, 20.0))),
+    "softsign": OperatorSchema("Softsign"),
+    "logsigmoid": OperatorSchema("LogSigmoid"),
+    "hardtanh": OperatorSchema("Hardtanh", fields=(("min_val", -1.0, -1.0), ("max_val", 1.0, 1.0))),
+    "hardsigmoid": OperatorSchema("Hardsigmoid"),
+    "hardswish": OperatorSchema("Hardswish"),
+    "tanhshrink": OperatorSchema("Tanhshrink"),
+    "softshrink": OperatorSchema("Softshrink", fields=(("lambd", 0.5, 0.5),)),
+    "hardshrink": OperatorSchema("Hardshrink", fields=(("lambd", 0.5, 0.5),)),
+    "_threshold": OperatorSchema("Threshold", fields=(("threshold", REQUIRED, REQUIRED), ("value", REQUIRED, REQUIRED))),
+    "glu": OperatorSchema("GLU", fields=(("dim", -1, -1),)),
+    "dropout": OperatorSchema("Dropout", fields=_DROPOUT_RATE),
+    "dropout1d": OperatorSchema("Dropout1d", fields=_DROPOUT_RATE),
+    "dropout2d": OperatorSchema("Dropout2d", fields=_DROPOUT_RATE),
+    "dropout3d": OperatorSchema("Dropout3d", fields=_DROPOUT_RATE),
+    "alpha_dropout": OperatorSchema("AlphaDropout", fields=_DROPOUT_RATE),
+    "max_pool1d": OperatorSchema("MaxPool1d", fields=_MAX_POOL),
+    "max_pool2d": OperatorSchema("MaxPool2d", fields=_MAX_POOL),
+    "max_pool3d": OperatorSchema("MaxPool3d", fields=_MAX_POOL),
+    "avg_pool1d": OperatorSchema("AvgPool1d", fields=_AVERAGE_POOL),
+    "avg_pool2d": OperatorSchema("AvgPool2d", fields=_AVERAGE_POOL),
+    "avg_pool3d": OperatorSchema("AvgPool3d", fields=_AVERAGE_POOL),
+    **{f"adaptive_{how}_pool{d}d": OperatorSchema(f"Adaptive{how.capitalize()}Pool{d}d", fields=_SIZE)
+       for how in ("avg", "max") for d in (1, 2, 3)},
+    "normalize": OperatorSchema("normalize", fields=(("p", 2.0, 2.0), ("dim", 1, 1), ("eps", 1e-12, 1e-12))),
+    "cosine_similarity": OperatorSchema("cosine_similarity", 2, (("dim", 1, 1), ("eps", 1e-8, 1e-8))),
+    "pad": OperatorSchema("pad", fields=(("pad", REQUIRED, REQUIRED), ("mode", "constant", "constant"), ("value", None, None))),
+    "one_hot": OperatorSchema("one_hot", fields=(("num_classes", REQUIRED, REQUIRED),)),
+    "scaled_dot_product_attention": OperatorSchema("scaled_dot_product_attention", 3, (
+        ("attn_mask", None, None), ("dropout_p", 0.0, 0.0), ("is_causal", False, False), ("scale", None, None))),
+    "local_response_norm": OperatorSchema("LocalResponseNorm", fields=(
+        ("size", REQUIRED, REQUIRED), ("alpha", 1e-4, 1e-4), ("beta", 0.75, 0.75), ("k", 1.0, 1.0))),
+}  # fmt: skip
+DROPOUT_KINDS = frozenset({"Dropout", "Dropout1d", "Dropout2d", "Dropout3d", "AlphaDropout"})
+
+# Operators of Python, under their names in the module `operator`.
+PYTHON_OPERATORS: Mapping[str, OperatorSchema] = {
+    **{name: TORCH_FUNCTIONS[name] for name in ("add", "sub", "mul", "pow", "matmul", "neg", "abs",
+                                      "gt", "ge", "lt", "le", "eq", "ne")},
+    "truediv": TORCH_FUNCTIONS["div"],
+    **{f"i{name}": TORCH_FUNCTIONS[name] for name in ("add", "sub", "mul", "pow", "matmul")},
+    "itruediv": TORCH_FUNCTIONS["div"],
+}  # fmt: skip
+
+# Kind → the kind that gives the same with its operands swapped.
+REFLECTED_OPERATORS: Mapping[str, str] = {
+    "add": "add", "mul": "mul", "eq": "eq", "ne": "ne", "gt": "lt", "lt": "gt", "ge": "le", "le": "ge",
+}  # fmt: skip
+
+# Methods and functions that give their tensor as it is.
+NO_OP_METHODS = frozenset({"contiguous", "clone", "cpu"})
+
+# What has no kind → what to do instead.
+UNSUPPORTED_HINTS: Mapping[str, str] = {
+    "item": "keep the number a tensor",
+    "expand": "broadcasting makes it unnecessary in most places",
+    "chunk": "use split with sizes, whose places are known",
+    "pack_padded_sequence": "leave it out; in the traced network, give the LSTM or GRU the lengths as a second input",
+    "to": "leave the conversion to the data set",
+    "float": "leave the conversion to the data set",
+    "setitem": "compute the parts and join them with torch.cat",
+}
+
+
+def bind_arguments(form: OperatorSchema, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> tuple[list[Any], dict[str, Any]]:
+    """Return the operands and the fields of a call. Raises `Refusal` for what the kind does not have."""
+    given = dict(kwargs)
+    operands = list(args[: form.operand_count])
+    for name in ("input", "other", "tensors")[len(operands) : form.operand_count]:
+        if name in given:
+            operands.append(given.pop(name))
+    if form.takes_list:
+        operands = list(given.pop("tensors")) if "tensors" in given else list(operands[0])
+    rest = args[form.operand_count :]
+    if form.is_variadic and len(rest) > 1:
+        rest = (rest,)
+    names = [name for name, _, _ in form.fields]
+    if len(rest) > len(names):
+        raise UnsupportedOperation(f"{form.kind} has no place for {rest[len(names)]!r}")
+    given |= dict(zip(names, rest, strict=False))
+    return operands, dict(_non_default_fields(form, given))
+
+
+def _non_default_fields(form: OperatorSchema, given: dict[str, Any]) -> Iterator[tuple[str, Any]]:
+    """Yield the fields that differ from the language's defaults."""
+    for name, torchs, ours in form.fields:
+        value = given.pop(name, torchs)
+        if value is REQUIRED:
+            raise UnsupportedOperation(f"{form.kind} needs {name}, which the call leaves out", f"give {name}")
+        if ours is REQUIRED or value != ours:
+            yield name, value
+    for name, value in given.items():
+        if name not in IGNORED_ARGUMENTS or IGNORED_ARGUMENTS[name] not in (..., value):
+            raise UnsupportedOperation(f"{form.kind} has no {name}", f"leave {name} out")

@@ -1,0 +1,18 @@
+"""Rows of a source as a job would see them."""
+
+from typing import Any
+
+from app.spec.data.columns import DataSchema
+from app.spec.data.feature_schema import resolve_features
+from app.spec.data.sources import BuiltinData, Split
+from workers.data.loading.examples import TrainingData, build_training_data
+from workers.data.loading.sources import SourceData
+
+
+def build_data(loaded: SourceData, stored: DataSchema, split: Split | None = None, seed: int = 0, **data: Any) -> TrainingData:
+    """Return the data as a network sees it by default, or as `data` says."""
+    target = data.get("target", stored.target)
+    seen = resolve_features(BuiltinData(kind="builtin", name="iris", **data), stored, [("/data/target", target)])
+    assert not seen.problems
+    inputs = tuple(data.get("inputs", seen.schema.inputs))
+    return build_training_data(loaded, stored, seen, inputs=inputs, targets=tuple(seen.targets.values()), split=split, seed=seed)

@@ -1,0 +1,22 @@
+"""What whole numbers cannot be computed with is told where it stands; floats can."""
+
+import pytest
+
+from tests.workers.network.networks import infer_model
+
+
+@pytest.mark.parametrize(
+    ("kind", "scalar", "detail", "hint"),
+    [
+        ("remainder", 0, "it divides whole numbers by 0", "give another number"),
+        ("fmod", 0, "it divides whole numbers by 0", "give another number"),
+        ("pow", -2, "it has no whole results: the power is -2", "-2.0 makes floats of the numbers"),
+    ],
+)
+def test_whole_numbers_have_limits(kind: str, scalar: int, detail: str, hint: str) -> None:
+    model = {"nodes": [{"id": "it", "kind": kind, "inputs": ["x"], "scalar": scalar}]}
+    (problem,) = infer_model(model, {"x": ((4,), "int64")}).problems
+    assert (problem.pointer, problem.code, problem.detail, problem.hint) == (
+        "/nodes/0/scalar", "invalid_value", detail, hint,
+    )  # fmt: skip
+    assert infer_model(model, {"x": (4,)}).problems == []

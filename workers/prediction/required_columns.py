@@ -1,0 +1,23 @@
+"""What rows must have."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from app.spec.data.columns import Column
+
+ColumnValues = Sequence[Any]  # of one column, as somebody sends them
+
+
+@dataclass(frozen=True)
+class RequiredColumn:
+    """A stored column that rows must have, and how long its values may be."""
+
+    column: Column
+    max_length: int | None = None  # `None`: the end of longer ones is cut off, as in training
+    is_required: bool = False  # no value may be missing
+
+    @property
+    def name(self) -> str:
+        """The column's name."""
+        return self.column.name
