@@ -39,8 +39,21 @@ def judged(report: Mapping[str, Any], accepted: Mapping[str, str]) -> tuple[list
 
 def ask(service: str) -> Mapping[str, Any] | None:
     """Return pip-audit's report; `None` if it could not ask the service."""
-    command = [sys.executable, "-m", "pip_audit", "--requirement", str(CONSTRAINTS), "--no-deps", "--disable-pip",
-               "--format", "json", "--progress-spinner", "off", "--vulnerability-service", service]  # fmt: skip
+    command = [
+        sys.executable,
+        "-m",
+        "pip_audit",
+        "--requirement",
+        str(CONSTRAINTS),
+        "--no-deps",
+        "--disable-pip",
+        "--format",
+        "json",
+        "--progress-spinner",
+        "off",
+        "--vulnerability-service",
+        service,
+    ]
     try:
         done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=SECONDS)
         report: Mapping[str, Any] = json.loads(done.stdout)

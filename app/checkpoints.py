@@ -38,9 +38,17 @@ def add(
         if final:  # there is another if an attempt died before it could say that it had come to the end
             earlier = update(CheckpointRow).where(CheckpointRow.job_id == job_id, CheckpointRow.final)
             session.execute(earlier.values(final=False))
-        row = CheckpointRow(id=id, job_id=job_id, fence=fence, step=step, epoch=epoch, values=dict(values),
-                            files=[dict(file) for file in files], final=final,
-                            size=sum(file.get("size", 0) for file in files))  # fmt: skip
+        row = CheckpointRow(
+            id=id,
+            job_id=job_id,
+            fence=fence,
+            step=step,
+            epoch=epoch,
+            values=dict(values),
+            files=[dict(file) for file in files],
+            final=final,
+            size=sum(file.get("size", 0) for file in files),
+        )
         session.add(row)
         session.flush()
     return row
@@ -112,12 +120,16 @@ def referenced_ids_query() -> Select[str]:
     return select(asked).where(JobRow.status.not_in(TERMINAL_STATUSES), asked.is_not(None))
 
 
-def best_or_latest(session: Session, job_id: str, monitor: str, mode: Mode, file: str | None = None) -> CheckpointRow | None:
+def best_or_latest(
+    session: Session, job_id: str, monitor: str, mode: Mode, file: str | None = None
+) -> CheckpointRow | None:
     """Return the best checkpoint, or where nothing was evaluated the newest; `None` if there is none yet.
 
     With `file` only of those that have such a file.
     """
-    rows = [row for row in list_checkpoints(session, job_id) if file is None or file in (each["name"] for each in row.files)]
+    rows = [
+        row for row in list_checkpoints(session, job_id) if file is None or file in (each["name"] for each in row.files)
+    ]
     return next(iter([*_sort_by_metric(rows, monitor, mode), *rows]), None)
 
 
@@ -126,13 +138,17 @@ def prunable_checkpoints(
 ) -> list[CheckpointRow]:
     """Return the checkpoints that are neither among the newest nor the best, nor final, nor needed by another job."""
     rows = list_checkpoints(session, job_id)
-    kept = {row.id for row in rows[:keep_last] + _sort_by_metric(rows, monitor, mode)[:keep_best]} | referenced_ids(session, job_id)
+    kept = {row.id for row in rows[:keep_last] + _sort_by_metric(rows, monitor, mode)[:keep_best]} | referenced_ids(
+        session, job_id
+    )
     return [row for row in rows if row.id not in kept and not row.final]
 
 
 def remove(session: Session, rows: Sequence[CheckpointRow]) -> list[CheckpointRow]:
     """Take off the list the checkpoints that nobody reads, and return them: their files may go after the commit."""
-    unread = delete(CheckpointRow).where(CheckpointRow.id.in_([row.id for row in rows]), _not_read_within(READ_GRACE_SECONDS))
+    unread = delete(CheckpointRow).where(
+        CheckpointRow.id.in_([row.id for row in rows]), _not_read_within(READ_GRACE_SECONDS)
+    )
     gone = set(session.scalars(unread.returning(CheckpointRow.id).execution_options(synchronize_session=False)))
     return [row for row in rows if row.id in gone]
 

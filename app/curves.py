@@ -16,7 +16,9 @@ from sqlalchemy.orm import Session
 from app.db.tables import MetricChunkRow
 
 POINT_DTYPE = np.dtype([("step", "<i8"), ("value", "<f8"), ("time", "<f8"), ("elapsed", "<f8")])
-SUMMARY_DTYPE = np.dtype([*POINT_DTYPE.descr, ("min", "<f8"), ("max", "<f8"), ("count", "<i8")])  # the last point, and its block
+SUMMARY_DTYPE = np.dtype(
+    [*POINT_DTYPE.descr, ("min", "<f8"), ("max", "<f8"), ("count", "<i8")]
+)  # the last point, and its block
 
 CHUNK_SIZE = 4096
 BLOCK_SIZE = 64

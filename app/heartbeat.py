@@ -24,7 +24,9 @@ class WorkerState:
     figures: Mapping[str, Any]  # counts since its start, see workers.host.heartbeat
 
 
-def record_heartbeat(session: Session, name: str, queues: Sequence[str], slots: int, state: WorkerState | None = None) -> None:
+def record_heartbeat(
+    session: Session, name: str, queues: Sequence[str], slots: int, state: WorkerState | None = None
+) -> None:
     """Note that a worker lives; forget those that have been silent for long."""
     values: dict[str, Any] = {"queues": list(queues), "slots": slots, "seen_at": now(), "stopped_at": None}
     values |= asdict(state) if state is not None else {}

@@ -17,9 +17,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from machine import spread, write
-from mlflow_server import mlflow, release
-from service import Running, service
+from machine import summarize_times, write_results
+from mlflow_server import mlflow_version, run_mlflow
+from service import RunningService, run_service
 from start_latency import SPEC
 
 from app.db.session import Database
@@ -48,7 +48,7 @@ def time_calls(call: Callable[[], object], runs: int) -> list[float]:
 
 def measure_graftwerk(runs: int) -> dict[str, list[float]]:
     """Measure Graftwerk. No worker runs, so jobs stay where they are put."""
-    with service("--no-worker") as running:
+    with run_service("--no-worker") as running:
         found = {"create": time_calls(lambda: running.submit(SPEC), runs)}
         job = running.submit(SPEC)
         found["read"] = time_calls(lambda: running.http.get(f"/v1/jobs/{job}").raise_for_status(), runs)
@@ -61,7 +61,7 @@ def measure_graftwerk(runs: int) -> dict[str, list[float]]:
     return found
 
 
-def time_storing(running: Running) -> tuple[list[float], str]:
+def time_storing(running: RunningService) -> tuple[list[float], str]:
     """Record the points of three jobs as a supervisor does; returns the seconds each took, and one of the jobs."""
     settings = Settings(home=running.home)
     db = Database(settings.resolved_database_url)
@@ -87,15 +87,17 @@ def next_report(start: int) -> ProgressReport:
     steps = list(range(start + 1, start + 1 + len(values)))
     now = time.time()
     block = SeriesPoints(steps, values, [now] * len(values), [step / 1000 for step in steps])
-    return ProgressReport(progress={"step": steps[-1], "latest": {"train/loss": values[-1]}}, series={"train/loss": block})
+    return ProgressReport(
+        progress={"step": steps[-1], "latest": {"train/loss": values[-1]}}, series={"train/loss": block}
+    )
 
 
-def count_lines(running: Running, path: str, headers: dict[str, str]) -> int:
+def count_lines(running: RunningService, path: str, headers: dict[str, str]) -> int:
     """Return the number of lines of an answer."""
     return running.http.get(path, headers=headers).raise_for_status().content.count(b"\n")
 
 
-def check_buckets(running: Running, path: str) -> None:
+def check_buckets(running: RunningService, path: str) -> None:
     """Read the buckets and see that they stand for every point."""
     columns = running.http.get(path).raise_for_status().json()["series"]["train/loss"]
     check_equal(sum(columns["count"]), POINT_COUNT)
@@ -109,7 +111,7 @@ def check_equal(found: int, wanted: int) -> None:
 
 def measure_mlflow(python: Path, runs: int) -> dict[str, list[float]]:
     """Measure MLflow."""
-    with mlflow(python) as server:
+    with run_mlflow(python) as server:
         found = {"create": time_calls(server.create, runs)}
         run = server.create()
         found["read"] = time_calls(lambda: server.read(run), runs)
@@ -128,16 +130,27 @@ def main() -> None:
     parser.add_argument("--mlflow-python", type=Path, help="interpreter of an environment that has MLflow")
     parser.add_argument("--runs", type=int, default=50, help="requests to create and to read")
     options = parser.parse_args()
-    here = {what: spread(seconds) for what, seconds in measure_graftwerk(options.runs).items()}
+    here = {what: summarize_times(seconds) for what, seconds in measure_graftwerk(options.runs).items()}
     result: dict[str, Any] = {"points": POINT_COUNT, "graftwerk_ms": here}
     claims: list[dict[str, Any]] = []
     if options.mlflow_python is not None:
-        there = {what: spread(seconds) for what, seconds in measure_mlflow(options.mlflow_python, options.runs).items()}
+        there = {
+            what: summarize_times(seconds)
+            for what, seconds in measure_mlflow(options.mlflow_python, options.runs).items()
+        }
         ratios = {what: round(there[what]["median"] / here[what]["median"], 1) for what in BOUNDS}
-        result |= {"mlflow": release(options.mlflow_python), "mlflow_ms": there, "ratios": ratios}
-        claims = [{"what": f"{what}: MLflow / Graftwerk", "measured": ratios[what], "unit": "x", "bound": bound,
-                   "at_most": False} for what, bound in BOUNDS.items()]  # fmt: skip
-    write("api_latency", result, claims)
+        result |= {"mlflow": mlflow_version(options.mlflow_python), "mlflow_ms": there, "ratios": ratios}
+        claims = [
+            {
+                "what": f"{what}: MLflow / Graftwerk",
+                "measured": ratios[what],
+                "unit": "x",
+                "bound": bound,
+                "at_most": False,
+            }
+            for what, bound in BOUNDS.items()
+        ]
+    write_results("api_latency", result, claims)
 
 
 if __name__ == "__main__":

@@ -21,7 +21,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from machine import spread, write
+from machine import summarize_times, write_results
 
 from app.spec.data.columns import Column, DataSchema
 from app.storage.local import LocalStore
@@ -37,10 +37,14 @@ MODEL_SIZES: Mapping[str, tuple[int, int]] = {"small": (128, 500), "100 MB": (50
 BOUNDS = {"small": 0.5, "100 MB": 0.1}  # stall aside / stall waiting; set after the first run
 CHECKPOINTS = 2  # of a training, besides the final one
 SCHEMA = DataSchema(
-    columns=(Column(name="x", shape=(FEATURES,), dtype="float32"),
-             Column(name="y", shape=(), dtype="int64", classes=CLASSES)),
-    rows={"train": ROWS}, inputs=("x",), target="y",
-)  # fmt: skip
+    columns=(
+        Column(name="x", shape=(FEATURES,), dtype="float32"),
+        Column(name="y", shape=(), dtype="int64", classes=CLASSES),
+    ),
+    rows={"train": ROWS},
+    inputs=("x",),
+    target="y",
+)
 
 
 @dataclass
@@ -62,10 +66,15 @@ def job_spec(units: int, every: int) -> dict[str, Any]:
         "model": {"layers": [*layers, {"kind": "Linear", "out_features": CLASSES}]},
         "data": {"kind": "dataset", "id": "ds_" + "0" * 32},
         "objective": {"loss": {"kind": "CrossEntropyLoss"}},
-        "training": {"optimizer": {"kind": "Adam"}, "batch_size": BATCH, "device": "cpu",
-                     "steps": every * (CHECKPOINTS + 1), "evaluate": {"every_steps": 10**6},
-                     "checkpoint": {"every_steps": every, "every_seconds": None, "keep_best": 0}},
-    }  # fmt: skip
+        "training": {
+            "optimizer": {"kind": "Adam"},
+            "batch_size": BATCH,
+            "device": "cpu",
+            "steps": every * (CHECKPOINTS + 1),
+            "evaluate": {"every_steps": 10**6},
+            "checkpoint": {"every_steps": every, "every_seconds": None, "keep_best": 0},
+        },
+    }
 
 
 def block_on_checkpoints(prepared: PreparedTraining) -> None:
@@ -84,14 +93,21 @@ def measure_stalls(folder: Path, size: str, way: str) -> Iterator[tuple[float, f
     units, every = MODEL_SIZES[size]
     store = LocalStore(folder / "store")
     generator = np.random.default_rng(0)
-    np.savez(folder / "examples.npz", x=generator.normal(size=(ROWS, FEATURES)).astype("float32"),
-             y=generator.integers(CLASSES, size=ROWS))  # fmt: skip
+    np.savez(
+        folder / "examples.npz",
+        x=generator.normal(size=(ROWS, FEATURES)).astype("float32"),
+        y=generator.integers(CLASSES, size=ROWS),
+    )
     store.put_file("examples.npz", folder / "examples.npz")
     assignment = Assignment(
-        job_id="job_bench", fence=time.monotonic_ns(), spec=job_spec(units, every),
+        job_id="job_bench",
+        fence=time.monotonic_ns(),
+        spec=job_spec(units, every),
         data_schema=SCHEMA.model_dump(mode="json"),
-        store_url="", data_root="", dataset=DatasetRef({"kind": "upload", "format": "npz"}, "examples.npz"),
-    )  # fmt: skip
+        store_url="",
+        data_root="",
+        dataset=DatasetRef({"kind": "upload", "format": "npz"}, "examples.npz"),
+    )
     clock = StepTimer()
     prepared = prepare(assignment, store, clock, folder)
     if way == "waiting":
@@ -120,13 +136,20 @@ def main() -> None:
     result: dict[str, Any] = {"stall_ms": {}, "cost_ms": {}, "step_ms": {}}
     for (size, way), figures in found.items():
         for name, seconds in zip(result, zip(*figures, strict=True), strict=True):
-            result[name][f"{size}, {way}"] = spread(seconds)
+            result[name][f"{size}, {way}"] = summarize_times(seconds)
     claims = []
     for size, bound in BOUNDS.items():
         aside, waited = (result["stall_ms"][f"{size}, {way}"]["median"] for way in ("aside", "waiting"))
-        claims.append({"what": f"a checkpoint keeps the training waiting, of what its writing takes, {size}",
-                       "measured": round(aside / waited, 3), "unit": "x", "bound": bound, "at_most": True})  # fmt: skip
-    write("checkpoint_stall", result, claims)
+        claims.append(
+            {
+                "what": f"a checkpoint keeps the training waiting, of what its writing takes, {size}",
+                "measured": round(aside / waited, 3),
+                "unit": "x",
+                "bound": bound,
+                "at_most": True,
+            }
+        )
+    write_results("checkpoint_stall", result, claims)
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from machine import spread, write
+from machine import summarize_times, write_results
 from sqlalchemy import insert, text
 
 from app.access import keys
@@ -50,12 +50,25 @@ def insert_jobs(database: Database) -> None:
     statuses = [Status.QUEUED] * WAITING_JOBS + [Status.SUCCEEDED] * ENDED_JOBS + [Status.RUNNING] * RUNNING_JOBS
     rows = [
         {
-            "id": new_id("job"), "owner": key.owner, "key_id": key.id, "name": "x", "spec": nodes, "data_schema": {},
-            "inspection": nodes, "labels": {}, "status": status, "queue": "default", "priority": number % 3,
-            "progress": {}, "started_at": 1.0, "finished_at": 100.0 + number, "not_before": 0.0,
+            "id": new_id("job"),
+            "owner": key.owner,
+            "key_id": key.id,
+            "name": "x",
+            "spec": nodes,
+            "data_schema": {},
+            "inspection": nodes,
+            "labels": {},
+            "status": status,
+            "queue": "default",
+            "priority": number % 3,
+            "progress": {},
+            "started_at": 1.0,
+            "finished_at": 100.0 + number,
+            "not_before": 0.0,
         }
-        for number, status in enumerate(statuses) for key in [made[number * 7 % KEY_COUNT]]
-    ]  # fmt: skip
+        for number, status in enumerate(statuses)
+        for key in [made[number * 7 % KEY_COUNT]]
+    ]
     for start in range(0, len(rows), 500):
         database.run(lambda session, part: session.execute(insert(JobRow), part), rows[start : start + 500])
     if not database.is_sqlite:
@@ -83,12 +96,12 @@ def main() -> None:
                 "claim under limits": partial(database.run, repository.claim, ["default"], "w", 30.0, 20),
                 "place": partial(database.read, queue.queue_position, row),
             }
-            figures[name] = {what: spread(time_action(call)) for what, call in calls.items()}
+            figures[name] = {what: summarize_times(time_action(call)) for what, call in calls.items()}
             for what, bound in BOUNDS.items():
                 measured = figures[name][what]["median"]
                 told = f"{what} with {WAITING_JOBS:,} waiting jobs, {name}"
                 claims.append({"what": told, "measured": measured, "unit": "ms", "bound": bound, "at_most": True})
-    write("claim_latency", {"waiting": WAITING_JOBS, "ms": figures}, claims)
+    write_results("claim_latency", {"waiting": WAITING_JOBS, "ms": figures}, claims)
 
 
 if __name__ == "__main__":

@@ -21,8 +21,10 @@ def texts_csv() -> tuple[str, bytes]:
     rows = []
     for row in range(ROWS):
         side = row % 2
-        words = [draw.choice(WORDS[50 * side : 50 * (side + 1)] if draw.random() < 0.7 else WORDS)
-                 for _ in range(draw.randint(1, 60))]  # fmt: skip
+        words = [
+            draw.choice(WORDS[50 * side : 50 * (side + 1)] if draw.random() < 0.7 else WORDS)
+            for _ in range(draw.randint(1, 60))
+        ]
         rows.append(f"{' '.join(words)},{('up', 'down')[side]}")
     return "texts.csv", "\n".join(["text,label", *rows]).encode()
 
@@ -53,20 +55,36 @@ BUCKETED_SPEC = {
         ],
         "outputs": {"scores": "scores"},
     },
-    "data": {"kind": "dataset", "id": DATASET, "target": "label", "bucket": "text", "validation": {"fraction": 0.2},
-             "features": {"text": {"kind": "text", "column": "text", "max_length": 60,
-                                   "tokenizer": {"kind": "word", "vocabulary": 200}}}},
+    "data": {
+        "kind": "dataset",
+        "id": DATASET,
+        "target": "label",
+        "bucket": "text",
+        "validation": {"fraction": 0.2},
+        "features": {
+            "text": {
+                "kind": "text",
+                "column": "text",
+                "max_length": 60,
+                "tokenizer": {"kind": "word", "vocabulary": 200},
+            }
+        },
+    },
     "objective": {"loss": {"kind": "CrossEntropyLoss"}, "metrics": ["accuracy"]},
     "training": {"epochs": 6, "batch_size": 64, "optimizer": {"kind": "Adam", "lr": 0.01}},
-}  # fmt: skip
+}
 STREAMED_SPEC = {
     "model": {"layers": [{"kind": "resnet18", "num_classes": 2}]},
-    "data": {"kind": "dataset", "id": DATASET, "loading": "streamed", "validation": {"fraction": 0.2},
-             "transforms": [{"kind": "RandomCrop", "size": 32, "padding": 2},
-                            {"kind": "ColorJitter", "brightness": 0.1}]},
+    "data": {
+        "kind": "dataset",
+        "id": DATASET,
+        "loading": "streamed",
+        "validation": {"fraction": 0.2},
+        "transforms": [{"kind": "RandomCrop", "size": 32, "padding": 2}, {"kind": "ColorJitter", "brightness": 0.1}],
+    },
     "objective": {"loss": {"kind": "CrossEntropyLoss"}, "metrics": ["accuracy"]},
     "training": {"epochs": 6, "batch_size": 64, "optimizer": {"kind": "AdamW", "lr": 0.001}},
-}  # fmt: skip
+}
 
 
 @dataclass(frozen=True)

@@ -25,8 +25,8 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from gpu_cases import LEARNING, RESUMED, Case
-from machine import write
+from gpu_cases import LEARNING_CASES, RESUME_CASES, GpuCase
+from machine import write_results
 
 from app.spec.data.columns import DataSchema
 from app.spec.data.sources import UploadSource
@@ -92,7 +92,7 @@ class AttemptRunner:
         self.folder, self.device, self.fence = folder, device, 0
         self.store = open_store(str(folder / "store"), {})
 
-    def attempt(self, case: Case, plan: Mapping[str, Any], told: AttemptLog, killed_at: int | None = None) -> None:
+    def attempt(self, case: GpuCase, plan: Mapping[str, Any], told: AttemptLog, killed_at: int | None = None) -> None:
         """Run an attempt that goes on where `told` ended; it is killed once it has told of step `killed_at`."""
         self.fence += 1
         began = time.monotonic()
@@ -114,7 +114,7 @@ class AttemptRunner:
             pipe.close()
         told.seconds += time.monotonic() - began
 
-    def _assignment(self, case: Case, plan: Mapping[str, Any]) -> Assignment:
+    def _assignment(self, case: GpuCase, plan: Mapping[str, Any]) -> Assignment:
         spec = (
             json.loads((EXAMPLES / f"{case.spec}.json").read_text()) if isinstance(case.spec, str) else dict(case.spec)
         )
@@ -123,12 +123,18 @@ class AttemptRunner:
         schema = schema or named_dataset_schema(parse_job(spec))
         assert schema is not None
         return Assignment(
-            job_id="job_check", fence=self.fence, spec=spec, data_schema=schema.model_dump(mode="json"),
-            store_url=str(self.folder / "store"), data_root=str(self.folder), dataset=registered, loaders=case.loaders,
+            job_id="job_check",
+            fence=self.fence,
+            spec=spec,
+            data_schema=schema.model_dump(mode="json"),
+            store_url=str(self.folder / "store"),
+            data_root=str(self.folder),
+            dataset=registered,
+            loaders=case.loaders,
             gpu=0 if self.device == "cuda" else None,
-        )  # fmt: skip
+        )
 
-    def _register_dataset(self, case: Case) -> tuple[DatasetRef | None, DataSchema | None]:
+    def _register_dataset(self, case: GpuCase) -> tuple[DatasetRef | None, DataSchema | None]:
         if case.data is None:
             return None, None
         name, content = case.data()
@@ -143,11 +149,12 @@ class AttemptRunner:
     @staticmethod
     def _resume(told: AttemptLog) -> tuple[CheckpointRef, ...]:
         return tuple(
-            CheckpointRef(each.id, each.step, tuple(asdict(file) for file in each.files)) for each in reversed(told.saved)
+            CheckpointRef(each.id, each.step, tuple(asdict(file) for file in each.files))
+            for each in reversed(told.saved)
         )
 
 
-def check_learning(bench: AttemptRunner, case: Case) -> tuple[dict[str, Any], list[str]]:
+def check_learning(bench: AttemptRunner, case: GpuCase) -> tuple[dict[str, Any], list[str]]:
     """Return how a case learns, and what is wrong with it."""
     before = used_mib()
     told = AttemptLog()
@@ -155,20 +162,24 @@ def check_learning(bench: AttemptRunner, case: Case) -> tuple[dict[str, Any], li
     left = used_mib() - before
     accuracy = told.progress.get("latest", {}).get("val/accuracy")
     row = {
-        "case": case.name, "seconds": round(told.seconds, 2), "first_step_seconds": round(told.first_step, 2),
-        "steps_per_second": told.progress.get("rate"), "accuracy": accuracy, "gpu_memory_left_mib": left,
-    }  # fmt: skip
+        "case": case.name,
+        "seconds": round(told.seconds, 2),
+        "first_step_seconds": round(told.first_step, 2),
+        "steps_per_second": told.progress.get("rate"),
+        "accuracy": accuracy,
+        "gpu_memory_left_mib": left,
+    }
     wrong = []
     if told.outcome is None or told.outcome.ending is not Ending.SUCCEEDED:
         wrong.append(f"{case.name}: {told.outcome}")
-    elif (accuracy or 0) < case.least:
+    elif (accuracy or 0) < case.min_score:
         wrong.append(f"{case.name}: accuracy {accuracy}")
     if left > MEMORY_TOLERANCE_MIB:
         wrong.append(f"{case.name}: {left} MiB not returned")
     return row, wrong
 
 
-def check_resuming(bench: AttemptRunner, case: Case, draw: Random) -> tuple[dict[str, Any], list[str]]:
+def check_resuming(bench: AttemptRunner, case: GpuCase, draw: Random) -> tuple[dict[str, Any], list[str]]:
     """Return how a case ends that is killed one to three times, and what is wrong with it."""
     plan = {"steps": 160, "checkpoint": {"every_steps": 25, "every_seconds": None, "keep_best": 0}}
     whole, pieces = AttemptLog(), AttemptLog()
@@ -181,10 +192,18 @@ def check_resuming(bench: AttemptRunner, case: Case, draw: Random) -> tuple[dict
     equal = whole.weights() is not None and whole.weights() == pieces.weights()
     points = {name: [(step, repr(value)) for step, value in each] for name, each in whole.points.items()}
     same = points == {name: [(step, repr(value)) for step, value in each] for name, each in pieces.points.items()}
-    row = {"case": case.name, "kills": len(kills), "weights_equal": equal, "points_equal": same,
-           "gpu_memory_left_mib": left}  # fmt: skip
-    wrong = [f"{case.name}: {what} differ after {len(kills)} kills" for what, fine in
-             (("weights", equal), ("points", same)) if not fine]  # fmt: skip
+    row = {
+        "case": case.name,
+        "kills": len(kills),
+        "weights_equal": equal,
+        "points_equal": same,
+        "gpu_memory_left_mib": left,
+    }
+    wrong = [
+        f"{case.name}: {what} differ after {len(kills)} kills"
+        for what, fine in (("weights", equal), ("points", same))
+        if not fine
+    ]
     if left > MEMORY_TOLERANCE_MIB:
         wrong.append(f"{case.name}: {left} MiB not returned after a kill")
     return row, wrong
@@ -204,8 +223,8 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder:
         bench = AttemptRunner(Path(folder), options.device)
         for rows, cases, check in (
-            (learning, LEARNING, check_learning),
-            (resuming, RESUMED, lambda bench, case: check_resuming(bench, case, draw)),
+            (learning, LEARNING_CASES, check_learning),
+            (resuming, RESUME_CASES, lambda bench, case: check_resuming(bench, case, draw)),
         ):
             for case in cases:
                 if options.case in case.name:
@@ -214,8 +233,11 @@ def main() -> int:
                     failures += wrong
                     sys.stderr.write(f"{json.dumps(row)} {' '.join(wrong)}\n")
     gpu = query_nvidia_smi("name,driver_version")
-    write("gpu_check", {"gpu": gpu, "learning": learning, "resuming": resuming, "failures": failures},
-          _claims(learning, resuming))  # fmt: skip
+    write_results(
+        "gpu_check",
+        {"gpu": gpu, "learning": learning, "resuming": resuming, "failures": failures},
+        _claims(learning, resuming),
+    )
     return 1 if failures else 0
 
 
@@ -225,11 +247,21 @@ def _claims(learning: Sequence[Mapping[str, Any]], resuming: Sequence[Mapping[st
     equal = sum(row["weights_equal"] and row["points_equal"] for row in resuming)
     left = max(row["gpu_memory_left_mib"] for row in [*learning, *resuming])
     return [
-        {"what": "on a GPU, killed and resumed to the same bits and points", "measured": 100 * equal / len(resuming),
-         "unit": "% of the cases", "bound": 100, "at_most": False},
-        {"what": "GPU memory that an attempt keeps after its end", "measured": max(0, left), "unit": "MiB",
-         "bound": MEMORY_TOLERANCE_MIB, "at_most": True},
-    ]  # fmt: skip
+        {
+            "what": "on a GPU, killed and resumed to the same bits and points",
+            "measured": 100 * equal / len(resuming),
+            "unit": "% of the cases",
+            "bound": 100,
+            "at_most": False,
+        },
+        {
+            "what": "GPU memory that an attempt keeps after its end",
+            "measured": max(0, left),
+            "unit": "MiB",
+            "bound": MEMORY_TOLERANCE_MIB,
+            "at_most": True,
+        },
+    ]
 
 
 if __name__ == "__main__":

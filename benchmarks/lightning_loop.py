@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from step_figures import BATCH, CLASSES, FEATURES, HIDDEN, LR, ROWS
+from step_workload import BATCH, CLASSES, FEATURES, HIDDEN, LR, ROWS
 
 
 class LightningProcess:
@@ -102,9 +102,14 @@ def serve_timings() -> None:
     for line in sys.stdin:
         clock = Clock()
         trainer = released.Trainer(
-            max_steps=int(line), accelerator="cpu", devices=1, callbacks=[clock], enable_checkpointing=False,
-            enable_progress_bar=False, enable_model_summary=False,
-        )  # fmt: skip
+            max_steps=int(line),
+            accelerator="cpu",
+            devices=1,
+            callbacks=[clock],
+            enable_checkpointing=False,
+            enable_progress_bar=False,
+            enable_model_summary=False,
+        )
         trainer.fit(Classifier(), DataLoader(data, BATCH, shuffle=True))
         print(json.dumps({"seconds": clock.seconds}), flush=True)
 

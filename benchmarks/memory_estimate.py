@@ -13,43 +13,90 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from machine import write
+from machine import write_results
 
 BOUND = 0.5  # of the real amount, either way
 
 NETWORKS: dict[str, dict[str, Any]] = {
-    "MLP": {"shape": [512], "classes": 10, "batch": 4096, "layers": [
-        *[{"kind": "Linear", "out_features": 2048}, {"kind": "ReLU"}] * 3, {"kind": "Linear", "out_features": 10}]},
-    "CNN": {"shape": [3, 64, 64], "classes": 10, "batch": 64, "layers": [
-        {"kind": "Conv2d", "out_channels": 32, "kernel_size": 3, "padding": 1}, {"kind": "BatchNorm2d"},
-        {"kind": "ReLU"}, {"kind": "MaxPool2d", "kernel_size": 2},
-        {"kind": "Conv2d", "out_channels": 64, "kernel_size": 3, "padding": 1}, {"kind": "BatchNorm2d"},
-        {"kind": "ReLU"}, {"kind": "AdaptiveAvgPool2d", "output_size": 4}, {"kind": "Flatten"},
-        {"kind": "Linear", "out_features": 10}]},
-    "LSTM": {"shape": [100, 64], "classes": 10, "batch": 256, "layers": [
-        {"kind": "LSTM", "hidden_size": 256, "num_layers": 2, "returns": "last"},
-        {"kind": "Linear", "out_features": 10}]},
-    "Transformer": {"shape": [64, 128], "classes": 10, "batch": 128, "layers": [
-        *[{"kind": "TransformerEncoderLayer", "nhead": 4, "dim_feedforward": 512}] * 3,
-        {"kind": "mean", "dim": 1}, {"kind": "Linear", "out_features": 10}]},
-    "repeated block": {"shape": [1024], "classes": 10, "batch": 2048, "layers": [
-        {"kind": "Repeat", "times": 16, "share": False, "body": {"layers": [
-            {"kind": "Linear", "out_features": 1024}, {"kind": "Tanh"}]}}, {"kind": "Linear", "out_features": 10}]},
-}  # fmt: skip
+    "MLP": {
+        "shape": [512],
+        "classes": 10,
+        "batch": 4096,
+        "layers": [
+            *[{"kind": "Linear", "out_features": 2048}, {"kind": "ReLU"}] * 3,
+            {"kind": "Linear", "out_features": 10},
+        ],
+    },
+    "CNN": {
+        "shape": [3, 64, 64],
+        "classes": 10,
+        "batch": 64,
+        "layers": [
+            {"kind": "Conv2d", "out_channels": 32, "kernel_size": 3, "padding": 1},
+            {"kind": "BatchNorm2d"},
+            {"kind": "ReLU"},
+            {"kind": "MaxPool2d", "kernel_size": 2},
+            {"kind": "Conv2d", "out_channels": 64, "kernel_size": 3, "padding": 1},
+            {"kind": "BatchNorm2d"},
+            {"kind": "ReLU"},
+            {"kind": "AdaptiveAvgPool2d", "output_size": 4},
+            {"kind": "Flatten"},
+            {"kind": "Linear", "out_features": 10},
+        ],
+    },
+    "LSTM": {
+        "shape": [100, 64],
+        "classes": 10,
+        "batch": 256,
+        "layers": [
+            {"kind": "LSTM", "hidden_size": 256, "num_layers": 2, "returns": "last"},
+            {"kind": "Linear", "out_features": 10},
+        ],
+    },
+    "Transformer": {
+        "shape": [64, 128],
+        "classes": 10,
+        "batch": 128,
+        "layers": [
+            *[{"kind": "TransformerEncoderLayer", "nhead": 4, "dim_feedforward": 512}] * 3,
+            {"kind": "mean", "dim": 1},
+            {"kind": "Linear", "out_features": 10},
+        ],
+    },
+    "repeated block": {
+        "shape": [1024],
+        "classes": 10,
+        "batch": 2048,
+        "layers": [
+            {
+                "kind": "Repeat",
+                "times": 16,
+                "share": False,
+                "body": {"layers": [{"kind": "Linear", "out_features": 1024}, {"kind": "Tanh"}]},
+            },
+            {"kind": "Linear", "out_features": 10},
+        ],
+    },
+}
 
 
 def data_schema(network: dict[str, Any]) -> dict[str, Any]:
     """Return the schema of random data that fits a network."""
-    columns = [{"name": "x", "shape": network["shape"], "dtype": "float32"},
-               {"name": "y", "shape": [], "dtype": "int64", "classes": network["classes"]}]  # fmt: skip
+    columns = [
+        {"name": "x", "shape": network["shape"], "dtype": "float32"},
+        {"name": "y", "shape": [], "dtype": "int64", "classes": network["classes"]},
+    ]
     return {"columns": columns, "rows": {"train": network["batch"]}, "inputs": ["x"], "target": "y"}
 
 
 def job_spec(network: dict[str, Any]) -> dict[str, Any]:
     """Return a job on that data."""
-    return {"model": {"layers": network["layers"]}, "data": {"kind": "dataset", "id": "ds_" + "0" * 32},
-            "objective": {"loss": {"kind": "CrossEntropyLoss"}},
-            "training": {"batch_size": network["batch"], "optimizer": {"kind": "Adam"}}}  # fmt: skip
+    return {
+        "model": {"layers": network["layers"]},
+        "data": {"kind": "dataset", "id": "ds_" + "0" * 32},
+        "objective": {"loss": {"kind": "CrossEntropyLoss"}},
+        "training": {"batch_size": network["batch"], "optimizer": {"kind": "Adam"}},
+    }
 
 
 def measure_memory(name: str) -> None:
@@ -105,10 +152,15 @@ def main() -> None:
         found[name] = json.loads(run.stdout.splitlines()[-1])
     ratios = {name: round(one["estimated"] / one["real"], 2) for name, one in found.items()}
     worst = max(abs(1 - ratio) for ratio in ratios.values())
-    claim = {"what": "memory: largest error of the estimate over five networks", "measured": round(worst, 2),
-             "unit": "of the real amount", "bound": BOUND, "at_most": True}  # fmt: skip
+    claim = {
+        "what": "memory: largest error of the estimate over five networks",
+        "measured": round(worst, 2),
+        "unit": "of the real amount",
+        "bound": BOUND,
+        "at_most": True,
+    }
     mib = {name: {side: round(size / 2**20, 1) for side, size in one.items()} for name, one in found.items()}
-    write("memory_estimate", {"mib": mib, "ratios": ratios}, [claim])
+    write_results("memory_estimate", {"mib": mib, "ratios": ratios}, [claim])
 
 
 if __name__ == "__main__":

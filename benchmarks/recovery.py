@@ -13,23 +13,35 @@ from statistics import median
 from typing import Any
 
 import psutil
-from machine import write
-from service import Running, service
+from machine import write_results
+from service import RunningService, run_service
 
 SPEC: dict[str, Any] = {
-    "name": "recovery", "retries": 20,
-    "model": {"layers": [{"kind": "Flatten"}, {"kind": "Linear", "out_features": 128}, {"kind": "ReLU"},
-                         {"kind": "Linear", "out_features": 10}]},
+    "name": "recovery",
+    "retries": 20,
+    "model": {
+        "layers": [
+            {"kind": "Flatten"},
+            {"kind": "Linear", "out_features": 128},
+            {"kind": "ReLU"},
+            {"kind": "Linear", "out_features": 10},
+        ]
+    },
     "data": {"kind": "builtin", "name": "digits", "validation": {"fraction": 0.2}},
     "objective": {"loss": {"kind": "CrossEntropyLoss"}},
-    "training": {"optimizer": {"kind": "Adam", "lr": 0.001}, "steps": 10**8, "batch_size": 64,
-                 "checkpoint": {"every_seconds": 1, "keep_best": 0}, "evaluate": {"every_steps": 10**6}},
-}  # fmt: skip
+    "training": {
+        "optimizer": {"kind": "Adam", "lr": 0.001},
+        "steps": 10**8,
+        "batch_size": 64,
+        "checkpoint": {"every_seconds": 1, "keep_best": 0},
+        "evaluate": {"every_steps": 10**6},
+    },
+}
 BOUNDS = {"attempt": 5.0, "worker": 45.0}  # seconds; a worker's lease of 30 s must run out first
 TIMEOUT_SECONDS = 120.0
 
 
-def find_worker(running: Running) -> psutil.Process:
+def find_worker(running: RunningService) -> psutil.Process:
     """Return the worker."""
     for process in psutil.process_iter(["cmdline", "environ"]):
         line, environment = process.info["cmdline"] or [], process.info["environ"] or {}
@@ -48,7 +60,7 @@ def find_attempt(worker: psutil.Process) -> psutil.Process:
 class TrainingRun:
     """The job, and what has been read of its events."""
 
-    service: Running
+    service: RunningService
     job: str
     after: int = 0
 
@@ -82,18 +94,23 @@ def main() -> None:
     parser.add_argument("--kills", type=int, default=5, help="of each kind")
     options = parser.parse_args()
     seconds: dict[str, list[float]] = {}
-    with service("--slots", "1") as running:
+    with run_service("--slots", "1") as running:
         training = TrainingRun(running, running.submit(SPEC))
         training.wait_for_start()
         for victim in BOUNDS:
             seconds[victim] = [round(training.measure_recovery(victim), 2) for _ in range(options.kills)]
         running.http.post(f"/v1/jobs/{training.job}/cancel").raise_for_status()
     claims = [
-        {"what": f"a killed {victim}: the training goes on after, median", "measured": round(median(times), 1),
-         "unit": "s", "bound": BOUNDS[victim], "at_most": True}
+        {
+            "what": f"a killed {victim}: the training goes on after, median",
+            "measured": round(median(times), 1),
+            "unit": "s",
+            "bound": BOUNDS[victim],
+            "at_most": True,
+        }
         for victim, times in seconds.items()
-    ]  # fmt: skip
-    write("recovery", {"seconds": seconds}, claims)
+    ]
+    write_results("recovery", {"seconds": seconds}, claims)
 
 
 if __name__ == "__main__":

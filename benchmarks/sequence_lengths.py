@@ -12,7 +12,7 @@ from statistics import median
 from typing import Any
 
 import torch
-from machine import spread, write
+from machine import summarize_times, write_results
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
@@ -49,15 +49,25 @@ def main() -> None:
         x = torch.randn(ROWS, longest, WIDTH)
         lengths = torch.linspace(longest / 2, longest, ROWS).long()
         time_step(run_recurrent, module, x, lengths)
-        rounds = [(time_step(run_packed, module, x, lengths), time_step(run_recurrent, module, x, lengths))
-                  for _ in range(options.rounds)]  # fmt: skip
+        rounds = [
+            (time_step(run_packed, module, x, lengths), time_step(run_recurrent, module, x, lengths))
+            for _ in range(options.rounds)
+        ]
         theirs, ours = zip(*rounds, strict=True)
-        result["step_ms"] |= {f"{longest}, packed": spread(theirs), f"{longest}, network": spread(ours)}
+        result["step_ms"] |= {
+            f"{longest}, packed": summarize_times(theirs),
+            f"{longest}, network": summarize_times(ours),
+        }
         result["ratios"][str(longest)] = round(median(a / b for a, b in rounds), 2)
     what = f"a GRU over sequences of up to {MAX_LENGTHS[-1]} steps, packed / network, median"
-    claim = {"what": what, "measured": result["ratios"][str(MAX_LENGTHS[-1])], "unit": "times", "bound": BOUND,
-             "at_most": False}  # fmt: skip
-    write("sequence_lengths", result, [claim])
+    claim = {
+        "what": what,
+        "measured": result["ratios"][str(MAX_LENGTHS[-1])],
+        "unit": "times",
+        "bound": BOUND,
+        "at_most": False,
+    }
+    write_results("sequence_lengths", result, [claim])
 
 
 if __name__ == "__main__":

@@ -12,18 +12,24 @@ import time
 from statistics import median
 from typing import Any
 
-from machine import spread, write
-from service import Running, service
+from machine import summarize_times, write_results
+from service import RunningService, run_service
 
 STEPS = 20
 SPEC: dict[str, Any] = {
     "name": "start",
-    "model": {"layers": [{"kind": "Flatten"}, {"kind": "Linear", "out_features": 128}, {"kind": "ReLU"},
-                         {"kind": "Linear", "out_features": 10}]},
+    "model": {
+        "layers": [
+            {"kind": "Flatten"},
+            {"kind": "Linear", "out_features": 128},
+            {"kind": "ReLU"},
+            {"kind": "Linear", "out_features": 10},
+        ]
+    },
     "data": {"kind": "builtin", "name": "digits", "validation": {"fraction": 0.2}},
     "objective": {"loss": {"kind": "CrossEntropyLoss"}},
     "training": {"optimizer": {"kind": "Adam", "lr": 0.001}, "steps": STEPS, "batch_size": 64},
-}  # fmt: skip
+}
 FRESH_SCRIPT = """
 import torch
 torch.set_num_threads(1)
@@ -35,7 +41,7 @@ optimizer.step()
 BOUND = 0.25  # seconds
 
 
-def first_step_seconds(running: Running) -> tuple[float, float]:
+def first_step_seconds(running: RunningService) -> tuple[float, float]:
     """Run one job; returns the seconds from its POST to its answer, and to the end of its first step."""
     sent = time.time()
     job = running.submit(SPEC)
@@ -61,20 +67,25 @@ def main() -> None:
     parser.add_argument("--jobs", type=int, default=50, help="jobs after the warm-up")
     parser.add_argument("--warm", type=int, default=3, help="jobs before that are not counted")
     options = parser.parse_args()
-    with service("--slots", "1") as running:
+    with run_service("--slots", "1") as running:
         for _ in range(options.warm):
             first_step_seconds(running)
         answers, steps = zip(*[first_step_seconds(running) for _ in range(options.jobs)], strict=True)
     alone = [fresh_interpreter_seconds() for _ in range(3)]
-    claim = {"what": "POST to the end of the first step, median", "measured": round(median(steps), 4), "unit": "s",
-             "bound": BOUND, "at_most": True}  # fmt: skip
+    claim = {
+        "what": "POST to the end of the first step, median",
+        "measured": round(median(steps), 4),
+        "unit": "s",
+        "bound": BOUND,
+        "at_most": True,
+    }
     result = {
-        "post_to_answer_ms": spread(answers),
-        "post_to_first_step_ms": spread(steps),
-        "fresh_python_to_first_step_ms": spread(alone),
+        "post_to_answer_ms": summarize_times(answers),
+        "post_to_first_step_ms": summarize_times(steps),
+        "fresh_python_to_first_step_ms": summarize_times(alone),
         "ratios": {"fresh Python / service": round(median(alone) / median(steps), 1)},
     }
-    write("start_latency", result, [claim])
+    write_results("start_latency", result, [claim])
 
 
 if __name__ == "__main__":

@@ -26,9 +26,9 @@ from typing import Any
 
 import numpy as np
 import torch
-from lightning_loop import lightning
-from machine import spread, write
-from step_figures import BATCH, CLASSES, FEATURES, HIDDEN, LR, ROWS
+from lightning_loop import run_lightning
+from machine import summarize_times, write_results
+from step_workload import BATCH, CLASSES, FEATURES, HIDDEN, LR, ROWS
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, TensorDataset
 
@@ -40,17 +40,26 @@ from workers.training.loop import train
 from workers.training.prepare import prepare
 
 SPEC: dict[str, Any] = {
-    "model": {"layers": [{"kind": "Linear", "out_features": HIDDEN}, {"kind": "ReLU"},
-                         {"kind": "Linear", "out_features": CLASSES}]},
+    "model": {
+        "layers": [
+            {"kind": "Linear", "out_features": HIDDEN},
+            {"kind": "ReLU"},
+            {"kind": "Linear", "out_features": CLASSES},
+        ]
+    },
     "data": {"kind": "dataset", "id": "ds_" + "0" * 32},
     "objective": {"loss": {"kind": "CrossEntropyLoss"}},
     "training": {"optimizer": {"kind": "Adam", "lr": LR}, "batch_size": BATCH},
-}  # fmt: skip
+}
 SCHEMA = DataSchema(
-    columns=(Column(name="x", shape=(FEATURES,), dtype="float32"),
-             Column(name="y", shape=(), dtype="int64", classes=CLASSES)),
-    rows={"train": ROWS}, inputs=("x",), target="y",
-)  # fmt: skip
+    columns=(
+        Column(name="x", shape=(FEATURES,), dtype="float32"),
+        Column(name="y", shape=(), dtype="int64", classes=CLASSES),
+    ),
+    rows={"train": ROWS},
+    inputs=("x",),
+    target="y",
+)
 WARMUP_STEPS = 200  # steps before the first round
 Variant = Callable[[int], float]  # steps → seconds of one
 
@@ -149,9 +158,14 @@ class GraftwerkLoop:
         store = open_store(str(self.folder / "store"), {})
         spec = SPEC | {"training": SPEC["training"] | {"steps": steps, "device": self.device}}
         assignment = Assignment(
-            job_id="job_bench", fence=time.monotonic_ns(), spec=spec, data_schema=SCHEMA.model_dump(mode="json"),
-            store_url="", data_root="", dataset=DatasetRef({"kind": "upload", "format": "npz"}, self.store_examples()),
-        )  # fmt: skip
+            job_id="job_bench",
+            fence=time.monotonic_ns(),
+            spec=spec,
+            data_schema=SCHEMA.model_dump(mode="json"),
+            store_url="",
+            data_root="",
+            dataset=DatasetRef({"kind": "upload", "format": "npz"}, self.store_examples()),
+        )
         with tempfile.TemporaryDirectory(dir=self.folder) as workdir:
             prepared = prepare(assignment, store, ConnectionContext(self.pipe), Path(workdir))
             began = synchronized_time(self.device)
@@ -207,7 +221,7 @@ def main() -> None:
         }
         versions = {}
         if options.lightning_python is not None:
-            running = stack.enter_context(lightning(options.lightning_python))
+            running = stack.enter_context(run_lightning(options.lightning_python))
             variants["lightning"] = running.seconds
             versions["lightning"] = running.release
         seconds = measure_variants(variants, options.rounds, options.steps)
@@ -216,20 +230,30 @@ def main() -> None:
     def ratio(over: str, under: str) -> float:
         return round(median(one / two for one, two in zip(seconds[over], seconds[under], strict=True)), 3)
 
-    ratios = {"loop / bare": (ratio("loop", "bare"), 1.2, True),
-              "DataLoader / loop": (ratio("dataloader", "loop"), 1.6, False)}  # fmt: skip
+    ratios = {
+        "loop / bare": (ratio("loop", "bare"), 1.2, True),
+        "DataLoader / loop": (ratio("dataloader", "loop"), 1.6, False),
+    }
     if "lightning" in seconds:
         ratios["Lightning / loop"] = (ratio("lightning", "loop"), 4.0, False)
     where = "on a GPU, " if device == "cuda" else ""
-    claims = [{"what": f"a training step, {where}{name}, median", "measured": value, "unit": "times", "bound": bound,
-               "at_most": at_most} for name, (value, bound, at_most) in ratios.items()]  # fmt: skip
+    claims = [
+        {
+            "what": f"a training step, {where}{name}, median",
+            "measured": value,
+            "unit": "times",
+            "bound": bound,
+            "at_most": at_most,
+        }
+        for name, (value, bound, at_most) in ratios.items()
+    ]
     result = {
-        "step_ms": {name: spread(each) for name, each in seconds.items()},
+        "step_ms": {name: summarize_times(each) for name, each in seconds.items()},
         "ratios": {name: value for name, (value, _, _) in ratios.items()},
         **versions,
         **({"gpu": torch.cuda.get_device_name()} if device == "cuda" else {}),
     }
-    write("step_overhead" if device == "cpu" else "step_overhead_cuda", result, claims)
+    write_results("step_overhead" if device == "cpu" else "step_overhead_cuda", result, claims)
 
 
 if __name__ == "__main__":

@@ -7,10 +7,13 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from machine import RESULTS, kept
+from machine import RESULTS, is_within_bound
 
 README = Path(__file__).parents[1] / "README.md"
-COMPARED_SYSTEMS = {"mlflow": "MLflow", "lightning": "Lightning"}  # key of a version in a document → what it is the version of
+COMPARED_SYSTEMS = {
+    "mlflow": "MLflow",
+    "lightning": "Lightning",
+}  # key of a version in a document → what it is the version of
 GENERATED_SECTION = re.compile(r"(<!-- generated: measurements -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
@@ -29,7 +32,7 @@ def _rows(document: Mapping[str, Any]) -> Iterator[str]:
     for claim in document["claims"]:
         sign = "≤" if claim["at_most"] else "≥"
         figure = f"{claim['measured']:g} {claim['unit']}"
-        missed = "" if kept(claim) else " (missed)"
+        missed = "" if is_within_bound(claim) else " (missed)"
         yield f"| {claim['what']} | {figure}{missed} | {sign} {claim['bound']:g} | {_script(document)} |"
 
 

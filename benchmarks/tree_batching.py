@@ -21,7 +21,7 @@ from statistics import median
 from typing import Any
 
 import torch
-from machine import write
+from machine import write_results
 from torch import Tensor, nn
 
 from workers.network.runtime.fold import fold
@@ -193,12 +193,25 @@ def make_claims(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
         if (row["state"], row["batch"]) != CLAIMED_CASES[device]:
             continue
         where = f"{'one CPU thread' if device == 'cpu' else 'GPU'}, {row['batch']} trees, state {row['state']}"
-        found.append({"what": f"a training step of Fold over plain recursion ({where})", "unit": "times as fast",
-                      "measured": row["step_times_as_fast_as_alone"], "bound": MIN_SPEEDUP[device],
-                      "at_most": False})  # fmt: skip
+        found.append(
+            {
+                "what": f"a training step of Fold over plain recursion ({where})",
+                "unit": "times as fast",
+                "measured": row["step_times_as_fast_as_alone"],
+                "bound": MIN_SPEEDUP[device],
+                "at_most": False,
+            }
+        )
         for kind, words in (("forward", "forward"), ("step", "a training step")):
-            found.append({"what": f"Fold over batching by hand, {words} ({where})", "unit": "times the time",
-                          "measured": row[f"{kind}_over_hand"], "bound": MAX_HAND_WRITTEN_RATIO, "at_most": True})  # fmt: skip
+            found.append(
+                {
+                    "what": f"Fold over batching by hand, {words} ({where})",
+                    "unit": "times the time",
+                    "measured": row[f"{kind}_over_hand"],
+                    "bound": MAX_HAND_WRITTEN_RATIO,
+                    "at_most": True,
+                }
+            )
     return found
 
 
@@ -225,7 +238,9 @@ def main() -> None:
                 print(rows[-1], flush=True)
     gpu = {"gpu": torch.cuda.get_device_name()} if device == "cuda" else {}
     notes = {"leaves": LEAVES, "alone": f"timed on at most {options.alone} trees, scaled to the batch", **gpu}
-    write("tree_batching" if device == "cpu" else "tree_batching_cuda", {**notes, "rows": rows}, make_claims(rows))
+    write_results(
+        "tree_batching" if device == "cpu" else "tree_batching_cuda", {**notes, "rows": rows}, make_claims(rows)
+    )
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "benchmarks"))
 
-from service import service  # noqa: E402 - a neighbour folder's script, found by the line above
+from service import run_service  # noqa: E402 - a neighbour folder's script, found by the line above
 
 EXAMPLE = ROOT / "examples" / "digits-cnn.json"
 WIDTH, HEIGHT, LEFT, BOTTOM, TOP = 720, 260, 48, 30, 16  # pixels
@@ -46,9 +46,9 @@ def render_svg(series: Mapping[str, CurveColumns], title: str) -> str:
     for position, (name, columns) in enumerate(series.items()):
         colour = SERIES_COLOURS[name]
         steps = columns["step"]
-        upper = [frame.at(*point) for point in zip(steps, columns["max"], strict=True)]
-        lower = [frame.at(*point) for point in zip(steps, columns["min"], strict=True)]
-        line = [frame.at(*point) for point in zip(steps, columns["last"], strict=True)]
+        upper = [frame.to_pixel(*point) for point in zip(steps, columns["max"], strict=True)]
+        lower = [frame.to_pixel(*point) for point in zip(steps, columns["min"], strict=True)]
+        line = [frame.to_pixel(*point) for point in zip(steps, columns["last"], strict=True)]
         band = " ".join(upper + lower[::-1])
         parts.append(f'<polygon points="{band}" fill="{colour}" opacity="0.2"/>')
         parts.append(f'<polyline points="{" ".join(line)}" fill="none" stroke="{colour}" stroke-width="1.5"/>')
@@ -59,7 +59,7 @@ def render_svg(series: Mapping[str, CurveColumns], title: str) -> str:
 def _render_axes(frame: PlotArea) -> list[str]:
     parts = []
     for part in (0.0, 0.25, 0.5, 0.75, 1.0):
-        x, y = frame.at(frame.steps * part, frame.loss * part).split(",")
+        x, y = frame.to_pixel(frame.steps * part, frame.loss * part).split(",")
         parts.append(f'<line x1="{LEFT}" x2="{WIDTH - TOP}" y1="{y}" y2="{y}" stroke="#dddddd"/>')
         parts.append(f'<text x="{LEFT - 6}" y="{y}" text-anchor="end" {GREY}>{frame.loss * part:.2f}</text>')
         parts.append(f'<text x="{x}" y="{HEIGHT - 10}" text-anchor="middle" {GREY}>{frame.steps * part:.0f}</text>')
@@ -69,7 +69,7 @@ def _render_axes(frame: PlotArea) -> list[str]:
 def main() -> None:
     """Train, read the curves as any client does, draw."""
     spec = json.loads(EXAMPLE.read_text())
-    with service("--slots", "1") as running:
+    with run_service("--slots", "1") as running:
         job = running.submit(spec)
         status = running.ended(job)["status"]
         asked = {"names": ",".join(SERIES_COLOURS), "max_points": str(BUCKETS)}

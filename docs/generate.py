@@ -141,7 +141,7 @@ def descriptions_table(rows: Mapping[str, str], title: str) -> str:
 
 def metrics_table() -> str:
     """Return the table of metrics."""
-    rows = ([f"`{name}`", ", ".join(row.about), row.sentence] for name, row in METRICS.items())
+    rows = ([f"`{name}`", ", ".join(row.task_types), row.sentence] for name, row in METRICS.items())
     return markdown_table(["metric", "about", "meaning"], rows)
 
 

@@ -62,7 +62,15 @@ TEXTS, LINES = ("train.csv", "test.csv"), ("train.jsonl", "test.jsonl")
 GLOVE = "glove.50d.txt"
 GATES: tuple[Gate, ...] = (
     Gate("real/least-squares", "train/loss", least_squares_bound, baseline="diabetes", is_upper_bound=True),
-    Gate("real/plane-linear", "train/loss", least_squares_bound, "plane", ("plane.csv",), baseline="plane", is_upper_bound=True),
+    Gate(
+        "real/plane-linear",
+        "train/loss",
+        least_squares_bound,
+        "plane",
+        ("plane.csv",),
+        baseline="plane",
+        is_upper_bound=True,
+    ),
     Gate("real/digits-cnn", "val/accuracy", fixed_bound(0.985), "digits", ("digits.npz",)),
     Gate("real/fashion-mlp", "val/accuracy", fixed_bound(0.900), "fashion"),
     Gate("real/fashion-small-cnn", "val/accuracy", fixed_bound(0.925), "fashion"),
@@ -71,11 +79,22 @@ GATES: tuple[Gate, ...] = (
     Gate("real/tweets-transformer", "val/accuracy", better_than_baseline("accuracy"), "tweets", TEXTS, GLOVE, "tweets"),
     Gate("real/mails-gru", "val/accuracy", better_than_baseline("accuracy"), "mails", TEXTS, GLOVE, "mails"),
     Gate("real/mails-transformer", "val/accuracy", better_than_baseline("accuracy"), "mails", TEXTS, GLOVE, "mails"),
-    Gate("real/tags-bilstm", "val/span_f1", better_than_baseline("span F1"), "tags", LINES, GLOVE, "tags", ("val/accuracy",)),
-    Gate("real/tags-crf", "val/span_f1", better_than_baseline("span F1"), "tags", LINES, GLOVE, "tags", ("val/accuracy",)),
+    Gate(
+        "real/tags-bilstm",
+        "val/span_f1",
+        better_than_baseline("span F1"),
+        "tags",
+        LINES,
+        GLOVE,
+        "tags",
+        ("val/accuracy",),
+    ),
+    Gate(
+        "real/tags-crf", "val/span_f1", better_than_baseline("span F1"), "tags", LINES, GLOVE, "tags", ("val/accuracy",)
+    ),
     Gate("real/vowels-gru", "val/accuracy", fixed_bound(0.97), "vowels", LINES, baseline="vowels"),
     Gate("real/trees-lstm", "val/accuracy", better_than_baseline("accuracy"), "trees", LINES, baseline="trees"),
-)  # fmt: skip
+)
 
 
 def ensure_data(name: str, folder: Path) -> Path:
@@ -93,13 +112,17 @@ def spec_on_data(gate: Gate, client: Client, folder: Path) -> dict[str, Any]:
     """Return the example as a job on its registered data."""
     files = [ensure_data(gate.data, folder) / file for file in gate.files] if gate.data is not None else []
     dataset = client.datasets.add(*files).id if files else None
-    vectors = client.datasets.add(ensure_data("vectors", folder) / gate.vectors).id if gate.vectors is not None else None
+    vectors = (
+        client.datasets.add(ensure_data("vectors", folder) / gate.vectors).id if gate.vectors is not None else None
+    )
     return with_dataset(read_spec(EXAMPLES / f"{gate.example}.json"), dataset, vectors)
 
 
 def run_gate(gate: Gate, client: Client, folder: Path) -> dict[str, Any]:
     """Train the example and return its figures. Raises `SystemExit` if the job fails."""
-    baseline = BASELINES[gate.baseline](ensure_data(gate.baseline, folder) if gate.data else folder) if gate.baseline else {}
+    baseline = (
+        BASELINES[gate.baseline](ensure_data(gate.baseline, folder) if gate.data else folder) if gate.baseline else {}
+    )
     began = time.monotonic()
     job = client.jobs.create(spec_on_data(gate, client, folder)).wait(TIMEOUT_SECONDS)
     if job.status != "succeeded":
@@ -117,15 +140,22 @@ def run_gate(gate: Gate, client: Client, folder: Path) -> dict[str, Any]:
 
 def to_claim(gate: Gate, found: Mapping[str, Any]) -> dict[str, Any]:
     """Return a run as a claim of the results."""
-    return {"what": f"{gate.example}: {gate.metric}", "measured": round(found["values"][gate.metric], 5),
-            "unit": "", "bound": round(found["bound"], 5), "at_most": gate.is_upper_bound}  # fmt: skip
+    return {
+        "what": f"{gate.example}: {gate.metric}",
+        "measured": round(found["values"][gate.metric], 5),
+        "unit": "",
+        "bound": round(found["bound"], 5),
+        "at_most": gate.is_upper_bound,
+    }
 
 
 def main() -> int:
     """Run the gates; returns 1 if one is missed."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("examples", nargs="*", metavar="EXAMPLE", help="default: all of them")
-    parser.add_argument("--folder", type=Path, default=CACHE_FOLDER, help=f"data and finished runs (default: {CACHE_FOLDER})")
+    parser.add_argument(
+        "--folder", type=Path, default=CACHE_FOLDER, help=f"data and finished runs (default: {CACHE_FOLDER})"
+    )
     parser.add_argument("--again", action="store_true", help="also run what has been run")
     given = parser.parse_args()
     folder = given.folder.expanduser()

@@ -83,8 +83,11 @@ def verify_weights(job: Job, spec: Path, folder: Path) -> None:
     # -I: neither the current folder nor the environment can bring the service's code in.
     run = subprocess.run(
         [sys.executable, "-I", str(EXAMPLES_FOLDER / "reload.py"), str(spec), str(folder), str(DIGITS_FILE)],
-        capture_output=True, text=True, check=False, cwd=folder,
-    )  # fmt: skip
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=folder,
+    )
     if run.returncode != 0:
         raise DemoFailed(f"the weights cannot be used without the service:\n{run.stderr.strip()}")
     found = json.loads(run.stdout)

@@ -50,10 +50,7 @@ def main() -> None:
     fraction = document["data"]["validation"]["fraction"]
     images, labels = validation_split(sample, fraction, document["training"].get("seed", 0))
     outputs = []
-    for weights in (
-        load_file(folder / "weights.safetensors"),
-        torch.load(folder / "weights.pth", weights_only=True),
-    ):
+    for weights in (load_file(folder / "weights.safetensors"), torch.load(folder / "weights.pth", weights_only=True)):
         network = network_class(folder / "model.py")()
         network.load_state_dict(weights, strict=True)
         network.eval()

@@ -58,7 +58,9 @@ def function_tree(body: list[ast.stmt]) -> Tree:
         number = len(tree)
         tree.append((kind, []))
         children = tree[number][1]
-        kept, rest = (below, []) if len(below) <= MAX_CHILDREN else (below[: MAX_CHILDREN - 1], below[MAX_CHILDREN - 1 :])
+        kept, rest = (
+            (below, []) if len(below) <= MAX_CHILDREN else (below[: MAX_CHILDREN - 1], below[MAX_CHILDREN - 1 :])
+        )
         for child in kept:
             name = type(child).__name__
             found = [each for each in ast.iter_child_nodes(child) if not isinstance(each, EXCLUDED_NODES)]

@@ -10,7 +10,9 @@ from graftwerk.errors import InvalidData
 ZIP_TIMESTAMP = (1980, 1, 1, 0, 0, 0)  # the earliest that a zip knows
 SPLIT_NAMES = frozenset({"train", "test", "val", "valid", "validation", "dev"})
 IDX_FILE_NAME = re.compile(r"(train|t10k|test).*(images|labels)", re.IGNORECASE)  # names of MNIST's files
-COMPRESSED_SUFFIXES = frozenset({".gz", ".png", ".jpg", ".jpeg", ".webp", ".gif", ".parquet"})  # what deflate makes no smaller
+COMPRESSED_SUFFIXES = frozenset(
+    {".gz", ".png", ".jpg", ".jpeg", ".webp", ".gif", ".parquet"}
+)  # what deflate makes no smaller
 CHUNK_BYTES = 1 << 20
 
 

@@ -104,7 +104,11 @@ class Job:
         params = wanted | {"from": from_, "to": to, "smooth": smooth}
         body = self._transport.json("GET", f"/v1/jobs/{self.id}/metrics", params=params)
         series = {
-            name: {title: [parse_number(value) for value in column] for title, column in columns.items() if title in CURVE_COLUMNS}
+            name: {
+                title: [parse_number(value) for value in column]
+                for title, column in columns.items()
+                if title in CURVE_COLUMNS
+            }
             for name, columns in body["series"].items()
         }
         return Metrics(x, series)

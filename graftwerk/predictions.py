@@ -14,12 +14,26 @@ Rows = Sequence[Mapping[str, Any]]
 
 # Ending of a file's name → the media type that it is sent as.
 MEDIA_TYPES: Mapping[str, str] = {
-    ".json": "application/json", ".yaml": "application/yaml", ".yml": "application/yaml", ".csv": "text/csv",
-    ".tsv": "text/tab-separated-values", ".jsonl": "application/x-ndjson", ".ndjson": "application/x-ndjson",
-    ".parquet": "application/vnd.apache.parquet", ".npz": "application/x-npz", ".zip": "application/zip",
-    ".png": "image/png", ".jpg": "image/jpeg", ".jpeg": "image/jpeg", ".bmp": "image/bmp", ".gif": "image/gif",
-    ".webp": "image/webp", ".txt": "text/plain", ".trees": "text/plain", ".conll": "text/plain",
-}  # fmt: skip
+    ".json": "application/json",
+    ".yaml": "application/yaml",
+    ".yml": "application/yaml",
+    ".csv": "text/csv",
+    ".tsv": "text/tab-separated-values",
+    ".jsonl": "application/x-ndjson",
+    ".ndjson": "application/x-ndjson",
+    ".parquet": "application/vnd.apache.parquet",
+    ".npz": "application/x-npz",
+    ".zip": "application/zip",
+    ".png": "image/png",
+    ".jpg": "image/jpeg",
+    ".jpeg": "image/jpeg",
+    ".bmp": "image/bmp",
+    ".gif": "image/gif",
+    ".webp": "image/webp",
+    ".txt": "text/plain",
+    ".trees": "text/plain",
+    ".conll": "text/plain",
+}
 
 
 def predict(
@@ -44,8 +58,14 @@ def _request_predictions(
         raise InvalidData("give rows, or a file of them")
     params = {name: ",".join(value) if isinstance(value, tuple | list) else value for name, value in asked.items()}
     content, media_type = _encode_rows(rows) if file is None else _read_rows_file(Path(file))
-    return transport.request("POST", f"/v1/jobs/{job_id}/predict", params=params, content=content, repeatable=True,
-                             headers={"Content-Type": media_type, "Accept": accept})  # fmt: skip
+    return transport.request(
+        "POST",
+        f"/v1/jobs/{job_id}/predict",
+        params=params,
+        content=content,
+        repeatable=True,
+        headers={"Content-Type": media_type, "Accept": accept},
+    )
 
 
 def _encode_rows(rows: Rows | None) -> tuple[bytes, str]:

@@ -51,7 +51,9 @@ def with_dataset(spec: Mapping[str, Any], dataset: str | None = None, vectors: s
     if dataset is not None:
         data = {name: value for name, value in data.items() if name != "name"} | {"kind": "dataset", "id": dataset}
     if vectors is not None:
-        data["features"] = {name: _with_vectors(feature, vectors) for name, feature in (data.get("features") or {}).items()}
+        data["features"] = {
+            name: _with_vectors(feature, vectors) for name, feature in (data.get("features") or {}).items()
+        }
     return {**spec, "data": data}
 
 

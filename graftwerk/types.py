@@ -84,9 +84,15 @@ class Key:
         """Return the key that the service described."""
         revoked = document.get("revoked_at") is not None
         return cls(
-            document["id"], document["name"], tuple(document["scopes"]), document.get("token"), revoked,
-            document.get("expires_at"), document.get("last_used_at"), document.get("limits") or {},
-        )  # fmt: skip
+            document["id"],
+            document["name"],
+            tuple(document["scopes"]),
+            document.get("token"),
+            revoked,
+            document.get("expires_at"),
+            document.get("last_used_at"),
+            document.get("limits") or {},
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,8 +110,15 @@ class Webhook:
     @classmethod
     def from_document(cls, document: Mapping[str, Any]) -> "Webhook":
         """Return the webhook that the service described."""
-        return cls(document["id"], document["name"], document["url"], tuple(document["events"]), document["status"],
-                   document.get("secret"), document)  # fmt: skip
+        return cls(
+            document["id"],
+            document["name"],
+            document["url"],
+            tuple(document["events"]),
+            document["status"],
+            document.get("secret"),
+            document,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,8 +152,15 @@ class Predictions:
     @classmethod
     def from_document(cls, document: Mapping[str, Any]) -> "Predictions":
         """Return what the service told."""
-        return cls(document["checkpoint"], document["step"], document["predictions"], document["outputs"],
-                   document["left_out"], document["files"] or (), document)  # fmt: skip
+        return cls(
+            document["checkpoint"],
+            document["step"],
+            document["predictions"],
+            document["outputs"],
+            document["left_out"],
+            document["files"] or (),
+            document,
+        )
 
     def __len__(self) -> int:
         return len(self.rows)

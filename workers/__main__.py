@@ -21,7 +21,14 @@ from workers.host.tasks import register_tasks
 from workers.host.worker import Worker, worker_name
 from workers.runner import forkserver
 
-CELERY_OPTIONS = ["--quiet", "worker", "--loglevel=WARNING", "--without-gossip", "--without-mingle", "--without-heartbeat"]
+CELERY_OPTIONS = [
+    "--quiet",
+    "worker",
+    "--loglevel=WARNING",
+    "--without-gossip",
+    "--without-mingle",
+    "--without-heartbeat",
+]
 
 _log = structlog.get_logger(__name__)
 

@@ -9,7 +9,10 @@ from torch._dynamo.exc import TorchDynamoException
 from app.errors import BuildError, DataError, OutOfMemory, TrainingError
 from workers.network.runtime.tree_levels import TreeError
 
-OUT_OF_MEMORY_MESSAGES = ("can't allocate memory", "out of memory")  # what plain RuntimeErrors of the CPU and of MPS say
+OUT_OF_MEMORY_MESSAGES = (
+    "can't allocate memory",
+    "out of memory",
+)  # what plain RuntimeErrors of the CPU and of MPS say
 
 
 @contextmanager

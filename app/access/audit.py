@@ -79,10 +79,16 @@ def append(
     """Note what somebody did to the object `target`."""
     session.add(
         AuditRow(
-            id=new_id("aud"), owner=actor.owner, key_id=actor.key_id, request_id=actor.request_id,
-            address=actor.address and actor.address[:64], action=action, target=target, data=dict(data or {}),
+            id=new_id("aud"),
+            owner=actor.owner,
+            key_id=actor.key_id,
+            request_id=actor.request_id,
+            address=actor.address and actor.address[:64],
+            action=action,
+            target=target,
+            data=dict(data or {}),
         )
-    )  # fmt: skip
+    )
     session.flush()
 
 

@@ -33,10 +33,15 @@ def create(
     `limits` are those that differ from the settings', see `app.access.quotas`.
     """
     problems = [
-        Problem(f"/scopes/{index}", "unknown_value", f'there is no scope "{scope}"',
-                did_you_mean(scope, SCOPES) or "one of: " + ", ".join(SCOPES))
-        for index, scope in enumerate(scopes) if scope not in SCOPES
-    ]  # fmt: skip
+        Problem(
+            f"/scopes/{index}",
+            "unknown_value",
+            f'there is no scope "{scope}"',
+            did_you_mean(scope, SCOPES) or "one of: " + ", ".join(SCOPES),
+        )
+        for index, scope in enumerate(scopes)
+        if scope not in SCOPES
+    ]
     if not scopes:
         problems = [Problem("/scopes", "too_few", "a key without a scope can do nothing", "for example: read, write")]
     if problems:
@@ -45,9 +50,15 @@ def create(
     secret = secrets.token_urlsafe(32)
     kept = [scope for scope in SCOPES if scope in scopes]
     row = KeyRow(
-        id=new_id("key"), owner=owner, name=name, scopes=kept, digest=_digest(secret), expires_at=expires_at,
-        limits=dict(limits or {}), revoked_at=None,
-    )  # fmt: skip
+        id=new_id("key"),
+        owner=owner,
+        name=name,
+        scopes=kept,
+        digest=_digest(secret),
+        expires_at=expires_at,
+        limits=dict(limits or {}),
+        revoked_at=None,
+    )
     session.add(row)
     session.flush()
     session.refresh(row)

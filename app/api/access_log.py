@@ -47,7 +47,10 @@ class AccessLog:
         """Note that a key was used."""
         clock = time.monotonic()
         with self._lock:
-            if clock - self._recorded_at.get(key_id, -keys.LAST_USED_RESOLUTION_SECONDS) >= keys.LAST_USED_RESOLUTION_SECONDS:
+            if (
+                clock - self._recorded_at.get(key_id, -keys.LAST_USED_RESOLUTION_SECONDS)
+                >= keys.LAST_USED_RESOLUTION_SECONDS
+            ):
                 self._recorded_at[key_id] = clock
                 self._used_keys.add(key_id)
 

@@ -34,7 +34,9 @@ def require_scope(scope: str) -> Callable[..., Principal]:
     """Return the dependency of routes that need a scope; `admin` includes every other."""
 
     def principal(
-        request: Request, services: ServicesDep, token: Annotated[HTTPAuthorizationCredentials | None, Security(_bearer)]
+        request: Request,
+        services: ServicesDep,
+        token: Annotated[HTTPAuthorizationCredentials | None, Security(_bearer)],
     ) -> Principal:
         address = request.client.host if request.client else None
         if not services.settings.auth:
@@ -47,7 +49,9 @@ def require_scope(scope: str) -> Callable[..., Principal]:
             key = services.db.read(keys.authenticate, credentials)
         except Unauthenticated as error:  # guessing is counted by where it comes from
             _record_refusal(request, services, error.code, keys.parse_key_id(credentials))
-            _enforce_rate_limit(request, services, f"host {address or ''}", effective_limits(services.settings, None, admin=False))
+            _enforce_rate_limit(
+                request, services, f"host {address or ''}", effective_limits(services.settings, None, admin=False)
+            )
             raise
         admin = "admin" in key.scopes
         limits = effective_limits(services.settings, key.limits, admin)

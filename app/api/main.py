@@ -18,14 +18,29 @@ from app.api.services import Services, open_services
 from app.settings import Settings
 
 ROUTE_MODULES = (
-    jobs, curves, events, checkpoints, reports, exports, predictions, datasets, networks, catalog, keys, webhooks,
-    audit, workers, health,
-)  # fmt: skip
+    jobs,
+    curves,
+    events,
+    checkpoints,
+    reports,
+    exports,
+    predictions,
+    datasets,
+    networks,
+    catalog,
+    keys,
+    webhooks,
+    audit,
+    workers,
+    health,
+)
 ROUTERS = tuple(noun.router for noun in ROUTE_MODULES)
 DESCRIPTION = "Trains PyTorch networks described as data. Every error is a problem document (RFC 9457)."
 
 
-def create_app(settings: Settings, opening: Callable[[Settings], AbstractContextManager[Services]] = open_services) -> FastAPI:
+def create_app(
+    settings: Settings, opening: Callable[[Settings], AbstractContextManager[Services]] = open_services
+) -> FastAPI:
     """Return the application; `opening` gives the parts behind the routes, for as long as it runs."""
     registry = CollectorRegistry()
 

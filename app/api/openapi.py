@@ -57,7 +57,9 @@ def route_responses(
     for other in sorted({*others, *always}):
         found[other] = {"description": STATUS_DESCRIPTIONS[other]}
         if other >= 400:
-            found[other]["content"] = {"application/problem+json": {"schema": {"$ref": SCHEMA_REF.format(model="Problem")}}}
+            found[other]["content"] = {
+                "application/problem+json": {"schema": {"$ref": SCHEMA_REF.format(model="Problem")}}
+            }
     return found
 
 
@@ -103,10 +105,15 @@ CONTENT_BODY: dict[str, Any] = {
 }
 METADATA_PARAMETER: dict[str, Any] = {
     "parameters": [
-        {"name": "metadata[key]", "in": "query", "required": False, "schema": {"type": "string"},
-         "description": "Only jobs whose metadata has this value under the key."},
+        {
+            "name": "metadata[key]",
+            "in": "query",
+            "required": False,
+            "schema": {"type": "string"},
+            "description": "Only jobs whose metadata has this value under the key.",
+        }
     ]
-}  # fmt: skip
+}
 
 
 def build_openapi(app: FastAPI) -> dict[str, Any]:

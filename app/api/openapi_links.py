@@ -27,8 +27,9 @@ def add_links(document: dict[str, Any]) -> None:
                 "operationId": target,
                 "parameters": {name: f"$response.body#/{places[name]}" for name in sorted(taken - CLIENT_PARAMETERS)},
             }
-            for target, taken in taking.items() if places and taken - CLIENT_PARAMETERS == set(places)
-        }  # fmt: skip
+            for target, taken in taking.items()
+            if places and taken - CLIENT_PARAMETERS == set(places)
+        }
         if links:
             operation["responses"][str(status)]["links"] = links
 

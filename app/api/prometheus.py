@@ -47,7 +47,7 @@ PROMETHEUS_METRICS: Mapping[str, tuple[MetricType, MetricLabels, str]] = {
     "graftwerk_database_connections": (GaugeMetricFamily, ("state",), "Connections of this API, and their limit."),
     "graftwerk_uploads": (GaugeMetricFamily, (), "Uploads that arrive at this API now."),
     "graftwerk_streams": (GaugeMetricFamily, (), "Event streams that are open at this API now."),
-}  # fmt: skip
+}
 
 
 def metric_descriptions() -> dict[str, str]:
@@ -139,19 +139,30 @@ class MetricsCollector(Collector):
 def _worker_samples(known: DatabaseSnapshot) -> Iterator[tuple[str, MetricSamples]]:
     """Yield what workers told: counts of all of the last hour, the rest of those that have not stopped."""
     alive = [(row, seconds) for row, seconds in known.workers if row.stopped_at is None and row.figures is not None]
-    slots = [((row.name, state), count) for row, _ in alive
-             for state, count in (("free", row.free or 0), ("used", row.slots - (row.free or 0)))]  # fmt: skip
+    slots = [
+        ((row.name, state), count)
+        for row, _ in alive
+        for state, count in (("free", row.free or 0), ("used", row.slots - (row.free or 0)))
+    ]
     yield "graftwerk_worker_slots", slots
     yield "graftwerk_worker_seen_seconds", [((row.name,), seconds) for row, seconds in alive]
     yield "graftwerk_worker_deaf_seconds", [((row.name,), row.deaf_seconds or 0.0) for row, _ in alive]
     told = [(row.name, row.figures) for row, _ in known.workers if row.figures is not None]
-    yield "graftwerk_attempts", [((name, ending, code), count) for name, figures in told
-                                 for ending, codes in figures["attempts"].items()
-                                 for code, count in codes.items()]  # fmt: skip
+    yield (
+        "graftwerk_attempts",
+        [
+            ((name, ending, code), count)
+            for name, figures in told
+            for ending, codes in figures["attempts"].items()
+            for code, count in codes.items()
+        ],
+    )
     for figure, key in (("checkpoints", "count"), ("checkpoint_bytes", "bytes"), ("checkpoint_seconds", "seconds")):
         yield f"graftwerk_{figure}", [((name,), figures["checkpoints"][key]) for name, figures in told]
-    yield "graftwerk_wake_ups", [((name, result), count) for name, figures in told
-                                 for result, count in figures["wake_ups"].items()]  # fmt: skip
+    yield (
+        "graftwerk_wake_ups",
+        [((name, result), count) for name, figures in told for result, count in figures["wake_ups"].items()],
+    )
     yield (
         "graftwerk_disk_free_bytes",
         [((row.name,), row.figures["disk_free"]) for row, _ in alive if row.figures is not None],
@@ -168,5 +179,8 @@ def _metric_family(name: str, samples: MetricSamples) -> Metric:
 
 def _database_snapshot(session: Session) -> DatabaseSnapshot:
     return DatabaseSnapshot(
-        repository.count_by_status(session), repository.queue_backlog(session), repository.running_stats(session), heartbeat.list_workers(session)
+        repository.count_by_status(session),
+        repository.queue_backlog(session),
+        repository.running_stats(session),
+        heartbeat.list_workers(session),
     )

@@ -48,8 +48,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _print_summary(done: str, manifest: Manifest) -> int:
     size = sum(file.size for file in (manifest.database, *manifest.artifacts))
-    sys.stdout.write(f"{done}: {manifest.kind} at {manifest.revision}, {len(manifest.artifacts)} artifacts, "
-                     f"{size / 2**20:.1f} MiB\n")  # fmt: skip
+    sys.stdout.write(
+        f"{done}: {manifest.kind} at {manifest.revision}, {len(manifest.artifacts)} artifacts, {size / 2**20:.1f} MiB\n"
+    )
     for table, rows in manifest.left_out.items():
         if rows:
             sys.stdout.write(f"left out, their files are not there: {len(rows)} of {table}: {', '.join(rows)}\n")

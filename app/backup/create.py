@@ -50,11 +50,15 @@ def create(db: Database, store: ArtifactStore, folder: Path) -> Manifest:
     for key in copied.keys() - wanted:  # of an earlier snapshot
         (folder / copied.pop(key).path).unlink()
     manifest = Manifest(
-        created_at=datetime.now(UTC).isoformat(timespec="seconds"), graftwerk=version("graftwerk"),
-        kind=db.url.get_backend_name(), revision=str(migrate.head_revision()), database=describe_file(folder, file),
-        artifacts=tuple(copied[key] for key in sorted(copied)), left_out=left_out,
+        created_at=datetime.now(UTC).isoformat(timespec="seconds"),
+        graftwerk=version("graftwerk"),
+        kind=db.url.get_backend_name(),
+        revision=str(migrate.head_revision()),
+        database=describe_file(folder, file),
+        artifacts=tuple(copied[key] for key in sorted(copied)),
+        left_out=left_out,
         damaged=tuple(sorted({item.key for item in damaged})),
-    )  # fmt: skip
+    )
     manifest.write(folder)
     return manifest
 

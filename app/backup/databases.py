@@ -42,8 +42,12 @@ def snapshot(db: Database, folder: Path) -> tuple[Path, list[ArtifactRef]]:
 def restore(db: Database, source: Path) -> None:
     """Put a snapshot in the place of an empty database, or on SQLite of any. Raises `BackupRefused`."""
     if not db.is_sqlite:
-        _run("pg_restore", db, ["--no-owner", "--no-privileges", "--single-transaction", "--exit-on-error"],
-             [str(source)])  # fmt: skip
+        _run(
+            "pg_restore",
+            db,
+            ["--no-owner", "--no-privileges", "--single-transaction", "--exit-on-error"],
+            [str(source)],
+        )
         return
     db.close()
     target = _file(db)
@@ -77,8 +81,12 @@ def _postgresql(db: Database, target: Path) -> list[ArtifactRef]:
     with Session(engine) as session, session.begin():
         name = session.execute(text("SELECT pg_export_snapshot()")).scalar_one()
         found = list_artifacts(session)
-        _run("pg_dump", db, ["--format=custom", "--no-owner", "--no-privileges", f"--snapshot={name}"],
-             [f"--file={target}"])  # fmt: skip
+        _run(
+            "pg_dump",
+            db,
+            ["--format=custom", "--no-owner", "--no-privileges", f"--snapshot={name}"],
+            [f"--file={target}"],
+        )
     target.chmod(0o600)
     return found
 

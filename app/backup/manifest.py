@@ -59,12 +59,15 @@ class Manifest:
                 raise ValueError("digest")
             if body["version"] != MANIFEST_VERSION:
                 raise BackupError(f"{path} has version {body['version']}; this program knows {MANIFEST_VERSION}")
-            return cls(**body | {
-                "database": BackupFile(**body["database"]),
-                "artifacts": tuple(BackupFile(**item) for item in body["artifacts"]),
-                "left_out": {table: tuple(ids) for table, ids in body["left_out"].items()},
-                "damaged": tuple(body["damaged"]),
-            })  # fmt: skip
+            return cls(
+                **body
+                | {
+                    "database": BackupFile(**body["database"]),
+                    "artifacts": tuple(BackupFile(**item) for item in body["artifacts"]),
+                    "left_out": {table: tuple(ids) for table, ids in body["left_out"].items()},
+                    "damaged": tuple(body["damaged"]),
+                }
+            )
         except (ValueError, KeyError, TypeError):
             raise BackupError(f"{path} is damaged") from None
 

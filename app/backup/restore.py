@@ -43,8 +43,10 @@ def restore(db: Database, store: ArtifactStore, folder: Path, *, overwrite: bool
 
 def _check_target(db: Database, store: ArtifactStore, manifest: Manifest, overwrite: bool) -> None:
     if manifest.kind != db.url.get_backend_name():
-        raise BackupError(f"the backup is of {manifest.kind}, the database here is {db.url.get_backend_name()}",
-                            hint="set GRAFTWERK_DATABASE_URL to a database of that kind")  # fmt: skip
+        raise BackupError(
+            f"the backup is of {manifest.kind}, the database here is {db.url.get_backend_name()}",
+            hint="set GRAFTWERK_DATABASE_URL to a database of that kind",
+        )
     if not migrate.is_known_revision(manifest.revision):
         detail = f"the backup's tables are at {manifest.revision}, of a newer version than this one"
         raise BackupError(detail, hint=f"install graftwerk {manifest.graftwerk}")

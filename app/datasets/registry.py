@@ -52,10 +52,14 @@ def register(session: Session, owner: str, new: NewDataset) -> DatasetRow:
     source = new.source
     schema = None if isinstance(source, UploadSource) else DATASET_SCHEMAS[source.kind][source.name]
     row = DatasetRow(
-        id=new_id("ds"), owner=owner, name=new.name, source=source.model_dump(mode="json"), parts=[],
+        id=new_id("ds"),
+        owner=owner,
+        name=new.name,
+        source=source.model_dump(mode="json"),
+        parts=[],
         status=DatasetStatus.AWAITING_CONTENT if schema is None else DatasetStatus.READY,
         data_schema=None if schema is None else schema.model_dump(mode="json"),
-    )  # fmt: skip
+    )
     if isinstance(source, UploadSource) and source.sha256 is not None:
         _fill_from_shared_content(session, row, source, source.sha256)
     session.add(row)
@@ -154,7 +158,11 @@ def _kind_problems(place: str, schema: DataSchema) -> list[Problem]:
 
 
 # Place → split that a data set has to have there, what is wrong otherwise, hint.
-_WORD_VECTORS = ("vectors", "the data set holds no vectors of words", 'upload a file of vectors with "format": "vectors"')
+_WORD_VECTORS = (
+    "vectors",
+    "the data set holds no vectors of words",
+    'upload a file of vectors with "format": "vectors"',
+)
 _REQUIRED_SPLITS = {
     DATA_POINTER: ("train", "the data set holds nothing to train on", "name another one"),
     START_POINTER: ("weights", "the data set holds no weights", 'upload a safetensors file with "format": "weights"'),
@@ -167,7 +175,9 @@ _UNTRAINABLE_SPLITS = (
 
 def pin(session: Session, owner: str, document: Any) -> None:
     """Keep the data sets that a job names from being deleted until the transaction has ended. Raises `InvalidInput`."""
-    for place, dataset_id in sorted(referenced_datasets(document).items(), key=lambda item: item[1]):  # always in the same order
+    for place, dataset_id in sorted(
+        referenced_datasets(document).items(), key=lambda item: item[1]
+    ):  # always in the same order
         if session.scalar(_select_owned(owner, dataset_id).with_for_update(read=True)) is None:
             detail = f"there is no data set {dataset_id}"
             raise InvalidInput([Problem(place, "unknown_dataset", detail, "register it first")])

@@ -164,10 +164,7 @@ class DatasetRow(Base):
     """A registered data set: a named source, or uploaded content."""
 
     __tablename__ = "datasets"
-    __table_args__ = (
-        Index("ix_datasets_owner_id", "owner", "id"),
-        Index("ix_datasets_owner_path", "owner", "path"),
-    )
+    __table_args__ = (Index("ix_datasets_owner_id", "owner", "id"), Index("ix_datasets_owner_path", "owner", "path"))
 
     id: Mapped[str] = mapped_column(String(40), primary_key=True)  # ds_…
     owner: Mapped[str] = mapped_column(String(64))

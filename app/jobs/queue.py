@@ -81,11 +81,14 @@ def _next_job_query(queues: Sequence[str], running_limit: int) -> Select[str]:
         .outerjoin(load, load.c.key_id == JobRow.key_id)
         .outerjoin(by_owner, by_owner.c.owner == JobRow.owner)
         .order_by(
-            JobRow.priority.desc(), func.coalesce(load.c.n, 0), func.coalesce(by_owner.c.n, 0),
-            JobRow.queued_at, JobRow.id,
+            JobRow.priority.desc(),
+            func.coalesce(load.c.n, 0),
+            func.coalesce(by_owner.c.n, 0),
+            JobRow.queued_at,
+            JobRow.id,
         )
         .limit(1)
-    )  # fmt: skip
+    )
 
 
 def _waiting_keys(queues: Sequence[str]) -> CTE:

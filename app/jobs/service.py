@@ -167,7 +167,9 @@ def resume(session: Session, owner: str, job_id: str, limits: quotas.EffectiveLi
     row = repository.find_for_update(session, owner, job_id)
     if row.status == Status.PAUSED:
         quotas.check_queue(session, row.key_id, limits)
-        return repository.transition(session, job_id, Verb.RESUME, **_requeued_values(), not_before=_not_before(row.spec))
+        return repository.transition(
+            session, job_id, Verb.RESUME, **_requeued_values(), not_before=_not_before(row.spec)
+        )
     if row.status in TERMINAL_STATUSES or row.wish == "cancel":
         raise InvalidState(f"the job {'is being cancelled' if row.wish else f'has {row.status}'} and cannot be resumed")
     return _request_verb(session, row, None) if row.wish == "pause" else row

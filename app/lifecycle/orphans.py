@@ -33,7 +33,9 @@ def prune_checkpoints(db: Database, store: ArtifactStore, job_id: str, fence: in
 
 
 def _unlist_prunable(session: Session, job_id: str, fence: int) -> list[CheckpointRow]:
-    job = repository.lock_for_attempt(session, job_id, fence)  # locked: another job may be about to start from a checkpoint
+    job = repository.lock_for_attempt(
+        session, job_id, fence
+    )  # locked: another job may be about to start from a checkpoint
     plan = parse_job(job.spec).training.checkpoint
     rows = checkpoints.prunable_checkpoints(session, job_id, plan.keep_last, plan.keep_best, plan.monitor, plan.mode)
     return checkpoints.remove(session, rows)

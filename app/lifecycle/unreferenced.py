@@ -27,7 +27,9 @@ def find_unreferenced(session: Session, keys: Sequence[str]) -> list[str]:
     named = _checkpoint_keys(session, keys) | _dataset_keys(session, keys)
     owned = _running_attempt_prefixes(session, keys)
     listed = set(session.scalars(select(CheckpointRow.id).where(CheckpointRow.id.in_(_key_parts(keys, "exports", 2)))))
-    return [key for key in keys if key not in named and not key.startswith(owned) and not _is_listed_export(key, listed)]
+    return [
+        key for key in keys if key not in named and not key.startswith(owned) and not _is_listed_export(key, listed)
+    ]
 
 
 def _checkpoint_keys(session: Session, keys: Sequence[str]) -> set[str]:

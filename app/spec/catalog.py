@@ -52,11 +52,23 @@ def _kind_entries(references: Mapping[Any, Any]) -> Iterator[dict[str, Any]]:
     for group, (table, classes) in KIND_GROUPS.items():
         for name, kind in table.items():
             wiring = _wiring_fields(kind) if group in NODE_GROUPS else {}
-            yield {"kind": name, "group": group, "sentence": kind.sentence, **wiring,
-                   "example": {"kind": name, **kind.example}, "schema": references[classes[name]]}  # fmt: skip
+            yield {
+                "kind": name,
+                "group": group,
+                "sentence": kind.sentence,
+                **wiring,
+                "example": {"kind": name, **kind.example},
+                "schema": references[classes[name]],
+            }
     for name, row in METRICS.items():
-        yield {"kind": name, "group": "metric", "sentence": row.sentence, "about": list(row.task_types), "example": name,
-               "schema": {"const": name}}  # fmt: skip
+        yield {
+            "kind": name,
+            "group": "metric",
+            "sentence": row.sentence,
+            "about": list(row.task_types),
+            "example": name,
+            "schema": {"const": name},
+        }
 
 
 def _wiring_fields(kind: Kind) -> dict[str, Any]:

@@ -37,7 +37,9 @@ class StartFrom(SpecModel):
     @model_validator(mode="after")
     def _one(self) -> "StartFrom":
         if (self.checkpoint is None) == (self.dataset is None):
-            raise validation_error("contradiction", "a job starts from a checkpoint or from a data set of weights", "name one")
+            raise validation_error(
+                "contradiction", "a job starts from a checkpoint or from a data set of weights", "name one"
+            )
         if self.dataset is not None and self.what == "everything":
             raise validation_error("contradiction", "a file holds weights, and not everything", 'use "what": "weights"')
         return self
@@ -89,8 +91,10 @@ def resolve_job_features(job: JobSpec, stored: DataSchema) -> ResolvedFeatures:
 
 def head_targets(job: JobSpec, stored: DataSchema, seen: ResolvedFeatures) -> dict[str, Column | None]:
     """Return the column that each head is compared with, as the network sees it; `None` where there is none."""
-    return {name: seen.schema.column(seen.targets.get(_target_name(job, stored, head) or "", ""))
-            for name, head in job.objective.all_heads().items()}  # fmt: skip
+    return {
+        name: seen.schema.column(seen.targets.get(_target_name(job, stored, head) or "", ""))
+        for name, head in job.objective.all_heads().items()
+    }
 
 
 def _target_name(job: JobSpec, stored: DataSchema, head: Head) -> str | None:
@@ -148,16 +152,25 @@ def _data_problems(job: JobSpec, stored: DataSchema, schema: DataSchema) -> list
         if name not in columns:
             hint = did_you_mean(name, columns) or "one of: " + ", ".join(columns)
             problems.append(Problem(place, "unknown_column", f'the data has no column "{name}"', hint))
-    missing = [name for name, head in job.objective.all_heads().items()
-               if head.has_metrics_output and _target_name(job, stored, head) is None]  # fmt: skip
+    missing = [
+        name
+        for name, head in job.objective.all_heads().items()
+        if head.has_metrics_output and _target_name(job, stored, head) is None
+    ]
     for place in dict.fromkeys(f"{head_pointer(name)}/target" if name else "/data/target" for name in missing):
         problems.append(Problem(place, "missing", "the data has no default target", "name a column"))
     if job.data.bucket is not None:
         problems += _bucket_problems(job.data.bucket, job.model.input_names(given or schema.inputs), schema)
     split = job.data.validation
     if split is not None and split.split is not None and split.split not in schema.rows:
-        problems.append(Problem("/data/validation/split", "unknown_split", f'the data has no split "{split.split}"',
-                                'use {"fraction": 0.2}'))  # fmt: skip
+        problems.append(
+            Problem(
+                "/data/validation/split",
+                "unknown_split",
+                f'the data has no split "{split.split}"',
+                'use {"fraction": 0.2}',
+            )
+        )
     if split is not None and (split.split is None) == (split.fraction is None):
         problems.append(Problem("/data/validation", "contradiction", "give either a split or a fraction", ""))
     return problems
@@ -187,8 +200,11 @@ def _training_problems(job: JobSpec, schema: DataSchema) -> list[Problem]:
             hint = did_you_mean(name, series) or "one of: " + ", ".join(sorted(series))
             problems.append(Problem(place, "unknown_series", f'the job has no series "{name}"', hint))
         elif name.startswith("val/") and not validated:
-            problems.append(Problem(place, "no_validation", f"{name} needs held-out data",
-                                    'add "validation": {"fraction": 0.2} to data'))  # fmt: skip
+            problems.append(
+                Problem(
+                    place, "no_validation", f"{name} needs held-out data", 'add "validation": {"fraction": 0.2} to data'
+                )
+            )
     if training.precision != "float32" and training.device == "cpu" and training.precision == "fp16":
         problems.append(Problem("/training/precision", "unsupported", "fp16 needs a GPU", 'use "bf16"'))
     return problems

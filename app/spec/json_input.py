@@ -48,7 +48,9 @@ def _parse_json(body: bytes, depth_limit: int) -> Any:
         raise MalformedRequest(f"the body is not UTF-8: byte {error.start} is wrong") from None
     except json.JSONDecodeError as error:
         where = f"line {error.lineno}, column {error.colno}"
-        raise MalformedRequest(f"the body is not JSON: {error.msg} at {where}", hint="check it with a JSON linter") from None
+        raise MalformedRequest(
+            f"the body is not JSON: {error.msg} at {where}", hint="check it with a JSON linter"
+        ) from None
     except ValueError as error:  # thousands of digits
         raise MalformedRequest(f"the body is not JSON: {error}") from None
 
@@ -94,8 +96,12 @@ def _value_problems(document: Any) -> Iterable[Problem]:
     for place, value in waiting:  # grows while it is walked
         if isinstance(value, dict):
             if isinstance(value, _DuplicateKeyDict):
-                yield Problem(_safe_pointer((*place, value.key)), "duplicate_key", f'"{_printable(value.key)}" stands here twice',
-                              "keep one of them")  # fmt: skip
+                yield Problem(
+                    _safe_pointer((*place, value.key)),
+                    "duplicate_key",
+                    f'"{_printable(value.key)}" stands here twice',
+                    "keep one of them",
+                )
             for key in value:
                 yield from _text_problems(place, key)
             waiting += [((*place, key), item) for key, item in value.items()]
@@ -104,9 +110,13 @@ def _value_problems(document: Any) -> Iterable[Problem]:
         elif isinstance(value, str):
             yield from _text_problems(place, value)
         elif isinstance(value, float) and not math.isfinite(value):
-            yield Problem(_safe_pointer(place), "not_finite", "NaN and infinities are no numbers here", "use a finite number")
+            yield Problem(
+                _safe_pointer(place), "not_finite", "NaN and infinities are no numbers here", "use a finite number"
+            )
         elif isinstance(value, int) and abs(value) > MAX_INT64:
-            yield Problem(_safe_pointer(place), "out_of_range", "the number does not fit into 64 bits", "use a smaller one")
+            yield Problem(
+                _safe_pointer(place), "out_of_range", "the number does not fit into 64 bits", "use a smaller one"
+            )
 
 
 def _is_plain_number(value: Any) -> bool:
@@ -117,8 +127,12 @@ def _is_plain_number(value: Any) -> bool:
 
 def _text_problems(place: KeyPath, text: str) -> Iterable[Problem]:
     if _UNSTORABLE_CHARACTERS.search(text):
-        yield Problem(_safe_pointer(place), "invalid_text", f'"{_printable(text)}" has characters that cannot be stored',
-                      "remove NUL and lone surrogates")  # fmt: skip
+        yield Problem(
+            _safe_pointer(place),
+            "invalid_text",
+            f'"{_printable(text)}" has characters that cannot be stored',
+            "remove NUL and lone surrogates",
+        )
 
 
 def _printable(text: str) -> str:
@@ -135,8 +149,10 @@ class _StrictYamlLoader(yaml.CSafeLoader):
 
     def construct_json_object(self, node: yaml.MappingNode) -> dict[str, Any]:
         """Return a mapping whose keys are text."""
-        pairs = [(self.construct_object(key, deep=True), self.construct_object(value, deep=True))
-                 for key, value in node.value]  # fmt: skip
+        pairs = [
+            (self.construct_object(key, deep=True), self.construct_object(value, deep=True))
+            for key, value in node.value
+        ]
         if not all(isinstance(key, str) for key, _ in pairs):
             raise yaml.constructor.ConstructorError(None, None, "keys must be text", node.start_mark)
         return _object_from_pairs(pairs)

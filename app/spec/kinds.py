@@ -47,7 +47,9 @@ def create_kind_model(name: str, kind: Kind, base: type[SpecModel], called: str 
     return create_model(called or name, __base__=base, __doc__=kind.sentence, __module__=base.__module__, **fields)
 
 
-def create_kind_models(table: KindTable, base: type[SpecModel], names: Mapping[str, str] = MappingProxyType({})) -> dict[str, type[SpecModel]]:
+def create_kind_models(
+    table: KindTable, base: type[SpecModel], names: Mapping[str, str] = MappingProxyType({})
+) -> dict[str, type[SpecModel]]:
     """Return the classes of a whole table by kind; `names` are those of classes that differ from their kinds'."""
     return {name: create_kind_model(name, kind, base, names.get(name, "")) for name, kind in table.items()}
 

@@ -13,18 +13,20 @@ MAX_BATCH_SIZE = 4096
 
 # Media type of a body → the form that its rows have.
 ROW_FORMATS: Mapping[str, str] = {
-    **dict.fromkeys(("", "application/json", "text/json", "application/yaml", "application/x-yaml", "text/yaml"),
-                    "document"),
+    **dict.fromkeys(
+        ("", "application/json", "text/json", "application/yaml", "application/x-yaml", "text/yaml"), "document"
+    ),
     "text/csv": "csv",
     "text/tab-separated-values": "tsv",
-    **dict.fromkeys(("application/x-ndjson", "application/ndjson", "application/jsonl", "application/x-jsonlines"),
-                    "jsonl"),
+    **dict.fromkeys(
+        ("application/x-ndjson", "application/ndjson", "application/jsonl", "application/x-jsonlines"), "jsonl"
+    ),
     "application/vnd.apache.parquet": "parquet",
     "application/x-npz": "npz",
     "application/zip": "zip",
     **dict.fromkeys(("image/png", "image/jpeg", "image/bmp", "image/gif", "image/webp"), "image"),
     "text/plain": "text",
-}  # fmt: skip
+}
 
 
 def _as_tuple(value: Any) -> Any:
@@ -38,12 +40,14 @@ class PredictionOptions(SpecModel):
         None, description="One of the job's; default: the best, or else the newest."
     )
     outputs: Annotated[
-        tuple[OutputForm, ...], BeforeValidator(_as_tuple, json_schema_input_type=OutputForm | list[OutputForm]),
+        tuple[OutputForm, ...],
+        BeforeValidator(_as_tuple, json_schema_input_type=OutputForm | list[OutputForm]),
         Field(min_length=1, max_length=3),
     ] = Field(
-        ("labels",), description="One or several: labels, in the words of the data, or measured numbers; the "
+        ("labels",),
+        description="One or several: labels, in the words of the data, or measured numbers; the "
         "probabilities of all labels; or the network's raw outputs.",
-    )  # fmt: skip
+    )
     top: Annotated[Size, Field(le=100)] | None = Field(
         None, description="Also the so many most probable labels, where one is chosen among several."
     )

@@ -72,7 +72,9 @@ def from_validation(error: ValidationError, document: Any, prefix: str = "") -> 
     """Translate what Pydantic found in `document`: one problem for every place, all of them or the first ones."""
     hints = Hints()
     found = [
-        _translate(item, document, prefix, hints) for item in error.errors(include_url=False) if not _is_emptied_list(item)
+        _translate(item, document, prefix, hints)
+        for item in error.errors(include_url=False)
+        if not _is_emptied_list(item)
     ]
     around = {parent for problem in found for parent in _parent_pointers(problem.pointer)}
     plainest: dict[str, Problem] = {}  # Pydantic tells of every member of a union: the deepest place is the one meant
@@ -137,7 +139,9 @@ def _sibling_fields(place: str, document: Any) -> set[str]:
     here = document
     for part in place.split("/")[1:-1]:
         here = here[int(part)] if isinstance(here, list) else here[part.replace("~1", "/").replace("~0", "~")]
-    candidates = [part for part in _all_subclasses(SpecModel) if _accepts_kind(part, here.get("kind"))] or list(_all_subclasses(SpecModel))
+    candidates = [part for part in _all_subclasses(SpecModel) if _accepts_kind(part, here.get("kind"))] or list(
+        _all_subclasses(SpecModel)
+    )
     shared = [len(part.model_fields.keys() & here.keys()) for part in candidates]
     alike = [part for part, count in zip(candidates, shared, strict=True) if count == max(shared)]
     return {name for part in alike for name in part.model_fields}

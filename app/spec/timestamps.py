@@ -22,7 +22,9 @@ def _validate_timestamp(text: str) -> str:
     try:
         parse_rfc3339(text)
     except ValueError:
-        raise validation_error("invalid_time", "this is no time of RFC 3339", 'for example "2030-01-31T08:00:00Z"') from None
+        raise validation_error(
+            "invalid_time", "this is no time of RFC 3339", 'for example "2030-01-31T08:00:00Z"'
+        ) from None
     return text
 
 

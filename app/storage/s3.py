@@ -16,7 +16,9 @@ from app.errors import NotFound, StorageFull, Unavailable
 from app.storage.keys import chunk_lengths, validate_key
 from app.storage.protocol import StoredFile
 
-_STORAGE_FULL_PATTERN = re.compile(r"507 Insufficient Storage|\w*StorageFull|\w*QuotaExceeded")  # status, or S3's code: MinIO's, Ceph's
+_STORAGE_FULL_PATTERN = re.compile(
+    r"507 Insufficient Storage|\w*StorageFull|\w*QuotaExceeded"
+)  # status, or S3's code: MinIO's, Ceph's
 _PART_BYTES = 8 << 20  # bytes of one part of a multipart upload; smaller files are put at once
 
 

@@ -14,7 +14,18 @@ from app.db.paging import paginate
 from app.db.tables import DeliveryRow, WebhookRow, now
 from app.errors import NotFound
 
-RETRY_DELAYS = (5, 30, 300, 1800, 7200, 18_000, 36_000, 50_400, 72_000, 86_400)  # seconds before the next try: three days
+RETRY_DELAYS = (
+    5,
+    30,
+    300,
+    1800,
+    7200,
+    18_000,
+    36_000,
+    50_400,
+    72_000,
+    86_400,
+)  # seconds before the next try: three days
 MAX_RETRY_AFTER_SECONDS = 86_400.0  # seconds of a Retry-After that are obeyed
 MAX_CONCURRENT_ATTEMPTS = 4  # attempts under way to one webhook
 LEASE_SECONDS = 60.0  # longer than any attempt takes
@@ -84,7 +95,9 @@ def claim(session: Session, *, healthy: bool = False) -> ClaimedMessage | None:
         .with_for_update(key_share=True, skip_locked=True, of=WebhookRow)
     )
     webhook = session.scalar(best)
-    if webhook is None or (session.scalar(select(_in_flight_count(webhook.id))) or 0) >= MAX_CONCURRENT_ATTEMPTS:  # seen again, under lock
+    if (
+        webhook is None or (session.scalar(select(_in_flight_count(webhook.id))) or 0) >= MAX_CONCURRENT_ATTEMPTS
+    ):  # seen again, under lock
         return None
     oldest = select(DeliveryRow).where(DeliveryRow.webhook_id == webhook.id, *_due_conditions())
     oldest = oldest.order_by(DeliveryRow.next_at, DeliveryRow.id).limit(1)
@@ -109,8 +122,13 @@ def record_result(session: Session, claimed: ClaimedMessage, attempt: DeliveryRe
     if webhook is None or row is None or row.claim != claimed.claim or row.lease_until is None:
         return False
     at = database_time(session)
-    told = {"at": claimed.at, "seconds": round(attempt.seconds, 3), "status": attempt.status,
-            "error": attempt.error, "detail": attempt.detail}  # fmt: skip
+    told = {
+        "at": claimed.at,
+        "seconds": round(attempt.seconds, 3),
+        "status": attempt.status,
+        "error": attempt.error,
+        "detail": attempt.detail,
+    }
     row.attempts, row.lease_until = [*row.attempts[1 - MAX_RECORDED_ATTEMPTS :], told], None
     if attempt.is_delivered:
         row.status, row.ended_at, webhook.failing_since = DeliveryStatus.DELIVERED, at, None
@@ -138,7 +156,11 @@ def _disable_reason(session: Session, webhook: WebhookRow, attempt: DeliveryResu
     waiting = select(func.count()).where(
         DeliveryRow.webhook_id == webhook.id, DeliveryRow.status == DeliveryStatus.PENDING
     )
-    return f"more than {MAX_PENDING_MESSAGES} messages wait" if (session.scalar(waiting) or 0) > MAX_PENDING_MESSAGES else ""
+    return (
+        f"more than {MAX_PENDING_MESSAGES} messages wait"
+        if (session.scalar(waiting) or 0) > MAX_PENDING_MESSAGES
+        else ""
+    )
 
 
 def page(
@@ -177,7 +199,9 @@ def _due_conditions() -> tuple[ColumnElement[bool], ...]:
 
 def _in_flight_count(webhook_id: Any) -> Any:
     other = aliased(DeliveryRow)
-    counted = select(func.count()).select_from(other).where(
-        other.webhook_id == webhook_id, other.status == DeliveryStatus.PENDING, other.lease_until >= now()
-    )  # fmt: skip
+    counted = (
+        select(func.count())
+        .select_from(other)
+        .where(other.webhook_id == webhook_id, other.status == DeliveryStatus.PENDING, other.lease_until >= now())
+    )
     return counted.correlate(WebhookRow).scalar_subquery()

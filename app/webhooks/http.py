@@ -82,9 +82,13 @@ class _PinnedBackend(httpcore.NetworkBackend):
         self._addresses, self._until = target.addresses, until
 
     def connect_tcp(
-        self, host: str, port: int, timeout: float | None = None, local_address: str | None = None,
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,
+        local_address: str | None = None,
         socket_options: Iterable[Any] | None = None,
-    ) -> httpcore.NetworkStream:  # fmt: skip
+    ) -> httpcore.NetworkStream:
         """Connect to the first address that lets us."""
         for position, address in enumerate(self._addresses, 1):
             left = min(CONNECT_SECONDS, _remaining_seconds(self._until))
@@ -118,7 +122,9 @@ class _DeadlineStream(httpcore.NetworkStream):
         self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
     ) -> httpcore.NetworkStream:
         """Shake hands: the certificate must be the name's, not the address's."""
-        return _DeadlineStream(self._stream.start_tls(ssl_context, server_hostname, _remaining_seconds(self._until)), self._until)
+        return _DeadlineStream(
+            self._stream.start_tls(ssl_context, server_hostname, _remaining_seconds(self._until)), self._until
+        )
 
     def get_extra_info(self, info: str) -> Any:
         """Return what the connection says of itself."""

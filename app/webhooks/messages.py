@@ -33,7 +33,9 @@ TERMINAL_TYPES = (MessageType.SUCCEEDED, MessageType.FAILED, MessageType.CANCELL
 PING = "webhook.ping"  # sent when it is asked for, to any webhook
 
 _TYPE_BY_EVENT_KIND = {"created": MessageType.CREATED, "checkpoint": MessageType.CHECKPOINT}
-_TYPE_BY_STATUS = {type_.removeprefix("job."): type_ for type_ in MessageType if type_ not in _TYPE_BY_EVENT_KIND.values()}
+_TYPE_BY_STATUS = {
+    type_.removeprefix("job."): type_ for type_ in MessageType if type_ not in _TYPE_BY_EVENT_KIND.values()
+}
 
 
 def message_type(kind: str, data: Mapping[str, Any]) -> MessageType | None:

@@ -31,8 +31,15 @@ def create(session: Session, owner: str, wanted: WebhookConfig) -> WebhookRow:
     if (session.scalar(select(func.count()).where(WebhookRow.owner == owner)) or 0) >= MAX_WEBHOOKS:
         raise InvalidState(f"there are {MAX_WEBHOOKS} webhooks already", hint="delete one that is not needed")
     events = [type_ for type_ in MessageType if type_ in wanted.events]
-    row = WebhookRow(id=new_id("whk"), owner=owner, name=wanted.name, url=wanted.url, events=events,
-                     all_jobs=wanted.all_jobs, secret=new_secret())  # fmt: skip
+    row = WebhookRow(
+        id=new_id("whk"),
+        owner=owner,
+        name=wanted.name,
+        url=wanted.url,
+        events=events,
+        all_jobs=wanted.all_jobs,
+        secret=new_secret(),
+    )
     session.add(row)
     session.flush()
     session.refresh(row)

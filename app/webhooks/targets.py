@@ -28,9 +28,11 @@ BLOCKED_NETWORKS = tuple(
     for network in (
         "168.63.129.16/32",  # Azure's own services
         "192.0.0.0/24",  # protocols' own, and Oracle's services
-        "192.88.99.0/24", "2002::/16", "2001::/32",  # tunnels to anywhere
+        "192.88.99.0/24",
+        "2002::/16",
+        "2001::/32",  # tunnels to anywhere
     )
-)  # fmt: skip
+)
 
 _PRINTABLE = re.compile(r"[!-~]+")
 _LABEL = re.compile(r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?")
@@ -85,7 +87,9 @@ def is_public(address: IPAddress) -> bool:
 
 def _split_url(url: str, schemes: Sequence[str]) -> tuple[SplitResult, int]:
     if len(url) > MAX_URL_LENGTH or not _PRINTABLE.fullmatch(url) or "\\" in url:
-        raise _url_error("invalid_url", f"a URL has at most {MAX_URL_LENGTH} characters, none of them blank or beyond ASCII")
+        raise _url_error(
+            "invalid_url", f"a URL has at most {MAX_URL_LENGTH} characters, none of them blank or beyond ASCII"
+        )
     try:
         parts = urlsplit(url)
         port = parts.port
@@ -111,9 +115,15 @@ def _check_host(host: str) -> None:
     except ValueError:
         labels = host.split(".")
         if len(host) > 253 or not all(_LABEL.fullmatch(label) for label in labels):
-            raise _url_error("invalid_host", "the URL names no host", "names beyond ASCII are written as xn--…") from None
-        if _NUMERIC_LABEL.fullmatch(labels[-1]):  # 2130706433, 0177.0.0.1, 0x7f.1: some programs take them for addresses
-            raise _url_error("invalid_host", f"{host} is neither a name nor an address", "write it as 192.0.2.1") from None
+            raise _url_error(
+                "invalid_host", "the URL names no host", "names beyond ASCII are written as xn--…"
+            ) from None
+        if _NUMERIC_LABEL.fullmatch(
+            labels[-1]
+        ):  # 2130706433, 0177.0.0.1, 0x7f.1: some programs take them for addresses
+            raise _url_error(
+                "invalid_host", f"{host} is neither a name nor an address", "write it as 192.0.2.1"
+            ) from None
 
 
 def _resolve_with_timeout(resolve: Resolver, host: str, port: int) -> Sequence[str]:

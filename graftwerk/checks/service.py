@@ -17,7 +17,9 @@ def check_service(url: str | None) -> Iterator[CheckResult]:
     """Look at the API, the key, the clock and the workers."""
     address = find_address(url)
     if address is None:
-        yield CheckResult("service", "fail", "no address is known", "graftwerk up, or set GRAFTWERK_URL and GRAFTWERK_KEY")
+        yield CheckResult(
+            "service", "fail", "no address is known", "graftwerk up, or set GRAFTWERK_URL and GRAFTWERK_KEY"
+        )
         yield _check_port(os.environ.get("GRAFTWERK_HOST", "127.0.0.1"), int(os.environ.get("GRAFTWERK_PORT", "8741")))
         return
     with Client(address.url, address.key) as client:
@@ -74,7 +76,9 @@ def _check_workers(client: Client) -> Iterator[CheckResult]:
     if not any(worker["state"] == "listening" for worker in there):
         yield CheckResult("workers", "warn", "none listens; jobs wait", "graftwerk up, or python -m workers")
     for worker in there:
-        hint = {"silent": "look whether it hangs or is cut off; kill it, its jobs go on elsewhere",
-                "deaf": "it begins anew by itself; if not, restart it"}.get(worker["state"], "")  # fmt: skip
+        hint = {
+            "silent": "look whether it hangs or is cut off; kill it, its jobs go on elsewhere",
+            "deaf": "it begins anew by itself; if not, restart it",
+        }.get(worker["state"], "")
         detail = f"{worker['state']}, {worker['free']} of {worker['slots']} slots free, {', '.join(worker['queues'])}"
         yield CheckResult(f"worker {worker['name']}", "warn" if hint else "ok", detail, hint)

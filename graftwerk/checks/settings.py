@@ -8,10 +8,26 @@ from urllib.parse import urlsplit
 
 from graftwerk.checks.result import CheckResult
 
-NETWORK_FILESYSTEMS = frozenset({"9p", "afs", "ceph", "cifs", "fuse.glusterfs", "fuse.sshfs", "glusterfs", "lustre", "ncpfs", "nfs",
-                     "nfs4", "smb3", "smbfs"})  # fmt: skip
-WELL_KNOWN_PASSWORDS = frozenset({"admin", "changeme", "default", "example", "graftwerk", "password", "postgres", "redis",
-                          "root", "secret", "test"})  # fmt: skip
+NETWORK_FILESYSTEMS = frozenset(
+    {
+        "9p",
+        "afs",
+        "ceph",
+        "cifs",
+        "fuse.glusterfs",
+        "fuse.sshfs",
+        "glusterfs",
+        "lustre",
+        "ncpfs",
+        "nfs",
+        "nfs4",
+        "smb3",
+        "smbfs",
+    }
+)
+WELL_KNOWN_PASSWORDS = frozenset(
+    {"admin", "changeme", "default", "example", "graftwerk", "password", "postgres", "redis", "root", "secret", "test"}
+)
 MIN_SECRET_LENGTH = 12  # characters of a password
 SECRET_WORDS = ("PASSWORD", "SECRET")
 
@@ -34,9 +50,13 @@ def _check_exposure(environment: Mapping[str, str], public: bool) -> Iterator[Ch
         yield CheckResult("authentication", "fail" if public else "warn", detail, "unset GRAFTWERK_AUTH")
     if public:
         detail = "the API listens beyond this machine, without TLS; /metrics answers without a key"
-        yield CheckResult("address", "warn", detail, "GRAFTWERK_HOST=127.0.0.1, and a proxy with TLS that hides /metrics")
+        yield CheckResult(
+            "address", "warn", detail, "GRAFTWERK_HOST=127.0.0.1, and a proxy with TLS that hides /metrics"
+        )
         if environment.get("GRAFTWERK_RATE_LIMIT", "1").strip() == "":
-            yield CheckResult("rate limit", "warn", "none: keys may be guessed at any speed", "unset GRAFTWERK_RATE_LIMIT")
+            yield CheckResult(
+                "rate limit", "warn", "none: keys may be guessed at any speed", "unset GRAFTWERK_RATE_LIMIT"
+            )
         if _is_enabled(environment, "ALLOW_DOWNLOADS", True):
             detail = "a job that names a data set makes workers download it"
             yield CheckResult("downloads", "warn", detail, "GRAFTWERK_ALLOW_DOWNLOADS=false where they are not wanted")
@@ -88,7 +108,11 @@ def _check_dotenv(path: Path) -> Iterator[CheckResult]:
             continue
         secret = value.strip().strip("'\"")
         if secret.lower() in WELL_KNOWN_PASSWORDS or len(secret) < MIN_SECRET_LENGTH:
-            what = "is known to everybody" if secret.lower() in WELL_KNOWN_PASSWORDS else f"is shorter than {MIN_SECRET_LENGTH}"
+            what = (
+                "is known to everybody"
+                if secret.lower() in WELL_KNOWN_PASSWORDS
+                else f"is shorter than {MIN_SECRET_LENGTH}"
+            )
             yield CheckResult(name, "fail", f"in {path}: {'is empty' if not secret else what}", "openssl rand -hex 24")
 
 

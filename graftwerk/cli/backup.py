@@ -17,10 +17,7 @@ from graftwerk.supervise.service import missing_extras
 Home = Annotated[Path | None, typer.Option(help="The service's home; default: ~/.graftwerk.")]
 
 
-def backup(
-    folder: Annotated[Path, typer.Argument(help="A new folder.")],
-    home: Home = None,
-) -> None:
+def backup(folder: Annotated[Path, typer.Argument(help="A new folder.")], home: Home = None) -> None:
     """Back up database and artifacts while the service runs; every file is verified."""
     _run_module(["create", str(folder.absolute())], _resolve_home(home))
 

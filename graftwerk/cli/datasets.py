@@ -7,16 +7,7 @@ from typing import Annotated, Any
 import typer
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
 
-from graftwerk.cli.output import (
-    AsJson,
-    CommandGroup,
-    err,
-    open_client,
-    out,
-    print_json,
-    print_result,
-    print_table,
-)
+from graftwerk.cli.output import AsJson, CommandGroup, err, open_client, out, print_json, print_result, print_table
 
 datasets = typer.Typer(cls=CommandGroup, no_args_is_help=True, help="Data sets: add, ls, show, download, rm.")
 DatasetId = Annotated[str, typer.Argument(help="The data set's id, such as ds_0199…", metavar="DATASET")]

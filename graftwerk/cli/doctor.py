@@ -20,7 +20,12 @@ STATE_STYLES = {"ok": "green", "warn": "yellow", "fail": "bold red"}
 def doctor(ctx: typer.Context, as_json: AsJson = False) -> None:
     """Look at everything that the client, `graftwerk up` and the service need, and at what is unsafe."""
     home = home_directory()
-    findings = [*check_machine(home), *check_backing_services(os.environ), *check_settings(os.environ, home, Path.cwd()), *check_service(ctx.obj)]
+    findings = [
+        *check_machine(home),
+        *check_backing_services(os.environ),
+        *check_settings(os.environ, home, Path.cwd()),
+        *check_service(ctx.obj),
+    ]
     if as_json:
         print_json([asdict(finding) for finding in findings])
     else:

@@ -27,7 +27,7 @@ STATUS_COLOURS = {"succeeded": "green", "failed": "red", "cancelled": "yellow", 
 def submit(
     ctx: typer.Context,
     spec: SpecFile,
-    watch_it: Annotated[bool, typer.Option("--watch_progress", help="Show the progress until the job has ended.")] = False,
+    watch_it: Annotated[bool, typer.Option("--watch", help="Show the progress until the job has ended.")] = False,
     data: Annotated[
         list[str] | None, typer.Option(help="A file to train on, which is registered; or a data set's id.")
     ] = None,
@@ -87,7 +87,9 @@ def ls(
     if as_json:
         print_json([job.document for job in jobs])
         return
-    rows = [(job.id, job.status, _percent_complete(job), str(job.document.get("created_at", "")), job.name) for job in jobs]
+    rows = [
+        (job.id, job.status, _percent_complete(job), str(job.document.get("created_at", "")), job.name) for job in jobs
+    ]
     print_table(("JOB", "STATUS", "DONE", "CREATED", "NAME"), rows)
 
 

@@ -9,16 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from graftwerk.cli.output import (
-    AsJson,
-    CommandGroup,
-    err,
-    open_client,
-    out,
-    print_json,
-    print_result,
-    print_table,
-)
+from graftwerk.cli.output import AsJson, CommandGroup, err, open_client, out, print_json, print_result, print_table
 from graftwerk.types import Key
 
 keys = typer.Typer(cls=CommandGroup, no_args_is_help=True, help="API keys: create, ls, change, rotate, revoke.")
@@ -58,7 +49,8 @@ def ls(ctx: typer.Context, as_json: AsJson = False) -> None:
         return
     titles = ("KEY", "SCOPES", "STATE", "LAST USED", "NAME")
     print_table(
-        titles, [(item.id, ",".join(item.scopes), _key_state(item), item.last_used_at or "", item.name) for item in found]
+        titles,
+        [(item.id, ",".join(item.scopes), _key_state(item), item.last_used_at or "", item.name) for item in found],
     )
 
 

@@ -13,13 +13,7 @@ from rich.text import Text
 from typer.core import TyperGroup
 
 from graftwerk.client import Client
-from graftwerk.errors import (
-    AddressNotConfigured,
-    ApiStatusError,
-    GraftwerkClientError,
-    ServerError,
-    Unreachable,
-)
+from graftwerk.errors import AddressNotConfigured, ApiStatusError, GraftwerkClientError, ServerError, Unreachable
 from graftwerk.supervise.home import CannotStart
 
 JSON_META_KEY = "graftwerk.json"

@@ -21,14 +21,16 @@ def predict(
         typer.Argument(
             help="Rows, in a form that the data set has: CSV, JSONL, Parquet, NPZ, a picture, a zip of pictures; or "
             'JSON: {"rows": […]}.',
-            exists=True, dir_okay=False, readable=True,
+            exists=True,
+            dir_okay=False,
+            readable=True,
         ),
     ],
     checkpoint: Annotated[str | None, typer.Option(help="A checkpoint's id; default: the best.")] = None,
     outputs: Annotated[str, typer.Option(help="labels, probabilities, raw; separated by commas.")] = "labels",
     csv: Annotated[bool, typer.Option("--csv", help="Print a table as CSV.")] = False,
     as_json: AsJson = False,
-) -> None:  # fmt: skip
+) -> None:
     """Tell what a job's network makes of rows."""
     with open_client(ctx) as client:
         job = client.jobs.get(job_id)
@@ -47,7 +49,9 @@ def _print_predictions(found: Predictions) -> None:
     told = [(output, name) for output, fields in found[0].items() for name in fields]
     titles = [name if len(found.outputs) == 1 else f"{output} {name}" for output, name in told]
     names = found.files or [str(row) for row in range(len(found))]
-    rows = [(name, *(_format_value(found[row][output][field]) for output, field in told)) for row, name in enumerate(names)]
+    rows = [
+        (name, *(_format_value(found[row][output][field]) for output, field in told)) for row, name in enumerate(names)
+    ]
     print_table(("FILE" if found.files else "ROW", *(title.upper() for title in titles)), rows)
 
 

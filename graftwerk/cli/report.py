@@ -40,7 +40,9 @@ def _print_head(head: Mapping[str, Any]) -> None:
             print_table((title, *SCORE_TITLES), [*_score_rows(head[kind]), *_average_rows(head["averages"])])
     if head.get("spans"):
         out().print()
-        print_table(("ENTITY", *SCORE_TITLES), [*_score_rows(head["spans"]["types"]), *_average_rows(head["spans"]["averages"])])
+        print_table(
+            ("ENTITY", *SCORE_TITLES), [*_score_rows(head["spans"]["types"]), *_average_rows(head["spans"]["averages"])]
+        )
     if head.get("confusion") and len(head["confusion"]) <= MAX_CONFUSION_CLASSES:
         out().print()
         names = [row["label"] for row in head["classes"]]

@@ -4,19 +4,12 @@ from typing import Annotated
 
 import typer
 
-from graftwerk.cli.output import (
-    AsJson,
-    CommandGroup,
-    err,
-    open_client,
-    out,
-    print_json,
-    print_result,
-    print_table,
-)
+from graftwerk.cli.output import AsJson, CommandGroup, err, open_client, out, print_json, print_result, print_table
 from graftwerk.types import Webhook
 
-webhooks = typer.Typer(cls=CommandGroup, no_args_is_help=True, help="Webhooks: tell another program what happens to jobs.")
+webhooks = typer.Typer(
+    cls=CommandGroup, no_args_is_help=True, help="Webhooks: tell another program what happens to jobs."
+)
 WebhookId = Annotated[str, typer.Argument(metavar="WEBHOOK", help="The webhook's id.")]
 
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, cast
 
-PDEATHSIG_SCRIPT = Path(__file__).with_name("tether.py")
+PDEATHSIG_SCRIPT = Path(__file__).with_name("pdeathsig.py")
 MAX_LINES = 40
 
 

@@ -27,13 +27,18 @@ from graftwerk.tracing.unsupported import UnsupportedOperation
 from graftwerk.tracing.values import TensorRef, TupleValue, UnsupportedValue
 
 ARITHMETIC_MODULES = frozenset({"_operator", "math"})
-ACCESSOR_HANDLERS: Mapping[Callable[..., Any], Callable[[OperatorCall], Any]] = {builtins.getattr: trace_getattr, operator.getitem: trace_getitem}
+ACCESSOR_HANDLERS: Mapping[Callable[..., Any], Callable[[OperatorCall], Any]] = {
+    builtins.getattr: trace_getattr,
+    operator.getitem: trace_getitem,
+}
 
 
 class GraphConverter:
     """Goes through a recording; what is refused is noted, and so is what comes after it and stands alone."""
 
-    def __init__(self, module: Module, recording: SymbolicTrace, writer: GraphWriter, kinds: Mapping[type, str]) -> None:
+    def __init__(
+        self, module: Module, recording: SymbolicTrace, writer: GraphWriter, kinds: Mapping[type, str]
+    ) -> None:
         self._module, self._recording, self._writer = module, recording, writer
         self._calls = ModuleCallWriter(writer, kinds)
         self._values: dict[FxNode, Any] = {}
@@ -83,7 +88,11 @@ class GraphConverter:
     def _substitute_nodes(self, value: Any) -> Any:
         """Return arguments with values in the place of nodes."""
         if isinstance(value, tuple | list):
-            return tuple(map(self._substitute_nodes, value)) if isinstance(value, tuple) else list(map(self._substitute_nodes, value))
+            return (
+                tuple(map(self._substitute_nodes, value))
+                if isinstance(value, tuple)
+                else list(map(self._substitute_nodes, value))
+            )
         if isinstance(value, slice):
             return slice(*(self._substitute_nodes(each) for each in (value.start, value.stop, value.step)))
         if isinstance(value, Mapping):
@@ -104,9 +113,13 @@ class GraphConverter:
     def _check_supported(self, node: FxNode) -> None:
         """Raise `Refusal` for an operation that no table has, whatever it is used on."""
         name = _name(node)
-        method = node.op == "call_method" and ({name, _out_of_place_name(name)} & {*TORCH_FUNCTIONS, *OPERATOR_HANDLERS, *NO_OP_METHODS})
+        method = node.op == "call_method" and (
+            {name, _out_of_place_name(name)} & {*TORCH_FUNCTIONS, *OPERATOR_HANDLERS, *NO_OP_METHODS}
+        )
         if not method and node.target not in self._functions and not self._is_arithmetic(node):
-            raise UnsupportedOperation(f"{name} is not in the language", UNSUPPORTED_HINTS.get(_out_of_place_name(name), ""))
+            raise UnsupportedOperation(
+                f"{name} is not in the language", UNSUPPORTED_HINTS.get(_out_of_place_name(name), "")
+            )
 
     def _is_arithmetic(self, node: FxNode) -> bool:
         return getattr(node.target, "__module__", "") in ARITHMETIC_MODULES and node.target is not operator.setitem
@@ -140,8 +153,10 @@ class GraphConverter:
                 kind, first, second = REFLECTED_OPERATORS[kind], second, first
             if isinstance(first, TensorRef) and isinstance(second, int | float):
                 return TensorRef(self._writer.add(kind, [first.ref], fields | {"scalar": second}))
-            operands = [TensorRef(self._writer.constant(float(each))) if isinstance(each, int | float) else each
-                        for each in (first, second)]  # fmt: skip
+            operands = [
+                TensorRef(self._writer.constant(float(each))) if isinstance(each, int | float) else each
+                for each in (first, second)
+            ]
         return TensorRef(self._writer.add(kind, tensor_refs(operands), fields))
 
 
@@ -161,8 +176,12 @@ def _schemas_by_function() -> dict[Callable[..., Any], OperatorSchema | None]:
     special = dict.fromkeys((*OPERATOR_HANDLERS, *NO_OP_METHODS))
     found: dict[Callable[..., Any], OperatorSchema | None] = dict.fromkeys(ACCESSOR_HANDLERS)
     for module, table in (
-        (torch, special), (functional, special), (functional, NN_FUNCTIONS), (torch, TORCH_FUNCTIONS), (operator, PYTHON_OPERATORS),
-    ):  # fmt: skip
+        (torch, special),
+        (functional, special),
+        (functional, NN_FUNCTIONS),
+        (torch, TORCH_FUNCTIONS),
+        (operator, PYTHON_OPERATORS),
+    ):
         found |= {getattr(module, name): form for name, form in table.items() if name in dir(module)}
     return found
 

@@ -73,7 +73,9 @@ def _default_arguments(module: Module, inputs: Sequence[str]) -> dict[str, Any]:
     lacking = [name for name, default in rest.items() if default is Parameter.empty]
     if lacking:
         detail = f"forward needs {', '.join(lacking)}, and no input is named for it"
-        raise CannotExpress([make_obstacle("forward", UNKNOWN_LOCATION, detail, f"name {len(inputs) + len(lacking)} inputs")])
+        raise CannotExpress(
+            [make_obstacle("forward", UNKNOWN_LOCATION, detail, f"name {len(inputs) + len(lacking)} inputs")]
+        )
     return rest
 
 
@@ -133,7 +135,9 @@ def _tracer(leaves: Mapping[type, str], recording: SymbolicTrace) -> Any:
             return True
 
         def iter(self, obj: Any) -> Iterator[Any]:
-            self.add_obstacle(obj, "a tensor has no fixed number of parts to go over", "use the language's Scan, or unbind")
+            self.add_obstacle(
+                obj, "a tensor has no fixed number of parts to go over", "use the language's Scan, or unbind"
+            )
             raise _TraceAborted
 
         def keys(self, obj: Any) -> Any:

@@ -47,9 +47,14 @@ class GraphWriter:
         return found
 
     def add(
-        self, kind: str, inputs: Sequence[str], parameters: Mapping[str, Any] | None = None, *, name: str = "",
+        self,
+        kind: str,
+        inputs: Sequence[str],
+        parameters: Mapping[str, Any] | None = None,
+        *,
+        name: str = "",
         known: Mapping[str, Any] | None = None,
-    ) -> str:  # fmt: skip
+    ) -> str:
         """Write a node and return its id, by default its kind after the scope. `known` tells more of its sizes."""
         made = self.unique_name(name or f"{self.scope}.{kind.lower()}", kind)
         node: dict[str, Any] = {"id": made, "kind": kind}
@@ -78,8 +83,12 @@ class GraphWriter:
     def parameter(self, path: str, tensor: Any, frozen: bool = False) -> str:
         """Write a trainable tensor, or a kept one, which begins with the values that it has here as well as can be."""
         check_tensors(path, tensor)
-        made = self.add("Buffer" if frozen else "Parameter", (), {"shape": list(tensor.shape), "init": _initializer(tensor)},
-                        name=path)  # fmt: skip
+        made = self.add(
+            "Buffer" if frozen else "Parameter",
+            (),
+            {"shape": list(tensor.shape), "init": _initializer(tensor)},
+            name=path,
+        )
         self.weights[made] = tensor.detach()
         self.sizes.set_shape(made, tuple(tensor.shape))
         return made
@@ -88,8 +97,10 @@ class GraphWriter:
         """Write a number, or a small tensor of numbers. Raises `Refusal`."""
         tensor = import_module("torch").as_tensor(value)
         if not tensor.is_floating_point() and tensor.dim() > 0:
-            raise UnsupportedOperation(f"a constant holds numbers of float32, and this one {tensor.dtype}",
-                          "give it as an input of the data, or convert it where it is made")  # fmt: skip
+            raise UnsupportedOperation(
+                f"a constant holds numbers of float32, and this one {tensor.dtype}",
+                "give it as an input of the data, or convert it where it is made",
+            )
         if tensor.numel() > MAX_CONSTANT_ELEMENTS or tensor.dim() > 3:
             detail = f"a constant has at most {MAX_CONSTANT_ELEMENTS:,} numbers in 3 dimensions, and this one "
             detail += f"{tensor.numel():,} in {tensor.dim()}"
@@ -114,9 +125,13 @@ def check_tensors(path: str, *tensors: Any) -> None:
     """Raise `Refusal` for tensors that are not trained, or not in single precision."""
     for tensor in tensors:
         if tensor.is_floating_point() and str(tensor.dtype) != "torch.float32":
-            raise UnsupportedOperation(f"{path} holds {tensor.dtype}, and networks hold float32", "convert it with .float()")
+            raise UnsupportedOperation(
+                f"{path} holds {tensor.dtype}, and networks hold float32", "convert it with .float()"
+            )
         if tensor.is_leaf and not tensor.requires_grad and type(tensor).__name__ == "Parameter":
-            raise UnsupportedOperation(f"{path} is frozen, and a network's parameters are all trained", "set requires_grad")
+            raise UnsupportedOperation(
+                f"{path} is frozen, and a network's parameters are all trained", "set requires_grad"
+            )
 
 
 def _initializer(tensor: Any) -> dict[str, Any]:
@@ -126,7 +141,10 @@ def _initializer(tensor: Any) -> dict[str, Any]:
         value = float(values[0])
         named = {0.0: "zeros", 1.0: "ones"}.get(value)
         return {"kind": named} if named else {"kind": "constant", "value": value}
-    mean, std = float(f"{float(values.mean()):.{SIGNIFICANT_DIGITS}g}"), float(f"{float(values.std()):.{SIGNIFICANT_DIGITS}g}")
+    mean, std = (
+        float(f"{float(values.mean()):.{SIGNIFICANT_DIGITS}g}"),
+        float(f"{float(values.std()):.{SIGNIFICANT_DIGITS}g}"),
+    )
     centred = abs(mean) < 3 * std / values.numel() ** 0.5  # what chance alone makes of a mean of zero
     return {"kind": "normal", **({} if centred else {"mean": mean}), "std": std}
 

@@ -34,7 +34,9 @@ class ModuleCallWriter:
         if kind in RECURRENT_MODULES:
             return self._recurrent(path, module, kind, refs, alone)
         if kind == "TransformerEncoderLayer" and len(refs) > 1:
-            raise UnsupportedOperation(f"TransformerEncoderLayer takes one tensor here: {NO_MASKS}", "leave the mask out")
+            raise UnsupportedOperation(
+                f"TransformerEncoderLayer takes one tensor here: {NO_MASKS}", "leave the mask out"
+            )
         first = kind == "TransformerEncoderLayer" and not module.self_attn.batch_first
         return TensorRef(self._batch_first_node(path, module, kind, refs, non_default_parameters(module, kind), first))
 
@@ -70,7 +72,9 @@ class ModuleCallWriter:
         ref = refs[0]
         for place, layer in enumerate(module.layers):
             if self.kinds.get(type(layer)) != "TransformerEncoderLayer":
-                raise UnsupportedOperation(f"layer {place} is a {type(layer).__name__}", "use nn.TransformerEncoderLayer")
+                raise UnsupportedOperation(
+                    f"layer {place} is a {type(layer).__name__}", "use nn.TransformerEncoderLayer"
+                )
             ref = self.call(f"{path}.layers.{place}", layer, (TensorRef(ref),), {}, None).ref
         if module.norm is not None:
             if type(module.norm) not in self.kinds:
@@ -86,7 +90,9 @@ class ModuleCallWriter:
         query, key, value = tensor_refs([given[name] for name in names[:3]])
         refs = [query] if query == key == value else [query, key] if key == value else [query, key, value]
         found = non_default_parameters(module, "MultiheadAttention")
-        made = TensorRef(self._batch_first_node(path, module, "MultiheadAttention", refs, found, not module.batch_first))
+        made = TensorRef(
+            self._batch_first_node(path, module, "MultiheadAttention", refs, found, not module.batch_first)
+        )
 
         def take(index: int) -> TensorRef:
             if index != 0:
@@ -101,7 +107,9 @@ class ModuleCallWriter:
             raise UnsupportedOperation(f"{kind} starts from zeros", "leave the first state out")
         found = non_default_parameters(module, kind)
         if alone == 1 and self.uses[id(module)] < 2:
-            state = self._batch_first_node(path, module, kind, refs, found | {"returns": "state"}, not module.batch_first)
+            state = self._batch_first_node(
+                path, module, kind, refs, found | {"returns": "state"}, not module.batch_first
+            )
             final = FinalState(self.writer, module, "", state)
         else:
             sequence = self._batch_first_node(path, module, kind, refs, found, not module.batch_first)
@@ -135,7 +143,9 @@ class FinalState:
         count = directions * self.module.num_layers
         direction = index - (count if index >= 0 else 0) + directions
         if not 0 <= direction < directions:
-            raise UnsupportedOperation("the states of inner layers are not given", f"use the last layer's, h[{-directions}:]")
+            raise UnsupportedOperation(
+                "the states of inner layers are not given", f"use the last layer's, h[{-directions}:]"
+            )
         if directions == 1 and self.state:
             return TensorRef(self.state)
         width = self.module.hidden_size

@@ -21,8 +21,16 @@ _CONV = (
     "padding_mode",
 )
 _CONV_TRANSPOSE = (
-    "in_channels", "out_channels", "kernel_size", "stride", "padding", "output_padding", "groups", "bias", "dilation",
-)  # fmt: skip
+    "in_channels",
+    "out_channels",
+    "kernel_size",
+    "stride",
+    "padding",
+    "output_padding",
+    "groups",
+    "bias",
+    "dilation",
+)
 _MAX_POOL = ("kernel_size", "stride", "padding", "dilation", "ceil_mode")
 _AVERAGE_POOL = ("kernel_size", "stride", "padding", "ceil_mode", "count_include_pad")
 _BATCH_NORM = ("num_features", "eps", "momentum", "affine", "track_running_stats")
@@ -87,9 +95,16 @@ MODULE_PARAMETERS: Mapping[str, tuple[str, ...]] = {
     "LSTM": _RECURRENT,
     "MultiheadAttention": ("embed_dim", "num_heads", "dropout", "bias"),
     "TransformerEncoderLayer": (
-        "d_model", "nhead", "dim_feedforward", "dropout", "activation", "layer_norm_eps", "norm_first", "bias",
+        "d_model",
+        "nhead",
+        "dim_feedforward",
+        "dropout",
+        "activation",
+        "layer_norm_eps",
+        "norm_first",
+        "bias",
     ),
-}  # fmt: skip
+}
 RECURRENT_MODULES = frozenset({"RNN", "GRU", "LSTM"})
 STACKED_MODULES = frozenset({"TransformerEncoder"})  # modules that are written as several nodes
 SPATIAL_PARAMETERS = frozenset({"kernel_size", "stride", "padding", "dilation", "output_padding", "output_size"})
@@ -106,7 +121,9 @@ def _activation(module: Module) -> str:
     for name, kind in (("relu", nn.ReLU), ("gelu", nn.GELU)):
         if chosen is getattr(functional, name) or type(chosen) is kind:
             return name
-    raise UnsupportedOperation("TransformerEncoderLayer has relu or gelu between its linear parts", "use one of the two")
+    raise UnsupportedOperation(
+        "TransformerEncoderLayer has relu or gelu between its linear parts", "use one of the two"
+    )
 
 
 def _prelu_init(module: Module) -> float:
@@ -162,7 +179,9 @@ def non_default_parameters(module: Module, kind: str) -> dict[str, Any]:
             if not same and not (name == "stride" and value == found.get("kernel_size") and default is None):
                 found[name] = value
         elif not same:
-            raise UnsupportedOperation(f"{kind} has no {name} in the language, and here it is {value!r}", f"leave {name} out")
+            raise UnsupportedOperation(
+                f"{kind} has no {name} in the language, and here it is {value!r}", f"leave {name} out"
+            )
     return found
 
 

@@ -84,8 +84,10 @@ def _view(asked: OperatorCall) -> TensorRef:
         raise UnsupportedOperation("the shape of another tensor is not known", "write its sizes one by one")
     ref, writer = asked.tensor(), asked.writer
     shape = writer.sizes.resolve_shape(ref, wanted)
-    tokens = [each.token if isinstance(each, SymbolicSize) and size == -1 else size
-              for each, size in zip(wanted, shape, strict=True)]  # fmt: skip
+    tokens = [
+        each.token if isinstance(each, SymbolicSize) and size == -1 else size
+        for each, size in zip(wanted, shape, strict=True)
+    ]
     return TensorRef(writer.add("reshape", [ref], {"shape": shape}, known={"tokens": tokens}))
 
 
@@ -109,7 +111,9 @@ def _min_max(kind: str, several: str) -> Callable[[OperatorCall], Any]:
 
         def take(index: int) -> TensorRef:
             if index != 0:
-                raise UnsupportedOperation("the places of the largest and smallest values are not given", "use the values")
+                raise UnsupportedOperation(
+                    "the places of the largest and smallest values are not given", "use the values"
+                )
             return asked.add(kind, [asked.tensor()], dim=other, **keep)
 
         return TupleValue(take, ("values", "indices"))
@@ -163,7 +167,13 @@ def _cast(dtype: str) -> Callable[[OperatorCall], TensorRef]:
 
 
 # Methods that convert → the language's name of what they convert to.
-CAST_METHODS: Mapping[str, str] = {"float": "float32", "double": "float64", "long": "int64", "int": "int32", "bool": "bool"}
+CAST_METHODS: Mapping[str, str] = {
+    "float": "float32",
+    "double": "float64",
+    "long": "int64",
+    "int": "int32",
+    "bool": "bool",
+}
 
 # Names of methods, and of functions of torch or torch.nn.functional.
 OPERATOR_HANDLERS: Mapping[str, Callable[[OperatorCall], Any]] = {

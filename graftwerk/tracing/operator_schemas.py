@@ -28,9 +28,17 @@ class OperatorSchema:
 
 # What may be passed and has no field: the values that mean nothing is asked for; `...` for any value.
 IGNORED_ARGUMENTS: Mapping[str, Any] = {
-    "inplace": ..., "_stacklevel": ..., "memory_format": ..., "training": ..., "dtype": None, "out": None,
-    "return_indices": False, "divisor_override": None, "rounding_mode": None, "alpha": 1,
-}  # fmt: skip
+    "inplace": ...,
+    "_stacklevel": ...,
+    "memory_format": ...,
+    "training": ...,
+    "dtype": None,
+    "out": None,
+    "return_indices": False,
+    "divisor_override": None,
+    "rounding_mode": None,
+    "alpha": 1,
+}
 
 _DIMS: tuple[FieldDefaults, ...] = (("dim", None, None), ("keepdim", False, False))
 _DIM: FieldDefaults = ("dim", REQUIRED, -1)
@@ -108,7 +116,9 @@ TORCH_FUNCTIONS: Mapping[str, OperatorSchema] = {
     "masked_fill": OperatorSchema("masked_fill", 2, (("value", REQUIRED, REQUIRED),)),
     "flip": OperatorSchema("flip", fields=(("dims", REQUIRED, REQUIRED),), is_variadic=True),
     "roll": OperatorSchema("roll", fields=(("shifts", REQUIRED, REQUIRED), ("dims", REQUIRED, REQUIRED))),
-    "repeat_interleave": OperatorSchema("repeat_interleave", fields=(("repeats", REQUIRED, REQUIRED), ("dim", REQUIRED, REQUIRED))),
+    "repeat_interleave": OperatorSchema(
+        "repeat_interleave", fields=(("repeats", REQUIRED, REQUIRED), ("dim", REQUIRED, REQUIRED))
+    ),
     "zeros_like": OperatorSchema("zeros_like"),
     "ones_like": OperatorSchema("ones_like"),
     "rand_like": OperatorSchema("rand_like"),
@@ -117,14 +127,18 @@ TORCH_FUNCTIONS: Mapping[str, OperatorSchema] = {
     "concat": OperatorSchema("cat", fields=(("dim", 0, 1),), takes_list=True),
     "stack": OperatorSchema("stack", fields=(("dim", 0, 1),), takes_list=True),
     "flatten": OperatorSchema("flatten", fields=(("start_dim", 0, 1), ("end_dim", -1, -1))),
-    "unflatten": OperatorSchema("Unflatten", fields=(("dim", REQUIRED, REQUIRED), ("unflattened_size", REQUIRED, REQUIRED))),
+    "unflatten": OperatorSchema(
+        "Unflatten", fields=(("dim", REQUIRED, REQUIRED), ("unflattened_size", REQUIRED, REQUIRED))
+    ),
     "permute": OperatorSchema("permute", fields=(("dims", REQUIRED, REQUIRED),), is_variadic=True),
     "transpose": OperatorSchema("transpose", fields=(("dim0", REQUIRED, REQUIRED), ("dim1", REQUIRED, REQUIRED))),
     "swapaxes": OperatorSchema("transpose", fields=(("dim0", REQUIRED, REQUIRED), ("dim1", REQUIRED, REQUIRED))),
     "squeeze": OperatorSchema("squeeze", fields=(("dim", REQUIRED, REQUIRED),)),
     "unsqueeze": OperatorSchema("unsqueeze", fields=(("dim", REQUIRED, REQUIRED),)),
     "select": OperatorSchema("select", fields=(("dim", REQUIRED, REQUIRED), ("index", REQUIRED, REQUIRED))),
-    "narrow": OperatorSchema("narrow", fields=(("dim", REQUIRED, REQUIRED), ("start", REQUIRED, REQUIRED), ("length", REQUIRED, REQUIRED))),
+    "narrow": OperatorSchema(
+        "narrow", fields=(("dim", REQUIRED, REQUIRED), ("start", REQUIRED, REQUIRED), ("length", REQUIRED, REQUIRED))
+    ),
     "detach": OperatorSchema("stop_gradient"),
     "pixel_shuffle": OperatorSchema("PixelShuffle", fields=(("upscale_factor", REQUIRED, REQUIRED),)),
     "pixel_unshuffle": OperatorSchema("PixelUnshuffle", fields=(("downscale_factor", REQUIRED, REQUIRED),)),
@@ -155,7 +169,9 @@ NN_FUNCTIONS: Mapping[str, OperatorSchema] = {
     "tanhshrink": OperatorSchema("Tanhshrink"),
     "softshrink": OperatorSchema("Softshrink", fields=(("lambd", 0.5, 0.5),)),
     "hardshrink": OperatorSchema("Hardshrink", fields=(("lambd", 0.5, 0.5),)),
-    "_threshold": OperatorSchema("Threshold", fields=(("threshold", REQUIRED, REQUIRED), ("value", REQUIRED, REQUIRED))),
+    "_threshold": OperatorSchema(
+        "Threshold", fields=(("threshold", REQUIRED, REQUIRED), ("value", REQUIRED, REQUIRED))
+    ),
     "glu": OperatorSchema("GLU", fields=(("dim", -1, -1),)),
     "dropout": OperatorSchema("Dropout", fields=_DROPOUT_RATE),
     "dropout1d": OperatorSchema("Dropout1d", fields=_DROPOUT_RATE),
@@ -168,32 +184,51 @@ NN_FUNCTIONS: Mapping[str, OperatorSchema] = {
     "avg_pool1d": OperatorSchema("AvgPool1d", fields=_AVERAGE_POOL),
     "avg_pool2d": OperatorSchema("AvgPool2d", fields=_AVERAGE_POOL),
     "avg_pool3d": OperatorSchema("AvgPool3d", fields=_AVERAGE_POOL),
-    **{f"adaptive_{how}_pool{d}d": OperatorSchema(f"Adaptive{how.capitalize()}Pool{d}d", fields=_SIZE)
-       for how in ("avg", "max") for d in (1, 2, 3)},
+    **{
+        f"adaptive_{how}_pool{d}d": OperatorSchema(f"Adaptive{how.capitalize()}Pool{d}d", fields=_SIZE)
+        for how in ("avg", "max")
+        for d in (1, 2, 3)
+    },
     "normalize": OperatorSchema("normalize", fields=(("p", 2.0, 2.0), ("dim", 1, 1), ("eps", 1e-12, 1e-12))),
     "cosine_similarity": OperatorSchema("cosine_similarity", 2, (("dim", 1, 1), ("eps", 1e-8, 1e-8))),
-    "pad": OperatorSchema("pad", fields=(("pad", REQUIRED, REQUIRED), ("mode", "constant", "constant"), ("value", None, None))),
+    "pad": OperatorSchema(
+        "pad", fields=(("pad", REQUIRED, REQUIRED), ("mode", "constant", "constant"), ("value", None, None))
+    ),
     "one_hot": OperatorSchema("one_hot", fields=(("num_classes", REQUIRED, REQUIRED),)),
-    "scaled_dot_product_attention": OperatorSchema("scaled_dot_product_attention", 3, (
-        ("attn_mask", None, None), ("dropout_p", 0.0, 0.0), ("is_causal", False, False), ("scale", None, None))),
-    "local_response_norm": OperatorSchema("LocalResponseNorm", fields=(
-        ("size", REQUIRED, REQUIRED), ("alpha", 1e-4, 1e-4), ("beta", 0.75, 0.75), ("k", 1.0, 1.0))),
-}  # fmt: skip
+    "scaled_dot_product_attention": OperatorSchema(
+        "scaled_dot_product_attention",
+        3,
+        (("attn_mask", None, None), ("dropout_p", 0.0, 0.0), ("is_causal", False, False), ("scale", None, None)),
+    ),
+    "local_response_norm": OperatorSchema(
+        "LocalResponseNorm",
+        fields=(("size", REQUIRED, REQUIRED), ("alpha", 1e-4, 1e-4), ("beta", 0.75, 0.75), ("k", 1.0, 1.0)),
+    ),
+}
 DROPOUT_KINDS = frozenset({"Dropout", "Dropout1d", "Dropout2d", "Dropout3d", "AlphaDropout"})
 
 # Operators of Python, under their names in the module `operator`.
 PYTHON_OPERATORS: Mapping[str, OperatorSchema] = {
-    **{name: TORCH_FUNCTIONS[name] for name in ("add", "sub", "mul", "pow", "matmul", "neg", "abs",
-                                      "gt", "ge", "lt", "le", "eq", "ne")},
+    **{
+        name: TORCH_FUNCTIONS[name]
+        for name in ("add", "sub", "mul", "pow", "matmul", "neg", "abs", "gt", "ge", "lt", "le", "eq", "ne")
+    },
     "truediv": TORCH_FUNCTIONS["div"],
     **{f"i{name}": TORCH_FUNCTIONS[name] for name in ("add", "sub", "mul", "pow", "matmul")},
     "itruediv": TORCH_FUNCTIONS["div"],
-}  # fmt: skip
+}
 
 # Kind → the kind that gives the same with its operands swapped.
 REFLECTED_OPERATORS: Mapping[str, str] = {
-    "add": "add", "mul": "mul", "eq": "eq", "ne": "ne", "gt": "lt", "lt": "gt", "ge": "le", "le": "ge",
-}  # fmt: skip
+    "add": "add",
+    "mul": "mul",
+    "eq": "eq",
+    "ne": "ne",
+    "gt": "lt",
+    "lt": "gt",
+    "ge": "le",
+    "le": "ge",
+}
 
 # Methods and functions that give their tensor as it is.
 NO_OP_METHODS = frozenset({"contiguous", "clone", "cpu"})
@@ -210,7 +245,9 @@ UNSUPPORTED_HINTS: Mapping[str, str] = {
 }
 
 
-def bind_arguments(form: OperatorSchema, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> tuple[list[Any], dict[str, Any]]:
+def bind_arguments(
+    form: OperatorSchema, args: tuple[Any, ...], kwargs: Mapping[str, Any]
+) -> tuple[list[Any], dict[str, Any]]:
     """Return the operands and the fields of a call. Raises `Refusal` for what the kind does not have."""
     given = dict(kwargs)
     operands = list(args[: form.operand_count])

@@ -75,15 +75,23 @@ class SymbolicShapes:
     def resolve_shape(self, ref: str, wanted: Sequence[Any]) -> list[int]:
         """Return the language's shape, where 0 keeps a dimension and one -1 is what is left. Raises `Refusal`."""
         sizes = [item.token if isinstance(item, SymbolicSize) else item for item in wanted]
-        if not all(isinstance(size, int) or isinstance(item, SymbolicSize) for size, item in zip(sizes, wanted, strict=True)):
-            raise UnsupportedOperation("the new shape is made of something that is no size", "use numbers, or sizes of this tensor")
-        known = [size if isinstance(size, int) else 0 if self.size(ref, place) == size else None
-                 for place, size in enumerate(sizes)]  # fmt: skip
+        if not all(
+            isinstance(size, int) or isinstance(item, SymbolicSize) for size, item in zip(sizes, wanted, strict=True)
+        ):
+            raise UnsupportedOperation(
+                "the new shape is made of something that is no size", "use numbers, or sizes of this tensor"
+            )
+        known = [
+            size if isinstance(size, int) else 0 if self.size(ref, place) == size else None
+            for place, size in enumerate(sizes)
+        ]
         unknown = [place for place, size in enumerate(known) if size is None]
         if len(unknown) + known.count(-1) > 1:
             places = ", ".join(map(str, unknown))
-            raise UnsupportedOperation(f"the new sizes at {places} are computed from the data's sizes",
-                          "write all but one of them as numbers, or keep dimensions in their places")  # fmt: skip
+            raise UnsupportedOperation(
+                f"the new sizes at {places} are computed from the data's sizes",
+                "write all but one of them as numbers, or keep dimensions in their places",
+            )
         return [-1 if size is None else size for size in known]
 
 
@@ -190,8 +198,9 @@ def _narrow(sizes: SymbolicShapes, ref: str, inputs: Sequence[str], parameters: 
     rank, dim = sizes.copy_rank(ref, inputs[0]), parameters["dim"]
     if rank is not None or dim >= 0:
         place_of = dim % rank if rank is not None else dim
-        sizes.rules[ref] = lambda place: parameters["length"] if place == place_of else (
-            sizes.size(inputs[0], place) if place >= 0 else None)  # fmt: skip
+        sizes.rules[ref] = lambda place: (
+            parameters["length"] if place == place_of else (sizes.size(inputs[0], place) if place >= 0 else None)
+        )
 
 
 def _select(sizes: SymbolicShapes, ref: str, inputs: Sequence[str], parameters: Mapping[str, Any]) -> None:
@@ -205,8 +214,9 @@ def _unsqueeze(sizes: SymbolicShapes, ref: str, inputs: Sequence[str], parameter
     rank, dim = sizes.copy_rank(ref, inputs[0], 1), parameters["dim"]
     if rank is not None or dim >= 0:
         new = dim % rank if rank is not None else dim
-        sizes.rules[ref] = lambda place: 1 if place == new else (
-            sizes.size(inputs[0], place - (place > new)) if place >= 0 else None)  # fmt: skip
+        sizes.rules[ref] = lambda place: (
+            1 if place == new else (sizes.size(inputs[0], place - (place > new)) if place >= 0 else None)
+        )
 
 
 def _cat(sizes: SymbolicShapes, ref: str, inputs: Sequence[str], parameters: Mapping[str, Any]) -> None:

@@ -84,7 +84,9 @@ def _outputs(writer: GraphWriter, value: Any, recording: SymbolicTrace) -> dict[
     for name in wrong:
         what = "several values" if isinstance(found[name], TupleValue) else "no tensor"
         detail = f'the output "{name}" is {what}'
-        recording.obstacles.append(make_obstacle("output", UNKNOWN_LOCATION, detail, "return tensors, or a dict of them"))
+        recording.obstacles.append(
+            make_obstacle("output", UNKNOWN_LOCATION, detail, "return tensors, or a dict of them")
+        )
     if wrong:
         return {}
     if not writer.nodes:

@@ -40,7 +40,9 @@ def index_tensor(writer: GraphWriter, value: TensorRef, index: Any) -> Any:
     """Write what ``value[index]`` gives. Raises `Refusal`."""
     items = list(index) if isinstance(index, tuple | list) else [index]
     if sum(each is Ellipsis for each in items) > 1 or any(isinstance(each, TensorRef | TupleValue) for each in items):
-        raise UnsupportedOperation("places are given as numbers here", "use gather-like operations of the language, or torch.where")
+        raise UnsupportedOperation(
+            "places are given as numbers here", "use gather-like operations of the language, or torch.where"
+        )
     cut = items.index(Ellipsis) if Ellipsis in items else len(items)
     ref = value.ref
     place = 0
@@ -67,8 +69,10 @@ def _apply_index(writer: GraphWriter, ref: str, index: Any, place: int) -> tuple
         return ref, place + 1
     start, stop = index.start or 0, index.stop
     if index.step not in (None, 1) or not isinstance(start, int) or not isinstance(stop, int) or not 0 <= start < stop:
-        raise UnsupportedOperation("a stretch has a start and a stop that are fixed and not counted from the end, and no step",
-                      "write it as x[:, START:STOP] with numbers")  # fmt: skip
+        raise UnsupportedOperation(
+            "a stretch has a start and a stop that are fixed and not counted from the end, and no step",
+            "write it as x[:, START:STOP] with numbers",
+        )
     return writer.add("narrow", [ref], {"dim": place, "start": start, "length": stop - start}), place + 1
 
 

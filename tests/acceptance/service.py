@@ -116,10 +116,18 @@ def digits_spec(**training: Any) -> dict[str, Any]:
     """Return a small job on the bundled digits."""
     plan = {"epochs": 2, "batch_size": 64, "optimizer": {"kind": "Adam", "lr": 0.003}} | training
     return {
-        "version": 1, "name": "digits",
-        "model": {"layers": [{"kind": "Flatten"}, {"kind": "Linear", "out_features": 64}, {"kind": "ReLU"},
-                             {"kind": "Dropout", "p": 0.1}, {"kind": "Linear", "out_features": 10}]},
+        "version": 1,
+        "name": "digits",
+        "model": {
+            "layers": [
+                {"kind": "Flatten"},
+                {"kind": "Linear", "out_features": 64},
+                {"kind": "ReLU"},
+                {"kind": "Dropout", "p": 0.1},
+                {"kind": "Linear", "out_features": 10},
+            ]
+        },
         "data": {"kind": "builtin", "name": "digits", "validation": {"fraction": 0.2}},
         "objective": {"loss": {"kind": "CrossEntropyLoss"}, "metrics": ["accuracy"]},
         "training": plan,
-    }  # fmt: skip
+    }

@@ -43,9 +43,19 @@ def broker() -> Iterator[EmbeddedBroker]:
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
-def test_a_hung_consumer_is_noticed_and_the_worker_ends(database: Database, broker: EmbeddedBroker, tmp_path: Path) -> None:
-    settings = {"HOME": str(tmp_path), "DATABASE_URL": str(database.url), "BROKER_URL": broker.url, "SLOTS": "1",
-                "SWEEP_SECONDS": "0.3", "DEAF_SECONDS": "2", "DRAIN_SECONDS": "1", "LOG_JSON": "true"}  # fmt: skip
+def test_a_hung_consumer_is_noticed_and_the_worker_ends(
+    database: Database, broker: EmbeddedBroker, tmp_path: Path
+) -> None:
+    settings = {
+        "HOME": str(tmp_path),
+        "DATABASE_URL": str(database.url),
+        "BROKER_URL": broker.url,
+        "SLOTS": "1",
+        "SWEEP_SECONDS": "0.3",
+        "DEAF_SECONDS": "2",
+        "DRAIN_SECONDS": "1",
+        "LOG_JSON": "true",
+    }
     environment = os.environ | {f"GRAFTWERK_{name}": value for name, value in settings.items()}
     with (tmp_path / "log").open("wb") as log:
         worker = subprocess.Popen([sys.executable, "-c", HANGING], env=environment, stderr=log)

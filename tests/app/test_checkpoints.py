@@ -23,8 +23,17 @@ def save(
 ) -> str:
     values = {} if loss is None else {"val/loss": loss}
     files = [{"name": "model.py", "path": f"jobs/{number}", "size": 1, "sha256": "00", "public": True}]
-    return database.run(checkpoints.add, job_id, fence, id=f"ckpt_{fence}_{number}", step=number, epoch=number / 10,
-                        values=values, files=files, final=final).id  # fmt: skip
+    return database.run(
+        checkpoints.add,
+        job_id,
+        fence,
+        id=f"ckpt_{fence}_{number}",
+        step=number,
+        epoch=number / 10,
+        values=values,
+        files=files,
+        final=final,
+    ).id
 
 
 def test_a_checkpoint_is_listed_once_newest_first(database: Database, job_id: str) -> None:

@@ -44,10 +44,11 @@ def steps_of(points: Points) -> list[int]:
 
 
 ACTIONS = st.lists(
-    st.tuples(st.just("append"), st.integers(0, 3 * CHUNK_SIZE)) | st.tuples(st.just("again"), st.integers(0, 300))
+    st.tuples(st.just("append"), st.integers(0, 3 * CHUNK_SIZE))
+    | st.tuples(st.just("again"), st.integers(0, 300))
     | st.tuples(st.just("rewind"), st.integers(0, 10 * CHUNK_SIZE)),
     max_size=8,
-)  # fmt: skip
+)
 
 
 @ONE_DATABASE
@@ -84,10 +85,7 @@ CURVES = st.integers(0, 300).flatmap(lambda count: st.lists(VALUES, min_size=cou
 
 
 @ONE_DATABASE
-@given(
-    CURVES, st.integers(1, 40), st.none() | st.integers(-5, 310),
-    st.none() | st.integers(-5, 310),
-)  # fmt: skip
+@given(CURVES, st.integers(1, 40), st.none() | st.integers(-5, 310), st.none() | st.integers(-5, 310))
 def test_buckets_are_those_of_a_naive_model(
     database: Database, values: list[float], most: int, low: int | None, high: int | None
 ) -> None:
@@ -95,9 +93,10 @@ def test_buckets_are_those_of_a_naive_model(
     database.run(curves.append, job_id, {NAME: made(range(1, len(values) + 1), values)})
     found = database.read(curves.downsample, job_id, [NAME], max_points=most, low=low, high=high)[NAME]
     kept = [
-        index for index in range(len(values))
+        index
+        for index in range(len(values))
         if (low is None or index + 1 >= low) and (high is None or index + 1 <= high)
-    ]  # fmt: skip
+    ]
     width = 1
     while len({index // width for index in kept}) > most:
         width *= 2
@@ -138,7 +137,9 @@ def test_buckets_keep_their_place_while_the_curve_grows(database: Database, coun
             assert after[column][:settled].tolist() == before[column][:settled].tolist()
 
 
-@pytest.mark.parametrize("count", [BLOCK_SIZE - 1, BLOCK_SIZE, CHUNK_SIZE - 1, CHUNK_SIZE, CHUNK_SIZE + 1, 3 * CHUNK_SIZE + 100])
+@pytest.mark.parametrize(
+    "count", [BLOCK_SIZE - 1, BLOCK_SIZE, CHUNK_SIZE - 1, CHUNK_SIZE, CHUNK_SIZE + 1, 3 * CHUNK_SIZE + 100]
+)
 @pytest.mark.parametrize("most", [1, 10])
 def test_summaries_say_what_points_say(database: Database, job_id: str, count: int, most: int) -> None:
     database.run(curves.append, job_id, {NAME: made(range(1, count + 1))})

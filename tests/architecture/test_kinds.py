@@ -35,15 +35,21 @@ from app.spec.training.weight_averages import AVERAGES
         (BUILTIN_SCHEMAS, "workers.data.loading.sources", "BUILTIN"),
         (TORCHVISION_SCHEMAS, "workers.data.torchvision_datasets.catalog", "TORCHVISION"),
     ],
-)  # fmt: skip
+)
 def test_every_kind_has_a_builder(spoken: Iterable[str], module: str, name: str) -> None:
     assert set(vars(import_module(module))[name]) == set(spoken)
 
 
 def test_every_metric_has_a_formula() -> None:
-    for what, made in import_module("workers.training.metrics.metrics").MADE.items():
+    for what, made in import_module("workers.training.metrics.metrics").METRIC_DEFINITIONS.items():
         spans = SPAN_METRICS if what == "tags" else frozenset()
         assert made.keys() | spans == {name for name, row in METRICS.items() if what in row.task_types}
         for name, row in made.items():  # what needs no probabilities may be fed them: they are in order
-            assert row.input_field in {"choice": ("choice", "lists"), "scores": ("scores", "chances"),
-                               "chances": ("chances", "scores")}[METRICS[name].requires]  # fmt: skip
+            assert (
+                row.input_field
+                in {
+                    "predicted": ("predicted", "tag_lists"),
+                    "scores": ("scores", "probabilities"),
+                    "probabilities": ("probabilities", "scores"),
+                }[METRICS[name].requires]
+            )

@@ -7,7 +7,9 @@ from app.logs import LOG_EVENTS
 from tests.architecture.sources import dotted, python, tree
 
 LEVELS = ("debug", "info", "warning", "error", "exception", "critical")
-FAULTS = {fault.code for fault in (inspector.INSPECTION_FAILED, inspector.EXPORT_FAILED, predictor.PREDICTION_FAILED)}  # logged by their code
+FAULTS = {
+    fault.code for fault in (inspector.INSPECTION_FAILED, inspector.EXPORT_FAILED, predictor.PREDICTION_FAILED)
+}  # logged by their code
 
 
 def logged() -> set[str]:

@@ -21,7 +21,7 @@ ENVIRONMENT = frozenset({"os.environ", "os.getenv", "environ", "getenv"})
 NEVER_METHODS = frozenset({"extractall"})
 COMPUTED = "import_module of a computed name"
 ALLOWED = {
-    Path("workers/torch_setup.py"): {COMPUTED},  # of its own literal list
+    Path("workers/torch_setup.py"): {COMPUTED}  # of its own literal list
 }
 
 
@@ -127,7 +127,7 @@ def _public(module: ast.Module) -> Iterator[ast.FunctionDef | ast.AsyncFunctionD
 
 def test_settings_alone_reads_the_environment() -> None:
     reads = {path: list(_environment_reads(tree(path))) for path in python("app", "workers")}
-    assert [path for path, lines in reads.items() if lines] == [Path("app/settings.py")]
+    assert not [path for path, lines in reads.items() if lines and path != Path("app/settings.py")]
 
 
 def _environment_reads(module: ast.Module) -> Iterator[int]:
@@ -157,6 +157,10 @@ def test_no_machine_or_registry_is_named() -> None:
         r"registry\.np" + r"mjs\.org",
     ]
     named = re.compile("|".join(rf"(?<![\w.*}}-]){item}" for item in [*places, *hosts]))
-    found = [f"{path}:{number}" for path in texts() for number, line in enumerate(text(path).splitlines(), 1)
-             if named.search(line)]  # fmt: skip
+    found = [
+        f"{path}:{number}"
+        for path in texts()
+        for number, line in enumerate(text(path).splitlines(), 1)
+        if named.search(line)
+    ]
     assert not found

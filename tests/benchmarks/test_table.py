@@ -33,23 +33,23 @@ def result(measured: float, at_most: bool = True) -> dict[str, Any]:
 )
 def test_a_claim_is_a_row(table: ModuleType, tmp_path: Path, measured: float, at_most: bool, row: str) -> None:
     (tmp_path / "start.json").write_text(json.dumps(result(measured, at_most)))
-    written = table.table(tmp_path)
+    written = table.render_table(tmp_path)
     assert row in written.splitlines()
     assert "2 cores of A processor" in written
 
 
 def test_without_results_there_is_a_sentence(table: ModuleType, tmp_path: Path) -> None:
-    assert table.table(tmp_path) == "Nothing has been measured yet: `make bench`."
+    assert table.render_table(tmp_path) == "Nothing has been measured yet: `make bench`."
 
 
 def test_the_readme_is_fresh(table: ModuleType) -> None:
     page = (ROOT / "README.md").read_text()
-    found = table.PART.search(page)
+    found = table.GENERATED_SECTION.search(page)
     assert found is not None
-    assert found[0] == f"{found[1]}{table.table()}\n{found[2]}", "stale: run python benchmarks/table.py"
+    assert found[0] == f"{found[1]}{table.render_table()}\n{found[2]}", "stale: run python benchmarks/table.py"
 
 
 def test_times_are_summed_up(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(ROOT / "benchmarks")
-    spread = importlib.import_module("machine").spread([0.003, 0.001, 0.002, 0.01])
+    spread = importlib.import_module("machine").summarize_times([0.003, 0.001, 0.002, 0.01])
     assert spread == {"median": 2.5, "p90": 10.0, "min": 1.0, "max": 10.0, "runs": 4}

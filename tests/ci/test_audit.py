@@ -22,8 +22,7 @@ def audit() -> ModuleType:
 
 SOUND = {"name": "sound", "version": "1.0", "vulns": []}
 UNKNOWN = {"name": "unknown", "skip_reason": "Dependency not found"}
-HURT = {"name": "hurt", "version": "2.0", "vulns": [
-    {"id": "GHSA-1", "aliases": ["CVE-1"], "fix_versions": ["2.1"]}]}  # fmt: skip
+HURT = {"name": "hurt", "version": "2.0", "vulns": [{"id": "GHSA-1", "aliases": ["CVE-1"], "fix_versions": ["2.1"]}]}
 
 
 @pytest.mark.parametrize(
@@ -40,9 +39,14 @@ HURT = {"name": "hurt", "version": "2.0", "vulns": [
     ],
 )
 def test_what_is_told(
-    audit: ModuleType, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], dependencies: Any,
-    accepted: dict[str, str], code: int, words: str,
-) -> None:  # fmt: skip
+    audit: ModuleType,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    dependencies: Any,
+    accepted: dict[str, str],
+    code: int,
+    words: str,
+) -> None:
     report = None if dependencies is None else {"dependencies": dependencies}
     monkeypatch.setattr(audit, "ask", lambda service: report)
     monkeypatch.setattr(audit, "ACCEPTED", accepted)

@@ -37,9 +37,17 @@ def test_pieces_are_small(store: ArtifactStore) -> None:
 
 @pytest.mark.parametrize(
     ("start", "stop", "expected"),
-    [(0, 1, b"0"), (3, 6, b"345"), (9, 10, b"9"), (5, None, b"56789"), (0, 99, b"0123456789"), (10, None, b""),
-     (4, 4, b""), (20, 30, b"")],
-)  # fmt: skip
+    [
+        (0, 1, b"0"),
+        (3, 6, b"345"),
+        (9, 10, b"9"),
+        (5, None, b"56789"),
+        (0, 99, b"0123456789"),
+        (10, None, b""),
+        (4, 4, b""),
+        (20, 30, b""),
+    ],
+)
 def test_ranges(store: ArtifactStore, start: int, stop: int | None, expected: bytes) -> None:
     store.put_bytes("digits", b"0123456789")
     assert content(store, "digits", start, stop) == expected

@@ -25,7 +25,7 @@ def test_every_bucket_is_drawn(curve: ModuleType) -> None:
         "train/loss": {"step": [1, 50, 100], "min": [1.5, 0.5, 0.1], "max": [2.0, 1.0, 0.3], "last": [1.6, 0.7, 0.2]},
         "val/loss": {"step": [50, 100], "min": [0.8, 0.4], "max": [0.8, 0.4], "last": [0.8, 0.4]},
     }
-    picture = ElementTree.fromstring(curve.drawing(series, "Loss"))
+    picture = ElementTree.fromstring(curve.render_svg(series, "Loss"))
     bands = [shape.attrib["points"].split() for shape in picture.iter(f"{SVG}polygon")]
     lines = [shape.attrib["points"].split() for shape in picture.iter(f"{SVG}polyline")]
     assert [len(points) for points in bands] == [6, 4]

@@ -41,21 +41,21 @@ def generator() -> ModuleType:
 @pytest.mark.parametrize("path", DOCS, ids=lambda path: path.name)
 def test_generated_parts_are_fresh(path: Path, generator: ModuleType) -> None:
     text = path.read_text()
-    assert generator.written_anew(text) == text, "stale: run make docs"
+    assert generator.regenerate(text) == text, "stale: run make docs"
 
 
 def test_the_description_of_the_api_is_fresh(generator: ModuleType) -> None:
-    assert (ROOT / "docs" / "openapi.json").read_text() == generator.openapi(), "stale: run make docs"
+    assert (ROOT / "docs" / "openapi.json").read_text() == generator.openapi_json(), "stale: run make docs"
 
 
 def test_every_generated_part_is_shown(generator: ModuleType) -> None:
-    shown = [found[2] for path in DOCS for found in generator.PART.finditer(path.read_text())]
-    assert sorted(shown) == sorted(generator.PARTS)
+    shown = [found[2] for path in DOCS for found in generator.GENERATED_SECTION.finditer(path.read_text())]
+    assert sorted(shown) == sorted(generator.SECTIONS)
 
 
 def test_a_stale_part_is_noticed(generator: ModuleType) -> None:
     text = (ROOT / "docs" / "states.md").read_text()
-    assert generator.written_anew(text.replace("queued --> running: claim", "queued --> failed: claim")) == text
+    assert generator.regenerate(text.replace("queued --> running: claim", "queued --> failed: claim")) == text
 
 
 def test_states_are_drawn() -> None:

@@ -37,8 +37,10 @@ def test_a_runbook_says_what_it_means_where_to_look_and_what_mends(rule: dict[st
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule["alert"])
 def test_an_alarm_uses_figures_that_are_told(rule: dict[str, Any]) -> None:
-    told = {name + ("_total" if kind is CounterMetricFamily else ""): labels
-            for name, (kind, labels, _) in PROMETHEUS_METRICS.items()}  # fmt: skip
+    told = {
+        name + ("_total" if kind is CounterMetricFamily else ""): labels
+        for name, (kind, labels, _) in PROMETHEUS_METRICS.items()
+    }
     named = re.findall(r"(graftwerk_\w+)(?:\{(.*?)\})?", re.sub(r'job="graftwerk"', "", rule["expr"]))
     assert named or 'up{job="graftwerk"}' in rule["expr"]
     for name, labels in named:
@@ -48,7 +50,9 @@ def test_an_alarm_uses_figures_that_are_told(rule: dict[str, Any]) -> None:
 
 
 def test_figures_in_runbooks_are_told() -> None:
-    told = {name + ("_total" if kind is CounterMetricFamily else "") for name, (kind, _, _) in PROMETHEUS_METRICS.items()}
+    told = {
+        name + ("_total" if kind is CounterMetricFamily else "") for name, (kind, _, _) in PROMETHEUS_METRICS.items()
+    }
     assert set(re.findall(r"graftwerk_\w+", RUNBOOKS)) <= told | HTTP | {"graftwerk_http_seconds"}
 
 

@@ -91,13 +91,24 @@ class ExampleRunner:
         place.fence += 1
         trees = DatasetRef({"kind": "upload", "format": "npz", "target": None}, TREES_FILE)
         dataset = trees if document["data"]["kind"] == "dataset" else None
-        assignment = Assignment("job_1", place.fence, document, schema.model_dump(mode="json"), "", str(place.folder),
-                                False, dataset=dataset, resume_from=resume)  # fmt: skip
+        assignment = Assignment(
+            "job_1",
+            place.fence,
+            document,
+            schema.model_dump(mode="json"),
+            "",
+            str(place.folder),
+            False,
+            dataset=dataset,
+            resume_from=resume,
+        )
         workdir = place.folder / f"work-{place.fence}"
         workdir.mkdir()
         return prepare(assignment, place.store, context or MemoryContext(), workdir)
 
-    def run(self, document: dict[str, Any], stop: int | None = None, resume: tuple[CheckpointRef, ...] = ()) -> TrainingAttempt:
+    def run(
+        self, document: dict[str, Any], stop: int | None = None, resume: tuple[CheckpointRef, ...] = ()
+    ) -> TrainingAttempt:
         """Train, to the end or until drained after so many steps."""
         context = MemoryContext({} if stop is None else {stop: [Command("drain")]})
         prepared = self.prepare(document, context, resume)

@@ -50,8 +50,11 @@ def batch() -> dict[str, Tensor]:
     tags = torch.randint(0, 3, (5, 5), generator=generator)
     for row, length in enumerate(LENGTHS):
         tags[row, length:] = -100
-    return {"tokens": torch.randint(2, 30, (5, 5), generator=generator), "tokens_length": torch.tensor(LENGTHS),
-            "tags": tags}  # fmt: skip
+    return {
+        "tokens": torch.randint(2, 30, (5, 5), generator=generator),
+        "tokens_length": torch.tensor(LENGTHS),
+        "tags": tags,
+    }
 
 
 @torch.no_grad()

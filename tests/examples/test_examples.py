@@ -19,11 +19,7 @@ from tests.examples.example_runner import (
     shortened_spec,
 )
 from tests.workers.network.networks import import_source
-from tests.workers.training.crashes import (
-    FREQUENT_CHECKPOINTS,
-    assert_same_as_uninterrupted,
-    train_with_crashes,
-)
+from tests.workers.training.crashes import FREQUENT_CHECKPOINTS, assert_same_as_uninterrupted, train_with_crashes
 from tests.workers.training.harness import TrainingAttempt
 from workers.protocol.messages import Ending
 

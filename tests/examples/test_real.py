@@ -19,11 +19,7 @@ from app.storage.local import LocalStore
 from examples.accuracy import GATES
 from tests.examples.example_runner import EXAMPLES_FOLDER
 from tests.workers.data.torchvision_datasets.synthetic import write_mnist
-from tests.workers.training.crashes import (
-    FREQUENT_CHECKPOINTS,
-    assert_same_as_uninterrupted,
-    train_with_crashes,
-)
+from tests.workers.training.crashes import FREQUENT_CHECKPOINTS, assert_same_as_uninterrupted, train_with_crashes
 from tests.workers.training.harness import TrainingAttempt
 from workers.children.describe import describe
 from workers.children.inspect import InspectionLimits, inspect_job
@@ -63,22 +59,34 @@ def texts(draw: random.Random, labels: tuple[str, ...]) -> str:
 def tags(draw: random.Random, _: tuple[str, ...]) -> str:
     kinds = ["O", *(f"{side}-{kind}" for kind in "abcdefghij" for side in "BI")]
     places = iter(range(10**6))
-    rows = [{"tokens": words, "shapes": [draw.choice("xX9") for _ in words],
-             "tags": [kinds[next(places) % len(kinds)] for _ in words]}
-            for words in (sentence(draw) for _ in range(ROWS))]  # fmt: skip
+    rows = [
+        {
+            "tokens": words,
+            "shapes": [draw.choice("xX9") for _ in words],
+            "tags": [kinds[next(places) % len(kinds)] for _ in words],
+        }
+        for words in (sentence(draw) for _ in range(ROWS))
+    ]
     return "\n".join(map(json.dumps, rows))
 
 
 def vowels(draw: random.Random, _: tuple[str, ...]) -> str:
-    rows = [{"series": [[draw.gauss(0, 1) for _ in range(12)] for _ in range(draw.randint(7, 20))],
-             "label": str(1 + row % 9)} for row in range(ROWS)]  # fmt: skip
+    rows = [
+        {
+            "series": [[draw.gauss(0, 1) for _ in range(12)] for _ in range(draw.randint(7, 20))],
+            "label": str(1 + row % 9),
+        }
+        for row in range(ROWS)
+    ]
     return "\n".join(map(json.dumps, rows))
 
 
 def trees(draw: random.Random, _: tuple[str, ...]) -> str:
     def grown(depth: int) -> dict[str, Any]:
-        return {"label": draw.choice(WORDS),
-                "children": [grown(depth - 1) for _ in range(draw.randint(0, 3) if depth else 0)]}  # fmt: skip
+        return {
+            "label": draw.choice(WORDS),
+            "children": [grown(depth - 1) for _ in range(draw.randint(0, 3) if depth else 0)],
+        }
 
     return "\n".join(json.dumps({"tree": grown(3), "label": "ab"[row % 2]}) for row in range(ROWS))
 
@@ -142,9 +150,17 @@ class Bench:
         workdir = self.folder / f"work-{self.fence}"
         workdir.mkdir()
         assignment = Assignment(
-            "job_1", self.fence, self.spec, self.schema.model_dump(mode="json"), "", str(self.folder), False,
-            dataset=self.dataset, word_vectors=self.vectors, resume_from=resume,
-        )  # fmt: skip
+            "job_1",
+            self.fence,
+            self.spec,
+            self.schema.model_dump(mode="json"),
+            "",
+            str(self.folder),
+            False,
+            dataset=self.dataset,
+            word_vectors=self.vectors,
+            resume_from=resume,
+        )
         return prepare(assignment, self.store, context, workdir)
 
 

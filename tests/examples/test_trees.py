@@ -14,13 +14,23 @@ from workers.network.runtime.build import flow_metrics
 
 syntax_trees = load_script("syntax_trees")
 PLAN = {"epochs": 4, "checkpoint": {"every_seconds": None, "keep_best": 0}, "device": "cpu"}
-BAG = {"inputs": ["value"], "nodes": [
-    {"id": "kinds", "kind": "Embedding", "inputs": ["value"], "num_embeddings": 96, "embedding_dim": 48,
-     "padding_idx": 0},
-    {"id": "bag", "kind": "sum", "inputs": ["kinds"], "dim": 1},
-    {"id": "hidden", "kind": "Linear", "inputs": ["bag"], "out_features": 64},
-    {"id": "bent", "kind": "ReLU", "inputs": ["hidden"]},
-    {"id": "scores", "kind": "Linear", "inputs": ["bent"], "out_features": 2}]}  # fmt: skip
+BAG = {
+    "inputs": ["value"],
+    "nodes": [
+        {
+            "id": "kinds",
+            "kind": "Embedding",
+            "inputs": ["value"],
+            "num_embeddings": 96,
+            "embedding_dim": 48,
+            "padding_idx": 0,
+        },
+        {"id": "bag", "kind": "sum", "inputs": ["kinds"], "dim": 1},
+        {"id": "hidden", "kind": "Linear", "inputs": ["bag"], "out_features": 64},
+        {"id": "bent", "kind": "ReLU", "inputs": ["hidden"]},
+        {"id": "scores", "kind": "Linear", "inputs": ["bent"], "out_features": 2},
+    ],
+}
 
 
 def planted(source: str) -> Any:
@@ -31,8 +41,16 @@ def planted(source: str) -> Any:
 
 def test_a_tree_is_in_order_and_hides_what_tells() -> None:
     assert planted('def f(x):\n    "Explain."\n    g(x)\n    return x + 1') == [
-        ("Function", [1, 5]), ("Statement", [2]), ("Call", [3, 4]), ("Name", []), ("Name", []), ("Statement", [6]),
-        ("BinOp", [7, 8]), ("Name", []), ("Constant", [])]  # fmt: skip
+        ("Function", [1, 5]),
+        ("Statement", [2]),
+        ("Call", [3, 4]),
+        ("Name", []),
+        ("Name", []),
+        ("Statement", [6]),
+        ("BinOp", [7, 8]),
+        ("Name", []),
+        ("Constant", []),
+    ]
 
 
 def test_many_children_are_handed_on() -> None:

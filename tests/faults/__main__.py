@@ -20,8 +20,20 @@ from tests.faults.report import CAMPAIGN_SECTION, PAGE, RESULT, render_table, re
 from tests.faults.round_kinds import POSTGRESQL_ONLY, ROUND_KINDS
 from tests.postgres import Postgres
 
-TARGET_ROUNDS = {"kills": 50, "exceptions": 20, "zombies": 25, "wipes": 25, "databases": 50, "cancels": 50, "wake_ups": 5,
-        "drains": 15, "duplicates": 10, "deaf": 5, "database_away": 1, "broker_away": 1}  # on each  # fmt: skip
+TARGET_ROUNDS = {
+    "kills": 50,
+    "exceptions": 20,
+    "zombies": 25,
+    "wipes": 25,
+    "databases": 50,
+    "cancels": 50,
+    "wake_ups": 5,
+    "drains": 15,
+    "duplicates": 10,
+    "deaf": 5,
+    "database_away": 1,
+    "broker_away": 1,
+}  # on each
 ROUNDS_PER_DEPLOYMENT = 40  # rounds on one service, which then begins anew
 RESULTS_FOLDER = Path("build")
 
@@ -39,11 +51,15 @@ def main(arguments: Sequence[str]) -> int:
     if not chosen.report:
         _rounds(chosen.backend, wanted)
     rounds = [
-        json.loads(line) for path in sorted(RESULTS_FOLDER.glob("faults-*.jsonl")) for line in path.read_text().splitlines()
+        json.loads(line)
+        for path in sorted(RESULTS_FOLDER.glob("faults-*.jsonl"))
+        for line in path.read_text().splitlines()
     ]
     document = report(rounds)
     RESULT.write_text(json.dumps(document, indent=2) + "\n")
-    PAGE.write_text(CAMPAIGN_SECTION.sub(lambda found: f"{found[1]}{render_table(document)}\n{found[2]}", PAGE.read_text()))
+    PAGE.write_text(
+        CAMPAIGN_SECTION.sub(lambda found: f"{found[1]}{render_table(document)}\n{found[2]}", PAGE.read_text())
+    )
     sys.stdout.write(render_table(document) + "\n")
     return int(bool(document["total"]["violations"]))
 
@@ -54,8 +70,12 @@ def _rounds(backend: str, wanted: Mapping[str, int]) -> None:
     done = set()
     if results.exists():
         done = {(each["kind"], each["seed"]) for each in map(json.loads, results.read_text().splitlines())}
-    due = [(kind, seed) for kind, count in wanted.items() for seed in range(count)
-           if (kind, seed) not in done and (backend == "postgresql" or kind not in POSTGRESQL_ONLY)]  # fmt: skip
+    due = [
+        (kind, seed)
+        for kind, count in wanted.items()
+        for seed in range(count)
+        if (kind, seed) not in done and (backend == "postgresql" or kind not in POSTGRESQL_ONLY)
+    ]
     random.Random(0).shuffle(due)  # wherever it stops, something of every kind has been done
     with ExitStack() as stack:
         postgres = None

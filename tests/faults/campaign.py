@@ -29,27 +29,45 @@ def digits_spec(name: str, layers: list[dict[str, Any]], **training: Any) -> dic
     checkpoint = {"every_steps": 40, "every_seconds": None, "keep_best": 0, "keep_last": 2}
     plan = {"epochs": 14, "batch_size": 64, "optimizer": {"kind": "Adam", "lr": 0.003}, "checkpoint": checkpoint}
     return {
-        "version": 1, "name": name, "retries": 20, "model": {"layers": layers},
+        "version": 1,
+        "name": name,
+        "retries": 20,
+        "model": {"layers": layers},
         "data": {"kind": "builtin", "name": "digits", "validation": {"fraction": 0.2}},
         "objective": {"loss": {"kind": "CrossEntropyLoss"}, "metrics": ["accuracy"]},
         "training": plan | training,
-    }  # fmt: skip
+    }
 
 
 SPECS = {
     each["name"]: each
     for each in (
-        digits_spec("dropout",
-             [{"kind": "Flatten"}, {"kind": "Linear", "out_features": 64}, {"kind": "ReLU"},
-              {"kind": "Dropout", "p": 0.2}, {"kind": "Linear", "out_features": 10}],
-             schedule={"kind": "OneCycleLR", "max_lr": 0.01}),
-        digits_spec("statistics",
-             [{"kind": "Conv2d", "out_channels": 4, "kernel_size": 3}, {"kind": "BatchNorm2d"}, {"kind": "ReLU"},
-              {"kind": "Flatten"}, {"kind": "Linear", "out_features": 10}],
-             optimizer={"kind": "SGD", "lr": 0.05, "momentum": 0.9}, epochs=10,
-             average={"kind": "ema", "decay": 0.99}),
+        digits_spec(
+            "dropout",
+            [
+                {"kind": "Flatten"},
+                {"kind": "Linear", "out_features": 64},
+                {"kind": "ReLU"},
+                {"kind": "Dropout", "p": 0.2},
+                {"kind": "Linear", "out_features": 10},
+            ],
+            schedule={"kind": "OneCycleLR", "max_lr": 0.01},
+        ),
+        digits_spec(
+            "statistics",
+            [
+                {"kind": "Conv2d", "out_channels": 4, "kernel_size": 3},
+                {"kind": "BatchNorm2d"},
+                {"kind": "ReLU"},
+                {"kind": "Flatten"},
+                {"kind": "Linear", "out_features": 10},
+            ],
+            optimizer={"kind": "SGD", "lr": 0.05, "momentum": 0.9},
+            epochs=10,
+            average={"kind": "ema", "decay": 0.99},
+        ),
     )
-}  # fmt: skip
+}
 
 
 @dataclass
@@ -83,9 +101,13 @@ class Round:
         """Return the job as the database tells it, however long that takes."""
         return self.campaign.read(job_id)
 
-    def wait_until(self, condition: Callable[[JobRecord], Any], job_id: str, what: str, seconds: float = TIMEOUT_SECONDS) -> JobRecord:
+    def wait_until(
+        self, condition: Callable[[JobRecord], Any], job_id: str, what: str, seconds: float = TIMEOUT_SECONDS
+    ) -> JobRecord:
         """Wait until a job is as it should be."""
-        found: JobRecord = wait_until(lambda: (record := self.read(job_id)) and condition(record) and record, what, seconds)
+        found: JobRecord = wait_until(
+            lambda: (record := self.read(job_id)) and condition(record) and record, what, seconds
+        )
         return found
 
     def wait_for_points(self, job_id: str) -> JobRecord:
@@ -127,7 +149,9 @@ class Campaign:
         ids = {name: self.deployment.submit(document, f"{self.name}-{name}") for name, document in SPECS.items()}
         found = {}
         for name, job_id in ids.items():
-            wait_until(lambda job_id=job_id: self.read(job_id).status in TERMINAL_STATUSES, "the golden run", TIMEOUT_SECONDS)
+            wait_until(
+                lambda job_id=job_id: self.read(job_id).status in TERMINAL_STATUSES, "the golden run", TIMEOUT_SECONDS
+            )
             found[name] = histories.golden_run(self.read(job_id))
         return found
 
@@ -159,14 +183,22 @@ class Campaign:
         self.deployment.faults.write(self.number, [])
         left = self._leftover_processes()
         fired = self.deployment.faults.fired(self.number)
-        found = History(here.jobs, {}, self.golden, self.deployment.store, left_running=left, torn=here.figures.pop("torn", []))
-        found.records = {job.job_id: record for job in here.jobs if (record := self._read_record(job.job_id)) is not None}
+        found = History(
+            here.jobs, {}, self.golden, self.deployment.store, left_running=left, torn=here.figures.pop("torn", [])
+        )
+        found.records = {
+            job.job_id: record for job in here.jobs if (record := self._read_record(job.job_id)) is not None
+        }
         struck = [{name: each[name] for name in ("point", "action")} for each in fired]
         recoveries = [seconds for each in fired for seconds in self._recovery(each, found)]
         return {
-            "seconds": round(time.monotonic() - began, 2), "jobs": len(here.jobs), "struck": struck,
-            "recovered": recoveries, "violations": wrong + find_violations(found), "figures": here.figures,
-        }  # fmt: skip
+            "seconds": round(time.monotonic() - began, 2),
+            "jobs": len(here.jobs),
+            "struck": struck,
+            "recovered": recoveries,
+            "violations": wrong + find_violations(found),
+            "figures": here.figures,
+        }
 
     def _read_record(self, job_id: str) -> JobRecord | None:
         return self.deployment.db.read(histories.read_job, job_id)

@@ -102,7 +102,9 @@ class Deployment:
         for worker in self.workers():
             with suppress(psutil.NoSuchProcess):
                 servers = [
-                    child for child in worker.children() if "multiprocessing.forkserver" in " ".join(_command_line(child))
+                    child
+                    for child in worker.children()
+                    if "multiprocessing.forkserver" in " ".join(_command_line(child))
                 ]
                 found += [child for server in servers for child in server.children() if is_alive(child)]
         return found
@@ -112,8 +114,11 @@ class Deployment:
         path = self.folder / "others.log"
         with path.open("ab") as log:
             command = [sys.executable, "-m", "workers"]
-            self.extra_workers.append(subprocess.Popen(command, env=self.environment, stdout=log, stderr=log,
-                                                cwd=self.folder, start_new_session=True))  # fmt: skip
+            self.extra_workers.append(
+                subprocess.Popen(
+                    command, env=self.environment, stdout=log, stderr=log, cwd=self.folder, start_new_session=True
+                )
+            )
         ready = len(self.extra_workers)
         wait_until(lambda: path.read_text().count("worker_ready") >= ready, "another worker", START_SECONDS)
 

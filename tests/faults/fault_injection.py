@@ -40,8 +40,11 @@ class FaultInjector:
                 self._number, self._strikes = self._faults.read()
                 self._passed.clear()
             self._passed[point] += 1
-            due = [(index, strike) for index, strike in enumerate(self._strikes)
-                   if strike.point == point and self._passed[point] >= strike.hit]  # fmt: skip
+            due = [
+                (index, strike)
+                for index, strike in enumerate(self._strikes)
+                if strike.point == point and self._passed[point] >= strike.hit
+            ]
         for index, strike in due:
             if self._faults.mark_fired(self._number, index, strike):
                 ACTIONS[strike.action](strike)
@@ -50,8 +53,12 @@ class FaultInjector:
 def process_role() -> str:
     """Return which program this is: "up", "api", "worker", "forkserver" (and what is forked from it) or ""."""
     line = " ".join(sys.orig_argv)
-    for name, words in (("forkserver", "multiprocessing.forkserver"), ("worker", "-m workers"),
-                        ("api", "-m app.api"), ("up", "-m graftwerk up")):  # fmt: skip
+    for name, words in (
+        ("forkserver", "multiprocessing.forkserver"),
+        ("worker", "-m workers"),
+        ("api", "-m app.api"),
+        ("up", "-m graftwerk up"),
+    ):
         if words in line:
             return name
     return ""
@@ -65,9 +72,7 @@ def worker_processes() -> tuple[psutil.Process | None, list[psutil.Process]]:
     else:
         server = me.parent()
         worker = server.parent() if server is not None else None
-    runners = [] if worker is None else [
-        child for server in worker.children() for child in server.children()
-    ]  # fmt: skip
+    runners = [] if worker is None else [child for server in worker.children() for child in server.children()]
     return worker, runners
 
 
@@ -118,8 +123,12 @@ def _drop_connections(strike: Fault) -> None:
         raise DatabaseUnavailable
     engine = create_engine(url)
     with engine.begin() as connection:
-        connection.execute(text("SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
-                                "WHERE datname = current_database() AND pid <> pg_backend_pid()"))  # fmt: skip
+        connection.execute(
+            text(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+                "WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            )
+        )
     engine.dispose()
 
 

@@ -82,10 +82,18 @@ def read_job(session: Session, job_id: str) -> JobRecord | None:
     events = session.scalars(select(EventRow).where(EventRow.job_id == job_id).order_by(EventRow.seq)).all()
     saved = session.scalars(select(CheckpointRow).where(CheckpointRow.job_id == job_id)).all()
     return JobRecord(
-        id=row.id, status=row.status, fence=row.fence, worker=row.worker, lease_until=row.lease_until, wish=row.wish,
-        total_steps=row.progress.get("total_steps"), events=tuple(events), series=series,
-        ends=series_ends(session, job_id, names), checkpoints=tuple(saved),
-    )  # fmt: skip
+        id=row.id,
+        status=row.status,
+        fence=row.fence,
+        worker=row.worker,
+        lease_until=row.lease_until,
+        wish=row.wish,
+        total_steps=row.progress.get("total_steps"),
+        events=tuple(events),
+        series=series,
+        ends=series_ends(session, job_id, names),
+        checkpoints=tuple(saved),
+    )
 
 
 def series_ends(session: Session, job_id: str, names: Iterable[str]) -> dict[str, int]:

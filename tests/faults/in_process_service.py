@@ -45,14 +45,20 @@ from workers.training.prepare import prepare
 OWNER = "anna"
 WORKER_LOST_ERROR = {"code": "worker_lost", "message": "gone", "pointer": ""}
 SPEC: dict[str, Any] = {
-    "version": 1, "name": "miniature", "retries": 2,
+    "version": 1,
+    "name": "miniature",
+    "retries": 2,
     "model": {"layers": [{"kind": "Flatten"}, {"kind": "Dropout", "p": 0.2}, {"kind": "Linear", "out_features": 10}]},
     "data": {"kind": "builtin", "name": "digits", "validation": {"fraction": 0.2}},
     "objective": {"loss": {"kind": "CrossEntropyLoss"}, "metrics": ["accuracy"]},
-    "training": {"epochs": 4, "batch_size": 256, "optimizer": {"kind": "Adam", "lr": 0.01},
-                 "schedule": {"kind": "OneCycleLR", "max_lr": 0.05},
-                 "checkpoint": {"every_steps": 5, "every_seconds": None, "keep_last": 2, "keep_best": 0}},
-}  # fmt: skip
+    "training": {
+        "epochs": 4,
+        "batch_size": 256,
+        "optimizer": {"kind": "Adam", "lr": 0.01},
+        "schedule": {"kind": "OneCycleLR", "max_lr": 0.05},
+        "checkpoint": {"every_steps": 5, "every_seconds": None, "keep_last": 2, "keep_best": 0},
+    },
+}
 STEPS = 24
 
 
@@ -151,7 +157,9 @@ class InProcessService:
         submission, key = Submission(actor, limits, job, SPEC, schema, {}), key or f"key-{len(self.acknowledged)}"
         while True:
             with suppress(ProcessKilled):
-                answer: IdempotentResponse = service.create(self.db, submission, _render_row, max_queued=100, idempotency_key=key)
+                answer: IdempotentResponse = service.create(
+                    self.db, submission, _render_row, max_queued=100, idempotency_key=key
+                )
                 self.acknowledged.append(AcknowledgedJob(answer.body["id"], key, "miniature", ends))
                 return str(answer.body["id"])
 
@@ -229,7 +237,9 @@ class InProcessService:
     def record_late_loss(self, attempt: Attempt) -> None:
         """Record an attempt's loss, as a sweeper that is late; it is refused."""
         with suppress(StaleFence):
-            self.db.run(service.record_loss, attempt.job.id, attempt.fence, WORKER_LOST_ERROR, self.settings.max_attempts)
+            self.db.run(
+                service.record_loss, attempt.job.id, attempt.fence, WORKER_LOST_ERROR, self.settings.max_attempts
+            )
 
     def verify_checkpoints(self) -> None:
         """Note what is listed and broken at this moment."""

@@ -87,7 +87,9 @@ def _acknowledged_early(patch: SetAttribute) -> None:
         told = []
 
         def unit(session: Session) -> None:
-            told.append(idempotency.IdempotentResponse(201, render(service._insert(session, submission)), replayed=False))
+            told.append(
+                idempotency.IdempotentResponse(201, render(service._insert(session, submission)), replayed=False)
+            )
             faultpoint("before_commit")
 
         with suppress(BaseException):  # the client has been told; what comes after that is nobody's matter
@@ -265,10 +267,18 @@ MUTATIONS: Mapping[str, Mutation] = {
     "keeps points after a rewind": Mutation(_points_kept, scenarios.attempt_killed, ("I3",)),
     "stores a report twice": Mutation(_points_unfiltered, scenarios.commit_acknowledgement_lost, ("I3",)),
     "rewinds too far": Mutation(_rewound_too_far, scenarios.attempt_killed, ("I3",)),
-    "forgets the state of the draws": Mutation(_rng_state_dropped, scenarios.attempt_killed, ("I4", "I5"), reaches_training=True),
-    "forgets the position in the epoch": Mutation(_data_position_dropped, scenarios.attempt_killed, ("I4", "I5"), reaches_training=True),
-    "forgets the optimizer's state": Mutation(_optimizer_state_dropped, scenarios.attempt_killed, ("I4", "I5"), reaches_training=True),
-    "forgets the schedule": Mutation(_schedule_state_dropped, scenarios.attempt_killed, ("I4", "I5"), reaches_training=True),
+    "forgets the state of the draws": Mutation(
+        _rng_state_dropped, scenarios.attempt_killed, ("I4", "I5"), reaches_training=True
+    ),
+    "forgets the position in the epoch": Mutation(
+        _data_position_dropped, scenarios.attempt_killed, ("I4", "I5"), reaches_training=True
+    ),
+    "forgets the optimizer's state": Mutation(
+        _optimizer_state_dropped, scenarios.attempt_killed, ("I4", "I5"), reaches_training=True
+    ),
+    "forgets the schedule": Mutation(
+        _schedule_state_dropped, scenarios.attempt_killed, ("I4", "I5"), reaches_training=True
+    ),
     "forgets the final checkpoint": Mutation(_final_checkpoint_dropped, scenarios.attempt_killed, ("I5",)),
     "lists a checkpoint before its files": Mutation(_listed_before_stored, scenarios.killed_while_storing, ("I6",)),
     "does not sync": Mutation(_nothing_synced, scenarios.power_loss, ("I6",)),

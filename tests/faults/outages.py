@@ -66,8 +66,11 @@ def broker_outage(here: Round) -> None:
         back.set()
         killer.join()
     away = time.monotonic() - stopped
-    here.figures |= {"away_seconds": round(away, 2), "accepted_after": round(max(accepted), 2),
-                     "start_seconds": round(max(started), 2)}  # fmt: skip
+    here.figures |= {
+        "away_seconds": round(away, 2),
+        "accepted_after": round(max(accepted), 2),
+        "start_seconds": round(max(started), 2),
+    }
     here.wait_until(lambda record: record.status in TERMINAL_STATUSES, here.submit(), "the end of a job after it")
 
 

@@ -34,9 +34,12 @@ def report(rounds: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         "machine": machine_info(),
         "total": _figures(rounds),
         "kinds": {kind: _figures(kinds[kind]) for kind in ROUND_KINDS if kind in kinds},
-        "violated": [{name: each[name] for name in ("backend", "kind", "seed", "struck", "violations")}
-                     for each in rounds if each["violations"]],
-    }  # fmt: skip
+        "violated": [
+            {name: each[name] for name in ("backend", "kind", "seed", "struck", "violations")}
+            for each in rounds
+            if each["violations"]
+        ],
+    }
 
 
 def _figures(rounds: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
@@ -66,8 +69,13 @@ def _summarize(values: Iterable[float]) -> dict[str, float]:
     if not ordered:
         return {"count": 0}
     high = ordered[min(len(ordered) - 1, round(0.95 * (len(ordered) - 1)))]
-    return {"count": len(ordered), "median": statistics.median(ordered), "p95": high, "max": ordered[-1],
-            "sum": round(sum(ordered), 2)}  # fmt: skip
+    return {
+        "count": len(ordered),
+        "median": statistics.median(ordered),
+        "p95": high,
+        "max": ordered[-1],
+        "sum": round(sum(ordered), 2),
+    }
 
 
 def render_table(document: Mapping[str, Any]) -> str:
@@ -78,16 +86,22 @@ def render_table(document: Mapping[str, Any]) -> str:
         "| --- |" + " --- |" * 5,
     ]
     for kind, told in document["kinds"].items():
-        seconds = "; ".join(f"{words} {told[name]['median']:.1f}, {told[name]['max']:.1f}"
-                            for name, words in FIGURE_TITLES.items() if told.get(name, {}).get("count"))  # fmt: skip
+        seconds = "; ".join(
+            f"{words} {told[name]['median']:.1f}, {told[name]['max']:.1f}"
+            for name, words in FIGURE_TITLES.items()
+            if told.get(name, {}).get("count")
+        )
         faults = ", ".join(f"{count} {action}" for action, count in sorted(told["struck"].items()))
         lines.append(f"| `{kind}` | {told['rounds']} | {told['jobs']} | {faults} | {told['violations']} | {seconds} |")
     backends = " and ".join(f"{count} on {name}" for name, count in sorted(total["by_backend"].items()))
     zombies = round(document["kinds"].get("zombies", {}).get("zombies", {}).get("sum", 0))
-    return "\n".join([
-        *lines, "",
-        f"{document['date']}: {total['rounds']} rounds ({backends}) with {total['jobs']} jobs, {total['killed']} "
-        f"`kill -9` and {zombies} zombies; {total['violations']} violations. {machine['cores']} cores of "
-        f"{machine['processor']}, load {machine['load_before']} at the end, Python {machine['python']}, torch "
-        f"{machine['versions']['torch']}.",
-    ])  # fmt: skip
+    return "\n".join(
+        [
+            *lines,
+            "",
+            f"{document['date']}: {total['rounds']} rounds ({backends}) with {total['jobs']} jobs, {total['killed']} "
+            f"`kill -9` and {zombies} zombies; {total['violations']} violations. {machine['cores']} cores of "
+            f"{machine['processor']}, load {machine['load_before']} at the end, Python {machine['python']}, torch "
+            f"{machine['versions']['torch']}.",
+        ]
+    )

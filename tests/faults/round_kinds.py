@@ -18,14 +18,46 @@ from tests.faults.history import AcknowledgedJob, JobRecord
 from tests.faults.outages import broker_outage, database_outage
 from tests.faults.plan import Fault
 
-RUNNER_POINTS = ("data_opened", "network_built", "mid_step", "mid_step", "mid_step", "before_report", "file_opened",
-             "file_half_written", "file_synced", "file_renamed", "final_checkpoint")  # fmt: skip
-WORKER_POINTS = ("claimed", "spawned", "lease_renewed", "before_chunk", "chunk_committed", "before_row", "row_committed",
-             "before_removal", "before_outcome", "outcome_committed")  # fmt: skip
+RUNNER_POINTS = (
+    "data_opened",
+    "network_built",
+    "mid_step",
+    "mid_step",
+    "mid_step",
+    "before_report",
+    "file_opened",
+    "file_half_written",
+    "file_synced",
+    "file_renamed",
+    "final_checkpoint",
+)
+WORKER_POINTS = (
+    "claimed",
+    "spawned",
+    "lease_renewed",
+    "before_chunk",
+    "chunk_committed",
+    "before_row",
+    "row_committed",
+    "before_removal",
+    "before_outcome",
+    "outcome_committed",
+)
 API_POINTS = ("request_received", "before_commit", "after_commit", "wake_up_sent")
-MAX_HITS = {"mid_step": 300, "before_report": 4, "file_opened": 30, "file_half_written": 30, "file_synced": 30,
-        "file_renamed": 30, "lease_renewed": 3, "before_chunk": 6, "chunk_committed": 6, "before_row": 8,
-        "row_committed": 8, "before_removal": 6}  # fmt: skip
+MAX_HITS = {
+    "mid_step": 300,
+    "before_report": 4,
+    "file_opened": 30,
+    "file_half_written": 30,
+    "file_synced": 30,
+    "file_renamed": 30,
+    "lease_renewed": 3,
+    "before_chunk": 6,
+    "chunk_committed": 6,
+    "before_row": 8,
+    "row_committed": 8,
+    "before_removal": 6,
+}
 OUTAGE_SECONDS = 8.0  # seconds at most that a database is away: more than a lease
 
 
@@ -78,7 +110,9 @@ def zombies(here: Round) -> None:
         process.send_signal(signal.SIGSTOP)
     try:
         with suppress(AssertionError):  # a process stopped inside a transaction keeps SQLite's only lock
-            here.wait_until(lambda now: now.fence > record.fence or now.status in TERMINAL_STATUSES, job_id, "a second run", 25)
+            here.wait_until(
+                lambda now: now.fence > record.fence or now.status in TERMINAL_STATUSES, job_id, "a second run", 25
+            )
         here.figures["zombies"] = int(here.read(job_id).fence > record.fence)
         time.sleep(here.random.uniform(0, 0.5))
     finally:

@@ -48,7 +48,9 @@ def zombie(here: InProcessService) -> None:
     assert first is not None
     here.expire()
     late = SeriesPoints([STEPS + 1], [0.0], [0.0], [0.0])
-    here.inject("mid_step", 5, lambda: here.zombie(first, ProgressReport(series={"train/loss": late}), succeeded_outcome()))
+    here.inject(
+        "mid_step", 5, lambda: here.zombie(first, ProgressReport(series={"train/loss": late}), succeeded_outcome())
+    )
     here.finish()
 
 
@@ -126,6 +128,19 @@ def _cancel(here: InProcessService, job_id: str) -> None:
     raise ProcessKilled
 
 
-SCENARIOS = (attempt_killed, attempts_killed_twice, killed_after_final_checkpoint, api_killed_before_commit, response_lost, zombie, zombie_after_cancel,
-          concurrent_lease_sweeps, database_unavailable, commit_acknowledgement_lost, killed_while_storing, killed_while_removing, power_loss,
-          killed_after_cancel)  # fmt: skip
+SCENARIOS = (
+    attempt_killed,
+    attempts_killed_twice,
+    killed_after_final_checkpoint,
+    api_killed_before_commit,
+    response_lost,
+    zombie,
+    zombie_after_cancel,
+    concurrent_lease_sweeps,
+    database_unavailable,
+    commit_acknowledgement_lost,
+    killed_while_storing,
+    killed_while_removing,
+    power_loss,
+    killed_after_cancel,
+)

@@ -30,8 +30,11 @@ def campaign(request: pytest.FixtureRequest) -> Iterator[Campaign]:
 
 def kills(here: Round) -> None:
     """The attempt dies in the middle of a step and of a file, its worker when a checkpoint is about to be listed."""
-    here.plan(Fault("mid_step", "kill_runner", 70), Fault("file_half_written", "kill_runner", 20),
-              Fault("before_row", "kill_worker", 3))  # fmt: skip
+    here.plan(
+        Fault("mid_step", "kill_runner", 70),
+        Fault("file_half_written", "kill_runner", 20),
+        Fault("before_row", "kill_worker", 3),
+    )
     here.submit("dropout")
 
 

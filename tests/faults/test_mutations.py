@@ -67,7 +67,9 @@ def test_without_a_bug_nothing_is_wrong(
 
 
 @pytest.mark.parametrize("name", MUTATIONS)
-def test_a_bug_is_found(name: str, stage: Stage, measure: dict[str, GoldenRun], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_bug_is_found(
+    name: str, stage: Stage, measure: dict[str, GoldenRun], monkeypatch: pytest.MonkeyPatch
+) -> None:
     bug = MUTATIONS[name]
     expected = {} if bug.reaches_training else golden(stage, measure)
     here = stage()

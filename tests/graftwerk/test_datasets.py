@@ -56,8 +56,9 @@ def test_a_file_is_registered_and_sent_in_pieces(file: Path, monkeypatch: pytest
     assert sent(script) == [("bytes 0-7/12", CONTENT[:8]), ("bytes 8-11/12", CONTENT[8:])]
     assert told == [(8, 12), (12, 12)]
     assert json.loads(script.requests[0].content) == {
-        "name": "table", "source": {"kind": "upload", "file": "table.csv", "sha256": SHA256},
-    }  # fmt: skip
+        "name": "table",
+        "source": {"kind": "upload", "file": "table.csv", "sha256": SHA256},
+    }
 
 
 def test_what_is_told_of_a_file_is_sent(file: Path) -> None:
@@ -66,8 +67,14 @@ def test_what_is_told_of_a_file_is_sent(file: Path) -> None:
     client.datasets.add(file, name="mine", format="csv", target="a", types={"a": "text"})
     body = json.loads(script.requests[0].content)
     assert body["name"] == "mine"
-    assert body["source"] == {"kind": "upload", "file": "table.csv", "sha256": SHA256, "format": "csv", "target": "a",
-                              "types": {"a": "text"}}  # fmt: skip
+    assert body["source"] == {
+        "kind": "upload",
+        "file": "table.csv",
+        "sha256": SHA256,
+        "format": "csv",
+        "target": "a",
+        "types": {"a": "text"},
+    }
 
 
 def test_what_the_service_has_is_not_sent(file: Path) -> None:
@@ -111,12 +118,29 @@ def answers() -> tuple[Any, ...]:
     return httpx.Response(201, json=document()), httpx.Response(200, json=document()), answer(200, 12, "ready")
 
 
-@pytest.mark.parametrize(("names", "held"), [
-    (("train.csv", "test.csv"), {"train.csv", "test.csv"}), (("test.csv", "train.csv"), {"train.csv", "test.csv"}),
-    (("a.csv", "b.csv"), {"train.csv", "test.csv"}), (("train.tsv", "val.tsv"), {"train.tsv", "val.tsv"}),
-    (("train-images-idx3-ubyte.gz", "train-labels-idx1-ubyte.gz", "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"),
-     {"train-images-idx3-ubyte.gz", "train-labels-idx1-ubyte.gz", "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"}),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("names", "held"),
+    [
+        (("train.csv", "test.csv"), {"train.csv", "test.csv"}),
+        (("test.csv", "train.csv"), {"train.csv", "test.csv"}),
+        (("a.csv", "b.csv"), {"train.csv", "test.csv"}),
+        (("train.tsv", "val.tsv"), {"train.tsv", "val.tsv"}),
+        (
+            (
+                "train-images-idx3-ubyte.gz",
+                "train-labels-idx1-ubyte.gz",
+                "t10k-images-idx3-ubyte",
+                "t10k-labels-idx1-ubyte",
+            ),
+            {
+                "train-images-idx3-ubyte.gz",
+                "train-labels-idx1-ubyte.gz",
+                "t10k-images-idx3-ubyte",
+                "t10k-labels-idx1-ubyte",
+            },
+        ),
+    ],
+)
 def test_several_files_are_one_archive(tmp_path: Path, names: tuple[str, ...], held: set[str]) -> None:
     paths = [tmp_path / name for name in names]
     for path in paths:

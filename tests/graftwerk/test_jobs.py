@@ -44,7 +44,8 @@ def test_a_file_is_sent_as_it_is(tmp_path: Path, suffix: str, kind: str) -> None
 
 def test_a_list_goes_over_all_pages() -> None:
     client, script = client_for(
-        {"items": [job_document("job_3"), job_document("job_2")], "has_more": True}, {"items": [job_document("job_1")], "has_more": False}
+        {"items": [job_document("job_3"), job_document("job_2")], "has_more": True},
+        {"items": [job_document("job_1")], "has_more": False},
     )
     found = client.jobs.list(status="failed", labels={"team": "vision"})
     assert [item.id for item in found] == ["job_3", "job_2", "job_1"]
@@ -54,7 +55,9 @@ def test_a_list_goes_over_all_pages() -> None:
 
 
 def test_waiting_asks_until_the_end() -> None:
-    client, script = client_for(job_document(), job_document(status="running"), httpx.Response(304), job_document(status="succeeded"))
+    client, script = client_for(
+        job_document(), job_document(status="running"), httpx.Response(304), job_document(status="succeeded")
+    )
     ended = client.jobs.get("job_1").wait(timeout=60)
     assert ended.status == "succeeded"
     assert all(float(request.url.params["wait"]) > 0 for request in script.requests[1:])
@@ -91,7 +94,9 @@ def test_a_table_of_curves(monkeypatch: pytest.MonkeyPatch) -> None:
             return tables
 
     monkeypatch.setattr("graftwerk.types.import_module", {"pandas": Pandas}.__getitem__)
-    client, _ = client_for(job_document(), {"series": {"a": {"step": [1], "last": [2.0]}, "b": {"step": [1], "last": [3.0]}}})
+    client, _ = client_for(
+        job_document(), {"series": {"a": {"step": [1], "last": [2.0]}, "b": {"step": [1], "last": [3.0]}}}
+    )
     table = client.jobs.get("job_1").metrics().to_pandas()
     assert table == [{"series": "a", "step": [1], "last": [2.0]}, {"series": "b", "step": [1], "last": [3.0]}]
 

@@ -16,14 +16,20 @@ from graftwerk.predictions import MEDIA_TYPES
 from tests.graftwerk.scripted_transport import URL, ScriptedTransport, job_document, problem_response
 
 ANSWER: dict[str, Any] = {
-    "job": "job_1", "checkpoint": "ckpt_1", "step": 7, "left_out": {}, "files": None,
+    "job": "job_1",
+    "checkpoint": "ckpt_1",
+    "step": 7,
+    "left_out": {},
+    "files": None,
     "outputs": {"output": {"about": "classes", "target": "y", "loss": "CrossEntropyLoss", "labels": ["a", "b"]}},
     "predictions": [{"output": {"label": "a", "probability": 0.75}}, {"output": {"label": "b", "probability": 0.5}}],
-}  # fmt: skip
+}
 
 
 def asked(*answers: httpx.Response) -> tuple[Job, ScriptedTransport]:
-    script = ScriptedTransport(httpx.Response(200, json=job_document()), *(answers or (httpx.Response(200, json=ANSWER),)))
+    script = ScriptedTransport(
+        httpx.Response(200, json=job_document()), *(answers or (httpx.Response(200, json=ANSWER),))
+    )
     return Client(URL, "gw_test", transport=script).jobs.get("job_1"), script
 
 
@@ -79,6 +85,8 @@ def test_what_is_no_question(tmp_path: Path) -> None:
 
 
 def test_a_busy_service_is_asked_again() -> None:
-    one, script = asked(problem_response(503, "overloaded", headers={"Retry-After": "0"}), httpx.Response(200, json=ANSWER))
+    one, script = asked(
+        problem_response(503, "overloaded", headers={"Retry-After": "0"}), httpx.Response(200, json=ANSWER)
+    )
     assert len(one.predict([{"x": 1}])) == 2
     assert len(script.requests) == 3

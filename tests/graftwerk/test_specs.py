@@ -20,8 +20,9 @@ def test_vectors_go_where_a_feature_names_some() -> None:
     found = with_dataset(spec, vectors="ds_2")
     assert found["data"]["id"] == "ds_1"
     assert found["data"]["features"] == {
-        "a": {**NAMED, "vectors": {"dataset": "ds_2", "into": "words"}}, "b": {"kind": "tags", "column": "c"},
-    }  # fmt: skip
+        "a": {**NAMED, "vectors": {"dataset": "ds_2", "into": "words"}},
+        "b": {"kind": "tags", "column": "c"},
+    }
     assert NAMED["vectors"] == {"dataset": "ds_0", "into": "words"}
 
 

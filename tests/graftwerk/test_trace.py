@@ -14,13 +14,7 @@ from app.spec.network.network import NODE_KINDS, RESERVED_IDS, check_network
 from graftwerk import CannotExpress, Client, trace
 from graftwerk.tracing.graph_writer import reserved_names
 from graftwerk.tracing.module_parameters import MODULE_PARAMETERS
-from graftwerk.tracing.operator_schemas import (
-    NN_FUNCTIONS,
-    PYTHON_OPERATORS,
-    REQUIRED,
-    TORCH_FUNCTIONS,
-    OperatorSchema,
-)
+from graftwerk.tracing.operator_schemas import NN_FUNCTIONS, PYTHON_OPERATORS, REQUIRED, TORCH_FUNCTIONS, OperatorSchema
 from tests.graftwerk.modules_to_trace import (
     Classifier,
     DataDependentBranch,
@@ -51,8 +45,11 @@ def rebuilt(module: nn.Module, columns: Columns) -> tuple[dict[str, Any], Mappin
     values = make_examples(columns)
     with torch.no_grad():
         found, wanted = other.eval()(values), module.eval()(*values.values())
-    several = wanted if isinstance(wanted, dict) else dict(
-        zip(found, wanted if isinstance(wanted, tuple) else (wanted,), strict=True))  # fmt: skip
+    several = (
+        wanted
+        if isinstance(wanted, dict)
+        else dict(zip(found, wanted if isinstance(wanted, tuple) else (wanted,), strict=True))
+    )
     assert found.keys() == several.keys()
     return model, found, max(float((found[name] - several[name]).abs().max()) for name in found)
 
@@ -103,8 +100,10 @@ def test_only_what_differs_from_the_defaults_is_written() -> None:
     module = nn.Sequential(
         nn.Conv2d(1, 4, (3, 3), padding=(1, 1), bias=False), nn.MaxPool2d(2, 2), nn.BatchNorm2d(4), nn.GELU("tanh")
     )
-    written = [{key: value for key, value in node.items() if key not in ("id", "inputs")}
-               for node in trace(module).model["nodes"]]  # fmt: skip
+    written = [
+        {key: value for key, value in node.items() if key not in ("id", "inputs")}
+        for node in trace(module).model["nodes"]
+    ]
     assert written == [
         {"kind": "Conv2d", "in_channels": 1, "out_channels": 4, "kernel_size": 3, "padding": 1, "bias": False},
         {"kind": "MaxPool2d", "kernel_size": 2},

@@ -14,9 +14,13 @@ from tests.graftwerk.scripted_transport import ScriptedTransport, transport_for
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 BODY = '{"type": "job.succeeded", "data": {"name": "ä"}}'
 HOOK: dict[str, Any] = {
-    "id": "whk_1", "name": "x", "url": "https://example.com", "events": ["job.failed"], "jobs": "all",
+    "id": "whk_1",
+    "name": "x",
+    "url": "https://example.com",
+    "events": ["job.failed"],
+    "jobs": "all",
     "status": "active",
-}  # fmt: skip
+}
 MESSAGE: dict[str, Any] = {"id": "msg_1", "type": "job.failed", "status": "pending", "attempts": [], "next_at": None}
 
 
@@ -75,11 +79,14 @@ def test_the_client_asks_what_the_routes_expect() -> None:
     script = ScriptedTransport(
         httpx.Response(201, json=HOOK | {"secret": SECRET}),
         httpx.Response(200, json={"items": [HOOK], "has_more": False}),
-        httpx.Response(200, json=HOOK), httpx.Response(200, json=HOOK | {"secret": "whsec_new"}),
-        httpx.Response(200, json=HOOK), httpx.Response(202, json=MESSAGE),
-        httpx.Response(200, json={"items": [MESSAGE], "has_more": False}), httpx.Response(202, json=MESSAGE),
+        httpx.Response(200, json=HOOK),
+        httpx.Response(200, json=HOOK | {"secret": "whsec_new"}),
+        httpx.Response(200, json=HOOK),
+        httpx.Response(202, json=MESSAGE),
+        httpx.Response(200, json={"items": [MESSAGE], "has_more": False}),
+        httpx.Response(202, json=MESSAGE),
         httpx.Response(204),
-    )  # fmt: skip
+    )
     webhooks = Webhooks(transport_for(script)[0])
     made = webhooks.create("https://example.com", events=["job.failed"], jobs="named")
     assert made.secret == SECRET
@@ -95,8 +102,14 @@ def test_the_client_asks_what_the_routes_expect() -> None:
     asked = [(request.method, request.url.raw_path.decode()) for request in script.requests]
     here = "/v1/webhooks/whk_1"
     assert asked == [
-        ("POST", "/v1/webhooks"), ("GET", "/v1/webhooks"), ("GET", here), ("POST", f"{here}/rotate"),
-        ("POST", f"{here}/enable"), ("POST", f"{here}/ping"), ("GET", f"{here}/deliveries?status=failed"),
-        ("POST", f"{here}/deliveries/msg_1/resend"), ("DELETE", here),
-    ]  # fmt: skip
+        ("POST", "/v1/webhooks"),
+        ("GET", "/v1/webhooks"),
+        ("GET", here),
+        ("POST", f"{here}/rotate"),
+        ("POST", f"{here}/enable"),
+        ("POST", f"{here}/ping"),
+        ("GET", f"{here}/deliveries?status=failed"),
+        ("POST", f"{here}/deliveries/msg_1/resend"),
+        ("DELETE", here),
+    ]
     assert script.requests[0].content == b'{"url":"https://example.com","jobs":"named","events":["job.failed"]}'

@@ -16,7 +16,9 @@ def make_job(model: Any, loss: Any = "CrossEntropyLoss", **parts: Any) -> dict[s
     } | parts
 
 
-def make_schema(shape: tuple[int, ...], dtype: str, classes: int | None = None, *, x: tuple[int, ...] = (4,)) -> DataSchema:
+def make_schema(
+    shape: tuple[int, ...], dtype: str, classes: int | None = None, *, x: tuple[int, ...] = (4,)
+) -> DataSchema:
     columns = [
         {"name": "x", "shape": x, "dtype": "float32"},
         {"name": "y", "shape": shape, "dtype": dtype, "classes": classes},

@@ -19,11 +19,15 @@ from workers.runner import forkserver
 
 SPEC: dict[str, Any] = {
     "model": {"layers": [{"kind": "Flatten"}, {"kind": "Linear", "out_features": 10}]},
-    "data": {"kind": "builtin", "name": "digits", "loading": "streamed",
-             "transforms": [{"kind": "RandomHorizontalFlip"}]},
+    "data": {
+        "kind": "builtin",
+        "name": "digits",
+        "loading": "streamed",
+        "transforms": [{"kind": "RandomHorizontalFlip"}],
+    },
     "objective": {"loss": {"kind": "CrossEntropyLoss"}},
     "training": {"steps": 10**9, "device": "cpu", "checkpoint": {"every_seconds": None}},
-}  # fmt: skip
+}
 RunningAttempt = tuple[Any, Any, list[psutil.Process]]
 
 
@@ -32,8 +36,16 @@ def running(tmp_path: Path) -> Iterator[RunningAttempt]:
     """An attempt that trains: its process, our end of its pipe, and the processes that it has forked."""
     schema = named_dataset_schema(parse_job(SPEC))
     assert schema is not None
-    assignment = Assignment("job_1", 1, json.loads(json.dumps(SPEC)), schema.model_dump(mode="json"), str(tmp_path),
-                            str(tmp_path), False, loaders=2)  # fmt: skip
+    assignment = Assignment(
+        "job_1",
+        1,
+        json.loads(json.dumps(SPEC)),
+        schema.model_dump(mode="json"),
+        str(tmp_path),
+        str(tmp_path),
+        False,
+        loaders=2,
+    )
     process, pipe = forkserver.start(assignment)
     while not (isinstance(message := receive(pipe), ProgressReport) and message.series):
         assert not isinstance(message, Outcome), message

@@ -7,17 +7,23 @@ from workers.network.runtime.tree_levels import TreeError
 from workers.torch_errors import translate_torch_errors
 
 
-@pytest.mark.parametrize(("error", "kind", "pointer"), [
-    (torch.OutOfMemoryError("CUDA out of memory"), OutOfMemory, "/training/batch_size"),
-    (MemoryError(), OutOfMemory, "/training/batch_size"),
-    (RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried 1 TB"), OutOfMemory,
-     "/training/batch_size"),
-    (BackendCompilerFailed(lambda: None, RuntimeError("no C++ compiler"), None), BuildError, "/training/mode"),
-    (TreeError("it has two parents", 1, 3), DataError, "/data"),
-    (IndexError("Target 12 is out of bounds."), DataError, "/data"),
-    (RuntimeError("mat1 and mat2 shapes cannot be multiplied (8x3 and 4x2)\nmore"), TrainingError, "/model"),
-    (ValueError("Expected more than 1 value per channel when training"), TrainingError, "/model"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("error", "kind", "pointer"),
+    [
+        (torch.OutOfMemoryError("CUDA out of memory"), OutOfMemory, "/training/batch_size"),
+        (MemoryError(), OutOfMemory, "/training/batch_size"),
+        (
+            RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried 1 TB"),
+            OutOfMemory,
+            "/training/batch_size",
+        ),
+        (BackendCompilerFailed(lambda: None, RuntimeError("no C++ compiler"), None), BuildError, "/training/mode"),
+        (TreeError("it has two parents", 1, 3), DataError, "/data"),
+        (IndexError("Target 12 is out of bounds."), DataError, "/data"),
+        (RuntimeError("mat1 and mat2 shapes cannot be multiplied (8x3 and 4x2)\nmore"), TrainingError, "/model"),
+        (ValueError("Expected more than 1 value per channel when training"), TrainingError, "/model"),
+    ],
+)
 def test_torchs_errors_become_ours(error: Exception, kind: type[TrainingError], pointer: str) -> None:
     with pytest.raises(TrainingError) as caught, translate_torch_errors():
         raise error
@@ -28,8 +34,10 @@ def test_torchs_errors_become_ours(error: Exception, kind: type[TrainingError], 
     assert caught.value.__cause__ is error
 
 
-@pytest.mark.parametrize("error", [torch.AcceleratorError("CUDA error: uncorrectable ECC error"), NumericError(),
-                                   OSError("disk"), KeyError("bug")])  # fmt: skip
+@pytest.mark.parametrize(
+    "error",
+    [torch.AcceleratorError("CUDA error: uncorrectable ECC error"), NumericError(), OSError("disk"), KeyError("bug")],
+)
 def test_the_rest_passes(error: Exception) -> None:
     with pytest.raises(type(error)) as caught, translate_torch_errors():
         raise error

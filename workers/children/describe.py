@@ -41,8 +41,9 @@ def describe(upload: Upload) -> Description:
     except InvalidInput as error:
         return Description(None, [], error.problems)
     first = next(iter(content.splits.values()))
-    columns = [column.model_copy(update={"statistics": statistics(column, first[column.name])})
-               for column in content.columns]  # fmt: skip
+    columns = [
+        column.model_copy(update={"statistics": statistics(column, first[column.name])}) for column in content.columns
+    ]
     described = Content(tuple(columns), content.splits, content.inputs, content.target)
     return Description(described.schema(), preview(first), (), kind)
 
@@ -103,7 +104,10 @@ def statistics(column: Column, stored: StoredColumn) -> dict[str, Any] | None:
 
 
 def _word_statistics(lists: Any) -> dict[str, Any]:
-    return {"lengths": summary_statistics(_lengths(lists)), "counts": most_common(word for words in lists for word in words)}
+    return {
+        "lengths": summary_statistics(_lengths(lists)),
+        "counts": most_common(word for words in lists for word in words),
+    }
 
 
 def _lengths(column: Iterable[Any]) -> Tensor:
@@ -141,6 +145,11 @@ STATISTICS: Mapping[str, Callable[[Any], dict[str, Any] | None]] = {
     "category": lambda words: {"counts": most_common(words)},
     "text": lambda texts: {"characters": summary_statistics(_lengths(texts))},
     "words": _word_statistics,
-    "series": lambda series: {"lengths": summary_statistics(series.lengths), "values": summary_statistics(series.values)},
-    "tree": lambda trees: {"nodes": summary_statistics(torch.tensor([measure_tree(tree)[0] for tree in trees if tree]))},
+    "series": lambda series: {
+        "lengths": summary_statistics(series.lengths),
+        "values": summary_statistics(series.values),
+    },
+    "tree": lambda trees: {
+        "nodes": summary_statistics(torch.tensor([measure_tree(tree)[0] for tree in trees if tree]))
+    },
 }

@@ -37,16 +37,26 @@ from workers.training.validation.sequence_lengths import length_problems
 
 MAX_REQUESTS = 1000  # requests after which the process is worn out
 WARM_UP_JOB = {
-    "model": {"layers": [{"kind": "Conv2d", "out_channels": 2, "kernel_size": 3}, {"kind": "ReLU"},
-                         {"kind": "Flatten"}, {"kind": "Linear", "out_features": 10}]},
+    "model": {
+        "layers": [
+            {"kind": "Conv2d", "out_channels": 2, "kernel_size": 3},
+            {"kind": "ReLU"},
+            {"kind": "Flatten"},
+            {"kind": "Linear", "out_features": 10},
+        ]
+    },
     "data": {"kind": "builtin", "name": "digits"},
     "objective": {"loss": {"kind": "CrossEntropyLoss"}},
-}  # fmt: skip
+}
 WARM_UP_SCHEMA = {
-    "columns": [{"name": "image", "shape": [1, 8, 8], "dtype": "float32"},
-                {"name": "label", "shape": [], "dtype": "int64", "classes": 10}],
-    "rows": {"train": 2}, "inputs": ["image"], "target": "label",
-}  # fmt: skip
+    "columns": [
+        {"name": "image", "shape": [1, 8, 8], "dtype": "float32"},
+        {"name": "label", "shape": [], "dtype": "int64", "classes": 10},
+    ],
+    "rows": {"train": 2},
+    "inputs": ["image"],
+    "target": "label",
+}
 
 NO_SCHEMAS: Mapping[str, DataSchema] = {}
 FATAL_CODES = frozenset({"network_form", "too_many_nodes", "too_deep", "unknown_block"})
@@ -165,7 +175,8 @@ def _limit_problems(drafted: PartialNetwork, memory: MemoryEstimate, limits: Ins
         hint = f"make {largest.node.id} smaller, which has {largest.parameters:,} of them"
         problems.append(Problem("/model" + largest.node.pointer, "too_many_parameters", detail, hint))
     if memory.total > limits.memory_limit:
-        detail = f"training would take about {_format_bytes(memory.total)}, at most {_format_bytes(limits.memory_limit)} are allowed"
+        allowed = _format_bytes(limits.memory_limit)
+        detail = f"training would take about {_format_bytes(memory.total)}, at most {allowed} are allowed"
         each = max(1, memory.activations // memory.batch_size)
         fitting = (limits.memory_limit - memory.total + memory.activations) // each
         hint = f"a batch_size of {fitting} would fit" if fitting > 0 else "make the network smaller"
@@ -185,7 +196,9 @@ def serve(pipe: Connection, memory: int) -> None:
 
 def _warm_up() -> None:
     torch.set_num_threads(1)
-    inspect_job(WARM_UP_JOB, DataSchema.model_validate(WARM_UP_SCHEMA), InspectionLimits(100, 10**6, 1 << 30))  # torch is lazy
+    inspect_job(
+        WARM_UP_JOB, DataSchema.model_validate(WARM_UP_SCHEMA), InspectionLimits(100, 10**6, 1 << 30)
+    )  # torch is lazy
 
 
 def _inspect(request: Request) -> dict[str, Any]:
@@ -220,9 +233,4 @@ def _export(request: Request) -> dict[str, Any]:
     return {"difference": difference, "problems": []}
 
 
-HANDLERS: Handlers = {
-    "inspect": _inspect,
-    "model": _query,
-    "describe": _describe,
-    "export": _export,
-}
+HANDLERS: Handlers = {"inspect": _inspect, "model": _query, "describe": _describe, "export": _export}

@@ -10,12 +10,7 @@ from torch import Tensor
 from app.errors import InvalidInput, Problem
 from app.spec.inspection import InspectionRequest, check_inspection
 from app.spec.problems import from_validation
-from workers.network.analysis.gradients import (
-    MAX_CHECKED_ELEMENTS,
-    backward_graph,
-    check_gradients,
-    random_inputs,
-)
+from workers.network.analysis.gradients import MAX_CHECKED_ELEMENTS, backward_graph, check_gradients, random_inputs
 from workers.network.analysis.graph import describe_graph
 from workers.network.inference.partial_network import PartialNetwork, too_many_nodes_problem
 from workers.network.inference.shape_inference import infer_shapes
@@ -55,7 +50,13 @@ def inspect_network(document: Any, max_nodes: int) -> tuple[dict[str, Any], list
 
 
 def _size_problems(question: InspectionRequest, drafted: PartialNetwork) -> list[Problem]:
-    most = MAX_CHECKED_ELEMENTS if question.gradcheck else MAX_RETURNED_NUMBERS if question.values is not None else MAX_BUILT_PARAMETERS
+    most = (
+        MAX_CHECKED_ELEMENTS
+        if question.gradcheck
+        else MAX_RETURNED_NUMBERS
+        if question.values is not None
+        else MAX_BUILT_PARAMETERS
+    )
     if drafted.parameters <= most:
         return []
     detail = f"the network has {drafted.parameters:,} parameters, and is looked at closely up to {most:,}"

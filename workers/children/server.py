@@ -17,7 +17,9 @@ Handlers = Mapping[str, Callable[[Request], dict[str, Any]]]
 ShouldExit = Callable[[int, int], bool]  # requests served, bytes that the process has grown by → whether it shall end
 
 
-def serve(pipe: Connection, memory: int | None, answers: Handlers, worn: ShouldExit, warm_up: Callable[[], object]) -> None:
+def serve(
+    pipe: Connection, memory: int | None, answers: Handlers, worn: ShouldExit, warm_up: Callable[[], object]
+) -> None:
     """Warm up, say that it is ready, and answer requests in JSON by what they "ask".
 
     It ends when the pipe closes, and when it is worn out. The process may take `memory` bytes more than when it is

@@ -111,7 +111,9 @@ PreparedColumn = Tensor | RaggedTensor | ImageColumn  # what batches are cut fro
 StringColumn = Sequence[str | None]  # text, category: a word or a text per row
 WordListColumn = Sequence[Sequence[str]]  # words
 Tree = Mapping[str, object]  # {"label": str, "children": [trees]}; no children: a leaf
-StoredColumn = Tensor | RaggedTensor | StringColumn | WordListColumn | Sequence[Tree | None] | LazyColumn  # what a source holds
+StoredColumn = (
+    Tensor | RaggedTensor | StringColumn | WordListColumn | Sequence[Tree | None] | LazyColumn
+)  # what a source holds
 SplitColumns = Mapping[str, StoredColumn]  # the columns of one split by name, all with the same number of rows
 
 

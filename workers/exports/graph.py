@@ -129,10 +129,13 @@ def _exported_program(case: ExportCase) -> Any:
     values, others = case.sample_inputs(TRACED_EXAMPLES), case.sample_inputs(TRACED_EXAMPLES + 1)
     examples = torch.export.Dim("N")
     shapes = tuple(
-        {place: examples if (size, found) == (TRACED_EXAMPLES, TRACED_EXAMPLES + 1) else torch.export.Dim.AUTO
-         for place, (size, found) in enumerate(zip(value.shape, other.shape, strict=True)) if size != found}
+        {
+            place: examples if (size, found) == (TRACED_EXAMPLES, TRACED_EXAMPLES + 1) else torch.export.Dim.AUTO
+            for place, (size, found) in enumerate(zip(value.shape, other.shape, strict=True))
+            if size != found
+        }
         for value, other in zip(values, others, strict=True)
-    )  # fmt: skip
+    )
     return torch.export.export(case.graph, values, dynamic_shapes=(shapes,))
 
 
@@ -147,8 +150,13 @@ def _onnx(case: ExportCase, path: Path) -> RunExported:
 
     blueprint = case.graph.blueprint
     names = list(blueprint.inputs)
-    program = torch.onnx.export(_exported_program(case), dynamo=True, verbose=False, input_names=names,
-                                output_names=_unused_names(blueprint.outputs, names))  # fmt: skip
+    program = torch.onnx.export(
+        _exported_program(case),
+        dynamo=True,
+        verbose=False,
+        input_names=names,
+        output_names=_unused_names(blueprint.outputs, names),
+    )
     if program is None:
         raise RuntimeError("the exporter gave nothing")
     program.save(path)
@@ -203,9 +211,14 @@ def _find_refused_nodes(case: ExportCase, form: str, name: str) -> list[Problem]
             continue
         seen.add(what)
         names = tuple(f"in{place}" for place in range(len(node.inputs)))
-        alone = ResolvedNode(node.id, node.kind, node.parameters, names, node.pointer, node.outputs, node.bodies, node.share)
+        alone = ResolvedNode(
+            node.id, node.kind, node.parameters, names, node.pointer, node.outputs, node.bodies, node.share
+        )
         part = GraphModule(Blueprint(names, (alone,), {"output": node.id}), DiscardedFlowMetrics()).eval()
-        before = GraphModule(Blueprint(blueprint.inputs, blueprint.nodes, dict(zip(names, node.inputs, strict=True))), DiscardedFlowMetrics())
+        before = GraphModule(
+            Blueprint(blueprint.inputs, blueprint.nodes, dict(zip(names, node.inputs, strict=True))),
+            DiscardedFlowMetrics(),
+        )
         before.load_state_dict(case.graph.state_dict())
         before.eval()
 
@@ -251,7 +264,10 @@ def _input_sampler(blueprint: Blueprint, schema: DataSchema) -> Callable[[int], 
 
     def draw(examples: int) -> tuple[Tensor, ...]:
         generator = torch.Generator().manual_seed(examples)
-        return tuple(_random_column(schema, name, _vocabulary_size(blueprint, name), examples, generator) for name in blueprint.inputs)
+        return tuple(
+            _random_column(schema, name, _vocabulary_size(blueprint, name), examples, generator)
+            for name in blueprint.inputs
+        )
 
     return draw
 
@@ -276,6 +292,9 @@ def _shape(column: Column, examples: int) -> tuple[int, ...]:
 
 
 def _vocabulary_size(blueprint: Blueprint, name: str) -> int:
-    known = [node.parameters["num_embeddings"] for node in blueprint.nodes
-             if node.kind == "Embedding" and node.inputs == (name,)]  # fmt: skip
+    known = [
+        node.parameters["num_embeddings"]
+        for node in blueprint.nodes
+        if node.kind == "Embedding" and node.inputs == (name,)
+    ]
     return min(known, default=2)

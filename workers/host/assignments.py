@@ -33,7 +33,9 @@ def build_assignment(session: Session, job: JobRow, settings: Settings, gpu: int
         dataset=registered.get(registry.DATA_POINTER),
         weights=registered.get(registry.START_POINTER),
         word_vectors={
-            named[place]: each for place, each in registered.items() if place not in (registry.DATA_POINTER, registry.START_POINTER)
+            named[place]: each
+            for place, each in registered.items()
+            if place not in (registry.DATA_POINTER, registry.START_POINTER)
         },
         resume_from=tuple(map(_checkpoint_ref, listed)),
         start_from=_checkpoint_ref(begun) if begun is not None else None,

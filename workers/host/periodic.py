@@ -34,7 +34,9 @@ class PeriodicRunner:
         # After an outage of the database, or of everything, nobody could renew: wait one lease time.
         self._trust_leases_at = time.monotonic() + worker.settings.lease_seconds
         self._purge_at = 0.0
-        self._orphan_scan_at = time.monotonic() + random.uniform(0.05, 1.0) * ORPHAN_SCAN_INTERVAL_SECONDS  # not all workers at once
+        self._orphan_scan_at = (
+            time.monotonic() + random.uniform(0.05, 1.0) * ORPHAN_SCAN_INTERVAL_SECONDS
+        )  # not all workers at once
         self._reported_stale: set[str] = set()
         self._thread = threading.Thread(target=self._run, name="sweeper", daemon=True)
 

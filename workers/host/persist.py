@@ -49,12 +49,20 @@ def _(message: ProgressReport, session: Session, job: JobRow, settings: Settings
 
 @_record.register
 def _(message: SavedCheckpoint, session: Session, job: JobRow, settings: Settings) -> None:
-    files = [{"name": f.name, "path": f.path, "size": f.size, "sha256": f.sha256, "public": f.public}
-             for f in message.files]  # fmt: skip
+    files = [
+        {"name": f.name, "path": f.path, "size": f.size, "sha256": f.sha256, "public": f.public} for f in message.files
+    ]
     checkpoints.add(
-        session, job.id, job.fence, id=message.id, step=message.step, epoch=message.epoch,
-        values=dict(message.values), files=files, final=message.final,
-    )  # fmt: skip
+        session,
+        job.id,
+        job.fence,
+        id=message.id,
+        step=message.step,
+        epoch=message.epoch,
+        values=dict(message.values),
+        files=files,
+        final=message.final,
+    )
     events.append(session, job.id, EventKind.CHECKPOINT, {"id": message.id, "step": message.step}, job.fence)
     repository.update_visible(session, job.id, attempts=0)  # the attempt got somewhere: losses count from here
 

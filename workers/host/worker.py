@@ -164,7 +164,9 @@ class Attempt:
         except Exception as error:  # what came cannot be written down: the job must not wait for its lease to run out
             _log.exception("attempt_not_recorded")
             self._backlog.clear()
-            outcome = _lost_outcome("not_recorded", f"what the attempt told could not be recorded: {type(error).__name__}")
+            outcome = _lost_outcome(
+                "not_recorded", f"what the attempt told could not be recorded: {type(error).__name__}"
+            )
         finally:
             _kill_process_group(process)
             pipe.close()
@@ -192,7 +194,9 @@ class Attempt:
             time.sleep(ATTEMPT_POLL_SECONDS)
             return None
         try:
-            return receive(pipe) if pipe.poll(min(ATTEMPT_POLL_SECONDS, self.worker.settings.lease_seconds / 4)) else None
+            return (
+                receive(pipe) if pipe.poll(min(ATTEMPT_POLL_SECONDS, self.worker.settings.lease_seconds / 4)) else None
+            )
         except (EOFError, OSError):
             process.join(timeout=1)
             if self._sent_verb in ("cancel", "drain"):

@@ -19,7 +19,10 @@ from workers.prediction.values import MAX_FLOAT32
 
 Array = np.ndarray[Any, Any]
 INTEGER_DTYPES = frozenset({"int64", "int32", "uint8"})
-DTYPE_DESCRIPTIONS = {"bool": "truth values", **dict.fromkeys(INTEGER_DTYPES, "whole numbers")}  # any other type: numbers
+DTYPE_DESCRIPTIONS = {
+    "bool": "truth values",
+    **dict.fromkeys(INTEGER_DTYPES, "whole numbers"),
+}  # any other type: numbers
 
 
 def parse_tensors(wanted: RequiredColumn, values: ColumnValues, found: RowProblems) -> Tensor:

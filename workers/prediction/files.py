@@ -151,7 +151,9 @@ def _channels(wanted: RequiredColumn) -> int:
     return wanted.column.shape[0] if wanted.column.shape else 3
 
 
-def _with_known_columns(reader: Callable[[RequestBody, Any], ValuesByColumn]) -> Callable[[RequestBody, TrainedNetwork], ValuesByColumn]:
+def _with_known_columns(
+    reader: Callable[[RequestBody, Any], ValuesByColumn],
+) -> Callable[[RequestBody, TrainedNetwork], ValuesByColumn]:
     return lambda body, trained: reader(body, trained.dataset_columns)
 
 
@@ -164,4 +166,7 @@ COLUMN_READERS: Mapping[str, Callable[[RequestBody, TrainedNetwork], ValuesByCol
     "npz": _read_npz_columns,
     "text": _read_text_columns,
 }
-IMAGE_READERS: Mapping[str, Callable[[RequestBody, TrainedNetwork], InputRows]] = {"zip": _read_archive, "image": _read_image}
+IMAGE_READERS: Mapping[str, Callable[[RequestBody, TrainedNetwork], InputRows]] = {
+    "zip": _read_archive,
+    "image": _read_image,
+}

@@ -16,7 +16,9 @@ from workers.torch_errors import translate_torch_errors
 SEED = 0  # of networks that draw random numbers, for every batch anew
 
 
-def predict_rows(trained: TrainedNetwork, split: SplitColumns, count: int, asked: PredictionOptions) -> list[dict[str, Any]]:
+def predict_rows(
+    trained: TrainedNetwork, split: SplitColumns, count: int, asked: PredictionOptions
+) -> list[dict[str, Any]]:
     """Return what the network says of every row, by output. Raises `InvalidInput` for rows that it cannot take.
 
     Raises `OutOfMemory` where even a single row does not fit.
@@ -46,7 +48,9 @@ def predict_rows(trained: TrainedNetwork, split: SplitColumns, count: int, asked
 
 def _equal_length_groups(made: Mapping[str, PreparedColumn], count: int) -> Iterator[Tensor]:
     """Yield the rows that are padded to the same lengths, together, so that no row depends on its company."""
-    lengths = [column.lengths.clamp(min=column.min_length) for column in made.values() if isinstance(column, RaggedTensor)]
+    lengths = [
+        column.lengths.clamp(min=column.min_length) for column in made.values() if isinstance(column, RaggedTensor)
+    ]
     if not lengths:
         yield torch.arange(count)
         return

@@ -17,7 +17,12 @@ SIGNED_LABELS = {"SoftMarginLoss": (-1, 1)}  # what its targets are
 
 
 def prediction_decoders(
-    job: JobSpec, stored: DataSchema, seen: ResolvedFeatures, preparation: Preparation, outputs: Sequence[str], first: str
+    job: JobSpec,
+    stored: DataSchema,
+    seen: ResolvedFeatures,
+    preparation: Preparation,
+    outputs: Sequence[str],
+    first: str,
 ) -> dict[str, PredictionDecoder]:
     """Return what these outputs mean; `first` is the one that heads are about unless they name another.
 
@@ -33,13 +38,19 @@ def prediction_decoders(
     return found
 
 
-def prediction_decoder(head: Head, target: Column, seen: ResolvedFeatures, scaling: Scaling | None = None) -> PredictionDecoder:
+def prediction_decoder(
+    head: Head, target: Column, seen: ResolvedFeatures, scaling: Scaling | None = None
+) -> PredictionDecoder:
     """Return what an output means that a head compares with a target."""
     part: Any = seen.features[target.name]
     kind = task_type(head.loss, target)
     kind = "tags" if part.kind == "tags" and kind == "classes" else kind
     like = EQUIVALENT_LOSSES[kind] if head.loss.kind == OUTPUT_LOSS else head.loss.kind
-    loss = cast(BaseLoss, LOSS_CLASSES[like].model_validate({"kind": like})) if head.loss.kind == OUTPUT_LOSS else head.loss
+    loss = (
+        cast(BaseLoss, LOSS_CLASSES[like].model_validate({"kind": like}))
+        if head.loss.kind == OUTPUT_LOSS
+        else head.loss
+    )
     labels: tuple[Any, ...] = target.labels or ((False, True) if target.dtype == "bool" else ())
     if kind == "decisions":
         labels = SIGNED_LABELS.get(like) or (labels if len(labels) == 2 else ())

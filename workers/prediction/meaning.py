@@ -90,8 +90,10 @@ class PredictionDecoder:
         else:
             fields = _decode_class_indices(self, raw, asked)
         if lengths is not None:
-            fields = {name: [value[:length] for value, length in zip(values, lengths, strict=True)]
-                      for name, values in fields.items()}  # fmt: skip
+            fields = {
+                name: [value[:length] for value, length in zip(values, lengths, strict=True)]
+                for name, values in fields.items()
+            }
         if "raw" in asked.outputs or not fields:
             fields["raw"] = json_values(raw)
         return [dict(zip(fields, values, strict=True)) for values in zip(*fields.values(), strict=True)]

@@ -118,7 +118,9 @@ def _required_columns(features: Mapping[str, Any], stored: DataSchema) -> dict[s
                 raise NotPredictable(f'the data set has no column "{name}"')
             before = found.get(name, RequiredColumn(column))
             needed_here = getattr(part, "missing", None) == "refuse"
-            found[name] = RequiredColumn(column, before.max_length or _max_length(part, column), before.is_required or needed_here)
+            found[name] = RequiredColumn(
+                column, before.max_length or _max_length(part, column), before.is_required or needed_here
+            )
     return found
 
 

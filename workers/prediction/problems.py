@@ -39,7 +39,9 @@ class RowProblems:
     def raise_if_any(self) -> None:
         """Raise `InvalidInput` if there is any."""
         if self._found:
-            raise InvalidInput(limit_problems([problem for _, problem in sorted(self._found, key=lambda found: found[0])]))
+            raise InvalidInput(
+                limit_problems([problem for _, problem in sorted(self._found, key=lambda found: found[0])])
+            )
 
 
 def format_value(value: object) -> str:
@@ -47,7 +49,11 @@ def format_value(value: object) -> str:
     if value is None:
         return "null"
     if isinstance(value, str):
-        return f'"{value[:MAX_SHOWN_CHARACTERS]}"' if len(value) <= MAX_SHOWN_CHARACTERS else f'"{value[:MAX_SHOWN_CHARACTERS]}…"'
+        return (
+            f'"{value[:MAX_SHOWN_CHARACTERS]}"'
+            if len(value) <= MAX_SHOWN_CHARACTERS
+            else f'"{value[:MAX_SHOWN_CHARACTERS]}…"'
+        )
     if isinstance(value, list | tuple | dict):
         return "an object" if isinstance(value, dict) else f"a list of {len(value)}"
     return str(value).lower() if isinstance(value, bool) else str(value)[:MAX_SHOWN_CHARACTERS]

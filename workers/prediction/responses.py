@@ -21,7 +21,9 @@ def render_json(head: Mapping[str, Any], found: Sequence[RowPredictions]) -> byt
     return orjson.dumps({**head, "predictions": found}, option=orjson.OPT_SERIALIZE_NUMPY)
 
 
-def render_csv(found: Sequence[RowPredictions], meanings: Mapping[str, PredictionDecoder], files: Sequence[str] = ()) -> bytes:
+def render_csv(
+    found: Sequence[RowPredictions], meanings: Mapping[str, PredictionDecoder], files: Sequence[str] = ()
+) -> bytes:
     """Return a table with a header: a row each, and a column for each thing told. `files` are names of the rows."""
     columns: dict[str, Sequence[Any]] = {"file": files} if files else {}
     for output, meaning in meanings.items():
@@ -34,7 +36,9 @@ def render_csv(found: Sequence[RowPredictions], meanings: Mapping[str, Predictio
     return text.getvalue().encode()
 
 
-def _spread_columns(name: str, values: Sequence[Any], field: str, meaning: PredictionDecoder) -> dict[str, Sequence[Any]]:
+def _spread_columns(
+    name: str, values: Sequence[Any], field: str, meaning: PredictionDecoder
+) -> dict[str, Sequence[Any]]:
     widths = {len(value) if _is_flat_list(value) else 0 for value in values}
     if field not in SPREAD_FIELDS or len(widths) > 1 or not 0 < max(widths) <= MAX_SPREAD_WIDTH:
         return {name: list(map(_format_cell, values))}

@@ -41,7 +41,9 @@ def split_from_rows(rows: JsonRows, wanted: Sequence[RequiredColumn], known: Ite
     return parse_columns({each.name: [row.get(each.name) for row in rows] for each in wanted}, wanted, found)
 
 
-def parse_columns(given: Mapping[str, ColumnValues], wanted: Iterable[RequiredColumn], found: RowProblems | None = None) -> SplitColumns:
+def parse_columns(
+    given: Mapping[str, ColumnValues], wanted: Iterable[RequiredColumn], found: RowProblems | None = None
+) -> SplitColumns:
     """Return columns of values, by name. Raises `InvalidInput` with every problem, those found before too."""
     found = found or RowProblems()
     split: SplitColumns = {}

@@ -20,7 +20,9 @@ ValuesByColumn = Mapping[str, ColumnValues]
 KnownColumns = Mapping[str, Column]
 
 MAX_UNPACKED_BYTES = 1 << 30  # bytes of a file that is packed
-JSON_ENCODED_TYPES = frozenset({"words", "series", "tensor", "tree"})  # types whose values are JSON where cells are text
+JSON_ENCODED_TYPES = frozenset(
+    {"words", "series", "tensor", "tree"}
+)  # types whose values are JSON where cells are text
 
 
 def read_csv(body: RequestBody, known: KnownColumns) -> ValuesByColumn:
@@ -55,7 +57,9 @@ def parse_cells(cells: Sequence[Any], column: Column | None) -> list[Any]:
     """Return the values that cells of text stand for, by the column's type; what stands for none stays as it is."""
     if column is None:
         return list(cells)
-    read = _parse_number if column.type == "number" else _parse_json if column.type in JSON_ENCODED_TYPES else _parse_word
+    read = (
+        _parse_number if column.type == "number" else _parse_json if column.type in JSON_ENCODED_TYPES else _parse_word
+    )
     return [read(cell) if isinstance(cell, str) else cell for cell in cells]
 
 

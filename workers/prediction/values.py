@@ -36,8 +36,10 @@ def parse_strings(wanted: RequiredColumn, values: ColumnValues, found: RowProble
     for row, value in enumerate(values):
         if value is not None and not isinstance(value, str | int | float):
             found.add(row, wanted.name, "wrong_type", f"is text, {format_value(value)} is none", NULL_HINT)
-    return [format_number(value) if isinstance(value, int | float) else value if isinstance(value, str) else None
-            for value in values]  # fmt: skip
+    return [
+        format_number(value) if isinstance(value, int | float) else value if isinstance(value, str) else None
+        for value in values
+    ]
 
 
 def parse_word_lists(wanted: RequiredColumn, values: ColumnValues, found: RowProblems) -> list[list[str]]:
@@ -50,7 +52,9 @@ def parse_word_lists(wanted: RequiredColumn, values: ColumnValues, found: RowPro
             found.add(row, wanted.name, "wrong_type", detail, 'such as ["a", "b"]')
         for place, word in enumerate(each):
             if not isinstance(word, str):
-                found.add(row, wanted.name, "wrong_type", f"is a list of words, {format_value(word)} is none", "", (place,))
+                found.add(
+                    row, wanted.name, "wrong_type", f"is a list of words, {format_value(word)} is none", "", (place,)
+                )
         kept.append([word for word in each if isinstance(word, str)])
     return kept
 

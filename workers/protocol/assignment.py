@@ -41,7 +41,9 @@ class Assignment:
     gpu: int | None = None  # the only GPU this attempt may see
     dataset: DatasetRef | None = None  # for a spec that names a registered data set
     weights: DatasetRef | None = None  # for a spec that starts from a file of weights
-    word_vectors: Mapping[str, DatasetRef] = field(default_factory=dict)  # by id, for features that name pretrained vectors
+    word_vectors: Mapping[str, DatasetRef] = field(
+        default_factory=dict
+    )  # by id, for features that name pretrained vectors
     resume_from: tuple[CheckpointRef, ...] = field(default=())  # newest first; the first that verifies is used
     start_from: CheckpointRef | None = None  # another job's checkpoint to begin with, where there is none to resume
     store_options: Mapping[str, str] = field(default_factory=dict)

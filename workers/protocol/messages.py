@@ -83,7 +83,9 @@ class Command:
 
 
 Message = ProgressReport | SavedCheckpoint | Outcome | Command
-_MESSAGE_TYPES: dict[str, type[Message]] = {kind.__name__: kind for kind in (ProgressReport, SavedCheckpoint, Outcome, Command)}
+_MESSAGE_TYPES: dict[str, type[Message]] = {
+    kind.__name__: kind for kind in (ProgressReport, SavedCheckpoint, Outcome, Command)
+}
 
 
 def send(pipe: Connection, message: Message) -> None:

@@ -91,7 +91,9 @@ def _run_attempt(context: PipeContext, assignment: Assignment, folder: str | Non
         with tempfile.TemporaryDirectory(prefix="graftwerk-", dir=folder) as own:
             return train(prepare(assignment, store, context, Path(own)))
     except (torch.OutOfMemoryError, MemoryError) as error:
-        return _failure_outcome(OutOfMemory(f"out of memory: {str(error).splitlines()[0] if str(error) else 'no room'}"))
+        return _failure_outcome(
+            OutOfMemory(f"out of memory: {str(error).splitlines()[0] if str(error) else 'no room'}")
+        )
     except GraftwerkError as error:
         return _failure_outcome(error)
 

@@ -33,12 +33,7 @@ from workers.network.runtime.build import BuiltNetwork, build
 from workers.protocol.assignment import Assignment
 from workers.protocol.messages import ProgressReport
 from workers.torch_errors import translate_torch_errors
-from workers.training.checkpoints.files import (
-    PREPARATION_FILE,
-    ExportFunction,
-    RestoredCheckpoint,
-    restore_checkpoint,
-)
+from workers.training.checkpoints.files import PREPARATION_FILE, ExportFunction, RestoredCheckpoint, restore_checkpoint
 from workers.training.checkpoints.initial_weights import WEIGHTS_POINTER, load_weights, read_weights
 from workers.training.checkpoints.pretrained_embeddings import load_pretrained_embeddings
 from workers.training.checkpoints.saver import CheckpointPolicy, CheckpointSaver
@@ -124,7 +119,9 @@ def prepare(assignment: Assignment, store: ArtifactStore, context: Context, work
     return assemble(job, columns, network, data, saver, device, restored, assignment.loaders)
 
 
-def _load_start_checkpoint(job: JobSpec, assignment: Assignment, store: ArtifactStore, workdir: Path) -> RestoredCheckpoint | None:
+def _load_start_checkpoint(
+    job: JobSpec, assignment: Assignment, store: ArtifactStore, workdir: Path
+) -> RestoredCheckpoint | None:
     """Return the checkpoint of another job that this one starts from. Raises `DataError` if it is damaged or gone."""
     if assignment.start_from is None:
         return None
@@ -169,7 +166,9 @@ def load_tensors(
         seed=job.training.seed,
         preparation=Preparation.load(seen, stored, restored.preparation) if restored is not None else None,
     )
-    return data.materialize({"auto": assignment.resident_limit, "resident": sys.maxsize, "streamed": 0}[job.data.loading])
+    return data.materialize(
+        {"auto": assignment.resident_limit, "resident": sys.maxsize, "streamed": 0}[job.data.loading]
+    )
 
 
 def assemble(
@@ -205,7 +204,9 @@ def assemble(
     schedule = build_learning_rate_schedule(plan, optimizer, total_steps, sampler.steps_per_epoch)
     average = None
     if plan.average is not None:
-        average = WeightAverage(network, plan.average, averaging_schedule(plan.average, total_steps, sampler.steps_per_epoch))
+        average = WeightAverage(
+            network, plan.average, averaging_schedule(plan.average, total_steps, sampler.steps_per_epoch)
+        )
     if plan.mode == "compiled":
         torch._dynamo.config.recompile_limit = RECOMPILE_LIMIT
         for each in [network] if average is None else [network, average.network]:

@@ -103,7 +103,11 @@ class TrainState:
         if self.evaluation_network is not self.network:
             found |= {f"{AVERAGE_PREFIX}{name}": value for name, value in self.evaluation_network.state_dict().items()}
         for index, entry in self.optimizer.state_dict()["state"].items():
-            found |= {f"{OPTIMIZER_PREFIX}{index}/{key}": value for key, value in _flatten_lists(entry) if isinstance(value, Tensor)}
+            found |= {
+                f"{OPTIMIZER_PREFIX}{index}/{key}": value
+                for key, value in _flatten_lists(entry)
+                if isinstance(value, Tensor)
+            }
         return {name: value.detach() for name, value in found.items()}
 
     def state_json(self) -> dict[str, Any]:

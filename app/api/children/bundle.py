@@ -42,7 +42,10 @@ def write_bundle(
 ) -> None:
     """Write the archive: the checkpoint's files, the spec, and a README. `told` fills the README's gaps."""
     names = [*(file["name"] for file in files), "spec.json"]
-    meanings = {name: FILE_DESCRIPTIONS.get(name, TOKENIZER_DESCRIPTION if name.endswith("tokenizer.json") else "") for name in names}
+    meanings = {
+        name: FILE_DESCRIPTIONS.get(name, TOKENIZER_DESCRIPTION if name.endswith("tokenizer.json") else "")
+        for name in names
+    }
     table = "\n".join(f"| {name} | {meaning} |" for name, meaning in meanings.items())
     with zipfile.ZipFile(to, "w", zipfile.ZIP_STORED) as archive:
         for file in files:

@@ -75,8 +75,12 @@ def get_or_create_export(services: Services, owner: str, checkpoint_id: str, for
 def _write_export(services: Services, made_of: ExportSource, form: str, target: Path) -> float | None:
     """Write the file; returns the largest difference to the network's own outputs, where that means something."""
     if form == BUNDLE:
-        told = {"name": made_of.spec.get("name", "untitled"), "checkpoint": made_of.checkpoint, "job": made_of.job_id,
-                "step": made_of.step}  # fmt: skip
+        told = {
+            "name": made_of.spec.get("name", "untitled"),
+            "checkpoint": made_of.checkpoint,
+            "job": made_of.job_id,
+            "step": made_of.step,
+        }
         write_bundle(services.store, made_of.files, made_of.spec, told, target)
         return None
     weights = services.store.fetch(made_of.weights, target.with_name(WEIGHTS))

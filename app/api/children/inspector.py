@@ -29,10 +29,18 @@ EXPORT_TIME_FACTOR = 36  # an export may take this many times as long as a spec
 EXPORT_MEMORY, WEIGHTS_MEMORY_FACTOR = 1 << 31, 8  # bytes beyond the warm process, and this many times the weights
 
 TOO_COMPLEX_HINT = "use fewer nodes of different sizes, or fewer layers in one node"
-INSPECTION_FAILED = Problem("/model", "inspection_failed", "the network could not be inspected, which is a fault of this service",
-                "try again; if that does not help, report it with the spec")  # fmt: skip
-EXPORT_FAILED = Problem("/model", "export_failed", "the network could not be exported, which is a fault of this service",
-                     "try again; if that does not help, report it with the spec")  # fmt: skip
+INSPECTION_FAILED = Problem(
+    "/model",
+    "inspection_failed",
+    "the network could not be inspected, which is a fault of this service",
+    "try again; if that does not help, report it with the spec",
+)
+EXPORT_FAILED = Problem(
+    "/model",
+    "export_failed",
+    "the network could not be exported, which is a fault of this service",
+    "try again; if that does not help, report it with the spec",
+)
 UNREADABLE_CONTENT = Problem("", "unreadable", "the content could not be read", "check the file, and upload it again")
 NO_SCHEMAS: Mapping[str, DataSchema] = {}
 
@@ -144,9 +152,18 @@ class Inspector:
         Returns the largest difference to the network's own outputs. Raises `NotExportable`, also where it takes more
         time or memory than allowed; `NotInstalled`, `Unavailable`.
         """
-        memory, seconds = EXPORT_MEMORY + WEIGHTS_MEMORY_FACTOR * export.weights.stat().st_size, EXPORT_TIME_FACTOR * self._seconds
-        request = {"ask": "export", "form": export.form, "job": export.job, "schema": export.data_schema,
-                   "weights": str(export.weights), "target": str(target)}  # fmt: skip
+        memory, seconds = (
+            EXPORT_MEMORY + WEIGHTS_MEMORY_FACTOR * export.weights.stat().st_size,
+            EXPORT_TIME_FACTOR * self._seconds,
+        )
+        request = {
+            "ask": "export",
+            "form": export.form,
+            "job": export.job,
+            "schema": export.data_schema,
+            "weights": str(export.weights),
+            "target": str(target),
+        }
         answer = _run_once(json.dumps(request).encode(), memory, seconds)
         if "missing" in answer:
             raise MissingDependency(answer["missing"], hint=answer["hint"])
@@ -191,7 +208,9 @@ def _read_upload(body: bytes, memory: int, seconds: float) -> dict[str, Any]:
     answer = _run_once(body, memory, seconds)
     problems = {
         "time": Problem("", "too_complex", f"reading the content takes more than {seconds:g} s", "upload fewer rows"),
-        "memory": Problem("", "too_large", f"reading the content takes more than {_format_mebibytes(memory)}", "upload fewer rows"),
+        "memory": Problem(
+            "", "too_large", f"reading the content takes more than {_format_mebibytes(memory)}", "upload fewer rows"
+        ),
     }
     if "failure" in answer:
         if answer["failure"] not in problems:

@@ -17,7 +17,11 @@ from app.errors import ServiceOverloaded, Unavailable
 
 START_TIMEOUT = 120.0  # the first child waits until torch is imported, from a cold disk perhaps
 EXIT_TIMEOUT = 1.0  # until a process whose pipe broke is gone
-OUT_OF_MEMORY_EXIT_CODES = (1, -signal.SIGABRT, -signal.SIGSEGV)  # Python, or a library, without the memory that it needs
+OUT_OF_MEMORY_EXIT_CODES = (
+    1,
+    -signal.SIGABRT,
+    -signal.SIGSEGV,
+)  # Python, or a library, without the memory that it needs
 PRELOAD_MODULES = ["workers.runner.preload", "app.api.children.inspector", "app.api.children.predictor"]
 
 ChildMain = Callable[[Connection, int], None]

@@ -14,14 +14,7 @@ from app.api.children.predictor import CheckpointMismatch, PredictionRequest
 from app.api.http.bodies import content_length
 from app.api.services import Services, ServicesDep
 from app.db.tables import CheckpointRow, JobRow
-from app.errors import (
-    ContentTooLarge,
-    CorruptCheckpoint,
-    InvalidState,
-    NotFound,
-    NotPredictable,
-    UnsupportedMediaType,
-)
+from app.errors import ContentTooLarge, CorruptCheckpoint, InvalidState, NotFound, NotPredictable, UnsupportedMediaType
 from app.jobs import repository
 from app.jobs.states import TERMINAL_STATUSES
 from app.spec.prediction import ROW_FORMATS, PredictionOptions
@@ -50,7 +43,9 @@ async def _receive_rows(request: Request, services: ServicesDep) -> AsyncIterato
     limit = services.settings.predict_limit
     media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if media_type not in ROW_FORMATS:
-        raise UnsupportedMediaType(f"{media_type} is not read here", hint="one of: " + ", ".join(filter(None, ROW_FORMATS)))
+        raise UnsupportedMediaType(
+            f"{media_type} is not read here", hint="one of: " + ", ".join(filter(None, ROW_FORMATS))
+        )
     if content_length(request) > limit:
         raise ContentTooLarge(f"the body has {content_length(request)} bytes, at most {limit} are allowed")
     room = services.predictors.limiter.acquire()
@@ -99,12 +94,18 @@ def prediction_source(session: Session, owner: str, job_id: str, checkpoint_id: 
     plan = Checkpointing.model_validate((job.spec.get("training") or {}).get("checkpoint") or {})
     found = checkpoints.best_or_latest(session, job_id, plan.monitor, plan.mode)
     if found is None:
-        hint = "it ended before its first one" if job.status in TERMINAL_STATUSES else "wait until it has trained for a while"
+        hint = (
+            "it ended before its first one"
+            if job.status in TERMINAL_STATUSES
+            else "wait until it has trained for a while"
+        )
         raise InvalidState(f"the job is {job.status} and has no checkpoint", hint=hint)
     return PredictionSource(job, found)
 
 
-def predict_rows(services: Services, owner: str, job_id: str, rows: RowsFile, asked: PredictionOptions, table: bool) -> bytes:
+def predict_rows(
+    services: Services, owner: str, job_id: str, rows: RowsFile, asked: PredictionOptions, table: bool
+) -> bytes:
     """Return the answer's body: what the job's network tells of the rows, as JSON or as a table.
 
     Raises `NotFound`, `StateForbids`, `CheckpointDamaged`, and what `Predictors.answer` raises.
@@ -130,7 +131,9 @@ def predict_rows(services: Services, owner: str, job_id: str, rows: RowsFile, as
     raise NotFound(f"{job_id} has no checkpoint {named}")
 
 
-def _run_prediction(services: Services, found: PredictionSource, rows: RowsFile, asked: PredictionOptions, table: bool) -> None:
+def _run_prediction(
+    services: Services, found: PredictionSource, rows: RowsFile, asked: PredictionOptions, table: bool
+) -> None:
     job, checkpoint = found.job, found.checkpoint
     question = PredictionRequest(
         checkpoint=checkpoint.id,

@@ -27,10 +27,16 @@ from app.errors import (
 from app.settings import Settings
 from app.storage.cache import ArtifactCache
 
-MAX_WAITING_REQUESTS = 8  # requests for each predictor that wait for it, with their bodies; more are turned away at once
+MAX_WAITING_REQUESTS = (
+    8  # requests for each predictor that wait for it, with their bodies; more are turned away at once
+)
 PREDICTIONS_BUSY = "predictions are being made"
-PREDICTION_FAILED = Problem("", "prediction_failed", "the prediction failed, which is a fault of this service",
-                "try again; if that does not help, report it with the rows")  # fmt: skip
+PREDICTION_FAILED = Problem(
+    "",
+    "prediction_failed",
+    "the prediction failed, which is a fault of this service",
+    "try again; if that does not help, report it with the rows",
+)
 ERRORS_BY_CODE: Mapping[str, type[GraftwerkError]] = {
     kind.code: kind for kind in (MalformedRequest, NotPredictable, ContentTooLarge, UnsupportedMediaType)
 }
@@ -97,12 +103,23 @@ class PredictorPool:
         """
         settings = self._settings
         request = {
-            "ask": "predict", "checkpoint": question.checkpoint, "job": question.job, "schema": question.data_schema,
-            "told": question.metadata, "weights": str(weights), "preparation": str(preparation), "body": str(question.body),
-            "media_type": question.media_type, "form": question.form, "asked": question.options, "table": question.as_csv,
-            "target": str(question.target), "most_rows": settings.predict_rows, "most_bytes": settings.predict_limit,
+            "ask": "predict",
+            "checkpoint": question.checkpoint,
+            "job": question.job,
+            "schema": question.data_schema,
+            "told": question.metadata,
+            "weights": str(weights),
+            "preparation": str(preparation),
+            "body": str(question.body),
+            "media_type": question.media_type,
+            "form": question.form,
+            "asked": question.options,
+            "table": question.as_csv,
+            "target": str(question.target),
+            "most_rows": settings.predict_rows,
+            "most_bytes": settings.predict_limit,
             "device": settings.predict_device,
-        }  # fmt: skip
+        }
         found = self._request(request)
         if "checkpoint" in found:
             raise CheckpointMismatch(found["checkpoint"])

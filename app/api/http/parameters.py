@@ -34,7 +34,9 @@ def reject_unknown_parameters(request: Request) -> None:
     described = request.app.openapi()["paths"][request.scope["route"].path][request.method.lower()]
     known = [item["name"] for item in described.get("parameters", ()) if item["in"] == "query"]
     for name in request.query_params:
-        if name not in known and not (f"{METADATA_PREFIX}key]" in known and name.startswith(METADATA_PREFIX) and name.endswith("]")):
+        if name not in known and not (
+            f"{METADATA_PREFIX}key]" in known and name.startswith(METADATA_PREFIX) and name.endswith("]")
+        ):
             hint = did_you_mean(name, known) or ("one of: " + ", ".join(known) if known else "this route has none")
             raise UnknownParameter(f'there is no parameter "{name}" here', hint=hint)
 

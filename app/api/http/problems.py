@@ -88,7 +88,9 @@ def _handle_domain_error(request: Request, error: GraftwerkError) -> Response:
     more = {"partial_graph": error.partial} if isinstance(error, InspectionError) and error.partial else {}
     if status >= 500:
         _log.warning("request_failed", code=error.code, detail=error.detail)
-    return problem_response(problem_document(request, status, error.code, error.detail, problems, **more), _error_headers(error, status))
+    return problem_response(
+        problem_document(request, status, error.code, error.detail, problems, **more), _error_headers(error, status)
+    )
 
 
 def _error_headers(error: GraftwerkError, status: int) -> dict[str, str]:
@@ -109,7 +111,8 @@ def _handle_validation_error(request: Request, error: RequestValidationError) ->
     if any(item["loc"][0] == "path" for item in found):  # what cannot be an id is nobody's
         return problem_response(problem_document(request, 404, "not_found", f"there is no {request.scope['path']}"))
     problems = [
-        Problem(json_pointer(item["loc"][1:]), "invalid_parameter", f"{item['loc'][1]}: {item['msg']}") for item in found
+        Problem(json_pointer(item["loc"][1:]), "invalid_parameter", f"{item['loc'][1]}: {item['msg']}")
+        for item in found
     ]
     return problem_response(problem_document(request, 400, "invalid_parameter", problems[0].detail, problems))
 

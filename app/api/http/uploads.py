@@ -117,7 +117,9 @@ def store_chunk(services: Services, actor: Actor, dataset_id: str, piece: Upload
         stored = services.store.put_file(key, piece.path)
         part = {"path": key, "size": stored.size}
         with _remove_file_on_error(services, key):
-            row = services.db.run(_with_audit(actor, dataset_id, registry.append_part), owner, dataset_id, piece.start, part)
+            row = services.db.run(
+                _with_audit(actor, dataset_id, registry.append_part), owner, dataset_id, piece.start, part
+            )
     if row.size < piece.total_size:
         return row
     whole = piece.path.with_name("whole")

@@ -76,7 +76,9 @@ def list_datasets(
     who: ReadPrincipal,
     services: ServicesDep,
     limit: PageLimit = 50,
-    after: Annotated[str | None, Query(description="The last id of the page before.", pattern=DATASET_ID_PATTERN)] = None,
+    after: Annotated[
+        str | None, Query(description="The last id of the page before.", pattern=DATASET_ID_PATTERN)
+    ] = None,
     status: Annotated[list[DatasetStatus], Query(description="Only data sets with one of these.")] = [],  # noqa: B006
     name: Annotated[str | None, Query(description="Only data sets of this name.", max_length=200)] = None,
 ) -> Response:
@@ -94,7 +96,9 @@ def read_dataset(dataset_id: DatasetId, who: ReadPrincipal, services: ServicesDe
 
 @router.head("/{dataset_id}/content", operation_id="describe_content", responses=CONTENT_HEAD_RESPONSES)
 @router.get("/{dataset_id}/content", operation_id="download_content", responses=CONTENT_RESPONSES)
-def download_content(dataset_id: DatasetId, who: ReadPrincipal, services: ServicesDep, wanted: FileRequestDep) -> Response:
+def download_content(
+    dataset_id: DatasetId, who: ReadPrincipal, services: ServicesDep, wanted: FileRequestDep
+) -> Response:
     """Download what was uploaded, whole or a range of it. Its ETag is its SHA-256."""
     row = services.db.read(registry.find, who.owner, dataset_id)
     return file_response(services.store, registry.content_file(row), wanted)

@@ -24,7 +24,9 @@ router = APIRouter(prefix="/v1", tags=["keys"])
 NO_STORE_HEADERS = {"Cache-Control": "no-store"}
 
 
-@router.post("/keys", status_code=201, openapi_extra=KEY_BODY, responses=route_responses(201, schemas.NewKey, 413, 415, 422))
+@router.post(
+    "/keys", status_code=201, openapi_extra=KEY_BODY, responses=route_responses(201, schemas.NewKey, 413, 415, 422)
+)
 def create_key(who: AdminPrincipal, services: ServicesDep, body: RequestBodyDep) -> Response:
     """Create a key of the same owner. Its token is told this once."""
     wanted = body.validate_as(schemas.KeyRequest)
@@ -46,7 +48,9 @@ def list_keys(who: AdminPrincipal, services: ServicesDep) -> Response:
 
 
 @router.patch(
-    "/keys/{key_id}", openapi_extra=KEY_CHANGE_BODY, responses=route_responses(200, schemas.Key, 404, 409, 413, 415, 422)
+    "/keys/{key_id}",
+    openapi_extra=KEY_CHANGE_BODY,
+    responses=route_responses(200, schemas.Key, 404, 409, 413, 415, 422),
 )
 def change_key(key_id: KeyId, who: AdminPrincipal, services: ServicesDep, body: RequestBodyDep) -> Response:
     """Change a key's name, expiry or limits. What is not named stays as it is."""

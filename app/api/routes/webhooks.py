@@ -24,7 +24,10 @@ router = APIRouter(prefix="/v1/webhooks", tags=["webhooks"])
 
 
 @router.post(
-    "", status_code=201, openapi_extra=WEBHOOK_BODY, responses=route_responses(201, schemas.NewWebhook, 409, 413, 415, 422)
+    "",
+    status_code=201,
+    openapi_extra=WEBHOOK_BODY,
+    responses=route_responses(201, schemas.NewWebhook, 409, 413, 415, 422),
 )
 def create_webhook(who: AdminPrincipal, services: ServicesDep, body: RequestBodyDep) -> Response:
     """Create a webhook. Its secret is told this once."""
@@ -58,7 +61,9 @@ def read_webhook(webhook_id: WebhookId, who: AdminPrincipal, services: ServicesD
 @router.delete("/{webhook_id}", status_code=204, responses=route_responses(204, None, 404))
 def delete_webhook(webhook_id: WebhookId, who: AdminPrincipal, services: ServicesDep) -> Response:
     """Delete a webhook and its messages, those that wait too."""
-    services.db.run(audit.with_audit(who.actor, Action.WEBHOOK_DELETE, webhook_id, repository.delete), who.owner, webhook_id)
+    services.db.run(
+        audit.with_audit(who.actor, Action.WEBHOOK_DELETE, webhook_id, repository.delete), who.owner, webhook_id
+    )
     return Response(status_code=204)
 
 
@@ -97,7 +102,9 @@ def list_deliveries(
     who: AdminPrincipal,
     services: ServicesDep,
     limit: PageLimit = 50,
-    after: Annotated[str | None, Query(description="The last id of the page before.", pattern=MESSAGE_ID_PATTERN)] = None,
+    after: Annotated[
+        str | None, Query(description="The last id of the page before.", pattern=MESSAGE_ID_PATTERN)
+    ] = None,
     status: Annotated[list[DeliveryStatus], Query(description="Only messages with one of these.")] = [],  # noqa: B006
 ) -> Response:
     """List the messages to a webhook, newest first, with what became of them."""
@@ -108,7 +115,9 @@ def list_deliveries(
         return schemas.DeliveryPage(items=[schemas.Delivery.from_row(row) for row in rows], has_more=more)
 
     page = services.db.read(unit)
-    return JsonResponse(page.as_dict(), headers=next_page_headers(request, page.has_more, page.items[-1].id if page.items else ""))
+    return JsonResponse(
+        page.as_dict(), headers=next_page_headers(request, page.has_more, page.items[-1].id if page.items else "")
+    )
 
 
 @router.post(
@@ -116,7 +125,9 @@ def list_deliveries(
     status_code=202,
     responses=route_responses(202, schemas.Delivery, 404, 409),
 )
-def resend_delivery(webhook_id: WebhookId, message_id: MessageId, who: AdminPrincipal, services: ServicesDep) -> Response:
+def resend_delivery(
+    webhook_id: WebhookId, message_id: MessageId, who: AdminPrincipal, services: ServicesDep
+) -> Response:
     """Send a message again, under the same id, whatever became of it before."""
 
     def unit(session: Session) -> schemas.Delivery:

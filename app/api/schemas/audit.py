@@ -27,9 +27,16 @@ class AuditEntry(ResponseModel):
     def from_row(cls, row: AuditRow) -> Self:
         """Describe an entry."""
         return cls(
-            id=row.id, at=str(format_timestamp(row.at)), action=Action(row.action), target=row.target, owner=row.owner,
-            key_id=row.key_id, request_id=row.request_id, address=row.address, data=row.data,
-        )  # fmt: skip
+            id=row.id,
+            at=str(format_timestamp(row.at)),
+            action=Action(row.action),
+            target=row.target,
+            owner=row.owner,
+            key_id=row.key_id,
+            request_id=row.request_id,
+            address=row.address,
+            data=row.data,
+        )
 
 
 class AuditPage(ResponseModel):

@@ -29,10 +29,18 @@ class Dataset(ResponseModel):
     @classmethod
     def from_row(cls, row: DatasetRow) -> Self:
         """Describe a data set."""
-        return cls(id=row.id, name=row.name, source=row.source, status=DatasetStatus(row.status),
-                   data_schema=None if row.data_schema is None else DataSchema.model_validate(row.data_schema),
-                   preview=row.preview, problems=[ProblemDetail(**item) for item in row.problems or ()],
-                   received=row.size, sha256=row.sha256, created_at=str(format_timestamp(row.created_at)))  # fmt: skip
+        return cls(
+            id=row.id,
+            name=row.name,
+            source=row.source,
+            status=DatasetStatus(row.status),
+            data_schema=None if row.data_schema is None else DataSchema.model_validate(row.data_schema),
+            preview=row.preview,
+            problems=[ProblemDetail(**item) for item in row.problems or ()],
+            received=row.size,
+            sha256=row.sha256,
+            created_at=str(format_timestamp(row.created_at)),
+        )
 
 
 class DatasetPage(ResponseModel):

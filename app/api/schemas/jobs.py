@@ -88,10 +88,18 @@ class Job(JobSummary):
         """Describe a job."""
         inspection = {part: row.inspection[part] for part in INSPECTION_SUMMARY_KEYS if part in row.inspection}
         return cls(
-            **_summary_fields(row), spec=row.spec, inspection=inspection, result=row.result, attempts=row.attempts,
-            worker=row.worker, position=place.position, starts_at=format_timestamp(place.starts_at), held_by=place.held_by,
-            last_event=row.last_seq, transitions=[Transition.from_row(event) for event in transitions],
-        )  # fmt: skip
+            **_summary_fields(row),
+            spec=row.spec,
+            inspection=inspection,
+            result=row.result,
+            attempts=row.attempts,
+            worker=row.worker,
+            position=place.position,
+            starts_at=format_timestamp(place.starts_at),
+            held_by=place.held_by,
+            last_event=row.last_seq,
+            transitions=[Transition.from_row(event) for event in transitions],
+        )
 
 
 def job_summary(row: JobRow) -> JobSummary:
@@ -105,14 +113,25 @@ def _summary_fields(row: JobRow) -> dict[str, Any]:
         noun: f"{here}/{noun}" for noun in ("metrics", "events", "stream", "checkpoints", "weights")
     }
     return {
-        "id": row.id, "name": row.name, "status": row.status, "phase": row.phase, "wish": row.wish,
-        "metadata": row.labels, "queue": row.queue, "priority": row.priority, "progress": row.progress,
-        "error": row.error, "version": row.version, "not_before": format_timestamp(row.not_before or None),
+        "id": row.id,
+        "name": row.name,
+        "status": row.status,
+        "phase": row.phase,
+        "wish": row.wish,
+        "metadata": row.labels,
+        "queue": row.queue,
+        "priority": row.priority,
+        "progress": row.progress,
+        "error": row.error,
+        "version": row.version,
+        "not_before": format_timestamp(row.not_before or None),
         "created_at": format_timestamp(row.created_at),
-        "started_at": format_timestamp(row.started_at), "finished_at": format_timestamp(row.finished_at),
+        "started_at": format_timestamp(row.started_at),
+        "finished_at": format_timestamp(row.finished_at),
         "deleted_at": format_timestamp(row.deleted_at),
-        "updated_at": format_timestamp(row.updated_at), "urls": urls | {"cancel": f"{here}/cancel"},
-    }  # fmt: skip
+        "updated_at": format_timestamp(row.updated_at),
+        "urls": urls | {"cancel": f"{here}/cancel"},
+    }
 
 
 class JobPage(ResponseModel):

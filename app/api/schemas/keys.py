@@ -21,7 +21,9 @@ def _validate_rate(text: str) -> str:
     try:
         parse_rate(text)
     except ValueError:
-        raise validation_error("invalid_value", "this is no rate of requests", 'for example "10/second;600/minute"') from None
+        raise validation_error(
+            "invalid_value", "this is no rate of requests", 'for example "10/second;600/minute"'
+        ) from None
     return text
 
 
@@ -38,7 +40,9 @@ class KeyLimits(SpecModel):
     queued_jobs: NonNegativeInt64 | None = Field(None, description="Jobs that wait at once; beyond: 429.")
     parameters: PositiveInt32 | None = Field(None, description="Parameters of one network; beyond: 422.")
     stored_bytes: NonNegativeInt64 | None = Field(None, description="Bytes that the owner stores; beyond: 403.")
-    unfinished_uploads: NonNegativeInt64 | None = Field(None, description="The owner's data sets without content; beyond: 403.")
+    unfinished_uploads: NonNegativeInt64 | None = Field(
+        None, description="The owner's data sets without content; beyond: 403."
+    )
 
     def as_dict(self) -> dict[str, Any]:
         """Return the limits that are set."""
@@ -62,11 +66,17 @@ class Key(ResponseModel):
     def from_row(cls, row: KeyRow, **more: Any) -> Self:
         """Describe a key."""
         return cls(
-            id=row.id, name=row.name, scopes=row.scopes, limits=row.limits or {},
-            created_at=str(format_timestamp(row.created_at)), expires_at=format_timestamp(row.expires_at),
-            revoked_at=format_timestamp(row.revoked_at), last_used_at=format_timestamp(row.last_used_at),
-            old_token_until=format_timestamp(row.old_until), **more,
-        )  # fmt: skip
+            id=row.id,
+            name=row.name,
+            scopes=row.scopes,
+            limits=row.limits or {},
+            created_at=str(format_timestamp(row.created_at)),
+            expires_at=format_timestamp(row.expires_at),
+            revoked_at=format_timestamp(row.revoked_at),
+            last_used_at=format_timestamp(row.last_used_at),
+            old_token_until=format_timestamp(row.old_until),
+            **more,
+        )
 
 
 class NewKey(Key):

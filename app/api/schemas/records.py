@@ -76,13 +76,26 @@ class Checkpoint(ResponseModel):
     def from_row(cls, row: CheckpointRow) -> Self:
         """Describe a checkpoint; what only a resumed attempt needs stays private."""
         files = [
-            CheckpointFile(name=file["name"], size=file["size"], sha256=file["sha256"],
-                           url=f"/v1/checkpoints/{row.id}/files/{file['name']}")
-            for file in row.files if file["public"]
-        ]  # fmt: skip
+            CheckpointFile(
+                name=file["name"],
+                size=file["size"],
+                sha256=file["sha256"],
+                url=f"/v1/checkpoints/{row.id}/files/{file['name']}",
+            )
+            for file in row.files
+            if file["public"]
+        ]
         values = {name: json_number(value) for name, value in row.values.items() if value is not None}
-        return cls(id=row.id, job_id=row.job_id, step=row.step, epoch=row.epoch, values=values, final=row.final,
-                   created_at=str(format_timestamp(row.created_at)), files=files)  # fmt: skip
+        return cls(
+            id=row.id,
+            job_id=row.job_id,
+            step=row.step,
+            epoch=row.epoch,
+            values=values,
+            final=row.final,
+            created_at=str(format_timestamp(row.created_at)),
+            files=files,
+        )
 
 
 class CheckpointPage(ResponseModel):

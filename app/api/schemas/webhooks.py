@@ -19,8 +19,9 @@ class WebhookRequest(SpecModel):
 
     url: str = Field(min_length=1, max_length=MAX_URL_LENGTH, description="Where to: https://host/path.")
     name: str = Field("webhook", min_length=1, max_length=200)
-    events: list[MessageType] = Field(list(TERMINAL_TYPES), min_length=1, max_length=len(MessageType),
-                                      description="What to tell.")  # fmt: skip
+    events: list[MessageType] = Field(
+        list(TERMINAL_TYPES), min_length=1, max_length=len(MessageType), description="What to tell."
+    )
     jobs: Literal["all", "named"] = Field("all", description="Of all the owner's jobs, or of those that name it.")
 
 
@@ -44,9 +45,19 @@ class Webhook(ResponseModel):
     def from_row(cls, row: WebhookRow, **more: Any) -> Self:
         """Describe a webhook, without its secret."""
         status = "disabled" if row.disabled_at else "failing" if row.failing_since else "active"
-        return cls(id=row.id, name=row.name, url=row.url, events=row.events, jobs="all" if row.all_jobs else "named",
-                   status=status, failing_since=format_timestamp(row.failing_since), disabled_at=format_timestamp(row.disabled_at),
-                   disabled_reason=row.disabled_reason, created_at=str(format_timestamp(row.created_at)), **more)  # fmt: skip
+        return cls(
+            id=row.id,
+            name=row.name,
+            url=row.url,
+            events=row.events,
+            jobs="all" if row.all_jobs else "named",
+            status=status,
+            failing_since=format_timestamp(row.failing_since),
+            disabled_at=format_timestamp(row.disabled_at),
+            disabled_reason=row.disabled_reason,
+            created_at=str(format_timestamp(row.created_at)),
+            **more,
+        )
 
 
 class NewWebhook(Webhook):
@@ -90,10 +101,18 @@ class Delivery(ResponseModel):
     def from_row(cls, row: DeliveryRow) -> Self:
         """Describe a message and what became of it."""
         attempts = [DeliveryAttempt(**each | {"at": str(format_timestamp(each["at"]))}) for each in row.attempts]
-        return cls(id=row.id, webhook_id=row.webhook_id, job_id=row.job_id, type=row.type,
-                   status=DeliveryStatus(row.status), attempts=attempts, message=json.loads(row.body),
-                   next_at=format_timestamp(row.next_at) if row.status == DeliveryStatus.PENDING else None,
-                   created_at=str(format_timestamp(row.created_at)), ended_at=format_timestamp(row.ended_at))  # fmt: skip
+        return cls(
+            id=row.id,
+            webhook_id=row.webhook_id,
+            job_id=row.job_id,
+            type=row.type,
+            status=DeliveryStatus(row.status),
+            attempts=attempts,
+            message=json.loads(row.body),
+            next_at=format_timestamp(row.next_at) if row.status == DeliveryStatus.PENDING else None,
+            created_at=str(format_timestamp(row.created_at)),
+            ended_at=format_timestamp(row.ended_at),
+        )
 
 
 class DeliveryPage(ResponseModel):

@@ -36,10 +36,17 @@ class Worker(ResponseModel):
         elif (row.deaf_seconds or 0.0) > patience:
             state = "deaf"
         return cls(
-            name=row.name, version=row.version, state=state, queues=row.queues, slots=row.slots, free=row.free,
-            started_at=format_timestamp(row.started_at), seen_at=str(format_timestamp(row.seen_at)),
-            seconds_since_seen=round(seconds, 3), deaf_seconds=round(row.deaf_seconds or 0.0, 3),
-        )  # fmt: skip
+            name=row.name,
+            version=row.version,
+            state=state,
+            queues=row.queues,
+            slots=row.slots,
+            free=row.free,
+            started_at=format_timestamp(row.started_at),
+            seen_at=str(format_timestamp(row.seen_at)),
+            seconds_since_seen=round(seconds, 3),
+            deaf_seconds=round(row.deaf_seconds or 0.0, 3),
+        )
 
 
 class WorkerPage(ResponseModel):

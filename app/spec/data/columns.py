@@ -76,6 +76,6 @@ class DataSchema(SpecModel):
     def __copy__(self) -> Self:
         """Return a copy that looks at its own columns: `model_copy` may change them."""
         copied = super().__copy__()
-        for name in ("_by_name", "_read"):
+        for name in ("_by_name", "_input_names"):
             vars(copied).pop(name, None)
         return copied

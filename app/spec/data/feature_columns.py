@@ -11,7 +11,9 @@ CHILDREN_SUFFIX, LENGTH_SUFFIX = "_children", "_length"
 
 def auxiliary_columns(name: str, part: Any) -> tuple[str, ...]:
     """Return the columns that a feature makes beside the one of its name."""
-    return {"text": (name + LENGTH_SUFFIX,), "series": (name + LENGTH_SUFFIX,), "tree": (name + CHILDREN_SUFFIX,)}.get(part.kind, ())
+    return {"text": (name + LENGTH_SUFFIX,), "series": (name + LENGTH_SUFFIX,), "tree": (name + CHILDREN_SUFFIX,)}.get(
+        part.kind, ()
+    )
 
 
 def max_column_length(stored: DataSchema, name: str) -> int:
@@ -53,14 +55,15 @@ def _ragged(part: Any, most: int) -> dict[str, Any]:
 
 def _text(name: str, part: Any, stored: DataSchema) -> list[Column]:
     size, most = part.tokenizer.vocabulary, part.max_length
-    return [Column(name=name, shape=(most,), dtype="int64", classes=size, **_ragged(part, most)),
-            Column(name=name + LENGTH_SUFFIX, dtype="int64")]  # fmt: skip
+    return [
+        Column(name=name, shape=(most,), dtype="int64", classes=size, **_ragged(part, most)),
+        Column(name=name + LENGTH_SUFFIX, dtype="int64"),
+    ]
 
 
 def _tags(name: str, part: Any, stored: DataSchema) -> list[Column]:
     labels, most = _stored_column(stored, part.column).labels or (), part.max_length
-    return [Column(name=name, shape=(most,), dtype="int64", classes=len(labels), labels=labels,
-                   **_ragged(part, most))]  # fmt: skip
+    return [Column(name=name, shape=(most,), dtype="int64", classes=len(labels), labels=labels, **_ragged(part, most))]
 
 
 def _labels(name: str, part: Any, stored: DataSchema) -> list[Column]:
@@ -71,16 +74,20 @@ def _labels(name: str, part: Any, stored: DataSchema) -> list[Column]:
 def _series(name: str, part: Any, stored: DataSchema) -> list[Column]:
     most = part.max_length or max_column_length(stored, part.column)
     shape = (most, *_stored_column(stored, part.column).shape)
-    return [Column(name=name, shape=shape, dtype="float32", **_ragged(part, most)),
-            Column(name=name + LENGTH_SUFFIX, dtype="int64")]  # fmt: skip
+    return [
+        Column(name=name, shape=shape, dtype="float32", **_ragged(part, most)),
+        Column(name=name + LENGTH_SUFFIX, dtype="int64"),
+    ]
 
 
 def _tree(name: str, part: Any, stored: DataSchema) -> list[Column]:
     column = _stored_column(stored, part.column)
     nodes = max_column_length(stored, part.column)
     wide = max(1, column.widest or 1)
-    return [Column(name=name, shape=(nodes,), dtype="int64", classes=part.vocabulary, ragged=True, padded=True),
-            Column(name=name + CHILDREN_SUFFIX, shape=(nodes, wide), dtype="int64", ragged=True, padded=True)]  # fmt: skip
+    return [
+        Column(name=name, shape=(nodes,), dtype="int64", classes=part.vocabulary, ragged=True, padded=True),
+        Column(name=name + CHILDREN_SUFFIX, shape=(nodes, wide), dtype="int64", ragged=True, padded=True),
+    ]
 
 
 def _image(name: str, part: Any, stored: DataSchema) -> list[Column]:

@@ -17,12 +17,7 @@ from app.spec.data.feature_columns import (
     auxiliary_columns,
     max_column_length,
 )
-from app.spec.data.images import (
-    apply_default_transforms,
-    image_problems,
-    missing_image_problems,
-    mixing_problems,
-)
+from app.spec.data.images import apply_default_transforms, image_problems, missing_image_problems, mixing_problems
 from app.spec.data.sources import Data
 from app.spec.problems import did_you_mean
 
@@ -56,8 +51,11 @@ class ResolvedFeatures:
 
     def features_for(self, columns: Sequence[str]) -> dict[str, SpecModel]:
         """Return the features of which these columns come."""
-        return {name: part for name, part in self.features.items()
-                if not {name, name + CHILDREN_SUFFIX, name + LENGTH_SUFFIX}.isdisjoint(columns)}  # fmt: skip
+        return {
+            name: part
+            for name, part in self.features.items()
+            if not {name, name + CHILDREN_SUFFIX, name + LENGTH_SUFFIX}.isdisjoint(columns)
+        }
 
 
 def resolve_features(data: Data, stored: DataSchema, targets: Sequence[tuple[str, str]] = ()) -> ResolvedFeatures:
@@ -87,13 +85,18 @@ def resolve_features(data: Data, stored: DataSchema, targets: Sequence[tuple[str
     doubled = {name for name, part in found.items() for name in auxiliary_columns(name, part) if name in found}
     found = {name: part for name, part in found.items() if name not in doubled - {*declared, *names.values()}}
     inputs = tuple(name for name in inputs if name in found)
-    scaled = {name: _with_default_scale(part, data.scale) for name, part in _align_all_tags(found, declared, stored).items()}
+    scaled = {
+        name: _with_default_scale(part, data.scale) for name, part in _align_all_tags(found, declared, stored).items()
+    }
     scaled = apply_default_transforms(scaled, declared, data, stored)
     problems += [*missing_image_problems(data, scaled), *mixing_problems(data, scaled, stored)]
     columns: list[Column] = []
     for name, part in scaled.items():
         place = f"/data/features/{name}" if name in declared else "/data"
-        wrong = [*_column_problems(part, stored, place), *_feature_problems(part, declared.get(name, part), stored, place)]
+        wrong = [
+            *_column_problems(part, stored, place),
+            *_feature_problems(part, declared.get(name, part), stored, place),
+        ]
         wrong += image_problems(name, part, declared, stored) if not wrong else ()
         wrong += [_duplicate_column(name, place)] if name in doubled else []
         problems += wrong
@@ -178,13 +181,20 @@ def _with_default_scale(part: SpecModel, scale: str | None) -> SpecModel:
     return part.model_copy(update={"scale": scale})
 
 
-def _align_all_tags(found: Mapping[str, SpecModel], declared: Mapping[str, SpecModel], stored: DataSchema) -> dict[str, SpecModel]:
+def _align_all_tags(
+    found: Mapping[str, SpecModel], declared: Mapping[str, SpecModel], stored: DataSchema
+) -> dict[str, SpecModel]:
     """Cut and pad tags as the text, series or tree that they belong to: of those read by default, the first."""
-    sequences: list[Any] = [part for _, part in (*declared.items(), *found.items())
-                 if isinstance(part, made.SeriesFeature | made.TreeFeature) or _is_word_list(part, stored)]  # fmt: skip
+    sequences: list[Any] = [
+        part
+        for _, part in (*declared.items(), *found.items())
+        if isinstance(part, made.SeriesFeature | made.TreeFeature) or _is_word_list(part, stored)
+    ]
     sequences.sort(key=lambda part: not stored.is_input(part.column))
-    return {name: _align_tags(part, sequences, stored) if isinstance(part, made.TagsFeature) else part
-            for name, part in found.items()}  # fmt: skip
+    return {
+        name: _align_tags(part, sequences, stored) if isinstance(part, made.TagsFeature) else part
+        for name, part in found.items()
+    }
 
 
 def _is_word_list(part: SpecModel, stored: DataSchema) -> bool:
@@ -198,8 +208,9 @@ def _align_tags(tags: made.TagsFeature, sequences: Sequence[Any], stored: DataSc
         return tags.model_copy(update={"max_length": tags.max_length or made.DEFAULT_MAX_LENGTH})
     plain = made.SeriesFeature(column=owner.column) if isinstance(owner, made.TreeFeature) else owner  # never cut
     most = plain.max_length or max_column_length(stored, owner.column)
-    return tags.model_copy(update={"of": owner.column, "max_length": most, "min_length": plain.min_length,
-                                   "pad": plain.pad})  # fmt: skip
+    return tags.model_copy(
+        update={"of": owner.column, "max_length": most, "min_length": plain.min_length, "pad": plain.pad}
+    )
 
 
 def source_columns(part: SpecModel) -> tuple[str, ...]:
@@ -224,8 +235,12 @@ def _column_problems(part: Any, stored: DataSchema, place: str) -> Iterator[Prob
             detail = f'"{name}" has too many different values (over {MAX_LABELS}) for a feature {part.kind}'
             yield Problem(pointer, "too_many_labels", detail, "use another column, or a feature text")
         elif part.kind == "image" and column.type == "tensor" and len(column.shape) != 3:
-            yield Problem(pointer, "wrong_column_type", f'"{name}" has shape {list(column.shape)} per example',
-                          "an image has (channels, height, width)")  # fmt: skip
+            yield Problem(
+                pointer,
+                "wrong_column_type",
+                f'"{name}" has shape {list(column.shape)} per example',
+                "an image has (channels, height, width)",
+            )
 
 
 def _feature_problems(part: SpecModel, written: SpecModel, stored: DataSchema, place: str) -> Iterator[Problem]:

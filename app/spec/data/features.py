@@ -65,7 +65,9 @@ class Tokenizer(SpecModel):
     """
 
     kind: Literal["word", "bpe", "wordpiece", "character"] = "word"
-    vocabulary: VocabularySize = Field(25_000, description="At most so many tokens, the most frequent ones, with 0 and 1.")
+    vocabulary: VocabularySize = Field(
+        25_000, description="At most so many tokens, the most frequent ones, with 0 and 1."
+    )
     lowercase: bool = True
     min_count: Size = Field(1, description="Rarer tokens are unknown; of bpe and wordpiece: rarer pairs stay apart.")
 
@@ -74,7 +76,11 @@ class Tokenizer(SpecModel):
     def _has_room(cls, vocabulary: int, info: ValidationInfo) -> int:
         least = BYTE_ALPHABET_SIZE + 2 if info.data.get("kind") == "bpe" else 4
         if vocabulary < least:
-            what = f"a byte-level BPE begins with {BYTE_ALPHABET_SIZE} bytes" if least > 4 else "two tokens are padding and unknown"
+            what = (
+                f"a byte-level BPE begins with {BYTE_ALPHABET_SIZE} bytes"
+                if least > 4
+                else "two tokens are padding and unknown"
+            )
             raise validation_error("out_of_range", f"{vocabulary} tokens are too few: {what}", f"use at least {least}")
         return vocabulary
 
@@ -132,7 +138,9 @@ class SeriesFeature(SpecModel):
 
     kind: Literal["series"] = "series"
     column: ColumnName
-    max_length: SequenceLength | None = Field(None, description="Longer series lose their end; default: the longest there is.")
+    max_length: SequenceLength | None = Field(
+        None, description="Longer series lose their end; default: the longest there is."
+    )
     min_length: SequenceLength = Field(1, description=MIN_LENGTH_DESCRIPTION)
     pad: PadMode = Field("batch", description=PAD_DESCRIPTION)
     scale: Scale | None = Field(None, description=SCALE_DESCRIPTION)
@@ -162,10 +170,17 @@ class ImageFeature(SpecModel):
 
 
 FEATURE_CLASSES: dict[str, type[SpecModel]] = {
-    "tensor": TensorFeature, "numbers": NumbersFeature, "category": CategoryFeature, "class": ClassFeature,
-    "text": TextFeature, "tags": TagsFeature, "labels": LabelsFeature, "series": SeriesFeature, "tree": TreeFeature,
+    "tensor": TensorFeature,
+    "numbers": NumbersFeature,
+    "category": CategoryFeature,
+    "class": ClassFeature,
+    "text": TextFeature,
+    "tags": TagsFeature,
+    "labels": LabelsFeature,
+    "series": SeriesFeature,
+    "tree": TreeFeature,
     "image": ImageFeature,
-}  # fmt: skip
+}
 if TYPE_CHECKING:
     Feature = SpecModel
 else:

@@ -17,15 +17,23 @@ def stored_image_shape(shape: Sequence[int]) -> ImageShape:
     return channels or 1, height, width
 
 
-def infer_image_shape(transforms: Sequence[BaseTransform], shape: ImageShape, place: str) -> tuple[ImageShape, list[Problem]]:
+def infer_image_shape(
+    transforms: Sequence[BaseTransform], shape: ImageShape, place: str
+) -> tuple[ImageShape, list[Problem]]:
     """Return the shape after all transforms, and what is wrong with their order and their sizes."""
     problems: list[Problem] = []
     normalised = False
     for position, each in enumerate(transforms):
         pointer = f"{place}/{position}"
         if normalised and each.kind in COLOR_TRANSFORMS:
-            problems.append(Problem(pointer, "wrong_order", f"{each.kind} reads shades, which Normalize changes",
-                                    "put it before Normalize"))  # fmt: skip
+            problems.append(
+                Problem(
+                    pointer,
+                    "wrong_order",
+                    f"{each.kind} reads shades, which Normalize changes",
+                    "put it before Normalize",
+                )
+            )
         normalised = normalised or each.kind == "Normalize"
         problems += _transform_problems(each, shape[0], pointer)
         if each.kind in IMAGE_SHAPE_RULES:
@@ -38,11 +46,19 @@ def infer_image_shape(transforms: Sequence[BaseTransform], shape: ImageShape, pl
 
 def _transform_problems(part: BaseTransform, channels: int, pointer: str) -> Iterator[Problem]:
     if part.kind in COLOR_TRANSFORMS and channels not in (1, 3):
-        yield Problem(pointer, "shape_mismatch", f"{part.kind} reads one channel or three, and there are {channels}",
-                      "leave it out")  # fmt: skip
+        yield Problem(
+            pointer,
+            "shape_mismatch",
+            f"{part.kind} reads one channel or three, and there are {channels}",
+            "leave it out",
+        )
     if part.kind == "RandAugment" and part.settings()["magnitude"] >= part.settings()["num_magnitude_bins"]:
-        yield Problem(f"{pointer}/magnitude", "out_of_range", "there is no such magnitude among its bins",
-                      f"use less than {part.settings()['num_magnitude_bins']}")  # fmt: skip
+        yield Problem(
+            f"{pointer}/magnitude",
+            "out_of_range",
+            "there is no such magnitude among its bins",
+            f"use less than {part.settings()['num_magnitude_bins']}",
+        )
     for field in PER_CHANNEL_SETTINGS & part.settings().keys():
         values = part.settings()[field]
         if isinstance(values, tuple) and len(values) not in (1, channels):
@@ -100,8 +116,10 @@ def _crop_shape(part: Any, shape: ImageShape) -> ImageShape:
     wanted = _height_width(part.size)
     small = [have for have, want in zip((height, width), wanted, strict=True) if have is not None and have < want]
     if small and not part.pad_if_needed:
-        raise ValueError(f"a crop of {wanted[0]} x {wanted[1]} does not fit into {height} x {width}",
-                         'take a smaller one, or set "padding" or "pad_if_needed"')  # fmt: skip
+        raise ValueError(
+            f"a crop of {wanted[0]} x {wanted[1]} does not fit into {height} x {width}",
+            'take a smaller one, or set "padding" or "pad_if_needed"',
+        )
     return (shape[0], *wanted)
 
 

@@ -62,16 +62,24 @@ def setting_pointer(name: str, declared: Mapping[str, SpecModel], field: str) ->
     return f"/data/features/{name}/{field}" if own else f"/data/{field}"
 
 
-def image_problems(name: str, part: SpecModel, declared: Mapping[str, SpecModel], stored: DataSchema) -> Iterator[Problem]:
+def image_problems(
+    name: str, part: SpecModel, declared: Mapping[str, SpecModel], stored: DataSchema
+) -> Iterator[Problem]:
     """Yield what is wrong with a completed feature of pictures; `declared` is what the job says of all features."""
     column = stored.column(part.column) if isinstance(part, ImageFeature) else None
     if column is None or not isinstance(part, ImageFeature):
         return
     training, evaluation = part.transforms or (), part.evaluation_transforms or ()
-    where = {field: setting_pointer(name, declared, field) for field in ("transforms", "evaluation_transforms", "scale")}
+    where = {
+        field: setting_pointer(name, declared, field) for field in ("transforms", "evaluation_transforms", "scale")
+    }
     if part.scale == "standard":
-        yield Problem(where["scale"], "contradiction", "pictures have no scale by pixel, since transforms move pixels",
-                      'use {"kind": "Normalize"}, or a feature tensor')  # fmt: skip
+        yield Problem(
+            where["scale"],
+            "contradiction",
+            "pictures have no scale by pixel, since transforms move pixels",
+            'use {"kind": "Normalize"}, or a feature tensor',
+        )
     before = stored_image_shape(column.shape)
     after, problems = infer_image_shape(training, before, where["transforms"])
     yield from problems
@@ -80,13 +88,19 @@ def image_problems(name: str, part: SpecModel, declared: Mapping[str, SpecModel]
     yield from (problem for problem in found if problem.detail not in told)
     for position, each in enumerate(evaluation):
         if each.kind not in DETERMINISTIC_TRANSFORMS:
-            yield Problem(f"{where['evaluation_transforms']}/{position}", "contradiction",
-                          f"{each.kind} is random, and evaluation is not", "remove it")  # fmt: skip
+            yield Problem(
+                f"{where['evaluation_transforms']}/{position}",
+                "contradiction",
+                f"{each.kind} is random, and evaluation is not",
+                "remove it",
+            )
     if not problems and not found:
         yield from _final_shape_problems(after, evaluated, column.name, where)
 
 
-def _final_shape_problems(after: ImageShape, evaluated: ImageShape, name: str, where: Mapping[str, str]) -> Iterator[Problem]:
+def _final_shape_problems(
+    after: ImageShape, evaluated: ImageShape, name: str, where: Mapping[str, str]
+) -> Iterator[Problem]:
     if None in after:
         hint = "let them end with Resize of a height and a width, with CenterCrop, or with RandomResizedCrop"
         yield Problem(where["transforms"], "unlike_sizes", f'the pictures of "{name}" are of unlike sizes', hint)
@@ -101,9 +115,16 @@ def missing_image_problems(data: Any, features: Mapping[str, SpecModel]) -> list
     """Return a problem for transforms of data that has no pictures."""
     if any(isinstance(part, ImageFeature) for part in features.values()):
         return []
-    return [Problem(f"/data/{field}", "no_pictures", "the data has no pictures to transform",
-                    "a picture is a column of type image, or a tensor of float32 with three dimensions that is read")
-            for field in ("transforms", "evaluation_transforms") if getattr(data, field)]  # fmt: skip
+    return [
+        Problem(
+            f"/data/{field}",
+            "no_pictures",
+            "the data has no pictures to transform",
+            "a picture is a column of type image, or a tensor of float32 with three dimensions that is read",
+        )
+        for field in ("transforms", "evaluation_transforms")
+        if getattr(data, field)
+    ]
 
 
 def mixing_transforms(data: Any) -> tuple[BaseTransform, ...]:
@@ -117,14 +138,24 @@ def mixing_problems(data: Any, features: Mapping[str, SpecModel], stored: DataSc
     for position, each in enumerate(listed):
         behind = [other.kind for other in listed[position + 1 :] if other.kind not in MIXING_TRANSFORMS]
         if each.kind in MIXING_TRANSFORMS and behind:
-            yield Problem(f"/data/transforms/{position}", "wrong_order",
-                          f"{each.kind} mixes finished pictures, and {behind[0]} comes behind it",
-                          "put it at the end")  # fmt: skip
-    shapes = {image_shape(part, column)[1:] for part in features.values()
-              if isinstance(part, ImageFeature) and (column := stored.column(part.column)) is not None}  # fmt: skip
+            yield Problem(
+                f"/data/transforms/{position}",
+                "wrong_order",
+                f"{each.kind} mixes finished pictures, and {behind[0]} comes behind it",
+                "put it at the end",
+            )
+    shapes = {
+        image_shape(part, column)[1:]
+        for part in features.values()
+        if isinstance(part, ImageFeature) and (column := stored.column(part.column)) is not None
+    }
     if mixing_transforms(data) and len(shapes) > 1:
-        yield Problem("/data/transforms", "contradiction", "pictures of several sizes cannot be mixed alike",
-                      "bring all of them to one size")  # fmt: skip
+        yield Problem(
+            "/data/transforms",
+            "contradiction",
+            "pictures of several sizes cannot be mixed alike",
+            "bring all of them to one size",
+        )
 
 
 def mixing_loss_problems(data: Any, heads: Iterable[tuple[str, BaseLoss, Column | None]]) -> Iterator[Problem]:
@@ -146,8 +177,11 @@ def mixing_loss_problems(data: Any, heads: Iterable[tuple[str, BaseLoss, Column 
 
 def loading_problems(data: Any, features: Mapping[str, SpecModel], stored: DataSchema) -> Iterator[Problem]:
     """Yield why pictures cannot be kept in memory, or need not be streamed."""
-    pictures = [(part, column) for part in features.values()
-                if isinstance(part, ImageFeature) and (column := stored.column(part.column)) is not None]  # fmt: skip
+    pictures = [
+        (part, column)
+        for part in features.values()
+        if isinstance(part, ImageFeature) and (column := stored.column(part.column)) is not None
+    ]
     if data.loading != "auto" and not pictures:
         yield Problem("/data/loading", "no_pictures", "only pictures are loaded in one way or another", "leave it out")
     for part, column in pictures:

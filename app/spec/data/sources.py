@@ -162,8 +162,11 @@ class NewDataset(SpecModel):
 def _table_schema(
     features: tuple[int, ...], rows: int, classes: int | None, columns: tuple[str, str] = ("x", "y")
 ) -> DataSchema:
-    target = Column(name=columns[1], shape=(), dtype="int64", classes=classes) if classes else Column(
-        name=columns[1], shape=(1,), dtype="float32")  # fmt: skip
+    target = (
+        Column(name=columns[1], shape=(), dtype="int64", classes=classes)
+        if classes
+        else Column(name=columns[1], shape=(1,), dtype="float32")
+    )
     inputs = Column(name=columns[0], shape=features, peak=16.0 if len(features) == 3 else None)
     return DataSchema(columns=(inputs, target), rows={"train": rows}, inputs=(columns[0],), target=columns[1])
 

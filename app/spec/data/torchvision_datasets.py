@@ -9,8 +9,10 @@ from app.spec.data.columns import Column, DataSchema
 def _schema(
     image: Column, labels: tuple[str, ...], train: int, test: int | None, **more: tuple[str, ...]
 ) -> DataSchema:
-    targets = [Column(name=name, dtype="int64", classes=len(words), labels=words)
-               for name, words in {"label": labels, **more}.items()]  # fmt: skip
+    targets = [
+        Column(name=name, dtype="int64", classes=len(words), labels=words)
+        for name, words in {"label": labels, **more}.items()
+    ]
     rows = {"train": train} if test is None else {"train": train, "test": test}
     return DataSchema(columns=(image, *targets), rows=rows, inputs=("image",), target="label")
 
@@ -117,10 +119,28 @@ UNSUPPORTED_DATASETS: Mapping[str, str] = {
     "VisionDataset": "a form, not a data set",
     "wrap_dataset_for_transforms_v2": "a function",
     **dict.fromkeys(("HMDB51", "Kinetics", "MovingMNIST", "UCF101"), _VIDEO),
-    **dict.fromkeys(("Cityscapes", "CocoDetection", "Kitti", "SBDataset", "VOCDetection", "VOCSegmentation",
-                     "WIDERFace"), _BOXES),
+    **dict.fromkeys(
+        ("Cityscapes", "CocoDetection", "Kitti", "SBDataset", "VOCDetection", "VOCSegmentation", "WIDERFace"), _BOXES
+    ),
     **dict.fromkeys(("CocoCaptions", "Flickr30k", "Flickr8k", "SBU"), "captions, not classes"),
-    **dict.fromkeys(("CREStereo", "CarlaStereo", "ETH3DStereo", "FallingThingsStereo", "FlyingChairs",
-                     "FlyingThings3D", "HD1K", "InStereo2k", "Kitti2012Stereo", "Kitti2015Stereo", "KittiFlow",
-                     "Middlebury2014Stereo", "SceneFlowStereo", "Sintel", "SintelStereo"), _DEPTH),
-}  # fmt: skip
+    **dict.fromkeys(
+        (
+            "CREStereo",
+            "CarlaStereo",
+            "ETH3DStereo",
+            "FallingThingsStereo",
+            "FlyingChairs",
+            "FlyingThings3D",
+            "HD1K",
+            "InStereo2k",
+            "Kitti2012Stereo",
+            "Kitti2015Stereo",
+            "KittiFlow",
+            "Middlebury2014Stereo",
+            "SceneFlowStereo",
+            "Sintel",
+            "SintelStereo",
+        ),
+        _DEPTH,
+    ),
+}

@@ -30,8 +30,12 @@ def _backbone(name: str, shapes: str, **extra: Any) -> Kind:
 
 BACKBONES: KindTable = {
     **{name: _backbone(name, "(N, C, H, W) → (N, num_classes)") for name in _CLASSIFICATION_MODELS.split()},
-    **{name: _backbone(name, "(N, C, image_size, image_size) → (N, num_classes)", image_size=(Size, 224))
-       for name in _VISION_TRANSFORMERS.split()},
-    **{name: _backbone(name, "(N, C, H, W) → (N, num_classes, H, W)", num_classes=(Size, 21))
-       for name in _SEGMENTATION_MODELS.split()},
-}  # fmt: skip
+    **{
+        name: _backbone(name, "(N, C, image_size, image_size) → (N, num_classes)", image_size=(Size, 224))
+        for name in _VISION_TRANSFORMERS.split()
+    },
+    **{
+        name: _backbone(name, "(N, C, H, W) → (N, num_classes, H, W)", num_classes=(Size, 21))
+        for name in _SEGMENTATION_MODELS.split()
+    },
+}

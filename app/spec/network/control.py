@@ -25,47 +25,84 @@ _OPTIONAL = (f"{BODY_REF} | None", None)
 _REF = (NodeRef | None, None)
 _TIMES = Annotated[int, Field(strict=True, ge=1, le=1000)] | NodeRef
 _OVER = Annotated[tuple[NodeRef, ...], Field(min_length=1, max_length=64)]
-_STEP = {"inputs": ["h", "x"], "nodes": [{"id": "new", "kind": "add", "inputs": ["h", "x"]}],
-         "outputs": {"h": "new", "y": "new"}}  # fmt: skip
+_STEP = {
+    "inputs": ["h", "x"],
+    "nodes": [{"id": "new", "kind": "add", "inputs": ["h", "x"]}],
+    "outputs": {"h": "new", "y": "new"},
+}
 
 CONTROL: KindTable = {
     "block": Kind(
         "A use of one of the network's blocks, with parameters of its own; uses with the same `share` are one.",
-        {"name": Name, "share": (Name | None, None)}, (1, MAX_INPUTS), "the block's → the block's", {"name": "Part"}),
+        {"name": Name, "share": (Name | None, None)},
+        (1, MAX_INPUTS),
+        "the block's → the block's",
+        {"name": "Part"},
+    ),
     "If": Kind(
         "Runs `then` where the predicate, one bool for the whole batch, is true, else `else` (default: nothing).",
-        {"predicate": NodeRef, "then": BODY_REF, "else": _OPTIONAL}, (1, MAX_INPUTS), "* → both bodies' alike",
-        {"predicate": "chance", "then": _EXAMPLE}),
+        {"predicate": NodeRef, "then": BODY_REF, "else": _OPTIONAL},
+        (1, MAX_INPUTS),
+        "* → both bodies' alike",
+        {"predicate": "chance", "then": _EXAMPLE},
+    ),
     "Route": Kind(
         "Runs each body on its own examples, chosen by a bool (`predicate`, then, else) or an integer (`selector`, "
         "cases) per example.",
         {"predicate": _REF, "then": _OPTIONAL, "else": _OPTIONAL, "selector": _REF, "cases": (BODY_REFS | None, None)},
-        (1, MAX_INPUTS), "(N, *) → all bodies' alike", {"selector": "expert", "cases": [_EXAMPLE, _EXAMPLE]}),
+        (1, MAX_INPUTS),
+        "(N, *) → all bodies' alike",
+        {"selector": "expert", "cases": [_EXAMPLE, _EXAMPLE]},
+    ),
     "Repeat": Kind(
         "Runs the body a number of times on what it carries: as many of the first inputs as it has outputs. `times` is "
         "a number, or a node that tells it. Without `share` every turn has parameters of its own.",
-        {"times": _TIMES, "body": BODY_REF, "share": (bool, True), "max_iterations": (Size, 1000)}, (1, MAX_INPUTS),
-        "* → the same", {"times": 2, "body": _EXAMPLE}),
+        {"times": _TIMES, "body": BODY_REF, "share": (bool, True), "max_iterations": (Size, 1000)},
+        (1, MAX_INPUTS),
+        "* → the same",
+        {"times": 2, "body": _EXAMPLE},
+    ),
     "While": Kind(
         "Runs the body on what it carries while the condition, a bool, holds: for the batch (`halt` all), or for each "
         "example, of which finished ones stay as they are (per_example).",
-        {"condition": BODY_REF, "body": BODY_REF, "max_iterations": (Size, 100),
-         "halt": (Literal["all", "per_example"], "all"), "at_limit": (Literal["fail", "stop"], "fail")},
-        (1, MAX_INPUTS), "* → the same", {"condition": _EXAMPLE, "body": _EXAMPLE, "halt": "per_example"}),
+        {
+            "condition": BODY_REF,
+            "body": BODY_REF,
+            "max_iterations": (Size, 100),
+            "halt": (Literal["all", "per_example"], "all"),
+            "at_limit": (Literal["fail", "stop"], "fail"),
+        },
+        (1, MAX_INPUTS),
+        "* → the same",
+        {"condition": _EXAMPLE, "body": _EXAMPLE, "halt": "per_example"},
+    ),
     "Scan": Kind(
         "Runs the body along dimension 1: it gets what it carries, one step of each sequence in `over`, and the "
         "`inputs`; its first outputs are carried on, the others are stacked. Rows end at their `lengths`.",
-        {"over": _OVER, "carry": (NodeRefs, ()), "lengths": _REF, "body": BODY_REF, "reverse": (bool, False)}, (0, MAX_INPUTS),
-        "carry (N, *), over (N, L, *) → carry (N, *), (N, L, *)", {"over": ["x"], "carry": ["h"], "body": _STEP}),
+        {"over": _OVER, "carry": (NodeRefs, ()), "lengths": _REF, "body": BODY_REF, "reverse": (bool, False)},
+        (0, MAX_INPUTS),
+        "carry (N, *), over (N, L, *) → carry (N, *), (N, L, *)",
+        {"over": ["x"], "carry": ["h"], "body": _STEP},
+    ),
     "Fold": Kind(
         "Computes trees bottom-up, all nodes of equal height and cell at once. `children` (N, M, A) are places of "
         "nodes, -1 for none; `over` (N, M, *) their values. `leaf` gets a value; `node`, or one of `cases` chosen by "
         "`cell` (N, M), gets a value, the children's states (A, *) and, if it has one more input, which there are.",
-        {"over": NodeRef, "children": NodeRef, "cell": _REF, "leaf": BODY_REF, "node": _OPTIONAL, "cases": (BODY_REFS | None, None),
-         "returns": (Literal["root", "nodes"], "root"), "max_depth": (Size, 10_000)}, (0, 0),
+        {
+            "over": NodeRef,
+            "children": NodeRef,
+            "cell": _REF,
+            "leaf": BODY_REF,
+            "node": _OPTIONAL,
+            "cases": (BODY_REFS | None, None),
+            "returns": (Literal["root", "nodes"], "root"),
+            "max_depth": (Size, 10_000),
+        },
+        (0, 0),
         "values (N, M, *), children (N, M, A) → (N, *) or (N, M, *)",
-        {"over": "value", "children": "children", "leaf": _EXAMPLE, "node": _EXAMPLE}),
-}  # fmt: skip
+        {"over": "value", "children": "children", "leaf": _EXAMPLE, "node": _EXAMPLE},
+    ),
+}
 
 # Kind → the fields that name other nodes, in the order in which the node reads them; its `inputs` come last.
 REFERENCE_FIELDS: Mapping[str, tuple[str, ...]] = {

@@ -23,59 +23,110 @@ def _per_dimension(dimensions: int, item: Any) -> Any:
 def _convolution(d: int) -> Kind:
     size, count = _per_dimension(d, Size), _per_dimension(d, Count)
     fields = {
-        "in_channels": INFERRED_SIZE, "out_channels": Size, "kernel_size": size, "stride": (size, 1),
-        "padding": (count | Literal["same", "valid"], 0), "dilation": (size, 1), "groups": (Size, 1),
-        "bias": (bool, True), "padding_mode": (PaddingMode, "zeros"),
-    }  # fmt: skip
+        "in_channels": INFERRED_SIZE,
+        "out_channels": Size,
+        "kernel_size": size,
+        "stride": (size, 1),
+        "padding": (count | Literal["same", "valid"], 0),
+        "dilation": (size, 1),
+        "groups": (Size, 1),
+        "bias": (bool, True),
+        "padding_mode": (PaddingMode, "zeros"),
+    }
     example = {"out_channels": 8, "kernel_size": 3, "padding": 1}
-    return Kind(f"A {d}-d convolution over {_SPATIAL_NOUNS[d]}.", fields, shapes=f"{SPATIAL_SHAPES[d]} → channels out", example=example)
+    return Kind(
+        f"A {d}-d convolution over {_SPATIAL_NOUNS[d]}.",
+        fields,
+        shapes=f"{SPATIAL_SHAPES[d]} → channels out",
+        example=example,
+    )
 
 
 def _transposed_convolution(d: int) -> Kind:
     size, count = _per_dimension(d, Size), _per_dimension(d, Count)
     fields = {
-        "in_channels": INFERRED_SIZE, "out_channels": Size, "kernel_size": size, "stride": (size, 1), "padding": (count, 0),
-        "output_padding": (count, 0), "groups": (Size, 1), "bias": (bool, True), "dilation": (size, 1),
-    }  # fmt: skip
+        "in_channels": INFERRED_SIZE,
+        "out_channels": Size,
+        "kernel_size": size,
+        "stride": (size, 1),
+        "padding": (count, 0),
+        "output_padding": (count, 0),
+        "groups": (Size, 1),
+        "bias": (bool, True),
+        "dilation": (size, 1),
+    }
     example = {"out_channels": 8, "kernel_size": 2, "stride": 2}
-    return Kind(f"A {d}-d transposed convolution over {_SPATIAL_NOUNS[d]}.", fields, shapes=f"{SPATIAL_SHAPES[d]} → larger",
-                example=example)  # fmt: skip
+    return Kind(
+        f"A {d}-d transposed convolution over {_SPATIAL_NOUNS[d]}.",
+        fields,
+        shapes=f"{SPATIAL_SHAPES[d]} → larger",
+        example=example,
+    )
 
 
 def _max_pool(d: int) -> Kind:
     size, count = _per_dimension(d, Size), _per_dimension(d, Count)
-    fields = {"kernel_size": size, "stride": (size | None, None), "padding": (count, 0), "dilation": (size, 1),
-              "ceil_mode": (bool, False)}  # fmt: skip
-    return Kind(f"The largest value of each window of {_SPATIAL_NOUNS[d]}.", fields, shapes=f"{SPATIAL_SHAPES[d]} → smaller",
-                example={"kernel_size": 2})  # fmt: skip
+    fields = {
+        "kernel_size": size,
+        "stride": (size | None, None),
+        "padding": (count, 0),
+        "dilation": (size, 1),
+        "ceil_mode": (bool, False),
+    }
+    return Kind(
+        f"The largest value of each window of {_SPATIAL_NOUNS[d]}.",
+        fields,
+        shapes=f"{SPATIAL_SHAPES[d]} → smaller",
+        example={"kernel_size": 2},
+    )
 
 
 def _average_pool(d: int) -> Kind:
     size, count = _per_dimension(d, Size), _per_dimension(d, Count)
-    fields = {"kernel_size": size, "stride": (size | None, None), "padding": (count, 0), "ceil_mode": (bool, False),
-              "count_include_pad": (bool, True)}  # fmt: skip
-    return Kind(f"The mean of each window of {_SPATIAL_NOUNS[d]}.", fields, shapes=f"{SPATIAL_SHAPES[d]} → smaller",
-                example={"kernel_size": 2})  # fmt: skip
+    fields = {
+        "kernel_size": size,
+        "stride": (size | None, None),
+        "padding": (count, 0),
+        "ceil_mode": (bool, False),
+        "count_include_pad": (bool, True),
+    }
+    return Kind(
+        f"The mean of each window of {_SPATIAL_NOUNS[d]}.",
+        fields,
+        shapes=f"{SPATIAL_SHAPES[d]} → smaller",
+        example={"kernel_size": 2},
+    )
 
 
 def _adaptive_pool(d: int, what: str) -> Kind:
-    return Kind(f"The {what} of windows chosen so that the output has the given size.",
-                {"output_size": _per_dimension(d, Size)}, shapes=f"{SPATIAL_SHAPES[d]} → output_size",
-                example={"output_size": 1})  # fmt: skip
+    return Kind(
+        f"The {what} of windows chosen so that the output has the given size.",
+        {"output_size": _per_dimension(d, Size)},
+        shapes=f"{SPATIAL_SHAPES[d]} → output_size",
+        example={"output_size": 1},
+    )
 
 
 def _power_pool(d: int) -> Kind:
     size = _per_dimension(d, Size)
     fields = {"norm_type": Positive, "kernel_size": size, "stride": (size | None, None), "ceil_mode": (bool, False)}
-    return Kind(f"The norm of each window of {_SPATIAL_NOUNS[d]}.", fields, shapes=f"{SPATIAL_SHAPES[d]} → smaller",
-                example={"norm_type": 2.0, "kernel_size": 2})  # fmt: skip
+    return Kind(
+        f"The norm of each window of {_SPATIAL_NOUNS[d]}.",
+        fields,
+        shapes=f"{SPATIAL_SHAPES[d]} → smaller",
+        example={"norm_type": 2.0, "kernel_size": 2},
+    )
 
 
 def _padding(d: int, how: str, **fields: Any) -> Kind:
     given = {"padding": _per_dimension(2 * d, Count), **fields}
     example = {"padding": 1, **({"value": 0.5} if fields else {})}
-    return Kind(f"Pads {_SPATIAL_NOUNS[d]} {how}; one number, or one for each side, from the last dimension on.", given,
-                shapes=f"{SPATIAL_SHAPES[d]} → larger", example=example)  # fmt: skip
+    return Kind(
+        f"Pads {_SPATIAL_NOUNS[d]} {how}; one number, or one for each side, from the last dimension on.",
+        given,
+        shapes=f"{SPATIAL_SHAPES[d]} → larger",
+        example=example,
+    )
 
 
 CONVOLUTIONS: KindTable = {
@@ -91,28 +142,60 @@ CONVOLUTIONS: KindTable = {
     **{f"ReflectionPad{d}d": _padding(d, "by reflection") for d in (1, 2, 3)},
     **{f"ReplicationPad{d}d": _padding(d, "with their edge") for d in (1, 2, 3)},
     **{f"CircularPad{d}d": _padding(d, "with their other end") for d in (1, 2, 3)},
-    "Upsample": Kind("Enlarges: sequences (linear), images (bilinear, bicubic), volumes (trilinear), any (nearest).",
-                     {"scale_factor": Size, "mode": (Literal["nearest", "linear", "bilinear", "bicubic", "trilinear"],
-                                                     "nearest")}, shapes="(N, C, *) → larger",
-                     example={"scale_factor": 2}),
-    "UpsamplingNearest2d": Kind("Enlarges images by repeating pixels.", {"scale_factor": Size},
-                                shapes=f"{SPATIAL_SHAPES[2]} → larger", example={"scale_factor": 2}),
-    "UpsamplingBilinear2d": Kind("Enlarges images by interpolation; corners stay corners.", {"scale_factor": Size},
-                                 shapes=f"{SPATIAL_SHAPES[2]} → larger", example={"scale_factor": 2}),
-    "Unfold": Kind("Every window of images as a column.",
-                   {"kernel_size": _per_dimension(2, Size), "dilation": (_per_dimension(2, Size), 1),
-                    "padding": (_per_dimension(2, Count), 0), "stride": (_per_dimension(2, Size), 1)},
-                   shapes="(N, C, H, W) → (N, C k², L)", example={"kernel_size": 2}),
-    "FoldPatches": Kind("Adds windows up to images: torch's Fold, the way back from Unfold.",
-                        {"output_size": _per_dimension(2, Size), "kernel_size": _per_dimension(2, Size),
-                         "dilation": (_per_dimension(2, Size), 1), "padding": (_per_dimension(2, Count), 0),
-                         "stride": (_per_dimension(2, Size), 1)},
-                        shapes="(N, C k², L) → (N, C, H, W)", example={"output_size": [2, 4], "kernel_size": 2,
-                                                                       "stride": 2}),
-    "ChannelShuffle": Kind("Mixes the channels of groups.", {"groups": Size}, shapes="(N, C, *) → the same",
-                           example={"groups": 2}),
-    "PixelShuffle": Kind("Moves channels into a larger image.", {"upscale_factor": Size},
-                         shapes="(N, C r², H, W) → (N, C, H r, W r)", example={"upscale_factor": 2}),
-    "PixelUnshuffle": Kind("Moves pixels into channels.", {"downscale_factor": Size},
-                           shapes="(N, C, H r, W r) → (N, C r², H, W)", example={"downscale_factor": 2}),
-}  # fmt: skip
+    "Upsample": Kind(
+        "Enlarges: sequences (linear), images (bilinear, bicubic), volumes (trilinear), any (nearest).",
+        {"scale_factor": Size, "mode": (Literal["nearest", "linear", "bilinear", "bicubic", "trilinear"], "nearest")},
+        shapes="(N, C, *) → larger",
+        example={"scale_factor": 2},
+    ),
+    "UpsamplingNearest2d": Kind(
+        "Enlarges images by repeating pixels.",
+        {"scale_factor": Size},
+        shapes=f"{SPATIAL_SHAPES[2]} → larger",
+        example={"scale_factor": 2},
+    ),
+    "UpsamplingBilinear2d": Kind(
+        "Enlarges images by interpolation; corners stay corners.",
+        {"scale_factor": Size},
+        shapes=f"{SPATIAL_SHAPES[2]} → larger",
+        example={"scale_factor": 2},
+    ),
+    "Unfold": Kind(
+        "Every window of images as a column.",
+        {
+            "kernel_size": _per_dimension(2, Size),
+            "dilation": (_per_dimension(2, Size), 1),
+            "padding": (_per_dimension(2, Count), 0),
+            "stride": (_per_dimension(2, Size), 1),
+        },
+        shapes="(N, C, H, W) → (N, C k², L)",
+        example={"kernel_size": 2},
+    ),
+    "FoldPatches": Kind(
+        "Adds windows up to images: torch's Fold, the way back from Unfold.",
+        {
+            "output_size": _per_dimension(2, Size),
+            "kernel_size": _per_dimension(2, Size),
+            "dilation": (_per_dimension(2, Size), 1),
+            "padding": (_per_dimension(2, Count), 0),
+            "stride": (_per_dimension(2, Size), 1),
+        },
+        shapes="(N, C k², L) → (N, C, H, W)",
+        example={"output_size": [2, 4], "kernel_size": 2, "stride": 2},
+    ),
+    "ChannelShuffle": Kind(
+        "Mixes the channels of groups.", {"groups": Size}, shapes="(N, C, *) → the same", example={"groups": 2}
+    ),
+    "PixelShuffle": Kind(
+        "Moves channels into a larger image.",
+        {"upscale_factor": Size},
+        shapes="(N, C r², H, W) → (N, C, H r, W r)",
+        example={"upscale_factor": 2},
+    ),
+    "PixelUnshuffle": Kind(
+        "Moves pixels into channels.",
+        {"downscale_factor": Size},
+        shapes="(N, C, H r, W r) → (N, C r², H, W)",
+        example={"downscale_factor": 2},
+    ),
+}

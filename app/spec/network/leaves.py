@@ -26,10 +26,25 @@ _ZEROS = INITIALISER_CLASSES["zeros"](kind="zeros")  # type: ignore[call-arg]
 NestedFloats = Finite | list[Finite] | list[list[Finite]] | list[list[list[Finite]]]
 
 LEAVES: KindTable = {
-    "Parameter": Kind("A trainable tensor.", {"shape": TensorShape, "init": (Initialiser, _NORMAL)}, (0, 0), "→ shape",
-                      {"shape": [4, 2]}),
-    "Buffer": Kind("A tensor that is saved but not trained.", {"shape": TensorShape, "init": (Initialiser, _ZEROS)}, (0, 0),
-                   "→ shape", {"shape": [4, 2]}),
-    "Constant": Kind("A number, or nested lists of numbers.", {"value": NestedFloats}, (0, 0), "→ the value's shape",
-                     {"value": [1.0, 2.0]}),
-}  # fmt: skip
+    "Parameter": Kind(
+        "A trainable tensor.",
+        {"shape": TensorShape, "init": (Initialiser, _NORMAL)},
+        (0, 0),
+        "→ shape",
+        {"shape": [4, 2]},
+    ),
+    "Buffer": Kind(
+        "A tensor that is saved but not trained.",
+        {"shape": TensorShape, "init": (Initialiser, _ZEROS)},
+        (0, 0),
+        "→ shape",
+        {"shape": [4, 2]},
+    ),
+    "Constant": Kind(
+        "A number, or nested lists of numbers.",
+        {"value": NestedFloats},
+        (0, 0),
+        "→ the value's shape",
+        {"value": [1.0, 2.0]},
+    ),
+}

@@ -113,7 +113,9 @@ def _block_depth(name: str, uses: Mapping[str, set[str]], depths: dict[str, int]
 
 
 def _unknown_block(place: str, used: str, known: Mapping[str, Body], hints: Hints) -> Problem:
-    hint = hints.did_you_mean(used, lambda: known) or ("one of: " + ", ".join(known) if known else "write it into blocks")
+    hint = hints.did_you_mean(used, lambda: known) or (
+        "one of: " + ", ".join(known) if known else "write it into blocks"
+    )
     return Problem(place, "unknown_block", f'there is no block "{used}"', hint)
 
 
@@ -137,10 +139,15 @@ def _check_body(
     if not problems:
         names = body.inputs or ()
         twice = [position for position, name in enumerate(names) if name in names[:position]]
-        problems += [Problem(f"/inputs/{position}", "duplicate_id", f'"{names[position]}" is listed twice', "remove it")
-                     for position in twice]  # fmt: skip
-        problems += _layer_problems(body.layers) if body.layers is not None else _node_problems(
-            network, body, body.input_names(default_inputs), hints)  # fmt: skip
+        problems += [
+            Problem(f"/inputs/{position}", "duplicate_id", f'"{names[position]}" is listed twice', "remove it")
+            for position in twice
+        ]
+        problems += (
+            _layer_problems(body.layers)
+            if body.layers is not None
+            else _node_problems(network, body, body.input_names(default_inputs), hints)
+        )
     found = [problem.with_prefix(place) for problem in problems]
     for form in ("layers", "nodes"):
         for position, node in enumerate(getattr(body, form) or ()):
@@ -190,11 +197,16 @@ def _form_problems(body: Body) -> list[Problem]:
     if (body.layers is None) == (body.nodes is None):
         return [Problem("", "network_form", "a network has either layers or nodes", "write one of the two")]
     if body.layers is not None and body.outputs is not None:
-        return [Problem("/outputs", "network_form", "a chain of layers has one output, its last layer",
-                        "remove outputs, or write the network with nodes")]  # fmt: skip
+        return [
+            Problem(
+                "/outputs",
+                "network_form",
+                "a chain of layers has one output, its last layer",
+                "remove outputs, or write the network with nodes",
+            )
+        ]
     if body.layers is not None and body.inputs is not None and len(body.inputs) > 1:
-        return [Problem("/inputs", "network_form", "a chain of layers has one input",
-                        "write the network with nodes")]  # fmt: skip
+        return [Problem("/inputs", "network_form", "a chain of layers has one input", "write the network with nodes")]
     return []
 
 
@@ -203,15 +215,25 @@ def _layer_problems(layers: tuple[BaseNode, ...]) -> list[Problem]:
     for position, layer in enumerate(layers):
         if (named_here := layer.references()) or layer.inputs is not None:
             field = named_here[0][0] if named_here and layer.inputs is None else "/inputs"
-            problems.append(Problem(f"/layers/{position}{field}", "network_form",
-                                    "a layer reads the layer before it and has no inputs",
-                                    f"remove {field[1:]}, or write the network with nodes"))  # fmt: skip
+            problems.append(
+                Problem(
+                    f"/layers/{position}{field}",
+                    "network_form",
+                    "a layer reads the layer before it and has no inputs",
+                    f"remove {field[1:]}, or write the network with nodes",
+                )
+            )
         least, most = _arity(layer)
         if not least <= 1 <= most:
             scalar = ' or give a "scalar"' if NODE_KINDS[layer.kind].inputs == (1, 2) else ""
-            problems.append(Problem(f"/layers/{position}", "arity",
-                                    f"{layer.kind} takes {least} inputs and a layer has one",
-                                    f"write the network with nodes{scalar}"))  # fmt: skip
+            problems.append(
+                Problem(
+                    f"/layers/{position}",
+                    "arity",
+                    f"{layer.kind} takes {least} inputs and a layer has one",
+                    f"write the network with nodes{scalar}",
+                )
+            )
     return problems + _id_problems(list(wire_layers(layers, "")))
 
 
@@ -274,8 +296,10 @@ def _cycle_problems(nodes: list[WiredNode]) -> list[Problem]:
     reached = {placed.id for placed in topological_sort(nodes)}
     stuck = [placed for placed in nodes if placed.id not in reached]
     names = ", ".join(placed.id for placed in stuck[:8])
-    return [Problem(f"{placed.pointer}/inputs", "cycle", f"{names} feed each other in a circle",
-                    "break the circle") for placed in stuck[:1]]  # fmt: skip
+    return [
+        Problem(f"{placed.pointer}/inputs", "cycle", f"{names} feed each other in a circle", "break the circle")
+        for placed in stuck[:1]
+    ]
 
 
 __all__ = ["NODE_CLASSES", "NODE_KINDS", "RESERVED_IDS", "BaseNode", "Network", "WiredNode", "check_network"]

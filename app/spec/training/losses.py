@@ -12,30 +12,44 @@ BALANCED = "balanced"
 CLASS_WEIGHTS = (tuple[NonNegative, ...] | Literal["balanced"] | None, None)
 
 TORCH_LOSSES: KindTable = {
-    "CrossEntropyLoss": Kind("Classes from logits (N, C); targets are integers (N) or probabilities (N, C).", {
-        "weight": CLASS_WEIGHTS, "ignore_index": (int, -100), "label_smoothing": (Probability, 0.0),
-        "reduction": REDUCTION}),
-    "NLLLoss": Kind("Classes from log-probabilities (N, C).", {
-        "weight": CLASS_WEIGHTS, "ignore_index": (int, -100), "reduction": REDUCTION}),
+    "CrossEntropyLoss": Kind(
+        "Classes from logits (N, C); targets are integers (N) or probabilities (N, C).",
+        {
+            "weight": CLASS_WEIGHTS,
+            "ignore_index": (int, -100),
+            "label_smoothing": (Probability, 0.0),
+            "reduction": REDUCTION,
+        },
+    ),
+    "NLLLoss": Kind(
+        "Classes from log-probabilities (N, C).",
+        {"weight": CLASS_WEIGHTS, "ignore_index": (int, -100), "reduction": REDUCTION},
+    ),
     "MSELoss": Kind("The mean squared error.", {"reduction": REDUCTION}),
     "L1Loss": Kind("The mean absolute error.", {"reduction": REDUCTION}),
     "SmoothL1Loss": Kind("Squared near zero, absolute further out.", {"beta": (Positive, 1.0), "reduction": REDUCTION}),
     "HuberLoss": Kind("Squared near zero, linear further out.", {"delta": (Positive, 1.0), "reduction": REDUCTION}),
     "BCEWithLogitsLoss": Kind("Yes or no from logits.", {"pos_weight": CLASS_WEIGHTS, "reduction": REDUCTION}),
     "BCELoss": Kind("Yes or no from probabilities.", {"reduction": REDUCTION}),
-    "KLDivLoss": Kind("The Kullback-Leibler divergence from log-probabilities.", {
-        "reduction": (Literal["batchmean", "mean", "sum"], "batchmean"), "log_target": (bool, False)}),
-    "PoissonNLLLoss": Kind("Counts from log-rates.", {"log_input": (bool, True), "full": (bool, False),
-                                                     "reduction": REDUCTION}),
+    "KLDivLoss": Kind(
+        "The Kullback-Leibler divergence from log-probabilities.",
+        {"reduction": (Literal["batchmean", "mean", "sum"], "batchmean"), "log_target": (bool, False)},
+    ),
+    "PoissonNLLLoss": Kind(
+        "Counts from log-rates.", {"log_input": (bool, True), "full": (bool, False), "reduction": REDUCTION}
+    ),
     "SoftMarginLoss": Kind("Targets -1 or 1 from scores.", {"reduction": REDUCTION}),
     "MultiLabelSoftMarginLoss": Kind("Several labels at once from logits.", {"reduction": REDUCTION}),
-    "MultiMarginLoss": Kind("Classes with a margin.", {"p": (Literal[1, 2], 1), "margin": (Finite, 1.0),
-                                                      "reduction": REDUCTION}),
-}  # fmt: skip
+    "MultiMarginLoss": Kind(
+        "Classes with a margin.", {"p": (Literal[1, 2], 1), "margin": (Finite, 1.0), "reduction": REDUCTION}
+    ),
+}
 OUTPUT_LOSS = "Output"
 LOSSES: KindTable = {
     **TORCH_LOSSES,
-    OUTPUT_LOSS: Kind("The network's own: the output is the loss, one number, or one for each example, which are averaged."),
+    OUTPUT_LOSS: Kind(
+        "The network's own: the output is the loss, one number, or one for each example, which are averaged."
+    ),
 }
 
 TaskType = Literal["classes", "tags", "decisions", "labels", "numbers"]

@@ -13,8 +13,8 @@ class MetricKind(NamedTuple):
 
     sentence: str
     task_types: tuple[TaskType, ...]  # what the outputs must be about
-    requires: Literal["choice", "scores", "chances"] = (
-        "choice"  # of an output: what it decides, how, or how probable it is
+    requires: Literal["predicted", "scores", "probabilities"] = (
+        "predicted"  # of an output: what it decides, how, or how probable it is
     )
 
 
@@ -25,7 +25,9 @@ _REGRESSION: tuple[TaskType, ...] = ("numbers",)
 
 METRICS: Mapping[str, MetricKind] = {
     "accuracy": MetricKind("Share of examples (or tokens, or decisions) that are right.", _CLASSIFICATION),
-    "top5_accuracy": MetricKind("Share of examples whose class is among the five most probable.", _MULTICLASS, "scores"),
+    "top5_accuracy": MetricKind(
+        "Share of examples whose class is among the five most probable.", _MULTICLASS, "scores"
+    ),
     "balanced_accuracy": MetricKind("Mean recall of the classes that there are.", _SINGLE_LABEL),
     "precision": MetricKind("Macro-averaged precision over classes.", _CLASSIFICATION),
     "precision_micro": MetricKind("Precision over all decisions together.", _CLASSIFICATION),
@@ -39,14 +41,16 @@ METRICS: Mapping[str, MetricKind] = {
     "f1_micro": MetricKind("F1 score over all decisions together.", _CLASSIFICATION),
     "f1_weighted": MetricKind("F1 score of each class, weighed by how often it is true.", _CLASSIFICATION),
     "f1_positive": MetricKind("F1 score of yes.", ("decisions",)),
-    "auroc": MetricKind("Area under the ROC curve; of several classes each against the rest, averaged.", _CLASSIFICATION, "scores"),
+    "auroc": MetricKind(
+        "Area under the ROC curve; of several classes each against the rest, averaged.", _CLASSIFICATION, "scores"
+    ),
     "average_precision": MetricKind(
         "Area under the curve of precision and recall; of several classes averaged.", _CLASSIFICATION, "scores"
     ),
     "mcc": MetricKind("Matthews' correlation of predicted and true classes.", _SINGLE_LABEL),
     "cohen_kappa": MetricKind("Cohen's kappa: agreement beyond chance.", _SINGLE_LABEL),
-    "calibration_error": MetricKind("Expected calibration error in 15 bins.", _SINGLE_LABEL, "chances"),
-    "perplexity": MetricKind("The exponential of the mean negative log-likelihood.", _MULTICLASS, "chances"),
+    "calibration_error": MetricKind("Expected calibration error in 15 bins.", _SINGLE_LABEL, "probabilities"),
+    "perplexity": MetricKind("The exponential of the mean negative log-likelihood.", _MULTICLASS, "probabilities"),
     "exact_match": MetricKind("Share of examples of which every label, or every token, is right.", ("labels", "tags")),
     "hamming": MetricKind("Share of labels that are wrong.", ("labels",)),
     "span_precision": MetricKind("Share of the predicted entities that are true: same place, same type.", ("tags",)),
@@ -57,14 +61,20 @@ METRICS: Mapping[str, MetricKind] = {
     "rmse": MetricKind("Root of the mean squared error.", _REGRESSION),
     "mape": MetricKind("Mean absolute error relative to the target.", _REGRESSION),
     "r2": MetricKind("Coefficient of determination.", _REGRESSION),
-    "explained_variance": MetricKind("Share of the target's variance that is explained, whatever the bias.", _REGRESSION),
+    "explained_variance": MetricKind(
+        "Share of the target's variance that is explained, whatever the bias.", _REGRESSION
+    ),
     "pearson": MetricKind("Pearson's correlation of output and target.", _REGRESSION),
     "spearman": MetricKind("Spearman's rank correlation of output and target.", _REGRESSION),
 }
 MAX_CLASSES = 1000  # of metrics that count every pair of classes, or keep every score
-UNLIMITED_CLASS_METRICS = frozenset({"accuracy", "top5_accuracy", "perplexity", "exact_match"})  # metrics of any number of classes
+UNLIMITED_CLASS_METRICS = frozenset(
+    {"accuracy", "top5_accuracy", "perplexity", "exact_match"}
+)  # metrics of any number of classes
 SPAN_METRICS = frozenset({"span_precision", "span_recall", "span_f1"})
-NON_PROBABILISTIC_LOSSES = frozenset({"MultiMarginLoss", "SoftMarginLoss", "MultiLabelSoftMarginLoss"})  # scores, not probabilities
+NON_PROBABILISTIC_LOSSES = frozenset(
+    {"MultiMarginLoss", "SoftMarginLoss", "MultiLabelSoftMarginLoss"}
+)  # scores, not probabilities
 IOB_TAG_PATTERN = r"O|[BI](-.+)?"  # what a tag of entities looks like
 
 if TYPE_CHECKING:
@@ -81,8 +91,11 @@ def is_iob_tag_set(labels: tuple[str, ...] | None) -> bool:
 def metric_mismatch(name: str, loss: BaseLoss, target: Column) -> tuple[str, str] | None:
     """Return why a metric cannot be reported, and a hint; `None` if it can."""
     what = task_type(loss, target)
-    fitting = [each for each, row in METRICS.items()
-               if what in row.task_types and (row.requires != "chances" or loss.kind not in NON_PROBABILISTIC_LOSSES)]  # fmt: skip
+    fitting = [
+        each
+        for each, row in METRICS.items()
+        if what in row.task_types and (row.requires != "probabilities" or loss.kind not in NON_PROBABILISTIC_LOSSES)
+    ]
     if not is_iob_tag_set(target.labels):
         fitting = [each for each in fitting if each not in SPAN_METRICS]
     if name in fitting:

@@ -17,7 +17,9 @@ RESERVED_HEAD_NAMES = frozenset({"flow"})  # series of what control flow did
 
 def _validate_head_name(name: str) -> str:
     if name in RESERVED_HEAD_NAMES:
-        raise validation_error("reserved_id", f'a head cannot be called "{name}": series have that name', "choose another name")
+        raise validation_error(
+            "reserved_id", f'a head cannot be called "{name}": series have that name', "choose another name"
+        )
     return name
 
 
@@ -25,7 +27,9 @@ HeadName = Annotated[Name, AfterValidator(_validate_head_name)]
 OUTPUT_DESCRIPTION = "Which output of the network; default: the first one."
 TARGET_DESCRIPTION = "A feature or a column that the output is compared with; default: the data's target."
 CLASSES_DESCRIPTION = "Where an output has the scores of the classes: first, (N, C, …) as in torch; or last, (N, …, C)."
-SCORES_DESCRIPTION = "Beside a loss that is an output itself: the output whose scores the metrics compare with the target."
+SCORES_DESCRIPTION = (
+    "Beside a loss that is an output itself: the output whose scores the metrics compare with the target."
+)
 
 
 class BaseHead(SpecModel):
@@ -107,8 +111,11 @@ def objective_changes(new: Objective, old: Objective) -> dict[str, tuple[Any, An
     mine, theirs = new.all_heads(), old.all_heads()
     if mine.keys() != theirs.keys():
         return {"objective/heads": (tuple(mine), tuple(theirs))}
-    return {f"{head_pointer(name)[1:]}/{field}": (getattr(mine[name], field), getattr(theirs[name], field))
-            for name in mine for field in ("loss", "weight", "output", "target", "classes")}  # fmt: skip
+    return {
+        f"{head_pointer(name)[1:]}/{field}": (getattr(mine[name], field), getattr(theirs[name], field))
+        for name in mine
+        for field in ("loss", "weight", "output", "target", "classes")
+    }
 
 
 def objective_problems(

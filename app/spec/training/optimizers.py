@@ -18,50 +18,141 @@ _LR = (NonNegative, 1e-3)
 _DECAY = (NonNegative, 0.0)
 
 OPTIMIZERS: KindTable = {
-    "SGD": Kind("Stochastic gradient descent.", {
-        "lr": _LR, "momentum": (NonNegative, 0.0), "dampening": (NonNegative, 0.0), "weight_decay": _DECAY,
-        "nesterov": (bool, False)}),
-    "Adam": Kind("Kingma and Ba (2015).", {
-        "lr": _LR, "betas": (Betas, (0.9, 0.999)), "eps": (Positive, 1e-8), "weight_decay": _DECAY,
-        "amsgrad": (bool, False), "decoupled_weight_decay": (bool, False)}),
-    "AdamW": Kind("Loshchilov and Hutter (2019).", {
-        "lr": _LR, "betas": (Betas, (0.9, 0.999)), "eps": (Positive, 1e-8), "weight_decay": (NonNegative, 0.01),
-        "amsgrad": (bool, False)}),
-    "NAdam": Kind("Adam with Nesterov momentum.", {
-        "lr": (NonNegative, 2e-3), "betas": (Betas, (0.9, 0.999)), "eps": (Positive, 1e-8), "weight_decay": _DECAY,
-        "momentum_decay": (NonNegative, 4e-3), "decoupled_weight_decay": (bool, False)}),
-    "RAdam": Kind("Adam with a rectified warm-up.", {
-        "lr": _LR, "betas": (Betas, (0.9, 0.999)), "eps": (Positive, 1e-8), "weight_decay": _DECAY,
-        "decoupled_weight_decay": (bool, False)}),
-    "Adamax": Kind("Adam with the infinity norm.", {
-        "lr": (NonNegative, 2e-3), "betas": (Betas, (0.9, 0.999)), "eps": (Positive, 1e-8), "weight_decay": _DECAY}),
-    "Adagrad": Kind("Duchi et al. (2011).", {
-        "lr": (NonNegative, 1e-2), "lr_decay": (NonNegative, 0.0), "weight_decay": _DECAY,
-        "initial_accumulator_value": (NonNegative, 0.0), "eps": (Positive, 1e-10)}),
-    "Adadelta": Kind("Zeiler (2012).", {
-        "lr": (NonNegative, 1.0), "rho": (Probability, 0.9), "eps": (Positive, 1e-6), "weight_decay": _DECAY}),
-    "RMSprop": Kind("Root mean square propagation.", {
-        "lr": (NonNegative, 1e-2), "alpha": (Probability, 0.99), "eps": (Positive, 1e-8), "weight_decay": _DECAY,
-        "momentum": (NonNegative, 0.0), "centered": (bool, False)}),
-    "Rprop": Kind("Resilient backpropagation, for full batches.", {
-        "lr": (NonNegative, 1e-2), "etas": (tuple[Positive, Positive], (0.5, 1.2)),
-        "step_sizes": (tuple[Positive, Positive], (1e-6, 50.0))}),
-    "ASGD": Kind("Averaged stochastic gradient descent.", {
-        "lr": (NonNegative, 1e-2), "lambd": (NonNegative, 1e-4), "alpha": (NonNegative, 0.75), "t0": (Positive, 1e6),
-        "weight_decay": _DECAY}),
-    "Adafactor": Kind("Shazeer and Stern (2018).", {
-        "lr": (NonNegative, 1e-2), "beta2_decay": (Finite, -0.8),
-        "eps": (tuple[Positive | None, Positive], (None, 1e-3)), "d": (Positive, 1.0), "weight_decay": _DECAY}),
-    "LBFGS": Kind("A quasi-Newton method with a history of steps, for whole batches.", {
-        "lr": (NonNegative, 1.0), "max_iter": (Size, 20), "max_eval": (Size | None, None),
-        "tolerance_grad": (NonNegative, 1e-7), "tolerance_change": (NonNegative, 1e-9), "history_size": (Size, 100),
-        "line_search_fn": (Literal["strong_wolfe"] | None, None)}),
-    "Muon": Kind("Momentum made orthogonal, for matrices alone (Jordan 2024).", {
-        "lr": _LR, "weight_decay": (NonNegative, 0.1), "momentum": (NonNegative, 0.95), "nesterov": (bool, True),
-        "ns_coefficients": (tuple[Finite, Finite, Finite], (3.4445, -4.775, 2.0315)), "eps": (Positive, 1e-7),
-        "ns_steps": (Annotated[int, Field(strict=True, ge=1, le=99)], 5),
-        "adjust_lr_fn": (Literal["original", "match_rms_adamw"] | None, None)}),
-}  # fmt: skip
+    "SGD": Kind(
+        "Stochastic gradient descent.",
+        {
+            "lr": _LR,
+            "momentum": (NonNegative, 0.0),
+            "dampening": (NonNegative, 0.0),
+            "weight_decay": _DECAY,
+            "nesterov": (bool, False),
+        },
+    ),
+    "Adam": Kind(
+        "Kingma and Ba (2015).",
+        {
+            "lr": _LR,
+            "betas": (Betas, (0.9, 0.999)),
+            "eps": (Positive, 1e-8),
+            "weight_decay": _DECAY,
+            "amsgrad": (bool, False),
+            "decoupled_weight_decay": (bool, False),
+        },
+    ),
+    "AdamW": Kind(
+        "Loshchilov and Hutter (2019).",
+        {
+            "lr": _LR,
+            "betas": (Betas, (0.9, 0.999)),
+            "eps": (Positive, 1e-8),
+            "weight_decay": (NonNegative, 0.01),
+            "amsgrad": (bool, False),
+        },
+    ),
+    "NAdam": Kind(
+        "Adam with Nesterov momentum.",
+        {
+            "lr": (NonNegative, 2e-3),
+            "betas": (Betas, (0.9, 0.999)),
+            "eps": (Positive, 1e-8),
+            "weight_decay": _DECAY,
+            "momentum_decay": (NonNegative, 4e-3),
+            "decoupled_weight_decay": (bool, False),
+        },
+    ),
+    "RAdam": Kind(
+        "Adam with a rectified warm-up.",
+        {
+            "lr": _LR,
+            "betas": (Betas, (0.9, 0.999)),
+            "eps": (Positive, 1e-8),
+            "weight_decay": _DECAY,
+            "decoupled_weight_decay": (bool, False),
+        },
+    ),
+    "Adamax": Kind(
+        "Adam with the infinity norm.",
+        {"lr": (NonNegative, 2e-3), "betas": (Betas, (0.9, 0.999)), "eps": (Positive, 1e-8), "weight_decay": _DECAY},
+    ),
+    "Adagrad": Kind(
+        "Duchi et al. (2011).",
+        {
+            "lr": (NonNegative, 1e-2),
+            "lr_decay": (NonNegative, 0.0),
+            "weight_decay": _DECAY,
+            "initial_accumulator_value": (NonNegative, 0.0),
+            "eps": (Positive, 1e-10),
+        },
+    ),
+    "Adadelta": Kind(
+        "Zeiler (2012).",
+        {"lr": (NonNegative, 1.0), "rho": (Probability, 0.9), "eps": (Positive, 1e-6), "weight_decay": _DECAY},
+    ),
+    "RMSprop": Kind(
+        "Root mean square propagation.",
+        {
+            "lr": (NonNegative, 1e-2),
+            "alpha": (Probability, 0.99),
+            "eps": (Positive, 1e-8),
+            "weight_decay": _DECAY,
+            "momentum": (NonNegative, 0.0),
+            "centered": (bool, False),
+        },
+    ),
+    "Rprop": Kind(
+        "Resilient backpropagation, for full batches.",
+        {
+            "lr": (NonNegative, 1e-2),
+            "etas": (tuple[Positive, Positive], (0.5, 1.2)),
+            "step_sizes": (tuple[Positive, Positive], (1e-6, 50.0)),
+        },
+    ),
+    "ASGD": Kind(
+        "Averaged stochastic gradient descent.",
+        {
+            "lr": (NonNegative, 1e-2),
+            "lambd": (NonNegative, 1e-4),
+            "alpha": (NonNegative, 0.75),
+            "t0": (Positive, 1e6),
+            "weight_decay": _DECAY,
+        },
+    ),
+    "Adafactor": Kind(
+        "Shazeer and Stern (2018).",
+        {
+            "lr": (NonNegative, 1e-2),
+            "beta2_decay": (Finite, -0.8),
+            "eps": (tuple[Positive | None, Positive], (None, 1e-3)),
+            "d": (Positive, 1.0),
+            "weight_decay": _DECAY,
+        },
+    ),
+    "LBFGS": Kind(
+        "A quasi-Newton method with a history of steps, for whole batches.",
+        {
+            "lr": (NonNegative, 1.0),
+            "max_iter": (Size, 20),
+            "max_eval": (Size | None, None),
+            "tolerance_grad": (NonNegative, 1e-7),
+            "tolerance_change": (NonNegative, 1e-9),
+            "history_size": (Size, 100),
+            "line_search_fn": (Literal["strong_wolfe"] | None, None),
+        },
+    ),
+    "Muon": Kind(
+        "Momentum made orthogonal, for matrices alone (Jordan 2024).",
+        {
+            "lr": _LR,
+            "weight_decay": (NonNegative, 0.1),
+            "momentum": (NonNegative, 0.95),
+            "nesterov": (bool, True),
+            "ns_coefficients": (tuple[Finite, Finite, Finite], (3.4445, -4.775, 2.0315)),
+            "eps": (Positive, 1e-7),
+            "ns_steps": (Annotated[int, Field(strict=True, ge=1, le=99)], 5),
+            "adjust_lr_fn": (Literal["original", "match_rms_adamw"] | None, None),
+        },
+    ),
+}
 
 
 class BaseOptimizer(SpecModel):
@@ -81,7 +172,9 @@ if TYPE_CHECKING:
 else:
     Optimizer = discriminated_union(OPTIMIZER_CLASSES)
 
-ParameterPath = Annotated[str, Field(pattern=r"^[A-Za-z0-9_]+(\.[A-Za-z0-9_]+)*$", max_length=500)]  # as in `state_dict`
+ParameterPath = Annotated[
+    str, Field(pattern=r"^[A-Za-z0-9_]+(\.[A-Za-z0-9_]+)*$", max_length=500)
+]  # as in `state_dict`
 
 
 class BaseParameterGroup(SpecModel):
@@ -114,7 +207,13 @@ def _optional_settings() -> dict[str, Any]:
 if TYPE_CHECKING:
     ParameterGroup = BaseParameterGroup
 else:
-    ParameterGroup = create_model("Group", __base__=BaseParameterGroup, __doc__=BaseParameterGroup.__doc__, __module__=__name__, **_optional_settings())
+    ParameterGroup = create_model(
+        "Group",
+        __base__=BaseParameterGroup,
+        __doc__=BaseParameterGroup.__doc__,
+        __module__=__name__,
+        **_optional_settings(),
+    )
 
 # Optimiser → settings that it has once, for all parameters.
 GLOBAL_SETTINGS: Mapping[str, frozenset[str]] = {

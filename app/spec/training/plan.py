@@ -6,13 +6,7 @@ from pydantic import Field, TypeAdapter, model_validator
 
 from app.errors import Problem
 from app.spec.base import Count, NonNegative, Positive, Size, SpecModel, Steps, validation_error
-from app.spec.training.optimizers import (
-    CLOSURE_OPTIMIZERS,
-    BaseOptimizer,
-    Optimizer,
-    ParameterGroup,
-    group_problems,
-)
+from app.spec.training.optimizers import CLOSURE_OPTIMIZERS, BaseOptimizer, Optimizer, ParameterGroup, group_problems
 from app.spec.training.schedules import Schedule, Warmup, warmup_problems
 from app.spec.training.weight_averages import Average
 
@@ -75,7 +69,9 @@ class Training(SpecModel):
     @model_validator(mode="after")
     def _one_length(self) -> "Training":
         if self.epochs is not None and self.steps is not None:
-            raise validation_error("contradiction", "a plan is measured in epochs or in steps, not in both", "remove one")
+            raise validation_error(
+                "contradiction", "a plan is measured in epochs or in steps, not in both", "remove one"
+            )
         return self
 
     def total_steps(self, steps_per_epoch: int) -> int:

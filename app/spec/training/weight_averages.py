@@ -10,13 +10,22 @@ from app.spec.kinds import Kind, KindTable, create_kind_models, discriminated_un
 _FRACTION = Annotated[float, Field(ge=0, lt=1, allow_inf_nan=False)]
 
 AVERAGES: KindTable = {
-    "ema": Kind("A mean that forgets: after every step decay of it stays, and the rest is taken from the weights.", {
-        "decay": (_FRACTION, 0.999), "every_steps": (Steps, 1), "start_step": (Count, 0)}),
-    "swa": Kind("The mean of the weights at the end of epochs or steps, after a share of the run "
-                "(Izmailov et al. 2018); the rate may go to one of its own meanwhile.", {
-        "start": (_FRACTION, 0.75), "every": (Literal["epoch", "step"], "epoch"), "lr": (NonNegative | None, None),
-        "anneal_epochs": (Size, 10), "anneal_strategy": (Literal["cos", "linear"], "cos")}),
-}  # fmt: skip
+    "ema": Kind(
+        "A mean that forgets: after every step decay of it stays, and the rest is taken from the weights.",
+        {"decay": (_FRACTION, 0.999), "every_steps": (Steps, 1), "start_step": (Count, 0)},
+    ),
+    "swa": Kind(
+        "The mean of the weights at the end of epochs or steps, after a share of the run "
+        "(Izmailov et al. 2018); the rate may go to one of its own meanwhile.",
+        {
+            "start": (_FRACTION, 0.75),
+            "every": (Literal["epoch", "step"], "epoch"),
+            "lr": (NonNegative | None, None),
+            "anneal_epochs": (Size, 10),
+            "anneal_strategy": (Literal["cos", "linear"], "cos"),
+        },
+    ),
+}
 
 
 class BaseAverage(SpecModel):

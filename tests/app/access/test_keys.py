@@ -24,10 +24,23 @@ def test_only_the_token_opens(database: Database) -> None:
     _, other = database.run(keys.create, "anna", "two", ["read"])
     key_id, secret = token.removeprefix("gw_").split("_", 1)
     wrong = (
-        "", "gw", "gw_", f"gw_{key_id}", f"gw_{key_id}_", f"gw_{key_id}_{secret}x", f"gw_{key_id}_{secret[:-1]}",
-        f"gw_{key_id}_{other.split('_', 2)[2]}", f"gx_{key_id}_{secret}", f"gw_{row.id}_{secret}", token.upper(),
-        f"gw_{key_id}_{row.digest}", "gw_\x00_x", "gw_ä_x", f"gw_{key_id}_\udcff", f" {token}",
-    )  # fmt: skip
+        "",
+        "gw",
+        "gw_",
+        f"gw_{key_id}",
+        f"gw_{key_id}_",
+        f"gw_{key_id}_{secret}x",
+        f"gw_{key_id}_{secret[:-1]}",
+        f"gw_{key_id}_{other.split('_', 2)[2]}",
+        f"gx_{key_id}_{secret}",
+        f"gw_{row.id}_{secret}",
+        token.upper(),
+        f"gw_{key_id}_{row.digest}",
+        "gw_\x00_x",
+        "gw_ä_x",
+        f"gw_{key_id}_\udcff",
+        f" {token}",
+    )
     for attempt in wrong:
         with pytest.raises(Unauthenticated):
             database.run(keys.authenticate, attempt)

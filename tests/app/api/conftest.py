@@ -79,12 +79,23 @@ def artifacts(tmp_path: Path) -> ArtifactStore:
 
 @pytest.fixture
 def serve(
-    database: Database, artifacts: ArtifactStore, shared_inspector: Inspector,
-    shared_predictors: PredictorPool, waker: Waker, portal: BlockingPortal, tmp_path: Path, described: dict[str, Any],
-) -> Iterator[StartApp]:  # fmt: skip
+    database: Database,
+    artifacts: ArtifactStore,
+    shared_inspector: Inspector,
+    shared_predictors: PredictorPool,
+    waker: Waker,
+    portal: BlockingPortal,
+    tmp_path: Path,
+    described: dict[str, Any],
+) -> Iterator[StartApp]:
     """Starts applications on the test's database and store: with settings of one's own, and parts."""
-    parts = {"db": database, "store": artifacts, "waker": waker, "inspector": shared_inspector,
-             "predictors": shared_predictors}  # fmt: skip
+    parts = {
+        "db": database,
+        "store": artifacts,
+        "waker": waker,
+        "inspector": shared_inspector,
+        "predictors": shared_predictors,
+    }
 
     with ExitStack() as stack:
 
@@ -92,10 +103,15 @@ def serve(
             @contextmanager
             def opening(settings: Settings) -> Iterator[Services]:
                 targets = TargetPolicy(http=settings.webhook_http, private=settings.webhook_private)
-                with AccessLog(database) as journal:
-                    own = {"watcher": JobWatcher(database), "limiter": RateLimiter(), "journal": journal}
-                    made = parts | own | {"uploads": ConcurrencyLimiter(settings.max_uploads, UPLOADS_BUSY), "targets": targets}
-                    yield Services(settings, **(made | dict(other or {})))
+                with AccessLog(database) as access_log:
+                    own = {
+                        "job_watcher": JobWatcher(database),
+                        "rate_limiter": RateLimiter(),
+                        "upload_limiter": ConcurrencyLimiter(settings.max_uploads, UPLOADS_BUSY),
+                        "targets": targets,
+                        "access_log": access_log,
+                    }
+                    yield Services(settings, **(parts | own | dict(other or {})))
 
             settings = Settings(home=tmp_path, **({"rate_limit": "", "upload_limit": 1 << 26} | chosen))
             app = create_app(settings, opening)

@@ -16,8 +16,13 @@ from schemathesis.specs.openapi.checks import (
 from tests.app.api.client import Client
 
 EXAMPLES_FACTOR = int(os.environ.get("FUZZ", "1"))  # how many times as many examples: `make fuzz`
-CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance, response_headers_conformance,
-          response_schema_conformance]  # fmt: skip
+CHECKS = [
+    not_a_server_error,
+    status_code_conformance,
+    content_type_conformance,
+    response_headers_conformance,
+    response_schema_conformance,
+]
 
 
 def send_case(client: Client, case: Case) -> httpx.Response | None:
@@ -27,8 +32,10 @@ def send_case(client: Client, case: Case) -> httpx.Response | None:
     options: dict[str, Any] = {"content": content if isinstance(content, str | bytes) else None}
     if "json" in sent:
         options = {"json": sent["json"]}
-    headers = [(name.encode("latin-1", "ignore"), str(value).encode("utf-8", "replace"))
-               for name, value in sent["headers"].items()]  # fmt: skip
+    headers = [
+        (name.encode("latin-1", "ignore"), str(value).encode("utf-8", "replace"))
+        for name, value in sent["headers"].items()
+    ]
     try:
         return client(sent["method"], sent["url"], params=sent["params"], headers=headers, **options)
     except (httpx.InvalidURL, ValueError):

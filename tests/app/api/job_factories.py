@@ -13,15 +13,7 @@ from app.jobs.states import Status
 from app.settings import Settings
 from app.storage.protocol import ArtifactStore
 from workers.host.persist import record
-from workers.protocol.messages import (
-    Ending,
-    Message,
-    Outcome,
-    ProgressReport,
-    SavedCheckpoint,
-    SavedFile,
-    SeriesPoints,
-)
+from workers.protocol.messages import Ending, Message, Outcome, ProgressReport, SavedCheckpoint, SavedFile, SeriesPoints
 
 SETTINGS = Settings()
 SPEC: dict[str, Any] = {
@@ -87,9 +79,13 @@ def curve_block(steps: Sequence[int], value: Callable[[int], float] = lambda ste
 
 
 def record_curve(
-    db: Database, job: JobRow, count: int, value: Callable[[int], float] = lambda step: 1.0 / step, first: int = 1,
+    db: Database,
+    job: JobRow,
+    count: int,
+    value: Callable[[int], float] = lambda step: 1.0 / step,
+    first: int = 1,
     name: str = "train/loss",
-) -> None:  # fmt: skip
+) -> None:
     """Record `count` points as a worker does, in blocks."""
     for start in range(first, first + count, 1024):
         steps = range(start, min(start + 1024, first + count))
@@ -98,9 +94,14 @@ def record_curve(
 
 
 def create_checkpoint(
-    db: Database, store: ArtifactStore, job: JobRow, step: int, files: Mapping[str, bytes], loss: float | None = None,
+    db: Database,
+    store: ArtifactStore,
+    job: JobRow,
+    step: int,
+    files: Mapping[str, bytes],
+    loss: float | None = None,
     private: Mapping[str, bytes] | None = None,
-) -> str:  # fmt: skip
+) -> str:
     """Store a checkpoint as a worker does; returns its id."""
     checkpoint = new_id("ckpt")
     kept = []

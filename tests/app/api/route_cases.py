@@ -29,10 +29,15 @@ def create_objects(api: Api, owner: str) -> dict[str, str]:
     hook = create_webhook(db, owner)
     message = db.run(lambda session: outbox.enqueue_ping(session, repository.find(session, owner, hook)))
     return {
-        "job_id": finish_job(db, job), "checkpoint_id": checkpoint, "name": "model.py", "form": "bundle",
-        "dataset_id": db.run(registry.register, owner, NEW_DATASET).id, "webhook_id": hook, "message_id": message.id,
+        "job_id": finish_job(db, job),
+        "checkpoint_id": checkpoint,
+        "name": "model.py",
+        "form": "bundle",
+        "dataset_id": db.run(registry.register, owner, NEW_DATASET).id,
+        "webhook_id": hook,
+        "message_id": message.id,
         "key_id": db.run(keys.create, owner, "theirs", ["read"])[0].id,
-    }  # fmt: skip
+    }
 
 
 class RouteCase(NamedTuple):
@@ -70,7 +75,9 @@ ROUTE_CASES: dict[str, RouteCase] = {
     "POST /v1/jobs/{job_id}/retry": RouteCase("write", 409),
     "POST /v1/jobs/{job_id}/restore": RouteCase("write", 200),  # nothing to do
     "POST /v1/jobs/{job_id}/fork": RouteCase("write", 201, {}),
-    "POST /v1/jobs/{job_id}/predict": RouteCase("read", 409, {"rows": [{"x": [5.1, 3.5, 1.4, 0.2]}]}),  # its weights are none
+    "POST /v1/jobs/{job_id}/predict": RouteCase(
+        "read", 409, {"rows": [{"x": [5.1, 3.5, 1.4, 0.2]}]}
+    ),  # its weights are none
     "GET /v1/checkpoints/{checkpoint_id}": RouteCase("read", 200),
     "GET /v1/checkpoints/{checkpoint_id}/exports/{form}": RouteCase("read", 200),
     "HEAD /v1/checkpoints/{checkpoint_id}/exports/{form}": RouteCase("read", 200),
@@ -103,7 +110,9 @@ ROUTE_CASES: dict[str, RouteCase] = {
 }
 
 
-ROUTES_DELETE_LAST = sorted(ROUTE_CASES, key=lambda route: (route.startswith("DELETE"), route))  # what deletes comes last
+ROUTES_DELETE_LAST = sorted(
+    ROUTE_CASES, key=lambda route: (route.startswith("DELETE"), route)
+)  # what deletes comes last
 
 
 def request_options(row: RouteCase) -> dict[str, Any]:

@@ -35,10 +35,11 @@ def test_every_change_is_noted(api: Api, anna: Client) -> None:
     found = entries(anna)[::-1]
     assert [(entry["action"], entry["target"]) for entry in found] == [
         *((f"job.{verb}", job) for verb in ("create", "pause", "resume", "cancel", "retry", "cancel", "delete")),
-        ("job.restore", job), ("job.delete", job),
+        ("job.restore", job),
+        ("job.delete", job),
         *((f"key.{verb}", key) for verb in ("create", "change", "rotate", "revoke")),
         *((f"dataset.{verb}", data) for verb in ("create", "upload", "delete")),
-    ]  # fmt: skip
+    ]
     mine = anna.get("/v1/usage").json()["key"]["id"]
     assert {(entry["key_id"], entry["owner"]) for entry in found} == {(mine, "anna")}
     assert found[0]["request_id"] == "mine"

@@ -45,4 +45,6 @@ def test_without_auth_everybody_is_the_operator(serve: StartApp, token: str | No
     job = anybody.post("/v1/jobs", json=SPEC).json()
     assert api.services.db.read(repository.find, OWNER, job["id"]).name == job["name"]
     assert anybody.get("/v1/keys").status_code == 200
-    assert_problem(anybody.get(f"/v1/jobs/{create_job_in_status(api.services.db, Status.QUEUED, 'bert')}"), 404, "not_found")
+    assert_problem(
+        anybody.get(f"/v1/jobs/{create_job_in_status(api.services.db, Status.QUEUED, 'bert')}"), 404, "not_found"
+    )

@@ -63,11 +63,19 @@ class TestOnEveryStore:
     @pytest.mark.parametrize(
         ("asked", "start", "stop"),
         [
-            ("bytes=0-0", 0, 1), ("bytes=0-99", 0, 100), ("bytes=100-", 100, SIZE), ("bytes=-5", SIZE - 5, SIZE),
-            (f"bytes={SIZE - 1}-", SIZE - 1, SIZE), (f"bytes=0-{SIZE + 99}", 0, SIZE), (f"bytes=-{SIZE + 1}", 0, SIZE),
-            ("bytes=5-" + "9" * 18, 5, SIZE), ("Bytes=1-2", 1, 3), (" bytes= 1 - 2 ", 1, 3), ("bytes=007-8", 7, 9),
+            ("bytes=0-0", 0, 1),
+            ("bytes=0-99", 0, 100),
+            ("bytes=100-", 100, SIZE),
+            ("bytes=-5", SIZE - 5, SIZE),
+            (f"bytes={SIZE - 1}-", SIZE - 1, SIZE),
+            (f"bytes=0-{SIZE + 99}", 0, SIZE),
+            (f"bytes=-{SIZE + 1}", 0, SIZE),
+            ("bytes=5-" + "9" * 18, 5, SIZE),
+            ("Bytes=1-2", 1, 3),
+            (" bytes= 1 - 2 ", 1, 3),
+            ("bytes=007-8", 7, 9),
         ],
-    )  # fmt: skip
+    )
     def test_a_range(self, anna: Client, path: str, asked: str, start: int, stop: int) -> None:
         response = anna.get(path, headers={"Range": asked})
         assert response.status_code == 206
@@ -98,9 +106,21 @@ def test_a_range_outside(anna: Client, path: str, asked: str) -> None:
 
 @pytest.mark.parametrize(
     "asked",
-    ["bytes=5-4", "bytes=-", "bytes=", "bytes=a-b", "bytes=0-1,3-4", "lines=0-1", "0-1", "bytes=-1-2", "bytes=1", "",
-     f"bytes=0-{'9' * 5000}", f"bytes={'9' * 5000}-"],
-)  # fmt: skip
+    [
+        "bytes=5-4",
+        "bytes=-",
+        "bytes=",
+        "bytes=a-b",
+        "bytes=0-1,3-4",
+        "lines=0-1",
+        "0-1",
+        "bytes=-1-2",
+        "bytes=1",
+        "",
+        f"bytes=0-{'9' * 5000}",
+        f"bytes={'9' * 5000}-",
+    ],
+)
 def test_a_range_that_is_none_is_ignored(anna: Client, path: str, asked: str) -> None:
     is_whole(anna.get(path, headers={"Range": asked}))
 
@@ -130,7 +150,8 @@ def test_head_knows_no_ranges(anna: Client, path: str) -> None:
 
 
 def test_an_empty_file(api: Api, anna: Client, job: JobRow) -> None:
-    path = f"/v1/checkpoints/{create_checkpoint(api.services.db, api.services.store, job, 1, {'model.py': b''})}/files/model.py"
+    checkpoint = create_checkpoint(api.services.db, api.services.store, job, 1, {"model.py": b""})
+    path = f"/v1/checkpoints/{checkpoint}/files/model.py"
     assert anna.get(path).content == b""
     assert_problem(anna.get(path, headers={"Range": "bytes=0-"}), 416, "range_not_satisfiable")
 
@@ -146,7 +167,10 @@ def test_a_name_is_no_path(anna: Client, path: str) -> None:
 
 def test_the_list_shows_what_can_be_downloaded(api: Api, anna: Client, job: JobRow) -> None:
     db, store = api.services.db, api.services.store
-    first, second = create_checkpoint(db, store, job, 5, FILES, 0.25, PRIVATE), create_checkpoint(db, store, job, 9, FILES, float("nan"))
+    first, second = (
+        create_checkpoint(db, store, job, 5, FILES, 0.25, PRIVATE),
+        create_checkpoint(db, store, job, 9, FILES, float("nan")),
+    )
     response = anna.get(f"/v1/jobs/{job.id}/checkpoints")
     assert response.json()["has_more"] is False
     newest, oldest = response.json()["items"]

@@ -142,7 +142,8 @@ def test_vectors_that_do_not_fit_are_told_when_a_job_is_posted(anna: Client) -> 
     spec = SPEC | {"data": data | {"features": {"text": part}}, "model": {"layers": layers}}
     document = assert_problem(anna.post("/v1/jobs", json=spec), 422, "invalid_input")
     assert [(item["pointer"], item["hint"]) for item in document["errors"]] == [
-        ("/model/layers/0/embedding_dim", "set embedding_dim to 2")]  # fmt: skip
+        ("/model/layers/0/embedding_dim", "set embedding_dim to 2")
+    ]
     layers[0]["embedding_dim"] = 2
     assert anna.post("/v1/jobs", json=spec).status_code == 201
 

@@ -35,7 +35,9 @@ SQLITE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 def test_the_story_of_a_job(api: Api, anna: Client) -> None:
     db = api.services.db
     job = create_running_job(db)
-    record_message(db, job, ProgressReport(phase="training", progress={"step": 3}, series={"train/loss": curve_block([1, 2, 3])}))
+    record_message(
+        db, job, ProgressReport(phase="training", progress={"step": 3}, series={"train/loss": curve_block([1, 2, 3])})
+    )
     checkpoint = create_checkpoint(db, api.services.store, job, 3, {})
     finish_job(db, job)
     items = anna.get(f"/v1/jobs/{job.id}/events").json()["items"]
@@ -58,8 +60,12 @@ def test_a_stream_of_an_ended_job_tells_all_and_ends(api: Api, anna: Client) -> 
     assert response.headers["x-accel-buffering"] == "no"
     stream = parse_sse_events(response)
     assert [(seq, kind) for seq, kind, _ in stream] == [
-        ("1", "created"), ("2", "status"), ("3", "metrics"), ("4", "status"), ("4", "done")
-    ]  # fmt: skip
+        ("1", "created"),
+        ("2", "status"),
+        ("3", "metrics"),
+        ("4", "status"),
+        ("4", "done"),
+    ]
     assert stream[2][2]["points"] == {"train/loss": {"step": [1, 2, 3], "value": [1.0, 0.5, 1 / 3]}}
     assert stream[-1][2] == {"status": "failed"}
 

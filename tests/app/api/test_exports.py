@@ -20,18 +20,26 @@ from tests.app.api.client import Api, Client, assert_problem
 from tests.app.api.job_factories import SPEC, create_checkpoint, create_running_job
 from tests.app.api.test_checkpoints import UNKNOWN
 
-SCHEMA = {"columns": [{"name": "features", "shape": [4], "dtype": "float32"}], "rows": {"train": 8},
-          "inputs": ["features"]}  # fmt: skip
+SCHEMA = {
+    "columns": [{"name": "features", "shape": [4], "dtype": "float32"}],
+    "rows": {"train": 8},
+    "inputs": ["features"],
+}
 WEIGHTS = {"linear1.weight": torch.arange(12.0).reshape(3, 4), "linear1.bias": torch.tensor([1.0, 2.0, 3.0])}
 FILES = {"weights.safetensors": save(WEIGHTS)}
 CHOOSING = {
     "nodes": [
         {"id": "total", "kind": "sum", "inputs": ["features"]},
         {"id": "big", "kind": "gt", "inputs": ["total"], "scalar": 0.0},
-        {"id": "choice", "kind": "If", "predicate": "big", "inputs": ["features"],
-         "then": {"layers": [{"kind": "Linear", "out_features": 4}]}},
+        {
+            "id": "choice",
+            "kind": "If",
+            "predicate": "big",
+            "inputs": ["features"],
+            "then": {"layers": [{"kind": "Linear", "out_features": 4}]},
+        },
     ]
-}  # fmt: skip
+}
 
 
 @pytest.fixture
@@ -141,7 +149,9 @@ def test_a_job_deleted_meanwhile_leaves_nothing(api: Api, anna: Client, monkeypa
 
 def test_missing_packages_are_the_operator_s(api: Api, anna: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     def export(self: Inspector, export: Any, target: Any) -> float:
-        raise MissingDependency("this service lacks the packages onnx", hint="install graftwerk[onnx] where the API runs")
+        raise MissingDependency(
+            "this service lacks the packages onnx", hint="install graftwerk[onnx] where the API runs"
+        )
 
     monkeypatch.setattr(Inspector, "export", export)
     document = assert_problem(anna.get(f"{checkpoint(api)[1]}/onnx"), 501, "not_installed")
@@ -157,7 +167,9 @@ def test_a_child_that_takes_too_long_is_ended(api: Api, anna: Client, monkeypatc
 
 def test_weights_that_are_not_the_network_s_are_our_fault(api: Api, anna: Client) -> None:
     job = create_running_job(api.services.db, spec=SPEC, data_schema=SCHEMA)
-    found = create_checkpoint(api.services.db, api.services.store, job, 7, {"weights.safetensors": save({"x": torch.zeros(1)})})
+    found = create_checkpoint(
+        api.services.db, api.services.store, job, 7, {"weights.safetensors": save({"x": torch.zeros(1)})}
+    )
     document = assert_problem(anna.get(f"/v1/checkpoints/{found}/exports/onnx"), 409, "not_exportable")
     assert document["errors"][0]["code"] == "export_failed"
 

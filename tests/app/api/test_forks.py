@@ -19,7 +19,8 @@ def trained(api: Api) -> tuple[str, list[str]]:
     """A job that is running, with two checkpoints."""
     job = create_running_job(api.services.db, spec=TRAINED)
     made = [
-        create_checkpoint(api.services.db, api.services.store, job, step, {"weights.safetensors": b"x"}, 0.5) for step in (3, 6)
+        create_checkpoint(api.services.db, api.services.store, job, step, {"weights.safetensors": b"x"}, 0.5)
+        for step in (3, 6)
     ]
     return job.id, made
 
@@ -46,16 +47,21 @@ def test_what_a_fork_needs_stays(api: Api, anna: Client, trained: Any) -> None:
     refused = anna.delete(f"/v1/jobs/{job_id}")
     assert (refused.status_code, refused.json()["code"]) == (409, "state_forbids")
     anna.post(f"/v1/jobs/{forked['id']}/cancel")
-    assert [row.id for row in api.services.db.run(checkpoints.prunable_checkpoints, job_id, 1, 0, "val/loss", "min")] == [made[0]]
+    assert [
+        row.id for row in api.services.db.run(checkpoints.prunable_checkpoints, job_id, 1, 0, "val/loss", "min")
+    ] == [made[0]]
     assert anna.delete(f"/v1/jobs/{job_id}").status_code == 204
 
 
-@pytest.mark.parametrize(("body", "status", "place"), [
-    ({"from_step": 4}, 422, "/from_step"),
-    ({"changes": {"training": {"optimizer": {"kind": "SGD"}}}}, 422, "/training/optimizer"),
-    ({"changes": {"objective": None}}, 422, "/objective"),
-    ({"what": "half"}, 422, "/what"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("body", "status", "place"),
+    [
+        ({"from_step": 4}, 422, "/from_step"),
+        ({"changes": {"training": {"optimizer": {"kind": "SGD"}}}}, 422, "/training/optimizer"),
+        ({"changes": {"objective": None}}, 422, "/objective"),
+        ({"what": "half"}, 422, "/what"),
+    ],
+)
 def test_forks_that_cannot_be(anna: Client, trained: Any, body: Any, status: int, place: str) -> None:
     response = anna.post(f"/v1/jobs/{trained[0]}/fork", json=body)
     assert response.status_code == status

@@ -64,9 +64,12 @@ HOSTILE: dict[str, bytes] = {
     "an IDX file of 2^96": struct.pack(">HBB3I", 0, 8, 3, 2**32 - 1, 2**32 - 1, 2**32 - 1) + b"\0" * 100,
     "gzip of zeros": gzip.compress(struct.pack(">HBBI", 0, 8, 1, 300 << 20) + bytes(300 << 20)),
     "safetensors of 2^63": struct.pack("<Q", 2**63 - 1) + b'{"x":{}}',
-    "safetensors that overlap": struct.pack("<Q", 136) + (
+    "safetensors that overlap": struct.pack("<Q", 136)
+    + (
         b'{"x":{"dtype":"F32","shape":[1000000000,1000],"data_offsets":[0,8]},'
-        b'"y":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}}').ljust(136) + bytes(8),
+        b'"y":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}}'
+    ).ljust(136)
+    + bytes(8),
     "Parquet of nothing": b"PAR1" + b"\xff" * 4096 + struct.pack("<I", 4000) + b"PAR1",
     "NUL": bytes(1 << 20),
     "UTF-16": "a,b\n1,2\n".encode("utf-16"),
@@ -74,7 +77,7 @@ HOSTILE: dict[str, bytes] = {
     "a quote without an end": b'a,b\n"' + b"1,2\n" * 1_000_000,
     "words of a hundred thousand kinds": b"".join(b"%d X%d\n" % (n, n) for n in range(99_999)) + b"\na b\n",
     "JSON without an end": b'{"a": "' + b"x" * 1_000_000,
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("content", HOSTILE.values(), ids=HOSTILE)
@@ -89,9 +92,10 @@ def test_a_hostile_file_is_refused_and_breaks_nothing(api: Api, anna: Client, co
     assert list(api.services.store.keys("")) == []
 
 
-@pytest.mark.parametrize("source", [
-    {"format": "xls"}, {"types": {"a": "nothing"}}, {"types": {"": "text"}}, {"file": ""}, {"file": "x" * 256},
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "source",
+    [{"format": "xls"}, {"types": {"a": "nothing"}}, {"types": {"": "text"}}, {"file": ""}, {"file": "x" * 256}],
+)
 def test_what_is_told_of_content_has_a_form(anna: Client, source: dict[str, Any]) -> None:
     body = {"name": "x", "source": {"kind": "upload"} | source}
     assert_problem(anna.post("/v1/datasets", json=body), 422, "invalid_input")

@@ -25,17 +25,33 @@ from tests.app.webhooks.factories import create_webhook
 
 SCHEMA = schemathesis.openapi.from_dict(create_app(Settings()).openapi())
 WHOLE: dict[str, Any] = SPEC | {
-    "model": {"nodes": [{"id": "a", "kind": "Linear", "out_features": 3, "inputs": ["x"]},
-                        {"id": "b", "kind": "add", "inputs": ["a", "a"]}], "outputs": {"y": "b"}},
-    "training": {"optimizer": {"kind": "SGD", "lr": 0.1}, "schedule": {"kind": "StepLR", "step_size": 3},
-                 "epochs": 2, "batch_size": 16, "early_stop": {"monitor": "val/loss", "patience": 2},
-                 "checkpoint": {"every_steps": 10, "monitor": "val/accuracy", "mode": "max"}},
-    "resources": {"gpus": 0, "queue": "default"}, "metadata": {"team": "a"}, "max_seconds": 5.0,
-}  # fmt: skip
+    "model": {
+        "nodes": [
+            {"id": "a", "kind": "Linear", "out_features": 3, "inputs": ["x"]},
+            {"id": "b", "kind": "add", "inputs": ["a", "a"]},
+        ],
+        "outputs": {"y": "b"},
+    },
+    "training": {
+        "optimizer": {"kind": "SGD", "lr": 0.1},
+        "schedule": {"kind": "StepLR", "step_size": 3},
+        "epochs": 2,
+        "batch_size": 16,
+        "early_stop": {"monitor": "val/loss", "patience": 2},
+        "checkpoint": {"every_steps": 10, "monitor": "val/accuracy", "mode": "max"},
+    },
+    "resources": {"gpus": 0, "queue": "default"},
+    "metadata": {"team": "a"},
+    "max_seconds": 5.0,
+}
 QUESTION: dict[str, Any] = {
-    "model": WHOLE["model"], "inputs": {"x": {"shape": [4], "dtype": "float32"}}, "seed": 3, "autograd": True,
-    "gradcheck": True, "values": {"x": [[1.0, 2.0, 3.0, 4.0]]},
-}  # fmt: skip
+    "model": WHOLE["model"],
+    "inputs": {"x": {"shape": [4], "dtype": "float32"}},
+    "seed": 3,
+    "autograd": True,
+    "gradcheck": True,
+    "values": {"x": [[1.0, 2.0, 3.0, 4.0]]},
+}
 SPECS = ("create_job", "validate_job", "inspect_model")  # see the last test
 OPERATIONS = [
     operation
@@ -68,11 +84,15 @@ def known(api: Api) -> dict[str, str]:
     hook = create_webhook(db, OWNER, url="https://127.0.0.1/")
     message = db.run(lambda session: outbox.enqueue_ping(session, repository.find(session, OWNER, hook)))
     return {
-        "webhook_id": hook, "message_id": message.id,
-        "job_id": finish_job(db, job), "checkpoint_id": checkpoint, "name": "model.py", "form": "onnx",
+        "webhook_id": hook,
+        "message_id": message.id,
+        "job_id": finish_job(db, job),
+        "checkpoint_id": checkpoint,
+        "name": "model.py",
+        "form": "onnx",
         "dataset_id": db.run(registry.register, OWNER, upload).id,
         "key_id": db.run(keys.create, OWNER, "x", ["read"])[0].id,
-    }  # fmt: skip
+    }
 
 
 def cases(operation: Any, known: dict[str, str]) -> Iterator[tuple[Any, int]]:
@@ -102,9 +122,8 @@ def test_no_input_is_a_mistake_of_the_service(api: Api, known: dict[str, str], o
     for strategy, count in strategies:
 
         @settings(
-            max_examples=count, derandomize=True, deadline=None, database=None,
-            suppress_health_check=list(HealthCheck),
-        )  # fmt: skip
+            max_examples=count, derandomize=True, deadline=None, database=None, suppress_health_check=list(HealthCheck)
+        )
         @given(strategy)
         def attack(case: Case) -> None:
             response = send_case(client, case)

@@ -119,8 +119,11 @@ def test_problems_of_the_network_come_with_the_part_that_is_right(anna: Client) 
 
 @SQLITE
 def test_problems_of_the_plan_are_those_of_this_network(anna: Client) -> None:
-    plan = {"groups": [{"nodes": ["linaer1"], "lr": 0.1}, {"nodes": ["linear1"], "betas": [1.0, 0.9]}],
-            "optimizer": {"kind": "Adam", "eps": 1e-6}, "average": {"kind": "ema", "start_step": 10**6}}  # fmt: skip
+    plan = {
+        "groups": [{"nodes": ["linaer1"], "lr": 0.1}, {"nodes": ["linear1"], "betas": [1.0, 0.9]}],
+        "optimizer": {"kind": "Adam", "eps": 1e-6},
+        "average": {"kind": "ema", "start_step": 10**6},
+    }
     document = assert_problem(anna.post("/v1/jobs", json=SPEC | {"training": plan}), 422, "invalid_input")
     found = {item["pointer"]: item for item in document["errors"]}
     assert set(found) == {"/training/groups/0/nodes/0", "/training/groups/1", "/training/average"}
@@ -251,7 +254,11 @@ def test_what_has_not_changed_is_not_sent(api: Api, anna: Client) -> None:
         again = anna.get(path, headers={"If-None-Match": known})
         assert (again.status_code, again.content) == (304, b"")
         assert again.headers["etag"] == first.headers["etag"]
-    for message in (ProgressReport(phase="training"), ProgressReport(progress={"step": 1}), ProgressReport(series={"a": curve_block([1])})):
+    for message in (
+        ProgressReport(phase="training"),
+        ProgressReport(progress={"step": 1}),
+        ProgressReport(series={"a": curve_block([1])}),
+    ):
         seen = version(anna.get(path))
         record_message(db, job, message)
         assert anna.get(path, headers=seen).status_code == 200

@@ -65,7 +65,9 @@ def test_a_key_expires(api: Api, anna: Client) -> None:
     assert made["expires_at"] == "2999-01-01T00:00:00.000Z"
     client = api.client_with_token(made["token"])
     assert client.get("/v1/jobs").status_code == 200
-    assert_problem(anna.post("/v1/keys", json={"name": "x", "expires_at": "2020-01-01T00:00:00Z"}), 422, "invalid_input")
+    assert_problem(
+        anna.post("/v1/keys", json={"name": "x", "expires_at": "2020-01-01T00:00:00Z"}), 422, "invalid_input"
+    )
     api.services.db.run(
         lambda session: session.execute(update(KeyRow).where(KeyRow.id == made["id"]).values(expires_at=now() - 1))
     )

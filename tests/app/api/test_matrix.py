@@ -50,8 +50,17 @@ def tokens(api: Api, owner: str) -> dict[str, str]:
     revoked, old = db.run(keys.create, owner, "old", keys.SCOPES)
     db.run(keys.revoke, owner, revoked.id)
     whole = db.run(keys.create, owner, "new", keys.SCOPES)[1]
-    found = {"revoked": old, "short": whole[:-1], "long": whole + "x", "upper": whole.upper(), "empty secret": "gw__",
-             "no such key": "gw_x_y", "empty": "", "huge": "x" * 5000, "beyond ASCII": "é"}  # fmt: skip
+    found = {
+        "revoked": old,
+        "short": whole[:-1],
+        "long": whole + "x",
+        "upper": whole.upper(),
+        "empty secret": "gw__",
+        "no such key": "gw_x_y",
+        "empty": "",
+        "huge": "x" * 5000,
+        "beyond ASCII": "é",
+    }
     expired, found["expired"] = db.run(keys.create, owner, "late", keys.SCOPES)
     update_row(db, KeyRow, expired.id, expires_at=now() - 1)
     return found

@@ -92,8 +92,12 @@ def test_a_very_coarse_view_reads_summaries(api: Api, anna: Client) -> None:
 def test_axes_and_their_bounds(api: Api, anna: Client, axis: str) -> None:
     job = create_running_job(api.services.db)
     record_curve(api.services.db, job, 100)
-    x = {"step": lambda step: step, "epoch": lambda step: step / 10, "elapsed": lambda step: step / 10,
-         "time": lambda step: 1e9 + step}[axis]  # fmt: skip
+    x = {
+        "step": lambda step: step,
+        "epoch": lambda step: step / 10,
+        "elapsed": lambda step: step / 10,
+        "time": lambda step: 1e9 + step,
+    }[axis]
     found = series(anna, job.id, x=axis)
     assert found["x"] == [x(step) for step in range(1, 101)]
     part = series(anna, job.id, **{"x": axis, "from": x(20), "to": x(40)})
@@ -153,7 +157,11 @@ def test_every_point_over_many_chunks(api: Api, anna: Client) -> None:
     job = create_running_job(api.services.db)
     count = POINTS_PER_READ + 10
     steps = range(1, count + 1)
-    record_message(api.services.db, job, ProgressReport(series={"train/loss": curve_block(steps, value), "val/loss": curve_block([10, 20], value)}))
+    record_message(
+        api.services.db,
+        job,
+        ProgressReport(series={"train/loss": curve_block(steps, value), "val/loss": curve_block([10, 20], value)}),
+    )
     path = f"/v1/jobs/{job.id}/metrics"
     response = anna.get(path, headers={"Accept": "text/csv"})
     assert response.headers["content-type"].startswith("text/csv")
@@ -203,7 +211,9 @@ def test_a_job_without_points(api: Api, anna: Client, accept: str) -> None:
         else:
             assert response.text == ("series,step,value,time,elapsed\n" if accept == "text/csv" else "")
     assert series(anna, create_queued_job(db), "train/loss", names="train/loss")["points"] == 0
-    assert_problem(anna.get(f"/v1/jobs/{create_job_in_status(db, Status.FAILED)}/metrics?names=train/loss"), 404, "not_found")
+    assert_problem(
+        anna.get(f"/v1/jobs/{create_job_in_status(db, Status.FAILED)}/metrics?names=train/loss"), 404, "not_found"
+    )
 
 
 @SQLITE

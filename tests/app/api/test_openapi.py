@@ -19,8 +19,9 @@ from workers.protocol.messages import Ending
 DOCUMENT: dict[str, Any] = create_app(Settings()).openapi()
 OPERATIONS = [
     (method.upper(), path, operation)
-    for path, methods in DOCUMENT["paths"].items() for method, operation in methods.items()
-]  # fmt: skip
+    for path, methods in DOCUMENT["paths"].items()
+    for method, operation in methods.items()
+]
 GUARDED = [item for item in OPERATIONS if item[1].startswith("/v1/")]
 PROBLEM = {"$ref": "#/components/schemas/Problem"}
 
@@ -103,17 +104,55 @@ def test_every_reference_leads_somewhere() -> None:
         Draft202012Validator.check_schema(schema)
 
 
-ANSWERS = {"Job", "JobPage", "Curves", "EventPage", "Checkpoint", "CheckpointPage", "Dataset", "DatasetPage", "NewKey",
-           "KeyPage", "Key", "Usage", "AuditPage", "Catalog", "JobReport", "Predictions", "Report", "Inspection",
-           "Problem", "Liveness", "Readiness", "Webhook", "NewWebhook", "WebhookPage", "Delivery",
-           "DeliveryPage", "WorkerPage"}  # fmt: skip
+ANSWERS = {
+    "Job",
+    "JobPage",
+    "Curves",
+    "EventPage",
+    "Checkpoint",
+    "CheckpointPage",
+    "Dataset",
+    "DatasetPage",
+    "NewKey",
+    "KeyPage",
+    "Key",
+    "Usage",
+    "AuditPage",
+    "Catalog",
+    "JobReport",
+    "Predictions",
+    "Report",
+    "Inspection",
+    "Problem",
+    "Liveness",
+    "Readiness",
+    "Webhook",
+    "NewWebhook",
+    "WebhookPage",
+    "Delivery",
+    "DeliveryPage",
+    "WorkerPage",
+}
 
 
 def test_answers_are_closed() -> None:
     """What is not described is not answered: a field with a typo cannot hide."""
     answered = {reference.rpartition("/")[2] for reference in references(DOCUMENT["paths"])}
-    sent = {"JobSpec", "NewDataset", "KeyRequest", "KeyChange", "KeyRotation", "WebhookRequest", "Question", "Fork",
-            "Prediction", "Status", "DatasetStatus", "DeliveryStatus", "Action"}  # fmt: skip
+    sent = {
+        "JobSpec",
+        "NewDataset",
+        "KeyRequest",
+        "KeyChange",
+        "KeyRotation",
+        "WebhookRequest",
+        "Question",
+        "Fork",
+        "Prediction",
+        "Status",
+        "DatasetStatus",
+        "DeliveryStatus",
+        "Action",
+    }
     assert answered - sent == ANSWERS
     for name in ANSWERS:
         assert DOCUMENT["components"]["schemas"][name]["additionalProperties"] is False

@@ -44,16 +44,21 @@ def path(api: Api, anna: Client) -> str:
         ('{"rows": [{"x": "1, 2, 3, 4"}]}', 422, "wrong_type"),
         ('{"rows": [{"x": [1, 2, 3, "\\ud800"]}]}', 422, "invalid_text"),
         ('{"rows": [{"x": [9223372036854775808, 2, 3, 4]}]}', 422, "out_of_range"),
-        ('{"rows": [{}]}', 422, "missing_column"), ('{"rows": []}', 422, "no_rows"),
-        ('{"rows": {}}', 422, "invalid_value"), ('{"rows": [1]}', 422, "invalid_value"),
-        ("{}", 422, "missing"), ("[]", 422, "not_an_object"),
+        ('{"rows": [{}]}', 422, "missing_column"),
+        ('{"rows": []}', 422, "no_rows"),
+        ('{"rows": {}}', 422, "invalid_value"),
+        ('{"rows": [1]}', 422, "invalid_value"),
+        ("{}", 422, "missing"),
+        ("[]", 422, "not_an_object"),
         ('{"rows": [{"x": [1, 2, 3, 4]}], "outputs": "all"}', 422, "unknown_value"),
         ('{"rows": [{"x": [1, 2, 3, 4]}], "checkpoint": "best"}', 422, "invalid_name"),
         ('{"rows": [{"x": [1, 2, 3, 4]}], "batch_size": 0}', 422, "out_of_range"),
         ('{"rows": [{"x": [1, 2, 3, 4]}], "row": 1}', 422, "unknown_field"),
-        ('{"rows": [', 400, "malformed"), ("", 400, "malformed"), ("\xff", 400, "malformed"),
+        ('{"rows": [', 400, "malformed"),
+        ("", 400, "malformed"),
+        ("\xff", 400, "malformed"),
     ],
-)  # fmt: skip
+)
 def test_hostile_bodies(anna: Client, path: str, body: str, status: int, code: str) -> None:
     response = anna.post(path, content=body.encode("latin-1"))
     document = assert_problem(response, status, code if status == 400 else "invalid_input")
@@ -62,7 +67,9 @@ def test_hostile_bodies(anna: Client, path: str, body: str, status: int, code: s
 
 
 def test_other_bodies(anna: Client, path: str) -> None:
-    assert_problem(anna.post(path, content=b"x", headers={"Content-Type": "application/pdf"}), 415, "unsupported_media_type")
+    assert_problem(
+        anna.post(path, content=b"x", headers={"Content-Type": "application/pdf"}), 415, "unsupported_media_type"
+    )
     yaml = anna.post(path, content=b"rows:\n- x: [1, 2, 3, 4]\n", headers={"Content-Type": "application/yaml"})
     assert len(labels(yaml)) == 1
     document = assert_problem(anna.post(path, json={"rows": ROWS}, params={"outputs": "labels,all"}), 400, "malformed")
@@ -73,7 +80,9 @@ def test_other_bodies(anna: Client, path: str) -> None:
 def test_limits(serve: StartApp, api: Api, anna: Client, path: str, tmp_path: Path) -> None:
     settings = {"predict_rows": 3, "predict_limit": 2000}
     predictors = PredictorPool(Settings(home=tmp_path, predictors=1, **settings))  # type: ignore[arg-type]
-    strict = serve(other={"predictors": predictors}, **settings).client_with_token(anna.headers["Authorization"].split()[1])
+    strict = serve(other={"predictors": predictors}, **settings).client_with_token(
+        anna.headers["Authorization"].split()[1]
+    )
     assert labels(asked(strict, path))
     assert "at most 3" in assert_problem(asked(strict, path, ROWS * 2), 413, "too_large")["detail"]
     assert_problem(asked(strict, path, [{"x": list(range(1000))}]), 413, "too_large")
@@ -129,7 +138,8 @@ def test_what_takes_too_long_is_refused(serve: StartApp, anna: Client, path: str
 def test_batches_fit_into_the_memory_that_there_is(serve: StartApp, api: Api, anna: Client, tmp_path: Path) -> None:
     """256 rows at once would take 200 MiB of 64; a body that takes more by itself is refused."""
     wide = [{"kind": "Linear", "out_features": 200_000}, {"kind": "Linear", "out_features": 3}]
-    path = f"/v1/jobs/{train_job(api, anna, JOB | {'model': {'layers': wide}, 'training': TRAINING_PLAN | {'epochs': 1}})}/predict"
+    plan = TRAINING_PLAN | {"epochs": 1}
+    path = f"/v1/jobs/{train_job(api, anna, JOB | {'model': {'layers': wide}, 'training': plan})}/predict"
     predictors = PredictorPool(Settings(home=tmp_path, predictors=1, predict_memory=1 << 26))
     client = serve(other={"predictors": predictors}).client_with_token(anna.headers["Authorization"].split()[1])
     rows = [{"x": [number / 50, 1, 2, 3]} for number in range(256)]

@@ -21,8 +21,12 @@ def job_on(api: Api, anna: Client, data: SampleDataset) -> str:
     assert made.status_code == 201, made.text
     sent = anna.put(f"{made.headers['location']}/content", content=data.content)
     assert sent.status_code == 200, sent.text
-    spec = {"model": data.model, "objective": data.objective, "training": TRAINING_PLAN,
-            "data": {"kind": "dataset", "id": made.json()["id"], **data.options}}  # fmt: skip
+    spec = {
+        "model": data.model,
+        "objective": data.objective,
+        "training": TRAINING_PLAN,
+        "data": {"kind": "dataset", "id": made.json()["id"], **data.options},
+    }
     return f"/v1/jobs/{train_job(api, anna, spec)}/predict"
 
 
@@ -63,23 +67,29 @@ def test_what_tables_get_wrong_has_a_place(api: Api, anna: Client) -> None:
     path = job_on(api, anna, data)
 
     def found(content: bytes, media_type: str) -> list[tuple[str, str]]:
-        document = assert_problem(anna.post(path, content=content, headers={"Content-Type": media_type}), 422, "invalid_input")
+        document = assert_problem(
+            anna.post(path, content=content, headers={"Content-Type": media_type}), 422, "invalid_input"
+        )
         return [(each["pointer"], each["code"]) for each in document["errors"]]
 
     assert found(b"age,height,twon\n1,2,x\n", "text/csv") == [("/twon", "unknown_column"), ("/town", "missing_column")]
     assert found(b"age,height,town\n1,2,x\n1,2\n1,2,3,4\n", "text/csv") == [
-        ("/3", "columns_differ"), ("/4", "columns_differ"),
-    ]  # fmt: skip
+        ("/3", "columns_differ"),
+        ("/4", "columns_differ"),
+    ]
     assert found(b"age,height,town\n1,2,x\nold,1e999,y\n", "text/csv") == [
-        ("/rows/1/age", "wrong_type"), ("/rows/1/height", "out_of_range"),
-    ]  # fmt: skip
+        ("/rows/1/age", "wrong_type"),
+        ("/rows/1/height", "out_of_range"),
+    ]
     assert found(b"age,height,town\n", "text/csv") == [("/rows", "no_rows")]
     assert found(b'age,height,town\n1,2,"x\n', "text/csv") == [("/2", "unreadable")]
     assert found(b"\xff\xfea\x00", "text/csv") == [("/1", "wrong_encoding")]
     assert found(b"", "text/csv") == [("", "no_columns")]
     assert found(b'{"age": NaN}\n[]\n{"age": 1, "age": 2}\n', "application/x-ndjson") == [
-        ("/1", "not_json"), ("/2", "not_an_object"), ("/3", "not_json"),
-    ]  # fmt: skip
+        ("/1", "not_json"),
+        ("/2", "not_an_object"),
+        ("/3", "not_json"),
+    ]
     assert found(b"\n", "application/x-ndjson") == [("/rows", "no_rows")]
     assert found(b"PAR1 and nothing else", "application/vnd.apache.parquet") == [("", "unreadable")]
     assert found(b"(1 good)", "text/plain") == [("", "wrong_format")]
@@ -87,9 +97,11 @@ def test_what_tables_get_wrong_has_a_place(api: Api, anna: Client) -> None:
     rows = [{"age": "x", "height": 1, "town": 3}, {"age": 1, "hight": 2, "town": []}]
     document = assert_problem(anna.post(path, json={"rows": rows}), 422, "invalid_input")
     assert [(each["pointer"], each["code"]) for each in document["errors"]] == [
-        ("/rows/0/age", "wrong_type"), ("/rows/1/hight", "unknown_column"), ("/rows/1/height", "missing_column"),
+        ("/rows/0/age", "wrong_type"),
+        ("/rows/1/hight", "unknown_column"),
+        ("/rows/1/height", "missing_column"),
         ("/rows/1/town", "wrong_type"),
-    ]  # fmt: skip
+    ]
     assert document["errors"][1]["hint"] == 'did you mean "height"?'
     with_target = anna.post(path, content=b"group,age,height,town\nold,1,2,x\n", headers={"Content-Type": "text/csv"})
     assert with_target.status_code == 200, with_target.text
@@ -107,7 +119,9 @@ def test_pictures_as_files(api: Api, anna: Client) -> None:
     assert table.text.splitlines()[1].startswith("a/1.png,dark,")
 
     def found(content: bytes, media_type: str = "application/zip") -> list[tuple[str, str]]:
-        document = assert_problem(anna.post(path, content=content, headers={"Content-Type": media_type}), 422, "invalid_input")
+        document = assert_problem(
+            anna.post(path, content=content, headers={"Content-Type": media_type}), 422, "invalid_input"
+        )
         return [(each["pointer"], each["code"]) for each in document["errors"]]
 
     assert found(zip_bytes({"a.png": b"no picture", "readme.txt": b""})) == [("/readme.txt", "unknown_file")]

@@ -85,7 +85,9 @@ def test_a_checkpoint_is_named_or_the_best(api: Api, anna: Client, path: str) ->
             assert (response.json()["checkpoint"], response.json()["step"]) == (each["id"], each["step"])
     assert_problem(asked(anna, path, checkpoint=UNKNOWN), 404, "not_found")
     assert_problem(anna.post(path, json={"rows": ROWS}, params={"checkpoint": UNKNOWN}), 404, "not_found")
-    other = create_checkpoint(api.services.db, api.services.store, create_running_job(api.services.db), 1, {"weights.safetensors": b"x"})
+    other = create_checkpoint(
+        api.services.db, api.services.store, create_running_job(api.services.db), 1, {"weights.safetensors": b"x"}
+    )
     assert_problem(asked(anna, path, checkpoint=other), 404, "not_found")
 
 

@@ -9,13 +9,7 @@ from app.access import quotas
 from app.jobs.states import Status
 from tests.app.api.client import Api, Client, assert_problem
 from tests.app.api.conftest import StartApp
-from tests.app.api.job_factories import (
-    SPEC,
-    create_checkpoint,
-    create_queued_job,
-    create_running_job,
-    finish_job,
-)
+from tests.app.api.job_factories import SPEC, create_checkpoint, create_queued_job, create_running_job, finish_job
 
 SQLITE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 UPLOAD = {"name": "y", "source": {"kind": "upload", "format": "csv"}}

@@ -15,12 +15,19 @@ from tests.app.api.trained_jobs import train_job
 from tests.app.api.uploads import register_upload
 
 SPEC: dict[str, Any] = {
-    "model": {"layers": [{"kind": "Flatten"}, {"kind": "Linear", "out_features": 16}, {"kind": "BatchNorm1d"},
-                         {"kind": "ReLU"}, {"kind": "Linear", "out_features": 10}]},
+    "model": {
+        "layers": [
+            {"kind": "Flatten"},
+            {"kind": "Linear", "out_features": 16},
+            {"kind": "BatchNorm1d"},
+            {"kind": "ReLU"},
+            {"kind": "Linear", "out_features": 10},
+        ]
+    },
     "data": {"kind": "builtin", "name": "digits"},
     "objective": {"loss": {"kind": "CrossEntropyLoss"}},
     "training": {"optimizer": {"kind": "SGD", "lr": 1e-30}, "batch_size": 1797, "steps": 1, "device": "cpu"},
-}  # fmt: skip
+}
 
 
 @pytest.fixture
@@ -105,12 +112,18 @@ def test_names_and_shapes_are_compared_one_by_one(anna: Client) -> None:
     document = assert_problem(anna.post("/v1/jobs", json=spec), 422, "invalid_input")
     found = {item["code"]: item for item in document["errors"]}
     assert sorted(item["code"] for item in document["errors"]) == [
-        "missing_weight", "missing_weight", "shape_mismatch", "unexpected_weight"]  # fmt: skip
+        "missing_weight",
+        "missing_weight",
+        "shape_mismatch",
+        "unexpected_weight",
+    ]
     assert {item["pointer"] for item in document["errors"]} == {"/start_from/dataset"}
     assert "[10, 17]" in found["shape_mismatch"]["detail"]
     assert "linear2" in found["shape_mismatch"]["hint"]
     assert '"linear1.weight"' in found["unexpected_weight"]["hint"]
-    assert assert_problem(anna.post("/v1/jobs/validate", json=spec), 422, "invalid_input")["errors"] == document["errors"]
+    assert (
+        assert_problem(anna.post("/v1/jobs/validate", json=spec), 422, "invalid_input")["errors"] == document["errors"]
+    )
 
 
 def test_only_weights_can_be_started_from_and_not_trained_on(anna: Client) -> None:

@@ -82,9 +82,14 @@ def test_what_follows_from_answers_is_answered(api: Api, described: dict[str, An
 
     machine: type[APIStateMachine] = Walk
     plan = settings(
-        max_examples=10 * EXAMPLES_FACTOR, stateful_step_count=12, derandomize=True, phases=[Phase.generate], deadline=None,
-        database=None, suppress_health_check=list(HealthCheck),
-    )  # fmt: skip
+        max_examples=10 * EXAMPLES_FACTOR,
+        stateful_step_count=12,
+        derandomize=True,
+        phases=[Phase.generate],
+        deadline=None,
+        database=None,
+        suppress_health_check=list(HealthCheck),
+    )
     machine.run(settings=plan)
     assert FIRST[noun] in succeeded
     assert len(succeeded) >= LEAST, succeeded

@@ -5,13 +5,7 @@ import pytest
 from app.jobs.states import TERMINAL_STATUSES, Status
 from tests.app.api.client import Api, Client, assert_problem
 from tests.app.api.conftest import StartApp
-from tests.app.api.job_factories import (
-    SPEC,
-    create_checkpoint,
-    create_job_in_status,
-    create_running_job,
-    finish_job,
-)
+from tests.app.api.job_factories import SPEC, create_checkpoint, create_job_in_status, create_running_job, finish_job
 
 SQLITE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 

@@ -20,8 +20,9 @@ from tests.app.api.job_factories import create_job_in_status
 FIGURES_TOLD: dict[str, Any] = {
     "attempts": {"succeeded": {"": 3}, "lost": {"runner_died": 2, "worker_lost": 1}},
     "checkpoints": {"count": 4, "bytes": 5000, "seconds": 0.25},
-    "wake_ups": {"sent": 7, "dropped": 1}, "disk_free": 123,
-}  # fmt: skip
+    "wake_ups": {"sent": 7, "dropped": 1},
+    "disk_free": 123,
+}
 
 
 def beat(database: Database, name: str, *, deaf: float = 0.0, ago: float = 0.0, stopped: bool = False) -> None:
@@ -41,8 +42,11 @@ def change(database: Database, table: type[Any], where: Any, **values: Any) -> N
 def told(api: Api) -> dict[tuple[str, tuple[str, ...]], float]:
     """Return what /metrics says: by name and values of labels, which come in the order of their names."""
     text = api.client(None).get("/metrics").text
-    return {(sample.name, tuple(sample.labels.values())): sample.value
-            for family in text_string_to_metric_families(text) for sample in family.samples}  # fmt: skip
+    return {
+        (sample.name, tuple(sample.labels.values())): sample.value
+        for family in text_string_to_metric_families(text)
+        for sample in family.samples
+    }
 
 
 def test_workers_are_listed_with_their_states(api: Api, anna: Client) -> None:
@@ -55,9 +59,12 @@ def test_workers_are_listed_with_their_states(api: Api, anna: Client) -> None:
     db.run(heartbeat.record_heartbeat, "e:1", ["default"], 1)  # of an older version
     page = anna.get("/v1/workers").json()
     assert {item["name"]: item["state"] for item in page["items"]} == {
-        "a:1": "listening", "b:1": "deaf", "c:1": "silent", "d:1": "stopped",
+        "a:1": "listening",
+        "b:1": "deaf",
+        "c:1": "silent",
+        "d:1": "stopped",
         "e:1": "listening",
-    }  # fmt: skip
+    }
     assert page["items"][0].items() >= {"slots": 4, "free": 1, "queues": ["default", "slow"], "version": "0.1"}.items()
     assert abs(page["clock_skew_seconds"]) < 5
 

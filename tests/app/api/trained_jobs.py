@@ -50,10 +50,13 @@ def train_job_cached(api: Api, client: Client, spec: dict[str, Any]) -> str:
     if key not in _checkpoints_by_spec:
         job_id = train_job(api, client, spec)
         _checkpoints_by_spec[key] = [
-            TrainedCheckpoint(row.step, row.values.get("val/loss"), {
-                file["name"]: b"".join(store.read(file["path"])) for file in row.files if file["public"]
-            }) for row in reversed(db.read(checkpoints.list_checkpoints, job_id))
-        ]  # fmt: skip
+            TrainedCheckpoint(
+                row.step,
+                row.values.get("val/loss"),
+                {file["name"]: b"".join(store.read(file["path"])) for file in row.files if file["public"]},
+            )
+            for row in reversed(db.read(checkpoints.list_checkpoints, job_id))
+        ]
         return job_id
     job = _submit_and_claim(api, client, spec)
     for kept in _checkpoints_by_spec[key]:

@@ -20,7 +20,9 @@ def register_upload(anna: Client, **source: Any) -> str:
     return place
 
 
-def send_chunk(anna: Client, place: str, start: int, stop: int, content: bytes = CSV, *, told: bool = True) -> httpx.Response:
+def send_chunk(
+    anna: Client, place: str, start: int, stop: int, content: bytes = CSV, *, told: bool = True
+) -> httpx.Response:
     """Send a piece; where it is not told that it is one, it is the whole."""
     headers = {"Content-Range": f"bytes {start}-{stop - 1}/{len(content)}"} if told else {}
     return anna.put(f"{place}/content", content=content[start:stop], headers=headers)

@@ -188,8 +188,9 @@ def flip(path: Path) -> None:
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 @pytest.mark.parametrize("store_location", ["local"], indirect=True)
-@pytest.mark.parametrize("harm", [flip, lambda path: path.unlink(), lambda path: path.write_bytes(b"")],
-                         ids=["flipped", "missing", "empty"])  # fmt: skip
+@pytest.mark.parametrize(
+    "harm", [flip, lambda path: path.unlink(), lambda path: path.write_bytes(b"")], ids=["flipped", "missing", "empty"]
+)
 def test_a_damaged_backup_is_refused_by_the_name_of_the_file(
     made: Path, elsewhere: Elsewhere, harm: Callable[[Path], Any]
 ) -> None:

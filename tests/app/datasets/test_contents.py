@@ -64,11 +64,18 @@ def test_owners_share_nothing(database: Database, store: ArtifactStore) -> None:
     assert register(database, "bert", sha256=SHA256).status == "ready"
 
 
-@pytest.mark.parametrize(("source", "status"), [
-    ({}, "ready"), ({"format": "csv"}, "ready"), ({"file": "a.csv"}, "ready"), ({"types": {}}, "ready"),
-    ({"format": "tsv"}, "awaiting_content"), ({"target": "a"}, "awaiting_content"),
-    ({"types": {"a": "text"}}, "awaiting_content"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("source", "status"),
+    [
+        ({}, "ready"),
+        ({"format": "csv"}, "ready"),
+        ({"file": "a.csv"}, "ready"),
+        ({"types": {}}, "ready"),
+        ({"format": "tsv"}, "awaiting_content"),
+        ({"target": "a"}, "awaiting_content"),
+        ({"types": {"a": "text"}}, "awaiting_content"),
+    ],
+)
 def test_content_that_is_told_and_there_need_not_be_sent(
     database: Database, store: ArtifactStore, source: dict[str, Any], status: str
 ) -> None:

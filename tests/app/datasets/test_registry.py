@@ -15,8 +15,9 @@ from app.spec.data.columns import Column, DataSchema
 from app.spec.data.sources import BUILTIN_SCHEMAS, TORCHVISION_SCHEMAS, NewDataset
 
 CONTENT = DatasetContent(BUILTIN_SCHEMAS["iris"], [{"x": 1}], "csv", "contents/whole", 30, "00")
-VECTORS = DataSchema(columns=(Column(name="word", type="text"), Column(name="vector", shape=(3,))),
-                     rows={"vectors": 2}, inputs=())  # fmt: skip
+VECTORS = DataSchema(
+    columns=(Column(name="word", type="text"), Column(name="vector", shape=(3,))), rows={"vectors": 2}, inputs=()
+)
 PROBLEM = Problem("/a", "no_rows", "nothing is there", "add rows")
 
 
@@ -143,10 +144,18 @@ def test_vectors_are_named_by_features_and_trained_on_by_nobody(database: Databa
             database.run(registry.delete, "anna", needed)
 
 
-@pytest.mark.parametrize("document", [
-    None, [], {}, {"data": 3}, {"data": {"kind": "dataset", "id": 3}}, {"data": {"features": [1]}},
-    {"data": {"features": {"a": 3, "b": {"vectors": 1}, "c": {"vectors": {"dataset": None}}}}},
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "document",
+    [
+        None,
+        [],
+        {},
+        {"data": 3},
+        {"data": {"kind": "dataset", "id": 3}},
+        {"data": {"features": [1]}},
+        {"data": {"features": {"a": 3, "b": {"vectors": 1}, "c": {"vectors": {"dataset": None}}}}},
+    ],
+)
 def test_what_a_document_needs_is_seen_before_it_is_checked(document: Any) -> None:
     assert registry.referenced_datasets(document) == {}
 
@@ -157,7 +166,7 @@ def test_a_job_that_only_mentions_a_data_set_does_not_need_it(database: Database
     database.run(registry.delete, "anna", made)
 
 
-@pytest.mark.parametrize("verb", ["find", "awaiting", "delete"])
+@pytest.mark.parametrize("verb", ["find", "find_for_upload", "delete"])
 def test_another_owner_s_is_not_found(database: Database, verb: str) -> None:
     made = register(database, "bert")
     with pytest.raises(NotFound):

@@ -38,9 +38,19 @@ from tests.app.api.job_factories import create_running_job, finish_job, record_c
 from tests.app.webhooks.factories import create_webhook
 
 TABLES = (
-    KeyRow, JobRow, EventRow, MetricChunkRow, CheckpointRow, DatasetRow, ContentRow, IdempotencyRow, WorkerRow,
-    AuditRow, WebhookRow, DeliveryRow,
-)  # fmt: skip
+    KeyRow,
+    JobRow,
+    EventRow,
+    MetricChunkRow,
+    CheckpointRow,
+    DatasetRow,
+    ContentRow,
+    IdempotencyRow,
+    WorkerRow,
+    AuditRow,
+    WebhookRow,
+    DeliveryRow,
+)
 
 
 def fill(database: Database) -> None:
@@ -140,9 +150,11 @@ def test_the_command_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsy
     home = tmp_path / "deep" / "home"
     monkeypatch.setattr(migrate, "get_settings", lambda: Settings(home=home))
     for arguments, printed in (
-        (["current"], "base"), (["upgrade"], migrate.head_revision()), (["downgrade", "base"], "base"),
+        (["current"], "base"),
         (["upgrade"], migrate.head_revision()),
-    ):  # fmt: skip
+        (["downgrade", "base"], "base"),
+        (["upgrade"], migrate.head_revision()),
+    ):
         assert migrate.main(arguments) == 0
         assert capsys.readouterr().out.strip() == printed
     assert migrate.main(["upgrade", "nothing"]) == 1
@@ -161,8 +173,10 @@ def test_deleting_a_job_deletes_all_that_is_recorded_about_it(database: Database
 
 def test_content_from_before_it_was_shared_is_known(database: Database) -> None:
     migrate.downgrade(database, "2026_11_24_first_tables")
-    row = ("INSERT INTO datasets (id, owner, name, source, status, size, sha256, parts, path, created_at) "
-           "VALUES ('{0}', 'anna', 'x', '{{}}', 'ready', 1, '{1}', '[]', '{2}', 0)")  # fmt: skip
+    row = (
+        "INSERT INTO datasets (id, owner, name, source, status, size, sha256, parts, path, created_at) "
+        "VALUES ('{0}', 'anna', 'x', '{{}}', 'ready', 1, '{1}', '[]', '{2}', 0)"
+    )
     with database.begin() as session:
         for name, sha256, path in (
             ("ds_1", "aa", "datasets/1"),

@@ -33,8 +33,15 @@ from workers.protocol.messages import Ending, Message, Outcome, ProgressReport, 
 LOST = {"code": "worker_lost", "message": "gone", "pointer": ""}
 OWNER, CHECKED = "anna", ("I2", "I6", "I7", "I8")
 MOST_QUEUED = 4
-JOB: dict[str, Any] = {"name": "job", "data_schema": {}, "inspection": {}, "labels": {}, "queue": "default",
-                       "priority": 0, "spec": {"retries": 3}}  # fmt: skip
+JOB: dict[str, Any] = {
+    "name": "job",
+    "data_schema": {},
+    "inspection": {},
+    "labels": {},
+    "queue": "default",
+    "priority": 0,
+    "spec": {"retries": 3},
+}
 
 
 @dataclass
@@ -233,8 +240,9 @@ class Lives(RuleBasedStateMachine):
     @invariant()
     def rows_are_as_they_ought_to_be(self) -> None:
         found = self.database.read(_rows)
-        ought = {job_id: (str(model.status), model.fence, model.wish, model.losses)
-                 for job_id, model in self.jobs.items()}  # fmt: skip
+        ought = {
+            job_id: (str(model.status), model.fence, model.wish, model.losses) for job_id, model in self.jobs.items()
+        }
         assert found == ought
 
     def teardown(self) -> None:
@@ -294,6 +302,12 @@ def test_lives_are_as_they_ought_to_be(database: Database, tmp_path: Any) -> Non
         pass
 
     Here.database, Here.store = database, LocalStore(tmp_path / "store")
-    bounded = settings(max_examples=15, stateful_step_count=25, deadline=None, database=None, phases=[Phase.generate],
-                       suppress_health_check=list(HealthCheck))  # fmt: skip
+    bounded = settings(
+        max_examples=15,
+        stateful_step_count=25,
+        deadline=None,
+        database=None,
+        phases=[Phase.generate],
+        suppress_health_check=list(HealthCheck),
+    )
     run_state_machine_as_test(Here, settings=bounded)  # type: ignore[no-untyped-call]

@@ -24,8 +24,17 @@ LOST = {"code": "worker_lost", "message": "gone", "pointer": ""}
 
 
 def submit(session: Session, **spec: Any) -> str:
-    row = repository.insert(session, owner="anna", name="job", spec={"retries": 3} | spec, data_schema={},
-                            inspection={}, labels={}, queue="default", priority=0)  # fmt: skip
+    row = repository.insert(
+        session,
+        owner="anna",
+        name="job",
+        spec={"retries": 3} | spec,
+        data_schema={},
+        inspection={},
+        labels={},
+        queue="default",
+        priority=0,
+    )
     return row.id
 
 

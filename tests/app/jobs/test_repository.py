@@ -18,9 +18,15 @@ LOST = {"code": "worker_lost", "message": "gone", "pointer": ""}
 
 def submit(database: Database, owner: str = "anna", **values: Any) -> str:
     base: dict[str, Any] = {
-        "owner": owner, "name": "job", "spec": {"retries": 3}, "data_schema": {}, "inspection": {}, "labels": {},
-        "queue": "default", "priority": 0,
-    }  # fmt: skip
+        "owner": owner,
+        "name": "job",
+        "spec": {"retries": 3},
+        "data_schema": {},
+        "inspection": {},
+        "labels": {},
+        "queue": "default",
+        "priority": 0,
+    }
     return database.run(repository.insert, **(base | values)).id
 
 
@@ -249,5 +255,7 @@ def test_events_are_numbered_without_gaps_by_many_writers(database: Database) ->
 
 
 def test_only_a_retry_leads_out_of_an_end_and_never_out_of_success() -> None:
-    leading = {verb: sources & TERMINAL_STATUSES for verb, (sources, _) in TRANSITIONS.items() if sources & TERMINAL_STATUSES}
+    leading = {
+        verb: sources & TERMINAL_STATUSES for verb, (sources, _) in TRANSITIONS.items() if sources & TERMINAL_STATUSES
+    }
     assert leading == {Verb.RETRY: {Status.FAILED, Status.CANCELLED}}

@@ -53,8 +53,9 @@ def saved(database: Database, store: ArtifactStore, job_id: str, step: int, fenc
     """Store and list a checkpoint with one file."""
     stored = store.put_bytes(f"jobs/{job_id}/{fence}/{step}/weights", f"weights of {step}".encode())
     files = [{"name": "weights", "path": stored.key, "size": stored.size, "sha256": stored.sha256, "public": True}]
-    return database.run(checkpoints.add, job_id, fence, id=new_id("ckpt"), step=step, epoch=1.0, values={},
-                        files=files).id  # fmt: skip
+    return database.run(
+        checkpoints.add, job_id, fence, id=new_id("ckpt"), step=step, epoch=1.0, values={}, files=files
+    ).id
 
 
 def finding(checkpoint: str) -> Callable[[Session], CheckpointRow]:
@@ -144,7 +145,9 @@ def test_downloads_in_pieces_end_while_checkpoints_come_and_go(
     trainer.start()
     until = time.monotonic() + 1.0
     while time.monotonic() < until:
-        row = checkpoints.acquire_for_reading(database, lambda session: checkpoints.list_checkpoints(session, job_id)[-1])
+        row = checkpoints.acquire_for_reading(
+            database, lambda session: checkpoints.list_checkpoints(session, job_id)[-1]
+        )
         expected = f"weights of {row.step}".encode()
         got = b""
         while len(got) < len(expected):  # each piece is a request of its own
@@ -172,23 +175,33 @@ def test_orphans_are_found_wherever_a_crash_left_them(database: Database, store:
 
     def register(session: Session) -> None:
         base: dict[str, Any] = {"owner": "anna", "name": "x", "source": {"kind": "upload"}}
-        session.add(DatasetRow(id="ds_1", status=registry.DatasetStatus.AWAITING_CONTENT,
-                               parts=[{"path": parts[0], "size": 1}], **base))  # fmt: skip
+        session.add(
+            DatasetRow(
+                id="ds_1", status=registry.DatasetStatus.AWAITING_CONTENT, parts=[{"path": parts[0], "size": 1}], **base
+            )
+        )
         session.add(DatasetRow(id="ds_2", status=registry.DatasetStatus.READY, parts=[], path=content, **base))
         session.add(ContentRow(owner="anna", sha256="00", path=content))
 
     database.run(register)
     named = put(store, *parts, content, f"exports/{ended}/{listed}/model.onnx.json", f"jobs/{training}/1/5/weights")
     named |= {f"jobs/{ended}/1/1/weights"}
-    orphans = put(
-        store, f"jobs/{training}/0/5/weights", f"jobs/{ended}/1/2/weights", "jobs/job_gone/1/1/weights",
-        f"exports/{ended}/ckpt_gone/model.onnx.json", "exports/job_gone/ckpt_gone/00/model.onnx",
-        "datasets/ds_1/parts/part_2", "datasets/ds_gone/parts/part_1", "contents/00/content_2", "contents/11/content_3",
-    )  # fmt: skip
+    unlisted = put(
+        store,
+        f"jobs/{training}/0/5/weights",
+        f"jobs/{ended}/1/2/weights",
+        "jobs/job_gone/1/1/weights",
+        f"exports/{ended}/ckpt_gone/model.onnx.json",
+        "exports/job_gone/ckpt_gone/00/model.onnx",
+        "datasets/ds_1/parts/part_2",
+        "datasets/ds_gone/parts/part_1",
+        "contents/00/content_2",
+        "contents/11/content_3",
+    )
     others = put(store, "somebody/else")
     for _ in range(2):  # the first one puts the mark; young files are left alone
         orphans.remove_orphans(database, store)
-        assert set(store.keys("")) == named | orphans | others | {"deployment"}
+        assert set(store.keys("")) == named | unlisted | others | {"deployment"}
     orphans.remove_orphans(database, store, seconds=0.0)
     assert set(store.keys("")) == named | others | {"deployment"}
 

@@ -55,43 +55,112 @@ VALIDATION_HINT = 'add "validation": {"fraction": 0.2} to data'
 # (parts of the job, pointer, code, detail, hint)
 MISTAKES: list[tuple[dict[str, Any], str, str, str, str]] = [
     # The data
-    (data(inputs=["lift"]), "/data/inputs/0", "unknown_column", 'the data has no column "lift"',
-     'did you mean "left"?'),
-    (data(inputs=["left", "zzz"]), "/data/inputs/1", "unknown_column", 'the data has no column "zzz"',
-     "one of: left, right, label, price"),
+    (
+        data(inputs=["lift"]),
+        "/data/inputs/0",
+        "unknown_column",
+        'the data has no column "lift"',
+        'did you mean "left"?',
+    ),
+    (
+        data(inputs=["left", "zzz"]),
+        "/data/inputs/1",
+        "unknown_column",
+        'the data has no column "zzz"',
+        "one of: left, right, label, price",
+    ),
     (data(inputs=["left", "left"]), "/data/inputs/1", "duplicate_id", '"left" is listed twice', "remove it"),
     (data(target="lable"), "/data/target", "unknown_column", 'the data has no column "lable"', 'did you mean "label"?'),
-    (data(validation={"split": "test"}), "/data/validation/split", "unknown_split", 'the data has no split "test"',
-     'use {"fraction": 0.2}'),
+    (
+        data(validation={"split": "test"}),
+        "/data/validation/split",
+        "unknown_split",
+        'the data has no split "test"',
+        'use {"fraction": 0.2}',
+    ),
     (data(validation={}), "/data/validation", "contradiction", "give either a split or a fraction", ""),
     # The network
     ({"model": {"layers": [RELU] * 11}}, "/model", "too_many_nodes", "11 nodes, at most 10 are allowed", ""),
-    ({"model": {"nodes": [RELU | {"id": "a", "inputs": ["lift"]}]}}, "/model/nodes/0/inputs/0", "unknown_node",
-     '"lift" is neither a node nor an input', 'did you mean "left"?'),
-    ({"model": {"inputs": ["image"], "layers": [RELU]}}, "/model/inputs/0", "unknown_input",
-     'the data has no field "image"', "the data has: left, right, label, price"),
+    (
+        {"model": {"nodes": [RELU | {"id": "a", "inputs": ["lift"]}]}},
+        "/model/nodes/0/inputs/0",
+        "unknown_node",
+        '"lift" is neither a node nor an input',
+        'did you mean "left"?',
+    ),
+    (
+        {"model": {"inputs": ["image"], "layers": [RELU]}},
+        "/model/inputs/0",
+        "unknown_input",
+        'the data has no field "image"',
+        "the data has: left, right, label, price",
+    ),
     ({"model": {}}, "/model", "network_form", "a network has either layers or nodes", "write one of the two"),
-    ({"objective": {"loss": {"kind": "CrossEntropyLoss"}, "output": "logit"}}, "/objective/output", "unknown_output",
-     'the network has no output "logit"', ""),
-    ({"objective": {"loss": {"kind": "CrossEntropyLoss"}, "output": "logit"},
-      "model": {"nodes": [RELU | {"id": "a", "inputs": ["left"]}], "outputs": {"logits": "a"}}}, "/objective/output",
-     "unknown_output", 'the network has no output "logit"', 'did you mean "logits"?'),
+    (
+        {"objective": {"loss": {"kind": "CrossEntropyLoss"}, "output": "logit"}},
+        "/objective/output",
+        "unknown_output",
+        'the network has no output "logit"',
+        "",
+    ),
+    (
+        {
+            "objective": {"loss": {"kind": "CrossEntropyLoss"}, "output": "logit"},
+            "model": {"nodes": [RELU | {"id": "a", "inputs": ["left"]}], "outputs": {"logits": "a"}},
+        },
+        "/objective/output",
+        "unknown_output",
+        'the network has no output "logit"',
+        'did you mean "logits"?',
+    ),
     # The training
-    (training(early_stop={"monitor": "val/los"}), "/training/early_stop/monitor", "unknown_series",
-     'the job has no series "val/los"', 'did you mean "val/loss"?'),
-    (training(checkpoint={"monitor": "val/accuracy"}), "/training/checkpoint/monitor", "unknown_series",
-     'the job has no series "val/accuracy"', "one of: train/loss, val/loss"),
-    (training(schedule={"kind": "ReduceLROnPlateau", "monitor": "val/f1"}), "/training/schedule/monitor",
-     "unknown_series", 'the job has no series "val/f1"', "one of: train/loss, val/loss"),
-    ({"training": {"early_stop": {}}}, "/training/early_stop/monitor", "no_validation", "val/loss needs held-out data",
-     VALIDATION_HINT),
-    ({"training": {"schedule": {"kind": "ReduceLROnPlateau"}}}, "/training/schedule/monitor", "no_validation",
-     "val/loss needs held-out data", VALIDATION_HINT),
-    ({"training": {"checkpoint": {"monitor": "val/accuracy"}},
-      "objective": {"loss": {"kind": "CrossEntropyLoss"}, "metrics": ["accuracy"]}}, "/training/checkpoint/monitor",
-     "no_validation", "val/accuracy needs held-out data", VALIDATION_HINT),
+    (
+        training(early_stop={"monitor": "val/los"}),
+        "/training/early_stop/monitor",
+        "unknown_series",
+        'the job has no series "val/los"',
+        'did you mean "val/loss"?',
+    ),
+    (
+        training(checkpoint={"monitor": "val/accuracy"}),
+        "/training/checkpoint/monitor",
+        "unknown_series",
+        'the job has no series "val/accuracy"',
+        "one of: train/loss, val/loss",
+    ),
+    (
+        training(schedule={"kind": "ReduceLROnPlateau", "monitor": "val/f1"}),
+        "/training/schedule/monitor",
+        "unknown_series",
+        'the job has no series "val/f1"',
+        "one of: train/loss, val/loss",
+    ),
+    (
+        {"training": {"early_stop": {}}},
+        "/training/early_stop/monitor",
+        "no_validation",
+        "val/loss needs held-out data",
+        VALIDATION_HINT,
+    ),
+    (
+        {"training": {"schedule": {"kind": "ReduceLROnPlateau"}}},
+        "/training/schedule/monitor",
+        "no_validation",
+        "val/loss needs held-out data",
+        VALIDATION_HINT,
+    ),
+    (
+        {
+            "training": {"checkpoint": {"monitor": "val/accuracy"}},
+            "objective": {"loss": {"kind": "CrossEntropyLoss"}, "metrics": ["accuracy"]},
+        },
+        "/training/checkpoint/monitor",
+        "no_validation",
+        "val/accuracy needs held-out data",
+        VALIDATION_HINT,
+    ),
     (training(precision="fp16", device="cpu"), "/training/precision", "unsupported", "fp16 needs a GPU", 'use "bf16"'),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize(("parts", "place", "code", "detail", "hint"), MISTAKES)
@@ -99,20 +168,23 @@ def test_a_mistake(parts: dict[str, Any], place: str, code: str, detail: str, hi
     assert problems(**parts) == [(place, code, detail, hint)]
 
 
-@pytest.mark.parametrize("parts", [
-    {},
-    data(inputs=["right"], target="price", validation=FRACTION),
-    {"model": {"layers": [RELU] * MAX_NODES}},
-    {"model": {"nodes": [{"id": "a", "kind": "add", "inputs": ["left", "right"]}]}},
-    {"model": {"inputs": ["price"], "layers": [RELU]}},
-    {"objective": {"loss": {"kind": "CrossEntropyLoss"}, "output": "output"}},
-    {"training": {"early_stop": {"monitor": "train/loss"}, "checkpoint": {"monitor": "train/loss"}}},
-    training(early_stop={}, checkpoint={"monitor": "val/loss"}, schedule={"kind": "ReduceLROnPlateau"}),
-    training(schedule={"kind": "StepLR", "step_size": 2}),
-    training(early_stop={"monitor": "val/f1"}) | {"objective": {"loss": {"kind": "NLLLoss"}, "metrics": ["f1"]}},
-    training(precision="fp16"),
-    training(precision="bf16", device="cpu"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "parts",
+    [
+        {},
+        data(inputs=["right"], target="price", validation=FRACTION),
+        {"model": {"layers": [RELU] * MAX_NODES}},
+        {"model": {"nodes": [{"id": "a", "kind": "add", "inputs": ["left", "right"]}]}},
+        {"model": {"inputs": ["price"], "layers": [RELU]}},
+        {"objective": {"loss": {"kind": "CrossEntropyLoss"}, "output": "output"}},
+        {"training": {"early_stop": {"monitor": "train/loss"}, "checkpoint": {"monitor": "train/loss"}}},
+        training(early_stop={}, checkpoint={"monitor": "val/loss"}, schedule={"kind": "ReduceLROnPlateau"}),
+        training(schedule={"kind": "StepLR", "step_size": 2}),
+        training(early_stop={"monitor": "val/f1"}) | {"objective": {"loss": {"kind": "NLLLoss"}, "metrics": ["f1"]}},
+        training(precision="fp16"),
+        training(precision="bf16", device="cpu"),
+    ],
+)
 def test_what_is_in_order(parts: dict[str, Any]) -> None:
     assert problems(**parts) == []
 
@@ -137,17 +209,23 @@ def test_problems_of_all_parts_are_told_together() -> None:
         training={"early_stop": {}, "checkpoint": {"monitor": "loss"}},
     )
     assert [place for place, *_ in found] == [
-        "/data/target", "/training/early_stop/monitor", "/training/checkpoint/monitor", "/model/layers/0/inputs",
-    ]  # fmt: skip
+        "/data/target",
+        "/training/early_stop/monitor",
+        "/training/checkpoint/monitor",
+        "/model/layers/0/inputs",
+    ]
 
 
 RESIZE = [{"kind": "Resize", "size": [64, 64]}]
 
 
-@pytest.mark.parametrize(("kind", "name", "schema"), [
-    *(("builtin", name, schema) for name, schema in BUILTIN_SCHEMAS.items()),
-    *(("torchvision", name, schema) for name, schema in TORCHVISION_SCHEMAS.items()),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("kind", "name", "schema"),
+    [
+        *(("builtin", name, schema) for name, schema in BUILTIN_SCHEMAS.items()),
+        *(("torchvision", name, schema) for name, schema in TORCHVISION_SCHEMAS.items()),
+    ],
+)
 def test_data_by_name_is_known(kind: str, name: str, schema: DataSchema) -> None:
     image = schema.column("image")
     unlike = image is not None and len(image.shape) == 1
@@ -161,11 +239,14 @@ def test_uploaded_data_is_known_to_the_service_alone() -> None:
     assert named_dataset_schema(parse_job(job())) is None
 
 
-@pytest.mark.parametrize(("kind", "name", "detail", "hint"), [
-    ("builtin", "digit", 'there is no builtin data set "digit"', 'did you mean "digits"?'),
-    ("builtin", "MNIST", 'there is no builtin data set "MNIST"', "one of: digits, iris, wine, diabetes"),
-    ("torchvision", "FashionMNST", 'there is no torchvision data set "FashionMNST"', 'did you mean "FashionMNIST"'),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("kind", "name", "detail", "hint"),
+    [
+        ("builtin", "digit", 'there is no builtin data set "digit"', 'did you mean "digits"?'),
+        ("builtin", "MNIST", 'there is no builtin data set "MNIST"', "one of: digits, iris, wine, diabetes"),
+        ("torchvision", "FashionMNST", 'there is no torchvision data set "FashionMNST"', 'did you mean "FashionMNIST"'),
+    ],
+)
 def test_data_that_nobody_knows(kind: str, name: str, detail: str, hint: str) -> None:
     with pytest.raises(InvalidInput) as caught:
         named_dataset_schema(parse_job(job(data={"kind": kind, "name": name})))
@@ -181,11 +262,22 @@ def test_a_job_is_closed_and_immutable() -> None:
     assert parse_job(parsed.model_dump(mode="json")) == parsed
 
 
-@pytest.mark.parametrize("parts", [
-    {"version": 2}, {"priority": 101}, {"retries": 21}, {"retries": -1}, {"max_seconds": 0}, {"name": ""},
-    {"name": "a" * 201}, {"resources": {"gpus": 2}}, {"resources": {"queue": "A"}},
-    {"metadata": {str(place): "" for place in range(33)}}, {"metadata": {"a": ""}},
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "parts",
+    [
+        {"version": 2},
+        {"priority": 101},
+        {"retries": 21},
+        {"retries": -1},
+        {"max_seconds": 0},
+        {"name": ""},
+        {"name": "a" * 201},
+        {"resources": {"gpus": 2}},
+        {"resources": {"queue": "A"}},
+        {"metadata": {str(place): "" for place in range(33)}},
+        {"metadata": {"a": ""}},
+    ],
+)
 def test_values_out_of_range(parts: dict[str, Any]) -> None:
     with pytest.raises(InvalidInput):
         parse_job(job(**parts))

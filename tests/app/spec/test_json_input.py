@@ -17,7 +17,9 @@ JSON, YAML, DEPTH = "application/json", "application/yaml", 16
 BOTH_FORMATS = pytest.mark.parametrize("kind", [JSON, YAML])
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"))
-VALUES = st.none() | st.booleans() | st.integers(-MAX_INT64, MAX_INT64) | st.floats(allow_nan=False, allow_infinity=False)
+VALUES = (
+    st.none() | st.booleans() | st.integers(-MAX_INT64, MAX_INT64) | st.floats(allow_nan=False, allow_infinity=False)
+)
 DOCUMENTS = st.recursive(VALUES | TEXT, lambda part: st.lists(part) | st.dictionaries(TEXT, part), max_leaves=20)
 
 
@@ -83,11 +85,47 @@ def test_any_bytes_are_read_or_refused(body: bytes, kind: str) -> None:
     assert_parsed_or_rejected(body, kind)
 
 
-FRAGMENTS = st.sampled_from([
-    "[", "]", "{", "}", ":", ",", '"', "\\", "'", "- ", "\n", "  ", "a", "0", "-", ".", "e", "&a ", "*a", "!!int ",
-    "!!map ", "!", "|", ">", "?", "%", "---\n", "...", "<<: ", "null", "true", "NaN", "Infinity", "\\u0000", "\\ud800",
-    "\ufeff", "~",
-])  # fmt: skip
+FRAGMENTS = st.sampled_from(
+    [
+        "[",
+        "]",
+        "{",
+        "}",
+        ":",
+        ",",
+        '"',
+        "\\",
+        "'",
+        "- ",
+        "\n",
+        "  ",
+        "a",
+        "0",
+        "-",
+        ".",
+        "e",
+        "&a ",
+        "*a",
+        "!!int ",
+        "!!map ",
+        "!",
+        "|",
+        ">",
+        "?",
+        "%",
+        "---\n",
+        "...",
+        "<<: ",
+        "null",
+        "true",
+        "NaN",
+        "Infinity",
+        "\\u0000",
+        "\\ud800",
+        "\ufeff",
+        "~",
+    ]
+)
 
 
 @settings(max_examples=400)
@@ -98,9 +136,18 @@ def test_any_fragments_are_read_or_refused(text: str, kind: str) -> None:
 
 @pytest.mark.parametrize(
     ("kind", "number"),
-    [(JSON, "NaN"), (JSON, "Infinity"), (JSON, "-Infinity"), (JSON, "1e999"), (JSON, "-1e999"), (YAML, ".nan"),
-     (YAML, ".inf"), (YAML, "-.INF"), (YAML, "1e999")],
-)  # fmt: skip
+    [
+        (JSON, "NaN"),
+        (JSON, "Infinity"),
+        (JSON, "-Infinity"),
+        (JSON, "1e999"),
+        (JSON, "-1e999"),
+        (YAML, ".nan"),
+        (YAML, ".inf"),
+        (YAML, "-.INF"),
+        (YAML, "1e999"),
+    ],
+)
 def test_a_number_is_finite(kind: str, number: str) -> None:
     assert input_problems(f'{{"a": [1, {{"b/c~": {number}}}]}}', kind) == [("/a/1/b~1c~0", "not_finite")]
 
@@ -109,7 +156,9 @@ def test_a_number_is_finite(kind: str, number: str) -> None:
 @pytest.mark.parametrize("number", [MAX_INT64 + 1, -MAX_INT64 - 1, 10**400])
 def test_an_integer_has_64_bits(kind: str, number: int) -> None:
     assert input_problems(f'{{"a": {number}}}', kind) == [("/a", "out_of_range")]
-    assert parse_document(f'{{"a": [{MAX_INT64}, {-MAX_INT64}]}}'.encode(), kind, DEPTH) == {"a": [MAX_INT64, -MAX_INT64]}
+    assert parse_document(f'{{"a": [{MAX_INT64}, {-MAX_INT64}]}}'.encode(), kind, DEPTH) == {
+        "a": [MAX_INT64, -MAX_INT64]
+    }
 
 
 @BOTH_FORMATS
@@ -133,8 +182,9 @@ def test_a_key_stands_once(kind: str, body: str, pointers: list[str]) -> None:
 
 def test_a_key_stands_once_in_blocks() -> None:
     assert input_problems("a:\n  b: 1\n  b: 2\nc:\n- d: 1\n  d: 2\n", YAML) == [
-        ("/a/b", "duplicate_key"), ("/c/0/d", "duplicate_key")
-    ]  # fmt: skip
+        ("/a/b", "duplicate_key"),
+        ("/c/0/d", "duplicate_key"),
+    ]
 
 
 @pytest.mark.parametrize(
@@ -215,14 +265,33 @@ def test_yaml_has_no_more_than_json(body: str, words: str) -> None:
 @pytest.mark.parametrize(
     ("text", "value"),
     [
-        ("no", "no"), ("yes", "yes"), ("on", "on"), ("1_000", "1_000"), ("010", "010"), ("0x1f", "0x1f"),
+        ("no", "no"),
+        ("yes", "yes"),
+        ("on", "on"),
+        ("1_000", "1_000"),
+        ("010", "010"),
+        ("0x1f", "0x1f"),
         ("1:30", "1:30"),
-        ("2001-01-01", "2001-01-01"), ("2001-01-01T00:00:00Z", "2001-01-01T00:00:00Z"), ("=", "="), ("1e", "1e"),
-        ("1e-3", 0.001), ("-1.5E+2", -150.0), (".5", 0.5), ("1.", 1.0), ("+3", 3), ("0", 0), ("true", True),
+        ("2001-01-01", "2001-01-01"),
+        ("2001-01-01T00:00:00Z", "2001-01-01T00:00:00Z"),
+        ("=", "="),
+        ("1e", "1e"),
+        ("1e-3", 0.001),
+        ("-1.5E+2", -150.0),
+        (".5", 0.5),
+        ("1.", 1.0),
+        ("+3", 3),
+        ("0", 0),
+        ("true", True),
         ("False", False),
-        ("null", None), ("~", None), ("", None), ("'1'", "1"), ('"\\u00e9"', "é"), ("&anchor 3", 3),
+        ("null", None),
+        ("~", None),
+        ("", None),
+        ("'1'", "1"),
+        ('"\\u00e9"', "é"),
+        ("&anchor 3", 3),
     ],
-)  # fmt: skip
+)
 def test_scalars_of_yaml(text: str, value: Any) -> None:
     found = parse_document(f"a: {text}".encode(), YAML, DEPTH)["a"]
     assert (found, type(found)) == (value, type(value))
@@ -234,10 +303,19 @@ def test_merging_is_a_key_like_any_other() -> None:
 
 @pytest.mark.parametrize(
     ("body", "words"),
-    [(b"", "line 1, column 1"), (b"{'a': 1}", "line 1, column 2"), (b"[1,\n 2,]", "line 2"), (b"\xff", "byte 0"),
-     ("é".encode("latin-1"), "byte 0"), ('{"a": 1}'.encode("utf-16"), "byte 0"), (b"{} {}", "Extra data"),
-     (b'"\t"', "control character"), (b"01", "Extra data"), (b"]" * 100, "line 1")],
-)  # fmt: skip
+    [
+        (b"", "line 1, column 1"),
+        (b"{'a': 1}", "line 1, column 2"),
+        (b"[1,\n 2,]", "line 2"),
+        (b"\xff", "byte 0"),
+        ("é".encode("latin-1"), "byte 0"),
+        ('{"a": 1}'.encode("utf-16"), "byte 0"),
+        (b"{} {}", "Extra data"),
+        (b'"\t"', "control character"),
+        (b"01", "Extra data"),
+        (b"]" * 100, "line 1"),
+    ],
+)
 def test_what_is_no_json_is_told_with_its_place(body: bytes, words: str) -> None:
     assert words in malformed_detail(body)
 

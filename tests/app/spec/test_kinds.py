@@ -28,8 +28,21 @@ class NoDefault(Enum):
 
 
 # Field → why the spec's default is not torch's.
-INFERRED = frozenset({"in_features", "in1_features", "in2_features", "in_channels", "num_features", "num_channels",
-                      "normalized_shape", "embed_dim", "d_model", "input_size", "num_embeddings"})  # fmt: skip
+INFERRED = frozenset(
+    {
+        "in_features",
+        "in1_features",
+        "in2_features",
+        "in_channels",
+        "num_features",
+        "num_channels",
+        "normalized_shape",
+        "embed_dim",
+        "d_model",
+        "input_size",
+        "num_embeddings",
+    }
+)
 DIFFERENT_DEFAULTS: Mapping[tuple[str, str], Any] = {
     **{(kind, "dim"): -1 for kind in ("Softmax", "Softmin", "LogSoftmax")},  # torch's None guesses, and warns
     ("Upsample", "scale_factor"): NoDefault.DEFAULT,  # torch has `size` too
@@ -40,19 +53,44 @@ DIFFERENT_DEFAULTS: Mapping[tuple[str, str], Any] = {
 }
 # Parameters of a constructor that the spec leaves out, and why.
 IGNORED_PARAMETERS = {
-    "device": "chosen by the plan", "dtype": "float32", "inplace": "a speed trick that breaks what reads the input",
-    "batch_first": "always", "return_indices": "one output", "divisor_override": "rare", "max_norm": "changes weights",
-    "norm_type": "of max_norm", "scale_grad_by_freq": "rare", "sparse": "few optimisers take it", "_weight": "private",
-    "_freeze": "private", "size": "follows from the data", "align_corners": "of modes that need no choice",
-    "recompute_scale_factor": "rare", "add_bias_kv": "rare", "add_zero_attn": "rare", "kdim": "as embed_dim",
-    "vdim": "as embed_dim", "proj_size": "rare", "padding_mode": "zeros alone, for transposed convolutions",
-    "bias": "of normalisations, where the oldest torch supported lacks it", "min_value": "deprecated",
-    "max_value": "deprecated", "size_average": "deprecated", "reduce": "deprecated",
+    "device": "chosen by the plan",
+    "dtype": "float32",
+    "inplace": "a speed trick that breaks what reads the input",
+    "batch_first": "always",
+    "return_indices": "one output",
+    "divisor_override": "rare",
+    "max_norm": "changes weights",
+    "norm_type": "of max_norm",
+    "scale_grad_by_freq": "rare",
+    "sparse": "few optimisers take it",
+    "_weight": "private",
+    "_freeze": "private",
+    "size": "follows from the data",
+    "align_corners": "of modes that need no choice",
+    "recompute_scale_factor": "rare",
+    "add_bias_kv": "rare",
+    "add_zero_attn": "rare",
+    "kdim": "as embed_dim",
+    "vdim": "as embed_dim",
+    "proj_size": "rare",
+    "padding_mode": "zeros alone, for transposed convolutions",
+    "bias": "of normalisations, where the oldest torch supported lacks it",
+    "min_value": "deprecated",
+    "max_value": "deprecated",
+    "size_average": "deprecated",
+    "reduce": "deprecated",
     "include_last_offset": "of offsets",
-    "weight": "in an objective alone", "pos_weight": "in an objective alone",
-}  # fmt: skip
-RECURRENT = {"input_size": NoDefault.DEFAULT, "hidden_size": NoDefault.DEFAULT, "num_layers": 1, "bias": True, "dropout": 0.0,
-             "bidirectional": False}  # fmt: skip
+    "weight": "in an objective alone",
+    "pos_weight": "in an objective alone",
+}
+RECURRENT = {
+    "input_size": NoDefault.DEFAULT,
+    "hidden_size": NoDefault.DEFAULT,
+    "num_layers": 1,
+    "bias": True,
+    "dropout": 0.0,
+    "bidirectional": False,
+}
 
 
 def default(field: Any) -> Any:
@@ -73,7 +111,11 @@ def constructor(kind: str) -> dict[str, Any]:
 @pytest.mark.parametrize("kind", MODULES)
 def test_fields_of_modules_are_those_of_torch(kind: str) -> None:
     theirs = constructor(kind)
-    ours = {name: default(field) for name, field in MODULES[kind].fields.items() if name not in BUILDERS[kind].call_parameters}
+    ours = {
+        name: default(field)
+        for name, field in MODULES[kind].fields.items()
+        if name not in BUILDERS[kind].call_parameters
+    }
     assert ours.keys() <= theirs.keys()
     assert theirs.keys() - ours.keys() <= IGNORED_PARAMETERS.keys()
     assert all(theirs[name] is not NoDefault.DEFAULT for name in theirs.keys() - ours.keys() - {"size"})

@@ -8,13 +8,7 @@ import pytest
 from app.errors import InvalidInput, Problem
 from app.spec.job import parse_job
 from app.spec.network.network import NODE_KINDS
-from app.spec.problems import (
-    MAX_HINT_SEARCHES,
-    MAX_REPORTED_PROBLEMS,
-    did_you_mean,
-    json_pointer,
-    limit_problems,
-)
+from app.spec.problems import MAX_HINT_SEARCHES, MAX_REPORTED_PROBLEMS, did_you_mean, json_pointer, limit_problems
 
 JOB: dict[str, Any] = {
     "model": {"layers": [{"kind": "Linear", "out_features": 3}]},
@@ -44,46 +38,117 @@ LAYERS: list[tuple[Any, str, str, str, str]] = [
     (layer("linear", out_features=3), "/kind", "unknown_kind", 'there is no kind "linear"', 'did you mean "Linear"?'),
     ({"out_features": 3}, "/kind", "missing", '"kind" is required', ""),
     (layer("Linear"), "/out_features", "missing", '"out_features" is required', ""),
-    (layer("Linear", out_features=3, in_feature=3), "/in_feature", "unknown_field",
-     'there is no field "in_feature" here',
-     'did you mean "in_features" or "out_features"?'),
-    (layer("Linear", out_features=3, zzz=3), "/zzz", "unknown_field", 'there is no field "zzz" here',
-     "remove it; there are: bias, id, in_features, inputs, kind, out_features"),
-    (layer("Linear", out_features=-3), "/out_features", "out_of_range",
-     "Input should be greater than or equal to 1", ""),
-    (layer("Linear", out_features=0), "/out_features", "out_of_range",
-     "Input should be greater than or equal to 1", ""),
-    *((layer("Linear", out_features=size), "/out_features", "out_of_range",
-       "Input should be less than or equal to 2147483647", "") for size in (2**31, 2**40, 2**200)),
-    *((layer("Linear", out_features=size), "/out_features", "invalid_value", "Input should be a valid integer", "")
-      for size in (math.nan, math.inf, 3.0, "3", True, None, [3])),
-    *((layer("Dropout", p=p), "/p", "out_of_range", "Input should be a finite number", "") for p in (math.nan,
-     math.inf)),
+    (
+        layer("Linear", out_features=3, in_feature=3),
+        "/in_feature",
+        "unknown_field",
+        'there is no field "in_feature" here',
+        'did you mean "in_features" or "out_features"?',
+    ),
+    (
+        layer("Linear", out_features=3, zzz=3),
+        "/zzz",
+        "unknown_field",
+        'there is no field "zzz" here',
+        "remove it; there are: bias, id, in_features, inputs, kind, out_features",
+    ),
+    (
+        layer("Linear", out_features=-3),
+        "/out_features",
+        "out_of_range",
+        "Input should be greater than or equal to 1",
+        "",
+    ),
+    (
+        layer("Linear", out_features=0),
+        "/out_features",
+        "out_of_range",
+        "Input should be greater than or equal to 1",
+        "",
+    ),
+    *(
+        (
+            layer("Linear", out_features=size),
+            "/out_features",
+            "out_of_range",
+            "Input should be less than or equal to 2147483647",
+            "",
+        )
+        for size in (2**31, 2**40, 2**200)
+    ),
+    *(
+        (layer("Linear", out_features=size), "/out_features", "invalid_value", "Input should be a valid integer", "")
+        for size in (math.nan, math.inf, 3.0, "3", True, None, [3])
+    ),
+    *(
+        (layer("Dropout", p=p), "/p", "out_of_range", "Input should be a finite number", "")
+        for p in (math.nan, math.inf)
+    ),
     (layer("Dropout", p=1.5), "/p", "out_of_range", "Input should be less than or equal to 1", ""),
     (layer("ELU", alpha=-math.inf), "/alpha", "out_of_range", "Input should be a finite number", ""),
     (layer("Linear", out_features=3, id=3), "/id", "invalid_value", "Input should be a valid string", ""),
-    (layer("GRU", hidden_size=3, returns="lst"), "/returns", "unknown_value",
-     "Input should be 'sequence', 'last' or 'state'", 'did you mean "last"?'),
+    (
+        layer("GRU", hidden_size=3, returns="lst"),
+        "/returns",
+        "unknown_value",
+        "Input should be 'sequence', 'last' or 'state'",
+        'did you mean "last"?',
+    ),
     # One problem for a place, although Pydantic tells of every type it could have had
-    (layer("Conv2d", out_channels=3, kernel_size=-1), "/kernel_size", "out_of_range",
-     "Input should be greater than or equal to 1", ""),
-    (layer("Conv2d", out_channels=3, kernel_size=[3, 0]), "/kernel_size/1", "out_of_range",
-     "Input should be greater than or equal to 1", ""),
+    (
+        layer("Conv2d", out_channels=3, kernel_size=-1),
+        "/kernel_size",
+        "out_of_range",
+        "Input should be greater than or equal to 1",
+        "",
+    ),
+    (
+        layer("Conv2d", out_channels=3, kernel_size=[3, 0]),
+        "/kernel_size/1",
+        "out_of_range",
+        "Input should be greater than or equal to 1",
+        "",
+    ),
     (layer("Conv2d", out_channels=3, kernel_size=[3]), "/kernel_size/1", "missing", "there are too few items", ""),
-    (layer("Conv2d", out_channels=3, kernel_size=[3, 3, 3]), "/kernel_size", "too_many",
-     "too many items, the most is 2", ""),
-    (layer("Conv2d", out_channels=3, kernel_size={"a": 1}), "/kernel_size", "invalid_value",
-     "Input should be a valid integer", ""),
-    (layer("Conv2d", out_channels=3, kernel_size=3, padding="sane"), "/padding", "unknown_value",
-     "Input should be 'same' or 'valid'", 'did you mean "same"?'),
+    (
+        layer("Conv2d", out_channels=3, kernel_size=[3, 3, 3]),
+        "/kernel_size",
+        "too_many",
+        "too many items, the most is 2",
+        "",
+    ),
+    (
+        layer("Conv2d", out_channels=3, kernel_size={"a": 1}),
+        "/kernel_size",
+        "invalid_value",
+        "Input should be a valid integer",
+        "",
+    ),
+    (
+        layer("Conv2d", out_channels=3, kernel_size=3, padding="sane"),
+        "/padding",
+        "unknown_value",
+        "Input should be 'same' or 'valid'",
+        'did you mean "same"?',
+    ),
     (layer("permute", dims=3), "/dims", "invalid_value", "a list is expected here", ""),
     (layer("reshape", shape=[0, -2]), "/shape/1", "out_of_range", "Input should be greater than or equal to -1", ""),
-    (layer("Parameter", shape=[1], init=layer("norml")), "/init/kind", "unknown_kind", 'there is no kind "norml"',
-     'did you mean "normal" or "uniform"?'),
-    (layer("Parameter", shape=[1], init=layer("normal", sd=1)), "/init/sd", "unknown_field",
-     'there is no field "sd" here', 'did you mean "std"?'),
+    (
+        layer("Parameter", shape=[1], init=layer("norml")),
+        "/init/kind",
+        "unknown_kind",
+        'there is no kind "norml"',
+        'did you mean "normal" or "uniform"?',
+    ),
+    (
+        layer("Parameter", shape=[1], init=layer("normal", sd=1)),
+        "/init/sd",
+        "unknown_field",
+        'there is no field "sd" here',
+        'did you mean "std"?',
+    ),
     *((each, "", "not_an_object", "an object is expected here", "") for each in (3, None, [], "Linear")),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize(("mistaken", "place", "code", "detail", "hint"), LAYERS)
@@ -104,38 +169,91 @@ def test_an_id_that_is_no_name() -> None:
 PARTS: list[tuple[dict[str, Any], str, str, str, str]] = [
     ({"model": {"layers": []}}, "/model/layers", "too_few", "too few items, the least is 1", ""),
     ({"model": 3}, "/model", "not_an_object", "an object is expected here", ""),
-    ({"model": {"layer": []}}, "/model/layer", "unknown_field", 'there is no field "layer" here',
-     'did you mean "layers" or "num_layers"?'),
-    ({"data": {"kind": "builtn"}}, "/data/kind", "unknown_kind", 'there is no kind "builtn"',
-     'did you mean "builtin"?'),
+    (
+        {"model": {"layer": []}},
+        "/model/layer",
+        "unknown_field",
+        'there is no field "layer" here',
+        'did you mean "layers" or "num_layers"?',
+    ),
+    (
+        {"data": {"kind": "builtn"}},
+        "/data/kind",
+        "unknown_kind",
+        'there is no kind "builtn"',
+        'did you mean "builtin"?',
+    ),
     ({"data": {"kind": "builtin"}}, "/data/name", "missing", '"name" is required', ""),
-    ({"training": {"epoch": 3}}, "/training/epoch", "unknown_field", 'there is no field "epoch" here',
-     'did you mean "epochs"?'),
-    ({"training": {"epochs": 3, "steps": 3}}, "/training", "contradiction",
-     "a plan is measured in epochs or in steps, not in both", "remove one"),
-    ({"training": {"optimizer": {"kind": "Adm"}}}, "/training/optimizer/kind", "unknown_kind",
-     'there is no kind "Adm"', 'did you mean "Adam" or "RAdam"?'),
-    ({"training": {"optimizer": {"kind": "Adam", "learning": 1}}}, "/training/optimizer/learning", "unknown_field",
-     'there is no field "learning" here',
-     "remove it; there are: amsgrad, betas, decoupled_weight_decay, eps, kind, lr, weight_decay"),
-    ({"training": {"optimizer": {"kind": "Adam", "betas": [0.9, 1.1]}}}, "/training/optimizer/betas/1", "out_of_range",
-     "Input should be less than or equal to 1", ""),
-    ({"objective": {}}, "/objective", "missing", "an objective has a loss, or several heads",
-     'add "loss": {"kind": …}'),
+    (
+        {"training": {"epoch": 3}},
+        "/training/epoch",
+        "unknown_field",
+        'there is no field "epoch" here',
+        'did you mean "epochs"?',
+    ),
+    (
+        {"training": {"epochs": 3, "steps": 3}},
+        "/training",
+        "contradiction",
+        "a plan is measured in epochs or in steps, not in both",
+        "remove one",
+    ),
+    (
+        {"training": {"optimizer": {"kind": "Adm"}}},
+        "/training/optimizer/kind",
+        "unknown_kind",
+        'there is no kind "Adm"',
+        'did you mean "Adam" or "RAdam"?',
+    ),
+    (
+        {"training": {"optimizer": {"kind": "Adam", "learning": 1}}},
+        "/training/optimizer/learning",
+        "unknown_field",
+        'there is no field "learning" here',
+        "remove it; there are: amsgrad, betas, decoupled_weight_decay, eps, kind, lr, weight_decay",
+    ),
+    (
+        {"training": {"optimizer": {"kind": "Adam", "betas": [0.9, 1.1]}}},
+        "/training/optimizer/betas/1",
+        "out_of_range",
+        "Input should be less than or equal to 1",
+        "",
+    ),
+    (
+        {"objective": {}},
+        "/objective",
+        "missing",
+        "an objective has a loss, or several heads",
+        'add "loss": {"kind": …}',
+    ),
     ({"objective": {"heads": {}}}, "/objective/heads", "too_few", "too few items, the least is 1", ""),
-    ({"objective": {"heads": {"flow": {"loss": {"kind": "MSELoss"}}}}}, "/objective/heads/flow", "reserved_id",
-     'a head cannot be called "flow": series have that name', "choose another name"),
-    ({"objective": {"heads": {"a": {"loss": {"kind": "MSELoss"}, "weight": 0}}}}, "/objective/heads/a/weight",
-     "out_of_range", "Input should be greater than 0", ""),
-    ({"objective": {"loss": {"kind": "MSELoss"}, "metrics": [], "heads": {"a": {"loss": {"kind": "MSELoss"}}}}},
-     "/objective", "contradiction", "with heads, loss, metrics belong to each head",
-     "move them into the heads, or remove heads"),
+    (
+        {"objective": {"heads": {"flow": {"loss": {"kind": "MSELoss"}}}}},
+        "/objective/heads/flow",
+        "reserved_id",
+        'a head cannot be called "flow": series have that name',
+        "choose another name",
+    ),
+    (
+        {"objective": {"heads": {"a": {"loss": {"kind": "MSELoss"}, "weight": 0}}}},
+        "/objective/heads/a/weight",
+        "out_of_range",
+        "Input should be greater than 0",
+        "",
+    ),
+    (
+        {"objective": {"loss": {"kind": "MSELoss"}, "metrics": [], "heads": {"a": {"loss": {"kind": "MSELoss"}}}}},
+        "/objective",
+        "contradiction",
+        "with heads, loss, metrics belong to each head",
+        "move them into the heads, or remove heads",
+    ),
     ({"objective": {"heads": {"a": {}}}}, "/objective/heads/a/loss", "missing", '"loss" is required', ""),
     ({"modle": 1}, "/modle", "unknown_field", 'there is no field "modle" here', 'did you mean "model"?'),
     ({"model": {"a/b~c": 1}}, "/model/a~1b~0c", "unknown_field", 'there is no field "a/b~c" here', "remove it"),
     ({"priority": 1000}, "/priority", "out_of_range", "Input should be less than or equal to 100", ""),
     ({"metadata": {"a": 3}}, "/metadata/a", "invalid_value", "Input should be a valid string", ""),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize(("parts", "place", "code", "detail", "hint"), PARTS)
@@ -147,9 +265,14 @@ def test_all_mistakes_at_once() -> None:
     layers = [layer("Linear", out_features=0), layer("ReLu"), layer("Conv2d", kernel_size=0, strides=1)]
     found = problems(model={"layers": layers}, data={"kind": "builtin", "name": 3}, training={"batch_size": 0})
     assert [place for place, *_ in found] == [
-        "/model/layers/0/out_features", "/model/layers/1/kind", "/model/layers/2/out_channels",
-        "/model/layers/2/kernel_size", "/model/layers/2/strides", "/data/name", "/training/batch_size",
-    ]  # fmt: skip
+        "/model/layers/0/out_features",
+        "/model/layers/1/kind",
+        "/model/layers/2/out_channels",
+        "/model/layers/2/kernel_size",
+        "/model/layers/2/strides",
+        "/data/name",
+        "/training/batch_size",
+    ]
 
 
 def test_a_document_that_is_no_object() -> None:
@@ -174,9 +297,7 @@ def test_one_wrong_letter_in_a_kind_is_seen_through(kind: str) -> None:
     assert hint.startswith("did you mean ") == bool(did_you_mean(wrong, NODE_KINDS))
 
 
-@pytest.mark.parametrize(("location", "expected"), [
-    ((), ""), (("a", 0), "/a/0"), (("a/b", "~", ""), "/a~1b/~0/"),
-])  # fmt: skip
+@pytest.mark.parametrize(("location", "expected"), [((), ""), (("a", 0), "/a/0"), (("a/b", "~", ""), "/a~1b/~0/")])
 def test_pointers_are_those_of_the_standard(location: tuple[Any, ...], expected: str) -> None:
     assert json_pointer(location) == expected
 

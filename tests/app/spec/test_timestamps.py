@@ -22,10 +22,21 @@ def test_a_time_is_read(text: str, seconds: float) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "now", "2026-11-27", "2026-11-27T10:00:00", "2026-11-27 10:00:00Z", "20261127T100000Z",
-             "2026-13-01T00:00:00Z", "2026-02-30T00:00:00Z", "2026-11-27T25:00:00Z", "2026-11-27T10:00:00+25:00",
-             "٢٠٢٦-11-27T10:00:00Z"],
-)  # fmt: skip
+    "text",
+    [
+        "",
+        "now",
+        "2026-11-27",
+        "2026-11-27T10:00:00",
+        "2026-11-27 10:00:00Z",
+        "20261127T100000Z",
+        "2026-13-01T00:00:00Z",
+        "2026-02-30T00:00:00Z",
+        "2026-11-27T25:00:00Z",
+        "2026-11-27T10:00:00+25:00",
+        "٢٠٢٦-11-27T10:00:00Z",
+    ],
+)
 def test_what_is_no_time_is_told(text: str) -> None:
     with pytest.raises(InvalidInput) as raised:
         parse_job(SPEC | {"not_before": text})

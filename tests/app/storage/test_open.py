@@ -28,8 +28,12 @@ def test_another_address_is_refused(url: str) -> None:
 def test_an_s3_server_that_is_away_is_unavailable() -> None:
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))
-        options = {"endpoint": f"http://127.0.0.1:{closed.getsockname()[1]}", "region": "us-east-1",
-                   "access_key_id": "a", "secret_access_key": "b"}  # fmt: skip
+        options = {
+            "endpoint": f"http://127.0.0.1:{closed.getsockname()[1]}",
+            "region": "us-east-1",
+            "access_key_id": "a",
+            "secret_access_key": "b",
+        }
         store = open_store("s3://bucket", options)
         assert isinstance(store, S3Store)
         with pytest.raises(Unavailable):

@@ -35,8 +35,12 @@ def refusing() -> Iterator[Refusing]:
         server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         servers.append(server)
         threading.Thread(target=server.serve_forever, daemon=True).start()
-        options = {"endpoint": f"http://127.0.0.1:{server.server_port}", "region": "us-east-1",
-                   "access_key_id": "a", "secret_access_key": "b"}  # fmt: skip
+        options = {
+            "endpoint": f"http://127.0.0.1:{server.server_port}",
+            "region": "us-east-1",
+            "access_key_id": "a",
+            "secret_access_key": "b",
+        }
         return open_store("s3://bucket", options)
 
     yield store
@@ -45,11 +49,17 @@ def refusing() -> Iterator[Refusing]:
         server.server_close()
 
 
-@pytest.mark.parametrize(("status", "code", "error"), [
-    (507, "XMinioStorageFull", StorageFull), (403, "QuotaExceeded", StorageFull),
-    (409, "XMinioAdminBucketQuotaExceeded", StorageFull), (507, "", StorageFull),
-    (500, "InternalError", Unavailable), (403, "AccessDenied", Unavailable),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("status", "code", "error"),
+    [
+        (507, "XMinioStorageFull", StorageFull),
+        (403, "QuotaExceeded", StorageFull),
+        (409, "XMinioAdminBucketQuotaExceeded", StorageFull),
+        (507, "", StorageFull),
+        (500, "InternalError", Unavailable),
+        (403, "AccessDenied", Unavailable),
+    ],
+)
 def test_want_of_room_is_told_from_other_refusals(
     refusing: Refusing, status: int, code: str, error: type[Exception]
 ) -> None:

@@ -15,7 +15,11 @@ URL = "https://example.com/hook"
 
 
 def create_webhook(
-    db: Database, owner: str = "anna", events: Sequence[MessageType] = TERMINAL_TYPES, url: str = URL, all_jobs: bool = True
+    db: Database,
+    owner: str = "anna",
+    events: Sequence[MessageType] = TERMINAL_TYPES,
+    url: str = URL,
+    all_jobs: bool = True,
 ) -> str:
     return db.run(repository.create, owner, WebhookConfig("x", url, events, all_jobs)).id
 

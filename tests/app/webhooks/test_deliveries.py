@@ -13,14 +13,7 @@ from app.jobs.states import Status
 from app.webhooks import deliveries, repository
 from app.webhooks.deliveries import MAX_CONCURRENT_ATTEMPTS, RETRY_DELAYS, ClaimedMessage, DeliveryResult
 from tests.app.api.job_factories import create_job_in_status
-from tests.app.webhooks.factories import (
-    create_webhook,
-    expire_lease,
-    get_webhook,
-    list_messages,
-    make_due,
-    update_row,
-)
+from tests.app.webhooks.factories import create_webhook, expire_lease, get_webhook, list_messages, make_due, update_row
 
 ARRIVED = DeliveryResult(204, 0.1)
 REFUSED = DeliveryResult(500, 0.1, "refused", "the receiver answered 500")

@@ -65,9 +65,10 @@ def test_a_message_says_what_happened(database: Database) -> None:
     saved, failed = (json.loads(row.body) for row in list_messages(database, hook))
     told: dict[str, Any] = {"id": job.id, "name": "iris", "metadata": {"team": "vision"}}
     assert saved["data"] == {
-        "job": told | {"status": "running"}, "event": next(row.seq for row in listed if row.kind == "checkpoint"),
+        "job": told | {"status": "running"},
+        "event": next(row.seq for row in listed if row.kind == "checkpoint"),
         "checkpoint": {"id": "ckpt_1", "step": 5},
-    }  # fmt: skip
+    }
     wanted = {name: ERROR[name] for name in ("code", "message", "pointer", "retryable")}
     assert failed["data"] == {"job": told | {"status": "failed"}, "event": listed[-1].seq, "error": wanted}
     assert (saved["type"], failed["type"]) == ("job.checkpoint", "job.failed")
@@ -76,7 +77,11 @@ def test_a_message_says_what_happened(database: Database) -> None:
 
 
 def test_only_the_owner_s_webhooks_hear_and_only_named_ones_where_they_want(database: Database) -> None:
-    all_, named, theirs = create_webhook(database), create_webhook(database, all_jobs=False), create_webhook(database, "bert")
+    all_, named, theirs = (
+        create_webhook(database),
+        create_webhook(database, all_jobs=False),
+        create_webhook(database, "bert"),
+    )
     database.run(service.cancel, "anna", create_queued_job(database))
     assert [len(list_messages(database, hook)) for hook in (all_, named, theirs)] == [1, 0, 0]
     for hook, heard in ((named, 1), (all_, 2), (theirs, 0)):

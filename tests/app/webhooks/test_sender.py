@@ -17,14 +17,7 @@ from app.webhooks.sender import MAX_IN_FLIGHT, WebhookSender
 from app.webhooks.signature import signed_headers
 from app.webhooks.targets import TargetPolicy
 from tests.app.api.job_factories import create_job_in_status
-from tests.app.webhooks.factories import (
-    create_webhook,
-    expire_lease,
-    get_webhook,
-    list_messages,
-    make_due,
-    update_row,
-)
+from tests.app.webhooks.factories import create_webhook, expire_lease, get_webhook, list_messages, make_due, update_row
 from tests.webhook_receiver import ReceivedWebhook, Receiver, respond, respond_with, run_receiver
 
 OPEN = TargetPolicy(http=True, private=True)

@@ -89,10 +89,7 @@ def test_dots_are_bytes_again() -> None:
 def test_a_tree_is_nested() -> None:
     assert trees.to_nested([("f", [1, 3]), ("g", [2]), ("x", []), ("y", [])]) == {
         "label": "f",
-        "children": [
-            {"label": "g", "children": [{"label": "x", "children": []}]},
-            {"label": "y", "children": []},
-        ],
+        "children": [{"label": "g", "children": [{"label": "x", "children": []}]}, {"label": "y", "children": []}],
     }
 
 

@@ -18,11 +18,23 @@ STATISTICS = {"min": 1.0, "mean": 2.0, "max": 3.0, "std": 1.0}
 
 def document(**more: Any) -> dict[str, Any]:
     source = {"kind": "upload", "file": "table.csv", "format": "csv"}
-    schema = {"rows": {"train": 2000}, "inputs": ["a", "t"], "target": "y", "columns": [
-        {"name": "a", "type": "number", "shape": [], "missing": 3, "labels": None, "statistics": STATISTICS},
-        {"name": "t", "type": "text", "shape": [], "missing": 0, "statistics": {"characters": STATISTICS}},
-        {"name": "y", "type": "category", "shape": [], "missing": 0, "labels": list("abcdefghij"), "statistics": None},
-    ]}  # fmt: skip
+    schema = {
+        "rows": {"train": 2000},
+        "inputs": ["a", "t"],
+        "target": "y",
+        "columns": [
+            {"name": "a", "type": "number", "shape": [], "missing": 3, "labels": None, "statistics": STATISTICS},
+            {"name": "t", "type": "text", "shape": [], "missing": 0, "statistics": {"characters": STATISTICS}},
+            {
+                "name": "y",
+                "type": "category",
+                "shape": [],
+                "missing": 0,
+                "labels": list("abcdefghij"),
+                "statistics": None,
+            },
+        ],
+    }
     found = {"id": "ds_1", "name": "table", "status": "ready", "received": 12, "sha256": SHA256, "problems": []}
     return found | {"source": source, "data_schema": schema} | more
 

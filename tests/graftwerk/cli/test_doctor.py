@@ -42,8 +42,9 @@ NO_JOBS = httpx.Response(200, json={"items": [], "has_more": False})
 
 
 def workers(skew: float = 0.01, **states: str) -> httpx.Response:
-    items = [{"name": name, "state": state, "queues": ["default"], "slots": 2, "free": 1}
-             for name, state in states.items()]  # fmt: skip
+    items = [
+        {"name": name, "state": state, "queues": ["default"], "slots": 2, "free": 1} for name, state in states.items()
+    ]
     return httpx.Response(200, json={"items": items, "has_more": False, "clock_skew_seconds": skew})
 
 
@@ -69,9 +70,12 @@ def test_without_a_service_it_says_how_to_start_one(look: Look, monkeypatch: pyt
 
 @pytest.mark.parametrize(
     ("answers", "what"),
-    [((httpx.ConnectError("refused"),), "API"), ((READY, problem_response(401, "unauthenticated")), "key"),
-     ((problem_response(503, "database_unavailable"), NO_JOBS, problem_response(403, "forbidden")), "readiness")],
-)  # fmt: skip
+    [
+        ((httpx.ConnectError("refused"),), "API"),
+        ((READY, problem_response(401, "unauthenticated")), "key"),
+        ((problem_response(503, "database_unavailable"), NO_JOBS, problem_response(403, "forbidden")), "readiness"),
+    ],
+)
 def test_what_is_wrong_with_the_service(look: Look, answers: tuple[Any, ...], what: str) -> None:
     code, found = look(*answers)
     assert code == 1

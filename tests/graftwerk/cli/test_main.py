@@ -13,13 +13,7 @@ from typer.testing import CliRunner, Result
 from graftwerk import client
 from graftwerk.cli.main import app
 from graftwerk.http.transport import Transport
-from tests.graftwerk.scripted_transport import (
-    URL,
-    ChunkedStream,
-    ScriptedTransport,
-    job_document,
-    problem_response,
-)
+from tests.graftwerk.scripted_transport import URL, ChunkedStream, ScriptedTransport, job_document, problem_response
 
 Run = Callable[..., tuple[Result, ScriptedTransport]]
 
@@ -54,7 +48,9 @@ def spec(tmp_path: Path) -> str:
 
 def story(*events: tuple[str, dict[str, Any]]) -> httpx.Response:
     lines = [f"id: {seq}\nevent: {kind}\ndata: {json.dumps(data)}\n\n" for seq, (kind, data) in enumerate(events, 1)]
-    return httpx.Response(200, headers={"Content-Type": "text/event-stream"}, stream=ChunkedStream("".join(lines).encode()))
+    return httpx.Response(
+        200, headers={"Content-Type": "text/event-stream"}, stream=ChunkedStream("".join(lines).encode())
+    )
 
 
 PROGRESS = {"step": 20, "total_steps": 20, "steps_per_epoch": 10, "rate": 50.0, "latest": {"train/loss": 0.25}}
@@ -135,9 +131,13 @@ def test_every_problem_of_a_spec_is_told_with_its_place_and_hint(run: Run, spec:
 
 @pytest.mark.parametrize(
     ("answer", "code"),
-    [(problem_response(404, "not_found"), 2), (problem_response(409, "state_forbids"), 2), (problem_response(401, "unauthenticated"), 2),
-     (problem_response(500, "internal"), 3)],
-)  # fmt: skip
+    [
+        (problem_response(404, "not_found"), 2),
+        (problem_response(409, "state_forbids"), 2),
+        (problem_response(401, "unauthenticated"), 2),
+        (problem_response(500, "internal"), 3),
+    ],
+)
 def test_exit_codes(run: Run, answer: httpx.Response, code: int) -> None:
     result, _ = run("rm", "job_1", answers=(answer,))
     assert result.exit_code == code
@@ -162,7 +162,9 @@ def test_ls(run: Run) -> None:
     listed = {"items": jobs, "has_more": False}
     result, script = run("ls", "--status", "running", answers=(listed,))
     assert [line.split()[:3] for line in result.stdout.splitlines()[1:]] == [
-        ["job_2", "running", "25%"], ["job_1", "failed", "digits"]]  # fmt: skip
+        ["job_2", "running", "25%"],
+        ["job_1", "failed", "digits"],
+    ]
     assert script.requests[0].url.params["status"] == "running"
     as_json, _ = run("ls", "--json", answers=(listed,))
     assert json.loads(as_json.stdout) == jobs
@@ -180,11 +182,18 @@ def test_metrics(run: Run) -> None:
     assert script.requests[1].headers["Accept"] == "text/csv"
 
 
-@pytest.mark.parametrize(("verb", "status", "words"), [
-    ("cancel", "running", "will end in a moment"), ("cancel", "cancelled", "is cancelled"),
-    ("pause", "running", "will pause at its next step"), ("pause", "paused", "is paused"),
-    ("resume", "queued", "is queued"), ("resume", "running", "goes on"), ("retry", "queued", "is queued"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("verb", "status", "words"),
+    [
+        ("cancel", "running", "will end in a moment"),
+        ("cancel", "cancelled", "is cancelled"),
+        ("pause", "running", "will pause at its next step"),
+        ("pause", "paused", "is paused"),
+        ("resume", "queued", "is queued"),
+        ("resume", "running", "goes on"),
+        ("retry", "queued", "is queued"),
+    ],
+)
 def test_wishes_say_what_will_happen(run: Run, verb: str, status: str, words: str) -> None:
     result, script = run(verb, "job_1", answers=(job_document(), job_document(status=status)))
     assert result.stdout == f"job_1 {words}\n"
@@ -254,12 +263,15 @@ def test_jobs_are_deleted_restored_and_removed(run: Run) -> None:
 
 
 def test_usage_and_audit(run: Run) -> None:
-    limits = [{"name": "queued_jobs", "limit": 5, "used": 0, "of": "key"},
-              {"name": "requests", "limit": None, "used": None, "of": "key"}]  # fmt: skip
+    limits = [
+        {"name": "queued_jobs", "limit": 5, "used": 0, "of": "key"},
+        {"name": "requests", "limit": None, "used": None, "of": "key"},
+    ]
     result, _ = run("usage", answers=({"owner": "anna", "key": None, "limits": limits},))
     assert [line.split() for line in result.stdout.splitlines()[1:]] == [
-        ["queued_jobs", "0", "5", "key"], ["requests", "none", "key"],
-    ]  # fmt: skip
+        ["queued_jobs", "0", "5", "key"],
+        ["requests", "none", "key"],
+    ]
     entry = {"id": "aud_1", "at": "now", "action": "job.delete", "target": "job_1", "key_id": "key_1", "address": None}
     result, script = run("audit", "--action", "job.delete", answers=({"items": [entry], "has_more": False},))
     assert result.stdout.splitlines()[1].split() == ["now", "job.delete", "job_1", "key_1"]

@@ -25,16 +25,21 @@ def test_a_table_for_people(run: Run, file: str) -> None:
     result, script = run("predict", "job_1", file, "--checkpoint", "ckpt_1", answers=(job_document(), ANSWER))
     assert result.exit_code == 0, result.output
     assert [line.split() for line in result.output.splitlines()] == [
-        ["ROW", "LABEL", "PROBABILITY"], ["0", "a", "0.75"], ["1", "b", "0.5"],
-    ]  # fmt: skip
+        ["ROW", "LABEL", "PROBABILITY"],
+        ["0", "a", "0.75"],
+        ["1", "b", "0.5"],
+    ]
     assert script.requests[1].url.params["checkpoint"] == "ckpt_1"
     assert script.requests[1].headers["Content-Type"] == "text/csv"
 
 
 def test_lists_for_people(run: Run, file: str) -> None:
     told = {"tags": ["N", "V"], "labels": [{"label": "x", "probability": 0.9}], "raw": [[1]], "value": [0.25, 1.0] * 40}
-    answer = ANSWER | {"predictions": [{"a": told, "b": {"label": True}}], "files": ["x.png"],
-                       "outputs": {"a": {}, "b": {}}}  # fmt: skip
+    answer = ANSWER | {
+        "predictions": [{"a": told, "b": {"label": True}}],
+        "files": ["x.png"],
+        "outputs": {"a": {}, "b": {}},
+    }
     result, _ = run("predict", "job_1", file, answers=(job_document(), answer))
     title, row = result.output.splitlines()
     assert title.split() == ["FILE", "A", "TAGS", "A", "LABELS", "A", "RAW", "A", "VALUE", "B", "LABEL"]
@@ -53,6 +58,8 @@ def test_json_and_csv_for_programs(run: Run, file: str) -> None:
 
 def test_problems_have_places(run: Run, file: str) -> None:
     errors = [{"pointer": "/rows/0/x", "code": "wrong_type", "detail": "x is a number", "hint": ""}]
-    result, _ = run("predict", "job_1", file, answers=(job_document(), problem_response(422, "invalid_input", errors=errors)))
+    result, _ = run(
+        "predict", "job_1", file, answers=(job_document(), problem_response(422, "invalid_input", errors=errors))
+    )
     assert result.exit_code == 2
     assert "/rows/0/x: x is a number" in result.stderr

@@ -11,12 +11,33 @@ __all__ = ["run"]
 SCORES = {"precision": 0.5, "recall": 1.0, "f1": 2 / 3}
 ROWS = [{"label": label, **SCORES, "support": 3, "predicted": 6, "right": 3} for label in ("cat", "dog")]
 AVERAGES = {"macro": SCORES, "weighted": SCORES, "micro": None}
-CLASSES = {"head": None, "output": "scores", "target": "animal", "about": "classes", "count": 6, "right": 5,
-           "classes": ROWS, "averages": AVERAGES, "confusion": [[3, 0], [1, 2]], "notes": ["a note"]}  # fmt: skip
-ERROR = {"mean": -0.25, "mean_absolute": 0.5, "root_mean_squared": None,
-         "quantiles": [{"share": 0.0, "error": -2.0}, {"share": 0.95, "error": 1.5}]}  # fmt: skip
-NUMBERS = {"head": "price", "output": "price", "target": "price", "about": "numbers", "count": 6, "error": ERROR,
-           "notes": []}  # fmt: skip
+CLASSES = {
+    "head": None,
+    "output": "scores",
+    "target": "animal",
+    "about": "classes",
+    "count": 6,
+    "right": 5,
+    "classes": ROWS,
+    "averages": AVERAGES,
+    "confusion": [[3, 0], [1, 2]],
+    "notes": ["a note"],
+}
+ERROR = {
+    "mean": -0.25,
+    "mean_absolute": 0.5,
+    "root_mean_squared": None,
+    "quantiles": [{"share": 0.0, "error": -2.0}, {"share": 0.95, "error": 1.5}],
+}
+NUMBERS = {
+    "head": "price",
+    "output": "price",
+    "target": "price",
+    "about": "numbers",
+    "count": 6,
+    "error": ERROR,
+    "notes": [],
+}
 SPANS = {"types": [ROWS[0] | {"label": "PER"}], "averages": AVERAGES}
 
 
@@ -34,11 +55,16 @@ def test_classes_and_confusion_for_people(run: Run) -> None:
     assert lines(result.output) == [
         ["ckpt_1", "at", "step", "40,", "6", "held-out", "examples"],
         ["animal:", "classes", "of", "scores,", "5", "of", "6", "right"],
-        ["CLASS", "PRECISION", "RECALL", "F1", "SUPPORT"], ["cat", "0.5000", "1.0000", "0.6667", "3"],
-        ["dog", "0.5000", "1.0000", "0.6667", "3"], ["(macro)", "0.5000", "1.0000", "0.6667"],
-        ["(weighted)", "0.5000", "1.0000", "0.6667"], ["TRUE", "\\", "CHOSEN", "cat", "dog"], ["cat", "3", "0"],
-        ["dog", "1", "2"], ["a", "note"],
-    ]  # fmt: skip
+        ["CLASS", "PRECISION", "RECALL", "F1", "SUPPORT"],
+        ["cat", "0.5000", "1.0000", "0.6667", "3"],
+        ["dog", "0.5000", "1.0000", "0.6667", "3"],
+        ["(macro)", "0.5000", "1.0000", "0.6667"],
+        ["(weighted)", "0.5000", "1.0000", "0.6667"],
+        ["TRUE", "\\", "CHOSEN", "cat", "dog"],
+        ["cat", "3", "0"],
+        ["dog", "1", "2"],
+        ["a", "note"],
+    ]
     assert script.requests[1].url.path == "/v1/jobs/job_1/report"
     assert script.requests[1].url.params["checkpoint"] == "ckpt_1"
 
@@ -50,9 +76,15 @@ def test_errors_and_entities_for_people(run: Run) -> None:
     assert result.exit_code == 0, result.output
     found = lines(result.output)
     titles = ["PRECISION", "RECALL", "F1", "SUPPORT"]
-    for line in (["price:", "numbers", "of", "price,", "6", "numbers"], ["mean", "-0.25"],
-                 ["root", "mean", "squared"], ["95%", "below", "1.5"], ["ENTITY", *titles],
-                 ["PER", "0.5000", "1.0000", "0.6667", "3"], ["LABEL", *titles]):  # fmt: skip
+    for line in (
+        ["price:", "numbers", "of", "price,", "6", "numbers"],
+        ["mean", "-0.25"],
+        ["root", "mean", "squared"],
+        ["95%", "below", "1.5"],
+        ["ENTITY", *titles],
+        ["PER", "0.5000", "1.0000", "0.6667", "3"],
+        ["LABEL", *titles],
+    ):
         assert line in found
 
 

@@ -26,9 +26,13 @@ def test_what_up_wrote_is_found(home: Path) -> None:
 
 @pytest.mark.parametrize(
     ("url", "key"),
-    [("http://127.0.0.1:8741/", "gw_home"), ("http://localhost:8741", "gw_home"),
-     ("http://127.0.0.1:9", None), ("https://elsewhere.test", None)],
-)  # fmt: skip
+    [
+        ("http://127.0.0.1:8741/", "gw_home"),
+        ("http://localhost:8741", "gw_home"),
+        ("http://127.0.0.1:9", None),
+        ("https://elsewhere.test", None),
+    ],
+)
 def test_the_key_at_home_goes_only_to_the_service_at_home(home: Path, url: str, key: str | None) -> None:
     found = find_address(url)
     assert found is not None

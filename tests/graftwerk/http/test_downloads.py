@@ -38,7 +38,11 @@ def test_a_download_goes_on_where_it_broke_off(tmp_path: Path) -> None:
     path = download(transport, "/f", FILE, tmp_path / "new", told.append)
     assert path.read_bytes() == CONTENT
     assert [request.headers.get("Range") for request in script.requests] == [
-        None, "bytes=3000-", "bytes=3000-", "bytes=8000-"]  # fmt: skip
+        None,
+        "bytes=3000-",
+        "bytes=3000-",
+        "bytes=8000-",
+    ]
     assert told == sorted(told)
     assert told[-1] == len(CONTENT)
     assert [entry.name for entry in path.parent.iterdir()] == ["weights.pth"]

@@ -13,7 +13,9 @@ def message(seq: int, kind: str = "phase", **data: object) -> bytes:
 
 
 def events(*pieces: bytes, broken: bool = False) -> httpx.Response:
-    return httpx.Response(200, headers={"Content-Type": "text/event-stream"}, stream=ChunkedStream(*pieces, broken=broken))
+    return httpx.Response(
+        200, headers={"Content-Type": "text/event-stream"}, stream=ChunkedStream(*pieces, broken=broken)
+    )
 
 
 DONE = b'event: done\ndata: {"status": "succeeded"}\n\n'

@@ -12,9 +12,15 @@ OK = httpx.Response(200, json={"fine": True})
 
 @pytest.mark.parametrize(
     "trouble",
-    [httpx.ConnectError("refused"), httpx.ReadTimeout("slow"), problem_response(429), problem_response(503), problem_response(502),
-     problem_response(409, "idempotency_key_in_use")],
-)  # fmt: skip
+    [
+        httpx.ConnectError("refused"),
+        httpx.ReadTimeout("slow"),
+        problem_response(429),
+        problem_response(503),
+        problem_response(502),
+        problem_response(409, "idempotency_key_in_use"),
+    ],
+)
 def test_what_passes_by_itself_is_asked_again(trouble: Any) -> None:
     script = ScriptedTransport(trouble, trouble, OK)
     transport, pauses = transport_for(script)
@@ -35,9 +41,16 @@ def test_a_post_without_a_key_is_sent_once(trouble: Any) -> None:
 
 @pytest.mark.parametrize(
     ("status", "kind"),
-    [(400, errors.InvalidRequest), (401, errors.AccessDenied), (403, errors.AccessDenied), (404, errors.NotFound),
-     (409, errors.Conflict), (422, errors.InvalidRequest), (500, errors.ServerError)],
-)  # fmt: skip
+    [
+        (400, errors.InvalidRequest),
+        (401, errors.AccessDenied),
+        (403, errors.AccessDenied),
+        (404, errors.NotFound),
+        (409, errors.Conflict),
+        (422, errors.InvalidRequest),
+        (500, errors.ServerError),
+    ],
+)
 def test_a_refusal_is_told_at_once(status: int, kind: type[errors.ApiStatusError]) -> None:
     script = ScriptedTransport(problem_response(status, "some_code", request_id="r1"))
     transport, _ = transport_for(script)

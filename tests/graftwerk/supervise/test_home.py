@@ -29,7 +29,10 @@ def test_a_file_in_the_way_is_told(tmp_path: Path) -> None:
 
 def test_one_at_a_time(tmp_path: Path) -> None:
     with homes.lock_home(tmp_path):
-        with pytest.raises(CannotStart, match=r"another `graftwerk up` \(process \d+\) uses"), homes.lock_home(tmp_path):
+        with (
+            pytest.raises(CannotStart, match=r"another `graftwerk up` \(process \d+\) uses"),
+            homes.lock_home(tmp_path),
+        ):
             pytest.fail("locked twice")
         assert (tmp_path / "lock").read_text().isdigit()
     with homes.lock_home(tmp_path):

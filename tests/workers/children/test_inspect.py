@@ -47,10 +47,15 @@ class TestReport:
         assert not found.problems
         nodes = {node["id"]: node for node in found.report["nodes"]}
         assert nodes["conv2d1"] == {
-            "id": "conv2d1", "kind": "Conv2d", "pointer": "/model/layers/0", "inputs": ["image"], "parameters": 260,
-            "buffers": 0, "flops": 2 * 24 * 24 * 10 * 25,
+            "id": "conv2d1",
+            "kind": "Conv2d",
+            "pointer": "/model/layers/0",
+            "inputs": ["image"],
+            "parameters": 260,
+            "buffers": 0,
+            "flops": 2 * 24 * 24 * 10 * 25,
             "output": {"shape": ["N", 10, 24, 24], "dtype": "float32"},
-        }  # fmt: skip
+        }
         assert found.report["inputs"] == {"image": {"shape": ["N", 1, 28, 28], "dtype": "float32"}}
         assert found.report["outputs"] == {"output": {"node": "fc2", "shape": ["N", 10], "dtype": "float32"}}
         assert found.report["edges"][:2] == [["image", "conv2d1"], ["conv2d1", "relu1"]]
@@ -137,7 +142,13 @@ class TestListings:
 
 MEAN = {"kind": "mean", "dim": 1}
 MISTAKES: list[tuple[Any, DataSchema, Any, str, str]] = [
-    ([linear(2), {"kind": "Tanh"}], make_schema((), "int64", 3), "NLLLoss", "/model/layers/0/out_features", "linear1 to 3"),
+    (
+        [linear(2), {"kind": "Tanh"}],
+        make_schema((), "int64", 3),
+        "NLLLoss",
+        "/model/layers/0/out_features",
+        "linear1 to 3",
+    ),
     ([linear(1)], make_schema((), "int64"), "CrossEntropyLoss", "/model/layers/0/out_features", "linear1 to 2"),
     ([linear(1)], make_schema((1,), "float32"), "CrossEntropyLoss", "/objective/loss", "MSELoss"),
     ([linear(2)], make_schema((), "float32"), "CrossEntropyLoss", "/objective/loss", "MSELoss"),
@@ -149,22 +160,53 @@ MISTAKES: list[tuple[Any, DataSchema, Any, str, str]] = [
     ([linear(2)], make_schema((), "int64", 2), "BCEWithLogitsLoss", "/model/layers/0/out_features", "linear1 to 1"),
     ([linear(64)], make_schema((8, 8), "float32"), "L1Loss", "/objective/loss", '"shape": [0, 8, 8]'),
     ([linear(60)], make_schema((8, 8), "float32"), "L1Loss", "/objective/loss", '"out_features": 64'),
-    ([{"kind": "GRU", "hidden_size": 4}, linear(9)], make_schema((29,), "int64", x=(29, 12)), "CrossEntropyLoss",
-     "/objective/loss", '"dim0": 1, "dim1": 2'),
-    ([{"kind": "TransformerEncoderLayer", "nhead": 2}, linear(9)], make_schema((), "int64", 9, x=(29, 12)),
-     "CrossEntropyLoss", "/model/layers/0", '{"kind": "mean", "dim": 1}'),
-    ([{"kind": "Conv2d", "out_channels": 4, "kernel_size": 3}], make_schema((), "int64", 9, x=(1, 8, 8)), "CrossEntropyLoss",
-     "/model/layers/0", '{"kind": "Linear", "out_features": 9}'),
+    (
+        [{"kind": "GRU", "hidden_size": 4}, linear(9)],
+        make_schema((29,), "int64", x=(29, 12)),
+        "CrossEntropyLoss",
+        "/objective/loss",
+        '"dim0": 1, "dim1": 2',
+    ),
+    (
+        [{"kind": "TransformerEncoderLayer", "nhead": 2}, linear(9)],
+        make_schema((), "int64", 9, x=(29, 12)),
+        "CrossEntropyLoss",
+        "/model/layers/0",
+        '{"kind": "mean", "dim": 1}',
+    ),
+    (
+        [{"kind": "Conv2d", "out_channels": 4, "kernel_size": 3}],
+        make_schema((), "int64", 9, x=(1, 8, 8)),
+        "CrossEntropyLoss",
+        "/model/layers/0",
+        '{"kind": "Linear", "out_features": 9}',
+    ),
     ([linear(3), MEAN], make_schema((), "int64", 3), "CrossEntropyLoss", "/objective/loss", "a row of 3"),
     ([linear(3), {"kind": "mean"}], make_schema((), "float32"), "MSELoss", "/model/layers/1", "dimension 0"),
     ([{"kind": "ReLU"}], make_schema((4,), "float32"), "MSELoss", "/model", "add a layer with parameters"),
     ([linear(4), {"kind": "stop_gradient"}], make_schema((4,), "float32"), "MSELoss", "/model", "add a layer"),
-    ([linear(3)], make_schema((), "int64", 3), {"kind": "NLLLoss", "weight": [1, 2]}, "/objective/loss/weight", "each class"),
-    ([linear(3)], make_schema((3,), "float32"), {"kind": "BCEWithLogitsLoss", "pos_weight": [1, 2]},
-     "/objective/loss/pos_weight", "one value, or 3"),
-    ([linear(3)], make_schema((3,), "float32"), {"kind": "CrossEntropyLoss", "ignore_index": 1},
-     "/objective/loss/ignore_index", "remove"),
-]  # fmt: skip
+    (
+        [linear(3)],
+        make_schema((), "int64", 3),
+        {"kind": "NLLLoss", "weight": [1, 2]},
+        "/objective/loss/weight",
+        "each class",
+    ),
+    (
+        [linear(3)],
+        make_schema((3,), "float32"),
+        {"kind": "BCEWithLogitsLoss", "pos_weight": [1, 2]},
+        "/objective/loss/pos_weight",
+        "one value, or 3",
+    ),
+    (
+        [linear(3)],
+        make_schema((3,), "float32"),
+        {"kind": "CrossEntropyLoss", "ignore_index": 1},
+        "/objective/loss/ignore_index",
+        "remove",
+    ),
+]
 
 
 @pytest.mark.parametrize(("layers", "schema", "loss", "pointer", "hint"), MISTAKES)

@@ -27,11 +27,22 @@ def request_(tmp_path: Path) -> dict[str, Any]:
     source, _ = write_checkpoint(tmp_path, DIGITS, BUILTIN_SCHEMAS["digits"], split)
     (tmp_path / "body").write_text(json.dumps({"rows": [ROW]}))
     return {
-        "checkpoint": "ckpt_" + "1" * 32, "job": source.spec, "schema": source.schema, "told": {"step": 3},
-        "weights": str(source.weights), "preparation": str(source.preparation), "body": str(tmp_path / "body"),
-        "media_type": "application/json", "form": "document", "asked": {}, "table": False,
-        "target": str(tmp_path / "target"), "most_rows": 10, "most_bytes": MIB, "device": "cpu",
-    }  # fmt: skip
+        "checkpoint": "ckpt_" + "1" * 32,
+        "job": source.spec,
+        "schema": source.schema,
+        "told": {"step": 3},
+        "weights": str(source.weights),
+        "preparation": str(source.preparation),
+        "body": str(tmp_path / "body"),
+        "media_type": "application/json",
+        "form": "document",
+        "asked": {},
+        "table": False,
+        "target": str(tmp_path / "target"),
+        "most_rows": 10,
+        "most_bytes": MIB,
+        "device": "cpu",
+    }
 
 
 def asked(cache: NetworkCache, request: dict[str, Any]) -> dict[str, Any]:
@@ -57,8 +68,10 @@ def test_a_network_that_is_kept_needs_no_files(request_: dict[str, Any]) -> None
     Path(request_["weights"]).unlink()
     assert asked(cache, request_) == {}
     assert Path(request_["target"]).read_bytes() == before
-    other = handle_request(json.dumps(request_ | {"ask": "predict", "checkpoint": "other"}).encode(),
-                     {"predict": catch_errors(partial(predict, cache))})  # fmt: skip
+    other = handle_request(
+        json.dumps(request_ | {"ask": "predict", "checkpoint": "other"}).encode(),
+        {"predict": catch_errors(partial(predict, cache))},
+    )
     assert json.loads(other)["failure"].startswith("FileNotFoundError")
 
 

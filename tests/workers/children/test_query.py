@@ -14,9 +14,14 @@ from workers.children.query import inspect_network
 from workers.network.analysis.gradients import MAX_CHECKED_ELEMENTS
 
 X = {"x": {"shape": [2]}}
-RAW: dict[str, Any] = {"inputs": ["x"], "nodes": [
-    {"id": "w", "kind": "Parameter", "shape": [2, 1], "init": {"kind": "constant", "value": 0.5}},
-    {"id": "a", "kind": "matmul", "inputs": ["x", "w"]}, {"id": "y", "kind": "sigmoid", "inputs": ["a"]}]}  # fmt: skip
+RAW: dict[str, Any] = {
+    "inputs": ["x"],
+    "nodes": [
+        {"id": "w", "kind": "Parameter", "shape": [2, 1], "init": {"kind": "constant", "value": 0.5}},
+        {"id": "a", "kind": "matmul", "inputs": ["x", "w"]},
+        {"id": "y", "kind": "sigmoid", "inputs": ["a"]},
+    ],
+}
 
 
 def ask(**question: Any) -> tuple[dict[str, Any], list[tuple[str, str]]]:
@@ -44,20 +49,33 @@ def test_gradients_are_those_of_the_formula() -> None:
     assert next(node["name"] for node in report["autograd"]["nodes"]) == "SigmoidBackward0"
 
 
-@pytest.mark.parametrize(("question", "problem"), [
-    ({"inputs": {}}, ("/inputs", "too_few")),
-    ({"model": {"layers": [{"kind": "Liner"}]}}, ("/model/layers/0/kind", "unknown_kind")),
-    ({"model": {"layers": [{"kind": "Linear", "in_features": 3, "out_features": 1}]}},
-     ("/model/layers/0/in_features", "shape_mismatch")),
-    ({"values": {}}, ("/values", "missing")),
-    ({"values": {"x": [[1.0]]}}, ("/values/x", "shape_mismatch")),
-    ({"values": {"x": [[1.0, 2.0], [1.0]]}}, ("/values/x", "invalid_value")),
-    ({"model": {"layers": [{"kind": "Linear", "out_features": 30_000}]}, "gradcheck": True},
-     ("/model", "too_many_parameters")),
-    ({"model": {"layers": [{"kind": "Tanh"}] * 200}}, ("/model", "too_many_nodes")),
-    ({"model": {"layers": [{"kind": "Embedding", "num_embeddings": 3, "embedding_dim": 2}]},
-      "inputs": {"x": {"shape": [2], "dtype": "int64"}}, "values": {"x": [[7, 1]]}}, ("/model", "run_failed")),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("question", "problem"),
+    [
+        ({"inputs": {}}, ("/inputs", "too_few")),
+        ({"model": {"layers": [{"kind": "Liner"}]}}, ("/model/layers/0/kind", "unknown_kind")),
+        (
+            {"model": {"layers": [{"kind": "Linear", "in_features": 3, "out_features": 1}]}},
+            ("/model/layers/0/in_features", "shape_mismatch"),
+        ),
+        ({"values": {}}, ("/values", "missing")),
+        ({"values": {"x": [[1.0]]}}, ("/values/x", "shape_mismatch")),
+        ({"values": {"x": [[1.0, 2.0], [1.0]]}}, ("/values/x", "invalid_value")),
+        (
+            {"model": {"layers": [{"kind": "Linear", "out_features": 30_000}]}, "gradcheck": True},
+            ("/model", "too_many_parameters"),
+        ),
+        ({"model": {"layers": [{"kind": "Tanh"}] * 200}}, ("/model", "too_many_nodes")),
+        (
+            {
+                "model": {"layers": [{"kind": "Embedding", "num_embeddings": 3, "embedding_dim": 2}]},
+                "inputs": {"x": {"shape": [2], "dtype": "int64"}},
+                "values": {"x": [[7, 1]]},
+            },
+            ("/model", "run_failed"),
+        ),
+    ],
+)
 def test_what_stands_in_the_way_is_told(question: dict[str, Any], problem: tuple[str, str]) -> None:
     assert ask(**question)[1] == [problem]
 
@@ -98,11 +116,17 @@ MAKERS: list[dict[str, Any]] = [
 
 @pytest.mark.parametrize("made", MAKERS, ids=lambda made: str(made["id"]))
 def test_what_a_network_makes_is_double_where_its_weights_are(made: dict[str, Any]) -> None:
-    model = {"inputs": ["x", "n"], "outputs": {"y": "y", "z": "z"}, "nodes": [
-        made, {"id": "w", "kind": "Parameter", "shape": [2, 2]},
-        {"id": "both", "kind": "add", "inputs": ["x", made["id"]]},
-        {"id": "y", "kind": "matmul", "inputs": ["both", "w"]},
-        {"id": "z", "kind": "einsum", "inputs": ["w", made["id"]], "equation": "ij,...j->...i"}]}  # fmt: skip
+    model = {
+        "inputs": ["x", "n"],
+        "outputs": {"y": "y", "z": "z"},
+        "nodes": [
+            made,
+            {"id": "w", "kind": "Parameter", "shape": [2, 2]},
+            {"id": "both", "kind": "add", "inputs": ["x", made["id"]]},
+            {"id": "y", "kind": "matmul", "inputs": ["both", "w"]},
+            {"id": "z", "kind": "einsum", "inputs": ["w", made["id"]], "equation": "ij,...j->...i"},
+        ],
+    }
     question = {"model": model, "inputs": X | {"n": {"shape": [2], "dtype": "int64"}}, "gradcheck": True}
     report, problems = inspect_network(question, max_nodes=100)
     assert problems == []

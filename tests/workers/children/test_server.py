@@ -9,7 +9,9 @@ from workers.children.server import handle_request
 
 
 def test_an_answer_is_json() -> None:
-    assert json.loads(handle_request(b'{"ask": "this", "x": 1}', {"this": lambda request: {"y": request["x"]}})) == {"y": 1}
+    assert json.loads(handle_request(b'{"ask": "this", "x": 1}', {"this": lambda request: {"y": request["x"]}})) == {
+        "y": 1
+    }
 
 
 def test_an_unknown_question_is_answered_too() -> None:

@@ -58,11 +58,23 @@ def test_what_is_no_number_is_refused_with_its_row() -> None:
 
 
 TREES = [
-    {"label": "add", "children": [{"label": "x", "children": []}, {"label": "mul", "children": [
-        {"label": "x", "children": []}, {"label": "y", "children": []}, {"label": "x", "children": []}]}]},
+    {
+        "label": "add",
+        "children": [
+            {"label": "x", "children": []},
+            {
+                "label": "mul",
+                "children": [
+                    {"label": "x", "children": []},
+                    {"label": "y", "children": []},
+                    {"label": "x", "children": []},
+                ],
+            },
+        ],
+    },
     {"label": "x", "children": []},
     None,
-]  # fmt: skip
+]
 FOREST = stored_schema(tree={"type": "tree", "longest": 6, "widest": 3})
 
 
@@ -103,9 +115,14 @@ def test_more_children_than_announced_are_refused() -> None:
 
 
 LABELS = ("O", "PER")
-TAGGED = stored_schema("tags", words="words", tags={"type": "words", "labels": LABELS}, wave={"type": "series", "longest": 2})
-SPLIT: SplitColumns = {"words": [["a", "b", "c"], [], ["d"]], "tags": [["O", "PER", "O"], [], ["PER"]],
-                "wave": series_column([1, 2], [1], [1])}  # fmt: skip
+TAGGED = stored_schema(
+    "tags", words="words", tags={"type": "words", "labels": LABELS}, wave={"type": "series", "longest": 2}
+)
+SPLIT: SplitColumns = {
+    "words": [["a", "b", "c"], [], ["d"]],
+    "tags": [["O", "PER", "O"], [], ["PER"]],
+    "wave": series_column([1, 2], [1], [1]),
+}
 
 
 def tags(schema: DataSchema, split: SplitColumns, **data: Any) -> Tensor:
@@ -118,8 +135,7 @@ def tags(schema: DataSchema, split: SplitColumns, **data: Any) -> Tensor:
 
 def test_tags_are_as_long_as_their_words() -> None:
     assert tags(TAGGED, SPLIT).tolist() == [[0, 1, 0], [-100] * 3, [1, -100, -100]]
-    short = {"words": {"kind": "text", "column": "words", "max_length": 2},
-             "tags": {"kind": "tags", "column": "tags"}}  # fmt: skip
+    short = {"words": {"kind": "text", "column": "words", "max_length": 2}, "tags": {"kind": "tags", "column": "tags"}}
     assert tags(TAGGED, SPLIT, features=short).tolist() == [[0, 1], [-100] * 2, [1, -100]]
     whole = {"words": {**short["words"], "pad": "max_length", "max_length": 4}, "tags": short["tags"]}
     assert tags(TAGGED, SPLIT, features=whole).shape == (3, 4)
@@ -152,12 +168,18 @@ def test_tags_may_belong_to_a_tree() -> None:
         found.apply({**split, "nodes": [["O"] * 6, [], []]}, ("nodes",))
 
 
-@pytest.mark.parametrize(("part", "place", "code"), [
-    ({"max_length": 7}, "max_length", "contradiction"), ({"pad": "max_length"}, "pad", "contradiction"),
-    ({"of": "wrds"}, "of", "unknown_column"), ({"of": "tags"}, "", ""),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("part", "place", "code"),
+    [
+        ({"max_length": 7}, "max_length", "contradiction"),
+        ({"pad": "max_length"}, "pad", "contradiction"),
+        ({"of": "wrds"}, "of", "unknown_column"),
+        ({"of": "tags"}, "", ""),
+    ],
+)
 def test_tags_that_contradict_what_they_belong_to(part: dict[str, Any], place: str, code: str) -> None:
-    found = job_view(TAGGED, features={"words": {"kind": "text", "column": "words"},
-                                   "y": {"kind": "tags", "column": "tags", **part}}).problems  # fmt: skip
+    found = job_view(
+        TAGGED, features={"words": {"kind": "text", "column": "words"}, "y": {"kind": "tags", "column": "tags", **part}}
+    ).problems
     expected = [(f"/data/features/y/{place}", code)] if place else []
     assert [(each.pointer, each.code) for each in found] == expected

@@ -9,10 +9,14 @@ from workers.data.loading.examples import TrainingData, build_training_data
 from workers.data.loading.sources import SourceData
 
 
-def build_data(loaded: SourceData, stored: DataSchema, split: Split | None = None, seed: int = 0, **data: Any) -> TrainingData:
+def build_data(
+    loaded: SourceData, stored: DataSchema, split: Split | None = None, seed: int = 0, **data: Any
+) -> TrainingData:
     """Return the data as a network sees it by default, or as `data` says."""
     target = data.get("target", stored.target)
     seen = resolve_features(BuiltinData(kind="builtin", name="iris", **data), stored, [("/data/target", target)])
     assert not seen.problems
     inputs = tuple(data.get("inputs", seen.schema.inputs))
-    return build_training_data(loaded, stored, seen, inputs=inputs, targets=tuple(seen.targets.values()), split=split, seed=seed)
+    return build_training_data(
+        loaded, stored, seen, inputs=inputs, targets=tuple(seen.targets.values()), split=split, seed=seed
+    )

@@ -18,27 +18,45 @@ from workers.network.runtime.build import BuiltNetwork, build
 FILE_NAMES = {"onnx": "model.onnx", "torch_export": "model.pt2"}
 TOLERANCE = 1e-4
 WORDS = {"words": ((6,), "int64")}
-TEXT: list[Any] = [{"kind": "Embedding", "num_embeddings": 9, "embedding_dim": 8},
-                   {"kind": "LSTM", "hidden_size": 6, "returns": "last", "bidirectional": True},
-                   {"kind": "Linear", "out_features": 3}]  # fmt: skip
-IMAGES: list[Any] = [{"kind": "Conv2d", "out_channels": 4, "kernel_size": 3}, {"kind": "BatchNorm2d"}, {"kind": "ReLU"},
-                     {"kind": "MaxPool2d", "kernel_size": 2}, {"kind": "Dropout"}, {"kind": "Flatten"},
-                     {"kind": "Linear", "out_features": 3}]  # fmt: skip
-ATTENTION: list[Any] = [{"kind": "TransformerEncoderLayer", "nhead": 2, "dim_feedforward": 16},
-                        {"kind": "mean", "dim": 1}, {"kind": "Linear", "out_features": 3}]  # fmt: skip
-STEP = {"inputs": ["h", "x"], "nodes": [{"id": "sum", "kind": "add", "inputs": ["h", "x"]},
-                                        {"id": "new", "kind": "tanh", "inputs": ["sum"]}],
-        "outputs": {"h": "new", "y": "new"}}  # fmt: skip
+TEXT: list[Any] = [
+    {"kind": "Embedding", "num_embeddings": 9, "embedding_dim": 8},
+    {"kind": "LSTM", "hidden_size": 6, "returns": "last", "bidirectional": True},
+    {"kind": "Linear", "out_features": 3},
+]
+IMAGES: list[Any] = [
+    {"kind": "Conv2d", "out_channels": 4, "kernel_size": 3},
+    {"kind": "BatchNorm2d"},
+    {"kind": "ReLU"},
+    {"kind": "MaxPool2d", "kernel_size": 2},
+    {"kind": "Dropout"},
+    {"kind": "Flatten"},
+    {"kind": "Linear", "out_features": 3},
+]
+ATTENTION: list[Any] = [
+    {"kind": "TransformerEncoderLayer", "nhead": 2, "dim_feedforward": 16},
+    {"kind": "mean", "dim": 1},
+    {"kind": "Linear", "out_features": 3},
+]
+STEP = {
+    "inputs": ["h", "x"],
+    "nodes": [{"id": "sum", "kind": "add", "inputs": ["h", "x"]}, {"id": "new", "kind": "tanh", "inputs": ["sum"]}],
+    "outputs": {"h": "new", "y": "new"},
+}
 FIXED_ITERATIONS = {
     "inputs": ["x"],
     "nodes": [
         {"id": "first", "kind": "select", "inputs": ["x"], "dim": 1, "index": 0},
         {"id": "scan", "kind": "Scan", "over": ["x"], "carry": ["first"], "body": STEP},
-        {"id": "again", "kind": "Repeat", "times": 3, "inputs": ["scan.h"],
-         "body": {"layers": [{"kind": "Linear", "out_features": 4}, {"kind": "Tanh"}]}},
+        {
+            "id": "again",
+            "kind": "Repeat",
+            "times": 3,
+            "inputs": ["scan.h"],
+            "body": {"layers": [{"kind": "Linear", "out_features": 4}, {"kind": "Tanh"}]},
+        },
     ],
     "outputs": {"last": "again", "all": "scan.y"},
-}  # fmt: skip
+}
 RAGGED = {
     "inputs": ["x", "h", "n"],
     "outputs": {"last": "scan.h", "all": "scan.y"},
@@ -51,19 +69,36 @@ DATA_DEPENDENT = {
         {"id": "total", "kind": "sum", "inputs": ["x"]},
         {"id": "big", "kind": "gt", "inputs": ["total"], "scalar": 0.0},
         {"id": "choice", "kind": "If", "predicate": "big", "inputs": ["x"], "then": HALF},
-        {"id": "loop", "kind": "While", "inputs": ["choice"], "body": HALF,
-         "condition": {"inputs": ["x"], "nodes": [{"id": "s", "kind": "sum", "inputs": ["x"]},
-                                                  {"id": "c", "kind": "lt", "inputs": ["s"], "scalar": 1.0}]}},
+        {
+            "id": "loop",
+            "kind": "While",
+            "inputs": ["choice"],
+            "body": HALF,
+            "condition": {
+                "inputs": ["x"],
+                "nodes": [
+                    {"id": "s", "kind": "sum", "inputs": ["x"]},
+                    {"id": "c", "kind": "lt", "inputs": ["s"], "scalar": 1.0},
+                ],
+            },
+        },
     ],
-}  # fmt: skip
+}
 LENGTHS = {
     "inputs": ["x", "n"],
-    "nodes": [{"id": "all", "kind": "GRU", "inputs": ["x", "n"], "hidden_size": 4, "bidirectional": True},
-              {"id": "last", "kind": "LSTM", "inputs": ["all", "n"], "hidden_size": 3, "returns": "last"}],
+    "nodes": [
+        {"id": "all", "kind": "GRU", "inputs": ["x", "n"], "hidden_size": 4, "bidirectional": True},
+        {"id": "last", "kind": "LSTM", "inputs": ["all", "n"], "hidden_size": 3, "returns": "last"},
+    ],
     "outputs": {"all": "all", "last": "last"},
-}  # fmt: skip
-PAIRED = {"inputs": ["x", "y"], "nodes": [{"id": "take", "kind": "maximum", "inputs": ["x", "y"]},
-                                          {"id": "back", "kind": "flip", "inputs": ["take"], "dims": [1]}]}  # fmt: skip
+}
+PAIRED = {
+    "inputs": ["x", "y"],
+    "nodes": [
+        {"id": "take", "kind": "maximum", "inputs": ["x", "y"]},
+        {"id": "back", "kind": "flip", "inputs": ["take"], "dims": [1]},
+    ],
+}
 NETWORKS: dict[str, tuple[Model, Columns]] = {
     "images": (IMAGES, {"image": (1, 8, 8)}),
     "text": (TEXT, WORDS),
@@ -186,25 +221,42 @@ EMBEDDING_NODE = {"id": "tokens", "kind": "Embedding", "inputs": ["text"], "embe
 OUTPUT_NODE = {"id": "scores", "kind": "Linear", "inputs": ["pooled"], "out_features": 2}
 SEQUENCE_NODES: dict[str, list[dict[str, Any]]] = {
     "attention": [
-        EMBEDDING_NODE, {"id": "placed", "kind": "add_sinusoids", "inputs": ["tokens"]},
-        {"id": "read", "kind": "TransformerEncoderLayer", "inputs": ["placed", "text_length"], "nhead": 2,
-         "dim_feedforward": 8},
-        {"id": "pooled", "kind": "pool_sequence", "inputs": ["read", "text_length"], "by": "max"}, OUTPUT_NODE],
+        EMBEDDING_NODE,
+        {"id": "placed", "kind": "add_sinusoids", "inputs": ["tokens"]},
+        {
+            "id": "read",
+            "kind": "TransformerEncoderLayer",
+            "inputs": ["placed", "text_length"],
+            "nhead": 2,
+            "dim_feedforward": 8,
+        },
+        {"id": "pooled", "kind": "pool_sequence", "inputs": ["read", "text_length"], "by": "max"},
+        OUTPUT_NODE,
+    ],
     "convolution": [
-        EMBEDDING_NODE, {"id": "turned", "kind": "transpose", "inputs": ["tokens"], "dim0": 1, "dim1": 2},
+        EMBEDDING_NODE,
+        {"id": "turned", "kind": "transpose", "inputs": ["tokens"], "dim0": 1, "dim1": 2},
         {"id": "kernel", "kind": "Conv1d", "inputs": ["turned"], "out_channels": 8, "kernel_size": 3, "padding": 1},
-        {"id": "pooled", "kind": "amax", "inputs": ["kernel"], "dim": 2}, OUTPUT_NODE],
+        {"id": "pooled", "kind": "amax", "inputs": ["kernel"], "dim": 2},
+        OUTPUT_NODE,
+    ],
     "places": [
-        EMBEDDING_NODE, {"id": "places", "kind": "arange", "inputs": ["text"]},
+        EMBEDDING_NODE,
+        {"id": "places", "kind": "arange", "inputs": ["text"]},
         {"id": "learned", "kind": "Embedding", "inputs": ["places"], "embedding_dim": 8},
         {"id": "sum", "kind": "add", "inputs": ["tokens", "learned"]},
-        {"id": "pooled", "kind": "mean", "inputs": ["sum"], "dim": 1}, OUTPUT_NODE],
-}  # fmt: skip
+        {"id": "pooled", "kind": "mean", "inputs": ["sum"], "dim": 1},
+        OUTPUT_NODE,
+    ],
+}
 TEXTS = DataSchema(
-    columns=(Column(name="text", shape=(12,), dtype="int64", classes=30, ragged=True),
-             Column(name="text_length", dtype="int64")),
-    rows={"train": 8}, inputs=("text", "text_length"),
-)  # fmt: skip
+    columns=(
+        Column(name="text", shape=(12,), dtype="int64", classes=30, ragged=True),
+        Column(name="text_length", dtype="int64"),
+    ),
+    rows={"train": 8},
+    inputs=("text", "text_length"),
+)
 
 
 @pytest.mark.parametrize("form", FILE_NAMES)

@@ -13,8 +13,12 @@ from workers.exports.weights import export_weights
 from workers.network.codegen.source import write_source
 from workers.network.runtime.build import BuiltNetwork
 
-LAYERS = [{"kind": "Conv2d", "out_channels": 4, "kernel_size": 3}, {"kind": "BatchNorm2d"}, {"kind": "Flatten"},
-          {"kind": "Linear", "out_features": 2}]  # fmt: skip
+LAYERS = [
+    {"kind": "Conv2d", "out_channels": 4, "kernel_size": 3},
+    {"kind": "BatchNorm2d"},
+    {"kind": "Flatten"},
+    {"kind": "Linear", "out_features": 2},
+]
 IMAGE = {"image": (1, 8, 8)}
 
 
@@ -37,8 +41,10 @@ def build_tied_network() -> BuiltNetwork:
 
 def write_files(network: BuiltNetwork, folder: Path) -> list[Path]:
     """Write the files of a network from copies of its tensors, as a checkpoint does."""
-    copies = {name: torch.empty(value.shape).to(value.dtype).copy_(value.detach())
-              for name, value in network.state_dict().items()}  # fmt: skip
+    copies = {
+        name: torch.empty(value.shape).to(value.dtype).copy_(value.detach())
+        for name, value in network.state_dict().items()
+    }
     return export_weights(copies, write_source(network), folder)
 
 
@@ -58,7 +64,9 @@ def test_the_weights_load_into_the_source(name: str, tmp_path: Path) -> None:
     assert network.eval()(values)["output"].equal(other.eval()(values["image"]))
 
 
-@pytest.mark.parametrize("network", [build_model(LAYERS, IMAGE), build_model(LEAVES, {"x": (4,)}), build_tied_network()])
+@pytest.mark.parametrize(
+    "network", [build_model(LAYERS, IMAGE), build_model(LEAVES, {"x": (4,)}), build_tied_network()]
+)
 def test_both_files_hold_the_same_under_every_name(network: BuiltNetwork, tmp_path: Path) -> None:
     write_files(network, tmp_path)
     state = network.state_dict()

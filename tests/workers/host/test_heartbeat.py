@@ -42,7 +42,19 @@ def test_a_worker_that_hears_is_not_deaf(hearing: ConsumerProbe, broker: Broker)
 def test_deafness_counts_from_the_first_wake_up_that_was_not_heard(hearing: ConsumerProbe) -> None:
     hearing.unresponsive_seconds(True, 0)
     hearing.record_message()
-    assert [hearing.unresponsive_seconds(True, clock) for clock in range(5, 60, 5)] == [0, 0, 5, 10, 15, 20, 25, 30, 35, 40, 45]
+    assert [hearing.unresponsive_seconds(True, clock) for clock in range(5, 60, 5)] == [
+        0,
+        0,
+        5,
+        10,
+        15,
+        20,
+        25,
+        30,
+        35,
+        40,
+        45,
+    ]
     hearing.record_message()  # by anybody's wake-up
     assert hearing.unresponsive_seconds(True, 60) == 0
 

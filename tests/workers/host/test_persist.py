@@ -10,15 +10,7 @@ from app.errors import StaleFence
 from app.jobs import repository, service
 from app.settings import Settings
 from workers.host.persist import record
-from workers.protocol.messages import (
-    Ending,
-    Message,
-    Outcome,
-    ProgressReport,
-    SavedCheckpoint,
-    SavedFile,
-    SeriesPoints,
-)
+from workers.protocol.messages import Ending, Message, Outcome, ProgressReport, SavedCheckpoint, SavedFile, SeriesPoints
 
 SETTINGS = Settings()
 ERROR = {"code": "runner_died", "message": "exit code -9", "pointer": "", "retryable": True}
@@ -27,9 +19,15 @@ ERROR = {"code": "runner_died", "message": "exit code -9", "pointer": "", "retry
 @pytest.fixture
 def job_id(database: Database) -> str:
     values: dict[str, Any] = {
-        "owner": "anna", "name": "job", "spec": {"retries": 3}, "data_schema": {}, "inspection": {}, "labels": {},
-        "queue": "default", "priority": 0,
-    }  # fmt: skip
+        "owner": "anna",
+        "name": "job",
+        "spec": {"retries": 3},
+        "data_schema": {},
+        "inspection": {},
+        "labels": {},
+        "queue": "default",
+        "priority": 0,
+    }
     job = database.run(repository.insert, **values)
     database.run(repository.claim, ["default"], "w1", 30.0)
     return job.id
@@ -37,7 +35,9 @@ def job_id(database: Database) -> str:
 
 def block(first: int, last: int) -> SeriesPoints:
     steps = list(range(first, last))
-    return SeriesPoints(steps, [1.0 / step for step in steps], [1e9 + step for step in steps], [0.1 * step for step in steps])
+    return SeriesPoints(
+        steps, [1.0 / step for step in steps], [1e9 + step for step in steps], [0.1 * step for step in steps]
+    )
 
 
 def write(database: Database, job_id: str, message: Message, fence: int = 1) -> None:
@@ -69,7 +69,9 @@ def test_a_rewind_drops_the_points_after_the_checkpoint(database: Database, job_
 
 
 def test_a_checkpoint_is_listed_once(database: Database, job_id: str) -> None:
-    saved = SavedCheckpoint("ckpt_" + "0" * 32, 5, 0.5, {"val/loss": 0.1}, (SavedFile("model.py", "jobs/a", 1, "00", True),))
+    saved = SavedCheckpoint(
+        "ckpt_" + "0" * 32, 5, 0.5, {"val/loss": 0.1}, (SavedFile("model.py", "jobs/a", 1, "00", True),)
+    )
     write(database, job_id, saved)
     write(database, job_id, saved)
     assert [row.id for row in database.run(checkpoints.list_checkpoints, job_id)] == [saved.id]
@@ -99,7 +101,11 @@ def test_a_superseded_attempt_writes_nothing(database: Database, job_id: str) ->
     write(database, job_id, Outcome(Ending.RELEASED))
     database.run(repository.claim, ["default"], "w2", 30.0)
     before = database.run(repository.find, "anna", job_id).last_seq
-    for message in (ProgressReport(series={"train/loss": block(1, 3)}), ProgressReport(phase="x"), Outcome(Ending.SUCCEEDED)):
+    for message in (
+        ProgressReport(series={"train/loss": block(1, 3)}),
+        ProgressReport(phase="x"),
+        Outcome(Ending.SUCCEEDED),
+    ):
         with pytest.raises(StaleFence):
             write(database, job_id, message)
     assert stored(database, job_id) == []

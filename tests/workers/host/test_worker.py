@@ -48,9 +48,16 @@ def worker(database: Database, store: ArtifactStore) -> Worker:
 
 def submit(database: Database, **spec: Any) -> str:
     return database.run(
-        repository.insert, owner="anna", name="job", spec=DIGITS | spec, data_schema={}, inspection={}, labels={},
-        queue="default", priority=0,
-    ).id  # fmt: skip
+        repository.insert,
+        owner="anna",
+        name="job",
+        spec=DIGITS | spec,
+        data_schema={},
+        inspection={},
+        labels={},
+        queue="default",
+        priority=0,
+    ).id
 
 
 def claim_job(database: Database, **spec: Any) -> JobRow:

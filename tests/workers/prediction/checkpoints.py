@@ -20,7 +20,7 @@ DIGITS = {
     "model": {"layers": [{"kind": "Flatten"}, {"kind": "Linear", "out_features": 10}]},
     "data": {"kind": "builtin", "name": "digits"},
     "objective": {"loss": {"kind": "CrossEntropyLoss"}},
-}  # fmt: skip
+}
 
 
 def make_schema(columns: Sequence[Mapping[str, Any]], target: str | None = "y", rows: int = 4) -> DataSchema:
@@ -53,5 +53,7 @@ def write_checkpoint(
     preparation = Preparation.fit(seen, names, stored, rows)
     export_weights({name: value.clone() for name, value in network.state_dict().items()}, write_source(network), folder)
     (folder / "preparation.json").write_text(json.dumps(preparation.document()))
-    source = NetworkSource(spec, stored.model_dump(mode="json"), folder / "weights.safetensors", folder / "preparation.json")
+    source = NetworkSource(
+        spec, stored.model_dump(mode="json"), folder / "weights.safetensors", folder / "preparation.json"
+    )
     return source, network

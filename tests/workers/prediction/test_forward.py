@@ -34,8 +34,12 @@ def import_model(folder: Path) -> ModuleType:
     return module
 
 
-def predict(trained: TrainedNetwork, rows: list[dict[str, Any]], asked: PredictionOptions = RAW) -> list[dict[str, Any]]:
-    return predict_rows(trained, split_from_rows(rows, trained.required_columns, trained.dataset_columns), len(rows), asked)
+def predict(
+    trained: TrainedNetwork, rows: list[dict[str, Any]], asked: PredictionOptions = RAW
+) -> list[dict[str, Any]]:
+    return predict_rows(
+        trained, split_from_rows(rows, trained.required_columns, trained.dataset_columns), len(rows), asked
+    )
 
 
 def raw_outputs(trained: TrainedNetwork, rows: list[dict[str, Any]], output: str = "output", **asked: Any) -> list[Any]:
@@ -72,20 +76,25 @@ def test_together_or_apart_is_the_same(tmp_path: Path, batch_size: int) -> None:
     np.testing.assert_allclose(raw_outputs(trained, rows[3:4])[0], expected[3], atol=1e-6)
 
 
-NUMBERS = [{"name": "age", "type": "number"}, {"name": "height", "type": "number"},
-           {"name": "kind", "type": "category", "labels": ["cat", "dog"]},
-           {"name": "y", "type": "category", "labels": ["no", "yes"]}]  # fmt: skip
+NUMBERS = [
+    {"name": "age", "type": "number"},
+    {"name": "height", "type": "number"},
+    {"name": "kind", "type": "category", "labels": ["cat", "dog"]},
+    {"name": "y", "type": "category", "labels": ["no", "yes"]},
+]
 TABLE: SplitColumns = {
-    "age": torch.tensor([1.0, 2.0, float("nan"), 3.0]), "height": torch.tensor([10.0, 20.0, 30.0, 40.0]),
-    "kind": ["cat", "dog", None, "cat"], "y": ["no", "yes", "no", "yes"],
-}  # fmt: skip
+    "age": torch.tensor([1.0, 2.0, float("nan"), 3.0]),
+    "height": torch.tensor([10.0, 20.0, 30.0, 40.0]),
+    "kind": ["cat", "dog", None, "cat"],
+    "y": ["no", "yes", "no", "yes"],
+}
 MIXED = {
     "nodes": [
         {"id": "word", "kind": "Embedding", "inputs": ["kind"], "num_embeddings": 3, "embedding_dim": 2},
         {"id": "row", "kind": "cat", "inputs": ["x", "word"], "dim": 1},
         {"id": "logits", "kind": "Linear", "inputs": ["row"], "out_features": 2},
-    ],
-}  # fmt: skip
+    ]
+}
 
 
 def test_a_table_is_prepared_as_in_training(tmp_path: Path) -> None:
@@ -113,8 +122,10 @@ def test_missing_numbers_are_refused_where_training_did(tmp_path: Path) -> None:
 
 
 TEXTS = [{"name": "text", "type": "text", "longest": 30}, {"name": "y", "type": "category", "labels": ["no", "yes"]}]
-SENTENCES: SplitColumns = {"text": ["a fine film", "a bad film indeed", "fine", "so very bad that it is good"],
-                    "y": ["yes", "no", "yes", "no"]}  # fmt: skip
+SENTENCES: SplitColumns = {
+    "text": ["a fine film", "a bad film indeed", "fine", "so very bad that it is good"],
+    "y": ["yes", "no", "yes", "no"],
+}
 CONVOLVED = {
     "inputs": ["text"],
     "nodes": [
@@ -124,12 +135,14 @@ CONVOLVED = {
         {"id": "most", "kind": "mean", "inputs": ["wide"], "dim": [2]},
         {"id": "logits", "kind": "Linear", "inputs": ["most"], "out_features": 2},
     ],
-}  # fmt: skip
+}
 
 
 def test_texts_do_not_depend_on_their_company(tmp_path: Path) -> None:
     """The network averages over padding, too: rows that are padded to unlike lengths would tell another thing."""
-    trained = load_network(write_checkpoint(tmp_path, make_job(CONVOLVED, "CrossEntropyLoss"), make_schema(TEXTS), SENTENCES)[0], CPU)
+    trained = load_network(
+        write_checkpoint(tmp_path, make_job(CONVOLVED, "CrossEntropyLoss"), make_schema(TEXTS), SENTENCES)[0], CPU
+    )
     rows = [{"text": text} for text in ("fine", "a bad film", "it is so very bad", "", "unknown words here", "good")]
     together = np.stack(raw_outputs(trained, rows))
     apart = np.concatenate([np.stack(raw_outputs(trained, [row])) for row in rows])
@@ -147,7 +160,7 @@ LOSSY = {
         {"id": "total", "kind": "sum", "inputs": ["guess"]},
     ],
     "outputs": {"guess": "guess", "error": "error", "total": "total"},
-}  # fmt: skip
+}
 PLAIN = [{"name": "x", "shape": [2]}, {"name": "y", "shape": [1]}]
 PAIRS: SplitColumns = {"x": torch.randn(4, 2), "y": torch.randn(4, 1)}
 
@@ -158,7 +171,7 @@ def test_outputs_that_need_the_target_are_left_out(tmp_path: Path) -> None:
     assert trained.left_out == {
         "error": "it depends on y, which is to be learned",
         "total": "it is about a whole batch, and not about every row",
-    }  # fmt: skip
+    }
     assert [each.name for each in trained.required_columns] == ["x"]
     x = torch.tensor([[1.0, 2.0]])
     expected = network({"x": x, "y": torch.zeros(1, 1)})["guess"].detach()
@@ -174,13 +187,15 @@ OWN = {
         {"id": "loss", "kind": "CrossEntropyLoss", "inputs": ["scores", "y"]},
     ],
     "outputs": {"loss": "loss", "scores": "scores", "size": "size"},
-}  # fmt: skip
+}
 BOTH = [{"name": "x", "shape": [2]}, {"name": "y", "dtype": "int64", "classes": 3}, {"name": "z", "type": "number"}]
 
 
 def test_scores_are_told_beside_a_loss_of_one_s_own_and_several_heads(tmp_path: Path) -> None:
-    heads = {"kind": {"loss": {"kind": "Output"}, "output": "loss", "scores": "scores"},
-             "size": {"loss": {"kind": "MSELoss"}, "output": "size", "target": "z"}}  # fmt: skip
+    heads = {
+        "kind": {"loss": {"kind": "Output"}, "output": "loss", "scores": "scores"},
+        "size": {"loss": {"kind": "MSELoss"}, "output": "size", "target": "z"},
+    }
     rows: SplitColumns = {"x": torch.randn(4, 2), "y": torch.tensor([0, 1, 2, 0]), "z": torch.randn(4)}
     spec = make_job(OWN, "MSELoss") | {"objective": {"heads": heads}}
     source, network = write_checkpoint(tmp_path, spec, make_schema(BOTH), rows)
@@ -194,9 +209,14 @@ def test_scores_are_told_beside_a_loss_of_one_s_own_and_several_heads(tmp_path: 
 
 
 def test_what_everything_depends_on_is_asked_for(tmp_path: Path) -> None:
-    model = {"inputs": ["x"], "nodes": [{"id": "code", "kind": "Linear", "inputs": ["x"], "out_features": 1},
-                                        {"id": "again", "kind": "Linear", "inputs": ["code"], "out_features": 2}],
-             "outputs": {"again": "again", "code": "code"}}  # fmt: skip
+    model = {
+        "inputs": ["x"],
+        "nodes": [
+            {"id": "code", "kind": "Linear", "inputs": ["x"], "out_features": 1},
+            {"id": "again", "kind": "Linear", "inputs": ["code"], "out_features": 2},
+        ],
+        "outputs": {"again": "again", "code": "code"},
+    }
     features = {"x": {"kind": "tensor", "column": "x", "scale": "standard"}}
     spec = make_job(model, "MSELoss", features=features, target="x")
     trained = load_network(write_checkpoint(tmp_path, spec, make_schema(PLAIN, None), PAIRS)[0], CPU)
@@ -238,9 +258,13 @@ def test_rows_that_the_network_cannot_take_are_told(tmp_path: Path) -> None:
 
 
 def test_noise_is_the_same_every_time(tmp_path: Path) -> None:
-    model = {"nodes": [{"id": "noise", "kind": "randn_like", "inputs": ["x"]},
-                       {"id": "sum", "kind": "add", "inputs": ["x", "noise"]},
-                       {"id": "out", "kind": "Linear", "inputs": ["sum"], "out_features": 1}]}  # fmt: skip
+    model = {
+        "nodes": [
+            {"id": "noise", "kind": "randn_like", "inputs": ["x"]},
+            {"id": "sum", "kind": "add", "inputs": ["x", "noise"]},
+            {"id": "out", "kind": "Linear", "inputs": ["sum"], "out_features": 1},
+        ]
+    }
     trained = load_network(write_checkpoint(tmp_path, make_job(model, "MSELoss"), make_schema(PLAIN), PAIRS)[0], CPU)
     rows = [{"x": [0.0, 0.0]}] * 3
     np.testing.assert_array_equal(raw_outputs(trained, rows), raw_outputs(trained, rows))

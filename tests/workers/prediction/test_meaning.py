@@ -22,7 +22,9 @@ LOGITS = torch.tensor([[2.0, 0.0, 1.0], [0.0, 3.0, 0.0]])
 PROBABILITIES = LOGITS.softmax(1)
 
 
-def decode_rows(meaning: PredictionDecoder, raw: Tensor, *outputs: str, top: int | None = None, lengths: Any = None) -> list[Any]:
+def decode_rows(
+    meaning: PredictionDecoder, raw: Tensor, *outputs: str, top: int | None = None, lengths: Any = None
+) -> list[Any]:
     """Return what is told, as JSON has it."""
     asked = PredictionOptions.model_validate({"outputs": outputs or ("labels",), "top": top})
     return [{name: _plain(value) for name, value in row.items()} for row in meaning.decode(raw, asked, lengths)]
@@ -36,11 +38,15 @@ def _plain(value: Any) -> Any:
     return {name: _plain(item) for name, item in value.items()} if isinstance(value, dict) else value
 
 
-def make_decoder(kind: str, target: Column, part: Any = None, place: str = "first", **settings: Any) -> PredictionDecoder:
+def make_decoder(
+    kind: str, target: Column, part: Any = None, place: str = "first", **settings: Any
+) -> PredictionDecoder:
     """Return the meaning of an output that a loss compares with a target."""
     head = Head.model_validate({"loss": {"kind": kind, **settings}, "classes": place, "scores": "y"})
     schema = DataSchema(columns=(target,), rows={}, inputs=())
-    return heads.prediction_decoder(head, target, ResolvedFeatures(schema, {"y": part or features.TensorFeature(column="y")}, {}))
+    return heads.prediction_decoder(
+        head, target, ResolvedFeatures(schema, {"y": part or features.TensorFeature(column="y")}, {})
+    )
 
 
 def classes(labels: tuple[str, ...] | None = None) -> Column:
@@ -68,14 +74,17 @@ def test_what_a_network_decides_itself() -> None:
 
 
 def test_classes_have_words() -> None:
-    found = decode_rows(make_decoder("CrossEntropyLoss", classes(("a", "b", "c"))), LOGITS, "labels", "probabilities", "raw", top=2)
+    found = decode_rows(
+        make_decoder("CrossEntropyLoss", classes(("a", "b", "c"))), LOGITS, "labels", "probabilities", "raw", top=2
+    )
     assert [row["label"] for row in found] == ["a", "b"]
     assert found[0]["probability"] == pytest.approx(float(PROBABILITIES[0, 0]))
     assert found[0]["probabilities"] == pytest.approx(PROBABILITIES[0].tolist())
     assert found[0]["raw"] == LOGITS[0].tolist()
     assert [(each["label"], each["probability"]) for each in found[0]["top"]] == [
-        ("a", pytest.approx(float(PROBABILITIES[0, 0]))), ("c", pytest.approx(float(PROBABILITIES[0, 2]))),
-    ]  # fmt: skip
+        ("a", pytest.approx(float(PROBABILITIES[0, 0]))),
+        ("c", pytest.approx(float(PROBABILITIES[0, 2]))),
+    ]
 
 
 def test_classes_without_words_are_numbers() -> None:
@@ -91,12 +100,15 @@ def test_losses_of_classes_agree_about_probabilities() -> None:
     scores = decode_rows(make_decoder("MultiMarginLoss", classes()), LOGITS, "labels", "probabilities", top=2)
     assert scores == [{"label": 0}, {"label": 1}]
     assert decode_rows(make_decoder("MultiMarginLoss", classes()), LOGITS, "probabilities") == [
-        {"raw": LOGITS[0].tolist()}, {"raw": LOGITS[1].tolist()},
-    ]  # fmt: skip
+        {"raw": LOGITS[0].tolist()},
+        {"raw": LOGITS[1].tolist()},
+    ]
 
 
 def test_a_class_for_every_place() -> None:
-    found = decode_rows(make_decoder("CrossEntropyLoss", classes(("a", "b", "c"))), LOGITS[:, :, None, None].expand(2, 3, 1, 2))
+    found = decode_rows(
+        make_decoder("CrossEntropyLoss", classes(("a", "b", "c"))), LOGITS[:, :, None, None].expand(2, 3, 1, 2)
+    )
     assert found[1]["label"] == [["b", "b"]]
     assert np.shape(found[1]["probability"]) == (1, 2)
 
@@ -145,7 +157,10 @@ def test_several_labels(kind: str) -> None:
 def test_numbers() -> None:
     target = Column(name="y", shape=(1,))
     for raw in (torch.tensor([1.5, 2.5]), torch.tensor([[1.5], [2.5]])):
-        assert decode_rows(make_decoder("MSELoss", target), raw, "labels", "probabilities") == [{"value": 1.5}, {"value": 2.5}]
+        assert decode_rows(make_decoder("MSELoss", target), raw, "labels", "probabilities") == [
+            {"value": 1.5},
+            {"value": 2.5},
+        ]
     assert decode_rows(make_decoder("MSELoss", target), LOGITS)[0] == {"value": LOGITS[0].tolist()}
     assert decode_rows(make_decoder("MSELoss", target), LOGITS, "raw")[0] == {"raw": LOGITS[0].tolist()}
     rate = decode_rows(make_decoder("PoissonNLLLoss", target), torch.zeros(1))
@@ -170,6 +185,10 @@ def test_an_output_without_a_loss_is_told_as_it_is() -> None:
 
 def test_what_is_not_finite_is_a_word() -> None:
     assert json_values(torch.tensor([[1.0, float("nan")], [float("inf"), -float("inf")]])) == [
-        [1.0, "NaN"], ["Infinity", "-Infinity"],
-    ]  # fmt: skip
-    assert decode_rows(make_decoder("CrossEntropyLoss", classes()), torch.tensor([[float("nan")] * 3]))[0]["probability"] == "NaN"
+        [1.0, "NaN"],
+        ["Infinity", "-Infinity"],
+    ]
+    assert (
+        decode_rows(make_decoder("CrossEntropyLoss", classes()), torch.tensor([[float("nan")] * 3]))[0]["probability"]
+        == "NaN"
+    )

@@ -16,7 +16,9 @@ from workers.prediction.required_columns import RequiredColumn
 from workers.prediction.rows import COLUMN_PARSERS, split_from_rows
 
 
-def required_column(type_: str = "tensor", longest: int | None = None, needed: bool = False, **column: Any) -> RequiredColumn:
+def required_column(
+    type_: str = "tensor", longest: int | None = None, needed: bool = False, **column: Any
+) -> RequiredColumn:
     return RequiredColumn(Column.model_validate({"name": "a", "type": type_, **column}), longest, needed)
 
 
@@ -46,23 +48,30 @@ def test_numbers() -> None:
     assert found.tolist()[:2] == [1.0, 2.5]
     assert found.isnan().tolist() == [False, False, True, False]
     assert problems(required_column("number"), 1, "2", [3], {}, 1e39) == [
-        ("/rows/1/a", "wrong_type"), ("/rows/2/a", "wrong_type"), ("/rows/3/a", "wrong_type"),
+        ("/rows/1/a", "wrong_type"),
+        ("/rows/2/a", "wrong_type"),
+        ("/rows/3/a", "wrong_type"),
         ("/rows/4/a", "out_of_range"),
-    ]  # fmt: skip
+    ]
     assert problems(required_column("number", needed=True), None, 1) == [("/rows/0/a", "missing_value")]
 
 
 @pytest.mark.parametrize("type_", ["category", "text"])
 def test_words(type_: str) -> None:
     assert parse_values(required_column(type_), "x", None, "", 3, 2.5, 4.0) == ["x", None, "", "3", "2.5", "4"]
-    assert problems(required_column(type_), {}, "x", ["x"]) == [("/rows/0/a", "wrong_type"), ("/rows/2/a", "wrong_type")]
+    assert problems(required_column(type_), {}, "x", ["x"]) == [
+        ("/rows/0/a", "wrong_type"),
+        ("/rows/2/a", "wrong_type"),
+    ]
 
 
 def test_lists_of_words() -> None:
     assert parse_values(required_column("words"), ["x", "y"], [], None) == [["x", "y"], [], []]
     assert problems(required_column("words"), ["x", 1], "x y", 3) == [
-        ("/rows/0/a/1", "wrong_type"), ("/rows/1/a", "wrong_type"), ("/rows/2/a", "wrong_type"),
-    ]  # fmt: skip
+        ("/rows/0/a/1", "wrong_type"),
+        ("/rows/1/a", "wrong_type"),
+        ("/rows/2/a", "wrong_type"),
+    ]
 
 
 def test_series() -> None:
@@ -76,11 +85,17 @@ def test_series() -> None:
 @pytest.mark.parametrize(
     ("value", "code"),
     [
-        ([1, 2], "wrong_shape"), ([[1, 2, 3]], "wrong_shape"), (1, "wrong_type"),
-        ("x", "wrong_type"), ([[1, "x"]], "wrong_type"), ([[1, 2], [3]], "wrong_type"), ([[1, None]], "wrong_type"),
-        ([[1, 1e39]], "out_of_range"), ([[1, 2]] * 4, "too_long"),
+        ([1, 2], "wrong_shape"),
+        ([[1, 2, 3]], "wrong_shape"),
+        (1, "wrong_type"),
+        ("x", "wrong_type"),
+        ([[1, "x"]], "wrong_type"),
+        ([[1, 2], [3]], "wrong_type"),
+        ([[1, None]], "wrong_type"),
+        ([[1, 1e39]], "out_of_range"),
+        ([[1, 2]] * 4, "too_long"),
     ],
-)  # fmt: skip
+)
 def test_series_that_are_none(value: Any, code: str) -> None:
     assert problems(required_column("series", longest=3, shape=(2,)), [[1, 2]], value) == [("/rows/1/a", code)]
 
@@ -104,12 +119,16 @@ def test_trees() -> None:
     [
         ({"label": "x", "children": [LEAF, {"children": []}]}, "/children/1", "wrong_type"),
         ({"label": "x", "children": [{"label": "x", "children": [3]}]}, "/children/0/children/0", "wrong_type"),
-        ({"label": None}, "", "wrong_type"), ({"label": True}, "", "wrong_type"),
+        ({"label": None}, "", "wrong_type"),
+        ({"label": True}, "", "wrong_type"),
         ({"label": "x", "children": None}, "", "wrong_type"),
-        ({"label": "x", "kids": []}, "", "wrong_type"), ([], "", "wrong_type"), ("(x y)", "", "wrong_type"),
-        ({"label": "x", "children": [TREE]}, "", "too_long"), ({"label": "x", "children": [LEAF] * 3}, "", "too_long"),
+        ({"label": "x", "kids": []}, "", "wrong_type"),
+        ([], "", "wrong_type"),
+        ("(x y)", "", "wrong_type"),
+        ({"label": "x", "children": [TREE]}, "", "too_long"),
+        ({"label": "x", "children": [LEAF] * 3}, "", "too_long"),
     ],
-)  # fmt: skip
+)
 def test_trees_that_are_none(value: Any, place: str, code: str) -> None:
     assert problems(required_column("tree", longest=3, widest=2), TREE, value)[0] == ("/rows/1/a" + place, code)
 
@@ -131,19 +150,28 @@ def test_tensors() -> None:
 @pytest.mark.parametrize(
     ("value", "code"),
     [
-        ([1, 2, 3], "wrong_shape"), (1, "wrong_shape"), ([[1, 2]], "wrong_shape"), ([1, "2"], "wrong_type"),
-        ([1, None], "wrong_type"), ("12", "wrong_type"), (None, "wrong_type"), ({}, "wrong_type"),
-        ([1, [2]], "wrong_type"), ([1, 1e39], "out_of_range"), ([], "wrong_shape"),
+        ([1, 2, 3], "wrong_shape"),
+        (1, "wrong_shape"),
+        ([[1, 2]], "wrong_shape"),
+        ([1, "2"], "wrong_type"),
+        ([1, None], "wrong_type"),
+        ("12", "wrong_type"),
+        (None, "wrong_type"),
+        ({}, "wrong_type"),
+        ([1, [2]], "wrong_type"),
+        ([1, 1e39], "out_of_range"),
+        ([], "wrong_shape"),
     ],
-)  # fmt: skip
+)
 def test_tensors_that_are_none(value: Any, code: str) -> None:
     assert problems(required_column(shape=(2,)), [1, 2], value) == [("/rows/1/a", code)]
 
 
 def test_numbers_beyond_what_the_column_holds() -> None:
     assert problems(required_column(shape=(2,), peak=16.0), [0, 16], [0, 17], [-1, 0]) == [
-        ("/rows/1/a", "out_of_range"), ("/rows/2/a", "out_of_range"),
-    ]  # fmt: skip
+        ("/rows/1/a", "out_of_range"),
+        ("/rows/2/a", "out_of_range"),
+    ]
     assert problems(required_column(dtype="int64", classes=3), 2, 3) == [("/rows/1/a", "out_of_range")]
     assert problems(required_column(dtype="int64"), 2, 2.5) == [("/rows/1/a", "wrong_type")]
 
@@ -166,8 +194,9 @@ def test_pictures_that_are_none(value: Any) -> None:
 
 def test_bytes_of_pictures_have_a_range() -> None:
     assert problems(required_column("image", shape=(1, 9, 9)), [[[256]]], [[[-1]]]) == [
-        ("/rows/0/a", "out_of_range"), ("/rows/1/a", "out_of_range"),
-    ]  # fmt: skip
+        ("/rows/0/a", "out_of_range"),
+        ("/rows/1/a", "out_of_range"),
+    ]
 
 
 def test_names_of_columns() -> None:
@@ -176,9 +205,11 @@ def test_names_of_columns() -> None:
     with pytest.raises(InvalidInput) as caught:
         split_from_rows(rows, columns, ["a", "b/c", "y"])
     assert [(problem.pointer, problem.code) for problem in caught.value.problems] == [
-        ("/rows/1/b~1c", "missing_column"), ("/rows/1/a", "wrong_type"),
-        ("/rows/2/aa", "unknown_column"), ("/rows/2/a", "missing_column"),
-    ]  # fmt: skip
+        ("/rows/1/b~1c", "missing_column"),
+        ("/rows/1/a", "wrong_type"),
+        ("/rows/2/aa", "unknown_column"),
+        ("/rows/2/a", "missing_column"),
+    ]
     assert caught.value.problems[2].hint == 'did you mean "a"?'
 
 

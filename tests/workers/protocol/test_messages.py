@@ -25,13 +25,17 @@ FILE = SavedFile("model.py", "jobs/job_1/1/5/model.py", 10, "ab", True)
 @pytest.mark.parametrize(
     "message",
     [
-        ProgressReport(phase="training", progress={"step": 1}, series={"a": SeriesPoints([1], [0.5], [2.0], [0.1])},
-               events=(("rewound", {"step": 0}),)),
+        ProgressReport(
+            phase="training",
+            progress={"step": 1},
+            series={"a": SeriesPoints([1], [0.5], [2.0], [0.1])},
+            events=(("rewound", {"step": 0}),),
+        ),
         SavedCheckpoint("ckpt_1", 5, 0.5, {"val/loss": 0.25}, (FILE,), final=True),
         Outcome(Ending.LOST, error={"code": "x"}),
         Command("drain"),
     ],
-)  # fmt: skip
+)
 def test_a_message_survives_the_pipe(message: Message) -> None:
     ours, theirs = Pipe()
     send(ours, message)
@@ -55,5 +59,7 @@ def test_a_closed_pipe_is_the_end() -> None:
 
 
 def test_an_assignment_survives_json() -> None:
-    assignment = Assignment("job_1", 2, {"a": 1}, {}, "store", "data", resume_from=(CheckpointRef("ckpt_1", 5, ({"name": "x"},)),))
+    assignment = Assignment(
+        "job_1", 2, {"a": 1}, {}, "store", "data", resume_from=(CheckpointRef("ckpt_1", 5, ({"name": "x"},)),)
+    )
     assert Assignment.from_json(assignment.to_json()) == assignment

@@ -47,7 +47,9 @@ def text_dataset(rows: int = 60) -> InMemoryDataset:
         lines.append(" ".join(words))
         labels.append(("yes", "no")[row % 2])
     label = {"type": "category", "labels": ("no", "yes")}
-    return InMemoryDataset(stored_schema("label", rows=rows, text="text", label=label), {"text": lines, "label": labels})
+    return InMemoryDataset(
+        stored_schema("label", rows=rows, text="text", label=label), {"text": lines, "label": labels}
+    )
 
 
 def tagging_dataset(rows: int = 60) -> InMemoryDataset:
@@ -55,7 +57,9 @@ def tagging_dataset(rows: int = 60) -> InMemoryDataset:
     drawn = random.Random(1)
     lists = [drawn.choices((*NEUTRAL_WORDS, *PEOPLE), k=drawn.randint(1, 12)) for _ in range(rows)]
     tags = [[TAGS[word in PEOPLE] for word in words] for words in lists]
-    schema = stored_schema("tags", rows=rows, words={"type": "words", "longest": 12}, tags={"type": "words", "labels": TAGS})
+    schema = stored_schema(
+        "tags", rows=rows, words={"type": "words", "longest": 12}, tags={"type": "words", "labels": TAGS}
+    )
     return InMemoryDataset(schema, {"words": lists, "tags": tags})
 
 
@@ -90,7 +94,8 @@ def series_dataset(rows: int = 60) -> InMemoryDataset:
     label = {"type": "category", "labels": ("down", "up")}
     wave = {"type": "series", "shape": (2,), "longest": 15}
     return InMemoryDataset(
-        stored_schema("label", rows=rows, wave=wave, label=label), {"wave": series_column(*lines, width=2), "label": labels}
+        stored_schema("label", rows=rows, wave=wave, label=label),
+        {"wave": series_column(*lines, width=2), "label": labels},
     )
 
 
@@ -110,13 +115,22 @@ def tree_dataset(rows: int = 60) -> InMemoryDataset:
     planted = [plant(3) for _ in range(rows)]
     label = {"type": "category", "labels": ("False", "True")}
     schema = stored_schema("label", rows=rows, tree={"type": "tree", "longest": 40, "widest": 3}, label=label)
-    return InMemoryDataset(schema, {"tree": [tree for tree, _ in planted], "label": [str(value) for _, value in planted]})
+    return InMemoryDataset(
+        schema, {"tree": [tree for tree, _ in planted], "label": [str(value) for _, value in planted]}
+    )
 
 
-def dataset_job(model: Any, *, training: Mapping[str, Any] | None = None, metrics: Any = ("accuracy",), **data: Any) -> Any:
+def dataset_job(
+    model: Any, *, training: Mapping[str, Any] | None = None, metrics: Any = ("accuracy",), **data: Any
+) -> Any:
     """Return a job on a corpus."""
-    plan = {"steps": 12, "batch_size": 8, "device": "cpu", "optimizer": {"kind": "Adam", "lr": 0.02},
-            "checkpoint": {"every_seconds": None, "keep_best": 0}}  # fmt: skip
+    plan = {
+        "steps": 12,
+        "batch_size": 8,
+        "device": "cpu",
+        "optimizer": {"kind": "Adam", "lr": 0.02},
+        "checkpoint": {"every_seconds": None, "keep_best": 0},
+    }
     return {
         "model": model,
         "data": {"kind": "dataset", "id": ID, "validation": {"fraction": 0.25}, **data},
@@ -140,8 +154,16 @@ class DatasetHarness(TrainingHarness):
         """Prepare an attempt under a new fence, on the corpus as if it had been read from a file."""
         assert self.corpus is not None
         self.fence += 1
-        assignment = Assignment("job_1", self.fence, spec, self.corpus.schema.model_dump(mode="json"), "",
-                                str(self.folder), False, **options)  # fmt: skip
+        assignment = Assignment(
+            "job_1",
+            self.fence,
+            spec,
+            self.corpus.schema.model_dump(mode="json"),
+            "",
+            str(self.folder),
+            False,
+            **options,
+        )
         workdir = self.folder / f"work-{self.fence}"
         workdir.mkdir()
         with patch.object(module, "load_source", lambda *_, **__: SourceData({"train": self.corpus.split})):

@@ -15,8 +15,13 @@ from workers.training.context import MemoryContext
 from workers.training.loop import train
 from workers.training.prepare import PreparedTraining, prepare
 
-MLP = [{"kind": "Flatten"}, {"kind": "Linear", "out_features": 16}, {"kind": "ReLU"},
-       {"kind": "Dropout", "p": 0.3}, {"kind": "Linear", "out_features": 10}]  # fmt: skip
+MLP = [
+    {"kind": "Flatten"},
+    {"kind": "Linear", "out_features": 16},
+    {"kind": "ReLU"},
+    {"kind": "Dropout", "p": 0.3},
+    {"kind": "Linear", "out_features": 10},
+]
 
 
 def digits_job(layers: Any = None, *, training: Mapping[str, Any] | None = None, **parts: Any) -> dict[str, Any]:
@@ -37,7 +42,9 @@ def digits_job(layers: Any = None, *, training: Mapping[str, Any] | None = None,
 
 def resume_candidates(*saved: SavedCheckpoint) -> tuple[CheckpointRef, ...]:
     """Return what a supervisor would offer after these checkpoints, newest first."""
-    return tuple(CheckpointRef(each.id, each.step, tuple(asdict(file) for file in each.files)) for each in reversed(saved))
+    return tuple(
+        CheckpointRef(each.id, each.step, tuple(asdict(file) for file in each.files)) for each in reversed(saved)
+    )
 
 
 @dataclass

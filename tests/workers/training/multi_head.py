@@ -20,11 +20,18 @@ def flower_dataset(rows: int = 80) -> InMemoryDataset:
     x = torch.tensor([[drawn.gauss(0, 1) for _ in range(3)] for _ in range(rows)])
     for one, two, three in x.tolist():
         columns["kind"].append("rare" if one > 1 else "often" if two > 0 else "usual")
-        columns["colours"].append([word for word, number in zip(COLOUR_NAMES, (one, two, three), strict=True) if number > 0])
-    schema = stored_schema("kind", rows=rows, x={"type": "tensor", "shape": (3,)},
-                    kind={"type": "category", "labels": ("often", "rare", "usual")},
-                    price="number", good={"type": "tensor", "dtype": "bool"},
-                    colours={"type": "words", "labels": COLOUR_NAMES, "longest": 3})  # fmt: skip
+        columns["colours"].append(
+            [word for word, number in zip(COLOUR_NAMES, (one, two, three), strict=True) if number > 0]
+        )
+    schema = stored_schema(
+        "kind",
+        rows=rows,
+        x={"type": "tensor", "shape": (3,)},
+        kind={"type": "category", "labels": ("often", "rare", "usual")},
+        price="number",
+        good={"type": "tensor", "dtype": "bool"},
+        colours={"type": "words", "labels": COLOUR_NAMES, "longest": 3},
+    )
     schema = schema.model_copy(update={"inputs": ("x",)})
     return InMemoryDataset(schema, {"x": x, "price": x.sum(1) * 2 + 1, "good": x[:, 2] > 0, **columns})
 
@@ -35,8 +42,11 @@ def linear(name: str, width: int, source: str = "hidden") -> dict[str, Any]:
 
 def network(**outputs: int) -> dict[str, Any]:
     """Return a network with a head of each width."""
-    nodes = [linear("first", 8, "x"), {"id": "hidden", "kind": "Tanh", "inputs": ["first"]},
-             *(linear(name, width) for name, width in outputs.items())]  # fmt: skip
+    nodes = [
+        linear("first", 8, "x"),
+        {"id": "hidden", "kind": "Tanh", "inputs": ["first"]},
+        *(linear(name, width) for name, width in outputs.items()),
+    ]
     return {"inputs": ["x"], "nodes": nodes, "outputs": {name: name for name in outputs}}
 
 
@@ -44,8 +54,19 @@ FOUR_HEAD_NETWORK = network(kinds=3, prices=1, goods=1, colours=3)
 HEAD_SPECS: dict[str, Any] = {
     "kind": {"loss": CROSS_ENTROPY | {"weight": "balanced"}, "output": "kinds", "metrics": ["accuracy", "f1"]},
     "price": {"loss": MSE, "output": "prices", "target": "price", "weight": 0.25, "metrics": ["r2"]},
-    "good": {"loss": BCE_WITH_LOGITS | {"pos_weight": "balanced"}, "output": "goods", "target": "good", "metrics": ["auroc"]},
-    "colours": {"loss": BCE_WITH_LOGITS, "output": "colours", "target": "colours", "weight": 2.0, "metrics": ["f1", "exact_match"]},
+    "good": {
+        "loss": BCE_WITH_LOGITS | {"pos_weight": "balanced"},
+        "output": "goods",
+        "target": "good",
+        "metrics": ["auroc"],
+    },
+    "colours": {
+        "loss": BCE_WITH_LOGITS,
+        "output": "colours",
+        "target": "colours",
+        "weight": 2.0,
+        "metrics": ["f1", "exact_match"],
+    },
 }
 
 

@@ -49,8 +49,12 @@ class ClassCounts:
         return cls(predicted, true, right, five.sum())
 
     def __add__(self, other: "ClassCounts") -> "ClassCounts":
-        return ClassCounts(self.predicted + other.predicted, self.true + other.true, self.right + other.right,
-                           self.top5_correct + other.top5_correct)  # fmt: skip
+        return ClassCounts(
+            self.predicted + other.predicted,
+            self.true + other.true,
+            self.right + other.right,
+            self.top5_correct + other.top5_correct,
+        )
 
     def mean_ratio(self, whole: Tensor) -> float:
         """Return the mean over the classes seen (true or predicted) of right / whole; none of a class counts as 0."""

@@ -29,8 +29,15 @@ DAMAGES: Mapping[str, Callable[[Path], None]] = {
     "more": lambda path: path.write_bytes(path.read_bytes() + b"\0"),
     "gone": Path.unlink,
 }
-FILES = ("state.safetensors", "state.json", "preparation.json", "report.json", "weights.safetensors", "weights.pth",
-         "model.py")  # fmt: skip
+FILES = (
+    "state.safetensors",
+    "state.json",
+    "preparation.json",
+    "report.json",
+    "weights.safetensors",
+    "weights.pth",
+    "model.py",
+)
 
 
 @pytest.fixture(scope="module")

@@ -22,8 +22,12 @@ from workers.protocol.assignment import DatasetRef
 from workers.protocol.messages import Ending
 
 EXAMPLES = Path(__file__).parents[3] / "examples"
-AUGMENTATIONS = [{"kind": "RandomCrop", "size": 8, "padding": 1}, {"kind": "RandomRotation", "degrees": 15},
-         {"kind": "Normalize", "mean": [0.3], "std": [0.4]}, {"kind": "RandomErasing"}]  # fmt: skip
+AUGMENTATIONS = [
+    {"kind": "RandomCrop", "size": 8, "padding": 1},
+    {"kind": "RandomRotation", "degrees": 15},
+    {"kind": "Normalize", "mean": [0.3], "std": [0.4]},
+    {"kind": "RandomErasing"},
+]
 POLICY = [{"kind": "Pad", "padding": 1}, {"kind": "RandAugment"}, {"kind": "RandomResizedCrop", "size": 8}]
 MIXED = [*AUGMENTATIONS, {"kind": "MixUp"}, {"kind": "CutMix"}]
 
@@ -66,8 +70,12 @@ def test_an_autoencoder_learns_changed_pictures(laboratory: TrainingHarness) -> 
 
 COLOURS = [{"kind": "Resize", "size": [9, 9]}, {"kind": "RandomCrop", "size": 8}, {"kind": "ColorJitter", "hue": 0.2}]
 CROPS = {"transforms": COLOURS, "evaluation_transforms": [{"kind": "Resize", "size": [8, 8]}]}
-SMALL = [{"kind": "Conv2d", "out_channels": 2, "kernel_size": 3}, {"kind": "Flatten"}, {"kind": "Dropout", "p": 0.2},
-         {"kind": "Linear", "out_features": 10}]  # fmt: skip
+SMALL = [
+    {"kind": "Conv2d", "out_channels": 2, "kernel_size": 3},
+    {"kind": "Flatten"},
+    {"kind": "Dropout", "p": 0.2},
+    {"kind": "Linear", "out_features": 10},
+]
 FILES = {"kind": "torchvision", "name": "EuroSAT", "validation": {"fraction": 0.3}, **CROPS}
 
 
@@ -101,9 +109,13 @@ def test_a_picture_that_is_spoilt_later_ends_the_job_with_its_name(laboratory: T
 
 
 @pytest.mark.parametrize("limit", [0, 1 << 20])
-def test_a_data_set_of_files_is_trained_on(laboratory: TrainingHarness, monkeypatch: pytest.MonkeyPatch, limit: int) -> None:
+def test_a_data_set_of_files_is_trained_on(
+    laboratory: TrainingHarness, monkeypatch: pytest.MonkeyPatch, limit: int
+) -> None:
     WRITERS["EuroSAT"](laboratory.folder)
-    monkeypatch.setitem(TORCHVISION_SCHEMAS, "EuroSAT", TORCHVISION_SCHEMAS["EuroSAT"].model_copy(update={"rows": {"train": 12}}))
+    monkeypatch.setitem(
+        TORCHVISION_SCHEMAS, "EuroSAT", TORCHVISION_SCHEMAS["EuroSAT"].model_copy(update={"rows": {"train": 12}})
+    )
     spec = digits_job(SMALL, data=FILES, training={"batch_size": 4, "steps": 6})
     assert laboratory.run(spec, loaders=1, resident_limit=limit).outcome.ending is Ending.SUCCEEDED
 
@@ -112,7 +124,9 @@ def test_the_example_on_streamed_pictures_goes_on_bit_by_bit(
     laboratory: TrainingHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rows = {"train": 40, "test": 20}
-    monkeypatch.setitem(TORCHVISION_SCHEMAS, "FashionMNIST", TORCHVISION_SCHEMAS["FashionMNIST"].model_copy(update={"rows": rows}))
+    monkeypatch.setitem(
+        TORCHVISION_SCHEMAS, "FashionMNIST", TORCHVISION_SCHEMAS["FashionMNIST"].model_copy(update={"rows": rows})
+    )
     write_mnist(laboratory.folder, "FashionMNIST", rows=(40, 20))
     spec = json.loads((EXAMPLES / "real" / "fashion-resnet18.json").read_text())
     plan = {"steps": 4, "batch_size": 16, "device": "cpu", "checkpoint": {"every_seconds": None, "keep_best": 0}}

@@ -33,7 +33,9 @@ def poison_step(
 
 
 def test_a_job_learns_and_tells(laboratory: TrainingHarness) -> None:
-    attempt = laboratory.run(digits_job(training={"steps": None, "epochs": 30, "optimizer": {"kind": "Adam", "lr": 0.01}}))
+    attempt = laboratory.run(
+        digits_job(training={"steps": None, "epochs": 30, "optimizer": {"kind": "Adam", "lr": 0.01}})
+    )
     result = attempt.outcome.result
     assert attempt.outcome.ending is Ending.SUCCEEDED
     assert result is not None
@@ -72,9 +74,10 @@ def test_progress_says_how_far_it_is(laboratory: TrainingHarness) -> None:
     assert progress["latest"].keys() == {"train/loss", "train/lr", "val/loss", "val/accuracy"}
 
 
-@pytest.mark.parametrize(("verb", "ending", "saved"), [
-    ("cancel", Ending.CANCELLED, []), ("pause", Ending.PAUSED, [4]), ("drain", Ending.RELEASED, [4]),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("verb", "ending", "saved"),
+    [("cancel", Ending.CANCELLED, []), ("pause", Ending.PAUSED, [4]), ("drain", Ending.RELEASED, [4])],
+)
 def test_commands_are_obeyed_before_the_next_step(
     laboratory: TrainingHarness, verb: str, ending: Ending, saved: list[int]
 ) -> None:
@@ -125,10 +128,18 @@ def counting(laboratory: TrainingHarness, loss: dict[str, Any], ignored: int = 0
     return prepared
 
 
-@pytest.mark.parametrize("settings", [
-    {}, {"ignore_index": 3}, {"weight": WEIGHTS}, {"weight": WEIGHTS, "ignore_index": 3},
-    {"weight": WEIGHTS, "label_smoothing": 0.1}, {"ignore_index": 3, "label_smoothing": 0.1},
-], ids=str)  # fmt: skip
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {},
+        {"ignore_index": 3},
+        {"weight": WEIGHTS},
+        {"weight": WEIGHTS, "ignore_index": 3},
+        {"weight": WEIGHTS, "label_smoothing": 0.1},
+        {"ignore_index": 3, "label_smoothing": 0.1},
+    ],
+    ids=str,
+)
 @pytest.mark.parametrize("kind", ["CrossEntropyLoss", "NLLLoss"])
 @pytest.mark.parametrize("accumulate", [1, 2, 3, 4])
 def test_accumulated_batches_count_what_one_large_batch_counts(
@@ -216,8 +227,15 @@ def test_the_final_checkpoint_holds_what_was_trained(laboratory: TrainingHarness
     saved = attempt.context.saved[0]
     assert saved.values.keys() == {"train/loss", "val/loss", "val/accuracy"}
     public = {file.name: file.public for file in saved.files}
-    assert public == {"weights.safetensors": True, "weights.pth": True, "model.py": True, "preparation.json": True,
-                      "report.json": True, "state.safetensors": False, "state.json": False}  # fmt: skip
+    assert public == {
+        "weights.safetensors": True,
+        "weights.pth": True,
+        "model.py": True,
+        "preparation.json": True,
+        "report.json": True,
+        "state.safetensors": False,
+        "state.json": False,
+    }
 
 
 def test_failing_names_the_first_bad_step(laboratory: TrainingHarness) -> None:
@@ -258,8 +276,11 @@ def test_a_label_beyond_the_outputs_is_the_datas_fault(laboratory: TrainingHarne
 
 
 def test_unlike_widths_are_a_build_error(laboratory: TrainingHarness) -> None:
-    spec = digits_job([{"kind": "Linear", "out_features": 2}], objective={"loss": {"kind": "MSELoss"}},
-               data={"kind": "builtin", "name": "diabetes"})  # fmt: skip
+    spec = digits_job(
+        [{"kind": "Linear", "out_features": 2}],
+        objective={"loss": {"kind": "MSELoss"}},
+        data={"kind": "builtin", "name": "diabetes"},
+    )
     with pytest.raises(BuildError, match=r"\[64, 2\] with targets of \[64, 1\]"):
         laboratory.run(spec)
 

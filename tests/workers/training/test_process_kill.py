@@ -23,18 +23,28 @@ from workers.runner import forkserver
 
 STEPS, KILLS = 60, 3
 PLAN = {"steps": STEPS, "device": "cpu", "checkpoint": {"every_steps": 7, "every_seconds": None, "keep_best": 0}}
-GRU = [{"kind": "reshape", "shape": [0, 8, 8]}, {"kind": "GRU", "hidden_size": 8, "returns": "last"},
-       {"kind": "Dropout", "p": 0.2}, {"kind": "Linear", "out_features": 10}]  # fmt: skip
-STREAMED_IMAGES = {"kind": "builtin", "name": "digits", "loading": "streamed", "validation": {"fraction": 0.8},
-            "transforms": [{"kind": "RandomRotation", "degrees": 15}, {"kind": "MixUp"}]}  # fmt: skip
+GRU = [
+    {"kind": "reshape", "shape": [0, 8, 8]},
+    {"kind": "GRU", "hidden_size": 8, "returns": "last"},
+    {"kind": "Dropout", "p": 0.2},
+    {"kind": "Linear", "out_features": 10},
+]
+STREAMED_IMAGES = {
+    "kind": "builtin",
+    "name": "digits",
+    "loading": "streamed",
+    "validation": {"fraction": 0.8},
+    "transforms": [{"kind": "RandomRotation", "degrees": 15}, {"kind": "MixUp"}],
+}
 JOBS: Mapping[str, dict[str, Any]] = {
-    "dropout, schedule and average": digits_job(training=PLAN | {
-        "schedule": {"kind": "OneCycleLR", "max_lr": 0.05}, "average": {"kind": "ema", "decay": 0.9}}),
+    "dropout, schedule and average": digits_job(
+        training=PLAN | {"schedule": {"kind": "OneCycleLR", "max_lr": 0.05}, "average": {"kind": "ema", "decay": 0.9}}
+    ),
     "GRU in bf16": digits_job(GRU, training=PLAN | {"precision": "bf16", "accumulate": 2, "steps": 24}),
     "LBFGS": digits_job(training=PLAN | {"optimizer": {"kind": "LBFGS", "max_iter": 4}, "steps": 24}),
     "streamed pictures": digits_job(data=STREAMED_IMAGES, training=PLAN | {"steps": 24}),
     "trees": shortened_spec("tree-lstm", **PLAN, batch_size=16),
-}  # fmt: skip
+}
 
 
 @dataclass
@@ -52,9 +62,17 @@ class SubprocessRunner:
         if schema is None:
             schema, dataset = self.trees, DatasetRef({"kind": "upload", "format": "npz", "target": None}, TREES_FILE)
         assignment = Assignment(
-            "job_1", self.fence, self.spec, schema.model_dump(mode="json"), f"{self.folder}/store", str(self.folder),
-            False, loaders=2, dataset=dataset, resume_from=resume_candidates(*history.saved),
-        )  # fmt: skip
+            "job_1",
+            self.fence,
+            self.spec,
+            schema.model_dump(mode="json"),
+            f"{self.folder}/store",
+            str(self.folder),
+            False,
+            loaders=2,
+            dataset=dataset,
+            resume_from=resume_candidates(*history.saved),
+        )
         process, pipe = forkserver.start(assignment)
         outcome = None
         try:

@@ -7,11 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.workers.training.crashes import (
-    FREQUENT_CHECKPOINTS,
-    assert_same_as_uninterrupted,
-    train_with_crashes,
-)
+from tests.workers.training.crashes import FREQUENT_CHECKPOINTS, assert_same_as_uninterrupted, train_with_crashes
 from tests.workers.training.harness import TrainingAttempt, TrainingHarness, digits_job, resume_candidates
 from tests.workers.training.optim.test_schedules import REQUIRED
 from workers.protocol.messages import Ending
@@ -23,36 +19,59 @@ from workers.training.prepare import PreparedTraining
 
 NETWORKS: dict[str, list[dict[str, Any]]] = {
     "dropout": [{"kind": "Flatten"}, {"kind": "Dropout", "p": 0.5}, {"kind": "Linear", "out_features": 10}],
-    "batch norm": [{"kind": "Conv2d", "out_channels": 4, "kernel_size": 3}, {"kind": "BatchNorm2d"}, {"kind": "ReLU"},
-                   {"kind": "Flatten"}, {"kind": "Linear", "out_features": 10}],
-    "GRU": [{"kind": "reshape", "shape": [0, 8, 8]}, {"kind": "GRU", "hidden_size": 8, "returns": "last"},
-            {"kind": "Linear", "out_features": 10}],
-}  # fmt: skip
+    "batch norm": [
+        {"kind": "Conv2d", "out_channels": 4, "kernel_size": 3},
+        {"kind": "BatchNorm2d"},
+        {"kind": "ReLU"},
+        {"kind": "Flatten"},
+        {"kind": "Linear", "out_features": 10},
+    ],
+    "GRU": [
+        {"kind": "reshape", "shape": [0, 8, 8]},
+        {"kind": "GRU", "hidden_size": 8, "returns": "last"},
+        {"kind": "Linear", "out_features": 10},
+    ],
+}
 PLANS: dict[str, dict[str, Any]] = {
     "accumulate": {"accumulate": 4, "steps": 5},
     "clipped": {"clip_norm": 0.1},
     "drop last": {"drop_last": True},
     "skip": {"on_nan": "skip"},
     "bf16": {"precision": "bf16"},
-    "groups": {"groups": [{"nodes": ["linear1"], "lr": 0.1, "betas": [0.5, 0.9]},
-                          {"parameters": "weights", "frozen": True}],
-               "schedule": {"kind": "OneCycleLR", "max_lr": 0.5}},
-    "warm-up": {"warmup": {"steps": 10}, "evaluate": {"every_steps": 1},
-                "schedule": {"kind": "ReduceLROnPlateau", "patience": 0, "threshold": 1.0}},
+    "groups": {
+        "groups": [{"nodes": ["linear1"], "lr": 0.1, "betas": [0.5, 0.9]}, {"parameters": "weights", "frozen": True}],
+        "schedule": {"kind": "OneCycleLR", "max_lr": 0.5},
+    },
+    "warm-up": {
+        "warmup": {"steps": 10},
+        "evaluate": {"every_steps": 1},
+        "schedule": {"kind": "ReduceLROnPlateau", "patience": 0, "threshold": 1.0},
+    },
     "warm-up alone": {"warmup": {"epochs": 1, "start_factor": 0.5}},
     "ema": {"average": {"kind": "ema", "decay": 0.9, "every_steps": 2, "start_step": 1}},
     "swa": {"average": {"kind": "swa", "start": 0.1, "every": "step"}, "steps": 14},
-    "swa at its own rate": {"average": {"kind": "swa", "start": 0.1, "every": "step", "lr": 0.01, "anneal_epochs": 8},
-                            "schedule": {"kind": "CosineAnnealingLR"}, "warmup": {"steps": 6}},
+    "swa at its own rate": {
+        "average": {"kind": "swa", "start": 0.1, "every": "step", "lr": 0.01, "anneal_epochs": 8},
+        "schedule": {"kind": "CosineAnnealingLR"},
+        "warmup": {"steps": 6},
+    },
     "by step": {"evaluate": {"every_steps": 4}},
-    "early stop": {"steps": 60, "optimizer": {"kind": "SGD", "lr": 3.0},
-                   "early_stop": {"patience": 2, "min_delta": 0.001}},
-    "early stop by the training loss": {"steps": 60, "optimizer": {"kind": "SGD", "lr": 3.0},
-                                        "early_stop": {"patience": 2, "monitor": "train/loss"}},
-}  # fmt: skip
+    "early stop": {
+        "steps": 60,
+        "optimizer": {"kind": "SGD", "lr": 3.0},
+        "early_stop": {"patience": 2, "min_delta": 0.001},
+    },
+    "early stop by the training loss": {
+        "steps": 60,
+        "optimizer": {"kind": "SGD", "lr": 3.0},
+        "early_stop": {"patience": 2, "monitor": "train/loss"},
+    },
+}
 
 
-def train_in_pieces(laboratory: TrainingHarness, spec: dict[str, Any], *lengths: int, **options: Any) -> list[TrainingAttempt]:
+def train_in_pieces(
+    laboratory: TrainingHarness, spec: dict[str, Any], *lengths: int, **options: Any
+) -> list[TrainingAttempt]:
     attempts: list[TrainingAttempt] = []
     for length in lengths:
         begun = resume_candidates(*(attempts[-1].context.saved[-1:] if attempts else ()))
@@ -84,8 +103,13 @@ def assert_same(laboratory: TrainingHarness, spec: dict[str, Any], *lengths: int
     return whole
 
 
-MATRICES = [{"kind": "Flatten"}, {"kind": "Linear", "out_features": 16, "bias": False}, {"kind": "ReLU"},
-            {"kind": "Dropout", "p": 0.3}, {"kind": "Linear", "out_features": 10, "bias": False}]  # fmt: skip
+MATRICES = [
+    {"kind": "Flatten"},
+    {"kind": "Linear", "out_features": 16, "bias": False},
+    {"kind": "ReLU"},
+    {"kind": "Dropout", "p": 0.3},
+    {"kind": "Linear", "out_features": 10, "bias": False},
+]
 
 
 @pytest.mark.parametrize("kind", OPTIMIZERS)
@@ -93,11 +117,18 @@ def test_every_optimizer_goes_on_bit_by_bit(laboratory: TrainingHarness, kind: s
     assert_same(laboratory, digits_job(MATRICES, training={"optimizer": {"kind": kind}}), 4, 4)
 
 
-@pytest.mark.parametrize("optimizer", [
-    {"kind": "Adafactor", "eps": [1e-8, 1e-3]}, {"kind": "Adagrad", "initial_accumulator_value": 0.1},
-    {"kind": "LBFGS", "line_search_fn": "strong_wolfe", "history_size": 3}, {"kind": "LBFGS", "max_iter": 1, "lr": 0.1},
-    {"kind": "NAdam", "decoupled_weight_decay": True, "weight_decay": 0.1}, {"kind": "SGD", "momentum": 0.9},
-], ids=str)  # fmt: skip
+@pytest.mark.parametrize(
+    "optimizer",
+    [
+        {"kind": "Adafactor", "eps": [1e-8, 1e-3]},
+        {"kind": "Adagrad", "initial_accumulator_value": 0.1},
+        {"kind": "LBFGS", "line_search_fn": "strong_wolfe", "history_size": 3},
+        {"kind": "LBFGS", "max_iter": 1, "lr": 0.1},
+        {"kind": "NAdam", "decoupled_weight_decay": True, "weight_decay": 0.1},
+        {"kind": "SGD", "momentum": 0.9},
+    ],
+    ids=str,
+)
 def test_settings_of_optimizers_go_on_bit_by_bit(laboratory: TrainingHarness, optimizer: dict[str, Any]) -> None:
     assert_same(laboratory, digits_job(training={"optimizer": optimizer}), 4, 4)
 
@@ -128,7 +159,9 @@ def test_every_plan_goes_on_bit_by_bit(laboratory: TrainingHarness, name: str) -
 def test_targets_that_count_unlike_go_on_bit_by_bit(laboratory: TrainingHarness) -> None:
     loss = {"kind": "CrossEntropyLoss", "ignore_index": 3, "weight": [0.5, 2, 1, 1, 0, 1, 1, 1, 1, 3]}
     objective = {"loss": loss, "metrics": ["accuracy"]}
-    assert_same(laboratory, digits_job(objective=objective, training={"accumulate": 4, "steps": 5, "batch_size": 20}), 2, 1)
+    assert_same(
+        laboratory, digits_job(objective=objective, training={"accumulate": 4, "steps": 5, "batch_size": 20}), 2, 1
+    )
 
 
 @pytest.mark.parametrize("stop", [0, 6, 15])
@@ -166,7 +199,10 @@ def test_elapsed_time_goes_on(laboratory: TrainingHarness) -> None:
 BROKEN: dict[str, dict[str, Any]] = {
     **{name: digits_job(layers, training={"checkpoint": FREQUENT_CHECKPOINTS}) for name, layers in NETWORKS.items()},
     **{name: digits_job(training={"checkpoint": FREQUENT_CHECKPOINTS, **plan}) for name, plan in PLANS.items()},
-    **{kind: digits_job(training={"optimizer": {"kind": kind}, "checkpoint": FREQUENT_CHECKPOINTS}) for kind in ("LBFGS", "Adam", "ASGD")},
+    **{
+        kind: digits_job(training={"optimizer": {"kind": kind}, "checkpoint": FREQUENT_CHECKPOINTS})
+        for kind in ("LBFGS", "Adam", "ASGD")
+    },
 }
 
 
@@ -180,5 +216,7 @@ def test_broken_off_at_random_it_ends_the_same(laboratory: TrainingHarness, name
     assert_same_as_uninterrupted(whole, last, history)
 
 
-def _prepare_resumed(laboratory: TrainingHarness, spec: dict[str, Any], context: MemoryContext, resume: Any) -> PreparedTraining:
+def _prepare_resumed(
+    laboratory: TrainingHarness, spec: dict[str, Any], context: MemoryContext, resume: Any
+) -> PreparedTraining:
     return laboratory.prepare(spec, context, resume=resume)

@@ -44,11 +44,16 @@ ATTENTION = graph(
     ["text", "text_length"],
     {"id": "embed", "kind": "Embedding", "inputs": ["text"], "embedding_dim": 8, "padding_idx": 0},
     {"id": "placed", "kind": "add_sinusoids", "inputs": ["embed"]},
-    {"id": "read", "kind": "TransformerEncoderLayer", "inputs": ["placed", "text_length"], "nhead": 2,
-     "dim_feedforward": 16},
+    {
+        "id": "read",
+        "kind": "TransformerEncoderLayer",
+        "inputs": ["placed", "text_length"],
+        "nhead": 2,
+        "dim_feedforward": 16,
+    },
     {"id": "pooled", "kind": "pool_sequence", "inputs": ["read", "text_length"]},
     {"id": "scores", "kind": "Linear", "inputs": ["pooled"], "out_features": 2},
-)  # fmt: skip
+)
 TAGGER = graph(
     ["words", "words_length"],
     {"id": "embed", "kind": "Embedding", "inputs": ["words"], "embedding_dim": 8},
@@ -64,18 +69,32 @@ WAVES = graph(
 TREES = graph(
     ["tree", "tree_children"],
     {"id": "embed", "kind": "Embedding", "inputs": ["tree"], "embedding_dim": 8},
-    {"id": "fold", "kind": "Fold", "over": "embed", "children": "tree_children",
-     "leaf": {"layers": [{"kind": "Linear", "out_features": 8}]},
-     "node": {"inputs": ["v", "below"], "nodes": [
-         {"id": "sum", "kind": "sum", "inputs": ["below"], "dim": 1},
-         {"id": "both", "kind": "cat", "inputs": ["v", "sum"]},
-         {"id": "state", "kind": "Linear", "inputs": ["both"], "out_features": 8},
-         {"id": "bent", "kind": "tanh", "inputs": ["state"]}]}},
+    {
+        "id": "fold",
+        "kind": "Fold",
+        "over": "embed",
+        "children": "tree_children",
+        "leaf": {"layers": [{"kind": "Linear", "out_features": 8}]},
+        "node": {
+            "inputs": ["v", "below"],
+            "nodes": [
+                {"id": "sum", "kind": "sum", "inputs": ["below"], "dim": 1},
+                {"id": "both", "kind": "cat", "inputs": ["v", "sum"]},
+                {"id": "state", "kind": "Linear", "inputs": ["both"], "out_features": 8},
+                {"id": "bent", "kind": "tanh", "inputs": ["state"]},
+            ],
+        },
+    },
     {"id": "scores", "kind": "Linear", "inputs": ["fold"], "out_features": 2},
-)  # fmt: skip
+)
 
-RENAMED = {'"id": "tree"': '"id": "fold"', '"tree.h"': '"fold.h"', '"value"': '"tree"',
-           '"children"]': '"tree_children"]', '"children": "children"': '"children": "tree_children"'}  # fmt: skip
+RENAMED = {
+    '"id": "tree"': '"id": "fold"',
+    '"tree.h"': '"fold.h"',
+    '"value"': '"tree"',
+    '"children"]': '"tree_children"]',
+    '"children": "children"': '"children": "tree_children"',
+}
 TREE_LSTM = json.loads(
     reduce(lambda text, pair: text.replace(*pair), RENAMED.items(), json.dumps(example("tree-lstm")))
 )

@@ -51,13 +51,17 @@ def test_a_resumed_attempt_does_not_start_again(laboratory: TrainingHarness, beg
 
 
 def test_weights_of_another_network_are_refused(laboratory: TrainingHarness, begun: CheckpointRef) -> None:
-    spec = job_starting_from("weights") | {"model": {"layers": [{"kind": "Flatten"}, {"kind": "Linear", "out_features": 10}]}}
+    spec = job_starting_from("weights") | {
+        "model": {"layers": [{"kind": "Flatten"}, {"kind": "Linear", "out_features": 10}]}
+    }
     with pytest.raises(BuildError, match="do not fit") as caught:
         laboratory.prepare(spec, start=begun)
     assert caught.value.pointer == "/start_from"
 
 
-def test_a_job_whose_checkpoints_are_all_damaged_does_not_begin_anew(laboratory: TrainingHarness, begun: CheckpointRef) -> None:
+def test_a_job_whose_checkpoints_are_all_damaged_does_not_begin_anew(
+    laboratory: TrainingHarness, begun: CheckpointRef
+) -> None:
     damaged = CheckpointRef(begun.id, begun.step, tuple({**file, "sha256": "0" * 64} for file in begun.files))
     with pytest.raises(CorruptCheckpoint):
         laboratory.prepare(job_starting_from("weights"), resume=(damaged,), start=begun)
@@ -101,7 +105,9 @@ def test_a_fork_is_not_stopped_by_what_it_began_with(laboratory: TrainingHarness
     assert prepare_continued(laboratory, forked, **EARLY_STOP_PLAN).state.counters.step == 18  # its patience began anew
     prepared = prepare_continued(laboratory, forked, steps=30)
     assert (prepared.state.counters.step, prepared.state.counters.stopped, prepared.state.stopper) == (30, False, None)
-    assert prepare_continued(laboratory, stopped, steps=30).state.counters.step == 30  # nothing in this plan can stop it
+    assert (
+        prepare_continued(laboratory, stopped, steps=30).state.counters.step == 30
+    )  # nothing in this plan can stop it
 
 
 def test_a_fork_stops_early_as_it_says(laboratory: TrainingHarness, stopped: RestoredCheckpoint) -> None:

@@ -44,9 +44,15 @@ class UploadHarness:
             "model": model,
             "data": {"kind": "dataset", "id": ID} | parts.pop("data", {}),
             "objective": {"loss": {"kind": loss}},
-            "training": {"epochs": 30, "batch_size": 16, "device": "cpu", "optimizer": {"kind": "Adam", "lr": 0.02},
-                         "checkpoint": {"every_seconds": None}} | parts.pop("training", {}),
-        }  # fmt: skip
+            "training": {
+                "epochs": 30,
+                "batch_size": 16,
+                "device": "cpu",
+                "optimizer": {"kind": "Adam", "lr": 0.02},
+                "checkpoint": {"every_seconds": None},
+            }
+            | parts.pop("training", {}),
+        }
         found = inspect_job(spec, known[0], LIMITS)
         assert not found.problems
         return self.laboratory.run(spec, schema=known[0], dataset=known[1], **parts)
@@ -90,8 +96,12 @@ MIXED = {
 def test_a_table_with_gaps_and_words_teaches_a_number(place: UploadHarness) -> None:
     known = place.known(csv(trees()))
     assert {column.name: column.type for column in known[0].columns} == {
-        "kind": "category", "when": "number", "height": "number", "healthy": "number", "girth": "number",
-    }  # fmt: skip
+        "kind": "category",
+        "when": "number",
+        "height": "number",
+        "healthy": "number",
+        "girth": "number",
+    }
     data = {"scale": "standard", "validation": {"fraction": 0.25}}
     attempt = place.run(known, MIXED, loss="MSELoss", data=data)
     losses = [value for _, value in attempt.points("val/loss")]
@@ -134,8 +144,13 @@ def test_a_table_teaches_classes_and_goes_on_bit_by_bit(place: UploadHarness) ->
     begun = place.run(
         known, model, loss="CrossEntropyLoss", data={"scale": "standard", "inputs": ["x"]}, stops={60: "drain"}
     )
-    going_on = place.run(known, model, loss="CrossEntropyLoss", data={"scale": "standard", "inputs": ["x"]},
-                         resume=resume_candidates(*begun.context.saved))  # fmt: skip
+    going_on = place.run(
+        known,
+        model,
+        loss="CrossEntropyLoss",
+        data={"scale": "standard", "inputs": ["x"]},
+        resume=resume_candidates(*begun.context.saved),
+    )
     assert going_on.weights() == whole.weights()
 
 
@@ -221,16 +236,27 @@ def test_every_node_of_a_tree_teaches_its_label(place: UploadHarness) -> None:
         "inputs": ["tree", "tree_children"],
         "nodes": [
             {"id": "word", "kind": "Embedding", "inputs": ["tree"], "num_embeddings": 1000, "embedding_dim": 8},
-            {"id": "fold", "kind": "Fold", "over": "word", "children": "tree_children", "returns": "nodes",
-             "leaf": {"layers": [{"kind": "Linear", "out_features": 8}]},
-             "node": {"inputs": ["v", "below"], "nodes": [
-                 {"id": "flat", "kind": "Flatten", "inputs": ["below"]},
-                 {"id": "up", "kind": "Linear", "inputs": ["flat"], "out_features": 8},
-                 {"id": "bent", "kind": "Tanh", "inputs": ["up"]}], "outputs": {"state": "bent"}}},
+            {
+                "id": "fold",
+                "kind": "Fold",
+                "over": "word",
+                "children": "tree_children",
+                "returns": "nodes",
+                "leaf": {"layers": [{"kind": "Linear", "out_features": 8}]},
+                "node": {
+                    "inputs": ["v", "below"],
+                    "nodes": [
+                        {"id": "flat", "kind": "Flatten", "inputs": ["below"]},
+                        {"id": "up", "kind": "Linear", "inputs": ["flat"], "out_features": 8},
+                        {"id": "bent", "kind": "Tanh", "inputs": ["up"]},
+                    ],
+                    "outputs": {"state": "bent"},
+                },
+            },
             {"id": "out", "kind": "Linear", "inputs": ["fold"], "out_features": 2},
             {"id": "classes", "kind": "transpose", "inputs": ["out"], "dim0": 1, "dim1": 2},
         ],
-    }  # fmt: skip
+    }
     data = {"inputs": ["tree", "tree_children"], "target": "nodes"}
     attempt = place.run(place.known(text), model, loss="CrossEntropyLoss", data=data)
     losses = [value for _, value in attempt.points("train/loss")]

@@ -73,7 +73,11 @@ class TagsPreprocessor(_CategoricalPreprocessor):
         most, least = self.part.max_length, self.part.min_length or 1
         coded = [torch.tensor(_encode(words[:most], self.codes, self.column), dtype=torch.int64) for words in lists]
         cut = sum(len(words) > most for words in lists)
-        return {self.name: RaggedTensor.from_rows(coded, IGNORE_INDEX, most if self.part.pad == "max_length" else least, cut)}
+        return {
+            self.name: RaggedTensor.from_rows(
+                coded, IGNORE_INDEX, most if self.part.pad == "max_length" else least, cut
+            )
+        }
 
 
 def _check_lengths(name: str, lists: Sequence[Sequence[str]], other: str, values: Any) -> None:

@@ -38,7 +38,10 @@ class ImagePreprocessor:
     @classmethod
     def load(cls, name: str, part: Any, stored: DataSchema, fitted: Any) -> Self:
         """Take over what `fitted` returned."""
-        recipes = (TransformPipeline.from_specs(part.transforms), TransformPipeline.from_specs(part.evaluation_transforms))
+        recipes = (
+            TransformPipeline.from_specs(part.transforms),
+            TransformPipeline.from_specs(part.evaluation_transforms),
+        )
         return cls(name, column_schema(stored, part.column), Scaling.load(fitted), *recipes)
 
     def _with_scaling(self, scaling: Scaling | None) -> Self:

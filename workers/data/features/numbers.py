@@ -127,8 +127,10 @@ class NumbersPreprocessor:
 
     def fitted_state(self) -> Any:
         """Return the fills and the scaling as JSON."""
-        return {"fills": None if self.fill_values is None else self.fill_values.tolist(),
-                "scaling": None if self.scaling is None else self.scaling.fitted_state()}  # fmt: skip
+        return {
+            "fills": None if self.fill_values is None else self.fill_values.tolist(),
+            "scaling": None if self.scaling is None else self.scaling.fitted_state(),
+        }
 
     def apply(self, split: SplitColumns) -> dict[str, PreparedColumn]:
         """Return float32 (rows, columns), and behind them a 0 or 1 for each, if asked for. Raises `DataError`."""

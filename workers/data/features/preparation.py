@@ -73,20 +73,31 @@ class Preparation:
     @classmethod
     def fit(cls, seen: ResolvedFeatures, names: tuple[str, ...], stored: DataSchema, split: SplitColumns) -> Self:
         """Fit the features of which these columns come, on the training rows. Raises `DataError`."""
-        return cls({name: _preprocessor_class(part.kind).fit(name, part, stored, split)  # type: ignore[attr-defined]
-                    for name, part in seen.features_for(names).items()})  # fmt: skip
+        return cls(
+            {
+                name: _preprocessor_class(part.kind).fit(name, part, stored, split)  # type: ignore[attr-defined]
+                for name, part in seen.features_for(names).items()
+            }
+        )
 
     @classmethod
     def load(cls, seen: ResolvedFeatures, stored: DataSchema, document: Mapping[str, Any]) -> Self:
         """Take over what `document` returned. Raises `DataError` if it is of another version."""
         if document.get("version") != VERSION:
             raise DataError(f"the preparation has version {document.get('version')}, this is {VERSION}")
-        return cls({name: _preprocessor_class(seen.features[name].kind).load(name, seen.features[name], stored, fitted)  # type: ignore[attr-defined]
-                    for name, fitted in document["features"].items()})  # fmt: skip
+        return cls(
+            {
+                name: _preprocessor_class(seen.features[name].kind).load(name, seen.features[name], stored, fitted)  # type: ignore[attr-defined]
+                for name, fitted in document["features"].items()
+            }
+        )
 
     def document(self) -> dict[str, Any]:
         """Return everything that was fitted, as JSON."""
-        return {"version": VERSION, "features": {name: each.fitted_state() for name, each in self.preprocessors.items()}}
+        return {
+            "version": VERSION,
+            "features": {name: each.fitted_state() for name, each in self.preprocessors.items()},
+        }
 
     def text_preprocessors(self) -> dict[str, TextPreprocessor]:
         """Return the features of text."""
@@ -95,8 +106,10 @@ class Preparation:
     def tokenizer_files(self) -> dict[str, str]:
         """Return the tokenizers by the names of their files: tokenizer.json, or one for each of several features."""
         texts = self.text_preprocessors()
-        return {"tokenizer.json" if len(texts) == 1 else f"{name}.tokenizer.json": json.dumps(each.fitted_state())
-                for name, each in texts.items()}  # fmt: skip
+        return {
+            "tokenizer.json" if len(texts) == 1 else f"{name}.tokenizer.json": json.dumps(each.fitted_state())
+            for name, each in texts.items()
+        }
 
     def apply(self, split: SplitColumns, names: tuple[str, ...]) -> dict[str, PreparedColumn]:
         """Return these columns of a split. Raises `DataError`."""

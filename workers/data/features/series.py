@@ -43,7 +43,9 @@ class SeriesPreprocessor:
         """
         raw = self._raw(split)
         whole = RaggedTensor(apply_scaling(self.scaling, raw.values), raw.offsets)
-        column = whole.truncate(self.max_length, self.max_length if self.part.pad == "max_length" else self.part.min_length)
+        column = whole.truncate(
+            self.max_length, self.max_length if self.part.pad == "max_length" else self.part.min_length
+        )
         return {self.name: column, f"{self.name}_length": column.lengths}
 
     def _raw(self, split: SplitColumns) -> RaggedTensor:

@@ -12,13 +12,7 @@ from tokenizers import Tokenizer
 from app.spec.data.columns import DataSchema
 from workers.data.columns import PreparedColumn, RaggedTensor, SplitColumns
 from workers.data.features.numbers import column_schema, column_values
-from workers.data.features.tokenizers import (
-    PAD_ID,
-    UNK_ID,
-    load_tokenizer,
-    train_tokenizer,
-    train_word_tokenizer,
-)
+from workers.data.features.tokenizers import PAD_ID, UNK_ID, load_tokenizer, train_tokenizer, train_word_tokenizer
 
 ENCODE_BATCH_SIZE = 1000  # texts that are encoded at once
 

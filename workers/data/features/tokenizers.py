@@ -38,18 +38,26 @@ def _train(tokenizer: Tokenizer, texts: Iterable[str], trainer: trainers.Trainer
 
 
 def _word_level_trainer(plan: Plan) -> trainers.WordLevelTrainer:
-    return trainers.WordLevelTrainer(vocab_size=plan.vocabulary, min_frequency=plan.min_count, show_progress=False,
-                                     special_tokens=list(SPECIAL_TOKENS))  # fmt: skip
+    return trainers.WordLevelTrainer(
+        vocab_size=plan.vocabulary,
+        min_frequency=plan.min_count,
+        show_progress=False,
+        special_tokens=list(SPECIAL_TOKENS),
+    )
 
 
 def _train_word(plan: Plan, texts: Iterable[str]) -> Tokenizer:
     splitter = pre_tokenizers.Split(WORD_PATTERN, "removed", invert=True)
-    return _train(_new_tokenizer(models.WordLevel(unk_token=SPECIAL_TOKENS[1]), splitter, plan), texts, _word_level_trainer(plan))
+    return _train(
+        _new_tokenizer(models.WordLevel(unk_token=SPECIAL_TOKENS[1]), splitter, plan), texts, _word_level_trainer(plan)
+    )
 
 
 def _train_character(plan: Plan, texts: Iterable[str]) -> Tokenizer:
     splitter = pre_tokenizers.Split(CHARACTER_PATTERN, "isolated")
-    tokenizer = _train(_new_tokenizer(models.WordLevel(unk_token=SPECIAL_TOKENS[1]), splitter, plan), texts, _word_level_trainer(plan))
+    tokenizer = _train(
+        _new_tokenizer(models.WordLevel(unk_token=SPECIAL_TOKENS[1]), splitter, plan), texts, _word_level_trainer(plan)
+    )
     tokenizer.decoder = decoders.Fuse()
     return tokenizer
 
@@ -59,9 +67,12 @@ def _train_bpe(plan: Plan, texts: Iterable[str]) -> Tokenizer:
         [pre_tokenizers.ByteLevel(add_prefix_space=False), pre_tokenizers.Split(BPE_CHUNK_PATTERN, "isolated")]
     )
     trainer = trainers.BpeTrainer(
-        vocab_size=plan.vocabulary, min_frequency=plan.min_count, show_progress=False,
-        special_tokens=list(SPECIAL_TOKENS), initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
-    )  # fmt: skip
+        vocab_size=plan.vocabulary,
+        min_frequency=plan.min_count,
+        show_progress=False,
+        special_tokens=list(SPECIAL_TOKENS),
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+    )
     tokenizer = _train(_new_tokenizer(models.BPE(unk_token=SPECIAL_TOKENS[1]), splitter, plan), texts, trainer)
     tokenizer.decoder = decoders.ByteLevel()
     return tokenizer
@@ -78,10 +89,14 @@ def _train_wordpiece(plan: Plan, texts: Iterable[str]) -> Tokenizer:
         counts.update("".join(tokenizer.normalizer.normalize_str(text).split()))
     signs = sorted(counts, key=lambda sign: (-counts[sign], sign))[: (plan.vocabulary - len(SPECIAL_TOKENS)) // 2]
     trainer = trainers.WordPieceTrainer(
-        vocab_size=plan.vocabulary, min_frequency=plan.min_count, show_progress=False, initial_alphabet=signs,
-        limit_alphabet=len(signs), special_tokens=[*SPECIAL_TOKENS, *(SUBWORD_PREFIX + sign for sign in signs)],
+        vocab_size=plan.vocabulary,
+        min_frequency=plan.min_count,
+        show_progress=False,
+        initial_alphabet=signs,
+        limit_alphabet=len(signs),
+        special_tokens=[*SPECIAL_TOKENS, *(SUBWORD_PREFIX + sign for sign in signs)],
         continuing_subword_prefix=SUBWORD_PREFIX,
-    )  # fmt: skip
+    )
     tokenizer = _train(tokenizer, texts, trainer)
     tokenizer.decoder = decoders.WordPiece(SUBWORD_PREFIX)
     return tokenizer
@@ -103,7 +118,9 @@ def train_tokenizer(plan: Plan, texts: Iterable[str]) -> Tokenizer:
 def train_word_tokenizer(plan: Plan, words: Iterable[str]) -> Tokenizer:
     """Train a tokenizer for lists of words, each of which is a token as it is."""
     plain = (word for word in words if word not in SPECIAL_TOKENS)
-    return _train(_new_tokenizer(models.WordLevel(unk_token=SPECIAL_TOKENS[1]), None, plan), plain, _word_level_trainer(plan))
+    return _train(
+        _new_tokenizer(models.WordLevel(unk_token=SPECIAL_TOKENS[1]), None, plan), plain, _word_level_trainer(plan)
+    )
 
 
 def load_tokenizer(document: object) -> Tokenizer:

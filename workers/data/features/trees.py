@@ -51,7 +51,10 @@ class TreePreprocessor:
             rows = list(node_rows(tree))
             labels.append(torch.tensor([self.codes.get(label, UNKNOWN_LABEL) for label, _ in rows]))
             children.append(torch.tensor([self._padded(below, number) for _, below in rows]))
-        return {self.name: RaggedTensor.from_rows(labels, UNKNOWN_LABEL), f"{self.name}_children": RaggedTensor.from_rows(children, NO_CHILD)}
+        return {
+            self.name: RaggedTensor.from_rows(labels, UNKNOWN_LABEL),
+            f"{self.name}_children": RaggedTensor.from_rows(children, NO_CHILD),
+        }
 
     def _padded(self, below: Sequence[int], number: int) -> list[int]:
         if len(below) > self.width:

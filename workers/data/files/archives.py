@@ -16,8 +16,17 @@ MAX_COMPRESSION_RATIO = 250  # that texts and pictures unpack to of their packed
 RATIO_EXEMPT_BYTES = 64 << 20  # bytes that may unpack from anything
 COMPRESSION_METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 ENCRYPTED_FLAG = 0x1
-ARCHIVE_ERRORS = (zipfile.BadZipFile, zlib.error, struct.error, EOFError, OSError, ValueError, NotImplementedError,
-           OverflowError, IndexError)  # fmt: skip
+ARCHIVE_ERRORS = (
+    zipfile.BadZipFile,
+    zlib.error,
+    struct.error,
+    EOFError,
+    OSError,
+    ValueError,
+    NotImplementedError,
+    OverflowError,
+    IndexError,
+)
 REUPLOAD_HINT = "it may be truncated: compare its size or SHA-256 with the original, and upload it again"
 
 
@@ -90,4 +99,6 @@ def translate_archive_errors(content_format: str) -> Iterator[None]:
     except InvalidInput:
         raise
     except ARCHIVE_ERRORS as error:
-        refuse("unreadable", f"the file cannot be read as {content_format}: {error or type(error).__name__}", REUPLOAD_HINT)
+        refuse(
+            "unreadable", f"the file cannot be read as {content_format}: {error or type(error).__name__}", REUPLOAD_HINT
+        )

@@ -35,7 +35,11 @@ class SplitFile:
             with self.path.open("rb") as file:
                 yield file
             return
-        with translate_archive_errors("zip"), zipfile.ZipFile(self.path) as archive, archive.open(self.member) as content:
+        with (
+            translate_archive_errors("zip"),
+            zipfile.ZipFile(self.path) as archive,
+            archive.open(self.member) as content,
+        ):
             yield cast(BinaryIO, content)
 
 
@@ -50,8 +54,12 @@ def split_files(upload: Upload) -> Sequence[SplitFile]:
     for info in archive_members(upload.path, upload.limit):
         split = SPLIT_BY_NAME.get(Path(info.filename).name.partition(".")[0].lower())
         if split is None:
-            refuse("unknown_file", f'there is a file "{info.filename[:200]}" in the archive',
-                   "it holds train.EXT and test.EXT", info.filename[:200])  # fmt: skip
+            refuse(
+                "unknown_file",
+                f'there is a file "{info.filename[:200]}" in the archive',
+                "it holds train.EXT and test.EXT",
+                info.filename[:200],
+            )
         if split in found:
             names = f'"{found[split].member}" and "{info.filename}"'
             refuse("duplicate_name", f"{names} are both for the split {split}", "leave one of them out")

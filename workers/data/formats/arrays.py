@@ -27,9 +27,16 @@ ArraysBySplit = dict[str, dict[str, Tensor]]  # split → name → array
 
 # Stored type → what a network sees; bytes depend on the shape, see `_dtype`.
 NETWORK_DTYPES: Mapping[torch.dtype, str] = {
-    torch.float16: "float32", torch.bfloat16: "float32", torch.float32: "float32", torch.float64: "float32",
-    torch.int8: "int64", torch.int16: "int64", torch.int32: "int64", torch.int64: "int64", torch.bool: "bool",
-}  # fmt: skip
+    torch.float16: "float32",
+    torch.bfloat16: "float32",
+    torch.float32: "float32",
+    torch.float64: "float32",
+    torch.int8: "int64",
+    torch.int16: "int64",
+    torch.int32: "int64",
+    torch.int64: "int64",
+    torch.bool: "bool",
+}
 WIDENED_DTYPES = {"u2": "i4", "u4": "i8", "u8": "i8"}  # unsigned types that torch does not know well
 
 
@@ -52,7 +59,9 @@ def _read_array(file: Any, info: zipfile.ZipInfo, name: str, findings: ProblemCo
     """Return an array if its header tells of numbers, as many as there are."""
     if not info.filename.endswith(".npy"):
         findings.add(
-            Problem(json_pointer([name]), "unsupported_dtype", f'"{name[:MAX_NAME_LENGTH]}" is no array', "leave it out")
+            Problem(
+                json_pointer([name]), "unsupported_dtype", f'"{name[:MAX_NAME_LENGTH]}" is no array', "leave it out"
+            )
         )
         return None
     version = np.lib.format.read_magic(file)
@@ -67,7 +76,9 @@ def _read_array(file: Any, info: zipfile.ZipInfo, name: str, findings: ProblemCo
         return None
     size, left = math.prod(shape) * dtype.itemsize, info.file_size - file.tell()
     if size != left or any(length < 0 for length in shape):
-        refuse("unreadable", f'"{name}" claims the shape {list(shape)}, {size} bytes, and has {left}', REUPLOAD_HINT, name)
+        refuse(
+            "unreadable", f'"{name}" claims the shape {list(shape)}, {size} bytes, and has {left}', REUPLOAD_HINT, name
+        )
     array = np.frombuffer(file.read(), dtype)
     return array.reshape(shape[::-1]).transpose() if fortran else array.reshape(shape)
 
@@ -104,8 +115,11 @@ def _check_header(upload: Upload) -> None:
         length = struct.unpack("<Q", start)[0] if len(start) == 8 else 0
         size = upload.path.stat().st_size
         if not 2 <= length <= size - 8:
-            refuse("unreadable", f"the file cannot be read as safetensors: its header claims {length} of {size} bytes",
-                   REUPLOAD_HINT)  # fmt: skip
+            refuse(
+                "unreadable",
+                f"the file cannot be read as safetensors: its header claims {length} of {size} bytes",
+                REUPLOAD_HINT,
+            )
         try:
             json.loads(file.read(length))
         except (ValueError, RecursionError):
@@ -136,7 +150,9 @@ def content_from_arrays(arrays: Mapping[str, Tensor], findings: ProblemCollector
     train = splits["train"]
     if target is not None and target not in train:
         refuse(
-            "unknown_column", f'there is no array "{target}"', did_you_mean(target, train) or "one of: " + ", ".join(train)
+            "unknown_column",
+            f'there is no array "{target}"',
+            did_you_mean(target, train) or "one of: " + ", ".join(train),
         )
     label = target or next((name for name in TARGET_NAMES if name in train), None)
     columns = tuple(_column(name, splits) for name in train)
@@ -165,13 +181,25 @@ def _problems(splits: ArraysBySplit) -> list[Problem]:
                 problems.append(Problem(place, "unsupported_dtype", f'"{name}" holds {column.dtype}', "store numbers"))
         if len(set(rows.values())) > 1:
             counts = ", ".join(f"{name} has {count}" for name, count in rows.items())
-            problems.append(Problem(f"/{split}", "row_count", f"the columns differ in length: {counts}",
-                                    "the first dimension of every array counts the examples"))  # fmt: skip
+            problems.append(
+                Problem(
+                    f"/{split}",
+                    "row_count",
+                    f"the columns differ in length: {counts}",
+                    "the first dimension of every array counts the examples",
+                )
+            )
         if {name: column.shape[1:] for name, column in columns.items()} != {
             name: column.shape[1:] for name, column in train.items()
         }:
-            problems.append(Problem(f"/{split}", "columns_differ", f'"{split}" has other columns than "train"',
-                                    "give both splits the same names and shapes"))  # fmt: skip
+            problems.append(
+                Problem(
+                    f"/{split}",
+                    "columns_differ",
+                    f'"{split}" has other columns than "train"',
+                    "give both splits the same names and shapes",
+                )
+            )
     return problems
 
 
@@ -191,5 +219,6 @@ def _column(name: str, splits: ArraysBySplit) -> Column:
         parts = [held[name] for held in splits.values()]
         least, most = min(int(part.min()) for part in parts), max(int(part.max()) for part in parts)
         classes = most + 1 if least >= 0 and most < MAX_CLASSES else None
-    return Column.model_validate({"name": name, "shape": tuple(column.shape[1:]), "dtype": dtype, "classes": classes,
-                                  "peak": peak})  # fmt: skip
+    return Column.model_validate(
+        {"name": name, "shape": tuple(column.shape[1:]), "dtype": dtype, "classes": classes, "peak": peak}
+    )

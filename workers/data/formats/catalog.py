@@ -48,10 +48,24 @@ UNAMBIGUOUS_FORMATS = BINARY_FORMATS | {"jsonl"}  # which look like nothing else
 
 # Ending of a text's name → format.
 FORMAT_BY_SUFFIX: Mapping[str, str] = {
-    ".csv": "csv", ".tsv": "tsv", ".tab": "tsv", ".jsonl": "jsonl", ".ndjson": "jsonl", ".json": "jsonl",
-    ".conll": "conll", ".conllu": "conll", ".bio": "conll", ".iob": "conll", ".iob2": "conll", ".tags": "conll",
-    ".trees": "trees", ".ptb": "trees", ".mrg": "trees", ".vec": "vectors", ".vectors": "vectors",
-}  # fmt: skip
+    ".csv": "csv",
+    ".tsv": "tsv",
+    ".tab": "tsv",
+    ".jsonl": "jsonl",
+    ".ndjson": "jsonl",
+    ".json": "jsonl",
+    ".conll": "conll",
+    ".conllu": "conll",
+    ".bio": "conll",
+    ".iob": "conll",
+    ".iob2": "conll",
+    ".tags": "conll",
+    ".trees": "trees",
+    ".ptb": "trees",
+    ".mrg": "trees",
+    ".vec": "vectors",
+    ".vectors": "vectors",
+}
 FORMAT_HINT = "tell the format, one of: " + ", ".join(FORMATS)
 
 
@@ -146,7 +160,9 @@ def sniff_text(head: bytes, name: str) -> str | None:
     if first.startswith("(") and (len(rows) == 1 or first.count("(") == first.count(")")):
         return "trees"
     told = FORMAT_BY_SUFFIX.get(PurePosixPath(name).suffix.lower())
-    return told or next((kind for kind, looks in TEXT_FORMAT_CHECKS.items() if looks(rows[:SNIFF_LINES], written[:SNIFF_LINES])), None)
+    return told or next(
+        (kind for kind, looks in TEXT_FORMAT_CHECKS.items() if looks(rows[:SNIFF_LINES], written[:SNIFF_LINES])), None
+    )
 
 
 def _is_object(line: str) -> bool:

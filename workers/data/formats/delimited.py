@@ -11,14 +11,7 @@ import numpy as np
 from app.errors import InvalidInput
 from workers.data.files.content import Content, Upload
 from workers.data.files.lines import MAX_LINE_BYTES, read_lines
-from workers.data.files.problems import (
-    MAX_PROBLEMS,
-    ProblemCollector,
-    RowLocations,
-    abbreviate,
-    line_problem,
-    refuse,
-)
+from workers.data.files.problems import MAX_PROBLEMS, ProblemCollector, RowLocations, abbreviate, line_problem, refuse
 from workers.data.files.split_files import SplitFile, split_files
 from workers.data.types.inference import MAJORITY_FRACTION, MIN_MAJORITY_ROWS, Cells
 from workers.data.types.table import build_content, check_column_names, target_column
@@ -92,18 +85,30 @@ class _TableReader:
     def _header(self, header: list[str], name: str) -> list[str]:
         names = column_names(header)
         if len(names) < 2:
-            refuse("no_columns", "a table has a header and at least two columns",
-                   "separate columns by commas, or tell another format", name)  # fmt: skip
+            refuse(
+                "no_columns",
+                "a table has a header and at least two columns",
+                "separate columns by commas, or tell another format",
+                name,
+            )
         check_column_names(names, name)
         if all(map(_is_number, names)):
-            refuse("no_header", "the first line has numbers, and not the names of the columns",
-                   "put a line with names on top", name)  # fmt: skip
+            refuse(
+                "no_header",
+                "the first line has numbers, and not the names of the columns",
+                "put a line with names on top",
+                name,
+            )
         if not self.columns:
             self.columns = {each: _ColumnReader(each in self._texts, each in self._numbers) for each in names}
         elif self.columns.keys() != set(names):
             differing = ", ".join(sorted(self.columns.keys() ^ set(names))[:10])
-            refuse("columns_differ", f"the files differ in these columns: {differing}",
-                   "give all of them the same header", name)  # fmt: skip
+            refuse(
+                "columns_differ",
+                f"the files differ in these columns: {differing}",
+                "give all of them the same header",
+                name,
+            )
         return names
 
     def _take(self, block: list[tuple[int, list[str]]], names: list[str], file: str) -> None:
@@ -180,7 +185,11 @@ class _ColumnReader:
 
     def _is_text(self) -> bool:
         there = len(self._numbers) - self._missing
-        return not self._number and self._odd > 0 and (there <= MIN_MAJORITY_ROWS or self._odd > (1 - MAJORITY_FRACTION) * there)
+        return (
+            not self._number
+            and self._odd > 0
+            and (there <= MIN_MAJORITY_ROWS or self._odd > (1 - MAJORITY_FRACTION) * there)
+        )
 
     def must_reread_as_text(self) -> bool:
         """Say whether what began as numbers is none."""

@@ -46,7 +46,9 @@ def read_images(upload: Upload) -> Content:
     labels = unique_words(each.label for each in found)
     if labels is None:
         refuse(
-            "too_many_labels", "there are more than 1,000 classes, or one with a name of over 200 characters", LAYOUT_HINT
+            "too_many_labels",
+            "there are more than 1,000 classes, or one with a name of over 200 characters",
+            LAYOUT_HINT,
         )
     if all(each.split != "train" for each in found):
         refuse("no_rows", "there are no pictures to train on", LAYOUT_HINT)
@@ -78,8 +80,12 @@ def _collect_images(infos: Sequence[zipfile.ZipInfo]) -> list[ArchiveImage]:
             detail = f'"{info.filename[:200]}" is no picture'
             findings.add(Problem(json_pointer([info.filename[:200]]), "unknown_file", detail, "leave it out"))
     findings.raise_if_any()
-    while pictures and len({parts[0] for _, parts in pictures}) == 1 and min(len(parts) for _, parts in pictures) > 2 \
-            and pictures[0][1][0].lower() not in SPLIT_BY_NAME:  # fmt: skip
+    while (
+        pictures
+        and len({parts[0] for _, parts in pictures}) == 1
+        and min(len(parts) for _, parts in pictures) > 2
+        and pictures[0][1][0].lower() not in SPLIT_BY_NAME
+    ):
         pictures = [(info, parts[1:]) for info, parts in pictures]  # one folder around all others
     split = all(parts[0].lower() in SPLIT_BY_NAME for _, parts in pictures)
     _check_splits({parts[0].lower() for _, parts in pictures} if split else set())
@@ -88,7 +94,12 @@ def _collect_images(infos: Sequence[zipfile.ZipInfo]) -> list[ArchiveImage]:
         inner = parts[1:] if split else parts
         if len(inner) < 2:
             findings.add(
-                Problem(json_pointer([info.filename[:200]]), "no_class", f'"{info.filename[:200]}" has no class', LAYOUT_HINT)
+                Problem(
+                    json_pointer([info.filename[:200]]),
+                    "no_class",
+                    f'"{info.filename[:200]}" has no class',
+                    LAYOUT_HINT,
+                )
             )
         else:
             found.append(ArchiveImage(info, SPLIT_BY_NAME[parts[0].lower()] if split else "train", inner[0]))

@@ -65,7 +65,9 @@ def _parse_line(line: str, number: int, name: str) -> dict[str, Any] | Problem:
         return line_problem(name, number, "not_json", str(error))
     if not isinstance(found, dict):
         hint = 'write it as {"name": value, …}'
-        return line_problem(name, number, "not_an_object", f"it holds {_describe_value(found)}, and not an object", hint)
+        return line_problem(
+            name, number, "not_an_object", f"it holds {_describe_value(found)}, and not an object", hint
+        )
     return found
 
 

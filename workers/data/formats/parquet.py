@@ -79,7 +79,9 @@ def _read(part: SplitFile, limit: int, places: RowLocations) -> dict[str, Cells]
 def _check(metadata: Any, limit: int, name: str) -> None:
     """Believe no header: what it claims is counted before anything is read."""
     groups = [metadata.row_group(number) for number in range(metadata.num_row_groups)]
-    claimed = max(sum(group.total_byte_size for group in groups), MIN_VALUE_BYTES * metadata.num_rows * metadata.num_columns)
+    claimed = max(
+        sum(group.total_byte_size for group in groups), MIN_VALUE_BYTES * metadata.num_rows * metadata.num_columns
+    )
     if claimed > limit or metadata.num_rows < 0:
         refuse("too_large", f"{claimed} bytes unpacked, at most {limit} are allowed", "upload fewer rows", name)
 

@@ -47,7 +47,9 @@ def read_trees(upload: Upload) -> Content:
                     roots.append(_parse_tree(line))
                     places.add([number])
                 except ValueError as error:
-                    findings.add(line_problem(each.name, number, "not_a_tree", str(error), "one tree a line: (label …)"))
+                    findings.add(
+                        line_problem(each.name, number, "not_a_tree", str(error), "one tree a line: (label …)")
+                    )
     findings.raise_if_any()
     numbered = all(node.label is None or node.label.isdigit() for root in roots for node in _breadth_first(root))
     columns: dict[str, Any] = {"tree": [_to_document(root, numbered) for root in roots]}
@@ -58,7 +60,9 @@ def read_trees(upload: Upload) -> Content:
     told = {name: kind for name, kind in types.items() if name in columns} | (upload.source.types or {})
     source = upload.source.model_copy(update={"types": told})
     target = upload.source.target or "label"
-    return build_content(columns, [each.split for each in files], places, source, target=target, unread=("nodes", "label"))
+    return build_content(
+        columns, [each.split for each in files], places, source, target=target, unread=("nodes", "label")
+    )
 
 
 def _parse_tree(line: str) -> ParsedNode:

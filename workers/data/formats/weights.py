@@ -26,6 +26,8 @@ def read_weights(upload: Upload) -> Content:
         raise InvalidInput(problems)
     if not tensors:
         refuse("no_columns", "there are no tensors in the file", "save the state_dict of a network")
-    columns = tuple(Column.model_validate({"name": name, "shape": tuple(tensor.shape), "dtype": NETWORK_DTYPES[tensor.dtype]})
-                    for name, tensor in tensors.items())  # fmt: skip
+    columns = tuple(
+        Column.model_validate({"name": name, "shape": tuple(tensor.shape), "dtype": NETWORK_DTYPES[tensor.dtype]})
+        for name, tensor in tensors.items()
+    )
     return Content(columns, {WEIGHTS_SPLIT: {name: tensor.unsqueeze(0) for name, tensor in tensors.items()}}, ())

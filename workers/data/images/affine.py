@@ -27,7 +27,9 @@ class BatchedRandomAffine(BatchedTransform):
         height, width = images.shape[-2:]
         most = (self.translate[0] * width, self.translate[1] * height)
         bounds = (self.degrees, (-most[0], most[0]), (-most[1], most[1]), self.scale, self.shear[:2], self.shear[2:])
-        angle, right, down, *rest = (uniform_between(keys, place, each, draw).double() for draw, each in enumerate(bounds))
+        angle, right, down, *rest = (
+            uniform_between(keys, place, each, draw).double() for draw, each in enumerate(bounds)
+        )
         return angle, right.round(), down.round(), *rest
 
     def transform(self, images: Tensor, *drawn: Tensor) -> Tensor:

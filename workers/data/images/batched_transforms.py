@@ -80,7 +80,9 @@ class BatchedRandomCrop(BatchedTransform):
         height, width = images.shape[-2] + top + bottom, images.shape[-1] + left + right
         if height < self.size[0] or width < self.size[1]:
             raise ValueError(f"a crop of {self.size[0]} x {self.size[1]} does not fit into {height} x {width}")
-        return random_integers(keys, place, height - self.size[0] + 1), random_integers(keys, place, width - self.size[1] + 1, 1)
+        return random_integers(keys, place, height - self.size[0] + 1), random_integers(
+            keys, place, width - self.size[1] + 1, 1
+        )
 
     def transform(self, images: Tensor, *drawn: Tensor) -> Tensor:
         """Return the parts."""
@@ -100,8 +102,10 @@ class BatchedRandomCrop(BatchedTransform):
         left, top, right, bottom = self.padding
         if not self.pad_if_needed:
             return self.padding
-        below, beside = (max(0, want - have - more) for want, have, more in
-                         zip(self.size, images.shape[-2:], (top + bottom, left + right), strict=True))  # fmt: skip
+        below, beside = (
+            max(0, want - have - more)
+            for want, have, more in zip(self.size, images.shape[-2:], (top + bottom, left + right), strict=True)
+        )
         return left + beside, top + below, right + beside, bottom + below
 
 
@@ -119,14 +123,20 @@ class BatchedRandomErasing(BatchedTransform):
         rows, columns = images.shape[-2:]
         numbers = uniform(keys, place, 3 + 2 * MAX_ERASING_ATTEMPTS).double()
         low, high = math.log(self.ratio[0]), math.log(self.ratio[1])
-        area = rows * columns * (self.scale[0] + (self.scale[1] - self.scale[0]) * numbers[:, 3 : 3 + MAX_ERASING_ATTEMPTS])
+        area = (
+            rows
+            * columns
+            * (self.scale[0] + (self.scale[1] - self.scale[0]) * numbers[:, 3 : 3 + MAX_ERASING_ATTEMPTS])
+        )
         ratio = (low + (high - low) * numbers[:, 3 + MAX_ERASING_ATTEMPTS :]).exp()
         heights, widths = (area * ratio).sqrt().round().long(), (area / ratio).sqrt().round().long()
         fits = (heights < rows) & (widths < columns)
         chosen = fits & (fits.cumsum(1) == 1) & (numbers[:, :1] < self.p)
         height, width = (heights * chosen).sum(1), (widths * chosen).sum(1)
-        top, left = ((numbers[:, draw] * (size - extent + 1)).floor().long()
-                     for draw, size, extent in ((1, rows, height), (2, columns, width)))  # fmt: skip
+        top, left = (
+            (numbers[:, draw] * (size - extent + 1)).floor().long()
+            for draw, size, extent in ((1, rows, height), (2, columns, width))
+        )
         return top, left, height, width
 
     def transform(self, images: Tensor, *drawn: Tensor) -> Tensor:

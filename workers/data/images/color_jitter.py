@@ -49,8 +49,9 @@ def _adjust_saturation(images: Tensor, factors: Tensor) -> Tensor:
 
 
 def _adjust_hue(images: Tensor, factors: Tensor) -> Tensor:
-    return torch.stack([functional.adjust_hue(image, factor) for image, factor in
-                        zip(images, factors.tolist(), strict=True)])  # fmt: skip
+    return torch.stack(
+        [functional.adjust_hue(image, factor) for image, factor in zip(images, factors.tolist(), strict=True)]
+    )
 
 
 def _grayscale(images: Tensor) -> Tensor:

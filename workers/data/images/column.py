@@ -62,7 +62,9 @@ class TransformPipeline:
 
     def deterministic_steps(self) -> "TransformPipeline":
         """Return the steps that draw nothing."""
-        return TransformPipeline(*(tuple(step for step in steps if not step.is_random) for steps in (self.byte_steps, self.float_steps)))
+        return TransformPipeline(
+            *(tuple(step for step in steps if not step.is_random) for steps in (self.byte_steps, self.float_steps))
+        )
 
 
 @dataclass(frozen=True)
@@ -144,7 +146,10 @@ class ImageColumn:
         each = prod(size or 0 for size in after) * (1 if self.scale is not None else 4)
         if (self.is_resident and not first) or None in after or each * len(self) > limit:
             return held
-        parts = [_stack(apply_steps(first, self._raw(rows), _no_keys(rows))) for rows in torch.arange(len(self)).split(MATERIALIZE_CHUNK)]
+        parts = [
+            _stack(apply_steps(first, self._raw(rows), _no_keys(rows)))
+            for rows in torch.arange(len(self)).split(MATERIALIZE_CHUNK)
+        ]
         left = held.training.without_deterministic_prefix()
         return replace(held, pixels=torch.cat(parts), training=left, evaluation=left.deterministic_steps(), shape=after)
 
@@ -164,5 +169,8 @@ def _stack(images: Tensor | list[Tensor]) -> Tensor:
     if isinstance(images, Tensor):
         return images
     sizes = sorted({f"{image.shape[1]} x {image.shape[2]}" for image in images})
-    raise DataError(f"the pictures of a batch are of unlike sizes: {', '.join(sizes[:4])}", pointer="/data/transforms",
-                    hint="let the transforms end with Resize of a height and a width")  # fmt: skip
+    raise DataError(
+        f"the pictures of a batch are of unlike sizes: {', '.join(sizes[:4])}",
+        pointer="/data/transforms",
+        hint="let the transforms end with Resize of a height and a width",
+    )

@@ -27,8 +27,9 @@ def mixup(share: float, size: tuple[int, int], stream: np.random.Generator) -> M
 def cutmix(share: float, size: tuple[int, int], stream: np.random.Generator) -> MixOperation:
     """Put a rectangle of each picture's neighbour into it, of a size that follows from the share."""
     side = 0.5 * sqrt(1.0 - share)
-    (top, bottom), (left, right) = (_clamped_span(int(stream.integers(extent)), int(side * extent), extent)
-                                    for extent in size)  # fmt: skip
+    (top, bottom), (left, right) = (
+        _clamped_span(int(stream.integers(extent)), int(side * extent), extent) for extent in size
+    )
 
     def cut(images: Tensor) -> Tensor:
         changed = images.clone()

@@ -19,7 +19,9 @@ from workers.data.rng import prng_keys
 MAX_TRIAL_PIXELS, TRIAL_IMAGES = 64 * 64, 4  # pixels of a picture that is tried, and how many
 
 
-def check_transforms(features: Mapping[str, SpecModel], declared: Mapping[str, SpecModel], stored: DataSchema) -> Iterator[Problem]:
+def check_transforms(
+    features: Mapping[str, SpecModel], declared: Mapping[str, SpecModel], stored: DataSchema
+) -> Iterator[Problem]:
     """Yield what torchvision refuses; small pictures are really changed."""
     for name, part in features.items():
         column = stored.column(part.column) if isinstance(part, ImageFeature) else None

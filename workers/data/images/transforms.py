@@ -42,7 +42,9 @@ class DeterministicTransform:
 
     def __call__(self, images: Tensor, keys: Tensor, place: int) -> Tensor | list[Tensor]:
         """Return the changed pictures."""
-        return stack_if_same_size([self.function(image) for image in images]) if self.per_image else self.function(images)
+        return (
+            stack_if_same_size([self.function(image) for image in images]) if self.per_image else self.function(images)
+        )
 
 
 @dataclass(frozen=True)
@@ -101,14 +103,23 @@ def _rotation(settings: TransformSettings) -> ImageTransform:
     if plain.expand:
         return PerImageTransform(plain)
     low, high = plain.degrees  # an affine turn goes the other way round
-    return BatchedRandomAffine((-low, -high), interpolation=plain.interpolation, fill=_numbers(plain.fill), center=plain.center)
+    return BatchedRandomAffine(
+        (-low, -high), interpolation=plain.interpolation, fill=_numbers(plain.fill), center=plain.center
+    )
 
 
 def _affine(settings: TransformSettings) -> ImageTransform:
     plain = v2.RandomAffine(**settings)
     shear = (*(plain.shear or ()), 0.0, 0.0, 0.0, 0.0)[:4]
-    return BatchedRandomAffine(tuple(plain.degrees), plain.translate or (0.0, 0.0), plain.scale or (1.0, 1.0), shear,
-                plain.interpolation, _numbers(plain.fill), plain.center)  # fmt: skip
+    return BatchedRandomAffine(
+        tuple(plain.degrees),
+        plain.translate or (0.0, 0.0),
+        plain.scale or (1.0, 1.0),
+        shear,
+        plain.interpolation,
+        _numbers(plain.fill),
+        plain.center,
+    )
 
 
 def _erasing(settings: TransformSettings) -> ImageTransform:
@@ -206,8 +217,12 @@ def apply_steps(steps: Sequence[TransformStep], images: Tensor | list[Tensor], k
             if isinstance(images, Tensor):
                 images = step.transform(images, keys, step.position)
             else:
-                images = stack_if_same_size([step.transform(image.unsqueeze(0), keys[row : row + 1], step.position)[0]
-                                   for row, image in enumerate(images)])  # fmt: skip
+                images = stack_if_same_size(
+                    [
+                        step.transform(image.unsqueeze(0), keys[row : row + 1], step.position)[0]
+                        for row, image in enumerate(images)
+                    ]
+                )
         except (ValueError, TypeError, IndexError, RuntimeError) as error:
             if "memory" in str(error):
                 raise

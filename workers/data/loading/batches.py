@@ -15,7 +15,9 @@ from workers.data.rng import prng_keys
 
 GATHER_BYTES = 1 << 20  # bytes gathered at once: for small batches a gather each would cost more than views of a block
 
-WeightedBatch = tuple[Mapping[str, Tensor], Mapping[str, Tensor], float]  # inputs, targets, share of the step's examples
+WeightedBatch = tuple[
+    Mapping[str, Tensor], Mapping[str, Tensor], float
+]  # inputs, targets, share of the step's examples
 
 
 class BatchProvider(Protocol):
@@ -55,9 +57,19 @@ class InMemoryBatches:
     def _gather_steps(self, first: int) -> dict[int, list[WeightedBatch]]:
         """Return the batches of a step and of those after it: as many as a block holds, up to the epoch's end."""
         if not self.rows.is_dense:  # each batch is as long as its own longest row, or comes from files
-            return {first: apply_mixing(self.mixing, first, [
-                (*self.rows.batch(indices, self.device, row_keys(self.rows, self.sampler, first, indices)), share)
-                for indices, share in self.sampler.batches(first)])}  # fmt: skip
+            return {
+                first: apply_mixing(
+                    self.mixing,
+                    first,
+                    [
+                        (
+                            *self.rows.batch(indices, self.device, row_keys(self.rows, self.sampler, first, indices)),
+                            share,
+                        )
+                        for indices, share in self.sampler.batches(first)
+                    ],
+                )
+            }
         per_epoch, size = self.sampler.steps_per_epoch, self.sampler.batch_size * self.sampler.accumulate
         most = max(1, GATHER_BYTES * len(self.rows) // (self.rows.size() * size))
         steps = range(first, min(first + most, (first // per_epoch + 1) * per_epoch))
@@ -69,8 +81,9 @@ class InMemoryBatches:
         count = len(inputs)
         ready: dict[int, list[WeightedBatch]] = {step: [] for step in steps}
         for (step, _, share), *parts in zip(drawn, *columns, strict=True):
-            ready[step].append((dict(zip(inputs, parts[:count], strict=True)),
-                                dict(zip(targets, parts[count:], strict=True)), share))  # fmt: skip
+            ready[step].append(
+                (dict(zip(inputs, parts[:count], strict=True)), dict(zip(targets, parts[count:], strict=True)), share)
+            )
         return {step: apply_mixing(self.mixing, step, batches) for step, batches in ready.items()}
 
 

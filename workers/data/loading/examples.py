@@ -78,8 +78,10 @@ class ExampleSet:
             bytes_ = made[id(column)] if made else column.load_batch(indices, keys)
             return column.finish_batch(bytes_.to(device, non_blocking=True), keys)
 
-        return ({name: cut(column) for name, column in self.inputs.items()},
-                {name: cut(column) for name, column in self.targets.items()})  # fmt: skip
+        return (
+            {name: cut(column) for name, column in self.inputs.items()},
+            {name: cut(column) for name, column in self.targets.items()},
+        )
 
     def iter_batches(self, size: int, device: torch.device) -> Iterator[Batch]:
         """Yield all rows in order, `size` at a time, on a device."""
@@ -113,8 +115,10 @@ class ExampleSet:
     def materialize(self, training: bool, limit: int) -> "ExampleSet":
         """Return the same rows with pictures that are decoded, as far as `limit` bytes allow, see `Images.settled`."""
         settled = {id(images): images.materialize(training, limit) for images in self.image_columns}
-        inputs, targets = ({name: settled.get(id(column), column) for name, column in columns.items()}
-                           for columns in (self.inputs, self.targets))  # fmt: skip
+        inputs, targets = (
+            {name: settled.get(id(column), column) for name, column in columns.items()}
+            for columns in (self.inputs, self.targets)
+        )
         return replace(self, inputs=inputs, targets=targets)
 
     def to(self, device: torch.device) -> "ExampleSet":
@@ -160,9 +164,7 @@ class TrainingData:
         held = self.validation
         if self.train.size() + (held.size() if held is not None else 0) > room:
             return self
-        return replace(
-            self, train=self.train.to(device), validation=held.to(device) if held is not None else None
-        )
+        return replace(self, train=self.train.to(device), validation=held.to(device) if held is not None else None)
 
 
 def build_training_data(

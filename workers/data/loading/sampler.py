@@ -40,7 +40,9 @@ def bucketed_permutation(seed: int, epoch: int, lengths: Tensor, batch_size: int
     full = len(order) // batch_size * batch_size
     if full == 0:
         return order
-    windows = [window[lengths[window].argsort(stable=True)] for window in order[:full].split(BUCKET_WINDOW * batch_size)]
+    windows = [
+        window[lengths[window].argsort(stable=True)] for window in order[:full].split(BUCKET_WINDOW * batch_size)
+    ]
     generator = torch.Generator().manual_seed(stream_seed(seed, epoch, BUCKET_STREAM))
     drawn = torch.randperm(full // batch_size, generator=generator)
     return torch.cat([torch.cat(windows).reshape(-1, batch_size)[drawn].flatten(), order[full:]])

@@ -13,7 +13,7 @@ from workers.data.files.content import Upload
 from workers.data.formats.catalog import read_upload
 from workers.data.torchvision_datasets import catalog
 
-SAMPLES_DIR = Path(__file__).parent / "samples"
+SAMPLES_DIR = Path(__file__).parents[1] / "samples"
 
 # Builtin name → file.
 BUILTIN: Mapping[str, str] = {

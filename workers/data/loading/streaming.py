@@ -49,7 +49,9 @@ class WorkerError:
 
     def to_exception(self) -> DataError | OSError:
         """Return it again."""
-        return OSError(self.detail) if self.is_transient else DataError(self.detail, pointer=self.pointer, hint=self.hint)
+        return (
+            OSError(self.detail) if self.is_transient else DataError(self.detail, pointer=self.pointer, hint=self.hint)
+        )
 
 
 WorkerResult = list[list[Tensor]] | WorkerError  # by batch, the bytes of each column of pictures
@@ -65,8 +67,13 @@ class StepImageDataset(Dataset[WorkerResult]):
     def __getitem__(self, step: int) -> WorkerResult:
         """Return the pictures of each batch of a step, as far as they stay bytes."""
         try:
-            return [[images.load_batch(indices, row_keys(self.rows, self.sampler, step, indices))
-                     for images in self.rows.image_columns] for indices, _ in self.sampler.batches(step)]  # fmt: skip
+            return [
+                [
+                    images.load_batch(indices, row_keys(self.rows, self.sampler, step, indices))
+                    for images in self.rows.image_columns
+                ]
+                for indices, _ in self.sampler.batches(step)
+            ]
         except (DataError, OSError) as error:
             return WorkerError.from_exception(error)
 
@@ -112,9 +119,14 @@ class StreamedBatches:
             )
         shaded = next(self._iterator)
         self._next_step = step + 1
-        return apply_mixing(self.mixing, step, [
-            (*self.rows.batch(indices, self.device, row_keys(self.rows, self.sampler, step, indices), each), share)
-            for (indices, share), each in zip(self.sampler.batches(step), shaded, strict=True)])  # fmt: skip
+        return apply_mixing(
+            self.mixing,
+            step,
+            [
+                (*self.rows.batch(indices, self.device, row_keys(self.rows, self.sampler, step, indices), each), share)
+                for (indices, share), each in zip(self.sampler.batches(step), shaded, strict=True)
+            ],
+        )
 
 
 @dataclass(frozen=True)
@@ -155,7 +167,9 @@ class LoadingStrategy:
     num_workers: int = 0  # processes beside the training
     always_stream: bool = False  # also for pictures in memory
 
-    def batch_provider(self, rows: ExampleSet, sampler: Sampler, device: torch.device, last: int, mixing: Mixing | None) -> BatchProvider:
+    def batch_provider(
+        self, rows: ExampleSet, sampler: Sampler, device: torch.device, last: int, mixing: Mixing | None
+    ) -> BatchProvider:
         """Return what the steps before `last` see, from memory or from other processes."""
         if self._uses_processes(rows):
             return StreamedBatches(rows, sampler, device, self.num_workers, last, mixing)
@@ -174,10 +188,17 @@ def load_in_processes(
 ) -> Iterator[list[list[Tensor]]]:
     """Yield items in order, made by other processes a few ahead. Raises `DataError`; `OutOfMemory` if one is lost."""
     loader: DataLoader[Any] = DataLoader(
-        items, batch_size=None, sampler=order, num_workers=loaders, collate_fn=_identity, prefetch_factor=PREFETCH_FACTOR,
-        multiprocessing_context="fork", worker_init_fn=partial(_init_worker, os.getpid()), pin_memory=device.type == "cuda",
+        items,
+        batch_size=None,
+        sampler=order,
+        num_workers=loaders,
+        collate_fn=_identity,
+        prefetch_factor=PREFETCH_FACTOR,
+        multiprocessing_context="fork",
+        worker_init_fn=partial(_init_worker, os.getpid()),
+        pin_memory=device.type == "cuda",
         generator=torch.Generator(),  # not the stream that dropout draws from
-    )  # fmt: skip
+    )
     coming = iter(loader)
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # torch's handler would raise wherever the training is just then
     for _ in order:

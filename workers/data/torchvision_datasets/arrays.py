@@ -17,8 +17,10 @@ from workers.data.torchvision_datasets.matlab import read_matlab
 
 Splits = dict[str, SplitColumns]
 
-MNIST = {"train": ("train-images-idx3-ubyte", "train-labels-idx1-ubyte"),
-         "test": ("t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte")}  # fmt: skip
+MNIST = {
+    "train": ("train-images-idx3-ubyte", "train-labels-idx1-ubyte"),
+    "test": ("t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"),
+}
 QMNIST = {
     split: (f"qmnist-{split}-images-idx3-ubyte", f"qmnist-{split}-labels-idx2-int") for split in ("train", "test")
 }
@@ -29,8 +31,10 @@ FER = ("fer2013.csv", "icml_face_data.csv")  # with the labels of the test split
 
 def emnist_files(part: str) -> dict[str, tuple[str, str]]:
     """Return the files of a part of EMNIST by split."""
-    return {split: (f"emnist-{part}-{split}-images-idx3-ubyte", f"emnist-{part}-{split}-labels-idx1-ubyte")
-            for split in ("train", "test")}  # fmt: skip
+    return {
+        split: (f"emnist-{part}-{split}-images-idx3-ubyte", f"emnist-{part}-{split}-labels-idx1-ubyte")
+        for split in ("train", "test")
+    }
 
 
 def with_gzip_name(name: str) -> tuple[str, str]:
@@ -60,8 +64,11 @@ def read_cifar(folder: Path, archive: str, files: Mapping[str, tuple[str, ...]],
     """Read CIFAR's binary version, packed or not: of each row the labels, then a picture."""
     inner = archive.removesuffix("-binary.tar.gz") + ("-batches-bin" if len(labels) == 1 else "-binary")
     wanted = [f"{inner}/{name}" for names in files.values() for name in names]
-    contents = _read_members(folder / archive, wanted) if (folder / archive).is_file() else {
-        name: (folder / name).read_bytes() for name in wanted}  # fmt: skip
+    contents = (
+        _read_members(folder / archive, wanted)
+        if (folder / archive).is_file()
+        else {name: (folder / name).read_bytes() for name in wanted}
+    )
     width, splits = len(labels) + 3 * 32 * 32, dict[str, SplitColumns]()
     for split, names in files.items():
         rows = torch.cat([_bytes(contents[f"{inner}/{name}"]).reshape(-1, width) for name in names])
@@ -131,8 +138,10 @@ def read_fer2013(folder: Path) -> Splits:
             pixels, labels = found["train" if row["Usage"] == "Training" else "test"]
             pixels.append(row["pixels"])
             labels.append(int(row["emotion"]))
-    return {split: {"image": _pixels(pixels, 48), "label": torch.tensor(labels)}
-            for split, (pixels, labels) in found.items()}  # fmt: skip
+    return {
+        split: {"image": _pixels(pixels, 48), "label": torch.tensor(labels)}
+        for split, (pixels, labels) in found.items()
+    }
 
 
 def _pixels(texts: list[str], size: int) -> Tensor:

@@ -18,9 +18,26 @@ from workers.data.torchvision_datasets.downloads import Download, download_by_cl
 from workers.data.torchvision_datasets.folders import FILE_LISTERS, folder_reader
 
 MIN_COMPLETE_FRACTION = 0.95  # of its pictures: a set that has fewer is not all there
-READ_ERRORS = (OSError, EOFError, ValueError, KeyError, IndexError, TypeError, RuntimeError, struct.error, zlib.error,
-          tarfile.TarError)  # fmt: skip # what damaged files bring about
-DOWNLOAD_ERRORS = (OSError, RuntimeError, ImportError, ValueError, AttributeError, *READ_ERRORS)  # what downloads bring about
+READ_ERRORS = (
+    OSError,
+    EOFError,
+    ValueError,
+    KeyError,
+    IndexError,
+    TypeError,
+    RuntimeError,
+    struct.error,
+    zlib.error,
+    tarfile.TarError,
+)  # what damaged files bring about
+DOWNLOAD_ERRORS = (
+    OSError,
+    RuntimeError,
+    ImportError,
+    ValueError,
+    AttributeError,
+    *READ_ERRORS,
+)  # what downloads bring about
 
 CIFAR10_TRAIN_FILES = tuple(f"data_batch_{number}.bin" for number in range(1, 6))
 
@@ -37,14 +54,23 @@ class TorchvisionDataset:
     def find_folder(self, root: Path) -> Path | None:
         """Return the folder in which everything is that is needed."""
         folders = (root / folder for folder in self.folders)
-        return next((folder for folder in folders if all(
-            any((folder / name).exists() for name in names) for names in self.required_files)), None)  # fmt: skip
+        return next(
+            (
+                folder
+                for folder in folders
+                if all(any((folder / name).exists() for name in names) for names in self.required_files)
+            ),
+            None,
+        )
 
 
 def _idx(name: str, *others: str) -> TorchvisionDataset:
     needed = tuple(with_gzip_name(file) for names in arrays.MNIST.values() for file in names)
     return TorchvisionDataset(
-        (f"{name}/raw", name, *others), needed, partial(arrays.read_idx_files, files=arrays.MNIST), download_by_class(name)
+        (f"{name}/raw", name, *others),
+        needed,
+        partial(arrays.read_idx_files, files=arrays.MNIST),
+        download_by_class(name),
     )
 
 
@@ -52,16 +78,25 @@ def _emnist(part: str) -> TorchvisionDataset:
     files = arrays.emnist_files(part)
     needed = tuple(with_gzip_name(file) for names in files.values() for file in names)
     read = partial(arrays.read_idx_files, files=files, first=1 if part == "letters" else 0)
-    return TorchvisionDataset(("EMNIST/raw", "EMNIST", "EMNIST/raw/gzip"), needed, read, download_by_class("EMNIST", {"split": part}))
+    return TorchvisionDataset(
+        ("EMNIST/raw", "EMNIST", "EMNIST/raw/gzip"), needed, read, download_by_class("EMNIST", {"split": part})
+    )
 
 
-def _cifar(name: str, archive: str, inner: str, files: Mapping[str, tuple[str, ...]], labels: tuple[str, ...]) -> TorchvisionDataset:
+def _cifar(
+    name: str, archive: str, inner: str, files: Mapping[str, tuple[str, ...]], labels: tuple[str, ...]
+) -> TorchvisionDataset:
     read = partial(arrays.read_cifar, archive=archive, files=files, labels=labels)
     return TorchvisionDataset(("", name), ((archive, inner),), read, downloads.download_cifar(archive))
 
 
 def _files(name: str, folder: str, needed: tuple[str, ...], *variants: Mapping[str, str]) -> TorchvisionDataset:
-    return TorchvisionDataset((folder,), tuple((each,) for each in needed), folder_reader(FILE_LISTERS[name]), download_by_class(name, *variants))
+    return TorchvisionDataset(
+        (folder,),
+        tuple((each,) for each in needed),
+        folder_reader(FILE_LISTERS[name]),
+        download_by_class(name, *variants),
+    )
 
 
 QMNIST_FILES = tuple(with_gzip_name(file) for names in arrays.QMNIST.values() for file in names)
@@ -71,26 +106,61 @@ TORCHVISION: Mapping[str, TorchvisionDataset] = {
     "MNIST": _idx("MNIST", "mnist"),
     "FashionMNIST": _idx("FashionMNIST", "fashion-mnist"),
     "KMNIST": _idx("KMNIST", "kmnist"),
-    "QMNIST": TorchvisionDataset(("QMNIST/raw", "QMNIST"), QMNIST_FILES, partial(arrays.read_idx_files, files=arrays.QMNIST),
-                    download_by_class("QMNIST", {"what": "train"}, {"what": "test"})),
+    "QMNIST": TorchvisionDataset(
+        ("QMNIST/raw", "QMNIST"),
+        QMNIST_FILES,
+        partial(arrays.read_idx_files, files=arrays.QMNIST),
+        download_by_class("QMNIST", {"what": "train"}, {"what": "test"}),
+    ),
     **{f"EMNIST-{part}": _emnist(part) for part in ("byclass", "bymerge", "balanced", "letters", "digits", "mnist")},
-    "USPS": TorchvisionDataset(("", "USPS"), tuple((name,) for name in arrays.USPS.values()), arrays.read_usps,
-                  downloads.download_by_splits("USPS", "train", "test")),
-    "SEMEION": TorchvisionDataset(("", "SEMEION"), (("semeion.data",),), arrays.read_semeion, download_by_class("SEMEION")),
+    "USPS": TorchvisionDataset(
+        ("", "USPS"),
+        tuple((name,) for name in arrays.USPS.values()),
+        arrays.read_usps,
+        downloads.download_by_splits("USPS", "train", "test"),
+    ),
+    "SEMEION": TorchvisionDataset(
+        ("", "SEMEION"), (("semeion.data",),), arrays.read_semeion, download_by_class("SEMEION")
+    ),
     "FER2013": TorchvisionDataset(("fer2013", "FER2013"), (arrays.FER,), arrays.read_fer2013, None),
-    "CIFAR10": _cifar("CIFAR10", "cifar-10-binary.tar.gz", "cifar-10-batches-bin",
-                      {"train": CIFAR10_TRAIN_FILES, "test": ("test_batch.bin",)}, ("label",)),
-    "CIFAR100": _cifar("CIFAR100", "cifar-100-binary.tar.gz", "cifar-100-binary",
-                       {"train": ("train.bin",), "test": ("test.bin",)}, ("coarse", "label")),
-    "SVHN": TorchvisionDataset(("", "SVHN"), tuple((name,) for name in arrays.SVHN.values()), arrays.read_svhn,
-                  downloads.download_by_splits("SVHN", "train", "test")),
-    "STL10": TorchvisionDataset(("stl10_binary", "STL10/stl10_binary"), STL10_FILES, arrays.read_stl10, download_by_class("STL10")),
+    "CIFAR10": _cifar(
+        "CIFAR10",
+        "cifar-10-binary.tar.gz",
+        "cifar-10-batches-bin",
+        {"train": CIFAR10_TRAIN_FILES, "test": ("test_batch.bin",)},
+        ("label",),
+    ),
+    "CIFAR100": _cifar(
+        "CIFAR100",
+        "cifar-100-binary.tar.gz",
+        "cifar-100-binary",
+        {"train": ("train.bin",), "test": ("test.bin",)},
+        ("coarse", "label"),
+    ),
+    "SVHN": TorchvisionDataset(
+        ("", "SVHN"),
+        tuple((name,) for name in arrays.SVHN.values()),
+        arrays.read_svhn,
+        downloads.download_by_splits("SVHN", "train", "test"),
+    ),
+    "STL10": TorchvisionDataset(
+        ("stl10_binary", "STL10/stl10_binary"), STL10_FILES, arrays.read_stl10, download_by_class("STL10")
+    ),
     "EuroSAT": _files("EuroSAT", "eurosat/2750", ("River",)),
     "Imagenette": _files("Imagenette", "imagenette2", ("train", "val"), {"split": "train"}),
-    "GTSRB": _files("GTSRB", "gtsrb", ("GTSRB/Training", "GTSRB/Final_Test/Images", "GT-final_test.csv"),
-                    {"split": "train"}, {"split": "test"}),
-    "Flowers102": TorchvisionDataset(("flowers-102",), (("jpg",), ("imagelabels.mat",), ("setid.mat",)),
-                        folder_reader(FILE_LISTERS["Flowers102"]), downloads.download_flowers),
+    "GTSRB": _files(
+        "GTSRB",
+        "gtsrb",
+        ("GTSRB/Training", "GTSRB/Final_Test/Images", "GT-final_test.csv"),
+        {"split": "train"},
+        {"split": "test"},
+    ),
+    "Flowers102": TorchvisionDataset(
+        ("flowers-102",),
+        (("jpg",), ("imagelabels.mat",), ("setid.mat",)),
+        folder_reader(FILE_LISTERS["Flowers102"]),
+        downloads.download_flowers,
+    ),
     "Food101": _files("Food101", "food-101", ("meta", "images")),
     "OxfordIIITPet": _files("OxfordIIITPet", "oxford-iiit-pet", ("annotations", "images")),
     "DTD": _files("DTD", "dtd/dtd", ("labels", "images")),
@@ -100,7 +170,7 @@ TORCHVISION: Mapping[str, TorchvisionDataset] = {
     "Caltech101": _files("Caltech101", "caltech101/101_ObjectCategories", ("accordion",)),
     "Caltech256": _files("Caltech256", "caltech256/256_ObjectCategories", ("001.ak47",)),
     "SUN397": _files("SUN397", "SUN397", ("a",)),
-}  # fmt: skip
+}
 
 
 def load_dataset(name: str, root: Path, allow_downloads: bool) -> Splits:

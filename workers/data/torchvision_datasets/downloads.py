@@ -14,8 +14,10 @@ Download = Callable[[Path], None]  # into a data root
 
 CIFAR_URL = "https://www.cs.toronto.edu/~kriz"
 # Archives of CIFAR's binary version, which torchvision does not read.
-CIFAR_MD5 = {"cifar-10-binary.tar.gz": "c32a1d4ab5d03f1284b67883e8d87530",
-         "cifar-100-binary.tar.gz": "03b5dce01913d631647c71ecec9e9cb8"}  # fmt: skip
+CIFAR_MD5 = {
+    "cifar-10-binary.tar.gz": "c32a1d4ab5d03f1284b67883e8d87530",
+    "cifar-100-binary.tar.gz": "03b5dce01913d631647c71ecec9e9cb8",
+}
 
 
 def download_by_class(name: str, *variants: Mapping[str, Any]) -> Download:

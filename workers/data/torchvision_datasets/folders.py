@@ -24,8 +24,10 @@ def folder_reader(lists: FileLister) -> Callable[[Path], Splits]:
 
 
 def _split(folder: Path, rows: list[tuple[str, int]]) -> SplitColumns:
-    return {"image": FolderImages(folder, [name for name, _ in rows]),
-            "label": torch.tensor([label for _, label in rows], dtype=torch.int64)}  # fmt: skip
+    return {
+        "image": FolderImages(folder, [name for name, _ in rows]),
+        "label": torch.tensor([label for _, label in rows], dtype=torch.int64),
+    }
 
 
 def list_class_folders(
@@ -35,8 +37,10 @@ def list_class_folders(
 
     Raises `ValueError` if there are other classes.
     """
-    return {split: [row for place in within for row in _classes(folder, place, labels, by_name)]
-            for split, within in places.items()}  # fmt: skip
+    return {
+        split: [row for place in within for row in _classes(folder, place, labels, by_name)]
+        for split, within in places.items()
+    }
 
 
 def _classes(folder: Path, place: str, labels: tuple[str, ...], by_name: bool) -> Iterator[tuple[str, int]]:
@@ -63,40 +67,63 @@ def list_flowers(folder: Path) -> dict[str, LabeledFiles]:
     labels = read_matlab(folder / "imagelabels.mat")["labels"].reshape(-1)
     ids = read_matlab(folder / "setid.mat")
     splits = {"train": ("trnid", "valid"), "test": ("tstid",)}
-    return {split: [(f"jpg/image_{number:05d}.jpg", int(labels[number - 1]) - 1)
-                    for part in parts for number in ids[part].reshape(-1).tolist()]
-            for split, parts in splits.items()}  # fmt: skip
+    return {
+        split: [
+            (f"jpg/image_{number:05d}.jpg", int(labels[number - 1]) - 1)
+            for part in parts
+            for number in ids[part].reshape(-1).tolist()
+        ]
+        for split, parts in splits.items()
+    }
 
 
 def list_food(folder: Path) -> dict[str, LabeledFiles]:
     """List dishes, by JSON: {"apple_pie": ["apple_pie/1005649", …], …}."""
     splits = {split: json.loads((folder / "meta" / f"{split}.json").read_text()) for split in ("train", "test")}
-    return {split: [(f"images/{name}.jpg", named.FOOD101.index(dish)) for dish, names in sorted(dishes.items())
-                    for name in names] for split, dishes in splits.items()}  # fmt: skip
+    return {
+        split: [
+            (f"images/{name}.jpg", named.FOOD101.index(dish))
+            for dish, names in sorted(dishes.items())
+            for name in names
+        ]
+        for split, dishes in splits.items()
+    }
 
 
 def list_pets(folder: Path) -> dict[str, LabeledFiles]:
     """List cats and dogs, by lines such as `Abyssinian_100 1 1 1`: the second is the class, from 1 on."""
     splits = {"train": "trainval", "test": "test"}
-    return {split: [(f"images/{line[0]}.jpg", int(line[1]) - 1)
-                    for line in _read_fields(folder / "annotations" / f"{name}.txt")]
-            for split, name in splits.items()}  # fmt: skip
+    return {
+        split: [
+            (f"images/{line[0]}.jpg", int(line[1]) - 1) for line in _read_fields(folder / "annotations" / f"{name}.txt")
+        ]
+        for split, name in splits.items()
+    }
 
 
 def list_textures(folder: Path) -> dict[str, LabeledFiles]:
     """List textures of the first partition, by lines such as `banded/banded_0002.jpg`."""
     splits = {"train": ("train1", "val1"), "test": ("test1",)}
-    return {split: [(f"images/{line[0]}", named.DTD.index(line[0].partition("/")[0]))
-                    for name in names for line in _read_fields(folder / "labels" / f"{name}.txt")]
-            for split, names in splits.items()}  # fmt: skip
+    return {
+        split: [
+            (f"images/{line[0]}", named.DTD.index(line[0].partition("/")[0]))
+            for name in names
+            for line in _read_fields(folder / "labels" / f"{name}.txt")
+        ]
+        for split, names in splits.items()
+    }
 
 
 def list_aircraft(folder: Path) -> dict[str, LabeledFiles]:
     """List aircraft by variant, by lines such as `1025794 707-320`."""
     splits = {"train": "trainval", "test": "test"}
-    return {split: [(f"images/{line[0]}.jpg", named.AIRCRAFT.index(" ".join(line[1:])))
-                    for line in _read_fields(folder / f"images_variant_{name}.txt")]
-            for split, name in splits.items()}  # fmt: skip
+    return {
+        split: [
+            (f"images/{line[0]}.jpg", named.AIRCRAFT.index(" ".join(line[1:])))
+            for line in _read_fields(folder / f"images_variant_{name}.txt")
+        ]
+        for split, name in splits.items()
+    }
 
 
 def list_scenes(folder: Path) -> dict[str, LabeledFiles]:

@@ -25,8 +25,14 @@ TypedColumn = tuple[StoredColumn, Column]
 
 # Type of a value → type of the column that it stands in.
 COLUMN_TYPE_BY_VALUE: Mapping[type, str] = {
-    bool: "number", int: "number", float: "number", str: "text", tuple: "words", np.ndarray: "series", dict: "tree",
-}  # fmt: skip
+    bool: "number",
+    int: "number",
+    float: "number",
+    str: "text",
+    tuple: "words",
+    np.ndarray: "series",
+    dict: "tree",
+}
 TYPE_DESCRIPTIONS = {"words": "a list of words", "series": "a list of numbers", "tree": "an object"}
 SCALAR_TYPES = frozenset({"number", "text"})
 NUMERIC_COLUMN_TYPES = frozenset({"number", "category", "text"})
@@ -73,7 +79,11 @@ def _infer_type(cells: Sequence[Any], told: ColumnContext) -> tuple[str, Cells]:
         kind = "words" if EMPTY_LIST in cells else "number"
     else:
         kind, most = counts.most_common(1)[0]
-        if len(counts) > 1 and counts.keys() <= SCALAR_TYPES and (len(cells) <= MIN_MAJORITY_ROWS or most < MAJORITY_FRACTION * counts.total()):
+        if (
+            len(counts) > 1
+            and counts.keys() <= SCALAR_TYPES
+            and (len(cells) <= MIN_MAJORITY_ROWS or most < MAJORITY_FRACTION * counts.total())
+        ):
             kind = "text"
     fitted = [_coerce(cell, kind, row, told) for row, cell in enumerate(cells)]
     return (told.type or kind), np.array([np.nan if x is None else x for x in fitted]) if kind == "number" else fitted
@@ -90,7 +100,9 @@ def _coerce(cell: Any, kind: str, row: int, told: ColumnContext) -> Any:
         return cell
     if kind == "text" and found == "number":
         return format_number(cell)
-    told.add_problem(row, "wrong_type", f"{_describe_value(cell)} among values that are {kind}", "all values of a column are alike")
+    told.add_problem(
+        row, "wrong_type", f"{_describe_value(cell)} among values that are {kind}", "all values of a column are alike"
+    )
     return None
 
 
@@ -165,8 +177,13 @@ def _texts(cells: Cells) -> list[str | None]:
 def _words(cells: Cells, told: ColumnContext) -> TypedColumn:
     lists = [() if cell is None else cell for cell in cells]
     labels = unique_words(word for words in lists for word in words)
-    return lists, Column(name=told.name, type="words", missing=sum(cell is None for cell in cells), labels=labels,
-                         longest=max(map(len, lists), default=0))  # fmt: skip
+    return lists, Column(
+        name=told.name,
+        type="words",
+        missing=sum(cell is None for cell in cells),
+        labels=labels,
+        longest=max(map(len, lists), default=0),
+    )
 
 
 def unique_words(words: Iterable[str | None]) -> tuple[str, ...] | None:
@@ -187,8 +204,12 @@ def _series(cells: Cells, told: ColumnContext) -> TypedColumn:
     rows = []
     for row, cell in enumerate(cells):
         if cell is not None and len(cell) and cell.shape[1:] != shape:
-            told.add_problem(row, "shape_mismatch", f"a moment has shape {list(cell.shape[1:])}, others have {list(shape)}",
-                       "every moment of a series has the same shape")  # fmt: skip
+            told.add_problem(
+                row,
+                "shape_mismatch",
+                f"a moment has shape {list(cell.shape[1:])}, others have {list(shape)}",
+                "every moment of a series has the same shape",
+            )
         rows.append(cell if cell is not None and len(cell) and cell.shape[1:] == shape else gap)
     offsets = torch.tensor([0, *map(len, rows)]).cumsum(0)
     values = torch.from_numpy(np.concatenate(rows).astype(np.float32, copy=False))
@@ -205,7 +226,9 @@ def _tensors(cells: Cells, told: ColumnContext) -> TypedColumn:
     rows = []
     for row, cell in enumerate(cells):
         if cell is None:
-            told.add_problem(row, "missing_value", "there is no value", "a row of numbers of one shape cannot be left out")
+            told.add_problem(
+                row, "missing_value", "there is no value", "a row of numbers of one shape cannot be left out"
+            )
         elif cell.shape != shape:
             told.add_problem(row, "shape_mismatch", f"it has shape {list(cell.shape)}, others have {list(shape)}")
         rows.append(cell if cell is not None and cell.shape == shape else gap)

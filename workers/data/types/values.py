@@ -14,7 +14,9 @@ from workers.data.columns import Tree
 BOOLEAN_VALUES = {"true": 1.0, "false": 0.0}
 SNIFF_TEXTS = 4096  # texts by which all of a column are judged
 MAX_TREE_DEPTH = 400  # levels of a tree
-UNSTORABLE_PATTERN = re.compile("[\ud800-\udfff]|\\\\u0000")  # what no database stores, in JSON that escapes nothing else
+UNSTORABLE_PATTERN = re.compile(
+    "[\ud800-\udfff]|\\\\u0000"
+)  # what no database stores, in JSON that escapes nothing else
 
 
 class EmptyList(tuple[()]):

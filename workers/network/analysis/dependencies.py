@@ -12,8 +12,10 @@ NodeOrInput = int | str  # a node, by its place, or an input of the network
 def input_dependencies(blueprint: Blueprint) -> dict[str, frozenset[str]]:
     """Return the inputs that each output depends on."""
     reads, made = _node_reads(blueprint)
-    return {name: frozenset(each for each in _ancestors(reads, [made[referenced_node(source)]]) if isinstance(each, str))
-            for name, source in blueprint.outputs.items()}  # fmt: skip
+    return {
+        name: frozenset(each for each in _ancestors(reads, [made[referenced_node(source)]]) if isinstance(each, str))
+        for name, source in blueprint.outputs.items()
+    }
 
 
 def prune_to_outputs(blueprint: Blueprint, outputs: Sequence[str]) -> Blueprint:

@@ -47,7 +47,11 @@ def _flops(trace: InferredNode) -> int:
         if trace.flops is not None
         else flops(trace.node.kind, trace.node.parameters, inputs, trace.output.shape)
     )
-    return count // SYMBOLIC_BATCH_SIZE if any(SYMBOLIC_BATCH_SIZE in shape for shape in (*inputs, trace.output.shape)) else count
+    return (
+        count // SYMBOLIC_BATCH_SIZE
+        if any(SYMBOLIC_BATCH_SIZE in shape for shape in (*inputs, trace.output.shape))
+        else count
+    )
 
 
 def with_batch_size(shape: Sequence[int], batch_size: int) -> list[int]:
@@ -58,7 +62,10 @@ def with_batch_size(shape: Sequence[int], batch_size: int) -> list[int]:
 def _node(trace: InferredNode, prefix: str) -> dict[str, Any]:
     node = trace.node
     others = dict(zip(node.outputs, (trace.output, *trace.other_outputs), strict=False))
-    bodies = {name: describe_graph(inner.network, prefix) | {"turns": inner.iterations} for name, inner in _distinct_bodies(trace).items()}
+    bodies = {
+        name: describe_graph(inner.network, prefix) | {"turns": inner.iterations}
+        for name, inner in _distinct_bodies(trace).items()
+    }
     more: dict[str, Any] = {"bodies": bodies} if bodies else {}
     if others:
         more["outputs"] = {name: _value(value) for name, value in others.items()}

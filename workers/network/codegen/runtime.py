@@ -14,13 +14,34 @@ Function = Callable[..., Any]
 
 SHAPE_FUNCTIONS: tuple[Function, ...] = (own.reshape, own.zeros, own.ones, own.full, own.rand, own.randn)
 HELPER_FUNCTIONS: tuple[Function, ...] = (
-    own.run_padded, own.run_recurrent, own.attend, own.encode, own.decode, own.length_mask, own.pool_sequence,
-    own.add_sinusoids, *SHAPE_FUNCTIONS, own.windows, own.index_select, own.gather,
-    own.scatter_add, own.einsum, own.outer, own.to, own.arange, own.attention,
-    own.run_lstm_cell, own.run_segmentation, own.adapt_input_channels, own.VariationalDropout, own.Training,
-)  # fmt: skip
+    own.run_padded,
+    own.run_recurrent,
+    own.attend,
+    own.encode,
+    own.decode,
+    own.length_mask,
+    own.pool_sequence,
+    own.add_sinusoids,
+    *SHAPE_FUNCTIONS,
+    own.windows,
+    own.index_select,
+    own.gather,
+    own.scatter_add,
+    own.einsum,
+    own.outer,
+    own.to,
+    own.arange,
+    own.attention,
+    own.run_lstm_cell,
+    own.run_segmentation,
+    own.adapt_input_channels,
+    own.VariationalDropout,
+    own.Training,
+)
 HELPER_DEPENDENCIES: Mapping[Function, tuple[Function, ...]] = {own.run_recurrent: (own.run_padded,)}
-CONTROL_FLOW_FUNCTIONS: tuple[Function, ...] = tuple(row.function for row in CONTROL.values() if row.function is not None)
+CONTROL_FLOW_FUNCTIONS: tuple[Function, ...] = tuple(
+    row.function for row in CONTROL.values() if row.function is not None
+)
 CONTROL_FLOW_HELPERS: tuple[Function, ...] = (
     control_flow.discard_metric,
     control_flow.as_tuple,
@@ -38,7 +59,9 @@ def preamble(used: Sequence[Function], *, vision: bool = False) -> str:
     flows = [function for function in CONTROL_FLOW_FUNCTIONS if function in used]
     whole = [tree_levels, fold, fold_bodies] if fold_bodies.fold_trees in flows else []
     imports = {"import torch", "from torch import Tensor, nn"}
-    imports |= {"from collections.abc import Sequence"} if any(function in calls for function in SHAPE_FUNCTIONS) else set()
+    imports |= (
+        {"from collections.abc import Sequence"} if any(function in calls for function in SHAPE_FUNCTIONS) else set()
+    )
     imports |= {"from typing import Any"} if own.adapt_input_channels in calls else set()
     imports |= {"import torchvision"} if vision else set()
     imports |= {PACKING_IMPORT} if own.run_recurrent in calls else set()

@@ -75,19 +75,24 @@ class _SourceWriter:
             names[node.id] = given[0]
         top = name == "Network"
         results = {output: names[source] for output, source in blueprint.outputs.items()}
-        whole = next(iter(results.values())) if len(results) == 1 else (
-            _dict(results) if top else ", ".join(results.values()))  # fmt: skip
+        whole = (
+            next(iter(results.values()))
+            if len(results) == 1
+            else (_dict(results) if top else ", ".join(results.values()))
+        )
         several = "dict[str, Tensor]" if top else "tuple[Tensor, ...]"
-        text = "\n".join([
-            "    def __init__(self) -> None:",
-            *(f"        {line}" for line in parts),
-            "",
-            f"    def forward(self, {', '.join(f'{names[each]}: Tensor' for each in blueprint.inputs)})"
-            f" -> {'Tensor' if len(results) == 1 else several}:",
-            *(f"        {line}" for line in lines),
-            f"        return {whole}",
-            "",
-        ])  # fmt: skip
+        text = "\n".join(
+            [
+                "    def __init__(self) -> None:",
+                *(f"        {line}" for line in parts),
+                "",
+                f"    def forward(self, {', '.join(f'{names[each]}: Tensor' for each in blueprint.inputs)})"
+                f" -> {'Tensor' if len(results) == 1 else several}:",
+                *(f"        {line}" for line in lines),
+                f"        return {whole}",
+                "",
+            ]
+        )
         return self.classes.setdefault(text, name)
 
     def _part(self, node: ResolvedNode, row: ModuleKind) -> str:
@@ -118,8 +123,11 @@ class _SourceWriter:
             name = row.function.__name__
             function = row.path or (name if row.function in HELPER_FUNCTIONS else f"torch.{name}")
             return f"{function}({f'[{joined}]' if row.takes_list else joined}{', ' if keywords else ''}{keywords})"
-        function_, called = (row.function, node.parameters) if isinstance(row, ControlKind) else (
-            row.call, {name: node.parameters[name] for name in row.call_parameters})  # fmt: skip
+        function_, called = (
+            (row.function, node.parameters)
+            if isinstance(row, ControlKind)
+            else (row.call, {name: node.parameters[name] for name in row.call_parameters})
+        )
         if function_ is None:
             return f"self.{node.id}({joined})"
         self.used.append(function_)
@@ -134,7 +142,9 @@ def _variables(blueprint: Blueprint) -> dict[str, str]:
     for name in names:
         variable = name.replace(".", "_")
         while (
-            variable in RESERVED_NAMES or iskeyword(variable) or (variable != name and variable in {*names, *variables.values()})
+            variable in RESERVED_NAMES
+            or iskeyword(variable)
+            or (variable != name and variable in {*names, *variables.values()})
         ):
             variable += "_"
         variables[name] = variable
@@ -168,6 +178,9 @@ def _leaf(node: ResolvedNode, row: LeafKind) -> list[str]:
     init = node.parameters["init"]
     filler = INITIALISERS[init.kind]
     arguments = _keywords(filler.arguments(init))
-    place = f"self.{node.id} = nn.Parameter({empty})" if row.storage == "parameter" else (
-        f'self.register_buffer("{node.id}", {empty})')  # fmt: skip
+    place = (
+        f"self.{node.id} = nn.Parameter({empty})"
+        if row.storage == "parameter"
+        else (f'self.register_buffer("{node.id}", {empty})')
+    )
     return [place, f"nn.init.{filler.function.__name__}(self.{node.id}{', ' if arguments else ''}{arguments})"]

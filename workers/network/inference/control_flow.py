@@ -29,7 +29,9 @@ class BodyInference:
     infer_body: Callable[[str, Sequence[Tensor]], tuple[PartialNetwork, str]]
     inferred: dict[str, InferredBody] = field(default_factory=dict)
 
-    def infer(self, name: str, values: Sequence[Tensor], turns: int = 1, built: Sequence[str] = ()) -> tuple[Tensor, ...]:
+    def infer(
+        self, name: str, values: Sequence[Tensor], turns: int = 1, built: Sequence[str] = ()
+    ) -> tuple[Tensor, ...]:
         """Return the outputs of a body; it is built under its name, or once under each of `built`."""
         draft, pointer = self.infer_body(name, values)
         outputs = draft.output_values()
@@ -61,7 +63,8 @@ def check_same_types(shop: BodyInference, what: str, values: Values, others: Val
         raise NodeError(f"{shop.node_id}: {what} has {len(values)} values, where {len(others)} are needed")
     for place, (value, other) in enumerate(zip(values, others, strict=True)):
         if value.shape != other.shape or value.dtype != other.dtype:
-            detail = f"{shop.node_id}: value {place} of {what} is {describe_tensor(value)}, where {describe_tensor(other)} is needed"
+            given, needed = describe_tensor(value), describe_tensor(other)
+            detail = f"{shop.node_id}: value {place} of {what} is {given}, where {needed} is needed"
             raise NodeError(detail, "give both the same shape and type")
 
 
@@ -80,8 +83,11 @@ def infer_if(shop: BodyInference, inputs: Values) -> ControlFlowShapes:
     predicate, *rest = inputs
     if predicate.numel() != 1:
         hint = "use Route, which chooses for each example, or reduce it, for example with any"
-        raise NodeError(f"{shop.node_id} asks one question, but its predicate is {describe_tensor(predicate)}", hint,
-                       field="predicate")  # fmt: skip
+        raise NodeError(
+            f"{shop.node_id} asks one question, but its predicate is {describe_tensor(predicate)}",
+            hint,
+            field="predicate",
+        )
     outputs = shop.infer("then", rest)
     others = shop.infer("else", rest) if "else" in shop.bodies else tuple(rest)
     check_same_types(shop, "else", others, outputs)
@@ -93,11 +99,16 @@ def infer_route(shop: BodyInference, inputs: Values) -> ControlFlowShapes:
     selector, *rest = inputs
     by_bool = shop.settings["predicate"] is not None
     asked = "predicate" if by_bool else "selector"
-    if selector.shape != (SYMBOLIC_BATCH_SIZE,) or (selector.dtype != torch.bool if by_bool else selector.dtype not in INTEGER_OR_BOOL_DTYPES):
+    if selector.shape != (SYMBOLIC_BATCH_SIZE,) or (
+        selector.dtype != torch.bool if by_bool else selector.dtype not in INTEGER_OR_BOOL_DTYPES
+    ):
         wanted = "one bool" if by_bool else "one whole number"
         hint = 'reduce it to one dimension, for example with {"kind": "squeeze", "dim": 1}'
-        raise NodeError(f"{shop.node_id} needs {wanted} per example, but its {asked} is {describe_tensor(selector)}", hint,
-                       field=asked)  # fmt: skip
+        raise NodeError(
+            f"{shop.node_id} needs {wanted} per example, but its {asked} is {describe_tensor(selector)}",
+            hint,
+            field=asked,
+        )
     _check_batched(shop, rest, "inputs")
     names = list(shop.bodies)
     outputs = shop.infer(names[0], rest)
@@ -114,10 +125,15 @@ def infer_repeat(shop: BodyInference, inputs: Values) -> ControlFlowShapes:
     if told:
         count, *rest = inputs
         if count.numel() != 1 or count.dtype not in INTEGER_OR_BOOL_DTYPES:
-            raise NodeError(f"{shop.node_id} needs one whole number, but times is {describe_tensor(count)}", field="times")
+            raise NodeError(
+                f"{shop.node_id} needs one whole number, but times is {describe_tensor(count)}", field="times"
+            )
         if not shop.settings["share"]:
-            raise NodeError(f"{shop.node_id}: turns of their own parameters must be counted beforehand",
-                           "give times as a number, or share the parameters", field="share")  # fmt: skip
+            raise NodeError(
+                f"{shop.node_id}: turns of their own parameters must be counted beforehand",
+                "give times as a number, or share the parameters",
+                field="share",
+            )
     else:
         rest = list(inputs)
     own = [str(turn) for turn in range(times)] if not told and not shop.settings["share"] else []
@@ -138,8 +154,11 @@ def infer_while(shop: BodyInference, inputs: Values) -> ControlFlowShapes:
     fits = first.numel() == (SYMBOLIC_BATCH_SIZE if each else 1) and first.dtype in INTEGER_OR_BOOL_DTYPES
     if len(conditions) != 1 or not fits:
         wanted = "one bool per example" if each else "one bool"
-        raise NodeError(f"{shop.node_id}: the condition must be {wanted}, and is {describe_tensor(first)}",
-                       'compare, for example with {"kind": "gt", "scalar": 0.0}', field="condition")  # fmt: skip
+        raise NodeError(
+            f"{shop.node_id}: the condition must be {wanted}, and is {describe_tensor(first)}",
+            'compare, for example with {"kind": "gt", "scalar": 0.0}',
+            field="condition",
+        )
     stops = shop.settings["at_limit"] == "stop"
     most = shop.settings["max_iterations"]
     return ControlFlowShapes(outputs, {"carry": len(outputs), "most": most, "stops": stops, "each": each})
@@ -151,15 +170,20 @@ def infer_scan(shop: BodyInference, inputs: Values) -> ControlFlowShapes:
     carried, sequences, fixed = inputs[:carry], inputs[carry : carry + over], inputs[carry + over :]
     for place, value in enumerate(sequences):
         if value.dim() < 2 or value.shape[0] != SYMBOLIC_BATCH_SIZE or value.shape[1] != sequences[0].shape[1]:
-            raise NodeError(f"{shop.node_id} runs along sequences of equal length, but reads {describe_tensor(value)}",
-                           field=f"over/{place}")  # fmt: skip
+            raise NodeError(
+                f"{shop.node_id} runs along sequences of equal length, but reads {describe_tensor(value)}",
+                field=f"over/{place}",
+            )
     lengths = shop.settings["lengths"] is not None
     if lengths:
         ends, *fixed_list = fixed
         fixed = tuple(fixed_list)
         if ends.shape != (SYMBOLIC_BATCH_SIZE,) or ends.dtype not in INTEGER_OR_BOOL_DTYPES:
-            raise NodeError(f"the lengths of {shop.node_id} are {describe_tensor(ends)}", "use one whole number per example",
-                           field="lengths")  # fmt: skip
+            raise NodeError(
+                f"the lengths of {shop.node_id} are {describe_tensor(ends)}",
+                "use one whole number per example",
+                field="lengths",
+            )
     steps = sequences[0].shape[1]
     outputs = shop.infer("body", [*carried, *[value[:, 0] for value in sequences], *fixed], steps)
     if len(outputs) < carry:
@@ -168,7 +192,9 @@ def infer_scan(shop: BodyInference, inputs: Values) -> ControlFlowShapes:
     _check_batched(shop, outputs, "outputs of the body")
     stacked = tuple(value.unsqueeze(1).expand(-1, steps, *[-1] * (value.dim() - 1)) for value in outputs[carry:])
     keywords = {"carry": carry, "over": over, "lengths": lengths, "backwards": shop.settings["reverse"]}
-    shared = tuple(carry + over + place for place, value in enumerate(fixed) if value.shape[:1] != (SYMBOLIC_BATCH_SIZE,))
+    shared = tuple(
+        carry + over + place for place, value in enumerate(fixed) if value.shape[:1] != (SYMBOLIC_BATCH_SIZE,)
+    )
     if lengths and shared:
         keywords["shared"] = shared
     return ControlFlowShapes((*outputs[:carry], *stacked), keywords)
@@ -177,18 +203,32 @@ def infer_scan(shop: BodyInference, inputs: Values) -> ControlFlowShapes:
 def infer_fold(shop: BodyInference, inputs: Values) -> ControlFlowShapes:
     """Run a body up trees."""
     values, children, *cell = inputs
-    if children.dim() != 3 or children.shape[0] != SYMBOLIC_BATCH_SIZE or children.dtype not in INTEGER_OR_BOOL_DTYPES[:2]:
-        raise NodeError(f"{shop.node_id} needs children (nodes, places) of whole numbers per example, "
-                       f"and gets {describe_tensor(children)}", field="children")  # fmt: skip
+    if (
+        children.dim() != 3
+        or children.shape[0] != SYMBOLIC_BATCH_SIZE
+        or children.dtype not in INTEGER_OR_BOOL_DTYPES[:2]
+    ):
+        raise NodeError(
+            f"{shop.node_id} needs children (nodes, places) of whole numbers per example, "
+            f"and gets {describe_tensor(children)}",
+            field="children",
+        )
     rows, arity = children.shape[1], children.shape[2]
     if values.dim() < 2 or values.shape[:2] != children.shape[:2]:
-        raise NodeError(f"{shop.node_id} needs a value for each of {rows} nodes, and gets {describe_tensor(values)}", field="over")
+        raise NodeError(
+            f"{shop.node_id} needs a value for each of {rows} nodes, and gets {describe_tensor(values)}", field="over"
+        )
     if cell and (cell[0].shape != children.shape[:2] or cell[0].dtype not in INTEGER_OR_BOOL_DTYPES[:2]):
-        raise NodeError(f"{shop.node_id} needs a whole number for each of {rows} nodes, and gets {describe_tensor(cell[0])}",
-                       field="cell")  # fmt: skip
+        raise NodeError(
+            f"{shop.node_id} needs a whole number for each of {rows} nodes, and gets {describe_tensor(cell[0])}",
+            field="cell",
+        )
     if (shop.settings["cases"] is not None) != bool(cell):
-        raise NodeError(f"{shop.node_id}: cases are chosen by cell, and cell chooses among cases", "give both or neither",
-                       field="cell")  # fmt: skip
+        raise NodeError(
+            f"{shop.node_id}: cases are chosen by cell, and cell chooses among cases",
+            "give both or neither",
+            field="cell",
+        )
     value = values[:, 0]
     states = shop.infer("leaf", [value], rows)
     _check_batched(shop, states, "states")
@@ -200,10 +240,14 @@ def infer_fold(shop: BodyInference, inputs: Values) -> ControlFlowShapes:
         check_same_types(shop, f"the states of {name}", shop.infer(name, [value, *below, *filled], rows), states)
     nodes = shop.settings["returns"] == "nodes"
     every = tuple(state.unsqueeze(1).expand(-1, rows, *[-1] * (state.dim() - 1)) for state in states)
-    return ControlFlowShapes(every if nodes else states, {"nodes": nodes, "filled": asks, "most": shop.settings["max_depth"]})
+    return ControlFlowShapes(
+        every if nodes else states, {"nodes": nodes, "filled": asks, "most": shop.settings["max_depth"]}
+    )
 
 
 def _check_batched(shop: BodyInference, values: Sequence[Tensor], what: str) -> None:
     for place, value in enumerate(values):
         if value.dim() == 0 or value.shape[0] != SYMBOLIC_BATCH_SIZE:
-            raise NodeError(f"{shop.node_id} works on each example, but value {place} of its {what} is {describe_tensor(value)}")
+            raise NodeError(
+                f"{shop.node_id} works on each example, but value {place} of its {what} is {describe_tensor(value)}"
+            )

@@ -75,18 +75,24 @@ _Flops = Callable[[str, Parameters, Sequence[Shape], Shape], int]
 FLOP_COUNTS: Mapping[str, _Flops] = {
     "Linear": lambda kind, p, ins, out: 2 * _positions(ins[0]) * count_weights(kind, p),
     "Bilinear": lambda kind, p, ins, out: 2 * _positions(ins[0]) * count_weights(kind, p),
-    **dict.fromkeys(("Conv1d", "Conv2d", "Conv3d"),
-                    lambda kind, p, ins, out: 2 * out[0] * prod(out[2:]) * count_weights(kind, p)),
-    **dict.fromkeys(("ConvTranspose1d", "ConvTranspose2d", "ConvTranspose3d"),
-                    lambda kind, p, ins, out: 2 * ins[0][0] * prod(ins[0][2:]) * count_weights(kind, p)),
+    **dict.fromkeys(
+        ("Conv1d", "Conv2d", "Conv3d"), lambda kind, p, ins, out: 2 * out[0] * prod(out[2:]) * count_weights(kind, p)
+    ),
+    **dict.fromkeys(
+        ("ConvTranspose1d", "ConvTranspose2d", "ConvTranspose3d"),
+        lambda kind, p, ins, out: 2 * ins[0][0] * prod(ins[0][2:]) * count_weights(kind, p),
+    ),
     **dict.fromkeys(GATES, lambda kind, p, ins, out: 2 * _positions(ins[0]) * count_weights(kind, p)),
-    **dict.fromkeys(("MultiheadAttention", "TransformerEncoderLayer"),
-                    lambda kind, p, ins, out: _attention(kind, p, ins)),
+    **dict.fromkeys(
+        ("MultiheadAttention", "TransformerEncoderLayer"), lambda kind, p, ins, out: _attention(kind, p, ins)
+    ),
     **dict.fromkeys(("matmul", "bmm"), lambda kind, p, ins, out: 2 * prod(out) * ins[0][-1]),
-    **dict.fromkeys(("RNNCell", "GRUCell", "LSTMCell"),
-                    lambda kind, p, ins, out: 2 * prod(out) * GATES[kind[:-4]] * (p["input_size"] + p["hidden_size"])),
+    **dict.fromkeys(
+        ("RNNCell", "GRUCell", "LSTMCell"),
+        lambda kind, p, ins, out: 2 * prod(out) * GATES[kind[:-4]] * (p["input_size"] + p["hidden_size"]),
+    ),
     **dict.fromkeys(("Parameter", "Buffer", "Constant"), lambda kind, p, ins, out: 0),
-}  # fmt: skip
+}
 
 
 def flops(kind: str, parameters: Parameters, inputs: Sequence[Shape], output: Shape) -> int:

@@ -171,15 +171,19 @@ def _dimension_hint(name: str, row: ModuleKind, shape: Sequence[int]) -> str:
         if missing > 0:
             return f'insert {{"kind": "unsqueeze", "dim": 1}} before {name}'
         squeezable = shape[1] == 1 and -missing == 1
-        return f'insert {{"kind": "squeeze", "dim": 1}} before {name}' if squeezable else (
-            f'insert {{"kind": "Flatten", "start_dim": 2}} before {name}')  # fmt: skip
+        return (
+            f'insert {{"kind": "squeeze", "dim": 1}} before {name}'
+            if squeezable
+            else (f'insert {{"kind": "Flatten", "start_dim": 2}} before {name}')
+        )
     if missing == 1 and len(shape) > 2:
         return f'insert {{"kind": "unsqueeze", "dim": 1}} before {name}'
     if missing > 0:
         wanted = ["C", "D", "H", "W"] if max(row.dimensions) == 5 else ["C", "H", "W"][: min(row.dimensions) - 1]
         inner = ", ".join(wanted) if max(row.dimensions) != 3 else "C, L"
         return f"remove the Flatten before {name}" + (
-            f', or insert {{"kind": "Unflatten", "dim": 1, "unflattened_size": [{inner}]}}')  # fmt: skip
+            f', or insert {{"kind": "Unflatten", "dim": 1, "unflattened_size": [{inner}]}}'
+        )
     other = f"{row.build.__name__[:-2]}{len(shape) - 2}d"
     return f"use {other}" if other in MODULES else f'insert {{"kind": "Flatten"}} before {name}'
 

@@ -55,7 +55,9 @@ HINTS = {
 }
 
 
-def infer_shapes(network: Network, schema: DataSchema, inputs: tuple[str, ...], skip: AbstractSet[str] = frozenset()) -> PartialNetwork:
+def infer_shapes(
+    network: Network, schema: DataSchema, inputs: tuple[str, ...], skip: AbstractSet[str] = frozenset()
+) -> PartialNetwork:
     """Settle every node. `skip` holds pointers of nodes that are known to be wrong; they are passed over in silence.
 
     Problems' pointers are relative to the network.
@@ -158,10 +160,19 @@ class _ShapeInference:
                 )
             self.shared_bodies[share] = drafts[0]
         bodies = {name: inner.network.blueprint for name, inner in shop.inferred.items()}
-        settled = ResolvedNode(placed.id, node.kind, found.keywords, placed.inputs, where,
-                          self.network.node_output_names(node), bodies, share)  # fmt: skip
-        parameters, buffers = (0, 0) if tied else (sum(draft.parameters for draft in drafts), sum(
-            draft.buffers for draft in drafts))  # fmt: skip
+        settled = ResolvedNode(
+            placed.id,
+            node.kind,
+            found.keywords,
+            placed.inputs,
+            where,
+            self.network.node_output_names(node),
+            bodies,
+            share,
+        )
+        parameters, buffers = (
+            (0, 0) if tied else (sum(draft.parameters for draft in drafts), sum(draft.buffers for draft in drafts))
+        )
         return InferredNode(settled, inputs, found.outputs[0], parameters, buffers, found.outputs[1:], shop.inferred)
 
     def _inner(self, body: Body, values: Sequence[Tensor], place: str, who: str) -> PartialNetwork:
@@ -249,7 +260,9 @@ def _call_on_meta(node: ResolvedNode, inputs: tuple[Tensor, ...], call: Callable
             detail = f"{node.id} would make a tensor larger than any memory"
             raise NodeError(detail, "make it smaller", code="too_much_memory") from None
         verb = "combine" if len(inputs) > 1 else "take"
-        raise NodeError(f"{node.id} cannot {verb} {_describe_shapes(inputs)}: {line}", HINTS.get(node.kind, "")) from None
+        raise NodeError(
+            f"{node.id} cannot {verb} {_describe_shapes(inputs)}: {line}", HINTS.get(node.kind, "")
+        ) from None
 
 
 def _describe_shapes(values: tuple[Tensor, ...]) -> str:

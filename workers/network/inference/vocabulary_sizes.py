@@ -11,11 +11,32 @@ from workers.network.inference.partial_network import InferredNode
 VOCABULARY_FIELD = "num_embeddings"
 
 # Kinds that move whole numbers about and make no new ones.
-VALUE_PRESERVING_KINDS = frozenset({
-    "Identity", "Flatten", "Unflatten", "flatten", "reshape", "permute", "transpose", "movedim", "squeeze", "unsqueeze",
-    "select", "narrow", "expand", "tile", "repeat_interleave", "roll", "flip", "windows", "index_select", "gather",
-    "take_along_dim", "stop_gradient",
-})  # fmt: skip
+VALUE_PRESERVING_KINDS = frozenset(
+    {
+        "Identity",
+        "Flatten",
+        "Unflatten",
+        "flatten",
+        "reshape",
+        "permute",
+        "transpose",
+        "movedim",
+        "squeeze",
+        "unsqueeze",
+        "select",
+        "narrow",
+        "expand",
+        "tile",
+        "repeat_interleave",
+        "roll",
+        "flip",
+        "windows",
+        "index_select",
+        "gather",
+        "take_along_dim",
+        "stop_gradient",
+    }
+)
 
 
 @dataclass
@@ -48,7 +69,9 @@ def resolve_vocabulary_size(name: str, parameters: dict[str, Any], count: int | 
     given = parameters[VOCABULARY_FIELD]
     if given is None and count is None:
         detail = f"{name} looks vectors up, and how many different numbers it receives is not known"
-        raise NodeError(detail, "give num_embeddings: the largest number, and one", field=VOCABULARY_FIELD, code="missing")
+        raise NodeError(
+            detail, "give num_embeddings: the largest number, and one", field=VOCABULARY_FIELD, code="missing"
+        )
     if given is not None and count is not None and given < count:
         detail = f"{name} has {given:,} vectors but receives numbers up to {count - 1:,}"
         raise NodeError(detail, f"set {VOCABULARY_FIELD} to {count}, or leave it out", field=VOCABULARY_FIELD)

@@ -20,14 +20,32 @@ _COST = 200
 def _classifier(
     build: Callable[..., nn.Module], *, draws: bool = False, fixed: Mapping[str, Any] | None = None
 ) -> ModuleKind:
-    return ModuleKind(build, (4,), fixed_arguments=fixed or {}, adapt=adapt_input_channels, adapt_defaults={"in_channels": 3}, uses_rng=draws,
-                  cost=_COST, path=f"torchvision.models.{build.__name__}", opaque=True)  # fmt: skip
+    return ModuleKind(
+        build,
+        (4,),
+        fixed_arguments=fixed or {},
+        adapt=adapt_input_channels,
+        adapt_defaults={"in_channels": 3},
+        uses_rng=draws,
+        cost=_COST,
+        path=f"torchvision.models.{build.__name__}",
+        opaque=True,
+    )
 
 
 def _segmenter(build: Callable[..., nn.Module], *, draws: bool = False) -> ModuleKind:
-    return ModuleKind(build, (4,), fixed_arguments={"weights_backbone": None}, call=run_segmentation, adapt=adapt_input_channels,
-                  adapt_defaults={"in_channels": 3}, uses_rng=draws, cost=_COST,
-                  path=f"torchvision.models.segmentation.{build.__name__}", opaque=True)  # fmt: skip
+    return ModuleKind(
+        build,
+        (4,),
+        fixed_arguments={"weights_backbone": None},
+        call=run_segmentation,
+        adapt=adapt_input_channels,
+        adapt_defaults={"in_channels": 3},
+        uses_rng=draws,
+        cost=_COST,
+        path=f"torchvision.models.segmentation.{build.__name__}",
+        opaque=True,
+    )
 
 
 BACKBONES: Mapping[str, ModuleKind] = {

@@ -63,9 +63,14 @@ def run_recurrent(module: nn.RNNBase, x: Tensor, lengths: Tensor | None = None, 
 
 
 def attend(
-    module: nn.MultiheadAttention, query: Tensor, key: Tensor | None = None, value: Tensor | None = None,
-    lengths: Tensor | None = None, *, is_causal: bool = False,
-) -> Tensor:  # fmt: skip
+    module: nn.MultiheadAttention,
+    query: Tensor,
+    key: Tensor | None = None,
+    value: Tensor | None = None,
+    lengths: Tensor | None = None,
+    *,
+    is_causal: bool = False,
+) -> Tensor:
     """Attend from query (N, L, E) to key and value (N, S, E): to itself without a key, to the key without a value.
 
     With `lengths` (N), each at least 1, nothing behind the keys' ends is seen; causally, nothing behind one's place.
@@ -93,9 +98,13 @@ def encode(
 
 
 def decode(
-    module: nn.TransformerDecoderLayer, x: Tensor, memory: Tensor, lengths: Tensor | None = None, *,
+    module: nn.TransformerDecoderLayer,
+    x: Tensor,
+    memory: Tensor,
+    lengths: Tensor | None = None,
+    *,
     is_causal: bool = False,
-) -> Tensor:  # fmt: skip
+) -> Tensor:
     """Run over x (N, L, E) beside memory (N, S, E); with `lengths` (N), each at least 1, those of the memory.
 
     Causally, nothing of x behind one's place is seen.
@@ -222,9 +231,14 @@ def randn(x: Tensor, *, shape: Sequence[int]) -> Tensor:
 
 
 def attention(
-    query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None = None, *, is_causal: bool = False,
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    mask: Tensor | None = None,
+    *,
+    is_causal: bool = False,
     scale: float | None = None,
-) -> Tensor:  # fmt: skip
+) -> Tensor:
     """Attend from query to key and value; where the mask is false, or by how much is added to the scores."""
     return nn.functional.scaled_dot_product_attention(query, key, value, mask, is_causal=is_causal, scale=scale)
 

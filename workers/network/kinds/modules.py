@@ -65,7 +65,9 @@ class ModuleKind:
 
     def arguments(self, parameters: Mapping[str, Any]) -> dict[str, Any]:
         """Return what the constructor gets, from settled parameters."""
-        return {name: value for name, value in parameters.items() if name not in self.excluded_parameters()} | dict(self.fixed_arguments)
+        return {name: value for name, value in parameters.items() if name not in self.excluded_parameters()} | dict(
+            self.fixed_arguments
+        )
 
     def excluded_parameters(self) -> frozenset[str]:
         """Return the parameters that the constructor does not get."""
@@ -97,13 +99,30 @@ _BATCH_FIRST = {"batch_first": True}
 
 
 def _recurrent_layer(build: Callable[..., nn.Module]) -> ModuleKind:
-    return ModuleKind(build, (3,), SEQUENCE_INPUT, fixed_arguments=_BATCH_FIRST, call=run_recurrent, call_parameters=("returns",), probability_parameter="dropout",
-                  lengths_index=1)  # fmt: skip
+    return ModuleKind(
+        build,
+        (3,),
+        SEQUENCE_INPUT,
+        fixed_arguments=_BATCH_FIRST,
+        call=run_recurrent,
+        call_parameters=("returns",),
+        probability_parameter="dropout",
+        lengths_index=1,
+    )
 
 
 def _attention_layer(build: Callable[..., nn.Module], call: Callable[..., Any], lengths: int, cost: int) -> ModuleKind:
-    return ModuleKind(build, (3,), SEQUENCE_INPUT, fixed_arguments=_BATCH_FIRST, call=call, call_parameters=("is_causal",), probability_parameter="dropout",
-                  cost=cost, lengths_index=lengths)  # fmt: skip
+    return ModuleKind(
+        build,
+        (3,),
+        SEQUENCE_INPUT,
+        fixed_arguments=_BATCH_FIRST,
+        call=call,
+        call_parameters=("is_causal",),
+        probability_parameter="dropout",
+        cost=cost,
+        lengths_index=lengths,
+    )
 
 
 MODULES: Mapping[str, ModuleKind] = {
@@ -175,7 +194,9 @@ MODULES: Mapping[str, ModuleKind] = {
     "Dropout3d": ModuleKind(nn.Dropout3d, (5,), probability_parameter="p"),
     "AlphaDropout": ModuleKind(nn.AlphaDropout, probability_parameter="p"),
     "FeatureAlphaDropout": ModuleKind(nn.FeatureAlphaDropout, (3, 4, 5), probability_parameter="p"),
-    "VariationalDropout": ModuleKind(VariationalDropout, (3,), SEQUENCE_INPUT, probability_parameter="p", path="VariationalDropout"),
+    "VariationalDropout": ModuleKind(
+        VariationalDropout, (3,), SEQUENCE_INPUT, probability_parameter="p", path="VariationalDropout"
+    ),
     "ReLU": ModuleKind(nn.ReLU),
     "ReLU6": ModuleKind(nn.ReLU6),
     "LeakyReLU": ModuleKind(nn.LeakyReLU),
@@ -233,4 +254,4 @@ MODULES: Mapping[str, ModuleKind] = {
     "TripletMarginLoss": ModuleKind(nn.TripletMarginLoss),
     "CosineSimilarity": ModuleKind(nn.CosineSimilarity),
     "PairwiseDistance": ModuleKind(nn.PairwiseDistance),
-}  # fmt: skip
+}

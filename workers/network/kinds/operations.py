@@ -69,8 +69,13 @@ def call_with_list(function: Callable[..., Tensor], *inputs: Tensor, **parameter
 
 
 COMPARISONS: Mapping[str, Callable[..., Tensor]] = {
-    "gt": torch.gt, "ge": torch.ge, "lt": torch.lt, "le": torch.le, "eq": torch.eq, "ne": torch.ne,
-}  # fmt: skip
+    "gt": torch.gt,
+    "ge": torch.ge,
+    "lt": torch.lt,
+    "le": torch.le,
+    "eq": torch.eq,
+    "ne": torch.ne,
+}
 
 
 def _functional(function: Callable[..., Any], name: str) -> OperationKind:

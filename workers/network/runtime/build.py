@@ -137,7 +137,9 @@ class BuiltNetwork(GraphModule):
 def _is_random(blueprint: Blueprint) -> bool:
     rows = [(node, CATALOG[node.kind]) for node in blueprint.nodes]
     drawing = [
-        row.is_random(node.parameters) if isinstance(row, ModuleKind) else isinstance(row, OperationKind) and row.uses_rng
+        row.is_random(node.parameters)
+        if isinstance(row, ModuleKind)
+        else isinstance(row, OperationKind) and row.uses_rng
         for node, row in rows
     ]
     return any(drawing) or any(_is_random(body) for node in blueprint.nodes for body in node.bodies.values())

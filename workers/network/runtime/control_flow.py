@@ -63,7 +63,12 @@ def route(bodies: Bodies, selector: Tensor, *inputs: Tensor, tally: RecordMetric
 
 
 def repeat(
-    bodies: Bodies, *inputs: Tensor, times: int | None = None, most: int, carry: int, tally: RecordMetric = discard_metric
+    bodies: Bodies,
+    *inputs: Tensor,
+    times: int | None = None,
+    most: int,
+    carry: int,
+    tally: RecordMetric = discard_metric,
 ) -> Any:
     """Run the body `times` times, or as often as the first input (one element) says, on what it carries.
 
@@ -83,9 +88,14 @@ def repeat(
 
 
 def while_loop(
-    bodies: Bodies, *inputs: Tensor, carry: int, most: int, stops: bool = False, each: bool = False,
+    bodies: Bodies,
+    *inputs: Tensor,
+    carry: int,
+    most: int,
+    stops: bool = False,
+    each: bool = False,
     tally: RecordMetric = discard_metric,
-) -> Any:  # fmt: skip
+) -> Any:
     """Run the body while the condition holds, on what it carries: the first `carry` inputs.
 
     With `each` the condition is told for every row (N), and rows for which it is false are finished: they stay as they
@@ -113,9 +123,11 @@ def while_loop(
                 break
             raise RuntimeError(f"the condition still holds after {most} turns")
         outputs = as_tuple(bodies["body"](*here, *beside))
-        carried = outputs if whole else tuple(
-            old.index_copy(0, rows, new.to(old.dtype)) for old, new in zip(carried, outputs, strict=True)
-        )  # fmt: skip
+        carried = (
+            outputs
+            if whole
+            else tuple(old.index_copy(0, rows, new.to(old.dtype)) for old, new in zip(carried, outputs, strict=True))
+        )
         turns, total = turns + 1, total + len(rows)
     if each:
         tally("turns", total / max(1, len(inputs[0])), len(inputs[0]))
@@ -125,9 +137,15 @@ def while_loop(
 
 
 def scan(
-    bodies: Bodies, *inputs: Tensor, carry: int, over: int, lengths: bool = False, backwards: bool = False,
-    shared: tuple[int, ...] = (), tally: RecordMetric = discard_metric,
-) -> Any:  # fmt: skip
+    bodies: Bodies,
+    *inputs: Tensor,
+    carry: int,
+    over: int,
+    lengths: bool = False,
+    backwards: bool = False,
+    shared: tuple[int, ...] = (),
+    tally: RecordMetric = discard_metric,
+) -> Any:
     """Run the body along dimension 1: it gets what it carries, a step of `over` sequences (N, L, ...), and more.
 
     The first `carry` outputs are carried on, the others are stacked (N, L, ...). With `lengths` (N), the input after

@@ -22,7 +22,9 @@ LeafFunction = Callable[[Any], TensorOrTuple]
 CellFunction = Callable[[Any, Any, Tensor], TensorOrTuple]
 
 
-def fold(plan: TreeSchedule, values: TensorOrTuple, leaf: LeafFunction, cells: Sequence[CellFunction], *, every: bool = False) -> Any:
+def fold(
+    plan: TreeSchedule, values: TensorOrTuple, leaf: LeafFunction, cells: Sequence[CellFunction], *, every: bool = False
+) -> Any:
     """Return the states (N, ...) of the roots of the trees that `plan` was made for; with `every`, also of all rows.
 
     `values` (N, M, ...), of any type, belong to the nodes. `leaf(values)` gets those of K leaves (K, ...) and returns

@@ -11,9 +11,15 @@ from workers.network.runtime.tree_levels import schedule_trees
 
 
 def fold_trees(
-    bodies: Bodies, values: Tensor, children: Tensor, *cell: Tensor, nodes: bool, filled: bool, most: int,
+    bodies: Bodies,
+    values: Tensor,
+    children: Tensor,
+    *cell: Tensor,
+    nodes: bool,
+    filled: bool,
+    most: int,
     tally: RecordMetric = discard_metric,
-) -> Any:  # fmt: skip
+) -> Any:
     """Return the states of all trees' roots (N, ...), or of their nodes (N, M, ...), computed bottom-up.
 
     The body "leaf" gets values (K, ...), the others values, the children's states (K, A, ...) and, with `filled`, which

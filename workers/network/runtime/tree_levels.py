@@ -107,7 +107,9 @@ def schedule_trees(
         for key, size, width, sent in zip(calls.keys, calls.sizes, widths, pieces, strict=True)
     )
     rows = calls.nodes.index_select(0, order)
-    places = torch.empty_like(rows).index_copy_(0, arrivals, _child_slots(levels, links, roots, rows).index_select(0, rows))
+    places = torch.empty_like(rows).index_copy_(
+        0, arrivals, _child_slots(levels, links, roots, rows).index_select(0, rows)
+    )
     counts = torch.tensor([level.size * level.arity for level in levels])
     begins = (counts.cumsum(0) - counts).repeat_interleave(torch.tensor(read[:-1]))
     filled = torch.zeros(int(counts.sum()), dtype=torch.bool).index_fill_(0, begins + places[: len(begins)], True)

@@ -28,7 +28,9 @@ STATE_TENSORS_FILE, STATE_JSON_FILE = "state.safetensors", "state.json"  # priva
 PREPARATION_FILE = "preparation.json"  # public: how rows become tensors
 REQUIRED_FILES = (STATE_TENSORS_FILE, STATE_JSON_FILE, PREPARATION_FILE)
 ReportFunction = Callable[[int], Mapping[str, Any] | None]  # from a step to the report of its evaluation
-ExportFunction = Callable[[Mapping[str, Tensor], Path], Sequence[Path]]  # writes the public files of weights into a folder
+ExportFunction = Callable[
+    [Mapping[str, Tensor], Path], Sequence[Path]
+]  # writes the public files of weights into a folder
 
 
 @dataclass(frozen=True)
@@ -44,7 +46,9 @@ class CheckpointSnapshot:
     final: bool
 
 
-def write_checkpoint(snapshot: CheckpointSnapshot, export: ExportFunction, store: ArtifactStore, prefix: str, workdir: Path) -> SavedCheckpoint:
+def write_checkpoint(
+    snapshot: CheckpointSnapshot, export: ExportFunction, store: ArtifactStore, prefix: str, workdir: Path
+) -> SavedCheckpoint:
     """Store the files of a checkpoint under `prefix`; when this returns they are durable.
 
     Of one that fails nothing stays. Raises `StorageFull`, `Unavailable`.
@@ -100,7 +104,9 @@ class RestoredCheckpoint:
         return self.report if step == self.step and not self.forked else None
 
 
-def restore_checkpoint(candidates: Sequence[CheckpointRef], store: ArtifactStore, workdir: Path) -> RestoredCheckpoint | None:
+def restore_checkpoint(
+    candidates: Sequence[CheckpointRef], store: ArtifactStore, workdir: Path
+) -> RestoredCheckpoint | None:
     """Read the first checkpoint whose files are there and whose SHA-256 sums are right; `None` if there is none."""
     for candidate in candidates:
         paths = {}
@@ -112,8 +118,9 @@ def restore_checkpoint(candidates: Sequence[CheckpointRef], store: ArtifactStore
         if paths.keys() >= set(REQUIRED_FILES):
             numbers, preparation = (json.loads(paths[name].read_text()) for name in (STATE_JSON_FILE, PREPARATION_FILE))
             report = json.loads(paths[REPORT_FILE].read_text()) if REPORT_FILE in paths else None
-            return RestoredCheckpoint(candidate.id, candidate.step, load_file(paths[STATE_TENSORS_FILE]), numbers, preparation,
-                            report)  # fmt: skip
+            return RestoredCheckpoint(
+                candidate.id, candidate.step, load_file(paths[STATE_TENSORS_FILE]), numbers, preparation, report
+            )
     return None
 
 

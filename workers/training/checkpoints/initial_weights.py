@@ -29,7 +29,9 @@ def weight_problems(blueprint: Blueprint, known: DataSchema) -> Iterator[Problem
     for name, shape in wanted.items():
         if name not in found:
             detail = f'the file has no "{name}", of shape {list(shape)}'
-            yield Problem(WEIGHTS_POINTER, "missing_weight", detail, did_you_mean(name, strangers) or "save the whole state_dict")
+            yield Problem(
+                WEIGHTS_POINTER, "missing_weight", detail, did_you_mean(name, strangers) or "save the whole state_dict"
+            )
         elif found[name] != shape:
             detail = f'"{name}" has shape {list(found[name])} in the file, and {list(shape)} in the network'
             yield Problem(WEIGHTS_POINTER, "shape_mismatch", detail, f"change the sizes of {name.partition('.')[0]}")

@@ -50,8 +50,12 @@ def vector_problems(seen: ResolvedFeatures, blueprint: Blueprint, known: Mapping
         width = node.parameters["embedding_dim"]
         if column is not None and column.shape != (width,):
             detail = f"{into} has vectors of {width} numbers, and those of the data set have {column.shape[0]}"
-            yield Problem(f"/model{node.pointer}/embedding_dim", "shape_mismatch", detail,
-                          f"set embedding_dim to {column.shape[0]}")  # fmt: skip
+            yield Problem(
+                f"/model{node.pointer}/embedding_dim",
+                "shape_mismatch",
+                detail,
+                f"set embedding_dim to {column.shape[0]}",
+            )
 
 
 def features_with_vectors(seen: ResolvedFeatures) -> dict[str, Any]:
@@ -95,8 +99,13 @@ def load_pretrained_embeddings(
         with torch.no_grad():
             weight[rows] = values.to(weight.dtype)
         column = data.train.inputs.get(name)
-        yield {"feature": name, "into": part.vectors.into, "tokens": len(codes), "found": len(words),
-               "occurrences": _token_coverage(column, rows)}  # fmt: skip
+        yield {
+            "feature": name,
+            "into": part.vectors.into,
+            "tokens": len(codes),
+            "found": len(words),
+            "occurrences": _token_coverage(column, rows),
+        }
 
 
 def _read_vectors(

@@ -17,12 +17,7 @@ from app.faultpoints import faultpoint
 from app.spec.training.plan import Checkpointing
 from app.storage.protocol import ArtifactStore
 from workers.protocol.messages import ProgressReport
-from workers.training.checkpoints.files import (
-    CheckpointSnapshot,
-    ExportFunction,
-    ReportFunction,
-    write_checkpoint,
-)
+from workers.training.checkpoints.files import CheckpointSnapshot, ExportFunction, ReportFunction, write_checkpoint
 from workers.training.context import Context
 from workers.training.state import TrainState
 
@@ -79,7 +74,9 @@ class CheckpointSaver:
         except RETRYABLE_ERRORS as error:
             self._warn(error)
 
-    def save(self, state: TrainState, epoch: float, values: Mapping[str, float], report: ReportFunction | None = None) -> None:
+    def save(
+        self, state: TrainState, epoch: float, values: Mapping[str, float], report: ReportFunction | None = None
+    ) -> None:
         """Begin to store a checkpoint, unless this step has one; waits for the one before, if need be.
 
         `report` makes that of the step's evaluation, if there was one. Without room there is a warning, and no
@@ -87,7 +84,9 @@ class CheckpointSaver:
         """
         self.poll(wait=True)
         if state.counters.step != self.saved_step:
-            self._pending_write = self._executor.submit(self._write, *self._snapshot(state, epoch, values, report, False))
+            self._pending_write = self._executor.submit(
+                self._write, *self._snapshot(state, epoch, values, report, False)
+            )
 
     def save_and_wait(
         self,

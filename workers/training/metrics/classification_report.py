@@ -11,7 +11,9 @@ REPORT_FILE = "report.json"
 REPORT_VERSION = 1
 
 
-def evaluation_report(step: int, rows: int, tallies: Sequence[tuple[ObjectiveHead, ReportAccumulator]]) -> dict[str, Any] | None:
+def evaluation_report(
+    step: int, rows: int, tallies: Sequence[tuple[ObjectiveHead, ReportAccumulator]]
+) -> dict[str, Any] | None:
     """Return the report of the held-out `rows` as JSON; `None` where no output is compared with anything."""
     heads = [_head_report(head, tally) for head, tally in tallies]
     return {"version": REPORT_VERSION, "step": step, "rows": rows, "heads": heads} if heads else None

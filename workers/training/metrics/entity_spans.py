@@ -51,8 +51,10 @@ class TagScheme:
         found, there = (self._entities(tags, first, begins) for tags in (predicted, true))
         size = len(self.types)
         right = set(found) & set(there)
-        counts = [torch.bincount(torch.tensor([kind for _, _, kind in part], dtype=torch.int64), minlength=size)
-                  for part in (found, there, right)]  # fmt: skip
+        counts = [
+            torch.bincount(torch.tensor([kind for _, _, kind in part], dtype=torch.int64), minlength=size)
+            for part in (found, there, right)
+        ]
         return SpanCounts(self.types, *counts)
 
     def _is_iob2(self, true: Tensor, first: Tensor) -> bool:
@@ -77,8 +79,13 @@ class TagScheme:
         last[-1:] = True
         ends = last & (part != OUTSIDE)
         begun = starts.nonzero().flatten()
-        places = zip(begun.tolist(), ends.nonzero().flatten().tolist(), self.type[tags[begun]].tolist(),
-                     allowed[begun].tolist(), strict=True)  # fmt: skip
+        places = zip(
+            begun.tolist(),
+            ends.nonzero().flatten().tolist(),
+            self.type[tags[begun]].tolist(),
+            allowed[begun].tolist(),
+            strict=True,
+        )
         return [(start, end, kind) for start, end, kind, fine in places if fine]
 
 

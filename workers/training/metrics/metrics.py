@@ -29,13 +29,13 @@ CALIBRATION_BINS = 15
 class MetricDefinition(NamedTuple):
     """One row of a table: what it is fed, with which others it shares its state, and what makes it."""
 
-    input_field: Literal["choice", "scores", "chances", "lists"]
+    input_field: Literal["predicted", "scores", "probabilities", "tag_lists"]
     state: str
     build: Callable[[OutputDecoder, int], Metric]  # from the reading, and how many classes or labels there are
 
 
 def _class_metric(metric: Callable[..., Metric], state: str, **options: str) -> MetricDefinition:
-    return MetricDefinition("choice", state, lambda reading, size: metric(size, **options, **NO_VALIDATION))
+    return MetricDefinition("predicted", state, lambda reading, size: metric(size, **options, **NO_VALIDATION))
 
 
 def _averaged_metrics(
@@ -53,55 +53,85 @@ def _averaged_metrics(
 DECISION_METRICS: Mapping[str, MetricDefinition] = {
     "accuracy": _class_metric(classification.MulticlassAccuracy, "micro", average="micro"),
     "balanced_accuracy": _class_metric(custom.BalancedAccuracy, "counts"),
-    **_averaged_metrics(classification.MulticlassPrecision, classification.MulticlassRecall, classification.MulticlassF1Score),
+    **_averaged_metrics(
+        classification.MulticlassPrecision, classification.MulticlassRecall, classification.MulticlassF1Score
+    ),
     "mcc": _class_metric(classification.MulticlassMatthewsCorrCoef, "confusion"),
     "cohen_kappa": _class_metric(classification.MulticlassCohenKappa, "confusion"),
 }
 
 MULTICLASS_METRICS: Mapping[str, MetricDefinition] = {
     **DECISION_METRICS,
-    "top5_accuracy": MetricDefinition("scores", "top5", lambda reading, size: classification.MulticlassAccuracy(
-        size, top_k=min(5, size), average="micro", **NO_VALIDATION)),
-    "auroc": MetricDefinition("chances", "curves", lambda reading, size: custom.MulticlassAUROC(size, average=None, **NO_VALIDATION)),
-    "average_precision": MetricDefinition("chances", "curves",
-                              lambda reading, size: custom.MulticlassAveragePrecision(size, average=None, **NO_VALIDATION)),
-    "calibration_error": MetricDefinition("chances", "bins", lambda reading, size: classification.MulticlassCalibrationError(
-        size, n_bins=CALIBRATION_BINS, **NO_VALIDATION)),
+    "top5_accuracy": MetricDefinition(
+        "scores",
+        "top5",
+        lambda reading, size: classification.MulticlassAccuracy(
+            size, top_k=min(5, size), average="micro", **NO_VALIDATION
+        ),
+    ),
+    "auroc": MetricDefinition(
+        "probabilities", "curves", lambda reading, size: custom.MulticlassAUROC(size, average=None, **NO_VALIDATION)
+    ),
+    "average_precision": MetricDefinition(
+        "probabilities",
+        "curves",
+        lambda reading, size: custom.MulticlassAveragePrecision(size, average=None, **NO_VALIDATION),
+    ),
+    "calibration_error": MetricDefinition(
+        "probabilities",
+        "bins",
+        lambda reading, size: classification.MulticlassCalibrationError(size, n_bins=CALIBRATION_BINS, **NO_VALIDATION),
+    ),
     "perplexity": MetricDefinition("scores", "likelihood", lambda reading, size: custom.Perplexity()),
-}  # fmt: skip
+}
 
 TAG_METRICS: Mapping[str, MetricDefinition] = {
     **MULTICLASS_METRICS,
-    "exact_match": MetricDefinition("lists", "lists", lambda reading, size: classification.MulticlassExactMatch(
-        size, ignore_index=reading.ignore_index, **NO_VALIDATION)),
-}  # fmt: skip
+    "exact_match": MetricDefinition(
+        "tag_lists",
+        "tag_lists",
+        lambda reading, size: classification.MulticlassExactMatch(
+            size, ignore_index=reading.ignore_index, **NO_VALIDATION
+        ),
+    ),
+}
 
 BINARY_METRICS: Mapping[str, MetricDefinition] = {
     **DECISION_METRICS,
     "precision_positive": _class_metric(lambda size, **options: classification.BinaryPrecision(**options), "yes"),
     "recall_positive": _class_metric(lambda size, **options: classification.BinaryRecall(**options), "yes"),
     "f1_positive": _class_metric(lambda size, **options: classification.BinaryF1Score(**options), "yes"),
-    "auroc": MetricDefinition("chances", "curves", lambda reading, size: custom.BinaryAUROC(**NO_VALIDATION)),
-    "average_precision": MetricDefinition("chances", "curves", lambda reading, size: custom.BinaryAveragePrecision(**NO_VALIDATION)),
-    "calibration_error": MetricDefinition("chances", "bins",
-                              lambda reading, size: classification.BinaryCalibrationError(n_bins=CALIBRATION_BINS, **NO_VALIDATION)),
-}  # fmt: skip
+    "auroc": MetricDefinition("probabilities", "curves", lambda reading, size: custom.BinaryAUROC(**NO_VALIDATION)),
+    "average_precision": MetricDefinition(
+        "probabilities", "curves", lambda reading, size: custom.BinaryAveragePrecision(**NO_VALIDATION)
+    ),
+    "calibration_error": MetricDefinition(
+        "probabilities",
+        "bins",
+        lambda reading, size: classification.BinaryCalibrationError(n_bins=CALIBRATION_BINS, **NO_VALIDATION),
+    ),
+}
 
 MULTILABEL_METRICS: Mapping[str, MetricDefinition] = {
     "accuracy": _class_metric(classification.MultilabelAccuracy, "micro", average="micro"),
     **_averaged_metrics(
         classification.MultilabelPrecision, classification.MultilabelRecall, classification.MultilabelF1Score
     ),
-    "auroc": MetricDefinition("chances", "curves", lambda reading, size: custom.MultilabelAUROC(size, average=None, **NO_VALIDATION)),
-    "average_precision": MetricDefinition("chances", "curves",
-                              lambda reading, size: custom.MultilabelAveragePrecision(size, average=None, **NO_VALIDATION)),
+    "auroc": MetricDefinition(
+        "probabilities", "curves", lambda reading, size: custom.MultilabelAUROC(size, average=None, **NO_VALIDATION)
+    ),
+    "average_precision": MetricDefinition(
+        "probabilities",
+        "curves",
+        lambda reading, size: custom.MultilabelAveragePrecision(size, average=None, **NO_VALIDATION),
+    ),
     "exact_match": _class_metric(classification.MultilabelExactMatch, "exact"),
     "hamming": _class_metric(classification.MultilabelHammingDistance, "counts"),
-}  # fmt: skip
+}
 
 
 def _regression_metric(state: str, make: Callable[[], Metric]) -> MetricDefinition:
-    return MetricDefinition("choice", state, lambda reading, size: make().set_dtype(torch.float64))
+    return MetricDefinition("predicted", state, lambda reading, size: make().set_dtype(torch.float64))
 
 
 REGRESSION_METRICS: Mapping[str, MetricDefinition] = {
@@ -116,8 +146,12 @@ REGRESSION_METRICS: Mapping[str, MetricDefinition] = {
 }
 
 METRIC_DEFINITIONS: Mapping[TaskType, Mapping[str, MetricDefinition]] = {
-    "classes": MULTICLASS_METRICS, "tags": TAG_METRICS, "decisions": BINARY_METRICS, "labels": MULTILABEL_METRICS, "numbers": REGRESSION_METRICS,
-}  # fmt: skip
+    "classes": MULTICLASS_METRICS,
+    "tags": TAG_METRICS,
+    "decisions": BINARY_METRICS,
+    "labels": MULTILABEL_METRICS,
+    "numbers": REGRESSION_METRICS,
+}
 
 
 @contextmanager
@@ -187,7 +221,7 @@ class MetricAccumulator:
 
 
 def _metric_inputs(answers: Predictions, fed: str) -> tuple[Tensor, Tensor]:
-    if fed == "lists":
+    if fed == "tag_lists":
         assert answers.tag_lists is not None  # noqa: S101 - tags have them
         return answers.tag_lists
     found: Tensor = getattr(answers, fed)
@@ -197,5 +231,8 @@ def _metric_inputs(answers: Predictions, fed: str) -> tuple[Tensor, Tensor]:
 def span_scores(spans: SpanCounts) -> dict[str, float]:
     """Return the metrics of entities, over all types together."""
     predicted, true, right = (int(part.sum()) for part in (spans.predicted, spans.true, spans.right))
-    return {"span_precision": right / predicted if predicted else 0.0, "span_recall": right / true if true else 0.0,
-            "span_f1": 2 * right / (predicted + true) if predicted + true else math.nan}  # fmt: skip
+    return {
+        "span_precision": right / predicted if predicted else 0.0,
+        "span_recall": right / true if true else 0.0,
+        "span_f1": 2 * right / (predicted + true) if predicted + true else math.nan,
+    }

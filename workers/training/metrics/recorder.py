@@ -47,12 +47,7 @@ class Recorder:
         self._events: list[tuple[str, Mapping[str, Any]]] = []
 
     def step(
-        self,
-        loss: Tensor,
-        lr: float,
-        skipped: Tensor | None,
-        counts: Mapping[str, float],
-        parts: Tensor | None = None,
+        self, loss: Tensor, lr: float, skipped: Tensor | None, counts: Mapping[str, float], parts: Tensor | None = None
     ) -> None:
         """Keep the loss (scalar, on the device) of the step that has just been counted, and what control flow did.
 
@@ -119,7 +114,9 @@ class Recorder:
         self._sent, self._sent_step = now, counters.step
         self._series, self._events = {}, []
 
-    def _append_points(self, name: str, steps: Sequence[int], values: Sequence[float], moments: Sequence[float]) -> None:
+    def _append_points(
+        self, name: str, steps: Sequence[int], values: Sequence[float], moments: Sequence[float]
+    ) -> None:
         block = self._series.setdefault(name, SeriesPoints([], [], [], []))
         block.step.extend(steps)
         block.value.extend(values)

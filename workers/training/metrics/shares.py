@@ -23,15 +23,30 @@ def average_scores(rows: Sequence[ReportRow], every: bool = False) -> Mapping[st
     seen = [row for row in rows if every or row["support"] or row["predicted"]]
     support = sum(row["support"] for row in rows)
     macro = {name: sum(row[name] for row in seen) / len(seen) for name in SCORE_NAMES} if seen else None
-    weighted = {name: sum(row[name] * row["support"] for row in rows) / support for name in SCORE_NAMES} if support else None
+    weighted = (
+        {name: sum(row[name] * row["support"] for row in rows) / support for name in SCORE_NAMES} if support else None
+    )
     right, predicted, true = (sum(row[name] for row in rows) for name in ("right", "predicted", "support"))
-    return {"macro": macro, "weighted": weighted, "micro": _precision_recall_f1(right, predicted, true) if seen else None}
+    return {
+        "macro": macro,
+        "weighted": weighted,
+        "micro": _precision_recall_f1(right, predicted, true) if seen else None,
+    }
 
 
 def _report_row(label: str, right: int, predicted: int, true: int) -> ReportRow:
-    return {"label": label, **_precision_recall_f1(right, predicted, true), "support": true, "predicted": predicted, "right": right}
+    return {
+        "label": label,
+        **_precision_recall_f1(right, predicted, true),
+        "support": true,
+        "predicted": predicted,
+        "right": right,
+    }
 
 
 def _precision_recall_f1(right: int, predicted: int, true: int) -> ReportRow:
-    return {"precision": right / predicted if predicted else 0.0, "recall": right / true if true else 0.0,
-            "f1": 2 * right / (predicted + true) if predicted + true else 0.0}  # fmt: skip
+    return {
+        "precision": right / predicted if predicted else 0.0,
+        "recall": right / true if true else 0.0,
+        "f1": 2 * right / (predicted + true) if predicted + true else 0.0,
+    }

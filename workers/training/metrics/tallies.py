@@ -122,8 +122,13 @@ class MultilabelAccumulator:
         known = self.decoder.labels or tuple(map(str, range(len(true))))
         rows = report_rows(known[:MAX_CLASSES], right, predicted, true)
         notes = [f"there are {len(true):,} labels, of which these are the first"] if len(true) > MAX_CLASSES else []
-        return {"count": self._count, "right": int(torch.stack(self._exact).sum()), "labels": rows,
-                "averages": average_scores(rows, every=True), "notes": notes}  # fmt: skip
+        return {
+            "count": self._count,
+            "right": int(torch.stack(self._exact).sum()),
+            "labels": rows,
+            "averages": average_scores(rows, every=True),
+            "notes": notes,
+        }
 
 
 @dataclass

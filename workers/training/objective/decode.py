@@ -152,8 +152,9 @@ def build_decoder(head: Head, column: Column, output: str, target: str) -> Outpu
     ignored = getattr(head.loss, "ignore_index", -100)
     logarithm = getattr(head.loss, "log_input", False) or not getattr(head.loss, "log_target", True)
     classes = column.classes or 2 if what in ("classes", "tags") else 2
-    return OutputDecoder(what, kind, output, target, column.name, head.classes == "last", ignored, logarithm, classes,
-                   column.labels)  # fmt: skip
+    return OutputDecoder(
+        what, kind, output, target, column.name, head.classes == "last", ignored, logarithm, classes, column.labels
+    )
 
 
 def target_cast(head: Head, column: Column) -> TargetCast:

@@ -30,7 +30,9 @@ class TrainingLoss(Protocol):
         """
         ...
 
-    def batch_loss(self, outputs: OutputTensors, targets: TargetTensors, share: float, whole: StepDenominator = None) -> Tensor:
+    def batch_loss(
+        self, outputs: OutputTensors, targets: TargetTensors, share: float, whole: StepDenominator = None
+    ) -> Tensor:
         """Return what a batch, which has this share of the step's examples, adds to the loss: a scalar in float32."""
         ...
 
@@ -46,7 +48,9 @@ class EvaluationLoss(TrainingLoss, Protocol):
         """Say whether the loss is a mean over the targets that count, and not over all examples."""
         ...
 
-    def sum_and_divisor(self, outputs: OutputTensors, targets: TargetTensors, rows: int, counts: bool) -> tuple[Tensor, Tensor | None]:
+    def sum_and_divisor(
+        self, outputs: OutputTensors, targets: TargetTensors, rows: int, counts: bool
+    ) -> tuple[Tensor, Tensor | None]:
         """Return what a batch adds to the sum of which the loss is the mean, and what it adds to the divisor.
 
         A loss that is a sum over examples has no divisor.
@@ -97,7 +101,9 @@ LOSSES: Mapping[str, tuple[type[nn.Module], Callable[[PreparedColumn], PreparedC
     "MultiMarginLoss": (nn.MultiMarginLoss, _cast_indices, False),
 }
 TARGET_MEAN_LOSSES = frozenset({nn.CrossEntropyLoss, nn.NLLLoss})  # whose means leave targets out, or weigh them
-UNMASKABLE_LOSSES = frozenset({"KLDivLoss", "MultiLabelSoftMarginLoss", "MultiMarginLoss"})  # which can leave nothing out
+UNMASKABLE_LOSSES = frozenset(
+    {"KLDivLoss", "MultiLabelSoftMarginLoss", "MultiMarginLoss"}
+)  # which can leave nothing out
 
 
 @dataclass(frozen=True)
@@ -125,7 +131,9 @@ class TargetLoss:
 
         return count
 
-    def batch_loss(self, outputs: OutputTensors, targets: TargetTensors, share: float, whole: StepDenominator = None) -> Tensor:
+    def batch_loss(
+        self, outputs: OutputTensors, targets: TargetTensors, share: float, whole: StepDenominator = None
+    ) -> Tensor:
         """Return the loss of a batch. (N, 1) and (N) are taken for the same; other shapes must be, else `BuildError`.
 
         Mixed precision ends here: a loss in half precision loses its sums.
@@ -158,7 +166,9 @@ class TargetLoss:
             return kept.sum()
         return (weight[target.clamp(0, len(weight) - 1)] * kept).sum()  # a class beyond them is for the loss to refuse
 
-    def sum_and_divisor(self, outputs: OutputTensors, targets: TargetTensors, rows: int, counts: bool) -> tuple[Tensor, Tensor | None]:
+    def sum_and_divisor(
+        self, outputs: OutputTensors, targets: TargetTensors, rows: int, counts: bool
+    ) -> tuple[Tensor, Tensor | None]:
         """Return the sum of a batch, and its divisor."""
         if counts:
             return self.numerator(outputs, targets), self.denominator(targets)
@@ -232,9 +242,14 @@ def build_loss(
     counting = None
     try:
         loss = kind(**settings)
-        if settings["reduction"] == "mean" and (same_shape or kind in TARGET_MEAN_LOSSES) and spec.kind not in UNMASKABLE_LOSSES:
+        if (
+            settings["reduction"] == "mean"
+            and (same_shape or kind in TARGET_MEAN_LOSSES)
+            and spec.kind not in UNMASKABLE_LOSSES
+        ):
             counting = kind(**settings | {"reduction": "none" if same_shape else "sum"})
     except ValueError as error:
         raise BuildError(f"{spec.kind}: {error}", pointer=f"{place}/loss") from error
-    return TargetLoss(spec.kind, loss, same_shape, settings["reduction"] == "sum", output, target, last,
-                      counting, place)  # fmt: skip
+    return TargetLoss(
+        spec.kind, loss, same_shape, settings["reduction"] == "sum", output, target, last, counting, place
+    )

@@ -36,13 +36,17 @@ class OutputLoss:
         """Return nothing: all examples count alike."""
         return None
 
-    def batch_loss(self, outputs: OutputTensors, targets: TargetTensors, share: float, whole: StepDenominator = None) -> Tensor:
+    def batch_loss(
+        self, outputs: OutputTensors, targets: TargetTensors, share: float, whole: StepDenominator = None
+    ) -> Tensor:
         """Return the loss of a batch."""
         output = outputs[self.output].float()
         loss = output if output.ndim == 0 else output.mean()
         return loss * share if share < 1 else loss
 
-    def sum_and_divisor(self, outputs: OutputTensors, targets: TargetTensors, rows: int, counts: bool) -> tuple[Tensor, Tensor | None]:
+    def sum_and_divisor(
+        self, outputs: OutputTensors, targets: TargetTensors, rows: int, counts: bool
+    ) -> tuple[Tensor, Tensor | None]:
         """Return the sum of a batch, and how many examples it has."""
         return self.batch_loss(outputs, targets, 1) * rows, torch.tensor(rows)
 
@@ -79,14 +83,18 @@ class WeightedSumLoss:
             return None
         return lambda batches: [counter(batches) if counter is not None else None for counter in counters]
 
-    def batch_loss(self, outputs: OutputTensors, targets: TargetTensors, share: float, whole: StepDenominator = None) -> Tensor:
+    def batch_loss(
+        self, outputs: OutputTensors, targets: TargetTensors, share: float, whole: StepDenominator = None
+    ) -> Tensor:
         """Return the sum for a batch; the losses are kept until they are heard."""
         wholes = whole or [None] * len(self.heads)
-        losses = [head.loss.batch_loss(outputs, targets, share, each)
-                  for head, each in zip(self.heads, wholes, strict=True)]  # fmt: skip
+        losses = [
+            head.loss.batch_loss(outputs, targets, share, each) for head, each in zip(self.heads, wholes, strict=True)
+        ]
         self._heard.append(torch.stack([loss.detach() for loss in losses]))
-        parts = [loss if head.weight == 1 else loss * head.weight
-                 for head, loss in zip(self.heads, losses, strict=True)]  # fmt: skip
+        parts = [
+            loss if head.weight == 1 else loss * head.weight for head, loss in zip(self.heads, losses, strict=True)
+        ]
         return reduce(add, parts)
 
     def pop_head_losses(self) -> Tensor:
@@ -115,8 +123,11 @@ def build_objective(
 
     `columns` are the targets by head, `outputs` the network's. Weights that are balanced are so on the training rows.
     """
-    watched = {name: (head, column) for name, head in spec.all_heads().items()
-               if head.has_metrics_output and (column := columns[name]) is not None}  # fmt: skip
+    watched = {
+        name: (head, column)
+        for name, head in spec.all_heads().items()
+        if head.has_metrics_output and (column := columns[name]) is not None
+    }
     keys: dict[tuple[str, TargetCast], str] = {}
     for name, (head, column) in watched.items():
         taken = column.name in keys.values()
@@ -132,8 +143,9 @@ def build_objective(
             reading = build_decoder(head, column, head.metrics_output or outputs[0], target)
             if head.has_loss_target:
                 settled = resolve_balanced_weights(head.loss, data.train.targets[target], column.classes or 0)
-                loss = build_loss(settled, output, target, last=head.classes == "last", place=head_pointer(name),
-                                  device=device)  # fmt: skip
+                loss = build_loss(
+                    settled, output, target, last=head.classes == "last", place=head_pointer(name), device=device
+                )
         heads.append(ObjectiveHead(name, loss, head.weight, reading, head.metrics))
     minimised = heads[0].loss if spec.heads is None else WeightedSumLoss(heads)
     return BuiltObjective(minimised, tuple(heads)), data

@@ -34,7 +34,9 @@ class LearningRateSchedule(Protocol):
 class WarmupSchedule:
     """Rates that rise in a line: those of a schedule, times a factor that grows to 1."""
 
-    def __init__(self, rates: LearningRateSchedule | None, optimizer: Optimizer, steps: int, start_factor: float) -> None:
+    def __init__(
+        self, rates: LearningRateSchedule | None, optimizer: Optimizer, steps: int, start_factor: float
+    ) -> None:
         self._schedule, self._optimizer, self._steps, self._start = rates, optimizer, steps, start_factor
         self._done = 0
         self._scheduled_rates: list[float] = []  # by group, what the schedule says
@@ -113,7 +115,9 @@ class SWASchedule:
             self._schedule.load_state_dict(state["rates"])
 
 
-def build_learning_rate_schedule(plan: Training, optimizer: Optimizer, total_steps: int, steps_per_epoch: int) -> LearningRateSchedule | None:
+def build_learning_rate_schedule(
+    plan: Training, optimizer: Optimizer, total_steps: int, steps_per_epoch: int
+) -> LearningRateSchedule | None:
     """Build what moves the rates of a plan, if anything does. Raises as `build_schedule` does."""
     rates: LearningRateSchedule | None = None
     settled = _build_swalr(plan.average, optimizer)  # before the schedule, which may set rates of its own

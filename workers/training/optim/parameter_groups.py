@@ -24,7 +24,9 @@ PARAMETER_NOUNS = {"all": "parameters", "bias_and_norm": "biases or normalisatio
 class ParameterSplit:
     """The parameters of a network by group, or the problems that stand in the way."""
 
-    trainable: list[tuple[list[ParameterInfo], Mapping[str, Any]]] = field(default_factory=list)  # the plan's own group first
+    trainable: list[tuple[list[ParameterInfo], Mapping[str, Any]]] = field(
+        default_factory=list
+    )  # the plan's own group first
     frozen: list[ParameterInfo] = field(default_factory=list)
     frozen_nodes: set[str] = field(default_factory=set)  # nodes of the network itself that have frozen parameters alone
     problems: list[Problem] = field(default_factory=list)
@@ -134,6 +136,8 @@ def _non_matrix_problems(kind: str, found: ParameterSplit) -> Iterator[Problem]:
     names = [each.name for members, _ in found.trainable for each in members if len(each.shape) != 2]
     if names:
         more = f" and {len(names) - MAX_LISTED_PARAMETERS} more" if len(names) > MAX_LISTED_PARAMETERS else ""
-        detail = f"{kind} trains matrices alone, and {', '.join(names[:MAX_LISTED_PARAMETERS])}{more} have other dimensions"
+        detail = (
+            f"{kind} trains matrices alone, and {', '.join(names[:MAX_LISTED_PARAMETERS])}{more} have other dimensions"
+        )
         hint = 'use AdamW, set "bias": false, or freeze them in a group'
         yield Problem("/training/optimizer", "unsupported", detail, hint)

@@ -22,7 +22,10 @@ SCHEDULES: Mapping[str, type[lr_scheduler.LRScheduler]] = {
     "CyclicLR": lr_scheduler.CyclicLR,
     "ReduceLROnPlateau": lr_scheduler.ReduceLROnPlateau,
 }
-RUN_LENGTH_SETTINGS = {"CosineAnnealingLR": "T_max", "PolynomialLR": "total_iters"}  # a setting that defaults to the whole run
+RUN_LENGTH_SETTINGS = {
+    "CosineAnnealingLR": "T_max",
+    "PolynomialLR": "total_iters",
+}  # a setting that defaults to the whole run
 # Settings that are rates of the plan's own group, and in proportion of every other.
 RATE_SETTINGS = {"OneCycleLR": ("max_lr",), "CyclicLR": ("base_lr", "max_lr")}
 MOMENTUM_SCHEDULES = frozenset({"OneCycleLR", "CyclicLR"})

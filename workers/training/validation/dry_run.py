@@ -34,7 +34,11 @@ def dry_run_plan(job: JobSpec, schema: DataSchema, draft: PartialNetwork) -> Dry
         parts = split_parameters(draft.blueprint, plan)
         found.problems += parts.problems
         found.trainable_elements -= sum(weight.element_count for weight in parts.frozen)
-        if parts.frozen and not parts.problems and _loss_nodes(job, draft).isdisjoint(draft.trainable_nodes(parts.frozen_nodes)):
+        if (
+            parts.frozen
+            and not parts.problems
+            and _loss_nodes(job, draft).isdisjoint(draft.trainable_nodes(parts.frozen_nodes))
+        ):
             detail = "all that the loss depends on is frozen"
             found.problems.append(Problem(GROUPS_POINTER, "nothing_to_train", detail, "leave some nodes out"))
     for position, group in enumerate(plan.groups):
@@ -46,7 +50,9 @@ def dry_run_plan(job: JobSpec, schema: DataSchema, draft: PartialNetwork) -> Dry
                 found.problems.append(_to_problem(error, f"{GROUPS_POINTER}/{position}"))
     per_epoch = _steps_per_epoch(job, schema)
     total_steps = plan.total_steps(per_epoch)
-    if plan.average is not None and not averaging_schedule(plan.average, total_steps, per_epoch).occurs_within(total_steps):
+    if plan.average is not None and not averaging_schedule(plan.average, total_steps, per_epoch).occurs_within(
+        total_steps
+    ):
         detail = f"the run of {total_steps:,} steps ends before the weights are averaged once"
         found.problems.append(Problem("/training/average", "contradiction", detail, "begin earlier, or train longer"))
     try:

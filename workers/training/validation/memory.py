@@ -34,10 +34,22 @@ OPTIMIZER_STATES: Mapping[str, tuple[int, tuple[str, ...]]] = {
 OPTIMIZER_HISTORIES: Mapping[str, tuple[str, int]] = {"LBFGS": ("history_size", 2)}
 
 # Kinds whose output is a view of their input, and takes no memory of its own.
-VIEW_KINDS = frozenset({
-    "Identity", "Flatten", "Unflatten", "flatten", "reshape", "permute", "transpose", "squeeze", "unsqueeze", "select",
-    "narrow", "stop_gradient",
-})  # fmt: skip
+VIEW_KINDS = frozenset(
+    {
+        "Identity",
+        "Flatten",
+        "Unflatten",
+        "flatten",
+        "reshape",
+        "permute",
+        "transpose",
+        "squeeze",
+        "unsqueeze",
+        "select",
+        "narrow",
+        "stop_gradient",
+    }
+)
 
 # Recurrent kind → values kept for backward at each step and layer, in hidden states.
 RECURRENT_ACTIVATIONS = {"RNN": 3, "GRU": 8, "LSTM": 10}
@@ -95,8 +107,10 @@ def optimizer_state_count(spec: BaseOptimizer) -> int:
 def activation_bytes(trace: InferredNode, batch_size: int) -> int:
     """Return the bytes that a node keeps until backward: its output, and what only it sees."""
     if trace.bodies:
-        costs = [inner.iterations * sum(activation_bytes(each, batch_size) for each in inner.network.nodes)
-                 for inner in trace.bodies.values()]  # fmt: skip
+        costs = [
+            inner.iterations * sum(activation_bytes(each, batch_size) for each in inner.network.nodes)
+            for inner in trace.bodies.values()
+        ]
         return max(costs) if trace.node.kind in BRANCHING_KINDS else sum(costs)
     kind, parameters = trace.node.kind, trace.node.parameters
     if kind in VIEW_KINDS or not trace.inputs:

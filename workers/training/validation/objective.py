@@ -20,7 +20,9 @@ from workers.network.inference.partial_network import InferredNode, PartialNetwo
 from workers.training.objective.decode import EQUIVALENT_LOSSES
 from workers.training.validation.target_shapes import TargetShapeCheck
 
-KINDS_WITH_LENGTHS = frozenset({"RNN", "GRU", "LSTM", "TransformerEncoderLayer", "pool_sequence"})  # a second input is lengths
+KINDS_WITH_LENGTHS = frozenset(
+    {"RNN", "GRU", "LSTM", "TransformerEncoderLayer", "pool_sequence"}
+)  # a second input is lengths
 LOSS_ADAPTER = TypeAdapter[BaseLoss](Loss)
 
 
@@ -44,14 +46,19 @@ def objective_problems(job: JobSpec, targets: Mapping[str, Column | None], draft
     for name, head in job.objective.all_heads().items():
         where, target = head_pointer(name), targets[name]
         if (output := _find_output(draft, head.output)) is not None:
-            wrong = list(_output_loss_problems(output) if not head.has_loss_target else _compared_output_problems(output))
+            wrong = list(
+                _output_loss_problems(output) if not head.has_loss_target else _compared_output_problems(output)
+            )
             if not wrong and head.has_loss_target and target is not None:
-                meeting = TargetShapeCheck(head.loss, output.value, target, output.path, f"{where}/loss", head.classes == "last")
+                meeting = TargetShapeCheck(
+                    head.loss, output.value, target, output.path, f"{where}/loss", head.classes == "last"
+                )
                 wrong += [*meeting.problems(), *_metric_problems(head, where, output.value, target)]
             if output.source not in trained and output.value.is_floating_point():
                 detail = f"{output.source} depends on nothing that is trained"
-                wrong.insert(0, Problem("/model", "nothing_to_train", detail,
-                                        "add a layer with parameters, or a Parameter node"))  # fmt: skip
+                wrong.insert(
+                    0, Problem("/model", "nothing_to_train", detail, "add a layer with parameters, or a Parameter node")
+                )
             problems += wrong
         if head.scores is not None and not head.has_loss_target and target is not None:
             scores = _find_output(draft, head.scores)
@@ -76,9 +83,17 @@ def _compared_output_problems(output: NetworkOutput) -> Iterator[Problem]:
     value, source = output.value, output.source
     if not value.is_floating_point():
         dtype = str(value.dtype).removeprefix("torch.")
-        yield Problem(output.pointer, "dtype_mismatch", f"the loss reads {source}, which gives {dtype}",
-                      "let the loss read an output of float32")  # fmt: skip
-    elif value.ndim == 0 or value.shape[0] != SYMBOLIC_BATCH_SIZE or any(size % SYMBOLIC_BATCH_SIZE == 0 for size in value.shape[1:]):
+        yield Problem(
+            output.pointer,
+            "dtype_mismatch",
+            f"the loss reads {source}, which gives {dtype}",
+            "let the loss read an output of float32",
+        )
+    elif (
+        value.ndim == 0
+        or value.shape[0] != SYMBOLIC_BATCH_SIZE
+        or any(size % SYMBOLIC_BATCH_SIZE == 0 for size in value.shape[1:])
+    ):
         detail = f"the loss reads {source}, which gives {describe_shape(value.shape)}: no row for each example"
         yield Problem(output.pointer, "shape_mismatch", detail, "keep dimension 0, which counts the examples")
 
@@ -114,7 +129,8 @@ def _scores_problems(head: Head, where: str, scores: NetworkOutput, target: Colu
             wrong = list(meeting.problems())
         yield from wrong
     elif tuple(value.shape) != (SYMBOLIC_BATCH_SIZE, *target.shape):
-        detail = f"{scores.source} gives {describe_shape(value.shape)}, and targets are {describe_shape((SYMBOLIC_BATCH_SIZE, *target.shape))}"
+        expected = describe_shape((SYMBOLIC_BATCH_SIZE, *target.shape))
+        detail = f"{scores.source} gives {describe_shape(value.shape)}, and targets are {expected}"
         yield Problem(f"{where}/scores", "shape_mismatch", detail, "give scores, or one whole number for each target")
     yield from _metric_problems(head, where, value, target)
 
@@ -122,14 +138,19 @@ def _scores_problems(head: Head, where: str, scores: NetworkOutput, target: Colu
 def _metric_problems(head: Head, where: str, value: Tensor, target: Column) -> Iterator[Problem]:
     """Metrics that an output of this type or width has no answer for."""
     what = task_type(head.loss, target)
-    classes = (value.shape[-1 if head.classes == "last" else 1] if value.ndim > 1 else 0) if (
-        value.is_floating_point()) else target.classes or 0  # fmt: skip
+    classes = (
+        (value.shape[-1 if head.classes == "last" else 1] if value.ndim > 1 else 0)
+        if (value.is_floating_point())
+        else target.classes or 0
+    )
     for position, name in enumerate(head.metrics):
         place = f"{where}/metrics/{position}"
-        if METRICS[name].requires != "choice" and not value.is_floating_point():
+        if METRICS[name].requires != "predicted" and not value.is_floating_point():
             detail = f"{name} needs scores, and the output tells decisions alone"
             yield Problem(place, "contradiction", detail, "let the output give scores, or remove it")
-        elif what in ("classes", "tags") and classes > MAX_CLASSES and name not in UNLIMITED_CLASS_METRICS | SPAN_METRICS:
+        elif (
+            what in ("classes", "tags") and classes > MAX_CLASSES and name not in UNLIMITED_CLASS_METRICS | SPAN_METRICS
+        ):
             detail = f"{name} is reported of at most {MAX_CLASSES:,} classes, and there are {classes:,}"
             yield Problem(place, "too_many", detail, "use accuracy, top5_accuracy or perplexity")
 

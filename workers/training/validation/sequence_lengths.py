@@ -31,14 +31,18 @@ class SequenceGroup:
     min_length: int
 
 
-def length_problems(job: JobSpec, seen: ResolvedFeatures, stored: DataSchema, first: PartialNetwork, skip: AbstractSet[str]) -> list[Problem]:
+def length_problems(
+    job: JobSpec, seen: ResolvedFeatures, stored: DataSchema, first: PartialNetwork, skip: AbstractSet[str]
+) -> list[Problem]:
     """Return why the network cannot be used at every length; `first` is its draft at the greatest.
 
     Only a network that reads sequences without a fixed length is drafted again.
     """
     groups = sequence_groups(seen, stored, {*first.blueprint.inputs, *seen.targets.values()})
     known = {problem.pointer for problem in first.problems}
-    agreed = not first.problems and not objective_problems(job, head_targets(job, stored, seen), first) if groups else False
+    agreed = (
+        not first.problems and not objective_problems(job, head_targets(job, stored, seen), first) if groups else False
+    )
     for group, lengths in _length_cases(groups):
         other = replace(seen, schema=_with_lengths(seen.schema, lengths))
         again = infer_shapes(job.model, other.schema, job.data.inputs or seen.schema.inputs, skip)
@@ -90,8 +94,12 @@ def _length_cases(groups: Sequence[SequenceGroup]) -> Iterator[tuple[SequenceGro
 
 def _with_lengths(schema: DataSchema, lengths: Mapping[str, int]) -> DataSchema:
     """Return the schema with sequences of other lengths."""
-    columns = [column.model_copy(update={"shape": (lengths[column.name], *column.shape[1:])})
-               if column.name in lengths else column for column in schema.columns]  # fmt: skip
+    columns = [
+        column.model_copy(update={"shape": (lengths[column.name], *column.shape[1:])})
+        if column.name in lengths
+        else column
+        for column in schema.columns
+    ]
     return schema.model_copy(update={"columns": tuple(columns)})
 
 
@@ -105,9 +113,11 @@ def _parameter_problems(first: Blueprint, other: Blueprint, group: SequenceGroup
         for field, value in node.parameters.items():
             given = again.parameters.get(field)
             if value != given and field != VOCABULARY_FIELD:
-                detail = (f"{node.id} has {field} {_abbreviate(value)} where batches of \"{group.feature}\" are "
-                          f"{group.max_length} long, and {_abbreviate(given)} where they are {length}: they are as long as "
-                          "their longest row")  # fmt: skip
+                detail = (
+                    f'{node.id} has {field} {_abbreviate(value)} where batches of "{group.feature}" are '
+                    f"{group.max_length} long, and {_abbreviate(given)} where they are {length}: they are as long as "
+                    "their longest row"
+                )
                 yield Problem(f"/model{node.pointer}", "depends_on_length", detail, _hint(group))
         for name, body in node.bodies.items():
             if name in again.bodies:
@@ -124,8 +134,10 @@ def _length_problem(problem: Problem, words: str, group: SequenceGroup) -> Probl
 
 
 def _hint(group: SequenceGroup) -> str:
-    return (f'pool over the sequence, for example with pool_sequence, or set "min_length" or "pad": "max_length" of '
-            f'the feature "{group.feature}"')  # fmt: skip
+    return (
+        f'pool over the sequence, for example with pool_sequence, or set "min_length" or "pad": "max_length" of '
+        f'the feature "{group.feature}"'
+    )
 
 
 def _first_by_pointer(problems: Sequence[Problem]) -> list[Problem]:

@@ -76,7 +76,9 @@ def _class_target_problems(meeting: TargetShapeCheck) -> Iterator[Problem]:
         return
     if meeting.has_numeric_target:
         yield from _probability_target_problems(meeting)
-    elif (SYMBOLIC_BATCH_SIZE, *target.shape) != (SYMBOLIC_BATCH_SIZE, *shape[2:]) or (meeting.kind == "MultiMarginLoss" and len(shape) > 2):
+    elif (SYMBOLIC_BATCH_SIZE, *target.shape) != (SYMBOLIC_BATCH_SIZE, *shape[2:]) or (
+        meeting.kind == "MultiMarginLoss" and len(shape) > 2
+    ):
         yield _class_index_problem(meeting)
     elif (target.classes or 2) > shape[1]:
         count = target.classes or "at least 2"
@@ -118,7 +120,9 @@ def _probability_target_problems(meeting: TargetShapeCheck) -> Iterator[Problem]
         )
     elif prod(target.shape) == 1 and shape != (SYMBOLIC_BATCH_SIZE, *target.shape):
         detail = f"{meeting.shapes_text}, and takes measured numbers for probabilities of classes"
-        yield Problem(meeting.pointer, "shape_mismatch", detail, 'use {"kind": "MSELoss"}, or store classes as integers')
+        yield Problem(
+            meeting.pointer, "shape_mismatch", detail, 'use {"kind": "MSELoss"}, or store classes as integers'
+        )
     elif shape != (SYMBOLIC_BATCH_SIZE, *target.shape):
         yield _shape_problem(meeting)
     elif shape[1] == 1:

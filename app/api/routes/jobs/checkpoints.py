@@ -39,7 +39,9 @@ def list_checkpoints(job_id: JobId, who: ReadPrincipal, services: ServicesDep) -
 @router.get("/checkpoints/{checkpoint_id}", responses=route_responses(200, schemas.Checkpoint, 404))
 def read_checkpoint(checkpoint_id: CheckpointId, who: ReadPrincipal, services: ServicesDep) -> Response:
     """Read one checkpoint."""
-    return JsonResponse(schemas.Checkpoint.from_row(services.db.read(checkpoints.find, who.owner, checkpoint_id)).as_dict())
+    return JsonResponse(
+        schemas.Checkpoint.from_row(services.db.read(checkpoints.find, who.owner, checkpoint_id)).as_dict()
+    )
 
 
 @router.head("/checkpoints/{checkpoint_id}/files/{name}", operation_id="describe_file", responses=FILE_HEAD_RESPONSES)
@@ -52,7 +54,9 @@ def download_file(
     wanted: FileRequestDep,
 ) -> Response:
     """Download a file, whole or a range of it. Its ETag is its SHA-256."""
-    row = checkpoints.acquire_for_reading(services.db, lambda session: checkpoints.find(session, who.owner, checkpoint_id))
+    row = checkpoints.acquire_for_reading(
+        services.db, lambda session: checkpoints.find(session, who.owner, checkpoint_id)
+    )
     return file_response(services.store, _public_file(row, name), wanted)
 
 
@@ -67,7 +71,9 @@ def download_weights(
     format_: Annotated[WeightsFormat, Query(alias="format", description="Of the file.")] = "safetensors",
 ) -> Response:
     """Download the best or the latest weights. Where nothing was evaluated the latest are the best."""
-    row = checkpoints.acquire_for_reading(services.db, lambda session: _select_checkpoint(session, who.owner, job_id, which))
+    row = checkpoints.acquire_for_reading(
+        services.db, lambda session: _select_checkpoint(session, who.owner, job_id, which)
+    )
     return file_response(services.store, _public_file(row, f"weights.{format_}"), wanted)
 
 

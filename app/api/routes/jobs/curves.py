@@ -97,7 +97,9 @@ def _format_csv(name: str, points: curves.Points) -> bytes:
 def _format_ndjson(name: str, points: curves.Points) -> bytes:
     rows = zip(*(points[column].tolist() for column in ("step", "value", "time", "elapsed")), strict=True)
     return b"".join(
-        orjson.dumps({"series": name, "step": step, "value": json_number(value), "time": time, "elapsed": elapsed},
-                     option=orjson.OPT_APPEND_NEWLINE)
+        orjson.dumps(
+            {"series": name, "step": step, "value": json_number(value), "time": time, "elapsed": elapsed},
+            option=orjson.OPT_APPEND_NEWLINE,
+        )
         for step, value, time, elapsed in rows
-    )  # fmt: skip
+    )

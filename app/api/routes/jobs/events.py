@@ -43,10 +43,14 @@ def list_events(
     def unit(session: Session) -> schemas.EventPage:
         repository.find(session, who.owner, job_id)
         rows = events.list_events(session, job_id, after, limit + 1)
-        return schemas.EventPage(items=[schemas.Event.from_row(row) for row in rows[:limit]], has_more=len(rows) > limit)
+        return schemas.EventPage(
+            items=[schemas.Event.from_row(row) for row in rows[:limit]], has_more=len(rows) > limit
+        )
 
     page = services.db.read(unit)
-    return JsonResponse(page.as_dict(), headers=next_page_headers(request, page.has_more, page.items[-1].id if page.items else 0))
+    return JsonResponse(
+        page.as_dict(), headers=next_page_headers(request, page.has_more, page.items[-1].id if page.items else 0)
+    )
 
 
 @router.get("/{job_id}/stream", responses=route_responses(200, None, 404, media=("text/event-stream",)))
@@ -63,7 +67,9 @@ async def stream_events(
     await run_in_threadpool(services.db.read, repository.find, who.owner, job_id)
     if services.job_watcher.open_streams >= services.settings.max_streams:
         raise ServiceOverloaded(f"{services.settings.max_streams} streams are open already; try again later")
-    return EventSourceResponse(_event_stream(services, who.owner, job_id, last_event_id), headers={"X-Accel-Buffering": "no"})
+    return EventSourceResponse(
+        _event_stream(services, who.owner, job_id, last_event_id), headers={"X-Accel-Buffering": "no"}
+    )
 
 
 async def _event_stream(services: Services, owner: str, job_id: str, seq: int) -> AsyncIterator[bytes]:
@@ -91,7 +97,9 @@ async def _event_stream(services: Services, owner: str, job_id: str, seq: int) -
         services.job_watcher.open_streams -= 1
 
 
-def _read_new_events(session: Session, owner: str, job_id: str, seq: int) -> tuple[list[tuple[int, str, str]], str | None, int]:
+def _read_new_events(
+    session: Session, owner: str, job_id: str, seq: int
+) -> tuple[list[tuple[int, str, str]], str | None, int]:
     """Return (number, kind, data as JSON) of what follows `seq`, and the job's status (`None`: deleted) and version."""
     try:
         job = repository.find(session, owner, job_id)  # first: a status read later could be newer than the events
@@ -109,5 +117,8 @@ def _event_data(session: Session, row: EventRow) -> dict[str, Any]:
     points = {}
     for name, (start, stop) in row.data["series"].items():
         found = curves.read_points(session, row.job_id, name, start, stop)
-        points[name] = {"step": found["step"].tolist(), "value": [json_number(value) for value in found["value"].tolist()]}
+        points[name] = {
+            "step": found["step"].tolist(),
+            "value": [json_number(value) for value in found["value"].tolist()],
+        }
     return row.data | {"points": points}

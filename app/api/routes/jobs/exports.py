@@ -24,13 +24,19 @@ DIFFERENCE_HEADER = {
         "schema": {"type": "number"},
     }
 }
-EXPORT_HEAD_RESPONSES = route_responses(200, None, 304, 404, 409, 501, media=EXPORT_MEDIA_TYPES, headers=DIFFERENCE_HEADER)
-EXPORT_RESPONSES = EXPORT_HEAD_RESPONSES | route_responses(206, None, 416, media=EXPORT_MEDIA_TYPES, headers=DIFFERENCE_HEADER)
+EXPORT_HEAD_RESPONSES = route_responses(
+    200, None, 304, 404, 409, 501, media=EXPORT_MEDIA_TYPES, headers=DIFFERENCE_HEADER
+)
+EXPORT_RESPONSES = EXPORT_HEAD_RESPONSES | route_responses(
+    206, None, 416, media=EXPORT_MEDIA_TYPES, headers=DIFFERENCE_HEADER
+)
 
 
 @router.head("/{checkpoint_id}/exports/{form}", operation_id="describe_export", responses=EXPORT_HEAD_RESPONSES)
 @router.get("/{checkpoint_id}/exports/{form}", operation_id="download_export", responses=EXPORT_RESPONSES)
-def download_export(checkpoint_id: CheckpointId, form: ExportFormat, who: ReadPrincipal, services: ServicesDep, wanted: FileRequestDep) -> Response:
+def download_export(
+    checkpoint_id: CheckpointId, form: ExportFormat, who: ReadPrincipal, services: ServicesDep, wanted: FileRequestDep
+) -> Response:
     """Download the network as one graph, or everything of the checkpoint in one archive; made on first demand.
 
     A graph has inputs and outputs in order, and takes any number of examples; `Graftwerk-Max-Difference` is the

@@ -51,8 +51,12 @@ MAX_TRANSITIONS = 1000
 _log = structlog.get_logger(__name__)
 
 
-@router.post("", status_code=201, openapi_extra=JOB_BODY, responses=route_responses(201, schemas.Job, 409, 413, 415, 422, 503))
-def create_job(request: Request, who: WritePrincipal, services: ServicesDep, key: IdempotencyKey, body: RequestBodyDep) -> Response:
+@router.post(
+    "", status_code=201, openapi_extra=JOB_BODY, responses=route_responses(201, schemas.Job, 409, 413, 415, 422, 503)
+)
+def create_job(
+    request: Request, who: WritePrincipal, services: ServicesDep, key: IdempotencyKey, body: RequestBodyDep
+) -> Response:
     """Submit a job. With an `Idempotency-Key` it is made once, however often this is sent."""
     digest = hashlib.sha256(b"POST /v1/jobs\n" + body.content).hexdigest()
     return _submit(request, who, services, Action.JOB_CREATE, key, digest, body.document)
@@ -64,7 +68,14 @@ def create_job(request: Request, who: WritePrincipal, services: ServicesDep, key
     openapi_extra=FORK_BODY,
     responses=route_responses(201, schemas.Job, 404, 409, 413, 415, 422),
 )
-def fork_job(request: Request, job_id: JobId, who: WritePrincipal, services: ServicesDep, key: IdempotencyKey, body: RequestBodyDep) -> Response:
+def fork_job(
+    request: Request,
+    job_id: JobId,
+    who: WritePrincipal,
+    services: ServicesDep,
+    key: IdempotencyKey,
+    body: RequestBodyDep,
+) -> Response:
     """Submit a new job that starts from a checkpoint of this one, with changes to its spec."""
     digest = hashlib.sha256(f"POST /v1/jobs/{job_id}/fork\n".encode() + body.content).hexdigest()
 
@@ -154,7 +165,9 @@ def list_jobs(
     deleted: Annotated[bool, Query(description="Only jobs that are deleted, and can be restored.")] = False,
 ) -> Response:
     """List jobs, newest first."""
-    rows, more = services.db.read(repository.page, who.owner, limit, after, status, name, metadata_filters(request), deleted)
+    rows, more = services.db.read(
+        repository.page, who.owner, limit, after, status, name, metadata_filters(request), deleted
+    )
     page = schemas.JobPage(items=[schemas.job_summary(row) for row in rows], has_more=more)
     return JsonResponse(page.as_dict(), headers=next_page_headers(request, more, rows[-1].id if rows else ""))
 
@@ -192,7 +205,11 @@ def _etag(job: schemas.Job) -> str:
 
 def _read_job(session: Session, services: Services, who: Principal, job_id: str) -> schemas.Job:
     row = repository.find(session, who.owner, job_id)
-    place = queue.queue_position(session, row, services.settings.limit_running_jobs) if row.status == Status.QUEUED else QueuePosition()
+    place = (
+        queue.queue_position(session, row, services.settings.limit_running_jobs)
+        if row.status == Status.QUEUED
+        else QueuePosition()
+    )
     return schemas.Job.from_row(row, events.list_events(session, job_id, 0, MAX_TRANSITIONS, [EventKind.STATUS]), place)
 
 
@@ -246,7 +263,9 @@ def delete_job(
     """Delete an ended job: it is hidden, can be restored for a while, and is then removed with all its files."""
     for_good = purge or not services.settings.trash_seconds
     verb = service.purge if for_good else service.delete
-    services.db.run(audit.with_audit(who.actor, Action.JOB_DELETE, job_id, verb, {"purge": for_good}), who.owner, job_id)
+    services.db.run(
+        audit.with_audit(who.actor, Action.JOB_DELETE, job_id, verb, {"purge": for_good}), who.owner, job_id
+    )
     if for_good:
         remove_job_files(services.store, job_id)
     return Response(status_code=204)

@@ -31,14 +31,15 @@ def predict(
     services: ServicesDep,
     rows: RowsFileDep,
     checkpoint: Annotated[
-        str | None, Query(pattern=CHECKPOINT_ID_PATTERN, description="One of the job's; default: the best, or else the newest.")
+        str | None,
+        Query(pattern=CHECKPOINT_ID_PATTERN, description="One of the job's; default: the best, or else the newest."),
     ] = None,
     outputs: Annotated[
         str | None, Query(max_length=100, description="labels, probabilities, raw; separated by commas.")
     ] = None,
     top: Annotated[int | None, Query(ge=1, le=100, description="Also the so many most probable labels.")] = None,
     batch_size: Annotated[
-        int | None, Query(ge=1, le=MAX_BATCH_SIZE, description="RowsFileDep that the network sees at once.")
+        int | None, Query(ge=1, le=MAX_BATCH_SIZE, description="Rows that the network sees at once.")
     ] = None,
     accept: Annotated[str, Header(description="text/csv for a table.")] = "*/*",
 ) -> Response:

@@ -35,7 +35,9 @@ def read_report(
     ] = None,
 ) -> Response:
     """Read what the evaluation of a checkpoint saw, head by head: confusion, classes, entities, errors."""
-    row = checkpoints.acquire_for_reading(services.db, lambda session: _select_checkpoint(session, who.owner, job_id, checkpoint))
+    row = checkpoints.acquire_for_reading(
+        services.db, lambda session: _select_checkpoint(session, who.owner, job_id, checkpoint)
+    )
     file = _report_file(row)
     headers = {"ETag": f'"{file["sha256"]}"'}
     if etag_matches(headers["ETag"], if_none_match):

@@ -22,21 +22,24 @@ from app.spec.data.sources import BUILTIN_SCHEMAS, UploadSource
 SCHEMA = BUILTIN_SCHEMAS["wine"]
 UPLOAD = UploadSource(kind="upload")
 # A question that takes many seconds: 3,660 gradients, each beside two passes through a thousand layers.
-SLOW: dict[str, Any] = {"inputs": {"x": {"shape": [60]}}, "gradcheck": True, "model": {
-    "layers": [{"kind": "Linear", "out_features": 60}, *[{"kind": "Tanh"}] * 1000]}}  # fmt: skip
+SLOW: dict[str, Any] = {
+    "inputs": {"x": {"shape": [60]}},
+    "gradcheck": True,
+    "model": {"layers": [{"kind": "Linear", "out_features": 60}, *[{"kind": "Tanh"}] * 1000]},
+}
 LONG = [{"kind": "Linear", "out_features": 13}] * 10_000
 PROGRAM = """
 import sys
 from app.api.children.inspector import Inspector
 from app.settings import Settings
-from app.spec.data.sources import BUILTIN, UploadSource
+from app.spec.data.sources import BUILTIN_SCHEMAS, UploadSource
 
 if __name__ == "__main__":
     inspector = Inspector(Settings())
     inspector.warm_up()
     job = {"model": {"layers": [{"kind": "Linear", "out_features": 3}]}, "data": {"kind": "builtin", "name": "wine"},
            "objective": {"loss": {"kind": "CrossEntropyLoss"}}}
-    print(inspector.inspect(job, BUILTIN["wine"])["totals"]["parameters"])
+    print(inspector.inspect(job, BUILTIN_SCHEMAS["wine"])["totals"]["parameters"])
     inspector.close()
     print(*{name.partition(".")[0] for name in sys.modules} & {"torch", "torchvision", "safetensors", "workers"})
 """
@@ -246,7 +249,9 @@ def test_uploads_are_described(inspector: Inspector, tmp_path: Path) -> None:
 def test_an_upload_that_cannot_be_read_has_problems(inspector: Inspector, tmp_path: Path) -> None:
     (tmp_path / "data").write_bytes(b"nothing")
     for content_format, path in (("npz", tmp_path / "data"), ("safetensors", tmp_path / "data"), ("csv", tmp_path)):
-        found = inspector.describe_upload(path, UploadSource.model_validate({"kind": "upload", "format": content_format}))
+        found = inspector.describe_upload(
+            path, UploadSource.model_validate({"kind": "upload", "format": content_format})
+        )
         assert found.schema is None
         assert found.problems
 
@@ -263,9 +268,13 @@ def test_an_upload_takes_no_more_memory_than_allowed(tmp_path: Path) -> None:
 
 def test_the_parent_never_loads_torch(tmp_path: Path) -> None:
     (tmp_path / "program.py").write_text(PROGRAM)
-    root = Path(__file__).parents[3]
+    root = Path(__file__).parents[4]
     run = subprocess.run(
-        [sys.executable, "-W", "error", tmp_path / "program.py"], cwd=root, capture_output=True, text=True, check=True,
+        [sys.executable, "-W", "error", tmp_path / "program.py"],
+        cwd=root,
+        capture_output=True,
+        text=True,
+        check=True,
         env={**os.environ, "PYTHONPATH": str(root)},
-    )  # fmt: skip
+    )
     assert run.stdout.split() == ["42"]

@@ -33,15 +33,41 @@ def every(kind: type[GraftwerkError]) -> Iterator[type[GraftwerkError]]:
 
 
 EXPECTED = {
-    "internal": 500, "not_found": 404, "refused": 400, "malformed": 400, "invalid_input": 422, "conflict": 409,
-    "state_forbids": 409, "idempotency_key_in_use": 409, "wrong_offset": 409, "stale_fence": 409,
-    "idempotency_key_reused": 422, "too_large": 413, "unsupported_media_type": 415, "range_not_satisfiable": 416,
-    "unknown_parameter": 400, "unauthenticated": 401, "forbidden": 403, "unavailable": 503, "database_unavailable": 503,
-    "overloaded": 503, "rate_limited": 429, "training_failed": 500, "build_failed": 500, "data_invalid": 500,
-    "loss_not_finite": 500, "out_of_memory": 500, "storage_full": 507, "not_exportable": 409, "not_installed": 501,
-    "checkpoint_damaged": 500, "not_predictable": 409, "quota_exceeded": 403, "too_many_waiting": 429,
+    "internal": 500,
+    "not_found": 404,
+    "refused": 400,
+    "malformed": 400,
+    "invalid_input": 422,
+    "conflict": 409,
+    "state_forbids": 409,
+    "idempotency_key_in_use": 409,
+    "wrong_offset": 409,
+    "stale_fence": 409,
+    "idempotency_key_reused": 422,
+    "too_large": 413,
+    "unsupported_media_type": 415,
+    "range_not_satisfiable": 416,
+    "unknown_parameter": 400,
+    "unauthenticated": 401,
+    "forbidden": 403,
+    "unavailable": 503,
+    "database_unavailable": 503,
+    "overloaded": 503,
+    "rate_limited": 429,
+    "training_failed": 500,
+    "build_failed": 500,
+    "data_invalid": 500,
+    "loss_not_finite": 500,
+    "out_of_memory": 500,
+    "storage_full": 507,
+    "not_exportable": 409,
+    "not_installed": 501,
+    "checkpoint_damaged": 500,
+    "not_predictable": 409,
+    "quota_exceeded": 403,
+    "too_many_waiting": 429,
     "backup_refused": 500,
-}  # fmt: skip
+}
 MADE: dict[type[GraftwerkError], GraftwerkError] = {
     errors.InvalidInput: errors.InvalidInput([Problem("/a", "x", "y", "z")]),
     InspectionError: InspectionError([Problem("/a", "x", "y", "z")], {"nodes": []}),
@@ -51,11 +77,15 @@ MADE: dict[type[GraftwerkError], GraftwerkError] = {
     errors.TooManyRequests: errors.TooManyRequests(6.2),
 }
 HEADERS = {
-    "wrong_offset": ("upload-offset", "7"), "range_not_satisfiable": ("content-range", "bytes */7"),
-    "rate_limited": ("retry-after", "7"), "overloaded": ("retry-after", "2"), "unavailable": ("retry-after", "2"),
-    "database_unavailable": ("retry-after", "2"), "idempotency_key_in_use": ("retry-after", "2"),
+    "wrong_offset": ("upload-offset", "7"),
+    "range_not_satisfiable": ("content-range", "bytes */7"),
+    "rate_limited": ("retry-after", "7"),
+    "overloaded": ("retry-after", "2"),
+    "unavailable": ("retry-after", "2"),
+    "database_unavailable": ("retry-after", "2"),
+    "idempotency_key_in_use": ("retry-after", "2"),
     "unauthenticated": ("www-authenticate", 'Bearer realm="graftwerk"'),
-}  # fmt: skip
+}
 KINDS = sorted(set(every(GraftwerkError)), key=lambda kind: kind.__name__)
 
 
@@ -115,12 +145,16 @@ def test_bodies(serve: StartApp, path: str) -> None:
     assert_problem(anna.post(path, content=large), 413, "too_large")
     assert_problem(anna.post(path, content=pieces(large)), 413, "too_large")  # no length is told
     assert_problem(anna.post(path, content=large, headers={"Content-Length": "9" * 30}), 413, "too_large")
-    assert_problem(anna.post(path, content=b"a: 1", headers={"Content-Type": "text/plain"}), 415, "unsupported_media_type")
+    assert_problem(
+        anna.post(path, content=b"a: 1", headers={"Content-Type": "text/plain"}), 415, "unsupported_media_type"
+    )
     assert_problem(anna.post(path, content=b"{", headers=JSON), 400, "malformed")
     assert_problem(anna.post(path, content=b"", headers=JSON), 400, "malformed")
     document = assert_problem(anna.post(path, content=b'{"a": NaN}', headers=JSON), 422, "invalid_input")
     assert [item["pointer"] for item in document["errors"]] == ["/a"]
-    document = assert_problem(anna.post(path, content=b'{"\\ud800": 1, "\\ud800": 2}', headers=JSON), 422, "invalid_input")
+    document = assert_problem(
+        anna.post(path, content=b'{"\\ud800": 1, "\\ud800": 2}', headers=JSON), 422, "invalid_input"
+    )
     assert {item["code"] for item in document["errors"]} == {"duplicate_key", "invalid_text"}
     document = assert_problem(anna.post(path, json={"nmae": "x"}), 422, "invalid_input")
     assert any("name" in item["hint"] for item in document["errors"] if item["pointer"] == "/nmae")
@@ -141,16 +175,25 @@ def test_a_length_that_is_none_is_no_trouble(anna: Client, length: str) -> None:
 @pytest.mark.parametrize(
     ("path", "pointer"),
     [
-        ("/v1/jobs?limit=0", "/limit"), ("/v1/jobs?limit=1001", "/limit"), ("/v1/jobs?limit=x", "/limit"),
-        ("/v1/jobs?after=x", "/after"), ("/v1/jobs?status=gone", "/status/0"), ("/v1/datasets?after=job_1", "/after"),
-        ("/v1/jobs/{job}?wait=x", "/wait"), ("/v1/jobs/{job}/events?after=-1", "/after"),
-        ("/v1/jobs/{job}/events?after=99999999999999999999", "/after"), ("/v1/jobs/{job}/metrics?x=y", "/x"),
-        ("/v1/jobs/{job}/metrics?from=nan", "/from"), ("/v1/jobs/{job}/metrics?to=inf", "/to"),
-        ("/v1/jobs/{job}/metrics?smooth=1", "/smooth"), ("/v1/jobs/{job}/metrics?smooth=nan", "/smooth"),
-        ("/v1/jobs/{job}/metrics?max_points=0", "/max_points"), ("/v1/jobs/{job}/weights?format=exe", "/format"),
+        ("/v1/jobs?limit=0", "/limit"),
+        ("/v1/jobs?limit=1001", "/limit"),
+        ("/v1/jobs?limit=x", "/limit"),
+        ("/v1/jobs?after=x", "/after"),
+        ("/v1/jobs?status=gone", "/status/0"),
+        ("/v1/datasets?after=job_1", "/after"),
+        ("/v1/jobs/{job}?wait=x", "/wait"),
+        ("/v1/jobs/{job}/events?after=-1", "/after"),
+        ("/v1/jobs/{job}/events?after=99999999999999999999", "/after"),
+        ("/v1/jobs/{job}/metrics?x=y", "/x"),
+        ("/v1/jobs/{job}/metrics?from=nan", "/from"),
+        ("/v1/jobs/{job}/metrics?to=inf", "/to"),
+        ("/v1/jobs/{job}/metrics?smooth=1", "/smooth"),
+        ("/v1/jobs/{job}/metrics?smooth=nan", "/smooth"),
+        ("/v1/jobs/{job}/metrics?max_points=0", "/max_points"),
+        ("/v1/jobs/{job}/weights?format=exe", "/format"),
         ("/v1/jobs/{job}/weights?which=worst", "/which"),
     ],
-)  # fmt: skip
+)
 def test_parameters(api: Api, anna: Client, path: str, pointer: str) -> None:
     document = assert_problem(anna.get(path.format(job=create_queued_job(api.services.db))), 400, "invalid_parameter")
     assert [item["pointer"] for item in document["errors"]] == [pointer]
@@ -158,9 +201,15 @@ def test_parameters(api: Api, anna: Client, path: str, pointer: str) -> None:
 
 @pytest.mark.parametrize(
     ("path", "hint"),
-    [("/v1/jobs?stauts=running", 'did you mean "status"?'), ("/v1/jobs?metdata[a]=b", ""), ("/v1/keys?a=b", "none"),
-     ("/v1/jobs?metadata=b", "metadata[key]"), ("/livez?a=b", "none"), ("/v1/jobs/x/weights?wich=best", "which")],
-)  # fmt: skip
+    [
+        ("/v1/jobs?stauts=running", 'did you mean "status"?'),
+        ("/v1/jobs?metdata[a]=b", ""),
+        ("/v1/keys?a=b", "none"),
+        ("/v1/jobs?metadata=b", "metadata[key]"),
+        ("/livez?a=b", "none"),
+        ("/v1/jobs/x/weights?wich=best", "which"),
+    ],
+)
 def test_an_unknown_parameter_is_refused(anna: Client, path: str, hint: str) -> None:
     document = assert_problem(anna.get(path), 400, "unknown_parameter")
     assert hint in document["errors"][0]["hint"]

@@ -79,7 +79,7 @@ def test_the_last_answer_was_lost(api: Api, anna: Client, monkeypatch: pytest.Mo
         raise ServiceOverloaded
 
     with monkeypatch.context() as patch:
-        patch.setattr(type(api.services.inspector), "describe", busy)
+        patch.setattr(type(api.services.inspector), "describe_upload", busy)
         assert_problem(send_chunk(anna, place, 0, len(CSV)), 503, "overloaded")
     assert anna.get(place).json()["received"] == len(CSV)
     response = finish_upload(anna, place)
@@ -98,9 +98,14 @@ def test_the_whole_replaces_pieces(api: Api, anna: Client) -> None:
 @pytest.mark.parametrize("pieces", [False, True])
 @pytest.mark.parametrize(
     ("source", "content", "code"),
-    [({"sha256": "0" * 64}, CSV, "digest_mismatch"), ({}, b"a,b\n1,2\n3\n", None), ({"format": "npz"}, CSV, None),
-     ({"format": "safetensors"}, CSV, None), ({"target": "nothing"}, CSV, None)],
-)  # fmt: skip
+    [
+        ({"sha256": "0" * 64}, CSV, "digest_mismatch"),
+        ({}, b"a,b\n1,2\n3\n", None),
+        ({"format": "npz"}, CSV, None),
+        ({"format": "safetensors"}, CSV, None),
+        ({"target": "nothing"}, CSV, None),
+    ],
+)
 @SQLITE
 def test_content_that_is_no_data_set(
     api: Api, anna: Client, source: dict[str, str], content: bytes, code: str | None, pieces: bool
@@ -127,9 +132,20 @@ def test_invalid_content_is_replaced_by_good(api: Api, anna: Client) -> None:
 @SQLITE
 @pytest.mark.parametrize(
     "told",
-    ["", "bytes", "bytes 0-1", "bytes 0-1/*", "bytes 1-0/5", "bytes 0-5/5", "bytes -1-2/5", "items 0-1/2", "bytes */x",
-     "bytes 0-1/" + "9" * 5000, "bytes 0-4/10 x"],
-)  # fmt: skip
+    [
+        "",
+        "bytes",
+        "bytes 0-1",
+        "bytes 0-1/*",
+        "bytes 1-0/5",
+        "bytes 0-5/5",
+        "bytes -1-2/5",
+        "items 0-1/2",
+        "bytes */x",
+        "bytes 0-1/" + "9" * 5000,
+        "bytes 0-4/10 x",
+    ],
+)
 def test_a_content_range_has_a_form(anna: Client, told: str) -> None:
     response = anna.put(f"{register_upload(anna)}/content", content=b"12345", headers={"Content-Range": told})
     assert_problem(response, 400, "malformed")

@@ -40,60 +40,158 @@ FORM, ARITY = "network_form", "arity"
 # (network, pointer, code, detail, hint)
 MISTAKES: list[tuple[dict[str, Any], str, str, str, str]] = [
     ({}, "", FORM, "a network has either layers or nodes", "write one of the two"),
-    ({"layers": [RELU], "nodes": [node("a")]}, "", FORM, "a network has either layers or nodes",
-     "write one of the two"),
-    ({"layers": [RELU], "outputs": {"y": "relu1"}}, "/outputs", FORM,
-     "a chain of layers has one output, its last layer",
-     "remove outputs, or write the network with nodes"),
-    ({"layers": [RELU], "inputs": ["x", "y"]}, "/inputs", FORM, "a chain of layers has one input",
-     "write the network with nodes"),
-    ({"layers": [RELU | {"inputs": ["x"]}]}, "/layers/0/inputs", FORM,
-     "a layer reads the layer before it and has no inputs", "remove inputs, or write the network with nodes"),
-    ({"layers": [RELU], "inputs": ["z"]}, "/inputs/0", "unknown_input", 'the data has no field "z"',
-     "the data has: x, y"),
-    (network(node("a"), inputs=["xx"]) | {"nodes": [node("a", inputs=["xx"])]}, "/inputs/0", "unknown_input",
-     'the data has no field "xx"', 'did you mean "x"?'),
+    (
+        {"layers": [RELU], "nodes": [node("a")]},
+        "",
+        FORM,
+        "a network has either layers or nodes",
+        "write one of the two",
+    ),
+    (
+        {"layers": [RELU], "outputs": {"y": "relu1"}},
+        "/outputs",
+        FORM,
+        "a chain of layers has one output, its last layer",
+        "remove outputs, or write the network with nodes",
+    ),
+    (
+        {"layers": [RELU], "inputs": ["x", "y"]},
+        "/inputs",
+        FORM,
+        "a chain of layers has one input",
+        "write the network with nodes",
+    ),
+    (
+        {"layers": [RELU | {"inputs": ["x"]}]},
+        "/layers/0/inputs",
+        FORM,
+        "a layer reads the layer before it and has no inputs",
+        "remove inputs, or write the network with nodes",
+    ),
+    (
+        {"layers": [RELU], "inputs": ["z"]},
+        "/inputs/0",
+        "unknown_input",
+        'the data has no field "z"',
+        "the data has: x, y",
+    ),
+    (
+        network(node("a"), inputs=["xx"]) | {"nodes": [node("a", inputs=["xx"])]},
+        "/inputs/0",
+        "unknown_input",
+        'the data has no field "xx"',
+        'did you mean "x"?',
+    ),
     (network(node("a"), inputs=["x", "y", "x"]), "/inputs/2", "duplicate_id", '"x" is listed twice', "remove it"),
     # Ids
-    ({"layers": [RELU | {"id": "a"}, RELU | {"id": "a"}]}, "/layers/1/id", "duplicate_id",
-     'the id "a" is taken by /layers/0', "choose another id"),
-    ({"layers": [RELU | {"id": "relu2"}, RELU]}, "/layers/1/id", "duplicate_id",
-     'the id "relu2" is taken by /layers/0', "choose another id"),
-    (network(node("a"), node("a")), "/nodes/1/id", "duplicate_id", 'the id "a" is taken by /nodes/0',
-     "choose another id"),
-    (network(node("x", inputs=["y"]), inputs=["x", "y"]), "/nodes/0/id", "duplicate_id",
-     '"x" is an input of the network', "choose another id"),
+    (
+        {"layers": [RELU | {"id": "a"}, RELU | {"id": "a"}]},
+        "/layers/1/id",
+        "duplicate_id",
+        'the id "a" is taken by /layers/0',
+        "choose another id",
+    ),
+    (
+        {"layers": [RELU | {"id": "relu2"}, RELU]},
+        "/layers/1/id",
+        "duplicate_id",
+        'the id "relu2" is taken by /layers/0',
+        "choose another id",
+    ),
+    (
+        network(node("a"), node("a")),
+        "/nodes/1/id",
+        "duplicate_id",
+        'the id "a" is taken by /nodes/0',
+        "choose another id",
+    ),
+    (
+        network(node("x", inputs=["y"]), inputs=["x", "y"]),
+        "/nodes/0/id",
+        "duplicate_id",
+        '"x" is an input of the network',
+        "choose another id",
+    ),
     (network(node(None)), "/nodes/0/id", "missing", '"id" is required', "give the node a name"),
-    *((document, place, "reserved_id", f'a node cannot be called "{name}": the network itself uses such names',
-       "choose another id")
-      for name in ("forward", "train", "class", "None", "blueprint", "_plan", "__init__", "_")
-      for document, place in ((network(node(name)), "/nodes/0/id"), ({"layers": [RELU | {"id": name}]},
-      "/layers/0/id"))),
+    *(
+        (
+            document,
+            place,
+            "reserved_id",
+            f'a node cannot be called "{name}": the network itself uses such names',
+            "choose another id",
+        )
+        for name in ("forward", "train", "class", "None", "blueprint", "_plan", "__init__", "_")
+        for document, place in (
+            (network(node(name)), "/nodes/0/id"),
+            ({"layers": [RELU | {"id": name}]}, "/layers/0/id"),
+        )
+    ),
     # Wiring
-    (network(node("block_one"), node("b", inputs=["block_ome"])), "/nodes/1/inputs/0", "unknown_node",
-     '"block_ome" is neither a node nor an input', 'did you mean "block_one"?'),
-    (network(node("a"), outputs={"y": "b"}), "/outputs/y", "unknown_node",
-     'output "y" names "b", which is no node', ""),
-    (network(node("a", inputs=["b"]), node("b", inputs=["a"]), node("c")), "/nodes/0/inputs", "cycle",
-     "a, b feed each other in a circle", "break the circle"),
-    (network(node("a", "add", ["x", "a"])), "/nodes/0/inputs", "cycle", "a feed each other in a circle",
-     "break the circle"),
+    (
+        network(node("block_one"), node("b", inputs=["block_ome"])),
+        "/nodes/1/inputs/0",
+        "unknown_node",
+        '"block_ome" is neither a node nor an input',
+        'did you mean "block_one"?',
+    ),
+    (
+        network(node("a"), outputs={"y": "b"}),
+        "/outputs/y",
+        "unknown_node",
+        'output "y" names "b", which is no node',
+        "",
+    ),
+    (
+        network(node("a", inputs=["b"]), node("b", inputs=["a"]), node("c")),
+        "/nodes/0/inputs",
+        "cycle",
+        "a, b feed each other in a circle",
+        "break the circle",
+    ),
+    (
+        network(node("a", "add", ["x", "a"])),
+        "/nodes/0/inputs",
+        "cycle",
+        "a feed each other in a circle",
+        "break the circle",
+    ),
     # Arity
     (network(node("a", "ReLU", [])), "/nodes/0/inputs", ARITY, "ReLU takes 1 inputs and has 0", ""),
     (network(node("a", "ReLU", ["x", "x"])), "/nodes/0/inputs", ARITY, "ReLU takes 1 inputs and has 2", ""),
-    (network(node("a", "GRU", ["x", "x", "x"], hidden_size=2)), "/nodes/0/inputs", ARITY,
-     "GRU takes 1 to 2 inputs and has 3", ""),
+    (
+        network(node("a", "GRU", ["x", "x", "x"], hidden_size=2)),
+        "/nodes/0/inputs",
+        ARITY,
+        "GRU takes 1 to 2 inputs and has 3",
+        "",
+    ),
     (network(node("a", "add")), "/nodes/0/inputs", ARITY, "add takes 2 inputs and has 1", ""),
     (network(node("a", "add", ["x", "x"], scalar=1)), "/nodes/0/inputs", ARITY, "add takes 1 inputs and has 2", ""),
     (network(node("a", "cat")), "/nodes/0/inputs", ARITY, "cat takes 2 to 1024 inputs and has 1", ""),
     (network(node("a", "Constant", ["x"], value=1)), "/nodes/0/inputs", ARITY, "Constant takes 0 inputs and has 1", ""),
-    ({"layers": [{"kind": "maximum"}]}, "/layers/0", ARITY, "maximum takes 2 inputs and a layer has one",
-     "write the network with nodes"),
-    ({"layers": [{"kind": "Constant", "value": 1}]}, "/layers/0", ARITY, "Constant takes 0 inputs and a layer has one",
-     "write the network with nodes"),
-    ({"layers": [{"kind": "mul"}]}, "/layers/0", ARITY, "mul takes 2 inputs and a layer has one",
-     'write the network with nodes or give a "scalar"'),
-]  # fmt: skip
+    (
+        {"layers": [{"kind": "maximum"}]},
+        "/layers/0",
+        ARITY,
+        "maximum takes 2 inputs and a layer has one",
+        "write the network with nodes",
+    ),
+    (
+        {"layers": [{"kind": "Constant", "value": 1}]},
+        "/layers/0",
+        ARITY,
+        "Constant takes 0 inputs and a layer has one",
+        "write the network with nodes",
+    ),
+    (
+        {"layers": [{"kind": "mul"}]},
+        "/layers/0",
+        ARITY,
+        "mul takes 2 inputs and a layer has one",
+        'write the network with nodes or give a "scalar"',
+    ),
+]
 
 
 @pytest.mark.parametrize(("document", "place", "code", "detail", "hint"), MISTAKES)
@@ -105,18 +203,27 @@ def test_all_mistakes_at_once() -> None:
     nodes = [node("a", inputs=["q"]), node("a", "add"), node("eval"), node(None)]
     found = problems(network(*nodes, inputs=["z"], outputs={"y": "nowhere"}))
     assert {place for place, *_ in found} == {
-        "/inputs/0", "/nodes/0/inputs/0", "/nodes/1/id", "/nodes/1/inputs", "/nodes/2/id", "/nodes/3/id", "/outputs/y",
-    } | {f"/nodes/{place}/inputs/0" for place in (1, 2, 3)}  # fmt: skip
+        "/inputs/0",
+        "/nodes/0/inputs/0",
+        "/nodes/1/id",
+        "/nodes/1/inputs",
+        "/nodes/2/id",
+        "/nodes/3/id",
+        "/outputs/y",
+    } | {f"/nodes/{place}/inputs/0" for place in (1, 2, 3)}
 
 
-@pytest.mark.parametrize("document", [
-    {"layers": [RELU, {"kind": "add", "scalar": 1}, {"kind": "Linear", "out_features": 3, "id": "x"}]},
-    {"layers": [RELU], "inputs": ["y"]},
-    network(node("b", inputs=["a"]), node("a")),
-    network(node("p", "Parameter", [], shape=[2]), node("s", "add", ["x", "p"]), outputs={"one": "s", "two": "x"}),
-    network(node("both", "add", ["x", "y"]), inputs=["y", "x"]),
-    network(node("lambda_"), node("match"), node("a_b1")),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "document",
+    [
+        {"layers": [RELU, {"kind": "add", "scalar": 1}, {"kind": "Linear", "out_features": 3, "id": "x"}]},
+        {"layers": [RELU], "inputs": ["y"]},
+        network(node("b", inputs=["a"]), node("a")),
+        network(node("p", "Parameter", [], shape=[2]), node("s", "add", ["x", "p"]), outputs={"one": "s", "two": "x"}),
+        network(node("both", "add", ["x", "y"]), inputs=["y", "x"]),
+        network(node("lambda_"), node("match"), node("a_b1")),
+    ],
+)
 def test_what_is_in_order(document: dict[str, Any]) -> None:
     assert problems(document) == []
 
@@ -125,9 +232,11 @@ def test_layers_are_a_chain_with_names() -> None:
     layers = [{"kind": "Linear", "out_features": 3}, RELU, {"kind": "Linear", "out_features": 3}, RELU | {"id": "last"}]
     chain = Network.model_validate({"layers": layers})
     assert [(placed.id, placed.inputs, placed.pointer) for placed in chain.wired_nodes(("a", "b"))] == [
-        ("linear1", ("a",), "/layers/0"), ("relu1", ("linear1",), "/layers/1"), ("linear2", ("relu1",), "/layers/2"),
+        ("linear1", ("a",), "/layers/0"),
+        ("relu1", ("linear1",), "/layers/1"),
+        ("linear2", ("relu1",), "/layers/2"),
         ("last", ("linear2",), "/layers/3"),
-    ]  # fmt: skip
+    ]
     assert chain.output_names() == {"output": "last"}
     assert chain.input_names(("a", "b")) == ("a",)
     named = Network.model_validate({"layers": layers, "inputs": ["b"]})

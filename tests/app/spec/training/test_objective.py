@@ -23,19 +23,28 @@ TABLE = DataSchema(
     inputs=("x",),
     target="label",
 )
-NODES = [{"id": "a", "kind": "Linear", "inputs": ["x"], "out_features": 3},
-         {"id": "b", "kind": "Linear", "inputs": ["x"], "out_features": 1}]  # fmt: skip
+NODES = [
+    {"id": "a", "kind": "Linear", "inputs": ["x"], "out_features": 3},
+    {"id": "b", "kind": "Linear", "inputs": ["x"], "out_features": 1},
+]
 CROSS, SQUARES = {"kind": "CrossEntropyLoss"}, {"kind": "MSELoss"}
-TWO_HEADS = {"heads": {"kind": {"loss": CROSS, "output": "first", "metrics": ["accuracy"]},
-                 "price": {"loss": SQUARES, "output": "second", "target": "price", "weight": 0.5}}}  # fmt: skip
+TWO_HEADS = {
+    "heads": {
+        "kind": {"loss": CROSS, "output": "first", "metrics": ["accuracy"]},
+        "price": {"loss": SQUARES, "output": "second", "target": "price", "weight": 0.5},
+    }
+}
 
 
 def job(objective: Any, **parts: Any) -> Any:
-    return parse_job({
-        "model": {"nodes": NODES, "outputs": {"first": "a", "second": "b"}},
-        "data": {"kind": "dataset", "id": "ds_" + "0" * 32},
-        "objective": objective,
-    } | parts)  # fmt: skip
+    return parse_job(
+        {
+            "model": {"nodes": NODES, "outputs": {"first": "a", "second": "b"}},
+            "data": {"kind": "dataset", "id": "ds_" + "0" * 32},
+            "objective": objective,
+        }
+        | parts
+    )
 
 
 def problems(objective: Any, **parts: Any) -> list[tuple[str, str, str]]:
@@ -53,9 +62,14 @@ def test_one_loss_is_a_head_without_a_name() -> None:
     assert plain.all_heads()[""].metrics == ("f1",)
     assert plain.series_names() == ("train/loss", "val/loss", "val/f1")
     assert Objective.model_validate(TWO_HEADS).series_names() == (
-        "train/loss", "val/loss", "train/kind/loss", "val/kind/loss", "val/kind/accuracy",
-        "train/price/loss", "val/price/loss",
-    )  # fmt: skip
+        "train/loss",
+        "val/loss",
+        "train/kind/loss",
+        "val/kind/loss",
+        "val/kind/accuracy",
+        "train/price/loss",
+        "val/price/loss",
+    )
 
 
 def test_each_head_has_its_target() -> None:
@@ -69,12 +83,28 @@ def test_each_head_has_its_target() -> None:
 
 
 def test_names_that_are_no_names_stay_apart() -> None:
-    both = job({"heads": {"a": {"loss": CROSS, "target": "odd name"}, "b": {"loss": CROSS, "target": "kraków"},
-                          "c": {"loss": CROSS, "target": "odd name"}}})  # fmt: skip
-    targets = [column.labels for column in head_targets(both, TABLE, resolve_job_features(both, TABLE)).values() if column]
+    both = job(
+        {
+            "heads": {
+                "a": {"loss": CROSS, "target": "odd name"},
+                "b": {"loss": CROSS, "target": "kraków"},
+                "c": {"loss": CROSS, "target": "odd name"},
+            }
+        }
+    )
+    targets = [
+        column.labels for column in head_targets(both, TABLE, resolve_job_features(both, TABLE)).values() if column
+    ]
     assert targets == [("a", "b"), ("c", "d"), ("a", "b")]
-    words = TABLE.model_copy(update={"columns": (*TABLE.columns, Column(name="№", dtype="int64", classes=5),
-                                                 Column(name="§", dtype="int64", classes=6))})  # fmt: skip
+    words = TABLE.model_copy(
+        update={
+            "columns": (
+                *TABLE.columns,
+                Column(name="№", dtype="int64", classes=5),
+                Column(name="§", dtype="int64", classes=6),
+            )
+        }
+    )
     both = job({"heads": {"a": {"loss": CROSS, "target": "№"}, "b": {"loss": CROSS, "target": "§"}}})
     assert [c.classes for c in head_targets(both, words, resolve_job_features(both, words)).values() if c] == [5, 6]
 
@@ -85,12 +115,19 @@ MISTAKES: list[tuple[Any, tuple[str, str, str]]] = [
     (head(output="fisrt"), ("/objective/heads/one/output", "unknown_output", 'did you mean "first"?')),
     (head(scores="second"), ("/objective/heads/one/scores", "contradiction", "remove scores")),
     (head(loss={"kind": OUTPUT_LOSS}, scores="thrid"), ("/objective/heads/one/scores", "unknown_output", "")),
-    (head(loss={"kind": OUTPUT_LOSS}, metrics=["accuracy"]),
-     ("/objective/heads/one/metrics/0", "contradiction", 'name what is compared: "scores": an output')),
-    (head(loss=SQUARES, target="price", metrics=["mae", "f1"]),
-     ("/objective/heads/one/metrics/1", "contradiction",
-      "one of: mae, mse, rmse, mape, r2, explained_variance, pearson, spearman")),
-]  # fmt: skip
+    (
+        head(loss={"kind": OUTPUT_LOSS}, metrics=["accuracy"]),
+        ("/objective/heads/one/metrics/0", "contradiction", 'name what is compared: "scores": an output'),
+    ),
+    (
+        head(loss=SQUARES, target="price", metrics=["mae", "f1"]),
+        (
+            "/objective/heads/one/metrics/1",
+            "contradiction",
+            "one of: mae, mse, rmse, mape, r2, explained_variance, pearson, spearman",
+        ),
+    ),
+]
 
 
 @pytest.mark.parametrize(("objective", "expected"), MISTAKES)
@@ -127,8 +164,11 @@ def test_metrics_that_nobody_knows_are_told_the_nearest() -> None:
 
 @pytest.mark.parametrize("monitor", Objective.model_validate(TWO_HEADS).series_names())
 def test_every_series_can_be_monitored(monitor: str) -> None:
-    plan = {"early_stop": {"monitor": monitor}, "checkpoint": {"monitor": monitor},
-            "schedule": {"kind": "ReduceLROnPlateau", "monitor": monitor}}  # fmt: skip
+    plan = {
+        "early_stop": {"monitor": monitor},
+        "checkpoint": {"monitor": monitor},
+        "schedule": {"kind": "ReduceLROnPlateau", "monitor": monitor},
+    }
     assert problems(TWO_HEADS, training=plan) == []
 
 
@@ -140,15 +180,18 @@ def test_other_series_are_told_the_nearest() -> None:
     assert problems(TWO_HEADS, training={"early_stop": {"monitor": "val/accuracy"}})[0][:2] == (place, "unknown_series")
 
 
-@pytest.mark.parametrize(("change", "place"), [
-    ({"kind": {"metrics": ["f1"]}}, None),
-    ({"price": {"weight": 2.0}}, "/objective/heads/price/weight"),
-    ({"kind": {"loss": CROSS | {"label_smoothing": 0.1}}}, "/objective/heads/kind/loss"),
-    ({"kind": {"output": "second"}}, "/objective/heads/kind/output"),
-    ({"price": {"target": "label"}}, "/objective/heads/price/target"),
-    ({"kind": {"classes": "last"}}, "/objective/heads/kind/classes"),
-    ({"new": {"loss": CROSS}}, "/objective/heads"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("change", "place"),
+    [
+        ({"kind": {"metrics": ["f1"]}}, None),
+        ({"price": {"weight": 2.0}}, "/objective/heads/price/weight"),
+        ({"kind": {"loss": CROSS | {"label_smoothing": 0.1}}}, "/objective/heads/kind/loss"),
+        ({"kind": {"output": "second"}}, "/objective/heads/kind/output"),
+        ({"price": {"target": "label"}}, "/objective/heads/price/target"),
+        ({"kind": {"classes": "last"}}, "/objective/heads/kind/classes"),
+        ({"new": {"loss": CROSS}}, "/objective/heads"),
+    ],
+)
 def test_a_training_goes_on_with_the_same_heads(change: dict[str, Any], place: str | None) -> None:
     heads = {name: TWO_HEADS["heads"].get(name, {}) | change.get(name, {}) for name in {**TWO_HEADS["heads"], **change}}
     found = resume_problems(job({"heads": heads}), job(TWO_HEADS))
@@ -159,8 +202,11 @@ def test_a_training_goes_on_with_the_same_heads(change: dict[str, Any], place: s
 @pytest.mark.parametrize("metric", METRICS)
 def test_metrics_are_about_what_the_loss_is_about(loss: str, metric: str) -> None:
     what = TASK_TYPES.get(loss, "classes")
-    target = {"classes": Column(name="y", dtype="int64", classes=3), "numbers": Column(name="y"),
-              "decisions": Column(name="y", dtype="bool")}[what]  # fmt: skip
+    target = {
+        "classes": Column(name="y", dtype="int64", classes=3),
+        "numbers": Column(name="y"),
+        "decisions": Column(name="y", dtype="bool"),
+    }[what]
     part = LOSS_CLASSES[loss].model_validate({"kind": loss})
     assert task_type(part, target) == what  # type: ignore[arg-type]
     found = metric_mismatch(metric, part, target)  # type: ignore[arg-type]
@@ -168,7 +214,7 @@ def test_metrics_are_about_what_the_loss_is_about(loss: str, metric: str) -> Non
         assert found is not None
         assert "is about" in found[0]
         assert metric not in found[1].removeprefix("one of: ").split(", ")
-    elif METRICS[metric].requires == "chances" and loss in (
+    elif METRICS[metric].requires == "probabilities" and loss in (
         "MultiMarginLoss",
         "SoftMarginLoss",
         "MultiLabelSoftMarginLoss",
@@ -179,17 +225,20 @@ def test_metrics_are_about_what_the_loss_is_about(loss: str, metric: str) -> Non
         assert found is None
 
 
-@pytest.mark.parametrize(("loss", "column", "what"), [
-    ("BCEWithLogitsLoss", Column(name="y", shape=(3,)), "labels"),
-    ("BCEWithLogitsLoss", Column(name="y", shape=(1,)), "decisions"),
-    ("BCEWithLogitsLoss", Column(name="y", shape=(1, 8, 8)), "decisions"),
-    ("CrossEntropyLoss", Column(name="y", shape=(9,), dtype="int64", labels=("a", "b"), padded=True), "tags"),
-    ("CrossEntropyLoss", Column(name="y", shape=(9,), dtype="int64", padded=True), "classes"),
-    (OUTPUT_LOSS, Column(name="y", shape=(3,), labels=("a", "b", "c")), "labels"),
-    (OUTPUT_LOSS, Column(name="y", shape=(3,)), "numbers"),
-    (OUTPUT_LOSS, Column(name="y", dtype="bool"), "decisions"),
-    (OUTPUT_LOSS, Column(name="y", shape=(9,), dtype="int64", labels=("a", "b"), padded=True), "tags"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("loss", "column", "what"),
+    [
+        ("BCEWithLogitsLoss", Column(name="y", shape=(3,)), "labels"),
+        ("BCEWithLogitsLoss", Column(name="y", shape=(1,)), "decisions"),
+        ("BCEWithLogitsLoss", Column(name="y", shape=(1, 8, 8)), "decisions"),
+        ("CrossEntropyLoss", Column(name="y", shape=(9,), dtype="int64", labels=("a", "b"), padded=True), "tags"),
+        ("CrossEntropyLoss", Column(name="y", shape=(9,), dtype="int64", padded=True), "classes"),
+        (OUTPUT_LOSS, Column(name="y", shape=(3,), labels=("a", "b", "c")), "labels"),
+        (OUTPUT_LOSS, Column(name="y", shape=(3,)), "numbers"),
+        (OUTPUT_LOSS, Column(name="y", dtype="bool"), "decisions"),
+        (OUTPUT_LOSS, Column(name="y", shape=(9,), dtype="int64", labels=("a", "b"), padded=True), "tags"),
+    ],
+)
 def test_targets_tell_what_outputs_are_about(loss: str, column: Column, what: str) -> None:
     assert task_type(LOSS_CLASSES[loss].model_validate({"kind": loss}), column) == what  # type: ignore[arg-type]
 

@@ -84,9 +84,10 @@ def test_fields_are_those_of_torch(kind: str, row: Kind, build: type) -> None:
             assert ours[name] == theirs[name], name
 
 
-@pytest.mark.parametrize(("spoken", "module", "base"), [
-    (OPTIMIZERS, optim, optim.Optimizer), (SCHEDULES, optim.lr_scheduler, optim.lr_scheduler.LRScheduler),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("spoken", "module", "base"),
+    [(OPTIMIZERS, optim, optim.Optimizer), (SCHEDULES, optim.lr_scheduler, optim.lr_scheduler.LRScheduler)],
+)
 def test_every_class_of_torch_is_a_kind_or_left_out(spoken: Mapping[str, Kind], module: Any, base: type) -> None:
     theirs = {each.__name__ for each in vars(module).values() if inspect.isclass(each) and issubclass(each, base)}
     theirs = {name for name in theirs if not name.startswith("_")}
@@ -114,9 +115,10 @@ def test_a_kind_needs_no_more_than_what_has_no_default(kind: str, row: Kind, bui
             made.model_validate({"kind": kind, **{other: value for other, value in given.items() if other != name}})
 
 
-@pytest.mark.parametrize(("plan", "steps"), [
-    ({}, 7), ({"epochs": 3}, 21), ({"steps": 3}, 3), ({"steps": 100}, 100), ({"epochs": 10**12}, 7 * 10**12),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("plan", "steps"),
+    [({}, 7), ({"epochs": 3}, 21), ({"steps": 3}, 3), ({"steps": 100}, 100), ({"epochs": 10**12}, 7 * 10**12)],
+)
 def test_the_length_of_a_run(plan: dict[str, int], steps: int) -> None:
     assert Training.model_validate(plan).total_steps(7) == steps
 
@@ -129,34 +131,65 @@ def test_the_default_optimiser_is_adam() -> None:
     assert Training().optimizer.kind == "Adam"
 
 
-@pytest.mark.parametrize(("plan", "pointer"), [
-    *(({"schedule": {"kind": kind, **EXAMPLES[kind]}, "warmup": {"steps": 1}}, "/warmup")
-      for kind in sorted(SCHEDULES_WITH_WARMUP)),
-    ({"steps": 5, "warmup": {"steps": 6}}, "/warmup/steps"), ({"epochs": 5, "warmup": {"epochs": 6}}, "/warmup/epochs"),
-    ({"groups": [{"frozen": True, "lr": 1}]}, "/groups/0/frozen"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("plan", "pointer"),
+    [
+        *(
+            ({"schedule": {"kind": kind, **EXAMPLES[kind]}, "warmup": {"steps": 1}}, "/warmup")
+            for kind in sorted(SCHEDULES_WITH_WARMUP)
+        ),
+        ({"steps": 5, "warmup": {"steps": 6}}, "/warmup/steps"),
+        ({"epochs": 5, "warmup": {"epochs": 6}}, "/warmup/epochs"),
+        ({"groups": [{"frozen": True, "lr": 1}]}, "/groups/0/frozen"),
+    ],
+)
 def test_plans_that_contradict_themselves(plan: dict[str, Any], pointer: str) -> None:
     found = Training.model_validate(plan).problems()
     assert [problem.pointer for problem in found] == [pointer]
     assert found[0].hint
 
 
-@pytest.mark.parametrize("plan", [
-    {"schedule": {"kind": "ReduceLROnPlateau"}, "warmup": {"epochs": 1}, "epochs": 1},
-    {"warmup": {"steps": 6}, "epochs": 1}, {"steps": 6, "warmup": {"steps": 6, "start_factor": 1}},
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "plan",
+    [
+        {"schedule": {"kind": "ReduceLROnPlateau"}, "warmup": {"epochs": 1}, "epochs": 1},
+        {"warmup": {"steps": 6}, "epochs": 1},
+        {"steps": 6, "warmup": {"steps": 6, "start_factor": 1}},
+    ],
+)
 def test_plans_that_do_not(plan: dict[str, Any]) -> None:
     assert Training.model_validate(plan).problems() == []
 
 
-@pytest.mark.parametrize("plan", [
-    {"warmup": {}}, {"warmup": {"steps": 1, "epochs": 1}}, {"warmup": {"steps": 1, "start_factor": 0}},
-    {"warmup": {"steps": 0}}, {"groups": [{"nodes": []}]}, {"groups": [{"parameters": "bias"}]},
-    {"epochs": 1, "steps": 1}, {"epochs": 0}, {"steps": -1}, {"batch_size": 0}, {"clip_norm": 0}, {"seed": -1},
-    {"seed": 2**63}, {"precision": "fp32"}, {"mode": "jit"}, {"device": "gpu"}, {"accumulate": 1.0}, {"on_nan": "stop"},
-    {"checkpoint": {"keep_last": 0}}, {"early_stop": {"patience": 0}}, {"evaluate": {"every_steps": 0}},
-    {"optimizer": {"kind": "SparseAdam"}}, {"optimizer": {"kind": "SGD", "lr": -1}}, {"epochs": 10**12 + 1},
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "plan",
+    [
+        {"warmup": {}},
+        {"warmup": {"steps": 1, "epochs": 1}},
+        {"warmup": {"steps": 1, "start_factor": 0}},
+        {"warmup": {"steps": 0}},
+        {"groups": [{"nodes": []}]},
+        {"groups": [{"parameters": "bias"}]},
+        {"epochs": 1, "steps": 1},
+        {"epochs": 0},
+        {"steps": -1},
+        {"batch_size": 0},
+        {"clip_norm": 0},
+        {"seed": -1},
+        {"seed": 2**63},
+        {"precision": "fp32"},
+        {"mode": "jit"},
+        {"device": "gpu"},
+        {"accumulate": 1.0},
+        {"on_nan": "stop"},
+        {"checkpoint": {"keep_last": 0}},
+        {"early_stop": {"patience": 0}},
+        {"evaluate": {"every_steps": 0}},
+        {"optimizer": {"kind": "SparseAdam"}},
+        {"optimizer": {"kind": "SGD", "lr": -1}},
+        {"epochs": 10**12 + 1},
+    ],
+)
 def test_plans_that_cannot_be(plan: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):
         Training.model_validate(plan)

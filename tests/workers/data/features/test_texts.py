@@ -18,11 +18,16 @@ from workers.data.columns import RaggedTensor
 from workers.data.features.preparation import Preparation
 from workers.data.features.tokenizers import PAD_ID, TOKENIZER_TRAINERS, UNK_ID, train_tokenizer
 
-TEXTS = ["The cat sat on the mat.", "Don't STOP — the café is naïve!",
-         "नमस्ते, 你好世界 👩‍👩‍👧 🇩🇪 \u202eabc\x00 [PAD] [UNK] ##s",
-         "e\u0301", "x" * 5000, "the the the"]  # fmt: skip
+TEXTS = [
+    "The cat sat on the mat.",
+    "Don't STOP — the café is naïve!",
+    "नमस्ते, 你好世界 👩‍👩‍👧 🇩🇪 \u202eabc\x00 [PAD] [UNK] ##s",
+    "e\u0301",
+    "x" * 5000,
+    "the the the",
+]
 SCHEMA = stored_schema(text="text")
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[4]
 
 
 def feature(kind: str = "word", max_length: int = 64, **tokenizer: Any) -> dict[str, Any]:
@@ -165,13 +170,14 @@ def test_words_are_tokens_as_they_are() -> None:
 
 PROGRAM = """
 import hashlib, os
-from workers.data.features.tokenizers import KINDS, trained
+from workers.data.features.tokenizers import TOKENIZER_TRAINERS, train_tokenizer
 from app.spec.data.features import Tokenizer
 os.environ["TOKENIZERS_PARALLELISM"] = "{parallel}"
 texts = [f"{{chr(97 + n % 26)}}{{chr(0x4e00 + n % 997)}}ing w{{n % 301}} {{'ab' * (n % 7)}}" for n in range(3000)]
-for kind in KINDS:
+for kind in TOKENIZER_TRAINERS:
     for size in (300, 900):
-        print(hashlib.sha256(trained(Tokenizer(kind=kind, vocabulary=size), texts).to_str().encode()).hexdigest())
+        state = train_tokenizer(Tokenizer(kind=kind, vocabulary=size), texts).to_str()
+        print(hashlib.sha256(state.encode()).hexdigest())
 """
 
 
@@ -179,8 +185,14 @@ def test_the_same_texts_give_the_same_tokenizer_in_any_process() -> None:
     answers = set()
     for parallel, seed in (("false", "1"), ("true", "2"), ("true", "3")):
         environment = {**os.environ, "PYTHONHASHSEED": seed, "RAYON_NUM_THREADS": "4", "PYTHONPATH": str(ROOT)}
-        run = subprocess.run([sys.executable, "-c", PROGRAM.format(parallel=parallel)], cwd=ROOT, env=environment,
-                             capture_output=True, text=True, check=True)  # fmt: skip
+        run = subprocess.run(
+            [sys.executable, "-c", PROGRAM.format(parallel=parallel)],
+            cwd=ROOT,
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
         answers.add(run.stdout)
     assert len(answers) == 1
 
@@ -188,14 +200,21 @@ def test_the_same_texts_give_the_same_tokenizer_in_any_process() -> None:
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
 def test_a_fork_after_training_neither_warns_nor_hangs(capfd: pytest.CaptureFixture[str]) -> None:
     program = (
-        "import os\nfrom workers.data.features.tokenizers import trained\n"
+        "import os\nfrom workers.data.features.tokenizers import train_tokenizer\n"
         "from app.spec.data.features import Tokenizer as Plan\n"
-        "texts = ['a b c'] * 5000\nfirst = trained(Plan(), texts)\nfirst.encode_batch(texts)\npid = os.fork()\n"
-        "again = trained(Plan(), texts).to_str() == first.to_str()\n"
+        "texts = ['a b c'] * 5000\nfirst = train_tokenizer(Plan(), texts)\nfirst.encode_batch(texts)\npid = os.fork()\n"
+        "again = train_tokenizer(Plan(), texts).to_str() == first.to_str()\n"
         "os._exit(not again) if pid == 0 else None\nassert os.waitpid(pid, 0)[1] == 0\n"
     )
-    run = subprocess.run([sys.executable, "-W", "error", "-c", program], cwd=ROOT, capture_output=True, text=True,
-                         env={**os.environ, "PYTHONPATH": str(ROOT)}, timeout=60, check=False)  # fmt: skip
+    run = subprocess.run(
+        [sys.executable, "-W", "error", "-c", program],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        timeout=60,
+        check=False,
+    )
     assert (run.returncode, run.stderr) == (0, "")
 
 
@@ -211,6 +230,8 @@ def test_features_of_text_are_told_what_is_wrong() -> None:
     bpe = {"t": {"kind": "text", "column": "words", "tokenizer": {"kind": "bpe"}}}
     long = {"t": {"kind": "text", "column": "words", "min_length": 300}}
     assert [(each.pointer, each.code) for each in job_view(words, features=bpe).problems] == [
-        ("/data/features/t/tokenizer/kind", "contradiction")]  # fmt: skip
+        ("/data/features/t/tokenizer/kind", "contradiction")
+    ]
     assert [(each.pointer, each.code) for each in job_view(words, features=long).problems] == [
-        ("/data/features/t/min_length", "contradiction")]  # fmt: skip
+        ("/data/features/t/min_length", "contradiction")
+    ]

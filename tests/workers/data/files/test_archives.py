@@ -6,13 +6,7 @@ from pathlib import Path
 import pytest
 
 from app.errors import InvalidInput
-from tests.workers.data.formats.uploads import (
-    make_upload,
-    problem_codes,
-    problem_text,
-    upload_problems,
-    write_zip,
-)
+from tests.workers.data.formats.uploads import make_upload, problem_codes, problem_text, upload_problems, write_zip
 from workers.data.files import archives
 
 TABLE = "a,y\n1,2\n3,4\n"

@@ -43,24 +43,42 @@ def test_an_archive_of_images_is_described(tmp_path: Path) -> None:
             {"name": "image", "shape": (1, 4, 4), "peak": 255.0},
             {"name": "label", "dtype": "int64", "classes": 4},
         ),
-        "rows": {"train": 2}, "inputs": ("image",), "target": "label",
-    }  # fmt: skip
+        "rows": {"train": 2},
+        "inputs": ("image",),
+        "target": "label",
+    }
     assert found.preview[1]["label"] == 3
 
 
 def test_prefixes_are_splits(tmp_path: Path) -> None:
-    path = npz(tmp_path / "a.npz", train__x=np.ones((6, 2)), train__y=np.arange(6) % 3,
-               test__x=np.ones((2, 2)), test__y=np.array([5, 1]))  # fmt: skip
+    path = npz(
+        tmp_path / "a.npz",
+        train__x=np.ones((6, 2)),
+        train__y=np.arange(6) % 3,
+        test__x=np.ones((2, 2)),
+        test__y=np.array([5, 1]),
+    )
     found = schema(make_upload(path))
     assert found.rows == {"train": 6, "test": 2}
     assert found.columns[1].classes == 6  # counted over both splits
 
 
-@pytest.mark.parametrize(("dtype", "seen"), [
-    (np.float16, "float32"), (np.float64, "float32"), (np.int8, "int64"), (np.int32, "int64"), (np.uint16, "int64"),
-    (np.uint32, "int64"), (np.uint64, "int64"), (np.bool_, "bool"), (np.uint8, "int64"), (">f4", "float32"),
-    (">i4", "int64"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("dtype", "seen"),
+    [
+        (np.float16, "float32"),
+        (np.float64, "float32"),
+        (np.int8, "int64"),
+        (np.int32, "int64"),
+        (np.uint16, "int64"),
+        (np.uint32, "int64"),
+        (np.uint64, "int64"),
+        (np.bool_, "bool"),
+        (np.uint8, "int64"),
+        (">f4", "float32"),
+        (">i4", "int64"),
+    ],
+)
 def test_every_type_of_number_is_read(tmp_path: Path, dtype: Any, seen: str) -> None:
     path = npz(tmp_path / "a.npz", x=np.array([0, 1, 1], dtype=dtype), y=np.zeros(3))
     assert schema(make_upload(path)).columns[0].dtype == seen
@@ -76,7 +94,9 @@ def test_safetensors_are_described(tmp_path: Path) -> None:
 
 
 def test_values_that_are_no_numbers_do_not_break_the_preview(tmp_path: Path) -> None:
-    found = describe_upload(make_upload(npz(tmp_path / "a.npz", x=np.array([[np.nan, 1.0], [np.inf, 2.0]]), y=np.zeros(2))))
+    found = describe_upload(
+        make_upload(npz(tmp_path / "a.npz", x=np.array([[np.nan, 1.0], [np.inf, 2.0]]), y=np.zeros(2)))
+    )
     assert found.preview[0]["x"] == [None, 1.0]
 
 

@@ -89,10 +89,17 @@ def test_a_format_that_is_not_the_content_s_is_a_problem(tmp_path: Path, kind: s
         assert f'tell "{kind}"' in problem_text(file)
 
 
-@pytest.mark.parametrize(("name", "content", "kind"), [
-    ("a.csv", "x y\n1 2\n", None), ("a.conll", "a O\nb O\n", "conll"), ("a.tsv", "a\ty\n\n1\t2\n", "tsv"),
-    ("a.jsonl", '{"a": 1}\n', "jsonl"), ("words.vec", "1 2\na 1 2\n", "vectors"), ("a.CSV", "the 1 2\nof 1 2\n", None),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("name", "content", "kind"),
+    [
+        ("a.csv", "x y\n1 2\n", None),
+        ("a.conll", "a O\nb O\n", "conll"),
+        ("a.tsv", "a\ty\n\n1\t2\n", "tsv"),
+        ("a.jsonl", '{"a": 1}\n', "jsonl"),
+        ("words.vec", "1 2\na 1 2\n", "vectors"),
+        ("a.CSV", "the 1 2\nof 1 2\n", None),
+    ],
+)
 def test_a_name_helps_with_a_text(tmp_path: Path, name: str, content: str, kind: str | None) -> None:
     file = make_upload(tmp_path / "data", content, file=name)
     if kind is None:
@@ -101,11 +108,19 @@ def test_a_name_helps_with_a_text(tmp_path: Path, name: str, content: str, kind:
         assert describe_upload(file).format == kind
 
 
-@pytest.mark.parametrize(("content", "said"), [
-    (b"", "no format"), (b"one word", "no format"), (b"\n\n", "no format"), (b"[{\"a\": 1}]", "jq -c"),
-    (gzip.compress(b"a,b\n1,2\n", mtime=0), "gunzip"), (b"\x1f\x8b", "gunzip"), (b"%PDF-1.7\n", "no format"),
-    (b"PK\x05\x06" + b"\0" * 18, "no format"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"", "no format"),
+        (b"one word", "no format"),
+        (b"\n\n", "no format"),
+        (b'[{"a": 1}]', "jq -c"),
+        (gzip.compress(b"a,b\n1,2\n", mtime=0), "gunzip"),
+        (b"\x1f\x8b", "gunzip"),
+        (b"%PDF-1.7\n", "no format"),
+        (b"PK\x05\x06" + b"\0" * 18, "no format"),
+    ],
+)
 def test_what_looks_like_nothing_is_a_problem(tmp_path: Path, content: bytes, said: str) -> None:
     file = make_upload(tmp_path / "data", content)
     assert upload_problems(file) == [("unknown_format", "")]

@@ -40,13 +40,16 @@ def test_another_column_can_be_learned(path: Path) -> None:
     assert (found.inputs, found.target) == (("a", "b"), "kind")
 
 
-@pytest.mark.parametrize(("values", "labels"), [
-    (["0", "1", "2", "1"], ("0", "1", "2")),
-    (["3", "1", "10", "2.0"], ("1", "2", "3", "10")),
-    (["-1", "1", "", "-1"], ("-1", "1")),
-    (["0.5", "1", "2", "3"], None),
-    ([str(value) for value in range(21)], None),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("values", "labels"),
+    [
+        (["0", "1", "2", "1"], ("0", "1", "2")),
+        (["3", "1", "10", "2.0"], ("1", "2", "3", "10")),
+        (["-1", "1", "", "-1"], ("-1", "1")),
+        (["0.5", "1", "2", "3"], None),
+        ([str(value) for value in range(21)], None),
+    ],
+)
 def test_few_whole_numbers_have_labels(path: Path, values: list[str], labels: tuple[str, ...] | None) -> None:
     found = column(make_upload(path, "y,a\n" + "".join(f"{value},1\n" for value in values)), "y")
     assert (found.type, found.labels) == ("number", labels)
@@ -88,9 +91,12 @@ def test_truths_are_numbers(path: Path) -> None:
 
 
 def test_cells_may_hold_lists_and_trees(path: Path) -> None:
-    file = make_upload(path, 'words,series,tensor,tree,y\n'
-                        '"[""a"",""b""]","[1,2,3]","[[1,2],[3,4]]","{""label"":""x""}",1\n'
-                        '"[]","[]","[[0,0],[0,1]]","{""label"":1,""children"":[{""label"":""y""}]}",2\n')  # fmt: skip
+    file = make_upload(
+        path,
+        "words,series,tensor,tree,y\n"
+        '"[""a"",""b""]","[1,2,3]","[[1,2],[3,4]]","{""label"":""x""}",1\n'
+        '"[]","[]","[[0,0],[0,1]]","{""label"":1,""children"":[{""label"":""y""}]}",2\n',
+    )
     types = {each.name: each.type for each in schema(file).columns}
     assert types == {"words": "words", "series": "series", "tensor": "tensor", "tree": "tree", "y": "number"}
     assert train(file)["words"] == [("a", "b"), ()]
@@ -160,12 +166,20 @@ def test_the_list_of_problems_ends(path: Path) -> None:
     assert len(upload_problems(make_upload(path, "a,y\n" + "1\n" * 1000))) == 20
 
 
-@pytest.mark.parametrize(("text", "code", "pointer"), [
-    ("a\n1\n", "no_columns", ""), ("a,b\n", "no_rows", ""), ('a,b\n1,"2\n3,4\n', "unreadable", "/2"),
-    ("a,a,b\n1,2,3\n", "duplicate_name", ""), ("1,2\n3,4\n", "no_header", ""), ("", "no_columns", ""),
-    ("a,b\n" + "x" * 250 + ",1\n", "too_many_labels", "/a"), ("a" * 201 + ",b\n1,2\n", "invalid_name", ""),
-    ("a,b\n1,2_0\n3,4\n" + "1,2\n" * 200, "not_a_number", "/2"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("text", "code", "pointer"),
+    [
+        ("a\n1\n", "no_columns", ""),
+        ("a,b\n", "no_rows", ""),
+        ('a,b\n1,"2\n3,4\n', "unreadable", "/2"),
+        ("a,a,b\n1,2,3\n", "duplicate_name", ""),
+        ("1,2\n3,4\n", "no_header", ""),
+        ("", "no_columns", ""),
+        ("a,b\n" + "x" * 250 + ",1\n", "too_many_labels", "/a"),
+        ("a" * 201 + ",b\n1,2\n", "invalid_name", ""),
+        ("a,b\n1,2_0\n3,4\n" + "1,2\n" * 200, "not_a_number", "/2"),
+    ],
+)
 def test_a_table_that_is_none_is_a_problem(path: Path, text: str, code: str, pointer: str) -> None:
     types = {"a": "category"} if code == "too_many_labels" else None
     assert upload_problems(make_upload(path, text, format="csv", types=types)) == [(code, pointer)]
@@ -194,12 +208,15 @@ def test_problems_in_an_archive_name_the_file(path: Path) -> None:
     assert "val.csv, line 2 has 1 cells" in problem_text(make_upload(path))
 
 
-@pytest.mark.parametrize(("files", "code"), [
-    ({"train.csv": "a,y\n1,2\n", "test.csv": "a,z\n1,2\n"}, "columns_differ"),
-    ({"train.csv": "a,y\n1,2\n", "more.csv": "a,y\n1,2\n"}, "unknown_file"),
-    ({"train.csv": "a,y\n1,2\n", "test.csv": "a,y\n1,2\n", "val.csv": "a,y\n1,2\n"}, "duplicate_name"),
-    ({"train.csv": "a,y\n1,2\n", "test.csv": "a,y\n"}, "no_rows"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("files", "code"),
+    [
+        ({"train.csv": "a,y\n1,2\n", "test.csv": "a,z\n1,2\n"}, "columns_differ"),
+        ({"train.csv": "a,y\n1,2\n", "more.csv": "a,y\n1,2\n"}, "unknown_file"),
+        ({"train.csv": "a,y\n1,2\n", "test.csv": "a,y\n1,2\n", "val.csv": "a,y\n1,2\n"}, "duplicate_name"),
+        ({"train.csv": "a,y\n1,2\n", "test.csv": "a,y\n"}, "no_rows"),
+    ],
+)
 def test_files_of_an_archive_belong_together(path: Path, files: dict[str, str | bytes], code: str) -> None:
     write_zip(path, files)
     assert [found for found, _ in upload_problems(make_upload(path))] == [code]

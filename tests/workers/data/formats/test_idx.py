@@ -62,7 +62,12 @@ def test_a_header_is_compared_with_the_file(path: Path, shape: tuple[int, ...]) 
 
 @pytest.mark.parametrize(
     "body",
-    [b"\0\0\x08\x01", b"\0\0\x08\x01\0\0", gzip.compress(encode_idx(LABELS), mtime=0)[:-9], b"\0\0\x07\x01" + b"\0" * 9],
+    [
+        b"\0\0\x08\x01",
+        b"\0\0\x08\x01\0\0",
+        gzip.compress(encode_idx(LABELS), mtime=0)[:-9],
+        b"\0\0\x07\x01" + b"\0" * 9,
+    ],
 )
 def test_a_damaged_file_is_a_problem(path: Path, body: bytes) -> None:
     assert problem_codes(make_upload(path, body, format="idx")) == {"unreadable"}

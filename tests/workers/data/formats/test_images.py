@@ -38,7 +38,15 @@ def path(tmp_path: Path) -> Path:
 
 
 def test_pictures_that_are_alike_and_small_are_one_array(path: Path) -> None:
-    write_zip(path, {"dog/b.png": encode_image(2), "cat/a.png": encode_image(1), "dog/c.PNG": encode_image(3), "readme.txt": "about"})
+    write_zip(
+        path,
+        {
+            "dog/b.png": encode_image(2),
+            "cat/a.png": encode_image(1),
+            "dog/c.PNG": encode_image(3),
+            "readme.txt": "about",
+        },
+    )
     file = make_upload(path)
     assert (describe_upload(file).format, schema(file).inputs, schema(file).target) == ("images", ("image",), "label")
     image = column(file, "image")
@@ -51,7 +59,12 @@ def test_pictures_that_are_alike_and_small_are_one_array(path: Path) -> None:
 
 def test_pictures_that_are_unlike_are_read_when_needed(path: Path) -> None:
     write_zip(
-        path, {"a/1.png": encode_image(1, (4, 3)), "a/2.jpg": encode_image(2, (2, 9), form="JPEG"), "b/3.png": encode_image(3, (5, 5), "L")}
+        path,
+        {
+            "a/1.png": encode_image(1, (4, 3)),
+            "a/2.jpg": encode_image(2, (2, 9), form="JPEG"),
+            "b/3.png": encode_image(3, (5, 5), "L"),
+        },
     )
     image = column(make_upload(path), "image")
     assert (image.type, image.shape, image.peak) == ("image", (3,), 255.0)
@@ -68,9 +81,18 @@ def test_large_pictures_are_read_when_needed(path: Path, monkeypatch: pytest.Mon
 
 
 def test_what_is_known_is_not_looked_through_again(path: Path) -> None:
-    write_zip(path, {"a/1.png": encode_image(1, (4, 3)), "b/2.png": encode_image(2, (9, 9), "L"), "b/3.png": encode_image(2, (9, 9), "L")})
+    write_zip(
+        path,
+        {
+            "a/1.png": encode_image(1, (4, 3)),
+            "b/2.png": encode_image(2, (9, 9), "L"),
+            "b/3.png": encode_image(2, (9, 9), "L"),
+        },
+    )
     known = schema(make_upload(path))
-    write_zip(path, {"a/1.png": encode_image(1, (4, 3)), "b/2.png": b"damaged since", "b/3.png": encode_image(2, (9, 9), "L")})
+    write_zip(
+        path, {"a/1.png": encode_image(1, (4, 3)), "b/2.png": b"damaged since", "b/3.png": encode_image(2, (9, 9), "L")}
+    )
     image = read_upload(Upload(path, UploadSource(kind="upload"), known_schema=known)).splits["train"]["image"]
     assert isinstance(image, ZipImages)
     assert (len(image), image.channels) == (3, 1)
@@ -89,15 +111,25 @@ def test_folders_may_be_splits(path: Path, around: str, held: str) -> None:
     assert content(make_upload(path)).splits["test"]["label"] == ["y"]
 
 
-@pytest.mark.parametrize(("files", "code"), [
-    ({"1.png": encode_image(1)}, "no_class"), ({"train/1.png": encode_image(1), "test/2.png": encode_image(2)}, "no_class"),
-    ({"a/1.png": encode_image(1), "a/notes.txt": b"x"}, "unknown_file"), ({"test/a/1.png": encode_image(1)}, "no_rows"),
-    ({"train/a/1.png": encode_image(1), "test/a/1.png": encode_image(1), "val/a/1.png": encode_image(1)}, "duplicate_name"),
-    ({f"{number}/1.png": encode_image(1) for number in range(1001)}, "too_many_labels"),
-    ({"a/1.png": b"no picture"}, "not_a_picture"), ({"a/1.png": encode_image(1)[:40]}, "not_a_picture"),
-    ({"a/1.jpg": encode_image(1, (64, 64), form="JPEG")[:-100]}, "not_a_picture"),
-    ({"a/1.png": decompression_bomb(1 << 16, 1 << 16)}, "not_a_picture"), ({"a/1.png": encode_image(1, form="TIFF")}, "not_a_picture"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("files", "code"),
+    [
+        ({"1.png": encode_image(1)}, "no_class"),
+        ({"train/1.png": encode_image(1), "test/2.png": encode_image(2)}, "no_class"),
+        ({"a/1.png": encode_image(1), "a/notes.txt": b"x"}, "unknown_file"),
+        ({"test/a/1.png": encode_image(1)}, "no_rows"),
+        (
+            {"train/a/1.png": encode_image(1), "test/a/1.png": encode_image(1), "val/a/1.png": encode_image(1)},
+            "duplicate_name",
+        ),
+        ({f"{number}/1.png": encode_image(1) for number in range(1001)}, "too_many_labels"),
+        ({"a/1.png": b"no picture"}, "not_a_picture"),
+        ({"a/1.png": encode_image(1)[:40]}, "not_a_picture"),
+        ({"a/1.jpg": encode_image(1, (64, 64), form="JPEG")[:-100]}, "not_a_picture"),
+        ({"a/1.png": decompression_bomb(1 << 16, 1 << 16)}, "not_a_picture"),
+        ({"a/1.png": encode_image(1, form="TIFF")}, "not_a_picture"),
+    ],
+)
 def test_what_is_no_data_set_is_a_problem(path: Path, files: dict[str, str | bytes], code: str) -> None:
     write_zip(path, files)
     assert problem_codes(make_upload(path)) == {code}
@@ -111,7 +143,9 @@ def test_every_bad_picture_is_named(path: Path) -> None:
 
 
 def test_the_most_common_number_of_channels_is_taken(path: Path) -> None:
-    write_zip(path, {"a/1.png": encode_image(1, mode="L"), "a/2.png": encode_image(2, mode="L"), "a/3.png": encode_image(3)})
+    write_zip(
+        path, {"a/1.png": encode_image(1, mode="L"), "a/2.png": encode_image(2, mode="L"), "a/3.png": encode_image(3)}
+    )
     assert column(make_upload(path), "image").shape == (1, 3, 4)
     assert train(make_upload(path))["image"].read(2).shape == (1, 3, 4)
 

@@ -24,16 +24,38 @@ def path(tmp_path: Path) -> Path:
 
 def test_every_type_of_column_is_read(path: Path) -> None:
     rows: list[dict[str, Any]] = [
-        {"number": 1, "text": "one of the texts", "words": ["a", "b"], "series": [[1, 2]], "tensor": [1, 2],
-         "truth": True, "tree": {"label": "x", "children": [{"label": "y"}, {"label": 3, "children": []}]}, "y": "u"},
-        {"number": None, "text": "another one of them", "words": [], "series": [[1, 2], [3, 4.5]], "tensor": [3, 4],
-         "truth": False, "tree": {"label": "x"}, "y": "v"},
-    ]  # fmt: skip
+        {
+            "number": 1,
+            "text": "one of the texts",
+            "words": ["a", "b"],
+            "series": [[1, 2]],
+            "tensor": [1, 2],
+            "truth": True,
+            "tree": {"label": "x", "children": [{"label": "y"}, {"label": 3, "children": []}]},
+            "y": "u",
+        },
+        {
+            "number": None,
+            "text": "another one of them",
+            "words": [],
+            "series": [[1, 2], [3, 4.5]],
+            "tensor": [3, 4],
+            "truth": False,
+            "tree": {"label": "x"},
+            "y": "v",
+        },
+    ]
     file = make_upload(path, to_jsonl(rows))
     assert {each.name: each.type for each in schema(file).columns} == {
-        "number": "number", "text": "text", "words": "words", "series": "series", "tensor": "tensor",
-        "truth": "number", "tree": "tree", "y": "category",
-    }  # fmt: skip
+        "number": "number",
+        "text": "text",
+        "words": "words",
+        "series": "series",
+        "tensor": "tensor",
+        "truth": "number",
+        "tree": "tree",
+        "y": "category",
+    }
     assert (column(file, "series").shape, column(file, "series").longest) == ((2,), 2)
     assert (column(file, "tree").labels, column(file, "tree").widest) == (("3", "x", "y"), 2)
     assert column(file, "words").labels == ("a", "b")
@@ -80,30 +102,35 @@ def test_types_can_be_told(path: Path) -> None:
     assert upload_problems(make_upload(path, to_jsonl([*rows, {"s": [1], "y": 3}]), types={"s": "tensor"})) == [
         ("shape_mismatch", "/3")
     ]
-    assert upload_problems(make_upload(path, to_jsonl([*rows, {"y": 3}]), types={"s": "tensor"})) == [("missing_value", "/3")]
+    assert upload_problems(make_upload(path, to_jsonl([*rows, {"y": 3}]), types={"s": "tensor"})) == [
+        ("missing_value", "/3")
+    ]
 
 
-@pytest.mark.parametrize(("line", "code", "said"), [
-    ('{"a": 1', "not_json", "column 8"),
-    ("[1]", "not_an_object", "a list"),
-    ("3", "not_an_object", "a value"),
-    ('{"a": NaN}', "not_json", "null for a missing"),
-    ('{"a": -Infinity}', "not_json", "null for a missing"),
-    ('{"a": 1, "a": 2}', "not_json", '"a" stands there twice'),
-    ('{"a": 1e999}', "unsupported_value", "too large"),
-    ('{"a": ' + "9" * 5000 + "}", "not_json", "digits"),
-    ('{"a": ' + "9" * 400 + "}", "unsupported_value", "too large"),
-    ('{"a": [1, "x"]}', "unsupported_value", "only words, or only numbers"),
-    ('{"a": [[1], [2, 3]]}', "unsupported_value", "differ in length"),
-    ('{"a": [[], []]}', "unsupported_value", "empty"),
-    ('{"a": [1, null]}', "unsupported_value", "only numbers"),
-    ('{"a": [1e300, 1e999]}', "unsupported_value", "too large"),
-    ('{"a": [99999999999999999999]}', "unsupported_value", "only words, or only numbers"),
-    ('{"a": ' + "[" * 5000 + "]" * 5000 + "}", "not_json", "too deep"),
-    ('{"a": ' + "[" * 50 + "1" + "]" * 50 + "}", "unsupported_value", "lists"),
-    ('{"a": "\\ud800"}', "not_json", "cannot be stored"),
-    ('{"a": "\\u0000"}', "not_json", "cannot be stored"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("line", "code", "said"),
+    [
+        ('{"a": 1', "not_json", "column 8"),
+        ("[1]", "not_an_object", "a list"),
+        ("3", "not_an_object", "a value"),
+        ('{"a": NaN}', "not_json", "null for a missing"),
+        ('{"a": -Infinity}', "not_json", "null for a missing"),
+        ('{"a": 1, "a": 2}', "not_json", '"a" stands there twice'),
+        ('{"a": 1e999}', "unsupported_value", "too large"),
+        ('{"a": ' + "9" * 5000 + "}", "not_json", "digits"),
+        ('{"a": ' + "9" * 400 + "}", "unsupported_value", "too large"),
+        ('{"a": [1, "x"]}', "unsupported_value", "only words, or only numbers"),
+        ('{"a": [[1], [2, 3]]}', "unsupported_value", "differ in length"),
+        ('{"a": [[], []]}', "unsupported_value", "empty"),
+        ('{"a": [1, null]}', "unsupported_value", "only numbers"),
+        ('{"a": [1e300, 1e999]}', "unsupported_value", "too large"),
+        ('{"a": [99999999999999999999]}', "unsupported_value", "only words, or only numbers"),
+        ('{"a": ' + "[" * 5000 + "]" * 5000 + "}", "not_json", "too deep"),
+        ('{"a": ' + "[" * 50 + "1" + "]" * 50 + "}", "unsupported_value", "lists"),
+        ('{"a": "\\ud800"}', "not_json", "cannot be stored"),
+        ('{"a": "\\u0000"}', "not_json", "cannot be stored"),
+    ],
+)
 def test_a_bad_line_is_told_with_its_number(path: Path, line: str, code: str, said: str) -> None:
     file = make_upload(path, f'{{"a": 1, "y": 1}}\n{line}\n', format="jsonl")
     assert (code, "/2") in upload_problems(file)
@@ -111,14 +138,23 @@ def test_a_bad_line_is_told_with_its_number(path: Path, line: str, code: str, sa
     assert said in problem_text(file)
 
 
-@pytest.mark.parametrize("value", [
-    {"x": 1}, {"label": None}, {"label": "a", "children": 3}, {"label": "a", "childs": []}, {"label": [1]},
-    {"label": "a", "children": ["b"]}, {"label": True},
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "value",
+    [
+        {"x": 1},
+        {"label": None},
+        {"label": "a", "children": 3},
+        {"label": "a", "childs": []},
+        {"label": [1]},
+        {"label": "a", "children": ["b"]},
+        {"label": True},
+    ],
+)
 def test_an_object_that_is_no_tree_is_a_problem(path: Path, value: Any) -> None:
     assert upload_problems(make_upload(path, to_jsonl([{"a": value, "y": 1}, {"a": value, "y": 2}]))) == [
-        ("not_a_tree", "/1"), ("not_a_tree", "/2")
-    ]  # fmt: skip
+        ("not_a_tree", "/1"),
+        ("not_a_tree", "/2"),
+    ]
 
 
 def test_lists_and_scalars_in_one_column_are_problems(path: Path) -> None:
@@ -135,11 +171,15 @@ def test_long_words_are_no_labels(path: Path) -> None:
 def test_labels_have_bounds_together(path: Path) -> None:
     rows = [{f"c{place}": f"{number % 500:0150d}" for place in range(40)} for number in range(1000)]
     assert upload_problems(make_upload(path, to_jsonl(rows))) == [("too_many_labels", "/c0")]
-    assert schema(make_upload(path, to_jsonl(rows), types={f"c{place}": "text" for place in range(20)})).rows == {"train": 1000}
+    assert schema(make_upload(path, to_jsonl(rows), types={f"c{place}": "text" for place in range(20)})).rows == {
+        "train": 1000
+    }
 
 
 def test_a_table_has_bounds(path: Path) -> None:
-    assert problem_codes(make_upload(path, to_jsonl([{f"c{number}": 1 for number in range(10_001)}]))) == {"too_many_columns"}
+    assert problem_codes(make_upload(path, to_jsonl([{f"c{number}": 1 for number in range(10_001)}]))) == {
+        "too_many_columns"
+    }
     assert problem_codes(make_upload(path, "\n\n", format="jsonl")) == {"no_columns"}
     assert problem_codes(make_upload(path, "{}\n")) == {"no_columns"}
     assert problem_codes(make_upload(path, to_jsonl([{"": 1}]))) == {"invalid_name"}
@@ -147,7 +187,8 @@ def test_a_table_has_bounds(path: Path) -> None:
 
 def test_splits_lie_in_an_archive(path: Path) -> None:
     write_zip(
-        path, {"train.jsonl": to_jsonl([{"a": "u", "y": "p"}]), "test.jsonl": to_jsonl([{"y": "q"}, {"a": "v", "y": "p"}])}
+        path,
+        {"train.jsonl": to_jsonl([{"a": "u", "y": "p"}]), "test.jsonl": to_jsonl([{"y": "q"}, {"a": "v", "y": "p"}])},
     )
     assert schema(make_upload(path)).rows == {"train": 1, "test": 2}
     assert column(make_upload(path), "a").missing == 1

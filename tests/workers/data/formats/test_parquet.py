@@ -34,20 +34,38 @@ def path(tmp_path: Path) -> Path:
 
 
 def test_every_type_of_column_is_read(path: Path) -> None:
-    content = write_parquet({
-        "int": pa.array([1, None, 3], pa.int32()), "float": pa.array([0.5, float("nan"), 2.5]),
-        "decimal": pa.array([1, 2, None], pa.decimal128(5, 2)), "truth": [True, False, None],
-        "choice": pa.array(["a", None, "a"]).dictionary_encode(), "text": TEXTS,
-        "series": [[1.0, 2.0], [], None], "pairs": [[[1, 2]], [[3, 4], [5, 6]], [[7, 8]]],
-        "tensor": pa.array([[1, 2], [3, 4], [5, 6]], pa.list_(pa.int64(), 2)), "words": [["a"], ["b", "c"], []],
-        "tree": TREES, "y": pa.array([2, 0, 1], pa.uint8()),
-    }, row_group_size=2)  # fmt: skip
+    content = write_parquet(
+        {
+            "int": pa.array([1, None, 3], pa.int32()),
+            "float": pa.array([0.5, float("nan"), 2.5]),
+            "decimal": pa.array([1, 2, None], pa.decimal128(5, 2)),
+            "truth": [True, False, None],
+            "choice": pa.array(["a", None, "a"]).dictionary_encode(),
+            "text": TEXTS,
+            "series": [[1.0, 2.0], [], None],
+            "pairs": [[[1, 2]], [[3, 4], [5, 6]], [[7, 8]]],
+            "tensor": pa.array([[1, 2], [3, 4], [5, 6]], pa.list_(pa.int64(), 2)),
+            "words": [["a"], ["b", "c"], []],
+            "tree": TREES,
+            "y": pa.array([2, 0, 1], pa.uint8()),
+        },
+        row_group_size=2,
+    )
     file = make_upload(path, content)
     assert {each.name: (each.type, each.missing) for each in schema(file).columns} == {
-        "int": ("number", 1), "float": ("number", 1), "decimal": ("number", 1), "truth": ("number", 1),
-        "choice": ("category", 1), "text": ("text", 0), "series": ("series", 1), "pairs": ("series", 0),
-        "tensor": ("tensor", 0), "words": ("words", 0), "tree": ("tree", 1), "y": ("number", 0),
-    }  # fmt: skip
+        "int": ("number", 1),
+        "float": ("number", 1),
+        "decimal": ("number", 1),
+        "truth": ("number", 1),
+        "choice": ("category", 1),
+        "text": ("text", 0),
+        "series": ("series", 1),
+        "pairs": ("series", 0),
+        "tensor": ("tensor", 0),
+        "words": ("words", 0),
+        "tree": ("tree", 1),
+        "y": ("number", 0),
+    }
     found = train(file)
     assert found["series"].lengths.tolist() == [2, 0, 0]
     assert found["pairs"].lengths.tolist() == [1, 2, 1]
@@ -57,11 +75,17 @@ def test_every_type_of_column_is_read(path: Path) -> None:
     assert (schema(file).target, column(file, "y").labels) == ("y", ("0", "1", "2"))
 
 
-@pytest.mark.parametrize(("values", "said"), [
-    ([datetime.datetime(2024, 1, 1)], "timestamp"), ([datetime.date(2024, 1, 1)], "date32"), ([b"x"], "binary"),
-    ([{"a": 1}], "struct"), (pa.array([[("a", 1)]], pa.map_(pa.string(), pa.int64())), "map"),
-    ([[datetime.date(2024, 1, 1)]], "list<"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ([datetime.datetime(2024, 1, 1)], "timestamp"),
+        ([datetime.date(2024, 1, 1)], "date32"),
+        ([b"x"], "binary"),
+        ([{"a": 1}], "struct"),
+        (pa.array([[("a", 1)]], pa.map_(pa.string(), pa.int64())), "map"),
+        ([[datetime.date(2024, 1, 1)]], "list<"),
+    ],
+)
 def test_types_that_are_not_read_are_named(path: Path, values: Any, said: str) -> None:
     file = make_upload(path, write_parquet({"when": values, "y": [1]}))
     assert upload_problems(file) == [("unsupported_dtype", "/when")]
@@ -75,7 +99,9 @@ def test_texts_without_nul_are_wanted(path: Path) -> None:
 
 def test_a_null_or_an_infinity_in_a_list_is_a_problem(path: Path) -> None:
     assert problem_codes(make_upload(path, write_parquet({"a": [[1, None]], "y": [1]}))) == {"unsupported_value"}
-    assert problem_codes(make_upload(path, write_parquet({"a": [[1.0, float("inf")]], "y": [1]}))) == {"unsupported_value"}
+    assert problem_codes(make_upload(path, write_parquet({"a": [[1.0, float("inf")]], "y": [1]}))) == {
+        "unsupported_value"
+    }
     file = make_upload(path, write_parquet({"a": [1.0, float("inf")], "y": [1, 2]}))
     assert upload_problems(file) == [("not_a_number", "/2")]
     assert "row 2" in problem_text(file)
@@ -116,7 +142,9 @@ def test_splits_lie_in_an_archive(path: Path) -> None:
     )
     assert schema(make_upload(path)).rows == {"train": 2, "test": 1}
     assert column(make_upload(path), "y").labels == ("u", "v", "w")
-    write_zip(path, {"train.parquet": write_parquet({"a": [1.5], "y": ["u"]}), "test.parquet": write_parquet({"y": ["w"]})})
+    write_zip(
+        path, {"train.parquet": write_parquet({"a": [1.5], "y": ["u"]}), "test.parquet": write_parquet({"y": ["w"]})}
+    )
     assert upload_problems(make_upload(path)) == [("columns_differ", "/test.parquet")]
 
 

@@ -25,10 +25,13 @@ def path(tmp_path: Path) -> Path:
 
 def test_what_is_learned_does_not_stand_in_the_tree(path: Path) -> None:
     file = make_upload(path, SST)
-    assert train(file)["tree"][0] == {"label": "node", "children": [
-        {"label": "It", "children": []},
-        {"label": "node", "children": [{"label": "'s", "children": []}, {"label": "good", "children": []}]},
-    ]}  # fmt: skip
+    assert train(file)["tree"][0] == {
+        "label": "node",
+        "children": [
+            {"label": "It", "children": []},
+            {"label": "node", "children": [{"label": "'s", "children": []}, {"label": "good", "children": []}]},
+        ],
+    }
     assert train(file)["label"] == ["3", "1"]
     found = schema(file)
     assert (found.inputs, found.target, column(file, "label").labels) == (("tree",), "label", ("1", "3"))
@@ -53,16 +56,24 @@ def test_syntax_stays_in_the_tree(path: Path) -> None:
 def test_words_without_labels_are_leaves(path: Path) -> None:
     file = make_upload(path, "(p the cat)\n(q a)\n(r)\n")
     assert [list(node_rows(tree)) for tree in train(file)["tree"]] == [
-        [("node", [1, 2]), ("the", []), ("cat", [])], [("a", [])], [("r", [])],
-    ]  # fmt: skip
+        [("node", [1, 2]), ("the", []), ("cat", [])],
+        [("a", [])],
+        [("r", [])],
+    ]
     assert schema(file).column("nodes") is None
 
 
-@pytest.mark.parametrize(("line", "said"), [
-    ("(3 (2 a) (2 b)", 'column 15: 1 times ")" is missing'), ("(3 a) b", "column 7: something follows"),
-    ("3 a)", 'column 1: a tree begins with "("'), ("(3 ())", "column 5: a node has neither"), ("()", "column 2"),
-    ("(1 " * 401 + "x" + ")" * 401, "more than 400 levels"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("(3 (2 a) (2 b)", 'column 15: 1 times ")" is missing'),
+        ("(3 a) b", "column 7: something follows"),
+        ("3 a)", 'column 1: a tree begins with "("'),
+        ("(3 ())", "column 5: a node has neither"),
+        ("()", "column 2"),
+        ("(1 " * 401 + "x" + ")" * 401, "more than 400 levels"),
+    ],
+)
 def test_a_bad_line_is_told_with_its_place(path: Path, line: str, said: str) -> None:
     file = make_upload(path, f"{SST}\n{line}\n", format="trees")
     assert upload_problems(file) == [("not_a_tree", "/4")]

@@ -43,11 +43,17 @@ def test_they_are_no_data_to_train_on(path: Path) -> None:
     assert describe_upload(make_upload(path, GLOVE, format="vectors")).preview[3] == {"word": "42", "vector": [7, 8, 9]}
 
 
-@pytest.mark.parametrize(("text", "code", "pointer"), [
-    ("a 1 2\nb 1\n", "columns_differ", "/2"), ("a 1 2\nb 1 x\nc 1 2\n", "not_a_number", "/2"),
-    ("\n\n", "no_rows", ""), ("a 1 2\nb 1 inf\n", "not_a_number", ""), ("a\nb\n", "columns_differ", "/1"),
-    ("a " + "1 " * 10_001 + "\n", "columns_differ", "/1"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("text", "code", "pointer"),
+    [
+        ("a 1 2\nb 1\n", "columns_differ", "/2"),
+        ("a 1 2\nb 1 x\nc 1 2\n", "not_a_number", "/2"),
+        ("\n\n", "no_rows", ""),
+        ("a 1 2\nb 1 inf\n", "not_a_number", ""),
+        ("a\nb\n", "columns_differ", "/1"),
+        ("a " + "1 " * 10_001 + "\n", "columns_differ", "/1"),
+    ],
+)
 def test_a_bad_line_is_a_problem(path: Path, text: str, code: str, pointer: str) -> None:
     assert upload_problems(make_upload(path, text, format="vectors"))[0] == (code, pointer)
     assert problem_text(make_upload(path, text, format="vectors"))

@@ -13,7 +13,9 @@ from workers.data.files.content import MAX_UNPACKED_BYTES, Content, Upload
 from workers.data.formats.catalog import read_upload
 
 
-def make_upload(path: Path, content: str | bytes | None = None, limit: int = MAX_UNPACKED_BYTES, **source: Any) -> Upload:
+def make_upload(
+    path: Path, content: str | bytes | None = None, limit: int = MAX_UNPACKED_BYTES, **source: Any
+) -> Upload:
     """Return a file as an upload; with `content` it is written."""
     if content is not None:
         path.write_bytes(content.encode() if isinstance(content, str) else content)

@@ -26,8 +26,14 @@ KEYS = prng_keys(3, 1, torch.arange(22))
 ALL = torch.arange(22)
 FLIP = {"kind": "RandomHorizontalFlip"}
 NORMALIZE = {"kind": "Normalize", "mean": [0.5], "std": [0.25]}
-RANDOM = [{"kind": "Resize", "size": [9, 8]}, {"kind": "RandomCrop", "size": 8, "padding": 2}, FLIP,
-          {"kind": "ColorJitter", "brightness": 0.5}, NORMALIZE, {"kind": "RandomErasing"}]  # fmt: skip
+RANDOM = [
+    {"kind": "Resize", "size": [9, 8]},
+    {"kind": "RandomCrop", "size": 8, "padding": 2},
+    FLIP,
+    {"kind": "ColorJitter", "brightness": 0.5},
+    NORMALIZE,
+    {"kind": "RandomErasing"},
+]
 SAME = [{"kind": "Resize", "size": 8}, {"kind": "CenterCrop", "size": 8}]
 NO_LIMIT = 1 << 40
 
@@ -53,13 +59,17 @@ def test_training_draws_and_evaluation_does_not() -> None:
     assert column.batch(ALL, None).equal(plain)
     flipped = [not batch.equal(picture) for batch, picture in zip(column.batch(ALL, KEYS), plain, strict=True)]
     assert 2 < sum(flipped) < 20
-    assert all(batch.equal(picture.flip(-1) if turned else picture) for batch, picture, turned in
-               zip(column.batch(ALL, KEYS), plain, flipped, strict=True))  # fmt: skip
+    assert all(
+        batch.equal(picture.flip(-1) if turned else picture)
+        for batch, picture, turned in zip(column.batch(ALL, KEYS), plain, flipped, strict=True)
+    )
 
 
 def test_evaluation_has_transforms_of_its_own() -> None:
-    data = {"transforms": [{"kind": "RandomResizedCrop", "size": 4}],
-            "evaluation_transforms": [SAME[0], {"kind": "CenterCrop", "size": 4}]}  # fmt: skip
+    data = {
+        "transforms": [{"kind": "RandomResizedCrop", "size": 4}],
+        "evaluation_transforms": [SAME[0], {"kind": "CenterCrop", "size": 4}],
+    }
     column = image_column(image_examples(random_pixels(22, 3, 9, 8), **data))
     assert column.batch(ALL, KEYS).shape == column.batch(ALL, None).shape == (22, 3, 4, 4)
 
@@ -68,7 +78,9 @@ def test_evaluation_has_transforms_of_its_own() -> None:
 @pytest.mark.parametrize("transforms", [RANDOM, [*SAME, *RANDOM[1:]], SAME])
 def test_decoded_once_or_batch_by_batch_is_the_same(tmp_path: Path, unlike: bool, transforms: Any) -> None:
     evaluation = SAME if transforms is RANDOM else None
-    given = image_examples(write_image_archive(tmp_path / "a.zip", unlike=unlike), transforms=transforms, evaluation_transforms=evaluation)
+    given = image_examples(
+        write_image_archive(tmp_path / "a.zip", unlike=unlike), transforms=transforms, evaluation_transforms=evaluation
+    )
     read = image_column(given)
     training, held = image_column(given.materialize(True, NO_LIMIT)), image_column(given.materialize(False, NO_LIMIT))
     assert (read.is_resident, training.is_resident, held.is_resident) == (False, True, True)
@@ -81,7 +93,9 @@ def test_decoded_once_or_batch_by_batch_is_the_same(tmp_path: Path, unlike: bool
 
 @pytest.mark.parametrize("limit", [0, 22 * 3 * 20 * 20 - 1, 22 * 3 * 20 * 20])
 def test_memory_is_not_filled_beyond_the_limit(limit: int) -> None:
-    column = image_column(image_examples(random_pixels(22, 3, 6, 5), transforms=[{"kind": "Resize", "size": [20, 20]}, FLIP]))
+    column = image_column(
+        image_examples(random_pixels(22, 3, 6, 5), transforms=[{"kind": "Resize", "size": [20, 20]}, FLIP])
+    )
     settled = column.materialize(True, limit)
     assert settled.is_resident
     assert settled.nbytes == (22 * 3 * 20 * 20 if limit == 22 * 3 * 20 * 20 else 22 * 3 * 6 * 5)

@@ -75,10 +75,17 @@ def decompression_bomb(width: int, height: int) -> bytes:
 
 @pytest.mark.parametrize(
     ("content", "why"),
-    [(b"", "none of"), (b"no picture", "none of"), (encode_image("RGB", form="TIFF"), "none of"),
-     (decompression_bomb(1 << 16, 1 << 16), f"at most {MAX_PIXELS:,}"), (decompression_bomb(1 << 30, 1), "at most"), (decompression_bomb(64, 64), "truncated"),
-     (encode_image("RGB", (64, 64))[:-100], "truncated"), (encode_image("RGB", (64, 64), "JPEG")[:-200], "truncated")],
-)  # fmt: skip
+    [
+        (b"", "none of"),
+        (b"no picture", "none of"),
+        (encode_image("RGB", form="TIFF"), "none of"),
+        (decompression_bomb(1 << 16, 1 << 16), f"at most {MAX_PIXELS:,}"),
+        (decompression_bomb(1 << 30, 1), "at most"),
+        (decompression_bomb(64, 64), "truncated"),
+        (encode_image("RGB", (64, 64))[:-100], "truncated"),
+        (encode_image("RGB", (64, 64), "JPEG")[:-200], "truncated"),
+    ],
+)
 def test_what_is_no_picture_is_refused(tmp_path: Path, content: bytes, why: str) -> None:
     with pytest.raises(ImageDecodeError, match=why):
         decode_image(open_image(content), 3)

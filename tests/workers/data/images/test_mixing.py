@@ -47,8 +47,10 @@ def test_it_is_torchvisions(monkeypatch: pytest.MonkeyPatch, kind: str, number: 
 
 
 def test_every_batch_of_every_step_draws_anew_and_always_the_same() -> None:
-    made = [mixing("MixUp")(step, number, {"image": X}, {"label": Y})[0]["image"]
-            for step, number in ((1, 0), (1, 1), (2, 0), (1, 0))]  # fmt: skip
+    made = [
+        mixing("MixUp")(step, number, {"image": X}, {"label": Y})[0]["image"]
+        for step, number in ((1, 0), (1, 1), (2, 0), (1, 0))
+    ]
     assert made[0].equal(made[3])
     assert not made[0].equal(made[1])
     assert not made[0].equal(made[2])

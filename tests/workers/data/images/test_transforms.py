@@ -9,12 +9,7 @@ from torch import Tensor
 
 from app.errors import DataError
 from app.spec.data.image_shapes import infer_image_shape
-from app.spec.data.transforms import (
-    COLOR_TRANSFORMS,
-    DETERMINISTIC_TRANSFORMS,
-    MIXING_TRANSFORMS,
-    TRANSFORM_CLASSES,
-)
+from app.spec.data.transforms import COLOR_TRANSFORMS, DETERMINISTIC_TRANSFORMS, MIXING_TRANSFORMS, TRANSFORM_CLASSES
 from app.spec.data.transforms import TRANSFORMS as SPOKEN
 from workers.data.images.affine import BatchedRandomAffine
 from workers.data.images.batched_transforms import (
@@ -33,34 +28,73 @@ from torchvision.transforms.v2 import functional as F  # isort: skip
 # Transforms of torchvision that there are none of here, and why.
 EXCLUDED = {
     **dict.fromkeys(("Compose", "RandomApply", "RandomChoice", "RandomOrder", "Identity"), "lists are lists"),
-    **dict.fromkeys(("ToImage", "ToPILImage", "PILToTensor", "ToPureTensor", "ToDtype", "ToTensor",
-                     "ConvertImageDtype"), "types are settled by the service"),
-    **dict.fromkeys(("ClampBoundingBoxes", "ClampKeyPoints", "ConvertBoundingBoxFormat", "SanitizeBoundingBoxes",
-                     "SanitizeKeyPoints", "SetClampingMode", "RandomIoUCrop", "ScaleJitter"), "for detection"),
+    **dict.fromkeys(
+        ("ToImage", "ToPILImage", "PILToTensor", "ToPureTensor", "ToDtype", "ToTensor", "ConvertImageDtype"),
+        "types are settled by the service",
+    ),
+    **dict.fromkeys(
+        (
+            "ClampBoundingBoxes",
+            "ClampKeyPoints",
+            "ConvertBoundingBoxFormat",
+            "SanitizeBoundingBoxes",
+            "SanitizeKeyPoints",
+            "SetClampingMode",
+            "RandomIoUCrop",
+            "ScaleJitter",
+        ),
+        "for detection",
+    ),
     **dict.fromkeys(("FiveCrop", "TenCrop"), "several pictures out of one"),
-    "Lambda": "code", "LinearTransformation": "a matrix of all pixels", "UniformTemporalSubsample": "for videos",
-    "JPEG": "needs torchvision's own library", "Transform": "no transform",
-}  # fmt: skip
+    "Lambda": "code",
+    "LinearTransformation": "a matrix of all pixels",
+    "UniformTemporalSubsample": "for videos",
+    "JPEG": "needs torchvision's own library",
+    "Transform": "no transform",
+}
 # Parameters of torchvision that there are none of here, and why.
-UNSUPPORTED = {"inplace": "the pictures are not the user's", "num_classes": "known from the data", "labels_getter": "code"}
+UNSUPPORTED = {
+    "inplace": "the pictures are not the user's",
+    "num_classes": "known from the data",
+    "labels_getter": "code",
+}
 
 EXAMPLES: dict[str, list[dict[str, Any]]] = {
-    "Resize": [{"size": 9}, {"size": [9, 11], "interpolation": "nearest"}, {"size": None, "max_size": 20},
-               {"size": 9, "max_size": 10, "interpolation": "bicubic"}],
+    "Resize": [
+        {"size": 9},
+        {"size": [9, 11], "interpolation": "nearest"},
+        {"size": None, "max_size": 20},
+        {"size": 9, "max_size": 10, "interpolation": "bicubic"},
+    ],
     "Grayscale": [{}, {"num_output_channels": 3}],
-    "RandomCrop": [{"size": 8}, {"size": [12, 9], "padding": [1, 2]},
-                   {"size": 20, "padding": 4, "padding_mode": "reflect"},
-                   {"size": 40, "pad_if_needed": True, "fill": [1, 2, 3]}, {"size": 12, "padding": [1, 2, 3, 0]}],
-    "RandomRotation": [{"degrees": 40}, {"degrees": [10, 80], "interpolation": "bilinear", "fill": [9, 8, 7]},
-                       {"degrees": 20, "center": [2, 3]}, {"degrees": 90, "expand": True}],
-    "RandomAffine": [{"degrees": 30, "translate": [0.2, 0.3], "scale": [0.5, 1.5], "shear": [-9, 9, -20, 20]},
-                     {"degrees": 5, "shear": 10, "interpolation": "bilinear", "fill": 3}],
-    "ColorJitter": [{"brightness": 0.5}, {"contrast": [0.2, 1.9]}, {"saturation": 0.8}, {"hue": 0.5},
-                    {"brightness": 0.4, "contrast": 0.4, "saturation": 0.4, "hue": 0.1}],
+    "RandomCrop": [
+        {"size": 8},
+        {"size": [12, 9], "padding": [1, 2]},
+        {"size": 20, "padding": 4, "padding_mode": "reflect"},
+        {"size": 40, "pad_if_needed": True, "fill": [1, 2, 3]},
+        {"size": 12, "padding": [1, 2, 3, 0]},
+    ],
+    "RandomRotation": [
+        {"degrees": 40},
+        {"degrees": [10, 80], "interpolation": "bilinear", "fill": [9, 8, 7]},
+        {"degrees": 20, "center": [2, 3]},
+        {"degrees": 90, "expand": True},
+    ],
+    "RandomAffine": [
+        {"degrees": 30, "translate": [0.2, 0.3], "scale": [0.5, 1.5], "shear": [-9, 9, -20, 20]},
+        {"degrees": 5, "shear": 10, "interpolation": "bilinear", "fill": 3},
+    ],
+    "ColorJitter": [
+        {"brightness": 0.5},
+        {"contrast": [0.2, 1.9]},
+        {"saturation": 0.8},
+        {"hue": 0.5},
+        {"brightness": 0.4, "contrast": 0.4, "saturation": 0.4, "hue": 0.1},
+    ],
     "RandomErasing": [{"p": 1.0}, {"value": [1, 2, 3], "scale": [0.3, 0.9], "ratio": [0.1, 9]}],
     "RandomResize": [{"min_size": 8, "max_size": 9}],
     "AutoAugment": [{"policy": policy} for policy in ("imagenet", "cifar10", "svhn")],
-}  # fmt: skip
+}
 CASES = [(kind, case) for kind in SPOKEN for case in [SPOKEN[kind].example, *EXAMPLES.get(kind, [])]]
 NAMES = [f"{kind} {case}" for kind, case in CASES]
 
@@ -73,8 +107,12 @@ def random_images(count: int = 6, channels: int = 3, height: int = 24, width: in
 def fitting(kind: str, settings: Any, images: Tensor, form: str) -> tuple[Tensor, Any]:
     """Return pictures of a form, and settings that fit them."""
     values = images / 255 if form == "numbers" or kind == "Normalize" else images
-    fitted = {name: value[: images.shape[1]] if name in ("mean", "std", "value", "fill") and isinstance(value, list)
-              else value for name, value in settings.items()}  # fmt: skip
+    fitted = {
+        name: value[: images.shape[1]]
+        if name in ("mean", "std", "value", "fill") and isinstance(value, list)
+        else value
+        for name, value in settings.items()
+    }
     if form == "numbers" and "threshold" in fitted:
         fitted["threshold"] = 0.5
     return values, fitted
@@ -165,20 +203,43 @@ def transform_one_by_one(change: BatchedTransform, image: Tensor, drawn: list[An
         return image
     assert isinstance(change, BatchedRandomAffine)
     angle, right, down, scale, slant, tilt = (each.item() for each in drawn)
-    return F.affine(image, angle, [right, down], scale, [slant, tilt], F.InterpolationMode(change.interpolation),
-                    list(change.fill), list(change.center) if change.center else None)  # fmt: skip
+    return F.affine(
+        image,
+        angle,
+        [right, down],
+        scale,
+        [slant, tilt],
+        F.InterpolationMode(change.interpolation),
+        list(change.fill),
+        list(change.center) if change.center else None,
+    )
 
 
-BATCHED = [(kind, case) for kind, case in CASES if kind not in DETERMINISTIC_TRANSFORMS
-           and isinstance(build_steps([spec(kind, case)])[0].transform, BatchedTransform)]  # fmt: skip
+BATCHED = [
+    (kind, case)
+    for kind, case in CASES
+    if kind not in DETERMINISTIC_TRANSFORMS
+    and isinstance(build_steps([spec(kind, case)])[0].transform, BatchedTransform)
+]
 
 
 def test_the_frequent_ones_are_done_in_batches() -> None:
     assert {kind for kind, _ in BATCHED} == {
-        "RandomCrop", "RandomHorizontalFlip", "RandomVerticalFlip", "RandomRotation", "RandomAffine", "ColorJitter",
-        "RandomGrayscale", "RandomChannelPermutation", "RandomInvert", "RandomPosterize", "RandomSolarize",
-        "RandomAutocontrast", "RandomEqualize", "RandomErasing",
-    }  # fmt: skip
+        "RandomCrop",
+        "RandomHorizontalFlip",
+        "RandomVerticalFlip",
+        "RandomRotation",
+        "RandomAffine",
+        "ColorJitter",
+        "RandomGrayscale",
+        "RandomChannelPermutation",
+        "RandomInvert",
+        "RandomPosterize",
+        "RandomSolarize",
+        "RandomAutocontrast",
+        "RandomEqualize",
+        "RandomErasing",
+    }
 
 
 @pytest.mark.parametrize(("kind", "settings"), BATCHED, ids=[f"{kind} {case}" for kind, case in BATCHED])
@@ -190,7 +251,9 @@ def test_batches_are_what_torchvision_does_to_each_picture(kind: str, settings: 
     assert isinstance(change, BatchedTransform)
     drawn = change.make_params(images, keys_of(1, 1, torch.arange(count)), 3)
     found = change.transform(images, *drawn)
-    wanted = torch.stack([transform_one_by_one(change, images[row], [each[row] for each in drawn]) for row in range(count)])
+    wanted = torch.stack(
+        [transform_one_by_one(change, images[row], [each[row] for each in drawn]) for row in range(count)]
+    )
     assert found.dtype == images.dtype
     if kind in ("RandomRotation", "RandomAffine", "ColorJitter"):  # another order of roundings
         far = (found.double() - wanted.double()).abs() > (1 if form == "bytes" else 1e-4)
@@ -220,11 +283,17 @@ def test_parameters_spread_over_their_whole_range() -> None:
     assert angle.mean().abs() < 1
 
 
-@pytest.mark.parametrize(("kind", "settings"), [
-    ("GaussianBlur", {"kernel_size": 4}), ("ColorJitter", {"hue": [0.4, 0.1]}),
-    ("RandomZoomOut", {"side_range": [0, 2]}), ("RandomCrop", {"size": 40}),
-    ("Normalize", {"mean": [0.5], "std": [0.5]}), ("Pad", {"padding": 30, "padding_mode": "reflect"}),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("kind", "settings"),
+    [
+        ("GaussianBlur", {"kernel_size": 4}),
+        ("ColorJitter", {"hue": [0.4, 0.1]}),
+        ("RandomZoomOut", {"side_range": [0, 2]}),
+        ("RandomCrop", {"size": 40}),
+        ("Normalize", {"mean": [0.5], "std": [0.5]}),
+        ("Pad", {"padding": 30, "padding_mode": "reflect"}),
+    ],
+)
 def test_what_torchvision_refuses_is_told(kind: str, settings: Any) -> None:
     images = random_images(1)
     with pytest.raises(DataError, match=kind):
@@ -232,8 +301,14 @@ def test_what_torchvision_refuses_is_told(kind: str, settings: Any) -> None:
 
 
 def test_pictures_of_unlike_sizes_go_on_one_by_one() -> None:
-    steps = build_steps([spec("RandomHorizontalFlip", {}), spec("Resize", {"size": 8}), spec("RandomCrop", {"size": 8}),
-                         spec("RandomInvert", {})])  # fmt: skip
+    steps = build_steps(
+        [
+            spec("RandomHorizontalFlip", {}),
+            spec("Resize", {"size": 8}),
+            spec("RandomCrop", {"size": 8}),
+            spec("RandomInvert", {}),
+        ]
+    )
     unlike = [random_images(1, height=height, width=width)[0] for height, width in ((9, 12), (30, 20), (8, 8))]
     keys = keys_of(0, 0, torch.arange(3))
     found = apply_steps(steps, unlike, keys)

@@ -10,8 +10,10 @@ from workers.data.loading.sources import SourceData
 
 SCHEMA = DataSchema(
     columns=(Column(name="x", shape=(3,), dtype="float32"), Column(name="y", shape=(), dtype="int64", classes=2)),
-    rows={"train": 40}, inputs=("x",), target="y",
-)  # fmt: skip
+    rows={"train": 40},
+    inputs=("x",),
+    target="y",
+)
 CPU = torch.device("cpu")
 
 

@@ -13,9 +13,10 @@ from workers.data.loading.sampler import (
 )
 
 
-@pytest.mark.parametrize(("rows", "size", "drop_last", "sizes"), [
-    (10, 4, False, [4, 4, 2]), (10, 4, True, [4, 4]), (8, 4, False, [4, 4]), (3, 4, False, [3]), (3, 4, True, [3]),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("rows", "size", "drop_last", "sizes"),
+    [(10, 4, False, [4, 4, 2]), (10, 4, True, [4, 4]), (8, 4, False, [4, 4]), (3, 4, False, [3]), (3, 4, True, [3])],
+)
 def test_an_epoch_visits_every_row_once(rows: int, size: int, drop_last: bool, sizes: list[int]) -> None:
     count = batches_per_epoch(rows, size, drop_last)
     batches = [batch_indices(7, 2, step, rows=rows, batch_size=size, drop_last=drop_last) for step in range(count)]
@@ -114,12 +115,17 @@ def test_a_bucketed_run_visits_every_row_and_can_start_anywhere(accumulate: int,
     def made() -> Sampler:
         return Sampler(3, 1003, 20, accumulate, drop_last, lengths=LENGTHS)
 
-    whole = [[(rows.tolist(), share) for rows, share in sampler.batches(step)] for sampler in [made()]
-             for step in range(2 * sampler.steps_per_epoch)]  # fmt: skip
+    whole = [
+        [(rows.tolist(), share) for rows, share in sampler.batches(step)]
+        for sampler in [made()]
+        for step in range(2 * sampler.steps_per_epoch)
+    ]
     half = len(whole) // 2
     for epoch in (whole[:half], whole[half:]):
         rows = [row for step in epoch for batch, _ in step for row in batch]
         assert len(set(rows)) == len(rows) == (1000 if drop_last else 1003)
         assert all(sum(share for _, share in step) == pytest.approx(1) for step in epoch)
     assert [[(rows.tolist(), share) for rows, share in made().batches(step)] for step in (half + 1, 2)] == [
-        whole[half + 1], whole[2]]  # fmt: skip
+        whole[half + 1],
+        whole[2],
+    ]

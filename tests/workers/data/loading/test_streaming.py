@@ -16,9 +16,15 @@ from workers.data.loading.examples import ExampleSet
 from workers.data.loading.sampler import Sampler
 from workers.data.loading.streaming import LoadingStrategy, StreamedBatches, StreamedExamples
 
-TRANSFORMS = [{"kind": "Resize", "size": [9, 8]}, {"kind": "RandomCrop", "size": 8, "padding": 2},
-              {"kind": "RandomHorizontalFlip"}, {"kind": "RandAugment"}, {"kind": "GaussianNoise"},
-              {"kind": "Normalize", "mean": [0.5], "std": [0.25]}, {"kind": "RandomErasing"}]  # fmt: skip
+TRANSFORMS = [
+    {"kind": "Resize", "size": [9, 8]},
+    {"kind": "RandomCrop", "size": 8, "padding": 2},
+    {"kind": "RandomHorizontalFlip"},
+    {"kind": "RandAugment"},
+    {"kind": "GaussianNoise"},
+    {"kind": "Normalize", "mean": [0.5], "std": [0.25]},
+    {"kind": "RandomErasing"},
+]
 EVALUATION = [{"kind": "Resize", "size": [8, 8]}, TRANSFORMS[-2]]
 DATA: dict[str, Any] = {"transforms": TRANSFORMS, "evaluation_transforms": EVALUATION}
 NO_LIMIT = 1 << 40
@@ -109,11 +115,25 @@ def test_a_bad_picture_is_named_with_the_reason(tmp_path: Path, loaders: int) ->
 
 def test_what_is_in_memory_is_streamed_only_if_it_is_asked_for(tmp_path: Path) -> None:
     def kind(given: ExampleSet, loading: LoadingStrategy) -> list[type]:
-        return [type(loading.batch_provider(given, sampler(), CPU, STEPS, None)), type(loading.evaluation_examples(given))]
+        return [
+            type(loading.batch_provider(given, sampler(), CPU, STEPS, None)),
+            type(loading.evaluation_examples(given)),
+        ]
 
-    read, kept = image_examples(write_image_archive(tmp_path / "a.zip"), **DATA), image_examples(random_pixels(22, 3, 9, 9), **DATA)
+    read, kept = (
+        image_examples(write_image_archive(tmp_path / "a.zip"), **DATA),
+        image_examples(random_pixels(22, 3, 9, 9), **DATA),
+    )
     numbers = ExampleSet({"x": torch.zeros(22, 3)}, {"label": torch.zeros(22)})
-    assert kind(read, LoadingStrategy(2)) == kind(kept, LoadingStrategy(2, always_stream=True)) == [StreamedBatches, StreamedExamples]
-    for given, loading in ((read, LoadingStrategy(0)), (kept, LoadingStrategy(2)), (numbers, LoadingStrategy(2, always_stream=True))):
+    assert (
+        kind(read, LoadingStrategy(2))
+        == kind(kept, LoadingStrategy(2, always_stream=True))
+        == [StreamedBatches, StreamedExamples]
+    )
+    for given, loading in (
+        (read, LoadingStrategy(0)),
+        (kept, LoadingStrategy(2)),
+        (numbers, LoadingStrategy(2, always_stream=True)),
+    ):
         assert kind(given, loading) == [InMemoryBatches, ExampleSet]
     assert LoadingStrategy(2).evaluation_examples(None) is None

@@ -27,8 +27,10 @@ def random_bytes(*shape: int) -> Array:
 
 def write_idx(path: Path, values: Array, packed: bool = False) -> None:
     code = {"u1": 8, "i4": 12}[values.dtype.str[1:]]
-    content = struct.pack(f">HBB{values.ndim}I", 0, code, values.ndim, *values.shape) + values.astype(
-        values.dtype.newbyteorder(">")).tobytes()  # fmt: skip
+    content = (
+        struct.pack(f">HBB{values.ndim}I", 0, code, values.ndim, *values.shape)
+        + values.astype(values.dtype.newbyteorder(">")).tobytes()
+    )
     path.parent.mkdir(parents=True, exist_ok=True)
     if packed:
         path.with_name(path.name + ".gz").write_bytes(gzip.compress(content))
@@ -51,25 +53,37 @@ def write_mnist(root: Path, name: str, packed: bool = False, rows: tuple[int, in
 def write_emnist(root: Path, part: str) -> None:
     for split, rows in (("train", 5), ("test", 3)):
         write_idx(root / "EMNIST/raw" / f"emnist-{part}-{split}-images-idx3-ubyte", random_bytes(rows, 28, 28))
-        write_idx(root / "EMNIST/raw" / f"emnist-{part}-{split}-labels-idx1-ubyte", random_bytes(rows) % 10 + (part == "letters"))
+        write_idx(
+            root / "EMNIST/raw" / f"emnist-{part}-{split}-labels-idx1-ubyte",
+            random_bytes(rows) % 10 + (part == "letters"),
+        )
 
 
 def write_qmnist(root: Path) -> None:
     for split, rows in (("train", 5), ("test", 3)):
         write_idx(root / "QMNIST/raw" / f"qmnist-{split}-images-idx3-ubyte", random_bytes(rows, 28, 28))
-        write_idx(root / "QMNIST/raw" / f"qmnist-{split}-labels-idx2-int", (random_bytes(rows, 8) % 10).astype(np.int32))
+        write_idx(
+            root / "QMNIST/raw" / f"qmnist-{split}-labels-idx2-int", (random_bytes(rows, 8) % 10).astype(np.int32)
+        )
 
 
 def write_usps(root: Path) -> None:
     for name, rows in (("usps.bz2", 5), ("usps.t.bz2", 3)):
-        lines = [f"{row % 10 + 1} " + " ".join(f"{place}:{value:.4f}" for place, value in
-                 enumerate(RANDOM.uniform(-1, 1, 256), 1)) for row in range(rows)]  # fmt: skip
+        lines = [
+            f"{row % 10 + 1} "
+            + " ".join(f"{place}:{value:.4f}" for place, value in enumerate(RANDOM.uniform(-1, 1, 256), 1))
+            for row in range(rows)
+        ]
         (root / name).write_bytes(bz2.compress("\n".join(lines).encode() + b"\n"))
 
 
 def write_semeion(root: Path) -> None:
-    lines = [" ".join(f"{value:.4f}" for value in random_bytes(256) % 2) + " " + " ".join(str(int(place == row % 10))
-             for place in range(10)) for row in range(5)]  # fmt: skip
+    lines = [
+        " ".join(f"{value:.4f}" for value in random_bytes(256) % 2)
+        + " "
+        + " ".join(str(int(place == row % 10)) for place in range(10))
+        for row in range(5)
+    ]
     (root / "semeion.data").write_text(" \n".join(lines) + " \n")
 
 
@@ -90,7 +104,11 @@ def write_cifar(root: Path, classes: int) -> None:
     names = [f"data_batch_{number}.bin" for number in range(1, 6)] if classes == 10 else ["train.bin"]
     folder, test = ("cifar-10-batches-bin", "test_batch.bin") if classes == 10 else ("cifar-100-binary", "test.bin")
     for name in [*names, test]:
-        labels = random_bytes(2, 1) % 10 if classes == 10 else np.concatenate([random_bytes(2, 1) % 20, random_bytes(2, 1) % 100], 1)
+        labels = (
+            random_bytes(2, 1) % 10
+            if classes == 10
+            else np.concatenate([random_bytes(2, 1) % 20, random_bytes(2, 1) % 100], 1)
+        )
         files[f"{folder}/{name}"] = np.concatenate([labels, random_bytes(2, 3072)], 1).tobytes()
     with tarfile.open(root / f"cifar-{classes}-binary.tar.gz", "w:gz") as archive:
         for name, content in files.items():
@@ -111,7 +129,10 @@ def write_stl10(root: Path) -> None:
 
 def write_svhn(root: Path) -> None:
     for split, rows in (("train", 5), ("test", 3)):
-        values = {"X": random_bytes(32, 32, 3, rows), "y": (np.arange(rows).reshape(-1, 1) * 3 % 10 + 1).astype(np.uint8)}
+        values = {
+            "X": random_bytes(32, 32, 3, rows),
+            "y": (np.arange(rows).reshape(-1, 1) * 3 % 10 + 1).astype(np.uint8),
+        }
         scipy.io.savemat(root / f"{split}_32x32.mat", values, do_compression=True)
 
 
@@ -202,8 +223,18 @@ def write_scenes(root: Path) -> None:
     (root / "SUN397/ClassName.txt").write_text("".join(f"/{name[0]}/{name}\n" for name in named.SUN397))
 
 
-WNIDS = ["n01440764", "n02102040", "n02979186", "n03000684", "n03028079", "n03394916", "n03417042", "n03425413",
-         "n03445777", "n03888257"]  # fmt: skip
+WNIDS = [
+    "n01440764",
+    "n02102040",
+    "n02979186",
+    "n03000684",
+    "n03028079",
+    "n03394916",
+    "n03417042",
+    "n03425413",
+    "n03445777",
+    "n03888257",
+]
 COUNTRIES = [f"{number:03d}" for number in range(211)]
 
 
@@ -215,8 +246,10 @@ def write_imagenette(root: Path) -> None:
 # Data set → what writes a small one.
 WRITERS: Mapping[str, Callable[[Path], None]] = {
     **{name: lambda root, name=name: write_mnist(root, name) for name in ("MNIST", "FashionMNIST", "KMNIST")},  # type: ignore[misc]
-    **{f"EMNIST-{part}": lambda root, part=part: write_emnist(root, part)  # type: ignore[misc]
-       for part in ("byclass", "bymerge", "balanced", "letters", "digits", "mnist")},
+    **{
+        f"EMNIST-{part}": lambda root, part=part: write_emnist(root, part)  # type: ignore[misc]
+        for part in ("byclass", "bymerge", "balanced", "letters", "digits", "mnist")
+    },
     "QMNIST": write_qmnist,
     "USPS": write_usps,
     "SEMEION": write_semeion,
@@ -238,7 +271,7 @@ WRITERS: Mapping[str, Callable[[Path], None]] = {
     "Caltech101": write_caltech101,
     "Caltech256": write_caltech256,
     "SUN397": write_scenes,
-}  # fmt: skip
+}
 
 _TRAIN = {"train": [{"train": True}], "test": [{"train": False}]}
 _SPLIT = {"train": [{"split": "train"}], "test": [{"split": "test"}]}
@@ -250,8 +283,11 @@ _WHOLE: dict[str, list[dict[str, Any]]] = {"train": [{}]}
 # Data set → the settings of torchvision's class by our split; CIFAR's binary version is none that it reads.
 TORCHVISION_SETTINGS: Mapping[str, Mapping[str, list[dict[str, Any]]]] = {
     **dict.fromkeys(("MNIST", "FashionMNIST", "KMNIST", "USPS"), _TRAIN),
-    **{name: {split: [{"split": name.partition("-")[2], "train": split == "train"}] for split in ("train", "test")}
-       for name in WRITERS if name.startswith("EMNIST")},
+    **{
+        name: {split: [{"split": name.partition("-")[2], "train": split == "train"}] for split in ("train", "test")}
+        for name in WRITERS
+        if name.startswith("EMNIST")
+    },
     "QMNIST": {"train": [{"what": "train"}], "test": [{"what": "test"}]},
     "SEMEION": {"train": [{"download": False}]},
     "Imagenette": {"train": [{"split": "train"}], "test": [{"split": "val"}]},
@@ -260,7 +296,7 @@ TORCHVISION_SETTINGS: Mapping[str, Mapping[str, list[dict[str, Any]]]] = {
     **dict.fromkeys(("Flowers102", "DTD", "RenderedSST2"), _VAL),
     **dict.fromkeys(("OxfordIIITPet", "FGVCAircraft"), _TRAINVAL),
     **dict.fromkeys(("EuroSAT", "Caltech101", "Caltech256", "SUN397"), _WHOLE),
-}  # fmt: skip
+}
 
 
 def labels_and_pixels(data: Any) -> Iterator[tuple[int, bytes]]:

@@ -132,8 +132,14 @@ def test_the_other_table_of_faces_is_the_same(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("packed", [False, True])
 def test_matlab_files_are_read(packed: bool, tmp_path: Path) -> None:
-    values = {"a": random_bytes(3, 4, 5), "b": np.arange(6.0).reshape(2, 3), "c": np.array([[7]], np.int16),
-              "long_name": random_bytes(1, 9), "word": "text", "cell": np.array([["x", 1]], object)}  # fmt: skip
+    values = {
+        "a": random_bytes(3, 4, 5),
+        "b": np.arange(6.0).reshape(2, 3),
+        "c": np.array([[7]], np.int16),
+        "long_name": random_bytes(1, 9),
+        "word": "text",
+        "cell": np.array([["x", 1]], object),
+    }
     scipy.io.savemat(tmp_path / "a.mat", values, do_compression=packed)
     found = read_matlab(tmp_path / "a.mat")
     assert found.keys() == {"a", "b", "c", "long_name"}
@@ -168,13 +174,23 @@ def test_half_a_data_set_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     assert len(rows(loaded.splits["train"])) == 5
 
 
-@pytest.mark.parametrize(("name", "spoilt"), [
-    ("MNIST", "MNIST/raw/t10k-labels-idx1-ubyte"), ("CIFAR10", "cifar-10-binary.tar.gz"), ("USPS", "usps.t.bz2"),
-    ("SEMEION", "semeion.data"), ("FER2013", "fer2013/fer2013.csv"), ("STL10", "stl10_binary/test_X.bin"),
-    ("Food101", "food-101/meta/test.json"), ("OxfordIIITPet", "oxford-iiit-pet/annotations/test.txt"),
-    ("DTD", "dtd/dtd/labels/val1.txt"), ("FGVCAircraft", "fgvc-aircraft-2013b/data/images_variant_test.txt"),
-    ("GTSRB", "gtsrb/GT-final_test.csv"), ("Flowers102", "flowers-102/setid.mat"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("name", "spoilt"),
+    [
+        ("MNIST", "MNIST/raw/t10k-labels-idx1-ubyte"),
+        ("CIFAR10", "cifar-10-binary.tar.gz"),
+        ("USPS", "usps.t.bz2"),
+        ("SEMEION", "semeion.data"),
+        ("FER2013", "fer2013/fer2013.csv"),
+        ("STL10", "stl10_binary/test_X.bin"),
+        ("Food101", "food-101/meta/test.json"),
+        ("OxfordIIITPet", "oxford-iiit-pet/annotations/test.txt"),
+        ("DTD", "dtd/dtd/labels/val1.txt"),
+        ("FGVCAircraft", "fgvc-aircraft-2013b/data/images_variant_test.txt"),
+        ("GTSRB", "gtsrb/GT-final_test.csv"),
+        ("Flowers102", "flowers-102/setid.mat"),
+    ],
+)
 def test_damaged_files_are_told(name: str, spoilt: str, tmp_path: Path) -> None:
     WRITERS[name](tmp_path)
     (tmp_path / spoilt).write_bytes(b"spoilt, beyond repair\n")

@@ -22,11 +22,17 @@ MODEL: dict[str, Any] = {
         {"id": "alone", "kind": "Linear", "inputs": ["z"], "out_features": 1},
     ],
     "outputs": {"told": "head", "loss": "both.second", "other": "alone", "same": "x"},
-    "blocks": {"Two": {"inputs": ["a", "b"], "nodes": [
-        {"id": "first", "kind": "add", "inputs": ["a", "b"]},
-        {"id": "second", "kind": "Linear", "inputs": ["first"], "out_features": 3}],
-        "outputs": {"first": "first", "second": "second"}}},
-}  # fmt: skip
+    "blocks": {
+        "Two": {
+            "inputs": ["a", "b"],
+            "nodes": [
+                {"id": "first", "kind": "add", "inputs": ["a", "b"]},
+                {"id": "second", "kind": "Linear", "inputs": ["first"], "out_features": 3},
+            ],
+            "outputs": {"first": "first", "second": "second"},
+        }
+    },
+}
 CHAIN = {"layers": [{"id": "x", "kind": "Linear", "out_features": 4}, {"id": "last", "kind": "ReLU"}]}
 
 

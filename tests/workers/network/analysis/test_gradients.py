@@ -7,18 +7,19 @@ import torch
 from torch import Tensor
 
 from tests.workers.network.networks import build_model, schema
-from workers.network.analysis.gradients import (
-    MAX_CHECKED_ELEMENTS,
-    backward_graph,
-    check_gradients,
-    random_inputs,
-)
+from workers.network.analysis.gradients import MAX_CHECKED_ELEMENTS, backward_graph, check_gradients, random_inputs
 
 COLUMNS = {"x": (3,)}
-TWO_LAYERS: dict[str, Any] = {"inputs": ["x"], "nodes": [
-    {"id": "w1", "kind": "Parameter", "shape": [3, 4]}, {"id": "a", "kind": "matmul", "inputs": ["x", "w1"]},
-    {"id": "h", "kind": "sigmoid", "inputs": ["a"]}, {"id": "w2", "kind": "Parameter", "shape": [4, 2]},
-    {"id": "y", "kind": "matmul", "inputs": ["h", "w2"]}]}  # fmt: skip
+TWO_LAYERS: dict[str, Any] = {
+    "inputs": ["x"],
+    "nodes": [
+        {"id": "w1", "kind": "Parameter", "shape": [3, 4]},
+        {"id": "a", "kind": "matmul", "inputs": ["x", "w1"]},
+        {"id": "h", "kind": "sigmoid", "inputs": ["a"]},
+        {"id": "w2", "kind": "Parameter", "shape": [4, 2]},
+        {"id": "y", "kind": "matmul", "inputs": ["h", "w2"]},
+    ],
+}
 
 
 def values(columns: Any = COLUMNS) -> dict[str, Tensor]:
@@ -45,12 +46,23 @@ def test_a_deep_network_has_a_graph() -> None:
     assert len(found["nodes"]) > 2
 
 
-@pytest.mark.parametrize("model", [
-    TWO_LAYERS,
-    [{"kind": "Linear", "out_features": 4}, {"kind": "Dropout"}, {"kind": "BatchNorm1d"}, {"kind": "Tanh"}],
-    {"layers": [{"kind": "Repeat", "times": 3, "body": {"layers": [{"kind": "Linear", "out_features": 3},
-                                                                  {"kind": "Tanh"}]}}]},
-], ids=["raw", "layers", "repeat"])  # fmt: skip
+@pytest.mark.parametrize(
+    "model",
+    [
+        TWO_LAYERS,
+        [{"kind": "Linear", "out_features": 4}, {"kind": "Dropout"}, {"kind": "BatchNorm1d"}, {"kind": "Tanh"}],
+        {
+            "layers": [
+                {
+                    "kind": "Repeat",
+                    "times": 3,
+                    "body": {"layers": [{"kind": "Linear", "out_features": 3}, {"kind": "Tanh"}]},
+                }
+            ]
+        },
+    ],
+    ids=["raw", "layers", "repeat"],
+)
 def test_right_gradients_pass(model: Any) -> None:
     found = check_gradients(build_model(model, COLUMNS), values())
     assert found.passed
@@ -69,9 +81,16 @@ def test_wrong_gradients_fail(monkeypatch: pytest.MonkeyPatch) -> None:
             return gradient * 0.5
 
     network = build_model(TWO_LAYERS, COLUMNS)
-    monkeypatch.setattr(network, "_plan", network._plan._replace(steps=tuple(
-        step._replace(chained=tuple(Wrong.apply if call is torch.sigmoid else call for call in step.chained))
-        for step in network._plan.steps)))  # fmt: skip
+    monkeypatch.setattr(
+        network,
+        "_plan",
+        network._plan._replace(
+            steps=tuple(
+                step._replace(chained=tuple(Wrong.apply if call is torch.sigmoid else call for call in step.chained))
+                for step in network._plan.steps
+            )
+        ),
+    )
     found = check_gradients(network, values())
     assert not found.passed
     assert found.differences["w1"] > 1e-4

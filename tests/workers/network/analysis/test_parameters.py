@@ -14,20 +14,34 @@ from workers.network.runtime.build import GraphModule
 
 LINEAR_NORM_BLOCK = {"layers": [{"kind": "Linear", "out_features": 6}, {"kind": "BatchNorm1d"}]}
 EXTRA_NETWORKS: dict[str, tuple[Model, Columns]] = {
-    "blocks in shared blocks": (graph_spec(
-        {"id": "a", "kind": "block", "name": "Outer", "inputs": ["x"], "share": "one"},
-        {"id": "b", "kind": "block", "name": "Outer", "inputs": ["a"], "share": "one"},
-        {"id": "c", "kind": "block", "name": "Outer", "inputs": ["b"]},
-        {"id": "bias", "kind": "Parameter", "shape": [6], "init": {"kind": "zeros"}},
-        {"id": "sum", "kind": "add", "inputs": ["c", "bias"]},
-        blocks={"Part": LINEAR_NORM_BLOCK, "Outer": {"layers": [
-            {"kind": "block", "name": "Part"}, {"kind": "Repeat", "times": 2, "share": False, "body": LINEAR_NORM_BLOCK}]}},
-    ), VECTOR),
-}  # fmt: skip
-NETWORKS: dict[str, tuple[Any, Columns]] = CASES | EXTRA_NETWORKS | {
-    f"{kind}-{number}": (model(kind, settings, named), named or {"x": (6,)})
-    for number, (kind, settings, named) in enumerate(KINDS)
-}  # fmt: skip
+    "blocks in shared blocks": (
+        graph_spec(
+            {"id": "a", "kind": "block", "name": "Outer", "inputs": ["x"], "share": "one"},
+            {"id": "b", "kind": "block", "name": "Outer", "inputs": ["a"], "share": "one"},
+            {"id": "c", "kind": "block", "name": "Outer", "inputs": ["b"]},
+            {"id": "bias", "kind": "Parameter", "shape": [6], "init": {"kind": "zeros"}},
+            {"id": "sum", "kind": "add", "inputs": ["c", "bias"]},
+            blocks={
+                "Part": LINEAR_NORM_BLOCK,
+                "Outer": {
+                    "layers": [
+                        {"kind": "block", "name": "Part"},
+                        {"kind": "Repeat", "times": 2, "share": False, "body": LINEAR_NORM_BLOCK},
+                    ]
+                },
+            },
+        ),
+        VECTOR,
+    )
+}
+NETWORKS: dict[str, tuple[Any, Columns]] = (
+    CASES
+    | EXTRA_NETWORKS
+    | {
+        f"{kind}-{number}": (model(kind, settings, named), named or {"x": (6,)})
+        for number, (kind, settings, named) in enumerate(KINDS)
+    }
+)
 
 
 def index_built_network(network: nn.Module) -> ParameterIndex:

@@ -35,11 +35,32 @@ def test_leaves(tmp_path: Path) -> None:
     assert_source_matches(LEAVES, {"x": (4,)}, tmp_path)
 
 
-@pytest.mark.parametrize("name", [
-    "class", "None", "lambda", "match", "self", "torch", "nn", "Tensor", "Sequence", "reshape", "attend",
-    "run_recurrent",
-    "Network", "dict", "super", "print", "forward", "__debug__", "_", "__x", "pack_padded_sequence",
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "name",
+    [
+        "class",
+        "None",
+        "lambda",
+        "match",
+        "self",
+        "torch",
+        "nn",
+        "Tensor",
+        "Sequence",
+        "reshape",
+        "attend",
+        "run_recurrent",
+        "Network",
+        "dict",
+        "super",
+        "print",
+        "forward",
+        "__debug__",
+        "_",
+        "__x",
+        "pack_padded_sequence",
+    ],
+)
 @pytest.mark.parametrize("node", ["h", "torch_", "nn_", "class_", "Tensor_"])
 def test_inputs_and_outputs_may_have_any_name(name: str, node: str, tmp_path: Path) -> None:
     nodes = [
@@ -47,7 +68,9 @@ def test_inputs_and_outputs_may_have_any_name(name: str, node: str, tmp_path: Pa
         {"id": "r", "kind": "reshape", "inputs": [node], "shape": [0, -1]},
         {"id": "y", "kind": "relu", "inputs": ["r"]},
     ]
-    assert_source_matches({"inputs": [name], "nodes": nodes, "outputs": {name: "y", "other": node}}, {name: (3, 2)}, tmp_path)
+    assert_source_matches(
+        {"inputs": [name], "nodes": nodes, "outputs": {name: "y", "other": node}}, {name: (3, 2)}, tmp_path
+    )
 
 
 @pytest.mark.parametrize(
@@ -68,8 +91,12 @@ def test_a_layer_may_be_called_like_the_input(tmp_path: Path) -> None:
 
 
 def test_the_whole_file(tmp_path: Path) -> None:
-    layers = [{"kind": "Conv2d", "out_channels": 4, "kernel_size": 3}, {"kind": "ReLU"}, {"kind": "Flatten"},
-              {"kind": "Linear", "out_features": 2}]  # fmt: skip
+    layers = [
+        {"kind": "Conv2d", "out_channels": 4, "kernel_size": 3},
+        {"kind": "ReLU"},
+        {"kind": "Flatten"},
+        {"kind": "Linear", "out_features": 2},
+    ]
     source = write_source(build_model(layers, {"image": (1, 8, 8)}))
     body = source.partition('"""\n\n')[2]
     assert (

@@ -64,15 +64,18 @@ def test_operations_are_those_of_a_forward_pass(kind: str, settings: Mapping[str
     with FlopCounterMode(display=False) as counter, torch.no_grad():
         network(values)
     count = len(next(iter(values.values())))
-    assert flops(kind, trace.node.parameters, shapes, trace.output.shape) * count == counter.get_total_flops() * SYMBOLIC_BATCH_SIZE
+    assert (
+        flops(kind, trace.node.parameters, shapes, trace.output.shape) * count
+        == counter.get_total_flops() * SYMBOLIC_BATCH_SIZE
+    )
 
 
 def test_operations_of_matrices_attention_and_the_rest() -> None:
     assert flops("matmul", {}, [(8, 3, 4), (8, 4, 5)], (8, 3, 5)) == 8 * 3 * 5 * 4 * 2
     attention = flops("MultiheadAttention", {"embed_dim": 6}, [(8, 5, 6)], (8, 5, 6))
     assert attention == 8 * 5 * (4 * 6 * 6) * 2 + 8 * (5 * 5 * 6) * 2 * 2
-    assert flops("GRU", {"hidden_size": 3, "num_layers": 1, "bidirectional": False, "input_size": 6}, [(8, 5,
-    6)], ()) == (
-        8 * 5 * 3 * 3 * (6 + 3) * 2)  # fmt: skip
+    assert flops(
+        "GRU", {"hidden_size": 3, "num_layers": 1, "bidirectional": False, "input_size": 6}, [(8, 5, 6)], ()
+    ) == (8 * 5 * 3 * 3 * (6 + 3) * 2)
     assert flops("ReLU", {}, [(8, 5)], (8, 5)) == 40
     assert flops("Parameter", {}, [], (8, 5)) == 0

@@ -17,6 +17,9 @@ def test_whole_numbers_have_limits(kind: str, scalar: int, detail: str, hint: st
     model = {"nodes": [{"id": "it", "kind": kind, "inputs": ["x"], "scalar": scalar}]}
     (problem,) = infer_model(model, {"x": ((4,), "int64")}).problems
     assert (problem.pointer, problem.code, problem.detail, problem.hint) == (
-        "/nodes/0/scalar", "invalid_value", detail, hint,
-    )  # fmt: skip
+        "/nodes/0/scalar",
+        "invalid_value",
+        detail,
+        hint,
+    )
     assert infer_model(model, {"x": (4,)}).problems == []

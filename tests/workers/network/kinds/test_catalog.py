@@ -54,10 +54,12 @@ INPUTS: Mapping[str, Columns] = {
     "scatter_add": {"x": SEQUENCE, "y": ((2, 6), "int64"), "z": (2, 6)},
     "length_mask": {"x": SEQUENCE, "n": ((), "int64")},
 }
-BOOL_KINDS = """gt ge lt le eq ne logical_and logical_or logical_xor logical_not any all isnan isinf isfinite argmax argmin
-    argsort count_nonzero one_hot arange length_mask zeros ones full zeros_like ones_like rand randn rand_like
+BOOL_KINDS = """gt ge lt le eq ne logical_and logical_or logical_xor logical_not any all isnan isinf isfinite argmax
+    argmin argsort count_nonzero one_hot arange length_mask zeros ones full zeros_like ones_like rand randn rand_like
     randn_like Training"""
-KINDS_WITHOUT_GRADIENT = frozenset({"stop_gradient", "Buffer", "Constant", *BOOL_KINDS.split()})  # no gradient comes out of these
+KINDS_WITHOUT_GRADIENT = frozenset(
+    {"stop_gradient", "Buffer", "Constant", *BOOL_KINDS.split()}
+)  # no gradient comes out of these
 LARGE = frozenset(BACKBONES) - {"squeezenet1_1"}
 
 X, XY, XYZ = ("x",), ("x", "y"), ("x", "y", "z")
@@ -72,39 +74,92 @@ def columns(kind: str, names: tuple[str, ...]) -> Columns:
 
 # (kind, settings, columns that are its inputs): each kind's example, then the variants.
 CASES: list[tuple[str, Mapping[str, Any], Columns]] = [
-    *((kind, NODE_KINDS[kind].example, INPUTS.get(kind) or columns(kind, XYZ[: NODE_KINDS[kind].inputs[0]])) for kind in CATALOG
-      if kind not in CONTROL and kind not in BACKBONES),
+    *(
+        (kind, NODE_KINDS[kind].example, INPUTS.get(kind) or columns(kind, XYZ[: NODE_KINDS[kind].inputs[0]]))
+        for kind in CATALOG
+        if kind not in CONTROL and kind not in BACKBONES
+    ),
     ("squeezenet1_1", {"num_classes": 3}, {"x": (3, 32, 32)}),
     *((kind, {}, columns(kind, XY)) for kind in ("add", "sub", "mul", "div", "pow")),
     *((kind, {"dim": None}, columns(kind, X)) for kind in ("mean", "sum", "amax", "amin")),
     *((kind, {"dim": (1, 2), "keepdim": True}, columns(kind, X)) for kind in ("mean", "sum", "amax", "amin")),
     *((kind, {"dim": None, "keepdim": True}, columns(kind, X)) for kind in ("mean", "sum")),
-    *((kind, {"hidden_size": 3, "returns": returns}, LENGTHS) for kind in RECURRENT
-      for returns in ("sequence", "last", "state")),
-    *((kind, DEEP | {"returns": returns}, names) for kind in RECURRENT for names in (LENGTHS, columns(kind, X))
-      for returns in ("sequence", "last", "state")),
+    *(
+        (kind, {"hidden_size": 3, "returns": returns}, LENGTHS)
+        for kind in RECURRENT
+        for returns in ("sequence", "last", "state")
+    ),
+    *(
+        (kind, DEEP | {"returns": returns}, names)
+        for kind in RECURRENT
+        for names in (LENGTHS, columns(kind, X))
+        for returns in ("sequence", "last", "state")
+    ),
     ("RNN", {"hidden_size": 3, "nonlinearity": "relu"}, columns("RNN", X)),
     ("GRU", {"hidden_size": 3, "num_layers": 2, "dropout": 0.5}, columns("GRU", X)),
     ("GRU", {"hidden_size": 3, "returns": "last"}, {"x": SEQUENCE, "n": ((), "uint8")}),
-    *(("MultiheadAttention", {"num_heads": 3, "dropout": 0.5}, columns("MultiheadAttention", names))
-      for names in (X, XY, XYZ)),
-    ("TransformerEncoderLayer", {"nhead": 1, "dim_feedforward": 4, "activation": "gelu", "norm_first": True},
-     columns("TransformerEncoderLayer", X)),
-    *(("TransformerEncoderLayer", {"nhead": 2, "dim_feedforward": 4, "is_causal": causal, "bias": causal}, LENGTHS)
-      for causal in (False, True)),
-    *(("TransformerDecoderLayer", {"nhead": 2, "dim_feedforward": 4, "is_causal": True}, names)
-      for names in ({"x": (3, 6), "y": SEQUENCE}, {"x": (3, 6), "y": SEQUENCE, "n": ((), "int64")})),
-    *(("MultiheadAttention", {"num_heads": 2, "is_causal": causal}, {"x": (3, 6), "y": SEQUENCE, "z": SEQUENCE,
-                                                                     "n": ((), "int64")}) for causal in (False, True)),
-    *(("pool_sequence", {"by": by}, names) for by in ("mean", "sum", "max", "last")
-      for names in (columns("", X), LENGTHS, {"x": (4, 2, 3), "n": ((), "uint8")}, {"x": (4,), "n": ((), "int64")})),
+    *(
+        ("MultiheadAttention", {"num_heads": 3, "dropout": 0.5}, columns("MultiheadAttention", names))
+        for names in (X, XY, XYZ)
+    ),
+    (
+        "TransformerEncoderLayer",
+        {"nhead": 1, "dim_feedforward": 4, "activation": "gelu", "norm_first": True},
+        columns("TransformerEncoderLayer", X),
+    ),
+    *(
+        ("TransformerEncoderLayer", {"nhead": 2, "dim_feedforward": 4, "is_causal": causal, "bias": causal}, LENGTHS)
+        for causal in (False, True)
+    ),
+    *(
+        ("TransformerDecoderLayer", {"nhead": 2, "dim_feedforward": 4, "is_causal": True}, names)
+        for names in ({"x": (3, 6), "y": SEQUENCE}, {"x": (3, 6), "y": SEQUENCE, "n": ((), "int64")})
+    ),
+    *(
+        (
+            "MultiheadAttention",
+            {"num_heads": 2, "is_causal": causal},
+            {"x": (3, 6), "y": SEQUENCE, "z": SEQUENCE, "n": ((), "int64")},
+        )
+        for causal in (False, True)
+    ),
+    *(
+        ("pool_sequence", {"by": by}, names)
+        for by in ("mean", "sum", "max", "last")
+        for names in (columns("", X), LENGTHS, {"x": (4, 2, 3), "n": ((), "uint8")}, {"x": (4,), "n": ((), "int64")})
+    ),
     ("add_sinusoids", {}, {"x": (4, 5)}),
-    ("Conv2d", {"out_channels": 6, "kernel_size": (3, 1), "padding": "same", "groups": 2, "bias": False,
-                "padding_mode": "circular", "dilation": (2, 1)}, columns("Conv2d", X)),
-    ("Conv1d", {"in_channels": 4, "out_channels": 6, "kernel_size": 2, "padding": "valid", "stride": 2},
-     {"x": SEQUENCE}),
-    ("ConvTranspose2d", {"out_channels": 4, "kernel_size": 3, "stride": 2, "padding": 1, "output_padding": (1, 0),
-                         "groups": 2, "dilation": 1}, columns("ConvTranspose2d", X)),
+    (
+        "Conv2d",
+        {
+            "out_channels": 6,
+            "kernel_size": (3, 1),
+            "padding": "same",
+            "groups": 2,
+            "bias": False,
+            "padding_mode": "circular",
+            "dilation": (2, 1),
+        },
+        columns("Conv2d", X),
+    ),
+    (
+        "Conv1d",
+        {"in_channels": 4, "out_channels": 6, "kernel_size": 2, "padding": "valid", "stride": 2},
+        {"x": SEQUENCE},
+    ),
+    (
+        "ConvTranspose2d",
+        {
+            "out_channels": 4,
+            "kernel_size": 3,
+            "stride": 2,
+            "padding": 1,
+            "output_padding": (1, 0),
+            "groups": 2,
+            "dilation": 1,
+        },
+        columns("ConvTranspose2d", X),
+    ),
     ("MaxPool2d", {"kernel_size": (3, 2), "stride": 1, "padding": 1, "ceil_mode": True}, columns("MaxPool2d", X)),
     ("AvgPool2d", {"kernel_size": 4, "stride": 3, "padding": 2, "count_include_pad": False}, columns("AvgPool2d", X)),
     ("AdaptiveAvgPool2d", {"output_size": (2, 3)}, columns("AdaptiveAvgPool2d", X)),
@@ -137,12 +192,14 @@ CASES: list[tuple[str, Mapping[str, Any], Columns]] = [
     ("RMSNorm", {"normalized_shape": 6, "eps": 0.1}, {"x": SEQUENCE}),
     ("PReLU", {"num_parameters": 4, "init": 0.5}, {"x": SEQUENCE}),
     ("Embedding", {"num_embeddings": 4, "embedding_dim": 2, "padding_idx": 3}, {"x": ((), "int32")}),
-    *(("Parameter", {"shape": (4, 3), "init": {"kind": kind, **row.example}}, {"x": VECTOR})
-      for kind, row in INITIALISERS.items()),
+    *(
+        ("Parameter", {"shape": (4, 3), "init": {"kind": kind, **row.example}}, {"x": VECTOR})
+        for kind, row in INITIALISERS.items()
+    ),
     ("Parameter", {"shape": ()}, {"x": VECTOR}),
     ("Constant", {"value": 2.5}, {"x": VECTOR}),
     ("Constant", {"value": [[[1, -2.0], [1e-7, 3]]]}, {"x": VECTOR}),
-]  # fmt: skip
+]
 
 
 def model(kind: str, settings: Mapping[str, Any], named: Columns) -> dict[str, Any]:

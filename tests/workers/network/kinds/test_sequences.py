@@ -64,8 +64,15 @@ def test_causally_nothing_later_is_seen(name: str, train: bool) -> None:
 
 
 def test_a_decoder_sees_its_memory_to_the_end_and_itself_to_its_place() -> None:
-    node = {"id": "node", "kind": "TransformerDecoderLayer", "inputs": ["x", "memory", "n"], "nhead": 2,
-            "dim_feedforward": 8, "dropout": 0.0, "is_causal": True}  # fmt: skip
+    node = {
+        "id": "node",
+        "kind": "TransformerDecoderLayer",
+        "inputs": ["x", "memory", "n"],
+        "nhead": 2,
+        "dim_feedforward": 8,
+        "dropout": 0.0,
+        "is_causal": True,
+    }
     columns = {"x": (3, 6), "memory": SEQUENCE, "n": LENGTH}
     module = build_model({"inputs": list(columns), "nodes": [node]}, columns)
     generator = torch.Generator().manual_seed(0)
@@ -77,8 +84,10 @@ def test_a_decoder_sees_its_memory_to_the_end_and_itself_to_its_place() -> None:
 
 
 def test_a_mask_tells_what_is_there() -> None:
-    module = build_model({"inputs": ["x", "n"], "nodes": [{"id": "m", "kind": "length_mask", "inputs": ["x", "n"]}]},
-                   {"x": SEQUENCE, "n": LENGTH})  # fmt: skip
+    module = build_model(
+        {"inputs": ["x", "n"], "nodes": [{"id": "m", "kind": "length_mask", "inputs": ["x", "n"]}]},
+        {"x": SEQUENCE, "n": LENGTH},
+    )
     found = module({"x": torch.zeros(3, 4, 6), "n": LENGTHS})["output"]
     assert found.tolist() == [[True] * 4, [True, False, False, False], [True, True, True, False]]
 
@@ -98,10 +107,14 @@ def infer_sequence_network(nodes: list[Any], classes: int | None = 30, shape: tu
     return infer_shapes(Network.model_validate({"layers": nodes}), schema, ("x",))
 
 
-@pytest.mark.parametrize(("kind", "inputs", "place"), [
-    ("MultiheadAttention", ["x", "n"], 3), ("MultiheadAttention", ["x", "x", "n"], 3),
-    ("TransformerDecoderLayer", ["x", "n", "x"], 2),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("kind", "inputs", "place"),
+    [
+        ("MultiheadAttention", ["x", "n"], 3),
+        ("MultiheadAttention", ["x", "x", "n"], 3),
+        ("TransformerDecoderLayer", ["x", "n", "x"], 2),
+    ],
+)
 def test_lengths_in_the_wrong_place_are_told(kind: str, inputs: list[str], place: int) -> None:
     settings = {"num_heads": 2} if kind == "MultiheadAttention" else {"nhead": 2}
     model = {"inputs": ["x", "n"], "nodes": [{"id": "a", "kind": kind, "inputs": inputs, **settings}]}
@@ -113,11 +126,16 @@ def test_lengths_in_the_wrong_place_are_told(kind: str, inputs: list[str], place
 EMBED = {"kind": "Embedding", "embedding_dim": 2}
 
 
-@pytest.mark.parametrize("nodes", [
-    [EMBED], [{"kind": "Flatten"}, EMBED], [{"kind": "select", "dim": 1, "index": 0}, EMBED],
-    [{"kind": "EmbeddingBag", "embedding_dim": 2}],
-    [{"kind": "Repeat", "times": 2, "body": {"layers": [{"kind": "flip", "dims": [1]}]}, "id": "r"}],
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "nodes",
+    [
+        [EMBED],
+        [{"kind": "Flatten"}, EMBED],
+        [{"kind": "select", "dim": 1, "index": 0}, EMBED],
+        [{"kind": "EmbeddingBag", "embedding_dim": 2}],
+        [{"kind": "Repeat", "times": 2, "body": {"layers": [{"kind": "flip", "dims": [1]}]}, "id": "r"}],
+    ],
+)
 def test_as_many_vectors_as_there_are_numbers(nodes: list[Any]) -> None:
     found = infer_sequence_network(nodes)
     assert found.problems == []
@@ -130,14 +148,29 @@ def test_positions_are_as_many_as_there_are_places() -> None:
     assert infer_sequence_network([{"kind": "arange"}, EMBED]).nodes[-1].node.parameters["num_embeddings"] == 4
 
 
-@pytest.mark.parametrize(("nodes", "classes", "detail", "hint"), [
-    ([EMBED], None, "embedding1 looks vectors up, and how many different numbers it receives is not known",
-     "give num_embeddings: the largest number, and one"),
-    ([EMBED | {"num_embeddings": 29}], 30, "embedding1 has 29 vectors but receives numbers up to 29",
-     "set num_embeddings to 30, or leave it out"),
-    ([{"kind": "arange"}, EMBED | {"num_embeddings": 3}], None, "embedding1 has 3 vectors but receives numbers up to 3",
-     "set num_embeddings to 4, or leave it out"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("nodes", "classes", "detail", "hint"),
+    [
+        (
+            [EMBED],
+            None,
+            "embedding1 looks vectors up, and how many different numbers it receives is not known",
+            "give num_embeddings: the largest number, and one",
+        ),
+        (
+            [EMBED | {"num_embeddings": 29}],
+            30,
+            "embedding1 has 29 vectors but receives numbers up to 29",
+            "set num_embeddings to 30, or leave it out",
+        ),
+        (
+            [{"kind": "arange"}, EMBED | {"num_embeddings": 3}],
+            None,
+            "embedding1 has 3 vectors but receives numbers up to 3",
+            "set num_embeddings to 4, or leave it out",
+        ),
+    ],
+)
 def test_too_few_vectors_are_told(nodes: list[Any], classes: int | None, detail: str, hint: str) -> None:
     (problem,) = infer_sequence_network(nodes, classes).problems
     assert problem.pointer.endswith("/num_embeddings")

@@ -55,13 +55,24 @@ def test_a_whole_number_leaves_whole_numbers_whole(scalar: float, dtype: torch.d
     assert output.tolist() == [[number * scalar for number in (1, 2, 3)]]
 
 
-@pytest.mark.parametrize(("layers", "names"), [
-    ([{"kind": "Linear", "out_features": 4}, {"kind": "ReLU"}, {"kind": "Linear", "out_features": 2}],
-     ["linear1", "relu1", "linear2"]),
-    ([{"kind": "Linear", "out_features": 4, "id": "fc"}, {"kind": "Linear", "out_features": 2}], ["fc", "linear2"]),
-    ([{"kind": "Linear", "out_features": 4}, {"kind": "Linear", "out_features": 4, "id": "x"},
-      {"kind": "Linear", "out_features": 2}], ["linear1", "x", "linear3"]),  # like the input of the chain
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("layers", "names"),
+    [
+        (
+            [{"kind": "Linear", "out_features": 4}, {"kind": "ReLU"}, {"kind": "Linear", "out_features": 2}],
+            ["linear1", "relu1", "linear2"],
+        ),
+        ([{"kind": "Linear", "out_features": 4, "id": "fc"}, {"kind": "Linear", "out_features": 2}], ["fc", "linear2"]),
+        (
+            [
+                {"kind": "Linear", "out_features": 4},
+                {"kind": "Linear", "out_features": 4, "id": "x"},
+                {"kind": "Linear", "out_features": 2},
+            ],
+            ["linear1", "x", "linear3"],
+        ),  # like the input of the chain
+    ],
+)
 def test_layers_are_named_by_kind_and_count(layers: list[Any], names: list[str]) -> None:
     network = build_model(layers, {"x": (3,)})
     assert [name for name, _ in network.named_children()] == names
@@ -79,7 +90,9 @@ def test_a_seed_decides_the_weights() -> None:
 
 
 def test_weights_are_those_of_torch_in_the_order_of_the_nodes() -> None:
-    network = build_model([{"kind": "Linear", "out_features": 6}, {"kind": "Linear", "out_features": 2}], {"x": (4,)}, seed=3)
+    network = build_model(
+        [{"kind": "Linear", "out_features": 6}, {"kind": "Linear", "out_features": 2}], {"x": (4,)}, seed=3
+    )
     torch.manual_seed(3)
     plain = nn.Sequential(nn.Linear(4, 6), nn.Linear(6, 2))
     assert all(one.equal(two) for one, two in zip(network.parameters(), plain.parameters(), strict=True))
@@ -131,12 +144,15 @@ def test_a_copy_runs_on_its_own_weights() -> None:
 def test_five_thousand_layers(form: str) -> None:
     """Nothing recurses: not the draft, not the plan, not a forward and a backward pass, not a copy of the weights."""
     count = 5000
-    layers: list[Any] = [{"kind": "Linear", "out_features": 2} if place % 50 == 0 else {"kind": "Tanh"}
-                         for place in range(count)]  # fmt: skip
+    layers: list[Any] = [
+        {"kind": "Linear", "out_features": 2} if place % 50 == 0 else {"kind": "Tanh"} for place in range(count)
+    ]
     model: Model = layers
     if form == "nodes":
-        nodes = [{"id": f"n{place}", "inputs": [f"n{place - 1}" if place else "x"], **layer}
-                 for place, layer in enumerate(layers)]  # fmt: skip
+        nodes = [
+            {"id": f"n{place}", "inputs": [f"n{place - 1}" if place else "x"], **layer}
+            for place, layer in enumerate(layers)
+        ]
         model = {"inputs": ["x"], "nodes": nodes[::-1], "outputs": {"output": f"n{count - 1}"}}
     network = build_model(model, {"x": (2,)})
     assert len(network.blueprint.nodes) == count

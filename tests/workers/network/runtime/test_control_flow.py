@@ -11,15 +11,7 @@ from torch import Tensor, nn
 
 from app.errors import InvalidInput
 from app.spec.network.control import CONTROL
-from tests.workers.network.networks import (
-    Columns,
-    Model,
-    build_model,
-    import_source,
-    infer_model,
-    parse_model,
-    schema,
-)
+from tests.workers.network.networks import Columns, Model, build_model, import_source, infer_model, parse_model, schema
 from tests.workers.network.runtime.control_flow_cases import (
     CASES,
     CELL,
@@ -79,7 +71,9 @@ def test_weights_and_source_make_a_round_trip(case: tuple[Model, Columns], tmp_p
 def test_gradients_are_those_of_differences(case: tuple[Model, Columns]) -> None:
     model, columns = case
     network = build_model(model, columns).double()
-    inputs = {name: value.double() if value.is_floating_point() else value for name, value in example_values(columns).items()}
+    inputs = {
+        name: value.double() if value.is_floating_point() else value for name, value in example_values(columns).items()
+    }
 
     def loss() -> Tensor:
         return torch.stack([output.square().sum() for output in network(inputs).values()]).sum()
@@ -164,7 +158,14 @@ def test_finished_examples_stay_as_they_are_and_cost_nothing() -> None:
 
 @pytest.mark.parametrize(("limit", "error"), [("fail", RuntimeError), ("stop", None)])
 def test_turns_are_limited(limit: str, error: type[Exception] | None) -> None:
-    model = single_node_spec("While", condition=PER_EXAMPLE_CONDITION, body=GROWING_BODY, halt="per_example", max_iterations=2, at_limit=limit)
+    model = single_node_spec(
+        "While",
+        condition=PER_EXAMPLE_CONDITION,
+        body=GROWING_BODY,
+        halt="per_example",
+        max_iterations=2,
+        at_limit=limit,
+    )
     network = build_model(model, VECTOR)
     heard = calls(network, "flow.body")
     if error is None:
@@ -198,25 +199,38 @@ def test_names_in_the_state_are_those_in_the_spec() -> None:
     assert "a.linear1.weight" in build_model(*CASES["block"]).state_dict()
 
 
-GRU: dict[str, Any] = {"inputs": ["h", "x"], "outputs": {"h": "new", "y": "new"}, "nodes": [
-    {"id": "gx", "kind": "Linear", "inputs": ["x"], "out_features": 12},
-    {"id": "gh", "kind": "Linear", "inputs": ["h"], "out_features": 12},
-    *[{"id": f"{name}{side}", "kind": "narrow", "inputs": [f"g{side}"], "dim": 1, "start": 4 * place, "length": 4}
-      for side in "xh" for place, name in enumerate("rzn")],
-    {"id": "ra", "kind": "add", "inputs": ["rx", "rh"]}, {"id": "r", "kind": "sigmoid", "inputs": ["ra"]},
-    {"id": "za", "kind": "add", "inputs": ["zx", "zh"]}, {"id": "z", "kind": "sigmoid", "inputs": ["za"]},
-    {"id": "rn", "kind": "mul", "inputs": ["r", "nh"]}, {"id": "na", "kind": "add", "inputs": ["nx", "rn"]},
-    {"id": "n", "kind": "tanh", "inputs": ["na"]}, {"id": "d", "kind": "sub", "inputs": ["h", "n"]},
-    {"id": "zd", "kind": "mul", "inputs": ["z", "d"]},
-    {"id": "new", "kind": "add", "inputs": ["n", "zd"]}]}  # fmt: skip
+GRU: dict[str, Any] = {
+    "inputs": ["h", "x"],
+    "outputs": {"h": "new", "y": "new"},
+    "nodes": [
+        {"id": "gx", "kind": "Linear", "inputs": ["x"], "out_features": 12},
+        {"id": "gh", "kind": "Linear", "inputs": ["h"], "out_features": 12},
+        *[
+            {"id": f"{name}{side}", "kind": "narrow", "inputs": [f"g{side}"], "dim": 1, "start": 4 * place, "length": 4}
+            for side in "xh"
+            for place, name in enumerate("rzn")
+        ],
+        {"id": "ra", "kind": "add", "inputs": ["rx", "rh"]},
+        {"id": "r", "kind": "sigmoid", "inputs": ["ra"]},
+        {"id": "za", "kind": "add", "inputs": ["zx", "zh"]},
+        {"id": "z", "kind": "sigmoid", "inputs": ["za"]},
+        {"id": "rn", "kind": "mul", "inputs": ["r", "nh"]},
+        {"id": "na", "kind": "add", "inputs": ["nx", "rn"]},
+        {"id": "n", "kind": "tanh", "inputs": ["na"]},
+        {"id": "d", "kind": "sub", "inputs": ["h", "n"]},
+        {"id": "zd", "kind": "mul", "inputs": ["z", "d"]},
+        {"id": "new", "kind": "add", "inputs": ["n", "zd"]},
+    ],
+}
 
 
 @pytest.mark.parametrize("lengths", [None, [5, 2, 1]])
 def test_a_gru_of_raw_operations_is_torchs(lengths: list[int] | None) -> None:
     columns: dict[str, Any] = {"x": (5, 6), "h": (4,)} | ({"n": ((), "int64")} if lengths else {})
     scan = {"id": "flow", "kind": "Scan", "over": ["x"], "carry": ["h"], "body": GRU}
-    model = graph_spec(scan | ({"lengths": "n"} if lengths else {}), inputs=tuple(columns),
-                  outputs={"h": "flow.h", "y": "flow.y"})  # fmt: skip
+    model = graph_spec(
+        scan | ({"lengths": "n"} if lengths else {}), inputs=tuple(columns), outputs={"h": "flow.h", "y": "flow.y"}
+    )
     network, reference = build_model(model, columns), nn.GRU(6, 4, batch_first=True)
     body = network.get_submodule("flow.body")
     with torch.no_grad():
@@ -270,27 +284,59 @@ def only_problem(model: Model, columns: Columns) -> tuple[str, str, str]:
 WIDE = {"layers": [{"kind": "Linear", "out_features": 7}]}
 
 
-@pytest.mark.parametrize(("model", "columns", "place", "words"), [
-    (graph_spec({"id": "flow", "kind": "If", "inputs": ["x"], "predicate": "x", "then": LINEAR}), VECTOR,
-     "/nodes/0/predicate", "one question"),
-    (graph_spec(*PREDICATE, IF_NODE | {"then": WIDE}), VECTOR,
-     "/nodes/2", "6 per example of float32"),
-    (single_node_spec("Route", ("x", "which"), selector="which", cases=[LINEAR, WIDE]), {"x": (6,), "which": ((), "int64")},
-     "/nodes/0", "7 per example"),
-    (single_node_spec("Route", ("x", "which"), selector="which", cases=[LINEAR]), {"x": (6,), "which": (2,)}, "/nodes/0/selector",
-     "one whole number per example"),
-    (single_node_spec("Repeat", times=2, body=WIDE), VECTOR, "/nodes/0", "what the body gives"),
-    (single_node_spec("While", condition=LINEAR, body=LINEAR), VECTOR, "/nodes/0/condition", "one bool"),
-    (graph_spec({"id": "flow", "kind": "Scan", "over": ["h"], "carry": ["h"], "body": CELL}, inputs=("h",)), {"h": (4,)},
-     "/nodes/0/body/nodes/0", "joined cannot combine"),
-    (single_node_spec("Repeat", times=2, body={"layers": [{"kind": "Linear", "in_features": 5, "out_features": 6}]}), VECTOR,
-     "/nodes/0/body/layers/0/in_features", "expects 5 features"),
-    (single_node_spec("Repeat", times=2, body=CELL), VECTOR, "/nodes/0", r"takes 2 inputs \(h, x\) and gets 1"),
-    ({"inputs": ["value", "children"], "nodes": [TREES["nodes"][0] | {"node": LEAF}]}, TREE_COLUMNS, "/nodes/0",
-     "takes 1 inputs"),
-    ({"inputs": ["value", "children"], "nodes": TREES["nodes"]}, {"value": (7, 5), "children": (7, 2)},
-     "/nodes/0/children", "whole numbers"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("model", "columns", "place", "words"),
+    [
+        (
+            graph_spec({"id": "flow", "kind": "If", "inputs": ["x"], "predicate": "x", "then": LINEAR}),
+            VECTOR,
+            "/nodes/0/predicate",
+            "one question",
+        ),
+        (graph_spec(*PREDICATE, IF_NODE | {"then": WIDE}), VECTOR, "/nodes/2", "6 per example of float32"),
+        (
+            single_node_spec("Route", ("x", "which"), selector="which", cases=[LINEAR, WIDE]),
+            {"x": (6,), "which": ((), "int64")},
+            "/nodes/0",
+            "7 per example",
+        ),
+        (
+            single_node_spec("Route", ("x", "which"), selector="which", cases=[LINEAR]),
+            {"x": (6,), "which": (2,)},
+            "/nodes/0/selector",
+            "one whole number per example",
+        ),
+        (single_node_spec("Repeat", times=2, body=WIDE), VECTOR, "/nodes/0", "what the body gives"),
+        (single_node_spec("While", condition=LINEAR, body=LINEAR), VECTOR, "/nodes/0/condition", "one bool"),
+        (
+            graph_spec({"id": "flow", "kind": "Scan", "over": ["h"], "carry": ["h"], "body": CELL}, inputs=("h",)),
+            {"h": (4,)},
+            "/nodes/0/body/nodes/0",
+            "joined cannot combine",
+        ),
+        (
+            single_node_spec(
+                "Repeat", times=2, body={"layers": [{"kind": "Linear", "in_features": 5, "out_features": 6}]}
+            ),
+            VECTOR,
+            "/nodes/0/body/layers/0/in_features",
+            "expects 5 features",
+        ),
+        (single_node_spec("Repeat", times=2, body=CELL), VECTOR, "/nodes/0", r"takes 2 inputs \(h, x\) and gets 1"),
+        (
+            {"inputs": ["value", "children"], "nodes": [TREES["nodes"][0] | {"node": LEAF}]},
+            TREE_COLUMNS,
+            "/nodes/0",
+            "takes 1 inputs",
+        ),
+        (
+            {"inputs": ["value", "children"], "nodes": TREES["nodes"]},
+            {"value": (7, 5), "children": (7, 2)},
+            "/nodes/0/children",
+            "whole numbers",
+        ),
+    ],
+)
 def test_what_does_not_fit_is_told_with_its_place(model: Model, columns: Columns, place: str, words: str) -> None:
     pointer, _, detail = only_problem(model, columns)
     assert pointer == place

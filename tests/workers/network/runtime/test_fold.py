@@ -53,7 +53,9 @@ def test_states_and_gradients_are_those_of_the_recursion(forest: tuple[Tensor, T
 
 def test_larger_trees_agree_too() -> None:
     children = random_trees(8, 32, Random(0))
-    assert_matches_recursion(children, torch.randint(0, 3, children.shape[:2], generator=torch.Generator().manual_seed(0)))
+    assert_matches_recursion(
+        children, torch.randint(0, 3, children.shape[:2], generator=torch.Generator().manual_seed(0))
+    )
 
 
 def test_deep_chains_agree() -> None:
@@ -150,7 +152,10 @@ def test_several_columns_of_values_and_any_type() -> None:
         return values[0] + values[1]
 
     total = fold(
-        schedule_trees(children), (words, marks), leaf, [lambda values, states, _: states.sum(1) + values[0] + values[1]]
+        schedule_trees(children),
+        (words, marks),
+        leaf,
+        [lambda values, states, _: states.sum(1) + values[0] + values[1]],
     )
     assert total.tolist() == (words + marks).sum(1).tolist()
 

@@ -24,7 +24,9 @@ def blueprints(draw: st.DrawFn) -> Blueprint:
     for place in range(draw(st.integers(1, 14))):
         recent = st.sampled_from(names[-3:])  # so that chains are likely
         sources = draw(st.lists(recent | st.sampled_from(names), min_size=0, max_size=3))
-        nodes.append(ResolvedNode(f"n{place}", "leaf" if not sources else "node", {}, tuple(sources), f"/nodes/{place}"))
+        nodes.append(
+            ResolvedNode(f"n{place}", "leaf" if not sources else "node", {}, tuple(sources), f"/nodes/{place}")
+        )
         names.append(f"n{place}")
     outputs = draw(st.dictionaries(st.sampled_from("abc"), st.sampled_from(names), min_size=1))
     return Blueprint(tuple(inputs), tuple(nodes), outputs)
@@ -83,7 +85,9 @@ def test_steps_are_joined_wherever_one_is_the_only_reader_of_the_one_before(blue
 
 
 def test_a_chain_is_one_step() -> None:
-    nodes = tuple(ResolvedNode(f"n{place}", "node", {}, (f"n{place - 1}" if place else "x0",), "") for place in range(9))
+    nodes = tuple(
+        ResolvedNode(f"n{place}", "node", {}, (f"n{place - 1}" if place else "x0",), "") for place in range(9)
+    )
     (step,) = make_plan(Blueprint(("x0",), nodes, {"y": "n8"})).steps
     assert len(step.chained) == 8
 

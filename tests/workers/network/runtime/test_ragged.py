@@ -11,15 +11,29 @@ from tests.workers.network.runtime.control_flow_cases import graph_spec
 from workers.network.runtime.build import BuiltNetwork
 from workers.network.runtime.control_flow import scan, while_loop
 
-ROOTS: dict[str, Any] = {"inputs": ["h", "x", "w"], "outputs": {"h": "new", "y": "root"}, "nodes": [
-    {"id": "scaled", "kind": "mul", "inputs": ["x", "w"]}, {"id": "root", "kind": "sqrt", "inputs": ["scaled"]},
-    {"id": "new", "kind": "add", "inputs": ["h", "root"]}]}  # fmt: skip
+ROOTS: dict[str, Any] = {
+    "inputs": ["h", "x", "w"],
+    "outputs": {"h": "new", "y": "root"},
+    "nodes": [
+        {"id": "scaled", "kind": "mul", "inputs": ["x", "w"]},
+        {"id": "root", "kind": "sqrt", "inputs": ["scaled"]},
+        {"id": "new", "kind": "add", "inputs": ["h", "root"]},
+    ],
+}
 RAGGED: dict[str, Any] = {"x": (4, 2), "h": (2,), "n": ((), "int64")}
 
 
 def build_ragged_scan(reverse: bool = False) -> BuiltNetwork:
-    scan = {"id": "flow", "kind": "Scan", "over": ["x"], "carry": ["h"], "inputs": ["w"], "lengths": "n",
-            "body": ROOTS, "reverse": reverse}  # fmt: skip
+    scan = {
+        "id": "flow",
+        "kind": "Scan",
+        "over": ["x"],
+        "carry": ["h"],
+        "inputs": ["w"],
+        "lengths": "n",
+        "body": ROOTS,
+        "reverse": reverse,
+    }
     weight = {"id": "w", "kind": "Parameter", "shape": [2], "init": {"kind": "constant", "value": 2.0}}
     return build_model(graph_spec(weight, scan, inputs=("x", "h", "n"), outputs={"h": "flow.h", "y": "flow.y"}), RAGGED)
 

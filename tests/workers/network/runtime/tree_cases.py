@@ -52,7 +52,9 @@ class TreeCells(nn.Module):
         return out.tanh(), (carried + share).tanh()
 
 
-def fold_recursively(children: Tensor, cell: Tensor, values: Tensor, network: TreeCells) -> tuple[list[Tensor], list[Tensor]]:
+def fold_recursively(
+    children: Tensor, cell: Tensor, values: Tensor, network: TreeCells
+) -> tuple[list[Tensor], list[Tensor]]:
     """Return h and c of the roots, and of all rows, each node computed alone (with a stack: chains are deep)."""
     roots: list[Any] = []
     tables = [list(torch.zeros(*cell.shape, STATE_SIZE).flatten(0, 1)[:, None]) for _ in range(2)]
@@ -66,7 +68,9 @@ def fold_recursively(children: Tensor, cell: Tensor, values: Tensor, network: Tr
             wanted = [child for child in rows[node] if child >= 0 and child not in known]
             stack += wanted
             if not wanted:
-                known[stack.pop()] = _compute_node(rows[node], known, int(cell[tree, node]), values[tree, node], network)
+                known[stack.pop()] = _compute_node(
+                    rows[node], known, int(cell[tree, node]), values[tree, node], network
+                )
         roots.append(known[root])
         for table, parts in zip(tables, zip(*known.values(), strict=True), strict=True):
             for node, part in zip(known, parts, strict=True):

@@ -73,7 +73,9 @@ def test_a_resumed_attempt_keeps_what_it_has_learned(reading: DatasetHarness) ->
 
 def test_vectors_may_be_frozen(reading: DatasetHarness) -> None:
     plan = {"groups": [{"nodes": ["embed"], "frozen": True}]}
-    attempt = reading.run(dataset_job(GRU, features=features(), target="label", training=plan), vectors=store_vectors(reading))
+    attempt = reading.run(
+        dataset_job(GRU, features=features(), target="label", training=plan), vectors=store_vectors(reading)
+    )
     weight = attempt.prepared.network.get_submodule("embed").weight
     assert not weight.requires_grad  # type: ignore[union-attr]
     assert rows(attempt.prepared)["good"].eq(1).all()
@@ -82,14 +84,19 @@ def test_vectors_may_be_frozen(reading: DatasetHarness) -> None:
 def test_vectors_go_into_blocks(reading: DatasetHarness) -> None:
     block = {"inputs": ["t"], "nodes": [{"id": "look", "kind": "Embedding", "inputs": ["t"], "embedding_dim": 8}]}
     nodes = [{"id": "embed", "kind": "block", "name": "Lookup", "inputs": ["text"]}, *GRU["nodes"][1:]]
-    spec = dataset_job({**GRU, "nodes": nodes, "blocks": {"Lookup": block}}, features=features("embed.look"), target="label")
+    spec = dataset_job(
+        {**GRU, "nodes": nodes, "blocks": {"Lookup": block}}, features=features("embed.look"), target="label"
+    )
     prepared = reading.run(spec, vectors=store_vectors(reading)).prepared
     assert prepared.network.get_submodule("embed.look").weight.shape == (300, 8)  # type: ignore[union-attr]
 
 
 def problems_of(reading: DatasetHarness, spec: Any, width: int = 8) -> list[tuple[str, str, str]]:
-    known = DataSchema(columns=(Column(name="word", type="text"), Column(name="vector", shape=(width,))),
-                       rows={"vectors": 5}, inputs=())  # fmt: skip
+    known = DataSchema(
+        columns=(Column(name="word", type="text"), Column(name="vector", shape=(width,))),
+        rows={"vectors": 5},
+        inputs=(),
+    )
     assert reading.corpus is not None
     schemas = {"/data/features/text/vectors/dataset": known}
     found = inspect_job(spec, reading.corpus.schema, LIMITS, schemas).problems
@@ -99,13 +106,18 @@ def problems_of(reading: DatasetHarness, spec: Any, width: int = 8) -> list[tupl
 VECTORS = "/data/features/text/vectors"
 
 
-@pytest.mark.parametrize(("part", "width", "problem"), [
-    (features("embedd"), 8, (f"{VECTORS}/into", "unknown_node", 'did you mean "embed"?')),
-    (features("read"), 8, (f"{VECTORS}/into", "unknown_node", "one of: embed")),
-    (features(kind="bpe"), 8, (VECTORS, "contradiction", 'use "tokenizer": {"kind": "word"}')),
-    (features(), 50, ("/model/nodes/0/embedding_dim", "shape_mismatch", "set embedding_dim to 50")),
-])  # fmt: skip
-def test_what_does_not_fit_is_told(reading: DatasetHarness, part: Any, width: int, problem: tuple[str, str, str]) -> None:
+@pytest.mark.parametrize(
+    ("part", "width", "problem"),
+    [
+        (features("embedd"), 8, (f"{VECTORS}/into", "unknown_node", 'did you mean "embed"?')),
+        (features("read"), 8, (f"{VECTORS}/into", "unknown_node", "one of: embed")),
+        (features(kind="bpe"), 8, (VECTORS, "contradiction", 'use "tokenizer": {"kind": "word"}')),
+        (features(), 50, ("/model/nodes/0/embedding_dim", "shape_mismatch", "set embedding_dim to 50")),
+    ],
+)
+def test_what_does_not_fit_is_told(
+    reading: DatasetHarness, part: Any, width: int, problem: tuple[str, str, str]
+) -> None:
     assert problems_of(reading, dataset_job(GRU, features=part, target="label"), width) == [problem]
 
 

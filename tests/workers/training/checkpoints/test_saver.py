@@ -21,7 +21,9 @@ FILES = 6  # of a checkpoint without a report
 
 
 def job_saving_every(steps: int, **training: Any) -> dict[str, Any]:
-    return digits_job(training={"checkpoint": {"every_steps": steps, "every_seconds": None, "keep_best": 0}, **training})
+    return digits_job(
+        training={"checkpoint": {"every_steps": steps, "every_seconds": None, "keep_best": 0}, **training}
+    )
 
 
 class FailingStore(LocalStore):
@@ -93,7 +95,9 @@ def test_an_attempt_does_not_end_without_its_checkpoint(laboratory: TrainingHarn
     assert list(store.keys("")) == []
 
 
-def test_every_failure_is_told_when_they_are_far_apart(laboratory: TrainingHarness, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_failure_is_told_when_they_are_far_apart(
+    laboratory: TrainingHarness, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(saving, "WARNING_INTERVAL_SECONDS", -1.0)
     use_failing_store(laboratory, range(3))
     attempt = laboratory.run(job_saving_every(4))
@@ -141,13 +145,17 @@ def test_the_loop_goes_on_while_a_checkpoint_is_written(laboratory: TrainingHarn
     assert train(prepared).ending is Ending.SUCCEEDED
     assert not store.late  # 14 steps were reached before the checkpoint of the tenth was stored
     assert [saved.step for saved in context.saved] == [10, 15]
-    again = laboratory.run(job_saving_every(100), resume=resume_candidates(context.saved[0]))  # what was written is what was then
+    again = laboratory.run(
+        job_saving_every(100), resume=resume_candidates(context.saved[0])
+    )  # what was written is what was then
     assert again.points("train/loss") == whole.points("train/loss")[10:]
     assert again.weights() == whole.weights()
 
 
 @pytest.mark.parametrize(("verb", "ending"), [("cancel", Ending.CANCELLED), ("pause", Ending.PAUSED)])
-def test_what_is_being_written_is_announced_before_the_end(laboratory: TrainingHarness, verb: Any, ending: Ending) -> None:
+def test_what_is_being_written_is_announced_before_the_end(
+    laboratory: TrainingHarness, verb: Any, ending: Ending
+) -> None:
     context = WatchingContext({12: [Command(verb)]}, step=12)
     laboratory.store = BlockingStore(laboratory.folder / "waiting", context.reached)
     assert train(laboratory.prepare(job_saving_every(10), context)).ending is ending

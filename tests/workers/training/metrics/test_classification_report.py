@@ -90,8 +90,10 @@ def test_labels_are_counted_one_by_one() -> None:
     for row, (pair, label) in zip(found["labels"], zip(pairs, "abcd", strict=True), strict=True):
         assert row["label"] == label
         assert (row["right"], row["predicted"] - row["right"], row["support"] - row["right"]) == (
-            pair[1, 1], pair[0, 1], pair[1, 0],
-        )  # fmt: skip
+            pair[1, 1],
+            pair[0, 1],
+            pair[1, 0],
+        )
     for name in ("macro", "micro", "weighted"):
         expected = sklearn.f1_score(target, output > 0, average=name)
         assert found["averages"][name]["f1"] == pytest.approx(expected)
@@ -106,9 +108,10 @@ def test_tags_are_told_as_tokens_and_as_entities() -> None:
     assert found["confusion"] == sklearn.confusion_matrix(target[kept], output.argmax(1)[kept]).tolist()
     assert [row["label"] for row in found["spans"]["types"]] == ["LOC", "PER"]
     assert found["spans"]["averages"]["micro"]["f1"] == pytest.approx(
-        2 * sum(row["right"] for row in found["spans"]["types"])
+        2
+        * sum(row["right"] for row in found["spans"]["types"])
         / sum(row["support"] + row["predicted"] for row in found["spans"]["types"])
-    )  # fmt: skip
+    )
     nouns = COLUMNS["tags"].model_copy(update={"labels": tuple("abcde")})
     assert report_of("tags", output, target, nouns)["spans"] is None
 
@@ -178,9 +181,11 @@ def test_tags_of_a_job(reading: DatasetHarness) -> None:
     assert [row["label"] for row in head["classes"]] == ["O", "PER"]
 
 
-@pytest.mark.parametrize("parts", [
-    {"data": {"kind": "builtin", "name": "digits"}}, {"objective": {"loss": OUTPUT_LOSS, "output": "output"}},
-], ids=["nothing is held out", "nothing is compared"])  # fmt: skip
+@pytest.mark.parametrize(
+    "parts",
+    [{"data": {"kind": "builtin", "name": "digits"}}, {"objective": {"loss": OUTPUT_LOSS, "output": "output"}}],
+    ids=["nothing is held out", "nothing is compared"],
+)
 def test_without_anything_to_compare_there_is_no_report(laboratory: TrainingHarness, parts: dict[str, Any]) -> None:
     layers = [{"kind": "Flatten"}, {"kind": "Linear", "out_features": 10 if "data" in parts else 1}]
     assert stored_report(laboratory, laboratory.run(digits_job(layers, **parts)).context.saved[-1]) is None
@@ -190,8 +195,12 @@ def test_only_checkpoints_of_an_evaluation_have_one(laboratory: TrainingHarness)
     plan = {"checkpoint": {"every_steps": 3, "every_seconds": None, "keep_best": 0}, "evaluate": {"every_steps": 6}}
     saved = laboratory.run(digits_job(training=plan)).context.saved
     assert {each.step: (stored_report(laboratory, each) or {}).get("step") for each in saved} == {
-        3: None, 6: 6, 9: None, 12: 12, 15: 15,
-    }  # fmt: skip
+        3: None,
+        6: 6,
+        9: None,
+        12: 12,
+        15: 15,
+    }
 
 
 def reports(place: TrainingHarness, *attempts: TrainingAttempt) -> dict[int, Any]:

@@ -68,7 +68,10 @@ def test_entities_end_with_their_list() -> None:
 def test_what_is_ignored_is_left_out() -> None:
     true = torch.tensor([[1, -100, 3, 4], [-100, 4, 1, 3]])  # as where words are cut into pieces
     found = torch.tensor([[1, -100, 3, 4], [-100, 4, 1, 4]])
-    assert count_by_type(TagScheme.from_labels(LABELS).count([(found, true)], -100)) == {"LOC": (0, 0, 0), "PER": (2, 2, 1)}
+    assert count_by_type(TagScheme.from_labels(LABELS).count([(found, true)], -100)) == {
+        "LOC": (0, 0, 0),
+        "PER": (2, 2, 1),
+    }
 
 
 def test_a_slip_in_the_truth_does_not_change_the_form() -> None:

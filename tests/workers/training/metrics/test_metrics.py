@@ -20,16 +20,22 @@ from workers.training.metrics.metrics import METRIC_DEFINITIONS, MetricAccumulat
 from workers.training.objective.decode import OutputDecoder, build_decoder, target_cast
 
 CLASSES = 7
-KINDS = {"classes": "CrossEntropyLoss", "tags": "CrossEntropyLoss", "decisions": "BCEWithLogitsLoss",
-         "labels": "BCEWithLogitsLoss", "numbers": "MSELoss"}  # fmt: skip
+KINDS = {
+    "classes": "CrossEntropyLoss",
+    "tags": "CrossEntropyLoss",
+    "decisions": "BCEWithLogitsLoss",
+    "labels": "BCEWithLogitsLoss",
+    "numbers": "MSELoss",
+}
 COLUMNS = {
     "classes": Column(name="y", dtype="int64", classes=CLASSES),
-    "tags": Column(name="y", shape=(9,), dtype="int64", classes=5, padded=True,
-                   labels=("B-LOC", "B-PER", "I-LOC", "I-PER", "O")),
+    "tags": Column(
+        name="y", shape=(9,), dtype="int64", classes=5, padded=True, labels=("B-LOC", "B-PER", "I-LOC", "I-PER", "O")
+    ),
     "decisions": Column(name="y", dtype="bool"),
     "labels": Column(name="y", shape=(4,), dtype="float32", labels=("a", "b", "c", "d")),
     "numbers": Column(name="y", shape=(1,), dtype="float32"),
-}  # fmt: skip
+}
 PARTS = (slice(0, 5), slice(5, 6), slice(6, None))  # batches of unlike size
 
 
@@ -77,12 +83,15 @@ def sklearn_metrics(what: str, output: Tensor, target: Tensor) -> dict[str, floa
     if what == "numbers":
         p, t = output.double().flatten().numpy(), target.double().flatten().numpy()
         return {
-            "mae": sklearn.mean_absolute_error(t, p), "mse": sklearn.mean_squared_error(t, p),
-            "rmse": sklearn.root_mean_squared_error(t, p), "r2": sklearn.r2_score(t, p),
+            "mae": sklearn.mean_absolute_error(t, p),
+            "mse": sklearn.mean_squared_error(t, p),
+            "rmse": sklearn.root_mean_squared_error(t, p),
+            "r2": sklearn.r2_score(t, p),
             "mape": sklearn.mean_absolute_percentage_error(t, p),
             "explained_variance": sklearn.explained_variance_score(t, p),
-            "pearson": stats.pearsonr(t, p)[0], "spearman": stats.spearmanr(t, p)[0],
-        }  # fmt: skip
+            "pearson": stats.pearsonr(t, p)[0],
+            "spearman": stats.spearmanr(t, p)[0],
+        }
     if what == "tags":
         kept = (target != -100).flatten()
         lists = output.argmax(1), target
@@ -100,12 +109,18 @@ def sklearn_metrics(what: str, output: Tensor, target: Tensor) -> dict[str, floa
             found[f"{name}_positive"] = score(t, p)
     found["accuracy"] = float((p == t).mean())
     if what == "labels":
-        found |= {"exact_match": sklearn.accuracy_score(t, p), "hamming": sklearn.hamming_loss(t, p),
-                  "auroc": sklearn.roc_auc_score(t, chances),
-                  "average_precision": sklearn.average_precision_score(t, chances)}  # fmt: skip
+        found |= {
+            "exact_match": sklearn.accuracy_score(t, p),
+            "hamming": sklearn.hamming_loss(t, p),
+            "auroc": sklearn.roc_auc_score(t, chances),
+            "average_precision": sklearn.average_precision_score(t, chances),
+        }
         return found
-    found |= {"balanced_accuracy": sklearn.balanced_accuracy_score(t, p), "mcc": sklearn.matthews_corrcoef(t, p),
-              "cohen_kappa": sklearn.cohen_kappa_score(t, p)}  # fmt: skip
+    found |= {
+        "balanced_accuracy": sklearn.balanced_accuracy_score(t, p),
+        "mcc": sklearn.matthews_corrcoef(t, p),
+        "cohen_kappa": sklearn.cohen_kappa_score(t, p),
+    }
     sure = np.maximum(chances, 1 - chances) if what == "decisions" else chances.max(1)
     found["calibration_error"] = calibration(chances, t) if what == "decisions" else calibration(sure, p == t)
     if what == "decisions":
@@ -115,10 +130,12 @@ def sklearn_metrics(what: str, output: Tensor, target: Tensor) -> dict[str, floa
         }
         return found
     hot = np.eye(output.shape[1])[t]
-    found |= {"auroc": sklearn.roc_auc_score(t, chances, multi_class="ovr"),
-              "average_precision": sklearn.average_precision_score(hot, chances),
-              "top5_accuracy": sklearn.top_k_accuracy_score(t, chances, k=5) if output.shape[1] > 5 else 1.0,
-              "perplexity": math.exp(sklearn.log_loss(t, chances))}  # fmt: skip
+    found |= {
+        "auroc": sklearn.roc_auc_score(t, chances, multi_class="ovr"),
+        "average_precision": sklearn.average_precision_score(hot, chances),
+        "top5_accuracy": sklearn.top_k_accuracy_score(t, chances, k=5) if output.shape[1] > 5 else 1.0,
+        "perplexity": math.exp(sklearn.log_loss(t, chances)),
+    }
     if what == "tags":
         whole = ((lists[0] == lists[1]) | (lists[1] == -100)).all(1)
         found["exact_match"] = float(whole.float().mean())
@@ -142,10 +159,20 @@ def test_values_are_those_of_others(what: str) -> None:
         assert accumulated_metrics(what, [name], output, target) == {name: together[name]}
 
 
-@pytest.mark.parametrize(("kind", "settings"), [
-    ("CrossEntropyLoss", {}), ("CrossEntropyLoss", {"ignore_index": 2}), ("NLLLoss", {}), ("MultiMarginLoss", {}),
-    ("BCEWithLogitsLoss", {}), ("BCELoss", {}), ("SoftMarginLoss", {}), ("MSELoss", {}), ("L1Loss", {}),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("kind", "settings"),
+    [
+        ("CrossEntropyLoss", {}),
+        ("CrossEntropyLoss", {"ignore_index": 2}),
+        ("NLLLoss", {}),
+        ("MultiMarginLoss", {}),
+        ("BCEWithLogitsLoss", {}),
+        ("BCELoss", {}),
+        ("SoftMarginLoss", {}),
+        ("MSELoss", {}),
+        ("L1Loss", {}),
+    ],
+)
 def test_names_of_old_have_their_old_values(kind: str, settings: dict[str, Any]) -> None:
     generator = torch.Generator().manual_seed(3)
     output, target = torch.randn(70, 6, generator=generator), torch.randint(0, 5, (70,), generator=generator)
@@ -195,7 +222,9 @@ def test_probabilities_are_of_their_most_probable_class() -> None:
 def test_counts_and_probabilities_are_compared_and_not_their_logarithms() -> None:
     output, target = torch.rand(9, 1), torch.ones(9, 1)
     exponential = float((output.double().exp() - 1).abs().mean())
-    assert accumulated_metrics("numbers", ["mae"], output, target, "PoissonNLLLoss") == pytest.approx({"mae": exponential})
+    assert accumulated_metrics("numbers", ["mae"], output, target, "PoissonNLLLoss") == pytest.approx(
+        {"mae": exponential}
+    )
     assert accumulated_metrics("numbers", ["mae"], output, target, "KLDivLoss") == pytest.approx({"mae": exponential})
     plain = float((output.double() - 1).abs().mean())
     assert accumulated_metrics("numbers", ["mae"], output, target, "PoissonNLLLoss", log_input=False) == {"mae": plain}
@@ -213,10 +242,19 @@ def test_what_cannot_be_told_is_no_number_and_no_error(what: str, rows: int) -> 
         assert meter.values().keys() == METRIC_DEFINITIONS[how.about].keys()
 
 
-@pytest.mark.parametrize(("what", "name"), [
-    ("numbers", "r2"), ("numbers", "pearson"), ("numbers", "spearman"), ("numbers", "explained_variance"),
-    ("decisions", "auroc"), ("decisions", "average_precision"), ("labels", "auroc"), ("classes", "auroc"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("what", "name"),
+    [
+        ("numbers", "r2"),
+        ("numbers", "pearson"),
+        ("numbers", "spearman"),
+        ("numbers", "explained_variance"),
+        ("decisions", "auroc"),
+        ("decisions", "average_precision"),
+        ("labels", "auroc"),
+        ("classes", "auroc"),
+    ],
+)
 def test_targets_that_are_all_alike_tell_nothing(what: str, name: str) -> None:
     output, target = example(what)
     value = accumulated_metrics(what, [name], output, torch.zeros_like(target))[name]

@@ -43,7 +43,8 @@ class TestSeveral:
         for split in ("train", "val"):
             for place, (_, total) in enumerate(found[f"{split}/loss"]):
                 parts = [
-                    head.get("weight", 1.0) * found[f"{split}/{name}/loss"][place][1] for name, head in HEAD_SPECS.items()
+                    head.get("weight", 1.0) * found[f"{split}/{name}/loss"][place][1]
+                    for name, head in HEAD_SPECS.items()
                 ]
                 assert total == pytest.approx(sum(parts), rel=1e-5)
         assert len(found["train/kind/loss"]) == len(found["train/loss"])
@@ -63,11 +64,18 @@ class TestSeveral:
         assert heard is not None
         assert heard.tolist() == [float(loss.part(outputs, targets, 1)) for loss in losses]
 
-    @pytest.mark.parametrize("training", [
-        {}, {"accumulate": 3, "steps": 9, "batch_size": 9}, {"early_stop": {"monitor": "val/price/r2", "mode": "max"}},
-        {"schedule": {"kind": "ReduceLROnPlateau", "monitor": "train/kind/loss", "patience": 1}},
-        {"optimizer": {"kind": "LBFGS", "max_iter": 3}, "steps": 6}, {"steps": 9, "evaluate": {"every_steps": 4}},
-    ], ids=str)  # fmt: skip
+    @pytest.mark.parametrize(
+        "training",
+        [
+            {},
+            {"accumulate": 3, "steps": 9, "batch_size": 9},
+            {"early_stop": {"monitor": "val/price/r2", "mode": "max"}},
+            {"schedule": {"kind": "ReduceLROnPlateau", "monitor": "train/kind/loss", "patience": 1}},
+            {"optimizer": {"kind": "LBFGS", "max_iter": 3}, "steps": 6},
+            {"steps": 9, "evaluate": {"every_steps": 4}},
+        ],
+        ids=str,
+    )
     def test_it_goes_on_bit_by_bit(self, reading: DatasetHarness, training: dict[str, Any]) -> None:
         whole = reading.run(four_head_job(**training))
         pieces = train_in_pieces(reading, four_head_job(**training), 2, 3)
@@ -97,15 +105,21 @@ class TestSeveral:
         assert single.points("val/loss") == named.points("val/loss") == named.points("val/kind/loss")
 
     def test_one_column_may_be_seen_by_several_losses(self, reading: DatasetHarness) -> None:
-        heads = {"kind": {"loss": CROSS_ENTROPY, "output": "kinds"}, "number": {"loss": MSE, "output": "prices"},
-                 "again": {"loss": CROSS_ENTROPY, "output": "kinds", "metrics": ["accuracy"]}}  # fmt: skip
+        heads = {
+            "kind": {"loss": CROSS_ENTROPY, "output": "kinds"},
+            "number": {"loss": MSE, "output": "prices"},
+            "again": {"loss": CROSS_ENTROPY, "output": "kinds", "metrics": ["accuracy"]},
+        }
         prepared = reading.prepare(flower_job({"heads": heads}, network(kinds=3, prices=1)))
         dtypes = {name: target.dtype for name, target in prepared.train.targets.items()}
         assert dtypes == {"kind": torch.int64, "kind/number": torch.float32}
 
     def test_the_best_and_the_end_follow_a_head(self, reading: DatasetHarness) -> None:
-        plan = {"checkpoint": {"monitor": "val/kind/f1", "mode": "max", "every_seconds": None}, "steps": 30,
-                "early_stop": {"monitor": "val/kind/f1", "mode": "max", "patience": 2}}  # fmt: skip
+        plan = {
+            "checkpoint": {"monitor": "val/kind/f1", "mode": "max", "every_seconds": None},
+            "steps": 30,
+            "early_stop": {"monitor": "val/kind/f1", "mode": "max", "patience": 2},
+        }
         attempt = reading.run(four_head_job(**plan))
         assert attempt.outcome.result is not None
         best = attempt.outcome.result["best"]
@@ -149,19 +163,26 @@ class TestTags:
 
     def test_classes_in_either_dimension_are_the_same(self, reading: DatasetHarness) -> None:
         reading.corpus = tagging_dataset()
-        first = reading.run(flower_job({"loss": CROSS_ENTROPY, "output": "first", "metrics": ["accuracy", "f1"]}, self.TAGGER))
+        first = reading.run(
+            flower_job({"loss": CROSS_ENTROPY, "output": "first", "metrics": ["accuracy", "f1"]}, self.TAGGER)
+        )
         last = reading.run(
-            flower_job({"loss": CROSS_ENTROPY, "output": "last", "classes": "last", "metrics": ["accuracy", "f1"]}, self.TAGGER)
+            flower_job(
+                {"loss": CROSS_ENTROPY, "output": "last", "classes": "last", "metrics": ["accuracy", "f1"]}, self.TAGGER
+            )
         )
         for name in ("train/loss", "val/loss", "val/f1"):
             expected = [value for _, value in first.points(name)]
             assert [value for _, value in last.points(name)] == pytest.approx(expected, rel=1e-5)
 
-    @pytest.mark.parametrize(("objective", "hint"), [
-        ({"loss": CROSS_ENTROPY, "output": "last"}, 'set "classes" to "last", or insert {"kind": "transpose"'),
-        ({"loss": CROSS_ENTROPY, "output": "first", "classes": "last"}, 'remove "classes"'),
-        ({"loss": {"kind": "MultiMarginLoss"}, "output": "first"}, "of one length"),
-    ])  # fmt: skip
+    @pytest.mark.parametrize(
+        ("objective", "hint"),
+        [
+            ({"loss": CROSS_ENTROPY, "output": "last"}, 'set "classes" to "last", or insert {"kind": "transpose"'),
+            ({"loss": CROSS_ENTROPY, "output": "first", "classes": "last"}, 'remove "classes"'),
+            ({"loss": {"kind": "MultiMarginLoss"}, "output": "first"}, "of one length"),
+        ],
+    )
     def test_the_other_dimension_is_told(self, reading: DatasetHarness, objective: Any, hint: str) -> None:
         reading.corpus = tagging_dataset()
         found = reading.inspect(flower_job(objective, self.TAGGER)).problems
@@ -170,7 +191,12 @@ class TestTags:
 
     def test_it_goes_on_bit_by_bit(self, reading: DatasetHarness) -> None:
         reading.corpus = tagging_dataset()
-        objective = {"loss": CROSS_ENTROPY | {"weight": "balanced"}, "output": "last", "classes": "last", "metrics": ["f1"]}
+        objective = {
+            "loss": CROSS_ENTROPY | {"weight": "balanced"},
+            "output": "last",
+            "classes": "last",
+            "metrics": ["f1"],
+        }
         whole, pieces = (
             reading.run(flower_job(objective, self.TAGGER)),
             train_in_pieces(reading, flower_job(objective, self.TAGGER), 2, 5),

@@ -109,9 +109,12 @@ def test_weights_are_tensors() -> None:
 
 
 COUNTED: dict[str, dict[str, Any]] = {
-    "classes": {}, "ignored": {"ignore_index": 1}, "weights": {"weight": [0.2, 1.0, 3.0]},
-    "weights, ignored": {"weight": [0.2, 1.0, 3.0], "ignore_index": 2}, "a class of no weight": {"weight": [0, 1, 2]},
-}  # fmt: skip
+    "classes": {},
+    "ignored": {"ignore_index": 1},
+    "weights": {"weight": [0.2, 1.0, 3.0]},
+    "weights, ignored": {"weight": [0.2, 1.0, 3.0], "ignore_index": 2},
+    "a class of no weight": {"weight": [0, 1, 2]},
+}
 
 
 @pytest.mark.parametrize("name", COUNTED)
@@ -124,8 +127,9 @@ def test_a_mean_is_put_together_from_parts(kind: str, name: str, shape: tuple[in
     output = torch.randn(11, 3, *shape, generator=generator).log_softmax(1)
     target = torch.randint(0, 3, (11, *shape), generator=generator)
     target[:4] = objective.ignore_index  # the first part counts nothing
-    parts = [({"output": output[start : start + 4]}, {"target": target[start : start + 4]})
-             for start in range(0, 11, 4)]  # fmt: skip
+    parts = [
+        ({"output": output[start : start + 4]}, {"target": target[start : start + 4]}) for start in range(0, 11, 4)
+    ]
     assert objective.is_mean_over_targets({"target": target})
     counter = objective.denominator_function({"target": target}, 1)
     assert counter is not None
@@ -150,7 +154,9 @@ def test_only_what_may_count_unlike_is_counted() -> None:
     assert build_loss(spec("MSELoss")).denominator_function({"target": target}, 4) is None
 
 
-@pytest.mark.parametrize("kind", sorted(kind for kind, row in LOSSES.items() if row[2] and kind not in UNMASKABLE_LOSSES))
+@pytest.mark.parametrize(
+    "kind", sorted(kind for kind, row in LOSSES.items() if row[2] and kind not in UNMASKABLE_LOSSES)
+)
 @pytest.mark.parametrize("inner", [(), (2,)], ids=str)
 def test_places_behind_the_end_of_a_series_do_not_count(kind: str, inner: tuple[int, ...]) -> None:
     rows = [torch.rand(length, *inner) for length in (3, 1, 4, 2)]
@@ -160,8 +166,10 @@ def test_places_behind_the_end_of_a_series_do_not_count(kind: str, inner: tuple[
     counter = objective.denominator_function({"target": target}, 1)
     assert counter is not None
     output = torch.rand(4, 4, *inner)
-    pieces = [({"output": output[part, :longest].clone().requires_grad_()}, {"target": target[part]})
-              for part, longest in ((slice(0, 2), 3), (slice(2, 4), 4))]  # fmt: skip
+    pieces = [
+        ({"output": output[part, :longest].clone().requires_grad_()}, {"target": target[part]})
+        for part, longest in ((slice(0, 2), 3), (slice(2, 4), 4))
+    ]
     whole = counter([targets for _, targets in pieces])
     total = torch.stack([objective.batch_loss(outputs, targets, 0.5, whole) for outputs, targets in pieces]).sum()
     flat = torch.cat([output[place, : len(row)] for place, row in enumerate(rows)])

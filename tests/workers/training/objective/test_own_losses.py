@@ -9,14 +9,7 @@ import torch
 
 from app.storage.local import LocalStore
 from tests.workers.training.datasets import DatasetHarness, tagging_dataset
-from tests.workers.training.multi_head import (
-    CROSS_ENTROPY,
-    MSE,
-    OUTPUT_LOSS,
-    flower_dataset,
-    flower_job,
-    network,
-)
+from tests.workers.training.multi_head import CROSS_ENTROPY, MSE, OUTPUT_LOSS, flower_dataset, flower_job, network
 from tests.workers.training.test_resume import train_in_pieces
 
 
@@ -30,8 +23,10 @@ def nodes(*last: dict[str, Any], **outputs: str) -> dict[str, Any]:
     return {"inputs": ["x", "price"], "nodes": [*whole["nodes"], *last], "outputs": outputs or {"loss": last[-1]["id"]}}
 
 
-ERROR = [{"id": "error", "kind": "sub", "inputs": ["prices", "price"]},
-         {"id": "squared", "kind": "mul", "inputs": ["error", "error"]}]  # fmt: skip
+ERROR = [
+    {"id": "error", "kind": "sub", "inputs": ["prices", "price"]},
+    {"id": "squared", "kind": "mul", "inputs": ["error", "error"]},
+]
 MEAN = {"id": "mean", "kind": "mean", "inputs": ["squared"]}
 
 
@@ -42,8 +37,13 @@ class TestOwn:
         plan = {"accumulate": accumulate, "batch_size": 13}
         given = reading.run(flower_job({"loss": MSE, "target": "price", "metrics": ["mae"]}, network(prices=1), **plan))
         own = nodes(*ERROR, MEAN | form, loss="mean", guess="prices")
-        made = reading.run(flower_job({"loss": OUTPUT_LOSS, "output": "loss", "scores": "guess", "target": "price",
-                                 "metrics": ["mae"]}, own, **plan))  # fmt: skip
+        made = reading.run(
+            flower_job(
+                {"loss": OUTPUT_LOSS, "output": "loss", "scores": "guess", "target": "price", "metrics": ["mae"]},
+                own,
+                **plan,
+            )
+        )
         for name in ("train/loss", "val/loss", "val/mae"):
             expected = [value for _, value in given.points(name)]
             assert [value for _, value in made.points(name)] == pytest.approx(expected, rel=1e-6)
@@ -53,35 +53,71 @@ class TestOwn:
 
     def test_it_needs_no_target(self, reading: DatasetHarness) -> None:
         model = network(prices=3)
-        model["nodes"] += [{"id": "error", "kind": "sub", "inputs": ["prices", "x"]},
-                           {"id": "norm", "kind": "vector_norm", "inputs": ["error"], "dim": 1}]  # fmt: skip
-        attempt = reading.run(flower_job({"loss": OUTPUT_LOSS, "output": "norm"}, model | {"outputs": {"norm": "norm"}}, steps=40))
+        model["nodes"] += [
+            {"id": "error", "kind": "sub", "inputs": ["prices", "x"]},
+            {"id": "norm", "kind": "vector_norm", "inputs": ["error"], "dim": 1},
+        ]
+        attempt = reading.run(
+            flower_job({"loss": OUTPUT_LOSS, "output": "norm"}, model | {"outputs": {"norm": "norm"}}, steps=40)
+        )
         assert attempt.prepared.train.targets == {}
         values = [value for _, value in attempt.points("val/loss")]
         assert values[-1] < values[0] / 2
 
     def test_it_goes_on_bit_by_bit_beside_others(self, reading: DatasetHarness) -> None:
         own = nodes(*ERROR, MEAN, loss="mean", guess="prices")
-        heads = {"own": {"loss": OUTPUT_LOSS, "output": "loss"},
-                 "plain": {"loss": {"kind": "L1Loss"}, "output": "guess", "target": "price"}}  # fmt: skip
-        whole, pieces = reading.run(flower_job({"heads": heads}, own)), train_in_pieces(reading, flower_job({"heads": heads}, own), 3)
+        heads = {
+            "own": {"loss": OUTPUT_LOSS, "output": "loss"},
+            "plain": {"loss": {"kind": "L1Loss"}, "output": "guess", "target": "price"},
+        }
+        whole, pieces = (
+            reading.run(flower_job({"heads": heads}, own)),
+            train_in_pieces(reading, flower_job({"heads": heads}, own), 3),
+        )
         assert whole.weights() == pieces[-1].weights()
         assert whole.points("val/own/loss")[-1] == pieces[-1].points("val/own/loss")[-1]
 
 
 MISTAKES: list[tuple[Any, Any, str, str]] = [
     (network(wide=3), {"loss": OUTPUT_LOSS}, "/model/nodes/2", '"dim": [1]'),
-    (nodes(*ERROR, {"id": "whole", "kind": "argmax", "inputs": ["squared"], "dim": 1}), {"loss": OUTPUT_LOSS},
-     "/model/nodes/5", "float32"),
-    ({"inputs": ["x"], "nodes": [{"id": "m", "kind": "mean", "inputs": ["x"]}]}, {"loss": OUTPUT_LOSS}, "/model", "parameters"),
-    (nodes(*ERROR, MEAN, loss="mean", guess="price"), {"loss": OUTPUT_LOSS, "scores": "loss", "target": "price"},
-     "/model/nodes/5", "dimension 0"),
-    (nodes(*ERROR, MEAN, loss="mean", guess="prices"),
-     {"loss": OUTPUT_LOSS, "scores": "guess", "target": "kind", "metrics": ["f1"]}, "/model/nodes/2/out_features", "to 3"),
+    (
+        nodes(*ERROR, {"id": "whole", "kind": "argmax", "inputs": ["squared"], "dim": 1}),
+        {"loss": OUTPUT_LOSS},
+        "/model/nodes/5",
+        "float32",
+    ),
+    (
+        {"inputs": ["x"], "nodes": [{"id": "m", "kind": "mean", "inputs": ["x"]}]},
+        {"loss": OUTPUT_LOSS},
+        "/model",
+        "parameters",
+    ),
+    (
+        nodes(*ERROR, MEAN, loss="mean", guess="price"),
+        {"loss": OUTPUT_LOSS, "scores": "loss", "target": "price"},
+        "/model/nodes/5",
+        "dimension 0",
+    ),
+    (
+        nodes(*ERROR, MEAN, loss="mean", guess="prices"),
+        {"loss": OUTPUT_LOSS, "scores": "guess", "target": "kind", "metrics": ["f1"]},
+        "/model/nodes/2/out_features",
+        "to 3",
+    ),
     (network(kinds=4), {"loss": CROSS_ENTROPY | {"weight": "balanced"}}, "/model/nodes/2/out_features", "to 3"),
-    (network(kinds=3), {"loss": CROSS_ENTROPY | {"weight": "balanced"}, "target": "x"}, "/objective/loss/weight", "each class"),
-    (network(kinds=1001), {"loss": CROSS_ENTROPY, "metrics": ["accuracy", "mcc"]}, "/objective/metrics/1", "perplexity"),
-]  # fmt: skip
+    (
+        network(kinds=3),
+        {"loss": CROSS_ENTROPY | {"weight": "balanced"}, "target": "x"},
+        "/objective/loss/weight",
+        "each class",
+    ),
+    (
+        network(kinds=1001),
+        {"loss": CROSS_ENTROPY, "metrics": ["accuracy", "mcc"]},
+        "/objective/metrics/1",
+        "perplexity",
+    ),
+]
 
 
 @pytest.mark.parametrize(("model", "objective", "pointer", "hint"), MISTAKES)
@@ -92,12 +128,17 @@ def test_a_mistake(reading: DatasetHarness, model: Any, objective: Any, pointer:
 
 
 def test_mistakes_of_all_heads_are_told(reading: DatasetHarness) -> None:
-    heads = {"one": {"loss": CROSS_ENTROPY, "output": "prices"}, "two": {"loss": MSE, "output": "kinds", "target": "price"},
-             "three": {"loss": {"kind": "MultiMarginLoss"}, "output": "kinds", "target": "price"}}  # fmt: skip
+    heads = {
+        "one": {"loss": CROSS_ENTROPY, "output": "prices"},
+        "two": {"loss": MSE, "output": "kinds", "target": "price"},
+        "three": {"loss": {"kind": "MultiMarginLoss"}, "output": "kinds", "target": "price"},
+    }
     found = reading.inspect(flower_job({"heads": heads}, network(kinds=3, prices=1))).problems
     assert [problem.pointer for problem in found] == [
-        "/model/nodes/3/out_features", "/model/nodes/2/out_features", "/objective/heads/three/loss",
-    ]  # fmt: skip
+        "/model/nodes/3/out_features",
+        "/model/nodes/2/out_features",
+        "/objective/heads/three/loss",
+    ]
 
 
 # A linear-chain conditional random field: its body steps from tag to tag, over all paths (`paths`) and along the true
@@ -134,18 +175,30 @@ FIELD: Any = {
         {"id": "first", "kind": "Constant", "value": [1.0, 0.0]},
         {"id": "start", "kind": "add", "inputs": ["nothing", "far"]},
         {"id": "begin", "kind": "add", "inputs": ["nothing", "first"]},
-        {"id": "chain", "kind": "Scan", "over": ["scores", "truth"], "carry": ["start", "none", "begin"],
-         "lengths": "words_length", "body": STEP},
+        {
+            "id": "chain",
+            "kind": "Scan",
+            "over": ["scores", "truth"],
+            "carry": ["start", "none", "begin"],
+            "lengths": "words_length",
+            "body": STEP,
+        },
         {"id": "all", "kind": "logsumexp", "inputs": ["chain.paths"], "dim": 1},
         {"id": "loss", "kind": "sub", "inputs": ["all", "chain.path"]},
     ],
     "outputs": {"loss": "loss", "scores": "scores"},
-}  # fmt: skip
+}
 
 
 def test_a_conditional_random_field(reading: DatasetHarness) -> None:
     reading.corpus = tagging_dataset()
-    objective = {"loss": OUTPUT_LOSS, "output": "loss", "scores": "scores", "classes": "last", "metrics": ["accuracy", "f1"]}
+    objective = {
+        "loss": OUTPUT_LOSS,
+        "output": "loss",
+        "scores": "scores",
+        "classes": "last",
+        "metrics": ["accuracy", "f1"],
+    }
     made = flower_job(objective, FIELD, steps=60, optimizer={"kind": "Adam", "lr": 0.05})
     prepared = reading.prepare(made)
     inputs, _ = prepared.train.batch(torch.arange(12), torch.device("cpu"))

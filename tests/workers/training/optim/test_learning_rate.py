@@ -20,8 +20,9 @@ def test_no_schedule_is_fine() -> None:
 
 
 def build_warmup(kind: str | None, **warmup: Any) -> tuple[LearningRateSchedule, Optimizer]:
-    optimizer = SGD([{"params": [nn.Parameter(torch.ones(2))]}, {"params": [nn.Parameter(torch.ones(2))], "lr": 0.2}],
-                    lr=0.1)  # fmt: skip
+    optimizer = SGD(
+        [{"params": [nn.Parameter(torch.ones(2))]}, {"params": [nn.Parameter(torch.ones(2))], "lr": 0.2}], lr=0.1
+    )
     schedule = {"kind": kind, **REQUIRED.get(kind, {})} if kind is not None else None
     plan = Training.model_validate({"schedule": schedule, "warmup": {"start_factor": 0.2, **warmup}})
     rates = build_learning_rate_schedule(plan, optimizer, STEPS, PER_EPOCH)

@@ -37,9 +37,10 @@ def test_every_kind_minimises(kind: str) -> None:
     assert weight.square().sum().item() < before
 
 
-@pytest.mark.parametrize(("kind", "settings"), [
-    ("Adam", {"betas": [1.0, 0.9]}), ("SGD", {"nesterov": True}), ("RAdam", {"betas": [0.9, 1.0]}),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("kind", "settings"),
+    [("Adam", {"betas": [1.0, 0.9]}), ("SGD", {"nesterov": True}), ("RAdam", {"betas": [0.9, 1.0]})],
+)
 def test_settings_that_torch_refuses_are_a_build_error(kind: str, settings: dict[str, Any]) -> None:
     with pytest.raises(BuildError, match=kind) as caught:
         build_optimizer(spec(kind, **settings), [nn.Parameter(torch.ones(2))], CPU)

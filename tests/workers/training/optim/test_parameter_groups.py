@@ -25,7 +25,7 @@ RESIDUAL = {
         {"id": "sum", "kind": "add", "inputs": ["x", "norm"]},
     ],
     "outputs": {"y": "sum"},
-}  # fmt: skip
+}
 MODEL: dict[str, Any] = {
     "nodes": [
         {"id": "stem", "kind": "Conv2d", "inputs": ["image"], "out_channels": 4, "kernel_size": 3, "padding": 1},
@@ -39,10 +39,12 @@ MODEL: dict[str, Any] = {
     ],
     "outputs": {"logits": "head"},
     "blocks": {"Residual": RESIDUAL},
-}  # fmt: skip
+}
 EVERYTHING = {"stem.weight", "stem.bias", "scale", "head.weight", "head.bias"} | {
-    f"{block}.{name}" for block in ("body", "again") for name in
-    ("conv.weight", "conv.bias", "norm.weight", "norm.bias")}  # fmt: skip
+    f"{block}.{name}"
+    for block in ("body", "again")
+    for name in ("conv.weight", "conv.bias", "norm.weight", "norm.bias")
+}
 
 
 def plan(*groups: dict[str, Any], **more: Any) -> Training:
@@ -60,16 +62,18 @@ def names_of(weights: list[ParameterInfo]) -> set[str]:
     return {weight.name for weight in weights}
 
 
-@pytest.mark.parametrize(("group", "members"), [
-    ({"nodes": ["stem"]}, {"stem.weight", "stem.bias"}),
-    ({"nodes": ["stem"], "parameters": "weights"}, {"stem.weight"}),
-    ({"nodes": ["body.conv", "scale"]}, {"body.conv.weight", "body.conv.bias", "scale"}),
-    ({"nodes": ["body"], "parameters": "bias_and_norm"}, {"body.conv.bias", "body.norm.weight", "body.norm.bias"}),
-    ({"nodes": ["tied.conv.bias"]}, {"again.conv.bias"}),
-    ({"parameters": "bias_and_norm"},
-     {name for name in EVERYTHING if "norm" in name or "bias" in name}),
-    ({"parameters": "weights"}, {name for name in EVERYTHING if "norm" not in name and "bias" not in name}),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("group", "members"),
+    [
+        ({"nodes": ["stem"]}, {"stem.weight", "stem.bias"}),
+        ({"nodes": ["stem"], "parameters": "weights"}, {"stem.weight"}),
+        ({"nodes": ["body.conv", "scale"]}, {"body.conv.weight", "body.conv.bias", "scale"}),
+        ({"nodes": ["body"], "parameters": "bias_and_norm"}, {"body.conv.bias", "body.norm.weight", "body.norm.bias"}),
+        ({"nodes": ["tied.conv.bias"]}, {"again.conv.bias"}),
+        ({"parameters": "bias_and_norm"}, {name for name in EVERYTHING if "norm" in name or "bias" in name}),
+        ({"parameters": "weights"}, {name for name in EVERYTHING if "norm" not in name and "bias" not in name}),
+    ],
+)
 def test_members_are_those_below_the_nodes(group: dict[str, Any], members: set[str]) -> None:
     blueprint = network().blueprint
     parts = split_parameters(blueprint, plan({**group, "lr": 0.5}))
@@ -84,33 +88,55 @@ def test_members_are_those_below_the_nodes(group: dict[str, Any], members: set[s
 
 
 def test_a_group_without_nodes_takes_what_others_leave() -> None:
-    parts = split_parameters(network().blueprint, plan({"parameters": "all", "frozen": True}, {"nodes": ["head"], "lr": 0.5}))
+    parts = split_parameters(
+        network().blueprint, plan({"parameters": "all", "frozen": True}, {"nodes": ["head"], "lr": 0.5})
+    )
     assert not parts.problems
     assert [names_of(found) for found, _ in parts.trainable] == [{"head.weight", "head.bias"}]
     assert names_of(parts.frozen) == EVERYTHING - {"head.weight", "head.bias"}
 
 
-@pytest.mark.parametrize(("groups", "pointer", "code", "words"), [
-    ([{"nodes": ["stam"]}], "/training/groups/0/nodes/0", "unknown_node", 'did you mean "stem"'),
-    ([{"nodes": ["head", "conv"]}], "/training/groups/0/nodes/1", "unknown_node", 'did you mean "body.conv"'),
-    ([{"nodes": ["flat"]}], "/training/groups/0/nodes/0", "no_parameters", '"flat" has no parameters'),
-    ([{"nodes": ["body.sum"]}], "/training/groups/0/nodes/0", "no_parameters", '"body.sum" has no parameters'),
-    ([{"nodes": ["scale"], "parameters": "bias_and_norm"}], "/training/groups/0/nodes/0", "no_parameters",
-     "no biases or normalisations"),
-    ([{"nodes": ["body"]}, {"nodes": ["head", "body.conv"]}], "/training/groups/1/nodes/1", "in_two_groups",
-     "in group 0 too"),
-    ([{"nodes": ["again"]}, {"nodes": ["tied"]}], "/training/groups/1/nodes/0", "in_two_groups", "in group 0 too"),
-    ([{"parameters": "weights"}, {"lr": 1.0}, {"parameters": "bias_and_norm"}], "/training/groups/2", "no_parameters",
-     "other groups leave it none"),
-    ([{"frozen": True}], "/training/groups", "nothing_to_train", "everything is frozen"),
-    ([{"nodes": ["stem"], "momentum": 0.9}], "/training/groups/0/momentum", "unknown_field", "Adam has no momentum"),
-    ([{"nodes": ["stem"], "frozen": True, "lr": 0.1}], "/training/groups/0/frozen", "contradiction", "remove lr"),
-    ([{"nodes": ["stem"], "eps": [None, 0.1]}], "/training/groups/0/eps", "invalid_value", "valid number"),
-    ([{"nodes": ["stem"], "lr": -1}], "/training/groups/0/lr", "out_of_range", "greater than or equal to 0"),
-    ([{"nodes": ["stem"], "betas": [1.0, 0.9]}], "/training/groups/0", "invalid_value", "Invalid beta"),
-    ([{"nodes": ["stem."]}], "/training/groups/0/nodes/0", "invalid_name", "pattern"),
-    ([{"nodes": ["stem"], "learning_rate": 1}], "/training/groups/0/learning_rate", "unknown_field", "no field"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("groups", "pointer", "code", "words"),
+    [
+        ([{"nodes": ["stam"]}], "/training/groups/0/nodes/0", "unknown_node", 'did you mean "stem"'),
+        ([{"nodes": ["head", "conv"]}], "/training/groups/0/nodes/1", "unknown_node", 'did you mean "body.conv"'),
+        ([{"nodes": ["flat"]}], "/training/groups/0/nodes/0", "no_parameters", '"flat" has no parameters'),
+        ([{"nodes": ["body.sum"]}], "/training/groups/0/nodes/0", "no_parameters", '"body.sum" has no parameters'),
+        (
+            [{"nodes": ["scale"], "parameters": "bias_and_norm"}],
+            "/training/groups/0/nodes/0",
+            "no_parameters",
+            "no biases or normalisations",
+        ),
+        (
+            [{"nodes": ["body"]}, {"nodes": ["head", "body.conv"]}],
+            "/training/groups/1/nodes/1",
+            "in_two_groups",
+            "in group 0 too",
+        ),
+        ([{"nodes": ["again"]}, {"nodes": ["tied"]}], "/training/groups/1/nodes/0", "in_two_groups", "in group 0 too"),
+        (
+            [{"parameters": "weights"}, {"lr": 1.0}, {"parameters": "bias_and_norm"}],
+            "/training/groups/2",
+            "no_parameters",
+            "other groups leave it none",
+        ),
+        ([{"frozen": True}], "/training/groups", "nothing_to_train", "everything is frozen"),
+        (
+            [{"nodes": ["stem"], "momentum": 0.9}],
+            "/training/groups/0/momentum",
+            "unknown_field",
+            "Adam has no momentum",
+        ),
+        ([{"nodes": ["stem"], "frozen": True, "lr": 0.1}], "/training/groups/0/frozen", "contradiction", "remove lr"),
+        ([{"nodes": ["stem"], "eps": [None, 0.1]}], "/training/groups/0/eps", "invalid_value", "valid number"),
+        ([{"nodes": ["stem"], "lr": -1}], "/training/groups/0/lr", "out_of_range", "greater than or equal to 0"),
+        ([{"nodes": ["stem"], "betas": [1.0, 0.9]}], "/training/groups/0", "invalid_value", "Invalid beta"),
+        ([{"nodes": ["stem."]}], "/training/groups/0/nodes/0", "invalid_name", "pattern"),
+        ([{"nodes": ["stem"], "learning_rate": 1}], "/training/groups/0/learning_rate", "unknown_field", "no field"),
+    ],
+)
 def test_what_is_wrong_is_told_when_the_job_is_posted(
     groups: list[dict[str, Any]], pointer: str, code: str, words: str
 ) -> None:
@@ -119,16 +145,25 @@ def test_what_is_wrong_is_told_when_the_job_is_posted(
     assert words in found[0].detail + " " + found[0].hint
 
 
-@pytest.mark.parametrize(("training", "pointer", "words"), [
-    ({"optimizer": {"kind": "Muon"}}, "/training/optimizer", "stem.weight, stem.bias"),
-    ({"optimizer": {"kind": "Adam", "betas": [0.9, 1.0]}}, "/training/optimizer", "Invalid beta"),
-    ({"optimizer": {"kind": "SGD", "nesterov": True}}, "/training/optimizer", "momentum"),
-    ({"optimizer": {"kind": "Rprop"}, "schedule": {"kind": "OneCycleLR", "max_lr": 1, "cycle_momentum": True}},
-     "/training/schedule", "momentum"),
-    ({"schedule": {"kind": "LinearLR", "start_factor": 3.0}}, "/training/schedule", "factor"),
-    ({"optimizer": {"kind": "Adagrad"}, "groups": [{"nodes": ["stem"], "initial_accumulator_value": 1}]},
-     "/training/groups/0/initial_accumulator_value", "for all parameters"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("training", "pointer", "words"),
+    [
+        ({"optimizer": {"kind": "Muon"}}, "/training/optimizer", "stem.weight, stem.bias"),
+        ({"optimizer": {"kind": "Adam", "betas": [0.9, 1.0]}}, "/training/optimizer", "Invalid beta"),
+        ({"optimizer": {"kind": "SGD", "nesterov": True}}, "/training/optimizer", "momentum"),
+        (
+            {"optimizer": {"kind": "Rprop"}, "schedule": {"kind": "OneCycleLR", "max_lr": 1, "cycle_momentum": True}},
+            "/training/schedule",
+            "momentum",
+        ),
+        ({"schedule": {"kind": "LinearLR", "start_factor": 3.0}}, "/training/schedule", "factor"),
+        (
+            {"optimizer": {"kind": "Adagrad"}, "groups": [{"nodes": ["stem"], "initial_accumulator_value": 1}]},
+            "/training/groups/0/initial_accumulator_value",
+            "for all parameters",
+        ),
+    ],
+)
 def test_what_torch_would_refuse_is_told_when_the_job_is_posted(
     training: dict[str, Any], pointer: str, words: str
 ) -> None:
@@ -137,10 +172,14 @@ def test_what_torch_would_refuse_is_told_when_the_job_is_posted(
     assert words in found[0].detail
 
 
-@pytest.mark.parametrize(("frozen", "output", "places"), [
-    (["head"], "logits", []), (["stem", "body", "again", "scale", "head"], "logits", ["/training/groups"]),
-    (["stem", "body", "again", "scale", "head"], "more", []),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("frozen", "output", "places"),
+    [
+        (["head"], "logits", []),
+        (["stem", "body", "again", "scale", "head"], "logits", ["/training/groups"]),
+        (["stem", "body", "again", "scale", "head"], "more", []),
+    ],
+)
 def test_a_loss_must_reach_what_is_trained(frozen: list[str], output: str, places: list[str]) -> None:
     more = [{"id": "side", "kind": "Linear", "inputs": ["flat"], "out_features": 10}]
     outputs = {"logits": "head", "more": "side"}
@@ -170,11 +209,22 @@ def test_every_setting_can_be_that_of_a_group(kind: str) -> None:
 
 def test_groups_are_those_of_torch(laboratory: TrainingHarness) -> None:
     groups = [{"nodes": ["linear1"], "lr": 0.1, "weight_decay": 0.0}, {"parameters": "bias_and_norm", "momentum": 0.5}]
-    layers = [{"kind": "Flatten"}, {"kind": "Linear", "out_features": 16}, {"kind": "ReLU"},
-              {"kind": "Linear", "out_features": 10}]  # fmt: skip
+    layers = [
+        {"kind": "Flatten"},
+        {"kind": "Linear", "out_features": 16},
+        {"kind": "ReLU"},
+        {"kind": "Linear", "out_features": 10},
+    ]
     sgd = {"kind": "SGD", "lr": 0.01, "momentum": 0.9, "weight_decay": 0.1}
-    spec = digits_job(layers, training={"optimizer": sgd, "groups": groups, "steps": 5,
-                                 "schedule": {"kind": "ExponentialLR", "gamma": 0.5, "interval": "step"}})  # fmt: skip
+    spec = digits_job(
+        layers,
+        training={
+            "optimizer": sgd,
+            "groups": groups,
+            "steps": 5,
+            "schedule": {"kind": "ExponentialLR", "gamma": 0.5, "interval": "step"},
+        },
+    )
     prepared = laboratory.prepare(spec)
     network = prepared.network
     first, last = network.get_submodule("linear1"), network.get_submodule("linear2")
@@ -182,10 +232,17 @@ def test_groups_are_those_of_torch(laboratory: TrainingHarness) -> None:
     assert isinstance(last, nn.Linear)
     attempt = laboratory.run(spec)
     assert [rate for _, rate in attempt.points("train/lr")] == pytest.approx([0.01 * 0.5**step for step in range(5)])
-    theirs = optim.SGD([
-        {"params": [last.weight]}, {"params": [first.weight, first.bias], "lr": 0.1, "weight_decay": 0.0},
-        {"params": [last.bias], "momentum": 0.5},
-    ], lr=0.01, momentum=0.9, weight_decay=0.1, fused=True)  # fmt: skip
+    theirs = optim.SGD(
+        [
+            {"params": [last.weight]},
+            {"params": [first.weight, first.bias], "lr": 0.1, "weight_decay": 0.0},
+            {"params": [last.bias], "momentum": 0.5},
+        ],
+        lr=0.01,
+        momentum=0.9,
+        weight_decay=0.1,
+        fused=True,
+    )
     schedule = optim.lr_scheduler.ExponentialLR(theirs, 0.5)
     rows = prepared.train
     for step in range(5):

@@ -12,10 +12,15 @@ from workers.training.optim.learning_rate import LearningRateSchedule
 from workers.training.optim.schedules import SCHEDULES, TorchSchedule, build_schedule, scale_by_group
 
 REQUIRED: dict[str, dict[str, Any]] = {
-    "StepLR": {"step_size": 2}, "MultiStepLR": {"milestones": [2, 3, 3]}, "ExponentialLR": {"gamma": 0.5},
-    "CosineAnnealingWarmRestarts": {"T_0": 3}, "ConstantLR": {"total_iters": 2}, "OneCycleLR": {"max_lr": 0.5},
-    "CyclicLR": {"base_lr": 0.01, "max_lr": 0.5, "step_size_up": 3}, "ReduceLROnPlateau": {"patience": 0},
-}  # fmt: skip
+    "StepLR": {"step_size": 2},
+    "MultiStepLR": {"milestones": [2, 3, 3]},
+    "ExponentialLR": {"gamma": 0.5},
+    "CosineAnnealingWarmRestarts": {"T_0": 3},
+    "ConstantLR": {"total_iters": 2},
+    "OneCycleLR": {"max_lr": 0.5},
+    "CyclicLR": {"base_lr": 0.01, "max_lr": 0.5, "step_size_up": 3},
+    "ReduceLROnPlateau": {"patience": 0},
+}
 STEPS, PER_EPOCH = 12, 4
 
 
@@ -40,12 +45,16 @@ def test_language_and_workers_know_the_same_kinds() -> None:
     assert SCHEDULES.keys() == SCHEDULE_CLASSES.keys()
 
 
-@pytest.mark.parametrize(("kind", "settings"), [
-    *((kind, {}) for kind in SCHEDULES),
-    ("OneCycleLR", {"three_phase": True, "anneal_strategy": "linear"}), ("OneCycleLR", {"cycle_momentum": False}),
-    ("CyclicLR", {"mode": "exp_range", "gamma": 0.9, "cycle_momentum": True, "base_momentum": 0.5}),
-    ("ReduceLROnPlateau", {"threshold_mode": "abs", "threshold": 0.1, "eps": 0.0}),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("kind", "settings"),
+    [
+        *((kind, {}) for kind in SCHEDULES),
+        ("OneCycleLR", {"three_phase": True, "anneal_strategy": "linear"}),
+        ("OneCycleLR", {"cycle_momentum": False}),
+        ("CyclicLR", {"mode": "exp_range", "gamma": 0.9, "cycle_momentum": True, "base_momentum": 0.5}),
+        ("ReduceLROnPlateau", {"threshold_mode": "abs", "threshold": 0.1, "eps": 0.0}),
+    ],
+)
 def test_every_kind_moves_and_goes_on_where_it_stopped(kind: str, settings: dict[str, Any]) -> None:
     whole = advance(*build_schedule_for(kind, **settings), 0, STEPS)
     assert len(set(whole)) > 1
@@ -58,9 +67,10 @@ def test_every_kind_moves_and_goes_on_where_it_stopped(kind: str, settings: dict
     assert rates + advance(second, fresh, 5, STEPS) == whole
 
 
-@pytest.mark.parametrize(("interval", "expected"), [
-    ("epoch", [0.1] * 4 + [0.05] * 4 + [0.025] * 4), ("step", [0.1 * 0.5**step for step in range(12)]),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("interval", "expected"),
+    [("epoch", [0.1] * 4 + [0.05] * 4 + [0.025] * 4), ("step", [0.1 * 0.5**step for step in range(12)])],
+)
 def test_the_interval_counts(interval: str, expected: list[float]) -> None:
     assert advance(*build_schedule_for("ExponentialLR", interval=interval), 0, STEPS) == pytest.approx(expected)
 
@@ -94,9 +104,11 @@ def test_a_plateau_follows_its_own_series() -> None:
 def test_momentum_moves_only_where_there_is_some() -> None:
     parameter = nn.Parameter(torch.ones(2))
     spec: Any = SCHEDULE_CLASSES["OneCycleLR"].model_validate({"kind": "OneCycleLR", "max_lr": 0.1})
-    for optimizer, key, moves in ((SGD([parameter], lr=0.1), "momentum", False),
-                                  (SGD([parameter], lr=0.1, momentum=0.9), "momentum", True),
-                                  (Adam([parameter]), "betas", True)):  # fmt: skip
+    for optimizer, key, moves in (
+        (SGD([parameter], lr=0.1), "momentum", False),
+        (SGD([parameter], lr=0.1, momentum=0.9), "momentum", True),
+        (Adam([parameter]), "betas", True),
+    ):
         before = optimizer.param_groups[0][key]
         still = spec.model_copy(update={"cycle_momentum": False})
         build_schedule(still, optimizer, 10, 5)
@@ -115,8 +127,9 @@ def test_momentum_is_refused_where_there_is_none() -> None:
 
 @pytest.mark.parametrize("kind", SCHEDULES)
 def test_groups_move_in_proportion(kind: str) -> None:
-    optimizer = SGD([{"params": [nn.Parameter(torch.ones(2))]}, {"params": [nn.Parameter(torch.ones(2))], "lr": 0.2}],
-                    lr=0.1)  # fmt: skip
+    optimizer = SGD(
+        [{"params": [nn.Parameter(torch.ones(2))]}, {"params": [nn.Parameter(torch.ones(2))], "lr": 0.2}], lr=0.1
+    )
     spec = SCHEDULE_CLASSES[kind].model_validate({"kind": kind, **REQUIRED.get(kind, {})})
     schedule = build_schedule(spec, optimizer, STEPS, PER_EPOCH)
     seen = set()

@@ -72,11 +72,15 @@ def test_steps_are_those_of_torch_with_the_same_dropout_at_every_look(
         assert torch.equal(value, network.state_dict()[name])
 
 
-@pytest.mark.parametrize(("training", "pointer", "words"), [
-    ({"precision": "fp16", "device": "cuda"}, "/training/precision", "float32"),
-    ({"clip_norm": 1.0}, "/training/clip_norm", "clipping"), ({"on_nan": "skip"}, "/training/on_nan", "fail"),
-    ({"groups": [{"nodes": ["linear1"], "lr": 0.1}]}, "/training/groups/0/lr", "for all parameters"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("training", "pointer", "words"),
+    [
+        ({"precision": "fp16", "device": "cuda"}, "/training/precision", "float32"),
+        ({"clip_norm": 1.0}, "/training/clip_norm", "clipping"),
+        ({"on_nan": "skip"}, "/training/on_nan", "fail"),
+        ({"groups": [{"nodes": ["linear1"], "lr": 0.1}]}, "/training/groups/0/lr", "for all parameters"),
+    ],
+)
 def test_what_a_search_cannot_have(training: dict[str, Any], pointer: str, words: str) -> None:
     found = inspect_job(digits_job(training=lbfgs_job(**training)), None, LIMITS).problems
     assert [(problem.pointer, problem.code) for problem in found] == [(pointer, "unsupported")]

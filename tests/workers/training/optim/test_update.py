@@ -24,17 +24,23 @@ def step(update: OptimizerStep, factor: float) -> Tensor | None:
     return update.step(loss.detach(), unreachable_closure)
 
 
-def build_update(name: str, guard: FiniteCheck, clip_norm: float | None = None) -> tuple[nn.Parameter, Optimizer, OptimizerStep]:
+def build_update(
+    name: str, guard: FiniteCheck, clip_norm: float | None = None
+) -> tuple[nn.Parameter, Optimizer, OptimizerStep]:
     parameter = nn.Parameter(torch.ones(3))
     optimizer = OPTIMIZERS[name]([parameter])
     return parameter, optimizer, OptimizerStep(optimizer, [parameter], clip_norm=clip_norm, finite_check=guard)
 
 
 @pytest.mark.parametrize("clip_norm", [None, 1.0])
-@pytest.mark.parametrize(("name", "guard"), [
-    *((name, FiniteCheck.HOST) for name in OPTIMIZERS),
-    ("fused Adam", FiniteCheck.DEVICE), ("fused Adam with a long memory", FiniteCheck.DEVICE),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("name", "guard"),
+    [
+        *((name, FiniteCheck.HOST) for name in OPTIMIZERS),
+        ("fused Adam", FiniteCheck.DEVICE),
+        ("fused Adam with a long memory", FiniteCheck.DEVICE),
+    ],
+)
 @pytest.mark.parametrize("bad", [float("nan"), float("inf")])
 def test_a_step_that_is_not_finite_leaves_no_trace(
     name: str, guard: FiniteCheck, bad: float, clip_norm: float | None

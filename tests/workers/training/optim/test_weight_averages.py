@@ -20,8 +20,13 @@ from workers.training.metrics.evaluation import evaluate
 from workers.training.optim.learning_rate import build_learning_rate_schedule
 from workers.training.optim.weight_averages import AveragingSchedule, WeightAverage, averaging_schedule
 
-NORMED = [{"kind": "Flatten"}, {"kind": "Linear", "out_features": 8}, {"kind": "BatchNorm1d"}, {"kind": "ReLU"},
-          {"kind": "Linear", "out_features": 10}]  # fmt: skip
+NORMED = [
+    {"kind": "Flatten"},
+    {"kind": "Linear", "out_features": 8},
+    {"kind": "BatchNorm1d"},
+    {"kind": "ReLU"},
+    {"kind": "Linear", "out_features": 10},
+]
 PER_EPOCH = 6  # of the laboratory's digits
 
 
@@ -29,7 +34,9 @@ def spec(kind: str, **settings: Any) -> Any:
     return AVERAGE_CLASSES[kind].model_validate({"kind": kind, **settings})
 
 
-def published(laboratory: TrainingHarness, saved: SavedCheckpoint, name: str = "weights.safetensors") -> dict[str, Tensor]:
+def published(
+    laboratory: TrainingHarness, saved: SavedCheckpoint, name: str = "weights.safetensors"
+) -> dict[str, Tensor]:
     (file,) = [file for file in saved.files if file.name == name]
     return load_file(laboratory.store.fetch(file.path, laboratory.folder / f"{saved.id}-{name}"))
 
@@ -41,10 +48,15 @@ def weights_by_step(laboratory: TrainingHarness, layers: Any, training: dict[str
     return [published(laboratory, saved) for saved in attempt.context.saved]
 
 
-@pytest.mark.parametrize(("settings", "taken"), [
-    ({}, range(1, 16)), ({"every_steps": 4}, [4, 8, 12]), ({"start_step": 5}, range(6, 16)),
-    ({"every_steps": 3, "start_step": 6}, [9, 12, 15]),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("settings", "taken"),
+    [
+        ({}, range(1, 16)),
+        ({"every_steps": 4}, [4, 8, 12]),
+        ({"start_step": 5}, range(6, 16)),
+        ({"every_steps": 3, "start_step": 6}, [9, 12, 15]),
+    ],
+)
 def test_a_moving_average_is_that_of_the_formula(
     laboratory: TrainingHarness, settings: dict[str, int], taken: list[int]
 ) -> None:
@@ -62,11 +74,18 @@ def test_a_moving_average_is_that_of_the_formula(
     assert attempt.prepared.state.average.count == len(taken)
 
 
-@pytest.mark.parametrize(("settings", "taken"), [
-    ({"start": 0.0}, [6, 12]), ({"start": 0.5}, [12]), ({"start": 0.5, "every": "step"}, range(8, 16)),
-    ({"start": 0.0, "every": "step"}, range(1, 16)),
-])  # fmt: skip
-def test_a_stochastic_average_is_the_mean(laboratory: TrainingHarness, settings: dict[str, Any], taken: list[int]) -> None:
+@pytest.mark.parametrize(
+    ("settings", "taken"),
+    [
+        ({"start": 0.0}, [6, 12]),
+        ({"start": 0.5}, [12]),
+        ({"start": 0.5, "every": "step"}, range(8, 16)),
+        ({"start": 0.0, "every": "step"}, range(1, 16)),
+    ],
+)
+def test_a_stochastic_average_is_the_mean(
+    laboratory: TrainingHarness, settings: dict[str, Any], taken: list[int]
+) -> None:
     steps = weights_by_step(laboratory, NORMED, {})
     attempt = laboratory.run(digits_job(NORMED, training={"average": {"kind": "swa", **settings}}))
     found = attempt.prepared.state.evaluation_network.state_dict()
@@ -125,7 +144,9 @@ def test_what_is_evaluated_and_published_is_the_average(laboratory: TrainingHarn
     assert attempt.points("val/loss")[-1] == (15, found.values["val/loss"])
 
 
-def test_until_there_is_an_average_the_weights_stand_for_it(laboratory: TrainingHarness, attempt: TrainingAttempt) -> None:
+def test_until_there_is_an_average_the_weights_stand_for_it(
+    laboratory: TrainingHarness, attempt: TrainingAttempt
+) -> None:
     plain = laboratory.run(digits_job(NORMED))
     assert plain.points("val/loss")[0] == attempt.points("val/loss")[0]
     assert plain.points("val/loss")[1] != attempt.points("val/loss")[1]
@@ -152,9 +173,19 @@ def test_the_best_is_that_of_the_averages(laboratory: TrainingHarness, attempt: 
 @pytest.mark.parametrize("strategy", ["cos", "linear"])
 @pytest.mark.parametrize("schedule", [None, {"kind": "ExponentialLR", "gamma": 0.9, "interval": "step"}])
 def test_rates_settle_as_those_of_torch(strategy: Any, schedule: dict[str, Any] | None) -> None:
-    plan = Training.model_validate({"schedule": schedule, "average": {
-        "kind": "swa", "start": 0.5, "every": "step", "lr": 0.02, "anneal_epochs": 4, "anneal_strategy": strategy,
-    }})  # fmt: skip
+    plan = Training.model_validate(
+        {
+            "schedule": schedule,
+            "average": {
+                "kind": "swa",
+                "start": 0.5,
+                "every": "step",
+                "lr": 0.02,
+                "anneal_epochs": 4,
+                "anneal_strategy": strategy,
+            },
+        }
+    )
 
     def fresh() -> SGD:
         first, second = nn.Parameter(torch.ones(1)), nn.Parameter(torch.ones(1))
@@ -175,30 +206,39 @@ def test_rates_settle_as_those_of_torch(strategy: Any, schedule: dict[str, Any] 
     assert ours.param_groups[0]["lr"] == pytest.approx(0.02)
 
 
-@pytest.mark.parametrize(("average", "turns"), [
-    (spec("ema"), AveragingSchedule(0, 1)), (spec("ema", every_steps=3, start_step=4), AveragingSchedule(4, 3)),
-    (spec("swa"), AveragingSchedule(75, 20)), (spec("swa", start=0.5, every="step"), AveragingSchedule(50, 1)),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("average", "turns"),
+    [
+        (spec("ema"), AveragingSchedule(0, 1)),
+        (spec("ema", every_steps=3, start_step=4), AveragingSchedule(4, 3)),
+        (spec("swa"), AveragingSchedule(75, 20)),
+        (spec("swa", start=0.5, every="step"), AveragingSchedule(50, 1)),
+    ],
+)
 def test_turns(average: Any, turns: AveragingSchedule) -> None:
     assert averaging_schedule(average, 100, 20) == turns
     assert turns.occurs_within(100) == any(turns.is_due(step) for step in range(1, 101))
     assert not turns.occurs_within(turns.start)
 
 
-@pytest.mark.parametrize("average", [
-    {"kind": "ema", "start_step": 15}, {"kind": "ema", "every_steps": 16}, {"kind": "swa", "start": 0.9},
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "average", [{"kind": "ema", "start_step": 15}, {"kind": "ema", "every_steps": 16}, {"kind": "swa", "start": 0.9}]
+)
 def test_an_average_that_never_comes_is_told_when_the_job_is_posted(average: dict[str, Any]) -> None:
     found = inspect_job(digits_job(training={"average": average}), None, InspectionLimits(100, 10**6, 1 << 30))
     assert [(problem.pointer, problem.code) for problem in found.problems] == [("/training/average", "contradiction")]
 
 
 def test_an_average_takes_memory() -> None:
-    report = inspect_job(digits_job(NORMED, training={"average": {"kind": "ema"}}), None, InspectionLimits(100, 10**6, 1 << 30)).report
+    report = inspect_job(
+        digits_job(NORMED, training={"average": {"kind": "ema"}}), None, InspectionLimits(100, 10**6, 1 << 30)
+    ).report
     assert report["memory"]["average"] == report["memory"]["weights"]
 
 
-def test_a_compiled_network_has_a_compiled_average(laboratory: TrainingHarness, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_compiled_network_has_a_compiled_average(
+    laboratory: TrainingHarness, monkeypatch: pytest.MonkeyPatch
+) -> None:
     whole = nn.Module.compile
     monkeypatch.setattr(nn.Module, "compile", lambda self: whole(self, backend="eager"))  # without the long compilation
     training = {"average": {"kind": "ema", "decay": 0.5}, "steps": 7}

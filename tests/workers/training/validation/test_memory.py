@@ -55,4 +55,6 @@ def test_a_history_grows_up_to_its_length(history: int) -> None:
         for item in (value if isinstance(value, list) else [value])
     ]
     elements = sum(item.numel() for item in kept if isinstance(item, torch.Tensor) and item.ndim)
-    assert elements == (optimizer_state_count(spec) - 1) * parameter.numel()  # the gradient that is compared is not kept
+    assert (
+        elements == (optimizer_state_count(spec) - 1) * parameter.numel()
+    )  # the gradient that is compared is not kept

@@ -42,14 +42,21 @@ def is_accepted_by_torch(shape: tuple[int, ...], target: Column, loss: dict[str,
     schema = DataSchema(
         columns=(Column(name="x", shape=(2,), dtype="float32"), target), rows={}, inputs=("x",), target="y"
     )
-    x, output = torch.empty(SYMBOLIC_BATCH_SIZE, 2, device="meta"), torch.empty(SYMBOLIC_BATCH_SIZE, *shape, device="meta")
+    x, output = (
+        torch.empty(SYMBOLIC_BATCH_SIZE, 2, device="meta"),
+        torch.empty(SYMBOLIC_BATCH_SIZE, *shape, device="meta"),
+    )
     node = ResolvedNode("end", "Linear", {"out_features": 3}, ("x",), "/nodes/0")
-    draft = PartialNetwork(Blueprint(("x",), (node,), {"output": "end"}), [InferredNode(node, (x,), output, 1)], {"end": output})
-    job = JobSpec.model_validate({
-        "model": {"nodes": [{"id": "end", "kind": "Linear", "inputs": ["x"], "out_features": 3}]},
-        "data": {"kind": "dataset", "id": "ds_" + "0" * 32},
-        "objective": {"loss": loss},
-    })  # fmt: skip
+    draft = PartialNetwork(
+        Blueprint(("x",), (node,), {"output": "end"}), [InferredNode(node, (x,), output, 1)], {"end": output}
+    )
+    job = JobSpec.model_validate(
+        {
+            "model": {"nodes": [{"id": "end", "kind": "Linear", "inputs": ["x"], "out_features": 3}]},
+            "data": {"kind": "dataset", "id": "ds_" + "0" * 32},
+            "objective": {"loss": loss},
+        }
+    )
     return not objective_problems(job, head_targets(job, schema, resolve_job_features(job, schema)), draft)
 
 
