@@ -36,7 +36,7 @@ BAG = {
 def planted(source: str) -> Any:
     function = ast.parse(source).body[0]
     assert isinstance(function, ast.FunctionDef)
-    return syntax_trees.planted(syntax_trees.body_of(function))
+    return syntax_trees.function_tree(syntax_trees.body_without_docstring(function))
 
 
 def test_a_tree_is_in_order_and_hides_what_tells() -> None:

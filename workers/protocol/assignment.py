@@ -56,13 +56,13 @@ class Assignment:
     def from_json(text: str) -> "Assignment":
         """Read the JSON form."""
         body = json.loads(text)
-        body["resume"] = tuple(map(_checkpoint_ref, body["resume"]))
-        body["start"] = _checkpoint_ref(body["start"]) if body["start"] is not None else None
+        body["resume_from"] = tuple(map(_checkpoint_ref, body["resume_from"]))
+        body["start_from"] = _checkpoint_ref(body["start_from"]) if body["start_from"] is not None else None
         body["dataset"] = DatasetRef(**body["dataset"]) if body["dataset"] is not None else None
         body["weights"] = DatasetRef(**body["weights"]) if body["weights"] is not None else None
-        body["vectors"] = {name: DatasetRef(**item) for name, item in body["vectors"].items()}
+        body["word_vectors"] = {name: DatasetRef(**item) for name, item in body["word_vectors"].items()}
         return Assignment(**body)
 
 
 def _checkpoint_ref(item: Mapping[str, Any]) -> CheckpointRef:
-    return CheckpointRef(item["checkpoint"], item["step"], tuple(item["files"]))
+    return CheckpointRef(item["id"], item["step"], tuple(item["files"]))

@@ -81,7 +81,7 @@ def test_what_cannot_be_recorded_costs_the_attempt_and_not_the_job(
 ) -> None:
     job = claim_job(database)
     broken = deque([Command("cancel"), Outcome(Ending.SUCCEEDED)])  # commands go the other way
-    monkeypatch.setattr(Attempt, "_next", lambda attempt, process, pipe: broken.popleft())
+    monkeypatch.setattr(Attempt, "_next_message", lambda attempt, process, pipe: broken.popleft())
     Attempt(worker, job, None).run()
     found = database.run(repository.find, "anna", job.id)
     assert (found.status, found.attempts) == ("queued", 1)
@@ -101,7 +101,7 @@ def test_nothing_stays_of_an_attempt_that_is_killed(
         left[0].write_bytes(b"x")
         return _lost_outcome("runner_died", "killed")
 
-    monkeypatch.setattr(Attempt, "_next", kill)
+    monkeypatch.setattr(Attempt, "_next_message", kill)
     Attempt(worker, claim_job(database), None).run()
     assert len(left) == 1
     assert not left[0].parent.exists()

@@ -86,7 +86,7 @@ def test_a_training_that_goes_back_behind_damage_ends_the_same(
         history.record(message)
     flip_bit(stored_path(damaged, first.context.saved[-1], "state.safetensors"))
     damaged.fence = 1  # that of the first attempt
-    last = damaged.run(SPEC, resume=resume_candidates(*first.context.saved))
+    last = damaged.run(SPEC, resume_from=resume_candidates(*first.context.saved))
     for message in (*last.context.reports, *last.context.saved):
         history.record(message)
     assert last.events("rewound")[0]["step"] == 6

@@ -58,7 +58,7 @@ def test_phases_and_the_start_are_told_in_order(laboratory: TrainingHarness) -> 
 
 def test_a_resumed_attempt_says_where_it_starts(laboratory: TrainingHarness) -> None:
     saved = laboratory.run(digits_job(), {5: "drain"}).context.saved[-1]
-    again = laboratory.run(digits_job(), resume=resume_candidates(saved))
+    again = laboratory.run(digits_job(), resume_from=resume_candidates(saved))
     assert again.events("rewound") == [{"step": 5, "checkpoint": saved.id}]
     assert again.points("train/loss")[0][0] == 6
 
@@ -90,7 +90,7 @@ def test_commands_are_obeyed_before_the_next_step(
 
 def test_a_step_that_has_a_checkpoint_is_not_saved_twice(laboratory: TrainingHarness) -> None:
     first = laboratory.run(digits_job(), {5: "pause"})
-    again = laboratory.run(digits_job(), {0: "pause"}, resume=resume_candidates(*first.context.saved))
+    again = laboratory.run(digits_job(), {0: "pause"}, resume_from=resume_candidates(*first.context.saved))
     assert again.outcome.ending is Ending.PAUSED
     assert again.context.saved == []
 

@@ -75,9 +75,9 @@ def train_in_pieces(
     attempts: list[TrainingAttempt] = []
     for length in lengths:
         begun = resume_candidates(*(attempts[-1].context.saved[-1:] if attempts else ()))
-        attempts.append(laboratory.run(spec, {length: "pause"}, resume=begun, **options))
+        attempts.append(laboratory.run(spec, {length: "pause"}, resume_from=begun, **options))
         assert attempts[-1].outcome.ending is Ending.PAUSED
-    return [*attempts, laboratory.run(spec, resume=resume_candidates(attempts[-1].context.saved[-1]), **options)]
+    return [*attempts, laboratory.run(spec, resume_from=resume_candidates(attempts[-1].context.saved[-1]), **options)]
 
 
 def assert_same(laboratory: TrainingHarness, spec: dict[str, Any], *lengths: int, **options: Any) -> TrainingAttempt:
@@ -174,7 +174,7 @@ def test_a_crash_costs_the_steps_since_the_checkpoint(laboratory: TrainingHarnes
     whole = laboratory.run(spec)
     assert [saved.step for saved in whole.context.saved] == [4, 8, 12, 15]
     crashed = laboratory.run(spec, {10: "cancel"})  # what came after step 8 is dropped by the supervisor
-    again = laboratory.run(spec, resume=resume_candidates(*crashed.context.saved))
+    again = laboratory.run(spec, resume_from=resume_candidates(*crashed.context.saved))
     assert again.weights() == whole.weights()
     kept = [point for point in crashed.points("train/loss") if point[0] <= 8]
     assert kept + again.points("train/loss") == whole.points("train/loss")
@@ -182,7 +182,7 @@ def test_a_crash_costs_the_steps_since_the_checkpoint(laboratory: TrainingHarnes
 
 def test_a_crash_after_the_last_checkpoint_ends_the_same(laboratory: TrainingHarness) -> None:
     whole = laboratory.run(digits_job())
-    again = laboratory.run(digits_job(), resume=resume_candidates(*whole.context.saved))
+    again = laboratory.run(digits_job(), resume_from=resume_candidates(*whole.context.saved))
     assert again.outcome.ending is Ending.SUCCEEDED
     assert again.points("val/loss") == []
     assert again.weights() == whole.weights()
@@ -219,4 +219,4 @@ def test_broken_off_at_random_it_ends_the_same(laboratory: TrainingHarness, name
 def _prepare_resumed(
     laboratory: TrainingHarness, spec: dict[str, Any], context: MemoryContext, resume: Any
 ) -> PreparedTraining:
-    return laboratory.prepare(spec, context, resume=resume)
+    return laboratory.prepare(spec, context, resume_from=resume)

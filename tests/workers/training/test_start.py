@@ -29,25 +29,27 @@ def begun(laboratory: TrainingHarness) -> CheckpointRef:
 
 def test_everything_goes_on_as_if_nothing_had_happened(laboratory: TrainingHarness, begun: CheckpointRef) -> None:
     whole = laboratory.run(digits_job(training=PLAN))
-    continued = laboratory.run(job_starting_from("everything"), start=begun)
+    continued = laboratory.run(job_starting_from("everything"), start_from=begun)
     assert continued.weights() == whole.weights()
     assert [step for step, _ in continued.points("train/loss")] == list(range(7, 13))
 
 
 def test_weights_alone_begin_a_training_of_their_own(laboratory: TrainingHarness, begun: CheckpointRef) -> None:
-    prepared = laboratory.prepare(job_starting_from("weights"), start=begun)
+    prepared = laboratory.prepare(job_starting_from("weights"), start_from=begun)
     source = laboratory.run(digits_job(training=PLAN | {"steps": 6}))
     for name, value in source.prepared.network.state_dict().items():
         assert torch.equal(prepared.network.state_dict()[name], value)
     assert prepared.state.counters.step == 0
-    attempt = laboratory.run(job_starting_from("weights"), start=begun)
+    attempt = laboratory.run(job_starting_from("weights"), start_from=begun)
     assert [step for step, _ in attempt.points("train/loss")] == list(range(1, 13))
 
 
 def test_a_resumed_attempt_does_not_start_again(laboratory: TrainingHarness, begun: CheckpointRef) -> None:
-    first = laboratory.run(job_starting_from("weights"), start=begun, stops={4: "pause"})
-    second = laboratory.run(job_starting_from("weights"), start=begun, resume=resume_candidates(*first.context.saved))
-    assert second.weights() == laboratory.run(job_starting_from("weights"), start=begun).weights()
+    first = laboratory.run(job_starting_from("weights"), start_from=begun, stops={4: "pause"})
+    second = laboratory.run(
+        job_starting_from("weights"), start_from=begun, resume_from=resume_candidates(*first.context.saved)
+    )
+    assert second.weights() == laboratory.run(job_starting_from("weights"), start_from=begun).weights()
 
 
 def test_weights_of_another_network_are_refused(laboratory: TrainingHarness, begun: CheckpointRef) -> None:
@@ -55,7 +57,7 @@ def test_weights_of_another_network_are_refused(laboratory: TrainingHarness, beg
         "model": {"layers": [{"kind": "Flatten"}, {"kind": "Linear", "out_features": 10}]}
     }
     with pytest.raises(BuildError, match="do not fit") as caught:
-        laboratory.prepare(spec, start=begun)
+        laboratory.prepare(spec, start_from=begun)
     assert caught.value.pointer == "/start_from"
 
 
@@ -64,15 +66,15 @@ def test_a_job_whose_checkpoints_are_all_damaged_does_not_begin_anew(
 ) -> None:
     damaged = CheckpointRef(begun.id, begun.step, tuple({**file, "sha256": "0" * 64} for file in begun.files))
     with pytest.raises(CorruptCheckpoint):
-        laboratory.prepare(job_starting_from("weights"), resume=(damaged,), start=begun)
-    prepared = laboratory.prepare(job_starting_from("weights"), resume=(damaged, begun), start=begun)
+        laboratory.prepare(job_starting_from("weights"), resume_from=(damaged,), start_from=begun)
+    prepared = laboratory.prepare(job_starting_from("weights"), resume_from=(damaged, begun), start_from=begun)
     assert prepared.restored_checkpoint is not None
 
 
 def test_a_damaged_checkpoint_is_refused(laboratory: TrainingHarness, begun: CheckpointRef) -> None:
     damaged = CheckpointRef(begun.id, begun.step, tuple({**file, "sha256": "0" * 64} for file in begun.files))
     with pytest.raises(DataError, match="damaged"):
-        laboratory.prepare(job_starting_from("weights"), start=damaged)
+        laboratory.prepare(job_starting_from("weights"), start_from=damaged)
 
 
 EARLY_STOP_PLAN = {"steps": 60, "early_stop": {"patience": 1, "min_delta": 1000.0}}

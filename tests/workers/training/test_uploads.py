@@ -149,7 +149,7 @@ def test_a_table_teaches_classes_and_goes_on_bit_by_bit(place: UploadHarness) ->
         model,
         loss="CrossEntropyLoss",
         data={"scale": "standard", "inputs": ["x"]},
-        resume=resume_candidates(*begun.context.saved),
+        resume_from=resume_candidates(*begun.context.saved),
     )
     assert going_on.weights() == whole.weights()
 

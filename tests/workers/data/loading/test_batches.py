@@ -44,7 +44,7 @@ def test_a_block_is_gathered_once_and_never_beyond_the_epoch(monkeypatch: pytest
         return whole(self, indices, device, keys)
 
     whole = ExampleSet.batch
-    monkeypatch.setattr(ExampleSet, "at", at)
+    monkeypatch.setattr(ExampleSet, "batch", at)
     fed = InMemoryBatches(ROWS, Sampler(seed=5, rows=22, batch_size=4), CPU)
     for step in range(6):
         fed.batches(step)

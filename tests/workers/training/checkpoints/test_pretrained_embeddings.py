@@ -51,7 +51,7 @@ def test_known_words_get_their_vectors_and_others_stay(reading: DatasetHarness) 
     spec = dataset_job(GRU, features=features(), target="label")
     plain = rows(reading.prepare(dataset_job(GRU, features=text(), target="label")))
     context = MemoryContext()
-    found = rows(reading.prepare(spec, context, vectors=store_vectors(reading)))
+    found = rows(reading.prepare(spec, context, word_vectors=store_vectors(reading)))
     assert found.keys() == plain.keys()
     for word, vector in found.items():
         known = torch.tensor(WORDS[word]) if word in ("good", "film") else plain[word]
@@ -64,9 +64,9 @@ def test_known_words_get_their_vectors_and_others_stay(reading: DatasetHarness) 
 
 def test_a_resumed_attempt_keeps_what_it_has_learned(reading: DatasetHarness) -> None:
     spec = dataset_job(GRU, features=features(), target="label")
-    whole = reading.run(spec, vectors=store_vectors(reading))
-    first = reading.run(spec, {4: "pause"}, vectors=store_vectors(reading))
-    second = reading.run(spec, resume=resume_candidates(*first.context.saved), vectors=store_vectors(reading))
+    whole = reading.run(spec, word_vectors=store_vectors(reading))
+    first = reading.run(spec, {4: "pause"}, word_vectors=store_vectors(reading))
+    second = reading.run(spec, resume_from=resume_candidates(*first.context.saved), word_vectors=store_vectors(reading))
     assert second.weights() == whole.weights()
     assert (len(whole.events("vectors")), len(second.events("vectors"))) == (1, 0)
 
@@ -74,7 +74,7 @@ def test_a_resumed_attempt_keeps_what_it_has_learned(reading: DatasetHarness) ->
 def test_vectors_may_be_frozen(reading: DatasetHarness) -> None:
     plan = {"groups": [{"nodes": ["embed"], "frozen": True}]}
     attempt = reading.run(
-        dataset_job(GRU, features=features(), target="label", training=plan), vectors=store_vectors(reading)
+        dataset_job(GRU, features=features(), target="label", training=plan), word_vectors=store_vectors(reading)
     )
     weight = attempt.prepared.network.get_submodule("embed").weight
     assert not weight.requires_grad  # type: ignore[union-attr]
@@ -87,7 +87,7 @@ def test_vectors_go_into_blocks(reading: DatasetHarness) -> None:
     spec = dataset_job(
         {**GRU, "nodes": nodes, "blocks": {"Lookup": block}}, features=features("embed.look"), target="label"
     )
-    prepared = reading.run(spec, vectors=store_vectors(reading)).prepared
+    prepared = reading.run(spec, word_vectors=store_vectors(reading)).prepared
     assert prepared.network.get_submodule("embed.look").weight.shape == (300, 8)  # type: ignore[union-attr]
 
 
@@ -130,4 +130,6 @@ def test_an_embedding_of_something_else_is_told(reading: DatasetHarness) -> None
 def test_a_file_of_another_width_is_refused_in_training_too(reading: DatasetHarness) -> None:
     narrow = {word: values[:3] for word, values in WORDS.items()}
     with pytest.raises(DataError, match="has vectors of 8 numbers, the file has 3"):
-        reading.prepare(dataset_job(GRU, features=features(), target="label"), vectors=store_vectors(reading, narrow))
+        reading.prepare(
+            dataset_job(GRU, features=features(), target="label"), word_vectors=store_vectors(reading, narrow)
+        )

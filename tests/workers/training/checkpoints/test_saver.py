@@ -146,7 +146,7 @@ def test_the_loop_goes_on_while_a_checkpoint_is_written(laboratory: TrainingHarn
     assert not store.late  # 14 steps were reached before the checkpoint of the tenth was stored
     assert [saved.step for saved in context.saved] == [10, 15]
     again = laboratory.run(
-        job_saving_every(100), resume=resume_candidates(context.saved[0])
+        job_saving_every(100), resume_from=resume_candidates(context.saved[0])
     )  # what was written is what was then
     assert again.points("train/loss") == whole.points("train/loss")[10:]
     assert again.weights() == whole.weights()

@@ -211,7 +211,7 @@ def test_a_resumed_training_reports_the_same(laboratory: TrainingHarness) -> Non
     plan = digits_job(training={"checkpoint": {"every_steps": 6, "every_seconds": None, "keep_best": 0}})
     whole = laboratory.run(plan)
     first = laboratory.run(plan, {8: "cancel"})
-    second = laboratory.run(plan, resume=resume_candidates(*first.context.saved))
+    second = laboratory.run(plan, resume_from=resume_candidates(*first.context.saved))
     assert second.outcome.ending is Ending.SUCCEEDED
     expected = reports(laboratory, whole)
     assert reports(laboratory, first, second) == expected
@@ -220,7 +220,7 @@ def test_a_resumed_training_reports_the_same(laboratory: TrainingHarness) -> Non
 
 def test_a_crash_after_the_last_checkpoint_keeps_the_report(laboratory: TrainingHarness) -> None:
     whole = laboratory.run(digits_job())
-    again = laboratory.run(digits_job(), resume=resume_candidates(*whole.context.saved))
+    again = laboratory.run(digits_job(), resume_from=resume_candidates(*whole.context.saved))
     assert reports(laboratory, again) == reports(laboratory, whole)
     assert reports(laboratory, again)[15] is not None
 
@@ -229,7 +229,7 @@ def test_another_jobs_report_is_not_taken_over(reading: DatasetHarness) -> None:
     first = reading.run(four_head_job(steps=6))
     (start,) = resume_candidates(first.context.saved[-1])
     plan = four_head_job(steps=6) | {"start_from": {"checkpoint": "ckpt_" + "0" * 32, "what": "everything"}}
-    assert stored_report(reading, reading.run(plan, start=start).context.saved[-1]) is None
+    assert stored_report(reading, reading.run(plan, start_from=start).context.saved[-1]) is None
 
 
 def test_a_report_changes_no_bit(reading: DatasetHarness) -> None:

@@ -58,11 +58,11 @@ class TestSeveral:
         total = prepared.objective.batch_loss(outputs, targets, 1)
         losses = [head.loss for head in prepared.heads]
         assert all(isinstance(loss, TargetLoss) for loss in losses)
-        by_hand = sum(head.weight * head.loss.part(outputs, targets, 1) for head in prepared.heads)
+        by_hand = sum(head.weight * head.loss.batch_loss(outputs, targets, 1) for head in prepared.heads)
         assert torch.equal(total, torch.as_tensor(by_hand))
         heard = prepared.objective.pop_head_losses()
         assert heard is not None
-        assert heard.tolist() == [float(loss.part(outputs, targets, 1)) for loss in losses]
+        assert heard.tolist() == [float(loss.batch_loss(outputs, targets, 1)) for loss in losses]
 
     @pytest.mark.parametrize(
         "training",
@@ -211,6 +211,6 @@ def test_another_job_goes_on_with_everything(reading: DatasetHarness) -> None:
     first = reading.run(four_head_job(steps=6))
     (start,) = resume_candidates(first.context.saved[-1])
     whole = four_head_job(steps=12) | {"start_from": {"checkpoint": "ckpt_" + "0" * 32, "what": "everything"}}
-    attempt = reading.run(whole, start=start)
+    attempt = reading.run(whole, start_from=start)
     assert attempt.points("train/kind/loss")[0][0] == 7
     assert attempt.weights() == reading.run(four_head_job(steps=12)).weights()

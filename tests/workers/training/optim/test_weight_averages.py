@@ -159,7 +159,7 @@ def test_until_there_is_an_average_the_weights_stand_for_it(
 def test_weights_alone_are_those_that_were_published(laboratory: TrainingHarness, attempt: TrainingAttempt) -> None:
     begun = resume_candidates(*attempt.context.saved)[0]
     start = {"start_from": {"checkpoint": "ckpt_" + "0" * 32, "what": "weights"}}
-    prepared = laboratory.prepare(digits_job(NORMED) | start, start=begun)
+    prepared = laboratory.prepare(digits_job(NORMED) | start, start_from=begun)
     for name, value in attempt.prepared.state.evaluation_network.state_dict().items():
         assert torch.equal(prepared.network.state_dict()[name], value)
 
