@@ -33,20 +33,25 @@ def result(measured: float, at_most: bool = True) -> dict[str, Any]:
 )
 def test_a_claim_is_a_row(table: ModuleType, tmp_path: Path, measured: float, at_most: bool, row: str) -> None:
     (tmp_path / "start.json").write_text(json.dumps(result(measured, at_most)))
-    written = table.render_table(tmp_path)
+    written = table.render_table(table.load_results(tmp_path))
     assert row in written.splitlines()
     assert "2 cores of A processor" in written
 
 
 def test_without_results_there_is_a_sentence(table: ModuleType, tmp_path: Path) -> None:
-    assert table.render_table(tmp_path) == "Nothing has been measured yet: `make bench`."
+    assert table.render_table(table.load_results(tmp_path)) == "Nothing has been measured yet: `make bench`."
 
 
-def test_the_readme_is_fresh(table: ModuleType) -> None:
-    page = (ROOT / "README.md").read_text()
-    found = table.GENERATED_SECTION.search(page)
-    assert found is not None
-    assert found[0] == f"{found[1]}{table.render_table()}\n{found[2]}", "stale: run python benchmarks/table.py"
+@pytest.mark.parametrize("name", ["README.md", "docs/measurements.md"])
+def test_the_tables_are_fresh(table: ModuleType, name: str) -> None:
+    page = (ROOT / name).read_text()
+    assert table.GENERATED_SECTION.search(page) is not None
+    assert table.render_page(name, page) == page, "stale: run python benchmarks/table.py"
+
+
+def test_the_readme_says_how_many_claims_are_missed(table: ModuleType) -> None:
+    missed = [row for row in table.render_table(table.load_results()).splitlines() if "(missed)" in row]
+    assert f", {len(missed)} missed: " in table.render_headlines(table.load_results())
 
 
 def test_times_are_summed_up(monkeypatch: pytest.MonkeyPatch) -> None:
