@@ -4,6 +4,7 @@ A part stands between ``<!-- generated: NAME -->`` and ``<!-- end -->``; its tex
 a test fails where the two differ.
 """
 
+import ast
 import json
 import re
 import sys
@@ -32,6 +33,7 @@ from app.webhooks.messages import MessageType
 from graftwerk.cli.main import app as cli
 
 DOCS = Path(__file__).parent
+ROOT = DOCS.parent
 GENERATED_SECTION = re.compile(r"(<!-- generated: ([a-z-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 BASE_FIELDS = frozenset({"kind", "id", "inputs"})
 MAX_INT32 = 2**31 - 1  # a bound that only says "an int32"
@@ -245,7 +247,23 @@ def _operation_summary(operation: Mapping[str, Any]) -> str:
     return str(operation.get("description", "")).partition("\n\n")[0].replace("\n", " ")
 
 
+def rooms_table() -> str:
+    """Return a table of every folder of code with its docstring: what it is, what belongs there, what never."""
+    packages = sorted(
+        path for package in ("app", "workers", "graftwerk") for path in (ROOT / package).rglob("__init__.py")
+    )
+    rows = []
+    for path in packages:
+        docstring = ast.get_docstring(ast.parse(path.read_text())) or ""
+        summary, _, rest = docstring.partition("\n\n")
+        here, never = (re.search(rf"{word}: (.*?)(?= Never: |$)", " ".join(rest.split())) for word in ("Here", "Never"))
+        cells = [found[1] if found else "" for found in (here, never)]
+        rows.append([f"`{path.parent.relative_to(ROOT)}/`", " ".join(summary.split()), *cells])
+    return markdown_table(["folder", "what it is", "belongs here", "never"], rows)
+
+
 SECTIONS: dict[str, Callable[[], str]] = {
+    "rooms": rooms_table,
     "formats": lambda: descriptions_table(UPLOAD_FORMATS, "format"),
     "types": lambda: descriptions_table(COLUMN_TYPES, "type"),
     "modules": lambda: kinds_table("module"),
