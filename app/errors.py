@@ -58,6 +58,14 @@ class Problem:
         return {"pointer": self.pointer, "code": self.code, "detail": self.detail, "hint": self.hint}
 
 
+OUT_OF_MEMORY_MESSAGES = ("can't allocate memory", "out of memory")  # parts of torch's messages
+
+
+def first_line(error: BaseException) -> str:
+    """Return the first line of an error's message that is not blank, or the name of its class if there is none."""
+    return next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
+
+
 class GraftwerkError(Exception):
     """Something went wrong in Graftwerk."""  # a class's docstring is its default message
 
@@ -284,6 +292,11 @@ class OutOfMemory(TrainingError):
 
     code = "out_of_memory"
     retryable = True
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Say whether an error means that memory ran out: torch has no class for it on a CPU, and one of its own on MPS."""
+    return isinstance(error, MemoryError) or any(words in str(error) for words in OUT_OF_MEMORY_MESSAGES)
 
 
 class StorageFull(TrainingError):

@@ -6,13 +6,8 @@ from contextlib import contextmanager
 import torch
 from torch._dynamo.exc import TorchDynamoException
 
-from app.errors import BuildError, DataError, OutOfMemory, TrainingError
+from app.errors import BuildError, DataError, OutOfMemory, TrainingError, first_line, is_out_of_memory
 from workers.network.runtime.tree_levels import TreeError
-
-OUT_OF_MEMORY_MESSAGES = (
-    "can't allocate memory",
-    "out of memory",
-)  # what plain RuntimeErrors of the CPU and of MPS say
 
 
 @contextmanager
@@ -24,28 +19,25 @@ def translate_torch_errors() -> Iterator[None]:
     try:
         yield
     except (torch.OutOfMemoryError, MemoryError) as error:
-        raise _out_of_memory(error) from error
+        raise out_of_memory_error(error) from error
     except torch.AcceleratorError:
         raise
     except TorchDynamoException as error:
-        detail = f"the network cannot be compiled: {_first_line(error)}"
+        detail = f"the network cannot be compiled: {first_line(error)}"
         raise BuildError(detail, pointer="/training/mode", hint='use "mode": "eager"') from error
     except TreeError as error:
         hint = "children are places of nodes in the same tree, each has one parent, and one node has none"
         raise DataError(str(error), pointer="/data", hint=hint) from error
     except IndexError as error:  # a class, a word or a case beyond the table
         hint = "compare the largest label, index or selector with the sizes in the network"
-        raise DataError(_first_line(error), pointer="/data", hint=hint) from error
+        raise DataError(first_line(error), pointer="/data", hint=hint) from error
     except (RuntimeError, ValueError) as error:
-        if any(words in str(error) for words in OUT_OF_MEMORY_MESSAGES):
-            raise _out_of_memory(error) from error
-        raise TrainingError(_first_line(error), pointer="/model") from error
+        if is_out_of_memory(error):
+            raise out_of_memory_error(error) from error
+        raise TrainingError(first_line(error), pointer="/model") from error
 
 
-def _out_of_memory(error: BaseException) -> OutOfMemory:
+def out_of_memory_error(error: BaseException) -> OutOfMemory:
+    """Return the error that an attempt ends with when `error` says that memory ran out."""
     hint = "a smaller batch_size, with accumulate, needs less"
-    return OutOfMemory(f"out of memory: {_first_line(error)}", pointer="/training/batch_size", hint=hint)
-
-
-def _first_line(error: BaseException) -> str:
-    return next(iter(str(error).splitlines()), type(error).__name__)
+    return OutOfMemory(f"out of memory: {first_line(error)}", pointer="/training/batch_size", hint=hint)

@@ -7,7 +7,7 @@ import torch
 from pydantic import ValidationError
 from torch import Tensor
 
-from app.errors import InvalidInput, Problem
+from app.errors import InvalidInput, Problem, first_line
 from app.spec.inspection import InspectionRequest, check_inspection
 from app.spec.problems import from_validation
 from workers.network.analysis.gradients import MAX_CHECKED_ELEMENTS, backward_graph, check_gradients, random_inputs
@@ -81,8 +81,8 @@ def _evaluate(question: InspectionRequest) -> dict[str, Any]:
     except InvalidInput:
         raise
     except Exception as error:  # what the network does with values that nobody has checked
-        detail = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise InvalidInput([Problem("/model", "run_failed", f"the network cannot be run: {detail}")]) from error
+        detail = f"the network cannot be run: {first_line(error)}"
+        raise InvalidInput([Problem("/model", "run_failed", detail)]) from error
     return found
 
 

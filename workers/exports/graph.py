@@ -15,7 +15,7 @@ import numpy
 import torch
 from torch import Tensor
 
-from app.errors import InvalidInput, MissingDependency, NotExportable, Problem
+from app.errors import InvalidInput, MissingDependency, NotExportable, Problem, first_line, is_out_of_memory
 from app.spec.data.columns import Column, DataSchema
 from app.spec.data.feature_columns import LENGTH_SUFFIX
 from app.spec.network.network import Network
@@ -25,7 +25,6 @@ from workers.network.kinds.catalog import CATALOG
 from workers.network.kinds.leaves import LeafKind
 from workers.network.runtime.build import FlowMetrics, GraphModule
 from workers.network.runtime.control_flow import RecordMetric, discard_metric
-from workers.torch_errors import OUT_OF_MEMORY_MESSAGES
 
 TRACED_EXAMPLES = 3  # neither 0 nor 1, which the exporter takes for fixed numbers
 MAX_ONNX_BYTES = 2**31 - 1  # bytes of one file, which is a protocol buffer
@@ -231,7 +230,7 @@ def _find_refused_nodes(case: ExportCase, form: str, name: str) -> list[Problem]
                 _export_and_compare(ExportCase(part, draw), GRAPH_WRITERS[form], Path(folder) / name)
         except Exception as error:  # as above
             _raise_if_out_of_memory(error)
-            problems.append(_problem(node, node.id, _first_line(error)))
+            problems.append(_problem(node, node.id, _exporter_message(error)))
     return problems
 
 
@@ -239,21 +238,20 @@ def _raise_if_out_of_memory(error: Exception) -> None:
     """Raise what is no fault of the network: that memory or a disk is full."""
     if isinstance(error, MemoryError | OSError):
         raise error
-    if any(words in str(error) for words in OUT_OF_MEMORY_MESSAGES):
+    if is_out_of_memory(error):
         raise MemoryError(str(error)) from error
 
 
 def _whole_network_problem(error: Exception) -> Problem:
-    detail = f"the network as a whole is refused: {_first_line(error)}"
+    detail = f"the network as a whole is refused: {_exporter_message(error)}"
     return Problem("/model", "not_exportable", detail, "use model.py, which computes the same")
 
 
-def _first_line(error: Exception) -> str:
+def _exporter_message(error: Exception) -> str:
     """Return the exporter's own words, from the innermost error that it tells."""
     while error.__cause__ is not None and isinstance(error.__cause__, Exception):
         error = error.__cause__
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return lines[0][:300] if lines else type(error).__name__
+    return first_line(error)[:300]
 
 
 def _input_sampler(blueprint: Blueprint, schema: DataSchema) -> Callable[[int], tuple[Tensor, ...]]:

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from itertools import islice
 from typing import Any
 
-from app.errors import InvalidInput, Problem
+from app.errors import InvalidInput, Problem, first_line
 from app.spec.data.columns import Column
 from app.spec.problems import did_you_mean, json_pointer
 from workers.data.files.lines import read_lines
@@ -131,8 +131,7 @@ def read_parquet(body: RequestBody, known: KnownColumns) -> ValuesByColumn:
             values = [None if each != each else each for each in column.to_pylist()]  # noqa: PLR0124 - NaN
             found[name] = parse_cells(values, known.get(name))
     except (pyarrow.ArrowException, OSError, OverflowError) as error:
-        message = str(error).splitlines()[0][:200] if str(error) else type(error).__name__
-        refuse("unreadable", f"the file cannot be read as parquet: {message}", "is it whole?")
+        refuse("unreadable", f"the file cannot be read as parquet: {first_line(error)[:200]}", "is it whole?")
     return found
 
 

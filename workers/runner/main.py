@@ -12,7 +12,7 @@ from pathlib import Path
 
 import structlog
 
-from app.errors import GraftwerkError, OutOfMemory, TrainingError
+from app.errors import GraftwerkError, TrainingError
 from app.logs import configure
 from app.storage.open import open_store
 from workers.protocol.assignment import Assignment
@@ -82,6 +82,7 @@ def _run_attempt(context: PipeContext, assignment: Assignment, folder: str | Non
         os.environ["CUDA_VISIBLE_DEVICES"] = str(assignment.gpu)
     import torch  # noqa: PLC0415 - the forkserver has it; a plain import of this module does not need it
 
+    from workers.torch_errors import out_of_memory_error  # noqa: PLC0415
     from workers.training.loop import train  # noqa: PLC0415
     from workers.training.prepare import prepare  # noqa: PLC0415
 
@@ -91,9 +92,7 @@ def _run_attempt(context: PipeContext, assignment: Assignment, folder: str | Non
         with tempfile.TemporaryDirectory(prefix="graftwerk-", dir=folder) as own:
             return train(prepare(assignment, store, context, Path(own)))
     except (torch.OutOfMemoryError, MemoryError) as error:
-        return _failure_outcome(
-            OutOfMemory(f"out of memory: {str(error).splitlines()[0] if str(error) else 'no room'}")
-        )
+        return _failure_outcome(out_of_memory_error(error))
     except GraftwerkError as error:
         return _failure_outcome(error)
 

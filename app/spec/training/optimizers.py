@@ -1,24 +1,38 @@
-"""Optimisers, and groups of parameters with settings of their own."""
+"""Optimisers."""
 
-from collections.abc import Mapping, Sequence
-from functools import reduce
-from operator import or_
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import Field, ValidationError, create_model
+from pydantic import Field
 
-from app.errors import Problem
 from app.spec.base import Finite, NonNegative, Positive, Probability, Size, SpecModel
-from app.spec.kinds import Kind, KindTable, create_kind_models, discriminated_union
-from app.spec.problems import did_you_mean, from_validation
+from app.spec.kinds import Kind, create_kind_models, discriminated_union
 
 Betas = tuple[Probability, Probability]
 
 _LR = (NonNegative, 1e-3)
+_BETAS = (Betas, (0.9, 0.999))
+_EPS = (Positive, 1e-8)
 _DECAY = (NonNegative, 0.0)
 
-OPTIMIZERS: KindTable = {
-    "SGD": Kind(
+
+@dataclass(frozen=True, slots=True)
+class OptimizerKind(Kind):
+    """One optimiser: its settings, and what else depends on the kind. Its torch class is in the workers' table."""
+
+    states: int = 0  # tensors of a parameter's shape that it always keeps
+    optional_states: tuple[str, ...] = ()  # settings that add one more such tensor
+    history: tuple[str, int] | None = None  # a setting that is the length of a history, and tensors for each entry
+    momentum: str | None = None  # the setting that is its momentum, which schedules may cycle
+    global_settings: frozenset[str] = frozenset()  # settings with one value for all parameters
+    closure: bool = False  # evaluates a step's loss several times; all its settings are global
+    matrices_only: bool = False  # trains parameters of two dimensions alone
+    sparse: bool = False  # takes sparse gradients, where it is not fused
+
+
+OPTIMIZERS: Mapping[str, OptimizerKind] = {
+    "SGD": OptimizerKind(
         "Stochastic gradient descent.",
         {
             "lr": _LR,
@@ -27,54 +41,57 @@ OPTIMIZERS: KindTable = {
             "weight_decay": _DECAY,
             "nesterov": (bool, False),
         },
+        momentum="momentum",
+        optional_states=("momentum",),
+        sparse=True,
     ),
-    "Adam": Kind(
+    "Adam": OptimizerKind(
         "Kingma and Ba (2015).",
         {
             "lr": _LR,
-            "betas": (Betas, (0.9, 0.999)),
-            "eps": (Positive, 1e-8),
+            "betas": _BETAS,
+            "eps": _EPS,
             "weight_decay": _DECAY,
             "amsgrad": (bool, False),
             "decoupled_weight_decay": (bool, False),
         },
+        momentum="betas",
+        states=2,
+        optional_states=("amsgrad",),
     ),
-    "AdamW": Kind(
+    "AdamW": OptimizerKind(
         "Loshchilov and Hutter (2019).",
-        {
-            "lr": _LR,
-            "betas": (Betas, (0.9, 0.999)),
-            "eps": (Positive, 1e-8),
-            "weight_decay": (NonNegative, 0.01),
-            "amsgrad": (bool, False),
-        },
+        {"lr": _LR, "betas": _BETAS, "eps": _EPS, "weight_decay": (NonNegative, 0.01), "amsgrad": (bool, False)},
+        momentum="betas",
+        states=2,
+        optional_states=("amsgrad",),
     ),
-    "NAdam": Kind(
+    "NAdam": OptimizerKind(
         "Adam with Nesterov momentum.",
         {
             "lr": (NonNegative, 2e-3),
-            "betas": (Betas, (0.9, 0.999)),
-            "eps": (Positive, 1e-8),
+            "betas": _BETAS,
+            "eps": _EPS,
             "weight_decay": _DECAY,
             "momentum_decay": (NonNegative, 4e-3),
             "decoupled_weight_decay": (bool, False),
         },
+        momentum="betas",
+        states=2,
     ),
-    "RAdam": Kind(
+    "RAdam": OptimizerKind(
         "Adam with a rectified warm-up.",
-        {
-            "lr": _LR,
-            "betas": (Betas, (0.9, 0.999)),
-            "eps": (Positive, 1e-8),
-            "weight_decay": _DECAY,
-            "decoupled_weight_decay": (bool, False),
-        },
+        {"lr": _LR, "betas": _BETAS, "eps": _EPS, "weight_decay": _DECAY, "decoupled_weight_decay": (bool, False)},
+        momentum="betas",
+        states=2,
     ),
-    "Adamax": Kind(
+    "Adamax": OptimizerKind(
         "Adam with the infinity norm.",
-        {"lr": (NonNegative, 2e-3), "betas": (Betas, (0.9, 0.999)), "eps": (Positive, 1e-8), "weight_decay": _DECAY},
+        {"lr": (NonNegative, 2e-3), "betas": _BETAS, "eps": _EPS, "weight_decay": _DECAY},
+        momentum="betas",
+        states=2,
     ),
-    "Adagrad": Kind(
+    "Adagrad": OptimizerKind(
         "Duchi et al. (2011).",
         {
             "lr": (NonNegative, 1e-2),
@@ -83,31 +100,39 @@ OPTIMIZERS: KindTable = {
             "initial_accumulator_value": (NonNegative, 0.0),
             "eps": (Positive, 1e-10),
         },
+        states=1,
+        sparse=True,
+        global_settings=frozenset({"initial_accumulator_value"}),
     ),
-    "Adadelta": Kind(
+    "Adadelta": OptimizerKind(
         "Zeiler (2012).",
         {"lr": (NonNegative, 1.0), "rho": (Probability, 0.9), "eps": (Positive, 1e-6), "weight_decay": _DECAY},
+        states=2,
     ),
-    "RMSprop": Kind(
+    "RMSprop": OptimizerKind(
         "Root mean square propagation.",
         {
             "lr": (NonNegative, 1e-2),
             "alpha": (Probability, 0.99),
-            "eps": (Positive, 1e-8),
+            "eps": _EPS,
             "weight_decay": _DECAY,
             "momentum": (NonNegative, 0.0),
             "centered": (bool, False),
         },
+        momentum="momentum",
+        states=1,
+        optional_states=("momentum", "centered"),
     ),
-    "Rprop": Kind(
+    "Rprop": OptimizerKind(
         "Resilient backpropagation, for full batches.",
         {
             "lr": (NonNegative, 1e-2),
             "etas": (tuple[Positive, Positive], (0.5, 1.2)),
             "step_sizes": (tuple[Positive, Positive], (1e-6, 50.0)),
         },
+        states=2,
     ),
-    "ASGD": Kind(
+    "ASGD": OptimizerKind(
         "Averaged stochastic gradient descent.",
         {
             "lr": (NonNegative, 1e-2),
@@ -116,8 +141,9 @@ OPTIMIZERS: KindTable = {
             "t0": (Positive, 1e6),
             "weight_decay": _DECAY,
         },
+        states=1,
     ),
-    "Adafactor": Kind(
+    "Adafactor": OptimizerKind(
         "Shazeer and Stern (2018).",
         {
             "lr": (NonNegative, 1e-2),
@@ -126,8 +152,9 @@ OPTIMIZERS: KindTable = {
             "d": (Positive, 1.0),
             "weight_decay": _DECAY,
         },
+        states=1,  # at most: of a matrix it keeps a row and a column
     ),
-    "LBFGS": Kind(
+    "LBFGS": OptimizerKind(
         "A quasi-Newton method with a history of steps, for whole batches.",
         {
             "lr": (NonNegative, 1.0),
@@ -138,8 +165,11 @@ OPTIMIZERS: KindTable = {
             "history_size": (Size, 100),
             "line_search_fn": (Literal["strong_wolfe"] | None, None),
         },
+        states=3,  # the direction, and two gradients to compare
+        history=("history_size", 2),
+        closure=True,
     ),
-    "Muon": Kind(
+    "Muon": OptimizerKind(
         "Momentum made orthogonal, for matrices alone (Jordan 2024).",
         {
             "lr": _LR,
@@ -151,6 +181,9 @@ OPTIMIZERS: KindTable = {
             "ns_steps": (Annotated[int, Field(strict=True, ge=1, le=99)], 5),
             "adjust_lr_fn": (Literal["original", "match_rms_adamw"] | None, None),
         },
+        momentum="momentum",
+        states=1,
+        matrices_only=True,
     ),
 }
 
@@ -160,9 +193,31 @@ class BaseOptimizer(SpecModel):
 
     kind: str
 
+    @property
+    def row(self) -> OptimizerKind:
+        """What is known of the kind."""
+        return OPTIMIZERS[self.kind]
+
+    @property
+    def has_momentum(self) -> bool:
+        """Whether it steps with momentum, as it is set."""
+        return self.row.momentum is not None and bool(self.settings()[self.row.momentum])
+
+    @property
+    def group_settings(self) -> list[str]:
+        """The settings that a group of parameters may have for itself."""
+        return [] if self.row.closure else [name for name in self.row.fields if name not in self.row.global_settings]
+
     def settings(self) -> dict[str, Any]:
         """Return the kind's own fields by name."""
-        return {name: getattr(self, name) for name in type(self).model_fields if name != "kind"}
+        return {name: getattr(self, name) for name in self.row.fields}
+
+    def state_count(self) -> int:
+        """Return how many tensors of a parameter's shape the optimiser keeps for each parameter."""
+        settings = self.settings()
+        length, each = self.row.history or ("", 0)
+        history = each * settings[length] if each else 0
+        return self.row.states + sum(bool(settings[name]) for name in self.row.optional_states) + history
 
 
 OPTIMIZER_CLASSES = create_kind_models(OPTIMIZERS, BaseOptimizer)
@@ -171,86 +226,3 @@ if TYPE_CHECKING:
     Optimizer = BaseOptimizer
 else:
     Optimizer = discriminated_union(OPTIMIZER_CLASSES)
-
-ParameterPath = Annotated[
-    str, Field(pattern=r"^[A-Za-z0-9_]+(\.[A-Za-z0-9_]+)*$", max_length=500)
-]  # as in `state_dict`
-
-
-class BaseParameterGroup(SpecModel):
-    """Parameters that are trained otherwise than the rest, or not at all.
-
-    Without `nodes` they are those of all nodes that no other group names.
-    """
-
-    nodes: Annotated[tuple[ParameterPath, ...], Field(min_length=1, max_length=1000)] | None = None
-    parameters: Literal["all", "bias_and_norm", "weights"] = "all"
-    frozen: bool = False
-
-    def settings(self) -> dict[str, Any]:
-        """Return the settings of the optimiser that are other ones here."""
-        own = type(self).model_fields.keys() - BaseParameterGroup.model_fields.keys()
-        return {name: getattr(self, name) for name in type(self).model_fields if name in own & self.model_fields_set}
-
-
-def _optional_settings() -> dict[str, Any]:
-    """Return every field that some optimiser has, of any of its types."""
-    types: dict[str, list[Any]] = {}
-    for kind in OPTIMIZERS.values():
-        for name, (type_, _) in kind.fields.items():
-            known = types.setdefault(name, [])
-            if type_ not in known:
-                known.append(type_)
-    return {name: (reduce(or_, [*known, None]), None) for name, known in types.items()}
-
-
-if TYPE_CHECKING:
-    ParameterGroup = BaseParameterGroup
-else:
-    ParameterGroup = create_model(
-        "Group",
-        __base__=BaseParameterGroup,
-        __doc__=BaseParameterGroup.__doc__,
-        __module__=__name__,
-        **_optional_settings(),
-    )
-
-# Optimiser → settings that it has once, for all parameters.
-GLOBAL_SETTINGS: Mapping[str, frozenset[str]] = {
-    "Adagrad": frozenset({"initial_accumulator_value"}),
-    "LBFGS": frozenset(OPTIMIZERS["LBFGS"].fields),
-}
-CLOSURE_OPTIMIZERS = frozenset({"LBFGS"})  # optimisers that look at a step's loss in several places
-
-
-def group_problems(optimizer: BaseOptimizer, groups: Sequence[BaseParameterGroup]) -> list[Problem]:
-    """Return what is wrong with groups, as far as it can be seen without the network; pointers lead into the plan."""
-    problems: list[Problem] = []
-    for position, group in enumerate(groups):
-        found = _settings_problems(optimizer, group)
-        problems += [problem.with_prefix(f"/groups/{position}") for problem in found]
-    return problems
-
-
-def _settings_problems(optimizer: BaseOptimizer, group: BaseParameterGroup) -> list[Problem]:
-    settings = group.settings()
-    if group.frozen and settings:
-        names = " and ".join(settings)
-        return [Problem("/frozen", "contradiction", f"what is frozen has no {names}", f"remove {names}")]
-    known = optimizer.settings().keys() - GLOBAL_SETTINGS.get(optimizer.kind, frozenset())
-    strange = [name for name in settings if name not in known]
-    if strange:
-        return [_unknown_setting(optimizer, name, sorted(known)) for name in strange]
-    try:
-        type(optimizer).model_validate(optimizer.model_dump() | settings)
-    except ValidationError as error:
-        return from_validation(error, settings)
-    return []
-
-
-def _unknown_setting(optimizer: BaseOptimizer, name: str, known: Sequence[str]) -> Problem:
-    if name in optimizer.settings():
-        detail = f"{optimizer.kind} has one {name} for all parameters"
-        return Problem(f"/{name}", "unsupported", detail, "move it to optimizer")
-    hint = did_you_mean(name, known) or "there are: " + ", ".join(known)
-    return Problem(f"/{name}", "unknown_field", f"{optimizer.kind} has no {name}", hint)

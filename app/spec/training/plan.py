@@ -6,7 +6,8 @@ from pydantic import Field, TypeAdapter, model_validator
 
 from app.errors import Problem
 from app.spec.base import Count, NonNegative, Positive, Size, SpecModel, Steps, validation_error
-from app.spec.training.optimizers import CLOSURE_OPTIMIZERS, BaseOptimizer, Optimizer, ParameterGroup, group_problems
+from app.spec.training.optimizers import BaseOptimizer, Optimizer
+from app.spec.training.parameter_groups import ParameterGroup, group_problems
 from app.spec.training.schedules import Schedule, Warmup, warmup_problems
 from app.spec.training.weight_averages import Average
 
@@ -81,7 +82,7 @@ class Training(SpecModel):
     def problems(self) -> list[Problem]:
         """Return what of the plan contradicts itself; pointers lead into the plan."""
         found = group_problems(self.optimizer, self.groups)
-        if self.optimizer.kind in CLOSURE_OPTIMIZERS:
+        if self.optimizer.row.closure:
             found += self._search_problems()
         if self.warmup is not None:
             found += warmup_problems(self.warmup, self.schedule, self.epochs, self.steps)

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from app.errors import first_line
 from workers.data.files.content import Content, Upload
 from workers.data.files.problems import RowLocations, refuse
 from workers.data.files.split_files import SplitFile, split_files
@@ -69,8 +70,7 @@ def _read(part: SplitFile, limit: int, places: RowLocations) -> dict[str, Cells]
         raise
     except (pyarrow.ArrowException, OSError, OverflowError, ValueError, IndexError) as error:
         hint = "it may be truncated: compare its size or SHA-256 with the original, and upload it again"
-        message = str(error).splitlines()[0][:200] if str(error) else type(error).__name__
-        refuse("unreadable", f"the file cannot be read as parquet: {message}", hint, part.name)
+        refuse("unreadable", f"the file cannot be read as parquet: {first_line(error)[:200]}", hint, part.name)
     places.start_file(part.name)
     places.add(range(1, table.metadata.num_rows + 1))
     return columns

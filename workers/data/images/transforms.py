@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 import workers.torch_setup  # noqa: F401 - comes before torchvision
-from app.errors import DataError
+from app.errors import DataError, first_line, is_out_of_memory
 from app.spec.data.transforms import DETERMINISTIC_TRANSFORMS, BaseTransform
 from workers.data.images.affine import BatchedRandomAffine
 from workers.data.images.batched_transforms import BatchedRandomApply, BatchedRandomCrop, BatchedRandomErasing
@@ -224,11 +224,11 @@ def apply_steps(steps: Sequence[TransformStep], images: Tensor | list[Tensor], k
                     ]
                 )
         except (ValueError, TypeError, IndexError, RuntimeError) as error:
-            if "memory" in str(error):
+            if is_out_of_memory(error):
                 raise
             raise _transform_error(step.spec, error) from error
     return images
 
 
 def _transform_error(part: BaseTransform, error: Exception) -> DataError:
-    return DataError(f"{part.kind}: {next(iter(str(error).splitlines()), type(error).__name__)}", pointer="/data")
+    return DataError(f"{part.kind}: {first_line(error)}", pointer="/data")

@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import cast
 
-from app.errors import DataError
+from app.errors import DataError, first_line
 from app.spec.data.torchvision_datasets import HOMEPAGES
 from app.spec.data.torchvision_datasets import TORCHVISION_SCHEMAS as SPOKEN
 from workers.data.torchvision_datasets import arrays, downloads
@@ -209,6 +209,5 @@ def _download(name: str, download: Download, root: Path) -> None:
     try:
         downloads.download_into(download, root, lambda: TORCHVISION[name].find_folder(root) is not None)
     except DOWNLOAD_ERRORS as error:
-        reason = next(iter(str(error).splitlines()), "") or type(error).__name__
         hint = f"try again later, or put its files under the data root by hand; see {HOMEPAGES[name]}"
-        raise DataError(f"{name} cannot be downloaded: {reason}", pointer="/data/name", hint=hint) from error
+        raise DataError(f"{name} cannot be downloaded: {first_line(error)}", pointer="/data/name", hint=hint) from error

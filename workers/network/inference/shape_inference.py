@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
-from app.errors import Problem
+from app.errors import Problem, first_line
 from app.spec.data.columns import DataSchema
 from app.spec.network.network import Network
 from app.spec.network.nodes import NODE_KINDS, Body, WiredNode
@@ -239,7 +239,7 @@ def _infer_module(node: ResolvedNode, row: ModuleKind, inputs: tuple[Tensor, ...
         with META:
             module = row.module(parameters)
     except TORCH_ERRORS as error:
-        raise NodeError(f"{node.id}: {_first_line(error)}", code="invalid_value") from None
+        raise NodeError(f"{node.id}: {_torch_message(error)}", code="invalid_value") from None
     call = partial(_recurrent_output, node) if row.call is run_recurrent else row.bind(module, node.parameters)
     with ExitStack() as stack:
         counter = stack.enter_context(FlopCounterMode(display=False)) if row.opaque else None
@@ -255,7 +255,7 @@ def _call_on_meta(node: ResolvedNode, inputs: tuple[Tensor, ...], call: Callable
     try:
         return as_tuple(call(*inputs))
     except TORCH_ERRORS as error:
-        line = _first_line(error)
+        line = _torch_message(error)
         if "overflow" in line:
             detail = f"{node.id} would make a tensor larger than any memory"
             raise NodeError(detail, "make it smaller", code="too_much_memory") from None
@@ -269,10 +269,9 @@ def _describe_shapes(values: tuple[Tensor, ...]) -> str:
     return " and ".join(describe_shape(value.shape) for value in values)
 
 
-def _first_line(error: Exception) -> str:
+def _torch_message(error: Exception) -> str:
     """Return torch's own words, with the number of examples as N."""
-    line = (str(error).strip() or type(error).__name__).splitlines()[0]
-    return re.sub(r"\d+", lambda found: _number(int(found[0])), line)
+    return re.sub(r"\d+", lambda found: _number(int(found[0])), first_line(error))
 
 
 def _number(value: int) -> str:
@@ -300,7 +299,7 @@ def _infer_leaf(node: ResolvedNode, row: LeafKind) -> InferredNode:
     try:
         sample = row.tensor(parameters)  # for real, if only one element: the meta device takes any numbers
     except TORCH_ERRORS as error:
-        raise NodeError(f"{node.id}: {_first_line(error)}", hint, field=field, code="invalid_value") from None
+        raise NodeError(f"{node.id}: {_torch_message(error)}", hint, field=field, code="invalid_value") from None
     if not sample.isfinite().all():
         raise NodeError(
             f"{node.id} holds numbers beyond float32", "make them smaller", field=field, code="invalid_value"

@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from app.errors import InvalidInput, OutOfMemory
+from app.errors import InvalidInput, OutOfMemory, is_out_of_memory
 from app.spec.data.columns import DataSchema
 from app.spec.network.network import Network
 from workers.network.blueprint import Blueprint, ResolvedNode
@@ -162,6 +162,6 @@ def build(network: Network, schema: DataSchema, inputs: tuple[str, ...]) -> Buil
     try:
         return BuiltNetwork(settled.blueprint)
     except RuntimeError as error:  # torch has no class of its own for a CPU that is full
-        if "allocate memory" not in str(error):
+        if not is_out_of_memory(error):
             raise
         raise OutOfMemory("the weights of the network do not fit into memory") from None

@@ -1,6 +1,7 @@
-"""Optimisers by kind."""
+"""Optimisers by kind: their torch classes, and which of them step in one kernel."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -9,58 +10,61 @@ from torch import nn, optim
 from app.errors import BuildError
 from app.spec.training.optimizers import BaseOptimizer
 
-OPTIMIZERS: Mapping[str, type[optim.Optimizer]] = {
-    "SGD": optim.SGD,
-    "Adam": optim.Adam,
-    "AdamW": optim.AdamW,
-    "NAdam": optim.NAdam,
-    "RAdam": optim.RAdam,
-    "Adamax": optim.Adamax,
-    "Adagrad": optim.Adagrad,
-    "Adadelta": optim.Adadelta,
-    "RMSprop": optim.RMSprop,
-    "Rprop": optim.Rprop,
-    "ASGD": optim.ASGD,
-    "Adafactor": optim.Adafactor,
-    "LBFGS": optim.LBFGS,
-    "Muon": optim.Muon,
-}
-# Kinds with one kernel for the whole step, and the devices that have it.
-FUSED_DEVICES: Mapping[str, frozenset[str]] = {
-    "SGD": frozenset({"cpu", "cuda", "mps"}),
-    "Adam": frozenset({"cpu", "cuda", "mps"}),
-    "AdamW": frozenset({"cpu", "cuda", "mps"}),
-    "Adagrad": frozenset({"cpu"}),
+
+@dataclass(frozen=True, slots=True)
+class TorchOptimizer:
+    """The torch half of an `OptimizerKind`."""
+
+    build: type[optim.Optimizer]
+    fused_devices: frozenset[str] = frozenset()  # types of the devices with one kernel for the whole step
+    can_skip: bool = False  # whether that kernel can leave out a step on a GPU by itself (`found_inf`)
+
+
+_EVERYWHERE = frozenset({"cpu", "cuda", "mps"})
+
+OPTIMIZERS: Mapping[str, TorchOptimizer] = {
+    # Fused SGD could skip too, but counts a skipped first step as done, and then reads a momentum never written.
+    "SGD": TorchOptimizer(optim.SGD, _EVERYWHERE),
+    "Adam": TorchOptimizer(optim.Adam, _EVERYWHERE, can_skip=True),
+    "AdamW": TorchOptimizer(optim.AdamW, _EVERYWHERE, can_skip=True),
+    "NAdam": TorchOptimizer(optim.NAdam),
+    "RAdam": TorchOptimizer(optim.RAdam),
+    "Adamax": TorchOptimizer(optim.Adamax),
+    "Adagrad": TorchOptimizer(optim.Adagrad, frozenset({"cpu"})),
+    "Adadelta": TorchOptimizer(optim.Adadelta),
+    "RMSprop": TorchOptimizer(optim.RMSprop),
+    "Rprop": TorchOptimizer(optim.Rprop),
+    "ASGD": TorchOptimizer(optim.ASGD),
+    "Adafactor": TorchOptimizer(optim.Adafactor),
+    "LBFGS": TorchOptimizer(optim.LBFGS),
+    "Muon": TorchOptimizer(optim.Muon),
 }
 
 
 def build_optimizer(
-    spec: BaseOptimizer, trained: Sequence[nn.Parameter] | Sequence[dict[str, Any]], device: torch.device
+    spec: BaseOptimizer, parameters: Sequence[nn.Parameter] | Sequence[dict[str, Any]], device: torch.device
 ) -> optim.Optimizer:
-    """Build the optimiser over what is trained: parameters, or groups of them with settings of their own.
+    """Build the optimiser of parameters, or of groups of them with settings of their own (torch's `param_groups`).
 
-    Raises `BuildError` if torch refuses its settings.
+    Raises `BuildError` if there are none, or if torch rejects a setting.
     """
-    if not trained:
+    if not parameters:
         hint = "add a layer with parameters, or a Parameter node"
         raise BuildError("the network has nothing to train", pointer="/model", hint=hint)
     settings = spec.settings()
     if is_fused(spec, device):
         settings["fused"] = True
     try:
-        return OPTIMIZERS[spec.kind](trained, **settings)
+        return OPTIMIZERS[spec.kind].build(parameters, **settings)
     except ValueError as error:
         raise BuildError(f"{spec.kind}: {error}", pointer="/training/optimizer") from error
 
 
 def can_skip_on_device(spec: BaseOptimizer, device: torch.device) -> bool:
-    """Say whether a GPU can decide by itself to leave out a step, so that nobody waits for it.
-
-    Fused SGD could too, but takes a first step left out for done and then reads a momentum never written.
-    """
-    return device.type == "cuda" and spec.kind in ("Adam", "AdamW")
+    """Say whether the device decides by itself to leave out a step, so that the host need not wait for it."""
+    return device.type == "cuda" and OPTIMIZERS[spec.kind].can_skip
 
 
 def is_fused(spec: BaseOptimizer, device: torch.device) -> bool:
     """Say whether the optimiser steps in one kernel on the device."""
-    return device.type in FUSED_DEVICES.get(spec.kind, ())
+    return device.type in OPTIMIZERS[spec.kind].fused_devices

@@ -9,13 +9,12 @@ from torch import nn
 
 from app.errors import Problem
 from app.spec.problems import Hints
-from app.spec.training.optimizers import BaseParameterGroup
+from app.spec.training.parameter_groups import BaseParameterGroup
 from app.spec.training.plan import Training
 from workers.network.analysis.parameters import ParameterIndex, ParameterInfo, index_parameters
 from workers.network.blueprint import Blueprint
 
 GROUPS_POINTER = "/training/groups"
-MATRIX_ONLY_OPTIMIZERS = frozenset({"Muon"})  # optimisers that train parameters of two dimensions alone
 MAX_LISTED_PARAMETERS = 4  # parameters in a sentence
 PARAMETER_NOUNS = {"all": "parameters", "bias_and_norm": "biases or normalisations", "weights": "weights"}
 
@@ -68,7 +67,7 @@ def split_parameters(blueprint: Blueprint, plan: Training) -> ParameterSplit:
     if not found.trainable and found.frozen:
         detail = "everything is frozen: nothing is left to train"
         found.problems.append(Problem(GROUPS_POINTER, "nothing_to_train", detail, "leave some nodes out"))
-    if plan.optimizer.kind in MATRIX_ONLY_OPTIMIZERS:
+    if plan.optimizer.row.matrices_only:
         found.problems += _non_matrix_problems(plan.optimizer.kind, found)
     return found
 

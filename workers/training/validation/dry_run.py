@@ -12,7 +12,7 @@ from workers.data.loading.sampler import Sampler
 from workers.network.inference.partial_network import PartialNetwork
 from workers.training.optim.learning_rate import build_learning_rate_schedule
 from workers.training.optim.optimizers import build_optimizer
-from workers.training.optim.parameter_groups import GROUPS_POINTER, MATRIX_ONLY_OPTIMIZERS, split_parameters
+from workers.training.optim.parameter_groups import GROUPS_POINTER, split_parameters
 from workers.training.optim.weight_averages import averaging_schedule
 
 CPU = torch.device("cpu")
@@ -30,7 +30,7 @@ def dry_run_plan(job: JobSpec, schema: DataSchema, draft: PartialNetwork) -> Dry
     """Try out the groups on the network, if all of it is settled, and every setting on a parameter of one element."""
     plan = job.training
     found = DryRunResult(draft.parameters)
-    if (plan.groups or plan.optimizer.kind in MATRIX_ONLY_OPTIMIZERS) and draft.parameters and not draft.problems:
+    if (plan.groups or plan.optimizer.row.matrices_only) and draft.parameters and not draft.problems:
         parts = split_parameters(draft.blueprint, plan)
         found.problems += parts.problems
         found.trainable_elements -= sum(weight.element_count for weight in parts.frozen)

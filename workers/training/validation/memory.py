@@ -1,37 +1,14 @@
 """How much memory training takes, estimated before anything is built."""
 
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from math import prod
 
 from app.spec.job import JobSpec
-from app.spec.training.optimizers import BaseOptimizer
 from workers.network.analysis.graph import BRANCHING_KINDS, with_batch_size
 from workers.network.inference.input_checks import Parameters
 from workers.network.inference.partial_network import InferredNode, PartialNetwork
 
 FLOAT32_BYTES = 4  # bytes of a float32
-
-# Optimiser → tensors like each parameter that it always keeps, and settings that add one more.
-OPTIMIZER_STATES: Mapping[str, tuple[int, tuple[str, ...]]] = {
-    "SGD": (0, ("momentum",)),
-    "Adam": (2, ("amsgrad",)),
-    "AdamW": (2, ("amsgrad",)),
-    "NAdam": (2, ()),
-    "RAdam": (2, ()),
-    "Adamax": (2, ()),
-    "Adagrad": (1, ()),
-    "Adadelta": (2, ()),
-    "RMSprop": (1, ("momentum", "centered")),
-    "Rprop": (2, ()),
-    "ASGD": (1, ()),
-    "Adafactor": (1, ()),  # at most: of a matrix it keeps a row and a column
-    "LBFGS": (3, ()),  # the direction, and two gradients to compare
-    "Muon": (1, ()),
-}
-
-# Optimiser → setting that is the length of a history, and tensors like each parameter for each of its moments.
-OPTIMIZER_HISTORIES: Mapping[str, tuple[str, int]] = {"LBFGS": ("history_size", 2)}
 
 # Kinds whose output is a view of their input, and takes no memory of its own.
 VIEW_KINDS = frozenset(
@@ -91,17 +68,10 @@ def estimate_memory(job: JobSpec, draft: PartialNetwork, rows: int, trained: int
     activations = sum(value.element_size() * prod(with_batch_size(value.shape, batch_size)) for value in inputs)
     activations += sum(activation_bytes(trace, batch_size) for trace in draft.nodes)
     activations += LIVE_GRADIENTS * max((_output_bytes(trace, batch_size) for trace in draft.nodes), default=0)
-    states = optimizer_state_count(job.training.optimizer)
+    states = job.training.optimizer.state_count()
     gradients = weights if trained is None else FLOAT32_BYTES * trained
     average = weights + buffers if job.training.average is not None else 0
     return MemoryEstimate(batch_size, weights + buffers, gradients, states * gradients, average, activations)
-
-
-def optimizer_state_count(spec: BaseOptimizer) -> int:
-    """Return how many tensors like each parameter an optimiser keeps."""
-    always, settings = OPTIMIZER_STATES[spec.kind]
-    length, each = OPTIMIZER_HISTORIES.get(spec.kind, ("", 0))
-    return always + sum(bool(getattr(spec, name)) for name in settings) + (each * getattr(spec, length) if each else 0)
 
 
 def activation_bytes(trace: InferredNode, batch_size: int) -> int:
