@@ -1,18 +1,9 @@
 """THE LOOP: resume, then before every step: commands → evaluate? → checkpoint? → stop? → step → report."""
 
-from collections.abc import Sequence
-
-import torch
-from torch import Tensor
-
-from app.faultpoints import faultpoint
-from workers.data.loading.batches import WeightedBatch
-from workers.data.loading.sampler import step_seed
 from workers.network.runtime.build import flow_metrics
 from workers.protocol.messages import Ending, Outcome, ProgressReport
 from workers.torch_errors import translate_torch_errors
 from workers.training.checkpoints.files import ReportFunction
-from workers.training.devices import seed_step
 from workers.training.metrics.evaluation import evaluate
 from workers.training.metrics.recorder import Recorder
 from workers.training.prepare import PreparedTraining
@@ -33,30 +24,8 @@ def train(prepared: PreparedTraining) -> Outcome:
 
 
 def _train(prepared: PreparedTraining) -> Outcome:  # noqa: PLR0912, PLR0915 - the one function that may be long
-    plan, context, state, update = prepared.plan, prepared.context, prepared.state, prepared.update
-    network, objective, device, saver = prepared.network, prepared.objective, prepared.device, prepared.saver
-    forward = prepared.precision.autocast(network)
-    supply = prepared.supply()
-    per_epoch = prepared.sampler.steps_per_epoch
-    counter = objective.denominator_function(supply.targets, plan.accumulate)
-
-    def passed(batches: Sequence[WeightedBatch]) -> Tensor:
-        """Add up the gradients of a step's batches. Returns the whole loss (scalar), on the device."""
-        losses = []
-        whole = counter([targets for _, targets, _ in batches]) if counter is not None else None
-        for inputs, targets, share in batches:
-            loss = objective.batch_loss(forward(inputs), targets, share, whole)
-            update.backward(loss)
-            losses.append(loss.detach())
-        return losses[0] if len(losses) == 1 else torch.stack(losses).sum()
-
-    def again() -> Tensor:
-        """Do so once more for the step at hand, with the same draws."""
-        if network.is_random:
-            seed_step(step_seed(plan.seed, step), device)
-        loss = passed(batches)
-        objective.pop_head_losses()  # what is told of a step is its first look
-        return loss
+    plan, context, state, saver = prepared.plan, prepared.context, prepared.state, prepared.saver
+    training_step, per_epoch = prepared.training_step, prepared.sampler.steps_per_epoch
 
     # Resume
     report: ReportFunction | None = None  # of this step's evaluation
@@ -66,11 +35,10 @@ def _train(prepared: PreparedTraining) -> Outcome:  # noqa: PLR0912, PLR0915 - t
         state.load(restored.tensors, restored.state_json, forked=restored.forked)
         saver.saved_step = restored.step
     counters = state.counters
-    groups = state.optimizer.param_groups
     heads = tuple(head.name for head in prepared.heads)
     recorder = Recorder(context, counters, prepared.total_steps, per_epoch, plan.on_nan == "fail", heads)
     context.report(ProgressReport(phase="training"))
-    network.train()
+    state.network.train()
 
     while True:
         step = counters.step
@@ -91,13 +59,13 @@ def _train(prepared: PreparedTraining) -> Outcome:  # noqa: PLR0912, PLR0915 - t
             recorder.read_losses()
             values = counters.training_losses()
             if prepared.validation is not None:
-                if network.is_random:
-                    seed_step(step_seed(plan.seed, step), device)
+                training_step.seed_random(state)
                 size = max(plan.batch_size, 256)
-                shown = state.evaluation_network
-                found, report = evaluate(shown, prepared.heads, prepared.validation, size, prepared.precision)
-                values |= found
-                values |= {f"val/flow/{name}": value for name, value in flow_metrics(shown).items()}
+                network = state.evaluation_network
+                result = evaluate(network, prepared.heads, prepared.validation, size, prepared.precision)
+                report = result.report
+                values |= result.values
+                values |= {f"val/flow/{name}": value for name, value in flow_metrics(network).items()}
             recorder.evaluation(values)
             counters.mark_evaluated()
             improved = state.best.update(values, step)
@@ -123,13 +91,8 @@ def _train(prepared: PreparedTraining) -> Outcome:  # noqa: PLR0912, PLR0915 - t
             return Outcome(Ending.SUCCEEDED, result=training_result(state, step / per_epoch))
 
         # Step
-        if network.is_random:  # its draws are functions of (seed, step), wherever the attempt began
-            seed_step(step_seed(plan.seed, step), device)
-        batches = supply.batches(step)
-        total, parts = passed(batches), objective.pop_head_losses()
-        faultpoint("mid_step")
-        lr = groups[0]["lr"]
-        skipped = update.step(total, again)
+        lr = state.optimizer.param_groups[0]["lr"]
+        done = training_step.run(state, state.source.batches(step))
         counters.step += 1
         report = None
         if state.schedule is not None:
@@ -138,4 +101,4 @@ def _train(prepared: PreparedTraining) -> Outcome:  # noqa: PLR0912, PLR0915 - t
             state.average.after_step(counters.step)
 
         # Report
-        recorder.step(total, lr, skipped, flow_metrics(network), parts)
+        recorder.step(done.loss, lr, done.skipped, flow_metrics(state.network), done.head_losses)

@@ -2,27 +2,25 @@
 
 import json
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cache, partial
 from pathlib import Path
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from app.errors import CorruptCheckpoint, DataError, InvalidInput
 from app.faultpoints import faultpoint
 from app.spec.data.columns import Column, DataSchema
 from app.spec.data.images import mixing_transforms
 from app.spec.job import JobSpec, head_targets, parse_job, resolve_job_features
-from app.spec.training.optimizers import CLOSURE_OPTIMIZERS
 from app.spec.training.plan import Training
 from app.storage.protocol import ArtifactStore
 from workers.data.features.preparation import Preparation
 from workers.data.features.vocabularies import vocabulary_reports
 from workers.data.images.column import ImageColumn
 from workers.data.images.mixing import Mixing
-from workers.data.loading.batches import BatchProvider
 from workers.data.loading.examples import ExampleSet, TrainingData, build_training_data
 from workers.data.loading.sampler import Sampler
 from workers.data.loading.sources import load_source
@@ -44,9 +42,10 @@ from workers.training.objective.objective import ObjectiveHead, build_objective
 from workers.training.optim.learning_rate import build_learning_rate_schedule
 from workers.training.optim.optimizers import build_optimizer, can_skip_on_device
 from workers.training.optim.parameter_groups import split_parameters
-from workers.training.optim.update import ClosureStep, FiniteCheck, OptimizerStep
+from workers.training.optim.update import ClosureStep, FiniteCheck, OptimizerStep, Update
 from workers.training.optim.weight_averages import WeightAverage, averaging_schedule
 from workers.training.state import BestValue, TrainState, published_weights
+from workers.training.step import TrainingStep
 
 RECOMPILE_LIMIT = 64  # each body of control flow is compiled by itself, under one limit
 
@@ -65,19 +64,13 @@ class PreparedTraining:
     train: ExampleSet
     validation: EvaluationExamples | None
     sampler: Sampler
-    loading: LoadingStrategy
-    mixing: Mixing | None
     state: TrainState
-    update: OptimizerStep | ClosureStep
+    training_step: TrainingStep
     saver: CheckpointSaver
     checkpoint_policy: CheckpointPolicy
     total_steps: int
     evaluate_every: int
     restored_checkpoint: RestoredCheckpoint | None
-
-    def supply(self) -> BatchProvider:
-        """Return what every step sees."""
-        return self.loading.batch_provider(self.train, self.sampler, self.device, self.total_steps, self.mixing)
 
 
 @translate_torch_errors()
@@ -211,7 +204,20 @@ def assemble(
         torch._dynamo.config.recompile_limit = RECOMPILE_LIMIT
         for each in [network] if average is None else [network, average.network]:
             each.compile()
-    state = TrainState(network, optimizer, schedule, precision.scaler(), *_build_trackers(plan, data), average)
+    mixing = _build_mixing(job, columns, data.train)
+    best, stopper = _build_trackers(plan, data)
+    state = TrainState(
+        network=network,
+        optimizer=optimizer,
+        parameters=parameters,
+        source=loading.batch_provider(data.train, sampler, device, total_steps, mixing),
+        schedule=schedule,
+        scaler=precision.scaler(),
+        best=best,
+        stopper=stopper,
+        average=average,
+    )
+    update = _build_update(plan, state.scaler is not None, device)
     return PreparedTraining(
         plan=plan,
         context=saver.context,
@@ -223,10 +229,8 @@ def assemble(
         train=data.train,
         validation=loading.evaluation_examples(validation),
         sampler=sampler,
-        loading=loading,
-        mixing=_build_mixing(job, columns, data.train),
         state=state,
-        update=_build_update(plan, state, parameters, device),
+        training_step=TrainingStep(objective.loss, precision, update, plan.accumulate, plan.seed),
         saver=saver,
         checkpoint_policy=CheckpointPolicy(plan.checkpoint),
         total_steps=total_steps,
@@ -255,15 +259,13 @@ def _build_mixing(job: JobSpec, columns: Mapping[str, Column | None], rows: Exam
     return Mixing(parts, job.training.seed, pictures, classes)
 
 
-def _build_update(
-    plan: Training, state: TrainState, parameters: Sequence[nn.Parameter], device: torch.device
-) -> OptimizerStep | ClosureStep:
-    if plan.optimizer.kind in CLOSURE_OPTIMIZERS:
-        return ClosureStep(state.optimizer)
-    guard = FiniteCheck.NOBODY
-    if plan.on_nan == "skip" and state.scaler is None:
-        guard = FiniteCheck.DEVICE if can_skip_on_device(plan.optimizer, device) else FiniteCheck.HOST
-    return OptimizerStep(state.optimizer, parameters, state.scaler, plan.clip_norm, guard)
+def _build_update(plan: Training, has_scaler: bool, device: torch.device) -> Update:
+    if plan.optimizer.row.closure:
+        return ClosureStep()
+    finite_check = FiniteCheck.NOBODY
+    if plan.on_nan == "skip" and not has_scaler:
+        finite_check = FiniteCheck.DEVICE if can_skip_on_device(plan.optimizer, device) else FiniteCheck.HOST
+    return OptimizerStep(plan.clip_norm, finite_check)
 
 
 def _build_trackers(plan: Training, data: TrainingData) -> tuple[BestValue, BestValue | None]:

@@ -5,20 +5,43 @@ The order of the examples and the dropout of a step need no place here: they are
 
 import copy
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any, Literal
+from typing import Literal, TypedDict
 
-from torch import Tensor
+from torch import Tensor, nn
 from torch.amp.grad_scaler import GradScaler
 from torch.optim import Optimizer
 
+from workers.data.loading.batches import BatchProvider
 from workers.network.runtime.build import BuiltNetwork
 from workers.training.optim.learning_rate import LearningRateSchedule
+from workers.training.optim.optimizers import check_state_shapes
+from workers.training.optim.schedules import JsonState
 from workers.training.optim.weight_averages import WeightAverage
 
 STATE_VERSION = 1
 NETWORK_PREFIX, AVERAGE_PREFIX, OPTIMIZER_PREFIX = "network/", "average/", "optimizer/"
+
+
+class OptimizerJson(TypedDict):
+    """The numbers of an optimizer: `state_dict` without tensors."""
+
+    state: Mapping[str, JsonState]  # by index of the parameter
+    param_groups: Sequence[JsonState]
+
+
+class StateJson(TypedDict):
+    """Everything of a `TrainState` that is no tensor: the file `state.json`."""
+
+    version: int
+    counters: JsonState
+    best: JsonState
+    stopper: JsonState | None
+    optimizer: OptimizerJson
+    averaged: int  # how often the average has taken in the weights
+    schedule: JsonState | None
+    scaler: JsonState | None
 
 
 @dataclass
@@ -42,10 +65,10 @@ class BestValue:
         self.stale = 0 if improved else self.stale + 1
         return improved
 
-    def load(self, stored: Mapping[str, Any] | None) -> bool:
-        """Go on from a stored tracker if it followed the same series in the same way; returns whether it did."""
-        keys = ("monitor", "mode", "min_delta")
-        if stored is None or any(stored[key] != getattr(self, key) for key in keys):
+    def load(self, stored: JsonState | None) -> bool:
+        """Restore a stored tracker if it followed the same series in the same way; return whether it did."""
+        rule = (self.monitor, self.mode, self.min_delta)
+        if stored is None or (stored["monitor"], stored["mode"], stored["min_delta"]) != rule:
             return False
         self.best, self.step, self.stale = stored["best"], stored["step"], stored["stale"]
         return True
@@ -77,10 +100,12 @@ class Counters:
 
 @dataclass
 class TrainState:
-    """What is saved and loaded."""
+    """What is saved and loaded. Whatever trains reads its parts here at every step: they may be replaced in between."""
 
     network: BuiltNetwork
     optimizer: Optimizer
+    parameters: Sequence[nn.Parameter]  # of `network`, in its order: those that `optimizer` trains
+    source: BatchProvider
     schedule: LearningRateSchedule | None
     scaler: GradScaler | None
     best: BestValue  # for the checkpoints to keep
@@ -99,58 +124,47 @@ class TrainState:
         They are `network/<key>`, `average/<key>` if there is an average, and `optimizer/<index>/<key>`,
         or `optimizer/<index>/<key>/<place>` in a list.
         """
-        found = {f"{NETWORK_PREFIX}{name}": value for name, value in self.network.state_dict().items()}
+        tensors = {f"{NETWORK_PREFIX}{name}": value for name, value in self.network.state_dict().items()}
         if self.evaluation_network is not self.network:
-            found |= {f"{AVERAGE_PREFIX}{name}": value for name, value in self.evaluation_network.state_dict().items()}
+            average = self.evaluation_network.state_dict()
+            tensors |= {f"{AVERAGE_PREFIX}{name}": value for name, value in average.items()}
         for index, entry in self.optimizer.state_dict()["state"].items():
-            found |= {
-                f"{OPTIMIZER_PREFIX}{index}/{key}": value
-                for key, value in _flatten_lists(entry)
-                if isinstance(value, Tensor)
-            }
-        return {name: value.detach() for name, value in found.items()}
+            tensors |= {f"{OPTIMIZER_PREFIX}{index}/{key}": value for key, value in _entry_tensors(entry)}
+        return {name: value.detach() for name, value in tensors.items()}
 
-    def state_json(self) -> dict[str, Any]:
+    def state_json(self) -> StateJson:
         """Return everything that is no tensor. Python writes and reads floats in JSON exactly."""
         optimizer = self.optimizer.state_dict()
-        plain = {
-            str(index): {key: _without_tensors(value) for key, value in entry.items() if not isinstance(value, Tensor)}
-            for index, entry in optimizer["state"].items()
-        }
         return {
             "version": STATE_VERSION,
             "counters": asdict(self.counters),
             "best": asdict(self.best),
             "stopper": asdict(self.stopper) if self.stopper is not None else None,
-            "optimizer": {"state": plain, "param_groups": optimizer["param_groups"]},
+            "optimizer": {
+                "state": {str(index): _without_tensors(entry) for index, entry in optimizer["state"].items()},
+                "param_groups": optimizer["param_groups"],
+            },
             "averaged": self.average.count if self.average is not None else 0,
             "schedule": self.schedule.state_dict() if self.schedule is not None else None,
             "scaler": self.scaler.state_dict() if self.scaler is not None else None,
         }
 
-    def load(self, tensors: Mapping[str, Tensor], numbers: Mapping[str, Any], forked: bool = False) -> None:
-        """Take over what `state_tensors` and `state_json` returned. What is trained must be built from the same spec.
+    def load(self, tensors: Mapping[str, Tensor], numbers: StateJson, forked: bool = False) -> None:
+        """Restore what `state_tensors` and `state_json` returned, into parts that are built from the same spec.
 
         Trackers that follow something else than those stored begin anew. With `forked` the state is another job's,
         and the plan may differ: that it stopped early does not stop this one, whose patience begins anew.
+        Raises `BuildError` if the optimizer's tensors do not have the shapes of its parameters.
         """
         self.network.load_state_dict(strip_prefix(NETWORK_PREFIX, tensors))
         if self.average is not None and numbers["averaged"]:
             self.average.network.load_state_dict(strip_prefix(AVERAGE_PREFIX, tensors))
             self.average.count = numbers["averaged"]
-        optimizer = numbers["optimizer"]
-        entries = {int(index): copy.deepcopy(entry) for index, entry in optimizer["state"].items()}
-        for name, value in strip_prefix(OPTIMIZER_PREFIX, tensors).items():
-            index, key, *place = name.split("/")
-            if place:
-                entries[int(index)][key][int(place[0])] = value.clone()
-            else:
-                entries[int(index)][key] = value.clone()
-        self.optimizer.load_state_dict({"state": entries, "param_groups": optimizer["param_groups"]})
-        if self.schedule is not None:
+        self._load_optimizer(strip_prefix(OPTIMIZER_PREFIX, tensors), numbers["optimizer"])
+        if self.schedule is not None and numbers["schedule"] is not None:
             self.schedule.load_state_dict(numbers["schedule"])
-        if self.scaler is not None:
-            self.scaler.load_state_dict(numbers["scaler"])
+        if self.scaler is not None and numbers["scaler"] is not None:
+            self.scaler.load_state_dict(dict(numbers["scaler"]))
         self.best.load(numbers["best"])
         same = self.stopper is not None and self.stopper.load(numbers["stopper"])
         self.counters = Counters(**numbers["counters"])
@@ -158,6 +172,17 @@ class TrainState:
             self.counters.stopped = False
             if self.stopper is not None:
                 self.stopper.stale = 0
+
+    def _load_optimizer(self, tensors: Mapping[str, Tensor], numbers: OptimizerJson) -> None:
+        entries = {int(index): dict(copy.deepcopy(entry)) for index, entry in numbers["state"].items()}
+        for name, value in tensors.items():
+            index, key, *place = name.split("/")
+            if place:
+                entries[int(index)][key][int(place[0])] = value.clone()
+            else:
+                entries[int(index)][key] = value.clone()
+        check_state_shapes(self.optimizer, entries, self.network)
+        self.optimizer.load_state_dict({"state": entries, "param_groups": numbers["param_groups"]})
 
 
 def strip_prefix(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -170,17 +195,18 @@ def published_weights(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return strip_prefix(AVERAGE_PREFIX, tensors) or strip_prefix(NETWORK_PREFIX, tensors)
 
 
-def _flatten_lists(entry: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
-    """Yield what an optimiser keeps of a parameter, the items of lists one by one."""
+def _entry_tensors(entry: JsonState) -> Iterator[tuple[str, Tensor]]:
+    """Yield the tensors that an optimizer keeps of a parameter, those of lists by `<key>/<place>`."""
     for key, value in entry.items():
-        if isinstance(value, list):
-            yield from ((f"{key}/{place}", item) for place, item in enumerate(value))
-        else:
-            yield key, value
+        listed = enumerate(value) if isinstance(value, list) else ()
+        items = [(key, value), *((f"{key}/{place}", item) for place, item in listed)]
+        yield from ((name, item) for name, item in items if isinstance(item, Tensor))
 
 
-def _without_tensors(value: Any) -> Any:
-    """Return a list with nothing in the place of tensors, and everything else as it is."""
-    if isinstance(value, list):
-        return [None if isinstance(item, Tensor) else item for item in value]
-    return value
+def _without_tensors(entry: JsonState) -> JsonState:
+    """Return what an optimizer keeps of a parameter without tensors; in lists `None` stands for them."""
+    return {
+        key: [None if isinstance(item, Tensor) else item for item in value] if isinstance(value, list) else value
+        for key, value in entry.items()
+        if not isinstance(value, Tensor)
+    }

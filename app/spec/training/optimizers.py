@@ -2,12 +2,12 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field
 
-from app.spec.base import Finite, NonNegative, Positive, Probability, Size, SpecModel
-from app.spec.kinds import Kind, create_kind_models, discriminated_union
+from app.spec.base import Finite, NonNegative, Positive, Probability, Size
+from app.spec.kinds import Kind, KindModel, create_kind_models, discriminated_union
 
 Betas = tuple[Probability, Probability]
 
@@ -168,6 +168,7 @@ OPTIMIZERS: Mapping[str, OptimizerKind] = {
         states=3,  # the direction, and two gradients to compare
         history=("history_size", 2),
         closure=True,
+        sparse=True,
     ),
     "Muon": OptimizerKind(
         "Momentum made orthogonal, for matrices alone (Jordan 2024).",
@@ -188,10 +189,8 @@ OPTIMIZERS: Mapping[str, OptimizerKind] = {
 }
 
 
-class BaseOptimizer(SpecModel):
+class BaseOptimizer(KindModel):
     """What every optimiser has."""
-
-    kind: str
 
     @property
     def row(self) -> OptimizerKind:
@@ -207,10 +206,6 @@ class BaseOptimizer(SpecModel):
     def group_settings(self) -> list[str]:
         """The settings that a group of parameters may have for itself."""
         return [] if self.row.closure else [name for name in self.row.fields if name not in self.row.global_settings]
-
-    def settings(self) -> dict[str, Any]:
-        """Return the kind's own fields by name."""
-        return {name: getattr(self, name) for name in self.row.fields}
 
     def state_count(self) -> int:
         """Return how many tensors of a parameter's shape the optimiser keeps for each parameter."""

@@ -2,13 +2,13 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field, model_validator
 
 from app.errors import Problem
 from app.spec.base import Count, NonNegative, Positive, Probability, Size, SpecModel, Steps, validation_error
-from app.spec.kinds import Kind, create_kind_models, discriminated_union
+from app.spec.kinds import Kind, KindModel, create_kind_models, discriminated_union
 
 _INTERVAL = (Literal["step", "epoch"], "epoch")
 _STEP_INTERVAL = (Literal["step", "epoch"], "step")
@@ -117,19 +117,13 @@ SCHEDULES: Mapping[str, ScheduleKind] = {
 }
 
 
-class BaseSchedule(SpecModel):
+class BaseSchedule(KindModel):
     """What every schedule has."""
-
-    kind: str
 
     @property
     def row(self) -> ScheduleKind:
         """What is known of the kind."""
         return SCHEDULES[self.kind]
-
-    def settings(self) -> dict[str, Any]:
-        """Return the kind's own fields by name."""
-        return {name: getattr(self, name) for name in self.row.fields}
 
 
 SCHEDULE_CLASSES = create_kind_models(SCHEDULES, BaseSchedule)

@@ -4,8 +4,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field
 
-from app.spec.base import Count, NonNegative, Size, SpecModel, Steps
-from app.spec.kinds import Kind, KindTable, create_kind_models, discriminated_union
+from app.spec.base import Count, NonNegative, Size, Steps
+from app.spec.kinds import Kind, KindModel, KindTable, create_kind_models, discriminated_union
 
 _FRACTION = Annotated[float, Field(ge=0, lt=1, allow_inf_nan=False)]
 
@@ -28,10 +28,8 @@ AVERAGES: KindTable = {
 }
 
 
-class BaseAverage(SpecModel):
+class BaseAverage(KindModel):
     """What every average has."""
-
-    kind: str
 
 
 AVERAGE_CLASSES = create_kind_models(AVERAGES, BaseAverage, {"ema": "MovingAverage", "swa": "StochasticAverage"})

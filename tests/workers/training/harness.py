@@ -1,10 +1,14 @@
 """A laboratory: attempts at jobs without any service, with a real store in a temporary folder."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
+
+from torch import nn
+from torch.amp.grad_scaler import GradScaler
+from torch.optim import Optimizer
 
 from app.spec.data.columns import DataSchema
 from app.spec.job import named_dataset_schema, parse_job
@@ -45,6 +49,15 @@ def resume_candidates(*saved: SavedCheckpoint) -> tuple[CheckpointRef, ...]:
     return tuple(
         CheckpointRef(each.id, each.step, tuple(asdict(file) for file in each.files)) for each in reversed(saved)
     )
+
+
+@dataclass
+class StepState:
+    """What an update reads, without a training around it."""
+
+    optimizer: Optimizer
+    parameters: Sequence[nn.Parameter]
+    scaler: GradScaler | None = None
 
 
 @dataclass

@@ -46,7 +46,7 @@ def test_it_goes_on_bit_by_bit_in_the_middle_of_an_epoch(
     data = {"evaluation_transforms": []} if transforms is POLICY else {}
     attempt = assert_same(laboratory, image_job(transforms, loading=loading, **data), 2, 3, loaders=2)
     aside = loading == "streamed"
-    assert isinstance(attempt.prepared.supply(), StreamedBatches if aside else InMemoryBatches)
+    assert isinstance(attempt.prepared.state.source, StreamedBatches if aside else InMemoryBatches)
     assert isinstance(attempt.prepared.validation, StreamedExamples) is aside
     other = laboratory.run(image_job(transforms, loading="auto", **data), loaders=1)
     assert other.weights() == attempt.weights()
@@ -95,7 +95,7 @@ def test_an_uploaded_archive_is_streamed_where_it_does_not_fit(laboratory: Train
     spec = digits_job(SMALL, data=data, training={"batch_size": 4, "steps": 9})
     options: dict[str, Any] = {"dataset": registered, "schema": schema, "loaders": 2}
     attempt = assert_same(laboratory, spec, 3, 4, **options, resident_limit=limit)
-    assert isinstance(attempt.prepared.supply(), InMemoryBatches if limit else StreamedBatches)
+    assert isinstance(attempt.prepared.state.source, InMemoryBatches if limit else StreamedBatches)
     other = laboratory.run(spec, **options | {"loaders": 0}, resident_limit=(1 << 20) - limit)
     assert other.weights() == attempt.weights()
 
@@ -132,4 +132,4 @@ def test_the_example_on_streamed_pictures_goes_on_bit_by_bit(
     plan = {"steps": 4, "batch_size": 16, "device": "cpu", "checkpoint": {"every_seconds": None, "keep_best": 0}}
     spec["training"] = {key: value for key, value in spec["training"].items() if key != "epochs"} | plan
     attempt = assert_same(laboratory, spec, 2, loaders=2)
-    assert isinstance(attempt.prepared.supply(), StreamedBatches)
+    assert isinstance(attempt.prepared.state.source, StreamedBatches)

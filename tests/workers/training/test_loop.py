@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from app.errors import BuildError, DataError, NumericError
 from tests.workers.training.harness import TrainingAttempt, TrainingHarness, digits_job, resume_candidates
+from workers.data.loading.batches import InMemoryBatches
 from workers.data.loading.examples import ExampleSet
 from workers.protocol.messages import Ending
 from workers.training.context import MemoryContext
@@ -19,6 +20,11 @@ from workers.training.prepare import PreparedTraining
 POISONED_STEP = 3  # the step that meets the poison, see `poisoned`
 
 
+def replace_rows(prepared: PreparedTraining, rows: ExampleSet) -> None:
+    """Train on other rows."""
+    prepared.train, prepared.state.source = rows, InMemoryBatches(rows, prepared.sampler, prepared.device)
+
+
 def poison_step(
     laboratory: TrainingHarness, on_nan: str, value: float = math.nan, **training: Any
 ) -> tuple[Any, MemoryContext]:
@@ -28,7 +34,7 @@ def poison_step(
     (indices, _), *_ = prepared.sampler.batches(POISONED_STEP - 1)
     image = prepared.train.inputs["image"].clone()
     image[indices[0]] = value
-    prepared.train = ExampleSet({"image": image}, prepared.train.targets)
+    replace_rows(prepared, ExampleSet({"image": image}, prepared.train.targets))
     return prepared, context
 
 
@@ -124,7 +130,7 @@ def counting(laboratory: TrainingHarness, loss: dict[str, Any], ignored: int = 0
     order = torch.cat([indices for indices, _ in prepared.sampler.batches(0)])
     target = prepared.train.targets["label"].clone()
     target[order[:ignored]] = loss.get("ignore_index", -100)
-    prepared.train = ExampleSet(prepared.train.inputs, {"label": target})
+    replace_rows(prepared, ExampleSet(prepared.train.inputs, {"label": target}))
     return prepared
 
 

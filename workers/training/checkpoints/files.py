@@ -22,7 +22,7 @@ from app.storage.removal import remove_files
 from workers.protocol.assignment import CheckpointRef
 from workers.protocol.messages import SavedCheckpoint, SavedFile
 from workers.training.metrics.classification_report import REPORT_FILE
-from workers.training.state import published_weights
+from workers.training.state import StateJson, published_weights
 
 STATE_TENSORS_FILE, STATE_JSON_FILE = "state.safetensors", "state.json"  # private: what a resumed attempt needs
 PREPARATION_FILE = "preparation.json"  # public: how rows become tensors
@@ -94,7 +94,7 @@ class RestoredCheckpoint:
     checkpoint: str
     step: int
     tensors: Mapping[str, Tensor]
-    state_json: Mapping[str, Any]
+    state_json: StateJson
     preparation: Mapping[str, Any]
     report: Mapping[str, Any] | None = None  # of the evaluation at this step, if there was one
     forked: bool = False  # it is another job's, and this one goes on with everything

@@ -1,11 +1,11 @@
 """The report of an evaluation: per class, confusion, errors; a public file of the checkpoint that was saved with it."""
 
-import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from workers.training.metrics.tallies import ReportAccumulator
 from workers.training.objective.objective import ObjectiveHead
+from workers.training.results import finite_or_none
 
 REPORT_FILE = "report.json"
 REPORT_VERSION = 1
@@ -37,4 +37,4 @@ def _nan_to_none(value: Any) -> Any:
         return {name: _nan_to_none(item) for name, item in value.items()}
     if isinstance(value, list):
         return [_nan_to_none(item) for item in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
+    return finite_or_none(value) if isinstance(value, float) else value

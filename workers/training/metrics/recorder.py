@@ -15,6 +15,7 @@ from app.errors import NumericError
 from app.faultpoints import faultpoint
 from workers.protocol.messages import ProgressReport, SeriesPoints
 from workers.training.context import Context
+from workers.training.results import finite_or_none
 from workers.training.state import Counters
 
 MAX_PENDING_STEPS, REPORT_INTERVAL_SECONDS = 1024, 0.5  # between two reports
@@ -140,7 +141,7 @@ class Recorder:
     def _progress(self) -> dict[str, Any]:
         step = self._counters.step
         eta = (self._total - step) / self._rate if self._rate > 0 else None
-        latest = {name: value if math.isfinite(value) else None for name, value in self._counters.latest.items()}
+        latest = {name: finite_or_none(value) for name, value in self._counters.latest.items()}
         return {
             "step": step,
             "epoch": step / self._per_epoch,

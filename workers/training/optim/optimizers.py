@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import nn, optim
+from torch import Tensor, nn, optim
 
 from app.errors import BuildError
 from app.spec.training.optimizers import BaseOptimizer
@@ -18,6 +18,7 @@ class TorchOptimizer:
     build: type[optim.Optimizer]
     fused_devices: frozenset[str] = frozenset()  # types of the devices with one kernel for the whole step
     can_skip: bool = False  # whether that kernel can leave out a step on a GPU by itself (`found_inf`)
+    states_like_parameters: bool = True  # whether all tensors that it keeps have the parameter's shape, or are scalars
 
 
 _EVERYWHERE = frozenset({"cpu", "cuda", "mps"})
@@ -35,8 +36,8 @@ OPTIMIZERS: Mapping[str, TorchOptimizer] = {
     "RMSprop": TorchOptimizer(optim.RMSprop),
     "Rprop": TorchOptimizer(optim.Rprop),
     "ASGD": TorchOptimizer(optim.ASGD),
-    "Adafactor": TorchOptimizer(optim.Adafactor),
-    "LBFGS": TorchOptimizer(optim.LBFGS),
+    "Adafactor": TorchOptimizer(optim.Adafactor, states_like_parameters=False),
+    "LBFGS": TorchOptimizer(optim.LBFGS, states_like_parameters=False),
     "Muon": TorchOptimizer(optim.Muon),
 }
 
@@ -68,3 +69,23 @@ def can_skip_on_device(spec: BaseOptimizer, device: torch.device) -> bool:
 def is_fused(spec: BaseOptimizer, device: torch.device) -> bool:
     """Say whether the optimiser steps in one kernel on the device."""
     return device.type in OPTIMIZERS[spec.kind].fused_devices
+
+
+def check_state_shapes(
+    optimizer: optim.Optimizer, states: Mapping[int, Mapping[str, object]], network: nn.Module
+) -> None:
+    """Raise `BuildError` if tensors to be loaded into an optimizer do not have the shapes of its parameters.
+
+    `states` is by the parameter's place in `param_groups`, as in `state_dict`. Torch compares no shapes, and fused
+    kernels on a CPU would read and write beyond the end of a smaller tensor.
+    """
+    if not all(row.states_like_parameters for row in OPTIMIZERS.values() if row.build is type(optimizer)):
+        return
+    names = {parameter: name for name, parameter in network.named_parameters()}
+    parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
+    for index, parameter in enumerate(parameters):
+        for key, value in states.get(index, {}).items():
+            if isinstance(value, Tensor) and value.ndim and value.shape != parameter.shape:
+                shapes = f"shape {list(value.shape)}, and {names[parameter]} has {list(parameter.shape)}"
+                detail = f"the stored state of the optimiser does not fit: {key} has {shapes}"
+                raise BuildError(detail, pointer="/start_from", hint='use "what": "weights"')

@@ -54,7 +54,7 @@ class TorchSchedule:
 
 
 def build_schedule(
-    spec: BaseSchedule, optimizer: Optimizer, total_steps: int, steps_per_epoch: int, has_momentum: bool = False
+    spec: BaseSchedule, optimizer: Optimizer, total_steps: int, steps_per_epoch: int, *, has_momentum: bool
 ) -> TorchSchedule:
     """Build a schedule for a run of `total_steps`. Raises `BuildError` if torch rejects a setting.
 

@@ -1,8 +1,9 @@
-"""From gradients to a step: unscale, clip, leave out what is not finite, step."""
+"""The update: from gradients to new weights, with a loss scaler, clipping, and steps that are skipped."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum
+from typing import Protocol
 
 import torch
 from torch import Tensor, nn
@@ -10,84 +11,102 @@ from torch.amp.grad_scaler import GradScaler
 from torch.nn.utils import clip_grad_norm_, get_total_norm
 from torch.optim import Optimizer
 
-Closure = Callable[[], Tensor]  # adds the step's gradients anew, and returns its loss (scalar)
+Closure = Callable[[], Tensor]  # computes the step's gradients again, and returns its loss (scalar)
+
+
+class UpdateState(Protocol):
+    """What an update reads and changes: it is passed to every call, and may be another one at every step."""
+
+    optimizer: Optimizer
+    parameters: Sequence[nn.Parameter]  # all that the optimizer trains
+    scaler: GradScaler | None  # for fp16
+
+
+class Update(Protocol):
+    """How an optimizer step is taken."""
+
+    def backward(self, state: UpdateState, loss: Tensor) -> None:
+        """Add the gradients of a loss (scalar)."""
+        ...
+
+    def step(self, state: UpdateState, loss: Tensor, closure: Closure) -> Tensor | None:
+        """Step, and clear the gradients. `loss` is that of the whole step (scalar), on the device.
+
+        Returns 1.0 if the step was skipped and 0.0 if not, as a scalar on the device; `None` if nothing was checked.
+        """
+        ...
 
 
 class FiniteCheck(Enum):
-    """Who looks whether loss and gradients are finite before the step (`on_nan: skip`)."""
+    """Where loss and gradients are checked for NaN and infinity before the step (`on_nan: skip`)."""
 
     NOBODY = "nobody"
-    """`fail` and `ignore`, which look at the losses later; and fp16, whose scaler looks anyway."""
+    """Nowhere: `fail` and `ignore` look at the losses later, and the loss scaler of fp16 checks by itself."""
     HOST = "host"
-    """Python does: free on a CPU, one wait per step on a GPU."""
+    """In Python: free on a CPU, one wait per step on a GPU."""
     DEVICE = "device"
-    """The fused kernel does, as it does for a loss scaler (`found_inf`): no wait."""
+    """In the fused kernel, as for a loss scaler (`found_inf`): without waiting."""
 
 
 @dataclass(frozen=True)
 class OptimizerStep:
-    """One optimizer step from the gradients that `backward` gathered."""
+    """A step from the gradients that `backward` accumulated."""
 
-    optimizer: Optimizer
-    parameters: Sequence[nn.Parameter]
-    scaler: GradScaler | None = None
     clip_norm: float | None = None
     finite_check: FiniteCheck = FiniteCheck.NOBODY
 
-    def backward(self, loss: Tensor) -> None:
+    def backward(self, state: UpdateState, loss: Tensor) -> None:
         """Add the gradients of a loss (scalar)."""
-        (loss if self.scaler is None else self.scaler.scale(loss)).backward()
+        (loss if state.scaler is None else state.scaler.scale(loss)).backward()
 
-    def step(self, loss: Tensor, again: Closure) -> Tensor | None:
-        """Step, and forget the gradients. `loss` is the step's whole loss (scalar), on the device.
-
-        Returns 1.0 if the step was left out, 0.0 if not, as a tensor on the device; `None` if nobody looked.
-        """
+    def step(self, state: UpdateState, loss: Tensor, closure: Closure) -> Tensor | None:
+        """Step, and clear the gradients; see `Update`."""
+        optimizer, parameters, scaler = state.optimizer, state.parameters, state.scaler
         norm = None
         if self.clip_norm is not None:
-            if self.scaler is not None:
-                self.scaler.unscale_(self.optimizer)
-            norm = clip_grad_norm_(self.parameters, self.clip_norm)
-        skipped = self._nonfinite_flag(loss, norm) if self.finite_check is not FiniteCheck.NOBODY else None
-        if self.scaler is not None:
-            self.scaler.step(self.optimizer)
-            self.scaler.update()
+            if scaler is not None:
+                scaler.unscale_(optimizer)
+            norm = clip_grad_norm_(parameters, self.clip_norm)
+        skipped = None if self.finite_check is FiniteCheck.NOBODY else _nonfinite_flag(parameters, loss, norm)
+        if scaler is not None:
+            scaler.step(optimizer)
+            scaler.update()
         elif skipped is not None and self.finite_check is FiniteCheck.DEVICE:
-            vars(self.optimizer)["found_inf"] = skipped
-            self.optimizer.step()
-            del vars(self.optimizer)["found_inf"]
+            vars(optimizer)["found_inf"] = skipped
+            optimizer.step()
+            del vars(optimizer)["found_inf"]
         elif skipped is None or not skipped.item():
-            self.optimizer.step()
-        for parameter in self.parameters:  # as `zero_grad` does, without its bookkeeping for profilers
+            optimizer.step()
+        for parameter in parameters:  # as `zero_grad` does, without its bookkeeping for profilers
             parameter.grad = None
         return skipped
 
-    def _nonfinite_flag(self, loss: Tensor, norm: Tensor | None) -> Tensor:
-        if norm is None:
-            norm = get_total_norm([parameter.grad for parameter in self.parameters if parameter.grad is not None])
-        return (~torch.isfinite(loss + norm)).float()
+
+def _nonfinite_flag(parameters: Sequence[nn.Parameter], loss: Tensor, norm: Tensor | None) -> Tensor:
+    """Return 1.0 if the loss or a gradient is not finite, else 0.0: a scalar on the device."""
+    if norm is None:
+        norm = get_total_norm([parameter.grad for parameter in parameters if parameter.grad is not None])
+    return (~torch.isfinite(loss + norm)).float()
 
 
 @dataclass(frozen=True)
 class ClosureStep:
-    """One step of an optimiser that looks at the loss in several places before it stays in one."""
+    """A step of an optimiser that evaluates the loss at several points before it stays at one (LBFGS)."""
 
-    optimizer: Optimizer
-
-    def backward(self, loss: Tensor) -> None:
+    def backward(self, state: UpdateState, loss: Tensor) -> None:
         """Add the gradients of a loss (scalar)."""
         loss.backward()
 
-    def step(self, loss: Tensor, again: Closure) -> Tensor | None:
-        """Step, and forget the gradients. The first look is at `loss` and the gradients that are there already."""
-        known = [loss]
+    def step(self, state: UpdateState, loss: Tensor, closure: Closure) -> Tensor | None:
+        """Step, and clear the gradients. The first evaluation is `loss`, whose gradients are there already."""
+        optimizer, first = state.optimizer, [loss]
 
-        def look() -> Tensor:
-            if known:
-                return known.pop()
-            self.optimizer.zero_grad()
-            return again()
+        def evaluate() -> Tensor:
+            if first:
+                return first.pop()
+            optimizer.zero_grad()
+            return closure()
 
-        self.optimizer.step(look)  # type: ignore[arg-type]
-        self.optimizer.zero_grad()
+        optimizer.step(evaluate)  # type: ignore[arg-type]
+        optimizer.zero_grad()
         return None

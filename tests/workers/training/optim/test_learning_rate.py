@@ -9,10 +9,9 @@ from torch import nn
 from torch.optim import SGD, Optimizer, lr_scheduler
 
 from app.spec.training.plan import Training
-from app.spec.training.schedules import SCHEDULES_WITH_WARMUP
+from app.spec.training.schedules import SCHEDULES
 from tests.workers.training.optim.test_schedules import PER_EPOCH, REQUIRED, STEPS, advance, build_schedule_for
 from workers.training.optim.learning_rate import LearningRateSchedule, build_learning_rate_schedule
-from workers.training.optim.schedules import SCHEDULES
 
 
 def test_no_schedule_is_fine() -> None:
@@ -30,7 +29,7 @@ def build_warmup(kind: str | None, **warmup: Any) -> tuple[LearningRateSchedule,
     return rates, optimizer
 
 
-KINDS_WITHOUT_WARMUP = [None, *sorted(SCHEDULES.keys() - SCHEDULES_WITH_WARMUP)]
+KINDS_WITHOUT_WARMUP = [None, *sorted(kind for kind, row in SCHEDULES.items() if not row.has_warmup)]
 
 
 @pytest.mark.parametrize("kind", KINDS_WITHOUT_WARMUP)

@@ -6,6 +6,7 @@ from torch import nn
 
 from app.errors import BuildError
 from app.spec.training.optimizers import OPTIMIZER_CLASSES
+from app.spec.training.optimizers import OPTIMIZERS as ROWS
 from workers.training.optim.optimizers import OPTIMIZERS, build_optimizer, can_skip_on_device, is_fused
 
 CPU = torch.device("cpu")
@@ -59,3 +60,26 @@ def test_fused_kernels_are_used_where_they_are() -> None:
     assert can_skip_on_device(spec("Adam"), torch.device("cuda"))
     assert not can_skip_on_device(spec("SGD"), torch.device("cuda"))
     assert not can_skip_on_device(spec("Adam"), CPU)
+
+
+@pytest.mark.filterwarnings("ignore:Sparse invariant checks")
+@pytest.mark.parametrize("kind", OPTIMIZERS)
+def test_sparse_gradients_are_taken_where_the_row_says_so(kind: str) -> None:
+    table = nn.Embedding(5, 3, sparse=True)
+    optimizer = OPTIMIZERS[kind].build(table.parameters())
+    table(torch.tensor([1, 3])).sum().backward()
+
+    def closure() -> float:
+        return 1.0
+
+    if ROWS[kind].sparse:
+        optimizer.step(closure)
+    else:
+        with pytest.raises((RuntimeError, ValueError)):
+            optimizer.step(closure)
+
+
+@pytest.mark.parametrize("kind", OPTIMIZERS)
+def test_momentum_is_what_torch_cycles(kind: str) -> None:
+    defaults = build_optimizer(spec(kind), [nn.Parameter(torch.ones(2, 2))], CPU).defaults
+    assert ROWS[kind].momentum == next((name for name in ("betas", "momentum") if name in defaults), None)

@@ -4,11 +4,13 @@ from typing import Any
 import pytest
 import torch
 from torch import nn
-from torch.optim import SGD, Adam, Optimizer, Rprop
+from torch.optim import SGD, Optimizer, Rprop
 
 from app.errors import BuildError
+from app.spec.training.optimizers import OPTIMIZER_CLASSES
 from app.spec.training.schedules import SCHEDULE_CLASSES
 from workers.training.optim.learning_rate import LearningRateSchedule
+from workers.training.optim.optimizers import build_optimizer
 from workers.training.optim.schedules import SCHEDULES, TorchSchedule, build_schedule, scale_by_group
 
 REQUIRED: dict[str, dict[str, Any]] = {
@@ -27,7 +29,7 @@ STEPS, PER_EPOCH = 12, 4
 def build_schedule_for(kind: str, **settings: Any) -> tuple[TorchSchedule, Optimizer]:
     optimizer = SGD([nn.Parameter(torch.ones(2))], lr=0.1)
     spec = SCHEDULE_CLASSES[kind].model_validate({"kind": kind, **REQUIRED.get(kind, {}), **settings})
-    return build_schedule(spec, optimizer, STEPS, PER_EPOCH), optimizer
+    return build_schedule(spec, optimizer, STEPS, PER_EPOCH, has_momentum=False), optimizer
 
 
 def advance(schedule: LearningRateSchedule, optimizer: Optimizer, start: int, stop: int) -> list[float]:
@@ -104,16 +106,18 @@ def test_a_plateau_follows_its_own_series() -> None:
 def test_momentum_moves_only_where_there_is_some() -> None:
     parameter = nn.Parameter(torch.ones(2))
     spec: Any = SCHEDULE_CLASSES["OneCycleLR"].model_validate({"kind": "OneCycleLR", "max_lr": 0.1})
-    for optimizer, key, moves in (
-        (SGD([parameter], lr=0.1), "momentum", False),
-        (SGD([parameter], lr=0.1, momentum=0.9), "momentum", True),
-        (Adam([parameter]), "betas", True),
+    for settings, key, moves in (
+        ({"kind": "SGD"}, "momentum", False),
+        ({"kind": "SGD", "momentum": 0.9}, "momentum", True),
+        ({"kind": "Adam"}, "betas", True),
     ):
+        plan = OPTIMIZER_CLASSES[str(settings["kind"])].model_validate(settings)
+        optimizer = build_optimizer(plan, [parameter], torch.device("cpu"))
         before = optimizer.param_groups[0][key]
         still = spec.model_copy(update={"cycle_momentum": False})
-        build_schedule(still, optimizer, 10, 5)
+        build_schedule(still, optimizer, 10, 5, has_momentum=plan.has_momentum)
         assert optimizer.param_groups[0][key] == before
-        build_schedule(spec, optimizer, 10, 5)
+        build_schedule(spec, optimizer, 10, 5, has_momentum=plan.has_momentum)
         assert (optimizer.param_groups[0][key] != before) == moves
 
 
@@ -122,7 +126,7 @@ def test_momentum_is_refused_where_there_is_none() -> None:
         {"kind": "OneCycleLR", "max_lr": 0.1, "cycle_momentum": True}
     )
     with pytest.raises(BuildError, match="momentum"):
-        build_schedule(spec, Rprop([nn.Parameter(torch.ones(2))]), 10, 5)
+        build_schedule(spec, Rprop([nn.Parameter(torch.ones(2))]), 10, 5, has_momentum=False)
 
 
 @pytest.mark.parametrize("kind", SCHEDULES)
@@ -131,7 +135,7 @@ def test_groups_move_in_proportion(kind: str) -> None:
         [{"params": [nn.Parameter(torch.ones(2))]}, {"params": [nn.Parameter(torch.ones(2))], "lr": 0.2}], lr=0.1
     )
     spec = SCHEDULE_CLASSES[kind].model_validate({"kind": kind, **REQUIRED.get(kind, {})})
-    schedule = build_schedule(spec, optimizer, STEPS, PER_EPOCH)
+    schedule = build_schedule(spec, optimizer, STEPS, PER_EPOCH, has_momentum=False)
     seen = set()
     for step in range(STEPS):
         advance(schedule, optimizer, step, step + 1)

@@ -3,8 +3,9 @@ import copy
 import pytest
 import torch
 from torch import Tensor, nn
-from torch.optim import LBFGS, SGD, Adam, Optimizer
+from torch.optim import LBFGS, SGD, Adam
 
+from tests.workers.training.harness import StepState
 from workers.training.optim.update import ClosureStep, FiniteCheck, OptimizerStep
 
 OPTIMIZERS = {
@@ -18,18 +19,15 @@ def unreachable_closure() -> Tensor:
     raise AssertionError("a step of this kind looks once")
 
 
-def step(update: OptimizerStep, factor: float) -> Tensor | None:
-    loss = (update.parameters[0] * factor).sum()
-    update.backward(loss)
-    return update.step(loss.detach(), unreachable_closure)
+def step(update: OptimizerStep, state: StepState, factor: float) -> Tensor | None:
+    loss = (state.parameters[0] * factor).sum()
+    update.backward(state, loss)
+    return update.step(state, loss.detach(), unreachable_closure)
 
 
-def build_update(
-    name: str, guard: FiniteCheck, clip_norm: float | None = None
-) -> tuple[nn.Parameter, Optimizer, OptimizerStep]:
+def build_state(name: str) -> tuple[nn.Parameter, StepState]:
     parameter = nn.Parameter(torch.ones(3))
-    optimizer = OPTIMIZERS[name]([parameter])
-    return parameter, optimizer, OptimizerStep(optimizer, [parameter], clip_norm=clip_norm, finite_check=guard)
+    return parameter, StepState(OPTIMIZERS[name]([parameter]), [parameter])
 
 
 @pytest.mark.parametrize("clip_norm", [None, 1.0])
@@ -45,41 +43,43 @@ def build_update(
 def test_a_step_that_is_not_finite_leaves_no_trace(
     name: str, guard: FiniteCheck, bad: float, clip_norm: float | None
 ) -> None:
-    parameter, optimizer, update = build_update(name, guard, clip_norm)
-    other, _, same = build_update(name, guard, clip_norm)
-    assert step(update, bad) == 1  # also as the very first step
+    update = OptimizerStep(clip_norm, guard)
+    parameter, state = build_state(name)
+    other, same = build_state(name)
+    assert step(update, state, bad) == 1  # also as the very first step
     assert parameter.eq(1).all()
     for factor in (1.0, 2.0):
-        assert step(update, factor) == 0
-        step(same, factor)
+        assert step(update, state, factor) == 0
+        step(update, same, factor)
     before = parameter.detach().clone()
-    assert step(update, bad) == 1
+    assert step(update, state, bad) == 1
     assert parameter.equal(before)
-    step(update, 0.5)
-    step(same, 0.5)
+    step(update, state, 0.5)
+    step(update, same, 0.5)
     assert parameter.equal(other)
     assert parameter.grad is None
-    assert optimizer.state_dict()["state"].keys() == {0}
+    assert state.optimizer.state_dict()["state"].keys() == {0}
 
 
 def test_nobody_looks_unless_asked() -> None:
-    parameter, _, update = build_update("plain SGD", FiniteCheck.NOBODY)
-    assert step(update, float("nan")) is None
+    parameter, state = build_state("plain SGD")
+    assert step(OptimizerStep(), state, float("nan")) is None
     assert parameter.isnan().all()
 
 
 def test_gradients_are_clipped_to_a_norm() -> None:
-    parameter, _, update = build_update("plain SGD", FiniteCheck.NOBODY, clip_norm=0.5)
-    step(update, 100.0)
+    parameter, state = build_state("plain SGD")
+    step(OptimizerStep(clip_norm=0.5), state, 100.0)
     assert (1 - parameter).norm().item() == pytest.approx(0.05)
 
 
 def test_gradients_add_up_until_the_step() -> None:
-    parameter, _, update = build_update("plain SGD", FiniteCheck.NOBODY)
+    update = OptimizerStep()
+    parameter, state = build_state("plain SGD")
     twice = copy.deepcopy(parameter)
     for _ in range(2):
-        update.backward(parameter.sum())
-    update.step(torch.tensor(0.0), unreachable_closure)
+        update.backward(state, parameter.sum())
+    update.step(state, torch.tensor(0.0), unreachable_closure)
     assert (twice - parameter).tolist() == pytest.approx([0.2] * 3)
 
 
@@ -95,7 +95,7 @@ def test_a_search_looks_as_often_as_it_likes_first_at_what_is_there() -> None:
         looks += 1
         assert ours.grad is None
         loss = loss_of(ours)
-        update.backward(loss)
+        update.backward(state, loss)
         return loss.detach()
 
     def closure() -> float:
@@ -105,10 +105,10 @@ def test_a_search_looks_as_often_as_it_likes_first_at_what_is_there() -> None:
         return loss.item()
 
     optimizer, plain = LBFGS([ours], line_search_fn="strong_wolfe"), LBFGS([theirs], line_search_fn="strong_wolfe")
-    update = ClosureStep(optimizer)
+    update, state = ClosureStep(), StepState(optimizer, [ours])
     first = loss_of(ours)
-    update.backward(first)
-    assert update.step(first.detach(), again) is None
+    update.backward(state, first)
+    assert update.step(state, first.detach(), again) is None
     plain.step(closure)
     assert looks == optimizer.state[ours]["func_evals"] - 1
     assert ours.equal(theirs)

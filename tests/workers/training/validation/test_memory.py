@@ -5,9 +5,9 @@ import torch
 from torch import nn
 
 from app.spec.training.optimizers import OPTIMIZER_CLASSES, OPTIMIZERS
+from tests.workers.training.harness import StepState
 from workers.training.optim.optimizers import build_optimizer
 from workers.training.optim.update import ClosureStep
-from workers.training.validation.memory import OPTIMIZER_STATES, optimizer_state_count
 
 CASES: list[tuple[str, dict[str, Any]]] = [
     *((kind, {}) for kind in OPTIMIZERS),
@@ -16,10 +16,6 @@ CASES: list[tuple[str, dict[str, Any]]] = [
     ("AdamW", {"amsgrad": True}),
     ("RMSprop", {"momentum": 0.9, "centered": True}),
 ]
-
-
-def test_every_optimizer_has_a_row() -> None:
-    assert OPTIMIZER_STATES.keys() == OPTIMIZERS.keys()
 
 
 @pytest.mark.parametrize(("kind", "settings"), [case for case in CASES if case[0] != "LBFGS"])
@@ -31,9 +27,9 @@ def test_states_are_those_that_torch_keeps(kind: str, settings: dict[str, Any]) 
     optimizer.step()
     kept = [value for value in optimizer.state[parameter].values() if isinstance(value, torch.Tensor)]
     elements = sum(value.numel() for value in kept if value.ndim)
-    assert elements <= optimizer_state_count(spec) * parameter.numel()
+    assert elements <= spec.state_count() * parameter.numel()
     if kind != "Adafactor":
-        assert elements == optimizer_state_count(spec) * parameter.numel()
+        assert elements == spec.state_count() * parameter.numel()
 
 
 @pytest.mark.parametrize("history", [3, 8])
@@ -41,20 +37,18 @@ def test_a_history_grows_up_to_its_length(history: int) -> None:
     parameter = nn.Parameter(torch.linspace(-1, 1, 64))
     spec = OPTIMIZER_CLASSES["LBFGS"].model_validate({"kind": "LBFGS", "history_size": history, "lr": 0.1})
     optimizer = build_optimizer(spec, [parameter], torch.device("cpu"))
-    update = ClosureStep(optimizer)
+    update, state = ClosureStep(), StepState(optimizer, [parameter])
 
     def look() -> torch.Tensor:
         loss = (parameter.exp() - 2).pow(4).sum()
-        update.backward(loss)
+        update.backward(state, loss)
         return loss.detach()
 
-    update.step(look(), look)
+    update.step(state, look(), look)
     kept = [
         item
         for value in optimizer.state[parameter].values()
         for item in (value if isinstance(value, list) else [value])
     ]
     elements = sum(item.numel() for item in kept if isinstance(item, torch.Tensor) and item.ndim)
-    assert (
-        elements == (optimizer_state_count(spec) - 1) * parameter.numel()
-    )  # the gradient that is compared is not kept
+    assert elements == (spec.state_count() - 1) * parameter.numel()  # the gradient that is compared is not kept

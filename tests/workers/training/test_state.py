@@ -1,0 +1,39 @@
+"""A stored state is only loaded into parts of its own shapes."""
+
+import pytest
+import torch
+from torch import nn
+
+from app.errors import BuildError
+from app.spec.training.optimizers import OPTIMIZER_CLASSES
+from tests.workers.training.harness import TrainingHarness, digits_job
+from workers.training.optim.optimizers import OPTIMIZERS, build_optimizer, check_state_shapes
+
+
+@pytest.mark.parametrize("kind", ["Adam", "AdamW", "Adagrad", "RMSprop"])
+def test_moments_of_other_shapes_are_refused(laboratory: TrainingHarness, kind: str) -> None:
+    """Fused kernels on a CPU compare no shapes: the next step would write beyond the end of the moments."""
+    spec = digits_job(training={"optimizer": {"kind": kind}, "steps": 2})
+    stored, prepared = laboratory.run(spec).prepared.state, laboratory.prepare(spec)
+    tensors = stored.state_tensors()
+    name = next(key for key, value in tensors.items() if key.startswith("optimizer/0/") and value.ndim)
+    tensors[name] = tensors[name][:1, :1].clone()
+    with pytest.raises(BuildError, match=r"has shape \[1, 1\], and linear1.weight has \[16, 64\]") as caught:
+        prepared.state.load(tensors, stored.state_json())
+    assert caught.value.pointer == "/start_from"
+
+
+@pytest.mark.parametrize("kind", OPTIMIZERS)
+def test_states_of_their_own_shapes_are_taken(kind: str) -> None:
+    network = nn.Linear(4, 3, bias=False)
+    spec = OPTIMIZER_CLASSES[kind].model_validate({"kind": kind})
+    optimizer = build_optimizer(spec, list(network.parameters()), torch.device("cpu"))
+
+    def closure() -> float:
+        optimizer.zero_grad()
+        loss = network(torch.ones(2, 4)).square().sum()
+        loss.backward()
+        return loss.item()
+
+    optimizer.step(closure)
+    check_state_shapes(optimizer, optimizer.state_dict()["state"], network)
