@@ -2,37 +2,31 @@
 
 GraftwerkError
 ├── NotFound                 no such object, or it belongs to somebody else
-├── Refused                  the request cannot be carried out as it stands
-│   ├── Malformed            a body or header that cannot be read at all
-│   ├── InvalidInput         carries every problem found, each with a JSON Pointer
+├── RequestError             the request cannot be carried out as it stands
+│   ├── MalformedRequest     a body or header that cannot be read at all
+│   ├── InvalidInput         carries every problem, each with a JSON Pointer
 │   ├── Conflict             the object's state forbids it
-│   │   ├── StateForbids     a verb that this job's status does not allow
-│   │   ├── KeyInUse         the same Idempotency-Key is being answered right now
+│   │   ├── InvalidState     a verb that this job's status does not allow
+│   │   ├── IdempotencyKeyInUse  the same Idempotency-Key is being answered right now
 │   │   ├── WrongOffset      a piece of an upload that does not follow what has arrived
 │   │   ├── NotExportable    the network has no form as one graph; carries every node that stands in the way
-│   │   ├── NotPredictable   the checkpoint cannot tell anything of rows
+│   │   ├── NotPredictable   the checkpoint cannot be used for predictions
 │   │   └── StaleFence       a write by an attempt that no longer owns the job
-│   ├── KeyReused            the same Idempotency-Key came with another body
-│   ├── TooLarge             a body or upload over its limit
-│   ├── UnsupportedMedia     a body of a type that is not read here
-│   ├── RangeOutside         a range of bytes that the file does not have
-│   ├── QuotaExceeded        what the key or its owner may use is used up; TooManyWaiting: for now
-│   └── UnknownParameter     a query parameter that the route does not know
+│   ├── IdempotencyKeyReused the same Idempotency-Key came with another body
+│   ├── ContentTooLarge, UnsupportedMediaType, RangeNotSatisfiable, UnknownParameter
+│   └── QuotaExceeded        what the key or its owner may use is used up; TooManyQueuedJobs: for now
 ├── Unauthenticated          no key, or a key that is not (or no longer) valid
 ├── Forbidden                the key lacks the scope
-├── NotInstalled             a package is missing that the operator could install
-├── BackupRefused            a backup that cannot be made or restored as it stands
-├── Unavailable              a part is away; try again later
-│   ├── DatabaseAway
-│   ├── Overloaded
-│   └── TooManyRequests      this key has used up its share for now
+├── MissingDependency        a package is missing that the operator could install
+├── BackupError              a backup that cannot be made or restored as it stands
+├── Unavailable              try again later: DatabaseUnavailable, ServiceOverloaded, TooManyRequests
 └── TrainingError            an attempt ended because of the job itself, not the machine
     ├── BuildError           the network, data or objective cannot be built
     ├── DataError            the data does not hold what the spec says
     ├── NumericError         NaN or Infinity where `on_nan` says fail
     ├── OutOfMemory
     ├── StorageFull          no room for a checkpoint
-    └── CheckpointDamaged    there are checkpoints to go on from, and none is what was stored
+    └── CorruptCheckpoint    there are checkpoints to go on from, and none is what was stored
 """
 
 from collections.abc import Sequence
@@ -56,9 +50,6 @@ class Problem:
     def as_dict(self) -> dict[str, str]:
         """Return the JSON form."""
         return {"pointer": self.pointer, "code": self.code, "detail": self.detail, "hint": self.hint}
-
-
-OUT_OF_MEMORY_MESSAGES = ("can't allocate memory", "out of memory")  # parts of torch's messages
 
 
 def first_line(error: BaseException) -> str:
@@ -292,11 +283,6 @@ class OutOfMemory(TrainingError):
 
     code = "out_of_memory"
     retryable = True
-
-
-def is_out_of_memory(error: BaseException) -> bool:
-    """Say whether an error means that memory ran out: torch has no class for it on a CPU, and one of its own on MPS."""
-    return isinstance(error, MemoryError) or any(words in str(error) for words in OUT_OF_MEMORY_MESSAGES)
 
 
 class StorageFull(TrainingError):

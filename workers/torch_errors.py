@@ -6,8 +6,9 @@ from contextlib import contextmanager
 import torch
 from torch._dynamo.exc import TorchDynamoException
 
-from app.errors import BuildError, DataError, OutOfMemory, TrainingError, first_line, is_out_of_memory
+from app.errors import BuildError, DataError, OutOfMemory, TrainingError, first_line
 from workers.network.runtime.tree_levels import TreeError
+from workers.torch_setup import is_out_of_memory
 
 
 @contextmanager

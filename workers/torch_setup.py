@@ -10,6 +10,8 @@ from pathlib import Path
 
 import torch
 
+OUT_OF_MEMORY_MESSAGES = ("can't allocate memory", "out of memory")  # parts of torch's messages
+
 OPERATORS = {
     "nms": "(Tensor dets, Tensor scores, float iou_threshold) -> Tensor",
     "qnms": "(Tensor dets, Tensor scores, float iou_threshold) -> Tensor",
@@ -45,6 +47,11 @@ PRELOAD_MODULES = [
     "workers.training.optim.learning_rate",
     "workers.training.optim.schedules",
 ]
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Say whether an error means that memory ran out: torch has no class for it on a CPU, and one of its own on MPS."""
+    return isinstance(error, MemoryError) or any(words in str(error) for words in OUT_OF_MEMORY_MESSAGES)
 
 
 def preload() -> None:

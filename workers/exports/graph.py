@@ -15,7 +15,7 @@ import numpy
 import torch
 from torch import Tensor
 
-from app.errors import InvalidInput, MissingDependency, NotExportable, Problem, first_line, is_out_of_memory
+from app.errors import InvalidInput, MissingDependency, NotExportable, Problem, first_line
 from app.spec.data.columns import Column, DataSchema
 from app.spec.data.feature_columns import LENGTH_SUFFIX
 from app.spec.network.network import Network
@@ -25,6 +25,7 @@ from workers.network.kinds.catalog import CATALOG
 from workers.network.kinds.leaves import LeafKind
 from workers.network.runtime.build import FlowMetrics, GraphModule
 from workers.network.runtime.control_flow import RecordMetric, discard_metric
+from workers.torch_setup import is_out_of_memory
 
 TRACED_EXAMPLES = 3  # neither 0 nor 1, which the exporter takes for fixed numbers
 MAX_ONNX_BYTES = 2**31 - 1  # bytes of one file, which is a protocol buffer

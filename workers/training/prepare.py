@@ -21,6 +21,7 @@ from workers.data.features.preparation import Preparation
 from workers.data.features.vocabularies import vocabulary_reports
 from workers.data.images.column import ImageColumn
 from workers.data.images.mixing import Mixing
+from workers.data.loading.batch_source import BatchSource
 from workers.data.loading.examples import ExampleSet, TrainingData, build_training_data
 from workers.data.loading.sampler import Sampler
 from workers.data.loading.sources import load_source
@@ -41,7 +42,7 @@ from workers.training.objective.losses import TrainingLoss
 from workers.training.objective.objective import ObjectiveHead, build_objective
 from workers.training.optim.learning_rate import build_learning_rate_schedule
 from workers.training.optim.optimizers import build_optimizer, can_skip_on_device
-from workers.training.optim.parameter_groups import split_parameters
+from workers.training.optim.parameter_groups import ParameterSplit, split_parameters
 from workers.training.optim.update import ClosureStep, FiniteCheck, OptimizerStep, Update
 from workers.training.optim.weight_averages import WeightAverage, averaging_schedule
 from workers.training.state import BestValue, TrainState, published_weights
@@ -181,42 +182,16 @@ def assemble(
     plan = job.training
     precision = Precision(device, plan.precision)
     network.to(device)
-    parts = split_parameters(network.blueprint, plan)
-    if parts.problems:
-        raise InvalidInput(parts.problems)
-    for weight in parts.frozen:
-        network.get_parameter(weight.name).requires_grad_(False)
-    parameters = [parameter for parameter in network.parameters() if parameter.requires_grad]
+    groups = _split_and_freeze(network, plan)
     objective, data = build_objective(job.objective, columns, tuple(network.blueprint.outputs), data, device)
     loading = LoadingStrategy(loaders, job.data.loading == "streamed")
     if not loading.always_stream:
         data = data.to_device_if_fits(device, max_resident_bytes(device))
     sampler, validation = _build_sampler(job, data)
     total_steps = plan.total_steps(sampler.steps_per_epoch)
-    optimizer = build_optimizer(plan.optimizer, parts.param_groups(network), device)
-    schedule = build_learning_rate_schedule(plan, optimizer, total_steps, sampler.steps_per_epoch)
-    average = None
-    if plan.average is not None:
-        average = WeightAverage(
-            network, plan.average, averaging_schedule(plan.average, total_steps, sampler.steps_per_epoch)
-        )
-    if plan.mode == "compiled":
-        torch._dynamo.config.recompile_limit = RECOMPILE_LIMIT
-        for each in [network] if average is None else [network, average.network]:
-            each.compile()
     mixing = _build_mixing(job, columns, data.train)
-    best, stopper = _build_trackers(plan, data)
-    state = TrainState(
-        network=network,
-        optimizer=optimizer,
-        parameters=parameters,
-        source=loading.batch_provider(data.train, sampler, device, total_steps, mixing),
-        schedule=schedule,
-        scaler=precision.scaler(),
-        best=best,
-        stopper=stopper,
-        average=average,
-    )
+    source = loading.batch_source(data.train, sampler, device, total_steps, mixing)
+    state = _build_state(plan, network, groups, source, precision, sampler.steps_per_epoch, validation is not None)
     update = _build_update(plan, state.scaler is not None, device)
     return PreparedTraining(
         plan=plan,
@@ -236,6 +211,47 @@ def assemble(
         total_steps=total_steps,
         evaluate_every=plan.evaluate.every_steps or sampler.steps_per_epoch,
         restored_checkpoint=restored,
+    )
+
+
+def _split_and_freeze(network: BuiltNetwork, plan: Training) -> ParameterSplit:
+    groups = split_parameters(network.blueprint, plan)
+    if groups.problems:
+        raise InvalidInput(groups.problems)
+    for frozen in groups.frozen:
+        network.get_parameter(frozen.name).requires_grad_(False)
+    return groups
+
+
+def _build_state(
+    plan: Training,
+    network: BuiltNetwork,
+    groups: ParameterSplit,
+    source: BatchSource,
+    precision: Precision,
+    steps_per_epoch: int,
+    has_validation: bool,
+) -> TrainState:
+    total_steps = plan.total_steps(steps_per_epoch)
+    optimizer = build_optimizer(plan.optimizer, groups.param_groups(network), precision.device)
+    average = None
+    if plan.average is not None:
+        average = WeightAverage(network, plan.average, averaging_schedule(plan.average, total_steps, steps_per_epoch))
+    if plan.mode == "compiled":
+        torch._dynamo.config.recompile_limit = RECOMPILE_LIMIT
+        for each in [network] if average is None else [network, average.network]:
+            each.compile()
+    checkpoint, early = plan.checkpoint, plan.early_stop
+    return TrainState(
+        network=network,
+        optimizer=optimizer,
+        parameters=[parameter for parameter in network.parameters() if parameter.requires_grad],
+        source=source,
+        schedule=build_learning_rate_schedule(plan, optimizer, total_steps, steps_per_epoch),
+        scaler=precision.scaler(),
+        best=BestValue(checkpoint.monitor if has_validation else "train/loss", checkpoint.mode),
+        stopper=BestValue(early.monitor, early.mode, early.min_delta) if early is not None else None,
+        average=average,
     )
 
 
@@ -266,14 +282,6 @@ def _build_update(plan: Training, has_scaler: bool, device: torch.device) -> Upd
     if plan.on_nan == "skip" and not has_scaler:
         finite_check = FiniteCheck.DEVICE if can_skip_on_device(plan.optimizer, device) else FiniteCheck.HOST
     return OptimizerStep(plan.clip_norm, finite_check)
-
-
-def _build_trackers(plan: Training, data: TrainingData) -> tuple[BestValue, BestValue | None]:
-    """Return what follows the best value, and what stops early. Without held-out data the training loss is followed."""
-    checkpoint, early = plan.checkpoint, plan.early_stop
-    monitor = checkpoint.monitor if data.validation is not None else "train/loss"
-    stopper = BestValue(early.monitor, early.mode, early.min_delta) if early is not None else None
-    return BestValue(monitor, checkpoint.mode), stopper
 
 
 def _build_exporter(network: BuiltNetwork, preparation: Preparation) -> ExportFunction:

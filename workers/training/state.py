@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.amp.grad_scaler import GradScaler
 from torch.optim import Optimizer
 
-from workers.data.loading.batches import BatchProvider
+from workers.data.loading.batch_source import BatchSource
 from workers.network.runtime.build import BuiltNetwork
 from workers.training.optim.learning_rate import LearningRateSchedule
 from workers.training.optim.optimizers import check_state_shapes
@@ -22,6 +22,7 @@ from workers.training.optim.weight_averages import WeightAverage
 
 STATE_VERSION = 1
 NETWORK_PREFIX, AVERAGE_PREFIX, OPTIMIZER_PREFIX = "network/", "average/", "optimizer/"
+SOURCE_PREFIX = "source/"
 
 
 class OptimizerJson(TypedDict):
@@ -105,7 +106,7 @@ class TrainState:
     network: BuiltNetwork
     optimizer: Optimizer
     parameters: Sequence[nn.Parameter]  # of `network`, in its order: those that `optimizer` trains
-    source: BatchProvider
+    source: BatchSource
     schedule: LearningRateSchedule | None
     scaler: GradScaler | None
     best: BestValue  # for the checkpoints to keep
@@ -121,8 +122,8 @@ class TrainState:
     def state_tensors(self) -> dict[str, Tensor]:
         """Return every tensor by a flat name, as it lies on the device: the next step changes them.
 
-        They are `network/<key>`, `average/<key>` if there is an average, and `optimizer/<index>/<key>`,
-        or `optimizer/<index>/<key>/<place>` in a list.
+        They are `network/<key>`, `average/<key>` if there is an average, `source/<key>` if the source has a state,
+        and `optimizer/<index>/<key>`, or `optimizer/<index>/<key>/<place>` in a list.
         """
         tensors = {f"{NETWORK_PREFIX}{name}": value for name, value in self.network.state_dict().items()}
         if self.evaluation_network is not self.network:
@@ -130,6 +131,7 @@ class TrainState:
             tensors |= {f"{AVERAGE_PREFIX}{name}": value for name, value in average.items()}
         for index, entry in self.optimizer.state_dict()["state"].items():
             tensors |= {f"{OPTIMIZER_PREFIX}{index}/{key}": value for key, value in _entry_tensors(entry)}
+        tensors |= {f"{SOURCE_PREFIX}{name}": value for name, value in self.source.state_dict().items()}
         return {name: value.detach() for name, value in tensors.items()}
 
     def state_json(self) -> StateJson:
@@ -160,6 +162,7 @@ class TrainState:
         if self.average is not None and numbers["averaged"]:
             self.average.network.load_state_dict(strip_prefix(AVERAGE_PREFIX, tensors))
             self.average.count = numbers["averaged"]
+        self.source.load_state_dict(strip_prefix(SOURCE_PREFIX, tensors))
         self._load_optimizer(strip_prefix(OPTIMIZER_PREFIX, tensors), numbers["optimizer"])
         if self.schedule is not None and numbers["schedule"] is not None:
             self.schedule.load_state_dict(numbers["schedule"])

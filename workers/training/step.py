@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from app.faultpoints import faultpoint
-from workers.data.loading.batches import BatchProvider, WeightedBatch
+from workers.data.loading.batch_source import BatchSource, WeightedBatch
 from workers.data.loading.sampler import step_seed
 from workers.training.devices import Precision, seed_step
 from workers.training.objective.losses import DenominatorFunction, TrainingLoss
@@ -36,7 +36,7 @@ class TrainingStep:
     update: Update
     accumulate: int
     seed: int
-    _source: BatchProvider | None = None  # of which `_denominator` is
+    _source: BatchSource | None = None  # of which `_denominator` is
     _denominator: DenominatorFunction | None = None
 
     def run(self, state: TrainState, batches: Sequence[WeightedBatch]) -> StepResult:
@@ -73,7 +73,7 @@ class TrainingStep:
             losses.append(loss.detach())
         return losses[0] if len(losses) == 1 else torch.stack(losses).sum()
 
-    def _inspect_targets(self, source: BatchProvider) -> None:
+    def _inspect_targets(self, source: BatchSource) -> None:
         """Look at the targets of a source that is new, which takes a pass over them and waits for the device."""
         if source is not self._source:
             self._denominator = self.objective.denominator_function(source.targets, self.accumulate)

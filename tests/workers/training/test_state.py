@@ -1,4 +1,6 @@
-"""A stored state is only loaded into parts of its own shapes."""
+"""What a state saves, and that it is only loaded into parts of its own shapes."""
+
+from collections.abc import Mapping
 
 import pytest
 import torch
@@ -7,6 +9,9 @@ from torch import nn
 from app.errors import BuildError
 from app.spec.training.optimizers import OPTIMIZER_CLASSES
 from tests.workers.training.harness import TrainingHarness, digits_job
+from workers.data.loading.batch_source import WeightedBatch
+from workers.data.loading.batches import InMemoryBatches
+from workers.training.loop import train
 from workers.training.optim.optimizers import OPTIMIZERS, build_optimizer, check_state_shapes
 
 
@@ -37,3 +42,32 @@ def test_states_of_their_own_shapes_are_taken(kind: str) -> None:
 
     optimizer.step(closure)
     check_state_shapes(optimizer, optimizer.state_dict()["state"], network)
+
+
+class CountingSource(InMemoryBatches):
+    """A source with a state: how often it was read."""
+
+    reads = 0
+
+    def batches(self, step: int) -> list[WeightedBatch]:
+        self.reads += 1
+        return super().batches(step)
+
+    def state_dict(self) -> Mapping[str, torch.Tensor]:
+        return {"reads": torch.tensor(self.reads)}
+
+    def load_state_dict(self, state: Mapping[str, torch.Tensor]) -> None:
+        self.reads = int(state["reads"])
+
+
+def test_the_state_of_a_source_is_saved_if_it_has_one(laboratory: TrainingHarness) -> None:
+    prepared = laboratory.prepare(digits_job(training={"steps": 4}))
+    state, rows = prepared.state, prepared.train
+    assert not any(name.startswith("source/") for name in state.state_tensors())
+    state.source = CountingSource(rows, prepared.sampler, prepared.device)
+    train(prepared)
+    tensors, numbers = state.state_tensors(), state.state_json()
+    again = laboratory.prepare(digits_job(training={"steps": 4})).state
+    again.source = source = CountingSource(rows, prepared.sampler, prepared.device)
+    again.load(tensors, numbers)
+    assert source.reads == 4

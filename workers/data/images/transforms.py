@@ -8,12 +8,13 @@ import torch
 from torch import Tensor
 
 import workers.torch_setup  # noqa: F401 - comes before torchvision
-from app.errors import DataError, first_line, is_out_of_memory
+from app.errors import DataError, first_line
 from app.spec.data.transforms import DETERMINISTIC_TRANSFORMS, BaseTransform
 from workers.data.images.affine import BatchedRandomAffine
 from workers.data.images.batched_transforms import BatchedRandomApply, BatchedRandomCrop, BatchedRandomErasing
 from workers.data.images.color_jitter import BatchedChannelPermutation, BatchedColorJitter
 from workers.data.rng import generator_seeds
+from workers.torch_setup import is_out_of_memory
 
 from torchvision.transforms import AutoAugmentPolicy  # isort: skip
 from torchvision.transforms import v2  # isort: skip

@@ -2,39 +2,22 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
 
 import torch
 from torch import Tensor
 
 from workers.data.columns import PreparedColumn
 from workers.data.images.mixing import Mixing
+from workers.data.loading.batch_source import BatchSource, WeightedBatch
 from workers.data.loading.examples import ExampleSet
 from workers.data.loading.sampler import Sampler
 from workers.data.rng import prng_keys
 
 GATHER_BYTES = 1 << 20  # bytes gathered at once: for small batches a gather each would cost more than views of a block
 
-WeightedBatch = tuple[
-    Mapping[str, Tensor], Mapping[str, Tensor], float
-]  # inputs, targets, share of the step's examples
-
-
-class BatchProvider(Protocol):
-    """What every optimizer step sees, on a device: a pure function of (seed, epoch, step)."""
-
-    @property
-    def targets(self) -> Mapping[str, PreparedColumn]:
-        """The targets of all rows, of the types that batches have; of mixed ones without rows."""
-        ...
-
-    def batches(self, step: int) -> list[WeightedBatch]:
-        """Return the batches of optimizer step `step` (from 0)."""
-        ...
-
 
 @dataclass
-class InMemoryBatches:
+class InMemoryBatches(BatchSource):
     """What every optimizer step sees, from memory. The batches it has ready are a cache, not state."""
 
     rows: ExampleSet

@@ -21,7 +21,8 @@ from torch.utils.data import DataLoader, Dataset
 from app.errors import DataError, OutOfMemory
 from workers.data.columns import PreparedColumn
 from workers.data.images.mixing import Mixing
-from workers.data.loading.batches import BatchProvider, InMemoryBatches, WeightedBatch, apply_mixing, row_keys
+from workers.data.loading.batch_source import BatchSource, WeightedBatch
+from workers.data.loading.batches import InMemoryBatches, apply_mixing, row_keys
 from workers.data.loading.examples import Batch as Slice
 from workers.data.loading.examples import ExampleSet
 from workers.data.loading.sampler import Sampler
@@ -94,7 +95,7 @@ class SliceImageDataset(Dataset[WorkerResult]):
 
 
 @dataclass
-class StreamedBatches:
+class StreamedBatches(BatchSource):
     """What every optimizer step sees, in the order of the steps."""
 
     rows: ExampleSet
@@ -167,9 +168,9 @@ class LoadingStrategy:
     num_workers: int = 0  # processes beside the training
     always_stream: bool = False  # also for pictures in memory
 
-    def batch_provider(
+    def batch_source(
         self, rows: ExampleSet, sampler: Sampler, device: torch.device, last: int, mixing: Mixing | None
-    ) -> BatchProvider:
+    ) -> BatchSource:
         """Return what the steps before `last` see, from memory or from other processes."""
         if self._uses_processes(rows):
             return StreamedBatches(rows, sampler, device, self.num_workers, last, mixing)

@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from app.errors import InvalidInput, OutOfMemory, is_out_of_memory
+from app.errors import InvalidInput, OutOfMemory
 from app.spec.data.columns import DataSchema
 from app.spec.network.network import Network
 from workers.network.blueprint import Blueprint, ResolvedNode
@@ -18,6 +18,7 @@ from workers.network.kinds.modules import ModuleKind
 from workers.network.kinds.operations import OperationKind
 from workers.network.runtime.control_flow import RecordMetric, unwrap_single
 from workers.network.runtime.plan import NodeCall, build_plan
+from workers.torch_setup import is_out_of_memory
 
 
 class FlowMetrics:
