@@ -1,4 +1,4 @@
-"""torch's errors in the words of the domain, in one place."""
+"""Translation of torch's errors into those of the service."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,9 +13,9 @@ from workers.torch_setup import is_out_of_memory
 
 @contextmanager
 def translate_torch_errors() -> Iterator[None]:
-    """Turn what torch raises into a `TrainingError`; also a decorator.
+    """Raise a `TrainingError` in place of torch's errors; also a decorator.
 
-    A broken device (`torch.AcceleratorError`) is no fault of the job and passes: the attempt is lost, and retried.
+    `torch.AcceleratorError` (a broken device) passes: it is not the job's fault, and the attempt is retried.
     """
     try:
         yield
@@ -27,9 +27,9 @@ def translate_torch_errors() -> Iterator[None]:
         detail = f"the network cannot be compiled: {first_line(error)}"
         raise BuildError(detail, pointer="/training/mode", hint='use "mode": "eager"') from error
     except TreeError as error:
-        hint = "children are places of nodes in the same tree, each has one parent, and one node has none"
+        hint = "children are indices of nodes of the same tree; every node has one parent, except the root"
         raise DataError(str(error), pointer="/data", hint=hint) from error
-    except IndexError as error:  # a class, a word or a case beyond the table
+    except IndexError as error:  # a class, a token or a case beyond the end of a table
         hint = "compare the largest label, index or selector with the sizes in the network"
         raise DataError(first_line(error), pointer="/data", hint=hint) from error
     except (RuntimeError, ValueError) as error:
@@ -40,5 +40,5 @@ def translate_torch_errors() -> Iterator[None]:
 
 def out_of_memory_error(error: BaseException) -> OutOfMemory:
     """Return the error that an attempt ends with when `error` says that memory ran out."""
-    hint = "a smaller batch_size, with accumulate, needs less"
+    hint = "use a smaller batch_size, with accumulate"
     return OutOfMemory(f"out of memory: {first_line(error)}", pointer="/training/batch_size", hint=hint)

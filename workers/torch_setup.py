@@ -1,7 +1,7 @@
-"""What every process that uses torch imports first: torchvision's missing operators, and what a warm parent loads.
+"""Setup of torch, which every process that uses it imports first: torchvision's operators, and modules to preload.
 
-torchvision beside a CPU-only wheel of torch fails to import, because its own library cannot be loaded and its Python
-code describes operators that are then missing. Declaring those makes transforms, networks and data sets work.
+torchvision fails to import with a CPU-only wheel of torch: its C++ library cannot be loaded, and its Python code
+refers to operators of that library. Declaring them makes transforms, networks and data sets work.
 """
 
 from importlib import import_module
@@ -17,7 +17,7 @@ OPERATORS = {
     "qnms": "(Tensor dets, Tensor scores, float iou_threshold) -> Tensor",
 }
 
-# What an attempt imports before its first step; torch itself imports most of these lazily, at a second or more.
+# Modules that an attempt imports before its first step; torch imports most of its own lazily, which takes a second.
 PRELOAD_MODULES = [
     "workers.torch_setup",
     "torch",
@@ -55,15 +55,15 @@ def is_out_of_memory(error: BaseException) -> bool:
 
 
 def preload() -> None:
-    """Import everything in `PRELOAD`; raises `ImportError` where a module is missing: no server is half warm."""
+    """Import all `PRELOAD_MODULES`. Raises `ImportError` if one is missing."""
     for name in PRELOAD_MODULES:
         import_module(name)
 
 
 def declare_missing_operators() -> None:
-    """Declare torchvision's operators where its own library cannot be loaded. Harmless when called again."""
-    found = find_spec("torchvision")
-    if found is None or found.origin is None or _load_library(Path(found.origin).parent):
+    """Declare torchvision's operators if its own library cannot be loaded. Idempotent."""
+    spec = find_spec("torchvision")
+    if spec is None or spec.origin is None or _load_library(Path(spec.origin).parent):
         return
     for name, signature in OPERATORS.items():
         if getattr(torch.ops.torchvision, name, None) is None:

@@ -1,4 +1,4 @@
-"""Training: one loop, one declared state, three capabilities (report, save, commands).
+"""Training: one loop, one state, and a context to report, save and be commanded.
 
 Here: the loop and what it is built from. Never: SQL, Redis or Celery.
 """

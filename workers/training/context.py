@@ -1,4 +1,4 @@
-"""The three capabilities the loop knows, and their in-memory twin."""
+"""The interface between a training and its process: reports, checkpoints and commands; and a fake of it in memory."""
 
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -7,26 +7,26 @@ from workers.protocol.messages import Command, ProgressReport, SavedCheckpoint, 
 
 
 class Context(Protocol):
-    """Everything the loop may do to the outside world."""
+    """Everything that a training may do to the outside world."""
 
     def report(self, report: ProgressReport) -> None:
-        """Tell where the training is and hand over new points. Never blocks for longer than a pipe write."""
+        """Send progress, new points and events. Blocks no longer than a write to a pipe."""
         ...
 
     def save(self, saved: SavedCheckpoint) -> None:
-        """Announce a checkpoint whose files are durable; also from another thread."""
+        """Announce a checkpoint whose files are durable. May be called from another thread."""
         ...
 
     def commands(self) -> list[Command]:
-        """Return what was asked since the last call, oldest first; cheap enough for every step."""
+        """Return the commands since the last call, oldest first. Cheap enough for every step."""
         ...
 
 
 @dataclass
 class MemoryContext:
-    """The in-memory twin: keeps everything, and hands out commands at chosen calls.
+    """A context that keeps everything in memory, for tests.
 
-    `script` maps the number of a `commands()` call (counted from 0) to the commands given then.
+    `script` maps the number of a `commands()` call (counted from 0) to the commands that it returns.
     """
 
     script: dict[int, list[Command]] = field(default_factory=dict)
@@ -35,20 +35,20 @@ class MemoryContext:
     calls: int = 0
 
     def report(self, report: ProgressReport) -> None:
-        """Keep the report."""
+        """Append to `reports`."""
         self.reports.append(report)
 
     def save(self, saved: SavedCheckpoint) -> None:
-        """Keep the announcement."""
+        """Append to `saved`."""
         self.saved.append(saved)
 
     def commands(self) -> list[Command]:
-        """Return the scripted commands of this call."""
+        """Return the commands that the script has for this call."""
         self.calls += 1
         return self.script.get(self.calls - 1, [])
 
     def series(self, name: str) -> SeriesPoints:
-        """Return every point reported for a series, joined."""
+        """Return all reported points of a series."""
         joined = SeriesPoints([], [], [], [])
         for report in self.reports:
             block = report.series.get(name)

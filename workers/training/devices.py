@@ -1,4 +1,4 @@
-"""Where the arithmetic happens, and in which precision."""
+"""The device and the precision of a training, determinism, and seeds."""
 
 import os
 import warnings
@@ -13,29 +13,29 @@ from torch.amp.grad_scaler import GradScaler
 from app.errors import BuildError
 
 DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
-CPU_RESIDENT_BYTES = 4 << 30  # bytes of examples that stay in memory as they are
+CPU_RESIDENT_BYTES = 4 << 30  # bytes of prepared examples that may stay in memory
 
 Forward = Callable[[Mapping[str, Tensor]], dict[str, Tensor]]
 
 
 def select_device(name: str) -> torch.device:
-    """Return the device called auto, cpu, cuda or mps. Raises `BuildError` if this machine lacks it."""
-    present = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
+    """Return the device for `auto`, `cpu`, `cuda` or `mps`. Raises `BuildError` if this machine does not have it."""
+    available = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
     if name == "auto":
-        name = next(kind for kind, there in present.items() if there)
-    if not present[name]:
-        others = " or ".join(f'"{kind}"' for kind, there in present.items() if there)
+        name = next(kind for kind, there in available.items() if there)
+    if not available[name]:
+        others = " or ".join(f'"{kind}"' for kind, there in available.items() if there)
         hint = f'use {others} or "auto", or a queue whose workers have one'
         raise BuildError(f"this worker has no {name} device", pointer="/training/device", hint=hint)
     return torch.device(name, 0) if name == "cuda" else torch.device(name)
 
 
 def set_determinism(deterministic: bool) -> None:
-    """Ask for the same bits every time, as far as the operations on this device can give them, or for speed."""
+    """Set torch's determinism: the same bits every time as far as the device's operations allow, or speed."""
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # cuBLAS reads it at its first call
-    # Operations without a deterministic twin only warn: a job that trains beats one that is refused for its pooling.
+    # Operations without a deterministic variant only warn: failing for a pooling would be worse.
     torch.use_deterministic_algorithms(deterministic, warn_only=True)
-    # Filling would cost a pass over every new tensor.
+    # Filling costs a pass over every new tensor.
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     torch.backends.cudnn.benchmark = not deterministic
     warnings.filterwarnings("ignore", message=".*does not have a deterministic implementation.*")
@@ -43,9 +43,9 @@ def set_determinism(deterministic: bool) -> None:
 
 @contextmanager
 def allow_nondeterminism() -> Iterator[None]:
-    """Let torch count as it counts fastest, whatever `set_determinism` said: whole numbers add up to the same anyway.
+    """Allow nondeterministic operations, for counting: sums of integers do not depend on their order.
 
-    torchmetrics else compares every row with every pair of classes, which for a thousand of them takes gigabytes.
+    Without it torchmetrics compares every row with every pair of classes, which takes gigabytes for a thousand classes.
     """
     allowed, warn_only = (
         torch.are_deterministic_algorithms_enabled(),
@@ -59,7 +59,7 @@ def allow_nondeterminism() -> Iterator[None]:
 
 
 def seed_step(seed: int, device: torch.device) -> None:
-    """Start the random stream of one step: dropout becomes a function of (seed, step), on every device."""
+    """Seed torch's generators of the CPU and the device, so that the dropout of a step is a function of its seed."""
     torch.default_generator.manual_seed(seed)
     if device.type == "cuda":
         torch.cuda.default_generators[device.index or 0].manual_seed(seed)
@@ -68,7 +68,7 @@ def seed_step(seed: int, device: torch.device) -> None:
 
 
 def max_resident_bytes(device: torch.device) -> int:
-    """Return how many bytes of examples may lie on the device: half of what is free on a GPU."""
+    """Return how many bytes of examples may be held on the device: half of the free memory on a GPU."""
     if device.type == "cuda":
         return torch.cuda.mem_get_info(device)[0] // 2
     return CPU_RESIDENT_BYTES
@@ -76,13 +76,13 @@ def max_resident_bytes(device: torch.device) -> int:
 
 @dataclass(frozen=True)
 class Precision:
-    """float32, or mixed with bf16 or fp16; fp16 scales the loss so that small gradients survive."""
+    """float32, or mixed precision with bf16 or fp16 (which scales the loss, or small gradients would become 0)."""
 
     device: torch.device
     name: str = "float32"
 
     def autocast(self, network: Forward) -> Forward:
-        """Return a forward pass in this precision; in float32 it is the network itself."""
+        """Return the forward pass of a network in this precision; in float32 the network itself."""
         if self.name == "float32":
             return network
 
@@ -93,7 +93,7 @@ class Precision:
         return forward
 
     def scaler(self) -> GradScaler | None:
-        """Return the loss scaler that the precision needs. Raises `BuildError` for fp16 on a CPU."""
+        """Return the loss scaler for fp16, else `None`. Raises `BuildError` for fp16 on a CPU."""
         if self.name != "fp16":
             return None
         if self.device.type == "cpu":

@@ -1,4 +1,4 @@
-"""THE LOOP: resume, then before every step: commands → evaluate? → checkpoint? → stop? → step → report."""
+"""The training loop: resume, then for every step: commands → evaluate? → checkpoint? → stop? → step → report."""
 
 from workers.network.runtime.build import flow_metrics
 from workers.protocol.messages import Ending, Outcome, ProgressReport
@@ -14,12 +14,12 @@ ENDINGS_BY_VERB = {"pause": Ending.PAUSED, "drain": Ending.RELEASED}
 
 @translate_torch_errors()
 def train(prepared: PreparedTraining) -> Outcome:
-    """Train to the end, or until told to stop. Trained in one go or in pieces, the weights are the same bits.
+    """Train to the end, or until a command stops it. Interruptions do not change the bits of the weights.
 
     Returns SUCCEEDED with a result, CANCELLED, PAUSED or RELEASED. Raises `TrainingError`: `NumericError` where a loss
     is not finite and `on_nan` is fail, `StorageFull`, `OutOfMemory`, `DataError`, `BuildError`.
     """
-    with prepared.saver:  # a checkpoint that is being written at the end is listed before the end is told
+    with prepared.saver:  # a checkpoint that is still being written is announced before the outcome
         return _train(prepared)
 
 
@@ -51,7 +51,7 @@ def _train(prepared: PreparedTraining) -> Outcome:  # noqa: PLR0912, PLR0915 - t
             saver.save_and_wait(state, step / per_epoch, {})
             return Outcome(ENDINGS_BY_VERB[command.verb])
 
-        # Evaluate? A resumed step has been evaluated before, its values are in the table.
+        # Evaluate? Not a resumed step whose evaluation has been reported before.
         values: dict[str, float] = {}
         improved = False
         finished = counters.stopped or step >= prepared.total_steps
@@ -62,9 +62,9 @@ def _train(prepared: PreparedTraining) -> Outcome:  # noqa: PLR0912, PLR0915 - t
                 training_step.seed_random(state)
                 size = max(plan.batch_size, 256)
                 network = state.evaluation_network
-                result = evaluate(network, prepared.heads, prepared.validation, size, prepared.precision)
-                report = result.report
-                values |= result.values
+                evaluation = evaluate(network, prepared.heads, prepared.validation, size, prepared.precision)
+                report = evaluation.report
+                values |= evaluation.values
                 values |= {f"val/flow/{name}": value for name, value in flow_metrics(network).items()}
             recorder.evaluation(values)
             counters.mark_evaluated()
@@ -77,7 +77,7 @@ def _train(prepared: PreparedTraining) -> Outcome:  # noqa: PLR0912, PLR0915 - t
                     counters.stopped = finished = True
                     recorder.event("early_stop", {"step": step, "best": state.stopper.best})
 
-        # Checkpoint? Points up to here are handed over first: a resumed attempt does not repeat them.
+        # Checkpoint? Points up to here are sent first: a resumed attempt does not send them again.
         saver.poll()
         if finished or prepared.checkpoint_policy.is_due(saver, step, improved):
             recorder.flush()
@@ -92,7 +92,7 @@ def _train(prepared: PreparedTraining) -> Outcome:  # noqa: PLR0912, PLR0915 - t
 
         # Step
         lr = state.optimizer.param_groups[0]["lr"]
-        done = training_step.run(state, state.source.batches(step))
+        result = training_step.run(state, state.source.batches(step))
         counters.step += 1
         report = None
         if state.schedule is not None:
@@ -101,4 +101,4 @@ def _train(prepared: PreparedTraining) -> Outcome:  # noqa: PLR0912, PLR0915 - t
             state.average.after_step(counters.step)
 
         # Report
-        recorder.step(done.loss, lr, done.skipped, flow_metrics(state.network), done.head_losses)
+        recorder.step(result.loss, lr, result.skipped, flow_metrics(state.network), result.head_losses)

@@ -1,4 +1,4 @@
-"""From an assignment to everything the loop needs, built in the order in which it can fail cheaply."""
+"""From an assignment to everything that the loop needs. What fails cheaply is built first."""
 
 import json
 import sys
@@ -48,7 +48,7 @@ from workers.training.optim.weight_averages import WeightAverage, averaging_sche
 from workers.training.state import BestValue, TrainState, published_weights
 from workers.training.step import TrainingStep
 
-RECOMPILE_LIMIT = 64  # each body of control flow is compiled by itself, under one limit
+RECOMPILE_LIMIT = 64  # one limit for all bodies of control flow, each of which is compiled by itself
 
 
 @dataclass
@@ -76,37 +76,37 @@ class PreparedTraining:
 
 @translate_torch_errors()
 def prepare(assignment: Assignment, store: ArtifactStore, context: Context, workdir: Path) -> PreparedTraining:
-    """Build all parts of an attempt. The first report says where it starts, the next ones which phase it is in.
+    """Build all parts of an attempt. The first report says at which step it starts, later ones name the phase.
 
-    Raises `TrainingError` (`BuildError`, `DataError`, `OutOfMemory`); `InvalidInput` for a spec that does not parse.
+    Raises `TrainingError` (`BuildError`, `DataError`, `OutOfMemory`), and `InvalidInput` for an invalid spec.
     """
     job = parse_job(dict(assignment.spec))
     stored = DataSchema.model_validate(assignment.data_schema)
     seen = resolve_job_features(job, stored)
     restored = restore_checkpoint(assignment.resume_from, store, workdir)
-    if restored is None and assignment.resume_from:  # starting anew would silently throw away what has been trained
-        raise CorruptCheckpoint(hint="look at the artifact store, then retry; or submit the job anew")
-    begun = _load_start_checkpoint(job, assignment, store, workdir) if restored is None else None
-    if begun is not None and job.start_from is not None and job.start_from.what == "everything":
-        restored, begun = replace(begun, forked=True), None
+    if restored is None and assignment.resume_from:  # starting at step 0 would silently discard the training so far
+        raise CorruptCheckpoint(hint="check the artifact store, then retry; or submit the job again")
+    initial = _load_start_checkpoint(job, assignment, store, workdir) if restored is None else None
+    if initial is not None and job.start_from is not None and job.start_from.what == "everything":
+        restored, initial = replace(initial, forked=True), None
     start = {"step": restored.step, "checkpoint": restored.checkpoint} if restored else {"step": 0, "checkpoint": None}
     context.report(ProgressReport(phase="loading_data", events=(("rewound", start),)))
     data = load_tensors(job, stored, assignment, store, workdir, restored)
     faultpoint("data_opened")
-    told = vocabulary_reports(data) if restored is None else ()
-    context.report(ProgressReport(phase="building", events=tuple(("vocabulary", each) for each in told)))
+    vocabularies = vocabulary_reports(data) if restored is None else ()
+    context.report(ProgressReport(phase="building", events=tuple(("vocabulary", each) for each in vocabularies)))
     device = select_device(job.training.device)
     set_determinism(job.training.deterministic)
     torch.manual_seed(job.training.seed)
     network = build(job.model, seen.schema, job.data.inputs or seen.schema.inputs)
     faultpoint("network_built")
-    if begun is not None:
-        load_weights(network, published_weights(begun.tensors))
+    if initial is not None:
+        load_weights(network, published_weights(initial.tensors))
     elif restored is None and assignment.weights is not None:
         load_weights(network, read_weights(assignment.weights, store, workdir), WEIGHTS_POINTER)
     elif restored is None:
-        found = tuple(load_pretrained_embeddings(network, seen, data, assignment.word_vectors, store, workdir))
-        context.report(ProgressReport(events=tuple(("vectors", each) for each in found)))
+        loaded = tuple(load_pretrained_embeddings(network, seen, data, assignment.word_vectors, store, workdir))
+        context.report(ProgressReport(events=tuple(("vectors", each) for each in loaded)))
     export = _build_exporter(network, data.preparation)
     saver = CheckpointSaver(store, context, f"jobs/{assignment.job_id}/{assignment.fence}", workdir, export)
     columns = head_targets(job, stored, seen)
@@ -116,14 +116,14 @@ def prepare(assignment: Assignment, store: ArtifactStore, context: Context, work
 def _load_start_checkpoint(
     job: JobSpec, assignment: Assignment, store: ArtifactStore, workdir: Path
 ) -> RestoredCheckpoint | None:
-    """Return the checkpoint of another job that this one starts from. Raises `DataError` if it is damaged or gone."""
+    """Return the other job's checkpoint to start from, if any. Raises `DataError` if it is damaged or missing."""
     if assignment.start_from is None:
         return None
-    found = restore_checkpoint((assignment.start_from,), store, workdir)
-    if found is None:
+    checkpoint = restore_checkpoint((assignment.start_from,), store, workdir)
+    if checkpoint is None:
         detail = f"{assignment.start_from.id} is damaged: its files are not what was stored"
         raise DataError(detail, pointer="/start_from/checkpoint", hint="start from another checkpoint")
-    return found
+    return checkpoint
 
 
 def load_tensors(
@@ -134,17 +134,17 @@ def load_tensors(
     workdir: Path,
     restored: RestoredCheckpoint | None = None,
 ) -> TrainingData:
-    """Read, split and prepare the examples, as they were prepared for a restored checkpoint. Raises `DataError`."""
+    """Read, split and prepare the examples, with the preparation of a restored checkpoint. Raises `DataError`."""
     seen = resolve_job_features(job, stored)
     columns = head_targets(job, stored, seen)
-    watched = [name for name, head in job.objective.all_heads().items() if head.has_metrics_output]
-    if any(columns[name] is None for name in watched):
+    compared = [name for name, head in job.objective.all_heads().items() if head.has_metrics_output]
+    if any(columns[name] is None for name in compared):
         raise DataError("the data has no target", pointer="/data/target", hint="name a column")
-    registered, content = assignment.dataset, None
-    if registered is not None and registered.path is not None:
-        content = store.fetch(registered.path, workdir / "dataset")
+    dataset, content = assignment.dataset, None
+    if dataset is not None and dataset.path is not None:
+        content = store.fetch(dataset.path, workdir / "dataset")
     loaded = load_source(
-        registered.source if registered is not None else job.data.model_dump(include={"kind", "name"}),
+        dataset.source if dataset is not None else job.data.model_dump(include={"kind", "name"}),
         root=Path(assignment.data_root),
         allow_downloads=assignment.allow_downloads,
         content=content,
@@ -155,7 +155,7 @@ def load_tensors(
         stored,
         seen,
         inputs=job.model.input_names(job.data.inputs or seen.schema.inputs),
-        targets=tuple(dict.fromkeys(column.name for name in watched if (column := columns[name]) is not None)),
+        targets=tuple(dict.fromkeys(column.name for name in compared if (column := columns[name]) is not None)),
         split=job.data.validation,
         seed=job.training.seed,
         preparation=Preparation.load(seen, stored, restored.preparation) if restored is not None else None,
@@ -175,9 +175,9 @@ def assemble(
     restored: RestoredCheckpoint | None = None,
     loaders: int = 0,
 ) -> PreparedTraining:
-    """Put a built network and loaded data together; `columns` are the targets by head.
+    """Combine a built network and loaded data; `columns` are the targets by head.
 
-    Raises `BuildError`, and `InvalidInput` for impossible groups.
+    Raises `BuildError`, and `InvalidInput` for groups that do not fit the network.
     """
     plan = job.training
     precision = Precision(device, plan.precision)
@@ -256,23 +256,23 @@ def _build_state(
 
 
 def _build_sampler(job: JobSpec, data: TrainingData) -> tuple[Sampler, ExampleSet | None]:
-    """Return the order of the training rows, and the held-out rows in theirs."""
-    plan, held = job.training, data.validation
+    """Return the sampler of the training rows, and the validation rows (sorted by length for buckets)."""
+    plan, validation = job.training, data.validation
     sampler = Sampler(plan.seed, len(data.train), plan.batch_size, plan.accumulate, plan.drop_last, data.train.device)
     if (bucket := job.data.bucket) is not None:
         sampler.lengths = data.train.lengths(bucket)
-        held = held.sorted_by_length(bucket) if held is not None else None
-    return sampler, held
+        validation = validation.sorted_by_length(bucket) if validation is not None else None
+    return sampler, validation
 
 
 def _build_mixing(job: JobSpec, columns: Mapping[str, Column | None], rows: ExampleSet) -> Mixing | None:
-    """Return how the job mixes the pictures of a batch, and the classes among its targets."""
+    """Return how the job mixes the images of a batch, and the classes among its targets."""
     if not (parts := mixing_transforms(job.data)):
         return None
-    pictures = tuple(name for name, column in rows.inputs.items() if isinstance(column, ImageColumn))
-    known = {column.name: column.classes or 0 for column in columns.values() if column is not None}
-    classes = {name: known[name.partition("/")[0]] for name in rows.targets}
-    return Mixing(parts, job.training.seed, pictures, classes)
+    images = tuple(name for name, column in rows.inputs.items() if isinstance(column, ImageColumn))
+    counts = {column.name: column.classes or 0 for column in columns.values() if column is not None}
+    classes = {name: counts[name.partition("/")[0]] for name in rows.targets}
+    return Mixing(parts, job.training.seed, images, classes)
 
 
 def _build_update(plan: Training, has_scaler: bool, device: torch.device) -> Update:

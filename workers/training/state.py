@@ -1,6 +1,6 @@
-"""Everything that must survive a restart, declared once, saved and loaded whole.
+"""Everything that must survive a restart: declared in one place, saved and loaded together.
 
-The order of the examples and the dropout of a step need no place here: they are functions of (seed, epoch, step).
+The order of the examples and the dropout of a step are not stored: they are functions of (seed, epoch, step).
 """
 
 import copy
@@ -40,14 +40,14 @@ class StateJson(TypedDict):
     best: JsonState
     stopper: JsonState | None
     optimizer: OptimizerJson
-    averaged: int  # how often the average has taken in the weights
+    averaged: int  # updates of the average
     schedule: JsonState | None
     scaler: JsonState | None
 
 
 @dataclass
 class BestValue:
-    """The best value of a series so far. A value that is not finite never improves anything."""
+    """The best value of a series so far. A value that is not finite is never an improvement."""
 
     monitor: str
     mode: Literal["min", "max"] = "min"
@@ -57,7 +57,7 @@ class BestValue:
     stale: int = 0  # evaluations without improvement
 
     def update(self, values: Mapping[str, float], step: int) -> bool:
-        """Take an evaluation into account; returns whether it is the best."""
+        """Add the values of an evaluation, by series; return whether the monitored one is the best so far."""
         value = values.get(self.monitor, math.nan)
         sign = 1 if self.mode == "min" else -1
         improved = math.isfinite(value) and (self.best is None or sign * (self.best - value) > self.min_delta)
@@ -77,31 +77,31 @@ class BestValue:
 
 @dataclass
 class Counters:
-    """The plain numbers of a training."""
+    """The counters of a training."""
 
-    step: int = 0  # optimizer steps finished; epoch and place in the epoch follow from it
+    step: int = 0  # finished optimizer steps; the epoch and the position in it follow
     evaluated: int = 0  # step of the latest evaluation
     stopped: bool = False  # by early stop
     elapsed: float = 0.0  # seconds of training, without the time between attempts
-    loss_sum: float = 0.0  # of the training losses since the latest evaluation
+    loss_sum: float = 0.0  # training losses since the latest evaluation
     loss_count: int = 0
-    head_sums: dict[str, float] = field(default_factory=dict)  # the same of each head, where there are several
+    head_sums: dict[str, float] = field(default_factory=dict)  # the same for each head of several
     latest: dict[str, float] = field(default_factory=dict)  # newest value of every series
 
     def training_losses(self) -> dict[str, float]:
-        """Return the means since the latest evaluation, by series."""
+        """Return the mean losses since the latest evaluation, by series."""
         sums = {"train/loss": self.loss_sum} | {f"train/{name}/loss": total for name, total in self.head_sums.items()}
         return {name: total / max(1, self.loss_count) for name, total in sums.items()}
 
     def mark_evaluated(self) -> None:
-        """Note that there has been an evaluation: sums of losses begin anew."""
+        """Reset the sums of losses after an evaluation."""
         self.evaluated, self.loss_sum, self.loss_count = self.step, 0.0, 0
         self.head_sums = {}
 
 
 @dataclass
 class TrainState:
-    """What is saved and loaded. Whatever trains reads its parts here at every step: they may be replaced in between."""
+    """The state of a training. Parts may be replaced between two steps: whoever trains reads them here every time."""
 
     network: BuiltNetwork
     optimizer: Optimizer
@@ -109,20 +109,20 @@ class TrainState:
     source: BatchSource
     schedule: LearningRateSchedule | None
     scaler: GradScaler | None
-    best: BestValue  # for the checkpoints to keep
-    stopper: BestValue | None  # for early stop
+    best: BestValue  # decides which checkpoints are kept
+    stopper: BestValue | None  # of early stop
     average: WeightAverage | None = None
     counters: Counters = field(default_factory=Counters)
 
     @property
     def evaluation_network(self) -> BuiltNetwork:
-        """The network that is evaluated and published: the averaged one, once there is an average."""
+        """The network that is evaluated and exported: the averaged one after its first update."""
         return self.average.network if self.average is not None and self.average.count else self.network
 
     def state_tensors(self) -> dict[str, Tensor]:
-        """Return every tensor by a flat name, as it lies on the device: the next step changes them.
+        """Return every tensor by name, without copying: the next step changes them.
 
-        They are `network/<key>`, `average/<key>` if there is an average, `source/<key>` if the source has a state,
+        The names are `network/<key>`, `average/<key>` if there is an average, `source/<key>` if the source has a state,
         and `optimizer/<index>/<key>`, or `optimizer/<index>/<key>/<place>` in a list.
         """
         tensors = {f"{NETWORK_PREFIX}{name}": value for name, value in self.network.state_dict().items()}
@@ -135,7 +135,7 @@ class TrainState:
         return {name: value.detach() for name, value in tensors.items()}
 
     def state_json(self) -> StateJson:
-        """Return everything that is no tensor. Python writes and reads floats in JSON exactly."""
+        """Return everything that is not a tensor. Floats survive JSON exactly in Python."""
         optimizer = self.optimizer.state_dict()
         return {
             "version": STATE_VERSION,
@@ -154,9 +154,9 @@ class TrainState:
     def load(self, tensors: Mapping[str, Tensor], numbers: StateJson, forked: bool = False) -> None:
         """Restore what `state_tensors` and `state_json` returned, into parts that are built from the same spec.
 
-        Trackers that follow something else than those stored begin anew. With `forked` the state is another job's,
-        and the plan may differ: that it stopped early does not stop this one, whose patience begins anew.
-        Raises `BuildError` if the optimizer's tensors do not have the shapes of its parameters.
+        Trackers of another series than the stored ones start afresh. With `forked` the state is another job's, whose
+        plan may differ: its early stop is not taken over, and patience starts at 0. Raises `BuildError` if the
+        optimizer's tensors do not have the shapes of its parameters.
         """
         self.network.load_state_dict(strip_prefix(NETWORK_PREFIX, tensors))
         if self.average is not None and numbers["averaged"]:
@@ -189,17 +189,17 @@ class TrainState:
 
 
 def strip_prefix(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Return the tensors whose names begin with a prefix, without it."""
+    """Return the tensors whose names start with a prefix, by the rest of the name."""
     return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
 
 
 def published_weights(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Return the weights of a stored state that were evaluated and published: the averaged ones, if there are any."""
+    """Return the weights of a stored state that were evaluated and exported: averaged ones if there are any."""
     return strip_prefix(AVERAGE_PREFIX, tensors) or strip_prefix(NETWORK_PREFIX, tensors)
 
 
 def _entry_tensors(entry: JsonState) -> Iterator[tuple[str, Tensor]]:
-    """Yield the tensors that an optimizer keeps of a parameter, those of lists by `<key>/<place>`."""
+    """Yield the tensors of a parameter's optimizer state, those in lists as `<key>/<position>`."""
     for key, value in entry.items():
         listed = enumerate(value) if isinstance(value, list) else ()
         items = [(key, value), *((f"{key}/{place}", item) for place, item in listed)]
@@ -207,7 +207,7 @@ def _entry_tensors(entry: JsonState) -> Iterator[tuple[str, Tensor]]:
 
 
 def _without_tensors(entry: JsonState) -> JsonState:
-    """Return what an optimizer keeps of a parameter without tensors; in lists `None` stands for them."""
+    """Return a parameter's optimizer state without tensors; in lists `None` stands for them."""
     return {
         key: [None if isinstance(item, Tensor) else item for item in value] if isinstance(value, list) else value
         for key, value in entry.items()

@@ -19,7 +19,7 @@ _DECAY = (NonNegative, 0.0)
 
 @dataclass(frozen=True, slots=True)
 class OptimizerKind(Kind):
-    """One optimiser: its settings, and what else depends on the kind. Its torch class is in the workers' table."""
+    """An optimiser: its settings, and facts that depend on its kind. The workers have its torch class."""
 
     states: int = 0  # tensors of a parameter's shape that it always keeps
     optional_states: tuple[str, ...] = ()  # settings that add one more such tensor
@@ -155,7 +155,7 @@ OPTIMIZERS: Mapping[str, OptimizerKind] = {
         states=1,  # at most: of a matrix it keeps a row and a column
     ),
     "LBFGS": OptimizerKind(
-        "A quasi-Newton method with a history of steps, for whole batches.",
+        "A quasi-Newton method with a history of steps, for full batches.",
         {
             "lr": (NonNegative, 1.0),
             "max_iter": (Size, 20),
@@ -171,7 +171,7 @@ OPTIMIZERS: Mapping[str, OptimizerKind] = {
         sparse=True,
     ),
     "Muon": OptimizerKind(
-        "Momentum made orthogonal, for matrices alone (Jordan 2024).",
+        "Orthogonalised momentum, for matrices only (Jordan 2024).",
         {
             "lr": _LR,
             "weight_decay": (NonNegative, 0.1),
@@ -190,21 +190,21 @@ OPTIMIZERS: Mapping[str, OptimizerKind] = {
 
 
 class BaseOptimizer(KindModel):
-    """What every optimiser has."""
+    """The base of all optimisers."""
 
     @property
     def row(self) -> OptimizerKind:
-        """What is known of the kind."""
+        """The row of the kind."""
         return OPTIMIZERS[self.kind]
 
     @property
     def has_momentum(self) -> bool:
-        """Whether it steps with momentum, as it is set."""
+        """Whether its settings give it momentum."""
         return self.row.momentum is not None and bool(self.settings()[self.row.momentum])
 
     @property
     def group_settings(self) -> list[str]:
-        """The settings that a group of parameters may have for itself."""
+        """The settings that a parameter group may change."""
         return [] if self.row.closure else [name for name in self.row.fields if name not in self.row.global_settings]
 
     def state_count(self) -> int:

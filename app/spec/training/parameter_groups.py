@@ -18,9 +18,9 @@ ParameterPath = Annotated[
 
 
 class BaseParameterGroup(SpecModel):
-    """Parameters that are trained otherwise than the rest, or not at all.
+    """Parameters that are trained with settings of their own, or frozen.
 
-    Without `nodes` they are those of all nodes that no other group names.
+    Without `nodes` the group holds the parameters that no other group names.
     """
 
     nodes: Annotated[tuple[ParameterPath, ...], Field(min_length=1, max_length=1000)] | None = None
@@ -28,20 +28,20 @@ class BaseParameterGroup(SpecModel):
     frozen: bool = False
 
     def settings(self) -> dict[str, Any]:
-        """Return the settings of the optimiser that are other ones here."""
+        """Return the optimiser's settings that are set for this group."""
         own = type(self).model_fields.keys() - BaseParameterGroup.model_fields.keys()
         return {name: getattr(self, name) for name in type(self).model_fields if name in own & self.model_fields_set}
 
 
 def _optional_settings() -> dict[str, Any]:
-    """Return every field that some optimiser has, of any of its types."""
+    """Return the fields of all optimisers, each with the union of its types."""
     types: dict[str, list[Any]] = {}
     for kind in OPTIMIZERS.values():
         for name, (type_, _) in kind.fields.items():
-            known = types.setdefault(name, [])
-            if type_ not in known:
-                known.append(type_)
-    return {name: (reduce(or_, [*known, None]), None) for name, known in types.items()}
+            union = types.setdefault(name, [])
+            if type_ not in union:
+                union.append(type_)
+    return {name: (reduce(or_, [*union, None]), None) for name, union in types.items()}
 
 
 if TYPE_CHECKING:
@@ -57,11 +57,11 @@ else:
 
 
 def group_problems(optimizer: BaseOptimizer, groups: Sequence[BaseParameterGroup]) -> list[Problem]:
-    """Return what is wrong with groups, as far as it can be seen without the network; pointers lead into the plan."""
+    """Return the problems of groups that do not depend on the network; pointers lead into the plan."""
     problems: list[Problem] = []
     for position, group in enumerate(groups):
-        found = _settings_problems(optimizer, group)
-        problems += [problem.with_prefix(f"/groups/{position}") for problem in found]
+        of_group = _settings_problems(optimizer, group)
+        problems += [problem.with_prefix(f"/groups/{position}") for problem in of_group]
     return problems
 
 
@@ -69,7 +69,7 @@ def _settings_problems(optimizer: BaseOptimizer, group: BaseParameterGroup) -> l
     settings = group.settings()
     if group.frozen and settings:
         names = " and ".join(settings)
-        return [Problem("/frozen", "contradiction", f"what is frozen has no {names}", f"remove {names}")]
+        return [Problem("/frozen", "contradiction", f"frozen parameters have no {names}", f"remove {names}")]
     known = optimizer.group_settings
     unknown = [name for name in settings if name not in known]
     if unknown:
@@ -85,5 +85,5 @@ def _unknown_setting(optimizer: BaseOptimizer, name: str, known: Sequence[str]) 
     if name in optimizer.row.fields:
         detail = f"{optimizer.kind} has one {name} for all parameters"
         return Problem(f"/{name}", "unsupported", detail, "move it to optimizer")
-    hint = did_you_mean(name, known) or "there are: " + ", ".join(known)
+    hint = did_you_mean(name, known) or "the settings are: " + ", ".join(known)
     return Problem(f"/{name}", "unknown_field", f"{optimizer.kind} has no {name}", hint)

@@ -1,4 +1,4 @@
-"""Schedules: how the rate of learning moves."""
+"""Learning-rate schedules, and the warm-up before them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,13 +17,13 @@ _CYCLE_MOMENTUM = (bool | None, None)  # by default where the optimiser has mome
 
 @dataclass(frozen=True, slots=True)
 class ScheduleKind(Kind):
-    """One schedule: its settings, and what else depends on the kind. Its torch class is in the workers' table."""
+    """A schedule: its settings, and facts that depend on its kind. The workers have its torch class."""
 
-    rates: tuple[str, ...] = ()  # settings that are rates of the plan's own group, and in proportion of every other
+    rates: tuple[str, ...] = ()  # settings that are rates; those of other groups are in proportion
     run_length: str | None = None  # a parameter of torch's class that is the length of the run unless it is set
     cycles_momentum: bool = False
-    has_warmup: bool = False  # begins with small rates of its own
-    on_plateau: bool = False  # moves after an evaluation, by its value
+    has_warmup: bool = False  # starts with small rates by itself
+    on_plateau: bool = False  # moves after an evaluation, by the monitored value
 
 
 SCHEDULES: Mapping[str, ScheduleKind] = {
@@ -39,7 +39,7 @@ SCHEDULES: Mapping[str, ScheduleKind] = {
         "Multiplies the rate by gamma each time.", {"gamma": Positive, "interval": _INTERVAL}
     ),
     "CosineAnnealingLR": ScheduleKind(
-        "Half a cosine down to eta_min; T_max is the whole run unless given.",
+        "Half a cosine down to eta_min; T_max is the length of the run unless set.",
         {"T_max": (Size | None, None), "eta_min": (NonNegative, 0.0), "interval": _STEP_INTERVAL},
         run_length="T_max",
     ),
@@ -48,7 +48,7 @@ SCHEDULES: Mapping[str, ScheduleKind] = {
         {"T_0": Size, "T_mult": (Size, 1), "eta_min": (NonNegative, 0.0), "interval": _INTERVAL},
     ),
     "LinearLR": ScheduleKind(
-        "A line between two factors.",
+        "Linear between two factors of the rate.",
         {
             "start_factor": (Positive, 1 / 3),
             "end_factor": (NonNegative, 1.0),
@@ -57,10 +57,11 @@ SCHEDULES: Mapping[str, ScheduleKind] = {
         },
     ),
     "ConstantLR": ScheduleKind(
-        "A smaller rate at first.", {"factor": (Positive, 1 / 3), "total_iters": (Size, 5), "interval": _INTERVAL}
+        "A smaller rate for the first total_iters.",
+        {"factor": (Positive, 1 / 3), "total_iters": (Size, 5), "interval": _INTERVAL},
     ),
     "PolynomialLR": ScheduleKind(
-        "A polynomial down to zero; the whole run unless total_iters is given.",
+        "A polynomial down to zero; total_iters is the length of the run unless set.",
         {"total_iters": (Size | None, None), "power": (Positive, 1.0), "interval": _STEP_INTERVAL},
         run_length="total_iters",
     ),
@@ -118,11 +119,11 @@ SCHEDULES: Mapping[str, ScheduleKind] = {
 
 
 class BaseSchedule(KindModel):
-    """What every schedule has."""
+    """The base of all schedules."""
 
     @property
     def row(self) -> ScheduleKind:
-        """What is known of the kind."""
+        """The row of the kind."""
         return SCHEDULES[self.kind]
 
 
@@ -135,7 +136,7 @@ else:
 
 
 class Warmup(SpecModel):
-    """Rates that rise in a line, from a share of what optimiser and schedule say to all of it."""
+    """A linear warm-up: rates rise from `start_factor` times those of optimiser and schedule to all of them."""
 
     steps: Steps | None = None
     epochs: Steps | None = None
@@ -145,24 +146,24 @@ class Warmup(SpecModel):
     def _one_length(self) -> "Warmup":
         if (self.epochs is None) == (self.steps is None):
             raise validation_error(
-                "contradiction", "a warm-up is measured either in epochs or in steps", "give one of them"
+                "contradiction", "a warm-up is measured either in epochs or in steps", "set one of them"
             )
         return self
 
     def warmup_steps(self, steps_per_epoch: int) -> int:
-        """Return the number of optimizer steps until the rates are whole."""
+        """Return the number of optimizer steps until the full rates."""
         return self.steps or (self.epochs or 1) * steps_per_epoch
 
 
 def warmup_problems(
     warmup: Warmup, schedule: BaseSchedule | None, epochs: int | None, steps: int | None
 ) -> list[Problem]:
-    """Return why a warm-up does not go with a schedule, or with the length of a run."""
+    """Return why a warm-up does not fit a schedule, or the length of a run."""
     if schedule is not None and schedule.row.has_warmup:
         detail = f"{schedule.kind} has a warm-up of its own"
         return [Problem("/warmup", "contradiction", detail, "remove warmup")]
-    for name, mine, whole in (("steps", warmup.steps, steps), ("epochs", warmup.epochs, epochs)):
-        if mine is not None and whole is not None and mine > whole:
-            detail = f"the run has {whole} {name}: the rates would never be whole"
+    for name, length, total in (("steps", warmup.steps, steps), ("epochs", warmup.epochs, epochs)):
+        if length is not None and total is not None and length > total:
+            detail = f"the run has {total} {name}: the full rates would never be reached"
             return [Problem(f"/warmup/{name}", "contradiction", detail, f"warm up for fewer {name}")]
     return []

@@ -1,4 +1,4 @@
-"""The files of a checkpoint: written durable and under keys of their own, and read back when they are whole."""
+"""The files of a checkpoint: stored durably under unique keys, and verified when they are read."""
 
 import errno
 import json
@@ -28,30 +28,29 @@ STATE_TENSORS_FILE, STATE_JSON_FILE = "state.safetensors", "state.json"  # priva
 PREPARATION_FILE = "preparation.json"  # public: how rows become tensors
 REQUIRED_FILES = (STATE_TENSORS_FILE, STATE_JSON_FILE, PREPARATION_FILE)
 ReportFunction = Callable[[int], Mapping[str, Any] | None]  # from a step to the report of its evaluation
-ExportFunction = Callable[
-    [Mapping[str, Tensor], Path], Sequence[Path]
-]  # writes the public files of weights into a folder
+# Writes the public files of weights into a folder, and returns their paths.
+ExportFunction = Callable[[Mapping[str, Tensor], Path], Sequence[Path]]
 
 
 @dataclass(frozen=True)
 class CheckpointSnapshot:
-    """Everything of a checkpoint as it was at one step, in memory of its own."""
+    """A copy of everything that a checkpoint holds, taken at one step."""
 
     step: int
     epoch: float
     values: Mapping[str, float]  # by series
     tensors: Mapping[str, Tensor]  # on the CPU
     state_json: str  # JSON
-    report: ReportFunction | None  # makes that of the step's evaluation, if there was one
+    report: ReportFunction | None  # of the step's evaluation, if there was one
     final: bool
 
 
 def write_checkpoint(
     snapshot: CheckpointSnapshot, export: ExportFunction, store: ArtifactStore, prefix: str, workdir: Path
 ) -> SavedCheckpoint:
-    """Store the files of a checkpoint under `prefix`; when this returns they are durable.
+    """Store the files of a checkpoint durably under `prefix`.
 
-    Of one that fails nothing stays. Raises `StorageFull`, `Unavailable`.
+    If one of them fails, all are removed. Raises `StorageFull` and `Unavailable`.
     """
     step, folder = snapshot.step, workdir / f"step-{snapshot.step}"
     files: list[SavedFile] = []
@@ -78,36 +77,37 @@ def write_checkpoint(
 
 @contextmanager
 def _raise_storage_full(workdir: Path) -> Iterator[None]:
-    """Name the cause where a library only says that writing failed."""
+    """Raise `StorageFull` where a library only says that writing failed, and the disk is full."""
     try:
         yield
     except (OSError, RuntimeError, SafetensorError) as error:
-        if getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT) or shutil.disk_usage(workdir).free < 1 << 20:
+        disk_full = isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
+        if disk_full or shutil.disk_usage(workdir).free < 1 << 20:
             raise StorageFull(f"no room for a checkpoint: {error}", hint="free some space on the worker") from error
         raise
 
 
 @dataclass(frozen=True)
 class RestoredCheckpoint:
-    """A verified checkpoint, read into memory."""
+    """A verified checkpoint in memory."""
 
-    checkpoint: str
+    checkpoint: str  # its id
     step: int
     tensors: Mapping[str, Tensor]
     state_json: StateJson
     preparation: Mapping[str, Any]
     report: Mapping[str, Any] | None = None  # of the evaluation at this step, if there was one
-    forked: bool = False  # it is another job's, and this one goes on with everything
+    forked: bool = False  # whether it is another job's, whose whole state is taken over
 
     def report_at(self, step: int) -> Mapping[str, Any] | None:
-        """Return the report; another job's is none of this one's."""
+        """Return the report of the evaluation at `step`; `None` for that of another job."""
         return self.report if step == self.step and not self.forked else None
 
 
 def restore_checkpoint(
     candidates: Sequence[CheckpointRef], store: ArtifactStore, workdir: Path
 ) -> RestoredCheckpoint | None:
-    """Read the first checkpoint whose files are there and whose SHA-256 sums are right; `None` if there is none."""
+    """Read the first checkpoint whose files exist and have the right SHA-256 sums; `None` if there is none."""
     for candidate in candidates:
         paths = {}
         for file in candidate.files:

@@ -1,4 +1,4 @@
-"""Weights to begin with: those that a checkpoint published, or those of a file, of the same names and shapes."""
+"""Initial weights: those of a checkpoint or of an uploaded file, with the names and shapes of the network."""
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -22,27 +22,27 @@ WEIGHTS_POINTER = "/start_from/dataset"
 
 
 def weight_problems(blueprint: Blueprint, known: DataSchema) -> Iterator[Problem]:
-    """Yield where a file of weights differs from a network: names that lack, names too many, other shapes."""
-    wanted = index_parameters(blueprint).shapes
-    found = {column.name: column.shape for column in known.columns}
-    strangers = [name for name in found if name not in wanted]
-    for name, shape in wanted.items():
-        if name not in found:
+    """Yield how a file of weights differs from a network: missing names, unknown names, other shapes."""
+    expected = index_parameters(blueprint).shapes
+    shapes = {column.name: column.shape for column in known.columns}
+    unknown = [name for name in shapes if name not in expected]
+    for name, shape in expected.items():
+        if name not in shapes:
             detail = f'the file has no "{name}", of shape {list(shape)}'
             yield Problem(
-                WEIGHTS_POINTER, "missing_weight", detail, did_you_mean(name, strangers) or "save the whole state_dict"
+                WEIGHTS_POINTER, "missing_weight", detail, did_you_mean(name, unknown) or "save the whole state_dict"
             )
-        elif found[name] != shape:
-            detail = f'"{name}" has shape {list(found[name])} in the file, and {list(shape)} in the network'
+        elif shapes[name] != shape:
+            detail = f'"{name}" has shape {list(shapes[name])} in the file, and {list(shape)} in the network'
             yield Problem(WEIGHTS_POINTER, "shape_mismatch", detail, f"change the sizes of {name.partition('.')[0]}")
-    missing = [name for name in wanted if name not in found]
-    for name in strangers:
-        hint = did_you_mean(name, missing) or "leave it out of the file"
+    missing = [name for name in expected if name not in shapes]
+    for name in unknown:
+        hint = did_you_mean(name, missing) or "remove it from the file"
         yield Problem(WEIGHTS_POINTER, "unexpected_weight", f'the network has no "{name}"', hint)
 
 
 def read_weights(registered: DatasetRef, store: ArtifactStore, workdir: Path) -> dict[str, Tensor]:
-    """Return the tensors of a data set of weights. Raises `DataError`."""
+    """Return the tensors of a data set of weights by name. Raises `DataError`."""
     if registered.path is None:
         raise DataError("the data set of weights has no content", pointer=WEIGHTS_POINTER)
     path = store.fetch(registered.path, workdir / "weights")
@@ -53,7 +53,7 @@ def read_weights(registered: DatasetRef, store: ArtifactStore, workdir: Path) ->
 
 
 def load_weights(network: BuiltNetwork, weights: Mapping[str, Tensor], pointer: str = "/start_from") -> None:
-    """Load weights into a network. Raises `BuildError` if they are not those of this network."""
+    """Load weights into a network. Raises `BuildError` if names or shapes are not those of the network."""
     try:
         with torch.no_grad():
             network.load_state_dict(weights)

@@ -1,4 +1,4 @@
-"""When checkpoints are taken, and how: the tensors are copied at the step, and written while the training goes on."""
+"""When checkpoints are saved, and how: tensors are copied at the step, and written while the training continues."""
 
 import json
 import time
@@ -21,9 +21,9 @@ from workers.training.checkpoints.files import CheckpointSnapshot, ExportFunctio
 from workers.training.context import Context
 from workers.training.state import TrainState
 
-RETRYABLE_ERRORS = (StorageFull, Unavailable)  # what may pass while the training goes on
-RETRY_SECONDS = 5.0  # after a checkpoint that could not be kept, at least
-RETRY_TIMEOUT_SECONDS = 300.0  # how long one that must be kept is tried
+RETRYABLE_ERRORS = (StorageFull, Unavailable)
+RETRY_SECONDS = 5.0  # minimum after a checkpoint that could not be stored
+RETRY_TIMEOUT_SECONDS = 300.0  # for a checkpoint that must be stored
 WARNING_INTERVAL_SECONDS = 600.0  # between two warnings
 
 
@@ -33,9 +33,9 @@ def _new_executor() -> ThreadPoolExecutor:
 
 @dataclass
 class CheckpointSaver:
-    """Stores checkpoints of one attempt, one at a time. `prefix` is unique to the attempt: nothing is overwritten.
+    """Stores the checkpoints of an attempt, one at a time. `prefix` is unique to the attempt: nothing is overwritten.
 
-    Leave its context to wait for the one that is being written.
+    Leaving its context waits for the checkpoint that is being written.
     """
 
     store: ArtifactStore
@@ -43,13 +43,13 @@ class CheckpointSaver:
     prefix: str  # jobs/<job>/<fence>
     workdir: Path
     export: ExportFunction
-    saved_step: int | None = None  # of the newest that was announced
-    saved_at: float = field(default_factory=time.monotonic)  # when that was, or when one could not be kept
-    write_seconds: float = 0.0  # what writing the latest one took
-    last_write_failed: bool = False  # whether the latest one could not be kept
+    saved_step: int | None = None  # of the newest announced checkpoint
+    saved_at: float = field(default_factory=time.monotonic)  # when the latest write ended
+    write_seconds: float = 0.0  # duration of the latest write
+    last_write_failed: bool = False
     retry_timeout_seconds: float = RETRY_TIMEOUT_SECONDS
     _last_warning_at: float = float("-inf")
-    _cpu_copies: dict[str, Tensor] = field(default_factory=dict)  # used again, which is several times as fast
+    _cpu_copies: dict[str, Tensor] = field(default_factory=dict)  # reused, which is several times as fast
     _pending_write: Future[None] | None = None
     _executor: ThreadPoolExecutor = field(default_factory=_new_executor)
 
@@ -65,7 +65,7 @@ class CheckpointSaver:
         return self._pending_write is not None
 
     def poll(self, wait: bool = False) -> None:
-        """Note the end of the writing, if it has ended. Raises what went wrong, unless it may pass: then it warns."""
+        """Collect the result of a write that has ended. A retryable error becomes a warning, another one is raised."""
         if self._pending_write is None or not (wait or self._pending_write.done()):
             return
         writing, self._pending_write = self._pending_write, None
@@ -77,10 +77,10 @@ class CheckpointSaver:
     def save(
         self, state: TrainState, epoch: float, values: Mapping[str, float], report: ReportFunction | None = None
     ) -> None:
-        """Begin to store a checkpoint, unless this step has one; waits for the one before, if need be.
+        """Start to store a checkpoint, unless this step has one; wait first if one is being written.
 
-        `report` makes that of the step's evaluation, if there was one. Without room there is a warning, and no
-        checkpoint. Raises what went wrong with the one before.
+        `report` returns the report of the step's evaluation, if there was one. Without room there is a warning, and
+        no checkpoint. Raises the error of the checkpoint before, unless it is retryable.
         """
         self.poll(wait=True)
         if state.counters.step != self.saved_step:
@@ -96,9 +96,10 @@ class CheckpointSaver:
         report: ReportFunction | None = None,
         final: bool = False,
     ) -> None:
-        """Store a checkpoint that the attempt must not end without, and wait for it; a final one has a file of its own.
+        """Store a checkpoint that the attempt must not end without, and wait for it.
 
-        Tries again for `patience` seconds. Raises `StorageFull`, `Unavailable`.
+        A final one is stored even if the step has one. Retries for `retry_timeout_seconds`. Raises `StorageFull` and
+        `Unavailable`.
         """
         self.poll(wait=True)
         if state.counters.step == self.saved_step and not final:
@@ -119,7 +120,7 @@ class CheckpointSaver:
     def _snapshot(
         self, state: TrainState, epoch: float, values: Mapping[str, float], report: ReportFunction | None, final: bool
     ) -> tuple[CheckpointSnapshot, torch.cuda.Event | None]:
-        """Copy the state; returns it, and what to wait for until a GPU has done so."""
+        """Copy the state; return it, and an event to wait for until a GPU has done so."""
         copies, on_gpu = {}, False
         for name, value in state.state_tensors().items():
             copy = self._cpu_copies.get(name)
@@ -153,22 +154,22 @@ class CheckpointSaver:
         if time.monotonic() - self._last_warning_at < WARNING_INTERVAL_SECONDS:
             return
         self._last_warning_at = time.monotonic()
-        hint = error.hint or "make room for artifacts; the training goes on, and a checkpoint is tried again"
+        hint = error.hint or "make room for artifacts; the training continues, and will retry"
         warning = {"code": error.code, "detail": error.detail, "hint": hint}
         self.context.report(ProgressReport(events=(("warning", warning),)))
 
 
 @dataclass(frozen=True)
 class CheckpointPolicy:
-    """When a checkpoint is due."""
+    """Decides when a checkpoint is due."""
 
     plan: Checkpointing
 
     def is_due(self, saver: CheckpointSaver, step: int, improved: bool) -> bool:
-        """Say whether to save after `step`: by count, by the clock, or because it is the best so far.
+        """Say whether to save after `step`: by count, by time, or because it is the best so far.
 
-        The best are saved as long as that takes at most a twentieth of the time and happens once a second at most.
-        While one is being written only a count makes the next one due, which then waits.
+        The best are saved at most once a second, and only while saving takes at most a twentieth of the time. While
+        one is being written, only the count makes the next one due.
         """
         if step in (0, saver.saved_step):
             return False

@@ -1,4 +1,4 @@
-"""Which parameters a plan trains, with which settings, and which are frozen."""
+"""Parameter groups of a network: which parameters are trained, with which settings, and which are frozen."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -23,64 +23,63 @@ PARAMETER_NOUNS = {"all": "parameters", "bias_and_norm": "biases or normalisatio
 class ParameterSplit:
     """The parameters of a network by group, or the problems that stand in the way."""
 
-    trainable: list[tuple[list[ParameterInfo], Mapping[str, Any]]] = field(
-        default_factory=list
-    )  # the plan's own group first
+    # Members and settings by group; first those of no group, with the plan's own settings.
+    trainable: list[tuple[list[ParameterInfo], Mapping[str, Any]]] = field(default_factory=list)
     frozen: list[ParameterInfo] = field(default_factory=list)
-    frozen_nodes: set[str] = field(default_factory=set)  # nodes of the network itself that have frozen parameters alone
+    frozen_nodes: set[str] = field(default_factory=set)  # top-level nodes all of whose parameters are frozen
     problems: list[Problem] = field(default_factory=list)
 
     def param_groups(self, network: nn.Module) -> list[dict[str, Any]]:
-        """Return what is trained as torch's optimisers take it, in the order of the network."""
-        found = []
+        """Return torch's `param_groups`; the parameters of a group are in the order of the network."""
+        groups = []
         for members, settings in self.trainable:
             names = {weight.name for weight in members}
             parameters = [parameter for name, parameter in network.named_parameters() if name in names]
-            found.append({"params": parameters, **settings})
-        return found
+            groups.append({"params": parameters, **settings})
+        return groups
 
 
 def split_parameters(blueprint: Blueprint, plan: Training) -> ParameterSplit:
-    """Return the parameters by group."""
-    counted = index_parameters(blueprint)
-    chooser = _GroupAssigner(counted)
+    """Return the parameters of a network by the groups of a plan."""
+    index = index_parameters(blueprint)
+    assigner = _GroupAssigner(index)
     for position, group in enumerate(plan.groups):
         if group.nodes is not None:
-            chooser.assign_named(position, group.nodes, group)
+            assigner.assign_named(position, group.nodes, group)
     for position, group in enumerate(plan.groups):
         if group.nodes is None:
-            chooser.assign_rest(position, group)
-    found = ParameterSplit(problems=chooser.problems)
-    own = chooser.members(None)
+            assigner.assign_rest(position, group)
+    split = ParameterSplit(problems=assigner.problems)
+    own = assigner.members(None)
     for position, group in enumerate(plan.groups):
-        members = chooser.members(position)
+        members = assigner.members(position)
         if group.frozen:
-            found.frozen += members
+            split.frozen += members
         elif group.settings() and members:
-            found.trainable.append((members, group.settings()))
+            split.trainable.append((members, group.settings()))
         else:
             own += members
-    found.trainable[:0] = [(own, {})] if own else []
-    still = {weight.name for weight in found.frozen}
-    working = {name.partition(".")[0] for name, weight in counted.weights.items() if weight.name not in still}
-    found.frozen_nodes = {name.partition(".")[0] for name in counted.weights} - working
-    if not found.trainable and found.frozen:
-        detail = "everything is frozen: nothing is left to train"
-        found.problems.append(Problem(GROUPS_POINTER, "nothing_to_train", detail, "leave some nodes out"))
+    split.trainable[:0] = [(own, {})] if own else []
+    frozen = {weight.name for weight in split.frozen}
+    trainable_nodes = {name.partition(".")[0] for name, weight in index.weights.items() if weight.name not in frozen}
+    split.frozen_nodes = {name.partition(".")[0] for name in index.weights} - trainable_nodes
+    if not split.trainable and split.frozen:
+        detail = "all parameters are frozen: none is left to train"
+        split.problems.append(Problem(GROUPS_POINTER, "nothing_to_train", detail, "remove some nodes from the group"))
     if plan.optimizer.row.matrices_only:
-        found.problems += _non_matrix_problems(plan.optimizer.kind, found)
-    return found
+        split.problems += _non_matrix_problems(plan.optimizer.kind, split)
+    return split
 
 
 class _GroupAssigner:
-    """Gives every parameter to one group at most."""
+    """Assigns every parameter to at most one group."""
 
-    def __init__(self, counted: ParameterIndex) -> None:
+    def __init__(self, index: ParameterIndex) -> None:
         self.problems: list[Problem] = []
-        self._first = {weight.name: weight for weight in counted.weights.values()}
-        self._paths = counted.paths
-        self._below: dict[str, list[ParameterInfo]] = {path: [] for path in counted.paths}
-        for name, weight in counted.weights.items():
+        self._first = {weight.name: weight for weight in index.weights.values()}
+        self._paths = index.paths
+        self._below: dict[str, list[ParameterInfo]] = {path: [] for path in index.paths}
+        for name, weight in index.weights.items():
             parts = name.split(".")
             for depth in range(1, len(parts) + 1):
                 self._below.setdefault(".".join(parts[:depth]), []).append(weight)
@@ -88,7 +87,7 @@ class _GroupAssigner:
         self._hints = Hints()
 
     def assign_named(self, position: int, nodes: Sequence[str], group: BaseParameterGroup) -> None:
-        """Give a group what lies below some nodes."""
+        """Assign the parameters below some nodes to a group."""
         for place, path in enumerate(nodes):
             pointer = f"{GROUPS_POINTER}/{position}/nodes/{place}"
             if path not in self._below:
@@ -108,22 +107,22 @@ class _GroupAssigner:
                 self._groups.setdefault(name, position)
 
     def _alike(self, path: str) -> list[str]:
-        """Return what a path may have meant: nodes of blocks whose own ids are this, or else any."""
-        inner = sorted(known for known in self._below if known.endswith(f".{path}"))
+        """Return likely corrections of a path: nodes of blocks with this id, or else all nodes."""
+        inner = sorted(name for name in self._below if name.endswith(f".{path}"))
         return inner[:2] or sorted(self._below if "." in path else self._paths)
 
     def assign_rest(self, position: int, group: BaseParameterGroup) -> None:
-        """Give a group what no group names."""
+        """Assign the parameters that no group names to a group."""
         members = [name for name, weight in self._first.items() if _belongs_to(weight, group)]
         if all(name in self._groups for name in members):
-            left = "other groups leave it none" if members else "the network has none"
-            detail = f"the group is about {PARAMETER_NOUNS[group.parameters]}, and {left}"
+            reason = "all of them belong to other groups" if members else "the network has none"
+            detail = f"the group is for {PARAMETER_NOUNS[group.parameters]}, and {reason}"
             self.problems.append(Problem(f"{GROUPS_POINTER}/{position}", "no_parameters", detail, "remove it"))
         for name in members:
             self._groups.setdefault(name, position)
 
     def members(self, position: int | None) -> list[ParameterInfo]:
-        """Return the parameters of a group, those of none for `None`."""
+        """Return the parameters of a group, or those of no group for `None`."""
         return [weight for name, weight in self._first.items() if self._groups.get(name) == position]
 
 
@@ -131,12 +130,12 @@ def _belongs_to(weight: ParameterInfo, group: BaseParameterGroup) -> bool:
     return group.parameters == "all" or weight.is_bias_or_norm == (group.parameters == "bias_and_norm")
 
 
-def _non_matrix_problems(kind: str, found: ParameterSplit) -> Iterator[Problem]:
-    names = [each.name for members, _ in found.trainable for each in members if len(each.shape) != 2]
+def _non_matrix_problems(kind: str, split: ParameterSplit) -> Iterator[Problem]:
+    names = [each.name for members, _ in split.trainable for each in members if len(each.shape) != 2]
     if names:
         more = f" and {len(names) - MAX_LISTED_PARAMETERS} more" if len(names) > MAX_LISTED_PARAMETERS else ""
         detail = (
-            f"{kind} trains matrices alone, and {', '.join(names[:MAX_LISTED_PARAMETERS])}{more} have other dimensions"
+            f"{kind} trains matrices only, and {', '.join(names[:MAX_LISTED_PARAMETERS])}{more} have other dimensions"
         )
         hint = 'use AdamW, set "bias": false, or freeze them in a group'
         yield Problem("/training/optimizer", "unsupported", detail, hint)

@@ -1,4 +1,4 @@
-"""A plan tried out before anything is trained: what torch and the network say of it."""
+"""A dry run of a plan: its settings are given to torch, and its groups to the network, before anything is trained."""
 
 from dataclasses import dataclass, field
 
@@ -20,51 +20,55 @@ CPU = torch.device("cpu")
 
 @dataclass
 class DryRunResult:
-    """What came of it: how many elements are trained, and every problem."""
+    """The number of elements that are trained, and every problem."""
 
     trainable_elements: int
     problems: list[Problem] = field(default_factory=list)
 
 
 def dry_run_plan(job: JobSpec, schema: DataSchema, draft: PartialNetwork) -> DryRunResult:
-    """Try out the groups on the network, if all of it is settled, and every setting on a parameter of one element."""
+    """Try the groups on the network, if it has no problems, and every setting on a parameter of one element."""
     plan = job.training
-    found = DryRunResult(draft.parameters)
+    result = DryRunResult(draft.parameters)
     if (plan.groups or plan.optimizer.row.matrices_only) and draft.parameters and not draft.problems:
-        parts = split_parameters(draft.blueprint, plan)
-        found.problems += parts.problems
-        found.trainable_elements -= sum(weight.element_count for weight in parts.frozen)
+        split = split_parameters(draft.blueprint, plan)
+        result.problems += split.problems
+        result.trainable_elements -= sum(weight.element_count for weight in split.frozen)
         if (
-            parts.frozen
-            and not parts.problems
-            and _loss_nodes(job, draft).isdisjoint(draft.trainable_nodes(parts.frozen_nodes))
+            split.frozen
+            and not split.problems
+            and _loss_nodes(job, draft).isdisjoint(draft.trainable_nodes(split.frozen_nodes))
         ):
-            detail = "all that the loss depends on is frozen"
-            found.problems.append(Problem(GROUPS_POINTER, "nothing_to_train", detail, "leave some nodes out"))
+            detail = "everything that the loss depends on is frozen"
+            result.problems.append(
+                Problem(GROUPS_POINTER, "nothing_to_train", detail, "remove some nodes from the group")
+            )
     for position, group in enumerate(plan.groups):
         if settings := group.settings():
             spec = plan.optimizer.model_copy(update=settings)
             try:
                 build_optimizer(spec, [_one_element_parameter()], CPU)
             except BuildError as error:
-                found.problems.append(_to_problem(error, f"{GROUPS_POINTER}/{position}"))
+                result.problems.append(_to_problem(error, f"{GROUPS_POINTER}/{position}"))
     per_epoch = _steps_per_epoch(job, schema)
     total_steps = plan.total_steps(per_epoch)
     if plan.average is not None and not averaging_schedule(plan.average, total_steps, per_epoch).occurs_within(
         total_steps
     ):
         detail = f"the run of {total_steps:,} steps ends before the weights are averaged once"
-        found.problems.append(Problem("/training/average", "contradiction", detail, "begin earlier, or train longer"))
+        result.problems.append(
+            Problem("/training/average", "contradiction", detail, "start the average earlier, or train longer")
+        )
     try:
         optimizer = build_optimizer(plan.optimizer, [_one_element_parameter()], CPU)
         build_learning_rate_schedule(plan, optimizer, total_steps, per_epoch)
     except BuildError as error:
-        found.problems.append(_to_problem(error, error.pointer))
-    return found
+        result.problems.append(_to_problem(error, error.pointer))
+    return result
 
 
 def _loss_nodes(job: JobSpec, draft: PartialNetwork) -> set[str]:
-    """Return the nodes that losses read."""
+    """Return the ids of the nodes whose outputs losses read."""
     outputs = draft.blueprint.outputs
     first = next(iter(outputs.values()))
     return {outputs.get(head.output, first) if head.output else first for head in job.objective.all_heads().values()}

@@ -1,4 +1,4 @@
-"""How much memory training takes, estimated before anything is built."""
+"""An estimate of the memory that training takes, before anything is built."""
 
 from dataclasses import asdict, dataclass
 from math import prod
@@ -10,7 +10,7 @@ from workers.network.inference.partial_network import InferredNode, PartialNetwo
 
 FLOAT32_BYTES = 4  # bytes of a float32
 
-# Kinds whose output is a view of their input, and takes no memory of its own.
+# Kinds whose output is a view of their input, without memory of its own.
 VIEW_KINDS = frozenset(
     {
         "Identity",
@@ -28,16 +28,16 @@ VIEW_KINDS = frozenset(
     }
 )
 
-# Recurrent kind → values kept for backward at each step and layer, in hidden states.
+# Recurrent kind → values kept for backward at each time step and layer, in multiples of the hidden size.
 RECURRENT_ACTIVATIONS = {"RNN": 3, "GRU": 8, "LSTM": 10}
 
-INDEX_BYTES = 8  # bytes of the place that a pooling remembers for each of its results
-LIVE_GRADIENTS = 2  # gradients that are alive at once while backward passes a node
+INDEX_BYTES = 8  # bytes of the int64 index that pooling keeps for each of its results
+LIVE_GRADIENTS = 2  # gradients that exist at once while backward passes a node
 
 
 @dataclass(frozen=True, slots=True)
 class MemoryEstimate:
-    """Bytes by purpose, for one batch."""
+    """Bytes by purpose, for a batch of `batch_size` examples."""
 
     batch_size: int
     weights: int
@@ -48,7 +48,7 @@ class MemoryEstimate:
 
     @property
     def total(self) -> int:
-        """All of it."""
+        """The sum."""
         return self.weights + self.gradients + self.optimizer + self.average + self.activations
 
     def as_dict(self) -> dict[str, int]:
@@ -57,9 +57,9 @@ class MemoryEstimate:
 
 
 def estimate_memory(job: JobSpec, draft: PartialNetwork, rows: int, trained: int | None = None) -> MemoryEstimate:
-    """Return the memory of a training step; a batch is no larger than the `rows` there are.
+    """Return the memory of a training step. `rows` limits the batch size.
 
-    `trained` is how many elements are not frozen, all of them by default.
+    `trained` is the number of elements that are not frozen; `None` for all of them.
     """
     batch_size = min(job.training.batch_size, rows) if rows > 0 else job.training.batch_size
     weights = FLOAT32_BYTES * draft.parameters
@@ -75,7 +75,7 @@ def estimate_memory(job: JobSpec, draft: PartialNetwork, rows: int, trained: int
 
 
 def activation_bytes(trace: InferredNode, batch_size: int) -> int:
-    """Return the bytes that a node keeps until backward: its output, and what only it sees."""
+    """Return the bytes that a node keeps until backward: its output and its internal values."""
     if trace.bodies:
         costs = [
             inner.iterations * sum(activation_bytes(each, batch_size) for each in inner.network.nodes)

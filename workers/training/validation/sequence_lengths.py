@@ -1,7 +1,7 @@
-"""Whether a network takes batches of every length: they are as long as their longest row.
+"""Checks that a network takes batches of every length: a batch is as long as its longest row.
 
-What only torch could refuse, while training, is found by drafting the network at other lengths than the greatest: all
-batches as short as can be, and each kind of sequence one moment shorter than the others.
+The shapes of the network are inferred at other lengths than the maximum: with all batches as short as possible, and
+with each group of sequences one time step shorter than the others.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -23,9 +23,9 @@ from workers.training.validation.objective import objective_problems
 
 @dataclass(frozen=True)
 class SequenceGroup:
-    """Columns whose batches are always equally long: a text and its tags, a tree's labels and children."""
+    """Columns whose batches always have the same length: a text and its tags, a tree's labels and children."""
 
-    feature: str  # the first one's
+    feature: str  # of the first column
     columns: tuple[str, ...]
     max_length: int
     min_length: int
@@ -34,9 +34,9 @@ class SequenceGroup:
 def length_problems(
     job: JobSpec, seen: ResolvedFeatures, stored: DataSchema, first: PartialNetwork, skip: AbstractSet[str]
 ) -> list[Problem]:
-    """Return why the network cannot be used at every length; `first` is its draft at the greatest.
+    """Return why the network cannot be used at every length; `first` are its shapes at the maximum.
 
-    Only a network that reads sequences without a fixed length is drafted again.
+    Shapes are inferred again only if the network reads sequences without a fixed length.
     """
     groups = sequence_groups(seen, stored, {*first.blueprint.inputs, *seen.targets.values()})
     known = {problem.pointer for problem in first.problems}
@@ -46,11 +46,11 @@ def length_problems(
     for group, lengths in _length_cases(groups):
         other = replace(seen, schema=_with_lengths(seen.schema, lengths))
         again = infer_shapes(job.model, other.schema, job.data.inputs or seen.schema.inputs, skip)
-        told = [problem.with_prefix("/model") for problem in again.problems if problem.pointer not in known]
-        if agreed and not told:
-            told = objective_problems(job, head_targets(job, stored, other), again)
+        new = [problem.with_prefix("/model") for problem in again.problems if problem.pointer not in known]
+        if agreed and not new:
+            new = objective_problems(job, head_targets(job, stored, other), again)
         words = " and ".join(f'"{each.feature}" of {lengths[each.columns[0]]}' for each in groups)
-        problems = [_length_problem(problem, words, group) for problem in told]
+        problems = [_length_problem(problem, words, group) for problem in new]
         problems += _parameter_problems(first.blueprint, again.blueprint, group, lengths[group.columns[0]])
         if problems:
             return _first_by_pointer(problems)
@@ -58,9 +58,9 @@ def length_problems(
 
 
 def sequence_groups(seen: ResolvedFeatures, stored: DataSchema, read: AbstractSet[str]) -> list[SequenceGroup]:
-    """Return what batches are as long as their longest row of, of the columns that are read.
+    """Return the groups of sequence columns that the network reads.
 
-    Columns of lists of words with equal greatest lengths are taken for parallel ones: tokens, their parts of speech.
+    Columns of lists of words with equal maximum lengths count as parallel (tokens, and their parts of speech).
     """
     groups: dict[Any, SequenceGroup] = {}
     for column in seen.schema.columns:
@@ -79,7 +79,7 @@ def sequence_groups(seen: ResolvedFeatures, stored: DataSchema, read: AbstractSe
 
 
 def _length_cases(groups: Sequence[SequenceGroup]) -> Iterator[tuple[SequenceGroup, dict[str, int]]]:
-    """Yield what is varied, and the lengths of all columns."""
+    """Yield the group whose length is varied, and the lengths of all columns."""
 
     def lengths(**changed: int) -> dict[str, int]:
         return {name: changed.get(each.feature, each.max_length) for each in groups for name in each.columns}
@@ -104,19 +104,19 @@ def _with_lengths(schema: DataSchema, lengths: Mapping[str, int]) -> DataSchema:
 
 
 def _parameter_problems(first: Blueprint, other: Blueprint, group: SequenceGroup, length: int) -> Iterator[Problem]:
-    """Yield a problem for every node whose parameters are others at another length, but for vectors to look up."""
+    """Yield a problem for every node whose parameters differ at another length, except sizes of vocabularies."""
     theirs = {node.id: node for node in other.nodes}
     for node in first.nodes:
         again = theirs.get(node.id)
         if again is None:
             continue
         for field, value in node.parameters.items():
-            given = again.parameters.get(field)
-            if value != given and field != VOCABULARY_FIELD:
+            other_value = again.parameters.get(field)
+            if value != other_value and field != VOCABULARY_FIELD:
                 detail = (
                     f'{node.id} has {field} {_abbreviate(value)} where batches of "{group.feature}" are '
-                    f"{group.max_length} long, and {_abbreviate(given)} where they are {length}: they are as long as "
-                    "their longest row"
+                    f"{group.max_length} long, and {_abbreviate(other_value)} where they are {length}: they are as "
+                    "long as their longest row"
                 )
                 yield Problem(f"/model{node.pointer}", "depends_on_length", detail, _hint(group))
         for name, body in node.bodies.items():
@@ -124,7 +124,7 @@ def _parameter_problems(first: Blueprint, other: Blueprint, group: SequenceGroup
                 yield from _parameter_problems(body, again.bodies[name], group, length)
 
 
-def _abbreviate(value: Any) -> str:
+def _abbreviate(value: object) -> str:
     return str(value)[:40]
 
 
@@ -141,5 +141,5 @@ def _hint(group: SequenceGroup) -> str:
 
 
 def _first_by_pointer(problems: Sequence[Problem]) -> list[Problem]:
-    """Return the first problem of each place."""
+    """Return the first problem of each pointer."""
     return list({problem.pointer: problem for problem in reversed(problems)}.values())[::-1]

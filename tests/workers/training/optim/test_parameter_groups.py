@@ -120,9 +120,9 @@ def test_a_group_without_nodes_takes_what_others_leave() -> None:
             [{"parameters": "weights"}, {"lr": 1.0}, {"parameters": "bias_and_norm"}],
             "/training/groups/2",
             "no_parameters",
-            "other groups leave it none",
+            "all of them belong to other groups",
         ),
-        ([{"frozen": True}], "/training/groups", "nothing_to_train", "everything is frozen"),
+        ([{"frozen": True}], "/training/groups", "nothing_to_train", "all parameters are frozen"),
         (
             [{"nodes": ["stem"], "momentum": 0.9}],
             "/training/groups/0/momentum",
