@@ -85,5 +85,5 @@ def _unknown_setting(optimizer: BaseOptimizer, name: str, known: Sequence[str]) 
     if name in optimizer.row.fields:
         detail = f"{optimizer.kind} has one {name} for all parameters"
         return Problem(f"/{name}", "unsupported", detail, "move it to optimizer")
-    hint = did_you_mean(name, known) or "the settings are: " + ", ".join(known)
+    hint = did_you_mean(name, known) or "there are: " + ", ".join(known)
     return Problem(f"/{name}", "unknown_field", f"{optimizer.kind} has no {name}", hint)
