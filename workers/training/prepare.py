@@ -82,7 +82,7 @@ def prepare(assignment: Assignment, store: ArtifactStore, context: Context, work
     """
     job = parse_job(dict(assignment.spec))
     stored = DataSchema.model_validate(assignment.data_schema)
-    seen = resolve_job_features(job, stored)
+    features = resolve_job_features(job, stored)
     restored = restore_checkpoint(assignment.resume_from, store, workdir)
     if restored is None and assignment.resume_from:  # starting at step 0 would silently discard the training so far
         raise CorruptCheckpoint(hint="check the artifact store, then retry; or submit the job again")
@@ -98,18 +98,18 @@ def prepare(assignment: Assignment, store: ArtifactStore, context: Context, work
     device = select_device(job.training.device)
     set_determinism(job.training.deterministic)
     torch.manual_seed(job.training.seed)
-    network = build(job.model, seen.schema, job.data.inputs or seen.schema.inputs)
+    network = build(job.model, features.schema, job.data.inputs or features.schema.inputs)
     faultpoint("network_built")
     if initial is not None:
         load_weights(network, published_weights(initial.tensors))
     elif restored is None and assignment.weights is not None:
         load_weights(network, read_weights(assignment.weights, store, workdir), WEIGHTS_POINTER)
     elif restored is None:
-        loaded = tuple(load_pretrained_embeddings(network, seen, data, assignment.word_vectors, store, workdir))
+        loaded = tuple(load_pretrained_embeddings(network, features, data, assignment.word_vectors, store, workdir))
         context.report(ProgressReport(events=tuple(("vectors", each) for each in loaded)))
     export = _build_exporter(network, data.preparation)
     saver = CheckpointSaver(store, context, f"jobs/{assignment.job_id}/{assignment.fence}", workdir, export)
-    columns = head_targets(job, stored, seen)
+    columns = head_targets(job, stored, features)
     return assemble(job, columns, network, data, saver, device, restored, assignment.loaders)
 
 
@@ -135,8 +135,8 @@ def load_tensors(
     restored: RestoredCheckpoint | None = None,
 ) -> TrainingData:
     """Read, split and prepare the examples, with the preparation of a restored checkpoint. Raises `DataError`."""
-    seen = resolve_job_features(job, stored)
-    columns = head_targets(job, stored, seen)
+    features = resolve_job_features(job, stored)
+    columns = head_targets(job, stored, features)
     compared = [name for name, head in job.objective.all_heads().items() if head.has_metrics_output]
     if any(columns[name] is None for name in compared):
         raise DataError("the data has no target", pointer="/data/target", hint="name a column")
@@ -153,12 +153,12 @@ def load_tensors(
     data = build_training_data(
         loaded,
         stored,
-        seen,
-        inputs=job.model.input_names(job.data.inputs or seen.schema.inputs),
+        features,
+        inputs=job.model.input_names(job.data.inputs or features.schema.inputs),
         targets=tuple(dict.fromkeys(column.name for name in compared if (column := columns[name]) is not None)),
         split=job.data.validation,
         seed=job.training.seed,
-        preparation=Preparation.load(seen, stored, restored.preparation) if restored is not None else None,
+        preparation=Preparation.load(features, stored, restored.preparation) if restored is not None else None,
     )
     return data.materialize(
         {"auto": assignment.resident_limit, "resident": sys.maxsize, "streamed": 0}[job.data.loading]

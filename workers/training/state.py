@@ -123,7 +123,7 @@ class TrainState:
         """Return every tensor by name, without copying: the next step changes them.
 
         The names are `network/<key>`, `average/<key>` if there is an average, `source/<key>` if the source has a state,
-        and `optimizer/<index>/<key>`, or `optimizer/<index>/<key>/<place>` in a list.
+        and `optimizer/<index>/<key>`, or `optimizer/<index>/<key>/<position>` in a list.
         """
         tensors = {f"{NETWORK_PREFIX}{name}": value for name, value in self.network.state_dict().items()}
         if self.evaluation_network is not self.network:
@@ -179,9 +179,9 @@ class TrainState:
     def _load_optimizer(self, tensors: Mapping[str, Tensor], numbers: OptimizerJson) -> None:
         entries = {int(index): dict(copy.deepcopy(entry)) for index, entry in numbers["state"].items()}
         for name, value in tensors.items():
-            index, key, *place = name.split("/")
-            if place:
-                entries[int(index)][key][int(place[0])] = value.clone()
+            index, key, *position = name.split("/")
+            if position:
+                entries[int(index)][key][int(position[0])] = value.clone()
             else:
                 entries[int(index)][key] = value.clone()
         check_state_shapes(self.optimizer, entries, self.network)
@@ -202,7 +202,7 @@ def _entry_tensors(entry: JsonState) -> Iterator[tuple[str, Tensor]]:
     """Yield the tensors of a parameter's optimizer state, those in lists as `<key>/<position>`."""
     for key, value in entry.items():
         listed = enumerate(value) if isinstance(value, list) else ()
-        items = [(key, value), *((f"{key}/{place}", item) for place, item in listed)]
+        items = [(key, value), *((f"{key}/{position}", item) for position, item in listed)]
         yield from ((name, item) for name, item in items if isinstance(item, Tensor))
 
 

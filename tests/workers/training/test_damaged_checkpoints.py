@@ -68,10 +68,10 @@ def test_whatever_happens_to_a_file_the_newest_whole_checkpoint_is_taken(
 ) -> None:
     saved = trained[1].context.saved
     DAMAGES[damage](stored_path(damaged, saved[-1], name))
-    found = restore_checkpoint(resume_candidates(*saved), damaged.store, damaged.folder)
-    assert found is not None
-    assert found.step == (6 if name in REQUIRED_FILES else 9)
-    assert (found.report is None) is (name == "report.json")
+    checkpoint = restore_checkpoint(resume_candidates(*saved), damaged.store, damaged.folder)
+    assert checkpoint is not None
+    assert checkpoint.step == (6 if name in REQUIRED_FILES else 9)
+    assert (checkpoint.report is None) is (name == "report.json")
     for earlier in saved[:-1]:
         DAMAGES[damage](stored_path(damaged, earlier, "state.json"))
     nothing = restore_checkpoint(resume_candidates(*saved), damaged.store, damaged.folder)

@@ -1,4 +1,4 @@
-"""Pictures that are changed at random: the same training wherever they are made ready, in one go or in pieces."""
+"""Random image transforms: the same training wherever images are decoded, with and without interruptions."""
 
 import json
 from pathlib import Path

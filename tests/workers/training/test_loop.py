@@ -191,9 +191,9 @@ def test_held_out_losses_are_means_over_targets_that_count(
     target[:ignored] = -100
     held = ExampleSet(prepared.validation.inputs, {"label": target})
     for size in (100, 256, 5000):
-        found = evaluate(prepared.network, prepared.heads, held, size, prepared.precision)
+        evaluation = evaluate(prepared.network, prepared.heads, held, size, prepared.precision)
         whole = prepared.objective.batch_loss(prepared.network(dict(held.inputs)), {"label": target}, 1)
-        assert found.values["val/loss"] == pytest.approx(whole.item(), rel=1e-5, nan_ok=True)
+        assert evaluation.values["val/loss"] == pytest.approx(whole.item(), rel=1e-5, nan_ok=True)
 
 
 def test_held_out_losses_are_means_over_examples(laboratory: TrainingHarness) -> None:

@@ -86,9 +86,9 @@ def stopped(laboratory: TrainingHarness) -> RestoredCheckpoint:
     assert attempt.prepared.state.counters.stopped
     assert attempt.prepared.state.counters.step == 12
     saved = resume_candidates(attempt.context.saved[-1])
-    found = restore_checkpoint(saved, laboratory.store, laboratory.folder)
-    assert found is not None
-    return found
+    checkpoint = restore_checkpoint(saved, laboratory.store, laboratory.folder)
+    assert checkpoint is not None
+    return checkpoint
 
 
 def prepare_continued(laboratory: TrainingHarness, restored: RestoredCheckpoint, **training: Any) -> PreparedTraining:

@@ -21,10 +21,10 @@ from workers.protocol.assignment import DatasetRef
 WEIGHTS_POINTER = "/start_from/dataset"
 
 
-def weight_problems(blueprint: Blueprint, known: DataSchema) -> Iterator[Problem]:
+def weight_problems(blueprint: Blueprint, schema: DataSchema) -> Iterator[Problem]:
     """Yield how a file of weights differs from a network: missing names, unknown names, other shapes."""
     expected = index_parameters(blueprint).shapes
-    shapes = {column.name: column.shape for column in known.columns}
+    shapes = {column.name: column.shape for column in schema.columns}
     unknown = [name for name in shapes if name not in expected]
     for name, shape in expected.items():
         if name not in shapes:
@@ -41,13 +41,13 @@ def weight_problems(blueprint: Blueprint, known: DataSchema) -> Iterator[Problem
         yield Problem(WEIGHTS_POINTER, "unexpected_weight", f'the network has no "{name}"', hint)
 
 
-def read_weights(registered: DatasetRef, store: ArtifactStore, workdir: Path) -> dict[str, Tensor]:
+def read_weights(dataset: DatasetRef, store: ArtifactStore, workdir: Path) -> dict[str, Tensor]:
     """Return the tensors of a data set of weights by name. Raises `DataError`."""
-    if registered.path is None:
+    if dataset.path is None:
         raise DataError("the data set of weights has no content", pointer=WEIGHTS_POINTER)
-    path = store.fetch(registered.path, workdir / "weights")
+    path = store.fetch(dataset.path, workdir / "weights")
     try:
-        return read_tensors(Upload(path, UploadSource.model_validate(registered.source)))
+        return read_tensors(Upload(path, UploadSource.model_validate(dataset.source)))
     except InvalidInput as error:
         raise DataError(error.detail, pointer=WEIGHTS_POINTER, hint=error.hint) from error
 

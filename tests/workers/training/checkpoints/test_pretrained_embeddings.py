@@ -51,14 +51,14 @@ def test_known_words_get_their_vectors_and_others_stay(reading: DatasetHarness) 
     spec = dataset_job(GRU, features=features(), target="label")
     plain = rows(reading.prepare(dataset_job(GRU, features=text(), target="label")))
     context = MemoryContext()
-    found = rows(reading.prepare(spec, context, word_vectors=store_vectors(reading)))
-    assert found.keys() == plain.keys()
-    for word, vector in found.items():
+    loaded = rows(reading.prepare(spec, context, word_vectors=store_vectors(reading)))
+    assert loaded.keys() == plain.keys()
+    for word, vector in loaded.items():
         known = torch.tensor(WORDS[word]) if word in ("good", "film") else plain[word]
         assert vector.equal(known), word
-    (told,) = [data for report in context.reports for kind, data in report.events if kind == "vectors"]
-    share = told.pop("occurrences")
-    assert told == {"feature": "text", "into": "embed", "tokens": len(found) - 2, "found": 2}
+    (event,) = [data for report in context.reports for kind, data in report.events if kind == "vectors"]
+    share = event.pop("occurrences")
+    assert event == {"feature": "text", "into": "embed", "tokens": len(loaded) - 2, "found": 2}
     assert 0.05 < share < 0.3
 
 
@@ -99,8 +99,8 @@ def problems_of(reading: DatasetHarness, spec: Any, width: int = 8) -> list[tupl
     )
     assert reading.corpus is not None
     schemas = {"/data/features/text/vectors/dataset": known}
-    found = inspect_job(spec, reading.corpus.schema, LIMITS, schemas).problems
-    return [(problem.pointer, problem.code, problem.hint) for problem in found]
+    loaded = inspect_job(spec, reading.corpus.schema, LIMITS, schemas).problems
+    return [(problem.pointer, problem.code, problem.hint) for problem in loaded]
 
 
 VECTORS = "/data/features/text/vectors"

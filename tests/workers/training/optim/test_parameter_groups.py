@@ -84,7 +84,7 @@ def test_members_are_those_below_the_nodes(group: dict[str, Any], members: set[s
     assert (ours, other) == ({}, {"lr": 0.5})
     frozen = split_parameters(blueprint, plan({**group, "frozen": True}))
     assert names_of(frozen.frozen) == members
-    assert [names_of(found) for found, _ in frozen.trainable] == [EVERYTHING - members]
+    assert [names_of(problems) for problems, _ in frozen.trainable] == [EVERYTHING - members]
 
 
 def test_a_group_without_nodes_takes_what_others_leave() -> None:
@@ -92,7 +92,7 @@ def test_a_group_without_nodes_takes_what_others_leave() -> None:
         network().blueprint, plan({"parameters": "all", "frozen": True}, {"nodes": ["head"], "lr": 0.5})
     )
     assert not parts.problems
-    assert [names_of(found) for found, _ in parts.trainable] == [{"head.weight", "head.bias"}]
+    assert [names_of(problems) for problems, _ in parts.trainable] == [{"head.weight", "head.bias"}]
     assert names_of(parts.frozen) == EVERYTHING - {"head.weight", "head.bias"}
 
 
@@ -140,9 +140,9 @@ def test_a_group_without_nodes_takes_what_others_leave() -> None:
 def test_what_is_wrong_is_told_when_the_job_is_posted(
     groups: list[dict[str, Any]], pointer: str, code: str, words: str
 ) -> None:
-    found = inspect_job(digits_job(training={"groups": groups}) | {"model": MODEL}, None, LIMITS).problems
-    assert [(problem.pointer, problem.code) for problem in found] == [(pointer, code)]
-    assert words in found[0].detail + " " + found[0].hint
+    problems = inspect_job(digits_job(training={"groups": groups}) | {"model": MODEL}, None, LIMITS).problems
+    assert [(problem.pointer, problem.code) for problem in problems] == [(pointer, code)]
+    assert words in problems[0].detail + " " + problems[0].hint
 
 
 @pytest.mark.parametrize(
@@ -167,9 +167,9 @@ def test_what_is_wrong_is_told_when_the_job_is_posted(
 def test_what_torch_would_refuse_is_told_when_the_job_is_posted(
     training: dict[str, Any], pointer: str, words: str
 ) -> None:
-    found = inspect_job(digits_job(training=training) | {"model": MODEL}, None, LIMITS).problems
-    assert [problem.pointer for problem in found] == [pointer]
-    assert words in found[0].detail
+    problems = inspect_job(digits_job(training=training) | {"model": MODEL}, None, LIMITS).problems
+    assert [problem.pointer for problem in problems] == [pointer]
+    assert words in problems[0].detail
 
 
 @pytest.mark.parametrize(

@@ -136,13 +136,13 @@ def test_groups_move_in_proportion(kind: str) -> None:
     )
     spec = SCHEDULE_CLASSES[kind].model_validate({"kind": kind, **REQUIRED.get(kind, {})})
     schedule = build_schedule(spec, optimizer, STEPS, PER_EPOCH, has_momentum=False)
-    seen = set()
+    rates = set()
     for step in range(STEPS):
         advance(schedule, optimizer, step, step + 1)
         first, second = (group["lr"] for group in optimizer.param_groups)
         assert second == pytest.approx(2 * first)
-        seen.add(first)
-    assert len(seen) > 1
+        rates.add(first)
+    assert len(rates) > 1
 
 
 def test_a_single_group_keeps_its_proportion() -> None:

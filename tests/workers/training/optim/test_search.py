@@ -30,12 +30,12 @@ def test_least_squares_are_solved(laboratory: TrainingHarness, accumulate: int) 
     attempt = laboratory.run(digits_job(training=training) | SQUARES)
     rows = attempt.prepared.train
     x, y = (next(iter(columns.values())).double() for columns in (rows.inputs, rows.targets))
-    wanted = torch.linalg.lstsq(torch.cat([x, torch.ones(len(x), 1)], 1), y).solution
+    solution = torch.linalg.lstsq(torch.cat([x, torch.ones(len(x), 1)], 1), y).solution
     (linear,) = attempt.prepared.network.children()
     assert isinstance(linear, nn.Linear)
-    found = torch.cat([linear.weight.detach().double().T, linear.bias.detach().double().unsqueeze(0)])
-    best = (torch.cat([x, torch.ones(len(x), 1)], 1) @ wanted - y).square().mean().item()
-    reached = (x @ found[:-1] + found[-1] - y).square().mean().item()
+    trained = torch.cat([linear.weight.detach().double().T, linear.bias.detach().double().unsqueeze(0)])
+    best = (torch.cat([x, torch.ones(len(x), 1)], 1) @ solution - y).square().mean().item()
+    reached = (x @ trained[:-1] + trained[-1] - y).square().mean().item()
     assert reached == pytest.approx(best, rel=1e-5)
     assert attempt.points("train/loss")[-1][1] == pytest.approx(best, rel=1e-5)
 
@@ -82,9 +82,9 @@ def test_steps_are_those_of_torch_with_the_same_dropout_at_every_look(
     ],
 )
 def test_what_a_search_cannot_have(training: dict[str, Any], pointer: str, words: str) -> None:
-    found = inspect_job(digits_job(training=lbfgs_job(**training)), None, LIMITS).problems
-    assert [(problem.pointer, problem.code) for problem in found] == [(pointer, "unsupported")]
-    assert words in found[0].detail + found[0].hint
+    problems = inspect_job(digits_job(training=lbfgs_job(**training)), None, LIMITS).problems
+    assert [(problem.pointer, problem.code) for problem in problems] == [(pointer, "unsupported")]
+    assert words in problems[0].detail + problems[0].hint
 
 
 def test_a_search_leaves_out_what_is_frozen(laboratory: TrainingHarness) -> None:

@@ -67,9 +67,9 @@ def test_a_moving_average_is_that_of_the_formula(
         for name, value in weights.items():
             means[name] = 0.8 * means[name] + 0.2 * value if value.is_floating_point() else value
     attempt = laboratory.run(digits_job(NORMED, training={"average": {"kind": "ema", "decay": 0.8, **settings}}))
-    found = attempt.prepared.state.evaluation_network.state_dict()
+    average = attempt.prepared.state.evaluation_network.state_dict()
     for name, value in means.items():
-        torch.testing.assert_close(found[name], value)
+        torch.testing.assert_close(average[name], value)
     assert attempt.prepared.state.average is not None
     assert attempt.prepared.state.average.count == len(taken)
 
@@ -88,11 +88,11 @@ def test_a_stochastic_average_is_the_mean(
 ) -> None:
     steps = weights_by_step(laboratory, NORMED, {})
     attempt = laboratory.run(digits_job(NORMED, training={"average": {"kind": "swa", **settings}}))
-    found = attempt.prepared.state.evaluation_network.state_dict()
+    average = attempt.prepared.state.evaluation_network.state_dict()
     for name, latest in steps[taken[-1] - 1].items():
         mean = torch.stack([steps[step - 1][name] for step in taken]).double().mean(0)
-        wanted = mean.to(latest.dtype) if latest.is_floating_point() else latest
-        torch.testing.assert_close(found[name], wanted, rtol=1e-5, atol=1e-6)
+        expected = mean.to(latest.dtype) if latest.is_floating_point() else latest
+        torch.testing.assert_close(average[name], expected, rtol=1e-5, atol=1e-6)
 
 
 def test_averages_are_those_of_torch() -> None:
@@ -140,8 +140,10 @@ def test_what_is_evaluated_and_published_is_the_average(laboratory: TrainingHarn
         assert torch.equal(state[f"network/{name}"], prepared.network.state_dict()[name])
     assert any(not torch.equal(weights[name], value) for name, value in prepared.network.state_dict().items())
     assert prepared.validation is not None
-    found = evaluate(prepared.state.evaluation_network, prepared.heads, prepared.validation, 256, prepared.precision)
-    assert attempt.points("val/loss")[-1] == (15, found.values["val/loss"])
+    evaluation = evaluate(
+        prepared.state.evaluation_network, prepared.heads, prepared.validation, 256, prepared.precision
+    )
+    assert attempt.points("val/loss")[-1] == (15, evaluation.values["val/loss"])
 
 
 def test_until_there_is_an_average_the_weights_stand_for_it(
@@ -207,7 +209,7 @@ def test_rates_settle_as_those_of_torch(strategy: Any, schedule: dict[str, Any] 
 
 
 @pytest.mark.parametrize(
-    ("average", "turns"),
+    ("average", "schedule"),
     [
         (spec("ema"), AveragingSchedule(0, 1)),
         (spec("ema", every_steps=3, start_step=4), AveragingSchedule(4, 3)),
@@ -215,8 +217,8 @@ def test_rates_settle_as_those_of_torch(strategy: Any, schedule: dict[str, Any] 
         (spec("swa", start=0.5, every="step"), AveragingSchedule(50, 1)),
     ],
 )
-def test_turns(average: Any, turns: AveragingSchedule) -> None:
-    assert averaging_schedule(average, 100, 20) == turns
+def test_schedules(average: Any, schedule: AveragingSchedule) -> None:
+    assert averaging_schedule(average, 100, 20) == schedule
     assert turns.occurs_within(100) == any(turns.is_due(step) for step in range(1, 101))
     assert not turns.occurs_within(turns.start)
 
@@ -224,9 +226,9 @@ def test_turns(average: Any, turns: AveragingSchedule) -> None:
 @pytest.mark.parametrize(
     "average", [{"kind": "ema", "start_step": 15}, {"kind": "ema", "every_steps": 16}, {"kind": "swa", "start": 0.9}]
 )
-def test_an_average_that_never_comes_is_told_when_the_job_is_posted(average: dict[str, Any]) -> None:
-    found = inspect_job(digits_job(training={"average": average}), None, InspectionLimits(100, 10**6, 1 << 30))
-    assert [(problem.pointer, problem.code) for problem in found.problems] == [("/training/average", "contradiction")]
+def test_an_average_that_is_never_updated_is_rejected_at_submission(average: dict[str, Any]) -> None:
+    result = inspect_job(digits_job(training={"average": average}), None, InspectionLimits(100, 10**6, 1 << 30))
+    assert [(problem.pointer, problem.code) for problem in result.problems] == [("/training/average", "contradiction")]
 
 
 def test_an_average_takes_memory() -> None:

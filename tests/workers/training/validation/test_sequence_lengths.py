@@ -1,4 +1,4 @@
-"""Batches are as long as their longest row: what cannot take every length is told when the job is posted."""
+"""Batches are as long as their longest row: networks that cannot take every length are rejected at submission."""
 
 from typing import Any
 
@@ -50,11 +50,7 @@ TOLD: dict[str, tuple[Any, str, str]] = {
         'at "text" of 1: norm normalises over 256x8',
     ),
     "a place's own parameter": (chain(PLACES, ADD, MEAN), "/model/nodes/2", 'at "text" of 255: sum cannot combine'),
-    "told its size": (
-        chain({"id": "flat", "kind": "reshape", "shape": [-1, 2048]}),
-        "/model/nodes/1",
-        'at "text" of 1',
-    ),
+    "a fixed size": (chain({"id": "flat", "kind": "reshape", "shape": [-1, 2048]}), "/model/nodes/1", 'at "text" of 1'),
     "within a body": (
         chain(
             {
@@ -73,17 +69,17 @@ TOLD: dict[str, tuple[Any, str, str]] = {
 
 
 def problems(corpus: InMemoryDataset, spec: Any) -> list[tuple[str, str]]:
-    found = inspect_job(spec, corpus.schema, LIMITS).problems
-    assert all(problem.code == "depends_on_length" and "pool_sequence" in problem.hint for problem in found)
-    return [(problem.pointer, problem.detail) for problem in found]
+    result = inspect_job(spec, corpus.schema, LIMITS).problems
+    assert all(problem.code == "depends_on_length" and "pool_sequence" in problem.hint for problem in result)
+    return [(problem.pointer, problem.detail) for problem in result]
 
 
 @pytest.mark.parametrize("name", TOLD)
 def test_what_depends_on_the_length_is_told(name: str) -> None:
     network, pointer, words = TOLD[name]
-    (found,) = problems(text_dataset(), dataset_job(network, **LABEL))
-    assert found[0] == pointer
-    assert words in found[1]
+    (problem,) = problems(text_dataset(), dataset_job(network, **LABEL))
+    assert problem[0] == pointer
+    assert words in problem[1]
 
 
 @pytest.mark.parametrize("name", TOLD)
@@ -142,8 +138,8 @@ def test_scores_of_a_fixed_length_do_not_fit_tags() -> None:
         {"id": "turned", "kind": "transpose", "inputs": ["out"], "dim0": 1, "dim1": 2},
         {"id": "scores", "kind": "interpolate", "inputs": ["turned"], "size": 256},
     ]
-    (found,) = problems(tagging_dataset(), dataset_job(graph(["words"], *nodes)))
-    assert "CrossEntropyLoss compares 2x256 per example from scores with targets of 1 per example" in found[1]
+    (problem,) = problems(tagging_dataset(), dataset_job(graph(["words"], *nodes)))
+    assert "CrossEntropyLoss compares 2x256 per example from scores with targets of 1 per example" in problem[1]
 
 
 def test_two_texts_are_never_equally_long_by_chance() -> None:
@@ -155,8 +151,8 @@ def test_two_texts_are_never_equally_long_by_chance() -> None:
         {**MEAN, "inputs": ["sum"]},
         {"id": "out", "kind": "Linear", "inputs": ["mean"], "out_features": 2},
     ]
-    (found,) = problems(corpus, dataset_job(graph(list(features), *nodes), features=features, **LABEL))
-    assert 'at "one" of 255 and "other" of 256: sum cannot combine' in found[1]
+    (problem,) = problems(corpus, dataset_job(graph(list(features), *nodes), features=features, **LABEL))
+    assert 'at "one" of 255 and "other" of 256: sum cannot combine' in problem[1]
 
 
 def test_the_report_says_which_inputs_are_ragged() -> None:
