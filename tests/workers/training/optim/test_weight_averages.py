@@ -219,8 +219,8 @@ def test_rates_settle_as_those_of_torch(strategy: Any, schedule: dict[str, Any] 
 )
 def test_schedules(average: Any, schedule: AveragingSchedule) -> None:
     assert averaging_schedule(average, 100, 20) == schedule
-    assert turns.occurs_within(100) == any(turns.is_due(step) for step in range(1, 101))
-    assert not turns.occurs_within(turns.start)
+    assert schedule.occurs_within(100) == any(schedule.is_due(step) for step in range(1, 101))
+    assert not schedule.occurs_within(schedule.start)
 
 
 @pytest.mark.parametrize(
