@@ -2,9 +2,10 @@ import pytest
 import torch
 from torch._dynamo.exc import BackendCompilerFailed
 
-from app.errors import BuildError, DataError, NumericError, OutOfMemory, TrainingError
+from app.errors import BuildError, DataError, NumericError, OutOfMemory, TrainingError, first_line
 from workers.network.runtime.tree_levels import TreeError
 from workers.torch_errors import translate_torch_errors
+from workers.torch_setup import is_out_of_memory
 
 
 @pytest.mark.parametrize(
@@ -42,3 +43,29 @@ def test_the_rest_passes(error: Exception) -> None:
     with pytest.raises(type(error)) as caught, translate_torch_errors():
         raise error
     assert caught.value is error
+
+
+@pytest.mark.parametrize(
+    ("error", "line"),
+    [
+        (ValueError("bad size\nand a long story"), "bad size"),
+        (ValueError("\n  bad size  \n"), "bad size"),
+        (ValueError("  \n"), "ValueError"),
+        (MemoryError(), "MemoryError"),
+    ],
+)
+def test_the_first_line_of_an_error_is_not_blank(error: Exception, line: str) -> None:
+    assert first_line(error) == line
+
+
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        (MemoryError(), True),
+        (RuntimeError("MPS backend out of memory (MPS allocated: 9 GB)"), True),
+        (RuntimeError("DefaultCPUAllocator: can't allocate memory"), True),
+        (RuntimeError("Expected memory format contiguous"), False),
+    ],
+)
+def test_a_full_memory_is_known_by_what_torch_says(error: Exception, expected: bool) -> None:
+    assert is_out_of_memory(error) is expected

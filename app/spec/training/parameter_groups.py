@@ -69,7 +69,7 @@ def _settings_problems(optimizer: BaseOptimizer, group: BaseParameterGroup) -> l
     settings = group.settings()
     if group.frozen and settings:
         names = " and ".join(settings)
-        return [Problem("/frozen", "contradiction", f"frozen parameters have no {names}", f"remove {names}")]
+        return [Problem("/frozen", "contradiction", f"a frozen group has no {names}", f"remove {names}")]
     known = optimizer.group_settings
     unknown = [name for name in settings if name not in known]
     if unknown:
@@ -85,5 +85,5 @@ def _unknown_setting(optimizer: BaseOptimizer, name: str, known: Sequence[str]) 
     if name in optimizer.row.fields:
         detail = f"{optimizer.kind} has one {name} for all parameters"
         return Problem(f"/{name}", "unsupported", detail, "move it to optimizer")
-    hint = did_you_mean(name, known) or "there are: " + ", ".join(known)
+    hint = did_you_mean(name, known) or "one of: " + ", ".join(known)
     return Problem(f"/{name}", "unknown_field", f"{optimizer.kind} has no {name}", hint)

@@ -164,6 +164,6 @@ def warmup_problems(
         return [Problem("/warmup", "contradiction", detail, "remove warmup")]
     for name, length, total in (("steps", warmup.steps, steps), ("epochs", warmup.epochs, epochs)):
         if length is not None and total is not None and length > total:
-            detail = f"the run has {total} {name}: the full rates would never be reached"
+            detail = f"the run has {total} {name}: the warm-up would never end"
             return [Problem(f"/warmup/{name}", "contradiction", detail, f"warm up for fewer {name}")]
     return []

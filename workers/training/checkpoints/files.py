@@ -9,7 +9,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from hashlib import file_digest
 from pathlib import Path
-from typing import Any
 
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
@@ -22,12 +21,13 @@ from app.storage.removal import remove_files
 from workers.protocol.assignment import CheckpointRef
 from workers.protocol.messages import SavedCheckpoint, SavedFile
 from workers.training.metrics.classification_report import REPORT_FILE
+from workers.training.optim.schedules import JsonState
 from workers.training.state import StateJson, published_weights
 
 STATE_TENSORS_FILE, STATE_JSON_FILE = "state.safetensors", "state.json"  # private: what a resumed attempt needs
 PREPARATION_FILE = "preparation.json"  # public: how rows become tensors
 REQUIRED_FILES = (STATE_TENSORS_FILE, STATE_JSON_FILE, PREPARATION_FILE)
-ReportFunction = Callable[[int], Mapping[str, Any] | None]  # from a step to the report of its evaluation
+ReportFunction = Callable[[int], JsonState | None]  # from a step to the report of its evaluation
 # Writes the public files of weights into a folder, and returns their paths.
 ExportFunction = Callable[[Mapping[str, Tensor], Path], Sequence[Path]]
 
@@ -95,11 +95,11 @@ class RestoredCheckpoint:
     step: int
     tensors: Mapping[str, Tensor]
     state_json: StateJson
-    preparation: Mapping[str, Any]
-    report: Mapping[str, Any] | None = None  # of the evaluation at this step, if there was one
+    preparation: JsonState
+    report: JsonState | None = None  # of the evaluation at this step, if there was one
     forked: bool = False  # whether it is another job's, whose whole state is taken over
 
-    def report_at(self, step: int) -> Mapping[str, Any] | None:
+    def report_at(self, step: int) -> JsonState | None:
         """Return the report of the evaluation at `step`; `None` for that of another job."""
         return self.report if step == self.step and not self.forked else None
 
@@ -124,7 +124,7 @@ def restore_checkpoint(
     return None
 
 
-def _fetch_verified(file: Mapping[str, Any], store: ArtifactStore, target: Path) -> Path | None:
+def _fetch_verified(file: JsonState, store: ArtifactStore, target: Path) -> Path | None:
     try:
         path = store.fetch(file["path"], target)
         with path.open("rb") as content:
