@@ -69,7 +69,7 @@ def test_without_room_the_training_goes_on(laboratory: TrainingHarness, error: G
     assert [saved.step for saved in attempt.context.saved] == [4, 8, 12, 15][len(refused) :]
     (warning,) = attempt.events("warning")  # of two failures, too
     assert warning == {"code": error.code, "detail": error.detail, "hint": warning["hint"]}
-    assert "tried again" in warning["hint"]
+    assert "will retry" in warning["hint"]
     assert attempt.weights() == whole.weights()
     assert attempt.points("val/loss") == whole.points("val/loss")
     assert_nothing_else(laboratory, attempt)
