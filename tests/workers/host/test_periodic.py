@@ -9,7 +9,7 @@ from app.jobs import repository
 from app.settings import Settings
 from app.storage.protocol import ArtifactStore
 from tests.workers.host.test_worker import RecordingWaker, claim_job
-from workers.host.periodic import PeriodicRunner
+from workers.host.duties import LeaseRecovery
 from workers.host.worker import Worker
 
 
@@ -22,7 +22,9 @@ def test_a_job_whose_worker_stopped_in_the_middle_of_a_write_keeps_no_other_wait
     impatient = Database(database_url, lock_seconds=0.1)
     with database.begin() as session:
         repository.lock_for_attempt(session, stopped, 1)
-        PeriodicRunner(Worker(Settings(slots=1), impatient, store, RecordingWaker(), ["default"]))._requeue_expired()
+        recovery = LeaseRecovery(Worker(Settings(slots=1), impatient, store, RecordingWaker(), ["default"]))
+        recovery._trust_at = 0.0
+        recovery.requeue_expired()
         assert database.run(repository.find, "anna", lost).status == "queued"
     assert database.run(repository.find, "anna", stopped).status == "running"
     impatient.close()
