@@ -15,6 +15,7 @@ from workers.network.analysis.graph import describe_graph
 from workers.network.inference.partial_network import PartialNetwork, too_many_nodes_problem
 from workers.network.inference.shape_inference import infer_shapes
 from workers.network.runtime.build import BuiltNetwork, build
+from workers.protocol.child_requests import InspectResponse, QueryRequest
 from workers.torch_errors import translate_torch_errors
 
 MAX_BUILT_PARAMETERS = 1_000_000  # parameters of a network that is built to be looked at
@@ -47,6 +48,12 @@ def inspect_network(document: Any, max_nodes: int) -> tuple[dict[str, Any], list
             except InvalidInput as error:
                 problems = list(error.problems)
         return report, problems
+
+
+def handle(request: QueryRequest) -> InspectResponse:
+    """Answer a request."""
+    report, problems = inspect_network(request.document, request.max_nodes)
+    return InspectResponse(report, tuple(problems))
 
 
 def _size_problems(question: InspectionRequest, drafted: PartialNetwork) -> list[Problem]:

@@ -28,6 +28,7 @@ from workers.protocol.messages import (
     CommandVerb,
     Ending,
     JobMessage,
+    Message,
     Outcome,
     ProgressReport,
     SavedCheckpoint,
@@ -136,7 +137,7 @@ class Attempt:
                 processes.kill()
                 return self._killed_outcome()
 
-    def _next_message(self, processes: ProcessGroup) -> JobMessage | Command | None:
+    def _next_message(self, processes: ProcessGroup) -> Message | None:
         """Return the next message, `None` if there is none yet, or a loss if the process died without an Outcome."""
         if len(self._backlog) >= MAX_BACKLOG:
             time.sleep(ATTEMPT_POLL_SECONDS)

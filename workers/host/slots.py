@@ -21,7 +21,7 @@ class SlotPool:
 
     def __init__(self, slots: int, gpus: int) -> None:
         self._lock = threading.Lock()
-        self._free = deque((slot % gpus,) if gpus else () for slot in range(slots))
+        self._free: deque[tuple[int, ...]] = deque((slot % gpus,) if gpus else () for slot in range(slots))
 
     @property
     def free(self) -> int:

@@ -91,7 +91,7 @@ class Command:
     payload: Mapping[str, object] = field(default_factory=dict)
 
 
-Message = ProgressReport | SavedCheckpoint | Outcome | Command
+Message = JobMessage | Command
 _CODEC = MessageCodec[Message](ProgressReport, SavedCheckpoint, Outcome, Command)
 
 
