@@ -7,12 +7,12 @@ import resource
 from contextlib import suppress
 from pathlib import Path
 
-STATM_RESIDENT, STATM_DATA = 1, 5  # positions in Linux's /proc/self/statm
+STATM_RESIDENT, STATM_SHARED, STATM_DATA = 1, 2, 5  # positions in Linux's /proc/self/statm
 
 
-def resident_bytes() -> int:
-    """Return the resident memory of this process; 0 where the system does not report it."""
-    return _statm_bytes(STATM_RESIDENT)
+def private_bytes() -> int:
+    """Return the resident memory of this process without mapped files; 0 where the system does not report it."""
+    return _statm_bytes(STATM_RESIDENT) - _statm_bytes(STATM_SHARED)
 
 
 def limit_growth(count: int) -> None:
@@ -40,7 +40,7 @@ class GrowthLimit:
     """How much larger a process may become than it is now."""
 
     def __init__(self, count: int) -> None:
-        self._count, self._start = count, resident_bytes()
+        self._count, self._start = count, private_bytes()
 
     def is_exceeded(self, cached: int = 0) -> bool:
         """Return whether the process has grown by more than the limit and the `cached` bytes that it keeps on purpose.
@@ -48,10 +48,10 @@ class GrowthLimit:
         Freed memory does not count.
         """
         limit = self._start + self._count + cached
-        if resident_bytes() <= limit:
+        if private_bytes() <= limit:
             return False
         trim()
-        return resident_bytes() > limit
+        return private_bytes() > limit
 
 
 def _statm_bytes(position: int) -> int:
