@@ -27,7 +27,7 @@ class WorkerState:
 
 
 def liveness(row: WorkerRow, seconds: float, max_deaf_seconds: float = float("inf")) -> Liveness:
-    """Return whether a worker lives, `seconds` after its last heartbeat; every judgement of it is made here.
+    """Return whether a worker lives, `seconds` after its last heartbeat. No other code decides that.
 
     It is "stopped" if it said so, "silent" without a heartbeat, "deaf" if it has received no wake-up for longer than
     `max_deaf_seconds`, else "listening".

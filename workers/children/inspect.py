@@ -76,68 +76,68 @@ def inspect_job(
     problems = check_job(job, stored, limits.max_nodes)
     if any(not _is_recoverable(problem, job) for problem in problems):
         return InspectResponse({}, tuple(limit_problems(problems)))
-    seen = resolve_job_features(job, stored)
-    schema = seen.schema
-    wrong = {found[1] for problem in problems if (found := match(NODE_POINTER, problem.pointer))}
+    resolved = resolve_job_features(job, stored)
+    schema = resolved.schema
+    invalid_nodes = {node[1] for problem in problems if (node := match(NODE_POINTER, problem.pointer))}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # torch's advice on unusual settings is no problem
-        drafted = infer_shapes(job.model, schema, job.data.inputs or schema.inputs, wrong)
-    if (count := drafted.count_nodes()) > limits.max_nodes:
+        network = infer_shapes(job.model, schema, job.data.inputs or schema.inputs, invalid_nodes)
+    if (count := network.count_nodes()) > limits.max_nodes:
         return InspectResponse({}, (too_many_nodes_problem(count, limits.max_nodes),))
-    problems += [problem.with_prefix("/model") for problem in drafted.problems]
+    problems += [problem.with_prefix("/model") for problem in network.problems]
     if not any(problem.pointer.startswith("/data") for problem in problems):
-        problems += check_transforms(seen.features, job.data.features or {}, stored)
-    problems += objective_problems(job, head_targets(job, stored, seen), drafted)
+        problems += check_transforms(resolved.features, job.data.features or {}, stored)
+    problems += objective_problems(job, head_targets(job, stored, resolved), network)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        problems += length_problems(job, seen, stored, drafted, wrong)
-    problems += vector_problems(seen, drafted.blueprint, named)
-    if (weights := named.get(WEIGHTS_POINTER)) is not None and not drafted.problems:
-        problems += weight_problems(drafted.blueprint, weights)
-    trained = drafted.parameters
-    if drafted.parameters <= limits.max_parameters and not any(map(_is_training_problem, problems)):
-        rehearsal = dry_run_plan(job, schema, drafted)
-        trained = rehearsal.trainable_elements
-        problems += rehearsal.problems
-    memory = estimate_memory(job, drafted, schema.rows.get("train", 0), trained)
-    problems += _limit_problems(drafted, memory, limits)
-    report = {**describe_graph(drafted, "/model"), "memory": memory.as_dict()}
+        problems += length_problems(job, resolved, stored, network, invalid_nodes)
+    problems += vector_problems(resolved, network.blueprint, named)
+    if (weights := named.get(WEIGHTS_POINTER)) is not None and not network.problems:
+        problems += weight_problems(network.blueprint, weights)
+    trained = network.parameters
+    if network.parameters <= limits.max_parameters and not any(map(_is_training_problem, problems)):
+        dry_run = dry_run_plan(job, schema, network)
+        trained = dry_run.trainable_elements
+        problems += dry_run.problems
+    memory = estimate_memory(job, network, schema.rows.get("train", 0), trained)
+    problems += _limit_problems(network, memory, limits)
+    report = {**describe_graph(network, "/model"), "memory": memory.as_dict()}
     report["totals"]["trainable"] = trained
     for name, value in report["inputs"].items():
         if (column := schema.column(name)) is not None and column.ragged:
-            value["ragged"] = True  # the shape's dimension 1 is the greatest length, of which memory is told too
+            value["ragged"] = True  # dimension 1 is the greatest length; the memory is that of it, too
     return InspectResponse(report, tuple(limit_problems(problems)))
 
 
 def _count_nodes(document: Any) -> int:
-    """Return how many nodes a document has, at any depth, before anything is parsed."""
-    waiting = [document.get("model") if isinstance(document, dict) else None]
+    """Return the number of nodes in a document, at any depth, before anything is parsed."""
+    stack = [document.get("model") if isinstance(document, dict) else None]
     count = 0
-    for value in waiting:  # grows while it is walked
+    for value in stack:  # grows while it is walked
         if isinstance(value, dict):
             lists = [value.get(form) for form in ("layers", "nodes")]
             count += sum(len(nodes) for nodes in lists if isinstance(nodes, list))
-            waiting += value.values()
+            stack += value.values()
         elif isinstance(value, list):
-            waiting += [item for item in value if isinstance(item, dict | list)]
+            stack += [item for item in value if isinstance(item, dict | list)]
     return count
 
 
 def _is_recoverable(problem: Problem, job: JobSpec) -> bool:
-    """Say whether the rest of the network has a meaning in spite of the problem."""
-    doubled = problem.code == "duplicate_id" and job.model.nodes is not None
-    circle = problem.code == "cycle" and fullmatch(r"/model/blocks/\w+", problem.pointer)
-    return not (doubled or circle or problem.code in FATAL_CODES)
+    """Return whether the rest of the network can be inspected in spite of the problem."""
+    duplicate = problem.code == "duplicate_id" and job.model.nodes is not None
+    cycle = problem.code == "cycle" and fullmatch(r"/model/blocks/\w+", problem.pointer)
+    return not (duplicate or cycle or problem.code in FATAL_CODES)
 
 
 def _is_training_problem(problem: Problem) -> bool:
     return problem.pointer.startswith("/training")
 
 
-def _limit_problems(drafted: PartialNetwork, memory: MemoryEstimate, limits: InspectionLimits) -> list[Problem]:
+def _limit_problems(network: PartialNetwork, memory: MemoryEstimate, limits: InspectionLimits) -> list[Problem]:
     problems = []
-    largest = max(drafted.nodes, key=lambda trace: trace.parameters, default=None)
-    count = drafted.parameters
+    largest = max(network.nodes, key=lambda trace: trace.parameters, default=None)
+    count = network.parameters
     if largest is not None and count > limits.max_parameters:
         detail = f"the network has {count:,} parameters, at most {limits.max_parameters:,} are allowed"
         hint = f"make {largest.node.id} smaller, which has {largest.parameters:,} of them"

@@ -1,6 +1,6 @@
 """The main functions of the child processes, which answer one request after the other within limits.
 
-A request is about a stranger's document or file: whatever it brings about is a response.
+Documents and files are not trusted: whatever they bring about is a response.
 """
 
 import gc

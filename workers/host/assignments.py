@@ -1,4 +1,4 @@
-"""From a claimed job to the assignment of its attempt."""
+"""Builds the assignment of an attempt from its claimed job."""
 
 from sqlalchemy.orm import Session
 

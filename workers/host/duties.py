@@ -91,7 +91,7 @@ class LeaseRecovery:
 
 
 class LivenessMonitor:
-    """Sends the worker's heartbeat, and looks after those that send none: others, and a worker that is deaf."""
+    """Sends the worker's heartbeat, logs other workers that send none, and ends a worker that receives no wake-ups."""
 
     def __init__(self, worker: Worker) -> None:
         self._worker = worker

@@ -1,6 +1,6 @@
 """Requests that the API sends to its child processes, and their responses. A child answers one at a time.
 
-Fields are as JSON: schemas and options are checked in the child, since a stranger wrote them.
+Schemas and options are plain JSON: the child checks them.
 """
 
 from collections.abc import Mapping

@@ -36,7 +36,7 @@ from workers.protocol.child_requests import (
 )
 
 MAX_WAITING_REQUESTS = 8  # for each predictor, with their bodies; more are refused at once
-PREDICTIONS_BUSY = "predictions are being made"
+PREDICTIONS_BUSY = "predictions are in progress"
 PREDICTION_FAILED = Problem(
     "",
     "prediction_failed",
