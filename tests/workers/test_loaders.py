@@ -46,7 +46,8 @@ def running(tmp_path: Path) -> Iterator[RunningAttempt]:
         False,
         loaders=2,
     )
-    process, pipe = forkserver.start(assignment)
+    started = forkserver.start(assignment)
+    process, pipe = started.reporter, started.pipe
     while not (isinstance(message := receive(pipe), ProgressReport) and message.series):
         assert not isinstance(message, Outcome), message
     children = psutil.Process(process.pid).children()
