@@ -20,7 +20,7 @@ from tests.workers.training.multi_head import (
 )
 from tests.workers.training.test_resume import train_in_pieces
 from workers.protocol.messages import Ending
-from workers.training.objective.losses import TargetLoss
+from workers.training.objective.training_loss import TargetLoss
 
 
 @pytest.fixture
