@@ -16,10 +16,9 @@ from app.errors import ContentTooLarge, GraftwerkError, InvalidInput, NotPredict
 from app.spec.prediction import PredictionOptions
 from workers.children import server
 from workers.children.server import Request
-from workers.prediction.cache import NetworkCache
 from workers.prediction.files import InputRows, read_rows
 from workers.prediction.forward import predict_rows
-from workers.prediction.network import NetworkSource, TrainedNetwork, load_network
+from workers.prediction.network import NetworkCache, NetworkSource, TrainedNetwork, load_network
 from workers.prediction.requests import RequestBody, parse_prediction
 from workers.prediction.responses import render_csv, render_json
 from workers.prediction.rows import split_from_rows
@@ -106,10 +105,10 @@ def _trained_network(cache: NetworkCache, request: Request) -> TrainedNetwork:
 def _render_predictions(trained: TrainedNetwork, sent: InputRows, asked: PredictionOptions, request: Request) -> bytes:
     found = predict_rows(trained, sent.split, sent.count, asked)
     if request["table"]:
-        return render_csv(found, trained.decoders, sent.files)
+        return render_csv(found, trained.formatters, sent.files)
     head: Mapping[str, Any] = {
         **request["told"],
-        "outputs": {name: meaning.describe() for name, meaning in trained.decoders.items()},
+        "outputs": {name: formatter.describe() for name, formatter in trained.formatters.items()},
         "left_out": dict(trained.left_out),
         "files": list(sent.files) or None,
     }

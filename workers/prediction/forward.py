@@ -34,8 +34,8 @@ def predict_rows(
             for rows in alike.split(asked.batch_size):
                 for some, outputs in _forward(trained, ExampleSet(made, {}), rows):
                     for name, raw in outputs.items():
-                        meaning = trained.decoders[name]
-                        told = meaning.decode(raw, asked, _sequence_lengths(made, meaning.aligned_input, some))
+                        formatter = trained.formatters[name]
+                        told = formatter.format(raw, asked, _sequence_lengths(made, formatter.aligned_input, some))
                         for row, each in zip(some.tolist(), told, strict=True):
                             found[row][name] = each
     except OutOfMemory:

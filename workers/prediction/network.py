@@ -1,7 +1,7 @@
-"""A trained network, ready to answer: as much of it as rows alone can feed, with its public weights."""
+"""Trained networks, ready to predict: as much of each as rows alone can feed, with its public weights."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,8 +20,7 @@ from workers.network.inference.input_checks import SYMBOLIC_BATCH_SIZE
 from workers.network.inference.partial_network import PartialNetwork
 from workers.network.inference.shape_inference import infer_shapes
 from workers.network.runtime.build import BuiltNetwork
-from workers.prediction.heads import prediction_decoders
-from workers.prediction.meaning import PredictionDecoder
+from workers.prediction.formatting import OutputFormatter, output_formatters
 from workers.prediction.required_columns import RequiredColumn
 
 
@@ -43,7 +42,7 @@ class TrainedNetwork:
     preparation: Preparation
     required_columns: tuple[RequiredColumn, ...]
     dataset_columns: Mapping[str, Column]  # all columns of the data set
-    decoders: Mapping[str, PredictionDecoder]  # by output
+    formatters: Mapping[str, OutputFormatter]  # by output
     left_out: Mapping[str, str]  # other outputs, and why
     device: torch.device
 
@@ -51,6 +50,35 @@ class TrainedNetwork:
     def nbytes(self) -> int:
         """The size of its weights."""
         return sum(tensor.nbytes for tensor in (*self.network.parameters(), *self.network.buffers()))
+
+
+class NetworkCache:
+    """Networks by the id of their checkpoint, at most `limit` bytes together; a larger one is kept alone.
+
+    The least recently used network is dropped first.
+    """
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._entries: dict[str, TrainedNetwork] = {}  # the most recently used one last
+
+    @property
+    def nbytes(self) -> int:
+        """The size of all networks in the cache."""
+        return sum(trained.nbytes for trained in self._entries.values())
+
+    def __contains__(self, checkpoint: str) -> bool:
+        return checkpoint in self._entries
+
+    def get(self, checkpoint: str, size: int, load: Callable[[], TrainedNetwork]) -> TrainedNetwork:
+        """Return a network; if it is not in the cache, make room for about `size` bytes and load it."""
+        network = self._entries.pop(checkpoint, None)
+        if network is None:
+            while self._entries and self.nbytes + size > self._limit:
+                del self._entries[next(iter(self._entries))]
+            network = load()
+        self._entries[checkpoint] = network
+        return network
 
 
 def load_network(source: NetworkSource, device: torch.device) -> TrainedNetwork:
@@ -73,7 +101,7 @@ def load_network(source: NetworkSource, device: torch.device) -> TrainedNetwork:
         preparation=Preparation({name: whole.preprocessors[name] for name in features}),
         required_columns=tuple(_required_columns(features, stored).values()),
         dataset_columns={column.name: column for column in stored.columns},
-        decoders=prediction_decoders(job, stored, seen, whole, kept, next(iter(outputs))),
+        formatters=output_formatters(job, stored, seen, whole, kept, next(iter(outputs))),
         left_out=left_out,
         device=device,
     )

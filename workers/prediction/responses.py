@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import orjson
 
-from workers.prediction.meaning import PredictionDecoder
+from workers.prediction.formatting import OutputFormatter
 
 MAX_SPREAD_WIDTH = 1000  # numbers of a row that have a column each; more are one list
 SPREAD_FIELDS = frozenset({"probabilities", "value", "raw"})
@@ -22,13 +22,13 @@ def render_json(head: Mapping[str, Any], found: Sequence[RowPredictions]) -> byt
 
 
 def render_csv(
-    found: Sequence[RowPredictions], meanings: Mapping[str, PredictionDecoder], files: Sequence[str] = ()
+    found: Sequence[RowPredictions], formatters: Mapping[str, OutputFormatter], files: Sequence[str] = ()
 ) -> bytes:
     """Return a table with a header: a row each, and a column for each thing told. `files` are names of the rows."""
     columns: dict[str, Sequence[Any]] = {"file": files} if files else {}
-    for output, meaning in meanings.items():
+    for output, formatter in formatters.items():
         for field in found[0][output]:
-            columns |= _spread_columns(f"{output}.{field}", [row[output][field] for row in found], field, meaning)
+            columns |= _spread_columns(f"{output}.{field}", [row[output][field] for row in found], field, formatter)
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(columns)
@@ -37,12 +37,14 @@ def render_csv(
 
 
 def _spread_columns(
-    name: str, values: Sequence[Any], field: str, meaning: PredictionDecoder
+    name: str, values: Sequence[Any], field: str, formatter: OutputFormatter
 ) -> dict[str, Sequence[Any]]:
     widths = {len(value) if _is_flat_list(value) else 0 for value in values}
     if field not in SPREAD_FIELDS or len(widths) > 1 or not 0 < max(widths) <= MAX_SPREAD_WIDTH:
         return {name: list(map(_format_cell, values))}
-    labels = meaning.labels if field == "probabilities" and len(meaning.labels) == max(widths) else range(max(widths))
+    labels = (
+        formatter.labels if field == "probabilities" and len(formatter.labels) == max(widths) else range(max(widths))
+    )
     return {f"{name}.{label}": [value[place] for value in values] for place, label in enumerate(labels)}
 
 

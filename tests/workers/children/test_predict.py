@@ -14,7 +14,7 @@ from tests.workers.prediction.checkpoints import DIGITS, write_checkpoint
 from workers.children.predict import catch_errors, predict, requested_checkpoint
 from workers.children.server import handle_request
 from workers.data.loading.sources import load_source
-from workers.prediction.cache import NetworkCache
+from workers.prediction.network import NetworkCache
 
 ROW = {"image": torch.zeros(1, 8, 8).tolist()}
 MIB = 1 << 20

@@ -4,7 +4,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from workers.prediction.cache import NetworkCache
+from workers.prediction.network import NetworkCache
 
 
 @dataclass

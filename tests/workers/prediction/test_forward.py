@@ -205,7 +205,7 @@ def test_scores_are_told_beside_a_loss_of_one_s_own_and_several_heads(tmp_path: 
     (found,) = predict(trained, [{"x": [1.0, 2.0]}], PredictionOptions())
     assert found["scores"]["label"] == expected["scores"].argmax().item()
     assert found["size"] == {"value": pytest.approx(expected["size"].item())}
-    assert trained.decoders["size"].target == "z"
+    assert trained.formatters["size"].target == "z"
 
 
 def test_what_everything_depends_on_is_asked_for(tmp_path: Path) -> None:

@@ -44,8 +44,8 @@ class TagScheme:
         )
 
     def count(self, batches: Sequence[tuple[Tensor, Tensor]], ignored: int) -> SpanCounts:
-        """Count entities in (predicted, true) lists, each (N, L), on the CPU; what the truth ignores is left out."""
-        rows = [_flatten_sequences(predicted, true, ignored) for predicted, true in batches]
+        """Count entities of (predicted, true) tags, each (N, L), without the `ignored` class; waits for the device."""
+        rows = [_flatten_sequences(predicted.cpu(), true.cpu(), ignored) for predicted, true in batches]
         predicted, true, first = (torch.cat(part) for part in zip(*rows, strict=True))
         begins = self._is_iob2(true, first)
         found, there = (self._entities(tags, first, begins) for tags in (predicted, true))

@@ -4,7 +4,7 @@ Decisions are taken on the scores, never on rounded probabilities, and probabili
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import torch
@@ -63,6 +63,11 @@ class LabelledPredictions(Predictions):
             return self.probabilities
         return self.scores.double().softmax(-1)
 
+    def select(self, kept: Tensor) -> "LabelledPredictions":
+        """Return the predictions where a mask (M) is true; tag lists stay."""
+        scores = self.scores[kept] if self.scores is not None else None
+        return replace(self, scores=scores, predicted=self.predicted[kept], target=self.target[kept])
+
 
 @dataclass(frozen=True)
 class OutputDecoder:
@@ -91,10 +96,7 @@ class OutputDecoder:
 
     def decode_labelled(self, output: Tensor, target: Tensor, drop_ignored: bool) -> LabelledPredictions:
         """Return the predictions of a batch beside its targets; leaving ignored ones out waits for the device."""
-        predictions, target = self.decode(output), _without_mps(target)
-        if self.task_type in ("classes", "tags"):
-            return _labelled_classes(self, predictions, target, drop_ignored)
-        return _labelled_values(self, predictions, target, drop_ignored)
+        return LABELLED[self.task_type](self, self.decode(output), _without_mps(target), drop_ignored)
 
 
 def _without_mps(values: Tensor) -> Tensor:
@@ -138,28 +140,43 @@ def _labelled_classes(
     tag_lists = None
     if decoder.task_type == "tags":
         tag_lists = torch.where(torch.eq(target, decoder.ignore_index), target, predicted), target
-    predicted, target = predicted.flatten(), target.flatten()
-    if drop_ignored:
-        kept = torch.ne(target, decoder.ignore_index)
-        scores, predicted, target = scores[kept] if scores is not None else None, predicted[kept], target[kept]
-    return LabelledPredictions(decoder.loss, scores, predicted, target, tag_lists)
+    target = target.flatten()
+    labelled = LabelledPredictions(decoder.loss, scores, predicted.flatten(), target, tag_lists)
+    return labelled.select(torch.ne(target, decoder.ignore_index)) if drop_ignored else labelled
 
 
-def _labelled_values(
+def _labelled_labels(
     decoder: OutputDecoder, predictions: Predictions, target: Tensor, drop_ignored: bool
 ) -> LabelledPredictions:
-    """Return decisions or numbers one behind the other, and labels as they are."""
-    scores, predicted = predictions.scores, predictions.predicted
-    if decoder.task_type == "labels":
-        target = target.reshape(predicted.shape)
-    else:
-        scores, predicted, target = scores.flatten() if scores is not None else None, predicted.flatten(), target.flatten()
-        if drop_ignored:
-            kept = ~target.isnan()
-            scores, predicted, target = scores[kept] if scores is not None else None, predicted[kept], target[kept]
-    is_number = decoder.task_type == "numbers"
-    target = target.double() if is_number else (target > decoder.loss.target_threshold).long()
-    return LabelledPredictions(decoder.loss, scores, predicted, target)
+    target = (target.reshape(predictions.predicted.shape) > decoder.loss.target_threshold).long()
+    return LabelledPredictions(decoder.loss, predictions.scores, predictions.predicted, target)
+
+
+def _labelled_decisions(
+    decoder: OutputDecoder, predictions: Predictions, target: Tensor, drop_ignored: bool
+) -> LabelledPredictions:
+    scores = predictions.scores.flatten() if predictions.scores is not None else None
+    target = target.flatten()
+    truth = (target > decoder.loss.target_threshold).long()
+    labelled = LabelledPredictions(decoder.loss, scores, predictions.predicted.flatten(), truth)
+    return labelled.select(~target.isnan()) if drop_ignored else labelled
+
+
+def _labelled_numbers(
+    decoder: OutputDecoder, predictions: Predictions, target: Tensor, drop_ignored: bool
+) -> LabelledPredictions:
+    target = target.double().flatten()
+    labelled = LabelledPredictions(decoder.loss, None, predictions.predicted.flatten(), target)
+    return labelled.select(~target.isnan()) if drop_ignored else labelled
+
+
+LABELLED: Mapping[TaskType, Callable[[OutputDecoder, Predictions, Tensor, bool], LabelledPredictions]] = {
+    "classes": _labelled_classes,
+    "tags": _labelled_classes,
+    "decisions": _labelled_decisions,
+    "labels": _labelled_labels,
+    "numbers": _labelled_numbers,
+}
 
 
 def build_decoder(head: Head, column: Column, output: str, target: str = "") -> OutputDecoder:

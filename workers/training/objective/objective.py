@@ -56,11 +56,7 @@ class WeightedSumLoss:
         return lambda step: [function(step)[0] if function is not None else None for function in functions]
 
     def batch_loss(
-        self,
-        outputs: OutputTensors,
-        targets: TargetTensors,
-        share: float,
-        denominators: StepDenominators | None = None,
+        self, outputs: OutputTensors, targets: TargetTensors, share: float, denominators: StepDenominators | None = None
     ) -> Tensor:
         """Return the weighted sum for a batch: a float32 scalar; the losses are kept for `pop_head_losses`."""
         losses = [

@@ -31,11 +31,7 @@ class TrainingLoss(Protocol):
         ...
 
     def batch_loss(
-        self,
-        outputs: OutputTensors,
-        targets: TargetTensors,
-        share: float,
-        denominators: StepDenominators | None = None,
+        self, outputs: OutputTensors, targets: TargetTensors, share: float, denominators: StepDenominators | None = None
     ) -> Tensor:
         """Return what a batch adds to the loss of its step: a float32 scalar.
 
@@ -76,11 +72,7 @@ class OutputLoss:
         return None
 
     def batch_loss(
-        self,
-        outputs: OutputTensors,
-        targets: TargetTensors,
-        share: float,
-        denominators: StepDenominators | None = None,
+        self, outputs: OutputTensors, targets: TargetTensors, share: float, denominators: StepDenominators | None = None
     ) -> Tensor:
         """Return the mean of the output times `share`: a float32 scalar."""
         output = outputs[self.output].float()
@@ -133,11 +125,7 @@ class TargetLoss:
         return count
 
     def batch_loss(
-        self,
-        outputs: OutputTensors,
-        targets: TargetTensors,
-        share: float,
-        denominators: StepDenominators | None = None,
+        self, outputs: OutputTensors, targets: TargetTensors, share: float, denominators: StepDenominators | None = None
     ) -> Tensor:
         """Return the loss of a batch: a float32 scalar.
 
@@ -164,7 +152,7 @@ class TargetLoss:
         return (losses * valid).sum()
 
     def denominator(self, targets: TargetTensors) -> Tensor:
-        """Return the number of targets that are not ignored (integer), or the sum of their weights (float): a scalar."""
+        """Return the number of targets that are not ignored (int64), or the sum of their weights (float32)."""
         target = targets[self.target]
         if self.row.elementwise:
             return (~target.isnan()).sum()

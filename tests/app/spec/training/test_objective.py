@@ -6,7 +6,7 @@ import pytest
 
 from app.spec.data.columns import Column, DataSchema
 from app.spec.job import check_job, head_targets, parse_job, resolve_job_features, resume_problems
-from app.spec.training.losses import LOSS_CLASSES, OUTPUT_LOSS, TASK_TYPES, task_type
+from app.spec.training.losses import LOSS_CLASSES, LOSSES, OUTPUT_LOSS, task_type
 from app.spec.training.metrics import METRICS, SPAN_METRICS, metric_mismatch
 from app.spec.training.objective import Objective
 
@@ -201,7 +201,7 @@ def test_a_training_goes_on_with_the_same_heads(change: dict[str, Any], place: s
 @pytest.mark.parametrize("loss", LOSS_CLASSES)
 @pytest.mark.parametrize("metric", METRICS)
 def test_metrics_are_about_what_the_loss_is_about(loss: str, metric: str) -> None:
-    what = TASK_TYPES.get(loss, "classes")
+    what = LOSSES[loss].task_type or "classes"
     target = {
         "classes": Column(name="y", dtype="int64", classes=3),
         "numbers": Column(name="y"),
@@ -214,11 +214,7 @@ def test_metrics_are_about_what_the_loss_is_about(loss: str, metric: str) -> Non
         assert found is not None
         assert "is about" in found[0]
         assert metric not in found[1].removeprefix("one of: ").split(", ")
-    elif METRICS[metric].requires == "probabilities" and loss in (
-        "MultiMarginLoss",
-        "SoftMarginLoss",
-        "MultiLabelSoftMarginLoss",
-    ):
+    elif METRICS[metric].requires == "probabilities" and loss == "MultiMarginLoss":
         assert found is not None
         assert "probabilities" in found[0]
     else:

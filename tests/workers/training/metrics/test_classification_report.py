@@ -9,7 +9,7 @@ import torch
 from sklearn import metrics as sklearn
 
 from app.spec.data.columns import Column
-from app.spec.training.losses import LOSS_CLASSES
+from app.spec.training.losses import LOSS_CLASSES, equivalent_loss
 from app.spec.training.objective import Head as HeadSpec
 from app.storage.local import LocalStore
 from tests.workers.training.datasets import DatasetHarness, tagging_dataset
@@ -25,10 +25,12 @@ from tests.workers.training.multi_head import (
     network,
 )
 from workers.protocol.messages import Ending, SavedCheckpoint
-from workers.training.metrics import tallies
-from workers.training.metrics.classification_report import evaluation_report
-from workers.training.objective.decode import build_decoder, target_cast
-from workers.training.objective.objective import ObjectiveHead, OutputLoss
+from workers.training.metrics import classification_report
+from workers.training.metrics.classification_report import ACCUMULATORS, evaluation_report
+from workers.training.objective.decode import build_decoder
+from workers.training.objective.losses import target_cast
+from workers.training.objective.objective import ObjectiveHead
+from workers.training.objective.training_loss import OutputLoss
 
 
 @pytest.fixture
@@ -47,14 +49,23 @@ def report_of(what: str, output: torch.Tensor, target: torch.Tensor, column: Col
     kind = KINDS[what]
     head = HeadSpec.model_validate({"loss": LOSS_CLASSES[kind].model_validate({"kind": kind})})
     column = column or COLUMNS[what]
-    how, target = build_decoder(head, column, "output", "y"), target_cast(head, column)(target)
-    tally = tallies.ACCUMULATORS[how.about](how)
+    decoder, targets = (
+        build_decoder(head, column, "output", "y"),
+        target_cast(equivalent_loss(head.loss, column))(target),
+    )
+    assert isinstance(targets, torch.Tensor)
+    accumulator = ACCUMULATORS[decoder.task_type](decoder)
     for part in PARTS:
-        tally.add(how.decode(output[part], target[part], what == "tags"))
-    whole = evaluation_report(3, len(target), [(ObjectiveHead("", OutputLoss("output"), 1.0, how), tally)])
-    assert whole is not None
-    assert {name: whole[name] for name in ("version", "step", "rows")} == {"version": 1, "step": 3, "rows": len(target)}
-    return json.loads(json.dumps(whole["heads"][0], allow_nan=False))
+        accumulator.add(decoder.decode_labelled(output[part], targets[part], what == "tags"))
+    built = ObjectiveHead("", OutputLoss("output"), 1.0, decoder)
+    report = evaluation_report(3, len(target), [(built, accumulator)])
+    assert report is not None
+    assert {name: report[name] for name in ("version", "step", "rows")} == {
+        "version": 1,
+        "step": 3,
+        "rows": len(target),
+    }
+    return json.loads(json.dumps(report["heads"][0], allow_nan=False))
 
 
 def test_classes_are_told_as_scikit_learn_tells_them() -> None:
@@ -130,7 +141,7 @@ def test_numbers_are_told_by_their_errors() -> None:
 
 
 def test_of_many_numbers_some_are_enough(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tallies, "MAX_SAMPLED_ERRORS", 50)
+    monkeypatch.setattr(classification_report, "MAX_SAMPLED_ERRORS", 50)
     output, target = torch.arange(1000.0).unsqueeze(1), torch.zeros(1000, 1)
     found = report_of("numbers", output, target)
     assert found["notes"] == ["quantiles are those of every 32th number"]

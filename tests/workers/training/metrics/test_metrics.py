@@ -12,12 +12,13 @@ from sklearn import metrics as sklearn
 from torch import Tensor
 
 from app.spec.data.columns import Column
-from app.spec.training.losses import LOSS_CLASSES
+from app.spec.training.losses import LOSS_CLASSES, equivalent_loss
 from app.spec.training.metrics import METRICS, SPAN_METRICS
 from app.spec.training.objective import Head
 from tests.workers.training import reference_metrics
 from workers.training.metrics.metrics import METRIC_DEFINITIONS, MetricAccumulator
-from workers.training.objective.decode import OutputDecoder, build_decoder, target_cast
+from workers.training.objective.decode import OutputDecoder, build_decoder
+from workers.training.objective.losses import target_cast
 
 CLASSES = 7
 KINDS = {
@@ -43,19 +44,20 @@ def build_case(what: str, kind: str | None = None, **fields: Any) -> tuple[Outpu
     settings = {name: value for name, value in fields.items() if name not in Head.model_fields}
     loss = LOSS_CLASSES[kind or KINDS[what]].model_validate({"kind": kind or KINDS[what], **settings})
     head = Head.model_validate({"loss": loss, **{name: fields[name] for name in fields.keys() & Head.model_fields}})
-    return build_decoder(head, COLUMNS[what], "output", "y"), target_cast(head, COLUMNS[what])
+    cast = target_cast(equivalent_loss(head.loss, COLUMNS[what]))
+    return build_decoder(head, COLUMNS[what], "output", "y"), cast
 
 
 def accumulated_metrics(
     what: str, names: list[str], output: Tensor, target: Tensor, kind: str | None = None, **fields: Any
 ) -> Any:
-    how, cast = build_case(what, kind, **fields)
-    assert how.about == what
+    decoder, cast = build_case(what, kind, **fields)
+    assert decoder.task_type == what
     target = cast(target)
-    meter = MetricAccumulator(names, how)
-    gaps = how.has_ignored_targets(target) or what == "tags"
+    meter = MetricAccumulator(names, decoder)
+    gaps = decoder.has_ignored_targets(target) or what == "tags"
     for part in PARTS:
-        meter.add(how.decode(output[part], target[part], gaps))
+        meter.add(decoder.decode_labelled(output[part], target[part], gaps))
     return meter.values()
 
 
@@ -234,12 +236,14 @@ def test_counts_and_probabilities_are_compared_and_not_their_logarithms() -> Non
 @pytest.mark.parametrize("what", METRIC_DEFINITIONS)
 @pytest.mark.parametrize("rows", [1, 2])
 def test_what_cannot_be_told_is_no_number_and_no_error(what: str, rows: int) -> None:
-    how, cast = build_case(what)
+    decoder, cast = build_case(what)
     output, target = example(what)
     for scores in (output[:rows], torch.full_like(output[:rows], math.nan), torch.zeros_like(output[:rows])):
-        meter = MetricAccumulator(list(METRIC_DEFINITIONS[how.about]), how)
-        meter.add(how.decode(scores, cast(target[:1].repeat(rows, *[1] * (target.ndim - 1))), what == "tags"))
-        assert meter.values().keys() == METRIC_DEFINITIONS[how.about].keys()
+        meter = MetricAccumulator(list(METRIC_DEFINITIONS[decoder.task_type]), decoder)
+        meter.add(
+            decoder.decode_labelled(scores, cast(target[:1].repeat(rows, *[1] * (target.ndim - 1))), what == "tags")
+        )
+        assert meter.values().keys() == METRIC_DEFINITIONS[decoder.task_type].keys()
 
 
 @pytest.mark.parametrize(
@@ -284,6 +288,27 @@ def test_a_thousand_classes_are_counted_where_only_deterministic_algorithms_are_
         assert torch.is_deterministic_algorithms_warn_only_enabled()
     finally:
         torch.use_deterministic_algorithms(False)
+
+
+def test_a_margin_loss_ranks_without_probabilities() -> None:
+    output, target = example("classes")
+    decoder, cast = build_case("classes", "MultiMarginLoss")
+    predictions = decoder.decode_labelled(output, cast(target), False)
+    assert predictions.probabilities is None
+    names = ["auroc", "average_precision", "top5_accuracy"]
+    found = accumulated_metrics("classes", names, output, target, "MultiMarginLoss")
+    assert found == accumulated_metrics("classes", names, output, target)
+    shifted = output + torch.arange(len(output)).unsqueeze(1)  # which changes no margin
+    assert accumulated_metrics("classes", names, shifted, target, "MultiMarginLoss") == pytest.approx(found)
+
+
+@pytest.mark.parametrize("kind", ["SoftMarginLoss", "MultiLabelSoftMarginLoss"])
+def test_soft_margin_losses_give_probabilities(kind: str) -> None:
+    output, target = example("decisions")
+    signed = target.float() * 2 - 1 if kind == "SoftMarginLoss" else target
+    names = ["calibration_error", "auroc"]
+    expected = accumulated_metrics("decisions", names, output, target)
+    assert accumulated_metrics("decisions", names, output, signed, kind) == pytest.approx(expected)
 
 
 def test_no_metrics_no_values() -> None:
