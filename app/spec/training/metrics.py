@@ -1,4 +1,4 @@
-"""Metrics: what is reported of the held-out examples beside the loss, and what each can be reported of."""
+"""Metrics: what is reported of the held-out examples beside the loss, by task type."""
 
 from collections.abc import Mapping
 from re import fullmatch
@@ -9,13 +9,11 @@ from app.spec.training.losses import BaseLoss, TaskType, equivalent_loss, task_t
 
 
 class MetricKind(NamedTuple):
-    """One row of the table."""
+    """A row of the table. `requires` is what an output must give: decisions, scores, or probabilities."""
 
     sentence: str
-    task_types: tuple[TaskType, ...]  # what the outputs must be about
-    requires: Literal["predicted", "scores", "probabilities"] = (
-        "predicted"  # of an output: what it decides, how, or how probable it is
-    )
+    task_types: tuple[TaskType, ...]
+    requires: Literal["predicted", "scores", "probabilities"] = "predicted"
 
 
 _MULTICLASS: tuple[TaskType, ...] = ("classes", "tags")
@@ -68,11 +66,9 @@ METRICS: Mapping[str, MetricKind] = {
     "spearman": MetricKind("Spearman's rank correlation of output and target.", _REGRESSION),
 }
 MAX_CLASSES = 1000  # of metrics that count every pair of classes, or keep every score
-UNLIMITED_CLASS_METRICS = frozenset(
-    {"accuracy", "top5_accuracy", "perplexity", "exact_match"}
-)  # metrics of any number of classes
+UNLIMITED_CLASS_METRICS = frozenset({"accuracy", "top5_accuracy", "perplexity", "exact_match"})
 SPAN_METRICS = frozenset({"span_precision", "span_recall", "span_f1"})
-IOB_TAG_PATTERN = r"O|[BI](-.+)?"  # what a tag of entities looks like
+IOB_TAG_PATTERN = r"O|[BI](-.+)?"  # a tag of entities
 
 if TYPE_CHECKING:
     Metric = str
@@ -81,7 +77,7 @@ else:
 
 
 def is_iob_tag_set(labels: tuple[str, ...] | None) -> bool:
-    """Say whether tags mark entities: B-PER begins one, I-PER goes on with it, O is none."""
+    """Return whether labels are tags of entities: B-PER begins one, I-PER continues it, O is outside."""
     return labels is not None and all(fullmatch(IOB_TAG_PATTERN, label) for label in labels)
 
 

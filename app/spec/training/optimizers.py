@@ -178,7 +178,7 @@ ParameterPath = Annotated[
 
 
 class BaseParameterGroup(SpecModel):
-    """Parameters that are trained otherwise than the rest, or not at all.
+    """Parameters that are trained with other settings, or not at all.
 
     Without `nodes` they are those of all nodes that no other group names.
     """
@@ -188,20 +188,20 @@ class BaseParameterGroup(SpecModel):
     frozen: bool = False
 
     def settings(self) -> dict[str, Any]:
-        """Return the settings of the optimiser that are other ones here."""
+        """Return the settings of the optimiser that the group changes."""
         own = type(self).model_fields.keys() - BaseParameterGroup.model_fields.keys()
         return {name: getattr(self, name) for name in type(self).model_fields if name in own & self.model_fields_set}
 
 
 def _optional_settings() -> dict[str, Any]:
-    """Return every field that some optimiser has, of any of its types."""
+    """Return the fields of all optimisers, each with the union of its types, as optional fields."""
     types: dict[str, list[Any]] = {}
     for kind in OPTIMIZERS.values():
         for name, (type_, _) in kind.fields.items():
-            known = types.setdefault(name, [])
-            if type_ not in known:
-                known.append(type_)
-    return {name: (reduce(or_, [*known, None]), None) for name, known in types.items()}
+            union = types.setdefault(name, [])
+            if type_ not in union:
+                union.append(type_)
+    return {name: (reduce(or_, [*union, None]), None) for name, union in types.items()}
 
 
 if TYPE_CHECKING:
@@ -215,20 +215,19 @@ else:
         **_optional_settings(),
     )
 
-# Optimiser → settings that it has once, for all parameters.
+# Optimiser → settings that groups cannot change.
 GLOBAL_SETTINGS: Mapping[str, frozenset[str]] = {
     "Adagrad": frozenset({"initial_accumulator_value"}),
     "LBFGS": frozenset(OPTIMIZERS["LBFGS"].fields),
 }
-CLOSURE_OPTIMIZERS = frozenset({"LBFGS"})  # optimisers that look at a step's loss in several places
+CLOSURE_OPTIMIZERS = frozenset({"LBFGS"})  # optimisers that evaluate the loss of a step several times
 
 
 def group_problems(optimizer: BaseOptimizer, groups: Sequence[BaseParameterGroup]) -> list[Problem]:
-    """Return what is wrong with groups, as far as it can be seen without the network; pointers lead into the plan."""
+    """Return the problems of groups that need no network; pointers lead into the plan."""
     problems: list[Problem] = []
     for position, group in enumerate(groups):
-        found = _settings_problems(optimizer, group)
-        problems += [problem.with_prefix(f"/groups/{position}") for problem in found]
+        problems += [each.with_prefix(f"/groups/{position}") for each in _settings_problems(optimizer, group)]
     return problems
 
 
@@ -236,11 +235,11 @@ def _settings_problems(optimizer: BaseOptimizer, group: BaseParameterGroup) -> l
     settings = group.settings()
     if group.frozen and settings:
         names = " and ".join(settings)
-        return [Problem("/frozen", "contradiction", f"what is frozen has no {names}", f"remove {names}")]
+        return [Problem("/frozen", "contradiction", f"a frozen group has no {names}", f"remove {names}")]
     known = optimizer.settings().keys() - GLOBAL_SETTINGS.get(optimizer.kind, frozenset())
-    strange = [name for name in settings if name not in known]
-    if strange:
-        return [_unknown_setting(optimizer, name, sorted(known)) for name in strange]
+    unknown = [name for name in settings if name not in known]
+    if unknown:
+        return [_unknown_setting(optimizer, name, sorted(known)) for name in unknown]
     try:
         type(optimizer).model_validate(optimizer.model_dump() | settings)
     except ValidationError as error:
@@ -252,5 +251,5 @@ def _unknown_setting(optimizer: BaseOptimizer, name: str, known: Sequence[str]) 
     if name in optimizer.settings():
         detail = f"{optimizer.kind} has one {name} for all parameters"
         return Problem(f"/{name}", "unsupported", detail, "move it to optimizer")
-    hint = did_you_mean(name, known) or "there are: " + ", ".join(known)
+    hint = did_you_mean(name, known) or "one of: " + ", ".join(known)
     return Problem(f"/{name}", "unknown_field", f"{optimizer.kind} has no {name}", hint)

@@ -1,4 +1,4 @@
-"""Schedules: how the rate of learning moves."""
+"""Schedules of the learning rate."""
 
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -103,7 +103,7 @@ if TYPE_CHECKING:
 else:
     Schedule = discriminated_union(SCHEDULE_CLASSES)
 
-SCHEDULES_WITH_WARMUP = frozenset({"OneCycleLR", "CyclicLR"})  # schedules that begin with small rates of their own
+SCHEDULES_WITH_WARMUP = frozenset({"OneCycleLR", "CyclicLR"})  # schedules with a warm-up of their own
 
 
 class Warmup(SpecModel):
@@ -122,19 +122,19 @@ class Warmup(SpecModel):
         return self
 
     def warmup_steps(self, steps_per_epoch: int) -> int:
-        """Return the number of optimizer steps until the rates are whole."""
+        """Return the number of optimiser steps until the rates are those of the schedule."""
         return self.steps or (self.epochs or 1) * steps_per_epoch
 
 
 def warmup_problems(
     warmup: Warmup, schedule: BaseSchedule | None, epochs: int | None, steps: int | None
 ) -> list[Problem]:
-    """Return why a warm-up does not go with a schedule, or with the length of a run."""
+    """Return why a warm-up does not fit a schedule, or the length of a run."""
     if schedule is not None and schedule.kind in SCHEDULES_WITH_WARMUP:
         detail = f"{schedule.kind} has a warm-up of its own"
         return [Problem("/warmup", "contradiction", detail, "remove warmup")]
-    for name, mine, whole in (("steps", warmup.steps, steps), ("epochs", warmup.epochs, epochs)):
-        if mine is not None and whole is not None and mine > whole:
-            detail = f"the run has {whole} {name}: the rates would never be whole"
+    for name, length, total in (("steps", warmup.steps, steps), ("epochs", warmup.epochs, epochs)):
+        if length is not None and total is not None and length > total:
+            detail = f"the run has {total} {name}: the warm-up would never end"
             return [Problem(f"/warmup/{name}", "contradiction", detail, f"warm up for fewer {name}")]
     return []

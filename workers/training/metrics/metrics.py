@@ -1,4 +1,4 @@
-"""Metrics of torchmetrics over a whole split: states grow batch by batch on the device, and are read at the end."""
+"""Metrics of torchmetrics over a split: states grow batch by batch on the device, and are read at the end."""
 
 import math
 import warnings
@@ -51,13 +51,13 @@ def _class_metric(metric: Callable[..., Metric], state: str, **options: str) -> 
 def _averaged_metrics(
     precision: Callable[..., Metric], recall: Callable[..., Metric], f1: Callable[..., Metric]
 ) -> dict[str, MetricDefinition]:
-    """Return the rows of three metrics under their averages: over classes unless the name says otherwise."""
-    found = {}
-    for name, made in {"precision": precision, "recall": recall, "f1": f1}.items():
+    """Return the rows of three metrics by average: macro unless the name says otherwise."""
+    definitions = {}
+    for name, metric in {"precision": precision, "recall": recall, "f1": f1}.items():
         for average in ("macro", "micro", "weighted"):
             title = name if average == "macro" else f"{name}_{average}"
-            found[title] = _class_metric(made, "micro" if average == "micro" else "counts", average=average)
-    return found
+            definitions[title] = _class_metric(metric, "micro" if average == "micro" else "counts", average=average)
+    return definitions
 
 
 DECISION_METRICS: Mapping[str, MetricDefinition] = {
@@ -166,7 +166,7 @@ METRIC_DEFINITIONS: Mapping[TaskType, Mapping[str, MetricDefinition]] = {
 
 @contextmanager
 def suppress_warnings() -> Iterator[None]:
-    """Pass over torchmetrics' advice on what is kept in memory, and on classes that are not there."""
+    """Suppress the warnings of torchmetrics about memory, and about absent classes."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield

@@ -117,7 +117,7 @@ MISTAKES: list[tuple[Any, tuple[str, str, str]]] = [
     (head(loss={"kind": OUTPUT_LOSS}, scores="thrid"), ("/objective/heads/one/scores", "unknown_output", "")),
     (
         head(loss={"kind": OUTPUT_LOSS}, metrics=["accuracy"]),
-        ("/objective/heads/one/metrics/0", "contradiction", 'name what is compared: "scores": an output'),
+        ("/objective/heads/one/metrics/0", "contradiction", 'set "scores" to the output that metrics compare with the target'),
     ),
     (
         head(loss=SQUARES, target="price", metrics=["mae", "f1"]),
