@@ -1,4 +1,4 @@
-"""What is told of outputs, by the loss that a network was trained with."""
+"""Predictions as JSON, by the loss that a network was trained with."""
 
 import math
 from dataclasses import replace
@@ -60,12 +60,12 @@ def test_every_loss_and_task_type_has_a_formatter() -> None:
 
 
 def test_scores_beside_a_loss_of_one_s_own() -> None:
-    found = decode_rows(make_formatter(OUTPUT_LOSS, classes(("a", "b", "c"))), LOGITS, "labels", "probabilities")
-    assert [row["label"] for row in found] == ["a", "b"]
-    assert found[0]["probabilities"] == pytest.approx(PROBABILITIES[0].tolist())
+    rows = decode_rows(make_formatter(OUTPUT_LOSS, classes(("a", "b", "c"))), LOGITS, "labels", "probabilities")
+    assert [row["label"] for row in rows] == ["a", "b"]
+    assert rows[0]["probabilities"] == pytest.approx(PROBABILITIES[0].tolist())
 
 
-def test_what_a_network_decides_itself() -> None:
+def test_classes_as_whole_numbers() -> None:
     decided = make_formatter(OUTPUT_LOSS, classes(("a", "b", "c")))
     assert decode_rows(decided, torch.tensor([2, 0])) == [{"label": "c"}, {"label": "a"}]
     assert decode_rows(decided, torch.tensor([7, 0]))[0] == {"label": 7}
@@ -73,21 +73,21 @@ def test_what_a_network_decides_itself() -> None:
     assert decode_rows(decided, torch.tensor([1]), "raw") == [{"raw": 1}]
 
 
-def test_classes_have_words() -> None:
-    found = decode_rows(
+def test_classes_have_labels() -> None:
+    rows = decode_rows(
         make_formatter("CrossEntropyLoss", classes(("a", "b", "c"))), LOGITS, "labels", "probabilities", "raw", top=2
     )
-    assert [row["label"] for row in found] == ["a", "b"]
-    assert found[0]["probability"] == pytest.approx(float(PROBABILITIES[0, 0]))
-    assert found[0]["probabilities"] == pytest.approx(PROBABILITIES[0].tolist())
-    assert found[0]["raw"] == LOGITS[0].tolist()
-    assert [(each["label"], each["probability"]) for each in found[0]["top"]] == [
+    assert [row["label"] for row in rows] == ["a", "b"]
+    assert rows[0]["probability"] == pytest.approx(float(PROBABILITIES[0, 0]))
+    assert rows[0]["probabilities"] == pytest.approx(PROBABILITIES[0].tolist())
+    assert rows[0]["raw"] == LOGITS[0].tolist()
+    assert [(each["label"], each["probability"]) for each in rows[0]["top"]] == [
         ("a", pytest.approx(float(PROBABILITIES[0, 0]))),
         ("c", pytest.approx(float(PROBABILITIES[0, 2]))),
     ]
 
 
-def test_classes_without_words_are_numbers() -> None:
+def test_classes_without_labels_are_numbers() -> None:
     assert [row["label"] for row in decode_rows(make_formatter("CrossEntropyLoss", classes()), LOGITS)] == [0, 1]
     wider = torch.tensor([[0.0, 0.0, 0.0, 9.0]])  # more outputs than labels
     assert decode_rows(make_formatter("CrossEntropyLoss", classes(("a", "b", "c"))), wider)[0]["label"] == 3
@@ -106,11 +106,11 @@ def test_losses_of_classes_agree_about_probabilities() -> None:
 
 
 def test_a_class_for_every_place() -> None:
-    found = decode_rows(
+    rows = decode_rows(
         make_formatter("CrossEntropyLoss", classes(("a", "b", "c"))), LOGITS[:, :, None, None].expand(2, 3, 1, 2)
     )
-    assert found[1]["label"] == [["b", "b"]]
-    assert np.shape(found[1]["probability"]) == (1, 2)
+    assert rows[1]["label"] == [["b", "b"]]
+    assert np.shape(rows[1]["probability"]) == (1, 2)
 
 
 def test_scores_of_classes_may_come_last() -> None:
@@ -119,14 +119,14 @@ def test_scores_of_classes_may_come_last() -> None:
     assert [row["label"] for row in decode_rows(last, LOGITS)] == ["a", "b"]
 
 
-def test_tags_are_told_of_tokens_and_not_of_padding() -> None:
+def test_tags_are_those_of_tokens_and_not_of_padding() -> None:
     target = Column(name="y", shape=(9,), dtype="int64", classes=3, labels=("N", "V", "X"), ragged=True)
     tags = make_formatter("CrossEntropyLoss", target, features.TagsFeature(column="y", of="words"))
     raw = torch.stack([LOGITS.T, LOGITS.T])  # (rows, classes, tokens)
-    found = decode_rows(tags, raw, "labels", "probabilities", lengths=[2, 1])
-    assert [row["tags"] for row in found] == [["N", "V"], ["N"]]
-    assert [len(row["probability"]) for row in found] == [2, 1]
-    assert found[1]["probabilities"][0] == pytest.approx(PROBABILITIES[0].tolist())
+    rows = decode_rows(tags, raw, "labels", "probabilities", lengths=[2, 1])
+    assert [row["tags"] for row in rows] == [["N", "V"], ["N"]]
+    assert [len(row["probability"]) for row in rows] == [2, 1]
+    assert rows[1]["probabilities"][0] == pytest.approx(PROBABILITIES[0].tolist())
     assert tags.describe()["about"] == "tags"
 
 
@@ -134,11 +134,11 @@ def test_tags_are_told_of_tokens_and_not_of_padding() -> None:
 def test_yes_or_no(shape: tuple[int, ...]) -> None:
     raw = torch.tensor([2.0, -1.0]).reshape(shape)
     words = Column(name="y", dtype="int64", classes=2, labels=("bad", "good"))
-    found = decode_rows(make_formatter("BCEWithLogitsLoss", words), raw, "labels", "probabilities")
-    assert [row["label"] for row in found] == ["good", "bad"]
+    rows = decode_rows(make_formatter("BCEWithLogitsLoss", words), raw, "labels", "probabilities")
+    assert [row["label"] for row in rows] == ["good", "bad"]
     yes, no = 1 / (1 + math.exp(-2)), 1 - 1 / (1 + math.exp(1))
-    assert [row["probability"] for row in found] == pytest.approx([yes, no])
-    assert found[1]["probabilities"] == pytest.approx([no, 1 - no])
+    assert [row["probability"] for row in rows] == pytest.approx([yes, no])
+    assert rows[1]["probabilities"] == pytest.approx([no, 1 - no])
     plain_target = Column(name="y", dtype="int64")
     assert [row["label"] for row in decode_rows(make_formatter("BCELoss", plain_target), raw.sigmoid())] == [1, 0]
     truth = Column(name="y", dtype="bool")
@@ -149,9 +149,9 @@ def test_yes_or_no(shape: tuple[int, ...]) -> None:
 @pytest.mark.parametrize("kind", ["BCEWithLogitsLoss", "MultiLabelSoftMarginLoss"])
 def test_several_labels(kind: str) -> None:
     target = Column(name="y", shape=(3,), dtype="float32", labels=("a", "b", "c"))
-    found = decode_rows(make_formatter(kind, target), torch.tensor([[2.0, -2.0, 1.0], [-1.0, -1.0, -1.0]]))
-    assert [[each["label"] for each in row["labels"]] for row in found] == [["a", "c"], []]
-    assert found[0]["labels"][1]["probability"] == pytest.approx(1 / (1 + math.exp(-1)))
+    rows = decode_rows(make_formatter(kind, target), torch.tensor([[2.0, -2.0, 1.0], [-1.0, -1.0, -1.0]]))
+    assert [[each["label"] for each in row["labels"]] for row in rows] == [["a", "c"], []]
+    assert rows[0]["labels"][1]["probability"] == pytest.approx(1 / (1 + math.exp(-1)))
 
 
 def test_numbers() -> None:
@@ -180,11 +180,11 @@ def test_numbers_are_in_the_units_of_the_data() -> None:
     assert decode_rows(one, torch.tensor([[0.5, 1.0]])) == [{"value": [8.0, 16.0]}]
 
 
-def test_an_output_without_a_loss_is_told_as_it_is() -> None:
+def test_an_output_without_a_target_is_raw() -> None:
     assert decode_rows(OutputFormatter(), torch.tensor([[1, 2]])) == [{"raw": [1, 2]}]
 
 
-def test_what_is_not_finite_is_a_word() -> None:
+def test_numbers_that_are_not_finite_are_words() -> None:
     assert json_values(torch.tensor([[1.0, float("nan")], [float("inf"), -float("inf")]])) == [
         [1.0, "NaN"],
         ["Infinity", "-Infinity"],

@@ -1,4 +1,4 @@
-"""Metrics over batches are those over everything at once, as torchmetrics, scikit-learn and the old code tell them."""
+"""Metrics over batches are those over all rows at once, of scikit-learn, scipy and the reference."""
 
 import math
 import warnings
@@ -54,11 +54,11 @@ def accumulated_metrics(
     decoder, cast = build_case(what, kind, **fields)
     assert decoder.task_type == what
     target = cast(target)
-    meter = MetricAccumulator(names, decoder)
+    accumulator = MetricAccumulator(names, decoder)
     gaps = decoder.has_ignored_targets(target) or what == "tags"
     for part in PARTS:
-        meter.add(decoder.decode_labelled(output[part], target[part], gaps))
-    return meter.values()
+        accumulator.add(decoder.decode_labelled(output[part], target[part], gaps))
+    return accumulator.values()
 
 
 def example(what: str, rows: int = 60) -> tuple[Tensor, Tensor]:
@@ -81,7 +81,7 @@ def example(what: str, rows: int = 60) -> tuple[Tensor, Tensor]:
 
 
 def sklearn_metrics(what: str, output: Tensor, target: Tensor) -> dict[str, float]:
-    """What scikit-learn and scipy say."""
+    """Return the metrics of scikit-learn and scipy."""
     if what == "numbers":
         p, t = output.double().flatten().numpy(), target.double().flatten().numpy()
         return {
@@ -150,7 +150,7 @@ def calibration(sure: Any, right: Any) -> float:
 
 
 @pytest.mark.parametrize("what", COLUMNS)
-def test_values_are_those_of_others(what: str) -> None:
+def test_values_are_those_of_scikit_learn_and_scipy(what: str) -> None:
     output, target = example(what)
     expected = sklearn_metrics(what, output, target)
     names = [name for name, row in METRICS.items() if what in row.task_types and name not in SPAN_METRICS]
@@ -175,7 +175,7 @@ def test_values_are_those_of_others(what: str) -> None:
         ("L1Loss", {}),
     ],
 )
-def test_names_of_old_have_their_old_values(kind: str, settings: dict[str, Any]) -> None:
+def test_values_are_those_of_the_reference(kind: str, settings: dict[str, Any]) -> None:
     generator = torch.Generator().manual_seed(3)
     output, target = torch.randn(70, 6, generator=generator), torch.randint(0, 5, (70,), generator=generator)
     names, what = ["accuracy", "top5_accuracy", "f1", "precision", "recall"], "classes"
@@ -235,15 +235,15 @@ def test_counts_and_probabilities_are_compared_and_not_their_logarithms() -> Non
 
 @pytest.mark.parametrize("what", METRIC_DEFINITIONS)
 @pytest.mark.parametrize("rows", [1, 2])
-def test_what_cannot_be_told_is_no_number_and_no_error(what: str, rows: int) -> None:
+def test_undefined_metrics_are_nan_and_no_error(what: str, rows: int) -> None:
     decoder, cast = build_case(what)
     output, target = example(what)
     for scores in (output[:rows], torch.full_like(output[:rows], math.nan), torch.zeros_like(output[:rows])):
-        meter = MetricAccumulator(list(METRIC_DEFINITIONS[decoder.task_type]), decoder)
-        meter.add(
+        accumulator = MetricAccumulator(list(METRIC_DEFINITIONS[decoder.task_type]), decoder)
+        accumulator.add(
             decoder.decode_labelled(scores, cast(target[:1].repeat(rows, *[1] * (target.ndim - 1))), what == "tags")
         )
-        assert meter.values().keys() == METRIC_DEFINITIONS[decoder.task_type].keys()
+        assert accumulator.values().keys() == METRIC_DEFINITIONS[decoder.task_type].keys()
 
 
 @pytest.mark.parametrize(
@@ -259,13 +259,13 @@ def test_what_cannot_be_told_is_no_number_and_no_error(what: str, rows: int) -> 
         ("classes", "auroc"),
     ],
 )
-def test_targets_that_are_all_alike_tell_nothing(what: str, name: str) -> None:
+def test_constant_targets_give_nan(what: str, name: str) -> None:
     output, target = example(what)
     value = accumulated_metrics(what, [name], output, torch.zeros_like(target))[name]
     assert math.isnan(value) or (name == "explained_variance" and value <= 1)
 
 
-def test_nothing_counts_nothing_is_told() -> None:
+def test_all_targets_ignored_give_nan() -> None:
     output, target = example("classes")
     found = accumulated_metrics("classes", ["accuracy", "auroc"], output, torch.full_like(target, -100))
     assert all(math.isnan(value) for value in found.values())

@@ -79,7 +79,7 @@ def test_every_kind_gives_a_scalar_with_a_gradient(kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", LOSSES)
-def test_a_sum_is_told_from_a_mean(kind: str) -> None:
+def test_a_sum_is_no_mean(kind: str) -> None:
     output, target = example(kind)
     summed = build_loss(spec(kind, reduction="sum"))
     assert summed.is_sum
@@ -151,8 +151,8 @@ def test_a_mean_is_put_together_from_parts(kind: str, name: str, shape: tuple[in
     assert objective.is_mean_over_targets({"target": target})
     counter = objective.denominator_function({"target": target}, 1)
     assert counter is not None
-    whole = counter([targets for _, targets in parts])
-    total = torch.stack([objective.batch_loss(outputs, targets, 0.4, whole) for outputs, targets in parts]).sum()
+    denominators = counter([targets for _, targets in parts])
+    total = torch.stack([objective.batch_loss(outputs, targets, 0.4, denominators) for outputs, targets in parts]).sum()
     assert torch.isclose(total, loss_of(objective, output, target))
     measured = [objective.sum_and_divisor(outputs, targets, 4, True) for outputs, targets in parts]
     sums, counts = (torch.stack(each).sum() for each in zip(*measured, strict=True))  # type: ignore[arg-type]
@@ -186,8 +186,10 @@ def test_places_behind_the_end_of_a_series_do_not_count(kind: str, inner: tuple[
         ({"output": output[part, :longest].clone().requires_grad_()}, {"target": target[part]})
         for part, longest in ((slice(0, 2), 3), (slice(2, 4), 4))
     ]
-    whole = counter([targets for _, targets in pieces])
-    total = torch.stack([objective.batch_loss(outputs, targets, 0.5, whole) for outputs, targets in pieces]).sum()
+    denominators = counter([targets for _, targets in pieces])
+    total = torch.stack(
+        [objective.batch_loss(outputs, targets, 0.5, denominators) for outputs, targets in pieces]
+    ).sum()
     flat = torch.cat([output[place, : len(row)] for place, row in enumerate(rows)])
     assert torch.isclose(total, loss_of(objective, flat, torch.cat(rows)))
     total.backward()
