@@ -21,6 +21,7 @@ from workers.data.features.preparation import FeaturePreprocessor, Preparation
 from workers.data.features.series import SeriesPreprocessor
 from workers.training.objective.decode import OutputDecoder, Predictions, build_decoder
 
+Label = str | int | bool
 RowFields = dict[str, Any]  # of one row and output: field → what JSON can hold
 Fields = dict[str, list[Any]]  # of all rows: field → a value for each row
 
@@ -33,7 +34,7 @@ class OutputFormatter:
     decoder: OutputDecoder | None = None
     target: str | None = None  # the column that the output was compared with
     loss: str | None = None
-    labels: tuple[Any, ...] = ()  # of the classes from 0 on; classes beyond them are numbers
+    labels: tuple[Label, ...] = ()  # of the classes from 0 on; classes beyond them are numbers
     scaling: Scaling | None = None  # of the target
     aligned_input: str | None = None  # the input of any length that has a prediction for each of its places
 
@@ -59,7 +60,7 @@ class OutputFormatter:
         return [dict(zip(fields, values, strict=True)) for values in zip(*fields.values(), strict=True)]
 
     def _fields(self, output: Tensor, options: PredictionOptions) -> Fields:
-        if self.decoder is None:
+        if self.decoder is None or (options.outputs == ("raw",) and options.top is None):
             return {}
         if output.is_floating_point():
             return FIELD_FORMATTERS[self.decoder.task_type](self, self.decoder.decode(output), options)
@@ -201,7 +202,7 @@ def head_formatter(
     about: TaskType = (
         "tags" if isinstance(feature, TagsFeature) and decoder.task_type == "classes" else decoder.task_type
     )
-    labels: tuple[Any, ...] = target.labels or ((False, True) if target.dtype == "bool" else ())
+    labels: tuple[Label, ...] = target.labels or ((False, True) if target.dtype == "bool" else ())
     if about == "decisions":
         signed = decoder.loss.target_values != (0, 1)
         labels = decoder.loss.target_values if signed else labels if len(labels) == 2 else ()
