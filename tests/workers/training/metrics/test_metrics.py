@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from scipy import stats
 from sklearn import metrics as sklearn
 from torch import Tensor
 
@@ -16,6 +15,7 @@ from app.spec.training.losses import LOSS_CLASSES, equivalent_loss
 from app.spec.training.metrics import METRICS, SPAN_METRICS
 from app.spec.training.objective import Head
 from tests.workers.training import reference_metrics
+from tests.workers.training.metrics.sklearn_metrics import sklearn_metrics
 from workers.training.metrics.metrics import METRIC_DEFINITIONS, MetricAccumulator
 from workers.training.objective.decode import OutputDecoder, build_decoder
 from workers.training.objective.losses import target_cast
@@ -78,75 +78,6 @@ def example(what: str, rows: int = 60) -> tuple[Tensor, Tensor]:
         return torch.randn(rows, 4, generator=generator) + target, target
     output = torch.randn(rows, 1, generator=generator)
     return output, output + torch.randn(rows, 1, generator=generator) + 100
-
-
-def sklearn_metrics(what: str, output: Tensor, target: Tensor) -> dict[str, float]:
-    """Return the metrics of scikit-learn and scipy."""
-    if what == "numbers":
-        p, t = output.double().flatten().numpy(), target.double().flatten().numpy()
-        return {
-            "mae": sklearn.mean_absolute_error(t, p),
-            "mse": sklearn.mean_squared_error(t, p),
-            "rmse": sklearn.root_mean_squared_error(t, p),
-            "r2": sklearn.r2_score(t, p),
-            "mape": sklearn.mean_absolute_percentage_error(t, p),
-            "explained_variance": sklearn.explained_variance_score(t, p),
-            "pearson": stats.pearsonr(t, p)[0],
-            "spearman": stats.spearmanr(t, p)[0],
-        }
-    if what == "tags":
-        kept = (target != -100).flatten()
-        lists = output.argmax(1), target
-        output, target = output.movedim(1, -1).reshape(-1, 5)[kept], target.flatten()[kept]
-    chances = (output.double().softmax(1) if what in ("classes", "tags") else output.double().sigmoid()).numpy()
-    p = output.argmax(1).numpy() if what in ("classes", "tags") else (output > 0).long().numpy()
-    t = target.long().numpy()
-    found = {}
-    for name in ("precision", "recall", "f1"):
-        score = getattr(sklearn, f"{name}_score")
-        for average in ("macro", "micro", "weighted"):
-            title = name if average == "macro" else f"{name}_{average}"
-            found[title] = score(t, p, average=average, zero_division=0)
-        if what == "decisions":
-            found[f"{name}_positive"] = score(t, p)
-    found["accuracy"] = float((p == t).mean())
-    if what == "labels":
-        found |= {
-            "exact_match": sklearn.accuracy_score(t, p),
-            "hamming": sklearn.hamming_loss(t, p),
-            "auroc": sklearn.roc_auc_score(t, chances),
-            "average_precision": sklearn.average_precision_score(t, chances),
-        }
-        return found
-    found |= {
-        "balanced_accuracy": sklearn.balanced_accuracy_score(t, p),
-        "mcc": sklearn.matthews_corrcoef(t, p),
-        "cohen_kappa": sklearn.cohen_kappa_score(t, p),
-    }
-    sure = np.maximum(chances, 1 - chances) if what == "decisions" else chances.max(1)
-    found["calibration_error"] = calibration(chances, t) if what == "decisions" else calibration(sure, p == t)
-    if what == "decisions":
-        found |= {
-            "auroc": sklearn.roc_auc_score(t, chances),
-            "average_precision": sklearn.average_precision_score(t, chances),
-        }
-        return found
-    hot = np.eye(output.shape[1])[t]
-    found |= {
-        "auroc": sklearn.roc_auc_score(t, chances, multi_class="ovr"),
-        "average_precision": sklearn.average_precision_score(hot, chances),
-        "top5_accuracy": sklearn.top_k_accuracy_score(t, chances, k=5) if output.shape[1] > 5 else 1.0,
-        "perplexity": math.exp(sklearn.log_loss(t, chances)),
-    }
-    if what == "tags":
-        whole = ((lists[0] == lists[1]) | (lists[1] == -100)).all(1)
-        found["exact_match"] = float(whole.float().mean())
-    return found
-
-
-def calibration(sure: Any, right: Any) -> float:
-    bins = np.minimum((sure * 15).astype(int), 14)
-    return float(sum(abs(sure[bins == each].sum() - right[bins == each].sum()) for each in range(15)) / len(sure))
 
 
 @pytest.mark.parametrize("what", COLUMNS)
