@@ -9,10 +9,9 @@ import torch
 
 from app.errors import ContentTooLarge, NotPredictable
 from app.spec.prediction import PredictionOptions
-from workers.prediction.cache import NetworkCache
 from workers.prediction.files import InputRows, read_rows
 from workers.prediction.forward import predict_rows
-from workers.prediction.network import NetworkSource, TrainedNetwork, load_network
+from workers.prediction.network import NetworkCache, NetworkSource, TrainedNetwork, load_network
 from workers.prediction.requests import RequestBody, parse_prediction
 from workers.prediction.responses import render_csv, render_json
 from workers.prediction.rows import split_from_rows
@@ -91,10 +90,10 @@ def _render_predictions(
 ) -> bytes:
     predictions = predict_rows(trained, rows.split, rows.count, options)
     if request.as_csv:
-        return render_csv(predictions, trained.decoders, rows.files)
+        return render_csv(predictions, trained.formatters, rows.files)
     head: Mapping[str, Any] = {
         **request.metadata,
-        "outputs": {name: meaning.describe() for name, meaning in trained.decoders.items()},
+        "outputs": {name: formatter.describe() for name, formatter in trained.formatters.items()},
         "left_out": dict(trained.left_out),
         "files": list(rows.files) or None,
     }

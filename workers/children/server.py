@@ -14,7 +14,7 @@ from typing import Any
 from app.errors import GraftwerkError, InvalidInput, NotExportable, OutOfMemory
 from workers.children import describe, export, inspect, predict, query
 from workers.children.memory import GrowthLimit, limit_growth
-from workers.prediction.cache import NetworkCache
+from workers.prediction.network import NetworkCache
 from workers.protocol.child_requests import (
     REQUESTS,
     RESPONSES,

@@ -38,8 +38,8 @@ from workers.training.checkpoints.pretrained_embeddings import load_pretrained_e
 from workers.training.checkpoints.saver import CheckpointPolicy, CheckpointSaver
 from workers.training.context import Context
 from workers.training.devices import Precision, max_resident_bytes, select_device, set_determinism
-from workers.training.objective.losses import TrainingLoss
 from workers.training.objective.objective import ObjectiveHead, build_objective
+from workers.training.objective.training_loss import TrainingLoss
 from workers.training.optim.learning_rate import build_learning_rate_schedule
 from workers.training.optim.optimizers import build_optimizer, can_skip_on_device
 from workers.training.optim.parameter_groups import ParameterSplit, split_parameters

@@ -164,13 +164,13 @@ def mixing_loss_problems(data: Any, heads: Iterable[tuple[str, BaseLoss, Column 
         return
     for place, loss, target in heads:
         hint = f"use CrossEntropyLoss on classes, or leave {parts[0].kind} out"
-        if loss.kind != "CrossEntropyLoss":
+        if not loss.row.takes_soft_targets:
             detail = f"{parts[0].kind} makes probabilities of labels, which {loss.kind} does not take"
             yield Problem(f"{place}/loss", "contradiction", detail, hint)
         elif target is not None and (not target.classes or target.shape):
             detail = f'{parts[0].kind} mixes classes, and "{target.name}" is not one class for each picture'
             yield Problem("/data/transforms", "contradiction", detail, hint)
-        elif getattr(loss, "ignore_index", -1) >= 0:
+        elif loss.options.ignore_index >= 0:
             detail = f"{parts[0].kind} makes probabilities of labels, of which none can be ignored"
             yield Problem(f"{place}/loss/ignore_index", "contradiction", detail, "remove ignore_index")
 

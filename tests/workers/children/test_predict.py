@@ -15,7 +15,7 @@ from tests.workers.prediction.checkpoints import DIGITS, write_checkpoint
 from workers.children import predict
 from workers.children.server import Handlers, handle_request
 from workers.data.loading.sources import load_source
-from workers.prediction.cache import NetworkCache
+from workers.prediction.network import NetworkCache
 from workers.protocol.child_requests import (
     REQUESTS,
     RESPONSES,

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -20,7 +19,7 @@ from workers.data.loading.sources import SourceData
 SPLIT_STREAM = 0x5B117  # keeps the draw of the held-out rows apart from the epochs' orders
 
 Batch = tuple[dict[str, Tensor], dict[str, Tensor]]  # inputs and targets by name
-TargetCast = tuple[str, Callable[[Any], Any]]  # the name of a target, and what is made of it
+TargetCasts = Mapping[str, tuple[str, Callable[[PreparedColumn], PreparedColumn]]]  # new name → target, and its cast
 
 
 @dataclass(frozen=True)
@@ -130,7 +129,7 @@ class ExampleSet:
             {name: column.to(device) for name, column in self.targets.items()},
         )
 
-    def cast(self, casts: Mapping[str, TargetCast]) -> "ExampleSet":
+    def cast(self, casts: TargetCasts) -> "ExampleSet":
         """Return the same rows with targets as their losses want them, by new names: each of a target of now."""
         return replace(self, targets={key: function(self.targets[name]) for key, (name, function) in casts.items()})
 
@@ -147,7 +146,7 @@ class TrainingData:
     validation: ExampleSet | None
     preparation: Preparation
 
-    def cast(self, casts: Mapping[str, TargetCast]) -> "TrainingData":
+    def cast(self, casts: TargetCasts) -> "TrainingData":
         """Return the data with targets as their losses want them, see `Rows.cast`."""
         held = self.validation
         return replace(self, train=self.train.cast(casts), validation=held.cast(casts) if held is not None else None)
