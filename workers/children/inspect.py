@@ -15,6 +15,7 @@ import torch
 from safetensors.torch import load_file
 
 from app.errors import InvalidInput, MissingDependency, NotExportable, Problem
+from app.spec.data.base_feature import FeatureContext
 from app.spec.data.columns import DataSchema
 from app.spec.data.sources import UploadSource
 from app.spec.job import JobSpec, check_job, head_targets, named_dataset_schema, parse_job, resolve_job_features
@@ -118,7 +119,7 @@ def inspect_job(
         return Inspection({}, (too_many_nodes_problem(count, limits.max_nodes),))
     problems += [problem.with_prefix("/model") for problem in drafted.problems]
     if not any(problem.pointer.startswith("/data") for problem in problems):
-        problems += check_transforms(seen.features, job.data.features or {}, stored)
+        problems += check_transforms(seen.features, FeatureContext(stored, job.data, job.data.features or {}))
     problems += objective_problems(job, head_targets(job, stored, seen), drafted)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")

@@ -10,8 +10,9 @@ import torch
 from safetensors import SafetensorError, safe_open
 
 from app.errors import NotPredictable
+from app.spec.data.base_feature import BaseFeature
 from app.spec.data.columns import Column, DataSchema
-from app.spec.data.feature_schema import ResolvedFeatures, source_columns
+from app.spec.data.feature_schema import ResolvedFeatures
 from app.spec.job import parse_job, resolve_job_features
 from workers.data.features.preparation import Preparation
 from workers.network.analysis.dependencies import input_dependencies, prune_to_outputs
@@ -108,22 +109,18 @@ def _build_with_weights(blueprint: Blueprint, weights: Path) -> BuiltNetwork:
     return network.requires_grad_(False).eval()
 
 
-def _required_columns(features: Mapping[str, Any], stored: DataSchema) -> dict[str, RequiredColumn]:
+def _required_columns(features: Mapping[str, BaseFeature], stored: DataSchema) -> dict[str, RequiredColumn]:
     """Return the stored columns of which the features are made, by name."""
     found: dict[str, RequiredColumn] = {}
-    for part in features.values():
-        for name in source_columns(part):
+    for feature in features.values():
+        for name in feature.source_columns:
             column = stored.column(name)
             if column is None:
                 raise NotPredictable(f'the data set has no column "{name}"')
             before = found.get(name, RequiredColumn(column))
-            needed_here = getattr(part, "missing", None) == "refuse"
             found[name] = RequiredColumn(
-                column, before.max_length or _max_length(part, column), before.is_required or needed_here
+                column,
+                before.max_length or feature.max_input_length(column),
+                before.is_required or feature.requires_values,
             )
     return found
-
-
-def _max_length(part: Any, column: Column) -> int | None:
-    """Return the largest length that a value may have; `None` where the end of longer ones is cut off."""
-    return None if part.kind == "series" and part.max_length is not None else column.longest

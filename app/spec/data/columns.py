@@ -48,6 +48,16 @@ class Column(SpecModel):
     shortest: Size = 1  # of a ragged tensor: how long batches are at least
     peak: float | None = None  # of images of bytes, which a network sees as numbers: the largest value there can be
 
+    @property
+    def max_length(self) -> int:
+        """The largest length of a value, at least 1."""
+        return max(1, self.longest or 1)
+
+    @property
+    def max_width(self) -> int:
+        """The largest number of children of a node, at least 1."""
+        return max(1, self.widest or 1)
+
 
 class DataSchema(SpecModel):
     """What the inspector and the loop need to know before any example is read."""
@@ -60,6 +70,20 @@ class DataSchema(SpecModel):
     def column(self, name: str) -> Column | None:
         """Return the column of that name, if there is one."""
         return self._by_name.get(name)
+
+    def __getitem__(self, name: str) -> Column:
+        """Return the column of that name. Raises `KeyError` if there is none."""
+        return self._by_name[name]
+
+    def column_type(self, name: str) -> ColumnType | None:
+        """Return the type of a column, if there is one of that name."""
+        column = self.column(name)
+        return column.type if column is not None else None
+
+    def max_length(self, name: str) -> int:
+        """Return the largest length of a value of a column, at least 1; 1 if there is no such column."""
+        column = self.column(name)
+        return column.max_length if column is not None else 1
 
     def is_input(self, name: str) -> bool:
         """Say whether a column is an input by default."""

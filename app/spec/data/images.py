@@ -5,113 +5,26 @@ from itertools import takewhile
 from typing import Any
 
 from app.errors import Problem
-from app.spec.base import SpecModel
+from app.spec.data.base_feature import BaseFeature
 from app.spec.data.columns import Column, DataSchema
-from app.spec.data.features import ImageFeature, TensorFeature
-from app.spec.data.image_shapes import ImageShape, infer_image_shape, stored_image_shape
-from app.spec.data.transforms import (
-    DETERMINISTIC_TRANSFORMS,
-    MIXING_TRANSFORMS,
-    BaseTransform,
-    deterministic_transforms,
-)
+from app.spec.data.image_feature import ImageFeature
+from app.spec.data.image_shapes import infer_image_shape, stored_image_shape
+from app.spec.data.transforms import DETERMINISTIC_TRANSFORMS, MIXING_TRANSFORMS, BaseTransform
 from app.spec.training.losses import BaseLoss
 
 
-def apply_default_transforms(
-    found: Mapping[str, SpecModel], declared: Mapping[str, SpecModel], data: Any, stored: DataSchema
-) -> dict[str, SpecModel]:
-    """Give every feature of pictures its transforms: its own ones, or the data's.
-
-    With transforms, tensors of three dimensions are pictures unless they are declared as tensors.
-    """
-    wanted = data.transforms is not None or data.evaluation_transforms is not None
-    made: dict[str, SpecModel] = {}
-    for name, part in found.items():
-        if wanted and name not in declared and _is_image(part, stored):
-            made[name] = _with_default_transforms(ImageFeature(column=part.column, scale=part.scale), data)  # type: ignore[attr-defined]
-        else:
-            made[name] = _with_default_transforms(part, data) if isinstance(part, ImageFeature) else part
-    return made
-
-
-def _is_image(part: SpecModel, stored: DataSchema) -> bool:
-    column = stored.column(part.column) if isinstance(part, TensorFeature) else None
-    read = column is not None and stored.is_input(column.name)
-    return read and column is not None and len(column.shape) == 3 and column.dtype == "float32"
-
-
-def _with_default_transforms(part: ImageFeature, data: Any) -> ImageFeature:
-    """Fill in what is not said; what is said of the feature alone says nothing of the data's other transforms."""
-    training, evaluation = part.transforms, part.evaluation_transforms
-    if training is None:
-        training = tuple(each for each in data.transforms or () if each.kind not in MIXING_TRANSFORMS)
-        evaluation = data.evaluation_transforms if evaluation is None else evaluation
-    evaluation = deterministic_transforms(training) if evaluation is None else evaluation
-    return part.model_copy(update={"transforms": training, "evaluation_transforms": evaluation})
-
-
-def image_shape(part: Any, column: Column) -> ImageShape:
-    """Return the shape of a completed feature's pictures: channels, height, width."""
-    return infer_image_shape(part.transforms, stored_image_shape(column.shape), "")[0]
-
-
-def setting_pointer(name: str, declared: Mapping[str, SpecModel], field: str) -> str:
-    """Return where a job says this of a feature: of it alone, or of all data."""
-    own = getattr(declared.get(name), field, None) is not None
-    return f"/data/features/{name}/{field}" if own else f"/data/{field}"
-
-
-def image_problems(
-    name: str, part: SpecModel, declared: Mapping[str, SpecModel], stored: DataSchema
-) -> Iterator[Problem]:
-    """Yield what is wrong with a completed feature of pictures; `declared` is what the job says of all features."""
-    column = stored.column(part.column) if isinstance(part, ImageFeature) else None
-    if column is None or not isinstance(part, ImageFeature):
-        return
-    training, evaluation = part.transforms or (), part.evaluation_transforms or ()
-    where = {
-        field: setting_pointer(name, declared, field) for field in ("transforms", "evaluation_transforms", "scale")
+def image_columns(features: Mapping[str, BaseFeature], stored: DataSchema) -> dict[str, tuple[ImageFeature, Column]]:
+    """Return the features of images with the stored columns that they read, without those that they cannot read."""
+    images = {name: feature for name, feature in features.items() if isinstance(feature, ImageFeature)}
+    columns = {name: stored.column(feature.column) for name, feature in images.items()}
+    return {
+        name: (feature, column)
+        for name, feature in images.items()
+        if (column := columns[name]) is not None and feature.reads(column)
     }
-    if part.scale == "standard":
-        yield Problem(
-            where["scale"],
-            "contradiction",
-            "pictures have no scale by pixel, since transforms move pixels",
-            'use {"kind": "Normalize"}, or a feature tensor',
-        )
-    before = stored_image_shape(column.shape)
-    after, problems = infer_image_shape(training, before, where["transforms"])
-    yield from problems
-    evaluated, found = infer_image_shape(evaluation, before, where["evaluation_transforms"])
-    told = {problem.detail for problem in problems}  # which the same transforms in evaluation would only repeat
-    yield from (problem for problem in found if problem.detail not in told)
-    for position, each in enumerate(evaluation):
-        if each.kind not in DETERMINISTIC_TRANSFORMS:
-            yield Problem(
-                f"{where['evaluation_transforms']}/{position}",
-                "contradiction",
-                f"{each.kind} is random, and evaluation is not",
-                "remove it",
-            )
-    if not problems and not found:
-        yield from _final_shape_problems(after, evaluated, column.name, where)
 
 
-def _final_shape_problems(
-    after: ImageShape, evaluated: ImageShape, name: str, where: Mapping[str, str]
-) -> Iterator[Problem]:
-    if None in after:
-        hint = "let them end with Resize of a height and a width, with CenterCrop, or with RandomResizedCrop"
-        yield Problem(where["transforms"], "unlike_sizes", f'the pictures of "{name}" are of unlike sizes', hint)
-    elif after != evaluated:
-        shapes = [" x ".join("?" if size is None else str(size) for size in shape) for shape in (after, evaluated)]
-        detail = f"pictures have {shapes[0]} in training, and {shapes[1]} in evaluation"
-        hint = 'give "evaluation_transforms" that end at the same size'
-        yield Problem(where["evaluation_transforms"], "shape_mismatch", detail, hint)
-
-
-def missing_image_problems(data: Any, features: Mapping[str, SpecModel]) -> list[Problem]:
+def missing_image_problems(data: Any, features: Mapping[str, BaseFeature]) -> list[Problem]:
     """Return a problem for transforms of data that has no pictures."""
     if any(isinstance(part, ImageFeature) for part in features.values()):
         return []
@@ -132,7 +45,7 @@ def mixing_transforms(data: Any) -> tuple[BaseTransform, ...]:
     return tuple(each for each in data.transforms or () if each.kind in MIXING_TRANSFORMS)
 
 
-def mixing_problems(data: Any, features: Mapping[str, SpecModel], stored: DataSchema) -> Iterator[Problem]:
+def mixing_problems(data: Any, features: Mapping[str, BaseFeature], stored: DataSchema) -> Iterator[Problem]:
     """Yield what stands against mixing the pictures of a batch, but for the objective."""
     listed = list(data.transforms or ())
     for position, each in enumerate(listed):
@@ -144,11 +57,7 @@ def mixing_problems(data: Any, features: Mapping[str, SpecModel], stored: DataSc
                 f"{each.kind} mixes finished pictures, and {behind[0]} comes behind it",
                 "put it at the end",
             )
-    shapes = {
-        image_shape(part, column)[1:]
-        for part in features.values()
-        if isinstance(part, ImageFeature) and (column := stored.column(part.column)) is not None
-    }
+    shapes = {feature.shape(column)[1:] for feature, column in image_columns(features, stored).values()}
     if mixing_transforms(data) and len(shapes) > 1:
         yield Problem(
             "/data/transforms",
@@ -175,13 +84,9 @@ def mixing_loss_problems(data: Any, heads: Iterable[tuple[str, BaseLoss, Column 
             yield Problem(f"{place}/loss/ignore_index", "contradiction", detail, "remove ignore_index")
 
 
-def loading_problems(data: Any, features: Mapping[str, SpecModel], stored: DataSchema) -> Iterator[Problem]:
+def loading_problems(data: Any, features: Mapping[str, BaseFeature], stored: DataSchema) -> Iterator[Problem]:
     """Yield why pictures cannot be kept in memory, or need not be streamed."""
-    pictures = [
-        (part, column)
-        for part in features.values()
-        if isinstance(part, ImageFeature) and (column := stored.column(part.column)) is not None
-    ]
+    pictures = image_columns(features, stored).values()
     if data.loading != "auto" and not pictures:
         yield Problem("/data/loading", "no_pictures", "only pictures are loaded in one way or another", "leave it out")
     for part, column in pictures:

@@ -11,6 +11,7 @@ from torch import Tensor
 from app.spec.data import features
 from app.spec.data.columns import Column, DataSchema
 from app.spec.data.feature_schema import ResolvedFeatures
+from app.spec.data.sequence_features import TagsFeature
 from app.spec.prediction import PredictionOptions
 from app.spec.training.losses import LOSS_CLASSES, OUTPUT_LOSS, TORCH_LOSSES, TaskType
 from app.spec.training.objective import Head
@@ -121,7 +122,7 @@ def test_scores_of_classes_may_come_last() -> None:
 
 def test_tags_are_told_of_tokens_and_not_of_padding() -> None:
     target = Column(name="y", shape=(9,), dtype="int64", classes=3, labels=("N", "V", "X"), ragged=True)
-    tags = make_decoder("CrossEntropyLoss", target, features.TagsFeature(column="y", of="words"))
+    tags = make_decoder("CrossEntropyLoss", target, TagsFeature(column="y", of="words"))
     raw = torch.stack([LOGITS.T, LOGITS.T])  # (rows, classes, tokens)
     found = decode_rows(tags, raw, "labels", "probabilities", lengths=[2, 1])
     assert [row["tags"] for row in found] == [["N", "V"], ["N"]]

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 
 from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
 
-from app.spec.data.features import Tokenizer as Plan
+from app.spec.data.sequence_features import Tokenizer as Plan
 
 os.environ["TOKENIZERS_PARALLELISM"] = "false"  # the library reads it at every call
 

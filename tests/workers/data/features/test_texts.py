@@ -12,7 +12,7 @@ import torch
 from tokenizers import Tokenizer
 
 from app.spec.data.columns import Column
-from app.spec.data.features import Tokenizer as Plan
+from app.spec.data.sequence_features import Tokenizer as Plan
 from tests.workers.data.schemas import fit_preparation, job_view, stored_schema
 from workers.data.columns import RaggedTensor
 from workers.data.features.preparation import Preparation
@@ -171,7 +171,7 @@ def test_words_are_tokens_as_they_are() -> None:
 PROGRAM = """
 import hashlib, os
 from workers.data.features.tokenizers import TOKENIZER_TRAINERS, train_tokenizer
-from app.spec.data.features import Tokenizer
+from app.spec.data.sequence_features import Tokenizer
 os.environ["TOKENIZERS_PARALLELISM"] = "{parallel}"
 texts = [f"{{chr(97 + n % 26)}}{{chr(0x4e00 + n % 997)}}ing w{{n % 301}} {{'ab' * (n % 7)}}" for n in range(3000)]
 for kind in TOKENIZER_TRAINERS:
@@ -201,7 +201,7 @@ def test_the_same_texts_give_the_same_tokenizer_in_any_process() -> None:
 def test_a_fork_after_training_neither_warns_nor_hangs(capfd: pytest.CaptureFixture[str]) -> None:
     program = (
         "import os\nfrom workers.data.features.tokenizers import train_tokenizer\n"
-        "from app.spec.data.features import Tokenizer as Plan\n"
+        "from app.spec.data.sequence_features import Tokenizer as Plan\n"
         "texts = ['a b c'] * 5000\nfirst = train_tokenizer(Plan(), texts)\nfirst.encode_batch(texts)\npid = os.fork()\n"
         "again = train_tokenizer(Plan(), texts).to_str() == first.to_str()\n"
         "os._exit(not again) if pid == 0 else None\nassert os.waitpid(pid, 0)[1] == 0\n"
