@@ -25,7 +25,7 @@ def predict_rows(
     """
     names = trained.network.blueprint.inputs
     try:
-        made = trained.preparation.apply(split, names)
+        made = trained.preparation.transform(split, names)
     except DataError as error:
         raise InvalidInput([Problem("/rows", error.code, error.detail, error.hint)]) from None
     found: list[dict[str, Any]] = [{} for _ in range(count)]

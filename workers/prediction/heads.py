@@ -3,13 +3,15 @@
 from collections.abc import Sequence
 from typing import Any, cast
 
+from app.spec.data.base_feature import BaseFeature
 from app.spec.data.columns import Column, DataSchema
 from app.spec.data.feature_schema import ResolvedFeatures
+from app.spec.data.sequence_features import TagsFeature
 from app.spec.job import JobSpec, head_targets
 from app.spec.training.losses import LOSS_CLASSES, OUTPUT_LOSS, BaseLoss, task_type
 from app.spec.training.objective import Head
-from workers.data.features.numbers import Scaling
 from workers.data.features.preparation import Preparation
+from workers.data.features.scaling import Scaling
 from workers.prediction.meaning import ACTIVATIONS, PredictionDecoder
 from workers.training.objective.decode import EQUIVALENT_LOSSES
 
@@ -33,8 +35,9 @@ def prediction_decoders(
     for name, head in reversed(job.objective.all_heads().items()):
         output, target = head.metrics_output or first, targets[name]
         if head.has_metrics_output and output in found and target is not None:
-            scaling = getattr(preparation.preprocessors.get(target.name), "scaling", None)
-            found[output] = prediction_decoder(head, target, seen, scaling if isinstance(scaling, Scaling) else None)
+            preprocessor = preparation.preprocessors.get(target.name)
+            scaling = preprocessor.target_scaling if preprocessor is not None else None
+            found[output] = prediction_decoder(head, target, seen, scaling)
     return found
 
 
@@ -42,9 +45,9 @@ def prediction_decoder(
     head: Head, target: Column, seen: ResolvedFeatures, scaling: Scaling | None = None
 ) -> PredictionDecoder:
     """Return what an output means that a head compares with a target."""
-    part: Any = seen.features[target.name]
+    feature = seen.features[target.name]
     kind = task_type(head.loss, target)
-    kind = "tags" if part.kind == "tags" and kind == "classes" else kind
+    kind = "tags" if feature.kind == "tags" and kind == "classes" else kind
     like = EQUIVALENT_LOSSES[kind] if head.loss.kind == OUTPUT_LOSS else head.loss.kind
     loss = (
         cast(BaseLoss, LOSS_CLASSES[like].model_validate({"kind": like}))
@@ -61,14 +64,14 @@ def prediction_decoder(
         target=target.name,
         loss=head.loss.kind,
         labels=labels if kind != "numbers" else (),
-        scaling=scaling if kind == "numbers" and not getattr(part, "indicators", False) else None,
-        aligned_input=_aligned_input(part, target.name, seen),
+        scaling=scaling if kind == "numbers" else None,
+        aligned_input=_aligned_input(feature, target.name, seen),
     )
 
 
-def _aligned_input(part: Any, target: str, seen: ResolvedFeatures) -> str | None:
+def _aligned_input(feature: BaseFeature, target: str, seen: ResolvedFeatures) -> str | None:
     """Return the input that a target goes along with, place by place: what tags belong to, or itself."""
-    if part.kind != "tags":
+    if not isinstance(feature, TagsFeature):
         return target
-    others: dict[str, Any] = {name: other for name, other in seen.features.items() if other is not part}
-    return next((name for name, other in others.items() if getattr(other, "column", None) == part.of), None)
+    others = {name: other for name, other in seen.features.items() if other is not feature}
+    return next((name for name, other in others.items() if feature.of in other.source_columns), None)

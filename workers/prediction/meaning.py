@@ -10,7 +10,7 @@ from torch import Tensor
 
 from app.spec.prediction import PredictionOptions
 from app.spec.training.losses import BaseLoss
-from workers.data.features.numbers import Scaling
+from workers.data.features.scaling import Scaling
 
 DecodedRow = dict[str, Any]
 Activation = Callable[[Tensor, int], Tensor]  # of the outputs of some rows, and the dimension of the classes

@@ -6,8 +6,8 @@ import torch
 from torch import Tensor
 
 from app.faultpoints import faultpoint
-from workers.data.loading.batches import WeightedBatch
-from workers.data.loading.sampler import step_seed
+from workers.data.loading.batch_source import WeightedBatch
+from workers.data.rng import step_seed
 from workers.network.runtime.build import flow_metrics
 from workers.protocol.messages import Ending, Outcome, ProgressReport
 from workers.torch_errors import translate_torch_errors

@@ -19,10 +19,9 @@ from app.spec.training.optimizers import CLOSURE_OPTIMIZERS
 from app.spec.training.plan import Training
 from app.storage.protocol import ArtifactStore
 from workers.data.features.preparation import Preparation
-from workers.data.features.vocabularies import vocabulary_reports
 from workers.data.images.column import ImageColumn
 from workers.data.images.mixing import Mixing
-from workers.data.loading.batches import BatchProvider
+from workers.data.loading.batch_source import BatchSource
 from workers.data.loading.examples import ExampleSet, TrainingData, build_training_data
 from workers.data.loading.sampler import Sampler
 from workers.data.loading.sources import load_source
@@ -75,9 +74,9 @@ class PreparedTraining:
     evaluate_every: int
     restored_checkpoint: RestoredCheckpoint | None
 
-    def supply(self) -> BatchProvider:
+    def supply(self) -> BatchSource:
         """Return what every step sees."""
-        return self.loading.batch_provider(self.train, self.sampler, self.device, self.total_steps, self.mixing)
+        return self.loading.batch_source(self.train, self.sampler, self.device, self.total_steps, self.mixing)
 
 
 @translate_torch_errors()
@@ -99,7 +98,7 @@ def prepare(assignment: Assignment, store: ArtifactStore, context: Context, work
     context.report(ProgressReport(phase="loading_data", events=(("rewound", start),)))
     data = load_tensors(job, stored, assignment, store, workdir, restored)
     faultpoint("data_opened")
-    told = vocabulary_reports(data) if restored is None else ()
+    told = data.vocabulary_reports() if restored is None else ()
     context.report(ProgressReport(phase="building", events=tuple(("vocabulary", each) for each in told)))
     device = select_device(job.training.device)
     set_determinism(job.training.deterministic)

@@ -121,6 +121,11 @@ class SequenceLengths:
     min_length: int = 1
     pad: PadMode = "batch"
 
+    @property
+    def min_batch_length(self) -> int:
+        """The length that the rows of every batch are at least padded to."""
+        return self.max_length if self.pad == "max_length" else self.min_length
+
 
 class DataSettings(Protocol):
     """The settings for all features, of the data section of a job."""

@@ -71,20 +71,22 @@ class TextFeature(ColumnFeature):
     pad: PadMode = Field("batch", description=PAD_DESCRIPTION)
     vectors: Vectors | None = None
 
+    @property
+    def batch_lengths(self) -> SequenceLengths:
+        """The numbers of tokens in batches."""
+        return SequenceLengths(self.column, self.max_length, self.min_length, self.pad)
+
     def column_names(self, name: str) -> tuple[str, ...]:
         """Return the names of the tokens and of their number."""
         return name, name + LENGTH_SUFFIX
 
     def network_columns(self, name: str, stored: DataSchema) -> list[Column]:
         """Return the tokens, int64 (length), and their number, int64 ()."""
-        lengths = SequenceLengths(self.column, self.max_length, self.min_length, self.pad)
-        return _with_length(_sequence(name, lengths, dtype="int64", classes=self.tokenizer.vocabulary))
+        return _with_length(_sequence(name, self.batch_lengths, dtype="int64", classes=self.tokenizer.vocabulary))
 
     def sequence_lengths(self, stored: DataSchema) -> SequenceLengths | None:
         """Return the lengths of lists of words, whose elements are tokens; the tokens of a text have no tags."""
-        if not self._reads_words(stored):
-            return None
-        return SequenceLengths(self.column, self.max_length, self.min_length, self.pad)
+        return self.batch_lengths if self._reads_words(stored) else None
 
     def problems(self, name: str, context: FeatureContext) -> Iterator[Problem]:
         """Yield a tokenizer for what is tokenized already, and a minimum length above the maximum."""
@@ -117,6 +119,12 @@ class TagsFeature(ColumnFeature):
     pad: PadMode | None = Field(None, description=PAD_DESCRIPTION)
 
     @property
+    def batch_lengths(self) -> SequenceLengths:
+        """The numbers of tags in batches."""
+        most, least = self.max_length or DEFAULT_MAX_LENGTH, self.min_length or 1
+        return SequenceLengths(self.column, most, least, self.pad or "batch")
+
+    @property
     def length_source(self) -> str:
         """The column that they belong to."""
         return self.of or self.column
@@ -124,10 +132,7 @@ class TagsFeature(ColumnFeature):
     def network_columns(self, name: str, stored: DataSchema) -> list[Column]:
         """Return the classes of the elements, int64 (length)."""
         labels = stored[self.column].labels or ()
-        lengths = SequenceLengths(
-            self.column, self.max_length or DEFAULT_MAX_LENGTH, self.min_length or 1, self.pad or "batch"
-        )
-        return [_sequence(name, lengths, dtype="int64", classes=len(labels), labels=labels)]
+        return [_sequence(name, self.batch_lengths, dtype="int64", classes=len(labels), labels=labels)]
 
     def resolve(self, name: str, context: FeatureContext) -> "TagsFeature":
         """Return tags that are truncated and padded as the sequence that they belong to."""
@@ -190,9 +195,12 @@ class SeriesFeature(ColumnFeature):
         return _with_length(_sequence(name, self.sequence_lengths(stored), *stored[self.column].shape))
 
     def sequence_lengths(self, stored: DataSchema) -> SequenceLengths:
-        """Return the lengths of the series: at most as many time steps as any row has."""
-        most = self.max_length or stored.max_length(self.column)
-        return SequenceLengths(self.column, most, self.min_length, self.pad)
+        """Return the numbers of time steps in batches."""
+        return self.batch_lengths(stored.max_length(self.column))
+
+    def batch_lengths(self, max_length: int) -> SequenceLengths:
+        """Return the numbers of time steps in batches, where no row has more than `max_length`."""
+        return SequenceLengths(self.column, self.max_length or max_length, self.min_length, self.pad)
 
     def max_input_length(self, column: Column) -> int | None:
         """Return the largest number of time steps to predict from; `None` if longer series are truncated."""

@@ -15,7 +15,7 @@ from app.spec.data.sequence_features import TagsFeature
 from app.spec.prediction import PredictionOptions
 from app.spec.training.losses import LOSS_CLASSES, OUTPUT_LOSS, TORCH_LOSSES, TaskType
 from app.spec.training.objective import Head
-from workers.data.features.numbers import Scaling
+from workers.data.features.scaling import Scaling
 from workers.prediction import heads
 from workers.prediction.meaning import ACTIVATIONS, PREDICTION_DECODERS, PredictionDecoder, json_values
 

@@ -1,52 +1,64 @@
 """Batches for the loop, gathered many at a time."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
 
 import torch
 from torch import Tensor
 
 from workers.data.columns import PreparedColumn
 from workers.data.images.mixing import Mixing
+from workers.data.loading.batch_source import BatchSource, WeightedBatch
 from workers.data.loading.examples import ExampleSet
 from workers.data.loading.sampler import Sampler
 from workers.data.rng import prng_keys
 
 GATHER_BYTES = 1 << 20  # bytes gathered at once: for small batches a gather each would cost more than views of a block
 
-WeightedBatch = tuple[
-    Mapping[str, Tensor], Mapping[str, Tensor], float
-]  # inputs, targets, share of the step's examples
 
-
-class BatchProvider(Protocol):
-    """What every optimizer step sees, on a device: a pure function of (seed, epoch, step)."""
-
-    @property
-    def targets(self) -> Mapping[str, PreparedColumn]:
-        """The targets of all rows, of the types that batches have; of mixed ones without rows."""
-        ...
-
-    def batches(self, step: int) -> list[WeightedBatch]:
-        """Return the batches of optimizer step `step` (from 0)."""
-        ...
+def row_keys(rows: ExampleSet, sampler: Sampler, step: int, indices: Tensor) -> Tensor | None:
+    """Return the keys of the random numbers of rows in a step: int64 (indices); `None` if rows have no images."""
+    return prng_keys(sampler.seed, step // sampler.steps_per_epoch, indices) if rows.image_columns else None
 
 
 @dataclass
-class InMemoryBatches:
-    """What every optimizer step sees, from memory. The batches it has ready are a cache, not state."""
+class SampledBatches(BatchSource):
+    """Batches of the rows that a sampler draws for a step: a function of (seed, epoch, step), without state."""
 
     rows: ExampleSet
     sampler: Sampler
     device: torch.device
     mixing: Mixing | None = None
-    _cache: dict[int, list[WeightedBatch]] = field(default_factory=dict)  # by step
 
     @property
     def targets(self) -> Mapping[str, PreparedColumn]:
-        """The targets, see `Supply`."""
+        """The targets of all rows; of mixed ones without rows."""
         return self.rows.targets if self.mixing is None else self.mixing.targets(self.rows.targets)
+
+    def gather(self, step: int, decoded: Sequence[Sequence[Tensor]] = ()) -> list[WeightedBatch]:
+        """Return the batches of a step; `decoded` are the images of each of them, if they have been decoded already."""
+        batches: list[WeightedBatch] = []
+        for number, (indices, share) in enumerate(self.sampler.batches(step)):
+            keys = row_keys(self.rows, self.sampler, step, indices)
+            inputs, targets = self.rows.batch(indices, self.device, keys, decoded[number] if decoded else ())
+            batches.append((inputs, targets, share))
+        return self.mix(step, batches)
+
+    def mix(self, step: int, batches: list[WeightedBatch]) -> list[WeightedBatch]:
+        """Return the batches of a step, mixed if the job mixes images."""
+        if self.mixing is None:
+            return batches
+        return [
+            (*self.mixing(step, number, inputs, targets), share)
+            for number, (inputs, targets, share) in enumerate(batches)
+        ]
+
+
+@dataclass
+class InMemoryBatches(SampledBatches):
+    """Batches from memory, gathered many steps at a time where rows are alike: those at hand are a cache, no state."""
+
+    _cache: dict[int, list[WeightedBatch]] = field(default_factory=dict)  # by step
 
     def batches(self, step: int) -> list[WeightedBatch]:
         """Return the batches of optimizer step `step` (from 0)."""
@@ -57,19 +69,7 @@ class InMemoryBatches:
     def _gather_steps(self, first: int) -> dict[int, list[WeightedBatch]]:
         """Return the batches of a step and of those after it: as many as a block holds, up to the epoch's end."""
         if not self.rows.is_dense:  # each batch is as long as its own longest row, or comes from files
-            return {
-                first: apply_mixing(
-                    self.mixing,
-                    first,
-                    [
-                        (
-                            *self.rows.batch(indices, self.device, row_keys(self.rows, self.sampler, first, indices)),
-                            share,
-                        )
-                        for indices, share in self.sampler.batches(first)
-                    ],
-                )
-            }
+            return {first: self.gather(first)}
         per_epoch, size = self.sampler.steps_per_epoch, self.sampler.batch_size * self.sampler.accumulate
         most = max(1, GATHER_BYTES * len(self.rows) // (self.rows.size() * size))
         steps = range(first, min(first + most, (first // per_epoch + 1) * per_epoch))
@@ -84,16 +84,4 @@ class InMemoryBatches:
             ready[step].append(
                 (dict(zip(inputs, parts[:count], strict=True)), dict(zip(targets, parts[count:], strict=True)), share)
             )
-        return {step: apply_mixing(self.mixing, step, batches) for step, batches in ready.items()}
-
-
-def row_keys(rows: ExampleSet, sampler: Sampler, step: int, indices: Tensor) -> Tensor | None:
-    """Return the keys of rows that a step sees, if something is drawn for each."""
-    return prng_keys(sampler.seed, step // sampler.steps_per_epoch, indices) if rows.image_columns else None
-
-
-def apply_mixing(mixing: Mixing | None, step: int, batches: list[WeightedBatch]) -> list[WeightedBatch]:
-    """Return the batches of a step, mixed if they are to be."""
-    if mixing is None:
-        return batches
-    return [(*mixing(step, number, inputs, targets), share) for number, (inputs, targets, share) in enumerate(batches)]
+        return {step: self.mix(step, batches) for step, batches in ready.items()}

@@ -14,8 +14,8 @@ from app.spec.data.sources import Split as SplitSpec
 from workers.data.columns import PreparedColumn, RaggedTensor, SplitColumns, select_rows
 from workers.data.features.preparation import Preparation
 from workers.data.images.column import ImageColumn
-from workers.data.loading.sampler import stream_seed
 from workers.data.loading.sources import SourceData
+from workers.data.rng import stream_seed
 
 SPLIT_STREAM = 0x5B117  # keeps the draw of the held-out rows apart from the epochs' orders
 
@@ -147,6 +147,18 @@ class TrainingData:
     validation: ExampleSet | None
     preparation: Preparation
 
+    def vocabulary_reports(self) -> Iterator[dict[str, object]]:
+        """Yield, of each text that the network reads, the tokens known and the shares unknown and truncated."""
+        validation = self.validation.inputs if self.validation is not None else {}
+        for name, texts in self.preparation.text_preprocessors().items():
+            columns = {"train": self.train.inputs.get(name), "validation": validation.get(name)}
+            shares = {
+                split: texts.coverage(column) if isinstance(column, RaggedTensor) else None
+                for split, column in columns.items()
+            }
+            if shares["train"] is not None:
+                yield {"feature": name, "tokens": texts.tokenizer.get_vocab_size(), **shares}
+
     def cast(self, casts: Mapping[str, TargetCast]) -> "TrainingData":
         """Return the data with targets as their losses want them, see `Rows.cast`."""
         held = self.validation
@@ -193,7 +205,7 @@ def build_training_data(
     names = (*inputs, *targets)
     if preparation is None:
         preparation = Preparation.fit(seen, names, stored, parts[0])
-    train_rows, *held_rows = [_example_set(preparation.apply(part, names), inputs, targets) for part in parts]
+    train_rows, *held_rows = [_example_set(preparation.transform(part, names), inputs, targets) for part in parts]
     return TrainingData(train_rows, held_rows[0] if held_rows else None, preparation)
 
 

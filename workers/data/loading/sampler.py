@@ -3,25 +3,13 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-import numpy as np
 import torch
 from torch import Tensor
 
+from workers.data.rng import stream_seed
+
 BUCKET_WINDOW = 50  # batches among which rows are sorted by length: more pad less, and mix less
 BUCKET_STREAM = 0xB0C4E7  # keeps the order of batches apart from that of rows
-
-
-def stream_seed(*parts: int) -> int:
-    """Mix numbers (a seed, an epoch, a step…) into one 63-bit seed of an independent random stream."""
-    return int(np.random.SeedSequence(parts).generate_state(1, np.uint64)[0] >> np.uint64(1))
-
-
-def step_seed(seed: int, step: int) -> int:
-    """The same for the stream of one step (dropout and the like), fast enough for every step (Steele et al. 2014)."""
-    mixed = (seed + (step + 1) * 0x9E3779B97F4A7C15) & 0xFFFFFFFFFFFFFFFF
-    mixed = ((mixed ^ (mixed >> 30)) * 0xBF58476D1CE4E5B9) & 0xFFFFFFFFFFFFFFFF
-    mixed = ((mixed ^ (mixed >> 27)) * 0x94D049BB133111EB) & 0xFFFFFFFFFFFFFFFF
-    return (mixed ^ (mixed >> 31)) >> 1
 
 
 def epoch_permutation(seed: int, epoch: int, rows: int) -> Tensor:

@@ -21,7 +21,8 @@ from torch.utils.data import DataLoader, Dataset
 from app.errors import DataError, OutOfMemory
 from workers.data.columns import PreparedColumn
 from workers.data.images.mixing import Mixing
-from workers.data.loading.batches import BatchProvider, InMemoryBatches, WeightedBatch, apply_mixing, row_keys
+from workers.data.loading.batch_source import BatchSource, WeightedBatch
+from workers.data.loading.batches import InMemoryBatches, SampledBatches, row_keys
 from workers.data.loading.examples import Batch as Slice
 from workers.data.loading.examples import ExampleSet
 from workers.data.loading.sampler import Sampler
@@ -94,39 +95,23 @@ class SliceImageDataset(Dataset[WorkerResult]):
 
 
 @dataclass
-class StreamedBatches:
-    """What every optimizer step sees, in the order of the steps."""
+class StreamedBatches(SampledBatches):
+    """Batches whose images other processes decode, in the order of the steps."""
 
-    rows: ExampleSet
-    sampler: Sampler
-    device: torch.device
-    num_workers: int  # processes
-    end_step: int  # the step before which it ends
-    mixing: Mixing | None = None
+    num_workers: int = 1
+    end_step: int = 0  # the step before which it ends
     _next_step: int = -1
     _iterator: Iterator[list[list[Tensor]]] = field(default_factory=lambda: iter(()))
 
-    @property
-    def targets(self) -> Mapping[str, PreparedColumn]:
-        """The targets, see `Supply`."""
-        return self.rows.targets if self.mixing is None else self.mixing.targets(self.rows.targets)
-
     def batches(self, step: int) -> list[WeightedBatch]:
-        """Return the batches of optimizer step `step` (from 0). Raises `DataError` for pictures that cannot be read."""
+        """Return the batches of optimizer step `step` (from 0). Raises `DataError` for images that cannot be read."""
         if step != self._next_step:
             self._iterator = load_in_processes(
                 StepImageDataset(self.rows, self.sampler), range(step, self.end_step), self.num_workers, self.device
             )
-        shaded = next(self._iterator)
+        decoded = next(self._iterator)
         self._next_step = step + 1
-        return apply_mixing(
-            self.mixing,
-            step,
-            [
-                (*self.rows.batch(indices, self.device, row_keys(self.rows, self.sampler, step, indices), each), share)
-                for (indices, share), each in zip(self.sampler.batches(step), shaded, strict=True)
-            ],
-        )
+        return self.gather(step, decoded)
 
 
 @dataclass(frozen=True)
@@ -167,12 +152,12 @@ class LoadingStrategy:
     num_workers: int = 0  # processes beside the training
     always_stream: bool = False  # also for pictures in memory
 
-    def batch_provider(
+    def batch_source(
         self, rows: ExampleSet, sampler: Sampler, device: torch.device, last: int, mixing: Mixing | None
-    ) -> BatchProvider:
+    ) -> BatchSource:
         """Return what the steps before `last` see, from memory or from other processes."""
         if self._uses_processes(rows):
-            return StreamedBatches(rows, sampler, device, self.num_workers, last, mixing)
+            return StreamedBatches(rows, sampler, device, mixing, self.num_workers, last)
         return InMemoryBatches(rows, sampler, device, mixing)
 
     def evaluation_examples(self, rows: ExampleSet | None) -> EvaluationExamples | None:

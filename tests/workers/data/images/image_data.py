@@ -66,7 +66,7 @@ def image_examples(source: ZipImages | torch.Tensor, column: Column | None = Non
     found = image_view(described, **data)
     assert not found.problems
     split: SplitColumns = {"image": source, "label": torch.arange(len(source)) % 3}
-    made = Preparation.fit(found, ("image", "label"), described, split).apply(split, ("image", "label"))
+    made = Preparation.fit(found, ("image", "label"), described, split).transform(split, ("image", "label"))
     return ExampleSet({"image": made["image"]}, {"label": made["label"]})
 
 

@@ -116,7 +116,7 @@ def test_a_preparation_comes_back_from_json() -> None:
     described = image_dataset_schema(Column(name="image", shape=(1, 8, 8)))
     fit = Preparation.fit(found, ("image",), described, {"image": source})
     again = Preparation.load(found, described, fit.document())
-    one, two = (each.apply({"image": source[:3]}, ("image",))["image"] for each in (fit, again))
+    one, two = (each.transform({"image": source[:3]}, ("image",))["image"] for each in (fit, again))
     assert one[:3].equal(two[:3])
     assert one[:3].max() < 1.0001
 

@@ -11,7 +11,8 @@ from app.errors import DataError
 from app.spec.data.transforms import MIXING_CLASSES
 from tests.workers.data.images.image_data import CPU, image_examples, random_pixels, write_image_archive
 from workers.data.images.mixing import Mixing
-from workers.data.loading.batches import BatchProvider, InMemoryBatches, WeightedBatch
+from workers.data.loading.batch_source import BatchSource, WeightedBatch
+from workers.data.loading.batches import InMemoryBatches
 from workers.data.loading.examples import ExampleSet
 from workers.data.loading.sampler import Sampler
 from workers.data.loading.streaming import LoadingStrategy, StreamedBatches, StreamedExamples
@@ -51,11 +52,11 @@ def test_streamed_resident_and_read_here_are_the_same_bits(
 ) -> None:
     given = image_examples(write_image_archive(tmp_path / "a.zip"), **DATA)
     kept = given.materialize(True, NO_LIMIT)
-    supplies: list[BatchProvider] = [
-        StreamedBatches(given, sampler(accumulate), CPU, 2, STEPS, mixing),
+    supplies: list[BatchSource] = [
+        StreamedBatches(given, sampler(accumulate), CPU, mixing, 2, STEPS),
         InMemoryBatches(given, sampler(accumulate), CPU, mixing),
         InMemoryBatches(kept, sampler(accumulate), CPU, mixing),
-        StreamedBatches(kept, sampler(accumulate), CPU, 1, STEPS, mixing),
+        StreamedBatches(kept, sampler(accumulate), CPU, mixing, 1, STEPS),
     ]
     state = torch.get_rng_state()
     for step in range(STEPS):  # over the end of an epoch
@@ -68,13 +69,15 @@ def test_streamed_resident_and_read_here_are_the_same_bits(
 def test_a_stream_begins_at_any_step(tmp_path: Path) -> None:
     given = image_examples(write_image_archive(tmp_path / "a.zip"), **DATA)
     wanted = InMemoryBatches(given, sampler(), CPU)
-    stream = StreamedBatches(given, sampler(), CPU, 2, STEPS)
+    stream = StreamedBatches(given, sampler(), CPU, None, 2, STEPS)
     for step in (4, 5, 6, 1, 2):
         assert_same(stream.batches(step), wanted.batches(step))
 
 
 def test_a_new_epoch_starts_no_new_process(tmp_path: Path) -> None:
-    stream = StreamedBatches(image_examples(write_image_archive(tmp_path / "a.zip"), **DATA), sampler(), CPU, 2, STEPS)
+    stream = StreamedBatches(
+        image_examples(write_image_archive(tmp_path / "a.zip"), **DATA), sampler(), CPU, None, 2, STEPS
+    )
     before, found = set(children()), set()
     for step in range(STEPS):
         stream.batches(step)
@@ -101,7 +104,7 @@ def test_evaluation_streams_too(tmp_path: Path, size: int) -> None:
 @pytest.mark.parametrize("loaders", [0, 2])
 def test_a_bad_picture_is_named_with_the_reason(tmp_path: Path, loaders: int) -> None:
     given = image_examples(write_image_archive(tmp_path / "a.zip", broken=13), **DATA)
-    supply = LoadingStrategy(loaders).batch_provider(given, sampler(), CPU, STEPS, None)
+    supply = LoadingStrategy(loaders).batch_source(given, sampler(), CPU, STEPS, None)
     with pytest.raises(DataError, match=r'"c1/13\.png", cannot be decoded: .+') as caught:
         list(map(supply.batches, range(STEPS)))
     assert caught.value.pointer == "/data"
@@ -116,7 +119,7 @@ def test_a_bad_picture_is_named_with_the_reason(tmp_path: Path, loaders: int) ->
 def test_what_is_in_memory_is_streamed_only_if_it_is_asked_for(tmp_path: Path) -> None:
     def kind(given: ExampleSet, loading: LoadingStrategy) -> list[type]:
         return [
-            type(loading.batch_provider(given, sampler(), CPU, STEPS, None)),
+            type(loading.batch_source(given, sampler(), CPU, STEPS, None)),
             type(loading.evaluation_examples(given)),
         ]
 
