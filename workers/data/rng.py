@@ -1,7 +1,7 @@
 """Random numbers of steps, epochs and single examples, as functions of a seed and a position: nothing to store.
 
-An image is transformed alike wherever its batch is made, however many are made at once, and whenever a job resumes.
-Its random numbers come from a counter that splitmix64 hashes (Steele, Lea & Flood, "Fast splittable pseudorandom number
+An image is transformed alike in whichever process and batch it stands, and after a job has resumed. Its random numbers
+come from a counter that splitmix64 hashes (Steele, Lea & Flood, "Fast splittable pseudorandom number
 generators", OOPSLA 2014) in integers, which every device computes alike.
 """
 
@@ -15,7 +15,7 @@ IMAGE_STREAM = 0xA1167  # keeps these streams apart from the orders of the epoch
 GOLDEN_GAMMA = -0x61C8864680B583EB  # 0x9E3779B97F4A7C15 as a signed number
 MIX_MULTIPLIER_1, MIX_MULTIPLIER_2 = -0x40A7B892E31B1A47, -0x6B2FB644ECCEEE15  # likewise, of splitmix64
 WORD_MASK = 0xFFFFFFFFFFFFFFFF
-MAX_SAMPLES_PER_TRANSFORM = 64  # more than one transform takes for one example
+MAX_SAMPLES_PER_TRANSFORM = 64  # an upper bound of what one transform draws for one example
 
 Word = TypeVar("Word", int, Tensor)  # 64 bits: an unsigned integer, or a tensor of int64
 
@@ -43,7 +43,7 @@ def uniform(keys: Tensor, place: int, count: int = 1) -> Tensor:
 
 
 def uniform_between(keys: Tensor, place: int, bounds: tuple[float, float], draw: int = 0) -> Tensor:
-    """Return the number that each key draws between two bounds: float32 (keys)."""
+    """Return the number `draw` of each key, between two bounds: float32 (keys)."""
     low, high = bounds
     return low + (high - low) * uniform(keys, place, draw + 1)[:, draw]
 
@@ -56,7 +56,7 @@ def generator_seeds(keys: Tensor, place: int) -> list[int]:
 
 
 def batch_generator(seed: int, step: int, batch: int) -> np.random.Generator:
-    """Return the random stream of a whole batch, one of those of a step."""
+    """Return the random stream of one batch of a step."""
     return np.random.default_rng(np.random.SeedSequence((seed, IMAGE_STREAM, step, batch)))
 
 

@@ -11,8 +11,8 @@ from app.spec.data.transforms import BaseTransform
 
 Scale = Literal["none", "unit", "standard"]
 SCALE_DESCRIPTION = (
-    "Of numbers: none; unit: divided by the largest value, so images lie in 0..1; standard: zero mean and unit "
-    "variance, feature by feature, on train. Default: unit for images of bytes, else none."
+    "Scaling of numbers, fitted on train. none; unit: divided by the largest value, so images lie in 0..1; standard: "
+    "zero mean and unit variance, element by element. Default: unit for images of bytes, else none."
 )
 PadMode = Literal["batch", "max_length"]
 FeatureType = TypeVar("FeatureType", bound="BaseFeature")

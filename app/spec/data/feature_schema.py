@@ -1,4 +1,4 @@
-"""How a network sees a data set: the features that a job declares, or those that follow from the columns' types."""
+"""The names of features: those that a job declares, and those that follow from the columns' types."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
@@ -19,15 +19,15 @@ NUMBERS_NAME = "x"  # all number columns of a table side by side, unless the job
 
 @dataclass(frozen=True, slots=True)
 class ResolvedFeatures:
-    """The features of a job. `schema` has their columns, which are tensors; those of features with problems are out."""
+    """The features of a job. `schema` has their columns, all tensors; it lacks those of features with problems."""
 
     schema: DataSchema
-    features: Mapping[str, BaseFeature]  # by the name of the (first) column that each makes
+    features: Mapping[str, BaseFeature]  # by the name of their (first) column
     targets: Mapping[str, str]  # name in the job → name of the column
     problems: tuple[Problem, ...] = ()
 
     def features_for(self, columns: Sequence[str]) -> dict[str, BaseFeature]:
-        """Return the features of which these columns come."""
+        """Return the features that make these columns."""
         return {
             name: feature
             for name, feature in self.features.items()
@@ -36,7 +36,7 @@ class ResolvedFeatures:
 
 
 def resolve_features(data: Data, stored: DataSchema, targets: Sequence[tuple[str, str]] = ()) -> ResolvedFeatures:
-    """Return how a network sees the data. `targets` are names of features or columns, each with its pointer."""
+    """Return the features of a job. `targets` are (pointer, name of a feature or a stored column)."""
     declared = dict(data.features or {})
     names, targeted, problems = _resolve_targets(declared, stored, targets)
     features: dict[str, BaseFeature] = dict(declared)
@@ -52,10 +52,10 @@ def resolve_features(data: Data, stored: DataSchema, targets: Sequence[tuple[str
     problems += [*missing_image_problems(data, features), *mixing_problems(data, features, stored)]
     columns: list[Column] = []
     for name, feature in features.items():
-        found = [*_source_problems(feature, name, context), *feature.problems(name, context)]
-        found += [_duplicate_column(name, context)] if name in duplicates else []
-        problems += found
-        if not found:
+        own = [*_source_problems(feature, name, context), *feature.problems(name, context)]
+        own += [_duplicate_column(name, context)] if name in duplicates else []
+        problems += own
+        if not own:
             columns += feature.network_columns(name, stored)
     if declared:
         inputs = tuple(name for name in declared if name not in names.values())
@@ -95,7 +95,7 @@ def _resolve_targets(
 
 
 def sanitize_name(name: str, taken: AbstractSet[str], other: str) -> str:
-    """Return a name of the language for a column: its own, with _ for what is no letter or digit, or else `other`."""
+    """Return a valid name for a column: its own, with _ for anything but letters and digits, or else `other`."""
     plain = sub(r"\W+", "_", name, flags=256).strip("_")  # ASCII
     return plain if fullmatch(NAME_PATTERN, plain) and plain not in taken else other
 
@@ -103,7 +103,7 @@ def sanitize_name(name: str, taken: AbstractSet[str], other: str) -> str:
 def _add_default_inputs(
     stored: DataSchema, targeted: AbstractSet[str], features: dict[str, BaseFeature]
 ) -> tuple[str, ...]:
-    """Add every column that no feature is named like, as an input; returns the inputs by default."""
+    """Add a feature for every column whose name is free, and return the names of the default inputs."""
     inputs: list[str] = []
     numbers = [name for name in stored.inputs if name not in targeted and stored.column_type(name) == "number"]
     if numbers and NUMBERS_NAME not in features and stored.column(NUMBERS_NAME) is None:
@@ -140,13 +140,15 @@ def _source_problems(feature: BaseFeature, name: str, context: FeatureContext) -
             hint = did_you_mean(source, choices) or "one of: " + ", ".join(choices[:50])
             yield Problem(pointer, "unknown_column", f'the data has no column "{source}"', hint)
         elif column.type not in feature.column_types:
-            detail = f'"{source}" is a column of type {column.type}, of which no feature {feature.kind} can be made'
-            yield Problem(pointer, "wrong_column_type", detail, f"make it {' or '.join(supported_kinds(column))}")
+            detail = f'"{source}" is a column of type {column.type}, which a feature of kind {feature.kind} cannot read'
+            yield Problem(pointer, "wrong_column_type", detail, f"use the kind {' or '.join(supported_kinds(column))}")
         elif feature.requires_labels and not column.labels:
-            detail = f'"{source}" has too many different values (over {MAX_LABELS}) for a feature {feature.kind}'
-            yield Problem(pointer, "too_many_labels", detail, "use another column, or a feature text")
+            detail = (
+                f'"{source}" has too many different values (over {MAX_LABELS}) for a feature of kind {feature.kind}'
+            )
+            yield Problem(pointer, "too_many_labels", detail, "use another column, or a feature of kind text")
 
 
 def _duplicate_column(name: str, context: FeatureContext) -> Problem:
-    detail = f'the column "{name}" is made by two features: a text or series has its length, a tree its children'
+    detail = f'two features make the column "{name}": texts and series add <name>_length, trees <name>_children'
     return Problem(context.pointer(name, ""), "duplicate_id", detail, "give one of them another name")

@@ -1,4 +1,4 @@
-"""How columns become tensors: the kinds of features, of which each class says everything about itself."""
+"""The kinds of features: how stored columns become the tensors that a network reads."""
 
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
@@ -54,9 +54,9 @@ class NumbersFeature(BaseFeature):
     kind: Literal["numbers"] = "numbers"
     columns: Annotated[tuple[ColumnName, ...], Field(min_length=1, max_length=10_000)]
     missing: Literal["mean", "median", "zero", "refuse"] = Field(
-        "mean", description="What stands for a missing value: the mean or the median of train, zero, or an error."
+        "mean", description="What replaces a missing value: the mean or the median of train, zero; refuse: an error."
     )
-    indicators: bool = Field(False, description="Add a 0 or 1 for each column: whether its value is missing.")
+    indicators: bool = Field(False, description="Append a 0 or 1 for each column: whether its value is missing.")
     scale: Scale | None = Field(None, description=SCALE_DESCRIPTION)
 
     @classmethod
@@ -96,7 +96,7 @@ class NumbersFeature(BaseFeature):
 
 
 class CategoryFeature(ColumnFeature):
-    """A column of few words, as an input: int64 (), from 1 on; 0 stands for a missing or an unknown word."""
+    """A column of few words, as an input: int64 (), from 1 on; 0 is a missing or an unknown word."""
 
     column_types: ClassVar[tuple[ColumnType, ...]] = ("category", "number")
     input_types: ClassVar[tuple[ColumnType, ...]] = ("category",)

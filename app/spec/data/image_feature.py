@@ -19,7 +19,7 @@ from app.spec.data.transforms import (
 
 
 class ImageFeature(ColumnFeature):
-    """A column of pictures: float32 (channels, height, width), after its transforms."""
+    """A column of images: float32 (channels, height, width), after its transforms."""
 
     column_types: ClassVar[tuple[ColumnType, ...]] = ("image", "tensor")
     input_types: ClassVar[tuple[ColumnType, ...]] = ("image",)
@@ -27,10 +27,11 @@ class ImageFeature(ColumnFeature):
     is_own_target: ClassVar[bool] = True
 
     kind: Literal["image"] = "image"
-    scale: Scale | None = Field(None, description="none, or unit: divided by the largest value, so in 0..1; default.")
-    transforms: Transforms | None = Field(None, description="In training; default: the data's.")
+    scale: Scale | None = Field(None, description="none, or unit (default): divided by the largest value, so in 0..1.")
+    transforms: Transforms | None = Field(None, description="In training. Default: the data's.")
     evaluation_transforms: Transforms | None = Field(
-        None, description="Otherwise. Default: the transforms that draw nothing, or the data's."
+        None,
+        description="In evaluation and prediction. Default: the deterministic ones of the transforms, or the data's.",
     )
 
     def reads(self, column: Column) -> bool:
@@ -85,8 +86,8 @@ class ImageFeature(ColumnFeature):
         pointers, training = self.setting_pointers(name, context), self.transforms or ()
         evaluation, before = self.evaluation_transforms or (), stored_image_shape(column.shape)
         if self.scale == "standard":
-            detail = "pictures have no scale by pixel, since transforms move pixels"
-            yield Problem(pointers["scale"], "contradiction", detail, 'use {"kind": "Normalize"}, or a feature tensor')
+            detail = "images cannot be scaled pixel by pixel, since transforms move pixels"
+            yield Problem(pointers["scale"], "contradiction", detail, 'use {"kind": "Normalize"}, or a tensor feature')
         after, in_training = infer_image_shape(training, before, pointers["transforms"])
         evaluated, in_evaluation = infer_image_shape(evaluation, before, pointers["evaluation_transforms"])
         yield from in_training
@@ -100,7 +101,7 @@ class ImageFeature(ColumnFeature):
 def _random_transform_problems(evaluation: tuple[BaseTransform, ...], pointer: str) -> Iterator[Problem]:
     for position, each in enumerate(evaluation):
         if each.kind not in DETERMINISTIC_TRANSFORMS:
-            detail = f"{each.kind} is random, and evaluation is not"
+            detail = f"{each.kind} is random, and evaluation is deterministic"
             yield Problem(f"{pointer}/{position}", "contradiction", detail, "remove it")
 
 
@@ -108,10 +109,10 @@ def _final_shape_problems(
     after: ImageShape, evaluated: ImageShape, name: str, pointers: Mapping[str, str]
 ) -> Iterator[Problem]:
     if None in after:
-        hint = "let them end with Resize of a height and a width, with CenterCrop, or with RandomResizedCrop"
-        yield Problem(pointers["transforms"], "unlike_sizes", f'the pictures of "{name}" are of unlike sizes', hint)
+        hint = "end the transforms with Resize to a height and a width, with CenterCrop, or with RandomResizedCrop"
+        yield Problem(pointers["transforms"], "unlike_sizes", f'the images of "{name}" have different sizes', hint)
     elif after != evaluated:
         shapes = [" x ".join("?" if size is None else str(size) for size in shape) for shape in (after, evaluated)]
-        detail = f"pictures have {shapes[0]} in training, and {shapes[1]} in evaluation"
+        detail = f"images are {shapes[0]} in training and {shapes[1]} in evaluation"
         hint = 'give "evaluation_transforms" that end at the same size'
         yield Problem(pointers["evaluation_transforms"], "shape_mismatch", detail, hint)

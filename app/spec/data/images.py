@@ -1,14 +1,14 @@
-"""A job's pictures: which columns they are, what is done to them, and what they are like afterwards."""
+"""The images of a job: which columns they are, and the problems of their transforms, mixing and loading."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import takewhile
-from typing import Any
 
 from app.errors import Problem
 from app.spec.data.base_feature import BaseFeature
 from app.spec.data.columns import Column, DataSchema
 from app.spec.data.image_feature import ImageFeature
 from app.spec.data.image_shapes import infer_image_shape, stored_image_shape
+from app.spec.data.sources import Data
 from app.spec.data.transforms import DETERMINISTIC_TRANSFORMS, MIXING_TRANSFORMS, BaseTransform
 from app.spec.training.losses import BaseLoss
 
@@ -24,73 +24,70 @@ def image_columns(features: Mapping[str, BaseFeature], stored: DataSchema) -> di
     }
 
 
-def missing_image_problems(data: Any, features: Mapping[str, BaseFeature]) -> list[Problem]:
-    """Return a problem for transforms of data that has no pictures."""
-    if any(isinstance(part, ImageFeature) for part in features.values()):
+def missing_image_problems(data: Data, features: Mapping[str, BaseFeature]) -> list[Problem]:
+    """Return a problem for each setting of transforms, if the data has no images."""
+    if any(isinstance(feature, ImageFeature) for feature in features.values()):
         return []
     return [
         Problem(
             f"/data/{field}",
             "no_pictures",
-            "the data has no pictures to transform",
-            "a picture is a column of type image, or a tensor of float32 with three dimensions that is read",
+            "the data has no images to transform",
+            "an image is a column of type image, or a float32 tensor of three dimensions that the network reads",
         )
-        for field in ("transforms", "evaluation_transforms")
-        if getattr(data, field)
+        for field, transforms in (
+            ("transforms", data.transforms),
+            ("evaluation_transforms", data.evaluation_transforms),
+        )
+        if transforms
     ]
 
 
-def mixing_transforms(data: Any) -> tuple[BaseTransform, ...]:
-    """Return the transforms of whole batches, of which each batch gets one."""
+def mixing_transforms(data: Data) -> tuple[BaseTransform, ...]:
+    """Return the transforms that mix whole batches; each batch gets one of them."""
     return tuple(each for each in data.transforms or () if each.kind in MIXING_TRANSFORMS)
 
 
-def mixing_problems(data: Any, features: Mapping[str, BaseFeature], stored: DataSchema) -> Iterator[Problem]:
-    """Yield what stands against mixing the pictures of a batch, but for the objective."""
-    listed = list(data.transforms or ())
-    for position, each in enumerate(listed):
-        behind = [other.kind for other in listed[position + 1 :] if other.kind not in MIXING_TRANSFORMS]
-        if each.kind in MIXING_TRANSFORMS and behind:
-            yield Problem(
-                f"/data/transforms/{position}",
-                "wrong_order",
-                f"{each.kind} mixes finished pictures, and {behind[0]} comes behind it",
-                "put it at the end",
-            )
+def mixing_problems(data: Data, features: Mapping[str, BaseFeature], stored: DataSchema) -> Iterator[Problem]:
+    """Yield why the images of a batch cannot be mixed; `mixing_loss_problems` looks at the losses."""
+    transforms = data.transforms or ()
+    for position, each in enumerate(transforms):
+        later = [other.kind for other in transforms[position + 1 :] if other.kind not in MIXING_TRANSFORMS]
+        if each.kind in MIXING_TRANSFORMS and later:
+            detail = f"{each.kind} mixes transformed images, and {later[0]} comes after it"
+            yield Problem(f"/data/transforms/{position}", "wrong_order", detail, "put it at the end")
     shapes = {feature.shape(column)[1:] for feature, column in image_columns(features, stored).values()}
     if mixing_transforms(data) and len(shapes) > 1:
-        yield Problem(
-            "/data/transforms",
-            "contradiction",
-            "pictures of several sizes cannot be mixed alike",
-            "bring all of them to one size",
-        )
+        detail = "images of different sizes cannot be mixed alike"
+        yield Problem("/data/transforms", "contradiction", detail, "resize all of them to one size")
 
 
-def mixing_loss_problems(data: Any, heads: Iterable[tuple[str, BaseLoss, Column | None]]) -> Iterator[Problem]:
-    """Yield the losses that cannot take mixed labels; each head comes with its place."""
+def mixing_loss_problems(data: Data, heads: Iterable[tuple[str, BaseLoss, Column | None]]) -> Iterator[Problem]:
+    """Yield the losses that cannot take mixed labels; heads are (pointer, loss, target)."""
     if not (parts := mixing_transforms(data)):
         return
-    for place, loss, target in heads:
-        hint = f"use CrossEntropyLoss on classes, or leave {parts[0].kind} out"
+    for pointer, loss, target in heads:
+        hint = f"use CrossEntropyLoss on classes, or remove {parts[0].kind}"
         if loss.kind != "CrossEntropyLoss":
-            detail = f"{parts[0].kind} makes probabilities of labels, which {loss.kind} does not take"
-            yield Problem(f"{place}/loss", "contradiction", detail, hint)
+            detail = f"{parts[0].kind} turns labels into probabilities, which {loss.kind} does not take"
+            yield Problem(f"{pointer}/loss", "contradiction", detail, hint)
         elif target is not None and (not target.classes or target.shape):
-            detail = f'{parts[0].kind} mixes classes, and "{target.name}" is not one class for each picture'
+            detail = f'{parts[0].kind} mixes classes, and "{target.name}" is not one class per image'
             yield Problem("/data/transforms", "contradiction", detail, hint)
         elif getattr(loss, "ignore_index", -1) >= 0:
-            detail = f"{parts[0].kind} makes probabilities of labels, of which none can be ignored"
-            yield Problem(f"{place}/loss/ignore_index", "contradiction", detail, "remove ignore_index")
+            detail = f"{parts[0].kind} turns labels into probabilities, of which none can be ignored"
+            yield Problem(f"{pointer}/loss/ignore_index", "contradiction", detail, "remove ignore_index")
 
 
-def loading_problems(data: Any, features: Mapping[str, BaseFeature], stored: DataSchema) -> Iterator[Problem]:
-    """Yield why pictures cannot be kept in memory, or need not be streamed."""
-    pictures = image_columns(features, stored).values()
-    if data.loading != "auto" and not pictures:
-        yield Problem("/data/loading", "no_pictures", "only pictures are loaded in one way or another", "leave it out")
-    for part, column in pictures:
-        first = tuple(takewhile(lambda each: each.kind in DETERMINISTIC_TRANSFORMS, part.transforms or ()))
+def loading_problems(data: Data, features: Mapping[str, BaseFeature], stored: DataSchema) -> Iterator[Problem]:
+    """Yield why images cannot be kept in memory, or need not be streamed."""
+    images = image_columns(features, stored).values()
+    if data.loading != "auto" and not images:
+        yield Problem("/data/loading", "no_pictures", "only images can be resident or streamed", "remove it")
+    for feature, column in images:
+        first = tuple(takewhile(lambda each: each.kind in DETERMINISTIC_TRANSFORMS, feature.transforms or ()))
         if data.loading == "resident" and None in infer_image_shape(first, stored_image_shape(column.shape), "")[0]:
-            detail = f'the pictures of "{column.name}" are of unlike sizes, and cannot be kept together'
-            yield Problem("/data/loading", "unlike_sizes", detail, "let transforms begin with Resize to a size")
+            detail = f'the images of "{column.name}" have different sizes, and cannot be kept in one tensor'
+            yield Problem(
+                "/data/loading", "unlike_sizes", detail, "begin the transforms with Resize to a height and a width"
+            )

@@ -1,4 +1,4 @@
-"""Features of any length: texts, tags of their tokens, series and trees."""
+"""Features of variable length: texts, tags of their tokens, series and trees."""
 
 from collections.abc import Iterator
 from typing import Annotated, Any, ClassVar, Literal
@@ -13,25 +13,27 @@ from app.spec.data.columns import Column, ColumnName, ColumnType, DataSchema, Dt
 VocabularySize = Annotated[Size, Field(le=1_000_000)]
 SequenceLength = Annotated[Size, Field(le=1_000_000)]
 DEFAULT_MAX_LENGTH = 256
-PAD_DESCRIPTION = "Whether batches are as long as their longest row, or all as long as max_length."
-MIN_LENGTH_DESCRIPTION = "How long batches are at least, which a large kernel may need."
-BYTE_ALPHABET_SIZE = 256  # what byte-level BPE begins with
+PAD_DESCRIPTION = "Pad batches to their longest row, or all of them to max_length."
+MIN_LENGTH_DESCRIPTION = "The minimum length of batches, which a large kernel may need."
+BYTE_ALPHABET_SIZE = 256  # the initial alphabet of byte-level BPE
 CHILDREN_SUFFIX, LENGTH_SUFFIX = "_children", "_length"
 
 
 class Tokenizer(SpecModel):
-    """How a text becomes numbers; trained on the job's own training rows. 0 is padding, 1 an unknown token.
+    """How a text becomes tokens; trained on the job's own training rows. 0 is padding, 1 an unknown token.
 
-    word: words and single signs; character: single characters; bpe: byte-level BPE as GPT-2 has it, which knows every
-    text; wordpiece: WordPiece as BERT has it, over words and single signs.
+    word: words and punctuation marks; character: single characters; bpe: byte-level BPE as in GPT-2, to which no text
+    is unknown; wordpiece: WordPiece as in BERT, of words and punctuation marks.
     """
 
     kind: Literal["word", "bpe", "wordpiece", "character"] = "word"
     vocabulary: VocabularySize = Field(
-        25_000, description="At most so many tokens, the most frequent ones, with 0 and 1."
+        25_000, description="The maximum number of tokens, the most frequent ones, including padding and unknown."
     )
     lowercase: bool = True
-    min_count: Size = Field(1, description="Rarer tokens are unknown; of bpe and wordpiece: rarer pairs stay apart.")
+    min_count: Size = Field(
+        1, description="Rarer tokens are unknown; with bpe and wordpiece: rarer pairs are not merged."
+    )
 
     @field_validator("vocabulary")
     @classmethod
@@ -39,7 +41,7 @@ class Tokenizer(SpecModel):
         least = BYTE_ALPHABET_SIZE + 2 if info.data.get("kind") == "bpe" else 4
         if vocabulary < least:
             what = (
-                f"a byte-level BPE begins with {BYTE_ALPHABET_SIZE} bytes"
+                f"a byte-level BPE starts from {BYTE_ALPHABET_SIZE} bytes"
                 if least > 4
                 else "two tokens are padding and unknown"
             )
@@ -48,7 +50,7 @@ class Tokenizer(SpecModel):
 
 
 class Vectors(SpecModel):
-    """Pretrained vectors of words, put into an Embedding."""
+    """Pretrained word vectors, copied into an Embedding."""
 
     dataset: Annotated[str, Field(pattern=r"^ds_[0-9a-f]{32}$")]
     into: Annotated[str, Field(min_length=1, max_length=200, description="The id of the Embedding.")]
@@ -57,7 +59,7 @@ class Vectors(SpecModel):
 class TextFeature(ColumnFeature):
     """A column of texts, or of lists of words: int64 (length), and `<name>_length`: int64 ().
 
-    A text without any token is one unknown token: every length is at least 1.
+    A text without tokens becomes one unknown token, so every length is at least 1.
     """
 
     column_types: ClassVar[tuple[ColumnType, ...]] = ("text", "category", "words")
@@ -66,7 +68,7 @@ class TextFeature(ColumnFeature):
 
     kind: Literal["text"] = "text"
     tokenizer: Tokenizer = Tokenizer()
-    max_length: SequenceLength = Field(DEFAULT_MAX_LENGTH, description="Longer texts lose their end.")
+    max_length: SequenceLength = Field(DEFAULT_MAX_LENGTH, description="Longer texts are truncated.")
     min_length: SequenceLength = Field(1, description=MIN_LENGTH_DESCRIPTION)
     pad: PadMode = Field("batch", description=PAD_DESCRIPTION)
     vectors: Vectors | None = None
@@ -91,7 +93,7 @@ class TextFeature(ColumnFeature):
     def problems(self, name: str, context: FeatureContext) -> Iterator[Problem]:
         """Yield a tokenizer for what is tokenized already, and a minimum length above the maximum."""
         if self._reads_words(context.stored) and self.tokenizer.kind != "word":
-            detail = f'"{self.column}" holds lists of words, which are tokens as they are'
+            detail = f'"{self.column}" holds lists of words, which are not tokenized again'
             yield Problem(context.pointer(name, "/tokenizer/kind"), "contradiction", detail, 'use "word"')
         if self.pad == "batch":
             yield from _min_length_problems(name, self.min_length, self.max_length, context)
@@ -101,9 +103,9 @@ class TextFeature(ColumnFeature):
 
 
 class TagsFeature(ColumnFeature):
-    """A column of lists of words, as a target: a class for every token, int64 (length); -100 behind the end.
+    """A column of lists of words, as a target: a class for every token, int64 (length), padded with -100.
 
-    They are cut and padded as what they belong to: the words of a text, the moments of a series, the rows of a tree.
+    Tags are truncated and padded as what they belong to: words of a text, time steps of a series, nodes of a tree.
     """
 
     column_types: ClassVar[tuple[ColumnType, ...]] = ("words",)
@@ -112,9 +114,9 @@ class TagsFeature(ColumnFeature):
 
     kind: Literal["tags"] = "tags"
     of: ColumnName | None = Field(
-        None, description="The column of words, series or trees that they belong to. Default: the first that is read."
+        None, description="The column of words, series or trees that they belong to. Default: the first default input."
     )
-    max_length: SequenceLength | None = Field(None, description="Longer lists lose their end.")
+    max_length: SequenceLength | None = Field(None, description="Longer lists are truncated.")
     min_length: SequenceLength | None = Field(None, description=MIN_LENGTH_DESCRIPTION)
     pad: PadMode | None = Field(None, description=PAD_DESCRIPTION)
 
@@ -151,8 +153,10 @@ class TagsFeature(ColumnFeature):
         if declared is None:
             return
         if declared.of is not None and context.stored.column_type(declared.of) not in ("words", "series", "tree"):
-            detail = f'"{declared.of}" is no column of words, series or trees'
-            yield Problem(context.pointer(name, "/of"), "unknown_column", detail, "name the column that is tagged")
+            detail = f'"{declared.of}" is not a column of words, series or trees'
+            yield Problem(
+                context.pointer(name, "/of"), "unknown_column", detail, "name the column whose elements are tagged"
+            )
         for field, given, resolved in (
             ("max_length", declared.max_length, self.max_length),
             ("min_length", declared.min_length, self.min_length),
@@ -164,9 +168,9 @@ class TagsFeature(ColumnFeature):
 
 
 class SeriesFeature(ColumnFeature):
-    """A column of series: float32 (length, …), 0 behind the end, and `<name>_length`: int64 ().
+    """A column of series: float32 (length, …), padded with 0, and `<name>_length`: int64 ().
 
-    A series without any moment is one of zeros: every length is at least 1.
+    A series without time steps becomes one time step of zeros, so every length is at least 1.
     """
 
     column_types: ClassVar[tuple[ColumnType, ...]] = ("series",)
@@ -175,7 +179,7 @@ class SeriesFeature(ColumnFeature):
 
     kind: Literal["series"] = "series"
     max_length: SequenceLength | None = Field(
-        None, description="Longer series lose their end; default: the longest there is."
+        None, description="Longer series are truncated; default: the longest of the data."
     )
     min_length: SequenceLength = Field(1, description=MIN_LENGTH_DESCRIPTION)
     pad: PadMode = Field("batch", description=PAD_DESCRIPTION)
@@ -220,7 +224,7 @@ class SeriesFeature(ColumnFeature):
 class TreeFeature(ColumnFeature):
     """A column of trees: labels int64 (nodes), and `<name>_children`: int64 (nodes, children); see Fold.
 
-    The root is row 0; labels are numbered from 1 on, 0 is an unknown one and what is no node; -1 is no child.
+    The root is row 0. Labels are numbered from 1 on; 0 is an unknown label and padding; -1 is no child.
     """
 
     column_types: ClassVar[tuple[ColumnType, ...]] = ("tree",)
@@ -228,7 +232,9 @@ class TreeFeature(ColumnFeature):
     target_types: ClassVar[tuple[ColumnType, ...]] = ("tree",)
 
     kind: Literal["tree"] = "tree"
-    vocabulary: VocabularySize = Field(1000, description="At most so many labels, the most frequent ones, with 0.")
+    vocabulary: VocabularySize = Field(
+        1000, description="The maximum number of labels, the most frequent ones, including unknown."
+    )
 
     def column_names(self, name: str) -> tuple[str, ...]:
         """Return the names of the labels and of the children."""
@@ -266,5 +272,5 @@ def _with_length(sequence: Column) -> list[Column]:
 
 def _min_length_problems(name: str, min_length: int, max_length: int, context: FeatureContext) -> Iterator[Problem]:
     if min_length > max_length:
-        detail = f"batches cannot be at least {min_length} long: no row is longer than {max_length}"
+        detail = f"batches cannot have a length of at least {min_length}: no row is longer than {max_length}"
         yield Problem(context.pointer(name, "/min_length"), "contradiction", detail, f"use at most {max_length}")

@@ -53,7 +53,7 @@ def test_long_series_lose_their_end() -> None:
 
 
 def test_what_is_no_number_is_refused_with_its_row() -> None:
-    with pytest.raises(DataError, match="no finite number in row 2"):
+    with pytest.raises(DataError, match="a value that is not finite in row 2"):
         fit_preparation(SERIES, {"wave": series_column([[1, 1]], [[2, 2], [float("nan"), 1]], width=2)}, ("wave",))
 
 

@@ -1,4 +1,4 @@
-"""Words that are choices: inputs, classes, tags of tokens, several labels at once. The schema knows the words."""
+"""Categories: inputs, classes, tags of tokens, several labels at once. The schema has the words."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ from workers.data.columns import PreparedColumn, RaggedTensor, SplitColumns, Sto
 from workers.data.features.preprocessor import Preprocessor, column_schema, column_values
 from workers.data.features.trees import node_rows
 
-IGNORE_INDEX = -100  # the class of a place that has none: what losses ignore unless their settings say otherwise
+IGNORE_INDEX = -100  # the padding of tags, which losses ignore by default
 ColumnFeatureType = TypeVar("ColumnFeatureType", bound=ColumnFeature)
 
 
@@ -77,9 +77,9 @@ class TagsPreprocessor(_CategoricalPreprocessor[TagsFeature]):
     """A target: a code for every token of a text, every time step of a series, or every node of a tree."""
 
     def transform(self, split: SplitColumns) -> dict[str, PreparedColumn]:
-        """Return int64 (rows, length), with -100 behind the end.
+        """Return int64 (rows, length), padded with -100.
 
-        Raises `DataError` for an unknown word, and for rows that are not as long as what they belong to.
+        Raises `DataError` for an unknown word, and for rows whose length differs from what they belong to.
         """
         lists, feature = self._word_lists(split), self.feature
         if feature.of is not None:
@@ -114,7 +114,7 @@ def _check_lengths(name: str, lists: WordListColumn, other: str, values: StoredC
     for row, (words, length) in enumerate(zip(lists, _element_counts(values), strict=True)):
         if len(words) != length:
             detail = f'row {row + 1} has {len(words)} words in "{name}" and {length} in "{other}"'
-            hint = 'give every token a tag, or name the column that is tagged: "of"'
+            hint = 'give every token a tag, or name the tagged column in "of"'
             raise DataError(detail, pointer="/data/target", hint=hint)
 
 

@@ -24,9 +24,9 @@ class NumbersState(TypedDict):
 
 @dataclass(frozen=True)
 class NumbersPreprocessor(Preprocessor[NumbersFeature, NumbersState]):
-    """Numbers side by side, with something in the place of those that are missing (which are NaN when stored).
+    """Numbers side by side; missing ones, which are stored as NaN, are imputed.
 
-    They become float32 at the very end: timestamps, say, differ only where float32 no longer tells.
+    They become float32 at the very end: timestamps, for example, differ in digits that float32 does not have.
     """
 
     fill_values: Tensor | None  # float64 (columns); `None`: a missing number is an error
@@ -34,7 +34,7 @@ class NumbersPreprocessor(Preprocessor[NumbersFeature, NumbersState]):
 
     @classmethod
     def fit(cls, name: str, feature: NumbersFeature, stored: DataSchema, split: SplitColumns) -> Self:
-        """Fit the values that stand for missing numbers, and the scaling. Raises `DataError`."""
+        """Fit the values that replace missing numbers, and the scaling. Raises `DataError`."""
         raw = _stack_columns(split, feature.columns)
         fills = _fill_values(raw, feature.missing)
         unscaled = cls(name, feature, fills, None)
@@ -42,7 +42,7 @@ class NumbersPreprocessor(Preprocessor[NumbersFeature, NumbersState]):
 
     @classmethod
     def load(cls, name: str, feature: NumbersFeature, stored: DataSchema, state: NumbersState) -> Self:
-        """Return the preprocessor that has returned this state."""
+        """Return the preprocessor of a stored state."""
         fills = None if state["fills"] is None else torch.tensor(state["fills"], dtype=torch.float64)
         return cls(name, feature, fills, Scaling.load(state["scaling"], torch.float64))
 
@@ -55,13 +55,13 @@ class NumbersPreprocessor(Preprocessor[NumbersFeature, NumbersState]):
 
     @property
     def target_scaling(self) -> Scaling | None:
-        """The scaling that predictions have to be freed of; with indicators there is none of their width."""
+        """The scaling to undo in predictions; `None` with indicators, which double the width."""
         return None if self.feature.indicators else self.scaling
 
     def transform(self, split: SplitColumns) -> dict[str, PreparedColumn]:
         """Return float32 (rows, columns), with indicators (rows, 2 * columns).
 
-        Raises `DataError` for a missing number that nothing stands for.
+        Raises `DataError` for a missing number if `missing` is refuse.
         """
         raw = _stack_columns(split, self.feature.columns)
         values = apply_scaling(self.scaling, self._impute(raw)).float()
@@ -74,7 +74,7 @@ class NumbersPreprocessor(Preprocessor[NumbersFeature, NumbersState]):
         if missing.any():
             row, position = missing.nonzero()[0].tolist()
             detail = f'"{self.feature.columns[position]}" is missing in row {row + 1}'
-            hint = 'fill it, or make it a feature numbers with "missing": "mean"'
+            hint = 'fill it, or declare a feature of kind numbers with "missing": "mean"'
             raise DataError(detail, pointer="/data", hint=hint)
         return raw
 

@@ -1,4 +1,4 @@
-"""From stored columns to tensors: fitted on the training rows alone, and kept with every checkpoint.
+"""The preprocessors of a job: fitted on the training rows alone, and stored with every checkpoint.
 
 What is fitted (means, vocabularies, tokenizers) is JSON, so that a prediction prepares its rows as training did.
 """
@@ -30,7 +30,7 @@ from workers.data.features.trees import TreePreprocessor
 VERSION = 1
 AnyPreprocessor = Preprocessor[Any, Any]
 
-# Kind of feature → what makes its tensors.
+# Kind of feature → preprocessor.
 PREPROCESSORS: Mapping[str, type[AnyPreprocessor]] = {
     "tensor": TensorPreprocessor,
     "numbers": NumbersPreprocessor,
@@ -53,13 +53,13 @@ class Preparation:
 
     @classmethod
     def fit(cls, resolved: ResolvedFeatures, names: tuple[str, ...], stored: DataSchema, split: SplitColumns) -> Self:
-        """Fit the features of which these columns come, on the training rows. Raises `DataError`."""
+        """Fit the features that make these columns on the training rows. Raises `DataError`."""
         features = resolved.features_for(names)
         return cls({name: _class(feature).fit(name, feature, stored, split) for name, feature in features.items()})
 
     @classmethod
     def load(cls, resolved: ResolvedFeatures, stored: DataSchema, document: Mapping[str, Any]) -> Self:
-        """Return the preparation that has returned this document. Raises `DataError` if it is of another version."""
+        """Return the preparation of a stored document. Raises `DataError` if it is of another version."""
         if document.get("version") != VERSION:
             raise DataError(f"the preparation has version {document.get('version')}, this is {VERSION}")
         features = {name: resolved.features[name] for name in document["features"]}

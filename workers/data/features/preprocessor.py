@@ -1,4 +1,4 @@
-"""The base class of preprocessors: what makes the tensors of one feature of its stored columns."""
+"""The base class of preprocessors, which make the tensors of one feature of its stored columns."""
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
@@ -29,7 +29,7 @@ class Preprocessor(ABC, Generic[FeatureType, StateType]):
     @classmethod
     @abstractmethod
     def load(cls, name: str, feature: FeatureType, stored: DataSchema, state: StateType) -> Self:
-        """Return the preprocessor that has returned this state. Raises `DataError`."""
+        """Return the preprocessor of a stored state. Raises `DataError`."""
 
     @abstractmethod
     def state(self) -> StateType:
@@ -46,7 +46,7 @@ class Preprocessor(ABC, Generic[FeatureType, StateType]):
 
     @property
     def target_scaling(self) -> Scaling | None:
-        """The scaling that predictions of this feature have to be freed of."""
+        """The scaling to undo in predictions of this feature, if there is one."""
         return None
 
 

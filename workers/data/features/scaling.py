@@ -38,7 +38,7 @@ class Scaling:
 
     @classmethod
     def load(cls, state: ScalingState | None, dtype: torch.dtype = torch.float32) -> Self | None:
-        """Return the scaling that has returned this state."""
+        """Return the scaling of a stored state."""
         if state is None:
             return None
         return cls(torch.tensor(state["shift"], dtype=dtype), torch.tensor(state["factor"], dtype=dtype))

@@ -35,6 +35,6 @@ class SeriesPreprocessor(ScaledPreprocessor[SeriesFeature]):
         if invalid.any():
             position = torch.tensor(int(invalid.nonzero()[0, 0]))
             row = int(torch.searchsorted(series.offsets, position, right=True))
-            detail = f'"{self.feature.column}" holds what is no finite number in row {row}'
+            detail = f'"{self.feature.column}" holds a value that is not finite in row {row}'
             raise DataError(detail, pointer="/data", hint="fill it, or leave such rows out")
         return series.to(torch.float32)

@@ -33,7 +33,7 @@ class ScaledPreprocessor(Preprocessor[ScaledType, ScalingState | None]):
 
     @classmethod
     def load(cls, name: str, feature: ScaledType, stored: DataSchema, state: ScalingState | None) -> Self:
-        """Return the preprocessor that has returned this state. Raises `DataError`."""
+        """Return the preprocessor of a stored state. Raises `DataError`."""
         return cls(name, feature, column_schema(stored, feature.column), Scaling.load(state))
 
     def state(self) -> ScalingState | None:
@@ -42,7 +42,7 @@ class ScaledPreprocessor(Preprocessor[ScaledType, ScalingState | None]):
 
     @property
     def target_scaling(self) -> Scaling | None:
-        """The scaling that predictions of this feature have to be freed of."""
+        """The scaling to undo in predictions of this feature, if there is one."""
         return self.scaling
 
     @abstractmethod

@@ -39,7 +39,7 @@ class TextPreprocessor(Preprocessor[TextFeature, TokenizerState]):
 
     @classmethod
     def load(cls, name: str, feature: TextFeature, stored: DataSchema, state: TokenizerState) -> Self:
-        """Return the preprocessor that has returned this state. Raises `DataError`."""
+        """Return the preprocessor of a stored state. Raises `DataError`."""
         is_tokenized = column_schema(stored, feature.column).type == "words"
         return cls(name, feature, is_tokenized, load_tokenizer(state))
 

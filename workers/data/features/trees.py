@@ -1,4 +1,4 @@
-"""Trees: labels and children as tables of rows, as Fold reads them. Row 0 is the root, parents come before children."""
+"""Trees: labels and children as rows, as Fold reads them. Row 0 is the root, parents come before children."""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -13,8 +13,8 @@ from app.spec.data.sequence_features import TreeFeature
 from workers.data.columns import PreparedColumn, RaggedTensor, SplitColumns, Tree
 from workers.data.features.preprocessor import Preprocessor, column_schema, column_values
 
-UNKNOWN_LABEL = 0  # also the label of rows that are no node
-NO_CHILD = -1  # instead of a child
+UNKNOWN_LABEL = 0  # also the padding of labels
+NO_CHILD = -1  # the padding of children
 
 NodeRow = tuple[str, list[int]]  # a node's label, and the rows of its children
 
@@ -35,7 +35,7 @@ class TreePreprocessor(Preprocessor[TreeFeature, list[str]]):
 
     @classmethod
     def load(cls, name: str, feature: TreeFeature, stored: DataSchema, state: list[str]) -> Self:
-        """Return the preprocessor that has returned this state. Raises `DataError`."""
+        """Return the preprocessor of a stored state. Raises `DataError`."""
         codes = {label: code for code, label in enumerate(state, start=1)}
         return cls(name, feature, column_schema(stored, feature.column).max_width, codes)
 
@@ -61,7 +61,7 @@ class TreePreprocessor(Preprocessor[TreeFeature, list[str]]):
             detail = (
                 f'a node of row {number} in "{self.feature.column}" has {len(children)} children, at most {self.width}'
             )
-            raise DataError(f"{detail} were announced", pointer="/data", hint="upload the data set again")
+            raise DataError(f"{detail} by the schema", pointer="/data", hint="upload the data set again")
         return [*children, *[NO_CHILD] * (self.width - len(children))]
 
 

@@ -1,4 +1,4 @@
-"""Batches for the loop, gathered many at a time."""
+"""Batches of the rows that a sampler draws, gathered many at a time from memory."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -56,7 +56,7 @@ class SampledBatches(BatchSource):
 
 @dataclass
 class InMemoryBatches(SampledBatches):
-    """Batches from memory, gathered many steps at a time where rows are alike: those at hand are a cache, no state."""
+    """Batches from memory, gathered for many steps at once if rows have one shape; these are a cache, not state."""
 
     _cache: dict[int, list[WeightedBatch]] = field(default_factory=dict)  # by step
 
@@ -71,17 +71,17 @@ class InMemoryBatches(SampledBatches):
         if not self.rows.is_dense:  # each batch is as long as its own longest row, or comes from files
             return {first: self.gather(first)}
         per_epoch, size = self.sampler.steps_per_epoch, self.sampler.batch_size * self.sampler.accumulate
-        most = max(1, GATHER_BYTES * len(self.rows) // (self.rows.size() * size))
-        steps = range(first, min(first + most, (first // per_epoch + 1) * per_epoch))
-        drawn = [(step, indices, share) for step in steps for indices, share in self.sampler.batches(step)]
-        sizes = [len(indices) for _, indices, _ in drawn]
-        rows = torch.cat([indices for _, indices, _ in drawn])
+        count = max(1, GATHER_BYTES * len(self.rows) // (self.rows.size() * size))
+        steps = range(first, min(first + count, (first // per_epoch + 1) * per_epoch))
+        batches = [(step, indices, share) for step in steps for indices, share in self.sampler.batches(step)]
+        sizes = [len(indices) for _, indices, _ in batches]
+        rows = torch.cat([indices for _, indices, _ in batches])
         inputs, targets = self.rows.batch(rows, self.device, row_keys(self.rows, self.sampler, first, rows))
         columns = [column.split(sizes) for column in (*inputs.values(), *targets.values())]
-        count = len(inputs)
-        ready: dict[int, list[WeightedBatch]] = {step: [] for step in steps}
-        for (step, _, share), *parts in zip(drawn, *columns, strict=True):
-            ready[step].append(
-                (dict(zip(inputs, parts[:count], strict=True)), dict(zip(targets, parts[count:], strict=True)), share)
+        split = len(inputs)
+        gathered: dict[int, list[WeightedBatch]] = {step: [] for step in steps}
+        for (step, _, share), *parts in zip(batches, *columns, strict=True):
+            gathered[step].append(
+                (dict(zip(inputs, parts[:split], strict=True)), dict(zip(targets, parts[split:], strict=True)), share)
             )
-        return {step: self.mix(step, batches) for step, batches in ready.items()}
+        return {step: self.mix(step, each) for step, each in gathered.items()}

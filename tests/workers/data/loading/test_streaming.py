@@ -102,7 +102,7 @@ def test_evaluation_streams_too(tmp_path: Path, size: int) -> None:
 
 
 @pytest.mark.parametrize("loaders", [0, 2])
-def test_a_bad_picture_is_named_with_the_reason(tmp_path: Path, loaders: int) -> None:
+def test_a_bad_image_is_named_with_the_reason(tmp_path: Path, loaders: int) -> None:
     given = image_examples(write_image_archive(tmp_path / "a.zip", broken=13), **DATA)
     supply = LoadingStrategy(loaders).batch_source(given, sampler(), CPU, STEPS, None)
     with pytest.raises(DataError, match=r'"c1/13\.png", cannot be decoded: .+') as caught:
