@@ -8,6 +8,7 @@ from typing import Any
 import torch
 
 from app.errors import InvalidInput, Problem
+from app.spec.data.base_feature import FeatureContext
 from app.spec.data.columns import DataSchema
 from app.spec.job import JobSpec, check_job, head_targets, named_dataset_schema, parse_job, resolve_job_features
 from app.spec.problems import limit_problems
@@ -86,7 +87,7 @@ def inspect_job(
         return InspectResponse({}, (too_many_nodes_problem(count, limits.max_nodes),))
     problems += [problem.with_prefix("/model") for problem in network.problems]
     if not any(problem.pointer.startswith("/data") for problem in problems):
-        problems += check_transforms(resolved.features, job.data.features or {}, stored)
+        problems += check_transforms(resolved.features, FeatureContext(stored, job.data, job.data.features or {}))
     problems += objective_problems(job, head_targets(job, stored, resolved), network)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")

@@ -9,16 +9,14 @@ import torch
 from torch import Tensor
 
 from app.spec.data.columns import Column, DataSchema
-from app.spec.data.feature_schema import ResolvedFeatures, source_columns
-from app.spec.data.features import NumbersFeature, TagsFeature
+from app.spec.data.feature_schema import ResolvedFeatures
+from app.spec.data.sequence_features import TagsFeature
 from app.spec.job import JobSpec, head_targets
 from app.spec.prediction import PredictionOptions
 from app.spec.training.losses import TaskType
 from app.spec.training.objective import Head
-from workers.data.features.images import ImagePreprocessor
-from workers.data.features.numbers import NumbersPreprocessor, Scaling, TensorPreprocessor
-from workers.data.features.preparation import FeaturePreprocessor, Preparation
-from workers.data.features.series import SeriesPreprocessor
+from workers.data.features.preparation import Preparation
+from workers.data.features.scaling import Scaling
 from workers.training.objective.decode import OutputDecoder, Predictions, build_decoder
 
 Label = str | int | bool
@@ -189,7 +187,8 @@ def output_formatters(
     for name, head in reversed(job.objective.all_heads().items()):
         output, target = head.metrics_output or first_output, targets[name]
         if head.has_metrics_output and output in formatters and target is not None:
-            scaling = _scaling(preparation.preprocessors.get(target.name))
+            preprocessor = preparation.preprocessors.get(target.name)
+            scaling = preprocessor.target_scaling if preprocessor is not None else None
             formatters[output] = head_formatter(head, output, target, features, scaling)
     return formatters
 
@@ -206,21 +205,15 @@ def head_formatter(
     if about == "decisions":
         signed = decoder.loss.target_values != (0, 1)
         labels = decoder.loss.target_values if signed else labels if len(labels) == 2 else ()
-    has_indicators = isinstance(feature, NumbersFeature) and feature.indicators
     return OutputFormatter(
         about=about,
         decoder=decoder,
         target=target.name,
         loss=head.loss.kind,
         labels=labels if about != "numbers" else (),
-        scaling=scaling if about == "numbers" and not has_indicators else None,
+        scaling=scaling if about == "numbers" else None,
         aligned_input=_aligned_input(target.name, features),
     )
-
-
-def _scaling(preprocessor: FeaturePreprocessor | None) -> Scaling | None:
-    scaled = (TensorPreprocessor, NumbersPreprocessor, SeriesPreprocessor, ImagePreprocessor)
-    return preprocessor.scaling if isinstance(preprocessor, scaled) else None
 
 
 def _aligned_input(target: str, features: ResolvedFeatures) -> str | None:
@@ -229,4 +222,4 @@ def _aligned_input(target: str, features: ResolvedFeatures) -> str | None:
     if not isinstance(tags, TagsFeature):
         return target
     others = (name for name, feature in features.features.items() if feature is not tags)
-    return next((name for name in others if tags.of in source_columns(features.features[name])), None)
+    return next((name for name in others if tags.of in features.features[name].source_columns), None)

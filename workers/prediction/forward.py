@@ -24,7 +24,7 @@ def predict_rows(
     Raises `InvalidInput` for rows that the network cannot take, `OutOfMemory` if a single row does not fit.
     """
     try:
-        inputs = trained.preparation.apply(split, trained.network.blueprint.inputs)
+        inputs = trained.preparation.transform(split, trained.network.blueprint.inputs)
     except DataError as error:
         raise InvalidInput([Problem("/rows", error.code, error.detail, error.hint)]) from None
     predictions: list[dict[str, Any]] = [{} for _ in range(count)]

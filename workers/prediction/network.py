@@ -1,7 +1,7 @@
 """Trained networks, ready to predict: as much of each as rows alone can feed, with its public weights."""
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,10 +10,9 @@ import torch
 from safetensors import SafetensorError, safe_open
 
 from app.errors import NotPredictable
-from app.spec.base import SpecModel
+from app.spec.data.base_feature import BaseFeature
 from app.spec.data.columns import Column, DataSchema
-from app.spec.data.feature_schema import ResolvedFeatures, source_columns
-from app.spec.data.features import NumbersFeature, SeriesFeature
+from app.spec.data.feature_schema import ResolvedFeatures
 from app.spec.job import parse_job, resolve_job_features
 from workers.data.features.preparation import Preparation
 from workers.network.analysis.dependencies import input_dependencies, prune_to_outputs
@@ -104,7 +103,7 @@ def load_network(source: NetworkSource, device: torch.device) -> TrainedNetwork:
     return TrainedNetwork(
         network=_build_with_weights(blueprint, source.weights).to(device),
         preparation=Preparation({name: preparation.preprocessors[name] for name in inputs}),
-        required_columns=tuple(_required_columns(inputs.values(), stored).values()),
+        required_columns=tuple(_required_columns(inputs, stored).values()),
         dataset_columns={column.name: column for column in stored.columns},
         formatters=output_formatters(job, stored, features, preparation, predicted, next(iter(outputs))),
         left_out=left_out,
@@ -143,23 +142,18 @@ def _build_with_weights(blueprint: Blueprint, weights: Path) -> BuiltNetwork:
     return network.requires_grad_(False).eval()
 
 
-def _required_columns(features: Iterable[SpecModel], stored: DataSchema) -> dict[str, RequiredColumn]:
-    """Return the stored columns that the features read, by name."""
-    columns: dict[str, RequiredColumn] = {}
-    for feature in features:
-        for name in source_columns(feature):
+def _required_columns(features: Mapping[str, BaseFeature], stored: DataSchema) -> dict[str, RequiredColumn]:
+    """Return the stored columns of which the features are made, by name."""
+    found: dict[str, RequiredColumn] = {}
+    for feature in features.values():
+        for name in feature.source_columns:
             column = stored.column(name)
             if column is None:
                 raise NotPredictable(f'the data set has no column "{name}"')
-            earlier = columns.get(name, RequiredColumn(column))
-            refuses_null = isinstance(feature, NumbersFeature) and feature.missing == "refuse"
-            columns[name] = RequiredColumn(
-                column, earlier.max_length or _max_length(feature, column), earlier.is_required or refuses_null
+            before = found.get(name, RequiredColumn(column))
+            found[name] = RequiredColumn(
+                column,
+                before.max_length or feature.max_input_length(column),
+                before.is_required or feature.requires_values,
             )
-    return columns
-
-
-def _max_length(feature: SpecModel, column: Column) -> int | None:
-    """Return the largest length of a value; `None` if longer ones are truncated."""
-    is_truncated = isinstance(feature, SeriesFeature) and feature.max_length is not None
-    return None if is_truncated else column.longest
+    return found
