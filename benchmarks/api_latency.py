@@ -14,6 +14,7 @@ import argparse
 import math
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -77,7 +78,7 @@ def record_points(db: Database, settings: Settings) -> tuple[float, str]:
         raise SystemExit("no job is waiting")
     began = time.perf_counter()
     for start in range(0, POINT_COUNT, BLOCK_POINTS):
-        db.run(record, job.id, job.fence, next_report(start), settings)
+        db.run(record, job.fence, replace(next_report(start), job_id=job.id), settings)
     return time.perf_counter() - began, job.id
 
 

@@ -96,7 +96,8 @@ class AttemptRunner:
         """Run an attempt that goes on where `told` ended; it is killed once it has told of step `killed_at`."""
         self.fence += 1
         began = time.monotonic()
-        process, pipe = forkserver.start(replace(self._assignment(case, plan), resume_from=self._resume(told)))
+        started = forkserver.start(replace(self._assignment(case, plan), resume_from=self._resume(told)))
+        process, pipe = started.reporter, started.pipe
         told.outcome = None
         try:
             while not isinstance(message := receive(pipe), Outcome):
@@ -131,7 +132,7 @@ class AttemptRunner:
             data_root=str(self.folder),
             dataset=registered,
             loaders=case.loaders,
-            gpu=0 if self.device == "cuda" else None,
+            gpus=(0,) if self.device == "cuda" else (),
         )
 
     def _register_dataset(self, case: GpuCase) -> tuple[DatasetRef | None, DataSchema | None]:

@@ -16,6 +16,7 @@ from app.storage.open import open_store
 from app.webhooks.sender import WebhookSender
 from app.webhooks.targets import TargetPolicy
 from workers.host.celery_app import create_celery, queue_names
+from workers.host.duties import duties
 from workers.host.periodic import PeriodicRunner
 from workers.host.tasks import register_tasks
 from workers.host.worker import Worker, worker_name
@@ -34,47 +35,46 @@ _log = structlog.get_logger(__name__)
 
 
 def main() -> int:
-    """Serve until told to stop; then every attempt checkpoints and hands its job back."""
-    chosen = get_settings()
-    process = {"process": "worker", "worker": worker_name()}
-    configure(chosen.log_json, **process)
-    if not migrate.is_compatible(chosen.resolved_database_url, patient=True):
+    """Serve until SIGTERM or SIGINT; then every attempt saves a checkpoint and gives its job back."""
+    settings = get_settings()
+    log_context = {"process": "worker", "worker": worker_name()}
+    configure(settings.log_json, **log_context)
+    if not migrate.is_compatible(settings.resolved_database_url, patient=True):
         return os.EX_CONFIG
     forkserver.warm_up()
-    queues = queue_names(chosen)
-    store = open_store(chosen.resolved_artifact_url, chosen.store_options)
-    with Waker(chosen.broker_url.get_secret_value()) as waker:
-        url = chosen.resolved_database_url
-        db = Database(url, pool_size=chosen.resolved_slots + 2)  # each slot, the sweeper, and one
-        worker = Worker(chosen, db, store, waker, queues)
-        sweeper = PeriodicRunner(worker)
-        post = Database(url, pool_size=1)  # what waits for receivers takes no slot's connection
-        targets = TargetPolicy(http=chosen.webhook_http, private=chosen.webhook_private)
-        courier = WebhookSender(post, targets)
+    queues = queue_names(settings)
+    store = open_store(settings.resolved_artifact_url, settings.store_options)
+    url = settings.resolved_database_url
+    with Waker(settings.broker_url.get_secret_value()) as waker:
+        db = Database(url, pool_size=settings.resolved_slots + 2)  # each slot, the periodic duties, and one
+        worker = Worker(settings, db, store, waker, queues)
+        runner = PeriodicRunner(duties(worker), settings.sweep_seconds)
+        webhook_db = Database(url, pool_size=1)  # webhooks take no slot's connection
+        sender = WebhookSender(webhook_db, TargetPolicy(http=settings.webhook_http, private=settings.webhook_private))
 
         @setup_logging.connect(weak=False)
         def on_setup_logging(**_: Any) -> None:
-            configure(chosen.log_json, **process)  # instead of Celery's own, which would silence ours
+            configure(settings.log_json, **log_context)  # instead of Celery's own, which would silence ours
 
         @worker_ready.connect(weak=False)
         def on_ready(**_: Any) -> None:
-            _log.info("worker_ready", slots=chosen.resolved_slots, queues=queues)
+            _log.info("worker_ready", slots=settings.resolved_slots, queues=queues)
 
         @worker_shutting_down.connect(weak=False)
         def on_shutting_down(**_: Any) -> None:
             worker.draining.set()  # only a flag: Celery then waits for the attempts, which end at their next step
 
-        app = create_celery(chosen, worker.heartbeat.probe.queue)
+        app = create_celery(settings, worker.heartbeat.probe.queue)
         register_tasks(app, worker)
-        sweeper.start()
-        courier.start()
+        runner.start()
+        sender.start()
         try:
             app.worker_main(CELERY_OPTIONS)
         finally:
-            sweeper.stop()
+            runner.stop()
             worker.close()
-            courier.stop()
-            post.close()
+            sender.stop()
+            webhook_db.close()
     return 0
 
 

@@ -19,6 +19,7 @@ from app.access.first_key import OWNER
 from app.db.session import Database
 from app.db.tables import KeyRow
 from app.errors import GraftwerkError
+from app.periodic import Periodic
 
 FLUSH_SECONDS = 1.0
 REFUSAL_FLUSH_SECONDS = 60.0  # for so long equal refusals are counted in one row
@@ -39,9 +40,8 @@ class AccessLog:
         self._used_keys: set[str] = set()
         self._refusal_counts: dict[RefusalKey, tuple[str, int]] = {}  # → request id of the first one, count
         self._next_refusal_flush = 0.0
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="journal", daemon=True)
-        self._thread.start()
+        self._flushes = Periodic("access log", FLUSH_SECONDS, self.flush, _log_failure)
+        self._flushes.start()
 
     def record_use(self, key_id: str) -> None:
         """Note that a key was used."""
@@ -82,8 +82,7 @@ class AccessLog:
 
     def close(self) -> None:
         """Write what is left, and end."""
-        self._stop.set()
-        self._thread.join(timeout=5)
+        self._flushes.stop()
         self._next_refusal_flush = 0.0
         self.flush()
 
@@ -95,12 +94,9 @@ class AccessLog:
     ) -> None:
         self.close()
 
-    def _run(self) -> None:
-        while not self._stop.wait(FLUSH_SECONDS):
-            try:
-                self.flush()
-            except Exception:  # a fault in one round must not end the journal for good
-                _log.exception("journal_failed")
+
+def _log_failure(error: Exception) -> None:
+    _log.error("journal_failed", exc_info=error)
 
 
 def _write_refusals(session: Session, refused: Mapping[RefusalKey, tuple[str, int]]) -> None:

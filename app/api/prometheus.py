@@ -123,7 +123,7 @@ class MetricsCollector(Collector):
         yield "graftwerk_jobs", [((status,), count) for status, count in known.jobs.items()]
         serving = {name: 0 for row, _ in known.workers for name in row.queues}
         for row, seconds in known.workers:
-            if row.stopped_at is None and seconds < heartbeat.STALE_AFTER_SECONDS:
+            if heartbeat.liveness(row, seconds) == "listening":
                 serving |= {name: serving[name] + 1 for name in row.queues}
         queues = sorted({*serving, *known.queues})
         waiting = {name: known.queues.get(name, (0, 0.0)) for name in queues}
@@ -138,15 +138,15 @@ class MetricsCollector(Collector):
 
 def _worker_samples(known: DatabaseSnapshot) -> Iterator[tuple[str, MetricSamples]]:
     """Yield what workers told: counts of all of the last hour, the rest of those that have not stopped."""
-    alive = [(row, seconds) for row, seconds in known.workers if row.stopped_at is None and row.figures is not None]
+    running = [each for each in known.workers if heartbeat.liveness(*each) != "stopped" and each[0].figures is not None]
     slots = [
         ((row.name, state), count)
-        for row, _ in alive
+        for row, _ in running
         for state, count in (("free", row.free or 0), ("used", row.slots - (row.free or 0)))
     ]
     yield "graftwerk_worker_slots", slots
-    yield "graftwerk_worker_seen_seconds", [((row.name,), seconds) for row, seconds in alive]
-    yield "graftwerk_worker_deaf_seconds", [((row.name,), row.deaf_seconds or 0.0) for row, _ in alive]
+    yield "graftwerk_worker_seen_seconds", [((row.name,), seconds) for row, seconds in running]
+    yield "graftwerk_worker_deaf_seconds", [((row.name,), row.deaf_seconds or 0.0) for row, _ in running]
     told = [(row.name, row.figures) for row, _ in known.workers if row.figures is not None]
     yield (
         "graftwerk_attempts",
@@ -165,7 +165,7 @@ def _worker_samples(known: DatabaseSnapshot) -> Iterator[tuple[str, MetricSample
     )
     yield (
         "graftwerk_disk_free_bytes",
-        [((row.name,), row.figures["disk_free"]) for row, _ in alive if row.figures is not None],
+        [((row.name,), row.figures["disk_free"]) for row, _ in running if row.figures is not None],
     )
 
 

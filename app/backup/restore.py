@@ -15,7 +15,7 @@ from app.db import migrate
 from app.db.session import Database
 from app.db.tables import DatasetRow, WorkerRow
 from app.errors import BackupError
-from app.lifecycle.unreferenced import DEPLOYMENT_KEY, KEY_PREFIXES
+from app.lifecycle.orphans import DEPLOYMENT_KEY, KEY_PREFIXES
 from app.storage.protocol import ArtifactStore
 from app.storage.removal import remove_files
 

@@ -1,4 +1,4 @@
-"""Wake-ups: Celery messages that only say "work is waiting". A lost one costs seconds, see `workers.host.periodic`."""
+"""Wake-ups: Celery messages that only say "work is waiting". A lost one costs seconds, see `workers.host.duties`."""
 
 import threading
 from collections import Counter
@@ -12,7 +12,7 @@ from app.faultpoints import faultpoint
 
 WORK_TASK = "graftwerk.work"
 MAX_PENDING = 10_000
-EXPIRE_SECONDS = 60.0  # a wake-up that nobody had time for: whoever was busy looks for work anyway
+EXPIRE_SECONDS = 60.0  # of a wake-up that no worker had a slot for: after a job it looks for the next one anyway
 
 _log = structlog.get_logger(__name__)
 
@@ -20,8 +20,7 @@ _log = structlog.get_logger(__name__)
 class Waker:
     """Sends wake-ups from a thread of its own, so that a request neither waits for the broker nor fails with it.
 
-    Wake-ups for the same queue that pile up while the broker is slow are counted, and sent one message each. `sent` and
-    `dropped` say how many, by queue.
+    `sent` and `dropped` are counts by queue.
     """
 
     def __init__(self, broker_url: str) -> None:
@@ -42,18 +41,18 @@ class Waker:
     def wake(self, queue: str) -> None:
         """Let a worker of the queue look for work, soon. Call after the commit."""
         with self._changed:
-            if len(self._pending) < MAX_PENDING:  # beyond that the sweepers do
+            if len(self._pending) < MAX_PENDING:  # beyond that, workers look for jobs by themselves
                 self._pending.append(queue)
             else:
                 self.dropped[queue] += 1
             self._changed.notify()
 
     def counts(self) -> dict[str, int]:
-        """Return how many wake-ups were sent and dropped, of all queues."""
+        """Return the number of wake-ups sent and dropped, over all queues."""
         return {"sent": sum(list(self.sent.values())), "dropped": sum(list(self.dropped.values()))}
 
     def close(self) -> None:
-        """Send what is due and stop."""
+        """Send what is pending and stop."""
         with self._changed:
             self._closed = True
             self._changed.notify()
@@ -72,20 +71,20 @@ class Waker:
         while True:
             with self._changed:
                 self._changed.wait_for(lambda: self._pending or self._closed)
-                due, self._pending = self._pending, []
-                if not due and self._closed:
+                batch, self._pending = self._pending, []
+                if not batch and self._closed:
                     return
-            for position, queue in enumerate(due):
+            for position, queue in enumerate(batch):
                 if not self._send(queue):
-                    self.dropped.update(due[position:])
-                    _log.warning("wake_ups_dropped", queue=queue, count=len(due) - position)
+                    self.dropped.update(batch[position:])
+                    _log.warning("wake_ups_dropped", queue=queue, count=len(batch) - position)
                     break
                 faultpoint("wake_up_sent")
 
     def _send(self, queue: str) -> bool:
         try:
             self._celery.send_task(WORK_TASK, queue=queue, expires=EXPIRE_SECONDS, retry=False, ignore_result=True)
-        except Exception as error:  # whatever the broker's client raises: the sweepers look
+        except Exception as error:  # whatever the broker's client raises: workers look for jobs by themselves
             _log.warning("wake_up_failed", queue=queue, error=type(error).__name__)
             return False
         self.sent[queue] += 1

@@ -1,4 +1,4 @@
-"""What is removed, and when: expired rows, superfluous checkpoints, files that no row references.
+"""What is removed without a user's request: expired rows, superseded checkpoints, files that no row references.
 
-Here: the policies and their rounds, which a worker runs. Never: deletion that a user asked for.
+Here: the policies, which a worker applies periodically. Never: deletion that a user requests.
 """

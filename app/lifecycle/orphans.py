@@ -1,91 +1,122 @@
-"""Removes files that no row lists: superfluous checkpoints, what dead attempts left behind, and orphans of crashes."""
+"""Removes files that no row references, and that no row can come to reference any more."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
+from typing import Any
 
 import structlog
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from app import checkpoints
 from app.db.session import Database
-from app.db.tables import CheckpointRow
+from app.db.tables import CheckpointRow, ContentRow, DatasetRow, DeploymentRow, JobRow
 from app.errors import NotFound
-from app.faultpoints import faultpoint
-from app.jobs import repository
-from app.lifecycle import unreferenced
-from app.spec.job import parse_job
+from app.jobs.states import Status
 from app.storage.protocol import ArtifactStore
-from app.storage.removal import remove_checkpoint_files, remove_files
+from app.storage.removal import remove_files
 
-MIN_AGE_SECONDS = 3600.0  # what was written later may be named by a row that is on its way
+MIN_AGE_SECONDS = 3600.0  # the row of a file that was written later may be on its way
 BATCH_SIZE = 500  # keys looked up at a time
+KEY_PREFIXES = ("jobs/", "exports/", "datasets/", "contents/")  # of all stored files but the mark
+DEPLOYMENT_KEY = "deployment"  # the mark: a file with the id of the database that owns the store
 
 _log = structlog.get_logger(__name__)
 
 
-def prune_checkpoints(db: Database, store: ArtifactStore, job_id: str, fence: int) -> None:
-    """Drop the checkpoints that the plan no longer keeps, then their files. Raises `StaleFence`."""
-    rows = db.run(_unlist_prunable, job_id, fence)
-    faultpoint("before_removal")
-    for row in rows:
-        remove_checkpoint_files(store, job_id, row.id, [file["path"] for file in row.files])
-
-
-def _unlist_prunable(session: Session, job_id: str, fence: int) -> list[CheckpointRow]:
-    job = repository.lock_for_attempt(
-        session, job_id, fence
-    )  # locked: another job may be about to start from a checkpoint
-    plan = parse_job(job.spec).training.checkpoint
-    rows = checkpoints.prunable_checkpoints(session, job_id, plan.keep_last, plan.keep_best, plan.monitor, plan.mode)
-    return checkpoints.remove(session, rows)
-
-
 def remove_job_orphans(db: Database, store: ArtifactStore, job_id: str, fence: int) -> None:
-    """Remove what attempts up to `fence` left behind without a row, for example half a checkpoint after a crash."""
-    listed = db.run(_listed_keys, job_id)
-    found = store.keys(f"jobs/{job_id}/")
-    remove_files(store, [key for key in found if key not in listed and _fence(key) <= fence])
+    """Remove what attempts up to `fence` left without a row, for example half a checkpoint after a crash."""
+    prefix = f"jobs/{job_id}/"
+    keys = list(store.keys(prefix))
+    referenced = db.run(_checkpoint_keys, [prefix])
+    remove_files(store, [key for key in keys if key not in referenced and _key_fence(key) <= fence])
 
 
-def _listed_keys(session: Session, job_id: str) -> set[str]:
-    rows = session.scalars(select(CheckpointRow.files).where(CheckpointRow.job_id == job_id))
-    return {file["path"] for files in rows for file in files}
-
-
-def _fence(key: str) -> int:
-    """Keys are ``jobs/<job>/<fence>/…``."""
+def _key_fence(key: str) -> int:
+    """Return the fence in ``jobs/<job>/<fence>/…``."""
     return int(key.split("/")[2])
 
 
 def remove_orphans(db: Database, store: ArtifactStore, seconds: float = MIN_AGE_SECONDS) -> None:
-    """Remove every file older than `seconds` that no row names, whatever crash left it behind.
+    """Remove every file older than `seconds` that no row references, whatever crash left it behind.
 
     A store that another database has marked as its own is left alone.
     """
     if not _is_own_store(db, store):
         return
     store.remove_temporary_files()
-    for keys in _batches(key for place in unreferenced.KEY_PREFIXES for key in store.keys(place, seconds)):
-        orphans = db.read(unreferenced.find_unreferenced, keys)
+    for keys in _batches(key for prefix in KEY_PREFIXES for key in store.keys(prefix, seconds)):
+        orphans = db.read(find_unreferenced, keys)
         if orphans:
             _log.info("orphans_removed", count=len(orphans), first=orphans[0])
         remove_files(store, orphans)
 
 
 def _is_own_store(db: Database, store: ArtifactStore) -> bool:
-    """Say whether the store is this database's; one without a mark gets it, and is looked through the next time."""
-    mine = db.read(unreferenced.deployment_id)
+    """Return whether the store is marked as this database's. One without a mark is marked, for the next time."""
+    own = db.read(deployment_id)
     try:
-        marked = b"".join(store.read(unreferenced.DEPLOYMENT_KEY)).decode()
+        owner = b"".join(store.read(DEPLOYMENT_KEY)).decode()
     except NotFound:
-        store.put_bytes(unreferenced.DEPLOYMENT_KEY, mine.encode())
+        store.put_bytes(DEPLOYMENT_KEY, own.encode())
         return False
-    if marked != mine:
-        _log.warning("artifacts_of_another_database", marked=marked, database=mine)
-    return marked == mine
+    if owner != own:
+        _log.warning("artifacts_of_another_database", marked=owner, database=own)
+    return owner == own
+
+
+def deployment_id(session: Session) -> str:
+    """Return the id of this database."""
+    return session.scalars(select(DeploymentRow.id)).one()
 
 
 def _batches(keys: Iterator[str]) -> Iterator[list[str]]:
     while batch := list(islice(keys, BATCH_SIZE)):
         yield batch
+
+
+def find_unreferenced(session: Session, keys: Sequence[str]) -> list[str]:
+    """Return the keys that no row references.
+
+    Files of an attempt that owns its job are left out: their row may be on its way, however long the database was
+    away. No other attempt's row is accepted any more. The row of a data set follows its file within one request.
+    """
+    referenced = _checkpoint_keys(session, keys) | _dataset_keys(session, keys)
+    running = _running_attempt_prefixes(session, keys)
+    ids = CheckpointRow.id.in_(_key_parts(keys, "exports", 2))
+    exported = set(session.scalars(select(CheckpointRow.id).where(ids)))
+    return [
+        key
+        for key in keys
+        if key not in referenced and not key.startswith(running) and not _is_export_of(key, exported)
+    ]
+
+
+def _checkpoint_keys(session: Session, keys: Sequence[str]) -> set[str]:
+    """Return the keys of all checkpoints of the jobs that occur in `keys`."""
+    rows = select(CheckpointRow.files).where(CheckpointRow.job_id.in_(_key_parts(keys, "jobs", 1)))
+    return {file["path"] for files in session.scalars(rows) for file in files}
+
+
+def _dataset_keys(session: Session, keys: Sequence[str]) -> set[str]:
+    contents = [key for key in keys if key.startswith(("contents/", "datasets/"))]  # the latter before it was shared
+    parts = session.scalars(select(DatasetRow.parts).where(DatasetRow.id.in_(_key_parts(keys, "datasets", 1))))
+    referenced: set[Any] = {part["path"] for row in parts for part in row}
+    for path in (ContentRow.path, DatasetRow.path):
+        referenced.update(session.scalars(select(path).where(path.in_(contents))))
+    return referenced
+
+
+def _running_attempt_prefixes(session: Session, keys: Sequence[str]) -> tuple[str, ...]:
+    ids = JobRow.id.in_(_key_parts(keys, "jobs", 1))
+    rows = session.execute(select(JobRow.id, JobRow.fence).where(ids, JobRow.status == Status.RUNNING))
+    return tuple(f"jobs/{row.id}/{row.fence}/" for row in rows)
+
+
+def _is_export_of(key: str, checkpoint_ids: set[str]) -> bool:
+    folder, *rest = key.split("/")
+    return folder == "exports" and rest[1] in checkpoint_ids
+
+
+def _key_parts(keys: Iterable[str], folder: str, position: int) -> set[str]:
+    """Return the ids at a position of the keys in a folder."""
+    return {parts[position] for key in keys if (parts := key.split("/"))[0] == folder and len(parts) > position}

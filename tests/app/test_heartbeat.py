@@ -1,7 +1,10 @@
 """Who is silent, and what is known of those who tell less, on both databases."""
 
+import re
 import time
+from pathlib import Path
 
+import pytest
 from sqlalchemy import update
 from sqlalchemy.orm import Session
 
@@ -42,3 +45,24 @@ def test_one_that_comes_back_has_not_stopped(database: Database) -> None:
 
 def test_the_database_s_clock(database: Database) -> None:
     assert abs(database.read(database_time) - time.time()) < 5  # both are this machine's
+
+
+@pytest.mark.parametrize(
+    ("seconds", "deaf", "stopped", "expected"),
+    [
+        (0.0, None, None, "listening"),
+        (34.9, 60.0, None, "listening"),
+        (34.9, 60.1, None, "deaf"),
+        (35.0, 99.0, None, "silent"),
+        (99.0, 99.0, 1.0, "stopped"),
+    ],
+)
+def test_one_function_judges(seconds: float, deaf: float | None, stopped: float | None, expected: str) -> None:
+    row = WorkerRow(name="w", queues=[], slots=1, deaf_seconds=deaf, stopped_at=stopped)
+    assert heartbeat.liveness(row, seconds, max_deaf_seconds=60.0) == expected
+
+
+def test_the_alert_has_the_same_limit() -> None:
+    rules = (Path(__file__).parents[2] / "docs" / "alerts.yml").read_text()
+    (limit,) = re.findall(r"graftwerk_worker_seen_seconds\) > (\d+)", rules)
+    assert float(limit) == heartbeat.STALE_AFTER_SECONDS

@@ -44,12 +44,12 @@ def test_every_metric_has_a_formula() -> None:
     for what, made in import_module("workers.training.metrics.metrics").METRIC_DEFINITIONS.items():
         spans = SPAN_METRICS if what == "tags" else frozenset()
         assert made.keys() | spans == {name for name, row in METRICS.items() if what in row.task_types}
-        for name, row in made.items():  # what needs no probabilities may be fed them: they are in order
+        for name, row in made.items():
             assert (
                 row.input_field
                 in {
                     "predicted": ("predicted", "tag_lists"),
-                    "scores": ("scores", "probabilities"),
+                    "scores": ("scores", "ranking"),
                     "probabilities": ("probabilities", "scores"),
                 }[METRICS[name].requires]
             )

@@ -14,7 +14,6 @@ SMALL = {  # folders with one or two modules beside their subfolders, or with a 
     Path("workers/exports"),
     Path("workers/network"),
     Path("workers/network/codegen"),
-    Path("workers/protocol"),
 }
 
 

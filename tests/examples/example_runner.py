@@ -17,9 +17,10 @@ from app.spec.data.sources import UploadSource
 from app.spec.job import named_dataset_schema, parse_job
 from tests.workers.training.harness import TrainingAttempt, TrainingHarness
 from workers.children.describe import describe
-from workers.children.inspect import Inspection, InspectionLimits, inspect_job
+from workers.children.inspect import InspectionLimits, inspect_job
 from workers.data.files.content import Upload
 from workers.protocol.assignment import Assignment, CheckpointRef, DatasetRef
+from workers.protocol.child_requests import InspectResponse
 from workers.protocol.messages import Command
 from workers.training.context import MemoryContext
 from workers.training.loop import train
@@ -77,7 +78,7 @@ class ExampleRunner:
         """Return the schema of a job's data; `None` where torchvision's files are needed."""
         return named_dataset_schema(parse_job(document)) or self.trees
 
-    def inspect(self, document: dict[str, Any]) -> Inspection:
+    def inspect(self, document: dict[str, Any]) -> InspectResponse:
         """Return what the inspector finds."""
         return inspect_job(document, self.schema(document), LIMITS)
 

@@ -14,7 +14,7 @@ from torch.nn.functional import one_hot
 from tests.examples.example_runner import ExampleRunner, shortened_spec
 from tests.workers.training.harness import TrainingAttempt
 from workers.network.runtime.build import BuiltNetwork, flow_metrics
-from workers.training.objective.losses import TargetLoss
+from workers.training.objective.training_loss import TargetLoss
 
 Trained = Callable[[str], TrainingAttempt]
 Batch = dict[str, Tensor]

@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +36,8 @@ from tests.faults import history as histories
 from tests.faults.history import AcknowledgedJob, GoldenRun, History
 from tests.faults.invariants import every_listed_checkpoint_is_whole, find_violations
 from workers.host.assignments import build_assignment
-from workers.host.worker import Attempt, Worker
+from workers.host.attempt import Attempt
+from workers.host.worker import Worker
 from workers.protocol.messages import Command, Ending, Outcome, ProgressReport, SavedCheckpoint
 from workers.runner.main import _failure_outcome
 from workers.training.loop import train
@@ -105,7 +106,7 @@ class DirectContext:
         self._write(saved)
 
     def _write(self, message: ProgressReport | SavedCheckpoint) -> None:
-        self.attempt._backlog.append(message)
+        self.attempt._backlog.append(replace(message, job_id=self.attempt.job.id))
         while self.attempt._backlog:
             self.attempt._write()
 
@@ -168,9 +169,9 @@ class InProcessService:
         job = self.worker._claim()
         if job is None:
             return None
-        attempt = Attempt(self.worker, job, None)
+        attempt = Attempt(self.worker, job)
         with suppress(ProcessKilled, StaleFence, InvalidState), tempfile.TemporaryDirectory(dir=self.folder) as work:
-            assignment = self.db.run(build_assignment, job, self.settings, None)
+            assignment = self.db.run(build_assignment, job, self.settings, ())
             try:
                 prepared = prepare(assignment, self.store, DirectContext(attempt, self.db), Path(work))
                 prepared.saver._executor = InlineExecutor()
@@ -198,7 +199,7 @@ class InProcessService:
 
     def zombie(self, attempt: Attempt, *messages: ProgressReport | SavedCheckpoint | Outcome) -> None:
         """Let an attempt that was superseded write what it still has to say."""
-        attempt._backlog.extend(messages)
+        attempt._backlog.extend(replace(message, job_id=attempt.job.id) for message in messages)
         with suppress(StaleFence):
             while attempt._backlog:
                 attempt._write()

@@ -20,10 +20,11 @@ from app.db.tables import JobRow
 from app.faultpoints import faultpoint
 from app.jobs import repository, service
 from app.jobs.states import TRANSITIONS, Verb
-from app.lifecycle import orphans
+from app.lifecycle import superseded_checkpoints
+from app.storage.removal import remove_files
 from tests.faults import scenarios
 from tests.faults.in_process_service import InProcessService
-from workers.host import worker
+from workers.host import attempt as attempts
 
 SetAttribute = Callable[[Any, str, Any], None]
 
@@ -39,17 +40,17 @@ class Mutation:
 
 
 def _fence_unchecked(patch: SetAttribute) -> None:
-    patch(repository, "hold", lambda session, job_id, fence: session.get(JobRow, job_id))
+    patch(repository, "lock_for_attempt", lambda session, job_id, fence: session.get(JobRow, job_id))
 
 
 def _status_unchecked(patch: SetAttribute) -> None:
-    def hold(session: Session, job_id: str, fence: int) -> JobRow:
+    def lock_for_attempt(session: Session, job_id: str, fence: int) -> JobRow:
         row = session.get_one(JobRow, job_id, populate_existing=True)
         if row.fence != fence:
             raise repository.StaleFence("stale")
         return row
 
-    patch(repository, "hold", hold)
+    patch(repository, "lock_for_attempt", lock_for_attempt)
 
 
 def _any_transition(patch: SetAttribute) -> None:
@@ -61,23 +62,23 @@ def _any_transition(patch: SetAttribute) -> None:
 def _fence_stays(patch: SetAttribute) -> None:
     real = repository.transition
 
-    def move(session: Session, job_id: str, verb: Verb, **values: Any) -> JobRow:
+    def transition(session: Session, job_id: str, verb: Verb, **values: Any) -> JobRow:
         if verb == Verb.CLAIM:
             del values["fence"]
         return real(session, job_id, verb, **values)
 
-    patch(repository, "move", move)
+    patch(repository, "transition", transition)
 
 
 def _lease_stays(patch: SetAttribute) -> None:
     real = repository.transition
 
-    def move(session: Session, job_id: str, verb: Verb, **values: Any) -> JobRow:
+    def transition(session: Session, job_id: str, verb: Verb, **values: Any) -> JobRow:
         if verb == Verb.SUCCEED:
             del values["lease_until"]
         return real(session, job_id, verb, **values)
 
-    patch(repository, "move", move)
+    patch(repository, "transition", transition)
 
 
 def _acknowledged_early(patch: SetAttribute) -> None:
@@ -106,22 +107,22 @@ def _key_not_kept(patch: SetAttribute) -> None:
 def _loss_counted_twice(patch: SetAttribute) -> None:
     real = service.record_loss
 
-    def lose(session: Session, job_id: str, *rest: Any) -> bool:
+    def record_loss(session: Session, job_id: str, *rest: Any) -> bool:
         waits = real(session, job_id, *rest)
         session.execute(update(JobRow).where(JobRow.id == job_id).values(attempts=JobRow.attempts + 1))
         return waits
 
-    patch(service, "lose", lose)
+    patch(service, "record_loss", record_loss)
 
 
 def _cancel_request_dropped(patch: SetAttribute) -> None:
     real = service.record_loss
 
-    def lose(session: Session, job_id: str, *rest: Any) -> bool:
+    def record_loss(session: Session, job_id: str, *rest: Any) -> bool:
         session.execute(update(JobRow).where(JobRow.id == job_id).values(wish=None))
         return real(session, job_id, *rest)
 
-    patch(service, "lose", lose)
+    patch(service, "record_loss", record_loss)
 
 
 def _points_unfiltered(patch: SetAttribute) -> None:
@@ -149,30 +150,32 @@ def _rewound_too_far(patch: SetAttribute) -> None:
 
 
 def _report_dropped(patch: SetAttribute) -> None:
-    real = worker.Attempt._write
+    real = attempts.Attempt._write
 
-    def write(attempt: worker.Attempt) -> bool:
+    def write(attempt: attempts.Attempt) -> bool:
         message = attempt._backlog[0] if attempt._backlog else None
         written = real(attempt)
-        if not written and message is not None and not isinstance(message, worker.Outcome):
+        if not written and message is not None and not isinstance(message, attempts.Outcome):
             attempt._backlog.popleft()
         return written
 
-    patch(worker.Attempt, "_write", write)
+    patch(attempts.Attempt, "_write", write)
 
 
 def _files_before_rows(patch: SetAttribute) -> None:
-    def trim(db: Any, store: Any, job_id: str, fence: int) -> None:
-        def surplus(session: Session) -> list[str]:
-            plan = orphans.parse_job(session.get_one(JobRow, job_id).spec).training.checkpoint
-            rows = orphans.checkpoints.surplus(session, job_id, plan.keep_last, plan.keep_best, plan.monitor, plan.mode)
+    def prune(db: Any, store: Any, job_id: str, fence: int) -> None:
+        def superseded(session: Session) -> list[str]:
+            plan = superseded_checkpoints.parse_job(session.get_one(JobRow, job_id).spec).training.checkpoint
+            rows = superseded_checkpoints.checkpoints.prunable_checkpoints(
+                session, job_id, plan.keep_last, plan.keep_best, plan.monitor, plan.mode
+            )
             return [file["path"] for row in rows for file in row.files]
 
-        orphans.remove_files(store, db.read(surplus))
+        remove_files(store, db.read(superseded))
         faultpoint("before_removal")
-        db.run(orphans._unlist_prunable, job_id, fence)
+        db.run(superseded_checkpoints._remove_rows, job_id, fence)
 
-    patch(orphans, "trim", trim)
+    patch(superseded_checkpoints, "prune", prune)
 
 
 def _listed_before_stored(patch: SetAttribute) -> None:
@@ -248,11 +251,11 @@ def _final_checkpoint_dropped(patch: SetAttribute) -> None:
 
     real = CheckpointSaver.save_and_wait
 
-    def keep(saver: CheckpointSaver, *args: Any, final: bool = False) -> None:
+    def save_and_wait(saver: CheckpointSaver, *args: Any, final: bool = False) -> None:
         if not final:
             real(saver, *args)
 
-    patch(CheckpointSaver, "keep", keep)
+    patch(CheckpointSaver, "save_and_wait", save_and_wait)
 
 
 MUTATIONS: Mapping[str, Mutation] = {

@@ -1,4 +1,4 @@
-"""Processes that decode pictures end with the attempt that they belong to, however it ends."""
+"""Processes that decode images end with the attempt that they belong to, however it ends."""
 
 import json
 import os
@@ -46,7 +46,8 @@ def running(tmp_path: Path) -> Iterator[RunningAttempt]:
         False,
         loaders=2,
     )
-    process, pipe = forkserver.start(assignment)
+    started = forkserver.start(assignment)
+    process, pipe = started.reporter, started.pipe
     while not (isinstance(message := receive(pipe), ProgressReport) and message.series):
         assert not isinstance(message, Outcome), message
     children = psutil.Process(process.pid).children()
@@ -101,5 +102,5 @@ def test_the_loss_of_one_costs_the_attempt_and_not_the_job(running: RunningAttem
         pass
     assert message.error is not None
     assert (message.error["code"], message.error["retryable"]) == ("out_of_memory", True)
-    assert "decodes pictures" in message.error["message"]
+    assert "decodes images" in message.error["message"]
     wait_until(lambda: all_exited(children))

@@ -1,4 +1,4 @@
-"""Main functions of child processes that answer the API: inspect, describe, export, predict, query.
+"""Child processes that answer the API: their main functions, and one module per request.
 
-Here: from a request to a response. Never: a decision that training makes too.
+Here: from a request to a response, within limits of memory. Never: a decision that training makes too.
 """

@@ -11,11 +11,13 @@ from torch import Tensor
 
 from app.errors import InvalidInput, Problem
 from app.spec.data.columns import Column, DataSchema
+from app.spec.data.sources import UploadSource
 from workers.data.columns import RaggedTensor, SplitColumns, StoredColumn
-from workers.data.files.content import Content, Upload
+from workers.data.files.content import MAX_UNPACKED_BYTES, Content, Upload
 from workers.data.formats.catalog import FORMATS, resolve_format
 from workers.data.images.decoding import ZipImages
 from workers.data.types.values import measure_tree
+from workers.protocol.child_requests import DescribeRequest, DescribeResponse
 
 PREVIEW_ROWS, PREVIEW_VALUES, PREVIEW_CHARACTERS = 5, 64, 200
 PREVIEW_COLUMNS = 200  # of a very wide table
@@ -46,6 +48,15 @@ def describe(upload: Upload) -> Description:
     ]
     described = Content(tuple(columns), content.splits, content.inputs, content.target)
     return Description(described.schema(), preview(first), (), kind)
+
+
+def handle(request: DescribeRequest) -> DescribeResponse:
+    """Describe the upload of a request."""
+    source = UploadSource.model_validate(request.source)
+    upload = Upload(request.path, source, min(MAX_UNPACKED_BYTES, request.max_unpacked_bytes))
+    description = describe(upload)
+    schema = description.schema.model_dump(mode="json") if description.schema is not None else None
+    return DescribeResponse(schema, tuple(description.preview), description.problems, description.format)
 
 
 def preview(split: SplitColumns) -> list[dict[str, Any]]:

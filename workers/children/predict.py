@@ -1,116 +1,100 @@
-"""The predictor: answers what trained networks tell of rows, and keeps the last few networks ready.
-
-`serve` is the main function of a child process with limits, since rows and specs are a stranger's.
-"""
+"""Predicts rows with trained networks, of which the last few are kept in memory."""
 
 import gc
-from collections.abc import Callable, Mapping
-from functools import partial
-from multiprocessing.connection import Connection
-from pathlib import Path
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import torch
 
-from app.errors import ContentTooLarge, GraftwerkError, InvalidInput, NotPredictable, OutOfMemory
+from app.errors import ContentTooLarge, NotPredictable
 from app.spec.prediction import PredictionOptions
-from workers.children import server
-from workers.children.server import Request
-from workers.prediction.cache import NetworkCache
 from workers.prediction.files import InputRows, read_rows
 from workers.prediction.forward import predict_rows
-from workers.prediction.network import NetworkSource, TrainedNetwork, load_network
+from workers.prediction.network import NetworkCache, NetworkSource, TrainedNetwork, load_network
 from workers.prediction.requests import RequestBody, parse_prediction
 from workers.prediction.responses import render_csv, render_json
 from workers.prediction.rows import split_from_rows
+from workers.protocol.child_requests import CheckpointRequest, CheckpointResponse, PredictRequest, PredictResponse
 from workers.training.devices import set_determinism
 
-Handler = Callable[[Request], dict[str, Any]]
 
-
-def serve(pipe: Connection, memory: int, limited: bool = True) -> None:
-    """Be the child that predicts. Half of its memory is for networks; it ends when it has grown by the other half."""
-    cache = NetworkCache(memory // 2)
-    server.serve(
-        pipe,
-        memory if limited else None,
-        {"predict": catch_errors(partial(predict, cache)), "named": catch_errors(requested_checkpoint)},
-        lambda served, grown: limited and grown - cache.nbytes > memory // 2,
-        _warm_up,
-    )
-
-
-def _warm_up() -> None:
+def warm_up() -> None:
+    """Set torch up."""
     torch.set_num_threads(1)
     set_determinism(True)
 
 
-def catch_errors(answer: Handler) -> Handler:
-    """Return the same answer; where it raises, problems or why the request is refused."""
-
-    def answered(request: Request) -> dict[str, Any]:
-        gc.disable()  # rows are many objects without circles: looking for those takes longer than reading them
-        try:
-            return answer(request)
-        except InvalidInput as error:
-            return {"problems": [problem.as_dict() for problem in error.problems]}
-        except OutOfMemory:
-            raise MemoryError from None
-        except GraftwerkError as error:
-            return {"refused": {"code": error.code, "detail": error.detail, "hint": error.hint}}
-        finally:
-            gc.enable()
-
-    return answered
+def requested_checkpoint(request: CheckpointRequest) -> CheckpointResponse:
+    """Return the checkpoint that a document names, if it names one. Raises `InvalidInput`, `MalformedRequest`."""
+    with _without_gc():
+        document = parse_prediction(_request_body(request), PredictionOptions())
+    return CheckpointResponse(document.checkpoint)
 
 
-def requested_checkpoint(request: Request) -> dict[str, Any]:
-    """Return the checkpoint that a document names, if it names one."""
-    return {"checkpoint": parse_prediction(_request_body(request), PredictionOptions()).checkpoint}
+def handle(cache: NetworkCache, request: PredictRequest) -> PredictResponse:
+    """Write the predictions into the target, unless the body names another checkpoint.
+
+    Raises `InvalidInput`, `NotPredictable`, `ContentTooLarge`, `MalformedRequest`, `UnsupportedMediaType`,
+    `OutOfMemory`.
+    """
+    with _without_gc():
+        return _predict(cache, request)
 
 
-def predict(cache: NetworkCache, request: Request) -> dict[str, Any]:
-    """Write what is told of rows into a file; or return another checkpoint that the body names, to be asked again."""
-    body, asked, rows = _request_body(request), PredictionOptions.model_validate(request["asked"]), None
-    if request["form"] == "document":
-        asked = whole = parse_prediction(body, asked)
-        rows = whole.rows
-        if whole.checkpoint not in (None, request["checkpoint"]):
-            return {"checkpoint": whole.checkpoint}
+@contextmanager
+def _without_gc() -> Iterator[None]:
+    """Do not collect cycles: rows are many objects without any, and looking for them takes longer than reading."""
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
+
+
+def _predict(cache: NetworkCache, request: PredictRequest) -> PredictResponse:
+    body, options, json_rows = _request_body(request), PredictionOptions.model_validate(request.options), None
+    if request.form == "document":
+        options = document = parse_prediction(body, options)
+        json_rows = document.rows
+        if document.checkpoint not in (None, request.checkpoint):
+            return PredictResponse(document.checkpoint)
     trained = _trained_network(cache, request)
-    if rows is not None:
-        sent = InputRows(split_from_rows(rows, trained.required_columns, trained.dataset_columns), len(rows))
+    if json_rows is not None:
+        split = split_from_rows(json_rows, trained.required_columns, trained.dataset_columns)
+        rows = InputRows(split, len(json_rows))
     else:
-        sent = read_rows(request["form"], body, trained)
-    content = _render_predictions(trained, sent, asked, request)
-    if len(content) > request["most_bytes"]:
-        detail = f"the answer has {len(content):,} bytes, at most {request['most_bytes']:,} are allowed"
-        raise ContentTooLarge(detail, hint="send fewer rows, or ask for labels alone")
-    Path(request["target"]).write_bytes(content)
-    return {}
+        rows = read_rows(request.form, body, trained)
+    content = _render_predictions(trained, rows, options, request)
+    if len(content) > request.max_bytes:
+        detail = f"the response has {len(content):,} bytes, at most {request.max_bytes:,} are allowed"
+        raise ContentTooLarge(detail, hint="send fewer rows, or request labels only")
+    request.target.write_bytes(content)
+    return PredictResponse()
 
 
-def _request_body(request: Request) -> RequestBody:
-    return RequestBody(Path(request["body"]), request["media_type"], request["most_rows"])
+def _request_body(request: PredictRequest | CheckpointRequest) -> RequestBody:
+    return RequestBody(request.body, request.media_type, request.max_rows)
 
 
-def _trained_network(cache: NetworkCache, request: Request) -> TrainedNetwork:
-    if request["device"] == "cuda" and not torch.cuda.is_available():
-        raise NotPredictable("predictions shall be made on a GPU, and this machine has none")
-    weights = Path(request["weights"])
-    source = NetworkSource(request["job"], request["schema"], weights, Path(request["preparation"]))
-    size = weights.stat().st_size if request["checkpoint"] not in cache else 0
-    return cache.get(request["checkpoint"], size, lambda: load_network(source, torch.device(request["device"])))
+def _trained_network(cache: NetworkCache, request: PredictRequest) -> TrainedNetwork:
+    if request.device == "cuda" and not torch.cuda.is_available():
+        raise NotPredictable("predictions are set to run on a GPU, and this machine has none")
+    source = NetworkSource(request.job, request.schema, request.weights, request.preparation)
+    size = request.weights.stat().st_size if request.checkpoint not in cache else 0
+    return cache.get(request.checkpoint, size, lambda: load_network(source, torch.device(request.device)))
 
 
-def _render_predictions(trained: TrainedNetwork, sent: InputRows, asked: PredictionOptions, request: Request) -> bytes:
-    found = predict_rows(trained, sent.split, sent.count, asked)
-    if request["table"]:
-        return render_csv(found, trained.decoders, sent.files)
+def _render_predictions(
+    trained: TrainedNetwork, rows: InputRows, options: PredictionOptions, request: PredictRequest
+) -> bytes:
+    predictions = predict_rows(trained, rows.split, rows.count, options)
+    if request.as_csv:
+        return render_csv(predictions, trained.formatters, rows.files)
     head: Mapping[str, Any] = {
-        **request["told"],
-        "outputs": {name: meaning.describe() for name, meaning in trained.decoders.items()},
+        **request.metadata,
+        "outputs": {name: formatter.describe() for name, formatter in trained.formatters.items()},
         "left_out": dict(trained.left_out),
-        "files": list(sent.files) or None,
+        "files": list(rows.files) or None,
     }
-    return render_json(head, found)
+    return render_json(head, predictions)

@@ -1,4 +1,4 @@
-"""Answers questions about a network alone: shapes and costs, the graph of backward, gradients, values."""
+"""Inspects a network alone: shapes and costs, the autograd graph, gradients, values."""
 
 import warnings
 from typing import Any
@@ -15,85 +15,95 @@ from workers.network.analysis.graph import describe_graph
 from workers.network.inference.partial_network import PartialNetwork, too_many_nodes_problem
 from workers.network.inference.shape_inference import infer_shapes
 from workers.network.runtime.build import BuiltNetwork, build
+from workers.protocol.child_requests import InspectResponse, QueryRequest
 from workers.torch_errors import translate_torch_errors
 
-MAX_BUILT_PARAMETERS = 1_000_000  # parameters of a network that is built to be looked at
-MAX_RETURNED_NUMBERS = 10_000  # numbers of values and gradients in an answer
+MAX_BUILT_PARAMETERS = 1_000_000  # of a network that is built for its autograd graph
+MAX_RETURNED_NUMBERS = 10_000  # values and gradients in a response
 
 
 def inspect_network(document: Any, max_nodes: int) -> tuple[dict[str, Any], list[Problem]]:
-    """Return what was asked, and the problems that stood in the way; pointers lead into the document."""
+    """Return the requested report and the problems that prevent it; their pointers lead into the document.
+
+    The report holds what `describe_graph` returns, and "run", "autograd" and "gradcheck" as the document requests.
+    """
     try:
-        question = InspectionRequest.model_validate(document)
+        request = InspectionRequest.model_validate(document)
     except ValidationError as error:
         return {}, from_validation(error, document)
-    problems = check_inspection(question)
+    problems = check_inspection(request)
     if problems:
         return {}, problems
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # torch's advice on unusual settings is no problem
-        schema, names = question.input_schema(), tuple(question.inputs)
-        drafted = infer_shapes(question.model, schema, names)
-        if (count := drafted.count_nodes()) > max_nodes:
+        warnings.simplefilter("ignore")  # torch's advice on unusual settings is not a problem
+        schema, names = request.input_schema(), tuple(request.inputs)
+        partial = infer_shapes(request.model, schema, names)
+        if (count := partial.count_nodes()) > max_nodes:
             return {}, [too_many_nodes_problem(count, max_nodes)]
-        report = describe_graph(drafted, "/model")
-        problems = [problem.with_prefix("/model") for problem in drafted.problems]
-        asks = question.autograd or question.gradcheck or question.values is not None
-        if asks and not problems:
-            problems = _size_problems(question, drafted)
-        if asks and not problems:
+        report = describe_graph(partial, "/model")
+        problems = [problem.with_prefix("/model") for problem in partial.problems]
+        evaluates = request.autograd or request.gradcheck or request.values is not None
+        if evaluates and not problems:
+            problems = _size_problems(request, partial)
+        if evaluates and not problems:
             try:
-                report |= _evaluate(question)
+                report |= _evaluate(request)
             except InvalidInput as error:
                 problems = list(error.problems)
         return report, problems
 
 
-def _size_problems(question: InspectionRequest, drafted: PartialNetwork) -> list[Problem]:
-    most = (
+def handle(request: QueryRequest) -> InspectResponse:
+    """Answer a request."""
+    report, problems = inspect_network(request.document, request.max_nodes)
+    return InspectResponse(report, tuple(problems))
+
+
+def _size_problems(request: InspectionRequest, partial: PartialNetwork) -> list[Problem]:
+    limit = (
         MAX_CHECKED_ELEMENTS
-        if question.gradcheck
+        if request.gradcheck
         else MAX_RETURNED_NUMBERS
-        if question.values is not None
+        if request.values is not None
         else MAX_BUILT_PARAMETERS
     )
-    if drafted.parameters <= most:
+    if partial.parameters <= limit:
         return []
-    detail = f"the network has {drafted.parameters:,} parameters, and is looked at closely up to {most:,}"
-    return [Problem("/model", "too_many_parameters", detail, "ask about a smaller one of the same form")]
+    detail = f"the network has {partial.parameters:,} parameters, at most {limit:,} are allowed here"
+    return [Problem("/model", "too_many_parameters", detail, "use a smaller network of the same form")]
 
 
-def _evaluate(question: InspectionRequest) -> dict[str, Any]:
-    """Build the network and run it. Raises `InvalidInput`."""
-    schema, names = question.input_schema(), tuple(question.inputs)
-    torch.manual_seed(question.seed)
-    network = build(question.model, schema, names)
-    read = network.blueprint.inputs
-    found: dict[str, Any] = {}
+def _evaluate(request: InspectionRequest) -> dict[str, Any]:
+    """Build the network and return what it computes. Raises `InvalidInput`."""
+    schema, names = request.input_schema(), tuple(request.inputs)
+    torch.manual_seed(request.seed)
+    network = build(request.model, schema, names)
+    inputs = network.blueprint.inputs
+    report: dict[str, Any] = {}
     try:
         with translate_torch_errors():
-            if question.values is not None:
-                found["run"] = _run(network, {name: _tensor(question, name) for name in read})
-            if question.autograd:
-                found["autograd"] = backward_graph(network, random_inputs(schema, read, question.seed))
-            if question.gradcheck:
-                found["gradcheck"] = check_gradients(network, random_inputs(schema, read, question.seed)).as_dict()
+            if request.values is not None:
+                report["run"] = _run(network, {name: _tensor(request, name) for name in inputs})
+            if request.autograd:
+                report["autograd"] = backward_graph(network, random_inputs(schema, inputs, request.seed))
+            if request.gradcheck:
+                report["gradcheck"] = check_gradients(network, random_inputs(schema, inputs, request.seed)).as_dict()
     except InvalidInput:
         raise
-    except Exception as error:  # what the network does with values that nobody has checked
+    except Exception as error:  # any error of the network with values that were not checked
         detail = f"the network cannot be run: {first_line(error)}"
         raise InvalidInput([Problem("/model", "run_failed", detail)]) from error
-    return found
+    return report
 
 
-def _tensor(question: InspectionRequest, name: str) -> Tensor:
-    given, wanted = (question.values or {})[name], question.inputs[name]
+def _tensor(request: InspectionRequest, name: str) -> Tensor:
+    values, expected = (request.values or {})[name], request.inputs[name]
     try:
-        value = torch.tensor(given, dtype=getattr(torch, wanted.dtype))
+        value = torch.tensor(values, dtype=getattr(torch, expected.dtype))
     except (ValueError, TypeError, RuntimeError) as error:
         raise InvalidInput([Problem(f"/values/{name}", "invalid_value", f"{name}: {error}")]) from None
-    if tuple(value.shape[1:]) != wanted.shape or value.dim() == 0:
-        detail = f"{name} has the shape {list(value.shape[1:])} per example, inputs say {list(wanted.shape)}"
+    if tuple(value.shape[1:]) != expected.shape or value.dim() == 0:
+        detail = f"{name} has the shape {list(value.shape[1:])} per example, inputs say {list(expected.shape)}"
         raise InvalidInput([Problem(f"/values/{name}", "shape_mismatch", detail, "give lists of examples")])
     return value
 

@@ -1,72 +1,100 @@
-"""A child process that answers requests, one after the other, within limits: what it is asked about is a stranger's."""
+"""The main functions of the child processes, which answer one request after the other within limits.
+
+Documents and files are not trusted: whatever they bring about is a response.
+"""
 
 import gc
-import json
-import os
 import resource
 import signal
 from collections.abc import Callable, Mapping
+from functools import partial
 from multiprocessing.connection import Connection
-from pathlib import Path
 from typing import Any
 
-STATM_RESIDENT, STATM_DATA = 1, 5  # places in Linux's /proc/self/statm
+from app.errors import GraftwerkError, InvalidInput, NotExportable, OutOfMemory
+from workers.children import describe, export, inspect, predict, query
+from workers.children.memory import GrowthLimit, limit_growth
+from workers.prediction.network import NetworkCache
+from workers.protocol.child_requests import (
+    REQUESTS,
+    RESPONSES,
+    CheckpointRequest,
+    ChildResponse,
+    DescribeRequest,
+    ExportRequest,
+    FailureResponse,
+    InspectRequest,
+    InvalidResponse,
+    PredictRequest,
+    QueryRequest,
+    ReadyResponse,
+    RefusedResponse,
+)
 
-Request = Mapping[str, Any]
-Handlers = Mapping[str, Callable[[Request], dict[str, Any]]]
-ShouldExit = Callable[[int, int], bool]  # requests served, bytes that the process has grown by → whether it shall end
+MAX_INSPECTIONS = 1000  # after so many requests an inspector is replaced
+MAX_REASON_LENGTH = 500
+
+Handlers = Mapping[type, Callable[[Any], ChildResponse]]  # the class of a request → what answers it
+
+INSPECTOR_HANDLERS: Handlers = {
+    InspectRequest: inspect.handle,
+    QueryRequest: query.handle,
+    DescribeRequest: describe.handle,
+    ExportRequest: export.handle,
+}
 
 
-def serve(
-    pipe: Connection, memory: int | None, answers: Handlers, worn: ShouldExit, warm_up: Callable[[], object]
-) -> None:
-    """Warm up, say that it is ready, and answer requests in JSON by what they "ask".
+def serve_inspector(pipe: Connection, memory: int) -> None:
+    """Inspect, describe and export. The process ends after many requests, or if it keeps half of its memory."""
+    inspect.warm_up()
+    growth = GrowthLimit(memory // 2)
+    _serve(pipe, memory, INSPECTOR_HANDLERS, lambda requests: requests >= MAX_INSPECTIONS or growth.is_exceeded())
 
-    It ends when the pipe closes, and when it is worn out. The process may take `memory` bytes more than when it is
-    warm, if that is given.
+
+def serve_predictor(pipe: Connection, memory: int, limited: bool = True) -> None:
+    """Predict. Half of the memory is for networks; the process ends if it keeps the other half, too."""
+    predict.warm_up()
+    cache = NetworkCache(memory // 2)
+    handlers: Handlers = {
+        PredictRequest: partial(predict.handle, cache),
+        CheckpointRequest: predict.requested_checkpoint,
+    }
+    growth = GrowthLimit(memory // 2)
+    _serve(pipe, memory if limited else None, handlers, lambda _: limited and growth.is_exceeded(cache.nbytes))
+
+
+def _serve(pipe: Connection, memory: int | None, handlers: Handlers, should_exit: Callable[[int], bool]) -> None:
+    """Send a `ReadyResponse` and answer requests until the pipe closes, or the number of requests says to exit.
+
+    The process may take `memory` bytes more than it has now, unless that is `None`.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the API, which then closes the pipe
-    warm_up()
     gc.freeze()  # a collection need not walk all of torch
-    start = _memory_bytes(STATM_RESIDENT)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     if memory is not None:
-        _limit_memory(memory)
-    pipe.send_bytes(b"{}")
-    served = 0
-    while not worn(served, _memory_bytes(STATM_RESIDENT) - start):
+        limit_growth(memory)
+    pipe.send_bytes(RESPONSES.encode(ReadyResponse()))
+    requests = 0
+    while not should_exit(requests):
         try:
             body = pipe.recv_bytes()
         except (EOFError, OSError):
             return
-        pipe.send_bytes(handle_request(body, answers))
-        served += 1
+        pipe.send_bytes(handle_request(body, handlers))
+        requests += 1
 
 
-def handle_request(body: bytes, answers: Handlers) -> bytes:
-    """Return the answer to a request; where there is none, "failure" says why."""
+def handle_request(body: bytes, handlers: Handlers) -> bytes:
+    """Return the encoded response to an encoded request: that of its handler, or what the handler's error means."""
     try:
-        request = json.loads(body)
-        answer = answers[request["ask"]](request)
-        return json.dumps(answer).encode()
-    except (MemoryError, SystemError):  # an extension may fail without a word when it gets no memory
-        failure = "memory"
-    except Exception as error:  # whatever a stranger's document brings about is an answer, not the end
-        failure = f"{type(error).__name__}: {error}"[:500]
-    return json.dumps({"failure": failure}).encode()
-
-
-def _memory_bytes(place: int) -> int:
-    """Return bytes of this process; nothing where the system does not tell."""
-    try:
-        return int(Path("/proc/self/statm").read_text().split()[place]) * os.sysconf("SC_PAGESIZE")
-    except OSError:
-        return 0
-
-
-def _limit_memory(memory: int) -> None:
-    """Bound private memory, and not addresses, of which torch and mapped files take far more than they use."""
-    if used := _memory_bytes(STATM_DATA):
-        hard = resource.getrlimit(resource.RLIMIT_DATA)[1]
-        wanted = used + memory if hard == resource.RLIM_INFINITY else min(used + memory, hard)
-        resource.setrlimit(resource.RLIMIT_DATA, (wanted, wanted))
+        request = REQUESTS.decode(body)
+        return RESPONSES.encode(handlers[type(request)](request))
+    except (InvalidInput, NotExportable) as error:
+        response: ChildResponse = InvalidResponse(tuple(error.problems))
+    except (MemoryError, OutOfMemory, SystemError):  # an extension may fail without an exception if memory is short
+        response = FailureResponse("memory")
+    except GraftwerkError as error:
+        response = RefusedResponse(error.code, error.detail, error.hint)
+    except Exception as error:
+        response = FailureResponse(f"{type(error).__name__}: {error}"[:MAX_REASON_LENGTH])
+    return RESPONSES.encode(response)

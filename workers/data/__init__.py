@@ -1,4 +1,4 @@
-"""The data: from stored columns to batches, each a pure function of (seed, epoch, step).
+"""The data: from stored columns to batches.
 
 Here: files, types, features, images and loading. Never: networks.
 """

@@ -1,4 +1,4 @@
-"""Columns in memory: as they are stored, and as batches are cut from them."""
+"""Columns in memory: as they are stored, and as batches are gathered from them."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -12,22 +12,25 @@ from workers.data.images.column import ImageColumn
 
 @dataclass(frozen=True)
 class RaggedTensor:
-    """Rows of unlike length, one behind the other: row i is values[offsets[i]:offsets[i + 1]].
+    """Rows of different lengths, concatenated: row i is values[offsets[i]:offsets[i + 1]].
 
-    A batch of them is padded with `pad` to its longest row, and to `least`. `cut` counts rows that have lost their end.
+    A batch is padded with `pad` to its longest row, and at least to `min_length`. `truncated_count` is the number of
+    rows that were longer.
     """
 
-    values: Tensor  # (all lengths together, …)
+    values: Tensor  # (sum of all lengths, …)
     offsets: Tensor  # int64 (rows + 1)
     pad: float = 0.0
     min_length: int = 1
     truncated_count: int = 0
 
     @classmethod
-    def from_rows(cls, rows: Sequence[Tensor], pad: float = 0.0, least: int = 1, cut: int = 0) -> "RaggedTensor":
-        """Return rows of (length, …), which are alike but for their length. There is at least one."""
+    def from_rows(
+        cls, rows: Sequence[Tensor], pad: float = 0.0, min_length: int = 1, truncated_count: int = 0
+    ) -> "RaggedTensor":
+        """Return a column of at least one row, each (length, …), equal in shape but for the length."""
         lengths = torch.tensor([0, *map(len, rows)])
-        return cls(torch.cat(list(rows)), lengths.cumsum(0), pad, least, cut)
+        return cls(torch.cat(list(rows)), lengths.cumsum(0), pad, min_length, truncated_count)
 
     def __len__(self) -> int:
         return len(self.offsets) - 1
@@ -39,12 +42,12 @@ class RaggedTensor:
 
     @property
     def device(self) -> torch.device:
-        """Where the values lie."""
+        """The device of the values."""
         return self.values.device
 
     @property
     def dtype(self) -> torch.dtype:
-        """The type of the values."""
+        """The dtype of the values."""
         return self.values.dtype
 
     @property
@@ -53,62 +56,63 @@ class RaggedTensor:
         return self.values.nbytes + self.offsets.nbytes
 
     def is_floating_point(self) -> bool:
-        """Say whether the values are floating-point numbers."""
+        """Return whether the values are floating-point numbers."""
         return self.values.is_floating_point()
 
     def index_select(self, dim: int, indices: Tensor) -> Tensor:
-        """Return these rows as a batch (len(indices), longest of them, …); `dim` is 0, as for a tensor."""
+        """Return these rows as a batch (len(indices), longest row, …); `dim` is 0, as for a tensor."""
         starts, lengths = self.offsets[indices], self.lengths[indices]
         longest = max(self.min_length, int(lengths.max())) if len(indices) else self.min_length
-        moments = torch.arange(longest, device=self.device)
-        there = moments < lengths.unsqueeze(1)
+        positions = torch.arange(longest, device=self.device)
+        mask = positions < lengths.unsqueeze(1)
         if not len(self.values):
             return self.values.new_full((len(indices), longest, *self.values.shape[1:]), self.pad)
-        places = (starts.unsqueeze(1) + moments).clamp(max=len(self.values) - 1)
-        batch = self.values[places]
-        return torch.where(there.reshape(*there.shape, *[1] * (batch.ndim - 2)), batch, self.pad).to(batch.dtype)
+        sources = (starts.unsqueeze(1) + positions).clamp(max=len(self.values) - 1)
+        batch = self.values[sources]
+        return torch.where(mask.reshape(*mask.shape, *[1] * (batch.ndim - 2)), batch, self.pad).to(batch.dtype)
 
     def __getitem__(self, rows: slice) -> Tensor:
         """Return consecutive rows as a batch."""
         return self.index_select(0, torch.arange(len(self), device=self.device)[rows])
 
     def take(self, indices: Tensor) -> "RaggedTensor":
-        """Return these rows alone."""
+        """Return a column of these rows."""
         lengths = self.lengths[indices]
         offsets = torch.cat([lengths.new_zeros(1), lengths.cumsum(0)])
         within = torch.arange(int(offsets[-1]), device=self.device) - offsets[:-1].repeat_interleave(lengths)
         values = self.values[self.offsets[indices].repeat_interleave(lengths) + within]
         return replace(self, values=values, offsets=offsets)
 
-    def truncate(self, most: int, least: int) -> "RaggedTensor":
-        """Return rows of at most `most` moments, and at least one, of zeros; batches of them are at least `least`."""
+    def truncate(self, max_length: int, min_length: int) -> "RaggedTensor":
+        """Return a column of rows truncated to `max_length`; empty rows become one time step of zeros."""
         lengths = self.lengths
-        kept = lengths.clamp(1, most)
-        offsets = torch.cat([kept.new_zeros(1), kept.cumsum(0)])
-        within = torch.arange(int(offsets[-1])) - offsets[:-1].repeat_interleave(kept)
-        places = self.offsets[:-1].repeat_interleave(kept) + within
-        there = (within < lengths.repeat_interleave(kept)).reshape(-1, *[1] * (self.values.ndim - 1))
-        padded = torch.cat([self.values, self.values.new_zeros((1, *self.values.shape[1:]))])  # for an empty last row
-        return RaggedTensor(torch.where(there, padded[places], 0), offsets, 0.0, least, int((lengths > most).sum()))
+        new_lengths = lengths.clamp(1, max_length)
+        offsets = torch.cat([new_lengths.new_zeros(1), new_lengths.cumsum(0)])
+        within = torch.arange(int(offsets[-1])) - offsets[:-1].repeat_interleave(new_lengths)
+        sources = self.offsets[:-1].repeat_interleave(new_lengths) + within
+        mask = (within < lengths.repeat_interleave(new_lengths)).reshape(-1, *[1] * (self.values.ndim - 1))
+        row = self.values.new_zeros((1, *self.values.shape[1:]))  # a source for an empty last row
+        values = torch.where(mask, torch.cat([self.values, row])[sources], 0)
+        return RaggedTensor(values, offsets, 0.0, min_length, int((lengths > max_length).sum()))
 
     def to(self, device: torch.device | torch.dtype) -> "RaggedTensor":
-        """Return the same rows on a device, or of a type."""
+        """Return the same rows on a device, or of a dtype."""
         offsets = self.offsets.to(device) if isinstance(device, torch.device) else self.offsets
         return replace(self, values=self.values.to(device), offsets=offsets)
 
 
 class LazyColumn(Protocol):
-    """Rows that are read when they are needed, such as pictures in files."""
+    """Rows that are read on demand, such as images in files."""
 
     def __len__(self) -> int: ...
 
     def take(self, indices: Tensor) -> "LazyColumn":
-        """Return these rows alone."""
+        """Return a column of these rows."""
         ...
 
 
-PreparedColumn = Tensor | RaggedTensor | ImageColumn  # what batches are cut from
-StringColumn = Sequence[str | None]  # text, category: a word or a text per row
+PreparedColumn = Tensor | RaggedTensor | ImageColumn  # what batches are gathered from
+StringColumn = Sequence[str | None]  # text, category
 WordListColumn = Sequence[Sequence[str]]  # words
 Tree = Mapping[str, object]  # {"label": str, "children": [trees]}; no children: a leaf
 StoredColumn = (
@@ -118,7 +122,7 @@ SplitColumns = Mapping[str, StoredColumn]  # the columns of one split by name, a
 
 
 def select_rows(column: StoredColumn, rows: Tensor) -> StoredColumn:
-    """Return some rows of a stored column."""
+    """Return a stored column with these rows alone; `rows` is int64."""
     if isinstance(column, Tensor):
         return column[rows]
     if isinstance(column, Sequence):

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from app.errors import InvalidInput, MissingDependency, NotExportable, Problem, first_line
 from app.spec.data.columns import Column, DataSchema
-from app.spec.data.feature_columns import LENGTH_SUFFIX
+from app.spec.data.sequence_features import LENGTH_SUFFIX
 from app.spec.network.network import Network
 from workers.network.blueprint import Blueprint, ResolvedNode
 from workers.network.inference.shape_inference import infer_shapes

@@ -1,4 +1,4 @@
-"""The worker process: claims jobs, starts and watches attempts, writes what they report, and runs periodic duties.
+"""The worker process: claims jobs, supervises attempts, records their messages, and runs periodic duties.
 
 Here: Celery, SQL and supervision. Never: torch.
 """

@@ -1,4 +1,4 @@
-"""From a claimed job to the assignment of its attempt."""
+"""Builds the assignment of an attempt from its claimed job."""
 
 from sqlalchemy.orm import Session
 
@@ -9,13 +9,13 @@ from app.settings import Settings
 from workers.protocol.assignment import Assignment, CheckpointRef, DatasetRef
 
 
-def build_assignment(session: Session, job: JobRow, settings: Settings, gpu: int | None) -> Assignment:
-    """Return everything the attempt needs; raises `NotFound` when its data set, or what it starts from, is gone."""
-    listed = checkpoints.list_checkpoints(session, job.id)  # newest first: older ones in case it does not verify
-    asked = (job.spec.get("start_from") or {}).get("checkpoint")
-    begun = checkpoints.find(session, job.owner, asked) if asked and not listed else None
-    named = registry.referenced_datasets(job.spec)
-    registered = {place: _dataset_ref(session, job.owner, dataset_id) for place, dataset_id in named.items()}
+def build_assignment(session: Session, job: JobRow, settings: Settings, gpus: tuple[int, ...]) -> Assignment:
+    """Return everything the attempt needs. Raises `NotFound` if a data set or checkpoint that it names is gone."""
+    listed = checkpoints.list_checkpoints(session, job.id)  # newest first; the older ones in case it is damaged
+    start_id = (job.spec.get("start_from") or {}).get("checkpoint")
+    start = checkpoints.find(session, job.owner, start_id) if start_id and not listed else None
+    dataset_ids = registry.referenced_datasets(job.spec)
+    datasets = {pointer: _dataset_ref(session, job.owner, dataset_id) for pointer, dataset_id in dataset_ids.items()}
     return Assignment(
         job_id=job.id,
         fence=job.fence,
@@ -29,16 +29,16 @@ def build_assignment(session: Session, job: JobRow, settings: Settings, gpu: int
         threads=settings.threads,
         loaders=settings.resolved_loaders,
         resident_limit=settings.resident_limit,
-        gpu=gpu,
-        dataset=registered.get(registry.DATA_POINTER),
-        weights=registered.get(registry.START_POINTER),
+        gpus=gpus,
+        dataset=datasets.get(registry.DATA_POINTER),
+        weights=datasets.get(registry.START_POINTER),
         word_vectors={
-            named[place]: each
-            for place, each in registered.items()
-            if place not in (registry.DATA_POINTER, registry.START_POINTER)
+            dataset_ids[pointer]: dataset
+            for pointer, dataset in datasets.items()
+            if pointer not in (registry.DATA_POINTER, registry.START_POINTER)
         },
         resume_from=tuple(map(_checkpoint_ref, listed)),
-        start_from=_checkpoint_ref(begun) if begun is not None else None,
+        start_from=_checkpoint_ref(start) if start is not None else None,
     )
 
 

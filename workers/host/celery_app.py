@@ -1,4 +1,4 @@
-"""The Celery application: wake-ups in, nothing out."""
+"""The Celery application, which only receives wake-ups."""
 
 from celery import Celery
 from kombu import Exchange, Queue
@@ -7,7 +7,7 @@ from app.settings import Settings
 
 
 def create_celery(settings: Settings, own_queue: str) -> Celery:
-    """Return the application for a worker with these settings; `own_queue` is what it sends itself wake-ups by."""
+    """Return the application for a worker; `own_queue` is the queue by which it sends wake-ups to itself."""
     queues = queue_names(settings)
     app = Celery("graftwerk", broker=settings.broker_url.get_secret_value())
     app.conf.update(

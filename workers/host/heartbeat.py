@@ -1,4 +1,4 @@
-"""What a worker tells of itself with every sign of life: its slots, what it has counted, and whether it still hears."""
+"""What a worker reports with every heartbeat: its slots, its counts, and whether it still receives wake-ups."""
 
 import threading
 import time
@@ -17,7 +17,7 @@ VERSION = version("graftwerk")
 
 
 class WorkerCounters:
-    """Counts since the worker's start; safe for threads."""
+    """Counts since the worker started; safe for threads."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -25,12 +25,12 @@ class WorkerCounters:
         self._checkpoints = {"count": 0, "bytes": 0, "seconds": 0.0}
 
     def count_attempt(self, ending: str, code: str = "") -> None:
-        """Count an attempt's end; `code` is that of its error."""
+        """Count the end of an attempt; `code` is that of its error."""
         with self._lock:
             self._attempts.setdefault(str(ending), Counter())[code] += 1  # JSON's keys are plain text
 
     def count_outcome(self, outcome: Outcome) -> None:
-        """Count an attempt that told how it ended."""
+        """Count an attempt by its outcome."""
         self.count_attempt(outcome.ending, str((outcome.error or {}).get("code", "")))
 
     def count_checkpoint(self, saved: SavedCheckpoint) -> None:
@@ -48,27 +48,27 @@ class WorkerCounters:
 
 
 class ConsumerProbe:
-    """Whether wake-ups still arrive: the worker sends some to itself, through the broker, while a slot is free.
+    """Detects a consumer that receives no wake-ups: the worker sends some to itself while a slot is free.
 
-    A consumer may hang, or be connected and yet receive nothing after its broker was away; both look like a quiet day.
+    A consumer may hang, or be connected and yet receive nothing after an outage of its broker; without a probe both
+    look like an empty queue.
     """
 
-    def __init__(self, name: str, waker: Waker, every: float) -> None:
+    def __init__(self, name: str, waker: Waker, interval: float) -> None:
         self.queue = f"graftwerk.{name}"
-        self._waker, self._interval = waker, every
+        self._waker, self._interval = waker, interval
         self._received = self._received_before = self._sent = self._dropped = 0
         self._probed_at = float("-inf")
         self._unresponsive_since: float | None = None
 
     def record_message(self) -> None:
-        """Note that a wake-up has arrived, whoever sent it."""
+        """Record that a wake-up has arrived, whoever sent it."""
         self._received += 1
 
     def unresponsive_seconds(self, free: bool, clock: float) -> float:
-        """Return for how many seconds the worker has been deaf; call it again and again.
+        """Return for how many seconds no probe has arrived, at the time `clock`; sends the next probe if it is due.
 
-        With every slot busy Celery rightly takes nothing more, and with the broker away nothing can be heard: neither
-        is deafness.
+        It is 0 while no slot is free, for Celery then takes no messages, and while the broker is away.
         """
         sent, dropped = self._waker.sent[self.queue], self._waker.dropped[self.queue]
         answered, unanswered = self._received > self._received_before, sent > self._sent
@@ -84,7 +84,7 @@ class ConsumerProbe:
 
 
 class Heartbeat:
-    """A worker's signs of life."""
+    """The heartbeats of a worker."""
 
     def __init__(self, name: str, settings: Settings, db: Database, waker: Waker, queues: list[str]) -> None:
         self.counters = WorkerCounters()
@@ -92,13 +92,13 @@ class Heartbeat:
         self._name, self._settings, self._db, self._waker, self._queues = name, settings, db, waker, queues
 
     def send(self, free: int, draining: bool = False) -> float:
-        """Give a sign of life; returns for how long the worker has been deaf. Raises `Unavailable`."""
+        """Send a heartbeat; returns for how many seconds the worker has received no wake-up. Raises `Unavailable`."""
         deaf = self.probe.unresponsive_seconds(free > 0, time.monotonic())
         self._save_state(WorkerState(VERSION, 0 if draining else free, deaf, self._counts()), draining)
         return deaf
 
     def stop(self) -> None:
-        """Give the last one. Raises `Unavailable`."""
+        """Send the last heartbeat. Raises `Unavailable`."""
         self._save_state(WorkerState(VERSION, 0, 0.0, self._counts()), draining=True)
         self._db.run(heartbeat.mark_stopped, self._name)
 

@@ -1,113 +1,71 @@
-"""Tells how the worker does, and heals what was lost: wake-ups, expired leases, old answers; all of it guarded.
+"""Runs a table of periodic duties: several in one thread, in the table's order, and some in threads of their own."""
 
-Every round begins with a sign of life, which so tells that healing goes on, too.
-"""
-
-import os
 import random
-import signal
-import threading
 import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
 
 import structlog
 
-from app import heartbeat
-from app.errors import DatabaseUnavailable, GraftwerkError, ServiceOverloaded, StaleFence
-from app.jobs import queue, repository, service
-from app.lifecycle import expiry, orphans
-from workers.host.worker import Worker
-from workers.protocol.messages import Ending
+from app.periodic import Periodic
 
-PURGE_INTERVAL_SECONDS = 60.0
-ORPHAN_SCAN_INTERVAL_SECONDS = 6 * 3600.0
-FORCED_EXIT_SECONDS = 5.0
+FailureHandler = Callable[[str, Exception], object]  # with the duty's name
 
 _log = structlog.get_logger(__name__)
 
 
-class PeriodicRunner:
-    """A thread that makes a round every `sweep_seconds`."""
+@dataclass(frozen=True, slots=True)
+class Duty:
+    """One row of the table."""
 
-    def __init__(self, worker: Worker) -> None:
-        self._worker = worker
-        self._stop = threading.Event()
-        # After an outage of the database, or of everything, nobody could renew: wait one lease time.
-        self._trust_leases_at = time.monotonic() + worker.settings.lease_seconds
-        self._purge_at = 0.0
-        self._orphan_scan_at = (
-            time.monotonic() + random.uniform(0.05, 1.0) * ORPHAN_SCAN_INTERVAL_SECONDS
-        )  # not all workers at once
-        self._reported_stale: set[str] = set()
-        self._thread = threading.Thread(target=self._run, name="sweeper", daemon=True)
+    name: str
+    interval: float  # seconds
+    action: Callable[[], object]
+    on_failure: FailureHandler  # the action is run again, in the next round or after its interval
+    own_thread: bool = False  # for what may take long
+    jitter: float = 0.0  # seconds: the first run waits for a random part of them, so that not all workers begin at once
+
+
+class PeriodicRunner:
+    """Runs duties. Those that share a thread are looked at every `round_seconds`, and run if their interval is over."""
+
+    def __init__(self, duties: Sequence[Duty], round_seconds: float) -> None:
+        self._next_runs = {duty: time.monotonic() + _first_delay(duty) for duty in duties if not duty.own_thread}
+        self._rounds = Periodic("duties", round_seconds, self.run_round, _log_failure)
+        self._threads = [
+            Periodic(duty.name, duty.interval, duty.action, partial(duty.on_failure, duty.name), _first_delay(duty))
+            for duty in duties
+            if duty.own_thread
+        ]
 
     def start(self) -> None:
         """Begin."""
-        self._thread.start()
+        for thread in (self._rounds, *self._threads):
+            thread.start()
 
     def stop(self) -> None:
-        """End after the current round."""
-        self._stop.set()
-        self._thread.join(timeout=5)
+        """End after the current round; nobody waits for a duty with a thread of its own."""
+        for thread in self._threads:
+            thread.stop(timeout=0)
+        self._rounds.stop()
 
-    def _run(self) -> None:
-        while not self._stop.wait(self._worker.settings.sweep_seconds):
-            for part in (self.send_heartbeat, self.run_once):
-                try:
-                    part()
-                except DatabaseUnavailable:
-                    self._trust_leases_at = time.monotonic() + self._worker.settings.lease_seconds
-                    _log.warning("database_away")
-                except Exception:  # a fault in one round must not end healing for good
-                    _log.exception("sweep_failed", part=part.__name__)
-
-    def run_once(self) -> None:
-        """Make one round."""
-        clock = time.monotonic()
-        if clock >= self._trust_leases_at:
-            self._requeue_expired()
-        if self._worker.db.read(queue.has_claimable_job, self._worker.queues, self._worker.settings.limit_running_jobs):
-            self._worker.fill_free_slots()
-        if clock >= self._purge_at:
-            expiry.remove_expired(self._worker.db, self._worker.store, self._worker.settings)
-            self._purge_at = clock + PURGE_INTERVAL_SECONDS
-        if clock >= self._orphan_scan_at:
-            self._orphan_scan_at = clock + ORPHAN_SCAN_INTERVAL_SECONDS
-            threading.Thread(target=self._scan_orphans, name="survey", daemon=True).start()  # leases do not wait for it
-
-    def _scan_orphans(self) -> None:
-        try:
-            orphans.remove_orphans(self._worker.db, self._worker.store)
-        except (GraftwerkError, OSError) as error:
-            _log.warning("survey_failed", error=str(error))
-
-    def send_heartbeat(self) -> None:
-        """Tell that the worker lives, and notice those that do not: itself, if it is deaf, and others."""
-        worker = self._worker
-        deaf = worker.heartbeat.send(worker.free_slots, draining=worker.draining.is_set())
-        if deaf > worker.settings.deaf_seconds and not worker.draining.is_set():
-            self._exit_unresponsive(deaf)
-        silent = set(worker.db.read(heartbeat.stale_workers))
-        for name in silent - self._reported_stale:
-            _log.warning("worker_silent", name=name)
-        self._reported_stale = silent
-
-    def _exit_unresponsive(self, seconds: float) -> None:
-        """Stop in order, or else at once: whatever started the worker starts a new one, which listens."""
-        _log.error("worker_deaf", seconds=round(seconds, 1))
-        self._worker.draining.set()
-        os.kill(os.getpid(), signal.SIGTERM)
-        time.sleep(self._worker.settings.drain_seconds + FORCED_EXIT_SECONDS)
-        os._exit(os.EX_TEMPFAIL)  # the thread that listens hangs and has not heard the signal
-
-    def _requeue_expired(self) -> None:
-        db, settings = self._worker.db, self._worker.settings
-        error = {"code": "worker_lost", "message": "the worker stopped renewing its lease", "pointer": ""}
-        for job_id, fence in db.run(repository.expired_leases):
+    def run_round(self) -> None:
+        """Run every duty that shares the thread and is due. One that fails is due again in the next round."""
+        for duty, next_run in self._next_runs.items():
+            if time.monotonic() < next_run:
+                continue
             try:
-                waits = db.run(service.record_loss, job_id, fence, error, settings.max_attempts)
-            except StaleFence:
-                continue  # another sweeper was faster, or the attempt ended after all
-            except ServiceOverloaded:
-                continue  # its worker stopped in the middle of a write; the others' jobs do not wait for that
-            _log.warning("lease_expired", job_id=job_id, fence=fence, requeued=waits)
-            self._worker.heartbeat.counters.count_attempt(Ending.LOST, error["code"])
+                duty.action()
+            except Exception as error:  # a fault in one duty must not end the others
+                duty.on_failure(duty.name, error)
+            else:
+                self._next_runs[duty] = time.monotonic() + duty.interval
+
+
+def _first_delay(duty: Duty) -> float:
+    return random.uniform(0.05, 1.0) * duty.jitter
+
+
+def _log_failure(error: Exception) -> None:
+    _log.error("sweep_failed", part="duties", exc_info=error)

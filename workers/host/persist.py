@@ -1,7 +1,7 @@
-"""Writes one message of an attempt: the one place where what happens in a child becomes rows.
+"""Writes the messages of an attempt as rows.
 
-Each call is one transaction that first locks the job under the attempt's fence, so a superseded attempt changes
-nothing.
+Each call is one transaction that first locks the message's job under the attempt's fence, so a superseded attempt
+changes nothing.
 """
 
 from functools import singledispatch
@@ -14,18 +14,18 @@ from app.db.tables import JobRow
 from app.events import EventKind
 from app.jobs import repository, service
 from app.settings import Settings
-from workers.protocol.messages import Command, Ending, Message, Outcome, ProgressReport, SavedCheckpoint
+from workers.protocol.messages import Ending, JobMessage, Outcome, ProgressReport, SavedCheckpoint
 
 
-def record(session: Session, job_id: str, fence: int, message: Message, settings: Settings) -> None:
-    """Record the message; raises `StaleFence` if the attempt no longer owns the job."""
-    job = repository.lock_for_attempt(session, job_id, fence)
+def record(session: Session, fence: int, message: JobMessage, settings: Settings) -> None:
+    """Record a message about its job. Raises `StaleFence` if the attempt no longer owns the job."""
+    job = repository.lock_for_attempt(session, message.job_id, fence)
     _record(message, session, job, settings)
 
 
 @singledispatch
-def _record(message: Message, session: Session, job: JobRow, settings: Settings) -> None:
-    raise TypeError(f"a runner does not send {type(message).__name__}")
+def _record(message: JobMessage, session: Session, job: JobRow, settings: Settings) -> None:
+    raise TypeError(f"an attempt does not send {type(message).__name__}")
 
 
 @_record.register
@@ -39,12 +39,12 @@ def _(message: ProgressReport, session: Session, job: JobRow, settings: Settings
         ranges = curves.append(session, job.id, blocks)
         log = {"series": {name: list(span) for name, span in ranges.items()}, "progress": message.progress}
         events.append(session, job.id, EventKind.METRICS, log, job.fence)
-    seen: dict[str, Any] = {} if message.progress is None else {"progress": dict(message.progress)}
+    changes: dict[str, Any] = {} if message.progress is None else {"progress": dict(message.progress)}
     if message.phase is not None and message.phase != job.phase:
-        seen["phase"] = message.phase
+        changes["phase"] = message.phase
         events.append(session, job.id, EventKind.PHASE, {"phase": message.phase}, job.fence)
-    if seen:
-        repository.update_visible(session, job.id, **seen)
+    if changes:
+        repository.update_visible(session, job.id, **changes)
 
 
 @_record.register
@@ -83,8 +83,3 @@ def _(message: Outcome, session: Session, job: JobRow, settings: Settings) -> No
             service.fail(session, job.id, job.fence, error)
         case Ending.LOST:
             service.record_loss(session, job.id, job.fence, error, settings.max_attempts)
-
-
-@_record.register
-def _(message: Command, session: Session, job: JobRow, settings: Settings) -> None:
-    raise TypeError("commands go down the pipe, not up")

@@ -1,4 +1,4 @@
-"""The tasks: three lines each."""
+"""The Celery task that a wake-up runs."""
 
 from celery import Celery
 
@@ -7,7 +7,7 @@ from workers.host.worker import Worker
 
 
 def register_tasks(app: Celery, worker: Worker) -> None:
-    """Register the tasks of a worker."""
+    """Register the task of a worker."""
 
     @app.task(name=WORK_TASK, ignore_result=True)
     def work() -> None:

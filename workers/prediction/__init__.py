@@ -1,4 +1,4 @@
-"""Predictions by a trained network: rows in the data set's own form become outputs in its own words.
+"""Predictions by a trained network: rows in the data set's own form become labels, probabilities and numbers.
 
-Here: from rows to a response. Never: training.
+Here: from rows to a response. Never: training, and how outputs are decoded (`workers.training.objective.decode`).
 """

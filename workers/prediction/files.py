@@ -1,4 +1,4 @@
-"""Files of rows: tables, arrays, pictures, and texts of other forms."""
+"""Files of rows: tables, arrays, images, and text formats."""
 
 import zipfile
 from collections.abc import Callable, Mapping, Sequence
@@ -35,15 +35,15 @@ from workers.prediction.tables import (
 
 @dataclass(frozen=True)
 class InputRows:
-    """Rows of which something shall be told."""
+    """Rows to predict."""
 
     split: SplitColumns
     count: int
-    files: Sequence[str] = ()  # their names, where each row is a file
+    files: Sequence[str] = ()  # their names, if each row is a file
 
 
 def read_rows(form: str, body: RequestBody, trained: TrainedNetwork) -> InputRows:
-    """Read a file. Raises `InvalidInput` with every problem found, `TooLarge`."""
+    """Read a file. Raises `InvalidInput` with every problem, `ContentTooLarge`."""
     if form in IMAGE_READERS:
         return IMAGE_READERS[form](body, trained)
     return _rows_from_columns(COLUMN_READERS[form](body, trained), body, trained)
@@ -73,14 +73,16 @@ def _array_or_list(values: Any, name: str, trained: TrainedNetwork) -> Any:
 
 
 def _read_text_columns(body: RequestBody, trained: TrainedNetwork) -> ValuesByColumn:
-    """Read trees, or tokens with their tags, as the data set's columns say."""
+    """Read trees, or tokens with their tags, depending on the data set's columns."""
     known = trained.dataset_columns
     if "tree" in known and known["tree"].type == "tree":
         split = read_trees(_upload(body)).splits["train"]
     elif "tokens" in known and known["tokens"].type == "words":
         split = read_conll(_upload(body)).splits["train"]
     else:
-        refuse("wrong_format", "text is for data sets of trees, or of tokens and tags", "send CSV, JSON or JSONL")
+        refuse(
+            "wrong_format", "text is only read for data sets of trees, or of tokens and tags", "send CSV, JSON or JSONL"
+        )
     return {name: list(map(_list_of_tuple, values)) for name, values in split.items() if name in ("tree", "tokens")}  # type: ignore[arg-type]
 
 
@@ -89,66 +91,67 @@ def _list_of_tuple(value: Any) -> Any:
 
 
 def _read_archive(body: RequestBody, trained: TrainedNetwork) -> InputRows:
-    found = archive_members(body.path, MAX_UNPACKED_BYTES)
-    if found and all(info.filename.endswith(".npy") for info in found):
+    members = archive_members(body.path, MAX_UNPACKED_BYTES)
+    if members and all(info.filename.endswith(".npy") for info in members):
         return _rows_from_columns(_read_npz_columns(body, trained), body, trained)
-    wanted = _image_column(trained)
-    findings = ProblemCollector()
-    found = sorted((info for info in found if _is_image(info, findings)), key=lambda info: info.filename)
-    findings.raise_if_any()
-    body.check_row_count(len(found))
-    names = [info.filename for info in found]
+    required = _image_column(trained)
+    problems = ProblemCollector()
+    members = sorted((info for info in members if _is_image(info, problems)), key=lambda info: info.filename)
+    problems.raise_if_any()
+    body.check_row_count(len(members))
+    names = [info.filename for info in members]
     values: list[Any] = []
     with translate_archive_errors("zip"), zipfile.ZipFile(body.path) as archive:
-        for info in found:
-            values.append(_read_archived_image(wanted, archive.read(info), info.filename, findings))
-    findings.raise_if_any()
-    if wanted.column.type == "image":  # decoded one by one, when they are needed
-        return InputRows({wanted.name: ZipImages.from_members(body.path, found, _channels(wanted))}, len(found), names)
-    return InputRows(parse_columns({wanted.name: values}, [wanted]), len(found), names)
+        for info in members:
+            values.append(_read_archived_image(required, archive.read(info), info.filename, problems))
+    problems.raise_if_any()
+    if required.column.type == "image":  # decoded one by one, when batches need them
+        images = ZipImages.from_members(body.path, members, _channels(required))
+        return InputRows({required.name: images}, len(members), names)
+    return InputRows(parse_columns({required.name: values}, [required]), len(members), names)
 
 
-def _is_image(info: zipfile.ZipInfo, findings: ProblemCollector) -> bool:
+def _is_image(info: zipfile.ZipInfo, problems: ProblemCollector) -> bool:
     if PurePosixPath(info.filename).suffix.lower() in IMAGE_SUFFIXES:
         return True
     name = info.filename[:200]
-    findings.add(Problem(json_pointer([name]), "unknown_file", f'"{name}" is no picture', "leave it out"))
+    problems.add(Problem(json_pointer([name]), "unknown_file", f'"{name}" is not an image', "remove it"))
     return False
 
 
-def _read_archived_image(wanted: RequiredColumn, content: bytes, name: str, findings: ProblemCollector) -> Any:
-    """Return a picture's numbers; of one that is decoded later, only look at the header."""
+def _read_archived_image(required: RequiredColumn, content: bytes, name: str, problems: ProblemCollector) -> Any:
+    """Return the numbers of an image; of one that is decoded later, only check the header."""
     try:
         image = open_image(content)
-        return decode_image(image, _channels(wanted)).numpy() if wanted.column.type == "tensor" else None
+        return decode_image(image, _channels(required)).numpy() if required.column.type == "tensor" else None
     except ImageDecodeError as error:
-        detail = f'"{name[:200]}" cannot be read: {error}'
-        findings.add(Problem(json_pointer([name[:200]]), "not_an_image", detail, "replace it"))
+        detail = f'"{name[:200]}" cannot be decoded: {error}'
+        problems.add(Problem(json_pointer([name[:200]]), "not_an_image", detail, "replace it"))
     return None
 
 
 def _read_image(body: RequestBody, trained: TrainedNetwork) -> InputRows:
-    wanted = _image_column(trained)
+    required = _image_column(trained)
     value: Any = body.path.read_bytes()
-    if wanted.column.type == "tensor":
+    if required.column.type == "tensor":
         try:
-            value = decode_image(open_image(value), _channels(wanted)).numpy()
+            value = decode_image(open_image(value), _channels(required)).numpy()
         except ImageDecodeError as error:
-            refuse("not_an_image", f"the picture cannot be read: {error}", "send a PNG or a JPEG file")
-    return InputRows(parse_columns({wanted.name: [value]}, [wanted]), 1)
+            refuse("not_an_image", f"the image cannot be decoded: {error}", "send a PNG or a JPEG file")
+    return InputRows(parse_columns({required.name: [value]}, [required]), 1)
 
 
 def _image_column(trained: TrainedNetwork) -> RequiredColumn:
-    """Return the only column that the network reads, if it is of pictures. Raises `InvalidInput`."""
-    wanted = trained.required_columns
-    if len(wanted) == 1 and (wanted[0].column.type == "image" or len(wanted[0].column.shape) == 3):
-        return wanted[0]
-    names = ", ".join(each.name for each in wanted)
-    raise InvalidInput([Problem("", "wrong_format", f"the network reads {names}, and not only a picture", "send rows")])
+    """Return the only column that the network reads if it has images. Raises `InvalidInput`."""
+    required = trained.required_columns
+    if len(required) == 1 and (required[0].column.type == "image" or len(required[0].column.shape) == 3):
+        return required[0]
+    names = ", ".join(each.name for each in required)
+    raise InvalidInput([Problem("", "wrong_format", f"the network reads {names}, and not only an image", "send rows")])
 
 
-def _channels(wanted: RequiredColumn) -> int:
-    return wanted.column.shape[0] if wanted.column.shape else 3
+def _channels(required: RequiredColumn) -> int:
+    return required.column.shape[0] if required.column.shape else 3
 
 
 def _with_known_columns(
@@ -157,7 +160,7 @@ def _with_known_columns(
     return lambda body, trained: reader(body, trained.dataset_columns)
 
 
-# Form of a body (see `app.spec.prediction.FORMS`) → what reads its columns.
+# Form of a body, a value of `app.spec.prediction.ROW_FORMATS` → the reader of its columns.
 COLUMN_READERS: Mapping[str, Callable[[RequestBody, TrainedNetwork], ValuesByColumn]] = {
     "csv": _with_known_columns(read_csv),
     "tsv": _with_known_columns(read_tsv),

@@ -1,4 +1,4 @@
-"""Rows through a network: in batches, whose size and company do not change what is told of a row."""
+"""Rows through a network: in batches, whose size and other rows do not change the predictions of a row."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -17,39 +17,39 @@ SEED = 0  # of networks that draw random numbers, for every batch anew
 
 
 def predict_rows(
-    trained: TrainedNetwork, split: SplitColumns, count: int, asked: PredictionOptions
+    trained: TrainedNetwork, split: SplitColumns, count: int, options: PredictionOptions
 ) -> list[dict[str, Any]]:
-    """Return what the network says of every row, by output. Raises `InvalidInput` for rows that it cannot take.
+    """Return the predictions of every row, by output.
 
-    Raises `OutOfMemory` where even a single row does not fit.
+    Raises `InvalidInput` for rows that the network cannot take, `OutOfMemory` if a single row does not fit.
     """
-    names = trained.network.blueprint.inputs
     try:
-        made = trained.preparation.apply(split, names)
+        inputs = trained.preparation.transform(split, trained.network.blueprint.inputs)
     except DataError as error:
         raise InvalidInput([Problem("/rows", error.code, error.detail, error.hint)]) from None
-    found: list[dict[str, Any]] = [{} for _ in range(count)]
+    predictions: list[dict[str, Any]] = [{} for _ in range(count)]
     try:
-        for alike in _equal_length_groups(made, count):
-            for rows in alike.split(asked.batch_size):
-                for some, outputs in _forward(trained, ExampleSet(made, {}), rows):
-                    for name, raw in outputs.items():
-                        meaning = trained.decoders[name]
-                        told = meaning.decode(raw, asked, _sequence_lengths(made, meaning.aligned_input, some))
-                        for row, each in zip(some.tolist(), told, strict=True):
-                            found[row][name] = each
+        for group in _equal_length_groups(inputs, count):
+            for batch in group.split(options.batch_size):
+                for rows, outputs in _forward(trained, ExampleSet(inputs, {}), batch):
+                    for name, output in outputs.items():
+                        formatter = trained.formatters[name]
+                        lengths = _sequence_lengths(inputs, formatter.aligned_input, rows)
+                        fields = formatter.format(output, options, lengths)
+                        for row, each in zip(rows.tolist(), fields, strict=True):
+                            predictions[row][name] = each
     except OutOfMemory:
         raise
     except TrainingError as error:
         detail = f"the network cannot take these rows: {error.detail}"
         raise InvalidInput([Problem("/rows", "run_failed", detail, error.hint)]) from None
-    return found
+    return predictions
 
 
-def _equal_length_groups(made: Mapping[str, PreparedColumn], count: int) -> Iterator[Tensor]:
-    """Yield the rows that are padded to the same lengths, together, so that no row depends on its company."""
+def _equal_length_groups(inputs: Mapping[str, PreparedColumn], count: int) -> Iterator[Tensor]:
+    """Yield rows that are padded to the same lengths, together, so that no row depends on others."""
     lengths = [
-        column.lengths.clamp(min=column.min_length) for column in made.values() if isinstance(column, RaggedTensor)
+        column.lengths.clamp(min=column.min_length) for column in inputs.values() if isinstance(column, RaggedTensor)
     ]
     if not lengths:
         yield torch.arange(count)
@@ -59,24 +59,24 @@ def _equal_length_groups(made: Mapping[str, PreparedColumn], count: int) -> Iter
     yield from order.split(group.bincount().tolist())
 
 
-def _sequence_lengths(made: Mapping[str, PreparedColumn], name: str | None, rows: Tensor) -> list[int] | None:
-    """Return the own lengths of rows, without padding, in the column that an output goes along with."""
-    column = made.get(name or "")
+def _sequence_lengths(inputs: Mapping[str, PreparedColumn], name: str | None, rows: Tensor) -> list[int] | None:
+    """Return the lengths of rows, without padding, in the input that an output is aligned with."""
+    column = inputs.get(name or "")
     return column.lengths[rows].tolist() if isinstance(column, RaggedTensor) else None
 
 
-def _forward(trained: TrainedNetwork, rows: ExampleSet, some: Tensor) -> Iterator[tuple[Tensor, dict[str, Tensor]]]:
-    """Yield rows with the network's outputs; in halves, where all of them do not fit into memory."""
+def _forward(trained: TrainedNetwork, examples: ExampleSet, rows: Tensor) -> Iterator[tuple[Tensor, dict[str, Tensor]]]:
+    """Yield rows with the network's outputs; in halves, if all of them do not fit into memory."""
     try:
         with torch.no_grad(), translate_torch_errors():
             torch.manual_seed(SEED)
-            outputs = trained.network(rows.batch(some, trained.device)[0])
+            outputs = trained.network(examples.batch(rows, trained.device)[0])
     except OutOfMemory:
-        if len(some) == 1:
+        if len(rows) == 1:
             raise
         outputs = None
     if outputs is not None:
-        yield some, outputs
+        yield rows, outputs
         return
-    for half in some.split(len(some) // 2 + len(some) % 2):
-        yield from _forward(trained, rows, half)
+    for half in rows.split(len(rows) // 2 + len(rows) % 2):
+        yield from _forward(trained, examples, half)

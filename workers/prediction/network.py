@@ -1,7 +1,7 @@
-"""A trained network, ready to answer: as much of it as rows alone can feed, with its public weights."""
+"""Trained networks, ready to predict: as much of each as rows alone can feed, with its public weights."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,8 +10,9 @@ import torch
 from safetensors import SafetensorError, safe_open
 
 from app.errors import NotPredictable
+from app.spec.data.base_feature import BaseFeature
 from app.spec.data.columns import Column, DataSchema
-from app.spec.data.feature_schema import ResolvedFeatures, source_columns
+from app.spec.data.feature_schema import ResolvedFeatures
 from app.spec.job import parse_job, resolve_job_features
 from workers.data.features.preparation import Preparation
 from workers.network.analysis.dependencies import input_dependencies, prune_to_outputs
@@ -20,14 +21,13 @@ from workers.network.inference.input_checks import SYMBOLIC_BATCH_SIZE
 from workers.network.inference.partial_network import PartialNetwork
 from workers.network.inference.shape_inference import infer_shapes
 from workers.network.runtime.build import BuiltNetwork
-from workers.prediction.heads import prediction_decoders
-from workers.prediction.meaning import PredictionDecoder
+from workers.prediction.formatting import OutputFormatter, output_formatters
 from workers.prediction.required_columns import RequiredColumn
 
 
 @dataclass(frozen=True)
 class NetworkSource:
-    """What a trained network is made of: a job as it was sent, the stored schema, and two files of a checkpoint."""
+    """Where a trained network comes from: a job as it was sent, the stored schema, and two files of a checkpoint."""
 
     spec: Mapping[str, Any]
     schema: Mapping[str, Any]
@@ -37,13 +37,13 @@ class NetworkSource:
 
 @dataclass(frozen=True)
 class TrainedNetwork:
-    """A network on its device, what its outputs mean, and the columns that it needs."""
+    """A network on its device, how its outputs are written, and the columns that it reads."""
 
     network: BuiltNetwork
     preparation: Preparation
     required_columns: tuple[RequiredColumn, ...]
     dataset_columns: Mapping[str, Column]  # all columns of the data set
-    decoders: Mapping[str, PredictionDecoder]  # by output
+    formatters: Mapping[str, OutputFormatter]  # by output
     left_out: Mapping[str, str]  # other outputs, and why
     device: torch.device
 
@@ -53,45 +53,79 @@ class TrainedNetwork:
         return sum(tensor.nbytes for tensor in (*self.network.parameters(), *self.network.buffers()))
 
 
+class NetworkCache:
+    """Networks by the id of their checkpoint, at most `limit` bytes together; a larger one is kept alone.
+
+    The least recently used network is dropped first.
+    """
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._entries: dict[str, TrainedNetwork] = {}  # the most recently used one last
+
+    @property
+    def nbytes(self) -> int:
+        """The size of all networks in the cache."""
+        return sum(trained.nbytes for trained in self._entries.values())
+
+    def __contains__(self, checkpoint: str) -> bool:
+        return checkpoint in self._entries
+
+    def get(self, checkpoint: str, size: int, load: Callable[[], TrainedNetwork]) -> TrainedNetwork:
+        """Return a network; if it is not in the cache, make room for about `size` bytes and load it."""
+        network = self._entries.pop(checkpoint, None)
+        if network is None:
+            while self._entries and self.nbytes + size > self._limit:
+                del self._entries[next(iter(self._entries))]
+            network = load()
+        self._entries[checkpoint] = network
+        return network
+
+
 def load_network(source: NetworkSource, device: torch.device) -> TrainedNetwork:
-    """Build and fill the network. Raises `NotPredictable` where it tells nothing of rows, or what is stored misfits."""
+    """Build a network with its weights.
+
+    Raises `NotPredictable` if no output depends on rows alone, or if the stored files do not fit the job.
+    """
     job, stored = parse_job(dict(source.spec)), DataSchema.model_validate(source.schema)
-    seen = resolve_job_features(job, stored)
-    drafted = infer_shapes(job.model, seen.schema, job.data.inputs or seen.schema.inputs)
-    left_out = dict(_left_out_outputs(drafted, seen))
-    outputs = drafted.blueprint.outputs
-    kept = tuple(name for name in outputs if name not in left_out)
-    if not kept or drafted.problems:
-        raise NotPredictable("the network has no output that tells something of every row")
-    blueprint = prune_to_outputs(drafted.blueprint, kept)
-    features = seen.features_for(blueprint.inputs)
-    whole = Preparation.load(seen, stored, json.loads(source.preparation.read_text()))
-    if features.keys() - whole.preprocessors.keys():
+    features = resolve_job_features(job, stored)
+    draft = infer_shapes(job.model, features.schema, job.data.inputs or features.schema.inputs)
+    left_out = dict(_left_out_outputs(draft, features))
+    outputs = draft.blueprint.outputs
+    predicted = tuple(name for name in outputs if name not in left_out)
+    if not predicted or draft.problems:
+        raise NotPredictable("the network has no output that can be predicted for every row")
+    blueprint = prune_to_outputs(draft.blueprint, predicted)
+    inputs = features.features_for(blueprint.inputs)
+    preparation = Preparation.load(features, stored, json.loads(source.preparation.read_text()))
+    if inputs.keys() - preparation.preprocessors.keys():
         raise NotPredictable("the checkpoint does not say how rows were prepared")
     return TrainedNetwork(
         network=_build_with_weights(blueprint, source.weights).to(device),
-        preparation=Preparation({name: whole.preprocessors[name] for name in features}),
-        required_columns=tuple(_required_columns(features, stored).values()),
+        preparation=Preparation({name: preparation.preprocessors[name] for name in inputs}),
+        required_columns=tuple(_required_columns(inputs, stored).values()),
         dataset_columns={column.name: column for column in stored.columns},
-        decoders=prediction_decoders(job, stored, seen, whole, kept, next(iter(outputs))),
+        formatters=output_formatters(job, stored, features, preparation, predicted, next(iter(outputs))),
         left_out=left_out,
         device=device,
     )
 
 
-def _left_out_outputs(drafted: PartialNetwork, seen: ResolvedFeatures) -> Iterator[tuple[str, str]]:
-    """Yield the outputs that cannot be told of rows without targets, or of a single row, and why.
+def _left_out_outputs(draft: PartialNetwork, features: ResolvedFeatures) -> Iterator[tuple[str, str]]:
+    """Yield the outputs that cannot be predicted from rows without targets, or for a single row, and why.
 
-    A target that is an input of the data as well, or that every output depends on, is asked for as inputs are.
+    A target counts as an input if it is an input of the data as well, or if every output depends on it.
     """
-    blueprint = drafted.blueprint
-    reads = input_dependencies(blueprint)
-    targets = set(seen.targets.values()) - set(seen.schema.inputs) - frozenset.intersection(*reads.values())
-    if all(names & targets for names in reads.values()):
+    blueprint = draft.blueprint
+    dependencies = input_dependencies(blueprint)
+    targets = (
+        set(features.targets.values()) - set(features.schema.inputs) - frozenset.intersection(*dependencies.values())
+    )
+    if all(names & targets for names in dependencies.values()):
         targets = set()
     for name, source in blueprint.outputs.items():
-        shape = drafted.values[source].shape if source in drafted.values else ()
-        if names := sorted(reads[name] & targets):
+        shape = draft.values[source].shape if source in draft.values else ()
+        if names := sorted(dependencies[name] & targets):
             yield name, f"it depends on {', '.join(names)}, which is to be learned"
         elif not shape or shape[0] != SYMBOLIC_BATCH_SIZE:
             yield name, "it is about a whole batch, and not about every row"
@@ -108,22 +142,18 @@ def _build_with_weights(blueprint: Blueprint, weights: Path) -> BuiltNetwork:
     return network.requires_grad_(False).eval()
 
 
-def _required_columns(features: Mapping[str, Any], stored: DataSchema) -> dict[str, RequiredColumn]:
+def _required_columns(features: Mapping[str, BaseFeature], stored: DataSchema) -> dict[str, RequiredColumn]:
     """Return the stored columns of which the features are made, by name."""
     found: dict[str, RequiredColumn] = {}
-    for part in features.values():
-        for name in source_columns(part):
+    for feature in features.values():
+        for name in feature.source_columns:
             column = stored.column(name)
             if column is None:
                 raise NotPredictable(f'the data set has no column "{name}"')
             before = found.get(name, RequiredColumn(column))
-            needed_here = getattr(part, "missing", None) == "refuse"
             found[name] = RequiredColumn(
-                column, before.max_length or _max_length(part, column), before.is_required or needed_here
+                column,
+                before.max_length or feature.max_input_length(column),
+                before.is_required or feature.requires_values,
             )
     return found
-
-
-def _max_length(part: Any, column: Column) -> int | None:
-    """Return the largest length that a value may have; `None` where the end of longer ones is cut off."""
-    return None if part.kind == "series" and part.max_length is not None else column.longest

@@ -10,19 +10,19 @@ from app.spec.json_input import parse_document
 from app.spec.prediction import Prediction, PredictionOptions
 from app.spec.problems import from_validation
 
-MAX_JSON_DEPTH = 850  # nesting of a JSON body: a tree takes two levels for each of its own
+MAX_JSON_DEPTH = 850  # of a JSON body: a tree takes two levels for each of its own
 
 
 @dataclass(frozen=True)
 class RequestBody:
-    """A file that somebody sent."""
+    """The file of a request."""
 
     path: Path
     media_type: str
     max_rows: int
 
     def check_row_count(self, rows: int) -> None:
-        """Raise `TooLarge` for too many rows, and `InvalidInput` for none."""
+        """Raise `ContentTooLarge` for too many rows, `InvalidInput` for none."""
         if rows > self.max_rows:
             detail = f"there are {rows:,} rows, at most {self.max_rows:,} are allowed"
             raise ContentTooLarge(detail, hint="send them in several requests")
@@ -30,16 +30,16 @@ class RequestBody:
             raise InvalidInput([Problem("/rows", "no_rows", "there are no rows", "send at least one")])
 
 
-def parse_prediction(body: RequestBody, asked: PredictionOptions) -> Prediction:
-    """Read a JSON document; what it does not say is as `asked`. Raises `InvalidInput`, `Malformed`, `TooLarge`."""
+def parse_prediction(body: RequestBody, defaults: PredictionOptions) -> Prediction:
+    """Read a JSON document over `defaults`. Raises `InvalidInput`, `Malformed`, `ContentTooLarge`."""
     document = parse_document(body.path.read_bytes(), body.media_type, MAX_JSON_DEPTH)
     if not isinstance(document, dict):
         hint = 'such as {"rows": [{"x": 1.5}]}'
-        raise InvalidInput([Problem("", "not_an_object", "rows are sent in an object", hint)])
+        raise InvalidInput([Problem("", "not_an_object", "the document must be an object", hint)])
     rows = document.get("rows")
     if isinstance(rows, list):
         body.check_row_count(len(rows))
     try:
-        return Prediction.model_validate(asked.model_dump(exclude_unset=True) | document)
+        return Prediction.model_validate(defaults.model_dump(exclude_unset=True) | document)
     except ValidationError as error:
         raise InvalidInput(from_validation(error, document)) from None

@@ -1,4 +1,4 @@
-"""What rows must have."""
+"""The columns that rows must have."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from typing import Any
 
 from app.spec.data.columns import Column
 
-ColumnValues = Sequence[Any]  # of one column, as somebody sends them
+ColumnValues = Sequence[Any]  # of one column, one for each row, as sent
 
 
 @dataclass(frozen=True)
@@ -14,8 +14,8 @@ class RequiredColumn:
     """A stored column that rows must have, and how long its values may be."""
 
     column: Column
-    max_length: int | None = None  # `None`: the end of longer ones is cut off, as in training
-    is_required: bool = False  # no value may be missing
+    max_length: int | None = None  # `None`: longer values are truncated, as in training
+    is_required: bool = False  # no value may be null
 
     @property
     def name(self) -> str:

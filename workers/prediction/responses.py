@@ -1,4 +1,4 @@
-"""What was told of rows, as the answer's body: a JSON document, or a table."""
+"""The body of a response: a JSON document, or a table."""
 
 import csv
 import io
@@ -8,27 +8,29 @@ from typing import Any
 import numpy as np
 import orjson
 
-from workers.prediction.meaning import PredictionDecoder
+from workers.prediction.formatting import OutputFormatter
 
-MAX_SPREAD_WIDTH = 1000  # numbers of a row that have a column each; more are one list
+MAX_SPREAD_WIDTH = 1000  # numbers of a row that get a column each; more stay one list
 SPREAD_FIELDS = frozenset({"probabilities", "value", "raw"})
 
-RowPredictions = Mapping[str, Mapping[str, Any]]  # of a row: output → field → what is told
+RowPredictions = Mapping[str, Mapping[str, Any]]  # of a row: output → field → value
 
 
-def render_json(head: Mapping[str, Any], found: Sequence[RowPredictions]) -> bytes:
-    """Return a JSON document: what all rows have in common, and the rows."""
-    return orjson.dumps({**head, "predictions": found}, option=orjson.OPT_SERIALIZE_NUMPY)
+def render_json(head: Mapping[str, Any], predictions: Sequence[RowPredictions]) -> bytes:
+    """Return a JSON document: the members of `head`, and the rows."""
+    return orjson.dumps({**head, "predictions": predictions}, option=orjson.OPT_SERIALIZE_NUMPY)
 
 
 def render_csv(
-    found: Sequence[RowPredictions], meanings: Mapping[str, PredictionDecoder], files: Sequence[str] = ()
+    predictions: Sequence[RowPredictions], formatters: Mapping[str, OutputFormatter], files: Sequence[str] = ()
 ) -> bytes:
-    """Return a table with a header: a row each, and a column for each thing told. `files` are names of the rows."""
+    """Return a table with a header and a column for each field. `files` are the names of the rows."""
     columns: dict[str, Sequence[Any]] = {"file": files} if files else {}
-    for output, meaning in meanings.items():
-        for field in found[0][output]:
-            columns |= _spread_columns(f"{output}.{field}", [row[output][field] for row in found], field, meaning)
+    for output, formatter in formatters.items():
+        for field in predictions[0][output]:
+            columns |= _spread_columns(
+                f"{output}.{field}", [row[output][field] for row in predictions], field, formatter
+            )
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(columns)
@@ -37,17 +39,19 @@ def render_csv(
 
 
 def _spread_columns(
-    name: str, values: Sequence[Any], field: str, meaning: PredictionDecoder
+    name: str, values: Sequence[Any], field: str, formatter: OutputFormatter
 ) -> dict[str, Sequence[Any]]:
     widths = {len(value) if _is_flat_list(value) else 0 for value in values}
     if field not in SPREAD_FIELDS or len(widths) > 1 or not 0 < max(widths) <= MAX_SPREAD_WIDTH:
         return {name: list(map(_format_cell, values))}
-    labels = meaning.labels if field == "probabilities" and len(meaning.labels) == max(widths) else range(max(widths))
+    labels = (
+        formatter.labels if field == "probabilities" and len(formatter.labels) == max(widths) else range(max(widths))
+    )
     return {f"{name}.{label}": [value[place] for value in values] for place, label in enumerate(labels)}
 
 
 def _is_flat_list(value: Any) -> bool:
-    """Say whether something is a list of plain numbers."""
+    """Return whether a value is a list that is not nested."""
     if isinstance(value, np.ndarray):
         return value.ndim == 1
     return isinstance(value, list) and not any(isinstance(item, list) for item in value)

@@ -1,4 +1,4 @@
-"""Rows, as somebody sends them, become columns of the data set."""
+"""From the rows of a request to columns of the data set."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
@@ -15,7 +15,7 @@ NULLABLE_TYPES = frozenset({"number", "category", "text", "words", "series"})
 
 JsonRows = Sequence[Mapping[str, Any]]
 
-# Type of the stored column → what makes it of the rows' values; what is wrong is a finding, and a blank stands there.
+# Type of the stored column → its parser, which reports invalid values as problems and puts blanks in their place.
 COLUMN_PARSERS: Mapping[ColumnType, Callable[[RequiredColumn, ColumnValues, RowProblems], StoredColumn]] = {
     "tensor": arrays.parse_tensors,
     "number": values.parse_numbers,
@@ -28,43 +28,46 @@ COLUMN_PARSERS: Mapping[ColumnType, Callable[[RequiredColumn, ColumnValues, RowP
 }
 
 
-def split_from_rows(rows: JsonRows, wanted: Sequence[RequiredColumn], known: Iterable[str]) -> SplitColumns:
-    """Return the wanted columns of some rows, of which there is at least one. `known` are all that the data set has.
+def split_from_rows(rows: JsonRows, required: Sequence[RequiredColumn], known: Iterable[str]) -> SplitColumns:
+    """Return the required columns of at least one row. `known` are the names of all columns of the data set.
 
-    Raises `InvalidInput` with every problem found, each with a pointer such as /rows/3/age.
+    Raises `InvalidInput` with every problem, each with a pointer such as /rows/3/age.
     """
-    found = RowProblems()
+    problems = RowProblems()
     try:
-        _check_names(rows, {each.name: _missing_hint(each) for each in wanted}, frozenset(known), found)
+        _check_names(rows, {each.name: _missing_hint(each) for each in required}, frozenset(known), problems)
     except TooManyProblems:
-        found.raise_if_any()
-    return parse_columns({each.name: [row.get(each.name) for row in rows] for each in wanted}, wanted, found)
+        problems.raise_if_any()
+    return parse_columns({each.name: [row.get(each.name) for row in rows] for each in required}, required, problems)
 
 
 def parse_columns(
-    given: Mapping[str, ColumnValues], wanted: Iterable[RequiredColumn], found: RowProblems | None = None
+    columns: Mapping[str, ColumnValues], required: Iterable[RequiredColumn], problems: RowProblems | None = None
 ) -> SplitColumns:
-    """Return columns of values, by name. Raises `InvalidInput` with every problem, those found before too."""
-    found = found or RowProblems()
+    """Return the required columns, from values by name.
+
+    Raises `InvalidInput` with every problem, including the given ones.
+    """
+    problems = problems or RowProblems()
     split: SplitColumns = {}
     with suppress(TooManyProblems):
-        split = {each.name: COLUMN_PARSERS[each.column.type](each, given[each.name], found) for each in wanted}
-    found.raise_if_any()
+        split = {each.name: COLUMN_PARSERS[each.column.type](each, columns[each.name], problems) for each in required}
+    problems.raise_if_any()
     return split
 
 
-def _check_names(rows: JsonRows, wanted: Mapping[str, str], known: frozenset[str], found: RowProblems) -> None:
+def _check_names(rows: JsonRows, required: Mapping[str, str], known: frozenset[str], problems: RowProblems) -> None:
     hints = Hints()
     for number, row in enumerate(rows):
         for name in sorted(row.keys() - known):
-            hint = hints.did_you_mean(name, lambda: known) or "there are: " + ", ".join(sorted(known)[:20])
-            found.add(number, name, "unknown_column", "is no column of the data set", hint)
-        for name, hint in wanted.items():
+            hint = hints.did_you_mean(name, lambda: known) or "one of: " + ", ".join(sorted(known)[:20])
+            problems.add(number, name, "unknown_column", "is not a column of the data set", hint)
+        for name, hint in required.items():
             if name not in row:
-                found.add_missing(number, name, "missing_column", "is a column that the network reads", hint)
+                problems.add_missing(number, name, "missing_column", "is missing, and the network reads it", hint)
 
 
-def _missing_hint(wanted: RequiredColumn) -> str:
-    """Return how to write what is not there."""
-    may_miss = wanted.column.type in NULLABLE_TYPES and not wanted.is_required
-    return "null says that a value is missing" if may_miss else f"give its {wanted.column.type}"
+def _missing_hint(required: RequiredColumn) -> str:
+    """Return how to add the column."""
+    is_nullable = required.column.type in NULLABLE_TYPES and not required.is_required
+    return "send null if its value is missing" if is_nullable else f"add its {required.column.type}"

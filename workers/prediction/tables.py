@@ -1,4 +1,4 @@
-"""Tables of rows, as files of a data set have them; read by the types that its columns are known to have."""
+"""Tables of rows, in the formats of data sets; cells are parsed by the known types of the columns."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -19,24 +19,23 @@ from workers.prediction.required_columns import ColumnValues
 ValuesByColumn = Mapping[str, ColumnValues]
 KnownColumns = Mapping[str, Column]
 
-MAX_UNPACKED_BYTES = 1 << 30  # bytes of a file that is packed
-JSON_ENCODED_TYPES = frozenset(
-    {"words", "series", "tensor", "tree"}
-)  # types whose values are JSON where cells are text
+MAX_UNPACKED_BYTES = 1 << 30  # of a compressed file
+# Types whose values are JSON in cells of text.
+JSON_ENCODED_TYPES = frozenset({"words", "series", "tensor", "tree"})
 
 
 def read_csv(body: RequestBody, known: KnownColumns) -> ValuesByColumn:
-    """Read a table whose cells stand between commas, or semicolons. Raises `InvalidInput`, `TooLarge`."""
+    """Read cells separated by commas, or semicolons. Raises `InvalidInput`, `ContentTooLarge`."""
     return _read_delimited(body, known, "")
 
 
 def read_tsv(body: RequestBody, known: KnownColumns) -> ValuesByColumn:
-    """Read a table whose cells stand between tabs. Raises `InvalidInput`, `TooLarge`."""
+    """Read cells separated by tabs. Raises `InvalidInput`, `ContentTooLarge`."""
     return _read_delimited(body, known, "\t")
 
 
 def _read_delimited(body: RequestBody, known: KnownColumns, delimiter: str) -> ValuesByColumn:
-    findings, kept = ProblemCollector(), list[list[str]]()
+    problems, kept = ProblemCollector(), list[list[str]]()
     with body.path.open("rb") as file:
         rows = read_rows(file, "", delimiter)
         names = column_names(next(rows, (1, []))[1])
@@ -45,16 +44,16 @@ def _read_delimited(body: RequestBody, known: KnownColumns, delimiter: str) -> V
             if len(cells) == len(names):
                 kept.append(cells)
                 body.check_row_count(len(kept))
-            elif cells:  # no blank line
+            elif cells:  # not a blank line
                 detail = f"has {len(cells)} cells, the header has {len(names)}"
-                findings.add(line_problem("", line, "columns_differ", detail, "perhaps a comma needs quotes"))
-    findings.raise_if_any()
+                problems.add(line_problem("", line, "columns_differ", detail, "quote cells with a delimiter"))
+    problems.raise_if_any()
     columns: Sequence[Sequence[str]] = list(zip(*kept, strict=True)) if kept else [()] * len(names)
     return {name: parse_cells(cells, known.get(name)) for name, cells in zip(names, columns, strict=True)}
 
 
 def parse_cells(cells: Sequence[Any], column: Column | None) -> list[Any]:
-    """Return the values that cells of text stand for, by the column's type; what stands for none stays as it is."""
+    """Return the values of cells by the column's type; a cell without a valid value stays text."""
     if column is None:
         return list(cells)
     read = (
@@ -85,8 +84,8 @@ def _parse_json(cell: str) -> Any:
 
 
 def read_jsonl(body: RequestBody, known: KnownColumns) -> ValuesByColumn:
-    """Read objects, one a line; a key that some of them lack is a missing value. Raises `InvalidInput`, `TooLarge`."""
-    findings, rows = ProblemCollector(), list[dict[str, Any]]()
+    """Read one object a line; a key that a line lacks is a missing value. Raises `InvalidInput`, `ContentTooLarge`."""
+    problems, rows = ProblemCollector(), list[dict[str, Any]]()
     with body.path.open("rb") as file:
         for number, line in enumerate(read_lines(file), start=1):
             if not line.strip():
@@ -95,24 +94,24 @@ def read_jsonl(body: RequestBody, known: KnownColumns) -> ValuesByColumn:
                 row = parse_json(line)
             except json.JSONDecodeError as error:
                 detail = f"{error.msg} at column {error.colno}"
-                findings.add(line_problem("", number, "not_json", detail, "every line is one JSON object"))
+                problems.add(line_problem("", number, "not_json", detail, "write one JSON object a line"))
                 continue
             except ValueError as error:
-                findings.add(line_problem("", number, "not_json", str(error)))
+                problems.add(line_problem("", number, "not_json", str(error)))
                 continue
             if not isinstance(row, dict):
-                findings.add(line_problem("", number, "not_an_object", "it holds no object", 'such as {"x": 1.5}'))
+                problems.add(line_problem("", number, "not_an_object", "it is not a JSON object", 'such as {"x": 1.5}'))
                 continue
             rows.append(row)
             body.check_row_count(len(rows))
-    findings.raise_if_any()
+    problems.raise_if_any()
     body.check_row_count(len(rows))
     names = dict.fromkeys(name for row in rows for name in row)
     return {name: [row.get(name) for row in rows] for name in names}
 
 
 def read_parquet(body: RequestBody, known: KnownColumns) -> ValuesByColumn:
-    """Read a table of Arrow. Raises `InvalidInput`, `TooLarge`."""
+    """Read Parquet. Raises `InvalidInput`, `ContentTooLarge`."""
     import pyarrow  # noqa: PLC0415 - half a second, and few bodies are Parquet
     from pyarrow import parquet, types  # noqa: PLC0415
 
@@ -123,31 +122,29 @@ def read_parquet(body: RequestBody, known: KnownColumns) -> ValuesByColumn:
         groups = [table.metadata.row_group(number) for number in range(table.metadata.num_row_groups)]
         if sum(group.total_byte_size for group in groups) > MAX_UNPACKED_BYTES:
             refuse("too_large", f"the file unpacks to more than {MAX_UNPACKED_BYTES} bytes", "send fewer rows")
-        found = {}
+        columns = {}
         for name in table.schema_arrow.names:
             column = table.read([name], use_threads=False).column(0)
             if types.is_decimal(column.type) or types.is_floating(column.type):
                 column = column.cast("float64")
-            values = [None if each != each else each for each in column.to_pylist()]  # noqa: PLR0124 - NaN
-            found[name] = parse_cells(values, known.get(name))
+            values = [None if value != value else value for value in column.to_pylist()]  # noqa: PLR0124 - NaN
+            columns[name] = parse_cells(values, known.get(name))
     except (pyarrow.ArrowException, OSError, OverflowError) as error:
-        refuse("unreadable", f"the file cannot be read as parquet: {first_line(error)[:200]}", "is it whole?")
-    return found
+        detail = f"the file cannot be read as Parquet: {first_line(error)[:200]}"
+        refuse("unreadable", detail, "check that it is complete")
+    return columns
 
 
-def check_columns(columns: ValuesByColumn, known: KnownColumns, wanted: Sequence[str]) -> None:
-    """Refuse columns that the data set does not have, and files without those that the network reads.
-
-    Raises `InvalidInput`.
-    """
+def check_columns(columns: ValuesByColumn, known: KnownColumns, required: Sequence[str]) -> None:
+    """Raise `InvalidInput` for columns that the data set does not have, and for missing ones that the network reads."""
     problems = []
     for name in islice((name for name in columns if name not in known), 20):
-        hint = did_you_mean(name, known) or "there are: " + ", ".join(list(known)[:20])
-        detail = f'"{name[:200]}" is no column of the data set'
+        hint = did_you_mean(name, known) or "one of: " + ", ".join(list(known)[:20])
+        detail = f'"{name[:200]}" is not a column of the data set'
         problems.append(Problem(json_pointer([name[:200]]), "unknown_column", detail, hint))
-    for name in wanted:
+    for name in required:
         if name not in columns:
-            detail = f'"{name}" is a column that the network reads'
-            problems.append(Problem(json_pointer([name]), "missing_column", detail, "add it"))
+            detail = f'"{name}" is missing, and the network reads it'
+            problems.append(Problem(json_pointer([name]), "missing_column", detail, "add the column"))
     if problems:
         raise InvalidInput(problems)

@@ -1,4 +1,4 @@
-"""Numbers, words and trees of rows: checked against the stored schema, and in the form that sources have."""
+"""Numbers, strings, word lists and trees of rows: checked against the stored schema, in the form that sources have."""
 
 from typing import Any
 
@@ -11,78 +11,77 @@ from workers.prediction.problems import RowProblems, format_value
 from workers.prediction.required_columns import ColumnValues, RequiredColumn
 
 MAX_FLOAT32 = float(torch.finfo(torch.float32).max)
-NULL_HINT = "null says that it is missing"
+NULL_HINT = "send null if it is missing"
 TREE_HINT = 'such as {"label": "a", "children": [{"label": "b"}]}'
 
 NodePath = tuple[str | int, ...]
 
 
-def parse_numbers(wanted: RequiredColumn, values: ColumnValues, found: RowProblems) -> Tensor:
+def parse_numbers(required: RequiredColumn, values: ColumnValues, problems: RowProblems) -> Tensor:
     """Return float64 (rows), NaN where a number is missing."""
     for row, value in enumerate(values):
-        if value is None and wanted.is_required:
-            hint = "the job was trained on rows without missing values"
-            found.add(row, wanted.name, "missing_value", "is missing", hint)
+        if value is None and required.is_required:
+            hint = "send a number: the job was trained on rows without missing values"
+            problems.add(row, required.name, "missing_value", "is missing", hint)
         elif value is not None and not isinstance(value, int | float):
-            found.add(row, wanted.name, "wrong_type", f"is a number, {format_value(value)} is none", NULL_HINT)
+            problems.add(row, required.name, "wrong_type", f"must be a number, not {format_value(value)}", NULL_HINT)
         elif value is not None and abs(value) > MAX_FLOAT32:
-            found.add(row, wanted.name, "out_of_range", "is too large for float32", "use a smaller number")
-    kept = [float(value) if isinstance(value, int | float) else float("nan") for value in values]
-    return torch.tensor(kept, dtype=torch.float64)
+            problems.add(row, required.name, "out_of_range", "is too large for float32", "send a smaller number")
+    numbers = [float(value) if isinstance(value, int | float) else float("nan") for value in values]
+    return torch.tensor(numbers, dtype=torch.float64)
 
 
-def parse_strings(wanted: RequiredColumn, values: ColumnValues, found: RowProblems) -> list[str | None]:
-    """Return a word or a text for each row; a number is a text as well, as it is in data sets."""
+def parse_strings(required: RequiredColumn, values: ColumnValues, problems: RowProblems) -> list[str | None]:
+    """Return a string for each row, `None` where it is missing; numbers are written as in data sets."""
     for row, value in enumerate(values):
         if value is not None and not isinstance(value, str | int | float):
-            found.add(row, wanted.name, "wrong_type", f"is text, {format_value(value)} is none", NULL_HINT)
+            problems.add(row, required.name, "wrong_type", f"must be a string, not {format_value(value)}", NULL_HINT)
     return [
         format_number(value) if isinstance(value, int | float) else value if isinstance(value, str) else None
         for value in values
     ]
 
 
-def parse_word_lists(wanted: RequiredColumn, values: ColumnValues, found: RowProblems) -> list[list[str]]:
-    """Return a list of words for each row; an empty one where it is missing."""
-    kept: list[list[str]] = []
+def parse_word_lists(required: RequiredColumn, values: ColumnValues, problems: RowProblems) -> list[list[str]]:
+    """Return a list of words for each row; a missing one is empty."""
+    lists: list[list[str]] = []
     for row, value in enumerate(values):
-        each = value if isinstance(value, list) else []
+        words = value if isinstance(value, list) else []
         if value is not None and not isinstance(value, list):
-            detail = f"is a list of words, {format_value(value)} is none"
-            found.add(row, wanted.name, "wrong_type", detail, 'such as ["a", "b"]')
-        for place, word in enumerate(each):
+            detail = f"must be a list of words, not {format_value(value)}"
+            problems.add(row, required.name, "wrong_type", detail, 'such as ["a", "b"]')
+        for place, word in enumerate(words):
             if not isinstance(word, str):
-                found.add(
-                    row, wanted.name, "wrong_type", f"is a list of words, {format_value(word)} is none", "", (place,)
-                )
-        kept.append([word for word in each if isinstance(word, str)])
-    return kept
+                detail = f"must be a list of words, and has {format_value(word)}"
+                problems.add(row, required.name, "wrong_type", detail, "", (place,))
+        lists.append([word for word in words if isinstance(word, str)])
+    return lists
 
 
-def parse_trees(wanted: RequiredColumn, values: ColumnValues, found: RowProblems) -> list[Tree]:
+def parse_trees(required: RequiredColumn, values: ColumnValues, problems: RowProblems) -> list[Tree]:
     """Return a tree for each row."""
-    return [_parse_tree(wanted, row, value, found) for row, value in enumerate(values)]
+    return [_parse_tree(required, row, value, problems) for row, value in enumerate(values)]
 
 
-def _parse_tree(wanted: RequiredColumn, row: int, value: Any, found: RowProblems) -> Tree:
-    """Return a tree; walks without recursion."""
+def _parse_tree(required: RequiredColumn, row: int, value: Any, problems: RowProblems) -> Tree:
+    """Return a tree; without recursion, for trees may be deep."""
     root: dict[str, Any] = {"label": "", "children": []}
-    waiting: list[tuple[NodePath, Any, dict[str, Any]]] = [((), value, root)]
+    queue: list[tuple[NodePath, Any, dict[str, Any]]] = [((), value, root)]  # path, node as sent, parsed node
     widest = 0
-    for place, node, made in waiting:  # grows while it is walked
+    for path, node, parsed in queue:  # grows while it is walked
         label, children = (node.get("label"), node.get("children", [])) if isinstance(node, dict) else (None, None)
-        named = isinstance(label, str | int) and not isinstance(label, bool)
-        if not named or not isinstance(children, list) or node.keys() - {"label", "children"}:
-            detail = "is a tree: a node has a label, which is a word, and perhaps children in a list"
-            found.add(row, wanted.name, "wrong_type", detail, TREE_HINT, place)
+        has_label = isinstance(label, str | int) and not isinstance(label, bool)
+        if not has_label or not isinstance(children, list) or node.keys() - {"label", "children"}:
+            detail = "must be a tree, whose nodes have a word as label and may have a list of children"
+            problems.add(row, required.name, "wrong_type", detail, TREE_HINT, path)
             continue
         widest = max(widest, len(children))
-        made["label"], made["children"] = str(label), [{"label": "", "children": []} for _ in children]
-        for position, (child, inner) in enumerate(zip(children, made["children"], strict=True)):
-            waiting.append(((*place, "children", position), child, inner))
-    limits = (("nodes", len(waiting), wanted.max_length), ("children at one node", widest, wanted.column.widest))
-    for what, count, most in limits:
-        if most is not None and count > most:
-            detail = f"has {count} {what}, training saw at most {most}"
-            found.add(row, wanted.name, "too_long", detail, "send smaller trees")
+        parsed["label"], parsed["children"] = str(label), [{"label": "", "children": []} for _ in children]
+        for position, (child, blank) in enumerate(zip(children, parsed["children"], strict=True)):
+            queue.append(((*path, "children", position), child, blank))
+    limits = (("nodes", len(queue), required.max_length), ("children at one node", widest, required.column.widest))
+    for noun, count, limit in limits:
+        if limit is not None and count > limit:
+            detail = f"has {count} {noun}, at most {limit} were in the training data"
+            problems.add(row, required.name, "too_long", detail, "send smaller trees")
     return root

@@ -1,11 +1,12 @@
-"""What passes through the pipe between a supervisor and its runner: JSON, never pickle."""
+"""Messages between a worker and the processes of an attempt."""
 
-import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from enum import StrEnum
 from multiprocessing.connection import Connection
 from typing import Any, Literal
+
+from workers.protocol.encoding import MessageCodec
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,9 +19,16 @@ class SeriesPoints:
     elapsed: list[float]  # seconds of training, without the time between attempts
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobMessage:
+    """A message from an attempt about one job."""
+
+    job_id: str = ""  # set by whoever sends it: an attempt may train several jobs
+
+
 @dataclass(frozen=True, slots=True)
-class ProgressReport:
-    """What the loop tells: where it is, new points, and remarkable things."""
+class ProgressReport(JobMessage):
+    """How far the training is, new points of its series, and events."""
 
     phase: str | None = None
     progress: Mapping[str, Any] | None = None  # step, epoch, total_steps, steps_per_epoch, rate, latest
@@ -40,8 +48,8 @@ class SavedFile:
 
 
 @dataclass(frozen=True, slots=True)
-class SavedCheckpoint:
-    """A checkpoint whose files are durable; it exists once the supervisor has committed its row."""
+class SavedCheckpoint(JobMessage):
+    """A checkpoint whose files are durable; it exists once the worker has committed its row."""
 
     id: str
     step: int
@@ -49,7 +57,7 @@ class SavedCheckpoint:
     values: Mapping[str, float]
     files: tuple[SavedFile, ...]
     final: bool = False
-    seconds: float = 0.0  # that it took
+    seconds: float = 0.0  # the time to write it
 
 
 class Ending(StrEnum):
@@ -58,14 +66,14 @@ class Ending(StrEnum):
     SUCCEEDED = "succeeded"
     CANCELLED = "cancelled"
     PAUSED = "paused"
-    RELEASED = "released"  # told to stop, at a checkpoint
+    RELEASED = "released"  # stopped by its worker, at a checkpoint
     FAILED = "failed"  # the job's own fault: not retried
     LOST = "lost"  # the machine's fault: retried
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
-    """How an attempt ended; recorded in one place, the supervisor."""
+class Outcome(JobMessage):
+    """How an attempt at a job ended."""
 
     ending: Ending
     result: Mapping[str, Any] | None = None
@@ -77,37 +85,21 @@ CommandVerb = Literal["cancel", "pause", "drain"]
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """What the supervisor asks of the runner."""
+    """An instruction from the worker to the attempt."""
 
     verb: CommandVerb
+    payload: Mapping[str, object] = field(default_factory=dict)
 
 
-Message = ProgressReport | SavedCheckpoint | Outcome | Command
-_MESSAGE_TYPES: dict[str, type[Message]] = {
-    kind.__name__: kind for kind in (ProgressReport, SavedCheckpoint, Outcome, Command)
-}
+Message = JobMessage | Command
+_CODEC = MessageCodec[Message](ProgressReport, SavedCheckpoint, Outcome, Command)
 
 
 def send(pipe: Connection, message: Message) -> None:
     """Send one message."""
-    body = {"type": type(message).__name__, **_field_values(message)}
-    pipe.send_bytes(json.dumps(body, default=_field_values).encode())
-
-
-def _field_values(message: Any) -> dict[str, Any]:
-    """Return the fields of a dataclass by name; `asdict` would copy thousands of points one by one."""
-    return {each.name: getattr(message, each.name) for each in fields(message)}
+    pipe.send_bytes(_CODEC.encode(message))
 
 
 def receive(pipe: Connection) -> Message:
-    """Receive one message; raises `EOFError` when the other side is gone."""
-    body = json.loads(pipe.recv_bytes())
-    kind = body.pop("type")
-    if kind == "ProgressReport":
-        body["series"] = {name: SeriesPoints(**block) for name, block in body["series"].items()}
-        body["events"] = tuple((name, data) for name, data in body["events"])
-    if kind == "SavedCheckpoint":
-        body["files"] = tuple(SavedFile(**file) for file in body["files"])
-    if kind == "Outcome":
-        body["ending"] = Ending(body["ending"])
-    return _MESSAGE_TYPES[kind](**body)
+    """Wait for one message and return it. Raises `EOFError` if the other side is gone."""
+    return _CODEC.decode(pipe.recv_bytes())

@@ -1,4 +1,4 @@
-"""The process of one attempt: the forkserver it is forked from, and its main function.
+"""The processes of one attempt: the forkserver they are forked from, their group, and the main function.
 
 Here: process set-up and the pipe. Never: SQL, Redis or Celery.
 """

@@ -1,4 +1,4 @@
-"""The child's main: prepare → train → Outcome, over one pipe. Knows no SQL, no Redis, no Celery."""
+"""The main function of an attempt's process: prepare, train, and send the outcome through the pipe."""
 
 import multiprocessing
 import os
@@ -7,28 +7,38 @@ import sys
 import tempfile
 import threading
 from collections import deque
+from dataclasses import replace
 from multiprocessing.connection import Connection
 from pathlib import Path
 
 import structlog
 
-from app.errors import GraftwerkError, TrainingError
+from app.errors import GraftwerkError
 from app.logs import configure
 from app.storage.open import open_store
 from workers.protocol.assignment import Assignment
-from workers.protocol.messages import Command, Ending, Outcome, ProgressReport, SavedCheckpoint, receive, send
+from workers.protocol.messages import (
+    Command,
+    Ending,
+    JobMessage,
+    Outcome,
+    ProgressReport,
+    SavedCheckpoint,
+    receive,
+    send,
+)
 
 _log = structlog.get_logger(__name__)
 
 
 class PipeContext:
-    """The real context: reports go up the pipe, commands come down it.
+    """The context of a training in a child process: messages go up the pipe, commands come down it.
 
-    When the pipe closes the supervisor is gone, and with it the right to write anything: the process ends at once.
+    When the pipe closes the worker is gone, and with it the right to write anything: the process ends at once.
     """
 
-    def __init__(self, pipe: Connection) -> None:
-        self._pipe = pipe
+    def __init__(self, pipe: Connection, job_id: str) -> None:
+        self._pipe, self._job_id = pipe, job_id
         self._send_lock = threading.Lock()  # checkpoints are announced by the thread that writes them
         self._commands: deque[Command] = deque()
         threading.Thread(target=self._listen, name="commands", daemon=True).start()
@@ -44,16 +54,22 @@ class PipeContext:
 
     def report(self, report: ProgressReport) -> None:
         """Send a report."""
-        with self._send_lock:
-            send(self._pipe, report)
+        self._send(report)
 
     def save(self, saved: SavedCheckpoint) -> None:
         """Announce a durable checkpoint."""
+        self._send(saved)
+
+    def finish(self, outcome: Outcome) -> None:
+        """Send how the attempt ended."""
+        self._send(outcome)
+
+    def _send(self, message: JobMessage) -> None:
         with self._send_lock:
-            send(self._pipe, saved)
+            send(self._pipe, replace(message, job_id=self._job_id))
 
     def commands(self) -> list[Command]:
-        """Return what has come since the last call."""
+        """Return the commands since the last call."""
         commands = []
         while self._commands:
             commands.append(self._commands.popleft())
@@ -61,25 +77,29 @@ class PipeContext:
 
 
 def main(pipe: Connection, assignment: str, folder: str | None) -> None:
-    """Run one attempt in a process group of its own and send its Outcome. `assignment` is JSON."""
+    """Run one attempt in a process group of its own and send its outcome.
+
+    Parameters: the pipe to the worker, an `Assignment` as JSON, and the folder for temporary files.
+    """
     os.setpgid(0, 0)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the worker, which tells us through the pipe
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the worker, which sends a command through the pipe
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    multiprocessing.current_process().daemon = False  # it may have children: processes that decode pictures
-    asked = Assignment.from_json(assignment)
-    configure(asked.log_json, process="attempt", job_id=asked.job_id, fence=asked.fence)
+    multiprocessing.current_process().daemon = False  # it may have children: processes that decode images
+    task = Assignment.from_json(assignment)
+    configure(task.log_json, process="attempt", job_id=task.job_id, fence=task.fence)
     _log.info("attempt_prepared", pid=os.getpid())
+    context = PipeContext(pipe, task.job_id)
     try:
-        send(pipe, _run_attempt(PipeContext(pipe), asked, folder))
+        context.finish(_run_attempt(context, task, folder))
     except Exception:
         _log.exception("attempt_crashed")
-        sys.exit(1)  # the supervisor records the loss
+        sys.exit(1)  # the worker records the loss
     pipe.close()
 
 
 def _run_attempt(context: PipeContext, assignment: Assignment, folder: str | None) -> Outcome:
-    if assignment.gpu is not None:  # before the first CUDA call
-        os.environ["CUDA_VISIBLE_DEVICES"] = str(assignment.gpu)
+    if assignment.gpus:  # before the first CUDA call
+        os.environ["CUDA_VISIBLE_DEVICES"] = ",".join(map(str, assignment.gpus))
     import torch  # noqa: PLC0415 - the forkserver has it; a plain import of this module does not need it
 
     from workers.torch_errors import out_of_memory_error  # noqa: PLC0415
@@ -89,8 +109,8 @@ def _run_attempt(context: PipeContext, assignment: Assignment, folder: str | Non
     torch.set_num_threads(assignment.threads)
     try:
         store = open_store(assignment.store_url, dict(assignment.store_options))
-        with tempfile.TemporaryDirectory(prefix="graftwerk-", dir=folder) as own:
-            return train(prepare(assignment, store, context, Path(own)))
+        with tempfile.TemporaryDirectory(prefix="graftwerk-", dir=folder) as work:
+            return train(prepare(assignment, store, context, Path(work)))
     except (torch.OutOfMemoryError, MemoryError) as error:
         return _failure_outcome(out_of_memory_error(error))
     except GraftwerkError as error:
@@ -98,9 +118,7 @@ def _run_attempt(context: PipeContext, assignment: Assignment, folder: str | Non
 
 
 def _failure_outcome(error: GraftwerkError) -> Outcome:
-    """A job's own fault ends it; anything that may pass by itself is a loss, and is tried again."""
+    """Return the outcome of an error: a loss, which is retried, if it may pass by itself; else the job has failed."""
     details = {"code": error.code, "message": error.detail, "pointer": error.pointer, "hint": error.hint}
     ending = Ending.LOST if error.retryable else Ending.FAILED
-    if not isinstance(error, TrainingError) and not error.retryable:
-        ending = Ending.FAILED
     return Outcome(ending, error=details | {"retryable": error.retryable})

@@ -18,7 +18,6 @@ from app.spec.job import JobSpec, head_targets, parse_job, resolve_job_features
 from app.spec.training.plan import Training
 from app.storage.protocol import ArtifactStore
 from workers.data.features.preparation import Preparation
-from workers.data.features.vocabularies import vocabulary_reports
 from workers.data.images.column import ImageColumn
 from workers.data.images.mixing import Mixing
 from workers.data.loading.batch_source import BatchSource
@@ -38,8 +37,8 @@ from workers.training.checkpoints.pretrained_embeddings import load_pretrained_e
 from workers.training.checkpoints.saver import CheckpointPolicy, CheckpointSaver
 from workers.training.context import Context
 from workers.training.devices import Precision, max_resident_bytes, select_device, set_determinism
-from workers.training.objective.losses import TrainingLoss
 from workers.training.objective.objective import ObjectiveHead, build_objective
+from workers.training.objective.training_loss import TrainingLoss
 from workers.training.optim.learning_rate import build_learning_rate_schedule
 from workers.training.optim.optimizers import build_optimizer, can_skip_on_device
 from workers.training.optim.parameter_groups import ParameterSplit, split_parameters
@@ -93,7 +92,7 @@ def prepare(assignment: Assignment, store: ArtifactStore, context: Context, work
     context.report(ProgressReport(phase="loading_data", events=(("rewound", start),)))
     data = load_tensors(job, stored, assignment, store, workdir, restored)
     faultpoint("data_opened")
-    vocabularies = vocabulary_reports(data) if restored is None else ()
+    vocabularies = data.vocabulary_reports() if restored is None else ()
     context.report(ProgressReport(phase="building", events=tuple(("vocabulary", each) for each in vocabularies)))
     device = select_device(job.training.device)
     set_determinism(job.training.deterministic)

@@ -8,9 +8,9 @@ from torch import Tensor
 
 from app.faultpoints import faultpoint
 from workers.data.loading.batch_source import BatchSource, WeightedBatch
-from workers.data.loading.sampler import step_seed
+from workers.data.rng import step_seed
 from workers.training.devices import Precision, seed_step
-from workers.training.objective.losses import DenominatorFunction, TrainingLoss
+from workers.training.objective.training_loss import DenominatorFunction, TrainingLoss
 from workers.training.optim.update import Update
 from workers.training.state import TrainState
 

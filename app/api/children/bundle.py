@@ -1,4 +1,4 @@
-"""A bundle: everything of a checkpoint in one archive, to be used without the service."""
+"""A bundle: all files of a checkpoint in one archive, to be used without the service."""
 
 import json
 import zipfile
@@ -8,7 +8,7 @@ from typing import Any
 
 from app.storage.protocol import ArtifactStore
 
-ZIP_EPOCH = (1980, 1, 1, 0, 0, 0)  # the same content makes the same archive
+ZIP_EPOCH = (1980, 1, 1, 0, 0, 0)  # equal content gives an equal archive
 README_TEMPLATE = """\
 # {name}
 
@@ -38,19 +38,23 @@ TOKENIZER_DESCRIPTION = "a tokenizer: tokenizers.Tokenizer.from_file(...)"
 
 
 def write_bundle(
-    store: ArtifactStore, files: Sequence[Mapping[str, Any]], spec: Mapping[str, Any], told: Mapping[str, Any], to: Path
+    store: ArtifactStore,
+    files: Sequence[Mapping[str, Any]],
+    spec: Mapping[str, Any],
+    placeholders: Mapping[str, Any],
+    target: Path,
 ) -> None:
-    """Write the archive: the checkpoint's files, the spec, and a README. `told` fills the README's gaps."""
+    """Write the archive: the checkpoint's files, the spec, and a README, in which `placeholders` are filled in."""
     names = [*(file["name"] for file in files), "spec.json"]
-    meanings = {
+    descriptions = {
         name: FILE_DESCRIPTIONS.get(name, TOKENIZER_DESCRIPTION if name.endswith("tokenizer.json") else "")
         for name in names
     }
-    table = "\n".join(f"| {name} | {meaning} |" for name, meaning in meanings.items())
-    with zipfile.ZipFile(to, "w", zipfile.ZIP_STORED) as archive:
+    table = "\n".join(f"| {name} | {description} |" for name, description in descriptions.items())
+    with zipfile.ZipFile(target, "w", zipfile.ZIP_STORED) as archive:
         for file in files:
             with archive.open(zipfile.ZipInfo(file["name"], ZIP_EPOCH), "w", force_zip64=True) as member:
-                for piece in store.read(file["path"]):
-                    member.write(piece)
+                for chunk in store.read(file["path"]):
+                    member.write(chunk)
         archive.writestr(zipfile.ZipInfo("spec.json", ZIP_EPOCH), json.dumps(spec, indent=2))
-        archive.writestr(zipfile.ZipInfo("README.md", ZIP_EPOCH), README_TEMPLATE.format(**told, files=table))
+        archive.writestr(zipfile.ZipInfo("README.md", ZIP_EPOCH), README_TEMPLATE.format(**placeholders, files=table))

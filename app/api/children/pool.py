@@ -1,19 +1,18 @@
-"""Child processes with a time limit, forked from a warm server and asked through a pipe."""
+"""Child processes with a time limit, forked from a warm server, that answer requests through a pipe."""
 
-import json
 import queue
 import signal
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from multiprocessing import get_context
 from multiprocessing.connection import Connection
-from typing import Any
 
 import structlog
 
 from app.errors import ServiceOverloaded, Unavailable
+from app.forkserver import ForkServer, open_pipe
+from workers.protocol.child_requests import REQUESTS, RESPONSES, ChildRequest, ChildResponse, FailureResponse
 
 START_TIMEOUT = 120.0  # the first child waits until torch is imported, from a cold disk perhaps
 EXIT_TIMEOUT = 1.0  # until a process whose pipe broke is gone
@@ -27,12 +26,11 @@ PRELOAD_MODULES = ["workers.runner.preload", "app.api.children.inspector", "app.
 ChildMain = Callable[[Connection, int], None]
 
 _log = structlog.get_logger(__name__)
-_context = get_context("forkserver")
-_start_lock = threading.Lock()  # multiprocessing's own bookkeeping is not made for several threads
+_server = ForkServer(PRELOAD_MODULES)
 
 
 class ChildFailure(Exception):
-    """A child did not answer.
+    """A child did not respond.
 
     `reason` is "time" (it was killed because its time was up), "memory" (it gave up), or "killed" (by somebody else).
     """
@@ -43,27 +41,26 @@ class ChildFailure(Exception):
 
 
 class ChildProcess:
-    """A process that runs `main(pipe, memory)`: it says when it is ready, then answers one request at a time, in JSON.
+    """A process that runs `main(pipe, memory)`: it says when it is ready, then answers one request at a time.
 
-    `main` is found by its name, in the module that the forkserver has imported. Raises `Unavailable` where no process
-    can be started.
+    Raises `Unavailable` if no process can be started.
     """
 
     def __init__(self, main: ChildMain, memory: int) -> None:
-        self._pipe, theirs = _context.Pipe()
-        self._process = _context.Process(target=main, args=(theirs, memory), daemon=True)
+        self._pipe, theirs = open_pipe()
         try:
-            with _start_lock:
-                _context.set_forkserver_preload(PRELOAD_MODULES)
-                self._process.start()
+            self._process = _server.start(main, theirs, memory)
+        except (EOFError, OSError) as error:
+            self._pipe.close()
+            raise _not_started(error) from None
+        finally:
             theirs.close()
+        try:
             with self._kill_after(START_TIMEOUT):
                 self._pipe.recv_bytes()
-        except (ChildFailure, EOFError, OSError) as error:
-            theirs.close()
+        except ChildFailure as error:
             self.close()
-            _log.error("inspector_not_started", error=repr(error))
-            raise Unavailable("the inspector does not start", hint="try again in some seconds") from None
+            raise _not_started(error) from None
 
     @property
     def pid(self) -> int | None:
@@ -72,23 +69,20 @@ class ChildProcess:
 
     @property
     def is_running(self) -> bool:
-        """Whether the process is there."""
+        """Whether the process runs."""
         return self._process.is_alive()
 
-    def request(self, body: bytes, seconds: float) -> dict[str, Any]:
-        """Return the answer to a request (JSON); raises `Lost` after `seconds`, or when the process dies."""
+    def request(self, request: ChildRequest, seconds: float) -> ChildResponse:
+        """Return the response. Raises `ChildFailure` after `seconds`, or if the process dies."""
+        body = REQUESTS.encode(request)
         with self._kill_after(seconds):
             self._pipe.send_bytes(body)
-            answer: dict[str, Any] = json.loads(self._pipe.recv_bytes())
-        return answer
+            response = self._pipe.recv_bytes()
+        return RESPONSES.decode(response)
 
     def close(self) -> None:
-        """End the process and wait for its end."""
-        with _start_lock:
-            if self._process.pid is not None:
-                self._process.kill()
-                self._process.join()
-            self._process.close()
+        """Kill the process and wait for its end."""
+        _server.kill(self._process)
         self._pipe.close()
 
     @contextmanager
@@ -115,6 +109,11 @@ class ChildProcess:
             timer.join()
 
 
+def _not_started(error: Exception) -> Unavailable:
+    _log.error("inspector_not_started", error=repr(error))
+    return Unavailable("the inspector does not start", hint="try again in some seconds")
+
+
 @dataclass(slots=True)
 class PoolSlot:
     """Room for one child, and for one thread at a time."""
@@ -127,7 +126,7 @@ class PoolSlot:
         return (self.child is None, self.number) < (other.child is None, other.number)
 
     def get_or_start(self, main: ChildMain, memory: int) -> ChildProcess:
-        """Return the child, or a new one where there is none or it has died while it waited."""
+        """Return the child, or start one if there is none or it has died while it waited."""
         if self.child is not None and not self.child.is_running:
             self.drop()
         if self.child is None:
@@ -142,9 +141,9 @@ class PoolSlot:
 
 
 class ChildPool:
-    """Places for children of one kind; safe for threads.
+    """A fixed number of slots for children with one main function; safe for threads.
 
-    A child is kept for many requests, and replaced when it dies, runs out of time, or ends because it is worn out.
+    A child is kept for many requests, and replaced when it dies, runs out of time, or exits by itself.
     """
 
     def __init__(self, main: ChildMain, memory: int, count: int) -> None:
@@ -156,53 +155,61 @@ class ChildPool:
 
     def warm_up(self) -> None:
         """Start the children and wait until they are ready: seconds, for torch is imported. Raises `Unavailable`."""
-        with self.acquire_all() as places:
-            for place in places:
-                place.get_or_start(self._main, self._memory)
+        with self.acquire_all() as slots:
+            for slot in slots:
+                slot.get_or_start(self._main, self._memory)
 
-    def request(self, body: bytes, seconds: float, wait: float, what: str) -> dict[str, Any]:
-        """Return a child's answer; where it does not give one within `seconds`, "failure" is the reason.
+    def request(self, request: ChildRequest, seconds: float, wait: float, what: str) -> ChildResponse:
+        """Return a child's response, or a `FailureResponse` if there is none within `seconds`.
 
-        Raises `Overloaded`, telling that too many of `what`, when no child is free within `wait` seconds;
-        `Unavailable`.
+        Raises `ServiceOverloaded` (too many of `what`) if no child is free within `wait` seconds; `Unavailable`.
         """
         try:
-            place = self._slots.get(timeout=wait)
+            slot = self._slots.get(timeout=wait)
         except queue.Empty:
             raise ServiceOverloaded(f"too many {what}", hint="try again in some seconds") from None
         try:
-            return self._request_slot(place, body, seconds)
+            return self._request_slot(slot, request, seconds)
         finally:
-            self._slots.put(place)
+            self._slots.put(slot)
 
     def close(self) -> None:
-        """End the children, after what they are at. The next request would start new ones."""
-        with self.acquire_all() as places:
-            for place in places:
-                place.drop()
+        """End the children after their current requests. The next request would start new ones."""
+        with self.acquire_all() as slots:
+            for slot in slots:
+                slot.drop()
 
     @contextmanager
     def acquire_all(self) -> Iterator[list[PoolSlot]]:
-        """Hold every place."""
-        with self._acquire_all_lock:  # two threads with half of the places each would wait for ever
-            places = [self._slots.get() for _ in range(self._count)]
+        """Hold every slot."""
+        with self._acquire_all_lock:  # two threads with half of the slots each would wait for ever
+            slots = [self._slots.get() for _ in range(self._count)]
         try:
-            yield places
+            yield slots
         finally:
-            for place in places:
-                self._slots.put(place)
+            for slot in slots:
+                self._slots.put(slot)
 
-    def _request_slot(self, place: PoolSlot, body: bytes, seconds: float) -> dict[str, Any]:
-        """Ask the place's child. If somebody kills it, the request gets a second try: it need not be its fault."""
+    def _request_slot(self, slot: PoolSlot, request: ChildRequest, seconds: float) -> ChildResponse:
+        """Return the response of the slot's child. A request whose child is killed by somebody else is retried once."""
         for _ in range(2):
             try:
-                answer = place.get_or_start(self._main, self._memory).request(body, seconds)
-            except ChildFailure as lost:
-                place.drop()
-                if lost.reason == "killed":
-                    continue
-                answer = {"failure": lost.reason}
-            if "failure" in answer:  # whatever broke may have left something broken behind
-                place.drop()
-            return answer
-        return {"failure": "killed"}
+                response = slot.get_or_start(self._main, self._memory).request(request, seconds)
+            except ChildFailure as failure:
+                response = FailureResponse(failure.reason)
+            if isinstance(response, FailureResponse):  # whatever broke may have left something broken behind
+                slot.drop()
+            if response != FailureResponse("killed"):
+                break
+        return response
+
+
+def request_once(main: ChildMain, memory: int, request: ChildRequest, seconds: float) -> ChildResponse:
+    """Return the response of a child of its own, which is ended; a `FailureResponse` if there is none in time."""
+    child = ChildProcess(main, memory)
+    try:
+        return child.request(request, seconds)
+    except ChildFailure as failure:
+        return FailureResponse(failure.reason)
+    finally:
+        child.close()

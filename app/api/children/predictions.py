@@ -1,4 +1,4 @@
-"""Predictions: from a request to the answer of a job's network."""
+"""Predictions: from the rows of a request to the response of a job's network."""
 
 import tempfile
 from collections.abc import AsyncIterator, Mapping
@@ -10,7 +10,7 @@ from fastapi import Depends, Request
 from sqlalchemy.orm import Session
 
 from app import checkpoints
-from app.api.children.predictor import CheckpointMismatch, PredictionRequest
+from app.api.children.predictor import CheckpointMismatch
 from app.api.http.bodies import content_length
 from app.api.services import Services, ServicesDep
 from app.db.tables import CheckpointRow, JobRow
@@ -19,6 +19,7 @@ from app.jobs import repository
 from app.jobs.states import TERMINAL_STATUSES
 from app.spec.prediction import ROW_FORMATS, PredictionOptions
 from app.spec.training.plan import Checkpointing
+from workers.protocol.child_requests import PredictRequest
 
 REQUIRED_FILES = ("weights.safetensors", "preparation.json")
 MAX_ATTEMPTS = 3  # checkpoints of a running job come and go
@@ -26,7 +27,7 @@ MAX_ATTEMPTS = 3  # checkpoints of a running job come and go
 
 @dataclass(frozen=True, slots=True)
 class RowsFile:
-    """A body in a temporary file, which lives as long as the request."""
+    """The body of a request in a temporary file, which lives as long as the request."""
 
     path: Path
     media_type: str
@@ -34,22 +35,21 @@ class RowsFile:
 
     @property
     def target(self) -> Path:
-        """Where the answer is written."""
-        return self.path.with_name("answer")
+        """The file for the response."""
+        return self.path.with_name("response")
 
 
 async def _receive_rows(request: Request, services: ServicesDep) -> AsyncIterator[RowsFile]:
-    """Receive the body. Raises `UnsupportedMedia`, `Overloaded`, and `TooLarge`, at once where its length is told."""
+    """Receive the body. Raises `UnsupportedMediaType`, `ServiceOverloaded`, `ContentTooLarge`."""
     limit = services.settings.predict_limit
     media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if media_type not in ROW_FORMATS:
-        raise UnsupportedMediaType(
-            f"{media_type} is not read here", hint="one of: " + ", ".join(filter(None, ROW_FORMATS))
-        )
+        hint = "one of: " + ", ".join(filter(None, ROW_FORMATS))
+        raise UnsupportedMediaType(f"{media_type} is not read here", hint=hint)
     if content_length(request) > limit:
         raise ContentTooLarge(f"the body has {content_length(request)} bytes, at most {limit} are allowed")
-    room = services.predictors.limiter.acquire()
-    with room, tempfile.TemporaryDirectory(prefix="graftwerk-predict-") as folder:
+    slot = services.predictors.limiter.acquire()
+    with slot, tempfile.TemporaryDirectory(prefix="graftwerk-predict-") as folder:
         path, received = Path(folder) / "body", 0
         with path.open("wb") as file:
             async for chunk in request.stream():
@@ -65,25 +65,25 @@ RowsFileDep = Annotated[RowsFile, Depends(_receive_rows)]
 
 @dataclass(frozen=True, slots=True)
 class PredictionSource:
-    """A job and the checkpoint that answers for it."""
+    """A job and the checkpoint to predict with."""
 
     job: JobRow
     checkpoint: CheckpointRow
 
     @property
     def files(self) -> list[Mapping[str, Any]]:
-        """The weights, and how rows are prepared. Raises `NotPredictable`."""
-        offered = {file["name"]: file for file in self.checkpoint.files if file["public"]}
-        missing = [name for name in REQUIRED_FILES if name not in offered]
+        """The weights and the preparation of rows. Raises `NotPredictable`."""
+        public = {file["name"]: file for file in self.checkpoint.files if file["public"]}
+        missing = [name for name in REQUIRED_FILES if name not in public]
         if missing:
             raise NotPredictable(f"{self.checkpoint.id} has no {' and no '.join(missing)}")
-        return [offered[name] for name in REQUIRED_FILES]
+        return [public[name] for name in REQUIRED_FILES]
 
 
 def prediction_source(session: Session, owner: str, job_id: str, checkpoint_id: str | None) -> PredictionSource:
     """Return the owner's job with a checkpoint of its own: the named one, or the best. Raises `NotFound`.
 
-    Raises `StateForbids` while there is none.
+    Raises `InvalidState` while there is none.
     """
     job = repository.find(session, owner, job_id)
     if checkpoint_id is not None:
@@ -92,60 +92,65 @@ def prediction_source(session: Session, owner: str, job_id: str, checkpoint_id: 
             raise NotFound(f"{job_id} has no checkpoint {checkpoint_id}")
         return PredictionSource(job, named)
     plan = Checkpointing.model_validate((job.spec.get("training") or {}).get("checkpoint") or {})
-    found = checkpoints.best_or_latest(session, job_id, plan.monitor, plan.mode)
-    if found is None:
+    checkpoint = checkpoints.best_or_latest(session, job_id, plan.monitor, plan.mode)
+    if checkpoint is None:
         hint = (
             "it ended before its first one"
             if job.status in TERMINAL_STATUSES
             else "wait until it has trained for a while"
         )
         raise InvalidState(f"the job is {job.status} and has no checkpoint", hint=hint)
-    return PredictionSource(job, found)
+    return PredictionSource(job, checkpoint)
 
 
 def predict_rows(
-    services: Services, owner: str, job_id: str, rows: RowsFile, asked: PredictionOptions, table: bool
+    services: Services, owner: str, job_id: str, rows: RowsFile, options: PredictionOptions, as_csv: bool
 ) -> bytes:
-    """Return the answer's body: what the job's network tells of the rows, as JSON or as a table.
+    """Return the body of the response: the predictions of the job's network, as JSON or as CSV.
 
-    Raises `NotFound`, `StateForbids`, `CheckpointDamaged`, and what `Predictors.answer` raises.
+    Raises `NotFound`, `InvalidState`, `CorruptCheckpoint`, and what `PredictorPool.predict` raises.
     """
-    named = asked.checkpoint
-    for left in reversed(range(MAX_ATTEMPTS)):
-        found = services.db.read(prediction_source, owner, job_id, named)
+    checkpoint_id = options.checkpoint
+    for remaining in reversed(range(MAX_ATTEMPTS)):
+        source = services.db.read(prediction_source, owner, job_id, checkpoint_id)
         try:
-            _run_prediction(services, found, rows, asked, table)
-        except CheckpointMismatch as other:  # which the body names
-            named = other.checkpoint
+            _run_prediction(services, source, rows, options, as_csv)
+        except CheckpointMismatch as mismatch:
+            checkpoint_id = mismatch.checkpoint
         except (NotPredictable, CorruptCheckpoint):
-            if named is not None or rows.form != "document":
+            if checkpoint_id is not None or rows.form != "document":
                 raise
-            named = services.predictors.requested_checkpoint(rows.path, rows.media_type)
-            if named is None:
+            checkpoint_id = services.predictors.requested_checkpoint(rows.path, rows.media_type)
+            if checkpoint_id is None:
                 raise
         except NotFound:
-            if not left:
+            if not remaining:
                 raise
         else:
             return rows.target.read_bytes()
-    raise NotFound(f"{job_id} has no checkpoint {named}")
+    raise NotFound(f"{job_id} has no checkpoint {checkpoint_id}")
 
 
 def _run_prediction(
-    services: Services, found: PredictionSource, rows: RowsFile, asked: PredictionOptions, table: bool
+    services: Services, source: PredictionSource, rows: RowsFile, options: PredictionOptions, as_csv: bool
 ) -> None:
-    job, checkpoint = found.job, found.checkpoint
-    question = PredictionRequest(
-        checkpoint=checkpoint.id,
-        job=job.spec,
-        data_schema=job.data_schema,
-        metadata={"job": job.id, "checkpoint": checkpoint.id, "step": checkpoint.step},
-        body=rows.path,
-        media_type=rows.media_type,
-        form=rows.form,
-        options=asked.model_dump(mode="json", exclude_unset=True),
-        as_csv=table,
-        target=rows.target,
-    )
-    with services.predictors.copies.local_files(services.store, found.files) as (weights, preparation):
-        services.predictors.predict(question, weights, preparation)
+    job, checkpoint, settings = source.job, source.checkpoint, services.predictors.settings
+    with services.predictors.copies.local_files(services.store, source.files) as (weights, preparation):
+        request = PredictRequest(
+            checkpoint=checkpoint.id,
+            job=job.spec,
+            schema=job.data_schema,
+            metadata={"job": job.id, "checkpoint": checkpoint.id, "step": checkpoint.step},
+            weights=weights,
+            preparation=preparation,
+            body=rows.path,
+            media_type=rows.media_type,
+            form=rows.form,
+            options=options.model_dump(mode="json", exclude_unset=True),
+            as_csv=as_csv,
+            target=rows.target,
+            max_rows=settings.predict_rows,
+            max_bytes=settings.predict_limit,
+            device=settings.predict_device,
+        )
+        services.predictors.predict(request)

@@ -1,15 +1,12 @@
-"""The API's second window on torch: warm child processes with limits, in which trained networks answer.
+"""Predicts with trained networks in warm child processes with limits.
 
-They keep the last few networks, so that asking again takes milliseconds. The API process never loads torch: it passes
-files, those of a checkpoint and the body of a request, by their paths.
+They keep the last few networks, so that the next request takes milliseconds. The API process never loads torch: it
+passes files, those of a checkpoint and the body of a request, by their paths.
 """
 
-import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Any
 
 import structlog
 
@@ -26,11 +23,20 @@ from app.errors import (
 )
 from app.settings import Settings
 from app.storage.cache import ArtifactCache
-
-MAX_WAITING_REQUESTS = (
-    8  # requests for each predictor that wait for it, with their bodies; more are turned away at once
+from workers.protocol.child_requests import (
+    CheckpointRequest,
+    CheckpointResponse,
+    ChildRequest,
+    ChildResponse,
+    FailureResponse,
+    InvalidResponse,
+    PredictRequest,
+    PredictResponse,
+    RefusedResponse,
 )
-PREDICTIONS_BUSY = "predictions are being made"
+
+MAX_WAITING_REQUESTS = 8  # for each predictor, with their bodies; more are refused at once
+PREDICTIONS_BUSY = "predictions are in progress"
 PREDICTION_FAILED = Problem(
     "",
     "prediction_failed",
@@ -44,24 +50,8 @@ ERRORS_BY_CODE: Mapping[str, type[GraftwerkError]] = {
 _log = structlog.get_logger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class PredictionRequest:
-    """Rows in a file, and the checkpoint that shall answer; the answer becomes a file, too."""
-
-    checkpoint: str
-    job: Mapping[str, Any]
-    data_schema: Mapping[str, Any]
-    metadata: Mapping[str, Any]  # what the answer says besides
-    body: Path
-    media_type: str
-    form: str
-    options: Mapping[str, Any]
-    as_csv: bool
-    target: Path
-
-
 class CheckpointMismatch(Exception):
-    """The body names another checkpoint than the one that was asked."""
+    """The body names another checkpoint than the request."""
 
     def __init__(self, checkpoint: str) -> None:
         self.checkpoint = checkpoint
@@ -69,97 +59,73 @@ class CheckpointMismatch(Exception):
 
 
 def _child_main(pipe: Connection, memory: int) -> None:
-    from workers.children.predict import serve  # noqa: PLC0415 - in the child alone: it loads torch
+    from workers.children.server import serve_predictor  # noqa: PLC0415 - in the child alone: it loads torch
 
-    serve(pipe, memory)
+    serve_predictor(pipe, memory)
 
 
 def _gpu_child_main(pipe: Connection, memory: int) -> None:
-    from workers.children.predict import serve  # noqa: PLC0415 - as above
+    from workers.children.server import serve_predictor  # noqa: PLC0415 - as above
 
-    serve(pipe, memory, limited=False)  # CUDA maps far more memory than it uses
+    serve_predictor(pipe, memory, limited=False)  # CUDA maps far more memory than it uses
 
 
 CHILD_MAINS = {"cpu": _child_main, "cuda": _gpu_child_main}
 
 
 class PredictorPool:
-    """Lets networks answer in children; safe for threads.
+    """Predicts in children; safe for threads.
 
-    `copies` are the files of checkpoints on this machine, `places` the room for requests.
+    `copies` holds the files of checkpoints on this machine, `limiter` bounds the number of requests.
     """
 
     def __init__(self, settings: Settings) -> None:
-        self._settings = settings
+        self.settings = settings
         self.copies = ArtifactCache(settings.home / "cache", settings.predict_cache)
         self.pool = ChildPool(CHILD_MAINS[settings.predict_device], settings.predict_memory, settings.predictors)
         self.limiter = ConcurrencyLimiter(settings.predictors * (MAX_WAITING_REQUESTS + 1), PREDICTIONS_BUSY)
 
-    def predict(self, question: PredictionRequest, weights: Path, preparation: Path) -> None:
-        """Write what the network tells of the rows into the question's target.
+    def predict(self, request: PredictRequest) -> None:
+        """Write the predictions into the request's target.
 
-        Raises `InvalidInput` with every problem of the rows, also where it takes more time or memory than allowed;
-        `TooLarge`, `Malformed`, `NotPredictable`; `Another`; `Overloaded` when no child is free in time; `Unavailable`.
+        Raises `InvalidInput` with every problem of the rows, also if they take more time or memory than allowed;
+        `CheckpointMismatch`; `ContentTooLarge`, `MalformedRequest`, `NotPredictable`, `UnsupportedMediaType`;
+        `ServiceOverloaded` if no child is free in time; `Unavailable`.
         """
-        settings = self._settings
-        request = {
-            "ask": "predict",
-            "checkpoint": question.checkpoint,
-            "job": question.job,
-            "schema": question.data_schema,
-            "told": question.metadata,
-            "weights": str(weights),
-            "preparation": str(preparation),
-            "body": str(question.body),
-            "media_type": question.media_type,
-            "form": question.form,
-            "asked": question.options,
-            "table": question.as_csv,
-            "target": str(question.target),
-            "most_rows": settings.predict_rows,
-            "most_bytes": settings.predict_limit,
-            "device": settings.predict_device,
-        }
-        found = self._request(request)
-        if "checkpoint" in found:
-            raise CheckpointMismatch(found["checkpoint"])
+        response = self._request(request)
+        if not isinstance(response, PredictResponse):
+            raise self._error(response)
+        if response.other_checkpoint is not None:
+            raise CheckpointMismatch(response.other_checkpoint)
 
     def requested_checkpoint(self, body: Path, media_type: str) -> str | None:
-        """Return the checkpoint that a document names. Raises as `answer` does."""
-        request = {
-            "ask": "named",
-            "body": str(body),
-            "media_type": media_type,
-            "most_rows": self._settings.predict_rows,
-        }
-        found: str | None = self._request(request)["checkpoint"]
-        return found
+        """Return the checkpoint that a document names, if it names one. Raises as `predict` does."""
+        response = self._request(CheckpointRequest(body, media_type, self.settings.predict_rows))
+        if not isinstance(response, CheckpointResponse):
+            raise self._error(response)
+        return response.checkpoint
 
     def close(self) -> None:
-        """End the children, after what they are at. The next request would start new ones."""
+        """End the children after their current requests. The next request would start new ones."""
         self.pool.close()
 
-    def _request(self, request: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Return a child's answer, or raise what stood in the way."""
-        settings = self._settings
-        body = json.dumps(request).encode()
-        found = self.pool.request(body, settings.predict_seconds, settings.inspect_seconds, PREDICTIONS_BUSY)
-        if "problems" in found:
-            raise InvalidInput([Problem(**problem) for problem in found["problems"]])
-        if "refused" in found and found["refused"]["code"] in ERRORS_BY_CODE:
-            refused = found["refused"]
-            raise ERRORS_BY_CODE[refused["code"]](refused["detail"], hint=refused["hint"])
-        if "failure" in found or "refused" in found:
-            raise InvalidInput([self._failure_problem(found.get("failure") or found["refused"]["detail"])])
-        return found
+    def _request(self, request: ChildRequest) -> ChildResponse:
+        settings = self.settings
+        return self.pool.request(request, settings.predict_seconds, settings.inspect_seconds, PREDICTIONS_BUSY)
 
-    def _failure_problem(self, failure: str) -> Problem:
-        limits = {
-            "time": f"{self._settings.predict_seconds:g} s",
-            "memory": f"{self._settings.predict_memory >> 20} MiB",
-        }
-        if failure not in limits:
-            _log.error(PREDICTION_FAILED.code, error=failure)
+    def _error(self, response: ChildResponse) -> GraftwerkError:
+        """Return the error that a response stands for."""
+        if isinstance(response, InvalidResponse):
+            return InvalidInput(response.problems)
+        if isinstance(response, RefusedResponse) and response.code in ERRORS_BY_CODE:
+            return ERRORS_BY_CODE[response.code](response.detail, hint=response.hint)
+        return InvalidInput([self._failure_problem(response)])
+
+    def _failure_problem(self, response: ChildResponse) -> Problem:
+        reason = response.reason if isinstance(response, FailureResponse) else repr(response)
+        limits = {"time": f"{self.settings.predict_seconds:g} s", "memory": f"{self.settings.predict_memory >> 20} MiB"}
+        if reason not in limits:
+            _log.error(PREDICTION_FAILED.code, error=reason)
             return PREDICTION_FAILED
-        detail = f"the prediction takes more than {limits[failure]}"
+        detail = f"the prediction takes more than {limits[reason]}"
         return Problem("", "too_complex", detail, "send fewer rows at once")

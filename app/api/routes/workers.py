@@ -20,7 +20,7 @@ router = APIRouter(prefix="/v1/workers", tags=["workers"])
 def list_workers(who: AdminPrincipal, services: ServicesDep) -> Response:
     """List the workers of the last hour, and how far this API's clock is ahead of the database's."""
     skew = time.time() - services.db.read(database_time)
-    patience = services.settings.deaf_seconds / 2
+    max_deaf = services.settings.deaf_seconds / 2
     rows = services.db.read(heartbeat.list_workers)
-    items = [schemas.Worker.from_row(row, seconds, patience) for row, seconds in rows]
+    items = [schemas.Worker.from_row(row, seconds, max_deaf) for row, seconds in rows]
     return JsonResponse(schemas.WorkerPage(items=items, clock_skew_seconds=round(skew, 3)).as_dict())

@@ -5,7 +5,7 @@ from typing import Literal, Self
 from app.api.http.responses import format_timestamp
 from app.api.schemas.base import ResponseModel
 from app.db.tables import WorkerRow
-from app.heartbeat import STALE_AFTER_SECONDS
+from app.heartbeat import Liveness, liveness
 
 
 class Worker(ResponseModel):
@@ -16,7 +16,7 @@ class Worker(ResponseModel):
 
     name: str
     version: str | None
-    state: Literal["listening", "deaf", "silent", "stopped"]
+    state: Liveness
     queues: list[str]
     slots: int
     free: int | None
@@ -26,19 +26,12 @@ class Worker(ResponseModel):
     deaf_seconds: float
 
     @classmethod
-    def from_row(cls, row: WorkerRow, seconds: float, patience: float) -> Self:
-        """Describe a worker that was last seen some seconds ago; one that is deaf for longer than `patience` is."""
-        state: Literal["listening", "deaf", "silent", "stopped"] = "listening"
-        if row.stopped_at is not None:
-            state = "stopped"
-        elif seconds > STALE_AFTER_SECONDS:
-            state = "silent"
-        elif (row.deaf_seconds or 0.0) > patience:
-            state = "deaf"
+    def from_row(cls, row: WorkerRow, seconds: float, max_deaf_seconds: float) -> Self:
+        """Describe a worker `seconds` after its last heartbeat; see `app.heartbeat.liveness`."""
         return cls(
             name=row.name,
             version=row.version,
-            state=state,
+            state=liveness(row, seconds, max_deaf_seconds),
             queues=row.queues,
             slots=row.slots,
             free=row.free,

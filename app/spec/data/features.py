@@ -1,175 +1,149 @@
-"""How columns become tensors: what is fitted on the training rows, and what a network then sees."""
+"""The kinds of features: how stored columns become the tensors that a network reads."""
 
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
-from pydantic import Field, ValidationInfo, field_validator
+from pydantic import Field
 
-from app.spec.base import Name, Size, SpecModel, validation_error
-from app.spec.data.columns import ColumnName
-from app.spec.data.transforms import Transforms
+from app.spec.base import Name
+from app.spec.data.base_feature import SCALE_DESCRIPTION, BaseFeature, ColumnFeature, FeatureContext, Scale
+from app.spec.data.columns import Column, ColumnName, ColumnType, DataSchema
+from app.spec.data.image_feature import ImageFeature
+from app.spec.data.sequence_features import SeriesFeature, TagsFeature, TextFeature, TreeFeature
 from app.spec.kinds import discriminated_union
 
-Scale = Literal["none", "unit", "standard"]
-VocabularySize = Annotated[Size, Field(le=1_000_000)]
-SequenceLength = Annotated[Size, Field(le=1_000_000)]
-SCALE_DESCRIPTION = (
-    "Of numbers: none; unit: divided by the largest value, so images lie in 0..1; standard: zero mean and unit "
-    "variance, feature by feature, on train. Default: unit for images of bytes, else none."
-)
-DEFAULT_MAX_LENGTH = 256
-PadMode = Literal["batch", "max_length"]
-PAD_DESCRIPTION = "Whether batches are as long as their longest row, or all as long as max_length."
-MIN_LENGTH_DESCRIPTION = "How long batches are at least, which a large kernel may need."
-BYTE_ALPHABET_SIZE = 256  # what byte-level BPE begins with
 
-
-class TensorFeature(SpecModel):
+class TensorFeature(ColumnFeature):
     """A column that is a tensor already."""
 
+    column_types: ClassVar[tuple[ColumnType, ...]] = ("tensor",)
+    input_types: ClassVar[tuple[ColumnType, ...]] = ("tensor",)
+    is_own_target: ClassVar[bool] = True
+
     kind: Literal["tensor"] = "tensor"
-    column: ColumnName
     scale: Scale | None = Field(None, description=SCALE_DESCRIPTION)
 
+    @classmethod
+    def as_target(cls, column: Column) -> "TensorFeature | None":
+        """Return a tensor that a loss compares with: as it is stored."""
+        return cls(column=column.name, scale="none") if column.type == "tensor" else None
 
-class NumbersFeature(SpecModel):
+    def network_columns(self, name: str, stored: DataSchema) -> list[Column]:
+        """Return the column as it is stored."""
+        return [stored[self.column].model_copy(update={"name": name})]
+
+    def resolve(self, name: str, context: FeatureContext) -> BaseFeature:
+        """Return the tensor, scaled as all data; an image, if data with transforms does not declare it a tensor."""
+        scaled = self._with_scale(self.scale, context)
+        transformed = context.data.transforms is not None or context.data.evaluation_transforms is not None
+        if not transformed or name in context.declared or not self._is_image(context.stored):
+            return scaled
+        return ImageFeature(column=self.column, scale=scaled.scale).resolve(name, context)
+
+    def _is_image(self, stored: DataSchema) -> bool:
+        column = stored.column(self.column)
+        if column is None or not stored.is_input(column.name):
+            return False
+        return len(column.shape) == 3 and column.dtype == "float32"
+
+
+class NumbersFeature(BaseFeature):
     """Columns of numbers side by side: float32 (k)."""
+
+    column_types: ClassVar[tuple[ColumnType, ...]] = ("number",)
 
     kind: Literal["numbers"] = "numbers"
     columns: Annotated[tuple[ColumnName, ...], Field(min_length=1, max_length=10_000)]
     missing: Literal["mean", "median", "zero", "refuse"] = Field(
-        "mean", description="What stands for a missing value: the mean or the median of train, zero, or an error."
+        "mean", description="What replaces a missing value: the mean or the median of train, zero; refuse: an error."
     )
-    indicators: bool = Field(False, description="Add a 0 or 1 for each column: whether its value is missing.")
+    indicators: bool = Field(False, description="Append a 0 or 1 for each column: whether its value is missing.")
     scale: Scale | None = Field(None, description=SCALE_DESCRIPTION)
 
+    @classmethod
+    def as_input(cls, column: Column) -> "NumbersFeature | None":
+        """Return a number by itself."""
+        return cls(columns=(column.name,)) if column.type == "number" else None
 
-class CategoryFeature(SpecModel):
-    """A column of few words, as an input: int64 (), from 1 on; 0 stands for a missing or an unknown word."""
+    @classmethod
+    def as_target(cls, column: Column) -> "NumbersFeature | None":
+        """Return a number that a loss compares with, which is never missing; numbers with labels are classes."""
+        if column.type != "number" or column.labels is not None:
+            return None
+        return cls(columns=(column.name,), missing="refuse", scale="none")
+
+    @property
+    def source_columns(self) -> tuple[str, ...]:
+        """The stored columns that it reads."""
+        return self.columns
+
+    @property
+    def requires_values(self) -> bool:
+        """Whether a missing value is an error."""
+        return self.missing == "refuse"
+
+    def source_pointer(self, position: int) -> str:
+        """Return where the feature names its source column at `position`."""
+        return f"/columns/{position}"
+
+    def network_columns(self, name: str, stored: DataSchema) -> list[Column]:
+        """Return the numbers, float32 (k); the indicators double k."""
+        width = len(self.columns) * (2 if self.indicators else 1)
+        return [Column(name=name, shape=(width,), dtype="float32")]
+
+    def resolve(self, name: str, context: FeatureContext) -> "NumbersFeature":
+        """Return the numbers, scaled as all data unless they have their own scale."""
+        return self._with_scale(self.scale, context)
+
+
+class CategoryFeature(ColumnFeature):
+    """A column of few words, as an input: int64 (), from 1 on; 0 is a missing or an unknown word."""
+
+    column_types: ClassVar[tuple[ColumnType, ...]] = ("category", "number")
+    input_types: ClassVar[tuple[ColumnType, ...]] = ("category",)
+    requires_labels: ClassVar[bool] = True
 
     kind: Literal["category"] = "category"
-    column: ColumnName
+
+    def network_columns(self, name: str, stored: DataSchema) -> list[Column]:
+        """Return the codes, int64 (), one more than there are words."""
+        return [Column(name=name, dtype="int64", classes=len(stored[self.column].labels or ()) + 1)]
 
 
-class ClassFeature(SpecModel):
+class ClassFeature(ColumnFeature):
     """A column of few words or whole numbers, as a target: int64 (), from 0 on."""
 
+    column_types: ClassVar[tuple[ColumnType, ...]] = ("category", "number")
+    requires_labels: ClassVar[bool] = True
+
     kind: Literal["class"] = "class"
-    column: ColumnName
 
-
-class Tokenizer(SpecModel):
-    """How a text becomes numbers; trained on the job's own training rows. 0 is padding, 1 an unknown token.
-
-    word: words and single signs; character: single characters; bpe: byte-level BPE as GPT-2 has it, which knows every
-    text; wordpiece: WordPiece as BERT has it, over words and single signs.
-    """
-
-    kind: Literal["word", "bpe", "wordpiece", "character"] = "word"
-    vocabulary: VocabularySize = Field(
-        25_000, description="At most so many tokens, the most frequent ones, with 0 and 1."
-    )
-    lowercase: bool = True
-    min_count: Size = Field(1, description="Rarer tokens are unknown; of bpe and wordpiece: rarer pairs stay apart.")
-
-    @field_validator("vocabulary")
     @classmethod
-    def _has_room(cls, vocabulary: int, info: ValidationInfo) -> int:
-        least = BYTE_ALPHABET_SIZE + 2 if info.data.get("kind") == "bpe" else 4
-        if vocabulary < least:
-            what = (
-                f"a byte-level BPE begins with {BYTE_ALPHABET_SIZE} bytes"
-                if least > 4
-                else "two tokens are padding and unknown"
-            )
-            raise validation_error("out_of_range", f"{vocabulary} tokens are too few: {what}", f"use at least {least}")
-        return vocabulary
+    def as_target(cls, column: Column) -> "ClassFeature | None":
+        """Return the classes of a column of words, or of numbers with labels."""
+        few = column.type == "category" or (column.type == "number" and column.labels is not None)
+        return cls(column=column.name) if few else None
+
+    def network_columns(self, name: str, stored: DataSchema) -> list[Column]:
+        """Return the classes, int64 ()."""
+        labels = stored[self.column].labels or ()
+        return [Column(name=name, dtype="int64", classes=len(labels), labels=labels)]
 
 
-class Vectors(SpecModel):
-    """Pretrained vectors of words, put into an Embedding."""
-
-    dataset: Annotated[str, Field(pattern=r"^ds_[0-9a-f]{32}$")]
-    into: Annotated[str, Field(min_length=1, max_length=200, description="The id of the Embedding.")]
-
-
-class TextFeature(SpecModel):
-    """A column of texts, or of lists of words: int64 (length), and `<name>_length`: int64 ().
-
-    A text without any token is one unknown token: every length is at least 1.
-    """
-
-    kind: Literal["text"] = "text"
-    column: ColumnName
-    tokenizer: Tokenizer = Tokenizer()
-    max_length: SequenceLength = Field(DEFAULT_MAX_LENGTH, description="Longer texts lose their end.")
-    min_length: SequenceLength = Field(1, description=MIN_LENGTH_DESCRIPTION)
-    pad: PadMode = Field("batch", description=PAD_DESCRIPTION)
-    vectors: Vectors | None = None
-
-
-class TagsFeature(SpecModel):
-    """A column of lists of words, as a target: a class for every token, int64 (length); -100 behind the end.
-
-    They are cut and padded as what they belong to: the words of a text, the moments of a series, the rows of a tree.
-    """
-
-    kind: Literal["tags"] = "tags"
-    column: ColumnName
-    of: ColumnName | None = Field(
-        None, description="The column of words, series or trees that they belong to. Default: the first that is read."
-    )
-    max_length: SequenceLength | None = Field(None, description="Longer lists lose their end.")
-    min_length: SequenceLength | None = Field(None, description=MIN_LENGTH_DESCRIPTION)
-    pad: PadMode | None = Field(None, description=PAD_DESCRIPTION)
-
-
-class LabelsFeature(SpecModel):
+class LabelsFeature(ColumnFeature):
     """A column of lists of words, as a target: several labels at once, float32 (classes) of 0 and 1."""
 
+    column_types: ClassVar[tuple[ColumnType, ...]] = ("words",)
+    requires_labels: ClassVar[bool] = True
+
     kind: Literal["labels"] = "labels"
-    column: ColumnName
+
+    def network_columns(self, name: str, stored: DataSchema) -> list[Column]:
+        """Return the labels, float32 (classes)."""
+        labels = stored[self.column].labels or ()
+        return [Column(name=name, shape=(len(labels),), dtype="float32", labels=labels)]
 
 
-class SeriesFeature(SpecModel):
-    """A column of series: float32 (length, …), 0 behind the end, and `<name>_length`: int64 ().
-
-    A series without any moment is one of zeros: every length is at least 1.
-    """
-
-    kind: Literal["series"] = "series"
-    column: ColumnName
-    max_length: SequenceLength | None = Field(
-        None, description="Longer series lose their end; default: the longest there is."
-    )
-    min_length: SequenceLength = Field(1, description=MIN_LENGTH_DESCRIPTION)
-    pad: PadMode = Field("batch", description=PAD_DESCRIPTION)
-    scale: Scale | None = Field(None, description=SCALE_DESCRIPTION)
-
-
-class TreeFeature(SpecModel):
-    """A column of trees: labels int64 (nodes), and `<name>_children`: int64 (nodes, children); see Fold.
-
-    The root is row 0; labels are numbered from 1 on, 0 is an unknown one and what is no node; -1 is no child.
-    """
-
-    kind: Literal["tree"] = "tree"
-    column: ColumnName
-    vocabulary: VocabularySize = Field(1000, description="At most so many labels, the most frequent ones, with 0.")
-
-
-class ImageFeature(SpecModel):
-    """A column of pictures: float32 (channels, height, width), after its transforms."""
-
-    kind: Literal["image"] = "image"
-    column: ColumnName
-    scale: Scale | None = Field(None, description="none, or unit: divided by the largest value, so in 0..1; default.")
-    transforms: Transforms | None = Field(None, description="In training; default: the data's.")
-    evaluation_transforms: Transforms | None = Field(
-        None, description="Otherwise. Default: the transforms that draw nothing, or the data's."
-    )
-
-
-FEATURE_CLASSES: dict[str, type[SpecModel]] = {
+FEATURE_CLASSES: dict[str, type[BaseFeature]] = {
     "tensor": TensorFeature,
     "numbers": NumbersFeature,
     "category": CategoryFeature,
@@ -182,7 +156,22 @@ FEATURE_CLASSES: dict[str, type[SpecModel]] = {
     "image": ImageFeature,
 }
 if TYPE_CHECKING:
-    Feature = SpecModel
+    Feature = BaseFeature
 else:
     Feature = discriminated_union(FEATURE_CLASSES)
 Features = Annotated[dict[Name, Feature], Field(min_length=1, max_length=256)]
+
+
+def default_input(column: Column) -> BaseFeature:
+    """Return the feature that reads a column unless the job declares one."""
+    return next(feature for each in FEATURE_CLASSES.values() if (feature := each.as_input(column)) is not None)
+
+
+def default_target(column: Column) -> BaseFeature:
+    """Return the feature that a loss compares with unless the job declares one."""
+    return next(feature for each in FEATURE_CLASSES.values() if (feature := each.as_target(column)) is not None)
+
+
+def supported_kinds(column: Column) -> list[str]:
+    """Return the kinds of features that can read a column."""
+    return [kind for kind, each in FEATURE_CLASSES.items() if column.type in each.column_types]

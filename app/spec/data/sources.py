@@ -1,12 +1,13 @@
-"""Where the examples come from, and what a data set looks like from outside."""
+"""The data section of a job, and the sources of data sets."""
 
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
 from app.spec.base import Name, Probability, SpecModel, validation_error
+from app.spec.data.base_feature import SCALE_DESCRIPTION, Scale
 from app.spec.data.columns import Column, ColumnName, ColumnType, DataSchema
-from app.spec.data.features import SCALE_DESCRIPTION, Features, Scale
+from app.spec.data.features import Features
 from app.spec.data.torchvision_datasets import TORCHVISION_SCHEMAS
 from app.spec.data.transforms import TrainingTransforms, Transforms
 from app.spec.problems import did_you_mean
@@ -33,31 +34,33 @@ DatasetId = Annotated[str, Field(pattern=r"^ds_[0-9a-f]{32}$")]
 
 
 class Split(SpecModel):
-    """The examples that are held out: a named split, or a share drawn with the seed."""
+    """The validation examples: a named split, or a random fraction drawn with the seed."""
 
     split: Literal["test"] | None = None
     fraction: Probability | None = None
 
 
 class BaseData(SpecModel):
-    """What every source of data has."""
+    """The settings that every source of data has."""
 
     features: Features | None = Field(
-        None, description="How columns become what the network sees, by name. Default: every column in its own way."
+        None, description="How columns become tensors, by name. Default: a feature per column, by its type."
     )
     inputs: Annotated[tuple[Name, ...], Field(min_length=1, max_length=64)] | None = None
     target: ColumnName | None = Field(None, description="A feature or a column; default: the data's own.")
     validation: Split | None = None
     scale: Scale | None = Field(None, description=SCALE_DESCRIPTION)
     bucket: Name | None = Field(
-        None, description="A text, series or tree that the network reads: batches are made of rows of like length."
+        None,
+        description="A text, series or tree that the network reads: each batch is drawn from rows of similar length.",
     )
-    transforms: TrainingTransforms | None = Field(None, description="Of every picture, in training.")
+    transforms: TrainingTransforms | None = Field(None, description="Of every image in training.")
     evaluation_transforms: Transforms | None = Field(
-        None, description="Of every picture in evaluation and prediction. Default: the transforms that draw nothing."
+        None,
+        description="Of every image in evaluation and prediction. Default: the deterministic ones of the transforms.",
     )
     loading: Literal["auto", "resident", "streamed"] = Field(
-        "auto", description="Pictures: decoded once and kept, or decoded for each batch by processes beside training."
+        "auto", description="Images: decoded once and kept in memory, or decoded for each batch by other processes."
     )
 
 
@@ -76,7 +79,7 @@ class TorchvisionData(BaseData):
 
 
 class UploadedData(BaseData):
-    """A data set registered before, by its id."""
+    """A registered data set, by its id."""
 
     kind: Literal["dataset"]
     id: DatasetId
@@ -107,11 +110,11 @@ UPLOAD_FORMATS: dict[str, str] = {
     "npz": "Arrays of NumPy by name, without pickle.",
     "safetensors": "Tensors by name.",
     "idx": "The format of MNIST: one file, or a zip of the four; packed by gzip or not.",
-    "images": "A zip of pictures in folders named like their classes.",
+    "images": "A zip of images in folders named like their classes.",
     "conll": "Tokens and their tags, one a line; a blank line between texts.",
     "trees": "A tree as an s-expression in every line.",
-    "vectors": "Words and their vectors as text, such as GloVe's; to be named by a text feature, not trained on.",
-    "weights": "Weights of a network, in safetensors, by the names of its `state_dict`; to be told, for `start_from`.",
+    "vectors": "Words and their vectors as text, such as GloVe's; named by a text feature, not trained on.",
+    "weights": "Weights in safetensors, by the names of the network's `state_dict`, for `start_from`; never detected.",
 }
 UploadFormat = Literal[
     "auto",
@@ -131,21 +134,21 @@ UploadFormat = Literal[
 
 
 class UploadSource(SpecModel):
-    """Content that is uploaded afterwards."""
+    """Content that is uploaded after registration."""
 
     kind: Literal["upload"]
-    format: UploadFormat = Field("auto", description="Default: what the content looks like.")
+    format: UploadFormat = Field("auto", description="Default: detected from the content.")
     file: Annotated[str, Field(min_length=1, max_length=255)] | None = Field(
-        None, description="The file's name, which helps to see the format."
+        None, description="The file's name, which helps to detect the format."
     )
     target: ColumnName | None = Field(
-        None, description="Column that is learned; default: the last one of a CSV, else one named label, target or y."
+        None, description="The target column. Default: the last one of a CSV, else one named label, target or y."
     )
     types: Annotated[dict[ColumnName, ColumnType], Field(max_length=10_000)] | None = Field(
-        None, description="Types of columns of a table that are not what they look like."
+        None, description="Types of columns of a table that would be detected wrongly."
     )
     sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | None = Field(
-        None, description="What the whole content must have."
+        None, description="The expected SHA-256 of the content."
     )
 
 

@@ -1,4 +1,4 @@
-"""Data sets of torchvision by name: those of pictures with labels that are read without pickles."""
+"""Data sets of torchvision by name: those of images with labels that are read without pickles."""
 
 from collections.abc import Mapping
 
@@ -20,13 +20,13 @@ def _schema(
 def _array_schema(
     channels: int, size: int, labels: tuple[str, ...], train: int, test: int | None = None, **more: tuple[str, ...]
 ) -> DataSchema:
-    """Pictures of one size, in one array."""
+    """Images of one size, in one array."""
     image = Column(name="image", shape=(channels, size, size), dtype="float32", peak=255.0)
     return _schema(image, labels, train, test, **more)
 
 
 def _file_schema(labels: tuple[str, ...], train: int, test: int | None = None, size: int | None = None) -> DataSchema:
-    """Pictures in colour in files of their own, of unlike sizes unless one is given."""
+    """Images in colour in files of their own, of unlike sizes unless one is given."""
     shape = (3,) if size is None else (3, size, size)
     return _schema(Column(name="image", type="image", shape=shape, dtype="uint8", peak=255.0), labels, train, test)
 
@@ -95,8 +95,8 @@ HOMEPAGES: Mapping[str, str] = {
     "SUN397": "https://vision.princeton.edu/projects/2010/SUN/",
 }
 
-_VIDEO, _PAIRS, _BOXES = "videos", "pairs of pictures", "places in pictures, not classes of them"
-_DEPTH = "depth or motion between two pictures"
+_VIDEO, _PAIRS, _BOXES = "videos", "pairs of images", "places in images, not classes of them"
+_DEPTH = "depth or motion between two images"
 
 # Data set of torchvision → why it is not among them.
 UNSUPPORTED_DATASETS: Mapping[str, str] = {
@@ -110,7 +110,7 @@ UNSUPPORTED_DATASETS: Mapping[str, str] = {
     "INaturalist": "more classes than have names here, and hundreds of gigabytes",
     "CLEVRClassification": "a count of things, whose list takes gigabytes to read",
     "Omniglot": "its two parts have different classes",
-    "LFWPeople": "most people have a single picture",
+    "LFWPeople": "most people have a single image",
     "LFWPairs": _PAIRS,
     "PhotoTour": _PAIRS,
     "FakeData": "noise",

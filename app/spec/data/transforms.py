@@ -1,6 +1,6 @@
-"""Transforms of images: what happens to a picture before a network sees it, in training and in evaluation.
+"""Transforms of images: what happens to an image before a network reads it, in training and in evaluation.
 
-They are those of `torchvision.transforms.v2`, under their own names, with their own parameters and defaults.
+They are those of `torchvision.transforms.v2`, with the same names, parameters and defaults.
 """
 
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ ImageSize = Side | tuple[Side, Side]  # a square, or height and width
 PadWidth = Annotated[int, Field(strict=True, ge=0, le=MAX_SIDE)]
 Padding = (
     PadWidth | tuple[PadWidth, PadWidth] | tuple[PadWidth, PadWidth, PadWidth, PadWidth]
-)  # left and right, top and bottom
+)  # all sides; left and right, top and bottom; left, top, right, bottom
 Fill = Finite | Annotated[tuple[Finite, ...], Field(min_length=1, max_length=4)]  # one number, or one by channel
 Interval = tuple[Finite, Finite]
 JitterRange = NonNegative | tuple[NonNegative, NonNegative]
@@ -43,7 +43,7 @@ def _auto_augment(sentence: str, **fields: Any) -> Kind:
 
 TRANSFORMS: KindTable = {
     "Resize": Kind(
-        "Another size: height and width, or the shorter side alone, which keeps the proportions.",
+        "Resizes to height and width, or the shorter side alone, which keeps the aspect ratio.",
         {
             "size": (ImageSize | None, None),
             "interpolation": _RESIZE_INTERPOLATION,
@@ -52,14 +52,16 @@ TRANSFORMS: KindTable = {
         },
         example={"size": [32, 32]},
     ),
-    "CenterCrop": Kind(
-        "The middle; with zeros around it where the picture is smaller.", {"size": ImageSize}, example={"size": 28}
+    "CenterCrop": Kind("Crops the center; pads smaller images with zeros.", {"size": ImageSize}, example={"size": 28}),
+    "Pad": Kind(
+        "Adds a margin.", {"padding": Padding, "fill": _FILL, "padding_mode": _PADDING}, example={"padding": 2}
     ),
-    "Pad": Kind("A margin.", {"padding": Padding, "fill": _FILL, "padding_mode": _PADDING}, example={"padding": 2}),
-    "Grayscale": Kind("Shades of grey, in one channel or in three.", {"num_output_channels": (Literal[1, 3], 1)}),
-    "RGB": Kind("Three channels, out of one."),
+    "Grayscale": Kind(
+        "Converts to grayscale, in one channel or in three.", {"num_output_channels": (Literal[1, 3], 1)}
+    ),
+    "RGB": Kind("Repeats one channel as three."),
     "Normalize": Kind(
-        "(x - mean) / std by channel, of numbers that are scaled already: see `scale`.",
+        "(x - mean) / std by channel, after `scale`.",
         {
             "mean": Annotated[tuple[Finite, ...], Field(min_length=1, max_length=4)],
             "std": Annotated[tuple[Positive, ...], Field(min_length=1, max_length=4)],
@@ -67,7 +69,7 @@ TRANSFORMS: KindTable = {
         example={"mean": [0.5], "std": [0.5]},
     ),
     "RandomCrop": Kind(
-        "A part at a random place, after padding.",
+        "Crops at a random position, after padding.",
         {
             "size": ImageSize,
             "padding": (Padding | None, None),
@@ -78,7 +80,7 @@ TRANSFORMS: KindTable = {
         example={"size": 28, "padding": 4},
     ),
     "RandomResizedCrop": Kind(
-        "A random part, of random proportions, brought to a size.",
+        "Crops a random area of a random aspect ratio, and resizes it.",
         {
             "size": ImageSize,
             "scale": (tuple[Positive, Positive], (0.08, 1.0)),
@@ -89,12 +91,12 @@ TRANSFORMS: KindTable = {
         example={"size": 28},
     ),
     "RandomResize": Kind(
-        "A random size of the shorter side.",
+        "Resizes the shorter side to a random size.",
         {"min_size": Side, "max_size": Side, "interpolation": _RESIZE_INTERPOLATION, "antialias": _ANTIALIAS},
         example={"min_size": 28, "max_size": 36},
     ),
     "RandomShortestSize": Kind(
-        "One of several sizes of the shorter side.",
+        "Resizes the shorter side to one of several sizes.",
         {
             "min_size": Side | Annotated[tuple[Side, ...], Field(min_length=1, max_length=64)],
             "max_size": (Side | None, None),
@@ -103,10 +105,10 @@ TRANSFORMS: KindTable = {
         },
         example={"min_size": [28, 32]},
     ),
-    "RandomHorizontalFlip": Kind("Left and right exchanged.", {"p": _P}),
-    "RandomVerticalFlip": Kind("Top and bottom exchanged.", {"p": _P}),
+    "RandomHorizontalFlip": Kind("Flips left and right with probability p.", {"p": _P}),
+    "RandomVerticalFlip": Kind("Flips top and bottom with probability p.", {"p": _P}),
     "RandomRotation": Kind(
-        "A turn by a random angle.",
+        "Rotates by a random angle.",
         {
             "degrees": Degrees,
             "interpolation": _interpolation("nearest"),
@@ -117,7 +119,7 @@ TRANSFORMS: KindTable = {
         example={"degrees": 10},
     ),
     "RandomAffine": Kind(
-        "A random turn, shift, size and slant.",
+        "Rotates, translates, scales and shears at random.",
         {
             "degrees": Degrees,
             "translate": (tuple[Probability, Probability] | None, None),
@@ -130,11 +132,11 @@ TRANSFORMS: KindTable = {
         example={"degrees": 10, "translate": [0.1, 0.1]},
     ),
     "RandomPerspective": Kind(
-        "Seen from a random direction.",
+        "A random change of perspective.",
         {"distortion_scale": (Probability, 0.5), "p": _P, "interpolation": _interpolation("bilinear"), "fill": _FILL},
     ),
     "ElasticTransform": Kind(
-        "As if seen through moving water.",
+        "Random elastic displacements, as if through moving water.",
         {
             "alpha": (NonNegative | tuple[NonNegative, NonNegative], 50.0),
             "sigma": (Positive | tuple[Positive, Positive], 5.0),
@@ -153,7 +155,7 @@ TRANSFORMS: KindTable = {
         example={"brightness": 0.2},
     ),
     "RandomPhotometricDistort": Kind(
-        "What SSD does to colours: jitter by parts, and channels exchanged.",
+        "The photometric distortion of SSD: jitter in parts, and permuted channels.",
         {
             "brightness": (tuple[NonNegative, NonNegative], (0.875, 1.125)),
             "contrast": (tuple[NonNegative, NonNegative], (0.5, 1.5)),
@@ -162,40 +164,42 @@ TRANSFORMS: KindTable = {
             "p": _P,
         },
     ),
-    "RandomGrayscale": Kind("Shades of grey, in as many channels.", {"p": (Probability, 0.1)}),
-    "RandomChannelPermutation": Kind("Channels in a random order."),
-    "RandomInvert": Kind("Light and dark exchanged.", {"p": _P}),
+    "RandomGrayscale": Kind(
+        "Converts to grayscale with probability p, keeping the number of channels.", {"p": (Probability, 0.1)}
+    ),
+    "RandomChannelPermutation": Kind("Permutes the channels at random."),
+    "RandomInvert": Kind("Inverts light and dark with probability p.", {"p": _P}),
     "RandomPosterize": Kind(
-        "Fewer shades: so many bits of each channel.",
+        "Keeps so many bits of each channel.",
         {"bits": Annotated[int, Field(strict=True, ge=0, le=8)], "p": _P},
         example={"bits": 4},
     ),
     "RandomSolarize": Kind(
-        "Inverts what is at least as light as the threshold (of bytes: 0 to 255).",
+        "Inverts values at or above the threshold (bytes: 0 to 255).",
         {"threshold": NonNegative, "p": _P},
         example={"threshold": 128},
     ),
     "RandomAdjustSharpness": Kind(
-        "Blurred (factor 0), as it is (1), or sharper.",
+        "Blurs (factor below 1) or sharpens (above 1).",
         {"sharpness_factor": NonNegative, "p": _P},
         example={"sharpness_factor": 2},
     ),
-    "RandomAutocontrast": Kind("The darkest value becomes black, the lightest white.", {"p": _P}),
-    "RandomEqualize": Kind("All shades equally frequent.", {"p": _P}),
+    "RandomAutocontrast": Kind("Stretches values so that the darkest is black and the lightest white.", {"p": _P}),
+    "RandomEqualize": Kind("Equalizes the histogram of values.", {"p": _P}),
     "RandomZoomOut": Kind(
-        "Placed at random on a larger ground.", {"fill": _FILL, "side_range": (Interval, (1.0, 4.0)), "p": _P}
+        "Places the image at random on a larger canvas.", {"fill": _FILL, "side_range": (Interval, (1.0, 4.0)), "p": _P}
     ),
     "GaussianBlur": Kind(
-        "Blurred, by a random deviation.",
+        "Gaussian blur of a random standard deviation.",
         {"kernel_size": Side | tuple[Side, Side], "sigma": (Positive | tuple[Positive, Positive], (0.1, 2.0))},
         example={"kernel_size": 3},
     ),
     "GaussianNoise": Kind(
-        "Normal noise, in units of the whole range of values.",
+        "Adds normal noise; mean and sigma are in units of the range of values.",
         {"mean": (Finite, 0.0), "sigma": (NonNegative, 0.1), "clip": (bool, True)},
     ),
     "RandomErasing": Kind(
-        "A random rectangle gets one value, on the scale of what stands there: behind Normalize, 0 is the mean.",
+        "Fills a random rectangle with one value, on the scale of its position: after Normalize, 0 is the mean.",
         {
             "p": _P,
             "scale": (tuple[Probability, Probability], (0.02, 0.33)),
@@ -231,23 +235,23 @@ TRANSFORMS: KindTable = {
     ),
 }
 
-# Of a whole batch, at its end: each picture with the one before it, and their labels.
+# Of a whole batch, after all others: each image with the one before it, and their labels.
 MIXING_TRANSFORMS: KindTable = {
     "MixUp": Kind(
-        "Adds to each picture of a batch its neighbour, faintly, and mixes their labels, which become "
-        "probabilities: for CrossEntropyLoss alone.",
+        "Blends each image of a batch with its neighbour, and mixes their labels, which become probabilities: for "
+        "CrossEntropyLoss alone.",
         {"alpha": (Positive, 1.0)},
     ),
     "CutMix": Kind(
-        "Puts into each picture of a batch a rectangle of its neighbour, and mixes their labels, which "
-        "become probabilities: for CrossEntropyLoss alone.",
+        "Pastes a rectangle of its neighbour into each image of a batch, and mixes their labels, which become "
+        "probabilities: for CrossEntropyLoss alone.",
         {"alpha": (Positive, 1.0)},
     ),
 }
 
 
 class BaseTransform(SpecModel):
-    """What every transform has."""
+    """The base class of transforms."""
 
     kind: str
 
@@ -269,7 +273,7 @@ Transforms = Annotated[tuple[Transform, ...], Field(max_length=64)]
 TrainingTransforms = Annotated[tuple[TransformOrMixing, ...], Field(max_length=64)]
 
 DETERMINISTIC_TRANSFORMS = frozenset({"Resize", "CenterCrop", "Pad", "Grayscale", "RGB", "Normalize"})
-# What reads values as shades between black and white, which they are no longer behind Normalize.
+# They need values between black and white, so they come before Normalize.
 COLOR_TRANSFORMS = frozenset(
     {
         "Grayscale",
@@ -292,5 +296,5 @@ COLOR_TRANSFORMS = frozenset(
 
 
 def deterministic_transforms(transforms: Sequence[BaseTransform]) -> tuple[BaseTransform, ...]:
-    """Return the transforms that draw nothing, in order: those of evaluation unless a job says otherwise."""
+    """Return the transforms without randomness, in order: the default of evaluation."""
     return tuple(each for each in transforms if each.kind in DETERMINISTIC_TRANSFORMS)

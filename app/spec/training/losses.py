@@ -1,81 +1,142 @@
-"""Losses: those of torch, and an output of the network that is the loss itself."""
+"""Losses: those of torch, and an output of the network that is the loss itself.
+
+Facts of a loss stand in its `LossKind`; what needs torch is in the row of the same name in
+`workers.training.objective.losses`.
+"""
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Literal
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, NamedTuple, cast
 
 from app.spec.base import Finite, NonNegative, Positive, Probability, SpecModel
 from app.spec.data.columns import Column
-from app.spec.kinds import Kind, KindTable, create_kind_models, discriminated_union
+from app.spec.kinds import Kind, create_kind_models, discriminated_union
+
+TaskType = Literal["classes", "tags", "decisions", "labels", "numbers"]
+ClassWeights = tuple[float, ...] | Literal["balanced"] | None
 
 REDUCTION = (Literal["mean", "sum"], "mean")
 BALANCED = "balanced"
 CLASS_WEIGHTS = (tuple[NonNegative, ...] | Literal["balanced"] | None, None)
+IGNORE_INDEX = -100
 
-TORCH_LOSSES: KindTable = {
-    "CrossEntropyLoss": Kind(
+
+@dataclass(frozen=True, slots=True)
+class LossKind(Kind):
+    """A row of the table of losses.
+
+    `task_type` is that of its outputs, before the target's shape is taken into account; `None` if the target alone
+    decides. `gives_probabilities` is true of losses that are least where an activation of the output is the
+    probability of the target (proper scoring rules). `takes_soft_targets` is true of a loss whose targets may be
+    probabilities of classes.
+    """
+
+    task_type: TaskType | None = "numbers"
+    gives_probabilities: bool = False
+    takes_soft_targets: bool = False
+
+
+TORCH_LOSSES: Mapping[str, LossKind] = {
+    "CrossEntropyLoss": LossKind(
         "Classes from logits (N, C); targets are integers (N) or probabilities (N, C).",
         {
             "weight": CLASS_WEIGHTS,
-            "ignore_index": (int, -100),
+            "ignore_index": (int, IGNORE_INDEX),
             "label_smoothing": (Probability, 0.0),
             "reduction": REDUCTION,
         },
+        task_type="classes",
+        gives_probabilities=True,
+        takes_soft_targets=True,
     ),
-    "NLLLoss": Kind(
+    "NLLLoss": LossKind(
         "Classes from log-probabilities (N, C).",
-        {"weight": CLASS_WEIGHTS, "ignore_index": (int, -100), "reduction": REDUCTION},
+        {"weight": CLASS_WEIGHTS, "ignore_index": (int, IGNORE_INDEX), "reduction": REDUCTION},
+        task_type="classes",
+        gives_probabilities=True,
     ),
-    "MSELoss": Kind("The mean squared error.", {"reduction": REDUCTION}),
-    "L1Loss": Kind("The mean absolute error.", {"reduction": REDUCTION}),
-    "SmoothL1Loss": Kind("Squared near zero, absolute further out.", {"beta": (Positive, 1.0), "reduction": REDUCTION}),
-    "HuberLoss": Kind("Squared near zero, linear further out.", {"delta": (Positive, 1.0), "reduction": REDUCTION}),
-    "BCEWithLogitsLoss": Kind("Yes or no from logits.", {"pos_weight": CLASS_WEIGHTS, "reduction": REDUCTION}),
-    "BCELoss": Kind("Yes or no from probabilities.", {"reduction": REDUCTION}),
-    "KLDivLoss": Kind(
+    "MSELoss": LossKind("The mean squared error.", {"reduction": REDUCTION}),
+    "L1Loss": LossKind("The mean absolute error.", {"reduction": REDUCTION}),
+    "SmoothL1Loss": LossKind(
+        "Squared near zero, absolute further out.", {"beta": (Positive, 1.0), "reduction": REDUCTION}
+    ),
+    "HuberLoss": LossKind("Squared near zero, linear further out.", {"delta": (Positive, 1.0), "reduction": REDUCTION}),
+    "BCEWithLogitsLoss": LossKind(
+        "Yes or no from logits.",
+        {"pos_weight": CLASS_WEIGHTS, "reduction": REDUCTION},
+        task_type="decisions",
+        gives_probabilities=True,
+    ),
+    "BCELoss": LossKind(
+        "Yes or no from probabilities.", {"reduction": REDUCTION}, task_type="decisions", gives_probabilities=True
+    ),
+    "KLDivLoss": LossKind(
         "The Kullback-Leibler divergence from log-probabilities.",
         {"reduction": (Literal["batchmean", "mean", "sum"], "batchmean"), "log_target": (bool, False)},
     ),
-    "PoissonNLLLoss": Kind(
+    "PoissonNLLLoss": LossKind(
         "Counts from log-rates.", {"log_input": (bool, True), "full": (bool, False), "reduction": REDUCTION}
     ),
-    "SoftMarginLoss": Kind("Targets -1 or 1 from scores.", {"reduction": REDUCTION}),
-    "MultiLabelSoftMarginLoss": Kind("Several labels at once from logits.", {"reduction": REDUCTION}),
-    "MultiMarginLoss": Kind(
-        "Classes with a margin.", {"p": (Literal[1, 2], 1), "margin": (Finite, 1.0), "reduction": REDUCTION}
+    "SoftMarginLoss": LossKind(
+        "Targets -1 or 1 from scores.", {"reduction": REDUCTION}, task_type="decisions", gives_probabilities=True
+    ),
+    "MultiLabelSoftMarginLoss": LossKind(
+        "Several labels at once from logits.", {"reduction": REDUCTION}, task_type="decisions", gives_probabilities=True
+    ),
+    "MultiMarginLoss": LossKind(
+        "Classes with a margin.",
+        {"p": (Literal[1, 2], 1), "margin": (Finite, 1.0), "reduction": REDUCTION},
+        task_type="classes",
     ),
 }
 OUTPUT_LOSS = "Output"
-LOSSES: KindTable = {
+LOSSES: Mapping[str, LossKind] = {
     **TORCH_LOSSES,
-    OUTPUT_LOSS: Kind(
-        "The network's own: the output is the loss, one number, or one for each example, which are averaged."
+    OUTPUT_LOSS: LossKind(
+        "The network's own: the output is the loss, one number, or one for each example, which are averaged.",
+        task_type=None,
     ),
 }
 
-TaskType = Literal["classes", "tags", "decisions", "labels", "numbers"]
-
-# Kind of loss → what its outputs are about. What an own loss is about, only its target tells.
-TASK_TYPES: Mapping[str, TaskType] = {
-    "CrossEntropyLoss": "classes",
-    "NLLLoss": "classes",
-    "MultiMarginLoss": "classes",
-    "BCEWithLogitsLoss": "decisions",
-    "BCELoss": "decisions",
-    "SoftMarginLoss": "decisions",
-    "MultiLabelSoftMarginLoss": "decisions",
-    "MSELoss": "numbers",
-    "L1Loss": "numbers",
-    "SmoothL1Loss": "numbers",
-    "HuberLoss": "numbers",
-    "KLDivLoss": "numbers",
-    "PoissonNLLLoss": "numbers",
+# Task type → the loss that reads scores in the same way as a network's own loss of that type.
+EQUIVALENT_LOSSES: Mapping[TaskType, str] = {
+    "classes": "CrossEntropyLoss",
+    "tags": "CrossEntropyLoss",
+    "decisions": "BCEWithLogitsLoss",
+    "labels": "BCEWithLogitsLoss",
+    "numbers": "MSELoss",
 }
+
+
+class LossOptions(NamedTuple):
+    """The options of a loss that more than torch reads; defaults for those that its kind does not have."""
+
+    weight: ClassWeights = None
+    pos_weight: ClassWeights = None
+    ignore_index: int = IGNORE_INDEX
+    log_input: bool = False
+    log_target: bool = True
+
+    @property
+    def is_log_output(self) -> bool:
+        """Whether the output is the logarithm of the predicted number."""
+        return self.log_input or not self.log_target
 
 
 class BaseLoss(SpecModel):
     """What every loss has."""
 
     kind: str
+
+    @property
+    def row(self) -> LossKind:
+        """The facts of its kind."""
+        return LOSSES[self.kind]
+
+    @property
+    def options(self) -> LossOptions:
+        """Its options that more than torch reads."""
+        return LossOptions(**{name: value for name, value in self if name in LossOptions._fields})
 
 
 LOSS_CLASSES = create_kind_models(LOSSES, BaseLoss)
@@ -87,17 +148,25 @@ else:
 
 
 def task_type(loss: BaseLoss, target: Column) -> TaskType:
-    """Return what an output says of its target.
+    """Return what an output predicts of its target.
 
     classes: one of several; tags: one for every token of a list; decisions: yes or no; labels: a yes or no for each of
     several labels; numbers: measured ones.
     """
-    found = TASK_TYPES.get(loss.kind) or _target_task_type(target)
-    if found == "classes" and target.padded and target.labels:
+    task = loss.row.task_type or _target_task_type(target)
+    if task == "classes" and target.padded and target.labels:
         return "tags"
-    if found == "decisions" and len(target.shape) == 1 and target.shape[0] > 1 and not target.padded:
+    if task == "decisions" and len(target.shape) == 1 and target.shape[0] > 1 and not target.padded:
         return "labels"
-    return found
+    return task
+
+
+def equivalent_loss(loss: BaseLoss, target: Column) -> BaseLoss:
+    """Return a loss of torch that reads the scores for `target` alike: `loss` itself unless it is the network's own."""
+    if loss.kind != OUTPUT_LOSS:
+        return loss
+    kind = EQUIVALENT_LOSSES[task_type(loss, target)]
+    return cast(BaseLoss, LOSS_CLASSES[kind].model_validate({"kind": kind}))
 
 
 def _target_task_type(target: Column) -> TaskType:

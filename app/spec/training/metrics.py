@@ -1,21 +1,19 @@
-"""Metrics: what is reported of the held-out examples beside the loss, and what each can be reported of."""
+"""Metrics: what is reported of the held-out examples beside the loss, by task type."""
 
 from collections.abc import Mapping
 from re import fullmatch
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from app.spec.data.columns import Column
-from app.spec.training.losses import BaseLoss, TaskType, task_type
+from app.spec.training.losses import BaseLoss, TaskType, equivalent_loss, task_type
 
 
 class MetricKind(NamedTuple):
-    """One row of the table."""
+    """A row of the table. `requires` is what an output must give: decisions, scores, or probabilities."""
 
     sentence: str
-    task_types: tuple[TaskType, ...]  # what the outputs must be about
-    requires: Literal["predicted", "scores", "probabilities"] = (
-        "predicted"  # of an output: what it decides, how, or how probable it is
-    )
+    task_types: tuple[TaskType, ...]
+    requires: Literal["predicted", "scores", "probabilities"] = "predicted"
 
 
 _MULTICLASS: tuple[TaskType, ...] = ("classes", "tags")
@@ -68,14 +66,9 @@ METRICS: Mapping[str, MetricKind] = {
     "spearman": MetricKind("Spearman's rank correlation of output and target.", _REGRESSION),
 }
 MAX_CLASSES = 1000  # of metrics that count every pair of classes, or keep every score
-UNLIMITED_CLASS_METRICS = frozenset(
-    {"accuracy", "top5_accuracy", "perplexity", "exact_match"}
-)  # metrics of any number of classes
+UNLIMITED_CLASS_METRICS = frozenset({"accuracy", "top5_accuracy", "perplexity", "exact_match"})
 SPAN_METRICS = frozenset({"span_precision", "span_recall", "span_f1"})
-NON_PROBABILISTIC_LOSSES = frozenset(
-    {"MultiMarginLoss", "SoftMarginLoss", "MultiLabelSoftMarginLoss"}
-)  # scores, not probabilities
-IOB_TAG_PATTERN = r"O|[BI](-.+)?"  # what a tag of entities looks like
+IOB_TAG_PATTERN = r"O|[BI](-.+)?"  # a tag of entities
 
 if TYPE_CHECKING:
     Metric = str
@@ -84,25 +77,26 @@ else:
 
 
 def is_iob_tag_set(labels: tuple[str, ...] | None) -> bool:
-    """Say whether tags mark entities: B-PER begins one, I-PER goes on with it, O is none."""
+    """Return whether labels are tags of entities: B-PER begins one, I-PER continues it, O is outside."""
     return labels is not None and all(fullmatch(IOB_TAG_PATTERN, label) for label in labels)
 
 
 def metric_mismatch(name: str, loss: BaseLoss, target: Column) -> tuple[str, str] | None:
     """Return why a metric cannot be reported, and a hint; `None` if it can."""
-    what = task_type(loss, target)
-    fitting = [
-        each
-        for each, row in METRICS.items()
-        if what in row.task_types and (row.requires != "probabilities" or loss.kind not in NON_PROBABILISTIC_LOSSES)
+    task = task_type(loss, target)
+    has_probabilities = equivalent_loss(loss, target).row.gives_probabilities
+    applicable = [
+        metric
+        for metric, row in METRICS.items()
+        if task in row.task_types and (row.requires != "probabilities" or has_probabilities)
     ]
     if not is_iob_tag_set(target.labels):
-        fitting = [each for each in fitting if each not in SPAN_METRICS]
-    if name in fitting:
+        applicable = [metric for metric in applicable if metric not in SPAN_METRICS]
+    if name in applicable:
         return None
-    hint = "one of: " + ", ".join(fitting)
-    if what not in METRICS[name].task_types:
-        return f"{loss.kind} is about {what}, {name} is not", hint
+    hint = "one of: " + ", ".join(applicable)
+    if task not in METRICS[name].task_types:
+        return f"{loss.kind} is about {task}, {name} is not", hint
     if name in SPAN_METRICS:
-        return f'{name} needs tags such as B-PER, I-PER and O, which "{target.name}" has not', hint
-    return f"{name} needs probabilities, and {loss.kind} gives scores that are none", hint
+        return f'{name} needs tags such as B-PER, I-PER and O, which "{target.name}" does not have', hint
+    return f"{name} needs probabilities, and {loss.kind} gives only scores", hint

@@ -1,4 +1,4 @@
-"""The objective: what is minimised, what outputs are compared with, and what is reported beside it."""
+"""The objective: losses, the outputs and targets that they compare, and metrics."""
 
 from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, Literal
@@ -12,7 +12,7 @@ from app.spec.problems import did_you_mean
 from app.spec.training.losses import OUTPUT_LOSS, Loss
 from app.spec.training.metrics import Metric, metric_mismatch
 
-RESERVED_HEAD_NAMES = frozenset({"flow"})  # series of what control flow did
+RESERVED_HEAD_NAMES = frozenset({"flow"})  # of the series of control flow
 
 
 def _validate_head_name(name: str) -> str:
@@ -33,7 +33,7 @@ SCORES_DESCRIPTION = (
 
 
 class BaseHead(SpecModel):
-    """Which output is compared with which target, and what is reported of it."""
+    """The output, the target that it is compared with, and the metrics."""
 
     output: Name | None = Field(None, description=OUTPUT_DESCRIPTION)
     target: ColumnName | None = Field(None, description=TARGET_DESCRIPTION)
@@ -55,7 +55,7 @@ class Head(BaseHead):
 
     @property
     def metrics_output(self) -> str | None:
-        """The output that metrics are about, `None` for the first one. See `watches`."""
+        """The output that metrics compare with the target, `None` for the first one. See `has_metrics_output`."""
         return self.output if self.has_loss_target else self.scores
 
     @property
@@ -74,14 +74,14 @@ class Objective(BaseHead):
     def _one_form(self) -> "Objective":
         if self.heads is None and self.loss is None:
             raise validation_error("missing", "an objective has a loss, or several heads", 'add "loss": {"kind": …}')
-        beside = sorted(self.model_fields_set - {"heads"})
-        if self.heads is not None and beside:
-            detail = f"with heads, {', '.join(beside)} belong to each head"
+        others = sorted(self.model_fields_set - {"heads"})
+        if self.heads is not None and others:
+            detail = f"with heads, {', '.join(others)} belong to each head"
             raise validation_error("contradiction", detail, "move them into the heads, or remove heads")
         return self
 
     def all_heads(self) -> dict[str, Head]:
-        """Return the heads by name; of the form with one loss a single one, whose name is empty."""
+        """Return the heads by name; an objective with one loss has a single head, whose name is empty."""
         if self.heads is not None:
             return dict(self.heads)
         fields: dict[str, Any] = {name: getattr(self, name) for name in (*BaseHead.model_fields, "loss")}
@@ -89,11 +89,11 @@ class Objective(BaseHead):
 
     def series_names(self) -> tuple[str, ...]:
         """Return the names of all series that are evaluated."""
-        found = ["train/loss", "val/loss"]
+        names = ["train/loss", "val/loss"]
         for name, head in self.all_heads().items():
-            found += [f"{split}/{name}/loss" for split in ("train", "val") if name]
-            found += [f"val/{series_prefix(name)}{metric}" for metric in head.metrics]
-        return tuple(found)
+            names += [f"{split}/{name}/loss" for split in ("train", "val") if name]
+            names += [f"val/{series_prefix(name)}{metric}" for metric in head.metrics]
+        return tuple(names)
 
 
 def head_pointer(head: str) -> str:
@@ -102,18 +102,18 @@ def head_pointer(head: str) -> str:
 
 
 def series_prefix(head: str) -> str:
-    """Return what stands before the names of a head's own series, after `val/`."""
+    """Return the prefix of the names of a head's series, after `val/`."""
     return f"{head}/" if head else ""
 
 
 def objective_changes(new: Objective, old: Objective) -> dict[str, tuple[Any, Any]]:
-    """Return what of two objectives decides over a training: both values by their place in a job."""
-    mine, theirs = new.all_heads(), old.all_heads()
-    if mine.keys() != theirs.keys():
-        return {"objective/heads": (tuple(mine), tuple(theirs))}
+    """Return the fields that determine a training, with their new and old values, by their place in a job."""
+    new_heads, old_heads = new.all_heads(), old.all_heads()
+    if new_heads.keys() != old_heads.keys():
+        return {"objective/heads": (tuple(new_heads), tuple(old_heads))}
     return {
-        f"{head_pointer(name)[1:]}/{field}": (getattr(mine[name], field), getattr(theirs[name], field))
-        for name in mine
+        f"{head_pointer(name)[1:]}/{field}": (getattr(new_heads[name], field), getattr(old_heads[name], field))
+        for name in new_heads
         for field in ("loss", "weight", "output", "target", "classes")
     }
 
@@ -121,30 +121,30 @@ def objective_changes(new: Objective, old: Objective) -> dict[str, tuple[Any, An
 def objective_problems(
     objective: Objective, outputs: Iterable[str], targets: Mapping[str, Column | None]
 ) -> list[Problem]:
-    """Return what heads name that is not there, and metrics that say nothing of what the heads are about.
+    """Return the problems of heads: unknown outputs, and metrics that do not apply.
 
     `outputs` are the network's, `targets` the columns by head.
     """
     problems = []
     for name, head in objective.all_heads().items():
-        where = head_pointer(name)
+        pointer = head_pointer(name)
         for field in ("output", "scores"):
-            wanted = getattr(head, field)
-            if wanted is not None and wanted not in outputs:
-                detail = f'the network has no output "{wanted}"'
-                problems.append(Problem(f"{where}/{field}", "unknown_output", detail, did_you_mean(wanted, outputs)))
+            output = getattr(head, field)
+            if output is not None and output not in outputs:
+                detail = f'the network has no output "{output}"'
+                problems.append(Problem(f"{pointer}/{field}", "unknown_output", detail, did_you_mean(output, outputs)))
         if head.has_loss_target and head.scores is not None:
-            detail = f"{head.loss.kind} compares an output itself, which the metrics are about"
-            problems.append(Problem(f"{where}/scores", "contradiction", detail, "remove scores"))
+            detail = f"{head.loss.kind} and its metrics compare the same output with the target"
+            problems.append(Problem(f"{pointer}/scores", "contradiction", detail, "remove scores"))
         for position, metric in enumerate(head.metrics):
             reason = _head_metric_mismatch(metric, head, targets[name])
             if reason is not None:
-                problems.append(Problem(f"{where}/metrics/{position}", "contradiction", *reason))
+                problems.append(Problem(f"{pointer}/metrics/{position}", "contradiction", *reason))
     return problems
 
 
 def _head_metric_mismatch(metric: str, head: Head, target: Column | None) -> tuple[str, str] | None:
     if not head.has_metrics_output:
         detail = f"{metric} compares an output with a target, and this loss is an output itself"
-        return detail, 'name what is compared: "scores": an output'
+        return detail, 'set "scores" to the output that metrics compare with the target'
     return metric_mismatch(metric, head.loss, target) if target is not None else None

@@ -1,4 +1,4 @@
-"""The plan: what trains, how long, and when to evaluate, save and stop."""
+"""The training plan: the optimiser, how long it runs, and when to evaluate, save and stop."""
 
 from typing import Annotated, Literal
 
@@ -76,28 +76,28 @@ class Training(SpecModel):
         return self
 
     def total_steps(self, steps_per_epoch: int) -> int:
-        """Return the number of optimizer steps of the whole run (one epoch by default)."""
+        """Return the number of optimiser steps of the run (one epoch by default)."""
         return self.steps or (self.epochs or 1) * steps_per_epoch
 
     def problems(self) -> list[Problem]:
-        """Return what of the plan contradicts itself; pointers lead into the plan."""
-        found = group_problems(self.optimizer, self.groups)
+        """Return the contradictions in the plan; pointers lead into it."""
+        problems = group_problems(self.optimizer, self.groups)
         if self.optimizer.row.closure:
-            found += self._search_problems()
+            problems += self._line_search_problems()
         if self.warmup is not None:
-            found += warmup_problems(self.warmup, self.schedule, self.epochs, self.steps)
-        return found
+            problems += warmup_problems(self.warmup, self.schedule, self.epochs, self.steps)
+        return problems
 
-    def _search_problems(self) -> list[Problem]:
-        """Return what cannot be done to gradients that are compared with each other."""
-        kind, found = self.optimizer.kind, []
+    def _line_search_problems(self) -> list[Problem]:
+        """Return the settings that change losses or gradients while a line search compares them."""
+        kind, problems = self.optimizer.kind, []
         if self.precision == "fp16":
             detail = f"{kind} compares losses, and fp16 scales them differently as it goes"
-            found.append(Problem("/precision", "unsupported", detail, 'use "float32" or "bf16"'))
+            problems.append(Problem("/precision", "unsupported", detail, 'use "float32" or "bf16"'))
         if self.clip_norm is not None:
             detail = f"{kind} compares gradients, which clipping changes"
-            found.append(Problem("/clip_norm", "unsupported", detail, "remove clip_norm"))
+            problems.append(Problem("/clip_norm", "unsupported", detail, "remove clip_norm"))
         if self.on_nan == "skip":
-            detail = f"{kind} moves within a step, which cannot be left out afterwards"
-            found.append(Problem("/on_nan", "unsupported", detail, 'use "fail"'))
-        return found
+            detail = f"{kind} changes the weights during a step, which cannot be skipped afterwards"
+            problems.append(Problem("/on_nan", "unsupported", detail, 'use "fail"'))
+        return problems

@@ -151,7 +151,7 @@ class Warmup(SpecModel):
         return self
 
     def warmup_steps(self, steps_per_epoch: int) -> int:
-        """Return the number of optimizer steps until the full rates."""
+        """Return the number of optimiser steps until the rates are those of the schedule."""
         return self.steps or (self.epochs or 1) * steps_per_epoch
 
 

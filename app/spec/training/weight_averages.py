@@ -1,4 +1,4 @@
-"""Averages of the weights along the training, which are evaluated and published in their place."""
+"""Averages of the weights over a training, which are evaluated and published in their place."""
 
 from typing import TYPE_CHECKING, Annotated, Literal
 

@@ -3,6 +3,7 @@
 import hashlib
 import uuid
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from app.db.session import Database
@@ -13,7 +14,15 @@ from app.jobs.states import Status
 from app.settings import Settings
 from app.storage.protocol import ArtifactStore
 from workers.host.persist import record
-from workers.protocol.messages import Ending, Message, Outcome, ProgressReport, SavedCheckpoint, SavedFile, SeriesPoints
+from workers.protocol.messages import (
+    Ending,
+    JobMessage,
+    Outcome,
+    ProgressReport,
+    SavedCheckpoint,
+    SavedFile,
+    SeriesPoints,
+)
 
 SETTINGS = Settings()
 SPEC: dict[str, Any] = {
@@ -41,9 +50,9 @@ def create_running_job(db: Database, owner: str = "anna", **values: Any) -> JobR
     return claimed
 
 
-def record_message(db: Database, job: JobRow, message: Message) -> None:
+def record_message(db: Database, job: JobRow, message: JobMessage) -> None:
     """Record what an attempt says."""
-    db.run(record, job.id, job.fence, message, SETTINGS)
+    db.run(record, job.fence, replace(message, job_id=job.id), SETTINGS)
 
 
 def finish_job(db: Database, job: JobRow, ending: Ending = Ending.SUCCEEDED) -> str:

@@ -19,6 +19,7 @@ from app.errors import MissingDependency
 from tests.app.api.client import Api, Client, assert_problem
 from tests.app.api.job_factories import SPEC, create_checkpoint, create_running_job
 from tests.app.api.test_checkpoints import UNKNOWN
+from workers.protocol.child_requests import ExportRequest
 
 SCHEMA = {
     "columns": [{"name": "features", "shape": [4], "dtype": "float32"}],
@@ -53,9 +54,9 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     forms: list[str] = []
     real = Inspector.export
 
-    def export(self: Inspector, export: Any, target: Any) -> float:
-        forms.append(export.form)
-        return real(self, export, target)
+    def export(self: Inspector, request: ExportRequest) -> float:
+        forms.append(request.form)
+        return real(self, request)
 
     monkeypatch.setattr(Inspector, "export", export)
     return forms
@@ -137,8 +138,8 @@ def test_exports_are_deleted_with_the_job(api: Api, anna: Client) -> None:
 def test_a_job_deleted_meanwhile_leaves_nothing(api: Api, anna: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     job, path = checkpoint(api)
 
-    def export(self: Inspector, export: Any, target: Any) -> float:
-        target.write_bytes(b"graph")
+    def export(self: Inspector, request: ExportRequest) -> float:
+        request.target.write_bytes(b"graph")
         api.services.db.run(lambda session: session.delete(session.get_one(JobRow, job.id)))
         return 0.0
 
@@ -148,7 +149,7 @@ def test_a_job_deleted_meanwhile_leaves_nothing(api: Api, anna: Client, monkeypa
 
 
 def test_missing_packages_are_the_operator_s(api: Api, anna: Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    def export(self: Inspector, export: Any, target: Any) -> float:
+    def export(self: Inspector, request: ExportRequest) -> float:
         raise MissingDependency(
             "this service lacks the packages onnx", hint="install graftwerk[onnx] where the API runs"
         )

@@ -104,7 +104,7 @@ def test_an_answer_has_a_limit_too(serve: StartApp, anna: Client, path: str, tmp
     client = serve(other={"predictors": predictors}).client_with_token(anna.headers["Authorization"].split()[1])
     rows = [{"x": [number, 0, 0, 0]} for number in range(20)]
     document = assert_problem(asked(client, path, rows, outputs=["probabilities", "raw"]), 413, "too_large")
-    assert "the answer has" in document["detail"]
+    assert "the response has" in document["detail"]
     predictors.close()
 
 

@@ -144,9 +144,9 @@ def test_a_checkpoint_that_is_removed_meanwhile(
 
     def held(self: ArtifactCache, store: Any, files: Any) -> Any:
         api.services.db.run(lambda session: checkpoints.remove(session, [session.get_one(CheckpointRow, chosen)]))
-        monkeypatch.setattr(ArtifactCache, "held", real)
+        monkeypatch.setattr(ArtifactCache, "local_files", real)
         raise NotFound("there is no such file")
 
-    monkeypatch.setattr(ArtifactCache, "held", held)
+    monkeypatch.setattr(ArtifactCache, "local_files", held)
     other = asked(anna, path).json()["checkpoint"]
     assert other in {each["id"] for each in listed} - {chosen}

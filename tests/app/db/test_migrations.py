@@ -32,7 +32,7 @@ from app.db.tables import (
     WorkerRow,
 )
 from app.errors import DatabaseUnavailable
-from app.lifecycle import unreferenced
+from app.lifecycle import orphans
 from app.spec.data.sources import NewDataset
 from tests.app.api.job_factories import create_running_job, finish_job, record_curve
 from tests.app.webhooks.factories import create_webhook
@@ -95,10 +95,10 @@ def test_down_to_base_and_up_again_with_data(database: Database) -> None:
 
 
 def test_every_database_has_a_name_of_its_own(database: Database) -> None:
-    names = [database.read(unreferenced.deployment_id)]
+    names = [database.read(orphans.deployment_id)]
     migrate.downgrade(database, "base")
     migrate.upgrade(database)
-    names.append(database.read(unreferenced.deployment_id))
+    names.append(database.read(orphans.deployment_id))
     assert len(set(names)) == 2
 
 

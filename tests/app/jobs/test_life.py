@@ -4,7 +4,7 @@ Attempts that were superseded keep writing all the while, and are refused.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
@@ -117,20 +117,20 @@ class Lives(RuleBasedStateMachine):
             model.status, model.fence = Status.RUNNING, job.fence
             model.steps = model.saved[-1] if model.saved else 0
             rewound = ProgressReport(events=(("rewound", {"step": model.steps}),))
-            self.run(record, job.id, job.fence, rewound, SETTINGS)
+            self.run(record, job.fence, replace(rewound, job_id=job.id), SETTINGS)
 
     @precondition(lambda self: self.any_in(Status.RUNNING))
     @rule(data=st.data(), count=st.integers(1, 3))
     def report(self, data: st.DataObject, count: int) -> None:
         job_id, model = self.some(data, Status.RUNNING)
-        self.run(record, job_id, model.fence, _points(model.steps, count), SETTINGS)
+        self.run(record, model.fence, replace(_points(model.steps, count), job_id=job_id), SETTINGS)
         model.steps += count
 
     @precondition(lambda self: self.any_in(Status.RUNNING))
     @rule(data=st.data())
     def save(self, data: st.DataObject) -> None:
         job_id, model = self.some(data, Status.RUNNING)
-        self.run(record, job_id, model.fence, self.saved(job_id, model.fence, model.steps), SETTINGS)
+        self.run(record, model.fence, replace(self.saved(job_id, model.fence, model.steps), job_id=job_id), SETTINGS)
         model.saved.append(model.steps)
         model.losses = 0
 
@@ -144,7 +144,7 @@ class Lives(RuleBasedStateMachine):
     @rule(data=st.data(), ending=st.sampled_from(list(Ending)))
     def finish(self, data: st.DataObject, ending: Ending) -> None:
         job_id, model = self.some(data, Status.RUNNING)
-        self.run(record, job_id, model.fence, Outcome(ending, result={}, error=LOST), SETTINGS)
+        self.run(record, model.fence, replace(Outcome(ending, result={}, error=LOST), job_id=job_id), SETTINGS)
         wish = model.wish
         match ending:
             case Ending.SUCCEEDED:
@@ -197,7 +197,7 @@ class Lives(RuleBasedStateMachine):
 
         def stale() -> None:
             if write < len(messages):
-                self.run(record, job_id, fence, messages[write], SETTINGS)
+                self.run(record, fence, replace(messages[write], job_id=job_id), SETTINGS)
             else:
                 self.run(repository.renew_lease, job_id, fence, 30.0)
 

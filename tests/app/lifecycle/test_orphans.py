@@ -19,7 +19,7 @@ from app.db.tables import CheckpointRow, ContentRow, DatasetRow
 from app.errors import NotFound, StaleFence
 from app.ids import new_id
 from app.jobs import repository, service
-from app.lifecycle import orphans
+from app.lifecycle import orphans, superseded_checkpoints
 from app.storage.local import LocalStore
 from app.storage.protocol import ArtifactStore
 from tests.app.jobs.test_races import submit, together
@@ -76,14 +76,14 @@ def test_a_checkpoint_that_is_read_stays_for_an_hour(database: Database, store: 
     first, second = (saved(database, store, job_id, step) for step in (1, 2))
     row = checkpoints.acquire_for_reading(database, finding(first))
     saved(database, store, job_id, 3)
-    orphans.prune_checkpoints(database, store, job_id, 1)
+    superseded_checkpoints.prune(database, store, job_id, 1)
     assert steps(database, job_id) == [3, 1]
     assert b"".join(store.read(row.files[0]["path"])) == b"weights of 1"
     assert sorted(store.keys("")) == [f"jobs/{job_id}/1/{step}/weights" for step in (1, 3)]
     with pytest.raises(NotFound):
         checkpoints.acquire_for_reading(database, finding(second))
     database.run(later, first)
-    orphans.prune_checkpoints(database, store, job_id, 1)
+    superseded_checkpoints.prune(database, store, job_id, 1)
     assert steps(database, job_id) == [3]
     assert sorted(store.keys("")) == [f"jobs/{job_id}/1/3/weights"]
 
@@ -107,7 +107,7 @@ def test_who_reads_on_is_noted_once_a_minute(database: Database, local: Artifact
 
 def test_a_reader_that_is_first_keeps_the_checkpoint(database: Database, local: ArtifactStore, job_id: str) -> None:
     first, _ = (saved(database, local, job_id, step) for step in (1, 2))
-    trim = partial(orphans._unlist_prunable, job_id=job_id, fence=1)
+    trim = partial(superseded_checkpoints._remove_rows, job_id=job_id, fence=1)
     assert together(database, lambda session: checkpoints._touch(session, first), trim) == []
     assert steps(database, job_id) == [2, 1]
 
@@ -115,7 +115,7 @@ def test_a_reader_that_is_first_keeps_the_checkpoint(database: Database, local: 
 def test_a_reader_that_is_late_chooses_again(database: Database, local: ArtifactStore, job_id: str) -> None:
     first, second = (saved(database, local, job_id, step) for step in (1, 2))
     chosen = iter([database.read(finding(each)) for each in (first, second)])
-    trim = partial(orphans._unlist_prunable, job_id=job_id, fence=1)
+    trim = partial(superseded_checkpoints._remove_rows, job_id=job_id, fence=1)
     assert together(database, trim, lambda session: checkpoints._touch(session, first)) is False
     assert checkpoints.acquire_for_reading(database, lambda session: next(chosen)).id == second
 
@@ -124,7 +124,7 @@ def test_an_attempt_that_lost_its_job_removes_nothing(database: Database, local:
     for step in (1, 2):
         saved(database, local, job_id, step)
     with pytest.raises(StaleFence):
-        orphans.prune_checkpoints(database, local, job_id, 0)
+        superseded_checkpoints.prune(database, local, job_id, 0)
     assert steps(database, job_id) == [2, 1]
 
 
@@ -138,7 +138,7 @@ def test_downloads_in_pieces_end_while_checkpoints_come_and_go(
         while not stop.is_set():
             step += 1
             saved(database, local, job_id, step)
-            orphans.prune_checkpoints(database, local, job_id, 1)
+            superseded_checkpoints.prune(database, local, job_id, 1)
 
     saved(database, local, job_id, 0)
     trainer = threading.Thread(target=train)

@@ -9,7 +9,18 @@ from app.errors import Problem
 from app.spec.data.columns import DataSchema
 from app.spec.data.sources import BUILTIN_SCHEMAS, TORCHVISION_SCHEMAS
 from tests.workers.jobs import LIMITS, make_job, make_schema
-from workers.children.inspect import HANDLERS, Inspection, InspectionLimits, inspect_job
+from workers.children.inspect import InspectionLimits, inspect_job
+from workers.children.server import INSPECTOR_HANDLERS, handle_request
+from workers.protocol.child_requests import (
+    REQUESTS,
+    RESPONSES,
+    ChildRequest,
+    ChildResponse,
+    DescribeRequest,
+    DescribeResponse,
+    InspectRequest,
+    InspectResponse,
+)
 
 CONVOLUTIONS: list[dict[str, Any]] = [
     {"kind": "Conv2d", "in_channels": 1, "out_channels": 10, "kernel_size": 5},
@@ -32,11 +43,11 @@ def linear(width: int, **fields: Any) -> dict[str, Any]:
     return {"kind": "Linear", "out_features": width} | fields
 
 
-def look(model: Any, schema: DataSchema, loss: Any = "CrossEntropyLoss", **parts: Any) -> Inspection:
+def look(model: Any, schema: DataSchema, loss: Any = "CrossEntropyLoss", **parts: Any) -> InspectResponse:
     return inspect_job(make_job(model, loss, **parts), schema, LIMITS)
 
 
-def only(found: Inspection) -> Problem:
+def only(found: InspectResponse) -> Problem:
     assert len(found.problems) == 1, found.problems
     return found.problems[0]
 
@@ -62,7 +73,7 @@ class TestReport:
         totals = found.report["totals"]
         assert totals["parameters"] == totals["trainable"] == 21_840
         assert totals["flops"] == sum(node["flops"] for node in nodes.values())
-        json.dumps(found.as_dict(), allow_nan=False)
+        json.dumps(found.report, allow_nan=False)
 
     def test_buffers_are_not_trained(self) -> None:
         found = look([linear(10), {"kind": "BatchNorm1d"}], make_schema((), "int64", 10))
@@ -281,16 +292,20 @@ class TestLimits:
         assert {problem.code for problem in found.problems} >= {"too_many_parameters", "too_much_memory"}
 
 
-def test_requests_and_answers_are_json(tmp_path: Path) -> None:
+def test_requests_and_responses_survive_the_pipe(tmp_path: Path) -> None:
     np.savez(tmp_path / "data.npz", x=np.zeros((4, 3), np.float32), y=np.arange(4))
-    described = HANDLERS["describe"](
-        {"path": str(tmp_path / "data.npz"), "source": {"kind": "upload"}, "limit": 1 << 20}
-    )
-    assert described["format"] == "npz"
-    assert described["schema"]["target"] == "y"
-    assert len(described["preview"]) == 4
-    limits = {"max_nodes": 9, "max_parameters": 9, "memory_limit": 1 << 30}
+    described = respond(DescribeRequest(tmp_path / "data.npz", {"kind": "upload"}, 1 << 20))
+    assert isinstance(described, DescribeResponse)
+    assert described.format == "npz"
+    assert described.schema is not None
+    assert described.schema["target"] == "y"
+    assert len(described.preview) == 4
     schema = BUILTIN_SCHEMAS["iris"].model_dump(mode="json")
-    answer = HANDLERS["inspect"]({"job": make_job([linear(3)]), "schema": schema, "named": {}, "limits": limits})
-    assert [problem["code"] for problem in answer["problems"]] == ["too_many_parameters"]
-    json.dumps([described, answer])
+    limits = InspectionLimits(max_nodes=9, max_parameters=9, memory_limit=1 << 30)
+    inspected = respond(InspectRequest(make_job([linear(3)]), schema, {}, limits))
+    assert isinstance(inspected, InspectResponse)
+    assert [problem.code for problem in inspected.problems] == ["too_many_parameters"]
+
+
+def respond(request: ChildRequest) -> ChildResponse:
+    return RESPONSES.decode(handle_request(REQUESTS.encode(request), INSPECTOR_HANDLERS))

@@ -18,7 +18,7 @@ WAVES = series_column([[1, 10], [3, 30], [5, 50]], [[3, 30]], [[1, 10], [5, 50]]
 
 
 def ragged(found: Preparation, split: SplitColumns, name: str) -> RaggedTensor:
-    column = found.apply(split, (name,))[name]
+    column = found.transform(split, (name,))[name]
     assert isinstance(column, RaggedTensor)
     return column
 
@@ -32,7 +32,7 @@ def test_series_are_scaled_by_all_moments_of_train() -> None:
     assert column[0:2][1, 1:].eq(0).all()  # behind the end
     again = Preparation.load(job_view(SERIES, features=part), SERIES, found.document())
     assert ragged(again, {"wave": WAVES}, "wave").values.equal(column.values)
-    assert found.apply({"wave": WAVES}, ("wave_length",))["wave_length"].tolist() == [3, 1, 2]  # type: ignore[union-attr]
+    assert found.transform({"wave": WAVES}, ("wave_length",))["wave_length"].tolist() == [3, 1, 2]  # type: ignore[union-attr]
 
 
 @pytest.mark.parametrize("rows", [([], [[1, 2]], []), ([[1, 2]], [], [[3, 4]]), ([], [], [])])
@@ -53,7 +53,7 @@ def test_long_series_lose_their_end() -> None:
 
 
 def test_what_is_no_number_is_refused_with_its_row() -> None:
-    with pytest.raises(DataError, match="no finite number in row 2"):
+    with pytest.raises(DataError, match="a value that is not finite in row 2"):
         fit_preparation(SERIES, {"wave": series_column([[1, 1]], [[2, 2], [float("nan"), 1]], width=2)}, ("wave",))
 
 
@@ -111,7 +111,7 @@ def test_a_deep_tree_is_no_trouble() -> None:
 def test_more_children_than_announced_are_refused() -> None:
     narrow = stored_schema(tree={"type": "tree", "longest": 6, "widest": 2})
     with pytest.raises(DataError, match=r"a node of row 1 in .tree. has 3 children, at most 2"):
-        fit_preparation(narrow, {"tree": TREES}, ("tree",)).apply({"tree": TREES}, ("tree",))
+        fit_preparation(narrow, {"tree": TREES}, ("tree",)).transform({"tree": TREES}, ("tree",))
 
 
 LABELS = ("O", "PER")
@@ -127,7 +127,7 @@ SPLIT: SplitColumns = {
 
 def tags(schema: DataSchema, split: SplitColumns, **data: Any) -> Tensor:
     found = fit_preparation(schema, split, ("words", "tags"), **data)
-    assert isinstance(words := found.apply(split, ("words",))["words"], RaggedTensor)
+    assert isinstance(words := found.transform(split, ("words",))["words"], RaggedTensor)
     made = ragged(found, split, "tags")[0:3]
     assert made.shape == words[0:3].shape
     return made
@@ -153,7 +153,7 @@ def test_tags_may_belong_to_a_series() -> None:
     found = fit_preparation(TAGGED, split, ("wave", "tags"), features=part)
     assert ragged(found, split, "tags")[0:2].tolist() == [[0, 1], [0, -100]]
     with pytest.raises(DataError, match='row 1 has 3 words in "tags" and 2 in "wave"'):
-        fit_preparation(TAGGED, SPLIT, ("tags",), features=part).apply(SPLIT, ("tags",))
+        fit_preparation(TAGGED, SPLIT, ("tags",), features=part).transform(SPLIT, ("tags",))
 
 
 def test_tags_may_belong_to_a_tree() -> None:
@@ -165,7 +165,7 @@ def test_tags_may_belong_to_a_tree() -> None:
     assert ragged(found, split, "nodes")[0:3].tolist() == [[0, 0, 0, 0, 0, 1], [1, *[-100] * 5], [-100] * 6]
     assert ragged(found, split, "nodes")[0:3].shape == ragged(found, split, "tree")[0:3].shape
     with pytest.raises(DataError, match='row 2 has 0 words in "nodes" and 1 in "tree"'):
-        found.apply({**split, "nodes": [["O"] * 6, [], []]}, ("nodes",))
+        found.transform({**split, "nodes": [["O"] * 6, [], []]}, ("nodes",))
 
 
 @pytest.mark.parametrize(

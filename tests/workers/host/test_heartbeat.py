@@ -29,7 +29,7 @@ def broker() -> Broker:
 
 @pytest.fixture
 def hearing(broker: Broker) -> ConsumerProbe:
-    return ConsumerProbe("host:1", broker, every=10)
+    return ConsumerProbe("host:1", broker, interval=10)
 
 
 def test_a_worker_that_hears_is_not_deaf(hearing: ConsumerProbe, broker: Broker) -> None:

@@ -1,5 +1,6 @@
 """What an attempt says becomes rows, under its fence only, on both databases."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -10,7 +11,15 @@ from app.errors import StaleFence
 from app.jobs import repository, service
 from app.settings import Settings
 from workers.host.persist import record
-from workers.protocol.messages import Ending, Message, Outcome, ProgressReport, SavedCheckpoint, SavedFile, SeriesPoints
+from workers.protocol.messages import (
+    Ending,
+    JobMessage,
+    Outcome,
+    ProgressReport,
+    SavedCheckpoint,
+    SavedFile,
+    SeriesPoints,
+)
 
 SETTINGS = Settings()
 ERROR = {"code": "runner_died", "message": "exit code -9", "pointer": "", "retryable": True}
@@ -40,8 +49,8 @@ def block(first: int, last: int) -> SeriesPoints:
     )
 
 
-def write(database: Database, job_id: str, message: Message, fence: int = 1) -> None:
-    database.run(record, job_id, fence, message, SETTINGS)
+def write(database: Database, job_id: str, message: JobMessage, fence: int = 1) -> None:
+    database.run(record, fence, replace(message, job_id=job_id), SETTINGS)
 
 
 def stored(database: Database, job_id: str) -> list[int]:

@@ -4,8 +4,6 @@ import tempfile
 import threading
 import time
 from collections import Counter, deque
-from multiprocessing.connection import Connection
-from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +17,11 @@ from app.jobs import repository, service
 from app.jobs.dispatch import Waker
 from app.settings import Settings
 from app.storage.protocol import ArtifactStore
-from workers.host import worker as host
-from workers.host.worker import Attempt, Worker, _lost_outcome
+from workers.host import attempt as attempts
+from workers.host.attempt import Attempt, _lost_outcome
+from workers.host.worker import Worker
 from workers.protocol.messages import Command, Ending, Message, Outcome, ProgressReport
+from workers.runner.process_group import ProcessGroup
 
 DIGITS: dict[str, Any] = {
     "model": {"layers": [{"kind": "Flatten"}, {"kind": "Linear", "out_features": 10}]},
@@ -69,7 +69,7 @@ def claim_job(database: Database, **spec: Any) -> JobRow:
 
 def test_a_job_whose_ground_is_gone_fails_and_says_so(database: Database, worker: Worker) -> None:
     job = claim_job(database, start_from={"checkpoint": "ckpt_gone"})
-    Attempt(worker, job, None).run()
+    Attempt(worker, job).run()
     found = database.run(repository.find, "anna", job.id)
     assert found.status == "failed"
     assert found.error is not None
@@ -81,8 +81,8 @@ def test_what_cannot_be_recorded_costs_the_attempt_and_not_the_job(
 ) -> None:
     job = claim_job(database)
     broken = deque([Command("cancel"), Outcome(Ending.SUCCEEDED)])  # commands go the other way
-    monkeypatch.setattr(Attempt, "_next_message", lambda attempt, process, pipe: broken.popleft())
-    Attempt(worker, job, None).run()
+    monkeypatch.setattr(Attempt, "_next_message", lambda attempt, processes: broken.popleft())
+    Attempt(worker, job).run()
     found = database.run(repository.find, "anna", job.id)
     assert (found.status, found.attempts) == ("queued", 1)
 
@@ -93,16 +93,15 @@ def test_nothing_stays_of_an_attempt_that_is_killed(
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     left: list[Path] = []
 
-    def kill(attempt: Attempt, process: ForkServerProcess, pipe: Connection) -> Message | None:
-        process.kill()
-        process.join()
+    def kill(attempt: Attempt, processes: ProcessGroup) -> Message | None:
+        processes.kill()
         (folder,) = tmp_path.glob("graftwerk-*")
         left.append(folder / "rows.bin")
         left[0].write_bytes(b"x")
         return _lost_outcome("runner_died", "killed")
 
     monkeypatch.setattr(Attempt, "_next_message", kill)
-    Attempt(worker, claim_job(database), None).run()
+    Attempt(worker, claim_job(database)).run()
     assert len(left) == 1
     assert not left[0].parent.exists()
 
@@ -111,8 +110,8 @@ def test_a_database_that_is_too_busy_is_waited_for(
     database: Database, worker: Worker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     job = claim_job(database)
-    attempt = Attempt(worker, job, None)
-    refusals, real = [1, 2], host.record
+    attempt = Attempt(worker, job)
+    refusals, real = [1, 2], attempts.record
 
     def busy(*args: Any) -> None:
         if refusals:
@@ -120,7 +119,7 @@ def test_a_database_that_is_too_busy_is_waited_for(
             raise ServiceOverloaded
         real(*args)
 
-    monkeypatch.setattr(host, "record", busy)
+    monkeypatch.setattr(attempts, "record", busy)
     attempt._finish(Outcome(Ending.SUCCEEDED, result={}))
     assert database.run(repository.find, "anna", job.id).status == "succeeded"
     assert not refusals
@@ -131,8 +130,8 @@ def test_the_lease_is_renewed_while_much_is_written_at_the_end(
 ) -> None:
     worker = Worker(Settings(slots=1, lease_seconds=1), database, store, RecordingWaker(), ["default"])
     job = claim_job(database)
-    attempt = Attempt(worker, job, None)
-    real, held = host.record, []
+    attempt = Attempt(worker, job)
+    real, held = attempts.record, []
 
     def slow(*args: Any) -> None:
         time.sleep(0.4)
@@ -141,8 +140,8 @@ def test_the_lease_is_renewed_while_much_is_written_at_the_end(
         real(*args)
 
     database.run(lambda session: session.execute(update(JobRow).values(lease_until=now() + 0.5)))
-    monkeypatch.setattr(host, "record", slow)
-    attempt._backlog.extend([ProgressReport()] * 5)
+    monkeypatch.setattr(attempts, "record", slow)
+    attempt._backlog.extend([ProgressReport(job_id=job.id)] * 5)
     attempt._finish(Outcome(Ending.SUCCEEDED, result={}))
     assert held == [True] * 6
     assert database.run(repository.find, "anna", job.id).status == "succeeded"

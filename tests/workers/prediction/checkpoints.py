@@ -1,4 +1,4 @@
-"""Networks that were trained on nothing, with checkpoints as workers write them."""
+"""Networks with random weights, and checkpoints as workers write them."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -25,9 +25,9 @@ DIGITS = {
 
 def make_schema(columns: Sequence[Mapping[str, Any]], target: str | None = "y", rows: int = 4) -> DataSchema:
     """Return a stored schema: all columns but the target are inputs."""
-    made = tuple(Column.model_validate(column) for column in columns)
-    inputs = tuple(column.name for column in made if column.name != target)
-    return DataSchema(columns=made, rows={"train": rows}, inputs=inputs, target=target)
+    parsed = tuple(Column.model_validate(column) for column in columns)
+    inputs = tuple(column.name for column in parsed if column.name != target)
+    return DataSchema(columns=parsed, rows={"train": rows}, inputs=inputs, target=target)
 
 
 def make_job(model: Any, loss: Any, **data: Any) -> dict[str, Any]:
@@ -44,13 +44,13 @@ def write_checkpoint(
 ) -> tuple[NetworkSource, BuiltNetwork]:
     """Write a checkpoint's public files, fitted on some rows; returns what to load, and the network."""
     job = parse_job(spec)
-    seen = resolve_job_features(job, stored)
-    assert not seen.problems, seen.problems
-    defaults = job.data.inputs or seen.schema.inputs
-    names = (*job.model.input_names(defaults), *seen.targets.values())
+    features = resolve_job_features(job, stored)
+    assert not features.problems, features.problems
+    defaults = job.data.inputs or features.schema.inputs
+    names = (*job.model.input_names(defaults), *features.targets.values())
     torch.manual_seed(seed)
-    network = build(job.model, seen.schema, defaults)
-    preparation = Preparation.fit(seen, names, stored, rows)
+    network = build(job.model, features.schema, defaults)
+    preparation = Preparation.fit(features, names, stored, rows)
     export_weights({name: value.clone() for name, value in network.state_dict().items()}, write_source(network), folder)
     (folder / "preparation.json").write_text(json.dumps(preparation.document()))
     source = NetworkSource(

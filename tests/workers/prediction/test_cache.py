@@ -1,10 +1,10 @@
-"""The last few networks are kept."""
+"""The cache keeps the networks that were used last."""
 
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from workers.prediction.cache import NetworkCache
+from workers.prediction.network import NetworkCache
 
 
 @dataclass
@@ -15,7 +15,7 @@ class Network:
 
 
 def get_and_report_load(cache: NetworkCache, name: str, size: int = 40) -> bool:
-    """Ask for a network; returns whether it had to be loaded."""
+    """Get a network; returns whether it had to be loaded."""
     loaded: list[str] = []
 
     def load() -> Any:
@@ -26,7 +26,7 @@ def get_and_report_load(cache: NetworkCache, name: str, size: int = 40) -> bool:
     return bool(loaded)
 
 
-def test_the_least_recently_asked_goes_first() -> None:
+def test_the_least_recently_used_is_dropped_first() -> None:
     cache = NetworkCache(100)
     assert [get_and_report_load(cache, name) for name in "abab"] == [True, True, False, False]
     assert get_and_report_load(cache, "a") is False

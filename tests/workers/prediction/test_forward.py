@@ -1,4 +1,4 @@
-"""A trained network answers as its own `model.py` does with its weights, whatever the company of a row."""
+"""A trained network predicts as its own `model.py` does with its weights, whatever rows are beside a row."""
 
 import importlib.util
 from pathlib import Path
@@ -35,20 +35,22 @@ def import_model(folder: Path) -> ModuleType:
 
 
 def predict(
-    trained: TrainedNetwork, rows: list[dict[str, Any]], asked: PredictionOptions = RAW
+    trained: TrainedNetwork, rows: list[dict[str, Any]], options: PredictionOptions = RAW
 ) -> list[dict[str, Any]]:
     return predict_rows(
-        trained, split_from_rows(rows, trained.required_columns, trained.dataset_columns), len(rows), asked
+        trained, split_from_rows(rows, trained.required_columns, trained.dataset_columns), len(rows), options
     )
 
 
-def raw_outputs(trained: TrainedNetwork, rows: list[dict[str, Any]], output: str = "output", **asked: Any) -> list[Any]:
-    found = predict(trained, rows, PredictionOptions.model_validate({"outputs": "raw", **asked}))
+def raw_outputs(
+    trained: TrainedNetwork, rows: list[dict[str, Any]], output: str = "output", **options: Any
+) -> list[Any]:
+    found = predict(trained, rows, PredictionOptions.model_validate({"outputs": "raw", **options}))
     return [row[output]["raw"] for row in found]
 
 
 def digits(folder: Path) -> tuple[TrainedNetwork, torch.Tensor, torch.Tensor]:
-    """Return a network on the digits, some of them as they are stored, and what it should say of them."""
+    """Return a network on the digits, some of them as they are stored, and its expected outputs."""
     split = load_source({"kind": "builtin", "name": "digits"}, root=folder, allow_downloads=False).splits["train"]
     source, _ = write_checkpoint(folder, DIGITS, BUILTIN_SCHEMAS["digits"], split)
     images = split["image"]
@@ -60,7 +62,7 @@ def digits(folder: Path) -> tuple[TrainedNetwork, torch.Tensor, torch.Tensor]:
         return load_network(source, CPU), images[:40], plain(images[:40].float() / 16)
 
 
-def test_digits_are_answered_as_plain_pytorch_does(tmp_path: Path) -> None:
+def test_digits_are_predicted_as_plain_pytorch_does(tmp_path: Path) -> None:
     trained, images, expected = digits(tmp_path)
     found = raw_outputs(trained, [{"image": image.tolist()} for image in images])
     np.testing.assert_allclose(np.stack(found), expected.numpy(), atol=1e-6)
@@ -138,8 +140,8 @@ CONVOLVED = {
 }
 
 
-def test_texts_do_not_depend_on_their_company(tmp_path: Path) -> None:
-    """The network averages over padding, too: rows that are padded to unlike lengths would tell another thing."""
+def test_texts_do_not_depend_on_other_rows(tmp_path: Path) -> None:
+    """The network averages over padding, too: rows that are padded to unlike lengths would change."""
     trained = load_network(
         write_checkpoint(tmp_path, make_job(CONVOLVED, "CrossEntropyLoss"), make_schema(TEXTS), SENTENCES)[0], CPU
     )
@@ -191,7 +193,7 @@ OWN = {
 BOTH = [{"name": "x", "shape": [2]}, {"name": "y", "dtype": "int64", "classes": 3}, {"name": "z", "type": "number"}]
 
 
-def test_scores_are_told_beside_a_loss_of_one_s_own_and_several_heads(tmp_path: Path) -> None:
+def test_scores_beside_an_output_loss_and_several_heads(tmp_path: Path) -> None:
     heads = {
         "kind": {"loss": {"kind": "Output"}, "output": "loss", "scores": "scores"},
         "size": {"loss": {"kind": "MSELoss"}, "output": "size", "target": "z"},
@@ -205,10 +207,10 @@ def test_scores_are_told_beside_a_loss_of_one_s_own_and_several_heads(tmp_path: 
     (found,) = predict(trained, [{"x": [1.0, 2.0]}], PredictionOptions())
     assert found["scores"]["label"] == expected["scores"].argmax().item()
     assert found["size"] == {"value": pytest.approx(expected["size"].item())}
-    assert trained.decoders["size"].target == "z"
+    assert trained.formatters["size"].target == "z"
 
 
-def test_what_everything_depends_on_is_asked_for(tmp_path: Path) -> None:
+def test_a_target_that_every_output_depends_on_is_required(tmp_path: Path) -> None:
     model = {
         "inputs": ["x"],
         "nodes": [
@@ -229,7 +231,7 @@ def test_what_everything_depends_on_is_asked_for(tmp_path: Path) -> None:
     assert set(found["code"]) == {"raw"}
 
 
-def test_a_network_that_tells_nothing_of_rows(tmp_path: Path) -> None:
+def test_a_network_without_an_output_for_every_row(tmp_path: Path) -> None:
     model = {"nodes": [{"id": "total", "kind": "sum", "inputs": ["x"]}]}
     with pytest.raises(NotPredictable, match="no output"):
         load_network(write_checkpoint(tmp_path, make_job(model, "MSELoss"), make_schema(PLAIN), PAIRS)[0], CPU)
@@ -247,7 +249,7 @@ def test_weights_that_are_another_network_s(tmp_path: Path) -> None:
         load_network(source, CPU)
 
 
-def test_rows_that_the_network_cannot_take_are_told(tmp_path: Path) -> None:
+def test_rows_that_the_network_cannot_take_are_a_problem(tmp_path: Path) -> None:
     columns = [{"name": "x", "dtype": "int64"}, {"name": "y", "shape": [2]}]
     model = [{"kind": "Embedding", "num_embeddings": 3, "embedding_dim": 2}]
     rows: SplitColumns = {"x": torch.tensor([0, 1, 2, 0]), "y": torch.randn(4, 2)}

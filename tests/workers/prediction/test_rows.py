@@ -1,4 +1,4 @@
-"""Rows become columns of the data set, and every mistake is told with its place."""
+"""Rows become columns of the data set, and every mistake is a problem with its place."""
 
 import base64
 import io
@@ -44,9 +44,9 @@ def test_every_type_has_a_reader() -> None:
 
 
 def test_numbers() -> None:
-    found = parse_values(required_column("number"), 1, 2.5, None, True)
-    assert found.tolist()[:2] == [1.0, 2.5]
-    assert found.isnan().tolist() == [False, False, True, False]
+    column = parse_values(required_column("number"), 1, 2.5, None, True)
+    assert column.tolist()[:2] == [1.0, 2.5]
+    assert column.isnan().tolist() == [False, False, True, False]
     assert problems(required_column("number"), 1, "2", [3], {}, 1e39) == [
         ("/rows/1/a", "wrong_type"),
         ("/rows/2/a", "wrong_type"),
@@ -96,11 +96,11 @@ def test_series() -> None:
         ([[1, 2]] * 4, "too_long"),
     ],
 )
-def test_series_that_are_none(value: Any, code: str) -> None:
+def test_invalid_series(value: Any, code: str) -> None:
     assert problems(required_column("series", longest=3, shape=(2,)), [[1, 2]], value) == [("/rows/1/a", code)]
 
 
-def test_a_series_may_be_longer_where_its_end_is_cut_off() -> None:
+def test_a_series_may_be_longer_if_it_is_truncated() -> None:
     assert parse_values(required_column("series"), [0] * 1000).lengths.tolist() == [1000]
 
 
@@ -129,7 +129,7 @@ def test_trees() -> None:
         ({"label": "x", "children": [LEAF] * 3}, "", "too_long"),
     ],
 )
-def test_trees_that_are_none(value: Any, place: str, code: str) -> None:
+def test_invalid_trees(value: Any, place: str, code: str) -> None:
     assert problems(required_column("tree", longest=3, widest=2), TREE, value)[0] == ("/rows/1/a" + place, code)
 
 
@@ -163,11 +163,11 @@ def test_tensors() -> None:
         ([], "wrong_shape"),
     ],
 )
-def test_tensors_that_are_none(value: Any, code: str) -> None:
+def test_invalid_tensors(value: Any, code: str) -> None:
     assert problems(required_column(shape=(2,)), [1, 2], value) == [("/rows/1/a", code)]
 
 
-def test_numbers_beyond_what_the_column_holds() -> None:
+def test_numbers_out_of_the_range_of_the_column() -> None:
     assert problems(required_column(shape=(2,), peak=16.0), [0, 16], [0, 17], [-1, 0]) == [
         ("/rows/1/a", "out_of_range"),
         ("/rows/2/a", "out_of_range"),
@@ -176,7 +176,7 @@ def test_numbers_beyond_what_the_column_holds() -> None:
     assert problems(required_column(dtype="int64"), 2, 2.5) == [("/rows/1/a", "wrong_type")]
 
 
-def test_pictures() -> None:
+def test_images() -> None:
     image = required_column("image", shape=(3, 9, 9))
     found = parse_values(image, png_base64(), [[[1, 2]], [[3, 4]], [[5, 6]]], png_base64(mode="L"))
     assert isinstance(found, InMemoryImages)
@@ -188,11 +188,11 @@ def test_pictures() -> None:
 @pytest.mark.parametrize(
     "value", ["aGVsbG8=", "no base64!", None, 3, [1, 2], [[[1]]], [[[0.5]], [[1]], [[2]]], [[[]], [[]], [[]]]]
 )
-def test_pictures_that_are_none(value: Any) -> None:
+def test_invalid_images(value: Any) -> None:
     assert problems(required_column("image", shape=(3, 9, 9)), png_base64(), value) == [("/rows/1/a", "not_an_image")]
 
 
-def test_bytes_of_pictures_have_a_range() -> None:
+def test_bytes_of_images_have_a_range() -> None:
     assert problems(required_column("image", shape=(1, 9, 9)), [[[256]]], [[[-1]]]) == [
         ("/rows/0/a", "out_of_range"),
         ("/rows/1/a", "out_of_range"),

@@ -33,7 +33,9 @@ FILE = SavedFile("model.py", "jobs/job_1/1/5/model.py", 10, "ab", True)
         ),
         SavedCheckpoint("ckpt_1", 5, 0.5, {"val/loss": 0.25}, (FILE,), final=True),
         Outcome(Ending.LOST, error={"code": "x"}),
+        Outcome(Ending.SUCCEEDED, job_id="job_2"),
         Command("drain"),
+        Command("pause", {"after_step": 3}),
     ],
 )
 def test_a_message_survives_the_pipe(message: Message) -> None:

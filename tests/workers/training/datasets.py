@@ -11,10 +11,11 @@ import torch
 from app.spec.data.columns import DataSchema
 from tests.workers.data.schemas import ID, series_column, stored_schema
 from tests.workers.training.harness import TrainingAttempt, TrainingHarness
-from workers.children.inspect import Inspection, InspectionLimits, inspect_job
+from workers.children.inspect import InspectionLimits, inspect_job
 from workers.data.columns import SplitColumns
 from workers.data.loading.sources import SourceData
 from workers.protocol.assignment import Assignment
+from workers.protocol.child_requests import InspectResponse
 from workers.protocol.messages import Command
 from workers.training import prepare as module
 from workers.training.context import MemoryContext
@@ -145,7 +146,7 @@ class DatasetHarness(TrainingHarness):
 
     corpus: InMemoryDataset | None = None
 
-    def inspect(self, spec: dict[str, Any]) -> Inspection:
+    def inspect(self, spec: dict[str, Any]) -> InspectResponse:
         """Return what the inspector finds."""
         assert self.corpus is not None
         return inspect_job(spec, self.corpus.schema, LIMITS)

@@ -14,7 +14,7 @@ from workers.protocol.messages import Ending
 from workers.training.context import MemoryContext
 from workers.training.loop import train
 from workers.training.metrics.evaluation import evaluate
-from workers.training.objective.losses import TargetLoss
+from workers.training.objective.training_loss import TargetLoss
 from workers.training.prepare import PreparedTraining
 
 POISONED_STEP = 3  # the step that meets the poison, see `poisoned`

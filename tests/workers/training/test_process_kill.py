@@ -73,7 +73,8 @@ class SubprocessRunner:
             dataset=dataset,
             resume_from=resume_candidates(*history.saved),
         )
-        process, pipe = forkserver.start(assignment)
+        started = forkserver.start(assignment)
+        process, pipe = started.reporter, started.pipe
         outcome = None
         try:
             while True:

@@ -1,4 +1,4 @@
-"""Features: how columns become tensors, fitted on the training rows and kept with every checkpoint.
+"""Features: preprocessors that make tensors of stored columns, fitted on the training rows.
 
-Here: one class per kind of feature. Never: reading files.
+Here: one preprocessor per kind of feature, and what they share. Never: reading files.
 """

@@ -1,122 +1,132 @@
-"""Words that are choices: inputs, classes, tags of tokens, several labels at once. The schema knows the words."""
+"""Categories: inputs, classes, tags of tokens, several labels at once. The schema has the words."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Self, TypeVar, cast
 
 import torch
 from torch import Tensor
 
 from app.errors import DataError
+from app.spec.data.base_feature import ColumnFeature
 from app.spec.data.columns import DataSchema
-from workers.data.columns import PreparedColumn, RaggedTensor, SplitColumns
-from workers.data.features.numbers import column_schema, column_values
+from app.spec.data.features import CategoryFeature, ClassFeature, LabelsFeature
+from app.spec.data.sequence_features import TagsFeature
+from workers.data.columns import PreparedColumn, RaggedTensor, SplitColumns, StoredColumn, Tree, WordListColumn
+from workers.data.features.preprocessor import Preprocessor, column_schema, column_values
 from workers.data.features.trees import node_rows
 
-IGNORE_INDEX = -100  # the class of a place that has none: what losses ignore unless told otherwise
+IGNORE_INDEX = -100  # the padding of tags, which losses ignore by default
+ColumnFeatureType = TypeVar("ColumnFeatureType", bound=ColumnFeature)
 
 
 @dataclass(frozen=True)
-class _CategoricalPreprocessor:
-    """What all of them have: a column, and the code of every word."""
+class _CategoricalPreprocessor(Preprocessor[ColumnFeatureType, None]):
+    """A column of words with a code each, in the order of the schema; nothing is fitted."""
 
-    name: str
-    column: str
     codes: Mapping[str, int]
-    part: Any
 
     @classmethod
-    def fit(cls, name: str, part: Any, stored: DataSchema, split: SplitColumns) -> Self:
-        """Take the words from the schema, which knows all of them."""
-        return cls.load(name, part, stored, None)
+    def fit(cls, name: str, feature: ColumnFeatureType, stored: DataSchema, split: SplitColumns) -> Self:
+        """Take the words from the schema, which knows all of them. Raises `DataError`."""
+        return cls.load(name, feature, stored, None)
 
     @classmethod
-    def load(cls, name: str, part: Any, stored: DataSchema, fitted: Any) -> Self:
-        """Take the words from the schema."""
-        labels = column_schema(stored, part.column).labels or ()
-        return cls(name, part.column, {word: code for code, word in enumerate(labels)}, part)
+    def load(cls, name: str, feature: ColumnFeatureType, stored: DataSchema, state: None) -> Self:
+        """Take the words from the schema. Raises `DataError`."""
+        labels = column_schema(stored, feature.column).labels or ()
+        return cls(name, feature, {word: code for code, word in enumerate(labels)})
 
-    def fitted_state(self) -> Any:
+    def state(self) -> None:
         """Return nothing: the words are in the schema."""
-        return None
+        return
+
+    def _encode(self, words: Sequence[str | None]) -> list[int]:
+        """Return the codes of words. Raises `DataError` for a missing or an unknown word."""
+        codes = [self.codes.get(word, -1) if word is not None else -1 for word in words]
+        if -1 in codes:
+            word = words[codes.index(-1)]
+            what = "is missing" if word is None else f'is "{word[:40]}", which is none of its labels,'
+            detail = f'"{self.feature.column}" {what} in a row'
+            raise DataError(detail, pointer="/data/target", hint="leave such rows out")
+        return codes
+
+    def _word_lists(self, split: SplitColumns) -> WordListColumn:
+        return cast(WordListColumn, column_values(split, self.feature.column))
 
 
-class CategoryPreprocessor(_CategoricalPreprocessor):
+class CategoryPreprocessor(_CategoricalPreprocessor[CategoryFeature]):
     """An input: codes from 1 on, and 0 for a missing or an unknown word."""
 
-    def apply(self, split: SplitColumns) -> dict[str, PreparedColumn]:
+    def transform(self, split: SplitColumns) -> dict[str, PreparedColumn]:
         """Return int64 (rows)."""
-        words = as_strings(column_values(split, self.column))
+        words = as_strings(column_values(split, self.feature.column))
         return {self.name: torch.tensor([self.codes.get(word or "", -1) + 1 for word in words], dtype=torch.int64)}
 
 
-class ClassPreprocessor(_CategoricalPreprocessor):
+class ClassPreprocessor(_CategoricalPreprocessor[ClassFeature]):
     """A target: codes from 0 on."""
 
-    def apply(self, split: SplitColumns) -> dict[str, PreparedColumn]:
+    def transform(self, split: SplitColumns) -> dict[str, PreparedColumn]:
         """Return int64 (rows). Raises `DataError` for a missing or an unknown word."""
-        words = as_strings(column_values(split, self.column))
-        return {self.name: torch.tensor(_encode(words, self.codes, self.column), dtype=torch.int64)}
+        words = as_strings(column_values(split, self.feature.column))
+        return {self.name: torch.tensor(self._encode(words), dtype=torch.int64)}
 
 
-class TagsPreprocessor(_CategoricalPreprocessor):
-    """A target: a code for every token of a text, or every moment of a series."""
+class TagsPreprocessor(_CategoricalPreprocessor[TagsFeature]):
+    """A target: a code for every token of a text, every time step of a series, or every node of a tree."""
 
-    def apply(self, split: SplitColumns) -> dict[str, PreparedColumn]:
-        """Return int64 (rows, length), with -100 behind the end.
+    def transform(self, split: SplitColumns) -> dict[str, PreparedColumn]:
+        """Return int64 (rows, length), padded with -100.
 
-        Raises `DataError` for an unknown word, and for rows that are not as long as what they belong to.
+        Raises `DataError` for an unknown word, and for rows whose length differs from what they belong to.
         """
-        lists: Sequence[Sequence[str]] = column_values(split, self.column)
-        if self.part.of is not None:
-            _check_lengths(self.column, lists, self.part.of, column_values(split, self.part.of))
-        most, least = self.part.max_length, self.part.min_length or 1
-        coded = [torch.tensor(_encode(words[:most], self.codes, self.column), dtype=torch.int64) for words in lists]
-        cut = sum(len(words) > most for words in lists)
-        return {
-            self.name: RaggedTensor.from_rows(
-                coded, IGNORE_INDEX, most if self.part.pad == "max_length" else least, cut
-            )
-        }
+        lists, feature = self._word_lists(split), self.feature
+        if feature.of is not None:
+            _check_lengths(feature.column, lists, feature.of, column_values(split, feature.of))
+        lengths = feature.batch_lengths
+        most, least = lengths.max_length, lengths.min_batch_length
+        rows = [torch.tensor(self._encode(words[:most]), dtype=torch.int64) for words in lists]
+        truncated = sum(len(words) > most for words in lists)
+        return {self.name: RaggedTensor.from_rows(rows, IGNORE_INDEX, least, truncated)}
 
 
-def _check_lengths(name: str, lists: Sequence[Sequence[str]], other: str, values: Any) -> None:
-    lengths = values.lengths.tolist() if isinstance(values, RaggedTensor) else list(map(_tag_count, values))
-    for row, (words, length) in enumerate(zip(lists, lengths, strict=True)):
-        if len(words) != length:
-            detail = f'row {row + 1} has {len(words)} words in "{name}" and {length} in "{other}"'
-            hint = 'give every token a tag, or name the column that is tagged: "of"'
-            raise DataError(detail, pointer="/data/target", hint=hint)
-
-
-def _tag_count(value: Any) -> int:
-    """Return how many tags belong to a list of words, or to a tree."""
-    return len(value) if isinstance(value, Sequence) else 0 if value is None else sum(1 for _ in node_rows(value))
-
-
-class LabelsPreprocessor(_CategoricalPreprocessor):
+class LabelsPreprocessor(_CategoricalPreprocessor[LabelsFeature]):
     """A target: a 0 or 1 for every label."""
 
-    def apply(self, split: SplitColumns) -> dict[str, PreparedColumn]:
+    def transform(self, split: SplitColumns) -> dict[str, PreparedColumn]:
         """Return float32 (rows, labels). Raises `DataError` for an unknown word."""
-        lists: Sequence[Sequence[str]] = column_values(split, self.column)
-        made = torch.zeros(len(lists), len(self.codes))
+        lists = self._word_lists(split)
+        labels = torch.zeros(len(lists), len(self.codes))
         for row, words in enumerate(lists):
-            made[row, _encode(words, self.codes, self.column)] = 1.0
-        return {self.name: made}
+            labels[row, self._encode(words)] = 1.0
+        return {self.name: labels}
 
 
-def as_strings(values: Any) -> list[str | None]:
+def as_strings(values: StoredColumn) -> list[str | None]:
     """Return a column of words; whole numbers are written out as in the schema's labels, NaN is missing."""
     if not isinstance(values, Tensor):
-        return list(values)
+        return list(cast(Iterable[str | None], values))
     return [None if value != value else f"{value:.0f}" for value in values.double().tolist()]  # noqa: PLR0124 - NaN
 
 
-def _encode(words: Iterable[str | None], codes: Mapping[str, int], column: str) -> list[int]:
-    found = [codes.get(word, -1) if word is not None else -1 for word in words]
-    if -1 in found:
-        word = list(words)[found.index(-1)]
-        what = "is missing" if word is None else f'is "{word[:40]}", which is none of its labels,'
-        raise DataError(f'"{column}" {what} in a row', pointer="/data/target", hint="leave such rows out")
-    return found
+def _check_lengths(name: str, lists: WordListColumn, other: str, values: StoredColumn) -> None:
+    for row, (words, length) in enumerate(zip(lists, _element_counts(values), strict=True)):
+        if len(words) != length:
+            detail = f'row {row + 1} has {len(words)} words in "{name}" and {length} in "{other}"'
+            hint = 'give every token a tag, or name the tagged column in "of"'
+            raise DataError(detail, pointer="/data/target", hint=hint)
+
+
+def _element_counts(values: StoredColumn) -> list[int]:
+    """Return how many elements can be tagged in each row of series, lists of words, or trees."""
+    if isinstance(values, RaggedTensor):
+        lengths: list[int] = values.lengths.tolist()
+        return lengths
+    return [_element_count(value) for value in cast(Iterable[Sequence[str] | Tree | None], values)]
+
+
+def _element_count(value: Sequence[str] | Tree | None) -> int:
+    if value is None:
+        return 0
+    return len(value) if isinstance(value, Sequence) else sum(1 for _ in node_rows(value))

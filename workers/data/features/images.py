@@ -1,67 +1,49 @@
-"""The preparer of pictures: what their transforms are, and how their bytes become numbers."""
+"""Images: how their bytes become numbers, and which transforms they go through."""
 
-from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any, Self
+from typing import cast
 
 import torch
 from torch import Tensor
 
-from app.errors import DataError
-from app.spec.data.columns import Column, DataSchema
+from app.spec.data.image_feature import ImageFeature
 from app.spec.data.image_shapes import stored_image_shape
 from workers.data.columns import PreparedColumn, SplitColumns
-from workers.data.features.numbers import Scaling, apply_scaling, column_schema, column_values
-from workers.data.images.column import ImageColumn, TransformPipeline
+from workers.data.features.preprocessor import column_values
+from workers.data.features.scaling import Scaling, apply_scaling
+from workers.data.features.tensors import ScaledPreprocessor, shape_error
+from workers.data.images.column import ImageColumn, LazyImages, TransformPipeline
 
 MAX_BYTE = 255.0  # the largest value of a byte
 
 
-@dataclass(frozen=True)
-class ImagePreprocessor:
-    """A column of pictures, or of tensors that are pictures."""
+class ImagePreprocessor(ScaledPreprocessor[ImageFeature]):
+    """A column of images, or of tensors that are images."""
 
-    name: str
-    column: Column
-    scaling: Scaling | None
-    training: TransformPipeline
-    evaluation: TransformPipeline
+    def fit_scaling(self, split: SplitColumns) -> Scaling | None:
+        """Return the scaling of numbers; that of bytes is known. Raises `DataError`."""
+        values, peak = column_values(split, self.column.name), self.column.peak
+        numbers = values.float() if isinstance(values, Tensor) and peak is None else torch.empty(0)
+        return Scaling.fit(numbers, self.feature.scale, MAX_BYTE if self.column.type == "image" else peak)
 
-    @classmethod
-    def fit(cls, name: str, part: Any, stored: DataSchema, split: SplitColumns) -> Self:
-        """Measure the scale of numbers; that of bytes is known. Raises `DataError`."""
-        column, values = column_schema(stored, part.column), column_values(split, part.column)
-        numbers = values.float() if isinstance(values, Tensor) and column.peak is None else torch.empty(0)
-        peak = MAX_BYTE if column.type == "image" else column.peak
-        return cls.load(name, part, stored, None)._with_scaling(Scaling.fit(numbers, part.scale, peak))
+    def transform(self, split: SplitColumns) -> dict[str, PreparedColumn]:
+        """Return the images (rows, channels, height, width): uint8 as they are, anything else as scaled float32.
 
-    @classmethod
-    def load(cls, name: str, part: Any, stored: DataSchema, fitted: Any) -> Self:
-        """Take over what `fitted` returned."""
-        recipes = (
-            TransformPipeline.from_specs(part.transforms),
-            TransformPipeline.from_specs(part.evaluation_transforms),
-        )
-        return cls(name, column_schema(stored, part.column), Scaling.load(fitted), *recipes)
-
-    def _with_scaling(self, scaling: Scaling | None) -> Self:
-        return replace(self, scaling=scaling)
-
-    def fitted_state(self) -> Any:
-        """Return the scaling as JSON."""
-        return self.scaling.fitted_state() if self.scaling is not None else None
-
-    def apply(self, split: SplitColumns) -> dict[str, PreparedColumn]:
-        """Return the pictures: bytes as they are, anything else as scaled numbers. Raises `DataError`."""
+        Raises `DataError` if their shape is not the schema's.
+        """
         values = column_values(split, self.column.name)
+        pipelines = (
+            TransformPipeline.from_specs(self.feature.transforms or ()),
+            TransformPipeline.from_specs(self.feature.evaluation_transforms or ()),
+        )
         shape, scale = stored_image_shape(self.column.shape), partial(apply_scaling, self.scaling)
-        if isinstance(values, Tensor) and tuple(values.shape[1:]) != tuple(self.column.shape):
-            detail = f'column "{self.column.name}" has shape {list(values.shape[1:])} per example, the schema says'
-            raise DataError(f"{detail} {list(self.column.shape)}", pointer="/data")
-        if isinstance(values, Tensor) and not self._is_bytes(values):
-            return {self.name: ImageColumn(scale(values.float()), self.training, self.evaluation, None, shape)}
-        pixels = values.to(torch.uint8) if isinstance(values, Tensor) else values
-        return {self.name: ImageColumn(pixels, self.training, self.evaluation, scale, shape)}
+        if not isinstance(values, Tensor):
+            return {self.name: ImageColumn(cast(LazyImages, values), *pipelines, scale, shape)}
+        if tuple(values.shape[1:]) != self.column.shape:
+            raise shape_error(self.column, list(values.shape[1:]))
+        if self._is_bytes(values):
+            return {self.name: ImageColumn(values.to(torch.uint8), *pipelines, scale, shape)}
+        return {self.name: ImageColumn(scale(values.float()), *pipelines, None, shape)}
 
     def _is_bytes(self, values: Tensor) -> bool:
         """Say whether values are bytes; rows that are sent as numbers are so too, to be changed as in training."""

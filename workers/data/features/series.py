@@ -1,59 +1,40 @@
 """Series: numbers over time, of any length."""
 
-from dataclasses import dataclass
-from typing import Any, Self
+from typing import cast
 
 import torch
 
 from app.errors import DataError
-from app.spec.data.columns import DataSchema
+from app.spec.data.sequence_features import SeriesFeature
 from workers.data.columns import PreparedColumn, RaggedTensor, SplitColumns
-from workers.data.features.numbers import Scaling, apply_scaling, column_schema, column_values
+from workers.data.features.preprocessor import column_values
+from workers.data.features.scaling import Scaling, apply_scaling
+from workers.data.features.tensors import ScaledPreprocessor
 
 
-@dataclass(frozen=True)
-class SeriesPreprocessor:
-    """A column of series, scaled by all moments of the training rows."""
+class SeriesPreprocessor(ScaledPreprocessor[SeriesFeature]):
+    """A column of series, scaled by all time steps of the training rows."""
 
-    name: str
-    part: Any
-    max_length: int
-    scaling: Scaling | None
+    def fit_scaling(self, split: SplitColumns) -> Scaling | None:
+        """Return the scaling of all time steps. Raises `DataError`."""
+        return Scaling.fit(self._values(split).values, self.feature.scale, None)
 
-    @classmethod
-    def fit(cls, name: str, part: Any, stored: DataSchema, split: SplitColumns) -> Self:
-        """Measure the scale, if one is wanted. Raises `DataError`."""
-        plain = cls.load(name, part, stored, None)
-        return cls(name, part, plain.max_length, Scaling.fit(plain._raw(split).values, part.scale, None))
+    def transform(self, split: SplitColumns) -> dict[str, PreparedColumn]:
+        """Return the values, float32 (rows, length, …), and the number of time steps, int64 (rows), at least 1.
 
-    @classmethod
-    def load(cls, name: str, part: Any, stored: DataSchema, fitted: Any) -> Self:
-        """Take over what `fitted` returned."""
-        longest = part.max_length or max(1, column_schema(stored, part.column).longest or 1)
-        return cls(name, part, longest, Scaling.load(fitted))
-
-    def fitted_state(self) -> Any:
-        """Return the scaling as JSON."""
-        return self.scaling.fitted_state() if self.scaling is not None else None
-
-    def apply(self, split: SplitColumns) -> dict[str, PreparedColumn]:
-        """Return the moments, float32 (rows, length, …), and how many there are of each row: at least one.
-
-        Raises `DataError`.
+        Raises `DataError` for a value that is not finite.
         """
-        raw = self._raw(split)
-        whole = RaggedTensor(apply_scaling(self.scaling, raw.values), raw.offsets)
-        column = whole.truncate(
-            self.max_length, self.max_length if self.part.pad == "max_length" else self.part.min_length
-        )
-        return {self.name: column, f"{self.name}_length": column.lengths}
+        series, lengths = self._values(split), self.feature.batch_lengths(self.column.max_length)
+        scaled = RaggedTensor(apply_scaling(self.scaling, series.values), series.offsets)
+        column = scaled.truncate(lengths.max_length, lengths.min_batch_length)
+        return dict(zip(self.columns, (column, column.lengths), strict=True))
 
-    def _raw(self, split: SplitColumns) -> RaggedTensor:
-        found: RaggedTensor = column_values(split, self.part.column)
-        bad = ~found.values.isfinite()
-        if bad.any():
-            place = int(bad.nonzero()[0, 0])
-            row = int(torch.searchsorted(found.offsets, torch.tensor(place), right=True))
-            detail = f'"{self.part.column}" holds what is no finite number in row {row}'
+    def _values(self, split: SplitColumns) -> RaggedTensor:
+        series = cast(RaggedTensor, column_values(split, self.feature.column))
+        invalid = ~series.values.isfinite()
+        if invalid.any():
+            position = torch.tensor(int(invalid.nonzero()[0, 0]))
+            row = int(torch.searchsorted(series.offsets, position, right=True))
+            detail = f'"{self.feature.column}" holds a value that is not finite in row {row}'
             raise DataError(detail, pointer="/data", hint="fill it, or leave such rows out")
-        return found.to(torch.float32)
+        return series.to(torch.float32)

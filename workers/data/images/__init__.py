@@ -1,4 +1,4 @@
-"""Images: decoded, transformed one by one or in batches, mixed.
+"""Images: decoding, transforms image by image or in batches, mixing.
 
 Here: pixels. Never: tables.
 """

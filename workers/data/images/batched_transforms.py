@@ -1,7 +1,7 @@
-"""Random changes of many pictures at once, each by its own random numbers: (n, channels, height, width).
+"""Random transforms of a batch of images (n, channels, height, width), each image by its own random numbers.
 
-Each is torchvision's function of the same name, applied picture by picture: `drawn` returns the parameters by picture,
-`changed` applies them. What is computed does not depend on which pictures stand beside one another.
+Each computes torchvision's transform of the same name image by image: `make_params` returns the parameters of every
+image, `transform` applies them. The result for an image does not depend on the rest of the batch.
 """
 
 import math
@@ -19,54 +19,54 @@ from workers.data.rng import uniform
 from torchvision.transforms.v2 import functional  # isort: skip
 
 Padding = tuple[int, int, int, int]  # left, top, right, bottom
-MAX_ERASING_ATTEMPTS = 10  # of RandomErasing, before it leaves a picture as it is
+MAX_ERASING_ATTEMPTS = 10  # of RandomErasing, before it leaves an image unchanged
 
 
 def random_integers(keys: Tensor, place: int, count: int | Tensor, draw: int = 0) -> Tensor:
-    """Return a whole number below `count` for each key: int64 (keys)."""
+    """Return an integer below `count` for each key: int64 (keys)."""
     return (uniform(keys, place, draw + 1)[:, draw].double() * count).floor().long()
 
 
 def broadcast_per_image(values: Tensor) -> Tensor:
-    """Return one value for each picture in a form that broadcasts over pictures."""
+    """Return values (n) as (n, 1, 1, 1), which broadcast over images."""
     return values.reshape(-1, 1, 1, 1)
 
 
 class BatchedTransform(ABC):
-    """What is drawn for each picture by itself, and then done to all of them at once."""
+    """A transform whose parameters are drawn per image, and applied to the whole batch at once."""
 
     def __call__(self, images: Tensor, keys: Tensor, place: int) -> Tensor:
-        """Return the pictures, each changed by its own random numbers."""
+        """Return the transformed images; `place` tells the random numbers of several transforms apart."""
         return self.transform(images, *self.make_params(images, keys, place))
 
     @abstractmethod
     def make_params(self, images: Tensor, keys: Tensor, place: int) -> tuple[Tensor, ...]:
-        """Return the parameters by picture."""
+        """Return the parameters, each (n, …)."""
 
     @abstractmethod
-    def transform(self, images: Tensor, *drawn: Tensor) -> Tensor:
-        """Return the pictures, changed by these parameters."""
+    def transform(self, images: Tensor, *params: Tensor) -> Tensor:
+        """Return the images, transformed by these parameters."""
 
 
 @dataclass(frozen=True)
 class BatchedRandomApply(BatchedTransform):
-    """What has no parameters of its own, done to a picture with probability p."""
+    """A function without parameters, applied to an image with probability p."""
 
     function: Callable[[Tensor], Tensor]
     p: float
 
     def make_params(self, images: Tensor, keys: Tensor, place: int) -> tuple[Tensor, ...]:
-        """Return which are changed."""
+        """Return the images to which it is applied: bool (n)."""
         return (uniform(keys, place)[:, 0] < self.p,)
 
-    def transform(self, images: Tensor, *drawn: Tensor) -> Tensor:
-        """Return the pictures, of which these are changed."""
-        return torch.where(broadcast_per_image(drawn[0]), self.function(images), images)
+    def transform(self, images: Tensor, *params: Tensor) -> Tensor:
+        """Return the images, with the function applied to the selected ones."""
+        return torch.where(broadcast_per_image(params[0]), self.function(images), images)
 
 
 @dataclass(frozen=True)
 class BatchedRandomCrop(BatchedTransform):
-    """RandomCrop: a part at a random place, after padding."""
+    """RandomCrop: a crop at a random position, after padding."""
 
     size: tuple[int, int]
     padding: Padding = (0, 0, 0, 0)
@@ -75,7 +75,7 @@ class BatchedRandomCrop(BatchedTransform):
     mode: str = "constant"
 
     def make_params(self, images: Tensor, keys: Tensor, place: int) -> tuple[Tensor, ...]:
-        """Return the first row and the first column of each part, in the padded picture."""
+        """Return the first row and column of each crop in the padded image: int64 (n) each."""
         left, top, right, bottom = self.margins(images)
         height, width = images.shape[-2] + top + bottom, images.shape[-1] + left + right
         if height < self.size[0] or width < self.size[1]:
@@ -84,34 +84,34 @@ class BatchedRandomCrop(BatchedTransform):
             keys, place, width - self.size[1] + 1, 1
         )
 
-    def transform(self, images: Tensor, *drawn: Tensor) -> Tensor:
-        """Return the parts."""
+    def transform(self, images: Tensor, *params: Tensor) -> Tensor:
+        """Return the crops."""
         margins = self.margins(images)
         padded: Tensor = functional.pad(images, list(margins), self.fill, self.mode) if any(margins) else images
         if tuple(padded.shape[-2:]) == self.size:
             return padded
         (height, width), (count, channels) = self.size, padded.shape[:2]
-        rows = drawn[0].unsqueeze(1) + torch.arange(height, device=images.device)
-        columns = drawn[1].unsqueeze(1) + torch.arange(width, device=images.device)
+        rows = params[0].unsqueeze(1) + torch.arange(height, device=images.device)
+        columns = params[1].unsqueeze(1) + torch.arange(width, device=images.device)
         places = rows.unsqueeze(2) * padded.shape[-1] + columns.unsqueeze(1)
         places = places.reshape(count, 1, -1).expand(-1, channels, -1)
         return padded.flatten(2).gather(2, places).reshape(count, channels, height, width)
 
     def margins(self, images: Tensor) -> Padding:
-        """Return what is put around pictures of this size."""
+        """Return the padding of images of this size: left, top, right, bottom."""
         left, top, right, bottom = self.padding
         if not self.pad_if_needed:
             return self.padding
         below, beside = (
-            max(0, want - have - more)
-            for want, have, more in zip(self.size, images.shape[-2:], (top + bottom, left + right), strict=True)
+            max(0, target - extent - padding)
+            for target, extent, padding in zip(self.size, images.shape[-2:], (top + bottom, left + right), strict=True)
         )
         return left + beside, top + below, right + beside, bottom + below
 
 
 @dataclass(frozen=True)
 class BatchedRandomErasing(BatchedTransform):
-    """RandomErasing: one value in a random rectangle."""
+    """RandomErasing: fills a random rectangle with one value."""
 
     p: float
     scale: tuple[float, float]
@@ -119,7 +119,7 @@ class BatchedRandomErasing(BatchedTransform):
     value: tuple[float, ...]
 
     def make_params(self, images: Tensor, keys: Tensor, place: int) -> tuple[Tensor, ...]:
-        """Return top, left, height and width of each rectangle, which may be empty."""
+        """Return top, left, height and width of each rectangle, which may be empty: int64 (n) each."""
         rows, columns = images.shape[-2:]
         numbers = uniform(keys, place, 3 + 2 * MAX_ERASING_ATTEMPTS).double()
         low, high = math.log(self.ratio[0]), math.log(self.ratio[1])
@@ -131,19 +131,19 @@ class BatchedRandomErasing(BatchedTransform):
         ratio = (low + (high - low) * numbers[:, 3 + MAX_ERASING_ATTEMPTS :]).exp()
         heights, widths = (area * ratio).sqrt().round().long(), (area / ratio).sqrt().round().long()
         fits = (heights < rows) & (widths < columns)
-        chosen = fits & (fits.cumsum(1) == 1) & (numbers[:, :1] < self.p)
-        height, width = (heights * chosen).sum(1), (widths * chosen).sum(1)
+        selected = fits & (fits.cumsum(1) == 1) & (numbers[:, :1] < self.p)
+        height, width = (heights * selected).sum(1), (widths * selected).sum(1)
         top, left = (
             (numbers[:, draw] * (size - extent + 1)).floor().long()
             for draw, size, extent in ((1, rows, height), (2, columns, width))
         )
         return top, left, height, width
 
-    def transform(self, images: Tensor, *drawn: Tensor) -> Tensor:
-        """Return the pictures with their rectangles erased."""
+    def transform(self, images: Tensor, *params: Tensor) -> Tensor:
+        """Return the images with their rectangles erased."""
         rows = torch.arange(images.shape[-2], device=images.device).reshape(1, 1, -1, 1)
         columns = torch.arange(images.shape[-1], device=images.device)
-        top, left, height, width = map(broadcast_per_image, drawn)
+        top, left, height, width = map(broadcast_per_image, params)
         inside = (rows >= top) & (rows < top + height) & (columns >= left) & (columns < left + width)
         value = torch.tensor(self.value, device=images.device).to(images.dtype).reshape(1, -1, 1, 1)
         return torch.where(inside, value, images)

@@ -1,4 +1,4 @@
-"""Random colours of many pictures at once."""
+"""Random color transforms of many images at once."""
 
 from dataclasses import dataclass
 
@@ -16,22 +16,22 @@ from torchvision.transforms.v2 import functional  # isort: skip
 class BatchedColorJitter(BatchedTransform):
     """ColorJitter: brightness, contrast, saturation and hue, each by a random factor, in a random order."""
 
-    bounds: tuple[tuple[float, float] | None, ...]  # of the four; `None`: left as it is
+    bounds: tuple[tuple[float, float] | None, ...]  # of the four factors; `None`: unchanged
 
     def make_params(self, images: Tensor, keys: Tensor, place: int) -> tuple[Tensor, ...]:
-        """Return the factors and the order of each picture: float32 and int64 (n, 4)."""
+        """Return the factors, float32 (n, 4), and the order in which they are applied, int64 (n, 4)."""
         numbers = uniform(keys, place, 8)
         low, high = torch.tensor([bounds or (0.0, 0.0) for bounds in self.bounds], device=keys.device).unbind(1)
         return low + (high - low) * numbers[:, :4], numbers[:, 4:].argsort(stable=True, dim=1)
 
-    def transform(self, images: Tensor, *drawn: Tensor) -> Tensor:
-        """Return the pictures in other colours."""
-        (factors, order), images = drawn, images.clone()
+    def transform(self, images: Tensor, *params: Tensor) -> Tensor:
+        """Return the images with adjusted colors."""
+        (factors, order), images = params, images.clone()
         for turn in range(4):
-            for what, change in enumerate((_adjust_brightness, _adjust_contrast, _adjust_saturation, _adjust_hue)):
-                rows = (order[:, turn] == what).nonzero()[:, 0] if self.bounds[what] is not None else ()
+            for index, adjust in enumerate((_adjust_brightness, _adjust_contrast, _adjust_saturation, _adjust_hue)):
+                rows = (order[:, turn] == index).nonzero()[:, 0] if self.bounds[index] is not None else ()
                 if len(rows):
-                    images[rows] = change(images[rows], factors[rows, what])
+                    images[rows] = adjust(images[rows], factors[rows, index])
         return images
 
 
@@ -55,7 +55,7 @@ def _adjust_hue(images: Tensor, factors: Tensor) -> Tensor:
 
 
 def _grayscale(images: Tensor) -> Tensor:
-    """Return shades of grey as float32, whole numbers where the pictures are bytes."""
+    """Return grayscale values as float32 (n, 1, height, width), integers where the images are bytes."""
     numbers = images.float()
     if images.shape[1] > 1:
         red, green, blue = numbers.split(1, 1)
@@ -69,7 +69,7 @@ def _blend(images: Tensor, other: Tensor, factors: Tensor) -> Tensor:
 
 
 def _clamp_to_dtype(numbers: Tensor, images: Tensor) -> Tensor:
-    """Return computed numbers as values of the pictures' type."""
+    """Return numbers as values of the images' dtype."""
     return numbers.clamp_(0, 1.0 if images.is_floating_point() else 255.0).to(images.dtype)
 
 
@@ -78,9 +78,9 @@ class BatchedChannelPermutation(BatchedTransform):
     """RandomChannelPermutation: channels in a random order."""
 
     def make_params(self, images: Tensor, keys: Tensor, place: int) -> tuple[Tensor, ...]:
-        """Return the order of each picture's channels."""
+        """Return the order of each image's channels: int64 (n, channels)."""
         return (uniform(keys, place, images.shape[1]).argsort(stable=True, dim=1),)
 
-    def transform(self, images: Tensor, *drawn: Tensor) -> Tensor:
-        """Return the pictures with their channels in order."""
-        return images.gather(1, drawn[0][:, :, None, None].expand_as(images))
+    def transform(self, images: Tensor, *params: Tensor) -> Tensor:
+        """Return the images with permuted channels."""
+        return images.gather(1, params[0][:, :, None, None].expand_as(images))

@@ -1,4 +1,4 @@
-"""Pictures in a zip archive, decoded one by one when they are needed."""
+"""Images in a zip archive, decoded one by one on demand."""
 
 import struct
 import zipfile
@@ -15,20 +15,20 @@ from torch import Tensor
 
 from app.errors import DataError
 
-MAX_PIXELS = 1 << 26  # of one picture
-PILLOW_FORMATS = ("PNG", "JPEG", "BMP", "GIF", "WEBP", "PPM")  # whose decoders are few, common and fuzzed
-MODES_16_BIT = ("I", "I;16", "I;16B", "I;16L")  # modes of 16 bits
-LOCAL_HEADER = struct.Struct("<26xHH")  # of a member: lengths of its name and of its extra field stand at its end
+MAX_PIXELS = 1 << 26  # of one image
+PILLOW_FORMATS = ("PNG", "JPEG", "BMP", "GIF", "WEBP", "PPM")  # formats whose decoders are common and fuzzed
+MODES_16_BIT = ("I", "I;16", "I;16B", "I;16L")
+LOCAL_HEADER = struct.Struct("<26xHH")  # of a zip member; it ends with the lengths of the name and of the extra field
 
 Image.MAX_IMAGE_PIXELS = None  # sizes are checked here, before anything is decoded: Pillow would warn first
 
-# Mode of a picture → channels; any other has three.
+# Mode of an image → channels; other modes have three.
 CHANNELS_BY_MODE = {"1": 1, "L": 1, "LA": 1, **dict.fromkeys(MODES_16_BIT, 1), "RGBA": 4}
 MODE_BY_CHANNELS = {1: "L", 3: "RGB", 4: "RGBA"}
 
 
 class ImageDecodeError(ValueError):
-    """The bytes are no picture, or one that is too large."""
+    """The bytes are not an image, or an image that is too large."""
 
 
 @dataclass(frozen=True)
@@ -36,52 +36,54 @@ class ZipImages:
     """Rows of a column of type image. Reading is safe in several threads and processes: nothing is kept open."""
 
     path: Path  # of the archive
-    headers: Tensor  # int64 (rows, 4): where a member's header stands, its size packed and unpacked, how it is packed
-    channels: int  # which every picture is brought to: 1, 3 or 4
+    headers: (
+        Tensor  # int64 (rows, 4): offset of a member's header, compressed and uncompressed size, compression method
+    )
+    channels: int  # of every decoded image: 1, 3 or 4
 
     @classmethod
     def from_members(cls, path: Path, members: Iterable[zipfile.ZipInfo], channels: int) -> "ZipImages":
-        """Return these members of an archive; they are stored or deflated."""
-        places = [(each.header_offset, each.compress_size, each.file_size, each.compress_type) for each in members]
-        return cls(path, torch.tensor(places, dtype=torch.int64).reshape(-1, 4), channels)
+        """Return the images of these members of an archive, which are stored or deflated."""
+        headers = [(each.header_offset, each.compress_size, each.file_size, each.compress_type) for each in members]
+        return cls(path, torch.tensor(headers, dtype=torch.int64).reshape(-1, 4), channels)
 
     def __len__(self) -> int:
         return len(self.headers)
 
     def take(self, indices: Tensor) -> "ZipImages":
-        """Return these rows alone."""
+        """Return the images at these rows."""
         return replace(self, headers=self.headers[indices])
 
     def read(self, row: int) -> Tensor:
-        """Return a picture: uint8 (channels, height, width), of its own size. Raises `DataError`."""
+        """Return an image: uint8 (channels, height, width), of its own size. Raises `DataError`."""
         try:
             return decode_image(open_image(self.content(row)), self.channels)
         except (ImageDecodeError, zlib.error, struct.error) as error:
-            detail = f'picture {row + 1}, "{self.name(row)}", cannot be decoded: {error}'
+            detail = f'image {row + 1}, "{self.name(row)}", cannot be decoded: {error}'
             raise DataError(detail, pointer="/data", hint="replace it, and upload the data set again") from None
 
     def name(self, row: int) -> str:
-        """Return the name of a picture's file in the archive."""
+        """Return the name of an image's file in the archive."""
         with self.path.open("rb") as file:
             file.seek(int(self.headers[row, 0]))
             length, _ = LOCAL_HEADER.unpack(file.read(LOCAL_HEADER.size))
             return file.read(length).decode("utf-8", "replace")[:200]
 
     def content(self, row: int) -> bytes:
-        """Return the bytes of a picture's file."""
-        offset, packed, size, method = self.headers[row].tolist()
+        """Return the bytes of an image's file."""
+        offset, compressed, size, method = self.headers[row].tolist()
         with self.path.open("rb") as file:
             file.seek(offset)
             name, extra = LOCAL_HEADER.unpack(file.read(LOCAL_HEADER.size))
             file.seek(name + extra, 1)
-            content = file.read(packed)
+            content = file.read(compressed)
         if method == zipfile.ZIP_STORED:
             return content
         return zlib.decompressobj(-zlib.MAX_WBITS).decompress(content, size)
 
 
 def open_image(content: bytes) -> Image.Image:
-    """Return a picture of which only the header has been read. Raises `Undecodable`."""
+    """Return an image of which only the header has been read. Raises `ImageDecodeError`."""
     try:
         image = Image.open(BytesIO(content), formats=PILLOW_FORMATS)
     except UnidentifiedImageError:
@@ -94,12 +96,12 @@ def open_image(content: bytes) -> Image.Image:
 
 
 def channel_count(image: Image.Image) -> int:
-    """Return how many channels a picture has."""
+    """Return the number of channels of an image."""
     return CHANNELS_BY_MODE.get(image.mode, 3)
 
 
 def decode_image(image: Image.Image, channels: int) -> Tensor:
-    """Return uint8 (channels, height, width). Raises `Undecodable`."""
+    """Return an image as uint8 (channels, height, width). Raises `ImageDecodeError`."""
     try:
         image.load()
         if image.mode in MODES_16_BIT:

@@ -1,4 +1,4 @@
-"""Pictures in files of a folder, decoded when they are needed."""
+"""Images in files of a folder, decoded on demand."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -24,16 +24,16 @@ class FolderImages:
         return len(self.names)
 
     def take(self, indices: Tensor) -> "FolderImages":
-        """Return these rows alone."""
+        """Return the images at these rows."""
         return replace(self, names=[self.names[row] for row in indices.tolist()])
 
     def read(self, row: int) -> Tensor:
-        """Return a picture: uint8 (channels, height, width). Raises `DataError`."""
+        """Return an image: uint8 (channels, height, width). Raises `DataError`."""
         name = self.names[row]
         try:
             return decode_image(open_image((self.folder / name).read_bytes()), self.channels)
         except FileNotFoundError:
-            detail = f'picture {row + 1}, "{name}", is not there'
+            detail = f'image {row + 1}, "{name}", does not exist'
         except ImageDecodeError as error:
-            detail = f'picture {row + 1}, "{name}", cannot be decoded: {error}'
-        raise DataError(detail, pointer="/data", hint="replace it, or remove the data set, and download it again")
+            detail = f'image {row + 1}, "{name}", cannot be decoded: {error}'
+        raise DataError(detail, pointer="/data", hint="replace it, or remove the data set and download it again")

@@ -1,4 +1,4 @@
-"""Transforms tried out before anything is trained: what torchvision says of their settings."""
+"""A trial of transforms before training: what torchvision says of their settings."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from math import prod
@@ -7,44 +7,40 @@ import torch
 from torch import Tensor
 
 from app.errors import DataError, Problem
-from app.spec.base import SpecModel
-from app.spec.data.columns import Column, DataSchema
-from app.spec.data.features import ImageFeature
-from app.spec.data.images import setting_pointer
+from app.spec.data.base_feature import BaseFeature, FeatureContext
+from app.spec.data.columns import Column
+from app.spec.data.images import image_columns
 from app.spec.data.transforms import BaseTransform, deterministic_transforms
 from workers.data.features.images import MAX_BYTE
 from workers.data.images.transforms import apply_steps, build_steps
 from workers.data.rng import prng_keys
 
-MAX_TRIAL_PIXELS, TRIAL_IMAGES = 64 * 64, 4  # pixels of a picture that is tried, and how many
+MAX_TRIAL_PIXELS, TRIAL_IMAGES = 64 * 64, 4  # of the images of a trial
 
 
-def check_transforms(
-    features: Mapping[str, SpecModel], declared: Mapping[str, SpecModel], stored: DataSchema
-) -> Iterator[Problem]:
-    """Yield what torchvision refuses; small pictures are really changed."""
-    for name, part in features.items():
-        column = stored.column(part.column) if isinstance(part, ImageFeature) else None
-        if column is not None and isinstance(part, ImageFeature):
-            training, evaluation = part.transforms or (), part.evaluation_transforms or ()
-            yield from _check_sequence(training, column, setting_pointer(name, declared, "transforms"))
-            if evaluation != deterministic_transforms(training):
-                yield from _check_sequence(evaluation, column, setting_pointer(name, declared, "evaluation_transforms"))
+def check_transforms(features: Mapping[str, BaseFeature], context: FeatureContext) -> Iterator[Problem]:
+    """Yield what torchvision refuses of the settings of transforms, and of their results on small images."""
+    for name, (feature, column) in image_columns(features, context.stored).items():
+        pointers = feature.setting_pointers(name, context)
+        training, evaluation = feature.transforms or (), feature.evaluation_transforms or ()
+        yield from _check_sequence(training, column, pointers["transforms"])
+        if evaluation != deterministic_transforms(training):
+            yield from _check_sequence(evaluation, column, pointers["evaluation_transforms"])
 
 
-def _check_sequence(parts: Sequence[BaseTransform], column: Column, place: str) -> Iterator[Problem]:
+def _check_sequence(specs: Sequence[BaseTransform], column: Column, pointer: str) -> Iterator[Problem]:
     images: Tensor | list[Tensor] = []
     if len(column.shape) == 3 and prod(column.shape[1:]) <= MAX_TRIAL_PIXELS:
         of_bytes = column.type == "image" or column.peak == MAX_BYTE
         images = torch.zeros(TRIAL_IMAGES, *column.shape, dtype=torch.uint8 if of_bytes else torch.float32)
-    for position, part in enumerate(parts):
+    for position, spec in enumerate(specs):
         try:
-            (step,) = build_steps([part])
+            (step,) = build_steps([spec])
             if isinstance(images, Tensor):
-                images = images.float() if part.kind == "Normalize" else images
+                images = images.float() if spec.kind == "Normalize" else images
                 images = apply_steps([step], images, prng_keys(position, 0, torch.arange(TRIAL_IMAGES)))
         except DataError as error:
-            yield Problem(f"{place}/{position}", "invalid_value", error.detail, "")
+            yield Problem(f"{pointer}/{position}", "invalid_value", error.detail, "")
             return
         if isinstance(images, Tensor) and prod(images.shape[2:]) > MAX_TRIAL_PIXELS:
             images = []

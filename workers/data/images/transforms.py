@@ -1,4 +1,4 @@
-"""Transforms by kind: what is done to many pictures at once, or to one after the other."""
+"""The builders of transforms by kind, for batches or image by image."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -24,25 +24,25 @@ TransformSettings = Mapping[str, Any]
 
 
 class ImageTransform(Protocol):
-    """What is done to pictures (n, channels, height, width), each with a key for its random numbers.
+    """A transform of images (n, channels, height, width), each with a key for its random numbers.
 
-    Comes back as a list where the pictures have become of unlike sizes.
+    The result is a list if the sizes of the images have become different.
     """
 
     def __call__(self, images: Tensor, keys: Tensor, place: int) -> Tensor | list[Tensor]:
-        """Return the changed pictures; `place` tells the random numbers of several changes apart."""
+        """Return the transformed images; `place` tells the random numbers of several transforms apart."""
         ...
 
 
 @dataclass(frozen=True)
 class DeterministicTransform:
-    """What draws nothing: done to all pictures at once, or to one after the other."""
+    """A transform without randomness, of a batch or image by image."""
 
     function: Callable[[Tensor], Tensor]
     per_image: bool = False
 
     def __call__(self, images: Tensor, keys: Tensor, place: int) -> Tensor | list[Tensor]:
-        """Return the changed pictures."""
+        """Return the transformed images."""
         return (
             stack_if_same_size([self.function(image) for image in images]) if self.per_image else self.function(images)
         )
@@ -50,29 +50,29 @@ class DeterministicTransform:
 
 @dataclass(frozen=True)
 class PerImageTransform:
-    """torchvision's own transform, applied to one picture after the other, each with a random stream of its own.
+    """torchvision's own transform, applied image by image, each with a random stream of its own.
 
-    The streams that others draw from (dropout) go on as if nothing had been drawn.
+    The global random streams, which dropout draws from, stay as they are.
     """
 
     transform: Callable[[Tensor], Tensor]
 
     def __call__(self, images: Tensor, keys: Tensor, place: int) -> Tensor | list[Tensor]:
-        """Return the changed pictures."""
-        changed = []
+        """Return the transformed images."""
+        transformed = []
         device = images.device
-        here = images if device.type in ("cpu", "cuda") else images.cpu()
-        with torch.random.fork_rng([here.device] if here.is_cuda else []):
-            for image, seed in zip(here, generator_seeds(keys, place), strict=True):
+        local = images if device.type in ("cpu", "cuda") else images.cpu()
+        with torch.random.fork_rng([local.device] if local.is_cuda else []):
+            for image, seed in zip(local, generator_seeds(keys, place), strict=True):
                 torch.default_generator.manual_seed(seed)
-                if here.is_cuda:
+                if local.is_cuda:
                     torch.cuda.default_generators[device.index or 0].manual_seed(seed)
-                changed.append(self.transform(image).to(device))
-        return stack_if_same_size(changed)
+                transformed.append(self.transform(image).to(device))
+        return stack_if_same_size(transformed)
 
 
 def stack_if_same_size(images: list[Tensor]) -> Tensor | list[Tensor]:
-    """Return pictures as one tensor if they are alike in size."""
+    """Return images as one tensor if their sizes are equal."""
     return torch.stack(images) if len({each.shape for each in images}) == 1 else images
 
 
@@ -80,16 +80,16 @@ def _per_image(transform: Callable[..., Callable[[Tensor], Tensor]]) -> Callable
     return lambda settings: PerImageTransform(transform(**settings))
 
 
-def _random_apply(change: Callable[..., Tensor], **names: str) -> Callable[[TransformSettings], ImageTransform]:
-    """Return the builder of a change with probability p; `names` are its own settings, and the function's for them."""
+def _random_apply(function: Callable[..., Tensor], **names: str) -> Callable[[TransformSettings], ImageTransform]:
+    """Return the builder of a function applied with probability p; `names` maps settings to its keyword arguments."""
     return lambda settings: BatchedRandomApply(
-        lambda images: change(images, **{own: settings[name] for name, own in names.items()}), settings["p"]
+        lambda images: function(images, **{keyword: settings[name] for name, keyword in names.items()}), settings["p"]
     )
 
 
 def _grayscale(images: Tensor) -> Tensor:
-    grey: Tensor = functional.rgb_to_grayscale(images, num_output_channels=images.shape[1])
-    return grey
+    gray: Tensor = functional.rgb_to_grayscale(images, num_output_channels=images.shape[1])
+    return gray
 
 
 def _crop(settings: TransformSettings) -> ImageTransform:
@@ -103,7 +103,7 @@ def _rotation(settings: TransformSettings) -> ImageTransform:
     plain = v2.RandomRotation(**settings)
     if plain.expand:
         return PerImageTransform(plain)
-    low, high = plain.degrees  # an affine turn goes the other way round
+    low, high = plain.degrees  # an affine transform rotates the other way
     return BatchedRandomAffine(
         (-low, -high), interpolation=plain.interpolation, fill=_numbers(plain.fill), center=plain.center
     )
@@ -141,8 +141,8 @@ def _numbers(value: Any) -> tuple[float, ...]:
     return tuple(map(float, value)) if isinstance(value, Sequence) else (float(value),)
 
 
-# Kind → builder. One by one go those whose results would depend, in the last bit, on what stands beside a picture, and
-# those of which there is no other form here.
+# Kind → builder. Image by image go those whose results would depend, in the last bit, on the rest of the batch, and
+# those without a batched form here.
 TRANSFORMS: Mapping[str, Callable[[TransformSettings], ImageTransform]] = {
     "Resize": lambda settings: DeterministicTransform(v2.Resize(**settings), per_image=True),
     "CenterCrop": lambda settings: DeterministicTransform(v2.CenterCrop(**settings)),
@@ -183,7 +183,7 @@ TRANSFORMS: Mapping[str, Callable[[TransformSettings], ImageTransform]] = {
 
 @dataclass(frozen=True)
 class TransformStep:
-    """A transform of a job, and its place there, which tells its random numbers from those of others."""
+    """A transform of a job with its position, which tells its random numbers from those of others."""
 
     spec: BaseTransform
     transform: ImageTransform
@@ -195,23 +195,23 @@ class TransformStep:
         return self.spec.kind not in DETERMINISTIC_TRANSFORMS
 
 
-def build_steps(parts: Sequence[BaseTransform]) -> tuple[TransformStep, ...]:
+def build_steps(specs: Sequence[BaseTransform]) -> tuple[TransformStep, ...]:
     """Build transforms. Raises `DataError` if torchvision refuses their settings."""
-    return tuple(_step(part, place) for place, part in enumerate(parts))
+    return tuple(_build_step(spec, position) for position, spec in enumerate(specs))
 
 
-def _step(part: BaseTransform, place: int) -> TransformStep:
-    settings = {name: list(value) if isinstance(value, tuple) else value for name, value in part.settings().items()}
+def _build_step(spec: BaseTransform, position: int) -> TransformStep:
+    settings = {name: list(value) if isinstance(value, tuple) else value for name, value in spec.settings().items()}
     try:
-        return TransformStep(part, TRANSFORMS[part.kind](settings), place)
+        return TransformStep(spec, TRANSFORMS[spec.kind](settings), position)
     except (ValueError, TypeError) as error:
-        raise _transform_error(part, error) from error
+        raise _transform_error(spec, error) from error
 
 
 def apply_steps(steps: Sequence[TransformStep], images: Tensor | list[Tensor], keys: Tensor) -> Tensor | list[Tensor]:
-    """Do all steps: to a batch, or to pictures (channels, height, width) of unlike sizes until they are alike.
+    """Return images after all steps: a batch, or a list of (channels, height, width) while their sizes differ.
 
-    Raises `DataError` if torchvision refuses the pictures.
+    Raises `DataError` if torchvision refuses the images.
     """
     for step in steps:
         try:
@@ -231,5 +231,5 @@ def apply_steps(steps: Sequence[TransformStep], images: Tensor | list[Tensor], k
     return images
 
 
-def _transform_error(part: BaseTransform, error: Exception) -> DataError:
-    return DataError(f"{part.kind}: {first_line(error)}", pointer="/data")
+def _transform_error(spec: BaseTransform, error: Exception) -> DataError:
+    return DataError(f"{spec.kind}: {first_line(error)}", pointer="/data")

@@ -1,4 +1,4 @@
-"""Loading: splits, samplers, batches, and processes that decode beside the training.
+"""Loading: splits, samplers, batches, and the processes that decode images for them.
 
 Here: the order of examples. Never: how one column becomes a tensor.
 """

@@ -1,6 +1,6 @@
-"""Batches for the loop, gathered many at a time."""
+"""Batches of the rows that a sampler draws, gathered many at a time from memory."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import torch
@@ -16,20 +16,49 @@ from workers.data.rng import prng_keys
 GATHER_BYTES = 1 << 20  # bytes gathered at once: for small batches a gather each would cost more than views of a block
 
 
+def row_keys(rows: ExampleSet, sampler: Sampler, step: int, indices: Tensor) -> Tensor | None:
+    """Return the keys of the random numbers of rows in a step: int64 (indices); `None` if rows have no images."""
+    return prng_keys(sampler.seed, step // sampler.steps_per_epoch, indices) if rows.image_columns else None
+
+
 @dataclass
-class InMemoryBatches(BatchSource):
-    """What every optimizer step sees, from memory. The batches it has ready are a cache, not state."""
+class SampledBatches(BatchSource):
+    """Batches of the rows that a sampler draws for a step: a function of (seed, epoch, step), without state."""
 
     rows: ExampleSet
     sampler: Sampler
     device: torch.device
     mixing: Mixing | None = None
-    _cache: dict[int, list[WeightedBatch]] = field(default_factory=dict)  # by step
 
     @property
     def targets(self) -> Mapping[str, PreparedColumn]:
-        """The targets, see `Supply`."""
+        """The targets of all rows; of mixed ones without rows."""
         return self.rows.targets if self.mixing is None else self.mixing.targets(self.rows.targets)
+
+    def gather(self, step: int, decoded: Sequence[Sequence[Tensor]] = ()) -> list[WeightedBatch]:
+        """Return the batches of a step; `decoded` are the images of each of them, if they have been decoded already."""
+        batches: list[WeightedBatch] = []
+        for number, (indices, share) in enumerate(self.sampler.batches(step)):
+            keys = row_keys(self.rows, self.sampler, step, indices)
+            inputs, targets = self.rows.batch(indices, self.device, keys, decoded[number] if decoded else ())
+            batches.append((inputs, targets, share))
+        return self.mix(step, batches)
+
+    def mix(self, step: int, batches: list[WeightedBatch]) -> list[WeightedBatch]:
+        """Return the batches of a step, mixed if the job mixes images."""
+        if self.mixing is None:
+            return batches
+        return [
+            (*self.mixing(step, number, inputs, targets), share)
+            for number, (inputs, targets, share) in enumerate(batches)
+        ]
+
+
+@dataclass
+class InMemoryBatches(SampledBatches):
+    """Batches from memory, gathered for many steps at once if rows have one shape; these are a cache, not state."""
+
+    _cache: dict[int, list[WeightedBatch]] = field(default_factory=dict)  # by step
 
     def batches(self, step: int) -> list[WeightedBatch]:
         """Return the batches of optimizer step `step` (from 0)."""
@@ -40,43 +69,19 @@ class InMemoryBatches(BatchSource):
     def _gather_steps(self, first: int) -> dict[int, list[WeightedBatch]]:
         """Return the batches of a step and of those after it: as many as a block holds, up to the epoch's end."""
         if not self.rows.is_dense:  # each batch is as long as its own longest row, or comes from files
-            return {
-                first: apply_mixing(
-                    self.mixing,
-                    first,
-                    [
-                        (
-                            *self.rows.batch(indices, self.device, row_keys(self.rows, self.sampler, first, indices)),
-                            share,
-                        )
-                        for indices, share in self.sampler.batches(first)
-                    ],
-                )
-            }
+            return {first: self.gather(first)}
         per_epoch, size = self.sampler.steps_per_epoch, self.sampler.batch_size * self.sampler.accumulate
-        most = max(1, GATHER_BYTES * len(self.rows) // (self.rows.size() * size))
-        steps = range(first, min(first + most, (first // per_epoch + 1) * per_epoch))
-        drawn = [(step, indices, share) for step in steps for indices, share in self.sampler.batches(step)]
-        sizes = [len(indices) for _, indices, _ in drawn]
-        rows = torch.cat([indices for _, indices, _ in drawn])
+        count = max(1, GATHER_BYTES * len(self.rows) // (self.rows.size() * size))
+        steps = range(first, min(first + count, (first // per_epoch + 1) * per_epoch))
+        batches = [(step, indices, share) for step in steps for indices, share in self.sampler.batches(step)]
+        sizes = [len(indices) for _, indices, _ in batches]
+        rows = torch.cat([indices for _, indices, _ in batches])
         inputs, targets = self.rows.batch(rows, self.device, row_keys(self.rows, self.sampler, first, rows))
         columns = [column.split(sizes) for column in (*inputs.values(), *targets.values())]
-        count = len(inputs)
-        ready: dict[int, list[WeightedBatch]] = {step: [] for step in steps}
-        for (step, _, share), *parts in zip(drawn, *columns, strict=True):
-            ready[step].append(
-                (dict(zip(inputs, parts[:count], strict=True)), dict(zip(targets, parts[count:], strict=True)), share)
+        split = len(inputs)
+        gathered: dict[int, list[WeightedBatch]] = {step: [] for step in steps}
+        for (step, _, share), *parts in zip(batches, *columns, strict=True):
+            gathered[step].append(
+                (dict(zip(inputs, parts[:split], strict=True)), dict(zip(targets, parts[split:], strict=True)), share)
             )
-        return {step: apply_mixing(self.mixing, step, batches) for step, batches in ready.items()}
-
-
-def row_keys(rows: ExampleSet, sampler: Sampler, step: int, indices: Tensor) -> Tensor | None:
-    """Return the keys of rows that a step sees, if something is drawn for each."""
-    return prng_keys(sampler.seed, step // sampler.steps_per_epoch, indices) if rows.image_columns else None
-
-
-def apply_mixing(mixing: Mixing | None, step: int, batches: list[WeightedBatch]) -> list[WeightedBatch]:
-    """Return the batches of a step, mixed if they are to be."""
-    if mixing is None:
-        return batches
-    return [(*mixing(step, number, inputs, targets), share) for number, (inputs, targets, share) in enumerate(batches)]
+        return {step: self.mix(step, each) for step, each in gathered.items()}

@@ -1,8 +1,7 @@
-"""Examples as resident tensors: split, prepared, and cut into batches without copying more than the batch."""
+"""Examples as columns of tensors: split, preprocessed, and gathered into batches."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -14,20 +13,20 @@ from app.spec.data.sources import Split as SplitSpec
 from workers.data.columns import PreparedColumn, RaggedTensor, SplitColumns, select_rows
 from workers.data.features.preparation import Preparation
 from workers.data.images.column import ImageColumn
-from workers.data.loading.sampler import stream_seed
 from workers.data.loading.sources import SourceData
+from workers.data.rng import stream_seed
 
-SPLIT_STREAM = 0x5B117  # keeps the draw of the held-out rows apart from the epochs' orders
+SPLIT_STREAM = 0x5B117  # keeps the random split apart from the orders of the epochs
 
 Batch = tuple[dict[str, Tensor], dict[str, Tensor]]  # inputs and targets by name
-TargetCast = tuple[str, Callable[[Any], Any]]  # the name of a target, and what is made of it
+TargetCasts = Mapping[str, tuple[str, Callable[[PreparedColumn], PreparedColumn]]]  # new name → target, its conversion
 
 
 @dataclass(frozen=True)
 class ExampleSet:
     """Examples: the network's inputs and the targets by name, each (rows, …), all on one device.
 
-    `order` is that in which all rows are passed through, if it is not their own.
+    `order`, int64 (rows), is the order of evaluation, if it is not that of the rows.
     """
 
     inputs: Mapping[str, PreparedColumn]
@@ -44,85 +43,85 @@ class ExampleSet:
 
     @property
     def device(self) -> torch.device:
-        """Where the examples lie."""
+        """The device of the examples."""
         return self.columns[0].device
 
     @property
     def is_dense(self) -> bool:
-        """Whether all rows are alike in shape and at hand, so that batches can be cut out of larger ones."""
+        """Whether all rows are in memory and of one shape, so that batches can be cut out of larger ones."""
         return self.is_resident and not any(isinstance(column, RaggedTensor) for column in self.columns)
 
     @property
     def image_columns(self) -> tuple[ImageColumn, ...]:
-        """The different columns of pictures."""
-        found = {id(column): column for column in self.columns if isinstance(column, ImageColumn)}
-        return tuple(found.values())
+        """The distinct columns of images."""
+        columns = {id(column): column for column in self.columns if isinstance(column, ImageColumn)}
+        return tuple(columns.values())
 
     @property
     def is_resident(self) -> bool:
-        """Whether nothing has to be read from files."""
+        """Whether all rows are in memory."""
         return all(images.is_resident for images in self.image_columns)
 
     def batch(
-        self, indices: Tensor, device: torch.device, keys: Tensor | None = None, shaded: Sequence[Tensor] = ()
+        self, indices: Tensor, device: torch.device, keys: Tensor | None = None, decoded: Sequence[Tensor] = ()
     ) -> Batch:
-        """Return the batch of these rows on a device: in training if they have keys.
+        """Return these rows as a batch on a device, with keys for training, without for evaluation.
 
-        `shaded` is what has been made elsewhere of these rows' pictures, see `Images.shaded`.
+        `decoded` are the results of `ImageColumn.load_batch` for each of `image_columns`, if other processes have them.
         """
-        made = dict(zip(map(id, self.image_columns), shaded, strict=True)) if shaded else {}
+        loaded = dict(zip(map(id, self.image_columns), decoded, strict=True)) if decoded else {}
 
-        def cut(column: PreparedColumn) -> Tensor:
+        def gather(column: PreparedColumn) -> Tensor:
             if not isinstance(column, ImageColumn):
                 return column.index_select(0, indices).to(device)
-            bytes_ = made[id(column)] if made else column.load_batch(indices, keys)
-            return column.finish_batch(bytes_.to(device, non_blocking=True), keys)
+            images = loaded[id(column)] if loaded else column.load_batch(indices, keys)
+            return column.finish_batch(images.to(device, non_blocking=True), keys)
 
         return (
-            {name: cut(column) for name, column in self.inputs.items()},
-            {name: cut(column) for name, column in self.targets.items()},
+            {name: gather(column) for name, column in self.inputs.items()},
+            {name: gather(column) for name, column in self.targets.items()},
         )
 
     def iter_batches(self, size: int, device: torch.device) -> Iterator[Batch]:
-        """Yield all rows in order, `size` at a time, on a device."""
+        """Yield all rows in order as batches of `size` on a device, for evaluation."""
         for start in range(0, len(self), size):
-            part = slice(start, start + size)
+            rows = slice(start, start + size)
             if self.order is not None:
-                yield self.batch(self.order[part], device)
+                yield self.batch(self.order[rows], device)
                 continue
             yield (
-                {name: column[part].to(device) for name, column in self.inputs.items()},
-                {name: column[part].to(device) for name, column in self.targets.items()},
+                {name: column[rows].to(device) for name, column in self.inputs.items()},
+                {name: column[rows].to(device) for name, column in self.targets.items()},
             )
 
     def lengths(self, name: str) -> Tensor:
-        """Return how long each row of an input is: int64 (rows), on the CPU."""
+        """Return the length of each row of an input: int64 (rows), on the CPU. Raises `TypeError` if it has none."""
         column = self.inputs[name]
         if not isinstance(column, RaggedTensor):
-            raise TypeError(f"{name} has rows of equal length")
+            raise TypeError(f"{name} has rows of one length")
         return column.lengths.cpu()
 
     def sorted_by_length(self, name: str) -> "ExampleSet":
-        """Return the same rows, to be passed through from the shortest to the longest, which pads least."""
+        """Return the same rows in the order of an input's lengths, which needs the least padding."""
         return replace(self, order=self.lengths(name).argsort(stable=True).to(self.device))
 
     def split_indices(self, size: int) -> tuple[Tensor, ...]:
-        """Return the rows of all slices."""
+        """Return the rows of all batches of `size`, in order: int64 each."""
         order = torch.arange(len(self), device=self.device) if self.order is None else self.order
-        parts: tuple[Tensor, ...] = order.split(size)
-        return parts
+        slices: tuple[Tensor, ...] = order.split(size)
+        return slices
 
     def materialize(self, training: bool, limit: int) -> "ExampleSet":
-        """Return the same rows with pictures that are decoded, as far as `limit` bytes allow, see `Images.settled`."""
-        settled = {id(images): images.materialize(training, limit) for images in self.image_columns}
+        """Return the same rows with decoded images, each column within `limit` bytes; see `ImageColumn.materialize`."""
+        decoded = {id(images): images.materialize(training, limit) for images in self.image_columns}
         inputs, targets = (
-            {name: settled.get(id(column), column) for name, column in columns.items()}
+            {name: decoded.get(id(column), column) for name, column in columns.items()}
             for columns in (self.inputs, self.targets)
         )
         return replace(self, inputs=inputs, targets=targets)
 
     def to(self, device: torch.device) -> "ExampleSet":
-        """Return the same rows on a device; what is read from files stays where it is, and so does all beside it."""
+        """Return the same rows on a device, or unchanged if images are read from files."""
         if not self.is_resident:
             return self
         return ExampleSet(
@@ -130,8 +129,8 @@ class ExampleSet:
             {name: column.to(device) for name, column in self.targets.items()},
         )
 
-    def cast(self, casts: Mapping[str, TargetCast]) -> "ExampleSet":
-        """Return the same rows with targets as their losses want them, by new names: each of a target of now."""
+    def cast(self, casts: TargetCasts) -> "ExampleSet":
+        """Return the same rows with converted targets: new name → (name of a target, function)."""
         return replace(self, targets={key: function(self.targets[name]) for key, (name, function) in casts.items()})
 
     def size(self) -> int:
@@ -141,36 +140,49 @@ class ExampleSet:
 
 @dataclass(frozen=True)
 class TrainingData:
-    """What is trained on, and what is held out (nothing, where the job has no validation)."""
+    """The training examples, and the validation examples if the job has any."""
 
     train: ExampleSet
     validation: ExampleSet | None
     preparation: Preparation
 
-    def cast(self, casts: Mapping[str, TargetCast]) -> "TrainingData":
-        """Return the data with targets as their losses want them, see `Rows.cast`."""
-        held = self.validation
-        return replace(self, train=self.train.cast(casts), validation=held.cast(casts) if held is not None else None)
+    def vocabulary_reports(self) -> Iterator[dict[str, object]]:
+        """Yield, of each text that the network reads, the tokens known and the shares unknown and truncated."""
+        validation = self.validation.inputs if self.validation is not None else {}
+        for name, texts in self.preparation.text_preprocessors().items():
+            columns = {"train": self.train.inputs.get(name), "validation": validation.get(name)}
+            shares = {
+                split: texts.coverage(column) if isinstance(column, RaggedTensor) else None
+                for split, column in columns.items()
+            }
+            if shares["train"] is not None:
+                yield {"feature": name, "tokens": texts.tokenizer.get_vocab_size(), **shares}
+
+    def cast(self, casts: TargetCasts) -> "TrainingData":
+        """Return the data with converted targets, see `ExampleSet.cast`."""
+        return self._map(lambda examples: examples.cast(casts))
 
     def materialize(self, limit: int) -> "TrainingData":
-        """Return the same data with pictures that are decoded, as far as `limit` bytes allow: of both together."""
+        """Return the data with decoded images, as far as both sets together fit into `limit` bytes."""
         train = self.train.materialize(True, limit)
-        held = self.validation
-        left = limit - sum(images.nbytes for images in train.image_columns)
-        return replace(self, train=train, validation=held.materialize(False, left) if held is not None else None)
+        remaining = limit - sum(images.nbytes for images in train.image_columns)
+        validation = self.validation.materialize(False, remaining) if self.validation is not None else None
+        return replace(self, train=train, validation=validation)
 
-    def to_device_if_fits(self, device: torch.device, room: int) -> "TrainingData":
-        """Return the data on the device if it takes at most `room` bytes there, else as it is: batches move then."""
-        held = self.validation
-        if self.train.size() + (held.size() if held is not None else 0) > room:
-            return self
-        return replace(self, train=self.train.to(device), validation=held.to(device) if held is not None else None)
+    def to_device_if_fits(self, device: torch.device, limit: int) -> "TrainingData":
+        """Return the data on the device if it takes at most `limit` bytes there, else unchanged: batches move then."""
+        size = self.train.size() + (self.validation.size() if self.validation is not None else 0)
+        return self if size > limit else self._map(lambda examples: examples.to(device))
+
+    def _map(self, function: Callable[[ExampleSet], ExampleSet]) -> "TrainingData":
+        validation = function(self.validation) if self.validation is not None else None
+        return replace(self, train=function(self.train), validation=validation)
 
 
 def build_training_data(
     loaded: SourceData,
     stored: DataSchema,
-    seen: ResolvedFeatures,
+    resolved: ResolvedFeatures,
     *,
     inputs: tuple[str, ...],
     targets: tuple[str, ...],
@@ -178,31 +190,30 @@ def build_training_data(
     seed: int = 0,
     preparation: Preparation | None = None,
 ) -> TrainingData:
-    """Cut what a source holds into training and held-out rows, as the view says.
+    """Return the columns of a source as training and validation examples. Raises `DataError`.
 
-    Without `split` a "test" split is held out where there is one. Everything is fitted on the training rows, unless a
-    `preparation` is given. Raises `DataError`.
+    Without `split`, the "test" split of the source is the validation set, if there is one. Preprocessors are fitted on
+    the training rows, unless a `preparation` is given.
     """
     train = loaded.splits["train"]
-    parts: list[SplitColumns] = [train]
+    splits: list[SplitColumns] = [train]
     if split is not None and split.fraction is not None:
-        kept, held = random_split(len(next(iter(train.values()))), split.fraction, seed)
-        parts = [{name: select_rows(column, rows) for name, column in train.items()} for rows in (kept, held)]
+        kept, held_out = random_split(len(next(iter(train.values()))), split.fraction, seed)
+        splits = [{name: select_rows(column, rows) for name, column in train.items()} for rows in (kept, held_out)]
     elif "test" in loaded.splits:
-        parts.append(loaded.splits["test"])
+        splits.append(loaded.splits["test"])
     names = (*inputs, *targets)
     if preparation is None:
-        preparation = Preparation.fit(seen, names, stored, parts[0])
-    train_rows, *held_rows = [_example_set(preparation.apply(part, names), inputs, targets) for part in parts]
-    return TrainingData(train_rows, held_rows[0] if held_rows else None, preparation)
-
-
-def _example_set(made: Mapping[str, PreparedColumn], inputs: tuple[str, ...], targets: tuple[str, ...]) -> ExampleSet:
-    return ExampleSet({name: made[name] for name in inputs}, {name: made[name] for name in targets})
+        preparation = Preparation.fit(resolved, names, stored, splits[0])
+    columns = [preparation.transform(each, names) for each in splits]
+    train_set, *others = [
+        ExampleSet({name: each[name] for name in inputs}, {name: each[name] for name in targets}) for each in columns
+    ]
+    return TrainingData(train_set, others[0] if others else None, preparation)
 
 
 def random_split(rows: int, fraction: float, seed: int) -> tuple[Tensor, Tensor]:
-    """Return (kept, held out): sorted row numbers; both sides get a row. Raises `DataError` for a single row."""
+    """Return the row numbers of (training, validation), sorted, at least one each. Raises `DataError` for one row."""
     if rows < 2:
         raise DataError("a single row cannot be split", pointer="/data/validation", hint="remove validation")
     count = min(max(1, round(fraction * rows)), rows - 1)

@@ -1,27 +1,15 @@
-"""Which examples a step sees: a pure function of (seed, epoch, step), so that nothing about it needs saving."""
+"""The examples of every step: a function of (seed, epoch, step), so that there is no state to store."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-import numpy as np
 import torch
 from torch import Tensor
 
-BUCKET_WINDOW = 50  # batches among which rows are sorted by length: more pad less, and mix less
-BUCKET_STREAM = 0xB0C4E7  # keeps the order of batches apart from that of rows
+from workers.data.rng import stream_seed
 
-
-def stream_seed(*parts: int) -> int:
-    """Mix numbers (a seed, an epoch, a step…) into one 63-bit seed of an independent random stream."""
-    return int(np.random.SeedSequence(parts).generate_state(1, np.uint64)[0] >> np.uint64(1))
-
-
-def step_seed(seed: int, step: int) -> int:
-    """The same for the stream of one step (dropout and the like), fast enough for every step (Steele et al. 2014)."""
-    mixed = (seed + (step + 1) * 0x9E3779B97F4A7C15) & 0xFFFFFFFFFFFFFFFF
-    mixed = ((mixed ^ (mixed >> 30)) * 0xBF58476D1CE4E5B9) & 0xFFFFFFFFFFFFFFFF
-    mixed = ((mixed ^ (mixed >> 27)) * 0x94D049BB133111EB) & 0xFFFFFFFFFFFFFFFF
-    return (mixed ^ (mixed >> 31)) >> 1
+BUCKET_WINDOW = 50  # batches among which rows are sorted by length: more need less padding, and shuffle less
+BUCKET_STREAM = 0xB0C4E7  # keeps the random order of batches apart from that of rows
 
 
 def epoch_permutation(seed: int, epoch: int, rows: int) -> Tensor:
@@ -31,10 +19,10 @@ def epoch_permutation(seed: int, epoch: int, rows: int) -> Tensor:
 
 
 def bucketed_permutation(seed: int, epoch: int, lengths: Tensor, batch_size: int) -> Tensor:
-    """Return the order of an epoch whose batches hold rows of like length (rows): int64 (rows), on the CPU.
+    """Return the order of an epoch whose batches hold rows of similar length: int64 (rows), on the CPU.
 
-    Rows are drawn, sorted by length within windows of `WINDOW` batches, and the batches drawn again. What fills no
-    batch comes last; it is drawn too, and no longer than the others.
+    Rows are shuffled, then sorted by length within windows of `BUCKET_WINDOW` batches, then whole batches are shuffled.
+    The rows beyond the last full batch stay at the end.
     """
     order = epoch_permutation(seed, epoch, len(lengths))
     full = len(order) // batch_size * batch_size
@@ -44,8 +32,8 @@ def bucketed_permutation(seed: int, epoch: int, lengths: Tensor, batch_size: int
         window[lengths[window].argsort(stable=True)] for window in order[:full].split(BUCKET_WINDOW * batch_size)
     ]
     generator = torch.Generator().manual_seed(stream_seed(seed, epoch, BUCKET_STREAM))
-    drawn = torch.randperm(full // batch_size, generator=generator)
-    return torch.cat([torch.cat(windows).reshape(-1, batch_size)[drawn].flatten(), order[full:]])
+    batch_order = torch.randperm(full // batch_size, generator=generator)
+    return torch.cat([torch.cat(windows).reshape(-1, batch_size)[batch_order].flatten(), order[full:]])
 
 
 def batch_indices(seed: int, epoch: int, step: int, *, rows: int, batch_size: int, drop_last: bool = False) -> Tensor:
@@ -56,16 +44,16 @@ def batch_indices(seed: int, epoch: int, step: int, *, rows: int, batch_size: in
 
 
 def batches_per_epoch(rows: int, batch_size: int, drop_last: bool) -> int:
-    """Return how many batches an epoch has; never none, so a batch larger than the data is the whole data."""
+    """Return the number of batches of an epoch: at least 1, as a batch larger than the data holds all of it."""
     return max(1, rows // batch_size if drop_last else -(-rows // batch_size))
 
 
 @dataclass
 class Sampler:
-    """The same function for a whole run: an optimizer step takes up to `accumulate` batches of one epoch.
+    """The rows of every optimizer step, which takes up to `accumulate` batches of one epoch.
 
-    It remembers the order of the latest epoch, on the device of the data: a cache, not state. With `lengths` (rows), on
-    the CPU, batches hold rows of like length.
+    The order of the latest epoch, on `device`, is a cache, not state. With `lengths`, int64 (rows) on the CPU, batches
+    hold rows of similar length.
     """
 
     seed: int
@@ -80,16 +68,16 @@ class Sampler:
 
     @property
     def batches_per_epoch(self) -> int:
-        """How many batches an epoch has."""
+        """The number of batches of an epoch."""
         return batches_per_epoch(self.rows, self.batch_size, self.drop_last)
 
     @property
     def steps_per_epoch(self) -> int:
-        """How many optimizer steps an epoch has; the last one may see fewer batches."""
+        """The number of optimizer steps of an epoch; the last one may take fewer batches."""
         return -(-self.batches_per_epoch // self.accumulate)
 
     def batches(self, step: int) -> Iterator[tuple[Tensor, float]]:
-        """Yield the rows of each batch of optimizer step `step` (from 0), with its share of the step's examples."""
+        """Yield the rows of each batch of step `step` (from 0), int64, and its share of the step's examples."""
         epoch, position = divmod(step, self.steps_per_epoch)
         if epoch != self._epoch:
             self._order, self._epoch = self._epoch_order(epoch).to(self.device), epoch

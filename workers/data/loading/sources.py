@@ -1,4 +1,4 @@
-"""Where examples come from: bundled samples, torchvision's data sets, and uploads. Nothing is ever unpickled."""
+"""The sources of examples: bundled samples, torchvision's data sets, and uploads. Nothing is ever unpickled."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -26,7 +26,7 @@ BUILTIN: Mapping[str, str] = {
 
 @dataclass(frozen=True)
 class SourceData:
-    """What a source holds: columns by split, of the types they are stored in."""
+    """The stored columns of a source by split."""
 
     splits: Mapping[str, SplitColumns]
 
@@ -39,10 +39,9 @@ def load_source(
     content: Path | None = None,
     known: DataSchema | None = None,
 ) -> SourceData:
-    """Read a whole source. Raises `DataError`.
+    """Return the columns of a source. Raises `DataError`.
 
-    `source` is {"kind": "builtin" | "torchvision", "name"}, or that of an upload whose `content` was found to be
-    `known`.
+    `source` is {"kind": "builtin" | "torchvision", "name"}, or an `UploadSource` with `content` of schema `known`.
     """
     if source["kind"] == "builtin":
         return _load_builtin(source["name"])

@@ -1,8 +1,8 @@
-"""Batches of pictures that are decoded and changed by processes beside the training, for what does not fit into memory.
+"""Batches whose images are decoded by other processes, for images that do not fit into memory.
 
-The processes make of pictures what stays bytes, a few steps ahead; everything else happens where the training is, by
-the same functions as for pictures in memory, so that the batches are the same bits. They are forked when training
-begins, or goes on, at the step that it has reached, and end with the process that forked them, however it ends.
+The processes decode images and apply the transforms of bytes, a few steps ahead; everything else happens in the
+training process, by the same functions as for images in memory, so that batches have the same bits. They are forked
+when training starts or resumes, and end with the process that forked them, however it ends.
 """
 
 import ctypes
@@ -22,51 +22,51 @@ from app.errors import DataError, OutOfMemory
 from workers.data.columns import PreparedColumn
 from workers.data.images.mixing import Mixing
 from workers.data.loading.batch_source import BatchSource, WeightedBatch
-from workers.data.loading.batches import InMemoryBatches, apply_mixing, row_keys
+from workers.data.loading.batches import InMemoryBatches, SampledBatches, row_keys
 from workers.data.loading.examples import Batch as Slice
 from workers.data.loading.examples import ExampleSet
 from workers.data.loading.sampler import Sampler
 
 PR_SET_PDEATHSIG = 1  # from linux/prctl.h
-PREFETCH_FACTOR = 2  # steps that each process has ready
-WORKER_DIED_PREFIX = "DataLoader worker (pid"  # how torch begins to tell of a process that has died
+PREFETCH_FACTOR = 2  # steps that each process has ready in advance
+WORKER_DIED_PREFIX = "DataLoader worker (pid"  # of torch's message about a process that has died
 
 
 @dataclass(frozen=True)
 class WorkerError:
-    """An error on its way from another process: as an exception it would lose its parts."""
+    """An error in another process, as data: an exception would lose its pointer and hint when it is pickled."""
 
     detail: str
     pointer: str = ""
     hint: str = ""
-    is_transient: bool = False  # of the machine, not of the data
+    is_transient: bool = False  # an error of the machine, not of the data
 
     @classmethod
     def from_exception(cls, error: DataError | OSError) -> "WorkerError":
-        """Pack an error."""
+        """Return the error as data."""
         if isinstance(error, DataError):
             return cls(error.detail, error.pointer, error.hint)
         return cls(f"{type(error).__name__}: {error}", is_transient=True)
 
     def to_exception(self) -> DataError | OSError:
-        """Return it again."""
+        """Return the error as an exception."""
         return (
             OSError(self.detail) if self.is_transient else DataError(self.detail, pointer=self.pointer, hint=self.hint)
         )
 
 
-WorkerResult = list[list[Tensor]] | WorkerError  # by batch, the bytes of each column of pictures
+WorkerResult = list[list[Tensor]] | WorkerError  # by batch, the images of each column, see `ImageColumn.load_batch`
 
 
 @dataclass(frozen=True)
 class StepImageDataset(Dataset[WorkerResult]):
-    """The pictures of a step."""
+    """The images of each step of training."""
 
     rows: ExampleSet
     sampler: Sampler
 
     def __getitem__(self, step: int) -> WorkerResult:
-        """Return the pictures of each batch of a step, as far as they stay bytes."""
+        """Return the images of each batch of a step, after the transforms of bytes."""
         try:
             return [
                 [
@@ -81,58 +81,42 @@ class StepImageDataset(Dataset[WorkerResult]):
 
 @dataclass(frozen=True)
 class SliceImageDataset(Dataset[WorkerResult]):
-    """The pictures of a slice of rows, in evaluation."""
+    """The images of each slice of rows of evaluation."""
 
     rows: ExampleSet
     indices: Sequence[Tensor]
 
-    def __getitem__(self, place: int) -> WorkerResult:
-        """Return the pictures of a slice, as far as they stay bytes."""
+    def __getitem__(self, position: int) -> WorkerResult:
+        """Return the images of a slice, after the transforms of bytes."""
         try:
-            return [[images.load_batch(self.indices[place], None) for images in self.rows.image_columns]]
+            return [[images.load_batch(self.indices[position], None) for images in self.rows.image_columns]]
         except (DataError, OSError) as error:
             return WorkerError.from_exception(error)
 
 
 @dataclass
-class StreamedBatches(BatchSource):
-    """What every optimizer step sees, in the order of the steps."""
+class StreamedBatches(SampledBatches):
+    """Batches whose images other processes decode, in the order of the steps."""
 
-    rows: ExampleSet
-    sampler: Sampler
-    device: torch.device
-    num_workers: int  # processes
-    end_step: int  # the step before which it ends
-    mixing: Mixing | None = None
+    num_workers: int = 1
+    end_step: int = 0  # the number of steps of the training
     _next_step: int = -1
     _iterator: Iterator[list[list[Tensor]]] = field(default_factory=lambda: iter(()))
 
-    @property
-    def targets(self) -> Mapping[str, PreparedColumn]:
-        """The targets, see `Supply`."""
-        return self.rows.targets if self.mixing is None else self.mixing.targets(self.rows.targets)
-
     def batches(self, step: int) -> list[WeightedBatch]:
-        """Return the batches of optimizer step `step` (from 0). Raises `DataError` for pictures that cannot be read."""
+        """Return the batches of optimizer step `step` (from 0). Raises `DataError` for images that cannot be read."""
         if step != self._next_step:
             self._iterator = load_in_processes(
                 StepImageDataset(self.rows, self.sampler), range(step, self.end_step), self.num_workers, self.device
             )
-        shaded = next(self._iterator)
+        decoded = next(self._iterator)
         self._next_step = step + 1
-        return apply_mixing(
-            self.mixing,
-            step,
-            [
-                (*self.rows.batch(indices, self.device, row_keys(self.rows, self.sampler, step, indices), each), share)
-                for (indices, share), each in zip(self.sampler.batches(step), shaded, strict=True)
-            ],
-        )
+        return self.gather(step, decoded)
 
 
 @dataclass(frozen=True)
 class StreamedExamples:
-    """Rows that are passed through in evaluation, as `Rows` are."""
+    """The rows of an evaluation, as `ExampleSet` has them."""
 
     rows: ExampleSet
     num_workers: int
@@ -151,11 +135,12 @@ class StreamedExamples:
         return self.rows.targets
 
     def iter_batches(self, size: int, device: torch.device) -> Iterator[Slice]:
-        """Yield all rows in order, `size` at a time, on a device. Raises `DataError`."""
-        parts = self.rows.split_indices(size)
-        coming = load_in_processes(SliceImageDataset(self.rows, parts), range(len(parts)), self.num_workers, device)
-        for part, shaded in zip(parts, coming, strict=True):
-            yield self.rows.batch(part, device, None, shaded[0])
+        """Yield all rows in order as batches of `size` on a device. Raises `DataError` for unreadable images."""
+        slices = self.rows.split_indices(size)
+        dataset = SliceImageDataset(self.rows, slices)
+        loaded = load_in_processes(dataset, range(len(slices)), self.num_workers, device)
+        for indices, decoded in zip(slices, loaded, strict=True):
+            yield self.rows.batch(indices, device, None, decoded[0])
 
 
 EvaluationExamples = ExampleSet | StreamedExamples
@@ -163,21 +148,21 @@ EvaluationExamples = ExampleSet | StreamedExamples
 
 @dataclass(frozen=True)
 class LoadingStrategy:
-    """Where pictures are made ready."""
+    """Where images are decoded."""
 
-    num_workers: int = 0  # processes beside the training
-    always_stream: bool = False  # also for pictures in memory
+    num_workers: int = 0  # of other processes
+    always_stream: bool = False  # even images in memory
 
     def batch_source(
-        self, rows: ExampleSet, sampler: Sampler, device: torch.device, last: int, mixing: Mixing | None
+        self, rows: ExampleSet, sampler: Sampler, device: torch.device, end_step: int, mixing: Mixing | None
     ) -> BatchSource:
-        """Return what the steps before `last` see, from memory or from other processes."""
+        """Return the batches of the steps before `end_step`, from memory or from other processes."""
         if self._uses_processes(rows):
-            return StreamedBatches(rows, sampler, device, self.num_workers, last, mixing)
+            return StreamedBatches(rows, sampler, device, mixing, self.num_workers, end_step)
         return InMemoryBatches(rows, sampler, device, mixing)
 
     def evaluation_examples(self, rows: ExampleSet | None) -> EvaluationExamples | None:
-        """Return what is evaluated, from memory or from other processes."""
+        """Return the rows of an evaluation, from memory or from other processes."""
         return StreamedExamples(rows, self.num_workers) if rows is not None and self._uses_processes(rows) else rows
 
     def _uses_processes(self, rows: ExampleSet) -> bool:
@@ -185,35 +170,35 @@ class LoadingStrategy:
 
 
 def load_in_processes(
-    items: Dataset[WorkerResult], order: Sequence[int], loaders: int, device: torch.device
+    dataset: Dataset[WorkerResult], order: Sequence[int], num_workers: int, device: torch.device
 ) -> Iterator[list[list[Tensor]]]:
-    """Yield items in order, made by other processes a few ahead. Raises `DataError`; `OutOfMemory` if one is lost."""
+    """Yield items in order, loaded ahead by other processes. Raises `DataError`; `OutOfMemory` if a process dies."""
     loader: DataLoader[Any] = DataLoader(
-        items,
+        dataset,
         batch_size=None,
         sampler=order,
-        num_workers=loaders,
+        num_workers=num_workers,
         collate_fn=_identity,
         prefetch_factor=PREFETCH_FACTOR,
         multiprocessing_context="fork",
         worker_init_fn=partial(_init_worker, os.getpid()),
         pin_memory=device.type == "cuda",
-        generator=torch.Generator(),  # not the stream that dropout draws from
+        generator=torch.Generator(),  # not the global stream, which dropout draws from
     )
-    coming = iter(loader)
-    signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # torch's handler would raise wherever the training is just then
+    loaded = iter(loader)
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # torch's handler would raise anywhere in the training
     for _ in order:
         try:
-            shaded = next(coming)
+            item = next(loaded)
         except (OSError, EOFError, RuntimeError) as error:
             if isinstance(error, RuntimeError) and not str(error).startswith(WORKER_DIED_PREFIX):
                 raise
-            hint = "a smaller batch_size needs less memory; so do fewer GRAFTWERK_LOADERS; see also /dev/shm"
-            detail = "a process that decodes pictures was lost"
+            hint = "reduce batch_size or GRAFTWERK_LOADERS, or enlarge /dev/shm"
+            detail = "a process that decodes images has died"
             raise OutOfMemory(detail, pointer="/training/batch_size", hint=hint) from error
-        if isinstance(shaded, WorkerError):
-            raise shaded.to_exception()
-        yield shaded
+        if isinstance(item, WorkerError):
+            raise item.to_exception()
+        yield item
 
 
 def _identity(item: Any) -> Any:
@@ -221,7 +206,7 @@ def _identity(item: Any) -> Any:
 
 
 def _init_worker(parent: int, number: int) -> None:
-    """Begin such a process: it ends with its parent, at once on Linux, elsewhere when it next looks after it."""
+    """Make a process end with its parent: at once on Linux, elsewhere if the parent has ended already."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, int(signal.SIGKILL))
     if os.getppid() != parent:

@@ -10,6 +10,7 @@ from torch import Tensor
 from app.errors import DataError, InvalidInput, Problem
 from app.spec.data.columns import DataSchema
 from app.spec.data.feature_schema import ResolvedFeatures
+from app.spec.data.sequence_features import TextFeature, Vectors
 from app.spec.data.sources import UploadSource
 from app.spec.problems import did_you_mean, json_pointer
 from app.storage.protocol import ArtifactStore
@@ -33,8 +34,8 @@ def vectors_pointer(feature: str) -> str:
 def vector_problems(seen: ResolvedFeatures, blueprint: Blueprint, known: Mapping[str, DataSchema]) -> Iterator[Problem]:
     """Yield why vectors cannot be put where a job wants them; `known` are their data sets, by pointer."""
     nodes = dict(embedding_nodes(blueprint))
-    for name, part in features_with_vectors(seen).items():
-        place, into = vectors_pointer(name), part.vectors.into
+    for name, part, vectors in features_with_vectors(seen):
+        place, into = vectors_pointer(name), vectors.into
         if part.tokenizer.kind != "word":
             detail = f"vectors are of words, and {name} is cut into tokens of another kind ({part.tokenizer.kind})"
             yield Problem(place, "contradiction", detail, 'use "tokenizer": {"kind": "word"}')
@@ -58,9 +59,11 @@ def vector_problems(seen: ResolvedFeatures, blueprint: Blueprint, known: Mapping
             )
 
 
-def features_with_vectors(seen: ResolvedFeatures) -> dict[str, Any]:
-    """Return the features that name vectors."""
-    return {name: part for name, part in seen.features.items() if getattr(part, "vectors", None) is not None}
+def features_with_vectors(seen: ResolvedFeatures) -> Iterator[tuple[str, TextFeature, Vectors]]:
+    """Yield the features of texts that name vectors."""
+    for name, feature in seen.features.items():
+        if isinstance(feature, TextFeature) and feature.vectors is not None:
+            yield name, feature, feature.vectors
 
 
 def embedding_nodes(blueprint: Blueprint, path: str = "") -> Iterator[tuple[str, ResolvedNode]]:
@@ -85,15 +88,15 @@ def load_pretrained_embeddings(
 
     Yields what was found for each feature. Raises `DataError`.
     """
-    for name, part in features_with_vectors(seen).items():
+    for name, _, vectors in features_with_vectors(seen):
         texts = data.preparation.text_preprocessors().get(name)
         if texts is None:
             continue  # the network does not read it
         codes = {word: code for word, code in texts.tokenizer.get_vocab().items() if word not in SPECIAL_TOKENS}
-        words, values = _read_vectors(name, sets[part.vectors.dataset], codes, store, workdir)
-        weight: Tensor = network.get_submodule(part.vectors.into).weight  # type: ignore[assignment]
+        words, values = _read_vectors(name, sets[vectors.dataset], codes, store, workdir)
+        weight: Tensor = network.get_submodule(vectors.into).weight  # type: ignore[assignment]
         if len(words) and values.shape[1:] != weight.shape[1:]:
-            detail = f"{part.vectors.into} has vectors of {weight.shape[1]} numbers, the file has {values.shape[1]}"
+            detail = f"{vectors.into} has vectors of {weight.shape[1]} numbers, the file has {values.shape[1]}"
             raise DataError(detail, pointer=vectors_pointer(name))
         rows = torch.tensor([codes[word] for word in words], dtype=torch.int64)
         with torch.no_grad():
@@ -101,7 +104,7 @@ def load_pretrained_embeddings(
         column = data.train.inputs.get(name)
         yield {
             "feature": name,
-            "into": part.vectors.into,
+            "into": vectors.into,
             "tokens": len(codes),
             "found": len(words),
             "occurrences": _token_coverage(column, rows),

@@ -1,4 +1,4 @@
-"""Metrics of torchmetrics where its answer is not the one wanted: of classes that are not there, of too few rows."""
+"""Metrics that differ from those of torchmetrics for absent classes, constant targets, or large inputs."""
 
 from typing import Any
 
@@ -18,105 +18,105 @@ def _nan(like: Tensor) -> Tensor:
 
 
 class BalancedAccuracy(classification.MulticlassStatScores):
-    """The mean recall of the classes that there are; a class that is only predicted has none."""
+    """The mean recall over the true classes; a class that is only predicted does not count."""
 
     def __init__(self, num_classes: int, **options: Any) -> None:
         super().__init__(num_classes, average="none", **options)
 
     def compute(self) -> Tensor:
-        """Return one number."""
+        """Return the metric: a scalar."""
         counts = super().compute()
         right, support = counts[:, 0], counts[:, 4]
         return (right / support)[support > 0].double().mean()
 
 
-def _masked_mean(values: Tensor, there: Tensor) -> Tensor:
-    """Return the mean over what can be told; no number where nothing can."""
-    return values[there].double().mean()
+def _masked_mean(values: Tensor, mask: Tensor) -> Tensor:
+    """Return the mean of the values (C) where the mask (C) is true: a float64 scalar, NaN if it is nowhere."""
+    return values[mask].double().mean()
 
 
 class MulticlassAUROC(classification.MulticlassAUROC):
-    """The mean over the classes of which there are some and others; torchmetrics counts the rest as zero."""
+    """The mean over the classes with positives and negatives; torchmetrics counts other classes as zero."""
 
     def compute(self) -> Tensor:  # type: ignore[override]
-        """Return one number."""
+        """Return the metric: a scalar."""
         counts = torch.bincount(dim_zero_cat(self.target), minlength=self.num_classes)
         return _masked_mean(super().compute(), (counts > 0) & (counts < counts.sum()))
 
 
 class MulticlassAveragePrecision(classification.MulticlassAveragePrecision):
-    """The mean over the classes of which there are some."""
+    """The mean over the classes with positives."""
 
     def compute(self) -> Tensor:  # type: ignore[override]
-        """Return one number."""
+        """Return the metric: a scalar."""
         counts = torch.bincount(dim_zero_cat(self.target), minlength=self.num_classes)
         return _masked_mean(super().compute(), counts > 0)
 
 
 class MultilabelAUROC(classification.MultilabelAUROC):
-    """The mean over the labels that some examples have and others have not."""
+    """The mean over the labels with positives and negatives."""
 
     def compute(self) -> Tensor:  # type: ignore[override]
-        """Return one number."""
+        """Return the metric: a scalar."""
         target = dim_zero_cat(self.target)
         return _masked_mean(super().compute(), target.any(0) & ~target.all(0))
 
 
 class MultilabelAveragePrecision(classification.MultilabelAveragePrecision):
-    """The mean over the labels that some examples have."""
+    """The mean over the labels with positives."""
 
     def compute(self) -> Tensor:  # type: ignore[override]
-        """Return one number."""
+        """Return the metric: a scalar."""
         return _masked_mean(super().compute(), dim_zero_cat(self.target).any(0))
 
 
 class BinaryAUROC(classification.BinaryAUROC):
-    """No number where all examples are alike."""
+    """NaN without positives or without negatives."""
 
     def compute(self) -> Tensor:  # type: ignore[override]
-        """Return one number."""
+        """Return the metric: a scalar."""
         target = dim_zero_cat(self.target)
         return super().compute() if target.any() and not target.all() else _nan(target)
 
 
 class BinaryAveragePrecision(classification.BinaryAveragePrecision):
-    """No number where there is no yes."""
+    """NaN without positives."""
 
     def compute(self) -> Tensor:  # type: ignore[override]
-        """Return one number."""
+        """Return the metric: a scalar."""
         target = dim_zero_cat(self.target)
         return super().compute() if target.any() else _nan(target)
 
 
 class R2Score(regression.R2Score):
-    """No number where the targets are all alike."""
+    """NaN for constant targets."""
 
     def compute(self) -> Tensor:
-        """Return one number."""
+        """Return the metric: a scalar."""
         spread = self.sum_squared_error - self.sum_error**2 / self.total
-        found: Tensor = 1 - self.residual / spread if spread > 0 else _nan(spread)
-        return found
+        score: Tensor = 1 - self.residual / spread if spread > 0 else _nan(spread)
+        return score
 
 
 class SpearmanCorrCoef(regression.SpearmanCorrCoef):
-    """Pearson's correlation of ranks; torchmetrics' ranks overflow where many numbers are alike."""
+    """Pearson's correlation of ranks; the ranks of torchmetrics overflow for many equal numbers."""
 
     def compute(self) -> Tensor:
-        """Return one number."""
-        output, truth = _ranks(dim_zero_cat(self.preds)), _ranks(dim_zero_cat(self.target))
-        table: Tensor = torch.corrcoef(torch.stack([output, truth]))
-        return table[0, 1]
+        """Return the metric: a scalar."""
+        output, target = _ranks(dim_zero_cat(self.preds)), _ranks(dim_zero_cat(self.target))
+        correlations: Tensor = torch.corrcoef(torch.stack([output, target]))
+        return correlations[0, 1]
 
 
 def _ranks(values: Tensor) -> Tensor:
-    """Return the rank of each number, of equal ones their mean."""
+    """Return the rank of each number (M), the mean rank of equal ones: float64 (M)."""
     _, places, counts = values.unique(return_inverse=True, return_counts=True)
     ranks: Tensor = (counts.cumsum(0) - (counts - 1) / 2.0).double()
     return ranks[places]
 
 
 class Perplexity(Metric):
-    """Of rows of scores; torchmetrics' takes memory for several copies of them, which may be large."""
+    """The exponential of the mean cross entropy; torchmetrics' takes memory for several copies of the scores."""
 
     total: Tensor
     count: Tensor
@@ -126,12 +126,12 @@ class Perplexity(Metric):
         self.add_state("total", default=torch.tensor(0.0, dtype=torch.float64), dist_reduce_fx="sum")
         self.add_state("count", default=torch.tensor(0), dist_reduce_fx="sum")
 
-    def update(self, scores: Tensor, truth: Tensor) -> None:
-        """Take a batch into account: (M, C) and (M)."""
-        self.total = self.total + functional.cross_entropy(scores, truth, reduction="none").double().sum()
-        self.count = self.count + len(truth)
+    def update(self, scores: Tensor, target: Tensor) -> None:
+        """Take a batch into account: scores (M, C) and classes (M)."""
+        self.total = self.total + functional.cross_entropy(scores, target, reduction="none").double().sum()
+        self.count = self.count + len(target)
 
     def compute(self) -> Tensor:
-        """Return one number."""
-        found: Tensor = (self.total / self.count).exp()
-        return found
+        """Return the metric: a scalar."""
+        perplexity: Tensor = (self.total / self.count).exp()
+        return perplexity

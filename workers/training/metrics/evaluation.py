@@ -11,44 +11,59 @@ from torch import Tensor, nn
 from app.spec.training.objective import series_prefix
 from workers.data.loading.streaming import EvaluationExamples
 from workers.training.devices import Precision
-from workers.training.metrics.classification_report import evaluation_report
+from workers.training.metrics.classification_report import ACCUMULATORS, ReportAccumulator, evaluation_report
 from workers.training.metrics.metrics import MetricAccumulator
-from workers.training.metrics.tallies import ACCUMULATORS, ReportAccumulator
+from workers.training.objective.decode import OutputDecoder
 from workers.training.objective.objective import ObjectiveHead
 
 
 @dataclass
+class PredictionEvaluator:
+    """Metrics and report of one output, batch by batch."""
+
+    decoder: OutputDecoder
+    drop_ignored: bool
+    metrics: MetricAccumulator
+    report: ReportAccumulator
+
+    @classmethod
+    def of(cls, decoder: OutputDecoder, metrics: Sequence[str], rows: EvaluationExamples) -> "PredictionEvaluator":
+        """Return an evaluator without any batch."""
+        drop_ignored = decoder.has_ignored_targets(rows.targets[decoder.target])
+        return cls(decoder, drop_ignored, MetricAccumulator(metrics, decoder), ACCUMULATORS[decoder.task_type](decoder))
+
+    def add(self, outputs: dict[str, Tensor], targets: dict[str, Tensor]) -> None:
+        """Take one batch into account."""
+        output, target = outputs[self.decoder.output], targets[self.decoder.target]
+        predictions = self.decoder.decode_labelled(output, target, self.drop_ignored)
+        self.metrics.add(predictions)
+        self.report.add(predictions)
+
+
+@dataclass
 class HeadEvaluator:
-    """One head while the examples pass by."""
+    """Loss, metrics and report of one head, batch by batch."""
 
     head: ObjectiveHead
-    is_mean_over_targets: bool  # whether its loss is a mean over the targets that count
-    has_ignored_targets: bool
-    metric_accumulator: MetricAccumulator | None
-    report_accumulator: ReportAccumulator | None
+    is_mean_over_targets: bool  # whether its loss is a mean over the targets that are not ignored
+    predictions: PredictionEvaluator | None
     sums: list[Tensor] = field(default_factory=list)
     divisors: list[Tensor] = field(default_factory=list)
 
     @classmethod
     def of(cls, head: ObjectiveHead, rows: EvaluationExamples) -> "HeadEvaluator":
-        """Begin to watch."""
-        reading = head.decoder
-        gaps = reading is not None and reading.has_ignored_targets(rows.targets[reading.target])
-        meter = MetricAccumulator(head.metrics, reading) if reading is not None else None
-        tally = ACCUMULATORS[reading.about](reading) if reading is not None else None
-        return cls(head, head.loss.is_mean_over_targets(rows.targets), gaps, meter, tally)
+        """Return an evaluator without any batch."""
+        evaluator = PredictionEvaluator.of(head.decoder, head.metrics, rows) if head.decoder is not None else None
+        return cls(head, head.loss.is_mean_over_targets(rows.targets), evaluator)
 
     def add(self, outputs: dict[str, Tensor], targets: dict[str, Tensor], rows: int) -> None:
         """Take one batch into account."""
-        total, number = self.head.loss.sum_and_divisor(outputs, targets, rows, self.is_mean_over_targets)
+        total, divisor = self.head.loss.sum_and_divisor(outputs, targets, rows, self.is_mean_over_targets)
         self.sums.append(total)
-        if number is not None:
-            self.divisors.append(number)
-        reading = self.head.decoder
-        if self.metric_accumulator is not None and self.report_accumulator is not None and reading is not None:
-            answers = reading.decode(outputs[reading.output], targets[reading.target], self.has_ignored_targets)
-            self.metric_accumulator.add(answers)
-            self.report_accumulator.add(answers)
+        if divisor is not None:
+            self.divisors.append(divisor)
+        if self.predictions is not None:
+            self.predictions.add(outputs, targets)
 
     def loss(self) -> Tensor:
         """Return the loss over all examples: a scalar."""
@@ -57,10 +72,10 @@ class HeadEvaluator:
 
 
 class EvaluationResult(NamedTuple):
-    """What came of an evaluation. The report is only made if it is asked for, which takes time."""
+    """The values of an evaluation, and its report, which is written only when it is called for."""
 
     values: dict[str, float]  # by series
-    report: Callable[[int], dict[str, Any] | None]  # from the step; `None` where nothing is compared with anything
+    report: Callable[[int], dict[str, Any] | None]  # from the step; `None` if no output is compared with a target
 
 
 def evaluate(
@@ -68,30 +83,33 @@ def evaluate(
 ) -> EvaluationResult:
     """Return `val/loss` and, by head, `val/<metric>`; the network comes back in training mode.
 
-    A loss that is a mean is that of one batch of all examples; NaN if no target counts. The device is waited for once,
-    at the end, unless targets have gaps.
+    A mean loss is that of one batch of all examples; NaN if every target is ignored. The device is waited for once, at
+    the end, unless some targets are ignored.
     """
-    watched = [HeadEvaluator.of(head, rows) for head in heads]
+    evaluators = [HeadEvaluator.of(head, rows) for head in heads]
     forward = precision.autocast(network)
     network.eval()
     with torch.no_grad():
         for inputs, targets in rows.iter_batches(batch_size, precision.device):
             outputs = forward(inputs)
             count = len(next(iter(inputs.values())))
-            for watch in watched:
-                watch.add(outputs, targets, count)
+            for evaluator in evaluators:
+                evaluator.add(outputs, targets, count)
     network.train()
-    tallies = [(watch.head, watch.report_accumulator) for watch in watched if watch.report_accumulator is not None]
-    return EvaluationResult(_evaluation_values(watched), partial(evaluation_report, rows=len(rows), tallies=tallies))
+    reports = [(each.head, each.predictions.report) for each in evaluators if each.predictions is not None]
+    return EvaluationResult(
+        _evaluation_values(evaluators), partial(evaluation_report, rows=len(rows), accumulators=reports)
+    )
 
 
-def _evaluation_values(watched: Sequence[HeadEvaluator]) -> dict[str, float]:
-    losses = torch.stack([watch.loss() for watch in watched]).tolist()
-    values = {"val/loss": sum(loss * watch.head.weight for loss, watch in zip(losses, watched, strict=True))}
-    for loss, watch in zip(losses, watched, strict=True):
-        place = f"val/{series_prefix(watch.head.name)}"
-        if watch.head.name:
-            values[f"{place}loss"] = loss
-        if watch.metric_accumulator is not None:
-            values |= {f"{place}{name}": value for name, value in watch.metric_accumulator.values().items()}
+def _evaluation_values(evaluators: Sequence[HeadEvaluator]) -> dict[str, float]:
+    losses = torch.stack([evaluator.loss() for evaluator in evaluators]).tolist()
+    values = {"val/loss": sum(loss * each.head.weight for loss, each in zip(losses, evaluators, strict=True))}
+    for loss, evaluator in zip(losses, evaluators, strict=True):
+        prefix = f"val/{series_prefix(evaluator.head.name)}"
+        if evaluator.head.name:
+            values[f"{prefix}loss"] = loss
+        if evaluator.predictions is not None:
+            metrics = evaluator.predictions.metrics.values()
+            values |= {f"{prefix}{name}": value for name, value in metrics.items()}
     return values

@@ -1,4 +1,4 @@
-"""Metrics of torchmetrics over a whole split: states grow batch by batch on the device, and are read at the end."""
+"""Metrics of torchmetrics over a split: states grow batch by batch on the device, and are read at the end."""
 
 import math
 import warnings
@@ -14,8 +14,9 @@ import workers.torch_setup  # noqa: F401 - comes before torchmetrics, which impo
 from app.spec.training.losses import TaskType
 from app.spec.training.metrics import SPAN_METRICS
 from workers.training.devices import allow_nondeterminism
+from workers.training.metrics.classification_report import precision_recall_f1
 from workers.training.metrics.entity_spans import SpanCounts, TagScheme
-from workers.training.objective.decode import OutputDecoder, Predictions
+from workers.training.objective.decode import LabelledPredictions, OutputDecoder
 
 # isort: split
 from torchmetrics import Metric, MetricCollection, classification, regression
@@ -26,28 +27,37 @@ NO_VALIDATION: Any = {"validate_args": False}  # each check of a batch would wai
 CALIBRATION_BINS = 15
 
 
-class MetricDefinition(NamedTuple):
-    """One row of a table: what it is fed, with which others it shares its state, and what makes it."""
+InputField = Literal["predicted", "scores", "ranking", "probabilities", "tag_lists"]
+INPUTS: Mapping[InputField, Callable[[LabelledPredictions], Tensor | None]] = {
+    "predicted": lambda predictions: predictions.predicted,
+    "scores": lambda predictions: predictions.scores,
+    "ranking": lambda predictions: predictions.ranking,
+    "probabilities": lambda predictions: predictions.probabilities,
+}
 
-    input_field: Literal["predicted", "scores", "probabilities", "tag_lists"]
+
+class MetricDefinition(NamedTuple):
+    """A row of a table: the input, the metrics of one `state`, which is shared, and what builds the metric."""
+
+    input_field: InputField
     state: str
-    build: Callable[[OutputDecoder, int], Metric]  # from the reading, and how many classes or labels there are
+    build: Callable[[OutputDecoder, int], Metric]  # from the decoder and the number of classes or labels
 
 
 def _class_metric(metric: Callable[..., Metric], state: str, **options: str) -> MetricDefinition:
-    return MetricDefinition("predicted", state, lambda reading, size: metric(size, **options, **NO_VALIDATION))
+    return MetricDefinition("predicted", state, lambda decoder, size: metric(size, **options, **NO_VALIDATION))
 
 
 def _averaged_metrics(
     precision: Callable[..., Metric], recall: Callable[..., Metric], f1: Callable[..., Metric]
 ) -> dict[str, MetricDefinition]:
-    """Return the rows of three metrics under their averages: over classes unless the name says otherwise."""
-    found = {}
-    for name, made in {"precision": precision, "recall": recall, "f1": f1}.items():
+    """Return the rows of three metrics by average: macro unless the name says otherwise."""
+    definitions = {}
+    for name, metric in {"precision": precision, "recall": recall, "f1": f1}.items():
         for average in ("macro", "micro", "weighted"):
             title = name if average == "macro" else f"{name}_{average}"
-            found[title] = _class_metric(made, "micro" if average == "micro" else "counts", average=average)
-    return found
+            definitions[title] = _class_metric(metric, "micro" if average == "micro" else "counts", average=average)
+    return definitions
 
 
 DECISION_METRICS: Mapping[str, MetricDefinition] = {
@@ -65,24 +75,24 @@ MULTICLASS_METRICS: Mapping[str, MetricDefinition] = {
     "top5_accuracy": MetricDefinition(
         "scores",
         "top5",
-        lambda reading, size: classification.MulticlassAccuracy(
+        lambda decoder, size: classification.MulticlassAccuracy(
             size, top_k=min(5, size), average="micro", **NO_VALIDATION
         ),
     ),
     "auroc": MetricDefinition(
-        "probabilities", "curves", lambda reading, size: custom.MulticlassAUROC(size, average=None, **NO_VALIDATION)
+        "ranking", "curves", lambda decoder, size: custom.MulticlassAUROC(size, average=None, **NO_VALIDATION)
     ),
     "average_precision": MetricDefinition(
-        "probabilities",
+        "ranking",
         "curves",
-        lambda reading, size: custom.MulticlassAveragePrecision(size, average=None, **NO_VALIDATION),
+        lambda decoder, size: custom.MulticlassAveragePrecision(size, average=None, **NO_VALIDATION),
     ),
     "calibration_error": MetricDefinition(
         "probabilities",
         "bins",
-        lambda reading, size: classification.MulticlassCalibrationError(size, n_bins=CALIBRATION_BINS, **NO_VALIDATION),
+        lambda decoder, size: classification.MulticlassCalibrationError(size, n_bins=CALIBRATION_BINS, **NO_VALIDATION),
     ),
-    "perplexity": MetricDefinition("scores", "likelihood", lambda reading, size: custom.Perplexity()),
+    "perplexity": MetricDefinition("scores", "likelihood", lambda decoder, size: custom.Perplexity()),
 }
 
 TAG_METRICS: Mapping[str, MetricDefinition] = {
@@ -90,8 +100,8 @@ TAG_METRICS: Mapping[str, MetricDefinition] = {
     "exact_match": MetricDefinition(
         "tag_lists",
         "tag_lists",
-        lambda reading, size: classification.MulticlassExactMatch(
-            size, ignore_index=reading.ignore_index, **NO_VALIDATION
+        lambda decoder, size: classification.MulticlassExactMatch(
+            size, ignore_index=decoder.ignore_index, **NO_VALIDATION
         ),
     ),
 }
@@ -101,14 +111,14 @@ BINARY_METRICS: Mapping[str, MetricDefinition] = {
     "precision_positive": _class_metric(lambda size, **options: classification.BinaryPrecision(**options), "yes"),
     "recall_positive": _class_metric(lambda size, **options: classification.BinaryRecall(**options), "yes"),
     "f1_positive": _class_metric(lambda size, **options: classification.BinaryF1Score(**options), "yes"),
-    "auroc": MetricDefinition("probabilities", "curves", lambda reading, size: custom.BinaryAUROC(**NO_VALIDATION)),
+    "auroc": MetricDefinition("ranking", "curves", lambda decoder, size: custom.BinaryAUROC(**NO_VALIDATION)),
     "average_precision": MetricDefinition(
-        "probabilities", "curves", lambda reading, size: custom.BinaryAveragePrecision(**NO_VALIDATION)
+        "ranking", "curves", lambda decoder, size: custom.BinaryAveragePrecision(**NO_VALIDATION)
     ),
     "calibration_error": MetricDefinition(
         "probabilities",
         "bins",
-        lambda reading, size: classification.BinaryCalibrationError(n_bins=CALIBRATION_BINS, **NO_VALIDATION),
+        lambda decoder, size: classification.BinaryCalibrationError(n_bins=CALIBRATION_BINS, **NO_VALIDATION),
     ),
 }
 
@@ -118,12 +128,12 @@ MULTILABEL_METRICS: Mapping[str, MetricDefinition] = {
         classification.MultilabelPrecision, classification.MultilabelRecall, classification.MultilabelF1Score
     ),
     "auroc": MetricDefinition(
-        "probabilities", "curves", lambda reading, size: custom.MultilabelAUROC(size, average=None, **NO_VALIDATION)
+        "ranking", "curves", lambda decoder, size: custom.MultilabelAUROC(size, average=None, **NO_VALIDATION)
     ),
     "average_precision": MetricDefinition(
-        "probabilities",
+        "ranking",
         "curves",
-        lambda reading, size: custom.MultilabelAveragePrecision(size, average=None, **NO_VALIDATION),
+        lambda decoder, size: custom.MultilabelAveragePrecision(size, average=None, **NO_VALIDATION),
     ),
     "exact_match": _class_metric(classification.MultilabelExactMatch, "exact"),
     "hamming": _class_metric(classification.MultilabelHammingDistance, "counts"),
@@ -131,7 +141,7 @@ MULTILABEL_METRICS: Mapping[str, MetricDefinition] = {
 
 
 def _regression_metric(state: str, make: Callable[[], Metric]) -> MetricDefinition:
-    return MetricDefinition("predicted", state, lambda reading, size: make().set_dtype(torch.float64))
+    return MetricDefinition("predicted", state, lambda decoder, size: make().set_dtype(torch.float64))
 
 
 REGRESSION_METRICS: Mapping[str, MetricDefinition] = {
@@ -156,7 +166,7 @@ METRIC_DEFINITIONS: Mapping[TaskType, Mapping[str, MetricDefinition]] = {
 
 @contextmanager
 def suppress_warnings() -> Iterator[None]:
-    """Pass over torchmetrics' advice on what is kept in memory, and on classes that are not there."""
+    """Suppress the warnings of torchmetrics about memory, and about absent classes."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield
@@ -164,75 +174,68 @@ def suppress_warnings() -> Iterator[None]:
 
 @dataclass
 class MetricAccumulator:
-    """The metrics of a head while a split passes by."""
+    """The metrics of a head, batch by batch."""
 
     names: Sequence[str]
     decoder: OutputDecoder
     _count: int = 0
-    _groups: dict[str, MetricCollection] = field(default_factory=dict)  # by what they are fed
+    _groups: dict[InputField, MetricCollection] = field(default_factory=dict)
     _lists: list[tuple[Tensor, Tensor]] = field(default_factory=list)
 
-    def add(self, answers: Predictions) -> None:
+    def add(self, predictions: LabelledPredictions) -> None:
         """Take one batch into account."""
-        if not self.names or not len(answers.target):
+        if not self.names or not len(predictions.target):
             return
         if not self._count:
             with suppress_warnings():
-                self._groups = self._build_collections(answers)
-        self._count += len(answers.target)
+                self._groups = self._build_collections(predictions)
+        self._count += len(predictions.target)
         with allow_nondeterminism():
-            for fed, group in self._groups.items():
-                group.update(*_metric_inputs(answers, fed))
-        if not SPAN_METRICS.isdisjoint(self.names) and answers.tag_lists is not None:
-            self._lists.append(answers.tag_lists)
+            for input_field, group in self._groups.items():
+                group.update(*_metric_inputs(predictions, input_field))
+        if not SPAN_METRICS.isdisjoint(self.names) and predictions.tag_lists is not None:
+            self._lists.append(predictions.tag_lists)
 
     def values(self) -> dict[str, float]:
-        """Return every metric by name; no numbers where nothing counted."""
+        """Return every metric by name; NaN if every target is ignored. Waits for the device."""
         if not self._count:
             return dict.fromkeys(self.names, math.nan)
-        found: dict[str, float] = {}
+        values: dict[str, float] = {}
         with suppress_warnings():
             for group in self._groups.values():
-                found |= {name: float(value) for name, value in group.to("cpu").compute().items()}
+                values |= {name: float(value) for name, value in group.to("cpu").compute().items()}
         if self._lists:
-            found |= span_scores(self.spans())
-        return {name: found[name] for name in self.names}
+            scheme = TagScheme.from_labels(self.decoder.labels or ())
+            values |= span_scores(scheme.count(self._lists, self.decoder.ignore_index))
+        return {name: values[name] for name in self.names}
 
-    def spans(self) -> SpanCounts:
-        """Return the entities counted so far."""
-        batches = [(predicted.cpu(), true.cpu()) for predicted, true in self._lists]
-        return TagScheme.from_labels(self.decoder.labels or ()).count(batches, self.decoder.ignore_index)
-
-    def _build_collections(self, answers: Predictions) -> dict[str, MetricCollection]:
-        rows = {name: METRIC_DEFINITIONS[self.decoder.about][name] for name in self.names if name not in SPAN_METRICS}
-        size = (
-            answers.scores.shape[-1] if answers.scores is not None and answers.scores.ndim > 1 else self.decoder.classes
-        )
-        groups: dict[str, MetricCollection] = {}
-        for fed in dict.fromkeys(row.input_field for row in rows.values()):
-            mine = {name: row for name, row in rows.items() if row.input_field == fed}
-            states = dict.fromkeys(row.state for row in mine.values())
-            sharing = [[name for name, row in mine.items() if row.state == state] for state in states]
-            made: dict[str, Metric | MetricCollection] = {
-                name: row.build(self.decoder, size) for name, row in mine.items()
+    def _build_collections(self, predictions: LabelledPredictions) -> dict[InputField, MetricCollection]:
+        definitions = METRIC_DEFINITIONS[self.decoder.task_type]
+        rows = {name: definitions[name] for name in self.names if name not in SPAN_METRICS}
+        scores = predictions.scores
+        size = scores.shape[-1] if scores is not None and scores.ndim > 1 else self.decoder.classes
+        groups: dict[InputField, MetricCollection] = {}
+        for input_field in dict.fromkeys(row.input_field for row in rows.values()):
+            group = {name: row for name, row in rows.items() if row.input_field == input_field}
+            states = dict.fromkeys(row.state for row in group.values())
+            sharing = [[name for name, row in group.items() if row.state == state] for state in states]
+            metrics: dict[str, Metric | MetricCollection] = {
+                name: row.build(self.decoder, size) for name, row in group.items()
             }
-            groups[fed] = MetricCollection(made, compute_groups=sharing).to(answers.target.device)
+            groups[input_field] = MetricCollection(metrics, compute_groups=sharing).to(predictions.target.device)
         return groups
 
 
-def _metric_inputs(answers: Predictions, fed: str) -> tuple[Tensor, Tensor]:
-    if fed == "tag_lists":
-        assert answers.tag_lists is not None  # noqa: S101 - tags have them
-        return answers.tag_lists
-    found: Tensor = getattr(answers, fed)
-    return found, answers.target
+def _metric_inputs(predictions: LabelledPredictions, input_field: InputField) -> tuple[Tensor, Tensor]:
+    if input_field == "tag_lists":
+        assert predictions.tag_lists is not None  # noqa: S101 - tags have them
+        return predictions.tag_lists
+    inputs = INPUTS[input_field](predictions)
+    assert inputs is not None  # noqa: S101 - `metric_mismatch` refuses such metrics
+    return inputs, predictions.target
 
 
 def span_scores(spans: SpanCounts) -> dict[str, float]:
-    """Return the metrics of entities, over all types together."""
-    predicted, true, right = (int(part.sum()) for part in (spans.predicted, spans.true, spans.right))
-    return {
-        "span_precision": right / predicted if predicted else 0.0,
-        "span_recall": right / true if true else 0.0,
-        "span_f1": 2 * right / (predicted + true) if predicted + true else math.nan,
-    }
+    """Return the metrics of entities, over all types together; without any entity, the F1 score is NaN."""
+    right, predicted, true = (int(counts.sum()) for counts in (spans.right, spans.predicted, spans.true))
+    return {f"span_{name}": score for name, score in precision_recall_f1(right, predicted, true, math.nan).items()}

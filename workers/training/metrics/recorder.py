@@ -1,6 +1,6 @@
-"""Points on their way to the supervisor: kept on the device, handed over in blocks.
+"""Points of the curves on their way to the supervisor: kept on the device, and sent in blocks.
 
-Reading a loss makes Python wait for a GPU, so losses stay tensors until many are there or half a second has passed.
+Reading a loss waits for the GPU, so losses stay tensors until there are many, or half a second has passed.
 """
 
 import math
@@ -19,11 +19,11 @@ from workers.training.results import finite_or_none
 from workers.training.state import Counters
 
 MAX_PENDING_STEPS, REPORT_INTERVAL_SECONDS = 1024, 0.5  # between two reports
-MAX_FLOW_SERIES = 64  # series of what control flow did: a network may have thousands of nodes that choose
+MAX_FLOW_SERIES = 64  # series of control flow: a network may have thousands of such nodes
 
 
 class Recorder:
-    """Collects what a training has to tell, and tells it. Steps count from 1."""
+    """Collects the points and events of a training, and sends them. Steps count from 1."""
 
     def __init__(
         self,
@@ -37,11 +37,11 @@ class Recorder:
         self._context = context
         self._counters = counters
         self._total, self._per_epoch, self._fail, self._heads = total_steps, steps_per_epoch, fail, heads
-        began = time.monotonic()
-        self._origin = began - counters.elapsed  # of `elapsed`
-        self._wall = time.time() - began
-        self._sent, self._sent_step, self._rate = began, counters.step, 0.0
-        # Loss, rate, moment, skipped, losses of several heads; on the device.
+        start = time.monotonic()
+        self._origin = start - counters.elapsed  # of `elapsed`
+        self._wall = time.time() - start
+        self._flushed_at, self._flushed_step, self._rate = start, counters.step, 0.0
+        # Loss, learning rate, time, skipped, losses of several heads; tensors are on the device.
         self._steps: list[tuple[Tensor, float, float, Tensor | None, Tensor | None]] = []
         self._series: dict[str, SeriesPoints] = {}
         self._flows = {name.removeprefix("flow/") for name in counters.latest if name.startswith("flow/")}
@@ -50,9 +50,9 @@ class Recorder:
     def step(
         self, loss: Tensor, lr: float, skipped: Tensor | None, counts: Mapping[str, float], parts: Tensor | None = None
     ) -> None:
-        """Keep the loss (scalar, on the device) of the step that has just been counted, and what control flow did.
+        """Keep the loss (scalar), the learning rate and the counts of control flow of the latest step.
 
-        `parts` are the losses of several heads.
+        `skipped` is a scalar, `parts` the losses of several heads (heads); tensors stay on the device.
         """
         now = time.monotonic()
         self._steps.append((loss, lr, now, skipped, parts))
@@ -60,7 +60,7 @@ class Recorder:
             if len(self._flows) < MAX_FLOW_SERIES or name in self._flows:
                 self._flows.add(name)
                 self._append_points(f"flow/{name}", [self._counters.step], [count], [now])
-        if len(self._steps) >= MAX_PENDING_STEPS or now - self._sent >= REPORT_INTERVAL_SECONDS:
+        if len(self._steps) >= MAX_PENDING_STEPS or now - self._flushed_at >= REPORT_INTERVAL_SECONDS:
             self.flush()
 
     def evaluation(self, values: Mapping[str, float]) -> None:
@@ -71,26 +71,26 @@ class Recorder:
                 self._append_points(name, [self._counters.step], [value], [now])
 
     def event(self, kind: str, data: Mapping[str, Any]) -> None:
-        """Keep something remarkable."""
+        """Keep an event until the next flush."""
         self._events.append((kind, data))
 
     def read_losses(self) -> None:
-        """Read the losses from the device. Raises `NumericError` if one is not finite and the job is to fail then."""
+        """Read the losses from the device. Raises `NumericError` if one is not finite, unless the job goes on then."""
         if not self._steps:
             return
         counters = self._counters
-        tensors, rates, moments, skips, parts = zip(*self._steps, strict=True)
+        tensors, rates, times, skips, parts = zip(*self._steps, strict=True)
         losses = torch.stack(tensors).tolist()  # the one wait for the device
         first = counters.step - len(losses) + 1
         self._steps = []
         for loss in losses:
-            counters.loss_sum += loss  # one by one: the sum must not depend on where blocks end
+            counters.loss_sum += loss  # one by one: the sum must not depend on the size of blocks
         counters.loss_count += len(losses)
         steps = range(first, first + len(losses))
-        self._append_points("train/loss", steps, losses, moments)
-        self._append_points("train/lr", steps, rates, moments)
+        self._append_points("train/loss", steps, losses, times)
+        self._append_points("train/lr", steps, rates, times)
         if parts[0] is not None:
-            self._record_head_losses(torch.stack(parts).tolist(), steps, moments)
+            self._record_head_losses(torch.stack(parts).tolist(), steps, times)
         if skips[0] is not None:
             self._record_skipped_steps(torch.stack(skips).tolist(), first)
         bad = next((step for step, loss in enumerate(losses, start=first) if not math.isfinite(loss)), None)
@@ -100,38 +100,36 @@ class Recorder:
             raise NumericError(f"the loss of step {bad} is not finite", pointer="/training/on_nan", hint=hint)
 
     def flush(self) -> None:
-        """Hand everything over. Raises as `drain` does."""
+        """Send all points and events. Raises as `read_losses` does."""
         self.read_losses()
         now = time.monotonic()
         counters = self._counters
         counters.elapsed = now - self._origin
-        if counters.step > self._sent_step and now > self._sent:
-            speed = (counters.step - self._sent_step) / (now - self._sent)
-            self._rate = speed if self._rate == 0 else 0.7 * self._rate + 0.3 * speed
+        if counters.step > self._flushed_step and now > self._flushed_at:
+            rate = (counters.step - self._flushed_step) / (now - self._flushed_at)
+            self._rate = rate if self._rate == 0 else 0.7 * self._rate + 0.3 * rate
         if self._series or self._events:
             report = ProgressReport(progress=self._progress(), series=self._series, events=tuple(self._events))
             faultpoint("before_report")
             self._context.report(report)
-        self._sent, self._sent_step = now, counters.step
+        self._flushed_at, self._flushed_step = now, counters.step
         self._series, self._events = {}, []
 
-    def _append_points(
-        self, name: str, steps: Sequence[int], values: Sequence[float], moments: Sequence[float]
-    ) -> None:
+    def _append_points(self, name: str, steps: Sequence[int], values: Sequence[float], times: Sequence[float]) -> None:
         block = self._series.setdefault(name, SeriesPoints([], [], [], []))
         block.step.extend(steps)
         block.value.extend(values)
-        block.time.extend([moment + self._wall for moment in moments])
-        block.elapsed.extend([moment - self._origin for moment in moments])
+        block.time.extend([each + self._wall for each in times])
+        block.elapsed.extend([each - self._origin for each in times])
         self._counters.latest[name] = values[-1]
 
-    def _record_head_losses(self, losses: list[list[float]], steps: Sequence[int], moments: Sequence[float]) -> None:
-        for name, mine in zip(self._heads, zip(*losses, strict=True), strict=True):
+    def _record_head_losses(self, losses: list[list[float]], steps: Sequence[int], times: Sequence[float]) -> None:
+        for name, head_losses in zip(self._heads, zip(*losses, strict=True), strict=True):
             total = self._counters.head_sums.get(name, 0.0)
-            for loss in mine:
+            for loss in head_losses:
                 total += loss
             self._counters.head_sums[name] = total
-            self._append_points(f"train/{name}/loss", steps, mine, moments)
+            self._append_points(f"train/{name}/loss", steps, head_losses, times)
 
     def _record_skipped_steps(self, skips: list[float], first: int) -> None:
         places = [place for place, skipped in enumerate(skips) if skipped]

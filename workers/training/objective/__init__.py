@@ -1,4 +1,4 @@
-"""Losses, what they are computed from, and how outputs are decoded to probabilities and classes.
+"""Losses, and how outputs are decoded to scores, probabilities and decisions.
 
-Here: from outputs and targets to a loss. Never: metrics over a split.
+Here: from outputs and targets to a loss, or to predictions. Never: metrics over a split.
 """

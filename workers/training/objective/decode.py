@@ -1,165 +1,196 @@
-"""What outputs say: scores, probabilities and choices beside the truth, read from a batch as the loss means it."""
+"""From outputs of a network to predictions: the one rule that evaluation and predict share.
 
-import math
+Decisions are taken on the scores, never on rounded probabilities, and probabilities are computed in double precision.
+"""
+
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import torch
 from torch import Tensor
 
 from app.spec.data.columns import Column
-from app.spec.training.losses import OUTPUT_LOSS, TaskType, task_type
+from app.spec.training.losses import TaskType, equivalent_loss, task_type
 from app.spec.training.objective import Head
 from workers.data.columns import PreparedColumn, RaggedTensor
-from workers.training.objective.losses import LOSSES, TargetCast
-
-# Kind of loss → probabilities from scores (rows, classes), or of a yes.
-PROBABILITY_FUNCTIONS: Mapping[str, Callable[[Tensor], Tensor]] = {
-    "CrossEntropyLoss": lambda scores: scores.softmax(1),
-    "NLLLoss": torch.exp,
-    "MultiMarginLoss": lambda scores: scores.softmax(1),
-    "BCEWithLogitsLoss": torch.sigmoid,
-    "BCELoss": lambda scores: scores,
-    "SoftMarginLoss": torch.sigmoid,
-    "MultiLabelSoftMarginLoss": torch.sigmoid,
-}
-
-# Losses of yes-or-no outputs: (output above this is a yes, target above this is one).
-DECISION_THRESHOLDS: Mapping[str, tuple[float, float]] = {
-    "BCEWithLogitsLoss": (0.0, 0.5),
-    "BCELoss": (0.5, 0.5),
-    "SoftMarginLoss": (0.0, 0.0),
-    "MultiLabelSoftMarginLoss": (0.0, 0.5),
-}
-
-# What the scores beside an own loss are about → the loss that reads scores in the same way.
-EQUIVALENT_LOSSES: Mapping[TaskType, str] = {
-    "classes": "CrossEntropyLoss",
-    "tags": "CrossEntropyLoss",
-    "decisions": "BCEWithLogitsLoss",
-    "labels": "BCEWithLogitsLoss",
-    "numbers": "MSELoss",
-}
+from workers.training.objective.losses import LOSSES, LossFunction
 
 
 @dataclass(frozen=True)
 class Predictions:
-    """A batch, read: what counts of it alone.
+    """What a batch of outputs predicts.
 
-    Of classes and tags: scores (M, C), choice and truth (M). Of decisions: all three (M). Of labels: all three (N, C).
-    Of numbers: choice and truth (M), in double precision. `lists` are choice and truth of tags as (N, L), with the
-    ignored class where nothing counts.
+    Shapes by task type: classes and tags have scores (N, …, C) in float32, or none if the output is classes already,
+    and decisions (N, …) in int64; decisions (N, …) and labels (N, C) have both in one shape. Numbers (N, …) are
+    `predicted` in double precision, without scores.
     """
 
-    kind: str
+    loss: LossFunction
     scores: Tensor | None
     predicted: Tensor
+
+    @cached_property
+    def probabilities(self) -> Tensor | None:
+        """Probabilities in the shape of the scores, in float64; `None` if the loss gives none.
+
+        In single precision, probabilities near 1 would be equal, and their order lost.
+        """
+        if self.scores is None or self.loss.to_probability is None:
+            return None
+        return self.loss.to_probability(self.scores.double())
+
+
+@dataclass(frozen=True)
+class LabelledPredictions(Predictions):
+    """Predictions beside their targets, without the ignored ones.
+
+    Classes and tags: scores (M, C), predicted and target (M). Decisions and numbers: all (M). Labels: all (N, C).
+    `tag_lists` are predicted and target of tags as (N, L), both of the ignored class where the target is.
+    """
+
     target: Tensor
     tag_lists: tuple[Tensor, Tensor] | None = None
 
     @cached_property
-    def probabilities(self) -> Tensor:
-        """The scores as probabilities, in double precision: in single, what is nearly certain would be all alike."""
-        assert self.scores is not None  # noqa: S101 - the inspector sees to it
-        return PROBABILITY_FUNCTIONS[self.kind](self.scores.double())
+    def ranking(self) -> Tensor | None:
+        """Scores in 0..1 of which only the order counts, in float64: probabilities if there are any.
+
+        A margin loss only determines the differences between the scores of an example: softmax orders examples by
+        them, and adding a constant to all scores of an example changes nothing.
+        """
+        if self.scores is None or self.probabilities is not None:
+            return self.probabilities
+        return self.scores.double().softmax(-1)
+
+    def select(self, kept: Tensor) -> "LabelledPredictions":
+        """Return the predictions where a mask (M) is true; tag lists stay."""
+        scores = self.scores[kept] if self.scores is not None else None
+        return replace(self, scores=scores, predicted=self.predicted[kept], target=self.target[kept])
 
 
 @dataclass(frozen=True)
 class OutputDecoder:
-    """How an output and its target are read."""
+    """How an output is decoded, and compared with its target."""
 
-    about: TaskType
-    kind: str  # of the loss, or of one that reads alike
+    task_type: TaskType
+    loss: LossFunction
     output: str
-    target: str  # among the targets of a batch
-    column: str = ""  # that the target is made of
-    classes_last: bool = False  # the scores of classes are the last dimension
+    target: str  # key among the targets of a batch
+    column: str = ""  # name of the target's column
+    classes_last: bool = False  # the scores of classes are the last dimension, not dimension 1
     ignore_index: int = -100
-    log_output: bool = False  # the output is the logarithm of the number
+    is_log_output: bool = False  # the output is the logarithm of the number
     classes: int = 2
     labels: tuple[str, ...] | None = None
 
+    def decode(self, output: Tensor) -> Predictions:
+        """Return the predictions of a batch of outputs (N, …)."""
+        return DECODERS[self.task_type](self, _without_mps(output))
+
     def has_ignored_targets(self, target: PreparedColumn) -> bool:
-        """Say whether some places do not count. Looks at every target, and waits for the device."""
+        """Return whether some targets are ignored. Reads every target, and waits for the device."""
         if not isinstance(target, Tensor) or target.is_floating_point():
             return isinstance(target, RaggedTensor)
-        return self.about in ("classes", "tags") and bool(torch.eq(target, self.ignore_index).any())
+        return self.task_type in ("classes", "tags") and bool(torch.eq(target, self.ignore_index).any())
 
-    def decode(self, output: Tensor, target: Tensor, gaps: bool) -> Predictions:
-        """Read a batch; with `gaps` what does not count is left out, for which the device is waited."""
-        if output.device.type == "mps":  # which knows no double precision
-            output, target = output.cpu(), target.cpu()
-        return DECODERS[self.about](self, output, target, gaps)
+    def decode_labelled(self, output: Tensor, target: Tensor, drop_ignored: bool) -> LabelledPredictions:
+        """Return the predictions of a batch beside its targets; leaving ignored ones out waits for the device."""
+        return LABELLED[self.task_type](self, self.decode(output), _without_mps(target), drop_ignored)
 
 
-def _decode_classes(reading: OutputDecoder, output: Tensor, target: Tensor, gaps: bool) -> Predictions:
-    scores = None
-    if output.is_floating_point():
-        rows = output.float() if reading.classes_last else output.float().movedim(1, -1)
-        scores, choice = rows.reshape(-1, rows.shape[-1]), rows.argmax(-1)
-        target = target.argmax(-1 if reading.classes_last else 1) if target.is_floating_point() else target
-    else:
-        choice = output.long()
-    lists = None
-    if reading.about == "tags":
-        lists = torch.where(torch.eq(target, reading.ignore_index), target, choice), target
-    choice, truth = choice.flatten(), target.flatten()
-    if gaps:
-        kept = torch.ne(truth, reading.ignore_index)
-        scores, choice, truth = scores[kept] if scores is not None else None, choice[kept], truth[kept]
-    return Predictions(reading.kind, scores, choice, truth, lists)
+def _without_mps(values: Tensor) -> Tensor:
+    """Return the values on a device that has double precision."""
+    return values.cpu() if values.device.type == "mps" else values
 
 
-def _decode_decisions(reading: OutputDecoder, output: Tensor, target: Tensor, gaps: bool) -> Predictions:
-    scores, truth = output.float().flatten(), target.flatten()
-    if gaps:
-        kept = ~truth.isnan()
-        scores, truth = scores[kept], truth[kept]
-    return _apply_threshold(reading, scores, truth)
+def _decode_classes(decoder: OutputDecoder, output: Tensor) -> Predictions:
+    if not output.is_floating_point():
+        return Predictions(decoder.loss, None, output.long())
+    scores = output.float() if decoder.classes_last else output.float().movedim(1, -1)
+    return Predictions(decoder.loss, scores, scores.argmax(-1))
 
 
-def _decode_labels(reading: OutputDecoder, output: Tensor, target: Tensor, gaps: bool) -> Predictions:
-    return _apply_threshold(reading, output.float(), target.reshape(output.shape))
+def _decode_binary(decoder: OutputDecoder, output: Tensor) -> Predictions:
+    scores = output.float()
+    return Predictions(decoder.loss, scores, (scores > decoder.loss.threshold).long())
 
 
-def _apply_threshold(reading: OutputDecoder, scores: Tensor, truth: Tensor) -> Predictions:
-    above, true_above = DECISION_THRESHOLDS[reading.kind]
-    return Predictions(reading.kind, scores, (scores > above).long(), (truth > true_above).long())
+def _decode_numbers(decoder: OutputDecoder, output: Tensor) -> Predictions:
+    values = output.double()
+    return Predictions(decoder.loss, None, values.exp() if decoder.is_log_output else values)
 
 
-def _decode_numbers(reading: OutputDecoder, output: Tensor, target: Tensor, gaps: bool) -> Predictions:
-    choice, truth = output.double().flatten(), target.double().flatten()
-    if gaps:
-        kept = ~truth.isnan()
-        choice, truth = choice[kept], truth[kept]
-    return Predictions(reading.kind, None, choice.exp() if reading.log_output else choice, truth)
-
-
-DECODERS: Mapping[TaskType, Callable[[OutputDecoder, Tensor, Tensor, bool], Predictions]] = {
+DECODERS: Mapping[TaskType, Callable[[OutputDecoder, Tensor], Predictions]] = {
     "classes": _decode_classes,
     "tags": _decode_classes,
-    "decisions": _decode_decisions,
-    "labels": _decode_labels,
+    "decisions": _decode_binary,
+    "labels": _decode_binary,
     "numbers": _decode_numbers,
 }
 
 
-def build_decoder(head: Head, column: Column, output: str, target: str) -> OutputDecoder:
-    """Return how the metrics of a head read `output`; `target` is the key of the targets in a batch."""
-    what = task_type(head.loss, column)
-    kind = EQUIVALENT_LOSSES[what] if head.loss.kind == OUTPUT_LOSS else head.loss.kind
-    ignored = getattr(head.loss, "ignore_index", -100)
-    logarithm = getattr(head.loss, "log_input", False) or not getattr(head.loss, "log_target", True)
-    classes = column.classes or 2 if what in ("classes", "tags") else 2
+def _labelled_classes(
+    decoder: OutputDecoder, predictions: Predictions, target: Tensor, drop_ignored: bool
+) -> LabelledPredictions:
+    scores, predicted = predictions.scores, predictions.predicted
+    if scores is not None:
+        scores = scores.reshape(-1, scores.shape[-1])
+        target = target.argmax(-1 if decoder.classes_last else 1) if target.is_floating_point() else target
+    tag_lists = None
+    if decoder.task_type == "tags":
+        tag_lists = torch.where(torch.eq(target, decoder.ignore_index), target, predicted), target
+    target = target.flatten()
+    labelled = LabelledPredictions(decoder.loss, scores, predicted.flatten(), target, tag_lists)
+    return labelled.select(torch.ne(target, decoder.ignore_index)) if drop_ignored else labelled
+
+
+def _labelled_labels(
+    decoder: OutputDecoder, predictions: Predictions, target: Tensor, drop_ignored: bool
+) -> LabelledPredictions:
+    target = (target.reshape(predictions.predicted.shape) > decoder.loss.target_threshold).long()
+    return LabelledPredictions(decoder.loss, predictions.scores, predictions.predicted, target)
+
+
+def _labelled_decisions(
+    decoder: OutputDecoder, predictions: Predictions, target: Tensor, drop_ignored: bool
+) -> LabelledPredictions:
+    scores = predictions.scores.flatten() if predictions.scores is not None else None
+    target = target.flatten()
+    truth = (target > decoder.loss.target_threshold).long()
+    labelled = LabelledPredictions(decoder.loss, scores, predictions.predicted.flatten(), truth)
+    return labelled.select(~target.isnan()) if drop_ignored else labelled
+
+
+def _labelled_numbers(
+    decoder: OutputDecoder, predictions: Predictions, target: Tensor, drop_ignored: bool
+) -> LabelledPredictions:
+    target = target.double().flatten()
+    labelled = LabelledPredictions(decoder.loss, None, predictions.predicted.flatten(), target)
+    return labelled.select(~target.isnan()) if drop_ignored else labelled
+
+
+LABELLED: Mapping[TaskType, Callable[[OutputDecoder, Predictions, Tensor, bool], LabelledPredictions]] = {
+    "classes": _labelled_classes,
+    "tags": _labelled_classes,
+    "decisions": _labelled_decisions,
+    "labels": _labelled_labels,
+    "numbers": _labelled_numbers,
+}
+
+
+def build_decoder(head: Head, column: Column, output: str, target: str = "") -> OutputDecoder:
+    """Return how `output` is decoded, by the loss of its head; `target` is the key of the targets in a batch."""
+    task, loss = task_type(head.loss, column), equivalent_loss(head.loss, column)
     return OutputDecoder(
-        what, kind, output, target, column.name, head.classes == "last", ignored, logarithm, classes, column.labels
+        task_type=task,
+        loss=LOSSES[loss.kind],
+        output=output,
+        target=target,
+        column=column.name,
+        classes_last=head.classes == "last",
+        ignore_index=loss.options.ignore_index,
+        is_log_output=loss.options.is_log_output,
+        classes=column.classes or 2 if task in ("classes", "tags") else 2,
+        labels=column.labels,
     )
-
-
-def target_cast(head: Head, column: Column) -> TargetCast:
-    """Return what makes the targets of a head; beside an own loss, those of the loss that reads alike."""
-    if head.has_loss_target:
-        return TargetCast(LOSSES[head.loss.kind][1], getattr(head.loss, "ignore_index", math.nan))
-    what = task_type(head.loss, column)
-    return TargetCast(LOSSES[EQUIVALENT_LOSSES[what]][1], -100 if what in ("classes", "tags") else math.nan)

@@ -1,4 +1,4 @@
-"""The objective of a job: one loss, or the weighted sum of several, and how the outputs are read for metrics."""
+"""The objective of a job: one loss, or the weighted sum of several, and how the outputs are decoded for metrics."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -9,58 +9,30 @@ import torch
 from torch import Tensor
 
 from app.spec.data.columns import Column
-from app.spec.training.objective import Objective, head_pointer
+from app.spec.training.losses import equivalent_loss
+from app.spec.training.objective import Head, Objective, head_pointer
 from workers.data.columns import PreparedColumn
 from workers.data.loading.examples import TrainingData
 from workers.training.objective.class_weights import resolve_balanced_weights
-from workers.training.objective.decode import OutputDecoder, build_decoder, target_cast
-from workers.training.objective.losses import (
+from workers.training.objective.decode import OutputDecoder, build_decoder
+from workers.training.objective.losses import TargetCast, target_cast
+from workers.training.objective.training_loss import (
     DenominatorFunction,
     EvaluationLoss,
+    OutputLoss,
     OutputTensors,
-    StepDenominator,
-    TargetCast,
+    StepDenominators,
     TargetTensors,
     TrainingLoss,
     build_loss,
 )
 
-
-@dataclass(frozen=True)
-class OutputLoss:
-    """A loss that is an output itself: one number, or one for each example, which are averaged."""
-
-    output: str
-
-    def denominator_function(self, targets: Mapping[str, PreparedColumn], parts: int) -> DenominatorFunction | None:
-        """Return nothing: all examples count alike."""
-        return None
-
-    def batch_loss(
-        self, outputs: OutputTensors, targets: TargetTensors, share: float, whole: StepDenominator = None
-    ) -> Tensor:
-        """Return the loss of a batch."""
-        output = outputs[self.output].float()
-        loss = output if output.ndim == 0 else output.mean()
-        return loss * share if share < 1 else loss
-
-    def sum_and_divisor(
-        self, outputs: OutputTensors, targets: TargetTensors, rows: int, counts: bool
-    ) -> tuple[Tensor, Tensor | None]:
-        """Return the sum of a batch, and how many examples it has."""
-        return self.batch_loss(outputs, targets, 1) * rows, torch.tensor(rows)
-
-    def is_mean_over_targets(self, targets: Mapping[str, PreparedColumn]) -> bool:
-        """Say that it is a mean over all examples."""
-        return False
-
-    def pop_head_losses(self) -> None:
-        """Return nothing: the only loss is the whole."""
+TargetKeys = dict[tuple[str, TargetCast], str]  # column and its cast → key of the targets in a batch
 
 
 @dataclass(frozen=True)
 class ObjectiveHead:
-    """One loss of the objective, and how its output is read; the only one has no name."""
+    """One loss of the objective, and how its output is decoded; the only one has no name."""
 
     name: str
     loss: EvaluationLoss
@@ -74,24 +46,24 @@ class WeightedSumLoss:
     """Several losses, whose weighted sum is minimised."""
 
     heads: Sequence[ObjectiveHead]
-    _heard: list[Tensor] = field(default_factory=list)
+    _head_losses: list[Tensor] = field(default_factory=list)  # (heads) of each batch since the last step
 
-    def denominator_function(self, targets: Mapping[str, PreparedColumn], parts: int) -> DenominatorFunction | None:
-        """Return what counts for each loss, if for any."""
-        counters = [head.loss.denominator_function(targets, parts) for head in self.heads]
-        if all(counter is None for counter in counters):
+    def denominator_function(self, targets: Mapping[str, PreparedColumn], batches: int) -> DenominatorFunction | None:
+        """Return what counts the targets of each loss; `None` if no loss needs that."""
+        functions = [head.loss.denominator_function(targets, batches) for head in self.heads]
+        if all(function is None for function in functions):
             return None
-        return lambda batches: [counter(batches) if counter is not None else None for counter in counters]
+        return lambda step: [function(step)[0] if function is not None else None for function in functions]
 
     def batch_loss(
-        self, outputs: OutputTensors, targets: TargetTensors, share: float, whole: StepDenominator = None
+        self, outputs: OutputTensors, targets: TargetTensors, share: float, denominators: StepDenominators | None = None
     ) -> Tensor:
-        """Return the sum for a batch; the losses are kept until they are heard."""
-        wholes = whole or [None] * len(self.heads)
+        """Return the weighted sum for a batch: a float32 scalar; the losses are kept for `pop_head_losses`."""
         losses = [
-            head.loss.batch_loss(outputs, targets, share, each) for head, each in zip(self.heads, wholes, strict=True)
+            head.loss.batch_loss(outputs, targets, share, None if denominator is None else (denominator,))
+            for head, denominator in zip(self.heads, denominators or [None] * len(self.heads), strict=True)
         ]
-        self._heard.append(torch.stack([loss.detach() for loss in losses]))
+        self._head_losses.append(torch.stack([loss.detach() for loss in losses]))
         parts = [
             loss if head.weight == 1 else loss * head.weight for head, loss in zip(self.heads, losses, strict=True)
         ]
@@ -99,9 +71,9 @@ class WeightedSumLoss:
 
     def pop_head_losses(self) -> Tensor:
         """Return the losses of a step: (heads)."""
-        found = self._heard[0] if len(self._heard) == 1 else torch.stack(self._heard).sum(0)
-        self._heard.clear()
-        return found
+        losses = self._head_losses[0] if len(self._head_losses) == 1 else torch.stack(self._head_losses).sum(0)
+        self._head_losses.clear()
+        return losses
 
 
 @dataclass(frozen=True)
@@ -119,33 +91,56 @@ def build_objective(
     data: TrainingData,
     device: torch.device,
 ) -> tuple[BuiltObjective, TrainingData]:
-    """Build the heads, and give the data the targets that they want. Raises `BuildError`.
+    """Build the heads, and cast the targets of the data for them. Raises `BuildError`.
 
-    `columns` are the targets by head, `outputs` the network's. Weights that are balanced are so on the training rows.
+    `columns` are the targets by head, `outputs` the network's. Balanced weights are counted on the training rows.
     """
-    watched = {
-        name: (head, column)
+    keys = _target_keys(spec, columns)
+    data = data.cast({key: source for source, key in keys.items()})
+    heads = tuple(
+        _build_head(name, head, columns[name], outputs[0], keys, data, device)
         for name, head in spec.all_heads().items()
-        if head.has_metrics_output and (column := columns[name]) is not None
-    }
-    keys: dict[tuple[str, TargetCast], str] = {}
-    for name, (head, column) in watched.items():
-        taken = column.name in keys.values()
-        keys.setdefault((column.name, target_cast(head, column)), f"{column.name}/{name}" if taken else column.name)
-    data = data.cast({key: made for made, key in keys.items()})
-    heads = []
+    )
+    return BuiltObjective(heads[0].loss if spec.heads is None else WeightedSumLoss(heads), heads), data
+
+
+def _target_keys(spec: Objective, columns: Mapping[str, Column | None]) -> TargetKeys:
+    """Return the targets that heads are compared with; heads with the same cast of a column share one."""
+    keys: TargetKeys = {}
     for name, head in spec.all_heads().items():
-        output, column = head.output or outputs[0], columns[name]
-        loss: EvaluationLoss = OutputLoss(output)
-        reading = None
-        if name in watched and column is not None:
-            target = keys[column.name, target_cast(head, column)]
-            reading = build_decoder(head, column, head.metrics_output or outputs[0], target)
-            if head.has_loss_target:
-                settled = resolve_balanced_weights(head.loss, data.train.targets[target], column.classes or 0)
-                loss = build_loss(
-                    settled, output, target, last=head.classes == "last", place=head_pointer(name), device=device
-                )
-        heads.append(ObjectiveHead(name, loss, head.weight, reading, head.metrics))
-    minimised = heads[0].loss if spec.heads is None else WeightedSumLoss(heads)
-    return BuiltObjective(minimised, tuple(heads)), data
+        column = columns[name]
+        if head.has_metrics_output and column is not None:
+            key = f"{column.name}/{name}" if column.name in keys.values() else column.name
+            keys.setdefault(_target_source(head, column), key)
+    return keys
+
+
+def _target_source(head: Head, column: Column) -> tuple[str, TargetCast]:
+    return column.name, target_cast(equivalent_loss(head.loss, column))
+
+
+def _build_head(
+    name: str,
+    head: Head,
+    column: Column | None,
+    first_output: str,
+    keys: TargetKeys,
+    data: TrainingData,
+    device: torch.device,
+) -> ObjectiveHead:
+    output = head.output or first_output
+    if not head.has_metrics_output or column is None:
+        return ObjectiveHead(name, OutputLoss(output), head.weight, None, head.metrics)
+    target = keys[_target_source(head, column)]
+    loss: EvaluationLoss = OutputLoss(output)
+    if head.has_loss_target:
+        loss = build_loss(
+            resolve_balanced_weights(head.loss, data.train.targets[target], column.classes or 0),
+            output,
+            target,
+            classes_last=head.classes == "last",
+            pointer=head_pointer(name),
+            device=device,
+        )
+    decoder = build_decoder(head, column, head.metrics_output or first_output, target)
+    return ObjectiveHead(name, loss, head.weight, decoder, head.metrics)

@@ -6,24 +6,21 @@ What passes here is what `workers.training.objective.losses` can compute (a test
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from pydantic import TypeAdapter
 from torch import Tensor
 
 from app.errors import Problem
 from app.spec.data.columns import Column
 from app.spec.job import JobSpec
-from app.spec.training.losses import BaseLoss, Loss, task_type
+from app.spec.training.losses import equivalent_loss, task_type
 from app.spec.training.metrics import MAX_CLASSES, METRICS, SPAN_METRICS, UNLIMITED_CLASS_METRICS
 from app.spec.training.objective import Head, head_pointer
 from workers.network.inference.input_checks import SYMBOLIC_BATCH_SIZE, describe_shape
 from workers.network.inference.partial_network import InferredNode, PartialNetwork
-from workers.training.objective.decode import EQUIVALENT_LOSSES
 from workers.training.validation.target_shapes import TargetShapeCheck
 
 KINDS_WITH_LENGTHS = frozenset(
     {"RNN", "GRU", "LSTM", "TransformerEncoderLayer", "pool_sequence"}
 )  # a second input is lengths
-LOSS_ADAPTER = TypeAdapter[BaseLoss](Loss)
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,16 +114,8 @@ def _scores_problems(head: Head, where: str, scores: NetworkOutput, target: Colu
     if value.is_floating_point():
         wrong = list(_compared_output_problems(scores))
         if not wrong:
-            kind = EQUIVALENT_LOSSES[task_type(head.loss, target)]
-            meeting = TargetShapeCheck(
-                LOSS_ADAPTER.validate_python({"kind": kind}),
-                value,
-                target,
-                scores.path,
-                f"{where}/scores",
-                head.classes == "last",
-            )
-            wrong = list(meeting.problems())
+            loss, is_last = equivalent_loss(head.loss, target), head.classes == "last"
+            wrong = list(TargetShapeCheck(loss, value, target, scores.path, f"{where}/scores", is_last).problems())
         yield from wrong
     elif tuple(value.shape) != (SYMBOLIC_BATCH_SIZE, *target.shape):
         expected = describe_shape((SYMBOLIC_BATCH_SIZE, *target.shape))

@@ -11,7 +11,6 @@ from typing import Any
 
 from app.errors import Problem
 from app.spec.data.columns import DataSchema
-from app.spec.data.feature_columns import CHILDREN_SUFFIX
 from app.spec.data.feature_schema import ResolvedFeatures
 from app.spec.job import JobSpec, head_targets
 from workers.network.blueprint import Blueprint
@@ -66,13 +65,12 @@ def sequence_groups(seen: ResolvedFeatures, stored: DataSchema, read: AbstractSe
     for column in seen.schema.columns:
         if not column.ragged or column.name not in read:
             continue
-        feature = column.name if column.name in seen.features else column.name.removesuffix(CHILDREN_SUFFIX)
-        part: Any = seen.features[feature]
-        held = stored.column(part.of if part.kind == "tags" and part.of is not None else part.column)
-        if held is not None and held.type == "words":
-            key: Any = (held.longest, column.shape[0], column.shortest)
+        ((feature, part),) = seen.features_for([column.name]).items()
+        source = stored.column(part.length_source)
+        if source is not None and source.type == "words":
+            key: Any = (source.longest, column.shape[0], column.shortest)
         else:
-            key = feature if part.kind == "text" or held is None else held.name
+            key = feature if part.kind == "text" or source is None else source.name
         before = groups.get(key, SequenceGroup(feature, (), column.shape[0], column.shortest))
         groups[key] = replace(before, columns=(*before.columns, column.name))
     return list(groups.values())

@@ -12,10 +12,9 @@ from app.spec.data.columns import Column
 from app.spec.training.losses import BALANCED, BaseLoss
 from workers.network.inference.input_checks import SYMBOLIC_BATCH_SIZE, describe_shape
 from workers.network.inference.partial_network import InferredNode
-from workers.training.objective.losses import LOSSES, UNMASKABLE_LOSSES
+from workers.training.objective.losses import LOSSES, LossFunction
 
 WIDTH_PARAMETERS = ("out_features", "out_channels")
-BINARY_LOSSES = frozenset({"BCELoss", "BCEWithLogitsLoss", "MultiLabelSoftMarginLoss", "SoftMarginLoss"})
 ATTENTION_KINDS = frozenset({"MultiheadAttention", "TransformerEncoderLayer"})
 
 
@@ -34,6 +33,16 @@ class TargetShapeCheck:
     def kind(self) -> str:
         """The loss's kind."""
         return self.loss.kind
+
+    @property
+    def row(self) -> LossFunction:
+        """How torch computes the loss."""
+        return LOSSES[self.kind]
+
+    @property
+    def is_binary(self) -> bool:
+        """Whether the loss compares outputs with a yes or no."""
+        return self.loss.row.task_type == "decisions"
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -56,11 +65,11 @@ class TargetShapeCheck:
 
     def problems(self) -> Iterator[Problem]:
         """Yield why the loss cannot compare the two."""
-        if self.target.padded and self.kind in UNMASKABLE_LOSSES:
+        if self.target.padded and not self.row.divisible:
             detail = f'{self.kind} cannot leave out what is behind the end of a row of "{self.target.name}"'
             yield Problem(self.pointer, "contradiction", detail, "use a loss that can, or a target of one length")
         else:
-            yield from _elementwise_problems(self) if LOSSES[self.kind][2] else _class_target_problems(self)
+            yield from _elementwise_problems(self) if self.row.elementwise else _class_target_problems(self)
 
 
 def _class_target_problems(meeting: TargetShapeCheck) -> Iterator[Problem]:
@@ -89,7 +98,7 @@ def _class_target_problems(meeting: TargetShapeCheck) -> Iterator[Problem]:
 
 def _class_weight_problems(meeting: TargetShapeCheck) -> Iterator[Problem]:
     """Weights of classes: one for each; balanced ones are counted on the classes that the data have."""
-    weight, classes, width = getattr(meeting.loss, "weight", None), meeting.target.classes or 0, meeting.shape[1]
+    weight, classes, width = meeting.loss.options.weight, meeting.target.classes or 0, meeting.shape[1]
     if weight is None:
         return
     place = f"{meeting.pointer}/weight"
@@ -113,7 +122,7 @@ def _score_count(meeting: TargetShapeCheck) -> str:
 def _probability_target_problems(meeting: TargetShapeCheck) -> Iterator[Problem]:
     """Measured targets are the probabilities of the classes, for the one loss that takes them."""
     shape, target = meeting.shape, meeting.target
-    if meeting.kind != "CrossEntropyLoss":
+    if not meeting.loss.row.takes_soft_targets:
         detail = f'{meeting.kind} needs class numbers but "{target.name}" holds {target.dtype}'
         yield Problem(
             meeting.pointer, "dtype_mismatch", detail, "store the classes as integers from 0 on, or use another loss"
@@ -129,8 +138,7 @@ def _probability_target_problems(meeting: TargetShapeCheck) -> Iterator[Problem]
         detail = "CrossEntropyLoss over a single class is always zero"
         hint = 'use {"kind": "MSELoss"} for measured numbers, {"kind": "BCEWithLogitsLoss"} for yes or no'
         yield Problem(meeting.pointer, "contradiction", detail, hint)
-    ignored = getattr(meeting.loss, "ignore_index", -1)
-    if meeting.kind == "CrossEntropyLoss" and ignored >= 0:
+    if meeting.loss.row.takes_soft_targets and meeting.loss.options.ignore_index >= 0:
         detail = f'"{target.name}" holds probabilities, of which none can be ignored'
         yield Problem(f"{meeting.pointer}/ignore_index", "contradiction", detail, "remove ignore_index")
 
@@ -170,13 +178,13 @@ def _elementwise_problems(meeting: TargetShapeCheck) -> Iterator[Problem]:
     """Losses that compare number by number; (N, 1) and (N) are taken for the same."""
     shape, target = meeting.shape, meeting.target
     classes = target.classes or 0
-    if meeting.kind in BINARY_LOSSES and classes > 2:
+    if meeting.is_binary and classes > 2:
         detail = f'{meeting.kind} answers yes or no but "{target.name}" has {classes} classes'
         hint = f'use {{"kind": "CrossEntropyLoss"}} on {classes} scores per example'
         yield Problem(meeting.pointer, "contradiction", detail, hint)
     elif shape[1:] != target.shape and {shape[1:], target.shape} != {(), (1,)}:
         yield _shape_problem(meeting)
-    weight = getattr(meeting.loss, "pos_weight", None)
+    weight = meeting.loss.options.pos_weight
     wide = shape[-1] if len(shape) > 1 else 1
     if weight not in (None, BALANCED) and len(weight) not in (1, wide):
         detail = f"pos_weight has {len(weight)} values for outputs of {wide}"
@@ -186,7 +194,7 @@ def _elementwise_problems(meeting: TargetShapeCheck) -> Iterator[Problem]:
 def _shape_problem(meeting: TargetShapeCheck) -> Problem:
     """Shapes that differ: name the node to change, and how."""
     shape, target = meeting.shape, meeting.target
-    inner = shape[1:] if LOSSES[meeting.kind][2] else shape[2:]
+    inner = shape[1:] if meeting.row.elementwise else shape[2:]
     if target.padded and len(inner) == len(target.shape) and inner[1:] == target.shape[1:]:
         hint = f'give "{target.name}" and what the network reads the same max_length'
         return Problem(meeting.pointer, "shape_mismatch", f"{meeting.shapes_text}: lists of other lengths", hint)
@@ -195,7 +203,7 @@ def _shape_problem(meeting: TargetShapeCheck) -> Problem:
         if found is not None:
             return found
     if len(shape) == 2 and len(target.shape) < 2:
-        classed = bool(target.classes) and meeting.kind not in BINARY_LOSSES and LOSSES[meeting.kind][2]
+        classed = bool(target.classes) and not meeting.is_binary and meeting.row.elementwise
         extra = ', or use {"kind": "CrossEntropyLoss"} for classes' if classed else ""
         return _width_problem(meeting, meeting.shapes_text, target.shape[0] if target.shape else 1, extra)
     order = [0, *target.shape]

@@ -41,7 +41,8 @@ if __name__ == "__main__":
            "objective": {"loss": {"kind": "CrossEntropyLoss"}}}
     print(inspector.inspect(job, BUILTIN_SCHEMAS["wine"])["totals"]["parameters"])
     inspector.close()
-    print(*{name.partition(".")[0] for name in sys.modules} & {"torch", "torchvision", "safetensors", "workers"})
+    workers = {name for name in sys.modules if name.startswith("workers.") and ".protocol" not in name}
+    print(*{name.partition(".")[0] for name in sys.modules} & {"torch", "torchvision", "safetensors"}, *workers)
 """
 
 

@@ -17,7 +17,8 @@ if __name__ == "__main__":
     predictors = PredictorPool(Settings(home=folder))
     print(predictors.requested_checkpoint(folder / "body", "application/json"))
     predictors.close()
-    print(*{name.partition(".")[0] for name in sys.modules} & {"torch", "torchvision", "safetensors", "workers"})
+    workers = {name for name in sys.modules if name.startswith("workers.") and ".protocol" not in name}
+    print(*{name.partition(".")[0] for name in sys.modules} & {"torch", "torchvision", "safetensors"}, *workers)
 """
 
 

@@ -1,4 +1,4 @@
-"""What is said of a job's pictures before any is read: their shapes, and what does not go together."""
+"""What is said of a job's images before any is read: their shapes, and what does not go together."""
 
 from typing import Any
 
@@ -140,7 +140,7 @@ def test_what_does_not_go_together(data: Any, problems: Any) -> None:
     assert job_problems(schema(IMAGE), **data) == problems
 
 
-def test_pictures_of_unlike_sizes_must_be_brought_to_one() -> None:
+def test_images_of_unlike_sizes_must_be_brought_to_one() -> None:
     assert (
         job_problems(schema(FILES))
         == job_problems(schema(FILES), transforms=[FLIP])
@@ -155,7 +155,7 @@ def test_pictures_of_unlike_sizes_must_be_brought_to_one() -> None:
     assert job_problems(schema(FILES), loading="resident", **crops) == [("/data/loading", "unlike_sizes")]
 
 
-def test_data_without_pictures_has_nothing_to_transform() -> None:
+def test_data_without_images_has_nothing_to_transform() -> None:
     table = schema(Column(name="image", shape=(4,)))
     assert job_problems(table, transforms=[FLIP]) == [("/data/transforms", "no_pictures")]
     assert job_problems(table, loading="streamed") == [("/data/loading", "no_pictures")]
@@ -182,6 +182,6 @@ def test_mixed_labels_are_classes() -> None:
     assert ("/data/transforms", "contradiction") in job_problems(stored, transforms=[MIX], target="target")
 
 
-def test_pictures_of_several_sizes_are_not_mixed_alike() -> None:
+def test_images_of_several_sizes_are_not_mixed_alike() -> None:
     stored = schema(IMAGE, IMAGE.model_copy(update={"name": "other", "shape": (3, 9, 9)}))
     assert job_problems(stored, transforms=[MIX]) == [("/data/transforms", "contradiction")]

@@ -6,7 +6,7 @@ import pytest
 
 from app.spec.data.columns import Column, DataSchema
 from app.spec.job import check_job, head_targets, parse_job, resolve_job_features, resume_problems
-from app.spec.training.losses import LOSS_CLASSES, OUTPUT_LOSS, TASK_TYPES, task_type
+from app.spec.training.losses import LOSS_CLASSES, LOSSES, OUTPUT_LOSS, task_type
 from app.spec.training.metrics import METRICS, SPAN_METRICS, metric_mismatch
 from app.spec.training.objective import Objective
 
@@ -74,11 +74,11 @@ def test_one_loss_is_a_head_without_a_name() -> None:
 
 def test_each_head_has_its_target() -> None:
     two = job(TWO_HEADS)
-    seen = resolve_job_features(two, TABLE)
-    assert not seen.problems
-    targets = head_targets(two, TABLE, seen)
+    features = resolve_job_features(two, TABLE)
+    assert not features.problems
+    targets = head_targets(two, TABLE, features)
     assert [column.name for column in targets.values() if column] == ["label", "price"]
-    assert seen.schema.inputs == ("x",)
+    assert features.schema.inputs == ("x",)
     assert check_job(two, TABLE, 10) == []
 
 
@@ -117,7 +117,11 @@ MISTAKES: list[tuple[Any, tuple[str, str, str]]] = [
     (head(loss={"kind": OUTPUT_LOSS}, scores="thrid"), ("/objective/heads/one/scores", "unknown_output", "")),
     (
         head(loss={"kind": OUTPUT_LOSS}, metrics=["accuracy"]),
-        ("/objective/heads/one/metrics/0", "contradiction", 'name what is compared: "scores": an output'),
+        (
+            "/objective/heads/one/metrics/0",
+            "contradiction",
+            'set "scores" to the output that metrics compare with the target',
+        ),
     ),
     (
         head(loss=SQUARES, target="price", metrics=["mae", "f1"]),
@@ -147,14 +151,14 @@ def test_a_head_that_compares_needs_a_target() -> None:
 def test_what_is_read_can_be_learned_whatever_its_name(name: str) -> None:
     pictures = TABLE.model_copy(update={"columns": (Column(name=name, shape=(4,)),), "inputs": (name,), "target": name})
     copied = job({"loss": SQUARES}, model={"layers": [{"kind": "Linear", "out_features": 4}]})
-    seen = resolve_job_features(copied, pictures)
-    (target,) = head_targets(copied, pictures, seen).values()
+    features = resolve_job_features(copied, pictures)
+    (target,) = head_targets(copied, pictures, features).values()
     assert target is not None
     assert target.shape == (4,)
-    assert seen.schema.inputs == (() if name == "№" else (target.name,))
+    assert features.schema.inputs == (() if name == "№" else (target.name,))
 
 
-def test_metrics_that_nobody_knows_are_told_the_nearest() -> None:
+def test_unknown_metrics_have_the_nearest_as_hint() -> None:
     with pytest.raises(Exception) as caught:  # noqa: PT011 - whatever it is, it has problems
         job({"loss": CROSS, "metrics": ["accurracy"]})
     (found,) = caught.value.problems  # type: ignore[attr-defined]
@@ -172,7 +176,7 @@ def test_every_series_can_be_monitored(monitor: str) -> None:
     assert problems(TWO_HEADS, training=plan) == []
 
 
-def test_other_series_are_told_the_nearest() -> None:
+def test_unknown_series_have_the_nearest_as_hint() -> None:
     place = "/training/early_stop/monitor"
     ((pointer, code, hint),) = problems(TWO_HEADS, training={"early_stop": {"monitor": "val/kind/acuracy"}})
     assert (pointer, code) == (place, "unknown_series")
@@ -201,7 +205,7 @@ def test_a_training_goes_on_with_the_same_heads(change: dict[str, Any], place: s
 @pytest.mark.parametrize("loss", LOSS_CLASSES)
 @pytest.mark.parametrize("metric", METRICS)
 def test_metrics_are_about_what_the_loss_is_about(loss: str, metric: str) -> None:
-    what = TASK_TYPES.get(loss, "classes")
+    what = LOSSES[loss].task_type or "classes"
     target = {
         "classes": Column(name="y", dtype="int64", classes=3),
         "numbers": Column(name="y"),
@@ -214,11 +218,7 @@ def test_metrics_are_about_what_the_loss_is_about(loss: str, metric: str) -> Non
         assert found is not None
         assert "is about" in found[0]
         assert metric not in found[1].removeprefix("one of: ").split(", ")
-    elif METRICS[metric].requires == "probabilities" and loss in (
-        "MultiMarginLoss",
-        "SoftMarginLoss",
-        "MultiLabelSoftMarginLoss",
-    ):
+    elif METRICS[metric].requires == "probabilities" and loss == "MultiMarginLoss":
         assert found is not None
         assert "probabilities" in found[0]
     else:

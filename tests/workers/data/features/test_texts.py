@@ -12,7 +12,7 @@ import torch
 from tokenizers import Tokenizer
 
 from app.spec.data.columns import Column
-from app.spec.data.features import Tokenizer as Plan
+from app.spec.data.sequence_features import Tokenizer as Plan
 from tests.workers.data.schemas import fit_preparation, job_view, stored_schema
 from workers.data.columns import RaggedTensor
 from workers.data.features.preparation import Preparation
@@ -37,7 +37,7 @@ def feature(kind: str = "word", max_length: int = 64, **tokenizer: Any) -> dict[
 
 def prepare_texts(texts: list[str | None], **settings: Any) -> tuple[Preparation, RaggedTensor, list[int]]:
     found = fit_preparation(SCHEMA, {"text": texts}, ("text", "text_length"), **feature(**settings))
-    made = found.apply({"text": texts}, ("text", "text_length"))
+    made = found.transform({"text": texts}, ("text", "text_length"))
     column, lengths = made["text"], made["text_length"]
     assert isinstance(column, RaggedTensor)
     assert isinstance(lengths, torch.Tensor)
@@ -89,7 +89,7 @@ def test_a_tokenizer_makes_a_round_trip(kind: str) -> None:
     data = feature(kind=kind)
     found, column, _ = prepare_texts(TEXTS, kind=kind)
     again = Preparation.load(job_view(SCHEMA, **data), SCHEMA, json.loads(json.dumps(found.document())))
-    other = again.apply({"text": TEXTS}, ("text",))["text"]
+    other = again.transform({"text": TEXTS}, ("text",))["text"]
     assert isinstance(other, RaggedTensor)
     assert other.values.equal(column.values)
     assert again.document() == found.document()
@@ -97,7 +97,7 @@ def test_a_tokenizer_makes_a_round_trip(kind: str) -> None:
 
 def test_validation_rows_teach_nothing() -> None:
     found, _, _ = prepare_texts(["a b", "c"])
-    column = found.apply({"text": ["a z", "c z z"]}, ("text",))["text"]
+    column = found.transform({"text": ["a z", "c z z"]}, ("text",))["text"]
     assert isinstance(column, RaggedTensor)
     assert [row(column, place).count(UNK_ID) for place in (0, 1)] == [1, 2]
 
@@ -124,7 +124,7 @@ def test_batches_are_padded_to_their_longest_row_or_to_the_maximum() -> None:
     for settings, width in (({"min_length": 5}, 5), ({"pad": "max_length", "max_length": 9}, 9)):
         data = {"features": {"text": fields | settings}}
         found = fit_preparation(SCHEMA, {"text": texts}, ("text",), **data)
-        assert found.apply({"text": texts}, ("text",))["text"][1:3].shape == (2, width)
+        assert found.transform({"text": texts}, ("text",))["text"][1:3].shape == (2, width)
         described = job_view(SCHEMA, **data).schema.column("text")
         assert described is not None
         assert described.shape[0] >= width
@@ -155,7 +155,7 @@ def test_words_are_tokens_as_they_are() -> None:
     schema = stored_schema(words="words")
     lists = [["New York", "don't", "", "[PAD]", "[UNK]", "New York"], [], ["unseen", "DON'T"]]
     found = fit_preparation(schema, {"words": lists[:2]}, ("words", "words_length"))
-    made = found.apply({"words": lists}, ("words", "words_length"))
+    made = found.transform({"words": lists}, ("words", "words_length"))
     column = made["words"]
     assert isinstance(column, RaggedTensor)
     assert made["words_length"].tolist() == [6, 1, 2]  # type: ignore[union-attr]
@@ -171,7 +171,7 @@ def test_words_are_tokens_as_they_are() -> None:
 PROGRAM = """
 import hashlib, os
 from workers.data.features.tokenizers import TOKENIZER_TRAINERS, train_tokenizer
-from app.spec.data.features import Tokenizer
+from app.spec.data.sequence_features import Tokenizer
 os.environ["TOKENIZERS_PARALLELISM"] = "{parallel}"
 texts = [f"{{chr(97 + n % 26)}}{{chr(0x4e00 + n % 997)}}ing w{{n % 301}} {{'ab' * (n % 7)}}" for n in range(3000)]
 for kind in TOKENIZER_TRAINERS:
@@ -201,7 +201,7 @@ def test_the_same_texts_give_the_same_tokenizer_in_any_process() -> None:
 def test_a_fork_after_training_neither_warns_nor_hangs(capfd: pytest.CaptureFixture[str]) -> None:
     program = (
         "import os\nfrom workers.data.features.tokenizers import train_tokenizer\n"
-        "from app.spec.data.features import Tokenizer as Plan\n"
+        "from app.spec.data.sequence_features import Tokenizer as Plan\n"
         "texts = ['a b c'] * 5000\nfirst = train_tokenizer(Plan(), texts)\nfirst.encode_batch(texts)\npid = os.fork()\n"
         "again = train_tokenizer(Plan(), texts).to_str() == first.to_str()\n"
         "os._exit(not again) if pid == 0 else None\nassert os.waitpid(pid, 0)[1] == 0\n"

@@ -1,4 +1,4 @@
-"""Pictures to train on, in memory and in an archive."""
+"""Images to train on, in memory and in an archive."""
 
 import zipfile
 from io import BytesIO
@@ -24,12 +24,12 @@ LABEL = Column(name="label", dtype="int64", classes=3)
 
 
 def random_pixels(count: int, *shape: int) -> torch.Tensor:
-    """Return pictures of bytes."""
+    """Return images of bytes."""
     return torch.randint(0, 256, (count, *shape), dtype=torch.uint8, generator=torch.Generator().manual_seed(count))
 
 
 def write_image_archive(path: Path, count: int = 22, unlike: bool = True, broken: int | None = None) -> ZipImages:
-    """Write an archive of pictures, and return them as they are read; one of them may be broken."""
+    """Write an archive of images, and return them as they are read; one of them may be broken."""
     random = np.random.default_rng(count)
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as file:
         for row in range(count):
@@ -42,12 +42,12 @@ def write_image_archive(path: Path, count: int = 22, unlike: bool = True, broken
 
 
 def image_dataset_schema(image: Column, rows: int = 22) -> DataSchema:
-    """Return a schema of pictures with labels."""
+    """Return a schema of images with labels."""
     return DataSchema(columns=(image, LABEL), rows={"train": rows}, inputs=("image",), target="label")
 
 
 def image_column_schema(source: ZipImages | torch.Tensor) -> Column:
-    """Return how a source describes its pictures."""
+    """Return how a source describes its images."""
     if isinstance(source, ZipImages):
         return Column(name="image", type="image", shape=(3,), dtype="uint8", peak=255.0)
     peak = 255.0 if source.dtype == torch.uint8 else None
@@ -55,23 +55,23 @@ def image_column_schema(source: ZipImages | torch.Tensor) -> Column:
 
 
 def image_view(described: DataSchema, **data: Any) -> ResolvedFeatures:
-    """Return what a job sees of pictures."""
+    """Return what a job sees of images."""
     source = UploadedData.model_validate({"kind": "dataset", "id": ID, **data})
     return resolve_features(source, described, [("/data/target", "label")])
 
 
 def image_examples(source: ZipImages | torch.Tensor, column: Column | None = None, **data: Any) -> ExampleSet:
-    """Return rows of pictures with labels, as a job sees them."""
+    """Return rows of images with labels, as a job sees them."""
     described = image_dataset_schema(column or image_column_schema(source), len(source))
     found = image_view(described, **data)
     assert not found.problems
     split: SplitColumns = {"image": source, "label": torch.arange(len(source)) % 3}
-    made = Preparation.fit(found, ("image", "label"), described, split).apply(split, ("image", "label"))
+    made = Preparation.fit(found, ("image", "label"), described, split).transform(split, ("image", "label"))
     return ExampleSet({"image": made["image"]}, {"label": made["label"]})
 
 
 def image_column(given: ExampleSet) -> ImageColumn:
-    """Return the column of pictures."""
+    """Return the column of images."""
     found = given.inputs["image"]
     assert isinstance(found, ImageColumn)
     return found

@@ -1,4 +1,4 @@
-"""Pictures are bytes until a batch is made; what can be done once is done once, and nothing else changes."""
+"""Images are bytes until a batch is made; what can be done once is done once, and nothing else changes."""
 
 from pathlib import Path
 from typing import Any
@@ -57,11 +57,11 @@ def test_training_draws_and_evaluation_does_not() -> None:
     column = image_column(image_examples(source, transforms=[FLIP, NORMALIZE]))
     plain = (source / 255 - 0.5) / 0.25
     assert column.batch(ALL, None).equal(plain)
-    flipped = [not batch.equal(picture) for batch, picture in zip(column.batch(ALL, KEYS), plain, strict=True)]
+    flipped = [not batch.equal(image) for batch, image in zip(column.batch(ALL, KEYS), plain, strict=True)]
     assert 2 < sum(flipped) < 20
     assert all(
-        batch.equal(picture.flip(-1) if turned else picture)
-        for batch, picture, turned in zip(column.batch(ALL, KEYS), plain, flipped, strict=True)
+        batch.equal(image.flip(-1) if turned else image)
+        for batch, image, turned in zip(column.batch(ALL, KEYS), plain, flipped, strict=True)
     )
 
 
@@ -116,15 +116,15 @@ def test_a_preparation_comes_back_from_json() -> None:
     described = image_dataset_schema(Column(name="image", shape=(1, 8, 8)))
     fit = Preparation.fit(found, ("image",), described, {"image": source})
     again = Preparation.load(found, described, fit.document())
-    one, two = (each.apply({"image": source[:3]}, ("image",))["image"] for each in (fit, again))
+    one, two = (each.transform({"image": source[:3]}, ("image",))["image"] for each in (fit, again))
     assert one[:3].equal(two[:3])
     assert one[:3].max() < 1.0001
 
 
-def test_pictures_of_a_batch_that_stay_unlike_are_an_error(tmp_path: Path) -> None:
+def test_images_of_a_batch_that_stay_unlike_are_an_error(tmp_path: Path) -> None:
     column = image_column(image_examples(write_image_archive(tmp_path / "a.zip"), transforms=SAME))
     broken = type(column)(column.pixels, *[type(column.training)()] * 2, column.scale, column.shape)
-    with pytest.raises(DataError, match="unlike sizes"):
+    with pytest.raises(DataError, match="different sizes"):
         broken.batch(ALL, None)
 
 

@@ -31,16 +31,16 @@ def write_archive(path: Path, *contents: bytes, method: int = zipfile.ZIP_DEFLAT
 
 
 @pytest.mark.parametrize("method", [zipfile.ZIP_DEFLATED, zipfile.ZIP_STORED])
-def test_pictures_are_read_one_by_one(tmp_path: Path, method: int) -> None:
+def test_images_are_read_one_by_one(tmp_path: Path, method: int) -> None:
     sizes = [(4, 3), (7, 2), (1, 1)]
     members = write_archive(tmp_path / "a.zip", *(encode_image("RGB", size) for size in sizes), method=method)
-    pictures = ZipImages.from_members(tmp_path / "a.zip", members, 3)
-    assert [tuple(pictures.read(row).shape) for row in range(len(pictures))] == [(3, 3, 4), (3, 2, 7), (3, 1, 1)]
-    assert pictures.read(0)[:, 0, 1].tolist() == [4, 5, 6]
-    assert pictures.take(torch.tensor([2, 1])).read(1).equal(pictures.read(1))
+    images = ZipImages.from_members(tmp_path / "a.zip", members, 3)
+    assert [tuple(images.read(row).shape) for row in range(len(images))] == [(3, 3, 4), (3, 2, 7), (3, 1, 1)]
+    assert images.read(0)[:, 0, 1].tolist() == [4, 5, 6]
+    assert images.take(torch.tensor([2, 1])).read(1).equal(images.read(1))
     with ThreadPoolExecutor(4) as pool:
         rows = [random.Random(0).randrange(3) for _ in range(50)]
-        assert all(map(torch.equal, pool.map(pictures.read, rows), map(pictures.read, rows)))
+        assert all(map(torch.equal, pool.map(images.read, rows), map(images.read, rows)))
 
 
 @pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGB", "RGBA", "I;16"])
@@ -77,7 +77,7 @@ def decompression_bomb(width: int, height: int) -> bytes:
     ("content", "why"),
     [
         (b"", "none of"),
-        (b"no picture", "none of"),
+        (b"no image", "none of"),
         (encode_image("RGB", form="TIFF"), "none of"),
         (decompression_bomb(1 << 16, 1 << 16), f"at most {MAX_PIXELS:,}"),
         (decompression_bomb(1 << 30, 1), "at most"),
@@ -86,9 +86,9 @@ def decompression_bomb(width: int, height: int) -> bytes:
         (encode_image("RGB", (64, 64), "JPEG")[:-200], "truncated"),
     ],
 )
-def test_what_is_no_picture_is_refused(tmp_path: Path, content: bytes, why: str) -> None:
+def test_what_is_no_image_is_refused(tmp_path: Path, content: bytes, why: str) -> None:
     with pytest.raises(ImageDecodeError, match=why):
         decode_image(open_image(content), 3)
-    pictures = ZipImages.from_members(tmp_path / "a.zip", write_archive(tmp_path / "a.zip", content), 3)
-    with pytest.raises(DataError, match=r'picture 1, "a/0\.png", cannot be decoded'):
-        pictures.read(0)
+    images = ZipImages.from_members(tmp_path / "a.zip", write_archive(tmp_path / "a.zip", content), 3)
+    with pytest.raises(DataError, match=r'image 1, "a/0\.png", cannot be decoded'):
+        images.read(0)

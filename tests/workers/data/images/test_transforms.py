@@ -45,7 +45,7 @@ EXCLUDED = {
         ),
         "for detection",
     ),
-    **dict.fromkeys(("FiveCrop", "TenCrop"), "several pictures out of one"),
+    **dict.fromkeys(("FiveCrop", "TenCrop"), "several images out of one"),
     "Lambda": "code",
     "LinearTransformation": "a matrix of all pixels",
     "UniformTemporalSubsample": "for videos",
@@ -54,7 +54,7 @@ EXCLUDED = {
 }
 # Parameters of torchvision that there are none of here, and why.
 UNSUPPORTED = {
-    "inplace": "the pictures are not the user's",
+    "inplace": "the images are not the user's",
     "num_classes": "known from the data",
     "labels_getter": "code",
 }
@@ -105,7 +105,7 @@ def random_images(count: int = 6, channels: int = 3, height: int = 24, width: in
 
 
 def fitting(kind: str, settings: Any, images: Tensor, form: str) -> tuple[Tensor, Any]:
-    """Return pictures of a form, and settings that fit them."""
+    """Return images of a form, and settings that fit them."""
     values = images / 255 if form == "numbers" or kind == "Normalize" else images
     fitted = {
         name: value[: images.shape[1]]
@@ -123,7 +123,7 @@ def spec(kind: str, settings: Any) -> Any:
 
 
 def accepted_settings(kind: str, settings: Any, images: Tensor, keys: Tensor) -> list[Tensor]:
-    """Return the changed pictures, of whatever sizes."""
+    """Return the changed images, of whatever sizes."""
     return list(apply_steps(build_steps([spec(kind, settings)]), images, keys))
 
 
@@ -152,7 +152,7 @@ def test_parameters_are_torchvisions(kind: str) -> None:
 
 @pytest.mark.parametrize(("kind", "settings"), CASES, ids=NAMES)
 @pytest.mark.parametrize("form", ["bytes", "numbers", "grey"])
-def test_a_picture_is_changed_alike_whatever_stands_beside_it(kind: str, settings: Any, form: str) -> None:
+def test_an_image_is_changed_alike_whatever_stands_beside_it(kind: str, settings: Any, form: str) -> None:
     channels = 1 if form == "grey" else 3
     images, settings = fitting(kind, settings, random_images(channels=channels), form)
     keys = keys_of(7, 2, torch.arange(6))
@@ -184,7 +184,7 @@ def test_other_keys_and_other_places_draw_something_else(kind: str) -> None:
 
 
 def transform_one_by_one(change: BatchedTransform, image: Tensor, drawn: list[Any]) -> Tensor:
-    """Return a picture that torchvision's functions have changed by the same parameters."""
+    """Return an image that torchvision's functions have changed by the same parameters."""
     if isinstance(change, BatchedRandomApply):
         return change.function(image.unsqueeze(0))[0] if drawn[0] else image
     if isinstance(change, BatchedRandomCrop):
@@ -244,7 +244,7 @@ def test_the_frequent_ones_are_done_in_batches() -> None:
 
 @pytest.mark.parametrize(("kind", "settings"), BATCHED, ids=[f"{kind} {case}" for kind, case in BATCHED])
 @pytest.mark.parametrize("form", ["bytes", "numbers"])
-def test_batches_are_what_torchvision_does_to_each_picture(kind: str, settings: Any, form: str) -> None:
+def test_batches_are_what_torchvision_does_to_each_image(kind: str, settings: Any, form: str) -> None:
     count = 40
     images, settings = fitting(kind, settings, random_images(count), form)
     change = build_steps([spec(kind, settings)])[0].transform
@@ -300,7 +300,7 @@ def test_what_torchvision_refuses_is_told(kind: str, settings: Any) -> None:
         accepted_settings(kind, settings, images, torch.zeros(1, dtype=torch.int64))
 
 
-def test_pictures_of_unlike_sizes_go_on_one_by_one() -> None:
+def test_images_of_unlike_sizes_go_on_one_by_one() -> None:
     steps = build_steps(
         [
             spec("RandomHorizontalFlip", {}),

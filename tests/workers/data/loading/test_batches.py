@@ -50,3 +50,11 @@ def test_a_block_is_gathered_once_and_never_beyond_the_epoch(monkeypatch: pytest
         fed.batches(step)
         fed.batches(step)
     assert gathered == ([4] * 5 + [2] if block == 1 else [12, 10])
+
+
+def test_sampled_batches_have_no_state() -> None:
+    source = InMemoryBatches(ROWS, Sampler(seed=5, rows=22, batch_size=4), CPU)
+    assert source.state_dict() == {}
+    source.load_state_dict({})
+    with pytest.raises(ValueError, match="without state cannot take over: buffer"):
+        source.load_state_dict({"buffer": torch.zeros(1)})

@@ -53,10 +53,10 @@ def test_streamed_resident_and_read_here_are_the_same_bits(
     given = image_examples(write_image_archive(tmp_path / "a.zip"), **DATA)
     kept = given.materialize(True, NO_LIMIT)
     supplies: list[BatchSource] = [
-        StreamedBatches(given, sampler(accumulate), CPU, 2, STEPS, mixing),
+        StreamedBatches(given, sampler(accumulate), CPU, mixing, 2, STEPS),
         InMemoryBatches(given, sampler(accumulate), CPU, mixing),
         InMemoryBatches(kept, sampler(accumulate), CPU, mixing),
-        StreamedBatches(kept, sampler(accumulate), CPU, 1, STEPS, mixing),
+        StreamedBatches(kept, sampler(accumulate), CPU, mixing, 1, STEPS),
     ]
     state = torch.get_rng_state()
     for step in range(STEPS):  # over the end of an epoch
@@ -69,13 +69,15 @@ def test_streamed_resident_and_read_here_are_the_same_bits(
 def test_a_stream_begins_at_any_step(tmp_path: Path) -> None:
     given = image_examples(write_image_archive(tmp_path / "a.zip"), **DATA)
     wanted = InMemoryBatches(given, sampler(), CPU)
-    stream = StreamedBatches(given, sampler(), CPU, 2, STEPS)
+    stream = StreamedBatches(given, sampler(), CPU, None, 2, STEPS)
     for step in (4, 5, 6, 1, 2):
         assert_same(stream.batches(step), wanted.batches(step))
 
 
 def test_a_new_epoch_starts_no_new_process(tmp_path: Path) -> None:
-    stream = StreamedBatches(image_examples(write_image_archive(tmp_path / "a.zip"), **DATA), sampler(), CPU, 2, STEPS)
+    stream = StreamedBatches(
+        image_examples(write_image_archive(tmp_path / "a.zip"), **DATA), sampler(), CPU, None, 2, STEPS
+    )
     before, found = set(children()), set()
     for step in range(STEPS):
         stream.batches(step)
@@ -100,7 +102,7 @@ def test_evaluation_streams_too(tmp_path: Path, size: int) -> None:
 
 
 @pytest.mark.parametrize("loaders", [0, 2])
-def test_a_bad_picture_is_named_with_the_reason(tmp_path: Path, loaders: int) -> None:
+def test_a_bad_image_is_named_with_the_reason(tmp_path: Path, loaders: int) -> None:
     given = image_examples(write_image_archive(tmp_path / "a.zip", broken=13), **DATA)
     supply = LoadingStrategy(loaders).batch_source(given, sampler(), CPU, STEPS, None)
     with pytest.raises(DataError, match=r'"c1/13\.png", cannot be decoded: .+') as caught:

@@ -217,7 +217,7 @@ def test_a_picture_that_is_damaged_or_gone_is_named(tmp_path: Path) -> None:
     (tmp_path / "eurosat/2750" / images.names[4]).unlink()
     with pytest.raises(DataError, match=f'"{images.names[3]}", cannot be decoded'):
         images.read(3)
-    with pytest.raises(DataError, match=f'"{images.names[4]}", is not there'):
+    with pytest.raises(DataError, match=f'"{images.names[4]}", does not exist'):
         images.read(4)
 
 

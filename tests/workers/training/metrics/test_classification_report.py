@@ -1,4 +1,4 @@
-"""Reports tell what the evaluation saw, travel with its checkpoint, and change nothing."""
+"""Reports hold the counts of an evaluation, are files of its checkpoint, and change nothing."""
 
 import json
 from pathlib import Path
@@ -9,7 +9,7 @@ import torch
 from sklearn import metrics as sklearn
 
 from app.spec.data.columns import Column
-from app.spec.training.losses import LOSS_CLASSES
+from app.spec.training.losses import LOSS_CLASSES, equivalent_loss
 from app.spec.training.objective import Head as HeadSpec
 from app.storage.local import LocalStore
 from tests.workers.training.datasets import DatasetHarness, tagging_dataset
@@ -25,10 +25,12 @@ from tests.workers.training.multi_head import (
     network,
 )
 from workers.protocol.messages import Ending, SavedCheckpoint
-from workers.training.metrics import tallies
-from workers.training.metrics.classification_report import evaluation_report
-from workers.training.objective.decode import build_decoder, target_cast
-from workers.training.objective.objective import ObjectiveHead, OutputLoss
+from workers.training.metrics import classification_report
+from workers.training.metrics.classification_report import ACCUMULATORS, evaluation_report
+from workers.training.objective.decode import build_decoder
+from workers.training.objective.losses import target_cast
+from workers.training.objective.objective import ObjectiveHead
+from workers.training.objective.training_loss import OutputLoss
 
 
 @pytest.fixture
@@ -47,17 +49,26 @@ def report_of(what: str, output: torch.Tensor, target: torch.Tensor, column: Col
     kind = KINDS[what]
     head = HeadSpec.model_validate({"loss": LOSS_CLASSES[kind].model_validate({"kind": kind})})
     column = column or COLUMNS[what]
-    how, target = build_decoder(head, column, "output", "y"), target_cast(head, column)(target)
-    tally = tallies.ACCUMULATORS[how.about](how)
+    decoder, targets = (
+        build_decoder(head, column, "output", "y"),
+        target_cast(equivalent_loss(head.loss, column))(target),
+    )
+    assert isinstance(targets, torch.Tensor)
+    accumulator = ACCUMULATORS[decoder.task_type](decoder)
     for part in PARTS:
-        tally.add(how.decode(output[part], target[part], what == "tags"))
-    whole = evaluation_report(3, len(target), [(ObjectiveHead("", OutputLoss("output"), 1.0, how), tally)])
-    assert whole is not None
-    assert {name: whole[name] for name in ("version", "step", "rows")} == {"version": 1, "step": 3, "rows": len(target)}
-    return json.loads(json.dumps(whole["heads"][0], allow_nan=False))
+        accumulator.add(decoder.decode_labelled(output[part], targets[part], what == "tags"))
+    built = ObjectiveHead("", OutputLoss("output"), 1.0, decoder)
+    report = evaluation_report(3, len(target), [(built, accumulator)])
+    assert report is not None
+    assert {name: report[name] for name in ("version", "step", "rows")} == {
+        "version": 1,
+        "step": 3,
+        "rows": len(target),
+    }
+    return json.loads(json.dumps(report["heads"][0], allow_nan=False))
 
 
-def test_classes_are_told_as_scikit_learn_tells_them() -> None:
+def test_classes_are_those_of_scikit_learn() -> None:
     output, target = example("classes")
     found = report_of("classes", output, target)
     truth, choice = target.numpy(), output.argmax(1).numpy()
@@ -100,7 +111,7 @@ def test_labels_are_counted_one_by_one() -> None:
     assert found["right"] == int(((output > 0) == target.bool()).all(1).sum())
 
 
-def test_tags_are_told_as_tokens_and_as_entities() -> None:
+def test_tags_are_counted_as_tokens_and_as_entities() -> None:
     output, target = example("tags")
     found = report_of("tags", output, target)
     kept = target != -100
@@ -116,7 +127,7 @@ def test_tags_are_told_as_tokens_and_as_entities() -> None:
     assert report_of("tags", output, target, nouns)["spans"] is None
 
 
-def test_numbers_are_told_by_their_errors() -> None:
+def test_numbers_are_compared_by_their_errors() -> None:
     output, target = example("numbers")
     found = report_of("numbers", output, target)
     errors = (output - target).double().flatten()
@@ -124,13 +135,13 @@ def test_numbers_are_told_by_their_errors() -> None:
     assert found["error"]["mean"] == pytest.approx(float(errors.mean()), rel=1e-5)
     assert found["error"]["mean_absolute"] == pytest.approx(float(errors.abs().mean()), rel=1e-5)
     shares = torch.tensor([each["share"] for each in found["error"]["quantiles"]], dtype=torch.float64)
-    told_ = [each["error"] for each in found["error"]["quantiles"]]
-    assert told_ == pytest.approx(torch.quantile(errors, shares).tolist(), rel=1e-5)
+    quantiles = [each["error"] for each in found["error"]["quantiles"]]
+    assert quantiles == pytest.approx(torch.quantile(errors, shares).tolist(), rel=1e-5)
     assert found["notes"] == []
 
 
 def test_of_many_numbers_some_are_enough(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tallies, "MAX_SAMPLED_ERRORS", 50)
+    monkeypatch.setattr(classification_report, "MAX_SAMPLED_ERRORS", 50)
     output, target = torch.arange(1000.0).unsqueeze(1), torch.zeros(1000, 1)
     found = report_of("numbers", output, target)
     assert found["notes"] == ["quantiles are those of every 32th number"]
@@ -140,7 +151,7 @@ def test_of_many_numbers_some_are_enough(monkeypatch: pytest.MonkeyPatch) -> Non
     assert found["error"]["mean"] == pytest.approx(499.5)
 
 
-def test_of_too_many_classes_only_what_is_right_is_told() -> None:
+def test_of_too_many_classes_only_right_predictions_are_counted() -> None:
     target = torch.arange(60)
     column = Column(name="y", dtype="int64", classes=1001)
     found = report_of("classes", torch.eye(1001)[target], target, column)
@@ -148,7 +159,7 @@ def test_of_too_many_classes_only_what_is_right_is_told() -> None:
     assert "1,001 classes" in found["notes"][0]
 
 
-def test_what_is_no_number_is_nothing() -> None:
+def test_numbers_that_are_not_finite_are_null() -> None:
     found = report_of("numbers", torch.full((9, 1), float("nan")), torch.zeros(9, 1))
     assert found["error"]["mean"] is None
 

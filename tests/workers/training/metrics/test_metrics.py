@@ -1,4 +1,4 @@
-"""Metrics over batches are those over everything at once, as torchmetrics, scikit-learn and the old code tell them."""
+"""Metrics over batches are those over all rows at once, of scikit-learn, scipy and the reference."""
 
 import math
 import warnings
@@ -7,17 +7,18 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from scipy import stats
 from sklearn import metrics as sklearn
 from torch import Tensor
 
 from app.spec.data.columns import Column
-from app.spec.training.losses import LOSS_CLASSES
+from app.spec.training.losses import LOSS_CLASSES, equivalent_loss
 from app.spec.training.metrics import METRICS, SPAN_METRICS
 from app.spec.training.objective import Head
 from tests.workers.training import reference_metrics
+from tests.workers.training.metrics.sklearn_metrics import sklearn_metrics
 from workers.training.metrics.metrics import METRIC_DEFINITIONS, MetricAccumulator
-from workers.training.objective.decode import OutputDecoder, build_decoder, target_cast
+from workers.training.objective.decode import OutputDecoder, build_decoder
+from workers.training.objective.losses import target_cast
 
 CLASSES = 7
 KINDS = {
@@ -43,20 +44,21 @@ def build_case(what: str, kind: str | None = None, **fields: Any) -> tuple[Outpu
     settings = {name: value for name, value in fields.items() if name not in Head.model_fields}
     loss = LOSS_CLASSES[kind or KINDS[what]].model_validate({"kind": kind or KINDS[what], **settings})
     head = Head.model_validate({"loss": loss, **{name: fields[name] for name in fields.keys() & Head.model_fields}})
-    return build_decoder(head, COLUMNS[what], "output", "y"), target_cast(head, COLUMNS[what])
+    cast = target_cast(equivalent_loss(head.loss, COLUMNS[what]))
+    return build_decoder(head, COLUMNS[what], "output", "y"), cast
 
 
 def accumulated_metrics(
     what: str, names: list[str], output: Tensor, target: Tensor, kind: str | None = None, **fields: Any
 ) -> Any:
-    how, cast = build_case(what, kind, **fields)
-    assert how.about == what
+    decoder, cast = build_case(what, kind, **fields)
+    assert decoder.task_type == what
     target = cast(target)
-    meter = MetricAccumulator(names, how)
-    gaps = how.has_ignored_targets(target) or what == "tags"
+    accumulator = MetricAccumulator(names, decoder)
+    gaps = decoder.has_ignored_targets(target) or what == "tags"
     for part in PARTS:
-        meter.add(how.decode(output[part], target[part], gaps))
-    return meter.values()
+        accumulator.add(decoder.decode_labelled(output[part], target[part], gaps))
+    return accumulator.values()
 
 
 def example(what: str, rows: int = 60) -> tuple[Tensor, Tensor]:
@@ -78,77 +80,8 @@ def example(what: str, rows: int = 60) -> tuple[Tensor, Tensor]:
     return output, output + torch.randn(rows, 1, generator=generator) + 100
 
 
-def sklearn_metrics(what: str, output: Tensor, target: Tensor) -> dict[str, float]:
-    """What scikit-learn and scipy say."""
-    if what == "numbers":
-        p, t = output.double().flatten().numpy(), target.double().flatten().numpy()
-        return {
-            "mae": sklearn.mean_absolute_error(t, p),
-            "mse": sklearn.mean_squared_error(t, p),
-            "rmse": sklearn.root_mean_squared_error(t, p),
-            "r2": sklearn.r2_score(t, p),
-            "mape": sklearn.mean_absolute_percentage_error(t, p),
-            "explained_variance": sklearn.explained_variance_score(t, p),
-            "pearson": stats.pearsonr(t, p)[0],
-            "spearman": stats.spearmanr(t, p)[0],
-        }
-    if what == "tags":
-        kept = (target != -100).flatten()
-        lists = output.argmax(1), target
-        output, target = output.movedim(1, -1).reshape(-1, 5)[kept], target.flatten()[kept]
-    chances = (output.double().softmax(1) if what in ("classes", "tags") else output.double().sigmoid()).numpy()
-    p = output.argmax(1).numpy() if what in ("classes", "tags") else (output > 0).long().numpy()
-    t = target.long().numpy()
-    found = {}
-    for name in ("precision", "recall", "f1"):
-        score = getattr(sklearn, f"{name}_score")
-        for average in ("macro", "micro", "weighted"):
-            title = name if average == "macro" else f"{name}_{average}"
-            found[title] = score(t, p, average=average, zero_division=0)
-        if what == "decisions":
-            found[f"{name}_positive"] = score(t, p)
-    found["accuracy"] = float((p == t).mean())
-    if what == "labels":
-        found |= {
-            "exact_match": sklearn.accuracy_score(t, p),
-            "hamming": sklearn.hamming_loss(t, p),
-            "auroc": sklearn.roc_auc_score(t, chances),
-            "average_precision": sklearn.average_precision_score(t, chances),
-        }
-        return found
-    found |= {
-        "balanced_accuracy": sklearn.balanced_accuracy_score(t, p),
-        "mcc": sklearn.matthews_corrcoef(t, p),
-        "cohen_kappa": sklearn.cohen_kappa_score(t, p),
-    }
-    sure = np.maximum(chances, 1 - chances) if what == "decisions" else chances.max(1)
-    found["calibration_error"] = calibration(chances, t) if what == "decisions" else calibration(sure, p == t)
-    if what == "decisions":
-        found |= {
-            "auroc": sklearn.roc_auc_score(t, chances),
-            "average_precision": sklearn.average_precision_score(t, chances),
-        }
-        return found
-    hot = np.eye(output.shape[1])[t]
-    found |= {
-        "auroc": sklearn.roc_auc_score(t, chances, multi_class="ovr"),
-        "average_precision": sklearn.average_precision_score(hot, chances),
-        "top5_accuracy": sklearn.top_k_accuracy_score(t, chances, k=5) if output.shape[1] > 5 else 1.0,
-        "perplexity": math.exp(sklearn.log_loss(t, chances)),
-    }
-    if what == "tags":
-        whole = ((lists[0] == lists[1]) | (lists[1] == -100)).all(1)
-        found["exact_match"] = float(whole.float().mean())
-    return found
-
-
-def calibration(sure: Any, right: Any) -> float:
-    bins = np.minimum((sure * 15).astype(int), 14)
-    return float(sum(abs(sure[bins == each].sum() - right[bins == each].sum()) for each in range(15)) / len(sure))
-
-
 @pytest.mark.parametrize("what", COLUMNS)
-def test_values_are_those_of_others(what: str) -> None:
+def test_values_are_those_of_scikit_learn_and_scipy(what: str) -> None:
     output, target = example(what)
     expected = sklearn_metrics(what, output, target)
     names = [name for name, row in METRICS.items() if what in row.task_types and name not in SPAN_METRICS]
@@ -173,7 +106,7 @@ def test_values_are_those_of_others(what: str) -> None:
         ("L1Loss", {}),
     ],
 )
-def test_names_of_old_have_their_old_values(kind: str, settings: dict[str, Any]) -> None:
+def test_values_are_those_of_the_reference(kind: str, settings: dict[str, Any]) -> None:
     generator = torch.Generator().manual_seed(3)
     output, target = torch.randn(70, 6, generator=generator), torch.randint(0, 5, (70,), generator=generator)
     names, what = ["accuracy", "top5_accuracy", "f1", "precision", "recall"], "classes"
@@ -233,13 +166,15 @@ def test_counts_and_probabilities_are_compared_and_not_their_logarithms() -> Non
 
 @pytest.mark.parametrize("what", METRIC_DEFINITIONS)
 @pytest.mark.parametrize("rows", [1, 2])
-def test_what_cannot_be_told_is_no_number_and_no_error(what: str, rows: int) -> None:
-    how, cast = build_case(what)
+def test_undefined_metrics_are_nan_and_no_error(what: str, rows: int) -> None:
+    decoder, cast = build_case(what)
     output, target = example(what)
     for scores in (output[:rows], torch.full_like(output[:rows], math.nan), torch.zeros_like(output[:rows])):
-        meter = MetricAccumulator(list(METRIC_DEFINITIONS[how.about]), how)
-        meter.add(how.decode(scores, cast(target[:1].repeat(rows, *[1] * (target.ndim - 1))), what == "tags"))
-        assert meter.values().keys() == METRIC_DEFINITIONS[how.about].keys()
+        accumulator = MetricAccumulator(list(METRIC_DEFINITIONS[decoder.task_type]), decoder)
+        accumulator.add(
+            decoder.decode_labelled(scores, cast(target[:1].repeat(rows, *[1] * (target.ndim - 1))), what == "tags")
+        )
+        assert accumulator.values().keys() == METRIC_DEFINITIONS[decoder.task_type].keys()
 
 
 @pytest.mark.parametrize(
@@ -255,13 +190,13 @@ def test_what_cannot_be_told_is_no_number_and_no_error(what: str, rows: int) -> 
         ("classes", "auroc"),
     ],
 )
-def test_targets_that_are_all_alike_tell_nothing(what: str, name: str) -> None:
+def test_constant_targets_give_nan(what: str, name: str) -> None:
     output, target = example(what)
     value = accumulated_metrics(what, [name], output, torch.zeros_like(target))[name]
     assert math.isnan(value) or (name == "explained_variance" and value <= 1)
 
 
-def test_nothing_counts_nothing_is_told() -> None:
+def test_all_targets_ignored_give_nan() -> None:
     output, target = example("classes")
     found = accumulated_metrics("classes", ["accuracy", "auroc"], output, torch.full_like(target, -100))
     assert all(math.isnan(value) for value in found.values())
@@ -284,6 +219,27 @@ def test_a_thousand_classes_are_counted_where_only_deterministic_algorithms_are_
         assert torch.is_deterministic_algorithms_warn_only_enabled()
     finally:
         torch.use_deterministic_algorithms(False)
+
+
+def test_a_margin_loss_ranks_without_probabilities() -> None:
+    output, target = example("classes")
+    decoder, cast = build_case("classes", "MultiMarginLoss")
+    predictions = decoder.decode_labelled(output, cast(target), False)
+    assert predictions.probabilities is None
+    names = ["auroc", "average_precision", "top5_accuracy"]
+    found = accumulated_metrics("classes", names, output, target, "MultiMarginLoss")
+    assert found == accumulated_metrics("classes", names, output, target)
+    shifted = output + torch.arange(len(output)).unsqueeze(1)  # which changes no margin
+    assert accumulated_metrics("classes", names, shifted, target, "MultiMarginLoss") == pytest.approx(found)
+
+
+@pytest.mark.parametrize("kind", ["SoftMarginLoss", "MultiLabelSoftMarginLoss"])
+def test_soft_margin_losses_give_probabilities(kind: str) -> None:
+    output, target = example("decisions")
+    signed = target.float() * 2 - 1 if kind == "SoftMarginLoss" else target
+    names = ["calibration_error", "auroc"]
+    expected = accumulated_metrics("decisions", names, output, target)
+    assert accumulated_metrics("decisions", names, output, signed, kind) == pytest.approx(expected)
 
 
 def test_no_metrics_no_values() -> None:

@@ -1,4 +1,4 @@
-"""What a recorder hands over."""
+"""What a recorder sends."""
 
 import torch
 

@@ -20,7 +20,7 @@ from tests.workers.training.multi_head import (
 )
 from tests.workers.training.test_resume import train_in_pieces
 from workers.protocol.messages import Ending
-from workers.training.objective.losses import TargetLoss
+from workers.training.objective.training_loss import TargetLoss
 
 
 @pytest.fixture
@@ -183,7 +183,7 @@ class TestTags:
             ({"loss": {"kind": "MultiMarginLoss"}, "output": "first"}, "of one length"),
         ],
     )
-    def test_the_other_dimension_is_told(self, reading: DatasetHarness, objective: Any, hint: str) -> None:
+    def test_the_other_dimension_is_the_hint(self, reading: DatasetHarness, objective: Any, hint: str) -> None:
         reading.corpus = tagging_dataset()
         found = reading.inspect(flower_job(objective, self.TAGGER)).problems
         assert found[0].pointer == "/objective/loss"

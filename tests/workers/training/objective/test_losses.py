@@ -5,17 +5,10 @@ import torch
 from torch import Tensor, nn
 
 from app.errors import BuildError
-from app.spec.training.losses import LOSS_CLASSES, OUTPUT_LOSS, TASK_TYPES, TORCH_LOSSES
+from app.spec.training.losses import LOSS_CLASSES, OUTPUT_LOSS, TORCH_LOSSES
 from workers.data.columns import PreparedColumn, RaggedTensor
-from workers.training.objective.decode import DECISION_THRESHOLDS, PROBABILITY_FUNCTIONS
-from workers.training.objective.losses import (
-    LOSSES,
-    TARGET_MEAN_LOSSES,
-    UNMASKABLE_LOSSES,
-    TargetCast,
-    TargetLoss,
-    build_loss,
-)
+from workers.training.objective.losses import LOSSES, target_cast
+from workers.training.objective.training_loss import TargetLoss, build_loss
 
 
 def spec(kind: str, **settings: Any) -> Any:
@@ -23,11 +16,36 @@ def spec(kind: str, **settings: Any) -> Any:
 
 
 def test_language_and_workers_know_the_same_kinds() -> None:
-    assert LOSSES.keys() == TORCH_LOSSES.keys() == TASK_TYPES.keys() == LOSS_CLASSES.keys() - {OUTPUT_LOSS}
-    assert DECISION_THRESHOLDS.keys() == {kind for kind, what in TASK_TYPES.items() if what == "decisions"}
-    assert PROBABILITY_FUNCTIONS.keys() == {kind for kind, what in TASK_TYPES.items() if what != "numbers"}
-    assert LOSSES.keys() >= UNMASKABLE_LOSSES
-    assert {kind for kind, row in LOSSES.items() if row[0] in TARGET_MEAN_LOSSES} == {"CrossEntropyLoss", "NLLLoss"}
+    assert LOSSES.keys() == TORCH_LOSSES.keys() == LOSS_CLASSES.keys() - {OUTPUT_LOSS}
+    probable = {kind for kind, row in LOSSES.items() if row.to_probability is not None}
+    assert probable == {kind for kind, row in TORCH_LOSSES.items() if row.gives_probabilities}
+    assert probable == {kind for kind, row in TORCH_LOSSES.items() if row.task_type != "numbers"} - {"MultiMarginLoss"}
+    binary = {kind for kind, row in TORCH_LOSSES.items() if row.task_type == "decisions"}
+    assert binary >= {kind for kind, row in LOSSES.items() if row.threshold != 0 or row.target_values != (0, 1)}
+    compares_classes = {kind for kind, row in LOSSES.items() if not row.elementwise}
+    assert compares_classes == {kind for kind, row in TORCH_LOSSES.items() if row.task_type == "classes"}
+    assert {kind for kind in compares_classes if LOSSES[kind].divisible} == {"CrossEntropyLoss", "NLLLoss"}
+
+
+@pytest.mark.parametrize("kind", [kind for kind, row in TORCH_LOSSES.items() if row.gives_probabilities])
+@pytest.mark.parametrize("probability", [0.2, 0.7])
+def test_a_loss_is_least_where_its_output_is_the_probability(kind: str, probability: float) -> None:
+    row, steps = LOSSES[kind], torch.linspace(-5, 5, 2001).unsqueeze(1)
+    if row.elementwise:
+        outputs = steps.sigmoid() if kind == "BCELoss" else steps
+        no, yes = (torch.full_like(steps, value) for value in row.target_values)
+    else:
+        outputs = torch.cat([-steps, steps], 1) / 2
+        outputs = outputs.log_softmax(1) if kind == "NLLLoss" else outputs
+        no, yes = (torch.full((len(steps),), code) for code in (0, 1))
+    per_example = [
+        torch.stack([build_loss(spec(kind)).loss(outputs[each : each + 1], target[each : each + 1]) for each in rows])
+        for target, rows in ((no, range(len(steps))), (yes, range(len(steps))))
+    ]
+    risk = (1 - probability) * per_example[0] + probability * per_example[1]
+    assert row.to_probability is not None
+    best = row.to_probability(outputs[int(risk.argmin())])
+    assert float(best[-1]) == pytest.approx(probability, abs=2e-3)
 
 
 def loss_of(objective: TargetLoss, output: Tensor, target: Tensor) -> Tensor:
@@ -35,7 +53,7 @@ def loss_of(objective: TargetLoss, output: Tensor, target: Tensor) -> Tensor:
 
 
 def cast(kind: str, target: PreparedColumn) -> Any:
-    return TargetCast(LOSSES[kind][1])(target)
+    return target_cast(spec(kind))(target)
 
 
 def example(kind: str) -> tuple[Tensor, Tensor]:
@@ -61,7 +79,7 @@ def test_every_kind_gives_a_scalar_with_a_gradient(kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", LOSSES)
-def test_a_sum_is_told_from_a_mean(kind: str) -> None:
+def test_a_sum_is_no_mean(kind: str) -> None:
     output, target = example(kind)
     summed = build_loss(spec(kind, reduction="sum"))
     assert summed.is_sum
@@ -133,8 +151,8 @@ def test_a_mean_is_put_together_from_parts(kind: str, name: str, shape: tuple[in
     assert objective.is_mean_over_targets({"target": target})
     counter = objective.denominator_function({"target": target}, 1)
     assert counter is not None
-    whole = counter([targets for _, targets in parts])
-    total = torch.stack([objective.batch_loss(outputs, targets, 0.4, whole) for outputs, targets in parts]).sum()
+    denominators = counter([targets for _, targets in parts])
+    total = torch.stack([objective.batch_loss(outputs, targets, 0.4, denominators) for outputs, targets in parts]).sum()
     assert torch.isclose(total, loss_of(objective, output, target))
     measured = [objective.sum_and_divisor(outputs, targets, 4, True) for outputs, targets in parts]
     sums, counts = (torch.stack(each).sum() for each in zip(*measured, strict=True))  # type: ignore[arg-type]
@@ -154,9 +172,7 @@ def test_only_what_may_count_unlike_is_counted() -> None:
     assert build_loss(spec("MSELoss")).denominator_function({"target": target}, 4) is None
 
 
-@pytest.mark.parametrize(
-    "kind", sorted(kind for kind, row in LOSSES.items() if row[2] and kind not in UNMASKABLE_LOSSES)
-)
+@pytest.mark.parametrize("kind", sorted(kind for kind, row in LOSSES.items() if row.elementwise and row.divisible))
 @pytest.mark.parametrize("inner", [(), (2,)], ids=str)
 def test_places_behind_the_end_of_a_series_do_not_count(kind: str, inner: tuple[int, ...]) -> None:
     rows = [torch.rand(length, *inner) for length in (3, 1, 4, 2)]
@@ -170,8 +186,10 @@ def test_places_behind_the_end_of_a_series_do_not_count(kind: str, inner: tuple[
         ({"output": output[part, :longest].clone().requires_grad_()}, {"target": target[part]})
         for part, longest in ((slice(0, 2), 3), (slice(2, 4), 4))
     ]
-    whole = counter([targets for _, targets in pieces])
-    total = torch.stack([objective.batch_loss(outputs, targets, 0.5, whole) for outputs, targets in pieces]).sum()
+    denominators = counter([targets for _, targets in pieces])
+    total = torch.stack(
+        [objective.batch_loss(outputs, targets, 0.5, denominators) for outputs, targets in pieces]
+    ).sum()
     flat = torch.cat([output[place, : len(row)] for place, row in enumerate(rows)])
     assert torch.isclose(total, loss_of(objective, flat, torch.cat(rows)))
     total.backward()
@@ -185,7 +203,7 @@ def test_places_behind_the_end_of_a_series_do_not_count(kind: str, inner: tuple[
 def test_classes_in_the_last_dimension(kind: str) -> None:
     output, target = torch.randn(5, 4, 3).log_softmax(-1), torch.randint(0, 3, (5, 4))
     target[0, 2:] = -100
-    first, last = build_loss(spec(kind)), build_loss(spec(kind), last=True)
+    first, last = build_loss(spec(kind)), build_loss(spec(kind), classes_last=True)
     assert torch.isclose(loss_of(first, output.movedim(-1, 1), target), loss_of(last, output, target))
     if kind == "CrossEntropyLoss":
         soft = torch.rand(5, 4, 3).softmax(-1)
@@ -194,7 +212,9 @@ def test_classes_in_the_last_dimension(kind: str) -> None:
 
 def test_lists_of_classes_are_padded_with_the_class_that_is_ignored() -> None:
     lists = RaggedTensor.from_rows([torch.tensor([1, 2]), torch.tensor([1])], -100)
-    assert TargetCast(LOSSES["CrossEntropyLoss"][1], 0)(lists)[0:2].tolist() == [[1, 2], [1, 0]]  # type: ignore[index]
+    targets = target_cast(spec("CrossEntropyLoss", ignore_index=0))(lists)
+    assert isinstance(targets, RaggedTensor)
+    assert targets[0:2].tolist() == [[1, 2], [1, 0]]
 
 
 def test_half_precision_is_left_before_the_loss() -> None:

@@ -37,7 +37,7 @@ class TestOwn:
         plan = {"accumulate": accumulate, "batch_size": 13}
         given = reading.run(flower_job({"loss": MSE, "target": "price", "metrics": ["mae"]}, network(prices=1), **plan))
         own = nodes(*ERROR, MEAN | form, loss="mean", guess="prices")
-        made = reading.run(
+        attempt = reading.run(
             flower_job(
                 {"loss": OUTPUT_LOSS, "output": "loss", "scores": "guess", "target": "price", "metrics": ["mae"]},
                 own,
@@ -46,8 +46,8 @@ class TestOwn:
         )
         for name in ("train/loss", "val/loss", "val/mae"):
             expected = [value for _, value in given.points(name)]
-            assert [value for _, value in made.points(name)] == pytest.approx(expected, rel=1e-6)
-        weights = made.prepared.network.state_dict()
+            assert [value for _, value in attempt.points(name)] == pytest.approx(expected, rel=1e-6)
+        weights = attempt.prepared.network.state_dict()
         for name, value in given.prepared.network.state_dict().items():
             assert torch.allclose(weights[name], value, rtol=1e-5, atol=1e-7)
 
@@ -127,7 +127,7 @@ def test_a_mistake(reading: DatasetHarness, model: Any, objective: Any, pointer:
     assert hint in found.hint
 
 
-def test_mistakes_of_all_heads_are_told(reading: DatasetHarness) -> None:
+def test_mistakes_of_all_heads_are_problems(reading: DatasetHarness) -> None:
     heads = {
         "one": {"loss": CROSS_ENTROPY, "output": "prices"},
         "two": {"loss": MSE, "output": "kinds", "target": "price"},
@@ -199,8 +199,8 @@ def test_a_conditional_random_field(reading: DatasetHarness) -> None:
         "classes": "last",
         "metrics": ["accuracy", "f1"],
     }
-    made = flower_job(objective, FIELD, steps=60, optimizer={"kind": "Adam", "lr": 0.05})
-    prepared = reading.prepare(made)
+    job = flower_job(objective, FIELD, steps=60, optimizer={"kind": "Adam", "lr": 0.05})
+    prepared = reading.prepare(job)
     inputs, _ = prepared.train.batch(torch.arange(12), torch.device("cpu"))
     with torch.no_grad():
         outputs = prepared.network(inputs)
@@ -211,11 +211,11 @@ def test_a_conditional_random_field(reading: DatasetHarness) -> None:
             weights = {path: weight(path, scores, moves) for path in itertools.product((0, 1), repeat=length)}
             expected = torch.stack(list(weights.values())).logsumexp(0) - weights[tuple(tags)]
             assert torch.allclose(outputs["loss"][row], expected, atol=1e-4)
-    attempt = reading.run(made)
+    attempt = reading.run(job)
     values = [value for _, value in attempt.points("val/loss")]
     assert 0 < values[-1] < values[0] / 2
     assert attempt.points("val/f1")[-1][1] > 0.9
-    whole, pieces = attempt, train_in_pieces(reading, made, 20)
+    whole, pieces = attempt, train_in_pieces(reading, job, 20)
     assert whole.weights() == pieces[-1].weights()
 
 

@@ -9,7 +9,7 @@ from torch.optim import LBFGS
 
 from tests.workers.training.harness import MLP, TrainingHarness, digits_job
 from workers.children.inspect import InspectionLimits, inspect_job
-from workers.data.loading.sampler import step_seed
+from workers.data.rng import step_seed
 from workers.training.devices import seed_step
 
 SQUARES: dict[str, Any] = {

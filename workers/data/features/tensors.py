@@ -1,0 +1,78 @@
+"""Columns that are scaled and nothing else: tensors, and the base class of series and images."""
+
+from abc import abstractmethod
+from dataclasses import dataclass, replace
+from typing import Self, TypeVar
+
+import torch
+from torch import Tensor
+
+from app.errors import DataError
+from app.spec.data.base_feature import ColumnFeature
+from app.spec.data.columns import Column, DataSchema
+from app.spec.data.features import TensorFeature
+from workers.data.columns import PreparedColumn, SplitColumns
+from workers.data.features.preprocessor import Preprocessor, column_schema, column_values
+from workers.data.features.scaling import Scaling, ScalingState, apply_scaling
+
+ScaledType = TypeVar("ScaledType", bound=ColumnFeature)
+
+
+@dataclass(frozen=True)
+class ScaledPreprocessor(Preprocessor[ScaledType, ScalingState | None]):
+    """One column, of which the scaling is fitted."""
+
+    column: Column
+    scaling: Scaling | None
+
+    @classmethod
+    def fit(cls, name: str, feature: ScaledType, stored: DataSchema, split: SplitColumns) -> Self:
+        """Fit the scaling on the training rows. Raises `DataError`."""
+        unscaled = cls.load(name, feature, stored, None)
+        return replace(unscaled, scaling=unscaled.fit_scaling(split))
+
+    @classmethod
+    def load(cls, name: str, feature: ScaledType, stored: DataSchema, state: ScalingState | None) -> Self:
+        """Return the preprocessor of a stored state. Raises `DataError`."""
+        return cls(name, feature, column_schema(stored, feature.column), Scaling.load(state))
+
+    def state(self) -> ScalingState | None:
+        """Return the scaling as JSON, exactly."""
+        return self.scaling.state() if self.scaling is not None else None
+
+    @property
+    def target_scaling(self) -> Scaling | None:
+        """The scaling to undo in predictions of this feature, if there is one."""
+        return self.scaling
+
+    @abstractmethod
+    def fit_scaling(self, split: SplitColumns) -> Scaling | None:
+        """Return the scaling of the training rows. Raises `DataError`."""
+
+
+class TensorPreprocessor(ScaledPreprocessor[TensorFeature]):
+    """A column that is a tensor already: (rows, …), of the schema's shape and dtype."""
+
+    def fit_scaling(self, split: SplitColumns) -> Scaling | None:
+        """Return the scaling of float32; other types are never scaled. Raises `DataError`."""
+        values = self._values(split)
+        return Scaling.fit(values, self.feature.scale, self.column.peak) if values.dtype == torch.float32 else None
+
+    def transform(self, split: SplitColumns) -> dict[str, PreparedColumn]:
+        """Return the column, scaled. Raises `DataError` if its shape is not the schema's."""
+        return {self.name: apply_scaling(self.scaling, self._values(split))}
+
+    def _values(self, split: SplitColumns) -> Tensor:
+        column, values = self.column, column_values(split, self.column.name)
+        if not isinstance(values, Tensor):
+            raise shape_error(column, "another type")
+        if tuple(values.shape[1:]) != column.shape:
+            raise shape_error(column, list(values.shape[1:]))
+        dtype: torch.dtype = getattr(torch, column.dtype)
+        return values.to(dtype)
+
+
+def shape_error(column: Column, shape: object) -> DataError:
+    """Return the error of a column whose rows have another shape than the schema says."""
+    detail = f'column "{column.name}" has shape {shape} per example, the schema says {list(column.shape)}'
+    return DataError(detail, pointer="/data")

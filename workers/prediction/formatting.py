@@ -1,0 +1,225 @@
+"""Predictions of rows as JSON: labels in the words of the data, probabilities, and numbers in the units of the data."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from app.spec.data.columns import Column, DataSchema
+from app.spec.data.feature_schema import ResolvedFeatures
+from app.spec.data.sequence_features import TagsFeature
+from app.spec.job import JobSpec, head_targets
+from app.spec.prediction import PredictionOptions
+from app.spec.training.losses import TaskType
+from app.spec.training.objective import Head
+from workers.data.features.preparation import Preparation
+from workers.data.features.scaling import Scaling
+from workers.training.objective.decode import OutputDecoder, Predictions, build_decoder
+
+Label = str | int | bool
+RowFields = dict[str, Any]  # of one row and output: field → what JSON can hold
+Fields = dict[str, list[Any]]  # of all rows: field → a value for each row
+
+
+@dataclass(frozen=True)
+class OutputFormatter:
+    """How the predictions of one output are written; without a decoder, the output is given as it is."""
+
+    about: TaskType | Literal["raw"] = "raw"
+    decoder: OutputDecoder | None = None
+    target: str | None = None  # the column that the output was compared with
+    loss: str | None = None
+    labels: tuple[Label, ...] = ()  # of the classes from 0 on; classes beyond them are numbers
+    scaling: Scaling | None = None  # of the target
+    aligned_input: str | None = None  # the input of any length that has a prediction for each of its places
+
+    def describe(self) -> RowFields:
+        """Return what all rows have in common."""
+        return {"about": self.about, "target": self.target, "loss": self.loss, "labels": list(self.labels) or None}
+
+    def format(
+        self, output: Tensor, options: PredictionOptions, lengths: Sequence[int] | None = None
+    ) -> list[RowFields]:
+        """Return the fields of every row of an output (N, …).
+
+        `lengths` are those of the rows of the aligned input: padding is left out.
+        """
+        fields = self._fields(output, options)
+        if lengths is not None:
+            fields = {
+                name: [value[:length] for value, length in zip(values, lengths, strict=True)]
+                for name, values in fields.items()
+            }
+        if "raw" in options.outputs or not fields:
+            fields["raw"] = json_values(output.float() if output.is_floating_point() else output)
+        return [dict(zip(fields, values, strict=True)) for values in zip(*fields.values(), strict=True)]
+
+    def _fields(self, output: Tensor, options: PredictionOptions) -> Fields:
+        if self.decoder is None or (options.outputs == ("raw",) and options.top is None):
+            return {}
+        if output.is_floating_point():
+            return FIELD_FORMATTERS[self.decoder.task_type](self, self.decoder.decode(output), options)
+        if self.decoder.task_type in ("classes", "tags") and int(output.min()) >= 0:
+            return _class_fields(self, self.decoder.decode(output), options)
+        return {}
+
+    def class_labels(self, codes: Tensor, classes: int) -> list[Any]:
+        """Return the labels of codes (N, …) below `classes`, nested like the codes."""
+        words = np.empty(classes, dtype=object)
+        words[:] = [*self.labels[:classes], *range(len(self.labels), classes)]
+        labels: list[Any] = words[codes.cpu().numpy()].tolist()
+        return labels
+
+
+def json_values(values: Tensor) -> list[Any]:
+    """Return what JSON can hold of every row: arrays, or nested lists with words for numbers that are not finite."""
+    array = values.cpu().contiguous().numpy()
+    if array.dtype.kind != "f" or np.isfinite(array).all():
+        return list(array)
+    words = np.where(np.isnan(array), "NaN", np.where(array > 0, "Infinity", "-Infinity")).astype(object)
+    nested: list[Any] = np.where(np.isfinite(array), array.astype(object), words).tolist()
+    return nested
+
+
+def _class_fields(formatter: OutputFormatter, predictions: Predictions, options: PredictionOptions) -> Fields:
+    """Return one of several labels for each row, or for each place of a row."""
+    fields: Fields = {}
+    scores, codes, probabilities = predictions.scores, predictions.predicted, predictions.probabilities
+    classes = max(int(codes.max()) + 1, len(formatter.labels)) if scores is None else scores.shape[-1]
+    if "labels" in options.outputs:
+        fields["tags" if formatter.about == "tags" else "label"] = formatter.class_labels(codes, classes)
+    if scores is None or probabilities is None:
+        return fields
+    if "labels" in options.outputs:
+        fields["probability"] = json_values(probabilities.gather(-1, codes.unsqueeze(-1)).squeeze(-1).float())
+    if "probabilities" in options.outputs:
+        fields["probabilities"] = json_values(probabilities.float())
+    if options.top is not None and scores.ndim == 2:
+        order = scores.sort(stable=True, dim=1, descending=True).indices  # of equal scores the first, as argmax
+        ranked = order[:, : options.top]
+        labels, values = formatter.class_labels(ranked, classes), json_values(probabilities.gather(1, ranked).float())
+        fields["top"] = [_label_probabilities(*row) for row in zip(labels, values, strict=True)]
+    return fields
+
+
+def _label_probabilities(labels: Sequence[Any], probabilities: Sequence[Any]) -> list[RowFields]:
+    return [{"label": label, "probability": each} for label, each in zip(labels, probabilities, strict=True)]
+
+
+def _decision_fields(formatter: OutputFormatter, predictions: Predictions, options: PredictionOptions) -> Fields:
+    """Return yes or no for each row."""
+    fields: Fields = {}
+    decisions, probabilities = _squeeze(predictions.predicted), predictions.probabilities
+    if "labels" in options.outputs:
+        fields["label"] = formatter.class_labels(decisions, 2)
+    if probabilities is None:
+        return fields
+    yes = _squeeze(probabilities)
+    if "labels" in options.outputs:
+        fields["probability"] = json_values(torch.where(decisions == 1, yes, 1 - yes).float())
+    if "probabilities" in options.outputs:
+        fields["probabilities"] = json_values(torch.stack([1 - yes, yes], -1).float())
+    return fields
+
+
+def _multilabel_fields(formatter: OutputFormatter, predictions: Predictions, options: PredictionOptions) -> Fields:
+    """Return all labels that a row has."""
+    fields: Fields = {}
+    decisions, probabilities = predictions.predicted.cpu(), predictions.probabilities
+    if probabilities is None:
+        return fields
+    values = json_values(probabilities.float())
+    if "labels" in options.outputs:
+        count = decisions.shape[1]
+        words = formatter.class_labels(torch.arange(count), count)
+        fields["labels"] = [
+            [{"label": words[code], "probability": row[code]} for code in decided.nonzero().flatten().tolist()]
+            for row, decided in zip(values, decisions, strict=True)
+        ]
+    if "probabilities" in options.outputs:
+        fields["probabilities"] = values
+    return fields
+
+
+def _number_fields(formatter: OutputFormatter, predictions: Predictions, options: PredictionOptions) -> Fields:
+    """Return numbers, in the units of the data."""
+    if options.outputs == ("raw",):
+        return {}
+    values = predictions.predicted.float()
+    if formatter.scaling is not None:
+        shape = formatter.scaling.factor.shape
+        aligned = values.reshape(len(values), *shape) if values[0].numel() == shape.numel() else values
+        values = formatter.scaling.inverse_transform(aligned)
+    return {"value": json_values(_squeeze(values))}
+
+
+def _squeeze(values: Tensor) -> Tensor:
+    """Return (N) of values with one number per row, however nested."""
+    return values.reshape(len(values)) if values.numel() == len(values) else values
+
+
+FIELD_FORMATTERS: Mapping[TaskType, Callable[[OutputFormatter, Predictions, PredictionOptions], Fields]] = {
+    "classes": _class_fields,
+    "tags": _class_fields,
+    "decisions": _decision_fields,
+    "labels": _multilabel_fields,
+    "numbers": _number_fields,
+}
+
+
+def output_formatters(
+    job: JobSpec,
+    stored: DataSchema,
+    features: ResolvedFeatures,
+    preparation: Preparation,
+    outputs: Sequence[str],
+    first_output: str,
+) -> dict[str, OutputFormatter]:
+    """Return how these outputs are written; `first_output` is that of heads which name none.
+
+    An output that no head compares with a target is given as it is. Of several heads, the first counts.
+    """
+    formatters = dict.fromkeys(outputs, OutputFormatter())
+    targets = head_targets(job, stored, features)
+    for name, head in reversed(job.objective.all_heads().items()):
+        output, target = head.metrics_output or first_output, targets[name]
+        if head.has_metrics_output and output in formatters and target is not None:
+            preprocessor = preparation.preprocessors.get(target.name)
+            scaling = preprocessor.target_scaling if preprocessor is not None else None
+            formatters[output] = head_formatter(head, output, target, features, scaling)
+    return formatters
+
+
+def head_formatter(
+    head: Head, output: str, target: Column, features: ResolvedFeatures, scaling: Scaling | None = None
+) -> OutputFormatter:
+    """Return how an output is written that a head compares with a target."""
+    decoder, feature = build_decoder(head, target, output), features.features[target.name]
+    about: TaskType = (
+        "tags" if isinstance(feature, TagsFeature) and decoder.task_type == "classes" else decoder.task_type
+    )
+    labels: tuple[Label, ...] = target.labels or ((False, True) if target.dtype == "bool" else ())
+    if about == "decisions":
+        signed = decoder.loss.target_values != (0, 1)
+        labels = decoder.loss.target_values if signed else labels if len(labels) == 2 else ()
+    return OutputFormatter(
+        about=about,
+        decoder=decoder,
+        target=target.name,
+        loss=head.loss.kind,
+        labels=labels if about != "numbers" else (),
+        scaling=scaling if about == "numbers" else None,
+        aligned_input=_aligned_input(target.name, features),
+    )
+
+
+def _aligned_input(target: str, features: ResolvedFeatures) -> str | None:
+    """Return the input that a target goes along with, place by place: the one that tags belong to, or itself."""
+    tags = features.features[target]
+    if not isinstance(tags, TagsFeature):
+        return target
+    others = (name for name, feature in features.features.items() if feature is not tags)
+    return next((name for name in others if tags.of in features.features[name].source_columns), None)

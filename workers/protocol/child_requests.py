@@ -1,0 +1,187 @@
+"""Requests that the API sends to its child processes, and their responses. A child answers one at a time.
+
+Schemas and options are plain JSON: the child checks them.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from app.errors import Problem
+from workers.protocol.encoding import MessageCodec
+
+Json = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class InspectionLimits:
+    """The largest network, and the memory that training it may take."""
+
+    max_nodes: int
+    max_parameters: int
+    memory_limit: int  # bytes
+
+
+@dataclass(frozen=True, slots=True)
+class InspectRequest:
+    """Inspect a job; answered by `InspectResponse`."""
+
+    job: object  # as the user wrote it
+    schema: Json | None  # of the registered data set that it trains on
+    named_schemas: Mapping[str, Json]  # of other data sets that it names, by JSON Pointer
+    limits: InspectionLimits
+
+
+@dataclass(frozen=True, slots=True)
+class QueryRequest:
+    """Compute shapes, gradients or values of a network alone; answered by `InspectResponse`."""
+
+    document: object  # see `app.spec.inspection`
+    max_nodes: int
+
+
+@dataclass(frozen=True, slots=True)
+class InspectResponse:
+    """A report, which is partial if there are problems."""
+
+    report: Json
+    problems: tuple[Problem, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class DescribeRequest:
+    """Read an upload; answered by `DescribeResponse`."""
+
+    path: Path
+    source: Json  # an `UploadSource`
+    max_unpacked_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class DescribeResponse:
+    """The schema, first rows and format of an upload; or problems."""
+
+    schema: Json | None
+    preview: tuple[Json, ...] = ()
+    problems: tuple[Problem, ...] = ()
+    format: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ExportRequest:
+    """Write a network as one graph into `target`; answered by `ExportResponse`."""
+
+    form: str
+    job: Json
+    schema: Json
+    weights: Path
+    target: Path
+
+
+@dataclass(frozen=True, slots=True)
+class ExportResponse:
+    """The largest difference between the outputs of the graph and those of the network."""
+
+    difference: float
+
+
+@dataclass(frozen=True, slots=True)
+class PredictRequest:
+    """Predict the rows in `body` and write the result into `target`; answered by `PredictResponse`."""
+
+    checkpoint: str
+    job: Json
+    schema: Json
+    metadata: Json  # copied into the result
+    weights: Path
+    preparation: Path
+    body: Path
+    media_type: str
+    form: str
+    options: Json
+    as_csv: bool
+    target: Path
+    max_rows: int
+    max_bytes: int  # of the result
+    device: str
+
+
+@dataclass(frozen=True, slots=True)
+class PredictResponse:
+    """The result is written, unless the body names another checkpoint, which must be used instead."""
+
+    other_checkpoint: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CheckpointRequest:
+    """Find out which checkpoint a JSON document names; answered by `CheckpointResponse`."""
+
+    body: Path
+    media_type: str
+    max_rows: int
+
+
+@dataclass(frozen=True, slots=True)
+class CheckpointResponse:
+    """The id of the checkpoint that a document names, if it names one."""
+
+    checkpoint: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class ReadyResponse:
+    """The child is warm and waits for requests."""
+
+
+@dataclass(frozen=True, slots=True)
+class InvalidResponse:
+    """The user's document or rows have problems."""
+
+    problems: tuple[Problem, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RefusedResponse:
+    """Another error of `app.errors`."""
+
+    code: str
+    detail: str
+    hint: str
+
+
+@dataclass(frozen=True, slots=True)
+class FailureResponse:
+    """The child could not answer: "time" or "memory" was short, it was "killed", or the text of an exception."""
+
+    reason: str
+
+
+ChildRequest = InspectRequest | QueryRequest | DescribeRequest | ExportRequest | PredictRequest | CheckpointRequest
+ChildResponse = (
+    InspectResponse
+    | DescribeResponse
+    | ExportResponse
+    | PredictResponse
+    | CheckpointResponse
+    | ReadyResponse
+    | InvalidResponse
+    | RefusedResponse
+    | FailureResponse
+)
+
+REQUESTS = MessageCodec[ChildRequest](
+    InspectRequest, QueryRequest, DescribeRequest, ExportRequest, PredictRequest, CheckpointRequest
+)
+RESPONSES = MessageCodec[ChildResponse](
+    InspectResponse,
+    DescribeResponse,
+    ExportResponse,
+    PredictResponse,
+    CheckpointResponse,
+    ReadyResponse,
+    InvalidResponse,
+    RefusedResponse,
+    FailureResponse,
+)

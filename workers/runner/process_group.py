@@ -1,0 +1,43 @@
+"""The processes of one attempt, which have one voice."""
+
+import os
+import signal
+from contextlib import suppress
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from multiprocessing.context import ForkServerProcess
+
+EXIT_SECONDS = 0.2  # an attempt that has sent its Outcome is about to end
+KILL_SECONDS = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessGroup:
+    """The members of an attempt; exactly one of them, the reporter, holds the other end of the pipe.
+
+    Each member leads a process group of the operating system, in which its own children are.
+    """
+
+    reporter: ForkServerProcess
+    pipe: Connection
+    silent_members: tuple[ForkServerProcess, ...] = ()
+
+    def join(self, timeout: float) -> int | None:
+        """Wait for the reporter's end; returns its exit code, or `None` if it still runs."""
+        self.reporter.join(timeout)
+        return self.reporter.exitcode
+
+    def kill(self) -> None:
+        """End every member with its children, and wait until they are gone."""
+        self.reporter.join(EXIT_SECONDS)
+        for process in (self.reporter, *self.silent_members):
+            if process.pid is not None and process.is_alive():
+                for end in (os.killpg, os.kill):  # it leads its group only as soon as it runs
+                    with suppress(ProcessLookupError, PermissionError):
+                        end(process.pid, signal.SIGKILL)
+            process.join(KILL_SECONDS)
+
+    def close(self) -> None:
+        """Kill the members and close the pipe."""
+        self.kill()
+        self.pipe.close()
