@@ -16,13 +16,13 @@ SeriesPoints = dict[str, tuple[tuple[int, ...], bytes]]  # name → (steps, the 
 
 @dataclass(frozen=True)
 class AcknowledgedJob:
-    """A job that a client was told of, and what it was told since."""
+    """A job that was acknowledged to a client, and what was acknowledged since."""
 
     job_id: str
     key: str  # the Idempotency-Key it was sent with
     spec: str  # the name of the golden run that it repeats
     ends: tuple[str, ...] = ("succeeded",)  # how it may end
-    cancelled_at: float | None = None  # when the client was told that it is being cancelled, Unix seconds
+    cancelled_at: float | None = None  # when the cancellation was acknowledged, Unix seconds
 
 
 @dataclass(frozen=True)

@@ -134,7 +134,7 @@ class InProcessService:
         self.synced: set[int] = set()  # inodes of files that would survive a power cut
 
     def inject(self, point: str, hit: int, what: Callable[[], None] | None = None) -> None:
-        """Let something happen when a point is passed for the `hit`-th time from now: a kill, unless it is told."""
+        """Let something happen when a point is passed for the `hit`-th time from now: a kill by default."""
         self.faults[point, self.passed[point] + hit] = what or _kill
 
     def pass_point(self, point: str) -> None:
@@ -205,7 +205,7 @@ class InProcessService:
                 attempt._write()
 
     def cancel(self, job_id: str) -> None:
-        """Cancel a job, and be told so."""
+        """Cancel a job and note the acknowledgement."""
         self.db.run(service.cancel, OWNER, job_id)
         place = next(place for place, each in enumerate(self.acknowledged) if each.job_id == job_id)
         seen = self.acknowledged[place]

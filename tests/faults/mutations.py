@@ -85,17 +85,17 @@ def _acknowledged_early(patch: SetAttribute) -> None:
     def create(
         db: Any, submission: Any, render: Any, *, max_queued: int, idempotency_key: str, digest: str = ""
     ) -> Any:
-        told = []
+        responses = []
 
         def unit(session: Session) -> None:
-            told.append(
+            responses.append(
                 idempotency.IdempotentResponse(201, render(service._insert(session, submission)), replayed=False)
             )
             faultpoint("before_commit")
 
-        with suppress(BaseException):  # the client has been told; what comes after that is nobody's matter
+        with suppress(BaseException):  # the client has its response; what follows does not matter
             db.run(unit)
-        return told[0]
+        return responses[0]
 
     patch(service, "create", create)
 

@@ -77,7 +77,7 @@ def test_a_bug_is_found(
     here.golden = {"miniature": record_golden_run(stage())} if bug.reaches_training else expected
     with here:
         bug.scenario(here)
-        found = {told.partition(" ")[0] for told in here.violations()}
+        found = {violation.partition(" ")[0] for violation in here.violations()}
     assert found >= set(bug.detected_by), here.violations()
 
 

@@ -70,7 +70,7 @@ def test_an_unknown_request_is_answered_too() -> None:
         (SystemError("error return without exception set"), "memory"),
         (KeyError("kind"), "KeyError: 'kind'"),
     ],
-    ids=["told", "untold", "another"],
+    ids=["memory", "system", "another"],
 )
 def test_a_request_that_fails_is_answered(error: Exception, failure: str) -> None:
     def fail(request: Any) -> Any:
