@@ -30,9 +30,9 @@ def job_view(schema: DataSchema, target: str | None = None, **data: Any) -> Reso
 
 def fit_preparation(schema: DataSchema, split: SplitColumns, names: tuple[str, ...], **data: Any) -> Preparation:
     """Fit the features of these columns on a split."""
-    found = job_view(schema, **data)
-    assert not found.problems
-    return Preparation.fit(found, names, schema, split)
+    result = job_view(schema, **data)
+    assert not result.problems
+    return Preparation.fit(result, names, schema, split)
 
 
 def series_column(*rows: list[Any], width: int | None = None) -> RaggedTensor:

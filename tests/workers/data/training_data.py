@@ -14,9 +14,9 @@ def build_data(
 ) -> TrainingData:
     """Return the data as a network sees it by default, or as `data` says."""
     target = data.get("target", stored.target)
-    seen = resolve_features(BuiltinData(kind="builtin", name="iris", **data), stored, [("/data/target", target)])
-    assert not seen.problems
-    inputs = tuple(data.get("inputs", seen.schema.inputs))
+    resolved = resolve_features(BuiltinData(kind="builtin", name="iris", **data), stored, [("/data/target", target)])
+    assert not resolved.problems
+    inputs = tuple(data.get("inputs", resolved.schema.inputs))
     return build_training_data(
-        loaded, stored, seen, inputs=inputs, targets=tuple(seen.targets.values()), split=split, seed=seed
+        loaded, stored, resolved, inputs=inputs, targets=tuple(resolved.targets.values()), split=split, seed=seed
     )

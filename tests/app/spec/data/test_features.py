@@ -37,8 +37,8 @@ def test_every_column_has_a_feature_that_can_read_it(column: Column) -> None:
 def test_a_feature_makes_the_columns_that_it_names(kind: str) -> None:
     source = COLUMNS[FEATURE_CLASSES[kind].column_types[0]]
     where = {"columns": [source.name]} if kind == "numbers" else {"column": source.name}
-    found = resolved(source, features={"f": {"kind": kind, **where}}, transforms=None)
-    feature = found.features["f"]
+    result = resolved(source, features={"f": {"kind": kind, **where}}, transforms=None)
+    feature = result.features["f"]
     columns = feature.network_columns("f", DataSchema(columns=(source,), rows={}, inputs=()))
     assert tuple(column.name for column in columns) == feature.column_names("f")
     assert feature.source_columns == (source.name,)
@@ -46,8 +46,8 @@ def test_a_feature_makes_the_columns_that_it_names(kind: str) -> None:
 
 @pytest.mark.parametrize("kind", [kind for kind in COLUMNS if kind not in ("image", "tensor")])
 def test_a_feature_of_images_cannot_read_other_columns(kind: str) -> None:
-    found = resolved(COLUMNS[kind], features={"f": {"kind": "image", "column": kind}})
-    assert [(each.pointer, each.code) for each in found.problems if each.code == "wrong_column_type"] == [
+    result = resolved(COLUMNS[kind], features={"f": {"kind": "image", "column": kind}})
+    assert [(each.pointer, each.code) for each in result.problems if each.code == "wrong_column_type"] == [
         ("/data/features/f/column", "wrong_column_type")
     ]
 
@@ -55,15 +55,15 @@ def test_a_feature_of_images_cannot_read_other_columns(kind: str) -> None:
 def test_columns_come_of_the_feature_that_makes_them() -> None:
     numbers = [Column(name=name, type="number") for name in ("wave", "wave_length")]
     features = {column.name: {"kind": "numbers", "columns": [column.name]} for column in numbers}
-    found = resolved(*numbers, features=features)
-    assert set(found.features_for(["wave_length"])) == {"wave_length"}
+    result = resolved(*numbers, features=features)
+    assert set(result.features_for(["wave_length"])) == {"wave_length"}
     assert set(resolved(COLUMNS["series"]).features_for(["series_length"])) == {"series"}
 
 
 def test_tags_take_their_lengths_from_what_they_belong_to() -> None:
     tags = Column(name="tags", type="words", labels=("O", "B"), longest=3)
-    found = resolved(COLUMNS["series"], tags, target="tags", features={"s": {"kind": "series", "column": "series"}})
-    schema = found.schema.column("tags")
-    assert not found.problems
+    result = resolved(COLUMNS["series"], tags, target="tags", features={"s": {"kind": "series", "column": "series"}})
+    schema = result.schema.column("tags")
+    assert not result.problems
     assert schema is not None
     assert (schema.shape, schema.ragged, schema.shortest) == ((3,), True, 1)

@@ -93,8 +93,8 @@ def test_a_feature_has_transforms_of_its_own() -> None:
         "image": {"kind": "image", "column": "image", "transforms": [RESIZE]},
         "plain": {"kind": "tensor", "column": "plain"},
     }
-    found = resolve_job_features(job(features=features, transforms=[{"kind": "Pad", "padding": 1}]), stored)
-    assert [found.schema.column(name).shape for name in ("image", "other", "plain")] == [  # type: ignore[union-attr]
+    result = resolve_job_features(job(features=features, transforms=[{"kind": "Pad", "padding": 1}]), stored)
+    assert [result.schema.column(name).shape for name in ("image", "other", "plain")] == [  # type: ignore[union-attr]
         (3, 8, 9),
         (3, 22, 32),
         (3, 20, 30),

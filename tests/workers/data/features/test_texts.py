@@ -36,17 +36,17 @@ def feature(kind: str = "word", max_length: int = 64, **tokenizer: Any) -> dict[
 
 
 def prepare_texts(texts: list[str | None], **settings: Any) -> tuple[Preparation, RaggedTensor, list[int]]:
-    found = fit_preparation(SCHEMA, {"text": texts}, ("text", "text_length"), **feature(**settings))
-    made = found.transform({"text": texts}, ("text", "text_length"))
+    result = fit_preparation(SCHEMA, {"text": texts}, ("text", "text_length"), **feature(**settings))
+    made = result.transform({"text": texts}, ("text", "text_length"))
     column, lengths = made["text"], made["text_length"]
     assert isinstance(column, RaggedTensor)
     assert isinstance(lengths, torch.Tensor)
-    return found, column, lengths.tolist()
+    return result, column, lengths.tolist()
 
 
 def row(column: RaggedTensor, place: int) -> list[int]:
-    whole: list[int] = column.take(torch.tensor([place])).values.tolist()
-    return whole
+    original: list[int] = column.take(torch.tensor([place])).values.tolist()
+    return original
 
 
 @pytest.mark.parametrize("kind", TOKENIZER_TRAINERS)
@@ -76,9 +76,9 @@ def test_texts_without_tokens_are_one_unknown_token(kind: str) -> None:
 
 @pytest.mark.parametrize("kind", TOKENIZER_TRAINERS)
 def test_plain_python_gives_the_same_codes(kind: str, tmp_path: Path) -> None:
-    found, column, _ = prepare_texts(TEXTS, kind=kind)
+    result, column, _ = prepare_texts(TEXTS, kind=kind)
     path = tmp_path / "tokenizer.json"
-    path.write_text(json.dumps(found.document()["features"]["text"]))
+    path.write_text(json.dumps(result.document()["features"]["text"]))
     plain = Tokenizer.from_file(str(path))
     for place, text in enumerate(TEXTS):
         assert plain.encode(text).ids == row(column, place)
@@ -87,17 +87,17 @@ def test_plain_python_gives_the_same_codes(kind: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize("kind", TOKENIZER_TRAINERS)
 def test_a_tokenizer_makes_a_round_trip(kind: str) -> None:
     data = feature(kind=kind)
-    found, column, _ = prepare_texts(TEXTS, kind=kind)
-    again = Preparation.load(job_view(SCHEMA, **data), SCHEMA, json.loads(json.dumps(found.document())))
+    result, column, _ = prepare_texts(TEXTS, kind=kind)
+    again = Preparation.load(job_view(SCHEMA, **data), SCHEMA, json.loads(json.dumps(result.document())))
     other = again.transform({"text": TEXTS}, ("text",))["text"]
     assert isinstance(other, RaggedTensor)
     assert other.values.equal(column.values)
-    assert again.document() == found.document()
+    assert again.document() == result.document()
 
 
 def test_validation_rows_teach_nothing() -> None:
-    found, _, _ = prepare_texts(["a b", "c"])
-    column = found.transform({"text": ["a z", "c z z"]}, ("text",))["text"]
+    result, _, _ = prepare_texts(["a b", "c"])
+    column = result.transform({"text": ["a z", "c z z"]}, ("text",))["text"]
     assert isinstance(column, RaggedTensor)
     assert [row(column, place).count(UNK_ID) for place in (0, 1)] == [1, 2]
 
@@ -123,8 +123,8 @@ def test_batches_are_padded_to_their_longest_row_or_to_the_maximum() -> None:
     fields = feature()["features"]["text"]
     for settings, width in (({"min_length": 5}, 5), ({"pad": "max_length", "max_length": 9}, 9)):
         data = {"features": {"text": fields | settings}}
-        found = fit_preparation(SCHEMA, {"text": texts}, ("text",), **data)
-        assert found.transform({"text": texts}, ("text",))["text"][1:3].shape == (2, width)
+        result = fit_preparation(SCHEMA, {"text": texts}, ("text",), **data)
+        assert result.transform({"text": texts}, ("text",))["text"][1:3].shape == (2, width)
         described = job_view(SCHEMA, **data).schema.column("text")
         assert described is not None
         assert described.shape[0] >= width
@@ -134,9 +134,9 @@ def test_batches_are_padded_to_their_longest_row_or_to_the_maximum() -> None:
 @pytest.mark.parametrize("kind", TOKENIZER_TRAINERS)
 def test_no_token_is_longer_than_what_is_looked_at_in_one(kind: str) -> None:
     """BPE takes time with the square of a word's length: a megabyte without a gap would take days."""
-    found, column, _ = prepare_texts(["x" * 300_000, "ab " * 10], kind=kind, max_length=10_000)
+    result, column, _ = prepare_texts(["x" * 300_000, "ab " * 10], kind=kind, max_length=10_000)
     assert len(row(column, 0)) >= 3000
-    vocabulary = Tokenizer.from_str(json.dumps(found.document()["features"]["text"])).get_vocab()
+    vocabulary = Tokenizer.from_str(json.dumps(result.document()["features"]["text"])).get_vocab()
     assert max(map(len, vocabulary)) <= 100 + len("##")
 
 
@@ -154,8 +154,8 @@ def test_a_length_of_ones_own_gives_way_to_that_of_the_text() -> None:
 def test_words_are_tokens_as_they_are() -> None:
     schema = stored_schema(words="words")
     lists = [["New York", "don't", "", "[PAD]", "[UNK]", "New York"], [], ["unseen", "DON'T"]]
-    found = fit_preparation(schema, {"words": lists[:2]}, ("words", "words_length"))
-    made = found.transform({"words": lists}, ("words", "words_length"))
+    result = fit_preparation(schema, {"words": lists[:2]}, ("words", "words_length"))
+    made = result.transform({"words": lists}, ("words", "words_length"))
     column = made["words"]
     assert isinstance(column, RaggedTensor)
     assert made["words_length"].tolist() == [6, 1, 2]  # type: ignore[union-attr]
@@ -164,7 +164,7 @@ def test_words_are_tokens_as_they_are() -> None:
     assert first[3:5] == [UNK_ID, UNK_ID]
     assert empty == [UNK_ID]
     assert last == [UNK_ID, first[1]]
-    plain = Tokenizer.from_str(json.dumps(found.document()["features"]["words"]))
+    plain = Tokenizer.from_str(json.dumps(result.document()["features"]["words"]))
     assert plain.encode(["New York", "don't", "unseen"], is_pretokenized=True).ids == [first[0], first[1], UNK_ID]
 
 

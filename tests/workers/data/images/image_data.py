@@ -63,15 +63,15 @@ def image_view(described: DataSchema, **data: Any) -> ResolvedFeatures:
 def image_examples(source: ZipImages | torch.Tensor, column: Column | None = None, **data: Any) -> ExampleSet:
     """Return rows of images with labels, as a job sees them."""
     described = image_dataset_schema(column or image_column_schema(source), len(source))
-    found = image_view(described, **data)
-    assert not found.problems
+    result = image_view(described, **data)
+    assert not result.problems
     split: SplitColumns = {"image": source, "label": torch.arange(len(source)) % 3}
-    made = Preparation.fit(found, ("image", "label"), described, split).transform(split, ("image", "label"))
+    made = Preparation.fit(result, ("image", "label"), described, split).transform(split, ("image", "label"))
     return ExampleSet({"image": made["image"]}, {"label": made["label"]})
 
 
 def image_column(given: ExampleSet) -> ImageColumn:
     """Return the column of images."""
-    found = given.inputs["image"]
-    assert isinstance(found, ImageColumn)
-    return found
+    result = given.inputs["image"]
+    assert isinstance(result, ImageColumn)
+    return result

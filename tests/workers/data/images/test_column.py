@@ -82,10 +82,13 @@ def test_decoded_once_or_batch_by_batch_is_the_same(tmp_path: Path, unlike: bool
         write_image_archive(tmp_path / "a.zip", unlike=unlike), transforms=transforms, evaluation_transforms=evaluation
     )
     read = image_column(given)
-    training, held = image_column(given.materialize(True, NO_LIMIT)), image_column(given.materialize(False, NO_LIMIT))
-    assert (read.is_resident, training.is_resident, held.is_resident) == (False, True, True)
+    training, held_out = (
+        image_column(given.materialize(True, NO_LIMIT)),
+        image_column(given.materialize(False, NO_LIMIT)),
+    )
+    assert (read.is_resident, training.is_resident, held_out.is_resident) == (False, True, True)
     assert training.batch(ALL, KEYS).equal(read.batch(ALL, KEYS))
-    assert held.batch(ALL, None).equal(read.batch(ALL, None))
+    assert held_out.batch(ALL, None).equal(read.batch(ALL, None))
     some = torch.tensor([9, 2, 17])
     assert training.batch(some, KEYS[some]).equal(read.batch(ALL, KEYS)[some])
     assert given.materialize(True, 3 * 8 * 9 * 22 - 1).is_resident is (transforms is not RANDOM)
@@ -112,10 +115,10 @@ def test_numbers_are_scaled_when_they_are_prepared() -> None:
 
 def test_a_preparation_comes_back_from_json() -> None:
     source = random_pixels(22, 1, 8, 8).float()
-    found = image_view(image_dataset_schema(Column(name="image", shape=(1, 8, 8))), transforms=[FLIP], scale="unit")
+    result = image_view(image_dataset_schema(Column(name="image", shape=(1, 8, 8))), transforms=[FLIP], scale="unit")
     described = image_dataset_schema(Column(name="image", shape=(1, 8, 8)))
-    fit = Preparation.fit(found, ("image",), described, {"image": source})
-    again = Preparation.load(found, described, fit.document())
+    fit = Preparation.fit(result, ("image",), described, {"image": source})
+    again = Preparation.load(result, described, fit.document())
     one, two = (each.transform({"image": source[:3]}, ("image",))["image"] for each in (fit, again))
     assert one[:3].equal(two[:3])
     assert one[:3].max() < 1.0001

@@ -51,10 +51,10 @@ def test_every_mode_is_brought_to_the_channels(mode: str, channels: int) -> None
         file = BytesIO()
         Image.fromarray(np.full((3, 4), 0x1234, np.uint16)).save(file, "PNG")
         content = file.getvalue()
-    found = decode_image(open_image(content), channels)
-    assert (tuple(found.shape), found.dtype) == ((channels, 3, 4), torch.uint8)
+    result = decode_image(open_image(content), channels)
+    assert (tuple(result.shape), result.dtype) == ((channels, 3, 4), torch.uint8)
     if mode == "I;16":
-        assert found[0].unique().tolist() == [0x12]
+        assert result[0].unique().tolist() == [0x12]
 
 
 @pytest.mark.parametrize("form", ["PNG", "JPEG", "BMP", "GIF", "WEBP", "PPM"])

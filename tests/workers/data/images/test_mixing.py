@@ -37,8 +37,8 @@ def test_it_is_torchvisions(monkeypatch: pytest.MonkeyPatch, kind: str, number: 
     theirs: Any = getattr(v2, kind)(num_classes=4)
     monkeypatch.setattr(theirs, "_dist", torch.distributions.Bernoulli(0.5))
     monkeypatch.setattr(theirs._dist, "sample", lambda shape: torch.tensor(share, dtype=torch.float64))
-    drawn = list(middle)[::-1]  # torchvision draws the column first
-    monkeypatch.setattr(torch, "randint", lambda high, size: torch.tensor([drawn.pop(0)]))
+    params = list(middle)[::-1]  # torchvision draws the column first
+    monkeypatch.setattr(torch, "randint", lambda high, size: torch.tensor([params.pop(0)]))
     image, label = theirs(X, Y)
     assert inputs["image"].equal(image)
     assert targets["label"].allclose(label)
@@ -47,23 +47,23 @@ def test_it_is_torchvisions(monkeypatch: pytest.MonkeyPatch, kind: str, number: 
 
 
 def test_every_batch_of_every_step_draws_anew_and_always_the_same() -> None:
-    made = [
+    mixed = [
         mixing("MixUp")(step, number, {"image": X}, {"label": Y})[0]["image"]
         for step, number in ((1, 0), (1, 1), (2, 0), (1, 0))
     ]
-    assert made[0].equal(made[3])
-    assert not made[0].equal(made[1])
-    assert not made[0].equal(made[2])
-    assert not made[0].equal(mixing("MixUp", seed=6)(1, 0, {"image": X}, {"label": Y})[0]["image"])
+    assert mixed[0].equal(mixed[3])
+    assert not mixed[0].equal(mixed[1])
+    assert not mixed[0].equal(mixed[2])
+    assert not mixed[0].equal(mixing("MixUp", seed=6)(1, 0, {"image": X}, {"label": Y})[0]["image"])
 
 
 def test_of_several_kinds_a_batch_gets_one() -> None:
-    found = set()
+    result = set()
     for step in range(20):
         image = mixing("MixUp", "CutMix")(step, 0, {"image": X}, {"label": Y})[0]["image"]
-        whole = (image == X) | (image == X.roll(1, 0))
-        found.add(bool(whole.all()))
-    assert found == {True, False}
+        original = (image == X) | (image == X.roll(1, 0))
+        result.add(bool(original.all()))
+    assert result == {True, False}
 
 
 @pytest.mark.parametrize("share", [0.0, 0.37, 1.0])
@@ -71,8 +71,8 @@ def test_the_share_that_is_left_is_what_labels_say(share: float) -> None:
     ones = torch.zeros(2, 1, 12, 10)
     ones[0] = 1
     for mix in (mixup, cutmix):
-        change, left = mix(share, (12, 10), batch_generator(1, 1, 1))
-        assert abs(change(ones)[0].mean().item() - left) < 1e-6
+        change, remaining = mix(share, (12, 10), batch_generator(1, 1, 1))
+        assert abs(change(ones)[0].mean().item() - remaining) < 1e-6
 
 
 def test_targets_are_announced_as_probabilities() -> None:

@@ -41,9 +41,9 @@ def test_a_block_is_gathered_once_and_never_beyond_the_epoch(monkeypatch: pytest
 
     def at(self: ExampleSet, indices: torch.Tensor, device: torch.device, keys: None) -> object:
         gathered.append(len(indices))
-        return whole(self, indices, device, keys)
+        return original(self, indices, device, keys)
 
-    whole = ExampleSet.batch
+    original = ExampleSet.batch
     monkeypatch.setattr(ExampleSet, "batch", at)
     fed = InMemoryBatches(ROWS, Sampler(seed=5, rows=22, batch_size=4), CPU)
     for step in range(6):

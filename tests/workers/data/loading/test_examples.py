@@ -56,9 +56,9 @@ def test_a_fraction_is_drawn_with_the_seed() -> None:
 
 @pytest.mark.parametrize("fraction", [0.0, 0.01, 0.5, 0.99, 1.0])
 def test_both_sides_of_a_draw_have_rows_and_share_none(fraction: float) -> None:
-    kept, held = random_split(10, fraction, seed=3)
-    assert min(len(kept), len(held)) >= 1
-    assert sorted([*kept.tolist(), *held.tolist()]) == list(range(10))
+    training, held_out = random_split(10, fraction, seed=3)
+    assert min(len(training), len(held_out)) >= 1
+    assert sorted([*training.tolist(), *held_out.tolist()]) == list(range(10))
 
 
 def test_a_single_row_cannot_be_split() -> None:

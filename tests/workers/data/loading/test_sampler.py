@@ -19,9 +19,9 @@ def test_an_epoch_visits_every_row_once(rows: int, size: int, drop_last: bool, s
     count = batches_per_epoch(rows, size, drop_last)
     batches = [batch_indices(7, 2, step, rows=rows, batch_size=size, drop_last=drop_last) for step in range(count)]
     assert [len(batch) for batch in batches] == sizes
-    seen = torch.cat(batches).tolist()
-    assert len(set(seen)) == len(seen) == sum(sizes)
-    assert set(seen) <= set(range(rows))
+    visited = torch.cat(batches).tolist()
+    assert len(set(visited)) == len(visited) == sum(sizes)
+    assert set(visited) <= set(range(rows))
 
 
 def test_the_order_depends_on_seed_and_epoch_alone() -> None:
@@ -44,14 +44,14 @@ def test_steps_take_up_to_accumulate_batches_of_one_epoch(accumulate: int) -> No
     sampler = Sampler(seed=5, rows=22, batch_size=4, accumulate=accumulate)
     assert sampler.steps_per_epoch == -(-6 // accumulate)
     for epoch in range(2):
-        found = []
+        result = []
         for position in range(sampler.steps_per_epoch):
             step = list(sampler.batches(epoch * sampler.steps_per_epoch + position))
             assert 1 <= len(step) <= accumulate
             assert sum(share for _, share in step) == pytest.approx(1)
-            found += [indices for indices, _ in step]
+            result += [indices for indices, _ in step]
         expected = [batch_indices(5, epoch, batch, rows=22, batch_size=4) for batch in range(6)]
-        assert [batch.tolist() for batch in found] == [batch.tolist() for batch in expected]
+        assert [batch.tolist() for batch in result] == [batch.tolist() for batch in expected]
 
 
 def test_shares_are_those_of_the_examples() -> None:
@@ -60,8 +60,8 @@ def test_shares_are_those_of_the_examples() -> None:
 
 
 def test_a_run_can_start_anywhere() -> None:
-    whole, later = Sampler(seed=1, rows=30, batch_size=8), Sampler(seed=1, rows=30, batch_size=8)
-    walked = [next(whole.batches(step))[0].tolist() for step in range(9)]
+    original, later = Sampler(seed=1, rows=30, batch_size=8), Sampler(seed=1, rows=30, batch_size=8)
+    walked = [next(original.batches(step))[0].tolist() for step in range(9)]
     assert next(later.batches(6))[0].tolist() == walked[6]
     assert next(later.batches(3))[0].tolist() == walked[3]
 
@@ -93,27 +93,27 @@ def test_buckets_pad_little_and_are_drawn_anew() -> None:
 
 def test_what_fills_no_batch_is_no_longer_than_the_rest(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "BUCKET_WINDOW", 10)
-    left = [int(LENGTHS[bucketed_permutation(7, epoch, LENGTHS, 100)[-3:]].sum()) for epoch in range(60)]
-    assert 120 < sum(left) / 180 < 180  # their mean is 150: whoever is left out by drop_last is not the longest
+    remaining = [int(LENGTHS[bucketed_permutation(7, epoch, LENGTHS, 100)[-3:]].sum()) for epoch in range(60)]
+    assert 120 < sum(remaining) / 180 < 180  # their mean is 150: whoever is left out by drop_last is not the longest
 
 
 @pytest.mark.parametrize("accumulate", [1, 3])
 @pytest.mark.parametrize("drop_last", [False, True])
 def test_a_bucketed_run_visits_every_row_and_can_start_anywhere(accumulate: int, drop_last: bool) -> None:
-    def made() -> Sampler:
+    def build_sampler() -> Sampler:
         return Sampler(3, 1003, 20, accumulate, drop_last, lengths=LENGTHS)
 
-    whole = [
+    original = [
         [(rows.tolist(), share) for rows, share in sampler.batches(step)]
-        for sampler in [made()]
+        for sampler in [build_sampler()]
         for step in range(2 * sampler.steps_per_epoch)
     ]
-    half = len(whole) // 2
-    for epoch in (whole[:half], whole[half:]):
+    half = len(original) // 2
+    for epoch in (original[:half], original[half:]):
         rows = [row for step in epoch for batch, _ in step for row in batch]
         assert len(set(rows)) == len(rows) == (1000 if drop_last else 1003)
         assert all(sum(share for _, share in step) == pytest.approx(1) for step in epoch)
-    assert [[(rows.tolist(), share) for rows, share in made().batches(step)] for step in (half + 1, 2)] == [
-        whole[half + 1],
-        whole[2],
+    assert [[(rows.tolist(), share) for rows, share in build_sampler().batches(step)] for step in (half + 1, 2)] == [
+        original[half + 1],
+        original[2],
     ]

@@ -39,9 +39,9 @@ def sampler(accumulate: int = 2) -> Sampler:
 
 def assert_same(one: list[WeightedBatch], two: list[WeightedBatch]) -> None:
     assert len(one) == len(two)
-    for (inputs, targets, share), (others, wanted, part) in zip(one, two, strict=True):
+    for (inputs, targets, share), (others, expected, part) in zip(one, two, strict=True):
         assert inputs["image"].equal(others["image"])
-        assert targets["label"].equal(wanted["label"])
+        assert targets["label"].equal(expected["label"])
         assert share == part
 
 
@@ -51,16 +51,16 @@ def test_streamed_resident_and_read_here_are_the_same_bits(
     tmp_path: Path, mixing: Mixing | None, accumulate: int
 ) -> None:
     given = image_examples(write_image_archive(tmp_path / "a.zip"), **DATA)
-    kept = given.materialize(True, NO_LIMIT)
-    supplies: list[BatchSource] = [
+    resident = given.materialize(True, NO_LIMIT)
+    sources: list[BatchSource] = [
         StreamedBatches(given, sampler(accumulate), CPU, mixing, 2, STEPS),
         InMemoryBatches(given, sampler(accumulate), CPU, mixing),
-        InMemoryBatches(kept, sampler(accumulate), CPU, mixing),
-        StreamedBatches(kept, sampler(accumulate), CPU, mixing, 1, STEPS),
+        InMemoryBatches(resident, sampler(accumulate), CPU, mixing),
+        StreamedBatches(resident, sampler(accumulate), CPU, mixing, 1, STEPS),
     ]
     state = torch.get_rng_state()
     for step in range(STEPS):  # over the end of an epoch
-        first, *others = [supply.batches(step) for supply in supplies]
+        first, *others = [source.batches(step) for source in sources]
         for other in others:
             assert_same(first, other)
     assert torch.get_rng_state().equal(state)
@@ -68,22 +68,22 @@ def test_streamed_resident_and_read_here_are_the_same_bits(
 
 def test_a_stream_begins_at_any_step(tmp_path: Path) -> None:
     given = image_examples(write_image_archive(tmp_path / "a.zip"), **DATA)
-    wanted = InMemoryBatches(given, sampler(), CPU)
+    expected = InMemoryBatches(given, sampler(), CPU)
     stream = StreamedBatches(given, sampler(), CPU, None, 2, STEPS)
     for step in (4, 5, 6, 1, 2):
-        assert_same(stream.batches(step), wanted.batches(step))
+        assert_same(stream.batches(step), expected.batches(step))
 
 
 def test_a_new_epoch_starts_no_new_process(tmp_path: Path) -> None:
     stream = StreamedBatches(
         image_examples(write_image_archive(tmp_path / "a.zip"), **DATA), sampler(), CPU, None, 2, STEPS
     )
-    before, found = set(children()), set()
+    before, result = set(children()), set()
     for step in range(STEPS):
         stream.batches(step)
-        found.add(frozenset(set(children()) - before))
-    assert len(found) == 1
-    assert len(found.pop()) == 2
+        result.add(frozenset(set(children()) - before))
+    assert len(result) == 1
+    assert len(result.pop()) == 2
 
 
 def children() -> list[int]:
@@ -96,24 +96,24 @@ def test_evaluation_streams_too(tmp_path: Path, size: int) -> None:
     streamed = list(StreamedExamples(given, 2).iter_batches(size, CPU))
     plain = list(given.materialize(False, NO_LIMIT).iter_batches(size, CPU))
     assert [len(targets["label"]) for _, targets in streamed] == [len(targets["label"]) for _, targets in plain]
-    for (inputs, targets), (others, wanted) in zip(streamed, plain, strict=True):
+    for (inputs, targets), (others, expected) in zip(streamed, plain, strict=True):
         assert inputs["image"].equal(others["image"])
-        assert targets["label"].equal(wanted["label"])
+        assert targets["label"].equal(expected["label"])
 
 
 @pytest.mark.parametrize("loaders", [0, 2])
 def test_a_bad_image_is_named_with_the_reason(tmp_path: Path, loaders: int) -> None:
     given = image_examples(write_image_archive(tmp_path / "a.zip", broken=13), **DATA)
-    supply = LoadingStrategy(loaders).batch_source(given, sampler(), CPU, STEPS, None)
+    source = LoadingStrategy(loaders).batch_source(given, sampler(), CPU, STEPS, None)
     with pytest.raises(DataError, match=r'"c1/13\.png", cannot be decoded: .+') as caught:
-        list(map(supply.batches, range(STEPS)))
+        list(map(source.batches, range(STEPS)))
     assert caught.value.pointer == "/data"
     assert caught.value.hint
     assert not caught.value.retryable
-    held = LoadingStrategy(loaders).evaluation_examples(given)
-    assert held is not None
+    held_out = LoadingStrategy(loaders).evaluation_examples(given)
+    assert held_out is not None
     with pytest.raises(DataError, match=r"c1/13\.png"):
-        list(held.iter_batches(8, CPU))
+        list(held_out.iter_batches(8, CPU))
 
 
 def test_what_is_in_memory_is_streamed_only_if_it_is_asked_for(tmp_path: Path) -> None:
@@ -123,19 +123,19 @@ def test_what_is_in_memory_is_streamed_only_if_it_is_asked_for(tmp_path: Path) -
             type(loading.evaluation_examples(given)),
         ]
 
-    read, kept = (
+    read, resident = (
         image_examples(write_image_archive(tmp_path / "a.zip"), **DATA),
         image_examples(random_pixels(22, 3, 9, 9), **DATA),
     )
     numbers = ExampleSet({"x": torch.zeros(22, 3)}, {"label": torch.zeros(22)})
     assert (
         kind(read, LoadingStrategy(2))
-        == kind(kept, LoadingStrategy(2, always_stream=True))
+        == kind(resident, LoadingStrategy(2, always_stream=True))
         == [StreamedBatches, StreamedExamples]
     )
     for given, loading in (
         (read, LoadingStrategy(0)),
-        (kept, LoadingStrategy(2)),
+        (resident, LoadingStrategy(2)),
         (numbers, LoadingStrategy(2, always_stream=True)),
     ):
         assert kind(given, loading) == [InMemoryBatches, ExampleSet]
