@@ -18,7 +18,7 @@ from app.spec.problems import did_you_mean, json_pointer
 from workers.data.files.archives import REUPLOAD_HINT, archive_members, translate_archive_errors
 from workers.data.files.content import Content, Upload
 from workers.data.files.problems import ProblemCollector, refuse
-from workers.data.types.table import MAX_NAME_LENGTH, TARGET_NAMES
+from workers.data.types.table import MAX_NAME_LENGTH, TARGET_NAMES, name_problem
 
 SPLITS = ("train", "test")
 MAX_CLASSES = 1_000_000
@@ -52,7 +52,7 @@ def read_npz(upload: Upload) -> Content:
                 array = _read_array(file, info, name, findings)
             if array is not None:
                 arrays[name] = _to_tensor(array)
-    return content_from_arrays(arrays, findings, upload.source.target)
+    return content_from_arrays(arrays, findings, upload)
 
 
 def _read_array(file: Any, info: zipfile.ZipInfo, name: str, findings: ProblemCollector) -> np.ndarray[Any, Any] | None:
@@ -92,7 +92,7 @@ def _to_tensor(array: np.ndarray[Any, Any]) -> Tensor:
 
 def read_safetensors(upload: Upload) -> Content:
     """Read named tensors. Raises `InvalidInput` with every problem found."""
-    return content_from_arrays(read_tensors(upload), ProblemCollector(), upload.source.target)
+    return content_from_arrays(read_tensors(upload), ProblemCollector(), upload)
 
 
 def read_tensors(upload: Upload) -> dict[str, Tensor]:
@@ -126,12 +126,12 @@ def _check_header(upload: Upload) -> None:
             refuse("unreadable", "the file cannot be read as safetensors: its header is not JSON", REUPLOAD_HINT)
 
 
-def content_from_arrays(arrays: Mapping[str, Tensor], findings: ProblemCollector, target: str | None = None) -> Content:
+def content_from_arrays(arrays: Mapping[str, Tensor], findings: ProblemCollector, upload: Upload) -> Content:
     """Return the content of arrays: `train/x` and `test/x` are of splits, other names are for training.
 
-    `target` is what is learned; default: a column named like that.
+    Columns are those of the upload's stored schema, if it has one.
 
-    Raises `InvalidInput` with every problem found.
+    Raises `InvalidInput` with every problem.
     """
     splits: ArraysBySplit = {}
     for name, array in arrays.items():
@@ -148,6 +148,10 @@ def content_from_arrays(arrays: Mapping[str, Tensor], findings: ProblemCollector
     if found:
         raise InvalidInput(found)
     train = splits["train"]
+    ordered = dict(sorted(splits.items(), reverse=True))
+    if (known := upload.known_schema) is not None:
+        return Content(known.columns, ordered, known.inputs, known.target)
+    target = upload.source.target
     if target is not None and target not in train:
         refuse(
             "unknown_column",
@@ -157,9 +161,7 @@ def content_from_arrays(arrays: Mapping[str, Tensor], findings: ProblemCollector
     label = target or next((name for name in TARGET_NAMES if name in train), None)
     columns = tuple(_column(name, splits) for name in train)
     inputs = tuple(name for name in train if name != label)
-    return Content(
-        columns, dict(sorted(splits.items(), reverse=True)), inputs or tuple(train), label if inputs else None
-    )
+    return Content(columns, ordered, inputs or tuple(train), label if inputs else None)
 
 
 def _problems(splits: ArraysBySplit) -> list[Problem]:
@@ -171,8 +173,8 @@ def _problems(splits: ArraysBySplit) -> list[Problem]:
         rows = {name: len(column) for name, column in columns.items() if column.ndim}
         for name, column in columns.items():
             place = json_pointer([split, name] if len(splits) > 1 else [name])
-            if not 0 < len(name) <= MAX_NAME_LENGTH:
-                problems.append(Problem(place, "invalid_name", f'"{name[:40]}" is no name', "1 to 200 characters"))
+            if problem := name_problem(name, place):
+                problems.append(problem)
             if column.ndim == 0 or 0 in column.shape:
                 problems.append(
                     Problem(place, "no_rows", f'"{name}" has shape {list(column.shape)}', "rows come first")

@@ -14,16 +14,14 @@ from workers.data.files.split_files import SPLIT_BY_NAME
 from workers.data.formats.arrays import read_npz, read_safetensors
 from workers.data.formats.conll import read_conll
 from workers.data.formats.delimited import read_csv, read_tsv
-from workers.data.formats.idx import GZIP_MAGIC, read_idx_upload
-from workers.data.formats.idx import IDX_DTYPES as IDX_TYPES
-from workers.data.formats.idx import IDX_FILE_NAME as IDX_FILE
-from workers.data.formats.images import IMAGE_SUFFIXES as IMAGES
+from workers.data.formats.idx import GZIP_MAGIC, IDX_DTYPES, IDX_FILE_NAME, read_idx_upload
 from workers.data.formats.images import read_images
 from workers.data.formats.jsonl import read_jsonl
 from workers.data.formats.parquet import read_parquet
 from workers.data.formats.trees import read_trees
 from workers.data.formats.weights import read_weights
 from workers.data.formats.word_vectors import read_vectors
+from workers.data.images.decoding import IMAGE_SUFFIXES
 
 HEAD_BYTES = 1 << 16  # bytes by which a format is judged
 SNIFF_LINES = 50
@@ -107,7 +105,7 @@ def sniff_format(upload: Upload) -> str | None:
 def _sniff_binary(head: bytes, size: int) -> str | None:
     if head.startswith(b"PAR1"):
         return "parquet"
-    if head[:2] == b"\0\0" and len(head) > 3 and head[2] in IDX_TYPES and 1 <= head[3] <= 8:
+    if head[:2] == b"\0\0" and len(head) > 3 and head[2] in IDX_DTYPES and 1 <= head[3] <= 8:
         return "idx"
     if len(head) > 8 and head[8:9] == b"{" and struct.unpack_from("<Q", head)[0] <= size:
         return "safetensors"
@@ -128,13 +126,13 @@ def _sniff_archive(upload: Upload) -> str | None:
     found = archive_members(upload.path, upload.limit, most_times=1 << 62)  # the reader sees to that
     paths = [PurePosixPath(info.filename) for info in found]
     for path in paths:
-        if path.suffix.lower() in (".zip", ".tar", ".gz", ".7z", ".rar") and not IDX_FILE.search(path.name):
+        if path.suffix.lower() in (".zip", ".tar", ".gz", ".7z", ".rar") and not IDX_FILE_NAME.search(path.name):
             refuse("unknown_format", f'there is an archive in the archive: "{str(path)[:200]}"', "unpack that one")
     if paths and all(path.suffix == ".npy" for path in paths):
         return "npz"
-    if any(path.suffix.lower() in IMAGES for path in paths):
+    if any(path.suffix.lower() in IMAGE_SUFFIXES for path in paths):
         return "images"
-    if any(IDX_FILE.search(path.name) for path in paths):
+    if any(IDX_FILE_NAME.search(path.name) for path in paths):
         return "idx"
     for info, path in zip(found, paths, strict=True):
         if SPLIT_BY_NAME.get(path.name.partition(".")[0].lower()) == "train":

@@ -32,7 +32,7 @@ def read_idx_upload(upload: Upload) -> Content:
         with upload.path.open("rb") as file:
             array = parse_idx(file, upload.limit)
         name = {1: "y", 2: "x"}.get(array.ndim, "image")
-        return content_from_arrays({name: as_images(array)}, ProblemCollector())
+        return content_from_arrays({name: as_images(array)}, ProblemCollector(), upload)
     arrays: dict[str, Tensor] = {}
     left = upload.limit
     for info in archive_members(upload.path, upload.limit):
@@ -45,7 +45,7 @@ def read_idx_upload(upload: Upload) -> Content:
             array = parse_idx(member, left, info.filename)  # type: ignore[arg-type]
         left -= array.nbytes
         arrays[f"{split}/{kind}"] = as_images(array)
-    return content_from_arrays(arrays, ProblemCollector())
+    return content_from_arrays(arrays, ProblemCollector(), upload)
 
 
 def as_images(array: Tensor) -> Tensor:

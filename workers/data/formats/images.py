@@ -10,17 +10,23 @@ import torch
 from torch import Tensor
 
 from app.errors import Problem
-from app.spec.data.columns import Column
+from app.spec.data.columns import MAX_LABELS, Column
 from app.spec.problems import json_pointer
 from workers.data.columns import StoredColumn
 from workers.data.files.archives import archive_members, translate_archive_errors
 from workers.data.files.content import Content, Upload
 from workers.data.files.problems import ProblemCollector, refuse
 from workers.data.files.split_files import SPLIT_BY_NAME
-from workers.data.images.decoding import ImageDecodeError, ZipImages, channel_count, decode_image, open_image
-from workers.data.types.inference import unique_words
+from workers.data.images.decoding import (
+    IMAGE_SUFFIXES,
+    ImageDecodeError,
+    ZipImages,
+    channel_count,
+    decode_image,
+    open_image,
+)
+from workers.data.types.statistics import MAX_LABEL_LENGTH, unique_words
 
-IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".ppm", ".pgm", ".pbm"})
 MAX_RESIDENT_BYTES = 256 << 20  # bytes that all pictures may have to be read as one array
 MAX_DECODED_PIXELS = 10**9  # pixels that are decoded when they are looked through; of the others, the headers are read
 LAYOUT_HINT = "put every picture into a folder named like its class: CLASS/name.png, or train/CLASS/… and test/CLASS/…"
@@ -47,7 +53,7 @@ def read_images(upload: Upload) -> Content:
     if labels is None:
         refuse(
             "too_many_labels",
-            "there are more than 1,000 classes, or one with a name of over 200 characters",
+            f"there are more than {MAX_LABELS:,} classes, or one with a name of over {MAX_LABEL_LENGTH} characters",
             LAYOUT_HINT,
         )
     if all(each.split != "train" for each in found):

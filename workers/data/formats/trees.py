@@ -8,19 +8,22 @@ level by level and from left to right: in the order of the rows that a feature t
 
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from app.spec.data.columns import ColumnType
 from workers.data.files.content import Content, Upload
 from workers.data.files.lines import read_lines
 from workers.data.files.problems import ProblemCollector, RowLocations, line_problem
-from workers.data.files.split_files import split_files
-from workers.data.types.table import build_content
-from workers.data.types.values import MAX_TREE_DEPTH
+from workers.data.files.split_files import SplitFile, split_files
+from workers.data.types.table import Table, TableOptions, build_content
+from workers.data.types.trees import MAX_TREE_DEPTH
+from workers.data.types.values import Values
 
 TOKEN_PATTERN = re.compile(r"[()]|[^\s()]+")
 NEUTRAL_LABEL = "node"
+TYPES: Mapping[str, ColumnType] = {"tree": "tree", "nodes": "words", "label": "category"}
 
 
 @dataclass
@@ -34,35 +37,36 @@ class ParsedNode:
 
 def read_trees(upload: Upload) -> Content:
     """Read a tree from every line. Raises `InvalidInput`."""
-    files = split_files(upload)
+    table = read_trees_table(split_files(upload), TableOptions.from_upload(upload))
+    types = {name: kind for name, kind in TYPES.items() if name in table.columns}
+    return build_content(table, upload, default_target="label", types=types, unread=("nodes", "label"))
+
+
+def read_trees_table(files: Sequence[SplitFile], options: TableOptions) -> Table:
+    """Read the trees of lines, and their labels. Raises `InvalidInput` with every line that is no tree."""
     roots: list[ParsedNode] = []
-    places, findings = RowLocations(), ProblemCollector()
+    locations, problems = RowLocations(), ProblemCollector()
     for each in files:
-        places.start_file(each.name)
+        locations.start_file(each.name)
         with each.open() as file:
             for number, line in enumerate(read_lines(file, each.name), start=1):
                 if not line.strip():
                     continue
                 try:
                     roots.append(_parse_tree(line))
-                    places.add([number])
                 except ValueError as error:
-                    findings.add(
-                        line_problem(each.name, number, "not_a_tree", str(error), "one tree a line: (label …)")
-                    )
-    findings.raise_if_any()
+                    hint = "one tree a line: (label …)"
+                    problems.add(line_problem(each.name, number, "not_a_tree", str(error), hint))
+                    continue
+                locations.add([number])
+                options.check_row_count(len(roots))
+    problems.raise_if_any()
     numbered = all(node.label is None or node.label.isdigit() for root in roots for node in _breadth_first(root))
-    columns: dict[str, Any] = {"tree": [_to_document(root, numbered) for root in roots]}
+    columns: dict[str, Values] = {"tree": [_to_document(root, numbered) for root in roots]}
     if all(node.label is not None for root in roots for node in _breadth_first(root)):
         columns["nodes"] = [tuple(str(node.label) for node in _breadth_first(root)) for root in roots]
     columns["label"] = [root.label for root in roots]
-    types = {"label": "category", "nodes": "words", "tree": "tree"}
-    told = {name: kind for name, kind in types.items() if name in columns} | (upload.source.types or {})
-    source = upload.source.model_copy(update={"types": told})
-    target = upload.source.target or "label"
-    return build_content(
-        columns, [each.split for each in files], places, source, target=target, unread=("nodes", "label")
-    )
+    return Table(list(columns), columns, locations, [each.split for each in files])
 
 
 def _parse_tree(line: str) -> ParsedNode:

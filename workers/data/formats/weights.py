@@ -6,7 +6,7 @@ from app.spec.problems import json_pointer
 from workers.data.files.content import Content, Upload
 from workers.data.files.problems import refuse
 from workers.data.formats.arrays import NETWORK_DTYPES, read_tensors
-from workers.data.types.table import MAX_NAME_LENGTH
+from workers.data.types.table import name_problem
 
 WEIGHTS_SPLIT = "weights"  # not "train": nothing is trained on them
 
@@ -17,8 +17,8 @@ def read_weights(upload: Upload) -> Content:
     problems = []
     for name, tensor in tensors.items():
         place = json_pointer([name])
-        if not 0 < len(name) <= MAX_NAME_LENGTH:
-            problems.append(Problem(place, "invalid_name", f'"{name[:40]}" is no name', "1 to 200 characters"))
+        if problem := name_problem(name, place):
+            problems.append(problem)
         if tensor.dtype not in NETWORK_DTYPES or 0 in tensor.shape:
             detail = f'"{name}" holds {str(tensor.dtype).removeprefix("torch.")} of shape {list(tensor.shape)}'
             problems.append(Problem(place, "unsupported_dtype", detail, "store numbers"))

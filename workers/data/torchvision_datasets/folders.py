@@ -10,7 +10,8 @@ import torch
 
 from app.spec.data import class_names as named
 from workers.data.columns import SplitColumns
-from workers.data.images.folder import FOLDER_IMAGE_SUFFIXES, FolderImages
+from workers.data.images.decoding import IMAGE_SUFFIXES
+from workers.data.images.folder import FolderImages
 from workers.data.torchvision_datasets.arrays import Splits
 from workers.data.torchvision_datasets.matlab import read_matlab
 
@@ -50,7 +51,7 @@ def _classes(folder: Path, place: str, labels: tuple[str, ...], by_name: bool) -
         raise ValueError(f"{place or folder.name} has {len(classes)} classes, {len(labels)} are known")
     for number, name in enumerate(classes):
         for file in sorted((folder / place / name).iterdir()):
-            if file.suffix.lower() in FOLDER_IMAGE_SUFFIXES:
+            if file.suffix.lower() in IMAGE_SUFFIXES:
                 yield str(file.relative_to(folder)), labels.index(name) if by_name else number
 
 

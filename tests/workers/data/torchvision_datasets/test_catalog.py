@@ -30,6 +30,7 @@ from workers.data.loading import sources
 from workers.data.torchvision_datasets import catalog, downloads
 from workers.data.torchvision_datasets.arrays import Splits
 from workers.data.torchvision_datasets.catalog import TORCHVISION, load_dataset
+from workers.data.torchvision_datasets.folders import list_class_folders
 from workers.data.torchvision_datasets.matlab import read_matlab
 
 from torchvision import datasets  # isort: skip - after workers.torch_setup
@@ -208,6 +209,14 @@ def test_other_classes_are_told(name: str, tmp_path: Path) -> None:
     (folder / ("train" if name != "EuroSAT" else "") / "another").mkdir()
     with pytest.raises(DataError, match=r"classes, \d+ are known"):
         load_dataset(name, tmp_path, False)
+
+
+@pytest.mark.parametrize("suffix", [".pgm", ".pbm", ".PPM"])
+def test_folders_hold_every_image_format_that_archives_do(suffix: str, tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / f"1{suffix}").touch()
+    (tmp_path / "a" / "readme.txt").touch()
+    assert list_class_folders(tmp_path, ("a",), {"train": ("",)}) == {"train": [(f"a/1{suffix}", 0)]}
 
 
 def test_a_picture_that_is_damaged_or_gone_is_named(tmp_path: Path) -> None:
