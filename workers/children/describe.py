@@ -1,4 +1,4 @@
-"""What an upload turned out to be, for people and for the inspector: a schema and its first rows, or problems."""
+"""Descriptions of uploads, for people and for the inspector: a schema and the first rows, or problems."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ from workers.data.types.catalog import TYPE_CLASSES
 from workers.protocol.child_requests import DescribeRequest, DescribeResponse
 
 PREVIEW_ROWS, PREVIEW_VALUES, PREVIEW_CHARACTERS = 5, 64, 200
-PREVIEW_COLUMNS = 200  # of a very wide table
+PREVIEW_COLUMNS = 200
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class Description:
 
 
 def describe(upload: Upload) -> Description:
-    """Read an upload whole and say what is in it. Meant for a process with limits: the content is a stranger's."""
+    """Read an upload and describe its content, which is untrusted: to be called in a process with limits."""
     try:
         kind = resolve_format(upload)
         content = FORMATS[kind](upload)
@@ -57,7 +57,7 @@ def handle(request: DescribeRequest) -> DescribeResponse:
 
 
 def preview(split: SplitColumns) -> list[dict[str, Any]]:
-    """Return the first rows, in JSON; of a very wide table, the first columns of them."""
+    """Return the first rows and columns as JSON."""
     rows = min(PREVIEW_ROWS, len(next(iter(split.values()))))
     shown = list(split.items())[:PREVIEW_COLUMNS]
     return [{name: _preview_value(_value_at(column, row)) for name, column in shown} for row in range(rows)]
@@ -72,7 +72,7 @@ def _value_at(column: StoredColumn, row: int) -> Any:
 
 
 def _preview_value(value: Any) -> Any:
-    """Return a value in JSON; of a large one, its beginning. What is no number is null."""
+    """Return a value as JSON; the beginning of a large one. Numbers that are not finite are null."""
     if isinstance(value, Tensor):
         return _preview_numbers(value)
     if isinstance(value, str):
@@ -88,19 +88,19 @@ def _preview_numbers(value: Tensor) -> Any:
     if value.numel() > PREVIEW_VALUES:
         value = value.flatten()[:PREVIEW_VALUES]
     if value.is_floating_point() and not bool(value.isfinite().all()):
-        found = [number if np.isfinite(number) else None for number in value.flatten().tolist()]
-        return found if value.ndim else found[0]
+        numbers = [number if np.isfinite(number) else None for number in value.flatten().tolist()]
+        return numbers if value.ndim else numbers[0]
     return value.tolist()
 
 
 def format_tree(tree: Mapping[str, Any]) -> str:
     """Return the beginning of a tree as an s-expression."""
-    text, waiting = "", list[Any]([tree])
-    while waiting and len(text) < PREVIEW_CHARACTERS:
-        node = waiting.pop()
+    text, stack = "", list[Any]([tree])
+    while stack and len(text) < PREVIEW_CHARACTERS:
+        node = stack.pop()
         if isinstance(node, str):
             text += node
             continue
         text += (" " if text else "") + ("(" if node["children"] else "") + node["label"]
-        waiting += [")", *reversed(node["children"])] if node["children"] else []
+        stack += [")", *reversed(node["children"])] if node["children"] else []
     return text[:PREVIEW_CHARACTERS].replace("\0", "\ufffd")

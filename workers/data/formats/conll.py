@@ -1,4 +1,4 @@
-"""Tokens and their tags, as at the Conference on Natural Language Learning: one a line, a blank line between texts."""
+"""CoNLL: a token and its tag in every line, and a blank line between sentences."""
 
 from collections.abc import Sequence
 
@@ -8,7 +8,7 @@ from workers.data.files.problems import ProblemCollector, RowLocations, line_pro
 from workers.data.files.split_files import SplitFile, split_files
 from workers.data.types.table import Table, TableOptions, build_content
 
-MAX_TOKENS = 100_000  # tokens of a text
+MAX_TOKENS = 100_000  # of a sentence
 CONLLU_COLUMNS = 10  # columns of CoNLL-U: the second is the word, the fourth its part of speech
 WORD_COLUMN, UPOS_COLUMN = 1, 3
 DOCUMENT_MARKER = "-DOCSTART-"
@@ -81,7 +81,7 @@ class _SentenceReader:
 
 
 def _token(cells: Sequence[str]) -> tuple[str, str]:
-    """Return a token and its tag; nothing for a line of CoNLL-U that stands for several words, or for none."""
+    """Return a token and its tag; empty ones for the multiword tokens and empty nodes of CoNLL-U."""
     if len(cells) != CONLLU_COLUMNS:
         return cells[0], cells[-1]
     return (cells[WORD_COLUMN], cells[UPOS_COLUMN]) if cells[0].isdigit() else ("", "")

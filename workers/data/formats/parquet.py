@@ -35,10 +35,10 @@ def read_parquet_table(files: Sequence[SplitFile], options: TableOptions) -> Tab
     blocks: dict[str, list[Values]] = {}
     locations = RowLocations(unit="row")
     for each in files:
-        found, columns = _read(each, options, locations)
+        file_names, columns = _read(each, options, locations)
         if names:
-            check_same_columns(names, found, each.name)
-        names = names or found
+            check_same_columns(names, file_names, each.name)
+        names = names or file_names
         for name, values in columns.items():
             blocks.setdefault(name, []).append(values)
     joined = {name: _concatenate(parts) for name, parts in blocks.items()}
@@ -60,7 +60,7 @@ def _concatenate(blocks: Sequence[Values]) -> Values:
 
 
 def _read(part: SplitFile, options: TableOptions, locations: RowLocations) -> tuple[Sequence[str], dict[str, Values]]:
-    """Return the names of all columns, and the values of those that are wanted."""
+    """Return the names of all columns, and the values of those that `options` asks for."""
     import pyarrow  # noqa: PLC0415 - half a second, and few uploads are Parquet
     from pyarrow import parquet  # noqa: PLC0415
 

@@ -1,9 +1,9 @@
 """Trees as s-expressions, one a line: `(3 (2 It) (4 (2 's) (3 good)))`.
 
-`(label word)` is a leaf: in the tree it is called by its word. What is learned must not stand in what is read, so the
-root's label becomes the column `label`, and the root is called "node"; where all labels are whole numbers, as the
-sentiments of SST, so is every node above the leaves. If every node has a label, all of them are the column `nodes`,
-level by level and from left to right: in the order of the rows that a feature tree makes.
+`(label word)` is a leaf, whose label in the tree is its word. The target must not be part of the input: the root's
+label becomes the column `label`, and the root itself is labelled "node". If all labels are whole numbers, as the
+sentiments of SST, every node above the leaves is labelled so. If every node has a label, the labels are the column
+`nodes` in breadth-first order, as the rows of a feature `tree`.
 """
 
 import re
@@ -28,10 +28,10 @@ TYPES: Mapping[str, ColumnType] = {"tree": "tree", "nodes": "words", "label": "c
 
 @dataclass
 class ParsedNode:
-    """A node on its way. `word` is that of a leaf."""
+    """A node while its line is parsed."""
 
     label: str | None = None
-    word: str | None = None
+    word: str | None = None  # of a leaf
     children: list["ParsedNode"] = field(default_factory=list)
 
 
@@ -70,14 +70,14 @@ def read_trees_table(files: Sequence[SplitFile], options: TableOptions) -> Table
 
 
 def _parse_tree(line: str) -> ParsedNode:
-    """Return the tree in a line. Raises `ValueError` with the column of what is wrong."""
+    """Return the tree in a line. Raises `ValueError` with the column of the error."""
     above: list[ParsedNode] = []
     root: ParsedNode | None = None
-    for found in TOKEN_PATTERN.finditer(line):
-        sign, place = found[0], found.start() + 1
+    for match in TOKEN_PATTERN.finditer(line):
+        part, place = match[0], match.start() + 1
         if root is not None and not above:
             raise ValueError(f"column {place}: something follows the end of the tree")
-        if sign == "(":
+        if part == "(":
             node = ParsedNode()
             if above:
                 above[-1].children.append(node)
@@ -87,12 +87,12 @@ def _parse_tree(line: str) -> ParsedNode:
                 raise ValueError(f"column {place}: it is more than {MAX_TREE_DEPTH} levels deep")
         elif not above:
             raise ValueError(f'column {place}: a tree begins with "("')
-        elif sign == ")":
+        elif part == ")":
             _close(above.pop(), place)
         elif above[-1].label is None and not above[-1].children:
-            above[-1].label = sys.intern(sign)
+            above[-1].label = sys.intern(part)
         else:
-            above[-1].children.append(ParsedNode(word=sys.intern(sign)))
+            above[-1].children.append(ParsedNode(word=sys.intern(part)))
     if root is None or above:
         raise ValueError(f'column {len(line.rstrip()) + 1}: {len(above)} times ")" is missing')
     return root.children[0] if root.label is None and len(root.children) == 1 else root  # as the Penn Treebank has it
@@ -109,19 +109,19 @@ def _close(node: ParsedNode, place: int) -> None:
 
 
 def _breadth_first(root: ParsedNode) -> Iterator[ParsedNode]:
-    """Yield all nodes level by level, from left to right: in the order of the rows that a feature tree makes."""
-    waiting = [root]
-    for node in waiting:  # grows while it is walked
+    """Yield all nodes in breadth-first order."""
+    queue = [root]
+    for node in queue:  # grows while it is walked
         yield node
-        waiting += node.children
+        queue += node.children
 
 
 def _to_document(root: ParsedNode, numbered: bool) -> dict[str, Any]:
-    made: dict[str, Any] = {}
-    waiting = [(root, made)]
-    for node, place in waiting:  # grows while it is walked
+    document: dict[str, Any] = {}
+    queue = [(root, document)]
+    for node, target in queue:  # grows while it is walked
         hidden = numbered or node is root or node.label is None
-        place["label"] = node.word if node.word is not None else NEUTRAL_LABEL if hidden else node.label
-        place["children"] = [{} for _ in node.children]
-        waiting += zip(node.children, place["children"], strict=True)
-    return made
+        target["label"] = node.word if node.word is not None else NEUTRAL_LABEL if hidden else node.label
+        target["children"] = [{} for _ in node.children]
+        queue += zip(node.children, target["children"], strict=True)
+    return document

@@ -1,4 +1,4 @@
-"""Weights of a network, to be begun with: safetensors by the names of its `state_dict`."""
+"""Initial weights of a network: safetensors by the names of its `state_dict`."""
 
 from app.errors import InvalidInput, Problem
 from app.spec.data.columns import Column
@@ -12,7 +12,7 @@ WEIGHTS_SPLIT = "weights"  # not "train": nothing is trained on them
 
 
 def read_weights(upload: Upload) -> Content:
-    """Read named tensors as columns of one row. Raises `InvalidInput` with every problem found."""
+    """Read named tensors as columns of one row. Raises `InvalidInput` with every problem."""
     tensors = read_tensors(upload)
     problems = []
     for name, tensor in tensors.items():

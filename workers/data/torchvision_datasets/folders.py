@@ -1,4 +1,4 @@
-"""Named data sets whose pictures lie in folders, and how their labels are told."""
+"""Readers of data sets whose images lie in folders, and where their labels come from."""
 
 import csv
 import json
@@ -15,12 +15,12 @@ from workers.data.images.folder import FolderImages
 from workers.data.torchvision_datasets.arrays import Splits
 from workers.data.torchvision_datasets.matlab import read_matlab
 
-LabeledFiles = Iterable[tuple[str, int]]  # a picture's name in the folder, and its class
+LabeledFiles = Iterable[tuple[str, int]]  # an image's path in the folder, and its class
 FileLister = Callable[[Path], Mapping[str, LabeledFiles]]  # by split, of a folder
 
 
 def folder_reader(lists: FileLister) -> Callable[[Path], Splits]:
-    """Return the reader of a folder whose pictures are listed so."""
+    """Return the reader of a folder whose images are listed by `lists`."""
     return lambda folder: {split: _split(folder, list(rows)) for split, rows in lists(folder).items()}
 
 
@@ -34,7 +34,7 @@ def _split(folder: Path, rows: list[tuple[str, int]]) -> SplitColumns:
 def list_class_folders(
     folder: Path, labels: tuple[str, ...], places: Mapping[str, tuple[str, ...]], *, by_name: bool = False
 ) -> dict[str, list[tuple[str, int]]]:
-    """List the pictures in folders of classes, which have these names, or this order; `places` are theirs by split.
+    """List the images in folders of classes, which have these names, or this order; `places` are the parents by split.
 
     Raises `ValueError` if there are other classes.
     """
@@ -139,7 +139,7 @@ def _read_fields(path: Path) -> list[list[str]]:
 
 TRAIN_AND_TEST = {"train": ("train", "valid"), "test": ("test",)}
 
-# Data set → how its pictures are listed.
+# Data set → lister of its images.
 FILE_LISTERS: Mapping[str, FileLister] = {
     "EuroSAT": partial(list_class_folders, labels=named.EUROSAT, places={"train": ("",)}, by_name=True),
     "Imagenette": partial(list_class_folders, labels=named.IMAGENETTE, places={"train": ("train",), "test": ("val",)}),

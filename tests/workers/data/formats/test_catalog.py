@@ -86,7 +86,7 @@ def test_a_format_that_is_not_the_content_s_is_a_problem(tmp_path: Path, kind: s
     found = problem_codes(file)
     if kind not in TEXTS or kind == "jsonl":
         assert found == {"wrong_format"}
-        assert f'tell "{kind}"' in problem_text(file)
+        assert f'give "{kind}"' in problem_text(file)
 
 
 @pytest.mark.parametrize(
