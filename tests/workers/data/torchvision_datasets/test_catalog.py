@@ -266,10 +266,10 @@ def test_downloads_into_a_folder_that_is_there_add_to_it(tmp_path: Path) -> None
 def test_every_download_asks_for_addresses_with_sums(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    asked = []
+    requests = []
 
     def asks(*args: Any, **settings: Any) -> None:
-        asked.append((args, settings))
+        requests.append((args, settings))
         raise URLError("no network here")
 
     for module in torchvision_rows():
@@ -278,7 +278,7 @@ def test_every_download_asks_for_addresses_with_sums(
                 monkeypatch.setattr(module, function, asks)
     with pytest.raises(DataError, match="cannot be downloaded"):
         load_dataset(name, tmp_path, True)
-    (first, settings), *_ = asked
+    (first, settings), *_ = requests
     assert first[0].startswith("http")
     if name != "FGVCAircraft":  # of which torchvision knows no sum
         assert any(isinstance(each, str) and len(each) == 32 for each in (*first, *settings.values()))
