@@ -18,8 +18,8 @@ from workers.data.types.values import Values, as_array, as_list
 
 Array = np.ndarray[Any, Any]
 INTEGER_DTYPES = frozenset({"int64", "int32", "uint8"})
-DTYPE_DESCRIPTIONS = {"bool": "truth values", **dict.fromkeys(INTEGER_DTYPES, "whole numbers")}  # else: numbers
-KIND_DESCRIPTIONS = {"b": "truth values", "f": "numbers"}  # of NumPy's kinds; else: whole numbers
+DTYPE_DESCRIPTIONS = {"bool": "booleans", **dict.fromkeys(INTEGER_DTYPES, "integers")}  # else: numbers
+KIND_DESCRIPTIONS = {"b": "booleans", "f": "numbers"}  # of the kinds of NumPy; else: integers
 
 
 class TensorType(JsonColumnType):
@@ -166,4 +166,4 @@ def _describe(value: object, array: Array | None) -> str:
     if array is None or not array.shape:
         unlike = " that are not all numbers, or lists of unlike lengths" if isinstance(value, list | tuple) else ""
         return format_value(value) + unlike
-    return f"{KIND_DESCRIPTIONS.get(array.dtype.kind, 'whole numbers')} of shape {list(array.shape)}"
+    return f"{KIND_DESCRIPTIONS.get(array.dtype.kind, 'integers')} of shape {list(array.shape)}"

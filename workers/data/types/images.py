@@ -86,7 +86,7 @@ def _parse_image(row: int, value: object, column: Column, problems: ProblemSink)
     array = as_array(value)
     if array is None or array.ndim != 3 or len(array) != channels or not array.size or array.dtype.kind not in "iu":
         shape = format_value(value) if array is None else f"numbers of shape {list(array.shape)}"
-        detail = f"expected a file in base64, or whole numbers of shape [{channels}, height, width], got {shape}"
+        detail = f"expected a file in base64, or integers of shape [{channels}, height, width], got {shape}"
         problems.add_value(row, column.name, "not_an_image", detail)
         return placeholder
     if array.min() < 0 or array.max() > 255:
