@@ -1,28 +1,24 @@
-"""What an upload turned out to be, for people and for the inspector: a schema and its first rows, or problems."""
+"""Descriptions of uploads, for people and for the inspector: a schema and the first rows, or problems."""
 
-from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import torch
 from torch import Tensor
 
 from app.errors import InvalidInput, Problem
-from app.spec.data.columns import Column, DataSchema
+from app.spec.data.columns import DataSchema
 from app.spec.data.sources import UploadSource
 from workers.data.columns import RaggedTensor, SplitColumns, StoredColumn
 from workers.data.files.content import MAX_UNPACKED_BYTES, Content, Upload
 from workers.data.formats.catalog import FORMATS, resolve_format
 from workers.data.images.decoding import ZipImages
-from workers.data.types.values import measure_tree
+from workers.data.types.catalog import TYPE_CLASSES
 from workers.protocol.child_requests import DescribeRequest, DescribeResponse
 
 PREVIEW_ROWS, PREVIEW_VALUES, PREVIEW_CHARACTERS = 5, 64, 200
-PREVIEW_COLUMNS = 200  # of a very wide table
-MAX_COMMON_WORDS = 20  # words of which the number is told
-SUM_CHUNK_SIZE = 1 << 20  # numbers that are summed up at a time
+PREVIEW_COLUMNS = 200
 
 
 @dataclass(frozen=True)
@@ -36,7 +32,7 @@ class Description:
 
 
 def describe(upload: Upload) -> Description:
-    """Read an upload whole and say what is in it. Meant for a process with limits: the content is a stranger's."""
+    """Read an upload and describe its content, which is untrusted: to be called in a process with limits."""
     try:
         kind = resolve_format(upload)
         content = FORMATS[kind](upload)
@@ -44,7 +40,8 @@ def describe(upload: Upload) -> Description:
         return Description(None, [], error.problems)
     first = next(iter(content.splits.values()))
     columns = [
-        column.model_copy(update={"statistics": statistics(column, first[column.name])}) for column in content.columns
+        column.model_copy(update={"statistics": TYPE_CLASSES[column.type].statistics(first[column.name])})
+        for column in content.columns
     ]
     described = Content(tuple(columns), content.splits, content.inputs, content.target)
     return Description(described.schema(), preview(first), (), kind)
@@ -60,7 +57,7 @@ def handle(request: DescribeRequest) -> DescribeResponse:
 
 
 def preview(split: SplitColumns) -> list[dict[str, Any]]:
-    """Return the first rows, in JSON; of a very wide table, the first columns of them."""
+    """Return the first rows and columns as JSON."""
     rows = min(PREVIEW_ROWS, len(next(iter(split.values()))))
     shown = list(split.items())[:PREVIEW_COLUMNS]
     return [{name: _preview_value(_value_at(column, row)) for name, column in shown} for row in range(rows)]
@@ -75,7 +72,7 @@ def _value_at(column: StoredColumn, row: int) -> Any:
 
 
 def _preview_value(value: Any) -> Any:
-    """Return a value in JSON; of a large one, its beginning. What is no number is null."""
+    """Return a value as JSON; the beginning of a large one. Numbers that are not finite are null."""
     if isinstance(value, Tensor):
         return _preview_numbers(value)
     if isinstance(value, str):
@@ -91,76 +88,19 @@ def _preview_numbers(value: Tensor) -> Any:
     if value.numel() > PREVIEW_VALUES:
         value = value.flatten()[:PREVIEW_VALUES]
     if value.is_floating_point() and not bool(value.isfinite().all()):
-        found = [number if np.isfinite(number) else None for number in value.flatten().tolist()]
-        return found if value.ndim else found[0]
+        numbers = [number if np.isfinite(number) else None for number in value.flatten().tolist()]
+        return numbers if value.ndim else numbers[0]
     return value.tolist()
 
 
 def format_tree(tree: Mapping[str, Any]) -> str:
     """Return the beginning of a tree as an s-expression."""
-    text, waiting = "", list[Any]([tree])
-    while waiting and len(text) < PREVIEW_CHARACTERS:
-        node = waiting.pop()
+    text, stack = "", list[Any]([tree])
+    while stack and len(text) < PREVIEW_CHARACTERS:
+        node = stack.pop()
         if isinstance(node, str):
             text += node
             continue
         text += (" " if text else "") + ("(" if node["children"] else "") + node["label"]
-        waiting += [")", *reversed(node["children"])] if node["children"] else []
+        stack += [")", *reversed(node["children"])] if node["children"] else []
     return text[:PREVIEW_CHARACTERS].replace("\0", "\ufffd")
-
-
-def statistics(column: Column, stored: StoredColumn) -> dict[str, Any] | None:
-    """Return what people want to know of the values."""
-    return None if isinstance(stored, ZipImages) else STATISTICS[column.type](stored)
-
-
-def _word_statistics(lists: Any) -> dict[str, Any]:
-    return {
-        "lengths": summary_statistics(_lengths(lists)),
-        "counts": most_common(word for words in lists for word in words),
-    }
-
-
-def _lengths(column: Iterable[Any]) -> Tensor:
-    return torch.tensor([len(value) for value in column if value is not None])
-
-
-def most_common(words: Iterable[str | None]) -> dict[str, int]:
-    """Return the most frequent words and how often each is there."""
-    found = Counter(word for word in words if word is not None).most_common(MAX_COMMON_WORDS)
-    return {word[:PREVIEW_CHARACTERS]: count for word, count in found}
-
-
-def summary_statistics(values: Tensor) -> dict[str, float] | None:
-    """Return least, mean, largest value and standard deviation of the finite numbers; nothing if there is none."""
-    flat = values.flatten()
-    count, total, squares, least, most = 0, 0.0, 0.0, float("inf"), -float("inf")
-    for start in range(0, len(flat), SUM_CHUNK_SIZE):
-        part = flat[start : start + SUM_CHUNK_SIZE].double()
-        part = part[part.isfinite()]
-        if len(part):
-            count += len(part)
-            total += float(part.sum())
-            squares += float((part * part).sum())
-            least, most = min(least, float(part.min())), max(most, float(part.max()))
-    if not count:
-        return None
-    mean = total / count
-    return {"min": least, "mean": mean, "max": most, "std": max(0.0, squares / count - mean * mean) ** 0.5}
-
-
-# Type of a column → what is told of its values.
-STATISTICS: Mapping[str, Callable[[Any], dict[str, Any] | None]] = {
-    "tensor": summary_statistics,
-    "number": summary_statistics,
-    "category": lambda words: {"counts": most_common(words)},
-    "text": lambda texts: {"characters": summary_statistics(_lengths(texts))},
-    "words": _word_statistics,
-    "series": lambda series: {
-        "lengths": summary_statistics(series.lengths),
-        "values": summary_statistics(series.values),
-    },
-    "tree": lambda trees: {
-        "nodes": summary_statistics(torch.tensor([measure_tree(tree)[0] for tree in trees if tree]))
-    },
-}

@@ -1,55 +1,38 @@
-"""Problems of rows, each with its place in the document."""
+"""Problems of the rows of a request, each with its place in the document."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 
 from app.errors import InvalidInput, Problem
 from app.spec.problems import json_pointer, limit_problems
 
-MAX_ROW_PROBLEMS = 1000  # the search ends here; fewer are reported
-MAX_SHOWN_CHARACTERS = 40  # of a value in a problem
+MAX_ROW_PROBLEMS = 1000  # problems that are collected: the first 100 of them are reported
+
+# Code of a problem of a value (see `workers.data.types`) → what it is called in a request.
+REQUEST_CODES = {"not_a_number": "wrong_type", "not_a_tree": "wrong_type"}
 
 
 class TooManyProblems(Exception):
-    """There are `MAX_ROW_PROBLEMS`: the search ends."""
+    """There are so many problems that more are not collected."""
 
 
 class RowProblems:
-    """Every problem of some rows; those of one row stand together, in the order of rows."""
+    """Every problem of the rows of a request, at most one for each place, in the order of rows."""
 
     def __init__(self) -> None:
-        self._problems: list[tuple[int, Problem]] = []
-        self._missing: set[tuple[int, str]] = set()
+        self._problems: dict[str, tuple[int, Problem]] = {}  # by pointer
 
-    def add_missing(self, row: int, column: str, code: str, detail: str, hint: str = "") -> None:
-        """Add that a row has no value: later problems of the value are dropped. Raises `TooManyProblems`."""
-        self.add(row, column, code, detail, hint)
-        self._missing.add((row, column))
-
-    def add(
-        self, row: int, column: str, code: str, detail: str, hint: str = "", inner: Iterable[str | int] = ()
+    def add_value(
+        self, row: int, column: str, code: str, detail: str, hint: str = "", inner: Sequence[str | int] = ()
     ) -> None:
-        """Add a problem of a value; `inner` leads to its place in the value. Raises `TooManyProblems`."""
-        if (row, column) in self._missing:
-            return
+        """Add a problem of a value, or of the part of it at the path `inner`. Raises `TooManyProblems`."""
         pointer = json_pointer(("rows", row, column, *inner))
-        self._problems.append((row, Problem(pointer, code, f'"{column}" {detail}', hint)))
+        problem = Problem(pointer, REQUEST_CODES.get(code, code), f'"{column}": {detail}', hint)
+        self._problems.setdefault(pointer, (row, problem))
         if len(self._problems) >= MAX_ROW_PROBLEMS:
             raise TooManyProblems
 
     def raise_if_any(self) -> None:
-        """Raise `InvalidInput` if there is any problem."""
+        """Raise `InvalidInput` with the first problems, if there are any."""
         if self._problems:
-            problems = sorted(self._problems, key=lambda item: item[0])
-            raise InvalidInput(limit_problems([problem for _, problem in problems]))
-
-
-def format_value(value: object) -> str:
-    """Return a value as it is shown in a problem."""
-    if value is None:
-        return "null"
-    if isinstance(value, str):
-        end = "…" if len(value) > MAX_SHOWN_CHARACTERS else ""
-        return f'"{value[:MAX_SHOWN_CHARACTERS]}{end}"'
-    if isinstance(value, list | tuple | dict):
-        return "an object" if isinstance(value, dict) else f"a list of {len(value)}"
-    return str(value).lower() if isinstance(value, bool) else str(value)[:MAX_SHOWN_CHARACTERS]
+            ordered = sorted(self._problems.values(), key=lambda each: each[0])
+            raise InvalidInput(limit_problems([problem for _, problem in ordered]))

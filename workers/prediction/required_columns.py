@@ -1,12 +1,9 @@
-"""The columns that rows must have."""
+"""The columns that the rows of a request must have."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from app.spec.data.columns import Column
-
-ColumnValues = Sequence[Any]  # of one column, one for each row, as sent
+from workers.data.types.base import ValueLimits
 
 
 @dataclass(frozen=True)
@@ -15,9 +12,14 @@ class RequiredColumn:
 
     column: Column
     max_length: int | None = None  # `None`: longer values are truncated, as in training
-    is_required: bool = False  # no value may be null
+    is_required: bool = False  # whether no value may be missing
 
     @property
     def name(self) -> str:
         """The column's name."""
         return self.column.name
+
+    @property
+    def limits(self) -> ValueLimits:
+        """What its values must keep to."""
+        return ValueLimits(self.max_length, self.is_required)

@@ -1,73 +1,82 @@
-"""From the rows of a request to columns of the data set."""
+"""The rows of a request become columns, as the data set stores them."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
+from itertools import islice
 from typing import Any
 
-from app.spec.data.columns import ColumnType
-from app.spec.problems import Hints
-from workers.data.columns import SplitColumns, StoredColumn
-from workers.prediction import arrays, values
+from app.errors import InvalidInput, Problem
+from app.spec.problems import Hints, did_you_mean, json_pointer
+from workers.data.columns import SplitColumns
+from workers.data.types.catalog import TYPE_CLASSES
+from workers.data.types.values import Values
 from workers.prediction.problems import RowProblems, TooManyProblems
-from workers.prediction.required_columns import ColumnValues, RequiredColumn
+from workers.prediction.required_columns import RequiredColumn
 
-NULLABLE_TYPES = frozenset({"number", "category", "text", "words", "series"})
+MAX_LISTED_COLUMNS = 20  # names in a hint, and unknown columns that are reported
 
 JsonRows = Sequence[Mapping[str, Any]]
 
-# Type of the stored column → its parser, which reports invalid values as problems and puts blanks in their place.
-COLUMN_PARSERS: Mapping[ColumnType, Callable[[RequiredColumn, ColumnValues, RowProblems], StoredColumn]] = {
-    "tensor": arrays.parse_tensors,
-    "number": values.parse_numbers,
-    "category": values.parse_strings,
-    "text": values.parse_strings,
-    "words": values.parse_word_lists,
-    "series": arrays.parse_series,
-    "tree": values.parse_trees,
-    "image": arrays.parse_images,
-}
-
 
 def split_from_rows(rows: JsonRows, required: Sequence[RequiredColumn], known: Iterable[str]) -> SplitColumns:
-    """Return the required columns of at least one row. `known` are the names of all columns of the data set.
+    """Return the required columns of one or more rows. `known` are the names of all columns of the data set.
 
     Raises `InvalidInput` with every problem, each with a pointer such as /rows/3/age.
     """
     problems = RowProblems()
-    try:
+    with suppress(TooManyProblems):
         _check_names(rows, {each.name: _missing_hint(each) for each in required}, frozenset(known), problems)
-    except TooManyProblems:
-        problems.raise_if_any()
-    return parse_columns({each.name: [row.get(each.name) for row in rows] for each in required}, required, problems)
+        return parse_columns({each.name: [row.get(each.name) for row in rows] for each in required}, required, problems)
+    problems.raise_if_any()
+    return {}
 
 
 def parse_columns(
-    columns: Mapping[str, ColumnValues], required: Iterable[RequiredColumn], problems: RowProblems | None = None
+    values: Mapping[str, Values], required: Iterable[RequiredColumn], problems: RowProblems | None = None
 ) -> SplitColumns:
-    """Return the required columns, from values by name.
-
-    Raises `InvalidInput` with every problem, including the given ones.
-    """
+    """Return stored columns by name. Raises `InvalidInput` with every problem, those in `problems` as well."""
     problems = problems or RowProblems()
     split: SplitColumns = {}
     with suppress(TooManyProblems):
-        split = {each.name: COLUMN_PARSERS[each.column.type](each, columns[each.name], problems) for each in required}
+        split = {
+            each.name: TYPE_CLASSES[each.column.type].parse(values[each.name], each.column, problems, each.limits)
+            for each in required
+        }
     problems.raise_if_any()
     return split
+
+
+def check_columns(names: Sequence[str], known: Collection[str], required: Sequence[RequiredColumn]) -> None:
+    """Raise `InvalidInput` for columns of a file that the data set does not have, and for required ones it lacks."""
+    problems = []
+    for name in islice((name for name in names if name not in known), MAX_LISTED_COLUMNS):
+        hint = did_you_mean(name, known) or _list_columns(known)
+        detail = f'the data set has no column "{name[:200]}"'
+        problems.append(Problem(json_pointer([name[:200]]), "unknown_column", detail, hint))
+    for each in required:
+        if each.name not in names:
+            detail = f'the network reads the column "{each.name}"'
+            problems.append(Problem(json_pointer([each.name]), "missing_column", detail, "add it"))
+    if problems:
+        raise InvalidInput(problems)
 
 
 def _check_names(rows: JsonRows, required: Mapping[str, str], known: frozenset[str], problems: RowProblems) -> None:
     hints = Hints()
     for number, row in enumerate(rows):
         for name in sorted(row.keys() - known):
-            hint = hints.did_you_mean(name, lambda: known) or "one of: " + ", ".join(sorted(known)[:20])
-            problems.add(number, name, "unknown_column", "is not a column of the data set", hint)
+            hint = hints.did_you_mean(name, lambda: known) or _list_columns(sorted(known))
+            problems.add_value(number, name, "unknown_column", "the data set has no such column", hint)
         for name, hint in required.items():
             if name not in row:
-                problems.add_missing(number, name, "missing_column", "is missing, and the network reads it", hint)
+                problems.add_value(number, name, "missing_column", "the network reads this column", hint)
+
+
+def _list_columns(names: Iterable[str]) -> str:
+    return "there are: " + ", ".join(islice(names, MAX_LISTED_COLUMNS))
 
 
 def _missing_hint(required: RequiredColumn) -> str:
-    """Return how to add the column."""
-    is_nullable = required.column.type in NULLABLE_TYPES and not required.is_required
-    return "send null if its value is missing" if is_nullable else f"add its {required.column.type}"
+    """Return how to write a value that a row lacks."""
+    nullable = TYPE_CLASSES[required.column.type].nullable and not required.is_required
+    return "write null if the value is missing" if nullable else f"give its {required.column.type}"

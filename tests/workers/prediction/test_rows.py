@@ -11,9 +11,10 @@ from PIL import Image
 from app.errors import InvalidInput
 from app.spec.data.columns import COLUMN_TYPES, Column
 from workers.data.columns import RaggedTensor
-from workers.prediction.arrays import InMemoryImages
+from workers.data.types.catalog import TYPE_CLASSES
+from workers.data.types.images import InMemoryImages
 from workers.prediction.required_columns import RequiredColumn
-from workers.prediction.rows import COLUMN_PARSERS, split_from_rows
+from workers.prediction.rows import split_from_rows
 
 
 def required_column(
@@ -29,7 +30,7 @@ def parse_values(each: RequiredColumn, *values: Any) -> Any:
 def problems(each: RequiredColumn, *values: Any) -> list[tuple[str, str]]:
     with pytest.raises(InvalidInput) as caught:
         parse_values(each, *values)
-    assert all(problem.detail.startswith('"a" ') for problem in caught.value.problems)
+    assert all(problem.detail.startswith('"a": ') for problem in caught.value.problems)
     return [(problem.pointer, problem.code) for problem in caught.value.problems]
 
 
@@ -40,7 +41,7 @@ def png_base64(width: int = 3, height: int = 2, mode: str = "RGB") -> str:
 
 
 def test_every_type_has_a_reader() -> None:
-    assert COLUMN_PARSERS.keys() == COLUMN_TYPES.keys()
+    assert TYPE_CLASSES.keys() == COLUMN_TYPES.keys()
 
 
 def test_numbers() -> None:
@@ -66,7 +67,7 @@ def test_words(type_: str) -> None:
 
 
 def test_lists_of_words() -> None:
-    assert parse_values(required_column("words"), ["x", "y"], [], None) == [["x", "y"], [], []]
+    assert parse_values(required_column("words"), ["x", "y"], [], None) == [("x", "y"), (), ()]
     assert problems(required_column("words"), ["x", 1], "x y", 3) == [
         ("/rows/0/a/1", "wrong_type"),
         ("/rows/1/a", "wrong_type"),

@@ -1,4 +1,4 @@
-"""Files of strangers: archives, lines of text, the files of an upload, and problems with their places.
+"""Untrusted files: archives, lines of text, the files of an upload, and problems with their places.
 
-Here: what several formats share. Never: one format.
+Here: what formats share. Never: one format.
 """

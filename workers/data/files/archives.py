@@ -1,4 +1,4 @@
-"""Zip archives of strangers: looked through before anything is unpacked, and never unpacked to their own names."""
+"""Untrusted zip archives: checked before anything is unpacked, and never unpacked to names of their own."""
 
 import stat
 import struct
@@ -12,8 +12,8 @@ from app.errors import InvalidInput
 from workers.data.files.problems import refuse
 
 MAX_MEMBERS = 1_000_000
-MAX_COMPRESSION_RATIO = 250  # that texts and pictures unpack to of their packed size
-RATIO_EXEMPT_BYTES = 64 << 20  # bytes that may unpack from anything
+MAX_COMPRESSION_RATIO = 250  # of texts and images
+RATIO_EXEMPT_BYTES = 64 << 20  # unpacked, below which the ratio is not checked
 COMPRESSION_METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 ENCRYPTED_FLAG = 0x1
 ARCHIVE_ERRORS = (
@@ -31,27 +31,27 @@ REUPLOAD_HINT = "it may be truncated: compare its size or SHA-256 with the origi
 
 
 def is_archive(path: Path) -> bool:
-    """Say whether a file is a zip archive, from its first byte on: nothing stands before it."""
+    """Return whether a file is a zip archive that begins at its first byte."""
     with path.open("rb") as file:
         return file.read(4) in (b"PK\x03\x04", b"PK\x05\x06")
 
 
-def archive_members(path: Path, limit: int, most_times: int = MAX_COMPRESSION_RATIO) -> list[zipfile.ZipInfo]:
-    """Return the files in an archive, without those that systems leave there. Raises `InvalidInput`.
+def archive_members(path: Path, limit: int, max_ratio: int = MAX_COMPRESSION_RATIO) -> list[zipfile.ZipInfo]:
+    """Return the files of an archive, without those of the operating system. Raises `InvalidInput`.
 
-    `most_times` is how many times its size an archive may unpack to.
+    `max_ratio` is how many times its packed size an archive may unpack to.
     """
     with translate_archive_errors("zip"), zipfile.ZipFile(path) as archive:
         infos = archive.infolist()
     if len(infos) > MAX_MEMBERS:
         refuse("too_many_files", f"the archive has {len(infos):,} files, at most {MAX_MEMBERS:,} are allowed")
-    found = [info for info in infos if not info.is_dir()]
-    for info in found:
+    files = [info for info in infos if not info.is_dir()]
+    for info in files:
         _check_member(info)
-    _check_sizes(found, path.stat().st_size, limit, most_times)
-    if len({info.filename for info in found}) < len(found):
-        refuse("duplicate_name", "two files of the archive have the same name", "pack it anew")
-    return [info for info in found if not _is_system_file(info.filename)]
+    _check_sizes(files, path.stat().st_size, limit, max_ratio)
+    if len({info.filename for info in files}) < len(files):
+        refuse("duplicate_name", "two files of the archive have the same name", "pack it again")
+    return [info for info in files if not _is_system_file(info.filename)]
 
 
 def _check_member(info: zipfile.ZipInfo) -> None:
@@ -59,7 +59,7 @@ def _check_member(info: zipfile.ZipInfo) -> None:
     parts = name.split("/")
     if name.startswith("/") or "\\" in name or ".." in parts or (len(name) > 1 and name[1] == ":"):
         refuse(
-            "unsafe_name", f'the archive has a file "{name[:200]}", which leads out of it', "pack it anew", name[:200]
+            "unsafe_name", f'the archive has a file "{name[:200]}", which leads out of it', "pack it again", name[:200]
         )
     if stat.S_ISLNK(info.external_attr >> 16):
         refuse("unsafe_name", f'"{name[:200]}" is a symbolic link', "pack the file itself", name[:200])
@@ -69,20 +69,20 @@ def _check_member(info: zipfile.ZipInfo) -> None:
         refuse("unreadable", f'"{name[:200]}" is packed in a way that is not read here', "use deflate", name[:200])
 
 
-def _check_sizes(found: list[zipfile.ZipInfo], whole: int, limit: int, most_times: int) -> None:
-    """Compare what members claim with what there is: overlapping members claim more than the file has."""
-    packed, size = sum(info.compress_size for info in found), sum(info.file_size for info in found)
-    if packed > whole:
-        refuse("unreadable", f"the archive has {whole} bytes, its files claim {packed} of them", REUPLOAD_HINT)
+def _check_sizes(files: list[zipfile.ZipInfo], archive_size: int, limit: int, max_ratio: int) -> None:
+    """Check the sizes in the directory: overlapping members claim more bytes than the archive has."""
+    packed, size = sum(info.compress_size for info in files), sum(info.file_size for info in files)
+    if packed > archive_size:
+        refuse("unreadable", f"the archive has {archive_size} bytes, its files claim {packed} of them", REUPLOAD_HINT)
     if size > limit:
         refuse("too_large", f"{size} bytes unpacked, at most {limit} are allowed", "upload less at once")
-    if size > RATIO_EXEMPT_BYTES and size > most_times * max(1, packed):
-        detail = f"the archive unpacks to {size // max(1, packed)} times its size, at most {most_times} are allowed"
+    if size > RATIO_EXEMPT_BYTES and size > max_ratio * max(1, packed):
+        detail = f"the archive unpacks to {size // max(1, packed)} times its size, at most {max_ratio} are allowed"
         refuse("too_large", detail, "upload the file itself")
 
 
 def _is_system_file(name: str) -> bool:
-    """Say whether a file is none of the user's: what systems leave in archives."""
+    """Return whether a file was left in the archive by an operating system."""
     parts = name.split("/")
     return (
         parts[0] == "__MACOSX"
@@ -93,7 +93,7 @@ def _is_system_file(name: str) -> bool:
 
 @contextmanager
 def translate_archive_errors(content_format: str) -> Iterator[None]:
-    """Translate what damaged archives bring about. Raises `InvalidInput`."""
+    """Translate errors of damaged archives. Raises `InvalidInput`."""
     try:
         yield
     except InvalidInput:

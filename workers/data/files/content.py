@@ -1,4 +1,4 @@
-"""What was uploaded, and what it holds."""
+"""An upload, and its content."""
 
 from collections.abc import Callable, Mapping, Sized
 from dataclasses import dataclass
@@ -14,17 +14,17 @@ MAX_UNPACKED_BYTES = 8 << 30  # bytes of unpacked content
 
 @dataclass(frozen=True)
 class Upload:
-    """A file that is to be read, and what was told of it."""
+    """An uploaded file, and what the user said of it."""
 
     path: Path
     source: UploadSource
-    limit: int = MAX_UNPACKED_BYTES  # bytes, unpacked
-    known_schema: DataSchema | None = None  # what was found in it when it came, if this is not the first time
+    limit: int = MAX_UNPACKED_BYTES
+    known_schema: DataSchema | None = None  # of content that was read before: it is parsed by this
 
 
 @dataclass(frozen=True)
 class Content:
-    """Columns by split, as stored, and what is known of each. "train" comes first; vectors have no such split."""
+    """Stored columns by split, and their descriptions. "train" comes first; vectors and weights have no such split."""
 
     columns: tuple[Column, ...]
     splits: Mapping[str, SplitColumns]
@@ -41,4 +41,4 @@ class Content:
         return DataSchema(columns=self.columns, rows=self.rows, inputs=self.inputs, target=self.target)
 
 
-FormatReader = Callable[[Upload], Content]  # raises `InvalidInput` with every problem found
+FormatReader = Callable[[Upload], Content]  # raises `InvalidInput` with every problem

@@ -1,4 +1,4 @@
-"""Lines of text, which is UTF-8; any other is refused with its place, and with how to convert it."""
+"""Lines of UTF-8 text; other encodings are refused, with how to convert them."""
 
 import codecs
 from collections.abc import Iterator
@@ -10,7 +10,7 @@ from workers.data.files.problems import line_problem
 
 MAX_LINE_BYTES = 16 << 20  # bytes
 
-# First bytes → what they are the mark of; the longer ones first.
+# First bytes → encoding; the longer ones first.
 BYTE_ORDER_MARKS = {
     codecs.BOM_UTF32_LE: "UTF-32",
     codecs.BOM_UTF32_BE: "UTF-32",
@@ -20,11 +20,11 @@ BYTE_ORDER_MARKS = {
 
 
 def read_lines(file: BinaryIO, name: str = "") -> Iterator[str]:
-    """Yield the lines with their ends, without a mark of UTF-8. Raises `InvalidInput`."""
+    """Yield the lines with their ends, without a byte order mark. Raises `InvalidInput`."""
     for number, raw in enumerate(iter(partial(file.readline, MAX_LINE_BYTES + 1), b""), start=1):
         line = raw
         if number == 1:
-            encoding = next((found for mark, found in BYTE_ORDER_MARKS.items() if line.startswith(mark)), None)
+            encoding = next((each for mark, each in BYTE_ORDER_MARKS.items() if line.startswith(mark)), None)
             if encoding is not None:
                 _refuse(name, 1, "wrong_encoding", f"the text is {encoding}", _conversion(encoding))
             line = raw.removeprefix(codecs.BOM_UTF8)
@@ -32,7 +32,7 @@ def read_lines(file: BinaryIO, name: str = "") -> Iterator[str]:
             detail = f"has more than {MAX_LINE_BYTES >> 20} MiB"
             _refuse(name, number, "line_too_long", detail, "is it text, with an end to every line?")
         if b"\0" in line:
-            detail = f"byte {line.index(0) + 1} is NUL, which no text has"
+            detail = f"byte {line.index(0) + 1} is NUL, which text cannot have"
             _refuse(name, number, "wrong_encoding", detail, "if it is UTF-16: " + _conversion("UTF-16"))
         try:
             yield line.decode()

@@ -25,12 +25,12 @@ class SplitFile:
 
     @property
     def name(self) -> str:
-        """What to call it in problems: nothing if it is the only one."""
+        """The name in problems: empty for the only file."""
         return self.member
 
     @contextmanager
     def open(self) -> Iterator[BinaryIO]:
-        """Open the file. Raises `InvalidInput` for a damaged archive, also while it is read."""
+        """Open the file. Raises `InvalidInput` if the archive is damaged, also while the file is read."""
         if not self.member:
             with self.path.open("rb") as file:
                 yield file
@@ -50,7 +50,7 @@ def split_files(upload: Upload) -> Sequence[SplitFile]:
         if size > upload.limit:
             refuse("too_large", f"{size} bytes, at most {upload.limit} are allowed")
         return [SplitFile("train", upload.path)]
-    found: dict[str, SplitFile] = {}
+    files: dict[str, SplitFile] = {}
     for info in archive_members(upload.path, upload.limit):
         split = SPLIT_BY_NAME.get(Path(info.filename).name.partition(".")[0].lower())
         if split is None:
@@ -60,10 +60,10 @@ def split_files(upload: Upload) -> Sequence[SplitFile]:
                 "it holds train.EXT and test.EXT",
                 info.filename[:200],
             )
-        if split in found:
-            names = f'"{found[split].member}" and "{info.filename}"'
+        if split in files:
+            names = f'"{files[split].member}" and "{info.filename}"'
             refuse("duplicate_name", f"{names} are both for the split {split}", "leave one of them out")
-        found[split] = SplitFile(split, upload.path, info.filename)
-    if "train" not in found:
+        files[split] = SplitFile(split, upload.path, info.filename)
+    if "train" not in files:
         refuse("no_rows", "there is no file for the split train in the archive", "it holds train.EXT and test.EXT")
-    return [found[split] for split in ("train", "test") if split in found]
+    return [files[split] for split in ("train", "test") if split in files]

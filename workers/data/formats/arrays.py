@@ -1,4 +1,4 @@
-"""Arrays by name: NPZ and safetensors. Nothing is unpickled, and no header is believed."""
+"""Arrays by name: NPZ and safetensors. Nothing is unpickled, and sizes in headers are verified."""
 
 import json
 import math
@@ -18,14 +18,14 @@ from app.spec.problems import did_you_mean, json_pointer
 from workers.data.files.archives import REUPLOAD_HINT, archive_members, translate_archive_errors
 from workers.data.files.content import Content, Upload
 from workers.data.files.problems import ProblemCollector, refuse
-from workers.data.types.table import MAX_NAME_LENGTH, TARGET_NAMES
+from workers.data.types.table import MAX_NAME_LENGTH, TARGET_NAMES, name_problem
 
 SPLITS = ("train", "test")
 MAX_CLASSES = 1_000_000
-MAX_DEFLATE_RATIO = 1100  # times that deflate can make anything smaller: arrays of zeros are no attack
+MAX_DEFLATE_RATIO = 1100  # the largest of deflate: arrays of zeros are legitimate
 ArraysBySplit = dict[str, dict[str, Tensor]]  # split → name → array
 
-# Stored type → what a network sees; bytes depend on the shape, see `_dtype`.
+# Stored dtype → dtype in a network; uint8 depends on the shape, see `_dtype`.
 NETWORK_DTYPES: Mapping[torch.dtype, str] = {
     torch.float16: "float32",
     torch.bfloat16: "float32",
@@ -37,30 +37,30 @@ NETWORK_DTYPES: Mapping[torch.dtype, str] = {
     torch.int64: "int64",
     torch.bool: "bool",
 }
-WIDENED_DTYPES = {"u2": "i4", "u4": "i8", "u8": "i8"}  # unsigned types that torch does not know well
+WIDENED_DTYPES = {"u2": "i4", "u4": "i8", "u8": "i8"}  # unsigned dtypes with few operations in torch
 
 
 def read_npz(upload: Upload) -> Content:
-    """Read an archive of NumPy's. Raises `InvalidInput` with every problem found."""
-    findings = ProblemCollector()
+    """Read an archive of NumPy. Raises `InvalidInput` with every problem."""
+    problems = ProblemCollector()
     arrays: dict[str, Tensor] = {}
-    found = archive_members(upload.path, upload.limit, MAX_DEFLATE_RATIO)
+    members = archive_members(upload.path, upload.limit, MAX_DEFLATE_RATIO)
     with translate_archive_errors("npz"), zipfile.ZipFile(upload.path) as archive:
-        for info in found:
+        for info in members:
             name = info.filename.removesuffix(".npy")
             with archive.open(info) as file:
-                array = _read_array(file, info, name, findings)
+                array = _read_array(file, info, name, problems)
             if array is not None:
                 arrays[name] = _to_tensor(array)
-    return content_from_arrays(arrays, findings, upload.source.target)
+    return content_from_arrays(arrays, problems, upload)
 
 
-def _read_array(file: Any, info: zipfile.ZipInfo, name: str, findings: ProblemCollector) -> np.ndarray[Any, Any] | None:
-    """Return an array if its header tells of numbers, as many as there are."""
+def _read_array(file: Any, info: zipfile.ZipInfo, name: str, problems: ProblemCollector) -> np.ndarray[Any, Any] | None:
+    """Return an array of numbers; None for anything else. Raises `InvalidInput` if its header and its size differ."""
     if not info.filename.endswith(".npy"):
-        findings.add(
+        problems.add(
             Problem(
-                json_pointer([name]), "unsupported_dtype", f'"{name[:MAX_NAME_LENGTH]}" is no array', "leave it out"
+                json_pointer([name]), "unsupported_dtype", f'"{name[:MAX_NAME_LENGTH]}" is not an array', "leave it out"
             )
         )
         return None
@@ -72,27 +72,30 @@ def _read_array(file: Any, info: zipfile.ZipInfo, name: str, findings: ProblemCo
         refuse("unreadable", f'the header of "{name}" cannot be read', REUPLOAD_HINT, name)
     if dtype.hasobject or dtype.kind not in "fiub" or dtype.itemsize > 8:
         holds = "pickled Python objects, which are never read" if dtype.hasobject else str(dtype)
-        findings.add(Problem(json_pointer([name]), "unsupported_dtype", f'"{name}" holds {holds}', "store numbers"))
+        problems.add(Problem(json_pointer([name]), "unsupported_dtype", f'"{name}" holds {holds}', "store numbers"))
         return None
-    size, left = math.prod(shape) * dtype.itemsize, info.file_size - file.tell()
-    if size != left or any(length < 0 for length in shape):
+    size, remaining = math.prod(shape) * dtype.itemsize, info.file_size - file.tell()
+    if size != remaining or any(length < 0 for length in shape):
         refuse(
-            "unreadable", f'"{name}" claims the shape {list(shape)}, {size} bytes, and has {left}', REUPLOAD_HINT, name
+            "unreadable",
+            f'"{name}" claims the shape {list(shape)}, {size} bytes, and has {remaining}',
+            REUPLOAD_HINT,
+            name,
         )
     array = np.frombuffer(file.read(), dtype)
     return array.reshape(shape[::-1]).transpose() if fortran else array.reshape(shape)
 
 
 def _to_tensor(array: np.ndarray[Any, Any]) -> Tensor:
-    """Wrap an array; byte orders and unsigned types that torch does not know are widened."""
+    """Return a tensor of the same numbers, in native byte order; unsigned dtypes are widened."""
     wider = WIDENED_DTYPES.get(f"{array.dtype.kind}{array.dtype.itemsize}")
     native = array.astype(wider or array.dtype.newbyteorder("="), order="C")
     return torch.from_numpy(native)
 
 
 def read_safetensors(upload: Upload) -> Content:
-    """Read named tensors. Raises `InvalidInput` with every problem found."""
-    return content_from_arrays(read_tensors(upload), ProblemCollector(), upload.source.target)
+    """Read named tensors. Raises `InvalidInput` with every problem."""
+    return content_from_arrays(read_tensors(upload), ProblemCollector(), upload)
 
 
 def read_tensors(upload: Upload) -> dict[str, Tensor]:
@@ -109,7 +112,7 @@ def read_tensors(upload: Upload) -> dict[str, Tensor]:
 
 
 def _check_header(upload: Upload) -> None:
-    """See that the header lies in the file and is JSON, which the library would tell less clearly."""
+    """Check that the header lies in the file and is JSON, since the library is less clear. Raises `InvalidInput`."""
     with upload.path.open("rb") as file:
         start = file.read(8)
         length = struct.unpack("<Q", start)[0] if len(start) == 8 else 0
@@ -126,12 +129,12 @@ def _check_header(upload: Upload) -> None:
             refuse("unreadable", "the file cannot be read as safetensors: its header is not JSON", REUPLOAD_HINT)
 
 
-def content_from_arrays(arrays: Mapping[str, Tensor], findings: ProblemCollector, target: str | None = None) -> Content:
-    """Return the content of arrays: `train/x` and `test/x` are of splits, other names are for training.
+def content_from_arrays(arrays: Mapping[str, Tensor], problems: ProblemCollector, upload: Upload) -> Content:
+    """Return the content of arrays: `train/x` and `test/x` belong to splits, other names to "train".
 
-    `target` is what is learned; default: a column named like that.
+    Columns are those of the upload's stored schema, if it has one.
 
-    Raises `InvalidInput` with every problem found.
+    Raises `InvalidInput` with every problem.
     """
     splits: ArraysBySplit = {}
     for name, array in arrays.items():
@@ -139,15 +142,19 @@ def content_from_arrays(arrays: Mapping[str, Tensor], findings: ProblemCollector
         known = slash and split in SPLITS
         splits.setdefault(split if known else "train", {})[column if known else name] = array
     try:
-        findings.raise_if_any()
-        found: tuple[Problem, ...] = ()
+        problems.raise_if_any()
+        every: tuple[Problem, ...] = ()
     except InvalidInput as error:
-        found = error.problems
-    if arrays or not found:
-        found = (*found, *_problems(splits))
-    if found:
-        raise InvalidInput(found)
+        every = error.problems
+    if arrays or not every:
+        every = (*every, *_problems(splits))
+    if every:
+        raise InvalidInput(every)
     train = splits["train"]
+    ordered = dict(sorted(splits.items(), reverse=True))
+    if (schema := upload.known_schema) is not None:
+        return Content(schema.columns, ordered, schema.inputs, schema.target)
+    target = upload.source.target
     if target is not None and target not in train:
         refuse(
             "unknown_column",
@@ -157,9 +164,7 @@ def content_from_arrays(arrays: Mapping[str, Tensor], findings: ProblemCollector
     label = target or next((name for name in TARGET_NAMES if name in train), None)
     columns = tuple(_column(name, splits) for name in train)
     inputs = tuple(name for name in train if name != label)
-    return Content(
-        columns, dict(sorted(splits.items(), reverse=True)), inputs or tuple(train), label if inputs else None
-    )
+    return Content(columns, ordered, inputs or tuple(train), label if inputs else None)
 
 
 def _problems(splits: ArraysBySplit) -> list[Problem]:
@@ -171,8 +176,8 @@ def _problems(splits: ArraysBySplit) -> list[Problem]:
         rows = {name: len(column) for name, column in columns.items() if column.ndim}
         for name, column in columns.items():
             place = json_pointer([split, name] if len(splits) > 1 else [name])
-            if not 0 < len(name) <= MAX_NAME_LENGTH:
-                problems.append(Problem(place, "invalid_name", f'"{name[:40]}" is no name', "1 to 200 characters"))
+            if problem := name_problem(name, place):
+                problems.append(problem)
             if column.ndim == 0 or 0 in column.shape:
                 problems.append(
                     Problem(place, "no_rows", f'"{name}" has shape {list(column.shape)}', "rows come first")
@@ -204,7 +209,7 @@ def _problems(splits: ArraysBySplit) -> list[Problem]:
 
 
 def _dtype(column: Tensor) -> str:
-    """Bytes with a shape are images, which networks see as numbers; single bytes are labels or codes."""
+    """Return the dtype in a network. uint8 with three or more dimensions are images, others are labels."""
     if column.dtype == torch.uint8:
         return "float32" if column.ndim > 2 else "int64"
     return NETWORK_DTYPES[column.dtype]
@@ -216,7 +221,7 @@ def _column(name: str, splits: ArraysBySplit) -> Column:
     peak = 255.0 if column.dtype == torch.uint8 and column.ndim > 2 else None
     classes = None
     if name in TARGET_NAMES and dtype == "int64" and column.ndim == 1:
-        parts = [held[name] for held in splits.values()]
+        parts = [columns[name] for columns in splits.values()]
         least, most = min(int(part.min()) for part in parts), max(int(part.max()) for part in parts)
         classes = most + 1 if least >= 0 and most < MAX_CLASSES else None
     return Column.model_validate(

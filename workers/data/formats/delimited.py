@@ -3,7 +3,7 @@
 import csv
 from array import array
 from collections.abc import Iterator, Sequence
-from itertools import islice
+from itertools import chain, islice
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -11,208 +11,207 @@ import numpy as np
 from app.errors import InvalidInput
 from workers.data.files.content import Content, Upload
 from workers.data.files.lines import MAX_LINE_BYTES, read_lines
-from workers.data.files.problems import MAX_PROBLEMS, ProblemCollector, RowLocations, abbreviate, line_problem, refuse
+from workers.data.files.problems import ProblemCollector, RowLocations, line_problem, refuse
 from workers.data.files.split_files import SplitFile, split_files
-from workers.data.types.inference import MAJORITY_FRACTION, MIN_MAJORITY_ROWS, Cells
-from workers.data.types.table import build_content, check_column_names, target_column
-from workers.data.types.values import parse_texts
+from workers.data.types.base import BaseColumnType
+from workers.data.types.catalog import MAJORITY_FRACTION, MIN_MAJORITY_ROWS
+from workers.data.types.numbers import NumberType
+from workers.data.types.table import Table, TableOptions, build_content, check_column_names, check_same_columns
+from workers.data.types.texts import TextType, infer_texts
+from workers.data.types.values import BOOLEAN_VALUES, Values
 
-BLOCK_ROWS = 4096  # rows that are looked at together
-MISSING_VALUES = frozenset({"", "na", "n/a", "nan", "null", "none", "?", "-"})  # among numbers; among texts only ""
+BLOCK_ROWS = 4096  # rows that are converted together
+MAX_UNREADABLE = 1000  # cells of a number column that are kept to be reported
 
 
 def read_csv(upload: Upload) -> Content:
-    """Read a table whose cells stand between commas, or semicolons. Raises `InvalidInput`."""
-    return _read(upload, "")
+    """Read a table whose cells are separated by commas or semicolons. Raises `InvalidInput`."""
+    return _content(read_csv_table(split_files(upload), TableOptions.from_upload(upload)), upload)
 
 
 def read_tsv(upload: Upload) -> Content:
-    """Read a table whose cells stand between tabs. Raises `InvalidInput`."""
-    return _read(upload, "\t")
+    """Read a table whose cells are separated by tabs. Raises `InvalidInput`."""
+    return _content(read_tsv_table(split_files(upload), TableOptions.from_upload(upload)), upload)
 
 
-def _read(upload: Upload, delimiter: str) -> Content:
-    types = upload.source.types or {}
-    texts = frozenset(name for name, kind in types.items() if kind != "number")
+def read_csv_table(files: Sequence[SplitFile], options: TableOptions) -> Table:
+    """Read the values of files whose cells are separated by commas or semicolons. Raises `InvalidInput`."""
+    return _read(files, options, "")
+
+
+def read_tsv_table(files: Sequence[SplitFile], options: TableOptions) -> Table:
+    """Read the values of files whose cells are separated by tabs. Raises `InvalidInput`."""
+    return _read(files, options, "\t")
+
+
+def _content(table: Table, upload: Upload) -> Content:
+    unread = [name for name in table.names[:1] if name == "column_1" and _is_row_index(table.columns[name])]
+    return build_content(table, upload, default_target=table.names[-1], unread=unread)
+
+
+def _read(files: Sequence[SplitFile], options: TableOptions, delimiter: str) -> Table:
+    texts: frozenset[str] = frozenset()
     while True:
-        table = _TableReader(delimiter, texts, frozenset(types) - texts)
-        for each in split_files(upload):
-            table.read(each)
-        late = frozenset(name for name, column in table.columns.items() if column.must_reread_as_text())
+        reader = _TableReader(delimiter, options, texts)
+        for each in files:
+            reader.read(each)
+        late = frozenset(name for name, column in reader.columns.items() if column.must_reread_as_text())
         if not late:
-            return table.content(upload)
-        texts |= late  # their cells were thrown away as soon as they were numbers: once more
-
-
-def read_rows(file: BinaryIO, name: str, delimiter: str) -> Iterator[tuple[int, list[str]]]:
-    """Yield the cells of every row, the header first, with the number of the line at which each begins.
-
-    Without `delimiter` cells stand between commas or semicolons. Raises `InvalidInput`.
-    """
-    csv.field_size_limit(MAX_LINE_BYTES)
-    text = read_lines(file, name)
-    first = next(text, "")
-    sign = delimiter or (";" if first.count(";") > first.count(",") else ",")
-    options: dict[str, Any] = {"quoting": csv.QUOTE_NONE} if sign == "\t" else {"strict": True}
-    reader = csv.reader(_prepend(first, text), delimiter=sign, **options)
-    yield from _with_line_numbers(reader, name)
-
-
-def column_names(header: Sequence[str]) -> list[str]:
-    """Return the names of the columns; one without a name is called by its place."""
-    return [cell.strip() or f"column_{number}" for number, cell in enumerate(header, start=1)]
+            return reader.table()
+        texts |= late  # their first cells were dropped once they were converted to numbers
 
 
 class _TableReader:
     """The columns of all files, side by side."""
 
-    def __init__(self, delimiter: str, texts: frozenset[str], numbers: frozenset[str]) -> None:
+    def __init__(self, delimiter: str, options: TableOptions, texts: frozenset[str]) -> None:
         self.columns: dict[str, _ColumnReader] = {}
-        self._delimiter, self._texts, self._numbers = delimiter, texts, numbers
-        self._places, self._splits = RowLocations(), list[str]()
-        self._findings = ProblemCollector()
+        self._names: list[str] = []
+        self._delimiter, self._options, self._texts = delimiter, options, texts
+        self._locations, self._splits = RowLocations(), list[str]()
+        self._problems = ProblemCollector()
 
     def read(self, part: SplitFile) -> None:
         """Read a file."""
         self._splits.append(part.split)
-        self._places.start_file(part.name)
+        self._locations.start_file(part.name)
         with part.open() as file:
-            rows = read_rows(file, part.name, self._delimiter)
-            order = self._header(next(rows, (1, []))[1], part.name)
+            rows = _read_rows(file, part.name, self._delimiter)
+            names = self._header(next(rows, (1, []))[1], part.name)
             while block := list(islice(rows, BLOCK_ROWS)):
-                self._take(block, order, part.name)
+                self._add(block, names, part.name)
+                if len(self._locations):
+                    self._options.check_row_count(len(self._locations))
 
-    def _header(self, header: list[str], name: str) -> list[str]:
-        names = column_names(header)
-        if len(names) < 2:
-            refuse(
-                "no_columns",
-                "a table has a header and at least two columns",
-                "separate columns by commas, or tell another format",
-                name,
-            )
-        check_column_names(names, name)
-        if all(map(_is_number, names)):
-            refuse(
-                "no_header",
-                "the first line has numbers, and not the names of the columns",
-                "put a line with names on top",
-                name,
-            )
-        if not self.columns:
-            self.columns = {each: _ColumnReader(each in self._texts, each in self._numbers) for each in names}
-        elif self.columns.keys() != set(names):
-            differing = ", ".join(sorted(self.columns.keys() ^ set(names))[:10])
-            refuse(
-                "columns_differ",
-                f"the files differ in these columns: {differing}",
-                "give all of them the same header",
-                name,
-            )
+    def _header(self, header: Sequence[str], file: str) -> list[str]:
+        """Return the names of the columns; one without a name is called by its place."""
+        names = [cell.strip() or f"column_{number}" for number, cell in enumerate(header, start=1)]
+        if self._options.infer:
+            _check_header(names, file)
+        check_column_names(names, file)
+        if self._names:
+            check_same_columns(names, self._names, file)
+        else:
+            self._names = names
+            self.columns = {
+                name: _ColumnReader(self._options.type_class(name), name in self._texts)
+                for name in names
+                if self._options.infer or name in self._options.types
+            }
         return names
 
-    def _take(self, block: list[tuple[int, list[str]]], names: list[str], file: str) -> None:
-        kept = []
+    def _add(self, block: list[tuple[int, list[str]]], names: list[str], file: str) -> None:
+        rows = []
         for line, row in block:
             if len(row) == len(names):
-                kept.append((line, row))
+                rows.append((line, row))
             elif row:  # no blank line
                 detail = f"has {len(row)} cells, the header has {len(names)}"
                 hint = "the file may be truncated, or a comma needs quotes"
-                self._findings.add(line_problem(file, line, "columns_differ", detail, hint))
-        first = len(self._places)
-        self._places.add(line for line, _ in kept)
-        for name, cells in zip(names, zip(*(row for _, row in kept), strict=True), strict=False):
-            self.columns[name].extend(cells, first)
+                self._problems.add(line_problem(file, line, "columns_differ", detail, hint))
+        first = len(self._locations)
+        self._locations.add(line for line, _ in rows)
+        for name, cells in zip(names, zip(*(row for _, row in rows), strict=True), strict=False):
+            if name in self.columns:
+                self.columns[name].extend(cells, first)
 
-    def content(self, upload: Upload) -> Content:
-        """Return the content. Raises `InvalidInput`."""
-        odd = [(row, name, cell) for name, column in self.columns.items() for row, cell in column.non_numeric]
-        for row, name, cell in sorted(odd):
-            hint = "leave the cell empty if the number is missing"
-            detail = f'"{abbreviate(cell)}" is not a finite number'
-            self._findings.add(self._places.problem_at(row, name, "not_a_number", detail, hint))
-        self._findings.raise_if_any()
-        names = list(self.columns)
-        target = target_column(names, upload.source, last=True)
-        cells = {name: column.cells() for name, column in self.columns.items()}
-        unread = [name for name in names[:1] if name == "column_1" and _is_row_index(cells[name])]
-        return build_content(cells, self._splits, self._places, upload.source, target=target, unread=unread)
+    def table(self) -> Table:
+        """Return the table. Raises `InvalidInput` for rows of another length than the header."""
+        self._problems.raise_if_any()
+        unreadable = [(row, name, cell) for name, each in self.columns.items() for row, cell in each.unreadable]
+        columns = {name: column.values(self._options.infer) for name, column in self.columns.items()}
+        return Table(self._names, columns, self._locations, self._splits, unreadable)
+
+
+def _check_header(names: Sequence[str], file: str) -> None:
+    """Raise `InvalidInput` if the first line of a new table cannot be its header."""
+    if len(names) < 2:
+        hint = "separate columns by commas, or name another format"
+        refuse("no_columns", "a table has a header and at least two columns", hint, file)
+    if all(_is_finite_number(name) for name in names):
+        detail = "the first line has numbers, not the names of the columns"
+        refuse("no_header", detail, "put a line with names on top", file)
 
 
 class _ColumnReader:
-    """A column on its way: numbers as long as it has any, else texts."""
+    """A column while it is read: as numbers as long as it has any, else as text."""
 
-    def __init__(self, text: bool, number: bool) -> None:
-        self.non_numeric: list[tuple[int, str]] = []  # (row, cell), the first ones among numbers that are none
-        self._number = number  # whatever comes
+    def __init__(self, kind: type[BaseColumnType] | None, text: bool) -> None:
+        self.unreadable: list[tuple[int, str]] = []  # (row, cell), the first ones that are no numbers
+        self._kind = kind  # None: inferred
         self._numbers = array("d")
-        self._texts: list[str | None] | None = [] if text else None
-        self._odd = self._missing = 0
-        self._same: dict[str, str] = {}  # equal texts are one object
+        self._values: list[Any] | None = None if kind is NumberType or (kind is None and not text) else []
+        self._unreadable_count = self._missing = 0
+        self._unique: dict[str, str] = {}  # equal texts are one object
 
     def extend(self, cells: Sequence[str], first: int) -> None:
-        """Take some more cells, the first of which is in row `first`."""
-        if self._texts is None:
-            begun = bool(self._numbers)
-            self._numbers.extend(self._read(cells, first))
-            if begun or not self._is_text():
+        """Add cells, the first of which is in row `first`."""
+        if self._values is None:
+            has_numbers = bool(self._numbers)
+            self._numbers.extend(self._parse_numbers(cells, first))
+            if has_numbers or not self._is_text():
                 return
-            self._texts, self.non_numeric = [], []
-        self._texts += [self._same.setdefault(cell, cell) or None for cell in map(str.strip, cells)]
-        if len(self._same) > BLOCK_ROWS:
-            self._same.clear()
+            self._values, self.unreadable = [], []
+        decode = TextType.decode if self._kind is None else self._kind.decode
+        self._values += [decode(self._unique.setdefault(cell, cell)) for cell in map(str.strip, cells)]
+        if len(self._unique) > BLOCK_ROWS:
+            self._unique.clear()
 
-    def _read(self, cells: Sequence[str], first: int) -> "array[float]":
+    def _parse_numbers(self, cells: Sequence[str], first: int) -> "array[float]":
         try:
-            found = array("d", map(float, cells))
-            if np.isfinite(np.frombuffer(found)).all() and not any("_" in cell for cell in cells):
-                return found
+            numbers = array("d", map(float, cells))
+            if np.isfinite(np.frombuffer(numbers)).all() and "_" not in "".join(cells):
+                return numbers
         except ValueError:
             pass
-        return array("d", [self._read_cell(cell.strip(), first + row) for row, cell in enumerate(cells)])
+        return array("d", [self._parse_number(cell, first + row) for row, cell in enumerate(cells)])
 
-    def _read_cell(self, cell: str, row: int) -> float:
-        if cell.lower() in MISSING_VALUES:
+    def _parse_number(self, cell: str, row: int) -> float:
+        value = NumberType.decode(cell)
+        if value is None:
             self._missing += 1
             return float("nan")
-        if _is_number(cell):
-            return float(cell)
-        self._odd += 1
-        if len(self.non_numeric) < MAX_PROBLEMS:
-            self.non_numeric.append((row, cell))
+        if isinstance(value, float) and (self._kind is not None or _is_finite_number(cell)):
+            return value
+        self._unreadable_count += 1
+        if len(self.unreadable) < MAX_UNREADABLE:
+            self.unreadable.append((row, cell.strip()))
         return float("nan")
 
     def _is_text(self) -> bool:
-        there = len(self._numbers) - self._missing
+        count = len(self._numbers) - self._missing
         return (
-            not self._number
-            and self._odd > 0
-            and (there <= MIN_MAJORITY_ROWS or self._odd > (1 - MAJORITY_FRACTION) * there)
+            self._kind is None
+            and self._unreadable_count > 0
+            and (count <= MIN_MAJORITY_ROWS or self._unreadable_count > (1 - MAJORITY_FRACTION) * count)
         )
 
     def must_reread_as_text(self) -> bool:
-        """Say whether what began as numbers is none."""
-        return self._texts is None and self._is_text()
+        """Return whether what began as numbers is text."""
+        return self._values is None and self._is_text()
 
-    def cells(self) -> Cells:
-        """Return the values."""
-        if self._texts is None:
+    def values(self, infer: bool) -> Values:
+        """Return the values: float64 (N) of numbers."""
+        if self._values is None:
             return np.array(self._numbers)
-        return parse_texts(self._texts)
+        return infer_texts(self._values, self._kind) if infer else self._values
 
 
-def _prepend(first: str, rest: Iterator[str]) -> Iterator[str]:
-    yield first
-    yield from rest
+def _read_rows(file: BinaryIO, name: str, delimiter: str) -> Iterator[tuple[int, list[str]]]:
+    """Yield the cells of every row, the header first, with the number of the line at which each begins.
 
-
-def _with_line_numbers(reader: Any, name: str) -> Iterator[tuple[int, list[str]]]:
-    """Yield rows with the number of the line that each begins at. Raises `InvalidInput`."""
+    Without `delimiter` cells are separated by commas or semicolons. Raises `InvalidInput`.
+    """
+    csv.field_size_limit(MAX_LINE_BYTES)
+    lines = read_lines(file, name)
+    first = next(lines, "")
+    separator = delimiter or (";" if first.count(";") > first.count(",") else ",")
+    options: dict[str, Any] = {"quoting": csv.QUOTE_NONE} if separator == "\t" else {"strict": True}
+    reader = csv.reader(chain([first], lines), delimiter=separator, **options)
     line = 1
     try:
         for row in reader:
-            yield line, row if reader.dialect.quoting != csv.QUOTE_NONE else list(map(_unquote, row))
+            yield line, row if separator != "\t" else list(map(_unquote, row))
             line = reader.line_num + 1
     except csv.Error as error:
         hint = "a quote inside a quoted cell is written twice; the file may be truncated"
@@ -220,19 +219,19 @@ def _with_line_numbers(reader: Any, name: str) -> Iterator[tuple[int, list[str]]
 
 
 def _unquote(cell: str) -> str:
-    """Return a cell between tabs, where quotes stand for themselves unless a spreadsheet put them around all of it."""
+    """Return a cell between tabs: quotes are plain there, unless a spreadsheet put them around the whole cell."""
     if len(cell) > 1 and cell[0] == cell[-1] == '"':
         return cell[1:-1].replace('""', '"')
     return cell
 
 
-def _is_number(cell: str) -> bool:
-    try:
-        return "_" not in cell and abs(float(cell)) < float("inf")
-    except ValueError:
-        return False
+def _is_finite_number(cell: str) -> bool:
+    value = NumberType.decode(cell)
+    return isinstance(value, float) and np.isfinite(value) and cell.strip().lower() not in BOOLEAN_VALUES
 
 
-def _is_row_index(cells: Cells) -> bool:
-    """Say whether a column without a name is the number of the row, as some programs write it."""
-    return isinstance(cells, np.ndarray) and bool((np.diff(cells) == 1).all()) and cells[:1].tolist() in ([0.0], [1.0])
+def _is_row_index(values: Values) -> bool:
+    """Return whether a column without a name is the number of the row, as some programs write it."""
+    return (
+        isinstance(values, np.ndarray) and bool((np.diff(values) == 1).all()) and values[:1].tolist() in ([0.0], [1.0])
+    )

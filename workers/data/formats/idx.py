@@ -1,4 +1,4 @@
-"""IDX, the format of MNIST: one file, or an archive of those of a whole data set."""
+"""IDX, the format of MNIST: one file, or an archive with those of every split."""
 
 import gzip
 import math
@@ -19,7 +19,7 @@ from workers.data.files.content import Content, Upload
 from workers.data.files.problems import ProblemCollector, refuse
 from workers.data.formats.arrays import content_from_arrays
 
-# Code of a type → what it is; all but bytes are big-endian.
+# Code of a type → dtype; all but bytes are big-endian.
 IDX_DTYPES = {0x08: "u1", 0x09: "i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
 GZIP_MAGIC = b"\x1f\x8b"
 IDX_FILE_NAME = re.compile(r"(train|t10k|test)[^/]*?(images|labels)[^/]*$", re.IGNORECASE)
@@ -32,24 +32,26 @@ def read_idx_upload(upload: Upload) -> Content:
         with upload.path.open("rb") as file:
             array = parse_idx(file, upload.limit)
         name = {1: "y", 2: "x"}.get(array.ndim, "image")
-        return content_from_arrays({name: as_images(array)}, ProblemCollector())
+        return content_from_arrays({name: as_images(array)}, ProblemCollector(), upload)
     arrays: dict[str, Tensor] = {}
-    left = upload.limit
+    remaining = upload.limit
     for info in archive_members(upload.path, upload.limit):
-        found = IDX_FILE_NAME.search(info.filename)
-        if found is None:
+        match = IDX_FILE_NAME.search(info.filename)
+        if match is None:
             hint = "name them as those of MNIST: train-images-idx3-ubyte and so on"
-            refuse("unknown_file", f'"{info.filename[:200]}" is none of images or labels', hint, info.filename[:200])
-        split, kind = "train" if found[1].lower() == "train" else "test", COLUMN_BY_KIND[found[2].lower()]
+            refuse(
+                "unknown_file", f'"{info.filename[:200]}" holds neither images nor labels', hint, info.filename[:200]
+            )
+        split, kind = "train" if match[1].lower() == "train" else "test", COLUMN_BY_KIND[match[2].lower()]
         with translate_archive_errors("idx"), zipfile.ZipFile(upload.path) as archive, archive.open(info) as member:
-            array = parse_idx(member, left, info.filename)  # type: ignore[arg-type]
-        left -= array.nbytes
+            array = parse_idx(member, remaining, info.filename)  # type: ignore[arg-type]
+        remaining -= array.nbytes
         arrays[f"{split}/{kind}"] = as_images(array)
-    return content_from_arrays(arrays, ProblemCollector())
+    return content_from_arrays(arrays, ProblemCollector(), upload)
 
 
 def as_images(array: Tensor) -> Tensor:
-    """Return images with a channel; any other array as it is."""
+    """Return images (N, height, width) as (N, 1, height, width); any other array as it is."""
     return array.unsqueeze(1) if array.ndim == 3 else array
 
 
@@ -76,7 +78,7 @@ def parse_idx(file: BinaryIO, limit: int, name: str = "") -> Tensor:
 
 
 def read_idx(path: Path) -> Tensor:
-    """Read one IDX file of torchvision's, packed or not. Raises `DataError`."""
+    """Read an IDX file of torchvision, packed by gzip or not. Raises `DataError`."""
     try:
         with path.open("rb") as file:
             return parse_idx(file, 1 << 34)

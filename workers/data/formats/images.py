@@ -1,4 +1,4 @@
-"""Pictures in folders that are named like their classes, in a zip archive."""
+"""Images in folders that are named like their classes, in a zip archive."""
 
 import zipfile
 from collections import Counter
@@ -10,27 +10,33 @@ import torch
 from torch import Tensor
 
 from app.errors import Problem
-from app.spec.data.columns import Column
+from app.spec.data.columns import MAX_LABELS, Column
 from app.spec.problems import json_pointer
 from workers.data.columns import StoredColumn
 from workers.data.files.archives import archive_members, translate_archive_errors
 from workers.data.files.content import Content, Upload
 from workers.data.files.problems import ProblemCollector, refuse
 from workers.data.files.split_files import SPLIT_BY_NAME
-from workers.data.images.decoding import ImageDecodeError, ZipImages, channel_count, decode_image, open_image
-from workers.data.types.inference import unique_words
+from workers.data.images.decoding import (
+    IMAGE_SUFFIXES,
+    ImageDecodeError,
+    ZipImages,
+    channel_count,
+    decode_image,
+    open_image,
+)
+from workers.data.types.statistics import MAX_LABEL_LENGTH, unique_words
 
-IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".ppm", ".pgm", ".pbm"})
-MAX_RESIDENT_BYTES = 256 << 20  # bytes that all pictures may have to be read as one array
-MAX_DECODED_PIXELS = 10**9  # pixels that are decoded when they are looked through; of the others, the headers are read
-LAYOUT_HINT = "put every picture into a folder named like its class: CLASS/name.png, or train/CLASS/… and test/CLASS/…"
+MAX_RESIDENT_BYTES = 256 << 20  # of all images, to be read as one array
+MAX_DECODED_PIXELS = 10**9  # of new images that are decoded; of further ones, only the headers are read
+LAYOUT_HINT = "put every image into a folder named like its class: CLASS/name.png, or train/CLASS/… and test/CLASS/…"
 
 ImageShape = tuple[int, int, int]  # channels, height, width
 
 
 @dataclass(frozen=True)
 class ArchiveImage:
-    """A picture in the archive."""
+    """An image in the archive."""
 
     info: zipfile.ZipInfo
     split: str
@@ -38,62 +44,62 @@ class ArchiveImage:
 
 
 def read_images(upload: Upload) -> Content:
-    """Read an archive of pictures: as one array if they are alike and small, else each when it is needed.
+    """Read an archive of images: as one array if they have one size and are small, else lazily.
 
-    Raises `InvalidInput` with every problem found.
+    Raises `InvalidInput` with every problem.
     """
-    found = _collect_images(archive_members(upload.path, upload.limit))
-    labels = unique_words(each.label for each in found)
+    images = _collect_images(archive_members(upload.path, upload.limit))
+    labels = unique_words(each.label for each in images)
     if labels is None:
         refuse(
             "too_many_labels",
-            "there are more than 1,000 classes, or one with a name of over 200 characters",
+            f"there are more than {MAX_LABELS:,} classes, or one with a name of over {MAX_LABEL_LENGTH} characters",
             LAYOUT_HINT,
         )
-    if all(each.split != "train" for each in found):
-        refuse("no_rows", "there are no pictures to train on", LAYOUT_HINT)
+    if all(each.split != "train" for each in images):
+        refuse("no_rows", "there are no images to train on", LAYOUT_HINT)
     known = upload.known_schema.column("image") if upload.known_schema is not None else None
-    if known is not None and known.type == "image":  # all of them were looked through when they came
+    if known is not None and known.type == "image":  # they were inspected when they were uploaded
         column, values = known, None
     else:
-        column, values = _inspect_images(upload, found)
+        column, values = _inspect_images(upload, images)
     splits: dict[str, dict[str, StoredColumn]] = {}
     for split in ("train", "test"):
-        rows = [row for row, each in enumerate(found) if each.split == split]
+        rows = [row for row, each in enumerate(images) if each.split == split]
         if rows:
-            pictures = ZipImages.from_members(upload.path, (found[row].info for row in rows), column.shape[0])
-            image = pictures if values is None else torch.stack([values[row] for row in rows])
-            splits[split] = {"image": image, "label": [found[row].label for row in rows]}
+            lazy = ZipImages.from_members(upload.path, (images[row].info for row in rows), column.shape[0])
+            pixels = lazy if values is None else torch.stack([values[row] for row in rows])
+            splits[split] = {"image": pixels, "label": [images[row].label for row in rows]}
     label = Column(name="label", type="category", labels=labels, classes=len(labels))
     return Content((column, label), splits, ("image",), "label")
 
 
 def _collect_images(infos: Sequence[zipfile.ZipInfo]) -> list[ArchiveImage]:
-    """Return the pictures in order of their names. Raises `InvalidInput`."""
-    findings = ProblemCollector()
-    pictures = []
+    """Return the images in the order of their names. Raises `InvalidInput`."""
+    problems = ProblemCollector()
+    images = []
     for info in infos:
         path = PurePosixPath(info.filename)
         if path.suffix.lower() in IMAGE_SUFFIXES:
-            pictures.append((info, path.parts))
-        elif len(path.parts) > 1:  # a readme may lie on top
-            detail = f'"{info.filename[:200]}" is no picture'
-            findings.add(Problem(json_pointer([info.filename[:200]]), "unknown_file", detail, "leave it out"))
-    findings.raise_if_any()
+            images.append((info, path.parts))
+        elif len(path.parts) > 1:  # a readme may lie at the top
+            detail = f'"{info.filename[:200]}" is not an image'
+            problems.add(Problem(json_pointer([info.filename[:200]]), "unknown_file", detail, "leave it out"))
+    problems.raise_if_any()
     while (
-        pictures
-        and len({parts[0] for _, parts in pictures}) == 1
-        and min(len(parts) for _, parts in pictures) > 2
-        and pictures[0][1][0].lower() not in SPLIT_BY_NAME
+        images
+        and len({parts[0] for _, parts in images}) == 1
+        and min(len(parts) for _, parts in images) > 2
+        and images[0][1][0].lower() not in SPLIT_BY_NAME
     ):
-        pictures = [(info, parts[1:]) for info, parts in pictures]  # one folder around all others
-    split = all(parts[0].lower() in SPLIT_BY_NAME for _, parts in pictures)
-    _check_splits({parts[0].lower() for _, parts in pictures} if split else set())
-    found = []
-    for info, parts in sorted(pictures, key=lambda each: each[0].filename):
+        images = [(info, parts[1:]) for info, parts in images]  # one folder around all others
+    split = all(parts[0].lower() in SPLIT_BY_NAME for _, parts in images)
+    _check_splits({parts[0].lower() for _, parts in images} if split else set())
+    labelled = []
+    for info, parts in sorted(images, key=lambda each: each[0].filename):
         inner = parts[1:] if split else parts
         if len(inner) < 2:
-            findings.add(
+            problems.add(
                 Problem(
                     json_pointer([info.filename[:200]]),
                     "no_class",
@@ -102,47 +108,49 @@ def _collect_images(infos: Sequence[zipfile.ZipInfo]) -> list[ArchiveImage]:
                 )
             )
         else:
-            found.append(ArchiveImage(info, SPLIT_BY_NAME[parts[0].lower()] if split else "train", inner[0]))
-    findings.raise_if_any()
-    if not found:
-        refuse("no_rows", "there are no pictures in the archive", LAYOUT_HINT)
-    return found
+            labelled.append(ArchiveImage(info, SPLIT_BY_NAME[parts[0].lower()] if split else "train", inner[0]))
+    problems.raise_if_any()
+    if not labelled:
+        refuse("no_rows", "there are no images in the archive", LAYOUT_HINT)
+    return labelled
 
 
 def _check_splits(folders: set[str]) -> None:
     """Refuse two folders that are for the same split: one of them would be left out silently."""
-    held = sorted(folders - {"train"})
-    if len(held) > 1:
-        detail = f"the folders {' and '.join(held)} are both for the split test"
+    others = sorted(folders - {"train"})
+    if len(others) > 1:
+        detail = f"the folders {' and '.join(others)} are both for the split test"
         refuse("duplicate_name", detail, "leave one of them out, or put it into train")
 
 
-def _inspect_images(upload: Upload, found: Sequence[ArchiveImage]) -> tuple[Column, list[Tensor] | None]:
-    """Return the description of all pictures, and they themselves if they are alike and small.
+def _inspect_images(upload: Upload, images: Sequence[ArchiveImage]) -> tuple[Column, list[Tensor] | None]:
+    """Return the description of all images, and their pixels if they have one size and are small.
 
-    Raises `InvalidInput` with those that cannot be read.
+    Raises `InvalidInput` with those that cannot be decoded.
     """
-    findings, shapes, left = ProblemCollector(), list[ImageShape](), MAX_DECODED_PIXELS
+    problems, shapes, remaining = ProblemCollector(), list[ImageShape](), MAX_DECODED_PIXELS
     kept: list[Tensor] | None = []
     with translate_archive_errors("zip"), zipfile.ZipFile(upload.path) as archive:
-        for each in found:
+        for each in images:
             try:
                 image = open_image(archive.read(each.info))
                 shapes.append((channel_count(image), image.height, image.width))
-                left -= image.height * image.width
-                values = decode_image(image, shapes[-1][0]) if left >= 0 else None
+                remaining -= image.height * image.width
+                values = decode_image(image, shapes[-1][0]) if remaining >= 0 else None
             except ImageDecodeError as error:
                 name = each.info.filename[:200]
-                findings.add(
-                    Problem(json_pointer([name]), "not_a_picture", f'"{name}" cannot be read: {error}', "replace it")
+                problems.add(
+                    Problem(json_pointer([name]), "not_a_picture", f'"{name}" cannot be decoded: {error}', "replace it")
                 )
                 continue
-            fits = values is not None and values.shape == shapes[0] and values.nbytes * len(found) <= MAX_RESIDENT_BYTES
+            fits = (
+                values is not None and values.shape == shapes[0] and values.nbytes * len(images) <= MAX_RESIDENT_BYTES
+            )
             if kept is not None and values is not None and fits:
                 kept.append(values)
             else:
                 kept = None
-    findings.raise_if_any()
+    problems.raise_if_any()
     channels = Counter(shape[0] for shape in shapes).most_common(1)[0][0]
     sizes = {shape[1:] for shape in shapes}
     shape = (channels, *sizes.pop()) if len(sizes) == 1 else (channels,)

@@ -1,79 +1,83 @@
 """Trees as s-expressions, one a line: `(3 (2 It) (4 (2 's) (3 good)))`.
 
-`(label word)` is a leaf: in the tree it is called by its word. What is learned must not stand in what is read, so the
-root's label becomes the column `label`, and the root is called "node"; where all labels are whole numbers, as the
-sentiments of SST, so is every node above the leaves. If every node has a label, all of them are the column `nodes`,
-level by level and from left to right: in the order of the rows that a feature tree makes.
+`(label word)` is a leaf, whose label in the tree is its word. The target must not be part of the input: the root's
+label becomes the column `label`, and the root itself is labelled "node". If all labels are whole numbers, as the
+sentiments of SST, every node above the leaves is labelled so. If every node has a label, the labels are the column
+`nodes` in breadth-first order, as the rows of a feature `tree`.
 """
 
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from app.spec.data.columns import ColumnType
 from workers.data.files.content import Content, Upload
 from workers.data.files.lines import read_lines
 from workers.data.files.problems import ProblemCollector, RowLocations, line_problem
-from workers.data.files.split_files import split_files
-from workers.data.types.table import build_content
-from workers.data.types.values import MAX_TREE_DEPTH
+from workers.data.files.split_files import SplitFile, split_files
+from workers.data.types.table import Table, TableOptions, build_content
+from workers.data.types.trees import MAX_TREE_DEPTH
+from workers.data.types.values import Values
 
 TOKEN_PATTERN = re.compile(r"[()]|[^\s()]+")
 NEUTRAL_LABEL = "node"
+TYPES: Mapping[str, ColumnType] = {"tree": "tree", "nodes": "words", "label": "category"}
 
 
 @dataclass
 class ParsedNode:
-    """A node on its way. `word` is that of a leaf."""
+    """A node while its line is parsed."""
 
     label: str | None = None
-    word: str | None = None
+    word: str | None = None  # of a leaf
     children: list["ParsedNode"] = field(default_factory=list)
 
 
 def read_trees(upload: Upload) -> Content:
     """Read a tree from every line. Raises `InvalidInput`."""
-    files = split_files(upload)
+    table = read_trees_table(split_files(upload), TableOptions.from_upload(upload))
+    types = {name: kind for name, kind in TYPES.items() if name in table.columns}
+    return build_content(table, upload, default_target="label", types=types, unread=("nodes", "label"))
+
+
+def read_trees_table(files: Sequence[SplitFile], options: TableOptions) -> Table:
+    """Read the trees of lines, and their labels. Raises `InvalidInput` with every line that is no tree."""
     roots: list[ParsedNode] = []
-    places, findings = RowLocations(), ProblemCollector()
+    locations, problems = RowLocations(), ProblemCollector()
     for each in files:
-        places.start_file(each.name)
+        locations.start_file(each.name)
         with each.open() as file:
             for number, line in enumerate(read_lines(file, each.name), start=1):
                 if not line.strip():
                     continue
                 try:
                     roots.append(_parse_tree(line))
-                    places.add([number])
                 except ValueError as error:
-                    findings.add(
-                        line_problem(each.name, number, "not_a_tree", str(error), "one tree a line: (label …)")
-                    )
-    findings.raise_if_any()
+                    hint = "one tree a line: (label …)"
+                    problems.add(line_problem(each.name, number, "not_a_tree", str(error), hint))
+                    continue
+                locations.add([number])
+                options.check_row_count(len(roots))
+    problems.raise_if_any()
     numbered = all(node.label is None or node.label.isdigit() for root in roots for node in _breadth_first(root))
-    columns: dict[str, Any] = {"tree": [_to_document(root, numbered) for root in roots]}
+    columns: dict[str, Values] = {"tree": [_to_document(root, numbered) for root in roots]}
     if all(node.label is not None for root in roots for node in _breadth_first(root)):
         columns["nodes"] = [tuple(str(node.label) for node in _breadth_first(root)) for root in roots]
     columns["label"] = [root.label for root in roots]
-    types = {"label": "category", "nodes": "words", "tree": "tree"}
-    told = {name: kind for name, kind in types.items() if name in columns} | (upload.source.types or {})
-    source = upload.source.model_copy(update={"types": told})
-    target = upload.source.target or "label"
-    return build_content(
-        columns, [each.split for each in files], places, source, target=target, unread=("nodes", "label")
-    )
+    return Table(list(columns), columns, locations, [each.split for each in files])
 
 
 def _parse_tree(line: str) -> ParsedNode:
-    """Return the tree in a line. Raises `ValueError` with the column of what is wrong."""
+    """Return the tree in a line. Raises `ValueError` with the column of the error."""
     above: list[ParsedNode] = []
     root: ParsedNode | None = None
-    for found in TOKEN_PATTERN.finditer(line):
-        sign, place = found[0], found.start() + 1
+    for match in TOKEN_PATTERN.finditer(line):
+        part, place = match[0], match.start() + 1
         if root is not None and not above:
             raise ValueError(f"column {place}: something follows the end of the tree")
-        if sign == "(":
+        if part == "(":
             node = ParsedNode()
             if above:
                 above[-1].children.append(node)
@@ -83,12 +87,12 @@ def _parse_tree(line: str) -> ParsedNode:
                 raise ValueError(f"column {place}: it is more than {MAX_TREE_DEPTH} levels deep")
         elif not above:
             raise ValueError(f'column {place}: a tree begins with "("')
-        elif sign == ")":
+        elif part == ")":
             _close(above.pop(), place)
         elif above[-1].label is None and not above[-1].children:
-            above[-1].label = sys.intern(sign)
+            above[-1].label = sys.intern(part)
         else:
-            above[-1].children.append(ParsedNode(word=sys.intern(sign)))
+            above[-1].children.append(ParsedNode(word=sys.intern(part)))
     if root is None or above:
         raise ValueError(f'column {len(line.rstrip()) + 1}: {len(above)} times ")" is missing')
     return root.children[0] if root.label is None and len(root.children) == 1 else root  # as the Penn Treebank has it
@@ -105,19 +109,19 @@ def _close(node: ParsedNode, place: int) -> None:
 
 
 def _breadth_first(root: ParsedNode) -> Iterator[ParsedNode]:
-    """Yield all nodes level by level, from left to right: in the order of the rows that a feature tree makes."""
-    waiting = [root]
-    for node in waiting:  # grows while it is walked
+    """Yield all nodes in breadth-first order."""
+    queue = [root]
+    for node in queue:  # grows while it is walked
         yield node
-        waiting += node.children
+        queue += node.children
 
 
 def _to_document(root: ParsedNode, numbered: bool) -> dict[str, Any]:
-    made: dict[str, Any] = {}
-    waiting = [(root, made)]
-    for node, place in waiting:  # grows while it is walked
+    document: dict[str, Any] = {}
+    queue = [(root, document)]
+    for node, target in queue:  # grows while it is walked
         hidden = numbered or node is root or node.label is None
-        place["label"] = node.word if node.word is not None else NEUTRAL_LABEL if hidden else node.label
-        place["children"] = [{} for _ in node.children]
-        waiting += zip(node.children, place["children"], strict=True)
-    return made
+        target["label"] = node.word if node.word is not None else NEUTRAL_LABEL if hidden else node.label
+        target["children"] = [{} for _ in node.children]
+        queue += zip(node.children, target["children"], strict=True)
+    return document

@@ -1,4 +1,4 @@
-"""Weights of a network, to be begun with: safetensors by the names of its `state_dict`."""
+"""Initial weights of a network: safetensors by the names of its `state_dict`."""
 
 from app.errors import InvalidInput, Problem
 from app.spec.data.columns import Column
@@ -6,19 +6,19 @@ from app.spec.problems import json_pointer
 from workers.data.files.content import Content, Upload
 from workers.data.files.problems import refuse
 from workers.data.formats.arrays import NETWORK_DTYPES, read_tensors
-from workers.data.types.table import MAX_NAME_LENGTH
+from workers.data.types.table import name_problem
 
 WEIGHTS_SPLIT = "weights"  # not "train": nothing is trained on them
 
 
 def read_weights(upload: Upload) -> Content:
-    """Read named tensors as columns of one row. Raises `InvalidInput` with every problem found."""
+    """Read named tensors as columns of one row. Raises `InvalidInput` with every problem."""
     tensors = read_tensors(upload)
     problems = []
     for name, tensor in tensors.items():
         place = json_pointer([name])
-        if not 0 < len(name) <= MAX_NAME_LENGTH:
-            problems.append(Problem(place, "invalid_name", f'"{name[:40]}" is no name', "1 to 200 characters"))
+        if problem := name_problem(name, place):
+            problems.append(problem)
         if tensor.dtype not in NETWORK_DTYPES or 0 in tensor.shape:
             detail = f'"{name}" holds {str(tensor.dtype).removeprefix("torch.")} of shape {list(tensor.shape)}'
             problems.append(Problem(place, "unsupported_dtype", detail, "store numbers"))

@@ -1,4 +1,4 @@
-"""Pretrained vectors of words as text, such as GloVe's: a word and its numbers in every line."""
+"""Pretrained word vectors as text, such as GloVe: a word and its numbers in every line."""
 
 from array import array
 from collections.abc import Container
@@ -15,6 +15,7 @@ from workers.data.files.split_files import split_files
 
 VECTORS_SPLIT = "vectors"  # not "train": nothing is trained on them
 MAX_DIMENSION = 10_000
+LINE_HINT = "a word, and as many numbers in every line"
 
 
 def read_vectors(upload: Upload) -> Content:
@@ -25,8 +26,8 @@ def read_vectors(upload: Upload) -> Content:
     return Content(columns, {VECTORS_SPLIT: {"word": words, "vector": values}}, ())
 
 
-def read_word_vectors(upload: Upload, wanted: Container[str] | None = None) -> tuple[list[str], Tensor]:
-    """Return words, each once, and float32 (words, width); only the wanted ones, if any are told.
+def read_word_vectors(upload: Upload, vocabulary: Container[str] | None = None) -> tuple[list[str], Tensor]:
+    """Return words, each once, and their vectors, float32 (N, width); only those of `vocabulary`, if it is given.
 
     Raises `InvalidInput`.
     """
@@ -34,7 +35,7 @@ def read_word_vectors(upload: Upload, wanted: Container[str] | None = None) -> t
     if more:
         refuse("unknown_file", "vectors have no splits", "upload one file")
     words: list[str] = []
-    numbers, seen, findings = array("f"), set[str](), ProblemCollector()
+    numbers, unique, problems = array("f"), set[str](), ProblemCollector()
     width = 0
     with part.open() as file:
         for number, line in enumerate(read_lines(file, part.name), start=1):
@@ -46,26 +47,22 @@ def read_word_vectors(upload: Upload, wanted: Container[str] | None = None) -> t
             width = width or len(cells) - 1
             word = " ".join(cells[:-width]) if width else ""
             if not 1 <= width <= MAX_DIMENSION or not word:
-                told = f"has {len(cells) - 1} numbers, the first line has {width}"
-                findings.add(
-                    line_problem(part.name, number, "columns_differ", told, "a word, and as many numbers in every line")
-                )
+                detail = f"has {len(cells) - 1} numbers, the first line has {width}"
+                problems.add(line_problem(part.name, number, "columns_differ", detail, LINE_HINT))
                 continue
-            if word in seen or (wanted is not None and word not in wanted):
+            if word in unique or (vocabulary is not None and word not in vocabulary):
                 continue
             try:
                 numbers.extend(map(float, cells[-width:]))
             except ValueError:
-                told = f'"{abbreviate(" ".join(cells[-width:]))}" are not {width} numbers'
-                findings.add(
-                    line_problem(part.name, number, "not_a_number", told, "a word, and as many numbers in every line")
-                )
+                detail = f'expected {width} numbers, got "{abbreviate(" ".join(cells[-width:]))}"'
+                problems.add(line_problem(part.name, number, "not_a_number", detail, LINE_HINT))
                 del numbers[len(words) * width :]
                 continue
-            seen.add(word)
+            unique.add(word)
             words.append(word)
-    findings.raise_if_any()
-    if not words and wanted is None:
+    problems.raise_if_any()
+    if not words and vocabulary is None:
         refuse("no_rows", "there are no vectors", "a word and its numbers in every line")
     values = torch.from_numpy(np.array(numbers, np.float32).reshape(len(words), width))
     if not bool(values.isfinite().all()):

@@ -16,6 +16,7 @@ from torch import Tensor
 from app.errors import DataError
 
 MAX_PIXELS = 1 << 26  # of one image
+IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".ppm", ".pgm", ".pbm"})
 PILLOW_FORMATS = ("PNG", "JPEG", "BMP", "GIF", "WEBP", "PPM")  # formats whose decoders are common and fuzzed
 MODES_16_BIT = ("I", "I;16", "I;16B", "I;16L")
 LOCAL_HEADER = struct.Struct("<26xHH")  # of a zip member; it ends with the lengths of the name and of the extra field

@@ -9,8 +9,6 @@ from torch import Tensor
 from app.errors import DataError
 from workers.data.images.decoding import ImageDecodeError, decode_image, open_image
 
-FOLDER_IMAGE_SUFFIXES = frozenset({".bmp", ".gif", ".jpeg", ".jpg", ".png", ".ppm", ".webp"})
-
 
 @dataclass(frozen=True)
 class FolderImages:

@@ -1,4 +1,4 @@
-"""Named data sets of which all pictures lie in a few files of numbers: bytes, tables, archives of bytes."""
+"""Readers of data sets whose images lie in a few files of numbers: bytes, tables, archives of bytes."""
 
 import bz2
 import csv
@@ -38,20 +38,20 @@ def emnist_files(part: str) -> dict[str, tuple[str, str]]:
 
 
 def with_gzip_name(name: str) -> tuple[str, str]:
-    """Return the names that a file may have."""
+    """Return the names of a file: plain, and packed by gzip."""
     return name, f"{name}.gz"
 
 
 def find_file(folder: Path, *names: str) -> Path:
-    """Return the first of these files that is there. Raises `OSError`."""
-    found = next((folder / name for name in names if (folder / name).is_file()), None)
-    if found is None:
+    """Return the first of these files that exists. Raises `FileNotFoundError`."""
+    path = next((folder / name for name in names if (folder / name).is_file()), None)
+    if path is None:
         raise FileNotFoundError(f"{names[0]} is missing")
-    return found
+    return path
 
 
 def read_idx_files(folder: Path, files: Mapping[str, tuple[str, str]], first: int = 0) -> Splits:
-    """Read the format of MNIST; `first` is the number of the first class, which stands first in a label of several."""
+    """Read the format of MNIST, whose classes begin at `first`; the first of several labels is the class."""
     splits: Splits = {}
     for split, names in files.items():
         images, labels = (read_idx(find_file(folder, *with_gzip_name(name))) for name in names)
@@ -61,13 +61,13 @@ def read_idx_files(folder: Path, files: Mapping[str, tuple[str, str]], first: in
 
 
 def read_cifar(folder: Path, archive: str, files: Mapping[str, tuple[str, ...]], labels: tuple[str, ...]) -> Splits:
-    """Read CIFAR's binary version, packed or not: of each row the labels, then a picture."""
+    """Read CIFAR's binary version, packed or not: each row has its labels, then an image."""
     inner = archive.removesuffix("-binary.tar.gz") + ("-batches-bin" if len(labels) == 1 else "-binary")
-    wanted = [f"{inner}/{name}" for names in files.values() for name in names]
+    members = [f"{inner}/{name}" for names in files.values() for name in names]
     contents = (
-        _read_members(folder / archive, wanted)
+        _read_members(folder / archive, members)
         if (folder / archive).is_file()
-        else {name: (folder / name).read_bytes() for name in wanted}
+        else {name: (folder / name).read_bytes() for name in members}
     )
     width, splits = len(labels) + 3 * 32 * 32, dict[str, SplitColumns]()
     for split, names in files.items():
@@ -77,15 +77,15 @@ def read_cifar(folder: Path, archive: str, files: Mapping[str, tuple[str, ...]],
     return splits
 
 
-def _read_members(path: Path, wanted: list[str]) -> dict[str, bytes]:
+def _read_members(path: Path, names: list[str]) -> dict[str, bytes]:
     """Return these members of an archive. Nothing is written."""
-    found = {}
+    contents = {}
     with tarfile.open(path, "r:gz") as archive:
         for member in archive:
-            file = archive.extractfile(member) if member.name in wanted and member.isfile() else None
+            file = archive.extractfile(member) if member.name in names and member.isfile() else None
             if file is not None:
-                found[member.name] = file.read()
-    return found
+                contents[member.name] = file.read()
+    return contents
 
 
 def _bytes(content: bytes) -> Tensor:
@@ -93,7 +93,7 @@ def _bytes(content: bytes) -> Tensor:
 
 
 def read_stl10(folder: Path) -> Splits:
-    """Read pictures whose pixels stand column by column, and labels from 1 on."""
+    """Read images in column-major order, and labels from 1 on."""
     splits: Splits = {}
     for split in ("train", "test"):
         pixels = _bytes((folder / f"{split}_X.bin").read_bytes()).reshape(-1, 3, 96, 96).transpose(2, 3).contiguous()
@@ -102,12 +102,12 @@ def read_stl10(folder: Path) -> Splits:
 
 
 def read_svhn(folder: Path) -> Splits:
-    """Read pictures (height, width, channels, rows) and labels, of which 10 is a nought."""
+    """Read images (height, width, channels, N) and labels, of which 10 stands for 0."""
     splits: Splits = {}
     for split, name in SVHN.items():
-        held = read_matlab(folder / name)
-        pixels = torch.from_numpy(np.ascontiguousarray(held["X"].transpose(3, 2, 0, 1).astype(np.uint8)))
-        splits[split] = {"image": pixels, "label": torch.from_numpy(held["y"].reshape(-1).astype(np.int64)) % 10}
+        matrices = read_matlab(folder / name)
+        pixels = torch.from_numpy(np.ascontiguousarray(matrices["X"].transpose(3, 2, 0, 1).astype(np.uint8)))
+        splits[split] = {"image": pixels, "label": torch.from_numpy(matrices["y"].reshape(-1).astype(np.int64)) % 10}
     return splits
 
 
@@ -124,23 +124,22 @@ def read_usps(folder: Path) -> Splits:
 
 
 def read_semeion(folder: Path) -> Splits:
-    """Read lines of 256 noughts and ones, and ten of which the class is one."""
+    """Read lines of 256 pixels, 0 or 1, and a one-hot class of ten."""
     values = torch.from_numpy(np.loadtxt(folder / "semeion.data", dtype=np.float32, ndmin=2))
     pixels = (values[:, :256] * 255).to(torch.uint8).reshape(-1, 1, 16, 16)
     return {"train": {"image": pixels, "label": values[:, 256:].argmax(1)}}
 
 
 def read_fer2013(folder: Path) -> Splits:
-    """Read a table of emotions and pixels; both of its test splits are one."""
-    found: dict[str, tuple[list[str], list[int]]] = {"train": ([], []), "test": ([], [])}
+    """Read a table of emotions and pixels; its two test splits become one."""
+    rows: dict[str, tuple[list[str], list[int]]] = {"train": ([], []), "test": ([], [])}
     with find_file(folder, *FER).open(newline="") as file:
         for row in csv.DictReader(file, skipinitialspace=True):
-            pixels, labels = found["train" if row["Usage"] == "Training" else "test"]
+            pixels, labels = rows["train" if row["Usage"] == "Training" else "test"]
             pixels.append(row["pixels"])
             labels.append(int(row["emotion"]))
     return {
-        split: {"image": _pixels(pixels, 48), "label": torch.tensor(labels)}
-        for split, (pixels, labels) in found.items()
+        split: {"image": _pixels(pixels, 48), "label": torch.tensor(labels)} for split, (pixels, labels) in rows.items()
     }
 
 

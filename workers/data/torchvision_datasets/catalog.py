@@ -1,4 +1,4 @@
-"""Data sets of torchvision by name: where their files lie under the data root, what reads and what fetches them."""
+"""Data sets of torchvision by name: their folders under the data root, their readers and downloads."""
 
 import struct
 import tarfile
@@ -10,14 +10,13 @@ from pathlib import Path
 from typing import cast
 
 from app.errors import DataError, first_line
-from app.spec.data.torchvision_datasets import HOMEPAGES
-from app.spec.data.torchvision_datasets import TORCHVISION_SCHEMAS as SPOKEN
+from app.spec.data.torchvision_datasets import HOMEPAGES, TORCHVISION_SCHEMAS
 from workers.data.torchvision_datasets import arrays, downloads
 from workers.data.torchvision_datasets.arrays import Splits, with_gzip_name
 from workers.data.torchvision_datasets.downloads import Download, download_by_class
 from workers.data.torchvision_datasets.folders import FILE_LISTERS, folder_reader
 
-MIN_COMPLETE_FRACTION = 0.95  # of its pictures: a set that has fewer is not all there
+MIN_COMPLETE_FRACTION = 0.95  # of the images: a data set with fewer is incomplete
 READ_ERRORS = (
     OSError,
     EOFError,
@@ -29,30 +28,23 @@ READ_ERRORS = (
     struct.error,
     zlib.error,
     tarfile.TarError,
-)  # what damaged files bring about
-DOWNLOAD_ERRORS = (
-    OSError,
-    RuntimeError,
-    ImportError,
-    ValueError,
-    AttributeError,
-    *READ_ERRORS,
-)  # what downloads bring about
+)  # of damaged files
+DOWNLOAD_ERRORS = (OSError, RuntimeError, ImportError, ValueError, AttributeError, *READ_ERRORS)  # of downloads
 
 CIFAR10_TRAIN_FILES = tuple(f"data_batch_{number}.bin" for number in range(1, 6))
 
 
 @dataclass(frozen=True)
 class TorchvisionDataset:
-    """One data set. Of `needed` each is a file or folder that must be there, under one of these names."""
+    """One data set. Each of `required_files` is a file or folder that must exist under one of its names."""
 
-    folders: tuple[str, ...]  # under the data root, in which its files may lie; the first is torchvision's
+    folders: tuple[str, ...]  # under the data root where its files may lie; torchvision's comes first
     required_files: tuple[tuple[str, ...], ...]
     read: Callable[[Path], Splits]
     download: Download | None
 
     def find_folder(self, root: Path) -> Path | None:
-        """Return the folder in which everything is that is needed."""
+        """Return the first folder that has all required files."""
         folders = (root / folder for folder in self.folders)
         return next(
             (
@@ -65,10 +57,10 @@ class TorchvisionDataset:
 
 
 def _idx(name: str, *others: str) -> TorchvisionDataset:
-    needed = tuple(with_gzip_name(file) for names in arrays.MNIST.values() for file in names)
+    required = tuple(with_gzip_name(file) for names in arrays.MNIST.values() for file in names)
     return TorchvisionDataset(
         (f"{name}/raw", name, *others),
-        needed,
+        required,
         partial(arrays.read_idx_files, files=arrays.MNIST),
         download_by_class(name),
     )
@@ -76,10 +68,10 @@ def _idx(name: str, *others: str) -> TorchvisionDataset:
 
 def _emnist(part: str) -> TorchvisionDataset:
     files = arrays.emnist_files(part)
-    needed = tuple(with_gzip_name(file) for names in files.values() for file in names)
+    required = tuple(with_gzip_name(file) for names in files.values() for file in names)
     read = partial(arrays.read_idx_files, files=files, first=1 if part == "letters" else 0)
     return TorchvisionDataset(
-        ("EMNIST/raw", "EMNIST", "EMNIST/raw/gzip"), needed, read, download_by_class("EMNIST", {"split": part})
+        ("EMNIST/raw", "EMNIST", "EMNIST/raw/gzip"), required, read, download_by_class("EMNIST", {"split": part})
     )
 
 
@@ -90,10 +82,10 @@ def _cifar(
     return TorchvisionDataset(("", name), ((archive, inner),), read, downloads.download_cifar(archive))
 
 
-def _files(name: str, folder: str, needed: tuple[str, ...], *variants: Mapping[str, str]) -> TorchvisionDataset:
+def _files(name: str, folder: str, required: tuple[str, ...], *variants: Mapping[str, str]) -> TorchvisionDataset:
     return TorchvisionDataset(
         (folder,),
-        tuple((each,) for each in needed),
+        tuple((each,) for each in required),
         folder_reader(FILE_LISTERS[name]),
         download_by_class(name, *variants),
     )
@@ -174,29 +166,29 @@ TORCHVISION: Mapping[str, TorchvisionDataset] = {
 
 
 def load_dataset(name: str, root: Path, allow_downloads: bool) -> Splits:
-    """Read a data set from the data root; if it is not there, it is downloaded first, where that is allowed.
+    """Read a data set from the data root; if it is missing, download it first, where that is allowed.
 
     Raises `DataError`.
     """
-    named = TORCHVISION[name]
-    folder = named.find_folder(root)
-    if folder is None and named.download is not None and allow_downloads:
-        _download(name, named.download, root)
-        folder = named.find_folder(root)
+    dataset = TORCHVISION[name]
+    folder = dataset.find_folder(root)
+    if folder is None and dataset.download is not None and allow_downloads:
+        _download(name, dataset.download, root)
+        folder = dataset.find_folder(root)
     if folder is None:
-        where = named.folders[0] or "the data root itself"
-        files = ", ".join(" or ".join(names) for names in named.required_files)
-        place = f"put {files} into {where}" + (" under the data root" if named.folders[0] else "")
-        hint = f"{place}, or allow downloads" if named.download is not None else f"{place}; see {HOMEPAGES[name]}"
+        where = dataset.folders[0] or "the data root itself"
+        files = ", ".join(" or ".join(names) for names in dataset.required_files)
+        place = f"put {files} into {where}" + (" under the data root" if dataset.folders[0] else "")
+        hint = f"{place}, or allow downloads" if dataset.download is not None else f"{place}; see {HOMEPAGES[name]}"
         raise DataError(f"{name} is not on this machine", pointer="/data/name", hint=hint)
     try:
-        splits = named.read(folder)
+        splits = dataset.read(folder)
     except READ_ERRORS as error:
         raise _dataset_error(name, folder, f"is damaged: {error}") from error
-    for split, rows in SPOKEN[name].rows.items():
-        found = len(cast(list[int], splits[split]["label"]))
-        if found < rows * MIN_COMPLETE_FRACTION:
-            raise _dataset_error(name, folder, f"is not complete: {found:,} of {rows:,} pictures of {split} are there")
+    for split, rows in TORCHVISION_SCHEMAS[name].rows.items():
+        count = len(cast(list[int], splits[split]["label"]))
+        if count < rows * MIN_COMPLETE_FRACTION:
+            raise _dataset_error(name, folder, f"is not complete: {count:,} of {rows:,} images of {split} exist")
     return splits
 
 

@@ -1,4 +1,4 @@
-"""Downloads of named data sets, by torchvision's own code: addresses and MD5 sums are its own, or stand here."""
+"""Downloads of named data sets, by torchvision's own code: with its addresses and MD5 sums, or those below."""
 
 import fcntl
 import os
@@ -21,7 +21,7 @@ CIFAR_MD5 = {
 
 
 def download_by_class(name: str, *variants: Mapping[str, Any]) -> Download:
-    """Let torchvision's class fetch its files, for each of its variants."""
+    """Return a download by torchvision's class, for each of its variants."""
 
     def download(root: Path) -> None:
         from torchvision import datasets  # noqa: PLC0415 - a download is rare, and the import takes a second
@@ -33,7 +33,7 @@ def download_by_class(name: str, *variants: Mapping[str, Any]) -> Download:
 
 
 def download_by_splits(name: str, *splits: str) -> Download:
-    """Fetch the files that torchvision's class names by split; reading them there would need another library."""
+    """Return a download of the files that torchvision's class names by split: its reader would need SciPy."""
 
     def download(root: Path) -> None:
         from torchvision import datasets  # noqa: PLC0415
@@ -47,7 +47,7 @@ def download_by_splits(name: str, *splits: str) -> Download:
 
 
 def download_cifar(archive: str) -> Download:
-    """Fetch an archive of CIFAR's binary version."""
+    """Return a download of an archive of CIFAR's binary version."""
 
     def download(root: Path) -> None:
         from torchvision.datasets.utils import download_url  # noqa: PLC0415
@@ -58,7 +58,7 @@ def download_cifar(archive: str) -> Download:
 
 
 def download_flowers(root: Path) -> None:
-    """Fetch what torchvision's class names; reading it there would need another library."""
+    """Download the files that torchvision's class names: its reader would need SciPy."""
     from torchvision.datasets import Flowers102  # noqa: PLC0415
     from torchvision.datasets.utils import download_and_extract_archive, download_url  # noqa: PLC0415
 
@@ -70,14 +70,14 @@ def download_flowers(root: Path) -> None:
         download_url(f"{Flowers102._download_url_prefix}{name}", folder, md5=md5)
 
 
-def download_into(download: Download, root: Path, there: Callable[[], bool]) -> None:
-    """Download into a data root, unless it is `there` meanwhile. What is half done is never seen.
+def download_into(download: Download, root: Path, exists: Callable[[], bool]) -> None:
+    """Download into a data root, unless another process did so meanwhile (`exists`). Half a download is never visible.
 
     Raises what torchvision raises: `OSError` (`URLError`), `RuntimeError`, `ImportError` and others.
     """
     root.mkdir(parents=True, exist_ok=True)
     with _exclusive_lock(root / ".downloading.lock"):
-        if there():
+        if exists():
             return
         staging = root / ".downloading"
         shutil.rmtree(staging, ignore_errors=True)
@@ -98,7 +98,7 @@ def _exclusive_lock(path: Path) -> Iterator[None]:
 
 
 def _move_into(source: Path, target: Path) -> None:
-    """Move everything into a folder; a folder that is not there yet appears as a whole."""
+    """Move everything into a folder; each new folder appears at once."""
     for each in sorted(source.iterdir()):
         place = target / each.name
         if each.is_dir() and place.is_dir():

@@ -1,4 +1,4 @@
-"""Named data sets whose pictures lie in folders, and how their labels are told."""
+"""Readers of data sets whose images lie in folders, and where their labels come from."""
 
 import csv
 import json
@@ -10,16 +10,17 @@ import torch
 
 from app.spec.data import class_names as named
 from workers.data.columns import SplitColumns
-from workers.data.images.folder import FOLDER_IMAGE_SUFFIXES, FolderImages
+from workers.data.images.decoding import IMAGE_SUFFIXES
+from workers.data.images.folder import FolderImages
 from workers.data.torchvision_datasets.arrays import Splits
 from workers.data.torchvision_datasets.matlab import read_matlab
 
-LabeledFiles = Iterable[tuple[str, int]]  # a picture's name in the folder, and its class
+LabeledFiles = Iterable[tuple[str, int]]  # an image's path in the folder, and its class
 FileLister = Callable[[Path], Mapping[str, LabeledFiles]]  # by split, of a folder
 
 
 def folder_reader(lists: FileLister) -> Callable[[Path], Splits]:
-    """Return the reader of a folder whose pictures are listed so."""
+    """Return the reader of a folder whose images are listed by `lists`."""
     return lambda folder: {split: _split(folder, list(rows)) for split, rows in lists(folder).items()}
 
 
@@ -33,7 +34,7 @@ def _split(folder: Path, rows: list[tuple[str, int]]) -> SplitColumns:
 def list_class_folders(
     folder: Path, labels: tuple[str, ...], places: Mapping[str, tuple[str, ...]], *, by_name: bool = False
 ) -> dict[str, list[tuple[str, int]]]:
-    """List the pictures in folders of classes, which have these names, or this order; `places` are theirs by split.
+    """List the images in folders of classes, which have these names, or this order; `places` are the parents by split.
 
     Raises `ValueError` if there are other classes.
     """
@@ -50,7 +51,7 @@ def _classes(folder: Path, place: str, labels: tuple[str, ...], by_name: bool) -
         raise ValueError(f"{place or folder.name} has {len(classes)} classes, {len(labels)} are known")
     for number, name in enumerate(classes):
         for file in sorted((folder / place / name).iterdir()):
-            if file.suffix.lower() in FOLDER_IMAGE_SUFFIXES:
+            if file.suffix.lower() in IMAGE_SUFFIXES:
                 yield str(file.relative_to(folder)), labels.index(name) if by_name else number
 
 
@@ -138,7 +139,7 @@ def _read_fields(path: Path) -> list[list[str]]:
 
 TRAIN_AND_TEST = {"train": ("train", "valid"), "test": ("test",)}
 
-# Data set → how its pictures are listed.
+# Data set → lister of its images.
 FILE_LISTERS: Mapping[str, FileLister] = {
     "EuroSAT": partial(list_class_folders, labels=named.EUROSAT, places={"train": ("",)}, by_name=True),
     "Imagenette": partial(list_class_folders, labels=named.IMAGENETTE, places={"train": ("train",), "test": ("val",)}),

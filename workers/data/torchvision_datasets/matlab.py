@@ -1,4 +1,4 @@
-"""MATLAB's files, version 5: arrays of numbers, and nothing else that may be in them."""
+"""Files of MATLAB, version 5: their arrays of numbers; anything else in them is skipped."""
 
 import struct
 import zlib
@@ -10,8 +10,8 @@ import numpy as np
 
 Array = np.ndarray[Any, Any]
 
-HEADER_BYTES, TAG_BYTES = 128, 8  # bytes
-MAX_ARRAY_BYTES = 1 << 33  # bytes of one array
+HEADER_BYTES, TAG_BYTES = 128, 8
+MAX_ARRAY_BYTES = 1 << 33
 MATRIX, COMPRESSED = 14, 15
 
 # Code of a type of data → the same in NumPy.
@@ -23,13 +23,13 @@ def read_matlab(path: Path) -> dict[str, Array]:
     """Return every array of numbers by name. Raises `ValueError`, `struct.error` or `zlib.error` for other files."""
     content = path.read_bytes()
     if content[124:128] != b"\x00\x01IM":
-        raise ValueError(f"{path.name} is no MATLAB file of version 5 (little-endian)")
-    found = {}
+        raise ValueError(f"{path.name} is not a MATLAB file of version 5 (little-endian)")
+    arrays = {}
     for kind, body in _elements(content[HEADER_BYTES:]):
         for inner, data in _elements(_inflate(body)) if kind == COMPRESSED else [(kind, body)]:
-            if inner == MATRIX and (named := _parse_array(data)) is not None:
-                found[named[0]] = named[1]
-    return found
+            if inner == MATRIX and (array := _parse_array(data)) is not None:
+                arrays[array[0]] = array[1]
+    return arrays
 
 
 def _inflate(body: bytes) -> bytes:
@@ -54,7 +54,7 @@ def _elements(content: bytes) -> Iterator[tuple[int, bytes]]:
 
 
 def _parse_array(content: bytes) -> tuple[str, Array] | None:
-    """Return name and values of an array; nothing for one that holds no numbers."""
+    """Return name and values of an array; None for one without numbers."""
     parts = _elements(content)
     flags, shape, name = (next(parts, (0, b""))[1] for _ in range(3))
     if not flags or flags[0] not in NUMERIC_CLASSES:

@@ -1,4 +1,4 @@
-"""Column types: inferred from values, and values parsed by type.
+"""Column types: one class each that infers, parses and describes values, for uploads, training and predictions.
 
 Here: what a value means. Never: how it becomes a tensor (see `workers.data.features`).
 """

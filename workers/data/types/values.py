@@ -1,22 +1,24 @@
-"""Values of JSON: read strictly, and brought to the form in which many of them fit into memory."""
+"""Values before a column's type is known: read from JSON or from text, in a form of which many fit into memory."""
 
 import json
 import re
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from itertools import islice
 from typing import Any, NoReturn
 
 import numpy as np
 
-from workers.data.columns import Tree
+# One column: float64 (N) with NaN for missing; or a sequence of None, bool, int, float, str, list, dict and what
+# `compact` returns.
+Values = np.ndarray[Any, Any] | Sequence[Any]
 
 BOOLEAN_VALUES = {"true": 1.0, "false": 0.0}
-SNIFF_TEXTS = 4096  # texts by which all of a column are judged
-MAX_TREE_DEPTH = 400  # levels of a tree
-UNSTORABLE_PATTERN = re.compile(
-    "[\ud800-\udfff]|\\\\u0000"
-)  # what no database stores, in JSON that escapes nothing else
+MISSING_VALUES = frozenset({"", "na", "n/a", "nan", "null", "none", "?", "-"})  # among numbers; among texts only ""
+SNIFF_TEXTS = 4096  # texts that decide what all texts of a column are
+MAX_EXACT_INTEGER = 2.0**53
+MAX_RANK = 8  # dimensions of a value
+UNSTORABLE_PATTERN = re.compile("[\ud800-\udfff]|\\\\u0000")  # characters that databases refuse, in unescaped JSON
 
 
 class EmptyList(tuple[()]):
@@ -26,55 +28,75 @@ class EmptyList(tuple[()]):
 EMPTY_LIST = EmptyList()
 
 
-def parse_texts(texts: Sequence[str | None]) -> Any:
-    """Return the values that texts stand for: truths, and lists and trees in JSON."""
-    different = {text.lower() for text in islice((text for text in texts if text is not None), SNIFF_TEXTS)}
-    if different and different <= BOOLEAN_VALUES.keys():
-        try:
-            return np.array([np.nan if text is None else BOOLEAN_VALUES[text.lower()] for text in texts])
-        except KeyError:
-            return texts
-    if different and all(text[0] in "[{" for text in different):
+def as_list(values: Values) -> Sequence[Any]:
+    """Return the values as a sequence, None where a number is missing."""
+    if not isinstance(values, np.ndarray):
+        return values
+    return [None if value != value else value for value in values.tolist()]  # noqa: PLR0124 - NaN
+
+
+def count_missing(values: Values) -> int:
+    """Return how many rows have no value."""
+    return int(np.isnan(values).sum()) if isinstance(values, np.ndarray) else sum(value is None for value in values)
+
+
+def parse_texts(texts: Sequence[str | None]) -> Values:
+    """Return the values in the cells of a text column: all true or false, all JSON lists or objects, or text."""
+    first = list(islice((text for text in texts if text is not None), SNIFF_TEXTS))
+    if first and all(text[0] in "[{" for text in first):
         try:
             return [None if text is None else compact(parse_json(text)) for text in texts]
         except ValueError:
             return texts
-    return texts
+    return parse_booleans(texts)
+
+
+def parse_booleans(texts: Sequence[str | None]) -> Values:
+    """Return 1.0 for true, 0.0 for false and NaN for None, float64 (N); the texts if there are others, or none."""
+    numbers = np.full(len(texts), np.nan)
+    for row, text in enumerate(texts):
+        if text is not None:
+            if text.lower() not in BOOLEAN_VALUES:
+                return texts
+            numbers[row] = BOOLEAN_VALUES[text.lower()]
+    return texts if np.isnan(numbers).all() else numbers
 
 
 def parse_json(text: str) -> Any:
-    """Return a JSON value; unlike Python's reader, refuse NaN, doubled keys and what cannot be stored.
+    """Return a JSON value. Unlike `json.loads`, refuses NaN, duplicate keys and characters that cannot be stored.
 
-    Raises `json.JSONDecodeError` with the place, and `ValueError`.
+    Raises `json.JSONDecodeError` with the position, and `ValueError`.
     """
     try:
-        found = json.loads(text, object_pairs_hook=_unique_keys, parse_constant=_reject_constant)
+        value = json.loads(text, object_pairs_hook=_unique_keys, parse_constant=_reject_constant)
     except RecursionError:
         raise ValueError("it nests too deep") from None
-    if "\\u" in text and UNSTORABLE_PATTERN.search(json.dumps(found, ensure_ascii=False)):
+    if "\\u" in text and UNSTORABLE_PATTERN.search(json.dumps(value, ensure_ascii=False)):
         raise ValueError("it has characters that cannot be stored: NUL or lone surrogates")
-    return found
+    return value
 
 
 def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
+    members = dict(pairs)
+    if len(members) < len(pairs):
         keys = [key for key, _ in pairs]
-        raise ValueError(f'the key "{next(key for key in keys if keys.count(key) > 1)[:40]}" stands there twice')
-    return found
+        raise ValueError(f'the key "{next(key for key in keys if keys.count(key) > 1)[:40]}" is there twice')
+    return members
 
 
 def _reject_constant(word: str) -> NoReturn:
-    raise ValueError(f"{word} is no JSON: write null for a missing number")
+    raise ValueError(f"{word} is not JSON: write null for a missing number")
 
 
 def compact(value: Any) -> Any:
-    """Return a value of a column: lists of words as tuples, lists of numbers as arrays. Raises `ValueError`."""
+    """Return a JSON value in less memory: lists of words as tuples, lists of numbers as arrays. Raises `ValueError`."""
     if isinstance(value, str):
         _check_text(value)
         return sys.intern(value) if len(value) < 20 else value
     if isinstance(value, int | float) and not isinstance(value, bool):
-        return _check_finite(value)
+        if np.isinf(to_float(value)):
+            raise ValueError("the number is too large")
+        return value
     if not isinstance(value, list):
         return value
     if not value:
@@ -86,61 +108,54 @@ def compact(value: Any) -> Any:
     return number_array(value)
 
 
+def compact_if_valid(value: Any) -> Any:
+    """Return the value, compacted if it can be: the parser of a known type says at its row what is wrong with it."""
+    try:
+        return compact(value)
+    except ValueError:
+        return value
+
+
 def _check_text(text: str) -> None:
     if "\0" in text:
         raise ValueError("a text has the character NUL")
 
 
-def _check_finite(value: float) -> float:
+def to_float(value: float) -> float:
+    """Return a number as a float; an integer beyond its range as infinity."""
     try:
-        found = float(value)
+        return float(value)
     except OverflowError:
-        found = float("inf")
-    if abs(found) == float("inf"):
-        raise ValueError("the number is too large")
-    return value
+        return float("inf")
 
 
 def number_array(value: list[Any]) -> np.ndarray[Any, Any]:
-    """Return a list of numbers, or of lists of them that are alike: int64 or float32. Raises `ValueError`."""
+    """Return nested lists of numbers, alike in length, as int64 or float32. Raises `ValueError`."""
     try:
-        found = np.array(value)
+        array = np.array(value)
     except (ValueError, OverflowError):
         raise ValueError("its inner lists differ in length, or hold other than numbers") from None
-    if found.dtype.kind not in "iufb" or found.ndim > 8:
+    if array.dtype.kind not in "iufb" or array.ndim > MAX_RANK:
         raise ValueError("a list holds only words, or only numbers, or lists of numbers that are alike")
-    if 0 in found.shape:
+    if 0 in array.shape:
         raise ValueError("its inner lists are empty")
-    if found.dtype.kind == "u" or (found.dtype.kind == "f" and not np.isfinite(found).all()):
+    with np.errstate(over="ignore"):
+        numbers = array.astype(np.float32 if array.dtype.kind == "f" else np.int64)
+    if array.dtype.kind == "u" or not np.isfinite(numbers).all():
         raise ValueError("it holds a number that is too large")
-    return found.astype(np.float32 if found.dtype.kind == "f" else np.int64)
+    return numbers
 
 
-def parse_tree(value: Mapping[str, Any]) -> Tree:
-    """Return a tree whose labels are words. Raises `ValueError`."""
-    root: dict[str, Any] = {}
-    waiting = [(value, root, 1)]
-    for node, made, level in waiting:  # grows while it is walked
-        if not isinstance(node, dict):
-            raise ValueError(f"a node is an object, not {type(node).__name__}")
-        if level > MAX_TREE_DEPTH:
-            raise ValueError(f"it is more than {MAX_TREE_DEPTH} levels deep")
-        label, children = node.get("label"), node.get("children", [])
-        if isinstance(label, bool) or not isinstance(label, str | int):
-            raise ValueError("every node has a label: a word, or a whole number")
-        if not isinstance(children, list) or not node.keys() <= {"label", "children"}:
-            raise ValueError("a node has a label, and children in a list")
-        made["label"] = sys.intern(str(label))
-        made["children"] = [{} for _ in children]
-        waiting += [(child, place, level + 1) for child, place in zip(children, made["children"], strict=True)]
-    return root
+def as_array(value: Any) -> np.ndarray[Any, Any] | None:
+    """Return nested lists of numbers as an array; None if they hold anything else, or differ in length."""
+    try:
+        array = np.asarray(value)
+    except (ValueError, OverflowError, TypeError):
+        return None
+    return array if array.dtype.kind in "biuf" else None
 
 
-def measure_tree(root: Tree) -> tuple[int, int, set[str]]:
-    """Return how many nodes a tree has, the most children of one, and its labels."""
-    waiting: list[Any] = [root]
-    widest = 0
-    for node in waiting:  # grows while it is walked
-        widest = max(widest, len(node["children"]))
-        waiting += node["children"]
-    return len(waiting), widest, {node["label"] for node in waiting}
+def format_number(number: float) -> str:
+    """Return a number as text; a whole one without a decimal point."""
+    whole = isinstance(number, bool | int) or (number.is_integer() and abs(number) < MAX_EXACT_INTEGER)
+    return str(int(number)) if whole else repr(number)

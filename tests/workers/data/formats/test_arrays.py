@@ -13,6 +13,7 @@ from app.errors import InvalidInput
 from tests.workers.data.formats.uploads import (
     describe_upload,
     make_upload,
+    problem_codes,
     problem_text,
     schema,
     train,
@@ -204,3 +205,10 @@ def test_reading_raises_what_describing_tells(tmp_path: Path) -> None:
     with pytest.raises(InvalidInput) as caught:
         read_upload(make_upload(path))
     assert caught.value.problems == describe(make_upload(path)).problems
+
+
+@pytest.mark.parametrize("name", ["", "a" * 201, "a\0b"])
+@pytest.mark.parametrize("kind", ["safetensors", "weights"])
+def test_names_are_those_of_tables(tmp_path: Path, kind: str, name: str) -> None:
+    save_file({name: torch.zeros(2, 3)}, tmp_path / "data")
+    assert problem_codes(make_upload(tmp_path / "data", format=kind)) == {"invalid_name"}

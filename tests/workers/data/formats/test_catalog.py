@@ -38,7 +38,7 @@ def test_language_and_workers_know_the_same_formats() -> None:
     assert get_args(UploadFormat) == ("auto", *FORMATS)
 
 
-SNIFFABLE_FORMATS = [kind for kind in FORMATS if kind != "weights"]  # which look like safetensors, and are told
+SNIFFABLE_FORMATS = [kind for kind in FORMATS if kind != "weights"]  # which look like safetensors, and are given
 
 
 def write_example(path: Path, kind: str) -> Path:
@@ -75,18 +75,18 @@ def test_texts_of_splits_are_seen_too(tmp_path: Path, kind: str) -> None:
         assert describe_upload(make_upload(path)).format == kind
 
 
-@pytest.mark.parametrize("told_kind", SNIFFABLE_FORMATS)
+@pytest.mark.parametrize("given_kind", SNIFFABLE_FORMATS)
 @pytest.mark.parametrize("kind", SNIFFABLE_FORMATS)
-def test_a_format_that_is_not_the_content_s_is_a_problem(tmp_path: Path, kind: str, told_kind: str) -> None:
+def test_a_format_that_is_not_the_content_s_is_a_problem(tmp_path: Path, kind: str, given_kind: str) -> None:
     path = write_example(tmp_path / "data", kind)
-    plain = {kind, told_kind} <= {"csv", "tsv", "conll", "vectors", "trees"}  # texts that could be one another
-    if kind == told_kind or plain:
+    plain = {kind, given_kind} <= {"csv", "tsv", "conll", "vectors", "trees"}  # texts that could be one another
+    if kind == given_kind or plain:
         return
-    file = make_upload(path, format=told_kind)
+    file = make_upload(path, format=given_kind)
     found = problem_codes(file)
     if kind not in TEXTS or kind == "jsonl":
         assert found == {"wrong_format"}
-        assert f'tell "{kind}"' in problem_text(file)
+        assert f'give "{kind}"' in problem_text(file)
 
 
 @pytest.mark.parametrize(

@@ -139,7 +139,7 @@ def test_what_is_no_data_set_is_a_problem(path: Path, files: dict[str, str | byt
 def test_every_bad_picture_is_named(path: Path) -> None:
     write_zip(path, {"a/1.png": b"x", "a/2.png": encode_image(1), "b/3.png": b"y"})
     assert upload_problems(make_upload(path)) == [("not_a_picture", "/a~11.png"), ("not_a_picture", "/b~13.png")]
-    assert '"b/3.png" cannot be read' in problem_text(make_upload(path))
+    assert '"b/3.png" cannot be decoded' in problem_text(make_upload(path))
 
 
 def test_the_most_common_number_of_channels_is_taken(path: Path) -> None:

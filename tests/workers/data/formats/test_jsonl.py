@@ -115,7 +115,7 @@ def test_types_can_be_told(path: Path) -> None:
         ("3", "not_an_object", "a value"),
         ('{"a": NaN}', "not_json", "null for a missing"),
         ('{"a": -Infinity}', "not_json", "null for a missing"),
-        ('{"a": 1, "a": 2}', "not_json", '"a" stands there twice'),
+        ('{"a": 1, "a": 2}', "not_json", '"a" is there twice'),
         ('{"a": 1e999}', "unsupported_value", "too large"),
         ('{"a": ' + "9" * 5000 + "}", "not_json", "digits"),
         ('{"a": ' + "9" * 400 + "}", "unsupported_value", "too large"),

@@ -40,7 +40,7 @@ def write_idx(path: Path, values: Array, packed: bool = False) -> None:
 
 def write_image(path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    kind = {".ppm": "PPM", ".png": "PNG"}.get(path.suffix, "BMP")  # told by its content, whatever it is called
+    kind = {".ppm": "PPM", ".png": "PNG"}.get(path.suffix, "BMP")  # detected by its content, whatever its name
     Image.fromarray(random_bytes(4 + len(path.name) % 3, 5, 3)).save(path, kind)
 
 

@@ -15,8 +15,7 @@ import torch
 from torch import Tensor
 
 from app.errors import DataError
-from app.spec.data.torchvision_datasets import HOMEPAGES, UNSUPPORTED_DATASETS
-from app.spec.data.torchvision_datasets import TORCHVISION_SCHEMAS as SPOKEN
+from app.spec.data.torchvision_datasets import HOMEPAGES, TORCHVISION_SCHEMAS, UNSUPPORTED_DATASETS
 from tests.workers.data.torchvision_datasets.synthetic import (
     TORCHVISION_SETTINGS,
     WRITERS,
@@ -30,6 +29,7 @@ from workers.data.loading import sources
 from workers.data.torchvision_datasets import catalog, downloads
 from workers.data.torchvision_datasets.arrays import Splits
 from workers.data.torchvision_datasets.catalog import TORCHVISION, load_dataset
+from workers.data.torchvision_datasets.folders import list_class_folders
 from workers.data.torchvision_datasets.matlab import read_matlab
 
 from torchvision import datasets  # isort: skip - after workers.torch_setup
@@ -54,15 +54,17 @@ def rows(split: Any) -> list[tuple[int, bytes]]:
 
 
 def test_every_data_set_of_torchvision_is_here_or_left_out_for_a_reason() -> None:
-    assert {name.partition("-")[0] for name in SPOKEN} | UNSUPPORTED_DATASETS.keys() == set(datasets.__all__)
-    assert not SPOKEN.keys() & UNSUPPORTED_DATASETS.keys()
-    assert SPOKEN.keys() == TORCHVISION.keys() == HOMEPAGES.keys() == WRITERS.keys()
+    assert {name.partition("-")[0] for name in TORCHVISION_SCHEMAS} | UNSUPPORTED_DATASETS.keys() == set(
+        datasets.__all__
+    )
+    assert not TORCHVISION_SCHEMAS.keys() & UNSUPPORTED_DATASETS.keys()
+    assert TORCHVISION_SCHEMAS.keys() == TORCHVISION.keys() == HOMEPAGES.keys() == WRITERS.keys()
 
 
-@pytest.mark.parametrize("name", SPOKEN)
+@pytest.mark.parametrize("name", TORCHVISION_SCHEMAS)
 def test_a_data_set_is_what_its_schema_says(name: str, tmp_path: Path) -> None:
     WRITERS[name](tmp_path)
-    schema, splits = SPOKEN[name], read(name, tmp_path)
+    schema, splits = TORCHVISION_SCHEMAS[name], read(name, tmp_path)
     assert splits.keys() == schema.rows.keys()
     image = schema.column("image")
     assert image is not None
@@ -167,9 +169,11 @@ def test_what_is_not_there_is_told_with_its_place(tmp_path: Path) -> None:
 
 def test_half_a_data_set_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_mnist(tmp_path, "MNIST")
-    with pytest.raises(DataError, match="5 of 60,000 pictures of train"):
+    with pytest.raises(DataError, match="5 of 60,000 images of train"):
         sources.load_source({"kind": "torchvision", "name": "MNIST"}, root=tmp_path, allow_downloads=False)
-    monkeypatch.setitem(catalog.SPOKEN, "MNIST", SPOKEN["MNIST"].model_copy(update={"rows": {"train": 5}}))
+    monkeypatch.setitem(
+        catalog.TORCHVISION_SCHEMAS, "MNIST", TORCHVISION_SCHEMAS["MNIST"].model_copy(update={"rows": {"train": 5}})
+    )
     loaded = sources.load_source({"kind": "torchvision", "name": "MNIST"}, root=tmp_path, allow_downloads=False)
     assert len(rows(loaded.splits["train"])) == 5
 
@@ -210,6 +214,14 @@ def test_other_classes_are_told(name: str, tmp_path: Path) -> None:
         load_dataset(name, tmp_path, False)
 
 
+@pytest.mark.parametrize("suffix", [".pgm", ".pbm", ".PPM"])
+def test_folders_hold_every_image_format_that_archives_do(suffix: str, tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / f"1{suffix}").touch()
+    (tmp_path / "a" / "readme.txt").touch()
+    assert list_class_folders(tmp_path, ("a",), {"train": ("",)}) == {"train": [(f"a/1{suffix}", 0)]}
+
+
 def test_a_picture_that_is_damaged_or_gone_is_named(tmp_path: Path) -> None:
     WRITERS["EuroSAT"](tmp_path)
     images: Any = read("EuroSAT", tmp_path)["train"]["image"]
@@ -227,13 +239,13 @@ def test_downloads_appear_as_a_whole(tmp_path: Path, monkeypatch: pytest.MonkeyP
         raise URLError("the network is gone")
 
     root, named = tmp_path / "data", TORCHVISION["EuroSAT"]
-    small = SPOKEN["EuroSAT"].model_copy(update={"rows": {"train": 12}})
+    small = TORCHVISION_SCHEMAS["EuroSAT"].model_copy(update={"rows": {"train": 12}})
     tries = iter([interrupted, WRITERS["EuroSAT"]])
 
     def download(root: Path) -> None:
         next(tries)(root)
 
-    monkeypatch.setitem(catalog.SPOKEN, "EuroSAT", small)
+    monkeypatch.setitem(catalog.TORCHVISION_SCHEMAS, "EuroSAT", small)
     monkeypatch.setitem(vars(catalog)["TORCHVISION"], "EuroSAT", replace(named, download=download))
     with pytest.raises(DataError, match=r"EuroSAT cannot be downloaded: .*the network is gone") as caught:
         load_dataset("EuroSAT", root, True)
@@ -254,10 +266,10 @@ def test_downloads_into_a_folder_that_is_there_add_to_it(tmp_path: Path) -> None
 def test_every_download_asks_for_addresses_with_sums(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    asked = []
+    requests = []
 
     def asks(*args: Any, **settings: Any) -> None:
-        asked.append((args, settings))
+        requests.append((args, settings))
         raise URLError("no network here")
 
     for module in torchvision_rows():
@@ -266,7 +278,7 @@ def test_every_download_asks_for_addresses_with_sums(
                 monkeypatch.setattr(module, function, asks)
     with pytest.raises(DataError, match="cannot be downloaded"):
         load_dataset(name, tmp_path, True)
-    (first, settings), *_ = asked
+    (first, settings), *_ = requests
     assert first[0].startswith("http")
     if name != "FGVCAircraft":  # of which torchvision knows no sum
         assert any(isinstance(each, str) and len(each) == 32 for each in (*first, *settings.values()))
