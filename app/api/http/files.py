@@ -9,7 +9,7 @@ from fastapi import Depends, Header, Request
 from starlette.responses import Response, StreamingResponse
 
 from app.api.http.parameters import IfNoneMatch, etag_matches
-from app.api.openapi import route_responses
+from app.api.openapi.routes import route_responses
 from app.errors import RangeNotSatisfiable
 from app.storage.protocol import ArtifactStore
 

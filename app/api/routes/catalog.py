@@ -11,7 +11,7 @@ from app.api import schemas
 from app.api.auth import ReadPrincipal
 from app.api.http.parameters import IfNoneMatch, etag_matches
 from app.api.http.responses import JsonResponse
-from app.api.openapi import route_responses
+from app.api.openapi.routes import route_responses
 from app.spec.catalog import build_catalog
 
 router = APIRouter(prefix="/v1/catalog", tags=["catalog"])

@@ -17,7 +17,7 @@ from app.api.http.files import DOWNLOAD_MEDIA_TYPES, FileRequestDep, file_respon
 from app.api.http.parameters import DATASET_ID_PATTERN, DatasetId, IdempotencyKey, PageLimit, next_page_headers
 from app.api.http.responses import JsonResponse, created_response
 from app.api.http.uploads import UploadChunkDep, store_chunk
-from app.api.openapi import CONTENT_BODY, DATASET_BODY, route_responses
+from app.api.openapi.routes import CONTENT_BODY, DATASET_BODY, route_responses
 from app.api.services import ServicesDep
 from app.datasets import registry
 from app.datasets.registry import DatasetStatus

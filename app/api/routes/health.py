@@ -10,7 +10,7 @@ from starlette.responses import Response
 
 from app.api import schemas
 from app.api.http.responses import JsonResponse
-from app.api.openapi import PUBLIC_STATUSES, route_responses
+from app.api.openapi.routes import PUBLIC_STATUSES, route_responses
 from app.api.services import ServicesDep
 from app.db import migrate
 from app.db.tables import IdempotencyRow

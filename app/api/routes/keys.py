@@ -13,7 +13,7 @@ from app.api.auth import AdminPrincipal, Principal, ReadPrincipal
 from app.api.http.bodies import RequestBodyDep, validate_model
 from app.api.http.parameters import KeyId
 from app.api.http.responses import JsonResponse
-from app.api.openapi import KEY_BODY, KEY_CHANGE_BODY, KEY_ROTATION_BODY, route_responses
+from app.api.openapi.routes import KEY_BODY, KEY_CHANGE_BODY, KEY_ROTATION_BODY, route_responses
 from app.api.services import ServicesDep
 from app.db.tables import KeyRow
 from app.jobs.states import Status

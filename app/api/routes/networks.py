@@ -7,7 +7,7 @@ from app.api import schemas
 from app.api.auth import ReadPrincipal
 from app.api.http.bodies import RequestBodyDep
 from app.api.http.responses import JsonResponse
-from app.api.openapi import QUESTION_BODY, route_responses
+from app.api.openapi.routes import QUESTION_BODY, route_responses
 from app.api.services import ServicesDep
 
 router = APIRouter(prefix="/v1/models", tags=["models"])

@@ -13,7 +13,7 @@ from app.api.auth import AdminPrincipal
 from app.api.http.bodies import RequestBodyDep
 from app.api.http.parameters import MESSAGE_ID_PATTERN, MessageId, PageLimit, WebhookId, next_page_headers
 from app.api.http.responses import JsonResponse
-from app.api.openapi import WEBHOOK_BODY, route_responses
+from app.api.openapi.routes import WEBHOOK_BODY, route_responses
 from app.api.services import ServicesDep
 from app.db.tables import WebhookRow
 from app.webhooks import deliveries, outbox, repository

@@ -1,12 +1,12 @@
 """The audit."""
 
-from typing import Any, Self
+from typing import Self
 
 from pydantic import Field
 
 from app.access.audit import Action
 from app.api.http.responses import format_timestamp
-from app.api.schemas.base import ResponseModel
+from app.api.schemas.base import JsonObject, ResponseModel
 from app.db.tables import AuditRow
 
 
@@ -21,7 +21,7 @@ class AuditEntry(ResponseModel):
     key_id: str | None
     request_id: str
     address: str | None = Field(description="Where the request came from.")
-    data: dict[str, Any]
+    data: JsonObject
 
     @classmethod
     def from_row(cls, row: AuditRow) -> Self:

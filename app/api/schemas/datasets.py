@@ -1,11 +1,11 @@
 """Data sets."""
 
-from typing import Any, Self
+from typing import Self
 
 from pydantic import Field
 
 from app.api.http.responses import format_timestamp
-from app.api.schemas.base import ResponseModel
+from app.api.schemas.base import JsonObject, ResponseModel
 from app.api.schemas.problems import ProblemDetail
 from app.datasets.registry import DatasetStatus
 from app.db.tables import DatasetRow
@@ -17,10 +17,10 @@ class Dataset(ResponseModel):
 
     id: str
     name: str
-    source: dict[str, Any]
+    source: JsonObject
     status: DatasetStatus
     data_schema: DataSchema | None
-    preview: list[dict[str, Any]] | None
+    preview: list[JsonObject] | None
     problems: list[ProblemDetail]
     received: int = Field(description="Bytes of content that have arrived: where an upload goes on.")
     sha256: str | None

@@ -6,7 +6,7 @@ from typing import Any, Literal, Self
 from pydantic import Field
 
 from app.api.http.responses import format_timestamp
-from app.api.schemas.base import ResponseModel
+from app.api.schemas.base import JsonObject, ResponseModel
 from app.db.tables import EventRow, JobRow
 from app.jobs.queue import Hold, QueuePosition
 from app.jobs.states import Status, Verb
@@ -55,9 +55,7 @@ class JobSummary(ResponseModel):
     metadata: dict[str, str]
     queue: str
     priority: int
-    progress: dict[str, Any] = Field(
-        description="step, epoch, total_steps, steps_per_epoch, rate, eta_seconds, latest."
-    )
+    progress: JsonObject = Field(description="step, epoch, total_steps, steps_per_epoch, rate, eta_seconds, latest.")
     error: Failure | None
     not_before: str | None = Field(description="No attempt before: the spec's wish, or the pause after a loss.")
     version: int = Field(description="Grows with every change; the ETag.")
@@ -72,9 +70,9 @@ class JobSummary(ResponseModel):
 class Job(JobSummary):
     """A job, whole."""
 
-    spec: dict[str, Any] = Field(description="As it was sent.")
-    inspection: dict[str, Any] = Field(description="Of the network: inputs, outputs, totals and memory.")
-    result: dict[str, Any] | None
+    spec: JsonObject = Field(description="As it was sent.")
+    inspection: JsonObject = Field(description="Of the network: inputs, outputs, totals and memory.")
+    result: JsonObject | None
     attempts: int = Field(description="Attempts lost to machines since the last checkpoint.")
     worker: str | None
     position: int | None = Field(description="Place in its queue, 1 for the next; while it waits for its turn.")
@@ -147,4 +145,4 @@ class Report(ResponseModel):
     valid: Literal[True] = True
     queue: str
     data_schema: DataSchema
-    inspection: dict[str, Any]
+    inspection: JsonObject

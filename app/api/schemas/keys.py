@@ -7,7 +7,7 @@ from pydantic import AfterValidator, Field
 from app.access.quotas import MAX_PRIORITY
 from app.api.http.responses import format_timestamp
 from app.api.rate_limits import parse_rate
-from app.api.schemas.base import ResponseModel
+from app.api.schemas.base import JsonObject, ResponseModel
 from app.db.tables import KeyRow
 from app.spec.base import SpecModel, validation_error
 from app.spec.timestamps import Timestamp, parse_rfc3339
@@ -55,7 +55,7 @@ class Key(ResponseModel):
     id: str
     name: str
     scopes: list[Literal["read", "write", "admin"]]
-    limits: dict[str, Any] = Field(description="Those that differ from the settings.")
+    limits: JsonObject = Field(description="Those that differ from the settings.")
     created_at: str
     expires_at: str | None
     revoked_at: str | None
@@ -110,7 +110,7 @@ class KeyChange(SpecModel):
 
     name: str = Field("", min_length=1, max_length=200)
     expires_at: Timestamp | None = None
-    limits: dict[str, Any] = Field(default_factory=dict, description="Some of the limits.")
+    limits: JsonObject = Field(default_factory=dict, description="Some of the limits.")
 
 
 class KeyRotation(SpecModel):

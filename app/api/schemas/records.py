@@ -1,11 +1,11 @@
 """What is recorded about a job: events, curves, checkpoints."""
 
-from typing import Any, Literal, Self
+from typing import Literal, Self
 
 from pydantic import Field
 
 from app.api.http.responses import format_timestamp, json_number
-from app.api.schemas.base import JsonNumber, ResponseModel
+from app.api.schemas.base import JsonNumber, JsonObject, ResponseModel
 from app.db.tables import CheckpointRow, EventRow
 
 
@@ -16,7 +16,7 @@ class Event(ResponseModel):
     at: str
     kind: str
     fence: int = Field(description="Which attempt it was.")
-    data: dict[str, Any]
+    data: JsonObject
 
     @classmethod
     def from_row(cls, row: EventRow) -> Self:
@@ -113,6 +113,6 @@ class JobReport(ResponseModel):
     version: int
     step: int
     rows: int = Field(description="Held-out examples.")
-    heads: list[dict[str, Any]] = Field(
+    heads: list[JsonObject] = Field(
         description="What each output says of its target: `about` tells which; see the page on reports."
     )

@@ -6,7 +6,7 @@ from typing import Any, Literal, Self
 from pydantic import Field
 
 from app.api.http.responses import format_timestamp
-from app.api.schemas.base import ResponseModel
+from app.api.schemas.base import JsonObject, ResponseModel
 from app.db.tables import DeliveryRow, WebhookRow
 from app.spec.base import SpecModel
 from app.webhooks.deliveries import DeliveryStatus
@@ -93,7 +93,7 @@ class Delivery(ResponseModel):
     status: DeliveryStatus
     next_at: str | None = Field(description="When it is tried, while it waits.")
     attempts: list[DeliveryAttempt] = Field(description="The last ones, oldest first.")
-    message: dict[str, Any] = Field(description="What is sent.")
+    message: JsonObject = Field(description="What is sent.")
     created_at: str
     ended_at: str | None
 

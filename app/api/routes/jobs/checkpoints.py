@@ -13,7 +13,7 @@ from app.api.auth import ReadPrincipal
 from app.api.http.files import FILE_HEAD_RESPONSES, FILE_RESPONSES, FileRequestDep, file_response
 from app.api.http.parameters import CheckpointId, JobId
 from app.api.http.responses import JsonResponse
-from app.api.openapi import route_responses
+from app.api.openapi.routes import route_responses
 from app.api.services import ServicesDep
 from app.db.tables import CheckpointRow
 from app.errors import NotFound

@@ -14,7 +14,7 @@ from app.api import schemas
 from app.api.auth import ReadPrincipal
 from app.api.http.parameters import JobId
 from app.api.http.responses import JsonResponse, json_number
-from app.api.openapi import route_responses
+from app.api.openapi.routes import route_responses
 from app.api.services import ServicesDep
 from app.db.session import Database
 from app.errors import NotFound

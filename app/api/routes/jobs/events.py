@@ -15,7 +15,7 @@ from app.api import schemas
 from app.api.auth import ReadPrincipal
 from app.api.http.parameters import MAX_INT64, JobId, PageLimit, next_page_headers
 from app.api.http.responses import JsonResponse, json_number
-from app.api.openapi import route_responses
+from app.api.openapi.routes import route_responses
 from app.api.services import Services, ServicesDep
 from app.db.tables import EventRow
 from app.errors import NotFound, ServiceOverloaded, Unavailable

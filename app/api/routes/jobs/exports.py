@@ -9,7 +9,7 @@ from app.api.auth import ReadPrincipal
 from app.api.children.exporter import get_or_create_export
 from app.api.http.files import FileRequestDep, file_response
 from app.api.http.parameters import CheckpointId
-from app.api.openapi import route_responses
+from app.api.openapi.routes import route_responses
 from app.api.services import ServicesDep
 
 router = APIRouter(prefix="/v1/checkpoints", tags=["checkpoints"])

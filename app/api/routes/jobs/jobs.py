@@ -28,7 +28,7 @@ from app.api.http.parameters import (
     next_page_headers,
 )
 from app.api.http.responses import JsonResponse, created_response
-from app.api.openapi import FORK_BODY, JOB_BODY, METADATA_PARAMETER, route_responses
+from app.api.openapi.routes import FORK_BODY, JOB_BODY, METADATA_PARAMETER, route_responses
 from app.api.services import Services, ServicesDep
 from app.datasets import registry
 from app.db.tables import JobRow

@@ -10,7 +10,7 @@ from app.api import schemas
 from app.api.auth import ReadPrincipal
 from app.api.children.predictions import RowsFileDep, predict_rows
 from app.api.http.parameters import JobId
-from app.api.openapi import PREDICTION_BODY, route_responses
+from app.api.openapi.routes import PREDICTION_BODY, route_responses
 from app.api.services import ServicesDep
 from app.errors import MalformedRequest
 from app.spec.prediction import CHECKPOINT_ID_PATTERN, MAX_BATCH_SIZE, PredictionOptions

@@ -13,7 +13,7 @@ from app.api import schemas
 from app.api.auth import ReadPrincipal
 from app.api.http.parameters import CHECKPOINT_ID_PATTERN, IfNoneMatch, JobId, etag_matches
 from app.api.http.responses import JsonResponse
-from app.api.openapi import route_responses
+from app.api.openapi.routes import route_responses
 from app.api.services import ServicesDep
 from app.db.tables import CheckpointRow
 from app.errors import NotFound
