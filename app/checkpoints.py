@@ -11,6 +11,7 @@ from app.db.session import Database
 from app.db.tables import CheckpointRow, JobRow, now
 from app.errors import NotFound
 from app.jobs.states import TERMINAL_STATUSES
+from app.spec.training.plan import Checkpointing
 
 Mode = Literal["min", "max"]
 READ_GRACE_SECONDS = 3600.0  # for so long after somebody asked for its files a checkpoint stays on the list
@@ -118,6 +119,17 @@ def referenced_ids_query() -> Select[str]:
     """Return the query for the checkpoints from which jobs start that have not ended."""
     asked = JobRow.spec["start_from"]["checkpoint"].as_string()
     return select(asked).where(JobRow.status.not_in(TERMINAL_STATUSES), asked.is_not(None))
+
+
+def public_files(row: CheckpointRow) -> dict[str, Mapping[str, Any]]:
+    """Return the files that users may download, by name: {name, path, size, sha256, public}."""
+    return {file["name"]: file for file in row.files if file["public"]}
+
+
+def best_by_plan(session: Session, job: JobRow, file: str | None = None) -> CheckpointRow | None:
+    """Return the best checkpoint by the monitor of the job's plan, or the newest; see `best_or_latest`."""
+    plan = Checkpointing.model_validate((job.spec.get("training") or {}).get("checkpoint") or {})
+    return best_or_latest(session, job.id, plan.monitor, plan.mode, file)
 
 
 def best_or_latest(

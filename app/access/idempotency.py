@@ -8,12 +8,11 @@ from sqlalchemy import delete, select, tuple_, update
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
-from app.db.dialect import insert
+from app.db.dialect import insert, is_lock_timeout
 from app.db.tables import IdempotencyRow, now
 from app.errors import IdempotencyKeyInUse, IdempotencyKeyReused
 
 RETENTION_SECONDS = 86_400
-_LOCK_NOT_AVAILABLE = "55P03"
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +71,7 @@ def _reserve(session: Session, owner: str, key: str, digest: str) -> bool:
     try:
         reserved = session.scalar(row.on_conflict_do_nothing().returning(IdempotencyRow.key))
     except OperationalError as error:
-        if getattr(error.orig, "sqlstate", None) == _LOCK_NOT_AVAILABLE:
+        if is_lock_timeout(error):
             raise IdempotencyKeyInUse from error
         raise
     return reserved is not None

@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from app.datasets.registry import DatasetStatus
+from app.datasets.lookup import DatasetStatus
 from app.db.tables import CheckpointRow, DatasetRow, JobRow, KeyRow
 from app.errors import Forbidden, InvalidInput, Problem, QuotaExceeded, TooManyQueuedJobs
 from app.jobs.states import Status

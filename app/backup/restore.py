@@ -10,7 +10,7 @@ from app import heartbeat
 from app.backup import databases
 from app.backup.create import ID_COLUMNS
 from app.backup.manifest import ARTIFACTS_FOLDER, Manifest
-from app.datasets.registry import DatasetStatus
+from app.datasets.lookup import DatasetStatus
 from app.db import migrate
 from app.db.session import Database
 from app.db.tables import DatasetRow, WorkerRow

@@ -4,13 +4,18 @@ Every file has a key of its own that is never used again, so that a file may be 
 it: nobody can have come to need it in between. Who takes content, or lets go of it, holds the row's lock.
 """
 
+from re import sub
+from typing import Any
+
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app.db.dialect import insert
 from app.db.tables import ContentRow, DatasetRow
-from app.errors import ServiceOverloaded
+from app.errors import InvalidState, ServiceOverloaded
+from app.spec.data.sources import UploadSource
 
+MAX_COMPARED = 100  # data sets with the same content, of which one may have been read in the same way
 _MAX_ATTEMPTS = 5  # against a data set that lets go of the same content at the same time
 
 
@@ -39,3 +44,45 @@ def release(session: Session, owner: str, sha256: str, path: str) -> list[str]:
     if row is not None and row.path == path:
         session.delete(row)
     return [path]
+
+
+def copy_description(session: Session, row: DatasetRow, source: UploadSource, sha256: str | None = None) -> bool:
+    """Give a data set the content and the description of another one of the owner that was read in the same way.
+
+    `sha256` is that of the content; by default the one that its source promises. Returns whether there is such a data
+    set; otherwise nothing changes.
+    """
+    digest = sha256 or source.sha256
+    content = None if digest is None else find(session, row.owner, digest)
+    if content is None:
+        return False
+    having = select(DatasetRow).where(DatasetRow.owner == row.owner, DatasetRow.path == content.path)
+    for other in session.scalars(having.order_by(DatasetRow.id).limit(MAX_COMPARED)):
+        theirs = UploadSource.model_validate(other.source)
+        same = source.format in ("auto", theirs.format) and source.target == theirs.target
+        if same and (source.types or {}) == (theirs.types or {}):
+            row.source = row.source | {"format": theirs.format}
+            row.data_schema, row.preview = other.data_schema, other.preview
+            row.path, row.size, row.sha256 = other.path, other.size, other.sha256
+            return True
+    return False
+
+
+def check_uploaded(row: DatasetRow) -> None:
+    """Raise `InvalidState` unless the data set is one whose content is uploaded."""
+    if row.source["kind"] != "upload":
+        raise InvalidState(f"a {row.source['kind']} data set has no content of its own")
+
+
+def content_file(row: DatasetRow) -> dict[str, Any]:
+    """Return the file {name, path, size, sha256} of a data set's content. Raises `InvalidState` if it has none."""
+    check_uploaded(row)
+    if row.path is None:
+        raise InvalidState(f"the data set is {row.status}", hint="send its content first")
+    name = sub(r"[^A-Za-z0-9._-]+", "_", row.source.get("file") or "").lstrip(".")
+    return {
+        "name": name or f"{row.id}.{row.source['format']}",
+        "path": row.path,
+        "size": row.size,
+        "sha256": row.sha256,
+    }

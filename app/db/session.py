@@ -12,14 +12,12 @@ from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as NoConnection
 from sqlalchemy.orm import Session
 
+from app.db.dialect import READ_ONLY, RETRYABLE_SQLSTATES, is_lock_timeout, sqlstate
 from app.errors import DatabaseUnavailable, ServiceOverloaded
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
-_RETRYABLE_SQLSTATES = {"40001", "40P01"}  # serialization_failure, deadlock_detected: the whole unit may be repeated
-_READ_ONLY = "25006"  # read_only_sql_transaction
-_LOCKED = "55P03"  # lock_not_available
 _MAX_ATTEMPTS = 5
 _IDLE_TIMEOUT_SECONDS = 10  # within a transaction: a process that stopped there would keep its locks for ever
 
@@ -62,7 +60,7 @@ class Database:
         except NoConnection as error:  # every connection is in use, and stayed so for a while
             raise ServiceOverloaded("too many requests are using the database") from error
         except DBAPIError as error:
-            if _sqlstate(error) == _LOCKED:
+            if is_lock_timeout(error):
                 raise ServiceOverloaded("somebody else is changing the same thing, and takes long") from error
             if _is_unavailable(error):
                 raise DatabaseUnavailable from error
@@ -102,15 +100,11 @@ def _is_unavailable(error: DBAPIError) -> bool:
     if _is_serialization_failure(error):
         return False
     kinds = (OperationalError, InterfaceError)
-    return isinstance(error, kinds) or error.connection_invalidated or _sqlstate(error) == _READ_ONLY
-
-
-def _sqlstate(error: DBAPIError) -> str | None:
-    return getattr(error.orig, "sqlstate", None)
+    return isinstance(error, kinds) or error.connection_invalidated or sqlstate(error) == READ_ONLY
 
 
 def _is_serialization_failure(error: DBAPIError) -> bool:
-    return _sqlstate(error) in _RETRYABLE_SQLSTATES
+    return sqlstate(error) in RETRYABLE_SQLSTATES
 
 
 def _sqlite(url: str, busy_seconds: float) -> Engine:

@@ -170,7 +170,7 @@ class DatasetRow(Base):
     owner: Mapped[str] = mapped_column(String(64))
     name: Mapped[str]
     source: Mapped[dict[str, Any]]  # {"kind": "builtin"|"torchvision"|"upload", …}
-    status: Mapped[str] = mapped_column(String(16))  # see app.datasets.registry.Status
+    status: Mapped[str] = mapped_column(String(16))  # see app.datasets.lookup.DatasetStatus
     data_schema: Mapped[dict[str, Any] | None]
     preview: Mapped[list[Any] | None]
     problems: Mapped[list[Any] | None]

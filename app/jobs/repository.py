@@ -152,7 +152,7 @@ def transition(
     if before is None:
         raise NotFound(f"there is no job {job_id}")
     if held is not None and before.fence != held:
-        raise StaleFence(f"fence {held} of {job_id} is stale: the job is at {before.fence}")
+        raise _stale_fence(job_id, held)
     if before.status not in sources:
         raise InvalidState(f"the job is {before.status} and cannot {verb}")
     source = before.status
@@ -164,7 +164,7 @@ def transition(
     )
     changed = session.execute(statement)
     if changed.rowcount != 1:  # type: ignore[attr-defined]
-        raise StaleFence(f"{job_id} changed hands")
+        raise _stale_fence(job_id, before.fence)
     session.refresh(before)
     log = {"verb": verb, "from": source, "to": target, **(data or {})}
     events.append(session, job_id, EventKind.STATUS, log, before.fence)
@@ -176,7 +176,7 @@ def lock_for_attempt(session: Session, job_id: str, fence: int) -> JobRow:
     """Lock the job's row for a write by the attempt that owns it; raises `StaleFence` for any other attempt."""
     row = session.scalar(select(JobRow).where(JobRow.id == job_id).with_for_update(), execution_options=_REFRESH)
     if row is None or row.fence != fence or row.status != Status.RUNNING:
-        raise StaleFence(f"fence {fence} of {job_id} is stale")
+        raise _stale_fence(job_id, fence)
     return row
 
 
@@ -191,7 +191,7 @@ def renew_lease(session: Session, job_id: str, fence: int, lease_seconds: float)
     )
     found = session.execute(statement).first()
     if found is None:
-        raise StaleFence(f"fence {fence} of {job_id} is stale")
+        raise _stale_fence(job_id, fence)
     wish: str | None = found.wish
     return wish
 
@@ -202,7 +202,7 @@ def requested_verb(session: Session, job_id: str, fence: int) -> str | None:
         select(JobRow.wish).where(JobRow.id == job_id, JobRow.fence == fence, JobRow.status == Status.RUNNING)
     ).first()
     if found is None:
-        raise StaleFence(f"fence {fence} of {job_id} is stale")
+        raise _stale_fence(job_id, fence)
     wish: str | None = found.wish
     return wish
 
@@ -226,3 +226,7 @@ def expired_leases(session: Session, limit: int = 100) -> list[tuple[str, int]]:
 def delete_job(session: Session, job_id: str) -> None:
     """Delete the job and, by cascade, everything recorded about it."""
     session.execute(delete(JobRow).where(JobRow.id == job_id).execution_options(synchronize_session=False))
+
+
+def _stale_fence(job_id: str, fence: int) -> StaleFence:
+    return StaleFence(f"fence {fence} of {job_id} is stale: another attempt owns the job, or none")

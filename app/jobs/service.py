@@ -11,7 +11,7 @@ from app.access import audit, idempotency, quotas
 from app.access.audit import Action, Actor
 from app.access.idempotency import IdempotentResponse
 from app.access.quotas import EffectiveLimits
-from app.datasets import registry
+from app.datasets import references
 from app.db.session import Database
 from app.db.tables import JobRow, now
 from app.errors import InvalidInput, InvalidState, NotFound, Problem, ServiceOverloaded
@@ -87,7 +87,7 @@ def create(
 
 def _insert(session: Session, submission: Submission) -> JobRow:
     job = submission.job
-    registry.pin(session, submission.owner, submission.document)
+    references.pin(session, submission.owner, submission.document)
     check_webhook_exists(session, submission.owner, job.webhook)
     if job.start_from is not None:
         _lock_start_checkpoint(session, submission.owner, job, job.start_from)
@@ -137,8 +137,7 @@ def cancel(session: Session, owner: str, job_id: str) -> JobRow:
     row = repository.find_for_update(session, owner, job_id)
     if row.status == Status.CANCELLED or row.wish == "cancel":
         return row
-    if row.status in TERMINAL_STATUSES:
-        raise InvalidState(f"the job has {row.status} and cannot be cancelled")
+    _check_active(row, "cancelled")
     if row.status == Status.RUNNING:
         return _request_verb(session, row, "cancel")
     return repository.transition(session, job_id, Verb.CANCEL, finished_at=now(), wish=None, phase="")
@@ -152,8 +151,7 @@ def pause(session: Session, owner: str, job_id: str) -> JobRow:
     row = repository.find_for_update(session, owner, job_id)
     if row.status == Status.PAUSED or row.wish == "pause":
         return row
-    if row.status in TERMINAL_STATUSES or row.wish == "cancel":
-        raise InvalidState(f"the job {'is being cancelled' if row.wish else f'has {row.status}'} and cannot be paused")
+    _check_active(row, "paused")
     if row.status == Status.RUNNING:
         return _request_verb(session, row, "pause")
     return repository.transition(session, job_id, Verb.PAUSE)
@@ -170,9 +168,15 @@ def resume(session: Session, owner: str, job_id: str, limits: quotas.EffectiveLi
         return repository.transition(
             session, job_id, Verb.RESUME, **_requeued_values(), not_before=_not_before(row.spec)
         )
-    if row.status in TERMINAL_STATUSES or row.wish == "cancel":
-        raise InvalidState(f"the job {'is being cancelled' if row.wish else f'has {row.status}'} and cannot be resumed")
+    _check_active(row, "resumed")
     return _request_verb(session, row, None) if row.wish == "pause" else row
+
+
+def _check_active(row: JobRow, participle: str) -> None:
+    """Raise `InvalidState` for a job that has ended, or is being cancelled."""
+    if row.status in TERMINAL_STATUSES or row.wish == "cancel":
+        state = "is being cancelled" if row.wish == "cancel" else f"has {row.status}"
+        raise InvalidState(f"the job {state} and cannot be {participle}")
 
 
 def retry(session: Session, owner: str, job_id: str, limits: quotas.EffectiveLimits | None = None) -> JobRow:
@@ -200,7 +204,7 @@ def _check_prerequisites(session: Session, row: JobRow) -> None:
     """Keep what the job stands on: its data set, and what it starts from while it has no checkpoint of its own."""
     start = row.spec.get("start_from")
     try:
-        registry.pin(session, row.owner, row.spec)
+        references.pin(session, row.owner, row.spec)
         if start is not None and "checkpoint" in start and not checkpoints.list_checkpoints(session, row.id):
             checkpoints.pin(session, row.owner, start["checkpoint"])
     except (InvalidInput, NotFound) as error:
@@ -212,34 +216,6 @@ def _request_verb(session: Session, row: JobRow, wish: str | None) -> JobRow:
     events.append(session, row.id, EventKind.WISH, {"wish": wish}, row.fence)
     session.refresh(row)
     return row
-
-
-def delete(session: Session, owner: str, job_id: str) -> None:
-    """Hide an ended job, which can be restored for a while. Raises `NotFound`, `StateForbids`."""
-    _check_deletable(session, repository.find_for_update(session, owner, job_id))
-    repository.update_visible(session, job_id, deleted_at=now())
-
-
-def restore(session: Session, owner: str, job_id: str) -> None:
-    """Bring a deleted job back; one that is not deleted stays as it is. Raises `NotFound`."""
-    if repository.find_for_update(session, owner, job_id, deleted_too=True).deleted_at is not None:
-        repository.update_visible(session, job_id, deleted_at=None)
-
-
-def purge(session: Session, owner: str, job_id: str) -> None:
-    """Remove an ended job, deleted or not, with everything recorded about it; its files go after the commit.
-
-    Raises `NotFound`, `StateForbids`.
-    """
-    _check_deletable(session, repository.find_for_update(session, owner, job_id, deleted_too=True))
-    repository.delete_job(session, job_id)
-
-
-def _check_deletable(session: Session, row: JobRow) -> None:
-    if row.status not in TERMINAL_STATUSES:
-        raise InvalidState(f"the job is {row.status}; cancel it first")
-    if checkpoints.referenced_ids(session, row.id):
-        raise InvalidState("another job starts from a checkpoint of this one", hint="wait for its end, or cancel it")
 
 
 def succeed(session: Session, job_id: str, fence: int, result: Mapping[str, Any]) -> None:

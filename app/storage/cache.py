@@ -1,6 +1,5 @@
 """Copies of stored files on this machine: verified once, and the least recently used removed when they are too many."""
 
-import errno
 import os
 import threading
 from collections import Counter
@@ -12,9 +11,7 @@ from typing import Any
 
 from app.errors import CorruptCheckpoint, StorageFull
 from app.ids import new_id
-from app.storage.protocol import ArtifactStore
-
-DISK_FULL_ERRNOS = frozenset({errno.ENOSPC, errno.EDQUOT})
+from app.storage.protocol import ArtifactStore, is_disk_full
 
 FileStamp = tuple[int, int]  # when a file was written (nanoseconds), and its size
 NO_STAMP: FileStamp = (0, 0)
@@ -79,7 +76,7 @@ class ArtifactCache:
                 return path
             copy = part.replace(self._folder / digest)
         except OSError as error:
-            if error.errno in DISK_FULL_ERRNOS:
+            if is_disk_full(error):
                 raise StorageFull(
                     "no room for a copy of a checkpoint", hint="make room in the home directory"
                 ) from error

@@ -14,6 +14,16 @@ def validate_key(key: str) -> str:
     return key
 
 
+def job_prefix(job_id: str) -> str:
+    """Return the prefix of the keys of all checkpoints of a job: ``jobs/<job>/<fence>/<step>/<file>``."""
+    return f"jobs/{job_id}/"
+
+
+def attempt_prefix(job_id: str, fence: int) -> str:
+    """Return the prefix of the keys of the checkpoints of one attempt."""
+    return f"{job_prefix(job_id)}{fence}/"
+
+
 def exports_prefix(job_id: str, checkpoint_id: str = "") -> str:
     """Return the prefix of the keys of what was exported from a job's checkpoints, or from one of them."""
     return f"exports/{job_id}/" + (f"{checkpoint_id}/" if checkpoint_id else "")

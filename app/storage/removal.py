@@ -5,7 +5,7 @@ from collections.abc import Iterable
 import structlog
 
 from app.errors import GraftwerkError
-from app.storage.keys import exports_prefix
+from app.storage.keys import exports_prefix, job_prefix
 from app.storage.protocol import ArtifactStore
 
 _log = structlog.get_logger(__name__)
@@ -29,7 +29,7 @@ def remove_checkpoint_files(store: ArtifactStore, job_id: str, checkpoint_id: st
 
 def remove_job_files(store: ArtifactStore, job_id: str) -> None:
     """Delete every file of a job that is gone: its checkpoints, and what was exported from them."""
-    for prefix in (f"jobs/{job_id}/", exports_prefix(job_id)):
+    for prefix in (job_prefix(job_id), exports_prefix(job_id)):
         remove_files(store, store.keys(prefix))
 
 

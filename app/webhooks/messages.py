@@ -1,11 +1,12 @@
 """What a webhook tells: a closed list of messages, and their bodies."""
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 
 import orjson
+
+from app.spec.timestamps import format_rfc3339
 
 
 class MessageType(StrEnum):
@@ -55,5 +56,4 @@ def job_message_body(type_: MessageType, at: float, job: Mapping[str, Any], seq:
 
 def message_body(type_: str, at: float, data: Mapping[str, Any]) -> str:
     """Return a message as it is signed and sent."""
-    moment = datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-    return orjson.dumps({"type": type_, "timestamp": moment, "data": dict(data)}).decode()
+    return orjson.dumps({"type": type_, "timestamp": format_rfc3339(at), "data": dict(data)}).decode()

@@ -7,20 +7,24 @@ from urllib.parse import urlencode
 from fastapi import Depends, Header, Path, Query, Request
 
 from app.errors import MalformedRequest, UnknownParameter
+from app.ids import (
+    CHECKPOINT_ID_PATTERN,
+    DATASET_ID_PATTERN,
+    JOB_ID_PATTERN,
+    KEY_ID_PATTERN,
+    MESSAGE_ID_PATTERN,
+    WEBHOOK_ID_PATTERN,
+)
 from app.spec.problems import did_you_mean
 
 PageLimit = Annotated[int, Query(ge=1, le=1000, description="Most items of the answer.")]
-JOB_ID_PATTERN, DATASET_ID_PATTERN = r"^job_[0-9a-f]{32}$", r"^ds_[0-9a-f]{32}$"
-WEBHOOK_ID_PATTERN, MESSAGE_ID_PATTERN = r"^whk_[0-9a-f]{32}$", r"^msg_[0-9a-f]{32}$"
-CHECKPOINT_ID_PATTERN = r"^ckpt_[0-9a-f]{32}$"
 JobId = Annotated[str, Path(pattern=JOB_ID_PATTERN, description="A job's id.")]
 CheckpointId = Annotated[str, Path(pattern=CHECKPOINT_ID_PATTERN, description="A checkpoint's id.")]
 DatasetId = Annotated[str, Path(pattern=DATASET_ID_PATTERN, description="A data set's id.")]
-KeyId = Annotated[str, Path(pattern=r"^key_[0-9a-f]{32}$", description="A key's id.")]
+KeyId = Annotated[str, Path(pattern=KEY_ID_PATTERN, description="A key's id.")]
 WebhookId = Annotated[str, Path(pattern=WEBHOOK_ID_PATTERN, description="A webhook's id.")]
 MessageId = Annotated[str, Path(pattern=MESSAGE_ID_PATTERN, description="A message's id.")]
 IfNoneMatch = Annotated[str | None, Header(description="ETags that need no answer: 304 then.")]
-MAX_INT64 = 2**63 - 1  # number that a database takes
 MAX_METADATA_FILTERS = 32
 METADATA_PREFIX = "metadata["  # metadata[key]=value, a filter with a name of the user's own
 

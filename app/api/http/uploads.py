@@ -16,9 +16,9 @@ from starlette.concurrency import run_in_threadpool
 from app.access import audit, quotas
 from app.access.audit import Action, Actor
 from app.api.auth import WritePrincipal
-from app.api.http.bodies import content_length
+from app.api.http.bodies import content_length, receive_file
 from app.api.services import Services, ServicesDep
-from app.datasets import registry
+from app.datasets import uploads
 from app.db.tables import DatasetRow
 from app.errors import (
     ContentTooLarge,
@@ -66,17 +66,15 @@ async def _receive_chunk(
         raise ContentTooLarge(f"at most {limit} bytes are allowed")
     coming = max((total or 0) - (start or 0), content_length(request))
     await run_in_threadpool(services.db.read, quotas.check_storage, who.owner, who.limits, coming)
-    left = await run_in_threadpool(services.db.read, quotas.remaining_storage, who.owner, who.limits)
+    quota = await run_in_threadpool(services.db.read, quotas.remaining_storage, who.owner, who.limits)
     with services.upload_limiter.acquire(), tempfile.TemporaryDirectory(prefix="graftwerk-upload-") as folder:
-        path, received = Path(folder) / "piece", 0
-        with path.open("wb") as file:
-            async for chunk in request.stream():
-                received += len(chunk)
-                if received > limit:
-                    raise ContentTooLarge(f"at most {limit} bytes are allowed")
-                if left is not None and received > left:
-                    raise QuotaExceeded(f"{left} more bytes may be stored", hint="delete data sets or jobs")
-                file.write(chunk)
+        path = Path(folder) / "piece"
+        try:
+            received = await receive_file(request, path, limit if quota is None else min(limit, quota))
+        except ContentTooLarge:
+            if quota is None or quota >= limit:
+                raise
+            raise QuotaExceeded(f"{quota} more bytes may be stored", hint="delete data sets or jobs") from None
         if size is not None and received != size:
             raise MalformedRequest(f"the piece has {received} bytes, its Content-Range says {size}")
         yield UploadChunk(path, start, received, total if total is not None else received)
@@ -107,7 +105,7 @@ def store_chunk(services: Services, actor: Actor, dataset_id: str, piece: Upload
     Raises `WrongOffset`, `StateForbids`, `NotFound`, and `InvalidInput` for content that is no data set.
     """
     owner = actor.owner
-    row = services.db.read(registry.find_for_upload, owner, dataset_id)
+    row = services.db.read(uploads.find_for_upload, owner, dataset_id)
     if piece.start is None:
         return _finish(services, actor, row, piece.path)
     if piece.start != row.size:
@@ -118,7 +116,7 @@ def store_chunk(services: Services, actor: Actor, dataset_id: str, piece: Upload
         part = {"path": key, "size": stored.size}
         with _remove_file_on_error(services, key):
             row = services.db.run(
-                _with_audit(actor, dataset_id, registry.append_part), owner, dataset_id, piece.start, part
+                _with_audit(actor, dataset_id, uploads.append_part), owner, dataset_id, piece.start, part
             )
     if row.size < piece.total_size:
         return row
@@ -146,9 +144,9 @@ def _finish(services: Services, actor: Actor, row: DatasetRow, whole: Path) -> D
         raise _reject(services, actor, row, found.problems)
     key = f"contents/{digest}/{new_id('content')}"
     size = services.store.put_file(key, whole).size
-    content = registry.DatasetContent(found.schema, found.preview, found.format, key, size, digest)
+    content = uploads.DatasetContent(found.schema, found.preview, found.format, key, size, digest)
     with _remove_file_on_error(services, key):
-        accepted, superfluous = services.db.run(_with_audit(actor, row.id, registry.accept), row.owner, row.id, content)
+        accepted, superfluous = services.db.run(_with_audit(actor, row.id, uploads.accept), row.owner, row.id, content)
     remove_files(services.store, superfluous)
     return accepted
 
@@ -158,7 +156,7 @@ def _with_audit(actor: Actor, dataset_id: str, unit: Callable[Concatenate[Sessio
 
 
 def _reuse(session: Session, actor: Actor, dataset_id: str, digest: str) -> tuple[DatasetRow, list[str]] | None:
-    found = registry.reuse_content(session, actor.owner, dataset_id, digest)
+    found = uploads.reuse_content(session, actor.owner, dataset_id, digest)
     if found is not None:
         audit.append(session, actor, Action.DATASET_UPLOAD, dataset_id)
     return found
@@ -177,6 +175,6 @@ def _remove_file_on_error(services: Services, key: str) -> Iterator[None]:
 def _reject(
     services: Services, actor: Actor, row: DatasetRow, problems: list[Problem] | tuple[Problem, ...]
 ) -> InvalidInput:
-    unit = _with_audit(actor, row.id, registry.reject)
+    unit = _with_audit(actor, row.id, uploads.reject)
     remove_files(services.store, services.db.run(unit, row.owner, row.id, problems))
     return InvalidInput(problems)

@@ -11,11 +11,12 @@ from app.access.audit import Action
 from app.api import schemas
 from app.api.auth import AdminPrincipal
 from app.api.http.bodies import RequestBodyDep
-from app.api.http.parameters import MESSAGE_ID_PATTERN, MessageId, PageLimit, WebhookId, next_page_headers
+from app.api.http.parameters import MessageId, PageLimit, WebhookId, next_page_headers
 from app.api.http.responses import JsonResponse
 from app.api.openapi.routes import WEBHOOK_BODY, route_responses
 from app.api.services import ServicesDep
 from app.db.tables import WebhookRow
+from app.ids import MESSAGE_ID_PATTERN
 from app.webhooks import deliveries, outbox, repository
 from app.webhooks.deliveries import DeliveryStatus
 from app.webhooks.repository import WebhookConfig

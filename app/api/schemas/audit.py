@@ -5,9 +5,9 @@ from typing import Self
 from pydantic import Field
 
 from app.access.audit import Action
-from app.api.http.responses import format_timestamp
 from app.api.schemas.base import JsonObject, ResponseModel
 from app.db.tables import AuditRow
+from app.spec.timestamps import format_rfc3339
 
 
 class AuditEntry(ResponseModel):
@@ -28,7 +28,7 @@ class AuditEntry(ResponseModel):
         """Describe an entry."""
         return cls(
             id=row.id,
-            at=str(format_timestamp(row.at)),
+            at=format_rfc3339(row.at),
             action=Action(row.action),
             target=row.target,
             owner=row.owner,

@@ -4,12 +4,12 @@ from typing import Self
 
 from pydantic import Field
 
-from app.api.http.responses import format_timestamp
 from app.api.schemas.base import JsonObject, ResponseModel
 from app.api.schemas.problems import ProblemDetail
-from app.datasets.registry import DatasetStatus
+from app.datasets.lookup import DatasetStatus
 from app.db.tables import DatasetRow
 from app.spec.data.columns import DataSchema
+from app.spec.timestamps import format_rfc3339
 
 
 class Dataset(ResponseModel):
@@ -39,7 +39,7 @@ class Dataset(ResponseModel):
             problems=[ProblemDetail(**item) for item in row.problems or ()],
             received=row.size,
             sha256=row.sha256,
-            created_at=str(format_timestamp(row.created_at)),
+            created_at=format_rfc3339(row.created_at),
         )
 
 

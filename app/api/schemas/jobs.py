@@ -5,12 +5,12 @@ from typing import Any, Literal, Self
 
 from pydantic import Field
 
-from app.api.http.responses import format_timestamp
 from app.api.schemas.base import JsonObject, ResponseModel
 from app.db.tables import EventRow, JobRow
 from app.jobs.queue import Hold, QueuePosition
 from app.jobs.states import Status, Verb
 from app.spec.data.columns import DataSchema
+from app.spec.timestamps import format_rfc3339
 
 LINKED_RESOURCES = ("network", "metrics", "events", "stream", "checkpoints", "weights")
 VERBS = ("cancel", "pause", "resume", "retry", "fork")
@@ -41,7 +41,7 @@ class Transition(ResponseModel):
     def from_row(cls, row: EventRow) -> Self:
         """Describe a transition, from its event."""
         told = {name: row.data.get(name) for name in ("verb", "from", "to", "worker")}
-        return cls.model_validate({"at": format_timestamp(row.at), **told})
+        return cls.model_validate({"at": format_rfc3339(row.at), **told})
 
 
 class JobSummary(ResponseModel):
@@ -93,7 +93,7 @@ class Job(JobSummary):
             attempts=row.attempts,
             worker=row.worker,
             position=place.position,
-            starts_at=format_timestamp(place.starts_at),
+            starts_at=format_rfc3339(place.starts_at),
             held_by=place.held_by,
             last_event=row.last_seq,
             transitions=[Transition.from_row(event) for event in transitions],
@@ -122,12 +122,12 @@ def _summary_fields(row: JobRow) -> dict[str, Any]:
         "progress": row.progress,
         "error": row.error,
         "version": row.version,
-        "not_before": format_timestamp(row.not_before or None),
-        "created_at": format_timestamp(row.created_at),
-        "started_at": format_timestamp(row.started_at),
-        "finished_at": format_timestamp(row.finished_at),
-        "deleted_at": format_timestamp(row.deleted_at),
-        "updated_at": format_timestamp(row.updated_at),
+        "not_before": format_rfc3339(row.not_before or None),
+        "created_at": format_rfc3339(row.created_at),
+        "started_at": format_rfc3339(row.started_at),
+        "finished_at": format_rfc3339(row.finished_at),
+        "deleted_at": format_rfc3339(row.deleted_at),
+        "updated_at": format_rfc3339(row.updated_at),
         "urls": urls | {"cancel": f"{here}/cancel"},
     }
 

@@ -5,14 +5,12 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AfterValidator, Field
 
 from app.access.quotas import MAX_PRIORITY
-from app.api.http.responses import format_timestamp
 from app.api.rate_limits import parse_rate
 from app.api.schemas.base import JsonObject, ResponseModel
 from app.db.tables import KeyRow
-from app.spec.base import SpecModel, validation_error
-from app.spec.timestamps import Timestamp, parse_rfc3339
+from app.spec.base import MAX_INT64, SpecModel, validation_error
+from app.spec.timestamps import Timestamp, format_rfc3339, parse_rfc3339
 
-MAX_INT64 = 2**63 - 1
 NonNegativeInt64 = Annotated[int, Field(strict=True, ge=0, le=MAX_INT64)]
 PositiveInt32 = Annotated[int, Field(strict=True, ge=1, le=2**31 - 1)]
 
@@ -70,11 +68,11 @@ class Key(ResponseModel):
             name=row.name,
             scopes=row.scopes,
             limits=row.limits or {},
-            created_at=str(format_timestamp(row.created_at)),
-            expires_at=format_timestamp(row.expires_at),
-            revoked_at=format_timestamp(row.revoked_at),
-            last_used_at=format_timestamp(row.last_used_at),
-            old_token_until=format_timestamp(row.old_until),
+            created_at=format_rfc3339(row.created_at),
+            expires_at=format_rfc3339(row.expires_at),
+            revoked_at=format_rfc3339(row.revoked_at),
+            last_used_at=format_rfc3339(row.last_used_at),
+            old_token_until=format_rfc3339(row.old_until),
             **more,
         )
 

@@ -4,9 +4,11 @@ from typing import Literal, Self
 
 from pydantic import Field
 
-from app.api.http.responses import format_timestamp, json_number
+from app import checkpoints
+from app.api.http.responses import json_number
 from app.api.schemas.base import JsonNumber, JsonObject, ResponseModel
 from app.db.tables import CheckpointRow, EventRow
+from app.spec.timestamps import format_rfc3339
 
 
 class Event(ResponseModel):
@@ -21,7 +23,7 @@ class Event(ResponseModel):
     @classmethod
     def from_row(cls, row: EventRow) -> Self:
         """Describe an event."""
-        return cls(id=row.seq, at=str(format_timestamp(row.at)), kind=row.kind, fence=row.fence, data=row.data)
+        return cls(id=row.seq, at=format_rfc3339(row.at), kind=row.kind, fence=row.fence, data=row.data)
 
 
 class EventPage(ResponseModel):
@@ -82,8 +84,7 @@ class Checkpoint(ResponseModel):
                 sha256=file["sha256"],
                 url=f"/v1/checkpoints/{row.id}/files/{file['name']}",
             )
-            for file in row.files
-            if file["public"]
+            for file in checkpoints.public_files(row).values()
         ]
         values = {name: json_number(value) for name, value in row.values.items() if value is not None}
         return cls(
@@ -93,7 +94,7 @@ class Checkpoint(ResponseModel):
             epoch=row.epoch,
             values=values,
             final=row.final,
-            created_at=str(format_timestamp(row.created_at)),
+            created_at=format_rfc3339(row.created_at),
             files=files,
         )
 

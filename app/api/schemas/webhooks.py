@@ -5,10 +5,10 @@ from typing import Any, Literal, Self
 
 from pydantic import Field
 
-from app.api.http.responses import format_timestamp
 from app.api.schemas.base import JsonObject, ResponseModel
 from app.db.tables import DeliveryRow, WebhookRow
 from app.spec.base import SpecModel
+from app.spec.timestamps import format_rfc3339
 from app.webhooks.deliveries import DeliveryStatus
 from app.webhooks.messages import TERMINAL_TYPES, MessageType
 from app.webhooks.targets import MAX_URL_LENGTH
@@ -52,10 +52,10 @@ class Webhook(ResponseModel):
             events=row.events,
             jobs="all" if row.all_jobs else "named",
             status=status,
-            failing_since=format_timestamp(row.failing_since),
-            disabled_at=format_timestamp(row.disabled_at),
+            failing_since=format_rfc3339(row.failing_since),
+            disabled_at=format_rfc3339(row.disabled_at),
             disabled_reason=row.disabled_reason,
-            created_at=str(format_timestamp(row.created_at)),
+            created_at=format_rfc3339(row.created_at),
             **more,
         )
 
@@ -100,7 +100,7 @@ class Delivery(ResponseModel):
     @classmethod
     def from_row(cls, row: DeliveryRow) -> Self:
         """Describe a message and what became of it."""
-        attempts = [DeliveryAttempt(**each | {"at": str(format_timestamp(each["at"]))}) for each in row.attempts]
+        attempts = [DeliveryAttempt(**each | {"at": format_rfc3339(each["at"])}) for each in row.attempts]
         return cls(
             id=row.id,
             webhook_id=row.webhook_id,
@@ -109,9 +109,9 @@ class Delivery(ResponseModel):
             status=DeliveryStatus(row.status),
             attempts=attempts,
             message=json.loads(row.body),
-            next_at=format_timestamp(row.next_at) if row.status == DeliveryStatus.PENDING else None,
-            created_at=str(format_timestamp(row.created_at)),
-            ended_at=format_timestamp(row.ended_at),
+            next_at=format_rfc3339(row.next_at) if row.status == DeliveryStatus.PENDING else None,
+            created_at=format_rfc3339(row.created_at),
+            ended_at=format_rfc3339(row.ended_at),
         )
 
 

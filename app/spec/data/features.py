@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field, ValidationInfo, field_validator
 
+from app.ids import DATASET_ID_PATTERN
 from app.spec.base import Name, Size, SpecModel, validation_error
 from app.spec.data.columns import ColumnName
 from app.spec.data.transforms import Transforms
@@ -88,7 +89,7 @@ class Tokenizer(SpecModel):
 class Vectors(SpecModel):
     """Pretrained vectors of words, put into an Embedding."""
 
-    dataset: Annotated[str, Field(pattern=r"^ds_[0-9a-f]{32}$")]
+    dataset: Annotated[str, Field(pattern=DATASET_ID_PATTERN)]
     into: Annotated[str, Field(min_length=1, max_length=200, description="The id of the Embedding.")]
 
 

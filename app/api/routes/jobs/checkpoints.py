@@ -18,7 +18,6 @@ from app.api.services import ServicesDep
 from app.db.tables import CheckpointRow
 from app.errors import NotFound
 from app.jobs import repository
-from app.spec.job import parse_job
 
 router = APIRouter(prefix="/v1", tags=["checkpoints"])
 WeightsFormat = Literal["safetensors", "pth"]
@@ -79,20 +78,18 @@ def download_weights(
 
 def _select_checkpoint(session: Session, owner: str, job_id: str, which: str) -> CheckpointRow:
     job = repository.find(session, owner, job_id)
-    plan = parse_job(job.spec).training.checkpoint
-    found = (
-        checkpoints.best_or_latest(session, job_id, plan.monitor, plan.mode)
+    row = (
+        checkpoints.best_by_plan(session, job)
         if which == "best"
         else next(iter(checkpoints.list_checkpoints(session, job_id)), None)
     )
-    if found is None:
+    if row is None:
         raise NotFound(f"{job_id} has no checkpoint yet", hint="wait until it has trained for a while")
-    return found
+    return row
 
 
 def _public_file(row: CheckpointRow, name: str) -> Mapping[str, Any]:
-    offered = {file["name"]: file for file in row.files if file["public"]}
-    if name not in offered:
-        raise NotFound(f'{row.id} has no file "{name}"', hint="one of: " + ", ".join(offered))
-    found: Mapping[str, Any] = offered[name]
-    return found
+    files = checkpoints.public_files(row)
+    if name not in files:
+        raise NotFound(f'{row.id} has no file "{name}"', hint="one of: " + ", ".join(files))
+    return files[name]

@@ -13,7 +13,7 @@ from starlette.responses import Response
 from app import curves, events
 from app.api import schemas
 from app.api.auth import ReadPrincipal
-from app.api.http.parameters import MAX_INT64, JobId, PageLimit, next_page_headers
+from app.api.http.parameters import JobId, PageLimit, next_page_headers
 from app.api.http.responses import JsonResponse, json_number
 from app.api.openapi.routes import route_responses
 from app.api.services import Services, ServicesDep
@@ -22,6 +22,7 @@ from app.errors import NotFound, ServiceOverloaded, Unavailable
 from app.events import EventKind
 from app.jobs import repository
 from app.jobs.states import TERMINAL_STATUSES
+from app.spec.base import MAX_INT64
 
 router = APIRouter(prefix="/v1/jobs", tags=["events"])
 BATCH_SIZE = 200  # events read at a time

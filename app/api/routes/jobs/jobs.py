@@ -18,7 +18,6 @@ from app.api import schemas
 from app.api.auth import Principal, ReadPrincipal, WritePrincipal, add_queue_limit_headers
 from app.api.http.bodies import RequestBodyDep
 from app.api.http.parameters import (
-    JOB_ID_PATTERN,
     IdempotencyKey,
     IfNoneMatch,
     JobId,
@@ -30,12 +29,13 @@ from app.api.http.parameters import (
 from app.api.http.responses import JsonResponse, created_response
 from app.api.openapi.routes import FORK_BODY, JOB_BODY, METADATA_PARAMETER, route_responses
 from app.api.services import Services, ServicesDep
-from app.datasets import registry
+from app.datasets import references
 from app.db.tables import JobRow
 from app.errors import InvalidInput, Problem
 from app.events import EventKind
 from app.faultpoints import faultpoint
-from app.jobs import queue, repository, service
+from app.ids import JOB_ID_PATTERN
+from app.jobs import deletion, queue, repository, service
 from app.jobs.queue import QueuePosition
 from app.jobs.service import Submission
 from app.jobs.states import TERMINAL_STATUSES, Status
@@ -140,15 +140,15 @@ def validate_job(who: WritePrincipal, services: ServicesDep, body: RequestBodyDe
 
 def _validate_submission(who: Principal, services: Services, document: Any) -> Submission:
     """Return what passes every check; raises `InvalidInput` with every problem found."""
-    known = services.db.read(registry.load_schemas, who.owner, document)
-    registered = known.get(registry.DATA_POINTER)
-    others = {place: schema for place, schema in known.items() if place != registry.DATA_POINTER}
+    known = services.db.read(references.load_schemas, who.owner, document)
+    registered = known.get(references.DATA_POINTER)
+    others = {place: schema for place, schema in known.items() if place != references.DATA_POINTER}
     inspection = services.inspector.inspect(document, registered, others)
     job = parse_job(document)  # only now: finding what is wrong with it can take long, and the inspector has limits
     quotas.check_job(who.limits, job.priority, inspection["totals"]["parameters"])
     schema = registered or named_dataset_schema(job)
     if schema is None:
-        problem = Problem(registry.DATA_POINTER, "unknown_dataset", "the data set is not known", "register it first")
+        problem = Problem(references.DATA_POINTER, "unknown_dataset", "the data set is not known", "register it first")
         raise InvalidInput([problem])
     return Submission(who.actor, who.limits, job, document, schema, inspection)
 
@@ -262,7 +262,7 @@ def delete_job(
 ) -> Response:
     """Delete an ended job: it is hidden, can be restored for a while, and is then removed with all its files."""
     for_good = purge or not services.settings.trash_seconds
-    verb = service.purge if for_good else service.delete
+    verb = deletion.purge if for_good else deletion.delete
     services.db.run(
         audit.with_audit(who.actor, Action.JOB_DELETE, job_id, verb, {"purge": for_good}), who.owner, job_id
     )
@@ -274,5 +274,5 @@ def delete_job(
 @router.post("/{job_id}/restore", responses=route_responses(200, schemas.Job, 404))
 def restore_job(job_id: JobId, who: WritePrincipal, services: ServicesDep) -> Response:
     """Bring a deleted job back, as long as it is not removed. Restoring twice is no error."""
-    services.db.run(audit.with_audit(who.actor, Action.JOB_RESTORE, job_id, service.restore), who.owner, job_id)
+    services.db.run(audit.with_audit(who.actor, Action.JOB_RESTORE, job_id, deletion.restore), who.owner, job_id)
     return JsonResponse(services.db.read(_read_job, services, who, job_id).as_dict())

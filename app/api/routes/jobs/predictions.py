@@ -13,7 +13,8 @@ from app.api.http.parameters import JobId
 from app.api.openapi.routes import PREDICTION_BODY, route_responses
 from app.api.services import ServicesDep
 from app.errors import MalformedRequest
-from app.spec.prediction import CHECKPOINT_ID_PATTERN, MAX_BATCH_SIZE, PredictionOptions
+from app.ids import CHECKPOINT_ID_PATTERN
+from app.spec.prediction import MAX_BATCH_SIZE, PredictionOptions
 from app.spec.problems import from_validation
 
 router = APIRouter(prefix="/v1/jobs", tags=["predictions"])
