@@ -1,10 +1,12 @@
 """Data sets: registered, filled, and never changed, on both databases."""
 
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
 
 import pytest
+from sqlalchemy.orm import Session
 
 from app.datasets import lookup, references, registry, uploads
 from app.datasets.lookup import DatasetStatus
