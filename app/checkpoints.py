@@ -14,7 +14,7 @@ from app.jobs.states import TERMINAL_STATUSES
 from app.spec.training.plan import Checkpointing
 
 Mode = Literal["min", "max"]
-READ_GRACE_SECONDS = 3600.0  # for so long after somebody asked for its files a checkpoint stays on the list
+READ_GRACE_SECONDS = 3600.0  # after the last request for its files, in which a checkpoint is not removed
 TOUCH_INTERVAL_SECONDS = 60.0  # between two notes of it
 
 
@@ -117,8 +117,8 @@ def referenced_ids(session: Session, job_id: str) -> set[str]:
 
 def referenced_ids_query() -> Select[str]:
     """Return the query for the checkpoints from which jobs start that have not ended."""
-    asked = JobRow.spec["start_from"]["checkpoint"].as_string()
-    return select(asked).where(JobRow.status.not_in(TERMINAL_STATUSES), asked.is_not(None))
+    checkpoint_id = JobRow.spec["start_from"]["checkpoint"].as_string()
+    return select(checkpoint_id).where(JobRow.status.not_in(TERMINAL_STATUSES), checkpoint_id.is_not(None))
 
 
 def public_files(row: CheckpointRow) -> dict[str, Mapping[str, Any]]:

@@ -1,7 +1,7 @@
 """What can go wrong, in the words of the domain. HTTP statuses live in `app/api/http/problems.py` alone.
 
 GraftwerkError
-├── NotFound                 no such object, or it belongs to somebody else
+├── NotFound                 no such object, or it belongs to another owner
 ├── RequestError             the request cannot be carried out as it stands
 │   ├── MalformedRequest     a body or header that cannot be read at all
 │   ├── InvalidInput         carries every problem, each with a JSON Pointer

@@ -27,11 +27,11 @@ class IdempotentResponse:
 def run_once(
     session: Session, owner: str, key: str | None, digest: str, effect: Callable[[], tuple[int, dict[str, Any]]]
 ) -> IdempotentResponse:
-    """Run the effect, or repeat the answer that this key got before; without a key, run it.
+    """Run the effect, or return the response that an earlier request with this key got; without a key, run it.
 
     Of concurrent calls under one key the first inserts the key's row, and the others wait for the end of its
-    transaction. `digest` stands for the request; raises `KeyReused` if the key came with another one, and `KeyInUse`
-    if the first call takes too long. If the effect raises, the key stays unused.
+    transaction. `digest` stands for the request. Raises `IdempotencyKeyReused` if the key came with another one, and
+    `IdempotencyKeyInUse` if the first call takes too long. If the effect raises, the key stays unused.
     """
     if key is None:
         return IdempotentResponse(*effect(), replayed=False)
@@ -46,9 +46,9 @@ def run_once(
 
 
 def find_response(session: Session, owner: str, key: str, digest: str) -> IdempotentResponse | None:
-    """Return the answer that this key got before, if it did; raises `KeyReused`.
+    """Return the response that an earlier request with this key got, or `None`. Raises `IdempotencyKeyReused`.
 
-    For a look before the work that precedes the effect; what happens meanwhile is `once`'s to see.
+    A first look, before expensive work; `run_once` decides.
     """
     row = session.scalar(select(IdempotencyRow).where(*_row_conditions(owner, key)))
     if row is None:
@@ -59,7 +59,7 @@ def find_response(session: Session, owner: str, key: str, digest: str) -> Idempo
 
 
 def purge(session: Session, limit: int = 1000) -> int:
-    """Forget some of the answers older than a day; returns how many."""
+    """Remove up to `limit` responses older than a day; return how many."""
     this = tuple_(IdempotencyRow.owner, IdempotencyRow.key)
     old = select(IdempotencyRow.owner, IdempotencyRow.key).where(IdempotencyRow.created_at < now() - RETENTION_SECONDS)
     forgotten = delete(IdempotencyRow).where(this.in_(old.limit(limit))).returning(IdempotencyRow.key)

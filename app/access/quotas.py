@@ -57,34 +57,38 @@ def check_job(limits: EffectiveLimits, priority: int, parameters: int) -> None:
 
 
 def check_queue(session: Session, key_id: str, limits: EffectiveLimits | None) -> None:
-    """Raise `TooManyWaiting` if no more of the key's jobs may wait. Submissions with the key follow each other."""
+    """Raise `TooManyQueuedJobs` at the key's limit of queued jobs. A lock serialises submissions with the key."""
     if limits is None or limits.queued_jobs is None:
         return
     session.execute(select(KeyRow.id).where(KeyRow.id == key_id).with_for_update())
     used = count_jobs(session, key_id, Status.QUEUED)
     if used >= limits.queued_jobs:
         hint = "wait until some have started, or cancel some"
-        raise TooManyQueuedJobs(f"{used} jobs of this key are waiting, at most {limits.queued_jobs} may", hint=hint)
+        raise TooManyQueuedJobs(
+            f"{used} jobs of this key are queued, at most {limits.queued_jobs} are allowed", hint=hint
+        )
 
 
 def check_storage(session: Session, owner: str, limits: EffectiveLimits, more: int = 1) -> None:
-    """Raise `QuotaExceeded` if `more` bytes are not to be stored."""
+    """Raise `QuotaExceeded` unless `more` bytes fit into the quota."""
     left = remaining_storage(session, owner, limits)
     if left is not None and more > left:
         used = stored_bytes(session, owner)
         hint = "delete data sets and jobs; deleted jobs count until they are purged"
-        raise QuotaExceeded(f"{used:,} of {limits.stored_bytes:,} bytes are stored, and {more:,} more asked", hint=hint)
+        raise QuotaExceeded(
+            f"{used:,} of {limits.stored_bytes:,} bytes are stored, and {more:,} more are needed", hint=hint
+        )
 
 
 def remaining_storage(session: Session, owner: str, limits: EffectiveLimits) -> int | None:
-    """Return how many bytes the owner may still store, `None` where nothing limits them."""
+    """Return how many bytes the owner may still store, `None` for no limit."""
     if limits.stored_bytes is None:
         return None
     return max(0, limits.stored_bytes - stored_bytes(session, owner))
 
 
 def check_uploads(session: Session, owner: str, limits: EffectiveLimits) -> None:
-    """Raise `QuotaExceeded` if the owner has as many uploads without an end as allowed."""
+    """Raise `QuotaExceeded` if the owner has reached the limit of unfinished uploads."""
     if limits.unfinished_uploads is None:
         return
     used = count_unfinished_uploads(session, owner)

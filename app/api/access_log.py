@@ -31,7 +31,7 @@ _log = structlog.get_logger(__name__)
 
 
 class AccessLog:
-    """Collects, and writes now and then."""
+    """Collects uses of keys and refusals, and writes them at intervals."""
 
     def __init__(self, db: Database) -> None:
         self._db = db

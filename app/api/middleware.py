@@ -71,7 +71,7 @@ class RequestMiddleware:
                 status = status or _CLIENT_CLOSED_REQUEST
             except Exception as error:
                 response = self._internal_error(Request(scope), error)
-                if status:  # half of an answer is out: only a broken connection tells that the rest is missing
+                if status:  # a part of the response is sent: only a broken connection shows that the rest is missing
                     raise
                 await response(scope, receive, sent)
             finally:
@@ -82,14 +82,14 @@ class RequestMiddleware:
         self._seconds.labels(method, getattr(scope.get("route"), "path", "unknown"), status).observe(seconds)
         if scope["path"] not in _UNLOGGED_PATHS:
             ids = {name: value for name, value in scope.get("path_params", {}).items() if name.endswith("_id")}
-            told = {"method": scope["method"], "path": scope["path"], "status": status}
-            _log.info("request", **told, **ids, ms=round(1000 * seconds, 1))
+            fields = {"method": scope["method"], "path": scope["path"], "status": status}
+            _log.info("request", **fields, **ids, ms=round(1000 * seconds, 1))
 
 
 def _request_id(scope: Scope) -> str:
     """Return the client's own id of the request, where it sent a harmless one, else a new one."""
-    told: Any = dict(scope["headers"]).get(b"x-request-id", b"").decode("latin-1")
-    return told if _REQUEST_ID.fullmatch(told) else f"req_{uuid.uuid4().hex}"
+    request_id: Any = dict(scope["headers"]).get(b"x-request-id", b"").decode("latin-1")
+    return request_id if _REQUEST_ID.fullmatch(request_id) else f"req_{uuid.uuid4().hex}"
 
 
 def _add_headers(headers: MutableHeaders, scope: Scope) -> None:

@@ -26,10 +26,10 @@ class BackupFile:
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """A whole backup."""
+    """The content of a backup."""
 
     created_at: str
-    graftwerk: str  # the version that made it
+    graftwerk: str  # version of the program
     kind: str  # sqlite or postgresql
     revision: str  # of the tables
     database: BackupFile
@@ -39,7 +39,7 @@ class Manifest:
     version: int = field(default=MANIFEST_VERSION)
 
     def write(self, folder: Path) -> None:
-        """Write the manifest, which makes the backup whole."""
+        """Write the manifest, which completes the backup."""
         body = asdict(self)
         text = json.dumps({"sha256": _digest(body), "manifest": body}, indent=1)
         part = folder / f"{MANIFEST_NAME}.part"
@@ -48,14 +48,14 @@ class Manifest:
 
     @classmethod
     def read(cls, folder: Path) -> "Manifest":
-        """Read a manifest. Raises `BackupRefused` if there is none, or if it is damaged."""
+        """Read a manifest. Raises `BackupError` if there is none, or if it is damaged."""
         path = folder / MANIFEST_NAME
         if not path.is_file():
-            raise BackupError(f"{folder} holds no {MANIFEST_NAME}: it is no backup, or one that was not finished")
+            raise BackupError(f"{folder} holds no {MANIFEST_NAME}: it is not a backup, or an unfinished one")
         try:
-            whole = json.loads(path.read_bytes())
-            body = whole["manifest"]
-            if whole["sha256"] != _digest(body):
+            document = json.loads(path.read_bytes())
+            body = document["manifest"]
+            if document["sha256"] != _digest(body):
                 raise ValueError("digest")
             if body["version"] != MANIFEST_VERSION:
                 raise BackupError(f"{path} has version {body['version']}; this program knows {MANIFEST_VERSION}")
@@ -72,7 +72,7 @@ class Manifest:
             raise BackupError(f"{path} is damaged") from None
 
     def verify(self, folder: Path) -> None:
-        """Raise `BackupRefused`, with the name of the file, unless all are what was written."""
+        """Raise `BackupError`, with the name of the file, unless all are what was written."""
         for file in (self.database, *self.artifacts):
             path = folder / file.path
             if not path.is_file():

@@ -21,7 +21,7 @@ from app.storage.removal import remove_files
 
 
 def restore(db: Database, store: ArtifactStore, folder: Path, *, overwrite: bool) -> Manifest:
-    """Restore the backup in a folder. Raises `BackupRefused`, before anything is changed if something is wrong."""
+    """Restore the backup in a folder. Raises `BackupError`, before anything is changed if something is wrong."""
     manifest = Manifest.read(folder)
     manifest.verify(folder)
     _check_target(db, store, manifest, overwrite)
@@ -68,7 +68,7 @@ def _table_names(db: Database) -> Sequence[str]:
 
 
 def _clear(db: Database) -> None:
-    """Drop what is in a PostgreSQL database; a file of SQLite is replaced as a whole."""
+    """Drop what is in a PostgreSQL database; a file of SQLite is replaced."""
     if not db.is_sqlite and _table_names(db):
         migrate.downgrade(db, "base")
         with db.begin() as session:

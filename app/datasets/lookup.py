@@ -1,4 +1,4 @@
-"""A data set's status, and how an owner's data sets are found."""
+"""The status of a data set, and queries for those of an owner."""
 
 from collections.abc import Sequence
 from enum import StrEnum

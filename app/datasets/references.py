@@ -37,17 +37,17 @@ def referenced_datasets(document: Any) -> dict[str, str]:
     if not isinstance(document, dict):
         return {}
     data, start = document.get("data"), document.get("start_from")
-    found = {START_POINTER: start.get("dataset")} if isinstance(start, dict) else {}
+    ids = {START_POINTER: start.get("dataset")} if isinstance(start, dict) else {}
     if not isinstance(data, dict):
         data = {}
     if data.get("kind") == "dataset":
-        found[DATA_POINTER] = data.get("id")
+        ids[DATA_POINTER] = data.get("id")
     features = data.get("features")
     for name, feature in features.items() if isinstance(features, dict) else ():
         vectors = feature.get("vectors") if isinstance(feature, dict) else None
         if isinstance(vectors, dict):
-            found[json_pointer(["data", "features", name, "vectors", "dataset"])] = vectors.get("dataset")
-    return {place: named for place, named in found.items() if isinstance(named, str)}
+            ids[json_pointer(["data", "features", name, "vectors", "dataset"])] = vectors.get("dataset")
+    return {place: named for place, named in ids.items() if isinstance(named, str)}
 
 
 def load_schemas(session: Session, owner: str, document: Any) -> dict[str, DataSchema]:
@@ -75,7 +75,7 @@ def load_schemas(session: Session, owner: str, document: Any) -> dict[str, DataS
 
 
 def _kind_problems(place: str, schema: DataSchema) -> list[Problem]:
-    """Return the problem of a data set of the wrong kind, which its splits tell."""
+    """Return the problem of a data set of the wrong kind, by its splits."""
     split, lack, hint = _REQUIRED_SPLITS.get(place, _WORD_VECTORS)
     if split in schema.rows:
         return []

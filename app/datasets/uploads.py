@@ -1,4 +1,4 @@
-"""Content of an uploaded data set: its parts, then the whole, which is accepted or rejected.
+"""Content of an uploaded data set: its parts, then all of it, which is accepted or rejected.
 
 Functions that make parts superfluous return their keys, for the caller to remove after the commit.
 """
@@ -20,7 +20,7 @@ from app.spec.data.sources import UploadSource
 
 @dataclass(frozen=True, slots=True)
 class DatasetContent:
-    """Content that was found to be a data set, and lies in the artifact store."""
+    """Described content in the artifact store."""
 
     schema: DataSchema
     preview: Sequence[Any]
@@ -43,7 +43,7 @@ def find_for_upload(session: Session, owner: str, dataset_id: str) -> DatasetRow
 
 
 def append_part(session: Session, owner: str, dataset_id: str, offset: int, part: Mapping[str, Any]) -> DatasetRow:
-    """Note that a piece {path, size} has arrived at `offset`; raises `WrongOffset` unless it follows the last one."""
+    """Append a part {path, size}. Raises `WrongOffset` unless `offset` is the end of the last one."""
     row = find_for_upload(session, owner, dataset_id)
     if row.size != offset:
         raise WrongOffset(row.size)
@@ -86,7 +86,7 @@ def accept(session: Session, owner: str, dataset_id: str, content: DatasetConten
 
 
 def reject(session: Session, owner: str, dataset_id: str, problems: Sequence[Problem]) -> list[str]:
-    """Note what is wrong with the content, which is forgotten; returns the keys of its pieces."""
+    """Record the problems of the content and drop it; return the keys of its parts."""
     row = find_for_upload(session, owner, dataset_id)
     superfluous = [part["path"] for part in row.parts]
     row.status, row.parts, row.size = DatasetStatus.INVALID, [], 0
@@ -96,7 +96,7 @@ def reject(session: Session, owner: str, dataset_id: str, problems: Sequence[Pro
 
 
 def delete_abandoned(session: Session, seconds: float, limit: int) -> list[str] | None:
-    """Delete some data sets to which no content has come for so long; returns the keys of their pieces.
+    """Delete up to `limit` data sets that received no content for `seconds`; return the keys of their parts.
 
     `None` if there was none.
     """

@@ -19,7 +19,7 @@ def insert(session: Session, table: type[DeclarativeBase]) -> Any:
 
 
 def advisory_lock(session: Session, number: int) -> None:
-    """Wait until every other transaction that asked with this number has ended. SQLite has one writer anyway."""
+    """Take the lock of a number until the transaction ends. SQLite has one writer anyway."""
     if session.get_bind().dialect.name == "postgresql":
         session.execute(select(func.pg_advisory_xact_lock(number)))
 

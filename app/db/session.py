@@ -26,8 +26,8 @@ class Database:
     """A database, and units of work on it.
 
     A unit is a function whose first argument is a session. It may run more than once (after a serialisation
-    failure), so it has no effect outside the database. Raises `DatabaseAway` when the database does not answer, and
-    `Overloaded` when every connection is in use, or a row is locked by somebody else for longer than `lock_seconds`.
+    failure), so it has no effect outside the database. Raises `DatabaseUnavailable` if the database does not answer,
+    and `ServiceOverloaded` if every connection is in use, or a row stays locked for longer than `lock_seconds`.
     """
 
     def __init__(
@@ -61,7 +61,7 @@ class Database:
             raise ServiceOverloaded("too many requests are using the database") from error
         except DBAPIError as error:
             if is_lock_timeout(error):
-                raise ServiceOverloaded("somebody else is changing the same thing, and takes long") from error
+                raise ServiceOverloaded("another request holds a lock on the same row for too long") from error
             if _is_unavailable(error):
                 raise DatabaseUnavailable from error
             raise

@@ -1,4 +1,4 @@
-"""The rules of jobs: what is accepted, what a wish does, and how an attempt's end is recorded."""
+"""The rules of jobs: submission, the user's verbs, and how an attempt's end is recorded."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -63,7 +63,7 @@ def create(
 ) -> IdempotentResponse:
     """Accept a job, once per idempotency key. `render` gives the answer's body.
 
-    Raises `Overloaded`, `KeyReused`, and `QuotaExceeded` by what the key may use.
+    Raises `ServiceOverloaded`, `IdempotencyKeyReused`, and `QuotaExceeded` by what the key may use.
 
     The caller sends the wake-up after this returns: commit, then send.
     """
@@ -110,29 +110,29 @@ def _insert(session: Session, submission: Submission) -> JobRow:
 
 
 def _not_before(spec: Mapping[str, Any]) -> float:
-    """Return the time before which the user wants no attempt; 0 for none."""
-    wanted = spec.get("not_before")
-    return 0.0 if wanted is None else max(0.0, parse_rfc3339(wanted))
+    """Return the spec's earliest start in Unix seconds; 0 for none."""
+    text = spec.get("not_before")
+    return 0.0 if text is None else max(0.0, parse_rfc3339(text))
 
 
 def _lock_start_checkpoint(session: Session, owner: str, job: JobSpec, start: StartFrom) -> None:
-    """Keep the checkpoint that the job starts from. Raises `InvalidInput` if it is not there, or does not fit."""
+    """Pin the checkpoint that the job starts from. Raises `InvalidInput` if it is missing or does not fit."""
     if start.checkpoint is None:
         return
     try:
-        begun = parse_job(checkpoints.pin(session, owner, start.checkpoint).spec)
+        source = parse_job(checkpoints.pin(session, owner, start.checkpoint).spec)
     except NotFound as error:
         problem = Problem("/start_from/checkpoint", "unknown_checkpoint", error.detail, "look at the job's checkpoints")
         raise InvalidInput([problem]) from None
-    problems = resume_problems(job, begun) if start.what == "everything" else []
+    problems = resume_problems(job, source) if start.what == "everything" else []
     if problems:
         raise InvalidInput(problems)
 
 
 def cancel(session: Session, owner: str, job_id: str) -> JobRow:
-    """Cancel at once if nobody trains the job, else note the wish. Cancelling twice is no error.
+    """Cancel a job at once unless it is running; else request it. Cancelling twice is no error.
 
-    Raises `NotFound`, and `StateForbids` for a job that ended otherwise.
+    Raises `NotFound`, and `InvalidState` for a job that ended otherwise.
     """
     row = repository.find_for_update(session, owner, job_id)
     if row.status == Status.CANCELLED or row.wish == "cancel":
@@ -144,9 +144,9 @@ def cancel(session: Session, owner: str, job_id: str) -> JobRow:
 
 
 def pause(session: Session, owner: str, job_id: str) -> JobRow:
-    """Pause at once if nobody trains the job, else note the wish: it comes true at the next step, with a checkpoint.
+    """Pause a job at once unless it is running; else request it: it pauses at the next step, with a checkpoint.
 
-    Pausing twice is no error. Raises `NotFound`, and `StateForbids` for a job that ended or is being cancelled.
+    Pausing twice is no error. Raises `NotFound`, and `InvalidState` for a job that ended or is being cancelled.
     """
     row = repository.find_for_update(session, owner, job_id)
     if row.status == Status.PAUSED or row.wish == "pause":
@@ -158,9 +158,9 @@ def pause(session: Session, owner: str, job_id: str) -> JobRow:
 
 
 def resume(session: Session, owner: str, job_id: str, limits: quotas.EffectiveLimits | None = None) -> JobRow:
-    """Let a paused job go on, or take back the wish to pause it. Resuming twice is no error.
+    """Queue a paused job again, or withdraw the request to pause it. Resuming twice is no error.
 
-    Raises `NotFound`, `TooManyWaiting`, and `StateForbids` for a job that ended or is being cancelled.
+    Raises `NotFound`, `TooManyQueuedJobs`, and `InvalidState` for a job that ended or is being cancelled.
     """
     row = repository.find_for_update(session, owner, job_id)
     if row.status == Status.PAUSED:
@@ -180,10 +180,10 @@ def _check_active(row: JobRow, participle: str) -> None:
 
 
 def retry(session: Session, owner: str, job_id: str, limits: quotas.EffectiveLimits | None = None) -> JobRow:
-    """Let a failed or cancelled job go on from its last checkpoint; its time begins anew.
+    """Queue a failed or cancelled job again, from its last checkpoint and with all of its time.
 
-    Raises `NotFound`, `TooManyWaiting`, and `StateForbids` for a job in another status, or one whose data set or start
-    is gone.
+    Raises `NotFound`, `TooManyQueuedJobs`, and `InvalidState` for a job in another status, or one whose data set or
+    checkpoint is gone.
     """
     row = repository.find_for_update(session, owner, job_id)
     if row.status in TRANSITIONS[Verb.RETRY][0]:
@@ -201,7 +201,7 @@ def retry(session: Session, owner: str, job_id: str, limits: quotas.EffectiveLim
 
 
 def _check_prerequisites(session: Session, row: JobRow) -> None:
-    """Keep what the job stands on: its data set, and what it starts from while it has no checkpoint of its own."""
+    """Pin what the job depends on: its data sets, and the checkpoint it starts from while it has none of its own."""
     start = row.spec.get("start_from")
     try:
         references.pin(session, row.owner, row.spec)
@@ -229,7 +229,7 @@ def fail(session: Session, job_id: str, fence: int, error: Mapping[str, Any]) ->
 
 
 def complete_cancel(session: Session, job_id: str, fence: int) -> None:
-    """Record that the user's wish to cancel came true."""
+    """Record that the job was cancelled."""
     _finish(session, job_id, fence, Verb.CANCEL)
 
 
@@ -241,7 +241,7 @@ def _finish(
 
 
 def release(session: Session, job_id: str, fence: int) -> None:
-    """Hand the job back after a checkpoint, because its worker must stop; a wish to cancel comes true instead."""
+    """Queue the job again after a checkpoint, because its worker stops; a requested cancellation is carried out."""
     if repository.lock_for_attempt(session, job_id, fence).wish == "cancel":
         return complete_cancel(session, job_id, fence)
     repository.transition(session, job_id, Verb.RELEASE, held=fence, **_requeued_values())
@@ -249,7 +249,7 @@ def release(session: Session, job_id: str, fence: int) -> None:
 
 
 def complete_pause(session: Session, job_id: str, fence: int) -> None:
-    """Record that the user's wish to pause came true, at a checkpoint; if it was taken back, the job waits again."""
+    """Record that the job paused at a checkpoint; if the request was withdrawn, queue it again."""
     if repository.lock_for_attempt(session, job_id, fence).wish != "pause":
         return release(session, job_id, fence)
     repository.transition(session, job_id, Verb.PAUSE, held=fence, **_requeued_values() | {"wish": None})
@@ -264,12 +264,16 @@ def record_loss(session: Session, job_id: str, fence: int, error: Mapping[str, A
         return False
     losses = row.attempts + 1
     if losses > min(max_attempts, row.spec.get("retries", 3)):
-        gone = {**error, "retryable": True, "message": f"{error['message']} ({losses} attempts without a checkpoint)"}
-        fail(session, job_id, fence, gone)
+        final_error = {
+            **error,
+            "retryable": True,
+            "message": f"{error['message']} ({losses} attempts without a checkpoint)",
+        }
+        fail(session, job_id, fence, final_error)
         return False
-    pause = BACKOFF_SECONDS[min(losses - 1, len(BACKOFF_SECONDS) - 1)]
-    waiting = _requeued_values() | {"attempts": losses, "not_before": now() + pause}
-    repository.transition(session, job_id, Verb.LOSE, held=fence, data={"error": dict(error)}, **waiting)
+    delay = BACKOFF_SECONDS[min(losses - 1, len(BACKOFF_SECONDS) - 1)]
+    values = _requeued_values() | {"attempts": losses, "not_before": now() + delay}
+    repository.transition(session, job_id, Verb.LOSE, held=fence, data={"error": dict(error)}, **values)
     return True
 
 

@@ -34,7 +34,7 @@ class ArtifactCache:
     def local_files(self, store: ArtifactStore, files: Sequence[Mapping[str, Any]]) -> Iterator[list[Path]]:
         """Return where files {path, sha256} lie on this machine, for as long as they are needed.
 
-        Raises `NotFound`, `Unavailable`, `StorageFull`, and `CheckpointDamaged` for one that is not what was stored.
+        Raises `NotFound`, `Unavailable`, `StorageFull`, and `CorruptCheckpoint` for one that is not what was stored.
         """
         digests = [str(file["sha256"]) for file in files]
         with self._lock:
@@ -47,9 +47,9 @@ class ArtifactCache:
                 self._in_use = +self._in_use
 
     def _find_or_fetch(self, store: ArtifactStore, file: Mapping[str, Any]) -> Path:
-        found = self._find_verified(file["sha256"])
-        if found is not None:
-            return found
+        path = self._find_verified(file["sha256"])
+        if path is not None:
+            return path
         with self._fetching:
             return self._find_verified(file["sha256"]) or self._fetch(store, file)
 
@@ -82,17 +82,17 @@ class ArtifactCache:
                 ) from error
             raise
         finally:
-            for left in (part, part.with_name(part.name + ".part")):  # of a download that broke off
-                left.unlink(missing_ok=True)
+            for leftover in (part, part.with_name(part.name + ".part")):  # of a download that broke off
+                leftover.unlink(missing_ok=True)
         self._evict()
         return copy
 
     def _evict(self) -> None:
         """Remove copies that nobody uses, the least recently used ones first, until the others fit."""
-        found = [(stamp, path) for path in self._folder.iterdir() if (stamp := _file_stamp(path)) is not None]
+        copies = [(stamp, path) for path in self._folder.iterdir() if (stamp := _file_stamp(path)) is not None]
         total = 0
         with self._lock:
-            for (_, size), path in sorted(found, reverse=True):
+            for (_, size), path in sorted(copies, reverse=True):
                 total += size
                 if total > self._limit and not self._in_use[path.name]:
                     path.unlink(missing_ok=True)
@@ -101,7 +101,7 @@ class ArtifactCache:
 def _file_stamp(path: Path) -> FileStamp | None:
     """Return a file's stamp; `None` if it is gone."""
     try:
-        found = path.stat()
+        status = path.stat()
     except FileNotFoundError:
         return None
-    return found.st_mtime_ns, found.st_size
+    return status.st_mtime_ns, status.st_size

@@ -19,7 +19,7 @@ class StoredFile:
 class ArtifactStore(Protocol):
     """A small store. Keys are relative POSIX paths of ``[A-Za-z0-9._-]`` parts, chosen by the service, never by users.
 
-    A put is atomic and durable: after it returns the whole file is there and survives a crash; before, nothing is
+    A put is atomic and durable: after it returns the complete file is there and survives a crash; before, nothing is
     visible under the key. Implementations raise `app.errors.NotFound` and `app.errors.StorageFull`.
     """
 

@@ -1,4 +1,4 @@
-"""Removes files that no row names any more, only ever after the commit that made them superfluous."""
+"""Removes files that no row lists any more, always after the commit."""
 
 from collections.abc import Iterable
 
@@ -12,7 +12,7 @@ _log = structlog.get_logger(__name__)
 
 
 def remove_files(store: ArtifactStore, keys: Iterable[str]) -> None:
-    """Delete files; what cannot be deleted now stays behind, and costs nothing but its room."""
+    """Delete files. A file that cannot be deleted is logged and stays; it only takes up space."""
     key = ""
     try:
         for key in keys:

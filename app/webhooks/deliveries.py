@@ -1,4 +1,4 @@
-"""Messages on their way: claimed under a lease, tried again with growing pauses, kept for a while as a log."""
+"""Deliveries: claimed under a lease, retried with growing delays, kept for a while as a log."""
 
 import random
 from collections.abc import Sequence
@@ -66,7 +66,7 @@ class DeliveryResult:
     seconds: float
     error: str = ""  # a word for programs, empty where it arrived
     detail: str = ""
-    retry_after: float = 0.0  # seconds that the receiver asked for
+    retry_after: float = 0.0  # seconds, from the receiver's Retry-After
 
     @property
     def is_delivered(self) -> bool:
@@ -83,13 +83,13 @@ def has_due_message(session: Session) -> bool:
 def claim(session: Session, *, healthy: bool = False) -> ClaimedMessage | None:
     """Take the message that has waited longest, or return `None`; `healthy`: not of webhooks that are failing.
 
-    No webhook has more than `AT_ONCE` attempts under way, whoever makes them; those that fail come last.
+    No webhook has more than `MAX_CONCURRENT_ATTEMPTS` attempts in progress; failing webhooks come last.
     """
-    wanted = [WebhookRow.disabled_at.is_(None)] + ([WebhookRow.failing_since.is_(None)] if healthy else [])
+    conditions = [WebhookRow.disabled_at.is_(None)] + ([WebhookRow.failing_since.is_(None)] if healthy else [])
     best = (
         select(WebhookRow)
         .join(DeliveryRow)
-        .where(*_due_conditions(), *wanted, _in_flight_count(WebhookRow.id) < MAX_CONCURRENT_ATTEMPTS)
+        .where(*_due_conditions(), *conditions, _in_flight_count(WebhookRow.id) < MAX_CONCURRENT_ATTEMPTS)
         .order_by(WebhookRow.failing_since.is_not(None), DeliveryRow.next_at, DeliveryRow.id)
         .limit(1)
         .with_for_update(key_share=True, skip_locked=True, of=WebhookRow)
@@ -97,7 +97,7 @@ def claim(session: Session, *, healthy: bool = False) -> ClaimedMessage | None:
     webhook = session.scalar(best)
     if (
         webhook is None or (session.scalar(select(_in_flight_count(webhook.id))) or 0) >= MAX_CONCURRENT_ATTEMPTS
-    ):  # seen again, under lock
+    ):  # counted again, under lock
         return None
     oldest = select(DeliveryRow).where(DeliveryRow.webhook_id == webhook.id, *_due_conditions())
     oldest = oldest.order_by(DeliveryRow.next_at, DeliveryRow.id).limit(1)
@@ -122,14 +122,14 @@ def record_result(session: Session, claimed: ClaimedMessage, attempt: DeliveryRe
     if webhook is None or row is None or row.claim != claimed.claim or row.lease_until is None:
         return False
     at = database_time(session)
-    told = {
+    entry = {
         "at": claimed.at,
         "seconds": round(attempt.seconds, 3),
         "status": attempt.status,
         "error": attempt.error,
         "detail": attempt.detail,
     }
-    row.attempts, row.lease_until = [*row.attempts[1 - MAX_RECORDED_ATTEMPTS :], told], None
+    row.attempts, row.lease_until = [*row.attempts[1 - MAX_RECORDED_ATTEMPTS :], entry], None
     if attempt.is_delivered:
         row.status, row.ended_at, webhook.failing_since = DeliveryStatus.DELIVERED, at, None
     else:

@@ -28,7 +28,7 @@ class RequestBody:
     depth_limit: int
 
     def document(self) -> Any:
-        """Return the document in it; raises `Malformed`, `UnsupportedMedia`, `InvalidInput`."""
+        """Return the document in it; raises `MalformedRequest`, `UnsupportedMediaType`, `InvalidInput`."""
         return parse_document(self.content, self.media_type, self.depth_limit)
 
     def validate_as(self, model: type[Model]) -> Model:

@@ -1,4 +1,4 @@
-"""Answers in JSON, and how single values are written in them."""
+"""JSON responses, and numbers in them."""
 
 import math
 from collections.abc import Mapping
@@ -13,7 +13,7 @@ INFINITY_NAMES: Mapping[bool, str] = {True: "Infinity", False: "-Infinity"}
 
 
 class JsonResponse(Response):
-    """A JSON document. NumPy arrays are written as lists; what is not finite must have been made a word before."""
+    """A JSON document. NumPy arrays are written as lists; for NaN and infinities see `json_number`."""
 
     media_type = "application/json"
 
@@ -23,13 +23,13 @@ class JsonResponse(Response):
 
 
 def created_response(answer: IdempotentResponse, place: str) -> Response:
-    """Return what was made, and where it is; whether it was made by an earlier request is told too."""
+    """Return the created object with its Location; `Idempotency-Replayed` marks a repeated response."""
     headers = {"Location": place} | ({"Idempotency-Replayed": "true"} if answer.replayed else {})
     return JsonResponse(answer.body, answer.status, headers=headers)
 
 
 def json_number(value: float) -> float | str:
-    """Return a number as JSON has it: NaN and the infinities become words."""
+    """Return a number as JSON has it: NaN and infinities become strings."""
     if math.isfinite(value):
         return value
     return "NaN" if math.isnan(value) else INFINITY_NAMES[value > 0]

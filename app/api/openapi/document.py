@@ -1,4 +1,4 @@
-"""The whole document: what FastAPI derives from the routes, the schemas of requests, shared responses, and links."""
+"""The document: what FastAPI derives from the routes, the schemas of requests, shared responses, and links."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any

@@ -8,7 +8,7 @@ from pydantic import BaseModel
 from app.api.openapi.schemas import SCHEMA_REF
 from app.spec.prediction import ROW_FORMATS
 
-PUBLIC_STATUSES = (400, 500, 503)  # what every route may answer, those without a key too
+PUBLIC_STATUSES = (400, 500, 503)  # of every route, those without a key too
 COMMON_STATUSES = (*PUBLIC_STATUSES, 401, 403, 429)
 
 # Responses that are the same wherever they occur: status → name, description.
@@ -39,7 +39,7 @@ def route_responses(
     headers: Mapping[str, Any] | None = None,
     always: Sequence[int] = COMMON_STATUSES,
 ) -> dict[int | str, dict[str, Any]]:
-    """Return what a route answers: its document, or bytes of other media types, and its problems."""
+    """Return the responses of a route: its document, or bytes of other media types, and its problems."""
     responses: dict[int | str, dict[str, Any]] = {status: {"description": "Success."}}
     if model is not None:
         responses[status]["model"] = model

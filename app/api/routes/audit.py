@@ -1,4 +1,4 @@
-"""The audit: who did what to which object."""
+"""The audit log."""
 
 from typing import Annotated
 

@@ -1,4 +1,4 @@
-"""What a spec may name."""
+"""The catalogue of kinds."""
 
 from functools import cache
 from hashlib import sha256
@@ -32,6 +32,6 @@ def read_catalog(who: ReadPrincipal, if_none_match: IfNoneMatch = None) -> Respo
 
 @cache
 def _catalog_document() -> tuple[bytes, str]:
-    """Return the document and its ETag, made when it is first asked for."""
+    """Return the document and its ETag, built once."""
     content = orjson.dumps(build_catalog())
     return content, f'"{sha256(content).hexdigest()}"'

@@ -62,9 +62,9 @@ def create_dataset(who: WritePrincipal, services: ServicesDep, key: IdempotencyK
     responses=route_responses(200, schemas.Dataset, 404, 409, 413, 422, 503) | route_responses(202, schemas.Dataset),
 )
 def put_content(dataset_id: DatasetId, who: WritePrincipal, services: ServicesDep, piece: UploadChunkDep) -> Response:
-    """Send content, whole or in pieces (`Content-Range`), which follow each other: 202 until the last one.
+    """Send content, at once or in consecutive chunks (`Content-Range`): 202 until the last one.
 
-    `Upload-Offset` says how much has arrived. The whole is read and described before the data set is ready.
+    `Upload-Offset` says how much has arrived. The content is read and described before the data set is ready.
     """
     row = store_chunk(services, who.actor, dataset_id, piece)
     status = 200 if row.status == DatasetStatus.READY else 202
@@ -98,11 +98,11 @@ def read_dataset(dataset_id: DatasetId, who: ReadPrincipal, services: ServicesDe
 @router.head("/{dataset_id}/content", operation_id="describe_content", responses=CONTENT_HEAD_RESPONSES)
 @router.get("/{dataset_id}/content", operation_id="download_content", responses=CONTENT_RESPONSES)
 def download_content(
-    dataset_id: DatasetId, who: ReadPrincipal, services: ServicesDep, wanted: FileRequestDep
+    dataset_id: DatasetId, who: ReadPrincipal, services: ServicesDep, file_request: FileRequestDep
 ) -> Response:
-    """Download what was uploaded, whole or a range of it. Its ETag is its SHA-256."""
+    """Download the uploaded content or a range of it. Its ETag is its SHA-256."""
     row = services.db.read(lookup.find, who.owner, dataset_id)
-    return file_response(services.store, contents.content_file(row), wanted)
+    return file_response(services.store, contents.content_file(row), file_request)
 
 
 @router.delete("/{dataset_id}", status_code=204, responses=route_responses(204, None, 404, 409))

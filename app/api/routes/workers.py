@@ -1,4 +1,4 @@
-"""Workers: who trains, and whether they still listen. For those who run the service."""
+"""Workers and their state, for operators."""
 
 import time
 

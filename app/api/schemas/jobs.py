@@ -15,7 +15,7 @@ from app.spec.timestamps import format_rfc3339
 LINKED_RESOURCES = ("network", "metrics", "events", "stream", "checkpoints", "weights")
 VERBS = ("cancel", "pause", "resume", "retry", "fork")
 NO_QUEUE_PLACE = QueuePosition()
-INSPECTION_SUMMARY_KEYS = ("inputs", "outputs", "totals", "memory")  # what is told of a network without its nodes
+INSPECTION_SUMMARY_KEYS = ("inputs", "outputs", "totals", "memory")  # of a network without its nodes
 
 
 class Failure(ResponseModel):
@@ -40,8 +40,8 @@ class Transition(ResponseModel):
     @classmethod
     def from_row(cls, row: EventRow) -> Self:
         """Describe a transition, from its event."""
-        told = {name: row.data.get(name) for name in ("verb", "from", "to", "worker")}
-        return cls.model_validate({"at": format_rfc3339(row.at), **told})
+        fields = {name: row.data.get(name) for name in ("verb", "from", "to", "worker")}
+        return cls.model_validate({"at": format_rfc3339(row.at), **fields})
 
 
 class JobSummary(ResponseModel):
@@ -51,7 +51,7 @@ class JobSummary(ResponseModel):
     name: str
     status: Status
     phase: str = Field(description="What a running job does at the moment; open vocabulary.")
-    wish: str | None = Field(description="What the user asked for and has not come true yet.")
+    wish: str | None = Field(description="A requested verb that is not carried out yet: cancel or pause.")
     metadata: dict[str, str]
     queue: str
     priority: int
@@ -68,7 +68,7 @@ class JobSummary(ResponseModel):
 
 
 class Job(JobSummary):
-    """A job, whole."""
+    """A job with its spec and its transitions."""
 
     spec: JsonObject = Field(description="As it was sent.")
     inspection: JsonObject = Field(description="Of the network: inputs, outputs, totals and memory.")
@@ -76,7 +76,7 @@ class Job(JobSummary):
     attempts: int = Field(description="Attempts lost to machines since the last checkpoint.")
     worker: str | None
     position: int | None = Field(description="Place in its queue, 1 for the next; while it waits for its turn.")
-    starts_at: str | None = Field(description="Estimated; null where nothing is known to estimate it by.")
+    starts_at: str | None = Field(description="Estimated; null if there is nothing to estimate it by.")
     held_by: Hold | None = Field(description="What a waiting job waits for, other than its turn.")
     last_event: int
     transitions: list[Transition]

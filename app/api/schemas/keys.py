@@ -1,4 +1,4 @@
-"""API keys, what they may use, and what is used."""
+"""API keys, their limits, and what is used."""
 
 from typing import Annotated, Any, Literal, Self
 
@@ -78,7 +78,7 @@ class Key(ResponseModel):
 
 
 class NewKey(Key):
-    """An API key with its token, which is told this once."""
+    """An API key with its token, which no later response contains."""
 
     token: str
 
@@ -112,7 +112,7 @@ class KeyChange(SpecModel):
 
 
 class KeyRotation(SpecModel):
-    """How to rotate a key."""
+    """Options of a rotation."""
 
     grace_seconds: float = Field(
         3600.0, ge=0, le=30 * 86_400, allow_inf_nan=False, description="For how long the old token opens as well."
@@ -129,7 +129,7 @@ class UsedLimit(ResponseModel):
 
 
 class Usage(ResponseModel):
-    """The key that asks, what it may use, and what is used."""
+    """The request's key, its limits, and what is used."""
 
     owner: str
     key: Key | None = Field(description="Null where authentication is off.")

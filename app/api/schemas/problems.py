@@ -10,7 +10,7 @@ from app.api.schemas.base import JsonObject, ResponseModel
 class ProblemDetail(ResponseModel):
     """One thing that is wrong."""
 
-    pointer: str = Field(description="JSON Pointer into what was sent; empty for the whole.")
+    pointer: str = Field(description="JSON Pointer into the request's document; empty for all of it.")
     code: str
     detail: str
     hint: str = Field(description="How to mend it.")

@@ -37,7 +37,7 @@ class Series(ResponseModel):
     """Columns of one curve: a row is a bucket of points, or a point where they fit."""
 
     width: int = Field(description="Points per bucket; 1: every row is a point.")
-    points: int = Field(description="Points of the whole series.")
+    points: int = Field(description="Points of the complete series.")
     x: list[JsonNumber]
     step: list[int] = Field(description="Of the bucket's last point.")
     min: list[JsonNumber]
@@ -107,7 +107,7 @@ class CheckpointPage(ResponseModel):
 
 
 class JobReport(ResponseModel):
-    """What an evaluation saw."""
+    """The report of an evaluation."""
 
     job_id: str
     checkpoint_id: str
@@ -115,5 +115,5 @@ class JobReport(ResponseModel):
     step: int
     rows: int = Field(description="Held-out examples.")
     heads: list[JsonObject] = Field(
-        description="What each output says of its target: `about` tells which; see the page on reports."
+        description="One object per output; its `about` says of which form: see the page on reports."
     )

@@ -20,13 +20,13 @@ class WebhookRequest(SpecModel):
     url: str = Field(min_length=1, max_length=MAX_URL_LENGTH, description="Where to: https://host/path.")
     name: str = Field("webhook", min_length=1, max_length=200)
     events: list[MessageType] = Field(
-        list(TERMINAL_TYPES), min_length=1, max_length=len(MessageType), description="What to tell."
+        list(TERMINAL_TYPES), min_length=1, max_length=len(MessageType), description="Events to send."
     )
     jobs: Literal["all", "named"] = Field("all", description="Of all the owner's jobs, or of those that name it.")
 
 
 class Webhook(ResponseModel):
-    """Whom to tell what happens to jobs."""
+    """A receiver of messages about jobs."""
 
     id: str
     name: str
@@ -61,7 +61,7 @@ class Webhook(ResponseModel):
 
 
 class NewWebhook(Webhook):
-    """A webhook with its secret, which is told this once."""
+    """A webhook with its secret, which no later response contains."""
 
     secret: str = Field(description="whsec_…: what the receiver verifies signatures with.")
 

@@ -9,9 +9,9 @@ from app.spec.timestamps import format_rfc3339
 
 
 class Worker(ResponseModel):
-    """A worker, as it told of itself with its last sign of life. Older versions do not tell all.
+    """A worker, by its last heartbeat. Workers of older versions report fewer fields.
 
-    `silent` has told nothing for a while; `deaf` does not hear the wake-ups that it sends to itself.
+    `silent`: no heartbeat for a while; `deaf`: the wake-ups that it sends to itself do not arrive.
     """
 
     name: str

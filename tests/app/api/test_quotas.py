@@ -36,7 +36,7 @@ def test_as_many_jobs_wait_as_may(api: Api, anna: Client) -> None:
         assert response.headers["ratelimit"].endswith(f', "queued";r={left}')
     refused = few.post("/v1/jobs", json=SPEC)
     document = assert_problem(refused, 429, "too_many_waiting")
-    assert "2 jobs of this key are waiting, at most 2 may" in document["detail"]
+    assert "2 jobs of this key are queued, at most 2 are allowed" in document["detail"]
     assert document["errors"][0]["hint"]
     assert int(refused.headers["retry-after"]) >= 1
     assert used(few)["queued_jobs"] == (2, 2)

@@ -50,13 +50,13 @@ def download_file(
     name: Annotated[str, Path(max_length=100, description="A file's name.")],
     who: ReadPrincipal,
     services: ServicesDep,
-    wanted: FileRequestDep,
+    file_request: FileRequestDep,
 ) -> Response:
-    """Download a file, whole or a range of it. Its ETag is its SHA-256."""
+    """Download a file or a range of it. Its ETag is its SHA-256."""
     row = checkpoints.acquire_for_reading(
         services.db, lambda session: checkpoints.find(session, who.owner, checkpoint_id)
     )
-    return file_response(services.store, _public_file(row, name), wanted)
+    return file_response(services.store, _public_file(row, name), file_request)
 
 
 @router.head("/jobs/{job_id}/weights", operation_id="describe_weights", responses=FILE_HEAD_RESPONSES)
@@ -65,7 +65,7 @@ def download_weights(
     job_id: JobId,
     who: ReadPrincipal,
     services: ServicesDep,
-    wanted: FileRequestDep,
+    file_request: FileRequestDep,
     which: Annotated[Literal["best", "latest"], Query(description="Best by the spec's monitor, or newest.")] = "best",
     format_: Annotated[WeightsFormat, Query(alias="format", description="Of the file.")] = "safetensors",
 ) -> Response:
@@ -73,7 +73,7 @@ def download_weights(
     row = checkpoints.acquire_for_reading(
         services.db, lambda session: _select_checkpoint(session, who.owner, job_id, which)
     )
-    return file_response(services.store, _public_file(row, f"weights.{format_}"), wanted)
+    return file_response(services.store, _public_file(row, f"weights.{format_}"), file_request)
 
 
 def _select_checkpoint(session: Session, owner: str, job_id: str, which: str) -> CheckpointRow:

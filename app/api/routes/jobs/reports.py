@@ -1,4 +1,4 @@
-"""Reports: what an evaluation saw, class by class."""
+"""Reports of evaluations."""
 
 from typing import Annotated
 
@@ -34,7 +34,7 @@ def read_report(
         str | None, Query(pattern=CHECKPOINT_ID_PATTERN, description="A checkpoint's id; default: the best.")
     ] = None,
 ) -> Response:
-    """Read what the evaluation of a checkpoint saw, head by head: confusion, classes, entities, errors."""
+    """Read the report of a checkpoint's evaluation, head by head: confusion, classes, entities, errors."""
     row = checkpoints.acquire_for_reading(
         services.db, lambda session: _select_checkpoint(session, who.owner, job_id, checkpoint)
     )
