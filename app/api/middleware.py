@@ -57,7 +57,7 @@ class RequestMiddleware:
         request_id = scope["request_id"] = _request_id(scope)
         began, status = time.perf_counter(), 0
 
-        async def sent(message: Message) -> None:
+        async def send_with_headers(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
@@ -66,14 +66,14 @@ class RequestMiddleware:
 
         with bind(request_id=request_id):
             try:
-                await self._app(scope, receive, sent)
+                await self._app(scope, receive, send_with_headers)
             except ClientDisconnect:
                 status = status or _CLIENT_CLOSED_REQUEST
             except Exception as error:
                 response = self._internal_error(Request(scope), error)
                 if status:  # a part of the response is sent: only a broken connection shows that the rest is missing
                     raise
-                await response(scope, receive, sent)
+                await response(scope, receive, send_with_headers)
             finally:
                 self._observe(scope, status, time.perf_counter() - began)
 

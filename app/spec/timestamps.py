@@ -2,7 +2,7 @@
 
 import re
 from datetime import UTC, datetime
-from typing import Annotated, overload
+from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
@@ -18,23 +18,14 @@ def parse_rfc3339(text: str) -> float:
     return datetime.fromisoformat(text).timestamp()
 
 
-@overload
-def format_rfc3339(seconds: float) -> str: ...
-
-
-@overload
-def format_rfc3339(seconds: None) -> None: ...
-
-
-@overload
-def format_rfc3339(seconds: float | None) -> str | None: ...
-
-
-def format_rfc3339(seconds: float | None) -> str | None:
-    """Return Unix seconds as RFC 3339 in UTC, to the millisecond; `None` for `None`."""
-    if seconds is None:
-        return None
+def format_rfc3339(seconds: float) -> str:
+    """Return Unix seconds as a time of RFC 3339 in UTC, to the millisecond."""
     return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def format_optional_rfc3339(seconds: float | None) -> str | None:
+    """Return Unix seconds as `format_rfc3339` does; `None` for `None`."""
+    return None if seconds is None else format_rfc3339(seconds)
 
 
 def _validate_timestamp(text: str) -> str:

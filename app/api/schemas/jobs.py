@@ -10,7 +10,7 @@ from app.db.tables import EventRow, JobRow
 from app.jobs.queue import Hold, QueuePosition
 from app.jobs.states import Status, Verb
 from app.spec.data.columns import DataSchema
-from app.spec.timestamps import format_rfc3339
+from app.spec.timestamps import format_optional_rfc3339, format_rfc3339
 
 LINKED_RESOURCES = ("network", "metrics", "events", "stream", "checkpoints", "weights")
 VERBS = ("cancel", "pause", "resume", "retry", "fork")
@@ -93,7 +93,7 @@ class Job(JobSummary):
             attempts=row.attempts,
             worker=row.worker,
             position=place.position,
-            starts_at=format_rfc3339(place.starts_at),
+            starts_at=format_optional_rfc3339(place.starts_at),
             held_by=place.held_by,
             last_event=row.last_seq,
             transitions=[Transition.from_row(event) for event in transitions],
@@ -122,11 +122,11 @@ def _summary_fields(row: JobRow) -> dict[str, Any]:
         "progress": row.progress,
         "error": row.error,
         "version": row.version,
-        "not_before": format_rfc3339(row.not_before or None),
+        "not_before": format_optional_rfc3339(row.not_before or None),
         "created_at": format_rfc3339(row.created_at),
-        "started_at": format_rfc3339(row.started_at),
-        "finished_at": format_rfc3339(row.finished_at),
-        "deleted_at": format_rfc3339(row.deleted_at),
+        "started_at": format_optional_rfc3339(row.started_at),
+        "finished_at": format_optional_rfc3339(row.finished_at),
+        "deleted_at": format_optional_rfc3339(row.deleted_at),
         "updated_at": format_rfc3339(row.updated_at),
         "urls": urls | {"cancel": f"{here}/cancel"},
     }

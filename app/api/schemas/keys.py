@@ -9,7 +9,7 @@ from app.api.rate_limits import parse_rate
 from app.api.schemas.base import JsonObject, ResponseModel
 from app.db.tables import KeyRow
 from app.spec.base import MAX_INT64, SpecModel, validation_error
-from app.spec.timestamps import Timestamp, format_rfc3339, parse_rfc3339
+from app.spec.timestamps import Timestamp, format_optional_rfc3339, format_rfc3339, parse_rfc3339
 
 NonNegativeInt64 = Annotated[int, Field(strict=True, ge=0, le=MAX_INT64)]
 PositiveInt32 = Annotated[int, Field(strict=True, ge=1, le=2**31 - 1)]
@@ -69,10 +69,10 @@ class Key(ResponseModel):
             scopes=row.scopes,
             limits=row.limits or {},
             created_at=format_rfc3339(row.created_at),
-            expires_at=format_rfc3339(row.expires_at),
-            revoked_at=format_rfc3339(row.revoked_at),
-            last_used_at=format_rfc3339(row.last_used_at),
-            old_token_until=format_rfc3339(row.old_until),
+            expires_at=format_optional_rfc3339(row.expires_at),
+            revoked_at=format_optional_rfc3339(row.revoked_at),
+            last_used_at=format_optional_rfc3339(row.last_used_at),
+            old_token_until=format_optional_rfc3339(row.old_until),
             **more,
         )
 

@@ -8,7 +8,7 @@ from pydantic import Field
 from app.api.schemas.base import JsonObject, ResponseModel
 from app.db.tables import DeliveryRow, WebhookRow
 from app.spec.base import SpecModel
-from app.spec.timestamps import format_rfc3339
+from app.spec.timestamps import format_optional_rfc3339, format_rfc3339
 from app.webhooks.deliveries import DeliveryStatus
 from app.webhooks.messages import TERMINAL_TYPES, MessageType
 from app.webhooks.targets import MAX_URL_LENGTH
@@ -52,8 +52,8 @@ class Webhook(ResponseModel):
             events=row.events,
             jobs="all" if row.all_jobs else "named",
             status=status,
-            failing_since=format_rfc3339(row.failing_since),
-            disabled_at=format_rfc3339(row.disabled_at),
+            failing_since=format_optional_rfc3339(row.failing_since),
+            disabled_at=format_optional_rfc3339(row.disabled_at),
             disabled_reason=row.disabled_reason,
             created_at=format_rfc3339(row.created_at),
             **more,
@@ -109,9 +109,9 @@ class Delivery(ResponseModel):
             status=DeliveryStatus(row.status),
             attempts=attempts,
             message=json.loads(row.body),
-            next_at=format_rfc3339(row.next_at) if row.status == DeliveryStatus.PENDING else None,
+            next_at=format_optional_rfc3339(row.next_at) if row.status == DeliveryStatus.PENDING else None,
             created_at=format_rfc3339(row.created_at),
-            ended_at=format_rfc3339(row.ended_at),
+            ended_at=format_optional_rfc3339(row.ended_at),
         )
 
 

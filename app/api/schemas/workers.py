@@ -5,7 +5,7 @@ from typing import Literal, Self
 from app.api.schemas.base import ResponseModel
 from app.db.tables import WorkerRow
 from app.heartbeat import Liveness, liveness
-from app.spec.timestamps import format_rfc3339
+from app.spec.timestamps import format_optional_rfc3339, format_rfc3339
 
 
 class Worker(ResponseModel):
@@ -35,7 +35,7 @@ class Worker(ResponseModel):
             queues=row.queues,
             slots=row.slots,
             free=row.free,
-            started_at=format_rfc3339(row.started_at),
+            started_at=format_optional_rfc3339(row.started_at),
             seen_at=format_rfc3339(row.seen_at),
             seconds_since_seen=round(seconds, 3),
             deaf_seconds=round(row.deaf_seconds or 0.0, 3),

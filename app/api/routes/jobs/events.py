@@ -101,7 +101,7 @@ async def _event_stream(services: Services, owner: str, job_id: str, seq: int) -
 def _read_new_events(
     session: Session, owner: str, job_id: str, seq: int
 ) -> tuple[list[tuple[int, str, str]], str | None, int]:
-    """Return (number, kind, data as JSON) of the events after `seq`, and the job's status (`None`: deleted) and version."""
+    """Return (number, kind, JSON) of the events after `seq`, and the job's status (`None`: deleted) and version."""
     try:
         job = repository.find(session, owner, job_id)  # first: a status read later could be newer than the events
     except NotFound:

@@ -188,7 +188,7 @@ async def read_job(
     if_none_match: IfNoneMatch = None,
     wait: Annotated[float, Query(ge=0, le=MAX_WAIT_SECONDS, description="Seconds to wait for a change.")] = 0.0,
 ) -> Response:
-    """Read a job. With `wait` the response comes when the job changes: from the version in `If-None-Match`, or from now.
+    """Read a job. With `wait` the response comes when the job differs from the version in `If-None-Match`, or changes.
 
     A job that has ended is answered at once.
     """
@@ -236,7 +236,7 @@ def cancel_job(job_id: JobId, who: WritePrincipal, services: ServicesDep) -> Res
 
 @router.post("/{job_id}/pause", responses=route_responses(200, schemas.Job, 404, 409))
 def pause_job(job_id: JobId, who: WritePrincipal, services: ServicesDep) -> Response:
-    """Pause a job: at once unless it is running, else at its next step, with a checkpoint. Pausing twice is no error."""
+    """Pause a job: at once unless it is running, else at its next step, at a checkpoint. Twice is no error."""
     services.db.run(audit.with_audit(who.actor, Action.JOB_PAUSE, job_id, service.pause), who.owner, job_id)
     return JsonResponse(services.db.read(_read_job, services, who, job_id).as_dict())
 
