@@ -12,6 +12,7 @@ from app.db.tables import CheckpointRow, JobRow, now
 from app.errors import NotFound
 from app.jobs.states import TERMINAL_STATUSES
 from app.spec.training.plan import Checkpointing
+from app.storage.protocol import FileRecord
 
 Mode = Literal["min", "max"]
 READ_GRACE_SECONDS = 3600.0  # after the last request for its files, in which a checkpoint is not removed
@@ -121,7 +122,7 @@ def referenced_ids_query() -> Select[str]:
     return select(checkpoint_id).where(JobRow.status.not_in(TERMINAL_STATUSES), checkpoint_id.is_not(None))
 
 
-def public_files(row: CheckpointRow) -> dict[str, Mapping[str, Any]]:
+def public_files(row: CheckpointRow) -> dict[str, FileRecord]:
     """Return the files that users may download, by name: {name, path, size, sha256, public}."""
     return {file["name"]: file for file in row.files if file["public"]}
 

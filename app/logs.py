@@ -64,7 +64,7 @@ _SECRET_PATTERNS = (
 _QUIET_LOGGERS = ("alembic", "celery.app.trace", "celery.worker.strategy", "httpx", "kombu")
 
 
-def configure(as_json: bool, **always: Any) -> None:
+def configure(as_json: bool, **always: object) -> None:
     """Send what structlog and the standard library log to standard error. Calling it again replaces the set-up.
 
     `always` is on every line, from whichever thread.
@@ -100,7 +100,7 @@ def configure(as_json: bool, **always: Any) -> None:
     )
 
 
-def bind(**values: Any) -> AbstractContextManager[None]:
+def bind(**values: object) -> AbstractContextManager[None]:
     """Add `job_id`, `request_id` or the like to every line logged inside a ``with``, in this thread or task."""
     return structlog.contextvars.bound_contextvars(**values)
 

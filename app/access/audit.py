@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, Concatenate, ParamSpec, TypeVar
+from typing import Concatenate, ParamSpec, TypeVar
 
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
@@ -74,7 +74,7 @@ class Actor:
 
 
 def append(
-    session: Session, actor: Actor, action: Action, target: str | None, data: Mapping[str, Any] | None = None
+    session: Session, actor: Actor, action: Action, target: str | None, data: Mapping[str, object] | None = None
 ) -> None:
     """Append an entry about the object `target`."""
     session.add(
@@ -97,7 +97,7 @@ def with_audit(
     action: Action,
     target: str,
     unit: Callable[Concatenate[Session, P], R],
-    data: Mapping[str, Any] | None = None,
+    data: Mapping[str, object] | None = None,
 ) -> Callable[Concatenate[Session, P], R]:
     """Return a unit of work that appends an entry if it succeeds."""
 

@@ -4,7 +4,6 @@ import re
 import time
 import uuid
 from collections.abc import Callable, Mapping
-from typing import Any
 
 import structlog
 from prometheus_client import CollectorRegistry, Histogram
@@ -88,7 +87,7 @@ class RequestMiddleware:
 
 def _request_id(scope: Scope) -> str:
     """Return the client's own id of the request, where it sent a harmless one, else a new one."""
-    request_id: Any = dict(scope["headers"]).get(b"x-request-id", b"").decode("latin-1")
+    request_id: str = dict(scope["headers"]).get(b"x-request-id", b"").decode("latin-1")
     return request_id if _REQUEST_ID.fullmatch(request_id) else f"req_{uuid.uuid4().hex}"
 
 

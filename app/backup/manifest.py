@@ -5,7 +5,6 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
 
 from app.errors import BackupError
 
@@ -88,5 +87,5 @@ def describe_file(folder: Path, path: Path) -> BackupFile:
     return BackupFile(path.relative_to(folder).as_posix(), path.stat().st_size, digest)
 
 
-def _digest(body: Mapping[str, Any]) -> str:
+def _digest(body: Mapping[str, object]) -> str:
     return hashlib.sha256(json.dumps(body, sort_keys=True, separators=(",", ":")).encode()).hexdigest()

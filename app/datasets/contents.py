@@ -5,7 +5,6 @@ it: nobody can have come to need it in between. Who takes content, or lets go of
 """
 
 from re import sub
-from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -14,6 +13,7 @@ from app.db.dialect import insert
 from app.db.tables import ContentRow, DatasetRow
 from app.errors import InvalidState, ServiceOverloaded
 from app.spec.data.sources import UploadSource
+from app.storage.protocol import FileRecord
 
 MAX_COMPARED = 100  # data sets with the same content, of which one may have been read in the same way
 _MAX_ATTEMPTS = 5  # against a data set that lets go of the same content at the same time
@@ -74,10 +74,10 @@ def check_uploaded(row: DatasetRow) -> None:
         raise InvalidState(f"a {row.source['kind']} data set has no content of its own")
 
 
-def content_file(row: DatasetRow) -> dict[str, Any]:
+def content_file(row: DatasetRow) -> FileRecord:
     """Return the file {name, path, size, sha256} of a data set's content. Raises `InvalidState` if it has none."""
     check_uploaded(row)
-    if row.path is None:
+    if row.path is None or row.sha256 is None:
         raise InvalidState(f"the data set is {row.status}", hint="send its content first")
     name = sub(r"[^A-Za-z0-9._-]+", "_", row.source.get("file") or "").lstrip(".")
     return {

@@ -1,7 +1,5 @@
 """The registered data sets that a job names: for training, for its first weights, and for vectors of words."""
 
-from typing import Any
-
 from sqlalchemy import Text, cast, select
 from sqlalchemy.orm import Session
 
@@ -32,7 +30,7 @@ _UNTRAINABLE_SPLITS = (
 )
 
 
-def referenced_datasets(document: Any) -> dict[str, str]:
+def referenced_datasets(document: object) -> dict[str, str]:
     """Return the registered data sets that a job names, by pointer; the document may not have been checked."""
     if not isinstance(document, dict):
         return {}
@@ -50,7 +48,7 @@ def referenced_datasets(document: Any) -> dict[str, str]:
     return {place: named for place, named in ids.items() if isinstance(named, str)}
 
 
-def load_schemas(session: Session, owner: str, document: Any) -> dict[str, DataSchema]:
+def load_schemas(session: Session, owner: str, document: object) -> dict[str, DataSchema]:
     """Return the schemas of the data sets that a job names, by pointer.
 
     Raises `InvalidInput` with a problem for each that is missing, not ready, or of the wrong kind.
@@ -85,7 +83,7 @@ def _kind_problems(place: str, schema: DataSchema) -> list[Problem]:
     return [Problem(place, "wrong_dataset", lack, hint)]
 
 
-def pin(session: Session, owner: str, document: Any) -> None:
+def pin(session: Session, owner: str, document: object) -> None:
     """Keep the data sets that a job names from being deleted until the transaction ends.
 
     Raises `InvalidInput` if one is missing.

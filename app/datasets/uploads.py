@@ -3,7 +3,7 @@
 Functions that make parts superfluous return their keys, for the caller to remove after the commit.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +16,7 @@ from app.db.tables import DatasetRow, now
 from app.errors import InvalidState, Problem, WrongOffset
 from app.spec.data.columns import DataSchema
 from app.spec.data.sources import UploadSource
+from app.storage.protocol import PartRecord
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +43,7 @@ def find_for_upload(session: Session, owner: str, dataset_id: str) -> DatasetRow
     return row
 
 
-def append_part(session: Session, owner: str, dataset_id: str, offset: int, part: Mapping[str, Any]) -> DatasetRow:
+def append_part(session: Session, owner: str, dataset_id: str, offset: int, part: PartRecord) -> DatasetRow:
     """Append a part {path, size}. Raises `WrongOffset` unless `offset` is the end of the last one."""
     row = find_for_upload(session, owner, dataset_id)
     if row.size != offset:

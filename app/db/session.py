@@ -90,7 +90,7 @@ class Database:
         self.engine.dispose()
 
 
-def _dump_json(value: Any) -> str:
+def _dump_json(value: object) -> str:
     """NaN and infinities become null: PostgreSQL's JSON has no such numbers."""
     return orjson.dumps(value).decode()
 

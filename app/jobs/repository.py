@@ -23,7 +23,7 @@ from app.jobs.states import TRANSITIONS, Status, Verb
 _REFRESH = {"populate_existing": True}  # a row that was loaded before it was locked may have changed since
 
 
-def insert(session: Session, **values: Any) -> JobRow:
+def insert(session: Session, **values: object) -> JobRow:
     """Insert a queued job and log that it was accepted."""
     row = JobRow(id=new_id("job"), status=Status.QUEUED, progress={}, **values)
     session.add(row)
@@ -139,8 +139,8 @@ def transition(
     verb: Verb,
     *,
     held: int | None = None,
-    data: Mapping[str, Any] | None = None,
-    **values: Any,
+    data: Mapping[str, object] | None = None,
+    **values: object,
 ) -> JobRow:
     """Carry out one transition: a guarded update and an event row.
 
@@ -207,7 +207,7 @@ def requested_verb(session: Session, job_id: str, fence: int) -> str | None:
     return wish
 
 
-def update_visible(session: Session, job_id: str, **values: Any) -> None:
+def update_visible(session: Session, job_id: str, **values: object) -> None:
     """Update a job's visible fields, such as phase and progress, and its version."""
     session.execute(
         update(JobRow)

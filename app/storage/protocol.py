@@ -1,10 +1,10 @@
-"""Where artifacts lie: immutable files under unique keys."""
+"""The protocol of artifact stores, and the records of files in database rows."""
 
 import errno
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import NotRequired, Protocol, TypedDict
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,6 +14,23 @@ class StoredFile:
     key: str
     size: int
     sha256: str
+
+
+class FileRecord(TypedDict):
+    """A stored file as rows list it: the file's name, its key, size in bytes, SHA-256, and whether users may see it."""
+
+    name: str
+    path: str
+    size: int
+    sha256: str
+    public: NotRequired[bool]
+
+
+class PartRecord(TypedDict):
+    """A part of an upload as rows list it: its key, and its size in bytes."""
+
+    path: str
+    size: int
 
 
 class ArtifactStore(Protocol):

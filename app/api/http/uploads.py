@@ -32,6 +32,7 @@ from app.errors import (
 )
 from app.ids import new_id
 from app.spec.data.sources import UploadSource
+from app.storage.protocol import PartRecord
 from app.storage.removal import remove_files
 
 P = ParamSpec("P")
@@ -115,7 +116,7 @@ def store_chunk(services: Services, actor: Actor, dataset_id: str, piece: Upload
     if piece.size:
         key = f"datasets/{dataset_id}/parts/{new_id('part')}"
         stored = services.store.put_file(key, piece.path)
-        part = {"path": key, "size": stored.size}
+        part: PartRecord = {"path": key, "size": stored.size}
         with _remove_file_on_error(services, key):
             row = services.db.run(
                 _with_audit(actor, dataset_id, uploads.append_part), owner, dataset_id, piece.start, part

@@ -61,7 +61,7 @@ class Key(ResponseModel):
     old_token_until: str | None = Field(description="Until when the token before the last rotation opens.")
 
     @classmethod
-    def from_row(cls, row: KeyRow, **more: Any) -> Self:
+    def from_row(cls, row: KeyRow, **fields: str) -> Self:
         """Describe a key."""
         return cls(
             id=row.id,
@@ -73,7 +73,7 @@ class Key(ResponseModel):
             revoked_at=format_optional_rfc3339(row.revoked_at),
             last_used_at=format_optional_rfc3339(row.last_used_at),
             old_token_until=format_optional_rfc3339(row.old_until),
-            **more,
+            **fields,
         )
 
 

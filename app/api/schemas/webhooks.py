@@ -1,7 +1,7 @@
 """Webhooks, and the messages to them."""
 
 import json
-from typing import Any, Literal, Self
+from typing import Literal, Self
 
 from pydantic import Field
 
@@ -42,7 +42,7 @@ class Webhook(ResponseModel):
     created_at: str
 
     @classmethod
-    def from_row(cls, row: WebhookRow, **more: Any) -> Self:
+    def from_row(cls, row: WebhookRow, **fields: str) -> Self:
         """Describe a webhook, without its secret."""
         status = "disabled" if row.disabled_at else "failing" if row.failing_since else "active"
         return cls(
@@ -56,7 +56,7 @@ class Webhook(ResponseModel):
             disabled_at=format_optional_rfc3339(row.disabled_at),
             disabled_reason=row.disabled_reason,
             created_at=format_rfc3339(row.created_at),
-            **more,
+            **fields,
         )
 
 

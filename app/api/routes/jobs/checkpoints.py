@@ -1,7 +1,6 @@
 """Checkpoints and their files."""
 
-from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Path, Query
 from sqlalchemy.orm import Session
@@ -18,6 +17,7 @@ from app.api.services import ServicesDep
 from app.db.tables import CheckpointRow
 from app.errors import NotFound
 from app.jobs import repository
+from app.storage.protocol import FileRecord
 
 router = APIRouter(prefix="/v1", tags=["checkpoints"])
 WeightsFormat = Literal["safetensors", "pth"]
@@ -88,7 +88,7 @@ def _select_checkpoint(session: Session, owner: str, job_id: str, which: str) ->
     return row
 
 
-def _public_file(row: CheckpointRow, name: str) -> Mapping[str, Any]:
+def _public_file(row: CheckpointRow, name: str) -> FileRecord:
     files = checkpoints.public_files(row)
     if name not in files:
         raise NotFound(f'{row.id} has no file "{name}"', hint="one of: " + ", ".join(files))
