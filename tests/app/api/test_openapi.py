@@ -57,8 +57,8 @@ def test_an_error_is_a_problem(method: str, path: str, operation: Any) -> None:
 def test_parameters_are_explained(method: str, path: str, operation: Any) -> None:
     for parameter in operation.get("parameters", []):
         assert parameter.get("description"), parameter["name"]
-    told = {parameter["name"] for parameter in operation.get("parameters", []) if parameter["in"] == "path"}
-    assert told == set(re.findall(r"{(\w+)}", path))
+    declared = {parameter["name"] for parameter in operation.get("parameters", []) if parameter["in"] == "path"}
+    assert declared == set(re.findall(r"{(\w+)}", path))
 
 
 @named(OPERATIONS)
