@@ -57,7 +57,7 @@ def add(
 
 
 def list_checkpoints(session: Session, job_id: str) -> list[CheckpointRow]:
-    """Return the job's checkpoints, newest first: a later attempt's come before those that it went back behind."""
+    """Return the job's checkpoints, newest first: those of a later attempt before those of an earlier one."""
     newest = (CheckpointRow.fence.desc(), CheckpointRow.step.desc(), CheckpointRow.id.desc())
     return list(session.scalars(select(CheckpointRow).where(CheckpointRow.job_id == job_id).order_by(*newest)))
 
@@ -75,7 +75,7 @@ def find(session: Session, owner: str, checkpoint_id: str) -> CheckpointRow:
 
 
 def acquire_for_reading(db: Database, choose: Callable[[Session], CheckpointRow]) -> CheckpointRow:
-    """Return the checkpoint that `choose` finds; for an hour it stays, for who now reads its files, piece by piece.
+    """Return the checkpoint that `choose` finds, which stays for `READ_GRACE_SECONDS`, so that its files can be read.
 
     Chooses again if it was removed in between. Raises what `choose` raises.
     """
@@ -91,7 +91,7 @@ def _is_recently_touched(session: Session, checkpoint_id: str) -> bool:
 
 
 def _touch(session: Session, checkpoint_id: str) -> bool:
-    """Note that somebody reads the files now; returns whether the checkpoint is still there."""
+    """Record a read of the files; return whether the checkpoint still exists."""
     note = update(CheckpointRow).where(CheckpointRow.id == checkpoint_id).values(read_at=now())
     noted = note.returning(CheckpointRow.id).execution_options(synchronize_session=False)
     return session.scalar(noted) is not None
@@ -158,7 +158,9 @@ def prunable_checkpoints(
 
 
 def remove(session: Session, rows: Sequence[CheckpointRow]) -> list[CheckpointRow]:
-    """Take off the list the checkpoints that nobody reads, and return them: their files may go after the commit."""
+    """Delete the rows of checkpoints that were not read recently, and return them: the caller removes their files after
+    the commit.
+    """
     unread = delete(CheckpointRow).where(
         CheckpointRow.id.in_([row.id for row in rows]), _not_read_within(READ_GRACE_SECONDS)
     )

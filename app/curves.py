@@ -71,7 +71,7 @@ def _fill(row: MetricChunkRow, points: Points) -> None:
 
 
 def rewind(session: Session, job_id: str, after_step: int) -> None:
-    """Drop every point with a step above `after_step`: the attempt that resumes there makes them anew."""
+    """Drop every point with a step above `after_step`: the attempt that resumes there writes them again."""
     late = (MetricChunkRow.job_id == job_id, MetricChunkRow.first_step > after_step)
     session.execute(delete(MetricChunkRow).where(*late).execution_options(synchronize_session="fetch"))
     cut = select(MetricChunkRow).where(MetricChunkRow.job_id == job_id, MetricChunkRow.last_step > after_step)

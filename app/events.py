@@ -1,4 +1,4 @@
-"""The log of a job: one row for everything that happened, numbered without gaps."""
+"""The events of a job: one row each, numbered without gaps."""
 
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
@@ -12,7 +12,7 @@ from app.webhooks.outbox import enqueue_event
 
 
 class EventKind(StrEnum):
-    """What can be logged."""
+    """The kinds of events."""
 
     CREATED = "created"
     """The job was accepted."""

@@ -11,7 +11,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
 class Settings(BaseSettings):
-    """Everything an operator may set. Each field is documented in `docs/operations.md` (a test compares)."""
+    """All settings of the service. Each field is documented in `docs/operations.md` (a test compares)."""
 
     model_config = SettingsConfigDict(env_prefix="GRAFTWERK_", frozen=True, extra="ignore")
 

@@ -17,7 +17,7 @@ R = TypeVar("R")
 
 
 class Action(StrEnum):
-    """What can be done, and what was refused."""
+    """Audited actions."""
 
     JOB_CREATE = "job.create"
     """A job was submitted."""
@@ -65,7 +65,7 @@ class Action(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """Who sent a request."""
+    """The sender of a request."""
 
     owner: str
     key_id: str | None
@@ -130,7 +130,7 @@ def page(
 
 
 def purge(session: Session, seconds: float, limit: int = 1000) -> int:
-    """Remove some of the entries that are older than so many seconds; returns how many."""
+    """Remove up to `limit` entries older than `seconds`; return how many."""
     old = select(AuditRow.id).where(AuditRow.at < now() - seconds).limit(limit)
     removed = delete(AuditRow).where(AuditRow.id.in_(old)).returning(AuditRow.id)
     return len(session.scalars(removed, execution_options={"synchronize_session": False}).all())

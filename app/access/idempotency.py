@@ -1,4 +1,4 @@
-"""One effect per Idempotency-Key: the answer is stored in the transaction of the effect itself."""
+"""One effect per Idempotency-Key: the response is stored in the transaction of the effect."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ RETENTION_SECONDS = 86_400
 
 @dataclass(frozen=True, slots=True)
 class IdempotentResponse:
-    """What a request is answered with: a status, a body, and whether it repeats an earlier answer."""
+    """A response: its status, its body, and whether it repeats an earlier one."""
 
     status: int
     body: dict[str, Any]

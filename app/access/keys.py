@@ -74,7 +74,7 @@ def _check_expiry(session: Session, expires_at: float | None) -> None:
 def authenticate(session: Session, token: str) -> KeyRow:
     """Return the key of a token; raises `Unauthenticated` if there is none, or if it was revoked or has expired.
 
-    After a rotation the token before it opens as well, until its grace is over.
+    After a rotation the old token stays valid until its grace is over.
     """
     key_id = parse_key_id(token)
     query = select(KeyRow, now().label("clock")).where(KeyRow.id == key_id)
@@ -93,7 +93,7 @@ def authenticate(session: Session, token: str) -> KeyRow:
 
 
 def parse_key_id(token: str) -> str | None:
-    """Return the id of the key that a token names, whether or not there is one."""
+    """Return the id in a token, whether or not there is such a key; `None` for malformed tokens."""
     prefix, _, rest = token.partition("_")
     key_id = rest.partition("_")[0]
     return f"key_{key_id}"[:40] if prefix == "gw" and key_id.isalnum() and key_id.isascii() else None
@@ -144,7 +144,7 @@ def _check_not_revoked(row: KeyRow) -> KeyRow:
 
 
 def revoke(session: Session, owner: str, key_id: str) -> KeyRow:
-    """Make a key invalid for good; doing so twice is no error. Raises `NotFound` for another owner's key."""
+    """Revoke a key; revoking twice is no error. Raises `NotFound` for another owner's key."""
     row = find_for_update(session, owner, key_id)
     if row.revoked_at is None:
         row.revoked_at = now()  # the database's clock, read back below
@@ -154,7 +154,7 @@ def revoke(session: Session, owner: str, key_id: str) -> KeyRow:
 
 
 def record_use(session: Session, key_ids: Sequence[str]) -> None:
-    """Note that keys were used, those for which it was not noted just before."""
+    """Record the use of keys, unless it was recorded less than a minute ago."""
     stale = or_(KeyRow.last_used_at.is_(None), KeyRow.last_used_at < now() - LAST_USED_RESOLUTION_SECONDS)
     session.execute(
         update(KeyRow)

@@ -1,6 +1,6 @@
-"""What a key may use: the settings' limits, or its own in their place; and how much is used.
+"""The limits of keys: the settings', or the key's own in their place; and how much is used.
 
-A limit of running jobs is none of requests but of claims, see `app.jobs.queue`: what is over it waits.
+The limit of running jobs is one of claims, not of requests, see `app.jobs.queue`: what is over it waits.
 """
 
 from collections.abc import Mapping
@@ -33,7 +33,7 @@ class EffectiveLimits:
 
 
 def effective_limits(settings: Settings, own: Mapping[str, Any] | None, admin: bool) -> EffectiveLimits:
-    """Return the limits of a key with limits of its `own`; what an `admin` key may do first is to raise priorities."""
+    """Return the limits of a key with limits of its `own`; an `admin` key may give any priority by default."""
     default: dict[str, Any] = {
         "requests": settings.rate_limit,
         "priority": MAX_PRIORITY if admin else settings.limit_priority,
@@ -99,7 +99,7 @@ def check_uploads(session: Session, owner: str, limits: EffectiveLimits) -> None
 
 
 def count_jobs(session: Session, key_id: str, status: Status) -> int:
-    """Return how many jobs in a status came with the key."""
+    """Return how many jobs of the key have a status."""
     return session.scalar(select(func.count()).where(JobRow.status == status, JobRow.key_id == key_id)) or 0
 
 

@@ -21,7 +21,7 @@ _bearer = HTTPBearer(auto_error=False, scheme_name="key", description="An API ke
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """The owner behind a request, the key it came with ("" where authentication is off), and what that may use."""
+    """The owner of a request, its key ("" without authentication), and the limits of the key."""
 
     owner: str
     scopes: frozenset[str]

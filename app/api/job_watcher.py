@@ -1,4 +1,4 @@
-"""Waiting for a job to change: one query for all who wait, as long as anybody does."""
+"""Waiting for changes of jobs: one query for all waiting requests."""
 
 import asyncio
 from collections.abc import Sequence

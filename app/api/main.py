@@ -1,4 +1,4 @@
-"""The application: everything put together."""
+"""The FastAPI application."""
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractContextManager, asynccontextmanager
@@ -41,7 +41,7 @@ DESCRIPTION = "Trains PyTorch networks described as data. Every error is a probl
 def create_app(
     settings: Settings, opening: Callable[[Settings], AbstractContextManager[Services]] = open_services
 ) -> FastAPI:
-    """Return the application; `opening` gives the parts behind the routes, for as long as it runs."""
+    """Return the application; `opening` opens the services behind the routes while it runs."""
     registry = CollectorRegistry()
 
     @asynccontextmanager

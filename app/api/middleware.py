@@ -1,4 +1,4 @@
-"""What is around every request: an id, a log line, a measurement, and headers that keep browsers careful."""
+"""The middleware of every request: an id, a log line, a measurement, and security headers."""
 
 import re
 import time
@@ -37,7 +37,7 @@ _log = structlog.get_logger(__name__)
 class RequestMiddleware:
     """ASGI middleware; measures into `registry` by method, route and status.
 
-    `bug` answers an exception that nothing else has answered: here, so that this answer has its id too.
+    `bug` returns the response to an unhandled exception: here, so that the response has the id too.
     """
 
     def __init__(
@@ -86,7 +86,7 @@ class RequestMiddleware:
 
 
 def _request_id(scope: Scope) -> str:
-    """Return the client's own id of the request, where it sent a harmless one, else a new one."""
+    """Return the client's own id of the request, if it is a valid one, else a new one."""
     request_id: str = dict(scope["headers"]).get(b"x-request-id", b"").decode("latin-1")
     return request_id if _REQUEST_ID.fullmatch(request_id) else f"req_{uuid.uuid4().hex}"
 

@@ -51,7 +51,7 @@ PROMETHEUS_METRICS: Mapping[str, tuple[MetricType, MetricLabels, str]] = {
 
 
 def metric_descriptions() -> dict[str, str]:
-    """Return the meaning of every figure, by its name in Prometheus."""
+    """Return the meaning of every metric, by its name in Prometheus."""
     return {
         name + ("_total" if kind is CounterMetricFamily else ""): meaning + (f" By {', '.join(by)}." if by else "")
         for name, (kind, by, meaning) in PROMETHEUS_METRICS.items()
@@ -60,7 +60,7 @@ def metric_descriptions() -> dict[str, str]:
 
 @dataclass(frozen=True, slots=True)
 class DatabaseSnapshot:
-    """What the database knows."""
+    """The results of one round of queries."""
 
     jobs: Mapping[str, int]
     queues: Mapping[str, tuple[int, float]]  # how many wait, and how long the oldest (seconds)
@@ -69,7 +69,7 @@ class DatabaseSnapshot:
 
 
 class MetricsCollector(Collector):
-    """Gathers all figures when Prometheus asks; with the database away those of this process alone."""
+    """Collects all metrics per scrape; without a database only those of this process."""
 
     def __init__(self, services: Services) -> None:
         self._services = services

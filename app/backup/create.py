@@ -66,7 +66,7 @@ def create(db: Database, store: ArtifactStore, folder: Path) -> Manifest:
 def _copy(
     store: ArtifactStore, folder: Path, listed: Iterable[ArtifactRef], copied: dict[str, BackupFile]
 ) -> tuple[list[ArtifactRef], list[ArtifactRef]]:
-    """Copy what is not copied yet; returns what is gone, and what is not what its row says."""
+    """Copy the artifacts that are not copied yet; return those that are missing, and those that are damaged."""
     gone, damaged = [], []
     for item in listed:
         if item.key in copied:
@@ -100,6 +100,6 @@ def _copy_one(store: ArtifactStore, key: str, path: Path, folder: Path) -> Backu
 
 
 def _is_still_referenced(session: Session, item: ArtifactRef) -> bool:
-    """Whether the row still lists its files."""
+    """Return whether the row still exists."""
     column = ID_COLUMNS[item.table]
     return session.scalar(select(column).where(column == item.row_id)) is not None

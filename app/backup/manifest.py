@@ -1,4 +1,4 @@
-"""What a backup holds: `manifest.json` names every file with its size and SHA-256, and has a digest of its own."""
+"""The manifest of a backup: `manifest.json` lists every file with its size and SHA-256, and has a digest of its own."""
 
 import hashlib
 import json
@@ -71,7 +71,7 @@ class Manifest:
             raise BackupError(f"{path} is damaged") from None
 
     def verify(self, folder: Path) -> None:
-        """Raise `BackupError`, with the name of the file, unless all are what was written."""
+        """Raise `BackupError` for a file that is missing or differs from the manifest."""
         for file in (self.database, *self.artifacts):
             path = folder / file.path
             if not path.is_file():

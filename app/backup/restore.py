@@ -76,7 +76,7 @@ def _clear(db: Database) -> None:
 
 
 def _remove_dangling_rows(session: Session, left_out: Mapping[str, Sequence[str]]) -> None:
-    """Take off what the backup does not hold: rows without files, pieces of uploads, workers of another time."""
+    """Delete rows of files that the backup lacks: left-out artifacts, parts of uploads; and heartbeats of workers."""
     for table, rows in left_out.items():
         session.execute(delete(ID_COLUMNS[table].class_).where(ID_COLUMNS[table].in_(rows)))
     waiting = update(DatasetRow).where(DatasetRow.status != DatasetStatus.READY)

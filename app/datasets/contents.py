@@ -20,7 +20,7 @@ _MAX_ATTEMPTS = 5  # against a data set that lets go of the same content at the 
 
 
 def find(session: Session, owner: str, sha256: str) -> ContentRow | None:
-    """Return the owner's content, locked: until the transaction ends it stays."""
+    """Return the owner's content, locked until the transaction ends."""
     row = select(ContentRow).where(ContentRow.owner == owner, ContentRow.sha256 == sha256)
     return session.scalar(row.with_for_update(), execution_options={"populate_existing": True})
 
@@ -37,7 +37,7 @@ def share(session: Session, owner: str, sha256: str, path: str) -> str:
 
 
 def release(session: Session, owner: str, sha256: str, path: str) -> list[str]:
-    """Let go of content, after the data set that had it is gone; returns the key of the file if it was the last one."""
+    """Release the content of a deleted data set; return the key of its file if no other data set has it."""
     row = find(session, owner, sha256)
     if session.scalar(select(DatasetRow.id).where(DatasetRow.owner == owner, DatasetRow.path == path).limit(1)):
         return []

@@ -101,7 +101,7 @@ def _unknown_dataset(place: str, error: NotFound) -> Problem:
 
 
 def find_dependent_job(session: Session, owner: str, dataset_id: str) -> str | None:
-    """Return a job that has not ended and names the data set, wherever in its spec."""
+    """Return the id of an unfinished job that names the data set, or `None`."""
     said = cast(JobRow.spec, Text).contains(dataset_id, autoescape=True)
     jobs = session.execute(
         select(JobRow.id, JobRow.spec).where(JobRow.owner == owner, JobRow.status.not_in(TERMINAL_STATUSES), said)

@@ -11,7 +11,7 @@ from app.spec.data.sources import DATASET_SCHEMAS, NewDataset, UploadSource
 
 
 def register(session: Session, owner: str, new: NewDataset) -> DatasetRow:
-    """Register a data set: one with a name is ready at once, and so is one whose content is there already."""
+    """Register a data set. A named one is ready at once, and so is one whose content is stored already."""
     source = new.source
     schema = None if isinstance(source, UploadSource) else DATASET_SCHEMAS[source.kind][source.name]
     row = DatasetRow(

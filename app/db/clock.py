@@ -1,4 +1,4 @@
-"""The time that all processes agree on."""
+"""The clock of the database, which all processes share."""
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session

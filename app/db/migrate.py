@@ -53,7 +53,7 @@ def head_revision() -> str | None:
 
 
 def revision_mismatch(db: Database) -> tuple[str, str] | None:
-    """Return what is wrong with the database's revision for this version, and how to mend it; `None` if it fits."""
+    """Return (detail, hint) if the revision of the database does not fit this version, else `None`."""
     revision, needed = current_revision(db), head_revision()
     if revision == needed:
         return None
@@ -74,9 +74,9 @@ def revisions() -> list[Script]:
 
 
 def is_compatible(url: str, *, patient: bool) -> bool:
-    """Say whether this version may work on the database; logs what is wrong with it.
+    """Return whether this version may use the database; log the reason if it may not.
 
-    Who is patient waits while the database is away; others may begin, and have to look again.
+    `patient`: wait while the database is unavailable; otherwise an unavailable database counts as compatible.
     """
     db = Database(url)
     try:

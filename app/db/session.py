@@ -96,7 +96,7 @@ def _dump_json(value: object) -> str:
 
 
 def _is_unavailable(error: DBAPIError) -> bool:
-    """Whether the server does not answer, or is one that takes no writes, as during a failover."""
+    """Return whether the server does not answer, or is read-only, as during a failover."""
     if _is_serialization_failure(error):
         return False
     kinds = (OperationalError, InterfaceError)

@@ -114,7 +114,7 @@ class JobRow(Base):
 
 
 class EventRow(Base):
-    """One thing that happened to a job: the log behind `/events` and the stream."""
+    """An event of a job, behind `/events` and the stream."""
 
     __tablename__ = "job_events"
 
@@ -245,7 +245,7 @@ class DeploymentRow(Base):
 
 
 class IdempotencyRow(Base):
-    """The answer given under an Idempotency-Key; written in the transaction of the effect itself."""
+    """The response under an Idempotency-Key; written in the transaction of the effect."""
 
     __tablename__ = "idempotency"
 

@@ -16,7 +16,7 @@ def delete(session: Session, owner: str, job_id: str) -> None:
 
 
 def restore(session: Session, owner: str, job_id: str) -> None:
-    """Bring a deleted job back; one that is not deleted stays as it is. Raises `NotFound`."""
+    """Restore a deleted job; one that is not deleted stays as it is. Raises `NotFound`."""
     if repository.find_for_update(session, owner, job_id, deleted_too=True).deleted_at is not None:
         repository.update_visible(session, job_id, deleted_at=None)
 

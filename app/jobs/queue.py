@@ -40,7 +40,7 @@ class Hold(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class QueuePosition:
-    """Where a waiting job stands. What is not known is `None`."""
+    """The position of a queued job; `None` for what is unknown."""
 
     position: int | None = None  # 1: next
     starts_at: float | None = None  # Unix seconds, estimated
@@ -172,7 +172,7 @@ def _mean_duration(session: Session, queue: str) -> float | None:
 
 
 def estimate_wait(position: int, slots: int, rests: Sequence[float | None], typical: float | None) -> float | None:
-    """Return the seconds until the job at a position starts, or `None` where what is known does not say.
+    """Return the seconds until the job at a position starts, or `None` if it cannot be estimated.
 
     `rests` are those of the running jobs, `typical` the duration of one job.
     """

@@ -100,7 +100,7 @@ def queue_backlog(session: Session) -> dict[str, tuple[int, float]]:
 
 @dataclass(frozen=True, slots=True)
 class RunningStats:
-    """The running jobs together."""
+    """Figures of all running jobs."""
 
     steps_per_second: float
     min_lease_remaining: float | None  # seconds until the first of their leases runs out, negative after it
@@ -181,7 +181,7 @@ def lock_for_attempt(session: Session, job_id: str, fence: int) -> JobRow:
 
 
 def renew_lease(session: Session, job_id: str, fence: int, lease_seconds: float) -> str | None:
-    """Extend the lease and return the user's wish, if any; raises `StaleFence`."""
+    """Extend the lease; return the verb that the user requested, if any. Raises `StaleFence`."""
     statement = (
         update(JobRow)
         .where(JobRow.id == job_id, JobRow.fence == fence, JobRow.status == Status.RUNNING)
@@ -197,7 +197,7 @@ def renew_lease(session: Session, job_id: str, fence: int, lease_seconds: float)
 
 
 def requested_verb(session: Session, job_id: str, fence: int) -> str | None:
-    """Return the user's wish without renewing anything; raises `StaleFence`."""
+    """Return the verb that the user requested, if any. Raises `StaleFence`."""
     row = session.execute(
         select(JobRow.wish).where(JobRow.id == job_id, JobRow.fence == fence, JobRow.status == Status.RUNNING)
     ).first()

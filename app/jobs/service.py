@@ -41,7 +41,7 @@ class Submission:
 
     @property
     def owner(self) -> str:
-        """The owner of the job to be."""
+        """The owner of the new job."""
         return self.actor.owner
 
 
@@ -257,7 +257,7 @@ def complete_pause(session: Session, job_id: str, fence: int) -> None:
 
 
 def record_loss(session: Session, job_id: str, fence: int, error: Mapping[str, Any], max_attempts: int) -> bool:
-    """Record that the attempt was lost to the machine; returns whether the job waits for another attempt."""
+    """Record that an attempt was lost to a failure of its machine; return whether the job is queued again."""
     row = repository.lock_for_attempt(session, job_id, fence)
     if row.wish == "cancel":
         complete_cancel(session, job_id, fence)

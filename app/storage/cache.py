@@ -20,7 +20,7 @@ NO_STAMP: FileStamp = (0, 0)
 class ArtifactCache:
     """Files by their SHA-256, together of at most `limit` bytes, apart from those that are in use; safe for threads.
 
-    A file that lies on this machine anyway is not copied, only verified.
+    A file of a store on this machine is not copied, only verified.
     """
 
     def __init__(self, folder: Path, limit: int) -> None:
@@ -88,7 +88,7 @@ class ArtifactCache:
         return copy
 
     def _evict(self) -> None:
-        """Remove copies that nobody uses, the least recently used ones first, until the others fit."""
+        """Remove unused copies, the least recently used first, until the rest fits."""
         copies = [(stamp, path) for path in self._folder.iterdir() if (stamp := _file_stamp(path)) is not None]
         total = 0
         with self._lock:

@@ -1,4 +1,4 @@
-"""What every store does with keys and ranges."""
+"""Keys of the artifact store, and ranges."""
 
 import re
 from collections.abc import Iterator

@@ -35,14 +35,14 @@ MAX_RECORDED_ATTEMPTS = 20
 
 
 class DeliveryStatus(StrEnum):
-    """Where a message is."""
+    """The state of a message."""
 
     PENDING = "pending"
     """It waits for its next attempt."""
     DELIVERED = "delivered"
-    """The receiver took it."""
+    """The receiver accepted it."""
     FAILED = "failed"
-    """It was given up."""
+    """All attempts failed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +60,7 @@ class ClaimedMessage:
 
 @dataclass(frozen=True, slots=True)
 class DeliveryResult:
-    """What came of sending it."""
+    """The outcome of sending a message."""
 
     status: int | None  # HTTP; none where no answer came
     seconds: float
@@ -70,7 +70,7 @@ class DeliveryResult:
 
     @property
     def is_delivered(self) -> bool:
-        """Whether the receiver took it."""
+        """Whether the receiver accepted it."""
         return not self.error
 
 
@@ -113,9 +113,9 @@ def claim(session: Session, *, healthy: bool = False) -> ClaimedMessage | None:
 
 
 def record_result(session: Session, claimed: ClaimedMessage, attempt: DeliveryResult) -> bool:
-    """Write down what came of an attempt; returns whether it still counted.
+    """Record the outcome of an attempt; return whether it still counted.
 
-    It does not when the webhook is gone, or the lease ran out and somebody else has tried since.
+    It does not if the webhook is deleted, or if the lease ran out and another worker has tried since.
     """
     webhook = session.get(WebhookRow, claimed.webhook_id, with_for_update={"key_share": True})
     row = session.get(DeliveryRow, claimed.id, with_for_update=True)
@@ -148,7 +148,7 @@ def record_result(session: Session, claimed: ClaimedMessage, attempt: DeliveryRe
 
 
 def _disable_reason(session: Session, webhook: WebhookRow, attempt: DeliveryResult, given_up: bool, at: float) -> str:
-    """Return why a webhook is not to be tried any more; empty where it is."""
+    """Return why a webhook is to be disabled; empty if it is not."""
     if attempt.status == 410:
         return "the receiver is gone (410)"
     if given_up and at - (webhook.failing_since or at) > DISABLE_AFTER_SECONDS:
@@ -174,7 +174,7 @@ def page(
 
 
 def resend(session: Session, webhook: WebhookRow, message_id: str) -> DeliveryRow:
-    """Let a message be sent again, whatever became of it, as soon as may be. Raises `NotFound`."""
+    """Queue a message again, whatever its status. Raises `NotFound`."""
     query = select(DeliveryRow).where(DeliveryRow.id == message_id, DeliveryRow.webhook_id == webhook.id)
     row = session.scalar(query.with_for_update())
     if row is None:
@@ -187,7 +187,7 @@ def resend(session: Session, webhook: WebhookRow, message_id: str) -> DeliveryRo
 
 
 def purge(session: Session, days: int) -> int:
-    """Forget messages older than so many days, those that wait for a disabled webhook too; returns how many."""
+    """Delete messages older than so many days, pending ones too; return how many."""
     old = delete(DeliveryRow).where(DeliveryRow.created_at < now() - days * 86_400)
     return len(session.scalars(old.returning(DeliveryRow.id)).all())
 

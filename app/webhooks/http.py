@@ -78,7 +78,7 @@ def _parse_retry_after(retry_after: str) -> float:
 
 
 class _PinnedBackend(httpcore.NetworkBackend):
-    """Connects to the target's addresses, whatever the name means by now; everything ends at a moment."""
+    """Connects to the target's checked addresses, whatever its name resolves to now, until a deadline."""
 
     def __init__(self, target: Target, until: float) -> None:
         self._addresses, self._until = target.addresses, until
@@ -91,7 +91,7 @@ class _PinnedBackend(httpcore.NetworkBackend):
         local_address: str | None = None,
         socket_options: Iterable[Any] | None = None,
     ) -> httpcore.NetworkStream:
-        """Connect to the first address that lets us."""
+        """Connect to the first address that accepts."""
         for position, address in enumerate(self._addresses, 1):
             left = min(CONNECT_SECONDS, _remaining_seconds(self._until))
             try:
@@ -103,17 +103,17 @@ class _PinnedBackend(httpcore.NetworkBackend):
 
 
 class _DeadlineStream(httpcore.NetworkStream):
-    """A connection whose every wait ends at the same moment: a receiver that drips gains no time."""
+    """A connection whose every wait ends at one deadline, so that a slow receiver gains no time."""
 
     def __init__(self, stream: httpcore.NetworkStream, until: float) -> None:
         self._stream, self._until = stream, until
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
-        """Read what has come."""
+        """Read the bytes received."""
         return self._stream.read(max_bytes, _remaining_seconds(self._until))
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
-        """Send."""
+        """Send bytes."""
         self._stream.write(buffer, _remaining_seconds(self._until))
 
     def close(self) -> None:
@@ -123,13 +123,13 @@ class _DeadlineStream(httpcore.NetworkStream):
     def start_tls(
         self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
     ) -> httpcore.NetworkStream:
-        """Shake hands: the certificate must be the name's, not the address's."""
+        """Start TLS; the certificate must match the name, not the address."""
         return _DeadlineStream(
             self._stream.start_tls(ssl_context, server_hostname, _remaining_seconds(self._until)), self._until
         )
 
     def get_extra_info(self, info: str) -> Any:
-        """Return what the connection says of itself."""
+        """Return information about the connection."""
         return self._stream.get_extra_info(info)
 
 

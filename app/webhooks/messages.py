@@ -45,7 +45,7 @@ def message_type(kind: str, data: Mapping[str, Any]) -> MessageType | None:
 
 
 def job_message_body(type_: MessageType, at: float, job: Mapping[str, Any], seq: int, data: Mapping[str, Any]) -> str:
-    """Return the body of a message about a job's event: little, for the receiver asks the service for the rest."""
+    """Return the body of a message about a job's event: small, as the receiver can request the rest."""
     content: dict[str, Any] = {"job": dict(job), "event": seq}
     if type_ is MessageType.CHECKPOINT:
         content["checkpoint"] = {"id": data["id"], "step": data["step"]}

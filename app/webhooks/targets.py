@@ -41,7 +41,7 @@ _NUMERIC_LABEL = re.compile(r"[0-9]+|0x[0-9a-f]*")
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A URL, taken apart, and the addresses that its host had when it was looked at."""
+    """A parsed URL, and the addresses that its host resolved to."""
 
     scheme: str
     host: str
@@ -51,7 +51,7 @@ class Target:
 
 
 class TargetPolicy:
-    """What is allowed: `http` besides https, `private` addresses. `resolve` returns a host's addresses as text."""
+    """The allowed targets: `http` besides https, `private` addresses. `resolve` returns a host's addresses as text."""
 
     def __init__(self, *, http: bool, private: bool, resolve: Resolver | None = None) -> None:
         self._schemes = ("https", "http") if http else ("https",)
@@ -59,7 +59,7 @@ class TargetPolicy:
         self._resolve = resolve or _system_resolver
 
     def check(self, url: str) -> Target:
-        """Return the target of a URL; raises `InvalidInput` with what is wrong with it."""
+        """Return the target of a URL. Raises `InvalidInput`."""
         parts, port = _split_url(url, self._schemes)
         host = (parts.hostname or "").rstrip(".")
         _check_host(host)

@@ -21,23 +21,23 @@ Model = TypeVar("Model", bound=BaseModel)
 
 @dataclass(frozen=True, slots=True)
 class RequestBody:
-    """A body that has arrived."""
+    """A received body."""
 
     content: bytes
     media_type: str
     depth_limit: int
 
     def document(self) -> Any:
-        """Return the document in it; raises `MalformedRequest`, `UnsupportedMediaType`, `InvalidInput`."""
+        """Return the parsed document. Raises `MalformedRequest`, `UnsupportedMediaType`, `InvalidInput`."""
         return parse_document(self.content, self.media_type, self.depth_limit)
 
     def validate_as(self, model: type[Model]) -> Model:
-        """Return it as a model; raises `InvalidInput` with every problem, too."""
+        """Return the document as a model. Raises as `document` does, and `InvalidInput` with every problem."""
         return validate_model(model, self.document())
 
 
 def validate_model(model: type[Model], document: Any, place: str = "") -> Model:
-    """Return what stands at a place of the body as a model; raises `InvalidInput` with every problem."""
+    """Return the part of a body at `place`, a JSON Pointer, as a model. Raises `InvalidInput` with every problem."""
     try:
         return model.model_validate(document)
     except ValidationError as error:

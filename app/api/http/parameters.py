@@ -57,7 +57,7 @@ def metadata_filters(request: Request) -> Mapping[str, str]:
 
 
 def next_page_headers(request: Request, more: bool, after: str | int) -> dict[str, str]:
-    """Return the header that leads to the next page of a list, if there is one."""
+    """Return the Link header of the next page, if there is one."""
     if not more:
         return {}
     kept = [pair for pair in request.query_params.multi_items() if pair[0] != "after"]

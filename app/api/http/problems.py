@@ -1,4 +1,4 @@
-"""Errors as answers (RFC 9457). The only place that knows which HTTP status an error of the domain has."""
+"""Errors as problem documents (RFC 9457). The only module that maps errors of the domain to HTTP statuses."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -106,7 +106,7 @@ def _error_headers(error: GraftwerkError, status: int) -> dict[str, str]:
 
 
 def _handle_validation_error(request: Request, error: RequestValidationError) -> Response:
-    """A parameter of the path, the query or a header that the route declares otherwise."""
+    """Return the problem of invalid parameters in the path, the query or the headers."""
     details = error.errors()
     if any(item["loc"][0] == "path" for item in details):  # what cannot be an id is nobody's
         return problem_response(problem_document(request, 404, "not_found", f"there is no {request.scope['path']}"))
@@ -118,7 +118,7 @@ def _handle_validation_error(request: Request, error: RequestValidationError) ->
 
 
 def _handle_http_exception(request: Request, error: HTTPException) -> Response:
-    """What the router itself refuses: no such route, no such method."""
+    """Return the problem of an unknown route or method."""
     code = {404: "no_such_route", 405: "method_not_allowed"}.get(error.status_code, "refused")
     detail = {404: "there is no such route", 405: f"{request.method} is not allowed here"}.get(error.status_code)
     headers = {"Allow": ", ".join(_allowed_methods(request))} if error.status_code == 405 else error.headers

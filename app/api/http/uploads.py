@@ -84,7 +84,7 @@ async def _receive_chunk(
 
 
 def _parse_content_range(content_range: str | None) -> tuple[int | None, int | None, int | None]:
-    """Return start, size and total of a piece."""
+    """Return the start, the size, and the total size, in bytes, of a chunk."""
     if content_range is None:
         return None, None, None
     match = _CONTENT_RANGE.fullmatch(content_range.strip())

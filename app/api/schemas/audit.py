@@ -1,4 +1,4 @@
-"""The audit."""
+"""The audit log."""
 
 from typing import Self
 
@@ -11,7 +11,7 @@ from app.spec.timestamps import format_rfc3339
 
 
 class AuditEntry(ResponseModel):
-    """What somebody did, or was refused."""
+    """An action, or refused requests."""
 
     id: str
     at: str

@@ -26,7 +26,7 @@ def _validate_rate(text: str) -> str:
 
 
 class KeyLimits(SpecModel):
-    """What a key may use, where that differs from the settings."""
+    """The limits of a key that differ from the settings."""
 
     requests: Annotated[str, AfterValidator(_validate_rate), Field(max_length=100)] | None = Field(
         None, description="Rate of requests, such as 600/minute."
@@ -104,7 +104,7 @@ class KeyRequest(SpecModel):
 
 
 class KeyChange(SpecModel):
-    """What to change about a key: a JSON merge patch (RFC 7396), in which null takes a limit or the expiry away."""
+    """Changes to a key: a JSON merge patch (RFC 7396), in which null removes a limit or the expiry."""
 
     name: str = Field("", min_length=1, max_length=200)
     expires_at: Timestamp | None = None
@@ -120,7 +120,7 @@ class KeyRotation(SpecModel):
 
 
 class UsedLimit(ResponseModel):
-    """A limit, and how much of it is used. What is null is not limited, or not counted."""
+    """A limit, and how much of it is used. Null: not limited, or not counted."""
 
     name: str
     limit: int | str | None

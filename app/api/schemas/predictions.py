@@ -10,7 +10,7 @@ Label = str | int | bool
 
 
 class Chance(ResponseModel):
-    """A label, and how probable it is."""
+    """A label and its probability."""
 
     label: Label
     probability: JsonNumber

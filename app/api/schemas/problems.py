@@ -8,7 +8,7 @@ from app.api.schemas.base import JsonObject, ResponseModel
 
 
 class ProblemDetail(ResponseModel):
-    """One thing that is wrong."""
+    """One mistake in a document."""
 
     pointer: str = Field(description="JSON Pointer into the request's document; empty for all of it.")
     code: str
@@ -36,7 +36,7 @@ class Liveness(ResponseModel):
 
 
 class Inspection(ResponseModel):
-    """What a network is."""
+    """The inspection of a network."""
 
     inputs: JsonObject
     nodes: list[JsonObject] = Field(description="In the order in which they are computed; bodies inside.")
@@ -50,7 +50,7 @@ class Inspection(ResponseModel):
 
 
 class Readiness(ResponseModel):
-    """A service that can do its work."""
+    """A service that accepts jobs."""
 
     ready: Literal[True] = True
     version: str

@@ -12,7 +12,7 @@ from app.spec.timestamps import format_rfc3339
 
 
 class Event(ResponseModel):
-    """One thing that happened to a job."""
+    """An event of a job."""
 
     id: int = Field(description="Numbers a job's events without gaps.")
     at: str
@@ -34,7 +34,7 @@ class EventPage(ResponseModel):
 
 
 class Series(ResponseModel):
-    """Columns of one curve: a row is a bucket of points, or a point where they fit."""
+    """Columns of one curve: a row is a bucket of points, or a single point."""
 
     width: int = Field(description="Points per bucket; 1: every row is a point.")
     points: int = Field(description="Points of the complete series.")
@@ -76,7 +76,7 @@ class Checkpoint(ResponseModel):
 
     @classmethod
     def from_row(cls, row: CheckpointRow) -> Self:
-        """Describe a checkpoint; what only a resumed attempt needs stays private."""
+        """Describe a checkpoint and its public files."""
         files = [
             CheckpointFile(
                 name=file["name"],

@@ -74,7 +74,7 @@ class WebhookPage(ResponseModel):
 
 
 class DeliveryAttempt(ResponseModel):
-    """One try to deliver a message."""
+    """One attempt to deliver a message."""
 
     at: str
     seconds: float
@@ -99,7 +99,7 @@ class Delivery(ResponseModel):
 
     @classmethod
     def from_row(cls, row: DeliveryRow) -> Self:
-        """Describe a message and what became of it."""
+        """Describe a message and its attempts."""
         attempts = [DeliveryAttempt(**each | {"at": format_rfc3339(each["at"])}) for each in row.attempts]
         return cls(
             id=row.id,
