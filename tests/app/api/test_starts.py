@@ -130,15 +130,11 @@ def test_only_weights_can_be_started_from_and_not_trained_on(anna: Client) -> No
     weights = stored(anna, {"x": torch.zeros(3)})
     rows = stored(anna, {"x": torch.zeros(3, 2), "y": torch.zeros(3, 1)}, format="auto")
     unknown = "ds_" + "0" * 32
-    assert problems_of(anna, SPEC | {"data": {"kind": "dataset", "id": weights}}) == [
-        ("/data/id", "wrong_dataset")
-    ]
+    assert problems_of(anna, SPEC | {"data": {"kind": "dataset", "id": weights}}) == [("/data/id", "wrong_dataset")]
     assert problems_of(anna, starting(rows)) == [("/start_from/dataset", "wrong_dataset")]
     assert problems_of(anna, starting(unknown)) == [("/start_from/dataset", "unknown_dataset")]
     assert problems_of(anna, starting(weights, what="everything")) == [("/start_from", "contradiction")]
-    assert problems_of(anna, starting(weights, checkpoint="ckpt_" + "0" * 32)) == [
-        ("/start_from", "contradiction")
-    ]
+    assert problems_of(anna, starting(weights, checkpoint="ckpt_" + "0" * 32)) == [("/start_from", "contradiction")]
     assert problems_of(anna, SPEC | {"start_from": {}}) == [("/start_from", "contradiction")]
 
 
