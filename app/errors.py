@@ -127,9 +127,7 @@ class WrongOffset(Conflict):
 
     def __init__(self, received: int) -> None:
         self.received = received
-        super().__init__(
-            f"{received} bytes have been received: send the bytes after them", hint=f"start at byte {received}"
-        )
+        super().__init__(f"{received} bytes are received: send the bytes after them", hint=f"start at byte {received}")
 
 
 class NotExportable(Conflict):
