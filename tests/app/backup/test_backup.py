@@ -237,7 +237,7 @@ def test_what_cannot_be_restored_says_why(
     with pytest.raises(BackupError, match="newer version"):
         restore(*elsewhere, made, overwrite=False)
     (made / "manifest.json").unlink()
-    with pytest.raises(BackupError, match="no backup"):
+    with pytest.raises(BackupError, match="is not a backup"):
         restore(*elsewhere, made, overwrite=False)
 
 
@@ -249,5 +249,5 @@ def test_without_postgresql_s_programs_it_says_what_is_missing(
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(BackupError, match="pg_dump was not found"):
         create(database, store, tmp_path / "backup")
-    with pytest.raises(BackupError, match="not finished"):
+    with pytest.raises(BackupError, match="unfinished"):
         Manifest.read(tmp_path / "backup")
