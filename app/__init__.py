@@ -1,4 +1,4 @@
-"""The service: what may be asked, what is stored, and how it is answered.
+"""The service: the language of jobs, what is stored, and the API.
 
 Here: everything that the API process runs. Never: torch, or code that trains (see `workers`).
 """

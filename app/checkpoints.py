@@ -11,9 +11,11 @@ from app.db.session import Database
 from app.db.tables import CheckpointRow, JobRow, now
 from app.errors import NotFound
 from app.jobs.states import TERMINAL_STATUSES
+from app.spec.training.plan import Checkpointing
+from app.storage.protocol import FileRecord
 
 Mode = Literal["min", "max"]
-READ_GRACE_SECONDS = 3600.0  # for so long after somebody asked for its files a checkpoint stays on the list
+READ_GRACE_SECONDS = 3600.0  # after the last request for its files, in which a checkpoint is not removed
 TOUCH_INTERVAL_SECONDS = 60.0  # between two notes of it
 
 
@@ -55,7 +57,7 @@ def add(
 
 
 def list_checkpoints(session: Session, job_id: str) -> list[CheckpointRow]:
-    """Return the job's checkpoints, newest first: a later attempt's come before those that it went back behind."""
+    """Return the job's checkpoints, newest first: those of a later attempt before those of an earlier one."""
     newest = (CheckpointRow.fence.desc(), CheckpointRow.step.desc(), CheckpointRow.id.desc())
     return list(session.scalars(select(CheckpointRow).where(CheckpointRow.job_id == job_id).order_by(*newest)))
 
@@ -73,7 +75,7 @@ def find(session: Session, owner: str, checkpoint_id: str) -> CheckpointRow:
 
 
 def acquire_for_reading(db: Database, choose: Callable[[Session], CheckpointRow]) -> CheckpointRow:
-    """Return the checkpoint that `choose` finds; for an hour it stays, for who now reads its files, piece by piece.
+    """Return the checkpoint that `choose` finds, which stays for `READ_GRACE_SECONDS`, so that its files can be read.
 
     Chooses again if it was removed in between. Raises what `choose` raises.
     """
@@ -89,7 +91,7 @@ def _is_recently_touched(session: Session, checkpoint_id: str) -> bool:
 
 
 def _touch(session: Session, checkpoint_id: str) -> bool:
-    """Note that somebody reads the files now; returns whether the checkpoint is still there."""
+    """Record a read of the files; return whether the checkpoint still exists."""
     note = update(CheckpointRow).where(CheckpointRow.id == checkpoint_id).values(read_at=now())
     noted = note.returning(CheckpointRow.id).execution_options(synchronize_session=False)
     return session.scalar(noted) is not None
@@ -116,8 +118,19 @@ def referenced_ids(session: Session, job_id: str) -> set[str]:
 
 def referenced_ids_query() -> Select[str]:
     """Return the query for the checkpoints from which jobs start that have not ended."""
-    asked = JobRow.spec["start_from"]["checkpoint"].as_string()
-    return select(asked).where(JobRow.status.not_in(TERMINAL_STATUSES), asked.is_not(None))
+    checkpoint_id = JobRow.spec["start_from"]["checkpoint"].as_string()
+    return select(checkpoint_id).where(JobRow.status.not_in(TERMINAL_STATUSES), checkpoint_id.is_not(None))
+
+
+def public_files(row: CheckpointRow) -> dict[str, FileRecord]:
+    """Return the files that users may download, by name: {name, path, size, sha256, public}."""
+    return {file["name"]: file for file in row.files if file["public"]}
+
+
+def best_by_plan(session: Session, job: JobRow, file: str | None = None) -> CheckpointRow | None:
+    """Return the best checkpoint by the monitor of the job's plan, or the newest; see `best_or_latest`."""
+    plan = Checkpointing.model_validate((job.spec.get("training") or {}).get("checkpoint") or {})
+    return best_or_latest(session, job.id, plan.monitor, plan.mode, file)
 
 
 def best_or_latest(
@@ -145,7 +158,9 @@ def prunable_checkpoints(
 
 
 def remove(session: Session, rows: Sequence[CheckpointRow]) -> list[CheckpointRow]:
-    """Take off the list the checkpoints that nobody reads, and return them: their files may go after the commit."""
+    """Delete the rows of checkpoints that were not read recently, and return them: the caller removes their files after
+    the commit.
+    """
     unread = delete(CheckpointRow).where(
         CheckpointRow.id.in_([row.id for row in rows]), _not_read_within(READ_GRACE_SECONDS)
     )

@@ -1,4 +1,4 @@
-"""Curves: points in chunks with a summary each, read whole or in buckets that do not lie.
+"""Curves: points in chunks with a summary each, read as points or in buckets of minimum, maximum and last.
 
 A series is a sequence of points with growing steps. 4,096 points make a chunk; for every 64 of them a chunk keeps
 min, max and last, so that a coarse view of millions of points reads a small part of them.
@@ -71,7 +71,7 @@ def _fill(row: MetricChunkRow, points: Points) -> None:
 
 
 def rewind(session: Session, job_id: str, after_step: int) -> None:
-    """Drop every point with a step above `after_step`: the attempt that resumes there makes them anew."""
+    """Drop every point with a step above `after_step`: the attempt that resumes there writes them again."""
     late = (MetricChunkRow.job_id == job_id, MetricChunkRow.first_step > after_step)
     session.execute(delete(MetricChunkRow).where(*late).execution_options(synchronize_session="fetch"))
     cut = select(MetricChunkRow).where(MetricChunkRow.job_id == job_id, MetricChunkRow.last_step > after_step)
@@ -145,7 +145,7 @@ def exponential_moving_average(points: Points, weight: float) -> Points:
 def downsample(
     session: Session,
     job_id: str,
-    wanted: Sequence[str] | None = None,
+    names: Sequence[str] | None = None,
     *,
     max_points: int = 1500,
     axis: Axis = "step",
@@ -159,8 +159,8 @@ def downsample(
     Exact where the points fit. Otherwise a bucket holds 2^k points, counted from the start of the series, so that
     buckets keep their place while the curve grows. Smoothing comes before thinning.
     """
-    found = {}
-    for name in series_names(session, job_id) if wanted is None else wanted:
+    columns = {}
+    for name in series_names(session, job_id) if names is None else names:
         total = _point_count(session, job_id, name)
         unbounded = low is None and high is None and not smooth
         if unbounded and total >= max_points * BLOCK_SIZE:
@@ -182,8 +182,8 @@ def downsample(
         if width > 1:
             head = -first % width  # the first bucket is short if the selection starts inside one
             summaries = np.concatenate([_merge(summaries[:head], width), _merge(summaries[head:], width)])
-        found[name] = _columns(summaries, axis, steps_per_epoch) | {"width": width * base, "points": total}
-    return found
+        columns[name] = _columns(summaries, axis, steps_per_epoch) | {"width": width * base, "points": total}
+    return columns
 
 
 def _bucket_count(first: int, count: int, width: int) -> int:

@@ -1,7 +1,7 @@
-"""What can go wrong, in the words of the domain. HTTP statuses live in `app/api/http/problems.py` alone.
+"""The errors of the domain. HTTP statuses are in `app/api/http/problems.py` alone.
 
 GraftwerkError
-├── NotFound                 no such object, or it belongs to somebody else
+├── NotFound                 no such object, or it belongs to another owner
 ├── RequestError             the request cannot be carried out as it stands
 │   ├── MalformedRequest     a body or header that cannot be read at all
 │   ├── InvalidInput         carries every problem, each with a JSON Pointer
@@ -9,7 +9,7 @@ GraftwerkError
 │   │   ├── InvalidState     a verb that this job's status does not allow
 │   │   ├── IdempotencyKeyInUse  the same Idempotency-Key is being answered right now
 │   │   ├── WrongOffset      a piece of an upload that does not follow what has arrived
-│   │   ├── NotExportable    the network has no form as one graph; carries every node that stands in the way
+│   │   ├── NotExportable    the network cannot be exported as one graph; carries every node that prevents it
 │   │   ├── NotPredictable   the checkpoint cannot be used for predictions
 │   │   └── StaleFence       a write by an attempt that no longer owns the job
 │   ├── IdempotencyKeyReused the same Idempotency-Key came with another body
@@ -36,7 +36,7 @@ from typing import ClassVar
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One thing that is wrong, where, and how to mend it."""
+    """One mistake in a document: its place, a code, what is wrong, and how to fix it."""
 
     pointer: str  # JSON Pointer (RFC 6901) into the document the user sent
     code: str  # closed snake_case vocabulary, stable for programs
@@ -121,17 +121,17 @@ class IdempotencyKeyInUse(Conflict):
 
 
 class WrongOffset(Conflict):
-    """This piece does not follow what has arrived."""
+    """This chunk does not follow the bytes received so far."""
 
     code = "wrong_offset"
 
     def __init__(self, received: int) -> None:
         self.received = received
-        super().__init__(f"{received} bytes have arrived: send what follows them", hint=f"start at byte {received}")
+        super().__init__(f"{received} bytes are received: send the bytes after them", hint=f"start at byte {received}")
 
 
 class NotExportable(Conflict):
-    """The network has no form as one graph."""
+    """The network cannot be exported as one graph."""
 
     code = "not_exportable"
 
@@ -167,7 +167,7 @@ class ContentTooLarge(RequestError):
 
 
 class UnsupportedMediaType(RequestError):
-    """The body has a type that is not read here."""
+    """The body has an unsupported media type."""
 
     code = "unsupported_media_type"
 
@@ -226,7 +226,7 @@ class BackupError(GraftwerkError):
 
 
 class Unavailable(GraftwerkError):
-    """A part of the service is away."""
+    """A part of the service is unavailable."""
 
     code = "unavailable"
     retryable = True

@@ -1,4 +1,4 @@
-"""The log of a job: one row for everything that happened, numbered without gaps."""
+"""The events of a job: one row each, numbered without gaps."""
 
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
@@ -12,7 +12,7 @@ from app.webhooks.outbox import enqueue_event
 
 
 class EventKind(StrEnum):
-    """What can be logged."""
+    """The kinds of events."""
 
     CREATED = "created"
     """The job was accepted."""
@@ -21,7 +21,7 @@ class EventKind(StrEnum):
     PHASE = "phase"
     """The attempt entered a phase: data {phase}."""
     WISH = "wish"
-    """The user wished to cancel or pause, or took it back: data {wish}."""
+    """The user requested to cancel or pause, or withdrew the request: data {wish}."""
     METRICS = "metrics"
     """New points: data {series: {name: [first index, last index + 1]}, progress}."""
     REWOUND = "rewound"
@@ -40,7 +40,7 @@ class EventKind(StrEnum):
     """A step with a loss that is not finite was skipped: data {step}."""
     WARNING = "warning"
     """Something is wrong, and the training goes on: data {code, detail, hint}; with `storage_full` or `unavailable` a
-    checkpoint could not be kept, and is tried again. Told once in ten minutes at most."""
+    checkpoint could not be kept, and is tried again. Logged once in ten minutes at most."""
 
 
 def append(session: Session, job_id: str, kind: EventKind | str, data: Mapping[str, Any], fence: int = 0) -> int:

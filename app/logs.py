@@ -1,7 +1,7 @@
 """Logs: one line each to standard error, for people or as JSON; every library's lines too. Keys are never logged.
 
 Every line says which process wrote it, and inside a request or an attempt which one: `request_id`, `job_id`, `fence`.
-What it tells is one of `EVENTS`, so that programs can look for it; a test compares them with the code.
+The event is one of `LOG_EVENTS`, so that programs can search for it; a test compares them with the code.
 """
 
 import logging
@@ -17,7 +17,7 @@ from structlog.types import EventDict, Processor, WrappedLogger
 LOG_EVENTS: Mapping[str, str] = {
     "line": "What the broker, the migrations or `graftwerk up` itself said, in `detail`.",
     "request": "A request was answered: method, path, status, ms.",
-    "request_failed": "A part of the service was away, or too busy, for a request.",
+    "request_failed": "A request failed because a part of the service is unavailable or overloaded.",
     "bug": "A request met a fault of this service; the exception is with it.",
     "job_accepted": "A job was accepted; its id beside that of the request.",
     "inspector_not_started": "No child process could be started to inspect, read or predict.",
@@ -30,8 +30,8 @@ LOG_EVENTS: Mapping[str, str] = {
     "tables_unfit": "The database is at a revision that this version cannot use; the process ends.",
     "database_away": "The database does not answer.",
     "worker_ready": "A worker listens: its slots and queues.",
-    "worker_silent": "Another worker has told nothing for a while and did not stop in order.",
-    "worker_deaf": "The worker hears none of its own wake-ups; it checkpoints and ends, to be started anew.",
+    "worker_silent": "Another worker has sent no heartbeat for a while and did not stop in order.",
+    "worker_deaf": "The worker receives none of its own wake-ups; it checkpoints and ends, to be restarted.",
     "sweep_failed": "A round of the sweeper failed; the next one comes.",
     "lease_expired": "An attempt whose lease ran out was recorded as lost.",
     "attempt_started": "A worker has claimed a job.",
@@ -39,19 +39,19 @@ LOG_EVENTS: Mapping[str, str] = {
     "attempt_crashed": "The attempt's process met a fault of this service; the exception is with it.",
     "attempt_ended": "An attempt's end was recorded.",
     "attempt_superseded": "Another attempt owns the job: this one was ended and wrote nothing more.",
-    "attempt_not_recorded": "What an attempt told could not be written down; it counts as lost.",
+    "attempt_not_recorded": "The report of an attempt could not be recorded; the attempt counts as lost.",
     "outcome_refused": "An attempt's end came after the job had changed hands.",
-    "webhook_sent": "An attempt to send a message to a webhook was made: its outcome, ms.",
-    "webhook_not_sent": "An attempt to send a message met a fault of this service; it is made again.",
+    "webhook_sent": "The outcome of sending a message to a webhook: status, error, ms.",
+    "webhook_not_sent": "Sending a message failed by a fault of this service; it is tried again.",
     "courier_failed": "A round of sending messages failed; the next one comes.",
-    "survey_failed": "The artifact store could not be looked through for orphans; the next survey comes.",
+    "survey_failed": "The artifact store could not be searched for orphans; the next search comes.",
     "orphans_removed": "Files were removed that crashes had left behind, and that no row lists.",
     "artifacts_of_another_database": "The artifact store is that of another database: nothing is removed there.",
     "files_not_listed": "The artifact store could not be listed for files to remove.",
-    "removed_by_age": "What was kept for as long as it should be was removed: jobs, answers, uploads, the audit.",
+    "removed_by_age": "Objects past their age were removed: jobs, idempotent responses, uploads, audit entries.",
     "journal_not_written": "When keys were last used, or refusals, could not be written down; the next time they are.",
     "journal_failed": "Writing down when keys were last used, or refusals, met a fault of this service.",
-    "file_not_deleted": "A superfluous file could not be removed; it costs nothing but its room.",
+    "file_not_deleted": "A superfluous file could not be removed; it only takes up space.",
 }
 
 # What is masked wherever it stands: keys, webhooks' secrets, credentials in headers, passwords in URLs.
@@ -64,7 +64,7 @@ _SECRET_PATTERNS = (
 _QUIET_LOGGERS = ("alembic", "celery.app.trace", "celery.worker.strategy", "httpx", "kombu")
 
 
-def configure(as_json: bool, **always: Any) -> None:
+def configure(as_json: bool, **always: object) -> None:
     """Send what structlog and the standard library log to standard error. Calling it again replaces the set-up.
 
     `always` is on every line, from whichever thread.
@@ -100,7 +100,7 @@ def configure(as_json: bool, **always: Any) -> None:
     )
 
 
-def bind(**values: Any) -> AbstractContextManager[None]:
+def bind(**values: object) -> AbstractContextManager[None]:
     """Add `job_id`, `request_id` or the like to every line logged inside a ``with``, in this thread or task."""
     return structlog.contextvars.bound_contextvars(**values)
 

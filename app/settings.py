@@ -11,7 +11,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
 class Settings(BaseSettings):
-    """Everything an operator may set. Each field is documented in `docs/operations.md` (a test compares)."""
+    """All settings of the service. Each field is documented in `docs/operations.md` (a test compares)."""
 
     model_config = SettingsConfigDict(env_prefix="GRAFTWERK_", frozen=True, extra="ignore")
 
@@ -99,18 +99,18 @@ class Settings(BaseSettings):
     gpus: int = Field(0, ge=0, description="GPUs of this worker; one slot each, and add gpu to the queues.")
     threads: int = Field(1, ge=1, description="Threads of one training process.")
     loaders: int | None = Field(
-        None, ge=0, description="Processes beside each training that decode pictures; default: 2, on one core none."
+        None, ge=0, description="Processes beside each training that decode images; default: 2, on one core none."
     )
     resident_limit: int = Field(
-        4 << 30, ge=0, description="Bytes of decoded pictures that are kept; more are streamed."
+        4 << 30, ge=0, description="Bytes of decoded images that are kept; beyond, images are streamed."
     )
     queues: str = Field("default", description="Comma-separated queues that a worker serves.")
     lease_seconds: float = Field(30.0, ge=1, description="How long a claim lasts without renewal.")
     sweep_seconds: float = Field(5.0, ge=0.2, description="Time between two rounds of the sweeper.")
     deaf_seconds: float = Field(
-        120.0, ge=1, description="A worker that hears none of its wake-ups for so long checkpoints and ends."
+        120.0, ge=1, description="Seconds without its own wake-ups after which a worker checkpoints and ends."
     )
-    drain_seconds: float = Field(20.0, ge=1, description="Grace for a checkpoint when a worker is told to stop.")
+    drain_seconds: float = Field(20.0, ge=1, description="Grace for a checkpoint when a worker is stopped.")
     max_attempts: int = Field(5, ge=1, description="Attempts after infrastructure losses before a job fails.")
     log_json: bool = Field(False, description="Log lines as JSON.")
 
@@ -142,7 +142,7 @@ class Settings(BaseSettings):
 
     @property
     def resolved_loaders(self) -> int:
-        """How many processes decode the pictures of one training: none takes all cores, and none the only one."""
+        """How many processes decode the images of one training; by default at most two, and none on one core."""
         return self.loaders if self.loaders is not None else min(2, (os.cpu_count() or 1) - 1)
 
     @property

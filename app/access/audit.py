@@ -1,9 +1,9 @@
-"""Who did what to which object, and when: rows that are only ever appended, in the transaction of the effect."""
+"""The audit log: who did what to which object, and when. Rows are appended in the transaction of the effect."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, Concatenate, ParamSpec, TypeVar
+from typing import Concatenate, ParamSpec, TypeVar
 
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
@@ -17,24 +17,24 @@ R = TypeVar("R")
 
 
 class Action(StrEnum):
-    """What can be done, and what was refused."""
+    """Audited actions."""
 
     JOB_CREATE = "job.create"
     """A job was submitted."""
     JOB_FORK = "job.fork"
     """A job was submitted that starts from another one's checkpoint."""
     JOB_CANCEL = "job.cancel"
-    """A job's end was asked for."""
+    """A job's cancellation was requested."""
     JOB_PAUSE = "job.pause"
-    """A job's pause was asked for."""
+    """A job's pause was requested."""
     JOB_RESUME = "job.resume"
-    """A paused job was let go on."""
+    """A paused job was resumed."""
     JOB_RETRY = "job.retry"
-    """An ended job was let go on."""
+    """An ended job was retried."""
     JOB_DELETE = "job.delete"
     """A job was deleted: data {purge}."""
     JOB_RESTORE = "job.restore"
-    """A deleted job was brought back."""
+    """A deleted job was restored."""
     DATASET_CREATE = "dataset.create"
     """A data set was registered."""
     DATASET_UPLOAD = "dataset.upload"
@@ -42,30 +42,30 @@ class Action(StrEnum):
     DATASET_DELETE = "dataset.delete"
     """A data set was deleted."""
     KEY_CREATE = "key.create"
-    """A key was made: data {scopes}."""
+    """A key was created: data {scopes}."""
     KEY_CHANGE = "key.change"
     """A key's name, expiry or limits were changed: data, what was changed."""
     KEY_ROTATE = "key.rotate"
     """A key got a new secret: data {grace_seconds}."""
     KEY_REVOKE = "key.revoke"
-    """A key was made invalid."""
+    """A key was revoked."""
     WEBHOOK_CREATE = "webhook.create"
-    """A webhook was made."""
+    """A webhook was created."""
     WEBHOOK_DELETE = "webhook.delete"
     """A webhook was deleted."""
     WEBHOOK_ROTATE = "webhook.rotate"
     """A webhook got a new secret."""
     WEBHOOK_ENABLE = "webhook.enable"
-    """A disabled webhook was let be tried again."""
+    """A disabled webhook was enabled."""
     WEBHOOK_SEND = "webhook.send"
-    """A message was asked for: data {message}."""
+    """A test message or another delivery was requested: data {message}."""
     REFUSED = "refused"
     """Requests without a valid key, or without the scope: data {code, count}."""
 
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """Who sent a request."""
+    """The sender of a request."""
 
     owner: str
     key_id: str | None
@@ -74,9 +74,9 @@ class Actor:
 
 
 def append(
-    session: Session, actor: Actor, action: Action, target: str | None, data: Mapping[str, Any] | None = None
+    session: Session, actor: Actor, action: Action, target: str | None, data: Mapping[str, object] | None = None
 ) -> None:
-    """Note what somebody did to the object `target`."""
+    """Append an entry about the object `target`."""
     session.add(
         AuditRow(
             id=new_id("aud"),
@@ -97,9 +97,9 @@ def with_audit(
     action: Action,
     target: str,
     unit: Callable[Concatenate[Session, P], R],
-    data: Mapping[str, Any] | None = None,
+    data: Mapping[str, object] | None = None,
 ) -> Callable[Concatenate[Session, P], R]:
-    """Return a unit of work that notes itself, where it succeeds."""
+    """Return a unit of work that appends an entry if it succeeds."""
 
     def noting(session: Session, /, *args: P.args, **kwargs: P.kwargs) -> R:
         result = unit(session, *args, **kwargs)
@@ -130,7 +130,7 @@ def page(
 
 
 def purge(session: Session, seconds: float, limit: int = 1000) -> int:
-    """Remove some of the entries that are older than so many seconds; returns how many."""
+    """Remove up to `limit` entries older than `seconds`; return how many."""
     old = select(AuditRow.id).where(AuditRow.at < now() - seconds).limit(limit)
     removed = delete(AuditRow).where(AuditRow.id.in_(old)).returning(AuditRow.id)
     return len(session.scalars(removed, execution_options={"synchronize_session": False}).all())

@@ -1,4 +1,4 @@
-"""Make a key for the operator of this machine and print its token: ``python -m app.access.first_key``."""
+"""Create a key for the operator of this machine and print its token: ``python -m app.access.first_key``."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""One effect per Idempotency-Key: the answer is stored in the transaction of the effect itself."""
+"""One effect per Idempotency-Key: the response is stored in the transaction of the effect."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -8,17 +8,16 @@ from sqlalchemy import delete, select, tuple_, update
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
-from app.db.dialect import insert
+from app.db.dialect import insert, is_lock_timeout
 from app.db.tables import IdempotencyRow, now
 from app.errors import IdempotencyKeyInUse, IdempotencyKeyReused
 
 RETENTION_SECONDS = 86_400
-_LOCK_NOT_AVAILABLE = "55P03"
 
 
 @dataclass(frozen=True, slots=True)
 class IdempotentResponse:
-    """What a request is answered with: a status, a body, and whether it repeats an earlier answer."""
+    """A response: its status, its body, and whether it repeats an earlier one."""
 
     status: int
     body: dict[str, Any]
@@ -28,11 +27,11 @@ class IdempotentResponse:
 def run_once(
     session: Session, owner: str, key: str | None, digest: str, effect: Callable[[], tuple[int, dict[str, Any]]]
 ) -> IdempotentResponse:
-    """Run the effect, or repeat the answer that this key got before; without a key, run it.
+    """Run the effect, or return the response that an earlier request with this key got; without a key, run it.
 
     Of concurrent calls under one key the first inserts the key's row, and the others wait for the end of its
-    transaction. `digest` stands for the request; raises `KeyReused` if the key came with another one, and `KeyInUse`
-    if the first call takes too long. If the effect raises, the key stays unused.
+    transaction. `digest` stands for the request. Raises `IdempotencyKeyReused` if the key came with another one, and
+    `IdempotencyKeyInUse` if the first call takes too long. If the effect raises, the key stays unused.
     """
     if key is None:
         return IdempotentResponse(*effect(), replayed=False)
@@ -47,9 +46,9 @@ def run_once(
 
 
 def find_response(session: Session, owner: str, key: str, digest: str) -> IdempotentResponse | None:
-    """Return the answer that this key got before, if it did; raises `KeyReused`.
+    """Return the response that an earlier request with this key got, or `None`. Raises `IdempotencyKeyReused`.
 
-    For a look before the work that precedes the effect; what happens meanwhile is `once`'s to see.
+    A first look, before expensive work; `run_once` decides.
     """
     row = session.scalar(select(IdempotencyRow).where(*_row_conditions(owner, key)))
     if row is None:
@@ -60,7 +59,7 @@ def find_response(session: Session, owner: str, key: str, digest: str) -> Idempo
 
 
 def purge(session: Session, limit: int = 1000) -> int:
-    """Forget some of the answers older than a day; returns how many."""
+    """Remove up to `limit` responses older than a day; return how many."""
     this = tuple_(IdempotencyRow.owner, IdempotencyRow.key)
     old = select(IdempotencyRow.owner, IdempotencyRow.key).where(IdempotencyRow.created_at < now() - RETENTION_SECONDS)
     forgotten = delete(IdempotencyRow).where(this.in_(old.limit(limit))).returning(IdempotencyRow.key)
@@ -72,7 +71,7 @@ def _reserve(session: Session, owner: str, key: str, digest: str) -> bool:
     try:
         reserved = session.scalar(row.on_conflict_do_nothing().returning(IdempotencyRow.key))
     except OperationalError as error:
-        if getattr(error.orig, "sqlstate", None) == _LOCK_NOT_AVAILABLE:
+        if is_lock_timeout(error):
             raise IdempotencyKeyInUse from error
         raise
     return reserved is not None

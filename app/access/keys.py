@@ -28,7 +28,7 @@ def create(
     expires_at: float | None = None,
     limits: Mapping[str, Any] | None = None,
 ) -> tuple[KeyRow, str]:
-    """Create a key and return it with its token, which cannot be told again. Raises `InvalidInput`.
+    """Create a key and return it with its token, which is not stored. Raises `InvalidInput`.
 
     `limits` are those that differ from the settings', see `app.access.quotas`.
     """
@@ -67,32 +67,33 @@ def create(
 
 def _check_expiry(session: Session, expires_at: float | None) -> None:
     if expires_at is not None and expires_at <= database_time(session):
-        problem = Problem("/expires_at", "out_of_range", "the key would have expired already", "tell a later time")
+        problem = Problem("/expires_at", "out_of_range", "the time of expiry is in the past", "give a later time")
         raise InvalidInput([problem])
 
 
 def authenticate(session: Session, token: str) -> KeyRow:
     """Return the key of a token; raises `Unauthenticated` if there is none, or if it was revoked or has expired.
 
-    After a rotation the token before it opens as well, until its grace is over.
+    After a rotation the old token stays valid until its grace is over.
     """
     key_id = parse_key_id(token)
-    found = session.execute(select(KeyRow, now().label("clock")).where(KeyRow.id == key_id)).first() if key_id else None
+    query = select(KeyRow, now().label("clock")).where(KeyRow.id == key_id)
+    result = session.execute(query).first() if key_id else None
     digest = _digest(token.partition("_")[2].partition("_")[2])
-    right = hmac.compare_digest(found.KeyRow.digest if found else _DUMMY_DIGEST, digest)
-    if found is None:
+    matches = hmac.compare_digest(result.KeyRow.digest if result else _DUMMY_DIGEST, digest)
+    if result is None:
         raise Unauthenticated
-    row: KeyRow = found.KeyRow
-    if row.old_until is not None and row.old_until > found.clock:
-        right |= hmac.compare_digest(row.old_digest or _DUMMY_DIGEST, digest)
-    expired = row.expires_at is not None and row.expires_at <= found.clock
-    if not right or expired or row.revoked_at is not None:
+    row: KeyRow = result.KeyRow
+    if row.old_until is not None and row.old_until > result.clock:
+        matches |= hmac.compare_digest(row.old_digest or _DUMMY_DIGEST, digest)
+    expired = row.expires_at is not None and row.expires_at <= result.clock
+    if not matches or expired or row.revoked_at is not None:
         raise Unauthenticated
     return row
 
 
 def parse_key_id(token: str) -> str | None:
-    """Return the id of the key that a token names, whether or not there is one."""
+    """Return the id in a token, whether or not there is such a key; `None` for malformed tokens."""
     prefix, _, rest = token.partition("_")
     key_id = rest.partition("_")[0]
     return f"key_{key_id}"[:40] if prefix == "gw" and key_id.isalnum() and key_id.isascii() else None
@@ -112,7 +113,7 @@ def find_for_update(session: Session, owner: str, key_id: str) -> KeyRow:
 
 
 def update_key(session: Session, owner: str, key_id: str, changes: Mapping[str, Any]) -> KeyRow:
-    """Change a key's name, expires_at (Unix seconds) or limits. Raises `NotFound`, `StateForbids`, `InvalidInput`."""
+    """Change a key's name, expires_at (Unix seconds) or limits. Raises `NotFound`, `InvalidState`, `InvalidInput`."""
     row = _check_not_revoked(find_for_update(session, owner, key_id))
     _check_expiry(session, changes.get("expires_at"))
     for name in ("name", "expires_at", "limits"):
@@ -125,7 +126,7 @@ def update_key(session: Session, owner: str, key_id: str, changes: Mapping[str, 
 def rotate(session: Session, owner: str, key_id: str, grace_seconds: float) -> tuple[KeyRow, str]:
     """Give a key another secret, and return it with its token; the one before opens for the grace.
 
-    Raises `NotFound`, and `StateForbids` for a key that was revoked.
+    Raises `NotFound`, and `InvalidState` for a key that was revoked.
     """
     row = _check_not_revoked(find_for_update(session, owner, key_id))
     secret = secrets.token_urlsafe(32)
@@ -143,7 +144,7 @@ def _check_not_revoked(row: KeyRow) -> KeyRow:
 
 
 def revoke(session: Session, owner: str, key_id: str) -> KeyRow:
-    """Make a key invalid for good; doing so twice is no error. Raises `NotFound` for another owner's key."""
+    """Revoke a key; revoking twice is no error. Raises `NotFound` for another owner's key."""
     row = find_for_update(session, owner, key_id)
     if row.revoked_at is None:
         row.revoked_at = now()  # the database's clock, read back below
@@ -153,7 +154,7 @@ def revoke(session: Session, owner: str, key_id: str) -> KeyRow:
 
 
 def record_use(session: Session, key_ids: Sequence[str]) -> None:
-    """Note that keys were used, those for which it was not noted just before."""
+    """Record the use of keys, unless it was recorded less than a minute ago."""
     stale = or_(KeyRow.last_used_at.is_(None), KeyRow.last_used_at < now() - LAST_USED_RESOLUTION_SECONDS)
     session.execute(
         update(KeyRow)

@@ -1,6 +1,6 @@
-"""What a key may use: the settings' limits, or its own in their place; and how much is used.
+"""The limits of keys: the settings', or the key's own in their place; and how much is used.
 
-A limit of running jobs is none of requests but of claims, see `app.jobs.queue`: what is over it waits.
+The limit of running jobs is one of claims, not of requests, see `app.jobs.queue`: what is over it waits.
 """
 
 from collections.abc import Mapping
@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from app.datasets.registry import DatasetStatus
+from app.datasets.lookup import DatasetStatus
 from app.db.tables import CheckpointRow, DatasetRow, JobRow, KeyRow
 from app.errors import Forbidden, InvalidInput, Problem, QuotaExceeded, TooManyQueuedJobs
 from app.jobs.states import Status
@@ -33,7 +33,7 @@ class EffectiveLimits:
 
 
 def effective_limits(settings: Settings, own: Mapping[str, Any] | None, admin: bool) -> EffectiveLimits:
-    """Return the limits of a key with limits of its `own`; what an `admin` key may do first is to raise priorities."""
+    """Return the limits of a key with limits of its `own`; an `admin` key may give any priority by default."""
     default: dict[str, Any] = {
         "requests": settings.rate_limit,
         "priority": MAX_PRIORITY if admin else settings.limit_priority,
@@ -57,34 +57,38 @@ def check_job(limits: EffectiveLimits, priority: int, parameters: int) -> None:
 
 
 def check_queue(session: Session, key_id: str, limits: EffectiveLimits | None) -> None:
-    """Raise `TooManyWaiting` if no more of the key's jobs may wait. Submissions with the key follow each other."""
+    """Raise `TooManyQueuedJobs` at the key's limit of queued jobs. A lock serialises submissions with the key."""
     if limits is None or limits.queued_jobs is None:
         return
     session.execute(select(KeyRow.id).where(KeyRow.id == key_id).with_for_update())
     used = count_jobs(session, key_id, Status.QUEUED)
     if used >= limits.queued_jobs:
         hint = "wait until some have started, or cancel some"
-        raise TooManyQueuedJobs(f"{used} jobs of this key are waiting, at most {limits.queued_jobs} may", hint=hint)
+        raise TooManyQueuedJobs(
+            f"{used} jobs of this key are queued, at most {limits.queued_jobs} are allowed", hint=hint
+        )
 
 
 def check_storage(session: Session, owner: str, limits: EffectiveLimits, more: int = 1) -> None:
-    """Raise `QuotaExceeded` if `more` bytes are not to be stored."""
+    """Raise `QuotaExceeded` unless `more` bytes fit into the quota."""
     left = remaining_storage(session, owner, limits)
     if left is not None and more > left:
         used = stored_bytes(session, owner)
         hint = "delete data sets and jobs; deleted jobs count until they are purged"
-        raise QuotaExceeded(f"{used:,} of {limits.stored_bytes:,} bytes are stored, and {more:,} more asked", hint=hint)
+        raise QuotaExceeded(
+            f"{used:,} of {limits.stored_bytes:,} bytes are stored, and {more:,} more are needed", hint=hint
+        )
 
 
 def remaining_storage(session: Session, owner: str, limits: EffectiveLimits) -> int | None:
-    """Return how many bytes the owner may still store, `None` where nothing limits them."""
+    """Return how many bytes the owner may still store, `None` for no limit."""
     if limits.stored_bytes is None:
         return None
     return max(0, limits.stored_bytes - stored_bytes(session, owner))
 
 
 def check_uploads(session: Session, owner: str, limits: EffectiveLimits) -> None:
-    """Raise `QuotaExceeded` if the owner has as many uploads without an end as allowed."""
+    """Raise `QuotaExceeded` if the owner has reached the limit of unfinished uploads."""
     if limits.unfinished_uploads is None:
         return
     used = count_unfinished_uploads(session, owner)
@@ -95,7 +99,7 @@ def check_uploads(session: Session, owner: str, limits: EffectiveLimits) -> None
 
 
 def count_jobs(session: Session, key_id: str, status: Status) -> int:
-    """Return how many jobs in a status came with the key."""
+    """Return how many jobs of the key have a status."""
     return session.scalar(select(func.count()).where(JobRow.status == status, JobRow.key_id == key_id)) or 0
 
 

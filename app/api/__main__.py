@@ -13,14 +13,16 @@ from app.settings import get_settings
 
 def main() -> int:
     """Serve until SIGINT or SIGTERM; open requests get some seconds to end."""
-    chosen = get_settings()
-    configure(chosen.log_json, process="api")
-    if not migrate.is_compatible(chosen.resolved_database_url, patient=False):  # while it is away, /readyz says so
+    settings = get_settings()
+    configure(settings.log_json, process="api")
+    if not migrate.is_compatible(
+        settings.resolved_database_url, patient=False
+    ):  # if it is unavailable, /readyz says so
         return os.EX_CONFIG
     uvicorn.run(
-        create_app(chosen),
-        host=chosen.host,
-        port=chosen.port,
+        create_app(settings),
+        host=settings.host,
+        port=settings.port,
         log_config=None,
         access_log=False,
         server_header=False,

@@ -1,4 +1,4 @@
-"""What is written down beside the requests, by a thread of its own: which keys are used, and who is refused.
+"""Uses of keys and refused requests, written to the database by a thread of its own.
 
 Neither delays a request nor fails it. Refusals are counted by where they come from, so that a flood of them becomes a
 few rows a minute.
@@ -31,7 +31,7 @@ _log = structlog.get_logger(__name__)
 
 
 class AccessLog:
-    """Collects, and writes now and then."""
+    """Collects uses of keys and refusals, and writes them at intervals."""
 
     def __init__(self, db: Database) -> None:
         self._db = db
@@ -44,7 +44,7 @@ class AccessLog:
         self._flushes.start()
 
     def record_use(self, key_id: str) -> None:
-        """Note that a key was used."""
+        """Record a use of a key."""
         clock = time.monotonic()
         with self._lock:
             if (
@@ -55,7 +55,7 @@ class AccessLog:
                 self._used_keys.add(key_id)
 
     def record_refusal(self, code: str, key_id: str | None, address: str | None, request_id: str) -> None:
-        """Note that a request was refused. `key_id` is the key that it named, whether or not there is one."""
+        """Record a refused request. `key_id` is the key in the request, which may not exist."""
         with self._lock:
             this: RefusalKey = (code, key_id, address)
             if this not in self._refusal_counts and len(self._refusal_counts) >= MAX_REFUSALS:
@@ -64,7 +64,7 @@ class AccessLog:
             self._refusal_counts[this] = first, count + 1
 
     def flush(self) -> None:
-        """Write what was collected; what cannot be written now is dropped."""
+        """Write the collected records; those that cannot be written now are dropped."""
         clock = time.monotonic()
         refused: Mapping[RefusalKey, tuple[str, int]] = {}
         with self._lock:
@@ -81,7 +81,7 @@ class AccessLog:
             _log.warning("journal_not_written", error=error.code)
 
     def close(self) -> None:
-        """Write what is left, and end."""
+        """Write the remaining records and stop the thread."""
         self._flushes.stop()
         self._next_refusal_flush = 0.0
         self.flush()

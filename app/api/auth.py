@@ -1,4 +1,4 @@
-"""Who asks, and what they may do: a dependency of every route, deny by default, before the body is looked at."""
+"""Authentication and scopes: a dependency of every route, which denies by default, before the body is read."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ _bearer = HTTPBearer(auto_error=False, scheme_name="key", description="An API ke
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """The owner behind a request, the key it came with ("" where authentication is off), and what that may use."""
+    """The owner of a request, its key ("" without authentication), and the limits of the key."""
 
     owner: str
     scopes: frozenset[str]
@@ -58,7 +58,7 @@ def require_scope(scope: str) -> Callable[..., Principal]:
         _enforce_rate_limit(request, services, key.id, limits)
         if scope not in key.scopes and not admin:
             _record_refusal(request, services, Forbidden.code, key.id)
-            raise Forbidden(f"this needs the scope {scope}; the key has {', '.join(key.scopes)}")
+            raise Forbidden(f"this route needs the scope {scope}; the key has {', '.join(key.scopes)}")
         services.access_log.record_use(key.id)
         actor = Actor(key.owner, key.id, request.scope["request_id"], address)
         return Principal(key.owner, frozenset(key.scopes), key.id, limits, actor)
@@ -85,7 +85,7 @@ AdminPrincipal = Annotated[Principal, Depends(require_scope("admin"))]
 
 
 def add_queue_limit_headers(request: Request, who: Principal, services: Services) -> None:
-    """Tell how many more jobs of the key may wait, beside how many requests it may send."""
+    """Add the limit of queued jobs to the RateLimit headers."""
     most = who.limits.queued_jobs
     if most is not None:
         left = max(0, most - services.db.read(quotas.count_jobs, who.key_id, Status.QUEUED))

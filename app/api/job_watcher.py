@@ -1,4 +1,4 @@
-"""Waiting for a job to change: one query for all who wait, as long as anybody does."""
+"""Waiting for changes of jobs: one query for all waiting requests."""
 
 import asyncio
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ Waiter = tuple[int, asyncio.Event]
 
 
 class JobWatcher:
-    """Wakes requests whose job has another version than they have seen. For one event loop."""
+    """Wakes requests when their job has a new version. For one event loop."""
 
     def __init__(self, db: Database) -> None:
         self.open_streams = 0  # open event streams
@@ -57,5 +57,5 @@ class JobWatcher:
 
 
 def _versions(session: Session, job_ids: Sequence[str]) -> dict[str, int]:
-    found = session.execute(select(JobRow.id, JobRow.version).where(JobRow.id.in_(job_ids)))
-    return {row.id: row.version for row in found}
+    rows = session.execute(select(JobRow.id, JobRow.version).where(JobRow.id.in_(job_ids)))
+    return {row.id: row.version for row in rows}

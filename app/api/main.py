@@ -1,4 +1,4 @@
-"""The application: everything put together."""
+"""The FastAPI application."""
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractContextManager, asynccontextmanager
@@ -7,10 +7,10 @@ from fastapi import Depends, FastAPI
 from prometheus_client import CollectorRegistry
 from starlette.concurrency import run_in_threadpool
 
-from app.api import openapi
 from app.api.http import problems
 from app.api.http.parameters import reject_unknown_parameters
 from app.api.middleware import RequestMiddleware
+from app.api.openapi.document import build_openapi
 from app.api.prometheus import MetricsCollector
 from app.api.routes import audit, catalog, datasets, health, keys, networks, webhooks, workers
 from app.api.routes.jobs import checkpoints, curves, events, exports, jobs, predictions, reports
@@ -41,7 +41,7 @@ DESCRIPTION = "Trains PyTorch networks described as data. Every error is a probl
 def create_app(
     settings: Settings, opening: Callable[[Settings], AbstractContextManager[Services]] = open_services
 ) -> FastAPI:
-    """Return the application; `opening` gives the parts behind the routes, for as long as it runs."""
+    """Return the application; `opening` opens the services behind the routes while it runs."""
     registry = CollectorRegistry()
 
     @asynccontextmanager
@@ -67,7 +67,7 @@ def create_app(
         redirect_slashes=False,  # a redirect would lead wherever the Host header says
     )
     app.state.registry = registry
-    app.openapi = lambda: openapi.build_openapi(app)  # type: ignore[method-assign]
+    app.openapi = lambda: build_openapi(app)  # type: ignore[method-assign]
     for router in ROUTERS:
         app.include_router(router)
     problems.add_exception_handlers(app)

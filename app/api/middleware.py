@@ -1,10 +1,9 @@
-"""What is around every request: an id, a log line, a measurement, and headers that keep browsers careful."""
+"""The middleware of every request: an id, a log line, a measurement, and security headers."""
 
 import re
 import time
 import uuid
 from collections.abc import Callable, Mapping
-from typing import Any
 
 import structlog
 from prometheus_client import CollectorRegistry, Histogram
@@ -38,7 +37,7 @@ _log = structlog.get_logger(__name__)
 class RequestMiddleware:
     """ASGI middleware; measures into `registry` by method, route and status.
 
-    `bug` answers an exception that nothing else has answered: here, so that this answer has its id too.
+    `bug` returns the response to an unhandled exception: here, so that the response has the id too.
     """
 
     def __init__(
@@ -57,7 +56,7 @@ class RequestMiddleware:
         request_id = scope["request_id"] = _request_id(scope)
         began, status = time.perf_counter(), 0
 
-        async def sent(message: Message) -> None:
+        async def send_with_headers(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
@@ -66,14 +65,14 @@ class RequestMiddleware:
 
         with bind(request_id=request_id):
             try:
-                await self._app(scope, receive, sent)
+                await self._app(scope, receive, send_with_headers)
             except ClientDisconnect:
                 status = status or _CLIENT_CLOSED_REQUEST
             except Exception as error:
                 response = self._internal_error(Request(scope), error)
-                if status:  # half of an answer is out: only a broken connection tells that the rest is missing
+                if status:  # a part of the response is sent: only a broken connection shows that the rest is missing
                     raise
-                await response(scope, receive, sent)
+                await response(scope, receive, send_with_headers)
             finally:
                 self._observe(scope, status, time.perf_counter() - began)
 
@@ -82,14 +81,14 @@ class RequestMiddleware:
         self._seconds.labels(method, getattr(scope.get("route"), "path", "unknown"), status).observe(seconds)
         if scope["path"] not in _UNLOGGED_PATHS:
             ids = {name: value for name, value in scope.get("path_params", {}).items() if name.endswith("_id")}
-            told = {"method": scope["method"], "path": scope["path"], "status": status}
-            _log.info("request", **told, **ids, ms=round(1000 * seconds, 1))
+            fields = {"method": scope["method"], "path": scope["path"], "status": status}
+            _log.info("request", **fields, **ids, ms=round(1000 * seconds, 1))
 
 
 def _request_id(scope: Scope) -> str:
-    """Return the client's own id of the request, where it sent a harmless one, else a new one."""
-    told: Any = dict(scope["headers"]).get(b"x-request-id", b"").decode("latin-1")
-    return told if _REQUEST_ID.fullmatch(told) else f"req_{uuid.uuid4().hex}"
+    """Return the client's own id of the request, if it is a valid one, else a new one."""
+    request_id: str = dict(scope["headers"]).get(b"x-request-id", b"").decode("latin-1")
+    return request_id if _REQUEST_ID.fullmatch(request_id) else f"req_{uuid.uuid4().hex}"
 
 
 def _add_headers(headers: MutableHeaders, scope: Scope) -> None:

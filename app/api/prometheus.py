@@ -1,7 +1,7 @@
-"""Figures for Prometheus: what the database knows of jobs and workers, and what this process knows of itself.
+"""Metrics for Prometheus: of jobs and workers from the database, and of this process.
 
-Workers have no port: they tell by signs of life. What is asked of the database is kept for some seconds, so that
-however many ask for `/metrics`, the database is asked rarely.
+Workers have no port: they report with their heartbeats. The results of queries are cached for some seconds, so that
+frequent scrapes put no load on the database.
 """
 
 import threading
@@ -51,7 +51,7 @@ PROMETHEUS_METRICS: Mapping[str, tuple[MetricType, MetricLabels, str]] = {
 
 
 def metric_descriptions() -> dict[str, str]:
-    """Return the meaning of every figure, by its name in Prometheus."""
+    """Return the meaning of every metric, by its name in Prometheus."""
     return {
         name + ("_total" if kind is CounterMetricFamily else ""): meaning + (f" By {', '.join(by)}." if by else "")
         for name, (kind, by, meaning) in PROMETHEUS_METRICS.items()
@@ -60,7 +60,7 @@ def metric_descriptions() -> dict[str, str]:
 
 @dataclass(frozen=True, slots=True)
 class DatabaseSnapshot:
-    """What the database knows."""
+    """The results of one round of queries."""
 
     jobs: Mapping[str, int]
     queues: Mapping[str, tuple[int, float]]  # how many wait, and how long the oldest (seconds)
@@ -69,7 +69,7 @@ class DatabaseSnapshot:
 
 
 class MetricsCollector(Collector):
-    """Gathers all figures when Prometheus asks; with the database away those of this process alone."""
+    """Collects all metrics per scrape; without a database only those of this process."""
 
     def __init__(self, services: Services) -> None:
         self._services = services
@@ -88,7 +88,7 @@ class MetricsCollector(Collector):
         return [_metric_family(name, found) for name, found in samples.items()]
 
     def describe(self) -> Iterable[Metric]:
-        """Nothing is asked of the database when this is registered."""
+        """Return nothing, so that registering queries no database."""
         return []
 
     def _snapshot(self) -> DatabaseSnapshot | None:
@@ -137,7 +137,7 @@ class MetricsCollector(Collector):
 
 
 def _worker_samples(known: DatabaseSnapshot) -> Iterator[tuple[str, MetricSamples]]:
-    """Yield what workers told: counts of all of the last hour, the rest of those that have not stopped."""
+    """Yield the figures of workers: counters of all of the last hour, gauges of those that have not stopped."""
     running = [each for each in known.workers if heartbeat.liveness(*each) != "stopped" and each[0].figures is not None]
     slots = [
         ((row.name, state), count)
@@ -147,21 +147,21 @@ def _worker_samples(known: DatabaseSnapshot) -> Iterator[tuple[str, MetricSample
     yield "graftwerk_worker_slots", slots
     yield "graftwerk_worker_seen_seconds", [((row.name,), seconds) for row, seconds in running]
     yield "graftwerk_worker_deaf_seconds", [((row.name,), row.deaf_seconds or 0.0) for row, _ in running]
-    told = [(row.name, row.figures) for row, _ in known.workers if row.figures is not None]
+    reports = [(row.name, row.figures) for row, _ in known.workers if row.figures is not None]
     yield (
         "graftwerk_attempts",
         [
             ((name, ending, code), count)
-            for name, figures in told
+            for name, figures in reports
             for ending, codes in figures["attempts"].items()
             for code, count in codes.items()
         ],
     )
     for figure, key in (("checkpoints", "count"), ("checkpoint_bytes", "bytes"), ("checkpoint_seconds", "seconds")):
-        yield f"graftwerk_{figure}", [((name,), figures["checkpoints"][key]) for name, figures in told]
+        yield f"graftwerk_{figure}", [((name,), figures["checkpoints"][key]) for name, figures in reports]
     yield (
         "graftwerk_wake_ups",
-        [((name, result), count) for name, figures in told for result, count in figures["wake_ups"].items()],
+        [((name, result), count) for name, figures in reports for result, count in figures["wake_ups"].items()],
     )
     yield (
         "graftwerk_disk_free_bytes",

@@ -1,4 +1,4 @@
-"""How many requests a key may send, told with every answer (RateLimit headers) and enforced with 429."""
+"""Rate limits per key: RateLimit headers with every response, and 429."""
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -15,7 +15,7 @@ from app.errors import ServiceOverloaded
 
 @dataclass(frozen=True, slots=True)
 class RateLimitResult:
-    """What is left to somebody after a request: headers that tell it, and how long to wait where nothing was left."""
+    """The RateLimit headers after a request, and how long to wait if it exceeds the limit."""
 
     headers: Mapping[str, str]
     retry_after: float | None = None  # seconds
@@ -28,7 +28,7 @@ class RateLimiter:
         self._windows = MovingWindowRateLimiter(MemoryStorage())
 
     def hit(self, who: str, rule: str) -> RateLimitResult:
-        """Count a request by every part of a rule such as ``10/second;1200/minute``, and tell what each leaves."""
+        """Count a request by every part of a rule such as ``10/second;1200/minute``, and return what each leaves."""
         policies, left, wait = [], [], None
         for part in parse_rate(rule):
             allowed = self._windows.hit(part, who)
@@ -44,7 +44,7 @@ class RateLimiter:
 
 
 def rate_limit_headers(policies: Sequence[str], left: Sequence[str]) -> dict[str, str]:
-    """Return the headers that tell policies, and what each leaves (draft-ietf-httpapi-ratelimit-headers)."""
+    """Return the headers of policies and of what each leaves (draft-ietf-httpapi-ratelimit-headers)."""
     return {"RateLimit-Policy": ", ".join(policies), "RateLimit": ", ".join(left)} if policies else {}
 
 
@@ -55,7 +55,7 @@ def parse_rate(text: str) -> tuple[RateLimitItem, ...]:
 
 
 class ConcurrencyLimiter:
-    """Room for so many requests of a kind at the same time. For one event loop."""
+    """Limits how many requests of a kind run at once. For one event loop."""
 
     def __init__(self, most: int, what: str) -> None:
         self._max, self._what = most, what
@@ -63,12 +63,12 @@ class ConcurrencyLimiter:
 
     @property
     def in_use(self) -> int:
-        """How many are held."""
+        """The number of requests in progress."""
         return self._in_use
 
     @contextmanager
     def acquire(self) -> Iterator[None]:
-        """Hold a place. Raises `Overloaded` if there is none."""
+        """Hold one of the places. Raises `ServiceOverloaded` if all are taken."""
         if self._in_use >= self._max:
             raise ServiceOverloaded(f"{self._max} {self._what} already", hint="try again in some seconds")
         self._in_use += 1

@@ -1,4 +1,4 @@
-"""What every route may use: opened when the application starts, closed when it stops."""
+"""The services behind the routes: opened when the application starts, closed when it stops."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -24,7 +24,7 @@ UPLOADS_BUSY = "uploads are arriving"
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """The parts behind the routes."""
+    """The services behind the routes."""
 
     settings: Settings
     db: Database
@@ -41,7 +41,7 @@ class Services:
 
 @contextmanager
 def open_services(settings: Settings) -> Iterator[Services]:
-    """Open every part."""
+    """Open every service."""
     db = Database(settings.resolved_database_url)
     inspector, predictors = Inspector(settings), PredictorPool(settings)
     try:

@@ -25,18 +25,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     back = verbs.add_parser("restore", help="put a backup in place while the service is stopped")
     back.add_argument("folder", type=Path)
     back.add_argument("--overwrite", action="store_true", help="drop what is there")
-    chosen = parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
     os.umask(0o077)
-    folder = chosen.folder.absolute()
+    folder = options.folder.absolute()
     configured = get_settings()
     db = Database(configured.resolved_database_url)
     try:
         store = open_store(configured.resolved_artifact_url, configured.store_options)
-        if chosen.verb == "create":
+        if options.verb == "create":
             return _print_summary("backed up", create(db, store, folder))
         if db.is_sqlite and db.url.database:
             Path(db.url.database).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        return _print_summary("restored", restore(db, store, folder, overwrite=chosen.overwrite))
+        return _print_summary("restored", restore(db, store, folder, overwrite=options.overwrite))
     except (GraftwerkError, CommandError, ValueError, OSError) as error:
         detail = error.detail if isinstance(error, GraftwerkError) else str(error)
         hint = error.hint if isinstance(error, GraftwerkError) else ""

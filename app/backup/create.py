@@ -24,7 +24,7 @@ ID_COLUMNS = {"checkpoints": CheckpointRow.id, "contents": ContentRow.path, "dat
 
 
 def create(db: Database, store: ArtifactStore, folder: Path) -> Manifest:
-    """Back up into a folder that is new or empty. Raises `BackupRefused`, `Unavailable`.
+    """Back up into a folder that is new or empty. Raises `BackupError`, `Unavailable`.
 
     Checkpoints are removed all the time, as newer ones come. If one of the snapshot's is gone before it is copied,
     another snapshot is taken, which lists the newer one; what is still missing in the end is left out by name.
@@ -46,8 +46,8 @@ def create(db: Database, store: ArtifactStore, folder: Path) -> Manifest:
     left_out: dict[str, tuple[str, ...]] = {
         table: tuple(sorted(row for where, row in missing if where == table)) for table in ID_COLUMNS
     }
-    wanted = {item.key for item in listed if (item.table, item.row_id) not in missing}
-    for key in copied.keys() - wanted:  # of an earlier snapshot
+    expected = {item.key for item in listed if (item.table, item.row_id) not in missing}
+    for key in copied.keys() - expected:  # of an earlier snapshot
         (folder / copied.pop(key).path).unlink()
     manifest = Manifest(
         created_at=datetime.now(UTC).isoformat(timespec="seconds"),
@@ -66,20 +66,20 @@ def create(db: Database, store: ArtifactStore, folder: Path) -> Manifest:
 def _copy(
     store: ArtifactStore, folder: Path, listed: Iterable[ArtifactRef], copied: dict[str, BackupFile]
 ) -> tuple[list[ArtifactRef], list[ArtifactRef]]:
-    """Copy what is not copied yet; returns what is gone, and what is not what its row says."""
+    """Copy the artifacts that are not copied yet; return those that are missing, and those that are damaged."""
     gone, damaged = [], []
     for item in listed:
         if item.key in copied:
             continue
         path = folder / ARTIFACTS_FOLDER / item.key
         try:
-            found = _copy_one(store, item.key, path, folder)
+            copy = _copy_one(store, item.key, path, folder)
         except NotFound:
             path.unlink(missing_ok=True)
             gone.append(item)
             continue
-        if found.sha256 == item.sha256:
-            copied[item.key] = found
+        if copy.sha256 == item.sha256:
+            copied[item.key] = copy
         else:
             path.unlink()
             damaged.append(item)
@@ -100,6 +100,6 @@ def _copy_one(store: ArtifactStore, key: str, path: Path, folder: Path) -> Backu
 
 
 def _is_still_referenced(session: Session, item: ArtifactRef) -> bool:
-    """Whether the row still lists its files."""
+    """Return whether the row still exists."""
     column = ID_COLUMNS[item.table]
     return session.scalar(select(column).where(column == item.row_id)) is not None

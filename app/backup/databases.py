@@ -32,7 +32,7 @@ class ArtifactRef:
 def snapshot(db: Database, folder: Path) -> tuple[Path, list[ArtifactRef]]:
     """Write the database as it is now into the folder; returns the file, and the artifacts that its rows list.
 
-    Raises `BackupRefused` where pg_dump is missing or fails, `DatabaseAway`.
+    Raises `BackupError` where pg_dump is missing or fails, `DatabaseUnavailable`.
     """
     target = folder / SNAPSHOT_FILES[db.url.get_backend_name()]
     target.unlink(missing_ok=True)
@@ -40,7 +40,7 @@ def snapshot(db: Database, folder: Path) -> tuple[Path, list[ArtifactRef]]:
 
 
 def restore(db: Database, source: Path) -> None:
-    """Put a snapshot in the place of an empty database, or on SQLite of any. Raises `BackupRefused`."""
+    """Put a snapshot in the place of an empty database, or on SQLite of any. Raises `BackupError`."""
     if not db.is_sqlite:
         _run(
             "pg_restore",
@@ -54,8 +54,8 @@ def restore(db: Database, source: Path) -> None:
     part = target.with_name(target.name + ".part")
     shutil.copyfile(source, part)
     part.chmod(0o600)
-    for left in ("-wal", "-shm"):
-        target.with_name(target.name + left).unlink(missing_ok=True)
+    for suffix in ("-wal", "-shm"):
+        target.with_name(target.name + suffix).unlink(missing_ok=True)
     part.replace(target)
 
 
@@ -80,7 +80,7 @@ def _postgresql(db: Database, target: Path) -> list[ArtifactRef]:
     engine = db.engine.execution_options(isolation_level="REPEATABLE READ")
     with Session(engine) as session, session.begin():
         name = session.execute(text("SELECT pg_export_snapshot()")).scalar_one()
-        found = list_artifacts(session)
+        artifacts = list_artifacts(session)
         _run(
             "pg_dump",
             db,
@@ -88,21 +88,23 @@ def _postgresql(db: Database, target: Path) -> list[ArtifactRef]:
             [f"--file={target}"],
         )
     target.chmod(0o600)
-    return found
+    return artifacts
 
 
 def list_artifacts(session: Session) -> list[ArtifactRef]:
     """Return every artifact that a row lists, newest checkpoints first: they are what jobs go on from."""
     newest = select(CheckpointRow).order_by(CheckpointRow.created_at.desc())
-    found = [
+    artifacts = [
         ArtifactRef("checkpoints", row.id, file["path"], file["sha256"])
         for row in session.scalars(newest)
         for file in row.files
     ]
-    found += [ArtifactRef("contents", row.path, row.path, row.sha256) for row in session.scalars(select(ContentRow))]
+    artifacts += [
+        ArtifactRef("contents", row.path, row.path, row.sha256) for row in session.scalars(select(ContentRow))
+    ]
     for row in session.scalars(select(DatasetRow).where(DatasetRow.path.is_not(None))):
-        found.append(ArtifactRef("datasets", row.id, str(row.path), str(row.sha256)))
-    return found
+        artifacts.append(ArtifactRef("datasets", row.id, str(row.path), str(row.sha256)))
+    return artifacts
 
 
 def _file(db: Database) -> Path:
@@ -116,11 +118,11 @@ def _run(program: str, db: Database, options: list[str], rest: list[str]) -> Non
         hint = "install PostgreSQL's client programs, of the server's version or newer"
         raise BackupError(f"{program} was not found", hint=hint)
     with _libpq_url(db) as address:
-        done = subprocess.run(
+        result = subprocess.run(
             [binary, *options, f"--dbname={address}", *rest], capture_output=True, text=True, check=False
         )
-    if done.returncode != 0:
-        raise BackupError(f"{program} failed: {done.stderr.strip()[-500:]}")
+    if result.returncode != 0:
+        raise BackupError(f"{program} failed: {result.stderr.strip()[-500:]}")
 
 
 @contextmanager

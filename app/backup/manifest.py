@@ -1,11 +1,10 @@
-"""What a backup holds: `manifest.json` names every file with its size and SHA-256, and has a digest of its own."""
+"""The manifest of a backup: `manifest.json` lists every file with its size and SHA-256, and has a digest of its own."""
 
 import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
 
 from app.errors import BackupError
 
@@ -26,10 +25,10 @@ class BackupFile:
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """A whole backup."""
+    """The content of a backup."""
 
     created_at: str
-    graftwerk: str  # the version that made it
+    graftwerk: str  # version of the program
     kind: str  # sqlite or postgresql
     revision: str  # of the tables
     database: BackupFile
@@ -39,7 +38,7 @@ class Manifest:
     version: int = field(default=MANIFEST_VERSION)
 
     def write(self, folder: Path) -> None:
-        """Write the manifest, which makes the backup whole."""
+        """Write the manifest, which completes the backup."""
         body = asdict(self)
         text = json.dumps({"sha256": _digest(body), "manifest": body}, indent=1)
         part = folder / f"{MANIFEST_NAME}.part"
@@ -48,14 +47,14 @@ class Manifest:
 
     @classmethod
     def read(cls, folder: Path) -> "Manifest":
-        """Read a manifest. Raises `BackupRefused` if there is none, or if it is damaged."""
+        """Read a manifest. Raises `BackupError` if there is none, or if it is damaged."""
         path = folder / MANIFEST_NAME
         if not path.is_file():
-            raise BackupError(f"{folder} holds no {MANIFEST_NAME}: it is no backup, or one that was not finished")
+            raise BackupError(f"{folder} holds no {MANIFEST_NAME}: it is not a backup, or an unfinished one")
         try:
-            whole = json.loads(path.read_bytes())
-            body = whole["manifest"]
-            if whole["sha256"] != _digest(body):
+            document = json.loads(path.read_bytes())
+            body = document["manifest"]
+            if document["sha256"] != _digest(body):
                 raise ValueError("digest")
             if body["version"] != MANIFEST_VERSION:
                 raise BackupError(f"{path} has version {body['version']}; this program knows {MANIFEST_VERSION}")
@@ -72,7 +71,7 @@ class Manifest:
             raise BackupError(f"{path} is damaged") from None
 
     def verify(self, folder: Path) -> None:
-        """Raise `BackupRefused`, with the name of the file, unless all are what was written."""
+        """Raise `BackupError` for a file that is missing or differs from the manifest."""
         for file in (self.database, *self.artifacts):
             path = folder / file.path
             if not path.is_file():
@@ -88,5 +87,5 @@ def describe_file(folder: Path, path: Path) -> BackupFile:
     return BackupFile(path.relative_to(folder).as_posix(), path.stat().st_size, digest)
 
 
-def _digest(body: Mapping[str, Any]) -> str:
+def _digest(body: Mapping[str, object]) -> str:
     return hashlib.sha256(json.dumps(body, sort_keys=True, separators=(",", ":")).encode()).hexdigest()

@@ -10,7 +10,7 @@ from app import heartbeat
 from app.backup import databases
 from app.backup.create import ID_COLUMNS
 from app.backup.manifest import ARTIFACTS_FOLDER, Manifest
-from app.datasets.registry import DatasetStatus
+from app.datasets.lookup import DatasetStatus
 from app.db import migrate
 from app.db.session import Database
 from app.db.tables import DatasetRow, WorkerRow
@@ -21,7 +21,7 @@ from app.storage.removal import remove_files
 
 
 def restore(db: Database, store: ArtifactStore, folder: Path, *, overwrite: bool) -> Manifest:
-    """Restore the backup in a folder. Raises `BackupRefused`, before anything is changed if something is wrong."""
+    """Restore the backup in a folder. Raises `BackupError`, before anything is changed if something is wrong."""
     manifest = Manifest.read(folder)
     manifest.verify(folder)
     _check_target(db, store, manifest, overwrite)
@@ -68,7 +68,7 @@ def _table_names(db: Database) -> Sequence[str]:
 
 
 def _clear(db: Database) -> None:
-    """Drop what is in a PostgreSQL database; a file of SQLite is replaced as a whole."""
+    """Drop what is in a PostgreSQL database; a file of SQLite is replaced."""
     if not db.is_sqlite and _table_names(db):
         migrate.downgrade(db, "base")
         with db.begin() as session:
@@ -76,7 +76,7 @@ def _clear(db: Database) -> None:
 
 
 def _remove_dangling_rows(session: Session, left_out: Mapping[str, Sequence[str]]) -> None:
-    """Take off what the backup does not hold: rows without files, pieces of uploads, workers of another time."""
+    """Delete rows of files that the backup lacks: left-out artifacts, parts of uploads; and heartbeats of workers."""
     for table, rows in left_out.items():
         session.execute(delete(ID_COLUMNS[table].class_).where(ID_COLUMNS[table].in_(rows)))
     waiting = update(DatasetRow).where(DatasetRow.status != DatasetStatus.READY)

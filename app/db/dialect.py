@@ -1,10 +1,15 @@
-"""The statements whose SQL differs between the databases."""
+"""What differs between the databases: SQL of some statements, and codes of errors."""
 
 from typing import Any
 
 from sqlalchemy import func, select
 from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import DeclarativeBase, Session
+
+RETRYABLE_SQLSTATES = frozenset({"40001", "40P01"})  # serialization_failure, deadlock_detected
+READ_ONLY = "25006"  # read_only_sql_transaction
+LOCK_TIMEOUT = "55P03"  # lock_not_available
 
 
 def insert(session: Session, table: type[DeclarativeBase]) -> Any:
@@ -14,6 +19,16 @@ def insert(session: Session, table: type[DeclarativeBase]) -> Any:
 
 
 def advisory_lock(session: Session, number: int) -> None:
-    """Wait until every other transaction that asked with this number has ended. SQLite has one writer anyway."""
+    """Take the lock of a number until the transaction ends. SQLite has one writer anyway."""
     if session.get_bind().dialect.name == "postgresql":
         session.execute(select(func.pg_advisory_xact_lock(number)))
+
+
+def sqlstate(error: DBAPIError) -> str | None:
+    """Return the SQLSTATE of an error of PostgreSQL; `None` for SQLite, which has none."""
+    return getattr(error.orig, "sqlstate", None)
+
+
+def is_lock_timeout(error: DBAPIError) -> bool:
+    """Return whether another transaction held a lock for longer than `lock_timeout`."""
+    return sqlstate(error) == LOCK_TIMEOUT

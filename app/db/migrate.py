@@ -29,7 +29,7 @@ _log = structlog.get_logger(__name__)
 
 
 def upgrade(db: Database, revision: str = "head") -> None:
-    """Upgrade to a revision, in one transaction. Raises `DatabaseAway`, and alembic's `CommandError`."""
+    """Upgrade to a revision, in one transaction. Raises `DatabaseUnavailable`, and alembic's `CommandError`."""
     _migrate(db, command.upgrade, revision)
 
 
@@ -53,7 +53,7 @@ def head_revision() -> str | None:
 
 
 def revision_mismatch(db: Database) -> tuple[str, str] | None:
-    """Return what is wrong with the database's revision for this version, and how to mend it; `None` if it fits."""
+    """Return (detail, hint) if the revision of the database does not fit this version, else `None`."""
     revision, needed = current_revision(db), head_revision()
     if revision == needed:
         return None
@@ -74,20 +74,20 @@ def revisions() -> list[Script]:
 
 
 def is_compatible(url: str, *, patient: bool) -> bool:
-    """Say whether this version may work on the database; logs what is wrong with it.
+    """Return whether this version may use the database; log the reason if it may not.
 
-    Who is patient waits while the database is away; others may begin, and have to look again.
+    `patient`: wait while the database is unavailable; otherwise an unavailable database counts as compatible.
     """
     db = Database(url)
     try:
-        found = _wait_for_mismatch(db) if patient else revision_mismatch(db)
+        mismatch = _wait_for_mismatch(db) if patient else revision_mismatch(db)
     except DatabaseUnavailable:
         return True
     finally:
         db.close()
-    if found is not None:
-        _log.error("tables_unfit", detail=found[0], hint=found[1])
-    return found is None
+    if mismatch is not None:
+        _log.error("tables_unfit", detail=mismatch[0], hint=mismatch[1])
+    return mismatch is None
 
 
 def _wait_for_mismatch(db: Database) -> tuple[str, str] | None:
@@ -131,13 +131,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     verbs.add_parser("upgrade", help="create or upgrade the tables").add_argument("revision", nargs="?", default="head")
     verbs.add_parser("downgrade", help="go back; drops data").add_argument("revision", help="base, -1, or an id")
     verbs.add_parser("current", help="print the revision in force")
-    chosen = parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
     db = Database(get_settings().resolved_database_url)
     if db.is_sqlite and db.url.database:
         Path(db.url.database).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     try:
-        if chosen.verb != "current":
-            {"upgrade": upgrade, "downgrade": downgrade}[chosen.verb](db, chosen.revision)
+        if options.verb != "current":
+            {"upgrade": upgrade, "downgrade": downgrade}[options.verb](db, options.revision)
         sys.stdout.write(f"{current_revision(db) or 'base'}\n")
     except (CommandError, DatabaseUnavailable) as error:
         sys.stderr.write(f"{error}\n")

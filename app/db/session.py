@@ -12,14 +12,12 @@ from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as NoConnection
 from sqlalchemy.orm import Session
 
+from app.db.dialect import READ_ONLY, RETRYABLE_SQLSTATES, is_lock_timeout, sqlstate
 from app.errors import DatabaseUnavailable, ServiceOverloaded
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
-_RETRYABLE_SQLSTATES = {"40001", "40P01"}  # serialization_failure, deadlock_detected: the whole unit may be repeated
-_READ_ONLY = "25006"  # read_only_sql_transaction
-_LOCKED = "55P03"  # lock_not_available
 _MAX_ATTEMPTS = 5
 _IDLE_TIMEOUT_SECONDS = 10  # within a transaction: a process that stopped there would keep its locks for ever
 
@@ -28,8 +26,8 @@ class Database:
     """A database, and units of work on it.
 
     A unit is a function whose first argument is a session. It may run more than once (after a serialisation
-    failure), so it has no effect outside the database. Raises `DatabaseAway` when the database does not answer, and
-    `Overloaded` when every connection is in use, or a row is locked by somebody else for longer than `lock_seconds`.
+    failure), so it has no effect outside the database. Raises `DatabaseUnavailable` if the database does not answer,
+    and `ServiceOverloaded` if every connection is in use, or a row stays locked for longer than `lock_seconds`.
     """
 
     def __init__(
@@ -62,8 +60,8 @@ class Database:
         except NoConnection as error:  # every connection is in use, and stayed so for a while
             raise ServiceOverloaded("too many requests are using the database") from error
         except DBAPIError as error:
-            if _sqlstate(error) == _LOCKED:
-                raise ServiceOverloaded("somebody else is changing the same thing, and takes long") from error
+            if is_lock_timeout(error):
+                raise ServiceOverloaded("another request holds a lock on the same row for too long") from error
             if _is_unavailable(error):
                 raise DatabaseUnavailable from error
             raise
@@ -92,25 +90,21 @@ class Database:
         self.engine.dispose()
 
 
-def _dump_json(value: Any) -> str:
+def _dump_json(value: object) -> str:
     """NaN and infinities become null: PostgreSQL's JSON has no such numbers."""
     return orjson.dumps(value).decode()
 
 
 def _is_unavailable(error: DBAPIError) -> bool:
-    """Whether the server does not answer, or is one that takes no writes, as during a failover."""
+    """Return whether the server does not answer, or is read-only, as during a failover."""
     if _is_serialization_failure(error):
         return False
     kinds = (OperationalError, InterfaceError)
-    return isinstance(error, kinds) or error.connection_invalidated or _sqlstate(error) == _READ_ONLY
-
-
-def _sqlstate(error: DBAPIError) -> str | None:
-    return getattr(error.orig, "sqlstate", None)
+    return isinstance(error, kinds) or error.connection_invalidated or sqlstate(error) == READ_ONLY
 
 
 def _is_serialization_failure(error: DBAPIError) -> bool:
-    return _sqlstate(error) in _RETRYABLE_SQLSTATES
+    return sqlstate(error) in RETRYABLE_SQLSTATES
 
 
 def _sqlite(url: str, busy_seconds: float) -> Engine:

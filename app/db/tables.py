@@ -114,7 +114,7 @@ class JobRow(Base):
 
 
 class EventRow(Base):
-    """One thing that happened to a job: the log behind `/events` and the stream."""
+    """An event of a job, behind `/events` and the stream."""
 
     __tablename__ = "job_events"
 
@@ -157,7 +157,7 @@ class CheckpointRow(Base):
     final: Mapped[bool] = mapped_column(default=False)
     size: Mapped[int | None]  # of all files; older rows were counted when the column came
     created_at: Mapped[float] = mapped_column(default=now())
-    read_at: Mapped[float | None]  # when somebody last asked for its files, about
+    read_at: Mapped[float | None]  # of the last request for its files, about
 
 
 class DatasetRow(Base):
@@ -170,13 +170,13 @@ class DatasetRow(Base):
     owner: Mapped[str] = mapped_column(String(64))
     name: Mapped[str]
     source: Mapped[dict[str, Any]]  # {"kind": "builtin"|"torchvision"|"upload", …}
-    status: Mapped[str] = mapped_column(String(16))  # see app.datasets.registry.Status
+    status: Mapped[str] = mapped_column(String(16))  # see app.datasets.lookup.DatasetStatus
     data_schema: Mapped[dict[str, Any] | None]
     preview: Mapped[list[Any] | None]
     problems: Mapped[list[Any] | None]
     size: Mapped[int] = mapped_column(default=0)  # bytes that have arrived
     sha256: Mapped[str | None] = mapped_column(String(64))
-    parts: Mapped[list[Any]]  # [{path, size}] of an upload that is not whole yet
+    parts: Mapped[list[Any]]  # [{path, size}] of an unfinished upload
     path: Mapped[str | None]  # of the content in the artifact store, which other rows of the owner may have too
     created_at: Mapped[float] = mapped_column(default=now())
     touched_at: Mapped[float | None]  # when the last piece of an upload arrived
@@ -193,7 +193,7 @@ class ContentRow(Base):
 
 
 class WebhookRow(Base):
-    """Whom to tell what happens to an owner's jobs. The secret is kept as it is: messages are signed with it."""
+    """A receiver of messages about an owner's jobs. The secret is stored in plain text: messages are signed with it."""
 
     __tablename__ = "webhooks"
 
@@ -213,7 +213,7 @@ class WebhookRow(Base):
 
 
 class DeliveryRow(Base):
-    """A message to one webhook, written in the transaction of what it tells. Its id is the same at every attempt."""
+    """A message to one webhook, written in the transaction of its event. Its id is the same at every attempt."""
 
     __tablename__ = "webhook_deliveries"
     __table_args__ = (
@@ -237,7 +237,7 @@ class DeliveryRow(Base):
 
 
 class DeploymentRow(Base):
-    """The one row that names this database, so that its artifact store can be told from another one's."""
+    """The one row that names this database, so that its artifact store is not taken for another one's."""
 
     __tablename__ = "deployment"
 
@@ -245,7 +245,7 @@ class DeploymentRow(Base):
 
 
 class IdempotencyRow(Base):
-    """The answer given under an Idempotency-Key; written in the transaction of the effect itself."""
+    """The response under an Idempotency-Key; written in the transaction of the effect."""
 
     __tablename__ = "idempotency"
 
@@ -258,7 +258,7 @@ class IdempotencyRow(Base):
 
 
 class WorkerRow(Base):
-    """A worker, as it tells every few seconds: for estimates and figures, leases alone say who owns a job."""
+    """The last heartbeat of a worker: for estimates and metrics; leases alone decide who owns a job."""
 
     __tablename__ = "workers"
 
@@ -266,7 +266,7 @@ class WorkerRow(Base):
     queues: Mapped[list[Any]]
     slots: Mapped[int] = mapped_column(Integer)
     seen_at: Mapped[float] = mapped_column(default=now())
-    # What workers of an older version do not tell is empty.
+    # Fields that workers of an older version do not report are empty.
     version: Mapped[str | None]
     free: Mapped[int | None] = mapped_column(Integer)
     deaf_seconds: Mapped[float | None]  # for how long it has not heard wake-ups that it sent to itself

@@ -1,4 +1,4 @@
-"""Who is next: the order of claims, a waiting job's place in it, and when that will probably be its turn.
+"""The queue: the order of claims, a job's position, and an estimate of when it starts.
 
 The best job is: of the highest priority, then of the key with the fewest running jobs, then of the owner with the
 fewest, then the one that has waited longest. Jobs without a key (authentication is off)
@@ -28,7 +28,7 @@ _CLAIM_LOCK_ID = 0x67726166747732  # any number of our own
 
 
 class Hold(StrEnum):
-    """Why a job waits, other than for its turn."""
+    """Why a queued job cannot be claimed yet."""
 
     NOT_BEFORE = "not_before"
     """Its time has not come: the spec's `not_before`, or the pause after a loss."""
@@ -40,7 +40,7 @@ class Hold(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class QueuePosition:
-    """Where a waiting job stands. What is not known is `None`."""
+    """The position of a queued job; `None` for what is unknown."""
 
     position: int | None = None  # 1: next
     starts_at: float | None = None  # Unix seconds, estimated
@@ -99,9 +99,9 @@ def _waiting_keys(queues: Sequence[str]) -> CTE:
 
     names = union_all(*(select(literal(name).label("queue")) for name in queues)).cte("queues")
     first = smallest(names.c.queue).scalar_subquery()
-    found = select(names.c.queue, first.label("key_id")).cte("waiting", recursive=True)
-    following = smallest(found.c.queue, JobRow.key_id > found.c.key_id).scalar_subquery()
-    return found.union_all(select(found.c.queue, following).where(found.c.key_id.is_not(None)))
+    waiting = select(names.c.queue, first.label("key_id")).cte("waiting", recursive=True)
+    following = smallest(waiting.c.queue, JobRow.key_id > waiting.c.key_id).scalar_subquery()
+    return waiting.union_all(select(waiting.c.queue, following).where(waiting.c.key_id.is_not(None)))
 
 
 def _running_jobs(running_limit: int) -> tuple[CTE, CTE, Select[str]]:
@@ -118,8 +118,8 @@ def queue_position(session: Session, job: JobRow, running_limit: int = 0) -> Que
     """Return a waiting job's place, as if from now on no job ended and none was submitted.
 
     The estimate lets the jobs before it take the free slots of the workers that live, and then those that running jobs
-    leave: after the rest that they tell, or else the mean duration of the last jobs of the queue. It is `None` where
-    neither is known.
+    leave: after the remaining time that they report, or else the mean duration of the last jobs of the queue. It is
+    `None` if neither is known.
     """
     if session.scalar(select(JobRow.not_before > now()).where(JobRow.id == job.id)):
         return QueuePosition(held_by=Hold.NOT_BEFORE)
@@ -158,7 +158,7 @@ def _position(job: JobRow, running_limit: int) -> Select[int]:
 
 
 def _remaining_seconds(session: Session, workers: Sequence[str]) -> tuple[float, list[float | None]]:
-    """Return the database's time, and for every job that these workers run the seconds until it ends, as it told."""
+    """Return the database's time, and the remaining seconds of every job that these workers run, as last reported."""
     columns = (JobRow.progress["eta_seconds"].as_float().label("eta"), (now() - JobRow.updated_at).label("age"))
     rows = session.execute(select(*columns).where(JobRow.status == Status.RUNNING, JobRow.worker.in_(workers))).all()
     return database_time(session), [None if row.eta is None else max(0.0, row.eta - row.age) for row in rows]
@@ -172,7 +172,7 @@ def _mean_duration(session: Session, queue: str) -> float | None:
 
 
 def estimate_wait(position: int, slots: int, rests: Sequence[float | None], typical: float | None) -> float | None:
-    """Return the seconds until the job at a position starts, or `None` where what is known does not say.
+    """Return the seconds until the job at a position starts, or `None` if it cannot be estimated.
 
     `rests` are those of the running jobs, `typical` the duration of one job.
     """

@@ -20,10 +20,10 @@ from app.ids import new_id
 from app.jobs import queue
 from app.jobs.states import TRANSITIONS, Status, Verb
 
-_REFRESH = {"populate_existing": True}  # a row that the session has seen before it was locked may have changed since
+_REFRESH = {"populate_existing": True}  # a row that was loaded before it was locked may have changed since
 
 
-def insert(session: Session, **values: Any) -> JobRow:
+def insert(session: Session, **values: object) -> JobRow:
     """Insert a queued job and log that it was accepted."""
     row = JobRow(id=new_id("job"), status=Status.QUEUED, progress={}, **values)
     session.add(row)
@@ -84,43 +84,43 @@ def count_jobs(session: Session, status: Status) -> int:
 def count_by_status(session: Session) -> dict[str, int]:
     """Return how many jobs there are by status."""
     kept = JobRow.deleted_at.is_(None)
-    found = session.execute(select(JobRow.status, func.count()).where(kept).group_by(JobRow.status))
-    return {status.value: 0 for status in Status} | {row[0]: row[1] for row in found}
+    rows = session.execute(select(JobRow.status, func.count()).where(kept).group_by(JobRow.status))
+    return {status.value: 0 for status in Status} | {row[0]: row[1] for row in rows}
 
 
 def queue_backlog(session: Session) -> dict[str, tuple[int, float]]:
     """Return by queue how many jobs may be claimed now, and for how many seconds the oldest of them has waited."""
-    found = session.execute(
+    rows = session.execute(
         select(JobRow.queue, func.count(), now() - func.min(JobRow.queued_at))
         .where(JobRow.status == Status.QUEUED, JobRow.not_before <= now())
         .group_by(JobRow.queue)
     )
-    return {row[0]: (row[1], max(0.0, row[2])) for row in found}
+    return {row[0]: (row[1], max(0.0, row[2])) for row in rows}
 
 
 @dataclass(frozen=True, slots=True)
 class RunningStats:
-    """The running jobs together."""
+    """Figures of all running jobs."""
 
     steps_per_second: float
     min_lease_remaining: float | None  # seconds until the first of their leases runs out, negative after it
 
 
 def running_stats(session: Session) -> RunningStats:
-    """Return how the running jobs do."""
+    """Return the throughput and the leases of the running jobs."""
     rows = session.execute(
         select(JobRow.progress, JobRow.lease_until - now()).where(JobRow.status == Status.RUNNING)
     ).all()
     rates = (row[0].get("rate") for row in rows)
-    lefts = [row[1] for row in rows if row[1] is not None]
-    return RunningStats(sum(rate for rate in rates if isinstance(rate, int | float)), min(lefts, default=None))
+    remaining = [row[1] for row in rows if row[1] is not None]
+    return RunningStats(sum(rate for rate in rates if isinstance(rate, int | float)), min(remaining, default=None))
 
 
 def claim(
     session: Session, queues: Sequence[str], worker: str, lease_seconds: float, running_limit: int = 0
 ) -> JobRow | None:
     """Take the best queued job, see `app.jobs.queue`, under a new fence; or return `None`."""
-    taken: dict[str, Any] = {
+    values: dict[str, Any] = {
         "fence": JobRow.fence + 1,
         "worker": worker,
         "lease_until": now() + lease_seconds,
@@ -129,7 +129,7 @@ def claim(
     }
     while (job_id := queue.next_job(session, queues, running_limit)) is not None:
         with suppress(InvalidState):  # cancelled or paused at this very moment
-            return transition(session, job_id, Verb.CLAIM, data={"worker": worker}, **taken)
+            return transition(session, job_id, Verb.CLAIM, data={"worker": worker}, **values)
     return None
 
 
@@ -139,20 +139,20 @@ def transition(
     verb: Verb,
     *,
     held: int | None = None,
-    data: Mapping[str, Any] | None = None,
-    **values: Any,
+    data: Mapping[str, object] | None = None,
+    **values: object,
 ) -> JobRow:
     """Carry out one transition: a guarded update and an event row.
 
     `held` is the fence of the attempt that acts; a stale one raises `StaleFence`. A status that the verb does not
-    allow raises `StateForbids`.
+    allow raises `InvalidState`.
     """
     sources, target = TRANSITIONS[verb]
     before = session.scalar(select(JobRow).where(JobRow.id == job_id).with_for_update(), execution_options=_REFRESH)
     if before is None:
         raise NotFound(f"there is no job {job_id}")
     if held is not None and before.fence != held:
-        raise StaleFence(f"fence {held} of {job_id} is stale: the job is at {before.fence}")
+        raise _stale_fence(job_id, held)
     if before.status not in sources:
         raise InvalidState(f"the job is {before.status} and cannot {verb}")
     source = before.status
@@ -164,7 +164,7 @@ def transition(
     )
     changed = session.execute(statement)
     if changed.rowcount != 1:  # type: ignore[attr-defined]
-        raise StaleFence(f"{job_id} changed hands")
+        raise _stale_fence(job_id, before.fence)
     session.refresh(before)
     log = {"verb": verb, "from": source, "to": target, **(data or {})}
     events.append(session, job_id, EventKind.STATUS, log, before.fence)
@@ -176,12 +176,12 @@ def lock_for_attempt(session: Session, job_id: str, fence: int) -> JobRow:
     """Lock the job's row for a write by the attempt that owns it; raises `StaleFence` for any other attempt."""
     row = session.scalar(select(JobRow).where(JobRow.id == job_id).with_for_update(), execution_options=_REFRESH)
     if row is None or row.fence != fence or row.status != Status.RUNNING:
-        raise StaleFence(f"fence {fence} of {job_id} is stale")
+        raise _stale_fence(job_id, fence)
     return row
 
 
 def renew_lease(session: Session, job_id: str, fence: int, lease_seconds: float) -> str | None:
-    """Extend the lease and return the user's wish, if any; raises `StaleFence`."""
+    """Extend the lease; return the verb that the user requested, if any. Raises `StaleFence`."""
     statement = (
         update(JobRow)
         .where(JobRow.id == job_id, JobRow.fence == fence, JobRow.status == Status.RUNNING)
@@ -189,26 +189,26 @@ def renew_lease(session: Session, job_id: str, fence: int, lease_seconds: float)
         .returning(JobRow.id, JobRow.wish)
         .execution_options(synchronize_session=False)
     )
-    found = session.execute(statement).first()
-    if found is None:
-        raise StaleFence(f"fence {fence} of {job_id} is stale")
-    wish: str | None = found.wish
+    row = session.execute(statement).first()
+    if row is None:
+        raise _stale_fence(job_id, fence)
+    wish: str | None = row.wish
     return wish
 
 
 def requested_verb(session: Session, job_id: str, fence: int) -> str | None:
-    """Return the user's wish without renewing anything; raises `StaleFence`."""
-    found = session.execute(
+    """Return the verb that the user requested, if any. Raises `StaleFence`."""
+    row = session.execute(
         select(JobRow.wish).where(JobRow.id == job_id, JobRow.fence == fence, JobRow.status == Status.RUNNING)
     ).first()
-    if found is None:
-        raise StaleFence(f"fence {fence} of {job_id} is stale")
-    wish: str | None = found.wish
+    if row is None:
+        raise _stale_fence(job_id, fence)
+    wish: str | None = row.wish
     return wish
 
 
-def update_visible(session: Session, job_id: str, **values: Any) -> None:
-    """Update what readers see of a running job (phase, progress) and its version."""
+def update_visible(session: Session, job_id: str, **values: object) -> None:
+    """Update a job's visible fields, such as phase and progress, and its version."""
     session.execute(
         update(JobRow)
         .where(JobRow.id == job_id)
@@ -226,3 +226,7 @@ def expired_leases(session: Session, limit: int = 100) -> list[tuple[str, int]]:
 def delete_job(session: Session, job_id: str) -> None:
     """Delete the job and, by cascade, everything recorded about it."""
     session.execute(delete(JobRow).where(JobRow.id == job_id).execution_options(synchronize_session=False))
+
+
+def _stale_fence(job_id: str, fence: int) -> StaleFence:
+    return StaleFence(f"fence {fence} of {job_id} is stale: another attempt owns the job, or none")

@@ -1,4 +1,4 @@
-"""The rules of jobs: what is accepted, what a wish does, and how an attempt's end is recorded."""
+"""The rules of jobs: submission, the user's verbs, and how an attempt's end is recorded."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from app.access import audit, idempotency, quotas
 from app.access.audit import Action, Actor
 from app.access.idempotency import IdempotentResponse
 from app.access.quotas import EffectiveLimits
-from app.datasets import registry
+from app.datasets import references
 from app.db.session import Database
 from app.db.tables import JobRow, now
 from app.errors import InvalidInput, InvalidState, NotFound, Problem, ServiceOverloaded
@@ -41,7 +41,7 @@ class Submission:
 
     @property
     def owner(self) -> str:
-        """The owner of the job to be."""
+        """The owner of the new job."""
         return self.actor.owner
 
 
@@ -63,7 +63,7 @@ def create(
 ) -> IdempotentResponse:
     """Accept a job, once per idempotency key. `render` gives the answer's body.
 
-    Raises `Overloaded`, `KeyReused`, and `QuotaExceeded` by what the key may use.
+    Raises `ServiceOverloaded`, `IdempotencyKeyReused`, and `QuotaExceeded` by what the key may use.
 
     The caller sends the wake-up after this returns: commit, then send.
     """
@@ -87,7 +87,7 @@ def create(
 
 def _insert(session: Session, submission: Submission) -> JobRow:
     job = submission.job
-    registry.pin(session, submission.owner, submission.document)
+    references.pin(session, submission.owner, submission.document)
     check_webhook_exists(session, submission.owner, job.webhook)
     if job.start_from is not None:
         _lock_start_checkpoint(session, submission.owner, job, job.start_from)
@@ -110,59 +110,57 @@ def _insert(session: Session, submission: Submission) -> JobRow:
 
 
 def _not_before(spec: Mapping[str, Any]) -> float:
-    """Return the time before which the user wants no attempt; 0 for none."""
-    wanted = spec.get("not_before")
-    return 0.0 if wanted is None else max(0.0, parse_rfc3339(wanted))
+    """Return the spec's earliest start in Unix seconds; 0 for none."""
+    text = spec.get("not_before")
+    return 0.0 if text is None else max(0.0, parse_rfc3339(text))
 
 
 def _lock_start_checkpoint(session: Session, owner: str, job: JobSpec, start: StartFrom) -> None:
-    """Keep the checkpoint that the job starts from. Raises `InvalidInput` if it is not there, or does not fit."""
+    """Pin the checkpoint that the job starts from. Raises `InvalidInput` if it is missing or does not fit."""
     if start.checkpoint is None:
         return
     try:
-        begun = parse_job(checkpoints.pin(session, owner, start.checkpoint).spec)
+        source = parse_job(checkpoints.pin(session, owner, start.checkpoint).spec)
     except NotFound as error:
         problem = Problem("/start_from/checkpoint", "unknown_checkpoint", error.detail, "look at the job's checkpoints")
         raise InvalidInput([problem]) from None
-    problems = resume_problems(job, begun) if start.what == "everything" else []
+    problems = resume_problems(job, source) if start.what == "everything" else []
     if problems:
         raise InvalidInput(problems)
 
 
 def cancel(session: Session, owner: str, job_id: str) -> JobRow:
-    """Cancel at once if nobody trains the job, else note the wish. Cancelling twice is no error.
+    """Cancel a job at once unless it is running; else request it. Cancelling twice is no error.
 
-    Raises `NotFound`, and `StateForbids` for a job that ended otherwise.
+    Raises `NotFound`, and `InvalidState` for a job that ended otherwise.
     """
     row = repository.find_for_update(session, owner, job_id)
     if row.status == Status.CANCELLED or row.wish == "cancel":
         return row
-    if row.status in TERMINAL_STATUSES:
-        raise InvalidState(f"the job has {row.status} and cannot be cancelled")
+    _check_active(row, "cancelled")
     if row.status == Status.RUNNING:
         return _request_verb(session, row, "cancel")
     return repository.transition(session, job_id, Verb.CANCEL, finished_at=now(), wish=None, phase="")
 
 
 def pause(session: Session, owner: str, job_id: str) -> JobRow:
-    """Pause at once if nobody trains the job, else note the wish: it comes true at the next step, with a checkpoint.
+    """Pause a job at once unless it is running; else request it: it pauses at the next step, with a checkpoint.
 
-    Pausing twice is no error. Raises `NotFound`, and `StateForbids` for a job that ended or is being cancelled.
+    Pausing twice is no error. Raises `NotFound`, and `InvalidState` for a job that ended or is being cancelled.
     """
     row = repository.find_for_update(session, owner, job_id)
     if row.status == Status.PAUSED or row.wish == "pause":
         return row
-    if row.status in TERMINAL_STATUSES or row.wish == "cancel":
-        raise InvalidState(f"the job {'is being cancelled' if row.wish else f'has {row.status}'} and cannot be paused")
+    _check_active(row, "paused")
     if row.status == Status.RUNNING:
         return _request_verb(session, row, "pause")
     return repository.transition(session, job_id, Verb.PAUSE)
 
 
 def resume(session: Session, owner: str, job_id: str, limits: quotas.EffectiveLimits | None = None) -> JobRow:
-    """Let a paused job go on, or take back the wish to pause it. Resuming twice is no error.
+    """Queue a paused job again, or withdraw the request to pause it. Resuming twice is no error.
 
-    Raises `NotFound`, `TooManyWaiting`, and `StateForbids` for a job that ended or is being cancelled.
+    Raises `NotFound`, `TooManyQueuedJobs`, and `InvalidState` for a job that ended or is being cancelled.
     """
     row = repository.find_for_update(session, owner, job_id)
     if row.status == Status.PAUSED:
@@ -170,16 +168,22 @@ def resume(session: Session, owner: str, job_id: str, limits: quotas.EffectiveLi
         return repository.transition(
             session, job_id, Verb.RESUME, **_requeued_values(), not_before=_not_before(row.spec)
         )
-    if row.status in TERMINAL_STATUSES or row.wish == "cancel":
-        raise InvalidState(f"the job {'is being cancelled' if row.wish else f'has {row.status}'} and cannot be resumed")
+    _check_active(row, "resumed")
     return _request_verb(session, row, None) if row.wish == "pause" else row
 
 
-def retry(session: Session, owner: str, job_id: str, limits: quotas.EffectiveLimits | None = None) -> JobRow:
-    """Let a failed or cancelled job go on from its last checkpoint; its time begins anew.
+def _check_active(row: JobRow, participle: str) -> None:
+    """Raise `InvalidState` for a job that has ended, or is being cancelled."""
+    if row.status in TERMINAL_STATUSES or row.wish == "cancel":
+        state = "is being cancelled" if row.wish == "cancel" else f"has {row.status}"
+        raise InvalidState(f"the job {state} and cannot be {participle}")
 
-    Raises `NotFound`, `TooManyWaiting`, and `StateForbids` for a job in another status, or one whose data set or start
-    is gone.
+
+def retry(session: Session, owner: str, job_id: str, limits: quotas.EffectiveLimits | None = None) -> JobRow:
+    """Queue a failed or cancelled job again, from its last checkpoint and with all of its time.
+
+    Raises `NotFound`, `TooManyQueuedJobs`, and `InvalidState` for a job in another status, or one whose data set or
+    checkpoint is gone.
     """
     row = repository.find_for_update(session, owner, job_id)
     if row.status in TRANSITIONS[Verb.RETRY][0]:
@@ -197,10 +201,10 @@ def retry(session: Session, owner: str, job_id: str, limits: quotas.EffectiveLim
 
 
 def _check_prerequisites(session: Session, row: JobRow) -> None:
-    """Keep what the job stands on: its data set, and what it starts from while it has no checkpoint of its own."""
+    """Pin what the job depends on: its data sets, and the checkpoint it starts from while it has none of its own."""
     start = row.spec.get("start_from")
     try:
-        registry.pin(session, row.owner, row.spec)
+        references.pin(session, row.owner, row.spec)
         if start is not None and "checkpoint" in start and not checkpoints.list_checkpoints(session, row.id):
             checkpoints.pin(session, row.owner, start["checkpoint"])
     except (InvalidInput, NotFound) as error:
@@ -214,34 +218,6 @@ def _request_verb(session: Session, row: JobRow, wish: str | None) -> JobRow:
     return row
 
 
-def delete(session: Session, owner: str, job_id: str) -> None:
-    """Hide an ended job, which can be restored for a while. Raises `NotFound`, `StateForbids`."""
-    _check_deletable(session, repository.find_for_update(session, owner, job_id))
-    repository.update_visible(session, job_id, deleted_at=now())
-
-
-def restore(session: Session, owner: str, job_id: str) -> None:
-    """Bring a deleted job back; one that is not deleted stays as it is. Raises `NotFound`."""
-    if repository.find_for_update(session, owner, job_id, deleted_too=True).deleted_at is not None:
-        repository.update_visible(session, job_id, deleted_at=None)
-
-
-def purge(session: Session, owner: str, job_id: str) -> None:
-    """Remove an ended job, deleted or not, with everything recorded about it; its files go after the commit.
-
-    Raises `NotFound`, `StateForbids`.
-    """
-    _check_deletable(session, repository.find_for_update(session, owner, job_id, deleted_too=True))
-    repository.delete_job(session, job_id)
-
-
-def _check_deletable(session: Session, row: JobRow) -> None:
-    if row.status not in TERMINAL_STATUSES:
-        raise InvalidState(f"the job is {row.status}; cancel it first")
-    if checkpoints.referenced_ids(session, row.id):
-        raise InvalidState("another job starts from a checkpoint of this one", hint="wait for its end, or cancel it")
-
-
 def succeed(session: Session, job_id: str, fence: int, result: Mapping[str, Any]) -> None:
     """Record that the attempt trained to the end."""
     _finish(session, job_id, fence, Verb.SUCCEED, result=dict(result))
@@ -253,7 +229,7 @@ def fail(session: Session, job_id: str, fence: int, error: Mapping[str, Any]) ->
 
 
 def complete_cancel(session: Session, job_id: str, fence: int) -> None:
-    """Record that the user's wish to cancel came true."""
+    """Record that the job was cancelled."""
     _finish(session, job_id, fence, Verb.CANCEL)
 
 
@@ -265,7 +241,7 @@ def _finish(
 
 
 def release(session: Session, job_id: str, fence: int) -> None:
-    """Hand the job back after a checkpoint, because its worker must stop; a wish to cancel comes true instead."""
+    """Queue the job again after a checkpoint, because its worker stops; a requested cancellation is carried out."""
     if repository.lock_for_attempt(session, job_id, fence).wish == "cancel":
         return complete_cancel(session, job_id, fence)
     repository.transition(session, job_id, Verb.RELEASE, held=fence, **_requeued_values())
@@ -273,7 +249,7 @@ def release(session: Session, job_id: str, fence: int) -> None:
 
 
 def complete_pause(session: Session, job_id: str, fence: int) -> None:
-    """Record that the user's wish to pause came true, at a checkpoint; if it was taken back, the job waits again."""
+    """Record that the job paused at a checkpoint; if the request was withdrawn, queue it again."""
     if repository.lock_for_attempt(session, job_id, fence).wish != "pause":
         return release(session, job_id, fence)
     repository.transition(session, job_id, Verb.PAUSE, held=fence, **_requeued_values() | {"wish": None})
@@ -281,19 +257,23 @@ def complete_pause(session: Session, job_id: str, fence: int) -> None:
 
 
 def record_loss(session: Session, job_id: str, fence: int, error: Mapping[str, Any], max_attempts: int) -> bool:
-    """Record that the attempt was lost to the machine; returns whether the job waits for another attempt."""
+    """Record that an attempt was lost to a failure of its machine; return whether the job is queued again."""
     row = repository.lock_for_attempt(session, job_id, fence)
     if row.wish == "cancel":
         complete_cancel(session, job_id, fence)
         return False
     losses = row.attempts + 1
     if losses > min(max_attempts, row.spec.get("retries", 3)):
-        gone = {**error, "retryable": True, "message": f"{error['message']} ({losses} attempts without a checkpoint)"}
-        fail(session, job_id, fence, gone)
+        final_error = {
+            **error,
+            "retryable": True,
+            "message": f"{error['message']} ({losses} attempts without a checkpoint)",
+        }
+        fail(session, job_id, fence, final_error)
         return False
-    pause = BACKOFF_SECONDS[min(losses - 1, len(BACKOFF_SECONDS) - 1)]
-    waiting = _requeued_values() | {"attempts": losses, "not_before": now() + pause}
-    repository.transition(session, job_id, Verb.LOSE, held=fence, data={"error": dict(error)}, **waiting)
+    delay = BACKOFF_SECONDS[min(losses - 1, len(BACKOFF_SECONDS) - 1)]
+    values = _requeued_values() | {"attempts": losses, "not_before": now() + delay}
+    repository.transition(session, job_id, Verb.LOSE, held=fence, data={"error": dict(error)}, **values)
     return True
 
 

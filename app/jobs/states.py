@@ -1,4 +1,4 @@
-"""The life of a job: one enum, one transition table. Drawn in docs/states.md; a test compares them."""
+"""The states of a job and their transitions. Drawn in docs/states.md; a test compares them."""
 
 from enum import StrEnum
 

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from app import checkpoints
 from app.access import audit, idempotency
-from app.datasets import registry
+from app.datasets import uploads
 from app.db.session import Database
 from app.db.tables import CheckpointRow, EventRow, JobRow, now
 from app.events import EventKind
@@ -54,7 +54,7 @@ def _messages(db: Database, store: ArtifactStore, settings: Settings) -> int:
 def _uploads(db: Database, store: ArtifactStore, settings: Settings) -> int:
     if not settings.keep_uploads_seconds:
         return 0
-    pieces = db.run(registry.delete_abandoned, settings.keep_uploads_seconds, BATCH_SIZE)
+    pieces = db.run(uploads.delete_abandoned, settings.keep_uploads_seconds, BATCH_SIZE)
     remove_files(store, pieces or ())
     return 0 if pieces is None else 1
 

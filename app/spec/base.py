@@ -8,8 +8,11 @@ from pydantic_core import PydanticCustomError
 NAME_PATTERN = r"^[A-Za-z_][A-Za-z0-9_]{0,63}$"
 
 Name = Annotated[str, Field(pattern=NAME_PATTERN)]
+MAX_INT64 = 2**63 - 1  # the largest integer of JSON that a database and a tensor hold
+
 Size = Annotated[int, Field(strict=True, ge=1, le=2**31 - 1)]
 Count = Annotated[int, Field(strict=True, ge=0, le=2**31 - 1)]
+Seed = Annotated[int, Field(strict=True, ge=0, le=MAX_INT64)]
 Steps = Annotated[int, Field(strict=True, ge=1, le=10**12)]
 Finite = Annotated[float, Field(allow_inf_nan=False)]
 Probability = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
@@ -20,7 +23,7 @@ NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 def _keep_integer(value: Any, check: ValidatorFunctionWrapHandler) -> float:
     """Keep a whole number whole, as Python and torch do, where a tensor can hold it."""
     number: float = check(value)
-    return value if type(value) is int and abs(value) < 2**63 else number
+    return value if type(value) is int and abs(value) <= MAX_INT64 else number
 
 
 Scalar = Annotated[Finite, WrapValidator(_keep_integer), PlainSerializer(lambda number: number)]

@@ -5,7 +5,7 @@ from typing import Annotated
 from pydantic import Field
 
 from app.errors import Problem
-from app.spec.base import Name, Size, SpecModel
+from app.spec.base import Name, Seed, Size, SpecModel
 from app.spec.data.columns import Column, DataSchema, Dtype
 from app.spec.network.network import Network, check_network
 
@@ -27,7 +27,7 @@ class InspectionRequest(SpecModel):
     model: Network
     inputs: Annotated[dict[Name, Input], Field(min_length=1, max_length=64)]
     batch_size: Size = Field(64, description="For the estimate of memory.")
-    seed: Annotated[int, Field(strict=True, ge=0, le=2**63 - 1)] = Field(0, description="Of weights and samples.")
+    seed: Seed = Field(0, description="Of weights and samples.")
     autograd: bool = Field(False, description="Also the graph of backward: grad_fn nodes and edges.")
     gradcheck: bool = Field(False, description="Also compare every gradient with differences, in double precision.")
     values: dict[Name, NestedNumbers] | None = Field(

@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, ValidationError, model_validator
 
 from app.errors import InvalidInput, Problem
+from app.ids import CHECKPOINT_ID_PATTERN, DATASET_ID_PATTERN, WEBHOOK_ID_PATTERN
 from app.spec.base import Count, Positive, Size, SpecModel, validation_error
 from app.spec.data.columns import Column, DataSchema
 from app.spec.data.feature_schema import ResolvedFeatures, resolve_features
@@ -30,8 +31,8 @@ class Resources(SpecModel):
 class StartFrom(SpecModel):
     """What to begin with: a checkpoint's weights, or everything, so that its training goes on; or a file of weights."""
 
-    checkpoint: Annotated[str, Field(pattern=r"^ckpt_[0-9a-f]{32}$")] | None = None
-    dataset: Annotated[str, Field(pattern=r"^ds_[0-9a-f]{32}$")] | None = Field(None, description="Of weights.")
+    checkpoint: Annotated[str, Field(pattern=CHECKPOINT_ID_PATTERN)] | None = None
+    dataset: Annotated[str, Field(pattern=DATASET_ID_PATTERN)] | None = Field(None, description="Of weights.")
     what: Literal["weights", "everything"] = "weights"
 
     @model_validator(mode="after")
@@ -60,7 +61,7 @@ class JobSpec(SpecModel):
     max_seconds: Positive | None = None
     retries: Annotated[Count, Field(le=20)] = 3
     start_from: StartFrom | None = None
-    webhook: Annotated[str, Field(pattern=r"^whk_[0-9a-f]{32}$")] | None = None
+    webhook: Annotated[str, Field(pattern=WEBHOOK_ID_PATTERN)] | None = None
     metadata: dict[MetadataKey, ShortText] = Field(default_factory=dict, max_length=32)
 
 

@@ -9,11 +9,11 @@ from typing import Any
 import yaml
 
 from app.errors import InvalidInput, MalformedRequest, Problem, UnsupportedMediaType
+from app.spec.base import MAX_INT64
 from app.spec.problems import json_pointer
 
 JSON_TYPES = frozenset({"", "application/json", "text/json"})
 YAML_TYPES = frozenset({"application/yaml", "application/x-yaml", "text/yaml"})
-MAX_INT64 = 2**63 - 1
 MAX_PROBLEMS = 20
 _BRACKETS = re.compile(rb'"(?:[^"\\]|\\.)*"?|[\[{]|[\]}]', re.DOTALL)
 _UNSTORABLE_CHARACTERS = re.compile("[\0\ud800-\udfff]")

@@ -5,10 +5,10 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field
 
+from app.ids import CHECKPOINT_ID_PATTERN
 from app.spec.base import Size, SpecModel
 
 OutputForm = Literal["labels", "probabilities", "raw"]
-CHECKPOINT_ID_PATTERN = r"^ckpt_[0-9a-f]{32}$"
 MAX_BATCH_SIZE = 4096
 
 # Media type of a body → the form that its rows have.

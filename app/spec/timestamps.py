@@ -1,7 +1,7 @@
-"""Times as users write them: RFC 3339, with the distance to UTC."""
+"""Times as users read and write them: RFC 3339."""
 
 import re
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated
 
 from pydantic import AfterValidator, Field
@@ -12,10 +12,20 @@ _RFC3339 = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d
 
 
 def parse_rfc3339(text: str) -> float:
-    """Return a time as Unix seconds. Raises `ValueError` where the text is no time of RFC 3339."""
+    """Return a time of RFC 3339 as Unix seconds. Raises `ValueError` if the text is none."""
     if not _RFC3339.fullmatch(text):
         raise ValueError(f"not a time of RFC 3339: {text}")
     return datetime.fromisoformat(text).timestamp()
+
+
+def format_rfc3339(seconds: float) -> str:
+    """Return Unix seconds as a time of RFC 3339 in UTC, to the millisecond."""
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def format_optional_rfc3339(seconds: float | None) -> str | None:
+    """Return Unix seconds as `format_rfc3339` does; `None` for `None`."""
+    return None if seconds is None else format_rfc3339(seconds)
 
 
 def _validate_timestamp(text: str) -> str:

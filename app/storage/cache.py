@@ -1,6 +1,5 @@
 """Copies of stored files on this machine: verified once, and the least recently used removed when they are too many."""
 
-import errno
 import os
 import threading
 from collections import Counter
@@ -12,9 +11,7 @@ from typing import Any
 
 from app.errors import CorruptCheckpoint, StorageFull
 from app.ids import new_id
-from app.storage.protocol import ArtifactStore
-
-DISK_FULL_ERRNOS = frozenset({errno.ENOSPC, errno.EDQUOT})
+from app.storage.protocol import ArtifactStore, is_disk_full
 
 FileStamp = tuple[int, int]  # when a file was written (nanoseconds), and its size
 NO_STAMP: FileStamp = (0, 0)
@@ -23,7 +20,7 @@ NO_STAMP: FileStamp = (0, 0)
 class ArtifactCache:
     """Files by their SHA-256, together of at most `limit` bytes, apart from those that are in use; safe for threads.
 
-    A file that lies on this machine anyway is not copied, only verified.
+    A file of a store on this machine is not copied, only verified.
     """
 
     def __init__(self, folder: Path, limit: int) -> None:
@@ -37,7 +34,7 @@ class ArtifactCache:
     def local_files(self, store: ArtifactStore, files: Sequence[Mapping[str, Any]]) -> Iterator[list[Path]]:
         """Return where files {path, sha256} lie on this machine, for as long as they are needed.
 
-        Raises `NotFound`, `Unavailable`, `StorageFull`, and `CheckpointDamaged` for one that is not what was stored.
+        Raises `NotFound`, `Unavailable`, `StorageFull`, and `CorruptCheckpoint` for one that is not what was stored.
         """
         digests = [str(file["sha256"]) for file in files]
         with self._lock:
@@ -50,9 +47,9 @@ class ArtifactCache:
                 self._in_use = +self._in_use
 
     def _find_or_fetch(self, store: ArtifactStore, file: Mapping[str, Any]) -> Path:
-        found = self._find_verified(file["sha256"])
-        if found is not None:
-            return found
+        path = self._find_verified(file["sha256"])
+        if path is not None:
+            return path
         with self._fetching:
             return self._find_verified(file["sha256"]) or self._fetch(store, file)
 
@@ -79,23 +76,23 @@ class ArtifactCache:
                 return path
             copy = part.replace(self._folder / digest)
         except OSError as error:
-            if error.errno in DISK_FULL_ERRNOS:
+            if is_disk_full(error):
                 raise StorageFull(
                     "no room for a copy of a checkpoint", hint="make room in the home directory"
                 ) from error
             raise
         finally:
-            for left in (part, part.with_name(part.name + ".part")):  # of a download that broke off
-                left.unlink(missing_ok=True)
+            for leftover in (part, part.with_name(part.name + ".part")):  # of a download that broke off
+                leftover.unlink(missing_ok=True)
         self._evict()
         return copy
 
     def _evict(self) -> None:
-        """Remove copies that nobody uses, the least recently used ones first, until the others fit."""
-        found = [(stamp, path) for path in self._folder.iterdir() if (stamp := _file_stamp(path)) is not None]
+        """Remove unused copies, the least recently used first, until the rest fits."""
+        copies = [(stamp, path) for path in self._folder.iterdir() if (stamp := _file_stamp(path)) is not None]
         total = 0
         with self._lock:
-            for (_, size), path in sorted(found, reverse=True):
+            for (_, size), path in sorted(copies, reverse=True):
                 total += size
                 if total > self._limit and not self._in_use[path.name]:
                     path.unlink(missing_ok=True)
@@ -104,7 +101,7 @@ class ArtifactCache:
 def _file_stamp(path: Path) -> FileStamp | None:
     """Return a file's stamp; `None` if it is gone."""
     try:
-        found = path.stat()
+        status = path.stat()
     except FileNotFoundError:
         return None
-    return found.st_mtime_ns, found.st_size
+    return status.st_mtime_ns, status.st_size

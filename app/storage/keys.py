@@ -1,4 +1,4 @@
-"""What every store does with keys and ranges."""
+"""Keys of the artifact store, and ranges."""
 
 import re
 from collections.abc import Iterator
@@ -12,6 +12,16 @@ def validate_key(key: str) -> str:
     if not _KEY.fullmatch(key):
         raise ValueError(f"not a key of the artifact store: {key!r}")
     return key
+
+
+def job_prefix(job_id: str) -> str:
+    """Return the prefix of the keys of all checkpoints of a job: ``jobs/<job>/<fence>/<step>/<file>``."""
+    return f"jobs/{job_id}/"
+
+
+def attempt_prefix(job_id: str, fence: int) -> str:
+    """Return the prefix of the keys of the checkpoints of one attempt."""
+    return f"{job_prefix(job_id)}{fence}/"
 
 
 def exports_prefix(job_id: str, checkpoint_id: str = "") -> str:

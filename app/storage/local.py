@@ -1,6 +1,5 @@
 """Artifacts in a directory."""
 
-import errno
 import hashlib
 import os
 import time
@@ -12,9 +11,8 @@ from pathlib import Path
 from app.errors import NotFound, StorageFull
 from app.faultpoints import faultpoint
 from app.storage.keys import CHUNK_BYTES, chunk_lengths, validate_key
-from app.storage.protocol import StoredFile
+from app.storage.protocol import StoredFile, is_disk_full
 
-_DISK_FULL_ERRNOS = {errno.ENOSPC, errno.EDQUOT}
 _INCOMING = ".incoming"  # no key begins with a dot
 _MAX_ATTEMPTS = 10
 _LEFTOVER_SECONDS = 86_400  # a put that takes longer than that has died
@@ -167,7 +165,7 @@ def _translate_disk_full() -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno in _DISK_FULL_ERRNOS:
+        if is_disk_full(error):
             raise StorageFull(f"no room in the artifact store: {error.strerror}") from error
         raise
 

@@ -1,9 +1,10 @@
-"""Where artifacts lie: immutable files under unique keys."""
+"""The protocol of artifact stores, and the records of files in database rows."""
 
+import errno
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import NotRequired, Protocol, TypedDict
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,10 +16,27 @@ class StoredFile:
     sha256: str
 
 
+class FileRecord(TypedDict):
+    """A stored file as rows list it: the file's name, its key, size in bytes, SHA-256, and whether users may see it."""
+
+    name: str
+    path: str
+    size: int
+    sha256: str
+    public: NotRequired[bool]
+
+
+class PartRecord(TypedDict):
+    """A part of an upload as rows list it: its key, and its size in bytes."""
+
+    path: str
+    size: int
+
+
 class ArtifactStore(Protocol):
     """A small store. Keys are relative POSIX paths of ``[A-Za-z0-9._-]`` parts, chosen by the service, never by users.
 
-    A put is atomic and durable: after it returns the whole file is there and survives a crash; before, nothing is
+    A put is atomic and durable: after it returns the complete file is there and survives a crash; before, nothing is
     visible under the key. Implementations raise `app.errors.NotFound` and `app.errors.StorageFull`.
     """
 
@@ -53,3 +71,8 @@ class ArtifactStore(Protocol):
     def remove_temporary_files(self) -> None:
         """Remove what puts that died left behind, as far as the store cannot do so itself."""
         ...
+
+
+def is_disk_full(error: BaseException) -> bool:
+    """Return whether an operation failed because the disk, or a quota on it, is full."""
+    return isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)

@@ -1,18 +1,18 @@
-"""Removes files that no row names any more, only ever after the commit that made them superfluous."""
+"""Removes files that no row lists any more, always after the commit."""
 
 from collections.abc import Iterable
 
 import structlog
 
 from app.errors import GraftwerkError
-from app.storage.keys import exports_prefix
+from app.storage.keys import exports_prefix, job_prefix
 from app.storage.protocol import ArtifactStore
 
 _log = structlog.get_logger(__name__)
 
 
 def remove_files(store: ArtifactStore, keys: Iterable[str]) -> None:
-    """Delete files; what cannot be deleted now stays behind, and costs nothing but its room."""
+    """Delete files. A file that cannot be deleted is logged and stays; it only takes up space."""
     key = ""
     try:
         for key in keys:
@@ -29,7 +29,7 @@ def remove_checkpoint_files(store: ArtifactStore, job_id: str, checkpoint_id: st
 
 def remove_job_files(store: ArtifactStore, job_id: str) -> None:
     """Delete every file of a job that is gone: its checkpoints, and what was exported from them."""
-    for prefix in (f"jobs/{job_id}/", exports_prefix(job_id)):
+    for prefix in (job_prefix(job_id), exports_prefix(job_id)):
         remove_files(store, store.keys(prefix))
 
 

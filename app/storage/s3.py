@@ -23,7 +23,7 @@ _PART_BYTES = 8 << 20  # bytes of one part of a multipart upload; smaller files 
 
 
 class S3Store:
-    """Objects under a prefix. A put becomes visible as a whole: a large one when its multipart upload is completed."""
+    """Objects under a prefix. A put is atomic: a large one when its multipart upload is completed."""
 
     def __init__(self, bucket: Bucket) -> None:
         self._bucket = bucket
@@ -73,7 +73,7 @@ class S3Store:
             return obstore.head(self._bucket, validate_key(key))["size"]
 
     def fetch(self, key: str, target: Path) -> Path:
-        """Download to `target`, which appears once it is whole."""
+        """Download to `target`, which appears once it is complete."""
         part, pieces = target.with_name(target.name + ".part"), self.read(key)
         with part.open("wb") as file:
             file.writelines(pieces)
@@ -90,12 +90,12 @@ class S3Store:
     def keys(self, prefix: str, older: float = 0.0) -> Iterator[str]:
         """Yield the keys that begin with the prefix, of objects that were put at least `older` seconds ago."""
         latest = datetime.now(UTC) - timedelta(seconds=older)
-        folder = prefix.rpartition("/")[0]  # S3 itself lists whole folders only
+        folder = prefix.rpartition("/")[0]  # S3 itself lists folders only
         with _translate_errors(prefix):
             for page in obstore.list(self._bucket, folder or None):
-                for found in page:
-                    if found["path"].startswith(prefix) and (not older or found["last_modified"] <= latest):
-                        yield found["path"]
+                for item in page:
+                    if item["path"].startswith(prefix) and (not older or item["last_modified"] <= latest):
+                        yield item["path"]
 
     def remove_temporary_files(self) -> None:
         """Do nothing: uploads in parts that died end by a rule of the bucket (AbortIncompleteMultipartUpload)."""

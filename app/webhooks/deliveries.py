@@ -1,4 +1,4 @@
-"""Messages on their way: claimed under a lease, tried again with growing pauses, kept for a while as a log."""
+"""Deliveries: claimed under a lease, retried with growing delays, kept for a while as a log."""
 
 import random
 from collections.abc import Sequence
@@ -35,14 +35,14 @@ MAX_RECORDED_ATTEMPTS = 20
 
 
 class DeliveryStatus(StrEnum):
-    """Where a message is."""
+    """The state of a message."""
 
     PENDING = "pending"
     """It waits for its next attempt."""
     DELIVERED = "delivered"
-    """The receiver took it."""
+    """The receiver accepted it."""
     FAILED = "failed"
-    """It was given up."""
+    """All attempts failed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,17 +60,17 @@ class ClaimedMessage:
 
 @dataclass(frozen=True, slots=True)
 class DeliveryResult:
-    """What came of sending it."""
+    """The outcome of sending a message."""
 
     status: int | None  # HTTP; none where no answer came
     seconds: float
     error: str = ""  # a word for programs, empty where it arrived
     detail: str = ""
-    retry_after: float = 0.0  # seconds that the receiver asked for
+    retry_after: float = 0.0  # seconds, from the receiver's Retry-After
 
     @property
     def is_delivered(self) -> bool:
-        """Whether the receiver took it."""
+        """Whether the receiver accepted it."""
         return not self.error
 
 
@@ -83,13 +83,13 @@ def has_due_message(session: Session) -> bool:
 def claim(session: Session, *, healthy: bool = False) -> ClaimedMessage | None:
     """Take the message that has waited longest, or return `None`; `healthy`: not of webhooks that are failing.
 
-    No webhook has more than `AT_ONCE` attempts under way, whoever makes them; those that fail come last.
+    No webhook has more than `MAX_CONCURRENT_ATTEMPTS` attempts in progress; failing webhooks come last.
     """
-    wanted = [WebhookRow.disabled_at.is_(None)] + ([WebhookRow.failing_since.is_(None)] if healthy else [])
+    conditions = [WebhookRow.disabled_at.is_(None)] + ([WebhookRow.failing_since.is_(None)] if healthy else [])
     best = (
         select(WebhookRow)
         .join(DeliveryRow)
-        .where(*_due_conditions(), *wanted, _in_flight_count(WebhookRow.id) < MAX_CONCURRENT_ATTEMPTS)
+        .where(*_due_conditions(), *conditions, _in_flight_count(WebhookRow.id) < MAX_CONCURRENT_ATTEMPTS)
         .order_by(WebhookRow.failing_since.is_not(None), DeliveryRow.next_at, DeliveryRow.id)
         .limit(1)
         .with_for_update(key_share=True, skip_locked=True, of=WebhookRow)
@@ -97,7 +97,7 @@ def claim(session: Session, *, healthy: bool = False) -> ClaimedMessage | None:
     webhook = session.scalar(best)
     if (
         webhook is None or (session.scalar(select(_in_flight_count(webhook.id))) or 0) >= MAX_CONCURRENT_ATTEMPTS
-    ):  # seen again, under lock
+    ):  # counted again, under lock
         return None
     oldest = select(DeliveryRow).where(DeliveryRow.webhook_id == webhook.id, *_due_conditions())
     oldest = oldest.order_by(DeliveryRow.next_at, DeliveryRow.id).limit(1)
@@ -113,23 +113,23 @@ def claim(session: Session, *, healthy: bool = False) -> ClaimedMessage | None:
 
 
 def record_result(session: Session, claimed: ClaimedMessage, attempt: DeliveryResult) -> bool:
-    """Write down what came of an attempt; returns whether it still counted.
+    """Record the outcome of an attempt; return whether it still counted.
 
-    It does not when the webhook is gone, or the lease ran out and somebody else has tried since.
+    It does not if the webhook is deleted, or if the lease ran out and another worker has tried since.
     """
     webhook = session.get(WebhookRow, claimed.webhook_id, with_for_update={"key_share": True})
     row = session.get(DeliveryRow, claimed.id, with_for_update=True)
     if webhook is None or row is None or row.claim != claimed.claim or row.lease_until is None:
         return False
     at = database_time(session)
-    told = {
+    entry = {
         "at": claimed.at,
         "seconds": round(attempt.seconds, 3),
         "status": attempt.status,
         "error": attempt.error,
         "detail": attempt.detail,
     }
-    row.attempts, row.lease_until = [*row.attempts[1 - MAX_RECORDED_ATTEMPTS :], told], None
+    row.attempts, row.lease_until = [*row.attempts[1 - MAX_RECORDED_ATTEMPTS :], entry], None
     if attempt.is_delivered:
         row.status, row.ended_at, webhook.failing_since = DeliveryStatus.DELIVERED, at, None
     else:
@@ -148,7 +148,7 @@ def record_result(session: Session, claimed: ClaimedMessage, attempt: DeliveryRe
 
 
 def _disable_reason(session: Session, webhook: WebhookRow, attempt: DeliveryResult, given_up: bool, at: float) -> str:
-    """Return why a webhook is not to be tried any more; empty where it is."""
+    """Return why a webhook is to be disabled; empty if it is not."""
     if attempt.status == 410:
         return "the receiver is gone (410)"
     if given_up and at - (webhook.failing_since or at) > DISABLE_AFTER_SECONDS:
@@ -174,7 +174,7 @@ def page(
 
 
 def resend(session: Session, webhook: WebhookRow, message_id: str) -> DeliveryRow:
-    """Let a message be sent again, whatever became of it, as soon as may be. Raises `NotFound`."""
+    """Queue a message again, whatever its status. Raises `NotFound`."""
     query = select(DeliveryRow).where(DeliveryRow.id == message_id, DeliveryRow.webhook_id == webhook.id)
     row = session.scalar(query.with_for_update())
     if row is None:
@@ -187,7 +187,7 @@ def resend(session: Session, webhook: WebhookRow, message_id: str) -> DeliveryRo
 
 
 def purge(session: Session, days: int) -> int:
-    """Forget messages older than so many days, those that wait for a disabled webhook too; returns how many."""
+    """Delete messages older than so many days, pending ones too; return how many."""
     old = delete(DeliveryRow).where(DeliveryRow.created_at < now() - days * 86_400)
     return len(session.scalars(old.returning(DeliveryRow.id)).all())
 

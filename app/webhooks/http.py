@@ -1,4 +1,4 @@
-"""One message to one receiver: a single POST within a time, to the addresses that were looked at, and no further."""
+"""Sends one message: a single POST within a time limit, to the addresses that were checked; no redirects."""
 
 import ssl
 import time
@@ -13,7 +13,7 @@ from app.webhooks.targets import DEFAULT_PORTS, Target
 
 TIMEOUT_SECONDS = 15.0  # for everything: to connect, to shake hands, to send, to be answered
 CONNECT_SECONDS = 5.0
-MAX_RESPONSE_BYTES = 1 << 16  # bytes of an answer; nobody looks at them
+MAX_RESPONSE_BYTES = 1 << 16  # of a response, which is discarded
 
 
 def post(
@@ -24,7 +24,7 @@ def post(
     seconds: float = TIMEOUT_SECONDS,
     tls: ssl.SSLContext | None = None,
 ) -> DeliveryResult:
-    """Send a message and tell what came of it. Never raises; what is told holds nothing of the answer's body."""
+    """Send a message and return the outcome, which holds nothing of the response's body. Never raises."""
     began = time.monotonic()
 
     def ended(status: int | None, error: str = "", detail: str = "", retry_after: float = 0.0) -> DeliveryResult:
@@ -41,7 +41,7 @@ def post(
         ):
             _drain(response.iter_stream())
             status = int(response.status)
-            asked = {name.lower(): value for name, value in response.headers}.get(b"retry-after", b"")
+            retry_after = {name.lower(): value for name, value in response.headers}.get(b"retry-after", b"")
     except httpcore.TimeoutException:
         return ended(None, "timeout", f"no answer within {seconds:g} s")
     except httpcore.ConnectError as error:
@@ -53,11 +53,13 @@ def post(
         return ended(status)
     if 300 <= status < 400:
         return ended(status, "redirect", "redirects are not followed: give the final address")
-    return ended(status, "refused", f"the receiver answered {status}", _parse_retry_after(asked.decode("latin-1")))
+    return ended(
+        status, "refused", f"the receiver answered {status}", _parse_retry_after(retry_after.decode("latin-1"))
+    )
 
 
 def _drain(pieces: Iterable[bytes]) -> None:
-    """Read an answer to its end, or to the limit: what comes then is not waited for."""
+    """Read a response to its end, or to the limit."""
     count = 0
     for piece in pieces:
         count += len(piece)
@@ -66,7 +68,7 @@ def _drain(pieces: Iterable[bytes]) -> None:
 
 
 def _parse_retry_after(retry_after: str) -> float:
-    """Return how long a receiver asks to be left alone; 0 where it does not say, or not so that it can be read."""
+    """Return the seconds of a Retry-After header; 0 if it is missing or cannot be parsed."""
     if retry_after.isascii() and retry_after.isdigit():
         return float(retry_after[:9])
     try:
@@ -76,7 +78,7 @@ def _parse_retry_after(retry_after: str) -> float:
 
 
 class _PinnedBackend(httpcore.NetworkBackend):
-    """Connects to the target's addresses, whatever the name means by now; everything ends at a moment."""
+    """Connects to the target's checked addresses, whatever its name resolves to now, until a deadline."""
 
     def __init__(self, target: Target, until: float) -> None:
         self._addresses, self._until = target.addresses, until
@@ -89,7 +91,7 @@ class _PinnedBackend(httpcore.NetworkBackend):
         local_address: str | None = None,
         socket_options: Iterable[Any] | None = None,
     ) -> httpcore.NetworkStream:
-        """Connect to the first address that lets us."""
+        """Connect to the first address that accepts."""
         for position, address in enumerate(self._addresses, 1):
             left = min(CONNECT_SECONDS, _remaining_seconds(self._until))
             try:
@@ -101,17 +103,17 @@ class _PinnedBackend(httpcore.NetworkBackend):
 
 
 class _DeadlineStream(httpcore.NetworkStream):
-    """A connection whose every wait ends at the same moment: a receiver that drips gains no time."""
+    """A connection whose every wait ends at one deadline, so that a slow receiver gains no time."""
 
     def __init__(self, stream: httpcore.NetworkStream, until: float) -> None:
         self._stream, self._until = stream, until
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
-        """Read what has come."""
+        """Read the bytes received."""
         return self._stream.read(max_bytes, _remaining_seconds(self._until))
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
-        """Send."""
+        """Send bytes."""
         self._stream.write(buffer, _remaining_seconds(self._until))
 
     def close(self) -> None:
@@ -121,13 +123,13 @@ class _DeadlineStream(httpcore.NetworkStream):
     def start_tls(
         self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
     ) -> httpcore.NetworkStream:
-        """Shake hands: the certificate must be the name's, not the address's."""
+        """Start TLS; the certificate must match the name, not the address."""
         return _DeadlineStream(
             self._stream.start_tls(ssl_context, server_hostname, _remaining_seconds(self._until)), self._until
         )
 
     def get_extra_info(self, info: str) -> Any:
-        """Return what the connection says of itself."""
+        """Return information about the connection."""
         return self._stream.get_extra_info(info)
 
 

@@ -1,15 +1,16 @@
-"""What a webhook tells: a closed list of messages, and their bodies."""
+"""The messages of webhooks: a closed list of types, and their bodies."""
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 
 import orjson
 
+from app.spec.timestamps import format_rfc3339
+
 
 class MessageType(StrEnum):
-    """What can be told."""
+    """The types of messages about jobs."""
 
     CREATED = "job.created"
     """The job was accepted."""
@@ -22,7 +23,7 @@ class MessageType(StrEnum):
     SUCCEEDED = "job.succeeded"
     """The job has trained to its end."""
     FAILED = "job.failed"
-    """The job has ended with an error, which `data.error` tells."""
+    """The job has ended with an error: `data.error`."""
     CANCELLED = "job.cancelled"
     """The job has been cancelled."""
     CHECKPOINT = "job.checkpoint"
@@ -30,7 +31,7 @@ class MessageType(StrEnum):
 
 
 TERMINAL_TYPES = (MessageType.SUCCEEDED, MessageType.FAILED, MessageType.CANCELLED)
-PING = "webhook.ping"  # sent when it is asked for, to any webhook
+PING = "webhook.ping"  # sent on request, to any webhook
 
 _TYPE_BY_EVENT_KIND = {"created": MessageType.CREATED, "checkpoint": MessageType.CHECKPOINT}
 _TYPE_BY_STATUS = {
@@ -39,21 +40,20 @@ _TYPE_BY_STATUS = {
 
 
 def message_type(kind: str, data: Mapping[str, Any]) -> MessageType | None:
-    """Return the message that tells of a job's event; `None` for events that no webhook tells."""
+    """Return the type of the message about a job's event; `None` for events without a message."""
     return _TYPE_BY_STATUS.get(data.get("to", "")) if kind == "status" else _TYPE_BY_EVENT_KIND.get(kind)
 
 
 def job_message_body(type_: MessageType, at: float, job: Mapping[str, Any], seq: int, data: Mapping[str, Any]) -> str:
-    """Return the body of a message about a job's event: little, for the receiver asks the service for the rest."""
-    told: dict[str, Any] = {"job": dict(job), "event": seq}
+    """Return the body of a message about a job's event: small, as the receiver can request the rest."""
+    content: dict[str, Any] = {"job": dict(job), "event": seq}
     if type_ is MessageType.CHECKPOINT:
-        told["checkpoint"] = {"id": data["id"], "step": data["step"]}
+        content["checkpoint"] = {"id": data["id"], "step": data["step"]}
     if "error" in data:  # of a lost attempt as well
-        told["error"] = {name: data["error"].get(name) for name in ("code", "message", "pointer", "retryable")}
-    return message_body(type_, at, told)
+        content["error"] = {name: data["error"].get(name) for name in ("code", "message", "pointer", "retryable")}
+    return message_body(type_, at, content)
 
 
 def message_body(type_: str, at: float, data: Mapping[str, Any]) -> str:
     """Return a message as it is signed and sent."""
-    moment = datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-    return orjson.dumps({"type": type_, "timestamp": moment, "data": dict(data)}).decode()
+    return orjson.dumps({"type": type_, "timestamp": format_rfc3339(at), "data": dict(data)}).decode()

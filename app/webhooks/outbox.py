@@ -1,4 +1,4 @@
-"""Writes messages in the transaction of what they tell: none is lost, and none tells what did not happen."""
+"""Writes messages in the transaction of their event, so that none is lost and none is sent for an event rolled back."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -13,7 +13,7 @@ from app.webhooks.messages import PING, job_message_body, message_body, message_
 
 
 def enqueue_event(session: Session, job_id: str, seq: int, kind: str, data: Mapping[str, Any]) -> None:
-    """Write a message about a job's event to every webhook that wants it."""
+    """Write a message about a job's event to every webhook that subscribes to it."""
     type_ = message_type(kind, data)
     if type_ is None:
         return
@@ -27,13 +27,13 @@ def enqueue_event(session: Session, job_id: str, seq: int, kind: str, data: Mapp
     for row in session.execute(listening).all():
         if type_ in row.events:
             job = {"id": job_id, "name": row.name, "status": row.status, "metadata": row.labels}
-            told = job_message_body(type_, row.at, job, seq, data)
-            session.add(_new_delivery(row.id, type_, told, job_id))
+            body = job_message_body(type_, row.at, job, seq, data)
+            session.add(_new_delivery(row.id, type_, body, job_id))
     session.flush()
 
 
 def enqueue_ping(session: Session, webhook: WebhookRow) -> DeliveryRow:
-    """Write a message that tells nothing, to see whether it arrives."""
+    """Write a test message."""
     at = database_time(session)
     row = _new_delivery(webhook.id, PING, message_body(PING, at, {"webhook": {"id": webhook.id, "name": webhook.name}}))
     session.add(row)
@@ -42,5 +42,5 @@ def enqueue_ping(session: Session, webhook: WebhookRow) -> DeliveryRow:
     return row
 
 
-def _new_delivery(webhook_id: str, type_: str, told: str, job_id: str | None = None) -> DeliveryRow:
-    return DeliveryRow(id=new_id("msg"), webhook_id=webhook_id, job_id=job_id, type=type_, body=told, attempts=[])
+def _new_delivery(webhook_id: str, type_: str, body: str, job_id: str | None = None) -> DeliveryRow:
+    return DeliveryRow(id=new_id("msg"), webhook_id=webhook_id, job_id=job_id, type=type_, body=body, attempts=[])

@@ -18,7 +18,7 @@ ROTATION_OVERLAP_SECONDS = 86_400  # for which messages are signed under the sec
 
 @dataclass(frozen=True, slots=True)
 class WebhookConfig:
-    """A webhook as it was asked for, its URL checked."""
+    """The settings of a new webhook, its URL checked."""
 
     name: str
     url: str
@@ -26,18 +26,18 @@ class WebhookConfig:
     all_jobs: bool
 
 
-def create(session: Session, owner: str, wanted: WebhookConfig) -> WebhookRow:
-    """Create a webhook. Raises `StateForbids` where the owner has too many."""
+def create(session: Session, owner: str, config: WebhookConfig) -> WebhookRow:
+    """Create a webhook. Raises `InvalidState` where the owner has too many."""
     if (session.scalar(select(func.count()).where(WebhookRow.owner == owner)) or 0) >= MAX_WEBHOOKS:
         raise InvalidState(f"there are {MAX_WEBHOOKS} webhooks already", hint="delete one that is not needed")
-    events = [type_ for type_ in MessageType if type_ in wanted.events]
+    events = [type_ for type_ in MessageType if type_ in config.events]
     row = WebhookRow(
         id=new_id("whk"),
         owner=owner,
-        name=wanted.name,
-        url=wanted.url,
+        name=config.name,
+        url=config.url,
         events=events,
-        all_jobs=wanted.all_jobs,
+        all_jobs=config.all_jobs,
         secret=new_secret(),
     )
     session.add(row)
@@ -61,7 +61,7 @@ def find(session: Session, owner: str, webhook_id: str, *, locked: bool = False)
 
 
 def find_enabled(session: Session, owner: str, webhook_id: str) -> WebhookRow:
-    """Return the owner's webhook; raises `NotFound`, and `StateForbids` for one that is disabled."""
+    """Return the owner's webhook; raises `NotFound`, and `InvalidState` for one that is disabled."""
     row = find(session, owner, webhook_id, locked=True)
     if row.disabled_at is not None:
         raise InvalidState(f"the webhook is disabled: {row.disabled_reason}", hint="enable it first")
@@ -79,7 +79,7 @@ def check_webhook_exists(session: Session, owner: str, webhook_id: str | None) -
 
 
 def rotate(session: Session, owner: str, webhook_id: str) -> WebhookRow:
-    """Give a webhook another secret; for a day messages are signed under the one before as well. Raises `NotFound`."""
+    """Give a webhook a new secret; for a day messages are signed with the old one too. Raises `NotFound`."""
     row = find(session, owner, webhook_id, locked=True)
     row.old_secret, row.secret = row.secret, new_secret()
     row.old_until = now() + ROTATION_OVERLAP_SECONDS  # the database's clock, read back below
@@ -89,7 +89,7 @@ def rotate(session: Session, owner: str, webhook_id: str) -> WebhookRow:
 
 
 def enable(session: Session, owner: str, webhook_id: str) -> WebhookRow:
-    """Let a webhook be tried again, with the messages that waited; no error where it is enabled. Raises `NotFound`."""
+    """Enable a webhook; pending messages are sent. No error if it is enabled already. Raises `NotFound`."""
     row = find(session, owner, webhook_id, locked=True)
     row.disabled_at = row.disabled_reason = row.failing_since = None
     session.flush()

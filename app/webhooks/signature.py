@@ -1,4 +1,4 @@
-"""Signatures of Standard Webhooks: HMAC-SHA256 of id, time and body under a secret that both sides have."""
+"""Signatures of Standard Webhooks: HMAC-SHA256 of id, time and body with a shared secret."""
 
 import base64
 import hashlib
@@ -14,15 +14,15 @@ def new_secret() -> str:
     return SECRET_PREFIX + base64.b64encode(secrets.token_bytes(32)).decode()
 
 
-def signed_headers(message_id: str, at: float, body: str, under: Sequence[str]) -> dict[str, str]:
-    """Return the headers that let a receiver who has one of the secrets recognise the message.
+def signed_headers(message_id: str, at: float, body: str, keys: Sequence[str]) -> dict[str, str]:
+    """Return the headers by which a receiver with one of the secrets (`keys`) verifies the message.
 
     `at` is the time of this attempt in Unix seconds: receivers refuse what is old, so that nothing can be replayed.
     """
-    moment = str(int(at))
-    signed = f"{message_id}.{moment}.{body}".encode()
-    signatures = [f"v1,{_signature(secret, signed)}" for secret in under]
-    return {"webhook-id": message_id, "webhook-timestamp": moment, "webhook-signature": " ".join(signatures)}
+    timestamp = str(int(at))
+    signed = f"{message_id}.{timestamp}.{body}".encode()
+    signatures = [f"v1,{_signature(secret, signed)}" for secret in keys]
+    return {"webhook-id": message_id, "webhook-timestamp": timestamp, "webhook-signature": " ".join(signatures)}
 
 
 def _signature(secret: str, signed: bytes) -> str:

@@ -1,7 +1,7 @@
 """Where a webhook may lead: a plain https URL whose host has public addresses only.
 
-A name is resolved once per look, and what was looked at is what is connected to: a name that answers differently the
-next time (DNS rebinding) gains nothing.
+A name is resolved once per check, and the connection goes to the addresses that were checked: a name that resolves
+differently the next time (DNS rebinding) gains nothing.
 """
 
 import re
@@ -41,7 +41,7 @@ _NUMERIC_LABEL = re.compile(r"[0-9]+|0x[0-9a-f]*")
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A URL, taken apart, and the addresses that its host had when it was looked at."""
+    """A parsed URL, and the addresses that its host resolved to."""
 
     scheme: str
     host: str
@@ -51,7 +51,7 @@ class Target:
 
 
 class TargetPolicy:
-    """What is allowed: `http` besides https, `private` addresses. `resolve` returns a host's addresses as text."""
+    """The allowed targets: `http` besides https, `private` addresses. `resolve` returns a host's addresses as text."""
 
     def __init__(self, *, http: bool, private: bool, resolve: Resolver | None = None) -> None:
         self._schemes = ("https", "http") if http else ("https",)
@@ -59,7 +59,7 @@ class TargetPolicy:
         self._resolve = resolve or _system_resolver
 
     def check(self, url: str) -> Target:
-        """Return the target of a URL; raises `InvalidInput` with what is wrong with it."""
+        """Return the target of a URL. Raises `InvalidInput`."""
         parts, port = _split_url(url, self._schemes)
         host = (parts.hostname or "").rstrip(".")
         _check_host(host)
@@ -127,21 +127,21 @@ def _check_host(host: str) -> None:
 
 
 def _resolve_with_timeout(resolve: Resolver, host: str, port: int) -> Sequence[str]:
-    """Resolve within some seconds: the system's own resolver cannot be told how long to try."""
-    found: SimpleQueue[Sequence[str]] = SimpleQueue()
-    threading.Thread(target=lambda: found.put(resolve(host, port)), name="resolver", daemon=True).start()
+    """Resolve within `RESOLVE_SECONDS`: the system's resolver has no timeout of its own."""
+    results: SimpleQueue[Sequence[str]] = SimpleQueue()
+    threading.Thread(target=lambda: results.put(resolve(host, port)), name="resolver", daemon=True).start()
     try:
-        return found.get(timeout=RESOLVE_SECONDS)
+        return results.get(timeout=RESOLVE_SECONDS)
     except Empty:
         return ()
 
 
 def _system_resolver(host: str, port: int) -> Sequence[str]:
     try:
-        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        entries = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError):
         return ()
-    return list(dict.fromkeys(str(item[4][0]) for item in found))
+    return list(dict.fromkeys(str(item[4][0]) for item in entries))
 
 
 def _url_error(code: str, detail: str, hint: str = "") -> InvalidInput:

@@ -1,4 +1,4 @@
-"""Workers tell how they do, so that one which stopped listening is noticed."""
+"""Heartbeats report more, so that a worker which stopped listening is noticed."""
 
 from collections.abc import Sequence
 

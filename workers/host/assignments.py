@@ -3,7 +3,7 @@
 from sqlalchemy.orm import Session
 
 from app import checkpoints
-from app.datasets import registry
+from app.datasets import lookup, references
 from app.db.tables import CheckpointRow, JobRow
 from app.settings import Settings
 from workers.protocol.assignment import Assignment, CheckpointRef, DatasetRef
@@ -14,7 +14,7 @@ def build_assignment(session: Session, job: JobRow, settings: Settings, gpus: tu
     listed = checkpoints.list_checkpoints(session, job.id)  # newest first; the older ones in case it is damaged
     start_id = (job.spec.get("start_from") or {}).get("checkpoint")
     start = checkpoints.find(session, job.owner, start_id) if start_id and not listed else None
-    dataset_ids = registry.referenced_datasets(job.spec)
+    dataset_ids = references.referenced_datasets(job.spec)
     datasets = {pointer: _dataset_ref(session, job.owner, dataset_id) for pointer, dataset_id in dataset_ids.items()}
     return Assignment(
         job_id=job.id,
@@ -30,12 +30,12 @@ def build_assignment(session: Session, job: JobRow, settings: Settings, gpus: tu
         loaders=settings.resolved_loaders,
         resident_limit=settings.resident_limit,
         gpus=gpus,
-        dataset=datasets.get(registry.DATA_POINTER),
-        weights=datasets.get(registry.START_POINTER),
+        dataset=datasets.get(references.DATA_POINTER),
+        weights=datasets.get(references.START_POINTER),
         word_vectors={
             dataset_ids[pointer]: dataset
             for pointer, dataset in datasets.items()
-            if pointer not in (registry.DATA_POINTER, registry.START_POINTER)
+            if pointer not in (references.DATA_POINTER, references.START_POINTER)
         },
         resume_from=tuple(map(_checkpoint_ref, listed)),
         start_from=_checkpoint_ref(start) if start is not None else None,
@@ -43,7 +43,7 @@ def build_assignment(session: Session, job: JobRow, settings: Settings, gpus: tu
 
 
 def _dataset_ref(session: Session, owner: str, dataset_id: str) -> DatasetRef:
-    row = registry.find(session, owner, dataset_id)
+    row = lookup.find(session, owner, dataset_id)
     return DatasetRef(row.source, row.path)
 
 

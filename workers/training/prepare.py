@@ -16,6 +16,7 @@ from app.spec.data.columns import Column, DataSchema
 from app.spec.data.images import mixing_transforms
 from app.spec.job import JobSpec, head_targets, parse_job, resolve_job_features
 from app.spec.training.plan import Training
+from app.storage.keys import attempt_prefix
 from app.storage.protocol import ArtifactStore
 from workers.data.features.preparation import Preparation
 from workers.data.images.column import ImageColumn
@@ -107,7 +108,8 @@ def prepare(assignment: Assignment, store: ArtifactStore, context: Context, work
         loaded = tuple(load_pretrained_embeddings(network, features, data, assignment.word_vectors, store, workdir))
         context.report(ProgressReport(events=tuple(("vectors", each) for each in loaded)))
     export = _build_exporter(network, data.preparation)
-    saver = CheckpointSaver(store, context, f"jobs/{assignment.job_id}/{assignment.fence}", workdir, export)
+    prefix = attempt_prefix(assignment.job_id, assignment.fence).removesuffix("/")
+    saver = CheckpointSaver(store, context, prefix, workdir, export)
     columns = head_targets(job, stored, features)
     return assemble(job, columns, network, data, saver, device, restored, assignment.loaders)
 

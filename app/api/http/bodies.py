@@ -1,7 +1,9 @@
-"""Bodies of requests, with a limit, and as what a route expects."""
+"""Request bodies: received within a limit, into memory or a file, and parsed."""
 
 import re
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
 from fastapi import Depends, Request
@@ -19,23 +21,23 @@ Model = TypeVar("Model", bound=BaseModel)
 
 @dataclass(frozen=True, slots=True)
 class RequestBody:
-    """A body that has arrived."""
+    """A received body."""
 
     content: bytes
     media_type: str
     depth_limit: int
 
     def document(self) -> Any:
-        """Return the document in it; raises `Malformed`, `UnsupportedMedia`, `InvalidInput`."""
+        """Return the parsed document. Raises `MalformedRequest`, `UnsupportedMediaType`, `InvalidInput`."""
         return parse_document(self.content, self.media_type, self.depth_limit)
 
     def validate_as(self, model: type[Model]) -> Model:
-        """Return it as a model; raises `InvalidInput` with every problem, too."""
+        """Return the document as a model. Raises as `document` does, and `InvalidInput` with every problem."""
         return validate_model(model, self.document())
 
 
 def validate_model(model: type[Model], document: Any, place: str = "") -> Model:
-    """Return what stands at a place of the body as a model; raises `InvalidInput` with every problem."""
+    """Return the part of a body at `place`, a JSON Pointer, as a model. Raises `InvalidInput` with every problem."""
     try:
         return model.model_validate(document)
     except ValidationError as error:
@@ -43,24 +45,36 @@ def validate_model(model: type[Model], document: Any, place: str = "") -> Model:
 
 
 def content_length(request: Request) -> int:
-    """Return the length that the request tells of its body; 0 where it tells none."""
-    told = request.headers.get("content-length", "")
-    return int(told) if _LENGTH.fullmatch(told) else 0
+    """Return the length that the request's headers promise; 0 if they promise none."""
+    length = request.headers.get("content-length", "")
+    return int(length) if _LENGTH.fullmatch(length) else 0
+
+
+async def limited_stream(request: Request, limit: int, hint: str = "") -> AsyncIterator[bytes]:
+    """Yield the body in pieces. Raises `ContentTooLarge` before the first one if its promised length is too much."""
+    length = content_length(request)
+    if length > limit:
+        raise ContentTooLarge(f"the body has {length} bytes, at most {limit} are allowed", hint=hint)
+    received = 0
+    async for piece in request.stream():
+        received += len(piece)
+        if received > limit:
+            raise ContentTooLarge(f"the body has more than {limit} bytes", hint=hint)
+        yield piece
+
+
+async def receive_file(request: Request, target: Path, limit: int, hint: str = "") -> int:
+    """Write the body to a file, and return its size in bytes. Raises `ContentTooLarge`."""
+    with target.open("wb") as file:
+        async for piece in limited_stream(request, limit, hint):
+            file.write(piece)
+        return file.tell()
 
 
 async def _read_body(request: Request, services: ServicesDep) -> RequestBody:
-    """Read the body; raises `TooLarge`, before it has arrived where its length is told."""
     settings = services.settings
-    limit = settings.body_limit
-    told = content_length(request)
-    if told > limit:
-        raise ContentTooLarge(f"the body has {told} bytes, at most {limit} are allowed")
-    content = bytearray()
-    async for piece in request.stream():
-        content += piece
-        if len(content) > limit:
-            raise ContentTooLarge(f"the body has more than {limit} bytes")
-    return RequestBody(bytes(content), request.headers.get("content-type", ""), settings.depth_limit)
+    content = b"".join([piece async for piece in limited_stream(request, settings.body_limit)])
+    return RequestBody(content, request.headers.get("content-type", ""), settings.depth_limit)
 
 
 RequestBodyDep = Annotated[RequestBody, Depends(_read_body)]

@@ -1,4 +1,4 @@
-"""A stored file as an answer: whole, a range of it, or that the client has it already."""
+"""Stored files as responses: complete, a range, or 304."""
 
 import re
 from collections.abc import Mapping
@@ -9,7 +9,7 @@ from fastapi import Depends, Header, Request
 from starlette.responses import Response, StreamingResponse
 
 from app.api.http.parameters import IfNoneMatch, etag_matches
-from app.api.openapi import route_responses
+from app.api.openapi.routes import route_responses
 from app.errors import RangeNotSatisfiable
 from app.storage.protocol import ArtifactStore
 
@@ -22,7 +22,7 @@ _ONE_RANGE = re.compile(r"bytes=([0-9]{0,18})-([0-9]{0,18})", re.IGNORECASE)
 
 @dataclass(frozen=True, slots=True)
 class FileRequest:
-    """What the client wants of a file, and what it has."""
+    """The headers of a request that select a part or a version of a file."""
 
     method: str
     range_: str | None
@@ -36,7 +36,7 @@ def _file_request(
         str | None, Header(alias="Range", description="bytes=FIRST-LAST: a part of the file, 206 then.")
     ] = None,
     if_range: Annotated[
-        str | None, Header(description="The ETag that the range is of; for another the whole is sent.")
+        str | None, Header(description="The ETag that the range is of; for any other the complete file is sent.")
     ] = None,
     if_none_match: IfNoneMatch = None,
 ) -> FileRequest:
@@ -47,20 +47,20 @@ FileRequestDep = Annotated[FileRequest, Depends(_file_request)]
 
 
 def file_response(
-    store: ArtifactStore, file: Mapping[str, Any], wanted: FileRequest, more: Mapping[str, str] | None = None
+    store: ArtifactStore, file: Mapping[str, Any], request: FileRequest, headers_to_add: Mapping[str, str] | None = None
 ) -> Response:
-    """Answer with a stored file {name, path, size, sha256}, with `more` headers. Raises `NotFound`, `RangeOutside`."""
-    headers = _file_headers(file) | dict(more or {})
-    if etag_matches(headers["ETag"], wanted.if_none_match):
+    """Return a response with a stored file {name, path, size, sha256}. Raises `NotFound`, `RangeNotSatisfiable`."""
+    headers = _file_headers(file) | dict(headers_to_add or {})
+    if etag_matches(headers["ETag"], request.if_none_match):
         return Response(status_code=304, headers={name: headers[name] for name in ("ETag", "Cache-Control")})
-    partial = wanted.method == "GET" and wanted.if_range in (None, headers["ETag"])  # only GET knows ranges (RFC 9110)
-    asked = _parse_range(wanted.range_, file["size"]) if partial else None
-    start, stop = asked or (0, file["size"])
-    if asked is not None:
+    partial = request.method == "GET" and request.if_range in (None, headers["ETag"])  # RFC 9110
+    requested = _parse_range(request.range_, file["size"]) if partial else None
+    start, stop = requested or (0, file["size"])
+    if requested is not None:
         headers["Content-Range"] = f"bytes {start}-{stop - 1}/{file['size']}"
     headers["Content-Length"] = str(stop - start)
-    status = 200 if asked is None else 206
-    if wanted.method == "HEAD":
+    status = 200 if requested is None else 206
+    if request.method == "HEAD":
         return Response(status_code=status, headers=headers, media_type=headers["Content-Type"])
     return StreamingResponse(store.read(file["path"], start, stop), status, headers=headers)
 
@@ -76,18 +76,18 @@ def _file_headers(file: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _parse_range(header: str | None, size: int) -> tuple[int, int] | None:
-    """Return [start, stop) of a single range; `None` for none, or for what RFC 9110 lets a server ignore.
+    """Return [start, stop) of a single range; `None` for none, or for one that RFC 9110 lets a server ignore.
 
-    Raises `RangeOutside`.
+    Raises `RangeNotSatisfiable`.
     """
-    found = _ONE_RANGE.fullmatch(header.replace(" ", "")) if header is not None else None
-    if found is None or found[1] == found[2] == "":
+    match = _ONE_RANGE.fullmatch(header.replace(" ", "")) if header is not None else None
+    if match is None or match[1] == match[2] == "":
         return None
-    if found[1] == "":  # the last so many bytes
-        start, stop = max(0, size - int(found[2])), size
+    if match[1] == "":  # a suffix
+        start, stop = max(0, size - int(match[2])), size
     else:
-        start, stop = int(found[1]), min(size, int(found[2]) + 1 if found[2] else size)
-        if found[2] and int(found[2]) < start:
+        start, stop = int(match[1]), min(size, int(match[2]) + 1 if match[2] else size)
+        if match[2] and int(match[2]) < start:
             return None
     if start >= stop:
         raise RangeNotSatisfiable(size)

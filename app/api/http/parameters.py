@@ -7,26 +7,30 @@ from urllib.parse import urlencode
 from fastapi import Depends, Header, Path, Query, Request
 
 from app.errors import MalformedRequest, UnknownParameter
+from app.ids import (
+    CHECKPOINT_ID_PATTERN,
+    DATASET_ID_PATTERN,
+    JOB_ID_PATTERN,
+    KEY_ID_PATTERN,
+    MESSAGE_ID_PATTERN,
+    WEBHOOK_ID_PATTERN,
+)
 from app.spec.problems import did_you_mean
 
-PageLimit = Annotated[int, Query(ge=1, le=1000, description="Most items of the answer.")]
-JOB_ID_PATTERN, DATASET_ID_PATTERN = r"^job_[0-9a-f]{32}$", r"^ds_[0-9a-f]{32}$"
-WEBHOOK_ID_PATTERN, MESSAGE_ID_PATTERN = r"^whk_[0-9a-f]{32}$", r"^msg_[0-9a-f]{32}$"
-CHECKPOINT_ID_PATTERN = r"^ckpt_[0-9a-f]{32}$"
+PageLimit = Annotated[int, Query(ge=1, le=1000, description="Maximum number of items.")]
 JobId = Annotated[str, Path(pattern=JOB_ID_PATTERN, description="A job's id.")]
 CheckpointId = Annotated[str, Path(pattern=CHECKPOINT_ID_PATTERN, description="A checkpoint's id.")]
 DatasetId = Annotated[str, Path(pattern=DATASET_ID_PATTERN, description="A data set's id.")]
-KeyId = Annotated[str, Path(pattern=r"^key_[0-9a-f]{32}$", description="A key's id.")]
+KeyId = Annotated[str, Path(pattern=KEY_ID_PATTERN, description="A key's id.")]
 WebhookId = Annotated[str, Path(pattern=WEBHOOK_ID_PATTERN, description="A webhook's id.")]
 MessageId = Annotated[str, Path(pattern=MESSAGE_ID_PATTERN, description="A message's id.")]
-IfNoneMatch = Annotated[str | None, Header(description="ETags that need no answer: 304 then.")]
-MAX_INT64 = 2**63 - 1  # number that a database takes
+IfNoneMatch = Annotated[str | None, Header(description="ETags of versions that the client has: 304 for them.")]
 MAX_METADATA_FILTERS = 32
 METADATA_PREFIX = "metadata["  # metadata[key]=value, a filter with a name of the user's own
 
 
 def reject_unknown_parameters(request: Request) -> None:
-    """Refuse query parameters that the route does not declare: a filter with a typo must not select everything."""
+    """Raise `UnknownParameter` for undeclared query parameters: a misspelt filter would select everything."""
     if not request.query_params:
         return
     if any("\0" in text for pair in request.query_params.multi_items() for text in pair):
@@ -42,18 +46,18 @@ def reject_unknown_parameters(request: Request) -> None:
 
 
 def metadata_filters(request: Request) -> Mapping[str, str]:
-    """Return the filters `metadata[key]=value`. Raises `Malformed` for a key that a database could not look for."""
+    """Return the filters `metadata[key]=value`. Raises `MalformedRequest` for a key that no filter can name."""
     pairs = request.query_params.multi_items()
-    found = {name[len(METADATA_PREFIX) : -1]: value for name, value in pairs if name.startswith(METADATA_PREFIX)}
-    if len(found) > MAX_METADATA_FILTERS:
-        raise MalformedRequest(f"at most {MAX_METADATA_FILTERS} keys of metadata can be asked for")
-    if any(sign in key for key in found for sign in '"\\'):
-        raise MalformedRequest("keys of metadata with quotes or backslashes cannot be asked for")
-    return found
+    filters = {name[len(METADATA_PREFIX) : -1]: value for name, value in pairs if name.startswith(METADATA_PREFIX)}
+    if len(filters) > MAX_METADATA_FILTERS:
+        raise MalformedRequest(f"at most {MAX_METADATA_FILTERS} keys of metadata can be filtered by")
+    if any(sign in key for key in filters for sign in '"\\'):
+        raise MalformedRequest("keys of metadata with quotes or backslashes cannot be filtered by")
+    return filters
 
 
 def next_page_headers(request: Request, more: bool, after: str | int) -> dict[str, str]:
-    """Return the header that leads to the next page of a list, if there is one."""
+    """Return the Link header of the next page, if there is one."""
     if not more:
         return {}
     kept = [pair for pair in request.query_params.multi_items() if pair[0] != "after"]
@@ -61,7 +65,9 @@ def next_page_headers(request: Request, more: bool, after: str | int) -> dict[st
 
 
 def _idempotency_key(
-    idempotency_key: Annotated[str | None, Header(description="One effect per key; kept for a day.")] = None,
+    idempotency_key: Annotated[
+        str | None, Header(description="A repeated request with the same key has no second effect; kept for a day.")
+    ] = None,
 ) -> str | None:
     if idempotency_key is not None and not (1 <= len(idempotency_key) <= 255 and idempotency_key.isprintable()):
         raise MalformedRequest("an Idempotency-Key has 1 to 255 printable characters")
@@ -75,5 +81,5 @@ def etag_matches(etag: str, if_none_match: str | None) -> bool:
     """Return whether the client has this version already (RFC 9110: weak comparison)."""
     if if_none_match is None:
         return False
-    told = [item.strip().removeprefix("W/") for item in if_none_match.split(",")]
-    return etag in told or "*" in told
+    etags = [item.strip().removeprefix("W/") for item in if_none_match.split(",")]
+    return etag in etags or "*" in etags

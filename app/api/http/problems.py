@@ -1,4 +1,4 @@
-"""Errors as answers (RFC 9457). The only place that knows which HTTP status an error of the domain has."""
+"""Errors as problem documents (RFC 9457). The only module that maps errors of the domain to HTTP statuses."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -72,7 +72,7 @@ def problem_response(body: Mapping[str, Any], headers: Mapping[str, str] | None 
 
 
 def add_exception_handlers(app: FastAPI) -> None:
-    """Let every error be answered with a problem, those of the framework too; what is left is for `bug`."""
+    """Register handlers that turn every expected error, those of the framework too, into a problem document."""
     app.exception_handler(GraftwerkError)(_handle_domain_error)
     app.exception_handler(RequestValidationError)(_handle_validation_error)
     app.exception_handler(HTTPException)(_handle_http_exception)
@@ -106,19 +106,19 @@ def _error_headers(error: GraftwerkError, status: int) -> dict[str, str]:
 
 
 def _handle_validation_error(request: Request, error: RequestValidationError) -> Response:
-    """A parameter of the path, the query or a header that the route declares otherwise."""
-    found = error.errors()
-    if any(item["loc"][0] == "path" for item in found):  # what cannot be an id is nobody's
+    """Return the problem of invalid parameters in the path, the query or the headers."""
+    details = error.errors()
+    if any(item["loc"][0] == "path" for item in details):  # what cannot be an id is nobody's
         return problem_response(problem_document(request, 404, "not_found", f"there is no {request.scope['path']}"))
     problems = [
         Problem(json_pointer(item["loc"][1:]), "invalid_parameter", f"{item['loc'][1]}: {item['msg']}")
-        for item in found
+        for item in details
     ]
     return problem_response(problem_document(request, 400, "invalid_parameter", problems[0].detail, problems))
 
 
 def _handle_http_exception(request: Request, error: HTTPException) -> Response:
-    """What the router itself refuses: no such route, no such method."""
+    """Return the problem of an unknown route or method."""
     code = {404: "no_such_route", 405: "method_not_allowed"}.get(error.status_code, "refused")
     detail = {404: "there is no such route", 405: f"{request.method} is not allowed here"}.get(error.status_code)
     headers = {"Allow": ", ".join(_allowed_methods(request))} if error.status_code == 405 else error.headers
@@ -126,13 +126,15 @@ def _handle_http_exception(request: Request, error: HTTPException) -> Response:
 
 
 def _allowed_methods(request: Request) -> list[str]:
-    """Return the methods of every route at this path; the framework itself tells those of the first."""
+    """Return the methods of every route at this path; the framework itself returns those of the first."""
     paths = request.app.openapi()["paths"]
     here = [methods for path, methods in paths.items() if compile_path(path)[0].match(request.scope["path"])]
     return sorted({method.upper() for methods in here for method in methods})
 
 
 def internal_error(request: Request, error: Exception) -> Response:
-    """A mistake of ours: the log has the trace, the answer has the id to find it by."""
+    """A fault of the service: the log has the traceback under the id in the response."""
     _log.error("bug", exc_info=error)
-    return problem_response(problem_document(request, 500, "internal", "something went wrong here; the log tells what"))
+    return problem_response(
+        problem_document(request, 500, "internal", "an internal error occurred; the service's log has the details")
+    )

@@ -1,9 +1,7 @@
-"""Answers in JSON, and how single values are written in them."""
+"""JSON responses, and numbers in them."""
 
 import math
 from collections.abc import Mapping
-from datetime import UTC, datetime
-from typing import Any
 
 import orjson
 from starlette.responses import Response
@@ -14,30 +12,23 @@ INFINITY_NAMES: Mapping[bool, str] = {True: "Infinity", False: "-Infinity"}
 
 
 class JsonResponse(Response):
-    """A JSON document. NumPy arrays are written as lists; what is not finite must have been made a word before."""
+    """A JSON document. NumPy arrays are written as lists; for NaN and infinities see `json_number`."""
 
     media_type = "application/json"
 
-    def render(self, content: Any) -> bytes:
+    def render(self, content: object) -> bytes:
         """Return the document as bytes."""
         return orjson.dumps(content, option=orjson.OPT_SERIALIZE_NUMPY)
 
 
 def created_response(answer: IdempotentResponse, place: str) -> Response:
-    """Return what was made, and where it is; whether it was made by an earlier request is told too."""
+    """Return the created object with its Location; `Idempotency-Replayed` marks a repeated response."""
     headers = {"Location": place} | ({"Idempotency-Replayed": "true"} if answer.replayed else {})
     return JsonResponse(answer.body, answer.status, headers=headers)
 
 
 def json_number(value: float) -> float | str:
-    """Return a number as JSON has it: NaN and the infinities become words."""
+    """Return a number as JSON has it: NaN and infinities become strings."""
     if math.isfinite(value):
         return value
     return "NaN" if math.isnan(value) else INFINITY_NAMES[value > 0]
-
-
-def format_timestamp(seconds: float | None) -> str | None:
-    """Return a time as RFC 3339 has it, in UTC."""
-    if seconds is None:
-        return None
-    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

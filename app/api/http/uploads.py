@@ -1,4 +1,4 @@
-"""Content of data sets on its way in: pieces are kept in the artifact store until the whole is there and described."""
+"""Uploads of data sets: chunks are kept in the artifact store until the content is complete and described."""
 
 import hashlib
 import re
@@ -16,9 +16,9 @@ from starlette.concurrency import run_in_threadpool
 from app.access import audit, quotas
 from app.access.audit import Action, Actor
 from app.api.auth import WritePrincipal
-from app.api.http.bodies import content_length
+from app.api.http.bodies import content_length, receive_file
 from app.api.services import Services, ServicesDep
-from app.datasets import registry
+from app.datasets import uploads
 from app.db.tables import DatasetRow
 from app.errors import (
     ContentTooLarge,
@@ -32,6 +32,7 @@ from app.errors import (
 )
 from app.ids import new_id
 from app.spec.data.sources import UploadSource
+from app.storage.protocol import PartRecord
 from app.storage.removal import remove_files
 
 P = ParamSpec("P")
@@ -42,10 +43,10 @@ _CONTENT_RANGE = re.compile(r"bytes (?:([0-9]{1,18})-([0-9]{1,18})|\*)/([0-9]{1,
 
 @dataclass(frozen=True, slots=True)
 class UploadChunk:
-    """A stretch of content in a temporary file."""
+    """A chunk of content in a temporary file."""
 
     path: Path
-    start: int | None  # `None`: it is the whole, and replaces what has arrived before
+    start: int | None  # `None`: the complete content, which replaces earlier chunks
     size: int
     total_size: int
 
@@ -56,7 +57,9 @@ async def _receive_chunk(
     services: ServicesDep,
     content_range: Annotated[
         str | None,
-        Header(description="bytes FIRST-LAST/SIZE of a piece, or bytes */SIZE to finish; without: the whole."),
+        Header(
+            description="bytes FIRST-LAST/SIZE of a chunk, or bytes */SIZE to finish; without it: the complete content."
+        ),
     ] = None,
 ) -> AsyncIterator[UploadChunk]:
     """Receive a body into a temporary file, which lives as long as the request."""
@@ -66,35 +69,33 @@ async def _receive_chunk(
         raise ContentTooLarge(f"at most {limit} bytes are allowed")
     coming = max((total or 0) - (start or 0), content_length(request))
     await run_in_threadpool(services.db.read, quotas.check_storage, who.owner, who.limits, coming)
-    left = await run_in_threadpool(services.db.read, quotas.remaining_storage, who.owner, who.limits)
+    quota = await run_in_threadpool(services.db.read, quotas.remaining_storage, who.owner, who.limits)
     with services.upload_limiter.acquire(), tempfile.TemporaryDirectory(prefix="graftwerk-upload-") as folder:
-        path, received = Path(folder) / "piece", 0
-        with path.open("wb") as file:
-            async for chunk in request.stream():
-                received += len(chunk)
-                if received > limit:
-                    raise ContentTooLarge(f"at most {limit} bytes are allowed")
-                if left is not None and received > left:
-                    raise QuotaExceeded(f"{left} more bytes may be stored", hint="delete data sets or jobs")
-                file.write(chunk)
+        path = Path(folder) / "piece"
+        try:
+            received = await receive_file(request, path, limit if quota is None else min(limit, quota))
+        except ContentTooLarge:
+            if quota is None or quota >= limit:
+                raise
+            raise QuotaExceeded(f"{quota} more bytes may be stored", hint="delete data sets or jobs") from None
         if size is not None and received != size:
-            raise MalformedRequest(f"the piece has {received} bytes, its Content-Range says {size}")
+            raise MalformedRequest(f"the chunk has {received} bytes, but its Content-Range says {size}")
         yield UploadChunk(path, start, received, total if total is not None else received)
 
 
 def _parse_content_range(content_range: str | None) -> tuple[int | None, int | None, int | None]:
-    """Return start, size and total of a piece."""
+    """Return the start, the size, and the total size, in bytes, of a chunk."""
     if content_range is None:
         return None, None, None
-    found = _CONTENT_RANGE.fullmatch(content_range.strip())
-    if found is None:
+    match = _CONTENT_RANGE.fullmatch(content_range.strip())
+    if match is None:
         raise MalformedRequest("Content-Range is bytes FIRST-LAST/SIZE, or bytes */SIZE")
-    total = int(found[3])
-    if found[1] is None:
+    total = int(match[3])
+    if match[1] is None:
         return total, 0, total
-    first, last = int(found[1]), int(found[2])
+    first, last = int(match[1]), int(match[2])
     if not first <= last < total:
-        raise MalformedRequest(f"Content-Range {content_range} is no stretch of {total} bytes")
+        raise MalformedRequest(f"Content-Range {content_range} is not within {total} bytes")
     return first, last + 1 - first, total
 
 
@@ -102,12 +103,12 @@ UploadChunkDep = Annotated[UploadChunk, Depends(_receive_chunk)]
 
 
 def store_chunk(services: Services, actor: Actor, dataset_id: str, piece: UploadChunk) -> DatasetRow:
-    """Take a piece; with the last one, describe the whole and make the data set ready.
+    """Store a chunk; after the last one, describe the content and make the data set ready.
 
-    Raises `WrongOffset`, `StateForbids`, `NotFound`, and `InvalidInput` for content that is no data set.
+    Raises `WrongOffset`, `InvalidState`, `NotFound`, and `InvalidInput` for content that is not a data set.
     """
     owner = actor.owner
-    row = services.db.read(registry.find_for_upload, owner, dataset_id)
+    row = services.db.read(uploads.find_for_upload, owner, dataset_id)
     if piece.start is None:
         return _finish(services, actor, row, piece.path)
     if piece.start != row.size:
@@ -115,40 +116,40 @@ def store_chunk(services: Services, actor: Actor, dataset_id: str, piece: Upload
     if piece.size:
         key = f"datasets/{dataset_id}/parts/{new_id('part')}"
         stored = services.store.put_file(key, piece.path)
-        part = {"path": key, "size": stored.size}
+        part: PartRecord = {"path": key, "size": stored.size}
         with _remove_file_on_error(services, key):
             row = services.db.run(
-                _with_audit(actor, dataset_id, registry.append_part), owner, dataset_id, piece.start, part
+                _with_audit(actor, dataset_id, uploads.append_part), owner, dataset_id, piece.start, part
             )
     if row.size < piece.total_size:
         return row
-    whole = piece.path.with_name("whole")
-    with whole.open("wb") as file:
+    content = piece.path.with_name("content")
+    with content.open("wb") as file:
         for part in row.parts:
             for chunk in services.store.read(part["path"]):
                 file.write(chunk)
-    return _finish(services, actor, row, whole)
+    return _finish(services, actor, row, content)
 
 
-def _finish(services: Services, actor: Actor, row: DatasetRow, whole: Path) -> DatasetRow:
-    with whole.open("rb") as file:
+def _finish(services: Services, actor: Actor, row: DatasetRow, content_path: Path) -> DatasetRow:
+    with content_path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
-    wanted = row.source.get("sha256") or digest
-    if digest != wanted:
-        detail = f"the content has the SHA-256 {digest}, {wanted} was told"
+    expected = row.source.get("sha256") or digest
+    if digest != expected:
+        detail = f"the content has the SHA-256 {digest}, expected was {expected}"
         raise _reject(services, actor, row, [Problem("", "digest_mismatch", detail, "upload it again")])
     reused = services.db.run(_reuse, actor, row.id, digest)
     if reused is not None:
         remove_files(services.store, reused[1])
         return reused[0]
-    found = services.inspector.describe_upload(whole, UploadSource.model_validate(row.source))
-    if found.schema is None or found.format is None:
-        raise _reject(services, actor, row, found.problems)
+    description = services.inspector.describe_upload(content_path, UploadSource.model_validate(row.source))
+    if description.schema is None or description.format is None:
+        raise _reject(services, actor, row, description.problems)
     key = f"contents/{digest}/{new_id('content')}"
-    size = services.store.put_file(key, whole).size
-    content = registry.DatasetContent(found.schema, found.preview, found.format, key, size, digest)
+    size = services.store.put_file(key, content_path).size
+    content = uploads.DatasetContent(description.schema, description.preview, description.format, key, size, digest)
     with _remove_file_on_error(services, key):
-        accepted, superfluous = services.db.run(_with_audit(actor, row.id, registry.accept), row.owner, row.id, content)
+        accepted, superfluous = services.db.run(_with_audit(actor, row.id, uploads.accept), row.owner, row.id, content)
     remove_files(services.store, superfluous)
     return accepted
 
@@ -158,15 +159,15 @@ def _with_audit(actor: Actor, dataset_id: str, unit: Callable[Concatenate[Sessio
 
 
 def _reuse(session: Session, actor: Actor, dataset_id: str, digest: str) -> tuple[DatasetRow, list[str]] | None:
-    found = registry.reuse_content(session, actor.owner, dataset_id, digest)
-    if found is not None:
+    reused = uploads.reuse_content(session, actor.owner, dataset_id, digest)
+    if reused is not None:
         audit.append(session, actor, Action.DATASET_UPLOAD, dataset_id)
-    return found
+    return reused
 
 
 @contextmanager
 def _remove_file_on_error(services: Services, key: str) -> Iterator[None]:
-    """Remove a file that no row will name: another request was faster, or the data set is gone."""
+    """Remove a file that no row will list: another request was faster, or the data set is deleted."""
     try:
         yield
     except (NotFound, RequestError):
@@ -177,6 +178,6 @@ def _remove_file_on_error(services: Services, key: str) -> Iterator[None]:
 def _reject(
     services: Services, actor: Actor, row: DatasetRow, problems: list[Problem] | tuple[Problem, ...]
 ) -> InvalidInput:
-    unit = _with_audit(actor, row.id, registry.reject)
+    unit = _with_audit(actor, row.id, uploads.reject)
     remove_files(services.store, services.db.run(unit, row.owner, row.id, problems))
     return InvalidInput(problems)

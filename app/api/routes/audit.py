@@ -1,4 +1,4 @@
-"""The audit: who did what to which object."""
+"""The audit log."""
 
 from typing import Annotated
 
@@ -11,7 +11,7 @@ from app.api import schemas
 from app.api.auth import AdminPrincipal
 from app.api.http.parameters import PageLimit, next_page_headers
 from app.api.http.responses import JsonResponse
-from app.api.openapi import route_responses
+from app.api.openapi.routes import route_responses
 from app.api.services import ServicesDep
 
 router = APIRouter(prefix="/v1/audit", tags=["audit"])

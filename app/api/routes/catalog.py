@@ -1,4 +1,4 @@
-"""What a spec may name."""
+"""The catalogue of kinds."""
 
 from functools import cache
 from hashlib import sha256
@@ -11,7 +11,7 @@ from app.api import schemas
 from app.api.auth import ReadPrincipal
 from app.api.http.parameters import IfNoneMatch, etag_matches
 from app.api.http.responses import JsonResponse
-from app.api.openapi import route_responses
+from app.api.openapi.routes import route_responses
 from app.spec.catalog import build_catalog
 
 router = APIRouter(prefix="/v1/catalog", tags=["catalog"])
@@ -32,6 +32,6 @@ def read_catalog(who: ReadPrincipal, if_none_match: IfNoneMatch = None) -> Respo
 
 @cache
 def _catalog_document() -> tuple[bytes, str]:
-    """Return the document and its ETag, made when it is first asked for."""
+    """Return the document and its ETag, built once."""
     content = orjson.dumps(build_catalog())
     return content, f'"{sha256(content).hexdigest()}"'

@@ -14,13 +14,14 @@ from app.api import schemas
 from app.api.auth import ReadPrincipal, WritePrincipal
 from app.api.http.bodies import RequestBodyDep
 from app.api.http.files import DOWNLOAD_MEDIA_TYPES, FileRequestDep, file_response
-from app.api.http.parameters import DATASET_ID_PATTERN, DatasetId, IdempotencyKey, PageLimit, next_page_headers
+from app.api.http.parameters import DatasetId, IdempotencyKey, PageLimit, next_page_headers
 from app.api.http.responses import JsonResponse, created_response
 from app.api.http.uploads import UploadChunkDep, store_chunk
-from app.api.openapi import CONTENT_BODY, DATASET_BODY, route_responses
+from app.api.openapi.routes import CONTENT_BODY, DATASET_BODY, route_responses
 from app.api.services import ServicesDep
-from app.datasets import registry
-from app.datasets.registry import DatasetStatus
+from app.datasets import contents, lookup, registry
+from app.datasets.lookup import DatasetStatus
+from app.ids import DATASET_ID_PATTERN
 from app.spec.data.sources import NewDataset, UploadSource
 from app.storage.removal import remove_files
 
@@ -61,9 +62,9 @@ def create_dataset(who: WritePrincipal, services: ServicesDep, key: IdempotencyK
     responses=route_responses(200, schemas.Dataset, 404, 409, 413, 422, 503) | route_responses(202, schemas.Dataset),
 )
 def put_content(dataset_id: DatasetId, who: WritePrincipal, services: ServicesDep, piece: UploadChunkDep) -> Response:
-    """Send content, whole or in pieces (`Content-Range`), which follow each other: 202 until the last one.
+    """Send content, at once or in consecutive chunks (`Content-Range`): 202 until the last one.
 
-    `Upload-Offset` says how much has arrived. The whole is read and described before the data set is ready.
+    `Upload-Offset` says how much has arrived. The content is read and described before the data set is ready.
     """
     row = store_chunk(services, who.actor, dataset_id, piece)
     status = 200 if row.status == DatasetStatus.READY else 202
@@ -83,7 +84,7 @@ def list_datasets(
     name: Annotated[str | None, Query(description="Only data sets of this name.", max_length=200)] = None,
 ) -> Response:
     """List data sets, newest first."""
-    rows, more = services.db.read(registry.page, who.owner, limit, after, status, name)
+    rows, more = services.db.read(lookup.page, who.owner, limit, after, status, name)
     page = schemas.DatasetPage(items=[schemas.Dataset.from_row(row) for row in rows], has_more=more)
     return JsonResponse(page.as_dict(), headers=next_page_headers(request, more, rows[-1].id if rows else ""))
 
@@ -91,17 +92,17 @@ def list_datasets(
 @router.get("/{dataset_id}", responses=route_responses(200, schemas.Dataset, 404))
 def read_dataset(dataset_id: DatasetId, who: ReadPrincipal, services: ServicesDep) -> Response:
     """Read a data set: its schema, its first rows, or what is wrong with it."""
-    return JsonResponse(schemas.Dataset.from_row(services.db.read(registry.find, who.owner, dataset_id)).as_dict())
+    return JsonResponse(schemas.Dataset.from_row(services.db.read(lookup.find, who.owner, dataset_id)).as_dict())
 
 
 @router.head("/{dataset_id}/content", operation_id="describe_content", responses=CONTENT_HEAD_RESPONSES)
 @router.get("/{dataset_id}/content", operation_id="download_content", responses=CONTENT_RESPONSES)
 def download_content(
-    dataset_id: DatasetId, who: ReadPrincipal, services: ServicesDep, wanted: FileRequestDep
+    dataset_id: DatasetId, who: ReadPrincipal, services: ServicesDep, file_request: FileRequestDep
 ) -> Response:
-    """Download what was uploaded, whole or a range of it. Its ETag is its SHA-256."""
-    row = services.db.read(registry.find, who.owner, dataset_id)
-    return file_response(services.store, registry.content_file(row), wanted)
+    """Download the uploaded content or a range of it. Its ETag is its SHA-256."""
+    row = services.db.read(lookup.find, who.owner, dataset_id)
+    return file_response(services.store, contents.content_file(row), file_request)
 
 
 @router.delete("/{dataset_id}", status_code=204, responses=route_responses(204, None, 404, 409))

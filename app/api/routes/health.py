@@ -1,4 +1,4 @@
-"""Whether the service lives, whether it can do its work, and how it does."""
+"""Liveness, readiness, and metrics."""
 
 from importlib.metadata import version
 
@@ -10,7 +10,7 @@ from starlette.responses import Response
 
 from app.api import schemas
 from app.api.http.responses import JsonResponse
-from app.api.openapi import PUBLIC_STATUSES, route_responses
+from app.api.openapi.routes import PUBLIC_STATUSES, route_responses
 from app.api.services import ServicesDep
 from app.db import migrate
 from app.db.tables import IdempotencyRow
@@ -22,7 +22,7 @@ VERSION = version("graftwerk")
 
 @router.get("/livez", responses=route_responses(200, schemas.Liveness, always=(400, 500)))
 async def livez() -> Response:
-    """Answer as long as the process lives; touches nothing else."""
+    """Answer as long as the process lives; uses nothing else."""
     return JsonResponse(schemas.Liveness().as_dict())
 
 
@@ -38,7 +38,7 @@ def readyz(services: ServicesDep) -> Response:
 
 
 def _check_writable(session: Session) -> None:
-    """Write, and take it back in the same transaction."""
+    """Write a row, and roll it back."""
     row = IdempotencyRow(owner="", key="readyz", digest="", status=0, body={})
     session.add(row)
     session.flush()
@@ -47,5 +47,5 @@ def _check_writable(session: Session) -> None:
 
 @router.get("/metrics", responses=route_responses(200, None, media=("text/plain",), always=PUBLIC_STATUSES))
 def prometheus(request: Request) -> Response:
-    """Tell figures for Prometheus."""
+    """Return metrics in the format of Prometheus."""
     return Response(generate_latest(request.app.state.registry), media_type=CONTENT_TYPE_PLAIN_0_0_4)

@@ -13,7 +13,7 @@ from app.api.auth import AdminPrincipal, Principal, ReadPrincipal
 from app.api.http.bodies import RequestBodyDep, validate_model
 from app.api.http.parameters import KeyId
 from app.api.http.responses import JsonResponse
-from app.api.openapi import KEY_BODY, KEY_CHANGE_BODY, KEY_ROTATION_BODY, route_responses
+from app.api.openapi.routes import KEY_BODY, KEY_CHANGE_BODY, KEY_ROTATION_BODY, route_responses
 from app.api.services import ServicesDep
 from app.db.tables import KeyRow
 from app.jobs.states import Status
@@ -28,7 +28,7 @@ NO_STORE_HEADERS = {"Cache-Control": "no-store"}
     "/keys", status_code=201, openapi_extra=KEY_BODY, responses=route_responses(201, schemas.NewKey, 413, 415, 422)
 )
 def create_key(who: AdminPrincipal, services: ServicesDep, body: RequestBodyDep) -> Response:
-    """Create a key of the same owner. Its token is told this once."""
+    """Create a key of the same owner. No later response contains its token."""
     wanted = body.validate_as(schemas.KeyRequest)
 
     def unit(session: Session) -> schemas.NewKey:
@@ -53,7 +53,7 @@ def list_keys(who: AdminPrincipal, services: ServicesDep) -> Response:
     responses=route_responses(200, schemas.Key, 404, 409, 413, 415, 422),
 )
 def change_key(key_id: KeyId, who: AdminPrincipal, services: ServicesDep, body: RequestBodyDep) -> Response:
-    """Change a key's name, expiry or limits. What is not named stays as it is."""
+    """Change a key's name, expiry or limits. Other fields stay as they are."""
     services.db.read(keys.find_for_update, who.owner, key_id)  # another's key is 404, whatever is sent
     wanted = body.validate_as(schemas.KeyChange)
 
@@ -78,7 +78,7 @@ def change_key(key_id: KeyId, who: AdminPrincipal, services: ServicesDep, body: 
     responses=route_responses(200, schemas.NewKey, 404, 409, 413, 415, 422),
 )
 def rotate_key(key_id: KeyId, who: AdminPrincipal, services: ServicesDep, body: RequestBodyDep) -> Response:
-    """Give a key another token, which is told this once. The one before opens for `grace_seconds` more."""
+    """Give a key a new token, which no later response contains. The old one is valid for `grace_seconds` more."""
     wanted = body.validate_as(schemas.KeyRotation) if body.content else schemas.KeyRotation()
 
     def unit(session: Session) -> schemas.NewKey:
@@ -91,14 +91,14 @@ def rotate_key(key_id: KeyId, who: AdminPrincipal, services: ServicesDep, body: 
 
 @router.delete("/keys/{key_id}", status_code=204, responses=route_responses(204, None, 404))
 def revoke_key(key_id: KeyId, who: AdminPrincipal, services: ServicesDep) -> Response:
-    """Make a key invalid at once and for good."""
+    """Revoke a key at once and for good."""
     services.db.run(audit.with_audit(who.actor, Action.KEY_REVOKE, key_id, keys.revoke), who.owner, key_id)
     return Response(status_code=204)
 
 
 @router.get("/usage", responses=route_responses(200, schemas.Usage))
 def read_usage(who: ReadPrincipal, services: ServicesDep) -> Response:
-    """Read which key asks, what it may use, and how much of that is used."""
+    """Read the request's key, its limits, and how much of them is used."""
     return JsonResponse(services.db.read(_usage, who).as_dict())
 
 

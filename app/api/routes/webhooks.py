@@ -1,4 +1,4 @@
-"""Webhooks: create, list, read, rotate, enable, try, delete; and the log of their messages."""
+"""Webhooks: create, list, read, rotate, enable, ping, delete; and the log of their messages."""
 
 from typing import Annotated
 
@@ -11,11 +11,12 @@ from app.access.audit import Action
 from app.api import schemas
 from app.api.auth import AdminPrincipal
 from app.api.http.bodies import RequestBodyDep
-from app.api.http.parameters import MESSAGE_ID_PATTERN, MessageId, PageLimit, WebhookId, next_page_headers
+from app.api.http.parameters import MessageId, PageLimit, WebhookId, next_page_headers
 from app.api.http.responses import JsonResponse
-from app.api.openapi import WEBHOOK_BODY, route_responses
+from app.api.openapi.routes import WEBHOOK_BODY, route_responses
 from app.api.services import ServicesDep
 from app.db.tables import WebhookRow
+from app.ids import MESSAGE_ID_PATTERN
 from app.webhooks import deliveries, outbox, repository
 from app.webhooks.deliveries import DeliveryStatus
 from app.webhooks.repository import WebhookConfig
@@ -30,19 +31,19 @@ router = APIRouter(prefix="/v1/webhooks", tags=["webhooks"])
     responses=route_responses(201, schemas.NewWebhook, 409, 413, 415, 422),
 )
 def create_webhook(who: AdminPrincipal, services: ServicesDep, body: RequestBodyDep) -> Response:
-    """Create a webhook. Its secret is told this once."""
-    asked = body.validate_as(schemas.WebhookRequest)
-    services.targets.check(asked.url)
-    wanted = WebhookConfig(asked.name, asked.url, asked.events, asked.jobs == "all")
+    """Create a webhook. No later response contains its secret."""
+    new = body.validate_as(schemas.WebhookRequest)
+    services.targets.check(new.url)
+    config = WebhookConfig(new.name, new.url, new.events, new.jobs == "all")
 
     def unit(session: Session) -> WebhookRow:
-        row = repository.create(session, who.owner, wanted)
+        row = repository.create(session, who.owner, config)
         audit.append(session, who.actor, Action.WEBHOOK_CREATE, row.id)
         return row
 
-    made = services.db.run(unit)
-    told = schemas.NewWebhook.from_row(made, secret=made.secret)
-    return JsonResponse(told.as_dict(), 201, headers={"Location": f"/v1/webhooks/{made.id}"})
+    row = services.db.run(unit)
+    document = schemas.NewWebhook.from_row(row, secret=row.secret).as_dict()
+    return JsonResponse(document, 201, headers={"Location": f"/v1/webhooks/{row.id}"})
 
 
 @router.get("", responses=route_responses(200, schemas.WebhookPage))
@@ -54,13 +55,13 @@ def list_webhooks(who: AdminPrincipal, services: ServicesDep) -> Response:
 
 @router.get("/{webhook_id}", responses=route_responses(200, schemas.Webhook, 404))
 def read_webhook(webhook_id: WebhookId, who: AdminPrincipal, services: ServicesDep) -> Response:
-    """Read a webhook: what it tells, and how it does."""
+    """Read a webhook and its state."""
     return JsonResponse(schemas.Webhook.from_row(services.db.read(repository.find, who.owner, webhook_id)).as_dict())
 
 
 @router.delete("/{webhook_id}", status_code=204, responses=route_responses(204, None, 404))
 def delete_webhook(webhook_id: WebhookId, who: AdminPrincipal, services: ServicesDep) -> Response:
-    """Delete a webhook and its messages, those that wait too."""
+    """Delete a webhook and its messages, pending ones too."""
     services.db.run(
         audit.with_audit(who.actor, Action.WEBHOOK_DELETE, webhook_id, repository.delete), who.owner, webhook_id
     )
@@ -69,7 +70,7 @@ def delete_webhook(webhook_id: WebhookId, who: AdminPrincipal, services: Service
 
 @router.post("/{webhook_id}/rotate", responses=route_responses(200, schemas.NewWebhook, 404))
 def rotate_webhook(webhook_id: WebhookId, who: AdminPrincipal, services: ServicesDep) -> Response:
-    """Give a webhook a new secret, told this once. For a day messages are signed under the one before, too."""
+    """Give a webhook a new secret, which no later response contains. For a day the old one signs too."""
     row = services.db.run(
         audit.with_audit(who.actor, Action.WEBHOOK_ROTATE, webhook_id, repository.rotate), who.owner, webhook_id
     )
@@ -78,14 +79,14 @@ def rotate_webhook(webhook_id: WebhookId, who: AdminPrincipal, services: Service
 
 @router.post("/{webhook_id}/enable", responses=route_responses(200, schemas.Webhook, 404))
 def enable_webhook(webhook_id: WebhookId, who: AdminPrincipal, services: ServicesDep) -> Response:
-    """Let a disabled webhook be tried again, with the messages that waited. Enabling twice is no error."""
+    """Enable a disabled webhook and send its pending messages. Enabling twice is no error."""
     unit = audit.with_audit(who.actor, Action.WEBHOOK_ENABLE, webhook_id, repository.enable)
     return JsonResponse(schemas.Webhook.from_row(services.db.run(unit, who.owner, webhook_id)).as_dict())
 
 
 @router.post("/{webhook_id}/ping", status_code=202, responses=route_responses(202, schemas.Delivery, 404, 409))
 def ping_webhook(webhook_id: WebhookId, who: AdminPrincipal, services: ServicesDep) -> Response:
-    """Send a message of the type `webhook.ping`, to see whether it arrives; the log tells."""
+    """Send a message of the type `webhook.ping`; the log of deliveries shows whether it arrives."""
 
     def unit(session: Session) -> schemas.Delivery:
         row = outbox.enqueue_ping(session, repository.find_enabled(session, who.owner, webhook_id))
@@ -107,7 +108,7 @@ def list_deliveries(
     ] = None,
     status: Annotated[list[DeliveryStatus], Query(description="Only messages with one of these.")] = [],  # noqa: B006
 ) -> Response:
-    """List the messages to a webhook, newest first, with what became of them."""
+    """List the messages to a webhook, newest first, with their attempts."""
 
     def unit(session: Session) -> schemas.DeliveryPage:
         webhook = repository.find(session, who.owner, webhook_id)
@@ -128,7 +129,7 @@ def list_deliveries(
 def resend_delivery(
     webhook_id: WebhookId, message_id: MessageId, who: AdminPrincipal, services: ServicesDep
 ) -> Response:
-    """Send a message again, under the same id, whatever became of it before."""
+    """Send a message again, under the same id, whatever its status."""
 
     def unit(session: Session) -> schemas.Delivery:
         webhook = repository.find_enabled(session, who.owner, webhook_id)

@@ -1,4 +1,4 @@
-"""Workers: who trains, and whether they still listen. For those who run the service."""
+"""Workers and their state, for operators."""
 
 import time
 
@@ -9,7 +9,7 @@ from app import heartbeat
 from app.api import schemas
 from app.api.auth import AdminPrincipal
 from app.api.http.responses import JsonResponse
-from app.api.openapi import route_responses
+from app.api.openapi.routes import route_responses
 from app.api.services import ServicesDep
 from app.db.clock import database_time
 

@@ -1,4 +1,4 @@
-"""What the API answers: every response document, once, with a sentence for each field that needs one.
+"""The models of all responses, with a description of each field that needs one.
 
 Here: Pydantic models of responses. Never: models of what users write (see `app.spec`).
 """

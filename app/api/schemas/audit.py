@@ -1,17 +1,17 @@
-"""The audit."""
+"""The audit log."""
 
-from typing import Any, Self
+from typing import Self
 
 from pydantic import Field
 
 from app.access.audit import Action
-from app.api.http.responses import format_timestamp
-from app.api.schemas.base import ResponseModel
+from app.api.schemas.base import JsonObject, ResponseModel
 from app.db.tables import AuditRow
+from app.spec.timestamps import format_rfc3339
 
 
 class AuditEntry(ResponseModel):
-    """What somebody did, or was refused."""
+    """An action, or refused requests."""
 
     id: str
     at: str
@@ -21,14 +21,14 @@ class AuditEntry(ResponseModel):
     key_id: str | None
     request_id: str
     address: str | None = Field(description="Where the request came from.")
-    data: dict[str, Any]
+    data: JsonObject
 
     @classmethod
     def from_row(cls, row: AuditRow) -> Self:
         """Describe an entry."""
         return cls(
             id=row.id,
-            at=str(format_timestamp(row.at)),
+            at=format_rfc3339(row.at),
             action=Action(row.action),
             target=row.target,
             owner=row.owner,

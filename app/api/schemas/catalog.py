@@ -1,10 +1,10 @@
 """The catalogue of kinds."""
 
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import Field
 
-from app.api.schemas.base import ResponseModel
+from app.api.schemas.base import JsonObject, ResponseModel
 
 KindGroup = Literal[
     "module",
@@ -33,12 +33,12 @@ class CatalogKind(ResponseModel):
     most_inputs: int | None = Field(None, description="Of a node.")
     outputs: list[str] | None = Field(None, description="Names of a node's outputs, if it has several.")
     about: list[str] | None = Field(None, description="What a metric can be reported of.")
-    example: dict[str, Any] | str
-    schema_: dict[str, Any] = Field(alias="schema", description="A reference into `schemas`.")
+    example: JsonObject | str
+    schema_: JsonObject = Field(alias="schema", description="A reference into `schemas`.")
 
 
 class Catalog(ResponseModel):
     """Every kind, and the JSON Schemas of their fields by name."""
 
     kinds: list[CatalogKind]
-    schemas: dict[str, Any]
+    schemas: JsonObject

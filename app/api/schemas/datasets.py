@@ -1,15 +1,15 @@
 """Data sets."""
 
-from typing import Any, Self
+from typing import Self
 
 from pydantic import Field
 
-from app.api.http.responses import format_timestamp
-from app.api.schemas.base import ResponseModel
+from app.api.schemas.base import JsonObject, ResponseModel
 from app.api.schemas.problems import ProblemDetail
-from app.datasets.registry import DatasetStatus
+from app.datasets.lookup import DatasetStatus
 from app.db.tables import DatasetRow
 from app.spec.data.columns import DataSchema
+from app.spec.timestamps import format_rfc3339
 
 
 class Dataset(ResponseModel):
@@ -17,10 +17,10 @@ class Dataset(ResponseModel):
 
     id: str
     name: str
-    source: dict[str, Any]
+    source: JsonObject
     status: DatasetStatus
     data_schema: DataSchema | None
-    preview: list[dict[str, Any]] | None
+    preview: list[JsonObject] | None
     problems: list[ProblemDetail]
     received: int = Field(description="Bytes of content that have arrived: where an upload goes on.")
     sha256: str | None
@@ -39,7 +39,7 @@ class Dataset(ResponseModel):
             problems=[ProblemDetail(**item) for item in row.problems or ()],
             received=row.size,
             sha256=row.sha256,
-            created_at=str(format_timestamp(row.created_at)),
+            created_at=format_rfc3339(row.created_at),
         )
 
 

@@ -5,17 +5,17 @@ from typing import Any, Literal, Self
 
 from pydantic import Field
 
-from app.api.http.responses import format_timestamp
-from app.api.schemas.base import ResponseModel
+from app.api.schemas.base import JsonObject, ResponseModel
 from app.db.tables import EventRow, JobRow
 from app.jobs.queue import Hold, QueuePosition
 from app.jobs.states import Status, Verb
 from app.spec.data.columns import DataSchema
+from app.spec.timestamps import format_optional_rfc3339, format_rfc3339
 
 LINKED_RESOURCES = ("network", "metrics", "events", "stream", "checkpoints", "weights")
 VERBS = ("cancel", "pause", "resume", "retry", "fork")
 NO_QUEUE_PLACE = QueuePosition()
-INSPECTION_SUMMARY_KEYS = ("inputs", "outputs", "totals", "memory")  # what is told of a network without its nodes
+INSPECTION_SUMMARY_KEYS = ("inputs", "outputs", "totals", "memory")  # of a network without its nodes
 
 
 class Failure(ResponseModel):
@@ -40,8 +40,8 @@ class Transition(ResponseModel):
     @classmethod
     def from_row(cls, row: EventRow) -> Self:
         """Describe a transition, from its event."""
-        told = {name: row.data.get(name) for name in ("verb", "from", "to", "worker")}
-        return cls.model_validate({"at": format_timestamp(row.at), **told})
+        fields = {name: row.data.get(name) for name in ("verb", "from", "to", "worker")}
+        return cls.model_validate({"at": format_rfc3339(row.at), **fields})
 
 
 class JobSummary(ResponseModel):
@@ -51,13 +51,11 @@ class JobSummary(ResponseModel):
     name: str
     status: Status
     phase: str = Field(description="What a running job does at the moment; open vocabulary.")
-    wish: str | None = Field(description="What the user asked for and has not come true yet.")
+    wish: str | None = Field(description="A requested verb that is not carried out yet: cancel or pause.")
     metadata: dict[str, str]
     queue: str
     priority: int
-    progress: dict[str, Any] = Field(
-        description="step, epoch, total_steps, steps_per_epoch, rate, eta_seconds, latest."
-    )
+    progress: JsonObject = Field(description="step, epoch, total_steps, steps_per_epoch, rate, eta_seconds, latest.")
     error: Failure | None
     not_before: str | None = Field(description="No attempt before: the spec's wish, or the pause after a loss.")
     version: int = Field(description="Grows with every change; the ETag.")
@@ -70,15 +68,15 @@ class JobSummary(ResponseModel):
 
 
 class Job(JobSummary):
-    """A job, whole."""
+    """A job with its spec and its transitions."""
 
-    spec: dict[str, Any] = Field(description="As it was sent.")
-    inspection: dict[str, Any] = Field(description="Of the network: inputs, outputs, totals and memory.")
-    result: dict[str, Any] | None
+    spec: JsonObject = Field(description="As it was sent.")
+    inspection: JsonObject = Field(description="Of the network: inputs, outputs, totals and memory.")
+    result: JsonObject | None
     attempts: int = Field(description="Attempts lost to machines since the last checkpoint.")
     worker: str | None
     position: int | None = Field(description="Place in its queue, 1 for the next; while it waits for its turn.")
-    starts_at: str | None = Field(description="Estimated; null where nothing is known to estimate it by.")
+    starts_at: str | None = Field(description="Estimated; null if there is nothing to estimate it by.")
     held_by: Hold | None = Field(description="What a waiting job waits for, other than its turn.")
     last_event: int
     transitions: list[Transition]
@@ -95,7 +93,7 @@ class Job(JobSummary):
             attempts=row.attempts,
             worker=row.worker,
             position=place.position,
-            starts_at=format_timestamp(place.starts_at),
+            starts_at=format_optional_rfc3339(place.starts_at),
             held_by=place.held_by,
             last_event=row.last_seq,
             transitions=[Transition.from_row(event) for event in transitions],
@@ -124,12 +122,12 @@ def _summary_fields(row: JobRow) -> dict[str, Any]:
         "progress": row.progress,
         "error": row.error,
         "version": row.version,
-        "not_before": format_timestamp(row.not_before or None),
-        "created_at": format_timestamp(row.created_at),
-        "started_at": format_timestamp(row.started_at),
-        "finished_at": format_timestamp(row.finished_at),
-        "deleted_at": format_timestamp(row.deleted_at),
-        "updated_at": format_timestamp(row.updated_at),
+        "not_before": format_optional_rfc3339(row.not_before or None),
+        "created_at": format_rfc3339(row.created_at),
+        "started_at": format_optional_rfc3339(row.started_at),
+        "finished_at": format_optional_rfc3339(row.finished_at),
+        "deleted_at": format_optional_rfc3339(row.deleted_at),
+        "updated_at": format_rfc3339(row.updated_at),
         "urls": urls | {"cancel": f"{here}/cancel"},
     }
 
@@ -147,4 +145,4 @@ class Report(ResponseModel):
     valid: Literal[True] = True
     queue: str
     data_schema: DataSchema
-    inspection: dict[str, Any]
+    inspection: JsonObject

@@ -1,18 +1,16 @@
-"""API keys, what they may use, and what is used."""
+"""API keys, their limits, and what is used."""
 
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, Field
 
 from app.access.quotas import MAX_PRIORITY
-from app.api.http.responses import format_timestamp
 from app.api.rate_limits import parse_rate
-from app.api.schemas.base import ResponseModel
+from app.api.schemas.base import JsonObject, ResponseModel
 from app.db.tables import KeyRow
-from app.spec.base import SpecModel, validation_error
-from app.spec.timestamps import Timestamp, parse_rfc3339
+from app.spec.base import MAX_INT64, SpecModel, validation_error
+from app.spec.timestamps import Timestamp, format_optional_rfc3339, format_rfc3339, parse_rfc3339
 
-MAX_INT64 = 2**63 - 1
 NonNegativeInt64 = Annotated[int, Field(strict=True, ge=0, le=MAX_INT64)]
 PositiveInt32 = Annotated[int, Field(strict=True, ge=1, le=2**31 - 1)]
 
@@ -28,7 +26,7 @@ def _validate_rate(text: str) -> str:
 
 
 class KeyLimits(SpecModel):
-    """What a key may use, where that differs from the settings."""
+    """The limits of a key that differ from the settings."""
 
     requests: Annotated[str, AfterValidator(_validate_rate), Field(max_length=100)] | None = Field(
         None, description="Rate of requests, such as 600/minute."
@@ -55,7 +53,7 @@ class Key(ResponseModel):
     id: str
     name: str
     scopes: list[Literal["read", "write", "admin"]]
-    limits: dict[str, Any] = Field(description="Those that differ from the settings.")
+    limits: JsonObject = Field(description="Those that differ from the settings.")
     created_at: str
     expires_at: str | None
     revoked_at: str | None
@@ -63,24 +61,24 @@ class Key(ResponseModel):
     old_token_until: str | None = Field(description="Until when the token before the last rotation opens.")
 
     @classmethod
-    def from_row(cls, row: KeyRow, **more: Any) -> Self:
+    def from_row(cls, row: KeyRow, **fields: str) -> Self:
         """Describe a key."""
         return cls(
             id=row.id,
             name=row.name,
             scopes=row.scopes,
             limits=row.limits or {},
-            created_at=str(format_timestamp(row.created_at)),
-            expires_at=format_timestamp(row.expires_at),
-            revoked_at=format_timestamp(row.revoked_at),
-            last_used_at=format_timestamp(row.last_used_at),
-            old_token_until=format_timestamp(row.old_until),
-            **more,
+            created_at=format_rfc3339(row.created_at),
+            expires_at=format_optional_rfc3339(row.expires_at),
+            revoked_at=format_optional_rfc3339(row.revoked_at),
+            last_used_at=format_optional_rfc3339(row.last_used_at),
+            old_token_until=format_optional_rfc3339(row.old_until),
+            **fields,
         )
 
 
 class NewKey(Key):
-    """An API key with its token, which is told this once."""
+    """An API key with its token, which no later response contains."""
 
     token: str
 
@@ -106,15 +104,15 @@ class KeyRequest(SpecModel):
 
 
 class KeyChange(SpecModel):
-    """What to change about a key: a JSON merge patch (RFC 7396), in which null takes a limit or the expiry away."""
+    """Changes to a key: a JSON merge patch (RFC 7396), in which null removes a limit or the expiry."""
 
     name: str = Field("", min_length=1, max_length=200)
     expires_at: Timestamp | None = None
-    limits: dict[str, Any] = Field(default_factory=dict, description="Some of the limits.")
+    limits: JsonObject = Field(default_factory=dict, description="Some of the limits.")
 
 
 class KeyRotation(SpecModel):
-    """How to rotate a key."""
+    """Options of a rotation."""
 
     grace_seconds: float = Field(
         3600.0, ge=0, le=30 * 86_400, allow_inf_nan=False, description="For how long the old token opens as well."
@@ -122,7 +120,7 @@ class KeyRotation(SpecModel):
 
 
 class UsedLimit(ResponseModel):
-    """A limit, and how much of it is used. What is null is not limited, or not counted."""
+    """A limit, and how much of it is used. Null: not limited, or not counted."""
 
     name: str
     limit: int | str | None
@@ -131,7 +129,7 @@ class UsedLimit(ResponseModel):
 
 
 class Usage(ResponseModel):
-    """The key that asks, what it may use, and what is used."""
+    """The request's key, its limits, and what is used."""
 
     owner: str
     key: Key | None = Field(description="Null where authentication is off.")

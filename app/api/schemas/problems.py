@@ -1,16 +1,16 @@
 """Problems, and readiness."""
 
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import Field
 
-from app.api.schemas.base import ResponseModel
+from app.api.schemas.base import JsonObject, ResponseModel
 
 
 class ProblemDetail(ResponseModel):
-    """One thing that is wrong."""
+    """One mistake in a document."""
 
-    pointer: str = Field(description="JSON Pointer into what was sent; empty for the whole.")
+    pointer: str = Field(description="JSON Pointer into the request's document; empty for all of it.")
     code: str
     detail: str
     hint: str = Field(description="How to mend it.")
@@ -26,7 +26,7 @@ class ProblemDocument(ResponseModel):
     code: str = Field(description="Stable, for programs.")
     request_id: str
     errors: list[ProblemDetail]
-    partial_graph: dict[str, Any] | None = Field(None, description="Of a network with problems: what is right.")
+    partial_graph: JsonObject | None = Field(None, description="Of a network with problems: what is right.")
 
 
 class Liveness(ResponseModel):
@@ -36,21 +36,21 @@ class Liveness(ResponseModel):
 
 
 class Inspection(ResponseModel):
-    """What a network is."""
+    """The inspection of a network."""
 
-    inputs: dict[str, Any]
-    nodes: list[dict[str, Any]] = Field(description="In the order in which they are computed; bodies inside.")
+    inputs: JsonObject
+    nodes: list[JsonObject] = Field(description="In the order in which they are computed; bodies inside.")
     edges: list[list[str]]
-    outputs: dict[str, Any]
+    outputs: JsonObject
     totals: dict[str, int] = Field(description="Parameters, buffers, floating point operations of one example.")
     memory: dict[str, int] | None = Field(None, description="Bytes that a training step takes, by purpose.")
-    autograd: dict[str, Any] | None = Field(None, description="The graph of backward: nodes and edges.")
-    gradcheck: dict[str, Any] | None = Field(None, description="Gradients beside differences.")
-    run: dict[str, Any] | None = Field(None, description="Outputs, parameters and gradients for given values.")
+    autograd: JsonObject | None = Field(None, description="The graph of backward: nodes and edges.")
+    gradcheck: JsonObject | None = Field(None, description="Gradients beside differences.")
+    run: JsonObject | None = Field(None, description="Outputs, parameters and gradients for given values.")
 
 
 class Readiness(ResponseModel):
-    """A service that can do its work."""
+    """A service that accepts jobs."""
 
     ready: Literal[True] = True
     version: str

@@ -1,27 +1,29 @@
 """What is recorded about a job: events, curves, checkpoints."""
 
-from typing import Any, Literal, Self
+from typing import Literal, Self
 
 from pydantic import Field
 
-from app.api.http.responses import format_timestamp, json_number
-from app.api.schemas.base import JsonNumber, ResponseModel
+from app import checkpoints
+from app.api.http.responses import json_number
+from app.api.schemas.base import JsonNumber, JsonObject, ResponseModel
 from app.db.tables import CheckpointRow, EventRow
+from app.spec.timestamps import format_rfc3339
 
 
 class Event(ResponseModel):
-    """One thing that happened to a job."""
+    """An event of a job."""
 
     id: int = Field(description="Numbers a job's events without gaps.")
     at: str
     kind: str
     fence: int = Field(description="Which attempt it was.")
-    data: dict[str, Any]
+    data: JsonObject
 
     @classmethod
     def from_row(cls, row: EventRow) -> Self:
         """Describe an event."""
-        return cls(id=row.seq, at=str(format_timestamp(row.at)), kind=row.kind, fence=row.fence, data=row.data)
+        return cls(id=row.seq, at=format_rfc3339(row.at), kind=row.kind, fence=row.fence, data=row.data)
 
 
 class EventPage(ResponseModel):
@@ -32,10 +34,10 @@ class EventPage(ResponseModel):
 
 
 class Series(ResponseModel):
-    """Columns of one curve: a row is a bucket of points, or a point where they fit."""
+    """Columns of one curve: a row is a bucket of points, or a single point."""
 
     width: int = Field(description="Points per bucket; 1: every row is a point.")
-    points: int = Field(description="Points of the whole series.")
+    points: int = Field(description="Points of the complete series.")
     x: list[JsonNumber]
     step: list[int] = Field(description="Of the bucket's last point.")
     min: list[JsonNumber]
@@ -74,7 +76,7 @@ class Checkpoint(ResponseModel):
 
     @classmethod
     def from_row(cls, row: CheckpointRow) -> Self:
-        """Describe a checkpoint; what only a resumed attempt needs stays private."""
+        """Describe a checkpoint and its public files."""
         files = [
             CheckpointFile(
                 name=file["name"],
@@ -82,8 +84,7 @@ class Checkpoint(ResponseModel):
                 sha256=file["sha256"],
                 url=f"/v1/checkpoints/{row.id}/files/{file['name']}",
             )
-            for file in row.files
-            if file["public"]
+            for file in checkpoints.public_files(row).values()
         ]
         values = {name: json_number(value) for name, value in row.values.items() if value is not None}
         return cls(
@@ -93,7 +94,7 @@ class Checkpoint(ResponseModel):
             epoch=row.epoch,
             values=values,
             final=row.final,
-            created_at=str(format_timestamp(row.created_at)),
+            created_at=format_rfc3339(row.created_at),
             files=files,
         )
 
@@ -106,13 +107,13 @@ class CheckpointPage(ResponseModel):
 
 
 class JobReport(ResponseModel):
-    """What an evaluation saw."""
+    """The report of an evaluation."""
 
     job_id: str
     checkpoint_id: str
     version: int
     step: int
     rows: int = Field(description="Held-out examples.")
-    heads: list[dict[str, Any]] = Field(
-        description="What each output says of its target: `about` tells which; see the page on reports."
+    heads: list[JsonObject] = Field(
+        description="One object per output; its `about` says of which form: see the page on reports."
     )

@@ -1,14 +1,14 @@
 """Webhooks, and the messages to them."""
 
 import json
-from typing import Any, Literal, Self
+from typing import Literal, Self
 
 from pydantic import Field
 
-from app.api.http.responses import format_timestamp
-from app.api.schemas.base import ResponseModel
+from app.api.schemas.base import JsonObject, ResponseModel
 from app.db.tables import DeliveryRow, WebhookRow
 from app.spec.base import SpecModel
+from app.spec.timestamps import format_optional_rfc3339, format_rfc3339
 from app.webhooks.deliveries import DeliveryStatus
 from app.webhooks.messages import TERMINAL_TYPES, MessageType
 from app.webhooks.targets import MAX_URL_LENGTH
@@ -20,13 +20,13 @@ class WebhookRequest(SpecModel):
     url: str = Field(min_length=1, max_length=MAX_URL_LENGTH, description="Where to: https://host/path.")
     name: str = Field("webhook", min_length=1, max_length=200)
     events: list[MessageType] = Field(
-        list(TERMINAL_TYPES), min_length=1, max_length=len(MessageType), description="What to tell."
+        list(TERMINAL_TYPES), min_length=1, max_length=len(MessageType), description="Events to send."
     )
     jobs: Literal["all", "named"] = Field("all", description="Of all the owner's jobs, or of those that name it.")
 
 
 class Webhook(ResponseModel):
-    """Whom to tell what happens to jobs."""
+    """A receiver of messages about jobs."""
 
     id: str
     name: str
@@ -42,7 +42,7 @@ class Webhook(ResponseModel):
     created_at: str
 
     @classmethod
-    def from_row(cls, row: WebhookRow, **more: Any) -> Self:
+    def from_row(cls, row: WebhookRow, **fields: str) -> Self:
         """Describe a webhook, without its secret."""
         status = "disabled" if row.disabled_at else "failing" if row.failing_since else "active"
         return cls(
@@ -52,16 +52,16 @@ class Webhook(ResponseModel):
             events=row.events,
             jobs="all" if row.all_jobs else "named",
             status=status,
-            failing_since=format_timestamp(row.failing_since),
-            disabled_at=format_timestamp(row.disabled_at),
+            failing_since=format_optional_rfc3339(row.failing_since),
+            disabled_at=format_optional_rfc3339(row.disabled_at),
             disabled_reason=row.disabled_reason,
-            created_at=str(format_timestamp(row.created_at)),
-            **more,
+            created_at=format_rfc3339(row.created_at),
+            **fields,
         )
 
 
 class NewWebhook(Webhook):
-    """A webhook with its secret, which is told this once."""
+    """A webhook with its secret, which no later response contains."""
 
     secret: str = Field(description="whsec_…: what the receiver verifies signatures with.")
 
@@ -74,7 +74,7 @@ class WebhookPage(ResponseModel):
 
 
 class DeliveryAttempt(ResponseModel):
-    """One try to deliver a message."""
+    """One attempt to deliver a message."""
 
     at: str
     seconds: float
@@ -93,14 +93,14 @@ class Delivery(ResponseModel):
     status: DeliveryStatus
     next_at: str | None = Field(description="When it is tried, while it waits.")
     attempts: list[DeliveryAttempt] = Field(description="The last ones, oldest first.")
-    message: dict[str, Any] = Field(description="What is sent.")
+    message: JsonObject = Field(description="What is sent.")
     created_at: str
     ended_at: str | None
 
     @classmethod
     def from_row(cls, row: DeliveryRow) -> Self:
-        """Describe a message and what became of it."""
-        attempts = [DeliveryAttempt(**each | {"at": str(format_timestamp(each["at"]))}) for each in row.attempts]
+        """Describe a message and its attempts."""
+        attempts = [DeliveryAttempt(**each | {"at": format_rfc3339(each["at"])}) for each in row.attempts]
         return cls(
             id=row.id,
             webhook_id=row.webhook_id,
@@ -109,9 +109,9 @@ class Delivery(ResponseModel):
             status=DeliveryStatus(row.status),
             attempts=attempts,
             message=json.loads(row.body),
-            next_at=format_timestamp(row.next_at) if row.status == DeliveryStatus.PENDING else None,
-            created_at=str(format_timestamp(row.created_at)),
-            ended_at=format_timestamp(row.ended_at),
+            next_at=format_optional_rfc3339(row.next_at) if row.status == DeliveryStatus.PENDING else None,
+            created_at=format_rfc3339(row.created_at),
+            ended_at=format_optional_rfc3339(row.ended_at),
         )
 
 

@@ -2,16 +2,16 @@
 
 from typing import Literal, Self
 
-from app.api.http.responses import format_timestamp
 from app.api.schemas.base import ResponseModel
 from app.db.tables import WorkerRow
 from app.heartbeat import Liveness, liveness
+from app.spec.timestamps import format_optional_rfc3339, format_rfc3339
 
 
 class Worker(ResponseModel):
-    """A worker, as it told of itself with its last sign of life. Older versions do not tell all.
+    """A worker, by its last heartbeat. Workers of older versions report fewer fields.
 
-    `silent` has told nothing for a while; `deaf` does not hear the wake-ups that it sends to itself.
+    `silent`: no heartbeat for a while; `deaf`: the wake-ups that it sends to itself do not arrive.
     """
 
     name: str
@@ -35,8 +35,8 @@ class Worker(ResponseModel):
             queues=row.queues,
             slots=row.slots,
             free=row.free,
-            started_at=format_timestamp(row.started_at),
-            seen_at=str(format_timestamp(row.seen_at)),
+            started_at=format_optional_rfc3339(row.started_at),
+            seen_at=format_rfc3339(row.seen_at),
             seconds_since_seen=round(seconds, 3),
             deaf_seconds=round(row.deaf_seconds or 0.0, 3),
         )

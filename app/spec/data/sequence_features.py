@@ -6,6 +6,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import Field, ValidationInfo, field_validator
 
 from app.errors import Problem
+from app.ids import DATASET_ID_PATTERN
 from app.spec.base import Size, SpecModel, validation_error
 from app.spec.data.base_feature import SCALE_DESCRIPTION, ColumnFeature, FeatureContext, PadMode, Scale, SequenceLengths
 from app.spec.data.columns import Column, ColumnName, ColumnType, DataSchema, Dtype
@@ -52,7 +53,7 @@ class Tokenizer(SpecModel):
 class Vectors(SpecModel):
     """Pretrained word vectors, copied into an Embedding."""
 
-    dataset: Annotated[str, Field(pattern=r"^ds_[0-9a-f]{32}$")]
+    dataset: Annotated[str, Field(pattern=DATASET_ID_PATTERN)]
     into: Annotated[str, Field(min_length=1, max_length=200, description="The id of the Embedding.")]
 
 

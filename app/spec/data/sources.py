@@ -4,6 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
+from app.ids import DATASET_ID_PATTERN
 from app.spec.base import Name, Probability, SpecModel, validation_error
 from app.spec.data.base_feature import SCALE_DESCRIPTION, Scale
 from app.spec.data.columns import Column, ColumnName, ColumnType, DataSchema
@@ -30,7 +31,7 @@ def _validate_dataset_name(kind: str, name: str) -> str:
 
 BuiltinName = Annotated[str, AfterValidator(_validate_builtin)]
 TorchvisionName = Annotated[str, AfterValidator(_validate_torchvision)]
-DatasetId = Annotated[str, Field(pattern=r"^ds_[0-9a-f]{32}$")]
+DatasetId = Annotated[str, Field(pattern=DATASET_ID_PATTERN)]
 
 
 class Split(SpecModel):

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field, TypeAdapter, model_validator
 
 from app.errors import Problem
-from app.spec.base import Count, NonNegative, Positive, Size, SpecModel, Steps, validation_error
+from app.spec.base import Count, NonNegative, Positive, Seed, Size, SpecModel, Steps, validation_error
 from app.spec.training.optimizers import BaseOptimizer, Optimizer
 from app.spec.training.parameter_groups import ParameterGroup, group_problems
 from app.spec.training.schedules import Schedule, Warmup, warmup_problems
@@ -59,7 +59,7 @@ class Training(SpecModel):
     precision: Literal["float32", "bf16", "fp16"] = "float32"
     mode: Literal["eager", "compiled"] = "eager"
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
-    seed: Annotated[int, Field(strict=True, ge=0, le=2**63 - 1)] = 0
+    seed: Seed = 0
     deterministic: bool = True
     drop_last: bool = False
     on_nan: Literal["fail", "skip", "ignore"] = "fail"

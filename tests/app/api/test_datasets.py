@@ -183,13 +183,13 @@ class TestDownloads:
             assert anna.put(f"{place}/content", content=CSV).status_code == 200
         assert len(list(api.services.store.keys(""))) == 1
         digest = hashlib.sha256(CSV).hexdigest()
-        told = anna.post("/v1/datasets", json={"name": "c", "source": {"kind": "upload", "sha256": digest}})
-        assert (told.json()["status"], told.json()["received"]) == ("ready", len(CSV))
+        created = anna.post("/v1/datasets", json={"name": "c", "source": {"kind": "upload", "sha256": digest}})
+        assert (created.json()["status"], created.json()["received"]) == ("ready", len(CSV))
         theirs = register_upload(bert, sha256=digest)
         assert bert.get(theirs).json()["status"] == "awaiting_content"
         for place in places:
             assert anna.delete(place).status_code == 204
-        last = told.headers["location"]
+        last = created.headers["location"]
         assert anna.get(f"{last}/content").content == CSV
         assert anna.delete(last).status_code == 204
         assert list(api.services.store.keys("")) == []

@@ -112,7 +112,7 @@ def test_points_that_are_not_finite_are_words(api: Api, anna: Client) -> None:
 def test_a_job_that_ends_while_it_is_read_loses_no_event(
     api: Api, anna: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The last event is written between the two queries of a stream that has just told all others."""
+    """The last event is written between the two queries of a stream that has just sent all others."""
     db = api.services.db
     job = create_running_job(db)
     after, ends = events.list_events, [lambda: finish_job(db, job)]

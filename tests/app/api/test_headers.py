@@ -26,9 +26,9 @@ def careful(response: object) -> None:
     assert "server" not in headers
     assert "set-cookie" not in headers
     assert "access-control-allow-origin" not in headers  # no other site may read
-    told = headers["cache-control"]
-    assert told == "no-store" or told.startswith("private, ")
-    assert ("etag" in headers) == told.startswith("private, ")
+    cache = headers["cache-control"]
+    assert cache == "no-store" or cache.startswith("private, ")
+    assert ("etag" in headers) == cache.startswith("private, ")
 
 
 def test_answers_are_careful(api: Api) -> None:

@@ -11,7 +11,7 @@ import httpx
 import pytest
 import yaml
 
-from app.jobs import repository, service
+from app.jobs import deletion, repository, service
 from app.jobs.dispatch import Waker
 from app.jobs.states import TERMINAL_STATUSES, Status
 from tests.app.api.client import Api, Client, assert_problem
@@ -307,7 +307,7 @@ def test_waiting_has_an_end(api: Api, anna: Client) -> None:
 def test_a_job_deleted_meanwhile_ends_the_wait(api: Api, anna: Client) -> None:
     db = api.services.db
     job_id = create_queued_job(db)
-    timer = Timer(0.3, lambda: (db.run(service.cancel, "anna", job_id), db.run(service.delete, "anna", job_id)))
+    timer = Timer(0.3, lambda: (db.run(service.cancel, "anna", job_id), db.run(deletion.delete, "anna", job_id)))
     timer.start()
     response = anna.get(f"/v1/jobs/{job_id}", params={"wait": 20})
     timer.join()

@@ -74,8 +74,8 @@ def test_what_is_no_key_opens_nothing(api: Api, route: str) -> None:
     headers = {name: f"Bearer {token}" for name, token in tokens(api, "anna").items()}
     whole = api.services.db.run(keys.create, "anna", "new", keys.SCOPES)[1]
     headers |= {"bare": whole, "basic": f"Basic {whole}", "token": f"Token {whole}", "nothing": ""}
-    for told in headers.values():
-        response = api.client(None)(method, place, headers={"Authorization": told.encode()}, **body)
+    for authorization in headers.values():
+        response = api.client(None)(method, place, headers={"Authorization": authorization.encode()}, **body)
         refused(method, response, 401, "unauthenticated")
         assert response.headers["www-authenticate"].startswith("Bearer")
     refused(method, api.client(None)(method, place, **body), 401, "unauthenticated")

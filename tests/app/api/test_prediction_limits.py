@@ -94,7 +94,7 @@ def test_limits(serve: StartApp, api: Api, anna: Client, path: str, tmp_path: Pa
 
 
 async def pieces() -> AsyncIterator[bytes]:
-    """A body whose length is not told."""
+    """A body without a Content-Length."""
     for _ in range(3):
         yield b" " * 1000
 

@@ -59,11 +59,11 @@ def test_answers_are_those_of_plain_pytorch(anna: Client, path: str, tmp_path: P
     network.eval()
     with torch.no_grad():
         expected = network(torch.tensor([row["x"] for row in ROWS]))
-    told = [row["output"] for row in document["predictions"]]
-    np.testing.assert_allclose([row["raw"] for row in told], expected, atol=1e-6)
-    np.testing.assert_allclose([row["probabilities"] for row in told], expected.softmax(1), atol=1e-6)
-    assert [row["label"] for row in told] == expected.argmax(1).tolist()
-    assert [row["top"][0]["label"] for row in told] == expected.argmax(1).tolist()
+    outputs = [row["output"] for row in document["predictions"]]
+    np.testing.assert_allclose([row["raw"] for row in outputs], expected, atol=1e-6)
+    np.testing.assert_allclose([row["probabilities"] for row in outputs], expected.softmax(1), atol=1e-6)
+    assert [row["label"] for row in outputs] == expected.argmax(1).tolist()
+    assert [row["top"][0]["label"] for row in outputs] == expected.argmax(1).tolist()
     assert (document["job"], document["left_out"], document["files"]) == (job, {}, None)
     assert document["outputs"] == {
         "output": {"about": "classes", "target": "y", "loss": "CrossEntropyLoss", "labels": None}

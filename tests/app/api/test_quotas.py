@@ -1,4 +1,4 @@
-"""What keys may use: refused clearly, told beforehand, and counted."""
+"""Limits of keys: enforced, announced in headers, and counted."""
 
 from collections.abc import AsyncIterator
 from typing import Any
@@ -36,7 +36,7 @@ def test_as_many_jobs_wait_as_may(api: Api, anna: Client) -> None:
         assert response.headers["ratelimit"].endswith(f', "queued";r={left}')
     refused = few.post("/v1/jobs", json=SPEC)
     document = assert_problem(refused, 429, "too_many_waiting")
-    assert "2 jobs of this key are waiting, at most 2 may" in document["detail"]
+    assert "2 jobs of this key are queued, at most 2 are allowed" in document["detail"]
     assert document["errors"][0]["hint"]
     assert int(refused.headers["retry-after"]) >= 1
     assert used(few)["queued_jobs"] == (2, 2)
@@ -114,7 +114,7 @@ def test_a_full_owner_stores_nothing_more(api: Api, anna: Client) -> None:
     place = f"/v1/datasets/{made[1]}/content"
     other = CSV + b"3,z\n"
     assert_problem(full.put(place, content=other), 403, "quota_exceeded")
-    assert_problem(full.put(place, content=stream(other)), 403, "quota_exceeded")  # whose length nobody told
+    assert_problem(full.put(place, content=stream(other)), 403, "quota_exceeded")  # without a Content-Length
     piece = {"Content-Range": f"bytes 0-3/{len(other)}"}
     assert_problem(full.put(place, content=other[:4], headers=piece), 403, "quota_exceeded")
     assert anna.put(place, content=other).status_code == 200

@@ -62,8 +62,8 @@ def test_what_is_sent_in_headers_is_told_nowhere(api: Api) -> None:
     for route in ROUTES_DELETE_LAST:
         method, path = route.split(" ")
         place, body = path.format(**there), request_options(ROUTE_CASES[route])
-        for told in (f"Bearer gw_{'0' * 32}_hunter2", f"Basic {BASIC}", f"Bearer {WHSEC}", "hunter2"):
-            headers = {"Authorization": told, "Cookie": COOKIE, "Proxy-Authorization": told, "X-Api-Key": WHSEC}
+        for secret in (f"Bearer gw_{'0' * 32}_hunter2", f"Basic {BASIC}", f"Bearer {WHSEC}", "hunter2"):
+            headers = {"Authorization": secret, "Cookie": COOKIE, "Proxy-Authorization": secret, "X-Api-Key": WHSEC}
             clean(nobody(method, place, headers=headers, **body).text)
         clean(anna(method, place, headers={"Cookie": COOKIE, "X-Request-ID": "?" + WHSEC}, **body).text)
 
@@ -90,8 +90,8 @@ def test_a_database_that_is_away_keeps_its_password(serve: StartApp) -> None:
 def test_a_store_that_fails_keeps_its_keys(
     serve: StartApp, s3_options: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    told = s3_options | {"access_key_id": "hunter2id", "secret_access_key": "hunter2secret"}
-    api = serve(other={"store": open_store("s3://nowhere/x", told)})
+    secret = s3_options | {"access_key_id": "hunter2id", "secret_access_key": "hunter2secret"}
+    api = serve(other={"store": open_store("s3://nowhere/x", secret)})
     with pytest.raises(Exception) as error:  # noqa: PT011 - whatever the store raises
         create_objects(api, "anna")
     logging.getLogger("store").error("failed", exc_info=error.value)

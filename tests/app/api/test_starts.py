@@ -97,7 +97,7 @@ def test_a_network_trained_in_plain_torch_is_gone_on_with(api: Api, anna: Client
     assert int(found["batchnorm1d1.num_batches_tracked"]) == 41
 
 
-def told(anna: Client, spec: dict[str, Any]) -> list[tuple[str, str]]:
+def problems_of(anna: Client, spec: dict[str, Any]) -> list[tuple[str, str]]:
     document = assert_problem(anna.post("/v1/jobs", json=spec), 422, "invalid_input")
     assert all(item["hint"] for item in document["errors"])
     return [(item["pointer"], item["code"]) for item in document["errors"]]
@@ -130,17 +130,17 @@ def test_only_weights_can_be_started_from_and_not_trained_on(anna: Client) -> No
     weights = stored(anna, {"x": torch.zeros(3)})
     rows = stored(anna, {"x": torch.zeros(3, 2), "y": torch.zeros(3, 1)}, format="auto")
     unknown = "ds_" + "0" * 32
-    assert told(anna, SPEC | {"data": {"kind": "dataset", "id": weights}}) == [("/data/id", "wrong_dataset")]
-    assert told(anna, starting(rows)) == [("/start_from/dataset", "wrong_dataset")]
-    assert told(anna, starting(unknown)) == [("/start_from/dataset", "unknown_dataset")]
-    assert told(anna, starting(weights, what="everything")) == [("/start_from", "contradiction")]
-    assert told(anna, starting(weights, checkpoint="ckpt_" + "0" * 32)) == [("/start_from", "contradiction")]
-    assert told(anna, SPEC | {"start_from": {}}) == [("/start_from", "contradiction")]
+    assert problems_of(anna, SPEC | {"data": {"kind": "dataset", "id": weights}}) == [("/data/id", "wrong_dataset")]
+    assert problems_of(anna, starting(rows)) == [("/start_from/dataset", "wrong_dataset")]
+    assert problems_of(anna, starting(unknown)) == [("/start_from/dataset", "unknown_dataset")]
+    assert problems_of(anna, starting(weights, what="everything")) == [("/start_from", "contradiction")]
+    assert problems_of(anna, starting(weights, checkpoint="ckpt_" + "0" * 32)) == [("/start_from", "contradiction")]
+    assert problems_of(anna, SPEC | {"start_from": {}}) == [("/start_from", "contradiction")]
 
 
 def test_weights_of_another_owner_are_unknown(anna: Client, bert: Client) -> None:
     weights = stored(anna, begun().state_dict())
-    assert told(bert, starting(weights)) == [("/start_from/dataset", "unknown_dataset")]
+    assert problems_of(bert, starting(weights)) == [("/start_from/dataset", "unknown_dataset")]
 
 
 def test_a_file_stays_while_a_job_needs_it(api: Api, anna: Client) -> None:

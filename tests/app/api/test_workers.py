@@ -1,4 +1,4 @@
-"""Workers over HTTP, and what Prometheus is told of them and of jobs."""
+"""Workers over HTTP, and the metrics of them and of jobs."""
 
 from typing import Any
 
@@ -39,7 +39,7 @@ def change(database: Database, table: type[Any], where: Any, **values: Any) -> N
     database.run(unit)
 
 
-def told(api: Api) -> dict[tuple[str, tuple[str, ...]], float]:
+def scrape(api: Api) -> dict[tuple[str, tuple[str, ...]], float]:
     """Return what /metrics says: by name and values of labels, which come in the order of their names."""
     text = api.client(None).get("/metrics").text
     return {
@@ -78,7 +78,7 @@ def test_figures_of_jobs_and_queues(api: Api) -> None:
     lease = api.services.settings.lease_seconds
     change(db, JobRow, JobRow.id == running, progress={"rate": 12.5}, lease_until=now() + lease - 8)
     beat(db, "a:1")
-    found = told(api)
+    found = scrape(api)
     assert found["graftwerk_queue_depth", ("default",)] == 2
     assert 600 <= found["graftwerk_queue_oldest_seconds", ("default",)] < 700
     assert (found["graftwerk_queue_depth", ("slow",)], found["graftwerk_queue_workers", ("slow",)]) == (0, 1)
@@ -92,7 +92,7 @@ def test_figures_of_workers(api: Api) -> None:
     db = api.services.db
     beat(db, "a:1", deaf=3)
     beat(db, "b:1", stopped=True)
-    found = told(api)
+    found = scrape(api)
     assert (found["graftwerk_worker_slots", ("free", "a:1")], found["graftwerk_worker_slots", ("used", "a:1")]) == (
         1,
         3,
@@ -110,21 +110,21 @@ def test_figures_of_workers(api: Api) -> None:
 def test_every_figure_is_told(api: Api) -> None:
     create_job_in_status(api.services.db, Status.QUEUED)
     beat(api.services.db, "a:1")
-    names = {name.removesuffix("_total") for name, _ in told(api)}
+    names = {name.removesuffix("_total") for name, _ in scrape(api)}
     assert set(PROMETHEUS_METRICS) <= names
     assert {name for name in names if name.startswith("graftwerk_") and "_http_" not in name} == set(PROMETHEUS_METRICS)
 
 
 def test_the_database_is_asked_once_in_some_seconds(api: Api) -> None:
-    assert told(api)["graftwerk_jobs", ("queued",)] == 0
+    assert scrape(api)["graftwerk_jobs", ("queued",)] == 0
     create_job_in_status(api.services.db, Status.QUEUED)
-    assert told(api)["graftwerk_jobs", ("queued",)] == 0
+    assert scrape(api)["graftwerk_jobs", ("queued",)] == 0
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 def test_with_the_database_away_it_tells_of_itself_alone(serve: StartApp) -> None:
     nowhere = Database("postgresql+psycopg://nobody@127.0.0.1:1/none")
-    found = told(serve(other={"db": nowhere}))
+    found = scrape(serve(other={"db": nowhere}))
     assert found["graftwerk_wake_ups_total", ("api", "dropped")] >= 0
     assert found["graftwerk_database_connections", ("limit",)] == 20
     assert not [name for name, _ in found if name.startswith(("graftwerk_jobs", "graftwerk_queue"))]

@@ -21,10 +21,10 @@ def register_upload(anna: Client, **source: Any) -> str:
 
 
 def send_chunk(
-    anna: Client, place: str, start: int, stop: int, content: bytes = CSV, *, told: bool = True
+    anna: Client, place: str, start: int, stop: int, content: bytes = CSV, *, with_range: bool = True
 ) -> httpx.Response:
-    """Send a piece; where it is not told that it is one, it is the whole."""
-    headers = {"Content-Range": f"bytes {start}-{stop - 1}/{len(content)}"} if told else {}
+    """Send a chunk; without a Content-Range, it is the complete content."""
+    headers = {"Content-Range": f"bytes {start}-{stop - 1}/{len(content)}"} if with_range else {}
     return anna.put(f"{place}/content", content=content[start:stop], headers=headers)
 
 

@@ -16,7 +16,7 @@ from app.backup import databases
 from app.backup.create import create
 from app.backup.manifest import Manifest
 from app.backup.restore import restore
-from app.datasets import contents, registry
+from app.datasets import contents, lookup, registry, uploads
 from app.db import migrate
 from app.db.session import Database
 from app.db.tables import CheckpointRow, DatasetRow, JobRow
@@ -82,7 +82,7 @@ def test_a_backup_is_restored_elsewhere(
 ) -> None:
     job, checkpoint, dataset = filled(database, store)
     waiting = database.run(registry.register, "anna", UPLOAD).id
-    database.run(registry.append_part, "anna", waiting, 0, {"path": "datasets/x/parts/part_1", "size": 7})
+    database.run(uploads.append_part, "anna", waiting, 0, {"path": "datasets/x/parts/part_1", "size": 7})
     database.run(heartbeat.record_heartbeat, "host:1", ["default"], 1)
     manifest = create(database, store, tmp_path / "backup")
     assert not any(manifest.left_out.values())
@@ -97,8 +97,8 @@ def test_a_backup_is_restored_elsewhere(
     assert row.id == checkpoint
     for file in row.files:
         assert b"".join(place.read(file["path"])) == b"".join(store.read(file["path"]))
-    assert b"".join(place.read(str(other.read(registry.find, "anna", dataset).path))) == b"a,b\n1,2\n"
-    begun = other.read(registry.find, "anna", waiting)
+    assert b"".join(place.read(str(other.read(lookup.find, "anna", dataset).path))) == b"a,b\n1,2\n"
+    begun = other.read(lookup.find, "anna", waiting)
     assert (begun.parts, begun.size) == ([], 0)  # an upload begins anew
     assert other.read(heartbeat.list_workers) == []
     again = other.run(repository.transition, job.id, "lose", worker=None, lease_until=None)  # as a sweeper would
@@ -237,7 +237,7 @@ def test_what_cannot_be_restored_says_why(
     with pytest.raises(BackupError, match="newer version"):
         restore(*elsewhere, made, overwrite=False)
     (made / "manifest.json").unlink()
-    with pytest.raises(BackupError, match="no backup"):
+    with pytest.raises(BackupError, match="is not a backup"):
         restore(*elsewhere, made, overwrite=False)
 
 
@@ -249,5 +249,5 @@ def test_without_postgresql_s_programs_it_says_what_is_missing(
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(BackupError, match="pg_dump was not found"):
         create(database, store, tmp_path / "backup")
-    with pytest.raises(BackupError, match="not finished"):
+    with pytest.raises(BackupError, match="unfinished"):
         Manifest.read(tmp_path / "backup")

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from app.datasets import registry
-from app.datasets.registry import DatasetContent
+from app.datasets import registry, uploads
+from app.datasets.uploads import DatasetContent
 from app.db.session import Database
 from app.db.tables import DatasetRow
 from app.ids import new_id
@@ -29,7 +29,7 @@ def uploaded(database: Database, store: ArtifactStore, owner: str = "anna", **so
     key = f"contents/{SHA256}/{new_id('content')}"
     store.put_bytes(key, BODY)
     content = DatasetContent(BUILTIN_SCHEMAS["iris"], [{"a": 1}], "csv", key, len(BODY), SHA256)
-    row, superfluous = database.run(registry.accept, owner, register(database, owner, **source).id, content)
+    row, superfluous = database.run(uploads.accept, owner, register(database, owner, **source).id, content)
     remove_files(store, superfluous)
     return row
 

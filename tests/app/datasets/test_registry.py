@@ -1,13 +1,16 @@
 """Data sets: registered, filled, and never changed, on both databases."""
 
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
 
 import pytest
+from sqlalchemy.orm import Session
 
-from app.datasets import registry
-from app.datasets.registry import DatasetContent, DatasetStatus
+from app.datasets import lookup, references, registry, uploads
+from app.datasets.lookup import DatasetStatus
+from app.datasets.uploads import DatasetContent
 from app.db.session import Database
 from app.errors import GraftwerkError, InvalidInput, InvalidState, NotFound, Problem, WrongOffset
 from app.jobs import repository
@@ -39,7 +42,7 @@ def insert(database: Database, spec: dict[str, Any]) -> str:
     documents: dict[str, Any] = {name: {} for name in ("data_schema", "inspection", "labels")}
 
     def unit(session: Any) -> str:
-        registry.pin(session, "anna", spec)
+        references.pin(session, "anna", spec)
         return repository.insert(session, spec=spec, **values, **documents).id
 
     return database.run(unit)
@@ -55,26 +58,26 @@ def part(number: int, size: int = 10) -> dict[str, Any]:
 )
 def test_a_named_one_is_ready_and_has_no_content(database: Database, kind: str, name: str, schema: Any) -> None:
     made = register(database, kind=kind, name=name)
-    assert database.read(registry.find, "anna", made).status == DatasetStatus.READY
-    assert database.read(registry.load_schemas, "anna", on(made)) == {"/data/id": schema}
+    assert database.read(lookup.find, "anna", made).status == DatasetStatus.READY
+    assert database.read(references.load_schemas, "anna", on(made)) == {"/data/id": schema}
     with pytest.raises(InvalidState):
-        database.run(registry.find_for_upload, "anna", made)
+        database.run(uploads.find_for_upload, "anna", made)
 
 
 def test_pieces_follow_each_other_and_become_one(database: Database) -> None:
     made = register(database)
     for number in range(3):
-        row = database.run(registry.append_part, "anna", made, 10 * number, part(number))
+        row = database.run(uploads.append_part, "anna", made, 10 * number, part(number))
         assert (row.size, row.status) == (10 * number + 10, DatasetStatus.AWAITING_CONTENT)
     for wrong in (0, 29, 31):
         with pytest.raises(WrongOffset) as caught:
-            database.run(registry.append_part, "anna", made, wrong, part(9))
+            database.run(uploads.append_part, "anna", made, wrong, part(9))
         assert caught.value.received == 30
-    row, superfluous = database.run(registry.accept, "anna", made, CONTENT)
+    row, superfluous = database.run(uploads.accept, "anna", made, CONTENT)
     assert superfluous == [f"datasets/part{number}" for number in range(3)]
     assert (row.status, row.parts, row.path, row.size, row.sha256) == ("ready", [], "contents/whole", 30, "00")
     assert row.source["format"] == "csv"
-    assert database.read(registry.load_schemas, "anna", on(made)) == {"/data/id": BUILTIN_SCHEMAS["iris"]}
+    assert database.read(references.load_schemas, "anna", on(made)) == {"/data/id": BUILTIN_SCHEMAS["iris"]}
 
 
 def test_of_pieces_at_one_place_one_counts(database: Database) -> None:
@@ -82,61 +85,61 @@ def test_of_pieces_at_one_place_one_counts(database: Database) -> None:
 
     def send(number: int) -> bool:
         try:
-            database.run(registry.append_part, "anna", made, 0, part(number))
+            database.run(uploads.append_part, "anna", made, 0, part(number))
         except WrongOffset:
             return False
         return True
 
     with ThreadPoolExecutor(4) as pool:
         assert sorted(pool.map(send, range(4))) == [False, False, False, True]
-    assert database.read(registry.find, "anna", made).size == 10
+    assert database.read(lookup.find, "anna", made).size == 10
 
 
 def test_what_is_ready_never_changes(database: Database) -> None:
     made = register(database)
-    database.run(registry.accept, "anna", made, CONTENT)
+    database.run(uploads.accept, "anna", made, CONTENT)
     for change in (
-        lambda: database.run(registry.append_part, "anna", made, 30, part(1)),
-        lambda: database.run(registry.accept, "anna", made, CONTENT),
-        lambda: database.run(registry.reject, "anna", made, [PROBLEM]),
+        lambda: database.run(uploads.append_part, "anna", made, 30, part(1)),
+        lambda: database.run(uploads.accept, "anna", made, CONTENT),
+        lambda: database.run(uploads.reject, "anna", made, [PROBLEM]),
     ):
         with pytest.raises(InvalidState):
             change()
-    assert database.read(registry.find, "anna", made).problems is None
+    assert database.read(lookup.find, "anna", made).problems is None
 
 
 def test_rejected_content_is_forgotten(database: Database) -> None:
     made = register(database)
-    database.run(registry.append_part, "anna", made, 0, part(1))
-    assert database.run(registry.reject, "anna", made, [PROBLEM]) == ["datasets/part1"]
-    row = database.read(registry.find, "anna", made)
+    database.run(uploads.append_part, "anna", made, 0, part(1))
+    assert database.run(uploads.reject, "anna", made, [PROBLEM]) == ["datasets/part1"]
+    row = database.read(lookup.find, "anna", made)
     assert (row.status, row.size, row.parts, row.problems) == ("invalid", 0, [], [PROBLEM.as_dict()])
-    assert database.run(registry.append_part, "anna", made, 0, part(2)).problems is None
+    assert database.run(uploads.append_part, "anna", made, 0, part(2)).problems is None
 
 
 def test_a_job_needs_a_ready_one_of_its_owner(database: Database) -> None:
     waiting, theirs = register(database), register(database, "bert", kind="builtin", name="iris")
     for made, code in ((waiting, "dataset_not_ready"), (theirs, "unknown_dataset"), ("ds_none", "unknown_dataset")):
         with pytest.raises(InvalidInput) as caught:
-            database.read(registry.load_schemas, "anna", on(made))
+            database.read(references.load_schemas, "anna", on(made))
         assert [(problem.pointer, problem.code) for problem in caught.value.problems] == [("/data/id", code)]
-    database.run(registry.pin, "bert", on(theirs))
+    database.run(references.pin, "bert", on(theirs))
     with pytest.raises(InvalidInput):
-        database.run(registry.pin, "anna", on(theirs))
+        database.run(references.pin, "anna", on(theirs))
 
 
 def test_vectors_are_named_by_features_and_trained_on_by_nobody(database: Database) -> None:
     iris, vectors = register(database, kind="builtin", name="iris"), register(database)
-    database.run(registry.accept, "anna", vectors, replace(CONTENT, schema=VECTORS))
+    database.run(uploads.accept, "anna", vectors, replace(CONTENT, schema=VECTORS))
     good = on(iris, vectors)
     place = "/data/features/a~1b/vectors/dataset"
-    assert database.read(registry.load_schemas, "anna", good) == {"/data/id": BUILTIN_SCHEMAS["iris"], place: VECTORS}
+    assert database.read(references.load_schemas, "anna", good) == {"/data/id": BUILTIN_SCHEMAS["iris"], place: VECTORS}
     with pytest.raises(InvalidInput) as caught:
-        database.read(registry.load_schemas, "anna", on(vectors, iris))
+        database.read(references.load_schemas, "anna", on(vectors, iris))
     found = [(problem.pointer, problem.code) for problem in caught.value.problems]
     assert found == [("/data/id", "wrong_dataset"), (place, "wrong_dataset")]
     with pytest.raises(InvalidInput) as caught:
-        database.read(registry.load_schemas, "anna", on(iris, "ds_none"))
+        database.read(references.load_schemas, "anna", on(iris, "ds_none"))
     assert [problem.pointer for problem in caught.value.problems] == [place]
     job = insert(database, good)
     for needed in (iris, vectors):
@@ -157,7 +160,7 @@ def test_vectors_are_named_by_features_and_trained_on_by_nobody(database: Databa
     ],
 )
 def test_what_a_document_needs_is_seen_before_it_is_checked(document: Any) -> None:
-    assert registry.referenced_datasets(document) == {}
+    assert references.referenced_datasets(document) == {}
 
 
 def test_a_job_that_only_mentions_a_data_set_does_not_need_it(database: Database) -> None:
@@ -166,18 +169,18 @@ def test_a_job_that_only_mentions_a_data_set_does_not_need_it(database: Database
     database.run(registry.delete, "anna", made)
 
 
-@pytest.mark.parametrize("verb", ["find", "find_for_upload", "delete"])
-def test_another_owner_s_is_not_found(database: Database, verb: str) -> None:
+@pytest.mark.parametrize("unit", [lookup.find, uploads.find_for_upload, registry.delete])
+def test_another_owner_s_is_not_found(database: Database, unit: Callable[[Session, str, str], object]) -> None:
     made = register(database, "bert")
     with pytest.raises(NotFound):
-        database.run(getattr(registry, verb), "anna", made)
-    assert database.read(registry.page, "anna", 10) == ([], False)
+        database.run(unit, "anna", made)
+    assert database.read(lookup.page, "anna", 10) == ([], False)
 
 
 def test_deleting_tells_every_file(database: Database) -> None:
     half, whole, named = register(database), register(database), register(database, kind="builtin", name="iris")
-    database.run(registry.append_part, "anna", half, 0, part(1))
-    database.run(registry.accept, "anna", whole, CONTENT)
+    database.run(uploads.append_part, "anna", half, 0, part(1))
+    database.run(uploads.accept, "anna", whole, CONTENT)
     assert database.run(registry.delete, "anna", half) == ["datasets/part1"]
     assert database.run(registry.delete, "anna", whole) == ["contents/whole"]
     assert database.run(registry.delete, "anna", named) == []

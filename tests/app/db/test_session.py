@@ -1,4 +1,4 @@
-"""Units of work: who waits for whom, what is repeated, and what is told when the database is away."""
+"""Units of work: who waits for whom, what is repeated, and the errors of an unavailable database."""
 
 import threading
 import time
@@ -157,7 +157,7 @@ def test_foreign_keys_hold_and_the_log_is_ahead(database: Database) -> None:
 
 @POSTGRESQL
 def test_a_serialisation_failure_is_repeated(database: Database) -> None:
-    """Two units read the same and write what depends on it; one of them is told to do it again."""
+    """Two units read the same and write what depends on it; one of them is repeated."""
     tries, meet = [], threading.Barrier(2, timeout=5)
 
     def unit(session: Session, number: int) -> None:

@@ -20,7 +20,7 @@ from app.db.session import Database
 from app.db.tables import IdempotencyRow, JobRow, now
 from app.errors import InvalidState, ServiceOverloaded, StaleFence
 from app.ids import new_id
-from app.jobs import repository, service
+from app.jobs import deletion, repository, service
 from app.jobs.states import TERMINAL_STATUSES, TRANSITIONS, Status, Verb
 from app.settings import Settings
 from app.storage.local import LocalStore
@@ -231,7 +231,7 @@ class Lives(RuleBasedStateMachine):
     @rule(data=st.data())
     def forget(self, data: st.DataObject) -> None:
         job_id, _ = self.some(data, *TERMINAL_STATUSES)
-        self.run(service.purge, OWNER, job_id)
+        self.run(deletion.purge, OWNER, job_id)
         del self.jobs[job_id]
 
     def saved(self, job_id: str, fence: int, step: int) -> SavedCheckpoint:

@@ -45,9 +45,9 @@ def test_positions_are_the_order_of_claims(database: Database) -> None:
     waiting = [submit(database, key_id=f"key_{number % 3}", priority=number % 2) for number in range(9)]
     submit(database, not_before=time.time() + 3600)
     submit(database, queue="gpu")
-    told = {place(database, job_id).position: job_id for job_id in waiting}
+    by_position = {place(database, job_id).position: job_id for job_id in waiting}
     order = all_claimed(database, "default")
-    assert order == [told[position] for position in range(1, 10)]
+    assert order == [by_position[position] for position in range(1, 10)]
 
 
 @pytest.mark.parametrize("own", [True, False])

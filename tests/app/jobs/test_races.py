@@ -18,7 +18,7 @@ from app.db.session import Database
 from app.db.tables import CheckpointRow, JobRow
 from app.errors import InvalidState, NotFound
 from app.ids import new_id
-from app.jobs import repository, service
+from app.jobs import deletion, repository, service
 
 LOST = {"code": "worker_lost", "message": "gone", "pointer": ""}
 
@@ -105,8 +105,8 @@ RACES = {
     "resume while it pauses": (pausing, paused, service.resume, ("queued", None)),
     "cancel while it succeeds": (running, succeeded, service.cancel, InvalidState),
     "pause while it succeeds": (running, succeeded, service.pause, InvalidState),
-    "delete while it is retried": (failed, of_user(service.retry), service.delete, InvalidState),
-    "retry while it is deleted": (failed, of_user(service.delete), service.retry, NotFound),
+    "delete while it is retried": (failed, of_user(service.retry), deletion.delete, InvalidState),
+    "retry while it is deleted": (failed, of_user(deletion.delete), service.retry, NotFound),
     "retry while it is retried": (failed, of_user(service.retry), service.retry, InvalidState),
 }
 
@@ -140,7 +140,7 @@ def test_a_checkpoint_that_a_job_is_about_to_start_from_stays(database: Database
         submit(session, start_from={"checkpoint": checkpoint})
 
     with pytest.raises(InvalidState, match="starts from"):
-        together(database, fork, lambda session: service.delete(session, "anna", source))
+        together(database, fork, lambda session: deletion.delete(session, "anna", source))
     assert database.run(lambda session: session.get(CheckpointRow, checkpoint)) is not None
 
 
@@ -157,7 +157,7 @@ def test_a_retried_fork_needs_its_start_until_it_has_a_checkpoint_of_its_own(dat
     for fork in forks:
         database.run(service.cancel, "anna", fork)
     database.run(checkpoints.add, forks[1], 0, id=new_id("ckpt"), step=1, epoch=1.0, values={}, files=[])
-    database.run(service.delete, "anna", source)
+    database.run(deletion.delete, "anna", source)
     with pytest.raises(InvalidState, match="no checkpoint"):
         database.run(service.retry, "anna", forks[0])
     assert database.run(repository.find, "anna", forks[0]).status == "cancelled"

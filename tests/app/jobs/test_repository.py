@@ -10,7 +10,7 @@ from app import events
 from app.db.session import Database
 from app.db.tables import JobRow, now
 from app.errors import InvalidState, NotFound, StaleFence
-from app.jobs import queue, repository, service
+from app.jobs import deletion, queue, repository, service
 from app.jobs.states import TERMINAL_STATUSES, TRANSITIONS, Status, Verb
 
 LOST = {"code": "worker_lost", "message": "gone", "pointer": ""}
@@ -210,11 +210,11 @@ def test_an_ended_job_cannot_be_cancelled_and_a_running_one_not_deleted(database
     job_id = submit(database)
     claim(database)
     with pytest.raises(InvalidState):
-        database.run(service.delete, "anna", job_id)
+        database.run(deletion.delete, "anna", job_id)
     database.run(service.succeed, job_id, 1, {"step": 1})
     with pytest.raises(InvalidState):
         database.run(service.cancel, "anna", job_id)
-    database.run(service.delete, "anna", job_id)
+    database.run(deletion.delete, "anna", job_id)
     with pytest.raises(NotFound):
         database.run(repository.find, "anna", job_id)
 

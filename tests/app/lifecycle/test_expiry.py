@@ -9,11 +9,11 @@ from sqlalchemy import func, select, update
 from app import checkpoints, events
 from app.access import audit, idempotency
 from app.access.audit import Action, Actor
-from app.datasets import registry
+from app.datasets import lookup, registry, uploads
 from app.db.session import Database
 from app.db.tables import AuditRow, DatasetRow, DeliveryRow, IdempotencyRow, JobRow, now
 from app.errors import NotFound
-from app.jobs import repository, service
+from app.jobs import deletion, repository, service
 from app.jobs.states import Status
 from app.lifecycle import expiry
 from app.settings import Settings
@@ -87,13 +87,13 @@ def test_old_jobs_are_deleted_and_later_removed_with_their_files(database: Datab
     with pytest.raises(NotFound):
         database.read(repository.find, "anna", old)
     assert len(list(store.keys(f"jobs/{old}/"))) == 1
-    database.run(service.restore, "anna", old)
+    database.run(deletion.restore, "anna", old)
     collect(database, store)
-    database.run(service.delete, "anna", old)
+    database.run(deletion.delete, "anna", old)
     aged(database, JobRow, deleted_at=JobRow.deleted_at - 604_900)
     collect(database, store)
     with pytest.raises(NotFound):
-        database.run(service.restore, "anna", old)
+        database.run(deletion.restore, "anna", old)
     assert {key.split("/")[1] for key in store.keys("")} == {young}
     for kept in (young, waiting):
         assert database.read(repository.find, "anna", kept).id == kept
@@ -129,17 +129,17 @@ def test_uploads_without_an_end_go_after_their_last_piece(database: Database, st
     new = NewDataset.model_validate({"name": "x", "source": {"kind": "upload", "format": "csv"}})
     row = database.run(registry.register, "anna", new)
     stored = store.put_bytes(f"datasets/{row.id}/parts/1", b"abc")
-    database.run(registry.append_part, "anna", row.id, 0, {"path": stored.key, "size": 3})
+    database.run(uploads.append_part, "anna", row.id, 0, {"path": stored.key, "size": 3})
     aged(database, DatasetRow, created_at=now() - 604_900)
     collect(database, store)
-    assert database.read(registry.find, "anna", row.id).size == 3
+    assert database.read(lookup.find, "anna", row.id).size == 3
     aged(database, DatasetRow, touched_at=now() - 604_900)
     builtin = NewDataset.model_validate({"name": "x", "source": {"kind": "builtin", "name": "iris"}})
     kept = database.run(registry.register, "anna", builtin)
     collect(database, store)
     with pytest.raises(NotFound):
-        database.read(registry.find, "anna", row.id)
-    assert database.read(registry.find, "anna", kept.id).name == "x"
+        database.read(lookup.find, "anna", row.id)
+    assert database.read(lookup.find, "anna", kept.id).name == "x"
     assert list(store.keys("")) == []
 
 

@@ -12,7 +12,7 @@ from sqlalchemy import update
 from sqlalchemy.orm import Session
 
 from app import checkpoints
-from app.datasets import registry
+from app.datasets import lookup
 from app.db import migrate
 from app.db.session import Database
 from app.db.tables import CheckpointRow, ContentRow, DatasetRow
@@ -177,10 +177,10 @@ def test_orphans_are_found_wherever_a_crash_left_them(database: Database, store:
         base: dict[str, Any] = {"owner": "anna", "name": "x", "source": {"kind": "upload"}}
         session.add(
             DatasetRow(
-                id="ds_1", status=registry.DatasetStatus.AWAITING_CONTENT, parts=[{"path": parts[0], "size": 1}], **base
+                id="ds_1", status=lookup.DatasetStatus.AWAITING_CONTENT, parts=[{"path": parts[0], "size": 1}], **base
             )
         )
-        session.add(DatasetRow(id="ds_2", status=registry.DatasetStatus.READY, parts=[], path=content, **base))
+        session.add(DatasetRow(id="ds_2", status=lookup.DatasetStatus.READY, parts=[], path=content, **base))
         session.add(ContentRow(owner="anna", sha256="00", path=content))
 
     database.run(register)

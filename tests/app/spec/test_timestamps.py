@@ -4,7 +4,7 @@ import pytest
 
 from app.errors import InvalidInput
 from app.spec.job import parse_job
-from app.spec.timestamps import parse_rfc3339
+from app.spec.timestamps import format_rfc3339, parse_rfc3339
 from tests.app.api.job_factories import SPEC
 
 
@@ -19,6 +19,7 @@ from tests.app.api.job_factories import SPEC
 def test_a_time_is_read(text: str, seconds: float) -> None:
     assert parse_rfc3339(text) == pytest.approx(seconds, abs=1e-5)
     assert parse_job(SPEC | {"not_before": text}).not_before == text
+    assert parse_rfc3339(format_rfc3339(seconds)) == pytest.approx(seconds, abs=1e-3)
 
 
 @pytest.mark.parametrize(

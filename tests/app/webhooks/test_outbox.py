@@ -63,14 +63,14 @@ def test_a_message_says_what_happened(database: Database) -> None:
     finish_job(database, job, Ending.FAILED)
     listed = database.read(events.list_events, job.id, 0, 100)
     saved, failed = (json.loads(row.body) for row in list_messages(database, hook))
-    told: dict[str, Any] = {"id": job.id, "name": "iris", "metadata": {"team": "vision"}}
+    job_fields: dict[str, Any] = {"id": job.id, "name": "iris", "metadata": {"team": "vision"}}
     assert saved["data"] == {
-        "job": told | {"status": "running"},
+        "job": job_fields | {"status": "running"},
         "event": next(row.seq for row in listed if row.kind == "checkpoint"),
         "checkpoint": {"id": "ckpt_1", "step": 5},
     }
     wanted = {name: ERROR[name] for name in ("code", "message", "pointer", "retryable")}
-    assert failed["data"] == {"job": told | {"status": "failed"}, "event": listed[-1].seq, "error": wanted}
+    assert failed["data"] == {"job": job_fields | {"status": "failed"}, "event": listed[-1].seq, "error": wanted}
     assert (saved["type"], failed["type"]) == ("job.checkpoint", "job.failed")
     assert saved["timestamp"] <= failed["timestamp"]
     assert failed["timestamp"].endswith("Z")

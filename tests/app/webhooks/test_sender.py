@@ -57,8 +57,8 @@ def test_a_job_s_end_arrives_signed(database: Database, receiver: Receiver) -> N
     assert (message.id, message.body, row.status) == (row.id, row.body, "delivered")
     assert job in message.body
     at = float(message.headers["webhook-timestamp"])
-    told = signed_headers(message.id, at, message.body, [get_webhook(database, hook).secret])
-    assert message.headers["webhook-signature"] == told["webhook-signature"]
+    headers = signed_headers(message.id, at, message.body, [get_webhook(database, hook).secret])
+    assert message.headers["webhook-signature"] == headers["webhook-signature"]
     assert abs(at - time.time()) < 60
 
 

@@ -1,6 +1,5 @@
 """The files of a checkpoint: stored durably under unique keys, and verified when they are read."""
 
-import errno
 import json
 import math
 import shutil
@@ -16,7 +15,7 @@ from torch import Tensor
 
 from app.errors import NotFound, StorageFull
 from app.ids import new_id
-from app.storage.protocol import ArtifactStore
+from app.storage.protocol import ArtifactStore, is_disk_full
 from app.storage.removal import remove_files
 from workers.protocol.assignment import CheckpointRef
 from workers.protocol.messages import SavedCheckpoint, SavedFile
@@ -81,8 +80,7 @@ def _raise_storage_full(workdir: Path) -> Iterator[None]:
     try:
         yield
     except (OSError, RuntimeError, SafetensorError) as error:
-        disk_full = isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
-        if disk_full or shutil.disk_usage(workdir).free < 1 << 20:
+        if is_disk_full(error) or shutil.disk_usage(workdir).free < 1 << 20:
             raise StorageFull(f"no room for a checkpoint: {error}", hint="free some space on the worker") from error
         raise
 

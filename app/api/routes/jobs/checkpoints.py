@@ -1,7 +1,6 @@
 """Checkpoints and their files."""
 
-from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Path, Query
 from sqlalchemy.orm import Session
@@ -13,12 +12,12 @@ from app.api.auth import ReadPrincipal
 from app.api.http.files import FILE_HEAD_RESPONSES, FILE_RESPONSES, FileRequestDep, file_response
 from app.api.http.parameters import CheckpointId, JobId
 from app.api.http.responses import JsonResponse
-from app.api.openapi import route_responses
+from app.api.openapi.routes import route_responses
 from app.api.services import ServicesDep
 from app.db.tables import CheckpointRow
 from app.errors import NotFound
 from app.jobs import repository
-from app.spec.job import parse_job
+from app.storage.protocol import FileRecord
 
 router = APIRouter(prefix="/v1", tags=["checkpoints"])
 WeightsFormat = Literal["safetensors", "pth"]
@@ -51,13 +50,13 @@ def download_file(
     name: Annotated[str, Path(max_length=100, description="A file's name.")],
     who: ReadPrincipal,
     services: ServicesDep,
-    wanted: FileRequestDep,
+    file_request: FileRequestDep,
 ) -> Response:
-    """Download a file, whole or a range of it. Its ETag is its SHA-256."""
+    """Download a file or a range of it. Its ETag is its SHA-256."""
     row = checkpoints.acquire_for_reading(
         services.db, lambda session: checkpoints.find(session, who.owner, checkpoint_id)
     )
-    return file_response(services.store, _public_file(row, name), wanted)
+    return file_response(services.store, _public_file(row, name), file_request)
 
 
 @router.head("/jobs/{job_id}/weights", operation_id="describe_weights", responses=FILE_HEAD_RESPONSES)
@@ -66,7 +65,7 @@ def download_weights(
     job_id: JobId,
     who: ReadPrincipal,
     services: ServicesDep,
-    wanted: FileRequestDep,
+    file_request: FileRequestDep,
     which: Annotated[Literal["best", "latest"], Query(description="Best by the spec's monitor, or newest.")] = "best",
     format_: Annotated[WeightsFormat, Query(alias="format", description="Of the file.")] = "safetensors",
 ) -> Response:
@@ -74,25 +73,23 @@ def download_weights(
     row = checkpoints.acquire_for_reading(
         services.db, lambda session: _select_checkpoint(session, who.owner, job_id, which)
     )
-    return file_response(services.store, _public_file(row, f"weights.{format_}"), wanted)
+    return file_response(services.store, _public_file(row, f"weights.{format_}"), file_request)
 
 
 def _select_checkpoint(session: Session, owner: str, job_id: str, which: str) -> CheckpointRow:
     job = repository.find(session, owner, job_id)
-    plan = parse_job(job.spec).training.checkpoint
-    found = (
-        checkpoints.best_or_latest(session, job_id, plan.monitor, plan.mode)
+    row = (
+        checkpoints.best_by_plan(session, job)
         if which == "best"
         else next(iter(checkpoints.list_checkpoints(session, job_id)), None)
     )
-    if found is None:
+    if row is None:
         raise NotFound(f"{job_id} has no checkpoint yet", hint="wait until it has trained for a while")
-    return found
+    return row
 
 
-def _public_file(row: CheckpointRow, name: str) -> Mapping[str, Any]:
-    offered = {file["name"]: file for file in row.files if file["public"]}
-    if name not in offered:
-        raise NotFound(f'{row.id} has no file "{name}"', hint="one of: " + ", ".join(offered))
-    found: Mapping[str, Any] = offered[name]
-    return found
+def _public_file(row: CheckpointRow, name: str) -> FileRecord:
+    files = checkpoints.public_files(row)
+    if name not in files:
+        raise NotFound(f'{row.id} has no file "{name}"', hint="one of: " + ", ".join(files))
+    return files[name]

@@ -14,7 +14,7 @@ from app.api import schemas
 from app.api.auth import ReadPrincipal
 from app.api.http.parameters import JobId
 from app.api.http.responses import JsonResponse, json_number
-from app.api.openapi import route_responses
+from app.api.openapi.routes import route_responses
 from app.api.services import ServicesDep
 from app.db.session import Database
 from app.errors import NotFound
@@ -42,35 +42,35 @@ def read_metrics(
     accept: Annotated[str, Header(description="text/csv or application/x-ndjson for every point.")] = "*/*",
 ) -> Response:
     """Read curves in buckets of minimum, maximum and last; or every point, as CSV or lines of JSON."""
-    wanted = names.split(",") if names else None
+    requested = names.split(",") if names else None
     if CSV in accept or NDJSON in accept:
-        chosen = services.db.read(_select_series, who.owner, job_id, wanted)
+        selected = services.db.read(_select_series, who.owner, job_id, requested)
         kind = CSV if CSV in accept else NDJSON
-        return StreamingResponse(_stream_points(services.db, job_id, chosen, kind), media_type=kind)
+        return StreamingResponse(_stream_points(services.db, job_id, selected, kind), media_type=kind)
 
     def unit(session: Session) -> dict[str, dict[str, Any]]:
-        chosen = _select_series(session, who.owner, job_id, wanted)
+        selected = _select_series(session, who.owner, job_id, requested)
         per_epoch = repository.find(session, who.owner, job_id).progress.get("steps_per_epoch") or 1
         bounds: dict[str, Any] = {"low": from_, "high": to, "smooth": smooth, "steps_per_epoch": per_epoch}
-        return curves.downsample(session, job_id, chosen, max_points=max_points, axis=x, **bounds)
+        return curves.downsample(session, job_id, selected, max_points=max_points, axis=x, **bounds)
 
     series = {name: _json_columns(columns) for name, columns in services.db.read(unit).items()}
     return JsonResponse({"x": x, "series": series})
 
 
-def _select_series(session: Session, owner: str, job_id: str, wanted: Sequence[str] | None) -> list[str]:
-    """Return the names of the series to tell; raises `NotFound` for one that the job does not have and will not."""
+def _select_series(session: Session, owner: str, job_id: str, requested: Sequence[str] | None) -> list[str]:
+    """Return the names of the selected series. Raises `NotFound` for one that the job never has."""
     job = repository.find(session, owner, job_id)
     known = curves.series_names(session, job_id)
-    for name in wanted or ():
+    for name in requested or ():
         may_come = job.status not in TERMINAL_STATUSES and (not known or name.startswith(("train/", "val/")))
         if name not in known and not may_come:
             raise NotFound(f'{job.id} has no series "{name}"', hint=did_you_mean(name, known) or ", ".join(known))
-    return known if wanted is None else list(dict.fromkeys(wanted))
+    return known if requested is None else list(dict.fromkeys(requested))
 
 
 def _json_columns(columns: dict[str, Any]) -> dict[str, Any]:
-    """Return columns that JSON can say: where all is finite the arrays themselves, which is fast."""
+    """Return columns without NaN and infinities; arrays of finite numbers as they are, which is fast."""
     return {
         name: [json_number(value) for value in column.tolist()]
         if name in FLOAT_COLUMNS and not np.isfinite(column).all()

@@ -1,4 +1,4 @@
-"""What happened to a job: as a list, and as it happens."""
+"""Events of a job: as pages, and as a stream."""
 
 from collections.abc import AsyncIterator
 from typing import Annotated, Any
@@ -13,15 +13,16 @@ from starlette.responses import Response
 from app import curves, events
 from app.api import schemas
 from app.api.auth import ReadPrincipal
-from app.api.http.parameters import MAX_INT64, JobId, PageLimit, next_page_headers
+from app.api.http.parameters import JobId, PageLimit, next_page_headers
 from app.api.http.responses import JsonResponse, json_number
-from app.api.openapi import route_responses
+from app.api.openapi.routes import route_responses
 from app.api.services import Services, ServicesDep
 from app.db.tables import EventRow
 from app.errors import NotFound, ServiceOverloaded, Unavailable
 from app.events import EventKind
 from app.jobs import repository
 from app.jobs.states import TERMINAL_STATUSES
+from app.spec.base import MAX_INT64
 
 router = APIRouter(prefix="/v1/jobs", tags=["events"])
 BATCH_SIZE = 200  # events read at a time
@@ -60,7 +61,7 @@ async def stream_events(
     services: ServicesDep,
     last_event_id: Annotated[int, Header(ge=0, le=MAX_INT64, description="Go on after this event.")] = 0,
 ) -> Response:
-    """Tell what happens, as server-sent events: `id` is the event's number, `done` is the last.
+    """Stream events as server-sent events: `id` is the event's number, `done` is the last one.
 
     Events of the kind `metrics` carry their points.
     """
@@ -77,15 +78,15 @@ async def _event_stream(services: Services, owner: str, job_id: str, seq: int) -
     try:
         while True:
             try:
-                told, status, version = await run_in_threadpool(services.db.read, _read_new_events, owner, job_id, seq)
+                batch, status, version = await run_in_threadpool(services.db.read, _read_new_events, owner, job_id, seq)
             except Unavailable:
                 yield format_sse_event(comment="the database does not answer")
                 await services.job_watcher.wait_for_change(job_id, -1, DATABASE_RETRY_SECONDS)
                 continue
-            for number_, kind, data in told:
+            for number_, kind, data in batch:
                 yield format_sse_event(data_str=data, event=kind, id=str(number_))
                 seq = number_
-            if len(told) == BATCH_SIZE:
+            if len(batch) == BATCH_SIZE:
                 continue
             if status is None or status in TERMINAL_STATUSES:
                 data = orjson.dumps({"status": status}).decode()
@@ -100,25 +101,25 @@ async def _event_stream(services: Services, owner: str, job_id: str, seq: int) -
 def _read_new_events(
     session: Session, owner: str, job_id: str, seq: int
 ) -> tuple[list[tuple[int, str, str]], str | None, int]:
-    """Return (number, kind, data as JSON) of what follows `seq`, and the job's status (`None`: deleted) and version."""
+    """Return (number, kind, JSON) of the events after `seq`, and the job's status (`None`: deleted) and version."""
     try:
         job = repository.find(session, owner, job_id)  # first: a status read later could be newer than the events
     except NotFound:
         return [], None, -1
     rows = events.list_events(session, job_id, seq, BATCH_SIZE)
-    told = [(row.seq, row.kind, orjson.dumps(_event_data(session, row)).decode()) for row in rows]
-    return told, job.status, job.version
+    batch = [(row.seq, row.kind, orjson.dumps(_event_data(session, row)).decode()) for row in rows]
+    return batch, job.status, job.version
 
 
 def _event_data(session: Session, row: EventRow) -> dict[str, Any]:
     """Return an event's data; of new points, the points themselves."""
     if row.kind != EventKind.METRICS:
         return row.data
-    points = {}
+    series = {}
     for name, (start, stop) in row.data["series"].items():
-        found = curves.read_points(session, row.job_id, name, start, stop)
-        points[name] = {
-            "step": found["step"].tolist(),
-            "value": [json_number(value) for value in found["value"].tolist()],
+        points = curves.read_points(session, row.job_id, name, start, stop)
+        series[name] = {
+            "step": points["step"].tolist(),
+            "value": [json_number(value) for value in points["value"].tolist()],
         }
-    return row.data | {"points": points}
+    return row.data | {"points": series}

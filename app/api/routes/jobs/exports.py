@@ -9,7 +9,7 @@ from app.api.auth import ReadPrincipal
 from app.api.children.exporter import get_or_create_export
 from app.api.http.files import FileRequestDep, file_response
 from app.api.http.parameters import CheckpointId
-from app.api.openapi import route_responses
+from app.api.openapi.routes import route_responses
 from app.api.services import ServicesDep
 
 router = APIRouter(prefix="/v1/checkpoints", tags=["checkpoints"])
@@ -35,15 +35,19 @@ EXPORT_RESPONSES = EXPORT_HEAD_RESPONSES | route_responses(
 @router.head("/{checkpoint_id}/exports/{form}", operation_id="describe_export", responses=EXPORT_HEAD_RESPONSES)
 @router.get("/{checkpoint_id}/exports/{form}", operation_id="download_export", responses=EXPORT_RESPONSES)
 def download_export(
-    checkpoint_id: CheckpointId, form: ExportFormat, who: ReadPrincipal, services: ServicesDep, wanted: FileRequestDep
+    checkpoint_id: CheckpointId,
+    form: ExportFormat,
+    who: ReadPrincipal,
+    services: ServicesDep,
+    file_request: FileRequestDep,
 ) -> Response:
-    """Download the network as one graph, or everything of the checkpoint in one archive; made on first demand.
+    """Download the network as one graph, or everything of the checkpoint in one archive; built by the first request.
 
     A graph has inputs and outputs in order, and takes any number of examples; `Graftwerk-Max-Difference` is the
-    largest difference to the network's own outputs. A network whose course depends on the data has no such graph: 409
-    `not_exportable`, with every node that stands in the way.
+    largest difference to the network's own outputs. A network whose control flow depends on the data has no such graph:
+    409 `not_exportable`, with every node that prevents it.
     """
     file = get_or_create_export(services, who.owner, checkpoint_id, form)
     difference = file["difference"]
-    more = {} if difference is None else {"Graftwerk-Max-Difference": f"{difference:.3g}"}
-    return file_response(services.store, file, wanted, more)
+    headers = {} if difference is None else {"Graftwerk-Max-Difference": f"{difference:.3g}"}
+    return file_response(services.store, file, file_request, headers)

@@ -18,7 +18,6 @@ from app.api import schemas
 from app.api.auth import Principal, ReadPrincipal, WritePrincipal, add_queue_limit_headers
 from app.api.http.bodies import RequestBodyDep
 from app.api.http.parameters import (
-    JOB_ID_PATTERN,
     IdempotencyKey,
     IfNoneMatch,
     JobId,
@@ -28,14 +27,15 @@ from app.api.http.parameters import (
     next_page_headers,
 )
 from app.api.http.responses import JsonResponse, created_response
-from app.api.openapi import FORK_BODY, JOB_BODY, METADATA_PARAMETER, route_responses
+from app.api.openapi.routes import FORK_BODY, JOB_BODY, METADATA_PARAMETER, route_responses
 from app.api.services import Services, ServicesDep
-from app.datasets import registry
+from app.datasets import references
 from app.db.tables import JobRow
 from app.errors import InvalidInput, Problem
 from app.events import EventKind
 from app.faultpoints import faultpoint
-from app.jobs import queue, repository, service
+from app.ids import JOB_ID_PATTERN
+from app.jobs import deletion, queue, repository, service
 from app.jobs.queue import QueuePosition
 from app.jobs.service import Submission
 from app.jobs.states import TERMINAL_STATUSES, Status
@@ -57,7 +57,7 @@ _log = structlog.get_logger(__name__)
 def create_job(
     request: Request, who: WritePrincipal, services: ServicesDep, key: IdempotencyKey, body: RequestBodyDep
 ) -> Response:
-    """Submit a job. With an `Idempotency-Key` it is made once, however often this is sent."""
+    """Submit a job. With an `Idempotency-Key`, repeating the request creates no second job."""
     digest = hashlib.sha256(b"POST /v1/jobs\n" + body.content).hexdigest()
     return _submit(request, who, services, Action.JOB_CREATE, key, digest, body.document)
 
@@ -90,13 +90,13 @@ def fork_job(
 
 def _fork_source(session: Session, owner: str, job_id: str, step: int | None) -> tuple[dict[str, Any], str]:
     row = repository.find(session, owner, job_id)
-    listed = checkpoints.list_checkpoints(session, job_id)
-    found = next((saved for saved in listed if step in (None, saved.step)), None)
-    if found is None:
-        steps = ", ".join(str(saved.step) for saved in listed) or "none yet"
+    rows = checkpoints.list_checkpoints(session, job_id)
+    source = next((saved for saved in rows if step in (None, saved.step)), None)
+    if source is None:
+        steps = ", ".join(str(saved.step) for saved in rows) or "none yet"
         detail = f"there is no checkpoint {'' if step is None else f'of step {step} '}to fork from"
         raise InvalidInput([Problem("/from_step", "unknown_checkpoint", detail, f"kept are: {steps}")])
-    return row.spec, found.id
+    return row.spec, source.id
 
 
 def _submit(
@@ -108,14 +108,20 @@ def _submit(
     digest: str,
     document: Callable[[], Any],
 ) -> Response:
-    """Answer with the new job, or as this key was answered before."""
+    """Return the new job, or the response that an earlier request with this key got."""
     faultpoint("request_received")
     answer = services.db.read(idempotency.find_response, who.owner, key, digest) if key is not None else None
     if answer is None:
         submission = _validate_submission(who, services, document())
-        most = services.settings.max_queued
+        max_queued = services.settings.max_queued
         answer = service.create(
-            services.db, submission, _job_document, max_queued=most, action=action, idempotency_key=key, digest=digest
+            services.db,
+            submission,
+            _job_document,
+            max_queued=max_queued,
+            action=action,
+            idempotency_key=key,
+            digest=digest,
         )
         services.waker.wake(service.select_queue(submission.job))
         _log.info("job_accepted", job_id=answer.body["id"])
@@ -130,25 +136,27 @@ def _job_document(row: JobRow) -> dict[str, Any]:
 @router.post("/validate", openapi_extra=JOB_BODY, responses=route_responses(200, schemas.Report, 413, 415, 422))
 def validate_job(who: WritePrincipal, services: ServicesDep, body: RequestBodyDep) -> Response:
     """Check a spec as a submission does, and store nothing."""
-    found = _validate_submission(who, services, body.document())
-    services.db.read(check_webhook_exists, who.owner, found.job.webhook)
+    submission = _validate_submission(who, services, body.document())
+    services.db.read(check_webhook_exists, who.owner, submission.job.webhook)
     report = schemas.Report(
-        queue=service.select_queue(found.job), data_schema=found.schema, inspection=dict(found.inspection)
+        queue=service.select_queue(submission.job),
+        data_schema=submission.schema,
+        inspection=dict(submission.inspection),
     )
     return JsonResponse(report.as_dict())
 
 
 def _validate_submission(who: Principal, services: Services, document: Any) -> Submission:
-    """Return what passes every check; raises `InvalidInput` with every problem found."""
-    known = services.db.read(registry.load_schemas, who.owner, document)
-    registered = known.get(registry.DATA_POINTER)
-    others = {place: schema for place, schema in known.items() if place != registry.DATA_POINTER}
+    """Return a submission that passes every check. Raises `InvalidInput` with every problem."""
+    named = services.db.read(references.load_schemas, who.owner, document)
+    registered = named.get(references.DATA_POINTER)
+    others = {place: schema for place, schema in named.items() if place != references.DATA_POINTER}
     inspection = services.inspector.inspect(document, registered, others)
     job = parse_job(document)  # only now: finding what is wrong with it can take long, and the inspector has limits
     quotas.check_job(who.limits, job.priority, inspection["totals"]["parameters"])
     schema = registered or named_dataset_schema(job)
     if schema is None:
-        problem = Problem(registry.DATA_POINTER, "unknown_dataset", "the data set is not known", "register it first")
+        problem = Problem(references.DATA_POINTER, "unknown_dataset", "the data set is not known", "register it first")
         raise InvalidInput([problem])
     return Submission(who.actor, who.limits, job, document, schema, inspection)
 
@@ -180,7 +188,7 @@ async def read_job(
     if_none_match: IfNoneMatch = None,
     wait: Annotated[float, Query(ge=0, le=MAX_WAIT_SECONDS, description="Seconds to wait for a change.")] = 0.0,
 ) -> Response:
-    """Read a job. With `wait` the answer comes when the job has changed: since the version in `If-None-Match`, or now.
+    """Read a job. With `wait` the response comes when the job differs from the version in `If-None-Match`, or changes.
 
     A job that has ended is answered at once.
     """
@@ -195,7 +203,7 @@ async def read_job(
 
 
 def _is_not_modified(job: schemas.Job, if_none_match: str | None) -> bool:
-    """Say whether the client has this answer, or asks for other versions only, whatever a waiting job's position."""
+    """Return whether the client has this response, or the version alone, whatever the position in the queue."""
     return any(etag_matches(tag, if_none_match) for tag in (_etag(job), f'"{job.version}"'))
 
 
@@ -215,27 +223,27 @@ def _read_job(session: Session, services: Services, who: Principal, job_id: str)
 
 @router.get("/{job_id}/network", responses=route_responses(200, schemas.Inspection, 404))
 def read_network(job_id: JobId, who: ReadPrincipal, services: ServicesDep) -> Response:
-    """Read what the inspector found out about the job's network, node by node."""
+    """Read the inspection of the job's network, node by node."""
     return JsonResponse(services.db.read(repository.find, who.owner, job_id).inspection)
 
 
 @router.post("/{job_id}/cancel", responses=route_responses(200, schemas.Job, 404, 409))
 def cancel_job(job_id: JobId, who: WritePrincipal, services: ServicesDep) -> Response:
-    """Cancel a job: at once if nobody trains it, else within seconds. Cancelling twice is no error."""
+    """Cancel a job: at once unless it is running, else within seconds. Cancelling twice is no error."""
     services.db.run(audit.with_audit(who.actor, Action.JOB_CANCEL, job_id, service.cancel), who.owner, job_id)
     return JsonResponse(services.db.read(_read_job, services, who, job_id).as_dict())
 
 
 @router.post("/{job_id}/pause", responses=route_responses(200, schemas.Job, 404, 409))
 def pause_job(job_id: JobId, who: WritePrincipal, services: ServicesDep) -> Response:
-    """Pause a job: at once if nobody trains it, else at its next step, with a checkpoint. Pausing twice is no error."""
+    """Pause a job: at once unless it is running, else at its next step, at a checkpoint. Twice is no error."""
     services.db.run(audit.with_audit(who.actor, Action.JOB_PAUSE, job_id, service.pause), who.owner, job_id)
     return JsonResponse(services.db.read(_read_job, services, who, job_id).as_dict())
 
 
 @router.post("/{job_id}/resume", responses=route_responses(200, schemas.Job, 404, 409))
 def resume_job(job_id: JobId, who: WritePrincipal, services: ServicesDep) -> Response:
-    """Let a paused job go on where it was. Resuming twice is no error."""
+    """Resume a paused job where it stopped. Resuming twice is no error."""
     resume = partial(service.resume, limits=who.limits)
     services.waker.wake(
         services.db.run(audit.with_audit(who.actor, Action.JOB_RESUME, job_id, resume), who.owner, job_id).queue
@@ -245,7 +253,7 @@ def resume_job(job_id: JobId, who: WritePrincipal, services: ServicesDep) -> Res
 
 @router.post("/{job_id}/retry", responses=route_responses(200, schemas.Job, 404, 409))
 def retry_job(job_id: JobId, who: WritePrincipal, services: ServicesDep) -> Response:
-    """Let a failed or cancelled job go on from its last checkpoint."""
+    """Queue a failed or cancelled job again, from its last checkpoint."""
     retry = partial(service.retry, limits=who.limits)
     services.waker.wake(
         services.db.run(audit.with_audit(who.actor, Action.JOB_RETRY, job_id, retry), who.owner, job_id).queue
@@ -262,7 +270,7 @@ def delete_job(
 ) -> Response:
     """Delete an ended job: it is hidden, can be restored for a while, and is then removed with all its files."""
     for_good = purge or not services.settings.trash_seconds
-    verb = service.purge if for_good else service.delete
+    verb = deletion.purge if for_good else deletion.delete
     services.db.run(
         audit.with_audit(who.actor, Action.JOB_DELETE, job_id, verb, {"purge": for_good}), who.owner, job_id
     )
@@ -273,6 +281,6 @@ def delete_job(
 
 @router.post("/{job_id}/restore", responses=route_responses(200, schemas.Job, 404))
 def restore_job(job_id: JobId, who: WritePrincipal, services: ServicesDep) -> Response:
-    """Bring a deleted job back, as long as it is not removed. Restoring twice is no error."""
-    services.db.run(audit.with_audit(who.actor, Action.JOB_RESTORE, job_id, service.restore), who.owner, job_id)
+    """Restore a deleted job, as long as it is not removed. Restoring twice is no error."""
+    services.db.run(audit.with_audit(who.actor, Action.JOB_RESTORE, job_id, deletion.restore), who.owner, job_id)
     return JsonResponse(services.db.read(_read_job, services, who, job_id).as_dict())

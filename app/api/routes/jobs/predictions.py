@@ -10,10 +10,11 @@ from app.api import schemas
 from app.api.auth import ReadPrincipal
 from app.api.children.predictions import RowsFileDep, predict_rows
 from app.api.http.parameters import JobId
-from app.api.openapi import PREDICTION_BODY, route_responses
+from app.api.openapi.routes import PREDICTION_BODY, route_responses
 from app.api.services import ServicesDep
 from app.errors import MalformedRequest
-from app.spec.prediction import CHECKPOINT_ID_PATTERN, MAX_BATCH_SIZE, PredictionOptions
+from app.ids import CHECKPOINT_ID_PATTERN
+from app.spec.prediction import MAX_BATCH_SIZE, PredictionOptions
 from app.spec.problems import from_validation
 
 router = APIRouter(prefix="/v1/jobs", tags=["predictions"])
@@ -37,22 +38,24 @@ def predict(
     outputs: Annotated[
         str | None, Query(max_length=100, description="labels, probabilities, raw; separated by commas.")
     ] = None,
-    top: Annotated[int | None, Query(ge=1, le=100, description="Also the so many most probable labels.")] = None,
+    top: Annotated[
+        int | None, Query(ge=1, le=100, description="Also the given number of most probable labels.")
+    ] = None,
     batch_size: Annotated[
         int | None, Query(ge=1, le=MAX_BATCH_SIZE, description="Rows that the network sees at once.")
     ] = None,
     accept: Annotated[str, Header(description="text/csv for a table.")] = "*/*",
 ) -> Response:
-    """Tell what the job's network makes of rows: those in the body, or in a file of the data set's own form.
+    """Predict rows with the job's network: those of the body, or of a file in the data set's own format.
 
-    Rows are prepared as in training; targets are not needed. Parameters are for files: a JSON body says it itself.
+    Rows are prepared as in training; targets are not needed. Parameters are for files: a JSON body has fields for them.
     """
-    given = {"checkpoint": checkpoint, "outputs": outputs and outputs.split(","), "top": top, "batch_size": batch_size}
+    fields = {"checkpoint": checkpoint, "outputs": outputs and outputs.split(","), "top": top, "batch_size": batch_size}
     try:
-        asked = PredictionOptions.model_validate({name: value for name, value in given.items() if value})
+        options = PredictionOptions.model_validate({name: value for name, value in fields.items() if value})
     except ValidationError as error:
-        (first, *_) = from_validation(error, given)
+        (first, *_) = from_validation(error, fields)
         raise MalformedRequest(f"{first.pointer[1:]}: {first.detail}", hint=first.hint) from None
     table = CSV in accept
-    content = predict_rows(services, who.owner, job_id, rows, asked, table)
+    content = predict_rows(services, who.owner, job_id, rows, options, table)
     return Response(content, media_type=CSV if table else "application/json")

@@ -1,4 +1,4 @@
-"""Whatever goes wrong is told in one form."""
+"""Every error is a problem document."""
 
 import json
 import time
@@ -143,7 +143,7 @@ def test_bodies(serve: StartApp, path: str) -> None:
     anna = serve(body_limit=2048).client()
     large = json.dumps({"name": "x" * 3000}).encode()
     assert_problem(anna.post(path, content=large), 413, "too_large")
-    assert_problem(anna.post(path, content=pieces(large)), 413, "too_large")  # no length is told
+    assert_problem(anna.post(path, content=pieces(large)), 413, "too_large")  # without a Content-Length
     assert_problem(anna.post(path, content=large, headers={"Content-Length": "9" * 30}), 413, "too_large")
     assert_problem(
         anna.post(path, content=b"a: 1", headers={"Content-Type": "text/plain"}), 415, "unsupported_media_type"

@@ -111,7 +111,7 @@ def test_content_that_is_no_data_set(
     api: Api, anna: Client, source: dict[str, str], content: bytes, code: str | None, pieces: bool
 ) -> None:
     place = register_upload(anna, **source)
-    response = send_chunk(anna, place, 0, len(content), content, told=pieces)
+    response = send_chunk(anna, place, 0, len(content), content, with_range=pieces)
     document = assert_problem(response, 422, "invalid_input")
     row = anna.get(place).json()
     assert (row["status"], row["received"], row["data_schema"]) == ("invalid", 0, None)
@@ -131,7 +131,7 @@ def test_invalid_content_is_replaced_by_good(api: Api, anna: Client) -> None:
 
 @SQLITE
 @pytest.mark.parametrize(
-    "told",
+    "content_range",
     [
         "",
         "bytes",
@@ -146,8 +146,8 @@ def test_invalid_content_is_replaced_by_good(api: Api, anna: Client) -> None:
         "bytes 0-4/10 x",
     ],
 )
-def test_a_content_range_has_a_form(anna: Client, told: str) -> None:
-    response = anna.put(f"{register_upload(anna)}/content", content=b"12345", headers={"Content-Range": told})
+def test_a_content_range_has_a_form(anna: Client, content_range: str) -> None:
+    response = anna.put(f"{register_upload(anna)}/content", content=b"12345", headers={"Content-Range": content_range})
     assert_problem(response, 400, "malformed")
 
 

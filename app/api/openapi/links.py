@@ -1,4 +1,4 @@
-"""What may be asked next: links of the description (OpenAPI) from what an answer holds to the routes that take it."""
+"""OpenAPI links: from the ids in a response to the routes that take them."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
