@@ -3,10 +3,8 @@
 import json
 from typing import Any
 
-from tests.graftwerk.cli.test_main import Run, run
+from tests.graftwerk.cli.conftest import Run
 from tests.graftwerk.scripted_transport import job_document, problem_response
-
-__all__ = ["run"]
 
 SCORES = {"precision": 0.5, "recall": 1.0, "f1": 2 / 3}
 ROWS = [{"label": label, **SCORES, "support": 3, "predicted": 6, "right": 3} for label in ("cat", "dog")]

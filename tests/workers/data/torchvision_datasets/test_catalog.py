@@ -17,10 +17,9 @@ from torch import Tensor
 from app.errors import DataError
 from app.spec.data.torchvision_datasets import HOMEPAGES, UNSUPPORTED_DATASETS
 from app.spec.data.torchvision_datasets import TORCHVISION_SCHEMAS as SPOKEN
+from tests.workers.data.torchvision_datasets.reference import TORCHVISION_SETTINGS, labels_and_pixels
 from tests.workers.data.torchvision_datasets.synthetic import (
-    TORCHVISION_SETTINGS,
     WRITERS,
-    labels_and_pixels,
     random_bytes,
     write_cifar,
     write_fer2013,
