@@ -206,7 +206,7 @@ def test_usage_and_audit(run: Run) -> None:
         ({"position": 3, "starts_at": "2026-01-01T00:00:00.000Z"}, "number 3 in its queue, starts about 2026"),
         ({"position": 1, "held_by": "no_worker"}, "number 1 in its queue, no worker serves its queue"),
         ({"held_by": "not_before", "not_before": "2999"}, "waits until 2999"),
-        ({"held_by": "running_limit"}, "its key runs as many jobs as it may"),
+        ({"held_by": "running_limit"}, "its key has reached its limit of running jobs"),
     ],
 )
 def test_a_waiting_job_tells_where_it_stands(run: Run, more: dict[str, Any], words: str) -> None:

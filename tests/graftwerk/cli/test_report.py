@@ -51,7 +51,7 @@ def test_classes_and_confusion_for_people(run: Run) -> None:
     result, script = run("report", "job_1", "--checkpoint", "ckpt_1", answers=(job_document(), document(CLASSES)))
     assert result.exit_code == 0, result.output
     assert lines(result.output) == [
-        ["ckpt_1", "at", "step", "40,", "6", "held-out", "examples"],
+        ["ckpt_1", "at", "step", "40,", "6", "validation", "examples"],
         ["animal:", "classes", "of", "scores,", "5", "of", "6", "right"],
         ["CLASS", "PRECISION", "RECALL", "F1", "SUPPORT"],
         ["cat", "0.5000", "1.0000", "0.6667", "3"],
