@@ -17,7 +17,7 @@ def test_a_full_assignment_makes_a_round_trip() -> None:
         data_schema={"rows": 3},
         store_url="artifacts",
         data_root="data",
-        gpu=0,
+        gpus=(0,),
         dataset=upload,
         weights=upload,
         word_vectors={"ds_1": upload},
