@@ -1,6 +1,7 @@
 # Everything runs from .venv, which is made on first use from constraints.txt.
 PYTHON ?= python3
 ARGS ?=
+WORKERS ?= 2
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
@@ -26,10 +27,12 @@ demo: .venv/.installed ## train two networks on a service of their own, use thei
 up: .venv/.installed ## serve on this machine until Ctrl-C
 	@$(BIN)/graftwerk up $(ARGS)
 
-test: .venv/.installed ## all tests; ARGS="-k name" for some
-	@$(BIN)/pytest -n 2 --dist loadfile $(ARGS)
+# The slow files come first (tests/conftest.py). Compiled modules are kept: every service under test imports them again.
+test: .venv/.installed ## all tests; ARGS="-k name" for some, WORKERS=4 for more at once
+	@PYTHONDONTWRITEBYTECODE= $(BIN)/pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder --durations=10 $(ARGS)
 
 faults: .venv/.installed ## kill, stop and starve it, for hours; ARGS="--backend postgresql kills=50" for some
+	@$(if $(ARGS),,FULL=1 $(BIN)/pytest -q tests/workers/training/test_resume.py tests/workers/training/test_process_kill.py)
 	@$(BIN)/python -m tests.faults $(ARGS)
 
 fuzz: .venv/.installed ## twenty times as many generated requests as in `make test`

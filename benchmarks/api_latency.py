@@ -50,16 +50,16 @@ def time_calls(call: Callable[[], object], runs: int) -> list[float]:
 def measure_graftwerk(runs: int) -> dict[str, list[float]]:
     """Measure Graftwerk. No worker runs, so jobs stay where they are put."""
     with run_service("--no-worker") as running:
-        found = {"create": time_calls(lambda: running.submit(SPEC), runs)}
+        times = {"create": time_calls(lambda: running.submit(SPEC), runs)}
         job = running.submit(SPEC)
-        found["read"] = time_calls(lambda: running.http.get(f"/v1/jobs/{job}").raise_for_status(), runs)
+        times["read"] = time_calls(lambda: running.http.get(f"/v1/jobs/{job}").raise_for_status(), runs)
         stored, job = time_storing(running)
-        found["store"] = stored
-        whole = f"/v1/jobs/{job}/metrics?names=train/loss"
+        times["store"] = stored
+        series_path = f"/v1/jobs/{job}/metrics?names=train/loss"
         csv = {"Accept": "text/csv"}
-        found["read back"] = time_calls(lambda: check_equal(count_lines(running, whole, csv) - 1, POINT_COUNT), 5)
-        found["buckets"] = time_calls(lambda: check_buckets(running, f"{whole}&max_points={BUCKET_COUNT}"), 5)
-    return found
+        times["read back"] = time_calls(lambda: check_equal(count_lines(running, series_path, csv) - 1, POINT_COUNT), 5)
+        times["buckets"] = time_calls(lambda: check_buckets(running, f"{series_path}&max_points={BUCKET_COUNT}"), 5)
+    return times
 
 
 def time_storing(running: RunningService) -> tuple[list[float], str]:
@@ -104,25 +104,25 @@ def check_buckets(running: RunningService, path: str) -> None:
     check_equal(sum(columns["count"]), POINT_COUNT)
 
 
-def check_equal(found: int, wanted: int) -> None:
-    """Stop the benchmark if an answer is not whole."""
-    if found != wanted:
-        raise SystemExit(f"{wanted} was expected, {found} came back")
+def check_equal(count: int, expected: int) -> None:
+    """Stop the benchmark if a response is incomplete."""
+    if count != expected:
+        raise SystemExit(f"expected {expected}, received {count}")
 
 
 def measure_mlflow(python: Path, runs: int) -> dict[str, list[float]]:
     """Measure MLflow."""
     with run_mlflow(python) as server:
-        found = {"create": time_calls(server.create, runs)}
+        times = {"create": time_calls(server.create, runs)}
         run = server.create()
-        found["read"] = time_calls(lambda: server.read(run), runs)
+        times["read"] = time_calls(lambda: server.read(run), runs)
         began = time.perf_counter()
         server.store(run, VALUES)  # once: it takes long, and spreads little
-        found["store"] = [time.perf_counter() - began]
-        found["read back"] = time_calls(lambda: check_equal(server.read_all(run), POINT_COUNT), 3)
+        times["store"] = [time.perf_counter() - began]
+        times["read back"] = time_calls(lambda: check_equal(server.read_all(run), POINT_COUNT), 3)
         check_equal(server.read_sampled(run, BUCKET_COUNT) >= BUCKET_COUNT // 2, True)
-        found["buckets"] = time_calls(lambda: server.read_sampled(run, BUCKET_COUNT), 5)
-    return found
+        times["buckets"] = time_calls(lambda: server.read_sampled(run, BUCKET_COUNT), 5)
+    return times
 
 
 def main() -> None:

@@ -127,14 +127,14 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3, help="trainings of every size and way")
     options = parser.parse_args()
     torch.set_num_threads(1)
-    found: dict[tuple[str, str], list[tuple[float, float, float]]] = {}
+    measured: dict[tuple[str, str], list[tuple[float, float, float]]] = {}
     for turn in range(options.rounds):
         for size in MODEL_SIZES:
             for way in ("aside", "waiting")[:: -1 if turn % 2 else 1]:
                 with tempfile.TemporaryDirectory(prefix="graftwerk-bench-") as folder:
-                    found.setdefault((size, way), []).extend(measure_stalls(Path(folder).absolute(), size, way))
+                    measured.setdefault((size, way), []).extend(measure_stalls(Path(folder).absolute(), size, way))
     result: dict[str, Any] = {"stall_ms": {}, "cost_ms": {}, "step_ms": {}}
-    for (size, way), figures in found.items():
+    for (size, way), figures in measured.items():
         for name, seconds in zip(result, zip(*figures, strict=True), strict=True):
             result[name][f"{size}, {way}"] = summarize_times(seconds)
     claims = []

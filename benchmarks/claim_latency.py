@@ -34,18 +34,18 @@ def open_databases() -> Iterator[dict[str, Database]]:
     with tempfile.TemporaryDirectory() as folder:
         server = get_server(Path(folder) / "pg", cleanup_mode="delete")
         url = str(server.get_uri("postgres")).replace("postgresql://", "postgresql+psycopg://", 1)
-        found = {"sqlite": Database(f"sqlite:///{folder}/x.db"), "postgresql": Database(url)}
-        for database in found.values():
+        databases = {"sqlite": Database(f"sqlite:///{folder}/x.db"), "postgresql": Database(url)}
+        for database in databases.values():
             migrate.upgrade(database)
             insert_jobs(database)
-        yield found
-        for database in found.values():
+        yield databases
+        for database in databases.values():
             database.close()
         server.cleanup()
 
 
 def insert_jobs(database: Database) -> None:
-    made = [database.run(keys.create, f"owner{number % 4}", "x", ["read"])[0] for number in range(KEY_COUNT)]
+    api_keys = [database.run(keys.create, f"owner{number % 4}", "x", ["read"])[0] for number in range(KEY_COUNT)]
     nodes = {"nodes": [{"id": f"node{number}", "kind": "Linear", "shape": [64, 128]} for number in range(100)]}
     statuses = [Status.QUEUED] * WAITING_JOBS + [Status.SUCCEEDED] * ENDED_JOBS + [Status.RUNNING] * RUNNING_JOBS
     rows = [
@@ -67,7 +67,7 @@ def insert_jobs(database: Database) -> None:
             "not_before": 0.0,
         }
         for number, status in enumerate(statuses)
-        for key in [made[number * 7 % KEY_COUNT]]
+        for key in [api_keys[number * 7 % KEY_COUNT]]
     ]
     for start in range(0, len(rows), 500):
         database.run(lambda session, part: session.execute(insert(JobRow), part), rows[start : start + 500])
@@ -88,8 +88,8 @@ def time_action(action: Callable[[], Any]) -> list[float]:
 def main() -> None:
     figures: dict[str, Any] = {}
     claims = []
-    with open_databases() as found:
-        for name, database in found.items():
+    with open_databases() as databases:
+        for name, database in databases.items():
             (row,) = database.read(repository.page, "owner1", 1, status=["queued"])[0]
             calls = {
                 "claim": partial(database.run, repository.claim, ["default", "gpu"], "w", 30.0),
@@ -99,8 +99,8 @@ def main() -> None:
             figures[name] = {what: summarize_times(time_action(call)) for what, call in calls.items()}
             for what, bound in BOUNDS.items():
                 measured = figures[name][what]["median"]
-                told = f"{what} with {WAITING_JOBS:,} waiting jobs, {name}"
-                claims.append({"what": told, "measured": measured, "unit": "ms", "bound": bound, "at_most": True})
+                claim = f"{what} with {WAITING_JOBS:,} waiting jobs, {name}"
+                claims.append({"what": claim, "measured": measured, "unit": "ms", "bound": bound, "at_most": True})
     write_results("claim_latency", {"waiting": WAITING_JOBS, "ms": figures}, claims)
 
 

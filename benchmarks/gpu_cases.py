@@ -1,4 +1,4 @@
-"""The jobs of `gpu_check`: examples, and two on data that is made up here."""
+"""The jobs of `gpu_check`: examples, and two on data that is generated here."""
 
 import io
 import zipfile
@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-ROWS = 2000  # of what is made up here
+ROWS = 2000  # of the generated data
 DATASET = "ds_" + "0" * 32
 WORDS = tuple(f"{side}{number}" for side in ("up", "down") for number in range(50))
 
@@ -30,7 +30,7 @@ def texts_csv() -> tuple[str, bytes]:
 
 
 def images_zip() -> tuple[str, bytes]:
-    """Return pictures of noise, brighter on the left or on the right."""
+    """Return images of noise, brighter on the left or on the right."""
     draw = np.random.Generator(np.random.PCG64(0))
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w") as archive:

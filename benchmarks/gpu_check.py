@@ -42,9 +42,9 @@ EXAMPLES = Path(__file__).parents[1] / "examples"
 MEMORY_TOLERANCE_MIB = 64  # of GPU memory that other processes may move meanwhile
 
 
-def query_nvidia_smi(wanted: str) -> str | None:
+def query_nvidia_smi(fields: str) -> str | None:
     """Return what the driver tells of the first GPU; `None` without one."""
-    query = ["nvidia-smi", "--id=0", f"--query-gpu={wanted}", "--format=csv,noheader,nounits"]
+    query = ["nvidia-smi", "--id=0", f"--query-gpu={fields}", "--format=csv,noheader,nounits"]
     try:
         return subprocess.run(query, capture_output=True, text=True, check=True).stdout.strip()
     except FileNotFoundError:
@@ -58,7 +58,7 @@ def used_mib() -> int:
 
 @dataclass
 class AttemptLog:
-    """What an attempt, or several in a row, told."""
+    """The messages of an attempt, or of several in a row."""
 
     outcome: Outcome | None = None
     progress: Mapping[str, Any] = field(default_factory=dict)
@@ -68,7 +68,7 @@ class AttemptLog:
     first_step: float = 0.0  # seconds until the first report of one
 
     def add_report(self, report: ProgressReport, since: float) -> None:
-        """Take a report."""
+        """Add a report."""
         if report.progress:
             self.progress = dict(report.progress)
             self.first_step = self.first_step or time.monotonic() - since
@@ -92,28 +92,28 @@ class AttemptRunner:
         self.folder, self.device, self.fence = folder, device, 0
         self.store = open_store(str(folder / "store"), {})
 
-    def attempt(self, case: GpuCase, plan: Mapping[str, Any], told: AttemptLog, killed_at: int | None = None) -> None:
-        """Run an attempt that goes on where `told` ended; it is killed once it has told of step `killed_at`."""
+    def attempt(self, case: GpuCase, plan: Mapping[str, Any], log: AttemptLog, killed_at: int | None = None) -> None:
+        """Run an attempt that resumes where `log` ends; it is killed once it has reported step `killed_at`."""
         self.fence += 1
         began = time.monotonic()
-        started = forkserver.start(replace(self._assignment(case, plan), resume_from=self._resume(told)))
+        started = forkserver.start(replace(self._assignment(case, plan), resume_from=self._resume(log)))
         process, pipe = started.reporter, started.pipe
-        told.outcome = None
+        log.outcome = None
         try:
             while not isinstance(message := receive(pipe), Outcome):
                 if isinstance(message, SavedCheckpoint):
-                    told.saved.append(message)
+                    log.saved.append(message)
                 elif isinstance(message, ProgressReport):
-                    told.add_report(message, began)
-                    if killed_at is not None and told.progress.get("step", 0) >= killed_at:
+                    log.add_report(message, began)
+                    if killed_at is not None and log.progress.get("step", 0) >= killed_at:
                         os.killpg(process.pid, signal.SIGKILL)  # as a supervisor does: it may have children
                         break
             else:
-                told.outcome = message
+                log.outcome = message
         finally:
             process.join()
             pipe.close()
-        told.seconds += time.monotonic() - began
+        log.seconds += time.monotonic() - began
 
     def _assignment(self, case: GpuCase, plan: Mapping[str, Any]) -> Assignment:
         spec = (
@@ -142,54 +142,54 @@ class AttemptRunner:
         path = self.folder / name
         path.write_bytes(content)
         source = {"kind": "upload", "file": name}
-        found = describe(Upload(path, UploadSource.model_validate(source)))
-        if found.schema is None:
-            raise SystemExit(f"{name}: {found.problems}")
-        return DatasetRef(source, self.store.put_file(name, path).key), found.schema
+        description = describe(Upload(path, UploadSource.model_validate(source)))
+        if description.schema is None:
+            raise SystemExit(f"{name}: {description.problems}")
+        return DatasetRef(source, self.store.put_file(name, path).key), description.schema
 
     @staticmethod
-    def _resume(told: AttemptLog) -> tuple[CheckpointRef, ...]:
+    def _resume(log: AttemptLog) -> tuple[CheckpointRef, ...]:
         return tuple(
             CheckpointRef(each.id, each.step, tuple(asdict(file) for file in each.files))
-            for each in reversed(told.saved)
+            for each in reversed(log.saved)
         )
 
 
 def check_learning(bench: AttemptRunner, case: GpuCase) -> tuple[dict[str, Any], list[str]]:
-    """Return how a case learns, and what is wrong with it."""
+    """Return the figures of a training, and what is wrong with it."""
     before = used_mib()
-    told = AttemptLog()
-    bench.attempt(case, {}, told)
-    left = used_mib() - before
-    accuracy = told.progress.get("latest", {}).get("val/accuracy")
+    log = AttemptLog()
+    bench.attempt(case, {}, log)
+    unreturned = used_mib() - before
+    accuracy = log.progress.get("latest", {}).get("val/accuracy")
     row = {
         "case": case.name,
-        "seconds": round(told.seconds, 2),
-        "first_step_seconds": round(told.first_step, 2),
-        "steps_per_second": told.progress.get("rate"),
+        "seconds": round(log.seconds, 2),
+        "first_step_seconds": round(log.first_step, 2),
+        "steps_per_second": log.progress.get("rate"),
         "accuracy": accuracy,
-        "gpu_memory_left_mib": left,
+        "gpu_memory_left_mib": unreturned,
     }
     wrong = []
-    if told.outcome is None or told.outcome.ending is not Ending.SUCCEEDED:
-        wrong.append(f"{case.name}: {told.outcome}")
+    if log.outcome is None or log.outcome.ending is not Ending.SUCCEEDED:
+        wrong.append(f"{case.name}: {log.outcome}")
     elif (accuracy or 0) < case.min_score:
         wrong.append(f"{case.name}: accuracy {accuracy}")
-    if left > MEMORY_TOLERANCE_MIB:
-        wrong.append(f"{case.name}: {left} MiB not returned")
+    if unreturned > MEMORY_TOLERANCE_MIB:
+        wrong.append(f"{case.name}: {unreturned} MiB not returned")
     return row, wrong
 
 
 def check_resuming(bench: AttemptRunner, case: GpuCase, draw: Random) -> tuple[dict[str, Any], list[str]]:
-    """Return how a case ends that is killed one to three times, and what is wrong with it."""
+    """Return the figures of a training that is killed one to three times, and what is wrong with it."""
     plan = {"steps": 160, "checkpoint": {"every_steps": 25, "every_seconds": None, "keep_best": 0}}
     whole, pieces = AttemptLog(), AttemptLog()
-    for told in (whole, pieces):
-        kills = sorted(draw.randint(30, 150) for _ in range(draw.randint(1, 3))) if told is pieces else []
+    for log in (whole, pieces):
+        kills = sorted(draw.randint(30, 150) for _ in range(draw.randint(1, 3))) if log is pieces else []
         for step in [*kills, None]:
             before = used_mib()
-            bench.attempt(replace(case, plan={**case.plan, "epochs": None}), plan, told, step)
-    left = used_mib() - before
+            bench.attempt(replace(case, plan={**case.plan, "epochs": None}), plan, log, step)
+    unreturned = used_mib() - before
     equal = whole.weights() is not None and whole.weights() == pieces.weights()
     points = {name: [(step, repr(value)) for step, value in each] for name, each in whole.points.items()}
     same = points == {name: [(step, repr(value)) for step, value in each] for name, each in pieces.points.items()}
@@ -198,15 +198,15 @@ def check_resuming(bench: AttemptRunner, case: GpuCase, draw: Random) -> tuple[d
         "kills": len(kills),
         "weights_equal": equal,
         "points_equal": same,
-        "gpu_memory_left_mib": left,
+        "gpu_memory_left_mib": unreturned,
     }
     wrong = [
         f"{case.name}: {what} differ after {len(kills)} kills"
         for what, fine in (("weights", equal), ("points", same))
         if not fine
     ]
-    if left > MEMORY_TOLERANCE_MIB:
-        wrong.append(f"{case.name}: {left} MiB not returned after a kill")
+    if unreturned > MEMORY_TOLERANCE_MIB:
+        wrong.append(f"{case.name}: {unreturned} MiB not returned after a kill")
     return row, wrong
 
 
@@ -246,7 +246,7 @@ def _claims(learning: Sequence[Mapping[str, Any]], resuming: Sequence[Mapping[st
     if not (learning and resuming):
         return []
     equal = sum(row["weights_equal"] and row["points_equal"] for row in resuming)
-    left = max(row["gpu_memory_left_mib"] for row in [*learning, *resuming])
+    unreturned = max(row["gpu_memory_left_mib"] for row in [*learning, *resuming])
     return [
         {
             "what": "on a GPU, killed and resumed to the same bits and points",
@@ -257,7 +257,7 @@ def _claims(learning: Sequence[Mapping[str, Any]], resuming: Sequence[Mapping[st
         },
         {
             "what": "GPU memory that an attempt keeps after its end",
-            "measured": max(0, left),
+            "measured": max(0, unreturned),
             "unit": "MiB",
             "bound": MEMORY_TOLERANCE_MIB,
             "at_most": True,

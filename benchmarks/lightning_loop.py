@@ -20,7 +20,7 @@ from step_workload import BATCH, CLASSES, FEATURES, HIDDEN, LR, ROWS
 
 
 class LightningProcess:
-    """A running process, asked for one training after another."""
+    """A running process, that trains on request."""
 
     def __init__(self, process: "subprocess.Popen[str]") -> None:
         self._process = process

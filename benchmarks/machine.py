@@ -24,7 +24,7 @@ def machine_info() -> dict[str, Any]:
         "memory_gib": round(memory, 1),
         "system": f"{platform.system()} {platform.release()}",
         "python": platform.python_version(),
-        "versions": {name: found for name in REPORTED_PACKAGES if (found := _version(name))},
+        "versions": {name: installed for name in REPORTED_PACKAGES if (installed := _version(name))},
         "load_before": round(os.getloadavg()[0], 2),
     }
 
@@ -49,8 +49,8 @@ def summarize_times(seconds: Sequence[float]) -> dict[str, float]:
     """Return median, 90th percentile, least and largest of some times, in milliseconds."""
     ordered = sorted(seconds)
     high = ordered[min(len(ordered) - 1, round(0.9 * (len(ordered) - 1)))]
-    wanted = {"median": statistics.median(ordered), "p90": high, "min": ordered[0], "max": ordered[-1]}
-    return {name: round(1000 * value, 3) for name, value in wanted.items()} | {"runs": len(ordered)}
+    figures = {"median": statistics.median(ordered), "p90": high, "min": ordered[0], "max": ordered[-1]}
+    return {name: round(1000 * value, 3) for name, value in figures.items()} | {"runs": len(ordered)}
 
 
 def write_results(name: str, result: Mapping[str, Any], claims: Sequence[Mapping[str, Any]]) -> None:

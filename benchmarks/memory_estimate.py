@@ -112,7 +112,7 @@ def measure_memory(name: str) -> None:
     torch.set_num_threads(1)
     network, large = NETWORKS[name], 1 << 50
     held = DataSchema.model_validate(data_schema(network))
-    found = inspect_job(job_spec(network), held, InspectionLimits(10**6, large, large))
+    inspection = inspect_job(job_spec(network), held, InspectionLimits(10**6, large, large))
     warm = build(Network.model_validate({"layers": [{"kind": "Linear", "out_features": 2}]}), held, ("x",))
     warm({"x": torch.zeros(2, *network["shape"])})["output"].sum().backward()
     torch.optim.Adam(warm.parameters(), fused=True).step()
@@ -125,7 +125,7 @@ def measure_memory(name: str) -> None:
         loss.backward()
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)
-    print(json.dumps({"estimated": found.report["memory"]["total"], "real": peak_rss() - before}))
+    print(json.dumps({"estimated": inspection.report["memory"]["total"], "real": peak_rss() - before}))
 
 
 def peak_rss(reset: bool = False) -> int:
@@ -144,13 +144,13 @@ def main() -> None:
     if options.network:
         measure_memory(options.network)
         return
-    found = {}
+    sizes = {}
     for name in NETWORKS:
         command = [sys.executable, __file__, "--network", name]
         root = str(Path(__file__).parents[1])
         run = subprocess.run(command, capture_output=True, text=True, check=True, cwd=root, env={"PYTHONPATH": root})
-        found[name] = json.loads(run.stdout.splitlines()[-1])
-    ratios = {name: round(one["estimated"] / one["real"], 2) for name, one in found.items()}
+        sizes[name] = json.loads(run.stdout.splitlines()[-1])
+    ratios = {name: round(one["estimated"] / one["real"], 2) for name, one in sizes.items()}
     worst = max(abs(1 - ratio) for ratio in ratios.values())
     claim = {
         "what": "memory: largest error of the estimate over five networks",
@@ -159,7 +159,7 @@ def main() -> None:
         "bound": BOUND,
         "at_most": True,
     }
-    mib = {name: {side: round(size / 2**20, 1) for side, size in one.items()} for name, one in found.items()}
+    mib = {name: {side: round(size / 2**20, 1) for side, size in one.items()} for name, one in sizes.items()}
     write_results("memory_estimate", {"mib": mib, "ratios": ratios}, [claim])
 
 

@@ -47,19 +47,19 @@ class MLflowServer:
     def read_all(self, run: str) -> int:
         """Read the whole series back; returns the number of points."""
         count = 0
-        asked: RequestParams = {"run_id": run, "metric_key": "loss", "max_results": PAGE_SIZE}
+        params: RequestParams = {"run_id": run, "metric_key": "loss", "max_results": PAGE_SIZE}
         while True:
-            body = self.http.get("/api/2.0/mlflow/metrics/get-history", params=asked).raise_for_status().json()
+            body = self.http.get("/api/2.0/mlflow/metrics/get-history", params=params).raise_for_status().json()
             count += len(body.get("metrics", []))
             if not body.get("next_page_token"):
                 return count
-            asked["page_token"] = body["next_page_token"]
+            params["page_token"] = body["next_page_token"]
 
     def read_sampled(self, run: str, points: int) -> int:
         """Read a sample of the series, as MLflow's own page does; returns the number of points."""
-        asked: RequestParams = {"run_ids": run, "metric_key": "loss", "max_results": points}
+        params: RequestParams = {"run_ids": run, "metric_key": "loss", "max_results": points}
         path = "/ajax-api/2.0/mlflow/metrics/get-history-bulk-interval"
-        return len(self.http.get(path, params=asked).raise_for_status().json()["metrics"])
+        return len(self.http.get(path, params=params).raise_for_status().json()["metrics"])
 
     def _post(self, path: str, body: object) -> dict[str, dict[str, dict[str, str]]]:
         answer: dict[str, dict[str, dict[str, str]]] = (

@@ -52,8 +52,8 @@ def find_worker(running: RunningService) -> psutil.Process:
 
 def find_attempt(worker: psutil.Process) -> psutil.Process:
     """Return the process that trains."""
-    (found,) = [child for server in worker.children() for child in server.children()]
-    return found
+    (attempt,) = [child for server in worker.children() for child in server.children()]
+    return attempt
 
 
 @dataclass
@@ -68,9 +68,9 @@ class TrainingRun:
         """Return when the next attempt begins its first step, Unix seconds."""
         deadline = time.monotonic() + patience
         while time.monotonic() < deadline:
-            asked = {"after": self.after, "limit": 1000}
-            answer = self.service.http.get(f"/v1/jobs/{self.job}/events", params=asked).raise_for_status()
-            for event in answer.json()["items"]:
+            params = {"after": self.after, "limit": 1000}
+            response = self.service.http.get(f"/v1/jobs/{self.job}/events", params=params).raise_for_status()
+            for event in response.json()["items"]:
                 self.after = event["id"]
                 if event["kind"] == "rewound":
                     return datetime.fromisoformat(event["at"]).timestamp()

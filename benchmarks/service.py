@@ -20,7 +20,7 @@ STOP_SECONDS = 60.0
 
 @dataclass(frozen=True, slots=True)
 class RunningService:
-    """A service that answers."""
+    """A running service."""
 
     home: Path
     http: httpx.Client
@@ -45,8 +45,8 @@ def run_service(*options: str, **settings: str) -> Iterator[RunningService]:
     """Run a service with these options of `graftwerk up` and these settings, without a rate limit."""
     with tempfile.TemporaryDirectory(prefix="graftwerk-bench-") as folder:
         home = Path(folder) / "home"
-        chosen = {"RATE_LIMIT": "", **settings}
-        environment = os.environ | {f"GRAFTWERK_{name}": value for name, value in chosen.items()}
+        all_settings = {"RATE_LIMIT": "", **settings}
+        environment = os.environ | {f"GRAFTWERK_{name}": value for name, value in all_settings.items()}
         command = [sys.executable, "-m", "graftwerk", "up", "--home", str(home), "--port", "0", *options]
         with (Path(folder) / "log").open("w+") as log:
             process = subprocess.Popen(command, env=environment, stdout=log, stderr=log)

@@ -42,15 +42,15 @@ BOUND = 0.25  # seconds
 
 
 def first_step_seconds(running: RunningService) -> tuple[float, float]:
-    """Run one job; returns the seconds from its POST to its answer, and to the end of its first step."""
+    """Run one job; return the seconds from its POST to the response, and to the end of its first step."""
     sent = time.time()
     job = running.submit(SPEC)
     answered = time.time()
-    document = running.ended(job)
+    document = running.wait(job)
     if document["status"] != "succeeded":
         raise SystemExit(f"the job {document['status']}: {document['error']}")
-    asked: dict[str, str | int] = {"names": "train/loss", "x": "time", "max_points": 10 * STEPS}
-    body = running.http.get(f"/v1/jobs/{job}/metrics", params=asked).raise_for_status().json()
+    params: dict[str, str | int] = {"names": "train/loss", "x": "time", "max_points": 10 * STEPS}
+    body = running.http.get(f"/v1/jobs/{job}/metrics", params=params).raise_for_status().json()
     return answered - sent, body["series"]["train/loss"]["x"][0] - sent
 
 

@@ -186,14 +186,14 @@ def _ratios(times: dict[str, list[tuple[float, float]]], scale: float, scheduled
 
 
 def make_claims(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return what is claimed of the state size and batch chosen for each device, where they were measured."""
-    found = []
+    """Return the claims on the state size and batch in `CLAIMED_CASES`, as far as they were measured."""
+    claims = []
     for row in rows:
         device = row["device"]
         if (row["state"], row["batch"]) != CLAIMED_CASES[device]:
             continue
         where = f"{'one CPU thread' if device == 'cpu' else 'GPU'}, {row['batch']} trees, state {row['state']}"
-        found.append(
+        claims.append(
             {
                 "what": f"a training step of Fold over plain recursion ({where})",
                 "unit": "times as fast",
@@ -203,7 +203,7 @@ def make_claims(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
             }
         )
         for kind, words in (("forward", "forward"), ("step", "a training step")):
-            found.append(
+            claims.append(
                 {
                     "what": f"Fold over batching by hand, {words} ({where})",
                     "unit": "times the time",
@@ -212,7 +212,7 @@ def make_claims(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
                     "at_most": True,
                 }
             )
-    return found
+    return claims
 
 
 def main() -> None:

@@ -71,9 +71,9 @@ def main() -> None:
     spec = json.loads(EXAMPLE.read_text())
     with run_service("--slots", "1") as running:
         job = running.submit(spec)
-        status = running.ended(job)["status"]
-        asked = {"names": ",".join(SERIES_COLOURS), "max_points": str(BUCKETS)}
-        series = running.http.get(f"/v1/jobs/{job}/metrics", params=asked).raise_for_status().json()["series"]
+        status = running.wait(job)["status"]
+        params = {"names": ",".join(SERIES_COLOURS), "max_points": str(BUCKETS)}
+        series = running.http.get(f"/v1/jobs/{job}/metrics", params=params).raise_for_status().json()["series"]
     if status != "succeeded":
         raise SystemExit(f"the job {status}")
     path = ROOT / "docs" / "curve.svg"

@@ -8,11 +8,12 @@ import ast
 import json
 import re
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import typer.main
+from kind_tables import kinds_table, markdown_table
 from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 from typer.core import TyperGroup
@@ -23,8 +24,6 @@ from app.faultpoints import FAULTPOINTS
 from app.jobs.states import TRANSITIONS, Status, Verb
 from app.logs import LOG_EVENTS
 from app.settings import Settings
-from app.spec.base import SpecModel
-from app.spec.catalog import KIND_GROUPS, NODE_GROUPS
 from app.spec.data.columns import COLUMN_TYPES, DataSchema
 from app.spec.data.sources import BUILTIN_SCHEMAS, UPLOAD_FORMATS
 from app.spec.data.torchvision_datasets import HOMEPAGES, TORCHVISION_SCHEMAS, UNSUPPORTED_DATASETS
@@ -35,74 +34,6 @@ from graftwerk.cli.main import app as cli
 DOCS = Path(__file__).parent
 ROOT = DOCS.parent
 GENERATED_SECTION = re.compile(r"(<!-- generated: ([a-z-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
-BASE_FIELDS = frozenset({"kind", "id", "inputs"})
-MAX_INT32 = 2**31 - 1  # a bound that only says "an int32"
-
-
-def markdown_table(titles: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """Return a Markdown table."""
-    lines = ["| " + " | ".join(titles) + " |", "|" + " --- |" * len(titles)]
-    return "\n".join(lines + ["| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in rows])
-
-
-def kinds_table(group: str) -> str:
-    """Return the table of a group of kinds."""
-    (rows, classes), nodes = KIND_GROUPS[group], group in NODE_GROUPS
-    titles = ["kind", "fields", *(["inputs", "shapes"] if nodes else []), "meaning"]
-    lines = []
-    for name, kind in rows.items():
-        least, most = kind.inputs
-        arity = str(least) if least == most else f"{least}-{'any' if most >= 1024 else most}"
-        shown = [arity, kind.shapes] if nodes else []
-        lines.append([f"`{name}`", fields_table(classes[name]), *shown, kind.sentence])
-    return markdown_table(titles, lines)
-
-
-def fields_table(part: type[SpecModel]) -> str:
-    """Return the fields of a class with their types and defaults."""
-    schema = part.model_json_schema()
-    if "$ref" in schema:  # a part that may contain its like
-        schema = schema["$defs"][schema["$ref"].rpartition("/")[2]]
-    required = schema.get("required", [])
-    shown = []
-    for name, field in schema["properties"].items():
-        if name in BASE_FIELDS:
-            continue
-        default = "" if name in required else f" = {json.dumps(_plain_text(field.get('default')))}"
-        shown.append(f"`{name}: {_format_type(field)}{default}`")
-    return ", ".join(shown)
-
-
-def _plain_text(value: Any) -> Any:
-    return value["kind"] if isinstance(value, dict) else value
-
-
-def _format_type(schema: Mapping[str, Any]) -> str:
-    if members := schema.get("anyOf") or (schema.get("oneOf", []) if _is_body_reference(schema) else []):
-        return " or ".join(dict.fromkeys(_format_type(item) for item in members if item.get("type") != "null"))
-    if "enum" in schema:
-        return " or ".join(json.dumps(item) for item in schema["enum"])
-    if "const" in schema:
-        return json.dumps(schema["const"])
-    if schema.get("type") in ("integer", "number"):
-        return {"integer": "int", "number": "number"}[schema["type"]] + _format_bounds(schema)
-    if schema.get("type") == "array":
-        return "list"
-    words = {"boolean": "bool", "string": "text", "#/$defs/Body": "body"}
-    return words.get(schema.get("type") or schema.get("$ref", ""), "initialiser")
-
-
-def _is_body_reference(schema: Mapping[str, Any]) -> bool:
-    return any(item.get("$ref") == "#/$defs/Body" for item in schema.get("oneOf", []))
-
-
-def _format_bounds(schema: Mapping[str, Any]) -> str:
-    low, high = schema.get("minimum"), schema.get("maximum")
-    if high is not None and high < MAX_INT32:
-        return f" {low:g}..{high:g}"
-    if low is not None and low > -MAX_INT32:
-        return f" ≥ {low:g}"
-    return " > 0" if schema.get("exclusiveMinimum") == 0 else ""
 
 
 def datasets_table(schemas: Mapping[str, DataSchema]) -> str:
@@ -176,7 +107,7 @@ def state_diagram() -> str:
 
 
 def _member_docstrings(enum: type) -> dict[str, str]:
-    """Return the sentence under each member, which Python itself forgets."""
+    """Return the docstring of each member, which Python does not keep."""
     module = sys.modules[enum.__module__]
     source = Path(str(module.__file__)).read_text()
     body = source.partition(f"class {enum.__name__}(")[2].partition("\n\n\n")[0]
@@ -184,9 +115,11 @@ def _member_docstrings(enum: type) -> dict[str, str]:
 
 
 def webhook_events_table() -> str:
-    """Return the table of what webhooks tell."""
-    told = {MessageType[name].value: sentence for name, sentence in _member_docstrings(MessageType).items()}
-    return markdown_table(["event", "what it tells"], [[f"`{type_}`", sentence] for type_, sentence in told.items()])
+    """Return the table of webhook events."""
+    sentences = {MessageType[name].value: sentence for name, sentence in _member_docstrings(MessageType).items()}
+    return markdown_table(
+        ["event", "what it tells"], [[f"`{type_}`", sentence] for type_, sentence in sentences.items()]
+    )
 
 
 def settings_table() -> str:
@@ -257,7 +190,7 @@ def rooms_table() -> str:
         docstring = ast.get_docstring(ast.parse(path.read_text())) or ""
         summary, _, rest = docstring.partition("\n\n")
         here, never = (re.search(rf"{word}: (.*?)(?= Never: |$)", " ".join(rest.split())) for word in ("Here", "Never"))
-        cells = [found[1] if found else "" for found in (here, never)]
+        cells = [match[1] if match else "" for match in (here, never)]
         rows.append([f"`{path.parent.relative_to(ROOT)}/`", " ".join(summary.split()), *cells])
     return markdown_table(["folder", "what it is", "belongs here", "never"], rows)
 
@@ -295,8 +228,8 @@ SECTIONS: dict[str, Callable[[], str]] = {
 
 
 def regenerate(text: str) -> str:
-    """Return a document with every generated part replaced by what the program says now."""
-    return GENERATED_SECTION.sub(lambda found: f"{found[1]}{SECTIONS[found[2]]()}\n{found[3]}", text)
+    """Return a document with every generated section rewritten."""
+    return GENERATED_SECTION.sub(lambda match: f"{match[1]}{SECTIONS[match[2]]()}\n{match[3]}", text)
 
 
 def openapi_json() -> str:

@@ -1,7 +1,7 @@
-"""What the examples reach on real data, trained through the API: ``make accuracy``, or ``ARGS="tweets-gru"`` for some.
+"""Accuracy of the examples on real data, trained through the API: ``make accuracy``, or ``ARGS="tweets-gru"`` for some.
 
-Data sets come from packages (see `examples.data`) and are kept in a folder, as are finished runs: what was interrupted
-goes on with the next one. Each figure stands beside its gate, and beside what a simpler way reaches on the same split.
+Data sets come from packages (see `examples.data`) and are cached in a folder, as are finished runs: an interrupted call
+continues with the next run. Each figure is listed with its gate, and with a baseline on the same split.
 """
 
 import argparse
@@ -23,17 +23,17 @@ from graftwerk.specs import read_spec, with_dataset
 
 EXAMPLES = Path(__file__).parent
 CACHE_FOLDER = Path("~/.cache/graftwerk-accuracy")
-TIMEOUT_SECONDS = 3 * 3600.0  # seconds that a job may take
+TIMEOUT_SECONDS = 3 * 3600.0  # for a job
 
 Baseline = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
 class Gate:
-    """An example, its data, and what it must reach."""
+    """An example, its data, and the value that it must reach."""
 
     example: str
-    metric: str  # series whose final value counts
+    metric: str  # series whose final value is compared
     bound: Callable[[Baseline], float]
     data: str | None = None  # see `examples.data`
     files: tuple[str, ...] = ()  # that are uploaded; none: they lie in the data root, or are bundled
@@ -44,17 +44,17 @@ class Gate:
 
 
 def better_than_baseline(name: str) -> Callable[[Baseline], float]:
-    """Return a bound that is the baseline's own figure and an example more: what is as good does not beat it."""
+    """Return a bound of one example more than the baseline: a tie does not beat it."""
     return lambda baseline: float(baseline[name]) + 1 / int(baseline["test"])
 
 
 def fixed_bound(bound: float) -> Callable[[Baseline], float]:
-    """Return a bound that stands by itself."""
+    """Return a bound without a baseline."""
     return lambda _: bound
 
 
 def least_squares_bound(baseline: Baseline) -> float:
-    """Return the least squares of the closed form, and a ten-thousandth more."""
+    """Return the mean square of the closed form, plus 0.01 %."""
     return float(baseline["mean square"]) * (1 + 1e-4)
 
 
@@ -98,14 +98,14 @@ GATES: tuple[Gate, ...] = (
 
 
 def ensure_data(name: str, folder: Path) -> Path:
-    """Return where a data set lies, obtained now if it is not there."""
-    found = folder / name
-    if not found.exists():
+    """Return the folder of a data set; create it if it does not exist."""
+    target = folder / name
+    if not target.exists():
         partial = folder / f"{name}.partial"
         partial.mkdir(parents=True, exist_ok=True)
         WRITERS[name](CACHE.expanduser(), partial)
-        partial.rename(found)
-    return found
+        partial.rename(target)
+    return target
 
 
 def spec_on_data(gate: Gate, client: Client, folder: Path) -> dict[str, Any]:
@@ -138,13 +138,13 @@ def run_gate(gate: Gate, client: Client, folder: Path) -> dict[str, Any]:
     }
 
 
-def to_claim(gate: Gate, found: Mapping[str, Any]) -> dict[str, Any]:
+def to_claim(gate: Gate, run: Mapping[str, Any]) -> dict[str, Any]:
     """Return a run as a claim of the results."""
     return {
         "what": f"{gate.example}: {gate.metric}",
-        "measured": round(found["values"][gate.metric], 5),
+        "measured": round(run["values"][gate.metric], 5),
         "unit": "",
-        "bound": round(found["bound"], 5),
+        "bound": round(run["bound"], 5),
         "at_most": gate.is_upper_bound,
     }
 
@@ -156,19 +156,19 @@ def main() -> int:
     parser.add_argument(
         "--folder", type=Path, default=CACHE_FOLDER, help=f"data and finished runs (default: {CACHE_FOLDER})"
     )
-    parser.add_argument("--again", action="store_true", help="also run what has been run")
-    given = parser.parse_args()
-    folder = given.folder.expanduser()
-    chosen = [gate for gate in GATES if not given.examples or gate.example in given.examples]
-    for gate in chosen:
+    parser.add_argument("--again", action="store_true", help="repeat finished runs")
+    arguments = parser.parse_args()
+    folder = arguments.folder.expanduser()
+    gates = [gate for gate in GATES if not arguments.examples or gate.example in arguments.examples]
+    for gate in gates:
         if gate.data is not None:
             ensure_data(gate.data, folder)
     done = folder / "runs.json"
     runs: dict[str, Any] = json.loads(done.read_text()) if done.exists() else {}
     os.environ |= {"GRAFTWERK_DATA_ROOT": str(folder / "fashion"), "GRAFTWERK_RATE_LIMIT": ""}
     with run_service(folder / "service") as client:
-        for gate in chosen:
-            if gate.example in runs and not given.again:
+        for gate in gates:
+            if gate.example in runs and not arguments.again:
                 continue
             runs[gate.example] = run_gate(gate, client, folder)
             done.write_text(json.dumps(runs, indent=2))

@@ -1,12 +1,12 @@
-"""What simpler ways reach on the real data sets: ``python -m examples.baselines FOLDER``, after `examples.data all`.
+"""Baselines on the real data sets: ``python -m examples.baselines FOLDER``, after `examples.data all`.
 
     tweets, mails   logistic regression on TF-IDF of words and pairs of words
     tags            the most frequent tag of each token
     trees           logistic regression on how often each kind of node occurs
     vowels          logistic regression on each coefficient's mean, deviation, first and last value
-    plane, diabetes the least squares in closed form
+    plane, diabetes least squares in closed form
 
-What is to be chosen is chosen on a tenth of the training examples; the test is read once, at the end.
+Hyperparameters are selected on a tenth of the training examples; the test set is used once, at the end.
 """
 
 import argparse
@@ -36,7 +36,7 @@ Span = tuple[str, int, int]
 
 
 def texts_baseline(folder: Path) -> dict[str, Any]:
-    """Return what TF-IDF and logistic regression reach on a table of texts."""
+    """Return the scores of TF-IDF with logistic regression on a table of texts."""
     parts = [read_csv(folder / f"{part}.csv") for part in ("train", "test")]
     candidates = {
         f"{name}, C={strength:g}": make_pipeline(
@@ -50,7 +50,7 @@ def texts_baseline(folder: Path) -> dict[str, Any]:
 
 
 def trees_baseline(folder: Path) -> dict[str, Any]:
-    """Return what a bag of nodes tells: each kind's count, as it is or its logarithm."""
+    """Return the scores of a bag of nodes: the counts of kinds, or their logarithms."""
     parts = [read_jsonl(folder / f"{part}.jsonl") for part in ("train", "test")]
     bags = [([Counter(node_kinds(row["tree"])) for row in part], [row["label"] for row in part]) for part in parts]
     candidates = {
@@ -67,7 +67,7 @@ def trees_baseline(folder: Path) -> dict[str, Any]:
 
 
 def series_baseline(folder: Path) -> dict[str, Any]:
-    """Return what a few figures of each utterance tell."""
+    """Return the scores of summary statistics of each utterance."""
     parts = [read_jsonl(folder / f"{part}.jsonl") for part in ("train", "test")]
     figures = [([sequence_statistics(row["series"]) for row in part], [row["label"] for row in part]) for part in parts]
     candidates = {
@@ -80,21 +80,22 @@ def series_baseline(folder: Path) -> dict[str, Any]:
 def _best_on_validation(
     candidates: Mapping[str, Pipeline], train: tuple[Sequence[Any], Sequence[str]], test: tuple[Any, Sequence[str]]
 ) -> dict[str, Any]:
-    """Return how good the candidate is that does best on a tenth of the training examples, trained on all of them."""
+    """Return the test scores of the candidate that is best on a tenth of the training examples, refitted on all."""
     content, labels = train
-    held = np.arange(len(labels)) % 10 == 9
-    kept = [(each, label) for each, label, out in zip(content, labels, held, strict=True) if not out]
-    rest = [(each, label) for each, label, out in zip(content, labels, held, strict=True) if out]
+    is_validation = np.arange(len(labels)) % 10 == 9
+    fitted = [(each, label) for each, label, out in zip(content, labels, is_validation, strict=True) if not out]
+    scored = [(each, label) for each, label, out in zip(content, labels, is_validation, strict=True) if out]
     scores = {
-        name: model.fit(*zip(*kept, strict=True)).score(*zip(*rest, strict=True)) for name, model in candidates.items()
+        name: model.fit(*zip(*fitted, strict=True)).score(*zip(*scored, strict=True))
+        for name, model in candidates.items()
     }
     name = max(scores, key=lambda each: scores[each])
-    found = candidates[name].fit(content, labels).predict(test[0])
+    predictions = candidates[name].fit(content, labels).predict(test[0])
     return {
         "chosen": name,
         "validation accuracy": round(scores[name], 4),
-        "accuracy": round(float(np.mean(found == np.array(test[1]))), 6),
-        "macro F1": round(float(f1_score(test[1], found, average="macro")), 4),
+        "accuracy": round(float(np.mean(predictions == np.array(test[1]))), 6),
+        "macro F1": round(float(f1_score(test[1], predictions, average="macro")), 4),
         "train": len(labels),
         "test": len(test[1]),
     }
@@ -108,16 +109,16 @@ def node_kinds(tree: Mapping[str, Any]) -> Iterator[str]:
 
 
 def sequence_statistics(frames: Sequence[Sequence[float]]) -> np.ndarray:
-    """Return what a series of any length comes to: means, deviations, and its ends."""
+    """Return means, standard deviations, first and last values of a series (T, C), as an array (4 C)."""
     table = np.array(frames)
     return np.concatenate([table.mean(0), table.std(0), table[0], table[-1]])
 
 
 def tags_baseline(folder: Path) -> dict[str, Any]:
-    """Return what the most frequent tag of each token comes to; a token never seen is outside."""
+    """Return the scores of each token's most frequent tag; unknown tokens are outside (O)."""
     train, test = (read_conll(folder / f"{part}.conll") for part in ("train", "test"))
-    most = most_frequent_tags(train)
-    guesses = [[most.get(token, "O") for token in tokens] for tokens, _ in test]
+    tag_of = most_frequent_tags(train)
+    guesses = [[tag_of.get(token, "O") for token in tokens] for tokens, _ in test]
     truths = [tags for _, tags in test]
     right = [guess == truth for row in zip(guesses, truths, strict=True) for guess, truth in zip(*row, strict=True)]
     precision, recall, f1 = span_scores(guesses, truths)
@@ -133,7 +134,7 @@ def tags_baseline(folder: Path) -> dict[str, Any]:
 
 
 def most_frequent_tags(sentences: Sequence[tuple[Sequence[str], Sequence[str]]]) -> dict[str, str]:
-    """Return of each token the tag that it has most often."""
+    """Return each token's most frequent tag."""
     counts: defaultdict[str, Counter[str]] = defaultdict(Counter)
     for tokens, tags in sentences:
         for token, tag in zip(tokens, tags, strict=True):
@@ -142,20 +143,20 @@ def most_frequent_tags(sentences: Sequence[tuple[Sequence[str], Sequence[str]]])
 
 
 def entity_spans(tags: Sequence[str]) -> set[Span]:
-    """Return (kind, start, end) of what B- begins and I- of the same kind goes on with; an I- alone is nothing."""
-    found: set[Span] = set()
+    """Return (kind, start, end) of spans in the IOB2 scheme; an I- without its B- is ignored."""
+    spans: set[Span] = set()
     kind, start = "", 0
-    for place, tag in enumerate([*tags, "O"]):
+    for index, tag in enumerate([*tags, "O"]):
         if kind and tag != f"I-{kind}":
-            found.add((kind, start, place))
+            spans.add((kind, start, index))
             kind = ""
         if tag.startswith("B-"):
-            kind, start = tag[2:], place
-    return found
+            kind, start = tag[2:], index
+    return spans
 
 
 def span_scores(guesses: Sequence[Sequence[str]], truths: Sequence[Sequence[str]]) -> tuple[float, float, float]:
-    """Return precision, recall and F1 of whole spans: a right one has the right kind, start and end."""
+    """Return precision, recall and F1 of spans; a correct span has the right kind, start and end."""
     pairs = [(entity_spans(guess), entity_spans(truth)) for guess, truth in zip(guesses, truths, strict=True)]
     right = sum(len(guessed & true) for guessed, true in pairs)
     guessed, true = (sum(len(pair[side]) for pair in pairs) for side in (0, 1))
@@ -163,19 +164,19 @@ def span_scores(guesses: Sequence[Sequence[str]], truths: Sequence[Sequence[str]
 
 
 def diabetes_baseline(_folder: Path) -> dict[str, Any]:
-    """Return the least mean of squares that a linear function reaches on all rows of the bundled sample."""
+    """Return the mean squared error of least squares on all rows of the bundled sample."""
     with np.load(DIABETES, allow_pickle=False) as archive:
         return {"mean square": least_squares_error(archive["x"], archive["y"]), "rows": len(archive["y"])}
 
 
 def plane_baseline(folder: Path) -> dict[str, Any]:
-    """Return the least mean of squares that a linear function reaches on the made-up rows."""
+    """Return the mean squared error of least squares on the synthetic rows."""
     rows = np.loadtxt(folder / "plane.csv", delimiter=",", skiprows=1)
     return {"mean square": least_squares_error(rows[:, :-1], rows[:, -1]), "rows": len(rows)}
 
 
 def least_squares_error(x: np.ndarray, y: np.ndarray) -> float:
-    """Return the least mean of squares of y - (x w + b) over w and b."""
+    """Return the smallest mean of (y - (x w + b))² over w and b."""
     columns = np.column_stack([x, np.ones(len(x))]).astype(np.float64)
     target = y.reshape(len(x), -1).astype(np.float64)
     weights = np.linalg.lstsq(columns, target, rcond=None)[0]
@@ -194,13 +195,13 @@ BASELINES: Mapping[str, Callable[[Path], dict[str, Any]]] = {
 
 
 def main() -> None:
-    """Print a line of JSON for each."""
+    """Print a line of JSON per baseline."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("folder", type=Path, help="where the data sets lie, a folder each")
+    parser.add_argument("folder", type=Path, help="contains a folder per data set")
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"default: {', '.join(BASELINES)}")
-    given = parser.parse_args()
-    for name in given.names or BASELINES:
-        sys.stdout.write(json.dumps({"data": name, **BASELINES[name](given.folder / name)}) + "\n")
+    arguments = parser.parse_args()
+    for name in arguments.names or BASELINES:
+        sys.stdout.write(json.dumps({"data": name, **BASELINES[name](arguments.folder / name)}) + "\n")
         sys.stdout.flush()
 
 

@@ -1,4 +1,4 @@
-"""``make demo``: a service of its own, two networks trained through the public API, their weights used without it."""
+"""``make demo``: start a service, train two networks through the public API, and use their weights without it."""
 
 import json
 import math
@@ -22,13 +22,13 @@ EXAMPLES = ("digits-mlp", "digits-cnn")
 WEIGHT_FILES = ("weights.safetensors", "weights.pth", "model.py")
 START_SECONDS = 180.0
 STOP_SECONDS = 60.0
-TOLERANCE = 1e-4  # relative, of the recomputed loss; batches are added up in another order
+TOLERANCE = 1e-4  # relative, of the recomputed loss, whose sum has another order
 
 console = Console(highlight=False, soft_wrap=True)
 
 
 class DemoFailed(Exception):
-    """A step of the demo did not go as it should."""
+    """A step of the demo failed."""
 
 
 @contextmanager
@@ -55,7 +55,7 @@ def run_service(folder: Path) -> Iterator[Client]:
 
 
 def _wait_for_address(home: Path, process: subprocess.Popen[bytes]) -> str:
-    """Wait until the service tells where it is."""
+    """Wait until the service has written its address."""
     path = home / "address"
     deadline = time.monotonic() + START_SECONDS
     while time.monotonic() < deadline and process.poll() is None:
@@ -71,16 +71,16 @@ def train(client: Client, spec: Path) -> Job:
     console.print(f"\n[bold]{spec.stem}[/bold]  {job.id}")
     watch_progress(job, console)
     if job.status != "succeeded":
-        reason = job.error["message"] if job.error else "no reason is known"
+        reason = job.error["message"] if job.error else "unknown reason"
         raise DemoFailed(f"the job {job.status}: {reason}")
     return job
 
 
 def verify_weights(job: Job, spec: Path, folder: Path) -> None:
-    """Download the weights and recompute, in a Python that knows nothing of the service, what the service measured."""
+    """Download the weights and recompute the validation metrics in an interpreter without the service's code."""
     job.download(folder, WEIGHT_FILES)
     reported = job.checkpoints()[0].values
-    # -I: neither the current folder nor the environment can bring the service's code in.
+    # -I: neither the working directory nor the environment can import the service's code.
     run = subprocess.run(
         [sys.executable, "-I", str(EXAMPLES_FOLDER / "reload.py"), str(spec), str(folder), str(DIGITS_FILE)],
         capture_output=True,
@@ -90,13 +90,13 @@ def verify_weights(job: Job, spec: Path, folder: Path) -> None:
     )
     if run.returncode != 0:
         raise DemoFailed(f"the weights cannot be used without the service:\n{run.stderr.strip()}")
-    found = json.loads(run.stdout)
+    measured = json.loads(run.stdout)
     for name in ("val/accuracy", "val/loss"):
-        if not math.isclose(found[name], reported[name], rel_tol=TOLERANCE):
+        if not math.isclose(measured[name], reported[name], rel_tol=TOLERANCE):
             raise DemoFailed(
-                f"{name}: the service measured {reported[name]}, the downloaded weights give {found[name]}"
+                f"{name}: the service measured {reported[name]}, the downloaded weights give {measured[name]}"
             )
-    console.print(f"final accuracy {reported['val/accuracy']:.4f} on {found['rows']} held-out digits")
+    console.print(f"final accuracy {reported['val/accuracy']:.4f} on {measured['rows']} validation images")
     console.print(f"{', '.join(WEIGHT_FILES)} in {folder}")
     console.print(
         "[green]reloaded in plain PyTorch: the same outputs from both files, the same accuracy and loss[/green]"
@@ -116,7 +116,7 @@ def main() -> int:
         if log.exists():
             console.print(f"\nthe last lines of {log}:", markup=False)
             console.print("\n".join(log.read_text(errors="replace").splitlines()[-25:]), markup=False)
-        console.print("\nto find out more: .venv/bin/graftwerk doctor; to start afresh: rm -r .graftwerk/demo")
+        console.print("\nto diagnose: .venv/bin/graftwerk doctor; to start afresh: rm -r .graftwerk/demo")
         return 1
     except KeyboardInterrupt:
         return 130

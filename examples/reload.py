@@ -4,7 +4,7 @@
 
 SPEC is the job's JSON, FOLDER holds `model.py`, `weights.safetensors` and `weights.pth`, SAMPLE is the bundled
 `digits.npz`. Loads the network twice, once from each file, requires equal outputs, and recomputes what the service
-measured on the held-out digits, which the spec's seed draws.
+measured on the validation images, which the spec's seed selects.
 """
 
 import importlib.util
@@ -17,7 +17,7 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-SPLIT_STREAM = 0x5B117  # the stream of random numbers that draws the held-out rows, see docs/spec.md
+SPLIT_STREAM = 0x5B117  # the random stream of the validation split, see docs/spec.md
 MAX_PIXEL = 16.0  # of the digits' grey values
 
 
@@ -28,12 +28,12 @@ def network_class(path: Path) -> type[nn.Module]:
         sys.exit(f"{path} cannot be imported")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    found: type[nn.Module] = module.Network
-    return found
+    network: type[nn.Module] = module.Network
+    return network
 
 
 def validation_split(sample: Path, fraction: float, seed: int) -> tuple[Tensor, Tensor]:
-    """Return images (rows, 1, 8, 8) from 0 to 1 and labels (rows) that the job did not train on."""
+    """Return the validation images (N, 1, 8, 8), float32 in [0, 1], and labels (N), int64."""
     with np.load(sample, allow_pickle=False) as arrays:
         images, labels = torch.from_numpy(arrays["image"]), torch.from_numpy(arrays["label"])
     mixed = int(np.random.SeedSequence((seed, SPLIT_STREAM)).generate_state(1, np.uint64)[0] >> np.uint64(1))
@@ -43,7 +43,7 @@ def validation_split(sample: Path, fraction: float, seed: int) -> tuple[Tensor, 
 
 
 def main() -> None:
-    """Load, compare, measure; prints one JSON object."""
+    """Load, compare and measure; print one JSON object."""
     document = json.loads(Path(sys.argv[1]).read_text())
     folder, sample = Path(sys.argv[2]), Path(sys.argv[3])
     torch.set_num_threads(1)

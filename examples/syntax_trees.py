@@ -5,7 +5,7 @@
 
 The answer must not be read from one token, so `return x` and the call of a procedure `f(x)` are both a "Statement"
 here: what stands below tells them apart, and a bag of all tokens does not know what stands below what. Names,
-constants, operators and docstrings are left out too; equal trees are taken once.
+constants, operators and docstrings are left out too; duplicate trees are dropped.
 
 Columns: `value` (M) the code of each node, `children` (M, A) the rows of its children or -1, `label` 1 for a value.
 Row 0 is the root. Nodes with more than A children hand the rest to a child of kind "More".
@@ -51,7 +51,7 @@ def body_without_docstring(function: ast.FunctionDef) -> list[ast.stmt]:
 
 
 def function_tree(body: list[ast.stmt]) -> Tree:
-    """Return the tree of a function's statements, its tell-tale kinds hidden."""
+    """Return the tree of a function's statements, with the kinds that give the label away masked."""
     tree: Tree = []
 
     def plant(kind: str, below: list[ast.AST]) -> int:
@@ -63,8 +63,8 @@ def function_tree(body: list[ast.stmt]) -> Tree:
         )
         for child in kept:
             name = type(child).__name__
-            found = [each for each in ast.iter_child_nodes(child) if not isinstance(each, EXCLUDED_NODES)]
-            children.append(plant("Statement" if name in MASKED_KINDS else name, found))
+            below_child = [each for each in ast.iter_child_nodes(child) if not isinstance(each, EXCLUDED_NODES)]
+            children.append(plant("Statement" if name in MASKED_KINDS else name, below_child))
         if rest:
             children.append(plant("More", rest))
         return number
@@ -75,30 +75,31 @@ def function_tree(body: list[ast.stmt]) -> Tree:
 
 def unique_trees() -> Iterator[tuple[Tree, int]]:
     """Yield (tree, label), each tree once."""
-    seen: set[str] = set()
+    written: set[str] = set()
     for function in iter_functions():
         body = body_without_docstring(function)
         inside = [node for statement in body for node in ast.walk(statement)]
         if not MIN_NODES < len(inside) < 4 * MAX_NODES or any(isinstance(node, NESTED_SCOPES) for node in inside):
             continue
         tree = function_tree(body)
-        if MIN_NODES <= len(tree) <= MAX_NODES and (written := repr(tree)) not in seen:
-            seen.add(written)
+        if MIN_NODES <= len(tree) <= MAX_NODES and (text := repr(tree)) not in written:
+            written.add(text)
             yield tree, int(any(isinstance(node, ast.Return) and node.value is not None for node in inside))
 
 
 def dataset_columns() -> dict[str, np.ndarray]:
     """Return the columns of the data set."""
-    found = list(unique_trees())
-    chosen = [found[place * len(found) // ROWS] for place in range(ROWS)] if len(found) > ROWS else found
-    codes = {kind: code for code, kind in enumerate(sorted({kind for tree, _ in chosen for kind, _ in tree}), 1)}
-    value = np.zeros((len(chosen), MAX_NODES), np.int16)
-    children = np.full((len(chosen), MAX_NODES, MAX_CHILDREN), -1, np.int16)
-    for row, (tree, _) in enumerate(chosen):
+    trees = list(unique_trees())
+    if len(trees) > ROWS:
+        trees = [trees[row * len(trees) // ROWS] for row in range(ROWS)]
+    codes = {kind: code for code, kind in enumerate(sorted({kind for tree, _ in trees for kind, _ in tree}), 1)}
+    value = np.zeros((len(trees), MAX_NODES), np.int16)
+    children = np.full((len(trees), MAX_NODES, MAX_CHILDREN), -1, np.int16)
+    for row, (tree, _) in enumerate(trees):
         for node, (kind, below) in enumerate(tree):
             value[row, node] = codes[kind]
             children[row, node, : len(below)] = below
-    return {"value": value, "children": children, "label": np.array([label for _, label in chosen], np.int16)}
+    return {"value": value, "children": children, "label": np.array([label for _, label in trees], np.int16)}
 
 
 def write(path: Path) -> None:
@@ -107,15 +108,15 @@ def write(path: Path) -> None:
 
 
 def main() -> None:
-    """Write, and submit where asked."""
+    """Write the data set; with --submit, train on it."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("file", type=Path)
     parser.add_argument("--submit", action="store_true", help="upload to the service, and train tree-lstm.json")
-    given = parser.parse_args()
-    write(given.file)
-    if given.submit:
+    arguments = parser.parse_args()
+    write(arguments.file)
+    if arguments.submit:
         with Client() as client:
-            dataset = client.datasets.add(given.file, name="Syntax trees of the standard library")
+            dataset = client.datasets.add(arguments.file, name="Syntax trees of the standard library")
             spec = json.loads((HERE / "tree-lstm.json").read_text())
             spec["data"]["id"] = dataset.id
             job = client.jobs.create(spec)

@@ -14,10 +14,10 @@ from graftwerk.webhooks import Webhooks
 
 
 class Client:
-    """A Graftwerk service, as one key sees it.
+    """A client of a Graftwerk service.
 
-    Without arguments the address and the key come from GRAFTWERK_URL and GRAFTWERK_KEY, or from the files that
-    `graftwerk up` wrote in the home directory. Raises `NoAddress` where there is neither.
+    Address and key default to GRAFTWERK_URL and GRAFTWERK_KEY, then to the files that `graftwerk up` wrote into the
+    home directory. Raises `AddressNotConfigured` if neither is there.
     """
 
     def __init__(
@@ -34,7 +34,7 @@ class Client:
         self.webhooks = Webhooks(self.transport)
 
     def ready(self) -> dict[str, Any]:
-        """Return what the service says of its readiness. Raises `Unreachable`."""
+        """Return the service's readiness report. Raises `Unreachable`."""
         try:
             report: dict[str, Any] = self.transport.json("GET", "/readyz", repeatable=False)
         except ServerError as error:
@@ -42,12 +42,12 @@ class Client:
         return {"ready": True} | report
 
     def workers(self) -> dict[str, Any]:
-        """Return the workers, and how far the API's clock is ahead of the database's. Needs the scope admin."""
-        told: dict[str, Any] = self.transport.json("GET", "/v1/workers")
-        return told
+        """Return the workers, and the API's clock skew against the database's. Needs the scope admin."""
+        workers: dict[str, Any] = self.transport.json("GET", "/v1/workers")
+        return workers
 
     def close(self) -> None:
-        """Close every connection."""
+        """Close all connections."""
         self.transport.close()
 
     def __enter__(self) -> Self:

@@ -15,8 +15,8 @@ from graftwerk.http.pagination import paginate
 from graftwerk.http.transport import Transport
 from graftwerk.types import Dataset, File
 
-UPLOAD_CHUNK_BYTES = 8 << 20  # bytes of one request of an upload
-UPLOAD_TIMEOUT_SECONDS = 300.0  # which the service may take to read what has arrived
+UPLOAD_CHUNK_BYTES = 8 << 20  # of one request
+UPLOAD_TIMEOUT_SECONDS = 300.0  # for the service to read the content
 
 
 class Datasets:
@@ -34,74 +34,74 @@ class Datasets:
         format: str | None = None,
         target: str | None = None,
         types: Mapping[str, str] | None = None,
-        told: Callable[[int, int], None] = lambda have, size: None,
+        on_progress: Callable[[int, int], None] = lambda received, size: None,
     ) -> Dataset:
-        """Register a data set: of a file, of several (`train.csv`, `test.csv`), of a folder; or of a known name.
+        """Register a data set: a file, several files (`train.csv`, `test.csv`), a folder, or a known name.
 
-        What the service has already is not sent, and an upload goes on where it broke off. `format` is seen from the
-        content unless it is told, `target` is the column that is learned, and `types` says of columns what they are
-        where they do not look like it. `told` hears the bytes sent and the size.
+        Content that the service already has is not sent again, and an interrupted upload is resumed. `format` is
+        detected by default, `target` is the column to learn, and `types` overrides the detected types of columns.
+        `on_progress` is called with the bytes sent and the total size.
 
-        Raises `NotData` unless exactly one source is given, and `InvalidRequest` if the content is no data set.
+        Raises `InvalidData` unless exactly one source is given, and `InvalidRequest` if the content is not a data set.
         """
         named = {"builtin": builtin, "torchvision": torchvision}
         given = {kind: value for kind, value in named.items() if value is not None}
         if len(given) + bool(paths) != 1:
-            raise InvalidData("give files, or builtin=, or torchvision=")
+            raise InvalidData("give exactly one of files, builtin= and torchvision=")
         if not paths:
             kind, source = next(iter(given.items()))
             return self._create(name or source, {"kind": kind, "name": source}, str(uuid.uuid4()))
-        chosen = [Path(path) for path in paths]
-        missing = next((path for path in chosen if not path.exists()), None)
+        files = [Path(path) for path in paths]
+        missing = next((path for path in files if not path.exists()), None)
         if missing is not None:
-            raise InvalidData(f"{missing} is not there")
-        described = {"format": format, "target": target, "types": dict(types) if types else None}
-        if len(chosen) == 1 and chosen[0].is_file():
-            return self._upload_file(chosen[0], chosen[0].name, name or chosen[0].stem, described, told)
+            raise InvalidData(f"{missing} does not exist")
+        options = {"format": format, "target": target, "types": dict(types) if types else None}
+        if len(files) == 1 and files[0].is_file():
+            return self._upload_file(files[0], files[0].name, name or files[0].stem, options, on_progress)
         with tempfile.TemporaryDirectory(prefix="graftwerk-") as folder:
-            whole = Path(folder) / "content.zip"
-            write_zip(chosen, whole)
-            base = name or (chosen[0].resolve().name if len(chosen) == 1 else chosen[0].resolve().parent.name)
-            return self._upload_file(whole, f"{base}.zip", base, described, told)
+            archive = Path(folder) / "content.zip"
+            write_zip(files, archive)
+            base = name or (files[0].resolve().name if len(files) == 1 else files[0].resolve().parent.name)
+            return self._upload_file(archive, f"{base}.zip", base, options, on_progress)
 
     def _upload_file(
-        self, file: Path, file_name: str, name: str, described: Mapping[str, Any], told: Callable[[int, int], None]
+        self, file: Path, file_name: str, name: str, options: Mapping[str, Any], on_progress: Callable[[int, int], None]
     ) -> Dataset:
-        """Register a file and send it. Doing so again within a day finds the same data set, and goes on with it."""
-        chosen = {key: value for key, value in described.items() if value is not None}
-        source = {"kind": "upload", "file": file_name[-255:], "sha256": _sha256(file), **chosen}
+        """Register a file and upload it. A second call within a day resumes the same data set."""
+        settings = {key: value for key, value in options.items() if value is not None}
+        source = {"kind": "upload", "file": file_name[-255:], "sha256": _sha256(file), **settings}
         digest = hashlib.sha256(json.dumps([name, source], sort_keys=True).encode()).hexdigest()
-        made = self._create(name, source, digest)
+        dataset = self._create(name, source, digest)
         try:
-            return self.upload(made.id, file, told)
+            return self.upload(dataset.id, file, on_progress)
         except NotFound:  # it was deleted since
-            return self.upload(self._create(name, source, str(uuid.uuid4())).id, file, told)
+            return self.upload(self._create(name, source, str(uuid.uuid4())).id, file, on_progress)
 
     def upload(
-        self, dataset_id: str, file: Path, told: Callable[[int, int], None] = lambda have, size: None
+        self, dataset_id: str, file: Path, on_progress: Callable[[int, int], None] = lambda received, size: None
     ) -> Dataset:
-        """Send a file's content in pieces, from the byte on that the service lacks.
+        """Upload a file in chunks, starting at the first byte that the service lacks.
 
-        Raises `InvalidRequest` with every problem if the content is no data set.
+        Raises `InvalidRequest` with every problem if the content is not a data set.
         """
         size = file.stat().st_size
-        found = self.get(dataset_id)
-        if _is_uploaded(found, file):
-            told(size, size)
-            return found
-        offset = int(found.document.get("received") or 0)
+        dataset = self.get(dataset_id)
+        if _is_uploaded(dataset, file):
+            on_progress(size, size)
+            return dataset
+        offset = int(dataset.document.get("received") or 0)
         path = f"/v1/datasets/{dataset_id}/content"
         with file.open("rb") as content:
             while True:
                 content.seek(offset)
-                piece = content.read(UPLOAD_CHUNK_BYTES)
-                stretch = f"bytes {offset}-{offset + len(piece) - 1}" if piece else "bytes *"
-                headers = {"Content-Range": f"{stretch}/{size}"}
+                chunk = content.read(UPLOAD_CHUNK_BYTES)
+                span = f"bytes {offset}-{offset + len(chunk) - 1}" if chunk else "bytes *"
+                headers = {"Content-Range": f"{span}/{size}"}
                 try:
-                    answer = self._transport.request(
-                        "PUT", path, content=piece, headers=headers, seconds=UPLOAD_TIMEOUT_SECONDS
+                    response = self._transport.request(
+                        "PUT", path, content=chunk, headers=headers, seconds=UPLOAD_TIMEOUT_SECONDS
                     )
-                except Conflict:  # an answer was lost, so a piece was sent that had arrived before
+                except Conflict:  # a response was lost, and its chunk has been sent again
                     dataset = self.get(dataset_id)
                     if _is_uploaded(dataset, file):
                         return dataset
@@ -109,10 +109,10 @@ class Datasets:
                         raise
                     offset = dataset.document["received"]
                     continue
-                offset = int(answer.headers["Upload-Offset"])
-                told(offset, size)
-                if answer.status_code == 200:
-                    return Dataset.from_document(answer.json())
+                offset = int(response.headers["Upload-Offset"])
+                on_progress(offset, size)
+                if response.status_code == 200:
+                    return Dataset.from_document(response.json())
 
     def get(self, dataset_id: str) -> Dataset:
         """Return a data set. Raises `NotFound`."""
@@ -124,11 +124,11 @@ class Datasets:
             yield Dataset.from_document(document)
 
     def download(
-        self, dataset_id: str, folder: str | Path = ".", told: Callable[[int], None] = lambda size: None
+        self, dataset_id: str, folder: str | Path = ".", on_progress: Callable[[int], None] = lambda size: None
     ) -> Path:
-        """Fetch what was uploaded into a folder, and return where it lies; it is what the service has, byte for byte.
+        """Download the uploaded content into a folder, verify its SHA-256 and return its path.
 
-        Raises `NotData` if it has no content, and as the download of a job's files does.
+        Raises `InvalidData` if the data set has no content, `CorruptDownload`, `Unreachable` or an `ApiStatusError`.
         """
         document = self.get(dataset_id).document
         source = document["source"]
@@ -137,7 +137,9 @@ class Datasets:
         name = source.get("file") or ""
         plain = name if name and Path(name).name == name else f"{dataset_id}.{source['format']}"
         file = File(plain, document["received"], document["sha256"])
-        return downloads.download(self._transport, f"/v1/datasets/{dataset_id}/content", file, Path(folder), told)
+        return downloads.download(
+            self._transport, f"/v1/datasets/{dataset_id}/content", file, Path(folder), on_progress
+        )
 
     def delete(self, dataset_id: str) -> None:
         """Delete a data set."""

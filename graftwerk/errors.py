@@ -1,20 +1,20 @@
-"""What can go wrong for a client.
+"""Exceptions of the client.
 
 GraftwerkClientError
-├── NoAddress            nobody said where the service is
-├── Unreachable          the service gave no answer, also after several tries
-├── WaitedTooLong        the job did not end in the time given
-├── NoSuchFile           the job has no such checkpoint, or the checkpoint no such file
-├── NotData              a file that cannot be a data set
-├── CannotExpress        a module that the language does not have; carries every line that stands in the way
-├── NotVerified          a message that no webhook's secret has signed, or an old one
-├── DamagedFile          a downloaded file does not have the SHA-256 that the service told
-└── Answered             the service answered with a problem (RFC 9457)
-    ├── InvalidRequest       400, 413, 422: what was sent has problems, each with a JSON Pointer
-    ├── NotAllowed           401, 403: no valid key, or one without the scope
-    ├── NotFound             404: no such object, or it belongs to somebody else
-    ├── Conflict             409: the object's state forbids it
-    └── ServiceTrouble       429 and 5xx: the service could not carry it out
+├── AddressNotConfigured  the service's address is not configured
+├── Unreachable           the service did not respond, even after retries
+├── WaitTimeout           the job did not end within the timeout
+├── NoSuchFile            the job has no such checkpoint, or the checkpoint no such file
+├── InvalidData           files or names that cannot be a data set
+├── CannotExpress         a module that the language cannot express; lists every line concerned
+├── NotVerified           a webhook message without a valid signature, or too old
+├── CorruptDownload       the SHA-256 of a downloaded file differs from the service's
+└── ApiStatusError        the service responded with an error (RFC 9457)
+    ├── InvalidRequest        400, 413, 415, 422: the request has problems, each with a JSON Pointer
+    ├── AccessDenied          401, 403: the key is missing, invalid, or lacks the scope
+    ├── NotFound              404: no such object, or it belongs to another owner
+    ├── Conflict              409: the object's state forbids the request
+    └── ServerError           429 and 5xx: the service could not complete the request
 """
 
 from collections.abc import Sequence
@@ -23,26 +23,26 @@ from typing import Any
 
 import httpx
 
-MAX_DETAIL_CHARACTERS = 300  # characters of an answer that is no problem document, enough to recognise a proxy
+MAX_DETAIL_CHARACTERS = 300  # of a response that is not a problem document; enough to recognise a proxy
 
 
 class GraftwerkClientError(Exception):
-    """Something went wrong between this client and the service."""
+    """Base class of the client's exceptions."""
 
 
 class AddressNotConfigured(GraftwerkClientError):
-    """Nobody said where the service is: start one with `graftwerk up`, or set GRAFTWERK_URL."""
+    """The service's address is not configured: start one with `graftwerk up`, or set GRAFTWERK_URL."""
 
     def __init__(self) -> None:
         super().__init__(type(self).__doc__)
 
 
 class Unreachable(GraftwerkClientError):
-    """The service gave no answer."""
+    """The service did not respond."""
 
 
 class WaitTimeout(GraftwerkClientError):
-    """The job did not end in the time given."""
+    """The job did not end within the timeout."""
 
 
 class NoSuchFile(GraftwerkClientError, LookupError):
@@ -50,15 +50,15 @@ class NoSuchFile(GraftwerkClientError, LookupError):
 
 
 class InvalidData(GraftwerkClientError, ValueError):
-    """A data set is one file, or one name from the service's tables."""
+    """The files or names given cannot be a data set."""
 
 
 @dataclass(frozen=True, slots=True)
 class Obstacle:
-    """One operation of a module that the language does not have, and the line that asks for it."""
+    """An operation that the language cannot express, and the source line that calls it."""
 
-    node: str  # torch.fx's name, or a module's path
-    file: str  # empty where no line of the user's asks for it
+    node: str  # name in torch.fx, or the module's path
+    file: str  # empty if no line of user code calls it
     line: int
     source: str  # the line itself
     detail: str
@@ -71,7 +71,7 @@ class Obstacle:
 
 
 class CannotExpress(GraftwerkClientError, ValueError):
-    """The module does something that the language does not have."""
+    """The module uses operations that the language cannot express; `obstacles` lists them all."""
 
     def __init__(self, obstacles: Sequence[Obstacle]) -> None:
         self.obstacles = tuple(obstacles)
@@ -81,16 +81,16 @@ class CannotExpress(GraftwerkClientError, ValueError):
 
 
 class NotVerified(GraftwerkClientError, ValueError):
-    """A message that cannot be trusted."""
+    """A webhook message whose signature or timestamp is not valid."""
 
 
 class CorruptDownload(GraftwerkClientError):
-    """A downloaded file is not what the service has."""
+    """The SHA-256 of a downloaded file differs from the service's."""
 
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One thing that is wrong with what was sent."""
+    """One problem of a request."""
 
     pointer: str  # JSON Pointer into the document sent; empty for the document itself
     code: str
@@ -102,7 +102,7 @@ class Problem:
 
 
 class ApiStatusError(GraftwerkClientError):
-    """The service answered with a problem."""
+    """The service responded with an error status."""
 
     def __init__(self, status: int, document: dict[str, Any], request: str = "") -> None:
         self.status = status
@@ -121,23 +121,23 @@ class ApiStatusError(GraftwerkClientError):
 
 
 class InvalidRequest(ApiStatusError):
-    """What was sent has problems."""
+    """The request has problems; `errors` lists them."""
 
 
 class AccessDenied(ApiStatusError):
-    """The key is missing, not valid, or lacks the scope."""
+    """The key is missing, invalid, or lacks the scope."""
 
 
 class NotFound(ApiStatusError):
-    """There is no such object."""
+    """The object does not exist."""
 
 
 class Conflict(ApiStatusError):
-    """The object's state forbids this."""
+    """The object's state forbids the request."""
 
 
 class ServerError(ApiStatusError):
-    """The service could not carry it out."""
+    """The service could not complete the request."""
 
 
 _BY_STATUS: dict[int, type[ApiStatusError]] = {
@@ -154,7 +154,7 @@ _BY_STATUS: dict[int, type[ApiStatusError]] = {
 
 
 def error_from_response(response: httpx.Response) -> ApiStatusError:
-    """Return the error that an unsuccessful, already read response means."""
+    """Return the exception for an unsuccessful response whose body has been read."""
     try:
         document = response.json()
     except ValueError:

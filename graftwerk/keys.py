@@ -1,4 +1,4 @@
-"""API keys, what they may use, and what was done with them."""
+"""API keys, their usage and the audit log."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
@@ -22,9 +22,9 @@ class Keys:
         expires_at: datetime | None = None,
         limits: Mapping[str, Any] | None = None,
     ) -> Key:
-        """Create a key; its `token` is told this once. `expires_at` needs a time zone.
+        """Create a key. Its `token` is returned only here. `expires_at` needs a time zone.
 
-        `limits` differ from the service's: requests, priority, running_jobs, queued_jobs, parameters, stored_bytes,
+        `limits` override the service's: requests, priority, running_jobs, queued_jobs, parameters, stored_bytes,
         unfinished_uploads.
         """
         body: dict[str, Any] = {"name": name, "scopes": list(scopes)}
@@ -39,23 +39,23 @@ class Keys:
         return [Key.from_document(item) for item in paginate(self._transport, "/v1/keys")]
 
     def change(self, key_id: str, **changes: Any) -> Key:
-        """Change a key's name, expires_at (text) or some of its limits; None takes a limit, or the expiry, away."""
+        """Change a key's name, expires_at (ISO 8601) or some of its limits; `None` removes a limit, or the expiry."""
         return Key.from_document(self._transport.json("PATCH", f"/v1/keys/{key_id}", json=changes, repeatable=True))
 
     def rotate(self, key_id: str, grace_seconds: float = 3600.0) -> Key:
-        """Give a key another `token`, told this once; the one before opens for `grace_seconds` more."""
+        """Return the key with a new `token`; the previous token stays valid for `grace_seconds`."""
         body = {"grace_seconds": grace_seconds}
         return Key.from_document(self._transport.json("POST", f"/v1/keys/{key_id}/rotate", json=body))
 
     def revoke(self, key_id: str) -> None:
-        """Make a key invalid at once."""
+        """Revoke a key, with immediate effect."""
         self._transport.request("DELETE", f"/v1/keys/{key_id}")
 
     def usage(self) -> Mapping[str, Any]:
-        """Return the key that asks, and its `limits`: name, limit, used, of."""
-        found: Mapping[str, Any] = self._transport.json("GET", "/v1/usage")
-        return found
+        """Return the client's own key, and its `limits`: name, limit, used, of."""
+        usage: Mapping[str, Any] = self._transport.json("GET", "/v1/usage")
+        return usage
 
     def audit(self, **filters: Any) -> Iterator[Mapping[str, Any]]:
-        """Yield what the owner's keys did, newest first; filters: action, key, target."""
+        """Yield the actions of the owner's keys, newest first; filters: action, key, target."""
         yield from paginate(self._transport, "/v1/audit", filters)

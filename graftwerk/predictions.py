@@ -1,4 +1,4 @@
-"""What a job's network tells of rows, or of a file of them."""
+"""Predictions of a job's network for rows, or for a file of rows."""
 
 import base64
 import json
@@ -12,7 +12,7 @@ from graftwerk.types import Predictions
 
 Rows = Sequence[Mapping[str, Any]]
 
-# Ending of a file's name → the media type that it is sent as.
+# File name suffix → media type of the request.
 MEDIA_TYPES: Mapping[str, str] = {
     ".json": "application/json",
     ".yaml": "application/yaml",
@@ -37,26 +37,31 @@ MEDIA_TYPES: Mapping[str, str] = {
 
 
 def predict(
-    transport: Transport, job_id: str, rows: Rows | None, file: str | Path | None, asked: Mapping[str, Any]
+    transport: Transport, job_id: str, rows: Rows | None, file: str | Path | None, options: Mapping[str, Any]
 ) -> Predictions:
-    """Ask about rows, or a file of them. See `Job.predict`."""
-    answer = _request_predictions(transport, job_id, rows, file, asked, "application/json")
-    return Predictions.from_document(answer.json())
+    """Return the predictions for rows, or for a file of rows. See `Job.predict`."""
+    response = _request_predictions(transport, job_id, rows, file, options, "application/json")
+    return Predictions.from_document(response.json())
 
 
 def predict_csv(
-    transport: Transport, job_id: str, rows: Rows | None, file: str | Path | None, asked: Mapping[str, Any]
+    transport: Transport, job_id: str, rows: Rows | None, file: str | Path | None, options: Mapping[str, Any]
 ) -> str:
-    """Ask as `predict` does; returns a table."""
-    return str(_request_predictions(transport, job_id, rows, file, asked, "text/csv").text)
+    """Return the predictions as CSV. See `Job.predict`."""
+    return str(_request_predictions(transport, job_id, rows, file, options, "text/csv").text)
 
 
 def _request_predictions(
-    transport: Transport, job_id: str, rows: Rows | None, file: str | Path | None, asked: Mapping[str, Any], accept: str
+    transport: Transport,
+    job_id: str,
+    rows: Rows | None,
+    file: str | Path | None,
+    options: Mapping[str, Any],
+    accept: str,
 ) -> Any:
     if (rows is None) == (file is None):
-        raise InvalidData("give rows, or a file of them")
-    params = {name: ",".join(value) if isinstance(value, tuple | list) else value for name, value in asked.items()}
+        raise InvalidData("give either rows or a file of rows")
+    params = {name: ",".join(value) if isinstance(value, tuple | list) else value for name, value in options.items()}
     content, media_type = _encode_rows(rows) if file is None else _read_rows_file(Path(file))
     return transport.request(
         "POST",
@@ -73,17 +78,17 @@ def _encode_rows(rows: Rows | None) -> tuple[bytes, str]:
 
 
 def _to_json(value: Any) -> Any:
-    """Return bytes, such as a picture's file, in base64, and arrays and tensors as lists."""
+    """Encode bytes, such as an image file, in base64, and arrays and tensors as lists."""
     if isinstance(value, bytes):
         return base64.b64encode(value).decode()
     listed = getattr(value, "tolist", None)
     if listed is None:
-        raise TypeError(f"{type(value).__name__} is no value of a row")
+        raise TypeError(f"{type(value).__name__} cannot be a value of a row")
     return listed()
 
 
 def _read_rows_file(path: Path) -> tuple[bytes, str]:
     media_type = MEDIA_TYPES.get(path.suffix.lower())
     if media_type is None:
-        raise InvalidData(f"{path.name}: rows come in a file that ends in one of {', '.join(MEDIA_TYPES)}")
+        raise InvalidData(f"{path.name}: the file's suffix is not one of {', '.join(MEDIA_TYPES)}")
     return path.read_bytes(), media_type

@@ -1,4 +1,4 @@
-"""Specs of jobs as users hand them over: whole, as a file, in parts with a module, or put on data of their own."""
+"""Job specs: as a mapping, as a file or in parts with a module, and applied to registered data sets."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -13,9 +13,9 @@ YAML_SUFFIXES = frozenset({".yaml", ".yml"})
 
 
 def resolve_spec(spec: Spec | None, parts: Mapping[str, Any], inputs: Sequence[str]) -> Spec:
-    """Return the spec that was given, whole or in parts. Raises `TypeError` unless it is one of the two."""
+    """Return the spec, or assemble it from its parts. Raises `TypeError` unless exactly one of the two is given."""
     if (spec is None) == (not parts):
-        raise TypeError("give a spec, or its parts by name")
+        raise TypeError("give a spec, or its parts as keyword arguments")
     if spec is not None:
         return spec
     model = parts.get("model")
@@ -27,7 +27,7 @@ def resolve_spec(spec: Spec | None, parts: Mapping[str, Any], inputs: Sequence[s
 
 
 def encode_spec(spec: Spec) -> tuple[bytes, dict[str, str]]:
-    """Return the body of a request, and its headers."""
+    """Return the request's body and headers."""
     if isinstance(spec, Path):
         kind = "application/yaml" if spec.suffix.lower() in YAML_SUFFIXES else "application/json"
         return spec.read_bytes(), {"Content-Type": kind}
@@ -35,18 +35,18 @@ def encode_spec(spec: Spec) -> tuple[bytes, dict[str, str]]:
 
 
 def read_spec(path: str | Path) -> dict[str, Any]:
-    """Return a spec from a JSON file. Raises `NotData` for another one."""
+    """Read a spec from a JSON file. Raises `InvalidData` if the file is not JSON, or not a spec."""
     try:
         document = json.loads(Path(path).read_text(encoding="utf-8"))
     except ValueError as error:
-        raise InvalidData(f"{path} is not JSON, which a spec that is put on data must be: {error}") from None
+        raise InvalidData(f"{path} is not JSON, which --data, --vectors and --weights need: {error}") from None
     if not isinstance(document, dict) or not isinstance(document.get("data"), dict):
-        raise InvalidData(f"{path} is no spec: an object with data")
+        raise InvalidData(f"{path} is not a spec: a JSON object with a data object")
     return document
 
 
 def with_dataset(spec: Mapping[str, Any], dataset: str | None = None, vectors: str | None = None) -> dict[str, Any]:
-    """Return the spec with the ids of registered data sets: what it trains on, and its features' word vectors."""
+    """Return the spec with the ids of registered data sets: its data, and the word vectors of its features."""
     data = dict(spec["data"])
     if dataset is not None:
         data = {name: value for name, value in data.items() if name != "name"} | {"kind": "dataset", "id": dataset}
@@ -58,10 +58,10 @@ def with_dataset(spec: Mapping[str, Any], dataset: str | None = None, vectors: s
 
 
 def with_initial_weights(spec: Mapping[str, Any], weights: str) -> dict[str, Any]:
-    """Return the spec as one that starts from a registered file of weights."""
+    """Return the spec, starting from a registered file of weights."""
     return {**spec, "start_from": {"dataset": weights}}
 
 
 def _with_vectors(feature: Mapping[str, Any], vectors: str) -> dict[str, Any]:
-    named = feature.get("vectors")
-    return {**feature, "vectors": {**named, "dataset": vectors}} if named else dict(feature)
+    settings = feature.get("vectors")
+    return {**feature, "vectors": {**settings, "dataset": vectors}} if settings else dict(feature)

@@ -1,4 +1,4 @@
-"""What the service tells, as values."""
+"""Objects of the service, as the client returns them."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -11,7 +11,7 @@ _NON_FINITE = {"NaN": float("nan"), "Infinity": float("inf"), "-Infinity": float
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One thing that happened to a job. `seq` numbers a job's events without gaps; 0 for the closing `done`."""
+    """An event of a job. `seq` numbers a job's events without gaps; it is 0 for the final `done`."""
 
     seq: int
     kind: str
@@ -29,7 +29,7 @@ class File:
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """A durable state of a job's network."""
+    """A checkpoint of a job's network."""
 
     id: str
     step: int
@@ -40,7 +40,7 @@ class Checkpoint:
 
     @classmethod
     def from_document(cls, document: Mapping[str, Any]) -> "Checkpoint":
-        """Return the checkpoint that the service described."""
+        """Build a checkpoint from the service's JSON."""
         return cls(
             id=document["id"],
             step=document["step"],
@@ -62,13 +62,13 @@ class Dataset:
 
     @classmethod
     def from_document(cls, document: Mapping[str, Any]) -> "Dataset":
-        """Return the data set that the service described."""
+        """Build a data set from the service's JSON."""
         return cls(document["id"], document["name"], document["status"], document)
 
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """An API key. The service tells the `token` once, when it creates the key."""
+    """An API key. `token` is set only when the key is created or rotated."""
 
     id: str
     name: str
@@ -76,12 +76,12 @@ class Key:
     token: str | None = field(default=None, repr=False)
     revoked: bool = False
     expires_at: str | None = None
-    last_used_at: str | None = None  # to about a minute
-    limits: Mapping[str, Any] = field(default_factory=dict)  # those that differ from the service's
+    last_used_at: str | None = None  # accurate to about a minute
+    limits: Mapping[str, Any] = field(default_factory=dict)  # that override the service's
 
     @classmethod
     def from_document(cls, document: Mapping[str, Any]) -> "Key":
-        """Return the key that the service described."""
+        """Build a key from the service's JSON."""
         revoked = document.get("revoked_at") is not None
         return cls(
             document["id"],
@@ -97,7 +97,7 @@ class Key:
 
 @dataclass(frozen=True, slots=True)
 class Webhook:
-    """Whom the service tells what happens to jobs. It tells the `secret` once, when it makes it."""
+    """A receiver of job events. `secret` is set only when the webhook is created or rotated."""
 
     id: str
     name: str
@@ -109,7 +109,7 @@ class Webhook:
 
     @classmethod
     def from_document(cls, document: Mapping[str, Any]) -> "Webhook":
-        """Return the webhook that the service described."""
+        """Build a webhook from the service's JSON."""
         return cls(
             document["id"],
             document["name"],
@@ -133,25 +133,25 @@ class Delivery:
 
     @classmethod
     def from_document(cls, document: Mapping[str, Any]) -> "Delivery":
-        """Return the message that the service described."""
+        """Build a delivery from the service's JSON."""
         return cls(document["id"], document["type"], document["status"], document["attempts"], document)
 
 
 @dataclass(frozen=True, slots=True)
 class Predictions:
-    """What a job's network tells of rows: `rows[3]["output"]["label"]`. A sequence of its rows."""
+    """Predictions of a job's network, a sequence of rows: `predictions[3]["output"]["label"]`."""
 
     checkpoint: str
     step: int
-    rows: Sequence[Mapping[str, Mapping[str, Any]]]  # in order; by output, what is told
-    outputs: Mapping[str, Mapping[str, Any]]  # what each output is about, and its labels
-    left_out: Mapping[str, str]  # outputs that cannot be told of rows alone, and why
-    files: Sequence[str] = ()  # of an archive, one for each row
+    rows: Sequence[Mapping[str, Mapping[str, Any]]]  # in the order of the request; fields by output
+    outputs: Mapping[str, Mapping[str, Any]]  # meaning and labels of each output
+    left_out: Mapping[str, str]  # outputs that cannot be computed from rows alone, and why
+    files: Sequence[str] = ()  # of an archive, one per row
     document: Mapping[str, Any] = field(repr=False, default_factory=dict)
 
     @classmethod
     def from_document(cls, document: Mapping[str, Any]) -> "Predictions":
-        """Return what the service told."""
+        """Build predictions from the service's JSON."""
         return cls(
             document["checkpoint"],
             document["step"],
@@ -171,7 +171,7 @@ class Predictions:
 
 @dataclass(frozen=True, slots=True)
 class Metrics:
-    """Curves: per series, columns of equal length. `series["train/loss"]["last"][-1]` is the newest value."""
+    """Curves: for each series, columns of equal length. `series["train/loss"]["last"][-1]` is the newest value."""
 
     x: str
     series: Mapping[str, Mapping[str, list[float]]]
@@ -181,14 +181,14 @@ class Metrics:
         return list(self.series)
 
     def to_pandas(self) -> Any:
-        """Return one DataFrame with a column `series` and the columns of the curves. Needs pandas."""
-        pandas: Any = import_module("pandas")  # here, for the client installs without it
+        """Return a DataFrame with the column `series` and the columns of the curves. Requires pandas."""
+        pandas: Any = import_module("pandas")  # an optional dependency
         tables = [pandas.DataFrame({"series": name, **columns}) for name, columns in self.series.items()]
         return pandas.concat(tables, ignore_index=True) if tables else pandas.DataFrame({"series": []})
 
 
 def parse_number(value: Any) -> float:
-    """Return a number of a JSON answer, where NaN and the infinities are written as words or null."""
+    """Return a number of a JSON response, which writes NaN and infinities as strings or null."""
     if value is None:
         return float("nan")
     return _NON_FINITE[value] if isinstance(value, str) else value

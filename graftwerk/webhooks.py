@@ -1,6 +1,6 @@
-"""Webhooks, and how a receiver recognises their messages.
+"""Webhooks, and the verification of their messages by a receiver.
 
->>> message = verify(body, request.headers, secret)  # in the receiver, with the body as it came
+>>> message = verify(body, request.headers, secret)  # in the receiver, with the unchanged body
 >>> message["type"], message["data"]["job"]["id"]
 ('job.succeeded', 'job_0199…')
 """
@@ -23,7 +23,7 @@ TOLERANCE_SECONDS = 300.0
 
 
 class Webhooks:
-    """The webhooks of the key's owner. They need a key with the scope `admin`."""
+    """The webhooks of the key's owner. Needs the scope `admin`."""
 
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
@@ -31,12 +31,12 @@ class Webhooks:
     def create(
         self, url: str, *, name: str | None = None, events: Sequence[str] | None = None, jobs: str = "all"
     ) -> Webhook:
-        """Create a webhook; its `secret` is told this once. Without `events` it tells how jobs end.
+        """Create a webhook. Its `secret` is returned only here. `events` defaults to the ends of jobs.
 
-        `jobs`: "all" of the owner's, or only those whose spec has the webhook's id ("named").
+        `jobs`: "all" jobs of the owner, or only those whose spec has the webhook's id ("named").
         """
-        told = {"name": name, "events": None if events is None else list(events)}
-        body = {"url": url, "jobs": jobs} | {field: value for field, value in told.items() if value is not None}
+        options = {"name": name, "events": None if events is None else list(events)}
+        body = {"url": url, "jobs": jobs} | {field: value for field, value in options.items() if value is not None}
         return Webhook.from_document(self._transport.json("POST", "/v1/webhooks", json=body))
 
     def list(self) -> builtins.list[Webhook]:
@@ -48,25 +48,25 @@ class Webhooks:
         return Webhook.from_document(self._transport.json("GET", f"/v1/webhooks/{webhook_id}"))
 
     def delete(self, webhook_id: str) -> None:
-        """Delete a webhook and its messages, those that wait too."""
+        """Delete a webhook and its messages, pending ones included."""
         self._transport.request("DELETE", f"/v1/webhooks/{webhook_id}")
 
     def rotate(self, webhook_id: str) -> Webhook:
-        """Return the webhook with a new `secret`; the one before signs too, for a day."""
+        """Return the webhook with a new `secret`; the previous one also signs for one more day."""
         return Webhook.from_document(self._transport.json("POST", f"/v1/webhooks/{webhook_id}/rotate"))
 
     def enable(self, webhook_id: str) -> Webhook:
-        """Let a disabled webhook be tried again."""
+        """Enable a disabled webhook again."""
         return Webhook.from_document(self._transport.json("POST", f"/v1/webhooks/{webhook_id}/enable"))
 
     def ping(self, webhook_id: str) -> Delivery:
-        """Send a message to see whether it arrives."""
+        """Send a test message."""
         return Delivery.from_document(self._transport.json("POST", f"/v1/webhooks/{webhook_id}/ping"))
 
     def deliveries(self, webhook_id: str, status: str | None = None) -> Iterator[Delivery]:
         """Yield the messages to a webhook, newest first; `status`: pending, delivered or failed."""
-        found = paginate(self._transport, f"/v1/webhooks/{webhook_id}/deliveries", {"status": status})
-        return map(Delivery.from_document, found)
+        documents = paginate(self._transport, f"/v1/webhooks/{webhook_id}/deliveries", {"status": status})
+        return map(Delivery.from_document, documents)
 
     def resend(self, webhook_id: str, message_id: str) -> Delivery:
         """Send a message again, under the same id."""
@@ -77,26 +77,26 @@ class Webhooks:
 def verify(
     body: bytes | str, headers: Mapping[str, str], secret: str, *, tolerance: float = TOLERANCE_SECONDS
 ) -> dict[str, Any]:
-    """Return a message that was signed under the secret, not longer ago than `tolerance` seconds.
+    """Return a message signed with the secret, at most `tolerance` seconds ago.
 
-    `body` is what came, byte for byte. A message may come more than once: remember its `webhook-id`. Raises
-    `NotVerified`. Takes as long for a signature that is nearly right as for any other.
+    `body` is the request's body, byte for byte. A message may be delivered more than once: remember its `webhook-id`.
+    Signatures are compared in constant time (`hmac.compare_digest`). Raises `NotVerified`.
     """
-    found = {name.lower(): value for name, value in headers.items()}
+    values = {name.lower(): value for name, value in headers.items()}
     try:
-        id_, moment, told = (found[f"webhook-{part}"] for part in ("id", "timestamp", "signature"))
-        age = time.time() - int(moment)
+        id_, timestamp, signatures = (values[f"webhook-{part}"] for part in ("id", "timestamp", "signature"))
+        age = time.time() - int(timestamp)
     except (KeyError, ValueError):
-        raise NotVerified("the headers webhook-id, webhook-timestamp and webhook-signature are needed") from None
+        raise NotVerified("the headers webhook-id, webhook-timestamp and webhook-signature are required") from None
     if abs(age) > tolerance:
         raise NotVerified(
-            f"the message was sent {abs(age):.0f} s {'ago' if age > 0 else 'from now'}; is the clock right?"
+            f"the message was sent {abs(age):.0f} s {'ago' if age > 0 else 'in the future'}; check the clock"
         )
     content = body.encode() if isinstance(body, str) else bytes(body)
     key = base64.b64decode(secret.removeprefix("whsec_"))
-    right = hmac.digest(key, f"{id_}.{moment}.".encode() + content, hashlib.sha256)
-    if not any(hmac.compare_digest(right, _decode_signature(each)) for each in told.split(" ")):
-        raise NotVerified("no signature is the secret's")
+    expected = hmac.digest(key, f"{id_}.{timestamp}.".encode() + content, hashlib.sha256)
+    if not any(hmac.compare_digest(expected, _decode_signature(each)) for each in signatures.split(" ")):
+        raise NotVerified("no signature matches the secret")
     message: dict[str, Any] = json.loads(content)
     return message
 

@@ -15,6 +15,17 @@ from app.storage.protocol import ArtifactStore
 from tests.postgres import Postgres
 
 BUCKET = "graftwerk"
+# What takes a minute or more of waiting for processes. It begins first, or one process would do it alone at the end.
+SLOW_FIRST = ("tests/faults/test_campaign.py", "tests/acceptance/")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put slow files first; `make test` hands them out in this order."""
+    items.sort(key=_rank)
+
+
+def _rank(item: pytest.Item) -> int:
+    return next((rank for rank, prefix in enumerate(SLOW_FIRST) if item.nodeid.startswith(prefix)), len(SLOW_FIRST))
 
 
 @pytest.fixture(scope="session")

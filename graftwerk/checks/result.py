@@ -1,4 +1,4 @@
-"""One thing that was looked at."""
+"""The result of a check."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -8,7 +8,7 @@ CheckState = Literal["ok", "warn", "fail"]
 
 @dataclass(frozen=True, slots=True)
 class CheckResult:
-    """What was looked at, how it is, and how to mend it."""
+    """What was checked, its state, and how to fix it."""
 
     what: str
     state: CheckState

@@ -1,4 +1,4 @@
-"""The service: whether it answers, and what it tells of its workers."""
+"""The service: whether it responds, and the state of its workers."""
 
 import os
 from collections.abc import Iterator, Mapping
@@ -10,15 +10,15 @@ from graftwerk.errors import AccessDenied, GraftwerkClientError
 from graftwerk.http.address import find_address
 from graftwerk.supervise.home import CannotStart, free_port
 
-MAX_CLOCK_SKEW_SECONDS = 2.0  # seconds
+MAX_CLOCK_SKEW_SECONDS = 2.0
 
 
 def check_service(url: str | None) -> Iterator[CheckResult]:
-    """Look at the API, the key, the clock and the workers."""
+    """Check the API, the key, the clock and the workers."""
     address = find_address(url)
     if address is None:
         yield CheckResult(
-            "service", "fail", "no address is known", "graftwerk up, or set GRAFTWERK_URL and GRAFTWERK_KEY"
+            "service", "fail", "no address is configured", "graftwerk up, or set GRAFTWERK_URL and GRAFTWERK_KEY"
         )
         yield _check_port(os.environ.get("GRAFTWERK_HOST", "127.0.0.1"), int(os.environ.get("GRAFTWERK_PORT", "8741")))
         return
@@ -28,7 +28,7 @@ def check_service(url: str | None) -> Iterator[CheckResult]:
         except GraftwerkClientError as error:
             yield CheckResult("API", "fail", str(error), "graftwerk up, or correct GRAFTWERK_URL")
             return
-        yield CheckResult("API", "ok", f"{address.url} answers")
+        yield CheckResult("API", "ok", f"{address.url} responds")
         yield from _check_readiness(report)
         key = _check_key(client, address.key)
         yield key
@@ -44,9 +44,9 @@ def _check_port(host: str, port: int) -> CheckResult:
 
 
 def _check_readiness(report: Mapping[str, Any]) -> Iterator[CheckResult]:
-    """Tell what the service says of its parts."""
+    """Report a service that is not ready."""
     if not report["ready"]:
-        yield CheckResult("readiness", "fail", str(report.get("detail", "not ready")), "look at the service's log")
+        yield CheckResult("readiness", "fail", str(report.get("detail", "not ready")), "see the service's log")
 
 
 def _check_key(client: Client, key: str | None) -> CheckResult:
@@ -54,31 +54,31 @@ def _check_key(client: Client, key: str | None) -> CheckResult:
         next(client.jobs.list(limit=1), None)
     except AccessDenied as error:
         hint = "set GRAFTWERK_KEY, or GRAFTWERK_HOME to the directory of `graftwerk up`"
-        return CheckResult("key", "fail", error.detail if key else "none is known", hint)
+        return CheckResult("key", "fail", error.detail if key else "no key is configured", hint)
     except GraftwerkClientError as error:
         return CheckResult("key", "fail", str(error))
-    return CheckResult("key", "ok", "accepted" if key else "none is needed")
+    return CheckResult("key", "ok", "accepted" if key else "not required")
 
 
 def _check_workers(client: Client) -> Iterator[CheckResult]:
-    """Look at the workers, where the key may."""
+    """Check clock and workers, if the key has the scope admin."""
     try:
-        told = client.workers()
+        report = client.workers()
     except GraftwerkClientError:
         return
-    skew = told["clock_skew_seconds"]
+    skew = report["clock_skew_seconds"]
     if abs(skew) > MAX_CLOCK_SKEW_SECONDS:
-        detail = f"the API's clock is {skew:+.1f} s off the database's"
-        yield CheckResult("clock", "warn", detail, "set the clocks by NTP; leases go by the database's alone")
+        detail = f"the API's clock differs from the database's by {skew:+.1f} s"
+        yield CheckResult("clock", "warn", detail, "synchronise the clocks with NTP; leases use the database's clock")
     else:
-        yield CheckResult("clock", "ok", f"{skew:+.1f} s off the database's")
-    there = [worker for worker in told["items"] if worker["state"] != "stopped"]
-    if not any(worker["state"] == "listening" for worker in there):
-        yield CheckResult("workers", "warn", "none listens; jobs wait", "graftwerk up, or python -m workers")
-    for worker in there:
+        yield CheckResult("clock", "ok", f"{skew:+.1f} s from the database's")
+    workers = [worker for worker in report["items"] if worker["state"] != "stopped"]
+    if not any(worker["state"] == "listening" for worker in workers):
+        yield CheckResult("workers", "warn", "none is listening; jobs wait", "graftwerk up, or python -m workers")
+    for worker in workers:
         hint = {
-            "silent": "look whether it hangs or is cut off; kill it, its jobs go on elsewhere",
-            "deaf": "it begins anew by itself; if not, restart it",
+            "silent": "check whether it hangs or lost its network; if you kill it, other workers continue its jobs",
+            "deaf": "it restarts by itself; if not, restart it",
         }.get(worker["state"], "")
         detail = f"{worker['state']}, {worker['free']} of {worker['slots']} slots free, {', '.join(worker['queues'])}"
         yield CheckResult(f"worker {worker['name']}", "warn" if hint else "ok", detail, hint)

@@ -1,4 +1,4 @@
-"""Settings that are unsafe together, as the environment and a `.env` file give them. No value of a secret is told."""
+"""Unsafe settings in the environment and in a `.env` file. Values of secrets are never shown."""
 
 import stat
 from collections.abc import Iterator, Mapping
@@ -28,14 +28,14 @@ NETWORK_FILESYSTEMS = frozenset(
 WELL_KNOWN_PASSWORDS = frozenset(
     {"admin", "changeme", "default", "example", "graftwerk", "password", "postgres", "redis", "root", "secret", "test"}
 )
-MIN_SECRET_LENGTH = 12  # characters of a password
+MIN_SECRET_LENGTH = 12  # characters
 SECRET_WORDS = ("PASSWORD", "SECRET")
 
 
 def check_settings(
     environment: Mapping[str, str], home: Path, folder: Path, mounts: Path = Path("/proc/mounts")
 ) -> Iterator[CheckResult]:
-    """Look at the settings of the service, and at the `.env` of the folder."""
+    """Check the service's settings, and the `.env` file of the folder."""
     public = not _is_loopback(environment.get("GRAFTWERK_HOST", "127.0.0.1"))
     yield from _check_exposure(environment, public)
     yield from _check_database_file(environment, home, mounts)
@@ -45,26 +45,26 @@ def check_settings(
 
 def _check_exposure(environment: Mapping[str, str], public: bool) -> Iterator[CheckResult]:
     if not _is_enabled(environment, "AUTH", True):
-        where = "whoever reaches the port" if public else "everybody on this machine"
-        detail = f"off: {where} is the operator"
+        users = "everyone who reaches the port" if public else "every user of this machine"
+        detail = f"disabled: {users} has full access"
         yield CheckResult("authentication", "fail" if public else "warn", detail, "unset GRAFTWERK_AUTH")
     if public:
-        detail = "the API listens beyond this machine, without TLS; /metrics answers without a key"
+        detail = "the API is reachable from other machines, without TLS; /metrics needs no key"
         yield CheckResult(
-            "address", "warn", detail, "GRAFTWERK_HOST=127.0.0.1, and a proxy with TLS that hides /metrics"
+            "address", "warn", detail, "set GRAFTWERK_HOST=127.0.0.1, behind a TLS proxy that hides /metrics"
         )
         if environment.get("GRAFTWERK_RATE_LIMIT", "1").strip() == "":
             yield CheckResult(
-                "rate limit", "warn", "none: keys may be guessed at any speed", "unset GRAFTWERK_RATE_LIMIT"
+                "rate limit", "warn", "disabled: keys can be guessed at any speed", "unset GRAFTWERK_RATE_LIMIT"
             )
         if _is_enabled(environment, "ALLOW_DOWNLOADS", True):
-            detail = "a job that names a data set makes workers download it"
-            yield CheckResult("downloads", "warn", detail, "GRAFTWERK_ALLOW_DOWNLOADS=false where they are not wanted")
+            detail = "workers download any torchvision data set that a job names"
+            yield CheckResult("downloads", "warn", detail, "set GRAFTWERK_ALLOW_DOWNLOADS=false to forbid it")
     if _is_enabled(environment, "WEBHOOK_PRIVATE", False):
-        detail = "webhooks may lead to private addresses: keys with the scope admin reach what the workers reach"
+        detail = "webhooks may target private addresses: keys with the scope admin can reach what the workers reach"
         yield CheckResult("webhooks", "warn", detail, "unset GRAFTWERK_WEBHOOK_PRIVATE")
     if _is_enabled(environment, "WEBHOOK_HTTP", False):
-        yield CheckResult("webhooks", "warn", "messages may travel unencrypted", "unset GRAFTWERK_WEBHOOK_HTTP")
+        yield CheckResult("webhooks", "warn", "messages may be sent unencrypted", "unset GRAFTWERK_WEBHOOK_HTTP")
 
 
 def _check_database_file(environment: Mapping[str, str], home: Path, mounts: Path) -> Iterator[CheckResult]:
@@ -74,25 +74,25 @@ def _check_database_file(environment: Mapping[str, str], home: Path, mounts: Pat
     path = Path(url.partition(":///")[2]) if url else home / "graftwerk.db"
     kind = _filesystem_type(path.absolute(), mounts)
     if kind in NETWORK_FILESYSTEMS:
-        detail = f"SQLite at {path} is on {kind}: locks do not hold there, and data is lost"
-        yield CheckResult("database file", "fail", detail, "a local disk, or PostgreSQL in GRAFTWERK_DATABASE_URL")
+        detail = f"SQLite at {path} is on {kind}, where file locks fail and data can be lost"
+        yield CheckResult("database file", "fail", detail, "use a local disk, or PostgreSQL in GRAFTWERK_DATABASE_URL")
 
 
 def _filesystem_type(path: Path, mounts: Path) -> str:
-    """Return the type of the file system that the path is on; empty where the system does not tell."""
+    """Return the path's file system type; empty if the system does not list mounts."""
     if not mounts.exists():
         return ""
     lines = [line.split() for line in mounts.read_text().splitlines()]
-    there = [(Path(words[1].replace("\\040", " ")), words[2]) for words in lines if len(words) > 2]
-    fitting = [(len(place.parts), kind) for place, kind in there if path.is_relative_to(place)]
-    return max(fitting, default=(0, ""))[1]
+    points = [(Path(words[1].replace("\\040", " ")), words[2]) for words in lines if len(words) > 2]
+    containing = [(len(point.parts), kind) for point, kind in points if path.is_relative_to(point)]
+    return max(containing, default=(0, ""))[1]
 
 
 def _check_broker(environment: Mapping[str, str]) -> Iterator[CheckResult]:
     parts = urlsplit(environment.get("GRAFTWERK_BROKER_URL", ""))
-    beyond = parts.scheme in ("redis", "rediss") and parts.hostname and not _is_loopback(parts.hostname)
-    if beyond and not parts.password:
-        detail = f"{parts.hostname} is beyond this machine, and the URL has no password"
+    remote = parts.scheme in ("redis", "rediss") and parts.hostname and not _is_loopback(parts.hostname)
+    if remote and not parts.password:
+        detail = f"{parts.hostname} is another machine, and the URL has no password"
         hint = "set requirepass there, and redis://:PASSWORD@… in GRAFTWERK_BROKER_URL"
         yield CheckResult("broker password", "fail", detail, hint)
 
@@ -101,7 +101,7 @@ def _check_dotenv(path: Path) -> Iterator[CheckResult]:
     if not path.is_file():
         return
     if stat.S_IMODE(path.stat().st_mode) & 0o077:
-        yield CheckResult(".env", "fail", f"others may read {path}", f"chmod 600 {path}")
+        yield CheckResult(".env", "fail", f"other users can read {path}", f"chmod 600 {path}")
     for line in path.read_text(errors="replace").splitlines():
         name, separator, value = line.strip().partition("=")
         if name.startswith("#") or not separator or not any(word in name for word in SECRET_WORDS):
@@ -109,16 +109,16 @@ def _check_dotenv(path: Path) -> Iterator[CheckResult]:
         secret = value.strip().strip("'\"")
         if secret.lower() in WELL_KNOWN_PASSWORDS or len(secret) < MIN_SECRET_LENGTH:
             what = (
-                "is known to everybody"
+                "is a well-known password"
                 if secret.lower() in WELL_KNOWN_PASSWORDS
-                else f"is shorter than {MIN_SECRET_LENGTH}"
+                else f"is shorter than {MIN_SECRET_LENGTH} characters"
             )
             yield CheckResult(name, "fail", f"in {path}: {'is empty' if not secret else what}", "openssl rand -hex 24")
 
 
 def _is_enabled(environment: Mapping[str, str], name: str, default: bool) -> bool:
-    told = environment.get(f"GRAFTWERK_{name}", "").strip().lower()
-    return default if not told else told in ("1", "true", "yes", "on", "t", "y")
+    value = environment.get(f"GRAFTWERK_{name}", "").strip().lower()
+    return default if not value else value in ("1", "true", "yes", "on", "t", "y")
 
 
 def _is_loopback(host: str) -> bool:

@@ -1,4 +1,4 @@
-"""Commands about data sets."""
+"""Commands for data sets."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -18,22 +18,22 @@ def add(
     ctx: typer.Context,
     paths: Annotated[
         list[Path] | None,
-        typer.Argument(help="A file; or one for training and one held out; or a folder of pictures.", exists=True),
+        typer.Argument(help="A file; or one for training and one for validation; or a folder of images.", exists=True),
     ] = None,
     builtin: Annotated[str | None, typer.Option(help="A small data set that ships with the service.")] = None,
     torchvision: Annotated[str | None, typer.Option(help="A data set of torchvision, such as FashionMNIST.")] = None,
-    name: Annotated[str | None, typer.Option(help="What to call it; default: the file's or the source's name.")] = None,
-    format_: Annotated[str | None, typer.Option("--format", help="Default: what the content looks like.")] = None,
-    target: Annotated[str | None, typer.Option(help="The column that is learned.")] = None,
+    name: Annotated[str | None, typer.Option(help="Default: the name of the file or source.")] = None,
+    format_: Annotated[str | None, typer.Option("--format", help="Default: detected from the content.")] = None,
+    target: Annotated[str | None, typer.Option(help="The column to learn.")] = None,
     types: Annotated[
-        list[str] | None, typer.Option("--type", help="COLUMN=TYPE, where a column is not what it looks like.")
+        list[str] | None, typer.Option("--type", help="COLUMN=TYPE, to override the detected type.")
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Register a data set. An interrupted upload goes on where it was; what the service has is not sent again."""
+    """Register a data set. Interrupted uploads resume; content that the service has is not sent again."""
     with open_client(ctx) as client, _progress_bars() as bars:
-        task = bars.add_task("sending", total=None, visible=bool(paths))
-        made = client.datasets.add(
+        task = bars.add_task("uploading", total=None, visible=bool(paths))
+        dataset = client.datasets.add(
             *(paths or ()),
             builtin=builtin,
             torchvision=torchvision,
@@ -41,9 +41,9 @@ def add(
             format=format_,
             target=target,
             types=dict(_parse_column_type(each) for each in types or ()),
-            told=lambda have, size: bars.update(task, completed=have, total=size),
+            on_progress=lambda received, size: bars.update(task, completed=received, total=size),
         )
-    print_result(made.document, f"{made.id}  {made.status}  {made.name}", as_json=as_json)
+    print_result(dataset.document, f"{dataset.id}  {dataset.status}  {dataset.name}", as_json=as_json)
 
 
 def _parse_column_type(text: str) -> tuple[str, str]:
@@ -68,27 +68,27 @@ def ls(
 ) -> None:
     """List data sets."""
     with open_client(ctx) as client:
-        found = list(client.datasets.list(status, name))
+        items = list(client.datasets.list(status, name))
     if as_json:
-        print_json([item.document for item in found])
+        print_json([item.document for item in items])
     else:
-        print_table(("DATASET", "STATUS", "NAME"), [(item.id, item.status, item.name) for item in found])
+        print_table(("DATASET", "STATUS", "NAME"), [(item.id, item.status, item.name) for item in items])
 
 
 @datasets.command()
 def show(ctx: typer.Context, dataset_id: DatasetId, as_json: AsJson = False) -> None:
-    """Show a data set: its columns, or what is wrong with it."""
+    """Show a data set: its columns, or its problems."""
     with open_client(ctx) as client:
-        found = client.datasets.get(dataset_id)
+        dataset = client.datasets.get(dataset_id)
     if as_json:
-        print_json(found.document)
+        print_json(dataset.document)
         return
-    schema: Mapping[str, Any] = found.document.get("data_schema") or {"columns": [], "rows": {}}
-    source = found.document["source"]
+    schema: Mapping[str, Any] = dataset.document.get("data_schema") or {"columns": [], "rows": {}}
+    source = dataset.document["source"]
     rows = ", ".join(f"{count:,} {split}" for split, count in schema["rows"].items())
     kind = source.get("format") or source.get("name") or ""
-    out().print(f"{found.id}  {found.status}  {found.name}  {kind}  {rows}".rstrip(), markup=False)
-    for problem in found.document.get("problems") or ():
+    out().print(f"{dataset.id}  {dataset.status}  {dataset.name}  {kind}  {rows}".rstrip(), markup=False)
+    for problem in dataset.document.get("problems") or ():
         out().print(f"  {problem['detail']}  {problem['hint']}".rstrip(), markup=False)
     if schema["columns"]:
         titles = ("COLUMN", "TYPE", "SHAPE", "MISSING", "VALUES")
@@ -102,16 +102,16 @@ def _column_row(column: Mapping[str, Any], schema: Mapping[str, Any]) -> tuple[s
 
 
 def _describe_values(column: Mapping[str, Any]) -> str:
-    """Return what the values are, in some words."""
+    """Return a summary of a column's values."""
     labels = column.get("labels")
     if labels:
         return ", ".join(labels[:8]) + (f" and {len(labels) - 8} more" if len(labels) > 8 else "")
-    told = column.get("statistics") or {}
-    found = told if "mean" in told else next((part for part in told.values() if part and "mean" in part), None)
-    if found is None:
-        return ""
-    unit = "" if found is told else " " + next(name for name, part in told.items() if part is found)
-    return f"{found['min']:.4g} to {found['max']:.4g}{unit}, mean {found['mean']:.4g}"
+    statistics = column.get("statistics") or {}
+    groups = {"": statistics} if "mean" in statistics else statistics
+    for unit, values in groups.items():
+        if values and "mean" in values:
+            return f"{values['min']:.4g} to {values['max']:.4g} {unit}".rstrip() + f", mean {values['mean']:.4g}"
+    return ""
 
 
 @datasets.command()
@@ -121,10 +121,10 @@ def download(
     folder: Annotated[Path, typer.Argument(help="Where to put the file.", file_okay=False)] = Path(),
     as_json: AsJson = False,
 ) -> None:
-    """Download what was uploaded. An interrupted download goes on where it was."""
+    """Download the uploaded file. Interrupted downloads resume."""
     with open_client(ctx) as client, _progress_bars() as bars:
-        task = bars.add_task("fetching", total=client.datasets.get(dataset_id).document.get("received"))
-        path = client.datasets.download(dataset_id, folder, lambda have: bars.update(task, completed=have))
+        task = bars.add_task("downloading", total=client.datasets.get(dataset_id).document.get("received"))
+        path = client.datasets.download(dataset_id, folder, lambda size: bars.update(task, completed=size))
     print_result({"path": str(path)}, str(path), as_json=as_json)
 
 

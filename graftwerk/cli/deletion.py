@@ -1,4 +1,4 @@
-"""Commands that delete jobs, and bring them back."""
+"""Commands that delete and restore jobs."""
 
 from typing import Annotated
 
@@ -11,10 +11,10 @@ from graftwerk.cli.output import AsJson, open_client, out, print_json, print_res
 def rm(
     ctx: typer.Context,
     job_ids: Annotated[list[str], typer.Argument(help="The jobs' ids.", metavar="JOB...")],
-    purge: Annotated[bool, typer.Option("--purge", help="Remove them at once and for good.")] = False,
+    purge: Annotated[bool, typer.Option("--purge", help="Remove them for good.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Delete ended jobs. `graftwerk undelete` brings them back, for a while."""
+    """Delete ended jobs. `graftwerk undelete` restores them for a while."""
     with open_client(ctx) as client:
         for job_id in job_ids:
             client.jobs.delete(job_id, purge)
@@ -25,7 +25,7 @@ def rm(
 
 
 def undelete(ctx: typer.Context, job_id: JobId, as_json: AsJson = False) -> None:
-    """Bring a deleted job back."""
+    """Restore a deleted job."""
     with open_client(ctx) as client:
         job = client.jobs.restore(job_id)
     print_result(job.document, f"{job.id} is {job.status}", as_json=as_json)

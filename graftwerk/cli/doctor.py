@@ -1,4 +1,4 @@
-"""`graftwerk doctor`: what is missing or unsafe here, and how to mend it."""
+"""`graftwerk doctor`: what is missing or unsafe, and how to fix it."""
 
 import os
 from dataclasses import asdict
@@ -18,7 +18,7 @@ STATE_STYLES = {"ok": "green", "warn": "yellow", "fail": "bold red"}
 
 
 def doctor(ctx: typer.Context, as_json: AsJson = False) -> None:
-    """Look at everything that the client, `graftwerk up` and the service need, and at what is unsafe."""
+    """Check what the client, `graftwerk up` and the service need, and what is unsafe."""
     home = home_directory()
     findings = [
         *check_machine(home),

@@ -1,4 +1,4 @@
-"""Commands about jobs."""
+"""Commands for jobs."""
 
 import json
 from collections.abc import Callable
@@ -27,23 +27,21 @@ STATUS_COLOURS = {"succeeded": "green", "failed": "red", "cancelled": "yellow", 
 def submit(
     ctx: typer.Context,
     spec: SpecFile,
-    watch_it: Annotated[bool, typer.Option("--watch", help="Show the progress until the job has ended.")] = False,
-    data: Annotated[
-        list[str] | None, typer.Option(help="A file to train on, which is registered; or a data set's id.")
+    watch_it: Annotated[bool, typer.Option("--watch", help="Show progress until the job has ended.")] = False,
+    data: Annotated[list[str] | None, typer.Option(help="A file to register and train on; or a data set's id.")] = None,
+    vectors: Annotated[str | None, typer.Option(help="The same, for the spec's word vectors.")] = None,
+    weights: Annotated[str | None, typer.Option(help="The same, for a safetensors file of initial weights.")] = None,
+    idempotency_key: Annotated[
+        str | None, typer.Option(help="Submitting again with the same key creates no second job.")
     ] = None,
-    vectors: Annotated[str | None, typer.Option(help="The same, for the vectors of words that the spec names.")] = None,
-    weights: Annotated[
-        str | None, typer.Option(help="The same, for a safetensors file of weights to begin with.")
-    ] = None,
-    idempotency_key: Annotated[str | None, typer.Option(help="Submitting again with it makes no second job.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Submit a job. `--data train.csv --data test.csv` registers files, and trains on them."""
+    """Submit a job. `--data train.csv --data test.csv` registers files and trains on them."""
     with open_client(ctx) as client:
         document: Path | dict[str, Any] = spec
         if data or vectors or weights:
-            found = (_resolve_dataset(client, data or []), _resolve_dataset(client, [vectors] if vectors else []))
-            document = with_dataset(read_spec(spec), *found)
+            ids = (_resolve_dataset(client, data or []), _resolve_dataset(client, [vectors] if vectors else []))
+            document = with_dataset(read_spec(spec), *ids)
         if weights and isinstance(document, dict):
             document = with_initial_weights(document, _resolve_dataset(client, [weights], "weights") or "")
         job = client.jobs.create(document, idempotency_key)
@@ -55,15 +53,15 @@ def submit(
             print_json(job.document)
 
 
-def _resolve_dataset(client: Client, named: list[str], format_: str | None = None) -> str | None:
-    """Return the id of a data set: the one that is named, or that of files, which are sent unless they are there."""
-    if len(named) == 1 and named[0].startswith("ds_"):
-        return named[0]
-    return client.datasets.add(*named, format=format_).id if named else None
+def _resolve_dataset(client: Client, names: list[str], format_: str | None = None) -> str | None:
+    """Return a data set's id: the one given, or that of files, which are uploaded unless the service has them."""
+    if len(names) == 1 and names[0].startswith("ds_"):
+        return names[0]
+    return client.datasets.add(*names, format=format_).id if names else None
 
 
 def validate(ctx: typer.Context, spec: SpecFile, as_json: AsJson = False) -> None:
-    """Check a spec without making a job."""
+    """Check a spec without submitting it."""
     with open_client(ctx) as client:
         report = client.jobs.validate(spec)
     if as_json:
@@ -76,14 +74,14 @@ def ls(
     ctx: typer.Context,
     status: Annotated[str | None, typer.Option(help="Only jobs with this status.")] = None,
     name: Annotated[str | None, typer.Option(help="Only jobs with this name.")] = None,
-    limit: Annotated[int, typer.Option(min=1, help="At most so many, newest first.")] = 50,
-    deleted: Annotated[bool, typer.Option("--deleted", help="Deleted jobs, which can be restored.")] = False,
+    limit: Annotated[int, typer.Option(min=1, help="Maximum number, newest first.")] = 50,
+    deleted: Annotated[bool, typer.Option("--deleted", help="Deleted jobs that can be restored.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """List jobs."""
     with open_client(ctx) as client:
-        found = client.jobs.list(status=status, name=name, deleted="true" if deleted else None)
-        jobs = list(islice(found, limit))
+        every = client.jobs.list(status=status, name=name, deleted="true" if deleted else None)
+        jobs = list(islice(every, limit))
     if as_json:
         print_json([job.document for job in jobs])
         return
@@ -102,9 +100,9 @@ def show(ctx: typer.Context, job_id: JobId, as_json: AsJson = False) -> None:
         print_json(job.document)
         return
     _format_job(job)
-    waits = _queue_position(job)
-    if waits:
-        out().print(waits)
+    position = _queue_position(job)
+    if position:
+        out().print(position)
     for saved in checkpoints:
         out().print(f"checkpoint {saved.id} at step {saved.step}{' (final)' if saved.final else ''}")
 
@@ -119,18 +117,18 @@ def metrics(
     ctx: typer.Context,
     job_id: JobId,
     names: Annotated[str | None, typer.Option(help="Series, separated by commas; default: all.")] = None,
-    max_points: Annotated[int | None, typer.Option(min=1, help="At most so many buckets per series.")] = None,
+    max_points: Annotated[int | None, typer.Option(min=1, help="Maximum number of buckets per series.")] = None,
     csv: Annotated[bool, typer.Option("--csv", help="Print every point as CSV.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Show a job's curves."""
-    wanted = names.split(",") if names else None
+    selection = names.split(",") if names else None
     with open_client(ctx) as client:
         job = client.jobs.get(job_id)
         if csv:
-            typer.echo(job.metrics_csv(wanted), nl=False)
+            typer.echo(job.metrics_csv(selection), nl=False)
             return
-        curves = job.metrics(wanted, max_points)
+        curves = job.metrics(selection, max_points)
     if as_json:
         print_json({"x": curves.x, "series": curves.series})
     else:
@@ -143,17 +141,17 @@ def cancel(ctx: typer.Context, job_id: JobId, as_json: AsJson = False) -> None:
 
 
 def pause(ctx: typer.Context, job_id: JobId, as_json: AsJson = False) -> None:
-    """Stop a job at a checkpoint, to go on later."""
+    """Pause a job at a checkpoint."""
     _request_action(ctx, job_id, Job.pause, as_json, "will pause at its next step")
 
 
 def resume(ctx: typer.Context, job_id: JobId, as_json: AsJson = False) -> None:
-    """Let a paused job go on."""
+    """Resume a paused job."""
     _request_action(ctx, job_id, Job.resume, as_json, "goes on")
 
 
 def retry(ctx: typer.Context, job_id: JobId, as_json: AsJson = False) -> None:
-    """Let a failed or cancelled job go on from its last checkpoint."""
+    """Resume a failed or cancelled job from its last checkpoint."""
     _request_action(ctx, job_id, Job.retry, as_json, "goes on")
 
 
@@ -162,23 +160,25 @@ def fork(
     job_id: JobId,
     changes: Annotated[str, typer.Option(help="A JSON merge patch for the spec.")] = "{}",
     from_step: Annotated[int | None, typer.Option(help="Step of a kept checkpoint; default: the newest.")] = None,
-    weights: Annotated[bool, typer.Option("--weights", help="Take the weights alone, and train anew.")] = False,
+    weights: Annotated[bool, typer.Option("--weights", help="Take over only the weights.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Submit a new job that starts from a checkpoint of another."""
+    """Submit a new job that starts from another job's checkpoint."""
     try:
         patch = json.loads(changes)
     except ValueError as error:
         raise typer.BadParameter(f"not JSON: {error}", param_hint="--changes") from None
     with open_client(ctx) as client:
-        made = client.jobs.get(job_id).fork(patch, from_step, "weights" if weights else "everything")
-    print_result(made.document, made.id, as_json=as_json)
+        job = client.jobs.get(job_id).fork(patch, from_step, "weights" if weights else "everything")
+    print_result(job.document, job.id, as_json=as_json)
 
 
-def _request_action(ctx: typer.Context, job_id: str, ask: Callable[[Job], Job], as_json: bool, soon: str) -> None:
+def _request_action(ctx: typer.Context, job_id: str, action: Callable[[Job], Job], as_json: bool, pending: str) -> None:
     with open_client(ctx) as client:
-        job = ask(client.jobs.get(job_id))
-    print_result(job.document, f"{job.id} {soon if job.status == 'running' else f'is {job.status}'}", as_json=as_json)
+        job = action(client.jobs.get(job_id))
+    print_result(
+        job.document, f"{job.id} {pending if job.status == 'running' else f'is {job.status}'}", as_json=as_json
+    )
 
 
 def download(
@@ -189,18 +189,18 @@ def download(
     checkpoint: Annotated[str | None, typer.Option(help="A checkpoint's id; default: the newest.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Download a job's weights. An interrupted download goes on where it was."""
+    """Download a job's weights. Interrupted downloads resume."""
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
     console = err()
     with open_client(ctx) as client, Progress(*columns, console=console, disable=not console.is_terminal) as bars:
         tasks = {}
 
-        def told(file: File, have: int) -> None:
+        def update(file: File, received: int) -> None:
             if file.name not in tasks:
                 tasks[file.name] = bars.add_task(file.name, total=file.size)
-            bars.update(tasks[file.name], completed=have)
+            bars.update(tasks[file.name], completed=received)
 
-        paths = client.jobs.get(job_id).download(folder, names.split(",") if names else None, checkpoint, told)
+        paths = client.jobs.get(job_id).download(folder, names.split(",") if names else None, checkpoint, update)
     if as_json:
         print_json([str(path) for path in paths])
         return
@@ -211,17 +211,17 @@ def download(
 def export(
     ctx: typer.Context,
     job_id: JobId,
-    form: Annotated[str, typer.Argument(help="onnx, torch_export, or bundle: everything in one archive.")],
+    form: Annotated[str, typer.Argument(help="onnx, torch_export, or bundle: all files in one archive.")],
     folder: Annotated[Path, typer.Argument(help="Where to put the file.", file_okay=False)] = Path(),
     checkpoint: Annotated[str | None, typer.Option(help="A checkpoint's id; default: the newest.")] = None,
 ) -> None:
-    """Download a job's network as a graph for other programs, or everything in one archive."""
+    """Download a job's network as an exported graph, or all its files in one archive."""
     with open_client(ctx) as client:
         out().print(str(client.jobs.get(job_id).export(form, folder, checkpoint)), markup=False)
 
 
 def _watch(job: Job, as_json: bool) -> None:
-    """Watch, then end with the job's exit code; on Ctrl-C say how to come back."""
+    """Watch, then exit with the job's exit code; on Ctrl-C print how to watch again."""
     try:
         if as_json:
             for event in job.stream():
@@ -230,7 +230,7 @@ def _watch(job: Job, as_json: bool) -> None:
         else:
             _format_job(watch_progress(job, err()))
     except KeyboardInterrupt:
-        err().print(f"\nno longer watching; the job goes on. Come back with: graftwerk watch {job.id}")
+        err().print(f"\nstopped watching; the job goes on. To watch again: graftwerk watch {job.id}")
         raise typer.Exit(ExitCode.INTERRUPTED) from None
     raise typer.Exit(ExitCode.OK if job.status == "succeeded" else ExitCode.JOB_FAILED)
 
@@ -247,16 +247,16 @@ def _format_job(job: Job) -> None:
 
 
 def _queue_position(job: Job) -> str:
-    """Return where a waiting job stands, as far as the service tells."""
-    told = job.document
-    if told.get("held_by") == "not_before":
-        return f"waits until {told.get('not_before')}"
-    parts = [f"number {told['position']} in its queue"] if told.get("position") else []
-    parts += [f"starts about {told['starts_at']}"] if told.get("starts_at") else []
+    """Return a waiting job's position in its queue, as far as it is known."""
+    document = job.document
+    if document.get("held_by") == "not_before":
+        return f"waits until {document.get('not_before')}"
+    parts = [f"number {document['position']} in its queue"] if document.get("position") else []
+    parts += [f"starts about {document['starts_at']}"] if document.get("starts_at") else []
     parts += {
-        "running_limit": ["its key runs as many jobs as it may"],
+        "running_limit": ["its key has reached its limit of running jobs"],
         "no_worker": ["no worker serves its queue"],
-    }.get(told.get("held_by") or "", [])
+    }.get(document.get("held_by") or "", [])
     return ", ".join(parts)
 
 

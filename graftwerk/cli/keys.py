@@ -1,4 +1,4 @@
-"""Commands about API keys, what they may use, and what was done with them."""
+"""Commands for API keys, their usage and the audit log."""
 
 import json
 import re
@@ -20,7 +20,7 @@ Limits = Annotated[
     list[str] | None,
     typer.Option("--limit", help="Such as running_jobs=2, or requests=10/second; `graftwerk usage` lists them."),
 ]
-Expires = Annotated[str | None, typer.Option(help="After how long it ends to be valid, such as 30d or 12h.")]
+Expires = Annotated[str | None, typer.Option(help="Lifetime, such as 30d or 12h.")]
 
 
 @keys.command()
@@ -32,25 +32,25 @@ def create(
     limit: Limits = None,
     as_json: AsJson = False,
 ) -> None:
-    """Create a key. It is shown this once."""
+    """Create a key. It is shown only once."""
     until = None if expires is None else _expiry_timestamp(expires)
     with open_client(ctx) as client:
-        made = client.keys.create(name, [scope.strip() for scope in scopes.split(",")], until, _format_limits(limit))
-    _print_key(made, as_json)
+        key = client.keys.create(name, [scope.strip() for scope in scopes.split(",")], until, _parse_limits(limit))
+    _print_key(key, as_json)
 
 
 @keys.command()
 def ls(ctx: typer.Context, as_json: AsJson = False) -> None:
     """List keys, without their secrets."""
     with open_client(ctx) as client:
-        found = client.keys.list()
+        items = client.keys.list()
     if as_json:
-        print_json([asdict(item) for item in found])
+        print_json([asdict(item) for item in items])
         return
     titles = ("KEY", "SCOPES", "STATE", "LAST USED", "NAME")
     print_table(
         titles,
-        [(item.id, ",".join(item.scopes), _key_state(item), item.last_used_at or "", item.name) for item in found],
+        [(item.id, ",".join(item.scopes), _key_state(item), item.last_used_at or "", item.name) for item in items],
     )
 
 
@@ -58,49 +58,47 @@ def ls(ctx: typer.Context, as_json: AsJson = False) -> None:
 def change(
     ctx: typer.Context,
     key_id: KeyId,
-    name: Annotated[str | None, typer.Option(help="Another name.")] = None,
+    name: Annotated[str | None, typer.Option(help="The new name.")] = None,
     expires: Expires = None,
     limit: Limits = None,
     as_json: AsJson = False,
 ) -> None:
-    """Change a key's name, expiry or limits. `--limit queued_jobs=null` takes a limit away."""
-    changes: dict[str, Any] = {"name": name, "limits": _format_limits(limit) or None}
+    """Change a key's name, expiry or limits. `--limit queued_jobs=null` removes a limit."""
+    changes: dict[str, Any] = {"name": name, "limits": _parse_limits(limit) or None}
     changes["expires_at"] = None if expires is None else _expiry_timestamp(expires).isoformat()
     with open_client(ctx) as client:
-        made = client.keys.change(key_id, **{field: value for field, value in changes.items() if value is not None})
-    print_result(asdict(made), f"{made.id} is changed", as_json=as_json)
+        key = client.keys.change(key_id, **{field: value for field, value in changes.items() if value is not None})
+    print_result(asdict(key), f"{key.id} is changed", as_json=as_json)
 
 
 @keys.command()
 def rotate(
     ctx: typer.Context,
     key_id: KeyId,
-    grace: Annotated[
-        str, typer.Option(help="For how long the old secret opens as well, such as 1h; 0s: no longer.")
-    ] = "1h",
+    grace: Annotated[str, typer.Option(help="How long the previous secret stays valid, such as 1h.")] = "1h",
     as_json: AsJson = False,
 ) -> None:
-    """Give a key another secret. It is shown this once."""
+    """Give a key a new secret. It is shown only once."""
     seconds = _parse_duration(grace, "--grace").total_seconds()
     with open_client(ctx) as client:
-        made = client.keys.rotate(key_id, seconds)
-    _print_key(made, as_json)
+        key = client.keys.rotate(key_id, seconds)
+    _print_key(key, as_json)
 
 
 @keys.command()
 def revoke(ctx: typer.Context, key_id: KeyId, as_json: AsJson = False) -> None:
-    """Make a key invalid at once."""
+    """Revoke a key, with immediate effect."""
     with open_client(ctx) as client:
         client.keys.revoke(key_id)
     print_result({"id": key_id, "revoked": True}, f"{key_id} is revoked", as_json=as_json)
 
 
 def usage(ctx: typer.Context, as_json: AsJson = False) -> None:
-    """Show what the key may use, and how much of it is used."""
+    """Show the limits of the key, and their usage."""
     with open_client(ctx) as client:
-        found = client.keys.usage()
+        report = client.keys.usage()
     if as_json:
-        print_json(found)
+        print_json(report)
         return
     rows = [
         (
@@ -109,7 +107,7 @@ def usage(ctx: typer.Context, as_json: AsJson = False) -> None:
             "none" if item["limit"] is None else str(item["limit"]),
             item["of"],
         )
-        for item in found["limits"]
+        for item in report["limits"]
     ]
     print_table(("LIMIT", "USED", "OF", "COUNTED FOR"), rows)
 
@@ -117,29 +115,29 @@ def usage(ctx: typer.Context, as_json: AsJson = False) -> None:
 def audit(
     ctx: typer.Context,
     action: Annotated[str | None, typer.Option(help="Such as job.delete, key.create, refused.")] = None,
-    key: Annotated[str | None, typer.Option(help="Only what came with this key.")] = None,
-    target: Annotated[str | None, typer.Option(help="Only what was done to this object.")] = None,
-    limit: Annotated[int, typer.Option(min=1, help="At most so many, newest first.")] = 50,
+    key: Annotated[str | None, typer.Option(help="Only actions of this key.")] = None,
+    target: Annotated[str | None, typer.Option(help="Only actions on this object.")] = None,
+    limit: Annotated[int, typer.Option(min=1, help="Maximum number, newest first.")] = 50,
     as_json: AsJson = False,
 ) -> None:
-    """List who did what, and who was refused. Needs the scope admin."""
+    """List actions and refused requests. Needs the scope admin."""
     with open_client(ctx) as client:
-        found = list(islice(client.keys.audit(action=action, key=key, target=target), limit))
+        entries = list(islice(client.keys.audit(action=action, key=key, target=target), limit))
     if as_json:
-        print_json(found)
+        print_json(entries)
         return
     columns = ("at", "action", "target", "key_id", "address")
     print_table(
-        ("AT", "ACTION", "TARGET", "KEY", "FROM"), [[str(item[name] or "") for name in columns] for item in found]
+        ("AT", "ACTION", "TARGET", "KEY", "FROM"), [[str(item[name] or "") for name in columns] for item in entries]
     )
 
 
-def _print_key(made: Key, as_json: bool) -> None:
+def _print_key(key: Key, as_json: bool) -> None:
     if as_json:
-        print_json(asdict(made))
+        print_json(asdict(key))
         return
-    out().print(made.token or "", markup=False)
-    err().print(f"{made.id}; keep the key above, it is not shown again")
+    out().print(key.token or "", markup=False)
+    err().print(f"{key.id}; keep the key above, it is not shown again")
 
 
 def _key_state(key: Key) -> str:
@@ -151,17 +149,17 @@ def _key_state(key: Key) -> str:
     return "expired" if expired else f"until {key.expires_at}"
 
 
-def _format_limits(told: list[str] | None) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for item in told or ():
+def _parse_limits(options: list[str] | None) -> dict[str, Any]:
+    limits: dict[str, Any] = {}
+    for item in options or ():
         name, equals, value = item.partition("=")
         if not equals:
             raise typer.BadParameter(f"{item}: a limit is NAME=VALUE", param_hint="--limit")
         try:
-            found[name.strip()] = json.loads(value)
+            limits[name.strip()] = json.loads(value)
         except ValueError:
-            found[name.strip()] = value.strip()
-    return found
+            limits[name.strip()] = value.strip()
+    return limits
 
 
 def _expiry_timestamp(duration: str) -> datetime:
@@ -169,7 +167,7 @@ def _expiry_timestamp(duration: str) -> datetime:
 
 
 def _parse_duration(text: str, option: str) -> timedelta:
-    found = re.fullmatch(r"(\d{1,6})([smhd])", text.strip())
-    if found is None:
+    match = re.fullmatch(r"(\d{1,6})([smhd])", text.strip())
+    if match is None:
         raise typer.BadParameter(f"{text}: a duration is a number and s, m, h or d, such as 30d", param_hint=option)
-    return timedelta(**{DURATION_UNITS[found[2]]: int(found[1])})
+    return timedelta(**{DURATION_UNITS[match[2]]: int(match[1])})

@@ -6,7 +6,6 @@ from typing import Annotated
 import typer
 
 from graftwerk.cli import jobs
-from graftwerk.cli.backup import backup, restore
 from graftwerk.cli.datasets import datasets
 from graftwerk.cli.deletion import rm, undelete
 from graftwerk.cli.doctor import doctor
@@ -14,19 +13,19 @@ from graftwerk.cli.keys import audit, keys, usage
 from graftwerk.cli.output import CommandGroup
 from graftwerk.cli.predict import predict
 from graftwerk.cli.report import report
-from graftwerk.cli.up import up
+from graftwerk.cli.server import backup, restore, up
 from graftwerk.cli.webhooks import webhooks
 
 app = typer.Typer(
     cls=CommandGroup,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
-    epilog="Exit codes: 0 fine, 1 the job failed, 2 usage or a spec with problems, 3 the service, 130 interrupted.",
+    epilog="Exit codes: 0 success, 1 job failed, 2 usage error or invalid spec, 3 service error, 130 interrupted.",
 )
 
 
-def _version(wanted: bool) -> None:
-    if wanted:
+def _version(show: bool) -> None:
+    if show:
         typer.echo(version("graftwerk"))
         raise typer.Exit
 
@@ -34,7 +33,9 @@ def _version(wanted: bool) -> None:
 @app.callback()
 def root(
     ctx: typer.Context,
-    url: Annotated[str | None, typer.Option(envvar="GRAFTWERK_URL", help="Default: what `graftwerk up` wrote.")] = None,
+    url: Annotated[
+        str | None, typer.Option(envvar="GRAFTWERK_URL", help="Default: the address that `graftwerk up` wrote.")
+    ] = None,
     show_version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
     ] = False,

@@ -1,4 +1,4 @@
-"""What commands share: consoles, the connection, the `--json` option, and how errors are told."""
+"""What commands share: consoles, the client, the `--json` option, and error messages."""
 
 import json
 from collections.abc import Iterator, Sequence
@@ -24,8 +24,8 @@ class ExitCode(IntEnum):
 
     OK = 0
     JOB_FAILED = 1
-    USAGE = 2  # also a spec with problems
-    SERVICE = 3  # not reachable, or in trouble
+    USAGE = 2  # or an invalid spec
+    SERVICE = 3  # unreachable, or a server error
     INTERRUPTED = 130
 
 
@@ -35,32 +35,32 @@ def out() -> Console:
 
 
 def err() -> Console:
-    """Return the console for everything that is no result."""
+    """Return the console for everything else: progress, hints, errors."""
     return Console(stderr=True, highlight=False, soft_wrap=True)
 
 
 def _store_json_flag(ctx: typer.Context, value: bool) -> bool:
-    ctx.meta[JSON_META_KEY] = value  # so that errors are told as JSON too
+    ctx.meta[JSON_META_KEY] = value  # so that errors are JSON too
     return value
 
 
-AsJson = Annotated[bool, typer.Option("--json", callback=_store_json_flag, help="Print JSON, for programs.")]
+AsJson = Annotated[bool, typer.Option("--json", callback=_store_json_flag, help="Print JSON.")]
 
 
 @contextmanager
 def open_client(ctx: typer.Context) -> Iterator[Client]:
-    """Open a client for the address that the command line, the environment or `graftwerk up` gives."""
+    """Open a client for the address from the command line, the environment or `graftwerk up`."""
     with Client(ctx.obj) as client:
         yield client
 
 
 def print_json(value: Any) -> None:
-    """Print one JSON document on a line of its own."""
+    """Print a JSON document on one line."""
     typer.echo(json.dumps(value))
 
 
 def print_result(document: Any, line: str, *, as_json: bool) -> None:
-    """Print what came of a command: the document for programs, or a line for people."""
+    """Print a command's result: as JSON, or as a line of text."""
     if as_json:
         print_json(document)
     else:
@@ -68,21 +68,21 @@ def print_result(document: Any, line: str, *, as_json: bool) -> None:
 
 
 def print_table(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Print a table that other programs can also cut into columns."""
+    """Print a table that other programs can also split into columns."""
     table = Table(box=None, pad_edge=False, header_style="bold")
     for title in titles:
         table.add_column(title, no_wrap=True)
     for row in rows:
         table.add_row(*(Text(cell) for cell in row))
-    width = None if out().is_terminal else 10_000  # never cut what a program reads
+    width = None if out().is_terminal else 10_000  # never truncate piped output
     Console(highlight=False, width=width).print(table)
 
 
 class CommandGroup(TyperGroup):
-    """Commands whose expected errors end in a sentence and an exit code, never in a stack trace."""
+    """Commands that report expected errors by a message and an exit code, without a traceback."""
 
     def invoke(self, ctx: typer.Context) -> Any:  # type: ignore[override]
-        """Run the command."""
+        """Run the command, and turn expected errors into exit codes."""
         try:
             return super().invoke(ctx)
         except (GraftwerkClientError, CannotStart) as error:
@@ -98,8 +98,8 @@ def _exit_code(error: Exception) -> ExitCode:
 
 def _print_error(error: Exception, *, as_json: bool) -> None:
     if as_json:
-        plain = {"detail": str(error), "code": type(error).__name__}
-        print_json(error.document if isinstance(error, ApiStatusError) else plain)
+        document = {"detail": str(error), "code": type(error).__name__}
+        print_json(error.document if isinstance(error, ApiStatusError) else document)
         return
     console = err()
     if not isinstance(error, ApiStatusError):

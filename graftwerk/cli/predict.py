@@ -1,4 +1,4 @@
-"""The command that asks a job's network about a file of rows."""
+"""`graftwerk predict`: predictions of a job's network for a file of rows."""
 
 import json
 from pathlib import Path
@@ -10,7 +10,7 @@ from graftwerk.cli.jobs import JobId
 from graftwerk.cli.output import AsJson, open_client, print_json, print_table
 from graftwerk.types import Predictions
 
-MAX_CELL_CHARACTERS = 60  # characters of a cell
+MAX_CELL_CHARACTERS = 60
 
 
 def predict(
@@ -19,7 +19,7 @@ def predict(
     file: Annotated[
         Path,
         typer.Argument(
-            help="Rows, in a form that the data set has: CSV, JSONL, Parquet, NPZ, a picture, a zip of pictures; or "
+            help="Rows in a format of the data set: CSV, JSONL, Parquet, NPZ, an image, a zip of images; or "
             'JSON: {"rows": […]}.',
             exists=True,
             dir_okay=False,
@@ -31,32 +31,33 @@ def predict(
     csv: Annotated[bool, typer.Option("--csv", help="Print a table as CSV.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Tell what a job's network makes of rows."""
+    """Print a network's predictions for rows."""
     with open_client(ctx) as client:
         job = client.jobs.get(job_id)
         if csv:
             typer.echo(job.predict_csv(file=file, checkpoint=checkpoint, outputs=outputs), nl=False)
             return
-        found = job.predict(file=file, checkpoint=checkpoint, outputs=outputs)
+        predictions = job.predict(file=file, checkpoint=checkpoint, outputs=outputs)
     if as_json:
-        print_json(found.document)
+        print_json(predictions.document)
     else:
-        _print_predictions(found)
+        _print_predictions(predictions)
 
 
-def _print_predictions(found: Predictions) -> None:
-    """Print a row for each row, with a column for each thing told."""
-    told = [(output, name) for output, fields in found[0].items() for name in fields]
-    titles = [name if len(found.outputs) == 1 else f"{output} {name}" for output, name in told]
-    names = found.files or [str(row) for row in range(len(found))]
+def _print_predictions(predictions: Predictions) -> None:
+    """Print a table with a line per row, and a column per field of the outputs."""
+    columns = [(output, name) for output, fields in predictions[0].items() for name in fields]
+    titles = [name if len(predictions.outputs) == 1 else f"{output} {name}" for output, name in columns]
+    names = predictions.files or [str(row) for row in range(len(predictions))]
     rows = [
-        (name, *(_format_value(found[row][output][field]) for output, field in told)) for row, name in enumerate(names)
+        (name, *(_format_value(predictions[row][output][field]) for output, field in columns))
+        for row, name in enumerate(names)
     ]
-    print_table(("FILE" if found.files else "ROW", *(title.upper() for title in titles)), rows)
+    print_table(("FILE" if predictions.files else "ROW", *(title.upper() for title in titles)), rows)
 
 
 def _format_value(value: Any) -> str:
-    """Return a value for people."""
+    """Return a value as text for a cell."""
     if isinstance(value, float):
         return f"{value:.4g}"
     if isinstance(value, list) and value and all(isinstance(item, dict) for item in value):

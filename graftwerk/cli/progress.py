@@ -11,11 +11,11 @@ from rich.progress import BarColumn, Progress, TextColumn
 from graftwerk.jobs import Job
 from graftwerk.types import TERMINAL_STATUSES, Event, parse_number
 
-LINE_INTERVAL_SECONDS = 2.0  # seconds between two plain lines of the same phase
+LINE_INTERVAL_SECONDS = 2.0  # between two plain lines of the same phase
 
 
 class ProgressView(Protocol):
-    """Something that shows how far a job is."""
+    """Shows a job's progress."""
 
     def show(self, state: str, progress: Mapping[str, Any]) -> None:
         """Show the state (a status or phase) and the progress."""
@@ -27,7 +27,7 @@ class ProgressView(Protocol):
 
 
 class ProgressBarView:
-    """A bar that moves."""
+    """A progress bar."""
 
     def __init__(self, console: Console) -> None:
         columns = ("{task.description:<10}", "{task.fields[epoch]}", BarColumn(), "{task.fields[words]}")
@@ -37,7 +37,7 @@ class ProgressBarView:
         self._task = self._bar.add_task("", total=None, epoch="", words="")
 
     def show(self, state: str, progress: Mapping[str, Any]) -> None:
-        """Move the bar."""
+        """Update the bar."""
         total = progress.get("total_steps")
         epoch, *rest = format_progress(progress, state in TERMINAL_STATUSES) or [""]
         words = "  ".join(rest)
@@ -54,35 +54,35 @@ class ProgressBarView:
 
 
 class ProgressLineView:
-    """A line now and then."""
+    """Plain lines, at intervals."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
         self._state = ""
-        self._line = ""  # the latest that was printed
-        self._told = 0.0
-        self._waiting = ""
+        self._line = ""  # the last one printed
+        self._printed_at = 0.0
+        self._pending = ""
 
     def show(self, state: str, progress: Mapping[str, Any]) -> None:
-        """Print a line if the state is new or the last line is old; else keep it for the end."""
+        """Print a line if the state has changed or the last line is old; else keep it for the end."""
         line = "  ".join([f"{state:<10}", *format_progress(progress, state in TERMINAL_STATUSES)]).rstrip()
         now = time.monotonic()
-        if state == self._state and now - self._told < LINE_INTERVAL_SECONDS:
-            self._waiting = line if line != self._line else ""
+        if state == self._state and now - self._printed_at < LINE_INTERVAL_SECONDS:
+            self._pending = line if line != self._line else ""
             return
-        self._state, self._line, self._told, self._waiting = state, line, now, ""
+        self._state, self._line, self._printed_at, self._pending = state, line, now, ""
         self._console.print(line, markup=False)
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *error: object) -> None:
-        if self._waiting:
-            self._console.print(self._waiting, markup=False)
+        if self._pending:
+            self._console.print(self._pending, markup=False)
 
 
 def format_progress(progress: Mapping[str, Any], ended: bool = False) -> list[str]:
-    """Return epoch, step, latest values and rate, as far as they are known; and the time left, unless it is over."""
+    """Return epoch, step, latest values and rate, as far as they are known, and unless `ended` the remaining time."""
     step, total, per_epoch = (progress.get(name) for name in ("step", "total_steps", "steps_per_epoch"))
     if step is None:
         return []
@@ -101,7 +101,7 @@ def format_progress(progress: Mapping[str, Any], ended: bool = False) -> list[st
 
 
 def watch_progress(job: Job, console: Console) -> Job:
-    """Show the job's progress until it has ended; returns it as it ended. Stopping to watch does not stop the job."""
+    """Show the job's progress until it has ended, and return it. An interruption does not stop the job."""
     view: ProgressView = ProgressBarView(console) if console.is_terminal else ProgressLineView(console)
     state, progress = job.phase or job.status, dict(job.progress)
     with view:

@@ -1,4 +1,4 @@
-"""The command that shows what an evaluation saw."""
+"""`graftwerk report`: the evaluation report of a checkpoint."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Annotated, Any
@@ -8,7 +8,7 @@ import typer
 from graftwerk.cli.jobs import JobId
 from graftwerk.cli.output import AsJson, open_client, out, print_json, print_table
 
-MAX_CONFUSION_CLASSES = 20  # classes of a confusion matrix that is printed
+MAX_CONFUSION_CLASSES = 20  # of a confusion matrix that is printed
 SCORE_NAMES = ("precision", "recall", "f1")
 SCORE_TITLES = ("PRECISION", "RECALL", "F1", "SUPPORT")
 ScoreRow = Mapping[str, Any]
@@ -20,14 +20,15 @@ def report(
     checkpoint: Annotated[str | None, typer.Option(help="A checkpoint's id; default: the best.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show what the evaluation of a checkpoint saw: classes, confusion, entities, errors."""
+    """Show the evaluation report of a checkpoint: classes, confusion, entities, errors."""
     with open_client(ctx) as client:
-        found = client.jobs.get(job_id).report(checkpoint)
+        document = client.jobs.get(job_id).report(checkpoint)
     if as_json:
-        print_json(found)
+        print_json(document)
         return
-    out().print(f"{found['checkpoint_id']} at step {found['step']}, {found['rows']:,} held-out examples", markup=False)
-    for head in found["heads"]:
+    summary = f"{document['checkpoint_id']} at step {document['step']}, {document['rows']:,} validation examples"
+    out().print(summary, markup=False)
+    for head in document["heads"]:
         _print_head(head)
 
 

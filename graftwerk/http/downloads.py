@@ -1,4 +1,4 @@
-"""Downloads that go on where they broke off, and that are what the service has, byte for byte."""
+"""Resumable downloads, verified by their SHA-256."""
 
 import hashlib
 from collections.abc import Callable
@@ -14,45 +14,45 @@ PARTIAL_SUFFIX = ".part"
 
 
 def download(
-    transport: Transport, path: str, file: File, folder: Path, told: Callable[[int], None] = lambda size: None
+    transport: Transport, path: str, file: File, folder: Path, on_progress: Callable[[int], None] = lambda size: None
 ) -> Path:
-    """Fetch one file into the folder and return where it lies.
+    """Download a file into a folder and return its path.
 
-    An interrupted download goes on by Range; the file appears under its name only once its SHA-256 is right.
-    `told` hears the bytes that lie on disk, after every piece. Raises `DamagedFile`, `Unreachable`, or a kind
-    of `Answered`.
+    An interrupted download is resumed by a Range request; the file gets its name once its SHA-256 is verified.
+    `on_progress` is called with the bytes on disk after every chunk. Raises `CorruptDownload`, `Unreachable` or an
+    `ApiStatusError`.
     """
     if Path(file.name).name != file.name or file.name in ("", ".", ".."):
-        raise CorruptDownload(f'the service offers a file with the name "{file.name}", which is no plain file name')
+        raise CorruptDownload(f'"{file.name}", a name sent by the service, is not a plain file name')
     folder.mkdir(parents=True, exist_ok=True)
     target = folder / file.name
     if target.is_file() and _sha256(target) == file.sha256:
-        told(file.size)
+        on_progress(file.size)
         return target
     part = folder / (file.name + PARTIAL_SUFFIX)
-    for fresh in (False, True):  # what an earlier run left may be of another file: then once more from the start
+    for fresh in (False, True):  # a partial file may belong to another version: then start over, once
         if fresh:
             part.unlink(missing_ok=True)
-        _fetch(transport, path, file, part, told)
+        _fetch(transport, path, file, part, on_progress)
         if _sha256(part) == file.sha256:
             part.replace(target)
             return target
     part.unlink(missing_ok=True)
-    raise CorruptDownload(f"{file.name} arrived twice with another SHA-256 than the service tells ({file.sha256})")
+    raise CorruptDownload(f"the SHA-256 of {file.name} differed twice from the service's ({file.sha256})")
 
 
-def _fetch(transport: Transport, path: str, file: File, part: Path, told: Callable[[int], None]) -> None:
-    """Bring the part to its full size, over as many connections as it takes while there is progress."""
+def _fetch(transport: Transport, path: str, file: File, part: Path, on_progress: Callable[[int], None]) -> None:
+    """Download the rest of the partial file; reconnect as long as there is progress."""
     failures = 0
     while True:
-        have = part.stat().st_size if part.exists() else 0
-        if have >= file.size and part.exists():
+        received = part.stat().st_size if part.exists() else 0
+        if received >= file.size and part.exists():
             return
-        trouble: Exception | None = None
+        failure: Exception | None = None
         try:
-            _download_once(transport, path, file, part, have, told)
+            _download_once(transport, path, file, part, received, on_progress)
         except (httpx.TransportError, ServerError) as error:
-            trouble = error
+            failure = error
         except ApiStatusError as error:
             if error.status != 416:
                 raise
@@ -60,27 +60,27 @@ def _fetch(transport: Transport, path: str, file: File, part: Path, told: Callab
         now = part.stat().st_size if part.exists() else 0
         if now >= file.size and part.exists():
             return
-        failures = 0 if now > have else failures + 1
+        failures = 0 if now > received else failures + 1
         if failures >= transport.attempts:
-            reason = trouble or ConnectionError("the file keeps ending early")
-            raise Unreachable(transport.unreachable_message(reason)) from trouble
+            reason = failure or ConnectionError("the download keeps ending early")
+            raise Unreachable(transport.unreachable_message(reason)) from failure
         transport.sleep(retry_delay(max(failures, 1)) or 0.0)
 
 
 def _download_once(
-    transport: Transport, path: str, file: File, part: Path, have: int, told: Callable[[int], None]
+    transport: Transport, path: str, file: File, part: Path, received: int, on_progress: Callable[[int], None]
 ) -> None:
     headers = {"Accept": "*/*", "Accept-Encoding": "identity"}
-    if have:
-        headers |= {"Range": f"bytes={have}-", "If-Range": f'"{file.sha256}"'}
+    if received:
+        headers |= {"Range": f"bytes={received}-", "If-Range": f'"{file.sha256}"'}
     with transport.stream(path, headers=headers) as response:
-        goes_on = response.status_code == 206
-        size = have if goes_on else 0
-        with part.open("ab" if goes_on else "wb") as out:
-            for piece in response.iter_bytes():
-                out.write(piece)
-                size += len(piece)
-                told(size)
+        is_partial = response.status_code == 206
+        size = received if is_partial else 0
+        with part.open("ab" if is_partial else "wb") as out:
+            for chunk in response.iter_bytes():
+                out.write(chunk)
+                size += len(chunk)
+                on_progress(size)
 
 
 def _sha256(path: Path) -> str:

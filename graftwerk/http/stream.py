@@ -1,4 +1,4 @@
-"""A job's events as they happen, without gaps: a broken stream goes on after the last event that arrived."""
+"""A job's events as they happen, without gaps: a broken stream resumes after the last event received."""
 
 import json
 from collections.abc import Iterator
@@ -10,18 +10,18 @@ from graftwerk.errors import ServerError, Unreachable
 from graftwerk.http.transport import Transport, retry_delay
 from graftwerk.types import Event
 
-READ_TIMEOUT_SECONDS = 45.0  # seconds; the service pings more often than this
+READ_TIMEOUT_SECONDS = 45.0  # the service pings more often than this
 DONE_EVENT = "done"
 
 
 def stream_events(transport: Transport, path: str, after: int = 0) -> Iterator[Event]:
-    """Yield the events numbered above `after`, in order, up to and with `done`.
+    """Yield the events numbered above `after`, in order, up to and including `done`.
 
-    Reconnects with Last-Event-ID. Raises `Unreachable` when the service stays away, or a kind of `Answered`.
+    Reconnects with Last-Event-ID. Raises `Unreachable` if the service stays unreachable, or an `ApiStatusError`.
     """
     failures = 0
     while True:
-        trouble: Exception | None = None
+        failure: Exception | None = None
         try:
             for event in _stream_once(transport, path, after):
                 failures = 0
@@ -30,13 +30,13 @@ def stream_events(transport: Transport, path: str, after: int = 0) -> Iterator[E
                 if event.kind == DONE_EVENT:
                     return
         except (httpx.TransportError, ServerError) as error:
-            trouble = error
+            failure = error
         failures += 1
         if failures >= transport.attempts:
-            if isinstance(trouble, ServerError):
-                raise trouble
-            reason = trouble or ConnectionError("the stream keeps ending early")
-            raise Unreachable(transport.unreachable_message(reason)) from trouble
+            if isinstance(failure, ServerError):
+                raise failure
+            reason = failure or ConnectionError("the stream keeps ending early")
+            raise Unreachable(transport.unreachable_message(reason)) from failure
         transport.sleep(retry_delay(failures) or 0.0)
 
 
@@ -51,6 +51,6 @@ def _stream_once(transport: Transport, path: str, after: int) -> Iterator[Event]
             kind = message.event or "message"
             seq = int(message.id) if message.id.isdigit() and kind != DONE_EVENT else 0
             if seq and seq <= after:
-                continue  # told before the break
+                continue  # received before the break
             data = json.loads(message.data)
             yield Event(seq=seq, kind=kind, data=data if isinstance(data, dict) else {"value": data})

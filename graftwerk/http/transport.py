@@ -1,4 +1,4 @@
-"""HTTP with patience: what may be repeated is repeated, as the service asks."""
+"""HTTP requests with retries and backoff."""
 
 import random
 import time
@@ -13,19 +13,19 @@ from graftwerk.errors import Unreachable, error_from_response
 
 MAX_ATTEMPTS = 7
 RETRYABLE_STATUSES = frozenset({429, 502, 503, 504})
-INITIAL_BACKOFF_SECONDS = 0.25  # seconds; doubled by every attempt
+INITIAL_BACKOFF_SECONDS = 0.25  # doubled by every attempt
 MAX_BACKOFF_SECONDS = 8.0
-MAX_RETRY_AFTER_SECONDS = 60.0  # a longer Retry-After is answered with the error instead
+MAX_RETRY_AFTER_SECONDS = 60.0  # after a longer Retry-After the error is raised at once
 IDEMPOTENT_METHODS = frozenset({"GET", "HEAD", "PUT", "DELETE"})
 
 
 def retry_delay(attempt: int, retry_after: str | None = None) -> float | None:
-    """Return the seconds to wait before the attempt numbered `attempt` (from 1); `None` if that is too long to wait."""
-    wanted = min(MAX_BACKOFF_SECONDS, INITIAL_BACKOFF_SECONDS * 2.0 ** (attempt - 1)) * random.uniform(0.5, 1.0)
-    asked = _retry_after_seconds(retry_after)
-    if asked > MAX_RETRY_AFTER_SECONDS:
+    """Return the seconds to wait after attempt number `attempt` (from 1); `None` if Retry-After is too long."""
+    backoff = min(MAX_BACKOFF_SECONDS, INITIAL_BACKOFF_SECONDS * 2.0 ** (attempt - 1)) * random.uniform(0.5, 1.0)
+    requested = _retry_after_seconds(retry_after)
+    if requested > MAX_RETRY_AFTER_SECONDS:
         return None
-    return max(wanted, asked)
+    return max(backoff, requested)
 
 
 def _retry_after_seconds(retry_after: str | None) -> float:
@@ -40,7 +40,7 @@ def _retry_after_seconds(retry_after: str | None) -> float:
 
 
 class Transport:
-    """Requests to one service. Safe to use from several threads, as `httpx.Client` is."""
+    """Requests to a service. Thread-safe, as `httpx.Client` is."""
 
     def __init__(
         self,
@@ -61,7 +61,7 @@ class Transport:
         self.http = httpx.Client(base_url=url, headers=headers, timeout=timeout, transport=transport)
 
     def close(self) -> None:
-        """Close every connection."""
+        """Close all connections."""
         self.http.close()
 
     def request(
@@ -76,24 +76,25 @@ class Transport:
         repeatable: bool | None = None,
         seconds: float | None = None,
     ) -> httpx.Response:
-        """Send a request and return the successful response, read; it may take so many `seconds` (default: 60).
+        """Send a request and return the successful response, with its body read. `seconds`: timeout (default: 60).
 
-        Repeated after a broken connection, 429, 502, 503, 504, and 409 while the same Idempotency-Key is being
-        answered; never a POST without an Idempotency-Key, unless `repeatable` says that it does no harm twice.
-        Raises `Unreachable`, or a kind of `Answered`.
+        Retried after a connection error, 429, 502, 503, 504, and 409 while a request with the same Idempotency-Key is
+        in progress. A POST without Idempotency-Key is retried only if `repeatable`. Raises `Unreachable` or an
+        `ApiStatusError`.
         """
-        sent = dict(headers or {})
-        may_repeat = (method in IDEMPOTENT_METHODS or "Idempotency-Key" in sent) if repeatable is None else repeatable
-        wanted = {name: value for name, value in (params or {}).items() if value is not None}
+        all_headers = dict(headers or {})
+        if repeatable is None:
+            repeatable = method in IDEMPOTENT_METHODS or "Idempotency-Key" in all_headers
+        query = {name: value for name, value in (params or {}).items() if value is not None}
         timeout = self.http.timeout if seconds is None else httpx.Timeout(seconds, connect=5.0)
         attempt = 0
         while True:
             attempt += 1
-            last = attempt >= self.attempts or not may_repeat
+            last = attempt >= self.attempts or not repeatable
             wait: float | None
             try:
                 response = self.http.request(
-                    method, path, params=wanted, headers=sent, json=json, content=content, timeout=timeout
+                    method, path, params=query, headers=all_headers, json=json, content=content, timeout=timeout
                 )
             except httpx.TransportError as error:
                 if last:
@@ -108,16 +109,16 @@ class Transport:
             self.sleep(wait or 0.0)
 
     def json(self, method: str, path: str, **options: Any) -> Any:
-        """Send a request and return the body of its response."""
+        """Send a request and return the JSON of its response."""
         return self.request(method, path, **options).json()
 
     @contextmanager
     def stream(
         self, path: str, *, headers: Mapping[str, str], timeout: float | None = 60.0
     ) -> Iterator[httpx.Response]:
-        """Open one GET whose body is read in pieces; one attempt. `timeout`: seconds between two pieces.
+        """Open a GET whose body is read in chunks, without retries. `timeout`: seconds between two chunks.
 
-        Raises a kind of `Answered` for an error status, and httpx's own errors for a broken connection.
+        Raises an `ApiStatusError` for an error status, and httpx's exceptions for connection errors.
         """
         limits = httpx.Timeout(timeout, connect=5.0)
         with self.http.stream("GET", path, headers=dict(headers), timeout=limits) as response:
@@ -127,13 +128,13 @@ class Transport:
             yield response
 
     def unreachable_message(self, error: Exception) -> str:
-        """Return a sentence about a connection that failed."""
+        """Return the message for a connection error."""
         reason = str(error) or type(error).__name__
-        return f"no answer from {self.url} ({reason}); is the service running? `graftwerk doctor` finds out"
+        return f"no response from {self.url} ({reason}); is the service running? Run `graftwerk doctor`"
 
 
 def _is_retryable(response: httpx.Response) -> bool:
-    """Return whether the refusal will pass by itself."""
+    """Return whether a retry may succeed."""
     if response.status_code in RETRYABLE_STATUSES:
         return True
     return response.status_code == 409 and error_from_response(response).code == "idempotency_key_in_use"

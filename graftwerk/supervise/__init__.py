@@ -1,1 +1,1 @@
-"""What `graftwerk up` runs on: a small supervisor of processes. Knows nothing of jobs."""
+"""Process supervision for `graftwerk up`. Knows nothing of jobs."""

@@ -1,4 +1,4 @@
-"""The home directory of a service: private, locked by one `graftwerk up` at a time."""
+"""The home directory of a service: private, and locked by one `graftwerk up` at a time."""
 
 import fcntl
 import os
@@ -9,11 +9,11 @@ from pathlib import Path
 
 
 class CannotStart(Exception):
-    """The service cannot start; the message says why and how to mend it."""
+    """The service cannot start; the message says why and how to fix it."""
 
 
 def create_home(home: Path) -> None:
-    """Make the directory, readable by its owner alone."""
+    """Create the directory with mode 0700. Raises `CannotStart`."""
     try:
         home.mkdir(parents=True, exist_ok=True, mode=0o700)
         home.chmod(0o700)
@@ -25,7 +25,7 @@ def create_home(home: Path) -> None:
 
 @contextmanager
 def lock_home(home: Path) -> Iterator[None]:
-    """Hold the directory's lock. Raises `CannotStart` if another process does; the lock ends with this process."""
+    """Hold the directory's lock, at most until this process ends. Raises `CannotStart` if another process holds it."""
     with (home / "lock").open("a+") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -42,7 +42,7 @@ def lock_home(home: Path) -> Iterator[None]:
 
 
 def free_port(host: str, port: int) -> int:
-    """Return the port if it is free, or any free one for 0. Raises `CannotStart` if it is taken."""
+    """Return the port if it is free, or any free one for 0. Raises `CannotStart` if it is in use."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family, socket.SOCK_STREAM) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -57,7 +57,7 @@ def free_port(host: str, port: int) -> int:
 
 
 def write_private(path: Path, text: str) -> None:
-    """Write a file that only its owner may read, whole or not at all."""
+    """Write a file with mode 0600, atomically."""
     part = path.with_name(path.name + ".part")
     part.unlink(missing_ok=True)
     with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:

@@ -1,7 +1,7 @@
-"""Become another program that ends when the process which started it ends, however that happens.
+"""Run a command that gets SIGTERM when the parent process dies (Linux: PR_SET_PDEATHSIG).
 
-Run as a file, ``python -I -S tether.py PARENT_PID COMMAND…``: replaces itself, so nothing stays in between. A
-function in `subprocess`'s preexec_fn could do the same, but is unsafe in a process with threads.
+Run as a file, ``python -I -S pdeathsig.py PARENT_PID COMMAND…``, it replaces itself by the command. A `preexec_fn`
+of `subprocess` would do the same, but is unsafe in a process with threads.
 """
 
 import ctypes
@@ -13,7 +13,7 @@ PR_SET_PDEATHSIG = 1  # from linux/prctl.h
 
 
 def main() -> None:
-    """Ask for SIGTERM at the parent's death (Linux only), then run the command."""
+    """Request SIGTERM at the parent's death (Linux only), then run the command."""
     parent, command = int(sys.argv[1]), sys.argv[2:]
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, int(signal.SIGTERM))

@@ -1,4 +1,4 @@
-"""One supervised program: started, its lines heard, stopped with grace."""
+"""A supervised program: started, its output read, stopped with grace."""
 
 import os
 import signal
@@ -19,7 +19,7 @@ MAX_LINES = 40
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """What to run."""
+    """A program to run."""
 
     name: str
     command: Sequence[str]
@@ -27,26 +27,29 @@ class Program:
 
 
 class Process:
-    """A program and, while it runs, its process group. Start it from the main thread: it ends with that thread."""
+    """A program and its process group. Start it from the main thread: it ends with that thread.
+
+    `on_line` is called with the program's name and each line of its output.
+    """
 
     def __init__(
-        self, program: Program, environment: Mapping[str, str], folder: Path, hear: Callable[[str, str], None]
+        self, program: Program, environment: Mapping[str, str], folder: Path, on_line: Callable[[str, str], None]
     ) -> None:
         self.program = program
         self.lines: deque[str] = deque(maxlen=MAX_LINES)
         self._environment = environment
         self._folder = folder
-        self._on_line = hear
+        self._on_line = on_line
         self._popen: subprocess.Popen[str] | None = None
         self._reader: threading.Thread | None = None
         self.started = 0.0
 
     def start(self) -> None:
         """Start the program in a session of its own, so that Ctrl-C reaches it only through `stop`."""
-        tether = [sys.executable, "-I", "-S", str(PDEATHSIG_SCRIPT), str(os.getpid())]
+        wrapper = [sys.executable, "-I", "-S", str(PDEATHSIG_SCRIPT), str(os.getpid())]
         self.started = time.monotonic()
         self._popen = subprocess.Popen(
-            [*tether, *self.program.command],
+            [*wrapper, *self.program.command],
             env=dict(self._environment),
             cwd=self._folder,
             stdin=subprocess.DEVNULL,
@@ -67,7 +70,7 @@ class Process:
 
     @property
     def exit_status(self) -> int | None:
-        """How the program ended: its exit status, or minus the signal's number; `None` while it runs."""
+        """The exit status, or minus the signal's number; `None` while the program runs."""
         return None if self._popen is None else self._popen.poll()
 
     def terminate(self) -> None:
@@ -76,7 +79,7 @@ class Process:
             self._popen.send_signal(signal.SIGTERM)
 
     def kill(self) -> None:
-        """End the program and everything that it started, now."""
+        """Kill the program and its process group."""
         if self._popen is None:
             return
         with suppress(ProcessLookupError, PermissionError):  # the group may be gone already
@@ -89,5 +92,5 @@ class Process:
         with output:
             for line in output:
                 self.lines.append(line.rstrip())
-                with suppress(OSError):  # our own output may be gone; the program's must still be read
+                with suppress(OSError):  # our output may be closed; the program's must still be read
                     self._on_line(self.program.name, line.rstrip())

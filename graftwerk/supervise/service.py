@@ -1,4 +1,4 @@
-"""A whole service on one machine: broker, migrations, worker, API, first key."""
+"""A complete service on one machine: broker, migrations, worker, API, first key."""
 
 import os
 import subprocess
@@ -27,12 +27,12 @@ EXTRA_MODULES = {
 
 @dataclass(frozen=True, slots=True)
 class ServiceConfig:
-    """What to serve, and where."""
+    """Options of `graftwerk up`."""
 
     home: Path
     host: str = "127.0.0.1"
     port: int = 8741  # 0: any free one
-    slots: int = 0  # 0: as many as the machine allows
+    slots: int = 0  # 0: the worker's default
     worker: bool = True
 
 
@@ -45,23 +45,28 @@ def missing_extras() -> list[str]:
 
 
 class Service:
-    """Everything that `graftwerk up` starts. `tell` hears its own words, `hear` a program's name and a line of it."""
+    """The programs of `graftwerk up`.
 
-    def __init__(self, plan: ServiceConfig, tell: Callable[[str], None], hear: Callable[[str, str], None]) -> None:
-        self._plan = plan
-        self._log = tell
-        self._on_line = hear
-        self._supervisor = Supervisor(tell)
+    `log` is called with the supervisor's messages, `on_line` with a program's name and each line of its output.
+    """
+
+    def __init__(self, config: ServiceConfig, log: Callable[[str], None], on_line: Callable[[str, str], None]) -> None:
+        self._config = config
+        self._log = log
+        self._on_line = on_line
+        self._supervisor = Supervisor(log)
 
     def run(self) -> None:
-        """Serve until SIGINT or SIGTERM. Raises `CannotStart` if that is not possible."""
+        """Serve until SIGINT or SIGTERM. Raises `CannotStart`."""
         missing = missing_extras()
         if missing:
-            raise CannotStart(f"parts are missing; install them: pip install 'graftwerk[{','.join(missing)}]'")
-        home = self._plan.home
+            raise CannotStart(
+                f"required packages are missing; install them: pip install 'graftwerk[{','.join(missing)}]'"
+            )
+        home = self._config.home
         homes.create_home(home)
         with homes.lock_home(home), self._supervisor.handle_signals():
-            port = homes.free_port(self._plan.host, self._plan.port)
+            port = homes.free_port(self._config.host, self._config.port)
             with self._broker() as broker:
                 environment = self._environment(port, broker)
                 try:
@@ -74,7 +79,7 @@ class Service:
 
     @contextmanager
     def _broker(self) -> Iterator[EmbeddedBroker | None]:
-        """The embedded broker's folder, unless a broker is given from outside."""
+        """Yield the embedded broker; `None` if GRAFTWERK_BROKER_URL names another."""
         binary = None if os.environ.get("GRAFTWERK_BROKER_URL") else find_binary()
         if binary is None:
             yield None
@@ -86,18 +91,18 @@ class Service:
             broker.remove()
 
     def _environment(self, port: int, broker: EmbeddedBroker | None) -> dict[str, str]:
-        plan = self._plan
-        chosen = {"HOME": str(plan.home), "HOST": plan.host, "PORT": str(port)}
-        if plan.slots:
-            chosen["SLOTS"] = str(plan.slots)
+        config = self._config
+        settings = {"HOME": str(config.home), "HOST": config.host, "PORT": str(port)}
+        if config.slots:
+            settings["SLOTS"] = str(config.slots)
         if broker is not None:
-            chosen["BROKER_URL"] = broker.url
-        # A folder named `app` where the user happens to be must not be imported, so the path stays safe.
+            settings["BROKER_URL"] = broker.url
+        # A folder named `app` in the working directory must not be imported.
         python = {"PYTHONSAFEPATH": "1", "PYTHONUNBUFFERED": "1"}
-        return {**os.environ, **python, **{f"GRAFTWERK_{name}": value for name, value in chosen.items()}}
+        return {**os.environ, **python, **{f"GRAFTWERK_{name}": value for name, value in settings.items()}}
 
     def _start(self, environment: Mapping[str, str], broker: EmbeddedBroker | None, port: int) -> bool:
-        """Start everything in order; returns false if we are told to stop meanwhile."""
+        """Start everything in order; return false if a signal arrives meanwhile."""
         if broker is not None:
             process = self._add(broker.program, environment)
             if not self._supervisor.wait_until(broker.ping, 10.0, needed=process):
@@ -105,20 +110,20 @@ class Service:
         self._migrate(environment)
         if self._supervisor.signals:
             return False
-        if self._plan.worker:
+        if self._config.worker:
             drain = float(environment.get("GRAFTWERK_DRAIN_SECONDS", "20"))
             self._add(Program("worker", [sys.executable, "-m", "workers"], grace=drain + 10), environment)
         api = self._add(Program("api", [sys.executable, "-m", "app.api"]), environment)
-        url = f"http://{_connect_host(self._plan.host)}:{port}"
+        url = f"http://{_connect_host(self._config.host)}:{port}"
         if not self._supervisor.wait_until(lambda: _is_ready(url), START_SECONDS, needed=api):
             return self._fail_start("the API did not become ready", api)
         self._ensure_key(url, environment)
-        homes.write_private(self._plan.home / "address", url)
-        self._log(f"ready at {url}, key in {self._plan.home / 'key'}; Ctrl-C stops")
+        homes.write_private(self._config.home / "address", url)
+        self._log(f"ready at {url}, key in {self._config.home / 'key'}; Ctrl-C stops")
         return True
 
     def _add(self, program: Program, environment: Mapping[str, str]) -> Process:
-        process = Process(program, environment, self._plan.home, self._on_line)
+        process = Process(program, environment, self._config.home, self._on_line)
         self._supervisor.add(process)
         return process
 
@@ -126,18 +131,18 @@ class Service:
         if self._supervisor.signals:
             return False
         last = "\n".join(f"  {line}" for line in list(process.lines)[-10:])
-        raise CannotStart(f"{what}; its last lines:\n{last}")
+        raise CannotStart(f"{what}; the last lines of its output:\n{last}")
 
     def _migrate(self, environment: Mapping[str, str]) -> None:
         done = self._run_module(["app.db.migrate", "upgrade"], environment)
         for line in (done.stdout + done.stderr).splitlines():
             self._on_line("migrate", line)
         if done.returncode != 0 and not self._supervisor.signals:
-            raise CannotStart("the database could not be prepared; the lines above say why")
+            raise CannotStart("the database could not be prepared; see the lines above")
 
     def _ensure_key(self, url: str, environment: Mapping[str, str]) -> None:
-        """Make sure that the home directory holds a key which this service accepts."""
-        path = self._plan.home / "key"
+        """Create a key if the home directory has none that this service accepts."""
+        path = self._config.home / "key"
         if path.exists() and _is_key_accepted(url, path.read_text().strip()):
             return
         done = self._run_module(["app.access.first_key"], environment)
@@ -148,16 +153,16 @@ class Service:
     def _run_module(self, module: list[str], environment: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, "-m", *module]
         return subprocess.run(
-            command, env=dict(environment), cwd=self._plan.home, capture_output=True, text=True, check=False
+            command, env=dict(environment), cwd=self._config.home, capture_output=True, text=True, check=False
         )
 
 
 def _connect_host(host: str) -> str:
-    """Return a host under which a server that listens on `host` is reached from this machine."""
+    """Return the host under which a server that listens on `host` is reachable from this machine."""
     try:
         address = ip_address(host)
     except ValueError:
-        return host  # a name
+        return host  # a host name
     if address.version == 6:
         return "[::1]" if address.is_unspecified else f"[{host}]"
     return "127.0.0.1" if address.is_unspecified else host
@@ -171,5 +176,7 @@ def _is_ready(url: str) -> bool:
 
 
 def _is_key_accepted(url: str, key: str) -> bool:
-    answer = httpx.get(f"{url}/v1/jobs", params={"limit": 1}, headers={"Authorization": f"Bearer {key}"}, timeout=10.0)
-    return answer.status_code != 401
+    response = httpx.get(
+        f"{url}/v1/jobs", params={"limit": 1}, headers={"Authorization": f"Bearer {key}"}, timeout=10.0
+    )
+    return response.status_code != 401

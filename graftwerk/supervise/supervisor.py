@@ -1,4 +1,4 @@
-"""Several programs kept running together, and stopped in order."""
+"""Programs that are kept running together, and stopped in order."""
 
 import signal
 import time
@@ -9,7 +9,7 @@ from types import FrameType
 
 from graftwerk.supervise.process import Process
 
-POLL_SECONDS = 0.05  # seconds between two looks at the programs
+POLL_SECONDS = 0.05  # between two checks of the programs
 INITIAL_BACKOFF_SECONDS = 0.2
 MAX_BACKOFF_SECONDS = 15.0
 HEALTHY_SECONDS = 30.0  # a program that ran so long is restarted at once
@@ -17,7 +17,7 @@ HEALTHY_SECONDS = 30.0  # a program that ran so long is restarted at once
 
 @dataclass(slots=True)
 class _RestartState:
-    """How often a program died in a row, and when it is started again."""
+    """Consecutive deaths of a program, and when it is restarted."""
 
     deaths: int = 0
     restart_at: float | None = None
@@ -29,25 +29,25 @@ class _RestartState:
 
 
 class Supervisor:
-    """Starts programs, restarts what dies, and stops all in the reverse of the order in which they were started.
+    """Starts programs, restarts those that die, and stops all in reverse order of their start.
 
-    Everything happens in the caller's thread, which must be the main one.
+    Everything happens in the caller's thread, which must be the main one. `log` is called with each message.
     """
 
-    def __init__(self, tell: Callable[[str], None]) -> None:
-        self._log = tell
+    def __init__(self, log: Callable[[str], None]) -> None:
+        self._log = log
         self._processes: list[Process] = []
         self._restarts: dict[str, _RestartState] = {}
         self.signals = 0
 
     @contextmanager
     def handle_signals(self) -> Iterator[None]:
-        """Count SIGINT, SIGTERM and SIGHUP instead of dying of them: one means stop, two mean at once."""
+        """Count SIGINT, SIGTERM and SIGHUP instead of dying of them: one means stop, two mean stop at once."""
 
-        def hear(number: int, frame: FrameType | None) -> None:
+        def count(number: int, frame: FrameType | None) -> None:
             self.signals += 1
 
-        before = {number: signal.signal(number, hear) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+        before = {number: signal.signal(number, count) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
         try:
             yield
         finally:
@@ -61,7 +61,7 @@ class Supervisor:
         self._restarts[process.program.name] = _RestartState()
 
     def wait_until(self, condition: Callable[[], bool], seconds: float, needed: Process | None = None) -> bool:
-        """Return whether the condition came true in time; false at once if we are to stop or `needed` has ended."""
+        """Return whether the condition became true in time; false at once after a signal, or if `needed` has ended."""
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline and not self.signals:
             if condition():
@@ -72,13 +72,13 @@ class Supervisor:
         return False
 
     def run(self) -> None:
-        """Restart what dies, until a signal comes."""
+        """Restart programs that die, until a signal arrives."""
         while not self.signals:
             self.restart_due()
             time.sleep(POLL_SECONDS)
 
     def restart_due(self) -> None:
-        """Look at every program once: note deaths, and start again what is due."""
+        """Check every program once: record deaths, and restart what is due."""
         now = time.monotonic()
         for process in self._processes:
             restarts = self._restarts[process.program.name]
@@ -90,17 +90,17 @@ class Supervisor:
                 restarts.restart_at = now + pause
                 self._log(f"{process.program.name} ended ({_describe_exit(process)}); starting it again in {pause:g} s")
             if now >= restarts.restart_at:
-                process.kill()  # what it may have left behind
+                process.kill()  # children that it may have left
                 process.start()
                 restarts.restart_at = None
 
     def stop(self) -> bool:
-        """Stop the programs one after the other; returns whether all ended within their grace."""
+        """Stop the programs one by one; return whether all ended within their grace."""
         in_time = [self._stop_one(process) for process in reversed(self._processes)]
         return all(in_time)
 
     def _stop_one(self, process: Process) -> bool:
-        """Return whether the program ended by itself. A second signal cuts the grace short."""
+        """Return whether the program ended within its grace, which a second signal cuts short."""
         deadline = time.monotonic() + process.program.grace
         process.terminate()
         while process.is_running and time.monotonic() < deadline and self.signals < 2:

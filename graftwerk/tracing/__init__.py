@@ -1,1 +1,1 @@
-"""From a module of PyTorch to the language. Nothing here imports torch before a module is traced."""
+"""Tracing of PyTorch modules into specs. Nothing here imports torch before a module is traced."""

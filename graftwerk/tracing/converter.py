@@ -1,4 +1,4 @@
-"""The operations of a recording, one after the other, as nodes of the language."""
+"""Conversion of a symbolic trace into nodes of the language."""
 
 import builtins
 import operator
@@ -34,7 +34,7 @@ ACCESSOR_HANDLERS: Mapping[Callable[..., Any], Callable[[OperatorCall], Any]] = 
 
 
 class GraphConverter:
-    """Goes through a recording; what is refused is noted, and so is what comes after it and stands alone."""
+    """Converts a trace node by node. Unsupported operations become obstacles, and conversion goes on after them."""
 
     def __init__(
         self, module: Module, recording: SymbolicTrace, writer: GraphWriter, kinds: Mapping[type, str]
@@ -42,12 +42,12 @@ class GraphConverter:
         self._module, self._recording, self._writer = module, recording, writer
         self._calls = ModuleCallWriter(writer, kinds)
         self._values: dict[FxNode, Any] = {}
-        self._held: dict[str, TensorRef] = {}
+        self._tensors: dict[str, TensorRef] = {}
         self._functions = _schemas_by_function()
         self._node_type: type = import_module("torch.fx").Node
 
     def run(self) -> Any:
-        """Write every operation that the output needs; returns the output."""
+        """Write every operation that the output depends on; return the output."""
         nodes = list(self._recording.graph.nodes)
         _functionalize(self._module, nodes)
         needed = set(nodes) if self._recording.is_incomplete else _live_nodes(nodes)
@@ -62,9 +62,9 @@ class GraphConverter:
             elif node.op == "output":
                 return self._substitute_nodes(node.args[0])
             elif node in needed:
-                found = self._values[node] = self._convert_node(node)
-                if isinstance(found, SymbolicShape):
-                    self._writer.sizes.set_min_rank(found.ref, 1 + max(_shape_indices(node), default=-1))
+                value = self._values[node] = self._convert_node(node)
+                if isinstance(value, SymbolicShape):
+                    self._writer.sizes.set_min_rank(value.ref, 1 + max(_shape_indices(node), default=-1))
         return UnsupportedValue()
 
     def _convert_node(self, node: FxNode) -> Any:
@@ -81,12 +81,12 @@ class GraphConverter:
                 module = self._module.get_submodule(node.target)
                 return self._calls.call(str(node.target), module, args, kwargs, _only_used_index(node))
             return self._operation(node, args, kwargs)
-        except UnsupportedOperation as refusal:
-            self._recording.add_obstacle(node, refusal.detail, refusal.hint)
+        except UnsupportedOperation as error:
+            self._recording.add_obstacle(node, error.detail, error.hint)
             return UnsupportedValue()
 
     def _substitute_nodes(self, value: Any) -> Any:
-        """Return arguments with values in the place of nodes."""
+        """Return arguments with values in place of nodes."""
         if isinstance(value, tuple | list):
             return (
                 tuple(map(self._substitute_nodes, value))
@@ -100,18 +100,18 @@ class GraphConverter:
         return self._values.get(value, UnsupportedValue()) if isinstance(value, self._node_type) else value
 
     def _module_tensor(self, path: str) -> TensorRef:
-        """Return a tensor that belongs to the module, written once."""
-        if path not in self._held:
+        """Return a parameter or buffer of the module, written once."""
+        if path not in self._tensors:
             owner, _, name = path.rpartition(".")
             part = self._module.get_submodule(owner)
             tensor = getattr(part, name)
             trained = name in dict(part.named_parameters(recurse=False))
             ref = self._writer.parameter(path, tensor) if trained else self._writer.constant(tensor, path)
-            self._held[path] = TensorRef(ref)
-        return self._held[path]
+            self._tensors[path] = TensorRef(ref)
+        return self._tensors[path]
 
     def _check_supported(self, node: FxNode) -> None:
-        """Raise `Refusal` for an operation that no table has, whatever it is used on."""
+        """Raise `UnsupportedOperation` for an operation that no table has."""
         name = _name(node)
         method = node.op == "call_method" and (
             {name, _out_of_place_name(name)} & {*TORCH_FUNCTIONS, *OPERATOR_HANDLERS, *NO_OP_METHODS}
@@ -125,15 +125,15 @@ class GraphConverter:
         return getattr(node.target, "__module__", "") in ARITHMETIC_MODULES and node.target is not operator.setitem
 
     def _operation(self, node: FxNode, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
-        name, asked = _out_of_place_name(_name(node)), OperatorCall(self._writer, args, kwargs)
+        name, call = _out_of_place_name(_name(node)), OperatorCall(self._writer, args, kwargs)
         if node.target in ACCESSOR_HANDLERS:
-            return ACCESSOR_HANDLERS[node.target](asked)
+            return ACCESSOR_HANDLERS[node.target](call)
         if self._is_arithmetic(node) and any(isinstance(each, SymbolicSize) for each in args):
-            return SymbolicSize(object())  # whatever is computed from sizes is a size
+            return SymbolicSize(object())  # a new unknown size
         if name in NO_OP_METHODS:
             return args[0]
         if name in OPERATOR_HANDLERS and (node.op == "call_method" or self._functions.get(node.target) is None):
-            return OPERATOR_HANDLERS[name](asked)
+            return OPERATOR_HANDLERS[name](call)
         form = TORCH_FUNCTIONS.get(name) if node.op == "call_method" else self._functions.get(node.target)
         if form is None:
             raise UnsupportedOperation(f"{name} of tensors is not in the language", UNSUPPORTED_HINTS.get(name, ""))
@@ -145,7 +145,9 @@ class GraphConverter:
         operands, fields = bind_arguments(form, args, kwargs)
         fields = {name: to_json_value(name, value) for name, value in fields.items()}
         if any(isinstance(value, SymbolicSize | TensorRef | TupleValue) for value in fields.values()):
-            raise UnsupportedOperation(f"{form.kind} has fixed fields, and here one comes from the data", "use numbers")
+            raise UnsupportedOperation(
+                f"the fields of {form.kind} are fixed, but here one depends on the data", "use numbers"
+            )
         kind = form.kind
         if form.allows_scalars and len(operands) == 2:
             first, second = operands
@@ -161,7 +163,7 @@ class GraphConverter:
 
 
 def _out_of_place_name(name: str) -> str:
-    """Return the name of the method that an in-place method is like."""
+    """Return the out-of-place name of a method."""
     return name[:-1] if name.endswith("_") and not name.endswith("__") else name
 
 
@@ -171,10 +173,10 @@ def _name(node: FxNode) -> str:
 
 
 def _schemas_by_function() -> dict[Callable[..., Any], OperatorSchema | None]:
-    """Return the forms by torch's own functions; none for what is written by a function of `SPECIAL`."""
+    """Return the schemas by function of torch; `None` for functions with a handler."""
     torch, functional = import_module("torch"), import_module("torch.nn.functional")
     special = dict.fromkeys((*OPERATOR_HANDLERS, *NO_OP_METHODS))
-    found: dict[Callable[..., Any], OperatorSchema | None] = dict.fromkeys(ACCESSOR_HANDLERS)
+    schemas: dict[Callable[..., Any], OperatorSchema | None] = dict.fromkeys(ACCESSOR_HANDLERS)
     for module, table in (
         (torch, special),
         (functional, special),
@@ -182,51 +184,51 @@ def _schemas_by_function() -> dict[Callable[..., Any], OperatorSchema | None]:
         (torch, TORCH_FUNCTIONS),
         (operator, PYTHON_OPERATORS),
     ):
-        found |= {getattr(module, name): form for name, form in table.items() if name in dir(module)}
-    return found
+        schemas |= {getattr(module, name): form for name, form in table.items() if name in dir(module)}
+    return schemas
 
 
 def _functionalize(module: Module, nodes: list[FxNode]) -> None:
-    """Let what follows an operation in place read its result, as the changed tensor is."""
-    instead: dict[FxNode, FxNode] = {}
+    """Let users of a tensor that was changed in place read the operation's result."""
+    replacements: dict[FxNode, FxNode] = {}
     for node in nodes:
-        for old, new in instead.items():
+        for old, new in replacements.items():
             node.replace_input_with(old, new)
         if _is_in_place(module, node) and node.all_input_nodes:
             changed = node.all_input_nodes[0]
-            instead = {old: node if new is changed else new for old, new in instead.items()}
-            instead[changed] = node
+            replacements = {old: node if new is changed else new for old, new in replacements.items()}
+            replacements[changed] = node
 
 
 def _is_in_place(module: Module, node: FxNode) -> bool:
     """Return whether a node changes its first operand."""
     if node.op == "call_module":
         return getattr(module.get_submodule(node.target), "inplace", False) is True
-    named = str(node.target)
-    return node.kwargs.get("inplace") is True or (node.op == "call_method" and _out_of_place_name(named) != named)
+    name = str(node.target)
+    return node.kwargs.get("inplace") is True or (node.op == "call_method" and _out_of_place_name(name) != name)
 
 
 def _live_nodes(nodes: list[FxNode]) -> set[FxNode]:
-    """Return what the output is computed from, and what changes a tensor."""
-    found: set[FxNode] = set()
-    waiting = [node for node in nodes if node.op == "output" or node.target is operator.setitem]
-    while waiting:
-        node = waiting.pop()
-        if node not in found:
-            found.add(node)
-            waiting += node.all_input_nodes
-    return found
+    """Return the nodes that the output depends on, and those that assign to items of tensors."""
+    live: set[FxNode] = set()
+    pending = [node for node in nodes if node.op == "output" or node.target is operator.setitem]
+    while pending:
+        node = pending.pop()
+        if node not in live:
+            live.add(node)
+            pending += node.all_input_nodes
+    return live
 
 
 def _only_used_index(node: FxNode) -> Any:
-    """Return which part of a node's several values is taken, if only one is."""
-    used = [user for user in node.users if user.users]
-    parts = [user.args[1] if user.target is operator.getitem else None for user in used]
+    """Return the index of the only item of a node's tuple that is used; `None` if there is not exactly one."""
+    users = [user for user in node.users if user.users]
+    parts = [user.args[1] if user.target is operator.getitem else None for user in users]
     return parts[0] if parts and all(part == parts[0] for part in parts) and isinstance(parts[0], int) else None
 
 
 def _shape_indices(node: FxNode) -> Iterator[int]:
-    """Yield the places of a shape that the user's code names, whether it uses them or not."""
+    """Yield the indices at which user code reads a shape."""
     for user in node.users:
         if user.target is operator.getitem and isinstance(user.args[1], int):
             yield user.args[1]

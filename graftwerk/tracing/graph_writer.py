@@ -1,4 +1,4 @@
-"""The network as it is written: nodes with readable names, blocks for shared parts, and the weights under new names."""
+"""The network being written: nodes with readable ids, blocks for shared modules, and weights under the new names."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -9,13 +9,13 @@ from typing import Any
 from graftwerk.tracing.symbolic_shapes import SymbolicShapes
 from graftwerk.tracing.unsupported import UnsupportedOperation
 
-MAX_NAME_CHARACTERS = 64  # characters of a name
-MAX_CONSTANT_ELEMENTS = 4096  # numbers that are written into the network
-SIGNIFICANT_DIGITS = 4  # of the mean and the deviation that a parameter is drawn with
+MAX_NAME_CHARACTERS = 64
+MAX_CONSTANT_ELEMENTS = 4096  # elements
+SIGNIFICANT_DIGITS = 4  # of the mean and standard deviation of an initialiser
 
 
 def reserved_names() -> frozenset[str]:
-    """Return what no node can be called, since its name becomes an attribute of a module."""
+    """Return the names that no node can have, since ids become attributes of a module."""
     nn = import_module("torch.nn")
     return frozenset([*dir(nn.Module()), "blueprint", "is_random", "call_super_init", *kwlist])
 
@@ -35,16 +35,16 @@ class GraphWriter:
     def __post_init__(self) -> None:
         self._used_names |= {*self.inputs, *reserved_names()}
 
-    def unique_name(self, wanted: str, kind: str) -> str:
-        """Return a free name, like the wanted one: a path's dots become underscores."""
-        plain = "".join(sign if sign.isalnum() and sign.isascii() else "_" for sign in wanted).strip("_")
+    def unique_name(self, name: str, kind: str) -> str:
+        """Return an unused name, derived from `name`: dots of a path become underscores."""
+        plain = "".join(sign if sign.isalnum() and sign.isascii() else "_" for sign in name).strip("_")
         base = (plain if plain[:1].isalpha() else f"{kind.lower()}{plain}")[: MAX_NAME_CHARACTERS - 5]
-        found, count = base, 1
-        while found in self._used_names:
+        unique, count = base, 1
+        while unique in self._used_names:
             count += 1
-            found = f"{base}_{count}"
-        self._used_names.add(found)
-        return found
+            unique = f"{base}_{count}"
+        self._used_names.add(unique)
+        return unique
 
     def add(
         self,
@@ -55,64 +55,64 @@ class GraphWriter:
         name: str = "",
         known: Mapping[str, Any] | None = None,
     ) -> str:
-        """Write a node and return its id, by default its kind after the scope. `known` tells more of its sizes."""
-        made = self.unique_name(name or f"{self.scope}.{kind.lower()}", kind)
-        node: dict[str, Any] = {"id": made, "kind": kind}
+        """Write a node and return its id (default: scope and kind). `known`: further parameters for the shape rules."""
+        ref = self.unique_name(name or f"{self.scope}.{kind.lower()}", kind)
+        node: dict[str, Any] = {"id": ref, "kind": kind}
         if inputs:
             node["inputs"] = list(inputs)
-        written = {key: _to_json(value) for key, value in (parameters or {}).items()}
-        self.nodes.append(node | written)
-        self.sizes.infer(made, kind, inputs, {**written, **(known or {})})
-        return made
+        fields = {key: _to_json(value) for key, value in (parameters or {}).items()}
+        self.nodes.append(node | fields)
+        self.sizes.infer(ref, kind, inputs, {**fields, **(known or {})})
+        return ref
 
     def add_shared(self, block: str, kind: str, inputs: Sequence[str], parameters: Mapping[str, Any], name: str) -> str:
-        """Write a use of a part that is used more than once; returns its id. The part is called `block` within."""
+        """Write a call of a module that is called more than once, as a shared block; return the node's id."""
         inner = "part"
         if block not in self.blocks:
-            names = [f"in{place}" for place in range(len(inputs))]
+            names = [f"in{index}" for index in range(len(inputs))]
             part = {"id": inner, "kind": kind, "inputs": names, **parameters}
             self.blocks[block] = {"inputs": names, "nodes": [part]}
-        made = self.add("block", inputs, {"name": block, "share": block}, name=name)
-        self.sizes.infer(made, kind, inputs, parameters)
-        return made
+        ref = self.add("block", inputs, {"name": block, "share": block}, name=name)
+        self.sizes.infer(ref, kind, inputs, parameters)
+        return ref
 
     def add_weights(self, owner: str, tensors: Mapping[str, Any]) -> None:
-        """Take over the weights of a part."""
+        """Store the weights of a node under its id."""
         self.weights |= {f"{owner}.{name}": tensor.detach() for name, tensor in tensors.items()}
 
     def parameter(self, path: str, tensor: Any, frozen: bool = False) -> str:
-        """Write a trainable tensor, or a kept one, which begins with the values that it has here as well as can be."""
+        """Write a Parameter (`frozen`: a Buffer), initialised like the tensor, and return its id."""
         check_tensors(path, tensor)
-        made = self.add(
+        ref = self.add(
             "Buffer" if frozen else "Parameter",
             (),
             {"shape": list(tensor.shape), "init": _initializer(tensor)},
             name=path,
         )
-        self.weights[made] = tensor.detach()
-        self.sizes.set_shape(made, tuple(tensor.shape))
-        return made
+        self.weights[ref] = tensor.detach()
+        self.sizes.set_shape(ref, tuple(tensor.shape))
+        return ref
 
     def constant(self, value: Any, name: str = "") -> str:
-        """Write a number, or a small tensor of numbers. Raises `Refusal`."""
+        """Write a Constant from a number or a small tensor; return its id. Raises `UnsupportedOperation`."""
         tensor = import_module("torch").as_tensor(value)
         if not tensor.is_floating_point() and tensor.dim() > 0:
             raise UnsupportedOperation(
-                f"a constant holds numbers of float32, and this one {tensor.dtype}",
-                "give it as an input of the data, or convert it where it is made",
+                f"a constant is float32, but this one is {tensor.dtype}",
+                "make it an input column, or convert it with .float()",
             )
         if tensor.numel() > MAX_CONSTANT_ELEMENTS or tensor.dim() > 3:
-            detail = f"a constant has at most {MAX_CONSTANT_ELEMENTS:,} numbers in 3 dimensions, and this one "
+            detail = f"a constant has at most {MAX_CONSTANT_ELEMENTS:,} elements in 3 dimensions, but this one has "
             detail += f"{tensor.numel():,} in {tensor.dim()}"
             raise UnsupportedOperation(detail, "make it an nn.Parameter, or compute it")
         if not tensor.isfinite().all():
-            raise UnsupportedOperation("a constant holds finite numbers only", "use a large number such as -1e9")
-        made = self.add("Constant", (), {"value": tensor.float().tolist()}, name=name)
-        self.sizes.set_shape(made, tuple(tensor.shape))
-        return made
+            raise UnsupportedOperation("a constant must be finite", "use a large number such as -1e9")
+        ref = self.add("Constant", (), {"value": tensor.float().tolist()}, name=name)
+        self.sizes.set_shape(ref, tuple(tensor.shape))
+        return ref
 
     def to_document(self, outputs: Mapping[str, str]) -> dict[str, Any]:
-        """Return the network."""
+        """Return the network's JSON; `outputs`: node ids by name."""
         model: dict[str, Any] = {"inputs": list(self.inputs), "nodes": self.nodes}
         if outputs != {"output": self.nodes[-1]["id"]}:
             model["outputs"] = dict(outputs)
@@ -122,30 +122,30 @@ class GraphWriter:
 
 
 def check_tensors(path: str, *tensors: Any) -> None:
-    """Raise `Refusal` for tensors that are not trained, or not in single precision."""
+    """Raise `UnsupportedOperation` for tensors that are frozen or not float32."""
     for tensor in tensors:
         if tensor.is_floating_point() and str(tensor.dtype) != "torch.float32":
             raise UnsupportedOperation(
-                f"{path} holds {tensor.dtype}, and networks hold float32", "convert it with .float()"
+                f"{path} is {tensor.dtype}, but networks are float32", "convert it with .float()"
             )
         if tensor.is_leaf and not tensor.requires_grad and type(tensor).__name__ == "Parameter":
             raise UnsupportedOperation(
-                f"{path} is frozen, and a network's parameters are all trained", "set requires_grad"
+                f"{path} is frozen, but all parameters of a network are trained", "set requires_grad"
             )
 
 
 def _initializer(tensor: Any) -> dict[str, Any]:
-    """Return how to fill a tensor like this one: with its one value, or at random with its mean and deviation."""
+    """Return an initialiser for a tensor: constant, or normal with its mean and standard deviation."""
     values = tensor.detach().float().flatten()
     if values.numel() and bool((values == values[0]).all()):
         value = float(values[0])
-        named = {0.0: "zeros", 1.0: "ones"}.get(value)
-        return {"kind": named} if named else {"kind": "constant", "value": value}
+        kind = {0.0: "zeros", 1.0: "ones"}.get(value)
+        return {"kind": kind} if kind else {"kind": "constant", "value": value}
     mean, std = (
         float(f"{float(values.mean()):.{SIGNIFICANT_DIGITS}g}"),
         float(f"{float(values.std()):.{SIGNIFICANT_DIGITS}g}"),
     )
-    centred = abs(mean) < 3 * std / values.numel() ** 0.5  # what chance alone makes of a mean of zero
+    centred = abs(mean) < 3 * std / values.numel() ** 0.5  # within the sampling error of a zero mean
     return {"kind": "normal", **({} if centred else {"mean": mean}), "std": std}
 
 

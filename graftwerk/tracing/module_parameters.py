@@ -1,4 +1,4 @@
-"""Which modules of `torch.nn` the language has, and how their parameters are read from a module."""
+"""The modules of `torch.nn` that the language has, and how their parameters are read."""
 
 from collections.abc import Callable, Mapping
 from importlib import import_module
@@ -109,36 +109,36 @@ RECURRENT_MODULES = frozenset({"RNN", "GRU", "LSTM"})
 STACKED_MODULES = frozenset({"TransformerEncoder"})  # modules that are written as several nodes
 SPATIAL_PARAMETERS = frozenset({"kernel_size", "stride", "padding", "dilation", "output_padding", "output_size"})
 
-# Parameters of constructors that change nothing, or that are dealt with where the node is written.
+# Constructor parameters without effect on the result, or handled where the node is written.
 _IGNORED_PARAMETERS = frozenset({"self", "device", "dtype", "inplace", "batch_first", "_weight", "_freeze"})
 
 
 def _activation(module: Module) -> str:
-    """Return the name of the function between the two linear parts of a Transformer's layer."""
+    """Return the name of a Transformer layer's activation. Raises `UnsupportedOperation`."""
     functional = import_module("torch.nn.functional")
     nn = import_module("torch.nn")
-    chosen = module.activation
+    activation = module.activation
     for name, kind in (("relu", nn.ReLU), ("gelu", nn.GELU)):
-        if chosen is getattr(functional, name) or type(chosen) is kind:
+        if activation is getattr(functional, name) or type(activation) is kind:
             return name
-    raise UnsupportedOperation(
-        "TransformerEncoderLayer has relu or gelu between its linear parts", "use one of the two"
-    )
+    raise UnsupportedOperation("the activation of TransformerEncoderLayer must be relu or gelu", "use one of the two")
 
 
 def _prelu_init(module: Module) -> float:
-    """Return what a PReLU begins with, as far as it is one number."""
+    """Return the mean of a PReLU's weights as its initial value."""
     return float(module.weight.detach().mean())
 
 
 def _scale_factor(module: Module) -> int:
     factor = module.scale_factor
     if not isinstance(factor, int | float) or factor != int(factor):
-        raise UnsupportedOperation("Upsample enlarges by a whole number", "give scale_factor as one whole number")
+        raise UnsupportedOperation(
+            "the scale factor of Upsample must be one integer", "give scale_factor as one integer"
+        )
     return int(factor)
 
 
-# (kind, field) → how it is read, where the module has no attribute of that name.
+# (kind, field) → how to read it, if the module has no attribute of that name.
 PARAMETER_READERS: Mapping[tuple[str, str], Callable[[Module], Any]] = {
     ("PReLU", "init"): _prelu_init,
     ("Upsample", "scale_factor"): _scale_factor,
@@ -155,7 +155,7 @@ PARAMETER_READERS: Mapping[tuple[str, str], Callable[[Module], Any]] = {
     ("TransformerEncoderLayer", "bias"): lambda module: module.linear1.bias is not None,
 }
 
-# (kind, parameter) → its default, where the constructor's signature does not tell it in the language's words.
+# (kind, parameter) → default, where it differs from the constructor's signature.
 PARAMETER_DEFAULTS: Mapping[tuple[str, str], Any] = {
     ("RNN", "nonlinearity"): "tanh",
     ("TransformerEncoderLayer", "activation"): "relu",
@@ -163,40 +163,43 @@ PARAMETER_DEFAULTS: Mapping[tuple[str, str], Any] = {
 
 
 def leaf_types() -> dict[type, str]:
-    """Return the classes that are one node, or a stack of nodes, with their names."""
+    """Return the module classes that become one node, or a stack of nodes, with their kinds."""
     nn = import_module("torch.nn")
     return {getattr(nn, name): name for name in (*MODULE_PARAMETERS, *STACKED_MODULES)}
 
 
 def non_default_parameters(module: Module, kind: str) -> dict[str, Any]:
-    """Return the fields of a module that differ from the defaults. Raises `Refusal` for what the kind does not have."""
-    found: dict[str, Any] = {}
-    for name, told in _constructor_defaults(module, kind).items():
-        default = None if told is Parameter.empty else told
+    """Return a module's parameters that differ from their defaults.
+
+    Raises `UnsupportedOperation` for a parameter that the kind does not have.
+    """
+    parameters: dict[str, Any] = {}
+    for name, declared in _constructor_defaults(module, kind).items():
+        default = None if declared is Parameter.empty else declared
         value = to_json_value(name, _value(module, kind, name, default))
-        same = value == to_json_value(name, default) and told is not Parameter.empty
+        same = value == to_json_value(name, default) and declared is not Parameter.empty
         if name in MODULE_PARAMETERS[kind]:
-            if not same and not (name == "stride" and value == found.get("kernel_size") and default is None):
-                found[name] = value
+            if not same and not (name == "stride" and value == parameters.get("kernel_size") and default is None):
+                parameters[name] = value
         elif not same:
             raise UnsupportedOperation(
-                f"{kind} has no {name} in the language, and here it is {value!r}", f"leave {name} out"
+                f"{kind} has no {name} in the language, but here it is {value!r}", f"leave {name} out"
             )
-    return found
+    return parameters
 
 
 def _constructor_defaults(module: Module, kind: str) -> dict[str, Any]:
-    """Return the parameters of a module's constructor that are heard, with their defaults."""
+    """Return the relevant parameters of a module's constructor, with their defaults."""
     nn = import_module("torch.nn")
-    made = nn.RNNBase if kind in RECURRENT_MODULES else type(module)
-    found = {
+    constructor = nn.RNNBase if kind in RECURRENT_MODULES else type(module)
+    defaults = {
         name: each.default
-        for name, each in signature(made).parameters.items()
+        for name, each in signature(constructor).parameters.items()
         if name not in _IGNORED_PARAMETERS and each.kind not in (Parameter.VAR_POSITIONAL, Parameter.VAR_KEYWORD)
     }
     if kind in RECURRENT_MODULES:
-        del found["mode"]
-    return found | {name: default for (owner, name), default in PARAMETER_DEFAULTS.items() if owner == kind}
+        del defaults["mode"]
+    return defaults | {name: default for (owner, name), default in PARAMETER_DEFAULTS.items() if owner == kind}
 
 
 def _value(module: Module, kind: str, name: str, default: Any) -> Any:
@@ -204,13 +207,13 @@ def _value(module: Module, kind: str, name: str, default: Any) -> Any:
     if reader is not None:
         return reader(module)
     value = getattr(module, name, default)
-    if isinstance(default, bool) and not isinstance(value, bool):  # a tensor that is there, or not
+    if isinstance(default, bool) and not isinstance(value, bool):  # an optional tensor
         return value is not None
     return value
 
 
 def to_json_value(name: str, value: Any) -> Any:
-    """Return a value as JSON has it: equal sizes of all dimensions as one number, tuples as lists."""
+    """Return a value for JSON: tuples as lists, equal sizes of all spatial dimensions as one number."""
     if not isinstance(value, tuple | list):
         return value
     if (name in SPATIAL_PARAMETERS and len(set(value)) == 1) or (name == "normalized_shape" and len(value) == 1):

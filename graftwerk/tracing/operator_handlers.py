@@ -1,4 +1,4 @@
-"""Operations that are more than one row of a table: sizes, views, parts of tensors, pairs of results."""
+"""Handlers of operations that need more than a table row: sizes, views, indexing, tuples of results."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -18,138 +18,136 @@ from graftwerk.tracing.values import (
     unbind_tensor,
 )
 
-ONLY_SIZES = "only sizes can be asked of a tensor here"
+ONLY_SIZES = "only the sizes of a tensor can be read here"
 
 
 @dataclass(frozen=True)
 class OperatorCall:
-    """A call: the first operand is the tensor that it is made of."""
+    """A call of a function, or of a method with its tensor as the first argument."""
 
     writer: GraphWriter
     args: tuple[Any, ...]
     kwargs: Mapping[str, Any]
 
     def tensor(self) -> str:
-        """Return the first operand. Raises `Refusal`."""
+        """Return the first operand's reference. Raises `UnsupportedOperation`."""
         return tensor_refs([self.args[0] if self.args else self.kwargs.get("input")])[0]
 
-    def argument(self, place: int, name: str, default: Any = None) -> Any:
-        """Return an argument by its place or its name."""
-        return self.args[place] if len(self.args) > place else self.kwargs.get(name, default)
+    def argument(self, position: int, name: str, default: Any = None) -> Any:
+        """Return an argument by position or name."""
+        return self.args[position] if len(self.args) > position else self.kwargs.get(name, default)
 
     def add(self, kind: str, inputs: list[str], **parameters: Any) -> TensorRef:
         """Write a node."""
         return TensorRef(self.writer.add(kind, inputs, parameters))
 
 
-def trace_getattr(asked: OperatorCall) -> Any:
-    """Return what ``getattr`` gives."""
-    owner, name = asked.args[0], asked.args[1]
+def trace_getattr(call: OperatorCall) -> Any:
+    """Return the value of ``getattr(tensor, name)``. Raises `UnsupportedOperation`."""
+    owner, name = call.args[0], call.args[1]
     if isinstance(owner, TupleValue):
         if name in owner.names:
             return owner.get_item(owner.names.index(name))
-        raise UnsupportedOperation(f"there is no {name} here")
-    ref = asked.tensor()
+        raise UnsupportedOperation(f"the result has no attribute {name}")
+    ref = call.tensor()
     if name == "shape":
         return SymbolicShape(ref)
-    if name == "T" and asked.writer.sizes.ranks.get(ref, 2) == 2:
-        return asked.add("transpose", [ref], dim0=0, dim1=1)
+    if name == "T" and call.writer.sizes.ranks.get(ref, 2) == 2:
+        return call.add("transpose", [ref], dim0=0, dim1=1)
     if name == "mT":
-        return asked.add("transpose", [ref], dim0=-2, dim1=-1)
-    raise UnsupportedOperation(f"{name} is not known before there is data", ONLY_SIZES)
+        return call.add("transpose", [ref], dim0=-2, dim1=-1)
+    raise UnsupportedOperation(f"{name} depends on the data", ONLY_SIZES)
 
 
-def trace_getitem(asked: OperatorCall) -> Any:
-    """Return what ``value[index]`` gives."""
-    value, index = asked.args
+def trace_getitem(call: OperatorCall) -> Any:
+    """Return the value of ``value[index]``. Raises `UnsupportedOperation`."""
+    value, index = call.args
     if isinstance(value, TupleValue):
         return tuple_item(value, index)
     if isinstance(value, SymbolicShape):
-        return index_shape(asked.writer, value, index)
+        return index_shape(call.writer, value, index)
     if isinstance(value, TensorRef):
-        return index_tensor(asked.writer, value, index)
+        return index_tensor(call.writer, value, index)
     return value[index]
 
 
-def _size(asked: OperatorCall) -> Any:
-    dim = asked.argument(1, "dim")
-    shape = SymbolicShape(asked.tensor())
-    return shape if dim is None else index_shape(asked.writer, shape, dim)
+def _size(call: OperatorCall) -> Any:
+    dim = call.argument(1, "dim")
+    shape = SymbolicShape(call.tensor())
+    return shape if dim is None else index_shape(call.writer, shape, dim)
 
 
-def _view(asked: OperatorCall) -> TensorRef:
-    rest = asked.args[1:] or (asked.kwargs.get("shape", asked.kwargs.get("size")),)
-    wanted = rest[0] if len(rest) == 1 and isinstance(rest[0], tuple | list | SymbolicShape) else rest
-    if isinstance(wanted, SymbolicShape) or any(isinstance(each, SymbolicShape) for each in wanted):
+def _view(call: OperatorCall) -> TensorRef:
+    rest = call.args[1:] or (call.kwargs.get("shape", call.kwargs.get("size")),)
+    target = rest[0] if len(rest) == 1 and isinstance(rest[0], tuple | list | SymbolicShape) else rest
+    if isinstance(target, SymbolicShape) or any(isinstance(each, SymbolicShape) for each in target):
         raise UnsupportedOperation("the shape of another tensor is not known", "write its sizes one by one")
-    ref, writer = asked.tensor(), asked.writer
-    shape = writer.sizes.resolve_shape(ref, wanted)
+    ref, writer = call.tensor(), call.writer
+    shape = writer.sizes.resolve_shape(ref, target)
     tokens = [
         each.token if isinstance(each, SymbolicSize) and size == -1 else size
-        for each, size in zip(wanted, shape, strict=True)
+        for each, size in zip(target, shape, strict=True)
     ]
     return TensorRef(writer.add("reshape", [ref], {"shape": shape}, known={"tokens": tokens}))
 
 
-def _squeeze(asked: OperatorCall) -> Any:
-    dim = asked.argument(1, "dim")
-    if isinstance(asked.args[0], TupleValue) and "squeeze" in asked.args[0].names and dim in (0, None):
-        return asked.args[0].get_item(-1)
+def _squeeze(call: OperatorCall) -> Any:
+    dim = call.argument(1, "dim")
+    if isinstance(call.args[0], TupleValue) and "squeeze" in call.args[0].names and dim in (0, None):
+        return call.args[0].get_item(-1)
     if dim is None:
-        raise UnsupportedOperation("which dimensions have size one is not known", "name the dimension")
-    return asked.add("squeeze", [asked.tensor()], dim=dim)
+        raise UnsupportedOperation("the dimensions of size one are not known", "give dim")
+    return call.add("squeeze", [call.tensor()], dim=dim)
 
 
-def _min_max(kind: str, several: str) -> Callable[[OperatorCall], Any]:
-    def written(asked: OperatorCall) -> Any:
-        other = asked.argument(1, "other", asked.kwargs.get("dim"))
+def _min_max(kind: str, pairwise: str) -> Callable[[OperatorCall], Any]:
+    def handler(call: OperatorCall) -> Any:
+        other = call.argument(1, "other", call.kwargs.get("dim"))
         if isinstance(other, TensorRef):
-            return asked.add(several, [asked.tensor(), other.ref])
+            return call.add(pairwise, [call.tensor(), other.ref])
         if other is None:
-            return asked.add(kind, [asked.tensor()])
-        keep = {"keepdim": True} if asked.argument(2, "keepdim", False) else {}
+            return call.add(kind, [call.tensor()])
+        keep = {"keepdim": True} if call.argument(2, "keepdim", False) else {}
 
         def take(index: int) -> TensorRef:
             if index != 0:
-                raise UnsupportedOperation(
-                    "the places of the largest and smallest values are not given", "use the values"
-                )
-            return asked.add(kind, [asked.tensor()], dim=other, **keep)
+                raise UnsupportedOperation("the indices of max and min are not available", "use the values")
+            return call.add(kind, [call.tensor()], dim=other, **keep)
 
         return TupleValue(take, ("values", "indices"))
 
-    return written
+    return handler
 
 
-def _split(asked: OperatorCall) -> TupleValue:
-    sizes = asked.argument(1, "split_size_or_sections", asked.kwargs.get("split_size"))
+def _split(call: OperatorCall) -> TupleValue:
+    sizes = call.argument(1, "split_size_or_sections", call.kwargs.get("split_size"))
     if not isinstance(sizes, int) and not (isinstance(sizes, tuple | list) and all(isinstance(s, int) for s in sizes)):
-        raise UnsupportedOperation("the sizes of the parts come from the data", "use numbers")
-    return split_tensor(asked.writer, TensorRef(asked.tensor()), sizes, asked.argument(2, "dim", 0))
+        raise UnsupportedOperation("the sizes of split depend on the data", "use numbers")
+    return split_tensor(call.writer, TensorRef(call.tensor()), sizes, call.argument(2, "dim", 0))
 
 
-def _unbind(asked: OperatorCall) -> TupleValue:
-    return unbind_tensor(asked.writer, TensorRef(asked.tensor()), asked.argument(1, "dim", 0))
+def _unbind(call: OperatorCall) -> TupleValue:
+    return unbind_tensor(call.writer, TensorRef(call.tensor()), call.argument(1, "dim", 0))
 
 
-def _linear(asked: OperatorCall) -> TensorRef:
-    weight, bias = asked.argument(1, "weight"), asked.argument(2, "bias")
-    turned = asked.add("transpose", tensor_refs([weight]), dim0=0, dim1=1)
-    product = asked.add("matmul", [asked.tensor(), turned.ref])
-    return product if bias is None else asked.add("add", [product.ref, *tensor_refs([bias])])
+def _linear(call: OperatorCall) -> TensorRef:
+    weight, bias = call.argument(1, "weight"), call.argument(2, "bias")
+    transposed = call.add("transpose", tensor_refs([weight]), dim0=0, dim1=1)
+    product = call.add("matmul", [call.tensor(), transposed.ref])
+    return product if bias is None else call.add("add", [product.ref, *tensor_refs([bias])])
 
 
-def _where(asked: OperatorCall) -> TensorRef:
-    given = [asked.args[0], asked.argument(1, "input"), asked.argument(2, "other")]
-    return asked.add("where", [_ref(asked.writer, each) for each in given])
+def _where(call: OperatorCall) -> TensorRef:
+    operands = [call.args[0], call.argument(1, "input"), call.argument(2, "other")]
+    return call.add("where", [_ref(call.writer, each) for each in operands])
 
 
-def _einsum(asked: OperatorCall) -> TensorRef:
-    if not isinstance(asked.args[0], str):
-        raise UnsupportedOperation("einsum is told what to do by a string", "write it as one equation")
-    rest = asked.args[1:]
+def _einsum(call: OperatorCall) -> TensorRef:
+    if not isinstance(call.args[0], str):
+        raise UnsupportedOperation("einsum needs its equation as a string", "write it as one equation")
+    rest = call.args[1:]
     operands = list(rest[0]) if len(rest) == 1 and isinstance(rest[0], tuple | list) else list(rest)
-    return asked.add("einsum", tensor_refs(operands), equation=asked.args[0])
+    return call.add("einsum", tensor_refs(operands), equation=call.args[0])
 
 
 def _ref(writer: GraphWriter, value: Any) -> str:
@@ -158,15 +156,15 @@ def _ref(writer: GraphWriter, value: Any) -> str:
     return tensor_refs([value])[0]
 
 
-def _transpose(asked: OperatorCall) -> TensorRef:
-    return asked.add("transpose", [asked.tensor()], dim0=0, dim1=1)
+def _transpose(call: OperatorCall) -> TensorRef:
+    return call.add("transpose", [call.tensor()], dim0=0, dim1=1)
 
 
 def _cast(dtype: str) -> Callable[[OperatorCall], TensorRef]:
-    return lambda asked: asked.add("to", [asked.tensor()], dtype=dtype)
+    return lambda call: call.add("to", [call.tensor()], dtype=dtype)
 
 
-# Methods that convert → the language's name of what they convert to.
+# Method → the dtype that it converts to.
 CAST_METHODS: Mapping[str, str] = {
     "float": "float32",
     "double": "float64",
@@ -175,7 +173,7 @@ CAST_METHODS: Mapping[str, str] = {
     "bool": "bool",
 }
 
-# Names of methods, and of functions of torch or torch.nn.functional.
+# Names of methods and of functions of torch or torch.nn.functional → handler.
 OPERATOR_HANDLERS: Mapping[str, Callable[[OperatorCall], Any]] = {
     "size": _size,
     "view": _view,

@@ -1,4 +1,4 @@
-"""Which functions, operators and methods of torch the language has, under which names and with which defaults."""
+"""The functions, operators and methods of torch that the language has, with their kinds and defaults."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -6,16 +6,16 @@ from typing import Any
 
 from graftwerk.tracing.unsupported import UnsupportedOperation
 
-REQUIRED: Any = object()  # the default of what has none
+REQUIRED: Any = object()  # the default of a required field
 FieldDefaults = tuple[str, Any, Any]  # torch's name, torch's default, the language's default
 
 
 @dataclass(frozen=True)
 class OperatorSchema:
-    """One row: a node of `kind` reads so many tensors, and has the fields that torch takes after them.
+    """A row of the tables: a node of `kind` reads `operand_count` tensors, and has the fields that follow them.
 
-    `listed`: the tensors come as one list. `numeric`: one of two operands may be a number. `spread`: the values of the
-    only field may come one by one.
+    `takes_list`: the tensors are one list. `allows_scalars`: one of two operands may be a number. `is_variadic`: the
+    values of the only field may be separate arguments.
     """
 
     kind: str
@@ -26,7 +26,7 @@ class OperatorSchema:
     is_variadic: bool = False
 
 
-# What may be passed and has no field: the values that mean nothing is asked for; `...` for any value.
+# Arguments without a field → the value without effect; `...`: any value.
 IGNORED_ARGUMENTS: Mapping[str, Any] = {
     "inplace": ...,
     "_stacklevel": ...,
@@ -218,7 +218,7 @@ PYTHON_OPERATORS: Mapping[str, OperatorSchema] = {
     "itruediv": TORCH_FUNCTIONS["div"],
 }
 
-# Kind → the kind that gives the same with its operands swapped.
+# Kind → the kind that computes the same with swapped operands.
 REFLECTED_OPERATORS: Mapping[str, str] = {
     "add": "add",
     "mul": "mul",
@@ -230,17 +230,17 @@ REFLECTED_OPERATORS: Mapping[str, str] = {
     "le": "ge",
 }
 
-# Methods and functions that give their tensor as it is.
+# Methods and functions that return their tensor unchanged.
 NO_OP_METHODS = frozenset({"contiguous", "clone", "cpu"})
 
-# What has no kind → what to do instead.
+# Operation without a kind → what to do instead.
 UNSUPPORTED_HINTS: Mapping[str, str] = {
     "item": "keep the number a tensor",
-    "expand": "broadcasting makes it unnecessary in most places",
-    "chunk": "use split with sizes, whose places are known",
+    "expand": "rely on broadcasting instead",
+    "chunk": "use split with fixed sizes",
     "pack_padded_sequence": "leave it out; in the traced network, give the LSTM or GRU the lengths as a second input",
-    "to": "leave the conversion to the data set",
-    "float": "leave the conversion to the data set",
+    "to": "convert the type in the data set",
+    "float": "convert the type in the data set",
     "setitem": "compute the parts and join them with torch.cat",
 }
 
@@ -248,32 +248,32 @@ UNSUPPORTED_HINTS: Mapping[str, str] = {
 def bind_arguments(
     form: OperatorSchema, args: tuple[Any, ...], kwargs: Mapping[str, Any]
 ) -> tuple[list[Any], dict[str, Any]]:
-    """Return the operands and the fields of a call. Raises `Refusal` for what the kind does not have."""
-    given = dict(kwargs)
+    """Return the operands and the fields of a call. Raises `UnsupportedOperation` for arguments without a field."""
+    named = dict(kwargs)
     operands = list(args[: form.operand_count])
     for name in ("input", "other", "tensors")[len(operands) : form.operand_count]:
-        if name in given:
-            operands.append(given.pop(name))
+        if name in named:
+            operands.append(named.pop(name))
     if form.takes_list:
-        operands = list(given.pop("tensors")) if "tensors" in given else list(operands[0])
+        operands = list(named.pop("tensors")) if "tensors" in named else list(operands[0])
     rest = args[form.operand_count :]
     if form.is_variadic and len(rest) > 1:
         rest = (rest,)
     names = [name for name, _, _ in form.fields]
     if len(rest) > len(names):
-        raise UnsupportedOperation(f"{form.kind} has no place for {rest[len(names)]!r}")
-    given |= dict(zip(names, rest, strict=False))
-    return operands, dict(_non_default_fields(form, given))
+        raise UnsupportedOperation(f"{form.kind} has no parameter for {rest[len(names)]!r}")
+    named |= dict(zip(names, rest, strict=False))
+    return operands, dict(_non_default_fields(form, named))
 
 
-def _non_default_fields(form: OperatorSchema, given: dict[str, Any]) -> Iterator[tuple[str, Any]]:
+def _non_default_fields(form: OperatorSchema, named: dict[str, Any]) -> Iterator[tuple[str, Any]]:
     """Yield the fields that differ from the language's defaults."""
-    for name, torchs, ours in form.fields:
-        value = given.pop(name, torchs)
+    for name, torch_default, default in form.fields:
+        value = named.pop(name, torch_default)
         if value is REQUIRED:
             raise UnsupportedOperation(f"{form.kind} needs {name}, which the call leaves out", f"give {name}")
-        if ours is REQUIRED or value != ours:
+        if default is REQUIRED or value != default:
             yield name, value
-    for name, value in given.items():
+    for name, value in named.items():
         if name not in IGNORED_ARGUMENTS or IGNORED_ARGUMENTS[name] not in (..., value):
             raise UnsupportedOperation(f"{form.kind} has no {name}", f"leave {name} out")

@@ -1,6 +1,6 @@
-"""What is known of shapes without any data: which dimensions are the same, and which are fixed numbers.
+"""Symbolic shape inference: which dimensions are equal, and which are fixed numbers.
 
-A size is a number, or a token that stands for one; equal tokens are equal sizes.
+A size is a number, or a token for an unknown one; equal tokens are equal sizes.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -15,7 +15,7 @@ DimRule = Callable[[int], Dim | None]
 
 @dataclass(frozen=True)
 class SymbolicSize:
-    """A size that the user's code asked for, or computed from others."""
+    """A size that user code has read, or computed from others."""
 
     token: Dim
 
@@ -32,65 +32,65 @@ class SymbolicShapes:
     """The shapes of all nodes, as far as they are known."""
 
     ranks: dict[str, int] = field(default_factory=dict)
-    min_ranks: dict[str, int] = field(default_factory=dict)  # dimensions that there are, and perhaps more
+    min_ranks: dict[str, int] = field(default_factory=dict)  # lower bounds
     rules: dict[str, DimRule] = field(default_factory=dict)
     leaves: set[str] = field(default_factory=set)  # parameters and constants, which broadcast
 
-    def size(self, ref: str, place: int) -> Dim:
+    def size(self, ref: str, dim: int) -> Dim:
         """Return the size of a dimension."""
         rank = self.ranks.get(ref)
-        if rank is not None and place < 0:
-            place += rank
+        if rank is not None and dim < 0:
+            dim += rank
         rule = self.rules.get(ref)
-        found = rule(place) if rule is not None else None
-        return (ref, place) if found is None else found
+        size = rule(dim) if rule is not None else None
+        return (ref, dim) if size is None else size
 
     def set_shape(self, ref: str, shape: Sequence[int]) -> None:
-        """Note the shape of a parameter or a constant."""
+        """Set the shape of a parameter or a constant."""
         self.ranks[ref], self.rules[ref] = len(shape), lambda place: shape[place]
         self.leaves.add(ref)
 
     def set_min_rank(self, ref: str, count: int) -> None:
-        """Note that a tensor has so many dimensions, or more."""
+        """Set a lower bound of the number of dimensions."""
         self.min_ranks[ref] = max(count, self.min_ranks.get(ref, 0))
 
     def copy_rank(self, ref: str, source: str, more: int = 0) -> int | None:
-        """Note that a tensor has as many dimensions as another, or `more`; returns how many, if that is known."""
+        """Set the rank of `ref` to that of `source` plus `more`; return it, if known."""
         self.min_ranks[ref] = self.min_ranks.get(source, -more) + more
         if source in self.ranks:
             self.ranks[ref] = self.ranks[source] + more
         return self.ranks.get(ref)
 
-    def is_not_last(self, ref: str, place: int) -> bool:
-        """Say whether a place is surely not the last dimension."""
+    def is_not_last(self, ref: str, dim: int) -> bool:
+        """Return whether a dimension is certainly not the last."""
         rank = self.ranks.get(ref)
-        return place < (self.min_ranks.get(ref, 1) if rank is None else rank) - 1
+        return dim < (self.min_ranks.get(ref, 1) if rank is None else rank) - 1
 
     def infer(self, ref: str, kind: str, inputs: Sequence[str], parameters: Mapping[str, Any]) -> None:
-        """Note what is known of a node's output."""
+        """Apply the shape rule of a node's kind."""
         rule = SHAPE_RULES.get(kind, _batch_only if kind in BATCH_PRESERVING or kind[0].isupper() else None)
         if rule is not None and inputs:
             rule(self, ref, inputs, parameters)
 
-    def resolve_shape(self, ref: str, wanted: Sequence[Any]) -> list[int]:
-        """Return the language's shape, where 0 keeps a dimension and one -1 is what is left. Raises `Refusal`."""
-        sizes = [item.token if isinstance(item, SymbolicSize) else item for item in wanted]
+    def resolve_shape(self, ref: str, shape: Sequence[Any]) -> list[int]:
+        """Return a reshape target: 0 keeps a dimension, one -1 is inferred. Raises `UnsupportedOperation`."""
+        sizes = [item.token if isinstance(item, SymbolicSize) else item for item in shape]
         if not all(
-            isinstance(size, int) or isinstance(item, SymbolicSize) for size, item in zip(sizes, wanted, strict=True)
+            isinstance(size, int) or isinstance(item, SymbolicSize) for size, item in zip(sizes, shape, strict=True)
         ):
             raise UnsupportedOperation(
-                "the new shape is made of something that is no size", "use numbers, or sizes of this tensor"
+                "the new shape contains something that is not a size", "use numbers, or sizes of this tensor"
             )
         known = [
-            size if isinstance(size, int) else 0 if self.size(ref, place) == size else None
-            for place, size in enumerate(sizes)
+            size if isinstance(size, int) else 0 if self.size(ref, dim) == size else None
+            for dim, size in enumerate(sizes)
         ]
-        unknown = [place for place, size in enumerate(known) if size is None]
+        unknown = [dim for dim, size in enumerate(known) if size is None]
         if len(unknown) + known.count(-1) > 1:
-            places = ", ".join(map(str, unknown))
+            dims = ", ".join(map(str, unknown))
             raise UnsupportedOperation(
-                f"the new sizes at {places} are computed from the data's sizes",
-                "write all but one of them as numbers, or keep dimensions in their places",
+                f"the new sizes of dimensions {dims} are computed from the data's sizes",
+                "write all but one as numbers, or keep the dimensions where they are",
             )
         return [-1 if size is None else size for size in known]
 
@@ -113,7 +113,7 @@ def _batch_only(sizes: SymbolicShapes, ref: str, inputs: Sequence[str], paramete
 
 
 def _linear(sizes: SymbolicShapes, ref: str, inputs: Sequence[str], parameters: Mapping[str, Any]) -> None:
-    """All dimensions but the last stay: what a Linear does."""
+    """A Linear keeps all dimensions but the last."""
     rank = sizes.copy_rank(ref, inputs[0])
 
     def rule(place: int) -> Dim | None:
@@ -161,7 +161,7 @@ def _transpose(sizes: SymbolicShapes, ref: str, inputs: Sequence[str], parameter
     rank, first, second = sizes.ranks.get(inputs[0]), parameters["dim0"], parameters["dim1"]
     if rank is not None:
         first, second = first % rank, second % rank
-    elif min(first, second) < 0:  # counted from the end, which is not known
+    elif min(first, second) < 0:  # counted from an unknown end
         return
     swap = {first: second, second: first}
     _permute_dims(sizes, ref, inputs, lambda place: swap.get(place, place))
@@ -228,7 +228,7 @@ def _cat(sizes: SymbolicShapes, ref: str, inputs: Sequence[str], parameters: Map
         sizes.rules[ref] = lambda place: sizes.size(inputs[0], place) if 0 <= place != dim else None
 
 
-# Kinds of modules whose output begins with the examples have `_batch`, and so have these operations.
+# `_batch_only` applies to all kinds of modules without a rule, and to these operations.
 BATCH_PRESERVING = frozenset({"softmax"})
 SHAPE_PRESERVING = """
     Identity BatchNorm1d BatchNorm2d BatchNorm3d InstanceNorm1d InstanceNorm2d InstanceNorm3d LayerNorm RMSNorm

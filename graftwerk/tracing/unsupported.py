@@ -1,8 +1,8 @@
-"""Why a part of a module cannot be expressed."""
+"""The exception for operations that cannot be expressed."""
 
 
 class UnsupportedOperation(Exception):
-    """A single operation that the language does not have, and what to do instead."""
+    """An operation that the language cannot express; `hint` says what to do instead."""
 
     def __init__(self, detail: str, hint: str = "") -> None:
         self.detail = detail

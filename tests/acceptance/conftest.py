@@ -1,5 +1,6 @@
-"""Services for the acceptance tests."""
+"""One service for the acceptance tests of a process: starting one takes longer than most of what is tested."""
 
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -7,20 +8,36 @@ import pytest
 
 from tests.acceptance.service import ServiceProcess
 
+SLOTS = ("--slots", "2")
+
 
 @pytest.fixture(scope="session")
-def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServiceProcess]:
-    """One service for every test that leaves it as it was."""
-    running = ServiceProcess(tmp_path_factory.mktemp("service") / "home")
-    running.start("--slots", "2")
-    yield running
-    assert running.stop() == 0, running.log
+def shared_service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServiceProcess]:
+    """The service of the session; it ends without an error, and leaves no temporary file."""
+    with tempfile.TemporaryDirectory(prefix="gw-", dir="/tmp") as scratch:  # a path short enough for sockets
+        running = ServiceProcess(tmp_path_factory.mktemp("service") / "home", environment={"TMPDIR": scratch})
+        running.start(*SLOTS)
+        yield running
+        assert running.stop() == 0, running.log
+        assert leftover_files(Path(scratch)) == []
 
 
 @pytest.fixture
-def lone_service(tmp_path: Path) -> Iterator[ServiceProcess]:
-    """A service of the test's own, to be hurt."""
-    running = ServiceProcess(tmp_path / "home")
-    yield running
-    if running.process is not None and running.process.poll() is None:
-        running.stop()
+def service(shared_service: ServiceProcess) -> Iterator[ServiceProcess]:
+    """A running service without work. A test may kill its parts and stop it, as long as it stops cleanly."""
+    if shared_service.process is None or shared_service.process.poll() is not None:
+        shared_service.start(*SLOTS)
+    yield shared_service
+    if shared_service.process is not None and shared_service.process.poll() is None:
+        shared_service.cancel_all()
+
+
+@pytest.fixture
+def scratch(shared_service: ServiceProcess) -> Path:
+    """The service's folder for temporary files."""
+    return Path(shared_service.environment["TMPDIR"])
+
+
+def leftover_files(scratch: Path) -> list[Path]:
+    """Return what a service has left of its temporary files."""
+    return [path for path in scratch.glob("graftwerk-*/**/*") if not path.is_dir()]

@@ -6,7 +6,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ import httpx
 import psutil
 
 TIMEOUT_SECONDS = 60.0
+TERMINAL_STATUSES = ("succeeded", "failed", "cancelled")
 
 
 def free_port() -> int:
@@ -32,6 +33,19 @@ def wait_until(condition: Callable[[], Any], what: str, seconds: float = TIMEOUT
             return value
         time.sleep(0.05)
     raise AssertionError(f"{what} did not happen within {seconds:g} s")
+
+
+def matching_processes(processes: Iterable[psutil.Process], *words: str) -> list[psutil.Process]:
+    """Return the processes whose command line has all the words."""
+    matches = []
+    for process in processes:
+        try:
+            line = " ".join(process.cmdline())
+        except psutil.Error:
+            continue
+        if all(word in line for word in words):
+            matches.append(process)
+    return matches
 
 
 @dataclass
@@ -87,8 +101,15 @@ class ServiceProcess:
             return http.get(f"/v1/jobs/{job_id}").raise_for_status().json()  # type: ignore[no-any-return]
 
     def wait(self, job_id: str, *statuses: str, seconds: float = TIMEOUT_SECONDS) -> dict[str, Any]:
-        wanted = statuses or ("succeeded", "failed", "cancelled")
-        return wait_until(lambda: (job := self.job(job_id))["status"] in wanted and job, f"{wanted}", seconds)  # type: ignore[no-any-return]
+        expected = statuses or TERMINAL_STATUSES
+        return wait_until(lambda: (job := self.job(job_id))["status"] in expected and job, f"{expected}", seconds)  # type: ignore[no-any-return]
+
+    def cancel_all(self) -> None:
+        """Cancel what a test has left unfinished."""
+        with self.http as http:
+            for job in http.get("/v1/jobs", params={"limit": 1000}).raise_for_status().json()["items"]:
+                if job["status"] not in TERMINAL_STATUSES:
+                    http.post(f"/v1/jobs/{job['id']}/cancel")
 
     def wait_for_step(self, job_id: str, step: int = 1) -> dict[str, Any]:
         """Wait until the job has trained some steps."""
@@ -97,15 +118,7 @@ class ServiceProcess:
     def processes(self, *words: str) -> list[psutil.Process]:
         """Return the service's processes whose command line has all the words."""
         assert self.process is not None
-        found = []
-        for process in psutil.Process(self.process.pid).children(recursive=True):
-            try:
-                line = " ".join(process.cmdline())
-            except psutil.Error:
-                continue
-            if all(word in line for word in words):
-                found.append(process)
-        return found
+        return matching_processes(psutil.Process(self.process.pid).children(recursive=True), *words)
 
     def brokers(self) -> list[psutil.Process]:
         """Return the broker's processes, whichever program it is."""

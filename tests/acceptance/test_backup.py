@@ -14,22 +14,21 @@ def graftwerk(*words: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, env=os.environ, capture_output=True, text=True, check=False, timeout=120)
 
 
-def test_a_restored_job_goes_on(lone_service: ServiceProcess, tmp_path: Path) -> None:
-    service, folder = lone_service, str(tmp_path / "backup")
-    service.start("--slots", "1")
+def test_a_restored_job_goes_on(service: ServiceProcess, tmp_path: Path) -> None:
+    folder = str(tmp_path / "backup")
     plan: dict[str, Any] = {"epochs": 200, "checkpoint": {"every_steps": 50, "every_seconds": None}}
     job_id = service.submit(digits_spec(**plan))["id"]
     service.wait_for_step(job_id, step=150)
-    made = graftwerk("backup", folder, "--home", str(service.home))
-    assert made.returncode == 0, made.stderr
+    backup = graftwerk("backup", folder, "--home", str(service.home))
+    assert backup.returncode == 0, backup.stderr
     refused = graftwerk("restore", folder, "--home", str(service.home), "--overwrite")
     assert refused.returncode == 3
     assert "another `graftwerk up`" in refused.stderr
-    assert service.stop() == 0, service.log
+    service.cancel_all()
 
     other = ServiceProcess(tmp_path / "other")
-    put = graftwerk("restore", folder, "--home", str(other.home))
-    assert put.returncode == 0, put.stderr
+    restored = graftwerk("restore", folder, "--home", str(other.home))
+    assert restored.returncode == 0, restored.stderr
     other.start("--slots", "1")
     try:
         job = other.wait(job_id, seconds=120)

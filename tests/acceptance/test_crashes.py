@@ -2,15 +2,14 @@
 
 import hashlib
 import signal
-import tempfile
-from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import psutil
-import pytest
 
-from tests.acceptance.service import ServiceProcess, digits_spec, wait_until
+from tests.acceptance.conftest import SLOTS, leftover_files
+from tests.acceptance.service import ServiceProcess, digits_spec, matching_processes, wait_until
 
 PLAN: dict[str, Any] = {"epochs": 40, "checkpoint": {"every_steps": 40, "every_seconds": None}}
 
@@ -23,8 +22,15 @@ def weights_hash(service: ServiceProcess, job_id: str) -> str:
 
 def training_processes(service: ServiceProcess) -> list[psutil.Process]:
     """Return the children of the worker's forkserver: the running attempts."""
-    servers = service.processes("multiprocessing.forkserver", "workers.")
-    return [child for server in servers for child in server.children()]
+    children = [child for worker in service.processes("-m workers") for child in children_of(worker)]
+    servers = matching_processes(children, "multiprocessing.forkserver")
+    return [attempt for server in servers for attempt in children_of(server)]
+
+
+def children_of(process: psutil.Process) -> list[psutil.Process]:
+    with suppress(psutil.NoSuchProcess):
+        return process.children()
+    return []
 
 
 def steps(service: ServiceProcess, job: dict[str, Any]) -> list[int]:
@@ -33,17 +39,7 @@ def steps(service: ServiceProcess, job: dict[str, Any]) -> list[int]:
     return [int(line.split(",")[1]) for line in rows.strip().splitlines()[1:]]
 
 
-@pytest.fixture
-def scratch() -> Iterator[Path]:
-    """A folder for temporary files, with a path that is short enough for sockets."""
-    with tempfile.TemporaryDirectory(prefix="gw-", dir="/tmp") as folder:
-        yield Path(folder)
-
-
-def test_a_killed_runner_and_a_killed_worker_change_nothing(lone_service: ServiceProcess, scratch: Path) -> None:
-    service = lone_service
-    service.environment["TMPDIR"] = str(scratch)
-    service.start("--slots", "1")
+def test_a_killed_runner_and_a_killed_worker_change_nothing(service: ServiceProcess) -> None:
     undisturbed = service.wait(service.submit(digits_spec(**PLAN))["id"])
     assert undisturbed["status"] == "succeeded", undisturbed["error"]
 
@@ -63,17 +59,14 @@ def test_a_killed_runner_and_a_killed_worker_change_nothing(lone_service: Servic
     assert steps(service, job) == list(range(1, job["progress"]["total_steps"] + 1))
     assert [move["verb"] for move in job["transitions"]].count("claim") == 3
     wait_until(lambda: not training_processes(service), "the end of every attempt", 5)
-    assert service.stop() == 0, service.log
-    assert [path for path in scratch.glob("graftwerk-*/**/*") if not path.is_dir()] == []
 
 
-def test_stopping_the_service_loses_no_step(lone_service: ServiceProcess) -> None:
-    service = lone_service
-    service.start("--slots", "1")
-    job_id = service.submit(digits_spec(epochs=300, checkpoint={"every_steps": 10**6, "every_seconds": None}))["id"]
+def test_stopping_the_service_loses_no_step_and_leaves_no_file(service: ServiceProcess, scratch: Path) -> None:
+    job_id = service.submit(digits_spec(epochs=200, checkpoint={"every_steps": 10**6, "every_seconds": None}))["id"]
     service.wait_for_step(job_id, step=50)
     assert service.stop() == 0, service.log
-    service.start("--slots", "1")
+    assert leftover_files(scratch) == []
+    service.start(*SLOTS)
     job = service.wait(job_id)
     assert job["status"] == "succeeded", job["error"]
     assert [move["verb"] for move in job["transitions"]] == ["claim", "release", "claim", "succeed"]
@@ -84,9 +77,7 @@ def test_stopping_the_service_loses_no_step(lone_service: ServiceProcess) -> Non
     assert resumed[1] >= 50
 
 
-def test_a_job_outlives_its_broker_and_jobs_are_accepted_without_one(lone_service: ServiceProcess) -> None:
-    service = lone_service
-    service.start("--slots", "1")
+def test_a_job_outlives_its_broker_and_jobs_are_accepted_without_one(service: ServiceProcess) -> None:
     job_id = service.submit(digits_spec(epochs=120))["id"]
     service.wait_for_step(job_id)
     brokers = service.brokers()

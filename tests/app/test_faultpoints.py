@@ -9,7 +9,7 @@ from app import faultpoints
 from app.faultpoints import FAULTPOINTS, faultpoint
 from tests.architecture.sources import python, tree
 from tests.faults.round_kinds import API_POINTS, MAX_HITS, RUNNER_POINTS, WORKER_POINTS
-from workers.host.worker import WRITE_FAULTPOINTS
+from workers.host.attempt import WRITE_FAULTPOINTS
 
 
 def passed() -> Iterator[str]:

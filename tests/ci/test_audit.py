@@ -29,9 +29,9 @@ HURT = {"name": "hurt", "version": "2.0", "vulns": [{"id": "GHSA-1", "aliases": 
     ("dependencies", "accepted", "code", "words"),
     [
         ([SOUND], {}, 0, "1 of"),
-        ([SOUND, HURT], {}, 1, "hurt 2.0: GHSA-1, mended in 2.1"),
+        ([SOUND, HURT], {}, 1, "hurt 2.0: GHSA-1, fixed in 2.1"),
         ([SOUND, HURT], {"CVE-1": "not reached"}, 0, "0 problems"),
-        ([SOUND], {"CVE-1": "not reached"}, 1, "in no version any more: CVE-1"),
+        ([SOUND], {"CVE-1": "not reached"}, 1, "in no pinned version any more: CVE-1"),
         ([SOUND, UNKNOWN], {}, 0, "are unknown to it"),
         ([UNKNOWN], {}, 0, "SKIPPED"),
         ([UNKNOWN], {"CVE-1": "not reached"}, 0, "SKIPPED"),
@@ -48,7 +48,7 @@ def test_what_is_told(
     words: str,
 ) -> None:
     report = None if dependencies is None else {"dependencies": dependencies}
-    monkeypatch.setattr(audit, "ask", lambda service: report)
+    monkeypatch.setattr(audit, "query", lambda service: report)
     monkeypatch.setattr(audit, "ACCEPTED", accepted)
     assert audit.main(required=False) == code
     told = capsys.readouterr().out
@@ -58,7 +58,7 @@ def test_what_is_told(
 
 def test_a_program_that_fails_is_no_audit(audit: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(audit.sys, "executable", "/bin/false")
-    assert audit.ask("osv") is None
+    assert audit.query("osv") is None
 
 
 def test_reasons_are_given(audit: ModuleType) -> None:

@@ -29,6 +29,7 @@ LINK = re.compile(r"\[[^\]]*\]\(([^)#\s]+)(?:#[^)]*)?\)")
 def generator() -> ModuleType:
     """The script docs/generate.py, which no package holds."""
     path = ROOT / "docs" / "generate.py"
+    sys.path.insert(0, str(path.parent))  # as of a script, for its neighbours
     spec = importlib.util.spec_from_file_location("generate_docs", path)
     assert spec is not None
     assert spec.loader is not None

@@ -51,7 +51,7 @@ def test_a_file_is_registered_and_sent_in_pieces(file: Path, monkeypatch: pytest
     created = httpx.Response(201, json=document())
     client, script = client_for(created, httpx.Response(200, json=document()), answer(202, 8), answer(200, 12, "ready"))
     told: list[tuple[int, int]] = []
-    made = client.datasets.add(file, told=lambda have, size: told.append((have, size)))
+    made = client.datasets.add(file, on_progress=lambda have, size: told.append((have, size)))
     assert made.status == "ready"
     assert sent(script) == [("bytes 0-7/12", CONTENT[:8]), ("bytes 8-11/12", CONTENT[8:])]
     assert told == [(8, 12), (12, 12)]

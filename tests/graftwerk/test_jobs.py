@@ -118,7 +118,7 @@ def with_checkpoints(*answers: httpx.Response) -> tuple[Job, ScriptedTransport]:
 def test_the_newest_checkpoint_is_downloaded_whole(tmp_path: Path) -> None:
     found, script = with_checkpoints(httpx.Response(200, content=b"new"), httpx.Response(200, content=b"more"))
     told: list[tuple[str, int]] = []
-    paths = found.download(tmp_path, told=lambda file, have: told.append((file.name, have)))
+    paths = found.download(tmp_path, on_progress=lambda file, have: told.append((file.name, have)))
     assert [path.read_bytes() for path in paths] == [b"new", b"more"]
     assert told == [("a", 3), ("b", 4)]
     assert script.requests[1].url.path == "/v1/checkpoints/ckpt_2/files/a"

@@ -49,7 +49,7 @@ def test_arrays_and_bytes_are_values() -> None:
     one.predict([{"x": np.array([[1, 2]]), "image": b"\x89PNG", "n": np.float32(0.5)}])
     (row,) = json.loads(script.requests[1].content)["rows"]
     assert row == {"x": [[1, 2]], "image": base64.b64encode(b"\x89PNG").decode(), "n": 0.5}
-    with pytest.raises(TypeError, match="set is no value"):
+    with pytest.raises(TypeError, match="set cannot be a value of a row"):
         asked()[0].predict([{"x": {1}}])
 
 

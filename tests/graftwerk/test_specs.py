@@ -32,7 +32,7 @@ def test_a_file_of_weights_is_started_from_in_the_place_of_a_checkpoint() -> Non
 
 
 @pytest.mark.parametrize(
-    ("content", "message"), [("name: a", "is not JSON"), ("[]", "is no spec"), ("{}", "is no spec")]
+    ("content", "message"), [("name: a", "is not JSON"), ("[]", "is not a spec"), ("{}", "is not a spec")]
 )
 def test_what_is_no_spec_is_refused(tmp_path: Path, content: str, message: str) -> None:
     path = tmp_path / "spec.json"

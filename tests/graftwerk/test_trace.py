@@ -149,7 +149,7 @@ def obstacles(module: nn.Module, inputs: tuple[str, ...] = ("x",)) -> list[tuple
 def test_every_line_that_stands_in_the_way_is_told() -> None:
     found = obstacles(DataDependentBranch())
     assert [source.partition("# ")[2] for source, _ in found] == ["line one", "line two", "line three", "line four"]
-    assert "Python decides here" in found[0][1]
+    assert "Python branches here on a tensor's value" in found[0][1]
     assert found[2][1] == "kron is not in the language"
     with pytest.raises(CannotExpress, match=r"modules_to_trace.py:\d+: gt: .*\n *if x.sum\(\) > 0:.*\n *hint: "):
         trace(DataDependentBranch())
@@ -175,15 +175,15 @@ TIED.weight = nn.Parameter(torch.zeros(3, 3))
 @pytest.mark.parametrize(
     ("does", "parts", "words"),
     [
-        (lambda self, x: nn.functional.dropout(x), {}, "random numbers in evaluation too"),
-        (lambda self, x: x + 1 if self.training else x, {}, "training and evaluation do different things"),
-        (lambda self, x: x[:, : x.shape[1] // 2], {}, "a stretch has a start and a stop"),
+        (lambda self, x: nn.functional.dropout(x), {}, "this samples in evaluation too"),
+        (lambda self, x: x + 1 if self.training else x, {}, "training and evaluation differ from here on"),
+        (lambda self, x: x[:, : x.shape[1] // 2], {}, "a slice needs a fixed, non-negative start and stop"),
         (lambda self, x: self.rnn(x)[1][0], {"rnn": nn.GRU(3, 3, 2)}, "states of inner layers"),
         (lambda self, x: self.rnn(x)[1][1], {"rnn": nn.LSTM(3, 3)}, "cell state"),
         (lambda self, x: self.emb(x), {"emb": nn.Embedding(3, 3, max_norm=1.0)}, "Embedding has no max_norm"),
-        (lambda self, x: self.a(x, x, x)[1], {"a": nn.MultiheadAttention(2, 1)}, "weights of attention"),
-        (lambda self, x: [row + 1 for row in x], {}, "no fixed number of parts"),
-        (lambda self, x: int(x.sum()), {}, "torch.fx cannot follow this"),
+        (lambda self, x: self.a(x, x, x)[1], {"a": nn.MultiheadAttention(2, 1)}, "attention weights are not available"),
+        (lambda self, x: [row + 1 for row in x], {}, "a tensor of unknown size cannot be iterated"),
+        (lambda self, x: int(x.sum()), {}, "torch.fx cannot trace this"),
         (lambda self, x: self.a(x.double()), {"a": nn.Linear(3, 3).double()}, "torch.float64"),
         (lambda self, x: self.b(self.a(x)), {"a": TIED, "b": nn.Linear(3, 3)}, ""),
         (lambda self, x: x.view(x.size(1), x.size(0)), {}, "computed from the data's sizes"),

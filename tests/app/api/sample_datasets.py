@@ -2,15 +2,15 @@
 
 import base64
 import io
-import json
 import random
-import zipfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from PIL import Image
+
+from tests.app.api.sample_files import ndjson_bytes, npz_bytes, parquet_bytes, png_bytes, zip_bytes
 
 CROSS_ENTROPY = {"loss": {"kind": "CrossEntropyLoss"}}
 LINEAR_NODE = {"kind": "Linear", "out_features": 2}
@@ -34,10 +34,6 @@ class SampleDataset:
     options: dict[str, Any] = field(default_factory=dict)  # of the job's data
     files: dict[str, bytes] = field(default_factory=dict)
     source: dict[str, Any] = field(default_factory=dict)
-
-
-def _ndjson(rows: Sequence[Any]) -> bytes:
-    return "".join(json.dumps(row) + "\n" for row in rows).encode()
 
 
 def _table() -> SampleDataset:
@@ -66,19 +62,10 @@ def _table() -> SampleDataset:
     files = {
         "text/csv": b"height,town,age\n0.5,Ulm,30\n0.25,Paris,\n,,64.5\n",
         "text/tab-separated-values": b"age\theight\ttown\n30\t0.5\tUlm\nNA\t0.25\tParis\n64.5\t?\t\n",
-        "application/x-ndjson": _ndjson(asked),
-        "application/vnd.apache.parquet": _parquet(asked),
+        "application/x-ndjson": ndjson_bytes(asked),
+        "application/vnd.apache.parquet": parquet_bytes(asked),
     }
     return SampleDataset(content.encode(), model, CROSS_ENTROPY, asked, "label", {"scale": "standard"}, files)
-
-
-def _parquet(rows: list[dict[str, Any]]) -> bytes:
-    import pyarrow
-    from pyarrow import parquet
-
-    file = io.BytesIO()
-    parquet.write_table(pyarrow.Table.from_pylist(rows), file)
-    return file.getvalue()
 
 
 def _sequence(kind: str, name: str, size: int, last: list[dict[str, Any]]) -> dict[str, Any]:
@@ -159,13 +146,13 @@ def _labels() -> SampleDataset:
     options = {"features": features, "target": "genres"}
     asked = [{"a": 1, "b": 0.5}, {"a": None, "b": 1.5}]
     return SampleDataset(
-        _ndjson(rows),
+        ndjson_bytes(rows),
         model,
         {"loss": {"kind": "BCEWithLogitsLoss"}},
         asked,
         "labels",
         options,
-        {"application/jsonl": _ndjson(asked), "text/csv": b"a,b\n1,0.5\n,1.5\n"},
+        {"application/jsonl": ndjson_bytes(asked), "text/csv": b"a,b\n1,0.5\n,1.5\n"},
     )
 
 
@@ -179,11 +166,11 @@ def _series() -> SampleDataset:
     )
     asked = [{"wave": [[0.5, 0.0], [0.25, 1.0]]}, {"wave": [[1.0, 0.0]]}, {"wave": []}]
     files = {
-        "application/x-ndjson": _ndjson(asked),
+        "application/x-ndjson": ndjson_bytes(asked),
         "text/csv": b'wave\n"[[0.5, 0.0], [0.25, 1.0]]"\n"[[1.0, 0.0]]"\n[]\n',
     }
     options = {"target": "total"}
-    return SampleDataset(_ndjson(rows), model, {"loss": {"kind": "MSELoss"}}, asked, "value", options, files)
+    return SampleDataset(ndjson_bytes(rows), model, {"loss": {"kind": "MSELoss"}}, asked, "value", options, files)
 
 
 def _trees() -> SampleDataset:
@@ -248,31 +235,8 @@ def _arrays() -> SampleDataset:
     }
     asked = [{"x": arrays["x"][row].tolist(), "code": int(arrays["code"][row])} for row in range(3)]
     part = {name: arrays[name][:3] for name in ("x", "code")}
-    files = {"application/x-npz": _npz(part), "application/zip": _npz(part)}
-    return SampleDataset(_npz(arrays), model, CROSS_ENTROPY, asked, "label", {}, files)
-
-
-def _npz(arrays: dict[str, Any]) -> bytes:
-    file = io.BytesIO()
-    np.savez(file, **arrays)
-    return file.getvalue()
-
-
-def png_bytes(value: int, width: int = 4, height: int = 4) -> bytes:
-    """Return a grey picture's file."""
-    file = io.BytesIO()
-    array = (np.arange(width * height).reshape(height, width) % 7 * 8 + value).astype(np.uint8)
-    Image.fromarray(array).save(file, "PNG")
-    return file.getvalue()
-
-
-def zip_bytes(files: dict[str, bytes]) -> bytes:
-    """Return an archive."""
-    file = io.BytesIO()
-    with zipfile.ZipFile(file, "w") as archive:
-        for name, content in files.items():
-            archive.writestr(name, content)
-    return file.getvalue()
+    files = {"application/x-npz": npz_bytes(part), "application/zip": npz_bytes(part)}
+    return SampleDataset(npz_bytes(arrays), model, CROSS_ENTROPY, asked, "label", {}, files)
 
 
 def _small_images() -> SampleDataset:

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from tests.app.api.client import Api, Client, assert_problem
-from tests.app.api.sample_datasets import SAMPLE_DATASETS, TRAINING_PLAN, SampleDataset, png_bytes, zip_bytes
+from tests.app.api.sample_datasets import SAMPLE_DATASETS, TRAINING_PLAN, SampleDataset
+from tests.app.api.sample_files import png_bytes, zip_bytes
 from tests.app.api.trained_jobs import train_job
 
 

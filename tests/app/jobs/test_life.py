@@ -4,31 +4,31 @@ Attempts that were superseded keep writing all the while, and are refused.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
-from sqlalchemy import delete, update
 from sqlalchemy.orm import Session
 
 from app import checkpoints
 from app.access import idempotency
 from app.db.session import Database
-from app.db.tables import IdempotencyRow, JobRow, now
+from app.db.tables import now
 from app.errors import InvalidState, ServiceOverloaded, StaleFence
 from app.ids import new_id
 from app.jobs import deletion, repository, service
-from app.jobs.states import TERMINAL_STATUSES, TRANSITIONS, Status, Verb
+from app.jobs.states import TERMINAL_STATUSES, Status, Verb
 from app.settings import Settings
 from app.storage.local import LocalStore
+from tests.app.jobs.job_model import Model, clear_jobs, end_backoff, is_forbidden, job_rows, loss_points, update_job
 from tests.faults import history as histories
 from tests.faults.history import History
 from tests.faults.invariants import INVARIANTS
 from workers.host.persist import record
-from workers.protocol.messages import Ending, Message, Outcome, ProgressReport, SavedCheckpoint, SeriesPoints
+from workers.protocol.messages import Ending, Message, Outcome, ProgressReport, SavedCheckpoint
 
 LOST = {"code": "worker_lost", "message": "gone", "pointer": ""}
 OWNER, CHECKED = "anna", ("I2", "I6", "I7", "I8")
@@ -44,23 +44,6 @@ JOB: dict[str, Any] = {
 }
 
 
-@dataclass
-class Model:
-    """What a job ought to be."""
-
-    status: Status = Status.QUEUED
-    fence: int = 0
-    wish: str | None = None
-    losses: int = 0
-    steps: int = 0  # points of the loss
-    saved: list[int] = field(default_factory=list)  # steps of the listed checkpoints, in order
-
-    def end(self, verb: Verb) -> None:
-        self.status = TRANSITIONS[verb][1]
-        if self.status in TERMINAL_STATUSES or verb == Verb.PAUSE:
-            self.wish = None
-
-
 class Lives(RuleBasedStateMachine):
     """Everything that users, workers, sweepers and zombies do, in any order."""
 
@@ -71,7 +54,7 @@ class Lives(RuleBasedStateMachine):
         super().__init__()
         self.jobs: dict[str, Model] = {}
         self.keys: dict[str, str] = {}
-        self.database.run(_empty)
+        self.database.run(clear_jobs)
 
     def run(self, unit: Callable[..., Any], *args: Any) -> Any:
         return self.database.run(unit, *args)
@@ -123,7 +106,7 @@ class Lives(RuleBasedStateMachine):
     @rule(data=st.data(), count=st.integers(1, 3))
     def report(self, data: st.DataObject, count: int) -> None:
         job_id, model = self.some(data, Status.RUNNING)
-        self.run(record, model.fence, replace(_points(model.steps, count), job_id=job_id), SETTINGS)
+        self.run(record, model.fence, replace(loss_points(model.steps, count), job_id=job_id), SETTINGS)
         model.steps += count
 
     @precondition(lambda self: self.any_in(Status.RUNNING))
@@ -166,7 +149,7 @@ class Lives(RuleBasedStateMachine):
     @rule(data=st.data())
     def expire(self, data: st.DataObject) -> None:
         job_id, model = self.some(data, Status.RUNNING)
-        self.run(_set, job_id, {"lease_until": now() - 1})
+        self.run(update_job, job_id, {"lease_until": now() - 1})
         assert self.run(repository.expired_leases) == [(job_id, model.fence)]
         self.run(service.record_loss, job_id, model.fence, LOST, 5)
         self._lost(model)
@@ -180,7 +163,7 @@ class Lives(RuleBasedStateMachine):
         model.losses += 1
         model.end(Verb.FAIL if model.losses > 3 else Verb.LOSE)
         model.losses = min(model.losses, 3)
-        self.run(_ready)
+        self.run(end_backoff)
 
     @precondition(lambda self: any(model.fence for model in self.jobs.values()))
     @rule(data=st.data(), write=st.integers(0, 5))
@@ -192,7 +175,7 @@ class Lives(RuleBasedStateMachine):
         job_id = data.draw(st.sampled_from(ids))
         model = self.jobs[job_id]
         fence = data.draw(st.integers(1, model.fence - (model.status == Status.RUNNING)))
-        messages: list[Message] = [_points(model.steps, 2), self.saved(job_id, fence, model.steps)]
+        messages: list[Message] = [loss_points(model.steps, 2), self.saved(job_id, fence, model.steps)]
         messages += [Outcome(ending, error=LOST) for ending in (Ending.SUCCEEDED, Ending.LOST, Ending.FAILED)]
 
         def stale() -> None:
@@ -213,7 +196,7 @@ class Lives(RuleBasedStateMachine):
     def wish(self, data: st.DataObject, verb: str) -> None:
         job_id, model = self.some(data)
         status, wish = model.status, model.wish
-        if _forbidden(verb, status, wish):
+        if is_forbidden(verb, status, wish):
             with pytest.raises(InvalidState):
                 self.run(VERBS[verb], OWNER, job_id)
             return
@@ -225,7 +208,7 @@ class Lives(RuleBasedStateMachine):
         elif (verb, wish) != ("pause", "pause"):  # a wish that outlived its attempt comes true in the next one
             moved = {"cancel": Status.CANCELLED, "pause": Status.PAUSED, "resume": Status.QUEUED}
             model.status, model.wish = moved[verb], None
-        self.run(_ready)
+        self.run(end_backoff)
 
     @precondition(lambda self: self.any_in(*TERMINAL_STATUSES))
     @rule(data=st.data())
@@ -239,7 +222,7 @@ class Lives(RuleBasedStateMachine):
 
     @invariant()
     def rows_are_as_they_ought_to_be(self) -> None:
-        found = self.database.read(_rows)
+        found = self.database.read(job_rows)
         ought = {
             job_id: (str(model.status), model.fence, model.wish, model.losses) for job_id, model in self.jobs.items()
         }
@@ -263,38 +246,6 @@ VERBS: dict[str, Callable[..., Any]] = {
     "resume": service.resume,
     "retry": service.retry,
 }
-
-
-def _forbidden(verb: str, status: Status, wish: str | None) -> bool:
-    if verb == "retry":
-        return status not in (Status.FAILED, Status.CANCELLED)
-    if verb == "cancel":
-        return status in TERMINAL_STATUSES and status != Status.CANCELLED
-    return status in TERMINAL_STATUSES or wish == "cancel"
-
-
-def _points(after: int, count: int) -> ProgressReport:
-    steps = list(range(after + 1, after + 1 + count))
-    times = [float(step) for step in steps]
-    return ProgressReport(progress={"step": steps[-1]}, series={"train/loss": SeriesPoints(steps, times, times, times)})
-
-
-def _set(session: Session, job_id: str, values: dict[str, Any]) -> None:
-    session.execute(update(JobRow).where(JobRow.id == job_id).values(**values))
-
-
-def _ready(session: Session) -> None:
-    """Backoff is not waited for."""
-    session.execute(update(JobRow).values(not_before=0.0))
-
-
-def _empty(session: Session) -> None:
-    session.execute(delete(JobRow))
-    session.execute(delete(IdempotencyRow))
-
-
-def _rows(session: Session) -> dict[str, tuple[str, int, str | None, int]]:
-    return {row.id: (row.status, row.fence, row.wish, row.attempts) for row in session.query(JobRow)}
 
 
 def test_lives_are_as_they_ought_to_be(database: Database, tmp_path: Any) -> None:

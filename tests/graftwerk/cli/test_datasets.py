@@ -7,10 +7,9 @@ from typing import Any
 
 import httpx
 
-from tests.graftwerk.cli.test_main import Run, run
+from tests.graftwerk.cli.conftest import Run
 from tests.graftwerk.scripted_transport import problem_response
 
-__all__ = ["run"]  # the fixture
 CONTENT = b"a,y\n1,2\n3,4\n"
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
 STATISTICS = {"min": 1.0, "mean": 2.0, "max": 3.0, "std": 1.0}

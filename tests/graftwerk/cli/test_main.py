@@ -1,42 +1,16 @@
 """Commands against a script of answers: what they print, and how they end."""
 
 import json
-from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
-from typer.testing import CliRunner, Result
+from typer.testing import CliRunner
 
-from graftwerk import client
 from graftwerk.cli.main import app
-from graftwerk.http.transport import Transport
-from tests.graftwerk.scripted_transport import URL, ChunkedStream, ScriptedTransport, job_document, problem_response
-
-Run = Callable[..., tuple[Result, ScriptedTransport]]
-
-
-@pytest.fixture
-def run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Run:
-    for name in ("GRAFTWERK_URL", "GRAFTWERK_KEY"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("GRAFTWERK_HOME", str(tmp_path))
-
-    def invoke(*words: str, answers: tuple[Any, ...] = ()) -> tuple[Result, ScriptedTransport]:
-        replies = (
-            httpx.Response(200, json=answer) if isinstance(answer, (dict, list)) else answer for answer in answers
-        )
-        script = ScriptedTransport(*replies)
-
-        def transport(url: str, key: str | None, **_: Any) -> Transport:
-            return Transport(url, key, transport=script, pause=lambda seconds: None)
-
-        monkeypatch.setattr(client, "Transport", transport)
-        return CliRunner().invoke(app, ["--url", URL, *words]), script
-
-    return invoke
+from tests.graftwerk.cli.conftest import Run
+from tests.graftwerk.scripted_transport import ChunkedStream, job_document, problem_response
 
 
 @pytest.fixture
@@ -200,58 +174,6 @@ def test_wishes_say_what_will_happen(run: Run, verb: str, status: str, words: st
     assert script.requests[1].url.path == f"/v1/jobs/job_1/{verb}"
 
 
-def test_a_new_key_is_shown_once_and_alone_on_stdout(run: Run) -> None:
-    made = {"id": "key_1", "name": "ci", "scopes": ["read"], "token": "gw_1_secret", "revoked_at": None}
-    result, script = run("keys", "create", "ci", "--scopes", "read", answers=(made,))
-    assert result.stdout == "gw_1_secret\n"
-    assert json.loads(script.requests[0].content) == {"name": "ci", "scopes": ["read"]}
-
-
-KEY = {"id": "key_1", "name": "ci", "scopes": ["read"], "revoked_at": None}
-
-
-def test_a_key_is_made_to_expire_and_with_limits(run: Run) -> None:
-    words = ("--expires", "30d", "--limit", "running_jobs=2", "--limit", "requests=5/second")
-    _, script = run("keys", "create", "ci", *words, answers=(KEY | {"token": "gw_1_secret"},))
-    sent = json.loads(script.requests[0].content)
-    assert sent["limits"] == {"running_jobs": 2, "requests": "5/second"}
-    left = datetime.fromisoformat(sent["expires_at"]) - datetime.now(UTC)
-    assert timedelta(days=29) < left <= timedelta(days=30)
-
-
-def test_a_key_is_changed_and_rotated(run: Run) -> None:
-    result, script = run("keys", "change", "key_1", "--limit", "queued_jobs=null", answers=(KEY,))
-    assert result.stdout == "key_1 is changed\n"
-    assert (script.requests[0].method, json.loads(script.requests[0].content)) == (
-        "PATCH",
-        {"limits": {"queued_jobs": None}},
-    )
-    result, script = run("keys", "rotate", "key_1", "--grace", "2h", answers=(KEY | {"token": "gw_1_other"},))
-    assert result.stdout == "gw_1_other\n"
-    assert json.loads(script.requests[0].content) == {"grace_seconds": 7200.0}
-
-
-@pytest.mark.parametrize(
-    "words",
-    [
-        ("create", "x", "--expires", "soon"),
-        ("create", "x", "--limit", "running_jobs"),
-        ("rotate", "k", "--grace", "-1h"),
-    ],
-)
-def test_a_key_s_options_are_checked_here(run: Run, words: tuple[str, ...]) -> None:
-    result, script = run("keys", *words)
-    assert (result.exit_code, script.requests) == (2, [])
-
-
-def test_keys_tell_their_state(run: Run) -> None:
-    past, future = "2020-01-01T00:00:00.000Z", "2999-01-01T00:00:00.000Z"
-    listed = [KEY, KEY | {"revoked_at": past}, KEY | {"expires_at": past}, KEY | {"expires_at": future}]
-    result, _ = run("keys", "ls", answers=({"items": listed, "has_more": False},))
-    states = [line.split()[2] for line in result.stdout.splitlines()[1:]]
-    assert states == ["valid", "revoked", "expired", "until"]
-
-
 def test_jobs_are_deleted_restored_and_removed(run: Run) -> None:
     result, script = run("rm", "job_1", "job_2", "--purge", answers=(httpx.Response(204), httpx.Response(204)))
     assert result.stdout == "job_1 is removed\njob_2 is removed\n"
@@ -284,7 +206,7 @@ def test_usage_and_audit(run: Run) -> None:
         ({"position": 3, "starts_at": "2026-01-01T00:00:00.000Z"}, "number 3 in its queue, starts about 2026"),
         ({"position": 1, "held_by": "no_worker"}, "number 1 in its queue, no worker serves its queue"),
         ({"held_by": "not_before", "not_before": "2999"}, "waits until 2999"),
-        ({"held_by": "running_limit"}, "its key runs as many jobs as it may"),
+        ({"held_by": "running_limit"}, "its key has reached its limit of running jobs"),
     ],
 )
 def test_a_waiting_job_tells_where_it_stands(run: Run, more: dict[str, Any], words: str) -> None:

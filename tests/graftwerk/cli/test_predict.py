@@ -7,11 +7,9 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.graftwerk.cli.test_main import Run, run
+from tests.graftwerk.cli.conftest import Run
 from tests.graftwerk.scripted_transport import job_document, problem_response
 from tests.graftwerk.test_predictions import ANSWER
-
-__all__ = ["run"]
 
 
 @pytest.fixture

@@ -3,10 +3,8 @@
 import json
 from typing import Any
 
-from tests.graftwerk.cli.test_main import Run, run
+from tests.graftwerk.cli.conftest import Run
 from tests.graftwerk.scripted_transport import job_document, problem_response
-
-__all__ = ["run"]
 
 SCORES = {"precision": 0.5, "recall": 1.0, "f1": 2 / 3}
 ROWS = [{"label": label, **SCORES, "support": 3, "predicted": 6, "right": 3} for label in ("cat", "dog")]
@@ -53,7 +51,7 @@ def test_classes_and_confusion_for_people(run: Run) -> None:
     result, script = run("report", "job_1", "--checkpoint", "ckpt_1", answers=(job_document(), document(CLASSES)))
     assert result.exit_code == 0, result.output
     assert lines(result.output) == [
-        ["ckpt_1", "at", "step", "40,", "6", "held-out", "examples"],
+        ["ckpt_1", "at", "step", "40,", "6", "validation", "examples"],
         ["animal:", "classes", "of", "scores,", "5", "of", "6", "right"],
         ["CLASS", "PRECISION", "RECALL", "F1", "SUPPORT"],
         ["cat", "0.5000", "1.0000", "0.6667", "3"],

@@ -1,4 +1,8 @@
-"""Trained in one go or in pieces: the same bits, the same points."""
+"""Trained in one go or in pieces: the same bits, the same points.
+
+`make test` has one plan with everything that keeps a state at once, and one optimiser of each family; `make faults`
+has every setting by itself too.
+"""
 
 import json
 from functools import partial
@@ -7,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from tests.full import choose
 from tests.workers.training.crashes import FREQUENT_CHECKPOINTS, assert_same_as_uninterrupted, train_with_crashes
 from tests.workers.training.harness import TrainingAttempt, TrainingHarness, digits_job, resume_candidates
 from tests.workers.training.optim.test_schedules import REQUIRED
@@ -68,6 +73,43 @@ PLANS: dict[str, dict[str, Any]] = {
     },
 }
 
+SETTINGS: dict[str, dict[str, Any]] = {
+    "Adafactor": {"kind": "Adafactor", "eps": [1e-8, 1e-3]},
+    "Adagrad": {"kind": "Adagrad", "initial_accumulator_value": 0.1},
+    "LBFGS with a line search": {"kind": "LBFGS", "line_search_fn": "strong_wolfe", "history_size": 3},
+    "LBFGS of one evaluation": {"kind": "LBFGS", "max_iter": 1, "lr": 0.1},
+    "NAdam": {"kind": "NAdam", "decoupled_weight_decay": True, "weight_decay": 0.1},
+    "SGD with momentum": {"kind": "SGD", "momentum": 0.9},
+}
+# Everything at once that has a state: random numbers of network and data, statistics, groups, gradients in part,
+# rates, averages, best and worst, and the place in the epoch. It stops early, in its fifth evaluation.
+UNION = digits_job(
+    [*NETWORKS["batch norm"][:-1], *NETWORKS["dropout"][1:]],
+    data={
+        "kind": "builtin",
+        "name": "digits",
+        "validation": {"fraction": 0.8},
+        "transforms": [{"kind": "RandomCrop", "size": 8, "padding": 1}, {"kind": "RandomErasing"}, {"kind": "MixUp"}],
+    },
+    training={
+        "steps": 60,
+        "accumulate": 2,
+        "drop_last": True,
+        "clip_norm": 0.1,
+        "on_nan": "skip",
+        "precision": "bf16",
+        "groups": [
+            {"nodes": ["linear1"], "lr": 0.1, "betas": [0.5, 0.9]},
+            {"parameters": "weights", "weight_decay": 0.1},
+        ],
+        "warmup": {"steps": 5},
+        "schedule": {"kind": "ReduceLROnPlateau", "patience": 0, "threshold": 1.0},
+        "average": {"kind": "ema", "decay": 0.9, "every_steps": 2, "start_step": 1},
+        "evaluate": {"every_steps": 4},
+        "early_stop": {"patience": 4, "min_delta": 10.0},
+    },
+)
+
 
 def train_in_pieces(
     laboratory: TrainingHarness, spec: dict[str, Any], *lengths: int, **options: Any
@@ -112,28 +154,30 @@ MATRICES = [
 ]
 
 
-@pytest.mark.parametrize("kind", OPTIMIZERS)
+@pytest.mark.parametrize("lengths", [(2, 1), (7, 6)], ids=str)
+def test_everything_at_once_goes_on_bit_by_bit(laboratory: TrainingHarness, lengths: tuple[int, int]) -> None:
+    whole = assert_same(laboratory, UNION, *lengths)
+    assert whole.outcome.result is not None
+    assert whole.outcome.result["step"] == 20
+
+
+@pytest.mark.parametrize(
+    "kind", choose(OPTIMIZERS, "SGD", "Adam", "Adagrad", "Rprop", "ASGD", "Adafactor", "LBFGS", "Muon")
+)
 def test_every_optimizer_goes_on_bit_by_bit(laboratory: TrainingHarness, kind: str) -> None:
     assert_same(laboratory, digits_job(MATRICES, training={"optimizer": {"kind": kind}}), 4, 4)
 
 
 @pytest.mark.parametrize(
-    "optimizer",
-    [
-        {"kind": "Adafactor", "eps": [1e-8, 1e-3]},
-        {"kind": "Adagrad", "initial_accumulator_value": 0.1},
-        {"kind": "LBFGS", "line_search_fn": "strong_wolfe", "history_size": 3},
-        {"kind": "LBFGS", "max_iter": 1, "lr": 0.1},
-        {"kind": "NAdam", "decoupled_weight_decay": True, "weight_decay": 0.1},
-        {"kind": "SGD", "momentum": 0.9},
-    ],
-    ids=str,
+    "name", choose(SETTINGS, "LBFGS with a line search", "LBFGS of one evaluation", "SGD with momentum")
 )
-def test_settings_of_optimizers_go_on_bit_by_bit(laboratory: TrainingHarness, optimizer: dict[str, Any]) -> None:
-    assert_same(laboratory, digits_job(training={"optimizer": optimizer}), 4, 4)
+def test_settings_of_optimizers_go_on_bit_by_bit(laboratory: TrainingHarness, name: str) -> None:
+    assert_same(laboratory, digits_job(training={"optimizer": SETTINGS[name]}), 4, 4)
 
 
-@pytest.mark.parametrize("kind", SCHEDULES)
+@pytest.mark.parametrize(
+    "kind", choose(SCHEDULES, "MultiStepLR", "CosineAnnealingWarmRestarts", "OneCycleLR", "ReduceLROnPlateau")
+)
 def test_every_schedule_goes_on_bit_by_bit(laboratory: TrainingHarness, kind: str) -> None:
     optimizer = {"kind": "SGD", "lr": 0.1, "momentum": 0.9}
     schedule = {"kind": kind, **REQUIRED.get(kind, {})}
@@ -151,7 +195,9 @@ def test_every_average_of_statistics_goes_on_bit_by_bit(laboratory: TrainingHarn
     assert_same(laboratory, digits_job(NETWORKS["batch norm"], training={"average": average}), 7, 6)
 
 
-@pytest.mark.parametrize("name", PLANS)
+@pytest.mark.parametrize(
+    "name", choose(PLANS, "groups", "warm-up", "swa at its own rate", "early stop by the training loss")
+)
 def test_every_plan_goes_on_bit_by_bit(laboratory: TrainingHarness, name: str) -> None:
     assert_same(laboratory, digits_job(training=PLANS[name]), 2, 1)
 
@@ -197,6 +243,7 @@ def test_elapsed_time_goes_on(laboratory: TrainingHarness) -> None:
 
 
 BROKEN: dict[str, dict[str, Any]] = {
+    "everything": UNION | {"training": UNION["training"] | {"checkpoint": FREQUENT_CHECKPOINTS}},
     **{name: digits_job(layers, training={"checkpoint": FREQUENT_CHECKPOINTS}) for name, layers in NETWORKS.items()},
     **{name: digits_job(training={"checkpoint": FREQUENT_CHECKPOINTS, **plan}) for name, plan in PLANS.items()},
     **{
@@ -206,7 +253,7 @@ BROKEN: dict[str, dict[str, Any]] = {
 }
 
 
-@pytest.mark.parametrize("name", BROKEN)
+@pytest.mark.parametrize("name", choose(BROKEN, "everything", "GRU", "swa at its own rate", "LBFGS"))
 def test_broken_off_at_random_it_ends_the_same(laboratory: TrainingHarness, name: str) -> None:
     spec, draw = BROKEN[name], Random(name)
     whole = laboratory.run(spec)

@@ -1,7 +1,5 @@
 import os
 import signal
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -28,22 +26,6 @@ SLOW: dict[str, Any] = {
     "model": {"layers": [{"kind": "Linear", "out_features": 60}, *[{"kind": "Tanh"}] * 1000]},
 }
 LONG = [{"kind": "Linear", "out_features": 13}] * 10_000
-PROGRAM = """
-import sys
-from app.api.children.inspector import Inspector
-from app.settings import Settings
-from app.spec.data.sources import BUILTIN_SCHEMAS, UploadSource
-
-if __name__ == "__main__":
-    inspector = Inspector(Settings())
-    inspector.warm_up()
-    job = {"model": {"layers": [{"kind": "Linear", "out_features": 3}]}, "data": {"kind": "builtin", "name": "wine"},
-           "objective": {"loss": {"kind": "CrossEntropyLoss"}}}
-    print(inspector.inspect(job, BUILTIN_SCHEMAS["wine"])["totals"]["parameters"])
-    inspector.close()
-    workers = {name for name in sys.modules if name.startswith("workers.") and ".protocol" not in name}
-    print(*{name.partition(".")[0] for name in sys.modules} & {"torch", "torchvision", "safetensors"}, *workers)
-"""
 
 
 def job(layers: Any, **parts: Any) -> dict[str, Any]:
@@ -265,17 +247,3 @@ def test_an_upload_takes_no_more_memory_than_allowed(tmp_path: Path) -> None:
     assert found.schema is None
     assert [problem.code for problem in found.problems] == ["too_large"]
     inspector.close()
-
-
-def test_the_parent_never_loads_torch(tmp_path: Path) -> None:
-    (tmp_path / "program.py").write_text(PROGRAM)
-    root = Path(__file__).parents[4]
-    run = subprocess.run(
-        [sys.executable, "-W", "error", tmp_path / "program.py"],
-        cwd=root,
-        capture_output=True,
-        text=True,
-        check=True,
-        env={**os.environ, "PYTHONPATH": str(root)},
-    )
-    assert run.stdout.split() == ["42"]

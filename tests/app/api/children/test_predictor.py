@@ -1,4 +1,4 @@
-"""The window on torch through which networks answer."""
+"""The windows on torch of a process that never loads it: what inspects networks, and what predicts."""
 
 import os
 import subprocess
@@ -8,11 +8,19 @@ from pathlib import Path
 PROGRAM = """
 import sys
 from pathlib import Path
+from app.api.children.inspector import Inspector
 from app.api.children.predictor import PredictorPool
 from app.settings import Settings
+from app.spec.data.sources import BUILTIN_SCHEMAS
 
 if __name__ == "__main__":
     folder = Path(sys.argv[1])
+    inspector = Inspector(Settings())
+    inspector.warm_up()
+    job = {"model": {"layers": [{"kind": "Linear", "out_features": 3}]}, "data": {"kind": "builtin", "name": "wine"},
+           "objective": {"loss": {"kind": "CrossEntropyLoss"}}}
+    print(inspector.inspect(job, BUILTIN_SCHEMAS["wine"])["totals"]["parameters"])
+    inspector.close()
     (folder / "body").write_text('{"rows": [{"x": 1}], "checkpoint": "ckpt_' + "1" * 32 + '"}')
     predictors = PredictorPool(Settings(home=folder))
     print(predictors.requested_checkpoint(folder / "body", "application/json"))
@@ -22,7 +30,7 @@ if __name__ == "__main__":
 """
 
 
-def test_the_parent_never_loads_torch(tmp_path: Path) -> None:
+def test_the_parent_of_inspectors_and_predictors_never_loads_torch(tmp_path: Path) -> None:
     (tmp_path / "program.py").write_text(PROGRAM)
     root = Path(__file__).parents[4]
     run = subprocess.run(
@@ -33,4 +41,4 @@ def test_the_parent_never_loads_torch(tmp_path: Path) -> None:
         check=True,
         env={**os.environ, "PYTHONPATH": str(root)},
     )
-    assert run.stdout.split() == ["ckpt_" + "1" * 32]
+    assert run.stdout.split() == ["42", "ckpt_" + "1" * 32]

@@ -16,10 +16,9 @@ from torch import Tensor
 
 from app.errors import DataError
 from app.spec.data.torchvision_datasets import HOMEPAGES, TORCHVISION_SCHEMAS, UNSUPPORTED_DATASETS
+from tests.workers.data.torchvision_datasets.reference import TORCHVISION_SETTINGS, labels_and_pixels
 from tests.workers.data.torchvision_datasets.synthetic import (
-    TORCHVISION_SETTINGS,
     WRITERS,
-    labels_and_pixels,
     random_bytes,
     write_cifar,
     write_fer2013,

@@ -1,0 +1,77 @@
+"""The tables of kinds: their fields, types, defaults and shapes, from the language's classes."""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from app.spec.base import SpecModel
+from app.spec.catalog import KIND_GROUPS, NODE_GROUPS
+
+BASE_FIELDS = frozenset({"kind", "id", "inputs"})
+MAX_INT32 = 2**31 - 1  # a bound that only says "an int32"
+
+
+def markdown_table(titles: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """Return a Markdown table."""
+    lines = ["| " + " | ".join(titles) + " |", "|" + " --- |" * len(titles)]
+    return "\n".join(lines + ["| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in rows])
+
+
+def kinds_table(group: str) -> str:
+    """Return the table of a group of kinds."""
+    (rows, classes), nodes = KIND_GROUPS[group], group in NODE_GROUPS
+    titles = ["kind", "fields", *(["inputs", "shapes"] if nodes else []), "meaning"]
+    lines = []
+    for name, kind in rows.items():
+        least, most = kind.inputs
+        arity = str(least) if least == most else f"{least}-{'any' if most >= 1024 else most}"
+        shown = [arity, kind.shapes] if nodes else []
+        lines.append([f"`{name}`", fields_table(classes[name]), *shown, kind.sentence])
+    return markdown_table(titles, lines)
+
+
+def fields_table(part: type[SpecModel]) -> str:
+    """Return the fields of a class with their types and defaults."""
+    schema = part.model_json_schema()
+    if "$ref" in schema:  # a part that may contain its like
+        schema = schema["$defs"][schema["$ref"].rpartition("/")[2]]
+    required = schema.get("required", [])
+    shown = []
+    for name, field in schema["properties"].items():
+        if name in BASE_FIELDS:
+            continue
+        default = "" if name in required else f" = {json.dumps(_plain_text(field.get('default')))}"
+        shown.append(f"`{name}: {_format_type(field)}{default}`")
+    return ", ".join(shown)
+
+
+def _plain_text(value: Any) -> Any:
+    return value["kind"] if isinstance(value, dict) else value
+
+
+def _format_type(schema: Mapping[str, Any]) -> str:
+    if members := schema.get("anyOf") or (schema.get("oneOf", []) if _is_body_reference(schema) else []):
+        return " or ".join(dict.fromkeys(_format_type(item) for item in members if item.get("type") != "null"))
+    if "enum" in schema:
+        return " or ".join(json.dumps(item) for item in schema["enum"])
+    if "const" in schema:
+        return json.dumps(schema["const"])
+    if schema.get("type") in ("integer", "number"):
+        return {"integer": "int", "number": "number"}[schema["type"]] + _format_bounds(schema)
+    if schema.get("type") == "array":
+        return "list"
+    words = {"boolean": "bool", "string": "text", "#/$defs/Body": "body"}
+    return words.get(schema.get("type") or schema.get("$ref", ""), "initialiser")
+
+
+def _is_body_reference(schema: Mapping[str, Any]) -> bool:
+    return any(item.get("$ref") == "#/$defs/Body" for item in schema.get("oneOf", []))
+
+
+def _format_bounds(schema: Mapping[str, Any]) -> str:
+    low, high = schema.get("minimum"), schema.get("maximum")
+    if high is not None and high < MAX_INT32:
+        return f" {low:g}..{high:g}"
+    if low is not None and low > -MAX_INT32:
+        return f" ≥ {low:g}"
+    return " > 0" if schema.get("exclusiveMinimum") == 0 else ""

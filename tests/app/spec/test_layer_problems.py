@@ -1,0 +1,150 @@
+"""Every mistake in a layer is told once, where it was made, with the nearest right word."""
+
+import math
+from typing import Any
+
+import pytest
+
+from app.spec.network.network import NODE_KINDS
+from app.spec.problems import did_you_mean
+from tests.app.spec.test_problems import layer, problems
+
+# (layer, place within it, code, detail, hint)
+LAYERS: list[tuple[Any, str, str, str, str]] = [
+    (layer("Linaer", out_features=3), "/kind", "unknown_kind", 'there is no kind "Linaer"', 'did you mean "Linear"?'),
+    (layer("linear", out_features=3), "/kind", "unknown_kind", 'there is no kind "linear"', 'did you mean "Linear"?'),
+    ({"out_features": 3}, "/kind", "missing", '"kind" is required', ""),
+    (layer("Linear"), "/out_features", "missing", '"out_features" is required', ""),
+    (
+        layer("Linear", out_features=3, in_feature=3),
+        "/in_feature",
+        "unknown_field",
+        'there is no field "in_feature" here',
+        'did you mean "in_features" or "out_features"?',
+    ),
+    (
+        layer("Linear", out_features=3, zzz=3),
+        "/zzz",
+        "unknown_field",
+        'there is no field "zzz" here',
+        "remove it; there are: bias, id, in_features, inputs, kind, out_features",
+    ),
+    (
+        layer("Linear", out_features=-3),
+        "/out_features",
+        "out_of_range",
+        "Input should be greater than or equal to 1",
+        "",
+    ),
+    (
+        layer("Linear", out_features=0),
+        "/out_features",
+        "out_of_range",
+        "Input should be greater than or equal to 1",
+        "",
+    ),
+    *(
+        (
+            layer("Linear", out_features=size),
+            "/out_features",
+            "out_of_range",
+            "Input should be less than or equal to 2147483647",
+            "",
+        )
+        for size in (2**31, 2**40, 2**200)
+    ),
+    *(
+        (layer("Linear", out_features=size), "/out_features", "invalid_value", "Input should be a valid integer", "")
+        for size in (math.nan, math.inf, 3.0, "3", True, None, [3])
+    ),
+    *(
+        (layer("Dropout", p=p), "/p", "out_of_range", "Input should be a finite number", "")
+        for p in (math.nan, math.inf)
+    ),
+    (layer("Dropout", p=1.5), "/p", "out_of_range", "Input should be less than or equal to 1", ""),
+    (layer("ELU", alpha=-math.inf), "/alpha", "out_of_range", "Input should be a finite number", ""),
+    (layer("Linear", out_features=3, id=3), "/id", "invalid_value", "Input should be a valid string", ""),
+    (
+        layer("GRU", hidden_size=3, returns="lst"),
+        "/returns",
+        "unknown_value",
+        "Input should be 'sequence', 'last' or 'state'",
+        'did you mean "last"?',
+    ),
+    # One problem for a place, although Pydantic tells of every type it could have had
+    (
+        layer("Conv2d", out_channels=3, kernel_size=-1),
+        "/kernel_size",
+        "out_of_range",
+        "Input should be greater than or equal to 1",
+        "",
+    ),
+    (
+        layer("Conv2d", out_channels=3, kernel_size=[3, 0]),
+        "/kernel_size/1",
+        "out_of_range",
+        "Input should be greater than or equal to 1",
+        "",
+    ),
+    (layer("Conv2d", out_channels=3, kernel_size=[3]), "/kernel_size/1", "missing", "there are too few items", ""),
+    (
+        layer("Conv2d", out_channels=3, kernel_size=[3, 3, 3]),
+        "/kernel_size",
+        "too_many",
+        "too many items, the most is 2",
+        "",
+    ),
+    (
+        layer("Conv2d", out_channels=3, kernel_size={"a": 1}),
+        "/kernel_size",
+        "invalid_value",
+        "Input should be a valid integer",
+        "",
+    ),
+    (
+        layer("Conv2d", out_channels=3, kernel_size=3, padding="sane"),
+        "/padding",
+        "unknown_value",
+        "Input should be 'same' or 'valid'",
+        'did you mean "same"?',
+    ),
+    (layer("permute", dims=3), "/dims", "invalid_value", "a list is expected here", ""),
+    (layer("reshape", shape=[0, -2]), "/shape/1", "out_of_range", "Input should be greater than or equal to -1", ""),
+    (
+        layer("Parameter", shape=[1], init=layer("norml")),
+        "/init/kind",
+        "unknown_kind",
+        'there is no kind "norml"',
+        'did you mean "normal" or "uniform"?',
+    ),
+    (
+        layer("Parameter", shape=[1], init=layer("normal", sd=1)),
+        "/init/sd",
+        "unknown_field",
+        'there is no field "sd" here',
+        'did you mean "std"?',
+    ),
+    *((each, "", "not_an_object", "an object is expected here", "") for each in (3, None, [], "Linear")),
+]
+
+
+@pytest.mark.parametrize(("mistaken", "place", "code", "detail", "hint"), LAYERS)
+@pytest.mark.parametrize("position", [0, 2])
+def test_a_mistake_in_a_layer(mistaken: Any, place: str, code: str, detail: str, hint: str, position: int) -> None:
+    """Wherever it stands: that a network of wrong layers alone seems empty to Pydantic is nobody's mistake."""
+    layers = [layer("ReLU")] * position + [mistaken]
+    assert problems(model={"layers": layers}) == [(f"/model/layers/{position}{place}", code, detail, hint)]
+
+
+def test_an_id_that_is_no_name() -> None:
+    for name in ("a b", "1a", "", "a" * 65, "naïve", "a.b", "a/b"):
+        ((place, code, _, _),) = problems(model={"layers": [layer("ReLU", id=name)]})
+        assert (place, code) == ("/model/layers/0/id", "invalid_name")
+
+
+@pytest.mark.parametrize("kind", NODE_KINDS)
+def test_one_wrong_letter_in_a_kind_is_seen_through(kind: str) -> None:
+    wrong = kind[:-1] + ("x" if kind[-1] != "x" else "y")
+    ((_, code, _, hint),) = problems(model={"layers": [layer(wrong)]})
+    assert code == "unknown_kind"
+    assert hint.startswith("did you mean ") == bool(did_you_mean(wrong, NODE_KINDS))
