@@ -28,6 +28,7 @@ from app.spec.catalog import KIND_GROUPS, NODE_GROUPS
 from app.spec.data.columns import COLUMN_TYPES, DataSchema
 from app.spec.data.sources import BUILTIN_SCHEMAS, UPLOAD_FORMATS
 from app.spec.data.torchvision_datasets import HOMEPAGES, TORCHVISION_SCHEMAS, UNSUPPORTED_DATASETS
+from app.spec.network.fields import MAX_INPUTS
 from app.spec.training.metrics import METRICS
 from app.webhooks.messages import MessageType
 from graftwerk.cli.main import app as cli
@@ -52,7 +53,7 @@ def kinds_table(group: str) -> str:
     lines = []
     for name, kind in rows.items():
         least, most = kind.inputs
-        arity = str(least) if least == most else f"{least}-{'any' if most >= 1024 else most}"
+        arity = str(least) if least == most else f"{least}-{'any' if most >= MAX_INPUTS else most}"
         shown = [arity, kind.shapes] if nodes else []
         lines.append([f"`{name}`", fields_table(classes[name]), *shown, kind.sentence])
     return markdown_table(titles, lines)

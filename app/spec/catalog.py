@@ -11,9 +11,9 @@ from app.spec.kinds import Kind, KindTable
 from app.spec.network.backbones import BACKBONES
 from app.spec.network.control import CONTROL
 from app.spec.network.leaves import INITIALISER_CLASSES, INITIALISERS, LEAVES
-from app.spec.network.modules import MODULES
+from app.spec.network.modules.catalog import MODULES
 from app.spec.network.nodes import NODE_CLASSES
-from app.spec.network.operations import OPERATIONS
+from app.spec.network.operations.catalog import OPERATIONS
 from app.spec.training.losses import LOSS_CLASSES, LOSSES
 from app.spec.training.metrics import METRICS
 from app.spec.training.optimizers import OPTIMIZER_CLASSES, OPTIMIZERS

@@ -7,7 +7,8 @@ from pydantic import Field
 from app.errors import Problem
 from app.spec.base import Name, Size, SpecModel
 from app.spec.data.columns import Column, DataSchema, Dtype
-from app.spec.network.network import Network, check_network
+from app.spec.network.network import Network
+from app.spec.network.validation import check_network
 
 Number = float | int | bool
 NestedNumbers = list[Number] | list[list[Number]] | list[list[list[Number]]] | list[list[list[list[Number]]]]

@@ -10,7 +10,8 @@ from app.spec.data.columns import Column, DataSchema
 from app.spec.data.feature_schema import ResolvedFeatures, resolve_features
 from app.spec.data.images import loading_problems, mixing_loss_problems
 from app.spec.data.sources import DATASET_SCHEMAS, Data
-from app.spec.network.network import Network, check_network
+from app.spec.network.network import Network
+from app.spec.network.validation import check_network
 from app.spec.problems import did_you_mean, from_validation
 from app.spec.timestamps import Timestamp
 from app.spec.training.objective import Head, Objective, head_pointer, objective_changes, objective_problems

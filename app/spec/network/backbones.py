@@ -4,7 +4,7 @@ from typing import Any
 
 from app.spec.base import Size
 from app.spec.kinds import Kind, KindTable
-from app.spec.network.convolutions import INFERRED_SIZE
+from app.spec.network.fields import INFERRED_SIZE
 
 _CLASSIFICATION_MODELS = """
     alexnet convnext_tiny convnext_small convnext_base convnext_large densenet121 densenet161 densenet169

@@ -4,7 +4,7 @@ from typing import Any
 
 from app.spec.base import Finite, NonNegative, Positive, SpecModel
 from app.spec.kinds import Kind, KindTable, create_kind_models, discriminated_union
-from app.spec.network.operations import TensorShape
+from app.spec.network.fields import TensorShape
 
 INITIALISERS: KindTable = {
     "zeros": Kind("All zeros."),

@@ -11,9 +11,10 @@ from app.spec.base import Name, SpecModel
 from app.spec.kinds import Kind, create_kind_models, discriminated_union
 from app.spec.network.backbones import BACKBONES
 from app.spec.network.control import BODY_FIELDS, CONTROL, REFERENCE_FIELDS, NodeRef
+from app.spec.network.fields import MAX_INPUTS
 from app.spec.network.leaves import INITIALISERS, LEAVES
-from app.spec.network.modules import MODULES
-from app.spec.network.operations import OPERATIONS
+from app.spec.network.modules.catalog import MODULES
+from app.spec.network.operations.catalog import OPERATIONS
 from app.spec.training.losses import TORCH_LOSSES
 
 NODE_KINDS: Mapping[str, Kind] = {**MODULES, **BACKBONES, **OPERATIONS, **LEAVES, **CONTROL}
@@ -24,7 +25,7 @@ class BaseNode(SpecModel):
 
     kind: str
     id: Name | None = None
-    inputs: Annotated[tuple[NodeRef, ...], Field(max_length=1024)] | None = None
+    inputs: Annotated[tuple[NodeRef, ...], Field(max_length=MAX_INPUTS)] | None = None
 
     def settings(self) -> dict[str, object]:
         """Return the kind's own fields by name."""

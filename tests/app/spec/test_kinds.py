@@ -13,9 +13,9 @@ from pydantic import ValidationError
 from app.spec.base import SpecModel
 from app.spec.kinds import Kind, create_kind_models, discriminated_union
 from app.spec.network.leaves import INITIALISERS
-from app.spec.network.modules import MODULES
-from app.spec.network.network import NODE_CLASSES, NODE_KINDS, BaseNode
-from app.spec.network.operations import OPERATIONS
+from app.spec.network.modules.catalog import MODULES
+from app.spec.network.nodes import NODE_CLASSES, NODE_KINDS, BaseNode
+from app.spec.network.operations.catalog import OPERATIONS
 from workers.network.kinds.leaves import INITIALISERS as FILLERS
 from workers.network.kinds.modules import MODULES as BUILDERS
 from workers.network.kinds.operations import OPERATIONS as FUNCTIONS

@@ -7,7 +7,7 @@ import pytest
 
 from app.errors import InvalidInput, Problem
 from app.spec.job import parse_job
-from app.spec.network.network import NODE_KINDS
+from app.spec.network.nodes import NODE_KINDS
 from app.spec.problems import MAX_HINT_SEARCHES, MAX_REPORTED_PROBLEMS, did_you_mean, json_pointer, limit_problems
 
 JOB: dict[str, Any] = {

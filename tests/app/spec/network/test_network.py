@@ -9,7 +9,10 @@ from hypothesis import strategies as st
 from torch import nn
 
 from app.spec.base import NAME_PATTERN
-from app.spec.network.network import NODE_KINDS, RESERVED_IDS, Network, check_network
+from app.spec.network.network import Network
+from app.spec.network.nodes import NODE_KINDS
+from app.spec.network.validation import check_network
+from app.spec.network.wiring import RESERVED_IDS
 from workers.network.blueprint import Blueprint
 from workers.network.runtime.build import BuiltNetwork
 

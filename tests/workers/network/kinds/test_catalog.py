@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from app.spec.network.backbones import BACKBONES
 from app.spec.network.control import CONTROL
 from app.spec.network.leaves import INITIALISERS
-from app.spec.network.network import NODE_KINDS
+from app.spec.network.nodes import NODE_KINDS
 from tests.workers.network.networks import Columns, build_model, import_source, infer_model, make_examples
 from workers.network.inference import shape_inference
 from workers.network.inference.input_checks import SYMBOLIC_BATCH_SIZE

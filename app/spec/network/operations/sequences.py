@@ -4,7 +4,7 @@ from typing import Literal
 
 from app.spec.kinds import Kind, KindTable
 
-SEQUENCE_OPERATIONS: KindTable = {
+SEQUENCES: KindTable = {
     "length_mask": Kind(
         "Which places of the first input lie before the end of their sequence.",
         {},

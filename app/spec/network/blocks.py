@@ -1,0 +1,71 @@
+"""Problems of blocks: names that do not exist, blocks that contain themselves, and blocks nested too deep."""
+
+from collections.abc import Iterator, Mapping
+
+from app.errors import Problem
+from app.spec.network.network import Network
+from app.spec.network.nodes import Body
+from app.spec.problems import Hints
+
+MAX_BLOCK_DEPTH = 32  # blocks in blocks in blocks
+
+
+def block_problems(network: Network, hints: Hints) -> Iterator[Problem]:
+    """Yield a problem for every name of a block that does not exist, and for blocks that contain themselves."""
+    uses: dict[str, set[str]] = {}
+    for name, block in network.blocks.items():
+        uses[name] = set()
+        for place, used in _block_references(block, f"/blocks/{name}"):
+            uses[name].add(used)
+            if used not in network.blocks:
+                yield _unknown_block(place, used, network.blocks, hints)
+    for place, used in _block_references(network, ""):
+        if used not in network.blocks:
+            yield _unknown_block(place, used, network.blocks, hints)
+    depths: dict[str, int] = {}
+    for name in uses:
+        seen, waiting = set[str](), [name]
+        while waiting:
+            inner = uses.get(waiting.pop(), set()) - seen
+            seen |= inner
+            waiting += inner
+        if name in seen:
+            yield Problem(f"/blocks/{name}", "cycle", f'the block "{name}" contains itself', "use Repeat or While")
+            return
+    for name in uses:
+        if _block_depth(name, uses, depths) > MAX_BLOCK_DEPTH:
+            detail = f'the block "{name}" nests blocks more than {MAX_BLOCK_DEPTH} deep'
+            yield Problem(f"/blocks/{name}", "too_deep", detail, "nest fewer")
+            return
+
+
+def _block_depth(name: str, uses: Mapping[str, set[str]], depths: dict[str, int]) -> int:
+    """Return how deep blocks nest in a block; stops looking beyond what is allowed."""
+    waiting = [name]
+    while waiting:
+        top = waiting[-1]
+        unknown = [inner for inner in uses.get(top, ()) if inner not in depths]
+        if unknown:
+            waiting += unknown
+        else:
+            depths[waiting.pop()] = 1 + max((depths[inner] for inner in uses.get(top, ())), default=0)
+    return depths[name]
+
+
+def _unknown_block(place: str, used: str, known: Mapping[str, Body], hints: Hints) -> Problem:
+    hint = hints.did_you_mean(used, lambda: known) or (
+        "one of: " + ", ".join(known) if known else "write it into blocks"
+    )
+    return Problem(place, "unknown_block", f'there is no block "{used}"', hint)
+
+
+def _block_references(body: Body, place: str) -> Iterator[tuple[str, str]]:
+    """Yield (pointer, name) of every block that a body uses, at any depth of bodies in place."""
+    for form in ("layers", "nodes"):
+        for position, node in enumerate(getattr(body, form) or ()):
+            for pointer, inner in node.bodies().values():
+                where = f"{place}/{form}/{position}{pointer}"
+                if isinstance(inner, str):
+                    yield where, inner
+                else:
+                    yield from _block_references(inner, where)

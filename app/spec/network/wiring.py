@@ -1,0 +1,150 @@
+"""Problems of a body's nodes: their ids, what they read, and how many inputs they have."""
+
+from collections.abc import Mapping
+from keyword import kwlist
+
+from app.errors import Problem
+from app.spec.network.network import Network
+from app.spec.network.nodes import (
+    NODE_KINDS,
+    BaseNode,
+    Body,
+    WiredNode,
+    referenced_node,
+    topological_sort,
+    wire_layers,
+    wire_nodes,
+)
+from app.spec.problems import Hints
+
+_TORCH_NAMES = """
+    T_destination add_module apply bfloat16 blueprint buffers call_super_init children compile cpu cuda double
+    dump_patches eval extra_repr float forward get_buffer get_extra_state get_parameter get_submodule half ipu is_random
+    load_state_dict modules mtia named_buffers named_children named_modules named_parameters parameters
+    register_backward_hook register_buffer register_forward_hook register_forward_pre_hook
+    register_full_backward_hook register_full_backward_pre_hook register_load_state_dict_post_hook
+    register_load_state_dict_pre_hook register_module register_parameter register_state_dict_post_hook
+    register_state_dict_pre_hook requires_grad_ set_extra_state set_submodule share_memory state_dict to to_empty
+    train training type xpu zero_grad
+"""
+# What a node cannot be called, since ids become attributes of a torch module (a test compares with torch).
+RESERVED_IDS = frozenset([*dir(object), *kwlist, *_TORCH_NAMES.split()])
+
+
+def node_problems(network: Network, body: Body, inputs: tuple[str, ...], hints: Hints) -> list[Problem]:
+    """Return the problems of named nodes and of the outputs that name them."""
+    nodes = list(wire_nodes(body.nodes or ()))
+    known: dict[str, tuple[str, ...]] = dict.fromkeys(inputs, ()) | {
+        placed.id: network.node_output_names(placed.node) for placed in nodes
+    }
+    problems = _wiring_problems(nodes, inputs, known, hints)
+    for name, source in (body.outputs or {}).items():
+        if (reason := _unresolved_reference(source, known, hints)) is not None:
+            detail = f'output "{name}" names "{source}", {reason[0]}'
+            problems.append(Problem(f"/outputs/{name}", "unknown_node", detail, reason[1]))
+    return problems or _cycle_problems(nodes)
+
+
+def _unresolved_reference(ref: str, known: Mapping[str, tuple[str, ...]], hints: Hints) -> tuple[str, str] | None:
+    """Return why a reference leads nowhere, and a hint; `None` if it leads somewhere."""
+    owner, _, output = ref.partition(".")
+    if owner not in known:
+        return "which is no node", hints.did_you_mean(owner, lambda: known)
+    if output and output not in known[owner]:
+        has = ", ".join(known[owner])
+        what = f"the outputs {has}" if has else "no named outputs"
+        return f"but {owner} has {what}", hints.did_you_mean(output, lambda: known[owner])
+    return None
+
+
+def layer_problems(layers: tuple[BaseNode, ...]) -> list[Problem]:
+    """Return the problems of a chain of layers."""
+    problems = []
+    for position, layer in enumerate(layers):
+        if (named_here := layer.references()) or layer.inputs is not None:
+            field = named_here[0][0] if named_here and layer.inputs is None else "/inputs"
+            problems.append(
+                Problem(
+                    f"/layers/{position}{field}",
+                    "network_form",
+                    "a layer reads the layer before it and has no inputs",
+                    f"remove {field[1:]}, or write the network with nodes",
+                )
+            )
+        least, most = _arity(layer)
+        if not least <= 1 <= most:
+            scalar = ' or give a "scalar"' if NODE_KINDS[layer.kind].inputs == (1, 2) else ""
+            problems.append(
+                Problem(
+                    f"/layers/{position}",
+                    "arity",
+                    f"{layer.kind} takes {least} inputs and a layer has one",
+                    f"write the network with nodes{scalar}",
+                )
+            )
+    return problems + _id_problems(list(wire_layers(layers, "")))
+
+
+def _id_problems(nodes: list[WiredNode]) -> list[Problem]:
+    seen: dict[str, str] = {}
+    problems = []
+    for placed in nodes:
+        if placed.id in RESERVED_IDS or placed.id.startswith("_"):
+            detail = f'a node cannot be called "{placed.id}": the network itself uses such names'
+            problems.append(Problem(f"{placed.pointer}/id", "reserved_id", detail, "choose another id"))
+        if placed.id in seen:
+            detail = f'the id "{placed.id}" is taken by {seen[placed.id]}'
+            problems.append(Problem(f"{placed.pointer}/id", "duplicate_id", detail, "choose another id"))
+        seen.setdefault(placed.id, placed.pointer)
+    return problems
+
+
+def _wiring_problems(
+    nodes: list[WiredNode], inputs: tuple[str, ...], known: Mapping[str, tuple[str, ...]], hints: Hints
+) -> list[Problem]:
+    problems = _id_problems(nodes)
+    for placed in nodes:
+        if placed.node.id is None:
+            problems.append(Problem(f"{placed.pointer}/id", "missing", '"id" is required', "give the node a name"))
+        if placed.id in inputs:
+            detail = f'"{placed.id}" is an input of the network'
+            problems.append(Problem(f"{placed.pointer}/id", "duplicate_id", detail, "choose another id"))
+        for place, source in placed.node.references():
+            if referenced_node(source) not in known:
+                detail = f'"{source}" is neither a node nor an input'
+                hint = hints.did_you_mean(source, lambda: known)
+                problems.append(Problem(placed.pointer + place, "unknown_node", detail, hint))
+            elif (reason := _unresolved_reference(source, known, hints)) is not None:
+                problems.append(
+                    Problem(placed.pointer + place, "unknown_output", f'"{source}": {reason[0]}', reason[1])
+                )
+        problems += _arity_problems(placed)
+    return problems
+
+
+def _arity_problems(placed: WiredNode) -> list[Problem]:
+    least, most = _arity(placed.node)
+    count = len(placed.node.inputs or ())
+    if least <= count <= most:
+        return []
+    wanted = str(least) if least == most else f"{least} to {most}"
+    detail = f"{placed.node.kind} takes {wanted} inputs and has {count}"
+    return [Problem(f"{placed.pointer}/inputs", "arity", detail, "")]
+
+
+def _arity(node: BaseNode) -> tuple[int, int]:
+    """Return the least and the largest number of inputs."""
+    if "scalar" not in type(node).model_fields:
+        return NODE_KINDS[node.kind].inputs
+    count = 2 if getattr(node, "scalar", None) is None else 1  # two tensors, or one and a number
+    return count, count
+
+
+def _cycle_problems(nodes: list[WiredNode]) -> list[Problem]:
+    reached = {placed.id for placed in topological_sort(nodes)}
+    stuck = [placed for placed in nodes if placed.id not in reached]
+    names = ", ".join(placed.id for placed in stuck[:8])
+    return [
+        Problem(f"{placed.pointer}/inputs", "cycle", f"{names} feed each other in a circle", "break the circle")
+        for placed in stuck[:1]
+    ]
