@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from functools import reduce
 from operator import or_
 from types import MappingProxyType
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal, TypeVar
 
 from pydantic import Field, create_model
 
@@ -39,28 +39,35 @@ KindTable = Mapping[str, Kind]
 class KindModel(SpecModel):
     """A part of a spec whose `kind` selects a row of a table."""
 
+    setting_names: ClassVar[tuple[str, ...]] = ()
+
     kind: str
 
     def settings(self) -> dict[str, Any]:
         """Return the row's own fields by name."""
-        return {name: getattr(self, name) for name in type(self).model_fields if name != "kind"}
+        return {name: getattr(self, name) for name in self.setting_names}
 
 
-def create_kind_model(name: str, kind: Kind, base: type[SpecModel], called: str = "") -> type[SpecModel]:
+Model = TypeVar("Model", bound=KindModel)
+
+
+def create_kind_model(name: str, kind: Kind, base: type[Model], class_name: str = "") -> type[Model]:
     """Return the class of one kind: the base's fields, a literal `kind`, and the row's own fields.
 
-    It is `called` like its kind unless that is the name of another part of the language.
+    The class has the kind's name unless another is given.
     """
     fields: dict[str, Any] = {"kind": (Literal[name], ...)}
     for key, value in kind.fields.items():
         fields[key] = value if isinstance(value, tuple) else (value, ...)
-    return create_model(called or name, __base__=base, __doc__=kind.sentence, __module__=base.__module__, **fields)
+    model = create_model(class_name or name, __base__=base, __doc__=kind.sentence, __module__=base.__module__, **fields)
+    model.setting_names = tuple(kind.fields)
+    return model
 
 
 def create_kind_models(
-    table: KindTable, base: type[SpecModel], names: Mapping[str, str] = MappingProxyType({})
-) -> dict[str, type[SpecModel]]:
-    """Return the classes of a whole table by kind; `names` are those of classes that differ from their kinds'."""
+    table: KindTable, base: type[Model], names: Mapping[str, str] = MappingProxyType({})
+) -> dict[str, type[Model]]:
+    """Return the classes of a table by kind; `names` holds the class names that differ from the kinds'."""
     return {name: create_kind_model(name, kind, base, names.get(name, "")) for name, kind in table.items()}
 
 

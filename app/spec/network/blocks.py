@@ -61,11 +61,10 @@ def _unknown_block(place: str, used: str, known: Mapping[str, Body], hints: Hint
 
 def _block_references(body: Body, place: str) -> Iterator[tuple[str, str]]:
     """Yield (pointer, name) of every block that a body uses, at any depth of bodies in place."""
-    for form in ("layers", "nodes"):
-        for position, node in enumerate(getattr(body, form) or ()):
-            for pointer, inner in node.bodies().values():
-                where = f"{place}/{form}/{position}{pointer}"
-                if isinstance(inner, str):
-                    yield where, inner
-                else:
-                    yield from _block_references(inner, where)
+    for node_pointer, node in body.nodes_by_pointer().items():
+        for pointer, inner in node.bodies().values():
+            where = place + node_pointer + pointer
+            if isinstance(inner, str):
+                yield where, inner
+            else:
+                yield from _block_references(inner, where)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 from pydantic import Discriminator, Field, Tag
 
 from app.spec.base import Name, SpecModel
-from app.spec.kinds import Kind, create_kind_models, discriminated_union
+from app.spec.kinds import Kind, KindModel, create_kind_models, discriminated_union
 from app.spec.network.backbones import BACKBONES
 from app.spec.network.control import BODY_FIELDS, CONTROL, REFERENCE_FIELDS, NodeRef
 from app.spec.network.fields import MAX_INPUTS
@@ -20,16 +20,11 @@ from app.spec.training.losses import TORCH_LOSSES
 NODE_KINDS: Mapping[str, Kind] = {**MODULES, **BACKBONES, **OPERATIONS, **LEAVES, **CONTROL}
 
 
-class BaseNode(SpecModel):
+class BaseNode(KindModel):
     """What every node has. In `layers` the `id` may be left out and there are no `inputs`."""
 
-    kind: str
     id: Name | None = None
     inputs: Annotated[tuple[NodeRef, ...], Field(max_length=MAX_INPUTS)] | None = None
-
-    def settings(self) -> dict[str, object]:
-        """Return the kind's own fields by name."""
-        return {name: getattr(self, name) for name in type(self).model_fields if name not in BaseNode.model_fields}
 
     def references(self) -> list[tuple[str, str]]:
         """Return (pointer, reference) of everything that the node names, in the order in which it takes them."""
@@ -71,6 +66,11 @@ class Body(SpecModel):
     inputs: Annotated[tuple[Name, ...], Field(min_length=1, max_length=64)] | None = None
     nodes: "Nodes | None" = None
     outputs: Annotated[dict[Name, NodeRef], Field(min_length=1, max_length=64)] | None = None
+
+    def nodes_by_pointer(self) -> dict[str, BaseNode]:
+        """Return the nodes as they are written, by their pointers."""
+        forms = {"/layers": self.layers or (), "/nodes": self.nodes or ()}
+        return {f"{form}/{place}": node for form, nodes in forms.items() for place, node in enumerate(nodes)}
 
     def input_names(self, default: tuple[str, ...]) -> tuple[str, ...]:
         """Return what the network reads; a chain of layers reads the first default input."""

@@ -45,13 +45,12 @@ def _check_body(
             else node_problems(network, body, body.input_names(default_inputs), hints)
         )
     found = [problem.with_prefix(place) for problem in problems]
-    for form in ("layers", "nodes"):
-        for position, node in enumerate(getattr(body, form) or ()):
-            where = f"{place}/{form}/{position}"
-            found += _field_problems(node, where)
-            for pointer, inner in node.bodies().values():
-                if isinstance(inner, Body):
-                    found += _check_body(network, inner, where + pointer, hints)
+    for node_pointer, node in body.nodes_by_pointer().items():
+        where = place + node_pointer
+        found += _field_problems(node, where)
+        for pointer, inner in node.bodies().values():
+            if isinstance(inner, Body):
+                found += _check_body(network, inner, where + pointer, hints)
     return found
 
 

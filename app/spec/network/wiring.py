@@ -134,9 +134,9 @@ def _arity_problems(placed: WiredNode) -> list[Problem]:
 
 def _arity(node: BaseNode) -> tuple[int, int]:
     """Return the least and the largest number of inputs."""
-    if "scalar" not in type(node).model_fields:
+    if "scalar" not in node.setting_names:
         return NODE_KINDS[node.kind].inputs
-    count = 2 if getattr(node, "scalar", None) is None else 1  # two tensors, or one and a number
+    count = 2 if node.settings()["scalar"] is None else 1  # two tensors, or one and a number
     return count, count
 
 

@@ -8,9 +8,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, NamedTuple, cast
 
-from app.spec.base import Finite, NonNegative, Positive, Probability, SpecModel
+from app.spec.base import Finite, NonNegative, Positive, Probability
 from app.spec.data.columns import Column
-from app.spec.kinds import Kind, create_kind_models, discriminated_union
+from app.spec.kinds import Kind, KindModel, create_kind_models, discriminated_union
 
 TaskType = Literal["classes", "tags", "decisions", "labels", "numbers"]
 ClassWeights = tuple[float, ...] | Literal["balanced"] | None
@@ -123,10 +123,8 @@ class LossOptions(NamedTuple):
         return self.log_input or not self.log_target
 
 
-class BaseLoss(SpecModel):
+class BaseLoss(KindModel):
     """What every loss has."""
-
-    kind: str
 
     @property
     def row(self) -> LossKind:

@@ -7,7 +7,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
-from app.spec.base import SpecModel
+from app.spec.kinds import KindModel
 
 
 @dataclass(frozen=True)
@@ -18,9 +18,9 @@ class Initialiser:
     torch_names: Mapping[str, str]
     min_dimensions: int = 0  # dimensions that the tensor must have
 
-    def arguments(self, init: SpecModel) -> dict[str, Any]:
+    def arguments(self, init: KindModel) -> dict[str, Any]:
         """Return the parameters under torch's names."""
-        return {self.torch_names.get(name, name): value for name, value in init.model_dump(exclude={"kind"}).items()}
+        return {self.torch_names.get(name, name): value for name, value in init.settings().items()}
 
 
 INITIALISERS: Mapping[str, Initialiser] = {
