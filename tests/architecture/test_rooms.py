@@ -11,9 +11,7 @@ SMALL = {  # folders with one or two modules beside their subfolders, or with a 
     Path("app/datasets"),
     Path("workers"),
     Path("workers/data"),
-    Path("workers/exports"),
     Path("workers/network"),
-    Path("workers/network/codegen"),
 }
 
 

@@ -5,30 +5,28 @@ Both hold one graph that fits every input, so a network whose course depends on 
 
 import warnings
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
 
-import numpy
 import torch
 from torch import Tensor
 
-from app.errors import InvalidInput, MissingDependency, NotExportable, Problem, first_line
-from app.spec.data.columns import Column, DataSchema
-from app.spec.data.feature_columns import LENGTH_SUFFIX
+from app.errors import InvalidInput, MissingDependency, NotExportable, Problem
+from app.spec.data.columns import DataSchema
 from app.spec.network.network import Network
+from workers.exports.onnx import MAX_ONNX_BYTES, write_onnx
+from workers.exports.program import TRACED_EXAMPLES, ExportCase, RunExported, write_program
+from workers.exports.samples import input_sampler
 from workers.network.blueprint import Blueprint, ResolvedNode
 from workers.network.inference.shape_inference import infer_shapes
 from workers.network.kinds.catalog import CATALOG
 from workers.network.kinds.leaves import LeafKind
+from workers.network.kinds.operations import OPERATIONS
 from workers.network.runtime.build import FlowMetrics, GraphModule
-from workers.network.runtime.control_flow import RecordMetric, discard_metric
-from workers.torch_setup import is_out_of_memory
+from workers.network.runtime.control_flow import RecordMetric, as_tuple, discard_metric
+from workers.torch_errors import OUT_OF_MEMORY_MESSAGES
 
-TRACED_EXAMPLES = 3  # neither 0 nor 1, which the exporter takes for fixed numbers
-MAX_ONNX_BYTES = 2**31 - 1  # bytes of one file, which is a protocol buffer
 CHECKED_EXAMPLES = (TRACED_EXAMPLES, 2, 5)
 PACKAGES: Mapping[str, tuple[str, ...]] = {"onnx": ("onnx", "onnxscript"), "torch_export": ()}
 
@@ -38,13 +36,11 @@ DATA_DEPENDENT_KINDS: Mapping[str, str] = {
     "Route": "which rows go where depends on the data",
     "While": "how often the body runs depends on the data",
     "Fold": "the form of the trees depends on the data",
-    **dict.fromkeys(
-        ("rand", "randn", "rand_like", "randn_like", "bernoulli"), "it draws random numbers, other ones each time"
-    ),
+    **{kind: "it draws random numbers, other ones each time" for kind, row in OPERATIONS.items() if row.uses_rng},
 }
 UNROLLED_KINDS = frozenset({"RNN", "GRU", "LSTM", "Scan"})  # for one length; batches of `"pad": "max_length"` have one
 
-RunExported = Callable[..., tuple[Tensor, ...]]
+GraphWriter = Callable[[ExportCase, Path], RunExported]
 
 
 class DiscardedFlowMetrics(FlowMetrics):
@@ -53,19 +49,6 @@ class DiscardedFlowMetrics(FlowMetrics):
     def recorder(self, path: str) -> RecordMetric:
         """Return a tally that forgets."""
         return discard_metric
-
-
-@dataclass(frozen=True)
-class ExportCase:
-    """What is exported: the graph, and a function that draws inputs for it (examples, in order)."""
-
-    graph: GraphModule
-    sample_inputs: Callable[[int], tuple[Tensor, ...]]
-
-    def reference_outputs(self, values: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
-        """Return the network's own outputs."""
-        with torch.no_grad():
-            return _as_tuple(self.graph(*values))
 
 
 def export_graph(
@@ -90,7 +73,7 @@ def export_graph(
         raise NotExportable(problems)
     graph = GraphModule(settled.blueprint, DiscardedFlowMetrics())
     graph.load_state_dict(dict(weights))
-    case = ExportCase(graph.eval(), _input_sampler(settled.blueprint, schema))
+    case = ExportCase(graph.eval(), input_sampler(settled.blueprint, schema))
     size = sum(tensor.nbytes for tensor in graph.state_dict().values())
     if form == "onnx" and size > MAX_ONNX_BYTES:
         detail = f"the weights take {size:,} bytes, and a single ONNX file holds at most {MAX_ONNX_BYTES:,}"
@@ -102,7 +85,7 @@ def export_graph(
         raise NotExportable(_find_refused_nodes(case, form, path.name) or [_whole_network_problem(error)]) from error
 
 
-def _export_and_compare(case: ExportCase, write: "Callable[[ExportCase, Path], RunExported]", path: Path) -> float:
+def _export_and_compare(case: ExportCase, write: GraphWriter, path: Path) -> float:
     """Write a graph, read it again, and return the largest difference that it makes."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the exporters' notes on themselves
@@ -125,61 +108,7 @@ def _max_abs_difference(found: Tensor, wanted: Tensor) -> float:
     return float(gap.max()) if gap.numel() else 0.0
 
 
-def _exported_program(case: ExportCase) -> Any:
-    values, others = case.sample_inputs(TRACED_EXAMPLES), case.sample_inputs(TRACED_EXAMPLES + 1)
-    examples = torch.export.Dim("N")
-    shapes = tuple(
-        {
-            place: examples if (size, found) == (TRACED_EXAMPLES, TRACED_EXAMPLES + 1) else torch.export.Dim.AUTO
-            for place, (size, found) in enumerate(zip(value.shape, other.shape, strict=True))
-            if size != found
-        }
-        for value, other in zip(values, others, strict=True)
-    )
-    return torch.export.export(case.graph, values, dynamic_shapes=(shapes,))
-
-
-def _torch_export(case: ExportCase, path: Path) -> RunExported:
-    torch.export.save(_exported_program(case), path)
-    module = torch.export.load(path).module()
-    return lambda *values: _as_tuple(module(*values))
-
-
-def _onnx(case: ExportCase, path: Path) -> RunExported:
-    from onnx.reference import ReferenceEvaluator  # noqa: PLC0415 - an optional extra
-
-    blueprint = case.graph.blueprint
-    names = list(blueprint.inputs)
-    program = torch.onnx.export(
-        _exported_program(case),
-        dynamo=True,
-        verbose=False,
-        input_names=names,
-        output_names=_unused_names(blueprint.outputs, names),
-    )
-    if program is None:
-        raise RuntimeError("the exporter gave nothing")
-    program.save(path)
-    session = ReferenceEvaluator(str(path))
-    takes = list(session.input_names)  # an input that nothing reads may be gone
-
-    def run(*values: Tensor) -> tuple[Tensor, ...]:
-        fed = {name: value.numpy() for name, value in zip(names, values, strict=True) if name in takes}
-        return tuple(torch.from_numpy(numpy.array(found, order="C")) for found in session.run(None, fed))
-
-    return run
-
-
-GRAPH_WRITERS: Mapping[str, Callable[[ExportCase, Path], RunExported]] = {"onnx": _onnx, "torch_export": _torch_export}
-
-
-def _unused_names(outputs: Mapping[str, str], taken: list[str]) -> list[str]:
-    """Return names of outputs that no input has: in ONNX all values share one space."""
-    return [f"{name}_out" if name in taken else name for name in outputs]
-
-
-def _as_tuple(output: Any) -> tuple[Tensor, ...]:
-    return tuple(output) if isinstance(output, tuple | list) else (output,)
+GRAPH_WRITERS: Mapping[str, GraphWriter] = {"onnx": write_onnx, "torch_export": write_program}
 
 
 def _data_dependent_problems(blueprint: Blueprint, ragged: bool, within: str = "") -> Iterator[Problem]:
@@ -224,14 +153,14 @@ def _find_refused_nodes(case: ExportCase, form: str, name: str) -> list[Problem]
 
         def draw(examples: int, before: GraphModule = before) -> tuple[Tensor, ...]:
             with torch.no_grad():
-                return _as_tuple(before(*drawn(examples)))
+                return as_tuple(before(*drawn(examples)))
 
         try:
             with TemporaryDirectory(prefix="graftwerk-export-") as folder:
                 _export_and_compare(ExportCase(part, draw), GRAPH_WRITERS[form], Path(folder) / name)
         except Exception as error:  # as above
             _raise_if_out_of_memory(error)
-            problems.append(_problem(node, node.id, _exporter_message(error)))
+            problems.append(_problem(node, node.id, _first_line(error)))
     return problems
 
 
@@ -239,61 +168,18 @@ def _raise_if_out_of_memory(error: Exception) -> None:
     """Raise what is no fault of the network: that memory or a disk is full."""
     if isinstance(error, MemoryError | OSError):
         raise error
-    if is_out_of_memory(error):
+    if any(words in str(error) for words in OUT_OF_MEMORY_MESSAGES):
         raise MemoryError(str(error)) from error
 
 
 def _whole_network_problem(error: Exception) -> Problem:
-    detail = f"the network as a whole is refused: {_exporter_message(error)}"
+    detail = f"the network as a whole is refused: {_first_line(error)}"
     return Problem("/model", "not_exportable", detail, "use model.py, which computes the same")
 
 
-def _exporter_message(error: Exception) -> str:
+def _first_line(error: Exception) -> str:
     """Return the exporter's own words, from the innermost error that it tells."""
     while error.__cause__ is not None and isinstance(error.__cause__, Exception):
         error = error.__cause__
-    return first_line(error)[:300]
-
-
-def _input_sampler(blueprint: Blueprint, schema: DataSchema) -> Callable[[int], tuple[Tensor, ...]]:
-    """Return what draws random examples: normal floats, and whole numbers that every embedding knows.
-
-    Sequences are as long as can be for an odd number of examples, and one moment shorter for an even one.
-    """
-
-    def draw(examples: int) -> tuple[Tensor, ...]:
-        generator = torch.Generator().manual_seed(examples)
-        return tuple(
-            _random_column(schema, name, _vocabulary_size(blueprint, name), examples, generator)
-            for name in blueprint.inputs
-        )
-
-    return draw
-
-
-def _random_column(schema: DataSchema, name: str, words: int, examples: int, generator: torch.Generator) -> Tensor:
-    column = schema.column(name)
-    if column is None:
-        raise InvalidInput([Problem("/model/inputs", "unknown_input", f'the data has no field "{name}"', "")])
-    shape, dtype = (examples, *_shape(column, examples)), getattr(torch, column.dtype)
-    if dtype.is_floating_point:
-        return torch.randn(shape, generator=generator, dtype=dtype)
-    sequence = schema.column(name.removesuffix(LENGTH_SUFFIX)) if name.endswith(LENGTH_SUFFIX) else None
-    if sequence is not None and (sequence.ragged or sequence.padded):
-        return torch.randint(1, _shape(sequence, examples)[0] + 1, shape, generator=generator)
-    return torch.randint(0, words, shape, generator=generator).to(dtype)
-
-
-def _shape(column: Column, examples: int) -> tuple[int, ...]:
-    if not column.ragged or examples % 2 or column.shape[0] == 1:
-        return column.shape
-    return (column.shape[0] - 1, *column.shape[1:])
-
-
-def _vocabulary_size(blueprint: Blueprint, name: str) -> int:
-    known = [
-        node.parameters["num_embeddings"]
-        for node in blueprint.nodes
-        if node.kind == "Embedding" and node.inputs == (name,)
-    ]
-    return min(known, default=2)
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return lines[0][:300] if lines else type(error).__name__

@@ -4,6 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+Parameters = Mapping[str, Any]  # of a node, with every inferred size filled in
+Shape = tuple[int, ...]
+
 
 @dataclass(frozen=True, slots=True)
 class ResolvedNode:
@@ -11,7 +14,7 @@ class ResolvedNode:
 
     id: str
     kind: str
-    parameters: Mapping[str, Any]
+    parameters: Parameters
     inputs: tuple[str, ...]  # nodes, their outputs ("scan.state"), or inputs of the network
     pointer: str  # where the user wrote it, relative to the network
     outputs: tuple[str, ...] = ()  # names, for a node with bodies

@@ -13,6 +13,7 @@ from tests.workers.network.networks import Columns, Model, build_model, make_exa
 from tests.workers.network.runtime.test_build import LEAVES, RESIDUAL
 from workers.exports import graph
 from workers.exports.graph import export_graph
+from workers.exports.program import ExportCase, RunExported
 from workers.network.runtime.build import BuiltNetwork, build
 
 FILE_NAMES = {"onnx": "model.onnx", "torch_export": "model.pt2"}
@@ -191,7 +192,7 @@ def test_a_told_number_of_turns_is_no_fixed_graph(tmp_path: Path) -> None:
 def test_a_node_that_an_exporter_refuses_is_found(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     real = graph.GRAPH_WRITERS["torch_export"]
 
-    def picky(case: graph.ExportCase, path: Path) -> graph.RunExported:
+    def picky(case: ExportCase, path: Path) -> RunExported:
         if any(node.kind == "LSTM" for node in case.graph.blueprint.nodes):
             raise RuntimeError("no such operator\nand a long story")
         return real(case, path)
@@ -202,7 +203,7 @@ def test_a_node_that_an_exporter_refuses_is_found(monkeypatch: pytest.MonkeyPatc
 
 
 def test_a_full_memory_is_no_fault_of_the_network(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    def greedy(case: graph.ExportCase, path: Path) -> graph.RunExported:
+    def greedy(case: ExportCase, path: Path) -> RunExported:
         raise RuntimeError("DefaultCPUAllocator: can't allocate memory")
 
     monkeypatch.setattr(graph, "GRAPH_WRITERS", {"torch_export": greedy})

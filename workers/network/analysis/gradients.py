@@ -1,6 +1,6 @@
 """What autograd makes of a network: the graph of backward, and whether its gradients are those of the function."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -115,7 +115,7 @@ def check_gradients(network: BuiltNetwork, values: Mapping[str, Tensor]) -> Grad
 
 
 @torch.no_grad()
-def _central_differences(tensor: Tensor, loss: Any, step: float = 1e-6) -> Tensor:
+def _central_differences(tensor: Tensor, loss: Callable[[], Tensor], step: float = 1e-6) -> Tensor:
     """Return the central differences of a function that depends on the tensor, element by element."""
     flat, found = tensor.data.view(-1), torch.empty(tensor.numel(), dtype=torch.float64)
     for place in range(tensor.numel()):

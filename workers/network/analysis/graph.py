@@ -5,11 +5,10 @@ from typing import Any
 
 from torch import Tensor
 
+from app.spec.network.nodes import referenced_node
 from workers.network.inference.costs import flops
 from workers.network.inference.input_checks import SYMBOLIC_BATCH_SIZE
 from workers.network.inference.partial_network import InferredBody, InferredNode, PartialNetwork
-
-BRANCHING_KINDS = frozenset({"If", "Route"})
 
 
 def describe_graph(draft: PartialNetwork, prefix: str) -> dict[str, Any]:
@@ -23,7 +22,7 @@ def describe_graph(draft: PartialNetwork, prefix: str) -> dict[str, Any]:
     return {
         "inputs": {name: _value(draft.values[name]) for name in draft.blueprint.inputs if name in draft.values},
         "nodes": nodes,
-        "edges": [[source.partition(".")[0], trace.node.id] for trace in draft.nodes for source in trace.node.inputs],
+        "edges": [[referenced_node(source), trace.node.id] for trace in draft.nodes for source in trace.node.inputs],
         "outputs": {
             name: {"node": source, **_value(draft.values[source])}
             for name, source in sources.items()
@@ -39,8 +38,7 @@ def _flops(trace: InferredNode) -> int:
     Of bodies among which it chooses the most costly counts; a loop that ends by itself counts as one turn.
     """
     if trace.bodies:
-        costs = [inner.iterations * sum(map(_flops, inner.network.nodes)) for inner in trace.bodies.values()]
-        return max(costs) if trace.node.kind in BRANCHING_KINDS else sum(costs)
+        return trace.cost_of_bodies(_flops)
     inputs = [value.shape for value in trace.inputs]
     count = (
         trace.flops

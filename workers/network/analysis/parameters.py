@@ -5,10 +5,10 @@ from dataclasses import dataclass, field, replace
 from math import prod
 from typing import Any
 
-import torch
 from torch import nn
 
 from workers.network.blueprint import Blueprint, ResolvedNode
+from workers.network.inference.input_checks import META
 from workers.network.kinds.catalog import CATALOG
 from workers.network.kinds.control import ControlKind
 from workers.network.kinds.leaves import LeafKind
@@ -103,7 +103,7 @@ class _ParameterIndexer:
     def _module(self, node: ResolvedNode, row: ModuleKind) -> ParameterIndex:
         key = (node.kind, tuple(node.parameters.items()))
         if key not in self._modules:
-            with torch.device("meta"):
+            with META:
                 module = row.module(node.parameters)
             paths = {path for path, _ in module.named_modules() if path}
             weights = dict(_weights(module))

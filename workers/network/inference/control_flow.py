@@ -8,11 +8,17 @@ import torch
 from torch import Tensor
 
 from app.spec.network.nodes import Body
-from workers.network.inference.input_checks import SYMBOLIC_BATCH_SIZE, NodeError, describe_shape
+from workers.network.inference.input_checks import (
+    INDEX_DTYPES,
+    INTEGER_DTYPES,
+    META,
+    SYMBOLIC_BATCH_SIZE,
+    NodeError,
+    describe_shape,
+)
 from workers.network.inference.partial_network import InferredBody, PartialNetwork
 
-INTEGER_OR_BOOL_DTYPES = (torch.int64, torch.int32, torch.uint8, torch.bool)
-META = torch.device("meta")
+INTEGER_OR_BOOL_DTYPES = (*INTEGER_DTYPES, torch.bool)
 
 
 class UnresolvedBodyError(Exception):
@@ -203,11 +209,7 @@ def infer_scan(shop: BodyInference, inputs: Values) -> ControlFlowShapes:
 def infer_fold(shop: BodyInference, inputs: Values) -> ControlFlowShapes:
     """Run a body up trees."""
     values, children, *cell = inputs
-    if (
-        children.dim() != 3
-        or children.shape[0] != SYMBOLIC_BATCH_SIZE
-        or children.dtype not in INTEGER_OR_BOOL_DTYPES[:2]
-    ):
+    if children.dim() != 3 or children.shape[0] != SYMBOLIC_BATCH_SIZE or children.dtype not in INDEX_DTYPES:
         raise NodeError(
             f"{shop.node_id} needs children (nodes, places) of whole numbers per example, "
             f"and gets {describe_tensor(children)}",
@@ -218,7 +220,7 @@ def infer_fold(shop: BodyInference, inputs: Values) -> ControlFlowShapes:
         raise NodeError(
             f"{shop.node_id} needs a value for each of {rows} nodes, and gets {describe_tensor(values)}", field="over"
         )
-    if cell and (cell[0].shape != children.shape[:2] or cell[0].dtype not in INTEGER_OR_BOOL_DTYPES[:2]):
+    if cell and (cell[0].shape != children.shape[:2] or cell[0].dtype not in INDEX_DTYPES):
         raise NodeError(
             f"{shop.node_id} needs a whole number for each of {rows} nodes, and gets {describe_tensor(cell[0])}",
             field="cell",

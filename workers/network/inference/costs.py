@@ -2,12 +2,10 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from math import prod
-from typing import Any
 
+from workers.network.blueprint import Parameters, Shape
 from workers.network.inference.input_checks import to_tuple
 
-Parameters = Mapping[str, Any]
-Shape = Sequence[int]
 GATES = {"RNN": 1, "GRU": 3, "LSTM": 4}
 
 

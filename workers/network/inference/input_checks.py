@@ -11,11 +11,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from workers.network.blueprint import Parameters
 from workers.network.kinds.modules import MODULES, ModuleKind
 
 SYMBOLIC_BATCH_SIZE = 16_769_023
-
-Parameters = Mapping[str, Any]
+META = torch.device("meta")
 
 
 class NodeError(Exception):
@@ -48,7 +48,8 @@ DIVISOR_OF: Mapping[str, tuple[str, ...]] = {
     "nhead": ("d_model",),
 }
 
-INTEGER_DTYPES = (torch.int64, torch.int32, torch.uint8)
+INDEX_DTYPES = (torch.int64, torch.int32)
+INTEGER_DTYPES = (*INDEX_DTYPES, torch.uint8)
 RANK_INCREASING_KINDS = frozenset({"stack", "unsqueeze"})  # their `dim` is one of the output
 
 
@@ -97,7 +98,7 @@ def check_dtypes(name: str, numbers: str, inputs: Sequence[Tensor]) -> None:
     """Check that the inputs hold what a row calls its `numbers`. Raises `Mismatch`."""
     for value in inputs:
         dtype = str(value.dtype).removeprefix("torch.")
-        if numbers == "integer" and value.dtype not in (torch.int64, torch.int32):
+        if numbers == "integer" and value.dtype not in INDEX_DTYPES:
             hint = "use a column of whole numbers, or a Linear layer for measured values"
             raise NodeError(f"{name} looks up integers but receives {dtype}", hint, code="dtype_mismatch")
         if numbers == "float" and value.dtype != torch.float32:

@@ -1,6 +1,6 @@
 """A network on the meta device, as far as it is settled."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 
@@ -14,6 +14,9 @@ def too_many_nodes_problem(count: int, most: int) -> Problem:
     """Return what to say of a network that has more nodes than are allowed."""
     detail = f"the network has {count:,} nodes, at most {most:,} are allowed"
     return Problem("/model", "too_many_nodes", detail, "make the network smaller")
+
+
+BRANCHING_KINDS = frozenset({"If", "Route"})  # of whose bodies one runs
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +37,11 @@ class InferredNode:
         outputs = (self.output, *self.other_outputs)
         own = {f"{self.node.id}.{name}": value for name, value in zip(self.node.outputs, outputs, strict=False)}
         return {self.node.id: self.output, **own}
+
+    def cost_of_bodies(self, cost: "Callable[[InferredNode], int]") -> int:
+        """Return the sum of a cost over the nodes of all bodies, once for each run; of branches, the largest sum."""
+        costs = [body.iterations * sum(map(cost, body.network.nodes)) for body in self.bodies.values()]
+        return max(costs) if self.node.kind in BRANCHING_KINDS else sum(costs)
 
 
 @dataclass(slots=True)

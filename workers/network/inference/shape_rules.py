@@ -5,13 +5,11 @@ Where a rule does not answer, torch is the judge; a test compares all rules with
 
 from collections.abc import Callable, Mapping
 from math import prod
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
+from workers.network.blueprint import Parameters, Shape
 from workers.network.inference.costs import count_weights
 from workers.network.inference.input_checks import to_tuple
-
-Parameters = Mapping[str, Any]
-Shape = tuple[int, ...]
 
 
 class RuleResult(NamedTuple):

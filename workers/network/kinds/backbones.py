@@ -1,7 +1,6 @@
 """The backbones: which function of torchvision builds them."""
 
 from collections.abc import Callable, Mapping
-from typing import Any
 
 from torch import nn
 
@@ -10,6 +9,7 @@ import workers.torch_setup  # noqa: F401 - comes before torchvision
 from torchvision import models  # isort: skip
 from torchvision.models import segmentation  # isort: skip
 
+from workers.network.blueprint import Parameters
 from workers.network.kinds.functional import adapt_input_channels, run_segmentation
 from workers.network.kinds.modules import ModuleKind
 
@@ -17,9 +17,7 @@ _NO_AUX = {"aux_logits": False, "init_weights": True}  # heads beside the last, 
 _COST = 200
 
 
-def _classifier(
-    build: Callable[..., nn.Module], *, draws: bool = False, fixed: Mapping[str, Any] | None = None
-) -> ModuleKind:
+def _classifier(build: Callable[..., nn.Module], *, draws: bool = False, fixed: Parameters | None = None) -> ModuleKind:
     return ModuleKind(
         build,
         (4,),

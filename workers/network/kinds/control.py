@@ -3,11 +3,12 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Literal
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
+from workers.network.blueprint import Parameters
 from workers.network.inference.control_flow import (
     BodyInference,
     ControlFlowShapes,
@@ -19,9 +20,9 @@ from workers.network.inference.control_flow import (
     infer_scan,
     infer_while,
 )
-from workers.network.runtime.control_flow import RecordMetric, branch, repeat, route, scan
-from workers.network.runtime.control_flow import while_loop as turn
+from workers.network.runtime.control_flow import RecordMetric, branch, repeat, route, scan, while_loop
 from workers.network.runtime.fold_bodies import fold_trees
+from workers.network.runtime.plan import NodeCall
 
 
 @dataclass(frozen=True)
@@ -33,17 +34,17 @@ class ControlKind:
     """
 
     infer: Callable[[BodyInference, tuple[Tensor, ...]], ControlFlowShapes]
-    function: Callable[..., Any] | None
+    function: NodeCall | None
     compiled: Literal["whole", "bodies", "no"] = "whole"
 
-    def bind(self, bodies: nn.Module, keywords: Mapping[str, Any], tally: RecordMetric) -> Callable[..., Any]:
+    def bind(self, bodies: nn.Module, keywords: Parameters, tally: RecordMetric) -> NodeCall:
         """Return the callable of a node, as torch's compiler is to see it: it takes the inputs alone."""
         if self.function is None:
             return bodies
         call = partial(self.function, bodies, **keywords, tally=tally)
         if self.compiled == "whole":
             return call
-        opaque: Callable[..., Any] = torch.compiler.disable(call, recursive=self.compiled == "no")
+        opaque: NodeCall = torch.compiler.disable(call, recursive=self.compiled == "no")
         return opaque
 
 
@@ -52,7 +53,7 @@ CONTROL: Mapping[str, ControlKind] = {
     "If": ControlKind(infer_if, branch, "bodies"),
     "Route": ControlKind(infer_route, route, "bodies"),
     "Repeat": ControlKind(infer_repeat, repeat),
-    "While": ControlKind(infer_while, turn, "bodies"),
+    "While": ControlKind(infer_while, while_loop, "bodies"),
     "Scan": ControlKind(infer_scan, scan),
     "Fold": ControlKind(infer_fold, fold_trees, "no"),
 }

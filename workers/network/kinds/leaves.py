@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from app.spec.kinds import KindModel
+from workers.network.blueprint import Parameters
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,7 @@ class LeafKind:
 
     storage: Literal["parameter", "buffer", "constant"]
 
-    def tensor(self, parameters: Mapping[str, Any]) -> Tensor:
+    def tensor(self, parameters: Parameters) -> Tensor:
         """Return the tensor, filled. Raises `ValueError` for ragged lists."""
         if self.storage == "constant":
             return torch.tensor(parameters["value"], dtype=torch.float32)

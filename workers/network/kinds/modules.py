@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from torch import nn
 
+from workers.network.blueprint import Parameters
 from workers.network.kinds.functional import (
     Training,
     VariationalDropout,
@@ -16,6 +17,7 @@ from workers.network.kinds.functional import (
     run_lstm_cell,
     run_recurrent,
 )
+from workers.network.runtime.plan import NodeCall
 
 FEATURE_RANKS = tuple(range(2, 65))
 VECTOR_INPUT = "features (F) per example"
@@ -46,14 +48,14 @@ class ModuleKind:
     dimensions: tuple[int, ...] = ()
     input_text: str = ""
     accepts: Literal["float", "integer", "any"] = "float"
-    fixed_arguments: Mapping[str, Any] = field(default_factory=dict)
-    call: Callable[..., Any] | None = None
+    fixed_arguments: Parameters = field(default_factory=dict)
+    call: NodeCall | None = None
     call_parameters: tuple[str, ...] = ()
     probability_parameter: str = ""
     cost: int = 2
     uses_rng: bool = False
     adapt: Callable[..., nn.Module] | None = None
-    adapt_defaults: Mapping[str, Any] = field(default_factory=dict)
+    adapt_defaults: Parameters = field(default_factory=dict)
     path: str = ""
     opaque: bool = False
     lengths_index: int = 0
@@ -63,7 +65,7 @@ class ModuleKind:
         """What goes in, in words."""
         return self.input_text or " or ".join(INPUT_DESCRIPTIONS[count] for count in self.dimensions)
 
-    def arguments(self, parameters: Mapping[str, Any]) -> dict[str, Any]:
+    def arguments(self, parameters: Parameters) -> dict[str, Any]:
         """Return what the constructor gets, from settled parameters."""
         return {name: value for name, value in parameters.items() if name not in self.excluded_parameters()} | dict(
             self.fixed_arguments
@@ -73,22 +75,22 @@ class ModuleKind:
         """Return the parameters that the constructor does not get."""
         return frozenset((*self.call_parameters, *self.adapt_defaults))
 
-    def adapt_arguments(self, parameters: Mapping[str, Any]) -> dict[str, Any]:
+    def adapt_arguments(self, parameters: Parameters) -> dict[str, Any]:
         """Return what `adapt` gets; nothing where it need not be called."""
         given = {name: parameters[name] for name in self.adapt_defaults}
         return given if given != self.adapt_defaults else {}
 
-    def is_random(self, parameters: Mapping[str, Any]) -> bool:
+    def is_random(self, parameters: Parameters) -> bool:
         """Say whether a node with settled parameters draws random numbers while training."""
         return self.uses_rng or (self.probability_parameter != "" and parameters[self.probability_parameter] > 0)
 
-    def module(self, parameters: Mapping[str, Any]) -> nn.Module:
+    def module(self, parameters: Parameters) -> nn.Module:
         """Return the module of a node with settled parameters. Raises whatever torch raises."""
         module = self.build(**self.arguments(parameters))
         changes = self.adapt_arguments(parameters)
         return self.adapt(module, **changes) if self.adapt is not None and changes else module
 
-    def bind(self, module: nn.Module, parameters: Mapping[str, Any]) -> Callable[..., Any]:
+    def bind(self, module: nn.Module, parameters: Parameters) -> NodeCall:
         """Return the callable of a node: it takes the inputs alone."""
         if self.call is None:
             return module
@@ -111,7 +113,7 @@ def _recurrent_layer(build: Callable[..., nn.Module]) -> ModuleKind:
     )
 
 
-def _attention_layer(build: Callable[..., nn.Module], call: Callable[..., Any], lengths: int, cost: int) -> ModuleKind:
+def _attention_layer(build: Callable[..., nn.Module], call: NodeCall, lengths: int, cost: int) -> ModuleKind:
     return ModuleKind(
         build,
         (3,),
@@ -131,7 +133,7 @@ MODULES: Mapping[str, ModuleKind] = {
     "Bilinear": ModuleKind(nn.Bilinear, FEATURE_RANKS, VECTOR_INPUT),
     "Embedding": ModuleKind(nn.Embedding, accepts="integer"),
     "EmbeddingBag": ModuleKind(nn.EmbeddingBag, (2,), "integers (L) per example", accepts="integer"),
-    "Training": ModuleKind(Training, path="Training"),
+    "Training": ModuleKind(Training),
     "Flatten": ModuleKind(nn.Flatten, accepts="any"),
     "Unflatten": ModuleKind(nn.Unflatten, accepts="any"),
     "Conv1d": ModuleKind(nn.Conv1d, (3,)),
@@ -194,9 +196,7 @@ MODULES: Mapping[str, ModuleKind] = {
     "Dropout3d": ModuleKind(nn.Dropout3d, (5,), probability_parameter="p"),
     "AlphaDropout": ModuleKind(nn.AlphaDropout, probability_parameter="p"),
     "FeatureAlphaDropout": ModuleKind(nn.FeatureAlphaDropout, (3, 4, 5), probability_parameter="p"),
-    "VariationalDropout": ModuleKind(
-        VariationalDropout, (3,), SEQUENCE_INPUT, probability_parameter="p", path="VariationalDropout"
-    ),
+    "VariationalDropout": ModuleKind(VariationalDropout, (3,), SEQUENCE_INPUT, probability_parameter="p"),
     "ReLU": ModuleKind(nn.ReLU),
     "ReLU6": ModuleKind(nn.ReLU6),
     "LeakyReLU": ModuleKind(nn.LeakyReLU),

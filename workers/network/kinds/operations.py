@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from workers.network.blueprint import Parameters
 from workers.network.kinds.functional import (
     add_sinusoids,
     arange,
@@ -29,6 +30,8 @@ from workers.network.kinds.functional import (
     windows,
     zeros,
 )
+from workers.network.runtime.control_flow import TensorOrTuple
+from workers.network.runtime.plan import NodeCall
 
 
 @dataclass(frozen=True)
@@ -42,7 +45,7 @@ class OperationKind:
     the lengths of sequences.
     """
 
-    function: Callable[..., Any]
+    function: NodeCall
     takes_list: bool = False
     scalar: str = ""
     keep_none: tuple[str, ...] = ()
@@ -51,19 +54,19 @@ class OperationKind:
     path: str = ""
     lengths_index: int = 0
 
-    def keywords(self, parameters: Mapping[str, Any]) -> dict[str, Any]:
+    def keywords(self, parameters: Parameters) -> dict[str, Any]:
         """Return what is passed by name, under torch's names."""
         passed = {name: value for name, value in parameters.items() if value is not None or name in self.keep_none}
         return {self.scalar if name == "scalar" else name: value for name, value in passed.items()}
 
-    def bind(self, parameters: Mapping[str, Any]) -> Callable[..., Any]:
+    def bind(self, parameters: Parameters) -> NodeCall:
         """Return the callable of a node: it takes the inputs alone."""
         function = partial(call_with_list, self.function) if self.takes_list else self.function
         keywords = self.keywords(parameters)
         return partial(function, **keywords) if keywords else function
 
 
-def call_with_list(function: Callable[..., Tensor], *inputs: Tensor, **parameters: Any) -> Tensor:
+def call_with_list(function: NodeCall, *inputs: Tensor, **parameters: object) -> TensorOrTuple:
     """Call with all inputs as one list."""
     return function(list(inputs), **parameters)
 
@@ -78,11 +81,11 @@ COMPARISONS: Mapping[str, Callable[..., Tensor]] = {
 }
 
 
-def _functional(function: Callable[..., Any], name: str) -> OperationKind:
+def _functional(function: NodeCall, name: str) -> OperationKind:
     return OperationKind(function, accepts="float", path=f"nn.functional.{name}")
 
 
-def _linear(function: Callable[..., Any], name: str) -> OperationKind:
+def _linear(function: NodeCall, name: str) -> OperationKind:
     return OperationKind(function, accepts="float", path=f"torch.linalg.{name}")
 
 

@@ -16,7 +16,7 @@ from workers.network.kinds.control import ControlKind
 from workers.network.kinds.leaves import LeafKind
 from workers.network.kinds.modules import ModuleKind
 from workers.network.kinds.operations import OperationKind
-from workers.network.runtime.control_flow import RecordMetric, unwrap_single
+from workers.network.runtime.control_flow import RecordMetric, TensorOrTuple, unwrap_single
 from workers.network.runtime.plan import NodeCall, build_plan
 from workers.torch_setup import is_out_of_memory
 
@@ -93,7 +93,7 @@ class GraphModule(nn.Module):
         super().__setstate__(state)  # type: ignore[no-untyped-call]
         self._plan = build_plan(self.blueprint, self._calls())
 
-    def forward(self, *inputs: Tensor) -> Any:
+    def forward(self, *inputs: Tensor) -> TensorOrTuple:
         """Return the output, or a tuple of several, from the inputs in order, each (N, …)."""
         return unwrap_single(self._run(inputs))
 

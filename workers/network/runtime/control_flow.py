@@ -4,13 +4,14 @@ Each function takes the node's bodies (modules by name) and its inputs; an outpu
 `tally` hears what happened, for metrics. Nothing but torch is needed here, so `model.py` can carry these functions.
 """
 
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-Bodies = Mapping[str, nn.Module]
+TensorOrTuple = Tensor | tuple[Tensor, ...]
+Body = Callable[..., TensorOrTuple]
+Bodies = Mapping[str, Body]
 RecordMetric = Callable[[str, float, int], None]  # what, a mean, and of how many
 
 
@@ -18,17 +19,17 @@ def discard_metric(name: str, value: float, count: int) -> None:
     """Hear nothing."""
 
 
-def as_tuple(output: Any) -> tuple[Tensor, ...]:
+def as_tuple(output: TensorOrTuple) -> tuple[Tensor, ...]:
     """Return an output as a tuple."""
     return output if isinstance(output, tuple) else (output,)
 
 
-def unwrap_single(outputs: Any) -> Any:
+def unwrap_single(outputs: Sequence[Tensor]) -> TensorOrTuple:
     """Return a tuple of one as that one."""
     return outputs[0] if len(outputs) == 1 else tuple(outputs)
 
 
-def branch(bodies: Bodies, predicate: Tensor, *inputs: Tensor, tally: RecordMetric = discard_metric) -> Any:
+def branch(bodies: Bodies, predicate: Tensor, *inputs: Tensor, tally: RecordMetric = discard_metric) -> TensorOrTuple:
     """Run "then" if the predicate (one element) is true, else "else"; the other one does not run, nor its backward.
 
     Without an "else" the inputs are the outputs.
@@ -40,7 +41,7 @@ def branch(bodies: Bodies, predicate: Tensor, *inputs: Tensor, tally: RecordMetr
     return bodies["else"](*inputs) if "else" in bodies else unwrap_single(inputs)
 
 
-def route(bodies: Bodies, selector: Tensor, *inputs: Tensor, tally: RecordMetric = discard_metric) -> Any:
+def route(bodies: Bodies, selector: Tensor, *inputs: Tensor, tally: RecordMetric = discard_metric) -> TensorOrTuple:
     """Run each body on its own rows: those whose selector (N, integers or bool) is its place; then merge in order.
 
     With bool selectors body 0 is for false. Raises `IndexError` for a row that selects no body.
@@ -69,7 +70,7 @@ def repeat(
     most: int,
     carry: int,
     tally: RecordMetric = discard_metric,
-) -> Any:
+) -> TensorOrTuple:
     """Run the body `times` times, or as often as the first input (one element) says, on what it carries.
 
     With several bodies each has a turn. The first `carry` inputs are replaced by the outputs. Raises `RuntimeError`
@@ -95,7 +96,7 @@ def while_loop(
     stops: bool = False,
     each: bool = False,
     tally: RecordMetric = discard_metric,
-) -> Any:
+) -> TensorOrTuple:
     """Run the body while the condition holds, on what it carries: the first `carry` inputs.
 
     With `each` the condition is told for every row (N), and rows for which it is false are finished: they stay as they
@@ -145,7 +146,7 @@ def scan(
     backwards: bool = False,
     shared: tuple[int, ...] = (),
     tally: RecordMetric = discard_metric,
-) -> Any:
+) -> TensorOrTuple:
     """Run the body along dimension 1: it gets what it carries, a step of `over` sequences (N, L, ...), and more.
 
     The first `carry` outputs are carried on, the others are stacked (N, L, ...). With `lengths` (N), the input after

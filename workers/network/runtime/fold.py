@@ -15,11 +15,11 @@ from typing import Any
 
 from torch import Tensor, cat, split
 
+from workers.network.runtime.control_flow import TensorOrTuple, as_tuple
 from workers.network.runtime.tree_levels import Level, TreeSchedule
 
-TensorOrTuple = Tensor | tuple[Tensor, ...]
-LeafFunction = Callable[[Any], TensorOrTuple]
-CellFunction = Callable[[Any, Any, Tensor], TensorOrTuple]
+LeafFunction = Callable[[TensorOrTuple], TensorOrTuple]
+CellFunction = Callable[[TensorOrTuple, TensorOrTuple, Tensor], TensorOrTuple]
 
 
 def fold(
@@ -35,7 +35,7 @@ def fold(
 
     A cell computes each row from that row alone. Raises `ValueError` for states of another shape than the leaves'.
     """
-    columns = [split(column.flatten(0, 1).index_select(0, plan.rows), plan.sizes) for column in _tensors_of(values)]
+    columns = [split(column.flatten(0, 1).index_select(0, plan.rows), plan.sizes) for column in as_tuple(values)]
     filled = split(plan.child_mask, [level.size * level.arity for level in plan.levels])
     places = split(plan.slots, list(plan.read_counts))
     inboxes: list[list[tuple[Tensor, ...]]] = [[] for _ in plan.read_counts]  # the last has the roots
@@ -51,7 +51,7 @@ def fold(
             inboxes[number].clear()
             there = filled[number].view(level.size, level.arity)
             states = cells[level.cell](features, _pack_like(states, children), there)
-        tensors = _tensors_of(states)
+        tensors = as_tuple(states)
         leaves = leaves or tensors
         _check_state_shapes(level, tensors, leaves)
         counts = [count for _, count in level.reader_counts]
@@ -62,10 +62,6 @@ def fold(
     last = inboxes[-1] or [leaves]  # no trees, no states: but of a shape
     roots = _pack_like(states, _scatter_rows(last, places[-1], plan.shape[:1]))
     return (roots, _pack_like(states, _scatter_rows(computed, plan.rows, plan.shape))) if every else roots
-
-
-def _tensors_of(several: TensorOrTuple) -> tuple[Tensor, ...]:
-    return several if isinstance(several, tuple) else (several,)
 
 
 def _pack_like(several: TensorOrTuple, tensors: Sequence[Tensor]) -> TensorOrTuple:

@@ -1,12 +1,17 @@
 """Trees inside a network: bodies as the cells of `fold`."""
 
-from collections.abc import Callable
-from typing import Any
-
 from torch import Tensor
 
-from workers.network.runtime.control_flow import Bodies, RecordMetric, as_tuple, discard_metric, unwrap_single
-from workers.network.runtime.fold import fold
+from workers.network.runtime.control_flow import (
+    Bodies,
+    Body,
+    RecordMetric,
+    TensorOrTuple,
+    as_tuple,
+    discard_metric,
+    unwrap_single,
+)
+from workers.network.runtime.fold import CellFunction, fold
 from workers.network.runtime.tree_levels import schedule_trees
 
 
@@ -19,7 +24,7 @@ def fold_trees(
     filled: bool,
     most: int,
     tally: RecordMetric = discard_metric,
-) -> Any:
+) -> TensorOrTuple:
     """Return the states of all trees' roots (N, ...), or of their nodes (N, M, ...), computed bottom-up.
 
     The body "leaf" gets values (K, ...), the others values, the children's states (K, A, ...) and, with `filled`, which
@@ -34,8 +39,8 @@ def fold_trees(
     return unwrap_single(states[1] if nodes else states)
 
 
-def _cell(body: Callable[..., Any], filled: bool) -> Callable[..., Any]:
-    def call(value: Tensor, states: Any, there: Tensor) -> Any:
-        return as_tuple(body(value, *states, *([there] if filled else [])))
+def _cell(body: Body, filled: bool) -> CellFunction:
+    def call(value: TensorOrTuple, states: TensorOrTuple, there: Tensor) -> TensorOrTuple:
+        return as_tuple(body(value, *as_tuple(states), *([there] if filled else [])))
 
     return call

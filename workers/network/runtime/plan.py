@@ -5,11 +5,10 @@ from collections.abc import Callable, Mapping, Sequence
 from operator import itemgetter
 from typing import NamedTuple
 
-from torch import Tensor
-
 from workers.network.blueprint import Blueprint
+from workers.network.runtime.control_flow import TensorOrTuple
 
-NodeCall = Callable[..., Tensor]
+NodeCall = Callable[..., TensorOrTuple]
 NamedSlots = tuple[tuple[str, int], ...]  # (name, slot)
 
 

@@ -8,7 +8,8 @@ import torch
 from app.errors import Problem
 from tests.workers.network.networks import Columns, Model, infer_model, parse_model, schema
 from workers.network.inference.input_checks import INFERRED_SIZES, SYMBOLIC_BATCH_SIZE, describe_shape
-from workers.network.inference.shape_inference import MAX_INFERENCE_COST, MAX_NODE_WEIGHTS, infer_shapes
+from workers.network.inference.node_inference import MAX_NODE_WEIGHTS
+from workers.network.inference.shape_inference import MAX_INFERENCE_COST, infer_shapes
 
 HUGE = 2**31 - 1
 IMAGE = {"x": (1, 28, 28)}
