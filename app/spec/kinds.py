@@ -1,7 +1,7 @@
-"""Literal tables of kinds, turned into closed unions that `kind` selects.
+"""Literal tables of kinds, and the discriminated unions made of them.
 
-A table row says what a kind is called, what it does, and which fields it has. From the row comes a Pydantic class
-(for checking and for JSON Schema); the workers have a table with the same keys and the builders. A test compares.
+A row describes a kind and its fields. A Pydantic class is made of it, for validation and JSON Schema. The workers have
+a table with the same keys, which holds the builders; `tests/architecture/test_kinds.py` compares the two.
 """
 
 from collections.abc import Mapping
@@ -20,9 +20,9 @@ from app.spec.base import SpecModel
 class Kind:
     """One row of a table.
 
-    `fields` maps a field to its type (required) or to a pair (type, default). `inputs` is the least and the largest
-    number of inputs of a node. `shapes` says, for people, what goes in and what comes out. `outputs` names
-    them where a node has several, the first of which is what the node's own id stands for.
+    `fields` maps a name to a type (required), or to a pair of type and default. `inputs` is the minimum and the maximum
+    number of inputs of a node, `shapes` describes them and the output. `outputs` names several outputs, of which the
+    node's own id is the first.
     """
 
     sentence: str

@@ -1,6 +1,6 @@
-"""The network as a graph for other programs: ONNX, and torch.export's own format.
+"""Export of a network as one graph for other programs, in ONNX or the format of torch.export.
 
-Both hold one graph that fits every input, so a network whose course depends on the data has no such form.
+A network whose control flow depends on the data has no single graph.
 """
 
 import warnings
@@ -30,65 +30,65 @@ from workers.torch_errors import OUT_OF_MEMORY_MESSAGES
 CHECKED_EXAMPLES = (TRACED_EXAMPLES, 2, 5)
 PACKAGES: Mapping[str, tuple[str, ...]] = {"onnx": ("onnx", "onnxscript"), "torch_export": ()}
 
-# Kind → why no single graph computes it; `Repeat` and what is written out step by step are looked at more closely.
+# Kind → why no single graph computes it. `Repeat` and `UNROLLED_KINDS` depend on their parameters.
 DATA_DEPENDENT_KINDS: Mapping[str, str] = {
     "If": "which branch runs depends on the data",
     "Route": "which rows go where depends on the data",
     "While": "how often the body runs depends on the data",
-    "Fold": "the form of the trees depends on the data",
-    **{kind: "it draws random numbers, other ones each time" for kind, row in OPERATIONS.items() if row.uses_rng},
+    "Fold": "the shape of the trees depends on the data",
+    **{kind: "it draws new random numbers in every run" for kind, row in OPERATIONS.items() if row.uses_rng},
 }
-UNROLLED_KINDS = frozenset({"RNN", "GRU", "LSTM", "Scan"})  # for one length; batches of `"pad": "max_length"` have one
+UNROLLED_KINDS = frozenset({"RNN", "GRU", "LSTM", "Scan"})  # for one length, as with `"pad": "max_length"`
 
 GraphWriter = Callable[[ExportCase, Path], RunExported]
 
 
 class DiscardedFlowMetrics(FlowMetrics):
-    """Counts of a graph that is only looked at: nothing is heard."""
+    """Metrics of control flow that are not recorded."""
 
     def recorder(self, path: str) -> RecordMetric:
-        """Return a tally that forgets."""
+        """Return a function that ignores a metric."""
         return discard_metric
 
 
 def export_graph(
     model: Network, schema: DataSchema, inputs: tuple[str, ...], weights: Mapping[str, Tensor], form: str, path: Path
 ) -> float:
-    """Write the graph, with its weights, for any number of examples and any length of sequences, in a form of `FORMS`.
+    """Write the graph with its weights, for any number of examples and any length of sequences.
 
-    The graph takes the inputs in order, and gives the outputs in order. Returns the largest absolute difference of its
-    outputs to the network's own, on random inputs. Raises `NotExportable` with every node that stands in the way,
-    `NotInstalled`, and `InvalidInput` for a network that cannot be built.
+    `form` is a key of `GRAPH_WRITERS`. The graph takes the inputs and returns the outputs in order. Returns the largest
+    absolute difference between its outputs and the network's, on random inputs. Raises `NotExportable` with every node
+    that cannot be exported, `MissingDependency`, and `InvalidInput` for a network that cannot be built.
     """
     missing = [name for name in PACKAGES[form] if find_spec(name) is None]
     if missing:
         detail = f"this service lacks the packages {' and '.join(missing)}"
         raise MissingDependency(detail, hint="install graftwerk[onnx] where the API runs")
-    settled = infer_shapes(model, schema, inputs)
-    if settled.problems:
-        raise InvalidInput(settled.problems)
-    ragged = any(column.ragged for column in schema.columns if column.name in settled.blueprint.inputs)
-    problems = list(_data_dependent_problems(settled.blueprint, ragged))
+    inferred = infer_shapes(model, schema, inputs)
+    if inferred.problems:
+        raise InvalidInput(inferred.problems)
+    ragged = any(column.ragged for column in schema.columns if column.name in inferred.blueprint.inputs)
+    problems = list(_data_dependent_problems(inferred.blueprint, ragged))
     if problems:
         raise NotExportable(problems)
-    graph = GraphModule(settled.blueprint, DiscardedFlowMetrics())
+    graph = GraphModule(inferred.blueprint, DiscardedFlowMetrics())
     graph.load_state_dict(dict(weights))
-    case = ExportCase(graph.eval(), input_sampler(settled.blueprint, schema))
+    case = ExportCase(graph.eval(), input_sampler(inferred.blueprint, schema))
     size = sum(tensor.nbytes for tensor in graph.state_dict().values())
     if form == "onnx" and size > MAX_ONNX_BYTES:
         detail = f"the weights take {size:,} bytes, and a single ONNX file holds at most {MAX_ONNX_BYTES:,}"
         raise NotExportable([Problem("/model", "too_large", detail, "use torch_export")])
     try:
         return _export_and_compare(case, GRAPH_WRITERS[form], path)
-    except Exception as error:  # exporters raise errors of many kinds, of which few say which node they mean
+    except Exception as error:  # exporters raise many types of errors, few of which name the node
         _raise_if_out_of_memory(error)
         raise NotExportable(_find_refused_nodes(case, form, path.name) or [_whole_network_problem(error)]) from error
 
 
 def _export_and_compare(case: ExportCase, write: GraphWriter, path: Path) -> float:
-    """Write a graph, read it again, and return the largest difference that it makes."""
+    """Write a graph, read it again, and return the largest difference of its outputs."""
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # the exporters' notes on themselves
+        warnings.simplefilter("ignore")  # about the exporters' internals
         run = write(case, path)
         return max(_output_difference(run, case, examples) for examples in CHECKED_EXAMPLES)
 
@@ -96,14 +96,14 @@ def _export_and_compare(case: ExportCase, write: GraphWriter, path: Path) -> flo
 def _output_difference(run: RunExported, case: ExportCase, examples: int) -> float:
     values = case.sample_inputs(examples)
     pairs = zip(run(*values), case.reference_outputs(values), strict=True)
-    return max((_max_abs_difference(found, wanted) for found, wanted in pairs), default=0.0)
+    return max((_max_abs_difference(actual, expected) for actual, expected in pairs), default=0.0)
 
 
-def _max_abs_difference(found: Tensor, wanted: Tensor) -> float:
-    if found.shape != wanted.shape:
-        raise ValueError(f"the graph gives {list(found.shape)} where the network gives {list(wanted.shape)}")
-    gap = (found.double() - wanted.double()).abs().nan_to_num(0.0)  # NaN in the same place is no difference
-    if not found.isnan().equal(wanted.isnan()):
+def _max_abs_difference(actual: Tensor, expected: Tensor) -> float:
+    if actual.shape != expected.shape:
+        raise ValueError(f"the graph returns {list(actual.shape)} where the network returns {list(expected.shape)}")
+    gap = (actual.double() - expected.double()).abs().nan_to_num(0.0)  # NaN in the same place is no difference
+    if not actual.isnan().equal(expected.isnan()):
         return float("inf")
     return float(gap.max()) if gap.numel() else 0.0
 
@@ -112,13 +112,13 @@ GRAPH_WRITERS: Mapping[str, GraphWriter] = {"onnx": write_onnx, "torch_export": 
 
 
 def _data_dependent_problems(blueprint: Blueprint, ragged: bool, within: str = "") -> Iterator[Problem]:
-    """Yield a problem for every node whose course depends on the data, those in bodies too."""
+    """Yield a problem for every node that depends on the data in a way that no graph has, in bodies too."""
     for node in blueprint.nodes:
         why = DATA_DEPENDENT_KINDS.get(node.kind, "")
         if node.kind == "Repeat" and node.parameters["times"] is None:
-            why = "a node tells how often the body runs"
+            why = "a node computes how often the body runs"
         if node.kind in UNROLLED_KINDS and ragged:
-            why = "its steps are written out, and sequences are of any length"
+            why = "its steps are unrolled, and sequences have variable length"
         name = f"{within}{node.id}"
         if why:
             yield _problem(node, name, why)
@@ -132,13 +132,13 @@ def _problem(node: ResolvedNode, name: str, why: str) -> Problem:
 
 
 def _find_refused_nodes(case: ExportCase, form: str, name: str) -> list[Problem]:
-    """Export every node alone, on the values that it gets, and return a problem for each that is refused."""
-    blueprint, drawn = case.graph.blueprint, case.sample_inputs
-    problems, seen = [], set()
+    """Export every node alone, on its inputs, and return a problem for each that fails."""
+    blueprint, sample_inputs = case.graph.blueprint, case.sample_inputs
+    problems, tried = [], set()
     for node in blueprint.nodes:
-        if isinstance(CATALOG[node.kind], LeafKind) or (what := f"{node.kind} {node.parameters}") in seen:
+        if isinstance(CATALOG[node.kind], LeafKind) or (key := f"{node.kind} {node.parameters}") in tried:
             continue
-        seen.add(what)
+        tried.add(key)
         names = tuple(f"in{place}" for place in range(len(node.inputs)))
         alone = ResolvedNode(
             node.id, node.kind, node.parameters, names, node.pointer, node.outputs, node.bodies, node.share
@@ -153,7 +153,7 @@ def _find_refused_nodes(case: ExportCase, form: str, name: str) -> list[Problem]
 
         def draw(examples: int, before: GraphModule = before) -> tuple[Tensor, ...]:
             with torch.no_grad():
-                return as_tuple(before(*drawn(examples)))
+                return as_tuple(before(*sample_inputs(examples)))
 
         try:
             with TemporaryDirectory(prefix="graftwerk-export-") as folder:
@@ -165,7 +165,7 @@ def _find_refused_nodes(case: ExportCase, form: str, name: str) -> list[Problem]
 
 
 def _raise_if_out_of_memory(error: Exception) -> None:
-    """Raise what is no fault of the network: that memory or a disk is full."""
+    """Raise errors that are no fault of the network: a full memory or disk."""
     if isinstance(error, MemoryError | OSError):
         raise error
     if any(words in str(error) for words in OUT_OF_MEMORY_MESSAGES):
@@ -173,12 +173,12 @@ def _raise_if_out_of_memory(error: Exception) -> None:
 
 
 def _whole_network_problem(error: Exception) -> Problem:
-    detail = f"the network as a whole is refused: {_first_line(error)}"
+    detail = f"the network cannot be exported: {_first_line(error)}"
     return Problem("/model", "not_exportable", detail, "use model.py, which computes the same")
 
 
 def _first_line(error: Exception) -> str:
-    """Return the exporter's own words, from the innermost error that it tells."""
+    """Return the first line of the exporter's message, from its innermost cause."""
     while error.__cause__ is not None and isinstance(error.__cause__, Exception):
         error = error.__cause__
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]

@@ -26,18 +26,18 @@ def write_onnx(case: ExportCase, path: Path) -> RunExported:
         output_names=_unused_names(blueprint.outputs, names),
     )
     if program is None:
-        raise RuntimeError("the exporter gave nothing")
+        raise RuntimeError("the exporter returned nothing")
     program.save(path)
     session = ReferenceEvaluator(str(path))
-    takes = list(session.input_names)  # an input that nothing reads may be gone
+    input_names = list(session.input_names)  # without inputs that nothing reads
 
     def run(*values: Tensor) -> tuple[Tensor, ...]:
-        fed = {name: value.numpy() for name, value in zip(names, values, strict=True) if name in takes}
-        return tuple(torch.from_numpy(numpy.array(found, order="C")) for found in session.run(None, fed))
+        feeds = {name: value.numpy() for name, value in zip(names, values, strict=True) if name in input_names}
+        return tuple(torch.from_numpy(numpy.array(output, order="C")) for output in session.run(None, feeds))
 
     return run
 
 
 def _unused_names(outputs: Mapping[str, str], taken: list[str]) -> list[str]:
-    """Return names of outputs that no input has: in ONNX all values share one space."""
+    """Return names of outputs that no input has: in ONNX all values share one namespace."""
     return [f"{name}_out" if name in taken else name for name in outputs]

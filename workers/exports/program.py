@@ -19,7 +19,7 @@ RunExported = Callable[..., tuple[Tensor, ...]]
 
 @dataclass(frozen=True)
 class ExportCase:
-    """What is exported: the graph, and a function that draws inputs for it (examples, in order)."""
+    """The graph to export, and a function that draws its inputs for a number of examples."""
 
     graph: GraphModule
     sample_inputs: InputSampler
@@ -36,9 +36,9 @@ def exported_program(case: ExportCase) -> ExportedProgram:
     examples = torch.export.Dim("N")
     shapes = tuple(
         {
-            place: examples if (size, found) == (TRACED_EXAMPLES, TRACED_EXAMPLES + 1) else torch.export.Dim.AUTO
-            for place, (size, found) in enumerate(zip(value.shape, other.shape, strict=True))
-            if size != found
+            place: examples if (size, other_size) == (TRACED_EXAMPLES, TRACED_EXAMPLES + 1) else torch.export.Dim.AUTO
+            for place, (size, other_size) in enumerate(zip(value.shape, other.shape, strict=True))
+            if size != other_size
         }
         for value, other in zip(values, others, strict=True)
     )

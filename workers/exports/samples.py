@@ -14,9 +14,9 @@ InputSampler = Callable[[int], tuple[Tensor, ...]]  # from the number of example
 
 
 def input_sampler(blueprint: Blueprint, schema: DataSchema) -> InputSampler:
-    """Return what draws random examples: normal floats, and whole numbers that every embedding knows.
+    """Return a function that draws random columns: normal floats, and integers within every embedding.
 
-    Sequences are as long as can be for an odd number of examples, and one moment shorter for an even one.
+    Sequences have their maximum length for an odd number of examples, and one time step less for an even one.
     """
 
     def draw(examples: int) -> tuple[Tensor, ...]:
@@ -49,9 +49,9 @@ def _shape(column: Column, examples: int) -> tuple[int, ...]:
 
 
 def _vocabulary_size(blueprint: Blueprint, name: str) -> int:
-    known = [
+    sizes = [
         node.parameters["num_embeddings"]
         for node in blueprint.nodes
         if node.kind == "Embedding" and node.inputs == (name,)
     ]
-    return min(known, default=2)
+    return min(sizes, default=2)

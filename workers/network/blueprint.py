@@ -1,4 +1,4 @@
-"""A network with everything settled: what `build` constructs and `write_source` writes."""
+"""A network after shape inference: what `build` constructs and `write_source` writes."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -10,7 +10,7 @@ Shape = tuple[int, ...]
 
 @dataclass(frozen=True, slots=True)
 class ResolvedNode:
-    """A node whose parameters are complete: what its kind takes, with every inferred size filled in."""
+    """A node with all parameters of its kind, inferred sizes included."""
 
     id: str
     kind: str
@@ -24,7 +24,7 @@ class ResolvedNode:
 
 @dataclass(frozen=True, slots=True)
 class Blueprint:
-    """All nodes in an order in which each follows what it reads."""
+    """A network or body: its nodes in topological order."""
 
     inputs: tuple[str, ...]
     nodes: tuple[ResolvedNode, ...]

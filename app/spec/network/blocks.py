@@ -7,11 +7,11 @@ from app.spec.network.network import Network
 from app.spec.network.nodes import Body
 from app.spec.problems import Hints
 
-MAX_BLOCK_DEPTH = 32  # blocks in blocks in blocks
+MAX_BLOCK_DEPTH = 32  # levels of blocks inside blocks
 
 
 def block_problems(network: Network, hints: Hints) -> Iterator[Problem]:
-    """Yield a problem for every name of a block that does not exist, and for blocks that contain themselves."""
+    """Yield a problem for every unknown block, for a block that contains itself, and for one that nests too deep."""
     uses: dict[str, set[str]] = {}
     for name, block in network.blocks.items():
         uses[name] = set()
@@ -24,38 +24,36 @@ def block_problems(network: Network, hints: Hints) -> Iterator[Problem]:
             yield _unknown_block(place, used, network.blocks, hints)
     depths: dict[str, int] = {}
     for name in uses:
-        seen, waiting = set[str](), [name]
-        while waiting:
-            inner = uses.get(waiting.pop(), set()) - seen
-            seen |= inner
-            waiting += inner
-        if name in seen:
+        reached, pending = set[str](), [name]
+        while pending:
+            inner = uses.get(pending.pop(), set()) - reached
+            reached |= inner
+            pending += inner
+        if name in reached:
             yield Problem(f"/blocks/{name}", "cycle", f'the block "{name}" contains itself', "use Repeat or While")
             return
     for name in uses:
         if _block_depth(name, uses, depths) > MAX_BLOCK_DEPTH:
             detail = f'the block "{name}" nests blocks more than {MAX_BLOCK_DEPTH} deep'
-            yield Problem(f"/blocks/{name}", "too_deep", detail, "nest fewer")
+            yield Problem(f"/blocks/{name}", "too_deep", detail, "nest fewer blocks")
             return
 
 
 def _block_depth(name: str, uses: Mapping[str, set[str]], depths: dict[str, int]) -> int:
-    """Return how deep blocks nest in a block; stops looking beyond what is allowed."""
-    waiting = [name]
-    while waiting:
-        top = waiting[-1]
+    """Return how deep blocks nest in a block. `depths` holds the results of inner blocks."""
+    pending = [name]
+    while pending:
+        top = pending[-1]
         unknown = [inner for inner in uses.get(top, ()) if inner not in depths]
         if unknown:
-            waiting += unknown
+            pending += unknown
         else:
-            depths[waiting.pop()] = 1 + max((depths[inner] for inner in uses.get(top, ())), default=0)
+            depths[pending.pop()] = 1 + max((depths[inner] for inner in uses.get(top, ())), default=0)
     return depths[name]
 
 
 def _unknown_block(place: str, used: str, known: Mapping[str, Body], hints: Hints) -> Problem:
-    hint = hints.did_you_mean(used, lambda: known) or (
-        "one of: " + ", ".join(known) if known else "write it into blocks"
-    )
+    hint = hints.did_you_mean(used, lambda: known) or ("one of: " + ", ".join(known) if known else "add it to blocks")
     return Problem(place, "unknown_block", f'there is no block "{used}"', hint)
 
 

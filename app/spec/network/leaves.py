@@ -1,4 +1,4 @@
-"""The leaves of raw autograd (`Parameter`, `Buffer`, `Constant`), and how tensors are filled."""
+"""Leaves: `Parameter`, `Buffer` and `Constant`, and the initialisers that fill tensors."""
 
 from typing import Any
 

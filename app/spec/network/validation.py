@@ -12,10 +12,14 @@ from app.spec.problems import Hints
 
 
 def check_network(network: Network, fields: tuple[str, ...], default_inputs: tuple[str, ...]) -> list[Problem]:
-    """Return every problem of names, wiring and arity. `fields` are the data's columns."""
+    """Return every problem of names, wiring and arity.
+
+    `fields` are the columns of the data, `default_inputs` those that a network without `inputs` reads. Pointers are
+    relative to the network.
+    """
     hints = Hints()
     problems = list(block_problems(network, hints))
-    if problems:  # what such a block has for outputs cannot be told
+    if problems:  # the outputs of such a block are unknown
         return problems
     for name, block in network.blocks.items():
         problems += _check_body(network, block, f"/blocks/{name}", hints)
@@ -30,37 +34,37 @@ def check_network(network: Network, fields: tuple[str, ...], default_inputs: tup
 def _check_body(
     network: Network, body: Body, place: str, hints: Hints, default_inputs: tuple[str, ...] = ("input",)
 ) -> list[Problem]:
-    """Return the problems of a body; `place` is its pointer, and the bodies inside it are checked too."""
+    """Return the problems of a body and of those inside it. `place` is its pointer."""
     problems = _form_problems(body)
     if not problems:
         names = body.inputs or ()
-        twice = [position for position, name in enumerate(names) if name in names[:position]]
+        duplicates = [position for position, name in enumerate(names) if name in names[:position]]
         problems += [
             Problem(f"/inputs/{position}", "duplicate_id", f'"{names[position]}" is listed twice', "remove it")
-            for position in twice
+            for position in duplicates
         ]
         problems += (
             layer_problems(body.layers)
             if body.layers is not None
             else node_problems(network, body, body.input_names(default_inputs), hints)
         )
-    found = [problem.with_prefix(place) for problem in problems]
+    located = [problem.with_prefix(place) for problem in problems]
     for node_pointer, node in body.nodes_by_pointer().items():
         where = place + node_pointer
-        found += _field_problems(node, where)
+        located += _field_problems(node, where)
         for pointer, inner in node.bodies().values():
             if isinstance(inner, Body):
-                found += _check_body(network, inner, where + pointer, hints)
-    return found
+                located += _check_body(network, inner, where + pointer, hints)
+    return located
 
 
 def _field_problems(node: BaseNode, place: str) -> Iterator[Problem]:
     for choice in EXACTLY_ONE_OF.get(node.kind, ()):
         given = [field for field in choice if getattr(node, field) is not None]
         if len(given) != 1:
-            code, detail = ("contradiction", "not both") if given else ("missing", "one of them")
+            code = "contradiction" if given else "missing"
             names = " or ".join(f'"{field}"' for field in choice)
-            yield Problem(f"{place}/{choice[0]}", code, f"{node.kind} has {names}, {detail}", "")
+            yield Problem(f"{place}/{choice[0]}", code, f"{node.kind} needs exactly one of {names}", "")
 
 
 def _form_problems(body: Body) -> list[Problem]:

@@ -27,7 +27,7 @@ _TORCH_NAMES = """
     register_state_dict_pre_hook requires_grad_ set_extra_state set_submodule share_memory state_dict to to_empty
     train training type xpu zero_grad
 """
-# What a node cannot be called, since ids become attributes of a torch module (a test compares with torch).
+# Ids become attributes of a torch module, so a node cannot have these (a test compares with torch).
 RESERVED_IDS = frozenset([*dir(object), *kwlist, *_TORCH_NAMES.split()])
 
 
@@ -35,7 +35,7 @@ def node_problems(network: Network, body: Body, inputs: tuple[str, ...], hints: 
     """Return the problems of named nodes and of the outputs that name them."""
     nodes = list(wire_nodes(body.nodes or ()))
     known: dict[str, tuple[str, ...]] = dict.fromkeys(inputs, ()) | {
-        placed.id: network.node_output_names(placed.node) for placed in nodes
+        wired.id: network.node_output_names(wired.node) for wired in nodes
     }
     problems = _wiring_problems(nodes, inputs, known, hints)
     for name, source in (body.outputs or {}).items():
@@ -46,10 +46,10 @@ def node_problems(network: Network, body: Body, inputs: tuple[str, ...], hints: 
 
 
 def _unresolved_reference(ref: str, known: Mapping[str, tuple[str, ...]], hints: Hints) -> tuple[str, str] | None:
-    """Return why a reference leads nowhere, and a hint; `None` if it leads somewhere."""
+    """Return why a reference has no target, and a hint; `None` if it has one."""
     owner, _, output = ref.partition(".")
     if owner not in known:
-        return "which is no node", hints.did_you_mean(owner, lambda: known)
+        return "which is not a node", hints.did_you_mean(owner, lambda: known)
     if output and output not in known[owner]:
         has = ", ".join(known[owner])
         what = f"the outputs {has}" if has else "no named outputs"
@@ -61,8 +61,8 @@ def layer_problems(layers: tuple[BaseNode, ...]) -> list[Problem]:
     """Return the problems of a chain of layers."""
     problems = []
     for position, layer in enumerate(layers):
-        if (named_here := layer.references()) or layer.inputs is not None:
-            field = named_here[0][0] if named_here and layer.inputs is None else "/inputs"
+        if (references := layer.references()) or layer.inputs is not None:
+            field = references[0][0] if references and layer.inputs is None else "/inputs"
             problems.append(
                 Problem(
                     f"/layers/{position}{field}",
@@ -86,16 +86,16 @@ def layer_problems(layers: tuple[BaseNode, ...]) -> list[Problem]:
 
 
 def _id_problems(nodes: list[WiredNode]) -> list[Problem]:
-    seen: dict[str, str] = {}
+    pointers: dict[str, str] = {}  # by id
     problems = []
-    for placed in nodes:
-        if placed.id in RESERVED_IDS or placed.id.startswith("_"):
-            detail = f'a node cannot be called "{placed.id}": the network itself uses such names'
-            problems.append(Problem(f"{placed.pointer}/id", "reserved_id", detail, "choose another id"))
-        if placed.id in seen:
-            detail = f'the id "{placed.id}" is taken by {seen[placed.id]}'
-            problems.append(Problem(f"{placed.pointer}/id", "duplicate_id", detail, "choose another id"))
-        seen.setdefault(placed.id, placed.pointer)
+    for wired in nodes:
+        if wired.id in RESERVED_IDS or wired.id.startswith("_"):
+            detail = f'a node cannot have the id "{wired.id}", which is reserved'
+            problems.append(Problem(f"{wired.pointer}/id", "reserved_id", detail, "choose another id"))
+        if wired.id in pointers:
+            detail = f'the id "{wired.id}" is taken by {pointers[wired.id]}'
+            problems.append(Problem(f"{wired.pointer}/id", "duplicate_id", detail, "choose another id"))
+        pointers.setdefault(wired.id, wired.pointer)
     return problems
 
 
@@ -103,33 +103,31 @@ def _wiring_problems(
     nodes: list[WiredNode], inputs: tuple[str, ...], known: Mapping[str, tuple[str, ...]], hints: Hints
 ) -> list[Problem]:
     problems = _id_problems(nodes)
-    for placed in nodes:
-        if placed.node.id is None:
-            problems.append(Problem(f"{placed.pointer}/id", "missing", '"id" is required', "give the node a name"))
-        if placed.id in inputs:
-            detail = f'"{placed.id}" is an input of the network'
-            problems.append(Problem(f"{placed.pointer}/id", "duplicate_id", detail, "choose another id"))
-        for place, source in placed.node.references():
+    for wired in nodes:
+        if wired.node.id is None:
+            problems.append(Problem(f"{wired.pointer}/id", "missing", '"id" is required', "give the node a name"))
+        if wired.id in inputs:
+            detail = f'"{wired.id}" is an input of the network'
+            problems.append(Problem(f"{wired.pointer}/id", "duplicate_id", detail, "choose another id"))
+        for place, source in wired.node.references():
             if referenced_node(source) not in known:
                 detail = f'"{source}" is neither a node nor an input'
                 hint = hints.did_you_mean(source, lambda: known)
-                problems.append(Problem(placed.pointer + place, "unknown_node", detail, hint))
+                problems.append(Problem(wired.pointer + place, "unknown_node", detail, hint))
             elif (reason := _unresolved_reference(source, known, hints)) is not None:
-                problems.append(
-                    Problem(placed.pointer + place, "unknown_output", f'"{source}": {reason[0]}', reason[1])
-                )
-        problems += _arity_problems(placed)
+                problems.append(Problem(wired.pointer + place, "unknown_output", f'"{source}": {reason[0]}', reason[1]))
+        problems += _arity_problems(wired)
     return problems
 
 
-def _arity_problems(placed: WiredNode) -> list[Problem]:
-    least, most = _arity(placed.node)
-    count = len(placed.node.inputs or ())
+def _arity_problems(wired: WiredNode) -> list[Problem]:
+    least, most = _arity(wired.node)
+    count = len(wired.node.inputs or ())
     if least <= count <= most:
         return []
-    wanted = str(least) if least == most else f"{least} to {most}"
-    detail = f"{placed.node.kind} takes {wanted} inputs and has {count}"
-    return [Problem(f"{placed.pointer}/inputs", "arity", detail, "")]
+    expected = str(least) if least == most else f"{least} to {most}"
+    detail = f"{wired.node.kind} takes {expected} inputs and has {count}"
+    return [Problem(f"{wired.pointer}/inputs", "arity", detail, "")]
 
 
 def _arity(node: BaseNode) -> tuple[int, int]:
@@ -141,10 +139,10 @@ def _arity(node: BaseNode) -> tuple[int, int]:
 
 
 def _cycle_problems(nodes: list[WiredNode]) -> list[Problem]:
-    reached = {placed.id for placed in topological_sort(nodes)}
-    stuck = [placed for placed in nodes if placed.id not in reached]
-    names = ", ".join(placed.id for placed in stuck[:8])
+    ordered = {wired.id for wired in topological_sort(nodes)}
+    stuck = [wired for wired in nodes if wired.id not in ordered]
+    names = ", ".join(wired.id for wired in stuck[:8])
     return [
-        Problem(f"{placed.pointer}/inputs", "cycle", f"{names} feed each other in a circle", "break the circle")
-        for placed in stuck[:1]
+        Problem(f"{wired.pointer}/inputs", "cycle", f"there is a cycle among {names}", "remove one of the references")
+        for wired in stuck[:1]
     ]

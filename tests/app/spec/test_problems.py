@@ -114,7 +114,7 @@ LAYERS: list[tuple[Any, str, str, str, str]] = [
         layer("Conv2d", out_channels=3, kernel_size=[3, 3, 3]),
         "/kernel_size",
         "too_many",
-        "too many items, the most is 2",
+        "too many items, the maximum is 2",
         "",
     ),
     (
@@ -167,7 +167,7 @@ def test_an_id_that_is_no_name() -> None:
 
 # (parts of the job, pointer, code, detail, hint)
 PARTS: list[tuple[dict[str, Any], str, str, str, str]] = [
-    ({"model": {"layers": []}}, "/model/layers", "too_few", "too few items, the least is 1", ""),
+    ({"model": {"layers": []}}, "/model/layers", "too_few", "too few items, the minimum is 1", ""),
     ({"model": 3}, "/model", "not_an_object", "an object is expected here", ""),
     (
         {"model": {"layer": []}},
@@ -226,7 +226,7 @@ PARTS: list[tuple[dict[str, Any], str, str, str, str]] = [
         "an objective has a loss, or several heads",
         'add "loss": {"kind": …}',
     ),
-    ({"objective": {"heads": {}}}, "/objective/heads", "too_few", "too few items, the least is 1", ""),
+    ({"objective": {"heads": {}}}, "/objective/heads", "too_few", "too few items, the minimum is 1", ""),
     (
         {"objective": {"heads": {"flow": {"loss": {"kind": "MSELoss"}}}}},
         "/objective/heads/flow",
@@ -311,7 +311,7 @@ def test_hints_name_at_most_two_words() -> None:
 def test_a_hundred_problems_are_told_and_how_many_there_are() -> None:
     found = problems(model={"layers": [layer("Linear", out_features=0)] * 250})
     assert len(found) == MAX_REPORTED_PROBLEMS + 1
-    assert found[-1] == ("", "too_many_problems", "there are 150 more problems", "mend these first")
+    assert found[-1] == ("", "too_many_problems", "there are 150 more problems", "fix these first")
     assert len(limit_problems([Problem("", "a", "b")] * MAX_REPORTED_PROBLEMS)) == MAX_REPORTED_PROBLEMS
 
 

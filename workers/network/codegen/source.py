@@ -1,4 +1,4 @@
-"""`model.py`: a built network as plain PyTorch source, for use without this service."""
+"""`model.py`: a network as plain PyTorch source, for use without this service."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -36,10 +36,10 @@ RESERVED_NAMES = frozenset({"self", "torch", "torchvision", "nn", "Tensor", "Seq
 
 
 def write_source(network: BuiltNetwork) -> str:
-    """Return the source of `class Network(nn.Module)`, after those of the bodies in it.
+    """Return a file with the class `Network`, the classes of its bodies, and the functions that they call.
 
-    `forward` takes the inputs in order, each (N, …), and returns the output, or a dict where there are several. Its
-    `state_dict` has the keys of the built network's.
+    `forward` takes the inputs (N, ...) in order, and returns the output or a dict of several. The `state_dict` has the
+    keys of `network`.
     """
     writer = _SourceWriter()
     writer.body(network.blueprint, "Network")
@@ -73,15 +73,15 @@ class _SourceWriter:
                 if node.share is not None:
                     shared[node.share] = f"self.{node.id}"
             call = self._call(node, row, [names[source] for source in node.inputs])
-            given = [names[f"{node.id}.{output}"] for output in node.outputs] or [names[node.id]]
-            lines.append(f"{', '.join(given)} = {call}")
-            names[node.id] = given[0]
+            results = [names[f"{node.id}.{output}"] for output in node.outputs] or [names[node.id]]
+            lines.append(f"{', '.join(results)} = {call}")
+            names[node.id] = results[0]
         top = name == "Network"
-        results = {output: names[source] for output, source in blueprint.outputs.items()}
-        whole = (
-            next(iter(results.values()))
-            if len(results) == 1
-            else (dict_expression(results) if top else ", ".join(results.values()))
+        returned = {output: names[source] for output, source in blueprint.outputs.items()}
+        expression = (
+            next(iter(returned.values()))
+            if len(returned) == 1
+            else (dict_expression(returned) if top else ", ".join(returned.values()))
         )
         several = "dict[str, Tensor]" if top else "tuple[Tensor, ...]"
         text = "\n".join(
@@ -90,9 +90,9 @@ class _SourceWriter:
                 *(f"        {line}" for line in parts),
                 "",
                 f"    def forward(self, {', '.join(f'{names[each]}: Tensor' for each in blueprint.inputs)})"
-                f" -> {'Tensor' if len(results) == 1 else several}:",
+                f" -> {'Tensor' if len(returned) == 1 else several}:",
                 *(f"        {line}" for line in lines),
-                f"        return {whole}",
+                f"        return {expression}",
                 "",
             ]
         )
@@ -104,20 +104,20 @@ class _SourceWriter:
         path = row.path or (name if row.build in OWN_MODULES else f"nn.{name}")
         self.vision |= path.startswith("torchvision.")
         self.used.append(row.build)
-        made = f"{path}({keywords(non_default_arguments(row, node))})"
+        constructor = f"{path}({keywords(non_default_arguments(row, node))})"
         changes = row.adapt_arguments(node.parameters)
         if row.adapt is None or not changes:
-            return made
+            return constructor
         self.used.append(row.adapt)
-        return f"{row.adapt.__name__}({made}, {keywords(changes)})"
+        return f"{row.adapt.__name__}({constructor}, {keywords(changes)})"
 
     def _bodies(self, node: ResolvedNode, row: ControlKind, owner: str) -> str:
         """Return the expression that makes a node's bodies, whose classes are written first."""
         named = f"{owner}{''.join(word.capitalize() for word in node.id.split('_'))}"
         if row.function is None:
             return f"{self.body(node.bodies['name'], named)}()"
-        made = {name: self.body(body, f"{named}{name.capitalize()}") for name, body in node.bodies.items()}
-        return "nn.ModuleDict({" + ", ".join(f'"{name}": {each}()' for name, each in made.items()) + "})"
+        classes = {name: self.body(body, f"{named}{name.capitalize()}") for name, body in node.bodies.items()}
+        return "nn.ModuleDict({" + ", ".join(f'"{name}": {each}()' for name, each in classes.items()) + "})"
 
     def _call(self, node: ResolvedNode, row: ModuleKind | OperationKind | ControlKind, inputs: list[str]) -> str:
         joined = ", ".join(inputs)

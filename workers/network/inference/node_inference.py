@@ -1,4 +1,4 @@
-"""What one node does on the meta device, where tensors have shapes and no memory."""
+"""Shape inference of one node: by rule, or by running it on the meta device."""
 
 import re
 from collections.abc import Callable
@@ -32,13 +32,13 @@ from workers.network.kinds.operations import COMPARISONS, OperationKind
 from workers.network.runtime.control_flow import as_tuple
 from workers.network.runtime.plan import NodeCall
 
-MAX_NODE_WEIGHTS = 1 << 40  # elements of one node's weights: more fits in no machine, and soon not in 64 bits
+MAX_NODE_WEIGHTS = 1 << 40  # elements; more than any memory holds, and far from overflowing 64 bits
 TORCH_ERRORS = (RuntimeError, ValueError, TypeError, IndexError, AssertionError, ArithmeticError)
 BROADCASTING_KINDS = frozenset({"add", "sub", "mul", "div", "pow", "maximum", "minimum", "where", *COMPARISONS})
 HINTS = {
     "cat": "all dimensions but `dim` must be equal",
     "stack": "all shapes must be equal",
-    "reshape": "0 keeps the dimension at that place, -1 is what is left",
+    "reshape": "0 keeps the dimension at that index, -1 is inferred",
     "matmul": "the last dimension of the first must equal the last but one of the second",
     **dict.fromkeys(BROADCASTING_KINDS, "dimensions must be equal, or 1"),
 }
@@ -64,11 +64,12 @@ def infer_node(
     if isinstance(row, LeafKind):
         return _infer_leaf(node, row)
     if isinstance(row, ModuleKind):
-        if inputs and (found := apply_shape_rule(kind, parameters, tuple(inputs[0].shape))) is not None:
-            shape, trained, kept = found
-            same = shape == inputs[0].shape
-            output = inputs[0] if same else _call_on_meta(node, inputs, lambda *_: torch.empty(shape, device=META))[0]
-            return InferredNode(node, inputs, output, trained, kept)
+        if inputs and (result := apply_shape_rule(kind, parameters, tuple(inputs[0].shape))) is not None:
+            shape, trained, buffers = result
+            if shape == inputs[0].shape:
+                return InferredNode(node, inputs, inputs[0], trained, buffers)
+            (output,) = _call_on_meta(node, inputs, lambda *_: torch.empty(shape, device=META))
+            return InferredNode(node, inputs, output, trained, buffers)
         spend(name, row.cost)
         return _infer_module(node, row, inputs)
     check_dtypes(name, row.accepts, check_lengths(name, row.lengths_index, inputs))
@@ -85,7 +86,7 @@ def infer_node(
 
 def _infer_module(node: ResolvedNode, row: ModuleKind, inputs: tuple[Tensor, ...]) -> InferredNode:
     parameters = dict(node.parameters)
-    if parameters.get("momentum", 0.0) is None:  # such an average counts batches, which takes a number and not a shape
+    if parameters.get("momentum", 0.0) is None:  # it would read a counter, which has no value here
         parameters["momentum"] = 0.0
     try:
         with META:
@@ -96,11 +97,11 @@ def _infer_module(node: ResolvedNode, row: ModuleKind, inputs: tuple[Tensor, ...
     with ExitStack() as stack:
         counter = stack.enter_context(FlopCounterMode(display=False)) if row.opaque else None
         if not inputs:
-            stack.enter_context(META)  # it makes a tensor of its own
+            stack.enter_context(META)  # it creates a tensor
         output, *others = _call_on_meta(node, inputs, call)
-    trained, kept = (sum(tensor.numel() for tensor in found) for found in (module.parameters(), module.buffers()))
-    work = counter.get_total_flops() if counter is not None else None
-    return InferredNode(node, inputs, output, trained, kept, tuple(others), flops=work)
+    trained, buffers = (sum(each.numel() for each in group) for group in (module.parameters(), module.buffers()))
+    operations = counter.get_total_flops() if counter is not None else None
+    return InferredNode(node, inputs, output, trained, buffers, tuple(others), flops=operations)
 
 
 def _call_on_meta(node: ResolvedNode, inputs: tuple[Tensor, ...], call: NodeCall) -> tuple[Tensor, ...]:
@@ -109,7 +110,7 @@ def _call_on_meta(node: ResolvedNode, inputs: tuple[Tensor, ...], call: NodeCall
     except TORCH_ERRORS as error:
         line = _first_line(error)
         if "overflow" in line:
-            detail = f"{node.id} would make a tensor larger than any memory"
+            detail = f"{node.id} would create a tensor larger than any memory"
             raise NodeError(detail, "make it smaller", code="too_much_memory") from None
         verb = "combine" if len(inputs) > 1 else "take"
         raise NodeError(
@@ -122,9 +123,9 @@ def _describe_shapes(values: tuple[Tensor, ...]) -> str:
 
 
 def _first_line(error: Exception) -> str:
-    """Return torch's own words, with the number of examples as N."""
+    """Return the first line of torch's message, with the batch size as N."""
     line = (str(error).strip() or type(error).__name__).splitlines()[0]
-    return re.sub(r"\d+", lambda found: _number(int(found[0])), line)
+    return re.sub(r"\d+", lambda match: _number(int(match[0])), line)
 
 
 def _number(value: int) -> str:
@@ -133,7 +134,7 @@ def _number(value: int) -> str:
 
 
 def _recurrent_output(node: ResolvedNode, x: Tensor, lengths: Tensor | None = None) -> Tensor:
-    """Return the shape by rule: torch would take every step of the sequence, even on the meta device."""
+    """Return the output of `run_recurrent` by rule: on the meta device torch would still run every step."""
     examples, steps, _ = x.shape
     width = node.parameters["hidden_size"] * (1 + node.parameters["bidirectional"])
     shape = (examples, steps, width) if node.parameters["returns"] == "sequence" else (examples, width)
@@ -146,16 +147,19 @@ def _infer_leaf(node: ResolvedNode, row: LeafKind) -> InferredNode:
         shape, init = node.parameters["shape"], node.parameters["init"]
         least = INITIALISERS[init.kind].min_dimensions
         if len(shape) < least:
-            detail = f"{init.kind} fills tensors of {least} or more dimensions, {node.id} has {len(shape)}"
+            detail = f"{init.kind} needs a tensor of {least} or more dimensions, {node.id} has {len(shape)}"
             raise NodeError(detail, 'use {"kind": "normal"} or {"kind": "uniform"}', field="init", code="invalid_value")
         parameters, field, hint = {"shape": (1,) * len(shape), "init": init}, "init", ""
     try:
-        sample = row.tensor(parameters)  # for real, if only one element: the meta device takes any numbers
+        sample = row.tensor(parameters)  # on the CPU, with one element: the meta device accepts any numbers
     except TORCH_ERRORS as error:
         raise NodeError(f"{node.id}: {_first_line(error)}", hint, field=field, code="invalid_value") from None
     if not sample.isfinite().all():
         raise NodeError(
-            f"{node.id} holds numbers beyond float32", "make them smaller", field=field, code="invalid_value"
+            f"{node.id} has values beyond the range of float32",
+            "use smaller numbers",
+            field=field,
+            code="invalid_value",
         )
     if row.storage == "constant":
         return InferredNode(node, (), sample.to(META))

@@ -1,4 +1,4 @@
-"""From a spec to a blueprint: node by node on the meta device, where tensors have shapes and no memory."""
+"""From a spec to a blueprint, node by node on the meta device."""
 
 from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
@@ -29,23 +29,23 @@ MAX_INFERENCE_COST = 1000  # of all nodes that are run on the meta device; one o
 def infer_shapes(
     network: Network, schema: DataSchema, inputs: tuple[str, ...], skip: AbstractSet[str] = frozenset()
 ) -> PartialNetwork:
-    """Settle every node. `skip` holds pointers of nodes that are known to be wrong; they are passed over in silence.
+    """Infer every node. `skip` holds the pointers of nodes that have problems already.
 
-    Problems' pointers are relative to the network.
+    `inputs` are the columns that the network reads unless it names its own. Pointers are relative to the network.
     """
     names = network.input_names(inputs)
     columns = [column for name in names if (column := schema.column(name)) is not None]
     values = {column.name: _column(column.shape, column.dtype) for column in columns}
-    drafter = _ShapeInference(network, skip)
+    inference = _ShapeInference(network, skip)
     for column in columns:
-        drafter.vocabulary_sizes.record(values[column.name], column.classes)
-    with torch.no_grad(), torch.random.fork_rng(devices=[]):  # some leaves are filled, to try
-        return drafter.body(network, values, inputs, "")
+        inference.vocabulary_sizes.record(values[column.name], column.classes)
+    with torch.no_grad(), torch.random.fork_rng(devices=[]):  # leaves are initialised for a check
+        return inference.body(network, values, inputs, "")
 
 
 @dataclass
 class _ShapeInference:
-    """Drafts a network and the bodies in it; a body that is used twice on like values is drafted once."""
+    """Infers a network and its bodies. A body that is used twice on values of equal types is inferred once."""
 
     network: Network
     skip: AbstractSet[str]
@@ -57,13 +57,13 @@ class _ShapeInference:
     cost: int = 0
 
     def body(self, body: Body, values: dict[str, Tensor], inputs: tuple[str, ...], place: str) -> PartialNetwork:
-        """Settle the nodes of a body, which stands at `place`, in an order in which each follows what it reads."""
+        """Infer the nodes of the body at the pointer `place`, in topological order."""
         names = body.input_names(inputs)
         result = PartialNetwork(Blueprint(names, (), {}), values=values, problems=self.problems)
         for placed in body.wired_nodes(inputs):
             known = all(name in values for name in placed.inputs)
             trace = self._trace(placed, result, place) if known and place + placed.pointer not in self.skip else None
-            values.pop(placed.id, None)  # a layer may be named like the input of the chain
+            values.pop(placed.id, None)  # a layer may have the name of the input of the chain
             if trace is not None:
                 result.nodes.append(trace)
                 values |= trace.named_outputs()
@@ -71,27 +71,27 @@ class _ShapeInference:
         return result
 
     def _trace(self, placed: WiredNode, result: PartialNetwork, place: str) -> InferredNode | None:
-        """Return what a node does; a node like one before it, on inputs like those, is not computed again."""
+        """Return a node with its outputs. Equal nodes on inputs of equal types are computed once."""
         inputs = tuple(result.values[name] for name in placed.inputs)
         row, parameters = CATALOG[placed.node.kind], placed.node.settings()
         key = None
         if not isinstance(row, LeafKind | ControlKind):
             key = (placed.node.kind, tuple(parameters.items()), *map(self._type, inputs))
             if key in self.inferred_nodes:
-                like = self.inferred_nodes[key]
-                settled = replace(like.node, id=placed.id, inputs=placed.inputs, pointer=place + placed.pointer)
-                return replace(like, node=settled, inputs=inputs)
+                trace = self.inferred_nodes[key]
+                resolved = replace(trace.node, id=placed.id, inputs=placed.inputs, pointer=place + placed.pointer)
+                return replace(trace, node=resolved, inputs=inputs)
         try:
             if isinstance(row, ControlKind):
                 return self._with_bodies(placed, row, inputs, place)
-            counted = self.vocabulary_sizes.get(inputs[0]) if inputs else None
+            vocabulary_size = self.vocabulary_sizes.get(inputs[0]) if inputs else None
             if isinstance(row, ModuleKind):
-                parameters = resolve_vocabulary_size(placed.id, parameters, counted)
+                parameters = resolve_vocabulary_size(placed.id, parameters, vocabulary_size)
             trace = infer_node(placed, row, parameters, inputs, place, self._spend)
             self.vocabulary_sizes.propagate(placed.node.kind, trace)
-        except NodeError as found:
-            where = place + placed.pointer + (f"/{found.field}" if found.field else "")
-            self.problems.append(Problem(where, found.code, found.detail, found.hint))
+        except NodeError as error:
+            where = place + placed.pointer + (f"/{error.field}" if error.field else "")
+            self.problems.append(Problem(where, error.code, error.detail, error.hint))
             return None
         except UnresolvedBodyError:
             return None
@@ -100,57 +100,61 @@ class _ShapeInference:
         return trace
 
     def _spend(self, name: str, cost: int) -> None:
-        """Count what asking torch takes. Raises `Mismatch` once it is too much, and `Unsettled` from then on."""
+        """Add a cost. Raises `NodeError` once the sum exceeds the limit, and `UnresolvedBodyError` afterwards."""
         before, self.cost = self.cost, self.cost + cost
         if before > MAX_INFERENCE_COST:
             raise UnresolvedBodyError
         if self.cost > MAX_INFERENCE_COST:
-            detail = f"the layers up to {name} are too many different ones to check"
-            raise NodeError(detail, "give layers the same settings, which is checked once", code="too_many_different")
+            detail = f"the network has too many different layers up to {name} to check them"
+            hint = "use fewer different settings: equal layers are checked once"
+            raise NodeError(detail, hint, code="too_many_different")
 
     def _with_bodies(self, placed: WiredNode, row: ControlKind, inputs: tuple[Tensor, ...], place: str) -> InferredNode:
         node, where = placed.node, place + placed.pointer
-        written = node.bodies()
-        forms = {name: self.network.resolve_body(ref) for name, (_, ref) in written.items()}
+        references = node.bodies()
+        bodies = {name: self.network.resolve_body(ref) for name, (_, ref) in references.items()}
 
-        def make(name: str, values: Sequence[Tensor]) -> tuple[PartialNetwork, str]:
-            pointer, ref = written[name]
+        def infer_body(name: str, values: Sequence[Tensor]) -> tuple[PartialNetwork, str]:
+            pointer, ref = references[name]
             at = f"/blocks/{ref}" if isinstance(ref, str) else where + pointer
-            return self._inner(forms[name], values, at, f"{placed.id}: {name}"), at
+            return self._inner(bodies[name], values, at, f"{placed.id}: {name}"), at
 
-        given = node.settings()
-        shop = BodyInference(placed.id, given, forms, make)
-        found = row.infer(shop, inputs)
-        share = f"{given['name']} {given['share']}" if given.get("share") and "name" in given else None
+        settings = node.settings()
+        inference = BodyInference(placed.id, settings, bodies, infer_body)
+        shapes = row.infer(inference, inputs)
+        share = f"{settings['name']} {settings['share']}" if settings.get("share") and "name" in settings else None
         tied = share is not None and share in self.shared_bodies
-        drafts = [inner.network for inner in shop.inferred.values()]
+        networks = [inner.network for inner in inference.inferred.values()]
         if share is not None:
-            if tied and self.shared_bodies[share] is not drafts[0]:
+            if tied and self.shared_bodies[share] is not networks[0]:
                 raise NodeError(
                     f"{placed.id} shares parameters with a use on other shapes", "use another share", field="share"
                 )
-            self.shared_bodies[share] = drafts[0]
-        bodies = {name: inner.network.blueprint for name, inner in shop.inferred.items()}
-        settled = ResolvedNode(
+            self.shared_bodies[share] = networks[0]
+        blueprints = {name: inner.network.blueprint for name, inner in inference.inferred.items()}
+        resolved = ResolvedNode(
             placed.id,
             node.kind,
-            found.keywords,
+            shapes.keywords,
             placed.inputs,
             where,
             self.network.node_output_names(node),
-            bodies,
+            blueprints,
             share,
         )
         parameters, buffers = (
-            (0, 0) if tied else (sum(draft.parameters for draft in drafts), sum(draft.buffers for draft in drafts))
+            (0, 0) if tied else (sum(each.parameters for each in networks), sum(each.buffers for each in networks))
         )
-        return InferredNode(settled, inputs, found.outputs[0], parameters, buffers, found.outputs[1:], shop.inferred)
+        return InferredNode(
+            resolved, inputs, shapes.outputs[0], parameters, buffers, shapes.outputs[1:], inference.inferred
+        )
 
     def _inner(self, body: Body, values: Sequence[Tensor], place: str, who: str) -> PartialNetwork:
         names = body.input_names(("input",))
         if len(names) != len(values):
-            wanted = ", ".join(names)
-            raise NodeError(f"{who} takes {len(names)} inputs ({wanted}) and gets {len(values)}", "change its inputs")
+            listing = ", ".join(names)
+            detail = f"{who} takes {len(names)} inputs ({listing}) and receives {len(values)}"
+            raise NodeError(detail, "change its inputs")
         key = (place, *map(self._type, values))
         if key not in self.inferred_bodies:
             self.inferred_bodies[key] = self.body(body, dict(zip(names, values, strict=True)), ("input",), place)

@@ -1,4 +1,4 @@
-"""The operation kinds: which function of torch computes them."""
+"""Kinds of operations: the functions of torch that compute them."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -38,11 +38,10 @@ from workers.network.runtime.plan import NodeCall
 class OperationKind:
     """One row: `function(*inputs, **parameters)`.
 
-    With `listed` the inputs go in as one list; `scalar` is torch's name for a second operand that is a number. A
-    parameter without a value is left out, unless `nones` names it. `numbers` says what the inputs may hold: a "number"
-    is anything but a truth value. `draws` says that it draws random numbers. `path` is how Python source names the
-    function; a name of its own in `torch` unless given. `lengths` is the place of the input, if it is given, that holds
-    the lengths of sequences.
+    With `takes_list` the inputs are passed as one list. `scalar` is torch's name of a second operand that is a number.
+    A parameter that is `None` is not passed, unless `keep_none` names it. `accepts` is the dtype of the inputs: a
+    "number" is any dtype but bool. `path` is the name of the function in Python source, by default in `torch`.
+    `lengths_index` is the index of the optional input with the lengths of sequences.
     """
 
     function: NodeCall
@@ -55,19 +54,19 @@ class OperationKind:
     lengths_index: int = 0
 
     def keywords(self, parameters: Parameters) -> dict[str, Any]:
-        """Return what is passed by name, under torch's names."""
-        passed = {name: value for name, value in parameters.items() if value is not None or name in self.keep_none}
-        return {self.scalar if name == "scalar" else name: value for name, value in passed.items()}
+        """Return the keyword arguments, by torch's names."""
+        given = {name: value for name, value in parameters.items() if value is not None or name in self.keep_none}
+        return {self.scalar if name == "scalar" else name: value for name, value in given.items()}
 
     def bind(self, parameters: Parameters) -> NodeCall:
-        """Return the callable of a node: it takes the inputs alone."""
+        """Return the callable of a node, which takes its inputs."""
         function = partial(call_with_list, self.function) if self.takes_list else self.function
         keywords = self.keywords(parameters)
         return partial(function, **keywords) if keywords else function
 
 
 def call_with_list(function: NodeCall, *inputs: Tensor, **parameters: object) -> TensorOrTuple:
-    """Call with all inputs as one list."""
+    """Call a function with the inputs as one list."""
     return function(list(inputs), **parameters)
 
 

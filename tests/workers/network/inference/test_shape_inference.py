@@ -292,7 +292,7 @@ MISTAKES: list[tuple[Model, Columns, str, str, str, str]] = [
             "/layers/0/dim",
             SHAPE,
             f"{kind.lower()}1 works along dimension {dim} but receives 4x6 per example",
-            "use -3 to 2; dimension 0 counts the examples",
+            "use -3 to 2; dimension 0 is the batch",
         )
         for kind in ("softmax", "LogSoftmax", "mean", "squeeze")
         for dim in (3, -4)
@@ -303,7 +303,7 @@ MISTAKES: list[tuple[Model, Columns, str, str, str, str]] = [
         "/layers/0/dim",
         SHAPE,
         "sum1 works along dimension 3 but receives 4x6 per example",
-        "use -3 to 2; dimension 0 counts the examples",
+        "use -3 to 2; dimension 0 is the batch",
     ),
     (
         [{"kind": "unsqueeze", "dim": 4}],
@@ -311,7 +311,7 @@ MISTAKES: list[tuple[Model, Columns, str, str, str, str]] = [
         "/layers/0/dim",
         SHAPE,
         "unsqueeze1 works along dimension 4 but receives 4x6 per example",
-        "use -4 to 3; dimension 0 counts the examples",
+        "use -4 to 3; dimension 0 is the batch",
     ),
     # Types
     (
@@ -336,7 +336,7 @@ MISTAKES: list[tuple[Model, Columns, str, str, str, str]] = [
         "/layers/0",
         DTYPE,
         "embedding1 looks up integers but receives float32",
-        "use a column of whole numbers, or a Linear layer for measured values",
+        "use a column of integers, or a Linear layer for floats",
     ),
     *(
         (
@@ -419,7 +419,7 @@ MISTAKES: list[tuple[Model, Columns, str, str, str, str]] = [
         {"x": (1, 8, 8)},
         "/layers/0",
         "too_much_memory",
-        "upsample1 would make a tensor larger than any memory",
+        "upsample1 would create a tensor larger than any memory",
         "make it smaller",
     ),
     (
@@ -432,7 +432,7 @@ MISTAKES: list[tuple[Model, Columns, str, str, str, str]] = [
         {"x": (1, 1, 1)},
         "/layers/3",
         "too_much_memory",
-        "gru1 would make a tensor larger than any memory",
+        "gru1 would create a tensor larger than any memory",
         "make it smaller",
     ),
     # Values
@@ -457,16 +457,16 @@ MISTAKES: list[tuple[Model, Columns, str, str, str, str]] = [
         {"x": (8,)},
         "/nodes/0/value",
         VALUE,
-        "leaf holds numbers beyond float32",
-        "make them smaller",
+        "leaf has values beyond the range of float32",
+        "use smaller numbers",
     ),
     (
         leaf("Buffer", shape=[2], init={"kind": "normal", "mean": 1e300}),
         {"x": (8,)},
         "/nodes/0/init",
         VALUE,
-        "leaf holds numbers beyond float32",
-        "make them smaller",
+        "leaf has values beyond the range of float32",
+        "use smaller numbers",
     ),
     (
         leaf("Parameter", shape=[2], init={"kind": "uniform", "low": 1, "high": 0}),
@@ -481,7 +481,7 @@ MISTAKES: list[tuple[Model, Columns, str, str, str, str]] = [
         {"x": (8,)},
         "/nodes/0/init",
         VALUE,
-        "orthogonal fills tensors of 2 or more dimensions, leaf has 1",
+        "orthogonal needs a tensor of 2 or more dimensions, leaf has 1",
         'use {"kind": "normal"} or {"kind": "uniform"}',
     ),
     # What torch itself says, with N for the number of examples
@@ -491,7 +491,7 @@ MISTAKES: list[tuple[Model, Columns, str, str, str, str]] = [
         "/layers/0",
         SHAPE,
         "reshape1 cannot take 6 per example: shape '[N, 5]' is invalid for input of size 6N",
-        "0 keeps the dimension at that place, -1 is what is left",
+        "0 keeps the dimension at that index, -1 is inferred",
     ),
     (
         multi_input_network("cat", "x", "y"),
