@@ -117,13 +117,7 @@ MISTAKES: list[tuple[dict[str, Any], str, str, str, str]] = [
     ),
     (network(node(None)), "/nodes/0/id", "missing", '"id" is required', "give the node a name"),
     *(
-        (
-            document,
-            place,
-            "reserved_id",
-            f'a node cannot have the id "{name}", which is reserved',
-            "choose another id",
-        )
+        (document, place, "reserved_id", f'a node cannot have the id "{name}", which is reserved', "choose another id")
         for name in ("forward", "train", "class", "None", "blueprint", "_plan", "__init__", "_")
         for document, place in (
             (network(node(name)), "/nodes/0/id"),

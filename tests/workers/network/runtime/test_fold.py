@@ -122,7 +122,8 @@ def test_gradients_of_gradients() -> None:
     weight = torch.randn(4, 2, dtype=torch.double, requires_grad=True)
 
     def roots(values: Tensor, weight: Tensor) -> Any:
-        return fold(plan, values, torch.tanh, [lambda _, states, __: (states.flatten(1) @ weight).tanh()], all_nodes=True)
+        cells = [lambda _, states, __: (states.flatten(1) @ weight).tanh()]
+        return fold(plan, values, torch.tanh, cells, all_nodes=True)
 
     inputs = (torch.randn(2, 7, 2, dtype=torch.double, requires_grad=True), weight)
     assert torch.autograd.gradcheck(roots, inputs)
