@@ -47,7 +47,7 @@ def preamble(used: Iterable[Callable[..., object]], *, vision: bool = False) -> 
 @cache
 def _definitions() -> Mapping[str, Definition]:
     """Return the definitions of all modules by name, in an order in which each follows what it reads."""
-    return {name: found for module in MODULES for name, found in _module_definitions(module)}
+    return {name: definition for module in MODULES for name, definition in _module_definitions(module)}
 
 
 def _module_definitions(module: ModuleType) -> Iterator[tuple[str, Definition]]:
@@ -74,11 +74,11 @@ def _names_read(definition: ast.AST) -> frozenset[str]:
 def _imports() -> Mapping[str, str]:
     """Return what the modules import from elsewhere: name to dotted path."""
     nodes = [node for module in MODULES for node in ast.parse(inspect.getsource(module)).body]
-    found = {alias.name: alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
+    paths = {alias.name: alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
     for node in nodes:
         if isinstance(node, ast.ImportFrom) and node.module and not node.module.startswith("workers."):
-            found |= {alias.name: f"{node.module}.{alias.name}" for alias in node.names}
-    return found
+            paths |= {alias.name: f"{node.module}.{alias.name}" for alias in node.names}
+    return paths
 
 
 def _import_lines(paths: Iterable[str]) -> str:

@@ -55,8 +55,8 @@ class OperationKind:
 
     def keywords(self, parameters: Parameters) -> dict[str, Any]:
         """Return the keyword arguments, by torch's names."""
-        given = {name: value for name, value in parameters.items() if value is not None or name in self.keep_none}
-        return {self.scalar if name == "scalar" else name: value for name, value in given.items()}
+        arguments = {name: value for name, value in parameters.items() if value is not None or name in self.keep_none}
+        return {self.scalar if name == "scalar" else name: value for name, value in arguments.items()}
 
     def bind(self, parameters: Parameters) -> NodeCall:
         """Return the callable of a node, which takes its inputs."""

@@ -167,11 +167,13 @@ def scan(
         last = max(min(1, steps), sum(count > 0 for count in alive))  # one step, for the shapes, where no row is alive
     stacked: list[tuple[Tensor, ...]] = []
     for step in reversed(range(last)) if reverse else range(last):
-        given = [*carried, *[sequence[step] for sequence in sequences], *fixed]
+        arguments = [*carried, *[sequence[step] for sequence in sequences], *fixed]
         rows = longest[: alive[step]] if alive and alive[step] < len(longest) else None
         if rows is not None:
-            given = [value if place in shared else value.index_select(0, rows) for place, value in enumerate(given)]
-        outputs = as_tuple(bodies["body"](*given))
+            arguments = [
+                value if place in shared else value.index_select(0, rows) for place, value in enumerate(arguments)
+            ]
+        outputs = as_tuple(bodies["body"](*arguments))
         if rows is not None:
             blank = [new.new_zeros((len(longest), *new.shape[1:])) for new in outputs[carry:]]
             pairs = zip([*carried, *blank], outputs, strict=True)

@@ -64,7 +64,7 @@ SEQUENCES: KindTable = {
     "LSTMCell": _cell("long short-term memory", "h, c"),
     "MultiheadAttention": Kind(
         "Attention with several heads: one input attends to itself; three are query, key and value; a fourth holds the "
-        "lengths of the keys. With `is_causal` nothing behind one's own place is seen.",
+        "lengths of the keys. With `is_causal` later steps are masked.",
         {
             "embed_dim": INFERRED_SIZE,
             "num_heads": Size,
@@ -78,7 +78,7 @@ SEQUENCES: KindTable = {
     ),
     "TransformerEncoderLayer": Kind(
         "Self-attention and a feed-forward part, with residuals and normalisation; a second input holds the lengths of "
-        "the sequences. With `is_causal` nothing behind one's own place is seen.",
+        "the sequences. With `is_causal` later steps are masked.",
         _TRANSFORMER,
         (1, 2),
         "(N, L, E) [, lengths (N)] → (N, L, E)",
@@ -86,7 +86,7 @@ SEQUENCES: KindTable = {
     ),
     "TransformerDecoderLayer": Kind(
         "Self-attention, attention to the second input (the encoder's output), and a feed-forward part; a third input "
-        "holds the lengths of the second. With `is_causal` nothing behind one's own place in the first is seen.",
+        "holds the lengths of the second. With `is_causal` later steps of the first are masked.",
         _TRANSFORMER,
         (2, 3),
         "(N, L, E), (N, S, E) [, lengths (N)] → (N, L, E)",

@@ -23,7 +23,7 @@ CREATION: KindTable = {
         {"dim": (Dim, 1), "dtype": (OperationDtype, "int64")},
         shapes="(N, L, *) → (L)",
     ),
-    "zeros": _creation("Zeros, for example what Scan carries first.", dtype=(OperationDtype, "float32")),
+    "zeros": _creation("Zeros, for example the initial carry of Scan.", dtype=(OperationDtype, "float32")),
     "ones": _creation("Ones.", dtype=(OperationDtype, "float32")),
     "full": _creation("A number everywhere.", value=(Finite, 0.0)),
     "zeros_like": Kind("Zeros, as many as the input has.", shapes="* → *"),

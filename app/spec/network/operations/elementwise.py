@@ -39,8 +39,8 @@ ELEMENTWISE: KindTable = {
     "pow": _binary("a to the power b."),
     "maximum": two_tensors("The larger of two values."),
     "minimum": two_tensors("The smaller of two values."),
-    "remainder": _binary("What is left of a after division by b, with the sign of b."),
-    "fmod": _binary("What is left of a after division by b, with the sign of a."),
+    "remainder": _binary("The remainder of a / b, with the sign of b."),
+    "fmod": _binary("The remainder of a / b, with the sign of a."),
     "atan2": two_tensors("The angle of the point (b, a)."),
     "hypot": two_tensors("√(a² + b²)."),
     "logaddexp": two_tensors("log(eᵃ + eᵇ)."),
@@ -93,9 +93,9 @@ ELEMENTWISE: KindTable = {
     "erfinv": _elementwise("The inverse error function."),
     "lgamma": _elementwise("The logarithm of the gamma function."),
     "digamma": _elementwise("The derivative of lgamma."),
-    "floor": _elementwise("The largest whole number not above x."),
-    "ceil": _elementwise("The smallest whole number not below x."),
-    "round": _elementwise("The nearest whole number."),
+    "floor": _elementwise("The largest integer not above x."),
+    "ceil": _elementwise("The smallest integer not below x."),
+    "round": _elementwise("The nearest integer, half to even."),
     "trunc": _elementwise("x without its fraction."),
     "frac": _elementwise("The fraction of x."),
     "sign": _elementwise("-1, 0 or 1."),
@@ -103,7 +103,7 @@ ELEMENTWISE: KindTable = {
     "isinf": _elementwise("Whether it is infinite."),
     "isfinite": _elementwise("Whether it is finite."),
     "nan_to_num": Kind(
-        "Replaces what is not finite.",
+        "Replaces NaN and infinities.",
         {"nan": (Finite | None, None), "posinf": (Finite | None, None), "neginf": (Finite | None, None)},
         shapes="* → *",
     ),
@@ -117,7 +117,7 @@ ELEMENTWISE: KindTable = {
         "log(1 + e^(beta x)) / beta.", {"beta": (Positive, 1.0), "threshold": (Positive, 20.0)}, shapes="* → *"
     ),
     "to": Kind(
-        "The same values as another type.", {"dtype": OperationDtype}, shapes="* → *", example={"dtype": "float32"}
+        "The same values in another dtype.", {"dtype": OperationDtype}, shapes="* → *", example={"dtype": "float32"}
     ),
     "clamp": Kind(
         "x limited to an interval.",

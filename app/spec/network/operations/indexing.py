@@ -6,14 +6,14 @@ from app.spec.network.fields import Dim
 
 INDEXING: KindTable = {
     "index_select": Kind(
-        "Items of a dimension, named by the second input.",
+        "Items of a dimension, at the indices in the second input.",
         {"dim": Dim},
         (2, 2),
         "(N, L, *), integers (K) → (N, K, *)",
         {"dim": 1},
     ),
     "gather": Kind(
-        "An item of a dimension for each place of the second input.",
+        "An item of a dimension for each index in the second input.",
         {"dim": Dim},
         (2, 2),
         "*, integers * → as the integers",
@@ -27,14 +27,10 @@ INDEXING: KindTable = {
         {"dim": 1},
     ),
     "scatter_add": Kind(
-        "Adds the third input at the places that the second names.",
-        {"dim": Dim},
-        (3, 3),
-        "*, integers *, * → *",
-        {"dim": 1},
+        "Adds the third input at the indices in the second.", {"dim": Dim}, (3, 3), "*, integers *, * → *", {"dim": 1}
     ),
     "one_hot": Kind(
-        "A one at the place of each integer, zeros elsewhere.",
+        "A one at the index of each integer, zeros elsewhere.",
         {"num_classes": Size},
         shapes="integers * → integers (*, num_classes)",
         example={"num_classes": 5},

@@ -66,11 +66,14 @@ REDUCTIONS: KindTable = {
         example={"dim": 1},
     ),
     "count_nonzero": Kind(
-        "How many are not zero.", {"dim": (Dims | None, None)}, shapes="* → integers, without dim", example={"dim": 1}
+        "The number of values that are not zero.",
+        {"dim": (Dims | None, None)},
+        shapes="* → integers, without dim",
+        example={"dim": 1},
     ),
-    "argmax": _along_dim("Where the largest value is.", "* → integers, without dim", **_KEEPDIM),
-    "argmin": _along_dim("Where the smallest value is.", "* → integers, without dim", **_KEEPDIM),
-    "argsort": _along_dim("The order of the values.", "* → integers *", descending=(bool, False)),
+    "argmax": _along_dim("The index of the largest value.", "* → integers, without dim", **_KEEPDIM),
+    "argmin": _along_dim("The index of the smallest value.", "* → integers, without dim", **_KEEPDIM),
+    "argsort": _along_dim("The indices that sort the values.", "* → integers *", descending=(bool, False)),
     "cumsum": _along_dim("The sum up to each place."),
     "cumprod": _along_dim("The product up to each place."),
     "logcumsumexp": _along_dim("The logarithm of the sum of exponentials up to each place."),

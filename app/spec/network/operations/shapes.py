@@ -18,7 +18,7 @@ SHAPES: KindTable = {
         "Joins tensors along a new dimension.", {"dim": (Dim, 1)}, (2, MAX_INPUTS), "(N, F), k times, → (N, k, F)"
     ),
     "reshape": Kind(
-        "Gives the tensor another shape: -1 is what is left, 0 keeps the dimension.",
+        "Gives the tensor another shape: -1 is inferred, 0 keeps the dimension.",
         {"shape": NewShape},
         shapes="* → shape",
         example={"shape": [0, -1]},
@@ -43,7 +43,7 @@ SHAPES: KindTable = {
         example={"dim": 1, "index": 0},
     ),
     "narrow": Kind(
-        "A stretch of a dimension.",
+        "A range of a dimension.",
         {"dim": Dim, "start": Index, "length": Size},
         shapes="(N, L, *) → (N, length, *)",
         example={"dim": 1, "start": 0, "length": 2},
@@ -67,7 +67,7 @@ SHAPES: KindTable = {
         example={"repeats": 2, "dim": 1},
     ),
     "roll": Kind(
-        "Moves items along dimensions, round the end.",
+        "Rotates a dimension: items past the end come first.",
         {"shifts": Index, "dims": Dim},
         shapes="* → *",
         example={"shifts": 1, "dims": 1},
