@@ -12,7 +12,7 @@ from tempfile import TemporaryDirectory
 import torch
 from torch import Tensor
 
-from app.errors import InvalidInput, MissingDependency, NotExportable, Problem
+from app.errors import InvalidInput, MissingDependency, NotExportable, Problem, first_line
 from app.spec.data.columns import DataSchema
 from app.spec.network.network import Network
 from workers.exports.onnx import MAX_ONNX_BYTES, write_onnx
@@ -25,7 +25,7 @@ from workers.network.kinds.leaves import LeafKind
 from workers.network.kinds.operations import OPERATIONS
 from workers.network.runtime.build import FlowMetrics, GraphModule
 from workers.network.runtime.control_flow import RecordMetric, as_tuple, discard_metric
-from workers.torch_errors import OUT_OF_MEMORY_MESSAGES
+from workers.torch_setup import is_out_of_memory
 
 CHECKED_EXAMPLES = (TRACED_EXAMPLES, 2, 5)
 PACKAGES: Mapping[str, tuple[str, ...]] = {"onnx": ("onnx", "onnxscript"), "torch_export": ()}
@@ -160,7 +160,7 @@ def _find_refused_nodes(case: ExportCase, form: str, name: str) -> list[Problem]
                 _export_and_compare(ExportCase(part, draw), GRAPH_WRITERS[form], Path(folder) / name)
         except Exception as error:  # as above
             _raise_if_out_of_memory(error)
-            problems.append(_problem(node, node.id, _first_line(error)))
+            problems.append(_problem(node, node.id, _exporter_message(error)))
     return problems
 
 
@@ -168,18 +168,17 @@ def _raise_if_out_of_memory(error: Exception) -> None:
     """Raise errors that are no fault of the network: a full memory or disk."""
     if isinstance(error, MemoryError | OSError):
         raise error
-    if any(words in str(error) for words in OUT_OF_MEMORY_MESSAGES):
+    if is_out_of_memory(error):
         raise MemoryError(str(error)) from error
 
 
 def _whole_network_problem(error: Exception) -> Problem:
-    detail = f"the network cannot be exported: {_first_line(error)}"
+    detail = f"the network cannot be exported: {_exporter_message(error)}"
     return Problem("/model", "not_exportable", detail, "use model.py, which computes the same")
 
 
-def _first_line(error: Exception) -> str:
+def _exporter_message(error: Exception) -> str:
     """Return the first line of the exporter's message, from its innermost cause."""
     while error.__cause__ is not None and isinstance(error.__cause__, Exception):
         error = error.__cause__
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return lines[0][:300] if lines else type(error).__name__
+    return first_line(error)[:300]

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
+from app.errors import first_line
 from app.spec.network.nodes import NODE_KINDS, WiredNode
 from workers.network.blueprint import Parameters, ResolvedNode
 from workers.network.inference.costs import count_weights
@@ -92,7 +93,7 @@ def _infer_module(node: ResolvedNode, row: ModuleKind, inputs: tuple[Tensor, ...
         with META:
             module = row.module(parameters)
     except TORCH_ERRORS as error:
-        raise NodeError(f"{node.id}: {_first_line(error)}", code="invalid_value") from None
+        raise NodeError(f"{node.id}: {_torch_message(error)}", code="invalid_value") from None
     call = partial(_recurrent_output, node) if row.call is run_recurrent else row.bind(module, node.parameters)
     with ExitStack() as stack:
         counter = stack.enter_context(FlopCounterMode(display=False)) if row.opaque else None
@@ -108,7 +109,7 @@ def _call_on_meta(node: ResolvedNode, inputs: tuple[Tensor, ...], call: NodeCall
     try:
         return as_tuple(call(*inputs))
     except TORCH_ERRORS as error:
-        line = _first_line(error)
+        line = _torch_message(error)
         if "overflow" in line:
             detail = f"{node.id} would create a tensor larger than any memory"
             raise NodeError(detail, "make it smaller", code="too_much_memory") from None
@@ -122,10 +123,9 @@ def _describe_shapes(values: tuple[Tensor, ...]) -> str:
     return " and ".join(describe_shape(value.shape) for value in values)
 
 
-def _first_line(error: Exception) -> str:
+def _torch_message(error: Exception) -> str:
     """Return the first line of torch's message, with the batch size as N."""
-    line = (str(error).strip() or type(error).__name__).splitlines()[0]
-    return re.sub(r"\d+", lambda match: _number(int(match[0])), line)
+    return re.sub(r"\d+", lambda match: _number(int(match[0])), first_line(error))
 
 
 def _number(value: int) -> str:
@@ -153,7 +153,7 @@ def _infer_leaf(node: ResolvedNode, row: LeafKind) -> InferredNode:
     try:
         sample = row.tensor(parameters)  # on the CPU, with one element: the meta device accepts any numbers
     except TORCH_ERRORS as error:
-        raise NodeError(f"{node.id}: {_first_line(error)}", hint, field=field, code="invalid_value") from None
+        raise NodeError(f"{node.id}: {_torch_message(error)}", hint, field=field, code="invalid_value") from None
     if not sample.isfinite().all():
         raise NodeError(
             f"{node.id} has values beyond the range of float32",
