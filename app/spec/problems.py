@@ -125,13 +125,13 @@ def _translate(item: Any, document: Any, prefix: str, hints: Hints) -> Problem:
 def _field_hint(word: str, place: str, document: Any, hints: Hints) -> str:
     listing = ""
 
-    def known() -> set[str]:
+    def field_names() -> set[str]:
         nonlocal listing
         fields = _sibling_fields(place, document)
         listing = "; there are: " + ", ".join(sorted(fields)) if len(fields) <= MAX_LISTED_FIELDS else ""
         return fields
 
-    return hints.did_you_mean(word, known) or f"remove it{listing}"
+    return hints.did_you_mean(word, field_names) or f"remove it{listing}"
 
 
 def _sibling_fields(place: str, document: Any) -> set[str]:

@@ -19,8 +19,8 @@ OWN_MODULES = frozenset(
     value for value in vars(functional).values() if inspect.isclass(value) and value.__module__ == functional.__name__
 )
 CONTROL_FLOW_FUNCTIONS = frozenset(row.function for row in CONTROL.values() if row.function is not None)
-CARRIED: frozenset[Callable[..., object]] = OWN_FUNCTIONS | OWN_MODULES | CONTROL_FLOW_FUNCTIONS
-CALLED_NAMES = frozenset(each.__name__ for each in CARRIED)
+COPIED_CALLABLES: frozenset[Callable[..., object]] = OWN_FUNCTIONS | OWN_MODULES | CONTROL_FLOW_FUNCTIONS
+CALLED_NAMES = frozenset(each.__name__ for each in COPIED_CALLABLES)
 IMPORTS = ("torch", "torch.Tensor", "torch.nn")  # of every file
 
 
@@ -35,7 +35,7 @@ class Definition:
 def preamble(used: Iterable[Callable[..., object]], *, vision: bool = False) -> str:
     """Return the imports and definitions of a file that calls the functions `used`, and torchvision if `vision`."""
     definitions, importable = _definitions(), _imports()
-    reached = list(dict.fromkeys(each.__name__ for each in used if each in CARRIED))
+    reached = list(dict.fromkeys(each.__name__ for each in used if each in COPIED_CALLABLES))
     for name in reached:  # grows while it is walked
         reached += sorted(definitions[name].reads & definitions.keys() - set(reached))
     names = {name for each in reached for name in definitions[each].reads & importable.keys()}
