@@ -6,6 +6,7 @@ from typing import Any
 
 from app.spec.base import SpecModel
 from app.spec.catalog import KIND_GROUPS, NODE_GROUPS
+from app.spec.network.fields import MAX_INPUTS
 
 BASE_FIELDS = frozenset({"kind", "id", "inputs"})
 MAX_INT32 = 2**31 - 1  # a bound that only says "an int32"
@@ -24,7 +25,7 @@ def kinds_table(group: str) -> str:
     lines = []
     for name, kind in rows.items():
         least, most = kind.inputs
-        arity = str(least) if least == most else f"{least}-{'any' if most >= 1024 else most}"
+        arity = str(least) if least == most else f"{least}-{'any' if most >= MAX_INPUTS else most}"
         shown = [arity, kind.shapes] if nodes else []
         lines.append([f"`{name}`", fields_table(classes[name]), *shown, kind.sentence])
     return markdown_table(titles, lines)

@@ -1,4 +1,4 @@
-"""What every part of the language shares."""
+"""The base class of all parts of the language, and the types of their fields."""
 
 from typing import Annotated, Any
 
@@ -21,7 +21,7 @@ NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 
 def _keep_integer(value: Any, check: ValidatorFunctionWrapHandler) -> float:
-    """Keep a whole number whole, as Python and torch do, where a tensor can hold it."""
+    """Return an integer unchanged where an int64 holds it, as Python and torch do, and a float for all else."""
     number: float = check(value)
     return value if type(value) is int and abs(value) <= MAX_INT64 else number
 
@@ -36,6 +36,6 @@ class SpecModel(BaseModel):
 
 
 def validation_error(code: str, detail: str, hint: str = "") -> PydanticCustomError:
-    """Return an error for a validator to raise; it becomes a `Problem` at the validator's place."""
+    """Return an error for a validator to raise. It becomes a `Problem` at the place of the validated part."""
     context: dict[str, Any] = {"code": code, "detail": detail, "hint": hint}
     return PydanticCustomError("problem", "{detail}", context)

@@ -1,4 +1,4 @@
-"""The catalogue: every kind that a spec may name, told from the tables for people and programs."""
+"""The catalogue: every kind that a spec may name, with its JSON Schema."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -11,9 +11,9 @@ from app.spec.kinds import Kind, KindTable
 from app.spec.network.backbones import BACKBONES
 from app.spec.network.control import CONTROL
 from app.spec.network.leaves import INITIALISER_CLASSES, INITIALISERS, LEAVES
-from app.spec.network.modules import MODULES
+from app.spec.network.modules.catalog import MODULES
 from app.spec.network.nodes import NODE_CLASSES
-from app.spec.network.operations import OPERATIONS
+from app.spec.network.operations.catalog import OPERATIONS
 from app.spec.training.losses import LOSS_CLASSES, LOSSES
 from app.spec.training.metrics import METRICS
 from app.spec.training.optimizers import OPTIMIZER_CLASSES, OPTIMIZERS
@@ -40,15 +40,15 @@ NODE_GROUPS = frozenset({"module", "backbone", "operation", "leaf", "control"})
 def build_catalog() -> dict[str, Any]:
     """Return every kind with a reference to its JSON Schema, and all schemas by name.
 
-    It takes a second: ask once.
+    It takes about a second.
     """
     parts = [classes[kind] for table, classes in KIND_GROUPS.values() for kind in table]
-    names, found = models_json_schema([(part, "validation") for part in parts], ref_template="#/schemas/{model}")
+    names, definitions = models_json_schema([(part, "validation") for part in parts], ref_template="#/schemas/{model}")
     references = {part: reference for (part, _), reference in names.items()}
-    return {"kinds": list(_kind_entries(references)), "schemas": found["$defs"]}
+    return {"kinds": list(_kind_entries(references)), "schemas": definitions["$defs"]}
 
 
-def _kind_entries(references: Mapping[Any, Any]) -> Iterator[dict[str, Any]]:
+def _kind_entries(references: Mapping[Any, object]) -> Iterator[dict[str, Any]]:
     for group, (table, classes) in KIND_GROUPS.items():
         for name, kind in table.items():
             wiring = _wiring_fields(kind) if group in NODE_GROUPS else {}

@@ -8,7 +8,7 @@ from app.spec.base import Count, SpecModel
 
 
 class Fork(SpecModel):
-    """What is different about the new job."""
+    """The checkpoint that a new job starts from, and the changes to the spec."""
 
     from_step: Annotated[Count, Field(description="Step of a listed checkpoint; default: the newest.")] | None = None
     what: Literal["weights", "everything"] = "everything"
@@ -16,7 +16,7 @@ class Fork(SpecModel):
 
 
 def fork_spec(spec: dict[str, Any], fork: Fork, checkpoint: str) -> dict[str, Any]:
-    """Return the new job's spec as a user would have written it."""
+    """Return the new job's spec, as a user would write it."""
     start = {"start_from": {"checkpoint": checkpoint, "what": fork.what}}
     result: dict[str, Any] = merge_patch(spec | start, fork.changes)
     return result

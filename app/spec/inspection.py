@@ -1,4 +1,4 @@
-"""A question about a network alone, without data or a plan."""
+"""A request to inspect a network alone, without data or a training plan."""
 
 from typing import Annotated
 
@@ -7,22 +7,23 @@ from pydantic import Field
 from app.errors import Problem
 from app.spec.base import Name, Seed, Size, SpecModel
 from app.spec.data.columns import Column, DataSchema, Dtype
-from app.spec.network.network import Network, check_network
+from app.spec.network.network import Network
+from app.spec.network.validation import check_network
 
 Number = float | int | bool
 NestedNumbers = list[Number] | list[list[Number]] | list[list[list[Number]]] | list[list[list[list[Number]]]]
 
 
 class Input(SpecModel):
-    """What the network reads: a tensor per example."""
+    """An input of the network: one tensor per example."""
 
     shape: Annotated[tuple[Size, ...], Field(max_length=8)] = Field(description="Per example, without the batch.")
     dtype: Dtype = "float32"
-    classes: Size | None = Field(None, description="Of whole numbers from 0 on: how many different ones there are.")
+    classes: Size | None = Field(None, description="Of integers from 0 on: how many different values there are.")
 
 
 class InspectionRequest(SpecModel):
-    """A network, what goes into it, and what shall be told besides shapes, parameters and operations."""
+    """A network, its inputs, and what to report besides shapes, parameters and operations."""
 
     model: Network
     inputs: Annotated[dict[Name, Input], Field(min_length=1, max_length=64)]
@@ -40,13 +41,11 @@ class InspectionRequest(SpecModel):
         return DataSchema(columns=columns, rows={"train": self.batch_size}, inputs=tuple(self.inputs))
 
 
-def check_inspection(question: InspectionRequest) -> list[Problem]:
-    """Return every problem of names and wiring."""
-    names = tuple(question.inputs)
-    found = check_network(question.model, names, names)
-    problems = [problem.with_prefix("/model") for problem in found]
-    wanted = question.model.input_names(names)
-    for name in wanted if question.values is not None else ():
-        if name not in question.values:  # type: ignore[operator]
+def check_inspection(request: InspectionRequest) -> list[Problem]:
+    """Return every problem of names and wiring, with pointers into the request."""
+    names = tuple(request.inputs)
+    problems = [problem.with_prefix("/model") for problem in check_network(request.model, names, names)]
+    for name in request.model.input_names(names) if request.values is not None else ():
+        if name not in request.values:  # type: ignore[operator]
             problems.append(Problem("/values", "missing", f'there are no values for "{name}"', "give examples of it"))
     return problems

@@ -1,4 +1,4 @@
-"""A whole job as the user writes it, and the checks that need more than one part."""
+"""A job as the user writes it, and the checks that need several of its parts."""
 
 from typing import Annotated, Any, Literal
 
@@ -11,7 +11,8 @@ from app.spec.data.columns import Column, DataSchema
 from app.spec.data.feature_schema import ResolvedFeatures, resolve_features
 from app.spec.data.images import loading_problems, mixing_loss_problems
 from app.spec.data.sources import DATASET_SCHEMAS, Data
-from app.spec.network.network import Network, check_network
+from app.spec.network.network import Network
+from app.spec.network.validation import check_network
 from app.spec.problems import did_you_mean, from_validation
 from app.spec.timestamps import Timestamp
 from app.spec.training.objective import Head, Objective, head_pointer, objective_changes, objective_problems
@@ -22,14 +23,14 @@ MetadataKey = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.:/-]{1,64}$")]  # what
 
 
 class Resources(SpecModel):
-    """What a job needs, and which workers may take it."""
+    """The resources that a job needs, and the queue whose workers may run it."""
 
     gpus: Annotated[int, Field(strict=True, ge=0, le=1)] = 0
     queue: Annotated[str, Field(pattern=r"^[a-z0-9_-]{1,40}$")] = "default"
 
 
 class StartFrom(SpecModel):
-    """What to begin with: a checkpoint's weights, or everything, so that its training goes on; or a file of weights."""
+    """Initial weights: of a checkpoint, whose training `what: everything` resumes, or of an uploaded file."""
 
     checkpoint: Annotated[str, Field(pattern=CHECKPOINT_ID_PATTERN)] | None = None
     dataset: Annotated[str, Field(pattern=DATASET_ID_PATTERN)] | None = Field(None, description="Of weights.")
@@ -66,7 +67,7 @@ class JobSpec(SpecModel):
 
 
 def parse_job(document: Any) -> JobSpec:
-    """Return the job, or raise `InvalidInput` with every problem of form."""
+    """Return the job. Raises `InvalidInput` with every problem of form."""
     if not isinstance(document, dict):
         raise InvalidInput([Problem("", "not_an_object", "a job is a JSON object", "see docs/spec.md")])
     try:
@@ -76,24 +77,24 @@ def parse_job(document: Any) -> JobSpec:
 
 
 def named_dataset_schema(job: JobSpec) -> DataSchema | None:
-    """Return the schema of a named data set; `None` for a registered one, whose schema the service remembers."""
+    """Return the schema of a named data set; `None` for a registered one, whose schema is in the database."""
     return None if job.data.kind == "dataset" else DATASET_SCHEMAS[job.data.kind][job.data.name]
 
 
 def resolve_job_features(job: JobSpec, stored: DataSchema) -> ResolvedFeatures:
-    """Return how the job's network sees the data."""
+    """Return the features that the job's network reads."""
     targets = []
     for name, head in job.objective.all_heads().items():
-        wanted = _target_name(job, stored, head)
-        if wanted is not None:
-            targets.append((f"{head_pointer(name)}/target" if head.target else "/data/target", wanted))
+        column = _target_name(job, stored, head)
+        if column is not None:
+            targets.append((f"{head_pointer(name)}/target" if head.target else "/data/target", column))
     return resolve_features(job.data, stored, targets)
 
 
-def head_targets(job: JobSpec, stored: DataSchema, seen: ResolvedFeatures) -> dict[str, Column | None]:
-    """Return the column that each head is compared with, as the network sees it; `None` where there is none."""
+def head_targets(job: JobSpec, stored: DataSchema, features: ResolvedFeatures) -> dict[str, Column | None]:
+    """Return the target column of each head, after the features; `None` for a head without a target."""
     return {
-        name: seen.schema.column(seen.targets.get(_target_name(job, stored, head) or "", ""))
+        name: features.schema.column(features.targets.get(_target_name(job, stored, head) or "", ""))
         for name, head in job.objective.all_heads().items()
     }
 
@@ -103,39 +104,38 @@ def _target_name(job: JobSpec, stored: DataSchema, head: Head) -> str | None:
 
 
 def check_job(job: JobSpec, stored: DataSchema, max_nodes: int) -> list[Problem]:
-    """Return every problem that can be seen without building the network."""
-    seen = resolve_job_features(job, stored)
-    schema = seen.schema
-    problems = [*seen.problems, *_data_problems(job, stored, schema), *_training_problems(job, schema)]
+    """Return every problem that does not need the network to be built. `stored` is the schema of the data set."""
+    features = resolve_job_features(job, stored)
+    schema = features.schema
+    problems = [*features.problems, *_data_problems(job, stored, schema), *_training_problems(job, schema)]
     nodes = job.model.layers or job.model.nodes or ()
     if len(nodes) > max_nodes:
         return [*problems, Problem("/model", "too_many_nodes", f"{len(nodes)} nodes, at most {max_nodes} are allowed")]
     columns = tuple(column.name for column in schema.columns)
     inputs = job.data.inputs or schema.inputs
-    found = check_network(job.model, columns, inputs)
-    problems += [problem.with_prefix("/model") for problem in found]
-    outputs, targets = job.model.outputs or ("output",), head_targets(job, stored, seen)
+    problems += [problem.with_prefix("/model") for problem in check_network(job.model, columns, inputs)]
+    outputs, targets = job.model.outputs or ("output",), head_targets(job, stored, features)
     heads = [(head_pointer(name), head.loss, targets[name]) for name, head in job.objective.all_heads().items()]
-    problems += [*mixing_loss_problems(job.data, heads), *loading_problems(job.data, seen.features, stored)]
+    problems += [*mixing_loss_problems(job.data, heads), *loading_problems(job.data, features.features, stored)]
     return problems + objective_problems(job.objective, outputs, targets)
 
 
-def resume_problems(job: JobSpec, begun: JobSpec) -> list[Problem]:
-    """Return why `job` cannot go on with everything that `begun` has trained: what was trained must be the same."""
+def resume_problems(job: JobSpec, original: JobSpec) -> list[Problem]:
+    """Return why `job` cannot resume the training of `original`: every field that would change what is trained."""
     problems = []
-    mine, theirs = job.training, begun.training
-    parts: dict[str, tuple[Any, Any]] = {"model": (job.model, begun.model), "data": (job.data, begun.data)}
-    parts |= objective_changes(job.objective, begun.objective)
-    order = ("seed", "batch_size", "accumulate", "drop_last")  # from which a step knows its epoch and examples
+    mine, theirs = job.training, original.training
+    parts: dict[str, tuple[Any, Any]] = {"model": (job.model, original.model), "data": (job.data, original.data)}
+    parts |= objective_changes(job.objective, original.objective)
+    order = ("seed", "batch_size", "accumulate", "drop_last")  # they determine the examples of a step
     for field in ("optimizer", "groups", "schedule", "warmup", "average", "precision", *order):
         parts[f"training/{field}"] = (getattr(mine, field), getattr(theirs, field))
-    if mine.schedule is not None or (mine.average is not None and mine.average.kind == "swa"):  # made for one length
+    if mine.schedule is not None or (mine.average is not None and mine.average.kind == "swa"):  # of one length
         for field in ("epochs", "steps"):
             parts[f"training/{field}"] = (getattr(mine, field), getattr(theirs, field))
     for place, (new, old) in parts.items():
         if new != old:
-            hint = 'keep it as it was, or start from the "weights" alone'
-            detail = "with everything goes on only what stays the same, and this differs from the job of the checkpoint"
+            hint = 'keep the value of that job, or use "what": "weights"'
+            detail = "a resumed training has the same settings, and this differs from the job of the checkpoint"
             problems.append(Problem(f"/{place}", "not_the_same", detail, hint))
     return problems
 
@@ -143,13 +143,13 @@ def resume_problems(job: JobSpec, begun: JobSpec) -> list[Problem]:
 def _data_problems(job: JobSpec, stored: DataSchema, schema: DataSchema) -> list[Problem]:
     columns = [column.name for column in schema.columns]
     problems = []
-    named = [(f"/data/inputs/{position}", name) for position, name in enumerate(job.data.inputs or ())]
-    given = job.data.inputs or ()
-    for position, name in enumerate(given):
-        if name in given[:position]:
+    inputs = job.data.inputs or ()
+    for position, name in enumerate(inputs):
+        if name in inputs[:position]:
             place = f"/data/inputs/{position}"
             problems.append(Problem(place, "duplicate_id", f'"{name}" is listed twice', "remove it"))
-    for place, name in named:
+    for position, name in enumerate(inputs):
+        place = f"/data/inputs/{position}"
         if name not in columns:
             hint = did_you_mean(name, columns) or "one of: " + ", ".join(columns)
             problems.append(Problem(place, "unknown_column", f'the data has no column "{name}"', hint))
@@ -161,7 +161,7 @@ def _data_problems(job: JobSpec, stored: DataSchema, schema: DataSchema) -> list
     for place in dict.fromkeys(f"{head_pointer(name)}/target" if name else "/data/target" for name in missing):
         problems.append(Problem(place, "missing", "the data has no default target", "name a column"))
     if job.data.bucket is not None:
-        problems += _bucket_problems(job.data.bucket, job.model.input_names(given or schema.inputs), schema)
+        problems += _bucket_problems(job.data.bucket, job.model.input_names(inputs or schema.inputs), schema)
     split = job.data.validation
     if split is not None and split.split is not None and split.split not in schema.rows:
         problems.append(
@@ -182,7 +182,7 @@ def _bucket_problems(name: str, read: tuple[str, ...], schema: DataSchema) -> li
     if name in sequences:
         return []
     hint = did_you_mean(name, sequences) or ("one of: " + ", ".join(sequences) if sequences else "leave bucket out")
-    detail = f'the network reads no sequence "{name}" of unlike lengths'
+    detail = f'the network reads no sequence of variable length called "{name}"'
     return [Problem("/data/bucket", "unknown_column", detail, hint)]
 
 
@@ -192,7 +192,7 @@ def _training_problems(job: JobSpec, schema: DataSchema) -> list[Problem]:
     validated = job.data.validation is not None or "test" in schema.rows
     monitors = [("/training/early_stop/monitor", training.early_stop.monitor)] if training.early_stop else []
     if training.schedule is not None and training.schedule.kind == "ReduceLROnPlateau":
-        monitors.append(("/training/schedule/monitor", str(getattr(training.schedule, "monitor", ""))))
+        monitors.append(("/training/schedule/monitor", training.schedule.settings()["monitor"]))
     series = set(job.objective.series_names())
     if training.checkpoint.monitor != "val/loss":
         monitors.append(("/training/checkpoint/monitor", training.checkpoint.monitor))
@@ -203,7 +203,10 @@ def _training_problems(job: JobSpec, schema: DataSchema) -> list[Problem]:
         elif name.startswith("val/") and not validated:
             problems.append(
                 Problem(
-                    place, "no_validation", f"{name} needs held-out data", 'add "validation": {"fraction": 0.2} to data'
+                    place,
+                    "no_validation",
+                    f"{name} needs validation data",
+                    'add "validation": {"fraction": 0.2} to data',
                 )
             )
     if training.precision != "float32" and training.device == "cpu" and training.precision == "fp16":

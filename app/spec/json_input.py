@@ -1,4 +1,4 @@
-"""JSON and YAML, read strictly: what two readers could understand differently is an error."""
+"""JSON and YAML, parsed strictly: whatever two parsers could read differently is an error."""
 
 import json
 import math
@@ -24,8 +24,8 @@ KeyPath = tuple[str | int, ...]
 def parse_document(body: bytes, content_type: str, depth_limit: int) -> Any:
     """Return the document in a JSON or YAML body.
 
-    Raises `Malformed` with line and column, `UnsupportedMedia`, and `InvalidInput` for duplicate keys, NaN and
-    infinities, numbers beyond 64 bits, and characters that no database stores.
+    Raises `MalformedRequest` with line and column, `UnsupportedMediaType`, and `InvalidInput` for duplicate keys, NaN
+    and infinities, integers beyond 64 bits, and characters that databases cannot store.
     """
     kind = content_type.partition(";")[0].strip().lower()
     if kind in YAML_TYPES:
@@ -33,7 +33,9 @@ def parse_document(body: bytes, content_type: str, depth_limit: int) -> Any:
     elif kind in JSON_TYPES or kind.endswith("+json"):
         document = _parse_json(body, depth_limit)
     else:
-        raise UnsupportedMediaType(f"{kind} is not read here", hint="send application/json or application/yaml")
+        raise UnsupportedMediaType(
+            f"the media type {kind} is not supported", hint="send application/json or application/yaml"
+        )
     problems = list(_value_problems(document))
     if problems:
         raise InvalidInput(problems[:MAX_PROBLEMS])
@@ -45,7 +47,7 @@ def _parse_json(body: bytes, depth_limit: int) -> Any:
     try:
         return json.loads(body.decode("utf-8-sig"), object_pairs_hook=_object_from_pairs)
     except UnicodeDecodeError as error:
-        raise MalformedRequest(f"the body is not UTF-8: byte {error.start} is wrong") from None
+        raise MalformedRequest(f"the body is not UTF-8: byte {error.start} is invalid") from None
     except json.JSONDecodeError as error:
         where = f"line {error.lineno}, column {error.colno}"
         raise MalformedRequest(
@@ -56,10 +58,10 @@ def _parse_json(body: bytes, depth_limit: int) -> Any:
 
 
 def _nesting_depth(body: bytes) -> int:
-    """Return how deep brackets nest, without parsing: a parser would overflow its stack."""
+    """Return how deep brackets nest, without parsing: a recursive parser would overflow its stack."""
     depth = deepest = 0
-    for found in _BRACKETS.finditer(body):
-        token = found[0]
+    for match in _BRACKETS.finditer(body):
+        token = match[0]
         if token in b"[{":
             depth += 1
             deepest = max(deepest, depth)
@@ -70,28 +72,31 @@ def _nesting_depth(body: bytes) -> int:
 
 def _check_depth(depth: int, limit: int) -> None:
     if depth > limit:
-        problem = Problem("", "too_deep", f"the document nests {depth} deep, at most {limit} are allowed", "flatten it")
+        problem = Problem("", "too_deep", f"the document has {depth} levels, at most {limit} are allowed", "flatten it")
         raise InvalidInput([problem])
 
 
 class _DuplicateKeyDict(dict[str, Any]):
-    """An object in which a key stood twice."""
+    """An object with a duplicate key."""
 
     key = ""
 
 
 def _object_from_pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) == len(pairs):
-        return found
-    seen: set[str] = set()
-    twice = _DuplicateKeyDict(found)
-    twice.key = next(key for key, _ in pairs if key in seen or seen.add(key))  # type: ignore[func-returns-value]
-    return twice
+    result = dict(pairs)
+    if len(result) == len(pairs):
+        return result
+    marked = _DuplicateKeyDict(result)
+    keys: set[str] = set()
+    for key, _ in pairs:
+        if key in keys:
+            marked.key = key
+        keys.add(key)
+    return marked
 
 
 def _value_problems(document: Any) -> Iterable[Problem]:
-    """Yield a problem for every value that is no plain JSON; walks without recursion."""
+    """Yield a problem for every value that strict JSON does not have. Iterative, since documents nest deeply."""
     waiting: list[tuple[KeyPath, Any]] = [((), document)]
     for place, value in waiting:  # grows while it is walked
         if isinstance(value, dict):
@@ -99,7 +104,7 @@ def _value_problems(document: Any) -> Iterable[Problem]:
                 yield Problem(
                     _safe_pointer((*place, value.key)),
                     "duplicate_key",
-                    f'"{_printable(value.key)}" stands here twice',
+                    f'the key "{_printable(value.key)}" appears twice',
                     "keep one of them",
                 )
             for key in value:
@@ -111,16 +116,16 @@ def _value_problems(document: Any) -> Iterable[Problem]:
             yield from _text_problems(place, value)
         elif isinstance(value, float) and not math.isfinite(value):
             yield Problem(
-                _safe_pointer(place), "not_finite", "NaN and infinities are no numbers here", "use a finite number"
+                _safe_pointer(place), "not_finite", "NaN and infinities are not allowed", "use a finite number"
             )
         elif isinstance(value, int) and abs(value) > MAX_INT64:
             yield Problem(
-                _safe_pointer(place), "out_of_range", "the number does not fit into 64 bits", "use a smaller one"
+                _safe_pointer(place), "out_of_range", "the integer does not fit into 64 bits", "use a smaller one"
             )
 
 
 def _is_plain_number(value: Any) -> bool:
-    """Say whether something is a number without a doubt: of those, lists may have millions."""
+    """Say whether a value is a number that needs no check. A fast path: lists may have millions."""
     kind = type(value)
     return (kind is float and -math.inf < value < math.inf) or (kind is int and -MAX_INT64 <= value <= MAX_INT64)
 
@@ -140,15 +145,15 @@ def _printable(text: str) -> str:
 
 
 def _safe_pointer(place: KeyPath) -> str:
-    """Return the pointer to a place; a lone surrogate in it, which no answer can hold, becomes a question mark."""
+    """Return the pointer to a place, with question marks for lone surrogates, which UTF-8 cannot encode."""
     return json_pointer(place).encode("utf-8", "replace").decode()
 
 
 class _StrictYamlLoader(yaml.CSafeLoader):
-    """YAML as far as it is JSON: what stands there plainly is text, unless JSON would read it as something else."""
+    """The subset of YAML that is JSON. A plain scalar is text unless JSON would read it as another type."""
 
     def construct_json_object(self, node: yaml.MappingNode) -> dict[str, Any]:
-        """Return a mapping whose keys are text."""
+        """Return a dict with keys of type `str`."""
         pairs = [
             (self.construct_object(key, deep=True), self.construct_object(value, deep=True))
             for key, value in node.value
@@ -162,11 +167,11 @@ class _StrictYamlLoader(yaml.CSafeLoader):
         return [self.construct_object(item, deep=True) for item in node.value]
 
     def construct_json_number(self, node: yaml.ScalarNode) -> float:
-        """Return a number, or what YAML has for NaN and infinities, for which there is a problem afterwards."""
+        """Return a float. NaN and infinities are reported afterwards, by `_value_problems`."""
         return float(node.value.lower().replace(".inf", "inf").replace(".nan", "nan"))
 
 
-# YAML 1.1 and 1.2 read `no`, `1_000`, `010`, `1:30` and dates differently: here they are text, as they stand there.
+# YAML 1.1 and 1.2 read `no`, `1_000`, `010`, `1:30` and dates differently: here they are text.
 # `1e-3` is a number, as in JSON.
 _IMPLICIT_RESOLVERS: tuple[tuple[str, str, list[str]], ...] = (
     ("null", r"(?:~|null|Null|NULL|)", ["~", "n", "N", ""]),
@@ -194,9 +199,9 @@ def _parse_yaml(body: bytes, depth_limit: int) -> Any:
         depth = 0
         for event in yaml.parse(body, Loader=yaml.CSafeLoader):
             if isinstance(event, yaml.AliasEvent):
-                raise MalformedRequest("aliases (*name) are not allowed", hint="write the value out")
-            if tag := getattr(event, "tag", None):
-                raise MalformedRequest(f"tags ({tag[:40]}) are not allowed", hint="write the value plainly")
+                raise MalformedRequest("aliases (*name) are not allowed", hint="repeat the value")
+            if isinstance(event, yaml.ScalarEvent | yaml.CollectionStartEvent) and event.tag:
+                raise MalformedRequest(f"tags ({event.tag[:40]}) are not allowed", hint="remove the tag")
             if isinstance(event, yaml.CollectionStartEvent):
                 depth += 1
                 _check_depth(depth, depth_limit)

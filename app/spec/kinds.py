@@ -1,7 +1,7 @@
-"""Literal tables of kinds, turned into closed unions that `kind` selects.
+"""Literal tables of kinds, and the discriminated unions made of them.
 
-A table row says what a kind is called, what it does, and which fields it has. From the row comes a Pydantic class
-(for checking and for JSON Schema); the workers have a table with the same keys and the builders. A test compares.
+A row describes a kind and its fields. A Pydantic class is made of it, for validation and JSON Schema. The workers have
+a table with the same keys, which holds the builders; `tests/architecture/test_kinds.py` compares the two.
 """
 
 from collections.abc import Mapping
@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from functools import reduce
 from operator import or_
 from types import MappingProxyType
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal, TypeVar
 
 from pydantic import Field, create_model
 
@@ -20,9 +20,9 @@ from app.spec.base import SpecModel
 class Kind:
     """One row of a table.
 
-    `fields` maps a field to its type (required) or to a pair (type, default). `inputs` is the least and the largest
-    number of inputs of a node. `shapes` says, for people, what goes in and what comes out. `outputs` names
-    them where a node has several, the first of which is what the node's own id stands for.
+    `fields` maps a name to a type (required), or to a pair of type and default. `inputs` is the minimum and the maximum
+    number of inputs of a node, `shapes` describes them and the output. `outputs` names several outputs, of which the
+    node's own id is the first.
     """
 
     sentence: str
@@ -39,28 +39,35 @@ KindTable = Mapping[str, Kind]
 class KindModel(SpecModel):
     """A part of a spec whose `kind` selects a row of a table."""
 
+    setting_names: ClassVar[tuple[str, ...]] = ()
+
     kind: str
 
     def settings(self) -> dict[str, Any]:
         """Return the row's own fields by name."""
-        return {name: getattr(self, name) for name in type(self).model_fields if name != "kind"}
+        return {name: getattr(self, name) for name in self.setting_names}
 
 
-def create_kind_model(name: str, kind: Kind, base: type[SpecModel], called: str = "") -> type[SpecModel]:
+Model = TypeVar("Model", bound=KindModel)
+
+
+def create_kind_model(name: str, kind: Kind, base: type[Model], class_name: str = "") -> type[Model]:
     """Return the class of one kind: the base's fields, a literal `kind`, and the row's own fields.
 
-    It is `called` like its kind unless that is the name of another part of the language.
+    The class has the kind's name unless another is given.
     """
     fields: dict[str, Any] = {"kind": (Literal[name], ...)}
     for key, value in kind.fields.items():
         fields[key] = value if isinstance(value, tuple) else (value, ...)
-    return create_model(called or name, __base__=base, __doc__=kind.sentence, __module__=base.__module__, **fields)
+    model = create_model(class_name or name, __base__=base, __doc__=kind.sentence, __module__=base.__module__, **fields)
+    model.setting_names = tuple(kind.fields)
+    return model
 
 
 def create_kind_models(
-    table: KindTable, base: type[SpecModel], names: Mapping[str, str] = MappingProxyType({})
-) -> dict[str, type[SpecModel]]:
-    """Return the classes of a whole table by kind; `names` are those of classes that differ from their kinds'."""
+    table: KindTable, base: type[Model], names: Mapping[str, str] = MappingProxyType({})
+) -> dict[str, type[Model]]:
+    """Return the classes of a table by kind; `names` holds the class names that differ from the kinds'."""
     return {name: create_kind_model(name, kind, base, names.get(name, "")) for name, kind in table.items()}
 
 

@@ -1,4 +1,4 @@
-"""A question to a trained network: rows, and what shall be told of them."""
+"""A request to a trained network: rows, and the form of the outputs."""
 
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
@@ -34,7 +34,7 @@ def _as_tuple(value: Any) -> Any:
 
 
 class PredictionOptions(SpecModel):
-    """What shall be told, and by which checkpoint."""
+    """The checkpoint that predicts, and the form of the outputs."""
 
     checkpoint: Annotated[str, Field(pattern=CHECKPOINT_ID_PATTERN)] | None = Field(
         None, description="One of the job's; default: the best, or else the newest."
@@ -45,14 +45,14 @@ class PredictionOptions(SpecModel):
         Field(min_length=1, max_length=3),
     ] = Field(
         ("labels",),
-        description="One or several: labels, in the words of the data, or measured numbers; the "
-        "probabilities of all labels; or the network's raw outputs.",
+        description="One or several: labels as the data has them, or numbers; the probabilities of all labels; or the "
+        "network's raw outputs.",
     )
     top: Annotated[Size, Field(le=100)] | None = Field(
-        None, description="Also the so many most probable labels, where one is chosen among several."
+        None, description="Also the k most probable labels, for outputs that choose one of several."
     )
     batch_size: Annotated[Size, Field(le=MAX_BATCH_SIZE)] = Field(
-        256, description="Rows that the network sees at once, if memory allows; the answers are the same."
+        256, description="Rows per forward pass, if memory allows; the outputs do not depend on it."
     )
 
 

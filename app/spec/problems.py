@@ -1,4 +1,4 @@
-"""From Pydantic's errors, and from our own checks, to problems with JSON Pointers."""
+"""Problems with JSON Pointers, from Pydantic's errors; and hints to known names."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from difflib import get_close_matches
@@ -14,7 +14,7 @@ Location = Sequence[str | int]
 DEFAULT_CODE = "invalid_value"
 MAX_LISTED_FIELDS = 24  # fields in a hint
 MAX_REPORTED_PROBLEMS = 100  # problems of one document
-MAX_HINT_SEARCHES = 8  # words of one document for which the nearest known ones are looked for
+MAX_HINT_SEARCHES = 8  # searches for the closest known words in one document
 MAX_HINT_CANDIDATES = 500  # known words in such a search
 
 
@@ -24,7 +24,7 @@ def json_pointer(location: Location) -> str:
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """Return a hint naming the closest known words, or an empty string."""
+    """Return a hint with the closest known words, or an empty string."""
     words = list(known)
     if len(words) > MAX_HINT_CANDIDATES:
         words = [each for each in words if each[:1].lower() == word[:1].lower()][:MAX_HINT_CANDIDATES]
@@ -34,30 +34,30 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
 
 
 class Hints:
-    """The hints of one document. A search takes long, so that only the first mistakes are worth one."""
+    """The hints of one document. A search is slow, so only the first `MAX_HINT_SEARCHES` problems have one."""
 
     def __init__(self) -> None:
-        self._left = MAX_HINT_SEARCHES
+        self._remaining = MAX_HINT_SEARCHES
 
     def did_you_mean(self, word: str, known: Callable[[], Iterable[str]]) -> str:
-        """Return a hint naming the closest known words, or an empty string; `known` is asked only if needed."""
-        if self._left == 0:
+        """Return a hint with the closest known words, or an empty string. `known` is called only if it is needed."""
+        if self._remaining == 0:
             return ""
-        self._left -= 1
+        self._remaining -= 1
         return did_you_mean(word, known())
 
 
 def limit_problems(problems: Sequence[Problem]) -> list[Problem]:
-    """Return the first problems; where there are many more, a last one says how many."""
+    """Return the first `MAX_REPORTED_PROBLEMS`, and one more that counts the others."""
     if len(problems) <= MAX_REPORTED_PROBLEMS:
         return list(problems)
-    left = len(problems) - MAX_REPORTED_PROBLEMS
-    closing = Problem("", "too_many_problems", f"there are {left:,} more problems", "mend these first")
+    remaining = len(problems) - MAX_REPORTED_PROBLEMS
+    closing = Problem("", "too_many_problems", f"there are {remaining:,} more problems", "fix these first")
     return [*problems[:MAX_REPORTED_PROBLEMS], closing]
 
 
 def existing_path(location: Location, document: Any) -> list[str | int]:
-    """Drop the parts that Pydantic adds for union members: only keys that lead somewhere in the document stay."""
+    """Return the path without the parts that Pydantic adds for members of unions: what exists in the document."""
     path: list[str | int] = []
     here = document
     for part in location:
@@ -69,24 +69,24 @@ def existing_path(location: Location, document: Any) -> list[str | int]:
 
 
 def from_validation(error: ValidationError, document: Any, prefix: str = "") -> list[Problem]:
-    """Translate what Pydantic found in `document`: one problem for every place, all of them or the first ones."""
+    """Return Pydantic's errors as problems, at most one per place, and limited as by `limit_problems`."""
     hints = Hints()
-    found = [
+    translated = [
         _translate(item, document, prefix, hints)
         for item in error.errors(include_url=False)
         if not _is_emptied_list(item)
     ]
-    around = {parent for problem in found for parent in _parent_pointers(problem.pointer)}
-    plainest: dict[str, Problem] = {}  # Pydantic tells of every member of a union: the deepest place is the one meant
-    for problem in found:
-        known = plainest.get(problem.pointer)
-        if problem.pointer not in around and (known is None or known.code == DEFAULT_CODE != problem.code):
-            plainest[problem.pointer] = problem
-    return limit_problems(list(plainest.values()))
+    parents = {parent for problem in translated for parent in _parent_pointers(problem.pointer)}
+    by_place: dict[str, Problem] = {}  # Pydantic reports every member of a union: the deepest place is the relevant one
+    for problem in translated:
+        known = by_place.get(problem.pointer)
+        if problem.pointer not in parents and (known is None or known.code == DEFAULT_CODE != problem.code):
+            by_place[problem.pointer] = problem
+    return limit_problems(list(by_place.values()))
 
 
 def _is_emptied_list(item: Any) -> bool:
-    """Say whether a list is too short only because its items are wrong, which is told of them."""
+    """Say whether a list is too short only because invalid items were dropped, which are reported themselves."""
     return bool(item["type"] == "too_short" and len(item["input"]) >= item["ctx"]["min_length"])
 
 
@@ -114,7 +114,7 @@ def _translate(item: Any, document: Any, prefix: str, hints: Hints) -> Problem:
         return Problem(place + "/kind", "unknown_kind", f'there is no kind "{tag}"', hint)
     if kind == "union_tag_not_found":
         return Problem(place + "/kind", "missing", '"kind" is required', "")
-    if kind == "problem":  # raised by our own validators, see `app.spec.network.network`
+    if kind == "problem":  # raised by our own validators, see `validation_error`
         return Problem(place, context["code"], context["detail"], context["hint"])
     detail = _MESSAGES[kind].format(**context) if kind in _MESSAGES else item["msg"]
     known = findall(r"'(\w+)'", context["expected"]) if kind == "literal_error" else []
@@ -123,19 +123,19 @@ def _translate(item: Any, document: Any, prefix: str, hints: Hints) -> Problem:
 
 
 def _field_hint(word: str, place: str, document: Any, hints: Hints) -> str:
-    listed = ""
+    listing = ""
 
-    def known() -> set[str]:
-        nonlocal listed
+    def field_names() -> set[str]:
+        nonlocal listing
         fields = _sibling_fields(place, document)
-        listed = "; there are: " + ", ".join(sorted(fields)) if len(fields) <= MAX_LISTED_FIELDS else ""
+        listing = "; there are: " + ", ".join(sorted(fields)) if len(fields) <= MAX_LISTED_FIELDS else ""
         return fields
 
-    return hints.did_you_mean(word, known) or f"remove it{listed}"
+    return hints.did_you_mean(word, field_names) or f"remove it{listing}"
 
 
 def _sibling_fields(place: str, document: Any) -> set[str]:
-    """Return the fields that the object around `place` may have: of its kind, or of the parts most like it."""
+    """Return the fields that the object around `place` may have: of its kind, or of the most similar parts."""
     here = document
     for part in place.split("/")[1:-1]:
         here = here[int(part)] if isinstance(here, list) else here[part.replace("~1", "/").replace("~0", "~")]
@@ -171,9 +171,9 @@ _CODES = {
     "model_type": "not_an_object",
     "model_attributes_type": "not_an_object",
 }
-_MESSAGES = {  # where Pydantic speaks of Python
-    "too_short": "too few items, the least is {min_length}",
-    "too_long": "too many items, the most is {max_length}",
+_MESSAGES = {  # where Pydantic uses Python's names of types
+    "too_short": "too few items, the minimum is {min_length}",
+    "too_long": "too many items, the maximum is {max_length}",
     "tuple_type": "a list is expected here",
     "dict_type": "an object is expected here",
     "model_type": "an object is expected here",

@@ -14,7 +14,7 @@ _RFC3339 = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d
 def parse_rfc3339(text: str) -> float:
     """Return a time of RFC 3339 as Unix seconds. Raises `ValueError` if the text is none."""
     if not _RFC3339.fullmatch(text):
-        raise ValueError(f"not a time of RFC 3339: {text}")
+        raise ValueError(f"not an RFC 3339 time: {text}")
     return datetime.fromisoformat(text).timestamp()
 
 
@@ -33,7 +33,7 @@ def _validate_timestamp(text: str) -> str:
         parse_rfc3339(text)
     except ValueError:
         raise validation_error(
-            "invalid_time", "this is no time of RFC 3339", 'for example "2030-01-31T08:00:00Z"'
+            "invalid_time", "this is not an RFC 3339 time", 'use for example "2030-01-31T08:00:00Z"'
         ) from None
     return text
 

@@ -8,9 +8,9 @@ import pytest
 from app.spec.data.sources import BUILTIN_SCHEMAS, TORCHVISION_SCHEMAS
 from app.spec.data.transforms import MIXING_TRANSFORMS, TRANSFORMS
 from app.spec.network.leaves import INITIALISERS, LEAVES
-from app.spec.network.modules import MODULES
-from app.spec.network.network import NODE_KINDS
-from app.spec.network.operations import OPERATIONS
+from app.spec.network.modules.catalog import MODULES
+from app.spec.network.nodes import NODE_KINDS
+from app.spec.network.operations.catalog import OPERATIONS
 from app.spec.training.losses import TORCH_LOSSES
 from app.spec.training.metrics import METRICS, SPAN_METRICS
 from app.spec.training.optimizers import OPTIMIZERS

@@ -10,9 +10,7 @@ MIN_MODULES, MAX_MODULES = 3, 12
 SMALL = {  # folders with one or two modules beside their subfolders, or with a second half that other processes run
     Path("workers"),
     Path("workers/data"),
-    Path("workers/exports"),
     Path("workers/network"),
-    Path("workers/network/codegen"),
 }
 
 

@@ -10,7 +10,9 @@ import torch
 from torch import Tensor, nn
 
 import workers.torch_setup  # noqa: F401 - before torchvision
-from app.spec.network.network import NODE_KINDS, RESERVED_IDS, check_network
+from app.spec.network.nodes import NODE_KINDS
+from app.spec.network.validation import check_network
+from app.spec.network.wiring import RESERVED_IDS
 from graftwerk import CannotExpress, Client, trace
 from graftwerk.tracing.graph_writer import reserved_names
 from graftwerk.tracing.module_parameters import MODULE_PARAMETERS

@@ -1,17 +1,20 @@
-"""A network with everything settled: what `build` constructs and `write_source` writes."""
+"""A network after shape inference: what `build` constructs and `write_source` writes."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+Parameters = Mapping[str, Any]  # of a node, with every inferred size filled in
+Shape = tuple[int, ...]
+
 
 @dataclass(frozen=True, slots=True)
 class ResolvedNode:
-    """A node whose parameters are complete: what its kind takes, with every inferred size filled in."""
+    """A node with all parameters of its kind, inferred sizes included."""
 
     id: str
     kind: str
-    parameters: Mapping[str, Any]
+    parameters: Parameters
     inputs: tuple[str, ...]  # nodes, their outputs ("scan.state"), or inputs of the network
     pointer: str  # where the user wrote it, relative to the network
     outputs: tuple[str, ...] = ()  # names, for a node with bodies
@@ -21,7 +24,7 @@ class ResolvedNode:
 
 @dataclass(frozen=True, slots=True)
 class Blueprint:
-    """All nodes in an order in which each follows what it reads."""
+    """A network or body: its nodes in topological order."""
 
     inputs: tuple[str, ...]
     nodes: tuple[ResolvedNode, ...]

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field
 
-from app.spec.base import Finite, NonNegative, Positive, Probability, SpecModel
-from app.spec.kinds import Kind, KindTable, create_kind_models, discriminated_union
+from app.spec.base import Finite, NonNegative, Positive, Probability
+from app.spec.kinds import Kind, KindModel, KindTable, create_kind_models, discriminated_union
 
 MAX_SIDE = 4096  # pixels of a side
 Side = Annotated[int, Field(strict=True, ge=1, le=MAX_SIDE)]
@@ -250,14 +250,8 @@ MIXING_TRANSFORMS: KindTable = {
 }
 
 
-class BaseTransform(SpecModel):
+class BaseTransform(KindModel):
     """The base class of transforms."""
-
-    kind: str
-
-    def settings(self) -> dict[str, Any]:
-        """Return the kind's own fields by name."""
-        return {name: getattr(self, name) for name in type(self).model_fields if name != "kind"}
 
 
 TRANSFORM_CLASSES = create_kind_models(TRANSFORMS, BaseTransform)

@@ -1,10 +1,10 @@
-"""The backbones: networks of torchvision by name, with weights drawn anew, as one node."""
+"""Backbones: networks of torchvision by name as one node, with randomly initialised weights."""
 
 from typing import Any
 
 from app.spec.base import Size
 from app.spec.kinds import Kind, KindTable
-from app.spec.network.convolutions import INFERRED_SIZE
+from app.spec.network.fields import INFERRED_SIZE
 
 _CLASSIFICATION_MODELS = """
     alexnet convnext_tiny convnext_small convnext_base convnext_large densenet121 densenet161 densenet169
@@ -15,7 +15,7 @@ _CLASSIFICATION_MODELS = """
     shufflenet_v2_x1_0 shufflenet_v2_x1_5 shufflenet_v2_x2_0 squeezenet1_0 squeezenet1_1 swin_t swin_s swin_b vgg11
     vgg11_bn vgg13 vgg13_bn vgg16 vgg16_bn vgg19 vgg19_bn wide_resnet50_2 wide_resnet101_2
 """
-_VISION_TRANSFORMERS = "vit_b_16 vit_b_32 vit_l_16 vit_l_32"  # which know the size of their images
+_VISION_TRANSFORMERS = "vit_b_16 vit_b_32 vit_l_16 vit_l_32"  # of images of one size
 _SEGMENTATION_MODELS = """
     deeplabv3_mobilenet_v3_large deeplabv3_resnet50 deeplabv3_resnet101 fcn_resnet50 fcn_resnet101
     lraspp_mobilenet_v3_large
@@ -24,7 +24,7 @@ _SEGMENTATION_MODELS = """
 
 def _backbone(name: str, shapes: str, **extra: Any) -> Kind:
     fields = {"in_channels": INFERRED_SIZE, "num_classes": (Size, 1000), **extra}
-    sentence = f"torchvision's {name}, without its trained weights. Channels other than three change its first layer."
+    sentence = f"torchvision's {name} with random weights. Other than three channels replace its first convolution."
     return Kind(sentence, fields, shapes=shapes, example={"num_classes": 10})
 
 

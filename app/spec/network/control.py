@@ -1,7 +1,7 @@
-"""The control-flow kinds: nodes with bodies, of which only what is needed runs.
+"""Kinds of control flow: nodes with bodies, of which only those run that are needed.
 
-A body is a block: a network of its own, written in place or named from the network's `blocks`. Its inputs are given by
-position. What a node reads besides its `inputs` are references in fields of their own, see `READS`.
+A body is a network of its own, written in place or named from the network's `blocks`. It takes its inputs by position.
+Besides its `inputs`, a node reads the references in the fields of `REFERENCE_FIELDS`.
 """
 
 from collections.abc import Mapping
@@ -11,13 +11,13 @@ from pydantic import Field
 
 from app.spec.base import Name, Size
 from app.spec.kinds import Kind, KindTable
+from app.spec.network.fields import MAX_INPUTS
 
 # A node's id, or one of its outputs: "scan.state".
 NodeRef = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,63}(\.[A-Za-z_][A-Za-z0-9_]{0,63})?$")]
 NodeRefs = Annotated[tuple[NodeRef, ...], Field(max_length=64)]
 BODY_REF = "BodyRef"  # defined where the union of all nodes is, see `app.spec.network.nodes`
 BODY_REFS = Annotated[tuple["BodyRef", ...], Field(min_length=1, max_length=256)]  # type: ignore[name-defined]  # noqa: F821
-MAX_INPUTS = 1024
 
 _EXAMPLE = {"layers": [{"kind": "Linear", "out_features": 8}, {"kind": "ReLU"}]}
 
@@ -55,16 +55,16 @@ CONTROL: KindTable = {
         {"selector": "expert", "cases": [_EXAMPLE, _EXAMPLE]},
     ),
     "Repeat": Kind(
-        "Runs the body a number of times on what it carries: as many of the first inputs as it has outputs. `times` is "
-        "a number, or a node that tells it. Without `share` every turn has parameters of its own.",
+        "Runs the body a number of times on its carry: as many of the first inputs as it has outputs. `times` is a "
+        "number, or a node that computes it. Without `share` every iteration has its own parameters.",
         {"times": _TIMES, "body": BODY_REF, "share": (bool, True), "max_iterations": (Size, 1000)},
         (1, MAX_INPUTS),
         "* → the same",
         {"times": 2, "body": _EXAMPLE},
     ),
     "While": Kind(
-        "Runs the body on what it carries while the condition, a bool, holds: for the batch (`halt` all), or for each "
-        "example, of which finished ones stay as they are (per_example).",
+        "Runs the body on its carry while the condition, a bool, is true: for the batch (`halt` all), or for each "
+        "example, where finished ones keep their values (per_example).",
         {
             "condition": BODY_REF,
             "body": BODY_REF,
@@ -77,8 +77,8 @@ CONTROL: KindTable = {
         {"condition": _EXAMPLE, "body": _EXAMPLE, "halt": "per_example"},
     ),
     "Scan": Kind(
-        "Runs the body along dimension 1: it gets what it carries, one step of each sequence in `over`, and the "
-        "`inputs`; its first outputs are carried on, the others are stacked. Rows end at their `lengths`.",
+        "Runs the body along dimension 1 on the carry, one step of each sequence in `over`, and the `inputs`. Its "
+        "first outputs are the next carry, the others are stacked. Rows end at their `lengths`.",
         {"over": _OVER, "carry": (NodeRefs, ()), "lengths": _REF, "body": BODY_REF, "reverse": (bool, False)},
         (0, MAX_INPUTS),
         "carry (N, *), over (N, L, *) → carry (N, *), (N, L, *)",

@@ -1,10 +1,10 @@
-"""The leaves of raw autograd (`Parameter`, `Buffer`, `Constant`), and how tensors are filled."""
+"""Leaves: `Parameter`, `Buffer` and `Constant`, and the initialisers that fill tensors."""
 
 from typing import Any
 
-from app.spec.base import Finite, NonNegative, Positive, SpecModel
-from app.spec.kinds import Kind, KindTable, create_kind_models, discriminated_union
-from app.spec.network.operations import TensorShape
+from app.spec.base import Finite, NonNegative, Positive
+from app.spec.kinds import Kind, KindModel, KindTable, create_kind_models, discriminated_union
+from app.spec.network.fields import TensorShape
 
 INITIALISERS: KindTable = {
     "zeros": Kind("All zeros."),
@@ -18,10 +18,10 @@ INITIALISERS: KindTable = {
     "kaiming_normal": Kind("He et al. (2015), normal, for rectifiers."),
     "orthogonal": Kind("Saxe et al. (2013): an orthogonal matrix.", {"gain": (Positive, 1.0)}),
 }
-INITIALISER_CLASSES = create_kind_models(INITIALISERS, SpecModel)
+INITIALISER_CLASSES = create_kind_models(INITIALISERS, KindModel)
 Initialiser: Any = discriminated_union(INITIALISER_CLASSES)
 _NORMAL = INITIALISER_CLASSES["normal"](kind="normal", std=0.02)  # type: ignore[call-arg]
-_ZEROS = INITIALISER_CLASSES["zeros"](kind="zeros")  # type: ignore[call-arg]
+_ZEROS = INITIALISER_CLASSES["zeros"](kind="zeros")
 
 NestedFloats = Finite | list[Finite] | list[list[Finite]] | list[list[list[Finite]]]
 

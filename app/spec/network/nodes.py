@@ -8,54 +8,50 @@ from typing import TYPE_CHECKING, Annotated
 from pydantic import Discriminator, Field, Tag
 
 from app.spec.base import Name, SpecModel
-from app.spec.kinds import Kind, create_kind_models, discriminated_union
+from app.spec.kinds import Kind, KindModel, create_kind_models, discriminated_union
 from app.spec.network.backbones import BACKBONES
 from app.spec.network.control import BODY_FIELDS, CONTROL, REFERENCE_FIELDS, NodeRef
+from app.spec.network.fields import MAX_INPUTS
 from app.spec.network.leaves import INITIALISERS, LEAVES
-from app.spec.network.modules import MODULES
-from app.spec.network.operations import OPERATIONS
+from app.spec.network.modules.catalog import MODULES
+from app.spec.network.operations.catalog import OPERATIONS
 from app.spec.training.losses import TORCH_LOSSES
 
 NODE_KINDS: Mapping[str, Kind] = {**MODULES, **BACKBONES, **OPERATIONS, **LEAVES, **CONTROL}
 
 
-class BaseNode(SpecModel):
-    """What every node has. In `layers` the `id` may be left out and there are no `inputs`."""
+class BaseNode(KindModel):
+    """The fields of all nodes. In `layers` the `id` is optional and there are no `inputs`."""
 
-    kind: str
     id: Name | None = None
-    inputs: Annotated[tuple[NodeRef, ...], Field(max_length=1024)] | None = None
-
-    def settings(self) -> dict[str, object]:
-        """Return the kind's own fields by name."""
-        return {name: getattr(self, name) for name in type(self).model_fields if name not in BaseNode.model_fields}
+    inputs: Annotated[tuple[NodeRef, ...], Field(max_length=MAX_INPUTS)] | None = None
 
     def references(self) -> list[tuple[str, str]]:
-        """Return (pointer, reference) of everything that the node names, in the order in which it takes them."""
-        named = []
+        """Return (pointer, reference) of all values that the node reads, in the order of its arguments."""
+        references = []
         for field in (*REFERENCE_FIELDS.get(self.kind, ()), "inputs"):
             value = getattr(self, field)
             if isinstance(value, str):
-                named.append((f"/{field}", value))
+                references.append((f"/{field}", value))
             elif isinstance(value, tuple):
-                named += [(f"/{field}/{place}", item) for place, item in enumerate(value)]
-        return named
+                references += [(f"/{field}/{place}", item) for place, item in enumerate(value)]
+        return references
 
     def bodies(self) -> dict[str, "tuple[str, BodyRef]"]:
-        """Return the bodies by the names under which they are built: (pointer, body)."""
-        found: dict[str, tuple[str, BodyRef]] = {}
+        """Return (pointer, body) by the names under which the bodies are built."""
+        bodies: dict[str, tuple[str, BodyRef]] = {}
         for field in BODY_FIELDS.get(self.kind, ()):
             value = getattr(self, field)
             if isinstance(value, tuple):
-                found |= {str(place): (f"/{field}/{place}", item) for place, item in enumerate(value)}
+                bodies |= {str(place): (f"/{field}/{place}", item) for place, item in enumerate(value)}
             elif value is not None:
-                found[field] = (f"/{field}", value)
-        return found
+                bodies[field] = (f"/{field}", value)
+        return bodies
 
 
 @dataclass(frozen=True, slots=True)
 class WiredNode:
-    """A node with everything settled: its name, what feeds it, and where the user wrote it."""
+    """A node with its id, its inputs, and its place in the user's document."""
 
     id: str
     node: BaseNode
@@ -71,18 +67,23 @@ class Body(SpecModel):
     nodes: "Nodes | None" = None
     outputs: Annotated[dict[Name, NodeRef], Field(min_length=1, max_length=64)] | None = None
 
+    def nodes_by_pointer(self) -> dict[str, BaseNode]:
+        """Return the nodes as they are written, by their pointers."""
+        forms = {"/layers": self.layers or (), "/nodes": self.nodes or ()}
+        return {f"{form}/{place}": node for form, nodes in forms.items() for place, node in enumerate(nodes)}
+
     def input_names(self, default: tuple[str, ...]) -> tuple[str, ...]:
-        """Return what the network reads; a chain of layers reads the first default input."""
+        """Return the names of the inputs; by default all of `default`, for a chain of layers the first."""
         return self.inputs or (default if self.layers is None else default[:1])
 
     def wired_nodes(self, default_inputs: tuple[str, ...] = ("input",)) -> list[WiredNode]:
-        """Return the nodes in an order in which each follows what it reads (the user's order wherever possible)."""
+        """Return the nodes in topological order, which is the user's order wherever possible."""
         if self.layers is not None:
             return list(wire_layers(self.layers, self.input_names(default_inputs)[0]))
         return topological_sort(wire_nodes(self.nodes or ()))
 
     def output_names(self) -> dict[str, str]:
-        """Return the outputs: name to what it is; by default `output` is the last node."""
+        """Return the source of each output by name; by default `output` is the last node."""
         if self.outputs:
             return dict(self.outputs)
         if self.layers is not None:
@@ -96,7 +97,7 @@ def _body_ref_tag(value: object) -> str:
 
 # A body in place, or the name of one of the network's blocks.
 BodyRef = Annotated[Annotated[Body, Tag("body")] | Annotated[Name, Tag("name")], Discriminator(_body_ref_tag)]
-# Other parts of the language have the plain names.
+# Losses, initialisers and the training plan have classes of the plain names.
 NODE_CLASS_NAMES = {kind: f"{kind}Node" for kind in (*TORCH_LOSSES, *INITIALISERS, "Training")}
 NODE_CLASSES = create_kind_models(NODE_KINDS, BaseNode, NODE_CLASS_NAMES)
 
@@ -113,7 +114,7 @@ for part in _RECURSIVE_MODELS:
 
 
 def wire_layers(layers: tuple[BaseNode, ...], source: str) -> Iterator[WiredNode]:
-    """Yield layers, each of which reads the one before; the first reads `source`."""
+    """Yield the layers, each with the one before as its input; the first reads `source`."""
     counts: dict[str, int] = {}
     for position, layer in enumerate(layers):
         counts[layer.kind] = counts.get(layer.kind, 0) + 1
@@ -124,31 +125,31 @@ def wire_layers(layers: tuple[BaseNode, ...], source: str) -> Iterator[WiredNode
 
 
 def wire_nodes(nodes: tuple[BaseNode, ...]) -> Iterator[WiredNode]:
-    """Yield nodes as they are written."""
+    """Yield the nodes in the order of the document."""
     for position, node in enumerate(nodes):
         reads = tuple(source for _, source in node.references())
         yield WiredNode(node.id or f"/nodes/{position}", node, reads, f"/nodes/{position}")
 
 
 def topological_sort(nodes: Iterator[WiredNode] | list[WiredNode]) -> list[WiredNode]:
-    """Order topologically (Kahn 1962): always the first one written that can come. What lies on a cycle is left out."""
+    """Order topologically (Kahn 1962), the first written first. Nodes on a cycle, or behind one, are left out."""
     nodes = list(nodes)
-    names = {placed.id for placed in nodes}
-    waiting = [{owner for source in placed.inputs if (owner := referenced_node(source)) in names} for placed in nodes]
+    names = {node.id for node in nodes}
+    pending = [{owner for source in node.inputs if (owner := referenced_node(source)) in names} for node in nodes]
     readers: dict[str, list[int]] = {}
-    for place, sources in enumerate(waiting):
+    for place, sources in enumerate(pending):
         for source in sources:
             readers.setdefault(source, []).append(place)
-    ready = [place for place, sources in enumerate(waiting) if not sources]  # ascending, so a heap
-    found: list[WiredNode] = []
+    ready = [place for place, sources in enumerate(pending) if not sources]  # ascending, so a heap
+    ordered: list[WiredNode] = []
     while ready:
-        placed = nodes[heappop(ready)]
-        found.append(placed)
-        for place in readers.pop(placed.id, ()):
-            waiting[place].discard(placed.id)
-            if not waiting[place]:
+        node = nodes[heappop(ready)]
+        ordered.append(node)
+        for place in readers.pop(node.id, ()):
+            pending[place].discard(node.id)
+            if not pending[place]:
                 heappush(ready, place)
-    return found
+    return ordered
 
 
 def referenced_node(ref: str) -> str:

@@ -6,11 +6,11 @@ Facts of a loss stand in its `LossKind`; what needs torch is in the row of the s
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, NamedTuple, cast
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from app.spec.base import Finite, NonNegative, Positive, Probability, SpecModel
+from app.spec.base import Finite, NonNegative, Positive, Probability
 from app.spec.data.columns import Column
-from app.spec.kinds import Kind, create_kind_models, discriminated_union
+from app.spec.kinds import Kind, KindModel, create_kind_models, discriminated_union
 
 TaskType = Literal["classes", "tags", "decisions", "labels", "numbers"]
 ClassWeights = tuple[float, ...] | Literal["balanced"] | None
@@ -123,10 +123,8 @@ class LossOptions(NamedTuple):
         return self.log_input or not self.log_target
 
 
-class BaseLoss(SpecModel):
+class BaseLoss(KindModel):
     """What every loss has."""
-
-    kind: str
 
     @property
     def row(self) -> LossKind:
@@ -166,7 +164,7 @@ def equivalent_loss(loss: BaseLoss, target: Column) -> BaseLoss:
     if loss.kind != OUTPUT_LOSS:
         return loss
     kind = EQUIVALENT_LOSSES[task_type(loss, target)]
-    return cast(BaseLoss, LOSS_CLASSES[kind].model_validate({"kind": kind}))
+    return LOSS_CLASSES[kind].model_validate({"kind": kind})
 
 
 def _target_task_type(target: Column) -> TaskType:

@@ -11,11 +11,11 @@ import torch
 from pydantic import ValidationError
 
 from app.spec.base import SpecModel
-from app.spec.kinds import Kind, create_kind_models, discriminated_union
+from app.spec.kinds import Kind, KindModel, create_kind_models, discriminated_union
 from app.spec.network.leaves import INITIALISERS
-from app.spec.network.modules import MODULES
-from app.spec.network.network import NODE_CLASSES, NODE_KINDS, BaseNode
-from app.spec.network.operations import OPERATIONS
+from app.spec.network.modules.catalog import MODULES
+from app.spec.network.nodes import NODE_CLASSES, NODE_KINDS, BaseNode
+from app.spec.network.operations.catalog import OPERATIONS
 from workers.network.kinds.leaves import INITIALISERS as FILLERS
 from workers.network.kinds.modules import MODULES as BUILDERS
 from workers.network.kinds.operations import OPERATIONS as FUNCTIONS
@@ -182,7 +182,7 @@ def test_every_row_is_complete(kind: str) -> None:
 
 def test_a_table_becomes_a_closed_union() -> None:
     table = {"one": Kind("One.", {"a": int}), "two": Kind("Two.", {"b": (float, 0.5)})}
-    made = create_kind_models(table, SpecModel)
+    made = create_kind_models(table, KindModel)
     union = type("Holder", (SpecModel,), {"__annotations__": {"item": discriminated_union(made)}})
     assert union.model_validate({"item": {"kind": "two"}}).model_dump() == {"item": {"kind": "two", "b": 0.5}}
     assert get_type_hints(made["one"])["a"] is int

@@ -91,7 +91,7 @@ LAYERS: list[tuple[Any, str, str, str, str]] = [
         layer("Conv2d", out_channels=3, kernel_size=[3, 3, 3]),
         "/kernel_size",
         "too_many",
-        "too many items, the most is 2",
+        "too many items, the maximum is 2",
         "",
     ),
     (

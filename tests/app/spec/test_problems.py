@@ -33,7 +33,7 @@ def test_a_job_without_mistakes_has_none() -> None:
 
 # (parts of the job, pointer, code, detail, hint)
 PARTS: list[tuple[dict[str, Any], str, str, str, str]] = [
-    ({"model": {"layers": []}}, "/model/layers", "too_few", "too few items, the least is 1", ""),
+    ({"model": {"layers": []}}, "/model/layers", "too_few", "too few items, the minimum is 1", ""),
     ({"model": 3}, "/model", "not_an_object", "an object is expected here", ""),
     (
         {"model": {"layer": []}},
@@ -92,7 +92,7 @@ PARTS: list[tuple[dict[str, Any], str, str, str, str]] = [
         "an objective has a loss, or several heads",
         'add "loss": {"kind": …}',
     ),
-    ({"objective": {"heads": {}}}, "/objective/heads", "too_few", "too few items, the least is 1", ""),
+    ({"objective": {"heads": {}}}, "/objective/heads", "too_few", "too few items, the minimum is 1", ""),
     (
         {"objective": {"heads": {"flow": {"loss": {"kind": "MSELoss"}}}}},
         "/objective/heads/flow",
@@ -169,7 +169,7 @@ def test_hints_name_at_most_two_words() -> None:
 def test_a_hundred_problems_are_told_and_how_many_there_are() -> None:
     found = problems(model={"layers": [layer("Linear", out_features=0)] * 250})
     assert len(found) == MAX_REPORTED_PROBLEMS + 1
-    assert found[-1] == ("", "too_many_problems", "there are 150 more problems", "mend these first")
+    assert found[-1] == ("", "too_many_problems", "there are 150 more problems", "fix these first")
     assert len(limit_problems([Problem("", "a", "b")] * MAX_REPORTED_PROBLEMS)) == MAX_REPORTED_PROBLEMS
 
 

@@ -7,7 +7,7 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.spec.network.network import NODE_KINDS
+from app.spec.network.nodes import NODE_KINDS
 from tests.workers.jobs import LIMITS, make_job, make_schema
 from workers.children.inspect import inspect_job
 

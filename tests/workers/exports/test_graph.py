@@ -13,6 +13,7 @@ from tests.workers.network.networks import Columns, Model, build_model, make_exa
 from tests.workers.network.runtime.test_build import LEAVES, RESIDUAL
 from workers.exports import graph
 from workers.exports.graph import export_graph
+from workers.exports.program import ExportCase, RunExported
 from workers.network.runtime.build import BuiltNetwork, build
 
 FILE_NAMES = {"onnx": "model.onnx", "torch_export": "model.pt2"}
@@ -169,7 +170,7 @@ def test_every_node_that_the_data_decides_about_is_named(form: str, tmp_path: Pa
 
 def test_random_numbers_are_no_fixed_graph(tmp_path: Path) -> None:
     (found,) = export_problems([{"kind": "randn_like"}], {"x": (4,)}, "onnx", tmp_path)
-    assert found[1].endswith("it draws random numbers, other ones each time")
+    assert found[1].endswith("it draws new random numbers in every run")
 
 
 def test_nodes_in_bodies_are_named_by_their_path(tmp_path: Path) -> None:
@@ -185,13 +186,13 @@ def test_a_told_number_of_turns_is_no_fixed_graph(tmp_path: Path) -> None:
     model = {"inputs": ["x", "n"], "nodes": [{"id": "most", "kind": "amax", "inputs": ["n"]}, *nodes]}
     nodes[0]["times"] = "most"
     (found,) = export_problems(model, {"x": (4,), "n": ((), "int64")}, "onnx", tmp_path)
-    assert "a node tells how often the body runs" in found[1]
+    assert "a node computes how often the body runs" in found[1]
 
 
 def test_a_node_that_an_exporter_refuses_is_found(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     real = graph.GRAPH_WRITERS["torch_export"]
 
-    def picky(case: graph.ExportCase, path: Path) -> graph.RunExported:
+    def picky(case: ExportCase, path: Path) -> RunExported:
         if any(node.kind == "LSTM" for node in case.graph.blueprint.nodes):
             raise RuntimeError("no such operator\nand a long story")
         return real(case, path)
@@ -202,7 +203,7 @@ def test_a_node_that_an_exporter_refuses_is_found(monkeypatch: pytest.MonkeyPatc
 
 
 def test_a_full_memory_is_no_fault_of_the_network(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    def greedy(case: graph.ExportCase, path: Path) -> graph.RunExported:
+    def greedy(case: ExportCase, path: Path) -> RunExported:
         raise RuntimeError("DefaultCPUAllocator: can't allocate memory")
 
     monkeypatch.setattr(graph, "GRAPH_WRITERS", {"torch_export": greedy})
@@ -291,7 +292,7 @@ def test_steps_are_written_out_for_one_length_alone(form: str, tmp_path: Path) -
     model = parse_model({"inputs": ["text", "text_length"], "nodes": nodes})
     weights = build(model, TEXTS, TEXTS.inputs).state_dict()
     path = tmp_path / FILE_NAMES[form]
-    with pytest.raises(NotExportable, match="its steps are written out"):
+    with pytest.raises(NotExportable, match="its steps are unrolled"):
         export_graph(model, TEXTS, TEXTS.inputs, weights, form, path)
     text, length = TEXTS.columns
     fixed = (text.model_copy(update={"ragged": False, "padded": True, "shape": (5,)}), length)

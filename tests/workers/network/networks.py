@@ -9,7 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from app.spec.data.columns import Column, DataSchema
-from app.spec.network.network import Network, check_network
+from app.spec.network.network import Network
+from app.spec.network.validation import check_network
 from workers.network.codegen.source import write_source
 from workers.network.inference.partial_network import PartialNetwork
 from workers.network.inference.shape_inference import infer_shapes

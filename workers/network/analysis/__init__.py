@@ -1,4 +1,4 @@
-"""Questions about a network: its graph, parameters by name, dependencies, gradients.
+"""Analysis of a network: its graph, parameters by name, dependencies, gradients.
 
 Here: read-only views. Never: changes to a network.
 """

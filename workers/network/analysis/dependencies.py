@@ -1,4 +1,4 @@
-"""What the outputs of a network depend on, and the part of it that some of them need."""
+"""The inputs that each output depends on, and the part of a network that some outputs need."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
@@ -6,44 +6,44 @@ from dataclasses import replace
 from app.spec.network.nodes import referenced_node
 from workers.network.blueprint import Blueprint
 
-NodeOrInput = int | str  # a node, by its place, or an input of the network
+NodeOrInput = int | str  # a node, by its index, or an input of the network
 
 
 def input_dependencies(blueprint: Blueprint) -> dict[str, frozenset[str]]:
     """Return the inputs that each output depends on."""
-    reads, made = _node_reads(blueprint)
+    reads, sources = _node_reads(blueprint)
     return {
-        name: frozenset(each for each in _ancestors(reads, [made[referenced_node(source)]]) if isinstance(each, str))
+        name: frozenset(each for each in _ancestors(reads, [sources[referenced_node(source)]]) if isinstance(each, str))
         for name, source in blueprint.outputs.items()
     }
 
 
 def prune_to_outputs(blueprint: Blueprint, outputs: Sequence[str]) -> Blueprint:
-    """Return the blueprint of a network with these outputs alone, without what they do not depend on."""
-    kept = {name: blueprint.outputs[name] for name in outputs}
-    reads, made = _node_reads(blueprint)
-    reached = _ancestors(reads, [made[referenced_node(source)] for source in kept.values()])
-    nodes = tuple(node for place, node in enumerate(blueprint.nodes) if place in reached)
-    inputs = tuple(name for name in blueprint.inputs if name in reached)
-    return replace(blueprint, inputs=inputs, nodes=nodes, outputs=kept)
+    """Return the blueprint of the part of a network that these outputs depend on."""
+    selected = {name: blueprint.outputs[name] for name in outputs}
+    reads, sources = _node_reads(blueprint)
+    needed = _ancestors(reads, [sources[referenced_node(source)] for source in selected.values()])
+    nodes = tuple(node for place, node in enumerate(blueprint.nodes) if place in needed)
+    inputs = tuple(name for name in blueprint.inputs if name in needed)
+    return replace(blueprint, inputs=inputs, nodes=nodes, outputs=selected)
 
 
 def _node_reads(blueprint: Blueprint) -> tuple[list[list[NodeOrInput]], dict[str, NodeOrInput]]:
-    """Return what each node reads, and what each name stands for at the end: a layer may be named like an input."""
-    made: dict[str, NodeOrInput] = {name: name for name in blueprint.inputs}
+    """Return what each node reads, and the final meaning of each name: a layer may have the name of an input."""
+    sources: dict[str, NodeOrInput] = {name: name for name in blueprint.inputs}
     reads = []
     for place, node in enumerate(blueprint.nodes):
-        reads.append([made[referenced_node(name)] for name in node.inputs])
-        made[node.id] = place
-    return reads, made
+        reads.append([sources[referenced_node(name)] for name in node.inputs])
+        sources[node.id] = place
+    return reads, sources
 
 
 def _ancestors(reads: Sequence[Sequence[NodeOrInput]], start: Iterable[NodeOrInput]) -> set[NodeOrInput]:
-    waiting = list(dict.fromkeys(start))
-    seen = set(waiting)
-    for source in waiting:  # grows while it is walked
+    ancestors = list(dict.fromkeys(start))
+    visited = set(ancestors)
+    for source in ancestors:  # grows while it is walked
         for other in reads[source] if isinstance(source, int) else ():
-            if other not in seen:
-                seen.add(other)
-                waiting.append(other)
-    return seen
+            if other not in visited:
+                visited.add(other)
+                ancestors.append(other)
+    return visited

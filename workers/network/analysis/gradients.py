@@ -1,6 +1,6 @@
-"""What autograd makes of a network: the graph of backward, and whether its gradients are those of the function."""
+"""The graph of backward, and a comparison of gradients with finite differences."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -11,17 +11,17 @@ from torch import Tensor
 from app.spec.data.columns import DataSchema
 from workers.network.runtime.build import BuiltNetwork
 
-EXAMPLES = 2  # so few show everything that a batch shows
-MAX_CHECKED_ELEMENTS = 5_000  # numbers that are varied, each for two forward passes
-TOLERANCE = 1e-5  # between analytic and numeric gradients, in double precision
+EXAMPLES = 2  # the smallest batch with interactions between examples
+MAX_CHECKED_ELEMENTS = 5_000  # each takes two forward passes
+TOLERANCE = 1e-5  # relative to the largest gradient of a tensor, or absolute where that is below 1
 
 
 @dataclass(frozen=True, slots=True)
 class GradientCheck:
-    """How far analytic gradients are from differences, per parameter and per input of floats."""
+    """The differences of analytic and numeric gradients, per parameter and per floating-point input."""
 
     passed: bool
-    differences: Mapping[str, float]  # largest absolute difference
+    differences: Mapping[str, float]  # largest difference, scaled as `TOLERANCE` is
 
     def as_dict(self) -> dict[str, Any]:
         """Return the JSON form."""
@@ -29,21 +29,21 @@ class GradientCheck:
 
 
 def random_inputs(schema: DataSchema, names: Sequence[str], seed: int = 0) -> dict[str, Tensor]:
-    """Return `EXAMPLES` random examples of columns: normal floats, 0 and 1 for whole numbers, and true for bools."""
+    """Return random columns (EXAMPLES, *shape): normal in float64, or 0 and 1 in the column's integer or bool dtype."""
     generator = torch.Generator().manual_seed(seed)
     values = {}
     for name in names:
         column = schema.column(name)
         if column is None:
             continue
-        drawn = torch.randn(EXAMPLES, *column.shape, generator=generator, dtype=torch.float64)
-        values[name] = drawn if "float" in column.dtype else (drawn > 0).to(getattr(torch, column.dtype))
+        sample = torch.randn(EXAMPLES, *column.shape, generator=generator, dtype=torch.float64)
+        values[name] = sample if "float" in column.dtype else (sample > 0).to(getattr(torch, column.dtype))
     return values
 
 
 @contextmanager
 def _double_precision() -> Iterator[None]:
-    """Have what a network makes of whole numbers, or of nothing, be double as its weights are."""
+    """Make float64 the default dtype, so that tensors which a network creates have the dtype of its weights."""
     before = torch.get_default_dtype()
     torch.set_default_dtype(torch.float64)
     try:
@@ -54,9 +54,9 @@ def _double_precision() -> Iterator[None]:
 
 @_double_precision()
 def backward_graph(network: BuiltNetwork, values: Mapping[str, Tensor]) -> dict[str, Any]:
-    """Return the graph of backward after one forward pass: nodes {id, name, parameter?} and edges, from the outputs on.
+    """Return the graph of backward after one forward pass: outputs, nodes {id, name, parameter?} and edges.
 
-    A node is a function that passes gradients on; "AccumulateGrad" are the parameters, with their names.
+    A node is a `grad_fn`; an "AccumulateGrad" node has the name of its parameter. Edges lead away from the outputs.
     """
     names = {id(parameter): name for name, parameter in network.named_parameters()}
     network.double().train()
@@ -66,7 +66,7 @@ def backward_graph(network: BuiltNetwork, values: Mapping[str, Tensor]) -> dict[
     nodes, edges = [], []
     for function, following in _walk(list(roots.values())):
         number = numbers.setdefault(function, len(numbers))
-        variable = getattr(function, "variable", None)
+        variable = getattr(function, "variable", None)  # of AccumulateGrad alone; torch has no public class for it
         parameter = {"parameter": names[id(variable)]} if id(variable) in names else {}
         nodes.append({"id": number, "name": function.name(), **parameter})
         edges += [[number, numbers.setdefault(each, len(numbers))] for each in following]
@@ -74,55 +74,54 @@ def backward_graph(network: BuiltNetwork, values: Mapping[str, Tensor]) -> dict[
 
 
 def _walk(roots: Sequence[Any]) -> Iterator[tuple[Any, list[Any]]]:
-    """Yield every function of backward once, with those that it passes gradients to; without recursion."""
-    seen, waiting = set(roots), list(dict.fromkeys(roots))
-    for function in waiting:  # grows while it is walked
+    """Yield every `grad_fn` once, with its successors. Iterative, since graphs are deep."""
+    visited, functions = set(roots), list(dict.fromkeys(roots))
+    for function in functions:  # grows while it is walked
         following = [each for each, _ in function.next_functions if each is not None]
         for each in following:
-            if each not in seen:
-                seen.add(each)
-                waiting.append(each)
+            if each not in visited:
+                visited.add(each)
+                functions.append(each)
         yield function, following
 
 
 @_double_precision()
 def check_gradients(network: BuiltNetwork, values: Mapping[str, Tensor]) -> GradientCheck:
-    """Compare every gradient of the sum of squares of the outputs with central differences, in double precision.
+    """Compare the gradient of the sum of squares of the outputs with central differences, in float64.
 
-    What the network draws at random is drawn the same every time. Raises `ValueError` for more than `MOST_CHECKED`
-    numbers.
+    Every forward pass has the same random seed. Raises `ValueError` for more than `MAX_CHECKED_ELEMENTS` elements.
     """
     network.double().train()
     tensors: dict[str, Tensor] = dict(network.named_parameters())
     tensors |= {name: value.requires_grad_() for name, value in values.items() if value.is_floating_point()}
     count = sum(tensor.numel() for tensor in tensors.values())
     if count > MAX_CHECKED_ELEMENTS:
-        raise ValueError(f"{count:,} numbers would be varied, at most {MAX_CHECKED_ELEMENTS:,} are")
+        raise ValueError(f"{count:,} elements would be checked, at most {MAX_CHECKED_ELEMENTS:,} are allowed")
 
     def loss() -> Tensor:
         torch.manual_seed(0)
         return torch.stack([output.double().square().sum() for output in network(values).values()]).sum()
 
-    whole = loss()
-    found = torch.autograd.grad(whole, list(tensors.values()), allow_unused=True) if whole.requires_grad else []
+    total = loss()
+    gradients = torch.autograd.grad(total, list(tensors.values()), allow_unused=True) if total.requires_grad else []
     differences = {}
-    for (name, tensor), gradient in zip(tensors.items(), found, strict=False):
+    for (name, tensor), gradient in zip(tensors.items(), gradients, strict=False):
         expected = _central_differences(tensor, loss)
-        told = torch.zeros_like(tensor) if gradient is None else gradient
+        analytic = torch.zeros_like(tensor) if gradient is None else gradient
         scale = max(1.0, float(expected.abs().max())) if expected.numel() else 1.0
-        differences[name] = float((told - expected).abs().max()) / scale if expected.numel() else 0.0
+        differences[name] = float((analytic - expected).abs().max()) / scale if expected.numel() else 0.0
     return GradientCheck(all(value <= TOLERANCE for value in differences.values()), differences)
 
 
 @torch.no_grad()
-def _central_differences(tensor: Tensor, loss: Any, step: float = 1e-6) -> Tensor:
-    """Return the central differences of a function that depends on the tensor, element by element."""
-    flat, found = tensor.data.view(-1), torch.empty(tensor.numel(), dtype=torch.float64)
+def _central_differences(tensor: Tensor, loss: Callable[[], Tensor], step: float = 1e-6) -> Tensor:
+    """Return the central differences of `loss` with respect to each element, in the shape of `tensor`."""
+    flat, differences = tensor.data.view(-1), torch.empty(tensor.numel(), dtype=torch.float64)
     for place in range(tensor.numel()):
         before = flat[place].item()
         flat[place] = before + step
         above = loss()
         flat[place] = before - step
-        found[place] = (above - loss()) / (2 * step)
+        differences[place] = (above - loss()) / (2 * step)
         flat[place] = before
-    return found.view_as(tensor)
+    return differences.view_as(tensor)

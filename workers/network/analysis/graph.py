@@ -1,46 +1,44 @@
-"""What the inspector tells about a network: its nodes and edges, in JSON."""
+"""A network as JSON: inputs, nodes, edges, outputs and totals."""
 
 from collections.abc import Sequence
 from typing import Any
 
 from torch import Tensor
 
+from app.spec.network.nodes import referenced_node
 from workers.network.inference.costs import flops
 from workers.network.inference.input_checks import SYMBOLIC_BATCH_SIZE
 from workers.network.inference.partial_network import InferredBody, InferredNode, PartialNetwork
 
-BRANCHING_KINDS = frozenset({"If", "Route"})
 
+def describe_graph(partial: PartialNetwork, prefix: str) -> dict[str, Any]:
+    """Return inputs, nodes, edges, outputs and totals, without what could not be inferred.
 
-def describe_graph(draft: PartialNetwork, prefix: str) -> dict[str, Any]:
-    """Return inputs, nodes, edges, outputs and totals, as far as they are settled.
-
-    `prefix` is the network's own pointer. Floating point operations are those of one example, forward.
+    `prefix` is the network's own pointer. Floating point operations are those of a forward pass of one example.
     """
-    sources = draft.blueprint.outputs
-    nodes = [_node(trace, prefix) for trace in draft.nodes]
+    sources = partial.blueprint.outputs
+    nodes = [_node(trace, prefix) for trace in partial.nodes]
     parameters, buffers, work = (sum(node[part] for node in nodes) for part in ("parameters", "buffers", "flops"))
     return {
-        "inputs": {name: _value(draft.values[name]) for name in draft.blueprint.inputs if name in draft.values},
+        "inputs": {name: _value(partial.values[name]) for name in partial.blueprint.inputs if name in partial.values},
         "nodes": nodes,
-        "edges": [[source.partition(".")[0], trace.node.id] for trace in draft.nodes for source in trace.node.inputs],
+        "edges": [[referenced_node(source), trace.node.id] for trace in partial.nodes for source in trace.node.inputs],
         "outputs": {
-            name: {"node": source, **_value(draft.values[source])}
+            name: {"node": source, **_value(partial.values[source])}
             for name, source in sources.items()
-            if source in draft.values
+            if source in partial.values
         },
         "totals": {"parameters": parameters, "trainable": parameters, "buffers": buffers, "flops": work},
     }
 
 
 def _flops(trace: InferredNode) -> int:
-    """Return the floating point operations of a node for one example; for all of them, where it sees no examples.
+    """Return the floating point operations of a node for one example, or in all if none of its tensors has a batch.
 
-    Of bodies among which it chooses the most costly counts; a loop that ends by itself counts as one turn.
+    A loop without a fixed number of iterations counts once.
     """
     if trace.bodies:
-        costs = [inner.iterations * sum(map(_flops, inner.network.nodes)) for inner in trace.bodies.values()]
-        return max(costs) if trace.node.kind in BRANCHING_KINDS else sum(costs)
+        return trace.cost_of_bodies(_flops)
     inputs = [value.shape for value in trace.inputs]
     count = (
         trace.flops
@@ -55,20 +53,20 @@ def _flops(trace: InferredNode) -> int:
 
 
 def with_batch_size(shape: Sequence[int], batch_size: int) -> list[int]:
-    """Return a shape with a real number of examples; a dimension may hold several rows of each."""
+    """Return a shape with a real batch size. A dimension may hold several rows of each example."""
     return [size // SYMBOLIC_BATCH_SIZE * batch_size if size % SYMBOLIC_BATCH_SIZE == 0 else size for size in shape]
 
 
 def _node(trace: InferredNode, prefix: str) -> dict[str, Any]:
     node = trace.node
-    others = dict(zip(node.outputs, (trace.output, *trace.other_outputs), strict=False))
+    outputs = dict(zip(node.outputs, (trace.output, *trace.other_outputs), strict=False))
     bodies = {
         name: describe_graph(inner.network, prefix) | {"turns": inner.iterations}
         for name, inner in _distinct_bodies(trace).items()
     }
     more: dict[str, Any] = {"bodies": bodies} if bodies else {}
-    if others:
-        more["outputs"] = {name: _value(value) for name, value in others.items()}
+    if outputs:
+        more["outputs"] = {name: _value(value) for name, value in outputs.items()}
     return {
         "id": node.id,
         "kind": node.kind,
@@ -83,9 +81,9 @@ def _node(trace: InferredNode, prefix: str) -> dict[str, Any]:
 
 
 def _distinct_bodies(trace: InferredNode) -> dict[str, InferredBody]:
-    """Return the bodies, of those that are built alike the first."""
-    alike: dict[int, str] = {}
-    return {name: inner for name, inner in trace.bodies.items() if alike.setdefault(id(inner.network), name) == name}
+    """Return the bodies without repetitions of the same network."""
+    names: dict[int, str] = {}
+    return {name: inner for name, inner in trace.bodies.items() if names.setdefault(id(inner.network), name) == name}
 
 
 def _value(value: Tensor) -> dict[str, Any]:
@@ -93,7 +91,7 @@ def _value(value: Tensor) -> dict[str, Any]:
 
 
 def _size(size: int) -> int | str:
-    """Return "N" for the examples, "4*N" where a dimension holds four rows of each, else the number."""
+    """Return "N" for the batch dimension, "4*N" for four rows of each example, else the number."""
     if size == 0 or size % SYMBOLIC_BATCH_SIZE:
         return size
     return "N" if size == SYMBOLIC_BATCH_SIZE else f"{size // SYMBOLIC_BATCH_SIZE}*N"

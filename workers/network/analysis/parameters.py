@@ -1,14 +1,14 @@
-"""The parameters and buffers of a network by their names in `state_dict`, told from its blueprint."""
+"""The parameters and buffers of a network by their names in `state_dict`, derived from its blueprint."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from math import prod
 from typing import Any
 
-import torch
 from torch import nn
 
 from workers.network.blueprint import Blueprint, ResolvedNode
+from workers.network.inference.input_checks import META
 from workers.network.kinds.catalog import CATALOG
 from workers.network.kinds.control import ControlKind
 from workers.network.kinds.leaves import LeafKind
@@ -29,28 +29,28 @@ NORM_LAYERS = (
 
 @dataclass(frozen=True, slots=True)
 class ParameterInfo:
-    """A parameter. `name` is its first one: parts that are shared have several."""
+    """A parameter. `name` is the first of its names: a shared part has several."""
 
     name: str
     shape: tuple[int, ...]
-    is_bias_or_norm: bool  # a bias, or of a normalisation
+    is_bias_or_norm: bool  # a bias, or a weight of a normalisation layer
 
     @property
     def element_count(self) -> int:
-        """How many numbers it holds."""
+        """The number of elements."""
         return prod(self.shape)
 
 
 @dataclass
 class ParameterIndex:
-    """All parameters and buffers by all their names, and the paths of all nodes and their parts."""
+    """All parameters and buffers by name, and the paths of all nodes and submodules."""
 
     weights: dict[str, ParameterInfo] = field(default_factory=dict)
     buffers: dict[str, tuple[int, ...]] = field(default_factory=dict)  # shapes
     paths: set[str] = field(default_factory=set)
 
     def add(self, inner: "ParameterIndex", path: str, first: str) -> None:
-        """Add what lies at `path`, whose parameters are called as if it lay at `first`."""
+        """Add the index of a submodule at `path`. Its first use, which names the parameters, is at `first`."""
         self.paths.add(path)
         self.paths.update(f"{path}.{name}" for name in inner.paths)
         for name, weight in inner.weights.items():
@@ -59,51 +59,51 @@ class ParameterIndex:
 
     @property
     def shapes(self) -> dict[str, tuple[int, ...]]:
-        """The shape of everything in the `state_dict`."""
+        """The shapes of the `state_dict`."""
         return {name: weight.shape for name, weight in self.weights.items()} | self.buffers
 
 
 def index_parameters(blueprint: Blueprint) -> ParameterIndex:
-    """Return the census of a network."""
+    """Return the index of a network."""
     return _ParameterIndexer().body(blueprint)
 
 
 class _ParameterIndexer:
-    """Counts; what is built alike is counted once."""
+    """Indexes networks; equal modules and bodies are indexed once."""
 
     def __init__(self) -> None:
         self._modules: dict[Any, ParameterIndex] = {}
         self._bodies: dict[int, ParameterIndex] = {}
 
     def body(self, blueprint: Blueprint) -> ParameterIndex:
-        """Return the census of a body."""
+        """Return the index of a body."""
         if id(blueprint) not in self._bodies:
-            found = ParameterIndex()
+            index = ParameterIndex()
             shared: dict[str, str] = {}
             for node in blueprint.nodes:
-                self._node(node, found, shared.setdefault(node.share, node.id) if node.share else node.id)
-            self._bodies[id(blueprint)] = found
+                self._node(node, index, shared.setdefault(node.share, node.id) if node.share else node.id)
+            self._bodies[id(blueprint)] = index
         return self._bodies[id(blueprint)]
 
-    def _node(self, node: ResolvedNode, found: ParameterIndex, first: str) -> None:
+    def _node(self, node: ResolvedNode, index: ParameterIndex, first: str) -> None:
         row = CATALOG[node.kind]
-        found.paths.add(node.id)
+        index.paths.add(node.id)
         if isinstance(row, LeafKind) and row.storage == "parameter":
-            found.weights[node.id] = ParameterInfo(node.id, tuple(node.parameters["shape"]), "bias" in node.id)
+            index.weights[node.id] = ParameterInfo(node.id, tuple(node.parameters["shape"]), "bias" in node.id)
         elif isinstance(row, LeafKind) and row.storage == "buffer":
-            found.buffers[node.id] = tuple(node.parameters["shape"])
+            index.buffers[node.id] = tuple(node.parameters["shape"])
         elif isinstance(row, ModuleKind):
-            found.add(self._module(node, row), node.id, first)
+            index.add(self._module(node, row), node.id, first)
         elif isinstance(row, ControlKind) and row.function is None:
-            found.add(self.body(node.bodies["name"]), node.id, first)
+            index.add(self.body(node.bodies["name"]), node.id, first)
         elif isinstance(row, ControlKind):
             for name, body in node.bodies.items():
-                found.add(self.body(body), f"{node.id}.{name}", f"{first}.{name}")
+                index.add(self.body(body), f"{node.id}.{name}", f"{first}.{name}")
 
     def _module(self, node: ResolvedNode, row: ModuleKind) -> ParameterIndex:
         key = (node.kind, tuple(node.parameters.items()))
         if key not in self._modules:
-            with torch.device("meta"):
+            with META:
                 module = row.module(node.parameters)
             paths = {path for path, _ in module.named_modules() if path}
             weights = dict(_weights(module))

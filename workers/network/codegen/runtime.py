@@ -1,95 +1,96 @@
-"""Functions of this service whose source `model.py` carries, since torch has none like them."""
+"""Functions of this service that `model.py` carries, since torch has none like them."""
 
 import ast
 import inspect
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
 from types import ModuleType
-from typing import Any
 
-from workers.network.kinds import functional as own
+from workers.network.kinds import functional
 from workers.network.kinds.control import CONTROL
 from workers.network.runtime import control_flow, fold, fold_bodies, tree_levels
 
-Function = Callable[..., Any]
-
-SHAPE_FUNCTIONS: tuple[Function, ...] = (own.reshape, own.zeros, own.ones, own.full, own.rand, own.randn)
-HELPER_FUNCTIONS: tuple[Function, ...] = (
-    own.run_padded,
-    own.run_recurrent,
-    own.attend,
-    own.encode,
-    own.decode,
-    own.length_mask,
-    own.pool_sequence,
-    own.add_sinusoids,
-    *SHAPE_FUNCTIONS,
-    own.windows,
-    own.index_select,
-    own.gather,
-    own.scatter_add,
-    own.einsum,
-    own.outer,
-    own.to,
-    own.arange,
-    own.attention,
-    own.run_lstm_cell,
-    own.run_segmentation,
-    own.adapt_input_channels,
-    own.VariationalDropout,
-    own.Training,
+MODULES = (functional, control_flow, tree_levels, fold, fold_bodies)  # each after those that it imports
+OWN_FUNCTIONS = frozenset(
+    value for value in vars(functional).values() if inspect.isroutine(value) and value.__module__ == functional.__name__
 )
-HELPER_DEPENDENCIES: Mapping[Function, tuple[Function, ...]] = {own.run_recurrent: (own.run_padded,)}
-CONTROL_FLOW_FUNCTIONS: tuple[Function, ...] = tuple(
-    row.function for row in CONTROL.values() if row.function is not None
+OWN_MODULES = frozenset(
+    value for value in vars(functional).values() if inspect.isclass(value) and value.__module__ == functional.__name__
 )
-CONTROL_FLOW_HELPERS: tuple[Function, ...] = (
-    control_flow.discard_metric,
-    control_flow.as_tuple,
-    control_flow.unwrap_single,
-)  # what functions of control flow use
-TYPE_ALIASES = "Bodies = Mapping[str, nn.Module]\nRecordMetric = Callable[[str, float, int], None]\n"
-PACKING_IMPORT = "from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence"
-HELPER_NAMES = frozenset(function.__name__ for function in (*HELPER_FUNCTIONS, *CONTROL_FLOW_FUNCTIONS))
+CONTROL_FLOW_FUNCTIONS = frozenset(row.function for row in CONTROL.values() if row.function is not None)
+COPIED_CALLABLES: frozenset[Callable[..., object]] = OWN_FUNCTIONS | OWN_MODULES | CONTROL_FLOW_FUNCTIONS
+CALLED_NAMES = frozenset(each.__name__ for each in COPIED_CALLABLES)
+IMPORTS = ("torch", "torch.Tensor", "torch.nn")  # of every file
 
 
-def preamble(used: Sequence[Function], *, vision: bool = False) -> str:
-    """Return the imports and the functions that a file needs which calls the functions `used`."""
-    used = [*used, *(function for caller in used for function in HELPER_DEPENDENCIES.get(caller, ()))]
-    calls = [function for function in HELPER_FUNCTIONS if function in used]
-    flows = [function for function in CONTROL_FLOW_FUNCTIONS if function in used]
-    whole = [tree_levels, fold, fold_bodies] if fold_bodies.fold_trees in flows else []
-    imports = {"import torch", "from torch import Tensor, nn"}
-    imports |= (
-        {"from collections.abc import Sequence"} if any(function in calls for function in SHAPE_FUNCTIONS) else set()
-    )
-    imports |= {"from typing import Any"} if own.adapt_input_channels in calls else set()
-    imports |= {"import torchvision"} if vision else set()
-    imports |= {PACKING_IMPORT} if own.run_recurrent in calls else set()
-    imports |= {"from collections.abc import Callable, Mapping", "from typing import Any"} if flows else set()
-    imports |= {line for module in whole for line in _imports(module)}
-    sources = [inspect.getsource(function) for function in calls]
-    if flows:
-        small = [function for function in flows if function is not fold_bodies.fold_trees]
-        sources += [TYPE_ALIASES, *map(inspect.getsource, (*CONTROL_FLOW_HELPERS, *small))]
-    sources += [_body(module) for module in whole]
-    ours = sorted(line for line in imports if "torch" not in line)
-    torch = sorted((line for line in imports if "torch" in line), key=lambda line: (line.startswith("from"), line))
-    text = "\n".join([*ours, *([""] if ours else []), *torch])
-    return text + "\n\n\n" + "".join(f"{source.rstrip()}\n\n\n" for source in sources)
+@dataclass(frozen=True, slots=True)
+class Definition:
+    """A function, class or alias of a module: its source, and the names that it reads."""
+
+    source: str
+    reads: frozenset[str]
 
 
-def _imports(module: ModuleType) -> Iterator[str]:
-    """Yield a module's imports, but those of its neighbours, which the file carries too."""
-    for node in ast.parse(inspect.getsource(module)).body:
-        if isinstance(node, ast.Import) or (isinstance(node, ast.ImportFrom) and "workers" not in (node.module or "")):
-            yield ast.unparse(node)
+def preamble(used: Iterable[Callable[..., object]], *, vision: bool = False) -> str:
+    """Return the imports and definitions of a file that calls the functions `used`, and torchvision if `vision`."""
+    definitions, importable = _definitions(), _imports()
+    reached = list(dict.fromkeys(each.__name__ for each in used if each in COPIED_CALLABLES))
+    for name in reached:  # grows while it is walked
+        reached += sorted(definitions[name].reads & definitions.keys() - set(reached))
+    names = {name for each in reached for name in definitions[each].reads & importable.keys()}
+    imports = {*IMPORTS, *(importable[name] for name in names), *(("torchvision",) if vision else ())}
+    sources = [definition.source for name, definition in definitions.items() if name in reached]
+    return f"{_import_lines(imports)}\n\n\n" + "".join(f"{source}\n\n\n" for source in sources)
 
 
-def _body(module: ModuleType) -> str:
-    """Return a module's source without its docstring and imports."""
+@cache
+def _definitions() -> Mapping[str, Definition]:
+    """Return the definitions of all modules by name, in an order in which each follows what it reads."""
+    return {name: definition for module in MODULES for name, definition in _module_definitions(module)}
+
+
+def _module_definitions(module: ModuleType) -> Iterator[tuple[str, Definition]]:
     source = inspect.getsource(module)
-    parts = ast.parse(source).body
-    first = next(node for node in parts[1:] if not isinstance(node, ast.Import | ast.ImportFrom))
-    decorators = getattr(first, "decorator_list", [])
-    start = min([first.lineno, *(decorator.lineno for decorator in decorators)])
-    return "\n".join(source.splitlines()[start - 1 :])
+    lines = source.splitlines()
+    for node in ast.parse(source).body:
+        if isinstance(node, ast.FunctionDef | ast.ClassDef):
+            first = min([node.lineno, *(decorator.lineno for decorator in node.decorator_list)])
+            yield node.name, Definition("\n".join(lines[first - 1 : node.end_lineno]), _names_read(node))
+        elif isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
+            yield node.targets[0].id, Definition(ast.unparse(node), _names_read(node))
+
+
+def _names_read(definition: ast.AST) -> frozenset[str]:
+    """Return the names that a definition reads and does not bind itself."""
+    nodes = list(ast.walk(definition))
+    names = [node for node in nodes if isinstance(node, ast.Name)]
+    bound = {node.id for node in names if not isinstance(node.ctx, ast.Load)}
+    bound |= {node.arg for node in nodes if isinstance(node, ast.arg)}
+    return frozenset(node.id for node in names) - bound
+
+
+@cache
+def _imports() -> Mapping[str, str]:
+    """Return what the modules import from elsewhere: name to dotted path."""
+    nodes = [node for module in MODULES for node in ast.parse(inspect.getsource(module)).body]
+    paths = {alias.name: alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
+    for node in nodes:
+        if isinstance(node, ast.ImportFrom) and node.module and not node.module.startswith("workers."):
+            paths |= {alias.name: f"{node.module}.{alias.name}" for alias in node.names}
+    return paths
+
+
+def _import_lines(paths: Iterable[str]) -> str:
+    """Return import statements: the standard library's first, then torch's."""
+    froms: dict[str, list[str]] = {}
+    lines = []
+    for path in sorted(paths):
+        module, _, name = path.rpartition(".")
+        if module:
+            froms.setdefault(module, []).append(name)
+        else:
+            lines.append(f"import {path}")
+    lines += [f"from {module} import {', '.join(names)}" for module, names in froms.items()]
+    standard = [line for line in lines if "torch" not in line]
+    return "\n".join([*standard, *([""] if standard else []), *(line for line in lines if "torch" in line)])

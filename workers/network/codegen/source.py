@@ -1,18 +1,21 @@
-"""`model.py`: a built network as plain PyTorch source, for use without this service."""
+"""`model.py`: a network as plain PyTorch source, for use without this service."""
 
-import inspect
-from collections.abc import Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from keyword import iskeyword
-from typing import Any
-
-import torch
 
 from workers.network.blueprint import Blueprint, ResolvedNode
-from workers.network.codegen.runtime import HELPER_FUNCTIONS, HELPER_NAMES, Function, preamble
+from workers.network.codegen.expressions import (
+    dict_expression,
+    keyword_list,
+    keywords,
+    leaf_statements,
+    non_default_arguments,
+)
+from workers.network.codegen.runtime import CALLED_NAMES, OWN_FUNCTIONS, OWN_MODULES, preamble
 from workers.network.kinds.catalog import CATALOG
 from workers.network.kinds.control import ControlKind
-from workers.network.kinds.leaves import INITIALISERS, LeafKind
+from workers.network.kinds.leaves import LeafKind
 from workers.network.kinds.modules import ModuleKind
 from workers.network.kinds.operations import OperationKind
 from workers.network.runtime.build import BuiltNetwork
@@ -29,14 +32,14 @@ or, without the package safetensors, from weights.pth:
 Call `network.eval()` before predicting.
 """
 '''
-RESERVED_NAMES = frozenset({"self", "torch", "torchvision", "nn", "Tensor", "Sequence", "__debug__"}) | HELPER_NAMES
+RESERVED_NAMES = frozenset({"self", "torch", "torchvision", "nn", "Tensor", "Sequence", "__debug__"}) | CALLED_NAMES
 
 
 def write_source(network: BuiltNetwork) -> str:
-    """Return the source of `class Network(nn.Module)`, after those of the bodies in it.
+    """Return a file with the class `Network`, the classes of its bodies, and the functions that they call.
 
-    `forward` takes the inputs in order, each (N, …), and returns the output, or a dict where there are several. Its
-    `state_dict` has the keys of the built network's.
+    `forward` takes the inputs (N, ...) in order, and returns the output or a dict of several. The `state_dict` has the
+    keys of `network`.
     """
     writer = _SourceWriter()
     writer.body(network.blueprint, "Network")
@@ -49,7 +52,7 @@ class _SourceWriter:
     """Writes a class for every body; bodies of equal text share one."""
 
     classes: dict[str, str] = field(default_factory=dict)  # text → name
-    used: list[Function] = field(default_factory=list)
+    used: list[Callable[..., object]] = field(default_factory=list)
     vision: bool = False  # whether something comes from torchvision
 
     def body(self, blueprint: Blueprint, name: str) -> str:
@@ -60,7 +63,7 @@ class _SourceWriter:
         for node in blueprint.nodes:
             row = CATALOG[node.kind]
             if isinstance(row, LeafKind):
-                parts += _leaf(node, row)
+                parts += leaf_statements(node, row)
                 names[node.id] = f"self.{node.id}"
                 continue
             if isinstance(row, ModuleKind):
@@ -70,15 +73,15 @@ class _SourceWriter:
                 if node.share is not None:
                     shared[node.share] = f"self.{node.id}"
             call = self._call(node, row, [names[source] for source in node.inputs])
-            given = [names[f"{node.id}.{output}"] for output in node.outputs] or [names[node.id]]
-            lines.append(f"{', '.join(given)} = {call}")
-            names[node.id] = given[0]
+            results = [names[f"{node.id}.{output}"] for output in node.outputs] or [names[node.id]]
+            lines.append(f"{', '.join(results)} = {call}")
+            names[node.id] = results[0]
         top = name == "Network"
-        results = {output: names[source] for output, source in blueprint.outputs.items()}
-        whole = (
-            next(iter(results.values()))
-            if len(results) == 1
-            else (_dict(results) if top else ", ".join(results.values()))
+        returned = {output: names[source] for output, source in blueprint.outputs.items()}
+        expression = (
+            next(iter(returned.values()))
+            if len(returned) == 1
+            else (dict_expression(returned) if top else ", ".join(returned.values()))
         )
         several = "dict[str, Tensor]" if top else "tuple[Tensor, ...]"
         text = "\n".join(
@@ -87,9 +90,9 @@ class _SourceWriter:
                 *(f"        {line}" for line in parts),
                 "",
                 f"    def forward(self, {', '.join(f'{names[each]}: Tensor' for each in blueprint.inputs)})"
-                f" -> {'Tensor' if len(results) == 1 else several}:",
+                f" -> {'Tensor' if len(returned) == 1 else several}:",
                 *(f"        {line}" for line in lines),
-                f"        return {whole}",
+                f"        return {expression}",
                 "",
             ]
         )
@@ -97,32 +100,33 @@ class _SourceWriter:
 
     def _part(self, node: ResolvedNode, row: ModuleKind) -> str:
         """Return the expression that makes a node's module."""
-        path = row.path or f"nn.{row.build.__name__}"
+        name = row.build.__name__
+        path = row.path or (name if row.build in OWN_MODULES else f"nn.{name}")
         self.vision |= path.startswith("torchvision.")
         self.used.append(row.build)
-        made = f"{path}({_keywords(_non_default_arguments(row, node))})"
+        constructor = f"{path}({keywords(non_default_arguments(row, node))})"
         changes = row.adapt_arguments(node.parameters)
         if row.adapt is None or not changes:
-            return made
+            return constructor
         self.used.append(row.adapt)
-        return f"{row.adapt.__name__}({made}, {_keywords(changes)})"
+        return f"{row.adapt.__name__}({constructor}, {keywords(changes)})"
 
     def _bodies(self, node: ResolvedNode, row: ControlKind, owner: str) -> str:
         """Return the expression that makes a node's bodies, whose classes are written first."""
         named = f"{owner}{''.join(word.capitalize() for word in node.id.split('_'))}"
         if row.function is None:
             return f"{self.body(node.bodies['name'], named)}()"
-        made = {name: self.body(body, f"{named}{name.capitalize()}") for name, body in node.bodies.items()}
-        return "nn.ModuleDict({" + ", ".join(f'"{name}": {each}()' for name, each in made.items()) + "})"
+        classes = {name: self.body(body, f"{named}{name.capitalize()}") for name, body in node.bodies.items()}
+        return "nn.ModuleDict({" + ", ".join(f'"{name}": {each}()' for name, each in classes.items()) + "})"
 
     def _call(self, node: ResolvedNode, row: ModuleKind | OperationKind | ControlKind, inputs: list[str]) -> str:
         joined = ", ".join(inputs)
         if isinstance(row, OperationKind):
             self.used.append(row.function)
-            keywords = _keywords(row.keywords(node.parameters))
+            arguments = keywords(row.keywords(node.parameters))
             name = row.function.__name__
-            function = row.path or (name if row.function in HELPER_FUNCTIONS else f"torch.{name}")
-            return f"{function}({f'[{joined}]' if row.takes_list else joined}{', ' if keywords else ''}{keywords})"
+            function = row.path or (name if row.function in OWN_FUNCTIONS else f"torch.{name}")
+            return f"{function}({f'[{joined}]' if row.takes_list else joined}{', ' if arguments else ''}{arguments})"
         function_, called = (
             (row.function, node.parameters)
             if isinstance(row, ControlKind)
@@ -131,7 +135,7 @@ class _SourceWriter:
         if function_ is None:
             return f"self.{node.id}({joined})"
         self.used.append(function_)
-        return f"{function_.__name__}({', '.join([f'self.{node.id}', *inputs, *_keyword_list(called)])})"
+        return f"{function_.__name__}({', '.join([f'self.{node.id}', *inputs, *keyword_list(called)])})"
 
 
 def _variables(blueprint: Blueprint) -> dict[str, str]:
@@ -149,38 +153,3 @@ def _variables(blueprint: Blueprint) -> dict[str, str]:
             variable += "_"
         variables[name] = variable
     return variables
-
-
-def _dict(values: Mapping[str, str]) -> str:
-    return "{" + ", ".join(f'"{name}": {value}' for name, value in values.items()) + "}"
-
-
-def _keywords(values: Mapping[str, Any]) -> str:
-    return ", ".join(_keyword_list(values))
-
-
-def _keyword_list(values: Mapping[str, Any]) -> list[str]:
-    return [f"{name}={value!r}" for name, value in values.items()]
-
-
-def _non_default_arguments(row: ModuleKind, node: ResolvedNode) -> dict[str, Any]:
-    """Return the arguments of the constructor that differ from its defaults."""
-    defaults = {name: parameter.default for name, parameter in inspect.signature(row.build).parameters.items()}
-    arguments = row.arguments(node.parameters)
-    return {name: value for name, value in arguments.items() if name not in defaults or value != defaults[name]}
-
-
-def _leaf(node: ResolvedNode, row: LeafKind) -> list[str]:
-    if row.storage == "constant":
-        value = f"torch.tensor({node.parameters['value']!r}, dtype={torch.float32})"
-        return [f'self.register_buffer("{node.id}", {value}, persistent=False)']
-    empty = f"torch.empty({node.parameters['shape']!r})"
-    init = node.parameters["init"]
-    filler = INITIALISERS[init.kind]
-    arguments = _keywords(filler.arguments(init))
-    place = (
-        f"self.{node.id} = nn.Parameter({empty})"
-        if row.storage == "parameter"
-        else (f'self.register_buffer("{node.id}", {empty})')
-    )
-    return [place, f"nn.init.{filler.function.__name__}(self.{node.id}{', ' if arguments else ''}{arguments})"]

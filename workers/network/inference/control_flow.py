@@ -1,4 +1,4 @@
-"""What nodes with bodies do on the meta device: which shapes go in and come out, and what cannot fit."""
+"""Shape inference of control-flow nodes, and the problems of values that do not fit their bodies."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -8,20 +8,26 @@ import torch
 from torch import Tensor
 
 from app.spec.network.nodes import Body
-from workers.network.inference.input_checks import SYMBOLIC_BATCH_SIZE, NodeError, describe_shape
+from workers.network.inference.input_checks import (
+    INDEX_DTYPES,
+    INTEGER_DTYPES,
+    META,
+    SYMBOLIC_BATCH_SIZE,
+    NodeError,
+    describe_shape,
+)
 from workers.network.inference.partial_network import InferredBody, PartialNetwork
 
-INTEGER_OR_BOOL_DTYPES = (torch.int64, torch.int32, torch.uint8, torch.bool)
-META = torch.device("meta")
+INTEGER_OR_BOOL_DTYPES = (*INTEGER_DTYPES, torch.bool)
 
 
 class UnresolvedBodyError(Exception):
-    """A body has problems of its own, which are told already."""
+    """A body has problems of its own, which are reported already."""
 
 
 @dataclass
 class BodyInference:
-    """Drafts the bodies of one node. `make(name, values)` may raise `Mismatch` and `Unsettled`."""
+    """Infers the bodies of one node. `infer_body(name, values)` may raise `NodeError` and `UnresolvedBodyError`."""
 
     node_id: str
     settings: Mapping[str, Any]  # the node's own fields
@@ -30,15 +36,15 @@ class BodyInference:
     inferred: dict[str, InferredBody] = field(default_factory=dict)
 
     def infer(
-        self, name: str, values: Sequence[Tensor], turns: int = 1, built: Sequence[str] = ()
+        self, name: str, values: Sequence[Tensor], iterations: int = 1, built: Sequence[str] = ()
     ) -> tuple[Tensor, ...]:
-        """Return the outputs of a body; it is built under its name, or once under each of `built`."""
-        draft, pointer = self.infer_body(name, values)
-        outputs = draft.output_values()
+        """Return the outputs of a body. It is built under its name, or once under each name in `built`."""
+        partial, pointer = self.infer_body(name, values)
+        outputs = partial.output_values()
         if outputs is None:
             raise UnresolvedBodyError
         for part in built or (name,):
-            self.inferred[part] = InferredBody(draft, turns, pointer)
+            self.inferred[part] = InferredBody(partial, iterations, pointer)
         return outputs
 
     def input_count(self, name: str) -> int:
@@ -48,7 +54,7 @@ class BodyInference:
 
 @dataclass(frozen=True, slots=True)
 class ControlFlowShapes:
-    """What a node with bodies gives, and what the function that carries it out must know."""
+    """The outputs of a control-flow node, and the keyword arguments of its function."""
 
     outputs: tuple[Tensor, ...]
     keywords: Mapping[str, Any] = field(default_factory=dict)
@@ -57,141 +63,149 @@ class ControlFlowShapes:
 Values = tuple[Tensor, ...]
 
 
-def check_same_types(shop: BodyInference, what: str, values: Values, others: Values) -> None:
-    """Raise `Mismatch` unless two sides have as many values, of the same shapes and types."""
+def check_same_types(inference: BodyInference, what: str, values: Values, others: Values) -> None:
+    """Raise `NodeError` unless both sides have equally many values, of equal shapes and dtypes."""
     if len(values) != len(others):
-        raise NodeError(f"{shop.node_id}: {what} has {len(values)} values, where {len(others)} are needed")
+        raise NodeError(f"{inference.node_id}: {what} has {len(values)} values, where {len(others)} are needed")
     for place, (value, other) in enumerate(zip(values, others, strict=True)):
         if value.shape != other.shape or value.dtype != other.dtype:
-            given, needed = describe_tensor(value), describe_tensor(other)
-            detail = f"{shop.node_id}: value {place} of {what} is {given}, where {needed} is needed"
-            raise NodeError(detail, "give both the same shape and type")
+            actual, expected = describe_tensor(value), describe_tensor(other)
+            detail = f"{inference.node_id}: value {place} of {what} is {actual}, where {expected} is needed"
+            raise NodeError(detail, "give both the same shape and dtype")
 
 
 def describe_tensor(value: Tensor) -> str:
-    """Return a value in words."""
+    """Return shape and dtype in words: "4x6 per example of float32"."""
     return f"{describe_shape(value.shape)} of {str(value.dtype).removeprefix('torch.')}"
 
 
-def infer_block(shop: BodyInference, inputs: Values) -> ControlFlowShapes:
-    """Use one of the network's blocks."""
-    return ControlFlowShapes(shop.infer("name", inputs))
+def infer_block(inference: BodyInference, inputs: Values) -> ControlFlowShapes:
+    """Infer a use of a block."""
+    return ControlFlowShapes(inference.infer("name", inputs))
 
 
-def infer_if(shop: BodyInference, inputs: Values) -> ControlFlowShapes:
-    """Choose between two bodies for the whole batch."""
+def infer_if(inference: BodyInference, inputs: Values) -> ControlFlowShapes:
+    """Infer a choice between two bodies for the whole batch."""
     predicate, *rest = inputs
     if predicate.numel() != 1:
         hint = "use Route, which chooses for each example, or reduce it, for example with any"
         raise NodeError(
-            f"{shop.node_id} asks one question, but its predicate is {describe_tensor(predicate)}",
+            f"{inference.node_id} needs one bool for the batch, but its predicate is {describe_tensor(predicate)}",
             hint,
             field="predicate",
         )
-    outputs = shop.infer("then", rest)
-    others = shop.infer("else", rest) if "else" in shop.bodies else tuple(rest)
-    check_same_types(shop, "else", others, outputs)
+    outputs = inference.infer("then", rest)
+    others = inference.infer("else", rest) if "else" in inference.bodies else tuple(rest)
+    check_same_types(inference, "else", others, outputs)
     return ControlFlowShapes(outputs)
 
 
-def infer_route(shop: BodyInference, inputs: Values) -> ControlFlowShapes:
-    """Send each example to its own body."""
+def infer_route(inference: BodyInference, inputs: Values) -> ControlFlowShapes:
+    """Infer a choice of a body for each example."""
     selector, *rest = inputs
-    by_bool = shop.settings["predicate"] is not None
-    asked = "predicate" if by_bool else "selector"
+    by_bool = inference.settings["predicate"] is not None
+    field = "predicate" if by_bool else "selector"
     if selector.shape != (SYMBOLIC_BATCH_SIZE,) or (
         selector.dtype != torch.bool if by_bool else selector.dtype not in INTEGER_OR_BOOL_DTYPES
     ):
-        wanted = "one bool" if by_bool else "one whole number"
+        expected = "one bool" if by_bool else "one integer"
         hint = 'reduce it to one dimension, for example with {"kind": "squeeze", "dim": 1}'
         raise NodeError(
-            f"{shop.node_id} needs {wanted} per example, but its {asked} is {describe_tensor(selector)}",
+            f"{inference.node_id} needs {expected} per example, but its {field} is {describe_tensor(selector)}",
             hint,
-            field=asked,
+            field=field,
         )
-    _check_batched(shop, rest, "inputs")
-    names = list(shop.bodies)
-    outputs = shop.infer(names[0], rest)
+    _check_batched(inference, rest, "inputs")
+    names = list(inference.bodies)
+    outputs = inference.infer(names[0], rest)
     for name in names[1:]:
-        check_same_types(shop, f"body {name}", shop.infer(name, rest), outputs)
-    _check_batched(shop, outputs, "outputs")
+        check_same_types(inference, f"body {name}", inference.infer(name, rest), outputs)
+    _check_batched(inference, outputs, "outputs")
     return ControlFlowShapes(outputs)
 
 
-def infer_repeat(shop: BodyInference, inputs: Values) -> ControlFlowShapes:
-    """Run a body several times."""
-    times, most = shop.settings["times"], shop.settings["max_iterations"]
-    told = isinstance(times, str)
-    if told:
+def infer_repeat(inference: BodyInference, inputs: Values) -> ControlFlowShapes:
+    """Infer a number of runs of a body."""
+    times, max_iterations = inference.settings["times"], inference.settings["max_iterations"]
+    computed = isinstance(times, str)
+    if computed:
         count, *rest = inputs
         if count.numel() != 1 or count.dtype not in INTEGER_OR_BOOL_DTYPES:
             raise NodeError(
-                f"{shop.node_id} needs one whole number, but times is {describe_tensor(count)}", field="times"
+                f"{inference.node_id} needs one integer, but times is {describe_tensor(count)}", field="times"
             )
-        if not shop.settings["share"]:
+        if not inference.settings["share"]:
             raise NodeError(
-                f"{shop.node_id}: turns of their own parameters must be counted beforehand",
-                "give times as a number, or share the parameters",
+                f"{inference.node_id}: iterations with their own parameters need a fixed number",
+                "set times to a number, or share to true",
                 field="share",
             )
     else:
         rest = list(inputs)
-    own = [str(turn) for turn in range(times)] if not told and not shop.settings["share"] else []
-    outputs = shop.infer("body", rest, 1 if told or own else times, own)
-    check_same_types(shop, "what the body gives", outputs, tuple(rest[: len(outputs)]))
-    return ControlFlowShapes(outputs, {"times": None if told else times, "most": most, "carry": len(outputs)})
+    own = [str(iteration) for iteration in range(times)] if not computed and not inference.settings["share"] else []
+    outputs = inference.infer("body", rest, 1 if computed or own else times, own)
+    check_same_types(inference, "the body's output", outputs, tuple(rest[: len(outputs)]))
+    return ControlFlowShapes(
+        outputs, {"times": None if computed else times, "max_iterations": max_iterations, "carry": len(outputs)}
+    )
 
 
-def infer_while(shop: BodyInference, inputs: Values) -> ControlFlowShapes:
-    """Run a body while a condition holds."""
-    each = shop.settings["halt"] == "per_example"
-    if each:
-        _check_batched(shop, inputs, "inputs")
-    outputs = shop.infer("body", inputs)
-    check_same_types(shop, "what the body gives", outputs, inputs[: len(outputs)])
-    conditions = shop.infer("condition", inputs)
+def infer_while(inference: BodyInference, inputs: Values) -> ControlFlowShapes:
+    """Infer runs of a body while a condition is true."""
+    per_example = inference.settings["halt"] == "per_example"
+    if per_example:
+        _check_batched(inference, inputs, "inputs")
+    outputs = inference.infer("body", inputs)
+    check_same_types(inference, "the body's output", outputs, inputs[: len(outputs)])
+    conditions = inference.infer("condition", inputs)
     first = conditions[0]
-    fits = first.numel() == (SYMBOLIC_BATCH_SIZE if each else 1) and first.dtype in INTEGER_OR_BOOL_DTYPES
+    fits = first.numel() == (SYMBOLIC_BATCH_SIZE if per_example else 1) and first.dtype in INTEGER_OR_BOOL_DTYPES
     if len(conditions) != 1 or not fits:
-        wanted = "one bool per example" if each else "one bool"
+        expected = "one bool per example" if per_example else "one bool"
         raise NodeError(
-            f"{shop.node_id}: the condition must be {wanted}, and is {describe_tensor(first)}",
+            f"{inference.node_id}: the condition must be {expected}, and is {describe_tensor(first)}",
             'compare, for example with {"kind": "gt", "scalar": 0.0}',
             field="condition",
         )
-    stops = shop.settings["at_limit"] == "stop"
-    most = shop.settings["max_iterations"]
-    return ControlFlowShapes(outputs, {"carry": len(outputs), "most": most, "stops": stops, "each": each})
+    return ControlFlowShapes(
+        outputs,
+        {
+            "carry": len(outputs),
+            "max_iterations": inference.settings["max_iterations"],
+            "stop_at_limit": inference.settings["at_limit"] == "stop",
+            "per_example": per_example,
+        },
+    )
 
 
-def infer_scan(shop: BodyInference, inputs: Values) -> ControlFlowShapes:
-    """Run a body along a sequence."""
-    carry, over = len(shop.settings["carry"]), len(shop.settings["over"])
+def infer_scan(inference: BodyInference, inputs: Values) -> ControlFlowShapes:
+    """Infer runs of a body along sequences."""
+    carry, over = len(inference.settings["carry"]), len(inference.settings["over"])
     carried, sequences, fixed = inputs[:carry], inputs[carry : carry + over], inputs[carry + over :]
     for place, value in enumerate(sequences):
         if value.dim() < 2 or value.shape[0] != SYMBOLIC_BATCH_SIZE or value.shape[1] != sequences[0].shape[1]:
             raise NodeError(
-                f"{shop.node_id} runs along sequences of equal length, but reads {describe_tensor(value)}",
+                f"{inference.node_id} runs along sequences of equal length, but reads {describe_tensor(value)}",
                 field=f"over/{place}",
             )
-    lengths = shop.settings["lengths"] is not None
+    lengths = inference.settings["lengths"] is not None
     if lengths:
         ends, *fixed_list = fixed
         fixed = tuple(fixed_list)
         if ends.shape != (SYMBOLIC_BATCH_SIZE,) or ends.dtype not in INTEGER_OR_BOOL_DTYPES:
             raise NodeError(
-                f"the lengths of {shop.node_id} are {describe_tensor(ends)}",
-                "use one whole number per example",
+                f"the lengths of {inference.node_id} are {describe_tensor(ends)}",
+                "use one integer per example",
                 field="lengths",
             )
     steps = sequences[0].shape[1]
-    outputs = shop.infer("body", [*carried, *[value[:, 0] for value in sequences], *fixed], steps)
+    outputs = inference.infer("body", [*carried, *[value[:, 0] for value in sequences], *fixed], steps)
     if len(outputs) < carry:
-        raise NodeError(f"{shop.node_id} carries {carry} values, but its body gives {len(outputs)}", field="body")
-    check_same_types(shop, "what is carried on", outputs[:carry], carried)
-    _check_batched(shop, outputs, "outputs of the body")
+        raise NodeError(f"{inference.node_id} carries {carry} values, but its body gives {len(outputs)}", field="body")
+    check_same_types(inference, "the carry", outputs[:carry], carried)
+    _check_batched(inference, outputs, "outputs of the body")
     stacked = tuple(value.unsqueeze(1).expand(-1, steps, *[-1] * (value.dim() - 1)) for value in outputs[carry:])
-    keywords = {"carry": carry, "over": over, "lengths": lengths, "backwards": shop.settings["reverse"]}
+    keywords = {"carry": carry, "over": over, "lengths": lengths, "reverse": inference.settings["reverse"]}
     shared = tuple(
         carry + over + place for place, value in enumerate(fixed) if value.shape[:1] != (SYMBOLIC_BATCH_SIZE,)
     )
@@ -200,54 +214,54 @@ def infer_scan(shop: BodyInference, inputs: Values) -> ControlFlowShapes:
     return ControlFlowShapes((*outputs[:carry], *stacked), keywords)
 
 
-def infer_fold(shop: BodyInference, inputs: Values) -> ControlFlowShapes:
-    """Run a body up trees."""
+def infer_fold(inference: BodyInference, inputs: Values) -> ControlFlowShapes:
+    """Infer a bottom-up computation of trees."""
     values, children, *cell = inputs
-    if (
-        children.dim() != 3
-        or children.shape[0] != SYMBOLIC_BATCH_SIZE
-        or children.dtype not in INTEGER_OR_BOOL_DTYPES[:2]
-    ):
+    if children.dim() != 3 or children.shape[0] != SYMBOLIC_BATCH_SIZE or children.dtype not in INDEX_DTYPES:
         raise NodeError(
-            f"{shop.node_id} needs children (nodes, places) of whole numbers per example, "
-            f"and gets {describe_tensor(children)}",
+            f"{inference.node_id} needs children (nodes, places) of integers per example, "
+            f"and receives {describe_tensor(children)}",
             field="children",
         )
     rows, arity = children.shape[1], children.shape[2]
     if values.dim() < 2 or values.shape[:2] != children.shape[:2]:
         raise NodeError(
-            f"{shop.node_id} needs a value for each of {rows} nodes, and gets {describe_tensor(values)}", field="over"
+            f"{inference.node_id} needs a value for each of {rows} nodes, and receives {describe_tensor(values)}",
+            field="over",
         )
-    if cell and (cell[0].shape != children.shape[:2] or cell[0].dtype not in INTEGER_OR_BOOL_DTYPES[:2]):
+    if cell and (cell[0].shape != children.shape[:2] or cell[0].dtype not in INDEX_DTYPES):
         raise NodeError(
-            f"{shop.node_id} needs a whole number for each of {rows} nodes, and gets {describe_tensor(cell[0])}",
+            f"{inference.node_id} needs an integer for each of {rows} nodes, and receives {describe_tensor(cell[0])}",
             field="cell",
         )
-    if (shop.settings["cases"] is not None) != bool(cell):
+    if (inference.settings["cases"] is not None) != bool(cell):
         raise NodeError(
-            f"{shop.node_id}: cases are chosen by cell, and cell chooses among cases",
+            f"{inference.node_id}: cell selects among cases, so one needs the other",
             "give both or neither",
             field="cell",
         )
     value = values[:, 0]
-    states = shop.infer("leaf", [value], rows)
-    _check_batched(shop, states, "states")
-    below = [state.unsqueeze(1).expand(-1, arity, *[-1] * (state.dim() - 1)) for state in states]
-    asks = False
-    for name in [each for each in shop.bodies if each != "leaf"]:
-        asks = shop.input_count(name) == 2 + len(states)
-        filled = [torch.empty((SYMBOLIC_BATCH_SIZE, arity), dtype=torch.bool, device=META)] if asks else []
-        check_same_types(shop, f"the states of {name}", shop.infer(name, [value, *below, *filled], rows), states)
-    nodes = shop.settings["returns"] == "nodes"
-    every = tuple(state.unsqueeze(1).expand(-1, rows, *[-1] * (state.dim() - 1)) for state in states)
+    states = inference.infer("leaf", [value], rows)
+    _check_batched(inference, states, "states")
+    children_states = [state.unsqueeze(1).expand(-1, arity, *[-1] * (state.dim() - 1)) for state in states]
+    takes_mask = False
+    for name in [each for each in inference.bodies if each != "leaf"]:
+        takes_mask = inference.input_count(name) == 2 + len(states)
+        mask = [torch.empty((SYMBOLIC_BATCH_SIZE, arity), dtype=torch.bool, device=META)] if takes_mask else []
+        check_same_types(
+            inference, f"the states of {name}", inference.infer(name, [value, *children_states, *mask], rows), states
+        )
+    all_nodes = inference.settings["returns"] == "nodes"
+    node_states = tuple(state.unsqueeze(1).expand(-1, rows, *[-1] * (state.dim() - 1)) for state in states)
     return ControlFlowShapes(
-        every if nodes else states, {"nodes": nodes, "filled": asks, "most": shop.settings["max_depth"]}
+        node_states if all_nodes else states,
+        {"all_nodes": all_nodes, "pass_mask": takes_mask, "max_depth": inference.settings["max_depth"]},
     )
 
 
-def _check_batched(shop: BodyInference, values: Sequence[Tensor], what: str) -> None:
+def _check_batched(inference: BodyInference, values: Sequence[Tensor], what: str) -> None:
     for place, value in enumerate(values):
         if value.dim() == 0 or value.shape[0] != SYMBOLIC_BATCH_SIZE:
             raise NodeError(
-                f"{shop.node_id} works on each example, but value {place} of its {what} is {describe_tensor(value)}"
+                f"{inference.node_id} works per example, but value {place} of its {what} is {describe_tensor(value)}"
             )

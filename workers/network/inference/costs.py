@@ -1,13 +1,11 @@
-"""How much a node weighs and works: elements of its main weights, and floating point operations per batch."""
+"""Costs of a node: the elements of its main weights, and floating point operations per batch."""
 
 from collections.abc import Callable, Mapping, Sequence
 from math import prod
-from typing import Any
 
+from workers.network.blueprint import Parameters, Shape
 from workers.network.inference.input_checks import to_tuple
 
-Parameters = Mapping[str, Any]
-Shape = Sequence[int]
 GATES = {"RNN": 1, "GRU": 3, "LSTM": 4}
 
 
@@ -41,7 +39,7 @@ def _shape(field: str) -> Callable[[str, Parameters], int]:
     return lambda _kind, parameters: prod(to_tuple(parameters[field], 1))
 
 
-# Kind → elements of its main weights; a Python integer, so that absurd sizes are counted and not allocated.
+# Kind → elements of its main weights: a Python integer, since absurd sizes must not overflow or be allocated.
 WEIGHT_COUNTS: Mapping[str, Callable[[str, Parameters], int]] = {
     "Linear": _product("in_features", "out_features"),
     "Bilinear": _product("in1_features", "in2_features", "out_features"),
@@ -56,7 +54,7 @@ WEIGHT_COUNTS: Mapping[str, Callable[[str, Parameters], int]] = {
 
 
 def count_weights(kind: str, parameters: Parameters) -> int:
-    """Return the elements of the main weights of a node with settled parameters."""
+    """Return the elements of the main weights of a node with complete parameters."""
     return WEIGHT_COUNTS[kind](kind, parameters) if kind in WEIGHT_COUNTS else 0
 
 
@@ -65,12 +63,12 @@ def _positions(shape: Shape) -> int:
 
 
 def _attention(kind: str, parameters: Parameters, inputs: Sequence[Shape]) -> int:
-    """Projections at every position, then scores and mixture: every position with every other."""
+    """Return the operations of the projections at every position, and of scores and averages of all pairs."""
     examples, length, width = inputs[0]
     return 2 * examples * length * _projections(kind, parameters) + 4 * examples * length * length * width
 
 
-# Kind → multiplications and additions for all examples, from settled parameters, input shapes and output shape.
+# Kind → multiplications and additions for all examples, from complete parameters, input shapes and output shape.
 _Flops = Callable[[str, Parameters, Sequence[Shape], Shape], int]
 FLOP_COUNTS: Mapping[str, _Flops] = {
     "Linear": lambda kind, p, ins, out: 2 * _positions(ins[0]) * count_weights(kind, p),
@@ -96,5 +94,5 @@ FLOP_COUNTS: Mapping[str, _Flops] = {
 
 
 def flops(kind: str, parameters: Parameters, inputs: Sequence[Shape], output: Shape) -> int:
-    """Return the floating point operations for all examples: those listed, or one for each element of the output."""
+    """Return the floating point operations for all examples, by default one per element of the output."""
     return FLOP_COUNTS[kind](kind, parameters, inputs, output) if kind in FLOP_COUNTS else prod(output)

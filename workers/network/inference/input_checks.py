@@ -1,7 +1,7 @@
-"""What a node asks of its inputs: sizes that follow from them are filled in, and what cannot fit is explained.
+"""Checks of a node's inputs, and the sizes that follow from them.
 
-Shapes are those of meta tensors whose first dimension is `BATCH`: a prime that no real size equals by accident, so
-that a dimension of examples is recognised wherever an operation moves it. Its square still counts bytes in 64 bits.
+The batch dimension of meta tensors has the size `SYMBOLIC_BATCH_SIZE`: a prime that no real size equals by accident, so
+that it is recognised wherever an operation moves it. The square, in bytes, still fits into 64 bits.
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,22 +11,22 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from workers.network.blueprint import Parameters
 from workers.network.kinds.modules import MODULES, ModuleKind
 
 SYMBOLIC_BATCH_SIZE = 16_769_023
-
-Parameters = Mapping[str, Any]
+META = torch.device("meta")
 
 
 class NodeError(Exception):
-    """A node does not fit what it receives; `field` is the parameter to blame, empty for the node itself."""
+    """A node does not fit its inputs. `field` is the parameter at fault, empty for the node itself."""
 
     def __init__(self, detail: str, hint: str = "", *, field: str = "", code: str = "shape_mismatch") -> None:
         self.detail, self.hint, self.field, self.code = detail, hint, field, code
         super().__init__(detail)
 
 
-# Parameter → (which input it follows from, which dimension of it, what it counts).
+# Parameter → (input, dimension of it, noun for its size).
 INFERRED_SIZES: Mapping[str, tuple[int, int, str]] = {
     "in_features": (0, -1, "features"),
     "in1_features": (0, -1, "features in the first input"),
@@ -40,7 +40,7 @@ INFERRED_SIZES: Mapping[str, tuple[int, int, str]] = {
     "input_size": (0, -1, "features"),
 }
 
-# Parameter → those that must be a multiple of it.
+# Parameter → parameters that must be multiples of it.
 DIVISOR_OF: Mapping[str, tuple[str, ...]] = {
     "groups": ("in_channels", "out_channels"),
     "num_groups": ("num_channels",),
@@ -48,41 +48,42 @@ DIVISOR_OF: Mapping[str, tuple[str, ...]] = {
     "nhead": ("d_model",),
 }
 
-INTEGER_DTYPES = (torch.int64, torch.int32, torch.uint8)
+INDEX_DTYPES = (torch.int64, torch.int32)
+INTEGER_DTYPES = (*INDEX_DTYPES, torch.uint8)
 RANK_INCREASING_KINDS = frozenset({"stack", "unsqueeze"})  # their `dim` is one of the output
 
 
 def describe_shape(shape: Sequence[int]) -> str:
-    """Return a shape in words: "20x4x4 per example", "one number per example", "10x3" (of no batch)."""
+    """Return a shape in words: "20x4x4 per example", "one number per example", "10x3" (without a batch)."""
     batched = bool(shape) and shape[0] == SYMBOLIC_BATCH_SIZE
     inner = "x".join("N" if size == SYMBOLIC_BATCH_SIZE else str(size) for size in (shape[1:] if batched else shape))
     return (inner or "one number") + (" per example" if batched else "")
 
 
 def resolve_parameters(name: str, row: ModuleKind, parameters: Parameters, inputs: Sequence[Tensor]) -> dict[str, Any]:
-    """Return the parameters with every size filled in. `name` is the node's, for messages. Raises `Mismatch`."""
+    """Return the parameters with inferred sizes. `name` is the node's id, for messages. Raises `NodeError`."""
     check_dtypes(name, row.accepts, check_lengths(name, row.lengths_index, inputs))
     if row.dimensions and inputs[0].ndim not in row.dimensions:
         hint = _dimension_hint(name, row, inputs[0].shape)
         raise NodeError(f"{name} expects {row.input_description} but receives {describe_shape(inputs[0].shape)}", hint)
-    settled = dict(parameters)
-    for field in INFERRED_SIZES.keys() & settled.keys():
-        settled[field] = _size(name, field, settled[field], inputs)
-    for field in DIVISOR_OF.keys() & settled.keys():
-        for other in [other for other in DIVISOR_OF[field] if other in settled]:
-            if settled[other] % settled[field]:
-                detail = f"{other} of {name} is {settled[other]}, which {field} {settled[field]} does not divide"
-                raise NodeError(detail, f"choose a divisor of {settled[other]}", field=field)
-    if "kernel_size" in settled and not settled.keys() & {"output_padding", "output_size"}:
-        _check_kernel(name, settled, inputs[0].shape)
-    return settled
+    resolved = dict(parameters)
+    for field in INFERRED_SIZES.keys() & resolved.keys():
+        resolved[field] = _size(name, field, resolved[field], inputs)
+    for field in DIVISOR_OF.keys() & resolved.keys():
+        for other in [other for other in DIVISOR_OF[field] if other in resolved]:
+            if resolved[other] % resolved[field]:
+                detail = f"{other} of {name} is {resolved[other]}, which {field} {resolved[field]} does not divide"
+                raise NodeError(detail, f"choose a divisor of {resolved[other]}", field=field)
+    if "kernel_size" in resolved and not resolved.keys() & {"output_padding", "output_size"}:
+        _check_kernel(name, resolved, inputs[0].shape)
+    return resolved
 
 
 def check_lengths(name: str, place: int, inputs: Sequence[Tensor]) -> Sequence[Tensor]:
-    """Check the lengths of sequences, if they are given at that place; returns the other inputs. Raises `Mismatch`."""
+    """Check the optional lengths of sequences at index `place`, and return the other inputs. Raises `NodeError`."""
     for position, value in enumerate(inputs[1:place], start=1):
         if value.shape == (SYMBOLIC_BATCH_SIZE,) and value.dtype in INTEGER_DTYPES:
-            hint = "repeat the inputs before it" if place == 3 else "put the other inputs before it"
+            hint = "give query, key and value before it" if place == 3 else "put the other inputs before it"
             raise NodeError(f"{name} reads lengths as its input {place}", hint, field=f"inputs/{position}")
     if not 0 < place < len(inputs):
         return inputs
@@ -93,48 +94,50 @@ def check_lengths(name: str, place: int, inputs: Sequence[Tensor]) -> Sequence[T
     return inputs[:place]
 
 
-def check_dtypes(name: str, numbers: str, inputs: Sequence[Tensor]) -> None:
-    """Check that the inputs hold what a row calls its `numbers`. Raises `Mismatch`."""
+def check_dtypes(name: str, accepts: str, inputs: Sequence[Tensor]) -> None:
+    """Check the dtypes of the inputs against `accepts` of a row. Raises `NodeError`."""
     for value in inputs:
         dtype = str(value.dtype).removeprefix("torch.")
-        if numbers == "integer" and value.dtype not in (torch.int64, torch.int32):
-            hint = "use a column of whole numbers, or a Linear layer for measured values"
+        if accepts == "integer" and value.dtype not in INDEX_DTYPES:
+            hint = "use a column of integers, or a Linear layer for floats"
             raise NodeError(f"{name} looks up integers but receives {dtype}", hint, code="dtype_mismatch")
-        if numbers == "float" and value.dtype != torch.float32:
-            whole = not value.dtype.is_floating_point
-            hint = f'insert {{"kind": "Embedding", ...}} before {name}' if whole else "store the column as float32"
+        if accepts == "float" and value.dtype != torch.float32:
+            integer = not value.dtype.is_floating_point
+            hint = f'insert {{"kind": "Embedding", ...}} before {name}' if integer else "store the column as float32"
             raise NodeError(f"{name} expects float32 but receives {dtype}", hint, code="dtype_mismatch")
-        if numbers == "number" and value.dtype == torch.bool:
+        if accepts == "number" and value.dtype == torch.bool:
             detail = f"{name} computes with numbers but receives bool"
             raise NodeError(detail, "store the column as float32", code="dtype_mismatch")
 
 
 def check_dimension(name: str, kind: str, parameters: Parameters, inputs: Sequence[Tensor]) -> None:
-    """Check that `dim` names dimensions that the first input has; on the meta device torch forgets to in places."""
+    """Check that the first input has the dimensions `dim`, which torch does not always do on the meta device."""
     if parameters.get("dim") is None:
         return
-    most = max(1, inputs[0].ndim) + (kind in RANK_INCREASING_KINDS)
+    limit = max(1, inputs[0].ndim) + (kind in RANK_INCREASING_KINDS)
     for dimension in to_tuple(parameters["dim"], 1):
-        if not -most <= dimension < most:
+        if not -limit <= dimension < limit:
             detail = f"{name} works along dimension {dimension} but receives {describe_shape(inputs[0].shape)}"
-            hint = f"use -{most} to {most - 1}; dimension 0 counts the examples"
+            hint = f"use -{limit} to {limit - 1}; dimension 0 is the batch"
             raise NodeError(detail, hint, field="dim")
 
 
 def check_scalar(name: str, kind: str, parameters: Parameters, inputs: Sequence[Tensor]) -> None:
-    """Check that whole numbers can be computed with a whole `scalar`, which the meta device takes without looking."""
+    """Check that integers can be combined with an integer `scalar`, whose value the meta device ignores."""
     scalar = parameters.get("scalar")
     if type(scalar) is not int or inputs[0].dtype.is_floating_point:
         return
     if kind in ("remainder", "fmod") and scalar == 0:
-        detail = f"{name} divides whole numbers by 0"
+        detail = f"{name} divides integers by 0"
         raise NodeError(detail, "give another number", field="scalar", code="invalid_value")
     if kind == "pow" and scalar < 0:
-        detail, hint = f"{name} has no whole results: the power is {scalar}", f"{scalar}.0 makes floats of the numbers"
+        detail, hint = f"{name} cannot raise integers to the power {scalar}", f"{scalar}.0 converts them to floats"
         raise NodeError(detail, hint, field="scalar", code="invalid_value")
 
 
-def _size(name: str, field: str, given: Any, inputs: Sequence[Tensor]) -> Any:
+def _size(
+    name: str, field: str, given: int | tuple[int, ...] | None, inputs: Sequence[Tensor]
+) -> int | tuple[int, ...]:
     source, dimension, what = INFERRED_SIZES[field]
     shape = inputs[source].shape
     if isinstance(given, tuple):  # normalized_shape over several dimensions
@@ -143,17 +146,17 @@ def _size(name: str, field: str, given: Any, inputs: Sequence[Tensor]) -> Any:
             raise NodeError(detail, f"leave {field} out", field=field)
         return given
     place = dimension % len(shape) if shape else 0
-    found = shape[place] if shape else SYMBOLIC_BATCH_SIZE
-    if found == SYMBOLIC_BATCH_SIZE:
+    size = shape[place] if shape else SYMBOLIC_BATCH_SIZE
+    if size == SYMBOLIC_BATCH_SIZE:
         detail = f"{name} expects {what} per example but receives {describe_shape(shape)}"
         raise NodeError(detail, f'insert {{"kind": "unsqueeze", "dim": 1}} before {name}')
-    if given is not None and given != found:
+    if given is not None and given != size:
         detail = f"{name} expects {given} {what} but receives {describe_shape(shape)}"
-        raise NodeError(detail, _size_hint(name, field, given, found, shape), field=field)
-    return found
+        raise NodeError(detail, _size_hint(name, field, given, size, shape), field=field)
+    return size
 
 
-def _size_hint(name: str, field: str, given: int, found: int, shape: Sequence[int]) -> str:
+def _size_hint(name: str, field: str, given: int, size: int, shape: Sequence[int]) -> str:
     inner = shape[1:]
     counts_channels = INFERRED_SIZES[field][1] == 1
     if counts_channels and len(inner) > 1 and inner[-1] == given:
@@ -162,7 +165,7 @@ def _size_hint(name: str, field: str, given: int, found: int, shape: Sequence[in
     if field == "in_features" and len(inner) > 1:
         change = "" if prod(inner) == given else f" and set {field} to {prod(inner)}"
         return f'insert {{"kind": "Flatten"}} before {name}{change}, or leave {field} out'
-    return f"set {field} to {found}, or leave it out"
+    return f"set {field} to {size}, or leave it out"
 
 
 def _dimension_hint(name: str, row: ModuleKind, shape: Sequence[int]) -> str:
@@ -179,8 +182,8 @@ def _dimension_hint(name: str, row: ModuleKind, shape: Sequence[int]) -> str:
     if missing == 1 and len(shape) > 2:
         return f'insert {{"kind": "unsqueeze", "dim": 1}} before {name}'
     if missing > 0:
-        wanted = ["C", "D", "H", "W"] if max(row.dimensions) == 5 else ["C", "H", "W"][: min(row.dimensions) - 1]
-        inner = ", ".join(wanted) if max(row.dimensions) != 3 else "C, L"
+        names = ["C", "D", "H", "W"] if max(row.dimensions) == 5 else ["C", "H", "W"][: min(row.dimensions) - 1]
+        inner = ", ".join(names) if max(row.dimensions) != 3 else "C, L"
         return f"remove the Flatten before {name}" + (
             f', or insert {{"kind": "Unflatten", "dim": 1, "unflattened_size": [{inner}]}}'
         )
@@ -188,18 +191,18 @@ def _dimension_hint(name: str, row: ModuleKind, shape: Sequence[int]) -> str:
     return f"use {other}" if other in MODULES else f'insert {{"kind": "Flatten"}} before {name}'
 
 
-def to_tuple(value: Any, count: int) -> tuple[int, ...]:
-    """Return one number per spatial dimension."""
+def to_tuple(value: int | tuple[int, ...], count: int) -> tuple[int, ...]:
+    """Return one number per dimension, repeated if there is only one."""
     return tuple(value) if isinstance(value, tuple) else (value,) * count
 
 
-def _check_kernel(name: str, settled: Parameters, shape: Sequence[int]) -> None:
-    given = settled.get("padding", 0)
+def _check_kernel(name: str, resolved: Parameters, shape: Sequence[int]) -> None:
+    given = resolved.get("padding", 0)
     if given == "same":
         return
     room = shape[2:]
     padding = to_tuple(0 if given == "valid" else given, len(room))
-    kernel, dilation = to_tuple(settled["kernel_size"], len(room)), to_tuple(settled.get("dilation", 1), len(room))
+    kernel, dilation = to_tuple(resolved["kernel_size"], len(room)), to_tuple(resolved.get("dilation", 1), len(room))
     for size, width, border, spread in zip(room, kernel, padding, dilation, strict=True):
         if spread * (width - 1) + 1 > size + 2 * border:
             words = "x".join(map(str, kernel))

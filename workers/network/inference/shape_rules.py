@@ -1,21 +1,19 @@
-"""Shapes and sizes of common modules by rule: torch itself takes up to milliseconds for one, even on the meta device.
+"""Shapes and sizes of common modules by rule, since torch takes up to milliseconds for one on the meta device.
 
-Where a rule does not answer, torch is the judge; a test compares all rules with torch.
+Without a rule, the module runs on the meta device. A test compares all rules with torch.
 """
 
 from collections.abc import Callable, Mapping
 from math import prod
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
+from workers.network.blueprint import Parameters, Shape
 from workers.network.inference.costs import count_weights
 from workers.network.inference.input_checks import to_tuple
 
-Parameters = Mapping[str, Any]
-Shape = tuple[int, ...]
-
 
 class RuleResult(NamedTuple):
-    """The output's shape, and how many elements are trained and kept."""
+    """The output's shape, and the elements of parameters and buffers."""
 
     shape: Shape
     parameters: int = 0
@@ -54,8 +52,8 @@ def _convolution(kind: str, parameters: Parameters, shape: Shape) -> RuleResult 
 
 def _batch_norm(_kind: str, parameters: Parameters, shape: Shape) -> RuleResult:
     width = parameters["num_features"]
-    kept = 2 * width + 1 if parameters["track_running_stats"] else 0
-    return RuleResult(shape, 2 * width * parameters["affine"], kept)
+    buffers = 2 * width + 1 if parameters["track_running_stats"] else 0
+    return RuleResult(shape, 2 * width * parameters["affine"], buffers)
 
 
 def _instance_norm(kind: str, parameters: Parameters, shape: Shape) -> RuleResult | None:
@@ -77,7 +75,7 @@ def _encoder(kind: str, parameters: Parameters, shape: Shape) -> RuleResult:
     return RuleResult(shape, count_weights(kind, parameters) + vectors)
 
 
-# Modules without parameters that give each value another, whatever their settings.
+# Modules without parameters whose output has the shape of the input, whatever their parameters.
 SHAPE_PRESERVING_MODULES = """
     Identity Dropout Dropout1d Dropout2d Dropout3d AlphaDropout FeatureAlphaDropout ReLU ReLU6 LeakyReLU ELU SELU CELU
     GELU SiLU Mish Sigmoid Tanh Softplus Softsign Softmax Softmin LogSoftmax LogSigmoid Hardsigmoid Hardswish Tanhshrink
@@ -95,7 +93,7 @@ SHAPE_RULES: Mapping[str, ShapeRule] = {
     "TransformerEncoderLayer": _encoder,
 }
 
-# Operations that give each float another, whatever their settings: of one input, or of one and a number.
+# Operations on one float input, or on one and a number, whose output has its shape and dtype.
 POINTWISE_KINDS = frozenset(
     [
         "add",
@@ -148,5 +146,5 @@ POINTWISE_KINDS = frozenset(
 
 
 def apply_shape_rule(kind: str, parameters: Parameters, shape: Shape) -> RuleResult | None:
-    """Return what a rule says of a module with settled parameters; nothing where torch must be asked."""
+    """Return the result of a module with complete parameters; `None` if there is no rule."""
     return SHAPE_RULES[kind](kind, parameters, shape) if kind in SHAPE_RULES else None

@@ -1,4 +1,4 @@
-"""How many different whole numbers a value holds, so that what looks vectors up has one for each."""
+"""The number of different integers in a value, from which `num_embeddings` follows."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -10,7 +10,7 @@ from workers.network.inference.partial_network import InferredNode
 
 VOCABULARY_FIELD = "num_embeddings"
 
-# Kinds that move whole numbers about and make no new ones.
+# Kinds whose output has only values of the first input.
 VALUE_PRESERVING_KINDS = frozenset(
     {
         "Identity",
@@ -41,21 +41,21 @@ VALUE_PRESERVING_KINDS = frozenset(
 
 @dataclass
 class VocabularySizes:
-    """What is known of values on the meta device: they hold whole numbers below a count."""
+    """Upper bounds of integer values on the meta device: all are in 0..count-1."""
 
     _sizes: dict[int, tuple[Tensor, int]] = field(default_factory=dict)  # by identity, with the value to keep it alive
 
     def record(self, value: Tensor, count: int | None) -> None:
-        """Remember how many different numbers a value may hold, if that is known."""
+        """Store the count of a value, if it is known."""
         if count is not None and not value.is_floating_point():
             self._sizes[id(value)] = (value, count)
 
     def get(self, value: Tensor) -> int | None:
-        """Return how many different numbers a value may hold, if that is known."""
+        """Return the count of a value, if it is known."""
         return self._sizes[id(value)][1] if id(value) in self._sizes else None
 
     def propagate(self, kind: str, trace: InferredNode) -> None:
-        """Note what follows for the output of a node."""
+        """Store the count that follows for the output of a node."""
         if kind in VALUE_PRESERVING_KINDS and trace.inputs:
             self.record(trace.output, self.get(trace.inputs[0]))
         elif kind == "arange" and (length := trace.output.shape[0]) != SYMBOLIC_BATCH_SIZE:
@@ -63,14 +63,14 @@ class VocabularySizes:
 
 
 def resolve_vocabulary_size(name: str, parameters: dict[str, Any], count: int | None) -> dict[str, Any]:
-    """Return the parameters with the number of vectors that are looked up in. Raises `Mismatch`."""
+    """Return the parameters with `num_embeddings`. Raises `NodeError`."""
     if VOCABULARY_FIELD not in parameters:
         return parameters
     given = parameters[VOCABULARY_FIELD]
     if given is None and count is None:
-        detail = f"{name} looks vectors up, and how many different numbers it receives is not known"
+        detail = f"{name} needs num_embeddings, which does not follow from its input"
         raise NodeError(
-            detail, "give num_embeddings: the largest number, and one", field=VOCABULARY_FIELD, code="missing"
+            detail, "set num_embeddings to the largest number plus one", field=VOCABULARY_FIELD, code="missing"
         )
     if given is not None and count is not None and given < count:
         detail = f"{name} has {given:,} vectors but receives numbers up to {count - 1:,}"

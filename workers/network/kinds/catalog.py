@@ -1,4 +1,4 @@
-"""Every kind and what builds it: the workers' half of the tables in `app.spec.network.network`."""
+"""Every kind of node and its builder."""
 
 from collections.abc import Mapping
 

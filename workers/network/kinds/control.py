@@ -1,13 +1,14 @@
-"""The control-flow kinds: what infers their shapes, and which function carries them out."""
+"""Kinds of control flow: the function that infers shapes, and the function that runs the bodies."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Literal
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
+from workers.network.blueprint import Parameters
 from workers.network.inference.control_flow import (
     BodyInference,
     ControlFlowShapes,
@@ -19,31 +20,31 @@ from workers.network.inference.control_flow import (
     infer_scan,
     infer_while,
 )
-from workers.network.runtime.control_flow import RecordMetric, branch, repeat, route, scan
-from workers.network.runtime.control_flow import while_loop as turn
+from workers.network.runtime.control_flow import RecordMetric, branch, repeat, route, scan, while_loop
 from workers.network.runtime.fold_bodies import fold_trees
+from workers.network.runtime.plan import NodeCall
 
 
 @dataclass(frozen=True)
 class ControlKind:
-    """One row: `infer(workshop, inputs)` on the meta device, `function(bodies, *inputs, **keywords)` for real.
+    """One row: `infer(inference, inputs)` on the meta device, and `function(bodies, *inputs, **keywords)` in `forward`.
 
-    Without a function the node is its only body. `compiled` says what `mode: compiled` makes of it: "whole" goes into
-    the graph around it; of "bodies" each is compiled, and which of them run is decided between graphs; "no": as it is.
+    Without a function the node is its only body. `compiled` says what `mode: compiled` does: "whole" makes it a part of
+    the graph around it, "bodies" compiles each body and chooses among them outside the graph, "no" does not compile it.
     """
 
     infer: Callable[[BodyInference, tuple[Tensor, ...]], ControlFlowShapes]
-    function: Callable[..., Any] | None
+    function: NodeCall | None
     compiled: Literal["whole", "bodies", "no"] = "whole"
 
-    def bind(self, bodies: nn.Module, keywords: Mapping[str, Any], tally: RecordMetric) -> Callable[..., Any]:
-        """Return the callable of a node, as torch's compiler is to see it: it takes the inputs alone."""
+    def bind(self, bodies: nn.Module, keywords: Parameters, record: RecordMetric) -> NodeCall:
+        """Return the callable of a node, which takes its inputs, as torch's compiler shall treat it."""
         if self.function is None:
             return bodies
-        call = partial(self.function, bodies, **keywords, tally=tally)
+        call = partial(self.function, bodies, **keywords, record=record)
         if self.compiled == "whole":
             return call
-        opaque: Callable[..., Any] = torch.compiler.disable(call, recursive=self.compiled == "no")
+        opaque: NodeCall = torch.compiler.disable(call, recursive=self.compiled == "no")
         return opaque
 
 
@@ -52,7 +53,7 @@ CONTROL: Mapping[str, ControlKind] = {
     "If": ControlKind(infer_if, branch, "bodies"),
     "Route": ControlKind(infer_route, route, "bodies"),
     "Repeat": ControlKind(infer_repeat, repeat),
-    "While": ControlKind(infer_while, turn, "bodies"),
+    "While": ControlKind(infer_while, while_loop, "bodies"),
     "Scan": ControlKind(infer_scan, scan),
     "Fold": ControlKind(infer_fold, fold_trees, "no"),
 }

@@ -1,7 +1,6 @@
-"""How a node is called where calling its module or a function of torch is not enough.
+"""Functions and modules that torch lacks, and adapters of those that it has.
 
-`model.py` carries the source of the functions it uses, so each of them depends on nothing but torch, and
-`run_recurrent` on `run_padded`.
+`model.py` carries the source of those that it uses, so they may import only torch and the standard library.
 """
 
 from collections.abc import Sequence
@@ -13,34 +12,34 @@ from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 
 def run_padded(module: nn.RNNBase, x: Tensor, lengths: Tensor) -> Tensor:
-    """Run over x (N, L, F) to the end of each sequence: (N, L, H), zeros behind the ends; H counts both directions.
+    """Return the outputs (N, L, H) for x (N, L, F), zero past `lengths` (N); H counts both directions.
 
-    The outputs are those over a packed sequence. Of that, backward on a CPU takes time in the square of L, since the
-    gradient of every step is as large as the whole; here what is computed behind the ends is thrown away instead.
+    The outputs equal those for a packed sequence, whose backward takes O(L²) time on a CPU, since the gradient of every
+    step has the size of the sequence. Here the steps past the ends are computed and discarded.
     """
     ends, places = lengths.long().unsqueeze(1), torch.arange(x.shape[1], device=x.device)
-    turned = torch.where(places < ends, ends - 1 - places, places).unsqueeze(2)
+    reversed_places = torch.where(places < ends, ends - 1 - places, places).unsqueeze(2)
     run = getattr(torch, module.mode.lower())  # gru, lstm, rnn_tanh, rnn_relu
     directions = 2 if module.bidirectional else 1
     sides: list[Tensor] = []
     for number, weights in enumerate(module.all_weights):
-        back = number % directions
-        if number and not back:  # the next layer
+        backward = number % directions
+        if number and not backward:  # the next layer
             x, sides = nn.functional.dropout(torch.cat(sides, 2), module.dropout, module.training), []
-        seen = x.gather(1, turned.expand(-1, -1, x.shape[2])) if back else x
+        steps = x.gather(1, reversed_places.expand(-1, -1, x.shape[2])) if backward else x
         hidden = x.new_zeros(1, x.shape[0], module.proj_size or module.hidden_size)
         cell = x.new_zeros(1, x.shape[0], module.hidden_size)
         begin = (hidden, cell) if module.mode == "LSTM" else hidden
-        side = run(seen, begin, weights, module.bias, 1, 0.0, module.training, False, True)[0]
-        sides.append(side.gather(1, turned.expand(-1, -1, side.shape[2])) if back else side)
+        side = run(steps, begin, weights, module.bias, 1, 0.0, module.training, False, True)[0]
+        sides.append(side.gather(1, reversed_places.expand(-1, -1, side.shape[2])) if backward else side)
     return torch.cat(sides, 2).masked_fill((places >= ends).unsqueeze(2), 0.0)
 
 
 def run_recurrent(module: nn.RNNBase, x: Tensor, lengths: Tensor | None = None, *, returns: str = "sequence") -> Tensor:
-    """Run over x (N, L, F); with `lengths` (N), each at least 1, each sequence ends there.
+    """Run a recurrent module on x (N, L, F); with `lengths` (N), each at least 1, each sequence ends there.
 
-    Returns all outputs (N, L, H) as "sequence", the output of the last step (N, H) as "last", or the last layer's
-    final hidden state (N, H) as "state"; H counts both directions.
+    Returns all outputs (N, L, H) for "sequence", the output of the last step (N, H) for "last", or the last layer's
+    final hidden state (N, H) for "state"; H counts both directions.
     """
     output: Tensor
     if lengths is None:
@@ -59,7 +58,7 @@ def run_recurrent(module: nn.RNNBase, x: Tensor, lengths: Tensor | None = None, 
     if returns == "last" or not module.bidirectional:
         return last
     half = output.shape[2] // 2
-    return torch.cat([last[:, :half], output[:, 0, half:]], dim=-1)  # the way back ends at the beginning
+    return torch.cat([last[:, :half], output[:, 0, half:]], dim=-1)  # the backward direction ends at the first step
 
 
 def attend(
@@ -71,9 +70,9 @@ def attend(
     *,
     is_causal: bool = False,
 ) -> Tensor:
-    """Attend from query (N, L, E) to key and value (N, S, E): to itself without a key, to the key without a value.
+    """Return the attention (N, L, E) of query (N, L, E) to key and value (N, S, E), by default query and key.
 
-    With `lengths` (N), each at least 1, nothing behind the keys' ends is seen; causally, nothing behind one's place.
+    With `lengths` (N), each at least 1, keys past their end are masked; with `is_causal`, those after the query.
     """
     key = query if key is None else key
     places = torch.arange(key.shape[1], device=key.device)
@@ -87,9 +86,10 @@ def attend(
 def encode(
     module: nn.TransformerEncoderLayer, x: Tensor, lengths: Tensor | None = None, *, is_causal: bool = False
 ) -> Tensor:
-    """Run over x (N, L, E); with `lengths` (N), each at least 1, nothing behind the ends is seen.
+    """Return the outputs (N, L, E) for x (N, L, E).
 
-    Causally, nothing behind one's place is seen. What is returned behind an end has no meaning.
+    With `lengths` (N), each at least 1, steps past the end are masked; with `is_causal`, those after each step. Outputs
+    past the end are undefined.
     """
     places = torch.arange(x.shape[1], device=x.device)
     hidden = None if lengths is None else places >= lengths.to(x.device).unsqueeze(1)
@@ -105,9 +105,10 @@ def decode(
     *,
     is_causal: bool = False,
 ) -> Tensor:
-    """Run over x (N, L, E) beside memory (N, S, E); with `lengths` (N), each at least 1, those of the memory.
+    """Return the outputs (N, L, E) for x (N, L, E) and memory (N, S, E).
 
-    Causally, nothing of x behind one's place is seen.
+    `lengths` (N), each at least 1, are those of the memory, whose steps past the end are masked. With `is_causal`,
+    steps of x after each step are masked.
     """
     hidden = None
     if lengths is not None:
@@ -119,14 +120,14 @@ def decode(
 
 
 def length_mask(x: Tensor, lengths: Tensor) -> Tensor:
-    """Tell which places of x (N, L, ...) lie before the end of their sequence: bool (N, L)."""
+    """Return a mask (N, L) of the steps of x (N, L, ...) before the end of their sequence."""
     return torch.arange(x.shape[1], device=x.device) < lengths.to(x.device).unsqueeze(1)
 
 
 def pool_sequence(x: Tensor, lengths: Tensor | None = None, *, by: str = "mean") -> Tensor:
-    """Return the "mean", "sum", "max" or "last" of what x (N, L, ...) holds before each end: (N, ...).
+    """Return the "mean", "sum", "max" or "last" step (N, ...) of x (N, L, ...) before `lengths` (N), each at least 1.
 
-    Each length (N) is at least 1; without them all of x counts.
+    Without `lengths`, of all steps.
     """
     if lengths is None:
         lengths = torch.full((x.shape[0],), x.shape[1], device=x.device)
@@ -142,7 +143,7 @@ def pool_sequence(x: Tensor, lengths: Tensor | None = None, *, by: str = "mean")
 
 
 def add_sinusoids(x: Tensor) -> Tensor:
-    """Add sines and cosines of the places (Vaswani et al. 2017) to x (N, L, F)."""
+    """Return x (N, L, F) plus sines and cosines of the positions (Vaswani et al. 2017)."""
     length, width = x.shape[-2:]
     places = torch.arange(length, device=x.device).unsqueeze(1)
     rates = torch.exp(torch.arange(0, width, 2, device=x.device) * (-9.210340371976184 / width))  # log of 10,000
@@ -151,82 +152,82 @@ def add_sinusoids(x: Tensor) -> Tensor:
 
 
 def reshape(x: Tensor, *, shape: Sequence[int]) -> Tensor:
-    """Give x another shape; 0 keeps the dimension at that place, -1 is what is left."""
+    """Return x in another shape, where 0 keeps the dimension at that index and -1 is inferred."""
     return x.reshape([x.shape[place] if size == 0 else size for place, size in enumerate(shape)])
 
 
 def windows(x: Tensor, *, dimension: int, size: int, step: int) -> Tensor:
-    """Return every window of a size along a dimension, with its values in a new last dimension."""
+    """Return all windows along a dimension, with their values in a new last dimension."""
     return x.unfold(dimension, size, step)
 
 
 def einsum(*inputs: Tensor, equation: str) -> Tensor:
-    """Sum products over the indices of an equation."""
+    """Return the sum of products that an equation describes."""
     return torch.einsum(equation, *inputs)
 
 
 def index_select(x: Tensor, index: Tensor, *, dim: int) -> Tensor:
-    """Return the items of a dimension that the index (K) names."""
+    """Return the slices of a dimension at `index` (K)."""
     return x.index_select(dim, index)
 
 
 def gather(x: Tensor, index: Tensor, *, dim: int) -> Tensor:
-    """Return for each place of the index the item of a dimension that it names."""
+    """Return the items of a dimension at `index`, in the shape of `index`."""
     return x.gather(dim, index)
 
 
 def scatter_add(x: Tensor, index: Tensor, source: Tensor, *, dim: int) -> Tensor:
-    """Add the items of the source at the places of a dimension that the index names."""
+    """Return x with the items of `source` added at `index` along a dimension."""
     return x.scatter_add(dim, index, source)
 
 
 def outer(x: Tensor, y: Tensor) -> Tensor:
-    """Multiply every value of x (..., a) with every value of y (..., b): (..., a, b)."""
+    """Return the outer products (..., a, b) of x (..., a) and y (..., b)."""
     return x.unsqueeze(-1) * y.unsqueeze(-2)
 
 
 def to(x: Tensor, *, dtype: str) -> Tensor:
-    """Give the values another type: "float32", "int64" or "bool"."""
-    floats = torch.promote_types(torch.get_default_dtype(), x.dtype)  # double in a double network
+    """Return x in dtype "float32", "int64" or "bool"."""
+    floats = torch.promote_types(torch.get_default_dtype(), x.dtype)  # float64 in a float64 network
     return x.to({"float32": floats, "int64": torch.int64, "bool": torch.bool}[dtype])
 
 
 def arange(x: Tensor, *, dim: int = 1, dtype: str = "int64") -> Tensor:
-    """Count the places of a dimension of x: (L)."""
-    floats = torch.promote_types(torch.get_default_dtype(), x.dtype)  # double in a double network
+    """Return the indices (L) of a dimension of x of size L."""
+    floats = torch.promote_types(torch.get_default_dtype(), x.dtype)  # float64 in a float64 network
     types = {"float32": floats, "int64": torch.int64, "bool": torch.bool}
     return torch.arange(x.shape[dim], device=x.device).to(types[dtype])
 
 
 def full(x: Tensor, *, shape: Sequence[int], value: float = 0.0) -> Tensor:
-    """Return a number everywhere, as many rows as x has: (N, *shape)."""
-    floats = torch.promote_types(torch.get_default_dtype(), x.dtype)  # double in a double network
+    """Return a constant (N, *shape), with N and the device of x."""
+    floats = torch.promote_types(torch.get_default_dtype(), x.dtype)  # float64 in a float64 network
     return torch.full((x.shape[0], *shape), value, dtype=floats, device=x.device)
 
 
 def zeros(x: Tensor, *, shape: Sequence[int], dtype: str = "float32") -> Tensor:
-    """Return zeros, as many rows as x has: (N, *shape)."""
-    floats = torch.promote_types(torch.get_default_dtype(), x.dtype)  # double in a double network
+    """Return zeros (N, *shape), with N and the device of x."""
+    floats = torch.promote_types(torch.get_default_dtype(), x.dtype)  # float64 in a float64 network
     types = {"float32": floats, "int64": torch.int64, "bool": torch.bool}
     return torch.zeros((x.shape[0], *shape), dtype=types[dtype], device=x.device)
 
 
 def ones(x: Tensor, *, shape: Sequence[int], dtype: str = "float32") -> Tensor:
-    """Return ones, as many rows as x has: (N, *shape)."""
-    floats = torch.promote_types(torch.get_default_dtype(), x.dtype)  # double in a double network
+    """Return ones (N, *shape), with N and the device of x."""
+    floats = torch.promote_types(torch.get_default_dtype(), x.dtype)  # float64 in a float64 network
     types = {"float32": floats, "int64": torch.int64, "bool": torch.bool}
     return torch.ones((x.shape[0], *shape), dtype=types[dtype], device=x.device)
 
 
 def rand(x: Tensor, *, shape: Sequence[int]) -> Tensor:
-    """Return uniform random numbers, as many rows as x has: (N, *shape)."""
-    floats = torch.promote_types(torch.get_default_dtype(), x.dtype)  # double in a double network
+    """Return uniform random numbers (N, *shape), with N and the device of x."""
+    floats = torch.promote_types(torch.get_default_dtype(), x.dtype)  # float64 in a float64 network
     return torch.rand((x.shape[0], *shape), dtype=floats, device=x.device)
 
 
 def randn(x: Tensor, *, shape: Sequence[int]) -> Tensor:
-    """Return normal random numbers, as many rows as x has: (N, *shape)."""
-    floats = torch.promote_types(torch.get_default_dtype(), x.dtype)  # double in a double network
+    """Return normal random numbers (N, *shape), with N and the device of x."""
+    floats = torch.promote_types(torch.get_default_dtype(), x.dtype)  # float64 in a float64 network
     return torch.randn((x.shape[0], *shape), dtype=floats, device=x.device)
 
 
@@ -239,24 +240,27 @@ def attention(
     is_causal: bool = False,
     scale: float | None = None,
 ) -> Tensor:
-    """Attend from query to key and value; where the mask is false, or by how much is added to the scores."""
+    """Return the attention (N, ..., L, V) of query (N, ..., L, E) to key (N, ..., S, E) and value (N, ..., S, V).
+
+    `mask` is bool, false for masked keys, or float, which is added to the scores.
+    """
     return nn.functional.scaled_dot_product_attention(query, key, value, mask, is_causal=is_causal, scale=scale)
 
 
 def run_lstm_cell(module: nn.LSTMCell, x: Tensor, h: Tensor, c: Tensor) -> tuple[Tensor, Tensor]:
-    """Take one step of an LSTM: the new h and c (N, H)."""
+    """Return h and c (N, H) after one step of an LSTM."""
     states: tuple[Tensor, Tensor] = module(x, (h, c))
     return states
 
 
 def run_segmentation(module: nn.Module, x: Tensor) -> Tensor:
-    """Return the classes of every pixel, as torchvision's networks for segmentation give them among others."""
+    """Return the logits (N, num_classes, H, W) of a segmentation network of torchvision, which returns a dict."""
     output: Tensor = module(x)["out"]
     return output
 
 
 def adapt_input_channels(module: nn.Module, *, in_channels: int) -> nn.Module:
-    """Give a network a first convolution for images of so many channels, drawn anew."""
+    """Replace the first convolution by a randomly initialised one for `in_channels` channels."""
     name, old = next((name, part) for name, part in module.named_modules() if isinstance(part, nn.Conv2d))
     if old.in_channels != in_channels:
         settings: dict[str, Any] = {
@@ -276,14 +280,14 @@ class VariationalDropout(nn.Module):
         self.p = p
 
     def forward(self, x: Tensor) -> Tensor:
-        """Zero the same features at every step, and scale what is left."""
+        """Return x with the same features of all steps zeroed, and the others scaled."""
         mask = torch.ones_like(x[:, :1])
         return x * nn.functional.dropout(mask, self.p, self.training)
 
 
 class Training(nn.Module):
-    """Tells whether the network is training."""
+    """The mode of the network: training or evaluation."""
 
     def forward(self) -> Tensor:
-        """Return one bool."""
+        """Return a bool scalar, true in training."""
         return torch.tensor(self.training)

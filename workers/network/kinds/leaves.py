@@ -1,4 +1,4 @@
-"""The leaves of raw autograd: trainable tensors, buffers and constants, and how they are filled."""
+"""Leaves: trainable tensors, buffers and constants, and the initialisers that fill them."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -7,20 +7,21 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
-from app.spec.base import SpecModel
+from app.spec.kinds import KindModel
+from workers.network.blueprint import Parameters
 
 
 @dataclass(frozen=True)
 class Initialiser:
-    """One row: `function(tensor, **parameters)` fills in place; `names` gives torch's names where ours differ."""
+    """One row: `function(tensor, **parameters)` fills in place. `torch_names` maps parameters to torch's names."""
 
     function: Callable[..., Tensor]
     torch_names: Mapping[str, str]
-    min_dimensions: int = 0  # dimensions that the tensor must have
+    min_dimensions: int = 0  # of the tensor
 
-    def arguments(self, init: SpecModel) -> dict[str, Any]:
-        """Return the parameters under torch's names."""
-        return {self.torch_names.get(name, name): value for name, value in init.model_dump(exclude={"kind"}).items()}
+    def arguments(self, init: KindModel) -> dict[str, Any]:
+        """Return the parameters by torch's names."""
+        return {self.torch_names.get(name, name): value for name, value in init.settings().items()}
 
 
 INITIALISERS: Mapping[str, Initialiser] = {
@@ -39,12 +40,12 @@ INITIALISERS: Mapping[str, Initialiser] = {
 
 @dataclass(frozen=True)
 class LeafKind:
-    """One row: what holds the tensor in the network."""
+    """One row: how the network stores the tensor."""
 
     storage: Literal["parameter", "buffer", "constant"]
 
-    def tensor(self, parameters: Mapping[str, Any]) -> Tensor:
-        """Return the tensor, filled. Raises `ValueError` for ragged lists."""
+    def tensor(self, parameters: Parameters) -> Tensor:
+        """Return the initialised tensor, in float32. Raises `ValueError` for ragged lists."""
         if self.storage == "constant":
             return torch.tensor(parameters["value"], dtype=torch.float32)
         init = parameters["init"]
@@ -53,7 +54,7 @@ class LeafKind:
             return row.function(torch.empty(parameters["shape"]), **row.arguments(init))
 
     def register(self, owner: nn.Module, name: str, tensor: Tensor) -> None:
-        """Register the tensor under the node's name; a constant is no part of the weights."""
+        """Register the tensor by the node's name. A constant is not in the `state_dict`."""
         if self.storage == "parameter":
             owner.register_parameter(name, nn.Parameter(tensor))
         else:

@@ -1,4 +1,4 @@
-"""The module kinds: which class of torch builds them, what they accept, and how they are called."""
+"""Kinds of modules: the classes of torch that build them, the inputs that they accept, and how they are called."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from torch import nn
 
+from workers.network.blueprint import Parameters
 from workers.network.kinds.functional import (
     Training,
     VariationalDropout,
@@ -16,6 +17,7 @@ from workers.network.kinds.functional import (
     run_lstm_cell,
     run_recurrent,
 )
+from workers.network.runtime.plan import NodeCall
 
 FEATURE_RANKS = tuple(range(2, 65))
 VECTOR_INPUT = "features (F) per example"
@@ -30,66 +32,66 @@ INPUT_DESCRIPTIONS = {  # by number of dimensions, the batch included
 
 @dataclass(frozen=True)
 class ModuleKind:
-    """One row: `build(**parameters, **fixed)` makes the module.
+    """One row: `build(**parameters, **fixed_arguments)` returns the module.
 
-    `dimensions` lists how many dimensions the first input may have, the batch included (empty: any number).
-    `call(module, *inputs, **called)` is used instead of `module(*inputs)`, where given; `called` names the parameters
-    that go to the call and not to the constructor. `chance` names the parameter that is the probability of a random
-    change while training; `draws` says that it draws whatever its settings. `cost` is how long torch takes for it on
-    the meta device, in operations. `adapt(module, **parameters)` changes what was built; `adapted` has its parameters
-    with the values that need no change. `path` is how Python source names `build`, of `torch.nn` unless given. What an
-    `opaque` one does inside is counted by running it. `lengths` is the place of the input, if it is given, that holds
-    the lengths of sequences.
+    `dimensions` are the numbers of dimensions that the first input may have, batch included; empty for any.
+    `input_text` describes it where the numbers do not. `call(module, *inputs, **parameters)` replaces
+    `module(*inputs)`; it takes `call_parameters`, which the constructor does not. `probability_parameter` is the
+    probability of random changes in training; `uses_rng` marks a module that is random whatever its parameters. `cost`
+    is the time on the meta device, relative to an operation. `adapt(module, **parameters)` changes a built module;
+    `adapt_defaults` are the parameters that need no change. `path` is the name of `build` in Python source, by default
+    in `torch.nn`. The operations of an `opaque` module are counted by running it. `lengths_index` is the index of the
+    optional input with the lengths of sequences.
     """
 
     build: Callable[..., nn.Module]
     dimensions: tuple[int, ...] = ()
     input_text: str = ""
     accepts: Literal["float", "integer", "any"] = "float"
-    fixed_arguments: Mapping[str, Any] = field(default_factory=dict)
-    call: Callable[..., Any] | None = None
+    fixed_arguments: Parameters = field(default_factory=dict)
+    call: NodeCall | None = None
     call_parameters: tuple[str, ...] = ()
     probability_parameter: str = ""
     cost: int = 2
     uses_rng: bool = False
     adapt: Callable[..., nn.Module] | None = None
-    adapt_defaults: Mapping[str, Any] = field(default_factory=dict)
+    adapt_defaults: Parameters = field(default_factory=dict)
     path: str = ""
     opaque: bool = False
     lengths_index: int = 0
 
     @property
     def input_description(self) -> str:
-        """What goes in, in words."""
+        """The expected input in words."""
         return self.input_text or " or ".join(INPUT_DESCRIPTIONS[count] for count in self.dimensions)
 
-    def arguments(self, parameters: Mapping[str, Any]) -> dict[str, Any]:
-        """Return what the constructor gets, from settled parameters."""
+    def arguments(self, parameters: Parameters) -> dict[str, Any]:
+        """Return the arguments of the constructor, from complete parameters."""
         return {name: value for name, value in parameters.items() if name not in self.excluded_parameters()} | dict(
             self.fixed_arguments
         )
 
     def excluded_parameters(self) -> frozenset[str]:
-        """Return the parameters that the constructor does not get."""
+        """Return the parameters that the constructor does not take."""
         return frozenset((*self.call_parameters, *self.adapt_defaults))
 
-    def adapt_arguments(self, parameters: Mapping[str, Any]) -> dict[str, Any]:
-        """Return what `adapt` gets; nothing where it need not be called."""
-        given = {name: parameters[name] for name in self.adapt_defaults}
-        return given if given != self.adapt_defaults else {}
+    def adapt_arguments(self, parameters: Parameters) -> dict[str, Any]:
+        """Return the arguments of `adapt`; empty if it need not be called."""
+        arguments = {name: parameters[name] for name in self.adapt_defaults}
+        return arguments if arguments != self.adapt_defaults else {}
 
-    def is_random(self, parameters: Mapping[str, Any]) -> bool:
-        """Say whether a node with settled parameters draws random numbers while training."""
+    def is_random(self, parameters: Parameters) -> bool:
+        """Say whether a module with complete parameters draws random numbers in training."""
         return self.uses_rng or (self.probability_parameter != "" and parameters[self.probability_parameter] > 0)
 
-    def module(self, parameters: Mapping[str, Any]) -> nn.Module:
-        """Return the module of a node with settled parameters. Raises whatever torch raises."""
+    def module(self, parameters: Parameters) -> nn.Module:
+        """Return the module of a node with complete parameters. Raises what torch raises."""
         module = self.build(**self.arguments(parameters))
         changes = self.adapt_arguments(parameters)
         return self.adapt(module, **changes) if self.adapt is not None and changes else module
 
-    def bind(self, module: nn.Module, parameters: Mapping[str, Any]) -> Callable[..., Any]:
-        """Return the callable of a node: it takes the inputs alone."""
+    def bind(self, module: nn.Module, parameters: Parameters) -> NodeCall:
+        """Return the callable of a node, which takes its inputs."""
         if self.call is None:
             return module
         return partial(self.call, module, **{name: parameters[name] for name in self.call_parameters})
@@ -111,7 +113,7 @@ def _recurrent_layer(build: Callable[..., nn.Module]) -> ModuleKind:
     )
 
 
-def _attention_layer(build: Callable[..., nn.Module], call: Callable[..., Any], lengths: int, cost: int) -> ModuleKind:
+def _attention_layer(build: Callable[..., nn.Module], call: NodeCall, lengths: int, cost: int) -> ModuleKind:
     return ModuleKind(
         build,
         (3,),
@@ -131,7 +133,7 @@ MODULES: Mapping[str, ModuleKind] = {
     "Bilinear": ModuleKind(nn.Bilinear, FEATURE_RANKS, VECTOR_INPUT),
     "Embedding": ModuleKind(nn.Embedding, accepts="integer"),
     "EmbeddingBag": ModuleKind(nn.EmbeddingBag, (2,), "integers (L) per example", accepts="integer"),
-    "Training": ModuleKind(Training, path="Training"),
+    "Training": ModuleKind(Training),
     "Flatten": ModuleKind(nn.Flatten, accepts="any"),
     "Unflatten": ModuleKind(nn.Unflatten, accepts="any"),
     "Conv1d": ModuleKind(nn.Conv1d, (3,)),
@@ -194,9 +196,7 @@ MODULES: Mapping[str, ModuleKind] = {
     "Dropout3d": ModuleKind(nn.Dropout3d, (5,), probability_parameter="p"),
     "AlphaDropout": ModuleKind(nn.AlphaDropout, probability_parameter="p"),
     "FeatureAlphaDropout": ModuleKind(nn.FeatureAlphaDropout, (3, 4, 5), probability_parameter="p"),
-    "VariationalDropout": ModuleKind(
-        VariationalDropout, (3,), SEQUENCE_INPUT, probability_parameter="p", path="VariationalDropout"
-    ),
+    "VariationalDropout": ModuleKind(VariationalDropout, (3,), SEQUENCE_INPUT, probability_parameter="p"),
     "ReLU": ModuleKind(nn.ReLU),
     "ReLU6": ModuleKind(nn.ReLU6),
     "LeakyReLU": ModuleKind(nn.LeakyReLU),

@@ -1,4 +1,4 @@
-"""The operation kinds: which function of torch computes them."""
+"""Kinds of operations: the functions of torch that compute them."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from workers.network.blueprint import Parameters
 from workers.network.kinds.functional import (
     add_sinusoids,
     arange,
@@ -29,20 +30,21 @@ from workers.network.kinds.functional import (
     windows,
     zeros,
 )
+from workers.network.runtime.control_flow import TensorOrTuple
+from workers.network.runtime.plan import NodeCall
 
 
 @dataclass(frozen=True)
 class OperationKind:
     """One row: `function(*inputs, **parameters)`.
 
-    With `listed` the inputs go in as one list; `scalar` is torch's name for a second operand that is a number. A
-    parameter without a value is left out, unless `nones` names it. `numbers` says what the inputs may hold: a "number"
-    is anything but a truth value. `draws` says that it draws random numbers. `path` is how Python source names the
-    function; a name of its own in `torch` unless given. `lengths` is the place of the input, if it is given, that holds
-    the lengths of sequences.
+    With `takes_list` the inputs are passed as one list. `scalar` is torch's name of a second operand that is a number.
+    A parameter that is `None` is not passed, unless `keep_none` names it. `accepts` is the dtype of the inputs: a
+    "number" is any dtype but bool. `path` is the name of the function in Python source, by default in `torch`.
+    `lengths_index` is the index of the optional input with the lengths of sequences.
     """
 
-    function: Callable[..., Any]
+    function: NodeCall
     takes_list: bool = False
     scalar: str = ""
     keep_none: tuple[str, ...] = ()
@@ -51,20 +53,20 @@ class OperationKind:
     path: str = ""
     lengths_index: int = 0
 
-    def keywords(self, parameters: Mapping[str, Any]) -> dict[str, Any]:
-        """Return what is passed by name, under torch's names."""
-        passed = {name: value for name, value in parameters.items() if value is not None or name in self.keep_none}
-        return {self.scalar if name == "scalar" else name: value for name, value in passed.items()}
+    def keywords(self, parameters: Parameters) -> dict[str, Any]:
+        """Return the keyword arguments, by torch's names."""
+        arguments = {name: value for name, value in parameters.items() if value is not None or name in self.keep_none}
+        return {self.scalar if name == "scalar" else name: value for name, value in arguments.items()}
 
-    def bind(self, parameters: Mapping[str, Any]) -> Callable[..., Any]:
-        """Return the callable of a node: it takes the inputs alone."""
+    def bind(self, parameters: Parameters) -> NodeCall:
+        """Return the callable of a node, which takes its inputs."""
         function = partial(call_with_list, self.function) if self.takes_list else self.function
         keywords = self.keywords(parameters)
         return partial(function, **keywords) if keywords else function
 
 
-def call_with_list(function: Callable[..., Tensor], *inputs: Tensor, **parameters: Any) -> Tensor:
-    """Call with all inputs as one list."""
+def call_with_list(function: NodeCall, *inputs: Tensor, **parameters: object) -> TensorOrTuple:
+    """Call a function with the inputs as one list."""
     return function(list(inputs), **parameters)
 
 
@@ -78,11 +80,11 @@ COMPARISONS: Mapping[str, Callable[..., Tensor]] = {
 }
 
 
-def _functional(function: Callable[..., Any], name: str) -> OperationKind:
+def _functional(function: NodeCall, name: str) -> OperationKind:
     return OperationKind(function, accepts="float", path=f"nn.functional.{name}")
 
 
-def _linear(function: Callable[..., Any], name: str) -> OperationKind:
+def _linear(function: NodeCall, name: str) -> OperationKind:
     return OperationKind(function, accepts="float", path=f"torch.linalg.{name}")
 
 

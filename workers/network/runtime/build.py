@@ -1,4 +1,4 @@
-"""The network: a module that runs a plan made once, with little more than the calls of its parts."""
+"""The network as a module, whose `forward` runs a precomputed plan of calls."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -16,45 +16,45 @@ from workers.network.kinds.control import ControlKind
 from workers.network.kinds.leaves import LeafKind
 from workers.network.kinds.modules import ModuleKind
 from workers.network.kinds.operations import OperationKind
-from workers.network.runtime.control_flow import RecordMetric, unwrap_single
+from workers.network.runtime.control_flow import RecordMetric, TensorOrTuple, unwrap_single
 from workers.network.runtime.plan import NodeCall, build_plan
 from workers.torch_setup import is_out_of_memory
 
 
 class FlowMetrics:
-    """What control flow did since it was last asked, by node: how often a branch was taken, how many turns it took."""
+    """Metrics of control flow by node, such as how often a branch was taken, or the number of iterations."""
 
     def __init__(self) -> None:
         self._recorded: dict[str, list[tuple[float, int]]] = {}
 
     def recorder(self, path: str) -> RecordMetric:
-        """Return the tally of a node."""
+        """Return the function that records the metrics of a node."""
 
-        def hear(name: str, value: float, count: int) -> None:
+        def record(name: str, value: float, count: int) -> None:
             self._recorded.setdefault(f"{path}/{name}", []).append((value, count))
 
-        opaque: RecordMetric = torch.compiler.disable(hear)  # a list that grows would have every step compiled anew
+        opaque: RecordMetric = torch.compiler.disable(record)  # a growing list would recompile every step
         return opaque
 
     def drain(self) -> dict[str, float]:
-        """Return the means, in which a batch counts for as many examples as it has, and forget."""
+        """Return the means over examples since the last call, and reset."""
         means = {
-            name: sum(value * count for value, count in heard) / max(1, sum(count for _, count in heard))
-            for name, heard in self._recorded.items()
+            name: sum(value * count for value, count in records) / max(1, sum(count for _, count in records))
+            for name, records in self._recorded.items()
         }
         self._recorded.clear()
         return means
 
 
 class GraphModule(nn.Module):
-    """A body built from its blueprint; parts are registered under the ids of their nodes.
+    """A network or body built from its blueprint. Submodules have the ids of their nodes.
 
-    Parts are filled in the order of the blueprint: seed torch before, and the same seed gives the same weights.
+    Weights are initialised in the order of the blueprint, from torch's global generator.
     """
 
-    def __init__(self, blueprint: Blueprint, counts: FlowMetrics, path: str = "") -> None:
+    def __init__(self, blueprint: Blueprint, metrics: FlowMetrics, path: str = "") -> None:
         super().__init__()
-        self.blueprint, self._counts, self._path = blueprint, counts, path
+        self.blueprint, self._metrics, self._path = blueprint, metrics, path
         shared: dict[str, nn.Module] = {}
         for node in blueprint.nodes:
             row = CATALOG[node.kind]
@@ -63,38 +63,38 @@ class GraphModule(nn.Module):
             elif isinstance(row, ModuleKind):
                 self.add_module(node.id, row.module(node.parameters))
             elif isinstance(row, ControlKind):
-                part = shared.get(node.share or "") or _build_bodies(node, row, counts, f"{path}{node.id}")
+                part = shared.get(node.share or "") or _build_bodies(node, row, metrics, f"{path}{node.id}")
                 if node.share is not None:
                     shared[node.share] = part
                 self.add_module(node.id, part)
         self._plan = build_plan(blueprint, self._calls())
 
     def _calls(self) -> dict[str, NodeCall]:
-        """Return what each node calls: a part of this graph, and no other's."""
+        """Return the callable of each node, bound to this graph's own submodules."""
         calls: dict[str, NodeCall] = {}
         for node in self.blueprint.nodes:
             row = CATALOG[node.kind]
             if isinstance(row, ModuleKind):
                 calls[node.id] = row.bind(self.get_submodule(node.id), node.parameters)
             elif isinstance(row, ControlKind):
-                tally = self._counts.recorder(f"{self._path}{node.id}")
-                calls[node.id] = row.bind(self.get_submodule(node.id), node.parameters, tally)
+                record = self._metrics.recorder(f"{self._path}{node.id}")
+                calls[node.id] = row.bind(self.get_submodule(node.id), node.parameters, record)
             elif not isinstance(row, LeafKind):
                 calls[node.id] = row.bind(node.parameters)
         return calls
 
     def __getstate__(self) -> dict[str, Any]:
-        """Return what a copy is made of: without the calls, which are bound to this graph's own parts."""
+        """Return the state for a copy, without the plan, which is bound to this graph's own submodules."""
         state: dict[str, Any] = super().__getstate__()  # type: ignore[no-untyped-call]
         return {name: value for name, value in state.items() if name != "_plan"}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        """Become a copy."""
+        """Restore the state, with a new plan."""
         super().__setstate__(state)  # type: ignore[no-untyped-call]
         self._plan = build_plan(self.blueprint, self._calls())
 
-    def forward(self, *inputs: Tensor) -> Any:
-        """Return the output, or a tuple of several, from the inputs in order, each (N, …)."""
+    def forward(self, *inputs: Tensor) -> TensorOrTuple:
+        """Return the output (N, ...), or a tuple of several, for inputs (N, ...) in order."""
         return unwrap_single(self._run(inputs))
 
     def _run(self, inputs: Sequence[Tensor]) -> list[Tensor]:
@@ -102,27 +102,27 @@ class GraphModule(nn.Module):
         slots: list[Any] = [*inputs, *[None] * (width - len(inputs))]  # every slot is filled before it is read
         for name, slot in leaves:
             slots[slot] = getattr(self, name)  # by name: `to` puts other tensors in the place of buffers
-        for call, reads, frees, then, write in steps:
+        for call, reads, frees, chained, write in steps:
             value = call(*[slots[slot] for slot in reads])
             for slot in frees:
                 slots[slot] = None
-            for following in then:
+            for following in chained:
                 value = following(value)
             slots[write] = value
         return [slots[slot] for slot in outputs]
 
 
-def _build_bodies(node: ResolvedNode, row: ControlKind, counts: FlowMetrics, place: str) -> nn.Module:
-    """Return the bodies of a node under their names; a block is its only body."""
+def _build_bodies(node: ResolvedNode, row: ControlKind, metrics: FlowMetrics, place: str) -> nn.Module:
+    """Return the bodies of a node by name; a `block` node is its body itself."""
     if row.function is None:
-        return GraphModule(node.bodies["name"], counts, f"{place}/")
-    return nn.ModuleDict({name: GraphModule(body, counts, f"{place}/{name}/") for name, body in node.bodies.items()})
+        return GraphModule(node.bodies["name"], metrics, f"{place}/")
+    return nn.ModuleDict({name: GraphModule(body, metrics, f"{place}/{name}/") for name, body in node.bodies.items()})
 
 
 class BuiltNetwork(GraphModule):
-    """A whole network, from the data's columns to named outputs.
+    """A network from the data's columns to named outputs.
 
-    `is_random` says whether a forward pass draws random numbers while training.
+    `is_random` says whether a forward pass in training mode draws random numbers.
     """
 
     def __init__(self, blueprint: Blueprint) -> None:
@@ -130,39 +130,39 @@ class BuiltNetwork(GraphModule):
         self.is_random = _is_random(blueprint)
 
     def forward(self, values: Mapping[str, Tensor]) -> dict[str, Tensor]:  # type: ignore[override]
-        """Return the outputs by name from the inputs by name, each (N, …)."""
+        """Return the outputs (N, ...) by name, for inputs (N, ...) by name."""
         results = self._run([values[name] for name in self.blueprint.inputs])
         return dict(zip(self.blueprint.outputs, results, strict=True))
 
 
 def _is_random(blueprint: Blueprint) -> bool:
     rows = [(node, CATALOG[node.kind]) for node in blueprint.nodes]
-    drawing = [
+    uses_rng = [
         row.is_random(node.parameters)
         if isinstance(row, ModuleKind)
         else isinstance(row, OperationKind) and row.uses_rng
         for node, row in rows
     ]
-    return any(drawing) or any(_is_random(body) for node in blueprint.nodes for body in node.bodies.values())
+    return any(uses_rng) or any(_is_random(body) for node in blueprint.nodes for body in node.bodies.values())
 
 
 def flow_metrics(network: BuiltNetwork) -> dict[str, float]:
-    """Return what control flow did since this was last asked: means by "node/what"."""
-    return network._counts.drain()
+    """Return the metrics of control flow since the last call: means by "node/metric"."""
+    return network._metrics.drain()
 
 
 def build(network: Network, schema: DataSchema, inputs: tuple[str, ...]) -> BuiltNetwork:
-    """Build the network on the CPU, with weights drawn from torch's global generator.
+    """Build the network on the CPU, with weights from torch's global generator.
 
-    `inputs` are the columns that it reads unless it names its own. Raises `InvalidInput` with every problem found
-    (pointers relative to the network), and `OutOfMemory`.
+    `inputs` are the columns that it reads unless it names its own. Raises `InvalidInput` with every problem, whose
+    pointers are relative to the network, and `OutOfMemory`.
     """
-    settled = infer_shapes(network, schema, inputs)
-    if settled.problems:
-        raise InvalidInput(settled.problems)
+    inferred = infer_shapes(network, schema, inputs)
+    if inferred.problems:
+        raise InvalidInput(inferred.problems)
     try:
-        return BuiltNetwork(settled.blueprint)
-    except RuntimeError as error:  # torch has no class of its own for a CPU that is full
+        return BuiltNetwork(inferred.blueprint)
+    except RuntimeError as error:  # torch has no class of its own for a full CPU memory
         if not is_out_of_memory(error):
             raise
         raise OutOfMemory("the weights of the network do not fit into memory") from None

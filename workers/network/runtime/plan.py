@@ -1,30 +1,29 @@
-"""The order of calls that computes a network, made once: which slots a call reads, fills and frees."""
+"""The sequence of calls that computes a network, with the slots that each call reads, writes and frees."""
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from operator import itemgetter
 from typing import NamedTuple
 
-from torch import Tensor
-
 from workers.network.blueprint import Blueprint
+from workers.network.runtime.control_flow import TensorOrTuple
 
-NodeCall = Callable[..., Tensor]
+NodeCall = Callable[..., TensorOrTuple]
 NamedSlots = tuple[tuple[str, int], ...]  # (name, slot)
 
 
 class PlanStep(NamedTuple):
-    """A node, and the nodes after it for as long as each is the only reader of the one before."""
+    """A node, and the chain of nodes behind it, each of which is the only reader of the one before."""
 
     call: NodeCall
     reads: tuple[int, ...]
-    frees: tuple[int, ...]  # slots that nobody reads after `call`
+    frees: tuple[int, ...]  # slots that are not read after `call`
     chained: tuple[NodeCall, ...]
     write: int
 
 
 class ExecutionPlan(NamedTuple):
-    """Everything that `forward` needs; slots are numbered from 0 to `width`, first those of the inputs in order."""
+    """What `forward` needs. Slots are numbered from 0 to `slot_count`, those of the inputs first, in order."""
 
     slot_count: int
     leaves: NamedSlots
@@ -33,7 +32,7 @@ class ExecutionPlan(NamedTuple):
 
 
 def build_plan(blueprint: Blueprint, calls: Mapping[str, NodeCall]) -> ExecutionPlan:
-    """Return the plan; nodes that are not in `calls` are leaves, read by their names."""
+    """Return the plan. Nodes that are not in `calls` are leaves, which are read as attributes."""
     slots = {name: slot for slot, name in enumerate(blueprint.inputs)}
     width, leaves, steps = len(slots), [], []
     for node in blueprint.nodes:
@@ -44,7 +43,7 @@ def build_plan(blueprint: Blueprint, calls: Mapping[str, NodeCall]) -> Execution
         own = slots[node.id] = width
         width += 1
         for place, name in enumerate(node.outputs):
-            if len(node.outputs) > 1:  # the call returns a tuple, which is taken apart
+            if len(node.outputs) > 1:  # the call returns a tuple
                 steps.append(PlanStep(itemgetter(place), (own,), (), (), width))
                 slots[f"{node.id}.{name}"] = width
                 width += 1
@@ -56,8 +55,8 @@ def build_plan(blueprint: Blueprint, calls: Mapping[str, NodeCall]) -> Execution
     return ExecutionPlan(width, tuple(leaves), tuple(_add_frees(_fuse_chains(steps, outputs), outputs)), outputs)
 
 
-def _fuse_chains(steps: list[PlanStep], kept: Sequence[int]) -> list[PlanStep]:
-    readers = Counter(slot for step in steps for slot in step.reads) + Counter(kept)
+def _fuse_chains(steps: list[PlanStep], outputs: Sequence[int]) -> list[PlanStep]:
+    readers = Counter(slot for step in steps for slot in step.reads) + Counter(outputs)
     runs: list[list[PlanStep]] = []
     for step in steps:
         last = runs[-1][-1].write if runs else None
@@ -68,8 +67,8 @@ def _fuse_chains(steps: list[PlanStep], kept: Sequence[int]) -> list[PlanStep]:
     return [run[0]._replace(chained=tuple(step.call for step in run[1:]), write=run[-1].write) for run in runs]
 
 
-def _add_frees(steps: list[PlanStep], kept: Sequence[int]) -> list[PlanStep]:
-    needed = set(kept)
+def _add_frees(steps: list[PlanStep], outputs: Sequence[int]) -> list[PlanStep]:
+    needed = set(outputs)
     backwards = []
     for step in reversed(steps):
         frees = tuple(slot for slot in dict.fromkeys(step.reads) if slot not in needed)

@@ -1,7 +1,7 @@
-"""Which nodes of a batch of trees are computed together: all of one height and one cell, whatever their trees.
+"""The schedule of a batch of trees: nodes of one height and one cell are computed together, whatever their trees.
 
-The shape of the trees alone decides. It takes a few tensor operations for every height, none for every node. Nothing
-but torch is needed here: `model.py` can carry this source.
+It follows from the shape of the trees alone, and takes a few tensor operations per height, not per node. Only torch may
+be imported here, since `model.py` carries this source.
 """
 
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ from torch import Tensor
 
 
 class TreeError(ValueError):
-    """Rows that are no tree: `tree` and `node` (None where it is no one node) say which."""
+    """Rows that form no tree. `tree` and `node`, or `None` where several nodes are concerned, are their indices."""
 
     def __init__(self, detail: str, tree: int, node: int | None = None) -> None:
         self.detail, self.tree, self.node = detail, tree, node
@@ -21,10 +21,10 @@ class TreeError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Level:
-    """One call: `size` nodes of one height and one cell (None: they are leaves), each with `arity` places for children.
+    """One call: `size` nodes of one height and one cell (None for leaves), each with `arity` slots for children.
 
-    `pieces` says who reads the states, in their order: (number of the reading call, how many). Whoever reads the roots'
-    counts as one call after the last.
+    `reader_counts` says which later calls read the states, in order: (index of the call, number of states). The roots
+    are read by a call after the last.
     """
 
     height: int
@@ -38,10 +38,10 @@ class Level:
 class TreeSchedule:
     """The calls that compute a batch of N trees of up to M nodes; R nodes exist, numbered tree * M + node.
 
-    `rows` (R) are the nodes in the order in which they are computed. What a call reads arrives writer by writer;
-    `places` (R) says, reader by reader, in which of its size * arity places each state belongs, and at the end which
-    tree's a root is; `read` counts what each reads. `filled` (sum of size * arity) tells which places have a child.
-    `heights` (N, on the CPU) counts the edges from each root to its deepest leaf.
+    `rows` (R) are the nodes in the order of computation. A call reads states in the order of the calls that wrote them:
+    `slots` (R) holds, reader by reader, the slot of each state among size * arity, and at the end the tree of each
+    root. `read_counts` holds how many states each call reads. `child_mask` (sum of size * arity) says which slots have
+    a child. `heights` (N, on the CPU) are the edges from each root to its deepest leaf.
     """
 
     levels: tuple[Level, ...]
@@ -54,13 +54,13 @@ class TreeSchedule:
 
     @property
     def sizes(self) -> list[int]:
-        """How many nodes each call computes."""
+        """The number of nodes of each call."""
         return [level.size for level in self.levels]
 
 
 @dataclass(frozen=True, slots=True)
 class _Links:
-    """The E children of all trees: their parents, their positions there, and themselves (E each)."""
+    """The E edges of all trees: parents, positions among their children, and children (E each)."""
 
     parent: Tensor
     position: Tensor
@@ -70,9 +70,9 @@ class _Links:
 
 @dataclass(frozen=True, slots=True)
 class _Calls:
-    """The nodes (R) by height; for every row (N * M; undefined for what is no node) its height and its call's number.
+    """The nodes (R) by height; for every row (N * M, undefined where there is no node) its height and its call.
 
-    `keys` are height * cells + cell of each call, 0 for the leaves.
+    `keys` are height * cells + cell of each call, and 0 for the leaves.
     """
 
     nodes: Tensor
@@ -85,13 +85,13 @@ class _Calls:
 def schedule_trees(
     children: Tensor, cell: Tensor | None = None, *, arities: Sequence[int | None] = (None,), max_depth: int = 10_000
 ) -> TreeSchedule:
-    """Return the calls for trees given as `children` (N, M, A): numbers of nodes in the same tree, -1 for none.
+    """Return the schedule of trees given as `children` (N, M, A): indices of nodes in the same tree, -1 for none.
 
-    The root is the node that is nobody's child; nodes without children are leaves. `cell` (N, M) says which cell
-    computes each other node, and -1 that a row is no node; without it, rows with neither parent nor children are none
-    (the one node of a tree without links is row 0). `arities` has an entry for each cell: how many places its children
-    have, or None for as many as are used in the call. The tensors are integers on any device; the schedule's lie on
-    that of `children`. Raises `TreeError`, also for a tree higher than `max_depth`.
+    The root is the node without a parent; nodes without children are leaves. `cell` (N, M) is the index of the cell of
+    each other node, or -1 for a row that is no node. Without it, rows with neither parent nor children are no nodes,
+    except row 0 of a tree without edges. `arities` has the number of slots for children of each cell, or None for as
+    many as a call needs. All tensors are integers, on any device; the schedule's are on the device of `children`.
+    Raises `TreeError` for rows that form no tree, and for a tree deeper than `max_depth`.
     """
     shape = (children.shape[0], children.shape[1])
     links = _links(children.cpu().long())
@@ -103,8 +103,8 @@ def schedule_trees(
     widths = _call_arities(calls, links, arities, shape[1])
     order, arrivals, pieces, read = _order_by_reader(calls, links)
     levels = tuple(
-        Level(key // len(arities), key % len(arities) if key else None, size, width, tuple(sent))
-        for key, size, width, sent in zip(calls.keys, calls.sizes, widths, pieces, strict=True)
+        Level(key // len(arities), key % len(arities) if key else None, size, width, tuple(readers))
+        for key, size, width, readers in zip(calls.keys, calls.sizes, widths, pieces, strict=True)
     )
     rows = calls.nodes.index_select(0, order)
     places = torch.empty_like(rows).index_copy_(
@@ -113,8 +113,8 @@ def schedule_trees(
     counts = torch.tensor([level.size * level.arity for level in levels])
     begins = (counts.cumsum(0) - counts).repeat_interleave(torch.tensor(read[:-1]))
     filled = torch.zeros(int(counts.sum()), dtype=torch.bool).index_fill_(0, begins + places[: len(begins)], True)
-    there, heights = children.device, calls.heights.index_select(0, roots)
-    return TreeSchedule(levels, tuple(read), shape, rows.to(there), places.to(there), filled.to(there), heights)
+    device, heights = children.device, calls.heights.index_select(0, roots)
+    return TreeSchedule(levels, tuple(read), shape, rows.to(device), places.to(device), filled.to(device), heights)
 
 
 def _links(children: Tensor) -> _Links:
@@ -123,13 +123,13 @@ def _links(children: Tensor) -> _Links:
     at = (flat >= 0).nonzero().squeeze(1)
     if ((flat < -1) | (flat >= nodes)).any():
         tree, node, position = ((children < -1) | (children >= nodes)).nonzero()[0].tolist()
-        found = int(children[tree, node, position])
-        raise TreeError(f"its child {found} is none of the {nodes} rows of a tree (-1 means no child)", tree, node)
+        index = int(children[tree, node, position])
+        raise TreeError(f"its child {index} is not among the {nodes} rows of a tree (-1 means no child)", tree, node)
     parent = at // max(width, 1)
     child = parent // max(nodes, 1) * nodes + flat.index_select(0, at)
-    seen = torch.bincount(child, minlength=trees * nodes)
-    if (seen > 1).any():
-        row = int((seen > 1).nonzero()[0])
+    parents = torch.bincount(child, minlength=trees * nodes)
+    if (parents > 1).any():
+        row = int((parents > 1).nonzero()[0])
         first, second = (parent[child == row] % nodes).tolist()[:2]
         raise TreeError(f"it is a child of node {first} and again of node {second}", *divmod(row, nodes))
     above = torch.full((trees * nodes,), trees * nodes).index_copy_(0, child, parent)
@@ -137,7 +137,7 @@ def _links(children: Tensor) -> _Links:
 
 
 def _node_mask(links: _Links, kinds: Tensor | None, cells: int, shape: tuple[int, int]) -> Tensor:
-    """Return which rows are nodes (N * M)."""
+    """Return a mask of the rows that are nodes (N * M)."""
     linked = links.parent_of_row < len(links.parent_of_row)
     linked[links.parent] = True
     if kinds is None:
@@ -147,7 +147,7 @@ def _node_mask(links: _Links, kinds: Tensor | None, cells: int, shape: tuple[int
         return linked
     for wrong, detail in (
         ((kinds < -1) | (kinds >= cells), f"the cells are numbered from 0 to {cells - 1}, and -1 means no node"),
-        (linked & (kinds == -1), "that means no node, but it has a parent or children"),
+        (linked & (kinds == -1), "which means no node, but it has a parent or children"),
     ):
         if wrong.any():
             row = int(wrong.nonzero()[0])
@@ -156,11 +156,11 @@ def _node_mask(links: _Links, kinds: Tensor | None, cells: int, shape: tuple[int
 
 
 def _layers(links: _Links, exists: Tensor, nodes: int, max_depth: int) -> list[Tensor]:
-    """Return the nodes of height 0, 1, 2, ...: the leaves, then those whose last child is in the layer before."""
+    """Return the nodes of height 0, 1, 2, ...: the leaves, then those whose highest child is one layer below."""
     total = len(exists)
-    missing = torch.bincount(links.parent, minlength=total + 1)  # children still to come
+    missing = torch.bincount(links.parent, minlength=total + 1)  # children that are in no layer yet
     layers = [(exists & (missing[:total] == 0)).nonzero().squeeze(1)]
-    missing[total] = total + 1  # the parent of roots never has them all
+    missing[total] = total + 1  # the virtual parent of roots is never ready
     less, numbers, claims = torch.full((total,), -1), torch.arange(total), torch.empty(total, dtype=torch.long)
     while True:
         above = links.parent_of_row.index_select(0, layers[-1])
@@ -168,13 +168,13 @@ def _layers(links: _Links, exists: Tensor, nodes: int, max_depth: int) -> list[T
         ready = above[missing.index_select(0, above) == 0]
         if not len(ready):
             break
-        claims[ready] = numbers[: len(ready)]  # of children that come together, one claims their parent
+        claims[ready] = numbers[: len(ready)]  # of several children, one claims their parent
         layer = ready[claims.index_select(0, ready) == numbers[: len(ready)]]
         if len(layers) > max_depth:
             raise TreeError(f"it is deeper than {max_depth}", int(layer[0]) // nodes)
         layers.append(layer)
     exists = exists.index_fill(0, torch.cat(layers), False)
-    if exists.any():  # with one parent each, only what lies on a cycle is never reached
+    if exists.any():  # with one parent each, only nodes on a cycle are never reached
         raise TreeError("it is a descendant of itself", *divmod(int(exists.nonzero()[0]), nodes))
     return layers
 
@@ -200,7 +200,7 @@ def _calls(layers: list[Tensor], kinds: Tensor | None, rows: int, cells: int) ->
         leaves = len(layers[0])
         key[leaves:] += kinds.index_select(0, nodes[leaves:])
     sizes = torch.bincount(key, minlength=1)
-    keys = (sizes > 0).index_fill(0, torch.tensor(0), True).nonzero().squeeze(1)  # the leaves' call comes first, always
+    keys = (sizes > 0).index_fill(0, torch.tensor(0), True).nonzero().squeeze(1)  # the leaves always come first
     number = torch.empty_like(sizes).index_copy_(0, keys, torch.arange(len(keys))).index_select(0, key)
     unset = torch.empty(rows, dtype=torch.long)
     return _Calls(
@@ -213,7 +213,7 @@ def _calls(layers: list[Tensor], kinds: Tensor | None, rows: int, cells: int) ->
 
 
 def _call_arities(calls: _Calls, links: _Links, arities: Sequence[int | None], nodes: int) -> list[int]:
-    """Return how many places for children the nodes of each call have."""
+    """Return the number of slots for children of each call's nodes."""
     reader = calls.number.index_select(0, links.parent)
     used = torch.zeros(len(calls.keys), dtype=torch.long).scatter_reduce_(0, reader, links.position + 1, "amax")
     widths = []
@@ -227,10 +227,10 @@ def _call_arities(calls: _Calls, links: _Links, arities: Sequence[int | None], n
 
 
 def _order_by_reader(calls: _Calls, links: _Links) -> tuple[Tensor, Tensor, list[list[tuple[int, int]]], list[int]]:
-    """Order the nodes of each call by who reads them.
+    """Order the nodes of each call by the call that reads them.
 
-    Returns the order (R, of `calls.nodes`); for each node in that order its place among all that is read, by reader and
-    then by writer (R); for each call what goes to whom, and how much each call reads (`Level.pieces`, `Schedule.read`).
+    Returns the order (R) of `calls.nodes`; for each node in that order its index among all reads, by reader and then by
+    writer (R); `Level.reader_counts` of each call; and `TreeSchedule.read_counts`.
     """
     count = len(calls.keys)
     writer = calls.number.index_select(0, calls.nodes)
@@ -240,14 +240,14 @@ def _order_by_reader(calls: _Calls, links: _Links) -> tuple[Tensor, Tensor, list
     if count < 1 << 15:
         pairs = pairs.int()  # sorts twice as fast
     pairs, order = torch.sort(pairs, stable=True)
-    found, piece, sizes = torch.unique_consecutive(pairs, return_inverse=True, return_counts=True)
+    keys, piece, sizes = torch.unique_consecutive(pairs, return_inverse=True, return_counts=True)
     pieces: list[list[tuple[int, int]]] = [[] for _ in calls.keys]
     read = [0] * (count + 1)
-    for pair, size in zip(found.tolist(), sizes.tolist(), strict=True):
-        by, to = divmod(pair, count + 1)
-        pieces[by].append((to, size))
-        read[to] += size
-    by_reader = torch.argsort(found % (count + 1), stable=True)
+    for pair, size in zip(keys.tolist(), sizes.tolist(), strict=True):
+        writing, reading = divmod(pair, count + 1)
+        pieces[writing].append((reading, size))
+        read[reading] += size
+    by_reader = torch.argsort(keys % (count + 1), stable=True)
     sorted_sizes = sizes.index_select(0, by_reader)
     begins = torch.empty_like(sizes).index_copy_(0, by_reader, sorted_sizes.cumsum(0) - sorted_sizes)
     moved = begins - (sizes.cumsum(0) - sizes)
@@ -255,7 +255,7 @@ def _order_by_reader(calls: _Calls, links: _Links) -> tuple[Tensor, Tensor, list
 
 
 def _child_slots(levels: tuple[Level, ...], links: _Links, roots: Tensor, rows: Tensor) -> Tensor:
-    """Return for every row (N * M) its place among what its reader reads: the parent's first place and its position."""
+    """Return the slot of every row (N * M) in the call that reads it: its parent's first slot plus its position."""
     sizes = torch.tensor([level.size for level in levels])
     within = torch.arange(len(rows)) - (sizes.cumsum(0) - sizes).repeat_interleave(sizes)
     widths = torch.tensor([level.arity for level in levels]).repeat_interleave(sizes)

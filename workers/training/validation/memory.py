@@ -4,8 +4,8 @@ from dataclasses import asdict, dataclass
 from math import prod
 
 from app.spec.job import JobSpec
-from workers.network.analysis.graph import BRANCHING_KINDS, with_batch_size
-from workers.network.inference.input_checks import Parameters
+from workers.network.analysis.graph import with_batch_size
+from workers.network.blueprint import Parameters
 from workers.network.inference.partial_network import InferredNode, PartialNetwork
 
 FLOAT32_BYTES = 4  # bytes of a float32
@@ -77,11 +77,7 @@ def estimate_memory(job: JobSpec, draft: PartialNetwork, rows: int, trained: int
 def activation_bytes(trace: InferredNode, batch_size: int) -> int:
     """Return the bytes that a node keeps until backward: its output and its internal values."""
     if trace.bodies:
-        costs = [
-            inner.iterations * sum(activation_bytes(each, batch_size) for each in inner.network.nodes)
-            for inner in trace.bodies.values()
-        ]
-        return max(costs) if trace.node.kind in BRANCHING_KINDS else sum(costs)
+        return trace.cost_of_bodies(lambda each: activation_bytes(each, batch_size))
     kind, parameters = trace.node.kind, trace.node.parameters
     if kind in VIEW_KINDS or not trace.inputs:
         return 0

@@ -9,7 +9,10 @@ from hypothesis import strategies as st
 from torch import nn
 
 from app.spec.base import NAME_PATTERN
-from app.spec.network.network import NODE_KINDS, RESERVED_IDS, Network, check_network
+from app.spec.network.network import Network
+from app.spec.network.nodes import NODE_KINDS
+from app.spec.network.validation import check_network
+from app.spec.network.wiring import RESERVED_IDS
 from workers.network.blueprint import Blueprint
 from workers.network.runtime.build import BuiltNetwork
 
@@ -114,13 +117,7 @@ MISTAKES: list[tuple[dict[str, Any], str, str, str, str]] = [
     ),
     (network(node(None)), "/nodes/0/id", "missing", '"id" is required', "give the node a name"),
     *(
-        (
-            document,
-            place,
-            "reserved_id",
-            f'a node cannot be called "{name}": the network itself uses such names',
-            "choose another id",
-        )
+        (document, place, "reserved_id", f'a node cannot have the id "{name}", which is reserved', "choose another id")
         for name in ("forward", "train", "class", "None", "blueprint", "_plan", "__init__", "_")
         for document, place in (
             (network(node(name)), "/nodes/0/id"),
@@ -139,22 +136,22 @@ MISTAKES: list[tuple[dict[str, Any], str, str, str, str]] = [
         network(node("a"), outputs={"y": "b"}),
         "/outputs/y",
         "unknown_node",
-        'output "y" names "b", which is no node',
+        'output "y" names "b", which is not a node',
         "",
     ),
     (
         network(node("a", inputs=["b"]), node("b", inputs=["a"]), node("c")),
         "/nodes/0/inputs",
         "cycle",
-        "a, b feed each other in a circle",
-        "break the circle",
+        "there is a cycle among a, b",
+        "remove one of the references",
     ),
     (
         network(node("a", "add", ["x", "a"])),
         "/nodes/0/inputs",
         "cycle",
-        "a feed each other in a circle",
-        "break the circle",
+        "there is a cycle among a",
+        "remove one of the references",
     ),
     # Arity
     (network(node("a", "ReLU", [])), "/nodes/0/inputs", ARITY, "ReLU takes 1 inputs and has 0", ""),
@@ -276,7 +273,7 @@ def test_a_chain_of_readers_is_no_cycle_but_its_end_is() -> None:
     nodes = [node(f"n{place}", inputs=[f"n{(place + 1) % 5}"]) for place in range(5)] + [node("after", inputs=["n0"])]
     ((place, code, detail, _),) = problems(network(*nodes))
     assert (place, code) == ("/nodes/0/inputs", "cycle")
-    assert detail.startswith("n0, n1, n2, n3, n4, after")
+    assert detail.startswith("there is a cycle among n0, n1, n2, n3, n4, after")
 
 
 def test_reserved_names_are_those_of_torch() -> None:

@@ -99,5 +99,5 @@ def test_wrong_gradients_fail(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_network_that_is_too_large_is_refused() -> None:
     network = build_model([{"kind": "Linear", "out_features": MAX_CHECKED_ELEMENTS}], COLUMNS)
-    with pytest.raises(ValueError, match="would be varied"):
+    with pytest.raises(ValueError, match="would be checked"):
         check_gradients(network, values())

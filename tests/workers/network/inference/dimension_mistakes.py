@@ -77,7 +77,7 @@ DIMENSION_MISTAKES: list[Mistake] = [
             "/layers/0/dim",
             SHAPE,
             f"{kind.lower()}1 works along dimension {dim} but receives 4x6 per example",
-            "use -3 to 2; dimension 0 counts the examples",
+            "use -3 to 2; dimension 0 is the batch",
         )
         for kind in ("softmax", "LogSoftmax", "mean", "squeeze")
         for dim in (3, -4)
@@ -88,7 +88,7 @@ DIMENSION_MISTAKES: list[Mistake] = [
         "/layers/0/dim",
         SHAPE,
         "sum1 works along dimension 3 but receives 4x6 per example",
-        "use -3 to 2; dimension 0 counts the examples",
+        "use -3 to 2; dimension 0 is the batch",
     ),
     (
         [{"kind": "unsqueeze", "dim": 4}],
@@ -96,7 +96,7 @@ DIMENSION_MISTAKES: list[Mistake] = [
         "/layers/0/dim",
         SHAPE,
         "unsqueeze1 works along dimension 4 but receives 4x6 per example",
-        "use -4 to 3; dimension 0 counts the examples",
+        "use -4 to 3; dimension 0 is the batch",
     ),
     # Types
     (
@@ -121,7 +121,7 @@ DIMENSION_MISTAKES: list[Mistake] = [
         "/layers/0",
         DTYPE,
         "embedding1 looks up integers but receives float32",
-        "use a column of whole numbers, or a Linear layer for measured values",
+        "use a column of integers, or a Linear layer for floats",
     ),
     *(
         (

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from app.spec.network.network import NODE_KINDS
+from app.spec.network.nodes import NODE_KINDS
 from tests.workers.network.networks import Columns, build_model, infer_model, make_examples
 from workers.network.inference.costs import FLOP_COUNTS, WEIGHT_COUNTS, count_weights, flops
 from workers.network.inference.input_checks import SYMBOLIC_BATCH_SIZE

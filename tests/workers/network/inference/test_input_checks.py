@@ -1,4 +1,4 @@
-"""What whole numbers cannot be computed with is told where it stands; floats can."""
+"""Operations that integers do not have are problems of the scalar; floats have them."""
 
 import pytest
 
@@ -8,9 +8,9 @@ from tests.workers.network.networks import infer_model
 @pytest.mark.parametrize(
     ("kind", "scalar", "detail", "hint"),
     [
-        ("remainder", 0, "it divides whole numbers by 0", "give another number"),
-        ("fmod", 0, "it divides whole numbers by 0", "give another number"),
-        ("pow", -2, "it has no whole results: the power is -2", "-2.0 makes floats of the numbers"),
+        ("remainder", 0, "it divides integers by 0", "give another number"),
+        ("fmod", 0, "it divides integers by 0", "give another number"),
+        ("pow", -2, "it cannot raise integers to the power -2", "-2.0 converts them to floats"),
     ],
 )
 def test_whole_numbers_have_limits(kind: str, scalar: int, detail: str, hint: str) -> None:

@@ -25,7 +25,7 @@ VALUE_MISTAKES: list[Mistake] = [
         {"x": (1, 8, 8)},
         "/layers/0",
         "too_much_memory",
-        "upsample1 would make a tensor larger than any memory",
+        "upsample1 would create a tensor larger than any memory",
         "make it smaller",
     ),
     (
@@ -38,7 +38,7 @@ VALUE_MISTAKES: list[Mistake] = [
         {"x": (1, 1, 1)},
         "/layers/3",
         "too_much_memory",
-        "gru1 would make a tensor larger than any memory",
+        "gru1 would create a tensor larger than any memory",
         "make it smaller",
     ),
     # Values
@@ -63,16 +63,16 @@ VALUE_MISTAKES: list[Mistake] = [
         {"x": (8,)},
         "/nodes/0/value",
         VALUE,
-        "leaf holds numbers beyond float32",
-        "make them smaller",
+        "leaf has values beyond the range of float32",
+        "use smaller numbers",
     ),
     (
         leaf("Buffer", shape=[2], init={"kind": "normal", "mean": 1e300}),
         {"x": (8,)},
         "/nodes/0/init",
         VALUE,
-        "leaf holds numbers beyond float32",
-        "make them smaller",
+        "leaf has values beyond the range of float32",
+        "use smaller numbers",
     ),
     (
         leaf("Parameter", shape=[2], init={"kind": "uniform", "low": 1, "high": 0}),
@@ -87,7 +87,7 @@ VALUE_MISTAKES: list[Mistake] = [
         {"x": (8,)},
         "/nodes/0/init",
         VALUE,
-        "orthogonal fills tensors of 2 or more dimensions, leaf has 1",
+        "orthogonal needs a tensor of 2 or more dimensions, leaf has 1",
         'use {"kind": "normal"} or {"kind": "uniform"}',
     ),
     # What torch itself says, with N for the number of examples
@@ -97,7 +97,7 @@ VALUE_MISTAKES: list[Mistake] = [
         "/layers/0",
         SHAPE,
         "reshape1 cannot take 6 per example: shape '[N, 5]' is invalid for input of size 6N",
-        "0 keeps the dimension at that place, -1 is what is left",
+        "0 keeps the dimension at that index, -1 is inferred",
     ),
     (
         multi_input_network("cat", "x", "y"),

@@ -9,10 +9,10 @@ from torch import Tensor, nn
 
 from app.spec.network.backbones import BACKBONES
 from app.spec.network.control import CONTROL
-from app.spec.network.network import NODE_KINDS
+from app.spec.network.nodes import NODE_KINDS
 from tests.workers.network.kinds.catalog_cases import CASES, CELL, VECTOR, model
 from tests.workers.network.networks import Columns, build_model, import_source, infer_model, make_examples
-from workers.network.inference import shape_inference
+from workers.network.inference import node_inference
 from workers.network.inference.input_checks import SYMBOLIC_BATCH_SIZE
 from workers.network.inference.shape_rules import POINTWISE_KINDS, SHAPE_RULES
 from workers.network.kinds.catalog import CATALOG
@@ -136,8 +136,8 @@ def test_variational_dropout_drops_the_same_at_every_step() -> None:
 def test_rules_agree_with_torch(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
     cases = [(settings, named) for name, settings, named in CASES if name == kind]
     with_rules = [infer_model(model(kind, settings, named), named).nodes for settings, named in cases]
-    monkeypatch.setattr(shape_inference, "apply_shape_rule", lambda *_: None)
-    monkeypatch.setattr(shape_inference, "POINTWISE_KINDS", frozenset())
+    monkeypatch.setattr(node_inference, "apply_shape_rule", lambda *_: None)
+    monkeypatch.setattr(node_inference, "POINTWISE_KINDS", frozenset())
     for (settings, named), traces in zip(cases, with_rules, strict=True):
         (found,), (expected,) = traces, infer_model(model(kind, settings, named), named).nodes
         assert (found.output.shape, found.output.dtype) == (expected.output.shape, expected.output.dtype)

@@ -154,7 +154,7 @@ def test_positions_are_as_many_as_there_are_places() -> None:
         (
             [EMBED],
             None,
-            "embedding1 looks vectors up, and how many different numbers it receives is not known",
+            "embedding1 needs num_embeddings, which does not follow from its input",
             "give num_embeddings: the largest number, and one",
         ),
         (

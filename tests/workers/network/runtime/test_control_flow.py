@@ -163,7 +163,7 @@ def test_turns_are_limited(limit: str, error: type[Exception] | None) -> None:
     if error is None:
         network({"x": torch.zeros(3, 6)})
     else:
-        with pytest.raises(error, match="after 2 turns"):
+        with pytest.raises(error, match="after 2 iterations"):
             network({"x": torch.zeros(3, 6)})
     assert heard == [3, 3]
 

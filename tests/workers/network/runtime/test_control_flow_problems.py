@@ -38,7 +38,7 @@ WIDE = {"layers": [{"kind": "Linear", "out_features": 7}]}
             graph_spec({"id": "flow", "kind": "If", "inputs": ["x"], "predicate": "x", "then": LINEAR}),
             VECTOR,
             "/nodes/0/predicate",
-            "one question",
+            "one bool for the batch",
         ),
         (graph_spec(*PREDICATE, IF_NODE | {"then": WIDE}), VECTOR, "/nodes/2", "6 per example of float32"),
         (
@@ -51,9 +51,9 @@ WIDE = {"layers": [{"kind": "Linear", "out_features": 7}]}
             single_node_spec("Route", ("x", "which"), selector="which", cases=[LINEAR]),
             {"x": (6,), "which": (2,)},
             "/nodes/0/selector",
-            "one whole number per example",
+            "one integer per example",
         ),
-        (single_node_spec("Repeat", times=2, body=WIDE), VECTOR, "/nodes/0", "what the body gives"),
+        (single_node_spec("Repeat", times=2, body=WIDE), VECTOR, "/nodes/0", "the body's output"),
         (single_node_spec("While", condition=LINEAR, body=LINEAR), VECTOR, "/nodes/0/condition", "one bool"),
         (
             graph_spec({"id": "flow", "kind": "Scan", "over": ["h"], "carry": ["h"], "body": CELL}, inputs=("h",)),
@@ -69,7 +69,7 @@ WIDE = {"layers": [{"kind": "Linear", "out_features": 7}]}
             "/nodes/0/body/layers/0/in_features",
             "expects 5 features",
         ),
-        (single_node_spec("Repeat", times=2, body=CELL), VECTOR, "/nodes/0", r"takes 2 inputs \(h, x\) and gets 1"),
+        (single_node_spec("Repeat", times=2, body=CELL), VECTOR, "/nodes/0", r"takes 2 inputs \(h, x\) and receives 1"),
         (
             {"inputs": ["value", "children"], "nodes": [TREES["nodes"][0] | {"node": LEAF}]},
             TREE_COLUMNS,
@@ -80,7 +80,7 @@ WIDE = {"layers": [{"kind": "Linear", "out_features": 7}]}
             {"inputs": ["value", "children"], "nodes": TREES["nodes"]},
             {"value": (7, 5), "children": (7, 2)},
             "/nodes/0/children",
-            "whole numbers",
+            "integers",
         ),
     ],
 )

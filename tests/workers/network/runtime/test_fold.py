@@ -35,7 +35,7 @@ def assert_matches_recursion(children: Tensor, cell: Tensor, *, every: bool = Fa
         return sum((part * weight).mean() for part, weight in zip(sums, weights, strict=True))
 
     plan = schedule_trees(children, cell, arities=TreeCells.arities)
-    ours = fold(plan, values, network.leaf, network.cells(), every=True)
+    ours = fold(plan, values, network.leaf, network.cells(), all_nodes=True)
     theirs = fold_recursively(children, cell, values, network)
     for one, other in zip((*ours[0], *ours[1]), (*theirs[0], *theirs[1]), strict=True):
         assert (one - other).abs().max() <= 1e-6
@@ -122,7 +122,8 @@ def test_gradients_of_gradients() -> None:
     weight = torch.randn(4, 2, dtype=torch.double, requires_grad=True)
 
     def roots(values: Tensor, weight: Tensor) -> Any:
-        return fold(plan, values, torch.tanh, [lambda _, states, __: (states.flatten(1) @ weight).tanh()], every=True)
+        cells = [lambda _, states, __: (states.flatten(1) @ weight).tanh()]
+        return fold(plan, values, torch.tanh, cells, all_nodes=True)
 
     inputs = (torch.randn(2, 7, 2, dtype=torch.double, requires_grad=True), weight)
     assert torch.autograd.gradcheck(roots, inputs)
@@ -177,7 +178,7 @@ def test_autocast_promotes_states_of_unlike_types() -> None:
     cell = [lambda _, states, __: part(states.flatten(1)).tanh()]
     full = fold(schedule_trees(children), values, torch.tanh, cell)
     with torch.autocast("cpu", torch.bfloat16):
-        half, rows = fold(schedule_trees(children), values, torch.tanh, cell, every=True)
+        half, rows = fold(schedule_trees(children), values, torch.tanh, cell, all_nodes=True)
     assert (half.dtype, rows.dtype) == (torch.bfloat16, torch.float32)
     torch.testing.assert_close(half.float(), full, atol=0.03, rtol=0)
     (gradient,) = torch.autograd.grad(half.float().sum(), values)
@@ -197,7 +198,7 @@ def test_a_gpu_gives_the_same() -> None:
 
 
 def test_no_trees() -> None:
-    roots, rows = fold(schedule_trees(torch.full((0, 3, 2), -1)), torch.ones(0, 3, 5), torch.tanh, [], every=True)
+    roots, rows = fold(schedule_trees(torch.full((0, 3, 2), -1)), torch.ones(0, 3, 5), torch.tanh, [], all_nodes=True)
     assert (roots.shape, rows.shape) == ((0, 5), (0, 3, 5))
 
 

@@ -76,7 +76,8 @@ class AddOneInHalf(nn.Module):
 
 def test_rows_are_put_back_in_the_precision_of_the_others() -> None:
     x = torch.tensor([[0.0], [1.0], [5.0]])
-    ended = while_loop({"condition": BelowThreshold(), "body": AddOneInHalf()}, x, carry=1, most=9, each=True)
+    bodies = {"condition": BelowThreshold(), "body": AddOneInHalf()}
+    ended = while_loop(bodies, x, carry=1, max_iterations=9, per_example=True)
     assert ended.equal(torch.tensor([[2.0], [2.0], [5.0]]))
     steps, ends = torch.zeros(3, 4, 1), torch.tensor([2, 1, 0])
     carried, stacked = scan({"body": AddOneInHalf()}, x, steps, ends, carry=1, over=1, lengths=True)

@@ -19,7 +19,7 @@ def test_heights_are_counted() -> None:
 @pytest.mark.parametrize(
     ("rows", "cell", "arities", "tree", "node", "detail"),
     [
-        ([[1, 3], [-1, -1], [-1, -1]], None, (None,), 1, 0, "its child 3 is none of the 3 rows"),
+        ([[1, 3], [-1, -1], [-1, -1]], None, (None,), 1, 0, "its child 3 is not among the 3 rows"),
         ([[1, -2], [-1, -1], [-1, -1]], None, (None,), 1, 0, "its child -2"),
         ([[1, 2], [2, -1], [-1, -1]], None, (None,), 1, 2, "it is a child of node 0 and again of node 1"),
         ([[1, 1], [-1, -1], [-1, -1]], None, (None,), 1, 1, "it is a child of node 0 and again of node 0"),
@@ -29,7 +29,7 @@ def test_heights_are_counted() -> None:
         ([[1, -1], [-1, -1], [-1, -1]], [0, 0, 0], (None,), 1, 2, "it has 2 roots, among them nodes 0 and 2"),
         ([[-1, -1], [-1, -1], [-1, -1]], [-1, -1, -1], (None,), 1, None, "it has no node"),
         ([[1, -1], [-1, -1], [-1, -1]], [0, 1, -1], (None,), 1, 1, "its cell is 1: the cells are numbered from 0 to 0"),
-        ([[1, -1], [-1, -1], [-1, -1]], [0, -1, -1], (None,), 1, 1, "its cell is -1: that means no node"),
+        ([[1, -1], [-1, -1], [-1, -1]], [0, -1, -1], (None,), 1, 1, "its cell is -1: which means no node"),
         ([[1, 2], [-1, -1], [-1, -1]], None, (1,), 1, 0, "it has a child in position 1, and its cell takes 1"),
     ],
 )

@@ -10,7 +10,7 @@ from app.spec.job import JobSpec, head_targets, resolve_job_features
 from app.spec.training.losses import LOSS_CLASSES
 from workers.network.blueprint import Blueprint, ResolvedNode
 from workers.network.inference.input_checks import SYMBOLIC_BATCH_SIZE
-from workers.network.inference.shape_inference import InferredNode, PartialNetwork
+from workers.network.inference.partial_network import InferredNode, PartialNetwork
 from workers.training.objective.losses import LOSSES, target_cast
 from workers.training.objective.training_loss import build_loss
 from workers.training.validation.objective import objective_problems

@@ -1,12 +1,12 @@
-"""The operation kinds for sequences of unlike length, padded to the longest."""
+"""The operation kinds for sequences of variable length, padded to the longest."""
 
 from typing import Literal
 
 from app.spec.kinds import Kind, KindTable
 
-SEQUENCE_OPERATIONS: KindTable = {
+SEQUENCES: KindTable = {
     "length_mask": Kind(
-        "Which places of the first input lie before the end of their sequence.",
+        "The mask of steps of the first input before the end of their sequence.",
         {},
         (2, 2),
         "(N, L, *), lengths (N) → bool (N, L)",

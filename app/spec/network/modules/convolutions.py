@@ -6,12 +6,11 @@ from pydantic import Field
 
 from app.spec.base import Count, Finite, Positive, Size
 from app.spec.kinds import Kind, KindTable
+from app.spec.network.fields import INFERRED_SIZE
+from app.spec.network.modules.fields import SPATIAL_SHAPES
 
-INFERRED_SIZE = (Size | None, None)
-Dim = Annotated[int, Field(strict=True, ge=-64, le=64)]
 PaddingMode = Literal["zeros", "reflect", "replicate", "circular"]
 
-SPATIAL_SHAPES = {1: "(N, C, L)", 2: "(N, C, H, W)", 3: "(N, C, D, H, W)"}
 _SPATIAL_NOUNS = {1: "a sequence", 2: "images", 3: "volumes"}
 
 

@@ -1,0 +1,17 @@
+"""Types of the fields of nodes that kinds of several families have."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from app.spec.base import Size
+
+MAX_INPUTS = 1024  # inputs of a node
+
+Dim = Annotated[int, Field(strict=True, ge=-64, le=64)]
+DimTuple = Annotated[tuple[Dim, ...], Field(min_length=1, max_length=64)]
+Dims = Dim | DimTuple
+Index = Annotated[int, Field(strict=True, ge=-(2**31), le=2**31 - 1)]
+TensorShape = Annotated[tuple[Size, ...], Field(max_length=16)]
+
+INFERRED_SIZE = (Size | None, None)  # a size that follows from the data

@@ -1,0 +1,43 @@
+"""ONNX: one file with the graph and its weights."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy
+import torch
+from torch import Tensor
+
+from workers.exports.program import ExportCase, RunExported, exported_program
+
+MAX_ONNX_BYTES = 2**31 - 1  # bytes of one file, which is a protocol buffer
+
+
+def write_onnx(case: ExportCase, path: Path) -> RunExported:
+    """Write an ONNX file, and return what runs it. Raises what torch's exporter raises."""
+    from onnx.reference import ReferenceEvaluator  # noqa: PLC0415 - an optional extra
+
+    blueprint = case.graph.blueprint
+    names = list(blueprint.inputs)
+    program = torch.onnx.export(
+        exported_program(case),
+        dynamo=True,
+        verbose=False,
+        input_names=names,
+        output_names=_unused_names(blueprint.outputs, names),
+    )
+    if program is None:
+        raise RuntimeError("the exporter returned nothing")
+    program.save(path)
+    session = ReferenceEvaluator(str(path))
+    input_names = list(session.input_names)  # without inputs that nothing reads
+
+    def run(*values: Tensor) -> tuple[Tensor, ...]:
+        feeds = {name: value.numpy() for name, value in zip(names, values, strict=True) if name in input_names}
+        return tuple(torch.from_numpy(numpy.array(output, order="C")) for output in session.run(None, feeds))
+
+    return run
+
+
+def _unused_names(outputs: Mapping[str, str], taken: list[str]) -> list[str]:
+    """Return names of outputs that no input has: in ONNX all values share one namespace."""
+    return [f"{name}_out" if name in taken else name for name in outputs]

@@ -1,0 +1,49 @@
+"""Python expressions and statements as text: values, keyword arguments, and tensors that a network holds."""
+
+import inspect
+from collections.abc import Mapping
+
+import torch
+
+from workers.network.blueprint import ResolvedNode
+from workers.network.kinds.leaves import INITIALISERS, LeafKind
+from workers.network.kinds.modules import ModuleKind
+
+
+def dict_expression(values: Mapping[str, str]) -> str:
+    """Return a dict whose values are expressions."""
+    return "{" + ", ".join(f'"{name}": {value}' for name, value in values.items()) + "}"
+
+
+def keywords(values: Mapping[str, object]) -> str:
+    """Return keyword arguments, joined."""
+    return ", ".join(keyword_list(values))
+
+
+def keyword_list(values: Mapping[str, object]) -> list[str]:
+    """Return keyword arguments."""
+    return [f"{name}={value!r}" for name, value in values.items()]
+
+
+def non_default_arguments(row: ModuleKind, node: ResolvedNode) -> dict[str, object]:
+    """Return the arguments of the constructor that differ from its defaults."""
+    defaults = {name: parameter.default for name, parameter in inspect.signature(row.build).parameters.items()}
+    arguments = row.arguments(node.parameters)
+    return {name: value for name, value in arguments.items() if name not in defaults or value != defaults[name]}
+
+
+def leaf_statements(node: ResolvedNode, row: LeafKind) -> list[str]:
+    """Return the statements that register a leaf's tensor and fill it."""
+    if row.storage == "constant":
+        value = f"torch.tensor({node.parameters['value']!r}, dtype={torch.float32})"
+        return [f'self.register_buffer("{node.id}", {value}, persistent=False)']
+    empty = f"torch.empty({node.parameters['shape']!r})"
+    init = node.parameters["init"]
+    filler = INITIALISERS[init.kind]
+    arguments = keywords(filler.arguments(init))
+    place = (
+        f"self.{node.id} = nn.Parameter({empty})"
+        if row.storage == "parameter"
+        else (f'self.register_buffer("{node.id}", {empty})')
+    )
+    return [place, f"nn.init.{filler.function.__name__}(self.{node.id}{', ' if arguments else ''}{arguments})"]

@@ -1,0 +1,168 @@
+"""Shape inference of one node: by rule, or by running it on the meta device."""
+
+import re
+from collections.abc import Callable
+from contextlib import ExitStack
+from functools import partial
+
+import torch
+from torch import Tensor
+from torch.utils.flop_counter import FlopCounterMode
+
+from app.errors import first_line
+from app.spec.network.nodes import NODE_KINDS, WiredNode
+from workers.network.blueprint import Parameters, ResolvedNode
+from workers.network.inference.costs import count_weights
+from workers.network.inference.input_checks import (
+    META,
+    SYMBOLIC_BATCH_SIZE,
+    NodeError,
+    check_dimension,
+    check_dtypes,
+    check_lengths,
+    check_scalar,
+    describe_shape,
+    resolve_parameters,
+)
+from workers.network.inference.partial_network import InferredNode
+from workers.network.inference.shape_rules import POINTWISE_KINDS, apply_shape_rule
+from workers.network.kinds.functional import run_recurrent
+from workers.network.kinds.leaves import INITIALISERS, LeafKind
+from workers.network.kinds.modules import ModuleKind
+from workers.network.kinds.operations import COMPARISONS, OperationKind
+from workers.network.runtime.control_flow import as_tuple
+from workers.network.runtime.plan import NodeCall
+
+MAX_NODE_WEIGHTS = 1 << 40  # elements; more than any memory holds, and far from overflowing 64 bits
+TORCH_ERRORS = (RuntimeError, ValueError, TypeError, IndexError, AssertionError, ArithmeticError)
+BROADCASTING_KINDS = frozenset({"add", "sub", "mul", "div", "pow", "maximum", "minimum", "where", *COMPARISONS})
+HINTS = {
+    "cat": "all dimensions but `dim` must be equal",
+    "stack": "all shapes must be equal",
+    "reshape": "0 keeps the dimension at that index, -1 is inferred",
+    "matmul": "the last dimension of the first must equal the last but one of the second",
+    **dict.fromkeys(BROADCASTING_KINDS, "dimensions must be equal, or 1"),
+}
+
+
+def infer_node(
+    placed: WiredNode,
+    row: ModuleKind | OperationKind | LeafKind,
+    parameters: Parameters,
+    inputs: tuple[Tensor, ...],
+    place: str,
+    spend: Callable[[str, int], None],
+) -> InferredNode:
+    """Return the outputs and sizes of a node. Raises `NodeError`, and what `spend(node, cost)` raises."""
+    kind, name = placed.node.kind, placed.id
+    if isinstance(row, ModuleKind):
+        parameters = resolve_parameters(name, row, parameters, inputs)
+    if (count := count_weights(kind, parameters)) > MAX_NODE_WEIGHTS:
+        raise NodeError(f"{name} would have {count:,} parameters", "make it smaller", code="too_many_parameters")
+    check_dimension(name, kind, parameters, inputs)
+    check_scalar(name, kind, parameters, inputs)
+    node = ResolvedNode(name, kind, parameters, placed.inputs, place + placed.pointer, NODE_KINDS[kind].outputs)
+    if isinstance(row, LeafKind):
+        return _infer_leaf(node, row)
+    if isinstance(row, ModuleKind):
+        if inputs and (result := apply_shape_rule(kind, parameters, tuple(inputs[0].shape))) is not None:
+            shape, trained, buffers = result
+            if shape == inputs[0].shape:
+                return InferredNode(node, inputs, inputs[0], trained, buffers)
+            (output,) = _call_on_meta(node, inputs, lambda *_: torch.empty(shape, device=META))
+            return InferredNode(node, inputs, output, trained, buffers)
+        spend(name, row.cost)
+        return _infer_module(node, row, inputs)
+    check_dtypes(name, row.accepts, check_lengths(name, row.lengths_index, inputs))
+    if kind in POINTWISE_KINDS and len(inputs) == 1 and inputs[0].dtype == torch.float32:
+        return InferredNode(node, inputs, inputs[0])
+    spend(name, 1)
+    output, *others = _call_on_meta(node, inputs, row.bind(parameters))
+    if kind in BROADCASTING_KINDS and list(output.shape).count(SYMBOLIC_BATCH_SIZE) > 1:
+        detail = f"{name} would combine every example with every other: {_describe_shapes(inputs)}"
+        hint = 'give both the same number of dimensions, for example with {"kind": "squeeze", "dim": 1}'
+        raise NodeError(detail, hint)
+    return InferredNode(node, inputs, output, other_outputs=tuple(others))
+
+
+def _infer_module(node: ResolvedNode, row: ModuleKind, inputs: tuple[Tensor, ...]) -> InferredNode:
+    parameters = dict(node.parameters)
+    if parameters.get("momentum", 0.0) is None:  # it would read a counter, which has no value here
+        parameters["momentum"] = 0.0
+    try:
+        with META:
+            module = row.module(parameters)
+    except TORCH_ERRORS as error:
+        raise NodeError(f"{node.id}: {_torch_message(error)}", code="invalid_value") from None
+    call = partial(_recurrent_output, node) if row.call is run_recurrent else row.bind(module, node.parameters)
+    with ExitStack() as stack:
+        counter = stack.enter_context(FlopCounterMode(display=False)) if row.opaque else None
+        if not inputs:
+            stack.enter_context(META)  # it creates a tensor
+        output, *others = _call_on_meta(node, inputs, call)
+    trained, buffers = (sum(each.numel() for each in group) for group in (module.parameters(), module.buffers()))
+    operations = counter.get_total_flops() if counter is not None else None
+    return InferredNode(node, inputs, output, trained, buffers, tuple(others), flops=operations)
+
+
+def _call_on_meta(node: ResolvedNode, inputs: tuple[Tensor, ...], call: NodeCall) -> tuple[Tensor, ...]:
+    try:
+        return as_tuple(call(*inputs))
+    except TORCH_ERRORS as error:
+        line = _torch_message(error)
+        if "overflow" in line:
+            detail = f"{node.id} would create a tensor larger than any memory"
+            raise NodeError(detail, "make it smaller", code="too_much_memory") from None
+        verb = "combine" if len(inputs) > 1 else "take"
+        raise NodeError(
+            f"{node.id} cannot {verb} {_describe_shapes(inputs)}: {line}", HINTS.get(node.kind, "")
+        ) from None
+
+
+def _describe_shapes(values: tuple[Tensor, ...]) -> str:
+    return " and ".join(describe_shape(value.shape) for value in values)
+
+
+def _torch_message(error: Exception) -> str:
+    """Return the first line of torch's message, with the batch size as N."""
+    return re.sub(r"\d+", lambda match: _number(int(match[0])), first_line(error))
+
+
+def _number(value: int) -> str:
+    times, rest = divmod(value, SYMBOLIC_BATCH_SIZE)
+    return str(value) if rest or not value else f"{times if times > 1 else ''}N"
+
+
+def _recurrent_output(node: ResolvedNode, x: Tensor, lengths: Tensor | None = None) -> Tensor:
+    """Return the output of `run_recurrent` by rule: on the meta device torch would still run every step."""
+    examples, steps, _ = x.shape
+    width = node.parameters["hidden_size"] * (1 + node.parameters["bidirectional"])
+    shape = (examples, steps, width) if node.parameters["returns"] == "sequence" else (examples, width)
+    return torch.empty(shape, device=META)
+
+
+def _infer_leaf(node: ResolvedNode, row: LeafKind) -> InferredNode:
+    parameters, field, hint = node.parameters, "value", "give lists of equal lengths"
+    if row.storage != "constant":
+        shape, init = node.parameters["shape"], node.parameters["init"]
+        least = INITIALISERS[init.kind].min_dimensions
+        if len(shape) < least:
+            detail = f"{init.kind} needs a tensor of {least} or more dimensions, {node.id} has {len(shape)}"
+            raise NodeError(detail, 'use {"kind": "normal"} or {"kind": "uniform"}', field="init", code="invalid_value")
+        parameters, field, hint = {"shape": (1,) * len(shape), "init": init}, "init", ""
+    try:
+        sample = row.tensor(parameters)  # on the CPU, with one element: the meta device accepts any numbers
+    except TORCH_ERRORS as error:
+        raise NodeError(f"{node.id}: {_torch_message(error)}", hint, field=field, code="invalid_value") from None
+    if not sample.isfinite().all():
+        raise NodeError(
+            f"{node.id} has values beyond the range of float32",
+            "use smaller numbers",
+            field=field,
+            code="invalid_value",
+        )
+    if row.storage == "constant":
+        return InferredNode(node, (), sample.to(META))
+    output = torch.empty(shape, device=META)
+    trained = row.storage == "parameter"
+    return InferredNode(node, (), output, output.numel() if trained else 0, 0 if trained else output.numel())
