@@ -1,26 +1,14 @@
 import json
-from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 
 from app.errors import Problem
 from app.spec.data.columns import DataSchema
-from app.spec.data.sources import BUILTIN_SCHEMAS, TORCHVISION_SCHEMAS
+from app.spec.data.sources import TORCHVISION_SCHEMAS
 from tests.workers.jobs import LIMITS, make_job, make_schema
 from workers.children.inspect import InspectionLimits, inspect_job
-from workers.children.server import INSPECTOR_HANDLERS, handle_request
-from workers.protocol.child_requests import (
-    REQUESTS,
-    RESPONSES,
-    ChildRequest,
-    ChildResponse,
-    DescribeRequest,
-    DescribeResponse,
-    InspectRequest,
-    InspectResponse,
-)
+from workers.protocol.child_requests import InspectResponse
 
 CONVOLUTIONS: list[dict[str, Any]] = [
     {"kind": "Conv2d", "in_channels": 1, "out_channels": 10, "kernel_size": 5},
@@ -290,22 +278,3 @@ class TestLimits:
     def test_absurd_sizes_are_problems(self) -> None:
         found = look([linear(2**31 - 1)] * 3, make_schema((), "float32"), "MSELoss")
         assert {problem.code for problem in found.problems} >= {"too_many_parameters", "too_much_memory"}
-
-
-def test_requests_and_responses_survive_the_pipe(tmp_path: Path) -> None:
-    np.savez(tmp_path / "data.npz", x=np.zeros((4, 3), np.float32), y=np.arange(4))
-    described = respond(DescribeRequest(tmp_path / "data.npz", {"kind": "upload"}, 1 << 20))
-    assert isinstance(described, DescribeResponse)
-    assert described.format == "npz"
-    assert described.schema is not None
-    assert described.schema["target"] == "y"
-    assert len(described.preview) == 4
-    schema = BUILTIN_SCHEMAS["iris"].model_dump(mode="json")
-    limits = InspectionLimits(max_nodes=9, max_parameters=9, memory_limit=1 << 30)
-    inspected = respond(InspectRequest(make_job([linear(3)]), schema, {}, limits))
-    assert isinstance(inspected, InspectResponse)
-    assert [problem.code for problem in inspected.problems] == ["too_many_parameters"]
-
-
-def respond(request: ChildRequest) -> ChildResponse:
-    return RESPONSES.decode(handle_request(REQUESTS.encode(request), INSPECTOR_HANDLERS))

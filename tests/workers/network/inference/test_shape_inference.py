@@ -12,7 +12,8 @@ from tests.workers.network.inference.size_mistakes import SIZE_MISTAKES
 from tests.workers.network.inference.value_mistakes import VALUE_MISTAKES
 from tests.workers.network.networks import Columns, Model, infer_model, parse_model, schema
 from workers.network.inference.input_checks import INFERRED_SIZES, SYMBOLIC_BATCH_SIZE, describe_shape
-from workers.network.inference.shape_inference import MAX_INFERENCE_COST, MAX_NODE_WEIGHTS, infer_shapes
+from workers.network.inference.node_inference import MAX_NODE_WEIGHTS
+from workers.network.inference.shape_inference import MAX_INFERENCE_COST, infer_shapes
 
 
 def only_problem(model: Model, columns: Columns) -> Problem:

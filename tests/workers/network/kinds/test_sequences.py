@@ -155,7 +155,7 @@ def test_positions_are_as_many_as_there_are_places() -> None:
             [EMBED],
             None,
             "embedding1 needs num_embeddings, which does not follow from its input",
-            "give num_embeddings: the largest number, and one",
+            "set num_embeddings to the largest number plus one",
         ),
         (
             [EMBED | {"num_embeddings": 29}],
