@@ -30,7 +30,7 @@ def test_requests_and_responses_survive_the_pipe(tmp_path: Path) -> None:
     assert len(described.preview) == 4
     schema = BUILTIN_SCHEMAS["iris"].model_dump(mode="json")
     limits = InspectionLimits(max_nodes=9, max_parameters=9, memory_limit=1 << 30)
-    inspected = respond(InspectRequest(make_job([linear(3)]), schema, {}, limits))
+    inspected = respond(InspectRequest(make_job([{"kind": "Linear", "out_features": 3}]), schema, {}, limits))
     assert isinstance(inspected, InspectResponse)
     assert [problem.code for problem in inspected.problems] == ["too_many_parameters"]
 
