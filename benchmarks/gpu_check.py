@@ -31,7 +31,7 @@ from machine import write_results
 from app.spec.data.columns import DataSchema
 from app.spec.data.sources import UploadSource
 from app.spec.job import named_dataset_schema, parse_job
-from app.storage.open import open_store
+from app.storage.catalog import open_store
 from workers.children.describe import describe
 from workers.data.files.content import Upload
 from workers.protocol.assignment import Assignment, CheckpointRef, DatasetRef

@@ -33,7 +33,7 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, TensorDataset
 
 from app.spec.data.columns import Column, DataSchema
-from app.storage.open import open_store
+from app.storage.catalog import open_store
 from workers.protocol.assignment import Assignment, DatasetRef
 from workers.protocol.messages import Command, Ending, ProgressReport, SavedCheckpoint, send
 from workers.training.loop import train

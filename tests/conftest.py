@@ -10,7 +10,7 @@ import pytest
 
 from app.db import migrate
 from app.db.session import Database
-from app.storage.open import open_store
+from app.storage.catalog import open_store
 from app.storage.protocol import ArtifactStore
 from tests.postgres import Postgres
 

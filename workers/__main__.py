@@ -12,7 +12,7 @@ from app.db.session import Database
 from app.jobs.dispatch import Waker
 from app.logs import configure
 from app.settings import get_settings
-from app.storage.open import open_store
+from app.storage.catalog import open_store
 from app.webhooks.sender import WebhookSender
 from app.webhooks.targets import TargetPolicy
 from workers.host.celery_app import create_celery, queue_names

@@ -26,7 +26,7 @@ PRELOAD_MODULES = [
     "torch.optim.lr_scheduler",
     "torch.nn.utils.rnn",
     "safetensors.torch",
-    "app.storage.open",
+    "app.storage.catalog",
     "workers.data.loading.batches",
     "workers.data.loading.sampler",
     "workers.data.loading.sources",

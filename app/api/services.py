@@ -15,7 +15,7 @@ from app.api.rate_limits import ConcurrencyLimiter, RateLimiter
 from app.db.session import Database
 from app.jobs.dispatch import Waker
 from app.settings import Settings
-from app.storage.open import open_store
+from app.storage.catalog import open_store
 from app.storage.protocol import ArtifactStore
 from app.webhooks.targets import TargetPolicy
 

@@ -14,7 +14,7 @@ from app.backup.restore import restore
 from app.db.session import Database
 from app.errors import GraftwerkError
 from app.settings import get_settings
-from app.storage.open import open_store
+from app.storage.catalog import open_store
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -6,12 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from importlib import import_module
 from typing import Any
 
-from graftwerk.tracing.fx_trace import FxNode, SymbolicTrace
-from graftwerk.tracing.graph_writer import GraphWriter
-from graftwerk.tracing.module_calls import ModuleCallWriter, tensor_refs
-from graftwerk.tracing.module_parameters import Module, to_json_value
-from graftwerk.tracing.operator_handlers import OPERATOR_HANDLERS, OperatorCall, trace_getattr, trace_getitem
-from graftwerk.tracing.operator_schemas import (
+from graftwerk.tracing.function_table import (
     DROPOUT_KINDS,
     NN_FUNCTIONS,
     NO_OP_METHODS,
@@ -22,6 +17,11 @@ from graftwerk.tracing.operator_schemas import (
     OperatorSchema,
     bind_arguments,
 )
+from graftwerk.tracing.fx_trace import FxNode, SymbolicTrace
+from graftwerk.tracing.graph_writer import GraphWriter
+from graftwerk.tracing.module_calls import ModuleCallWriter, tensor_refs
+from graftwerk.tracing.module_parameters import Module, to_json_value
+from graftwerk.tracing.special_functions import OPERATOR_HANDLERS, OperatorCall, trace_getattr, trace_getitem
 from graftwerk.tracing.symbolic_shapes import SymbolicShape, SymbolicSize
 from graftwerk.tracing.unsupported import UnsupportedOperation
 from graftwerk.tracing.values import TensorRef, TupleValue, UnsupportedValue

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 import pytest
 import torch
 
-from app.storage.open import open_store
+from app.storage.catalog import open_store
 from tests.examples.example_runner import TREES_FILE, ExampleRunner, shortened_spec, upload_trees
 from tests.workers.training.harness import TrainingAttempt
 from tests.workers.training.harness import TrainingHarness as Builtin

@@ -204,9 +204,9 @@ def _nothing_synced(patch: SetAttribute) -> None:
 
 
 def _rng_state_dropped(patch: SetAttribute) -> None:
-    from workers.training import loop
+    from workers.training import step
 
-    patch(loop, "seed_step", lambda seed, device: None)
+    patch(step, "seed_step", lambda seed, device: None)
 
 
 def _data_position_dropped(patch: SetAttribute) -> None:

@@ -10,7 +10,7 @@ from torch import Tensor
 from app.errors import InvalidInput, Problem
 from app.spec.data.columns import DataSchema
 from app.spec.data.sources import UploadSource
-from workers.data.columns import RaggedTensor, SplitColumns, StoredColumn
+from workers.data.columns import ParsedColumn, RaggedTensor, SplitColumns
 from workers.data.files.content import MAX_UNPACKED_BYTES, Content, Upload
 from workers.data.formats.catalog import FORMATS, resolve_format
 from workers.data.images.decoding import ZipImages
@@ -63,7 +63,7 @@ def preview(split: SplitColumns) -> list[dict[str, Any]]:
     return [{name: _preview_value(_value_at(column, row)) for name, column in shown} for row in range(rows)]
 
 
-def _value_at(column: StoredColumn, row: int) -> Any:
+def _value_at(column: ParsedColumn, row: int) -> Any:
     if isinstance(column, ZipImages):
         return {"shape": list(column.read(row).shape)}
     if isinstance(column, RaggedTensor):

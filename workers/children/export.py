@@ -4,7 +4,7 @@ from safetensors.torch import load_file
 
 from app.spec.data.columns import DataSchema
 from app.spec.job import parse_job, resolve_job_features
-from workers.exports.graph import export_graph
+from workers.exports.catalog import export_graph
 from workers.protocol.child_requests import ExportRequest, ExportResponse
 
 

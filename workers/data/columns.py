@@ -115,13 +115,13 @@ PreparedColumn = Tensor | RaggedTensor | ImageColumn  # what batches are gathere
 StringColumn = Sequence[str | None]  # text, category
 WordListColumn = Sequence[Sequence[str]]  # words
 Tree = Mapping[str, object]  # {"label": str, "children": [trees]}; no children: a leaf
-StoredColumn = (
+ParsedColumn = (
     Tensor | RaggedTensor | StringColumn | WordListColumn | Sequence[Tree | None] | LazyColumn
 )  # what a source holds
-SplitColumns = Mapping[str, StoredColumn]  # the columns of one split by name, all with the same number of rows
+SplitColumns = Mapping[str, ParsedColumn]  # the columns of one split by name, all with the same number of rows
 
 
-def select_rows(column: StoredColumn, rows: Tensor) -> StoredColumn:
+def select_rows(column: ParsedColumn, rows: Tensor) -> ParsedColumn:
     """Return a stored column with these rows alone; `rows` is int64."""
     if isinstance(column, Tensor):
         return column[rows]

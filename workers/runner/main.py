@@ -15,7 +15,7 @@ import structlog
 
 from app.errors import GraftwerkError
 from app.logs import configure
-from app.storage.open import open_store
+from app.storage.catalog import open_store
 from workers.protocol.assignment import Assignment
 from workers.protocol.messages import (
     Command,

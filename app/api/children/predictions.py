@@ -18,7 +18,6 @@ from app.errors import ContentTooLarge, CorruptCheckpoint, InvalidState, NotFoun
 from app.jobs import repository
 from app.jobs.states import TERMINAL_STATUSES
 from app.spec.prediction import ROW_FORMATS, PredictionOptions
-from app.spec.training.plan import Checkpointing
 from workers.protocol.child_requests import PredictRequest
 
 REQUIRED_FILES = ("weights.safetensors", "preparation.json")
@@ -91,8 +90,7 @@ def prediction_source(session: Session, owner: str, job_id: str, checkpoint_id: 
         if named.job_id != job_id:
             raise NotFound(f"{job_id} has no checkpoint {checkpoint_id}")
         return PredictionSource(job, named)
-    plan = Checkpointing.model_validate((job.spec.get("training") or {}).get("checkpoint") or {})
-    checkpoint = checkpoints.best_or_latest(session, job_id, plan.monitor, plan.mode)
+    checkpoint = checkpoints.best_by_plan(session, job)
     if checkpoint is None:
         hint = (
             "it ended before its first one"

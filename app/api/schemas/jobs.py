@@ -12,8 +12,6 @@ from app.jobs.states import Status, Verb
 from app.spec.data.columns import DataSchema
 from app.spec.timestamps import format_optional_rfc3339, format_rfc3339
 
-LINKED_RESOURCES = ("network", "metrics", "events", "stream", "checkpoints", "weights")
-VERBS = ("cancel", "pause", "resume", "retry", "fork")
 NO_QUEUE_PLACE = QueuePosition()
 INSPECTION_SUMMARY_KEYS = ("inputs", "outputs", "totals", "memory")  # of a network without its nodes
 

@@ -5,7 +5,7 @@ The same classes describe the stored data (columns of every type) and what a net
 """
 
 from functools import cached_property
-from typing import Annotated, Any, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 from pydantic import Field
 
@@ -25,7 +25,10 @@ COLUMN_TYPES: dict[str, str] = {
     "tree": "A tree per example, each node with a label.",
     "image": "An image per example, in a file of its own.",
 }
-ColumnType = Literal["tensor", "number", "category", "text", "words", "series", "tree", "image"]
+if TYPE_CHECKING:
+    ColumnType = str
+else:
+    ColumnType = Literal[tuple(COLUMN_TYPES)]
 
 
 class Column(SpecModel):

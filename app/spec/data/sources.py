@@ -1,6 +1,6 @@
 """The data section of a job, and the sources of data sets."""
 
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
@@ -117,21 +117,10 @@ UPLOAD_FORMATS: dict[str, str] = {
     "vectors": "Words and their vectors as text, such as GloVe's; named by a text feature, not trained on.",
     "weights": "Weights in safetensors, by the names of the network's `state_dict`, for `start_from`; never detected.",
 }
-UploadFormat = Literal[
-    "auto",
-    "csv",
-    "tsv",
-    "jsonl",
-    "parquet",
-    "npz",
-    "safetensors",
-    "idx",
-    "images",
-    "conll",
-    "trees",
-    "vectors",
-    "weights",
-]
+if TYPE_CHECKING:
+    UploadFormat = str
+else:
+    UploadFormat = Literal[("auto", *UPLOAD_FORMATS)]
 
 
 class UploadSource(SpecModel):

@@ -19,7 +19,7 @@ from app.api.services import UPLOADS_BUSY, Services
 from app.db.session import Database
 from app.jobs.dispatch import Waker
 from app.settings import Settings
-from app.storage.open import open_store
+from app.storage.catalog import open_store
 from app.storage.protocol import ArtifactStore
 from app.webhooks.targets import TargetPolicy
 from tests.app.api.client import Api, Client, run_app

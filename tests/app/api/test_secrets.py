@@ -16,7 +16,7 @@ from app.db.session import Database
 from app.jobs.dispatch import Waker
 from app.logs import configure
 from app.settings import Settings
-from app.storage.open import open_store
+from app.storage.catalog import open_store
 from tests.app.api.client import Api
 from tests.app.api.conftest import StartApp
 from tests.app.api.job_factories import SPEC

@@ -24,7 +24,7 @@ from app.errors import BackupError
 from app.jobs import repository
 from app.jobs.states import Status
 from app.spec.data.sources import NewDataset
-from app.storage.open import open_store
+from app.storage.catalog import open_store
 from app.storage.protocol import ArtifactStore
 from tests.app.api.job_factories import create_checkpoint, create_running_job
 from tests.conftest import BUCKET, Postgres

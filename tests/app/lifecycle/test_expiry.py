@@ -18,7 +18,7 @@ from app.jobs.states import Status
 from app.lifecycle import expiry
 from app.settings import Settings
 from app.spec.data.sources import NewDataset
-from app.storage.open import open_store
+from app.storage.catalog import open_store
 from app.storage.protocol import ArtifactStore
 from tests.app.api.job_factories import (
     create_checkpoint,

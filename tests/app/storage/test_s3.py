@@ -7,7 +7,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 from app.errors import StorageFull, Unavailable
-from app.storage.open import open_store
+from app.storage.catalog import open_store
 from app.storage.protocol import ArtifactStore
 
 Refusing = Callable[[int, str], ArtifactStore]

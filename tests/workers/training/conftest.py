@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from app.storage.open import open_store
+from app.storage.catalog import open_store
 from tests.workers.training.harness import TrainingHarness
 
 

@@ -12,7 +12,7 @@ from app.spec.data.base_feature import ColumnFeature
 from app.spec.data.columns import DataSchema
 from app.spec.data.features import CategoryFeature, ClassFeature, LabelsFeature
 from app.spec.data.sequence_features import TagsFeature
-from workers.data.columns import PreparedColumn, RaggedTensor, SplitColumns, StoredColumn, Tree, WordListColumn
+from workers.data.columns import ParsedColumn, PreparedColumn, RaggedTensor, SplitColumns, Tree, WordListColumn
 from workers.data.features.preprocessor import Preprocessor, column_schema, column_values
 from workers.data.features.trees import node_rows
 
@@ -103,14 +103,14 @@ class LabelsPreprocessor(_CategoricalPreprocessor[LabelsFeature]):
         return {self.name: labels}
 
 
-def as_strings(values: StoredColumn) -> list[str | None]:
+def as_strings(values: ParsedColumn) -> list[str | None]:
     """Return a column of words; whole numbers are written out as in the schema's labels, NaN is missing."""
     if not isinstance(values, Tensor):
         return list(cast(Iterable[str | None], values))
     return [None if value != value else f"{value:.0f}" for value in values.double().tolist()]  # noqa: PLR0124 - NaN
 
 
-def _check_lengths(name: str, lists: WordListColumn, other: str, values: StoredColumn) -> None:
+def _check_lengths(name: str, lists: WordListColumn, other: str, values: ParsedColumn) -> None:
     for row, (words, length) in enumerate(zip(lists, _element_counts(values), strict=True)):
         if len(words) != length:
             detail = f'row {row + 1} has {len(words)} words in "{name}" and {length} in "{other}"'
@@ -118,7 +118,7 @@ def _check_lengths(name: str, lists: WordListColumn, other: str, values: StoredC
             raise DataError(detail, pointer="/data/target", hint=hint)
 
 
-def _element_counts(values: StoredColumn) -> list[int]:
+def _element_counts(values: ParsedColumn) -> list[int]:
     """Return how many elements can be tagged in each row of series, lists of words, or trees."""
     if isinstance(values, RaggedTensor):
         lengths: list[int] = values.lengths.tolist()

@@ -7,7 +7,7 @@ from typing import Generic, Self, TypeVar
 from app.errors import DataError
 from app.spec.data.base_feature import BaseFeature
 from app.spec.data.columns import Column, DataSchema
-from workers.data.columns import PreparedColumn, SplitColumns, StoredColumn
+from workers.data.columns import ParsedColumn, PreparedColumn, SplitColumns
 from workers.data.features.scaling import Scaling
 
 FeatureType = TypeVar("FeatureType", bound=BaseFeature)
@@ -58,7 +58,7 @@ def column_schema(stored: DataSchema, name: str) -> Column:
     return column
 
 
-def column_values(split: SplitColumns, name: str) -> StoredColumn:
+def column_values(split: SplitColumns, name: str) -> ParsedColumn:
     """Return a stored column. Raises `DataError` if there is none."""
     if name not in split:
         raise DataError(f'the data has no column "{name}"', pointer="/data")

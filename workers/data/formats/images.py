@@ -12,7 +12,7 @@ from torch import Tensor
 from app.errors import Problem
 from app.spec.data.columns import MAX_LABELS, Column
 from app.spec.problems import json_pointer
-from workers.data.columns import StoredColumn
+from workers.data.columns import ParsedColumn
 from workers.data.files.archives import archive_members, translate_archive_errors
 from workers.data.files.content import Content, Upload
 from workers.data.files.problems import ProblemCollector, refuse
@@ -63,7 +63,7 @@ def read_images(upload: Upload) -> Content:
         column, values = known, None
     else:
         column, values = _inspect_images(upload, images)
-    splits: dict[str, dict[str, StoredColumn]] = {}
+    splits: dict[str, dict[str, ParsedColumn]] = {}
     for split in ("train", "test"):
         rows = [row for row, each in enumerate(images) if each.split == split]
         if rows:

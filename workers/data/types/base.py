@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol
 
 from app.spec.data.columns import Column, ColumnType
-from workers.data.columns import StoredColumn
+from workers.data.columns import ParsedColumn
 from workers.data.types.values import Values, compact_if_valid, count_missing, parse_json
 
 Statistics = dict[str, Any]
@@ -55,7 +55,7 @@ class BaseColumnType(ABC):
     @abstractmethod
     def parse(
         cls, values: Values, column: Column, problems: ProblemSink, limits: ValueLimits | None = None
-    ) -> StoredColumn:
+    ) -> ParsedColumn:
         """Return the stored column. A value that is not of the type is a problem, and a placeholder takes its place."""
 
     @classmethod

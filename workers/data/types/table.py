@@ -11,7 +11,7 @@ from app.errors import InvalidInput, Problem
 from app.spec.data.columns import Column, ColumnType, DataSchema
 from app.spec.data.sources import UploadSource
 from app.spec.problems import did_you_mean, json_pointer
-from workers.data.columns import SplitColumns, StoredColumn
+from workers.data.columns import ParsedColumn, SplitColumns
 from workers.data.files.content import MAX_UNPACKED_BYTES, Content, Upload
 from workers.data.files.problems import RowLocations, ValueProblems, abbreviate, refuse
 from workers.data.types.base import BaseColumnType, ProblemSink
@@ -144,7 +144,7 @@ def _infer(
     unknown = next((name for name in source.types or () if name not in table.columns), None)
     if unknown is not None:
         refuse("unknown_column", f'the table has no column "{unknown}"', 'it is named in "types"')
-    stored: dict[str, StoredColumn] = {}
+    stored: dict[str, ParsedColumn] = {}
     drafts: list[Column] = []
     for name, values in table.columns.items():
         type_name = types.get(name) or infer_type(values, name == target)
@@ -182,14 +182,14 @@ def _check_labels(columns: Sequence[Column]) -> None:
         refuse("too_many_labels", detail, f'give some of them the type "text", such as "{worst.name}"', worst.name)
 
 
-def _report_missing_targets(column: StoredColumn, name: str, problems: ProblemSink) -> None:
+def _report_missing_targets(column: ParsedColumn, name: str, problems: ProblemSink) -> None:
     for row in range(len(column)):
         value = column[row] if isinstance(column, Tensor | Sequence) else True
         if value is None or (isinstance(value, Tensor) and bool(value.isnan().any())):
             problems.add_value(row, name, "missing_value", "the target is missing", "fill it, or leave the row out")
 
 
-def _split(stored: Mapping[str, StoredColumn], table: Table) -> dict[str, SplitColumns]:
+def _split(stored: Mapping[str, ParsedColumn], table: Table) -> dict[str, SplitColumns]:
     splits: dict[str, SplitColumns] = {}
     start = 0
     for split, count in zip(table.splits, table.locations.row_counts, strict=True):
@@ -198,7 +198,7 @@ def _split(stored: Mapping[str, StoredColumn], table: Table) -> dict[str, SplitC
     return splits
 
 
-def _slice_rows(column: StoredColumn, start: int, stop: int) -> StoredColumn:
+def _slice_rows(column: ParsedColumn, start: int, stop: int) -> ParsedColumn:
     if isinstance(column, Tensor | Sequence):
         return column[start:stop]
     return column.take(torch.arange(start, stop))

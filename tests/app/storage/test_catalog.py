@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from app.errors import Unavailable
+from app.storage.catalog import open_store
 from app.storage.local import LocalStore
-from app.storage.open import open_store
 from app.storage.s3 import S3Store
 
 

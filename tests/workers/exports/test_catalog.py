@@ -11,8 +11,8 @@ from app.errors import MissingDependency, NotExportable
 from app.spec.data.columns import Column, DataSchema
 from tests.workers.network.networks import Columns, Model, build_model, make_examples, parse_model, schema
 from tests.workers.network.runtime.test_build import LEAVES, RESIDUAL
-from workers.exports import graph
-from workers.exports.graph import export_graph
+from workers.exports import catalog
+from workers.exports.catalog import export_graph
 from workers.exports.program import ExportCase, RunExported
 from workers.network.runtime.build import BuiltNetwork, build
 
@@ -190,14 +190,14 @@ def test_a_told_number_of_turns_is_no_fixed_graph(tmp_path: Path) -> None:
 
 
 def test_a_node_that_an_exporter_refuses_is_found(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    real = graph.GRAPH_WRITERS["torch_export"]
+    real = catalog.GRAPH_WRITERS["torch_export"]
 
     def picky(case: ExportCase, path: Path) -> RunExported:
         if any(node.kind == "LSTM" for node in case.graph.blueprint.nodes):
             raise RuntimeError("no such operator\nand a long story")
         return real(case, path)
 
-    monkeypatch.setattr(graph, "GRAPH_WRITERS", {"torch_export": picky})
+    monkeypatch.setattr(catalog, "GRAPH_WRITERS", {"torch_export": picky})
     (found,) = export_problems(TEXT, WORDS, "torch_export", tmp_path)
     assert found == ("/model/layers/1", "lstm1 (LSTM) has no fixed graph: no such operator")
 
@@ -206,13 +206,13 @@ def test_a_full_memory_is_no_fault_of_the_network(monkeypatch: pytest.MonkeyPatc
     def greedy(case: ExportCase, path: Path) -> RunExported:
         raise RuntimeError("DefaultCPUAllocator: can't allocate memory")
 
-    monkeypatch.setattr(graph, "GRAPH_WRITERS", {"torch_export": greedy})
+    monkeypatch.setattr(catalog, "GRAPH_WRITERS", {"torch_export": greedy})
     with pytest.raises(MemoryError):
         export_model(IMAGES, {"image": (1, 8, 8)}, "torch_export", tmp_path)
 
 
 def test_missing_packages_are_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(graph, "PACKAGES", {"onnx": ("onnx", "no_such_package")})
+    monkeypatch.setattr(catalog, "PACKAGES", {"onnx": ("onnx", "no_such_package")})
     with pytest.raises(MissingDependency, match="lacks the packages no_such_package") as caught:
         export_model(IMAGES, {"image": (1, 8, 8)}, "onnx", tmp_path)
     assert "graftwerk[onnx]" in caught.value.hint
