@@ -1,5 +1,6 @@
 """The documentation says what the program does."""
 
+import ast
 import importlib.util
 import json
 import re
@@ -166,3 +167,38 @@ def test_no_password_has_a_default() -> None:
     assert all(rest.startswith(":?") for _, rest in secrets)
     example = (ROOT / ".env.example").read_text()
     assert re.findall(r"^(\w+)=(.*)$", example, re.MULTILINE) == [("POSTGRES_PASSWORD", ""), ("REDIS_PASSWORD", "")]
+
+
+DOTTED = re.compile(r"`((?:app|workers|graftwerk)(?:\.\w+)+)`")
+
+
+def test_every_name_of_the_architecture_exists() -> None:
+    names = set(DOTTED.findall((ROOT / "docs" / "architecture.md").read_text()))
+    assert len(names) > 100
+    assert not sorted(name for name in names if not _exists(name.split(".")))
+
+
+def _exists(parts: list[str]) -> bool:
+    """Return whether dotted parts are a folder, a module, or a definition in one, a method included."""
+    path = ROOT
+    while parts and (path / parts[0]).is_dir():
+        path, *parts = path / parts[0], *parts[1:]
+    if not parts:
+        return True
+    module = path / f"{parts[0]}.py"
+    if not module.is_file():
+        return False
+    body = ast.parse(module.read_text()).body
+    for name in parts[1:]:
+        found = next((node for node in body if _defines(node, name)), None)
+        if found is None:
+            return False
+        body = found.body if isinstance(found, ast.ClassDef) else []
+    return True
+
+
+def _defines(node: ast.stmt, name: str) -> bool:
+    if isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+        return node.name == name
+    targets = node.targets if isinstance(node, ast.Assign) else [node.target] if isinstance(node, ast.AnnAssign) else []
+    return any(isinstance(each, ast.Name) and each.id == name for each in targets)
