@@ -3,7 +3,7 @@
 import os
 from collections.abc import Collection
 
-FULL = bool(os.environ.get("FULL"))
+FULL = os.environ.get("FULL", "0") not in ("", "0")
 
 
 def choose(every: Collection[str], *choice: str) -> list[str]:

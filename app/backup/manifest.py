@@ -11,7 +11,6 @@ from app.errors import BackupError
 MANIFEST_NAME = "manifest.json"
 MANIFEST_VERSION = 1
 ARTIFACTS_FOLDER = "artifacts"  # the folder; keys of the store are paths below it
-PIECE = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)

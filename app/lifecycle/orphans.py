@@ -12,6 +12,7 @@ from app.db.session import Database
 from app.db.tables import CheckpointRow, ContentRow, DatasetRow, DeploymentRow, JobRow
 from app.errors import NotFound
 from app.jobs.states import Status
+from app.storage.keys import attempt_prefix, job_prefix
 from app.storage.protocol import ArtifactStore
 from app.storage.removal import remove_files
 
@@ -25,7 +26,7 @@ _log = structlog.get_logger(__name__)
 
 def remove_job_orphans(db: Database, store: ArtifactStore, job_id: str, fence: int) -> None:
     """Remove what attempts up to `fence` left without a row, for example half a checkpoint after a crash."""
-    prefix = f"jobs/{job_id}/"
+    prefix = job_prefix(job_id)
     keys = list(store.keys(prefix))
     referenced = db.run(_checkpoint_keys, [prefix])
     remove_files(store, [key for key in keys if key not in referenced and _key_fence(key) <= fence])
@@ -109,7 +110,7 @@ def _dataset_keys(session: Session, keys: Sequence[str]) -> set[str]:
 def _running_attempt_prefixes(session: Session, keys: Sequence[str]) -> tuple[str, ...]:
     ids = JobRow.id.in_(_key_parts(keys, "jobs", 1))
     rows = session.execute(select(JobRow.id, JobRow.fence).where(ids, JobRow.status == Status.RUNNING))
-    return tuple(f"jobs/{row.id}/{row.fence}/" for row in rows)
+    return tuple(attempt_prefix(row.id, row.fence) for row in rows)
 
 
 def _is_export_of(key: str, checkpoint_ids: set[str]) -> bool:

@@ -46,6 +46,7 @@ INSPECTOR_HANDLERS: Handlers = {
 
 def serve_inspector(pipe: Connection, memory: int) -> None:
     """Inspect, describe and export. The process ends after many requests, or if it keeps half of its memory."""
+    _ignore_interrupts()
     inspect.warm_up()
     growth = GrowthLimit(memory // 2)
     _serve(pipe, memory, INSPECTOR_HANDLERS, lambda requests: requests >= MAX_INSPECTIONS or growth.is_exceeded())
@@ -53,6 +54,7 @@ def serve_inspector(pipe: Connection, memory: int) -> None:
 
 def serve_predictor(pipe: Connection, memory: int, limited: bool = True) -> None:
     """Predict. Half of the memory is for networks; the process ends if it keeps the other half, too."""
+    _ignore_interrupts()
     predict.warm_up()
     cache = NetworkCache(memory // 2)
     handlers: Handlers = {
@@ -63,12 +65,15 @@ def serve_predictor(pipe: Connection, memory: int, limited: bool = True) -> None
     _serve(pipe, memory if limited else None, handlers, lambda _: limited and growth.is_exceeded(cache.nbytes))
 
 
+def _ignore_interrupts() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the API, which then closes the pipe
+
+
 def _serve(pipe: Connection, memory: int | None, handlers: Handlers, should_exit: Callable[[int], bool]) -> None:
     """Send a `ReadyResponse` and answer requests until the pipe closes, or the number of requests says to exit.
 
     The process may take `memory` bytes more than it has now, unless that is `None`.
     """
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the API, which then closes the pipe
     gc.freeze()  # a collection need not walk all of torch
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     if memory is not None:

@@ -3,7 +3,7 @@
 import threading
 import time
 from collections import deque
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import replace
 from tempfile import TemporaryDirectory
 from typing import Protocol
@@ -94,12 +94,15 @@ class Attempt:
         except Unavailable as error:
             self._finish(_lost_outcome("assignment_failed", error.detail))
             return
-        try:
-            # The worker removes the folder: a killed attempt removes nothing.
-            with TemporaryDirectory(prefix="graftwerk-", ignore_cleanup_errors=True) as folder:
-                outcome = self._supervise(forkserver.start(assignment, folder))
-        except OSError as error:
-            outcome = _lost_outcome("spawn_failed", f"no process could be started: {error}")
+        with ExitStack() as stack:
+            try:
+                # The worker removes the folder: a killed attempt removes nothing.
+                folder = stack.enter_context(TemporaryDirectory(prefix="graftwerk-", ignore_cleanup_errors=True))
+                processes = forkserver.start(assignment, folder)
+            except OSError as error:
+                self._finish(_lost_outcome("spawn_failed", f"no process could be started: {error}"))
+                return
+            outcome = self._supervise(processes)
         if outcome is not None:
             self._finish(outcome)
 

@@ -8,6 +8,7 @@ from functools import partial
 
 import structlog
 
+from app.errors import DatabaseUnavailable
 from app.periodic import Periodic
 
 FailureHandler = Callable[[str, Exception], object]  # with the duty's name
@@ -59,6 +60,8 @@ class PeriodicRunner:
                 duty.action()
             except Exception as error:  # a fault in one duty must not end the others
                 duty.on_failure(duty.name, error)
+                if isinstance(error, DatabaseUnavailable):
+                    return  # the other duties of the round need the database, too
             else:
                 self._next_runs[duty] = time.monotonic() + duty.interval
 

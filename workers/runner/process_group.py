@@ -1,4 +1,4 @@
-"""The processes of one attempt, which have one voice."""
+"""The processes of one attempt, of which one reports to the worker."""
 
 import os
 import signal
@@ -29,9 +29,10 @@ class ProcessGroup:
 
     def kill(self) -> None:
         """End every member with its children, and wait until they are gone."""
+        running = [each for each in (self.reporter, *self.silent_members) if each.is_alive()]
         self.reporter.join(EXIT_SECONDS)
-        for process in (self.reporter, *self.silent_members):
-            if process.pid is not None and process.is_alive():
+        for process in running:  # also one that has just ended: its children may be left in its group
+            if process.pid is not None:
                 for end in (os.killpg, os.kill):  # it leads its group only as soon as it runs
                     with suppress(ProcessLookupError, PermissionError):
                         end(process.pid, signal.SIGKILL)

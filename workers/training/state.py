@@ -7,18 +7,21 @@ import copy
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Literal, TypedDict
+from typing import Literal, TypedDict, TypeVar
 
 from torch import Tensor, nn
 from torch.amp.grad_scaler import GradScaler
 from torch.optim import Optimizer
 
+from app.errors import BuildError
 from workers.data.loading.batch_source import BatchSource
 from workers.network.runtime.build import BuiltNetwork
 from workers.training.optim.learning_rate import LearningRateSchedule
 from workers.training.optim.optimizers import check_state_shapes
 from workers.training.optim.schedules import JsonState
 from workers.training.optim.weight_averages import WeightAverage
+
+T = TypeVar("T")
 
 STATE_VERSION = 1
 NETWORK_PREFIX, AVERAGE_PREFIX, OPTIMIZER_PREFIX = "network/", "average/", "optimizer/"
@@ -164,10 +167,10 @@ class TrainState:
             self.average.count = numbers["averaged"]
         self.source.load_state_dict(strip_prefix(SOURCE_PREFIX, tensors))
         self._load_optimizer(strip_prefix(OPTIMIZER_PREFIX, tensors), numbers["optimizer"])
-        if self.schedule is not None and numbers["schedule"] is not None:
-            self.schedule.load_state_dict(numbers["schedule"])
-        if self.scaler is not None and numbers["scaler"] is not None:
-            self.scaler.load_state_dict(dict(numbers["scaler"]))
+        if self.schedule is not None:
+            self.schedule.load_state_dict(_required(numbers["schedule"], "schedule"))
+        if self.scaler is not None:
+            self.scaler.load_state_dict(dict(_required(numbers["scaler"], "scaler")))
         self.best.load(numbers["best"])
         same = self.stopper is not None and self.stopper.load(numbers["stopper"])
         self.counters = Counters(**numbers["counters"])
@@ -213,3 +216,9 @@ def _without_tensors(entry: JsonState) -> JsonState:
         for key, value in entry.items()
         if not isinstance(value, Tensor)
     }
+
+
+def _required(state: T | None, name: str) -> T:
+    if state is None:
+        raise BuildError(f"the checkpoint has no state of the {name}", pointer="/start_from")
+    return state

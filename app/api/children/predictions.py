@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from app import checkpoints
 from app.api.children.predictor import CheckpointMismatch
-from app.api.http.bodies import content_length
+from app.api.http.bodies import content_length, receive_file
 from app.api.services import Services, ServicesDep
 from app.db.tables import CheckpointRow, JobRow
 from app.errors import ContentTooLarge, CorruptCheckpoint, InvalidState, NotFound, NotPredictable, UnsupportedMediaType
@@ -49,13 +49,8 @@ async def _receive_rows(request: Request, services: ServicesDep) -> AsyncIterato
         raise ContentTooLarge(f"the body has {content_length(request)} bytes, at most {limit} are allowed")
     slot = services.predictors.limiter.acquire()
     with slot, tempfile.TemporaryDirectory(prefix="graftwerk-predict-") as folder:
-        path, received = Path(folder) / "body", 0
-        with path.open("wb") as file:
-            async for chunk in request.stream():
-                received += len(chunk)
-                if received > limit:
-                    raise ContentTooLarge(f"the body has more than {limit} bytes", hint="send fewer rows")
-                file.write(chunk)
+        path = Path(folder) / "body"
+        await receive_file(request, path, limit, hint="send fewer rows")
         yield RowsFile(path, media_type, ROW_FORMATS[media_type])
 
 
@@ -72,7 +67,7 @@ class PredictionSource:
     @property
     def files(self) -> list[Mapping[str, Any]]:
         """The weights and the preparation of rows. Raises `NotPredictable`."""
-        public = {file["name"]: file for file in self.checkpoint.files if file["public"]}
+        public = checkpoints.public_files(self.checkpoint)
         missing = [name for name in REQUIRED_FILES if name not in public]
         if missing:
             raise NotPredictable(f"{self.checkpoint.id} has no {' and no '.join(missing)}")
