@@ -28,7 +28,7 @@ up: .venv/.installed ## serve on this machine until Ctrl-C
 	@$(BIN)/graftwerk up $(ARGS)
 
 # The slow files come first (tests/conftest.py). Compiled modules are kept: every service under test imports them again.
-test: .venv/.installed ## all tests; ARGS="-k name" for some, WORKERS=4 for more at once
+test: .venv/.installed ## the tests; ARGS="-k name" for some, WORKERS=4 for more at once
 	@PYTHONDONTWRITEBYTECODE= $(BIN)/pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder --durations=10 $(ARGS)
 
 faults: .venv/.installed ## kill, stop and starve it, for hours; ARGS="--backend postgresql kills=50" for some

@@ -37,7 +37,7 @@ _strike: Callable[[str], None] | None = None
 
 
 def faultpoint(name: str) -> None:
-    """Pass one of the `POINTS`. Costs a comparison where nothing is armed."""
+    """Pass one of the `FAULTPOINTS`. Costs a comparison where nothing is armed."""
     if _strike is not None:
         _strike(name)
 

@@ -106,7 +106,7 @@ class Settings(BaseSettings):
     )
     queues: str = Field("default", description="Comma-separated queues that a worker serves.")
     lease_seconds: float = Field(30.0, ge=1, description="How long a claim lasts without renewal.")
-    sweep_seconds: float = Field(5.0, ge=0.2, description="Time between two rounds of the sweeper.")
+    sweep_seconds: float = Field(5.0, ge=0.2, description="Time between two rounds of a worker's periodic duties.")
     deaf_seconds: float = Field(
         120.0, ge=1, description="Seconds without its own wake-ups after which a worker checkpoints and ends."
     )

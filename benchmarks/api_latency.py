@@ -5,7 +5,7 @@ MLflow's server on the same machine, in the same run. Both use SQLite and answer
 
 What is alike and what is not: creating, reading and both ways of reading points are HTTP requests on both sides. Our
 create also checks the spec and builds the network. Storing differs by design: a training process here hands blocks to
-its supervisor, which writes them to the database itself, so 100,000 points are recorded with `workers.host.persist`
+its worker, which writes them to the database itself, so 100,000 points are recorded with `workers.host.persist`
 in blocks of 1,024, each in a durable transaction; MLflow's clients send them over HTTP, here in its largest batches
 of 1,000.
 """
@@ -63,7 +63,7 @@ def measure_graftwerk(runs: int) -> dict[str, list[float]]:
 
 
 def time_storing(running: RunningService) -> tuple[list[float], str]:
-    """Record the points of three jobs as a supervisor does; returns the seconds each took, and one of the jobs."""
+    """Record the points of three jobs as a worker does; returns the seconds each took, and one of the jobs."""
     settings = Settings(home=running.home)
     db = Database(settings.resolved_database_url)
     filled = [record_points(db, settings) for _ in range(3)]

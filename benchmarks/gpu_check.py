@@ -106,7 +106,7 @@ class AttemptRunner:
                 elif isinstance(message, ProgressReport):
                     log.add_report(message, began)
                     if killed_at is not None and log.progress.get("step", 0) >= killed_at:
-                        os.killpg(process.pid, signal.SIGKILL)  # as a supervisor does: it may have children
+                        os.killpg(process.pid, signal.SIGKILL)  # as a worker does: it may have children
                         break
             else:
                 log.outcome = message

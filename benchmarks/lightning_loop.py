@@ -1,7 +1,7 @@
 """The same training by Lightning's Trainer, in a process of an interpreter that has the package `lightning`.
 
 Run as a program it reads a number of steps from a line, trains for that many, writes the seconds of the loop alone as
-a line, and waits for the next. It imports nothing of this repository but the figures in `step_figures`.
+a line, and waits for the next. It imports nothing of this repository but the figures in `step_workload`.
 """
 
 import json

@@ -180,7 +180,7 @@ def _operation_summary(operation: Mapping[str, Any]) -> str:
     return str(operation.get("description", "")).partition("\n\n")[0].replace("\n", " ")
 
 
-def rooms_table() -> str:
+def folders_table() -> str:
     """Return a table of every folder of code with its docstring: what it is, what belongs there, what never."""
     packages = sorted(
         path for package in ("app", "workers", "graftwerk") for path in (ROOT / package).rglob("__init__.py")
@@ -196,7 +196,7 @@ def rooms_table() -> str:
 
 
 SECTIONS: dict[str, Callable[[], str]] = {
-    "rooms": rooms_table,
+    "folders": folders_table,
     "formats": lambda: descriptions_table(UPLOAD_FORMATS, "format"),
     "types": lambda: descriptions_table(COLUMN_TYPES, "type"),
     "modules": lambda: kinds_table("module"),

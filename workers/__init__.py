@@ -1,4 +1,4 @@
 """The workers: the only code that imports torch or runs Celery tasks.
 
-Here: the supervisor process, its children, and the engine. Never: HTTP routes.
+Here: the worker process, its children, and the engine. Never: HTTP routes.
 """

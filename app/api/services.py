@@ -46,11 +46,11 @@ def open_services(settings: Settings) -> Iterator[Services]:
     inspector, predictors = Inspector(settings), PredictorPool(settings)
     try:
         store = open_store(settings.resolved_artifact_url, settings.store_options)
-        with Waker(settings.broker_url.get_secret_value()) as waker, AccessLog(db) as journal:
+        with Waker(settings.broker_url.get_secret_value()) as waker, AccessLog(db) as access_log:
             watcher, limiter = JobWatcher(db), RateLimiter()
             uploads = ConcurrencyLimiter(settings.max_uploads, UPLOADS_BUSY)
             targets = TargetPolicy(http=settings.webhook_http, private=settings.webhook_private)
-            parts = (inspector, predictors, watcher, limiter, uploads, targets, journal)
+            parts = (inspector, predictors, watcher, limiter, uploads, targets, access_log)
             yield Services(settings, db, store, waker, *parts)
     finally:
         inspector.close()

@@ -68,7 +68,7 @@ def _cached_download(pattern: str, cache: Path, client: str, command: Sequence[s
 
 
 def find_members(archive: Path, pattern: str) -> dict[str, bytes]:
-    """Return the files of an archive whose names match. Raises `Unobtainable` where none does."""
+    """Return the files of an archive whose names match. Raises `DownloadError` if none does."""
     readers = {".whl": _zip_members, ".tgz": _tarball_members, ".deb": _deb_members}
     found: dict[str, bytes] = {}
     size = 0

@@ -1,4 +1,4 @@
-"""One vocabulary of events: what the code logs is what `app.logs.EVENTS` explains."""
+"""One vocabulary of events: what the code logs is what `app.logs.LOG_EVENTS` explains."""
 
 import ast
 
@@ -26,7 +26,9 @@ def logged() -> set[str]:
 
 
 def test_every_event_is_explained() -> None:
-    assert logged() | FAULTS | {"line"} == set(LOG_EVENTS), "app.logs.EVENTS lists what is logged, with a sentence each"
+    assert logged() | FAULTS | {"line"} == set(LOG_EVENTS), (
+        "app.logs.LOG_EVENTS lists what is logged, with a sentence each"
+    )
 
 
 def test_explanations_are_sentences() -> None:

@@ -15,6 +15,10 @@ REFUSED = re.compile(
     "|settled|shaded|told|tall(y|ies)|telling|turns?|wanted|wish(es)?|workshop"
 )
 
+METAPHORS = frozenset(
+    {"asked", "beginnings", "chances", "courier", "meeting", "moments", "pulse", "seen", "told", "wanted"}
+)
+
 
 def names() -> Iterator[tuple[str, str]]:
     """Yield the place and the lower-case name of every module, class, function and constant of the code."""
@@ -35,6 +39,17 @@ def names() -> Iterator[tuple[str, str]]:
 
 def test_names_are_the_fields_words() -> None:
     assert not [f"{place}: {name}" for place, name in names() if REFUSED.fullmatch(name)]
+
+
+def test_no_parameter_or_local_is_a_metaphor() -> None:
+    places = {
+        f"{path}:{node.lineno}: {name}"
+        for path in python(*PACKAGES)
+        for node in ast.walk(tree(path))
+        if (name := node.arg if isinstance(node, ast.arg) else node.id if isinstance(node, ast.Name) else "")
+        in METAPHORS
+    }
+    assert not sorted(places)
 
 
 def test_limits_are_called_min_and_max() -> None:

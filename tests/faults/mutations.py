@@ -1,7 +1,7 @@
 """Mistakes to be made on purpose: a campaign that does not find each of them proves nothing.
 
-`make` puts a mistake into this process, with a `setattr` of the caller's; `round` is a history that shows it, and
-`caught` the invariants that must say so. `trains` tells that undisturbed runs make the mistake too.
+`apply` puts a mistake into this process, with a `setattr` of the caller's; `scenario` is a history that shows it, and
+`detected_by` the invariants that must report it. With `reaches_training` undisturbed runs make the mistake, too.
 """
 
 import os

@@ -31,7 +31,7 @@ class RequestBody:
 
 
 def parse_prediction(body: RequestBody, defaults: PredictionOptions) -> Prediction:
-    """Read a JSON document over `defaults`. Raises `InvalidInput`, `Malformed`, `ContentTooLarge`."""
+    """Read a JSON document over `defaults`. Raises `InvalidInput`, `MalformedRequest`, `ContentTooLarge`."""
     document = parse_document(body.path.read_bytes(), body.media_type, MAX_JSON_DEPTH)
     if not isinstance(document, dict):
         hint = 'such as {"rows": [{"x": 1.5}]}'

@@ -29,11 +29,11 @@ NO_STORE_HEADERS = {"Cache-Control": "no-store"}
 )
 def create_key(who: AdminPrincipal, services: ServicesDep, body: RequestBodyDep) -> Response:
     """Create a key of the same owner. No later response contains its token."""
-    wanted = body.validate_as(schemas.KeyRequest)
+    key_request = body.validate_as(schemas.KeyRequest)
 
     def unit(session: Session) -> schemas.NewKey:
-        limits = wanted.limits.as_dict()
-        row, token = keys.create(session, who.owner, wanted.name, wanted.scopes, wanted.expiry(), limits)
+        limits = key_request.limits.as_dict()
+        row, token = keys.create(session, who.owner, key_request.name, key_request.scopes, key_request.expiry(), limits)
         audit.append(session, who.actor, Action.KEY_CREATE, row.id, {"scopes": row.scopes})
         return schemas.NewKey.from_row(row, token=token)
 
@@ -55,18 +55,20 @@ def list_keys(who: AdminPrincipal, services: ServicesDep) -> Response:
 def change_key(key_id: KeyId, who: AdminPrincipal, services: ServicesDep, body: RequestBodyDep) -> Response:
     """Change a key's name, expiry or limits. Other fields stay as they are."""
     services.db.read(keys.find_for_update, who.owner, key_id)  # another's key is 404, whatever is sent
-    wanted = body.validate_as(schemas.KeyChange)
+    key_request = body.validate_as(schemas.KeyChange)
 
     def unit(session: Session) -> schemas.Key:
         found = keys.find_for_update(session, who.owner, key_id)
-        changes: dict[str, Any] = wanted.model_dump(include=wanted.model_fields_set)
+        changes: dict[str, Any] = key_request.model_dump(include=key_request.model_fields_set)
         if "limits" in changes:
-            together = merge_patch(found.limits or {}, wanted.limits)
+            together = merge_patch(found.limits or {}, key_request.limits)
             changes["limits"] = validate_model(schemas.KeyLimits, together, "/limits").as_dict()
-        if wanted.expires_at is not None:
-            changes["expires_at"] = parse_rfc3339(wanted.expires_at)
+        if key_request.expires_at is not None:
+            changes["expires_at"] = parse_rfc3339(key_request.expires_at)
         row = keys.update_key(session, who.owner, key_id, changes)
-        audit.append(session, who.actor, Action.KEY_CHANGE, key_id, wanted.model_dump(include=wanted.model_fields_set))
+        audit.append(
+            session, who.actor, Action.KEY_CHANGE, key_id, key_request.model_dump(include=key_request.model_fields_set)
+        )
         return schemas.Key.from_row(row)
 
     return JsonResponse(services.db.run(unit).as_dict())
@@ -79,11 +81,11 @@ def change_key(key_id: KeyId, who: AdminPrincipal, services: ServicesDep, body: 
 )
 def rotate_key(key_id: KeyId, who: AdminPrincipal, services: ServicesDep, body: RequestBodyDep) -> Response:
     """Give a key a new token, which no later response contains. The old one is valid for `grace_seconds` more."""
-    wanted = body.validate_as(schemas.KeyRotation) if body.content else schemas.KeyRotation()
+    key_request = body.validate_as(schemas.KeyRotation) if body.content else schemas.KeyRotation()
 
     def unit(session: Session) -> schemas.NewKey:
-        row, token = keys.rotate(session, who.owner, key_id, wanted.grace_seconds)
-        audit.append(session, who.actor, Action.KEY_ROTATE, key_id, {"grace_seconds": wanted.grace_seconds})
+        row, token = keys.rotate(session, who.owner, key_id, key_request.grace_seconds)
+        audit.append(session, who.actor, Action.KEY_ROTATE, key_id, {"grace_seconds": key_request.grace_seconds})
         return schemas.NewKey.from_row(row, token=token)
 
     return JsonResponse(services.db.run(unit).as_dict(), headers=NO_STORE_HEADERS)

@@ -17,7 +17,7 @@ from workers.training.metrics.evaluation import evaluate
 from workers.training.objective.training_loss import TargetLoss
 from workers.training.prepare import PreparedTraining
 
-POISONED_STEP = 3  # the step that meets the poison, see `poisoned`
+POISONED_STEP = 3  # the step that meets the poison, see `poison_step`
 
 
 def replace_rows(prepared: PreparedTraining, rows: ExampleSet) -> None:

@@ -46,7 +46,7 @@ HINTS = {
 
 
 def infer_node(
-    placed: WiredNode,
+    wired: WiredNode,
     row: ModuleKind | OperationKind | LeafKind,
     parameters: Parameters,
     inputs: tuple[Tensor, ...],
@@ -54,14 +54,14 @@ def infer_node(
     spend: Callable[[str, int], None],
 ) -> InferredNode:
     """Return the outputs and sizes of a node. Raises `NodeError`, and what `spend(node, cost)` raises."""
-    kind, name = placed.node.kind, placed.id
+    kind, name = wired.node.kind, wired.id
     if isinstance(row, ModuleKind):
         parameters = resolve_parameters(name, row, parameters, inputs)
     if (count := count_weights(kind, parameters)) > MAX_NODE_WEIGHTS:
         raise NodeError(f"{name} would have {count:,} parameters", "make it smaller", code="too_many_parameters")
     check_dimension(name, kind, parameters, inputs)
     check_scalar(name, kind, parameters, inputs)
-    node = ResolvedNode(name, kind, parameters, placed.inputs, place + placed.pointer, NODE_KINDS[kind].outputs)
+    node = ResolvedNode(name, kind, parameters, wired.inputs, place + wired.pointer, NODE_KINDS[kind].outputs)
     if isinstance(row, LeafKind):
         return _infer_leaf(node, row)
     if isinstance(row, ModuleKind):

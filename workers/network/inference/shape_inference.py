@@ -60,37 +60,37 @@ class _ShapeInference:
         """Infer the nodes of the body at the pointer `place`, in topological order."""
         names = body.input_names(inputs)
         result = PartialNetwork(Blueprint(names, (), {}), values=values, problems=self.problems)
-        for placed in body.wired_nodes(inputs):
-            known = all(name in values for name in placed.inputs)
-            trace = self._trace(placed, result, place) if known and place + placed.pointer not in self.skip else None
-            values.pop(placed.id, None)  # a layer may have the name of the input of the chain
+        for wired in body.wired_nodes(inputs):
+            known = all(name in values for name in wired.inputs)
+            trace = self._trace(wired, result, place) if known and place + wired.pointer not in self.skip else None
+            values.pop(wired.id, None)  # a layer may have the name of the input of the chain
             if trace is not None:
                 result.nodes.append(trace)
                 values |= trace.named_outputs()
         result.blueprint = Blueprint(names, tuple(trace.node for trace in result.nodes), body.output_names())
         return result
 
-    def _trace(self, placed: WiredNode, result: PartialNetwork, place: str) -> InferredNode | None:
+    def _trace(self, wired: WiredNode, result: PartialNetwork, place: str) -> InferredNode | None:
         """Return a node with its outputs. Equal nodes on inputs of equal types are computed once."""
-        inputs = tuple(result.values[name] for name in placed.inputs)
-        row, parameters = CATALOG[placed.node.kind], placed.node.settings()
+        inputs = tuple(result.values[name] for name in wired.inputs)
+        row, parameters = CATALOG[wired.node.kind], wired.node.settings()
         key = None
         if not isinstance(row, LeafKind | ControlKind):
-            key = (placed.node.kind, tuple(parameters.items()), *map(self._type, inputs))
+            key = (wired.node.kind, tuple(parameters.items()), *map(self._type, inputs))
             if key in self.inferred_nodes:
                 trace = self.inferred_nodes[key]
-                resolved = replace(trace.node, id=placed.id, inputs=placed.inputs, pointer=place + placed.pointer)
+                resolved = replace(trace.node, id=wired.id, inputs=wired.inputs, pointer=place + wired.pointer)
                 return replace(trace, node=resolved, inputs=inputs)
         try:
             if isinstance(row, ControlKind):
-                return self._with_bodies(placed, row, inputs, place)
+                return self._with_bodies(wired, row, inputs, place)
             vocabulary_size = self.vocabulary_sizes.get(inputs[0]) if inputs else None
             if isinstance(row, ModuleKind):
-                parameters = resolve_vocabulary_size(placed.id, parameters, vocabulary_size)
-            trace = infer_node(placed, row, parameters, inputs, place, self._spend)
-            self.vocabulary_sizes.propagate(placed.node.kind, trace)
+                parameters = resolve_vocabulary_size(wired.id, parameters, vocabulary_size)
+            trace = infer_node(wired, row, parameters, inputs, place, self._spend)
+            self.vocabulary_sizes.propagate(wired.node.kind, trace)
         except NodeError as error:
-            where = place + placed.pointer + (f"/{error.field}" if error.field else "")
+            where = place + wired.pointer + (f"/{error.field}" if error.field else "")
             self.problems.append(Problem(where, error.code, error.detail, error.hint))
             return None
         except UnresolvedBodyError:
@@ -109,18 +109,18 @@ class _ShapeInference:
             hint = "use fewer different settings: equal layers are checked once"
             raise NodeError(detail, hint, code="too_many_different")
 
-    def _with_bodies(self, placed: WiredNode, row: ControlKind, inputs: tuple[Tensor, ...], place: str) -> InferredNode:
-        node, where = placed.node, place + placed.pointer
+    def _with_bodies(self, wired: WiredNode, row: ControlKind, inputs: tuple[Tensor, ...], place: str) -> InferredNode:
+        node, where = wired.node, place + wired.pointer
         references = node.bodies()
         bodies = {name: self.network.resolve_body(ref) for name, (_, ref) in references.items()}
 
         def infer_body(name: str, values: Sequence[Tensor]) -> tuple[PartialNetwork, str]:
             pointer, ref = references[name]
             at = f"/blocks/{ref}" if isinstance(ref, str) else where + pointer
-            return self._inner(bodies[name], values, at, f"{placed.id}: {name}"), at
+            return self._inner(bodies[name], values, at, f"{wired.id}: {name}"), at
 
         settings = node.settings()
-        inference = BodyInference(placed.id, settings, bodies, infer_body)
+        inference = BodyInference(wired.id, settings, bodies, infer_body)
         shapes = row.infer(inference, inputs)
         share = f"{settings['name']} {settings['share']}" if settings.get("share") and "name" in settings else None
         tied = share is not None and share in self.shared_bodies
@@ -128,15 +128,15 @@ class _ShapeInference:
         if share is not None:
             if tied and self.shared_bodies[share] is not networks[0]:
                 raise NodeError(
-                    f"{placed.id} shares parameters with a use on other shapes", "use another share", field="share"
+                    f"{wired.id} shares parameters with a use on other shapes", "use another share", field="share"
                 )
             self.shared_bodies[share] = networks[0]
         blueprints = {name: inner.network.blueprint for name, inner in inference.inferred.items()}
         resolved = ResolvedNode(
-            placed.id,
+            wired.id,
             node.kind,
             shapes.keywords,
-            placed.inputs,
+            wired.inputs,
             where,
             self.network.node_output_names(node),
             blueprints,

@@ -31,10 +31,12 @@ def vectors_pointer(feature: str) -> str:
     return json_pointer(["data", "features", feature, "vectors"])
 
 
-def vector_problems(seen: ResolvedFeatures, blueprint: Blueprint, known: Mapping[str, DataSchema]) -> Iterator[Problem]:
+def vector_problems(
+    resolved: ResolvedFeatures, blueprint: Blueprint, known: Mapping[str, DataSchema]
+) -> Iterator[Problem]:
     """Yield why vectors cannot be put where a job wants them; `known` are their data sets, by pointer."""
     nodes = dict(embedding_nodes(blueprint))
-    for name, part, vectors in features_with_vectors(seen):
+    for name, part, vectors in features_with_vectors(resolved):
         place, into = vectors_pointer(name), vectors.into
         if part.tokenizer.kind != "word":
             detail = f"vectors are of words, and {name} is cut into tokens of another kind ({part.tokenizer.kind})"
@@ -59,9 +61,9 @@ def vector_problems(seen: ResolvedFeatures, blueprint: Blueprint, known: Mapping
             )
 
 
-def features_with_vectors(seen: ResolvedFeatures) -> Iterator[tuple[str, TextFeature, Vectors]]:
+def features_with_vectors(resolved: ResolvedFeatures) -> Iterator[tuple[str, TextFeature, Vectors]]:
     """Yield the features of texts that name vectors."""
-    for name, feature in seen.features.items():
+    for name, feature in resolved.features.items():
         if isinstance(feature, TextFeature) and feature.vectors is not None:
             yield name, feature, feature.vectors
 
@@ -78,7 +80,7 @@ def embedding_nodes(blueprint: Blueprint, path: str = "") -> Iterator[tuple[str,
 
 def load_pretrained_embeddings(
     network: BuiltNetwork,
-    seen: ResolvedFeatures,
+    resolved: ResolvedFeatures,
     data: TrainingData,
     sets: Mapping[str, DatasetRef],
     store: ArtifactStore,
@@ -88,7 +90,7 @@ def load_pretrained_embeddings(
 
     Yields what was found for each feature. Raises `DataError`.
     """
-    for name, _, vectors in features_with_vectors(seen):
+    for name, _, vectors in features_with_vectors(resolved):
         texts = data.preparation.text_preprocessors().get(name)
         if texts is None:
             continue  # the network does not read it

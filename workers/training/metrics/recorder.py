@@ -1,4 +1,4 @@
-"""Points of the curves on their way to the supervisor: kept on the device, and sent in blocks.
+"""Points of the curves on their way to the worker: kept on the device, and sent in blocks.
 
 Reading a loss waits for the GPU, so losses stay tensors until there are many, or half a second has passed.
 """

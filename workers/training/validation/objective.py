@@ -1,4 +1,4 @@
-"""Whether losses, their targets and the network's outputs agree: seen from their shapes, before anything is built.
+"""Whether losses, their targets and the network's outputs agree: resolved from their shapes, before anything is built.
 
 What passes here is what `workers.training.objective.losses` can compute (a test compares).
 """
@@ -47,10 +47,10 @@ def objective_problems(job: JobSpec, targets: Mapping[str, Column | None], draft
                 _output_loss_problems(output) if not head.has_loss_target else _compared_output_problems(output)
             )
             if not wrong and head.has_loss_target and target is not None:
-                meeting = TargetShapeCheck(
+                check = TargetShapeCheck(
                     head.loss, output.value, target, output.path, f"{where}/loss", head.classes == "last"
                 )
-                wrong += [*meeting.problems(), *_metric_problems(head, where, output.value, target)]
+                wrong += [*check.problems(), *_metric_problems(head, where, output.value, target)]
             if output.source not in trained and output.value.is_floating_point():
                 detail = f"{output.source} depends on nothing that is trained"
                 wrong.insert(
@@ -146,10 +146,10 @@ def _metric_problems(head: Head, where: str, value: Tensor, target: Column) -> I
 
 def _trace_path(end: InferredNode | None, traces: Mapping[str, InferredNode]) -> tuple[InferredNode, ...]:
     path: list[InferredNode] = []
-    seen: set[str] = set()
-    while end is not None and end.node.id not in seen:
+    resolved: set[str] = set()
+    while end is not None and end.node.id not in resolved:
         path.append(end)
-        seen.add(end.node.id)
+        resolved.add(end.node.id)
         single = len(end.inputs) == 1 or end.node.kind in KINDS_WITH_LENGTHS
         end = traces.get(end.node.inputs[0]) if single else None
     return tuple(path)

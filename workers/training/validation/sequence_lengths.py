@@ -31,20 +31,22 @@ class SequenceGroup:
 
 
 def length_problems(
-    job: JobSpec, seen: ResolvedFeatures, stored: DataSchema, first: PartialNetwork, skip: AbstractSet[str]
+    job: JobSpec, resolved: ResolvedFeatures, stored: DataSchema, first: PartialNetwork, skip: AbstractSet[str]
 ) -> list[Problem]:
     """Return why the network cannot be used at every length; `first` are its shapes at the maximum.
 
     Shapes are inferred again only if the network reads sequences without a fixed length.
     """
-    groups = sequence_groups(seen, stored, {*first.blueprint.inputs, *seen.targets.values()})
+    groups = sequence_groups(resolved, stored, {*first.blueprint.inputs, *resolved.targets.values()})
     known = {problem.pointer for problem in first.problems}
     agreed = (
-        not first.problems and not objective_problems(job, head_targets(job, stored, seen), first) if groups else False
+        not first.problems and not objective_problems(job, head_targets(job, stored, resolved), first)
+        if groups
+        else False
     )
     for group, lengths in _length_cases(groups):
-        other = replace(seen, schema=_with_lengths(seen.schema, lengths))
-        again = infer_shapes(job.model, other.schema, job.data.inputs or seen.schema.inputs, skip)
+        other = replace(resolved, schema=_with_lengths(resolved.schema, lengths))
+        again = infer_shapes(job.model, other.schema, job.data.inputs or resolved.schema.inputs, skip)
         new = [problem.with_prefix("/model") for problem in again.problems if problem.pointer not in known]
         if agreed and not new:
             new = objective_problems(job, head_targets(job, stored, other), again)
@@ -56,16 +58,16 @@ def length_problems(
     return []
 
 
-def sequence_groups(seen: ResolvedFeatures, stored: DataSchema, read: AbstractSet[str]) -> list[SequenceGroup]:
+def sequence_groups(resolved: ResolvedFeatures, stored: DataSchema, read: AbstractSet[str]) -> list[SequenceGroup]:
     """Return the groups of sequence columns that the network reads.
 
     Columns of lists of words with equal maximum lengths count as parallel (tokens, and their parts of speech).
     """
     groups: dict[Any, SequenceGroup] = {}
-    for column in seen.schema.columns:
+    for column in resolved.schema.columns:
         if not column.ragged or column.name not in read:
             continue
-        ((feature, part),) = seen.features_for([column.name]).items()
+        ((feature, part),) = resolved.features_for([column.name]).items()
         source = stored.column(part.length_source)
         if source is not None and source.type == "words":
             key: Any = (source.longest, column.shape[0], column.shortest)

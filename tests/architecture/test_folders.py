@@ -1,4 +1,4 @@
-"""Rooms: how many modules a folder has, and what its docstring says."""
+"""Folders: how many modules each has, and what its docstring says."""
 
 import ast
 from collections import defaultdict
