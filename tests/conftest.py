@@ -1,6 +1,7 @@
 """Fixtures for every test: a fresh database and a fresh store, each of every kind."""
 
 import shutil
+import sys
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -96,3 +97,11 @@ def store_location(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[str,
 def store(store_location: tuple[str, dict[str, str]]) -> ArtifactStore:
     """An empty store of each kind."""
     return open_store(*store_location)
+
+
+@pytest.fixture(autouse=True)
+def global_determinism() -> Iterator[None]:
+    """Put back torch's global setting: under another one the next test in the process may warn of its kernels."""
+    yield
+    if (torch := sys.modules.get("torch")) is not None:
+        torch.use_deterministic_algorithms(False)
