@@ -1,5 +1,6 @@
 """The base classes of features: what each kind says of itself, and what it takes its defaults from."""
 
+from abc import abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Literal, Protocol, Self, TypeVar
@@ -38,9 +39,9 @@ class BaseFeature(SpecModel):
         return None
 
     @property
+    @abstractmethod
     def source_columns(self) -> tuple[str, ...]:
         """The stored columns that it reads."""
-        raise NotImplementedError
 
     @property
     def requires_values(self) -> bool:
@@ -52,17 +53,17 @@ class BaseFeature(SpecModel):
         """The stored column whose values are as long as its own, if it is a sequence."""
         return self.source_columns[0]
 
+    @abstractmethod
     def source_pointer(self, position: int) -> str:
         """Return where the feature names its source column at `position`: a JSON Pointer."""
-        raise NotImplementedError
 
     def column_names(self, name: str) -> tuple[str, ...]:
         """Return the names of its columns, the first of them its own: lengths and children come behind."""
         return (name,)
 
+    @abstractmethod
     def network_columns(self, name: str, stored: DataSchema) -> list[Column]:
         """Return its columns as a network reads them. Raises `KeyError` for a source column that does not exist."""
-        raise NotImplementedError
 
     def max_input_length(self, column: Column) -> int | None:
         """Return the largest length of a value to predict from; `None` if longer ones are truncated."""
