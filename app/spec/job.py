@@ -1,5 +1,6 @@
 """A job as the user writes it, and the checks that need several of its parts."""
 
+from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationError, model_validator
@@ -7,6 +8,7 @@ from pydantic import Field, ValidationError, model_validator
 from app.errors import InvalidInput, Problem
 from app.ids import CHECKPOINT_ID_PATTERN, DATASET_ID_PATTERN, WEBHOOK_ID_PATTERN
 from app.spec.base import Count, Positive, Size, SpecModel, validation_error
+from app.spec.data.column_roles import ColumnRole, column_roles, unread_column_warnings
 from app.spec.data.columns import Column, DataSchema
 from app.spec.data.feature_schema import ResolvedFeatures, resolve_features
 from app.spec.data.images import loading_problems, mixing_loss_problems
@@ -118,6 +120,20 @@ def check_job(job: JobSpec, stored: DataSchema, max_nodes: int) -> list[Problem]
     heads = [(head_pointer(name), head.loss, targets[name]) for name, head in job.objective.all_heads().items()]
     problems += [*mixing_loss_problems(job.data, heads), *loading_problems(job.data, features.features, stored)]
     return problems + objective_problems(job.objective, outputs, targets)
+
+
+def job_column_roles(job: JobSpec, stored: DataSchema, resolved: ResolvedFeatures) -> list[ColumnRole]:
+    """Return what the job makes of each stored column."""
+    read = job.model.input_names(job.data.inputs or resolved.schema.inputs)
+    return column_roles(stored, resolved, read, job.data.features or {})
+
+
+def job_warnings(job: JobSpec, stored: DataSchema, roles: Sequence[ColumnRole]) -> list[Problem]:
+    """Return what was left out, guessed or converted: by the upload, and by the defaults of this job."""
+    warnings = [Problem("/data", warning.code, warning.detail, warning.hint) for warning in stored.warnings]
+    if job.data.inputs is None:
+        warnings += unread_column_warnings(roles, is_chain=job.model.layers is not None)
+    return warnings
 
 
 def resume_problems(job: JobSpec, original: JobSpec) -> list[Problem]:

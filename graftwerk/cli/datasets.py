@@ -7,7 +7,17 @@ from typing import Annotated, Any
 import typer
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
 
-from graftwerk.cli.output import AsJson, CommandGroup, err, open_client, out, print_json, print_result, print_table
+from graftwerk.cli.output import (
+    AsJson,
+    CommandGroup,
+    err,
+    open_client,
+    out,
+    print_json,
+    print_result,
+    print_table,
+    print_warnings,
+)
 
 datasets = typer.Typer(cls=CommandGroup, no_args_is_help=True, help="Data sets: add, ls, show, download, rm.")
 DatasetId = Annotated[str, typer.Argument(help="The data set's id, such as ds_0199…", metavar="DATASET")]
@@ -91,14 +101,32 @@ def show(ctx: typer.Context, dataset_id: DatasetId, as_json: AsJson = False) -> 
     for problem in dataset.document.get("problems") or ():
         out().print(f"  {problem['detail']}  {problem['hint']}".rstrip(), markup=False)
     if schema["columns"]:
-        titles = ("COLUMN", "TYPE", "SHAPE", "MISSING", "VALUES")
+        titles = ("COLUMN", "TYPE", "ROLE", "SHAPE", "MISSING", "DECIDED BY", "VALUES")
         print_table(titles, [_column_row(column, schema) for column in schema["columns"]])
+    print_warnings(schema)
 
 
 def _column_row(column: Mapping[str, Any], schema: Mapping[str, Any]) -> tuple[str, ...]:
-    name = column["name"] + (" (learned)" if column["name"] == schema.get("target") else "")
     shape = "x".join(map(str, column.get("shape") or ()))
-    return name, column["type"], shape, str(column.get("missing") or ""), _describe_values(column)
+    missing, decided_by = str(column.get("missing") or ""), column.get("decided_by") or ""
+    return (
+        column["name"],
+        column["type"],
+        _default_role(column, schema),
+        shape,
+        missing,
+        decided_by,
+        _describe_values(column),
+    )
+
+
+def _default_role(column: Mapping[str, Any], schema: Mapping[str, Any]) -> str:
+    """Return what a job makes of a column unless it says otherwise."""
+    if column["name"] == schema.get("target"):
+        return "target"
+    if column.get("ignored"):
+        return f"ignored: {column['ignored']}"
+    return "input" if column["name"] in schema.get("inputs", ()) else "ignored"
 
 
 def _describe_values(column: Mapping[str, Any]) -> str:

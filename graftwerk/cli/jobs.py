@@ -10,7 +10,18 @@ import typer
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 from rich.text import Text
 
-from graftwerk.cli.output import AsJson, ExitCode, err, open_client, out, print_json, print_result, print_table
+from graftwerk.cli.output import (
+    AsJson,
+    ExitCode,
+    err,
+    open_client,
+    out,
+    print_column_roles,
+    print_json,
+    print_result,
+    print_table,
+    print_warnings,
+)
 from graftwerk.cli.progress import format_progress, watch_progress
 from graftwerk.client import Client
 from graftwerk.jobs import Job
@@ -47,6 +58,7 @@ def submit(
         job = client.jobs.create(document, idempotency_key)
         if not as_json:
             out().print(job.id)
+            print_warnings(job.document)
         if watch_it:
             _watch(job, as_json)
         elif as_json:
@@ -68,6 +80,8 @@ def validate(ctx: typer.Context, spec: SpecFile, as_json: AsJson = False) -> Non
         print_json(report)
     else:
         out().print(Text.assemble(("valid", "green"), _parameter_count(report)))
+        print_column_roles(report)
+        print_warnings(report)
 
 
 def ls(
@@ -103,6 +117,8 @@ def show(ctx: typer.Context, job_id: JobId, as_json: AsJson = False) -> None:
     position = _queue_position(job)
     if position:
         out().print(position)
+    print_column_roles(job.document)
+    print_warnings(job.document)
     for saved in checkpoints:
         out().print(f"checkpoint {saved.id} at step {saved.step}{' (final)' if saved.final else ''}")
 

@@ -1,7 +1,7 @@
 """What commands share: consoles, the client, the `--json` option, and error messages."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from enum import IntEnum
 from typing import Annotated, Any
@@ -76,6 +76,27 @@ def print_table(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
         table.add_row(*(Text(cell) for cell in row))
     width = None if out().is_terminal else 10_000  # never truncate piped output
     Console(highlight=False, width=width).print(table)
+
+
+def print_warnings(document: Mapping[str, Any]) -> None:
+    """Print what a job or a data set left out, guessed or converted, to standard error."""
+    for warning in document.get("warnings") or ():
+        place = warning.get("pointer") or "/"
+        err().print(Text.assemble(("warning: ", "bold yellow"), (place, "bold"), f": {warning['detail']}"))
+        if warning.get("hint"):
+            err().print(Text.assemble(("    hint: ", "cyan"), warning["hint"]))
+
+
+def print_column_roles(document: Mapping[str, Any]) -> None:
+    """Print what a job makes of each column of its data."""
+    if roles := document.get("columns"):
+        print_table(("COLUMN", "TYPE", "ROLE", "BECOMES", "DECIDED BY"), [_role_row(role) for role in roles])
+
+
+def _role_row(role: Mapping[str, Any]) -> tuple[str, ...]:
+    settings = ", ".join(f"{name} {value}" for name, value in (role.get("settings") or {}).items())
+    feature = f"{role['feature']}: {role['kind']}" + (f" ({settings})" if settings else "")
+    return role["column"], role["type"], role["role"], role.get("reason") or feature, role["decided_by"]
 
 
 class CommandGroup(TyperGroup):

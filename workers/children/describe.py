@@ -1,7 +1,7 @@
 """Descriptions of uploads, for people and for the inspector: a schema and the first rows, or problems."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -11,7 +11,7 @@ from app.errors import InvalidInput, Problem
 from app.spec.data.columns import DataSchema
 from app.spec.data.sources import UploadSource
 from workers.data.columns import ParsedColumn, RaggedTensor, SplitColumns
-from workers.data.files.content import MAX_UNPACKED_BYTES, Content, Upload
+from workers.data.files.content import MAX_UNPACKED_BYTES, Upload
 from workers.data.formats.catalog import FORMATS, resolve_format
 from workers.data.images.decoding import ZipImages
 from workers.data.types.catalog import TYPE_CLASSES
@@ -43,7 +43,7 @@ def describe(upload: Upload) -> Description:
         column.model_copy(update={"statistics": TYPE_CLASSES[column.type].statistics(first[column.name])})
         for column in content.columns
     ]
-    described = Content(tuple(columns), content.splits, content.inputs, content.target)
+    described = replace(content, columns=tuple(columns))
     return Description(described.schema(), preview(first), (), kind)
 
 

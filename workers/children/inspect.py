@@ -10,7 +10,16 @@ import torch
 from app.errors import InvalidInput, Problem
 from app.spec.data.base_feature import FeatureContext
 from app.spec.data.columns import DataSchema
-from app.spec.job import JobSpec, check_job, head_targets, named_dataset_schema, parse_job, resolve_job_features
+from app.spec.job import (
+    JobSpec,
+    check_job,
+    head_targets,
+    job_column_roles,
+    job_warnings,
+    named_dataset_schema,
+    parse_job,
+    resolve_job_features,
+)
 from app.spec.problems import limit_problems
 from workers.data.images.transform_check import check_transforms
 from workers.network.analysis.graph import describe_graph
@@ -102,12 +111,19 @@ def inspect_job(
         problems += dry_run.problems
     memory = estimate_memory(job, network, schema.rows.get("train", 0), trained)
     problems += _limit_problems(network, memory, limits)
-    report = {**describe_graph(network, "/model"), "memory": memory.as_dict()}
+    roles = job_column_roles(job, stored, resolved)
+    report = {
+        **describe_graph(network, "/model"),
+        "memory": memory.as_dict(),
+        "columns": [role.model_dump(mode="json") for role in roles],
+    }
     report["totals"]["trainable"] = trained
     for name, value in report["inputs"].items():
         if (column := schema.column(name)) is not None and column.ragged:
             value["ragged"] = True  # dimension 1 is the greatest length; the memory is that of it, too
-    return InspectResponse(report, tuple(limit_problems(problems)))
+    return InspectResponse(
+        report, tuple(limit_problems(problems)), tuple(limit_problems(job_warnings(job, stored, roles)))
+    )
 
 
 def _count_nodes(document: Any) -> int:

@@ -43,10 +43,11 @@ class QueryRequest:
 
 @dataclass(frozen=True, slots=True)
 class InspectResponse:
-    """A report, which is partial if there are problems."""
+    """A report, which is partial if there are problems; warnings do not keep a job from being accepted."""
 
     report: Json
     problems: tuple[Problem, ...] = ()
+    warnings: tuple[Problem, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

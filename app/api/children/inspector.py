@@ -103,7 +103,9 @@ class Inspector:
     def inspect(
         self, document: Any, schema: DataSchema | None = None, others: Mapping[str, DataSchema] = NO_SCHEMAS
     ) -> Mapping[str, Any]:
-        """Return the report on a job as the user wrote it; `schema` is that of a registered data set it names.
+        """Return the report on a job as the user wrote it, with its warnings.
+
+        `schema` is that of a registered data set that it names.
 
         `others` are those of word vectors and of weights, by the pointers that name them.
 
@@ -112,13 +114,14 @@ class Inspector:
         """
         registered = schema.model_dump(mode="json") if schema is not None else None
         named = {pointer: other.model_dump(mode="json") for pointer, other in others.items()}
-        return self._report(self.inspect_pool, InspectRequest(document, registered, named, self._limits))
+        response = self._request(self.inspect_pool, InspectRequest(document, registered, named, self._limits))
+        return {**response.report, "warnings": [warning.as_dict() for warning in response.warnings]}
 
     def inspect_model(self, document: Any) -> Mapping[str, Any]:
         """Return the report on a network alone, see `app.spec.inspection`. Raises as `inspect` does."""
-        return self._report(self.question_pool, QueryRequest(document, self._limits.max_nodes))
+        return self._request(self.question_pool, QueryRequest(document, self._limits.max_nodes)).report
 
-    def _report(self, pool: ChildPool, request: InspectRequest | QueryRequest) -> Mapping[str, Any]:
+    def _request(self, pool: ChildPool, request: InspectRequest | QueryRequest) -> InspectResponse:
         response = pool.request(request, self._seconds, self._seconds, "specs are being inspected")
         if not isinstance(response, InspectResponse):
             reason = _failure_reason(response)
@@ -126,7 +129,7 @@ class Inspector:
             raise InspectionError([problem], {})
         if response.problems:
             raise InspectionError(response.problems, response.report)
-        return response.report
+        return response
 
     def describe_upload(self, path: Path, source: UploadSource) -> UploadDescription:
         """Read an upload in a process of its own. Raises `ServiceOverloaded`, `Unavailable`."""

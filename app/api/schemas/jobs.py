@@ -1,19 +1,26 @@
 """Jobs."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal, Self
 
 from pydantic import Field
 
 from app.api.schemas.base import JsonObject, ResponseModel
+from app.api.schemas.problems import ProblemDetail
 from app.db.tables import EventRow, JobRow
 from app.jobs.queue import Hold, QueuePosition
 from app.jobs.states import Status, Verb
+from app.spec.data.column_roles import ColumnRole
 from app.spec.data.columns import DataSchema
 from app.spec.timestamps import format_optional_rfc3339, format_rfc3339
 
 NO_QUEUE_PLACE = QueuePosition()
 INSPECTION_SUMMARY_KEYS = ("inputs", "outputs", "totals", "memory")  # of a network without its nodes
+
+
+def network_inspection(inspection: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the part of a job's inspection that is about its network alone."""
+    return {part: value for part, value in inspection.items() if part not in ("columns", "warnings")}
 
 
 class Failure(ResponseModel):
@@ -70,6 +77,8 @@ class Job(JobSummary):
 
     spec: JsonObject = Field(description="As it was sent.")
     inspection: JsonObject = Field(description="Of the network: inputs, outputs, totals and memory.")
+    columns: list[ColumnRole] = Field(description="What it makes of each column of its data; the first 200 of many.")
+    warnings: list[ProblemDetail] = Field(description="What was left out, guessed or converted, and how to say so.")
     result: JsonObject | None
     attempts: int = Field(description="Attempts lost to machines since the last checkpoint.")
     worker: str | None
@@ -87,6 +96,8 @@ class Job(JobSummary):
             **_summary_fields(row),
             spec=row.spec,
             inspection=inspection,
+            columns=[ColumnRole.model_validate(role) for role in row.inspection.get("columns", ())],
+            warnings=[ProblemDetail(**warning) for warning in row.inspection.get("warnings", ())],
             result=row.result,
             attempts=row.attempts,
             worker=row.worker,
@@ -143,4 +154,6 @@ class Report(ResponseModel):
     valid: Literal[True] = True
     queue: str
     data_schema: DataSchema
+    columns: list[ColumnRole] = Field(description="As a job has them.")
+    warnings: list[ProblemDetail] = Field(description="As a job has them.")
     inspection: JsonObject

@@ -31,6 +31,19 @@ else:
     ColumnType = Literal[tuple(COLUMN_TYPES)]
 
 
+# What the meaning of a column follows from: what the user wrote, what the file says of itself, or its values.
+DecidedBy = Literal["user", "metadata", "content"]
+
+
+class SchemaWarning(SpecModel):
+    """What reading an upload left out, guessed or converted, and how to say that it is meant so."""
+
+    pointer: str  # such as /columns/NAME
+    code: str
+    detail: str
+    hint: str = ""
+
+
 class Column(SpecModel):
     """One column of a data set."""
 
@@ -50,6 +63,8 @@ class Column(SpecModel):
     padded: bool = False  # of a tensor: shorter examples are padded in dimension 0; losses ignore the padding
     shortest: Size = 1  # of a ragged tensor: the minimum length of batches
     peak: float | None = None  # of images of bytes: the largest value that a byte can have
+    ignored: str | None = None  # why no network reads it by default, such as: it numbers the rows
+    decided_by: DecidedBy = "content"  # what its type follows from
 
     @property
     def max_length(self) -> int:
@@ -69,6 +84,7 @@ class DataSchema(SpecModel):
     rows: dict[str, int]  # by split: "train", and "test" if there is one
     inputs: tuple[ColumnName, ...]  # columns that a network reads by default
     target: ColumnName | None = None  # column that the loss compares with by default
+    warnings: tuple[SchemaWarning, ...] = ()
 
     def column(self, name: str) -> Column | None:
         """Return the column of that name, or `None`."""

@@ -25,6 +25,7 @@ class ResolvedFeatures:
     features: Mapping[str, BaseFeature]  # by the name of their (first) column
     targets: Mapping[str, str]  # name in the job → name of the column
     problems: tuple[Problem, ...] = ()
+    ignored: frozenset[str] = frozenset()  # stored columns that the job says no network shall read
 
     def features_for(self, columns: Sequence[str]) -> dict[str, BaseFeature]:
         """Return the features that make these columns."""

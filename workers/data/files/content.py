@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
 
-from app.spec.data.columns import Column, DataSchema
+from app.errors import Problem
+from app.spec.data.columns import Column, DataSchema, SchemaWarning
 from app.spec.data.sources import UploadSource
 from workers.data.columns import SplitColumns
 
@@ -30,6 +31,7 @@ class Content:
     splits: Mapping[str, SplitColumns]
     inputs: tuple[str, ...]
     target: str | None = None
+    warnings: tuple[Problem, ...] = ()  # what was left out, guessed or converted, at /columns/NAME
 
     @property
     def rows(self) -> dict[str, int]:
@@ -38,7 +40,10 @@ class Content:
 
     def schema(self) -> DataSchema:
         """Return what a job needs to know."""
-        return DataSchema(columns=self.columns, rows=self.rows, inputs=self.inputs, target=self.target)
+        warnings = tuple(SchemaWarning(**warning.as_dict()) for warning in self.warnings)
+        return DataSchema(
+            columns=self.columns, rows=self.rows, inputs=self.inputs, target=self.target, warnings=warnings
+        )
 
 
 FormatReader = Callable[[Upload], Content]  # raises `InvalidInput` with every problem

@@ -141,7 +141,9 @@ def validate_job(who: WritePrincipal, services: ServicesDep, body: RequestBodyDe
     report = schemas.Report(
         queue=service.select_queue(submission.job),
         data_schema=submission.schema,
-        inspection=dict(submission.inspection),
+        columns=submission.inspection["columns"],
+        warnings=submission.inspection["warnings"],
+        inspection=schemas.network_inspection(submission.inspection),
     )
     return JsonResponse(report.as_dict())
 
@@ -224,7 +226,7 @@ def _read_job(session: Session, services: Services, who: Principal, job_id: str)
 @router.get("/{job_id}/network", responses=route_responses(200, schemas.Inspection, 404))
 def read_network(job_id: JobId, who: ReadPrincipal, services: ServicesDep) -> Response:
     """Read the inspection of the job's network, node by node."""
-    return JsonResponse(services.db.read(repository.find, who.owner, job_id).inspection)
+    return JsonResponse(schemas.network_inspection(services.db.read(repository.find, who.owner, job_id).inspection))
 
 
 @router.post("/{job_id}/cancel", responses=route_responses(200, schemas.Job, 404, 409))

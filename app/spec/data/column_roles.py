@@ -1,0 +1,93 @@
+"""The roles of a data set's columns in a job: the table that is shown before anything trains."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Literal
+
+from pydantic import Field
+
+from app.errors import Problem
+from app.spec.base import SpecModel
+from app.spec.data.base_feature import BaseFeature
+from app.spec.data.columns import Column, ColumnType, DataSchema, DecidedBy
+from app.spec.data.feature_schema import ResolvedFeatures
+
+MAX_LISTED_COLUMNS = 200  # of a table that comes with every job
+MAX_NAMED_COLUMNS = 8  # in the text of a warning
+NOT_READ = "the network does not read it"
+SOURCE_FIELDS = frozenset({"kind", "column", "columns"})  # of features: the table has a row for each column
+
+
+class ColumnRole(SpecModel):
+    """What a job makes of one stored column."""
+
+    column: str
+    type: ColumnType
+    role: Literal["input", "target", "ignored"]
+    reason: str | None = Field(None, description="Of an ignored column: why no network reads it.")
+    feature: str | None = Field(None, description="The name under which a network or a loss reads it.")
+    kind: str | None = Field(None, description="The kind of that feature: how the column becomes a tensor.")
+    settings: dict[str, Any] = Field(default_factory=dict, description="The other settings of that feature.")
+    decided_by: DecidedBy = Field("content", description="The job or the upload, what the file says, or its values.")
+
+
+def column_roles(
+    stored: DataSchema, resolved: ResolvedFeatures, read: Sequence[str], declared: Mapping[str, BaseFeature]
+) -> list[ColumnRole]:
+    """Return the roles of the columns, targets and ignored ones first; the first 200 of many.
+
+    `read` are the columns that the network reads, `declared` the features as the job has them.
+    """
+    targets = _sources(resolved, list(resolved.targets.values()))
+    inputs = _sources(resolved, read)
+    roles = []
+    for column in stored.columns:
+        if column.name in targets:
+            roles.append(_feature_role(column, "target", targets[column.name], resolved, declared))
+        elif column.name in inputs:
+            roles.append(_feature_role(column, "input", inputs[column.name], resolved, declared))
+        else:
+            ignored_by_user = column.name in resolved.ignored
+            reason = "the job ignores it" if ignored_by_user else column.ignored or NOT_READ
+            decided_by: DecidedBy = "user" if ignored_by_user else column.decided_by
+            roles.append(
+                ColumnRole(column=column.name, type=column.type, role="ignored", reason=reason, decided_by=decided_by)
+            )
+    order = ("target", "ignored", "input")
+    return sorted(roles, key=lambda each: order.index(each.role))[:MAX_LISTED_COLUMNS]
+
+
+def unread_column_warnings(roles: Sequence[ColumnRole], is_chain: bool) -> Iterator[Problem]:
+    """Yield a warning if there are columns that the network could read and does not."""
+    unread = [each.column for each in roles if each.reason == NOT_READ]
+    if unread:
+        names = ", ".join(f'"{name}"' for name in unread[:MAX_NAMED_COLUMNS])
+        more = f" and {len(unread) - MAX_NAMED_COLUMNS} more" if len(unread) > MAX_NAMED_COLUMNS else ""
+        detail = f"the network does not read {names}{more}"
+        ignore = ", ".join(f'"{name}"' for name in unread[:MAX_NAMED_COLUMNS])
+        where = "write the network with nodes that read it" if is_chain else 'add it to the network\'s "inputs"'
+        yield Problem("/model/inputs", "unread_column", detail, f'{where}, or say "ignore": [{ignore}] in data')
+
+
+def _sources(resolved: ResolvedFeatures, columns: Sequence[str]) -> dict[str, str]:
+    """Return the feature by stored column, of the features that make these columns."""
+    features = resolved.features_for(columns)
+    return {source: name for name, feature in reversed(features.items()) for source in feature.source_columns}
+
+
+def _feature_role(
+    column: Column,
+    role: Literal["input", "target"],
+    feature_name: str,
+    resolved: ResolvedFeatures,
+    declared: Mapping[str, BaseFeature],
+) -> ColumnRole:
+    feature = resolved.features[feature_name]
+    return ColumnRole(
+        column=column.name,
+        type=column.type,
+        role=role,
+        feature=feature_name,
+        kind=feature.kind,
+        settings=feature.model_dump(mode="json", exclude=set(SOURCE_FIELDS), exclude_none=True),
+        decided_by="user" if feature_name in declared else column.decided_by,
+    )
