@@ -6,7 +6,7 @@ from typing import Any
 from pydantic.json_schema import models_json_schema
 
 from app.spec.base import SpecModel
-from app.spec.data.transforms import MIXING_CLASSES, MIXING_TRANSFORMS, TRANSFORM_CLASSES, TRANSFORMS
+from app.spec.data.images.transforms import MIXING_CLASSES, MIXING_TRANSFORMS, TRANSFORM_CLASSES, TRANSFORMS
 from app.spec.kinds import Kind, KindTable
 from app.spec.network.backbones import BACKBONES
 from app.spec.network.control import CONTROL

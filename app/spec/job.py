@@ -11,7 +11,7 @@ from app.spec.base import Count, Positive, Size, SpecModel, validation_error
 from app.spec.data.column_roles import ColumnRole, column_roles, unread_column_warnings
 from app.spec.data.columns import Column, DataSchema
 from app.spec.data.feature_schema import ResolvedFeatures, resolve_features
-from app.spec.data.images import loading_problems, mixing_loss_problems
+from app.spec.data.images.checks import loading_problems, mixing_loss_problems
 from app.spec.data.sources import DATASET_SCHEMAS, Data
 from app.spec.network.network import Network
 from app.spec.network.validation import check_network

@@ -5,8 +5,8 @@ from importlib import import_module
 
 import pytest
 
+from app.spec.data.images.transforms import MIXING_TRANSFORMS, TRANSFORMS
 from app.spec.data.sources import BUILTIN_SCHEMAS, TORCHVISION_SCHEMAS
-from app.spec.data.transforms import MIXING_TRANSFORMS, TRANSFORMS
 from app.spec.network.leaves import INITIALISERS, LEAVES
 from app.spec.network.modules.catalog import MODULES
 from app.spec.network.nodes import NODE_KINDS

@@ -113,17 +113,21 @@ def inspect_job(
     problems += _limit_problems(network, memory, limits)
     roles = job_column_roles(job, stored, resolved)
     report = {
-        **describe_graph(network, "/model"),
+        **_describe_network(network, schema, trained),
         "memory": memory.as_dict(),
         "columns": [role.model_dump(mode="json") for role in roles],
     }
+    warned = job_warnings(job, stored, roles)
+    return InspectResponse(report, tuple(limit_problems(problems)), tuple(limit_problems(warned)))
+
+
+def _describe_network(network: PartialNetwork, schema: DataSchema, trained: int) -> dict[str, Any]:
+    report = describe_graph(network, "/model")
     report["totals"]["trainable"] = trained
     for name, value in report["inputs"].items():
         if (column := schema.column(name)) is not None and column.ragged:
             value["ragged"] = True  # dimension 1 is the greatest length; the memory is that of it, too
-    return InspectResponse(
-        report, tuple(limit_problems(problems)), tuple(limit_problems(job_warnings(job, stored, roles)))
-    )
+    return report
 
 
 def _count_nodes(document: Any) -> int:

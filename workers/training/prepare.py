@@ -13,7 +13,7 @@ from torch import Tensor
 from app.errors import CorruptCheckpoint, DataError, InvalidInput
 from app.faultpoints import faultpoint
 from app.spec.data.columns import Column, DataSchema
-from app.spec.data.images import mixing_transforms
+from app.spec.data.images.checks import mixing_transforms
 from app.spec.job import JobSpec, head_targets, parse_job, resolve_job_features
 from app.spec.training.plan import Training
 from app.storage.keys import attempt_prefix

@@ -12,7 +12,7 @@ from pydantic.json_schema import CoreRef, GenerateJsonSchema, JsonSchemaValue
 from pydantic_core import core_schema
 
 from app.spec.data.features import FEATURE_CLASSES
-from app.spec.data.transforms import MIXING_TRANSFORMS, TRANSFORMS
+from app.spec.data.images.transforms import MIXING_TRANSFORMS, TRANSFORMS
 from app.spec.network.nodes import NODE_KINDS, BaseNode
 from app.spec.training.losses import LOSSES
 from app.spec.training.optimizers import OPTIMIZERS

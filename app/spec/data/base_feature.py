@@ -8,7 +8,7 @@ from typing import ClassVar, Literal, Protocol, Self, TypeVar
 from app.errors import Problem
 from app.spec.base import SpecModel
 from app.spec.data.columns import Column, ColumnName, ColumnType, DataSchema
-from app.spec.data.transforms import BaseTransform
+from app.spec.data.images.transforms import BaseTransform
 
 Scale = Literal["none", "unit", "standard"]
 SCALE_DESCRIPTION = (

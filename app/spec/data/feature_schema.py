@@ -10,7 +10,7 @@ from app.spec.base import NAME_PATTERN
 from app.spec.data.base_feature import BaseFeature, FeatureContext
 from app.spec.data.columns import MAX_LABELS, Column, DataSchema
 from app.spec.data.features import NumbersFeature, default_input, default_target, supported_kinds
-from app.spec.data.images import missing_image_problems, mixing_problems
+from app.spec.data.images.checks import missing_image_problems, mixing_problems
 from app.spec.data.sources import Data
 from app.spec.problems import did_you_mean
 

@@ -7,7 +7,7 @@ from pydantic import Field
 from app.spec.base import Name
 from app.spec.data.base_feature import SCALE_DESCRIPTION, BaseFeature, ColumnFeature, FeatureContext, Scale
 from app.spec.data.columns import Column, ColumnName, ColumnType, DataSchema
-from app.spec.data.image_feature import ImageFeature
+from app.spec.data.images.feature import ImageFeature
 from app.spec.data.sequence_features import SeriesFeature, TagsFeature, TextFeature, TreeFeature
 from app.spec.kinds import discriminated_union
 

@@ -9,8 +9,8 @@ from app.spec.base import Name, Probability, SpecModel, validation_error
 from app.spec.data.base_feature import SCALE_DESCRIPTION, Scale
 from app.spec.data.columns import Column, ColumnName, ColumnType, DataSchema
 from app.spec.data.features import Features
+from app.spec.data.images.transforms import TrainingTransforms, Transforms
 from app.spec.data.torchvision_datasets import TORCHVISION_SCHEMAS
-from app.spec.data.transforms import TrainingTransforms, Transforms
 from app.spec.problems import did_you_mean
 
 

@@ -68,9 +68,9 @@ def test_show(run: Run) -> None:
     lines = result.stdout.splitlines()
     assert lines[0] == "ds_1  ready  table  csv  2,000 train"
     assert [" ".join(line.split()) for line in lines[2:]] == [
-        "a number 3 1 to 3, mean 2",
-        "t text 1 to 3 characters, mean 2",
-        "y (learned) category a, b, c, d, e, f, g, h and 2 more",
+        "a number input 3 1 to 3, mean 2",
+        "t text input 1 to 3 characters, mean 2",
+        "y category target a, b, c, d, e, f, g, h and 2 more",
     ]
     errors = [{"pointer": "/3", "code": "x", "detail": "line 3 is bad", "hint": "mend it"}]
     result, _ = run(

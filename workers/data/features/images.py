@@ -6,8 +6,8 @@ from typing import cast
 import torch
 from torch import Tensor
 
-from app.spec.data.image_feature import ImageFeature
-from app.spec.data.image_shapes import stored_image_shape
+from app.spec.data.images.feature import ImageFeature
+from app.spec.data.images.shapes import stored_image_shape
 from workers.data.columns import PreparedColumn, SplitColumns
 from workers.data.features.preprocessor import column_values
 from workers.data.features.scaling import Scaling, apply_scaling

@@ -13,8 +13,8 @@ import torch
 from torch import Tensor
 
 from app.errors import DataError
-from app.spec.data.image_shapes import ImageShape, infer_image_shape
-from app.spec.data.transforms import BaseTransform
+from app.spec.data.images.shapes import ImageShape, infer_image_shape
+from app.spec.data.images.transforms import BaseTransform
 from workers.data.images.transforms import TransformStep, apply_steps, build_steps, stack_if_same_size
 
 MATERIALIZE_CHUNK = 256  # images that are decoded at once

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import one_hot
 
-from app.spec.data.transforms import BaseTransform
+from app.spec.data.images.transforms import BaseTransform
 from workers.data.columns import PreparedColumn
 from workers.data.rng import batch_generator
 

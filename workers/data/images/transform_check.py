@@ -9,8 +9,8 @@ from torch import Tensor
 from app.errors import DataError, Problem
 from app.spec.data.base_feature import BaseFeature, FeatureContext
 from app.spec.data.columns import Column
-from app.spec.data.images import image_columns
-from app.spec.data.transforms import BaseTransform, deterministic_transforms
+from app.spec.data.images.checks import image_columns
+from app.spec.data.images.transforms import BaseTransform, deterministic_transforms
 from workers.data.features.images import MAX_BYTE
 from workers.data.images.transforms import apply_steps, build_steps
 from workers.data.rng import prng_keys

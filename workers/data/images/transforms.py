@@ -9,7 +9,7 @@ from torch import Tensor
 
 import workers.torch_setup  # noqa: F401 - comes before torchvision
 from app.errors import DataError, first_line
-from app.spec.data.transforms import DETERMINISTIC_TRANSFORMS, BaseTransform
+from app.spec.data.images.transforms import DETERMINISTIC_TRANSFORMS, BaseTransform
 from workers.data.images.affine import BatchedRandomAffine
 from workers.data.images.batched_transforms import BatchedRandomApply, BatchedRandomCrop, BatchedRandomErasing
 from workers.data.images.color_jitter import BatchedChannelPermutation, BatchedColorJitter

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from app.spec.data.transforms import DETERMINISTIC_TRANSFORMS
+from app.spec.data.images.transforms import DETERMINISTIC_TRANSFORMS
 from tests.workers.data.images.transform_cases import CASES, fitting, random_images, spec
 from workers.data.images.affine import BatchedRandomAffine
 from workers.data.images.batched_transforms import (

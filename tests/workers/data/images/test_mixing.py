@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 import torch
 
-from app.spec.data.transforms import MIXING_CLASSES
-from app.spec.data.transforms import MIXING_TRANSFORMS as SPOKEN
+from app.spec.data.images.transforms import MIXING_CLASSES
+from app.spec.data.images.transforms import MIXING_TRANSFORMS as SPOKEN
 from tests.workers.data.images.image_data import random_pixels
 from workers.data.images.mixing import MIXING, Mixing, cutmix, mixup
 from workers.data.rng import batch_generator

@@ -8,9 +8,9 @@ import torch
 from torch import Tensor
 
 from app.errors import DataError
-from app.spec.data.image_shapes import infer_image_shape
-from app.spec.data.transforms import COLOR_TRANSFORMS, DETERMINISTIC_TRANSFORMS, MIXING_TRANSFORMS
-from app.spec.data.transforms import TRANSFORMS as SPEC_TRANSFORMS
+from app.spec.data.images.shapes import infer_image_shape
+from app.spec.data.images.transforms import COLOR_TRANSFORMS, DETERMINISTIC_TRANSFORMS, MIXING_TRANSFORMS
+from app.spec.data.images.transforms import TRANSFORMS as SPEC_TRANSFORMS
 from tests.workers.data.images.transform_cases import CASES, NAMES, apply_transform, fitting, random_images, spec
 from workers.data.images.transforms import TRANSFORMS, apply_steps, build_steps
 from workers.data.rng import prng_keys

@@ -5,8 +5,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from app.spec.data.transforms import TRANSFORM_CLASSES
-from app.spec.data.transforms import TRANSFORMS as SPEC_TRANSFORMS
+from app.spec.data.images.transforms import TRANSFORM_CLASSES
+from app.spec.data.images.transforms import TRANSFORMS as SPEC_TRANSFORMS
 from workers.data.images.transforms import apply_steps, build_steps
 
 # Transforms of torchvision that there are none of here, and why.

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from app.errors import DataError
-from app.spec.data.transforms import MIXING_CLASSES
+from app.spec.data.images.transforms import MIXING_CLASSES
 from tests.workers.data.images.image_data import CPU, image_examples, random_pixels, write_image_archive
 from workers.data.images.mixing import Mixing
 from workers.data.loading.batch_source import BatchSource, WeightedBatch

@@ -8,8 +8,8 @@ from pydantic import Field
 from app.errors import Problem
 from app.spec.data.base_feature import ColumnFeature, FeatureContext, Scale
 from app.spec.data.columns import Column, ColumnType, DataSchema
-from app.spec.data.image_shapes import ImageShape, infer_image_shape, stored_image_shape
-from app.spec.data.transforms import (
+from app.spec.data.images.shapes import ImageShape, infer_image_shape, stored_image_shape
+from app.spec.data.images.transforms import (
     DETERMINISTIC_TRANSFORMS,
     MIXING_TRANSFORMS,
     BaseTransform,

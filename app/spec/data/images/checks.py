@@ -6,10 +6,10 @@ from itertools import takewhile
 from app.errors import Problem
 from app.spec.data.base_feature import BaseFeature
 from app.spec.data.columns import Column, DataSchema
-from app.spec.data.image_feature import ImageFeature
-from app.spec.data.image_shapes import infer_image_shape, stored_image_shape
+from app.spec.data.images.feature import ImageFeature
+from app.spec.data.images.shapes import infer_image_shape, stored_image_shape
+from app.spec.data.images.transforms import DETERMINISTIC_TRANSFORMS, MIXING_TRANSFORMS, BaseTransform
 from app.spec.data.sources import Data
-from app.spec.data.transforms import DETERMINISTIC_TRANSFORMS, MIXING_TRANSFORMS, BaseTransform
 from app.spec.training.losses import BaseLoss
 
 

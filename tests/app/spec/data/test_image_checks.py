@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 
 from app.spec.data.columns import Column, DataSchema
-from app.spec.data.image_shapes import infer_image_shape
-from app.spec.data.transforms import COLOR_TRANSFORMS, DETERMINISTIC_TRANSFORMS, TRANSFORMS
-from app.spec.data.transforms import TRANSFORM_CLASSES as CLASSES
+from app.spec.data.images.shapes import infer_image_shape
+from app.spec.data.images.transforms import COLOR_TRANSFORMS, DETERMINISTIC_TRANSFORMS, TRANSFORMS
+from app.spec.data.images.transforms import TRANSFORM_CLASSES as CLASSES
 from app.spec.job import check_job, parse_job, resolve_job_features
 
 IMAGE = Column(name="image", shape=(3, 20, 30), peak=255.0)

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from app.errors import Problem
-from app.spec.data.transforms import COLOR_TRANSFORMS, BaseTransform
+from app.spec.data.images.transforms import COLOR_TRANSFORMS, BaseTransform
 
 PER_CHANNEL_SETTINGS = frozenset({"mean", "std", "fill", "value"})  # settings that may be one number for each channel
 
