@@ -1,6 +1,6 @@
 """A job as the user writes it, and the checks that need several of its parts."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationError, model_validator
@@ -8,17 +8,19 @@ from pydantic import Field, ValidationError, model_validator
 from app.errors import InvalidInput, Problem
 from app.ids import CHECKPOINT_ID_PATTERN, DATASET_ID_PATTERN, WEBHOOK_ID_PATTERN
 from app.spec.base import Count, Positive, Size, SpecModel, validation_error
-from app.spec.data.column_roles import ColumnRole, column_roles, unread_column_warnings
+from app.spec.data.column_roles import MAX_NAMED_COLUMNS, ColumnRole, column_roles, unread_column_warnings
 from app.spec.data.columns import Column, DataSchema
-from app.spec.data.feature_schema import ResolvedFeatures, resolve_features
+from app.spec.data.feature_schema import ResolvedFeatures, TargetRequest, resolve_features
 from app.spec.data.images.checks import loading_problems, mixing_loss_problems
 from app.spec.data.sources import DATASET_SCHEMAS, Data
 from app.spec.network.network import Network
 from app.spec.network.validation import check_network
 from app.spec.problems import did_you_mean, from_validation
 from app.spec.timestamps import Timestamp
+from app.spec.training.losses import BaseLoss, target_task
 from app.spec.training.objective import Head, Objective, head_pointer, objective_changes, objective_problems
 from app.spec.training.plan import Training
+from app.spec.training.targets import guessed_target_warnings, target_problems, target_warnings
 
 ShortText = Annotated[str, Field(min_length=1, max_length=200)]
 MetadataKey = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.:/-]{1,64}$")]  # what a filter can name on every database
@@ -89,16 +91,18 @@ def resolve_job_features(job: JobSpec, stored: DataSchema) -> ResolvedFeatures:
     for name, head in job.objective.all_heads().items():
         column = _target_name(job, stored, head)
         if column is not None:
-            targets.append((f"{head_pointer(name)}/target" if head.target else "/data/target", column))
-    return resolve_features(job.data, stored, targets)
+            pointer = f"{head_pointer(name)}/target" if head.target else "/data/target"
+            targets.append(TargetRequest(pointer, column, target_task(head.loss), head.loss.row.scales_targets))
+    return resolve_features(job.data, stored, targets, is_chain=job.model.layers is not None)
 
 
 def head_targets(job: JobSpec, stored: DataSchema, features: ResolvedFeatures) -> dict[str, Column | None]:
     """Return the target column of each head, after the features; `None` for a head without a target."""
-    return {
-        name: features.schema.column(features.targets.get(_target_name(job, stored, head) or "", ""))
-        for name, head in job.objective.all_heads().items()
-    }
+    columns = {}
+    for name, head in job.objective.all_heads().items():
+        key = (_target_name(job, stored, head) or "", target_task(head.loss))
+        columns[name] = features.schema.column(features.targets.get(key, ""))
+    return columns
 
 
 def _target_name(job: JobSpec, stored: DataSchema, head: Head) -> str | None:
@@ -119,6 +123,8 @@ def check_job(job: JobSpec, stored: DataSchema, max_nodes: int) -> list[Problem]
     outputs, targets = job.model.outputs or ("output",), head_targets(job, stored, features)
     heads = [(head_pointer(name), head.loss, targets[name]) for name, head in job.objective.all_heads().items()]
     problems += [*mixing_loss_problems(job.data, heads), *loading_problems(job.data, features.features, stored)]
+    for pointer, loss, source, target, _ in _compared_columns(job, stored, features):
+        problems += target_problems(pointer, loss, source, target)
     return problems + objective_problems(job.objective, outputs, targets)
 
 
@@ -133,7 +139,36 @@ def job_warnings(job: JobSpec, stored: DataSchema, roles: Sequence[ColumnRole]) 
     warnings = [Problem("/data", warning.code, warning.detail, warning.hint) for warning in stored.warnings]
     if job.data.inputs is None:
         warnings += unread_column_warnings(roles, is_chain=job.model.layers is not None)
+    features = resolve_job_features(job, stored)
+    for pointer, loss, source, target, is_declared in _compared_columns(job, stored, features):
+        warnings += target_warnings(pointer, loss, source, target, is_declared)
+    if stored.guessed_target and any(
+        head.has_metrics_output and not head.target for head in job.objective.all_heads().values()
+    ):
+        warnings += guessed_target_warnings(job.data.target, stored)
     return warnings
+
+
+def _compared_columns(
+    job: JobSpec, stored: DataSchema, features: ResolvedFeatures
+) -> Iterator[tuple[str, BaseLoss, Column, Column, bool]]:
+    """Yield (pointer, loss, stored column, target, whether its feature is declared) of each head with a target."""
+    for name, target in head_targets(job, stored, features).items():
+        head = job.objective.all_heads()[name]
+        if target is not None and head.has_loss_target:
+            source = stored.column(features.features[target.name].source_columns[0])
+            if source is not None:
+                is_declared = target.name in (job.data.features or {})
+                yield head_pointer(name), head.loss, source, target, is_declared
+
+
+def _several_inputs_problems(job: JobSpec, inputs: tuple[str, ...]) -> Iterator[Problem]:
+    """Yield that a chain of layers would read one of several inputs."""
+    if job.model.layers is not None and job.model.inputs is None and len(inputs) > 1:
+        names = ", ".join(f'"{name}"' for name in inputs[:MAX_NAMED_COLUMNS])
+        detail = f"a chain of layers reads one input, and the data has {len(inputs)}: {names}"
+        hint = f'write the network with nodes, with "inputs": [{names}]; or read one: "inputs": ["{inputs[0]}"] in data'
+        yield Problem("/model/layers", "several_inputs", detail, hint)
 
 
 def resume_problems(job: JobSpec, original: JobSpec) -> list[Problem]:
@@ -176,6 +211,13 @@ def _data_problems(job: JobSpec, stored: DataSchema, schema: DataSchema) -> list
     ]
     for place in dict.fromkeys(f"{head_pointer(name)}/target" if name else "/data/target" for name in missing):
         problems.append(Problem(place, "missing", "the data has no default target", "name a column"))
+    if not problems:
+        problems += _several_inputs_problems(job, inputs or schema.inputs)
+    for position, name in enumerate(job.data.ignore):
+        if stored.column(name) is None:
+            hint = did_you_mean(name, [column.name for column in stored.columns]) or "remove it"
+            place = f"/data/ignore/{position}"
+            problems.append(Problem(place, "unknown_column", f'the data has no column "{name}"', hint))
     if job.data.bucket is not None:
         problems += _bucket_problems(job.data.bucket, job.model.input_names(inputs or schema.inputs), schema)
     split = job.data.validation

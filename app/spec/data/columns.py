@@ -84,6 +84,7 @@ class DataSchema(SpecModel):
     rows: dict[str, int]  # by split: "train", and "test" if there is one
     inputs: tuple[ColumnName, ...]  # columns that a network reads by default
     target: ColumnName | None = None  # column that the loss compares with by default
+    guessed_target: bool = False  # whether neither the user nor its name says so: it is the last column of a table
     warnings: tuple[SchemaWarning, ...] = ()
 
     def column(self, name: str) -> Column | None:

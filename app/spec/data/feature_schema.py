@@ -3,18 +3,40 @@
 from collections.abc import Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
+from itertools import chain, count
 from re import fullmatch, sub
+from typing import NamedTuple
 
 from app.errors import Problem
 from app.spec.base import NAME_PATTERN
-from app.spec.data.base_feature import BaseFeature, FeatureContext
+from app.spec.data.base_feature import BaseFeature, FeatureContext, Scale
 from app.spec.data.columns import MAX_LABELS, Column, DataSchema
-from app.spec.data.features import NumbersFeature, default_input, default_target, supported_kinds
+from app.spec.data.features import TargetTask, default_input, default_target, supported_kinds
 from app.spec.data.images.checks import missing_image_problems, mixing_problems
 from app.spec.data.sources import Data
+from app.spec.data.table_feature import TableFeature
 from app.spec.problems import did_you_mean
 
-NUMBERS_NAME = "x"  # all number columns of a table side by side, unless the job says otherwise
+TABLE_NAME = "x"  # of the columns of a table that are joined, unless the job says otherwise
+JOINED_TYPES = ("number",)  # that one tensor holds by default
+CHAIN_JOINED_TYPES = TableFeature.column_types  # the same where the network is a chain of layers, which reads one input
+
+
+class TargetRequest(NamedTuple):
+    """A target as a job names it, and what its loss makes of it."""
+
+    pointer: str
+    name: str  # of a feature or a stored column
+    task: TargetTask | None = None
+    is_scaled: bool = False  # whether numbers are standardised by default
+
+    @property
+    def key(self) -> "TargetKey":
+        """What tells its feature from those of other losses."""
+        return self.name, self.task
+
+
+TargetKey = tuple[str, TargetTask | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +45,7 @@ class ResolvedFeatures:
 
     schema: DataSchema
     features: Mapping[str, BaseFeature]  # by the name of their (first) column
-    targets: Mapping[str, str]  # name in the job → name of the column
+    targets: Mapping[TargetKey, str]  # name in the job and the loss's task → name of the column
     problems: tuple[Problem, ...] = ()
     ignored: frozenset[str] = frozenset()  # stored columns that the job says no network shall read
 
@@ -36,13 +58,15 @@ class ResolvedFeatures:
         }
 
 
-def resolve_features(data: Data, stored: DataSchema, targets: Sequence[tuple[str, str]] = ()) -> ResolvedFeatures:
-    """Return the features of a job. `targets` are (pointer, name of a feature or a stored column)."""
+def resolve_features(
+    data: Data, stored: DataSchema, targets: Sequence[TargetRequest] = (), is_chain: bool = False
+) -> ResolvedFeatures:
+    """Return the features of a job. `is_chain`: its network is a chain of layers, which reads one input."""
     declared = dict(data.features or {})
-    names, targeted, problems = _resolve_targets(declared, stored, targets)
+    names, targeted, problems = _resolve_targets(data, stored, targets)
     features: dict[str, BaseFeature] = dict(declared)
-    inputs = _add_default_inputs(stored, {column.name for column in targeted.values()}, features)
-    features |= {name: default_target(column) for name, column in targeted.items()}
+    ignored = frozenset(data.ignore)
+    inputs = _add_default_inputs(stored, ignored, targeted, features, is_chain)
     duplicates = {
         column for name, feature in features.items() for column in feature.column_names(name)[1:] if column in features
     }
@@ -64,60 +88,109 @@ def resolve_features(data: Data, stored: DataSchema, targets: Sequence[tuple[str
         inputs = tuple(name for name in inputs if name in features)
     target = next(iter(names.values()), None)
     schema = DataSchema(columns=tuple(columns), rows=stored.rows, inputs=inputs, target=target)
-    return ResolvedFeatures(schema, features, names, tuple(problems))
+    return ResolvedFeatures(schema, features, names, tuple(problems), ignored)
 
 
 def _resolve_targets(
-    declared: Mapping[str, BaseFeature], stored: DataSchema, targets: Sequence[tuple[str, str]]
-) -> tuple[dict[str, str], dict[str, Column], list[Problem]]:
-    """Return the column of each target by its name in the job, and the stored columns that need a target feature.
+    data: Data, stored: DataSchema, targets: Sequence[TargetRequest]
+) -> tuple[dict[TargetKey, str], dict[str, BaseFeature], list[Problem]]:
+    """Return the column of each target, and the features of those that are not declared.
 
-    An autoencoder's target is what the network reads, so it needs none.
+    An autoencoder's target is what the network reads, so it needs no feature of its own.
     """
-    names: dict[str, str] = {}
-    targeted: dict[str, Column] = {}
+    declared = data.features or {}
+    names: dict[TargetKey, str] = {}
+    targeted: dict[str, BaseFeature] = {}
     problems: list[Problem] = []
-    for pointer, name in targets:
-        column = stored.column(name)
-        if name in declared:
-            names[name] = name
-        elif column is not None:
-            is_read = default_input(column).is_own_target and stored.is_input(name)
-            taken = {*declared, *names.values(), *(() if is_read else (NUMBERS_NAME,))}
-            other = f"target{len(names) + 1}" if "target" in names.values() else "target"
-            names[name] = sanitize_name(name, taken, other)
-            if not is_read or names[name] == other:
-                targeted[names[name]] = column
-        else:
+    for request in targets:
+        column = stored.column(request.name)
+        if request.name in declared:
+            names[request.key] = request.name
+        elif column is not None and request.key not in names:
+            is_read = default_input(column).is_own_target and stored.is_input(request.name)
+            taken = {*declared, *names.values(), *(each.name for each in stored.columns if each is not column)}
+            taken |= set() if is_read else {TABLE_NAME}
+            plain = sanitize_name(request.name)
+            name = plain if plain and plain not in taken else unique_name("target", taken)
+            names[request.key] = name
+            if not is_read or name != plain:
+                scale: Scale = "standard" if request.is_scaled and data.scale != "none" else "none"
+                targeted[name] = default_target(column, request.task, scale)
+        elif column is None:
             choices = [*declared, *(column.name for column in stored.columns)]
-            hint = did_you_mean(name, choices) or "one of: " + ", ".join(choices)
-            problems.append(Problem(pointer, "unknown_column", f'the data has no column "{name}"', hint))
+            hint = did_you_mean(request.name, choices) or "one of: " + ", ".join(choices[:50])
+            detail = f'the data has no column "{request.name}"'
+            problems.append(Problem(request.pointer, "unknown_column", detail, hint))
     return names, targeted, problems
 
 
-def sanitize_name(name: str, taken: AbstractSet[str], other: str) -> str:
-    """Return a valid name for a column: its own, with _ for anything but letters and digits, or else `other`."""
-    plain = sub(r"\W+", "_", name, flags=256).strip("_")  # ASCII
-    return plain if fullmatch(NAME_PATTERN, plain) and plain not in taken else other
+def sanitize_name(name: str) -> str:
+    """Return a valid name for a column: its own, with _ for anything but letters and digits; empty if that is none."""
+    plain = sub(r"\W+", "_", name, flags=256).strip("_")[:60]  # ASCII; room for a number
+    return plain if fullmatch(NAME_PATTERN, plain) else ""
+
+
+def unique_name(name: str, taken: AbstractSet[str]) -> str:
+    """Return the name, with the first number from 2 on that makes it free."""
+    return next(each for each in chain([name], (f"{name}_{number}" for number in count(2))) if each not in taken)
 
 
 def _add_default_inputs(
-    stored: DataSchema, targeted: AbstractSet[str], features: dict[str, BaseFeature]
+    stored: DataSchema,
+    ignored: AbstractSet[str],
+    targeted: Mapping[str, BaseFeature],
+    features: dict[str, BaseFeature],
+    is_chain: bool,
 ) -> tuple[str, ...]:
-    """Add a feature for every column whose name is free, and return the names of the default inputs."""
+    """Add the targets and a feature for every other column, and return the names of the default inputs.
+
+    Numbers are joined to one tensor; for a chain of layers also with other columns of a table, if there are such.
+    """
+    compared = {feature.source_columns[0]: name for name, feature in targeted.items()}
+    excluded = compared.keys() | ignored
+    read = [column for column in stored.columns if _is_default_input(column, stored) and column.name not in excluded]
+    joined = [column.name for column in read if column.type in JOINED_TYPES]
+    if is_chain:
+        every = [column.name for column in read if column.type in CHAIN_JOINED_TYPES]
+        joined = every if joined or len(every) > 1 else []
     inputs: list[str] = []
-    numbers = [name for name in stored.inputs if name not in targeted and stored.column_type(name) == "number"]
-    if numbers and NUMBERS_NAME not in features and stored.column(NUMBERS_NAME) is None:
-        features[NUMBERS_NAME] = NumbersFeature(columns=tuple(numbers))
-        inputs.append(NUMBERS_NAME)
+    if joined and TABLE_NAME not in features:
+        features[TABLE_NAME] = TableFeature(columns=tuple(joined))
+        inputs.append(TABLE_NAME)
+    names = _feature_names(stored, features.keys() | targeted.keys())
     for column in stored.columns:
-        name = sanitize_name(column.name, features.keys(), "")
-        if name:
+        if column.name in compared:
+            features[compared[column.name]] = targeted[compared[column.name]]
+        elif column.name in names:
+            name = names[column.name]
             features[name] = default_input(column)
-            is_read = stored.is_input(column.name) and column.name not in targeted
-            if is_read and (column.type != "number" or NUMBERS_NAME not in features):
+            if column in read and (column.name not in joined or TABLE_NAME not in features):
                 inputs.append(name)
+    features |= targeted
     return tuple(inputs)
+
+
+def _feature_names(stored: DataSchema, taken: AbstractSet[str]) -> dict[str, str]:
+    """Return the name of each column's own feature; none for a column whose name the job has given to another one.
+
+    A name that is valid is kept. Else letters and digits of it are, or its place: `column_3`.
+    """
+    names = {column.name: column.name for column in stored.columns if fullmatch(NAME_PATTERN, column.name)}
+    used = {*taken, *names}
+    for position, column in enumerate(stored.columns, start=1):
+        if column.name in names and column.name == TABLE_NAME and TABLE_NAME in taken:
+            names[column.name] = unique_name(TABLE_NAME, used)
+        elif column.name not in names:
+            names[column.name] = unique_name(sanitize_name(column.name) or f"column_{position}", used)
+        used.add(names[column.name])
+    return {column: name for column, name in names.items() if name not in taken}
+
+
+def _is_default_input(column: Column, stored: DataSchema) -> bool:
+    """Return whether a network reads a column unless the job says otherwise: not a target that somebody named."""
+    if column.ignored is not None:
+        return False
+    return stored.is_input(column.name) or (stored.guessed_target and column.name == stored.target)
 
 
 def _context(

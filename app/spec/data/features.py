@@ -9,6 +9,7 @@ from app.spec.data.base_feature import SCALE_DESCRIPTION, BaseFeature, ColumnFea
 from app.spec.data.columns import Column, ColumnName, ColumnType, DataSchema
 from app.spec.data.images.feature import ImageFeature
 from app.spec.data.sequence_features import SeriesFeature, TagsFeature, TextFeature, TreeFeature
+from app.spec.data.table_feature import TableFeature
 from app.spec.kinds import discriminated_union
 
 
@@ -59,18 +60,6 @@ class NumbersFeature(BaseFeature):
     indicators: bool = Field(False, description="Append a 0 or 1 for each column: whether its value is missing.")
     scale: Scale | None = Field(None, description=SCALE_DESCRIPTION)
 
-    @classmethod
-    def as_input(cls, column: Column) -> "NumbersFeature | None":
-        """Return a number by itself."""
-        return cls(columns=(column.name,)) if column.type == "number" else None
-
-    @classmethod
-    def as_target(cls, column: Column) -> "NumbersFeature | None":
-        """Return a number that a loss compares with, which is never missing; numbers with labels are classes."""
-        if column.type != "number" or column.labels is not None:
-            return None
-        return cls(columns=(column.name,), missing="refuse", scale="none")
-
     @property
     def source_columns(self) -> tuple[str, ...]:
         """The stored columns that it reads."""
@@ -113,15 +102,10 @@ class ClassFeature(ColumnFeature):
     """A column of few words or whole numbers, as a target: int64 (), from 0 on."""
 
     column_types: ClassVar[tuple[ColumnType, ...]] = ("category", "number")
+    target_types: ClassVar[tuple[ColumnType, ...]] = ("category",)
     requires_labels: ClassVar[bool] = True
 
     kind: Literal["class"] = "class"
-
-    @classmethod
-    def as_target(cls, column: Column) -> "ClassFeature | None":
-        """Return the classes of a column of words, or of numbers with labels."""
-        few = column.type == "category" or (column.type == "number" and column.labels is not None)
-        return cls(column=column.name) if few else None
 
     def network_columns(self, name: str, stored: DataSchema) -> list[Column]:
         """Return the classes, int64 ()."""
@@ -146,6 +130,7 @@ class LabelsFeature(ColumnFeature):
 FEATURE_CLASSES: dict[str, type[BaseFeature]] = {
     "tensor": TensorFeature,
     "numbers": NumbersFeature,
+    "table": TableFeature,
     "category": CategoryFeature,
     "class": ClassFeature,
     "text": TextFeature,
@@ -162,13 +147,24 @@ else:
 Features = Annotated[dict[Name, Feature], Field(min_length=1, max_length=256)]
 
 
+TargetTask = Literal["numbers", "classes"]  # what a loss is about
+
+
 def default_input(column: Column) -> BaseFeature:
     """Return the feature that reads a column unless the job declares one."""
     return next(feature for each in FEATURE_CLASSES.values() if (feature := each.as_input(column)) is not None)
 
 
-def default_target(column: Column) -> BaseFeature:
-    """Return the feature that a loss compares with unless the job declares one."""
+def default_target(column: Column, task: TargetTask | None = None, scale: Scale = "none") -> BaseFeature:
+    """Return the feature that a loss compares with unless the job declares one.
+
+    `task` is what the loss is about: numbers with labels are classes unless it is about numbers; `scale` is that of
+    numbers.
+    """
+    if column.type == "number" and (task == "numbers" or column.labels is None):
+        return NumbersFeature(columns=(column.name,), missing="refuse", scale=scale)
+    if column.type == "number":
+        return ClassFeature(column=column.name)
     return next(feature for each in FEATURE_CLASSES.values() if (feature := each.as_target(column)) is not None)
 
 

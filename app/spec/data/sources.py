@@ -49,6 +49,9 @@ class BaseData(SpecModel):
     )
     inputs: Annotated[tuple[Name, ...], Field(min_length=1, max_length=64)] | None = None
     target: ColumnName | None = Field(None, description="A feature or a column; default: the data's own.")
+    ignore: Annotated[tuple[ColumnName, ...], Field(max_length=10_000)] = Field(
+        (), description="Columns that no network reads by default, and of which no warning speaks."
+    )
     validation: Split | None = None
     scale: Scale | None = Field(None, description=SCALE_DESCRIPTION)
     bucket: Name | None = Field(

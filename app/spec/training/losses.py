@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from app.spec.base import Finite, NonNegative, Positive, Probability
 from app.spec.data.columns import Column
+from app.spec.data.features import TargetTask
 from app.spec.kinds import Kind, KindModel, create_kind_models, discriminated_union
 
 TaskType = Literal["classes", "tags", "decisions", "labels", "numbers"]
@@ -28,12 +29,14 @@ class LossKind(Kind):
     `task_type` is that of its outputs, before the target's shape is taken into account; `None` if the target alone
     decides. `gives_probabilities` is true of losses that are least where an activation of the output is the
     probability of the target (proper scoring rules). `takes_soft_targets` is true of a loss whose targets may be
-    probabilities of classes.
+    probabilities of classes. `scales_targets` is true of losses of numbers whose unit is arbitrary: the default target
+    is standardised, and predictions are in its units.
     """
 
     task_type: TaskType | None = "numbers"
     gives_probabilities: bool = False
     takes_soft_targets: bool = False
+    scales_targets: bool = False
 
 
 TORCH_LOSSES: Mapping[str, LossKind] = {
@@ -55,12 +58,18 @@ TORCH_LOSSES: Mapping[str, LossKind] = {
         task_type="classes",
         gives_probabilities=True,
     ),
-    "MSELoss": LossKind("The mean squared error.", {"reduction": REDUCTION}),
-    "L1Loss": LossKind("The mean absolute error.", {"reduction": REDUCTION}),
+    "MSELoss": LossKind("The mean squared error.", {"reduction": REDUCTION}, scales_targets=True),
+    "L1Loss": LossKind("The mean absolute error.", {"reduction": REDUCTION}, scales_targets=True),
     "SmoothL1Loss": LossKind(
-        "Squared near zero, absolute further out.", {"beta": (Positive, 1.0), "reduction": REDUCTION}
+        "Squared near zero, absolute further out.",
+        {"beta": (Positive, 1.0), "reduction": REDUCTION},
+        scales_targets=True,
     ),
-    "HuberLoss": LossKind("Squared near zero, linear further out.", {"delta": (Positive, 1.0), "reduction": REDUCTION}),
+    "HuberLoss": LossKind(
+        "Squared near zero, linear further out.",
+        {"delta": (Positive, 1.0), "reduction": REDUCTION},
+        scales_targets=True,
+    ),
     "BCEWithLogitsLoss": LossKind(
         "Yes or no from logits.",
         {"pos_weight": CLASS_WEIGHTS, "reduction": REDUCTION},
@@ -106,6 +115,12 @@ EQUIVALENT_LOSSES: Mapping[TaskType, str] = {
     "labels": "BCEWithLogitsLoss",
     "numbers": "MSELoss",
 }
+
+
+def target_task(loss: "BaseLoss") -> TargetTask | None:
+    """Return what a loss makes of a column of numbers by default; `None` if the column alone decides."""
+    task = loss.row.task_type
+    return None if task is None else "numbers" if task == "numbers" else "classes"
 
 
 class LossOptions(NamedTuple):

@@ -12,7 +12,7 @@ from app.spec.job import check_job, named_dataset_schema, parse_job
 MAX_NODES = 10
 RELU = {"kind": "ReLU"}
 FRACTION = {"fraction": 0.2}
-DATASET = {"kind": "dataset", "id": "ds_" + "0" * 32}
+DATASET = {"kind": "dataset", "id": "ds_" + "0" * 32, "inputs": ["left"]}
 
 # Two inputs, a target that is not the default one too, no test split.
 TABLE = DataSchema(
@@ -174,7 +174,10 @@ def test_a_mistake(parts: dict[str, Any], place: str, code: str, detail: str, hi
         {},
         data(inputs=["right"], target="price", validation=FRACTION),
         {"model": {"layers": [RELU] * MAX_NODES}},
-        {"model": {"nodes": [{"id": "a", "kind": "add", "inputs": ["left", "right"]}]}},
+        {
+            "model": {"nodes": [{"id": "a", "kind": "add", "inputs": ["left", "right"]}]},
+            **data(inputs=["left", "right"]),
+        },
         {"model": {"inputs": ["price"], "layers": [RELU]}},
         {"objective": {"loss": {"kind": "CrossEntropyLoss"}, "output": "output"}},
         {"training": {"early_stop": {"monitor": "train/loss"}, "checkpoint": {"monitor": "train/loss"}}},

@@ -5,7 +5,7 @@ from typing import Any
 import torch
 
 from app.spec.data.columns import Column, DataSchema
-from app.spec.data.feature_schema import ResolvedFeatures, resolve_features
+from app.spec.data.feature_schema import ResolvedFeatures, TargetRequest, resolve_features
 from app.spec.data.sources import UploadedData
 from workers.data.columns import RaggedTensor, SplitColumns
 from workers.data.features.preparation import Preparation
@@ -25,7 +25,7 @@ def job_view(schema: DataSchema, target: str | None = None, **data: Any) -> Reso
     """Return what a job sees of it."""
     source = UploadedData.model_validate({"kind": "dataset", "id": ID, **data})
     name = target or schema.target
-    return resolve_features(source, schema, [("/data/target", name)] if name else [])
+    return resolve_features(source, schema, [TargetRequest("/data/target", name)] if name else [])
 
 
 def fit_preparation(schema: DataSchema, split: SplitColumns, names: tuple[str, ...], **data: Any) -> Preparation:

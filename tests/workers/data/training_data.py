@@ -3,7 +3,7 @@
 from typing import Any
 
 from app.spec.data.columns import DataSchema
-from app.spec.data.feature_schema import resolve_features
+from app.spec.data.feature_schema import TargetRequest, resolve_features
 from app.spec.data.sources import BuiltinData, Split
 from workers.data.loading.examples import TrainingData, build_training_data
 from workers.data.loading.sources import SourceData
@@ -14,7 +14,9 @@ def build_data(
 ) -> TrainingData:
     """Return the data as a network sees it by default, or as `data` says."""
     target = data.get("target", stored.target)
-    resolved = resolve_features(BuiltinData(kind="builtin", name="iris", **data), stored, [("/data/target", target)])
+    resolved = resolve_features(
+        BuiltinData(kind="builtin", name="iris", **data), stored, [TargetRequest("/data/target", target)]
+    )
     assert not resolved.problems
     inputs = tuple(data.get("inputs", resolved.schema.inputs))
     return build_training_data(

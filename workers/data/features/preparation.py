@@ -23,6 +23,7 @@ from workers.data.features.images import ImagePreprocessor
 from workers.data.features.numbers import NumbersPreprocessor
 from workers.data.features.preprocessor import Preprocessor
 from workers.data.features.series import SeriesPreprocessor
+from workers.data.features.tables import TablePreprocessor
 from workers.data.features.tensors import TensorPreprocessor
 from workers.data.features.texts import TextPreprocessor
 from workers.data.features.trees import TreePreprocessor
@@ -34,6 +35,7 @@ AnyPreprocessor = Preprocessor[Any, Any]
 PREPROCESSORS: Mapping[str, type[AnyPreprocessor]] = {
     "tensor": TensorPreprocessor,
     "numbers": NumbersPreprocessor,
+    "table": TablePreprocessor,
     "category": CategoryPreprocessor,
     "class": ClassPreprocessor,
     "tags": TagsPreprocessor,

@@ -31,6 +31,7 @@ class Content:
     splits: Mapping[str, SplitColumns]
     inputs: tuple[str, ...]
     target: str | None = None
+    guessed_target: bool = False
     warnings: tuple[Problem, ...] = ()  # what was left out, guessed or converted, at /columns/NAME
 
     @property
@@ -42,7 +43,12 @@ class Content:
         """Return what a job needs to know."""
         warnings = tuple(SchemaWarning(**warning.as_dict()) for warning in self.warnings)
         return DataSchema(
-            columns=self.columns, rows=self.rows, inputs=self.inputs, target=self.target, warnings=warnings
+            columns=self.columns,
+            rows=self.rows,
+            inputs=self.inputs,
+            target=self.target,
+            guessed_target=self.guessed_target,
+            warnings=warnings,
         )
 
 

@@ -46,7 +46,7 @@ def read_tsv_table(files: Sequence[SplitFile], options: TableOptions) -> Table:
 
 def _content(table: Table, upload: Upload) -> Content:
     unread = [name for name in table.names[:1] if name == "column_1" and _is_row_index(table.columns[name])]
-    return build_content(table, upload, default_target=table.names[-1], unread=unread)
+    return build_content(table, upload, unread=unread)
 
 
 def _read(files: Sequence[SplitFile], options: TableOptions, delimiter: str) -> Table:

@@ -127,7 +127,7 @@ def _parse_known(table: Table, schema: DataSchema) -> Content:
         for column in schema.columns
     }
     problems.raise_if_any()
-    return Content(schema.columns, _split(stored, table), schema.inputs, schema.target)
+    return Content(schema.columns, _split(stored, table), schema.inputs, schema.target, schema.guessed_target)
 
 
 def _infer(
@@ -158,7 +158,10 @@ def _infer(
     columns = [TYPE_CLASSES[draft.type].describe(draft, stored[draft.name]) for draft in drafts]
     _check_labels(columns)
     inputs = tuple(name for name in table.columns if name != target and name not in unread)
-    return Content(tuple(columns), _split(stored, table), inputs or tuple(table.columns), target if inputs else None)
+    if not inputs:
+        return Content(tuple(columns), _split(stored, table), tuple(table.columns))
+    guessed = target not in (source.target, default_target, *TARGET_NAMES)
+    return Content(tuple(columns), _split(stored, table), inputs, target, guessed)
 
 
 def _target(names: Sequence[str], source: UploadSource, default: str | None) -> str | None:

@@ -5,7 +5,7 @@ from typing import Any, get_args
 import pytest
 
 from app.spec.data.columns import Column, ColumnType, DataSchema
-from app.spec.data.feature_schema import ResolvedFeatures, resolve_features
+from app.spec.data.feature_schema import ResolvedFeatures, TargetRequest, resolve_features
 from app.spec.data.features import FEATURE_CLASSES, default_input, default_target, supported_kinds
 from app.spec.data.sources import UploadedData
 
@@ -18,7 +18,7 @@ COLUMNS = {
 def resolved(*columns: Column, target: str | None = None, **data: Any) -> ResolvedFeatures:
     stored = DataSchema(columns=columns, rows={"train": 2}, inputs=tuple(column.name for column in columns))
     section = UploadedData.model_validate({"kind": "dataset", "id": "ds_" + "0" * 32, **data})
-    return resolve_features(section, stored, [("/data/target", target)] if target else [])
+    return resolve_features(section, stored, [TargetRequest("/data/target", target)] if target else [])
 
 
 @pytest.mark.parametrize("kind", FEATURE_CLASSES)
@@ -36,7 +36,7 @@ def test_every_column_has_a_feature_that_can_read_it(column: Column) -> None:
 @pytest.mark.parametrize("kind", FEATURE_CLASSES)
 def test_a_feature_makes_the_columns_that_it_names(kind: str) -> None:
     source = COLUMNS[FEATURE_CLASSES[kind].column_types[0]]
-    where = {"columns": [source.name]} if kind == "numbers" else {"column": source.name}
+    where = {"columns": [source.name]} if kind in ("numbers", "table") else {"column": source.name}
     result = resolved(source, features={"f": {"kind": kind, **where}}, transforms=None)
     feature = result.features["f"]
     columns = feature.network_columns("f", DataSchema(columns=(source,), rows={}, inputs=()))

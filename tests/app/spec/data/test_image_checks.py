@@ -184,4 +184,4 @@ def test_mixed_labels_are_classes() -> None:
 
 def test_images_of_several_sizes_are_not_mixed_alike() -> None:
     stored = schema(IMAGE, IMAGE.model_copy(update={"name": "other", "shape": (3, 9, 9)}))
-    assert job_problems(stored, transforms=[MIX]) == [("/data/transforms", "contradiction")]
+    assert job_problems(stored, transforms=[MIX], inputs=["image"]) == [("/data/transforms", "contradiction")]

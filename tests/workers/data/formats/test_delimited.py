@@ -51,7 +51,7 @@ def test_another_column_can_be_learned(path: Path) -> None:
     ],
 )
 def test_few_whole_numbers_have_labels(path: Path, values: list[str], labels: tuple[str, ...] | None) -> None:
-    found = column(make_upload(path, "y,a\n" + "".join(f"{value},1\n" for value in values)), "y")
+    found = column(make_upload(path, "v,a\n" + "".join(f"{value},1\n" for value in values)), "v")
     assert (found.type, found.labels) == ("number", labels)
 
 

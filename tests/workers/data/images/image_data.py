@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 
 from app.spec.data.columns import Column, DataSchema
-from app.spec.data.feature_schema import ResolvedFeatures, resolve_features
+from app.spec.data.feature_schema import ResolvedFeatures, TargetRequest, resolve_features
 from app.spec.data.sources import UploadedData
 from workers.data.columns import SplitColumns
 from workers.data.features.preparation import Preparation
@@ -57,7 +57,7 @@ def image_column_schema(source: ZipImages | torch.Tensor) -> Column:
 def image_view(described: DataSchema, **data: Any) -> ResolvedFeatures:
     """Return what a job sees of images."""
     source = UploadedData.model_validate({"kind": "dataset", "id": ID, **data})
-    return resolve_features(source, described, [("/data/target", "label")])
+    return resolve_features(source, described, [TargetRequest("/data/target", "label")])
 
 
 def image_examples(source: ZipImages | torch.Tensor, column: Column | None = None, **data: Any) -> ExampleSet:

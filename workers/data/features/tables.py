@@ -1,0 +1,108 @@
+"""Tables: numbers and categories side by side, as one row of numbers per example."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Self, TypedDict, cast
+
+import torch
+from torch import Tensor
+
+from app.spec.data.columns import Column, DataSchema
+from app.spec.data.table_feature import TableFeature
+from workers.data.columns import PreparedColumn, SplitColumns
+from workers.data.features.categories import as_strings
+from workers.data.features.preprocessor import Preprocessor, column_schema, column_values
+from workers.data.features.quantiles import QuantileScaling
+from workers.data.features.scaling import Scaling, ScalingState, apply_scaling
+
+
+class TableState(TypedDict):
+    """A fitted table as JSON."""
+
+    fills: list[float]
+    scaling: ScalingState | None
+    quantiles: list[list[float]] | None
+
+
+@dataclass(frozen=True)
+class TablePreprocessor(Preprocessor[TableFeature, TableState]):
+    """Numbers are imputed and scaled in double precision and become float32 at the end; categories are one-hot."""
+
+    columns_schema: Sequence[Column]
+    fills: Tensor  # float64 (numbers)
+    scaling: Scaling | None
+    quantiles: QuantileScaling | None
+
+    @classmethod
+    def fit(cls, name: str, feature: TableFeature, stored: DataSchema, split: SplitColumns) -> Self:
+        """Fit what replaces missing numbers, and the scaling, on the training rows."""
+        columns = [column_schema(stored, each) for each in feature.columns]
+        raw = _stack_numbers(columns, split)
+        fills = _fill_values(raw, feature.missing)
+        values = torch.where(raw.isnan(), fills, raw)
+        if not raw.shape[1]:
+            return cls(name, feature, columns, fills, None, None)
+        if feature.scale == "quantile":
+            return cls(name, feature, columns, fills, None, QuantileScaling.fit(values))
+        return cls(name, feature, columns, fills, Scaling.fit(values, feature.scale, None), None)
+
+    @classmethod
+    def load(cls, name: str, feature: TableFeature, stored: DataSchema, state: TableState) -> Self:
+        """Return the preprocessor of a stored state."""
+        quantiles = state["quantiles"]
+        return cls(
+            name,
+            feature,
+            [column_schema(stored, each) for each in feature.columns],
+            torch.tensor(state["fills"], dtype=torch.float64),
+            Scaling.load(state["scaling"], torch.float64),
+            None if quantiles is None else QuantileScaling(torch.tensor(quantiles, dtype=torch.float64)),
+        )
+
+    def state(self) -> TableState:
+        """Return what was fitted as JSON, exactly."""
+        return {
+            "fills": self.fills.tolist(),
+            "scaling": None if self.scaling is None else self.scaling.state(),
+            "quantiles": None if self.quantiles is None else self.quantiles.values.tolist(),
+        }
+
+    def transform(self, split: SplitColumns) -> dict[str, PreparedColumn]:
+        """Return float32 (rows, k): the columns in order. A missing or an unknown label is all zeros."""
+        raw = _stack_numbers(self.columns_schema, split)
+        values = torch.where(raw.isnan(), self.fills, raw)
+        values = self.quantiles(values) if self.quantiles is not None else apply_scaling(self.scaling, values)
+        parts: list[Tensor] = []
+        position = 0
+        for column in self.columns_schema:
+            if column.type == "category":
+                parts.append(_one_hot(column, split))
+                continue
+            parts.append(values[:, position : position + 1].float())
+            if self.feature.has_indicator(column):
+                parts.append(raw[:, position : position + 1].isnan().float())
+            position += 1
+        return {self.name: torch.cat(parts, 1)}
+
+
+def _stack_numbers(columns: Sequence[Column], split: SplitColumns) -> Tensor:
+    """Return the number columns as float64 (rows, numbers), NaN where a number is missing."""
+    numbers = [cast(Tensor, column_values(split, each.name)).double() for each in columns if each.type == "number"]
+    rows = len(column_values(split, columns[0].name))
+    return torch.stack(numbers, 1) if numbers else torch.zeros(rows, 0, dtype=torch.float64)
+
+
+def _fill_values(raw: Tensor, missing: str) -> Tensor:
+    if missing == "zero" or not raw.numel():
+        return torch.zeros(raw.shape[1], dtype=torch.float64)
+    middle = raw.nanmean(0) if missing == "mean" else raw.nanmedian(0).values
+    return middle.nan_to_num(0.0)  # a column without any number
+
+
+def _one_hot(column: Column, split: SplitColumns) -> Tensor:
+    """Return float32 (rows, labels)."""
+    labels = column.labels or ()
+    codes = {label: code for code, label in enumerate(labels, start=1)}
+    words = as_strings(column_values(split, column.name))
+    rows = torch.tensor([codes.get(word, 0) if word is not None else 0 for word in words], dtype=torch.int64)
+    return torch.nn.functional.one_hot(rows, len(labels) + 1)[:, 1:].float()
