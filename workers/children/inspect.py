@@ -97,7 +97,9 @@ def inspect_job(
     problems += [problem.with_prefix("/model") for problem in network.problems]
     if not any(problem.pointer.startswith("/data") for problem in problems):
         problems += check_transforms(resolved.features, FeatureContext(stored, job.data, job.data.features or {}))
-    problems += objective_problems(job, head_targets(job, stored, resolved), network)
+    reported = {problem.pointer for problem in problems}
+    others = objective_problems(job, head_targets(job, stored, resolved), network)
+    problems += [problem for problem in others if problem.pointer not in reported]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         problems += length_problems(job, resolved, stored, network, invalid_nodes)

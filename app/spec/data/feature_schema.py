@@ -111,7 +111,7 @@ def _resolve_targets(
             taken = {*declared, *names.values(), *(each.name for each in stored.columns if each is not column)}
             taken |= set() if is_read else {TABLE_NAME}
             plain = sanitize_name(request.name)
-            name = plain if plain and plain not in taken else unique_name("target", taken)
+            name = plain if plain and plain not in taken else unique_name(_other_target_name(request, names), taken)
             names[request.key] = name
             if not is_read or name != plain:
                 scale: Scale = "standard" if request.is_scaled and data.scale != "none" else "none"
@@ -122,6 +122,12 @@ def _resolve_targets(
             detail = f'the data has no column "{request.name}"'
             problems.append(Problem(request.pointer, "unknown_column", detail, hint))
     return names, targeted, problems
+
+
+def _other_target_name(request: TargetRequest, names: Mapping[TargetKey, str]) -> str:
+    """Return the name of a target whose own name is taken: by another loss on the same column, or not valid."""
+    other = next((name for (column, _), name in names.items() if column == request.name), None)
+    return "target" if other is None else f"{other[:50]}_{request.task or 'values'}"
 
 
 def sanitize_name(name: str) -> str:

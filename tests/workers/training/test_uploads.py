@@ -108,8 +108,11 @@ def test_a_table_with_gaps_and_words_teaches_a_number(place: UploadHarness) -> N
     assert losses[-1] < 0.1 * losses[0]
     train = attempt.prepared.train.inputs["x"]
     assert isinstance(train, torch.Tensor)
-    assert train.mean(0).tolist() == pytest.approx([0, 0, 0], abs=1e-5)  # fitted on train alone
-    assert train.std(0, correction=0).tolist() == pytest.approx([1, 1, 1], abs=1e-5)
+    assert train.shape[1] == 6  # each number, and whether it is missing
+    numbers, missing = train[:, ::2], train[:, 1::2]
+    assert numbers.mean(0).tolist() == pytest.approx([0, 0, 0], abs=1e-5)  # fitted on train alone
+    assert numbers.std(0, correction=0).tolist() == pytest.approx([1, 1, 1], abs=1e-5)
+    assert set(missing.unique().tolist()) == {0.0, 1.0}
     held = attempt.prepared.validation
     assert held is not None
     assert max(abs(held.inputs["x"][:].mean(0))) > 1e-3

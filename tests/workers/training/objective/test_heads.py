@@ -112,7 +112,7 @@ class TestSeveral:
         }
         prepared = reading.prepare(flower_job({"heads": heads}, network(kinds=3, prices=1)))
         dtypes = {name: target.dtype for name, target in prepared.train.targets.items()}
-        assert dtypes == {"kind": torch.int64, "kind/number": torch.float32}
+        assert dtypes == {"kind": torch.int64, "kind_numbers": torch.float32}
 
     def test_the_best_and_the_end_follow_a_head(self, reading: DatasetHarness) -> None:
         plan = {
