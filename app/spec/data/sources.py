@@ -135,7 +135,7 @@ class UploadSource(SpecModel):
         None, description="The file's name, which helps to detect the format."
     )
     target: ColumnName | None = Field(
-        None, description="The target column. Default: the last one of a CSV, else one named label, target or y."
+        None, description="The target column. Default: one named label, target, y, labels or tags, else the last one."
     )
     types: Annotated[dict[ColumnName, ColumnType], Field(max_length=10_000)] | None = Field(
         None, description="Types of columns of a table that would be detected wrongly."

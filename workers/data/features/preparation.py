@@ -61,20 +61,32 @@ class Preparation:
 
     @classmethod
     def load(cls, resolved: ResolvedFeatures, stored: DataSchema, document: Mapping[str, Any]) -> Self:
-        """Return the preparation of a stored document. Raises `DataError` if it is of another version."""
+        """Return the preparation of a stored document.
+
+        Raises `DataError` if it is of another version, or of other features than the job has now.
+        """
         if document.get("version") != VERSION:
             raise DataError(f"the preparation has version {document.get('version')}, this is {VERSION}")
-        features = {name: resolved.features[name] for name in document["features"]}
-        return cls(
-            {
-                name: _class(feature).load(name, feature, stored, document["features"][name])
-                for name, feature in features.items()
-            }
-        )
+        kinds = document.get("kinds", {})
+        preprocessors = {}
+        for name, state in document["features"].items():
+            feature = resolved.features.get(name)
+            try:
+                if feature is None or kinds.get(name, feature.kind) != feature.kind:
+                    raise KeyError(name)
+                preprocessors[name] = _class(feature).load(name, feature, stored, state)
+            except (KeyError, TypeError):  # defaults of features have changed since
+                detail = f'the checkpoint prepared "{name}" in another way than this version of the service does'
+                raise DataError(detail, pointer="/data/features", hint="submit the job again") from None
+        return cls(preprocessors)
 
     def document(self) -> dict[str, Any]:
         """Return everything that was fitted, as JSON."""
-        return {"version": VERSION, "features": {name: each.state() for name, each in self.preprocessors.items()}}
+        return {
+            "version": VERSION,
+            "kinds": {name: each.feature.kind for name, each in self.preprocessors.items()},
+            "features": {name: each.state() for name, each in self.preprocessors.items()},
+        }
 
     def text_preprocessors(self) -> dict[str, TextPreprocessor]:
         """Return the preprocessors of texts."""
