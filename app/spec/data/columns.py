@@ -18,6 +18,7 @@ MAX_LABELS = 1000  # different words of a column of categories
 COLUMN_TYPES: dict[str, str] = {
     "tensor": "A tensor of one shape per example.",
     "number": "A number per example, which may be missing.",
+    "datetime": "A date, with or without a time, per example, which may be missing.",
     "category": "One of a few words per example, which may be missing.",
     "text": "A text per example.",
     "words": "A list of words per example, of any length: tokens, tags, or labels.",

@@ -19,6 +19,7 @@ from workers.data.features.categories import (
     LabelsPreprocessor,
     TagsPreprocessor,
 )
+from workers.data.features.datetimes import DatetimePreprocessor
 from workers.data.features.images import ImagePreprocessor
 from workers.data.features.numbers import NumbersPreprocessor
 from workers.data.features.preprocessor import Preprocessor
@@ -36,6 +37,7 @@ PREPROCESSORS: Mapping[str, type[AnyPreprocessor]] = {
     "tensor": TensorPreprocessor,
     "numbers": NumbersPreprocessor,
     "table": TablePreprocessor,
+    "datetime": DatetimePreprocessor,
     "category": CategoryPreprocessor,
     "class": ClassPreprocessor,
     "tags": TagsPreprocessor,
