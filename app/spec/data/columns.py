@@ -26,10 +26,41 @@ COLUMN_TYPES: dict[str, str] = {
     "tree": "A tree per example, each node with a label.",
     "image": "An image per example, in a file of its own.",
 }
+# How the cells of a column are written; the name of a format is an example of it.
+NUMBER_FORMATS: dict[str, str] = {
+    "1234.5": "A decimal point, nothing between thousands.",
+    "1234,5": "A decimal comma, nothing between thousands.",
+    "1,234.5": "A decimal point, commas between thousands.",
+    "1.234,5": "A decimal comma, points between thousands.",
+    "1 234.5": "A decimal point, blanks between thousands: also no-break, thin and narrow ones.",
+    "1 234,5": "A decimal comma, blanks between thousands.",
+    "1'234.5": "A decimal point, apostrophes between thousands.",
+}
+DATETIME_FORMATS: dict[str, str] = {
+    "YYYY-MM-DD": "ISO 8601, also YYYY-MM; a time and a zone may follow, as in all formats.",
+    "YYYY/MM/DD": "Year first, slashes.",
+    "YYYY.MM.DD": "Year first, points.",
+    "DD.MM.YYYY": "Day first, points.",
+    "DD/MM/YYYY": "Day first, slashes.",
+    "MM/DD/YYYY": "Month first, slashes.",
+    "DD-MM-YYYY": "Day first, hyphens.",
+    "MM-DD-YYYY": "Month first, hyphens.",
+    "DD/MM/YY": "Day first, two digits of the year: 69..99 are 1969..1999.",
+    "MM/DD/YY": "Month first, two digits of the year.",
+    "DD.MM.YY": "Day first, points, two digits of the year.",
+    "DD Mon YYYY": "The month by its English name, such as 29-Nov-2026.",
+    "Mon DD, YYYY": "The month by its English name, such as November 29, 2026.",
+    "YYYYMMDD": "Eight digits; never detected.",
+    "epoch s": "Seconds since 1970 in UTC; never detected.",
+    "epoch ms": "Milliseconds since 1970; never detected.",
+    "epoch us": "Microseconds since 1970; never detected.",
+    "epoch ns": "Nanoseconds since 1970; never detected.",
+}
 if TYPE_CHECKING:
-    ColumnType = str
+    ColumnType = CellFormat = str
 else:
     ColumnType = Literal[tuple(COLUMN_TYPES)]
+    CellFormat = Literal[(*NUMBER_FORMATS, *DATETIME_FORMATS)]
 
 
 # What the meaning of a column follows from: what the user wrote, what the file says of itself, or its values.
@@ -57,6 +88,8 @@ class Column(SpecModel):
     classes: int | None = None  # of integers: their number, from 0 on
     labels: tuple[str, ...] | None = None  # the words for the integers; of words: the different ones, if they are few
     missing: Count = 0  # rows without a value
+    format: CellFormat | None = None  # of numbers and dates in text: how they are written; `None`: as in Python
+    unit: str | None = None  # of numbers: what stands beside each, such as "kg"; of dates: "UTC" if their zone is known
     longest: Count | None = None  # the largest length, or number of nodes; of text: in characters
     widest: Count | None = None  # of trees: the largest number of children
     statistics: dict[str, Any] | None = None  # for people: minimum, mean, maximum and the like

@@ -7,7 +7,7 @@ from pydantic import AfterValidator, Field
 from app.ids import DATASET_ID_PATTERN
 from app.spec.base import Name, Probability, SpecModel, validation_error
 from app.spec.data.base_feature import SCALE_DESCRIPTION, Scale
-from app.spec.data.columns import Column, ColumnName, ColumnType, DataSchema
+from app.spec.data.columns import CellFormat, Column, ColumnName, ColumnType, DataSchema
 from app.spec.data.features import Features
 from app.spec.data.images.transforms import TrainingTransforms, Transforms
 from app.spec.data.torchvision_datasets import TORCHVISION_SCHEMAS
@@ -139,6 +139,12 @@ class UploadSource(SpecModel):
     )
     types: Annotated[dict[ColumnName, ColumnType], Field(max_length=10_000)] | None = Field(
         None, description="Types of columns of a table that would be detected wrongly."
+    )
+    formats: Annotated[dict[ColumnName, CellFormat], Field(max_length=10_000)] | None = Field(
+        None, description="How the numbers or dates of columns of text are written, where that is not to be detected."
+    )
+    on_bad: Literal["refuse", "missing"] = Field(
+        "refuse", description="A cell that is no number or date in a column of them: an error, or a missing value."
     )
     sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | None = Field(
         None, description="The expected SHA-256 of the content."

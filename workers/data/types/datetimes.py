@@ -1,0 +1,123 @@
+"""Dates, with or without times, which may be missing."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from app.spec.data.columns import Column, ColumnType
+from workers.data.files.problems import format_value, refuse
+from workers.data.notation.datetime_formats import (
+    EPOCH_FORMATS,
+    DatetimeNotation,
+    MixedTimeZones,
+    detect_datetimes,
+    format_datetime,
+)
+from workers.data.notation.number_formats import AmbiguousNotation
+from workers.data.types.base import BaseColumnType, ProblemSink, Statistics, ValueLimits
+from workers.data.types.values import MISSING_VALUES, Values, count_missing, count_texts, max_bad_share
+
+ISO_FORMAT = "YYYY-MM-DD"
+UTC = "UTC"
+
+
+class DatetimeType(BaseColumnType):
+    """float64 (N): seconds since 1970 in UTC, or of the local time if no zone is known; NaN where a date is missing."""
+
+    families = frozenset({str})
+
+    @classmethod
+    def infer(cls, values: Values, is_target: bool) -> bool:
+        """Return whether texts are dates of one format. Raises `InvalidInput` if two formats read them differently."""
+        return _detect("", values, None) is not None
+
+    @classmethod
+    def draft(cls, name: str, kind: ColumnType, values: Values, cell_format: str | None = None) -> Column:
+        """Return the format that all texts have. Raises `InvalidInput` if that is ambiguous."""
+        column = Column(name=name, type=kind, missing=count_missing(values), format=cell_format)
+        if cell_format in EPOCH_FORMATS:
+            return column.model_copy(update={"unit": UTC})
+        notation = _detect(name, values, cell_format)
+        if notation is not None:
+            return column.model_copy(update={"format": notation.format, "unit": UTC if notation.has_zone else None})
+        return column
+
+    @classmethod
+    def parse(cls, values: Values, column: Column, problems: ProblemSink, limits: ValueLimits | None = None) -> Tensor:
+        """Return float64 (N). In a request, a date may always be ISO 8601."""
+        if isinstance(values, np.ndarray):
+            return torch.from_numpy(values.astype(np.float64, copy=False) / EPOCH_FORMATS.get(column.format or "", 1.0))
+        parsed: dict[object, float] = {}
+        rows = [_seconds(row, value, column, parsed, problems) for row, value in enumerate(values)]
+        seconds = torch.tensor(rows, dtype=torch.float64)
+        for row in () if limits is None or not limits.is_required else seconds.isnan().nonzero().flatten().tolist():
+            hint = "the network was trained on rows without missing values"
+            problems.add_value(row, column.name, "missing_value", "the date is missing", hint)
+        return seconds
+
+    @classmethod
+    def describe(cls, column: Column, stored: Tensor) -> Column:
+        """Count what is missing."""
+        return column.model_copy(update={"missing": int(stored.isnan().sum())})
+
+    @classmethod
+    def statistics(cls, stored: Tensor) -> Statistics | None:
+        """Return the first and the last date."""
+        there = stored[~stored.isnan()]
+        if not len(there):
+            return None
+        return {"min": format_datetime(float(there.min())), "max": format_datetime(float(there.max()))}
+
+
+def _detect(name: str, values: Values, cell_format: str | None) -> DatetimeNotation | None:
+    texts = count_texts(values)
+    if not texts:
+        return None
+    try:
+        return detect_datetimes(texts, max_bad_share(values), cell_format)
+    except AmbiguousNotation as error:
+        refuse("ambiguous_dates", _ambiguity(name, error.text, error.values), _format_hint(name, error.values), name)
+    except MixedTimeZones as error:
+        detail = f'column "{name}": "{error.zoned}" has a time zone, and "{error.local}" has none'
+        refuse("mixed_time_zones", detail, 'write all of them with a zone, or give the column the type "text"', name)
+
+
+def _ambiguity(name: str, text: str, values: Mapping[str, object]) -> str:
+    readings = " or ".join(f"{value} ({cell_format})" for cell_format, value in values.items())
+    return f'column "{name}": "{text}" may be {readings}, and no other cell decides'
+
+
+def _format_hint(name: str, values: Mapping[str, object]) -> str:
+    return "say which: " + ", or ".join(f'"formats": {{"{name}": "{cell_format}"}}' for cell_format in values)
+
+
+def _seconds(row: int, value: object, column: Column, parsed: dict[Any, float], problems: ProblemSink) -> float:
+    if value is None:
+        return float("nan")
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return value / EPOCH_FORMATS.get(column.format or "", 1.0)
+    if isinstance(value, str):
+        if value in parsed:
+            return parsed[value]
+        seconds = _parse(value, column)
+        if seconds is not None:
+            parsed[value] = seconds
+            return seconds
+    written = f"{column.format or ISO_FORMAT}{' with a time zone' if column.unit == UTC else ' without a time zone'}"
+    detail = f"expected a date written as {written}, got {format_value(value)}"
+    problems.add_value(row, column.name, "not_a_date", detail, "leave it out if it is missing")
+    return float("nan")
+
+
+def _parse(text: str, column: Column) -> float | None:
+    if text.strip().lower() in MISSING_VALUES:
+        return float("nan")
+    for name in (column.format, ISO_FORMAT):
+        if name is not None:
+            seconds = DatetimeNotation(name, column.unit == UTC).parse(text)
+            if seconds is not None:
+                return seconds
+    return None
