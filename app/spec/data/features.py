@@ -7,6 +7,7 @@ from pydantic import Field
 from app.spec.base import Name
 from app.spec.data.base_feature import SCALE_DESCRIPTION, BaseFeature, ColumnFeature, FeatureContext, Scale
 from app.spec.data.columns import Column, ColumnName, ColumnType, DataSchema
+from app.spec.data.datetime_feature import DatetimeFeature
 from app.spec.data.images.feature import ImageFeature
 from app.spec.data.sequence_features import SeriesFeature, TagsFeature, TextFeature, TreeFeature
 from app.spec.data.table_feature import TableFeature
@@ -125,41 +126,6 @@ class LabelsFeature(ColumnFeature):
         """Return the labels, float32 (classes)."""
         labels = stored[self.column].labels or ()
         return [Column(name=name, shape=(len(labels),), dtype="float32", labels=labels)]
-
-
-DatetimePart = Literal["year", "month", "weekday", "day", "hour", "minute", "elapsed"]
-CYCLIC_PARTS = frozenset({"month", "weekday", "day", "hour", "minute"})
-
-
-class DatetimeFeature(ColumnFeature):
-    """A column of dates, as parts of the calendar side by side: float32 (k)."""
-
-    column_types: ClassVar[tuple[ColumnType, ...]] = ("datetime",)
-    input_types: ClassVar[tuple[ColumnType, ...]] = ("datetime",)
-
-    kind: Literal["datetime"] = "datetime"
-    parts: Annotated[tuple[DatetimePart, ...], Field(min_length=1, max_length=7)] = Field(
-        ("year", "month", "weekday", "day", "hour", "elapsed"),
-        description="What is read of each date; weekdays count from Monday. elapsed: the seconds since 1970.",
-    )
-    cyclic: bool = Field(
-        True,
-        description="Month, weekday, day, hour and minute as sine and cosine, so that December is next to January; "
-        "false: as numbers. What is no angle is standardised by the rows of train.",
-    )
-    missing: Literal["zero", "refuse"] = Field(
-        "zero", description="A missing date: 0 in every part, which is the mean of train; refuse: an error."
-    )
-
-    @property
-    def requires_values(self) -> bool:
-        """Whether a missing value is an error."""
-        return self.missing == "refuse"
-
-    def network_columns(self, name: str, stored: DataSchema) -> list[Column]:
-        """Return the parts, float32 (k): two columns of each angle, one of any other."""
-        width = sum(2 if self.cyclic and part in CYCLIC_PARTS else 1 for part in self.parts)
-        return [Column(name=name, shape=(width,), dtype="float32")]
 
 
 FEATURE_CLASSES: dict[str, type[BaseFeature]] = {
