@@ -2,7 +2,7 @@
 
 import csv
 from array import array
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain, islice
 from typing import Any, BinaryIO
 
@@ -13,12 +13,20 @@ from workers.data.files.content import Content, Upload
 from workers.data.files.lines import MAX_LINE_BYTES, read_lines
 from workers.data.files.problems import ProblemCollector, RowLocations, line_problem, refuse
 from workers.data.files.split_files import SplitFile, split_files
+from workers.data.formats.arrow_types import INDEX_NAME
+from workers.data.notation.spellings import Spellings, inexact_integer, leading_zero
 from workers.data.types.base import BaseColumnType
-from workers.data.types.catalog import MAJORITY_FRACTION, MIN_MAJORITY_ROWS
-from workers.data.types.numbers import NumberType
+from workers.data.types.numbers import NumberType, has_notation, is_one_number
 from workers.data.types.table import Table, TableOptions, build_content, check_column_names, check_same_columns
 from workers.data.types.texts import TextType, infer_texts
-from workers.data.types.values import BOOLEAN_VALUES, Values
+from workers.data.types.values import (
+    BOOLEAN_VALUES,
+    MAJORITY_FRACTION,
+    MAX_EXACT_INTEGER,
+    MIN_MAJORITY_ROWS,
+    Values,
+    count_booleans,
+)
 
 BLOCK_ROWS = 4096  # rows that are converted together
 MAX_UNREADABLE = 1000  # cells of a number column that are kept to be reported
@@ -45,8 +53,7 @@ def read_tsv_table(files: Sequence[SplitFile], options: TableOptions) -> Table:
 
 
 def _content(table: Table, upload: Upload) -> Content:
-    unread = [name for name in table.names[:1] if name == "column_1" and _is_row_index(table.columns[name])]
-    return build_content(table, upload, unread=unread)
+    return build_content(table, upload, default_target=table.names[-1])
 
 
 def _read(files: Sequence[SplitFile], options: TableOptions, delimiter: str) -> Table:
@@ -70,6 +77,7 @@ class _TableReader:
         self._delimiter, self._options, self._texts = delimiter, options, texts
         self._locations, self._splits = RowLocations(), list[str]()
         self._problems = ProblemCollector()
+        self._indexes = set[str]()
 
     def read(self, part: SplitFile) -> None:
         """Read a file."""
@@ -86,6 +94,9 @@ class _TableReader:
     def _header(self, header: Sequence[str], file: str) -> list[str]:
         """Return the names of the columns; one without a name is called by its place."""
         names = [cell.strip() or f"column_{number}" for number, cell in enumerate(header, start=1)]
+        self._indexes |= {
+            name for name, cell in zip(names, header, strict=True) if not cell.strip() or INDEX_NAME.fullmatch(name)
+        }
         if self._options.infer:
             _check_header(names, file)
         check_column_names(names, file)
@@ -94,11 +105,14 @@ class _TableReader:
         else:
             self._names = names
             self.columns = {
-                name: _ColumnReader(self._options.type_class(name), name in self._texts)
+                name: _ColumnReader(self._options.type_class(name), self._is_text(name), self._options.infer)
                 for name in names
                 if self._options.infer or name in self._options.types
             }
         return names
+
+    def _is_text(self, name: str) -> bool:
+        return name in self._texts or name in self._options.formats
 
     def _add(self, block: list[tuple[int, list[str]]], names: list[str], file: str) -> None:
         rows = []
@@ -120,7 +134,16 @@ class _TableReader:
         self._problems.raise_if_any()
         unreadable = [(row, name, cell) for name, each in self.columns.items() for row, cell in each.unreadable]
         columns = {name: column.values(self._options.infer) for name, column in self.columns.items()}
-        return Table(self._names, columns, self._locations, self._splits, unreadable)
+        return Table(
+            self._names,
+            columns,
+            self._locations,
+            self._splits,
+            unreadable,
+            {name: column.unreadable_count for name, column in self.columns.items() if column.unreadable_count},
+            {name: cells for name, column in self.columns.items() if (cells := column.spellings()) is not None},
+            indexes=frozenset(self._indexes),
+        )
 
 
 def _check_header(names: Sequence[str], file: str) -> None:
@@ -136,23 +159,31 @@ def _check_header(names: Sequence[str], file: str) -> None:
 class _ColumnReader:
     """A column while it is read: as numbers as long as it has any, else as text."""
 
-    def __init__(self, kind: type[BaseColumnType] | None, text: bool) -> None:
+    def __init__(self, kind: type[BaseColumnType] | None, text: bool, infer: bool) -> None:
         self.unreadable: list[tuple[int, str]] = []  # (row, cell), the first ones that are no numbers
-        self._kind = kind  # None: inferred
+        self.unreadable_count = 0
+        self._kind, self._infer = kind, infer  # no kind: to be inferred
         self._numbers = array("d")
-        self._values: list[Any] | None = None if kind is NumberType or (kind is None and not text) else []
-        self._unreadable_count = self._missing = 0
+        self._values: list[Any] | None = None if kind in (None, NumberType) and not text else []
+        self._missing = 0
+        self._code: str | None = None  # a cell of digits that no number stands for
+        self._spellings = Spellings()
         self._unique: dict[str, str] = {}  # equal texts are one object
 
     def extend(self, cells: Sequence[str], first: int) -> None:
         """Add cells, the first of which is in row `first`."""
         if self._values is None:
             has_numbers = bool(self._numbers)
-            self._numbers.extend(self._parse_numbers(cells, first))
+            numbers = self._parse_numbers(cells, first)
+            self._numbers.extend(numbers)
+            if self._infer:
+                self._spellings.add(cells)
+            if self._kind is None and self._code is None:
+                self._code = leading_zero(cells) or (inexact_integer(cells) if _has_inexact(numbers) else None)
             if has_numbers or not self._is_text():
                 return
-            self._values, self.unreadable = [], []
-        decode = TextType.decode if self._kind is None else self._kind.decode
+            self._values, self.unreadable, self.unreadable_count = [], [], 0
+        decode = TextType.decode if self._kind in (None, NumberType) else self._kind.decode
         self._values += [decode(self._unique.setdefault(cell, cell)) for cell in map(str.strip, cells)]
         if len(self._unique) > BLOCK_ROWS:
             self._unique.clear()
@@ -173,28 +204,38 @@ class _ColumnReader:
             return float("nan")
         if isinstance(value, float) and (self._kind is not None or _is_finite_number(cell)):
             return value
-        self._unreadable_count += 1
+        self.unreadable_count += 1
         if len(self.unreadable) < MAX_UNREADABLE:
             self.unreadable.append((row, cell.strip()))
         return float("nan")
 
     def _is_text(self) -> bool:
+        """Return whether the cells so far are words, codes, or numbers of another format."""
+        if not self._infer or not self.unreadable_count:
+            return self._code is not None
+        if has_notation(cell for _, cell in self.unreadable):
+            return True
         count = len(self._numbers) - self._missing
-        return (
-            self._kind is None
-            and self._unreadable_count > 0
-            and (count <= MIN_MAJORITY_ROWS or self._unreadable_count > (1 - MAJORITY_FRACTION) * count)
-        )
+        few = count <= MIN_MAJORITY_ROWS or self.unreadable_count > (1 - MAJORITY_FRACTION) * count
+        return self._code is not None or (self._kind is None and few)
 
     def must_reread_as_text(self) -> bool:
         """Return whether what began as numbers is text."""
-        return self._values is None and self._is_text()
+        if self._values is not None or not self._infer:
+            return False
+        return self._is_text() or (self._kind is None and is_one_number(self._spellings.counts()))
 
     def values(self, infer: bool) -> Values:
         """Return the values: float64 (N) of numbers."""
         if self._values is None:
             return np.array(self._numbers)
         return infer_texts(self._values, self._kind) if infer else self._values
+
+    def spellings(self) -> Mapping[str, int] | None:
+        """Return the different cells of numbers, or of true and false, if they are few."""
+        if self._values is None:
+            return self._spellings.counts()
+        return count_booleans(self._values)
 
 
 def _read_rows(file: BinaryIO, name: str, delimiter: str) -> Iterator[tuple[int, list[str]]]:
@@ -225,13 +266,11 @@ def _unquote(cell: str) -> str:
     return cell
 
 
+def _has_inexact(numbers: "array[float]") -> bool:
+    """Return whether float64 may lack digits of whole numbers."""
+    return bool(numbers) and bool((np.abs(np.frombuffer(numbers)) > MAX_EXACT_INTEGER).any())
+
+
 def _is_finite_number(cell: str) -> bool:
     value = NumberType.decode(cell)
     return isinstance(value, float) and np.isfinite(value) and cell.strip().lower() not in BOOLEAN_VALUES
-
-
-def _is_row_index(values: Values) -> bool:
-    """Return whether a column without a name is the number of the row, as some programs write it."""
-    return (
-        isinstance(values, np.ndarray) and bool((np.diff(values) == 1).all()) and values[:1].tolist() in ([0.0], [1.0])
-    )

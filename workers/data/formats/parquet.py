@@ -10,11 +10,20 @@ from workers.data.files.archives import REUPLOAD_HINT
 from workers.data.files.content import Content, Upload
 from workers.data.files.problems import RowLocations, refuse
 from workers.data.files.split_files import SplitFile, split_files
+from workers.data.formats.arrow_types import (
+    as_integer,
+    exact_numbers,
+    has_time_zone,
+    index_columns,
+    metadata_type,
+    seconds,
+)
 from workers.data.types.arrays import TensorType
 from workers.data.types.base import BaseColumnType
+from workers.data.types.datetimes import UTC
 from workers.data.types.images import ImageType
 from workers.data.types.table import Table, TableOptions, build_content, check_column_names, check_same_columns
-from workers.data.types.texts import infer_texts
+from workers.data.types.texts import TextType, infer_texts
 from workers.data.types.values import EMPTY_LIST, Values, as_list, compact, compact_if_valid
 
 MIN_VALUE_BYTES = 8  # bytes that a value takes at least
@@ -31,20 +40,30 @@ def read_parquet(upload: Upload) -> Content:
 
 def read_parquet_table(files: Sequence[SplitFile], options: TableOptions) -> Table:
     """Read the values of tables of Arrow. Raises `InvalidInput`."""
-    names: Sequence[str] = ()
+    schema: Any = None
     blocks: dict[str, list[Values]] = {}
     locations = RowLocations(unit="row")
     for each in files:
-        file_names, columns = _read(each, options, locations)
-        if names:
-            check_same_columns(names, file_names, each.name)
-        names = names or file_names
+        file_schema, columns = _read(each, options, locations)
+        if schema is not None:
+            check_same_columns(schema.names, file_schema.names, each.name)
+        schema = schema or file_schema
         for name, values in columns.items():
             blocks.setdefault(name, []).append(values)
     joined = {name: _concatenate(parts) for name, parts in blocks.items()}
     if options.infer:
         joined = {name: _infer(values, options.type_class(name)) for name, values in joined.items()}
-    return Table(names, joined, locations, [each.split for each in files])
+    fields = [field for field in schema if field.name in joined]
+    return Table(
+        schema.names,
+        joined,
+        locations,
+        [each.split for each in files],
+        spellings={field.name: {"true": 1, "false": 1} for field in fields if str(field.type) == "bool"},
+        types={field.name: kind for field in fields if (kind := metadata_type(field.type, joined[field.name]))},
+        units={field.name: UTC for field in fields if has_time_zone(field.type)},
+        indexes=index_columns(schema),
+    )
 
 
 def _infer(values: Values, kind: ColumnClass) -> Values:
@@ -56,11 +75,11 @@ def _infer(values: Values, kind: ColumnClass) -> Values:
 def _concatenate(blocks: Sequence[Values]) -> Values:
     if all(isinstance(block, np.ndarray) for block in blocks):
         return np.concatenate(blocks)
-    return [value for block in blocks for value in as_list(block)]
+    return [value for block in blocks for value in map(as_integer, as_list(block))]
 
 
-def _read(part: SplitFile, options: TableOptions, locations: RowLocations) -> tuple[Sequence[str], dict[str, Values]]:
-    """Return the names of all columns, and the values of those that `options` asks for."""
+def _read(part: SplitFile, options: TableOptions, locations: RowLocations) -> tuple[Any, dict[str, Values]]:
+    """Return the schema of Arrow, and the values of the columns that `options` asks for."""
     import pyarrow  # noqa: PLC0415 - half a second, and few uploads are Parquet
     from pyarrow import parquet  # noqa: PLC0415
 
@@ -71,9 +90,9 @@ def _read(part: SplitFile, options: TableOptions, locations: RowLocations) -> tu
             table = parquet.ParquetFile(content, read_dictionary=None, pre_buffer=False)
             options.check_row_count(table.metadata.num_rows)
             _check_size(table.metadata, options.limit, part.name)
-            names = table.schema_arrow.names
-            check_column_names(names, part.name)
-            fields = [field for field in table.schema_arrow if options.infer or field.name in options.types]
+            schema = table.schema_arrow
+            check_column_names(schema.names, part.name)
+            fields = [field for field in schema if options.infer or field.name in options.types]
             converters = {field.name: _converter(field.type, field.name, options) for field in fields}
             texts = [field.name for field in fields if _is_text(field.type)]
             table = parquet.ParquetFile(content, read_dictionary=texts, pre_buffer=False)
@@ -88,7 +107,7 @@ def _read(part: SplitFile, options: TableOptions, locations: RowLocations) -> tu
         refuse("unreadable", detail, REUPLOAD_HINT, part.name)
     locations.start_file(part.name)
     locations.add(range(1, table.metadata.num_rows + 1))
-    return names, columns
+    return schema, columns
 
 
 def _check_size(metadata: Any, limit: int, name: str) -> None:
@@ -117,14 +136,19 @@ def _converter(arrow: Any, name: str, options: TableOptions) -> Converter:
     kind = options.type_class(name)
     if types.is_list(arrow) or types.is_large_list(arrow) or types.is_fixed_size_list(arrow):
         return _list_converter(arrow, name, options)
-    if _is_text(arrow) or (types.is_dictionary(arrow) and _is_text(arrow.value_type)):
-        return lambda chunk: _texts(chunk, kind)
+    if types.is_dictionary(arrow) and not _is_text(arrow.value_type):
+        inner = _converter(arrow.value_type, name, options)
+        return lambda chunk: inner(chunk.dictionary_decode() if types.is_dictionary(chunk.type) else chunk)
+    if _is_text(arrow) or types.is_dictionary(arrow):
+        return lambda chunk: _texts(chunk, kind, options.keeps_text(name))
     if kind is TensorType and (types.is_boolean(arrow) or types.is_integer(arrow)):
         return _integers
-    if types.is_integer(arrow) or types.is_floating(arrow) or types.is_decimal(arrow):
+    if types.is_integer(arrow) or types.is_decimal(arrow) or types.is_boolean(arrow):
+        return lambda chunk: exact_numbers(chunk, kind)
+    if types.is_floating(arrow) or types.is_null(arrow):
         return _floats
-    if types.is_boolean(arrow) or types.is_null(arrow):
-        return lambda chunk: _floats(chunk.cast("uint8"))
+    if types.is_timestamp(arrow) or types.is_date(arrow):
+        return lambda chunk: seconds(chunk, kind)
     if not (kind is ImageType and (types.is_binary(arrow) or types.is_large_binary(arrow))):
         detail = f'column "{name}" holds {str(arrow)[:80]}, which is not read'
         refuse("unsupported_dtype", detail, DTYPE_HINT, name)
@@ -172,7 +196,7 @@ def _compact(value: Any, name: str, options: TableOptions) -> Any:
         refuse("unsupported_value", f'column "{name}": {error}', place=name)
 
 
-def _texts(chunk: Any, kind: ColumnClass) -> Values:
+def _texts(chunk: Any, kind: ColumnClass, keeps_text: bool) -> Values:
     """Return texts, of which equal ones are one object; of another known type, the values in them."""
     from pyarrow import types  # noqa: PLC0415
 
@@ -180,7 +204,8 @@ def _texts(chunk: Any, kind: ColumnClass) -> Values:
     words = encoded.dictionary.to_pylist()
     if any("\0" in word for word in words if word):
         refuse("unsupported_value", "a text has the character NUL", "leave it out")
-    decode = str if kind is None or kind.family is str else kind.decode
+    is_text = kind is None or keeps_text or kind.families == TextType.families
+    decode = str if is_text or kind is None else kind.decode
     decoded = [decode(word) if word else None for word in words]
     return [None if place is None else decoded[place] for place in encoded.indices.to_pylist()]
 

@@ -38,7 +38,7 @@ DATES: Mapping[str, str] = {
 }
 # Format of numbers → how many of them are a second.
 EPOCH_FORMATS: Mapping[str, float] = {"epoch s": 1.0, "epoch ms": 1e3, "epoch us": 1e6, "epoch ns": 1e9}
-TOLD_FORMATS = frozenset({"YYYYMMDD", *EPOCH_FORMATS})  # that look like numbers
+NUMERIC_FORMATS = frozenset({"YYYYMMDD", *EPOCH_FORMATS})  # that look like numbers
 PIVOT_YEAR = 69  # of two digits: 69..99 are 1969..1999, as in POSIX
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MIN_DECIDED_TEXTS = 20  # different cells that are looked at before all of them are
@@ -100,7 +100,9 @@ def detect_datetimes(
 
     """
     allowed = max_bad * sum(texts.values())
-    names = [format_name] if format_name is not None else [name for name in DATETIME_FORMATS if name not in TOLD_FORMATS]
+    names = (
+        [format_name] if format_name is not None else [name for name in DATETIME_FORMATS if name not in NUMERIC_FORMATS]
+    )
     names = [name for name in names if _fits_first(texts, name, max_bad)]
     parsed = {name: {text: parse_datetime(text, name) for text in texts} for name in names}
     bad = {name: sum(texts[text] for text, value in values.items() if value is None) for name, values in parsed.items()}

@@ -5,11 +5,13 @@ column of nothing else is ambiguous.
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from math import isfinite
+from typing import NoReturn
 
 from app.spec.data.columns import NUMBER_FORMATS
+from workers.data.files.problems import refuse
 
 BLANKS = " \u00a0\u2007\u2009\u202f"  # that divide thousands: also no-break, figure, thin and narrow spaces
 MINUS_SIGNS = "-\u2212\u2013"
@@ -75,6 +77,14 @@ class AmbiguousNotation(ValueError):
     def __init__(self, text: str, values: Mapping[str, object]) -> None:
         super().__init__(text)
         self.text, self.values = text, values
+
+
+def refuse_ambiguous(column: str, error: AmbiguousNotation) -> NoReturn:
+    """Raise `InvalidInput`: which format the cells of a column have must be said."""
+    meanings = " or ".join(f"{value} ({cell_format})" for cell_format, value in error.values.items())
+    detail = f'column "{column}": "{error.text}" may be {meanings}, and no other cell decides'
+    hint = "say which: " + ", or ".join(f'"formats": {{"{column}": "{cell_format}"}}' for cell_format in error.values)
+    refuse("ambiguous_format", detail, hint, column)
 
 
 def split_number(text: str) -> WrittenNumber | None:

@@ -25,7 +25,7 @@ KIND_DESCRIPTIONS = {"b": "booleans", "f": "numbers"}  # of the kinds of NumPy; 
 class TensorType(JsonColumnType):
     """(N, …) of one shape and dtype."""
 
-    family = np.ndarray
+    families = frozenset({np.ndarray})
     nullable = False
 
     @classmethod
@@ -34,7 +34,7 @@ class TensorType(JsonColumnType):
         return len(shapes := {None if value is None else np.shape(value) for value in values}) == 1 and shapes != {None}
 
     @classmethod
-    def draft(cls, name: str, kind: ColumnType, values: Values) -> Column:
+    def draft(cls, name: str, kind: ColumnType, values: Values, cell_format: str | None = None) -> Column:
         """Return the shape that most lists have; int64 if all numbers are whole, else float32."""
         arrays = [array for value in as_list(values) if (array := _list_array(value)) is not None and array.size]
         whole = all(array.dtype.kind in "iub" for array in arrays)
@@ -80,10 +80,10 @@ class TensorType(JsonColumnType):
 class SeriesType(JsonColumnType):
     """Rows of float32 (length, …), empty where the series is missing."""
 
-    family = np.ndarray
+    families = frozenset({np.ndarray})
 
     @classmethod
-    def draft(cls, name: str, kind: ColumnType, values: Values) -> Column:
+    def draft(cls, name: str, kind: ColumnType, values: Values, cell_format: str | None = None) -> Column:
         """Return the shape that most time steps have."""
         arrays = [array for value in as_list(values) if (array := _list_array(value)) is not None and len(array)]
         column = super().draft(name, kind, values)

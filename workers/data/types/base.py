@@ -33,7 +33,7 @@ class ValueLimits:
 class BaseColumnType(ABC):
     """A column type: how its values are recognised, parsed and described."""
 
-    family: ClassVar[type]  # of its values, see `workers.data.types.catalog.value_family`
+    families: ClassVar[frozenset[type]]  # of its values, see `workers.data.types.catalog.value_family`
     nullable: ClassVar[bool] = True  # whether a request may leave a value out
 
     @classmethod
@@ -47,8 +47,11 @@ class BaseColumnType(ABC):
         return text.strip() or None
 
     @classmethod
-    def draft(cls, name: str, kind: ColumnType, values: Values) -> Column:
-        """Return as much of a new column's description as `parse` reads: the shape that most values have."""
+    def draft(cls, name: str, kind: ColumnType, values: Values, cell_format: str | None = None) -> Column:
+        """Return as much of a new column's description as `parse` reads: the shape or the format of most values.
+
+        Raises `InvalidInput` for values that can be read in several ways.
+        """
         return Column(name=name, type=kind, missing=count_missing(values))
 
     @classmethod

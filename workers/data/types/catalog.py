@@ -8,18 +8,17 @@ import numpy as np
 from app.spec.data.columns import ColumnType
 from workers.data.types.arrays import SeriesType, TensorType
 from workers.data.types.base import BaseColumnType
+from workers.data.types.datetimes import DatetimeType
 from workers.data.types.images import ImageType
 from workers.data.types.numbers import NumberType
 from workers.data.types.texts import CategoryType, TextType, WordsType
 from workers.data.types.trees import TreeType
-from workers.data.types.values import EMPTY_LIST, Values
-
-MAJORITY_FRACTION = 0.99  # of values: a column with at least this share of one family is of it, the others are mistakes
-MIN_MAJORITY_ROWS = 100  # more rows than this are needed to say so
+from workers.data.types.values import EMPTY_LIST, MAJORITY_FRACTION, MIN_MAJORITY_ROWS, Values, is_inexact_integer
 
 # Type → class. Of two types of a family the first that recognises the values is taken.
 TYPE_CLASSES: Mapping[ColumnType, type[BaseColumnType]] = {
     "tensor": TensorType,
+    "datetime": DatetimeType,
     "number": NumberType,
     "category": CategoryType,
     "text": TextType,
@@ -34,12 +33,16 @@ SCALAR_FAMILIES = frozenset({float, str})
 def infer_type(values: Values, is_target: bool) -> ColumnType:
     """Return the type that most values have; numbers mixed with text are text."""
     family = _majority_family(values)
-    return next(name for name, kind in TYPE_CLASSES.items() if kind.family is family and kind.infer(values, is_target))
+    return next(
+        name for name, kind in TYPE_CLASSES.items() if family in kind.families and kind.infer(values, is_target)
+    )
 
 
 def _majority_family(values: Values) -> type:
     if isinstance(values, np.ndarray):
         return float
+    if any(map(is_inexact_integer, values)):
+        return str
     counts = Counter(value_family(value) for value in values if value is not None and value is not EMPTY_LIST)
     if not counts:
         return tuple if any(value is EMPTY_LIST for value in values) else float

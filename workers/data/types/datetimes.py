@@ -1,6 +1,5 @@
 """Dates, with or without times, which may be missing."""
 
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -16,9 +15,9 @@ from workers.data.notation.datetime_formats import (
     detect_datetimes,
     format_datetime,
 )
-from workers.data.notation.number_formats import AmbiguousNotation
+from workers.data.notation.number_formats import AmbiguousNotation, refuse_ambiguous
 from workers.data.types.base import BaseColumnType, ProblemSink, Statistics, ValueLimits
-from workers.data.types.values import MISSING_VALUES, Values, count_missing, count_texts, max_bad_share
+from workers.data.types.values import MISSING_VALUES, Values, count_cells, count_missing, max_bad_share
 
 ISO_FORMAT = "YYYY-MM-DD"
 UTC = "UTC"
@@ -31,8 +30,12 @@ class DatetimeType(BaseColumnType):
 
     @classmethod
     def infer(cls, values: Values, is_target: bool) -> bool:
-        """Return whether texts are dates of one format. Raises `InvalidInput` if two formats read them differently."""
-        return _detect("", values, None) is not None
+        """Return whether texts are dates; `draft` says whether it is clear which ones."""
+        cells = count_cells(values)
+        try:
+            return detect_datetimes(cells, max_bad_share(cells)) is not None
+        except (AmbiguousNotation, MixedTimeZones):
+            return True
 
     @classmethod
     def draft(cls, name: str, kind: ColumnType, values: Values, cell_format: str | None = None) -> Column:
@@ -72,26 +75,23 @@ class DatetimeType(BaseColumnType):
         return {"min": format_datetime(float(there.min())), "max": format_datetime(float(there.max()))}
 
 
+def check_written_dates(name: str, values: Values, cell_format: str | None) -> None:
+    """Raise `InvalidInput` for numbers that the user calls dates, without the format that says what they count."""
+    numbers = isinstance(values, np.ndarray) or any(isinstance(value, int | float) for value in values)
+    if numbers and cell_format is None:
+        hint = f'say what they count: "formats": {{"{name}": "epoch s"}}, or "epoch ms", "epoch us", "epoch ns"'
+        refuse("unknown_format", f'column "{name}": numbers are no dates by themselves', hint, name)
+
+
 def _detect(name: str, values: Values, cell_format: str | None) -> DatetimeNotation | None:
-    texts = count_texts(values)
-    if not texts:
-        return None
+    cells = count_cells(values)
     try:
-        return detect_datetimes(texts, max_bad_share(values), cell_format)
+        return detect_datetimes(cells, max_bad_share(cells), cell_format)
     except AmbiguousNotation as error:
-        refuse("ambiguous_dates", _ambiguity(name, error.text, error.values), _format_hint(name, error.values), name)
+        refuse_ambiguous(name, error)
     except MixedTimeZones as error:
         detail = f'column "{name}": "{error.zoned}" has a time zone, and "{error.local}" has none'
         refuse("mixed_time_zones", detail, 'write all of them with a zone, or give the column the type "text"', name)
-
-
-def _ambiguity(name: str, text: str, values: Mapping[str, object]) -> str:
-    readings = " or ".join(f"{value} ({cell_format})" for cell_format, value in values.items())
-    return f'column "{name}": "{text}" may be {readings}, and no other cell decides'
-
-
-def _format_hint(name: str, values: Mapping[str, object]) -> str:
-    return "say which: " + ", or ".join(f'"formats": {{"{name}": "{cell_format}"}}' for cell_format in values)
 
 
 def _seconds(row: int, value: object, column: Column, parsed: dict[Any, float], problems: ProblemSink) -> float:
@@ -109,7 +109,7 @@ def _seconds(row: int, value: object, column: Column, parsed: dict[Any, float], 
     written = f"{column.format or ISO_FORMAT}{' with a time zone' if column.unit == UTC else ' without a time zone'}"
     detail = f"expected a date written as {written}, got {format_value(value)}"
     problems.add_value(row, column.name, "not_a_date", detail, "leave it out if it is missing")
-    return float("nan")
+    return 0.0
 
 
 def _parse(text: str, column: Column) -> float | None:

@@ -40,11 +40,11 @@ class InMemoryImages:
 class ImageType(JsonColumnType):
     """An image per row, each of its own size. Data sets hold them as files, requests may send them in rows."""
 
-    family = bytes
+    families = frozenset({bytes})
     nullable = False
 
     @classmethod
-    def draft(cls, name: str, kind: ColumnType, values: Values) -> Column:
+    def draft(cls, name: str, kind: ColumnType, values: Values, cell_format: str | None = None) -> Column:
         """Refuse: images of a data set are files in an archive. Raises `InvalidInput`."""
         hint = "upload a zip archive of image files in one folder per class"
         refuse("wrong_type", f'column "{name}": a table holds no images', hint, name)

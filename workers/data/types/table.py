@@ -1,14 +1,16 @@
 """Tables: columns of values become stored columns, of types that are inferred or known."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from re import sub
+from typing import cast
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from app.errors import InvalidInput, Problem
-from app.spec.data.columns import Column, ColumnType, DataSchema
+from app.spec.data.columns import DATETIME_FORMATS, Column, ColumnType, DataSchema, DecidedBy
 from app.spec.data.sources import UploadSource
 from app.spec.problems import did_you_mean, json_pointer
 from workers.data.columns import ParsedColumn, SplitColumns
@@ -16,9 +18,16 @@ from workers.data.files.content import MAX_UNPACKED_BYTES, Content, Upload
 from workers.data.files.problems import RowLocations, ValueProblems, abbreviate, refuse
 from workers.data.types.base import BaseColumnType, ProblemSink
 from workers.data.types.catalog import TYPE_CLASSES, infer_type
-from workers.data.types.values import Values
+from workers.data.types.datetimes import check_written_dates
+from workers.data.types.numbers import spell_labels
+from workers.data.types.roles import column_notes, ignored_columns, ignored_warnings
+from workers.data.types.texts import count_spellings
+from workers.data.types.values import Values, count_cells
 
 TARGET_NAMES = ("label", "target", "y", "labels", "tags")
+BAD_CELL_HINT = (
+    'leave the cell empty if the value is missing, or say "on_bad": "missing" when the data set is registered'
+)
 MAX_COLUMNS = 10_000
 MAX_NAME_LENGTH = 200
 MAX_LABEL_CHARACTERS = 2 << 20  # of all labels together
@@ -29,21 +38,35 @@ class TableOptions:
     """What is known of a table before it is read."""
 
     types: Mapping[str, ColumnType] = field(default_factory=dict)  # by column
+    formats: Mapping[str, str] = field(default_factory=dict)  # of numbers and dates, by column: they stay text
     infer: bool = True  # whether columns of no known type are read as well, and their types inferred
     limit: int = MAX_UNPACKED_BYTES
     check_row_count: Callable[[int], None] = lambda count: None  # called while rows are read; raises to end that
+
+    def keeps_text(self, name: str) -> bool:
+        """Return whether cells of text are not converted while they are read: their format is seen of all of them."""
+        return name in self.formats or (self.infer and self.types.get(name) == "number")
 
     def type_class(self, name: str) -> type[BaseColumnType] | None:
         """Return the class of a column's type, if that is known."""
         return TYPE_CLASSES[self.types[name]] if name in self.types else None
 
     @classmethod
+    def for_columns(
+        cls, columns: Iterable[Column], limit: int, check_row_count: Callable[[int], None] = lambda count: None
+    ) -> "TableOptions":
+        """Return the options to read known columns alone."""
+        stored = list(columns)
+        types = {column.name: column.type for column in stored}
+        formats = {column.name: column.format for column in stored if column.format is not None}
+        return cls(types, formats, infer=False, limit=limit, check_row_count=check_row_count)
+
+    @classmethod
     def from_upload(cls, upload: Upload) -> "TableOptions":
         """Return the types of a stored schema; for new content, those that the user gave."""
         if upload.known_schema is not None:
-            types = {column.name: column.type for column in upload.known_schema.columns}
-            return cls(types, infer=False, limit=upload.limit)
-        return cls(upload.source.types or {}, limit=upload.limit)
+            return cls.for_columns(upload.known_schema.columns, upload.limit)
+        return cls(given_types(upload.source), upload.source.formats or {}, limit=upload.limit)
 
 
 @dataclass(frozen=True)
@@ -55,12 +78,19 @@ class Table:
     locations: RowLocations
     splits: Sequence[str]  # of each file
     unreadable: Sequence[tuple[int, str, str]] = ()  # (row, column, text): cells of numbers, NaN in `columns`
+    unreadable_counts: Mapping[str, int] = field(
+        default_factory=dict
+    )  # by column: `unreadable` has only the first ones
+    spellings: Mapping[str, Mapping[str, int]] = field(default_factory=dict)  # of numbers: their few different cells
+    types: Mapping[str, ColumnType] = field(default_factory=dict)  # by column, of what the file itself says
+    units: Mapping[str, str] = field(default_factory=dict)  # by column, likewise: "UTC" of dates
+    indexes: frozenset[str] = frozenset()  # columns that a program added to the table to name its rows
 
     def add_unreadable(self, problems: ProblemSink) -> None:
         """Add a problem for every cell of a number column that holds no number, in the order of rows."""
         for row, name, text in sorted(self.unreadable):
             detail = f'expected a finite number, got "{abbreviate(text)}"'
-            problems.add_value(row, name, "not_a_number", detail, "leave the cell empty if the number is missing")
+            problems.add_value(row, name, "not_a_number", detail, BAD_CELL_HINT)
 
 
 def name_problem(name: str, pointer: str) -> Problem | None:
@@ -94,6 +124,19 @@ def check_same_columns(names: Sequence[str], others: Sequence[str], place: str) 
         refuse("columns_differ", detail, "give all of them the same columns", place)
 
 
+def given_types(source: UploadSource) -> dict[str, ColumnType]:
+    """Return the types that the user gave, also by the format of a column's cells."""
+    by_format = {
+        name: "datetime" if each in DATETIME_FORMATS else "number" for name, each in (source.formats or {}).items()
+    }
+    types = {**by_format, **(source.types or {})}
+    for name, kind in by_format.items():
+        if types[name] != kind:
+            detail = f'column "{name}" has the type "{types[name]}", and a format of the type "{kind}"'
+            refuse("contradiction", detail, "leave one of them out", name)
+    return types
+
+
 def build_content(
     table: Table,
     upload: Upload,
@@ -112,22 +155,69 @@ def build_content(
         if count == 0:
             refuse("no_rows", f"the split {split} has no rows" if len(table.splits) > 1 else "the table has no rows")
     if upload.known_schema is not None:
-        return _parse_known(table, upload.known_schema)
-    return _infer(table, upload.source, default_target, {**(types or {}), **(upload.source.types or {})}, unread)
+        return _parse_known(table, upload.known_schema, upload.source)
+    return _infer(table, upload.source, default_target, {**table.types, **(types or {})}, unread)
 
 
-def _parse_known(table: Table, schema: DataSchema) -> Content:
-    problems = ValueProblems(table.locations)
-    table.add_unreadable(problems)
+class TableProblems(ValueProblems):
+    """The problems of a table's values; cells that are no numbers or dates are missing values if the user says so."""
+
+    def __init__(self, table: Table, on_bad: str) -> None:
+        super().__init__(table.locations)
+        self._table, self._refuses = table, on_bad == "refuse"
+        self._bad_cells: dict[str, int] = {}
+        self._first: dict[str, tuple[int, str]] = {}  # by column: row and text
+        if self._refuses:
+            table.add_unreadable(self)
+            self.raise_if_any()
+        for row, name, text in table.unreadable if not self._refuses else ():
+            self._bad_cells[name] = table.unreadable_counts.get(name, 0)
+            self._first.setdefault(name, (row, f'expected a finite number, got "{abbreviate(text)}"'))
+
+    def parse(self, column: Column) -> ParsedColumn:
+        """Return the stored column of the table's values."""
+        kind, values = TYPE_CLASSES[column.type], self._table.columns[column.name]
+        if self._refuses or column.type not in ("number", "datetime"):
+            return kind.parse(values, column, self)
+        bad = _BadRows()
+        stored = cast(Tensor, kind.parse(values, column, bad)).clone()
+        stored[list(bad.details)] = torch.nan
+        if bad.details:
+            self._bad_cells[column.name] = self._bad_cells.get(column.name, 0) + len(bad.details)
+            self._first.setdefault(column.name, next(iter(bad.details.items())))
+        return stored
+
+    def warnings(self) -> list[Problem]:
+        """Return how many cells of each column count as missing, with the first of them."""
+        warnings = []
+        for name, count in self._bad_cells.items():
+            first = self._table.locations.problem_at(*self._first[name][:1], name, "bad_cells", self._first[name][1])
+            detail = f'column "{name}": {count:,} cells cannot be read and are missing values; {first.detail}'
+            hint = "correct them, or leave them empty in the file"
+            warnings.append(Problem(json_pointer(["columns", name]), "bad_cells", detail, hint))
+        return warnings
+
+
+class _BadRows:
+    """Takes problems of values, of which the rows are all that counts."""
+
+    def __init__(self) -> None:
+        self.details: dict[int, str] = {}
+
+    def add_value(
+        self, row: int, column: str, code: str, detail: str, hint: str = "", inner: Sequence[str | int] = ()
+    ) -> None:
+        self.details.setdefault(row, detail)
+
+
+def _parse_known(table: Table, schema: DataSchema, source: UploadSource) -> Content:
     missing = [column.name for column in schema.columns if column.name not in table.columns]
     if missing:
         refuse("columns_differ", f"the data set has no column {', '.join(missing[:10])}", "upload it again")
-    stored = {
-        column.name: TYPE_CLASSES[column.type].parse(table.columns[column.name], column, problems)
-        for column in schema.columns
-    }
+    problems = TableProblems(table, source.on_bad)
+    stored = {column.name: problems.parse(column) for column in schema.columns}
     problems.raise_if_any()
-    return Content(schema.columns, _split(stored, table), schema.inputs, schema.target, schema.guessed_target)
+    return Content(schema.columns, _split(stored, table), schema.inputs, schema.target)
 
 
 def _infer(
@@ -137,31 +227,59 @@ def _infer(
     types: Mapping[str, ColumnType],
     unread: Sequence[str],
 ) -> Content:
-    problems = ValueProblems(table.locations)
-    table.add_unreadable(problems)
-    problems.raise_if_any()
+    problems = TableProblems(table, source.on_bad)
     target = _target(table.names, source, default_target)
-    unknown = next((name for name in source.types or () if name not in table.columns), None)
-    if unknown is not None:
-        refuse("unknown_column", f'the table has no column "{unknown}"', 'it is named in "types"')
+    given = given_types(source)
+    for field_name, names in (("types", source.types), ("formats", source.formats)):
+        unknown = next((name for name in names or () if name not in table.columns), None)
+        if unknown is not None:
+            refuse("unknown_column", f'the table has no column "{unknown}"', f'it is named in "{field_name}"')
     stored: dict[str, ParsedColumn] = {}
-    drafts: list[Column] = []
+    columns: list[Column] = []
     for name, values in table.columns.items():
-        type_name = types.get(name) or infer_type(values, name == target)
-        kind = TYPE_CLASSES[type_name]
-        draft = kind.draft(name, type_name, values)
-        stored[name] = kind.parse(values, draft, problems)
-        drafts.append(draft)
-        if name == target and draft.missing:
+        type_name = given.get(name) or types.get(name) or infer_type(values, name == target)
+        cell_format = (source.formats or {}).get(name)
+        if type_name == "datetime" and types.get(name) != "datetime":
+            check_written_dates(name, values, cell_format)
+        draft = TYPE_CLASSES[type_name].draft(name, type_name, values, cell_format)
+        decided_by: DecidedBy = "user" if name in given else "metadata" if name in types else "content"
+        draft = draft.model_copy(update={"decided_by": decided_by, "unit": table.units.get(name, draft.unit)})
+        stored[name] = problems.parse(draft)
+        columns.append(draft)
+        if name == target and has_missing(stored[name]):
             _report_missing_targets(stored[name], name, problems)
     problems.raise_if_any()
-    columns = [TYPE_CLASSES[draft.type].describe(draft, stored[draft.name]) for draft in drafts]
+    columns = [TYPE_CLASSES[draft.type].describe(draft, stored[draft.name]) for draft in columns]
+    columns, warnings = spell_labels(columns, _spellings(table, columns))
     _check_labels(columns)
-    inputs = tuple(name for name in table.columns if name != target and name not in unread)
-    if not inputs:
-        return Content(tuple(columns), _split(stored, table), tuple(table.columns))
-    guessed = target not in (source.target, default_target, *TARGET_NAMES)
-    return Content(tuple(columns), _split(stored, table), inputs, target, guessed)
+    warnings += problems.warnings()
+    for column in columns:
+        warnings += column_notes(column, table.columns[column.name], given, source.formats or {})
+    readable = [name for name in table.columns if name != target and name not in unread]
+    undecided = [column for column in columns if column.name in readable and column.name not in given]
+    reasons = ignored_columns(undecided, stored, table.locations.row_counts, table.indexes)
+    if reasons.keys() >= set(readable):
+        reasons = {}  # nothing else is there to learn from
+    columns = [column.model_copy(update={"ignored": reasons.get(column.name)}) for column in columns]
+    inputs = tuple(name for name in readable if name not in reasons)
+    return Content(
+        tuple(columns),
+        _split(stored, table),
+        inputs or tuple(table.columns),
+        target if inputs else None,
+        (*ignored_warnings(columns), *warnings),
+    )
+
+
+def _spellings(table: Table, columns: Sequence[Column]) -> dict[str, Mapping[str, int]]:
+    """Return the different cells of the columns of numbers, as far as they were written otherwise than numbers are."""
+    found = dict(table.spellings)
+    for column in columns:
+        values = table.columns[column.name]
+        if column.type == "number" and column.name not in found and not isinstance(values, np.ndarray):
+            counts = count_cells(values) if column.format is not None else count_spellings(values)
+            found |= {column.name: counts} if counts else {}
+    return found
 
 
 def _target(names: Sequence[str], source: UploadSource, default: str | None) -> str | None:
@@ -183,6 +301,13 @@ def _check_labels(columns: Sequence[Column]) -> None:
         worst = max(columns, key=lambda column: sum(map(len, column.labels or ())))
         detail = f"the labels of all columns have {size:,} characters, at most {MAX_LABEL_CHARACTERS:,} are allowed"
         refuse("too_many_labels", detail, f'give some of them the type "text", such as "{worst.name}"', worst.name)
+
+
+def has_missing(column: ParsedColumn) -> bool:
+    """Return whether a value is missing, as None or NaN."""
+    if isinstance(column, Tensor):
+        return column.is_floating_point() and bool(column.isnan().any())
+    return isinstance(column, Sequence) and any(value is None for value in column)
 
 
 def _report_missing_targets(column: ParsedColumn, name: str, problems: ProblemSink) -> None:

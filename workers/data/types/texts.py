@@ -1,5 +1,6 @@
 """Text, categories and lists of words."""
 
+from collections import Counter
 from collections.abc import Sequence
 
 from app.spec.data.columns import MAX_LABELS, Column
@@ -8,7 +9,7 @@ from workers.data.files.problems import format_value, refuse
 from workers.data.types.base import BaseColumnType, JsonColumnType, ProblemSink, Statistics, ValueLimits
 from workers.data.types.numbers import MAX_CATEGORIES, NULL_HINT
 from workers.data.types.statistics import MAX_LABEL_LENGTH, count_words, summarize_lengths, unique_words
-from workers.data.types.values import BOOLEAN_VALUES, Values, as_list, format_number, parse_booleans, parse_texts
+from workers.data.types.values import BOOLEAN_VALUES, Values, as_list, format_number, parse_texts
 
 MAX_WORDS_PER_CATEGORY = 3  # in each of the few different texts of a small table that is a choice
 BOOLEAN_LABELS = frozenset({"0", "1"})
@@ -17,7 +18,7 @@ BOOLEAN_LABELS = frozenset({"0", "1"})
 class TextType(BaseColumnType):
     """A text per row, None where it is missing."""
 
-    family = str
+    families = frozenset({str})
 
     @classmethod
     def parse(
@@ -63,14 +64,15 @@ class CategoryType(TextType):
     def parse(
         cls, values: Values, column: Column, problems: ProblemSink, limits: ValueLimits | None = None
     ) -> StringColumn:
-        """Return N words. Where the labels are "0" and "1", true and false are these."""
+        """Return N words. True and false are the labels that say so in any case, or else "1" and "0"."""
         words = super().parse(values, column, problems, limits)
-        if not column.labels or not BOOLEAN_LABELS.issuperset(column.labels):
+        labels = column.labels or ()
+        spellings = {label.lower(): label for label in labels if label.lower() in BOOLEAN_VALUES}
+        if not spellings and labels and BOOLEAN_LABELS.issuperset(labels):
+            spellings = {word: format_number(value) for word, value in BOOLEAN_VALUES.items()}
+        if not spellings:
             return words
-        return [
-            format_number(BOOLEAN_VALUES[word.lower()]) if word and word.lower() in BOOLEAN_VALUES else word
-            for word in words
-        ]
+        return [word if word is None or word in labels else spellings.get(word.lower(), word) for word in words]
 
     @classmethod
     def describe(cls, column: Column, stored: StringColumn) -> Column:
@@ -90,7 +92,7 @@ class CategoryType(TextType):
 class WordsType(JsonColumnType):
     """A list of words per row; an empty one where it is missing."""
 
-    family = tuple
+    families = frozenset({tuple})
 
     @classmethod
     def parse(
@@ -126,15 +128,23 @@ class WordsType(JsonColumnType):
 
 
 def as_text(value: object) -> str | None:
-    """Return a text, or a number as text; None for anything else."""
+    """Return a text, a number as text, or "true" or "false"; None for anything else."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
     return value if isinstance(value, str) else format_number(value) if isinstance(value, int | float) else None
 
 
-def infer_texts(texts: Sequence[str | None], kind: type[BaseColumnType] | None) -> Values:
-    """Return the values in the cells of a new text column, whose type the user gave or not.
+def count_spellings(values: Values) -> dict[str, int]:
+    """Return the texts of numbers, true and false with their counts; none if there are too many for labels."""
+    counts: Counter[str] = Counter()
+    for value in values:
+        if (text := as_text(value)) is not None:
+            counts[text] += 1
+            if len(counts) > MAX_LABELS:
+                return {}
+    return counts
 
-    Without a type they are what they all look like. A category of true and false is one of 1 and 0.
-    """
-    if kind is None:
-        return parse_texts(texts)
-    return parse_booleans(texts) if kind is CategoryType else texts
+
+def infer_texts(texts: Sequence[str | None], kind: type[BaseColumnType] | None) -> Values:
+    """Return the values in the cells of a new text column: what they all look like, unless the user gave a type."""
+    return parse_texts(texts) if kind is None else texts

@@ -23,7 +23,7 @@ TreeColumn = Sequence[Tree | None]
 class TreeType(JsonColumnType):
     """A tree per row, None where it is missing."""
 
-    family = dict
+    families = frozenset({dict})
     nullable: ClassVar[bool] = False
 
     @classmethod

@@ -3,8 +3,9 @@
 import json
 import re
 import sys
-from collections.abc import Sequence
-from itertools import islice
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import chain, islice
 from typing import Any, NoReturn
 
 import numpy as np
@@ -15,6 +16,9 @@ Values = np.ndarray[Any, Any] | Sequence[Any]
 
 BOOLEAN_VALUES = {"true": 1.0, "false": 0.0}
 MISSING_VALUES = frozenset({"", "na", "n/a", "nan", "null", "none", "?", "-"})  # among numbers; among texts only ""
+MAJORITY_FRACTION = 0.99  # of values: a column with at least this share of one family is of it, the others are mistakes
+MIN_MAJORITY_ROWS = 100  # more rows than this are needed to say so
+SNIFF_CELLS, MAX_CELL_LENGTH = 20, 64  # texts, and their characters, that may be numbers or dates
 SNIFF_TEXTS = 4096  # texts that decide what all texts of a column are
 MAX_EXACT_INTEGER = 2.0**53
 MAX_RANK = 8  # dimensions of a value
@@ -40,6 +44,24 @@ def count_missing(values: Values) -> int:
     return int(np.isnan(values).sum()) if isinstance(values, np.ndarray) else sum(value is None for value in values)
 
 
+def count_cells(values: Values) -> dict[str, int]:
+    """Return the different texts that may be numbers or dates with their numbers of rows, without missing ones.
+
+    There are none if the first texts are long, or have no digits.
+    """
+    texts = () if isinstance(values, np.ndarray) else (value.strip() for value in values if isinstance(value, str))
+    present = (text for text in texts if text.lower() not in MISSING_VALUES)
+    first = list(islice(present, SNIFF_CELLS))
+    if sum(len(text) > MAX_CELL_LENGTH or not any(map(str.isdigit, text)) for text in first) > 1:
+        return {}
+    return Counter(chain(first, present))
+
+
+def max_bad_share(cells: Mapping[str, int]) -> float:
+    """Return the share of rows that are taken for mistakes if all others are numbers, or dates."""
+    return 1 - MAJORITY_FRACTION if sum(cells.values()) > MIN_MAJORITY_ROWS else 0.0
+
+
 def parse_texts(texts: Sequence[str | None]) -> Values:
     """Return the values in the cells of a text column: all true or false, all JSON lists or objects, or text."""
     first = list(islice((text for text in texts if text is not None), SNIFF_TEXTS))
@@ -52,14 +74,26 @@ def parse_texts(texts: Sequence[str | None]) -> Values:
 
 
 def parse_booleans(texts: Sequence[str | None]) -> Values:
-    """Return 1.0 for true, 0.0 for false and NaN for None, float64 (N); the texts if there are others, or none."""
+    """Return 1.0 for true, 0.0 for false and NaN for missing, float64 (N); the texts if there are others, or none."""
     numbers = np.full(len(texts), np.nan)
     for row, text in enumerate(texts):
-        if text is not None:
+        if text is not None and text.lower() not in MISSING_VALUES:
             if text.lower() not in BOOLEAN_VALUES:
                 return texts
             numbers[row] = BOOLEAN_VALUES[text.lower()]
     return texts if np.isnan(numbers).all() else numbers
+
+
+def count_booleans(values: Iterable[object]) -> dict[str, int] | None:
+    """Return the different spellings of true and false with their counts; `None` if there are other texts."""
+    counts: Counter[str] = Counter()
+    for value in values:
+        text = str(value).lower() if isinstance(value, bool) else value
+        if isinstance(text, str) and text.lower() not in MISSING_VALUES:
+            if text.lower() not in BOOLEAN_VALUES:
+                return None
+            counts[text] += 1
+    return counts
 
 
 def parse_json(text: str) -> Any:
@@ -119,6 +153,14 @@ def compact_if_valid(value: Any) -> Any:
 def _check_text(text: str) -> None:
     if "\0" in text:
         raise ValueError("a text has the character NUL")
+
+
+def is_inexact_integer(value: object) -> bool:
+    """Return whether a value is a whole number of which float64 has not all digits: an identifier."""
+    if not isinstance(value, int) or abs(value) <= MAX_EXACT_INTEGER:
+        return False
+    number = to_float(value)
+    return np.isinf(number) or int(number) != value
 
 
 def to_float(value: float) -> float:

@@ -1,0 +1,191 @@
+"""What is said of the columns of a new table: which are left out, and how others were read."""
+
+import re
+from collections.abc import Collection, Mapping, Sequence
+from typing import cast
+
+import torch
+from torch import Tensor
+
+from app.errors import Problem
+from app.spec.data.columns import Column, ColumnType
+from app.spec.problems import json_pointer
+from workers.data.columns import ParsedColumn
+from workers.data.types.numbers import code_cell, is_one_number
+from workers.data.types.values import MISSING_VALUES, Values, count_cells, is_inexact_integer
+
+MIN_ROWS = 20  # rows from which the values of a column can say that it tells nothing
+READ_TYPES = frozenset({"number", "datetime", "category", "text"})  # of which the values are looked at
+MAX_NAMED_COLUMNS = 8  # with a warning each; of more, one names them
+MAX_IDENTIFIER_LENGTH = 36  # characters, as a UUID has
+ADDRESS_SHARE = 0.99  # of the texts of a column of addresses
+HEXADECIMAL = re.compile(r"[0-9a-fA-F]{32,128}")
+URL = re.compile(r"(?:[a-z][a-z0-9+.-]*://|www\.)\S+", re.IGNORECASE)
+EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
+
+# Reason → code of the warning.
+INDEX = "it numbers the rows"
+EMPTY = "it has no values"
+CONSTANT = "all of its values are the same"
+IDENTIFIER = "it names the rows: every word is another one"
+URLS = "it holds web addresses"
+EMAILS = "it holds e-mail addresses"
+CODES: Mapping[str, str] = {
+    INDEX: "index_ignored",
+    EMPTY: "empty_ignored",
+    CONSTANT: "constant_ignored",
+    IDENTIFIER: "identifier_ignored",
+    URLS: "address_ignored",
+    EMAILS: "address_ignored",
+}
+
+
+def ignored_columns(
+    columns: Sequence[Column], stored: Mapping[str, ParsedColumn], row_counts: Sequence[int], indexes: Collection[str]
+) -> dict[str, str]:
+    """Return why columns tell nothing of what is to be learned, by name.
+
+    Parameters
+    ----------
+    columns
+        The columns that no user asked for by a type.
+    row_counts
+        The rows of each file, one after the other in `stored`.
+    indexes
+        Columns without a name of their own, such as an index that a program saved with the table.
+
+    """
+    reasons = {}
+    for column in columns:
+        reason = _reason(column, stored[column.name], row_counts, column.name in indexes)
+        if reason is not None:
+            reasons[column.name] = reason
+    return reasons
+
+
+def _reason(column: Column, values: ParsedColumn, row_counts: Sequence[int], is_unnamed: bool) -> str | None:
+    rows = sum(row_counts)
+    if column.type not in READ_TYPES:
+        return None
+    if column.missing == rows:
+        return EMPTY
+    if is_unnamed and column.type != "datetime" and _is_row_name(values):
+        return INDEX
+    if rows < MIN_ROWS:
+        return None
+    if isinstance(values, Tensor):
+        return _number_reason(values, row_counts, column.type == "number")
+    return _text_reason(cast(Sequence[str | None], values), column.type == "text")
+
+
+def _number_reason(numbers: Tensor, row_counts: Sequence[int], may_count: bool) -> str | None:
+    if bool((numbers == numbers[0]).all()):
+        return CONSTANT
+    return INDEX if may_count and _counts_rows(numbers, row_counts) else None
+
+
+def _is_row_name(values: ParsedColumn) -> bool:
+    """Return whether all values differ, none is missing, and numbers are whole."""
+    if isinstance(values, Tensor):
+        return (
+            not values.isnan().any() and bool((values == values.round()).all()) and len(values.unique()) == len(values)
+        )
+    words = cast(Sequence[str | None], values)
+    return None not in words and len(set(words)) == len(words)
+
+
+def _counts_rows(numbers: Tensor, row_counts: Sequence[int]) -> bool:
+    """Return whether numbers are 0…n-1 or 1…n in any order: of all rows, or of each file."""
+    return _is_permutation(numbers) or all(_is_permutation(part) for part in numbers.split(list(row_counts)))
+
+
+def _is_permutation(numbers: Tensor) -> bool:
+    ordered = numbers.sort().values
+    return bool(ordered[0] in (0, 1)) and torch.equal(ordered - ordered[0], torch.arange(len(numbers)).to(numbers))
+
+
+def _text_reason(texts: Sequence[str | None], is_text: bool) -> str | None:
+    different = set(texts)
+    if len(different) == 1:
+        return CONSTANT
+    if not is_text:
+        return None
+    present = [text for text in texts if text is not None]
+    for reason, pattern in ((URLS, URL), (EMAILS, EMAIL)):
+        if pattern.fullmatch(present[0]) and sum(map(bool, map(pattern.fullmatch, present))) >= ADDRESS_SHARE * len(
+            present
+        ):
+            return reason
+    return IDENTIFIER if len(different) == len(texts) and all(map(_is_token, texts)) else None
+
+
+def _share(pattern: re.Pattern[str], texts: Sequence[str]) -> float:
+    """Return the share of texts that a pattern matches, 0 if it does not match the first."""
+    return (
+        sum(pattern.fullmatch(text) is not None for text in texts) / len(texts) if pattern.fullmatch(texts[0]) else 0.0
+    )
+
+
+def _is_token(text: str | None) -> bool:
+    if text is None or not text or any(map(str.isspace, text)):
+        return False
+    return len(text) <= MAX_IDENTIFIER_LENGTH or HEXADECIMAL.fullmatch(text) is not None
+
+
+def ignored_warnings(columns: Sequence[Column]) -> list[Problem]:
+    """Return a warning for each column that is left out; one for all of a kind if they are many."""
+    by_reason: dict[str, list[Column]] = {}
+    for column in columns:
+        if column.ignored is not None:
+            by_reason.setdefault(column.ignored, []).append(column)
+    warnings = []
+    for reason, found in by_reason.items():
+        groups = [found] if len(found) > MAX_NAMED_COLUMNS else [[column] for column in found]
+        warnings += [_ignored_warning(reason, group) for group in groups]
+    return warnings
+
+
+def _ignored_warning(reason: str, columns: Sequence[Column]) -> Problem:
+    first = columns[0]
+    names = ", ".join(f'"{column.name}"' for column in columns[:MAX_NAMED_COLUMNS])
+    more = f" and {len(columns) - MAX_NAMED_COLUMNS} more columns" if len(columns) > MAX_NAMED_COLUMNS else ""
+    detail = f"{names}{more}: {reason}, so no network reads it by default"
+    hint = f'to have it read, give it a type: "types": {{"{first.name}": "{first.type}"}}, or name it in "features"'
+    pointer = json_pointer(["columns", first.name]) if len(columns) == 1 else "/columns"
+    return Problem(pointer, CODES[reason], detail, hint)
+
+
+def column_notes(
+    column: Column, values: Values, given: Mapping[str, ColumnType], formats: Mapping[str, str]
+) -> list[Problem]:
+    """Return the warnings of what was converted in a column, or not, unless the user said that it is meant so."""
+    name, pointer = column.name, json_pointer(["columns", column.name])
+    if column.format is not None and name not in formats:
+        return [_format_note(column, pointer)]
+    if column.type not in ("category", "text") or name in given:
+        return []
+    cells = count_cells(values)
+    code = code_cell(cells) or next((str(value) for value in values if is_inexact_integer(value)), None)
+    meant = f'"types": {{"{name}": "{column.type}"}} says that it is meant so, {{"{name}": "number"}} reads numbers'
+    if code is not None and all(cell.lstrip("+-").isdecimal() for cell in cells):
+        detail = f'column "{name}" holds codes such as "{code}", which are read as words: {column.type}'
+        return [Problem(pointer, "codes_as_words", detail, meant)]
+    if is_one_number(cells):
+        detail = f'column "{name}" holds one number in several spellings, which are read as words: {", ".join(cells)}'
+        return [Problem(pointer, "codes_as_words", detail, meant)]
+    if word := next((label for label in column.labels or () if label.lower() in MISSING_VALUES), None):
+        detail = f'column "{name}": "{word}" is a word like the others, for among words only empty cells are missing'
+        hint = f'leave the cells empty if it means that, "types": {{"{name}": "category"}} says that it is a word'
+        return [Problem(pointer, "missing_word", detail, hint)]
+    return []
+
+
+def _format_note(column: Column, pointer: str) -> Problem:
+    name, kind = column.name, column.type
+    unit = f" in {column.unit}" if kind == "number" and column.unit else ""
+    zone = "" if kind == "number" else ", in UTC" if column.unit else ", without a time zone"
+    detail = f'column "{name}" is text, read as {kind}s written as {column.format}{unit}{zone}'
+    hint = (
+        f'"formats": {{"{name}": "{column.format}"}} says that it is meant so, "types": {{"{name}": "text"}} keeps it'
+    )
+    return Problem(pointer, f"{kind}_format", detail, hint)
