@@ -15,6 +15,7 @@ from app.spec.data.sequence_features import TagsFeature
 from workers.data.columns import ParsedColumn, PreparedColumn, RaggedTensor, SplitColumns, Tree, WordListColumn
 from workers.data.features.preprocessor import Preprocessor, column_schema, column_values
 from workers.data.features.trees import node_rows
+from workers.data.types.numbers import label_values
 
 IGNORE_INDEX = -100  # the padding of tags, which losses ignore by default
 ColumnFeatureType = TypeVar("ColumnFeatureType", bound=ColumnFeature)
@@ -25,6 +26,7 @@ class _CategoricalPreprocessor(Preprocessor[ColumnFeatureType, None]):
     """A column of words with a code each, in the order of the schema; nothing is fitted."""
 
     codes: Mapping[str, int]
+    spellings: Mapping[float, str]  # of a column of numbers: the label of each
 
     @classmethod
     def fit(cls, name: str, feature: ColumnFeatureType, stored: DataSchema, split: SplitColumns) -> Self:
@@ -34,8 +36,9 @@ class _CategoricalPreprocessor(Preprocessor[ColumnFeatureType, None]):
     @classmethod
     def load(cls, name: str, feature: ColumnFeatureType, stored: DataSchema, state: None) -> Self:
         """Take the words from the schema. Raises `DataError`."""
-        labels = column_schema(stored, feature.column).labels or ()
-        return cls(name, feature, {word: code for code, word in enumerate(labels)})
+        column = column_schema(stored, feature.column)
+        codes = {word: code for code, word in enumerate(column.labels or ())}
+        return cls(name, feature, codes, label_values(column) if column.type == "number" else {})
 
     def state(self) -> None:
         """Return nothing: the words are in the schema."""
@@ -51,6 +54,14 @@ class _CategoricalPreprocessor(Preprocessor[ColumnFeatureType, None]):
             raise DataError(detail, pointer="/data/target", hint="leave such rows out")
         return codes
 
+    def _words(self, split: SplitColumns) -> list[str | None]:
+        """Return a column of words; numbers as the schema's labels are spelt, NaN is missing."""
+        values = column_values(split, self.feature.column)
+        if not isinstance(values, Tensor):
+            return list(cast(Iterable[str | None], values))
+        numbers = values.double().tolist()
+        return [None if value != value else self.spellings.get(value, f"{value:g}") for value in numbers]  # noqa: PLR0124 - NaN
+
     def _word_lists(self, split: SplitColumns) -> WordListColumn:
         return cast(WordListColumn, column_values(split, self.feature.column))
 
@@ -60,7 +71,7 @@ class CategoryPreprocessor(_CategoricalPreprocessor[CategoryFeature]):
 
     def transform(self, split: SplitColumns) -> dict[str, PreparedColumn]:
         """Return int64 (rows)."""
-        words = as_strings(column_values(split, self.feature.column))
+        words = self._words(split)
         return {self.name: torch.tensor([self.codes.get(word or "", -1) + 1 for word in words], dtype=torch.int64)}
 
 
@@ -69,7 +80,7 @@ class ClassPreprocessor(_CategoricalPreprocessor[ClassFeature]):
 
     def transform(self, split: SplitColumns) -> dict[str, PreparedColumn]:
         """Return int64 (rows). Raises `DataError` for a missing or an unknown word."""
-        words = as_strings(column_values(split, self.feature.column))
+        words = self._words(split)
         return {self.name: torch.tensor(self._encode(words), dtype=torch.int64)}
 
 
@@ -101,13 +112,6 @@ class LabelsPreprocessor(_CategoricalPreprocessor[LabelsFeature]):
         for row, words in enumerate(lists):
             labels[row, self._encode(words)] = 1.0
         return {self.name: labels}
-
-
-def as_strings(values: ParsedColumn) -> list[str | None]:
-    """Return a column of words; whole numbers are written out as in the schema's labels, NaN is missing."""
-    if not isinstance(values, Tensor):
-        return list(cast(Iterable[str | None], values))
-    return [None if value != value else f"{value:.0f}" for value in values.double().tolist()]  # noqa: PLR0124 - NaN
 
 
 def _check_lengths(name: str, lists: WordListColumn, other: str, values: ParsedColumn) -> None:

@@ -14,7 +14,7 @@ from workers.data.files.lines import MAX_LINE_BYTES, read_lines
 from workers.data.files.problems import ProblemCollector, RowLocations, line_problem, refuse
 from workers.data.files.split_files import SplitFile, split_files
 from workers.data.formats.arrow_types import INDEX_NAME
-from workers.data.notation.spellings import Spellings, inexact_integer, leading_zero
+from workers.data.notation.spellings import Spellings, inexact_integer, leading_zero, may_group_by_points
 from workers.data.types.base import BaseColumnType
 from workers.data.types.numbers import NumberType, has_notation, is_one_number
 from workers.data.types.table import Table, TableOptions, build_content, check_column_names, check_same_columns
@@ -142,6 +142,7 @@ class _TableReader:
             unreadable,
             {name: column.unreadable_count for name, column in self.columns.items() if column.unreadable_count},
             {name: cells for name, column in self.columns.items() if (cells := column.spellings()) is not None},
+            pointed=frozenset(name for name, column in self.columns.items() if column.is_pointed()),
             indexes=frozenset(self._indexes),
         )
 
@@ -168,6 +169,7 @@ class _ColumnReader:
         self._missing = 0
         self._code: str | None = None  # a cell of digits that no number stands for
         self._spellings = Spellings()
+        self._points: bool | None = None if infer else False  # whether all cells may have points between thousands
         self._unique: dict[str, str] = {}  # equal texts are one object
 
     def extend(self, cells: Sequence[str], first: int) -> None:
@@ -178,6 +180,7 @@ class _ColumnReader:
             self._numbers.extend(numbers)
             if self._infer:
                 self._spellings.add(cells)
+                self._points = self._points is not False and may_group_by_points(cells)
             if self._kind is None and self._code is None:
                 self._code = leading_zero(cells) or (inexact_integer(cells) if _has_inexact(numbers) else None)
             if has_numbers or not self._is_text():
@@ -224,6 +227,12 @@ class _ColumnReader:
         if self._values is not None or not self._infer:
             return False
         return self._is_text() or (self._kind is None and is_one_number(self._spellings.counts()))
+
+    def is_pointed(self) -> bool:
+        """Return whether decimal points may be meant to divide thousands: three digits are behind each of them."""
+        return (
+            self._values is None and bool(self._points) and not all(map(float.is_integer, self._numbers[:BLOCK_ROWS]))
+        )
 
     def values(self, infer: bool) -> Values:
         """Return the values: float64 (N) of numbers."""

@@ -133,26 +133,31 @@ def _converter(arrow: Any, name: str, options: TableOptions) -> Converter:
     """Return what converts chunks of a type of Arrow. Raises `InvalidInput` for a type that is not read."""
     from pyarrow import types  # noqa: PLC0415
 
-    kind = options.type_class(name)
     if types.is_list(arrow) or types.is_large_list(arrow) or types.is_fixed_size_list(arrow):
         return _list_converter(arrow, name, options)
     if types.is_dictionary(arrow) and not _is_text(arrow.value_type):
         inner = _converter(arrow.value_type, name, options)
         return lambda chunk: inner(chunk.dictionary_decode() if types.is_dictionary(chunk.type) else chunk)
-    if _is_text(arrow) or types.is_dictionary(arrow):
-        return lambda chunk: _texts(chunk, kind, options.keeps_text(name))
-    if kind is TensorType and (types.is_boolean(arrow) or types.is_integer(arrow)):
-        return _integers
-    if types.is_integer(arrow) or types.is_decimal(arrow) or types.is_boolean(arrow):
-        return lambda chunk: exact_numbers(chunk, kind)
-    if types.is_floating(arrow) or types.is_null(arrow):
-        return _floats
-    if types.is_timestamp(arrow) or types.is_date(arrow):
-        return lambda chunk: seconds(chunk, kind)
-    if not (kind is ImageType and (types.is_binary(arrow) or types.is_large_binary(arrow))):
+    kind = options.type_class(name)
+    converters: tuple[tuple[bool, Converter], ...] = (
+        (_is_text(arrow) or types.is_dictionary(arrow), lambda chunk: _texts(chunk, kind, options.keeps_text(name))),
+        (kind is TensorType and (types.is_boolean(arrow) or types.is_integer(arrow)), _integers),
+        (
+            types.is_integer(arrow) or types.is_decimal(arrow) or types.is_boolean(arrow),
+            lambda chunk: exact_numbers(chunk, kind),
+        ),
+        (types.is_floating(arrow) or types.is_null(arrow), _floats),
+        (types.is_timestamp(arrow) or types.is_date(arrow), lambda chunk: seconds(chunk, kind)),
+        (
+            kind is ImageType and (types.is_binary(arrow) or types.is_large_binary(arrow)),
+            lambda chunk: list(_values(chunk)),
+        ),
+    )
+    converter = next((each for is_readable, each in converters if is_readable), None)
+    if converter is None:
         detail = f'column "{name}" holds {str(arrow)[:80]}, which is not read'
         refuse("unsupported_dtype", detail, DTYPE_HINT, name)
-    return lambda chunk: list(_values(chunk))
+    return converter
 
 
 def _list_converter(arrow: Any, name: str, options: TableOptions) -> Converter:

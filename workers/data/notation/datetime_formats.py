@@ -111,9 +111,9 @@ def detect_datetimes(
     if not fitting or least > allowed or least == sum(texts.values()):
         return None
     for text in texts:
-        different = {name: value[0] for name in fitting if (value := parsed[name][text]) is not None}
-        if len(set(different.values())) > 1:
-            raise AmbiguousNotation(text, {name: format_datetime(seconds) for name, seconds in different.items()})
+        different = {value[0]: name for name in reversed(fitting) if (value := parsed[name][text]) is not None}
+        if len(different) > 1:
+            raise AmbiguousNotation(text, {name: format_datetime(seconds) for seconds, name in different.items()})
     zones = {value[1]: text for text, value in parsed[fitting[0]].items() if value is not None}
     if len(zones) > 1:
         raise MixedTimeZones(zones[True], zones[False])

@@ -14,7 +14,7 @@ from app.spec.data.columns import NUMBER_FORMATS
 from workers.data.files.problems import refuse
 
 BLANKS = " \u00a0\u2007\u2009\u202f"  # that divide thousands: also no-break, figure, thin and narrow spaces
-MINUS_SIGNS = "-\u2212\u2013"
+SIGNS = "-+\u2212\u2013"
 # Decimal mark and marks between thousands of every format of `app.spec.data.columns.NUMBER_FORMATS`.
 MARKS: Mapping[str, tuple[str, str]] = {
     "1234.5": (".", ""),
@@ -33,7 +33,7 @@ SYMBOL = r"(?:[%‰]|°[CFK]?)"
 WORD_UNIT = r"[^\W\d_][^\W\d_²³/]{0,11}[²³]?(?:/[^\W\d_]{1,8}[²³]?)?\.?"
 # A unit of one letter stands behind a blank, for `2A` is a name and `10k` a multiple.
 CELL = re.compile(
-    rf"(?P<open>\(?)\s*(?P<sign>[+{MINUS_SIGNS}]?)\s*(?P<before>{CURRENCY}?)\s*(?P<inner>[+{MINUS_SIGNS}]?)\s*"
+    rf"(?P<open>\(?)\s*(?P<sign>[{SIGNS}]?)\s*(?P<before>{CURRENCY}?)\s*(?P<inner>[{SIGNS}]?)\s*"
     rf"(?P<digits>[\d.,][\d.,'\u2019{BLANKS}]*(?<=[\d.,])(?:[eE][+-]?\d+)?)"
     rf"(?:\s*(?P<mark>{CURRENCY}|{SYMBOL})|\s+(?P<word>{WORD_UNIT})|(?P<joint>[^\W\d_]{WORD_UNIT}))?\s*(?P<close>\)?)"
 )
@@ -133,9 +133,9 @@ def detect_notation(texts: Mapping[str, int], max_bad: float, format_name: str |
     if least > allowed or least == sum(texts.values()):
         return None
     for text in values[fitting[0]]:
-        different = {name: value for name in fitting if (value := values[name][text]) is not None}
-        if len(set(different.values())) > 1:
-            raise AmbiguousNotation(text, different)
+        different = {value: name for name in reversed(fitting) if (value := values[name][text]) is not None}
+        if len(different) > 1:
+            raise AmbiguousNotation(text, {name: f"{value:.15g}" for value, name in different.items()})
     return NumberNotation(fitting[0], unit or None)
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from app.spec.data.columns import MAX_LABELS
 
 LEADING_ZERO = re.compile(r"^\s*[+-]?0\d+\s*$", re.MULTILINE | re.ASCII)
+POINT_GROUPS = re.compile(r"\s*[+-]?[1-9]\d{0,2}(?:\.\d{3})?\s*", re.ASCII)
 MAX_SPELLINGS = MAX_LABELS  # different cells that are counted; a column of more has no labels
 MAX_EXACT_INTEGER = 2**53
 
@@ -42,3 +43,8 @@ def inexact_integer(cells: Iterable[str]) -> str | None:
         if len(digits) > 15 and digits.lstrip("+-").isdecimal() and int(digits) != int(float(digits)):
             return digits
     return None
+
+
+def may_group_by_points(cells: Iterable[str]) -> bool:
+    """Return whether all cells have a point with three digits behind it, or are below 1000: thousands, perhaps."""
+    return all(map(POINT_GROUPS.fullmatch, cells))

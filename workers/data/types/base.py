@@ -10,6 +10,7 @@ from workers.data.columns import ParsedColumn
 from workers.data.types.values import Values, compact_if_valid, count_missing, parse_json
 
 Statistics = dict[str, Any]
+BAD_CELL_HINT = 'leave the cell empty if the value is missing, or register the data set with "on_bad": "missing"'
 
 
 class ProblemSink(Protocol):

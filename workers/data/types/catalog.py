@@ -33,16 +33,17 @@ SCALAR_FAMILIES = frozenset({float, str})
 def infer_type(values: Values, is_target: bool) -> ColumnType:
     """Return the type that most values have; numbers mixed with text are text."""
     family = _majority_family(values)
-    return next(
-        name for name, kind in TYPE_CLASSES.items() if family in kind.families and kind.infer(values, is_target)
-    )
+    if family is float:
+        return "number"
+    types = ((name, kind) for name, kind in TYPE_CLASSES.items() if family in kind.families)
+    return next(name for name, kind in types if kind.infer(values, is_target))
 
 
 def _majority_family(values: Values) -> type:
     if isinstance(values, np.ndarray):
         return float
     if any(map(is_inexact_integer, values)):
-        return str
+        return str  # an identifier, of which a float has not all digits
     counts = Counter(value_family(value) for value in values if value is not None and value is not EMPTY_LIST)
     if not counts:
         return tuple if any(value is EMPTY_LIST for value in values) else float

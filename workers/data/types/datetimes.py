@@ -16,7 +16,7 @@ from workers.data.notation.datetime_formats import (
     format_datetime,
 )
 from workers.data.notation.number_formats import AmbiguousNotation, refuse_ambiguous
-from workers.data.types.base import BaseColumnType, ProblemSink, Statistics, ValueLimits
+from workers.data.types.base import BAD_CELL_HINT, BaseColumnType, ProblemSink, Statistics, ValueLimits
 from workers.data.types.values import MISSING_VALUES, Values, count_cells, count_missing, max_bad_share
 
 ISO_FORMAT = "YYYY-MM-DD"
@@ -77,7 +77,9 @@ class DatetimeType(BaseColumnType):
 
 def check_written_dates(name: str, values: Values, cell_format: str | None) -> None:
     """Raise `InvalidInput` for numbers that the user calls dates, without the format that says what they count."""
-    numbers = isinstance(values, np.ndarray) or any(isinstance(value, int | float) for value in values)
+    numbers = isinstance(values, np.ndarray) or any(
+        isinstance(value, int | float) or (isinstance(value, str) and value.isdecimal()) for value in values
+    )
     if numbers and cell_format is None:
         hint = f'say what they count: "formats": {{"{name}": "epoch s"}}, or "epoch ms", "epoch us", "epoch ns"'
         refuse("unknown_format", f'column "{name}": numbers are no dates by themselves', hint, name)
@@ -108,7 +110,7 @@ def _seconds(row: int, value: object, column: Column, parsed: dict[Any, float], 
             return seconds
     written = f"{column.format or ISO_FORMAT}{' with a time zone' if column.unit == UTC else ' without a time zone'}"
     detail = f"expected a date written as {written}, got {format_value(value)}"
-    problems.add_value(row, column.name, "not_a_date", detail, "leave it out if it is missing")
+    problems.add_value(row, column.name, "not_a_date", detail, BAD_CELL_HINT)
     return 0.0
 
 

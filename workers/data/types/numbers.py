@@ -14,7 +14,7 @@ from app.spec.problems import json_pointer
 from workers.data.files.problems import format_value
 from workers.data.notation.number_formats import AmbiguousNotation, NumberNotation, detect_notation, refuse_ambiguous
 from workers.data.notation.spellings import inexact_integer, leading_zero
-from workers.data.types.base import BaseColumnType, ProblemSink, Statistics, ValueLimits
+from workers.data.types.base import BAD_CELL_HINT, BaseColumnType, ProblemSink, Statistics, ValueLimits
 from workers.data.types.statistics import summarize
 from workers.data.types.values import (
     BOOLEAN_VALUES,
@@ -45,15 +45,9 @@ class NumberType(BaseColumnType):
 
     @classmethod
     def infer(cls, values: Values, is_target: bool) -> bool:
-        """Return whether values are numbers: texts are if all have one format, and none looks like a code."""
-        if isinstance(values, np.ndarray):
-            return True
+        """Return whether texts are numbers: all of them have one format, and none looks like a code."""
         cells = count_cells(values)
-        if not cells:
-            return all(
-                value is None or (isinstance(value, int | float) and not is_inexact_integer(value)) for value in values
-            )
-        if code_cell(cells) is not None or is_one_number(cells):
+        if any(map(is_inexact_integer, values)) or code_cell(cells) is not None or is_one_number(cells):
             return False
         try:
             return detect_notation(cells, max_bad_share(cells)) is not None
@@ -123,7 +117,7 @@ class NumberType(BaseColumnType):
             return number
         detail = f"expected a number{_format_sample(column)}, got {format_value(value)}"
         code = "not_a_number" if column.format is not None and isinstance(value, str) else "wrong_type"
-        problems.add_value(row, column.name, code, detail, NULL_HINT)
+        problems.add_value(row, column.name, code, detail, BAD_CELL_HINT if code == "not_a_number" else NULL_HINT)
         return 0.0
 
     @classmethod

@@ -11,6 +11,7 @@ from app.errors import Problem
 from app.spec.data.columns import Column, ColumnType
 from app.spec.problems import json_pointer
 from workers.data.columns import ParsedColumn
+from workers.data.notation.number_formats import CURRENCY, SIGNS, split_number
 from workers.data.types.numbers import code_cell, is_one_number
 from workers.data.types.values import MISSING_VALUES, Values, count_cells, is_inexact_integer
 
@@ -21,6 +22,7 @@ MAX_IDENTIFIER_LENGTH = 36  # characters, as a UUID has
 ADDRESS_SHARE = 0.99  # of the texts of a column of addresses
 HEXADECIMAL = re.compile(r"[0-9a-fA-F]{32,128}")
 URL = re.compile(r"(?:[a-z][a-z0-9+.-]*://|www\.)\S+", re.IGNORECASE)
+NUMERIC_START = re.compile(rf"[(\s]*[{SIGNS}]?\s*(?:{CURRENCY})?\s*\d")
 EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
 
 # Reason → code of the warning.
@@ -156,31 +158,58 @@ def _ignored_warning(reason: str, columns: Sequence[Column]) -> Problem:
 
 
 def column_notes(
-    column: Column, values: Values, given: Mapping[str, ColumnType], formats: Mapping[str, str]
+    column: Column, values: Values, given: Mapping[str, ColumnType], formats: Mapping[str, str], is_pointed: bool
 ) -> list[Problem]:
-    """Return the warnings of what was converted in a column, or not, unless the user said that it is meant so."""
-    name, pointer = column.name, json_pointer(["columns", column.name])
-    if column.format is not None and name not in formats:
-        return [_format_note(column, pointer)]
-    if column.type not in ("category", "text") or name in given:
+    """Return the warnings of what was converted in a column, or not, unless the user said that it is meant so.
+
+    `is_pointed`: its decimal points may divide thousands.
+    """
+    if column.format is not None and column.name not in formats:
+        return [_format_note(column)]
+    if column.name in given:
         return []
-    cells = count_cells(values)
-    code = code_cell(cells) or next((str(value) for value in values if is_inexact_integer(value)), None)
-    meant = f'"types": {{"{name}": "{column.type}"}} says that it is meant so, {{"{name}": "number"}} reads numbers'
-    if code is not None and all(cell.lstrip("+-").isdecimal() for cell in cells):
-        detail = f'column "{name}" holds codes such as "{code}", which are read as words: {column.type}'
-        return [Problem(pointer, "codes_as_words", detail, meant)]
-    if is_one_number(cells):
-        detail = f'column "{name}" holds one number in several spellings, which are read as words: {", ".join(cells)}'
-        return [Problem(pointer, "codes_as_words", detail, meant)]
-    if word := next((label for label in column.labels or () if label.lower() in MISSING_VALUES), None):
-        detail = f'column "{name}": "{word}" is a word like the others, for among words only empty cells are missing'
-        hint = f'leave the cells empty if it means that, "types": {{"{name}": "category"}} says that it is a word'
-        return [Problem(pointer, "missing_word", detail, hint)]
+    if is_pointed:
+        detail = f'column "{column.name}": the points are read as decimal points, and may divide thousands'
+        hint = f'"formats": {{"{column.name}": "1234.5"}} says that they do not, "1.234,5" that they do'
+        return [Problem(_pointer(column), "decimal_points", detail, hint)]
+    if column.type in ("category", "text"):
+        return _word_notes(column, values)
     return []
 
 
-def _format_note(column: Column, pointer: str) -> Problem:
+def _word_notes(column: Column, values: Values) -> list[Problem]:
+    """Return the warnings of words that might be numbers, or mean that a value is missing."""
+    name, kind = column.name, column.type
+    cells = count_cells(values)
+    code = code_cell(cells) or next((str(value) for value in values if is_inexact_integer(value)), None)
+    meant = f'"types": {{"{name}": "{kind}"}} says that it is meant so'
+    if code is not None and all(cell.lstrip("+-").isdecimal() for cell in cells):
+        detail = f'column "{name}" holds codes such as "{code}", which are read as words: {kind}'
+        return [Problem(_pointer(column), "codes_as_words", detail, f'{meant}, {{"{name}": "number"}} reads numbers')]
+    if is_one_number(cells):
+        detail = f'column "{name}" holds one number in several spellings, which are read as words: {", ".join(cells)}'
+        return [Problem(_pointer(column), "codes_as_words", detail, f'{meant}, {{"{name}": "number"}} reads numbers')]
+    if cells and all(map(NUMERIC_START.match, cells)):
+        found = {cell.unit for cell in map(split_number, cells) if cell is not None and cell.unit}
+        units = f", with several units ({', '.join(sorted(found)[:MAX_NAMED_COLUMNS])})" if len(found) > 1 else ""
+        detail = (
+            f'column "{name}": cells such as "{next(iter(cells))}" begin with digits{units}, and are read as {kind}'
+        )
+        hint = f"{meant}; write numbers in one format and one unit to have them read as numbers"
+        return [Problem(_pointer(column), "digits_as_words", detail, hint)]
+    if word := next((label for label in column.labels or () if label.lower() in MISSING_VALUES), None):
+        detail = f'column "{name}": "{word}" is a word like the others, for among words only empty cells are missing'
+        hint = f"leave the cells empty if the value is missing; {meant}"
+        return [Problem(_pointer(column), "missing_word", detail, hint)]
+    return []
+
+
+def _pointer(column: Column) -> str:
+    return json_pointer(["columns", column.name])
+
+
+def _format_note(column: Column) -> Problem:
+    """Return the warning of text that is read as numbers or dates."""
     name, kind = column.name, column.type
     unit = f" in {column.unit}" if kind == "number" and column.unit else ""
     zone = "" if kind == "number" else ", in UTC" if column.unit else ", without a time zone"
@@ -188,4 +217,4 @@ def _format_note(column: Column, pointer: str) -> Problem:
     hint = (
         f'"formats": {{"{name}": "{column.format}"}} says that it is meant so, "types": {{"{name}": "text"}} keeps it'
     )
-    return Problem(pointer, f"{kind}_format", detail, hint)
+    return Problem(_pointer(column), f"{kind}_format", detail, hint)

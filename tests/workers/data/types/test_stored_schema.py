@@ -135,7 +135,7 @@ def test_truths_of_a_given_type_are_read_as_predictions_read_them(tmp_path: Path
         "False",
     ]
     file = make_upload(path, "a,y\ntrue,1\nFalse,2\n", types={"a": "category"})
-    assert read_upload(file).splits["train"]["a"] == ["1", "0"]
+    assert read_upload(file).splits["train"]["a"] == ["true", "False"]
 
 
 def test_a_table_has_no_images(tmp_path: Path) -> None:
