@@ -25,7 +25,7 @@ class SeriesPreprocessor(ScaledPreprocessor[SeriesFeature]):
         Raises `DataError` for a value that is not finite.
         """
         series, lengths = self._values(split), self.feature.batch_lengths(self.column.max_length)
-        scaled = RaggedTensor(apply_scaling(self.scaling, series.values), series.offsets)
+        scaled = RaggedTensor(apply_scaling(self.scaling, series.values).float(), series.offsets)
         column = scaled.truncate(lengths.max_length, lengths.min_batch_length)
         return dict(zip(self.columns, (column, column.lengths), strict=True))
 
@@ -37,4 +37,4 @@ class SeriesPreprocessor(ScaledPreprocessor[SeriesFeature]):
             row = int(torch.searchsorted(series.offsets, position, right=True))
             detail = f'"{self.feature.column}" holds a value that is not finite in row {row}'
             raise DataError(detail, pointer="/data", hint="fill it, or leave such rows out")
-        return series.to(torch.float32)
+        return series  # float64, if float32 has not all digits: it is scaled first

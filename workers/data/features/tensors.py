@@ -54,13 +54,18 @@ class TensorPreprocessor(ScaledPreprocessor[TensorFeature]):
     """A column that is a tensor already: (rows, …), of the schema's shape and dtype."""
 
     def fit_scaling(self, split: SplitColumns) -> Scaling | None:
-        """Return the scaling of float32; other types are never scaled. Raises `DataError`."""
+        """Return the scaling of floating-point numbers; other types are never scaled. Raises `DataError`."""
         values = self._values(split)
-        return Scaling.fit(values, self.feature.scale, self.column.peak) if values.dtype == torch.float32 else None
+        return Scaling.fit(values, self.feature.scale, self.column.peak) if values.is_floating_point() else None
 
     def transform(self, split: SplitColumns) -> dict[str, PreparedColumn]:
-        """Return the column, scaled. Raises `DataError` if its shape is not the schema's."""
-        return {self.name: apply_scaling(self.scaling, self._values(split))}
+        """Return the column, scaled, of the schema's dtype. Raises `DataError` if its shape is not the schema's."""
+        return {self.name: apply_scaling(self.scaling, self._values(split)).to(self._dtype)}
+
+    @property
+    def _dtype(self) -> torch.dtype:
+        dtype: torch.dtype = getattr(torch, self.column.dtype)
+        return dtype
 
     def _values(self, split: SplitColumns) -> Tensor:
         column, values = self.column, column_values(split, self.column.name)
@@ -68,8 +73,8 @@ class TensorPreprocessor(ScaledPreprocessor[TensorFeature]):
             raise shape_error(column, "another type")
         if tuple(values.shape[1:]) != column.shape:
             raise shape_error(column, list(values.shape[1:]))
-        dtype: torch.dtype = getattr(torch, column.dtype)
-        return values.to(dtype)
+        is_exact = values.dtype == torch.float64 and self._dtype == torch.float32
+        return values if is_exact else values.to(self._dtype)  # float64 is scaled first
 
 
 def shape_error(column: Column, shape: object) -> DataError:

@@ -4,7 +4,7 @@ import json
 import math
 import struct
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import numpy as np
@@ -21,6 +21,7 @@ from workers.data.files.problems import ProblemCollector, refuse
 from workers.data.types.table import MAX_NAME_LENGTH, TARGET_NAMES, name_problem
 
 SPLITS = ("train", "test")
+MAX_INTEGER = 2**63 - 1
 MAX_CLASSES = 1_000_000
 MAX_DEFLATE_RATIO = 1100  # the largest of deflate: arrays of zeros are legitimate
 ArraysBySplit = dict[str, dict[str, Tensor]]  # split → name → array
@@ -44,6 +45,7 @@ def read_npz(upload: Upload) -> Content:
     """Read an archive of NumPy. Raises `InvalidInput` with every problem."""
     problems = ProblemCollector()
     arrays: dict[str, Tensor] = {}
+    dates: set[str] = set()
     members = archive_members(upload.path, upload.limit, MAX_DEFLATE_RATIO)
     with translate_archive_errors("npz"), zipfile.ZipFile(upload.path) as archive:
         for info in members:
@@ -52,7 +54,8 @@ def read_npz(upload: Upload) -> Content:
                 array = _read_array(file, info, name, problems)
             if array is not None:
                 arrays[name] = _to_tensor(array)
-    return content_from_arrays(arrays, problems, upload)
+                dates |= {name.rpartition("/")[2] or name} if array.dtype.kind == "M" else set()
+    return content_from_arrays(arrays, problems, upload, dates)
 
 
 def _read_array(file: Any, info: zipfile.ZipInfo, name: str, problems: ProblemCollector) -> np.ndarray[Any, Any] | None:
@@ -70,7 +73,8 @@ def _read_array(file: Any, info: zipfile.ZipInfo, name: str, problems: ProblemCo
         shape, fortran, dtype = read(file)
     except (ValueError, TypeError, MemoryError, RecursionError):
         refuse("unreadable", f'the header of "{name}" cannot be read', REUPLOAD_HINT, name)
-    if dtype.hasobject or dtype.kind not in "fiub" or dtype.itemsize > 8:
+    is_date = dtype.kind == "M" and np.datetime_data(dtype)[0] != "generic" and math.prod(shape) == math.prod(shape[:1])
+    if dtype.hasobject or not (dtype.kind in "fiub" or is_date) or dtype.itemsize > 8:
         holds = "pickled Python objects, which are never read" if dtype.hasobject else str(dtype)
         problems.add(Problem(json_pointer([name]), "unsupported_dtype", f'"{name}" holds {holds}', "store numbers"))
         return None
@@ -83,11 +87,18 @@ def _read_array(file: Any, info: zipfile.ZipInfo, name: str, problems: ProblemCo
             name,
         )
     array = np.frombuffer(file.read(), dtype)
+    if array.dtype.kind == "u" and array.dtype.itemsize == 8 and (array > MAX_INTEGER).any():
+        detail = f'"{name}" holds {array.max()}, and no network has integers beyond {MAX_INTEGER}'
+        problems.add(Problem(json_pointer([name]), "out_of_range", detail, "store identifiers as text, in a table"))
+        return None
     return array.reshape(shape[::-1]).transpose() if fortran else array.reshape(shape)
 
 
 def _to_tensor(array: np.ndarray[Any, Any]) -> Tensor:
-    """Return a tensor of the same numbers, in native byte order; unsigned dtypes are widened."""
+    """Return a tensor of the same numbers, in native byte order; unsigned dtypes are widened, dates float64 seconds."""
+    if array.dtype.kind == "M":
+        microseconds = array.reshape(len(array)).astype("datetime64[us]")
+        return torch.from_numpy(np.where(np.isnat(microseconds), np.nan, microseconds.astype(np.int64) / 1e6))
     wider = WIDENED_DTYPES.get(f"{array.dtype.kind}{array.dtype.itemsize}")
     native = array.astype(wider or array.dtype.newbyteorder("="), order="C")
     return torch.from_numpy(native)
@@ -129,10 +140,12 @@ def _check_header(upload: Upload) -> None:
             refuse("unreadable", "the file cannot be read as safetensors: its header is not JSON", REUPLOAD_HINT)
 
 
-def content_from_arrays(arrays: Mapping[str, Tensor], problems: ProblemCollector, upload: Upload) -> Content:
+def content_from_arrays(
+    arrays: Mapping[str, Tensor], problems: ProblemCollector, upload: Upload, dates: Collection[str] = ()
+) -> Content:
     """Return the content of arrays: `train/x` and `test/x` belong to splits, other names to "train".
 
-    Columns are those of the upload's stored schema, if it has one.
+    Columns are those of the upload's stored schema, if it has one. `dates` are columns of seconds since 1970.
 
     Raises `InvalidInput` with every problem.
     """
@@ -162,7 +175,7 @@ def content_from_arrays(arrays: Mapping[str, Tensor], problems: ProblemCollector
             did_you_mean(target, train) or "one of: " + ", ".join(train),
         )
     label = target or next((name for name in TARGET_NAMES if name in train), None)
-    columns = tuple(_column(name, splits) for name in train)
+    columns = tuple(_date_column(name, train) if name in dates else _column(name, splits) for name in train)
     inputs = tuple(name for name in train if name != label)
     return Content(columns, ordered, inputs or tuple(train), label if inputs else None)
 
@@ -213,6 +226,11 @@ def _dtype(column: Tensor) -> str:
     if column.dtype == torch.uint8:
         return "float32" if column.ndim > 2 else "int64"
     return NETWORK_DTYPES[column.dtype]
+
+
+def _date_column(name: str, columns: Mapping[str, Tensor]) -> Column:
+    missing = int(columns[name].isnan().sum())
+    return Column(name=name, type="datetime", missing=missing, decided_by="metadata")
 
 
 def _column(name: str, splits: ArraysBySplit) -> Column:

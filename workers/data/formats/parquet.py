@@ -24,7 +24,7 @@ from workers.data.types.datetimes import UTC
 from workers.data.types.images import ImageType
 from workers.data.types.table import Table, TableOptions, build_content, check_column_names, check_same_columns
 from workers.data.types.texts import TextType, infer_texts
-from workers.data.types.values import EMPTY_LIST, Values, as_list, compact, compact_if_valid
+from workers.data.types.values import EMPTY_LIST, Values, as_list, compact, compact_if_valid, narrow_floats
 
 MIN_VALUE_BYTES = 8  # bytes that a value takes at least
 DTYPE_HINT = "store it as a number, a text, or a list of them"
@@ -177,8 +177,7 @@ def _list_converter(arrow: Any, name: str, options: TableOptions) -> Converter:
 def _number_lists(chunk: Any, name: str, options: TableOptions) -> Values:
     """Return an array of numbers for every list."""
     values = np.asarray(chunk.flatten().to_numpy(zero_copy_only=False))
-    with np.errstate(over="ignore"):
-        numbers = values.astype(np.float32 if values.dtype.kind == "f" else np.int64)
+    numbers = narrow_floats(values) if values.dtype.kind == "f" else values.astype(np.int64)
     if chunk.flatten().null_count or (values.dtype.kind == "f" and not np.isfinite(numbers).all()):
         return [_compact(value, name, options) for value in _values(chunk)]
     lengths = chunk.value_lengths().fill_null(0).to_numpy(zero_copy_only=False)

@@ -14,7 +14,7 @@ from workers.data.files.problems import format_value
 from workers.data.types.base import JsonColumnType, ProblemSink, Statistics, ValueLimits
 from workers.data.types.numbers import MAX_FLOAT32
 from workers.data.types.statistics import summarize
-from workers.data.types.values import Values, as_array, as_list
+from workers.data.types.values import Values, as_array, as_list, narrow_floats
 
 Array = np.ndarray[Any, Any]
 INTEGER_DTYPES = frozenset({"int64", "int32", "uint8"})
@@ -43,7 +43,10 @@ class TensorType(JsonColumnType):
 
     @classmethod
     def parse(cls, values: Values, column: Column, problems: ProblemSink, limits: ValueLimits | None = None) -> Tensor:
-        """Return (N, *column.shape) of the column's dtype. In a request, numbers have the column's range."""
+        """Return (N, *column.shape) of the column's dtype; of float32 perhaps in float64, which scaling makes use of.
+
+        In a request, numbers have the column's range.
+        """
         # a scalar per row is a tensor only in a schema of arrays, which a request may be about
         array = as_array(values) if column.shape or limits is not None else None
         if array is None or not _is_compatible(column, array, (len(values), *column.shape)):
@@ -53,7 +56,9 @@ class TensorType(JsonColumnType):
             detail = f"has a number outside of {_format_range(column)}"
             hint = "send values as the data set holds them: they are prepared as in training"
             problems.add_value(row, column.name, "out_of_range", detail, hint)
-        return torch.from_numpy(np.ascontiguousarray(array)).to(getattr(torch, column.dtype))
+        tensor = torch.from_numpy(np.ascontiguousarray(array))
+        is_exact = tensor.dtype == torch.float64 and column.dtype == "float32"
+        return tensor if is_exact else tensor.to(getattr(torch, column.dtype))
 
     @classmethod
     def _tensor(
@@ -78,7 +83,7 @@ class TensorType(JsonColumnType):
 
 
 class SeriesType(JsonColumnType):
-    """Rows of float32 (length, …), empty where the series is missing."""
+    """Rows of numbers (length, …), empty where the series is missing: float32, or float64 if that lacks digits."""
 
     families = frozenset({np.ndarray})
 
@@ -93,10 +98,11 @@ class SeriesType(JsonColumnType):
     def parse(
         cls, values: Values, column: Column, problems: ProblemSink, limits: ValueLimits | None = None
     ) -> RaggedTensor:
-        """Return N rows of float32 (length, *column.shape)."""
+        """Return N rows of (length, *column.shape); in a request as precise as they are sent."""
         rows = [cls._series(row, value, column, problems, limits) for row, value in enumerate(as_list(values))]
         offsets = torch.tensor([0, *map(len, rows)]).cumsum(0)
-        return RaggedTensor(torch.from_numpy(np.concatenate(rows).astype(np.float32, copy=False)), offsets)
+        values = np.concatenate(rows).astype(np.float64)
+        return RaggedTensor(torch.from_numpy(values if limits is not None else narrow_floats(values)), offsets)
 
     @classmethod
     def _series(

@@ -21,6 +21,7 @@ MIN_MAJORITY_ROWS = 100  # more rows than this are needed to say so
 SNIFF_CELLS, MAX_CELL_LENGTH = 20, 64  # texts, and their characters, that may be numbers or dates
 SNIFF_TEXTS = 4096  # texts that decide what all texts of a column are
 MAX_EXACT_INTEGER = 2.0**53
+MAX_EXACT_FLOAT32 = 2.0**24  # float32 has all whole numbers up to this one
 MAX_RANK = 8  # dimensions of a value
 UNSTORABLE_PATTERN = re.compile("[\ud800-\udfff]|\\\\u0000")  # characters that databases refuse, in unescaped JSON
 
@@ -172,7 +173,7 @@ def to_float(value: float) -> float:
 
 
 def number_array(value: list[Any]) -> np.ndarray[Any, Any]:
-    """Return nested lists of numbers, alike in length, as int64 or float32. Raises `ValueError`."""
+    """Return nested lists of numbers, alike in length, as int64, float32 or float64. Raises `ValueError`."""
     try:
         array = np.array(value)
     except (ValueError, OverflowError):
@@ -181,11 +182,18 @@ def number_array(value: list[Any]) -> np.ndarray[Any, Any]:
         raise ValueError("a list holds only words, or only numbers, or lists of numbers that are alike")
     if 0 in array.shape:
         raise ValueError("its inner lists are empty")
-    with np.errstate(over="ignore"):
-        numbers = array.astype(np.float32 if array.dtype.kind == "f" else np.int64)
+    numbers = narrow_floats(array) if array.dtype.kind == "f" else array.astype(np.int64)
     if array.dtype.kind == "u" or not np.isfinite(numbers).all():
         raise ValueError("it holds a number that is too large")
     return numbers
+
+
+def narrow_floats(array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """Return floating-point numbers as float32, or float64 if there are large ones of which float32 lacks digits."""
+    with np.errstate(over="ignore"):
+        numbers = array.astype(np.float32)
+    lacks_digits = (np.abs(array) > MAX_EXACT_FLOAT32) & (numbers != array) & np.isfinite(numbers)
+    return array.astype(np.float64) if lacks_digits.any() and np.isfinite(numbers).all() else numbers
 
 
 def as_array(value: Any) -> np.ndarray[Any, Any] | None:
