@@ -55,8 +55,8 @@ def read_rows(form: str, body: RequestBody, trained: TrainedNetwork) -> InputRow
 
 
 def _read_table(reader: TableReader, body: RequestBody, trained: TrainedNetwork) -> Table:
-    types = {each.name: each.column.type for each in trained.required_columns}
-    options = TableOptions(types, infer=False, limit=MAX_UNPACKED_BYTES, check_row_count=body.check_row_count)
+    columns = (each.column for each in trained.required_columns)
+    options = TableOptions.for_columns(columns, MAX_UNPACKED_BYTES, body.check_row_count)
     return reader([SplitFile("train", body.path)], options)
 
 

@@ -1,7 +1,7 @@
 """Predictions of rows as JSON: labels in the words of the data, probabilities, and numbers in the units of the data."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -17,6 +17,7 @@ from app.spec.training.losses import TaskType
 from app.spec.training.objective import Head
 from workers.data.features.preparation import Preparation
 from workers.data.features.scaling import Scaling
+from workers.data.notation.datetime_formats import format_datetime
 from workers.training.objective.decode import OutputDecoder, Predictions, build_decoder
 
 Label = str | int | bool
@@ -34,11 +35,19 @@ class OutputFormatter:
     loss: str | None = None
     labels: tuple[Label, ...] = ()  # of the classes from 0 on; classes beyond them are numbers
     scaling: Scaling | None = None  # of the target
+    unit: str | None = None  # that stands beside each number of the target in the data, such as "kg"
+    is_date: bool = False  # whether the numbers are seconds since 1970
     aligned_input: str | None = None  # the input of any length that has a prediction for each of its places
 
     def describe(self) -> RowFields:
         """Return what all rows have in common."""
-        return {"about": self.about, "target": self.target, "loss": self.loss, "labels": list(self.labels) or None}
+        return {
+            "about": self.about,
+            "target": self.target,
+            "loss": self.loss,
+            "labels": list(self.labels) or None,
+            "unit": self.unit,
+        }
 
     def format(
         self, output: Tensor, options: PredictionOptions, lengths: Sequence[int] | None = None
@@ -145,7 +154,7 @@ def _multilabel_fields(formatter: OutputFormatter, predictions: Predictions, opt
 
 
 def _number_fields(formatter: OutputFormatter, predictions: Predictions, options: PredictionOptions) -> Fields:
-    """Return numbers, in the units of the data."""
+    """Return numbers, in the units of the data; dates in ISO 8601."""
     if options.outputs == ("raw",):
         return {}
     values = predictions.predicted.float()
@@ -153,6 +162,8 @@ def _number_fields(formatter: OutputFormatter, predictions: Predictions, options
         shape = formatter.scaling.factor.shape
         aligned = values.reshape(len(values), *shape) if values[0].numel() == shape.numel() else values
         values = formatter.scaling.inverse_transform(aligned)
+    if formatter.is_date:
+        return {"value": [format_datetime(float(each)) for each in values.double().flatten().nan_to_num()]}
     return {"value": json_values(_squeeze(values))}
 
 
@@ -189,7 +200,12 @@ def output_formatters(
         if head.has_metrics_output and output in formatters and target is not None:
             preprocessor = preparation.preprocessors.get(target.name)
             scaling = preprocessor.target_scaling if preprocessor is not None else None
-            formatters[output] = head_formatter(head, output, target, features, scaling)
+            formatter = head_formatter(head, output, target, features, scaling)
+            sources = [stored[name] for name in features.features[target.name].source_columns if stored.column(name)]
+            if formatter.about == "numbers" and len(sources) == 1:
+                is_date = sources[0].type == "datetime"
+                formatter = replace(formatter, unit=sources[0].unit, is_date=is_date)
+            formatters[output] = formatter
     return formatters
 
 

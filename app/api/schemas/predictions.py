@@ -25,6 +25,7 @@ class PredictedOutput(ResponseModel):
     target: str | None = Field(description="The column of the data that it was compared with.")
     loss: str | None
     labels: list[Label] | None = Field(description="What the probabilities belong to, in order.")
+    unit: str | None = Field(None, description="What stands beside each number of the target in the data, such as kg.")
 
 
 class Predicted(ResponseModel):

@@ -143,7 +143,7 @@ def test_a_tree_may_be_deep() -> None:
 
 def test_tensors() -> None:
     found = parse_values(required_column(shape=(2, 2)), [[1, 2], [3, 4.5]], [[0, 0], [0, 0]])
-    assert (found.dtype, found.shape) == (torch.float32, (2, 2, 2))
+    assert (found.dtype, found.shape) == (torch.float64, (2, 2, 2))
     assert parse_values(required_column(dtype="int64"), 3, 4).tolist() == [3, 4]
     assert parse_values(required_column(dtype="bool", shape=(1,)), [True]).tolist() == [[True]]
 
