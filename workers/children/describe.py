@@ -14,6 +14,7 @@ from workers.data.columns import ParsedColumn, RaggedTensor, SplitColumns
 from workers.data.files.content import MAX_UNPACKED_BYTES, Upload
 from workers.data.formats.catalog import FORMATS, resolve_format
 from workers.data.images.decoding import ZipImages
+from workers.data.notation.datetime_formats import format_datetime
 from workers.data.types.catalog import TYPE_CLASSES
 from workers.protocol.child_requests import DescribeRequest, DescribeResponse
 
@@ -44,7 +45,8 @@ def describe(upload: Upload) -> Description:
         for column in content.columns
     ]
     described = replace(content, columns=tuple(columns))
-    return Description(described.schema(), preview(first), (), kind)
+    dates = frozenset(column.name for column in columns if column.type == "datetime")
+    return Description(described.schema(), preview(first, dates), (), kind)
 
 
 def handle(request: DescribeRequest) -> DescribeResponse:
@@ -56,11 +58,14 @@ def handle(request: DescribeRequest) -> DescribeResponse:
     return DescribeResponse(schema, tuple(description.preview), description.problems, description.format)
 
 
-def preview(split: SplitColumns) -> list[dict[str, Any]]:
-    """Return the first rows and columns as JSON."""
+def preview(split: SplitColumns, dates: frozenset[str] = frozenset()) -> list[dict[str, Any]]:
+    """Return the first rows and columns as JSON; those of dates in ISO 8601."""
     rows = min(PREVIEW_ROWS, len(next(iter(split.values()))))
     shown = list(split.items())[:PREVIEW_COLUMNS]
-    return [{name: _preview_value(_value_at(column, row)) for name, column in shown} for row in range(rows)]
+    found = [{name: _preview_value(_value_at(column, row)) for name, column in shown} for row in range(rows)]
+    for row in found:
+        row |= {name: format_datetime(row[name]) for name in dates & row.keys() if row[name] is not None}
+    return found
 
 
 def _value_at(column: ParsedColumn, row: int) -> Any:

@@ -1,6 +1,6 @@
 """Types of Arrow: what a column's type says of its meaning, and its values without a loss."""
 
-import re
+from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
@@ -11,18 +11,29 @@ from workers.data.types.base import BaseColumnType
 from workers.data.types.texts import TextType
 from workers.data.types.values import MAX_EXACT_INTEGER, Values, as_list
 
-INDEX_NAME = re.compile(r"Unnamed: \d+(?:\.\d+)?|__index_level_\d+__")  # of pandas, where an index has no name
 UNITS_PER_SECOND = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
 
 
-def metadata_type(arrow: Any, values: Values) -> ColumnType | None:
-    """Return the type that Arrow gives a column: dates, and categories as dictionaries; `None` if it says nothing."""
+def metadata_types(schema: Any, columns: Mapping[str, Values]) -> dict[str, ColumnType]:
+    """Return the types that a schema of Arrow, and the metadata of pandas in it, give to columns."""
+    pandas = {column["name"]: column["pandas_type"] for column in (schema.pandas_metadata or {}).get("columns", ())}
+    found = {}
+    for field in schema:
+        if field.name in columns:
+            is_categorical = pandas.get(field.name) == "categorical"
+            kind = _metadata_type(field.type, is_categorical, columns[field.name])
+            found |= {field.name: kind} if kind is not None else {}
+    return found
+
+
+def _metadata_type(arrow: Any, is_categorical: bool, values: Values) -> ColumnType | None:
+    """Return the type of dates, and of categories as far as they are few; `None` if Arrow's type says nothing."""
     from pyarrow import types  # noqa: PLC0415 - half a second, and few uploads are Parquet
 
     if types.is_timestamp(arrow) or types.is_date(arrow):
         return "datetime"
-    is_category = types.is_dictionary(arrow) and len(set(as_list(values))) <= MAX_LABELS
-    return "category" if is_category else None
+    is_category = is_categorical or types.is_dictionary(arrow)
+    return "category" if is_category and len(set(as_list(values))) <= MAX_LABELS else None
 
 
 def has_time_zone(arrow: Any) -> bool:
@@ -35,8 +46,7 @@ def has_time_zone(arrow: Any) -> bool:
 def index_columns(schema: Any) -> frozenset[str]:
     """Return the columns of the index of pandas, as far as it is stored in columns."""
     metadata = schema.pandas_metadata or {}
-    saved = [name for name in metadata.get("index_columns", ()) if isinstance(name, str)]
-    return frozenset(name for name in schema.names if name in saved or INDEX_NAME.fullmatch(name))
+    return frozenset(name for name in metadata.get("index_columns", ()) if isinstance(name, str))
 
 
 def seconds(chunk: Any, kind: type[BaseColumnType] | None) -> Values:

@@ -13,7 +13,6 @@ from workers.data.files.content import Content, Upload
 from workers.data.files.lines import MAX_LINE_BYTES, read_lines
 from workers.data.files.problems import ProblemCollector, RowLocations, line_problem, refuse
 from workers.data.files.split_files import SplitFile, split_files
-from workers.data.formats.arrow_types import INDEX_NAME
 from workers.data.notation.spellings import Spellings, inexact_integer, leading_zero, may_group_by_points
 from workers.data.types.base import BaseColumnType
 from workers.data.types.numbers import NumberType, has_notation, is_one_number
@@ -94,9 +93,7 @@ class _TableReader:
     def _header(self, header: Sequence[str], file: str) -> list[str]:
         """Return the names of the columns; one without a name is called by its place."""
         names = [cell.strip() or f"column_{number}" for number, cell in enumerate(header, start=1)]
-        self._indexes |= {
-            name for name, cell in zip(names, header, strict=True) if not cell.strip() or INDEX_NAME.fullmatch(name)
-        }
+        self._indexes |= {name for name, cell in zip(names, header, strict=True) if not cell.strip()}
         if self._options.infer:
             _check_header(names, file)
         check_column_names(names, file)

@@ -15,7 +15,7 @@ from workers.data.formats.arrow_types import (
     exact_numbers,
     has_time_zone,
     index_columns,
-    metadata_type,
+    metadata_types,
     seconds,
 )
 from workers.data.types.arrays import TensorType
@@ -60,7 +60,7 @@ def read_parquet_table(files: Sequence[SplitFile], options: TableOptions) -> Tab
         locations,
         [each.split for each in files],
         spellings={field.name: {"true": 1, "false": 1} for field in fields if str(field.type) == "bool"},
-        types={field.name: kind for field in fields if (kind := metadata_type(field.type, joined[field.name]))},
+        types=metadata_types(schema, joined),
         units={field.name: UTC for field in fields if has_time_zone(field.type)},
         indexes=index_columns(schema),
     )

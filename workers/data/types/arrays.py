@@ -11,10 +11,10 @@ from torch import Tensor
 from app.spec.data.columns import Column, ColumnType
 from workers.data.columns import RaggedTensor
 from workers.data.files.problems import format_value
-from workers.data.types.base import JsonColumnType, ProblemSink, Statistics, ValueLimits
+from workers.data.types.base import JsonColumnType, ProblemSink, Statistics, ValueLimits, split_list
 from workers.data.types.numbers import MAX_FLOAT32
 from workers.data.types.statistics import summarize
-from workers.data.types.values import Values, as_array, as_list, narrow_floats
+from workers.data.types.values import Values, as_array, as_list, narrow_floats, number_array
 
 Array = np.ndarray[Any, Any]
 INTEGER_DTYPES = frozenset({"int64", "int32", "uint8"})
@@ -86,6 +86,15 @@ class SeriesType(JsonColumnType):
     """Rows of numbers (length, …), empty where the series is missing: float32, or float64 if that lacks digits."""
 
     families = frozenset({np.ndarray})
+
+    @classmethod
+    def decode(cls, text: str) -> object:
+        """Return the list in a cell: JSON, or numbers between `|`, `;`, commas or blanks; `None` for an empty cell."""
+        value = super().decode(text)
+        try:
+            return number_array(list(map(float, split_list(value)))) if isinstance(value, str) else value
+        except ValueError:
+            return value
 
     @classmethod
     def draft(cls, name: str, kind: ColumnType, values: Values, cell_format: str | None = None) -> Column:

@@ -10,6 +10,7 @@ from workers.data.columns import ParsedColumn
 from workers.data.types.values import Values, compact_if_valid, count_missing, parse_json
 
 Statistics = dict[str, Any]
+LIST_MARKS = "|;,"
 BAD_CELL_HINT = 'leave the cell empty if the value is missing, or register the data set with "on_bad": "missing"'
 
 
@@ -83,3 +84,9 @@ class JsonColumnType(BaseColumnType):
             return compact_if_valid(parse_json(text)) if text.strip() else None
         except ValueError:
             return text
+
+
+def split_list(text: str) -> list[str]:
+    """Return the items of a list in a cell that is not JSON: between `|`, or else `;`, or else commas, or blanks."""
+    mark = next((mark for mark in LIST_MARKS if mark in text), None)
+    return [item for each in text.split(mark) if (item := each.strip())]

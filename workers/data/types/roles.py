@@ -17,11 +17,14 @@ from workers.data.types.values import MISSING_VALUES, Values, count_cells, is_in
 
 MIN_ROWS = 20  # rows from which the values of a column can say that it tells nothing
 READ_TYPES = frozenset({"number", "datetime", "category", "text"})  # of which the values are looked at
+MAX_SNIFFED_ROWS = 1000
+LIST_MARK = "|"
 MAX_NAMED_COLUMNS = 8  # with a warning each; of more, one names them
 MAX_IDENTIFIER_LENGTH = 36  # characters, as a UUID has
 ADDRESS_SHARE = 0.99  # of the texts of a column of addresses
 HEXADECIMAL = re.compile(r"[0-9a-fA-F]{32,128}")
 URL = re.compile(r"(?:[a-z][a-z0-9+.-]*://|www\.)\S+", re.IGNORECASE)
+INDEX_NAME = re.compile(r"Unnamed: \d+(?:\.\d+)?|__index_level_\d+__")  # of pandas, where an index has no name
 NUMERIC_START = re.compile(rf"[(\s]*[{SIGNS}]?\s*(?:{CURRENCY})?\s*\d")
 EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
 
@@ -59,7 +62,8 @@ def ignored_columns(
     """
     reasons = {}
     for column in columns:
-        reason = _reason(column, stored[column.name], row_counts, column.name in indexes)
+        is_unnamed = column.name in indexes or INDEX_NAME.fullmatch(column.name) is not None
+        reason = _reason(column, stored[column.name], row_counts, is_unnamed)
         if reason is not None:
             reasons[column.name] = reason
     return reasons
@@ -197,6 +201,11 @@ def _word_notes(column: Column, values: Values) -> list[Problem]:
         )
         hint = f"{meant}; write numbers in one format and one unit to have them read as numbers"
         return [Problem(_pointer(column), "digits_as_words", detail, hint)]
+    first = [value for value in values[:MAX_SNIFFED_ROWS] if isinstance(value, str)]
+    if sum(LIST_MARK in value for value in first) > len(first) / 2:
+        detail = f'column "{name}": cells such as "{next(value for value in first if LIST_MARK in value)}" may be lists'
+        hint = f'"types": {{"{name}": "words"}} reads lists; {meant}'
+        return [Problem(_pointer(column), "lists_as_words", detail, hint)]
     if word := next((label for label in column.labels or () if label.lower() in MISSING_VALUES), None):
         detail = f'column "{name}": "{word}" is a word like the others, for among words only empty cells are missing'
         hint = f"leave the cells empty if the value is missing; {meant}"

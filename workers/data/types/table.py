@@ -251,15 +251,15 @@ def _infer(
     columns, warnings = spell_labels(columns, _spellings(table, columns))
     _check_labels(columns)
     warnings += problems.warnings()
-    for column in columns:
-        is_pointed = column.name in table.pointed
-        warnings += column_notes(column, table.columns[column.name], given, source.formats or {}, is_pointed)
     readable = [name for name in table.columns if name != target and name not in unread]
     undecided = [column for column in columns if column.name in readable and column.name not in given]
     reasons = ignored_columns(undecided, stored, table.locations.row_counts, table.indexes)
     if reasons.keys() >= set(readable):
         reasons = {}  # nothing else is there to learn from
     columns = [column.model_copy(update={"ignored": reasons.get(column.name)}) for column in columns]
+    for column in (each for each in columns if each.ignored is None):
+        is_pointed = column.name in table.pointed
+        warnings += column_notes(column, table.columns[column.name], given, source.formats or {}, is_pointed)
     inputs = tuple(name for name in readable if name not in reasons)
     return Content(
         tuple(columns),

@@ -6,7 +6,15 @@ from collections.abc import Sequence
 from app.spec.data.columns import MAX_LABELS, Column
 from workers.data.columns import StringColumn, WordListColumn
 from workers.data.files.problems import format_value, refuse
-from workers.data.types.base import BaseColumnType, JsonColumnType, ProblemSink, Statistics, ValueLimits
+from workers.data.types.base import (
+    LIST_MARKS,
+    BaseColumnType,
+    JsonColumnType,
+    ProblemSink,
+    Statistics,
+    ValueLimits,
+    split_list,
+)
 from workers.data.types.numbers import MAX_CATEGORIES, NULL_HINT
 from workers.data.types.statistics import MAX_LABEL_LENGTH, count_words, summarize_lengths, unique_words
 from workers.data.types.values import BOOLEAN_VALUES, Values, as_list, format_number, parse_texts
@@ -93,6 +101,14 @@ class WordsType(JsonColumnType):
     """A list of words per row; an empty one where it is missing."""
 
     families = frozenset({tuple})
+
+    @classmethod
+    def decode(cls, text: str) -> object:
+        """Return the list in a cell: JSON, or words between `|`, `;` or commas; `None` for an empty cell."""
+        value = super().decode(text)
+        if not isinstance(value, str):
+            return value
+        return tuple(split_list(value)) if any(mark in value for mark in LIST_MARKS) else (value.strip(),)
 
     @classmethod
     def parse(
