@@ -121,6 +121,13 @@ ParsedColumn = (
 SplitColumns = Mapping[str, ParsedColumn]  # the columns of one split by name, all with the same number of rows
 
 
+def slice_rows(column: ParsedColumn, start: int, stop: int) -> ParsedColumn:
+    """Return a stored column with consecutive rows alone."""
+    if isinstance(column, Tensor | Sequence):
+        return column[start:stop]
+    return column.take(torch.arange(start, stop))
+
+
 def select_rows(column: ParsedColumn, rows: Tensor) -> ParsedColumn:
     """Return a stored column with these rows alone; `rows` is int64."""
     if isinstance(column, Tensor):

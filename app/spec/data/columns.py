@@ -57,7 +57,8 @@ DATETIME_FORMATS: dict[str, str] = {
     "epoch ns": "Nanoseconds since 1970; never detected.",
 }
 if TYPE_CHECKING:
-    ColumnType = CellFormat = str
+    ColumnType = str
+    CellFormat = str
 else:
     ColumnType = Literal[tuple(COLUMN_TYPES)]
     CellFormat = Literal[(*NUMBER_FORMATS, *DATETIME_FORMATS)]

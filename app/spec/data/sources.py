@@ -1,13 +1,13 @@
 """The data section of a job, and the sources of data sets."""
 
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal, Self
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, model_validator
 
 from app.ids import DATASET_ID_PATTERN
 from app.spec.base import Name, Probability, SpecModel, validation_error
 from app.spec.data.base_feature import SCALE_DESCRIPTION, Scale
-from app.spec.data.columns import CellFormat, Column, ColumnName, ColumnType, DataSchema
+from app.spec.data.columns import DATETIME_FORMATS, CellFormat, Column, ColumnName, ColumnType, DataSchema
 from app.spec.data.features import Features
 from app.spec.data.images.transforms import TrainingTransforms, Transforms
 from app.spec.data.torchvision_datasets import TORCHVISION_SCHEMAS
@@ -149,6 +149,26 @@ class UploadSource(SpecModel):
     sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | None = Field(
         None, description="The expected SHA-256 of the content."
     )
+
+    @property
+    def column_types(self) -> dict[str, ColumnType]:
+        """The types that the user gave to columns: by name, or by the format of their cells."""
+        by_format = {name: _format_type(each) for name, each in (self.formats or {}).items()}
+        return {**by_format, **(self.types or {})}
+
+    @model_validator(mode="after")
+    def _formats_fit_types(self) -> Self:
+        for name, each in (self.formats or {}).items():
+            if self.column_types[name] != _format_type(each):
+                detail = (
+                    f'column "{name}" has the type {self.column_types[name]}, and a format of {_format_type(each)}s'
+                )
+                raise validation_error("contradiction", detail, "leave one of them out")
+        return self
+
+
+def _format_type(cell_format: str) -> ColumnType:
+    return "datetime" if cell_format in DATETIME_FORMATS else "number"
 
 
 DatasetSource = Annotated[BuiltinSource | TorchvisionSource | UploadSource, Field(discriminator="kind")]

@@ -117,7 +117,9 @@ def _month(dates: Array) -> Array:
 
 
 def _day(dates: Array) -> Array:
-    return (dates.astype("datetime64[D]") - dates.astype("datetime64[M]").astype("datetime64[D]")).astype(np.int64) + 1
+    first: Array = dates.astype("datetime64[M]").astype("datetime64[D]")
+    days: Array = (dates.astype("datetime64[D]") - first).astype(np.int64)
+    return days + 1
 
 
 # Part → integers of dates in datetime64[s].

@@ -17,7 +17,7 @@ UNITS_PER_SECOND = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
 def metadata_types(schema: Any, columns: Mapping[str, Values]) -> dict[str, ColumnType]:
     """Return the types that a schema of Arrow, and the metadata of pandas in it, give to columns."""
     pandas = {column["name"]: column["pandas_type"] for column in (schema.pandas_metadata or {}).get("columns", ())}
-    found = {}
+    found: dict[str, ColumnType] = {}
     for field in schema:
         if field.name in columns:
             is_categorical = pandas.get(field.name) == "categorical"

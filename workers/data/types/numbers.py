@@ -192,7 +192,7 @@ def spell_labels(
     spelt, warnings = [], []
     for column in columns:
         cells = spellings.get(column.name)
-        if column.type != "number" or column.labels is None or cells is None:
+        if column.type != "number" or column.labels is None or not cells:
             spelt.append(column)
             continue
         by_value: dict[float, Counter[str]] = {}

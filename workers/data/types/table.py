@@ -5,15 +5,14 @@ from dataclasses import dataclass, field
 from re import sub
 from typing import cast
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from app.errors import InvalidInput, Problem
-from app.spec.data.columns import DATETIME_FORMATS, Column, ColumnType, DataSchema, DecidedBy
+from app.spec.data.columns import Column, ColumnType, DataSchema, DecidedBy
 from app.spec.data.sources import UploadSource
 from app.spec.problems import did_you_mean, json_pointer
-from workers.data.columns import ParsedColumn, SplitColumns
+from workers.data.columns import ParsedColumn, SplitColumns, slice_rows
 from workers.data.files.content import MAX_UNPACKED_BYTES, Content, Upload
 from workers.data.files.problems import RowLocations, ValueProblems, abbreviate, refuse
 from workers.data.types.base import BAD_CELL_HINT, BaseColumnType, ProblemSink
@@ -21,8 +20,8 @@ from workers.data.types.catalog import TYPE_CLASSES, infer_type
 from workers.data.types.datetimes import check_written_dates
 from workers.data.types.numbers import spell_labels
 from workers.data.types.roles import column_notes, ignored_columns, ignored_warnings
-from workers.data.types.texts import count_spellings
-from workers.data.types.values import Values, count_cells
+from workers.data.types.texts import written_numbers
+from workers.data.types.values import Values
 
 TARGET_NAMES = ("label", "target", "y", "labels", "tags")
 MAX_COLUMNS = 10_000
@@ -63,7 +62,7 @@ class TableOptions:
         """Return the types of a stored schema; for new content, those that the user gave."""
         if upload.known_schema is not None:
             return cls.for_columns(upload.known_schema.columns, upload.limit)
-        return cls(given_types(upload.source), upload.source.formats or {}, limit=upload.limit)
+        return cls(upload.source.column_types, upload.source.formats or {}, limit=upload.limit)
 
 
 @dataclass(frozen=True)
@@ -120,19 +119,6 @@ def check_same_columns(names: Sequence[str], others: Sequence[str], place: str) 
     if differing := sorted(set(names) ^ set(others)):
         detail = f"the files differ in these columns: {', '.join(differing[:10])}"
         refuse("columns_differ", detail, "give all of them the same columns", place)
-
-
-def given_types(source: UploadSource) -> dict[str, ColumnType]:
-    """Return the types that the user gave, also by the format of a column's cells."""
-    by_format = {
-        name: "datetime" if each in DATETIME_FORMATS else "number" for name, each in (source.formats or {}).items()
-    }
-    types = {**by_format, **(source.types or {})}
-    for name, kind in by_format.items():
-        if types[name] != kind:
-            detail = f'column "{name}" has the type "{types[name]}", and a format of the type "{kind}"'
-            refuse("contradiction", detail, "leave one of them out", name)
-    return types
 
 
 def build_content(
@@ -227,11 +213,10 @@ def _infer(
 ) -> Content:
     problems = TableProblems(table, source.on_bad)
     target = _target(table.names, source, default_target)
-    given = given_types(source)
-    for field_name, names in (("types", source.types), ("formats", source.formats)):
-        unknown = next((name for name in names or () if name not in table.columns), None)
-        if unknown is not None:
-            refuse("unknown_column", f'the table has no column "{unknown}"', f'it is named in "{field_name}"')
+    given = source.column_types
+    unknown = next((name for name in given if name not in table.columns), None)
+    if unknown is not None:
+        refuse("unknown_column", f'the table has no column "{unknown}"', 'it is named in "types" or "formats"')
     stored: dict[str, ParsedColumn] = {}
     columns: list[Column] = []
     for name, values in table.columns.items():
@@ -248,7 +233,8 @@ def _infer(
             _report_missing_targets(stored[name], name, problems)
     problems.raise_if_any()
     columns = [TYPE_CLASSES[draft.type].describe(draft, stored[draft.name]) for draft in columns]
-    columns, warnings = spell_labels(columns, _spellings(table, columns))
+    cells = {column.name: written_numbers(column, table.columns[column.name]) for column in columns}
+    columns, warnings = spell_labels(columns, {**cells, **table.spellings})
     _check_labels(columns)
     warnings += problems.warnings()
     readable = [name for name in table.columns if name != target and name not in unread]
@@ -268,17 +254,6 @@ def _infer(
         target if inputs else None,
         (*ignored_warnings(columns), *warnings),
     )
-
-
-def _spellings(table: Table, columns: Sequence[Column]) -> dict[str, Mapping[str, int]]:
-    """Return the different cells of the columns of numbers, as far as they were written otherwise than numbers are."""
-    found = dict(table.spellings)
-    for column in columns:
-        values = table.columns[column.name]
-        if column.type == "number" and column.name not in found and not isinstance(values, np.ndarray):
-            counts = count_cells(values) if column.format is not None else count_spellings(values)
-            found |= {column.name: counts} if counts else {}
-    return found
 
 
 def _target(names: Sequence[str], source: UploadSource, default: str | None) -> str | None:
@@ -320,12 +295,6 @@ def _split(stored: Mapping[str, ParsedColumn], table: Table) -> dict[str, SplitC
     splits: dict[str, SplitColumns] = {}
     start = 0
     for split, count in zip(table.splits, table.locations.row_counts, strict=True):
-        splits[split] = {name: _slice_rows(column, start, start + count) for name, column in stored.items()}
+        splits[split] = {name: slice_rows(column, start, start + count) for name, column in stored.items()}
         start += count
     return splits
-
-
-def _slice_rows(column: ParsedColumn, start: int, stop: int) -> ParsedColumn:
-    if isinstance(column, Tensor | Sequence):
-        return column[start:stop]
-    return column.take(torch.arange(start, stop))

@@ -3,6 +3,8 @@
 from collections import Counter
 from collections.abc import Sequence
 
+import numpy as np
+
 from app.spec.data.columns import MAX_LABELS, Column
 from workers.data.columns import StringColumn, WordListColumn
 from workers.data.files.problems import format_value, refuse
@@ -17,7 +19,7 @@ from workers.data.types.base import (
 )
 from workers.data.types.numbers import MAX_CATEGORIES, NULL_HINT
 from workers.data.types.statistics import MAX_LABEL_LENGTH, count_words, summarize_lengths, unique_words
-from workers.data.types.values import BOOLEAN_VALUES, Values, as_list, format_number, parse_texts
+from workers.data.types.values import BOOLEAN_VALUES, Values, as_list, count_cells, format_number, parse_texts
 
 MAX_WORDS_PER_CATEGORY = 3  # in each of the few different texts of a small table that is a choice
 BOOLEAN_LABELS = frozenset({"0", "1"})
@@ -106,8 +108,8 @@ class WordsType(JsonColumnType):
     def decode(cls, text: str) -> object:
         """Return the list in a cell: JSON, or words between `|`, `;` or commas; `None` for an empty cell."""
         value = super().decode(text)
-        if not isinstance(value, str):
-            return value
+        if not isinstance(value, str) or value.lstrip().startswith(("[", "{")):
+            return value  # JSON, or meant to be
         return tuple(split_list(value)) if any(mark in value for mark in LIST_MARKS) else (value.strip(),)
 
     @classmethod
@@ -150,11 +152,18 @@ def as_text(value: object) -> str | None:
     return value if isinstance(value, str) else format_number(value) if isinstance(value, int | float) else None
 
 
-def count_spellings(values: Values) -> dict[str, int]:
-    """Return the texts of numbers, true and false with their counts; none if there are too many for labels."""
+def written_numbers(column: Column, values: Values) -> dict[str, int]:
+    """Return how the numbers of a column are written, with counts; nothing if they are too many for labels, or floats.
+
+    Booleans are written as in JSON.
+    """
+    if column.type != "number" or isinstance(values, np.ndarray):
+        return {}
+    if column.format is not None:
+        return count_cells(values)
     counts: Counter[str] = Counter()
-    for value in values:
-        if (text := as_text(value)) is not None:
+    for text in map(as_text, values):
+        if text is not None:
             counts[text] += 1
             if len(counts) > MAX_LABELS:
                 return {}
