@@ -160,9 +160,8 @@ class UploadSource(SpecModel):
     def _formats_fit_types(self) -> Self:
         for name, each in (self.formats or {}).items():
             if self.column_types[name] != _format_type(each):
-                detail = (
-                    f'column "{name}" has the type {self.column_types[name]}, and a format of {_format_type(each)}s'
-                )
+                kinds = f"the type {self.column_types[name]}, and a format of a {_format_type(each)}"
+                detail = f'column "{name}" has {kinds}'
                 raise validation_error("contradiction", detail, "leave one of them out")
         return self
 

@@ -76,7 +76,7 @@ def exact_numbers(chunk: Any, kind: type[BaseColumnType] | None) -> Values:
         .cast("float64", safe=False)
         .to_numpy(zero_copy_only=False)
     )
-    if kind is None and (np.abs(numbers) > MAX_EXACT_INTEGER).any():
+    if kind is None and (np.abs(numbers) >= MAX_EXACT_INTEGER).any():
         values = [as_integer(value) for value in chunk.to_pylist()]
         if any(isinstance(value, int) and int(float(value)) != value for value in values):
             return values

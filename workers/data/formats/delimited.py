@@ -274,7 +274,7 @@ def _unquote(cell: str) -> str:
 
 def _has_inexact(numbers: "array[float]") -> bool:
     """Return whether float64 may lack digits of whole numbers."""
-    return bool(numbers) and bool((np.abs(np.frombuffer(numbers)) > MAX_EXACT_INTEGER).any())
+    return bool(numbers) and bool((np.abs(np.frombuffer(numbers)) >= MAX_EXACT_INTEGER).any())
 
 
 def _is_finite_number(cell: str) -> bool:
