@@ -55,12 +55,8 @@ class _CategoricalPreprocessor(Preprocessor[ColumnFeatureType, None]):
         return codes
 
     def _words(self, split: SplitColumns) -> list[str | None]:
-        """Return a column of words; numbers as the schema's labels are spelt, NaN is missing."""
-        values = column_values(split, self.feature.column)
-        if not isinstance(values, Tensor):
-            return list(cast(Iterable[str | None], values))
-        numbers = values.double().tolist()
-        return [None if value != value else self.spellings.get(value, f"{value:g}") for value in numbers]  # noqa: PLR0124 - NaN
+        """Return a column of words; numbers as the schema's labels are spelt."""
+        return as_strings(column_values(split, self.feature.column), self.spellings)
 
     def _word_lists(self, split: SplitColumns) -> WordListColumn:
         return cast(WordListColumn, column_values(split, self.feature.column))
@@ -112,6 +108,14 @@ class LabelsPreprocessor(_CategoricalPreprocessor[LabelsFeature]):
         for row, words in enumerate(lists):
             labels[row, self._encode(words)] = 1.0
         return {self.name: labels}
+
+
+def as_strings(values: ParsedColumn, spellings: Mapping[float, str] | None = None) -> list[str | None]:
+    """Return a column of words; numbers as they are spelt in a schema's labels, NaN is missing."""
+    if not isinstance(values, Tensor):
+        return list(cast(Iterable[str | None], values))
+    spelt = spellings or {}
+    return [None if value != value else spelt.get(value, f"{value:g}") for value in values.double().tolist()]  # noqa: PLR0124 - NaN
 
 
 def _check_lengths(name: str, lists: WordListColumn, other: str, values: ParsedColumn) -> None:

@@ -52,7 +52,7 @@ def read_tsv_table(files: Sequence[SplitFile], options: TableOptions) -> Table:
 
 
 def _content(table: Table, upload: Upload) -> Content:
-    return build_content(table, upload, default_target=table.names[-1])
+    return build_content(table, upload)
 
 
 def _read(files: Sequence[SplitFile], options: TableOptions, delimiter: str) -> Table:

@@ -201,7 +201,7 @@ def _parse_known(table: Table, schema: DataSchema, source: UploadSource) -> Cont
     problems = TableProblems(table, source.on_bad)
     stored = {column.name: problems.parse(column) for column in schema.columns}
     problems.raise_if_any()
-    return Content(schema.columns, _split(stored, table), schema.inputs, schema.target)
+    return Content(schema.columns, _split(stored, table), schema.inputs, schema.target, schema.guessed_target)
 
 
 def _infer(
@@ -246,14 +246,12 @@ def _infer(
     for column in (each for each in columns if each.ignored is None):
         is_pointed = column.name in table.pointed
         warnings += column_notes(column, table.columns[column.name], given, source.formats or {}, is_pointed)
+    warnings = [*ignored_warnings(columns), *warnings]
     inputs = tuple(name for name in readable if name not in reasons)
-    return Content(
-        tuple(columns),
-        _split(stored, table),
-        inputs or tuple(table.columns),
-        target if inputs else None,
-        (*ignored_warnings(columns), *warnings),
-    )
+    if not inputs:
+        return Content(tuple(columns), _split(stored, table), tuple(table.columns), warnings=tuple(warnings))
+    guessed = target not in (source.target, default_target, *TARGET_NAMES)
+    return Content(tuple(columns), _split(stored, table), inputs, target, guessed, tuple(warnings))
 
 
 def _target(names: Sequence[str], source: UploadSource, default: str | None) -> str | None:
