@@ -16,7 +16,7 @@ from app.spec.data.sources import DATASET_SCHEMAS, Data
 from app.spec.network.network import Network
 from app.spec.network.validation import check_network
 from app.spec.problems import did_you_mean, from_validation
-from app.spec.splits import SplitPlan, class_column, split_plan, split_problems, without_split_columns
+from app.spec.splits import SplitPlan, class_column, split_plan, split_problems, split_warnings, without_split_columns
 from app.spec.timestamps import Timestamp
 from app.spec.training.losses import BaseLoss, target_task
 from app.spec.training.objective import Head, Objective, head_pointer, objective_changes, objective_problems
@@ -140,7 +140,7 @@ def check_job(job: JobSpec, stored: DataSchema, max_nodes: int) -> list[Problem]
 def job_column_roles(job: JobSpec, stored: DataSchema, resolved: ResolvedFeatures) -> list[ColumnRole]:
     """Return what the job makes of each stored column."""
     read = job.model.input_names(job.data.inputs or resolved.schema.inputs)
-    return column_roles(stored, resolved, read, job.data.features or {})
+    return column_roles(without_split_columns(job.data, stored), resolved, read, job.data.features or {})
 
 
 def job_warnings(job: JobSpec, stored: DataSchema, roles: Sequence[ColumnRole]) -> list[Problem]:
@@ -155,7 +155,7 @@ def job_warnings(job: JobSpec, stored: DataSchema, roles: Sequence[ColumnRole]) 
         head.has_metrics_output and not head.target for head in job.objective.all_heads().values()
     ):
         warnings += guessed_target_warnings(job.data.target, stored)
-    return warnings
+    return warnings + split_warnings(split_plan(job.data, stored.rows), job.data, stored)
 
 
 def _compared_columns(

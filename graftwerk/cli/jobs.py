@@ -19,6 +19,7 @@ from graftwerk.cli.output import (
     print_column_roles,
     print_json,
     print_result,
+    print_splits,
     print_table,
     print_warnings,
 )
@@ -81,6 +82,7 @@ def validate(ctx: typer.Context, spec: SpecFile, as_json: AsJson = False) -> Non
     else:
         out().print(Text.assemble(("valid", "green"), _parameter_count(report)))
         print_column_roles(report)
+        print_splits(report)
         print_warnings(report)
 
 
@@ -118,6 +120,7 @@ def show(ctx: typer.Context, job_id: JobId, as_json: AsJson = False) -> None:
     if position:
         out().print(position)
     print_column_roles(job.document)
+    print_splits(job.document)
     print_warnings(job.document)
     for saved in checkpoints:
         out().print(f"checkpoint {saved.id} at step {saved.step}{' (final)' if saved.final else ''}")

@@ -93,6 +93,13 @@ def print_column_roles(document: Mapping[str, Any]) -> None:
         print_table(("COLUMN", "TYPE", "ROLE", "BECOMES", "DECIDED BY"), [_role_row(role) for role in roles])
 
 
+def print_splits(document: Mapping[str, Any]) -> None:
+    """Print how many rows a job trains on, and which it holds out."""
+    for role, split in (document.get("splits") or {}).items():
+        rows = "" if split["rows"] is None else f"{split['rows']:,} rows: "
+        out().print(f"{role}: {rows}{split['how']}", markup=False)
+
+
 def _role_row(role: Mapping[str, Any]) -> tuple[str, ...]:
     settings = ", ".join(f"{name} {value}" for name, value in (role.get("settings") or {}).items())
     feature = f"{role['feature']}: {role['kind']}" + (f" ({settings})" if settings else "")

@@ -195,8 +195,9 @@ def assemble(
     loading = LoadingStrategy(loaders, job.data.loading == "streamed")
     if not loading.always_stream:
         data = data.to_device_if_fits(device, max_resident_bytes(device))
-    sampler, validation = _build_sampler(job, data)
-    test = loading.evaluation_examples(_in_evaluation_order(job, data.test))
+    sampler = _build_sampler(job, data.train)
+    validation, test = (loading.evaluation_examples(rows, job.data.bucket) for rows in (data.validation, data.test))
+    final_test = FinalTest(test, objective.heads, precision, plan, saver.store, saver.workdir) if test else None
     total_steps = plan.total_steps(sampler.steps_per_epoch)
     mixing = _build_mixing(job, columns, data.train)
     source = loading.batch_source(data.train, sampler, device, total_steps, mixing)
@@ -211,10 +212,8 @@ def assemble(
         objective=objective.loss,
         heads=objective.heads,
         train=data.train,
-        validation=loading.evaluation_examples(validation),
-        test=FinalTest(test, objective.heads, precision, plan, saver.store, saver.workdir)
-        if test is not None
-        else None,
+        validation=validation,
+        test=final_test,
         earlier_checkpoints=earlier_checkpoints,
         sampler=sampler,
         state=state,
@@ -268,17 +267,12 @@ def _build_state(
     )
 
 
-def _build_sampler(job: JobSpec, data: TrainingData) -> tuple[Sampler, ExampleSet | None]:
-    """Return the sampler of the training rows, and the validation rows (sorted by length for buckets)."""
+def _build_sampler(job: JobSpec, train: ExampleSet) -> Sampler:
     plan = job.training
-    sampler = Sampler(plan.seed, len(data.train), plan.batch_size, plan.accumulate, plan.drop_last, data.train.device)
-    if (bucket := job.data.bucket) is not None:
-        sampler.lengths = data.train.lengths(bucket)
-    return sampler, _in_evaluation_order(job, data.validation)
-
-
-def _in_evaluation_order(job: JobSpec, rows: ExampleSet | None) -> ExampleSet | None:
-    return rows if rows is None or job.data.bucket is None else rows.sorted_by_length(job.data.bucket)
+    sampler = Sampler(plan.seed, len(train), plan.batch_size, plan.accumulate, plan.drop_last, train.device)
+    if job.data.bucket is not None:
+        sampler.lengths = train.lengths(job.data.bucket)
+    return sampler
 
 
 def _build_mixing(job: JobSpec, columns: Mapping[str, Column | None], rows: ExampleSet) -> Mixing | None:

@@ -20,6 +20,5 @@ def build_data(
     )
     assert not resolved.problems
     inputs = tuple(data.get("inputs", resolved.schema.inputs))
-    return build_training_data(
-        loaded, stored, resolved, inputs=inputs, targets=tuple(resolved.targets.values()), plan=SplitPlan(split), seed=seed
-    )
+    targets, plan = tuple(resolved.targets.values()), SplitPlan(split)
+    return build_training_data(loaded, stored, resolved, inputs=inputs, targets=targets, plan=plan, seed=seed)
