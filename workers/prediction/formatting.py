@@ -33,7 +33,6 @@ class OutputFormatter:
     target: str | None = None  # the column that the output was compared with
     loss: str | None = None
     labels: tuple[Label, ...] = ()  # of the classes from 0 on; classes beyond them are numbers
-    scaling: Scaling | None = None  # of the target
     aligned_input: str | None = None  # the input of any length that has a prediction for each of its places
 
     def describe(self) -> RowFields:
@@ -148,12 +147,9 @@ def _number_fields(formatter: OutputFormatter, predictions: Predictions, options
     """Return numbers, in the units of the data."""
     if options.outputs == ("raw",):
         return {}
-    values = predictions.predicted.float()
-    if formatter.scaling is not None:
-        shape = formatter.scaling.factor.shape
-        aligned = values.reshape(len(values), *shape) if values[0].numel() == shape.numel() else values
-        values = formatter.scaling.inverse_transform(aligned)
-    return {"value": json_values(_squeeze(values))}
+    scaling = formatter.decoder.scaling if formatter.decoder is not None else None
+    dtype = scaling.factor.dtype if scaling is not None else torch.float32  # timestamps, say, need more digits
+    return {"value": json_values(_squeeze(predictions.predicted.to(dtype)))}
 
 
 def _squeeze(values: Tensor) -> Tensor:
@@ -197,7 +193,7 @@ def head_formatter(
     head: Head, output: str, target: Column, features: ResolvedFeatures, scaling: Scaling | None = None
 ) -> OutputFormatter:
     """Return how an output is written that a head compares with a target."""
-    decoder, feature = build_decoder(head, target, output), features.features[target.name]
+    decoder, feature = build_decoder(head, target, output, scaling=scaling), features.features[target.name]
     about: TaskType = (
         "tags" if isinstance(feature, TagsFeature) and decoder.task_type == "classes" else decoder.task_type
     )
@@ -211,7 +207,6 @@ def head_formatter(
         target=target.name,
         loss=head.loss.kind,
         labels=labels if about != "numbers" else (),
-        scaling=scaling if about == "numbers" else None,
         aligned_input=_aligned_input(target.name, features),
     )
 

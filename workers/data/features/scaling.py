@@ -53,7 +53,7 @@ class Scaling:
 
     def inverse_transform(self, values: Tensor) -> Tensor:
         """Return scaled values as they were before."""
-        return values * self.factor + self.shift
+        return values * self.factor.to(values.device) + self.shift.to(values.device)
 
 
 def apply_scaling(scaling: Scaling | None, values: Tensor) -> Tensor:

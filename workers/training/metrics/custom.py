@@ -115,8 +115,8 @@ def _ranks(values: Tensor) -> Tensor:
     return ranks[places]
 
 
-class Perplexity(Metric):
-    """The exponential of the mean cross entropy; torchmetrics' takes memory for several copies of the scores."""
+class LogLoss(Metric):
+    """The mean negative log-likelihood of the true classes; torchmetrics only has its exponential."""
 
     total: Tensor
     count: Tensor
@@ -133,5 +133,21 @@ class Perplexity(Metric):
 
     def compute(self) -> Tensor:
         """Return the metric: a scalar."""
-        perplexity: Tensor = (self.total / self.count).exp()
-        return perplexity
+        return self.total / self.count
+
+
+class Perplexity(LogLoss):
+    """The exponential of the log loss; torchmetrics' takes memory for several copies of the scores."""
+
+    def compute(self) -> Tensor:
+        """Return the metric: a scalar."""
+        return super().compute().exp()
+
+
+class BinaryLogLoss(LogLoss):
+    """The mean negative log-likelihood of yes and no."""
+
+    def update(self, probabilities: Tensor, target: Tensor) -> None:
+        """Take a batch into account: probabilities of yes (M), in float64, and 0 or 1 (M)."""
+        self.total = self.total + functional.binary_cross_entropy(probabilities, target.double(), reduction="sum")
+        self.count = self.count + len(target)
