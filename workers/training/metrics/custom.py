@@ -12,6 +12,8 @@ import workers.torch_setup  # noqa: F401 - comes before torchmetrics, which impo
 from torchmetrics import Metric, classification, regression
 from torchmetrics.utilities.data import dim_zero_cat
 
+MIN_LOG = -100.0
+
 
 def _nan(like: Tensor) -> Tensor:
     return torch.full((), torch.nan, dtype=torch.float64, device=like.device)
@@ -149,5 +151,6 @@ class BinaryLogLoss(LogLoss):
 
     def update(self, probabilities: Tensor, target: Tensor) -> None:
         """Take a batch into account: probabilities of yes (M), in float64, and 0 or 1 (M)."""
-        self.total = self.total + functional.binary_cross_entropy(probabilities, target.double(), reduction="sum")
+        likelihood = torch.where(target == 1, probabilities, 1 - probabilities)
+        self.total = self.total - likelihood.log().clamp(min=MIN_LOG).sum()  # as torch's BCELoss
         self.count = self.count + len(target)
