@@ -26,6 +26,11 @@ class FoldFigure:
     std: float
     values: Sequence[float]  # in the order of the folds; NaN for a fold that has none
 
+    def as_dict(self) -> dict[str, Any]:
+        """Return the figure as JSON: null for what is no number."""
+        mean, std, *values = (each if math.isfinite(each) else None for each in (self.mean, self.std, *self.values))
+        return {"mean": mean, "std": std, "values": values}
+
 
 @dataclass(frozen=True)
 class Folds:

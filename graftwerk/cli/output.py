@@ -98,7 +98,7 @@ def print_folds(folds: Folds, as_json: bool) -> None:
     """Print the jobs of a cross-validation, and the mean and the deviation of what has succeeded."""
     figures = folds.summary()
     if as_json:
-        summary = {name: {"mean": each.mean, "std": each.std, "values": each.values} for name, each in figures.items()}
+        summary = {name: figure.as_dict() for name, figure in figures.items()}
         print_json({"fold_group": folds.group, "jobs": [job.document for job in folds.jobs], "summary": summary})
         return
     out().print(f"fold_group {folds.group}", markup=False)
