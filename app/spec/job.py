@@ -94,7 +94,9 @@ def resolve_job_features(job: JobSpec, stored: DataSchema) -> ResolvedFeatures:
         if column is not None:
             pointer = f"{head_pointer(name)}/target" if head.target else "/data/target"
             targets.append(TargetRequest(pointer, column, target_task(head.loss), head.loss.row.scales_targets))
-    return resolve_features(job.data, without_split_columns(job.data, stored), targets, is_chain=job.model.layers is not None)
+    return resolve_features(
+        job.data, without_split_columns(job.data, stored), targets, is_chain=job.model.layers is not None
+    )
 
 
 def head_targets(job: JobSpec, stored: DataSchema, features: ResolvedFeatures) -> dict[str, Column | None]:
