@@ -28,6 +28,8 @@ class EventKind(StrEnum):
     """Points after the resumed checkpoint were dropped: data {step}."""
     CHECKPOINT = "checkpoint"
     """A checkpoint is listed: data {id, step}."""
+    SPLIT = "split"
+    """The rows were divided: data {train, validation, test}, the number of rows of each role that there is."""
     VOCABULARY = "vocabulary"
     """A tokenizer was trained: data {feature, tokens, train: {unknown, cut}, validation: {unknown, cut} or null}, of
     which unknown is the share of tokens and cut that of rows that lost their end."""

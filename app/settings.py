@@ -52,6 +52,8 @@ class Settings(BaseSettings):
     )
     predict_rows: int = Field(10_000, ge=1, description="Most rows of a prediction.")
     predict_seconds: float = Field(30.0, gt=0, description="Time limit for a prediction.")
+    evaluate_rows: int = Field(100_000, ge=1, description="Most rows of POST /v1/jobs/{id}/evaluate.")
+    evaluate_seconds: float = Field(55.0, gt=0, description="Time limit for POST /v1/jobs/{id}/evaluate.")
     predict_memory: int = Field(
         1 << 31, ge=1 << 26, description="Memory of a predictor beyond the warm process; half of it is for networks."
     )

@@ -23,7 +23,7 @@ HEADLINES = (
     "a killed worker: the training goes on after, median",
     "a training step of Fold over plain recursion (one CPU thread, 256 trees, state 64)",
     "a training step of Fold over plain recursion (GPU, 256 trees, state 1024)",
-    "real/mails-transformer: val/accuracy",
+    "real/mails-transformer: test/accuracy",
 )
 COMPARED_SYSTEMS = {"mlflow": "MLflow", "lightning": "Lightning"}  # key of a document → the system of that version
 GENERATED_SECTION = re.compile(r"(<!-- measurements -->\n).*?(<!-- end -->)", re.DOTALL)

@@ -21,7 +21,7 @@ import numpy as np
 from sklearn.feature_extraction import DictVectorizer
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
-from sklearn.metrics import f1_score
+from sklearn.metrics import f1_score, log_loss
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
@@ -90,12 +90,14 @@ def _best_on_validation(
         for name, model in candidates.items()
     }
     name = max(scores, key=lambda each: scores[each])
-    predictions = candidates[name].fit(content, labels).predict(test[0])
+    best = candidates[name].fit(content, labels)
+    predictions, probabilities = best.predict(test[0]), best.predict_proba(test[0])
     return {
         "chosen": name,
         "validation accuracy": round(scores[name], 4),
         "accuracy": round(float(np.mean(predictions == np.array(test[1]))), 6),
         "macro F1": round(float(f1_score(test[1], predictions, average="macro")), 4),
+        "log loss": round(float(log_loss(test[1], probabilities, labels=best.classes_)), 6),
         "train": len(labels),
         "test": len(test[1]),
     }

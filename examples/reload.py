@@ -38,8 +38,18 @@ def validation_split(sample: Path, fraction: float, seed: int) -> tuple[Tensor, 
         images, labels = torch.from_numpy(arrays["image"]), torch.from_numpy(arrays["label"])
     mixed = int(np.random.SeedSequence((seed, SPLIT_STREAM)).generate_state(1, np.uint64)[0] >> np.uint64(1))
     order = torch.randperm(len(labels), generator=torch.Generator().manual_seed(mixed))
-    rows = order[: round(fraction * len(labels))].sort().values
+    rows = torch.cat([order[labels[order] == label][:count] for label, count in class_counts(labels, fraction)])
+    rows = rows.sort().values
     return images[rows].float() / MAX_PIXEL, labels[rows].long()
+
+
+def class_counts(labels: Tensor, fraction: float) -> list[tuple[int, int]]:
+    """Return each class with its share of the validation, rounded by largest remainders: the first of equal ones."""
+    total, sizes = round(fraction * len(labels)), torch.bincount(labels.long())
+    counts, remainders = total * sizes // len(labels), total * sizes % len(labels)
+    largest = remainders.argsort(descending=True, stable=True)[: total - int(counts.sum())]
+    counts[largest] += 1
+    return list(enumerate(counts.tolist()))
 
 
 def main() -> None:

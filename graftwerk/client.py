@@ -6,6 +6,7 @@ import httpx
 
 from graftwerk.datasets import Datasets
 from graftwerk.errors import AddressNotConfigured, ServerError
+from graftwerk.folds import FoldGroups
 from graftwerk.http.address import find_address
 from graftwerk.http.transport import Transport
 from graftwerk.jobs import Jobs
@@ -29,6 +30,7 @@ class Client:
         self.url = address.url
         self.transport = Transport(address.url, address.key, transport=transport)
         self.jobs = Jobs(self.transport)
+        self.folds = FoldGroups(self.jobs)
         self.datasets = Datasets(self.transport)
         self.keys = Keys(self.transport)
         self.webhooks = Webhooks(self.transport)

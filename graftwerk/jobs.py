@@ -13,10 +13,9 @@ from graftwerk.http import downloads, stream
 from graftwerk.http.pagination import paginate
 from graftwerk.http.transport import Transport
 from graftwerk.specs import Spec, encode_spec, resolve_spec
-from graftwerk.types import TERMINAL_STATUSES, Checkpoint, Event, File, Metrics, Predictions, parse_number
+from graftwerk.types import TERMINAL_STATUSES, Checkpoint, Event, File, Metrics, Predictions
 
 LONG_POLL_SECONDS = 20.0  # of one long poll
-CURVE_COLUMNS = ("x", "step", "min", "max", "last", "count")
 WEIGHT_FILES = ("weights.safetensors", "weights.pth", "model.py")
 
 
@@ -102,16 +101,7 @@ class Job:
         """Return the curves (all series by default), downsampled to at most `max_points` buckets if they have more."""
         selection = {"names": ",".join(names) if names else None, "max_points": max_points, "x": x}
         params = selection | {"from": from_, "to": to, "smooth": smooth}
-        body = self._transport.json("GET", f"/v1/jobs/{self.id}/metrics", params=params)
-        series = {
-            name: {
-                title: [parse_number(value) for value in column]
-                for title, column in columns.items()
-                if title in CURVE_COLUMNS
-            }
-            for name, columns in body["series"].items()
-        }
-        return Metrics(x, series)
+        return Metrics.from_document(x, self._transport.json("GET", f"/v1/jobs/{self.id}/metrics", params=params))
 
     def metrics_csv(self, names: Sequence[str] | None = None) -> str:
         """Return every point as CSV."""
@@ -122,7 +112,8 @@ class Job:
     def report(self, checkpoint: str | None = None) -> Mapping[str, Any]:
         """Return the evaluation report of a checkpoint (default: the best): classes, confusion, entities, errors.
 
-        Raises `NotFound` if there is none: without validation data, or before the first checkpoint.
+        `test` has the same of the test, once the job has succeeded. Raises `NotFound` if there is no report: without
+        validation and test, or before the first checkpoint.
         """
         params = {"checkpoint": checkpoint}
         report: Mapping[str, Any] = self._transport.json("GET", f"/v1/jobs/{self.id}/report", params=params)
@@ -198,6 +189,17 @@ class Job:
     def predict_csv(self, rows: predictions.Rows | None = None, file: str | Path | None = None, **options: Any) -> str:
         """Return predictions as CSV; takes what `predict` takes."""
         return predictions.predict_csv(self._transport, self.id, rows, file, options)
+
+    def evaluate(self, dataset: str, split: str | None = None, checkpoint: str | None = None) -> Mapping[str, Any]:
+        """Return the loss, the metrics (`values`) and the report (`heads`) on a labelled data set, by its id.
+
+        `split` defaults to test, or else validation, or else train; `checkpoint` to the best. Raises `InvalidRequest`
+        if the data set does not fit the job or is too large, and `Conflict` while there is no checkpoint.
+        """
+        body = {"dataset": dataset, "split": split, "checkpoint": checkpoint}
+        path, sent = f"/v1/jobs/{self.id}/evaluate", {name: value for name, value in body.items() if value is not None}
+        figures: Mapping[str, Any] = self._transport.json("POST", path, json=sent, repeatable=True)
+        return figures
 
     def cancel(self) -> "Job":
         """Cancel the job; a running one ends within seconds. Cancelling twice is not an error."""

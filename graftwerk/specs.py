@@ -39,7 +39,7 @@ def read_spec(path: str | Path) -> dict[str, Any]:
     try:
         document = json.loads(Path(path).read_text(encoding="utf-8"))
     except ValueError as error:
-        raise InvalidData(f"{path} is not JSON, which --data, --vectors and --weights need: {error}") from None
+        raise InvalidData(f"{path} is not JSON, which --data, --vectors, --weights and --folds need: {error}") from None
     if not isinstance(document, dict) or not isinstance(document.get("data"), dict):
         raise InvalidData(f"{path} is not a spec: a JSON object with a data object")
     return document

@@ -169,12 +169,28 @@ class Predictions:
         return self.rows[row]
 
 
+CURVE_COLUMNS = ("x", "step", "min", "max", "last", "count")
+
+
 @dataclass(frozen=True, slots=True)
 class Metrics:
     """Curves: for each series, columns of equal length. `series["train/loss"]["last"][-1]` is the newest value."""
 
     x: str
     series: Mapping[str, Mapping[str, list[float]]]
+
+    @classmethod
+    def from_document(cls, x: str, document: Mapping[str, Any]) -> "Metrics":
+        """Build curves from the service's JSON."""
+        series = {
+            name: {
+                title: [parse_number(value) for value in column]
+                for title, column in columns.items()
+                if title in CURVE_COLUMNS
+            }
+            for name, columns in document["series"].items()
+        }
+        return cls(x, series)
 
     def names(self) -> list[str]:
         """Return the names of the series."""

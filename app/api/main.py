@@ -13,7 +13,7 @@ from app.api.middleware import RequestMiddleware
 from app.api.openapi.document import build_openapi
 from app.api.prometheus import MetricsCollector
 from app.api.routes import audit, catalog, datasets, health, keys, networks, webhooks, workers
-from app.api.routes.jobs import checkpoints, curves, events, exports, jobs, predictions, reports
+from app.api.routes.jobs import checkpoints, curves, evaluations, events, exports, jobs, predictions, reports
 from app.api.services import Services, open_services
 from app.settings import Settings
 
@@ -25,6 +25,7 @@ ROUTE_MODULES = (
     reports,
     exports,
     predictions,
+    evaluations,
     datasets,
     networks,
     catalog,

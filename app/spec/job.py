@@ -16,6 +16,7 @@ from app.spec.data.sources import DATASET_SCHEMAS, Data
 from app.spec.network.network import Network
 from app.spec.network.validation import check_network
 from app.spec.problems import did_you_mean, from_validation
+from app.spec.splits import SplitPlan, class_column, split_plan, split_problems, split_warnings, without_split_columns
 from app.spec.timestamps import Timestamp
 from app.spec.training.losses import BaseLoss, target_task
 from app.spec.training.objective import Head, Objective, head_pointer, objective_changes, objective_problems
@@ -93,7 +94,9 @@ def resolve_job_features(job: JobSpec, stored: DataSchema) -> ResolvedFeatures:
         if column is not None:
             pointer = f"{head_pointer(name)}/target" if head.target else "/data/target"
             targets.append(TargetRequest(pointer, column, target_task(head.loss), head.loss.row.scales_targets))
-    return resolve_features(job.data, stored, targets, is_chain=job.model.layers is not None)
+    return resolve_features(
+        job.data, without_split_columns(job.data, stored), targets, is_chain=job.model.layers is not None
+    )
 
 
 def head_targets(job: JobSpec, stored: DataSchema, features: ResolvedFeatures) -> dict[str, Column | None]:
@@ -105,6 +108,12 @@ def head_targets(job: JobSpec, stored: DataSchema, features: ResolvedFeatures) -
     return columns
 
 
+def job_split_plan(job: JobSpec, stored: DataSchema, features: ResolvedFeatures) -> SplitPlan:
+    """Return which rows are held out for validation and for the test."""
+    targets = head_targets(job, stored, features)
+    return split_plan(job.data, stored.rows, class_column(job.objective.all_heads(), targets, features))
+
+
 def _target_name(job: JobSpec, stored: DataSchema, head: Head) -> str | None:
     return head.target or job.data.target or stored.target
 
@@ -113,7 +122,9 @@ def check_job(job: JobSpec, stored: DataSchema, max_nodes: int) -> list[Problem]
     """Return every problem that does not need the network to be built. `stored` is the schema of the data set."""
     features = resolve_job_features(job, stored)
     schema = features.schema
-    problems = [*features.problems, *_data_problems(job, stored, schema), *_training_problems(job, schema)]
+    plan = job_split_plan(job, stored, features)
+    problems = [*features.problems, *_data_problems(job, stored, schema), *split_problems(plan, stored)]
+    problems += _training_problems(job, plan.validation is not None)
     nodes = job.model.layers or job.model.nodes or ()
     if len(nodes) > max_nodes:
         return [*problems, Problem("/model", "too_many_nodes", f"{len(nodes)} nodes, at most {max_nodes} are allowed")]
@@ -131,7 +142,7 @@ def check_job(job: JobSpec, stored: DataSchema, max_nodes: int) -> list[Problem]
 def job_column_roles(job: JobSpec, stored: DataSchema, resolved: ResolvedFeatures) -> list[ColumnRole]:
     """Return what the job makes of each stored column."""
     read = job.model.input_names(job.data.inputs or resolved.schema.inputs)
-    return column_roles(stored, resolved, read, job.data.features or {})
+    return column_roles(without_split_columns(job.data, stored), resolved, read, job.data.features or {})
 
 
 def job_warnings(job: JobSpec, stored: DataSchema, roles: Sequence[ColumnRole]) -> list[Problem]:
@@ -146,7 +157,7 @@ def job_warnings(job: JobSpec, stored: DataSchema, roles: Sequence[ColumnRole]) 
         head.has_metrics_output and not head.target for head in job.objective.all_heads().values()
     ):
         warnings += guessed_target_warnings(job.data.target, stored)
-    return warnings
+    return warnings + split_warnings(split_plan(job.data, stored.rows), job.data, stored)
 
 
 def _compared_columns(
@@ -220,18 +231,6 @@ def _data_problems(job: JobSpec, stored: DataSchema, schema: DataSchema) -> list
             problems.append(Problem(place, "unknown_column", f'the data has no column "{name}"', hint))
     if job.data.bucket is not None:
         problems += _bucket_problems(job.data.bucket, job.model.input_names(inputs or schema.inputs), schema)
-    split = job.data.validation
-    if split is not None and split.split is not None and split.split not in schema.rows:
-        problems.append(
-            Problem(
-                "/data/validation/split",
-                "unknown_split",
-                f'the data has no split "{split.split}"',
-                'use {"fraction": 0.2}',
-            )
-        )
-    if split is not None and (split.split is None) == (split.fraction is None):
-        problems.append(Problem("/data/validation", "contradiction", "give either a split or a fraction", ""))
     return problems
 
 
@@ -244,10 +243,9 @@ def _bucket_problems(name: str, read: tuple[str, ...], schema: DataSchema) -> li
     return [Problem("/data/bucket", "unknown_column", detail, hint)]
 
 
-def _training_problems(job: JobSpec, schema: DataSchema) -> list[Problem]:
+def _training_problems(job: JobSpec, validated: bool) -> list[Problem]:
     training = job.training
     problems = [problem.with_prefix("/training") for problem in training.problems()]
-    validated = job.data.validation is not None or "test" in schema.rows
     monitors = [("/training/early_stop/monitor", training.early_stop.monitor)] if training.early_stop else []
     if training.schedule is not None and training.schedule.kind == "ReduceLROnPlateau":
         monitors.append(("/training/schedule/monitor", training.schedule.settings()["monitor"]))
@@ -255,7 +253,10 @@ def _training_problems(job: JobSpec, schema: DataSchema) -> list[Problem]:
     if training.checkpoint.monitor != "val/loss":
         monitors.append(("/training/checkpoint/monitor", training.checkpoint.monitor))
     for place, name in monitors:
-        if name not in series:
+        if name.startswith("test/"):
+            detail = f"{name} is evaluated once, at the end, so that nothing is chosen by it"
+            problems.append(Problem(place, "unknown_series", detail, f'use "val/{name.removeprefix("test/")}"'))
+        elif name not in series:
             hint = did_you_mean(name, series) or "one of: " + ", ".join(sorted(series))
             problems.append(Problem(place, "unknown_series", f'the job has no series "{name}"', hint))
         elif name.startswith("val/") and not validated:

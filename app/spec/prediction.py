@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field
 
-from app.ids import CHECKPOINT_ID_PATTERN
+from app.ids import CHECKPOINT_ID_PATTERN, DATASET_ID_PATTERN
 from app.spec.base import Size, SpecModel
 
 OutputForm = Literal["labels", "probabilities", "raw"]
@@ -53,6 +53,18 @@ class PredictionOptions(SpecModel):
     )
     batch_size: Annotated[Size, Field(le=MAX_BATCH_SIZE)] = Field(
         256, description="Rows per forward pass, if memory allows; the outputs do not depend on it."
+    )
+
+
+class EvaluationRequest(SpecModel):
+    """A labelled data set to evaluate a job's network on."""
+
+    dataset: Annotated[str, Field(pattern=DATASET_ID_PATTERN)] = Field(description="With the columns that the job has.")
+    split: Literal["train", "validation", "test"] | None = Field(
+        None, description="Of the data set; default: test, or else validation, or else train."
+    )
+    checkpoint: Annotated[str, Field(pattern=CHECKPOINT_ID_PATTERN)] | None = Field(
+        None, description="One of the job's; default: the best, or else the newest."
     )
 
 

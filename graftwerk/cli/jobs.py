@@ -1,7 +1,6 @@
 """Commands for jobs."""
 
 import json
-from collections.abc import Callable
 from itertools import islice
 from pathlib import Path
 from typing import Annotated, Any
@@ -17,8 +16,10 @@ from graftwerk.cli.output import (
     open_client,
     out,
     print_column_roles,
+    print_folds,
     print_json,
     print_result,
+    print_splits,
     print_table,
     print_warnings,
 )
@@ -45,16 +46,23 @@ def submit(
     idempotency_key: Annotated[
         str | None, typer.Option(help="Submitting again with the same key creates no second job.")
     ] = None,
+    folds: Annotated[
+        int | None, typer.Option(min=2, max=1000, help="Cross-validation: so many jobs, each with another fold.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Submit a job. `--data train.csv --data test.csv` registers files and trains on them."""
     with open_client(ctx) as client:
         document: Path | dict[str, Any] = spec
         if data or vectors or weights:
-            ids = (_resolve_dataset(client, data or []), _resolve_dataset(client, [vectors] if vectors else []))
+            ids = (resolve_dataset(client, data or []), resolve_dataset(client, [vectors] if vectors else []))
             document = with_dataset(read_spec(spec), *ids)
         if weights and isinstance(document, dict):
-            document = with_initial_weights(document, _resolve_dataset(client, [weights], "weights") or "")
+            document = with_initial_weights(document, resolve_dataset(client, [weights], "weights") or "")
+        if folds is not None:
+            group = client.folds.create(document, folds, idempotency_key)
+            print_folds(group.wait() if watch_it else group, as_json)
+            return
         job = client.jobs.create(document, idempotency_key)
         if not as_json:
             out().print(job.id)
@@ -65,7 +73,7 @@ def submit(
             print_json(job.document)
 
 
-def _resolve_dataset(client: Client, names: list[str], format_: str | None = None) -> str | None:
+def resolve_dataset(client: Client, names: list[str], format_: str | None = None) -> str | None:
     """Return a data set's id: the one given, or that of files, which are uploaded unless the service has them."""
     if len(names) == 1 and names[0].startswith("ds_"):
         return names[0]
@@ -81,6 +89,7 @@ def validate(ctx: typer.Context, spec: SpecFile, as_json: AsJson = False) -> Non
     else:
         out().print(Text.assemble(("valid", "green"), _parameter_count(report)))
         print_column_roles(report)
+        print_splits(report)
         print_warnings(report)
 
 
@@ -118,6 +127,7 @@ def show(ctx: typer.Context, job_id: JobId, as_json: AsJson = False) -> None:
     if position:
         out().print(position)
     print_column_roles(job.document)
+    print_splits(job.document)
     print_warnings(job.document)
     for saved in checkpoints:
         out().print(f"checkpoint {saved.id} at step {saved.step}{' (final)' if saved.final else ''}")
@@ -151,26 +161,6 @@ def metrics(
         print_table(("SERIES", "POINTS", "FIRST", "LAST", "MIN", "MAX"), _curve_rows(curves))
 
 
-def cancel(ctx: typer.Context, job_id: JobId, as_json: AsJson = False) -> None:
-    """End a job before its time."""
-    _request_action(ctx, job_id, Job.cancel, as_json, "will end in a moment")
-
-
-def pause(ctx: typer.Context, job_id: JobId, as_json: AsJson = False) -> None:
-    """Pause a job at a checkpoint."""
-    _request_action(ctx, job_id, Job.pause, as_json, "will pause at its next step")
-
-
-def resume(ctx: typer.Context, job_id: JobId, as_json: AsJson = False) -> None:
-    """Resume a paused job."""
-    _request_action(ctx, job_id, Job.resume, as_json, "goes on")
-
-
-def retry(ctx: typer.Context, job_id: JobId, as_json: AsJson = False) -> None:
-    """Resume a failed or cancelled job from its last checkpoint."""
-    _request_action(ctx, job_id, Job.retry, as_json, "goes on")
-
-
 def fork(
     ctx: typer.Context,
     job_id: JobId,
@@ -187,14 +177,6 @@ def fork(
     with open_client(ctx) as client:
         job = client.jobs.get(job_id).fork(patch, from_step, "weights" if weights else "everything")
     print_result(job.document, job.id, as_json=as_json)
-
-
-def _request_action(ctx: typer.Context, job_id: str, action: Callable[[Job], Job], as_json: bool, pending: str) -> None:
-    with open_client(ctx) as client:
-        job = action(client.jobs.get(job_id))
-    print_result(
-        job.document, f"{job.id} {pending if job.status == 'running' else f'is {job.status}'}", as_json=as_json
-    )
 
 
 def download(

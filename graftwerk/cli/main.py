@@ -7,13 +7,13 @@ import typer
 
 from graftwerk.cli import jobs
 from graftwerk.cli.datasets import datasets
-from graftwerk.cli.deletion import rm, undelete
 from graftwerk.cli.doctor import doctor
 from graftwerk.cli.keys import audit, keys, usage
 from graftwerk.cli.output import CommandGroup
 from graftwerk.cli.predict import predict
-from graftwerk.cli.report import report
+from graftwerk.cli.report import evaluate, folds, report
 from graftwerk.cli.server import backup, restore, up
+from graftwerk.cli.verbs import cancel, pause, resume, retry, rm, undelete
 from graftwerk.cli.webhooks import webhooks
 
 app = typer.Typer(
@@ -52,10 +52,12 @@ app.command("show")(jobs.show)
 app.command("watch")(jobs.watch_job)
 app.command("metrics")(jobs.metrics)
 app.command("report")(report)
-app.command("cancel")(jobs.cancel)
-app.command("pause")(jobs.pause)
-app.command("resume")(jobs.resume)
-app.command("retry")(jobs.retry)
+app.command("evaluate")(evaluate)
+app.command("folds")(folds)
+app.command("cancel")(cancel)
+app.command("pause")(pause)
+app.command("resume")(resume)
+app.command("retry")(retry)
 app.command("fork")(jobs.fork)
 app.command("rm")(rm)
 app.command("undelete")(undelete)

@@ -14,6 +14,7 @@ from typer.core import TyperGroup
 
 from graftwerk.client import Client
 from graftwerk.errors import AddressNotConfigured, ApiStatusError, GraftwerkClientError, ServerError, Unreachable
+from graftwerk.folds import Folds
 from graftwerk.supervise.home import CannotStart
 
 JSON_META_KEY = "graftwerk.json"
@@ -91,6 +92,28 @@ def print_column_roles(document: Mapping[str, Any]) -> None:
     """Print what a job makes of each column of its data."""
     if roles := document.get("columns"):
         print_table(("COLUMN", "TYPE", "ROLE", "BECOMES", "DECIDED BY"), [_role_row(role) for role in roles])
+
+
+def print_folds(folds: Folds, as_json: bool) -> None:
+    """Print the jobs of a cross-validation, and the mean and the deviation of what has succeeded."""
+    figures = folds.summary()
+    if as_json:
+        summary = {name: figure.as_dict() for name, figure in figures.items()}
+        print_json({"fold_group": folds.group, "jobs": [job.document for job in folds.jobs], "summary": summary})
+        return
+    out().print(f"fold_group {folds.group}", markup=False)
+    print_table(("FOLD", "JOB", "STATUS"), [(str(n), job.id, job.status) for n, job in enumerate(folds.jobs, start=1)])
+    rows = [(name, f"{each.mean:.5g}", f"{each.std:.3g}", str(len(each.values))) for name, each in figures.items()]
+    if rows:
+        out().print()
+        print_table(("SERIES", "MEAN", "STD", "FOLDS"), rows)
+
+
+def print_splits(document: Mapping[str, Any]) -> None:
+    """Print how many rows a job trains on, and which it holds out."""
+    for role, split in (document.get("splits") or {}).items():
+        rows = "" if split["rows"] is None else f"{split['rows']:,} rows: "
+        out().print(f"{role}: {rows}{split['how']}", markup=False)
 
 
 def _role_row(role: Mapping[str, Any]) -> tuple[str, ...]:

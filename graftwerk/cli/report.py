@@ -1,12 +1,12 @@
-"""`graftwerk report`: the evaluation report of a checkpoint."""
+"""Commands that show evaluations: of a checkpoint, of a data set, and of the folds of a cross-validation."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Annotated, Any
 
 import typer
 
-from graftwerk.cli.jobs import JobId
-from graftwerk.cli.output import AsJson, open_client, out, print_json, print_table
+from graftwerk.cli.jobs import JobId, resolve_dataset
+from graftwerk.cli.output import AsJson, open_client, out, print_folds, print_json, print_table, print_warnings
 
 MAX_CONFUSION_CLASSES = 20  # of a confusion matrix that is printed
 SCORE_NAMES = ("precision", "recall", "f1")
@@ -28,6 +28,51 @@ def report(
         return
     summary = f"{document['checkpoint_id']} at step {document['step']}, {document['rows']:,} validation examples"
     out().print(summary, markup=False)
+    for head in document["heads"]:
+        _print_head(head)
+    if test := document.get("test"):
+        out().print(f"\ntest: {test['checkpoint_id']} at step {test['step']}, {test['rows']:,} examples", markup=False)
+        _print_figures(test)
+
+
+def evaluate(
+    ctx: typer.Context,
+    job_id: JobId,
+    dataset: Annotated[list[str], typer.Argument(help="A data set's id; or files to register.", metavar="DATASET")],
+    split: Annotated[str | None, typer.Option(help="Default: test, or else validation, or else train.")] = None,
+    checkpoint: Annotated[str | None, typer.Option(help="A checkpoint's id; default: the best.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Evaluate a job's network on a labelled data set: the loss, the job's metrics, and the report."""
+    with open_client(ctx) as client:
+        job = client.jobs.get(job_id)
+        document = job.evaluate(resolve_dataset(client, dataset) or "", split, checkpoint)
+    if as_json:
+        print_json(document)
+        return
+    what = f"{document['rows']:,} rows of {document['dataset']}, split {document['split']}"
+    out().print(f"{document['checkpoint_id']} at step {document['step']}, {what}", markup=False)
+    _print_figures(document)
+    for note in document["notes"]:
+        out().print(note, markup=False)
+    print_warnings(document)
+
+
+def folds(
+    ctx: typer.Context,
+    group: Annotated[str, typer.Argument(help="The `fold_group` of the jobs' metadata.", metavar="GROUP")],
+    watch_it: Annotated[bool, typer.Option("--watch", help="Wait until all jobs have ended.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Show the jobs of a cross-validation: the mean and the standard deviation of their figures."""
+    with open_client(ctx) as client:
+        jobs = client.folds.get(group)
+        print_folds(jobs.wait() if watch_it else jobs, as_json)
+
+
+def _print_figures(document: Mapping[str, Any]) -> None:
+    """Print the loss, the metrics and the heads of an evaluation."""
+    print_table(("FIGURE", "VALUE"), [(name, _format_number(value)) for name, value in document["values"].items()])
     for head in document["heads"]:
         _print_head(head)
 

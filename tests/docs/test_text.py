@@ -9,7 +9,7 @@ from app.spec.data.features import FEATURE_CLASSES
 from tests.docs.test_documents import json_blocks
 from tests.workers.training.datasets import LIMITS, dataset_job, text_dataset
 from workers.children.inspect import inspect_job
-from workers.data.features.tokenizers import TOKENIZER_TRAINERS
+from workers.data.tokenizers import TOKENIZER_TRAINERS
 
 PAGE = (Path(__file__).parents[2] / "docs" / "text.md").read_text()
 

@@ -15,12 +15,14 @@ from app.spec.job import (
     check_job,
     head_targets,
     job_column_roles,
+    job_split_plan,
     job_warnings,
     named_dataset_schema,
     parse_job,
     resolve_job_features,
 )
 from app.spec.problems import limit_problems
+from app.spec.splits import describe_splits
 from workers.data.images.transform_check import check_transforms
 from workers.network.analysis.graph import describe_graph
 from workers.network.inference.partial_network import PartialNetwork, too_many_nodes_problem
@@ -117,6 +119,7 @@ def inspect_job(
     report = {
         **_describe_network(network, schema, trained),
         "memory": memory.as_dict(),
+        "splits": describe_splits(job_split_plan(job, stored, resolved), stored.rows),
         "columns": [role.model_dump(mode="json") for role in roles],
     }
     warned = job_warnings(job, stored, roles)

@@ -12,7 +12,7 @@ from multiprocessing.connection import Connection
 from typing import Any
 
 from app.errors import GraftwerkError, InvalidInput, NotExportable, OutOfMemory
-from workers.children import describe, export, inspect, predict, query
+from workers.children import describe, evaluate, export, inspect, predict, query
 from workers.children.memory import GrowthLimit, limit_growth
 from workers.prediction.network import NetworkCache
 from workers.protocol.child_requests import (
@@ -21,6 +21,7 @@ from workers.protocol.child_requests import (
     CheckpointRequest,
     ChildResponse,
     DescribeRequest,
+    EvaluateRequest,
     ExportRequest,
     FailureResponse,
     InspectRequest,
@@ -59,6 +60,7 @@ def serve_predictor(pipe: Connection, memory: int, limited: bool = True) -> None
     cache = NetworkCache(memory // 2)
     handlers: Handlers = {
         PredictRequest: partial(predict.handle, cache),
+        EvaluateRequest: evaluate.handle,
         CheckpointRequest: predict.requested_checkpoint,
     }
     growth = GrowthLimit(memory // 2)

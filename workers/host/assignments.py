@@ -48,4 +48,4 @@ def _dataset_ref(session: Session, owner: str, dataset_id: str) -> DatasetRef:
 
 
 def _checkpoint_ref(row: CheckpointRow) -> CheckpointRef:
-    return CheckpointRef(row.id, row.step, tuple(row.files))
+    return CheckpointRef(row.id, row.step, tuple(row.files), dict(row.values))

@@ -34,7 +34,6 @@ class OutputFormatter:
     target: str | None = None  # the column that the output was compared with
     loss: str | None = None
     labels: tuple[Label, ...] = ()  # of the classes from 0 on; classes beyond them are numbers
-    scaling: Scaling | None = None  # of the target
     unit: str | None = None  # that stands beside each number of the target in the data, such as "kg"
     is_date: bool = False  # whether the numbers are seconds since 1970
     aligned_input: str | None = None  # the input of any length that has a prediction for each of its places
@@ -157,11 +156,9 @@ def _number_fields(formatter: OutputFormatter, predictions: Predictions, options
     """Return numbers, in the units of the data; dates in ISO 8601."""
     if options.outputs == ("raw",):
         return {}
-    values = predictions.predicted.float()
-    if formatter.scaling is not None:
-        shape = formatter.scaling.factor.shape
-        aligned = values.reshape(len(values), *shape) if values[0].numel() == shape.numel() else values
-        values = formatter.scaling.inverse_transform(aligned)
+    scaling = formatter.decoder.scaling if formatter.decoder is not None else None
+    dtype = scaling.factor.dtype if scaling is not None else torch.float32  # timestamps, say, need more digits
+    values = predictions.predicted.to(dtype)
     if formatter.is_date:
         return {"value": [format_datetime(float(each)) for each in values.double().flatten().nan_to_num()]}
     return {"value": json_values(_squeeze(values))}
@@ -213,7 +210,7 @@ def head_formatter(
     head: Head, output: str, target: Column, features: ResolvedFeatures, scaling: Scaling | None = None
 ) -> OutputFormatter:
     """Return how an output is written that a head compares with a target."""
-    decoder, feature = build_decoder(head, target, output), features.features[target.name]
+    decoder, feature = build_decoder(head, target, output, scaling=scaling), features.features[target.name]
     about: TaskType = (
         "tags" if isinstance(feature, TagsFeature) and decoder.task_type == "classes" else decoder.task_type
     )
@@ -227,7 +224,6 @@ def head_formatter(
         target=target.name,
         loss=head.loss.kind,
         labels=labels if about != "numbers" else (),
-        scaling=scaling if about == "numbers" else None,
         aligned_input=_aligned_input(target.name, features),
     )
 

@@ -101,7 +101,7 @@ def load_network(source: NetworkSource, device: torch.device) -> TrainedNetwork:
     if inputs.keys() - preparation.preprocessors.keys():
         raise NotPredictable("the checkpoint does not say how rows were prepared")
     return TrainedNetwork(
-        network=_build_with_weights(blueprint, source.weights).to(device),
+        network=build_with_weights(blueprint, source.weights).to(device),
         preparation=Preparation({name: preparation.preprocessors[name] for name in inputs}),
         required_columns=tuple(_required_columns(inputs, stored).values()),
         dataset_columns={column.name: column for column in stored.columns},
@@ -131,7 +131,8 @@ def _left_out_outputs(draft: PartialNetwork, features: ResolvedFeatures) -> Iter
             yield name, "it is about a whole batch, and not about every row"
 
 
-def _build_with_weights(blueprint: Blueprint, weights: Path) -> BuiltNetwork:
+def build_with_weights(blueprint: Blueprint, weights: Path) -> BuiltNetwork:
+    """Return a network in evaluation mode. Raises `NotPredictable` if the weights are not its own."""
     network = BuiltNetwork(blueprint)
     try:
         with safe_open(weights, framework="pt") as content:

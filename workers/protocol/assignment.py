@@ -15,6 +15,7 @@ class CheckpointRef:
     id: str
     step: int
     files: tuple[Mapping[str, Any], ...]  # name, path, size, sha256, public
+    values: Mapping[str, float | None] = field(default_factory=dict)  # by series, at its step
 
 
 @dataclass(frozen=True, slots=True)

@@ -116,6 +116,29 @@ class PredictResponse:
 
 
 @dataclass(frozen=True, slots=True)
+class EvaluateRequest:
+    """Evaluate a split of a labelled data set; answered by `EvaluateResponse`."""
+
+    job: Json
+    schema: Json
+    weights: Path
+    preparation: Path
+    source: Json  # of the data set
+    dataset_schema: Json
+    content: Path | None  # of an upload
+    data_root: Path  # where torchvision data sets lie
+    split: str | None
+    device: str
+
+
+@dataclass(frozen=True, slots=True)
+class EvaluateResponse:
+    """Split, rows, values, heads and notes, as JSON."""
+
+    document: Json
+
+
+@dataclass(frozen=True, slots=True)
 class CheckpointRequest:
     """Find out which checkpoint a JSON document names; answered by `CheckpointResponse`."""
 
@@ -159,12 +182,21 @@ class FailureResponse:
     reason: str
 
 
-ChildRequest = InspectRequest | QueryRequest | DescribeRequest | ExportRequest | PredictRequest | CheckpointRequest
+ChildRequest = (
+    InspectRequest
+    | QueryRequest
+    | DescribeRequest
+    | ExportRequest
+    | PredictRequest
+    | EvaluateRequest
+    | CheckpointRequest
+)
 ChildResponse = (
     InspectResponse
     | DescribeResponse
     | ExportResponse
     | PredictResponse
+    | EvaluateResponse
     | CheckpointResponse
     | ReadyResponse
     | InvalidResponse
@@ -173,13 +205,14 @@ ChildResponse = (
 )
 
 REQUESTS = MessageCodec[ChildRequest](
-    InspectRequest, QueryRequest, DescribeRequest, ExportRequest, PredictRequest, CheckpointRequest
+    InspectRequest, QueryRequest, DescribeRequest, ExportRequest, PredictRequest, EvaluateRequest, CheckpointRequest
 )
 RESPONSES = MessageCodec[ChildResponse](
     InspectResponse,
     DescribeResponse,
     ExportResponse,
     PredictResponse,
+    EvaluateResponse,
     CheckpointResponse,
     ReadyResponse,
     InvalidResponse,

@@ -1,11 +1,14 @@
 """The training loop: resume, then for every step: commands → evaluate? → checkpoint? → stop? → step → report."""
 
+from collections.abc import Mapping
+
 from workers.network.runtime.build import flow_metrics
 from workers.protocol.messages import Ending, Outcome, ProgressReport
 from workers.torch_errors import translate_torch_errors
-from workers.training.checkpoints.files import ReportFunction
-from workers.training.metrics.evaluation import evaluate
+from workers.training.checkpoints.files import ReportFunction, checkpoint_ref
+from workers.training.metrics.evaluation import MIN_EVALUATION_BATCH, evaluate
 from workers.training.metrics.recorder import Recorder
+from workers.training.optim.schedules import JsonState
 from workers.training.prepare import PreparedTraining
 from workers.training.results import training_result
 
@@ -29,9 +32,10 @@ def _train(prepared: PreparedTraining) -> Outcome:  # noqa: PLR0912, PLR0915 - t
 
     # Resume
     report: ReportFunction | None = None  # of this step's evaluation
+    test_report: JsonState | None = None
     if prepared.restored_checkpoint is not None:
         restored = prepared.restored_checkpoint
-        report = restored.report_at
+        report, test_report = restored.report_at, None if restored.forked else restored.test_report
         state.load(restored.tensors, restored.state_json, forked=restored.forked)
         saver.saved_step = restored.step
     counters = state.counters
@@ -60,7 +64,7 @@ def _train(prepared: PreparedTraining) -> Outcome:  # noqa: PLR0912, PLR0915 - t
             values = counters.training_losses()
             if prepared.validation is not None:
                 training_step.seed_random(state)
-                size = max(plan.batch_size, 256)
+                size = max(plan.batch_size, MIN_EVALUATION_BATCH)
                 network = state.evaluation_network
                 evaluation = evaluate(network, prepared.heads, prepared.validation, size, prepared.precision)
                 report = evaluation.report
@@ -77,18 +81,25 @@ def _train(prepared: PreparedTraining) -> Outcome:  # noqa: PLR0912, PLR0915 - t
                     counters.stopped = finished = True
                     recorder.event("early_stop", {"step": step, "best": state.stopper.best})
 
+        # Test? Not if the final checkpoint, with its report, was saved before.
+        if finished and prepared.test is not None and test_report is None:
+            recorder.flush()
+            test_report = _test(prepared, values)
+            recorder.evaluation({f"test/{name}": value for name, value in test_report["values"].items()})
+
         # Checkpoint? Points up to here are sent first: a resumed attempt does not send them again.
         saver.poll()
         if finished or prepared.checkpoint_policy.is_due(saver, step, improved):
             recorder.flush()
             if finished:
-                saver.save_and_wait(state, step / per_epoch, values, report, final=True)
+                saver.save_and_wait(state, step / per_epoch, values, report, final=True, test_report=test_report)
             else:
                 saver.save(state, step / per_epoch, values, report)
 
         # Stop?
         if finished:
-            return Outcome(Ending.SUCCEEDED, result=training_result(state, step / per_epoch))
+            final = saver.saved[-1].id
+            return Outcome(Ending.SUCCEEDED, result=training_result(state, step / per_epoch, test_report, final))
 
         # Step
         lr = state.optimizer.param_groups[0]["lr"]
@@ -102,3 +113,14 @@ def _train(prepared: PreparedTraining) -> Outcome:  # noqa: PLR0912, PLR0915 - t
 
         # Report
         recorder.step(result.loss, lr, result.skipped, flow_metrics(state.network), result.head_losses)
+
+
+def _test(prepared: PreparedTraining, values: Mapping[str, float]) -> JsonState:
+    """Evaluate the test with the best weights, by the `values` of the last evaluation; return its report."""
+    assert prepared.test is not None  # noqa: S101 - the caller looked
+    prepared.context.report(ProgressReport(phase="testing"))
+    prepared.saver.poll(wait=True)  # a checkpoint that is being written may be the best
+    saved = [*prepared.earlier_checkpoints, *map(checkpoint_ref, prepared.saver.saved)]
+    state = prepared.state
+    prepared.training_step.seed_random(state)
+    return prepared.test.run(state.evaluation_network, state.counters.step, values, saved)

@@ -14,7 +14,7 @@ from app.errors import CorruptCheckpoint, DataError, InvalidInput
 from app.faultpoints import faultpoint
 from app.spec.data.columns import Column, DataSchema
 from app.spec.data.images.checks import mixing_transforms
-from app.spec.job import JobSpec, head_targets, parse_job, resolve_job_features
+from app.spec.job import JobSpec, head_targets, job_split_plan, parse_job, resolve_job_features
 from app.spec.training.plan import Training
 from app.storage.keys import attempt_prefix
 from app.storage.protocol import ArtifactStore
@@ -29,7 +29,7 @@ from workers.data.loading.streaming import EvaluationExamples, LoadingStrategy
 from workers.exports.weights import export_weights
 from workers.network.codegen.source import write_source
 from workers.network.runtime.build import BuiltNetwork, build
-from workers.protocol.assignment import Assignment
+from workers.protocol.assignment import Assignment, CheckpointRef
 from workers.protocol.messages import ProgressReport
 from workers.torch_errors import translate_torch_errors
 from workers.training.checkpoints.files import PREPARATION_FILE, ExportFunction, RestoredCheckpoint, restore_checkpoint
@@ -38,12 +38,13 @@ from workers.training.checkpoints.pretrained_embeddings import load_pretrained_e
 from workers.training.checkpoints.saver import CheckpointPolicy, CheckpointSaver
 from workers.training.context import Context
 from workers.training.devices import Precision, max_resident_bytes, select_device, set_determinism
+from workers.training.final_test import FinalTest
 from workers.training.objective.objective import ObjectiveHead, build_objective
 from workers.training.objective.training_loss import TrainingLoss
 from workers.training.optim.learning_rate import build_learning_rate_schedule
-from workers.training.optim.optimizers import build_optimizer, can_skip_on_device
+from workers.training.optim.optimizers import build_optimizer
 from workers.training.optim.parameter_groups import ParameterSplit, split_parameters
-from workers.training.optim.update import ClosureStep, FiniteCheck, OptimizerStep, Update
+from workers.training.optim.update import build_update
 from workers.training.optim.weight_averages import WeightAverage, averaging_schedule
 from workers.training.state import BestValue, TrainState, published_weights
 from workers.training.step import TrainingStep
@@ -64,6 +65,8 @@ class PreparedTraining:
     heads: tuple[ObjectiveHead, ...]
     train: ExampleSet
     validation: EvaluationExamples | None
+    test: FinalTest | None
+    earlier_checkpoints: tuple[CheckpointRef, ...]  # of earlier attempts, oldest first
     sampler: Sampler
     state: TrainState
     training_step: TrainingStep
@@ -94,7 +97,9 @@ def prepare(assignment: Assignment, store: ArtifactStore, context: Context, work
     data = load_tensors(job, stored, assignment, store, workdir, restored)
     faultpoint("data_opened")
     vocabularies = data.vocabulary_reports() if restored is None else ()
-    context.report(ProgressReport(phase="building", events=tuple(("vocabulary", each) for each in vocabularies)))
+    events = [("split", data.split_report())] if restored is None else []
+    events += [("vocabulary", each) for each in vocabularies]
+    context.report(ProgressReport(phase="building", events=tuple(events)))
     device = select_device(job.training.device)
     set_determinism(job.training.deterministic)
     torch.manual_seed(job.training.seed)
@@ -111,7 +116,8 @@ def prepare(assignment: Assignment, store: ArtifactStore, context: Context, work
     prefix = attempt_prefix(assignment.job_id, assignment.fence).removesuffix("/")
     saver = CheckpointSaver(store, context, prefix, workdir, export)
     columns = head_targets(job, stored, features)
-    return assemble(job, columns, network, data, saver, device, restored, assignment.loaders)
+    earlier = tuple(reversed(assignment.resume_from))
+    return assemble(job, columns, network, data, saver, device, restored, assignment.loaders, earlier)
 
 
 def _load_start_checkpoint(
@@ -157,7 +163,7 @@ def load_tensors(
         features,
         inputs=job.model.input_names(job.data.inputs or features.schema.inputs),
         targets=tuple(dict.fromkeys(column.name for name in compared if (column := columns[name]) is not None)),
-        split=job.data.validation,
+        plan=job_split_plan(job, stored, features),
         seed=job.training.seed,
         preparation=Preparation.load(features, stored, restored.preparation) if restored is not None else None,
     )
@@ -175,6 +181,7 @@ def assemble(
     device: torch.device,
     restored: RestoredCheckpoint | None = None,
     loaders: int = 0,
+    earlier_checkpoints: tuple[CheckpointRef, ...] = (),
 ) -> PreparedTraining:
     """Combine a built network and loaded data; `columns` are the targets by head.
 
@@ -188,12 +195,14 @@ def assemble(
     loading = LoadingStrategy(loaders, job.data.loading == "streamed")
     if not loading.always_stream:
         data = data.to_device_if_fits(device, max_resident_bytes(device))
-    sampler, validation = _build_sampler(job, data)
+    sampler = _build_sampler(job, data.train)
+    validation, test = (loading.evaluation_examples(rows, job.data.bucket) for rows in (data.validation, data.test))
+    final_test = FinalTest(test, objective.heads, precision, plan, saver.store, saver.workdir) if test else None
     total_steps = plan.total_steps(sampler.steps_per_epoch)
     mixing = _build_mixing(job, columns, data.train)
     source = loading.batch_source(data.train, sampler, device, total_steps, mixing)
     state = _build_state(plan, network, groups, source, precision, sampler.steps_per_epoch, validation is not None)
-    update = _build_update(plan, state.scaler is not None, device)
+    update = build_update(plan, state.scaler is not None, device)
     return PreparedTraining(
         plan=plan,
         context=saver.context,
@@ -203,7 +212,9 @@ def assemble(
         objective=objective.loss,
         heads=objective.heads,
         train=data.train,
-        validation=loading.evaluation_examples(validation),
+        validation=validation,
+        test=final_test,
+        earlier_checkpoints=earlier_checkpoints,
         sampler=sampler,
         state=state,
         training_step=TrainingStep(objective.loss, precision, update, plan.accumulate, plan.seed),
@@ -256,14 +267,12 @@ def _build_state(
     )
 
 
-def _build_sampler(job: JobSpec, data: TrainingData) -> tuple[Sampler, ExampleSet | None]:
-    """Return the sampler of the training rows, and the validation rows (sorted by length for buckets)."""
-    plan, validation = job.training, data.validation
-    sampler = Sampler(plan.seed, len(data.train), plan.batch_size, plan.accumulate, plan.drop_last, data.train.device)
-    if (bucket := job.data.bucket) is not None:
-        sampler.lengths = data.train.lengths(bucket)
-        validation = validation.sorted_by_length(bucket) if validation is not None else None
-    return sampler, validation
+def _build_sampler(job: JobSpec, train: ExampleSet) -> Sampler:
+    plan = job.training
+    sampler = Sampler(plan.seed, len(train), plan.batch_size, plan.accumulate, plan.drop_last, train.device)
+    if job.data.bucket is not None:
+        sampler.lengths = train.lengths(job.data.bucket)
+    return sampler
 
 
 def _build_mixing(job: JobSpec, columns: Mapping[str, Column | None], rows: ExampleSet) -> Mixing | None:
@@ -274,15 +283,6 @@ def _build_mixing(job: JobSpec, columns: Mapping[str, Column | None], rows: Exam
     counts = {column.name: column.classes or 0 for column in columns.values() if column is not None}
     classes = {name: counts[name.partition("/")[0]] for name in rows.targets}
     return Mixing(parts, job.training.seed, images, classes)
-
-
-def _build_update(plan: Training, has_scaler: bool, device: torch.device) -> Update:
-    if plan.optimizer.row.closure:
-        return ClosureStep()
-    finite_check = FiniteCheck.NOBODY
-    if plan.on_nan == "skip" and not has_scaler:
-        finite_check = FiniteCheck.DEVICE if can_skip_on_device(plan.optimizer, device) else FiniteCheck.HOST
-    return OptimizerStep(plan.clip_norm, finite_check)
 
 
 def _build_exporter(network: BuiltNetwork, preparation: Preparation) -> ExportFunction:

@@ -1,8 +1,9 @@
 """The result of a job that succeeded, and how numbers become JSON."""
 
 import math
-from typing import TypedDict
+from typing import NotRequired, TypedDict
 
+from workers.training.optim.schedules import JsonState
 from workers.training.state import TrainState
 
 
@@ -14,6 +15,15 @@ class BestResult(TypedDict):
     step: int | None
 
 
+class TestResult(TypedDict):
+    """The figures of the test, and the checkpoint whose weights were tested."""
+
+    checkpoint: str | None
+    step: int
+    rows: int
+    values: dict[str, float | None]
+
+
 class TrainingResult(TypedDict):
     """The result, as JSON."""
 
@@ -23,6 +33,7 @@ class TrainingResult(TypedDict):
     best: BestResult
     seconds: float
     stopped_early: bool
+    test: NotRequired[TestResult]
 
 
 def finite_or_none(value: float) -> float | None:
@@ -30,10 +41,15 @@ def finite_or_none(value: float) -> float | None:
     return value if math.isfinite(value) else None
 
 
-def training_result(state: TrainState, epoch: float) -> TrainingResult:
-    """Return the final values, the best one, and the length of the training."""
+def training_result(
+    state: TrainState, epoch: float, test: JsonState | None = None, final_checkpoint: str | None = None
+) -> TrainingResult:
+    """Return the final values, the best one, the figures of the test, and the length of the training.
+
+    `test` is the report of the test; where it names no checkpoint, the final one was tested.
+    """
     counters, best = state.counters, state.best
-    return {
+    result: TrainingResult = {
         "step": counters.step,
         "epoch": epoch,
         "values": {name: finite_or_none(value) for name, value in counters.latest.items()},
@@ -41,3 +57,12 @@ def training_result(state: TrainState, epoch: float) -> TrainingResult:
         "seconds": counters.elapsed,
         "stopped_early": counters.stopped,
     }
+    if test is not None:
+        checkpoint = test["checkpoint"] or final_checkpoint
+        result["test"] = {
+            "checkpoint": checkpoint,
+            "step": test["step"],
+            "rows": test["rows"],
+            "values": test["values"],
+        }
+    return result

@@ -174,6 +174,9 @@ class TrainState:
         self.best.load(numbers["best"])
         same = self.stopper is not None and self.stopper.load(numbers["stopper"])
         self.counters = Counters(**numbers["counters"])
+        if forked:  # the test of the other job is none of this one
+            latest = self.counters.latest
+            self.counters.latest = {name: value for name, value in latest.items() if not name.startswith("test/")}
         if self.counters.stopped and (forked or not same):
             self.counters.stopped = False
             if self.stopper is not None:

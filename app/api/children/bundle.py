@@ -32,6 +32,7 @@ FILE_DESCRIPTIONS: Mapping[str, str] = {
     "model.py": "the network",
     "preparation.json": "how rows become the network's inputs: what was fitted on the training rows",
     "report.json": "how well it does, class by class",
+    "test_report.json": "the same of the job's test, with the weights of the checkpoint that was best",
     "spec.json": "the job as it was sent",
 }
 TOKENIZER_DESCRIPTION = "a tokenizer: tokenizers.Tokenizer.from_file(...)"

@@ -7,6 +7,7 @@ passes files, those of a checkpoint and the body of a request, by their paths.
 from collections.abc import Mapping
 from multiprocessing.connection import Connection
 from pathlib import Path
+from typing import Any
 
 import structlog
 
@@ -28,6 +29,8 @@ from workers.protocol.child_requests import (
     CheckpointResponse,
     ChildRequest,
     ChildResponse,
+    EvaluateRequest,
+    EvaluateResponse,
     FailureResponse,
     InvalidResponse,
     PredictRequest,
@@ -105,27 +108,40 @@ class PredictorPool:
             raise self._error(response)
         return response.checkpoint
 
+    def evaluate(self, request: EvaluateRequest) -> Mapping[str, Any]:
+        """Return the figures of a data set. Raises as `predict` does, with problems of the data set."""
+        seconds = self.settings.evaluate_seconds
+        response = self._request(request, seconds)
+        if not isinstance(response, EvaluateResponse):
+            raise self._error(response, seconds, "evaluation", "evaluate fewer rows at once", "/dataset")
+        return response.document
+
     def close(self) -> None:
         """End the children after their current requests. The next request would start new ones."""
         self.pool.close()
 
-    def _request(self, request: ChildRequest) -> ChildResponse:
+    def _request(self, request: ChildRequest, seconds: float | None = None) -> ChildResponse:
         settings = self.settings
-        return self.pool.request(request, settings.predict_seconds, settings.inspect_seconds, PREDICTIONS_BUSY)
+        limit = settings.predict_seconds if seconds is None else seconds
+        return self.pool.request(request, limit, settings.inspect_seconds, PREDICTIONS_BUSY)
 
-    def _error(self, response: ChildResponse) -> GraftwerkError:
-        """Return the error that a response stands for."""
+    def _error(
+        self,
+        response: ChildResponse,
+        seconds: float | None = None,
+        what: str = "prediction",
+        hint: str = "send fewer rows at once",
+        pointer: str = "",
+    ) -> GraftwerkError:
+        """Return the error that a response stands for, of a request that had a time limit in seconds."""
         if isinstance(response, InvalidResponse):
             return InvalidInput(response.problems)
         if isinstance(response, RefusedResponse) and response.code in ERRORS_BY_CODE:
             return ERRORS_BY_CODE[response.code](response.detail, hint=response.hint)
-        return InvalidInput([self._failure_problem(response)])
-
-    def _failure_problem(self, response: ChildResponse) -> Problem:
         reason = response.reason if isinstance(response, FailureResponse) else repr(response)
-        limits = {"time": f"{self.settings.predict_seconds:g} s", "memory": f"{self.settings.predict_memory >> 20} MiB"}
-        if reason not in limits:
-            _log.error(PREDICTION_FAILED.code, error=reason)
-            return PREDICTION_FAILED
-        detail = f"the prediction takes more than {limits[reason]}"
-        return Problem("", "too_complex", detail, "send fewer rows at once")
+        limit = self.settings.predict_seconds if seconds is None else seconds
+        limits = {"time": f"{limit:g} s", "memory": f"{self.settings.predict_memory >> 20} MiB"}
+        if reason in limits:
+            return InvalidInput([Problem(pointer, "too_complex", f"the {what} takes more than {limits[reason]}", hint)])
+        _log.error(PREDICTION_FAILED.code, error=reason)
+        return InvalidInput([PREDICTION_FAILED])

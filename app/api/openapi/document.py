@@ -16,7 +16,7 @@ from app.spec.data.sources import NewDataset
 from app.spec.fork import Fork
 from app.spec.inspection import InspectionRequest
 from app.spec.job import JobSpec
-from app.spec.prediction import Prediction
+from app.spec.prediction import EvaluationRequest, Prediction
 
 # Documents that routes read by themselves, and problems.
 NAMED_MODELS: Mapping[str, type[BaseModel]] = {
@@ -29,6 +29,7 @@ NAMED_MODELS: Mapping[str, type[BaseModel]] = {
     "Question": InspectionRequest,
     "Fork": Fork,
     "Prediction": Prediction,
+    "EvaluationRequest": EvaluationRequest,
     "Problem": ProblemDocument,
 }
 

@@ -20,7 +20,7 @@ INSPECTION_SUMMARY_KEYS = ("inputs", "outputs", "totals", "memory")  # of a netw
 
 def network_inspection(inspection: Mapping[str, Any]) -> dict[str, Any]:
     """Return the part of a job's inspection that is about its network alone."""
-    return {part: value for part, value in inspection.items() if part not in ("columns", "warnings")}
+    return {part: value for part, value in inspection.items() if part not in ("columns", "splits", "warnings")}
 
 
 class Failure(ResponseModel):
@@ -77,6 +77,7 @@ class Job(JobSummary):
 
     spec: JsonObject = Field(description="As it was sent.")
     inspection: JsonObject = Field(description="Of the network: inputs, outputs, totals and memory.")
+    splits: JsonObject = Field(description="Rows that train, and those held out: how many, if known, and which.")
     columns: list[ColumnRole] = Field(description="What it makes of each column of its data; the first 200 of many.")
     warnings: list[ProblemDetail] = Field(description="What was left out, guessed or converted, and how to say so.")
     result: JsonObject | None
@@ -96,6 +97,7 @@ class Job(JobSummary):
             **_summary_fields(row),
             spec=row.spec,
             inspection=inspection,
+            splits=row.inspection.get("splits", {}),
             columns=[ColumnRole.model_validate(role) for role in row.inspection.get("columns", ())],
             warnings=[ProblemDetail(**warning) for warning in row.inspection.get("warnings", ())],
             result=row.result,
@@ -154,6 +156,7 @@ class Report(ResponseModel):
     valid: Literal[True] = True
     queue: str
     data_schema: DataSchema
+    splits: JsonObject = Field(description="As a job has them.")
     columns: list[ColumnRole] = Field(description="As a job has them.")
     warnings: list[ProblemDetail] = Field(description="As a job has them.")
     inspection: JsonObject

@@ -104,16 +104,3 @@ class CheckpointPage(ResponseModel):
 
     items: list[Checkpoint]
     has_more: Literal[False] = False
-
-
-class JobReport(ResponseModel):
-    """The report of an evaluation."""
-
-    job_id: str
-    checkpoint_id: str
-    version: int
-    step: int
-    rows: int = Field(description="Held-out examples.")
-    heads: list[JsonObject] = Field(
-        description="One object per output; its `about` says of which form: see the page on reports."
-    )

@@ -38,5 +38,9 @@ class DatetimeFeature(ColumnFeature):
 
     def network_columns(self, name: str, stored: DataSchema) -> list[Column]:
         """Return the parts, float32 (k): two columns of each angle, one of any other."""
-        width = sum(2 if self.cyclic and part in CYCLIC_PARTS else 1 for part in self.parts)
-        return [Column(name=name, shape=(width,), dtype="float32")]
+        return [Column(name=name, shape=(self.width,), dtype="float32")]
+
+    @property
+    def width(self) -> int:
+        """The number of columns."""
+        return sum(2 if self.cyclic and part in CYCLIC_PARTS else 1 for part in self.parts)

@@ -163,7 +163,7 @@ def default_target(column: Column, task: TargetTask | None = None, scale: Scale 
     `task` is what the loss is about: numbers with labels are classes unless it is about numbers; `scale` is that of
     numbers.
     """
-    if column.type == "number" and (task == "numbers" or column.labels is None):
+    if column.type in NumbersFeature.column_types and (task == "numbers" or column.labels is None):
         return NumbersFeature(columns=(column.name,), missing="refuse", scale=scale)
     if column.type == "number":
         return ClassFeature(column=column.name)

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, Self
 from pydantic import AfterValidator, Field, model_validator
 
 from app.ids import DATASET_ID_PATTERN
-from app.spec.base import Name, Probability, SpecModel, validation_error
+from app.spec.base import Name, Probability, Seed, Size, SpecModel, validation_error
 from app.spec.data.base_feature import SCALE_DESCRIPTION, Scale
 from app.spec.data.columns import DATETIME_FORMATS, CellFormat, Column, ColumnName, ColumnType, DataSchema
 from app.spec.data.features import Features
@@ -35,10 +35,46 @@ DatasetId = Annotated[str, Field(pattern=DATASET_ID_PATTERN)]
 
 
 class Split(SpecModel):
-    """The validation examples: a named split, or a random fraction drawn with the seed."""
+    """The rows of a role: a share of all rows, one of several folds, a split of the source, or those of a column."""
 
-    split: Literal["test"] | None = None
-    fraction: Probability | None = None
+    fraction: Probability | None = Field(None, description="A share of all rows, drawn at random with the seed.")
+    fold: Size | None = Field(None, description="Which of `of` parts of the rows, from 1 on: cross-validation.")
+    of: Annotated[Size, Field(ge=2, le=1000)] | None = Field(None, description="The number of folds.")
+    split: Literal["validation", "test"] | None = Field(None, description="A split that the source has: its own files.")
+    column: ColumnName | None = Field(None, description="A column that says which rows, by `value`; no input then.")
+    value: str | bool | int | float | None = Field(None, description="What `column` has in these rows.")
+    stratify: bool | ColumnName | None = Field(
+        None, description="Whether each class has its share, or the column of classes. Default: if classes are learned."
+    )
+    group: ColumnName | None = Field(None, description="A column: rows of one value stay together; no input then.")
+    time: ColumnName | None = Field(None, description="A column: the latest rows, instead of random ones.")
+    seed: Seed | None = Field(
+        None, description="Of what is drawn. Default: `training.seed`; of folds and of a test fraction 0."
+    )
+
+    @model_validator(mode="after")
+    def _one_way(self) -> "Split":
+        ways = [name for name in ("fraction", "fold", "split", "column") if getattr(self, name) is not None]
+        if len(ways) != 1:
+            detail = f"{' and '.join(ways)} are two ways to hold rows out" if ways else "it says no rows"
+            raise validation_error("contradiction", detail, 'give one of them, such as {"fraction": 0.2}')
+        for name, other in (("fold", "of"), ("column", "value")):
+            if (getattr(self, name) is None) != (getattr(self, other) is None):
+                hint = 'such as {"fold": 1, "of": 5} or {"column": "split", "value": "test"}'
+                raise validation_error("contradiction", f"{name} and {other} belong together", hint)
+        if self.fold is not None and self.of is not None and self.fold > self.of:
+            raise validation_error("contradiction", f"there is no fold {self.fold} of {self.of}", "folds count from 1")
+        self._check_options(ways[0])
+        return self
+
+    def _check_options(self, way: str) -> None:
+        options = [name for name in ("group", "time") if getattr(self, name) is not None]
+        options += ["stratify"] if self.stratify not in (None, False) else []
+        if way in ("split", "column") and (options or self.seed is not None):
+            detail = f"{', '.join(options) or 'seed'} is about rows that are drawn, and {way} names them"
+            raise validation_error("contradiction", detail, f"remove {(options or ['seed'])[0]}")
+        if len(options) > 1:
+            raise validation_error("contradiction", f"{' and '.join(options)} exclude each other", "remove one of them")
 
 
 class BaseData(SpecModel):
@@ -52,7 +88,13 @@ class BaseData(SpecModel):
     ignore: Annotated[tuple[ColumnName, ...], Field(max_length=10_000)] = Field(
         (), description="Columns that no network reads by default, and of which no warning speaks."
     )
-    validation: Split | None = None
+    validation: Split | None = Field(
+        None, description="Rows that choose the best checkpoint. Default: the source's split validation, if it has one."
+    )
+    test: Split | None = Field(
+        None,
+        description="Rows that are evaluated once, at the end, and choose nothing. Default: the source's split test.",
+    )
     scale: Scale | None = Field(None, description=SCALE_DESCRIPTION)
     bucket: Name | None = Field(
         None,

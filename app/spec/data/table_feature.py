@@ -8,15 +8,19 @@ from pydantic import Field
 from app.errors import Problem
 from app.spec.data.base_feature import BaseFeature, FeatureContext
 from app.spec.data.columns import Column, ColumnName, ColumnType, DataSchema
+from app.spec.data.datetime_feature import DatetimeFeature
 
 TableScale = Literal["standard", "quantile", "unit", "none"]
 MAX_TABLE_WIDTH = 65_536  # numbers per example
 
 
 class TableFeature(BaseFeature):
-    """Columns of a table side by side: float32 (k). A column of n labels takes n places, one of which is 1."""
+    """Columns of a table side by side: float32 (k).
 
-    column_types: ClassVar[tuple[ColumnType, ...]] = ("number", "category")
+    A column of n labels takes n places, one of which is 1; a date those of its parts by default, see kind `datetime`.
+    """
+
+    column_types: ClassVar[tuple[ColumnType, ...]] = ("number", "category", "datetime")
 
     kind: Literal["table"] = "table"
     columns: Annotated[tuple[ColumnName, ...], Field(min_length=1, max_length=10_000)]
@@ -61,6 +65,8 @@ class TableFeature(BaseFeature):
         """Return how many places a stored column takes."""
         if column.type == "category":
             return len(column.labels or ())
+        if column.type == "datetime":
+            return DatetimeFeature(column=column.name).width
         return 1 + self.has_indicator(column)
 
     def has_indicator(self, column: Column) -> bool:

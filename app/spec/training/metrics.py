@@ -48,6 +48,7 @@ METRICS: Mapping[str, MetricKind] = {
     "mcc": MetricKind("Matthews' correlation of predicted and true classes.", _SINGLE_LABEL),
     "cohen_kappa": MetricKind("Cohen's kappa: agreement beyond chance.", _SINGLE_LABEL),
     "calibration_error": MetricKind("Expected calibration error in 15 bins.", _SINGLE_LABEL, "probabilities"),
+    "log_loss": MetricKind("Mean negative log-likelihood of what is true.", _SINGLE_LABEL, "probabilities"),
     "perplexity": MetricKind("The exponential of the mean negative log-likelihood.", _MULTICLASS, "probabilities"),
     "exact_match": MetricKind("Share of examples of which every label, or every token, is right.", ("labels", "tags")),
     "hamming": MetricKind("Share of labels that are wrong.", ("labels",)),
@@ -66,7 +67,7 @@ METRICS: Mapping[str, MetricKind] = {
     "spearman": MetricKind("Spearman's rank correlation of output and target.", _REGRESSION),
 }
 MAX_CLASSES = 1000  # of metrics that count every pair of classes, or keep every score
-UNLIMITED_CLASS_METRICS = frozenset({"accuracy", "top5_accuracy", "perplexity", "exact_match"})
+UNLIMITED_CLASS_METRICS = frozenset({"accuracy", "top5_accuracy", "log_loss", "perplexity", "exact_match"})
 SPAN_METRICS = frozenset({"span_precision", "span_recall", "span_f1"})
 IOB_TAG_PATTERN = r"O|[BI](-.+)?"  # a tag of entities
 

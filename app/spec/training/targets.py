@@ -26,7 +26,7 @@ def target_problems(pointer: str, loss: BaseLoss, stored: Column, target: Column
         detail = f'{loss.kind} compares numbers, and "{target.name}" holds the positions of {_quote_labels(target)}'
         hint = f'{CLASS_LOSS_HINT}; or declare the target as {{"kind": "numbers", "columns": ["{stored.name}"]}}'
         yield Problem(place, "words_as_target", detail, hint)
-    elif task == "classes" and stored.type == "number" and stored.labels is None and not target.labels:
+    elif task == "classes" and stored.type in ("number", "datetime") and stored.labels is None and not target.labels:
         yield from _number_problems(place, loss, stored)
     elif loss.row.task_type == "decisions" and len(target.labels or ()) > 2 and not target.shape:
         detail = f'{loss.kind} learns a yes or no, and "{target.name}" has {len(target.labels or ())} labels'

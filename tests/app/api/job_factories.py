@@ -110,6 +110,7 @@ def create_checkpoint(
     files: Mapping[str, bytes],
     loss: float | None = None,
     private: Mapping[str, bytes] | None = None,
+    final: bool = False,
 ) -> str:
     """Store a checkpoint as a worker does; returns its id."""
     checkpoint = new_id("ckpt")
@@ -118,5 +119,5 @@ def create_checkpoint(
         stored = store.put_bytes(f"jobs/{job.id}/{checkpoint}/{name}", content)
         kept.append(SavedFile(name, stored.key, stored.size, hashlib.sha256(content).hexdigest(), name in files))
     values = {} if loss is None else {"val/loss": loss}
-    record_message(db, job, SavedCheckpoint(checkpoint, step, step / 10, values, tuple(kept)))
+    record_message(db, job, SavedCheckpoint(checkpoint, step, step / 10, values, tuple(kept), final))
     return checkpoint

@@ -75,6 +75,7 @@ ROUTE_CASES: dict[str, RouteCase] = {
     "POST /v1/jobs/{job_id}/retry": RouteCase("write", 409),
     "POST /v1/jobs/{job_id}/restore": RouteCase("write", 200),  # nothing to do
     "POST /v1/jobs/{job_id}/fork": RouteCase("write", 201, {}),
+    "POST /v1/jobs/{job_id}/evaluate": RouteCase("read", 422, {"dataset": "ds_" + "0" * 32}),  # there is no such one
     "POST /v1/jobs/{job_id}/predict": RouteCase(
         "read", 409, {"rows": [{"x": [5.1, 3.5, 1.4, 0.2]}]}
     ),  # its weights are none

@@ -78,7 +78,6 @@ MISTAKES: list[tuple[dict[str, Any], str, str, str, str]] = [
         'the data has no split "test"',
         'use {"fraction": 0.2}',
     ),
-    (data(validation={}), "/data/validation", "contradiction", "give either a split or a fraction", ""),
     # The network
     ({"model": {"layers": [RELU] * 11}}, "/model", "too_many_nodes", "11 nodes, at most 10 are allowed", ""),
     (
@@ -194,7 +193,9 @@ def test_what_is_in_order(parts: dict[str, Any]) -> None:
 
 def test_a_test_split_is_held_out_data() -> None:
     whole = TABLE.model_copy(update={"rows": {"train": 100, "test": 10}})
-    assert problems(whole, training={"early_stop": {}}) == []
+    assert problems(whole, training={"early_stop": {}}, **data(validation={"split": "test"})) == []
+    (unvalidated,) = problems(whole, training={"early_stop": {}})
+    assert unvalidated[:2] == ("/training/early_stop/monitor", "no_validation")
     assert problems(whole, **data(validation={"split": "test"})) == []
 
 

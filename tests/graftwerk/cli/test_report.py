@@ -95,3 +95,41 @@ def test_there_is_none(run: Run) -> None:
     result, _ = run("report", "job_1", answers=(job_document(), problem_response(404, "not_found")))
     assert result.exit_code == 2
     assert "not_found" in result.stderr
+
+
+TEST = {"checkpoint_id": "ckpt_2", "step": 30, "rows": 9, "values": {"loss": 0.25, "auroc": None}, "heads": [CLASSES]}
+
+
+def test_the_test_stands_below_the_validation(run: Run) -> None:
+    result, _ = run("report", "job_1", answers=(job_document(), document(CLASSES) | {"test": TEST}))
+    assert result.exit_code == 0, result.output
+    found = lines(result.output)
+    assert found.index(["test:", "ckpt_2", "at", "step", "30,", "9", "examples"]) > found.index(["a", "note"])
+    assert ["loss", "0.25"] in found
+    assert ["auroc"] in found
+
+
+def test_a_data_set_is_evaluated(run: Run) -> None:
+    warning = {"pointer": "/dataset", "code": "x", "detail": "these rows were trained on", "hint": "use others"}
+    figures = TEST | {"dataset": "ds_1", "split": "train", "notes": ["the loss is left out"], "warnings": [warning]}
+    result, script = run("evaluate", "job_1", "ds_1", "--split", "train", answers=(job_document(), figures))
+    assert result.exit_code == 0, result.output
+    assert json.loads(script.requests[1].content) == {"dataset": "ds_1", "split": "train"}
+    assert lines(result.output)[0] == ["ckpt_2", "at", "step", "30,", "9", "rows", "of", "ds_1,", "split", "train"]
+    assert ["the", "loss", "is", "left", "out"] in lines(result.output)
+    assert "these rows were trained on" in result.output
+    result, _ = run("evaluate", "job_1", "ds_1", "--json", answers=(job_document(), figures))
+    assert json.loads(result.output) == figures
+
+
+def test_folds_are_summed_up(run: Run) -> None:
+    jobs = [
+        job_document(f"job_{n}", "succeeded", metadata={"fold": str(n)}, result={"values": {"val/accuracy": n / 10}})
+        for n in (1, 2, 3)
+    ]
+    page = {"items": jobs, "has_more": False}
+    result, _ = run("folds", "abc", answers=(page, *jobs))
+    assert result.exit_code == 0, result.output
+    assert ["val/accuracy", "0.2", "0.1", "3"] in lines(result.output)
+    result, _ = run("folds", "abc", "--json", answers=(page, *jobs))
+    assert json.loads(result.output)["summary"]["val/accuracy"]["values"] == [0.1, 0.2, 0.3]

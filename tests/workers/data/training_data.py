@@ -5,6 +5,7 @@ from typing import Any
 from app.spec.data.columns import DataSchema
 from app.spec.data.feature_schema import TargetRequest, resolve_features
 from app.spec.data.sources import BuiltinData, Split
+from app.spec.splits import SplitPlan
 from workers.data.loading.examples import TrainingData, build_training_data
 from workers.data.loading.sources import SourceData
 
@@ -19,6 +20,5 @@ def build_data(
     )
     assert not resolved.problems
     inputs = tuple(data.get("inputs", resolved.schema.inputs))
-    return build_training_data(
-        loaded, stored, resolved, inputs=inputs, targets=tuple(resolved.targets.values()), split=split, seed=seed
-    )
+    targets, plan = tuple(resolved.targets.values()), SplitPlan(split)
+    return build_training_data(loaded, stored, resolved, inputs=inputs, targets=targets, plan=plan, seed=seed)

@@ -173,9 +173,10 @@ def test_numbers() -> None:
 def test_numbers_are_in_the_units_of_the_data() -> None:
     scaling = Scaling(torch.tensor([10.0, 20.0]), torch.tensor([2.0, 4.0]))
     plain = make_formatter("MSELoss", Column(name="y", shape=(2,)))
-    scaled = replace(plain, scaling=scaling)
+    assert plain.decoder is not None
+    scaled = replace(plain, decoder=replace(plain.decoder, scaling=scaling))
     assert decode_rows(scaled, torch.tensor([[1.0, 1.0]])) == [{"value": [12.0, 24.0]}]
-    one = replace(plain, scaling=Scaling(torch.tensor(0.0), torch.tensor(16.0)))
+    one = replace(plain, decoder=replace(plain.decoder, scaling=Scaling(torch.tensor(0.0), torch.tensor(16.0))))
     assert decode_rows(one, torch.tensor([[0.5]])) == [{"value": 8.0}]
     assert decode_rows(one, torch.tensor([[0.5, 1.0]])) == [{"value": [8.0, 16.0]}]
 

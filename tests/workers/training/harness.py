@@ -47,7 +47,8 @@ def digits_job(layers: Any = None, *, training: Mapping[str, Any] | None = None,
 def resume_candidates(*saved: SavedCheckpoint) -> tuple[CheckpointRef, ...]:
     """Return what a supervisor would offer after these checkpoints, newest first."""
     return tuple(
-        CheckpointRef(each.id, each.step, tuple(asdict(file) for file in each.files)) for each in reversed(saved)
+        CheckpointRef(each.id, each.step, tuple(asdict(file) for file in each.files), each.values)
+        for each in reversed(saved)
     )
 
 

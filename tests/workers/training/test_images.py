@@ -131,5 +131,6 @@ def test_the_example_on_streamed_pictures_goes_on_bit_by_bit(
     spec = json.loads((EXAMPLES / "real" / "fashion-resnet18.json").read_text())
     plan = {"steps": 4, "batch_size": 16, "device": "cpu", "checkpoint": {"every_seconds": None, "keep_best": 0}}
     spec["training"] = {key: value for key, value in spec["training"].items() if key != "epochs"} | plan
+    spec["data"]["validation"] = {"split": "test"}
     attempt = assert_same(laboratory, spec, 2, loaders=2)
     assert isinstance(attempt.prepared.state.source, StreamedBatches)

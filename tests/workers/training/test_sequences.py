@@ -20,8 +20,8 @@ from tests.workers.training.datasets import (
     tree_dataset,
 )
 from tests.workers.training.test_resume import assert_same
-from workers.data.features.tokenizers import TOKENIZER_TRAINERS
 from workers.data.loading.batches import InMemoryBatches
+from workers.data.tokenizers import TOKENIZER_TRAINERS
 
 
 @pytest.fixture

@@ -131,8 +131,8 @@ def test_what_stands_for_gaps_is_measured_on_train(place: UploadHarness) -> None
     heights = [float(row[2]) for row in rows[:80] if row[2]]
     fills = document["features"]["x"]["fills"]
     assert fills[1] == pytest.approx(sum(heights) / len(heights))
-    assert attempt.prepared.validation is not None
-    assert len(attempt.prepared.validation) == 40
+    assert attempt.prepared.test is not None
+    assert len(attempt.prepared.test.rows) == 40
 
 
 def test_a_table_teaches_classes_and_goes_on_bit_by_bit(place: UploadHarness) -> None:
@@ -177,8 +177,9 @@ def test_pictures_in_folders_teach_their_classes(place: UploadHarness) -> None:
     write_zip(place.path, {f"{kind}/{n}.png": picture(shade + n, (8, 8)) for kind, shade in kinds for n in range(12)})
     model = {"layers": [{"kind": "Flatten"}, {"kind": "Linear", "out_features": 2}]}
     attempt = place.run(place.known(), model, loss="CrossEntropyLoss")
-    losses = [value for _, value in attempt.points("val/loss")]
+    losses = [value for _, value in attempt.points("train/loss")]
     assert losses[-1] < 0.3 * losses[0]
+    assert [step for step, _ in attempt.points("test/loss")] == [len(losses)]
 
 
 def test_series_of_unlike_length_and_several_labels(place: UploadHarness) -> None:

@@ -1,6 +1,6 @@
-"""Tables: numbers and categories side by side, as one row of numbers per example."""
+"""Tables: numbers, categories and dates side by side, as one row of numbers per example."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Self, TypedDict, cast
 
@@ -8,12 +8,13 @@ import torch
 from torch import Tensor
 
 from app.spec.data.columns import Column, DataSchema
+from app.spec.data.datetime_feature import DatetimeFeature
 from app.spec.data.table_feature import TableFeature
 from workers.data.columns import PreparedColumn, SplitColumns
 from workers.data.features.categories import as_strings
+from workers.data.features.datetimes import DatetimePreprocessor, DatetimeState
 from workers.data.features.preprocessor import Preprocessor, column_schema, column_values
-from workers.data.features.quantiles import QuantileScaling
-from workers.data.features.scaling import Scaling, ScalingState, apply_scaling
+from workers.data.features.scaling import QuantileScaling, Scaling, ScalingState, apply_scaling
 
 
 class TableState(TypedDict):
@@ -22,6 +23,7 @@ class TableState(TypedDict):
     fills: list[float]
     scaling: ScalingState | None
     quantiles: list[list[float]] | None
+    dates: dict[str, DatetimeState]  # by column
 
 
 @dataclass(frozen=True)
@@ -32,6 +34,7 @@ class TablePreprocessor(Preprocessor[TableFeature, TableState]):
     fills: Tensor  # float64 (numbers)
     scaling: Scaling | None
     quantiles: QuantileScaling | None
+    dates: Mapping[str, DatetimePreprocessor]  # by column
 
     @classmethod
     def fit(cls, name: str, feature: TableFeature, stored: DataSchema, split: SplitColumns) -> Self:
@@ -40,11 +43,16 @@ class TablePreprocessor(Preprocessor[TableFeature, TableState]):
         raw = _stack_numbers(columns, split)
         fills = _fill_values(raw, feature.missing)
         values = torch.where(raw.isnan(), fills, raw)
+        dates = {
+            each.name: DatetimePreprocessor.fit(each.name, DatetimeFeature(column=each.name), stored, split)
+            for each in columns
+            if each.type == "datetime"
+        }
         if not raw.shape[1]:
-            return cls(name, feature, columns, fills, None, None)
+            return cls(name, feature, columns, fills, None, None, dates)
         if feature.scale == "quantile":
-            return cls(name, feature, columns, fills, None, QuantileScaling.fit(values))
-        return cls(name, feature, columns, fills, Scaling.fit(values, feature.scale, None), None)
+            return cls(name, feature, columns, fills, None, QuantileScaling.fit(values), dates)
+        return cls(name, feature, columns, fills, Scaling.fit(values, feature.scale, None), None, dates)
 
     @classmethod
     def load(cls, name: str, feature: TableFeature, stored: DataSchema, state: TableState) -> Self:
@@ -57,6 +65,10 @@ class TablePreprocessor(Preprocessor[TableFeature, TableState]):
             torch.tensor(state["fills"], dtype=torch.float64),
             Scaling.load(state["scaling"], torch.float64),
             None if quantiles is None else QuantileScaling(torch.tensor(quantiles, dtype=torch.float64)),
+            {
+                column: DatetimePreprocessor.load(column, DatetimeFeature(column=column), stored, fitted)
+                for column, fitted in state["dates"].items()
+            },
         )
 
     def state(self) -> TableState:
@@ -65,6 +77,7 @@ class TablePreprocessor(Preprocessor[TableFeature, TableState]):
             "fills": self.fills.tolist(),
             "scaling": None if self.scaling is None else self.scaling.state(),
             "quantiles": None if self.quantiles is None else self.quantiles.values.tolist(),
+            "dates": {column: each.state() for column, each in self.dates.items()},
         }
 
     def transform(self, split: SplitColumns) -> dict[str, PreparedColumn]:
@@ -77,6 +90,9 @@ class TablePreprocessor(Preprocessor[TableFeature, TableState]):
         for column in self.columns_schema:
             if column.type == "category":
                 parts.append(_one_hot(column, split))
+                continue
+            if column.type == "datetime":
+                parts.append(cast(Tensor, self.dates[column.name].transform(split)[column.name]))
                 continue
             parts.append(values[:, position : position + 1].float())
             if self.feature.has_indicator(column):

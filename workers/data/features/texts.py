@@ -13,7 +13,7 @@ from app.spec.data.columns import DataSchema
 from app.spec.data.sequence_features import TextFeature
 from workers.data.columns import PreparedColumn, RaggedTensor, SplitColumns, StringColumn, WordListColumn
 from workers.data.features.preprocessor import Preprocessor, column_schema, column_values
-from workers.data.features.tokenizers import PAD_ID, UNK_ID, load_tokenizer, train_tokenizer, train_word_tokenizer
+from workers.data.tokenizers import PAD_ID, UNK_ID, load_tokenizer, train_tokenizer, train_word_tokenizer
 
 ENCODE_BATCH_SIZE = 1000  # texts that are encoded at once
 

@@ -12,7 +12,9 @@ from workers.data.files.content import Upload
 from workers.data.files.problems import refuse
 
 # Name of a file or folder → split.
-SPLIT_BY_NAME = {"train": "train", "test": "test", "val": "test", "valid": "test", "validation": "test", "dev": "test"}
+SPLIT_BY_NAME = {"train": "train", **dict.fromkeys(("validation", "val", "valid", "dev"), "validation"), "test": "test"}
+SPLITS = ("train", "validation", "test")  # in the order of their files
+LAYOUT = "it holds train.EXT, and if you like validation.EXT and test.EXT"
 
 
 @dataclass(frozen=True)
@@ -55,15 +57,12 @@ def split_files(upload: Upload) -> Sequence[SplitFile]:
         split = SPLIT_BY_NAME.get(Path(info.filename).name.partition(".")[0].lower())
         if split is None:
             refuse(
-                "unknown_file",
-                f'there is a file "{info.filename[:200]}" in the archive',
-                "it holds train.EXT and test.EXT",
-                info.filename[:200],
+                "unknown_file", f'there is a file "{info.filename[:200]}" in the archive', LAYOUT, info.filename[:200]
             )
         if split in files:
             names = f'"{files[split].member}" and "{info.filename}"'
             refuse("duplicate_name", f"{names} are both for the split {split}", "leave one of them out")
         files[split] = SplitFile(split, upload.path, info.filename)
     if "train" not in files:
-        refuse("no_rows", "there is no file for the split train in the archive", "it holds train.EXT and test.EXT")
-    return [files[split] for split in ("train", "test") if split in files]
+        refuse("no_rows", "there is no file for the split train in the archive", LAYOUT)
+    return [files[split] for split in SPLITS if split in files]

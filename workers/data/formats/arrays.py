@@ -18,9 +18,9 @@ from app.spec.problems import did_you_mean, json_pointer
 from workers.data.files.archives import REUPLOAD_HINT, archive_members, translate_archive_errors
 from workers.data.files.content import Content, Upload
 from workers.data.files.problems import ProblemCollector, refuse
+from workers.data.files.split_files import SPLIT_BY_NAME, SPLITS
 from workers.data.types.table import MAX_NAME_LENGTH, TARGET_NAMES, name_problem
 
-SPLITS = ("train", "test")
 MAX_INTEGER = 2**63 - 1
 MAX_CLASSES = 1_000_000
 MAX_DEFLATE_RATIO = 1100  # the largest of deflate: arrays of zeros are legitimate
@@ -143,7 +143,7 @@ def _check_header(upload: Upload) -> None:
 def content_from_arrays(
     arrays: Mapping[str, Tensor], problems: ProblemCollector, upload: Upload, dates: Collection[str] = ()
 ) -> Content:
-    """Return the content of arrays: `train/x` and `test/x` belong to splits, other names to "train".
+    """Return the content of arrays: `train/x`, `validation/x` and `test/x` belong to splits, other names to "train".
 
     Columns are those of the upload's stored schema, if it has one. `dates` are columns of seconds since 1970.
 
@@ -152,8 +152,8 @@ def content_from_arrays(
     splits: ArraysBySplit = {}
     for name, array in arrays.items():
         split, slash, column = name.partition("/")
-        known = slash and split in SPLITS
-        splits.setdefault(split if known else "train", {})[column if known else name] = array
+        known = slash and split in SPLIT_BY_NAME
+        splits.setdefault(SPLIT_BY_NAME[split] if known else "train", {})[column if known else name] = array
     try:
         problems.raise_if_any()
         every: tuple[Problem, ...] = ()
@@ -164,7 +164,7 @@ def content_from_arrays(
     if every:
         raise InvalidInput(every)
     train = splits["train"]
-    ordered = dict(sorted(splits.items(), reverse=True))
+    ordered = {split: splits[split] for split in SPLITS if split in splits}
     if (schema := upload.known_schema) is not None:
         return Content(schema.columns, ordered, schema.inputs, schema.target)
     target = upload.source.target

@@ -16,7 +16,7 @@ from workers.data.columns import ParsedColumn
 from workers.data.files.archives import archive_members, translate_archive_errors
 from workers.data.files.content import Content, Upload
 from workers.data.files.problems import ProblemCollector, refuse
-from workers.data.files.split_files import SPLIT_BY_NAME
+from workers.data.files.split_files import SPLIT_BY_NAME, SPLITS
 from workers.data.images.decoding import (
     IMAGE_SUFFIXES,
     ImageDecodeError,
@@ -64,7 +64,7 @@ def read_images(upload: Upload) -> Content:
     else:
         column, values = _inspect_images(upload, images)
     splits: dict[str, dict[str, ParsedColumn]] = {}
-    for split in ("train", "test"):
+    for split in SPLITS:
         rows = [row for row, each in enumerate(images) if each.split == split]
         if rows:
             lazy = ZipImages.from_members(upload.path, (images[row].info for row in rows), column.shape[0])
@@ -117,10 +117,11 @@ def _collect_images(infos: Sequence[zipfile.ZipInfo]) -> list[ArchiveImage]:
 
 def _check_splits(folders: set[str]) -> None:
     """Refuse two folders that are for the same split: one of them would be left out silently."""
-    others = sorted(folders - {"train"})
-    if len(others) > 1:
-        detail = f"the folders {' and '.join(others)} are both for the split test"
-        refuse("duplicate_name", detail, "leave one of them out, or put it into train")
+    for split in SPLITS:
+        names = sorted(name for name in folders if SPLIT_BY_NAME[name] == split)
+        if len(names) > 1:
+            detail = f"the folders {' and '.join(names)} are both for the split {split}"
+            refuse("duplicate_name", detail, "leave one of them out, or put it into train")
 
 
 def _inspect_images(upload: Upload, images: Sequence[ArchiveImage]) -> tuple[Column, list[Tensor] | None]:

@@ -6,17 +6,14 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from app.errors import DataError
 from app.spec.data.columns import DataSchema
 from app.spec.data.feature_schema import ResolvedFeatures
-from app.spec.data.sources import Split as SplitSpec
-from workers.data.columns import PreparedColumn, RaggedTensor, SplitColumns, select_rows
+from app.spec.splits import SplitPlan
+from workers.data.columns import PreparedColumn, RaggedTensor
 from workers.data.features.preparation import Preparation
 from workers.data.images.column import ImageColumn
 from workers.data.loading.sources import SourceData
-from workers.data.rng import stream_seed
-
-SPLIT_STREAM = 0x5B117  # keeps the random split apart from the orders of the epochs
+from workers.data.loading.splits import split_source
 
 Batch = tuple[dict[str, Tensor], dict[str, Tensor]]  # inputs and targets by name
 TargetCasts = Mapping[str, tuple[str, Callable[[PreparedColumn], PreparedColumn]]]  # new name → target, its conversion
@@ -140,11 +137,12 @@ class ExampleSet:
 
 @dataclass(frozen=True)
 class TrainingData:
-    """The training examples, and the validation examples if the job has any."""
+    """The training examples, and those of the validation and of the test if the job has any."""
 
     train: ExampleSet
     validation: ExampleSet | None
     preparation: Preparation
+    test: ExampleSet | None = None
 
     def vocabulary_reports(self) -> Iterator[dict[str, object]]:
         """Yield, of each text that the network reads, the tokens known and the shares unknown and truncated."""
@@ -158,19 +156,31 @@ class TrainingData:
             if shares["train"] is not None:
                 yield {"feature": name, "tokens": texts.tokenizer.get_vocab_size(), **shares}
 
+    def split_report(self) -> dict[str, object]:
+        """Return the number of rows of each role."""
+        roles = {"train": self.train, "validation": self.validation, "test": self.test}
+        return {role: len(examples) for role, examples in roles.items() if examples is not None}
+
     def cast(self, casts: TargetCasts) -> "TrainingData":
         """Return the data with converted targets, see `ExampleSet.cast`."""
-        return self._map(lambda examples: examples.cast(casts))
+        data = self._map(lambda examples: examples.cast(casts))
+        return replace(data, test=self.test.cast(casts) if self.test is not None else None)
 
     def materialize(self, limit: int) -> "TrainingData":
-        """Return the data with decoded images, as far as both sets together fit into `limit` bytes."""
+        """Return the data with decoded images, as far as both sets together fit into `limit` bytes.
+
+        The test, which is evaluated once, is decoded when it is.
+        """
         train = self.train.materialize(True, limit)
         remaining = limit - sum(images.nbytes for images in train.image_columns)
         validation = self.validation.materialize(False, remaining) if self.validation is not None else None
         return replace(self, train=train, validation=validation)
 
     def to_device_if_fits(self, device: torch.device, limit: int) -> "TrainingData":
-        """Return the data on the device if it takes at most `limit` bytes there, else unchanged: batches move then."""
+        """Return the data on the device if it takes at most `limit` bytes there, else unchanged: batches move then.
+
+        So do those of the test.
+        """
         size = self.train.size() + (self.validation.size() if self.validation is not None else 0)
         return self if size > limit else self._map(lambda examples: examples.to(device))
 
@@ -186,36 +196,20 @@ def build_training_data(
     *,
     inputs: tuple[str, ...],
     targets: tuple[str, ...],
-    split: SplitSpec | None = None,
+    plan: SplitPlan,
     seed: int = 0,
     preparation: Preparation | None = None,
 ) -> TrainingData:
-    """Return the columns of a source as training and validation examples. Raises `DataError`.
+    """Return the columns of a source as examples for training, validation and test. Raises `DataError`.
 
-    Without `split`, the "test" split of the source is the validation set, if there is one. Preprocessors are fitted on
-    the training rows, unless a `preparation` is given.
+    Preprocessors are fitted on the training rows, unless a `preparation` is given.
     """
-    train = loaded.splits["train"]
-    splits: list[SplitColumns] = [train]
-    if split is not None and split.fraction is not None:
-        kept, held_out = random_split(len(next(iter(train.values()))), split.fraction, seed)
-        splits = [{name: select_rows(column, rows) for name, column in train.items()} for rows in (kept, held_out)]
-    elif "test" in loaded.splits:
-        splits.append(loaded.splits["test"])
+    roles = split_source(loaded.splits, plan, seed)
     names = (*inputs, *targets)
     if preparation is None:
-        preparation = Preparation.fit(resolved, names, stored, splits[0])
-    columns = [preparation.transform(each, names) for each in splits]
-    train_set, *others = [
-        ExampleSet({name: each[name] for name in inputs}, {name: each[name] for name in targets}) for each in columns
-    ]
-    return TrainingData(train_set, others[0] if others else None, preparation)
-
-
-def random_split(rows: int, fraction: float, seed: int) -> tuple[Tensor, Tensor]:
-    """Return the row numbers of (training, validation), sorted, at least one each. Raises `DataError` for one row."""
-    if rows < 2:
-        raise DataError("a single row cannot be split", pointer="/data/validation", hint="remove validation")
-    count = min(max(1, round(fraction * rows)), rows - 1)
-    order = torch.randperm(rows, generator=torch.Generator().manual_seed(stream_seed(seed, SPLIT_STREAM)))
-    return order[count:].sort().values, order[:count].sort().values
+        preparation = Preparation.fit(resolved, names, stored, roles["train"])
+    examples: dict[str, ExampleSet] = {}
+    for role, split in roles.items():
+        columns = preparation.transform(split, names)
+        examples[role] = ExampleSet({name: columns[name] for name in inputs}, {name: columns[name] for name in targets})
+    return TrainingData(examples["train"], examples.get("validation"), preparation, examples.get("test"))

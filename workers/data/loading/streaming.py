@@ -161,8 +161,10 @@ class LoadingStrategy:
             return StreamedBatches(rows, sampler, device, mixing, self.num_workers, end_step)
         return InMemoryBatches(rows, sampler, device, mixing)
 
-    def evaluation_examples(self, rows: ExampleSet | None) -> EvaluationExamples | None:
-        """Return the rows of an evaluation, from memory or from other processes."""
+    def evaluation_examples(self, rows: ExampleSet | None, bucket: str | None = None) -> EvaluationExamples | None:
+        """Return the rows of an evaluation, from memory or from other processes; of a bucket in order of length."""
+        if rows is not None and bucket is not None:
+            rows = rows.sorted_by_length(bucket)
         return StreamedExamples(rows, self.num_workers) if rows is not None and self._uses_processes(rows) else rows
 
     def _uses_processes(self, rows: ExampleSet) -> bool:

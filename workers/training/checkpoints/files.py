@@ -5,7 +5,7 @@ import math
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from hashlib import file_digest
 from pathlib import Path
 
@@ -19,12 +19,13 @@ from app.storage.protocol import ArtifactStore, is_disk_full
 from app.storage.removal import remove_files
 from workers.protocol.assignment import CheckpointRef
 from workers.protocol.messages import SavedCheckpoint, SavedFile
-from workers.training.metrics.classification_report import REPORT_FILE
+from workers.training.metrics.classification_report import REPORT_FILE, TEST_REPORT_FILE
 from workers.training.optim.schedules import JsonState
 from workers.training.state import StateJson, published_weights
 
 STATE_TENSORS_FILE, STATE_JSON_FILE = "state.safetensors", "state.json"  # private: what a resumed attempt needs
 PREPARATION_FILE = "preparation.json"  # public: how rows become tensors
+WEIGHTS_FILE = "weights.safetensors"  # public: what predictions use
 REQUIRED_FILES = (STATE_TENSORS_FILE, STATE_JSON_FILE, PREPARATION_FILE)
 ReportFunction = Callable[[int], JsonState | None]  # from a step to the report of its evaluation
 # Writes the public files of weights into a folder, and returns their paths.
@@ -42,6 +43,7 @@ class CheckpointSnapshot:
     state_json: str  # JSON
     report: ReportFunction | None  # of the step's evaluation, if there was one
     final: bool
+    test_report: JsonState | None = None  # of the test, in the final checkpoint
 
 
 def write_checkpoint(
@@ -60,8 +62,9 @@ def write_checkpoint(
             (folder / STATE_JSON_FILE).write_text(snapshot.state_json)
             public = list(export(published_weights(snapshot.tensors), folder))
             if snapshot.report is not None and (document := snapshot.report(step)) is not None:
-                public.append(folder / REPORT_FILE)
-                public[-1].write_text(json.dumps(document, allow_nan=False))
+                public.append(_write_json(folder / REPORT_FILE, document))
+            if snapshot.test_report is not None:
+                public.append(_write_json(folder / TEST_REPORT_FILE, snapshot.test_report))
             for path in (*public, folder / STATE_TENSORS_FILE, folder / STATE_JSON_FILE):
                 stored = store.put_file(f"{prefix}/{step}/{path.name}", path)
                 files.append(SavedFile(path.name, stored.key, stored.size, stored.sha256, path in public))
@@ -72,6 +75,11 @@ def write_checkpoint(
         shutil.rmtree(folder, ignore_errors=True)
     values = {name: value for name, value in snapshot.values.items() if math.isfinite(value)}
     return SavedCheckpoint(new_id("ckpt"), step, snapshot.epoch, values, tuple(files), snapshot.final)
+
+
+def _write_json(path: Path, document: JsonState) -> Path:
+    path.write_text(json.dumps(document, allow_nan=False))
+    return path
 
 
 @contextmanager
@@ -95,6 +103,7 @@ class RestoredCheckpoint:
     state_json: StateJson
     preparation: JsonState
     report: JsonState | None = None  # of the evaluation at this step, if there was one
+    test_report: JsonState | None = None  # of the test, if the training had come to its end
     forked: bool = False  # whether it is another job's, whose whole state is taken over
 
     def report_at(self, step: int) -> JsonState | None:
@@ -109,17 +118,33 @@ def restore_checkpoint(
     for candidate in candidates:
         paths = {}
         for file in candidate.files:
-            if file["name"] in (*REQUIRED_FILES, REPORT_FILE):
+            if file["name"] in (*REQUIRED_FILES, REPORT_FILE, TEST_REPORT_FILE):
                 path = _fetch_verified(file, store, workdir / f"{candidate.id}-{file['name']}")
                 if path is not None:
                     paths[file["name"]] = path
         if paths.keys() >= set(REQUIRED_FILES):
             numbers, preparation = (json.loads(paths[name].read_text()) for name in (STATE_JSON_FILE, PREPARATION_FILE))
-            report = json.loads(paths[REPORT_FILE].read_text()) if REPORT_FILE in paths else None
-            return RestoredCheckpoint(
-                candidate.id, candidate.step, load_file(paths[STATE_TENSORS_FILE]), numbers, preparation, report
+            report, test_report = (
+                json.loads(paths[name].read_text()) if name in paths else None
+                for name in (REPORT_FILE, TEST_REPORT_FILE)
             )
+            tensors = load_file(paths[STATE_TENSORS_FILE])
+            return RestoredCheckpoint(candidate.id, candidate.step, tensors, numbers, preparation, report, test_report)
     return None
+
+
+def read_published_weights(checkpoint: CheckpointRef, store: ArtifactStore, workdir: Path) -> dict[str, Tensor] | None:
+    """Return the weights that a checkpoint publishes, by name; `None` if their file is gone or damaged."""
+    for file in checkpoint.files:
+        if file["name"] == WEIGHTS_FILE:
+            path = _fetch_verified(file, store, workdir / f"{checkpoint.id}-{WEIGHTS_FILE}")
+            return load_file(path) if path is not None else None
+    return None
+
+
+def checkpoint_ref(saved: SavedCheckpoint) -> CheckpointRef:
+    """Return what identifies a checkpoint that this attempt has saved."""
+    return CheckpointRef(saved.id, saved.step, tuple(asdict(file) for file in saved.files), saved.values)
 
 
 def _fetch_verified(file: JsonState, store: ArtifactStore, target: Path) -> Path | None:

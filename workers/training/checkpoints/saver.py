@@ -16,9 +16,10 @@ from app.errors import StorageFull, Unavailable
 from app.faultpoints import faultpoint
 from app.spec.training.plan import Checkpointing
 from app.storage.protocol import ArtifactStore
-from workers.protocol.messages import ProgressReport
+from workers.protocol.messages import ProgressReport, SavedCheckpoint
 from workers.training.checkpoints.files import CheckpointSnapshot, ExportFunction, ReportFunction, write_checkpoint
 from workers.training.context import Context
+from workers.training.optim.schedules import JsonState
 from workers.training.state import TrainState
 
 RETRYABLE_ERRORS = (StorageFull, Unavailable)
@@ -48,6 +49,7 @@ class CheckpointSaver:
     write_seconds: float = 0.0  # duration of the latest write
     last_write_failed: bool = False
     retry_timeout_seconds: float = RETRY_TIMEOUT_SECONDS
+    saved: list[SavedCheckpoint] = field(default_factory=list)  # those of this attempt, oldest first
     _last_warning_at: float = float("-inf")
     _cpu_copies: dict[str, Tensor] = field(default_factory=dict)  # reused, which is several times as fast
     _pending_write: Future[None] | None = None
@@ -95,6 +97,7 @@ class CheckpointSaver:
         values: Mapping[str, float],
         report: ReportFunction | None = None,
         final: bool = False,
+        test_report: JsonState | None = None,
     ) -> None:
         """Store a checkpoint that the attempt must not end without, and wait for it.
 
@@ -106,11 +109,12 @@ class CheckpointSaver:
             return None
         if final:
             faultpoint("final_checkpoint")
-        snapshot = self._snapshot(state, epoch, values, report, final)
+        snapshot, copied = self._snapshot(state, epoch, values, report, final)
+        snapshot = replace(snapshot, test_report=test_report)
         until = time.monotonic() + self.retry_timeout_seconds
         while True:
             try:
-                return self._write(*snapshot)
+                return self._write(snapshot, copied)
             except RETRYABLE_ERRORS as error:
                 self._warn(error)
                 if time.monotonic() + RETRY_SECONDS > until:
@@ -142,6 +146,7 @@ class CheckpointSaver:
                 copied.synchronize()
             saved = write_checkpoint(snapshot, self.export, self.store, self.prefix, self.workdir)
             self.context.save(replace(saved, seconds=time.monotonic() - began))
+            self.saved.append(saved)
             self.saved_step, self.last_write_failed = snapshot.step, False
         except RETRYABLE_ERRORS:
             self.last_write_failed = True

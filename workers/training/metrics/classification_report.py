@@ -19,6 +19,7 @@ from workers.training.objective.objective import ObjectiveHead
 from workers.training.results import finite_or_none
 
 REPORT_FILE = "report.json"
+TEST_REPORT_FILE = "test_report.json"  # of the final checkpoint alone, whichever checkpoint was tested
 REPORT_VERSION = 1
 MAX_SAMPLED_ERRORS = 1 << 20  # errors that are kept for quantiles
 QUANTILES = (0.0, 0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99, 1.0)

@@ -12,6 +12,8 @@ import workers.torch_setup  # noqa: F401 - comes before torchmetrics, which impo
 from torchmetrics import Metric, classification, regression
 from torchmetrics.utilities.data import dim_zero_cat
 
+MIN_LOG = -100.0
+
 
 def _nan(like: Tensor) -> Tensor:
     return torch.full((), torch.nan, dtype=torch.float64, device=like.device)
@@ -115,8 +117,8 @@ def _ranks(values: Tensor) -> Tensor:
     return ranks[places]
 
 
-class Perplexity(Metric):
-    """The exponential of the mean cross entropy; torchmetrics' takes memory for several copies of the scores."""
+class LogLoss(Metric):
+    """The mean negative log-likelihood of the true classes; torchmetrics only has its exponential."""
 
     total: Tensor
     count: Tensor
@@ -133,5 +135,22 @@ class Perplexity(Metric):
 
     def compute(self) -> Tensor:
         """Return the metric: a scalar."""
-        perplexity: Tensor = (self.total / self.count).exp()
-        return perplexity
+        return self.total / self.count
+
+
+class Perplexity(LogLoss):
+    """The exponential of the log loss; torchmetrics' takes memory for several copies of the scores."""
+
+    def compute(self) -> Tensor:
+        """Return the metric: a scalar."""
+        return super().compute().exp()
+
+
+class BinaryLogLoss(LogLoss):
+    """The mean negative log-likelihood of yes and no."""
+
+    def update(self, probabilities: Tensor, target: Tensor) -> None:
+        """Take a batch into account: probabilities of yes (M), in float64, and 0 or 1 (M)."""
+        likelihood = torch.where(target == 1, probabilities, 1 - probabilities)
+        self.total = self.total - likelihood.log().clamp(min=MIN_LOG).sum()  # as torch's BCELoss
+        self.count = self.count + len(target)

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -15,6 +15,8 @@ from workers.training.metrics.classification_report import ACCUMULATORS, ReportA
 from workers.training.metrics.metrics import MetricAccumulator
 from workers.training.objective.decode import OutputDecoder
 from workers.training.objective.objective import ObjectiveHead
+
+MIN_EVALUATION_BATCH = 256  # rows that are evaluated at once, at least
 
 
 @dataclass
@@ -79,9 +81,14 @@ class EvaluationResult(NamedTuple):
 
 
 def evaluate(
-    network: nn.Module, heads: Sequence[ObjectiveHead], rows: EvaluationExamples, batch_size: int, precision: Precision
+    network: nn.Module,
+    heads: Sequence[ObjectiveHead],
+    rows: EvaluationExamples,
+    batch_size: int,
+    precision: Precision,
+    role: Literal["val", "test"] = "val",
 ) -> EvaluationResult:
-    """Return `val/loss` and, by head, `val/<metric>`; the network comes back in training mode.
+    """Return `<role>/loss` and, by head, `<role>/<metric>`; the network comes back in training mode.
 
     A mean loss is that of one batch of all examples; NaN if every target is ignored. The device is waited for once, at
     the end, unless some targets are ignored.
@@ -98,15 +105,15 @@ def evaluate(
     network.train()
     reports = [(each.head, each.predictions.report) for each in evaluators if each.predictions is not None]
     return EvaluationResult(
-        _evaluation_values(evaluators), partial(evaluation_report, rows=len(rows), accumulators=reports)
+        _evaluation_values(evaluators, role), partial(evaluation_report, rows=len(rows), accumulators=reports)
     )
 
 
-def _evaluation_values(evaluators: Sequence[HeadEvaluator]) -> dict[str, float]:
+def _evaluation_values(evaluators: Sequence[HeadEvaluator], role: str) -> dict[str, float]:
     losses = torch.stack([evaluator.loss() for evaluator in evaluators]).tolist()
-    values = {"val/loss": sum(loss * each.head.weight for loss, each in zip(losses, evaluators, strict=True))}
+    values = {f"{role}/loss": sum(loss * each.head.weight for loss, each in zip(losses, evaluators, strict=True))}
     for loss, evaluator in zip(losses, evaluators, strict=True):
-        prefix = f"val/{series_prefix(evaluator.head.name)}"
+        prefix = f"{role}/{series_prefix(evaluator.head.name)}"
         if evaluator.head.name:
             values[f"{prefix}loss"] = loss
         if evaluator.predictions is not None:

@@ -92,6 +92,7 @@ MULTICLASS_METRICS: Mapping[str, MetricDefinition] = {
         "bins",
         lambda decoder, size: classification.MulticlassCalibrationError(size, n_bins=CALIBRATION_BINS, **NO_VALIDATION),
     ),
+    "log_loss": MetricDefinition("scores", "likelihood", lambda decoder, size: custom.LogLoss()),
     "perplexity": MetricDefinition("scores", "likelihood", lambda decoder, size: custom.Perplexity()),
 }
 
@@ -108,6 +109,7 @@ TAG_METRICS: Mapping[str, MetricDefinition] = {
 
 BINARY_METRICS: Mapping[str, MetricDefinition] = {
     **DECISION_METRICS,
+    "log_loss": MetricDefinition("probabilities", "likelihood", lambda decoder, size: custom.BinaryLogLoss()),
     "precision_positive": _class_metric(lambda size, **options: classification.BinaryPrecision(**options), "yes"),
     "recall_positive": _class_metric(lambda size, **options: classification.BinaryRecall(**options), "yes"),
     "f1_positive": _class_metric(lambda size, **options: classification.BinaryF1Score(**options), "yes"),

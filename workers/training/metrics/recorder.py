@@ -19,6 +19,7 @@ from workers.training.results import finite_or_none
 from workers.training.state import Counters
 
 MAX_PENDING_STEPS, REPORT_INTERVAL_SECONDS = 1024, 0.5  # between two reports
+EVALUATED_PREFIXES = ("val/", "test/")  # of series that an evaluation appends to
 MAX_FLOW_SERIES = 64  # series of control flow: a network may have thousands of such nodes
 
 
@@ -67,7 +68,7 @@ class Recorder:
         """Keep the values of an evaluation after the latest step."""
         now = time.monotonic()
         for name, value in values.items():
-            if name.startswith("val/"):
+            if name.startswith(EVALUATED_PREFIXES):
                 self._append_points(name, [self._counters.step], [value], [now])
 
     def event(self, kind: str, data: Mapping[str, Any]) -> None:

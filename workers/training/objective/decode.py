@@ -14,6 +14,7 @@ from app.spec.data.columns import Column
 from app.spec.training.losses import TaskType, equivalent_loss, task_type
 from app.spec.training.objective import Head
 from workers.data.columns import PreparedColumn, RaggedTensor
+from workers.data.features.scaling import Scaling
 from workers.training.objective.losses import LOSSES, LossFunction
 
 
@@ -23,7 +24,7 @@ class Predictions:
 
     Shapes by task type: classes and tags have scores (N, …, C) in float32, or none if the output is classes already,
     and decisions (N, …) in int64; decisions (N, …) and labels (N, C) have both in one shape. Numbers (N, …) are
-    `predicted` in double precision, without scores.
+    `predicted` in double precision and in the units of the data, without scores.
     """
 
     loss: LossFunction
@@ -83,6 +84,7 @@ class OutputDecoder:
     is_log_output: bool = False  # the output is the logarithm of the number
     classes: int = 2
     labels: tuple[str, ...] | None = None
+    scaling: Scaling | None = None  # of a target of numbers: predictions are in the units of the data
 
     def decode(self, output: Tensor) -> Predictions:
         """Return the predictions of a batch of outputs (N, …)."""
@@ -93,6 +95,16 @@ class OutputDecoder:
         if not isinstance(target, Tensor) or target.is_floating_point():
             return isinstance(target, RaggedTensor)
         return self.task_type in ("classes", "tags") and bool(torch.eq(target, self.ignore_index).any())
+
+    def in_data_units(self, values: Tensor) -> Tensor:
+        """Return numbers (N, …), outputs or targets, as they were before the target was scaled, in float64."""
+        values = values.double()
+        if self.scaling is None:
+            return values
+        shape = self.scaling.factor.shape
+        row_size = values[0].numel() if len(values) else 0
+        aligned = values.reshape(len(values), *shape) if row_size == shape.numel() else values
+        return self.scaling.inverse_transform(aligned)
 
     def decode_labelled(self, output: Tensor, target: Tensor, drop_ignored: bool) -> LabelledPredictions:
         """Return the predictions of a batch beside its targets; leaving ignored ones out waits for the device."""
@@ -118,7 +130,7 @@ def _decode_binary(decoder: OutputDecoder, output: Tensor) -> Predictions:
 
 def _decode_numbers(decoder: OutputDecoder, output: Tensor) -> Predictions:
     values = output.double()
-    return Predictions(decoder.loss, None, values.exp() if decoder.is_log_output else values)
+    return Predictions(decoder.loss, None, decoder.in_data_units(values.exp() if decoder.is_log_output else values))
 
 
 DECODERS: Mapping[TaskType, Callable[[OutputDecoder, Tensor], Predictions]] = {
@@ -165,7 +177,7 @@ def _labelled_decisions(
 def _labelled_numbers(
     decoder: OutputDecoder, predictions: Predictions, target: Tensor, drop_ignored: bool
 ) -> LabelledPredictions:
-    target = target.double().flatten()
+    target = decoder.in_data_units(target).flatten()
     labelled = LabelledPredictions(decoder.loss, None, predictions.predicted.flatten(), target)
     return labelled.select(~target.isnan()) if drop_ignored else labelled
 
@@ -179,8 +191,13 @@ LABELLED: Mapping[TaskType, Callable[[OutputDecoder, Predictions, Tensor, bool],
 }
 
 
-def build_decoder(head: Head, column: Column, output: str, target: str = "") -> OutputDecoder:
-    """Return how `output` is decoded, by the loss of its head; `target` is the key of the targets in a batch."""
+def build_decoder(
+    head: Head, column: Column, output: str, target: str = "", scaling: Scaling | None = None
+) -> OutputDecoder:
+    """Return how `output` is decoded, by the loss of its head.
+
+    `target` is the key of the targets in a batch, `scaling` what was done to them, which numbers undo.
+    """
     task, loss = task_type(head.loss, column), equivalent_loss(head.loss, column)
     return OutputDecoder(
         task_type=task,
@@ -193,4 +210,5 @@ def build_decoder(head: Head, column: Column, output: str, target: str = "") -> 
         is_log_output=loss.options.is_log_output,
         classes=column.classes or 2 if task in ("classes", "tags") else 2,
         labels=column.labels,
+        scaling=scaling if task == "numbers" else None,
     )

@@ -142,5 +142,7 @@ def _build_head(
             pointer=head_pointer(name),
             device=device,
         )
-    decoder = build_decoder(head, column, head.metrics_output or first_output, target)
+    preprocessor = data.preparation.preprocessors.get(column.name)
+    scaling = preprocessor.target_scaling if preprocessor is not None else None
+    decoder = build_decoder(head, column, head.metrics_output or first_output, target, scaling)
     return ObjectiveHead(name, loss, head.weight, decoder, head.metrics)

@@ -11,6 +11,9 @@ from torch.amp.grad_scaler import GradScaler
 from torch.nn.utils import clip_grad_norm_, get_total_norm
 from torch.optim import Optimizer
 
+from app.spec.training.plan import Training
+from workers.training.optim.optimizers import can_skip_on_device
+
 Closure = Callable[[], Tensor]  # computes the step's gradients again, and returns its loss (scalar)
 
 
@@ -110,3 +113,13 @@ class ClosureStep:
         optimizer.step(evaluate)  # type: ignore[arg-type]
         optimizer.zero_grad()
         return None
+
+
+def build_update(plan: Training, has_scaler: bool, device: torch.device) -> Update:
+    """Return how the steps of a plan are taken on a device; a scaler finds losses that are not finite by itself."""
+    if plan.optimizer.row.closure:
+        return ClosureStep()
+    finite_check = FiniteCheck.NOBODY
+    if plan.on_nan == "skip" and not has_scaler:
+        finite_check = FiniteCheck.DEVICE if can_skip_on_device(plan.optimizer, device) else FiniteCheck.HOST
+    return OptimizerStep(plan.clip_norm, finite_check)

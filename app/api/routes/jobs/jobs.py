@@ -141,6 +141,7 @@ def validate_job(who: WritePrincipal, services: ServicesDep, body: RequestBodyDe
     report = schemas.Report(
         queue=service.select_queue(submission.job),
         data_schema=submission.schema,
+        splits=submission.inspection["splits"],
         columns=submission.inspection["columns"],
         warnings=submission.inspection["warnings"],
         inspection=schemas.network_inspection(submission.inspection),

@@ -19,7 +19,7 @@ TABLE = DataSchema(
         Column(name="odd name", type="category", labels=("a", "b")),
         Column(name="kraków", type="category", labels=("c", "d")),
     ),
-    rows={"train": 90, "test": 10},
+    rows={"train": 90, "validation": 10},
     inputs=("x",),
     target="label",
 )

@@ -8,8 +8,10 @@ import torch
 from sklearn.preprocessing import OneHotEncoder, QuantileTransformer, StandardScaler
 
 from app.spec.data.columns import Column, DataSchema
+from app.spec.data.datetime_feature import DatetimeFeature
 from app.spec.data.table_feature import TableFeature
-from workers.data.features.quantiles import MAX_QUANTILES, QuantileScaling
+from workers.data.features.datetimes import DatetimePreprocessor
+from workers.data.features.scaling import MAX_QUANTILES, QuantileScaling
 from workers.data.features.tables import TablePreprocessor
 
 ROWS = 300
@@ -63,6 +65,20 @@ def test_quantiles_are_those_of_scikit_learn() -> None:
     found, expected = scaling(torch.from_numpy(values)).numpy(), transformer.transform(values)
     inner = np.abs(expected) < 3  # the tails are clipped elsewhere
     np.testing.assert_allclose(found[inner], expected[inner], atol=1e-6)
+
+
+def test_dates_are_their_parts() -> None:
+    schema = SCHEMA.model_copy(update={"columns": (*SCHEMA.columns, Column(name="day", type="datetime"))})
+    split = SPLIT | {"day": torch.linspace(0, 4e8, ROWS, dtype=torch.float64)}
+    feature = TableFeature(columns=("seconds", "day"), scale="standard")
+    preprocessor = TablePreprocessor.fit("x", feature, schema, split)
+    values = preprocessor.transform(split)["x"]
+    expected = DatetimePreprocessor.fit("day", DatetimeFeature(column="day"), schema, split).transform(split)["day"]
+    assert isinstance(values, torch.Tensor)
+    assert values.shape[1] == feature.width(schema)
+    assert torch.equal(values[:, 1:], expected)
+    again = TablePreprocessor.load("x", feature, schema, json.loads(json.dumps(preprocessor.state())))
+    assert torch.equal(again.transform(split)["x"], values)
 
 
 @pytest.mark.parametrize("scale", ["standard", "quantile", "unit", "none"])

@@ -16,7 +16,7 @@ from app.spec.data.sequence_features import Tokenizer as Plan
 from tests.workers.data.schemas import fit_preparation, job_view, stored_schema
 from workers.data.columns import RaggedTensor
 from workers.data.features.preparation import Preparation
-from workers.data.features.tokenizers import PAD_ID, TOKENIZER_TRAINERS, UNK_ID, train_tokenizer
+from workers.data.tokenizers import PAD_ID, TOKENIZER_TRAINERS, UNK_ID, train_tokenizer
 
 TEXTS = [
     "The cat sat on the mat.",
@@ -170,7 +170,7 @@ def test_words_are_tokens_as_they_are() -> None:
 
 PROGRAM = """
 import hashlib, os
-from workers.data.features.tokenizers import TOKENIZER_TRAINERS, train_tokenizer
+from workers.data.tokenizers import TOKENIZER_TRAINERS, train_tokenizer
 from app.spec.data.sequence_features import Tokenizer
 os.environ["TOKENIZERS_PARALLELISM"] = "{parallel}"
 texts = [f"{{chr(97 + n % 26)}}{{chr(0x4e00 + n % 997)}}ing w{{n % 301}} {{'ab' * (n % 7)}}" for n in range(3000)]
@@ -200,7 +200,7 @@ def test_the_same_texts_give_the_same_tokenizer_in_any_process() -> None:
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
 def test_a_fork_after_training_neither_warns_nor_hangs(capfd: pytest.CaptureFixture[str]) -> None:
     program = (
-        "import os\nfrom workers.data.features.tokenizers import train_tokenizer\n"
+        "import os\nfrom workers.data.tokenizers import train_tokenizer\n"
         "from app.spec.data.sequence_features import Tokenizer as Plan\n"
         "texts = ['a b c'] * 5000\nfirst = train_tokenizer(Plan(), texts)\nfirst.encode_batch(texts)\npid = os.fork()\n"
         "again = train_tokenizer(Plan(), texts).to_str() == first.to_str()\n"

@@ -58,10 +58,12 @@ def test_prefixes_are_splits(tmp_path: Path) -> None:
         train__y=np.arange(6) % 3,
         test__x=np.ones((2, 2)),
         test__y=np.array([5, 1]),
+        val__x=np.ones((3, 2)),
+        val__y=np.array([1, 1, 2]),
     )
     found = schema(make_upload(path))
-    assert found.rows == {"train": 6, "test": 2}
-    assert found.columns[1].classes == 6  # counted over both splits
+    assert list(found.rows.items()) == [("train", 6), ("validation", 3), ("test", 2)]
+    assert found.columns[1].classes == 6  # counted over all splits
 
 
 @pytest.mark.parametrize(

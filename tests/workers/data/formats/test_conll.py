@@ -71,5 +71,5 @@ def test_nothing_and_too_much_are_problems(path: Path) -> None:
 
 def test_splits_lie_in_an_archive(path: Path) -> None:
     write_zip(path, {"eng/train.txt": NER, "eng/dev.txt": "x NN B-LOC\n\ny NN O\n"})
-    assert schema(make_upload(path)).rows == {"train": 2, "test": 2}
+    assert schema(make_upload(path)).rows == {"train": 2, "validation": 2}
     assert column(make_upload(path), "tags").labels == ("B-LOC", "B-ORG", "B-PER", "O")

@@ -222,13 +222,18 @@ def test_problems_in_an_archive_name_the_file(path: Path) -> None:
     [
         ({"train.csv": "a,y\n1,2\n", "test.csv": "a,z\n1,2\n"}, "columns_differ"),
         ({"train.csv": "a,y\n1,2\n", "more.csv": "a,y\n1,2\n"}, "unknown_file"),
-        ({"train.csv": "a,y\n1,2\n", "test.csv": "a,y\n1,2\n", "val.csv": "a,y\n1,2\n"}, "duplicate_name"),
+        ({"train.csv": "a,y\n1,2\n", "dev.csv": "a,y\n1,2\n", "val.csv": "a,y\n1,2\n"}, "duplicate_name"),
         ({"train.csv": "a,y\n1,2\n", "test.csv": "a,y\n"}, "no_rows"),
     ],
 )
 def test_files_of_an_archive_belong_together(path: Path, files: dict[str, str | bytes], code: str) -> None:
     write_zip(path, files)
     assert [found for found, _ in upload_problems(make_upload(path))] == [code]
+
+
+def test_an_archive_has_three_splits(path: Path) -> None:
+    write_zip(path, {"test.csv": "a,y\n1,2\n2,3\n3,4\n", "val.csv": "a,y\n9,8\n", "train.csv": "a,y\n1,2\n7,8\n"})
+    assert list(schema(make_upload(path)).rows.items()) == [("train", 2), ("validation", 1), ("test", 3)]
 
 
 def test_large_numbers_stay_what_they_are(path: Path) -> None:

@@ -99,16 +99,16 @@ def test_what_is_known_is_not_looked_through_again(path: Path) -> None:
 
 
 @pytest.mark.parametrize("around", ["", "flowers/", "a/b/"])
-@pytest.mark.parametrize("held", ["test", "val", "Valid"])
-def test_folders_may_be_splits(path: Path, around: str, held: str) -> None:
+@pytest.mark.parametrize(("held", "split"), [("test", "test"), ("val", "validation"), ("Valid", "validation")])
+def test_folders_may_be_splits(path: Path, around: str, held: str, split: str) -> None:
     files = {
         f"{around}train/x/1.png": encode_image(1),
         f"{around}train/y/2.png": encode_image(2),
         f"{around}{held}/y/3.png": encode_image(3),
     }
     write_zip(path, files | {"__MACOSX/._1.png": b"x", f"{around}.DS_Store": b"x"})
-    assert schema(make_upload(path)).rows == {"train": 2, "test": 1}
-    assert content(make_upload(path)).splits["test"]["label"] == ["y"]
+    assert schema(make_upload(path)).rows == {"train": 2, split: 1}
+    assert content(make_upload(path)).splits[split]["label"] == ["y"]
 
 
 @pytest.mark.parametrize(
@@ -119,7 +119,7 @@ def test_folders_may_be_splits(path: Path, around: str, held: str) -> None:
         ({"a/1.png": encode_image(1), "a/notes.txt": b"x"}, "unknown_file"),
         ({"test/a/1.png": encode_image(1)}, "no_rows"),
         (
-            {"train/a/1.png": encode_image(1), "test/a/1.png": encode_image(1), "val/a/1.png": encode_image(1)},
+            {"train/a/1.png": encode_image(1), "dev/a/1.png": encode_image(1), "val/a/1.png": encode_image(1)},
             "duplicate_name",
         ),
         ({f"{number}/1.png": encode_image(1) for number in range(1001)}, "too_many_labels"),

@@ -5,7 +5,7 @@ from app.errors import DataError
 from app.spec.data.columns import Column, DataSchema
 from app.spec.data.sources import Split
 from tests.workers.data import training_data
-from workers.data.loading.examples import TrainingData, random_split
+from workers.data.loading.examples import TrainingData
 from workers.data.loading.sources import SourceData
 
 SCHEMA = DataSchema(
@@ -36,9 +36,9 @@ def test_without_validation_everything_is_for_training() -> None:
     assert data.validation is None
 
 
-def test_a_test_split_is_held_out_unless_a_fraction_is_asked_for() -> None:
+def test_a_test_split_validates_only_if_the_job_says_so() -> None:
     source = loaded(train=40, test=8)
-    assert len(cut(source).validation or ()) == 8
+    assert cut(source).validation is None
     assert len(cut(source, Split(split="test")).validation or ()) == 8
     assert len(cut(source, Split(fraction=0.5)).validation or ()) == 20
 
@@ -52,18 +52,6 @@ def test_a_fraction_is_drawn_with_the_seed() -> None:
     assert len(first) == 10
     assert first.inputs["x"].equal(again.inputs["x"])
     assert not first.inputs["x"].equal(other.inputs["x"])
-
-
-@pytest.mark.parametrize("fraction", [0.0, 0.01, 0.5, 0.99, 1.0])
-def test_both_sides_of_a_draw_have_rows_and_share_none(fraction: float) -> None:
-    training, held_out = random_split(10, fraction, seed=3)
-    assert min(len(training), len(held_out)) >= 1
-    assert sorted([*training.tolist(), *held_out.tolist()]) == list(range(10))
-
-
-def test_a_single_row_cannot_be_split() -> None:
-    with pytest.raises(DataError, match="single row"):
-        random_split(1, 0.5, seed=0)
 
 
 def test_standard_scaling_is_measured_on_the_training_rows() -> None:

@@ -76,6 +76,7 @@ def binary(probabilities: Any, target: Any) -> dict[str, float]:
         "recall_positive": sklearn.recall_score(target, predicted),
         "f1_positive": sklearn.f1_score(target, predicted),
         "calibration_error": calibration(probabilities, target),
+        "log_loss": sklearn.log_loss(target, probabilities),
         "auroc": sklearn.roc_auc_score(target, probabilities),
         "average_precision": sklearn.average_precision_score(target, probabilities),
     }
@@ -85,6 +86,7 @@ def multiclass(probabilities: Any, target: Any) -> dict[str, float]:
     predicted, classes = probabilities.argmax(1), probabilities.shape[1]
     return single_label(predicted, target) | {
         "calibration_error": calibration(probabilities.max(1), predicted == target),
+        "log_loss": sklearn.log_loss(target, probabilities, labels=range(classes)),
         "auroc": sklearn.roc_auc_score(target, probabilities, multi_class="ovr"),
         "average_precision": sklearn.average_precision_score(np.eye(classes)[target], probabilities),
         "top5_accuracy": sklearn.top_k_accuracy_score(target, probabilities, k=5) if classes > 5 else 1.0,
