@@ -163,10 +163,10 @@ def default_target(column: Column, task: TargetTask | None = None, scale: Scale 
     `task` is what the loss is about: numbers with labels are classes unless it is about numbers; `scale` is that of
     numbers.
     """
-    if column.type in NumbersFeature.column_types and (task == "numbers" or column.labels is None):
-        return NumbersFeature(columns=(column.name,), missing="refuse", scale=scale)
-    if column.type == "number":
+    if column.type == "number" and column.labels is not None and task != "numbers":
         return ClassFeature(column=column.name)
+    if column.type in NumbersFeature.column_types:
+        return NumbersFeature(columns=(column.name,), missing="refuse", scale=scale)
     return next(feature for each in FEATURE_CLASSES.values() if (feature := each.as_target(column)) is not None)
 
 
