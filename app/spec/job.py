@@ -248,13 +248,9 @@ def _training_problems(job: JobSpec, schema: DataSchema) -> list[Problem]:
     training = job.training
     problems = [problem.with_prefix("/training") for problem in training.problems()]
     validated = job.data.validation is not None or "test" in schema.rows
-    monitors = [("/training/early_stop/monitor", training.early_stop.monitor)] if training.early_stop else []
-    if training.schedule is not None and training.schedule.kind == "ReduceLROnPlateau":
-        monitors.append(("/training/schedule/monitor", training.schedule.settings()["monitor"]))
     series = set(job.objective.series_names())
-    if training.checkpoint.monitor != "val/loss":
-        monitors.append(("/training/checkpoint/monitor", training.checkpoint.monitor))
-    for place, name in monitors:
+    default = ("/training/checkpoint/monitor", "val/loss")  # which is followed if it is there
+    for place, name in [monitor for monitor in training.monitors() if monitor != default]:
         if name not in series:
             hint = did_you_mean(name, series) or "one of: " + ", ".join(sorted(series))
             problems.append(Problem(place, "unknown_series", f'the job has no series "{name}"', hint))

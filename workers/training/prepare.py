@@ -38,6 +38,7 @@ from workers.training.checkpoints.pretrained_embeddings import load_pretrained_e
 from workers.training.checkpoints.saver import CheckpointPolicy, CheckpointSaver
 from workers.training.context import Context
 from workers.training.devices import Precision, max_resident_bytes, select_device, set_determinism
+from workers.training.metrics.undefined import undefined_metrics
 from workers.training.objective.objective import ObjectiveHead, build_objective
 from workers.training.objective.training_loss import TrainingLoss
 from workers.training.optim.learning_rate import build_learning_rate_schedule
@@ -111,7 +112,11 @@ def prepare(assignment: Assignment, store: ArtifactStore, context: Context, work
     prefix = attempt_prefix(assignment.job_id, assignment.fence).removesuffix("/")
     saver = CheckpointSaver(store, context, prefix, workdir, export)
     columns = head_targets(job, stored, features)
-    return assemble(job, columns, network, data, saver, device, restored, assignment.loaders)
+    prepared = assemble(job, columns, network, data, saver, device, restored, assignment.loaders)
+    if restored is None and prepared.validation is not None:
+        undefined = undefined_metrics(prepared.heads, prepared.validation.targets, job.training)
+        context.report(ProgressReport(events=tuple(("warning", warning.as_dict()) for warning in undefined)))
+    return prepared
 
 
 def _load_start_checkpoint(
