@@ -1,13 +1,14 @@
 """Inspects a job: builds its network on the meta device, and reports shapes, costs and every problem."""
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from re import fullmatch, match
 from typing import Any
 
 import torch
 
 from app.errors import InvalidInput, Problem
+from app.spec.base import MAX_INT64
 from app.spec.data.base_feature import FeatureContext
 from app.spec.data.columns import DataSchema
 from app.spec.job import (
@@ -25,15 +26,17 @@ from app.spec.problems import limit_problems
 from app.spec.splits import describe_splits
 from workers.data.images.transform_check import check_transforms
 from workers.network.analysis.graph import describe_graph
-from workers.network.inference.partial_network import PartialNetwork, too_many_nodes_problem
+from workers.network.inference.partial_network import InferredNode, PartialNetwork, too_many_nodes_problem
 from workers.network.inference.shape_inference import infer_shapes
 from workers.protocol.child_requests import InspectionLimits, InspectRequest, InspectResponse
-from workers.training.checkpoints.initial_weights import WEIGHTS_POINTER, weight_problems
+from workers.training.checkpoints.initial_weights import CHECKPOINT_POINTER, WEIGHTS_POINTER, weight_problems
 from workers.training.checkpoints.pretrained_embeddings import vector_problems
 from workers.training.validation.dry_run import dry_run_plan
 from workers.training.validation.memory import MemoryEstimate, estimate_memory
+from workers.training.validation.normalization import check_normalization
 from workers.training.validation.objective import objective_problems
 from workers.training.validation.sequence_lengths import length_problems
+from workers.training.validation.targets import target_warnings
 
 WARM_UP_JOB = {
     "model": {
@@ -60,16 +63,21 @@ WARM_UP_SCHEMA = {
 NO_SCHEMAS: Mapping[str, DataSchema] = {}
 FATAL_CODES = frozenset({"network_form", "too_many_nodes", "too_deep", "unknown_block"})
 
+MAX_CALLS = 10**9  # of nodes in a forward pass, which would take a quarter of an hour
 NODE_POINTER = r"/model((?:/blocks/\w+)?/(?:layers|nodes)/\d+)"  # the pointer of a node, or of something in it
 
 
 def inspect_job(
-    document: Any, registered: DataSchema | None, limits: InspectionLimits, named: Mapping[str, DataSchema] = NO_SCHEMAS
+    document: Any,
+    registered: DataSchema | None,
+    limits: InspectionLimits,
+    named: Mapping[str, DataSchema] = NO_SCHEMAS,
+    start_shapes: Mapping[str, tuple[int, ...]] | None = None,
 ) -> InspectResponse:
     """Inspect a job as the user wrote it; the pointers of problems lead into that document.
 
     `registered` is the schema of the data set that the job trains on; `named` are those of the others that it names,
-    by pointer: word vectors, and weights to start from.
+    by pointer: word vectors, and weights to start from; `start_shapes` are those of the weights of a checkpoint.
 
     Problems of form hide all others. Otherwise all problems are reported at once: of names and edges, of each node
     whose input shapes are known, of the loss, and of size.
@@ -88,8 +96,20 @@ def inspect_job(
     problems = check_job(job, stored, limits.max_nodes)
     if any(not _is_recoverable(problem, job) for problem in problems):
         return InspectResponse({}, tuple(limit_problems(problems)))
+    return _inspect_network(job, stored, problems, limits, named, start_shapes)
+
+
+def _inspect_network(
+    job: JobSpec,
+    stored: DataSchema,
+    problems: list[Problem],
+    limits: InspectionLimits,
+    named: Mapping[str, DataSchema],
+    start_shapes: Mapping[str, tuple[int, ...]] | None,
+) -> InspectResponse:
+    """Inspect a job whose names are right, or nearly so: `problems` are those that are known."""
     resolved = resolve_job_features(job, stored)
-    schema = resolved.schema
+    schema, targets = resolved.schema, head_targets(job, stored, resolved)
     invalid_nodes = {node[1] for problem in problems if (node := match(NODE_POINTER, problem.pointer))}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # torch's advice on unusual settings is no problem
@@ -100,35 +120,47 @@ def inspect_job(
     if not any(problem.pointer.startswith("/data") for problem in problems):
         problems += check_transforms(resolved.features, FeatureContext(stored, job.data, job.data.features or {}))
     reported = {problem.pointer for problem in problems}
-    others = objective_problems(job, head_targets(job, stored, resolved), network)
-    problems += [problem for problem in others if problem.pointer not in reported]
+    problems += [each for each in objective_problems(job, targets, network) if each.pointer not in reported]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         problems += length_problems(job, resolved, stored, network, invalid_nodes)
     problems += vector_problems(resolved, network.blueprint, named)
-    if (weights := named.get(WEIGHTS_POINTER)) is not None and not network.problems:
-        problems += weight_problems(network.blueprint, weights)
+    roles = job_column_roles(job, stored, resolved)
+    warned = [*job_warnings(job, stored, roles), *target_warnings(job, stored, resolved, targets)]
+    if not network.problems:
+        normalization = check_normalization(job, schema, network)
+        problems += [*_start_problems(network, named.get(WEIGHTS_POINTER), start_shapes), *normalization.problems]
+        warned += normalization.warnings
     trained = network.parameters
     if network.parameters <= limits.max_parameters and not any(map(_is_training_problem, problems)):
         dry_run = dry_run_plan(job, schema, network)
         trained = dry_run.trainable_elements
         problems += dry_run.problems
     memory = estimate_memory(job, network, schema.rows.get("train", 0), trained)
-    problems += _limit_problems(network, memory, limits)
-    roles = job_column_roles(job, stored, resolved)
+    problems += [*_limit_problems(network, memory, limits), *_loop_problems(network)]
     report = {
         **_describe_network(network, schema, trained),
         "memory": memory.as_dict(),
         "splits": describe_splits(job_split_plan(job, stored, resolved), stored.rows),
         "columns": [role.model_dump(mode="json") for role in roles],
     }
-    warned = job_warnings(job, stored, roles)
     return InspectResponse(report, tuple(limit_problems(problems)), tuple(limit_problems(warned)))
+
+
+def _start_problems(
+    network: PartialNetwork, weights: DataSchema | None, start_shapes: Mapping[str, tuple[int, ...]] | None
+) -> Iterator[Problem]:
+    """Yield how the weights that the job starts from differ from its network."""
+    if weights is not None:
+        shapes = {column.name: column.shape for column in weights.columns}
+        yield from weight_problems(network.blueprint, shapes, WEIGHTS_POINTER)
+    if start_shapes is not None:
+        yield from weight_problems(network.blueprint, start_shapes, CHECKPOINT_POINTER)
 
 
 def _describe_network(network: PartialNetwork, schema: DataSchema, trained: int) -> dict[str, Any]:
     report = describe_graph(network, "/model")
-    report["totals"]["trainable"] = trained
+    report["totals"]["trainable"] = min(MAX_INT64, trained)
     for name, value in report["inputs"].items():
         if (column := schema.column(name)) is not None and column.ragged:
             value["ragged"] = True  # dimension 1 is the greatest length; the memory is that of it, too
@@ -179,6 +211,21 @@ def _limit_problems(network: PartialNetwork, memory: MemoryEstimate, limits: Ins
     return problems
 
 
+def _loop_problems(network: PartialNetwork) -> list[Problem]:
+    """Return a problem for every node whose loops in loops no machine ever ends."""
+    problems = []
+    for trace in network.nodes:
+        if (calls := _count_calls(trace)) > MAX_CALLS:
+            detail = f"{trace.node.id} would call nodes about {calls:.0e} times in every forward pass"
+            hint = f"let its bodies run less often: at most {MAX_CALLS:.0e} calls are allowed"
+            problems.append(Problem(f"/model{trace.node.pointer}", "too_complex", detail, hint))
+    return problems
+
+
+def _count_calls(trace: InferredNode) -> int:
+    return trace.cost_of_bodies(_count_calls) if trace.bodies else 1
+
+
 def _format_bytes(count: int) -> str:
     return f"{count / (1 << 30):,.1f} GiB" if count >= 1 << 30 else f"{count / (1 << 20):,.1f} MiB"
 
@@ -193,4 +240,4 @@ def handle(request: InspectRequest) -> InspectResponse:
     """Inspect the job of a request."""
     registered = DataSchema.model_validate(request.schema) if request.schema is not None else None
     named = {pointer: DataSchema.model_validate(schema) for pointer, schema in request.named_schemas.items()}
-    return inspect_job(request.job, registered, request.limits, named)
+    return inspect_job(request.job, registered, request.limits, named, request.start_shapes)

@@ -14,7 +14,7 @@ import workers.torch_setup  # noqa: F401 - comes before torchmetrics, which impo
 from app.spec.training.losses import TaskType
 from app.spec.training.metrics import SPAN_METRICS
 from workers.training.devices import allow_nondeterminism
-from workers.training.metrics.classification_report import precision_recall_f1
+from workers.training.metrics.classification_report import SCORE_NAMES, precision_recall_f1
 from workers.training.metrics.entity_spans import SpanCounts, TagScheme
 from workers.training.objective.decode import LabelledPredictions, OutputDecoder
 
@@ -66,8 +66,8 @@ DECISION_METRICS: Mapping[str, MetricDefinition] = {
     **_averaged_metrics(
         classification.MulticlassPrecision, classification.MulticlassRecall, classification.MulticlassF1Score
     ),
-    "mcc": _class_metric(classification.MulticlassMatthewsCorrCoef, "confusion"),
-    "cohen_kappa": _class_metric(classification.MulticlassCohenKappa, "confusion"),
+    "mcc": _class_metric(custom.MatthewsCorrCoef, "confusion"),
+    "cohen_kappa": _class_metric(custom.CohenKappa, "confusion"),
 }
 
 MULTICLASS_METRICS: Mapping[str, MetricDefinition] = {
@@ -110,9 +110,9 @@ TAG_METRICS: Mapping[str, MetricDefinition] = {
 BINARY_METRICS: Mapping[str, MetricDefinition] = {
     **DECISION_METRICS,
     "log_loss": MetricDefinition("probabilities", "likelihood", lambda decoder, size: custom.BinaryLogLoss()),
-    "precision_positive": _class_metric(lambda size, **options: classification.BinaryPrecision(**options), "yes"),
-    "recall_positive": _class_metric(lambda size, **options: classification.BinaryRecall(**options), "yes"),
-    "f1_positive": _class_metric(lambda size, **options: classification.BinaryF1Score(**options), "yes"),
+    "precision_positive": _class_metric(lambda size, **options: custom.BinaryPrecision(**options), "yes"),
+    "recall_positive": _class_metric(lambda size, **options: custom.BinaryRecall(**options), "yes"),
+    "f1_positive": _class_metric(lambda size, **options: custom.BinaryF1Score(**options), "yes"),
     "auroc": MetricDefinition("ranking", "curves", lambda decoder, size: custom.BinaryAUROC(**NO_VALIDATION)),
     "average_precision": MetricDefinition(
         "ranking", "curves", lambda decoder, size: custom.BinaryAveragePrecision(**NO_VALIDATION)
@@ -126,9 +126,13 @@ BINARY_METRICS: Mapping[str, MetricDefinition] = {
 
 MULTILABEL_METRICS: Mapping[str, MetricDefinition] = {
     "accuracy": _class_metric(classification.MultilabelAccuracy, "micro", average="micro"),
-    **_averaged_metrics(
-        classification.MultilabelPrecision, classification.MultilabelRecall, classification.MultilabelF1Score
-    ),
+    **{
+        name if average == "macro" else f"{name}_{average}": _class_metric(
+            custom.MultilabelScore, "counts", score=name, average=average
+        )
+        for name in ("precision", "recall", "f1")
+        for average in ("macro", "micro", "weighted")
+    },
     "auroc": MetricDefinition(
         "ranking", "curves", lambda decoder, size: custom.MultilabelAUROC(size, average=None, **NO_VALIDATION)
     ),
@@ -151,8 +155,8 @@ REGRESSION_METRICS: Mapping[str, MetricDefinition] = {
     "mse": _regression_metric("squares", regression.MeanSquaredError),
     "rmse": _regression_metric("squares", lambda: regression.MeanSquaredError(squared=False)),
     "mape": _regression_metric("mape", regression.MeanAbsolutePercentageError),
-    "r2": _regression_metric("r2", custom.R2Score),
-    "explained_variance": _regression_metric("variance", regression.ExplainedVariance),
+    "r2": _regression_metric("moments", custom.R2Score),
+    "explained_variance": _regression_metric("moments", custom.ExplainedVariance),
     "pearson": _regression_metric("pearson", regression.PearsonCorrCoef),
     "spearman": _regression_metric("ranks", custom.SpearmanCorrCoef),
 }
@@ -238,6 +242,7 @@ def _metric_inputs(predictions: LabelledPredictions, input_field: InputField) ->
 
 
 def span_scores(spans: SpanCounts) -> dict[str, float]:
-    """Return the metrics of entities, over all types together; without any entity, the F1 score is NaN."""
+    """Return the metrics of entities, over all types together; NaN if there is no true entity."""
     right, predicted, true = (int(counts.sum()) for counts in (spans.right, spans.predicted, spans.true))
-    return {f"span_{name}": score for name, score in precision_recall_f1(right, predicted, true, math.nan).items()}
+    scores = precision_recall_f1(right, predicted, true) if true else dict.fromkeys(SCORE_NAMES, math.nan)
+    return {f"span_{name}": score for name, score in scores.items()}
