@@ -25,8 +25,9 @@ from app.jobs.states import TRANSITIONS, Status, Verb
 from app.logs import LOG_EVENTS
 from app.settings import Settings
 from app.spec.data.columns import COLUMN_TYPES, DataSchema
-from app.spec.data.sources import BUILTIN_SCHEMAS, UPLOAD_FORMATS
+from app.spec.data.sources import BUILTIN_SCHEMAS
 from app.spec.data.torchvision_datasets import HOMEPAGES, TORCHVISION_SCHEMAS, UNSUPPORTED_DATASETS
+from app.spec.data.upload_formats import UPLOAD_FORMATS
 from app.spec.training.metrics import METRICS
 from app.webhooks.messages import MessageType
 from graftwerk.cli.main import app as cli

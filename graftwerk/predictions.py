@@ -18,11 +18,15 @@ MEDIA_TYPES: Mapping[str, str] = {
     ".yaml": "application/yaml",
     ".yml": "application/yaml",
     ".csv": "text/csv",
+    ".tab": "text/tab-separated-values",
     ".tsv": "text/tab-separated-values",
     ".jsonl": "application/x-ndjson",
     ".ndjson": "application/x-ndjson",
     ".parquet": "application/vnd.apache.parquet",
     ".npz": "application/x-npz",
+    ".safetensors": "application/x-safetensors",
+    ".idx": "application/x-idx",
+    ".gz": "application/gzip",
     ".zip": "application/zip",
     ".png": "image/png",
     ".jpg": "image/jpeg",
@@ -32,7 +36,7 @@ MEDIA_TYPES: Mapping[str, str] = {
     ".webp": "image/webp",
     ".txt": "text/plain",
     ".trees": "text/plain",
-    ".conll": "text/plain",
+    **dict.fromkeys((".conll", ".conllu", ".bio", ".iob", ".iob2", ".tags", ".ptb", ".mrg"), "text/plain"),
 }
 
 
@@ -88,7 +92,7 @@ def _to_json(value: Any) -> Any:
 
 
 def _read_rows_file(path: Path) -> tuple[bytes, str]:
-    media_type = MEDIA_TYPES.get(path.suffix.lower())
+    media_type = "application/x-idx" if path.name.endswith("ubyte") else MEDIA_TYPES.get(path.suffix.lower())
     if media_type is None:
         raise InvalidData(f"{path.name}: the file's suffix is not one of {', '.join(MEDIA_TYPES)}")
     return path.read_bytes(), media_type

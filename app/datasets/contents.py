@@ -5,6 +5,7 @@ it: nobody can have come to need it in between. Who takes content, or lets go of
 """
 
 from re import sub
+from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -13,6 +14,7 @@ from app.db.dialect import insert
 from app.db.tables import ContentRow, DatasetRow
 from app.errors import InvalidState, ServiceOverloaded
 from app.spec.data.sources import UploadSource
+from app.spec.data.upload_formats import format_by_name, format_decision
 from app.storage.protocol import FileRecord
 
 MAX_COMPARED = 100  # data sets with the same content, of which one may have been read in the same way
@@ -59,13 +61,29 @@ def copy_description(session: Session, row: DatasetRow, source: UploadSource, sh
     having = select(DatasetRow).where(DatasetRow.owner == row.owner, DatasetRow.path == content.path)
     for other in session.scalars(having.order_by(DatasetRow.id).limit(MAX_COMPARED)):
         theirs = UploadSource.model_validate(other.source)
-        same = source.format in ("auto", theirs.format) and source.target == theirs.target
-        if same and (source.types or {}) == (theirs.types or {}):
-            row.source = row.source | {"format": theirs.format}
+        if _reads_the_same(source, theirs):
+            decided_by = format_decision(source.format, source.file, theirs.format)
+            row.source = row.source | {"format": theirs.format, "decided_by": decided_by}
             row.data_schema, row.preview = other.data_schema, other.preview
             row.path, row.size, row.sha256 = other.path, other.size, other.sha256
             return True
     return False
+
+
+def _reads_the_same(source: UploadSource, theirs: UploadSource) -> bool:
+    """Return whether content that was read as `theirs` says means the same as `source` says.
+
+    A format that neither the user nor the name of the file decides follows from the content alone.
+    """
+    explicit = format_by_name(source.file) if source.format == "auto" else source.format
+    same_format = theirs.decided_by == "content" if explicit is None else theirs.format == explicit
+    return same_format and _reading_options(source) == _reading_options(theirs)
+
+
+def _reading_options(source: UploadSource) -> dict[str, Any]:
+    """Return what the description of content depends on beside its format."""
+    options = source.model_dump(mode="json", exclude={"kind", "format", "file", "sha256", "decided_by"})
+    return {name: value for name, value in options.items() if value not in (None, {})}
 
 
 def check_uploaded(row: DatasetRow) -> None:

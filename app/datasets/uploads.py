@@ -16,6 +16,7 @@ from app.db.tables import DatasetRow, now
 from app.errors import InvalidState, Problem, WrongOffset
 from app.spec.data.columns import DataSchema
 from app.spec.data.sources import UploadSource
+from app.spec.data.upload_formats import format_decision
 from app.storage.protocol import PartRecord
 
 
@@ -44,8 +45,12 @@ def find_for_upload(session: Session, owner: str, dataset_id: str) -> DatasetRow
 
 
 def append_part(session: Session, owner: str, dataset_id: str, offset: int, part: PartRecord) -> DatasetRow:
-    """Append a part {path, size}. Raises `WrongOffset` unless `offset` is the end of the last one."""
+    """Append a part {path, size, total}. Raises `WrongOffset` unless `offset` is the end of the last one.
+
+    Raises `InvalidState` if the whole is to have another size than the parts before say.
+    """
     row = find_for_upload(session, owner, dataset_id)
+    check_total(row, part.get("total"))
     if row.size != offset:
         raise WrongOffset(row.size)
     row.parts = [*row.parts, dict(part)]
@@ -55,6 +60,14 @@ def append_part(session: Session, owner: str, dataset_id: str, offset: int, part
     session.flush()
     session.refresh(row)
     return row
+
+
+def check_total(row: DatasetRow, total: int | None) -> None:
+    """Raise `InvalidState` unless the whole is to have the size that the parts before say."""
+    before = next((part["total"] for part in row.parts if "total" in part), total)
+    if before != total:
+        detail = f"the content has {before:,} bytes by its first piece, and {total:,} by this one"
+        raise InvalidState(detail, hint="go on with the same content, or send all of it without Content-Range")
 
 
 def reuse_content(session: Session, owner: str, dataset_id: str, sha256: str) -> tuple[DatasetRow, list[str]] | None:
@@ -76,7 +89,9 @@ def accept(session: Session, owner: str, dataset_id: str, content: DatasetConten
     row = find_for_upload(session, owner, dataset_id)
     superfluous = [part["path"] for part in row.parts]
     row.status, row.parts, row.problems = DatasetStatus.READY, [], None
-    row.source = row.source | {"format": content.format}
+    source = UploadSource.model_validate(row.source)
+    decided_by = format_decision(source.format, source.file, content.format)
+    row.source = row.source | {"format": content.format, "decided_by": decided_by}
     row.data_schema, row.preview = content.schema.model_dump(mode="json"), list(content.preview)
     row.size, row.sha256 = content.size, content.sha256
     row.path = contents.share(session, owner, content.sha256, content.path)

@@ -21,7 +21,12 @@ from app.spec.timestamps import Timestamp
 from app.spec.training.losses import BaseLoss, target_task
 from app.spec.training.objective import Head, Objective, head_pointer, objective_changes, objective_problems
 from app.spec.training.plan import Training
-from app.spec.training.targets import guessed_target_warnings, target_problems, target_warnings
+from app.spec.training.targets import (
+    constant_target_warnings,
+    guessed_target_warnings,
+    target_problems,
+    target_warnings,
+)
 
 ShortText = Annotated[str, Field(min_length=1, max_length=200)]
 MetadataKey = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.:/-]{1,64}$")]  # what a filter can name on every database
@@ -157,7 +162,9 @@ def job_warnings(job: JobSpec, stored: DataSchema, roles: Sequence[ColumnRole]) 
         head.has_metrics_output and not head.target for head in job.objective.all_heads().values()
     ):
         warnings += guessed_target_warnings(job.data.target, stored)
-    return warnings + split_warnings(split_plan(job.data, stored.rows), job.data, stored)
+    warnings += split_warnings(split_plan(job.data, stored.rows), job.data, stored)
+    targets = [role.column for role in roles if role.role == "target" and role.column != stored.target]
+    return warnings + list(constant_target_warnings(stored, targets))
 
 
 def _compared_columns(

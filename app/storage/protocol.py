@@ -27,10 +27,11 @@ class FileRecord(TypedDict):
 
 
 class PartRecord(TypedDict):
-    """A part of an upload as rows list it: its key, and its size in bytes."""
+    """A part of an upload as rows list it: its key, its size in bytes, and the size that the whole is to have."""
 
     path: str
     size: int
+    total: NotRequired[int]
 
 
 class ArtifactStore(Protocol):

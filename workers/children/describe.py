@@ -10,6 +10,7 @@ from torch import Tensor
 from app.errors import InvalidInput, Problem
 from app.spec.data.columns import DataSchema
 from app.spec.data.sources import UploadSource
+from app.spec.training.targets import constant_target_warnings
 from workers.data.columns import ParsedColumn, RaggedTensor, SplitColumns
 from workers.data.files.content import MAX_UNPACKED_BYTES, Upload
 from workers.data.formats.catalog import FORMATS, resolve_format
@@ -46,7 +47,11 @@ def describe(upload: Upload) -> Description:
     ]
     described = replace(content, columns=tuple(columns))
     dates = frozenset(column.name for column in columns if column.type == "datetime")
-    return Description(described.schema(), preview(first, dates), (), kind)
+    schema = described.schema()
+    constant = tuple(constant_target_warnings(schema, [] if content.target is None else [content.target]))
+    if constant:
+        schema = replace(described, warnings=(*content.warnings, *constant)).schema()
+    return Description(schema, preview(first, dates), (), kind)
 
 
 def handle(request: DescribeRequest) -> DescribeResponse:

@@ -96,5 +96,6 @@ def _render_predictions(
         "outputs": {name: formatter.describe() for name, formatter in trained.formatters.items()},
         "left_out": dict(trained.left_out),
         "files": list(rows.files) or None,
+        "warnings": [warning.as_dict() for warning in rows.warnings],
     }
     return render_json(head, predictions)

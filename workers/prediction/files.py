@@ -3,30 +3,36 @@
 import zipfile
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
-from pathlib import PurePosixPath
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from torch import Tensor
 
 from app.errors import InvalidInput, Problem
+from app.spec.data.columns import DataSchema
 from app.spec.data.sources import UploadSource
 from app.spec.problems import json_pointer
 from workers.data.columns import SplitColumns
-from workers.data.files.archives import archive_members, translate_archive_errors
+from workers.data.files.archives import archive_members, is_archive, translate_archive_errors
 from workers.data.files.content import Upload
-from workers.data.files.problems import ProblemCollector, refuse
-from workers.data.files.split_files import SplitFile
-from workers.data.formats.arrays import read_npz
-from workers.data.formats.conll import read_conll_table
+from workers.data.files.problems import ProblemCollector, WarningCollector, refuse
+from workers.data.files.split_files import SplitFile, split_files
+from workers.data.formats.arrays import MAX_DEFLATE_RATIO, arrays_by_split, read_npz_arrays, read_tensors
 from workers.data.formats.delimited import read_csv_table, read_tsv_table
+from workers.data.formats.detection import detect_binary, detect_format, detect_text
+from workers.data.formats.idx import read_idx_arrays
+from workers.data.formats.images.label_table import read_labels
+from workers.data.formats.images.layout import ArchiveImage, read_layout
 from workers.data.formats.jsonl import read_jsonl_table
 from workers.data.formats.parquet import read_parquet_table
-from workers.data.formats.trees import read_trees_table
-from workers.data.images.decoding import IMAGE_SUFFIXES, ImageDecodeError, ZipImages, decode_image, open_image
-from workers.data.types.images import image_channels
+from workers.data.formats.texts.conll import read_conll_table
+from workers.data.formats.texts.trees import read_trees_table
+from workers.data.images.decoding import ImageDecodeError, ZipImages, decode_image, open_image
+from workers.data.types.images import image_background, image_channels
 from workers.data.types.table import Table, TableOptions
+from workers.data.types.values import Values
+from workers.prediction.images import is_image_column
 from workers.prediction.network import TrainedNetwork
 from workers.prediction.problems import RowProblems, TooManyProblems
 from workers.prediction.requests import RequestBody
@@ -45,6 +51,7 @@ class InputRows:
     split: SplitColumns
     count: int
     files: Sequence[str] = ()  # their names, where each row is a file
+    warnings: Sequence[Problem] = ()  # what reading them left out, guessed or converted
 
 
 def read_rows(form: str, body: RequestBody, trained: TrainedNetwork) -> InputRows:
@@ -54,10 +61,23 @@ def read_rows(form: str, body: RequestBody, trained: TrainedNetwork) -> InputRow
     return _parse_table(_read_table(TABLE_READERS[form], body, trained), body, trained)
 
 
+def _upload(body: RequestBody) -> Upload:
+    return Upload(body.path, UploadSource(kind="upload"), MAX_UNPACKED_BYTES)
+
+
 def _read_table(reader: TableReader, body: RequestBody, trained: TrainedNetwork) -> Table:
     columns = (each.column for each in trained.required_columns)
     options = TableOptions.for_columns(columns, MAX_UNPACKED_BYTES, body.check_row_count)
-    return reader([SplitFile("train", body.path)], options)
+    options = replace(options, drop_empty_rows=False)  # every row has a prediction
+    files = split_files(_upload(body))
+    _check_one_split([part.split for part in files])
+    return reader(files, options)
+
+
+def _check_one_split(splits: Sequence[str]) -> None:
+    """Refuse the rows of several splits, since predictions do not say of which split they are."""
+    if len(set(splits)) > 1:
+        refuse("several_splits", f"there are rows of {' and '.join(splits)}", "send those of one split")
 
 
 def _parse_table(table: Table, body: RequestBody, trained: TrainedNetwork) -> InputRows:
@@ -67,60 +87,114 @@ def _parse_table(table: Table, body: RequestBody, trained: TrainedNetwork) -> In
     problems = RowProblems()
     with suppress(TooManyProblems):
         table.add_unreadable(problems)
-    return InputRows(parse_columns(table.columns, trained.required_columns, problems), count)
+    columns = parse_columns(table.columns, trained.required_columns, problems)
+    return InputRows(columns, count, warnings=table.warnings)
 
 
 def _read_text(body: RequestBody, trained: TrainedNetwork) -> InputRows:
-    """Read trees, or tokens with their tags, as the data set's columns say."""
+    """Read trees, or tokens with or without tags, as the data set's columns say; else a table."""
+    if detect_text(_upload(body)) == "jsonl":
+        return read_rows("jsonl", body, trained)
     for name, kind, reader in (("tree", "tree", read_trees_table), ("tokens", "words", read_conll_table)):
         column = trained.dataset_columns.get(name)
         if column is not None and column.type == kind:
             table = _read_table(reader, body, trained)
-            return _parse_table(Table([name], table.columns, table.locations, table.splits), body, trained)
-    return refuse("wrong_format", "text is for data sets of trees, or of tokens and tags", "send CSV, JSON or JSONL")
+            only = replace(table, names=[name])
+            return _parse_table(only, body, trained)
+    return read_rows("csv", body, trained)
 
 
 def _read_npz(body: RequestBody, trained: TrainedNetwork) -> InputRows:
-    """Read NPZ; all arrays are of one split."""
-    arrays = read_npz(Upload(body.path, UploadSource(kind="upload"), MAX_UNPACKED_BYTES)).splits["train"]
-    check_columns(list(arrays), trained.dataset_columns, trained.required_columns)
-    count = len(next(iter(arrays.values())))
+    problems = ProblemCollector()
+    arrays, _ = read_npz_arrays(_upload(body), problems)
+    problems.raise_if_any()
+    return _rows_of_arrays(arrays, body, trained)
+
+
+def _read_safetensors(body: RequestBody, trained: TrainedNetwork) -> InputRows:
+    return _rows_of_arrays(read_tensors(_upload(body)), body, trained)
+
+
+def _read_idx(body: RequestBody, trained: TrainedNetwork) -> InputRows:
+    """Read IDX; an array without a name is the only column that the network reads."""
+    arrays = read_idx_arrays(_upload(body))
+    if len(arrays) == 1 and len(trained.required_columns) == 1:
+        arrays = {trained.required_columns[0].name: next(iter(arrays.values()))}
+    return _rows_of_arrays(arrays, body, trained)
+
+
+def _rows_of_arrays(arrays: Mapping[str, Tensor], body: RequestBody, trained: TrainedNetwork) -> InputRows:
+    """Return the rows of arrays, which are all of one split."""
+    splits = arrays_by_split(arrays)
+    _check_one_split(list(splits))
+    columns = next(iter(splits.values()), {})
+    check_columns(list(columns), trained.dataset_columns, trained.required_columns)
+    counts = {name: len(array) if array.ndim else 0 for name, array in columns.items()}
+    if len(set(counts.values())) > 1:
+        listed = ", ".join(f"{name} has {count}" for name, count in counts.items())
+        refuse("row_count", f"the arrays differ in length: {listed}", "the first dimension counts the rows")
+    count = next(iter(counts.values()))
     body.check_row_count(count)
-    values = {each.name: _array_values(arrays[each.name], each) for each in trained.required_columns}
+    values = {each.name: _array_values(columns[each.name], each) for each in trained.required_columns}
     return InputRows(parse_columns(values, trained.required_columns), count)
 
 
-def _array_values(stored: object, required: RequiredColumn) -> np.ndarray[Any, Any] | list[Any]:
-    array: np.ndarray[Any, Any] = stored.numpy() if isinstance(stored, Tensor) else np.array(stored)
+def _array_values(stored: Tensor, required: RequiredColumn) -> np.ndarray[Any, Any] | list[Any]:
+    array: np.ndarray[Any, Any] = stored.numpy()
     return array if required.column.type == "tensor" else array.tolist()
 
 
 def _read_archive(body: RequestBody, trained: TrainedNetwork) -> InputRows:
-    """Read an archive of images, each of which is a row; or NPZ."""
-    members = archive_members(body.path, MAX_UNPACKED_BYTES)
-    if members and all(info.filename.endswith(".npy") for info in members):
-        return _read_npz(body, trained)
-    required = _image_column(trained)
-    problems = ProblemCollector()
-    images = sorted((info for info in members if _is_image(info, problems)), key=lambda info: info.filename)
-    problems.raise_if_any()
+    """Read an archive of what it looks like: images, arrays, or one table."""
+    if not archive_members(body.path, MAX_UNPACKED_BYTES, MAX_DEFLATE_RATIO):
+        body.check_row_count(0)
+    found = detect_format(_upload(body))
+    form = "text" if found in ("conll", "trees", "vectors") else "archived_images" if found == "images" else found
+    if form is None:
+        refuse("wrong_format", "the archive has no rows in a form that is read here", "send images, arrays or a table")
+    return read_rows(form, body, trained)
+
+
+def _read_images(body: RequestBody, trained: TrainedNetwork) -> InputRows:
+    """Read an archive of images, each of which is a row; further columns stand in a table in the archive."""
+    warnings = WarningCollector()
+    required = _image_column(trained, is_alone=False)
+    others = [each for each in trained.required_columns if each.name != required.name]
+    schema = DataSchema(columns=tuple(trained.dataset_columns.values()), rows={}, inputs=())
+    upload = Upload(body.path, UploadSource(kind="upload"), MAX_UNPACKED_BYTES, schema)
+    layout = read_layout(archive_members(body.path, MAX_UNPACKED_BYTES), warnings)
+    images, values = layout.images, dict[str, Values]()
+    problems = RowProblems()
+    if others:
+        labelled = read_labels(upload, layout.images, layout.tables, warnings)
+        names = [] if labelled is None else labelled.table.names
+        check_columns([required.name, *names], trained.dataset_columns, trained.required_columns)
+        if labelled is not None:
+            images, values = labelled.images, dict(labelled.table.columns)
+            with suppress(TooManyProblems):
+                labelled.table.add_unreadable(problems)
     body.check_row_count(len(images))
-    names = [info.filename for info in images]
+    pixels = _pixels(body, required, images)
+    if isinstance(pixels, ZipImages):
+        split: SplitColumns = {**parse_columns(values, others, problems), required.name: pixels}
+    else:
+        split = parse_columns({**values, required.name: pixels}, trained.required_columns, problems)
+    return InputRows(split, len(images), [image.info.filename for image in images], warnings.warnings)
+
+
+def _pixels(
+    body: RequestBody, required: RequiredColumn, images: Sequence[ArchiveImage]
+) -> ZipImages | list[np.ndarray[Any, Any] | None]:
+    """Return the pixels of images; of a column of images, what decodes them when they are needed."""
+    problems = ProblemCollector()
     with translate_archive_errors("zip"), zipfile.ZipFile(body.path) as archive:
-        values = [_read_member(required, archive.read(info), info.filename, problems) for info in images]
+        values = [_read_member(required, archive.read(image.info), image.name, problems) for image in images]
     problems.raise_if_any()
-    if required.column.type == "image":  # decoded one by one, when they are needed
-        lazy = ZipImages.from_members(body.path, images, image_channels(required.column))
-        return InputRows({required.name: lazy}, len(images), names)
-    return InputRows(parse_columns({required.name: values}, [required]), len(images), names)
-
-
-def _is_image(info: zipfile.ZipInfo, problems: ProblemCollector) -> bool:
-    if PurePosixPath(info.filename).suffix.lower() in IMAGE_SUFFIXES:
-        return True
-    name = info.filename[:200]
-    problems.add(Problem(json_pointer([name]), "unknown_file", f'"{name}" is not an image', "leave it out"))
-    return False
+    if required.column.type != "image":
+        return values
+    members = [image.info for image in images]
+    column = required.column
+    return ZipImages.from_members(body.path, members, image_channels(column), image_background(column))
 
 
 def _read_member(
@@ -130,7 +204,7 @@ def _read_member(
     try:
         image = open_image(content)
         if required.column.type == "tensor":
-            return decode_image(image, image_channels(required.column)).numpy()
+            return decode_image(image, image_channels(required.column), image_background(required.column)).numpy()
     except ImageDecodeError as error:
         detail = f'"{name[:200]}" cannot be decoded: {error}'
         problems.add(Problem(json_pointer([name[:200]]), "not_an_image", detail, "replace it"))
@@ -139,25 +213,31 @@ def _read_member(
 
 def _read_image(body: RequestBody, trained: TrainedNetwork) -> InputRows:
     required = _image_column(trained)
-    value: object = body.path.read_bytes()
-    if required.column.type == "tensor":
-        try:
-            value = decode_image(open_image(body.path.read_bytes()), image_channels(required.column)).numpy()
-        except ImageDecodeError as error:
-            refuse("not_an_image", f"the image cannot be decoded: {error}", "send a PNG or JPEG file")
-    return InputRows(parse_columns({required.name: [value]}, [required]), 1)
+    return InputRows(parse_columns({required.name: [body.path.read_bytes()]}, [required]), 1)
 
 
-def _image_column(trained: TrainedNetwork) -> RequiredColumn:
-    """Return the only column that the network reads, if it holds images. Raises `InvalidInput`."""
+def _read_file(body: RequestBody, trained: TrainedNetwork) -> InputRows:
+    """Read a file whose media type does not say what it is."""
+    try:
+        open_image(body.path.read_bytes())
+    except ImageDecodeError:
+        if is_archive(body.path):
+            return _read_archive(body, trained)
+        return read_rows(detect_binary(_upload(body)) or "text", body, trained)
+    return _read_image(body, trained)
+
+
+def _image_column(trained: TrainedNetwork, is_alone: bool = True) -> RequiredColumn:
+    """Return the only column of images that the network reads. Raises `InvalidInput`."""
     required = trained.required_columns
-    if len(required) == 1 and (required[0].column.type == "image" or len(required[0].column.shape) == 3):
-        return required[0]
+    images = [each for each in required if is_image_column(each.column)]
+    if len(images) == 1 and (len(required) == 1 or not is_alone):
+        return images[0]
     names = ", ".join(each.name for each in required)
     raise InvalidInput([Problem("", "wrong_format", f"the network reads {names}, not an image alone", "send rows")])
 
 
-# Form of a body (see `app.spec.prediction.ROW_FORMATS`) → what reads it.
+# Form of a body (see `app.spec.prediction.ROW_FORMATS`), or of an archive → what reads it.
 TABLE_READERS: Mapping[str, TableReader] = {
     "csv": read_csv_table,
     "tsv": read_tsv_table,
@@ -166,7 +246,11 @@ TABLE_READERS: Mapping[str, TableReader] = {
 }
 FILE_READERS: Mapping[str, Callable[[RequestBody, TrainedNetwork], InputRows]] = {
     "npz": _read_npz,
+    "safetensors": _read_safetensors,
+    "idx": _read_idx,
     "text": _read_text,
     "zip": _read_archive,
+    "archived_images": _read_images,
     "image": _read_image,
+    "file": _read_file,
 }

@@ -7,9 +7,10 @@ from typing import Any
 
 from app.errors import InvalidInput, Problem
 from app.spec.problems import Hints, did_you_mean, json_pointer
-from workers.data.columns import SplitColumns
+from workers.data.columns import ParsedColumn, SplitColumns
 from workers.data.types.catalog import TYPE_CLASSES
 from workers.data.types.values import Values
+from workers.prediction.images import decode_files
 from workers.prediction.problems import RowProblems, TooManyProblems
 from workers.prediction.required_columns import RequiredColumn
 
@@ -36,12 +37,11 @@ def parse_columns(
 ) -> SplitColumns:
     """Return stored columns by name. Raises `InvalidInput` with every problem, those in `problems` as well."""
     problems = problems or RowProblems()
-    split: SplitColumns = {}
+    split: dict[str, ParsedColumn] = {}
     with suppress(TooManyProblems):
-        split = {
-            each.name: TYPE_CLASSES[each.column.type].parse(values[each.name], each.column, problems, each.limits)
-            for each in required
-        }
+        for each in required:
+            decoded = decode_files(values[each.name], each.column, problems)
+            split[each.name] = TYPE_CLASSES[each.column.type].parse(decoded, each.column, problems, each.limits)
     problems.raise_if_any()
     return split
 

@@ -111,12 +111,13 @@ def store_chunk(services: Services, actor: Actor, dataset_id: str, piece: Upload
     row = services.db.read(uploads.find_for_upload, owner, dataset_id)
     if piece.start is None:
         return _finish(services, actor, row, piece.path)
+    uploads.check_total(row, piece.total_size)
     if piece.start != row.size:
         raise WrongOffset(row.size)
     if piece.size:
         key = f"datasets/{dataset_id}/parts/{new_id('part')}"
         stored = services.store.put_file(key, piece.path)
-        part: PartRecord = {"path": key, "size": stored.size}
+        part: PartRecord = {"path": key, "size": stored.size, "total": piece.total_size}
         with _remove_file_on_error(services, key):
             row = services.db.run(
                 _with_audit(actor, dataset_id, uploads.append_part), owner, dataset_id, piece.start, part

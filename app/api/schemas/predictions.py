@@ -5,6 +5,7 @@ from typing import Any, Literal
 from pydantic import Field
 
 from app.api.schemas.base import JsonNumber, ResponseModel
+from app.api.schemas.problems import ProblemDetail
 
 Label = str | int | bool
 
@@ -49,5 +50,6 @@ class Predictions(ResponseModel):
     step: int
     outputs: dict[str, PredictedOutput]
     left_out: dict[str, str] = Field(description="Outputs without a prediction per row, and why.")
+    warnings: list[ProblemDetail] = Field(description="What reading the rows left out, guessed or converted.")
     files: list[str] | None = Field(description="The files in an archive, one for each row.")
     predictions: list[dict[str, Predicted]] = Field(description="For each row, by output.")

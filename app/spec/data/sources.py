@@ -1,6 +1,6 @@
 """The data section of a job, and the sources of data sets."""
 
-from typing import TYPE_CHECKING, Annotated, Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
@@ -11,6 +11,7 @@ from app.spec.data.columns import DATETIME_FORMATS, CellFormat, Column, ColumnNa
 from app.spec.data.features import Features
 from app.spec.data.images.transforms import TrainingTransforms, Transforms
 from app.spec.data.torchvision_datasets import TORCHVISION_SCHEMAS
+from app.spec.data.upload_formats import Background, FormatDecision, TextEncoding, UploadFormat
 from app.spec.problems import did_you_mean
 
 
@@ -148,26 +149,6 @@ class TorchvisionSource(SpecModel):
     name: TorchvisionName
 
 
-UPLOAD_FORMATS: dict[str, str] = {
-    "csv": "A table: a header, commas or semicolons between cells.",
-    "tsv": "A table: a header, tabs between cells.",
-    "jsonl": "An object in every line, whose keys are the columns.",
-    "parquet": "A table as Arrow, Spark and pandas write it.",
-    "npz": "Arrays of NumPy by name, without pickle.",
-    "safetensors": "Tensors by name.",
-    "idx": "The format of MNIST: one file, or a zip of the four; packed by gzip or not.",
-    "images": "A zip of images in folders named like their classes.",
-    "conll": "Tokens and their tags, one a line; a blank line between texts.",
-    "trees": "A tree as an s-expression in every line.",
-    "vectors": "Words and their vectors as text, such as GloVe's; named by a text feature, not trained on.",
-    "weights": "Weights in safetensors, by the names of the network's `state_dict`, for `start_from`; never detected.",
-}
-if TYPE_CHECKING:
-    UploadFormat = str
-else:
-    UploadFormat = Literal[("auto", *UPLOAD_FORMATS)]
-
-
 class UploadSource(SpecModel):
     """Content that is uploaded after registration."""
 
@@ -175,6 +156,14 @@ class UploadSource(SpecModel):
     format: UploadFormat = Field("auto", description="Default: detected from the content.")
     file: Annotated[str, Field(min_length=1, max_length=255)] | None = Field(
         None, description="The file's name, which helps to detect the format."
+    )
+    encoding: TextEncoding | None = Field(
+        None, description="Of a text. Default: UTF-8, or by its byte order mark; else Windows-1252, with a warning."
+    )
+    background: Background | None = Field(
+        None,
+        description="What shows through transparent pixels of images: white (the default, with a warning) or black; or "
+        "none, which keeps their alpha as a fourth channel.",
     )
     target: ColumnName | None = Field(
         None, description="The target column. Default: one named label, target, y, labels or tags, else the last one."
@@ -190,6 +179,9 @@ class UploadSource(SpecModel):
     )
     sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | None = Field(
         None, description="The expected SHA-256 of the content."
+    )
+    decided_by: FormatDecision | None = Field(
+        None, description="What the format follows from. The service fills this in, whatever is sent."
     )
 
     @property

@@ -1,9 +1,10 @@
 """Whether a target column holds what its loss compares, and what is said of how it was read."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from app.errors import Problem
 from app.spec.data.columns import Column, DataSchema
+from app.spec.problems import json_pointer
 from app.spec.training.losses import BaseLoss, target_task
 
 WORD_TYPES = frozenset({"category", "text", "words", "tree"})
@@ -54,6 +55,17 @@ def guessed_target_warnings(named: str | None, stored: DataSchema) -> Iterator[P
         yield Problem("/data/target", "guessed_target", detail, f'say "target": "{stored.target}" in data')
 
 
+def constant_target_warnings(schema: DataSchema, targets: Iterable[str]) -> Iterator[Problem]:
+    """Yield a warning for every target with one value in all rows: any network predicts it, and no metric says more."""
+    for name in targets:
+        column = schema.column(name)
+        if column is not None and (value := _only_value(column)) is not None:
+            detail = f'the target "{name}" is {value} in every row: there is nothing to learn'
+            yield Problem(
+                json_pointer(["columns", name]), "constant_target", detail, "choose another target, or add rows"
+            )
+
+
 def _number_problems(place: str, loss: BaseLoss, stored: Column) -> Iterator[Problem]:
     """Numbers that are no classes: a yes or no may be a probability, anything else is a mistake."""
     if loss.row.task_type == "decisions":
@@ -84,3 +96,12 @@ def _quote_labels(column: Column) -> str:
     labels = column.labels or ()
     quoted = ", ".join(f'"{label[:40]}"' for label in labels[:MAX_QUOTED_LABELS])
     return quoted + (", …" if len(labels) > MAX_QUOTED_LABELS else "")
+
+
+def _only_value(column: Column) -> str | None:
+    """Return the value that all rows of a column have, if there is only one."""
+    if column.labels is not None and len(column.labels) == 1:
+        return f'"{column.labels[0]}"'
+    statistics = column.statistics or {}
+    least, most = statistics.get("min"), statistics.get("max")
+    return str(least) if least is not None and least == most else None

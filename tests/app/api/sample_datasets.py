@@ -1,39 +1,17 @@
 """Small data sets of every type of column, and jobs on them: to be uploaded, trained on, and asked about."""
 
-import base64
-import io
+import gzip
 import random
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from PIL import Image
+import torch
+from safetensors.torch import save
 
-from tests.app.api.sample_files import ndjson_bytes, npz_bytes, parquet_bytes, png_bytes, zip_bytes
-
-CROSS_ENTROPY = {"loss": {"kind": "CrossEntropyLoss"}}
-LINEAR_NODE = {"kind": "Linear", "out_features": 2}
-TRAINING_PLAN: dict[str, Any] = {
-    "epochs": 3,
-    "batch_size": 16,
-    "device": "cpu",
-    "optimizer": {"kind": "Adam", "lr": 0.05},
-}
-
-
-@dataclass(frozen=True)
-class SampleDataset:
-    """Content to upload, the job that learns from it, and rows to ask about, as JSON and as files by media type."""
-
-    content: bytes
-    model: dict[str, Any]
-    objective: dict[str, Any]
-    rows: list[dict[str, Any]]
-    prediction_field: str  # what is told of every row
-    options: dict[str, Any] = field(default_factory=dict)  # of the job's data
-    files: dict[str, bytes] = field(default_factory=dict)
-    source: dict[str, Any] = field(default_factory=dict)
+from tests.app.api import sample_images
+from tests.app.api.sample_dataset import CROSS_ENTROPY, LINEAR_NODE, SampleDataset
+from tests.app.api.sample_files import ndjson_bytes, npz_bytes, parquet_bytes, zip_bytes
 
 
 def _table() -> SampleDataset:
@@ -64,6 +42,10 @@ def _table() -> SampleDataset:
         "text/tab-separated-values": b"age\theight\ttown\n30\t0.5\tUlm\nNA\t0.25\tParis\n64.5\t?\t\n",
         "application/x-ndjson": ndjson_bytes(asked),
         "application/vnd.apache.parquet": parquet_bytes(asked),
+        "application/gzip": gzip.compress(b"age;height;town\n30;0.5;Ulm\n;0.25;Paris\n64.5;;\n"),
+        "application/octet-stream": parquet_bytes(asked),
+        "application/zip": zip_bytes({"rows.csv": b"age,height,town,group\n30,0.5,Ulm,old\n,0.25,Paris,\n64.5,,,\n"}),
+        "text/plain": b"sep=|\nage|height|town\n30|0.5|Ulm\n|0.25|Paris\n64.5||\n",
     }
     return SampleDataset(content.encode(), model, CROSS_ENTROPY, asked, "label", {"scale": "standard"}, files)
 
@@ -121,7 +103,11 @@ def _tags() -> SampleDataset:
         "target": "tags",
     }
     asked = [{"tokens": ["the", "dog", "runs"]}, {"tokens": ["cat"]}, {"tokens": ["the", "unknown", "cat", "sees"]}]
-    files = {"text/plain": b"the\tD\ndog\tN\nruns\tV\n\ncat\tN\n\nthe\tD\nunknown\tN\ncat\tN\nsees\tV\n"}
+    files = {
+        "text/plain": b"the\tD\ndog\tN\nruns\tV\n\ncat\tN\n\nthe\tD\nunknown\tN\ncat\tN\nsees\tV\n",
+        "application/octet-stream": b"the\ndog\nruns\n\ncat\n\nthe\nunknown\ncat\nsees\n",
+        "application/x-ndjson": ndjson_bytes(asked),
+    }
     return SampleDataset(
         content.encode(),
         _sequence("tokens", "tokens", 10, last),
@@ -212,7 +198,8 @@ def _trees() -> SampleDataset:
     }
     leaf = [{"label": word} for word in ("good", "bad", "unknown")]
     asked = [{"tree": {"label": "node", "children": leaf[:2]}}, {"tree": leaf[0]}, {"tree": leaf[2]}]
-    files = {"text/plain": b"(1 (0 good) (1 bad))\n(0 good)\n(0 unknown)\n"}
+    lines = b"(1 (0 good) (1 bad))\n(0 good)\n(0 unknown)\n"
+    files = {"text/plain": lines, "application/gzip": gzip.compress(lines), "application/x-ndjson": ndjson_bytes(asked)}
     return SampleDataset(content.encode(), model, CROSS_ENTROPY, asked, "label", options, files, {"format": "trees"})
 
 
@@ -235,36 +222,14 @@ def _arrays() -> SampleDataset:
     }
     asked = [{"x": arrays["x"][row].tolist(), "code": int(arrays["code"][row])} for row in range(3)]
     part = {name: arrays[name][:3] for name in ("x", "code")}
-    files = {"application/x-npz": npz_bytes(part), "application/zip": npz_bytes(part)}
+    tensors = save({name: torch.from_numpy(array) for name, array in part.items()})
+    files = {
+        "application/x-npz": npz_bytes(part | {"y": arrays["y"][:3]}),
+        "application/zip": npz_bytes(part),
+        "application/x-safetensors": tensors,
+        "application/octet-stream": tensors,
+    }
     return SampleDataset(npz_bytes(arrays), model, CROSS_ENTROPY, asked, "label", {}, files)
-
-
-def _small_images() -> SampleDataset:
-    """Pictures that are alike and small, which are stored as one array."""
-    content = zip_bytes(
-        {
-            f"{'light' if number % 2 else 'dark'}/{number}.png": png_bytes(150 * (number % 2) + number)
-            for number in range(40)
-        }
-    )
-    model = {"layers": [{"kind": "Flatten"}, LINEAR_NODE]}
-    pictures = [np.array(Image.open(io.BytesIO(png_bytes(value)))).tolist() for value in (10, 180)]
-    asked = [{"image": [picture]} for picture in pictures]
-    files = {"application/zip": zip_bytes({"b.png": png_bytes(180), "a.png": png_bytes(10)})}
-    return SampleDataset(content, model, CROSS_ENTROPY, asked, "label", {}, files)
-
-
-def _images() -> SampleDataset:
-    """Pictures of unlike sizes, which are decoded when they are needed, and flipped at random in training."""
-    content = zip_bytes(
-        {f"{'light' if n % 2 else 'dark'}/{n}.png": png_bytes(150 * (n % 2) + n, 5 + n % 3) for n in range(40)}
-    )
-    model = {"layers": [{"kind": "Flatten"}, LINEAR_NODE]}
-    options = {"transforms": [{"kind": "Resize", "size": [4, 4]}, {"kind": "RandomHorizontalFlip"}]}
-    small, large = png_bytes(10, 5), png_bytes(180, 9, 7)
-    asked = [{"image": base64.b64encode(small).decode()}, {"image": base64.b64encode(large).decode()}]
-    files = {"application/zip": zip_bytes({"1.png": small, "2.png": large})}
-    return SampleDataset(content, model, CROSS_ENTROPY, asked, "label", options, files)
 
 
 SAMPLE_DATASETS: dict[str, Callable[[], SampleDataset]] = {
@@ -275,6 +240,7 @@ SAMPLE_DATASETS: dict[str, Callable[[], SampleDataset]] = {
     "series": _series,
     "trees": _trees,
     "arrays": _arrays,
-    "small_pictures": _small_images,
-    "pictures": _images,
+    "small_pictures": sample_images.small_images,
+    "pictures": sample_images.images,
+    "labelled_pictures": sample_images.labelled_images,
 }

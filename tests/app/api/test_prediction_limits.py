@@ -15,7 +15,7 @@ from app.api.children.predictor import PredictorPool
 from app.settings import Settings
 from tests.app.api.client import Api, Client, assert_problem
 from tests.app.api.conftest import StartApp
-from tests.app.api.sample_datasets import TRAINING_PLAN
+from tests.app.api.sample_dataset import TRAINING_PLAN
 from tests.app.api.test_predictions import JOB, ROWS, asked, labels
 from tests.app.api.trained_jobs import train_job, train_job_cached
 

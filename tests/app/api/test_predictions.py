@@ -17,7 +17,7 @@ from app.jobs.states import Status
 from app.storage.cache import ArtifactCache
 from tests.app.api.client import Api, Client, assert_problem
 from tests.app.api.job_factories import SPEC, create_checkpoint, create_job_in_status, create_running_job
-from tests.app.api.sample_datasets import TRAINING_PLAN
+from tests.app.api.sample_dataset import TRAINING_PLAN
 from tests.app.api.test_checkpoints import UNKNOWN
 from tests.app.api.trained_jobs import train_job, train_job_cached
 from tests.workers.prediction.test_forward import import_model

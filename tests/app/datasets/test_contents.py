@@ -74,6 +74,9 @@ def test_owners_share_nothing(database: Database, store: ArtifactStore) -> None:
         ({"format": "tsv"}, "awaiting_content"),
         ({"target": "a"}, "awaiting_content"),
         ({"types": {"a": "text"}}, "awaiting_content"),
+        ({"encoding": "windows-1252"}, "awaiting_content"),
+        ({"background": "black"}, "awaiting_content"),
+        ({"file": "a.tsv"}, "awaiting_content"),
     ],
 )
 def test_content_that_is_told_and_there_need_not_be_sent(
@@ -88,6 +91,25 @@ def test_content_that_is_told_and_there_need_not_be_sent(
         assert second.source["format"] == "csv"
         delete(database, store, first)
         assert held(store, second) == BODY
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "status"),
+    [
+        ({"format": "csv"}, {}, "awaiting_content"),  # what would be detected is not known
+        ({"file": "a.csv"}, {"file": "a.txt"}, "awaiting_content"),
+        ({"file": "a.csv"}, {"file": "b.csv"}, "ready"),
+        ({"format": "csv", "file": "a.txt"}, {"file": "b.csv"}, "ready"),
+        ({"file": "a.txt"}, {"file": "b.dat"}, "ready"),
+        ({"encoding": "koi8-r"}, {"encoding": "koi8-r"}, "ready"),
+        ({"encoding": "koi8-r"}, {}, "awaiting_content"),
+    ],
+)
+def test_equal_content_is_read_again_if_it_may_mean_something_else(
+    database: Database, store: ArtifactStore, first: dict[str, Any], second: dict[str, Any], status: str
+) -> None:
+    uploaded(database, store, **first)
+    assert register(database, sha256=SHA256, **second).status == status
 
 
 def test_whoever_is_first_nobody_is_left_without_content(database: Database, store: ArtifactStore) -> None:

@@ -13,7 +13,7 @@ from app.errors import ContentTooLarge, InvalidInput
 from app.spec.data.columns import Column
 from workers.data.columns import SplitColumns
 from workers.data.files.split_files import SplitFile
-from workers.data.formats.trees import read_trees_table
+from workers.data.formats.texts.trees import read_trees_table
 from workers.data.types.table import TableOptions
 from workers.prediction.files import TABLE_READERS
 from workers.prediction.problems import RowProblems

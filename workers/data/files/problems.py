@@ -33,6 +33,22 @@ class ProblemCollector:
             raise InvalidInput(self._problems)
 
 
+class WarningCollector:
+    """What reading a file left out, guessed or converted: each warning once, in the order of appearance."""
+
+    def __init__(self) -> None:
+        self._warnings: dict[tuple[str, str, str], Problem] = {}
+
+    def add(self, pointer: str, code: str, detail: str, hint: str = "") -> None:
+        """Add a warning; the hint says how to silence it."""
+        self._warnings.setdefault((pointer, code, detail), Problem(pointer, code, detail, hint))
+
+    @property
+    def warnings(self) -> tuple[Problem, ...]:
+        """All warnings."""
+        return tuple(self._warnings.values())
+
+
 @dataclass
 class RowLocations:
     """Where rows stand: those of several files one after the other, each with its line (or row) in its file."""
@@ -57,6 +73,14 @@ class RowLocations:
     def row_counts(self) -> Sequence[int]:
         """The number of rows of every file."""
         return [len(numbers) for numbers in self._numbers]
+
+    def number_of(self, row: int) -> int:
+        """Return the number of the line at which a row stands. `row` counts from 0 over all files."""
+        for numbers in self._numbers:
+            if row < len(numbers):
+                return numbers[row]
+            row -= len(numbers)
+        raise IndexError(row)
 
     def problem_at(self, row: int, column: str, code: str, detail: str, hint: str = "") -> Problem:
         """Return a problem of a value. `row` counts from 0 over all files."""
@@ -92,6 +116,11 @@ def line_problem(name: str, number: int, code: str, detail: str, hint: str = "",
 def refuse(code: str, detail: str, hint: str = "", place: str = "") -> NoReturn:
     """Raise `InvalidInput` with one problem of the whole file, or of the part named `place`."""
     raise InvalidInput([Problem(json_pointer([place]) if place else "", code, detail, hint)])
+
+
+def format_count(count: int, noun: str) -> str:
+    """Return a number of things, such as "1 row" or "2,000 rows"."""
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
 
 
 def abbreviate(value: object) -> str:

@@ -44,6 +44,15 @@ WIDENED_DTYPES = {"u2": "i4", "u4": "i8", "u8": "i8"}  # unsigned dtypes with fe
 def read_npz(upload: Upload) -> Content:
     """Read an archive of NumPy. Raises `InvalidInput` with every problem."""
     problems = ProblemCollector()
+    arrays, dates = read_npz_arrays(upload, problems)
+    return content_from_arrays(arrays, problems, upload, dates)
+
+
+def read_npz_arrays(upload: Upload, problems: ProblemCollector) -> tuple[dict[str, Tensor], set[str]]:
+    """Return the arrays of an archive of NumPy, and the columns that are dates; add a problem for what is no array.
+
+    Raises `InvalidInput`.
+    """
     arrays: dict[str, Tensor] = {}
     dates: set[str] = set()
     members = archive_members(upload.path, upload.limit, MAX_DEFLATE_RATIO)
@@ -55,7 +64,7 @@ def read_npz(upload: Upload) -> Content:
             if array is not None:
                 arrays[name] = _to_tensor(array)
                 dates |= {name.rpartition("/")[2] or name} if array.dtype.kind == "M" else set()
-    return content_from_arrays(arrays, problems, upload, dates)
+    return arrays, dates
 
 
 def _read_array(file: Any, info: zipfile.ZipInfo, name: str, problems: ProblemCollector) -> np.ndarray[Any, Any] | None:
@@ -149,18 +158,14 @@ def content_from_arrays(
 
     Raises `InvalidInput` with every problem.
     """
-    splits: ArraysBySplit = {}
-    for name, array in arrays.items():
-        split, slash, column = name.partition("/")
-        known = slash and split in SPLIT_BY_NAME
-        splits.setdefault(SPLIT_BY_NAME[split] if known else "train", {})[column if known else name] = array
+    splits = arrays_by_split(arrays)
     try:
         problems.raise_if_any()
         every: tuple[Problem, ...] = ()
     except InvalidInput as error:
         every = error.problems
     if arrays or not every:
-        every = (*every, *_problems(splits))
+        every = (*every, *_problems(splits, dates))
     if every:
         raise InvalidInput(every)
     train = splits["train"]
@@ -180,7 +185,17 @@ def content_from_arrays(
     return Content(columns, ordered, inputs or tuple(train), label if inputs else None)
 
 
-def _problems(splits: ArraysBySplit) -> list[Problem]:
+def arrays_by_split(arrays: Mapping[str, Tensor]) -> ArraysBySplit:
+    """Return arrays by the split that their names begin with, "train" if they do not."""
+    splits: ArraysBySplit = {}
+    for name, array in arrays.items():
+        split, slash, column = name.partition("/")
+        known = slash and split in SPLIT_BY_NAME
+        splits.setdefault(SPLIT_BY_NAME[split] if known else "train", {})[column if known else name] = array
+    return splits
+
+
+def _problems(splits: ArraysBySplit, dates: Collection[str]) -> list[Problem]:
     if not splits.get("train"):
         return [Problem("", "no_columns", "there are no training columns", "store arrays such as x and y")]
     problems = []
@@ -197,6 +212,8 @@ def _problems(splits: ArraysBySplit) -> list[Problem]:
                 )
             elif column.dtype not in NETWORK_DTYPES and column.dtype != torch.uint8:
                 problems.append(Problem(place, "unsupported_dtype", f'"{name}" holds {column.dtype}', "store numbers"))
+            elif column.is_floating_point() and name not in dates and (problem := _not_finite(name, column, place)):
+                problems.append(problem)
         if len(set(rows.values())) > 1:
             counts = ", ".join(f"{name} has {count}" for name, count in rows.items())
             problems.append(
@@ -219,6 +236,18 @@ def _problems(splits: ArraysBySplit) -> list[Problem]:
                 )
             )
     return problems
+
+
+def _not_finite(name: str, column: Tensor, place: str) -> Problem | None:
+    """Return how many numbers of an array are not finite, and where the first is; none would ever be trained on."""
+    wrong = ~column.isfinite()
+    count = int(wrong.sum())
+    if not count:
+        return None
+    first, rows = wrong.nonzero()[0].tolist(), int(wrong.flatten(1).any(1).sum() if column.ndim > 1 else count)
+    detail = f'"{name}" has NaN or infinity {count:,} times, in {rows:,} of {len(column):,} rows; first at {first}'
+    hint = "replace them, leave the rows out, or store a table (CSV, Parquet), in which numbers may be missing"
+    return Problem(place, "not_finite", detail, hint)
 
 
 def _dtype(column: Tensor) -> str:

@@ -1,38 +1,30 @@
 """CSV and TSV: a header, and a value in every cell."""
 
-import csv
 from array import array
-from collections.abc import Iterator, Mapping, Sequence
-from itertools import chain, islice
-from typing import Any, BinaryIO
+from collections.abc import Mapping, Sequence
+from itertools import islice
+from typing import Any
 
 import numpy as np
 
 from app.errors import InvalidInput
 from workers.data.files.content import Content, Upload
-from workers.data.files.lines import MAX_LINE_BYTES, read_lines
-from workers.data.files.problems import ProblemCollector, RowLocations, line_problem, refuse
+from workers.data.files.problems import ProblemCollector, RowLocations, line_problem
 from workers.data.files.split_files import SplitFile, split_files
+from workers.data.formats.table_rows import TableRows, check_header, is_finite_number
 from workers.data.notation.spellings import Spellings, inexact_integer, leading_zero, may_group_by_points
 from workers.data.types.base import BaseColumnType
 from workers.data.types.numbers import NumberType, has_notation, is_one_number
 from workers.data.types.table import Table, TableOptions, build_content, check_column_names, check_same_columns
 from workers.data.types.texts import TextType, infer_texts
-from workers.data.types.values import (
-    BOOLEAN_VALUES,
-    MAJORITY_FRACTION,
-    MAX_EXACT_INTEGER,
-    MIN_MAJORITY_ROWS,
-    Values,
-    count_booleans,
-)
+from workers.data.types.values import MAJORITY_FRACTION, MAX_EXACT_INTEGER, MIN_MAJORITY_ROWS, Values, count_booleans
 
 BLOCK_ROWS = 4096  # rows that are converted together
 MAX_UNREADABLE = 1000  # cells of a number column that are kept to be reported
 
 
 def read_csv(upload: Upload) -> Content:
-    """Read a table whose cells are separated by commas or semicolons. Raises `InvalidInput`."""
+    """Read a table whose cells are separated by commas, or as its first lines show. Raises `InvalidInput`."""
     return _content(read_csv_table(split_files(upload), TableOptions.from_upload(upload)), upload)
 
 
@@ -42,7 +34,10 @@ def read_tsv(upload: Upload) -> Content:
 
 
 def read_csv_table(files: Sequence[SplitFile], options: TableOptions) -> Table:
-    """Read the values of files whose cells are separated by commas or semicolons. Raises `InvalidInput`."""
+    """Read the values of files whose cells are separated by commas, or as their first lines show.
+
+    Raises `InvalidInput`.
+    """
     return _read(files, options, "")
 
 
@@ -55,12 +50,20 @@ def _content(table: Table, upload: Upload) -> Content:
     return build_content(table, upload)
 
 
-def _read(files: Sequence[SplitFile], options: TableOptions, delimiter: str) -> Table:
+def _read(files: Sequence[SplitFile], options: TableOptions, separator: str) -> Table:
     texts: frozenset[str] = frozenset()
+    quotes = False
     while True:
-        reader = _TableReader(delimiter, options, texts)
-        for each in files:
-            reader.read(each)
+        reader = _TableReader(separator, options, texts, quotes)
+        try:
+            for each in files:
+                reader.read(each)
+            reader.raise_if_any()
+        except InvalidInput:
+            if quotes or not reader.may_have_quotes:
+                raise
+            quotes = True  # between tabs they hide tabs and ends of lines where lines alone are no rows
+            continue
         late = frozenset(name for name, column in reader.columns.items() if column.must_reread_as_text())
         if not late:
             return reader.table()
@@ -70,37 +73,41 @@ def _read(files: Sequence[SplitFile], options: TableOptions, delimiter: str) -> 
 class _TableReader:
     """The columns of all files, side by side."""
 
-    def __init__(self, delimiter: str, options: TableOptions, texts: frozenset[str]) -> None:
+    def __init__(self, separator: str, options: TableOptions, texts: frozenset[str], quotes: bool) -> None:
         self.columns: dict[str, _ColumnReader] = {}
+        self.may_have_quotes = False  # whether reading quotes between tabs would change anything
         self._names: list[str] = []
-        self._delimiter, self._options, self._texts = delimiter, options, texts
+        self._separator, self._options, self._texts, self._quotes = separator, options, texts, quotes
         self._locations, self._splits = RowLocations(), list[str]()
         self._problems = ProblemCollector()
         self._indexes = set[str]()
+        self._unnamed: dict[str, bool] = {}  # column without a name in the header → whether it has any value
 
     def read(self, part: SplitFile) -> None:
         """Read a file."""
         self._splits.append(part.split)
         self._locations.start_file(part.name)
-        with part.open() as file:
-            rows = _read_rows(file, part.name, self._delimiter)
-            names = self._header(next(rows, (1, []))[1], part.name)
-            while block := list(islice(rows, BLOCK_ROWS)):
-                self._add(block, names, part.name)
-                if len(self._locations):
-                    self._options.check_row_count(len(self._locations))
+        rows = TableRows(part, self._separator, self._options, self._quotes)
+        self.may_have_quotes |= rows.may_have_quotes
+        names = self._header(rows.header, part.name)
+        while block := list(islice(rows, BLOCK_ROWS)):
+            self._add(block, names, part.name)
+            if len(self._locations):
+                self._options.check_row_count(len(self._locations))
+        rows.add_warnings()
 
     def _header(self, header: Sequence[str], file: str) -> list[str]:
         """Return the names of the columns; one without a name is called by its place."""
         names = [cell.strip() or f"column_{number}" for number, cell in enumerate(header, start=1)]
         self._indexes |= {name for name, cell in zip(names, header, strict=True) if not cell.strip()}
         if self._options.infer:
-            _check_header(names, file)
+            check_header(names, file, self._options.warnings)
         check_column_names(names, file)
         if self._names:
             check_same_columns(names, self._names, file)
         else:
             self._names = names
+            self._unnamed = {name: False for name, cell in zip(names, header, strict=True) if not cell.strip()}
             self.columns = {
                 name: _ColumnReader(self._options.type_class(name), self._is_text(name), self._options.infer)
                 for name in names
@@ -116,23 +123,33 @@ class _TableReader:
         for line, row in block:
             if len(row) == len(names):
                 rows.append((line, row))
-            elif row:  # no blank line
-                detail = f"has {len(row)} cells, the header has {len(names)}"
-                hint = "the file may be truncated, or a comma needs quotes"
-                self._problems.add(line_problem(file, line, "columns_differ", detail, hint))
+                continue
+            detail = f"has {len(row)} cells, the header has {len(names)}"
+            hint = "the file may be truncated, or a comma needs quotes"
+            self._problems.add(line_problem(file, line, "columns_differ", detail, hint))
         first = len(self._locations)
         self._locations.add(line for line, _ in rows)
         for name, cells in zip(names, zip(*(row for _, row in rows), strict=True), strict=False):
+            if name in self._unnamed:
+                self._unnamed[name] = self._unnamed[name] or any(map(str.strip, cells))
             if name in self.columns:
                 self.columns[name].extend(cells, first)
 
-    def table(self) -> Table:
-        """Return the table. Raises `InvalidInput` for rows of another length than the header."""
+    def raise_if_any(self) -> None:
+        """Raise `InvalidInput` for rows of another length than the header."""
         self._problems.raise_if_any()
+
+    def table(self) -> Table:
+        """Return the table, without columns that have neither a name nor a value."""
+        empty = [name for name, is_filled in self._unnamed.items() if not is_filled]
+        for name in empty:
+            self.columns.pop(name, None)
+            detail = f"{name.replace('_', ' ')} has neither a name nor a value, and was left out"
+            self._options.warnings.add("", "empty_column", detail, "end no line with a separator")
         unreadable = [(row, name, cell) for name, each in self.columns.items() for row, cell in each.unreadable]
         columns = {name: column.values(self._options.infer) for name, column in self.columns.items()}
         return Table(
-            self._names,
+            [name for name in self._names if name not in empty],
             columns,
             self._locations,
             self._splits,
@@ -140,18 +157,9 @@ class _TableReader:
             {name: column.unreadable_count for name, column in self.columns.items() if column.unreadable_count},
             {name: cells for name, column in self.columns.items() if (cells := column.spellings()) is not None},
             pointed=frozenset(name for name, column in self.columns.items() if column.is_pointed()),
-            indexes=frozenset(self._indexes),
+            indexes=frozenset(self._indexes.difference(empty)),
+            warnings=self._options.warnings.warnings,
         )
-
-
-def _check_header(names: Sequence[str], file: str) -> None:
-    """Raise `InvalidInput` if the first line of a new table cannot be its header."""
-    if len(names) < 2:
-        hint = "separate columns by commas, or name another format"
-        refuse("no_columns", "a table has a header and at least two columns", hint, file)
-    if all(_is_finite_number(name) for name in names):
-        detail = "the first line has numbers, not the names of the columns"
-        refuse("no_header", detail, "put a line with names on top", file)
 
 
 class _ColumnReader:
@@ -202,7 +210,7 @@ class _ColumnReader:
         if value is None:
             self._missing += 1
             return float("nan")
-        if isinstance(value, float) and (self._kind is not None or _is_finite_number(cell)):
+        if isinstance(value, float) and (self._kind is not None or is_finite_number(cell)):
             return value
         self.unreadable_count += 1
         if len(self.unreadable) < MAX_UNREADABLE:
@@ -244,39 +252,6 @@ class _ColumnReader:
         return count_booleans(self._values)
 
 
-def _read_rows(file: BinaryIO, name: str, delimiter: str) -> Iterator[tuple[int, list[str]]]:
-    """Yield the cells of every row, the header first, with the number of the line at which each begins.
-
-    Without `delimiter` cells are separated by commas or semicolons. Raises `InvalidInput`.
-    """
-    csv.field_size_limit(MAX_LINE_BYTES)
-    lines = read_lines(file, name)
-    first = next(lines, "")
-    separator = delimiter or (";" if first.count(";") > first.count(",") else ",")
-    options: dict[str, Any] = {"quoting": csv.QUOTE_NONE} if separator == "\t" else {"strict": True}
-    reader = csv.reader(chain([first], lines), delimiter=separator, **options)
-    line = 1
-    try:
-        for row in reader:
-            yield line, row if separator != "\t" else list(map(_unquote, row))
-            line = reader.line_num + 1
-    except csv.Error as error:
-        hint = "a quote inside a quoted cell is written twice; the file may be truncated"
-        raise InvalidInput([line_problem(name, line, "unreadable", f"the row cannot be read: {error}", hint)]) from None
-
-
-def _unquote(cell: str) -> str:
-    """Return a cell between tabs: quotes are plain there, unless a spreadsheet put them around the whole cell."""
-    if len(cell) > 1 and cell[0] == cell[-1] == '"':
-        return cell[1:-1].replace('""', '"')
-    return cell
-
-
 def _has_inexact(numbers: "array[float]") -> bool:
     """Return whether float64 may lack digits of whole numbers."""
     return bool(numbers) and bool((np.abs(np.frombuffer(numbers)) >= MAX_EXACT_INTEGER).any())
-
-
-def _is_finite_number(cell: str) -> bool:
-    value = NumberType.decode(cell)
-    return isinstance(value, float) and np.isfinite(value) and cell.strip().lower() not in BOOLEAN_VALUES

@@ -17,22 +17,28 @@ from app.errors import DataError, InvalidInput
 from workers.data.files.archives import REUPLOAD_HINT, archive_members, is_archive, translate_archive_errors
 from workers.data.files.content import Content, Upload
 from workers.data.files.problems import ProblemCollector, refuse
+from workers.data.files.split_files import GZIP_MAGIC
 from workers.data.formats.arrays import content_from_arrays
 
 # Code of a type → dtype; all but bytes are big-endian.
 IDX_DTYPES = {0x08: "u1", 0x09: "i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
-GZIP_MAGIC = b"\x1f\x8b"
+CHUNK_BYTES = 1 << 20
 IDX_FILE_NAME = re.compile(r"(train|t10k|test)[^/]*?(images|labels)[^/]*$", re.IGNORECASE)
 COLUMN_BY_KIND = {"images": "image", "labels": "label"}
 
 
 def read_idx_upload(upload: Upload) -> Content:
     """Read one IDX file, or an archive with those of images and labels. Raises `InvalidInput`."""
+    return content_from_arrays(read_idx_arrays(upload), ProblemCollector(), upload)
+
+
+def read_idx_arrays(upload: Upload) -> dict[str, Tensor]:
+    """Return the arrays of one IDX file, or of an archive of them, by split and column. Raises `InvalidInput`."""
     if not is_archive(upload.path):
         with upload.path.open("rb") as file:
             array = parse_idx(file, upload.limit)
         name = {1: "y", 2: "x"}.get(array.ndim, "image")
-        return content_from_arrays({name: as_images(array)}, ProblemCollector(), upload)
+        return {name: as_images(array)}
     arrays: dict[str, Tensor] = {}
     remaining = upload.limit
     for info in archive_members(upload.path, upload.limit):
@@ -47,7 +53,7 @@ def read_idx_upload(upload: Upload) -> Content:
             array = parse_idx(member, remaining, info.filename)  # type: ignore[arg-type]
         remaining -= array.nbytes
         arrays[f"{split}/{kind}"] = as_images(array)
-    return content_from_arrays(arrays, ProblemCollector(), upload)
+    return arrays
 
 
 def as_images(array: Tensor) -> Tensor:
@@ -55,14 +61,23 @@ def as_images(array: Tensor) -> Tensor:
     return array.unsqueeze(1) if array.ndim == 3 else array
 
 
+def _read_bounded(file: BinaryIO | gzip.GzipFile, limit: int, name: str) -> bytes:
+    """Return all of a file, without room for more than it has. Raises `InvalidInput`."""
+    chunks, size = list[bytes](), 0
+    while chunk := file.read(CHUNK_BYTES):
+        chunks.append(chunk)
+        size += len(chunk)
+        if size > limit:
+            refuse("too_large", f"more than {limit} bytes unpacked", "upload less at once", name)
+    return b"".join(chunks)
+
+
 def parse_idx(file: BinaryIO, limit: int, name: str = "") -> Tensor:
     """Return the array in an IDX file, packed by gzip or not. Raises `InvalidInput`."""
     start = file.read(2)
     file.seek(0)
     try:
-        content = (gzip.GzipFile(fileobj=file) if start == GZIP_MAGIC else file).read(limit + 1)
-        if len(content) > limit:
-            refuse("too_large", f"more than {limit} bytes unpacked", "upload less at once", name)
+        content = _read_bounded(gzip.GzipFile(fileobj=file) if start == GZIP_MAGIC else file, limit, name)
         zeros, kind, rank = struct.unpack_from(">HBB", content)
         shape = struct.unpack_from(f">{rank}I", content, 4)
     except (struct.error, OSError, EOFError, zlib.error) as error:

@@ -6,7 +6,6 @@ from typing import Any
 
 from app.errors import Problem
 from workers.data.files.content import Content, Upload
-from workers.data.files.lines import read_lines
 from workers.data.files.problems import ProblemCollector, RowLocations, line_problem
 from workers.data.files.split_files import SplitFile, split_files
 from workers.data.types.table import MAX_COLUMNS, Table, TableOptions, build_content, check_column_names
@@ -26,7 +25,8 @@ def read_jsonl_table(files: Sequence[SplitFile], options: TableOptions) -> Table
     for each in files:
         reader.read(each)
     reader.problems.raise_if_any()
-    return Table(list(reader.names), reader.columns, reader.locations, [each.split for each in files])
+    splits = [each.split for each in files]
+    return Table(list(reader.names), reader.columns, reader.locations, splits, warnings=options.warnings.warnings)
 
 
 class _TableReader:
@@ -42,19 +42,18 @@ class _TableReader:
         """Read a file."""
         self.locations.start_file(part.name)
         rows = len(self.locations)
-        with part.open() as file:
-            for number, line in enumerate(read_lines(file, part.name), start=1):
-                if not line.strip():
-                    continue
-                members = _parse_line(line, number, part.name)
-                if isinstance(members, Problem):
-                    self.problems.add(members)
-                    continue
-                for name, value in members.items():
-                    self._add(name, value, rows, number, part.name)
-                self.locations.add([number])
-                rows += 1
-                self._options.check_row_count(rows)
+        for number, line in enumerate(part.read_text(self._options.warnings), start=1):
+            if not line.strip():
+                continue
+            members = _parse_line(line, number, part.name)
+            if isinstance(members, Problem):
+                self.problems.add(members)
+                continue
+            for name, value in members.items():
+                self._add(name, value, rows, number, part.name)
+            self.locations.add([number])
+            rows += 1
+            self._options.check_row_count(rows)
         for values in self.columns.values():
             values.extend([None] * (rows - len(values)))
 

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from app.spec.data.columns import Column, ColumnType
 from workers.data.files.problems import format_value, refuse
-from workers.data.images.decoding import ImageDecodeError, decode_image, open_image
+from workers.data.images.decoding import DEFAULT_BACKGROUND, ImageDecodeError, decode_image, open_image
 from workers.data.types.base import JsonColumnType, ProblemSink, Statistics, ValueLimits
 from workers.data.types.values import Values, as_array, as_list
 
@@ -72,13 +72,18 @@ def image_channels(column: Column) -> int:
     return column.shape[0] if column.shape else DEFAULT_CHANNELS
 
 
+def image_background(column: Column) -> str:
+    """Return what shows through the transparent pixels of the images of a column."""
+    return column.background or DEFAULT_BACKGROUND
+
+
 def _parse_image(row: int, value: object, column: Column, problems: ProblemSink) -> Tensor:
     channels = image_channels(column)
     placeholder = torch.zeros(channels, 1, 1, dtype=torch.uint8)
     try:
         if isinstance(value, str | bytes):
             content = base64.b64decode(value, validate=True) if isinstance(value, str) else value
-            return decode_image(open_image(content), channels)
+            return decode_image(open_image(content), channels, image_background(column))
     except (ImageDecodeError, binascii.Error, ValueError) as error:
         detail = f"the image cannot be decoded: {error}"
         problems.add_value(row, column.name, "not_an_image", detail, "send the bytes of a PNG or JPEG file in base64")

@@ -1,7 +1,7 @@
 """Tables: columns of values become stored columns, of types that are inferred or known."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from re import sub
 from typing import cast
 
@@ -14,7 +14,7 @@ from app.spec.data.sources import UploadSource
 from app.spec.problems import did_you_mean, json_pointer
 from workers.data.columns import ParsedColumn, SplitColumns, slice_rows
 from workers.data.files.content import MAX_UNPACKED_BYTES, Content, Upload
-from workers.data.files.problems import RowLocations, ValueProblems, abbreviate, refuse
+from workers.data.files.problems import RowLocations, ValueProblems, WarningCollector, abbreviate, refuse
 from workers.data.types.base import BAD_CELL_HINT, BaseColumnType, ProblemSink
 from workers.data.types.catalog import TYPE_CLASSES, infer_type
 from workers.data.types.datetimes import check_written_dates
@@ -38,6 +38,8 @@ class TableOptions:
     infer: bool = True  # whether columns of no known type are read as well, and their types inferred
     limit: int = MAX_UNPACKED_BYTES
     check_row_count: Callable[[int], None] = lambda count: None  # called while rows are read; raises to end that
+    drop_empty_rows: bool = True  # whether rows of empty cells alone are left out
+    warnings: WarningCollector = field(default_factory=WarningCollector)  # what readers left out or guessed
 
     def keeps_text(self, name: str) -> bool:
         """Return whether cells of text are not converted while they are read: their format is seen of all of them."""
@@ -74,14 +76,13 @@ class Table:
     locations: RowLocations
     splits: Sequence[str]  # of each file
     unreadable: Sequence[tuple[int, str, str]] = ()  # (row, column, text): cells of numbers, NaN in `columns`
-    unreadable_counts: Mapping[str, int] = field(
-        default_factory=dict
-    )  # by column: `unreadable` has only the first ones
+    unreadable_counts: Mapping[str, int] = field(default_factory=dict)  # by column: those above are the first ones
     spellings: Mapping[str, Mapping[str, int]] = field(default_factory=dict)  # of numbers: their few different cells
     types: Mapping[str, ColumnType] = field(default_factory=dict)  # by column, of what the file itself says
     units: Mapping[str, str] = field(default_factory=dict)  # by column, likewise: "UTC" of dates
     pointed: frozenset[str] = frozenset()  # columns of numbers whose decimal points may divide thousands
     indexes: frozenset[str] = frozenset()  # columns that a program added to the table to name its rows
+    warnings: tuple[Problem, ...] = ()  # what reading left out, guessed or converted
 
     def add_unreadable(self, problems: ProblemSink) -> None:
         """Add a problem for every cell of a number column that holds no number, in the order of rows."""
@@ -138,9 +139,9 @@ def build_content(
     for split, count in zip(table.splits, table.locations.row_counts, strict=True):
         if count == 0:
             refuse("no_rows", f"the split {split} has no rows" if len(table.splits) > 1 else "the table has no rows")
-    if upload.known_schema is not None:
-        return _parse_known(table, upload.known_schema, upload.source)
-    return _infer(table, upload.source, default_target, {**table.types, **(types or {})}, unread)
+    schema, source, known = upload.known_schema, upload.source, {**table.types, **(types or {})}
+    content = _parse_known(table, schema, source) if schema else _infer(table, source, default_target, known, unread)
+    return replace(content, warnings=(*table.warnings, *content.warnings))
 
 
 class TableProblems(ValueProblems):

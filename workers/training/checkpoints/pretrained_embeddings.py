@@ -16,7 +16,7 @@ from app.spec.problems import did_you_mean, json_pointer
 from app.storage.protocol import ArtifactStore
 from workers.data.columns import RaggedTensor
 from workers.data.files.content import Upload
-from workers.data.formats.word_vectors import read_word_vectors
+from workers.data.formats.texts.word_vectors import read_word_vectors
 from workers.data.loading.examples import TrainingData
 from workers.data.tokenizers import SPECIAL_TOKENS
 from workers.network.blueprint import Blueprint, ResolvedNode

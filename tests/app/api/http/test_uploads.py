@@ -71,6 +71,24 @@ def test_an_upload_in_pieces_that_goes_on_after_a_break(api: Api, anna: Client) 
 
 
 @SQLITE
+def test_pieces_agree_on_the_size_of_the_whole(api: Api, anna: Client) -> None:
+    place = register_upload(anna)
+    assert send_chunk(anna, place, 0, 10).status_code == 202
+    for content_range in (f"bytes 10-19/{len(CSV) + 1}", f"bytes 10-19/{len(CSV) - 1}", "bytes 10-19/20", "bytes */10"):
+        refused = anna.put(
+            f"{place}/content",
+            content=b"" if "*" in content_range else CSV[10:20],
+            headers={"Content-Range": content_range},
+        )
+        document = assert_problem(refused, 409, "state_forbids")
+        assert f"{len(CSV):,} bytes by its first piece" in document["detail"]
+    assert anna.get(place).json()["received"] == 10
+    assert len(list(api.services.store.keys("datasets/"))) == 1
+    assert send_chunk(anna, place, 10, len(CSV)).status_code == 200
+    assert_ready(api, anna, place)
+
+
+@SQLITE
 def test_the_last_answer_was_lost(api: Api, anna: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     """All bytes are there, but they were not described: finishing does that."""
     place = register_upload(anna)

@@ -96,11 +96,14 @@ def test_safetensors_are_described(tmp_path: Path) -> None:
     assert [column.dtype for column in found.columns] == ["float32", "float32"]
 
 
-def test_values_that_are_no_numbers_do_not_break_the_preview(tmp_path: Path) -> None:
-    found = describe_upload(
-        make_upload(npz(tmp_path / "a.npz", x=np.array([[np.nan, 1.0], [np.inf, 2.0]]), y=np.zeros(2)))
-    )
-    assert found.preview[0]["x"] == [None, 1.0]
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
+def test_values_that_are_no_numbers_are_counted_with_the_first_place(tmp_path: Path, dtype: type) -> None:
+    x = np.array([[0, 1.0], [np.nan, 2.0], [np.inf, -np.inf]], dtype)
+    path = npz(tmp_path / "a.npz", x=x, y=np.array([0, 1, np.nan], dtype))
+    assert codes(path) == [("not_finite", "/x"), ("not_finite", "/y")]
+    said = problem_text(make_upload(path))
+    assert '"x" has NaN or infinity 3 times, in 2 of 3 rows; first at [1, 0]' in said
+    assert '"y" has NaN or infinity 1 times, in 1 of 3 rows; first at [2]' in said
 
 
 def test_columns_of_unlike_length_are_a_problem(tmp_path: Path) -> None:

@@ -9,8 +9,8 @@ import torch
 from pyarrow import parquet
 from safetensors.torch import save_file
 
-from app.spec.data.sources import UPLOAD_FORMATS as LANGUAGE
-from app.spec.data.sources import UploadFormat
+from app.spec.data.upload_formats import UPLOAD_FORMATS as LANGUAGE
+from app.spec.data.upload_formats import UploadFormat
 from tests.workers.data.formats.test_idx import LABELS, encode_idx
 from tests.workers.data.formats.test_images import encode_image
 from tests.workers.data.formats.uploads import (
@@ -92,20 +92,20 @@ def test_a_format_that_is_not_the_content_s_is_a_problem(tmp_path: Path, kind: s
 @pytest.mark.parametrize(
     ("name", "content", "kind"),
     [
-        ("a.csv", "x y\n1 2\n", None),
+        ("a.csv", "x y\n1 2\n", "csv"),
+        ("a.csv", "(a),y\n(b),1\n(c),2\n", "csv"),
+        ("a.csv", "a\tO\nb\tO\n\nc\tO\n", "csv"),
+        ("a.csv.gz", "x y\n1 2\n", "csv"),
         ("a.conll", "a O\nb O\n", "conll"),
         ("a.tsv", "a\ty\n\n1\t2\n", "tsv"),
         ("a.jsonl", '{"a": 1}\n', "jsonl"),
         ("words.vec", "1 2\na 1 2\n", "vectors"),
-        ("a.CSV", "the 1 2\nof 1 2\n", None),
+        ("a.CSV", "the 1 2\nof 1 2\n", "csv"),
     ],
 )
-def test_a_name_helps_with_a_text(tmp_path: Path, name: str, content: str, kind: str | None) -> None:
-    file = make_upload(tmp_path / "data", content, file=name)
-    if kind is None:
-        assert problem_codes(file) == {"no_columns"}
-    else:
-        assert describe_upload(file).format == kind
+def test_a_name_is_believed(tmp_path: Path, name: str, content: str, kind: str) -> None:
+    data = gzip.compress(content.encode()) if name.endswith(".gz") else content
+    assert describe_upload(make_upload(tmp_path / "data", data, file=name)).format == kind
 
 
 @pytest.mark.parametrize(
@@ -115,7 +115,12 @@ def test_a_name_helps_with_a_text(tmp_path: Path, name: str, content: str, kind:
         (b"one word", "no format"),
         (b"\n\n", "no format"),
         (b'[{"a": 1}]', "jq -c"),
-        (gzip.compress(b"a,b\n1,2\n", mtime=0), "gunzip"),
+        (gzip.compress(b"PAR1" + b"\0" * 20, mtime=0), "gunzip"),
+        (b"Hello there world\nHow are you\n", "no format"),
+        (b"\x93NUMPY\x01\0", "np.savez"),
+        (b"\xd0\xcf\x11\xe0\0", "as CSV"),
+        (b"BZh91AY", "bunzip2"),
+        (b"\x89HDF\r\n", "NPZ"),
         (b"\x1f\x8b", "gunzip"),
         (b"%PDF-1.7\n", "no format"),
         (b"PK\x05\x06" + b"\0" * 18, "no format"),
@@ -130,3 +135,36 @@ def test_what_looks_like_nothing_is_a_problem(tmp_path: Path, content: bytes, sa
 def test_an_archive_of_anything_else_is_a_problem(tmp_path: Path) -> None:
     for files in ({"readme.txt": "x"}, {"setup.py": "x", "more/data.bin": b"\0"}):
         assert problem_codes(make_upload(write_zip(tmp_path / "data", files))) == {"unknown_format"}
+
+
+def test_a_workbook_is_named(tmp_path: Path) -> None:
+    file = make_upload(write_zip(tmp_path / "data", {"[Content_Types].xml": "x", "xl/workbook.xml": "x"}))
+    assert "workbook of Excel" in problem_text(file)
+
+
+SENTENCES = "".join(f"w{number}\tNOUN\n" for number in range(9))
+
+
+@pytest.mark.parametrize("times", [1, 12, 2000])  # within fifty lines, beyond them, and beyond 64 KiB
+@pytest.mark.parametrize(
+    "source", [{}, {"file": "tags.txt"}, {"format": "conll"}, {"file": "tags.txt", "format": "conll"}]
+)
+@pytest.mark.parametrize("separator", ["\t", " "])
+def test_blank_lines_between_words_and_tags_divide_sentences(
+    tmp_path: Path, source: dict[str, str], times: int, separator: str
+) -> None:
+    text = (SENTENCES * times + "\n" + SENTENCES).replace("\t", separator)
+    found = describe_upload(make_upload(tmp_path / "data", text, **source))
+    assert found.format == "conll"
+    assert found.schema is not None
+    assert (found.schema.rows, found.schema.target) == ({"train": 2}, "tags")
+    codes = {warning.code for warning in found.schema.warnings}
+    assert ("format" in codes) == ("format" not in source)
+
+
+@pytest.mark.parametrize("text", ["name\tage\ty\na\t1\tu\n\nb\t2\tv\n", "x y\n1 2\n\n3 4\n", "x\ty\n1\t2\n\n3\t4\n"])
+def test_blank_lines_in_a_table_of_numbers_divide_nothing(tmp_path: Path, text: str) -> None:
+    found = describe_upload(make_upload(tmp_path / "data", text))
+    assert found.format in ("tsv", "csv")
+    assert found.schema is not None
+    assert found.schema.rows == {"train": 2}

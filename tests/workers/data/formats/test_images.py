@@ -21,8 +21,8 @@ from tests.workers.data.formats.uploads import (
 )
 from tests.workers.data.images.test_decoding import decompression_bomb
 from workers.data.files.content import Upload
-from workers.data.formats import images
 from workers.data.formats.catalog import read_upload
+from workers.data.formats.images import inspection
 from workers.data.images.decoding import ZipImages
 
 
@@ -75,7 +75,7 @@ def test_pictures_that_are_unlike_are_read_when_needed(path: Path) -> None:
 
 
 def test_large_pictures_are_read_when_needed(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(images, "MAX_RESIDENT_BYTES", 3 * 3 * 4 * 2 - 1)
+    monkeypatch.setattr(inspection, "MAX_RESIDENT_BYTES", 3 * 3 * 4 * 2 - 1)
     write_zip(path, {"a/1.png": encode_image(1), "b/2.png": encode_image(2)})
     assert column(make_upload(path), "image").type == "image"
 
@@ -95,7 +95,7 @@ def test_what_is_known_is_not_looked_through_again(path: Path) -> None:
     )
     image = read_upload(Upload(path, UploadSource(kind="upload"), known_schema=known)).splits["train"]["image"]
     assert isinstance(image, ZipImages)
-    assert (len(image), image.channels) == (3, 1)
+    assert (len(image), image.channels) == (3, 3)
 
 
 @pytest.mark.parametrize("around", ["", "flowers/", "a/b/"])
@@ -116,7 +116,7 @@ def test_folders_may_be_splits(path: Path, around: str, held: str, split: str) -
     [
         ({"1.png": encode_image(1)}, "no_class"),
         ({"train/1.png": encode_image(1), "test/2.png": encode_image(2)}, "no_class"),
-        ({"a/1.png": encode_image(1), "a/notes.txt": b"x"}, "unknown_file"),
+        ({"a/1.png": encode_image(1), "a/2.tiff": b"x"}, "unknown_file"),
         ({"test/a/1.png": encode_image(1)}, "no_rows"),
         (
             {"train/a/1.png": encode_image(1), "dev/a/1.png": encode_image(1), "val/a/1.png": encode_image(1)},
@@ -142,12 +142,44 @@ def test_every_bad_picture_is_named(path: Path) -> None:
     assert '"b/3.png" cannot be decoded' in problem_text(make_upload(path))
 
 
-def test_the_most_common_number_of_channels_is_taken(path: Path) -> None:
+def test_images_get_the_channels_of_the_one_that_has_most(path: Path) -> None:
     write_zip(
         path, {"a/1.png": encode_image(1, mode="L"), "a/2.png": encode_image(2, mode="L"), "a/3.png": encode_image(3)}
     )
-    assert column(make_upload(path), "image").shape == (1, 3, 4)
-    assert train(make_upload(path))["image"].read(2).shape == (1, 3, 4)
+    assert column(make_upload(path), "image").shape == (3, 3, 4)
+    assert [warning.code for warning in content(make_upload(path)).warnings] == ["channels"]
+    assert train(make_upload(path))["image"][2, :, 0, 0].tolist() == [3, 0, 252]
+
+
+@pytest.mark.parametrize(
+    ("source", "shape", "said", "corner"),
+    [
+        ({}, (3, 3, 4), ["transparency"], [255, 255, 255]),
+        ({"background": "white"}, (3, 3, 4), [], [255, 255, 255]),
+        ({"background": "black"}, (3, 3, 4), [], [0, 0, 0]),
+        ({"background": "none"}, (4, 3, 4), ["channels"], [9, 9, 9, 0]),
+    ],
+)
+def test_what_shows_through_transparent_pixels_is_said(
+    path: Path, source: dict[str, str], shape: tuple[int, ...], said: list[str], corner: list[int]
+) -> None:
+    file = BytesIO()
+    Image.new("RGBA", (4, 3), (9, 9, 9, 0)).save(file, "PNG")
+    write_zip(path, {"a/1.png": file.getvalue(), "b/2.png": encode_image(2)})
+    upload = make_upload(path, **source)
+    assert column(upload, "image").shape == shape
+    assert [warning.code for warning in content(upload).warnings] == said
+    assert train(upload)["image"][0, :, 0, 0].tolist() == corner
+    write_zip(path, {"a/1.png": file.getvalue(), "b/2.png": encode_image(2, (5, 5))})
+    upload = make_upload(path, **source)
+    assert train(upload)["image"].read(0)[:, 0, 0].tolist() == corner
+
+
+def test_sixteen_bits_are_said(path: Path) -> None:
+    file = BytesIO()
+    Image.fromarray(np.full((3, 4), 1000, np.uint16)).save(file, "PNG")
+    write_zip(path, {"a/1.png": file.getvalue(), "b/2.png": encode_image(2, mode="L")})
+    assert [warning.code for warning in content(make_upload(path)).warnings] == ["bit_depth"]
 
 
 def test_arrays_and_folders_agree(path: Path) -> None:

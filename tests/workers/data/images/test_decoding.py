@@ -12,7 +12,16 @@ import torch
 from PIL import Image
 
 from app.errors import DataError
-from workers.data.images.decoding import MAX_PIXELS, ImageDecodeError, ZipImages, decode_image, open_image
+from workers.data.images.decoding import (
+    MAX_PIXELS,
+    ImageDecodeError,
+    ZipImages,
+    channel_count,
+    decode_image,
+    has_transparent_pixels,
+    open_image,
+    upright_size,
+)
 
 
 def encode_image(mode: str, size: tuple[int, int] = (4, 3), form: str = "PNG") -> bytes:
@@ -92,3 +101,103 @@ def test_what_is_no_image_is_refused(tmp_path: Path, content: bytes, why: str) -
     images = ZipImages.from_members(tmp_path / "a.zip", write_archive(tmp_path / "a.zip", content), 3)
     with pytest.raises(DataError, match=r'image 1, "a/0\.png", cannot be decoded'):
         images.read(0)
+
+
+RANDOM = np.random.default_rng(0)
+PIXELS = RANDOM.integers(0, 256, (6, 9, 3), np.uint8)
+# EXIF orientation → what was done to the upright pixels before they were stored.
+STORED = {
+    1: PIXELS,
+    2: PIXELS[:, ::-1],
+    3: PIXELS[::-1, ::-1],
+    4: PIXELS[::-1],
+    5: PIXELS.transpose(1, 0, 2),
+    6: np.rot90(PIXELS, 1),
+    7: PIXELS[::-1, ::-1].transpose(1, 0, 2),
+    8: np.rot90(PIXELS, -1),
+}
+
+
+def encoded(values: np.ndarray, mode: str | None = None, form: str = "PNG", **options: object) -> bytes:
+    """Return the file of an image."""
+    file = BytesIO()
+    image = Image.fromarray(np.ascontiguousarray(values), mode)
+    image.save(file, form, **options)
+    return file.getvalue()
+
+
+@pytest.mark.parametrize("orientation", STORED)
+@pytest.mark.parametrize(("form", "options"), [("PNG", {}), ("WEBP", {"lossless": True})])
+def test_images_are_upright(tmp_path: Path, orientation: int, form: str, options: dict[str, object]) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    content = encoded(STORED[orientation], form=form, exif=exif, **options)
+    assert upright_size(open_image(content)) == (6, 9)
+    assert (decode_image(open_image(content), 3).permute(1, 2, 0).numpy() == PIXELS).all()
+    lazy = ZipImages.from_members(tmp_path / "a.zip", write_archive(tmp_path / "a.zip", content), 3)
+    assert (lazy.read(0).permute(1, 2, 0).numpy() == PIXELS).all()
+
+
+def test_a_photograph_is_upright_and_a_damaged_orientation_says_nothing() -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    photograph = decode_image(open_image(encoded(STORED[6], form="JPEG", quality=100, subsampling=0, exif=exif)), 3)
+    assert np.abs(photograph.permute(1, 2, 0).numpy().astype(int) - PIXELS).max() < 12
+    assert decode_image(open_image(encoded(PIXELS, form="JPEG", exif=b"Exif\0\0garbage")), 3).shape == (3, 6, 9)
+
+
+@pytest.mark.parametrize(("background", "value"), [("white", 255), ("black", 0)])
+def test_transparent_pixels_show_the_background(background: str, value: int) -> None:
+    values = RANDOM.integers(0, 256, (5, 4, 4), np.uint8)
+    values[0, :, 3] = 0
+    alpha = values[..., 3:] / 255
+    expected = values[..., :3] * alpha + value * (1 - alpha)
+    result = decode_image(open_image(encoded(values, "RGBA")), 3, background).permute(1, 2, 0).numpy()
+    assert np.abs(result - expected).max() <= 0.5
+    assert (result[0] == value).all()
+    grey = RANDOM.integers(0, 256, (5, 4, 2), np.uint8)
+    expected = grey[..., 0] * (grey[..., 1] / 255) + value * (1 - grey[..., 1] / 255)
+    image = open_image(encoded(grey, "LA"))
+    assert channel_count(image) == 1
+    assert np.abs(decode_image(image, 1, background)[0].numpy() - expected).max() <= 0.5
+
+
+def test_what_lies_under_transparent_pixels_does_not_matter() -> None:
+    first, second = np.zeros((2, 4, 4, 4), np.uint8)
+    second[..., :3] = 255
+    first[1:, 1:], second[1:, 1:] = (9, 8, 7, 255), (9, 8, 7, 255)
+    images = [decode_image(open_image(encoded(values, "RGBA")), 3) for values in (first, second)]
+    assert images[0].equal(images[1])
+    assert images[0][:, 0, 0].tolist() == [255, 255, 255]
+
+
+def test_a_transparent_colour_shows_the_background_too() -> None:
+    colour = tuple(PIXELS[0, 0].tolist())
+    for content in (
+        encoded(PIXELS, transparency=colour),
+        encoded(PIXELS[..., 0], transparency=colour[0]),
+        encoded(np.zeros((6, 9), np.uint8), "P", transparency=0),
+    ):
+        image = open_image(content)
+        assert decode_image(image, 3)[:, 0, 0].tolist() == [255, 255, 255]
+        assert has_transparent_pixels(image)
+    opaque = open_image(encoded(np.full((2, 2, 4), 255, np.uint8), "RGBA"))
+    decode_image(opaque, 3)
+    assert not has_transparent_pixels(opaque)
+
+
+def test_alpha_is_kept_where_it_is_a_channel() -> None:
+    values = RANDOM.integers(0, 256, (5, 4, 4), np.uint8)
+    image = open_image(encoded(values, "RGBA"))
+    assert (channel_count(image), channel_count(image, keep_alpha=True)) == (3, 4)
+    assert (decode_image(image, 4).permute(1, 2, 0).numpy() == values).all()
+
+
+def test_inks_and_sixteen_bits_keep_their_brightness() -> None:
+    inks = open_image(encoded(RANDOM.integers(0, 256, (8, 8, 4), np.uint8), "CMYK", "JPEG", quality=100))
+    raw = np.array(inks).astype(float) / 255
+    expected = 255 * (1 - raw[..., :3]) * (1 - raw[..., 3:])
+    assert np.abs(decode_image(inks, 3).permute(1, 2, 0).numpy() - expected).max() <= 1
+    deep = RANDOM.integers(0, 65536, (5, 4), np.uint16)
+    for content in (encoded(deep), b"P5 4 5 65535\n" + deep.astype(">u2").tobytes()):
+        assert np.abs(decode_image(open_image(content), 1)[0].numpy() - deep / 257).max() < 1

@@ -14,7 +14,6 @@ from typing import Any
 
 from app.spec.data.columns import ColumnType
 from workers.data.files.content import Content, Upload
-from workers.data.files.lines import read_lines
 from workers.data.files.problems import ProblemCollector, RowLocations, line_problem
 from workers.data.files.split_files import SplitFile, split_files
 from workers.data.types.table import Table, TableOptions, build_content
@@ -48,25 +47,25 @@ def read_trees_table(files: Sequence[SplitFile], options: TableOptions) -> Table
     locations, problems = RowLocations(), ProblemCollector()
     for each in files:
         locations.start_file(each.name)
-        with each.open() as file:
-            for number, line in enumerate(read_lines(file, each.name), start=1):
-                if not line.strip():
-                    continue
-                try:
-                    roots.append(_parse_tree(line))
-                except ValueError as error:
-                    hint = "one tree a line: (label …)"
-                    problems.add(line_problem(each.name, number, "not_a_tree", str(error), hint))
-                    continue
-                locations.add([number])
-                options.check_row_count(len(roots))
+        for number, line in enumerate(each.read_text(options.warnings), start=1):
+            if not line.strip():
+                continue
+            try:
+                roots.append(_parse_tree(line))
+            except ValueError as error:
+                hint = "one tree a line: (label …)"
+                problems.add(line_problem(each.name, number, "not_a_tree", str(error), hint))
+                continue
+            locations.add([number])
+            options.check_row_count(len(roots))
     problems.raise_if_any()
     numbered = all(node.label is None or node.label.isdigit() for root in roots for node in _breadth_first(root))
     columns: dict[str, Values] = {"tree": [_to_document(root, numbered) for root in roots]}
     if all(node.label is not None for root in roots for node in _breadth_first(root)):
         columns["nodes"] = [tuple(str(node.label) for node in _breadth_first(root)) for root in roots]
     columns["label"] = [root.label for root in roots]
-    return Table(list(columns), columns, locations, [each.split for each in files])
+    splits = [each.split for each in files]
+    return Table(list(columns), columns, locations, splits, warnings=options.warnings.warnings)
 
 
 def _parse_tree(line: str) -> ParsedNode:

@@ -11,7 +11,7 @@ from tests.workers.data.formats.uploads import (
     schema,
     upload_problems,
 )
-from workers.data.formats.word_vectors import read_word_vectors
+from workers.data.formats.texts.word_vectors import read_word_vectors
 
 GLOVE = "the 0.5 1 -2e-1\n, 1 2 3\n. . . 4 5 6\n42 7 8 9\nthe 0 0 0\n"
 

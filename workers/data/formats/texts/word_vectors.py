@@ -9,8 +9,7 @@ from torch import Tensor
 
 from app.spec.data.columns import Column
 from workers.data.files.content import Content, Upload
-from workers.data.files.lines import read_lines
-from workers.data.files.problems import ProblemCollector, abbreviate, line_problem, refuse
+from workers.data.files.problems import ProblemCollector, WarningCollector, abbreviate, line_problem, refuse
 from workers.data.files.split_files import split_files
 
 VECTORS_SPLIT = "vectors"  # not "train": nothing is trained on them
@@ -37,30 +36,29 @@ def read_word_vectors(upload: Upload, vocabulary: Container[str] | None = None) 
     words: list[str] = []
     numbers, unique, problems = array("f"), set[str](), ProblemCollector()
     width = 0
-    with part.open() as file:
-        for number, line in enumerate(read_lines(file, part.name), start=1):
-            cells = line.rstrip().split(" ") if "\t" not in line else line.split()
-            if number == 1 and len(cells) == 2 and all(cell.isdigit() for cell in cells):
-                continue  # word2vec writes the count and the width first
-            if not line.strip():
-                continue
-            width = width or len(cells) - 1
-            word = " ".join(cells[:-width]) if width else ""
-            if not 1 <= width <= MAX_DIMENSION or not word:
-                detail = f"has {len(cells) - 1} numbers, the first line has {width}"
-                problems.add(line_problem(part.name, number, "columns_differ", detail, LINE_HINT))
-                continue
-            if word in unique or (vocabulary is not None and word not in vocabulary):
-                continue
-            try:
-                numbers.extend(map(float, cells[-width:]))
-            except ValueError:
-                detail = f'expected {width} numbers, got "{abbreviate(" ".join(cells[-width:]))}"'
-                problems.add(line_problem(part.name, number, "not_a_number", detail, LINE_HINT))
-                del numbers[len(words) * width :]
-                continue
-            unique.add(word)
-            words.append(word)
+    for number, line in enumerate(part.read_text(WarningCollector()), start=1):
+        cells = line.rstrip().split(" ") if "\t" not in line else line.split()
+        if number == 1 and len(cells) == 2 and all(cell.isdigit() for cell in cells):
+            continue  # word2vec writes the count and the width first
+        if not line.strip():
+            continue
+        width = width or len(cells) - 1
+        word = " ".join(cells[:-width]) if width else ""
+        if not 1 <= width <= MAX_DIMENSION or not word:
+            detail = f"has {len(cells) - 1} numbers, the first line has {width}"
+            problems.add(line_problem(part.name, number, "columns_differ", detail, LINE_HINT))
+            continue
+        if word in unique or (vocabulary is not None and word not in vocabulary):
+            continue
+        try:
+            numbers.extend(map(float, cells[-width:]))
+        except ValueError:
+            detail = f'expected {width} numbers, got "{abbreviate(" ".join(cells[-width:]))}"'
+            problems.add(line_problem(part.name, number, "not_a_number", detail, LINE_HINT))
+            del numbers[len(words) * width :]
+            continue
+        unique.add(word)
+        words.append(word)
     problems.raise_if_any()
     if not words and vocabulary is None:
         refuse("no_rows", "there are no vectors", "a word and its numbers in every line")
