@@ -77,7 +77,22 @@ def parse_job(document: Any) -> JobSpec:
     try:
         return JobSpec.model_validate(document)
     except ValidationError as error:
-        raise InvalidInput(from_validation(error, document)) from None
+        raise InvalidInput(from_validation(error, document, JobSpec)) from None
+
+
+def canonical_document(job: JobSpec, document: Any) -> dict[str, Any]:
+    """Return a job's document with every shorthand written out, and all else as the user wrote it."""
+    result: dict[str, Any] = _written_out(document, job.model_dump(mode="json", exclude_unset=True))
+    return result
+
+
+def _written_out(given: Any, full: Any) -> Any:
+    if isinstance(given, dict) and isinstance(full, dict):
+        kept = {name: _written_out(given[name], full[name]) for name in given if name in full}
+        return kept | {name: value for name, value in full.items() if name not in kept}
+    if isinstance(given, list) and isinstance(full, list):
+        return [_written_out(each, whole) for each, whole in zip(given, full, strict=True)]
+    return given if given == full else full
 
 
 def named_dataset_schema(job: JobSpec) -> DataSchema | None:

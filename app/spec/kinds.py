@@ -11,7 +11,7 @@ from operator import or_
 from types import MappingProxyType
 from typing import Annotated, Any, ClassVar, Literal, TypeVar
 
-from pydantic import Field, create_model
+from pydantic import BeforeValidator, Field, create_model
 
 from app.spec.base import SpecModel
 
@@ -43,6 +43,11 @@ class KindModel(SpecModel):
 
     kind: str
 
+    @classmethod
+    def is_allowed_in(cls, field: str) -> bool:
+        """Say whether a field that takes the union of the kinds takes this one; for hints."""
+        return True
+
     def settings(self) -> dict[str, Any]:
         """Return the row's own fields by name."""
         return {name: getattr(self, name) for name in self.setting_names}
@@ -72,6 +77,22 @@ def create_kind_models(
 
 
 def discriminated_union(*tables: Mapping[str, type[SpecModel]]) -> Any:
-    """Return the discriminated union of all classes."""
-    members = [member for table in tables for member in table.values()]
-    return Annotated[reduce(or_, members), Field(discriminator="kind")]
+    """Return the discriminated union of all classes.
+
+    A text in place of an object is its `kind`: "ReLU" is {"kind": "ReLU"}. The JSON Schema has the texts that are
+    enough, those of the kinds without a required field.
+    """
+    members = {kind: member for table in tables for kind, member in table.items()}
+    union = Annotated[reduce(or_, members.values()), Field(discriminator="kind")]
+    names = tuple(kind for kind, member in members.items() if not required_fields(member))
+    accepted = Literal[names] | union if names else union
+    return Annotated[union, BeforeValidator(_from_kind, json_schema_input_type=accepted)]
+
+
+def required_fields(member: type[SpecModel]) -> list[str]:
+    """Return the fields of a kind that have no default, besides `kind`."""
+    return [name for name, field in member.model_fields.items() if field.is_required() and name != "kind"]
+
+
+def _from_kind(value: Any) -> Any:
+    return {"kind": value} if isinstance(value, str) else value

@@ -1,11 +1,11 @@
 """The data section of a job, and the sources of data sets."""
 
-from typing import TYPE_CHECKING, Annotated, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from app.ids import DATASET_ID_PATTERN
-from app.spec.base import Name, Probability, SpecModel, validation_error
+from app.spec.base import Name, OneOrMany, Probability, SpecModel, validation_error
 from app.spec.data.base_feature import SCALE_DESCRIPTION, Scale
 from app.spec.data.columns import DATETIME_FORMATS, CellFormat, Column, ColumnName, ColumnType, DataSchema
 from app.spec.data.features import Features
@@ -41,18 +41,27 @@ class Split(SpecModel):
     fraction: Probability | None = None
 
 
+def _split_from_number(value: Any) -> Any:
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return {"fraction": value} if is_number else value
+
+
+# A number by itself is a fraction.
+FractionOrSplit = Annotated[Split, BeforeValidator(_split_from_number, json_schema_input_type=Probability | Split)]
+
+
 class BaseData(SpecModel):
     """The settings that every source of data has."""
 
     features: Features | None = Field(
         None, description="How columns become tensors, by name. Default: a feature per column, by its type."
     )
-    inputs: Annotated[tuple[Name, ...], Field(min_length=1, max_length=64)] | None = None
+    inputs: Annotated[tuple[Name, ...], Field(min_length=1, max_length=64), OneOrMany()] | None = None
     target: ColumnName | None = Field(None, description="A feature or a column; default: the data's own.")
-    ignore: Annotated[tuple[ColumnName, ...], Field(max_length=10_000)] = Field(
+    ignore: Annotated[tuple[ColumnName, ...], Field(max_length=10_000), OneOrMany()] = Field(
         (), description="Columns that no network reads by default, and of which no warning speaks."
     )
-    validation: Split | None = None
+    validation: FractionOrSplit | None = None
     scale: Scale | None = Field(None, description=SCALE_DESCRIPTION)
     bucket: Name | None = Field(
         None,

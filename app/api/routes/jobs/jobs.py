@@ -40,7 +40,7 @@ from app.jobs.queue import QueuePosition
 from app.jobs.service import Submission
 from app.jobs.states import TERMINAL_STATUSES, Status
 from app.spec.fork import Fork, fork_spec
-from app.spec.job import named_dataset_schema, parse_job
+from app.spec.job import canonical_document, named_dataset_schema, parse_job
 from app.storage.removal import remove_job_files
 from app.webhooks.repository import check_webhook_exists
 
@@ -144,6 +144,7 @@ def validate_job(who: WritePrincipal, services: ServicesDep, body: RequestBodyDe
         columns=submission.inspection["columns"],
         warnings=submission.inspection["warnings"],
         inspection=schemas.network_inspection(submission.inspection),
+        spec=dict(submission.document),
     )
     return JsonResponse(report.as_dict())
 
@@ -160,7 +161,7 @@ def _validate_submission(who: Principal, services: Services, document: Any) -> S
     if schema is None:
         problem = Problem(references.DATA_POINTER, "unknown_dataset", "the data set is not known", "register it first")
         raise InvalidInput([problem])
-    return Submission(who.actor, who.limits, job, document, schema, inspection)
+    return Submission(who.actor, who.limits, job, canonical_document(job, document), schema, inspection)
 
 
 @router.get("", openapi_extra=METADATA_PARAMETER, responses=route_responses(200, schemas.JobPage, 400))
