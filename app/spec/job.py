@@ -13,9 +13,10 @@ from app.spec.data.columns import Column, DataSchema
 from app.spec.data.feature_schema import ResolvedFeatures, TargetRequest, resolve_features
 from app.spec.data.images.checks import loading_problems, mixing_loss_problems
 from app.spec.data.sources import DATASET_SCHEMAS, Data
+from app.spec.hints.names import did_you_mean
 from app.spec.network.network import Network
 from app.spec.network.validation import check_network
-from app.spec.problems import did_you_mean, from_validation
+from app.spec.problems import from_validation
 from app.spec.timestamps import Timestamp
 from app.spec.training.losses import BaseLoss, target_task
 from app.spec.training.objective import Head, Objective, head_pointer, objective_changes, objective_problems
@@ -56,9 +57,9 @@ class JobSpec(SpecModel):
 
     version: Annotated[int, Field(ge=1, le=1)] = 1
     name: ShortText = "untitled"
-    model: Network
-    data: Data
-    objective: Objective
+    model: Network = Field(examples=[{"layers": [{"kind": "Linear", "out_features": 3}]}])
+    data: Data = Field(examples=[{"kind": "builtin", "name": "iris"}])
+    objective: Objective = Field(examples=[{"loss": "CrossEntropyLoss"}])
     training: Training = Training()
     resources: Resources = Resources()
     priority: Annotated[int, Field(strict=True, ge=-100, le=100)] = 0
@@ -132,7 +133,8 @@ def check_job(job: JobSpec, stored: DataSchema, max_nodes: int) -> list[Problem]
     nodes = job.model.layers or job.model.nodes or ()
     if len(nodes) > max_nodes:
         return [*problems, Problem("/model", "too_many_nodes", f"{len(nodes)} nodes, at most {max_nodes} are allowed")]
-    columns = tuple(column.name for column in schema.columns)
+    made = (name for own, feature in features.features.items() for name in feature.column_names(own))
+    columns = tuple(dict.fromkeys([*(column.name for column in schema.columns), *made]))
     inputs = job.data.inputs or schema.inputs
     problems += [problem.with_prefix("/model") for problem in check_network(job.model, columns, inputs)]
     outputs, targets = job.model.outputs or ("output",), head_targets(job, stored, features)
@@ -246,7 +248,9 @@ def _data_problems(job: JobSpec, stored: DataSchema, schema: DataSchema) -> list
             )
         )
     if split is not None and (split.split is None) == (split.fraction is None):
-        problems.append(Problem("/data/validation", "contradiction", "give either a split or a fraction", ""))
+        problems.append(
+            Problem("/data/validation", "contradiction", "give either a split or a fraction", "remove split")
+        )
     return problems
 
 
@@ -254,7 +258,7 @@ def _bucket_problems(name: str, read: tuple[str, ...], schema: DataSchema) -> li
     sequences = [column.name for column in schema.columns if column.ragged and column.name in read]
     if name in sequences:
         return []
-    hint = did_you_mean(name, sequences) or ("one of: " + ", ".join(sequences) if sequences else "leave bucket out")
+    hint = did_you_mean(name, sequences) or ("one of: " + ", ".join(sequences) if sequences else "remove bucket")
     detail = f'the network reads no sequence of variable length called "{name}"'
     return [Problem("/data/bucket", "unknown_column", detail, hint)]
 

@@ -40,12 +40,13 @@ class KindModel(SpecModel):
     """A part of a spec whose `kind` selects a row of a table."""
 
     setting_names: ClassVar[tuple[str, ...]] = ()
+    elsewhere_hint: ClassVar[str] = ""  # where a kind may stand that a field does not take
 
     kind: str
 
     @classmethod
-    def is_allowed_in(cls, field: str) -> bool:
-        """Say whether a field that takes the union of the kinds takes this one; for hints."""
+    def is_suggested_in(cls, field: str) -> bool:
+        """Say whether a hint may suggest the kind for a field."""
         return True
 
     def settings(self) -> dict[str, Any]:

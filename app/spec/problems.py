@@ -7,23 +7,16 @@ from typing import Any, Literal, get_args, get_origin
 from pydantic import ValidationError
 
 from app.errors import Problem
-from app.spec.hints.fields import (
-    allowed_classes,
-    allowed_kinds,
-    default_hint,
-    kind_hint,
-    missing_field_hint,
-    unknown_field_hint,
-)
+from app.spec.hints.fields import default_hint, missing_field_hint, unknown_field_hint
+from app.spec.hints.kinds import CATALOG_HINT, missing_kind_hint, unknown_kind_hint
 from app.spec.hints.names import Hints, choices, did_you_mean
 from app.spec.hints.places import Model, classes_at, required_fields, types_at
-from app.spec.hints.values import object_hint, value_hint
+from app.spec.hints.values import form_hint, object_hint, value_hint
 
 Location = Sequence[str | int]
 DEFAULT_CODE = "invalid_value"
 MAX_REPORTED_PROBLEMS = 100  # problems of one document
 MAX_WORD = 64  # characters of a word that is searched for
-CATALOG_HINT = "GET /v1/catalog lists all kinds"
 
 
 def json_pointer(location: Location) -> str:
@@ -109,7 +102,8 @@ class _Translation:
         last = item["loc"][-1]
         pointer = json_pointer([*path, last])
         if not isinstance(last, str):
-            return Problem(pointer, "missing", "there are too few items", "add one more")
+            hint = default_hint(self.model, self.document, [*path, last]) or "add one more"
+            return Problem(pointer, "missing", "there are too few items", hint)
         hint = missing_field_hint(last, self._value(path), classes_at(self.model, self.document, path))
         return Problem(pointer, "missing", f'"{last}" is required', hint)
 
@@ -121,14 +115,13 @@ class _Translation:
     def _unknown_kind(self, item: Any, path: list[str | int], context: Mapping[str, Any]) -> Problem:
         tag = str(context.get("tag", ""))
         place = path if isinstance(self._value(path), str) else [*path, "kind"]
-        kinds = allowed_kinds(self.model, self.document, path)
-        hint = self.hints.did_you_mean(tag, lambda: kinds) or choices(kinds) or CATALOG_HINT
+        hint = unknown_kind_hint(tag, self.model, self.document, path) if self.hints.spend() else CATALOG_HINT
         return Problem(json_pointer(place), "unknown_kind", f'there is no kind "{tag}"', hint)
 
     def _missing_kind(self, item: Any, path: list[str | int], context: Mapping[str, Any]) -> Problem:
         hint = ""
         if self.hints.spend():
-            hint = kind_hint(self._value(path), allowed_classes(self.model, self.document, path)) or CATALOG_HINT
+            hint = missing_kind_hint(self._value(path), self.model, self.document, path)
         return Problem(json_pointer([*path, "kind"]), "missing", '"kind" is required', hint)
 
     def _wrong_value(self, item: Any, path: list[str | int], context: Mapping[str, Any]) -> Problem:
@@ -149,7 +142,11 @@ class _Translation:
         is_item = bool(path) and isinstance(path[-1], int)
         holders = classes_at(self.model, self.document, path[:-1])
         is_required = not path or is_item or any(path[-1] in required_fields(each) for each in holders)
-        return value_hint(types, value, context, is_required) or ("" if is_item else default_hint(holders, path[-1:]))
+        return (
+            value_hint(types, value, context, is_required)
+            or default_hint(self.model, self.document, path)
+            or form_hint(kind, context, classes)
+        )
 
     def _value(self, path: Location) -> Any:
         here = self.document

@@ -165,7 +165,7 @@ class TagsFeature(ColumnFeature):
         ):
             if given not in (None, resolved):
                 detail = f'the tags belong to "{self.of}", whose {field} is {resolved}'
-                yield Problem(context.pointer(name, f"/{field}"), "contradiction", detail, f"leave {field} out")
+                yield Problem(context.pointer(name, f"/{field}"), "contradiction", detail, f"remove {field}")
 
 
 class SeriesFeature(ColumnFeature):

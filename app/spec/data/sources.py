@@ -11,7 +11,9 @@ from app.spec.data.columns import DATETIME_FORMATS, CellFormat, Column, ColumnNa
 from app.spec.data.features import Features
 from app.spec.data.images.transforms import TrainingTransforms, Transforms
 from app.spec.data.torchvision_datasets import TORCHVISION_SCHEMAS
-from app.spec.problems import did_you_mean
+from app.spec.hints.names import choices, did_you_mean
+
+DATASETS_HINT = "docs/images.md lists all data sets of torchvision"
 
 
 def _validate_builtin(name: str) -> str:
@@ -23,8 +25,11 @@ def _validate_torchvision(name: str) -> str:
 
 
 def _validate_dataset_name(kind: str, name: str) -> str:
-    if name not in DATASET_SCHEMAS[kind]:
-        hint = did_you_mean(name, DATASET_SCHEMAS[kind]) or "one of: " + ", ".join(DATASET_SCHEMAS[kind])
+    if name not in (known := DATASET_SCHEMAS[kind]):
+        others = [other for other in DATASET_SCHEMAS if name in DATASET_SCHEMAS[other]]
+        hint = (
+            f'set "kind" to "{others[0]}"' if others else did_you_mean(name, known) or choices(known) or DATASETS_HINT
+        )
         raise validation_error("unknown_dataset", f'there is no {kind} data set "{name[:64]}"', hint)
     return name
 
@@ -81,14 +86,14 @@ class BuiltinData(BaseData):
     """A small real data set that ships with the service."""
 
     kind: Literal["builtin"]
-    name: BuiltinName
+    name: BuiltinName = Field(examples=["iris"])
 
 
 class TorchvisionData(BaseData):
     """A data set of torchvision, by its class name."""
 
     kind: Literal["torchvision"]
-    name: TorchvisionName
+    name: TorchvisionName = Field(examples=["MNIST"])
 
 
 class UploadedData(BaseData):

@@ -2,36 +2,13 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from typing import Any
 
 from app.spec.hints.names import choices, same_names, similar_names, suggestion
-from app.spec.hints.places import (
-    Model,
-    ObjectPlace,
-    Path,
-    accepts,
-    classes_at,
-    kinds_of,
-    object_places,
-    required_fields,
-)
-from app.spec.kinds import KindModel
+from app.spec.hints.places import Model, ObjectPlace, Path, classes_at, kinds_of, object_places, required_fields
 
-MAX_SUGGESTED_KINDS = 3
 MAX_SUGGESTED_PLACES = 2
-
-
-def allowed_classes(root: Model, document: Any, path: Path) -> list[Model]:
-    """Return the classes that an object at a place may have, without those that its field does not take."""
-    names = [part for part in path if isinstance(part, str)]
-    field = names[-1] if names else ""
-    classes = classes_at(root, document, path)
-    return [each for each in classes if not issubclass(each, KindModel) or each.is_allowed_in(field)]
-
-
-def allowed_kinds(root: Model, document: Any, path: Path) -> list[str]:
-    """Return the kinds that an object at a place may have."""
-    return [kind for each in allowed_classes(root, document, path) for kind in kinds_of(each)]
 
 
 def unknown_field_hint(root: Model, document: Any, path: Path) -> str:
@@ -42,18 +19,25 @@ def unknown_field_hint(root: Model, document: Any, path: Path) -> str:
     """
     parent, word = path[:-1], str(path[-1])
     value = _value(document, parent)
-    fields = list(dict.fromkeys(name for each in classes_at(root, document, parent) for name in each.model_fields))
+    classes = classes_at(root, document, parent)
+    fields = list(dict.fromkeys(name for each in classes for name in each.model_fields))
     free = [name for name in fields if name not in value]
+    missing = {name for each in classes for name in required_fields(each)} & set(free)
     if names := same_names(word, free):
-        return suggestion(names)
+        return suggestion(_preferred(names, missing))
     pointer = "".join(f"/{part}" for part in parent)
     places = list(object_places(root, document))
     if any(each.pointer == pointer for each in places) and (hint := _move_hint(word, pointer, value[word], places)):
         return hint
     if names := similar_names(word, free):
-        return suggestion(names)
+        return suggestion(_preferred(names, missing))
     listing = choices(sorted(fields)).removeprefix("one of: ")
     return f"remove it; there are: {listing}" if listing else "remove it"
+
+
+def _preferred(names: list[str], missing: AbstractSet[str]) -> list[str]:
+    """Return those names that the object must have and lacks, or else all."""
+    return [name for name in names if name in missing] or names
 
 
 def _move_hint(word: str, pointer: str, value: Any, places: Sequence[ObjectPlace]) -> str:
@@ -89,29 +73,26 @@ def missing_field_hint(name: str, value: Any, classes: Sequence[Model]) -> str:
     for other in value if isinstance(value, dict) else ():
         if other not in known and (same_names(other, [name]) or similar_names(other, [name])):
             return f'rename "{other}" to "{name}"'
-    return f'add "{name}": …'
+    examples = [each.model_fields[name].examples for each in classes if name in each.model_fields]
+    example = json.dumps(examples[0][0]) if examples and examples[0] else "…"
+    return f'add "{name}": {example}'
 
 
-def default_hint(classes: Sequence[Model], path: Path) -> str:
-    """Return a hint with the default of a field, as an example of its form; an empty string if it has none."""
-    for each in classes:
-        field = each.model_fields.get(str(path[-1])) if path else None
-        if field is not None and isinstance(field.default, str | int | float | tuple):
-            return f"such as {json.dumps(field.default, ensure_ascii=False)}"
+def default_hint(root: Model, document: Any, path: Path) -> str:
+    """Return a hint with the default of a field, or of its item, as an example; an empty string if it has none."""
+    name, *items = [*path[-2:]] if path and isinstance(path[-1], int) else [*path[-1:]]
+    for each in classes_at(root, document, path[: -1 - len(items)]):
+        field = each.model_fields.get(str(name))
+        default = None if field is None else field.default
+        if items and isinstance(default, tuple) and items[0] < len(default):
+            default = default[items[0]]
+        if (
+            isinstance(default, str | int | float | tuple)
+            and default not in ("", ())
+            and not (items and isinstance(default, tuple))
+        ):
+            return f"such as {json.dumps(default, ensure_ascii=False)}"
     return ""
-
-
-def kind_hint(value: Any, classes: Sequence[Model]) -> str:
-    """Return how an object gets its `kind`: the only ones that its fields fit, or a field that holds it."""
-    fields: Mapping[str, Any] = value if isinstance(value, dict) else {}
-    kinds = [kind for each in classes for kind in kinds_of(each)]
-    fitting = [kind for each in classes for kind in kinds_of(each)[:1] if accepts(each, {**fields, "kind": kind})]
-    if 0 < len(fitting) <= MAX_SUGGESTED_KINDS:
-        return "add " + " or ".join(f'"kind": "{kind}"' for kind in fitting)
-    for name, word in fields.items():
-        if isinstance(word, str) and same_names(name, ["kind"]) and (word in kinds or same_names(word, kinds)):
-            return f'rename "{name}" to "kind"'
-    return choices(kinds)
 
 
 def _value(document: Any, path: Path) -> Any:

@@ -10,7 +10,8 @@ MAX_SEARCHES = 8  # searches for the closest known names in one document
 MAX_CANDIDATES = 500  # known names in such a search
 MAX_LISTED_NAMES = 24  # in a hint
 MAX_SUGGESTIONS = 2
-_CUTOFF = 0.6  # of similarity, as difflib has it
+_CUTOFF = 0.7  # of similarity, as difflib has it
+_MIN_PREFIX = 3  # letters of a word that others may begin with
 
 
 def fold(word: str) -> str:
@@ -19,8 +20,8 @@ def fold(word: str) -> str:
 
 
 def same_names(word: str, known: Iterable[str]) -> list[str]:
-    """Return the known names that mean the word: but for case and marks, or in other libraries."""
-    names, folded = list(known), fold(word)
+    """Return the known names that mean the word: but for case, marks and a module before it, or in other libraries."""
+    names, folded = list(known), fold(word.rpartition(".")[2])
     if alike := [name for name in names if name != word and fold(name) == folded]:
         return alike[:MAX_SUGGESTIONS]
     return [name for name in SYNONYMS.get(folded, ()) if name in names and name != word][:MAX_SUGGESTIONS]
@@ -33,6 +34,8 @@ def similar_names(word: str, known: Iterable[str]) -> list[str]:
         names = [name for name in names if name[:1].lower() == word[:1].lower()][:MAX_CANDIDATES]
     if matches := get_close_matches(word, names, MAX_SUGGESTIONS, _CUTOFF):
         return matches
+    if len(word) >= _MIN_PREFIX and (longer := [name for name in names if name.lower().startswith(word.lower())]):
+        return longer[:MAX_SUGGESTIONS]
     lowered = {name.lower(): name for name in reversed(names)}
     return [lowered[match] for match in get_close_matches(word.lower(), lowered, MAX_SUGGESTIONS, _CUTOFF)]
 

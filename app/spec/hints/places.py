@@ -151,12 +151,10 @@ def _child(value: Any, part: str | int) -> Any:
 
 
 def _selected(types: list[Any], value: Any) -> list[Any]:
-    """Return the types that fit a value: of an object the class of its kind, of a list the lists."""
+    """Return the types that fit a value: of an object the class of its kind."""
     if isinstance(value, dict):
         models = [each for each in types if _is_model(each)]
         kinds = [kinds_of(_without_constraints(each)) for each in models]
         chosen = [each for each, own in zip(models, kinds, strict=True) if not own or value.get("kind") in own]
         return chosen or models or types
-    if isinstance(value, list):
-        return [each for each in types if get_origin(_without_constraints(each)) in (tuple, list)] or types
     return types

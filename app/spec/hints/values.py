@@ -3,13 +3,20 @@
 import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from re import sub
+from re import findall, sub
 from typing import Any
 
+from app.ids import CHECKPOINT_ID_PATTERN, DATASET_ID_PATTERN, WEBHOOK_ID_PATTERN
+from app.spec.hints.names import choices
 from app.spec.hints.places import Model, accepts, element_classes, kinds_of, required_fields
 
 MAX_SHOWN_VALUE = 80  # characters of a value in a hint
 MAX_TRIED_CLASSES = 4  # of a union: among very many classes some would take anything
+_ID_HINTS = {
+    DATASET_ID_PATTERN: "GET /v1/datasets lists the ids, which begin with ds_",
+    CHECKPOINT_ID_PATTERN: "GET /v1/jobs/{id}/checkpoints lists the ids, which begin with ckpt_",
+    WEBHOOK_ID_PATTERN: "GET /v1/webhooks lists the ids, which begin with whk_",
+}
 _MIN_PERCENT = 2  # a share that is greater is taken for one in percent
 
 
@@ -18,12 +25,16 @@ def value_hint(types: Sequence[Any], value: Any, context: Mapping[str, Any], is_
 
     `context` are the bounds of the violated constraint.
     """
-    if value is None and not is_required:
+    if (value is None or value is False) and not is_required:
         return "remove it"
     plain = [each for each in types if not element_classes(each, value)]
     for other in _conversions(value):
         if any(accepts(each, other) for each in plain):
             return f"use {_show(other)}"
+    if isinstance(value, float) and math.isfinite(value):
+        whole = [each for each in (math.floor(value), math.ceil(value)) if any(accepts(type_, each) for type_ in plain)]
+        if whole:
+            return f"use {' or '.join(map(str, whole))}"
     item = {"kind": value} if isinstance(value, str) else value
     if any(accepts(part, item) for each in types for part in element_classes(each, item)):
         return f"use [{_show(value)}]"
@@ -35,7 +46,7 @@ def object_hint(classes: Sequence[Model], value: Any) -> str:
     if len(classes) > MAX_TRIED_CLASSES:
         return 'write an object with a "kind"'
     found = [other for each in classes for other in _wrapped(each, value)]
-    shown = [_show(other) for other in found[:2]]
+    shown = [_show(other) for other in found[: 1 if isinstance(value, list) else 2]]
     return f"use {' or '.join(shown)}" if shown else ""
 
 
@@ -45,13 +56,17 @@ def _conversions(value: Any) -> Iterator[Any]:
         yield from _numbers(value)
         yield from {"true": (True,), "yes": (True,), "false": (False,), "no": (False,)}.get(value.lower(), ())
         yield sub(r"\W+", "_", value.strip(), flags=256).strip("_")  # ASCII: an identifier
+        yield [int(digits) for digits in findall(r"\d+", value)]
     elif isinstance(value, float) and math.isfinite(value) and value.is_integer():
         yield int(value)
     if isinstance(value, int | float) and not isinstance(value, bool):
         if value >= _MIN_PERCENT:
             yield value / 100
         yield str(value)
-    if isinstance(value, list) and len(value) == 1:
+        yield f"n{value}"
+    if isinstance(value, dict):
+        yield list(value)
+    if isinstance(value, list) and value and all(each == value[0] for each in value):
         yield value[0]
     if not isinstance(value, list):
         yield [value]
@@ -75,8 +90,26 @@ def _numbers(text: str) -> Iterator[int | float]:
 def _bound_hint(context: Mapping[str, Any]) -> str:
     for bound, words in (("ge", "at least"), ("gt", "more than"), ("le", "at most"), ("lt", "less than")):
         if bound in context:
-            return f"use {words} {context[bound]:g}"
+            return f"use {words} {_plain_number(context[bound])}"
     return ""
+
+
+def _plain_number(bound: float) -> int | float:
+    return int(bound) if float(bound).is_integer() else bound
+
+
+def form_hint(kind: str, context: Mapping[str, Any], classes: Sequence[Model]) -> str:
+    """Return what form a value must have, for an error of Pydantic of this type; an empty string if it is plain."""
+    if classes and len(classes) <= MAX_TRIED_CLASSES:
+        fields = choices(name for each in classes for name in each.model_fields)
+        return f"write an object, with {fields}" if fields else "write an object"
+    if kind == "dict_type":
+        return 'write an object, by name: {"NAME": …}'
+    if kind == "too_short":
+        return f"add at least {context['min_length'] - context['actual_length']}"
+    if kind == "too_long":
+        return f"keep at most {context['max_length']}"
+    return _ID_HINTS.get(context.get("pattern", ""), "")
 
 
 def _wrapped(part: Model, value: Any) -> Iterator[dict[str, Any]]:

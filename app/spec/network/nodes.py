@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from heapq import heappop, heappush
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, ClassVar, get_args
 
 from pydantic import Discriminator, Field, Tag
 
@@ -23,13 +23,15 @@ NODE_KINDS: Mapping[str, Kind] = {**MODULES, **BACKBONES, **OPERATIONS, **LEAVES
 class BaseNode(KindModel):
     """The fields of all nodes. In `layers` the `id` is optional and there are no `inputs`."""
 
+    elsewhere_hint: ClassVar[str] = "write the network with nodes"
+
     id: Name | None = None
     inputs: Annotated[tuple[NodeRef, ...], Field(max_length=MAX_INPUTS), OneOrMany()] | None = None
 
     @classmethod
-    def is_allowed_in(cls, field: str) -> bool:
+    def is_suggested_in(cls, field: str) -> bool:
         """Say whether a node may stand in a list of nodes; in a chain of `layers` it has one input."""
-        least, most = NODE_KINDS[cls.model_fields["kind"].annotation.__args__[0]].inputs
+        least, most = NODE_KINDS[get_args(cls.model_fields["kind"].annotation)[0]].inputs
         return field != "layers" or least <= 1 <= most
 
     def references(self) -> list[tuple[str, str]]:

@@ -8,7 +8,7 @@ from pydantic import AfterValidator, Field, model_validator
 from app.errors import Problem
 from app.spec.base import Name, OneOrMany, Positive, SpecModel, validation_error
 from app.spec.data.columns import Column, ColumnName
-from app.spec.problems import did_you_mean
+from app.spec.hints.names import did_you_mean
 from app.spec.training.losses import OUTPUT_LOSS, Loss
 from app.spec.training.metrics import Metric, metric_mismatch
 

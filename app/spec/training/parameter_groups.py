@@ -9,7 +9,8 @@ from pydantic import Field, ValidationError, create_model
 
 from app.errors import Problem
 from app.spec.base import OneOrMany, SpecModel
-from app.spec.problems import did_you_mean, from_validation
+from app.spec.hints.names import did_you_mean
+from app.spec.problems import from_validation
 from app.spec.training.optimizers import OPTIMIZERS, BaseOptimizer
 
 ParameterPath = Annotated[
@@ -85,5 +86,5 @@ def _unknown_setting(optimizer: BaseOptimizer, name: str, known: Sequence[str]) 
     if name in optimizer.row.fields:
         detail = f"{optimizer.kind} has one {name} for all parameters"
         return Problem(f"/{name}", "unsupported", detail, "move it to optimizer")
-    hint = did_you_mean(name, known) or "one of: " + ", ".join(known)
+    hint = did_you_mean(name, known) or "remove it; there are: " + ", ".join(known)
     return Problem(f"/{name}", "unknown_field", f"{optimizer.kind} has no {name}", hint)

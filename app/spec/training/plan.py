@@ -55,15 +55,15 @@ class Training(SpecModel):
     """The plan."""
 
     optimizer: Optimizer = Field(default_factory=_default_optimizer)
-    lr: Annotated[NonNegative, Field(strict=True)] | None = Field(
-        None, description="The optimizer's rate, which may be written here instead."
-    )
     groups: Annotated[tuple[ParameterGroup, ...], Field(max_length=100)] = ()
     schedule: Schedule | None = None
     warmup: Warmup | None = None
     average: Average | None = None
     epochs: Steps | None = None
     steps: Steps | None = None
+    lr: Annotated[NonNegative, Field(strict=True)] | None = Field(
+        None, description="The optimizer's rate, which may be written here instead."
+    )
     batch_size: Size = 64
     accumulate: Size = 1
     clip_norm: Positive | None = None
@@ -104,7 +104,7 @@ class Training(SpecModel):
     def _one_length(self) -> "Training":
         if self.epochs is not None and self.steps is not None:
             raise validation_error(
-                "contradiction", "a plan is measured in epochs or in steps, not in both", "remove one"
+                "contradiction", "a plan is measured in epochs or in steps, not in both", "remove epochs or steps"
             )
         return self
 

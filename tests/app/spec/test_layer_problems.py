@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from app.spec.network.network import NODE_KINDS
-from app.spec.problems import did_you_mean
+from app.spec.hints.names import did_you_mean
 from tests.app.spec.test_problems import layer, problems
 
 # (layer, place within it, code, detail, hint)

@@ -7,7 +7,8 @@ import pytest
 from app.errors import InvalidInput, Problem
 from app.spec.job import parse_job
 from app.spec.network.network import NODE_KINDS
-from app.spec.problems import MAX_HINT_SEARCHES, MAX_REPORTED_PROBLEMS, did_you_mean, json_pointer, limit_problems
+from app.spec.hints.names import MAX_SEARCHES, did_you_mean
+from app.spec.problems import MAX_REPORTED_PROBLEMS, json_pointer, limit_problems
 
 JOB: dict[str, Any] = {
     "model": {"layers": [{"kind": "Linear", "out_features": 3}]},
@@ -176,7 +177,7 @@ def test_a_hundred_problems_are_told_and_how_many_there_are() -> None:
 def test_the_first_mistakes_alone_are_worth_a_search() -> None:
     found = problems(model={"layers": [layer("Linaer", out_features=3)] * 20})
     searched = [hint for *_, hint in found if hint.startswith("did you mean")]
-    assert len(searched) == MAX_HINT_SEARCHES
+    assert len(searched) == MAX_SEARCHES
     assert all(hint for *_, hint in found)
 
 
