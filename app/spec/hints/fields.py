@@ -31,6 +31,8 @@ def unknown_field_hint(root: Model, document: Any, path: Path) -> str:
         return hint
     if names := similar_names(word, free):
         return suggestion(_preferred(names, missing))
+    if names := (same_names(word, value) or similar_names(word, value)):
+        return f"remove it: {pointer}/{names[0]} is there"
     listing = choices(sorted(fields)).removeprefix("one of: ")
     return f"remove it; there are: {listing}" if listing else "remove it"
 

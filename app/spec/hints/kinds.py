@@ -15,12 +15,15 @@ def unknown_kind_hint(word: str, root: Model, document: Any, path: Path) -> str:
     """Return the kinds that a word means, or resembles, of those that may stand at a place; or else all of them."""
     classes = classes_at(root, document, path)
     suggested = [kind for each in classes if _is_suggested(each, path) for kind in kinds_of(each)]
-    if names := same_names(word, suggested):
-        return suggestion(names)
-    for each in classes:
-        if issubclass(each, KindModel) and each.elsewhere_hint and same_names(word, kinds_of(each)):
-            return f'{each.elsewhere_hint}, with "{kinds_of(each)[0]}"'
-    return suggestion(similar_names(word, suggested)) or choices(suggested) or CATALOG_HINT
+    others = {kind: each for each in classes for kind in kinds_of(each) if kind not in suggested}
+    for search in (same_names, similar_names):
+        if names := search(word, suggested):
+            return suggestion(names)
+        if names := search(word, others):
+            part = others[names[0]]
+            if issubclass(part, KindModel) and part.elsewhere_hint:
+                return f'{part.elsewhere_hint}, with "{names[0]}"'
+    return choices(suggested) or CATALOG_HINT
 
 
 def missing_kind_hint(value: Any, root: Model, document: Any, path: Path) -> str:

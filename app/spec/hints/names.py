@@ -10,7 +10,8 @@ MAX_SEARCHES = 8  # searches for the closest known names in one document
 MAX_CANDIDATES = 500  # known names in such a search
 MAX_LISTED_NAMES = 24  # in a hint
 MAX_SUGGESTIONS = 2
-_CUTOFF = 0.7  # of similarity, as difflib has it
+_CUTOFF, _SHORT_CUTOFF = 0.7, 0.6  # of similarity, as difflib has it
+_SHORT = 4  # letters
 _MIN_PREFIX = 3  # letters of a word that others may begin with
 
 
@@ -32,12 +33,13 @@ def similar_names(word: str, known: Iterable[str]) -> list[str]:
     names = [name for name in known if name != word]
     if len(names) > MAX_CANDIDATES:
         names = [name for name in names if name[:1].lower() == word[:1].lower()][:MAX_CANDIDATES]
-    if matches := get_close_matches(word, names, MAX_SUGGESTIONS, _CUTOFF):
+    cutoff = _SHORT_CUTOFF if len(word) <= _SHORT else _CUTOFF
+    if matches := get_close_matches(word, names, MAX_SUGGESTIONS, cutoff):
         return matches
     if len(word) >= _MIN_PREFIX and (longer := [name for name in names if name.lower().startswith(word.lower())]):
         return longer[:MAX_SUGGESTIONS]
     lowered = {name.lower(): name for name in reversed(names)}
-    return [lowered[match] for match in get_close_matches(word.lower(), lowered, MAX_SUGGESTIONS, _CUTOFF)]
+    return [lowered[match] for match in get_close_matches(word.lower(), lowered, MAX_SUGGESTIONS, cutoff)]
 
 
 def suggestion(names: Iterable[str]) -> str:

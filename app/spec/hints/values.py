@@ -31,7 +31,7 @@ def value_hint(types: Sequence[Any], value: Any, context: Mapping[str, Any], is_
     for other in _conversions(value):
         if any(accepts(each, other) for each in plain):
             return f"use {_show(other)}"
-    if isinstance(value, float) and math.isfinite(value):
+    if isinstance(value, float) and math.isfinite(value) and not context:  # a whole number is expected
         whole = [each for each in (math.floor(value), math.ceil(value)) if any(accepts(type_, each) for type_ in plain)]
         if whole:
             return f"use {' or '.join(map(str, whole))}"

@@ -156,7 +156,7 @@ def _arity_problems(wired: WiredNode) -> list[Problem]:
     other = ", or join them by cat" if most == 1 < count else ""
     if "scalar" in wired.node.setting_names:
         other = ', or give a "scalar"' if count < least else ', or remove "scalar"'
-    change = f"name {least - count} more" if count < least else f"keep {most} of them"
+    change = f"name {least - count} more" if count < least else f"keep {most} of them" if most else "remove inputs"
     return [Problem(f"{wired.pointer}/inputs", "arity", detail, change + other)]
 
 

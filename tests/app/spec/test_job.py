@@ -78,7 +78,7 @@ MISTAKES: list[tuple[dict[str, Any], str, str, str, str]] = [
         'the data has no split "test"',
         'use {"fraction": 0.2}',
     ),
-    (data(validation={}), "/data/validation", "contradiction", "give either a split or a fraction", ""),
+    (data(validation={}), "/data/validation", "contradiction", "give either a split or a fraction", "remove split"),
     # The network
     ({"model": {"layers": [RELU] * 11}}, "/model", "too_many_nodes", "11 nodes, at most 10 are allowed", ""),
     (
@@ -93,9 +93,9 @@ MISTAKES: list[tuple[dict[str, Any], str, str, str, str]] = [
         "/model/inputs/0",
         "unknown_input",
         'the data has no field "image"',
-        "the data has: left, right, label, price",
+        "one of: left, right, label, price",
     ),
-    ({"model": {}}, "/model", "network_form", "a network has either layers or nodes", "write one of the two"),
+    ({"model": {}}, "/model", "network_form", "a network has either layers or nodes", 'add "layers": […]'),
     (
         {"objective": {"loss": {"kind": "CrossEntropyLoss"}, "output": "logit"}},
         "/objective/output",
@@ -246,7 +246,7 @@ def test_uploaded_data_is_known_to_the_service_alone() -> None:
     ("kind", "name", "detail", "hint"),
     [
         ("builtin", "digit", 'there is no builtin data set "digit"', 'did you mean "digits"?'),
-        ("builtin", "MNIST", 'there is no builtin data set "MNIST"', "one of: digits, iris, wine, diabetes"),
+        ("builtin", "MNIST", 'there is no builtin data set "MNIST"', 'set "kind" to "torchvision"'),
         ("torchvision", "FashionMNST", 'there is no torchvision data set "FashionMNST"', 'did you mean "FashionMNIST"'),
     ],
 )

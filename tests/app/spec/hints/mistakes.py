@@ -277,7 +277,9 @@ _VALUES: dict[str, Mistake] = {
     "a bare fraction in percent": Mistake("table", [put("/data/validation", 20)]),
     "a fraction with %": Mistake("table", [put("/data/validation", "20%")]),
     "validation true": Mistake("table", [put("/data/validation", True)], [put("/data/validation", 0.2)]),
-    "validation false": Mistake("table", [put("/data/validation", False)], [drop("/data/validation"), drop("/training/early_stop")]),
+    "validation false": Mistake(
+        "table", [put("/data/validation", False)], [drop("/data/validation"), drop("/training/early_stop")]
+    ),
     "validation of two kinds": Mistake("table", [put("/data/validation/split", "test")]),
     "a split that there is not": Mistake(
         "table", [put("/data/validation", {"split": "test"})], [put("/data/validation", 0.2)]
