@@ -42,7 +42,7 @@ class OneOrMany:
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         many = handler(source)
-        item: CoreSchema = many["items_schema"][0]  # type: ignore[typeddict-item]
+        item: CoreSchema = many["items_schema"][0]
         accepted = core_schema.union_schema([item, many])
         return core_schema.no_info_before_validator_function(_as_list, many, json_schema_input_schema=accepted)
 

@@ -11,7 +11,7 @@ from operator import or_
 from types import MappingProxyType
 from typing import Annotated, Any, ClassVar, Literal, TypeVar
 
-from pydantic import BeforeValidator, Field, create_model
+from pydantic import BaseModel, BeforeValidator, Field, create_model
 
 from app.spec.base import SpecModel
 
@@ -84,15 +84,25 @@ def discriminated_union(*tables: Mapping[str, type[SpecModel]]) -> Any:
     enough, those of the kinds without a required field.
     """
     members = {kind: member for table in tables for kind, member in table.items()}
-    union = Annotated[reduce(or_, members.values()), Field(discriminator="kind")]
+    union: Any = Annotated[_union(*members.values()), Field(discriminator="kind")]
     names = tuple(kind for kind, member in members.items() if not required_fields(member))
-    accepted = Literal[names] | union if names else union
+    accepted = _union(Literal.__getitem__(names), union) if names else union
     return Annotated[union, BeforeValidator(_from_kind, json_schema_input_type=accepted)]
 
 
-def required_fields(member: type[SpecModel]) -> list[str]:
-    """Return the fields of a kind that have no default, besides `kind`."""
+def kind_or_name(part: type[SpecModel]) -> Any:
+    """Return the type of an object with several kinds, in whose place a text is its `kind`."""
+    accepted = _union(part.model_fields["kind"].annotation, part)
+    return Annotated[part, BeforeValidator(_from_kind, json_schema_input_type=accepted)]
+
+
+def required_fields(member: type[BaseModel]) -> list[str]:
+    """Return the fields of a class that have no default, besides `kind`."""
     return [name for name, field in member.model_fields.items() if field.is_required() and name != "kind"]
+
+
+def _union(*members: Any) -> Any:
+    return reduce(or_, members)
 
 
 def _from_kind(value: Any) -> Any:

@@ -2,16 +2,19 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from re import fullmatch
 from typing import Any, Literal, get_args, get_origin
 
 from pydantic import ValidationError
 
 from app.errors import Problem
+from app.spec.base import NAME_PATTERN
 from app.spec.hints.fields import default_hint, missing_field_hint, unknown_field_hint
 from app.spec.hints.kinds import CATALOG_HINT, missing_kind_hint, unknown_kind_hint
 from app.spec.hints.names import Hints, choices, did_you_mean
-from app.spec.hints.places import Model, classes_at, required_fields, types_at
-from app.spec.hints.values import form_hint, object_hint, value_hint
+from app.spec.hints.places import Model, classes_at, types_at
+from app.spec.hints.values import form_hint, identifier, object_hint, value_hint
+from app.spec.kinds import required_fields
 
 Location = Sequence[str | int]
 DEFAULT_CODE = "invalid_value"
@@ -127,7 +130,11 @@ class _Translation:
     def _wrong_value(self, item: Any, path: list[str | int], context: Mapping[str, Any]) -> Problem:
         kind, value = item["type"], item["input"]
         detail = _MESSAGES[kind].format(**context) if kind in _MESSAGES else item["msg"]
-        hint = self._value_hint(kind, value, path, context) if self.hints.spend() else ""
+        hint = ""
+        if item["loc"][-1:] == ("[key]",) and context.get("pattern") == NAME_PATTERN:
+            hint = f'rename "{value}" to "{name}"' if fullmatch(NAME_PATTERN, name := identifier(value)) else ""
+        elif self.hints.spend():
+            hint = self._value_hint(kind, value, path, context)
         return Problem(json_pointer(path), _CODES.get(kind, DEFAULT_CODE), detail, hint)
 
     def _value_hint(self, kind: str, value: Any, path: list[str | int], context: Mapping[str, Any]) -> str:

@@ -1,5 +1,7 @@
 """The data section of a job, and the sources of data sets."""
 
+from functools import reduce
+from operator import or_
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
@@ -8,7 +10,7 @@ from app.ids import DATASET_ID_PATTERN
 from app.spec.base import Name, OneOrMany, Probability, SpecModel, validation_error
 from app.spec.data.base_feature import SCALE_DESCRIPTION, Scale
 from app.spec.data.columns import DATETIME_FORMATS, CellFormat, Column, ColumnName, ColumnType, DataSchema
-from app.spec.data.features import Features
+from app.spec.data.features import FEATURE_CLASSES, Feature, Features
 from app.spec.data.images.transforms import TrainingTransforms, Transforms
 from app.spec.data.torchvision_datasets import TORCHVISION_SCHEMAS
 from app.spec.hints.names import choices, did_you_mean
@@ -55,10 +57,33 @@ def _split_from_number(value: Any) -> Any:
 FractionOrSplit = Annotated[Split, BeforeValidator(_split_from_number, json_schema_input_type=Probability | Split)]
 
 
+def _name_columns(value: Any) -> Any:
+    if not isinstance(value, dict):
+        return value
+    return {name: _feature_of(name, each) if isinstance(each, str) else each for name, each in value.items()}
+
+
+def _feature_of(column: str, kind: str) -> Any:
+    fields = FEATURE_CLASSES[kind].model_fields if kind in FEATURE_CLASSES else {}
+    source: dict[str, Any] = {"columns": [column]} if "columns" in fields else {"column": column}
+    return {"kind": kind, **(source if fields else {})}
+
+
+# A feature by its bare kind reads the column of its own name.
+_FEATURE_OR_KIND: Any = reduce(or_, (Literal[tuple(FEATURE_CLASSES)], Feature))
+NamedFeatures = Annotated[
+    Features,
+    BeforeValidator(
+        _name_columns,
+        json_schema_input_type=Annotated[dict[Name, _FEATURE_OR_KIND], Field(min_length=1, max_length=256)],
+    ),
+]
+
+
 class BaseData(SpecModel):
     """The settings that every source of data has."""
 
-    features: Features | None = Field(
+    features: NamedFeatures | None = Field(
         None, description="How columns become tensors, by name. Default: a feature per column, by its type."
     )
     inputs: Annotated[tuple[Name, ...], Field(min_length=1, max_length=64), OneOrMany()] | None = None

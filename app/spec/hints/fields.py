@@ -6,7 +6,8 @@ from collections.abc import Set as AbstractSet
 from typing import Any
 
 from app.spec.hints.names import choices, same_names, similar_names, suggestion
-from app.spec.hints.places import Model, ObjectPlace, Path, classes_at, kinds_of, object_places, required_fields
+from app.spec.hints.places import Model, ObjectPlace, Path, classes_at, kinds_of, object_places
+from app.spec.kinds import required_fields
 
 MAX_SUGGESTED_PLACES = 2
 
@@ -82,18 +83,15 @@ def missing_field_hint(name: str, value: Any, classes: Sequence[Model]) -> str:
 
 def default_hint(root: Model, document: Any, path: Path) -> str:
     """Return a hint with the default of a field, or of its item, as an example; an empty string if it has none."""
-    name, *items = [*path[-2:]] if path and isinstance(path[-1], int) else [*path[-1:]]
-    for each in classes_at(root, document, path[: -1 - len(items)]):
-        field = each.model_fields.get(str(name))
-        default = None if field is None else field.default
-        if items and isinstance(default, tuple) and items[0] < len(default):
-            default = default[items[0]]
-        if (
-            isinstance(default, str | int | float | tuple)
-            and default not in ("", ())
-            and not (items and isinstance(default, tuple))
-        ):
-            return f"such as {json.dumps(default, ensure_ascii=False)}"
+    position = path[-1] if path and isinstance(path[-1], int) else None
+    holder, names = (path[:-1], path[-1:]) if position is None else (path[:-2], path[-2:-1])
+    for each in classes_at(root, document, holder):
+        for field in (each.model_fields[str(name)] for name in names if str(name) in each.model_fields):
+            default = field.default
+            if position is not None:
+                default = default[position] if isinstance(default, tuple) and position < len(default) else None
+            if isinstance(default, str | int | float | tuple) and default not in ("", ()):
+                return f"such as {json.dumps(default, ensure_ascii=False)}"
     return ""
 
 

@@ -58,11 +58,6 @@ def kinds_of(part: Model) -> tuple[str, ...]:
     return get_args(field.annotation) if field is not None else ()
 
 
-def required_fields(part: Model) -> list[str]:
-    """Return the fields of a class that have no default, besides `kind`."""
-    return [name for name, field in part.model_fields.items() if field.is_required() and name != "kind"]
-
-
 @dataclass(frozen=True, slots=True)
 class ObjectPlace:
     """An object that a document has, or may have, at a place that no list or name leads to.

@@ -3,12 +3,13 @@
 import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from re import findall, sub
+from re import ASCII, findall, sub
 from typing import Any
 
 from app.ids import CHECKPOINT_ID_PATTERN, DATASET_ID_PATTERN, WEBHOOK_ID_PATTERN
 from app.spec.hints.names import choices
-from app.spec.hints.places import Model, accepts, element_classes, kinds_of, required_fields
+from app.spec.hints.places import Model, accepts, element_classes, kinds_of
+from app.spec.kinds import required_fields
 
 MAX_SHOWN_VALUE = 80  # characters of a value in a hint
 MAX_TRIED_CLASSES = 4  # of a union: among very many classes some would take anything
@@ -55,7 +56,7 @@ def _conversions(value: Any) -> Iterator[Any]:
     if isinstance(value, str):
         yield from _numbers(value)
         yield from {"true": (True,), "yes": (True,), "false": (False,), "no": (False,)}.get(value.lower(), ())
-        yield sub(r"\W+", "_", value.strip(), flags=256).strip("_")  # ASCII: an identifier
+        yield identifier(value)
         yield [int(digits) for digits in findall(r"\d+", value)]
     elif isinstance(value, float) and math.isfinite(value) and value.is_integer():
         yield int(value)
@@ -73,6 +74,11 @@ def _conversions(value: Any) -> Iterator[Any]:
         yield from ([number] for number in (_numbers(value) if isinstance(value, str) else ()))
     if isinstance(value, list):
         yield [next(_numbers(item), item) if isinstance(item, str) else item for item in value]
+
+
+def identifier(text: str) -> str:
+    """Return a text as a name: its letters and digits, with _ between them."""
+    return sub(r"\W+", "_", text.strip(), flags=ASCII).strip("_")
 
 
 def _numbers(text: str) -> Iterator[int | float]:
@@ -134,4 +140,6 @@ def _show(value: Any) -> str:
 
 
 def _short(value: Any) -> str:
-    return {list: "[…]", dict: "{…}"}.get(type(value)) or json.dumps(value, ensure_ascii=False)[:MAX_SHOWN_VALUE]
+    if isinstance(value, list | dict):
+        return "[…]" if isinstance(value, list) else "{…}"
+    return json.dumps(value, ensure_ascii=False)[:MAX_SHOWN_VALUE]

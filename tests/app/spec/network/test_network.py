@@ -143,7 +143,13 @@ MISTAKES: list[tuple[dict[str, Any], str, str, str, str]] = [
     ),
     # Arity
     (network(node("a", "ReLU", [])), "/nodes/0/inputs", ARITY, "ReLU takes 1 input and has 0", "name 1 more"),
-    (network(node("a", "ReLU", ["x", "x"])), "/nodes/0/inputs", ARITY, "ReLU takes 1 input and has 2", "keep 1 of them, or join them by cat"),
+    (
+        network(node("a", "ReLU", ["x", "x"])),
+        "/nodes/0/inputs",
+        ARITY,
+        "ReLU takes 1 input and has 2",
+        "keep 1 of them, or join them by cat",
+    ),
     (
         network(node("a", "GRU", ["x", "x", "x"], hidden_size=2)),
         "/nodes/0/inputs",
@@ -151,10 +157,28 @@ MISTAKES: list[tuple[dict[str, Any], str, str, str, str]] = [
         "GRU takes 1 to 2 inputs and has 3",
         "keep 2 of them",
     ),
-    (network(node("a", "add")), "/nodes/0/inputs", ARITY, "add takes 2 inputs and has 1", 'name 1 more, or give a "scalar"'),
-    (network(node("a", "add", ["x", "x"], scalar=1)), "/nodes/0/inputs", ARITY, "add takes 1 input and has 2", 'keep 1 of them, or remove "scalar"'),
+    (
+        network(node("a", "add")),
+        "/nodes/0/inputs",
+        ARITY,
+        "add takes 2 inputs and has 1",
+        'name 1 more, or give a "scalar"',
+    ),
+    (
+        network(node("a", "add", ["x", "x"], scalar=1)),
+        "/nodes/0/inputs",
+        ARITY,
+        "add takes 1 input and has 2",
+        'keep 1 of them, or remove "scalar"',
+    ),
     (network(node("a", "cat")), "/nodes/0/inputs", ARITY, "cat takes 2 to 1024 inputs and has 1", "name 1 more"),
-    (network(node("a", "Constant", ["x"], value=1)), "/nodes/0/inputs", ARITY, "Constant takes 0 inputs and has 1", "remove inputs"),
+    (
+        network(node("a", "Constant", ["x"], value=1)),
+        "/nodes/0/inputs",
+        ARITY,
+        "Constant takes 0 inputs and has 1",
+        "remove inputs",
+    ),
     (
         {"layers": [{"kind": "maximum"}]},
         "/layers/0",
