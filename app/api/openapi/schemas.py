@@ -29,7 +29,7 @@ KIND_UNIONS: Mapping[frozenset[str], tuple[str, str]] = {
     frozenset(SCHEDULES): ("ScheduleKind", "schedule"),
     frozenset(AVERAGES): ("AverageKind", "average"),
     frozenset(TRANSFORMS): ("TransformKind", "transform"),
-    frozenset({**TRANSFORMS, **MIXING_TRANSFORMS}): ("TransformKind", "transform"),
+    frozenset({**TRANSFORMS, **MIXING_TRANSFORMS}): ("TrainingTransformKind", "transform"),
 }
 # Tags of the other unions that `kind` selects → the names of their schemas.
 NAMED_UNIONS: Mapping[frozenset[str], str] = {

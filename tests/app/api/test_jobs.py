@@ -129,8 +129,8 @@ def test_problems_of_the_network_come_with_the_part_that_is_right(anna: Client) 
 @SQLITE
 def test_problems_of_the_plan_are_those_of_this_network(anna: Client) -> None:
     plan = {
-        "groups": [{"nodes": ["linaer1"], "lr": 0.1}, {"nodes": ["linear1"], "betas": [1.0, 0.9]}],
-        "optimizer": {"kind": "Adam", "eps": 1e-6},
+        "groups": [{"nodes": ["linaer1"], "lr": 0.1}, {"nodes": ["linear1"], "nesterov": True}],
+        "optimizer": {"kind": "SGD", "momentum": 0},
         "average": {"kind": "ema", "start_step": 10**6},
     }
     document = assert_problem(anna.post("/v1/jobs", json=SPEC | {"training": plan}), 422, "invalid_input")

@@ -7,9 +7,12 @@ import pytest
 
 from app.errors import Problem
 from tests.app.spec.hints.edits import applications, edited
-from tests.app.spec.hints.mistakes import JOBS, MISTAKES, UPLOAD
+from tests.app.spec.hints.jobs import JOBS, UPLOAD
+from tests.app.spec.hints.name_mistakes import FIELDS, KINDS, PLACES
+from tests.app.spec.hints.value_mistakes import FORMS, MEANING, VALUES
 from workers.children.inspect import InspectionLimits, inspect_job
 
+MISTAKES = FIELDS | PLACES | KINDS | VALUES | FORMS | MEANING
 LIMITS = InspectionLimits(100, 10**8, 1 << 34)
 
 

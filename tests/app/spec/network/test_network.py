@@ -38,18 +38,13 @@ def order(document: Mapping[str, Any]) -> list[str]:
     return [placed.id for placed in Network.model_validate(document).wired_nodes(("x", "y"))]
 
 
-FORM, ARITY = "network_form", "arity"
+FORM, ARITY, DUPLICATE = "network_form", "arity", "duplicate_id"
+EITHER = "a network has either layers or nodes"
 
 # (network, pointer, code, detail, hint)
 MISTAKES: list[tuple[dict[str, Any], str, str, str, str]] = [
-    ({}, "", FORM, "a network has either layers or nodes", 'add "layers": […]'),
-    (
-        {"layers": [RELU], "nodes": [node("a")]},
-        "",
-        FORM,
-        "a network has either layers or nodes",
-        "remove layers or nodes",
-    ),
+    ({}, "", FORM, EITHER, 'add "layers": […]'),
+    ({"layers": [RELU], "nodes": [node("a")]}, "", FORM, EITHER, "remove layers or nodes"),
     (
         {"layers": [RELU], "outputs": {"y": "relu1"}},
         "/outputs",
@@ -84,14 +79,14 @@ MISTAKES: list[tuple[dict[str, Any], str, str, str, str]] = [
     (
         {"layers": [RELU | {"id": "a"}, RELU | {"id": "a"}]},
         "/layers/1/id",
-        "duplicate_id",
+        DUPLICATE,
         'the id "a" is taken by /layers/0',
         'use "relu1"',
     ),
     (
         {"layers": [RELU | {"id": "relu2"}, RELU]},
         "/layers/1/id",
-        "duplicate_id",
+        DUPLICATE,
         'the id "relu2" is taken by /layers/0',
         'use "relu1"',
     ),
@@ -99,7 +94,7 @@ MISTAKES: list[tuple[dict[str, Any], str, str, str, str]] = [
     (
         network(node("x", inputs=["y"]), inputs=["x", "y"]),
         "/nodes/0/id",
-        "duplicate_id",
+        DUPLICATE,
         '"x" is an input of the network',
         'use "relu1"',
     ),
