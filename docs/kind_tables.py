@@ -51,7 +51,8 @@ def _plain_text(value: Any) -> Any:
 
 
 def _format_type(schema: Mapping[str, Any]) -> str:
-    if members := schema.get("anyOf") or (schema.get("oneOf", []) if _is_body_reference(schema) else []):
+    members = schema.get("anyOf") or (schema.get("oneOf", []) if _is_body_reference(schema) else [])
+    if members and not _is_union_of_kinds(schema):
         return " or ".join(dict.fromkeys(_format_type(item) for item in members if item.get("type") != "null"))
     if "enum" in schema:
         return " or ".join(json.dumps(item) for item in schema["enum"])
@@ -63,6 +64,10 @@ def _format_type(schema: Mapping[str, Any]) -> str:
         return "list"
     words = {"boolean": "bool", "string": "text", "#/$defs/Body": "body"}
     return words.get(schema.get("type") or schema.get("$ref", ""), "initialiser")
+
+
+def _is_union_of_kinds(schema: Mapping[str, Any]) -> bool:
+    return any("discriminator" in member for member in schema.get("anyOf", []))
 
 
 def _is_body_reference(schema: Mapping[str, Any]) -> bool:

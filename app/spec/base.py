@@ -2,8 +2,16 @@
 
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, ValidatorFunctionWrapHandler, WrapValidator
-from pydantic_core import PydanticCustomError
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    GetCoreSchemaHandler,
+    PlainSerializer,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
+)
+from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 NAME_PATTERN = r"^[A-Za-z_][A-Za-z0-9_]{0,63}$"
 
@@ -27,6 +35,20 @@ def _keep_integer(value: Any, check: ValidatorFunctionWrapHandler) -> float:
 
 
 Scalar = Annotated[Finite, WrapValidator(_keep_integer), PlainSerializer(lambda number: number)]
+
+
+class OneOrMany:
+    """Metadata of a list of texts: a text by itself is a list of one, in validation and in the JSON Schema."""
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        many = handler(source)
+        item: CoreSchema = many["items_schema"][0]
+        accepted = core_schema.union_schema([item, many])
+        return core_schema.no_info_before_validator_function(_as_list, many, json_schema_input_schema=accepted)
+
+
+def _as_list(value: Any) -> Any:
+    return [value] if isinstance(value, str) else value
 
 
 class SpecModel(BaseModel):

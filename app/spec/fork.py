@@ -19,7 +19,17 @@ def fork_spec(spec: dict[str, Any], fork: Fork, checkpoint: str) -> dict[str, An
     """Return the new job's spec, as a user would write it."""
     start = {"start_from": {"checkpoint": checkpoint, "what": fork.what}}
     result: dict[str, Any] = merge_patch(spec | start, fork.changes)
+    _replace_rate(result, fork.changes)
     return result
+
+
+def _replace_rate(spec: dict[str, Any], changes: dict[str, Any]) -> None:
+    """Remove the rate of the optimiser if the changes give the plan another one: `lr` there means the same."""
+    match changes:
+        case {"training": {"lr": _, **others}} if "optimizer" not in others:
+            match spec:
+                case {"training": {"optimizer": dict() as optimizer}}:
+                    spec["training"]["optimizer"] = {name: each for name, each in optimizer.items() if name != "lr"}
 
 
 def merge_patch(target: Any, patch: Any) -> Any:

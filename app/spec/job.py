@@ -13,9 +13,10 @@ from app.spec.data.columns import Column, DataSchema
 from app.spec.data.feature_schema import ResolvedFeatures, TargetRequest, resolve_features
 from app.spec.data.images.checks import loading_problems, mixing_loss_problems
 from app.spec.data.sources import DATASET_SCHEMAS, Data
+from app.spec.hints.names import did_you_mean
 from app.spec.network.network import Network
 from app.spec.network.validation import check_network
-from app.spec.problems import did_you_mean, from_validation
+from app.spec.problems import from_validation
 from app.spec.splits import SplitPlan, class_column, split_plan, split_problems, split_warnings, without_split_columns
 from app.spec.timestamps import Timestamp
 from app.spec.training.losses import BaseLoss, target_task
@@ -62,9 +63,9 @@ class JobSpec(SpecModel):
 
     version: Annotated[int, Field(ge=1, le=1)] = 1
     name: ShortText = "untitled"
-    model: Network
-    data: Data
-    objective: Objective
+    model: Network = Field(examples=[{"layers": [{"kind": "Linear", "out_features": 3}]}])
+    data: Data = Field(examples=[{"kind": "builtin", "name": "iris"}])
+    objective: Objective = Field(examples=[{"loss": "CrossEntropyLoss"}])
     training: Training = Training()
     resources: Resources = Resources()
     priority: Annotated[int, Field(strict=True, ge=-100, le=100)] = 0
@@ -83,7 +84,22 @@ def parse_job(document: Any) -> JobSpec:
     try:
         return JobSpec.model_validate(document)
     except ValidationError as error:
-        raise InvalidInput(from_validation(error, document)) from None
+        raise InvalidInput(from_validation(error, document, JobSpec)) from None
+
+
+def canonical_document(job: JobSpec, document: Any) -> dict[str, Any]:
+    """Return a job's document with every shorthand written out, and all else as the user wrote it."""
+    result: dict[str, Any] = _written_out(document, job.model_dump(mode="json", exclude_unset=True))
+    return result
+
+
+def _written_out(given: Any, full: Any) -> Any:
+    if isinstance(given, dict) and isinstance(full, dict):
+        kept = {name: _written_out(given[name], full[name]) for name in given if name in full}
+        return kept | {name: value for name, value in full.items() if name not in kept}
+    if isinstance(given, list) and isinstance(full, list):
+        return [_written_out(each, whole) for each, whole in zip(given, full, strict=True)]
+    return given if given == full else full
 
 
 def named_dataset_schema(job: JobSpec) -> DataSchema | None:
@@ -133,7 +149,8 @@ def check_job(job: JobSpec, stored: DataSchema, max_nodes: int) -> list[Problem]
     nodes = job.model.layers or job.model.nodes or ()
     if len(nodes) > max_nodes:
         return [*problems, Problem("/model", "too_many_nodes", f"{len(nodes)} nodes, at most {max_nodes} are allowed")]
-    columns = tuple(column.name for column in schema.columns)
+    made = (name for own, feature in features.features.items() for name in feature.column_names(own))
+    columns = tuple(dict.fromkeys([*(column.name for column in schema.columns), *made]))
     inputs = job.data.inputs or schema.inputs
     problems += [problem.with_prefix("/model") for problem in check_network(job.model, columns, inputs)]
     outputs, targets = job.model.outputs or ("output",), head_targets(job, stored, features)
@@ -245,7 +262,7 @@ def _bucket_problems(name: str, read: tuple[str, ...], schema: DataSchema) -> li
     sequences = [column.name for column in schema.columns if column.ragged and column.name in read]
     if name in sequences:
         return []
-    hint = did_you_mean(name, sequences) or ("one of: " + ", ".join(sequences) if sequences else "leave bucket out")
+    hint = did_you_mean(name, sequences) or ("one of: " + ", ".join(sequences) if sequences else "remove bucket")
     detail = f'the network reads no sequence of variable length called "{name}"'
     return [Problem("/data/bucket", "unknown_column", detail, hint)]
 

@@ -11,7 +11,7 @@ from operator import or_
 from types import MappingProxyType
 from typing import Annotated, Any, ClassVar, Literal, TypeVar
 
-from pydantic import Field, create_model
+from pydantic import BaseModel, BeforeValidator, Field, create_model
 
 from app.spec.base import SpecModel
 
@@ -40,8 +40,14 @@ class KindModel(SpecModel):
     """A part of a spec whose `kind` selects a row of a table."""
 
     setting_names: ClassVar[tuple[str, ...]] = ()
+    elsewhere_hint: ClassVar[str] = ""  # where a kind may stand that a field does not take
 
     kind: str
+
+    @classmethod
+    def is_suggested_in(cls, field: str) -> bool:
+        """Say whether a hint may suggest the kind for a field."""
+        return True
 
     def settings(self) -> dict[str, Any]:
         """Return the row's own fields by name."""
@@ -72,6 +78,32 @@ def create_kind_models(
 
 
 def discriminated_union(*tables: Mapping[str, type[SpecModel]]) -> Any:
-    """Return the discriminated union of all classes."""
-    members = [member for table in tables for member in table.values()]
-    return Annotated[reduce(or_, members), Field(discriminator="kind")]
+    """Return the discriminated union of all classes.
+
+    A text in place of an object is its `kind`: "ReLU" is {"kind": "ReLU"}. The JSON Schema has the texts that are
+    enough, those of the kinds without a required field.
+    """
+    members = {kind: member for table in tables for kind, member in table.items()}
+    union: Any = Annotated[_union(*members.values()), Field(discriminator="kind")]
+    names = tuple(kind for kind, member in members.items() if not required_fields(member))
+    accepted = _union(Literal.__getitem__(names), union) if names else union
+    return Annotated[union, BeforeValidator(_from_kind, json_schema_input_type=accepted)]
+
+
+def kind_or_name(part: type[SpecModel]) -> Any:
+    """Return the type of an object with several kinds, in whose place a text is its `kind`."""
+    accepted = _union(part.model_fields["kind"].annotation, part)
+    return Annotated[part, BeforeValidator(_from_kind, json_schema_input_type=accepted)]
+
+
+def required_fields(member: type[BaseModel]) -> list[str]:
+    """Return the fields of a class that have no default, besides `kind`."""
+    return [name for name, field in member.model_fields.items() if field.is_required() and name != "kind"]
+
+
+def _union(*members: Any) -> Any:
+    return reduce(or_, members)
+
+
+def _from_kind(value: Any) -> Any:
+    return {"kind": value} if isinstance(value, str) else value

@@ -3,10 +3,10 @@
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import Field
 
 from app.ids import CHECKPOINT_ID_PATTERN, DATASET_ID_PATTERN
-from app.spec.base import Size, SpecModel
+from app.spec.base import OneOrMany, Size, SpecModel
 
 OutputForm = Literal["labels", "probabilities", "raw"]
 MAX_BATCH_SIZE = 4096
@@ -32,21 +32,13 @@ ROW_FORMATS: Mapping[str, str] = {
 }
 
 
-def _as_tuple(value: Any) -> Any:
-    return (value,) if isinstance(value, str) else value
-
-
 class PredictionOptions(SpecModel):
     """The checkpoint that predicts, and the form of the outputs."""
 
     checkpoint: Annotated[str, Field(pattern=CHECKPOINT_ID_PATTERN)] | None = Field(
         None, description="One of the job's; default: the best, or else the newest."
     )
-    outputs: Annotated[
-        tuple[OutputForm, ...],
-        BeforeValidator(_as_tuple, json_schema_input_type=OutputForm | list[OutputForm]),
-        Field(min_length=1, max_length=3),
-    ] = Field(
+    outputs: Annotated[tuple[OutputForm, ...], Field(min_length=1, max_length=3), OneOrMany()] = Field(
         ("labels",),
         description="One or several: labels as the data has them, or numbers; the probabilities of all labels; or the "
         "network's raw outputs.",

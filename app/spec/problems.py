@@ -1,50 +1,30 @@
-"""Problems with JSON Pointers, from Pydantic's errors; and hints to known names."""
+"""Problems with JSON Pointers, from Pydantic's errors."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from difflib import get_close_matches
-from re import findall
-from typing import Any, get_args
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from re import fullmatch
+from typing import Any, Literal, get_args, get_origin
 
 from pydantic import ValidationError
 
 from app.errors import Problem
-from app.spec.base import SpecModel
+from app.spec.base import NAME_PATTERN
+from app.spec.hints.fields import default_hint, missing_field_hint, unknown_field_hint
+from app.spec.hints.kinds import CATALOG_HINT, missing_kind_hint, unknown_kind_hint
+from app.spec.hints.names import Hints, choices, did_you_mean
+from app.spec.hints.places import Model, classes_at, types_at
+from app.spec.hints.values import form_hint, identifier, object_hint, value_hint
+from app.spec.kinds import required_fields
 
 Location = Sequence[str | int]
 DEFAULT_CODE = "invalid_value"
-MAX_LISTED_FIELDS = 24  # fields in a hint
 MAX_REPORTED_PROBLEMS = 100  # problems of one document
-MAX_HINT_SEARCHES = 8  # searches for the closest known words in one document
-MAX_HINT_CANDIDATES = 500  # known words in such a search
+MAX_WORD = 64  # characters of a word that is searched for
 
 
 def json_pointer(location: Location) -> str:
     """Return the JSON Pointer (RFC 6901) of a path of keys and indices."""
     return "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in location)
-
-
-def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """Return a hint with the closest known words, or an empty string."""
-    words = list(known)
-    if len(words) > MAX_HINT_CANDIDATES:
-        words = [each for each in words if each[:1].lower() == word[:1].lower()][:MAX_HINT_CANDIDATES]
-    same = [each for each in words if each.lower() == word.lower()]
-    matches = same or get_close_matches(word, words, n=2, cutoff=0.6)
-    return "did you mean " + " or ".join(f'"{match}"' for match in matches) + "?" if matches else ""
-
-
-class Hints:
-    """The hints of one document. A search is slow, so only the first `MAX_HINT_SEARCHES` problems have one."""
-
-    def __init__(self) -> None:
-        self._remaining = MAX_HINT_SEARCHES
-
-    def did_you_mean(self, word: str, known: Callable[[], Iterable[str]]) -> str:
-        """Return a hint with the closest known words, or an empty string. `known` is called only if it is needed."""
-        if self._remaining == 0:
-            return ""
-        self._remaining -= 1
-        return did_you_mean(word, known())
 
 
 def limit_problems(problems: Sequence[Problem]) -> list[Problem]:
@@ -68,11 +48,14 @@ def existing_path(location: Location, document: Any) -> list[str | int]:
     return path
 
 
-def from_validation(error: ValidationError, document: Any, prefix: str = "") -> list[Problem]:
-    """Return Pydantic's errors as problems, at most one per place, and limited as by `limit_problems`."""
-    hints = Hints()
+def from_validation(error: ValidationError, document: Any, model: Model, prefix: str = "") -> list[Problem]:
+    """Return Pydantic's errors as problems, at most one per place, and limited as by `limit_problems`.
+
+    `model` is the class that the document was validated as.
+    """
+    translation = _Translation(document, model)
     translated = [
-        _translate(item, document, prefix, hints)
+        translation.problem(item).with_prefix(prefix)
         for item in error.errors(include_url=False)
         if not _is_emptied_list(item)
     ]
@@ -96,65 +79,87 @@ def _parent_pointers(place: str) -> Iterator[str]:
         yield place
 
 
-def _translate(item: Any, document: Any, prefix: str, hints: Hints) -> Problem:
-    kind, context = item["type"], item.get("ctx", {})
-    place = prefix + json_pointer(existing_path(item["loc"], document))
-    if kind == "missing":
+@dataclass
+class _Translation:
+    """Translates the errors of one document."""
+
+    document: Any
+    model: Model
+    hints: Hints = field(default_factory=Hints)
+
+    def problem(self, item: Any) -> Problem:
+        """Return an error as a problem, with a hint as long as hints may be searched for."""
+        kind, context = item["type"], item.get("ctx", {})
+        path = existing_path(item["loc"], self.document)
+        if kind == "problem":  # raised by our own validators, see `validation_error`
+            return Problem(json_pointer(path), context["code"], context["detail"], context["hint"])
+        translate = {
+            "missing": self._missing,
+            "extra_forbidden": self._unknown_field,
+            "union_tag_invalid": self._unknown_kind,
+            "union_tag_not_found": self._missing_kind,
+        }.get(kind, self._wrong_value)
+        return translate(item, path, context)
+
+    def _missing(self, item: Any, path: list[str | int], context: Mapping[str, Any]) -> Problem:
         last = item["loc"][-1]
-        detail = f'"{last}" is required' if isinstance(last, str) else "there are too few items"
-        return Problem(place + json_pointer([last]), "missing", detail, context.get("hint", ""))
-    if kind == "extra_forbidden":
+        pointer = json_pointer([*path, last])
+        if not isinstance(last, str):
+            hint = default_hint(self.model, self.document, [*path, last]) or "add one more"
+            return Problem(pointer, "missing", "there are too few items", hint)
+        hint = missing_field_hint(last, self._value(path), classes_at(self.model, self.document, path))
+        return Problem(pointer, "missing", f'"{last}" is required', hint)
+
+    def _unknown_field(self, item: Any, path: list[str | int], context: Mapping[str, Any]) -> Problem:
         word = str(item["loc"][-1])
-        hint = _field_hint(word, place.removeprefix(prefix), document, hints)
-        return Problem(place, "unknown_field", f'there is no field "{word}" here', hint)
-    if kind == "union_tag_invalid":
+        hint = unknown_field_hint(self.model, self.document, path) if self.hints.spend() else "remove it"
+        return Problem(json_pointer(path), "unknown_field", f'there is no field "{word}" here', hint)
+
+    def _unknown_kind(self, item: Any, path: list[str | int], context: Mapping[str, Any]) -> Problem:
         tag = str(context.get("tag", ""))
-        expected = [word.strip(" '") for word in str(context.get("expected_tags", "")).split(",")]
-        hint = hints.did_you_mean(tag, lambda: expected) or "one of: " + ", ".join(expected[:12])
-        return Problem(place + "/kind", "unknown_kind", f'there is no kind "{tag}"', hint)
-    if kind == "union_tag_not_found":
-        return Problem(place + "/kind", "missing", '"kind" is required', "")
-    if kind == "problem":  # raised by our own validators, see `validation_error`
-        return Problem(place, context["code"], context["detail"], context["hint"])
-    detail = _MESSAGES[kind].format(**context) if kind in _MESSAGES else item["msg"]
-    known = findall(r"'(\w+)'", context["expected"]) if kind == "literal_error" else []
-    hint = hints.did_you_mean(str(item["input"])[:MAX_LISTED_FIELDS], lambda: known) if known else ""
-    return Problem(place, _CODES.get(kind, DEFAULT_CODE), detail, hint)
+        place = path if isinstance(self._value(path), str) else [*path, "kind"]
+        hint = unknown_kind_hint(tag, self.model, self.document, path) if self.hints.spend() else CATALOG_HINT
+        return Problem(json_pointer(place), "unknown_kind", f'there is no kind "{tag}"', hint)
 
+    def _missing_kind(self, item: Any, path: list[str | int], context: Mapping[str, Any]) -> Problem:
+        hint = ""
+        if self.hints.spend():
+            hint = missing_kind_hint(self._value(path), self.model, self.document, path)
+        return Problem(json_pointer([*path, "kind"]), "missing", '"kind" is required', hint)
 
-def _field_hint(word: str, place: str, document: Any, hints: Hints) -> str:
-    listing = ""
+    def _wrong_value(self, item: Any, path: list[str | int], context: Mapping[str, Any]) -> Problem:
+        kind, value = item["type"], item["input"]
+        detail = _MESSAGES[kind].format(**context) if kind in _MESSAGES else item["msg"]
+        hint = ""
+        if item["loc"][-1:] == ("[key]",) and context.get("pattern") == NAME_PATTERN:
+            hint = f'rename "{value}" to "{name}"' if fullmatch(NAME_PATTERN, name := identifier(value)) else ""
+        elif self.hints.spend():
+            hint = self._value_hint(kind, value, path, context)
+        return Problem(json_pointer(path), _CODES.get(kind, DEFAULT_CODE), detail, hint)
 
-    def field_names() -> set[str]:
-        nonlocal listing
-        fields = _sibling_fields(place, document)
-        listing = "; there are: " + ", ".join(sorted(fields)) if len(fields) <= MAX_LISTED_FIELDS else ""
-        return fields
+    def _value_hint(self, kind: str, value: Any, path: list[str | int], context: Mapping[str, Any]) -> str:
+        types = types_at(self.model, self.document, path)
+        classes = classes_at(self.model, self.document, path)
+        if _CODES.get(kind) == "not_an_object" and (hint := object_hint(classes, value)):
+            return hint
+        words = [word for each in types if get_origin(each) is Literal for word in get_args(each)]
+        if kind == "literal_error" and words:
+            known = [word for word in words if isinstance(word, str)]
+            return did_you_mean(str(value)[:MAX_WORD], known) or choices(map(str, words))
+        is_item = bool(path) and isinstance(path[-1], int)
+        holders = classes_at(self.model, self.document, path[:-1])
+        is_required = not path or is_item or any(path[-1] in required_fields(each) for each in holders)
+        return (
+            value_hint(types, value, context, is_required)
+            or default_hint(self.model, self.document, path)
+            or form_hint(kind, context, classes)
+        )
 
-    return hints.did_you_mean(word, field_names) or f"remove it{listing}"
-
-
-def _sibling_fields(place: str, document: Any) -> set[str]:
-    """Return the fields that the object around `place` may have: of its kind, or of the most similar parts."""
-    here = document
-    for part in place.split("/")[1:-1]:
-        here = here[int(part)] if isinstance(here, list) else here[part.replace("~1", "/").replace("~0", "~")]
-    candidates = [part for part in _all_subclasses(SpecModel) if _accepts_kind(part, here.get("kind"))] or list(
-        _all_subclasses(SpecModel)
-    )
-    shared = [len(part.model_fields.keys() & here.keys()) for part in candidates]
-    alike = [part for part, count in zip(candidates, shared, strict=True) if count == max(shared)]
-    return {name for part in alike for name in part.model_fields}
-
-
-def _accepts_kind(part: type[SpecModel], kind: object) -> bool:
-    return "kind" in part.model_fields and kind in get_args(part.model_fields["kind"].annotation)
-
-
-def _all_subclasses(part: type[SpecModel]) -> Iterator[type[SpecModel]]:
-    for child in part.__subclasses__():
-        yield child
-        yield from _all_subclasses(child)
+    def _value(self, path: Location) -> Any:
+        here = self.document
+        for part in path:
+            here = here[part]
+        return here
 
 
 _CODES = {
@@ -179,3 +184,5 @@ _MESSAGES = {  # where Pydantic uses Python's names of types
     "model_type": "an object is expected here",
     "model_attributes_type": "an object is expected here",
 }
+
+__all__ = ["Hints", "did_you_mean", "existing_path", "from_validation", "json_pointer", "limit_problems"]

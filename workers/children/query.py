@@ -30,7 +30,7 @@ def inspect_network(document: Any, max_nodes: int) -> tuple[dict[str, Any], list
     try:
         request = InspectionRequest.model_validate(document)
     except ValidationError as error:
-        return {}, from_validation(error, document)
+        return {}, from_validation(error, document, InspectionRequest)
     problems = check_inspection(request)
     if problems:
         return {}, problems

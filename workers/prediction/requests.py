@@ -42,4 +42,4 @@ def parse_prediction(body: RequestBody, defaults: PredictionOptions) -> Predicti
     try:
         return Prediction.model_validate(defaults.model_dump(exclude_unset=True) | document)
     except ValidationError as error:
-        raise InvalidInput(from_validation(error, document)) from None
+        raise InvalidInput(from_validation(error, document, Prediction)) from None

@@ -41,7 +41,7 @@ def validate_model(model: type[Model], document: Any, place: str = "") -> Model:
     try:
         return model.model_validate(document)
     except ValidationError as error:
-        raise InvalidInput(from_validation(error, document, place)) from None
+        raise InvalidInput(from_validation(error, document, model, place)) from None
 
 
 def content_length(request: Request) -> int:

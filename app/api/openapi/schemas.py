@@ -4,7 +4,7 @@ A spec may name some four hundred kinds. `/v1/catalog` has the schema of each, s
 kind only that it takes an object with a `kind`; all else stays typed.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from pydantic import BaseModel
@@ -29,7 +29,7 @@ KIND_UNIONS: Mapping[frozenset[str], tuple[str, str]] = {
     frozenset(SCHEDULES): ("ScheduleKind", "schedule"),
     frozenset(AVERAGES): ("AverageKind", "average"),
     frozenset(TRANSFORMS): ("TransformKind", "transform"),
-    frozenset({**TRANSFORMS, **MIXING_TRANSFORMS}): ("TransformKind", "transform"),
+    frozenset({**TRANSFORMS, **MIXING_TRANSFORMS}): ("TrainingTransformKind", "transform"),
 }
 # Tags of the other unions that `kind` selects → the names of their schemas.
 NAMED_UNIONS: Mapping[frozenset[str], str] = {
@@ -75,12 +75,22 @@ class _NamedUnionSchemas(GenerateJsonSchema):
             self.generate_inner(definition)
         return super().definition_ref_schema(schema)
 
+    def union_schema(self, schema: core_schema.UnionSchema) -> JsonSchemaValue:
+        """Generate a union; of a kind's bare name and the kinds, the component of the kinds, with the names."""
+        choices = [choice[0] if isinstance(choice, tuple) else choice for choice in schema["choices"]]
+        unions = [choice for choice in choices if choice["type"] == "tagged-union"]
+        names = [name for choice in choices if choice["type"] == "literal" for name in choice["expected"]]
+        if len(unions) != 1 or (tags := frozenset(map(str, unions[0]["choices"]))) not in KIND_UNIONS:
+            return super().union_schema(schema)
+        name, groups = KIND_UNIONS[tags]
+        return self._component(name, lambda: _open_kind_schema(name, groups, names))
+
     def tagged_union_schema(self, schema: core_schema.TaggedUnionSchema) -> JsonSchemaValue:
         """Return a reference to the component of a union in the tables above; other unions as Pydantic does."""
         tags = frozenset(str(tag) for tag in schema["choices"])
         if tags in KIND_UNIONS:
             name, groups = KIND_UNIONS[tags]
-            return self._component(name, lambda: _open_kind_schema(name, groups))
+            return self._component(name, lambda: _open_kind_schema(name, groups, ()))
         generate = super().tagged_union_schema
         if tags in NAMED_UNIONS:
             return self._component(NAMED_UNIONS[tags], lambda: generate(schema))
@@ -94,13 +104,12 @@ class _NamedUnionSchemas(GenerateJsonSchema):
         return reference
 
 
-def _open_kind_schema(name: str, groups: str) -> JsonSchemaValue:
+def _open_kind_schema(name: str, groups: str, names: Sequence[str]) -> JsonSchemaValue:
+    """Return the schema of an object with a `kind`, or of one of the names, which are enough by themselves."""
     shared = BaseNode.model_json_schema()["properties"] if name == "NodeKind" else {"kind": {"type": "string"}}
-    return {
-        "type": "object",
+    kind = {"type": "object", "properties": shared, "required": ["kind"], "additionalProperties": True}
+    described = {
         "title": name,
         "description": f"A {groups}, by its `kind`. `GET /v1/catalog` has the schema of each kind.",
-        "properties": shared,
-        "required": ["kind"],
-        "additionalProperties": True,
     }
+    return described | ({"anyOf": [{"type": "string", "enum": list(names)}, kind]} if names else kind)

@@ -75,7 +75,7 @@ class JobSummary(ResponseModel):
 class Job(JobSummary):
     """A job with its spec and its transitions."""
 
-    spec: JsonObject = Field(description="As it was sent.")
+    spec: JsonObject = Field(description="As it was sent, with shorthands written out.")
     inspection: JsonObject = Field(description="Of the network: inputs, outputs, totals and memory.")
     splits: JsonObject = Field(description="Rows that train, and those held out: how many, if known, and which.")
     columns: list[ColumnRole] = Field(description="What it makes of each column of its data; the first 200 of many.")
@@ -160,3 +160,4 @@ class Report(ResponseModel):
     columns: list[ColumnRole] = Field(description="As a job has them.")
     warnings: list[ProblemDetail] = Field(description="As a job has them.")
     inspection: JsonObject
+    spec: JsonObject = Field(description="As a submission would store it: with shorthands written out.")

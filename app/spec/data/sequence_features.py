@@ -1,7 +1,7 @@
 """Features of variable length: texts, tags of their tokens, series and trees."""
 
 from collections.abc import Iterator
-from typing import Annotated, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, ValidationInfo, field_validator
 
@@ -10,6 +10,7 @@ from app.ids import DATASET_ID_PATTERN
 from app.spec.base import Size, SpecModel, validation_error
 from app.spec.data.base_feature import SCALE_DESCRIPTION, ColumnFeature, FeatureContext, PadMode, Scale, SequenceLengths
 from app.spec.data.columns import Column, ColumnName, ColumnType, DataSchema, Dtype
+from app.spec.kinds import kind_or_name
 
 VocabularySize = Annotated[Size, Field(le=1_000_000)]
 SequenceLength = Annotated[Size, Field(le=1_000_000)]
@@ -50,6 +51,12 @@ class Tokenizer(SpecModel):
         return vocabulary
 
 
+if TYPE_CHECKING:
+    TokenizerOrKind = Tokenizer
+else:
+    TokenizerOrKind = kind_or_name(Tokenizer)
+
+
 class Vectors(SpecModel):
     """Pretrained word vectors, copied into an Embedding."""
 
@@ -68,7 +75,7 @@ class TextFeature(ColumnFeature):
     target_types: ClassVar[tuple[ColumnType, ...]] = ("text",)
 
     kind: Literal["text"] = "text"
-    tokenizer: Tokenizer = Tokenizer()
+    tokenizer: TokenizerOrKind = Tokenizer()
     max_length: SequenceLength = Field(DEFAULT_MAX_LENGTH, description="Longer texts are truncated.")
     min_length: SequenceLength = Field(1, description=MIN_LENGTH_DESCRIPTION)
     pad: PadMode = Field("batch", description=PAD_DESCRIPTION)
@@ -165,7 +172,7 @@ class TagsFeature(ColumnFeature):
         ):
             if given not in (None, resolved):
                 detail = f'the tags belong to "{self.of}", whose {field} is {resolved}'
-                yield Problem(context.pointer(name, f"/{field}"), "contradiction", detail, f"leave {field} out")
+                yield Problem(context.pointer(name, f"/{field}"), "contradiction", detail, f"remove {field}")
 
 
 class SeriesFeature(ColumnFeature):

@@ -1,18 +1,22 @@
 """The data section of a job, and the sources of data sets."""
 
-from typing import Annotated, Literal, Self
+from functools import reduce
+from operator import or_
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from app.ids import DATASET_ID_PATTERN
-from app.spec.base import Name, Probability, Seed, Size, SpecModel, validation_error
+from app.spec.base import Name, OneOrMany, Probability, Seed, Size, SpecModel, validation_error
 from app.spec.data.base_feature import SCALE_DESCRIPTION, Scale
 from app.spec.data.columns import DATETIME_FORMATS, CellFormat, Column, ColumnName, ColumnType, DataSchema
-from app.spec.data.features import Features
+from app.spec.data.features import FEATURE_CLASSES, Feature, Features
 from app.spec.data.images.transforms import TrainingTransforms, Transforms
 from app.spec.data.torchvision_datasets import TORCHVISION_SCHEMAS
 from app.spec.data.upload_formats import Background, FormatDecision, TextEncoding, UploadFormat
-from app.spec.problems import did_you_mean
+from app.spec.hints.names import choices, did_you_mean
+
+DATASETS_HINT = "docs/images.md lists all data sets of torchvision"
 
 
 def _validate_builtin(name: str) -> str:
@@ -24,8 +28,11 @@ def _validate_torchvision(name: str) -> str:
 
 
 def _validate_dataset_name(kind: str, name: str) -> str:
-    if name not in DATASET_SCHEMAS[kind]:
-        hint = did_you_mean(name, DATASET_SCHEMAS[kind]) or "one of: " + ", ".join(DATASET_SCHEMAS[kind])
+    if name not in (known := DATASET_SCHEMAS[kind]):
+        others = [other for other in DATASET_SCHEMAS if name in DATASET_SCHEMAS[other]]
+        hint = (
+            f'set "kind" to "{others[0]}"' if others else did_you_mean(name, known) or choices(known) or DATASETS_HINT
+        )
         raise validation_error("unknown_dataset", f'there is no {kind} data set "{name[:64]}"', hint)
     return name
 
@@ -78,21 +85,53 @@ class Split(SpecModel):
             raise validation_error("contradiction", f"{' and '.join(options)} exclude each other", "remove one of them")
 
 
+def _split_from_number(value: Any) -> Any:
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return {"fraction": value} if is_number else value
+
+
+# A number by itself is a fraction.
+FractionOrSplit = Annotated[Split, BeforeValidator(_split_from_number, json_schema_input_type=Probability | Split)]
+
+
+def _name_columns(value: Any) -> Any:
+    if not isinstance(value, dict):
+        return value
+    return {name: _feature_of(name, each) if isinstance(each, str) else each for name, each in value.items()}
+
+
+def _feature_of(column: str, kind: str) -> Any:
+    fields = FEATURE_CLASSES[kind].model_fields if kind in FEATURE_CLASSES else {}
+    source: dict[str, Any] = {"columns": [column]} if "columns" in fields else {"column": column}
+    return {"kind": kind, **(source if fields else {})}
+
+
+# A feature by its bare kind reads the column of its own name.
+_FEATURE_OR_KIND: Any = reduce(or_, (Literal[tuple(FEATURE_CLASSES)], Feature))
+NamedFeatures = Annotated[
+    Features,
+    BeforeValidator(
+        _name_columns,
+        json_schema_input_type=Annotated[dict[Name, _FEATURE_OR_KIND], Field(min_length=1, max_length=256)],
+    ),
+]
+
+
 class BaseData(SpecModel):
     """The settings that every source of data has."""
 
-    features: Features | None = Field(
+    features: NamedFeatures | None = Field(
         None, description="How columns become tensors, by name. Default: a feature per column, by its type."
     )
-    inputs: Annotated[tuple[Name, ...], Field(min_length=1, max_length=64)] | None = None
+    inputs: Annotated[tuple[Name, ...], Field(min_length=1, max_length=64), OneOrMany()] | None = None
     target: ColumnName | None = Field(None, description="A feature or a column; default: the data's own.")
-    ignore: Annotated[tuple[ColumnName, ...], Field(max_length=10_000)] = Field(
+    ignore: Annotated[tuple[ColumnName, ...], Field(max_length=10_000), OneOrMany()] = Field(
         (), description="Columns that no network reads by default, and of which no warning speaks."
     )
-    validation: Split | None = Field(
+    validation: FractionOrSplit | None = Field(
         None, description="Rows that choose the best checkpoint. Default: the source's split validation, if it has one."
     )
-    test: Split | None = Field(
+    test: FractionOrSplit | None = Field(
         None,
         description="Rows that are evaluated once, at the end, and choose nothing. Default: the source's split test.",
     )
@@ -115,14 +154,14 @@ class BuiltinData(BaseData):
     """A small real data set that ships with the service."""
 
     kind: Literal["builtin"]
-    name: BuiltinName
+    name: BuiltinName = Field(examples=["iris"])
 
 
 class TorchvisionData(BaseData):
     """A data set of torchvision, by its class name."""
 
     kind: Literal["torchvision"]
-    name: TorchvisionName
+    name: TorchvisionName = Field(examples=["MNIST"])
 
 
 class UploadedData(BaseData):

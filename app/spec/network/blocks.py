@@ -3,9 +3,9 @@
 from collections.abc import Iterator, Mapping
 
 from app.errors import Problem
+from app.spec.hints.names import Hints
 from app.spec.network.network import Network
 from app.spec.network.nodes import Body
-from app.spec.problems import Hints
 
 MAX_BLOCK_DEPTH = 32  # levels of blocks inside blocks
 

@@ -3,11 +3,11 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from heapq import heappop, heappush
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, ClassVar, get_args
 
 from pydantic import Discriminator, Field, Tag
 
-from app.spec.base import Name, SpecModel
+from app.spec.base import Name, OneOrMany, SpecModel
 from app.spec.kinds import Kind, KindModel, create_kind_models, discriminated_union
 from app.spec.network.backbones import BACKBONES
 from app.spec.network.control import BODY_FIELDS, CONTROL, REFERENCE_FIELDS, NodeRef
@@ -23,8 +23,16 @@ NODE_KINDS: Mapping[str, Kind] = {**MODULES, **BACKBONES, **OPERATIONS, **LEAVES
 class BaseNode(KindModel):
     """The fields of all nodes. In `layers` the `id` is optional and there are no `inputs`."""
 
+    elsewhere_hint: ClassVar[str] = "write the network with nodes"
+
     id: Name | None = None
-    inputs: Annotated[tuple[NodeRef, ...], Field(max_length=MAX_INPUTS)] | None = None
+    inputs: Annotated[tuple[NodeRef, ...], Field(max_length=MAX_INPUTS), OneOrMany()] | None = None
+
+    @classmethod
+    def is_suggested_in(cls, field: str) -> bool:
+        """Say whether a node may stand in a list of nodes; in a chain of `layers` it has one input."""
+        least, most = NODE_KINDS[get_args(cls.model_fields["kind"].annotation)[0]].inputs
+        return field != "layers" or least <= 1 <= most
 
     def references(self) -> list[tuple[str, str]]:
         """Return (pointer, reference) of all values that the node reads, in the order of its arguments."""
@@ -63,7 +71,7 @@ class Body(SpecModel):
     """A network in one of its two forms: either `layers`, or `inputs`, `nodes` and `outputs`."""
 
     layers: "Nodes | None" = None
-    inputs: Annotated[tuple[Name, ...], Field(min_length=1, max_length=64)] | None = None
+    inputs: Annotated[tuple[Name, ...], Field(min_length=1, max_length=64), OneOrMany()] | None = None
     nodes: "Nodes | None" = None
     outputs: Annotated[dict[Name, NodeRef], Field(min_length=1, max_length=64)] | None = None
 

@@ -3,12 +3,12 @@
 from collections.abc import Iterator
 
 from app.errors import Problem
+from app.spec.hints.names import Hints, choices
 from app.spec.network.blocks import block_problems
 from app.spec.network.control import EXACTLY_ONE_OF
 from app.spec.network.network import Network
 from app.spec.network.nodes import BaseNode, Body
 from app.spec.network.wiring import layer_problems, node_problems
-from app.spec.problems import Hints
 
 
 def check_network(network: Network, fields: tuple[str, ...], default_inputs: tuple[str, ...]) -> list[Problem]:
@@ -25,16 +25,21 @@ def check_network(network: Network, fields: tuple[str, ...], default_inputs: tup
         problems += _check_body(network, block, f"/blocks/{name}", hints)
     for position, name in enumerate(network.inputs or ()):
         if fields and name not in fields:
-            hint = hints.did_you_mean(name, lambda: fields) or "the data has: " + ", ".join(fields)
+            hint = hints.did_you_mean(name, lambda: fields) or choices(fields)
             detail = f'the data has no field "{name}"'
             problems.append(Problem(f"/inputs/{position}", "unknown_input", detail, hint))
-    return problems + _check_body(network, network, "", hints, default_inputs)
+    return problems + _check_body(network, network, "", hints, default_inputs, fields)
 
 
 def _check_body(
-    network: Network, body: Body, place: str, hints: Hints, default_inputs: tuple[str, ...] = ("input",)
+    network: Network,
+    body: Body,
+    place: str,
+    hints: Hints,
+    default_inputs: tuple[str, ...] = ("input",),
+    fields: tuple[str, ...] = (),
 ) -> list[Problem]:
-    """Return the problems of a body and of those inside it. `place` is its pointer."""
+    """Return the problems of a body and of those inside it. `place` is its pointer, `fields` what it may read."""
     problems = _form_problems(body)
     if not problems:
         names = body.inputs or ()
@@ -46,7 +51,7 @@ def _check_body(
         problems += (
             layer_problems(body.layers)
             if body.layers is not None
-            else node_problems(network, body, body.input_names(default_inputs), hints)
+            else node_problems(network, body, body.input_names(default_inputs), hints, fields)
         )
     located = [problem.with_prefix(place) for problem in problems]
     for node_pointer, node in body.nodes_by_pointer().items():
@@ -64,12 +69,14 @@ def _field_problems(node: BaseNode, place: str) -> Iterator[Problem]:
         if len(given) != 1:
             code = "contradiction" if given else "missing"
             names = " or ".join(f'"{field}"' for field in choice)
-            yield Problem(f"{place}/{choice[0]}", code, f"{node.kind} needs exactly one of {names}", "")
+            hint = f"remove {' or '.join(given)}" if given else " or ".join(f'add "{field}": …' for field in choice)
+            yield Problem(f"{place}/{choice[0]}", code, f"{node.kind} needs exactly one of {names}", hint)
 
 
 def _form_problems(body: Body) -> list[Problem]:
     if (body.layers is None) == (body.nodes is None):
-        return [Problem("", "network_form", "a network has either layers or nodes", "write one of the two")]
+        hint = 'add "layers": […]' if body.layers is None else "remove layers or nodes"
+        return [Problem("", "network_form", "a network has either layers or nodes", hint)]
     if body.layers is not None and body.outputs is not None:
         return [
             Problem(

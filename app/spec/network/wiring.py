@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from keyword import kwlist
 
 from app.errors import Problem
+from app.spec.hints.names import Hints, choices
 from app.spec.network.network import Network
 from app.spec.network.nodes import (
     NODE_KINDS,
@@ -15,7 +16,6 @@ from app.spec.network.nodes import (
     wire_layers,
     wire_nodes,
 )
-from app.spec.problems import Hints
 
 _TORCH_NAMES = """
     T_destination add_module apply bfloat16 blueprint buffers call_super_init children compile cpu cuda double
@@ -31,13 +31,18 @@ _TORCH_NAMES = """
 RESERVED_IDS = frozenset([*dir(object), *kwlist, *_TORCH_NAMES.split()])
 
 
-def node_problems(network: Network, body: Body, inputs: tuple[str, ...], hints: Hints) -> list[Problem]:
-    """Return the problems of named nodes and of the outputs that name them."""
+def node_problems(
+    network: Network, body: Body, inputs: tuple[str, ...], hints: Hints, fields: tuple[str, ...] = ()
+) -> list[Problem]:
+    """Return the problems of named nodes and of the outputs that name them.
+
+    `fields` are columns of the data that may be among the body's inputs.
+    """
     nodes = list(wire_nodes(body.nodes or ()))
     known: dict[str, tuple[str, ...]] = dict.fromkeys(inputs, ()) | {
-        wired.id: network.node_output_names(wired.node) for wired in nodes
+        wired.id: network.node_output_names(wired.node) for wired in nodes if wired.node.id is not None
     }
-    problems = _wiring_problems(nodes, inputs, known, hints)
+    problems = _wiring_problems(nodes, inputs, known, hints, fields)
     for name, source in (body.outputs or {}).items():
         if (reason := _unresolved_reference(source, known, hints)) is not None:
             detail = f'output "{name}" names "{source}", {reason[0]}'
@@ -49,11 +54,12 @@ def _unresolved_reference(ref: str, known: Mapping[str, tuple[str, ...]], hints:
     """Return why a reference has no target, and a hint; `None` if it has one."""
     owner, _, output = ref.partition(".")
     if owner not in known:
-        return "which is not a node", hints.did_you_mean(owner, lambda: known)
+        return "which is not a node", hints.did_you_mean(owner, lambda: known) or choices(known)
     if output and output not in known[owner]:
         has = ", ".join(known[owner])
         what = f"the outputs {has}" if has else "no named outputs"
-        return f"but {owner} has {what}", hints.did_you_mean(output, lambda: known[owner])
+        whole = [owner, *(f"{owner}.{name}" for name in known[owner])]
+        return f"but {owner} has {what}", hints.did_you_mean(ref, lambda: whole) or choices(whole)
     return None
 
 
@@ -78,41 +84,61 @@ def layer_problems(layers: tuple[BaseNode, ...]) -> list[Problem]:
                 Problem(
                     f"/layers/{position}",
                     "arity",
-                    f"{layer.kind} takes {least} inputs and a layer has one",
+                    f"{layer.kind} takes {least} input{'s' if least != 1 else ''} and a layer has one",
                     f"write the network with nodes{scalar}",
                 )
             )
     return problems + _id_problems(list(wire_layers(layers, "")))
 
 
-def _id_problems(nodes: list[WiredNode]) -> list[Problem]:
+def _id_problems(nodes: list[WiredNode], inputs: tuple[str, ...] = ()) -> list[Problem]:
     pointers: dict[str, str] = {}  # by id
     problems = []
     for wired in nodes:
         if wired.id in RESERVED_IDS or wired.id.startswith("_"):
             detail = f'a node cannot have the id "{wired.id}", which is reserved'
-            problems.append(Problem(f"{wired.pointer}/id", "reserved_id", detail, "choose another id"))
+            hint = f'use "{_free_id(wired, nodes, inputs)}"'
+            problems.append(Problem(f"{wired.pointer}/id", "reserved_id", detail, hint))
         if wired.id in pointers:
             detail = f'the id "{wired.id}" is taken by {pointers[wired.id]}'
-            problems.append(Problem(f"{wired.pointer}/id", "duplicate_id", detail, "choose another id"))
+            hint = f'use "{_free_id(wired, nodes, inputs)}"'
+            problems.append(Problem(f"{wired.pointer}/id", "duplicate_id", detail, hint))
         pointers.setdefault(wired.id, wired.pointer)
     return problems
 
 
+def _free_id(wired: WiredNode, nodes: list[WiredNode], inputs: tuple[str, ...]) -> str:
+    """Return an id that is free: the only one that others name and no node has, or one after the node's kind."""
+    taken = {each.id for each in nodes} | set(inputs)
+    named = {referenced_node(source) for each in nodes for _, source in each.node.references()} - taken
+    if len(named) == 1:
+        return named.pop()
+    kind = wired.node.kind.lower()
+    return next(name for count in range(1, len(nodes) + 2) if (name := f"{kind}{count}") not in taken)
+
+
 def _wiring_problems(
-    nodes: list[WiredNode], inputs: tuple[str, ...], known: Mapping[str, tuple[str, ...]], hints: Hints
+    nodes: list[WiredNode],
+    inputs: tuple[str, ...],
+    known: Mapping[str, tuple[str, ...]],
+    hints: Hints,
+    fields: tuple[str, ...],
 ) -> list[Problem]:
-    problems = _id_problems(nodes)
+    problems = _id_problems(nodes, inputs)
     for wired in nodes:
         if wired.node.id is None:
-            problems.append(Problem(f"{wired.pointer}/id", "missing", '"id" is required', "give the node a name"))
+            hint = f'add "id": "{_free_id(wired, nodes, inputs)}"'
+            problems.append(Problem(f"{wired.pointer}/id", "missing", '"id" is required', hint))
         if wired.id in inputs:
-            detail = f'"{wired.id}" is an input of the network'
-            problems.append(Problem(f"{wired.pointer}/id", "duplicate_id", detail, "choose another id"))
+            detail, hint = f'"{wired.id}" is an input of the network', f'use "{_free_id(wired, nodes, inputs)}"'
+            problems.append(Problem(f"{wired.pointer}/id", "duplicate_id", detail, hint))
         for place, source in wired.node.references():
             if referenced_node(source) not in known:
                 detail = f'"{source}" is neither a node nor an input'
-                hint = hints.did_you_mean(source, lambda: known)
+                if source in fields:
+                    hint = f'add "{source}" to the inputs of the network'
+                else:
+                    hint = hints.did_you_mean(source, lambda: known) or choices(known)
                 problems.append(Problem(wired.pointer + place, "unknown_node", detail, hint))
             elif (reason := _unresolved_reference(source, known, hints)) is not None:
                 problems.append(Problem(wired.pointer + place, "unknown_output", f'"{source}": {reason[0]}', reason[1]))
@@ -126,8 +152,12 @@ def _arity_problems(wired: WiredNode) -> list[Problem]:
     if least <= count <= most:
         return []
     expected = str(least) if least == most else f"{least} to {most}"
-    detail = f"{wired.node.kind} takes {expected} inputs and has {count}"
-    return [Problem(f"{wired.pointer}/inputs", "arity", detail, "")]
+    detail = f"{wired.node.kind} takes {expected} input{'s' if expected != '1' else ''} and has {count}"
+    other = ", or join them by cat" if most == 1 < count else ""
+    if "scalar" in wired.node.setting_names:
+        other = ', or give a "scalar"' if count < least else ', or remove "scalar"'
+    change = f"name {least - count} more" if count < least else f"keep {most} of them" if most else "remove inputs"
+    return [Problem(f"{wired.pointer}/inputs", "arity", detail, change + other)]
 
 
 def _arity(node: BaseNode) -> tuple[int, int]:

@@ -1,10 +1,14 @@
 """Metrics: what is reported of the held-out examples beside the loss, by task type."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from re import fullmatch
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import Annotated, Literal, NamedTuple
 
+from pydantic import AfterValidator, Field, ValidationInfo
+
+from app.spec.base import validation_error
 from app.spec.data.columns import Column
+from app.spec.hints.names import choices, did_you_mean
 from app.spec.training.losses import BaseLoss, TaskType, equivalent_loss, task_type
 
 
@@ -71,10 +75,26 @@ UNLIMITED_CLASS_METRICS = frozenset({"accuracy", "top5_accuracy", "log_loss", "p
 SPAN_METRICS = frozenset({"span_precision", "span_recall", "span_f1"})
 IOB_TAG_PATTERN = r"O|[BI](-.+)?"  # a tag of entities
 
-if TYPE_CHECKING:
-    Metric = str
-else:
-    Metric = Literal[tuple(METRICS)]
+
+def _validate_metric(name: str, info: ValidationInfo) -> str:
+    if name not in METRICS:
+        loss = info.data.get("loss")
+        known = list(_metrics_of_loss(loss)) if isinstance(loss, BaseLoss) else list(METRICS)
+        hint = did_you_mean(name, known) or choices(known)
+        raise validation_error("unknown_value", f'there is no metric "{name[:64]}"', hint)
+    return name
+
+
+def _metrics_of_loss(loss: BaseLoss) -> Iterator[str]:
+    """Yield the metrics that go with a loss, whatever its target is."""
+    task = loss.row.task_type
+    for name, row in METRICS.items():
+        has_scores = row.requires != "probabilities" or loss.row.gives_probabilities
+        if task is None or (task in row.task_types and has_scores):
+            yield name
+
+
+Metric = Annotated[str, AfterValidator(_validate_metric), Field(json_schema_extra={"enum": list(METRICS)})]
 
 
 def is_iob_tag_set(labels: tuple[str, ...] | None) -> bool:

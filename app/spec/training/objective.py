@@ -6,9 +6,9 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Field, model_validator
 
 from app.errors import Problem
-from app.spec.base import Name, Positive, SpecModel, validation_error
+from app.spec.base import Name, OneOrMany, Positive, SpecModel, validation_error
 from app.spec.data.columns import Column, ColumnName
-from app.spec.problems import did_you_mean
+from app.spec.hints.names import did_you_mean
 from app.spec.training.losses import OUTPUT_LOSS, Loss
 from app.spec.training.metrics import Metric, metric_mismatch
 
@@ -33,13 +33,14 @@ SCORES_DESCRIPTION = (
 
 
 class BaseHead(SpecModel):
-    """The output, the target that it is compared with, and the metrics."""
+    """The loss, the output, the target that it is compared with, and the metrics."""
 
+    loss: Loss | None = None
     output: Name | None = Field(None, description=OUTPUT_DESCRIPTION)
     target: ColumnName | None = Field(None, description=TARGET_DESCRIPTION)
     classes: Literal["first", "last"] = Field("first", description=CLASSES_DESCRIPTION)
     scores: Name | None = Field(None, description=SCORES_DESCRIPTION)
-    metrics: Annotated[tuple[Metric, ...], Field(max_length=32)] = ()
+    metrics: Annotated[tuple[Metric, ...], Field(max_length=32), OneOrMany()] = ()
 
 
 class Head(BaseHead):
@@ -67,13 +68,14 @@ class Head(BaseHead):
 class Objective(BaseHead):
     """One loss; or several, as heads with names, whose weighted sum is minimised."""
 
-    loss: Loss | None = None
     heads: Annotated[dict[HeadName, Head], Field(min_length=1, max_length=64)] | None = None
 
     @model_validator(mode="after")
     def _one_form(self) -> "Objective":
         if self.heads is None and self.loss is None:
-            raise validation_error("missing", "an objective has a loss, or several heads", 'add "loss": {"kind": …}')
+            raise validation_error(
+                "missing", "an objective has a loss, or several heads", 'add "loss": "CrossEntropyLoss"'
+            )
         others = sorted(self.model_fields_set - {"heads"})
         if self.heads is not None and others:
             detail = f"with heads, {', '.join(others)} belong to each head"
@@ -84,7 +86,7 @@ class Objective(BaseHead):
         """Return the heads by name; an objective with one loss has a single head, whose name is empty."""
         if self.heads is not None:
             return dict(self.heads)
-        fields: dict[str, Any] = {name: getattr(self, name) for name in (*BaseHead.model_fields, "loss")}
+        fields: dict[str, Any] = {name: getattr(self, name) for name in BaseHead.model_fields}
         return {"": Head.model_construct(weight=1.0, **fields)}
 
     def series_names(self) -> tuple[str, ...]:

@@ -2,14 +2,15 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal, get_args
 
 from pydantic import Field
 
 from app.spec.base import Finite, NonNegative, Positive, Probability, Size
 from app.spec.kinds import Kind, KindModel, create_kind_models, discriminated_union
 
-Betas = tuple[Probability, Probability]
+Beta = Annotated[float, Field(ge=0, lt=1, allow_inf_nan=False)]
+Betas = tuple[Beta, Beta]
 
 _LR = (NonNegative, 1e-3)
 _BETAS = (Betas, (0.9, 0.999))
@@ -191,6 +192,11 @@ OPTIMIZERS: Mapping[str, OptimizerKind] = {
 
 class BaseOptimizer(KindModel):
     """The base of all optimisers."""
+
+    @classmethod
+    def is_suggested_in(cls, field: str) -> bool:
+        """Say whether a hint may suggest the kind: not if most networks have parameters that it cannot train."""
+        return not any(OPTIMIZERS[kind].matrices_only for kind in get_args(cls.model_fields["kind"].annotation))
 
     @property
     def row(self) -> OptimizerKind:

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import Field, ValidationError, create_model
 
 from app.errors import Problem
-from app.spec.base import SpecModel
-from app.spec.problems import did_you_mean, from_validation
+from app.spec.base import OneOrMany, SpecModel
+from app.spec.hints.names import did_you_mean
+from app.spec.problems import from_validation
 from app.spec.training.optimizers import OPTIMIZERS, BaseOptimizer
 
 ParameterPath = Annotated[
@@ -23,7 +24,7 @@ class BaseParameterGroup(SpecModel):
     Without `nodes` the group holds the parameters that no other group names.
     """
 
-    nodes: Annotated[tuple[ParameterPath, ...], Field(min_length=1, max_length=1000)] | None = None
+    nodes: Annotated[tuple[ParameterPath, ...], Field(min_length=1, max_length=1000), OneOrMany()] | None = None
     parameters: Literal["all", "bias_and_norm", "weights"] = "all"
     frozen: bool = False
 
@@ -77,7 +78,7 @@ def _settings_problems(optimizer: BaseOptimizer, group: BaseParameterGroup) -> l
     try:
         type(optimizer).model_validate(optimizer.model_dump() | settings)
     except ValidationError as error:
-        return from_validation(error, settings)
+        return from_validation(error, settings, type(optimizer))
     return []
 
 
@@ -85,5 +86,5 @@ def _unknown_setting(optimizer: BaseOptimizer, name: str, known: Sequence[str]) 
     if name in optimizer.row.fields:
         detail = f"{optimizer.kind} has one {name} for all parameters"
         return Problem(f"/{name}", "unsupported", detail, "move it to optimizer")
-    hint = did_you_mean(name, known) or "one of: " + ", ".join(known)
+    hint = did_you_mean(name, known) or "remove it; there are: " + ", ".join(known)
     return Problem(f"/{name}", "unknown_field", f"{optimizer.kind} has no {name}", hint)

@@ -1,8 +1,9 @@
 """The training plan: the optimiser, how long it runs, and when to evaluate, save and stop."""
 
-from typing import Annotated, Literal
+import math
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, TypeAdapter, model_validator
+from pydantic import Field, TypeAdapter, ValidationInfo, field_validator, model_validator
 
 from app.errors import Problem
 from app.spec.base import Count, NonNegative, Positive, Seed, Size, SpecModel, Steps, validation_error
@@ -38,9 +39,16 @@ class Evaluation(SpecModel):
     every_steps: Steps | None = None
 
 
+DEFAULT_OPTIMIZER = "Adam"  # with its own defaults
+
+
 def _default_optimizer() -> BaseOptimizer:
-    """Return the default: Adam with its own defaults."""
-    return TypeAdapter[BaseOptimizer](Optimizer).validate_python({"kind": "Adam"})
+    return TypeAdapter[BaseOptimizer](Optimizer).validate_python(DEFAULT_OPTIMIZER)
+
+
+def _is_rate(value: object) -> bool:
+    """Say whether a value is a valid learning rate, which any optimiser takes."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < math.inf
 
 
 class Training(SpecModel):
@@ -53,6 +61,9 @@ class Training(SpecModel):
     average: Average | None = None
     epochs: Steps | None = None
     steps: Steps | None = None
+    lr: Annotated[NonNegative, Field(strict=True)] | None = Field(
+        None, description="The optimizer's rate, which may be written here instead."
+    )
     batch_size: Size = 64
     accumulate: Size = 1
     clip_norm: Positive | None = None
@@ -67,11 +78,33 @@ class Training(SpecModel):
     early_stop: EarlyStop | None = None
     checkpoint: Checkpointing = Checkpointing()
 
+    @model_validator(mode="before")
+    @classmethod
+    def _move_rate(cls, value: Any) -> Any:
+        """Move the rate into the optimiser, unless that has another one."""
+        if not isinstance(value, dict) or not _is_rate(value.get("lr")):
+            return value
+        optimizer = value.get("optimizer", DEFAULT_OPTIMIZER)
+        if isinstance(optimizer, str):
+            optimizer = {"kind": optimizer}
+        if not isinstance(optimizer, dict) or optimizer.get("lr", value["lr"]) != value["lr"]:
+            return value
+        others = {name: each for name, each in value.items() if name != "lr"}
+        return {**others, "optimizer": {**optimizer, "lr": value["lr"]}}
+
+    @field_validator("lr")
+    @classmethod
+    def _one_rate(cls, rate: float | None, info: ValidationInfo) -> float | None:
+        if rate is not None and "optimizer" in info.data:  # it was not moved
+            detail = f"the optimizer has another lr, {info.data['optimizer'].settings()['lr']:g}"
+            raise validation_error("contradiction", detail, "remove it")
+        return rate
+
     @model_validator(mode="after")
     def _one_length(self) -> "Training":
         if self.epochs is not None and self.steps is not None:
             raise validation_error(
-                "contradiction", "a plan is measured in epochs or in steps, not in both", "remove one"
+                "contradiction", "a plan is measured in epochs or in steps, not in both", "remove epochs or steps"
             )
         return self
 

@@ -145,9 +145,8 @@ class Warmup(SpecModel):
     @model_validator(mode="after")
     def _one_length(self) -> "Warmup":
         if (self.epochs is None) == (self.steps is None):
-            raise validation_error(
-                "contradiction", "a warm-up is measured either in epochs or in steps", "set one of them"
-            )
+            hint = 'add "epochs": 1' if self.epochs is None else "remove epochs or steps"
+            raise validation_error("contradiction", "a warm-up is measured either in epochs or in steps", hint)
         return self
 
     def warmup_steps(self, steps_per_epoch: int) -> int:
@@ -165,5 +164,5 @@ def warmup_problems(
     for name, length, total in (("steps", warmup.steps, steps), ("epochs", warmup.epochs, epochs)):
         if length is not None and total is not None and length > total:
             detail = f"the run has {total} {name}: the warm-up would never end"
-            return [Problem(f"/warmup/{name}", "contradiction", detail, f"warm up for fewer {name}")]
+            return [Problem(f"/warmup/{name}", "contradiction", detail, f"use at most {total}")]
     return []

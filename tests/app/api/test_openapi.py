@@ -11,6 +11,7 @@ from jsonschema import Draft202012Validator
 from app.api.openapi.routes import EVENT_STREAM
 from app.api.openapi.schemas import KIND_UNIONS
 from app.spec.catalog import KIND_GROUPS, build_catalog
+from app.spec.data.images.transforms import MIXING_TRANSFORMS
 from app.spec.network.nodes import NODE_CLASSES
 from tests.app.api.described import DOCUMENT, OPERATIONS, resolved
 
@@ -101,7 +102,10 @@ def test_the_document_is_small() -> None:
 
 
 def test_kinds_are_those_of_the_catalogue() -> None:
-    """A place for a kind takes any object with a `kind`; what else it has, the catalogue's schema of the kind says."""
+    """A place for a kind takes any object with a `kind`, or a kind's bare name if that is enough.
+
+    What else it has, the catalogue's schema of the kind says.
+    """
     schemas, catalog = DOCUMENT["components"]["schemas"], build_catalog()
     groups = {group for _, text in KIND_UNIONS.values() for group in re.findall(r"\w+", text) if group != "or"}
     assert groups == KIND_GROUPS.keys() - {"initialiser"}  # which only nodes have
@@ -110,6 +114,10 @@ def test_kinds_are_those_of_the_catalogue() -> None:
         check = Draft202012Validator(schemas[name])
         for kind in (each for each in catalog["kinds"] if each["group"] in text):
             assert check.is_valid(kind["example"]), kind["kind"]
+            required = catalog["schemas"][kind["schema"]["$ref"].rpartition("/")[2]]["required"]
+            bare = check.is_valid(kind["kind"])
+            assert bare <= (required == ["kind"]), kind["kind"]
+            assert bare or required != ["kind"] or kind["kind"] in MIXING_TRANSFORMS, kind["kind"]
         assert not check.is_valid({})
 
 
@@ -133,7 +141,8 @@ def test_clients_made_from_it_are_typed() -> None:
     """What may be anything has no schema; nothing else has none, and every other object is closed."""
     schemas = DOCUMENT["components"]["schemas"]
     assert {place for name, schema in schemas.items() for place in untyped(schema, name)} == UNTYPED
-    opened = {name for name, schema in schemas.items() if schema.get("additionalProperties") is True}
+    forms = {name: (schema, *schema.get("anyOf", ())) for name, schema in schemas.items()}
+    opened = {name for name, each in forms.items() if any(form.get("additionalProperties") is True for form in each)}
     assert opened == {name for name, _ in KIND_UNIONS.values()} | {"JsonObject"}
 
 

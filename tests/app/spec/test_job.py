@@ -92,9 +92,9 @@ MISTAKES: list[tuple[dict[str, Any], str, str, str, str]] = [
         "/model/inputs/0",
         "unknown_input",
         'the data has no field "image"',
-        "the data has: left, right, label, price",
+        "one of: left, right, label, price",
     ),
-    ({"model": {}}, "/model", "network_form", "a network has either layers or nodes", "write one of the two"),
+    ({"model": {}}, "/model", "network_form", "a network has either layers or nodes", 'add "layers": […]'),
     (
         {"objective": {"loss": {"kind": "CrossEntropyLoss"}, "output": "logit"}},
         "/objective/output",
@@ -247,7 +247,7 @@ def test_uploaded_data_is_known_to_the_service_alone() -> None:
     ("kind", "name", "detail", "hint"),
     [
         ("builtin", "digit", 'there is no builtin data set "digit"', 'did you mean "digits"?'),
-        ("builtin", "MNIST", 'there is no builtin data set "MNIST"', "one of: digits, iris, wine, diabetes"),
+        ("builtin", "MNIST", 'there is no builtin data set "MNIST"', 'set "kind" to "torchvision"'),
         ("torchvision", "FashionMNST", 'there is no torchvision data set "FashionMNST"', 'did you mean "FashionMNIST"'),
     ],
 )

@@ -5,22 +5,22 @@ from typing import Any
 
 import pytest
 
-from app.spec.network.network import NODE_KINDS
-from app.spec.problems import did_you_mean
+from app.spec.hints.names import did_you_mean
+from app.spec.network.nodes import NODE_CLASSES, NODE_KINDS
 from tests.app.spec.test_problems import layer, problems
 
 # (layer, place within it, code, detail, hint)
 LAYERS: list[tuple[Any, str, str, str, str]] = [
     (layer("Linaer", out_features=3), "/kind", "unknown_kind", 'there is no kind "Linaer"', 'did you mean "Linear"?'),
     (layer("linear", out_features=3), "/kind", "unknown_kind", 'there is no kind "linear"', 'did you mean "Linear"?'),
-    ({"out_features": 3}, "/kind", "missing", '"kind" is required', ""),
-    (layer("Linear"), "/out_features", "missing", '"out_features" is required', ""),
+    ({"out_features": 3}, "/kind", "missing", '"kind" is required', 'add "kind": "Linear"'),
+    (layer("Linear"), "/out_features", "missing", '"out_features" is required', 'add "out_features": …'),
     (
         layer("Linear", out_features=3, in_feature=3),
         "/in_feature",
         "unknown_field",
         'there is no field "in_feature" here',
-        'did you mean "in_features" or "out_features"?',
+        'did you mean "in_features"?',
     ),
     (
         layer("Linear", out_features=3, zzz=3),
@@ -34,14 +34,14 @@ LAYERS: list[tuple[Any, str, str, str, str]] = [
         "/out_features",
         "out_of_range",
         "Input should be greater than or equal to 1",
-        "",
+        "use at least 1",
     ),
     (
         layer("Linear", out_features=0),
         "/out_features",
         "out_of_range",
         "Input should be greater than or equal to 1",
-        "",
+        "use at least 1",
     ),
     *(
         (
@@ -49,21 +49,28 @@ LAYERS: list[tuple[Any, str, str, str, str]] = [
             "/out_features",
             "out_of_range",
             "Input should be less than or equal to 2147483647",
-            "",
+            "use at most 2147483647",
         )
         for size in (2**31, 2**40, 2**200)
     ),
     *(
-        (layer("Linear", out_features=size), "/out_features", "invalid_value", "Input should be a valid integer", "")
-        for size in (math.nan, math.inf, 3.0, "3", True, None, [3])
+        (layer("Linear", out_features=size), "/out_features", "invalid_value", "Input should be a valid integer", hint)
+        for size, hint in (
+            (math.nan, ""),
+            (3.0, "use 3"),
+            (2.5, "use 2 or 3"),
+            ("3", "use 3"),
+            (None, ""),
+            ([3], "use 3"),
+        )
     ),
     *(
-        (layer("Dropout", p=p), "/p", "out_of_range", "Input should be a finite number", "")
+        (layer("Dropout", p=p), "/p", "out_of_range", "Input should be a finite number", "such as 0.5")
         for p in (math.nan, math.inf)
     ),
-    (layer("Dropout", p=1.5), "/p", "out_of_range", "Input should be less than or equal to 1", ""),
-    (layer("ELU", alpha=-math.inf), "/alpha", "out_of_range", "Input should be a finite number", ""),
-    (layer("Linear", out_features=3, id=3), "/id", "invalid_value", "Input should be a valid string", ""),
+    (layer("Dropout", p=1.5), "/p", "out_of_range", "Input should be less than or equal to 1", "use at most 1"),
+    (layer("ELU", alpha=-math.inf), "/alpha", "out_of_range", "Input should be a finite number", "such as 1.0"),
+    (layer("Linear", out_features=3, id=3), "/id", "invalid_value", "Input should be a valid string", 'use "n3"'),
     (
         layer("GRU", hidden_size=3, returns="lst"),
         "/returns",
@@ -77,22 +84,28 @@ LAYERS: list[tuple[Any, str, str, str, str]] = [
         "/kernel_size",
         "out_of_range",
         "Input should be greater than or equal to 1",
-        "",
+        "use at least 1",
     ),
     (
         layer("Conv2d", out_channels=3, kernel_size=[3, 0]),
         "/kernel_size/1",
         "out_of_range",
         "Input should be greater than or equal to 1",
-        "",
+        "use at least 1",
     ),
-    (layer("Conv2d", out_channels=3, kernel_size=[3]), "/kernel_size/1", "missing", "there are too few items", ""),
+    (
+        layer("Conv2d", out_channels=3, kernel_size=[3]),
+        "/kernel_size/1",
+        "missing",
+        "there are too few items",
+        "add one more",
+    ),
     (
         layer("Conv2d", out_channels=3, kernel_size=[3, 3, 3]),
         "/kernel_size",
         "too_many",
         "too many items, the maximum is 2",
-        "",
+        "use 3",
     ),
     (
         layer("Conv2d", out_channels=3, kernel_size={"a": 1}),
@@ -108,14 +121,20 @@ LAYERS: list[tuple[Any, str, str, str, str]] = [
         "Input should be 'same' or 'valid'",
         'did you mean "same"?',
     ),
-    (layer("permute", dims=3), "/dims", "invalid_value", "a list is expected here", ""),
-    (layer("reshape", shape=[0, -2]), "/shape/1", "out_of_range", "Input should be greater than or equal to -1", ""),
+    (layer("permute", dims=3), "/dims", "invalid_value", "a list is expected here", "use [3]"),
+    (
+        layer("reshape", shape=[0, -2]),
+        "/shape/1",
+        "out_of_range",
+        "Input should be greater than or equal to -1",
+        "use at least -1",
+    ),
     (
         layer("Parameter", shape=[1], init=layer("norml")),
         "/init/kind",
         "unknown_kind",
         'there is no kind "norml"',
-        'did you mean "normal" or "uniform"?',
+        'did you mean "normal"?',
     ),
     (
         layer("Parameter", shape=[1], init=layer("normal", sd=1)),
@@ -124,7 +143,12 @@ LAYERS: list[tuple[Any, str, str, str, str]] = [
         'there is no field "sd" here',
         'did you mean "std"?',
     ),
-    *((each, "", "not_an_object", "an object is expected here", "") for each in (3, None, [], "Linear")),
+    *(
+        (each, "", "not_an_object", "an object is expected here", 'write an object with a "kind"')
+        for each in (3, None, [])
+    ),
+    ("Linear", "/out_features", "missing", '"out_features" is required', 'use {"kind": "Linear", "out_features": …}'),
+    ("Lineer", "", "unknown_kind", 'there is no kind "Lineer"', 'did you mean "Linear"?'),
 ]
 
 
@@ -147,4 +171,7 @@ def test_one_wrong_letter_in_a_kind_is_seen_through(kind: str) -> None:
     wrong = kind[:-1] + ("x" if kind[-1] != "x" else "y")
     ((_, code, _, hint),) = problems(model={"layers": [layer(wrong)]})
     assert code == "unknown_kind"
-    assert hint.startswith("did you mean ") == bool(did_you_mean(wrong, NODE_KINDS))
+    if NODE_CLASSES[kind].is_suggested_in("layers"):
+        assert hint.startswith("did you mean ") == bool(did_you_mean(wrong, NODE_KINDS))
+    else:
+        assert hint.startswith(("did you mean ", "write the network with nodes, with "))

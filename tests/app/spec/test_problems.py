@@ -5,9 +5,10 @@ from typing import Any
 import pytest
 
 from app.errors import InvalidInput, Problem
+from app.spec.hints.names import MAX_SEARCHES, did_you_mean
 from app.spec.job import parse_job
 from app.spec.network.network import NODE_KINDS
-from app.spec.problems import MAX_HINT_SEARCHES, MAX_REPORTED_PROBLEMS, did_you_mean, json_pointer, limit_problems
+from app.spec.problems import MAX_REPORTED_PROBLEMS, json_pointer, limit_problems
 
 JOB: dict[str, Any] = {
     "model": {"layers": [{"kind": "Linear", "out_features": 3}]},
@@ -33,14 +34,20 @@ def test_a_job_without_mistakes_has_none() -> None:
 
 # (parts of the job, pointer, code, detail, hint)
 PARTS: list[tuple[dict[str, Any], str, str, str, str]] = [
-    ({"model": {"layers": []}}, "/model/layers", "too_few", "too few items, the minimum is 1", ""),
-    ({"model": 3}, "/model", "not_an_object", "an object is expected here", ""),
+    ({"model": {"layers": []}}, "/model/layers", "too_few", "too few items, the minimum is 1", "add at least 1"),
+    (
+        {"model": 3},
+        "/model",
+        "not_an_object",
+        "an object is expected here",
+        "write an object, with one of: layers, inputs, nodes, outputs, blocks",
+    ),
     (
         {"model": {"layer": []}},
         "/model/layer",
         "unknown_field",
         'there is no field "layer" here',
-        'did you mean "layers" or "num_layers"?',
+        'did you mean "layers"?',
     ),
     (
         {"data": {"kind": "builtn"}},
@@ -49,7 +56,7 @@ PARTS: list[tuple[dict[str, Any], str, str, str, str]] = [
         'there is no kind "builtn"',
         'did you mean "builtin"?',
     ),
-    ({"data": {"kind": "builtin"}}, "/data/name", "missing", '"name" is required', ""),
+    ({"data": {"kind": "builtin"}}, "/data/name", "missing", '"name" is required', 'add "name": "iris"'),
     (
         {"training": {"epoch": 3}},
         "/training/epoch",
@@ -62,7 +69,7 @@ PARTS: list[tuple[dict[str, Any], str, str, str, str]] = [
         "/training",
         "contradiction",
         "a plan is measured in epochs or in steps, not in both",
-        "remove one",
+        "remove epochs or steps",
     ),
     (
         {"training": {"optimizer": {"kind": "Adm"}}},
@@ -82,17 +89,17 @@ PARTS: list[tuple[dict[str, Any], str, str, str, str]] = [
         {"training": {"optimizer": {"kind": "Adam", "betas": [0.9, 1.1]}}},
         "/training/optimizer/betas/1",
         "out_of_range",
-        "Input should be less than or equal to 1",
-        "",
+        "Input should be less than 1",
+        "use less than 1",
     ),
     (
         {"objective": {}},
         "/objective",
         "missing",
         "an objective has a loss, or several heads",
-        'add "loss": {"kind": …}',
+        'add "loss": "CrossEntropyLoss"',
     ),
-    ({"objective": {"heads": {}}}, "/objective/heads", "too_few", "too few items, the minimum is 1", ""),
+    ({"objective": {"heads": {}}}, "/objective/heads", "too_few", "too few items, the minimum is 1", "add at least 1"),
     (
         {"objective": {"heads": {"flow": {"loss": {"kind": "MSELoss"}}}}},
         "/objective/heads/flow",
@@ -105,7 +112,7 @@ PARTS: list[tuple[dict[str, Any], str, str, str, str]] = [
         "/objective/heads/a/weight",
         "out_of_range",
         "Input should be greater than 0",
-        "",
+        "use more than 0",
     ),
     (
         {"objective": {"loss": {"kind": "MSELoss"}, "metrics": [], "heads": {"a": {"loss": {"kind": "MSELoss"}}}}},
@@ -114,11 +121,17 @@ PARTS: list[tuple[dict[str, Any], str, str, str, str]] = [
         "with heads, loss, metrics belong to each head",
         "move them into the heads, or remove heads",
     ),
-    ({"objective": {"heads": {"a": {}}}}, "/objective/heads/a/loss", "missing", '"loss" is required', ""),
-    ({"modle": 1}, "/modle", "unknown_field", 'there is no field "modle" here', 'did you mean "model"?'),
-    ({"model": {"a/b~c": 1}}, "/model/a~1b~0c", "unknown_field", 'there is no field "a/b~c" here', "remove it"),
-    ({"priority": 1000}, "/priority", "out_of_range", "Input should be less than or equal to 100", ""),
-    ({"metadata": {"a": 3}}, "/metadata/a", "invalid_value", "Input should be a valid string", ""),
+    ({"objective": {"heads": {"a": {}}}}, "/objective/heads/a/loss", "missing", '"loss" is required', 'add "loss": …'),
+    ({"modle": 1}, "/modle", "unknown_field", 'there is no field "modle" here', "remove it: /model is there"),
+    (
+        {"model": {"a/b~c": 1}},
+        "/model/a~1b~0c",
+        "unknown_field",
+        'there is no field "a/b~c" here',
+        "remove it; there are: blocks, inputs, layers, nodes, outputs",
+    ),
+    ({"priority": 1000}, "/priority", "out_of_range", "Input should be less than or equal to 100", "use at most 100"),
+    ({"metadata": {"a": 3}}, "/metadata/a", "invalid_value", "Input should be a valid string", 'use "3"'),
 ]
 
 
@@ -176,7 +189,7 @@ def test_a_hundred_problems_are_told_and_how_many_there_are() -> None:
 def test_the_first_mistakes_alone_are_worth_a_search() -> None:
     found = problems(model={"layers": [layer("Linaer", out_features=3)] * 20})
     searched = [hint for *_, hint in found if hint.startswith("did you mean")]
-    assert len(searched) == MAX_HINT_SEARCHES
+    assert len(searched) == MAX_SEARCHES
     assert all(hint for *_, hint in found)
 
 

@@ -48,6 +48,7 @@ DIVISOR_OF: Mapping[str, tuple[str, ...]] = {
     "nhead": ("d_model",),
 }
 
+MAX_LISTED_DIVISOR = 64
 INDEX_DTYPES = (torch.int64, torch.int32)
 INTEGER_DTYPES = (*INDEX_DTYPES, torch.uint8)
 RANK_INCREASING_KINDS = frozenset({"stack", "unsqueeze"})  # their `dim` is one of the output
@@ -73,10 +74,15 @@ def resolve_parameters(name: str, row: ModuleKind, parameters: Parameters, input
         for other in [other for other in DIVISOR_OF[field] if other in resolved]:
             if resolved[other] % resolved[field]:
                 detail = f"{other} of {name} is {resolved[other]}, which {field} {resolved[field]} does not divide"
-                raise NodeError(detail, f"choose a divisor of {resolved[other]}", field=field)
+                raise NodeError(detail, _divisors_hint(resolved[other]), field=field)
     if "kernel_size" in resolved and not resolved.keys() & {"output_padding", "output_size"}:
         _check_kernel(name, resolved, inputs[0].shape)
     return resolved
+
+
+def _divisors_hint(size: int) -> str:
+    divisors = [each for each in range(1, min(size, MAX_LISTED_DIVISOR) + 1) if size % each == 0]
+    return f"use {' or '.join(map(str, divisors))}"
 
 
 def check_lengths(name: str, place: int, inputs: Sequence[Tensor]) -> Sequence[Tensor]:
@@ -182,13 +188,19 @@ def _dimension_hint(name: str, row: ModuleKind, shape: Sequence[int]) -> str:
     if missing == 1 and len(shape) > 2:
         return f'insert {{"kind": "unsqueeze", "dim": 1}} before {name}'
     if missing > 0:
-        names = ["C", "D", "H", "W"] if max(row.dimensions) == 5 else ["C", "H", "W"][: min(row.dimensions) - 1]
-        inner = ", ".join(names) if max(row.dimensions) != 3 else "C, L"
-        return f"remove the Flatten before {name}" + (
-            f', or insert {{"kind": "Unflatten", "dim": 1, "unflattened_size": [{inner}]}}'
+        inner = _image_sizes(shape[1], min(row.dimensions) - 2)
+        return (
+            f'insert {{"kind": "Unflatten", "dim": 1, "unflattened_size": {inner}}} before {name}, or remove the '
+            "Flatten if there is one"
         )
     other = f"{row.build.__name__[:-2]}{len(shape) - 2}d"
-    return f"use {other}" if other in MODULES else f'insert {{"kind": "Flatten"}} before {name}'
+    return f'set "kind" to "{other}"' if other in MODULES else f'insert {{"kind": "Flatten"}} before {name}'
+
+
+def _image_sizes(features: int, dimensions: int) -> list[int]:
+    """Return channels and sides of an image, or its like, with so many values: one channel if the sides are equal."""
+    side = round(features ** (1 / dimensions))
+    return [1, *[side] * dimensions] if side**dimensions == features else [features, *[1] * dimensions]
 
 
 def to_tuple(value: int | tuple[int, ...], count: int) -> tuple[int, ...]:
@@ -207,5 +219,5 @@ def _check_kernel(name: str, resolved: Parameters, shape: Sequence[int]) -> None
         if spread * (width - 1) + 1 > size + 2 * border:
             words = "x".join(map(str, kernel))
             detail = f"{name} has a kernel of {words} but receives {describe_shape(shape)}"
-            hint = f"use a kernel_size of at most {max(1, (size + 2 * border - 1) // spread + 1)}, or more padding"
+            hint = f"use at most {max(1, (size + 2 * border - 1) // spread + 1)}, or more padding"
             raise NodeError(detail, hint, field="kernel_size")

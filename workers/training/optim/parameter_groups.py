@@ -137,5 +137,5 @@ def _non_matrix_problems(kind: str, split: ParameterSplit) -> Iterator[Problem]:
         detail = (
             f"{kind} trains matrices only, and {', '.join(names[:MAX_LISTED_PARAMETERS])}{more} have other dimensions"
         )
-        hint = 'use AdamW, set "bias": false, or freeze them in a group'
+        hint = 'use "AdamW", or set "bias": false, or freeze them in a group'
         yield Problem("/training/optimizer", "unsupported", detail, hint)

@@ -108,13 +108,13 @@ def _class_weight_problems(check: TargetShapeCheck) -> Iterator[Problem]:
     place = f"{check.pointer}/weight"
     if weight == BALANCED and (check.has_numeric_target or not classes):
         detail = f'weights are balanced over classes, which "{check.target.name}" has not'
-        yield Problem(place, "contradiction", detail, "give one number for each class, or leave weight out")
+        yield Problem(place, "contradiction", detail, "remove weight")
     elif weight == BALANCED and classes < width:
         detail = f"balanced weights are of the {classes} classes that there are but {_score_count(check)}"
         yield _width_problem(check, detail, classes)
     elif weight != BALANCED and len(weight) not in (width, expected := max(width, classes)):
         detail = f"weight has {len(weight)} values for {expected} classes"
-        yield Problem(place, "shape_mismatch", detail, "give one for each class, or leave weight out")
+        yield Problem(place, "shape_mismatch", detail, f"give {expected} values, or remove weight")
 
 
 def _score_count(check: TargetShapeCheck) -> str:
@@ -138,7 +138,7 @@ def _probability_target_problems(check: TargetShapeCheck) -> Iterator[Problem]:
         yield _shape_problem(check)
     elif shape[1] == 1:
         detail = "CrossEntropyLoss over a single class is always zero"
-        hint = 'use {"kind": "MSELoss"} for measured numbers, {"kind": "BCEWithLogitsLoss"} for yes or no'
+        hint = 'use {"kind": "MSELoss"} for measured numbers, or {"kind": "BCEWithLogitsLoss"} for yes or no'
         yield Problem(check.pointer, "contradiction", detail, hint)
     if check.loss.row.takes_soft_targets and check.loss.options.ignore_index >= 0:
         detail = f'"{target.name}" holds probabilities, of which none can be ignored'

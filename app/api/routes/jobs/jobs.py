@@ -43,7 +43,7 @@ from app.jobs.queue import QueuePosition
 from app.jobs.service import Submission
 from app.jobs.states import TERMINAL_STATUSES, Status
 from app.spec.fork import Fork, fork_spec
-from app.spec.job import named_dataset_schema, parse_job
+from app.spec.job import canonical_document, named_dataset_schema, parse_job
 from app.storage.safetensors_header import TensorShapes, read_tensor_shapes
 from app.webhooks.repository import check_webhook_exists
 
@@ -147,6 +147,7 @@ def validate_job(who: WritePrincipal, services: ServicesDep, body: RequestBodyDe
         columns=submission.inspection["columns"],
         warnings=submission.inspection["warnings"],
         inspection=schemas.network_inspection(submission.inspection),
+        spec=dict(submission.document),
     )
     return JsonResponse(report.as_dict())
 
@@ -167,7 +168,8 @@ def _validate_submission(who: Principal, services: Services, document: Any) -> S
     if schema is None:
         problem = Problem(references.DATA_POINTER, "unknown_dataset", "the data set is not known", "register it first")
         raise InvalidInput([problem])
-    return Submission(who.actor, who.limits, job, document, schema, {**inspection, "warnings": warnings})
+    inspection = {**inspection, "warnings": warnings}
+    return Submission(who.actor, who.limits, job, canonical_document(job, document), schema, inspection)
 
 
 def _start_shapes(who: Principal, services: Services, document: Any) -> TensorShapes | None:

@@ -54,7 +54,7 @@ def predict(
     try:
         options = PredictionOptions.model_validate({name: value for name, value in fields.items() if value})
     except ValidationError as error:
-        (first, *_) = from_validation(error, fields)
+        (first, *_) = from_validation(error, fields, PredictionOptions)
         raise MalformedRequest(f"{first.pointer[1:]}: {first.detail}", hint=first.hint) from None
     table = CSV in accept
     content = predict_rows(services, who.owner, job_id, rows, options, table)

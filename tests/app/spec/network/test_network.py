@@ -38,18 +38,13 @@ def order(document: Mapping[str, Any]) -> list[str]:
     return [placed.id for placed in Network.model_validate(document).wired_nodes(("x", "y"))]
 
 
-FORM, ARITY = "network_form", "arity"
+FORM, ARITY, DUPLICATE = "network_form", "arity", "duplicate_id"
+EITHER = "a network has either layers or nodes"
 
 # (network, pointer, code, detail, hint)
 MISTAKES: list[tuple[dict[str, Any], str, str, str, str]] = [
-    ({}, "", FORM, "a network has either layers or nodes", "write one of the two"),
-    (
-        {"layers": [RELU], "nodes": [node("a")]},
-        "",
-        FORM,
-        "a network has either layers or nodes",
-        "write one of the two",
-    ),
+    ({}, "", FORM, EITHER, 'add "layers": […]'),
+    ({"layers": [RELU], "nodes": [node("a")]}, "", FORM, EITHER, "remove layers or nodes"),
     (
         {"layers": [RELU], "outputs": {"y": "relu1"}},
         "/outputs",
@@ -71,13 +66,7 @@ MISTAKES: list[tuple[dict[str, Any], str, str, str, str]] = [
         "a layer reads the layer before it and has no inputs",
         "remove inputs, or write the network with nodes",
     ),
-    (
-        {"layers": [RELU], "inputs": ["z"]},
-        "/inputs/0",
-        "unknown_input",
-        'the data has no field "z"',
-        "the data has: x, y",
-    ),
+    ({"layers": [RELU], "inputs": ["z"]}, "/inputs/0", "unknown_input", 'the data has no field "z"', "one of: x, y"),
     (
         network(node("a"), inputs=["xx"]) | {"nodes": [node("a", inputs=["xx"])]},
         "/inputs/0",
@@ -90,34 +79,28 @@ MISTAKES: list[tuple[dict[str, Any], str, str, str, str]] = [
     (
         {"layers": [RELU | {"id": "a"}, RELU | {"id": "a"}]},
         "/layers/1/id",
-        "duplicate_id",
+        DUPLICATE,
         'the id "a" is taken by /layers/0',
-        "choose another id",
+        'use "relu1"',
     ),
     (
         {"layers": [RELU | {"id": "relu2"}, RELU]},
         "/layers/1/id",
-        "duplicate_id",
+        DUPLICATE,
         'the id "relu2" is taken by /layers/0',
-        "choose another id",
+        'use "relu1"',
     ),
-    (
-        network(node("a"), node("a")),
-        "/nodes/1/id",
-        "duplicate_id",
-        'the id "a" is taken by /nodes/0',
-        "choose another id",
-    ),
+    (network(node("a"), node("a")), "/nodes/1/id", "duplicate_id", 'the id "a" is taken by /nodes/0', 'use "relu1"'),
     (
         network(node("x", inputs=["y"]), inputs=["x", "y"]),
         "/nodes/0/id",
-        "duplicate_id",
+        DUPLICATE,
         '"x" is an input of the network',
-        "choose another id",
+        'use "relu1"',
     ),
-    (network(node(None)), "/nodes/0/id", "missing", '"id" is required', "give the node a name"),
+    (network(node(None)), "/nodes/0/id", "missing", '"id" is required', 'add "id": "relu1"'),
     *(
-        (document, place, "reserved_id", f'a node cannot have the id "{name}", which is reserved', "choose another id")
+        (document, place, "reserved_id", f'a node cannot have the id "{name}", which is reserved', 'use "relu1"')
         for name in ("forward", "train", "class", "None", "blueprint", "_plan", "__init__", "_")
         for document, place in (
             (network(node(name)), "/nodes/0/id"),
@@ -137,7 +120,7 @@ MISTAKES: list[tuple[dict[str, Any], str, str, str, str]] = [
         "/outputs/y",
         "unknown_node",
         'output "y" names "b", which is not a node',
-        "",
+        "one of: x, a",
     ),
     (
         network(node("a", inputs=["b"]), node("b", inputs=["a"]), node("c")),
@@ -154,19 +137,43 @@ MISTAKES: list[tuple[dict[str, Any], str, str, str, str]] = [
         "remove one of the references",
     ),
     # Arity
-    (network(node("a", "ReLU", [])), "/nodes/0/inputs", ARITY, "ReLU takes 1 inputs and has 0", ""),
-    (network(node("a", "ReLU", ["x", "x"])), "/nodes/0/inputs", ARITY, "ReLU takes 1 inputs and has 2", ""),
+    (network(node("a", "ReLU", [])), "/nodes/0/inputs", ARITY, "ReLU takes 1 input and has 0", "name 1 more"),
+    (
+        network(node("a", "ReLU", ["x", "x"])),
+        "/nodes/0/inputs",
+        ARITY,
+        "ReLU takes 1 input and has 2",
+        "keep 1 of them, or join them by cat",
+    ),
     (
         network(node("a", "GRU", ["x", "x", "x"], hidden_size=2)),
         "/nodes/0/inputs",
         ARITY,
         "GRU takes 1 to 2 inputs and has 3",
-        "",
+        "keep 2 of them",
     ),
-    (network(node("a", "add")), "/nodes/0/inputs", ARITY, "add takes 2 inputs and has 1", ""),
-    (network(node("a", "add", ["x", "x"], scalar=1)), "/nodes/0/inputs", ARITY, "add takes 1 inputs and has 2", ""),
-    (network(node("a", "cat")), "/nodes/0/inputs", ARITY, "cat takes 2 to 1024 inputs and has 1", ""),
-    (network(node("a", "Constant", ["x"], value=1)), "/nodes/0/inputs", ARITY, "Constant takes 0 inputs and has 1", ""),
+    (
+        network(node("a", "add")),
+        "/nodes/0/inputs",
+        ARITY,
+        "add takes 2 inputs and has 1",
+        'name 1 more, or give a "scalar"',
+    ),
+    (
+        network(node("a", "add", ["x", "x"], scalar=1)),
+        "/nodes/0/inputs",
+        ARITY,
+        "add takes 1 input and has 2",
+        'keep 1 of them, or remove "scalar"',
+    ),
+    (network(node("a", "cat")), "/nodes/0/inputs", ARITY, "cat takes 2 to 1024 inputs and has 1", "name 1 more"),
+    (
+        network(node("a", "Constant", ["x"], value=1)),
+        "/nodes/0/inputs",
+        ARITY,
+        "Constant takes 0 inputs and has 1",
+        "remove inputs",
+    ),
     (
         {"layers": [{"kind": "maximum"}]},
         "/layers/0",

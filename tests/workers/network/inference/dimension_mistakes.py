@@ -27,7 +27,8 @@ DIMENSION_MISTAKES: list[Mistake] = [
         "/layers/1",
         SHAPE,
         "conv2d1 expects images (C, H, W) per example but receives 784 per example",
-        'remove the Flatten before conv2d1, or insert {"kind": "Unflatten", "dim": 1, "unflattened_size": [C, H, W]}',
+        'insert {"kind": "Unflatten", "dim": 1, "unflattened_size": [1, 28, 28]} before conv2d1, '
+        "or remove the Flatten if there is one",
     ),
     (
         [{"kind": "BatchNorm1d"}],
@@ -36,7 +37,7 @@ DIMENSION_MISTAKES: list[Mistake] = [
         SHAPE,
         "batchnorm1d1 expects features (C) per example or sequences (C, L) per example "
         "but receives 1x28x28 per example",
-        "use BatchNorm2d",
+        'set "kind" to "BatchNorm2d"',
     ),
     (
         [{"kind": "PixelShuffle", "upscale_factor": 2}],

@@ -97,7 +97,7 @@ SIZE_MISTAKES: list[Mistake] = [
         "/layers/0/groups",
         SHAPE,
         "in_channels of conv2d1 is 3, which groups 2 does not divide",
-        "choose a divisor of 3",
+        "use 1 or 3",
     ),
     (
         [conv(3, groups=2)],
@@ -105,7 +105,7 @@ SIZE_MISTAKES: list[Mistake] = [
         "/layers/0/groups",
         SHAPE,
         "out_channels of conv2d1 is 3, which groups 2 does not divide",
-        "choose a divisor of 3",
+        "use 1 or 3",
     ),
     (
         [{"kind": "GroupNorm", "num_groups": 3}],
@@ -113,7 +113,7 @@ SIZE_MISTAKES: list[Mistake] = [
         "/layers/0/num_groups",
         SHAPE,
         "num_channels of groupnorm1 is 4, which num_groups 3 does not divide",
-        "choose a divisor of 4",
+        "use 1 or 2 or 4",
     ),
     (
         [{"kind": "MultiheadAttention", "num_heads": 3}],
@@ -121,7 +121,7 @@ SIZE_MISTAKES: list[Mistake] = [
         "/layers/0/num_heads",
         SHAPE,
         "embed_dim of multiheadattention1 is 8, which num_heads 3 does not divide",
-        "choose a divisor of 8",
+        "use 1 or 2 or 4 or 8",
     ),
     # Kernels
     (
@@ -130,7 +130,7 @@ SIZE_MISTAKES: list[Mistake] = [
         "/layers/0/kernel_size",
         SHAPE,
         "conv2d1 has a kernel of 9x9 but receives 1x8x8 per example",
-        "use a kernel_size of at most 8, or more padding",
+        "use at most 8, or more padding",
     ),
     (
         [{"kind": "MaxPool2d", "kernel_size": [2, 9]}],
@@ -138,7 +138,7 @@ SIZE_MISTAKES: list[Mistake] = [
         "/layers/0/kernel_size",
         SHAPE,
         "maxpool2d1 has a kernel of 2x9 but receives 1x8x8 per example",
-        "use a kernel_size of at most 8, or more padding",
+        "use at most 8, or more padding",
     ),
     (
         [conv(2, 3, dilation=5)],
@@ -146,6 +146,6 @@ SIZE_MISTAKES: list[Mistake] = [
         "/layers/0/kernel_size",
         SHAPE,
         "conv2d1 has a kernel of 3x3 but receives 1x8x8 per example",
-        "use a kernel_size of at most 2, or more padding",
+        "use at most 2, or more padding",
     ),
 ]

@@ -1,0 +1,105 @@
+"""Fields of objects: what an unknown one may have meant, where it belongs, and what an object lacks."""
+
+import json
+from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from typing import Any
+
+from app.spec.hints.names import choices, same_names, similar_names, suggestion
+from app.spec.hints.places import Model, ObjectPlace, Path, classes_at, kinds_of, object_places
+from app.spec.kinds import required_fields
+
+MAX_SUGGESTED_PLACES = 2
+
+
+def unknown_field_hint(root: Model, document: Any, path: Path) -> str:
+    """Return what to do with a field that its object does not have.
+
+    In this order: the name that it has here, the object that it belongs to, the name that it resembles, or to remove
+    it. A field that the object has already is never the hint.
+    """
+    parent, word = path[:-1], str(path[-1])
+    value = _value(document, parent)
+    classes = classes_at(root, document, parent)
+    fields = list(dict.fromkeys(name for each in classes for name in each.model_fields))
+    free = [name for name in fields if name not in value]
+    missing = {name for each in classes for name in required_fields(each)} & set(free)
+    if names := same_names(word, free):
+        return suggestion(_preferred(names, missing))
+    pointer = "".join(f"/{part}" for part in parent)
+    places = list(object_places(root, document))
+    if any(each.pointer == pointer for each in places) and (hint := _move_hint(word, pointer, value[word], places)):
+        return hint
+    if names := similar_names(word, free):
+        return suggestion(_preferred(names, missing))
+    if names := (same_names(word, value) or similar_names(word, value)):
+        return f"remove it: {pointer}/{names[0]} is there"
+    listing = choices(sorted(fields)).removeprefix("one of: ")
+    return f"remove it; there are: {listing}" if listing else "remove it"
+
+
+def _preferred(names: list[str], missing: AbstractSet[str]) -> list[str]:
+    """Return those names that the object must have and lacks, or else all."""
+    return [name for name in names if name in missing] or names
+
+
+def _move_hint(word: str, pointer: str, value: Any, places: Sequence[ObjectPlace]) -> str:
+    """Return the hint to the outermost object that has a field of that name, or else one that means it."""
+    others = [each for each in places if each.pointer != pointer]
+    found = [(each, word) for each in others if word in each.part.model_fields]
+    if not found:
+        found = [(each, names[0]) for each in others if (names := same_names(word, each.part.model_fields))]
+    if not found:
+        return ""
+    depth = min(each.pointer.count("/") for each, _ in found)
+    nearest = [(each, name) for each, name in found if each.pointer.count("/") == depth]
+    free = [(each, name) for each, name in nearest if name not in each.value][:MAX_SUGGESTED_PLACES]
+    if not free:
+        return f"remove it: {nearest[0][0].pointer}/{nearest[0][1]} is there"
+    return "move it to " + " or ".join(_target(each, name, word, value) for each, name in free)
+
+
+def _target(place: ObjectPlace, name: str, word: str, value: Any) -> str:
+    """Return the place of a field that is moved: an object, and what it is called or how it is written there."""
+    target = place.pointer or "the top level"
+    if place.kind is not None:
+        return f"{target} as {_example({'kind': place.kind, name: value})}"
+    return target if name == word else f'{target} as "{name}"'
+
+
+def missing_field_hint(name: str, value: Any, classes: Sequence[Model]) -> str:
+    """Return how an object gets a field that it lacks: from one that it has under another name, or as a new one."""
+    if isinstance(value, str):  # a kind by its bare name
+        needed = {field: "…" for each in classes if value in kinds_of(each) for field in required_fields(each)}
+        return f"use {_example({'kind': value, **needed})}"
+    known = {field for each in classes for field in each.model_fields}
+    for other in value if isinstance(value, dict) else ():
+        if other not in known and (same_names(other, [name]) or similar_names(other, [name])):
+            return f'rename "{other}" to "{name}"'
+    examples = [each.model_fields[name].examples for each in classes if name in each.model_fields]
+    example = json.dumps(examples[0][0]) if examples and examples[0] else "…"
+    return f'add "{name}": {example}'
+
+
+def default_hint(root: Model, document: Any, path: Path) -> str:
+    """Return a hint with the default of a field, or of its item, as an example; an empty string if it has none."""
+    position = path[-1] if path and isinstance(path[-1], int) else None
+    holder, names = (path[:-1], path[-1:]) if position is None else (path[:-2], path[-2:-1])
+    for each in classes_at(root, document, holder):
+        for field in (each.model_fields[str(name)] for name in names if str(name) in each.model_fields):
+            default = field.default
+            if position is not None:
+                default = default[position] if isinstance(default, tuple) and position < len(default) else None
+            if isinstance(default, str | int | float | tuple) and default not in ("", ()):
+                return f"such as {json.dumps(default, ensure_ascii=False)}"
+    return ""
+
+
+def _value(document: Any, path: Path) -> Any:
+    for part in path:
+        document = document[part]
+    return document
+
+
+def _example(fields: Mapping[str, Any]) -> str:
+    return json.dumps(fields, ensure_ascii=False).replace('"…"', "…")
