@@ -9,7 +9,6 @@ from tests.architecture.sources import PACKAGES, python, tree
 MIN_MODULES, MAX_MODULES = 3, 12
 SMALL = {  # folders with one or two modules beside their subfolders, or with a second half that other processes run
     Path("workers"),
-    Path("workers/data"),
     Path("workers/network"),
 }
 

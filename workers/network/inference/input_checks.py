@@ -185,7 +185,7 @@ def _dimension_hint(name: str, row: ModuleKind, shape: Sequence[int]) -> str:
             if squeezable
             else (f'insert {{"kind": "Flatten", "start_dim": 2}} before {name}')
         )
-    if missing == 1 and len(shape) > 2:
+    if missing > 0 and (len(shape) < 2 or (missing == 1 and len(shape) > 2)):
         return f'insert {{"kind": "unsqueeze", "dim": 1}} before {name}'
     if missing > 0:
         inner = _image_sizes(shape[1], min(row.dimensions) - 2)
