@@ -38,6 +38,10 @@ def add(
     types: Annotated[
         list[str] | None, typer.Option("--type", help="COLUMN=TYPE, to override the detected type.")
     ] = None,
+    encoding: Annotated[str | None, typer.Option(help="Of a text, such as windows-1251.")] = None,
+    background: Annotated[
+        str | None, typer.Option(help="Behind transparent pixels: white, black, or none to keep alpha.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Register a data set. Interrupted uploads resume; content that the service has is not sent again."""
@@ -51,6 +55,8 @@ def add(
             format=format_,
             target=target,
             types=dict(_parse_column_type(each) for each in types or ()),
+            encoding=encoding,
+            background=background,
             on_progress=lambda received, size: bars.update(task, completed=received, total=size),
         )
     print_result(dataset.document, f"{dataset.id}  {dataset.status}  {dataset.name}", as_json=as_json)

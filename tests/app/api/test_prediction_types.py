@@ -1,9 +1,12 @@
 """Predictions of jobs that were really trained, on columns of every type: as rows, together and apart, and as files."""
 
+import base64
+import io
 from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from tests.app.api.client import Api, Client, assert_problem
 from tests.app.api.sample_dataset import TRAINING_PLAN, SampleDataset
@@ -109,6 +112,13 @@ def test_what_tables_get_wrong_has_a_place(api: Api, anna: Client) -> None:
     assert with_target.status_code == 200, with_target.text
 
 
+def encode(pixels: np.ndarray, mode: str | None = None, **options: Any) -> bytes:
+    """Return the file of an image."""
+    file = io.BytesIO()
+    Image.fromarray(np.ascontiguousarray(pixels), mode).save(file, "PNG", **options)
+    return file.getvalue()
+
+
 def test_pictures_as_files(api: Api, anna: Client) -> None:
     path = job_on(api, anna, SAMPLE_DATASETS["small_pictures"]())
     one = anna.post(path, content=png_bytes(180), headers={"Content-Type": "image/png"})
@@ -119,6 +129,23 @@ def test_pictures_as_files(api: Api, anna: Client) -> None:
     assert [row["output"]["label"] for row in several.json()["predictions"]] == ["dark", "light"]
     table = anna.post(path, content=archive, headers={"Content-Type": "application/zip", "Accept": "text/csv"})
     assert table.text.splitlines()[1].startswith("a/1.png,dark,")
+
+    turned = np.rot90(np.array(Image.open(io.BytesIO(png_bytes(180)))))
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    upright = encode(turned, exif=exif)
+    hidden = [np.full((4, 4, 2), (value, 255), np.uint8) for value in (10, 240)]
+    for number, pixels in enumerate(hidden):
+        pixels[1:, 1:] = (100, 255)
+        pixels[0] = (200 * number, 0)  # what lies under transparent pixels
+        pixels[:, 0] = (255 * number, 0)
+    for pictures in ([png_bytes(180), upright], [encode(pixels, mode="LA") for pixels in hidden]):
+        sent = zip_bytes({f"{number}.png": picture for number, picture in enumerate(pictures)})
+        both = anna.post(path, content=sent, headers={"Content-Type": "application/zip"}, params={"outputs": "raw"})
+        first, second = (row["output"]["raw"] for row in both.json()["predictions"])
+        assert first == second
+        rows = [{"image": base64.b64encode(picture).decode()} for picture in pictures]
+        assert [row["raw"] for row in asked(anna, path, rows, outputs="raw")] == [first, first]
 
     def found(content: bytes, media_type: str = "application/zip") -> list[tuple[str, str]]:
         document = assert_problem(

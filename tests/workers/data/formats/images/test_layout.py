@@ -30,6 +30,10 @@ def codes(path: Path) -> list[str]:
         (["a/b/cats/1.png", "a/b/dogs/2.png"], {"train": ["cats", "dogs"]}),
         (["cats/train/1.png", "cats/test/2.png", "dogs/train/3.png"], {"train": ["cats", "dogs"], "test": ["cats"]}),
         (["x/train/cats/1.png", "x/train/dogs/2.png"], {"train": ["cats", "dogs"]}),
+        (
+            ["train/cats/1.png", "train/dogs/2.png", "val/dogs/3.png", "test/cats/4.png"],
+            {"train": ["cats", "dogs"], "validation": ["dogs"], "test": ["cats"]},
+        ),
         (["train/1.png", "car/2.png", "bus/3.png"], {"train": ["bus", "car", "train"]}),  # vehicles
     ],
 )
