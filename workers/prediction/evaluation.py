@@ -1,7 +1,7 @@
 """The evaluation of a trained network on a labelled data set: losses, metrics and the report, as in training."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -31,6 +31,7 @@ from workers.training.objective.objective import build_objective
 from workers.training.results import finite_or_none
 
 DATASET_POINTER, SPLIT_POINTER = "/dataset", "/split"
+MAX_NAMED = 10  # columns in a problem
 SEED = 0  # of networks that draw random numbers
 BALANCED_NOTE = "the loss is left out: its balanced weights are those of the training rows, which are not at hand"
 
@@ -75,21 +76,32 @@ class LabelledDataset:
 
 
 def _column_problems(schema: DataSchema, columns: Mapping[str, Column]) -> list[Problem]:
-    problems = []
     names = [column.name for column in schema.columns]
+    problems = _missing_columns([name for name in columns if name not in names], names)
     for name, column in columns.items():
-        own = schema.column(name)
-        if own is None:
-            hint = did_you_mean(name, names) or "it has " + ", ".join(names[:50])
-            detail = f'the data set has no column "{name}", which the job reads or compares with'
-            problems.append(Problem(DATASET_POINTER, "missing_column", detail, hint))
-        elif "image" in (own.type, column.type) and own.type != column.type:
+        if (own := schema.column(name)) is None:
+            continue
+        if "image" in (own.type, column.type) and own.type != column.type:
             detail = f'"{name}" is of type {own.type}, and the job was trained on type {column.type}'
             problems.append(Problem(DATASET_POINTER, "wrong_column_type", detail, "send images of the same sizes"))
         elif own.type == column.type == "tensor" and own.shape != column.shape:
             detail = f'"{name}" has shape {list(own.shape)} per row, and the job was trained on {list(column.shape)}'
             problems.append(Problem(DATASET_POINTER, "shape_mismatch", detail, "give it the same shape"))
     return problems
+
+
+def _missing_columns(missing: Sequence[str], names: Sequence[str]) -> list[Problem]:
+    if not missing:
+        return []
+    what = " and ".join(filter(None, (", ".join(f'"{name}"' for name in missing[:MAX_NAMED]), _others(missing))))
+    detail = f"the data set has no column {what}, which the job reads or compares with"
+    hint = did_you_mean(missing[0], names) if len(missing) == 1 else ""
+    has = f"it has {', '.join(names[:MAX_NAMED])}{', …' if len(names) > MAX_NAMED else ''}"
+    return [Problem(DATASET_POINTER, "missing_column", detail, hint or has)]
+
+
+def _others(names: Sequence[str]) -> str:
+    return f"{len(names) - MAX_NAMED} more" if len(names) > MAX_NAMED else ""
 
 
 def evaluate_dataset(trained: NetworkSource, dataset: LabelledDataset, device: torch.device) -> dict[str, Any]:
