@@ -12,7 +12,6 @@ from app.spec.training.losses import task_type
 from app.spec.training.objective import Head
 
 TRAIN, VALIDATION, TEST = "train", "validation", "test"
-SELECTING_TYPES = ("tensor", "number", "category", "text")  # of columns that can say which rows are held out
 UNSELECTING_TYPES = ("words", "series", "tree", "image")
 ROLE_VALUES = frozenset({"test", "testing", "val", "valid", "validation", "dev", "holdout", "eval"})  # in a column
 IGNORED_SPLIT_COLUMN = "it says which rows are held out"
