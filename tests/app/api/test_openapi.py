@@ -139,6 +139,7 @@ def test_clients_made_from_it_are_typed() -> None:
 
 ANSWERS = {
     "Job",
+    "JobEvaluation",
     "JobPage",
     "Curves",
     "EventPage",
@@ -182,6 +183,7 @@ def test_answers_are_closed() -> None:
         "Question",
         "Fork",
         "Prediction",
+        "EvaluationRequest",
         "Status",
         "DatasetStatus",
         "DeliveryStatus",
