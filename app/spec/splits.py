@@ -12,7 +12,6 @@ from app.spec.training.losses import task_type
 from app.spec.training.objective import Head
 
 TRAIN, VALIDATION, TEST = "train", "validation", "test"
-SELECTING_TYPES = ("tensor", "number", "category", "text")  # of columns that can say which rows are held out
 UNSELECTING_TYPES = ("words", "series", "tree", "image")
 ROLE_VALUES = frozenset({"test", "testing", "val", "valid", "validation", "dev", "holdout", "eval"})  # in a column
 IGNORED_SPLIT_COLUMN = "it says which rows are held out"
@@ -118,7 +117,9 @@ def training_rows(plan: SplitPlan, rows: Mapping[str, int]) -> int | None:
 
 def describe_splits(plan: SplitPlan, rows: Mapping[str, int]) -> dict[str, Any]:
     """Return each role with its number of rows, `None` if only the data tells, and how they are chosen, as JSON."""
-    roles: dict[str, Any] = {TRAIN: {"rows": training_rows(plan, rows), "how": "all other rows of the source's train"}}
+    is_divided = any(split.split is None for _, split in plan.roles())
+    how = f"all {'other ' if is_divided else ''}rows of the source's train"
+    roles: dict[str, Any] = {TRAIN: {"rows": training_rows(plan, rows), "how": how}}
     for role, split in plan.roles():
         count = rows.get(split.split) if split.split is not None else held_out_rows(split, rows.get(TRAIN, 0))
         roles[role] = {"rows": count, "how": _describe(plan, split)}

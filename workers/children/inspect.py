@@ -1,7 +1,7 @@
 """Inspects a job: builds its network on the meta device, and reports shapes, costs and every problem."""
 
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from re import fullmatch, match
 from typing import Any
 
@@ -10,7 +10,9 @@ import torch
 from app.errors import InvalidInput, Problem
 from app.spec.base import MAX_INT64
 from app.spec.data.base_feature import FeatureContext
+from app.spec.data.column_roles import ColumnRole
 from app.spec.data.columns import DataSchema
+from app.spec.data.feature_schema import ResolvedFeatures
 from app.spec.job import (
     JobSpec,
     check_job,
@@ -141,8 +143,7 @@ def _inspect_network(
     report = {
         **_describe_network(network, schema, trained),
         "memory": memory.as_dict(),
-        "splits": describe_splits(job_split_plan(job, stored, resolved), stored.rows),
-        "columns": [role.model_dump(mode="json") for role in roles],
+        **_describe_data(job, stored, resolved, roles),
     }
     return InspectResponse(report, tuple(limit_problems(problems)), tuple(limit_problems(warned)))
 
@@ -165,6 +166,14 @@ def _describe_network(network: PartialNetwork, schema: DataSchema, trained: int)
         if (column := schema.column(name)) is not None and column.ragged:
             value["ragged"] = True  # dimension 1 is the greatest length; the memory is that of it, too
     return report
+
+
+def _describe_data(
+    job: JobSpec, stored: DataSchema, resolved: ResolvedFeatures, roles: Sequence[ColumnRole]
+) -> dict[str, Any]:
+    """Return what the job makes of the rows and of the columns of its data, as JSON."""
+    splits = describe_splits(job_split_plan(job, stored, resolved), stored.rows)
+    return {"splits": splits, "columns": [role.model_dump(mode="json") for role in roles]}
 
 
 def _count_nodes(document: Any) -> int:

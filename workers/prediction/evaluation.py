@@ -1,7 +1,7 @@
 """The evaluation of a trained network on a labelled data set: losses, metrics and the report, as in training."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from app.spec.data.sources import UploadSource
 from app.spec.hints.names import did_you_mean
 from app.spec.job import JobSpec, head_targets, parse_job, resolve_job_features
 from app.spec.training.losses import BALANCED
+from app.spec.training.objective import Objective
 from workers.data.columns import SplitColumns
 from workers.data.features.preparation import Preparation
 from workers.data.files.content import Upload
@@ -27,12 +28,14 @@ from workers.prediction.network import NetworkSource, build_with_weights
 from workers.torch_errors import translate_torch_errors
 from workers.training.devices import Precision
 from workers.training.metrics.evaluation import MIN_EVALUATION_BATCH, EvaluationResult, evaluate
+from workers.training.objective.class_weights import CLASS_WEIGHTS_KEY, with_weights
 from workers.training.objective.objective import build_objective
 from workers.training.results import finite_or_none
 
 DATASET_POINTER, SPLIT_POINTER = "/dataset", "/split"
+MAX_NAMED = 10  # columns in a problem
 SEED = 0  # of networks that draw random numbers
-BALANCED_NOTE = "the loss is left out: its balanced weights are those of the training rows, which are not at hand"
+BALANCED_NOTE = "the loss is left out: the checkpoint does not have its balanced weights"
 
 
 @dataclass(frozen=True)
@@ -75,21 +78,32 @@ class LabelledDataset:
 
 
 def _column_problems(schema: DataSchema, columns: Mapping[str, Column]) -> list[Problem]:
-    problems = []
     names = [column.name for column in schema.columns]
+    problems = _missing_columns([name for name in columns if name not in names], names)
     for name, column in columns.items():
-        own = schema.column(name)
-        if own is None:
-            hint = did_you_mean(name, names) or "it has " + ", ".join(names[:50])
-            detail = f'the data set has no column "{name}", which the job reads or compares with'
-            problems.append(Problem(DATASET_POINTER, "missing_column", detail, hint))
-        elif "image" in (own.type, column.type) and own.type != column.type:
+        if (own := schema.column(name)) is None:
+            continue
+        if "image" in (own.type, column.type) and own.type != column.type:
             detail = f'"{name}" is of type {own.type}, and the job was trained on type {column.type}'
             problems.append(Problem(DATASET_POINTER, "wrong_column_type", detail, "send images of the same sizes"))
         elif own.type == column.type == "tensor" and own.shape != column.shape:
             detail = f'"{name}" has shape {list(own.shape)} per row, and the job was trained on {list(column.shape)}'
             problems.append(Problem(DATASET_POINTER, "shape_mismatch", detail, "give it the same shape"))
     return problems
+
+
+def _missing_columns(missing: Sequence[str], names: Sequence[str]) -> list[Problem]:
+    if not missing:
+        return []
+    what = " and ".join(filter(None, (", ".join(f'"{name}"' for name in missing[:MAX_NAMED]), _others(missing))))
+    detail = f"the data set has no column {what}, which the job reads or compares with"
+    hint = did_you_mean(missing[0], names) if len(missing) == 1 else ""
+    has = f"it has {', '.join(names[:MAX_NAMED])}{', …' if len(names) > MAX_NAMED else ''}"
+    return [Problem(DATASET_POINTER, "missing_column", detail, hint or has)]
+
+
+def _others(names: Sequence[str]) -> str:
+    return f"{len(names) - MAX_NAMED} more" if len(names) > MAX_NAMED else ""
 
 
 def evaluate_dataset(trained: NetworkSource, dataset: LabelledDataset, device: torch.device) -> dict[str, Any]:
@@ -103,13 +117,15 @@ def evaluate_dataset(trained: NetworkSource, dataset: LabelledDataset, device: t
     targets = head_targets(job, stored, features)
     inputs = job.model.input_names(job.data.inputs or features.schema.inputs)
     compared = _compared_columns(job, targets)
-    preparation = Preparation.load(features, stored, json.loads(trained.preparation.read_text()))
+    document = json.loads(trained.preparation.read_text())
+    preparation = Preparation.load(features, stored, document)
+    objective = with_weights(job.objective, document.get(CLASS_WEIGHTS_KEY, {}))
     columns = _stored_columns(features, (*inputs, *compared), stored)
     rows = dataset.read(columns)
     try:
         examples = _prepare_rows(rows, preparation, inputs, tuple(compared))
         _check_classes(examples, compared)
-        result = _evaluate(job, trained, features, targets, examples, preparation, device)
+        result = _evaluate(job, objective, trained, features, targets, examples, preparation, device)
     except (OutOfMemory, InvalidInput):
         raise
     except TrainingError as error:
@@ -117,16 +133,14 @@ def evaluate_dataset(trained: NetworkSource, dataset: LabelledDataset, device: t
         raise InvalidInput([Problem(DATASET_POINTER, error.code, detail, error.hint)]) from None
     report = result.report(0) or {"heads": []}
     values = {name.partition("/")[2]: finite_or_none(value) for name, value in result.values.items()}
-    notes = []
-    if unknown := _balanced_losses(job):
-        values |= dict.fromkeys(unknown, None)
-        notes.append(BALANCED_NOTE)
+    unknown = _balanced_losses(objective)
+    values |= dict.fromkeys(unknown, None)
     return {
         "split": dataset.selected_split(),
         "rows": len(examples),
         "values": values,
         "heads": report["heads"],
-        "notes": notes,
+        "notes": [BALANCED_NOTE] if unknown else [],
     }
 
 
@@ -170,6 +184,7 @@ def _check_classes(examples: ExampleSet, targets: Mapping[str, Column]) -> None:
 @translate_torch_errors()
 def _evaluate(
     job: JobSpec,
+    spec: Objective,
     trained: NetworkSource,
     features: ResolvedFeatures,
     targets: Mapping[str, Column | None],
@@ -182,15 +197,15 @@ def _evaluate(
         raise NotPredictable("the network of the job is no longer valid")
     network = build_with_weights(draft.blueprint, trained.weights).to(device)
     data = TrainingData(examples, None, preparation)
-    objective, data = build_objective(job.objective, targets, tuple(network.blueprint.outputs), data, device)
+    objective, data = build_objective(spec, targets, tuple(network.blueprint.outputs), data, device)
     rows = data.train if job.data.bucket is None else data.train.sorted_by_length(job.data.bucket)
     torch.manual_seed(SEED)
     return evaluate(network, objective.heads, rows, MIN_EVALUATION_BATCH, Precision(device), "test")
 
 
-def _balanced_losses(job: JobSpec) -> list[str]:
-    """Return the names of the losses that cannot be computed without the training rows, the sum of all included."""
-    heads = job.objective.all_heads()
+def _balanced_losses(spec: Objective) -> list[str]:
+    """Return the losses that a checkpoint of an earlier version has no balanced weights for, and the sum of all."""
+    heads = spec.all_heads()
     balanced = [
         f"{name}/loss" if name else "loss"
         for name, head in heads.items()

@@ -81,18 +81,25 @@ def _train(prepared: PreparedTraining) -> Outcome:  # noqa: PLR0912, PLR0915 - t
                     counters.stopped = finished = True
                     recorder.event("early_stop", {"step": step, "best": state.stopper.best})
 
+        # The best so far? If it comes too soon after a checkpoint, it is stored with the next one.
+        saver.poll()
+        is_due = finished or prepared.checkpoint_policy.is_due(saver, step, improved)
+        if improved and plan.checkpoint.keep_best and step:
+            saver.drop_held() if is_due else saver.hold(state, step / per_epoch, values, report)
+
         # Test? Not if the final checkpoint, with its report, was saved before.
-        if finished and prepared.test is not None and test_report is None:
+        if finished:
             recorder.flush()
+            saver.save_held(step)
+        if finished and prepared.test is not None and test_report is None:
             test_report = _test(prepared, values)
             recorder.evaluation({f"test/{name}": value for name, value in test_report["values"].items()})
 
         # Checkpoint? Points up to here are sent first: a resumed attempt does not send them again.
-        saver.poll()
         if finished:
             for warning in unmeasured_warnings(state):
                 recorder.event("warning", warning.as_dict())
-        if finished or prepared.checkpoint_policy.is_due(saver, step, improved):
+        if is_due:
             recorder.flush()
             if finished:
                 saver.save_and_wait(state, step / per_epoch, values, report, final=True, test_report=test_report)

@@ -1,14 +1,11 @@
 """From an assignment to everything that the loop needs. What fails cheaply is built first."""
 
-import json
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from functools import cache, partial
 from pathlib import Path
 
 import torch
-from torch import Tensor
 
 from app.errors import CorruptCheckpoint, DataError, InvalidInput
 from app.faultpoints import faultpoint
@@ -26,13 +23,11 @@ from workers.data.loading.examples import ExampleSet, TrainingData, build_traini
 from workers.data.loading.sampler import Sampler
 from workers.data.loading.sources import load_source
 from workers.data.loading.streaming import EvaluationExamples, LoadingStrategy
-from workers.exports.weights import export_weights
-from workers.network.codegen.source import write_source
 from workers.network.runtime.build import BuiltNetwork, build
 from workers.protocol.assignment import Assignment, CheckpointRef
 from workers.protocol.messages import ProgressReport
 from workers.torch_errors import translate_torch_errors
-from workers.training.checkpoints.files import PREPARATION_FILE, ExportFunction, RestoredCheckpoint, restore_checkpoint
+from workers.training.checkpoints.files import RestoredCheckpoint, build_exporter, restore_checkpoint
 from workers.training.checkpoints.initial_weights import WEIGHTS_POINTER, load_weights, read_weights
 from workers.training.checkpoints.pretrained_embeddings import load_pretrained_embeddings
 from workers.training.checkpoints.saver import CheckpointPolicy, CheckpointSaver
@@ -40,6 +35,7 @@ from workers.training.context import Context
 from workers.training.devices import Precision, max_resident_bytes, select_device, set_determinism
 from workers.training.final_test import FinalTest
 from workers.training.metrics.undefined import undefined_metrics
+from workers.training.objective.class_weights import CLASS_WEIGHTS_KEY, balanced_weights
 from workers.training.objective.objective import ObjectiveHead, build_objective
 from workers.training.objective.training_loss import TrainingLoss
 from workers.training.optim.learning_rate import build_learning_rate_schedule
@@ -113,10 +109,11 @@ def prepare(assignment: Assignment, store: ArtifactStore, context: Context, work
     elif restored is None:
         loaded = tuple(load_pretrained_embeddings(network, features, data, assignment.word_vectors, store, workdir))
         context.report(ProgressReport(events=tuple(("vectors", each) for each in loaded)))
-    export = _build_exporter(network, data.preparation)
+    columns = head_targets(job, stored, features)
+    weights = balanced_weights(job.objective, columns, data.train.targets)
+    export = build_exporter(network, data.preparation, {CLASS_WEIGHTS_KEY: weights} if weights else {})
     prefix = attempt_prefix(assignment.job_id, assignment.fence).removesuffix("/")
     saver = CheckpointSaver(store, context, prefix, workdir, export)
-    columns = head_targets(job, stored, features)
     earlier = tuple(reversed(assignment.resume_from))
     prepared = assemble(job, columns, network, data, saver, device, restored, assignment.loaders, earlier)
     if restored is None and prepared.validation is not None:
@@ -288,15 +285,3 @@ def _build_mixing(job: JobSpec, columns: Mapping[str, Column | None], rows: Exam
     counts = {column.name: column.classes or 0 for column in columns.values() if column is not None}
     classes = {name: counts[name.partition("/")[0]] for name in rows.targets}
     return Mixing(parts, job.training.seed, images, classes)
-
-
-def _build_exporter(network: BuiltNetwork, preparation: Preparation) -> ExportFunction:
-    contents = {PREPARATION_FILE: json.dumps(preparation.document()), **preparation.tokenizer_files()}
-    source = cache(partial(write_source, network))
-
-    def write(weights: Mapping[str, Tensor], folder: Path) -> list[Path]:
-        for name, content in contents.items():
-            (folder / name).write_text(content)
-        return [*export_weights(weights, source(), folder), *(folder / name for name in contents)]
-
-    return write

@@ -173,20 +173,29 @@ def test_a_data_set_that_does_not_fit(api: Api, anna: Client, content: bytes, co
     assert text in refused(evaluated(anna, trained, upload_dataset(anna, content)), code)
 
 
-def test_arrays_of_another_shape_or_other_classes(api: Api, anna: Client) -> None:
+def test_arrays_and_balanced_weights_of_the_training_rows(api: Api, anna: Client) -> None:
     drawn = np.random.default_rng(0)
-    own = upload_dataset(anna, npz_bytes({"x": drawn.normal(size=(40, 3)), "y": np.arange(40) % 3}))
+    counts, shares = {"train": 60, "test": 30}, {"train": [0.6, 0.3, 0.1], "test": [0.1, 0.3, 0.6]}
+    arrays = {f"{split}/x": drawn.normal(size=(rows, 3)) for split, rows in counts.items()}
+    arrays |= {f"{split}/y": drawn.choice(3, rows, p=shares[split]) for split, rows in counts.items()}
+    own = upload_dataset(anna, npz_bytes(arrays))
     spec = {
         "model": {"layers": [{"kind": "Linear", "out_features": 3}]},
-        "data": {"kind": "dataset", "id": own, "validation": {"fraction": 0.2}},
+        "data": {"kind": "dataset", "id": own, "validation": None},
         "objective": {"loss": {"kind": "CrossEntropyLoss", "weight": "balanced"}, "metrics": ["accuracy"]},
         "training": TRAINING_PLAN,
     }
     trained = train_job_cached(api, anna, spec)
     document = evaluated(anna, trained, own).json()
-    assert document["values"]["loss"] is None  # balanced weights are those of the training rows
-    assert document["values"]["accuracy"] == document["heads"][0]["right"] / 40
-    assert "balanced" in document["notes"][0]
+    body = {"rows": [{"x": row} for row in arrays["test/x"].tolist()], "outputs": ["probabilities"]}
+    rows = anna.post(f"/v1/jobs/{trained}/predict", json=body).json()["predictions"]
+    truth = arrays["test/y"]
+    likelihood = np.array([row["output"]["probabilities"][label] for row, label in zip(rows, truth, strict=True)])
+    weights = (60 / (3 * np.bincount(arrays["train/y"])))[truth]
+    assert document["values"]["loss"] == pytest.approx(-(weights * np.log(likelihood)).sum() / weights.sum(), rel=1e-5)
+    assert document["values"]["accuracy"] == pytest.approx(document["heads"][0]["right"] / 30)
+    assert document["values"] == pytest.approx(anna.get(f"/v1/jobs/{trained}/report").json()["test"]["values"])
+    assert document["notes"] == []
     wide = upload_dataset(anna, npz_bytes({"x": drawn.normal(size=(9, 4)), "y": np.arange(9) % 3}))
     refused(evaluated(anna, trained, wide), "shape_mismatch")
     more = upload_dataset(anna, npz_bytes({"x": drawn.normal(size=(9, 3)), "y": np.arange(9) % 5}))

@@ -20,6 +20,7 @@ from tests.workers.training.crashes import (
 from tests.workers.training.harness import TrainingAttempt, TrainingHarness, digits_job, resume_candidates
 from workers.protocol.messages import SavedCheckpoint
 from workers.training import final_test
+from workers.training.checkpoints import saver
 from workers.training.context import MemoryContext
 from workers.training.loop import train
 
@@ -180,3 +181,53 @@ def test_without_a_target_the_loss_alone_is_tested(laboratory: TrainingHarness) 
     document = report(laboratory, laboratory.run(spec))
     assert document["heads"] == []
     assert document["values"].keys() == {"loss"}
+
+
+# Checkpoints by time alone, as by default: the evaluations of a short training come sooner than a second after another.
+BY_TIME = {"every_seconds": 60.0, "keep_best": 1, "mode": "max"}
+
+
+@pytest.mark.parametrize("stops", [{}, {4: "drain"}, {7: "pause"}, {1: "drain"}])
+def test_the_best_of_a_short_training_is_stored_and_tested(laboratory: TrainingHarness, stops: dict[int, str]) -> None:
+    spec = job({"checkpoint": BY_TIME})
+    attempts = [laboratory.run(spec, stops)]
+    saved = list(attempts[0].context.saved)
+    if stops:
+        attempts.append(laboratory.run(spec, resume_from=resume_candidates(*saved)))
+        saved += attempts[1].context.saved
+    losses = dict(point for attempt in attempts for point in attempt.points("val/loss"))
+    best = max(losses, key=lambda step: losses[step])
+    assert best < 15
+    (kept,) = [each for each in saved if each.values.get("val/loss") == losses[best]]
+    result = attempts[-1].outcome.result
+    assert result is not None
+    assert kept.step == best == result["best"]["step"] == result["test"]["step"]
+    assert result["test"]["checkpoint"] == kept.id
+    assert read(laboratory, kept, "report.json") is not None
+    assert [each.step for each in saved] == sorted(each.step for each in saved)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_the_best_survives_interruptions(laboratory: TrainingHarness, seed: int) -> None:
+    spec = job({"checkpoint": BY_TIME | {"every_steps": 4}, "evaluate": {"every_steps": 1}})
+    whole = laboratory.run(spec)
+    prepare = partial(laboratory.prepare, spec)
+    last, history = train_with_crashes(
+        lambda context, resume: prepare(context, resume_from=resume), 15, Random(f"the best {seed}")
+    )
+    assert_same_as_uninterrupted(whole, last, history)
+
+
+@pytest.mark.parametrize(("limit", "count"), [(1000, 0), (1 << 20, 1)])
+def test_a_large_state_is_not_held_in_memory(
+    laboratory: TrainingHarness, monkeypatch: pytest.MonkeyPatch, limit: int, count: int
+) -> None:
+    monkeypatch.setattr(saver, "MAX_HELD_BYTES", limit)
+    context = MemoryContext()
+    prepared = laboratory.prepare(job(), context)
+    prepared.saver.hold(prepared.state, 0.0, {})
+    prepared.saver.save_held(0)
+    assert context.saved == []  # the state of this step is stored by itself
+    prepared.saver.hold(prepared.state, 0.0, {})
+    prepared.saver.save_held(1)
+    assert len(context.saved) == count

@@ -103,7 +103,7 @@ class _RoleDraw:
         return folds[groups]
 
     def _by_value(self, rows: Tensor, name: str) -> tuple[Tensor, Tensor]:
-        values = _listed(self._column(name, rows))
+        values = _row_values(self._column(name, rows))
         _raise_if_missing([value is None for value in values], name, self._place("column"), rows)
         matches = {value: equal_values(self.split.value, cast(str, value)) for value in set(values)}
         chosen = torch.tensor([matches[value] for value in values], dtype=torch.bool)
@@ -124,7 +124,7 @@ class _RoleDraw:
         """Return the class of each row: int64 (rows), all 0 for a plain draw; a missing one is a class of its own."""
         if self.stratify_column is None:
             return torch.zeros(len(rows), dtype=torch.int64)
-        values = _listed(self._column(self.stratify_column, rows))
+        values = _row_values(self._column(self.stratify_column, rows))
         codes: dict[object, int] = {}
         return torch.tensor([codes.setdefault(value, len(codes)) for value in values])
 
@@ -226,7 +226,7 @@ def value_codes(column: ParsedColumn, name: str, pointer: str, rows: Tensor) -> 
 
     Raises `DataError` for a missing value; `rows` are the numbers of the column's rows.
     """
-    values = _listed(column)
+    values = _row_values(column)
     _raise_if_missing([value is None for value in values], name, pointer, rows)
     codes: dict[object, int] = {}
     return torch.tensor([codes.setdefault(value, len(codes)) for value in values])
@@ -241,7 +241,7 @@ def time_values(column: ParsedColumn, name: str, pointer: str, rows: Tensor) -> 
         values = column.reshape(len(column)).double()
         _raise_if_missing(values.isnan().tolist(), name, pointer, rows)
         return values
-    texts = _listed(column)
+    texts = _row_values(column)
     _raise_if_missing([text is None for text in texts], name, pointer, rows)
     seconds = []
     for row, text in zip(rows.tolist(), texts, strict=True):
@@ -255,7 +255,7 @@ def time_values(column: ParsedColumn, name: str, pointer: str, rows: Tensor) -> 
     return torch.tensor(seconds, dtype=torch.float64)
 
 
-def _listed(column: ParsedColumn) -> list[object]:
+def _row_values(column: ParsedColumn) -> list[object]:
     """Return the value of each row, `None` for a missing one."""
     if isinstance(column, Tensor):
         values = column.reshape(len(column)).tolist()

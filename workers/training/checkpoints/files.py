@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from functools import cache, partial
 from hashlib import file_digest
 from pathlib import Path
 
@@ -17,6 +18,10 @@ from app.errors import NotFound, StorageFull
 from app.ids import new_id
 from app.storage.protocol import ArtifactStore, is_disk_full
 from app.storage.removal import remove_files
+from workers.data.features.preparation import Preparation
+from workers.exports.weights import export_weights
+from workers.network.codegen.source import write_source
+from workers.network.runtime.build import BuiltNetwork
 from workers.protocol.assignment import CheckpointRef
 from workers.protocol.messages import SavedCheckpoint, SavedFile
 from workers.training.metrics.classification_report import REPORT_FILE, TEST_REPORT_FILE
@@ -155,3 +160,16 @@ def _fetch_verified(file: JsonState, store: ArtifactStore, target: Path) -> Path
     except (NotFound, FileNotFoundError):
         return None
     return path if digest == file["sha256"] else None
+
+
+def build_exporter(network: BuiltNetwork, preparation: Preparation, extra: Mapping[str, object]) -> ExportFunction:
+    """Return what writes the public files of a network's weights; `extra` is stored with the preparation of rows."""
+    contents = {PREPARATION_FILE: json.dumps(preparation.document() | extra), **preparation.tokenizer_files()}
+    source = cache(partial(write_source, network))
+
+    def write(weights: Mapping[str, Tensor], folder: Path) -> list[Path]:
+        for name, content in contents.items():
+            (folder / name).write_text(content)
+        return [*export_weights(weights, source(), folder), *(folder / name for name in contents)]
+
+    return write

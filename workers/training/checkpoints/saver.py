@@ -26,6 +26,9 @@ RETRYABLE_ERRORS = (StorageFull, Unavailable)
 RETRY_SECONDS = 5.0  # minimum after a checkpoint that could not be stored
 RETRY_TIMEOUT_SECONDS = 300.0  # for a checkpoint that must be stored
 WARNING_INTERVAL_SECONDS = 600.0  # between two warnings
+MAX_HELD_BYTES = 256 << 20  # of a state that waits in memory for the next checkpoint
+
+Snapshot = tuple[CheckpointSnapshot, torch.cuda.Event | None]  # and an event to wait for until a GPU has copied it
 
 
 def _new_executor() -> ThreadPoolExecutor:
@@ -52,6 +55,7 @@ class CheckpointSaver:
     saved: list[SavedCheckpoint] = field(default_factory=list)  # those of this attempt, oldest first
     _last_warning_at: float = float("-inf")
     _cpu_copies: dict[str, Tensor] = field(default_factory=dict)  # reused, which is several times as fast
+    _held: Snapshot | None = None  # the best state, if it came too soon after a checkpoint to be saved at once
     _pending_write: Future[None] | None = None
     _executor: ThreadPoolExecutor = field(default_factory=_new_executor)
 
@@ -86,9 +90,31 @@ class CheckpointSaver:
         """
         self.poll(wait=True)
         if state.counters.step != self.saved_step:
-            self._pending_write = self._executor.submit(
-                self._write, *self._snapshot(state, epoch, values, report, False)
-            )
+            snapshot = self._snapshot(state, epoch, values, report, False)
+            self._pending_write = self._executor.submit(self._write_after_held, snapshot)
+
+    def hold(
+        self, state: TrainState, epoch: float, values: Mapping[str, float], report: ReportFunction | None = None
+    ) -> None:
+        """Keep a copy of the best state in memory, to be stored before the next checkpoint; the one before is dropped.
+
+        Of a state of more than `MAX_HELD_BYTES` nothing is kept.
+        """
+        self._held = None
+        if sum(tensor.nbytes for tensor in state.state_tensors().values()) <= MAX_HELD_BYTES:
+            self._held = self._snapshot(state, epoch, values, report, False, reuse=False)
+
+    def drop_held(self) -> None:
+        """Forget the held state, since a better one is stored."""
+        self._held = None
+
+    def save_held(self, step: int) -> None:
+        """Store the held state, if there is one that is not of this `step`. A retryable error becomes a warning."""
+        self.poll(wait=True)
+        try:
+            self._write_held(step)
+        except RETRYABLE_ERRORS as error:
+            self._warn(error)
 
     def save_and_wait(
         self,
@@ -114,7 +140,7 @@ class CheckpointSaver:
         until = time.monotonic() + self.retry_timeout_seconds
         while True:
             try:
-                return self._write(snapshot, copied)
+                return self._write_after_held((snapshot, copied))
             except RETRYABLE_ERRORS as error:
                 self._warn(error)
                 if time.monotonic() + RETRY_SECONDS > until:
@@ -122,22 +148,40 @@ class CheckpointSaver:
             time.sleep(RETRY_SECONDS)
 
     def _snapshot(
-        self, state: TrainState, epoch: float, values: Mapping[str, float], report: ReportFunction | None, final: bool
-    ) -> tuple[CheckpointSnapshot, torch.cuda.Event | None]:
-        """Copy the state; return it, and an event to wait for until a GPU has done so."""
+        self,
+        state: TrainState,
+        epoch: float,
+        values: Mapping[str, float],
+        report: ReportFunction | None,
+        final: bool,
+        reuse: bool = True,
+    ) -> Snapshot:
+        """Copy the state, into the memory of the copy before if it may be reused."""
         copies, on_gpu = {}, False
         for name, value in state.state_tensors().items():
-            copy = self._cpu_copies.get(name)
+            copy = self._cpu_copies.get(name) if reuse else None
             if copy is None or (copy.shape, copy.dtype) != (value.shape, value.dtype):
                 copy = torch.empty(value.shape, dtype=value.dtype, pin_memory=value.is_cuda)
             copies[name] = copy.copy_(value, non_blocking=value.is_cuda)
             on_gpu = on_gpu or value.is_cuda
-        self._cpu_copies = copies
+        if reuse:
+            self._cpu_copies = copies
         copied = torch.cuda.Event() if on_gpu else None
         if copied is not None:
             copied.record()
         numbers = json.dumps(state.state_json())
         return CheckpointSnapshot(state.counters.step, epoch, values, copies, numbers, report, final), copied
+
+    def _write_after_held(self, snapshot: Snapshot) -> None:
+        self._write_held(snapshot[0].step)
+        self._write(*snapshot)
+
+    def _write_held(self, step: int) -> None:
+        held = self._held
+        if held is not None and held[0].step != step:
+            self._write(*held)
+        if self._held is held:
+            self._held = None
 
     def _write(self, snapshot: CheckpointSnapshot, copied: torch.cuda.Event | None) -> None:
         began = time.monotonic()
