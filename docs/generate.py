@@ -24,7 +24,7 @@ from app.faultpoints import FAULTPOINTS
 from app.jobs.states import TRANSITIONS, Status, Verb
 from app.logs import LOG_EVENTS
 from app.settings import Settings
-from app.spec.data.columns import COLUMN_TYPES, DataSchema
+from app.spec.data.columns import COLUMN_TYPES, DATETIME_FORMATS, NUMBER_FORMATS, DataSchema
 from app.spec.data.sources import BUILTIN_SCHEMAS
 from app.spec.data.torchvision_datasets import HOMEPAGES, TORCHVISION_SCHEMAS, UNSUPPORTED_DATASETS
 from app.spec.data.upload_formats import UPLOAD_FORMATS
@@ -200,6 +200,8 @@ SECTIONS: dict[str, Callable[[], str]] = {
     "folders": folders_table,
     "formats": lambda: descriptions_table(UPLOAD_FORMATS, "format"),
     "types": lambda: descriptions_table(COLUMN_TYPES, "type"),
+    "number-formats": lambda: descriptions_table(NUMBER_FORMATS, "format"),
+    "datetime-formats": lambda: descriptions_table(DATETIME_FORMATS, "format"),
     "modules": lambda: kinds_table("module"),
     "operations": lambda: kinds_table("operation"),
     "backbones": lambda: kinds_table("backbone"),

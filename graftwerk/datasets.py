@@ -36,6 +36,8 @@ class Datasets:
         types: Mapping[str, str] | None = None,
         encoding: str | None = None,
         background: str | None = None,
+        formats: Mapping[str, str] | None = None,
+        on_bad: str | None = None,
         on_progress: Callable[[int, int], None] = lambda received, size: None,
     ) -> Dataset:
         """Register a data set: a file, several files (`train.csv`, `test.csv`), a folder, or a known name.
@@ -43,6 +45,8 @@ class Datasets:
         Content that the service already has is not sent again, and an interrupted upload is resumed. `format` is
         detected by default, `target` is the column to learn, and `types` overrides the detected types of columns.
         `encoding` is that of a text, and `background` what shows through transparent pixels of images.
+        `formats` says how the numbers or dates of columns are written, such as `{"price": "1.234,5"}`; with
+        `on_bad="missing"` cells that are none are missing values instead of errors.
         `on_progress` is called with the bytes sent and the total size.
 
         Raises `InvalidData` unless exactly one source is given, and `InvalidRequest` if the content is not a data set.
@@ -64,6 +68,8 @@ class Datasets:
             "types": dict(types) if types else None,
             "encoding": encoding,
             "background": background,
+            "formats": dict(formats) if formats else None,
+            "on_bad": on_bad,
         }
         if len(files) == 1 and files[0].is_file():
             return self._upload_file(files[0], files[0].name, name or files[0].stem, options, on_progress)

@@ -42,6 +42,13 @@ def add(
     background: Annotated[
         str | None, typer.Option(help="Behind transparent pixels: white, black, or none to keep alpha.")
     ] = None,
+    cell_formats: Annotated[
+        list[str] | None,
+        typer.Option("--cells", help="COLUMN=FORMAT of numbers or dates in text, such as price=1.234,5."),
+    ] = None,
+    on_bad: Annotated[
+        str | None, typer.Option(help="refuse, or missing: cells that are no numbers or dates are missing values.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Register a data set. Interrupted uploads resume; content that the service has is not sent again."""
@@ -54,7 +61,9 @@ def add(
             name=name,
             format=format_,
             target=target,
-            types=dict(_parse_column_type(each) for each in types or ()),
+            types=dict(_parse_assignment(each, "--type") for each in types or ()),
+            formats=dict(_parse_assignment(each, "--cells") for each in cell_formats or ()),
+            on_bad=on_bad,
             encoding=encoding,
             background=background,
             on_progress=lambda received, size: bars.update(task, completed=received, total=size),
@@ -62,11 +71,11 @@ def add(
     print_result(dataset.document, f"{dataset.id}  {dataset.status}  {dataset.name}", as_json=as_json)
 
 
-def _parse_column_type(text: str) -> tuple[str, str]:
-    column, sign, kind = text.rpartition("=")
+def _parse_assignment(text: str, option: str) -> tuple[str, str]:
+    column, sign, value = text.rpartition("=")
     if not sign:
-        raise typer.BadParameter(f"{text} is not COLUMN=TYPE", param_hint="--type")
-    return column, kind
+        raise typer.BadParameter(f"{text} is not COLUMN=VALUE", param_hint=option)
+    return column, value
 
 
 def _progress_bars() -> Progress:

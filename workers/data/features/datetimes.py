@@ -47,7 +47,8 @@ class DatetimePreprocessor(Preprocessor[DatetimeFeature, DatetimeState]):
         is_angle = _angle_mask(feature.parts, feature.cyclic)
         shift = values.nanmean(0).nan_to_num(0.0)
         factor = (values - shift).square().nanmean(0).sqrt().nan_to_num(0.0)
-        factor = torch.where(factor > 0, factor, torch.ones_like(factor))  # a constant stays 0
+        is_constant = factor <= 4 * torch.finfo(torch.float64).eps * shift.abs()  # but for rounding of the mean
+        factor = torch.where(is_constant, torch.ones_like(factor), factor)  # a constant stays 0
         return cls(name, feature, shift.masked_fill(is_angle, 0.0), factor.masked_fill(is_angle, 1.0))
 
     @classmethod

@@ -40,7 +40,8 @@ class Scaling:
             return cls(torch.tensor(0.0, dtype=values.dtype), torch.tensor(largest, dtype=values.dtype))
         if scale == "standard":
             shift, deviation = values.mean(0), values.std(0, correction=0)
-            factor = torch.where(deviation > 0, deviation, torch.ones_like(deviation))  # a constant stays 0
+            is_constant = deviation <= 4 * torch.finfo(values.dtype).eps * shift.abs()  # but for rounding of the mean
+            factor = torch.where(is_constant, torch.ones_like(deviation), deviation)  # a constant stays 0
             return cls(shift, factor)
         return None
 
