@@ -32,6 +32,7 @@ from workers.training.checkpoints.initial_weights import WEIGHTS_POINTER, weight
 from workers.training.checkpoints.pretrained_embeddings import vector_problems
 from workers.training.validation.dry_run import dry_run_plan
 from workers.training.validation.memory import MemoryEstimate, estimate_memory
+from workers.training.validation.normalization import check_normalization
 from workers.training.validation.objective import objective_problems
 from workers.training.validation.sequence_lengths import length_problems
 
@@ -113,6 +114,11 @@ def inspect_job(
         dry_run = dry_run_plan(job, schema, network)
         trained = dry_run.trainable_elements
         problems += dry_run.problems
+    told: list[Problem] = []  # warnings
+    if not network.problems:
+        normalization = check_normalization(job, schema, network)
+        problems += normalization.problems
+        told += normalization.warnings
     memory = estimate_memory(job, network, schema.rows.get("train", 0), trained)
     problems += _limit_problems(network, memory, limits)
     roles = job_column_roles(job, stored, resolved)
@@ -122,7 +128,7 @@ def inspect_job(
         "splits": describe_splits(job_split_plan(job, stored, resolved), stored.rows),
         "columns": [role.model_dump(mode="json") for role in roles],
     }
-    warned = job_warnings(job, stored, roles)
+    warned = [*job_warnings(job, stored, roles), *told]
     return InspectResponse(report, tuple(limit_problems(problems)), tuple(limit_problems(warned)))
 
 
