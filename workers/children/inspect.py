@@ -8,6 +8,7 @@ from typing import Any
 import torch
 
 from app.errors import InvalidInput, Problem
+from app.spec.base import MAX_INT64
 from app.spec.data.base_feature import FeatureContext
 from app.spec.data.columns import DataSchema
 from app.spec.job import (
@@ -25,7 +26,7 @@ from app.spec.problems import limit_problems
 from app.spec.splits import describe_splits
 from workers.data.images.transform_check import check_transforms
 from workers.network.analysis.graph import describe_graph
-from workers.network.inference.partial_network import PartialNetwork, too_many_nodes_problem
+from workers.network.inference.partial_network import InferredNode, PartialNetwork, too_many_nodes_problem
 from workers.network.inference.shape_inference import infer_shapes
 from workers.protocol.child_requests import InspectionLimits, InspectRequest, InspectResponse
 from workers.training.checkpoints.initial_weights import WEIGHTS_POINTER, weight_problems
@@ -61,6 +62,7 @@ WARM_UP_SCHEMA = {
 NO_SCHEMAS: Mapping[str, DataSchema] = {}
 FATAL_CODES = frozenset({"network_form", "too_many_nodes", "too_deep", "unknown_block"})
 
+MAX_CALLS = 10**9  # of nodes in a forward pass, which would take a quarter of an hour
 NODE_POINTER = r"/model((?:/blocks/\w+)?/(?:layers|nodes)/\d+)"  # the pointer of a node, or of something in it
 
 
@@ -120,7 +122,7 @@ def inspect_job(
         problems += normalization.problems
         told += normalization.warnings
     memory = estimate_memory(job, network, schema.rows.get("train", 0), trained)
-    problems += _limit_problems(network, memory, limits)
+    problems += [*_limit_problems(network, memory, limits), *_loop_problems(network)]
     roles = job_column_roles(job, stored, resolved)
     report = {
         **_describe_network(network, schema, trained),
@@ -134,7 +136,7 @@ def inspect_job(
 
 def _describe_network(network: PartialNetwork, schema: DataSchema, trained: int) -> dict[str, Any]:
     report = describe_graph(network, "/model")
-    report["totals"]["trainable"] = trained
+    report["totals"]["trainable"] = min(MAX_INT64, trained)
     for name, value in report["inputs"].items():
         if (column := schema.column(name)) is not None and column.ragged:
             value["ragged"] = True  # dimension 1 is the greatest length; the memory is that of it, too
@@ -183,6 +185,21 @@ def _limit_problems(network: PartialNetwork, memory: MemoryEstimate, limits: Ins
         place = "/training/batch_size" if fitting > 0 else "/model"
         problems.append(Problem(place, "too_much_memory", detail, hint))
     return problems
+
+
+def _loop_problems(network: PartialNetwork) -> list[Problem]:
+    """Return a problem for every node whose loops in loops no machine ever ends."""
+    problems = []
+    for trace in network.nodes:
+        if (calls := _count_calls(trace)) > MAX_CALLS:
+            detail = f"{trace.node.id} would call nodes about {calls:.0e} times in every forward pass"
+            hint = f"let its bodies run less often: at most {MAX_CALLS:.0e} calls are allowed"
+            problems.append(Problem(f"/model{trace.node.pointer}", "too_complex", detail, hint))
+    return problems
+
+
+def _count_calls(trace: InferredNode) -> int:
+    return trace.cost_of_bodies(_count_calls) if trace.bodies else 1
 
 
 def _format_bytes(count: int) -> str:
