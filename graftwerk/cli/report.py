@@ -102,7 +102,7 @@ def _print_head(head: Mapping[str, Any]) -> None:
 
 def _score_rows(rows: Sequence[ScoreRow]) -> Iterator[tuple[str, ...]]:
     for row in rows:
-        yield row["label"], *(f"{row[name]:.4f}" for name in SCORE_NAMES), str(row["support"])
+        yield row["label"], *map(_format_score, (row[name] for name in SCORE_NAMES)), str(row["support"])
 
 
 def _average_rows(averages: Mapping[str, ScoreRow | None]) -> Iterator[tuple[str, ...]]:
@@ -116,6 +116,10 @@ def _print_errors(error: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         yield name.replace("_", " "), _format_number(error[name])
     for each in error["quantiles"]:
         yield f"{each['share']:.0%} below", _format_number(each["error"])
+
+
+def _format_score(value: float | None) -> str:
+    return "" if value is None else f"{value:.4f}"
 
 
 def _format_number(value: float | None) -> str:

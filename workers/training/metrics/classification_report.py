@@ -85,20 +85,21 @@ def _report_rows(labels: Sequence[str], right: Tensor, predicted: Tensor, true: 
 
 
 def _report_row(label: str, right: int, predicted: int, true: int) -> ReportRow:
-    scores = precision_recall_f1(right, predicted, true)
+    """Return a row; without scores if the label is neither true nor predicted."""
+    scores = precision_recall_f1(right, predicted, true) if predicted + true else dict.fromkeys(SCORE_NAMES)
     return {"label": label, **scores, "support": true, "predicted": predicted, "right": right}
 
 
-def _average_scores(rows: Sequence[ReportRow], include_empty: bool = False) -> Mapping[str, ReportRow | None]:
+def _average_scores(rows: Sequence[ReportRow]) -> Mapping[str, ReportRow | None]:
     """Return the scores averaged over rows (macro), weighted by support, and of all counts together (micro).
 
-    Macro averages are over rows that are true or predicted, or with `include_empty` over all. `None` without such rows.
+    Averages are over rows that are true or predicted. `None` without such rows.
     """
-    averaged = [row for row in rows if include_empty or row["support"] or row["predicted"]]
+    averaged = [row for row in rows if row["support"] or row["predicted"]]
     support = sum(row["support"] for row in rows)
-    macro = {name: sum(row[name] for row in averaged) / len(averaged) for name in SCORE_NAMES} if averaged else None
-    weighted = (
-        {name: sum(row[name] * row["support"] for row in rows) / support for name in SCORE_NAMES} if support else None
+    macro, weighted = (
+        {name: sum(row[name] * weight(row) for row in averaged) / total for name in SCORE_NAMES} if total else None
+        for total, weight in ((len(averaged), lambda row: 1), (support, lambda row: row["support"]))
     )
     right, predicted = (sum(row[name] for row in rows) for name in ("right", "predicted"))
     micro = precision_recall_f1(right, predicted, support) if averaged else None
@@ -205,7 +206,7 @@ class MultilabelAccumulator:
             "count": self._count,
             "right": int(torch.stack(self._exact).sum()),
             "labels": rows,
-            "averages": _average_scores(rows, include_empty=True),
+            "averages": _average_scores(rows),
             "notes": notes,
         }
 

@@ -1,6 +1,6 @@
 """Metrics that differ from those of torchmetrics for absent classes, constant targets, or large inputs."""
 
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
@@ -35,6 +35,65 @@ class BalancedAccuracy(classification.MulticlassStatScores):
 def _masked_mean(values: Tensor, mask: Tensor) -> Tensor:
     """Return the mean of the values (C) where the mask (C) is true: a float64 scalar, NaN if it is nowhere."""
     return values[mask].double().mean()
+
+
+class MultilabelScore(classification.MultilabelStatScores):
+    """Precision, recall or F1 of several labels, averaged over those that are true or predicted of some example.
+
+    torchmetrics counts a label that nobody has as zero, as scikit-learn does unless its `labels` leave it out. NaN if
+    no label is true or predicted; of the average by support, if none is true.
+    """
+
+    def __init__(
+        self,
+        num_labels: int,
+        score: Literal["precision", "recall", "f1"],
+        average: Literal["macro", "micro", "weighted"],
+        **options: Any,
+    ) -> None:
+        super().__init__(num_labels, average="none", **options)
+        self._score, self._scores_average = score, average
+
+    def compute(self) -> Tensor:
+        """Return the metric: a scalar."""
+        right, excess, _, missed, support = super().compute().double().T
+        if self._scores_average == "micro":
+            right, excess, missed = right.sum(), excess.sum(), missed.sum()
+        divisors = {"precision": right + excess, "recall": right + missed, "f1": right + (excess + missed) / 2}
+        counted = right + excess + missed > 0
+        scores = torch.where(counted, right / divisors[self._score].clamp(min=0.5), torch.nan)
+        if self._scores_average == "weighted":
+            weighted: Tensor = (scores.nan_to_num() * support).sum() / support.sum()
+            return weighted
+        return scores if self._scores_average == "micro" else _masked_mean(scores, counted)
+
+
+class MatthewsCorrCoef(classification.MulticlassMatthewsCorrCoef):
+    """Zero where all targets or all predictions are of one class, as in scikit-learn; torchmetrics takes a limit."""
+
+    def compute(self) -> Tensor:
+        """Return the metric: a scalar."""
+        counts = self.confmat.double()
+        true, predicted, total = counts.sum(1), counts.sum(0), counts.sum()
+        covariance = counts.trace() * total - true @ predicted
+        spread = (total**2 - predicted @ predicted).sqrt() * (total**2 - true @ true).sqrt()
+        return torch.where(spread > 0, covariance / spread, 0.0)
+
+
+class BinaryRecall(classification.BinaryRecall):
+    """NaN without positives."""
+
+    def compute(self) -> Tensor:
+        """Return the metric: a scalar."""
+        return super().compute() if self.tp + self.fn > 0 else _nan(self.tp)
+
+
+class BinaryF1Score(classification.BinaryF1Score):
+    """NaN where nothing is positive or predicted to be."""
+
+    def compute(self) -> Tensor:
+        """Return the metric: a scalar."""
+        return super().compute() if self.tp + self.fp + self.fn > 0 else _nan(self.tp)
 
 
 class MulticlassAUROC(classification.MulticlassAUROC):
@@ -90,14 +149,51 @@ class BinaryAveragePrecision(classification.BinaryAveragePrecision):
         return super().compute() if target.any() else _nan(target)
 
 
-class R2Score(regression.R2Score):
+class _Moments(Metric):
+    """Sums of targets and errors, and of their squares; targets less the first one, or large ones would lose digits."""
+
+    count: Tensor
+    shift: Tensor
+    target_sum: Tensor
+    target_squares: Tensor
+    error_sum: Tensor
+    error_squares: Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        for name in ("count", "shift", "target_sum", "target_squares", "error_sum", "error_squares"):
+            self.add_state(name, default=torch.tensor(0.0, dtype=torch.float64), dist_reduce_fx="sum")
+
+    def update(self, predicted: Tensor, target: Tensor) -> None:
+        """Take a batch into account: both (M)."""
+        self.shift = torch.where(self.count == 0, target[0], self.shift)
+        centred, errors = target - self.shift, predicted - target
+        self.count = self.count + len(target)
+        self.target_sum, self.target_squares = self.target_sum + centred.sum(), self.target_squares + centred @ centred
+        self.error_sum, self.error_squares = self.error_sum + errors.sum(), self.error_squares + errors @ errors
+
+    @property
+    def _target_spread(self) -> Tensor:
+        return self.target_squares - self.target_sum**2 / self.count
+
+
+class R2Score(_Moments):
     """NaN for constant targets."""
 
     def compute(self) -> Tensor:
         """Return the metric: a scalar."""
-        spread = self.sum_squared_error - self.sum_error**2 / self.total
-        score: Tensor = 1 - self.residual / spread if spread > 0 else _nan(spread)
-        return score
+        spread = self._target_spread
+        return 1 - self.error_squares / torch.where(spread > 0, spread, torch.nan)
+
+
+class ExplainedVariance(_Moments):
+    """NaN for constant targets."""
+
+    def compute(self) -> Tensor:
+        """Return the metric: a scalar."""
+        spread = self._target_spread
+        errors = self.error_squares - self.error_sum**2 / self.count
+        return 1 - errors / torch.where(spread > 0, spread, torch.nan)
 
 
 class SpearmanCorrCoef(regression.SpearmanCorrCoef):

@@ -66,7 +66,7 @@ DECISION_METRICS: Mapping[str, MetricDefinition] = {
     **_averaged_metrics(
         classification.MulticlassPrecision, classification.MulticlassRecall, classification.MulticlassF1Score
     ),
-    "mcc": _class_metric(classification.MulticlassMatthewsCorrCoef, "confusion"),
+    "mcc": _class_metric(custom.MatthewsCorrCoef, "confusion"),
     "cohen_kappa": _class_metric(classification.MulticlassCohenKappa, "confusion"),
 }
 
@@ -111,8 +111,8 @@ BINARY_METRICS: Mapping[str, MetricDefinition] = {
     **DECISION_METRICS,
     "log_loss": MetricDefinition("probabilities", "likelihood", lambda decoder, size: custom.BinaryLogLoss()),
     "precision_positive": _class_metric(lambda size, **options: classification.BinaryPrecision(**options), "yes"),
-    "recall_positive": _class_metric(lambda size, **options: classification.BinaryRecall(**options), "yes"),
-    "f1_positive": _class_metric(lambda size, **options: classification.BinaryF1Score(**options), "yes"),
+    "recall_positive": _class_metric(lambda size, **options: custom.BinaryRecall(**options), "yes"),
+    "f1_positive": _class_metric(lambda size, **options: custom.BinaryF1Score(**options), "yes"),
     "auroc": MetricDefinition("ranking", "curves", lambda decoder, size: custom.BinaryAUROC(**NO_VALIDATION)),
     "average_precision": MetricDefinition(
         "ranking", "curves", lambda decoder, size: custom.BinaryAveragePrecision(**NO_VALIDATION)
@@ -126,9 +126,13 @@ BINARY_METRICS: Mapping[str, MetricDefinition] = {
 
 MULTILABEL_METRICS: Mapping[str, MetricDefinition] = {
     "accuracy": _class_metric(classification.MultilabelAccuracy, "micro", average="micro"),
-    **_averaged_metrics(
-        classification.MultilabelPrecision, classification.MultilabelRecall, classification.MultilabelF1Score
-    ),
+    **{
+        name if average == "macro" else f"{name}_{average}": _class_metric(
+            custom.MultilabelScore, "counts", score=name, average=average
+        )
+        for name in ("precision", "recall", "f1")
+        for average in ("macro", "micro", "weighted")
+    },
     "auroc": MetricDefinition(
         "ranking", "curves", lambda decoder, size: custom.MultilabelAUROC(size, average=None, **NO_VALIDATION)
     ),
@@ -151,8 +155,8 @@ REGRESSION_METRICS: Mapping[str, MetricDefinition] = {
     "mse": _regression_metric("squares", regression.MeanSquaredError),
     "rmse": _regression_metric("squares", lambda: regression.MeanSquaredError(squared=False)),
     "mape": _regression_metric("mape", regression.MeanAbsolutePercentageError),
-    "r2": _regression_metric("r2", custom.R2Score),
-    "explained_variance": _regression_metric("variance", regression.ExplainedVariance),
+    "r2": _regression_metric("moments", custom.R2Score),
+    "explained_variance": _regression_metric("moments", custom.ExplainedVariance),
     "pearson": _regression_metric("pearson", regression.PearsonCorrCoef),
     "spearman": _regression_metric("ranks", custom.SpearmanCorrCoef),
 }

@@ -14,7 +14,7 @@ from app.spec.training.objective import Head as HeadSpec
 from app.storage.local import LocalStore
 from tests.workers.training.datasets import DatasetHarness, tagging_dataset
 from tests.workers.training.harness import TrainingAttempt, TrainingHarness, digits_job, resume_candidates
-from tests.workers.training.metrics.test_metrics import COLUMNS, KINDS, PARTS, example
+from tests.workers.training.metrics.test_metrics import CLASSES, COLUMNS, KINDS, PARTS, example
 from tests.workers.training.multi_head import (
     CROSS_ENTROPY,
     HEAD_SPECS,
@@ -109,6 +109,25 @@ def test_labels_are_counted_one_by_one() -> None:
         expected = sklearn.f1_score(target, output > 0, average=name)
         assert found["averages"][name]["f1"] == pytest.approx(expected)
     assert found["right"] == int(((output > 0) == target.bool()).all(1).sum())
+
+
+def test_a_label_that_nobody_has_has_no_scores_and_does_not_count() -> None:
+    target = torch.tensor([[1, 1, 0, 0], [0, 1, 0, 0], [1, 0, 0, 0]]).float().repeat(4, 1)
+    found = report_of("labels", target * 2 - 1, target)
+    assert found["labels"][2] == {"label": "c", "support": 0, "predicted": 0, "right": 0} | dict.fromkeys(
+        ("precision", "recall", "f1")
+    )
+    perfect = {"precision": 1.0, "recall": 1.0, "f1": 1.0}
+    assert found["averages"] == {"macro": perfect, "weighted": perfect, "micro": perfect}
+    nothing = report_of("labels", torch.full_like(target, -1.0), torch.zeros_like(target))
+    assert nothing["averages"] == {"macro": None, "weighted": None, "micro": None}
+
+
+def test_a_class_that_nobody_has_has_no_scores_and_does_not_count() -> None:
+    target = torch.arange(12).remainder(3)
+    found = report_of("classes", torch.eye(CLASSES)[target], target)
+    assert [row["f1"] for row in found["classes"]] == [1.0, 1.0, 1.0, None, None, None, None]
+    assert found["averages"]["macro"]["f1"] == 1.0
 
 
 def test_tags_are_counted_as_tokens_and_as_entities() -> None:
