@@ -246,13 +246,9 @@ def _bucket_problems(name: str, read: tuple[str, ...], schema: DataSchema) -> li
 def _training_problems(job: JobSpec, validated: bool) -> list[Problem]:
     training = job.training
     problems = [problem.with_prefix("/training") for problem in training.problems()]
-    monitors = [("/training/early_stop/monitor", training.early_stop.monitor)] if training.early_stop else []
-    if training.schedule is not None and training.schedule.kind == "ReduceLROnPlateau":
-        monitors.append(("/training/schedule/monitor", training.schedule.settings()["monitor"]))
     series = set(job.objective.series_names())
-    if training.checkpoint.monitor != "val/loss":
-        monitors.append(("/training/checkpoint/monitor", training.checkpoint.monitor))
-    for place, name in monitors:
+    default = ("/training/checkpoint/monitor", "val/loss")  # which is followed if it is there
+    for place, name in [monitor for monitor in training.monitors() if monitor != default]:
         if name.startswith("test/"):
             detail = f"{name} is evaluated once, at the end, so that nothing is chosen by it"
             problems.append(Problem(place, "unknown_series", detail, f'use "val/{name.removeprefix("test/")}"'))

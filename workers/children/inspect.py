@@ -36,6 +36,7 @@ from workers.training.validation.memory import MemoryEstimate, estimate_memory
 from workers.training.validation.normalization import check_normalization
 from workers.training.validation.objective import objective_problems
 from workers.training.validation.sequence_lengths import length_problems
+from workers.training.validation.targets import target_warnings
 
 WARM_UP_JOB = {
     "model": {
@@ -116,7 +117,7 @@ def inspect_job(
         dry_run = dry_run_plan(job, schema, network)
         trained = dry_run.trainable_elements
         problems += dry_run.problems
-    told: list[Problem] = []  # warnings
+    told = list(target_warnings(job, stored, resolved, head_targets(job, stored, resolved)))
     if not network.problems:
         normalization = check_normalization(job, schema, network)
         problems += normalization.problems

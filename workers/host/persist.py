@@ -4,6 +4,7 @@ Each call is one transaction that first locks the message's job under the attemp
 changes nothing.
 """
 
+from collections.abc import Mapping, Sequence
 from functools import singledispatch
 from typing import Any
 
@@ -40,11 +41,19 @@ def _(message: ProgressReport, session: Session, job: JobRow, settings: Settings
         log = {"series": {name: list(span) for name, span in ranges.items()}, "progress": message.progress}
         events.append(session, job.id, EventKind.METRICS, log, job.fence)
     changes: dict[str, Any] = {} if message.progress is None else {"progress": dict(message.progress)}
+    if warnings := [data for kind, data in message.events if kind == EventKind.WARNING and data.get("pointer")]:
+        changes["inspection"] = _with_warnings(job.inspection, warnings)
     if message.phase is not None and message.phase != job.phase:
         changes["phase"] = message.phase
         events.append(session, job.id, EventKind.PHASE, {"phase": message.phase}, job.fence)
     if changes:
         repository.update_visible(session, job.id, **changes)
+
+
+def _with_warnings(inspection: Mapping[str, Any], found: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Return a job's inspection with warnings about its spec that only the data could tell; each of them once."""
+    known = list(inspection.get("warnings", ()))
+    return {**inspection, "warnings": known + [dict(warning) for warning in found if warning not in known]}
 
 
 @_record.register

@@ -10,7 +10,7 @@ from workers.training.metrics.evaluation import MIN_EVALUATION_BATCH, evaluate
 from workers.training.metrics.recorder import Recorder
 from workers.training.optim.schedules import JsonState
 from workers.training.prepare import PreparedTraining
-from workers.training.results import training_result
+from workers.training.results import training_result, unmeasured_warnings
 
 ENDINGS_BY_VERB = {"pause": Ending.PAUSED, "drain": Ending.RELEASED}
 
@@ -89,6 +89,9 @@ def _train(prepared: PreparedTraining) -> Outcome:  # noqa: PLR0912, PLR0915 - t
 
         # Checkpoint? Points up to here are sent first: a resumed attempt does not send them again.
         saver.poll()
+        if finished:
+            for warning in unmeasured_warnings(state):
+                recorder.event("warning", warning.as_dict())
         if finished or prepared.checkpoint_policy.is_due(saver, step, improved):
             recorder.flush()
             if finished:

@@ -1,10 +1,14 @@
 """The result of a job that succeeded, and how numbers become JSON."""
 
 import math
+from collections.abc import Iterator
 from typing import NotRequired, TypedDict
 
+from app.errors import Problem
 from workers.training.optim.schedules import JsonState
 from workers.training.state import TrainState
+
+UNMEASURED_HINT = "monitor another series, such as val/loss, or hold out rows by which it can be measured"
 
 
 class BestResult(TypedDict):
@@ -39,6 +43,16 @@ class TrainingResult(TypedDict):
 def finite_or_none(value: float) -> float | None:
     """Return a number as JSON has it: `None` for NaN and the infinities."""
     return value if math.isfinite(value) else None
+
+
+def unmeasured_warnings(state: TrainState) -> Iterator[Problem]:
+    """Yield a warning for every tracker that has followed a series without ever seeing a number."""
+    if state.best.step is None:
+        detail = f"{state.best.monitor} was never a number: the last checkpoint is taken for the best one"
+        yield Problem("/training/checkpoint/monitor", "unmeasured_monitor", detail, UNMEASURED_HINT)
+    if state.stopper is not None and state.stopper.step is None:
+        detail = f"{state.stopper.monitor} was never a number: early stop has decided nothing"
+        yield Problem("/training/early_stop/monitor", "unmeasured_monitor", detail, UNMEASURED_HINT)
 
 
 def training_result(

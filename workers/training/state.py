@@ -50,7 +50,11 @@ class StateJson(TypedDict):
 
 @dataclass
 class BestValue:
-    """The best value of a series so far. A value that is not finite is never an improvement."""
+    """The best value of a series so far.
+
+    A value that is not finite is never an improvement. NaN is no value: it does not count as an evaluation either, and
+    nothing ends because a metric cannot be measured.
+    """
 
     monitor: str
     mode: Literal["min", "max"] = "min"
@@ -62,6 +66,8 @@ class BestValue:
     def update(self, values: Mapping[str, float], step: int) -> bool:
         """Add the values of an evaluation, by series; return whether the monitored one is the best so far."""
         value = values.get(self.monitor, math.nan)
+        if math.isnan(value):
+            return False
         sign = 1 if self.mode == "min" else -1
         improved = math.isfinite(value) and (self.best is None or sign * (self.best - value) > self.min_delta)
         if improved:

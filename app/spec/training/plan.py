@@ -79,6 +79,13 @@ class Training(SpecModel):
         """Return the number of optimiser steps of the run (one epoch by default)."""
         return self.steps or (self.epochs or 1) * steps_per_epoch
 
+    def monitors(self) -> list[tuple[str, str]]:
+        """Return the pointer and the series of everything that follows a series."""
+        monitors = [("/training/early_stop/monitor", self.early_stop.monitor)] if self.early_stop else []
+        if self.schedule is not None and self.schedule.kind == "ReduceLROnPlateau":
+            monitors.append(("/training/schedule/monitor", self.schedule.settings()["monitor"]))
+        return [*monitors, ("/training/checkpoint/monitor", self.checkpoint.monitor)]
+
     def problems(self) -> list[Problem]:
         """Return the contradictions in the plan; pointers lead into it."""
         problems = group_problems(self.optimizer, self.groups)

@@ -67,6 +67,15 @@ def test_points_are_stored_once_even_if_a_report_is_written_twice(database: Data
     assert (job.phase, job.progress) == ("training", {"step": 9})
 
 
+def test_warnings_about_the_spec_stay_with_the_job_once(database: Database, job_id: str) -> None:
+    about_spec = {"pointer": "/objective/metrics/0", "code": "undefined_metric", "detail": "one class", "hint": ""}
+    about_disk = {"code": "storage_full", "detail": "no room", "hint": ""}
+    for _ in range(2):  # two attempts
+        write(database, job_id, ProgressReport(events=(("warning", about_spec), ("warning", about_disk))))
+    assert database.run(repository.find, "anna", job_id).inspection == {"warnings": [about_spec]}
+    assert len(database.run(events.list_events, job_id, 0, 10, ["warning"])) == 4
+
+
 def test_a_rewind_drops_the_points_after_the_checkpoint(database: Database, job_id: str) -> None:
     write(database, job_id, ProgressReport(series={"train/loss": block(1, 30)}))
     write(database, job_id, ProgressReport(events=(("rewound", {"step": 12, "checkpoint": "ckpt_1"}),)))

@@ -1,5 +1,6 @@
 """What a state saves, and that it is only loaded into parts of its own shapes."""
 
+import math
 from collections.abc import Mapping
 
 import pytest
@@ -13,6 +14,7 @@ from workers.data.loading.batch_source import WeightedBatch
 from workers.data.loading.batches import InMemoryBatches
 from workers.training.loop import train
 from workers.training.optim.optimizers import OPTIMIZERS, build_optimizer, check_state_shapes
+from workers.training.state import BestValue
 
 
 @pytest.mark.parametrize("kind", ["Adam", "AdamW", "Adagrad", "RMSprop"])
@@ -71,3 +73,16 @@ def test_the_state_of_a_source_is_saved_if_it_has_one(laboratory: TrainingHarnes
     again.source = source = CountingSource(rows, prepared.sampler, prepared.device)
     again.load(tensors, numbers)
     assert source.reads == 4
+
+
+def test_nan_is_no_evaluation_and_infinity_is_no_improvement() -> None:
+    tracker = BestValue("val/auroc", "max")
+    assert [tracker.update({"val/auroc": value}, step) for step, value in enumerate([math.nan, 0.5, math.nan])] == [
+        False,
+        True,
+        False,
+    ]
+    assert (tracker.best, tracker.step, tracker.stale) == (0.5, 1, 0)
+    assert not tracker.update({"val/auroc": math.inf}, 3)
+    assert not tracker.update({}, 4)
+    assert tracker.stale == 1

@@ -69,12 +69,12 @@ def _nan_to_none(value: Any) -> Any:
     return finite_or_none(value) if isinstance(value, float) else value
 
 
-def precision_recall_f1(right: int, predicted: int, true: int, empty_f1: float = 0.0) -> dict[str, float]:
-    """Return the three scores from counts; `empty_f1` is the F1 score if nothing is predicted or true."""
+def precision_recall_f1(right: int, predicted: int, true: int) -> dict[str, float]:
+    """Return the three scores from counts, of which one is not zero; what has no divisor is zero."""
     return {
         "precision": right / predicted if predicted else 0.0,
         "recall": right / true if true else 0.0,
-        "f1": 2 * right / (predicted + true) if predicted + true else empty_f1,
+        "f1": 2 * right / (predicted + true),
     }
 
 
@@ -93,10 +93,10 @@ def _report_row(label: str, right: int, predicted: int, true: int) -> ReportRow:
 def _average_scores(rows: Sequence[ReportRow]) -> Mapping[str, ReportRow | None]:
     """Return the scores averaged over rows (macro), weighted by support, and of all counts together (micro).
 
-    Averages are over rows that are true or predicted. `None` without such rows.
+    Averages are over rows that are true or predicted. `None` if no row is true.
     """
-    averaged = [row for row in rows if row["support"] or row["predicted"]]
     support = sum(row["support"] for row in rows)
+    averaged = [row for row in rows if row["support"] or row["predicted"]] if support else []
     macro, weighted = (
         {name: sum(row[name] * weight(row) for row in averaged) / total for name in SCORE_NAMES} if total else None
         for total, weight in ((len(averaged), lambda row: 1), (support, lambda row: row["support"]))

@@ -1,4 +1,7 @@
-"""Metrics that differ from those of torchmetrics for absent classes, constant targets, or large inputs."""
+"""Metrics that differ from those of torchmetrics for absent classes, constant targets, or large inputs.
+
+What the targets leave open is NaN, whatever is predicted: a constant would look like a training that stands still.
+"""
 
 from typing import Any, Literal
 
@@ -41,7 +44,7 @@ class MultilabelScore(classification.MultilabelStatScores):
     """Precision, recall or F1 of several labels, averaged over those that are true or predicted of some example.
 
     torchmetrics counts a label that nobody has as zero, as scikit-learn does unless its `labels` leave it out. NaN if
-    no label is true or predicted; of the average by support, if none is true.
+    no label is true of any example.
     """
 
     def __init__(
@@ -52,32 +55,51 @@ class MultilabelScore(classification.MultilabelStatScores):
         **options: Any,
     ) -> None:
         super().__init__(num_labels, average="none", **options)
-        self._score, self._scores_average = score, average
+        self._score, self._over = score, average
 
     def compute(self) -> Tensor:
         """Return the metric: a scalar."""
         right, excess, _, missed, support = super().compute().double().T
-        if self._scores_average == "micro":
-            right, excess, missed = right.sum(), excess.sum(), missed.sum()
+        if self._over == "micro":
+            right, excess, missed = (counts.sum(0, keepdim=True) for counts in (right, excess, missed))
         divisors = {"precision": right + excess, "recall": right + missed, "f1": right + (excess + missed) / 2}
-        counted = right + excess + missed > 0
-        scores = torch.where(counted, right / divisors[self._score].clamp(min=0.5), torch.nan)
-        if self._scores_average == "weighted":
-            weighted: Tensor = (scores.nan_to_num() * support).sum() / support.sum()
+        scores, counted = right / divisors[self._score].clamp(min=0.5), right + excess + missed > 0
+        if not support.any():
+            return _nan(support)
+        if self._over == "weighted":
+            weighted: Tensor = (scores @ support) / support.sum()
             return weighted
-        return scores if self._scores_average == "micro" else _masked_mean(scores, counted)
+        return _masked_mean(scores, counted)
 
 
 class MatthewsCorrCoef(classification.MulticlassMatthewsCorrCoef):
-    """Zero where all targets or all predictions are of one class, as in scikit-learn; torchmetrics takes a limit."""
+    """NaN where all targets are of one class, zero where all predictions are; torchmetrics takes a limit of both."""
 
     def compute(self) -> Tensor:
         """Return the metric: a scalar."""
         counts = self.confmat.double()
         true, predicted, total = counts.sum(1), counts.sum(0), counts.sum()
+        if (true > 0).sum() < 2:
+            return _nan(counts)
         covariance = counts.trace() * total - true @ predicted
         spread = (total**2 - predicted @ predicted).sqrt() * (total**2 - true @ true).sqrt()
         return torch.where(spread > 0, covariance / spread, 0.0)
+
+
+class CohenKappa(classification.MulticlassCohenKappa):
+    """NaN where all targets are of one class."""
+
+    def compute(self) -> Tensor:
+        """Return the metric: a scalar."""
+        return super().compute() if (self.confmat.sum(1) > 0).sum() > 1 else _nan(self.confmat)
+
+
+class BinaryPrecision(classification.BinaryPrecision):
+    """NaN without positives."""
+
+    def compute(self) -> Tensor:
+        """Return the metric: a scalar."""
+        return super().compute() if self.tp + self.fn > 0 else _nan(self.tp)
 
 
 class BinaryRecall(classification.BinaryRecall):
@@ -89,11 +111,11 @@ class BinaryRecall(classification.BinaryRecall):
 
 
 class BinaryF1Score(classification.BinaryF1Score):
-    """NaN where nothing is positive or predicted to be."""
+    """NaN without positives."""
 
     def compute(self) -> Tensor:
         """Return the metric: a scalar."""
-        return super().compute() if self.tp + self.fp + self.fn > 0 else _nan(self.tp)
+        return super().compute() if self.tp + self.fn > 0 else _nan(self.tp)
 
 
 class MulticlassAUROC(classification.MulticlassAUROC):

@@ -14,7 +14,7 @@ import workers.torch_setup  # noqa: F401 - comes before torchmetrics, which impo
 from app.spec.training.losses import TaskType
 from app.spec.training.metrics import SPAN_METRICS
 from workers.training.devices import allow_nondeterminism
-from workers.training.metrics.classification_report import precision_recall_f1
+from workers.training.metrics.classification_report import SCORE_NAMES, precision_recall_f1
 from workers.training.metrics.entity_spans import SpanCounts, TagScheme
 from workers.training.objective.decode import LabelledPredictions, OutputDecoder
 
@@ -67,7 +67,7 @@ DECISION_METRICS: Mapping[str, MetricDefinition] = {
         classification.MulticlassPrecision, classification.MulticlassRecall, classification.MulticlassF1Score
     ),
     "mcc": _class_metric(custom.MatthewsCorrCoef, "confusion"),
-    "cohen_kappa": _class_metric(classification.MulticlassCohenKappa, "confusion"),
+    "cohen_kappa": _class_metric(custom.CohenKappa, "confusion"),
 }
 
 MULTICLASS_METRICS: Mapping[str, MetricDefinition] = {
@@ -110,7 +110,7 @@ TAG_METRICS: Mapping[str, MetricDefinition] = {
 BINARY_METRICS: Mapping[str, MetricDefinition] = {
     **DECISION_METRICS,
     "log_loss": MetricDefinition("probabilities", "likelihood", lambda decoder, size: custom.BinaryLogLoss()),
-    "precision_positive": _class_metric(lambda size, **options: classification.BinaryPrecision(**options), "yes"),
+    "precision_positive": _class_metric(lambda size, **options: custom.BinaryPrecision(**options), "yes"),
     "recall_positive": _class_metric(lambda size, **options: custom.BinaryRecall(**options), "yes"),
     "f1_positive": _class_metric(lambda size, **options: custom.BinaryF1Score(**options), "yes"),
     "auroc": MetricDefinition("ranking", "curves", lambda decoder, size: custom.BinaryAUROC(**NO_VALIDATION)),
@@ -242,6 +242,7 @@ def _metric_inputs(predictions: LabelledPredictions, input_field: InputField) ->
 
 
 def span_scores(spans: SpanCounts) -> dict[str, float]:
-    """Return the metrics of entities, over all types together; without any entity, the F1 score is NaN."""
+    """Return the metrics of entities, over all types together; NaN if there is no true entity."""
     right, predicted, true = (int(counts.sum()) for counts in (spans.right, spans.predicted, spans.true))
-    return {f"span_{name}": score for name, score in precision_recall_f1(right, predicted, true, math.nan).items()}
+    scores = precision_recall_f1(right, predicted, true) if true else dict.fromkeys(SCORE_NAMES, math.nan)
+    return {f"span_{name}": score for name, score in scores.items()}

@@ -1,5 +1,6 @@
 """Learning-rate schedules by kind."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -40,9 +41,10 @@ class TorchSchedule:
             self.scheduler.step()
 
     def after_evaluation(self, values: Mapping[str, float]) -> None:
-        """Move on after an evaluation; `values` are by series."""
-        if isinstance(self.scheduler, lr_scheduler.ReduceLROnPlateau) and self.monitor in values:
-            self.scheduler.step(values[self.monitor])
+        """Move on after an evaluation; `values` are by series. NaN is no value, and no plateau."""
+        value = values.get(self.monitor, math.nan)
+        if isinstance(self.scheduler, lr_scheduler.ReduceLROnPlateau) and not math.isnan(value):
+            self.scheduler.step(value)
 
     def state_dict(self) -> JsonState:
         """Return what changes while training, as JSON; settings, which the spec holds, are left out."""

@@ -93,6 +93,10 @@ def _class_target_problems(check: TargetShapeCheck) -> Iterator[Problem]:
         count = target.classes or "at least 2"
         detail = f'"{target.name}" has {count} classes but {_score_count(check)}: {check.kind} needs one for each'
         yield _width_problem(check, detail, target.classes or 2)
+    elif shape[1] == 1:
+        detail = f"{check.kind} over a single class is always the same, and teaches nothing"
+        hint = f'"{target.name}" has one class: name another target'
+        yield Problem(check.pointer, "contradiction", detail, hint)
     yield from _class_weight_problems(check)
 
 
