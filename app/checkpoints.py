@@ -101,6 +101,11 @@ def _not_read_within(seconds: float) -> ColumnElement[bool]:
     return or_(CheckpointRow.read_at.is_(None), CheckpointRow.read_at < now() - seconds)
 
 
+def find_job(session: Session, owner: str, checkpoint_id: str) -> JobRow:
+    """Return the job of a checkpoint of the owner's; raises `NotFound` for any other."""
+    return session.get_one(JobRow, find(session, owner, checkpoint_id).job_id)
+
+
 def pin(session: Session, owner: str, checkpoint_id: str) -> JobRow:
     """Return the job of a checkpoint, locked: until the transaction ends, the checkpoint stays. Raises `NotFound`."""
     job = session.get(JobRow, find(session, owner, checkpoint_id).job_id, with_for_update=True, populate_existing=True)

@@ -26,6 +26,20 @@ class WorkerState:
     figures: Mapping[str, Any]  # counts since its start, see workers.host.heartbeat
 
 
+@dataclass(frozen=True, slots=True)
+class LiveWorker:
+    """A worker that lives. Those of older versions do not report their devices."""
+
+    name: str
+    queues: tuple[str, ...]
+    slots: int
+    devices: tuple[str, ...] | None
+
+    def has_one_of(self, devices: Sequence[str]) -> bool:
+        """Return whether the worker has one of these devices, or may have one."""
+        return self.devices is None or not set(self.devices).isdisjoint(devices)
+
+
 def liveness(row: WorkerRow, seconds: float, max_deaf_seconds: float = float("inf")) -> Liveness:
     """Return whether a worker lives, `seconds` after its last heartbeat. No other code decides that.
 
@@ -63,10 +77,21 @@ def list_workers(session: Session) -> list[tuple[WorkerRow, float]]:
     return [(row, max(0.0, seconds)) for row, seconds in rows]
 
 
+def live_workers(session: Session) -> list[LiveWorker]:
+    """Return the workers that live, by name."""
+    rows = [row for row, seconds in list_workers(session) if liveness(row, seconds) == "listening"]
+    return [LiveWorker(row.name, tuple(row.queues), row.slots, worker_devices(row)) for row in rows]
+
+
 def live_worker_slots(session: Session, queue: str | None = None) -> dict[str, int]:
     """Return the slots of every worker that lives, and serves `queue` if that is given."""
-    live = [row for row, seconds in list_workers(session) if liveness(row, seconds) == "listening"]
-    return {row.name: row.slots for row in live if queue is None or queue in row.queues}
+    return {each.name: each.slots for each in live_workers(session) if queue is None or queue in each.queues}
+
+
+def worker_devices(row: WorkerRow) -> tuple[str, ...] | None:
+    """Return the kinds of devices that a worker's attempts can use; `None` if it does not report them."""
+    devices = (row.figures or {}).get("devices")
+    return tuple(devices) if devices else None
 
 
 def stale_workers(session: Session) -> list[str]:

@@ -41,13 +41,13 @@ def main() -> int:
     configure(settings.log_json, **log_context)
     if not migrate.is_compatible(settings.resolved_database_url, patient=True):
         return os.EX_CONFIG
-    forkserver.warm_up()
+    devices = forkserver.warm_up()
     queues = queue_names(settings)
     store = open_store(settings.resolved_artifact_url, settings.store_options)
     url = settings.resolved_database_url
     with Waker(settings.broker_url.get_secret_value()) as waker:
         db = Database(url, pool_size=settings.resolved_slots + 2)  # each slot, the periodic duties, and one
-        worker = Worker(settings, db, store, waker, queues)
+        worker = Worker(settings, db, store, waker, queues, devices)
         runner = PeriodicRunner(duties(worker), settings.sweep_seconds)
         webhook_db = Database(url, pool_size=1)  # webhooks take no slot's connection
         sender = WebhookSender(webhook_db, TargetPolicy(http=settings.webhook_http, private=settings.webhook_private))
@@ -58,7 +58,7 @@ def main() -> int:
 
         @worker_ready.connect(weak=False)
         def on_ready(**_: Any) -> None:
-            _log.info("worker_ready", slots=settings.resolved_slots, queues=queues)
+            _log.info("worker_ready", slots=settings.resolved_slots, queues=queues, devices=devices)
 
         @worker_shutting_down.connect(weak=False)
         def on_shutting_down(**_: Any) -> None:

@@ -19,6 +19,7 @@ from app import heartbeat
 from app.db.clock import database_time
 from app.db.dialect import advisory_lock
 from app.db.tables import JobRow, KeyRow, now
+from app.jobs.placement import runs_on
 from app.jobs.states import TERMINAL_STATUSES, Status
 
 RUNNING_JOBS_LIMIT = "running_jobs"  # the name of the limit, in the settings and in a key's limits
@@ -36,6 +37,8 @@ class Hold(StrEnum):
     """Its key runs as many jobs as it may."""
     NO_WORKER = "no_worker"
     """No worker that lives serves its queue."""
+    NO_DEVICE = "no_device"
+    """No worker that lives and serves its queue has the device that it needs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,28 +50,33 @@ class QueuePosition:
     held_by: Hold | None = None
 
 
-def next_job(session: Session, queues: Sequence[str], running_limit: int = 0) -> str | None:
-    """Return the job to claim next, if any. `running_limit` is for keys without a limit of their own; 0: none.
+def next_job(
+    session: Session, queues: Sequence[str], running_limit: int = 0, devices: Sequence[str] | None = None
+) -> str | None:
+    """Return the job to claim next, if any, of those that run on `devices`; `None` for all of them.
 
-    Claims follow each other, so that the running jobs that each one counts are those there are.
+    `running_limit` is for keys without a limit of their own; 0: none. Claims follow each other, so that the running
+    jobs that each one counts are those there are.
     """
     advisory_lock(session, _CLAIM_LOCK_ID)
-    return session.scalar(_next_job_query(queues, running_limit))
+    return session.scalar(_next_job_query(queues, running_limit, devices))
 
 
-def has_claimable_job(session: Session, queues: Sequence[str], running_limit: int = 0) -> bool:
-    """Return whether there is a job to claim."""
-    return session.scalar(_next_job_query(queues, running_limit)) is not None
+def has_claimable_job(
+    session: Session, queues: Sequence[str], running_limit: int = 0, devices: Sequence[str] | None = None
+) -> bool:
+    """Return whether there is a job to claim, see `next_job`."""
+    return session.scalar(_next_job_query(queues, running_limit, devices)) is not None
 
 
-def _next_job_query(queues: Sequence[str], running_limit: int) -> Select[str]:
+def _next_job_query(queues: Sequence[str], running_limit: int, devices: Sequence[str] | None) -> Select[str]:
     """Compare the first job of every key and queue, which the index finds, rather than all jobs."""
     places = _waiting_keys(queues)
     load, by_owner, full = _running_jobs(running_limit)
     first = (
         select(JobRow.id)
         .where(JobRow.status == Status.QUEUED, JobRow.queue == places.c.queue, JobRow.key_id == places.c.key_id)
-        .where(JobRow.not_before <= now())
+        .where(JobRow.not_before <= now(), *([runs_on(devices)] if devices is not None else []))
         .order_by(JobRow.priority.desc(), JobRow.queued_at, JobRow.id)
         .limit(1)
         .correlate(places)
@@ -127,12 +135,20 @@ def queue_position(session: Session, job: JobRow, running_limit: int = 0) -> Que
     if session.scalar(full.where(by_key.c.key_id == job.key_id)) is not None:
         return QueuePosition(held_by=Hold.RUNNING_LIMIT)
     position = session.scalar(_position(job, running_limit))
-    workers = heartbeat.live_worker_slots(session, job.queue)
-    if not workers:
+    serving = [worker for worker in heartbeat.live_workers(session) if job.queue in worker.queues]
+    if not serving:
         return QueuePosition(position, held_by=Hold.NO_WORKER)
+    able = [worker for worker in serving if worker.devices is None or _runs_on(session, job, worker.devices)]
+    if not able:
+        return QueuePosition(position, held_by=Hold.NO_DEVICE)
+    workers = {worker.name: worker.slots for worker in able}
     at, rests = _remaining_seconds(session, list(workers))
     wait = estimate_wait(position or 1, sum(workers.values()), rests, _mean_duration(session, job.queue))
     return QueuePosition(position, None if wait is None else at + wait)
+
+
+def _runs_on(session: Session, job: JobRow, devices: Sequence[str]) -> bool:
+    return session.scalar(select(JobRow.id).where(JobRow.id == job.id, runs_on(devices))) is not None
 
 
 def _position(job: JobRow, running_limit: int) -> Select[int]:

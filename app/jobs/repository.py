@@ -117,7 +117,12 @@ def running_stats(session: Session) -> RunningStats:
 
 
 def claim(
-    session: Session, queues: Sequence[str], worker: str, lease_seconds: float, running_limit: int = 0
+    session: Session,
+    queues: Sequence[str],
+    worker: str,
+    lease_seconds: float,
+    running_limit: int = 0,
+    devices: Sequence[str] | None = None,
 ) -> JobRow | None:
     """Take the best queued job, see `app.jobs.queue`, under a new fence; or return `None`."""
     values: dict[str, Any] = {
@@ -127,7 +132,7 @@ def claim(
         "started_at": func.coalesce(JobRow.started_at, now()),
         "phase": "claiming",
     }
-    while (job_id := queue.next_job(session, queues, running_limit)) is not None:
+    while (job_id := queue.next_job(session, queues, running_limit, devices)) is not None:
         with suppress(InvalidState):  # cancelled or paused at this very moment
             return transition(session, job_id, Verb.CLAIM, data={"worker": worker}, **values)
     return None

@@ -14,13 +14,13 @@ from app.access.quotas import EffectiveLimits
 from app.datasets import references
 from app.db.session import Database
 from app.db.tables import JobRow, now
-from app.errors import InvalidInput, InvalidState, NotFound, Problem, ServiceOverloaded
+from app.errors import InvalidInput, InvalidState, NotFound, ServiceOverloaded
 from app.events import EventKind
 from app.faultpoints import faultpoint
-from app.jobs import repository
+from app.jobs import repository, start
 from app.jobs.states import TERMINAL_STATUSES, TRANSITIONS, Status, Verb
 from app.spec.data.columns import DataSchema
-from app.spec.job import JobSpec, StartFrom, parse_job, resume_problems
+from app.spec.job import JobSpec
 from app.spec.timestamps import parse_rfc3339
 from app.webhooks.repository import check_webhook_exists
 
@@ -89,8 +89,7 @@ def _insert(session: Session, submission: Submission) -> JobRow:
     job = submission.job
     references.pin(session, submission.owner, submission.document)
     check_webhook_exists(session, submission.owner, job.webhook)
-    if job.start_from is not None:
-        _lock_start_checkpoint(session, submission.owner, job, job.start_from)
+    start.check_start(session, submission.owner, job, pin=True)
     quotas.check_queue(session, submission.actor.key_id or "", submission.limits)
     quotas.check_storage(session, submission.owner, submission.limits)
     return repository.insert(
@@ -113,20 +112,6 @@ def _not_before(spec: Mapping[str, Any]) -> float:
     """Return the spec's earliest start in Unix seconds; 0 for none."""
     text = spec.get("not_before")
     return 0.0 if text is None else max(0.0, parse_rfc3339(text))
-
-
-def _lock_start_checkpoint(session: Session, owner: str, job: JobSpec, start: StartFrom) -> None:
-    """Pin the checkpoint that the job starts from. Raises `InvalidInput` if it is missing or does not fit."""
-    if start.checkpoint is None:
-        return
-    try:
-        source = parse_job(checkpoints.pin(session, owner, start.checkpoint).spec)
-    except NotFound as error:
-        problem = Problem("/start_from/checkpoint", "unknown_checkpoint", error.detail, "look at the job's checkpoints")
-        raise InvalidInput([problem]) from None
-    problems = resume_problems(job, source) if start.what == "everything" else []
-    if problems:
-        raise InvalidInput(problems)
 
 
 def cancel(session: Session, owner: str, job_id: str) -> JobRow:
@@ -202,11 +187,11 @@ def retry(session: Session, owner: str, job_id: str, limits: quotas.EffectiveLim
 
 def _check_prerequisites(session: Session, row: JobRow) -> None:
     """Pin what the job depends on: its data sets, and the checkpoint it starts from while it has none of its own."""
-    start = row.spec.get("start_from")
+    named = row.spec.get("start_from")
     try:
         references.pin(session, row.owner, row.spec)
-        if start is not None and "checkpoint" in start and not checkpoints.list_checkpoints(session, row.id):
-            checkpoints.pin(session, row.owner, start["checkpoint"])
+        if named is not None and "checkpoint" in named and not checkpoints.list_checkpoints(session, row.id):
+            checkpoints.pin(session, row.owner, named["checkpoint"])
     except (InvalidInput, NotFound) as error:
         raise InvalidState(f"the job cannot go on: {error.detail}", hint="submit it anew") from None
 

@@ -254,6 +254,7 @@ def _queue_position(job: Job) -> str:
     parts += {
         "running_limit": ["its key has reached its limit of running jobs"],
         "no_worker": ["no worker serves its queue"],
+        "no_device": ["no worker of its queue has the device that it needs"],
     }.get(document.get("held_by") or "", [])
     return ", ".join(parts)
 

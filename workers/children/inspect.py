@@ -1,7 +1,7 @@
 """Inspects a job: builds its network on the meta device, and reports shapes, costs and every problem."""
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from re import fullmatch, match
 from typing import Any
 
@@ -29,7 +29,7 @@ from workers.network.analysis.graph import describe_graph
 from workers.network.inference.partial_network import InferredNode, PartialNetwork, too_many_nodes_problem
 from workers.network.inference.shape_inference import infer_shapes
 from workers.protocol.child_requests import InspectionLimits, InspectRequest, InspectResponse
-from workers.training.checkpoints.initial_weights import WEIGHTS_POINTER, weight_problems
+from workers.training.checkpoints.initial_weights import CHECKPOINT_POINTER, WEIGHTS_POINTER, weight_problems
 from workers.training.checkpoints.pretrained_embeddings import vector_problems
 from workers.training.validation.dry_run import dry_run_plan
 from workers.training.validation.memory import MemoryEstimate, estimate_memory
@@ -68,12 +68,16 @@ NODE_POINTER = r"/model((?:/blocks/\w+)?/(?:layers|nodes)/\d+)"  # the pointer o
 
 
 def inspect_job(
-    document: Any, registered: DataSchema | None, limits: InspectionLimits, named: Mapping[str, DataSchema] = NO_SCHEMAS
+    document: Any,
+    registered: DataSchema | None,
+    limits: InspectionLimits,
+    named: Mapping[str, DataSchema] = NO_SCHEMAS,
+    start_shapes: Mapping[str, tuple[int, ...]] | None = None,
 ) -> InspectResponse:
     """Inspect a job as the user wrote it; the pointers of problems lead into that document.
 
     `registered` is the schema of the data set that the job trains on; `named` are those of the others that it names,
-    by pointer: word vectors, and weights to start from.
+    by pointer: word vectors, and weights to start from; `start_shapes` are those of the weights of a checkpoint.
 
     Problems of form hide all others. Otherwise all problems are reported at once: of names and edges, of each node
     whose input shapes are known, of the loss, and of size.
@@ -110,8 +114,8 @@ def inspect_job(
         warnings.simplefilter("ignore")
         problems += length_problems(job, resolved, stored, network, invalid_nodes)
     problems += vector_problems(resolved, network.blueprint, named)
-    if (weights := named.get(WEIGHTS_POINTER)) is not None and not network.problems:
-        problems += weight_problems(network.blueprint, weights)
+    if not network.problems:
+        problems += _start_problems(network, named.get(WEIGHTS_POINTER), start_shapes)
     trained = network.parameters
     if network.parameters <= limits.max_parameters and not any(map(_is_training_problem, problems)):
         dry_run = dry_run_plan(job, schema, network)
@@ -133,6 +137,17 @@ def inspect_job(
     }
     warned = [*job_warnings(job, stored, roles), *told]
     return InspectResponse(report, tuple(limit_problems(problems)), tuple(limit_problems(warned)))
+
+
+def _start_problems(
+    network: PartialNetwork, weights: DataSchema | None, start_shapes: Mapping[str, tuple[int, ...]] | None
+) -> Iterator[Problem]:
+    """Yield how the weights that the job starts from differ from its network."""
+    if weights is not None:
+        shapes = {column.name: column.shape for column in weights.columns}
+        yield from weight_problems(network.blueprint, shapes, WEIGHTS_POINTER)
+    if start_shapes is not None:
+        yield from weight_problems(network.blueprint, start_shapes, CHECKPOINT_POINTER)
 
 
 def _describe_network(network: PartialNetwork, schema: DataSchema, trained: int) -> dict[str, Any]:
@@ -217,4 +232,4 @@ def handle(request: InspectRequest) -> InspectResponse:
     """Inspect the job of a request."""
     registered = DataSchema.model_validate(request.schema) if request.schema is not None else None
     named = {pointer: DataSchema.model_validate(schema) for pointer, schema in request.named_schemas.items()}
-    return inspect_job(request.job, registered, request.limits, named)
+    return inspect_job(request.job, registered, request.limits, named, request.start_shapes)

@@ -49,7 +49,7 @@ def duties(worker: Worker) -> tuple[Duty, ...]:
 
 def claim_waiting_jobs(worker: Worker) -> None:
     """Fill free slots if a job is waiting whose wake-up was lost."""
-    if worker.db.read(queue.has_claimable_job, worker.queues, worker.settings.limit_running_jobs):
+    if worker.db.read(queue.has_claimable_job, worker.queues, worker.settings.limit_running_jobs, worker.devices):
         worker.fill_free_slots()
 
 

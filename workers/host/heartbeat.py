@@ -86,10 +86,19 @@ class ConsumerProbe:
 class Heartbeat:
     """The heartbeats of a worker."""
 
-    def __init__(self, name: str, settings: Settings, db: Database, waker: Waker, queues: list[str]) -> None:
+    def __init__(
+        self,
+        name: str,
+        settings: Settings,
+        db: Database,
+        waker: Waker,
+        queues: list[str],
+        devices: tuple[str, ...] | None = None,
+    ) -> None:
         self.counters = WorkerCounters()
         self.probe = ConsumerProbe(name, waker, settings.deaf_seconds / 4)
         self._name, self._settings, self._db, self._waker, self._queues = name, settings, db, waker, queues
+        self._devices = {"devices": list(devices)} if devices is not None else {}
 
     def send(self, free: int, draining: bool = False) -> float:
         """Send a heartbeat; returns for how many seconds the worker has received no wake-up. Raises `Unavailable`."""
@@ -107,4 +116,8 @@ class Heartbeat:
         self._db.run(heartbeat.record_heartbeat, self._name, self._queues, slots, state)
 
     def _counts(self) -> dict[str, Any]:
-        return self.counters.as_dict() | {"wake_ups": self._waker.counts(), "disk_free": self._settings.disk_free}
+        return (
+            self.counters.as_dict()
+            | {"wake_ups": self._waker.counts(), "disk_free": self._settings.disk_free}
+            | self._devices
+        )

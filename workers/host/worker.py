@@ -24,16 +24,24 @@ def worker_name() -> str:
 
 
 class Worker:
-    """What all slots of a worker process share."""
+    """What all slots of a worker process share. Jobs that need another device than `devices` are left to others."""
 
-    def __init__(self, settings: Settings, db: Database, store: ArtifactStore, waker: Waker, queues: list[str]) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        db: Database,
+        store: ArtifactStore,
+        waker: Waker,
+        queues: list[str],
+        devices: tuple[str, ...] | None = None,
+    ) -> None:
         self.settings = settings
         self.db = db
         self.store = store
         self.waker = waker
-        self.queues = queues
+        self.queues, self.devices = queues, devices
         self.name = worker_name()
-        self.heartbeat = Heartbeat(self.name, settings, db, waker, queues)
+        self.heartbeat = Heartbeat(self.name, settings, db, waker, queues, devices)
         self.draining = threading.Event()
         self._slots = SlotPool(settings.resolved_slots, settings.gpus)
         self._slot_threads: list[threading.Thread] = []
@@ -51,8 +59,8 @@ class Worker:
 
     def _claim(self) -> JobRow | None:
         with suppress(Unavailable):  # a periodic duty looks for work when the database is back
-            running_limit = self.settings.limit_running_jobs
-            return self.db.run(repository.claim, self.queues, self.name, self.settings.lease_seconds, running_limit)
+            lease, running_limit = self.settings.lease_seconds, self.settings.limit_running_jobs
+            return self.db.run(repository.claim, self.queues, self.name, lease, running_limit, self.devices)
         return None
 
     def fill_free_slots(self) -> None:

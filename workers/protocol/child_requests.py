@@ -31,6 +31,7 @@ class InspectRequest:
     schema: Json | None  # of the registered data set that it trains on
     named_schemas: Mapping[str, Json]  # of other data sets that it names, by JSON Pointer
     limits: InspectionLimits
+    start_shapes: Mapping[str, tuple[int, ...]] | None = None  # of the weights in the checkpoint that it starts from
 
 
 @dataclass(frozen=True, slots=True)

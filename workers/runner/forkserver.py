@@ -3,7 +3,7 @@
 A fork is safe because the server never starts a thread and never initialises CUDA (a test asserts it).
 """
 
-import os
+import json
 
 from app.forkserver import ForkServer, open_pipe
 from workers.protocol.assignment import Assignment
@@ -13,9 +13,23 @@ FORKSERVER_PRELOAD = ["workers.runner.preload"]
 _server = ForkServer(FORKSERVER_PRELOAD)
 
 
-def warm_up() -> None:
-    """Start the server and wait until a first process has been forked from it."""
-    _server.start(os.getpid).join()
+def warm_up() -> tuple[str, ...] | None:
+    """Start the server and wait until a first process has been forked from it.
+
+    Returns the kinds of devices that attempts can use, such as ("cuda", "cpu"); `None` if that process fails.
+    """
+    from workers.runner.devices import report_devices  # noqa: PLC0415 - as below
+
+    ours, theirs = open_pipe()
+    process = _server.start(report_devices, theirs)
+    theirs.close()
+    try:
+        return tuple(json.loads(ours.recv_bytes()))
+    except (EOFError, OSError):
+        return None
+    finally:
+        process.join()
+        ours.close()
 
 
 def start(assignment: Assignment, folder: str | None = None) -> ProcessGroup:

@@ -18,13 +18,19 @@ CPU_RESIDENT_BYTES = 4 << 30  # bytes of prepared examples that may stay in memo
 Forward = Callable[[Mapping[str, Tensor]], dict[str, Tensor]]
 
 
+def available_devices() -> list[str]:
+    """Return the kinds of devices of this machine, best first."""
+    found = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
+    return [kind for kind, is_there in found.items() if is_there]
+
+
 def select_device(name: str) -> torch.device:
     """Return the device for `auto`, `cpu`, `cuda` or `mps`. Raises `BuildError` if this machine does not have it."""
-    available = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
+    available = available_devices()
     if name == "auto":
-        name = next(kind for kind, there in available.items() if there)
-    if not available[name]:
-        others = " or ".join(f'"{kind}"' for kind, there in available.items() if there)
+        name = available[0]
+    if name not in available:
+        others = " or ".join(f'"{kind}"' for kind in available)
         hint = f'use {others} or "auto", or a queue whose workers have one'
         raise BuildError(f"this worker has no {name} device", pointer="/training/device", hint=hint)
     return torch.device(name, 0) if name == "cuda" else torch.device(name)

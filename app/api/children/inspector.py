@@ -101,20 +101,27 @@ class Inspector:
         self.inspect_pool.warm_up()
 
     def inspect(
-        self, document: Any, schema: DataSchema | None = None, others: Mapping[str, DataSchema] = NO_SCHEMAS
+        self,
+        document: Any,
+        schema: DataSchema | None = None,
+        others: Mapping[str, DataSchema] = NO_SCHEMAS,
+        start_shapes: Mapping[str, tuple[int, ...]] | None = None,
     ) -> Mapping[str, Any]:
         """Return the report on a job as the user wrote it, with its warnings.
 
         `schema` is that of a registered data set that it names.
 
-        `others` are those of word vectors and of weights, by the pointers that name them.
+        `others` are those of word vectors and of weights, by the pointers that name them; `start_shapes` are the shapes
+        of the weights in the checkpoint that it starts from.
 
         Raises `InspectionError` with every problem, also if the inspection takes more time or memory than allowed;
         `ServiceOverloaded` if no child is free in time; `Unavailable`.
         """
         registered = schema.model_dump(mode="json") if schema is not None else None
         named = {pointer: other.model_dump(mode="json") for pointer, other in others.items()}
-        response = self._request(self.inspect_pool, InspectRequest(document, registered, named, self._limits))
+        response = self._request(
+            self.inspect_pool, InspectRequest(document, registered, named, self._limits, start_shapes)
+        )
         return {**response.report, "warnings": [warning.as_dict() for warning in response.warnings]}
 
     def inspect_model(self, document: Any) -> Mapping[str, Any]:

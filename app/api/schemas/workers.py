@@ -2,9 +2,11 @@
 
 from typing import Literal, Self
 
+from pydantic import Field
+
 from app.api.schemas.base import ResponseModel
 from app.db.tables import WorkerRow
-from app.heartbeat import Liveness, liveness
+from app.heartbeat import Liveness, liveness, worker_devices
 from app.spec.timestamps import format_optional_rfc3339, format_rfc3339
 
 
@@ -18,6 +20,7 @@ class Worker(ResponseModel):
     version: str | None
     state: Liveness
     queues: list[str]
+    devices: list[str] | None = Field(description="Kinds of devices that its attempts can use, best first.")
     slots: int
     free: int | None
     started_at: str | None
@@ -33,6 +36,7 @@ class Worker(ResponseModel):
             version=row.version,
             state=liveness(row, seconds, max_deaf_seconds),
             queues=row.queues,
+            devices=worker_devices(row),
             slots=row.slots,
             free=row.free,
             started_at=format_optional_rfc3339(row.started_at),

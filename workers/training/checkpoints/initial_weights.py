@@ -7,7 +7,6 @@ import torch
 from torch import Tensor
 
 from app.errors import BuildError, DataError, InvalidInput, Problem
-from app.spec.data.columns import DataSchema
 from app.spec.data.sources import UploadSource
 from app.spec.problems import did_you_mean
 from app.storage.protocol import ArtifactStore
@@ -19,26 +18,35 @@ from workers.network.runtime.build import BuiltNetwork
 from workers.protocol.assignment import DatasetRef
 
 WEIGHTS_POINTER = "/start_from/dataset"
+CHECKPOINT_POINTER = "/start_from/checkpoint"
+MISSING_HINTS = {
+    WEIGHTS_POINTER: "save the whole state_dict",
+    CHECKPOINT_POINTER: "use the network of the checkpoint's job, or start from another one",
+}
+UNKNOWN_HINTS = {WEIGHTS_POINTER: "remove it from the file", CHECKPOINT_POINTER: MISSING_HINTS[CHECKPOINT_POINTER]}
 
 
-def weight_problems(blueprint: Blueprint, schema: DataSchema) -> Iterator[Problem]:
-    """Yield how a file of weights differs from a network: missing names, unknown names, other shapes."""
+def weight_problems(
+    blueprint: Blueprint, shapes: Mapping[str, tuple[int, ...]], pointer: str = WEIGHTS_POINTER
+) -> Iterator[Problem]:
+    """Yield how weights differ from a network: missing names, unknown names, other shapes.
+
+    `shapes` are those of the weights by name, `pointer` is that of the file or checkpoint that holds them.
+    """
+    holder = pointer.rpartition("/")[2].replace("dataset", "file")
     expected = index_parameters(blueprint).shapes
-    shapes = {column.name: column.shape for column in schema.columns}
     unknown = [name for name in shapes if name not in expected]
     for name, shape in expected.items():
         if name not in shapes:
-            detail = f'the file has no "{name}", of shape {list(shape)}'
-            yield Problem(
-                WEIGHTS_POINTER, "missing_weight", detail, did_you_mean(name, unknown) or "save the whole state_dict"
-            )
+            detail = f'the {holder} has no "{name}", of shape {list(shape)}'
+            yield Problem(pointer, "missing_weight", detail, did_you_mean(name, unknown) or MISSING_HINTS[pointer])
         elif shapes[name] != shape:
-            detail = f'"{name}" has shape {list(shapes[name])} in the file, and {list(shape)} in the network'
-            yield Problem(WEIGHTS_POINTER, "shape_mismatch", detail, f"change the sizes of {name.partition('.')[0]}")
+            detail = f'"{name}" has shape {list(shapes[name])} in the {holder}, and {list(shape)} in the network'
+            yield Problem(pointer, "shape_mismatch", detail, f"change the sizes of {name.partition('.')[0]}")
     missing = [name for name in expected if name not in shapes]
     for name in unknown:
-        hint = did_you_mean(name, missing) or "remove it from the file"
-        yield Problem(WEIGHTS_POINTER, "unexpected_weight", f'the network has no "{name}"', hint)
+        hint = did_you_mean(name, missing) or UNKNOWN_HINTS[pointer]
+        yield Problem(pointer, "unexpected_weight", f'the network has no "{name}"', hint)
 
 
 def read_weights(dataset: DatasetRef, store: ArtifactStore, workdir: Path) -> dict[str, Tensor]:

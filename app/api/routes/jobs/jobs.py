@@ -35,13 +35,15 @@ from app.errors import InvalidInput, Problem
 from app.events import EventKind
 from app.faultpoints import faultpoint
 from app.ids import JOB_ID_PATTERN
-from app.jobs import deletion, queue, repository, service
+from app.jobs import deletion, queue, repository, service, start
+from app.jobs.placement import placement_warnings
 from app.jobs.queue import QueuePosition
 from app.jobs.service import Submission
 from app.jobs.states import TERMINAL_STATUSES, Status
 from app.spec.fork import Fork, fork_spec
 from app.spec.job import named_dataset_schema, parse_job
 from app.storage.removal import remove_job_files
+from app.storage.safetensors_header import TensorShapes, read_tensor_shapes
 from app.webhooks.repository import check_webhook_exists
 
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
@@ -137,7 +139,6 @@ def _job_document(row: JobRow) -> dict[str, Any]:
 def validate_job(who: WritePrincipal, services: ServicesDep, body: RequestBodyDep) -> Response:
     """Check a spec as a submission does, and store nothing."""
     submission = _validate_submission(who, services, body.document())
-    services.db.read(check_webhook_exists, who.owner, submission.job.webhook)
     report = schemas.Report(
         queue=service.select_queue(submission.job),
         data_schema=submission.schema,
@@ -154,14 +155,24 @@ def _validate_submission(who: Principal, services: Services, document: Any) -> S
     named = services.db.read(references.load_schemas, who.owner, document)
     registered = named.get(references.DATA_POINTER)
     others = {place: schema for place, schema in named.items() if place != references.DATA_POINTER}
-    inspection = services.inspector.inspect(document, registered, others)
+    inspection = services.inspector.inspect(document, registered, others, _start_shapes(who, services, document))
     job = parse_job(document)  # only now: finding what is wrong with it can take long, and the inspector has limits
+    services.db.read(start.check_start, who.owner, job)
+    services.db.read(check_webhook_exists, who.owner, job.webhook)
     quotas.check_job(who.limits, job.priority, inspection["totals"]["parameters"])
+    placement = services.db.read(placement_warnings, job, service.select_queue(job))
+    warnings = [*inspection["warnings"], *(warning.as_dict() for warning in placement)]
     schema = registered or named_dataset_schema(job)
     if schema is None:
         problem = Problem(references.DATA_POINTER, "unknown_dataset", "the data set is not known", "register it first")
         raise InvalidInput([problem])
-    return Submission(who.actor, who.limits, job, document, schema, inspection)
+    return Submission(who.actor, who.limits, job, document, schema, {**inspection, "warnings": warnings})
+
+
+def _start_shapes(who: Principal, services: Services, document: Any) -> TensorShapes | None:
+    """Return the shapes of the weights in the checkpoint that a job starts from; `None` if they are not known."""
+    key = services.db.read(start.find_start_weights, who.owner, document)
+    return read_tensor_shapes(services.store, key) if key is not None else None
 
 
 @router.get("", openapi_extra=METADATA_PARAMETER, responses=route_responses(200, schemas.JobPage, 400))

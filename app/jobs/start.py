@@ -1,0 +1,44 @@
+"""The checkpoint that a job starts from: whether it is there, and whether the job can go on from it."""
+
+from sqlalchemy.orm import Session
+
+from app import checkpoints
+from app.errors import InvalidInput, NotFound, Problem
+from app.spec.job import JobSpec, parse_job, resume_problems
+
+START_POINTER = "/start_from/checkpoint"
+WEIGHTS_FILE = "weights.safetensors"
+
+
+def find_start_weights(session: Session, owner: str, document: object) -> str | None:
+    """Return the key in the store of the weights that a job starts from; `None` if there are none.
+
+    The document may not have been checked: what is wrong with it is told elsewhere.
+    """
+    start = document.get("start_from") if isinstance(document, dict) else None
+    named = start.get("checkpoint") if isinstance(start, dict) else None
+    if not isinstance(named, str):
+        return None
+    try:
+        files = checkpoints.find(session, owner, named).files
+    except NotFound:
+        return None
+    return next((file["path"] for file in files if file["name"] == WEIGHTS_FILE), None)
+
+
+def check_start(session: Session, owner: str, job: JobSpec, pin: bool = False) -> None:
+    """Check that the job can go on from its checkpoint; with `pin`, that stays until the transaction ends.
+
+    Raises `InvalidInput` if it is missing, or if the training that is resumed differs.
+    """
+    if (start := job.start_from) is None or start.checkpoint is None:
+        return
+    try:
+        source = checkpoints.pin if pin else checkpoints.find_job
+        original = parse_job(source(session, owner, start.checkpoint).spec)
+    except NotFound as error:
+        problem = Problem(START_POINTER, "unknown_checkpoint", error.detail, "look at the job's checkpoints")
+        raise InvalidInput([problem]) from None
+    problems = resume_problems(job, original) if start.what == "everything" else []
+    if problems:
+        raise InvalidInput(problems)
