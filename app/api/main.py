@@ -8,17 +8,18 @@ from prometheus_client import CollectorRegistry
 from starlette.concurrency import run_in_threadpool
 
 from app.api.http import problems
-from app.api.http.parameters import reject_unknown_parameters
+from app.api.http.parameters import reject_unknown_parameters, reject_unsupported_precondition
 from app.api.middleware import RequestMiddleware
 from app.api.openapi.document import build_openapi
 from app.api.prometheus import MetricsCollector
 from app.api.routes import audit, catalog, datasets, health, keys, networks, webhooks, workers
-from app.api.routes.jobs import checkpoints, curves, evaluations, events, exports, jobs, predictions, reports
+from app.api.routes.jobs import checkpoints, curves, evaluations, events, exports, jobs, predictions, reports, verbs
 from app.api.services import Services, open_services
 from app.settings import Settings
 
 ROUTE_MODULES = (
     jobs,
+    verbs,
     curves,
     events,
     checkpoints,
@@ -60,7 +61,7 @@ def create_app(
         version=health.VERSION,
         description=DESCRIPTION,
         lifespan=lifespan,
-        dependencies=[Depends(reject_unknown_parameters)],
+        dependencies=[Depends(reject_unknown_parameters), Depends(reject_unsupported_precondition)],
         generate_unique_id_function=lambda route: str(route.name),
         docs_url=None,
         redoc_url=None,

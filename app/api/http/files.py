@@ -8,14 +8,14 @@ from typing import Annotated, Any
 from fastapi import Depends, Header, Request
 from starlette.responses import Response, StreamingResponse
 
-from app.api.http.parameters import IfNoneMatch, etag_matches
+from app.api.http.parameters import IfMatch, IfNoneMatch, PreconditionFailed, etag_matches, etag_satisfies
 from app.api.openapi.routes import route_responses
 from app.errors import RangeNotSatisfiable
 from app.storage.protocol import ArtifactStore
 
 DOWNLOAD_MEDIA_TYPES = ("application/octet-stream", "text/x-python")
 MEDIA_TYPES = {"model.py": "text/x-python; charset=utf-8", "bundle.zip": "application/zip"}
-FILE_HEAD_RESPONSES = route_responses(200, None, 304, 404, media=DOWNLOAD_MEDIA_TYPES)
+FILE_HEAD_RESPONSES = route_responses(200, None, 304, 404, 412, media=DOWNLOAD_MEDIA_TYPES)
 FILE_RESPONSES = FILE_HEAD_RESPONSES | route_responses(206, None, 416, media=DOWNLOAD_MEDIA_TYPES)
 _ONE_RANGE = re.compile(r"bytes=([0-9]{0,18})-([0-9]{0,18})", re.IGNORECASE)
 
@@ -28,6 +28,7 @@ class FileRequest:
     range_: str | None
     if_range: str | None
     if_none_match: str | None
+    if_match: str | None = None
 
 
 def _file_request(
@@ -39,8 +40,9 @@ def _file_request(
         str | None, Header(description="The ETag that the range is of; for any other the complete file is sent.")
     ] = None,
     if_none_match: IfNoneMatch = None,
+    if_match: IfMatch = None,
 ) -> FileRequest:
-    return FileRequest(request.method, range_, if_range, if_none_match)
+    return FileRequest(request.method, range_, if_range, if_none_match, if_match)
 
 
 FileRequestDep = Annotated[FileRequest, Depends(_file_request)]
@@ -49,8 +51,13 @@ FileRequestDep = Annotated[FileRequest, Depends(_file_request)]
 def file_response(
     store: ArtifactStore, file: Mapping[str, Any], request: FileRequest, headers_to_add: Mapping[str, str] | None = None
 ) -> Response:
-    """Return a response with a stored file {name, path, size, sha256}. Raises `NotFound`, `RangeNotSatisfiable`."""
+    """Return a response with a stored file {name, path, size, sha256}.
+
+    Raises `NotFound`, `PreconditionFailed`, `RangeNotSatisfiable`.
+    """
     headers = _file_headers(file) | dict(headers_to_add or {})
+    if not etag_satisfies(headers["ETag"], request.if_match):
+        raise PreconditionFailed(f"the file is {headers['ETag']}", hint="download it anew, from the beginning")
     if etag_matches(headers["ETag"], request.if_none_match):
         return Response(status_code=304, headers={name: headers[name] for name in ("ETag", "Cache-Control")})
     partial = request.method == "GET" and request.if_range in (None, headers["ETag"])  # RFC 9110

@@ -6,7 +6,7 @@ from urllib.parse import urlencode
 
 from fastapi import Depends, Header, Path, Query, Request
 
-from app.errors import MalformedRequest, UnknownParameter
+from app.errors import MalformedRequest, RequestError, UnknownParameter
 from app.ids import (
     CHECKPOINT_ID_PATTERN,
     DATASET_ID_PATTERN,
@@ -25,8 +25,15 @@ KeyId = Annotated[str, Path(pattern=KEY_ID_PATTERN, description="A key's id.")]
 WebhookId = Annotated[str, Path(pattern=WEBHOOK_ID_PATTERN, description="A webhook's id.")]
 MessageId = Annotated[str, Path(pattern=MESSAGE_ID_PATTERN, description="A message's id.")]
 IfNoneMatch = Annotated[str | None, Header(description="ETags of versions that the client has: 304 for them.")]
+IfMatch = Annotated[str | None, Header(description="ETags of versions of which the object must be one: else 412.")]
 MAX_METADATA_FILTERS = 32
 METADATA_PREFIX = "metadata["  # metadata[key]=value, a filter with a name of the user's own
+
+
+class PreconditionFailed(RequestError):
+    """The object has changed since the version in If-Match."""
+
+    code = "precondition_failed"
 
 
 def reject_unknown_parameters(request: Request) -> None:
@@ -43,6 +50,15 @@ def reject_unknown_parameters(request: Request) -> None:
         ):
             hint = did_you_mean(name, known) or ("one of: " + ", ".join(known) if known else "this route has none")
             raise UnknownParameter(f'there is no parameter "{name}" here', hint=hint)
+
+
+def reject_unsupported_precondition(request: Request) -> None:
+    """Raise `PreconditionFailed` for an If-Match where nothing has an ETag: it would be carried out regardless."""
+    if request.headers.get("if-match", "*").strip() == "*":
+        return
+    described = request.app.openapi()["paths"][request.scope["route"].path][request.method.lower()]
+    if not any(item["in"] == "header" and item["name"] == "if-match" for item in described.get("parameters", ())):
+        raise PreconditionFailed("what is asked for has no versions to compare with", hint="leave If-Match out")
 
 
 def metadata_filters(request: Request) -> Mapping[str, str]:
@@ -75,6 +91,11 @@ def _idempotency_key(
 
 
 IdempotencyKey = Annotated[str | None, Depends(_idempotency_key)]
+
+
+def etag_satisfies(etag: str, if_match: str | None) -> bool:
+    """Return whether a request may be carried out on this version (RFC 9110: strong comparison)."""
+    return if_match is None or if_match.strip() == "*" or etag in [item.strip() for item in if_match.split(",")]
 
 
 def etag_matches(etag: str, if_none_match: str | None) -> bool:

@@ -14,6 +14,7 @@ from starlette.routing import compile_path
 
 from app import errors
 from app.api.children.inspector import InspectionError
+from app.api.http.parameters import PreconditionFailed
 from app.api.http.responses import JsonResponse
 from app.errors import GraftwerkError, Problem
 from app.spec.problems import json_pointer
@@ -29,6 +30,7 @@ ERROR_STATUSES: Mapping[type[GraftwerkError], int] = {
     errors.InvalidInput: 422,
     errors.Conflict: 409,
     errors.IdempotencyKeyReused: 422,
+    PreconditionFailed: 412,
     errors.ContentTooLarge: 413,
     errors.UnsupportedMediaType: 415,
     errors.RangeNotSatisfiable: 416,

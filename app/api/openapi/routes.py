@@ -19,6 +19,7 @@ SHARED_RESPONSES: Mapping[int, tuple[str, str]] = {
     403: ("Forbidden", "The key lacks the scope, or a quota is used up."),
     404: ("NotFound", "There is no such object, or it belongs to another owner."),
     409: ("Conflict", "The object's state forbids it, or a request with the same Idempotency-Key is in progress."),
+    412: ("PreconditionFailed", "The object has changed since the version in If-Match."),
     413: ("ContentTooLarge", "The body is too large."),
     415: ("UnsupportedMediaType", "The body has a media type that this route does not read."),
     416: ("RangeNotSatisfiable", "The file does not have these bytes."),

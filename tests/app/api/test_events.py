@@ -50,6 +50,22 @@ def test_the_story_of_a_job(api: Api, anna: Client) -> None:
     assert sorted(item["at"] for item in items) == [item["at"] for item in items]
 
 
+@SQLITE
+@pytest.mark.parametrize("beyond", [1, 96, 2**62])
+def test_a_number_beyond_the_last_event_starts_from_the_first(api: Api, anna: Client, beyond: int) -> None:
+    """As a client has it that saw events which a restored backup does not hold."""
+    job = create_running_job(api.services.db)
+    finish_job(api.services.db, job)
+    path = f"/v1/jobs/{job.id}/stream"
+    whole = anna.get(path)
+    last = anna.get(f"/v1/jobs/{job.id}").json()["last_event"]
+    again = anna.get(path, headers={"Last-Event-ID": str(last + beyond)})
+    assert again.text.startswith(f": there is no event {last + beyond}, the last one is {last}: from the start")
+    assert parse_sse_events(again) == parse_sse_events(whole)
+    at_the_end = parse_sse_events(anna.get(path, headers={"Last-Event-ID": str(last)}))
+    assert [(number, kind) for number, kind, _ in at_the_end] == [(str(last), "done")]
+
+
 def test_a_stream_of_an_ended_job_tells_all_and_ends(api: Api, anna: Client) -> None:
     db = api.services.db
     job = create_running_job(db)
@@ -70,7 +86,7 @@ def test_a_stream_of_an_ended_job_tells_all_and_ends(api: Api, anna: Client) -> 
     assert stream[-1][2] == {"status": "failed"}
 
 
-@pytest.mark.parametrize("last", [0, 1, 3, 4, 100, 2**63 - 1])
+@pytest.mark.parametrize("last", [0, 1, 3, 4])
 def test_a_stream_goes_on_after_the_last_known_event(api: Api, anna: Client, last: int) -> None:
     db = api.services.db
     job = create_running_job(db)
@@ -78,7 +94,7 @@ def test_a_stream_goes_on_after_the_last_known_event(api: Api, anna: Client, las
     finish_job(db, job)
     stream = parse_sse_events(anna.get(f"/v1/jobs/{job.id}/stream", headers={"Last-Event-ID": str(last)}))
     assert [seq for seq, _, _ in stream[:-1]] == [str(seq) for seq in range(last + 1, 5)]
-    assert stream[-1] == (str(max(last, 4)), "done", {"status": "succeeded"})
+    assert stream[-1] == ("4", "done", {"status": "succeeded"})
 
 
 @SQLITE

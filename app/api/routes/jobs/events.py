@@ -59,23 +59,33 @@ async def stream_events(
     job_id: JobId,
     who: ReadPrincipal,
     services: ServicesDep,
-    last_event_id: Annotated[int, Header(ge=0, le=MAX_INT64, description="Go on after this event.")] = 0,
+    last_event_id: Annotated[
+        int, Header(ge=0, le=MAX_INT64, description="Go on after this event; from the start if there is no such event.")
+    ] = 0,
 ) -> Response:
     """Stream events as server-sent events: `id` is the event's number, `done` is the last one.
 
     Events of the kind `metrics` carry their points.
     """
-    await run_in_threadpool(services.db.read, repository.find, who.owner, job_id)
+    last = await run_in_threadpool(services.db.read, _last_event, who.owner, job_id)
     if services.job_watcher.open_streams >= services.settings.max_streams:
         raise ServiceOverloaded(f"{services.settings.max_streams} streams are open already; try again later")
     return EventSourceResponse(
-        _event_stream(services, who.owner, job_id, last_event_id), headers={"X-Accel-Buffering": "no"}
+        _event_stream(services, who.owner, job_id, last_event_id, last), headers={"X-Accel-Buffering": "no"}
     )
 
 
-async def _event_stream(services: Services, owner: str, job_id: str, seq: int) -> AsyncIterator[bytes]:
+def _last_event(session: Session, owner: str, job_id: str) -> int:
+    return repository.find(session, owner, job_id).last_seq
+
+
+async def _event_stream(services: Services, owner: str, job_id: str, seq: int, last: int) -> AsyncIterator[bytes]:
+    """Yield the events after `seq`, or all where that is beyond the `last` one, as after a backup was restored."""
     services.job_watcher.open_streams += 1
     try:
+        if seq > last:
+            yield format_sse_event(comment=f"there is no event {seq}, the last one is {last}: from the start")
+            seq = 0
         while True:
             try:
                 batch, status, version = await run_in_threadpool(services.db.read, _read_new_events, owner, job_id, seq)

@@ -1,8 +1,7 @@
-"""Jobs: submit, validate, list, read, cancel, pause, resume, retry, delete, restore."""
+"""Jobs: submit, validate, fork, list, read."""
 
 import hashlib
 from collections.abc import Callable
-from functools import partial
 from typing import Annotated, Any
 
 import structlog
@@ -12,17 +11,20 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
 from app import checkpoints, events
-from app.access import audit, idempotency, quotas
+from app.access import idempotency, quotas
 from app.access.audit import Action
 from app.api import schemas
 from app.api.auth import Principal, ReadPrincipal, WritePrincipal, add_queue_limit_headers
 from app.api.http.bodies import RequestBodyDep
 from app.api.http.parameters import (
     IdempotencyKey,
+    IfMatch,
     IfNoneMatch,
     JobId,
     PageLimit,
+    PreconditionFailed,
     etag_matches,
+    etag_satisfies,
     metadata_filters,
     next_page_headers,
 )
@@ -35,14 +37,13 @@ from app.errors import InvalidInput, Problem
 from app.events import EventKind
 from app.faultpoints import faultpoint
 from app.ids import JOB_ID_PATTERN
-from app.jobs import deletion, queue, repository, service, start
+from app.jobs import queue, repository, service, start
 from app.jobs.placement import placement_warnings
 from app.jobs.queue import QueuePosition
 from app.jobs.service import Submission
 from app.jobs.states import TERMINAL_STATUSES, Status
 from app.spec.fork import Fork, fork_spec
 from app.spec.job import named_dataset_schema, parse_job
-from app.storage.removal import remove_job_files
 from app.storage.safetensors_header import TensorShapes, read_tensor_shapes
 from app.webhooks.repository import check_webhook_exists
 
@@ -194,23 +195,26 @@ def list_jobs(
     return JsonResponse(page.as_dict(), headers=next_page_headers(request, more, rows[-1].id if rows else ""))
 
 
-@router.get("/{job_id}", responses=route_responses(200, schemas.Job, 304, 404))
+@router.get("/{job_id}", responses=route_responses(200, schemas.Job, 304, 404, 412))
 async def read_job(
     job_id: JobId,
     who: ReadPrincipal,
     services: ServicesDep,
     if_none_match: IfNoneMatch = None,
+    if_match: IfMatch = None,
     wait: Annotated[float, Query(ge=0, le=MAX_WAIT_SECONDS, description="Seconds to wait for a change.")] = 0.0,
 ) -> Response:
     """Read a job. With `wait` the response comes when the job differs from the version in `If-None-Match`, or changes.
 
     A job that has ended is answered at once.
     """
-    job = await run_in_threadpool(services.db.read, _read_job, services, who, job_id)
+    job = await run_in_threadpool(services.db.read, read_job_document, services, who, job_id)
     if wait and (if_none_match is None or _is_not_modified(job, if_none_match)) and job.status not in TERMINAL_STATUSES:
         await services.job_watcher.wait_for_change(job_id, job.version, wait)
-        job = await run_in_threadpool(services.db.read, _read_job, services, who, job_id)
+        job = await run_in_threadpool(services.db.read, read_job_document, services, who, job_id)
     headers = {"ETag": _etag(job)}
+    if not any(etag_satisfies(tag, if_match) for tag in (_etag(job), f'"{job.version}"')):
+        raise PreconditionFailed(f"the job is at version {job.version}", hint="leave If-Match out to read it")
     if _is_not_modified(job, if_none_match):
         return Response(status_code=304, headers=headers)
     return JsonResponse(job.as_dict(), headers=headers)
@@ -225,7 +229,8 @@ def _etag(job: schemas.Job) -> str:
     return f'"{job.version}"' if job.position is None else f'"{job.version}.{job.position}"'
 
 
-def _read_job(session: Session, services: Services, who: Principal, job_id: str) -> schemas.Job:
+def read_job_document(session: Session, services: Services, who: Principal, job_id: str) -> schemas.Job:
+    """Return a job with its place in the queue and its transitions. Raises `NotFound`."""
     row = repository.find(session, who.owner, job_id)
     place = (
         queue.queue_position(session, row, services.settings.limit_running_jobs)
@@ -239,62 +244,3 @@ def _read_job(session: Session, services: Services, who: Principal, job_id: str)
 def read_network(job_id: JobId, who: ReadPrincipal, services: ServicesDep) -> Response:
     """Read the inspection of the job's network, node by node."""
     return JsonResponse(schemas.network_inspection(services.db.read(repository.find, who.owner, job_id).inspection))
-
-
-@router.post("/{job_id}/cancel", responses=route_responses(200, schemas.Job, 404, 409))
-def cancel_job(job_id: JobId, who: WritePrincipal, services: ServicesDep) -> Response:
-    """Cancel a job: at once unless it is running, else within seconds. Cancelling twice is no error."""
-    services.db.run(audit.with_audit(who.actor, Action.JOB_CANCEL, job_id, service.cancel), who.owner, job_id)
-    return JsonResponse(services.db.read(_read_job, services, who, job_id).as_dict())
-
-
-@router.post("/{job_id}/pause", responses=route_responses(200, schemas.Job, 404, 409))
-def pause_job(job_id: JobId, who: WritePrincipal, services: ServicesDep) -> Response:
-    """Pause a job: at once unless it is running, else at its next step, at a checkpoint. Twice is no error."""
-    services.db.run(audit.with_audit(who.actor, Action.JOB_PAUSE, job_id, service.pause), who.owner, job_id)
-    return JsonResponse(services.db.read(_read_job, services, who, job_id).as_dict())
-
-
-@router.post("/{job_id}/resume", responses=route_responses(200, schemas.Job, 404, 409))
-def resume_job(job_id: JobId, who: WritePrincipal, services: ServicesDep) -> Response:
-    """Resume a paused job where it stopped. Resuming twice is no error."""
-    resume = partial(service.resume, limits=who.limits)
-    services.waker.wake(
-        services.db.run(audit.with_audit(who.actor, Action.JOB_RESUME, job_id, resume), who.owner, job_id).queue
-    )
-    return JsonResponse(services.db.read(_read_job, services, who, job_id).as_dict())
-
-
-@router.post("/{job_id}/retry", responses=route_responses(200, schemas.Job, 404, 409))
-def retry_job(job_id: JobId, who: WritePrincipal, services: ServicesDep) -> Response:
-    """Queue a failed or cancelled job again, from its last checkpoint."""
-    retry = partial(service.retry, limits=who.limits)
-    services.waker.wake(
-        services.db.run(audit.with_audit(who.actor, Action.JOB_RETRY, job_id, retry), who.owner, job_id).queue
-    )
-    return JsonResponse(services.db.read(_read_job, services, who, job_id).as_dict())
-
-
-@router.delete("/{job_id}", status_code=204, responses=route_responses(204, None, 404, 409))
-def delete_job(
-    job_id: JobId,
-    who: WritePrincipal,
-    services: ServicesDep,
-    purge: Annotated[bool, Query(description="Remove it at once, and for good; also one that is deleted.")] = False,
-) -> Response:
-    """Delete an ended job: it is hidden, can be restored for a while, and is then removed with all its files."""
-    for_good = purge or not services.settings.trash_seconds
-    verb = deletion.purge if for_good else deletion.delete
-    services.db.run(
-        audit.with_audit(who.actor, Action.JOB_DELETE, job_id, verb, {"purge": for_good}), who.owner, job_id
-    )
-    if for_good:
-        remove_job_files(services.store, job_id)
-    return Response(status_code=204)
-
-
-@router.post("/{job_id}/restore", responses=route_responses(200, schemas.Job, 404))
-def restore_job(job_id: JobId, who: WritePrincipal, services: ServicesDep) -> Response:
-    """Restore a deleted job, as long as it is not removed. Restoring twice is no error."""
-    services.db.run(audit.with_audit(who.actor, Action.JOB_RESTORE, job_id, deletion.restore), who.owner, job_id)
-    return JsonResponse(services.db.read(_read_job, services, who, job_id).as_dict())
