@@ -79,20 +79,12 @@ def inspect_job(
     `registered` is the schema of the data set that the job trains on; `named` are those of the others that it names,
     by pointer: word vectors, and weights to start from; `start_shapes` are those of the weights of a checkpoint.
 
-    Problems of form hide all others. Otherwise all problems are reported at once: of names and edges, of each node
-    whose input shapes are known, of the loss, and of size.
+    Problems of form hide all others. Otherwise all are reported at once, of each node whose input shapes are known too.
     """
-    if (count := _count_nodes(document)) > limits.max_nodes:
-        return InspectResponse({}, (too_many_nodes_problem(count, limits.max_nodes),))
     try:
-        job = parse_job(document)
+        job, stored = _parse(document, registered, limits)
     except InvalidInput as error:
         return InspectResponse({}, error.problems)
-    stored = registered or named_dataset_schema(job)
-    if stored is None:
-        return InspectResponse(
-            {}, (Problem("/data/id", "unknown_dataset", "the data set is not known", "register it"),)
-        )
     problems = check_job(job, stored, limits.max_nodes)
     if any(not _is_recoverable(problem, job) for problem in problems):
         return InspectResponse({}, tuple(limit_problems(problems)))
@@ -114,18 +106,16 @@ def inspect_job(
         warnings.simplefilter("ignore")
         problems += length_problems(job, resolved, stored, network, invalid_nodes)
     problems += vector_problems(resolved, network.blueprint, named)
-    if not network.problems:
-        problems += _start_problems(network, named.get(WEIGHTS_POINTER), start_shapes)
     trained = network.parameters
     if network.parameters <= limits.max_parameters and not any(map(_is_training_problem, problems)):
         dry_run = dry_run_plan(job, schema, network)
         trained = dry_run.trainable_elements
         problems += dry_run.problems
-    told = list(target_warnings(job, stored, resolved, head_targets(job, stored, resolved)))
+    warned = list(target_warnings(job, stored, resolved, head_targets(job, stored, resolved)))
     if not network.problems:
         normalization = check_normalization(job, schema, network)
-        problems += normalization.problems
-        told += normalization.warnings
+        problems += [*_start_problems(network, named, start_shapes), *normalization.problems]
+        warned += normalization.warnings
     memory = estimate_memory(job, network, schema.rows.get("train", 0), trained)
     problems += [*_limit_problems(network, memory, limits), *_loop_problems(network)]
     roles = job_column_roles(job, stored, resolved)
@@ -135,15 +125,26 @@ def inspect_job(
         "splits": describe_splits(job_split_plan(job, stored, resolved), stored.rows),
         "columns": [role.model_dump(mode="json") for role in roles],
     }
-    warned = [*job_warnings(job, stored, roles), *told]
+    warned = [*job_warnings(job, stored, roles), *warned]
     return InspectResponse(report, tuple(limit_problems(problems)), tuple(limit_problems(warned)))
 
 
+def _parse(document: Any, registered: DataSchema | None, limits: InspectionLimits) -> tuple[JobSpec, DataSchema]:
+    """Return the job and the schema of its data. Raises `InvalidInput` for problems of form."""
+    if (count := _count_nodes(document)) > limits.max_nodes:
+        raise InvalidInput([too_many_nodes_problem(count, limits.max_nodes)])
+    job = parse_job(document)
+    stored = registered or named_dataset_schema(job)
+    if stored is None:
+        raise InvalidInput([Problem("/data/id", "unknown_dataset", "the data set is not known", "register it")])
+    return job, stored
+
+
 def _start_problems(
-    network: PartialNetwork, weights: DataSchema | None, start_shapes: Mapping[str, tuple[int, ...]] | None
+    network: PartialNetwork, named: Mapping[str, DataSchema], start_shapes: Mapping[str, tuple[int, ...]] | None
 ) -> Iterator[Problem]:
     """Yield how the weights that the job starts from differ from its network."""
-    if weights is not None:
+    if (weights := named.get(WEIGHTS_POINTER)) is not None:
         shapes = {column.name: column.shape for column in weights.columns}
         yield from weight_problems(network.blueprint, shapes, WEIGHTS_POINTER)
     if start_shapes is not None:

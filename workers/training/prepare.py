@@ -39,7 +39,6 @@ from workers.training.checkpoints.saver import CheckpointPolicy, CheckpointSaver
 from workers.training.context import Context
 from workers.training.devices import Precision, max_resident_bytes, select_device, set_determinism
 from workers.training.final_test import FinalTest
-from workers.training.metrics.undefined import undefined_metrics
 from workers.training.objective.objective import ObjectiveHead, build_objective
 from workers.training.objective.training_loss import TrainingLoss
 from workers.training.optim.learning_rate import build_learning_rate_schedule
@@ -118,11 +117,7 @@ def prepare(assignment: Assignment, store: ArtifactStore, context: Context, work
     saver = CheckpointSaver(store, context, prefix, workdir, export)
     columns = head_targets(job, stored, features)
     earlier = tuple(reversed(assignment.resume_from))
-    prepared = assemble(job, columns, network, data, saver, device, restored, assignment.loaders, earlier)
-    if restored is None and prepared.validation is not None:
-        undefined = undefined_metrics(prepared.heads, prepared.validation.targets, job.training)
-        context.report(ProgressReport(events=tuple(("warning", warning.as_dict()) for warning in undefined)))
-    return prepared
+    return assemble(job, columns, network, data, saver, device, restored, assignment.loaders, earlier)
 
 
 def _load_start_checkpoint(
