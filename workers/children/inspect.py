@@ -81,20 +81,12 @@ def inspect_job(
     `registered` is the schema of the data set that the job trains on; `named` are those of the others that it names,
     by pointer: word vectors, and weights to start from; `start_shapes` are those of the weights of a checkpoint.
 
-    Problems of form hide all others. Otherwise all problems are reported at once: of names and edges, of each node
-    whose input shapes are known, of the loss, and of size.
+    Problems of form hide all others. Otherwise all are reported at once, of each node whose input shapes are known too.
     """
-    if (count := _count_nodes(document)) > limits.max_nodes:
-        return InspectResponse({}, (too_many_nodes_problem(count, limits.max_nodes),))
     try:
-        job = parse_job(document)
+        job, stored = _parse(document, registered, limits)
     except InvalidInput as error:
         return InspectResponse({}, error.problems)
-    stored = registered or named_dataset_schema(job)
-    if stored is None:
-        return InspectResponse(
-            {}, (Problem("/data/id", "unknown_dataset", "the data set is not known", "register it"),)
-        )
     problems = check_job(job, stored, limits.max_nodes)
     if any(not _is_recoverable(problem, job) for problem in problems):
         return InspectResponse({}, tuple(limit_problems(problems)))
@@ -146,6 +138,17 @@ def _inspect_network(
         **_describe_data(job, stored, resolved, roles),
     }
     return InspectResponse(report, tuple(limit_problems(problems)), tuple(limit_problems(warned)))
+
+
+def _parse(document: Any, registered: DataSchema | None, limits: InspectionLimits) -> tuple[JobSpec, DataSchema]:
+    """Return the job and the schema of its data. Raises `InvalidInput` for problems of form."""
+    if (count := _count_nodes(document)) > limits.max_nodes:
+        raise InvalidInput([too_many_nodes_problem(count, limits.max_nodes)])
+    job = parse_job(document)
+    stored = registered or named_dataset_schema(job)
+    if stored is None:
+        raise InvalidInput([Problem("/data/id", "unknown_dataset", "the data set is not known", "register it")])
+    return job, stored
 
 
 def _start_problems(

@@ -94,12 +94,17 @@ class CohenKappa(classification.MulticlassCohenKappa):
         return super().compute() if (self.confmat.sum(1) > 0).sum() > 1 else _nan(self.confmat)
 
 
+def _positives(metric: classification.BinaryStatScores) -> Tensor:
+    """Return how many targets are positive: a scalar."""
+    return dim_zero_cat(metric.tp) + dim_zero_cat(metric.fn)
+
+
 class BinaryPrecision(classification.BinaryPrecision):
     """NaN without positives."""
 
     def compute(self) -> Tensor:
         """Return the metric: a scalar."""
-        return super().compute() if self.tp + self.fn > 0 else _nan(self.tp)
+        return super().compute() if (positives := _positives(self)) > 0 else _nan(positives)
 
 
 class BinaryRecall(classification.BinaryRecall):
@@ -107,7 +112,7 @@ class BinaryRecall(classification.BinaryRecall):
 
     def compute(self) -> Tensor:
         """Return the metric: a scalar."""
-        return super().compute() if self.tp + self.fn > 0 else _nan(self.tp)
+        return super().compute() if (positives := _positives(self)) > 0 else _nan(positives)
 
 
 class BinaryF1Score(classification.BinaryF1Score):
@@ -115,7 +120,7 @@ class BinaryF1Score(classification.BinaryF1Score):
 
     def compute(self) -> Tensor:
         """Return the metric: a scalar."""
-        return super().compute() if self.tp + self.fn > 0 else _nan(self.tp)
+        return super().compute() if (positives := _positives(self)) > 0 else _nan(positives)
 
 
 class MulticlassAUROC(classification.MulticlassAUROC):
@@ -171,7 +176,7 @@ class BinaryAveragePrecision(classification.BinaryAveragePrecision):
         return super().compute() if target.any() else _nan(target)
 
 
-class _Moments(Metric):
+class _TargetErrorSums(Metric):
     """Sums of targets and errors, and of their squares; targets less the first one, or large ones would lose digits."""
 
     count: Tensor
@@ -199,7 +204,7 @@ class _Moments(Metric):
         return self.target_squares - self.target_sum**2 / self.count
 
 
-class R2Score(_Moments):
+class R2Score(_TargetErrorSums):
     """NaN for constant targets."""
 
     def compute(self) -> Tensor:
@@ -208,7 +213,7 @@ class R2Score(_Moments):
         return 1 - self.error_squares / torch.where(spread > 0, spread, torch.nan)
 
 
-class ExplainedVariance(_Moments):
+class ExplainedVariance(_TargetErrorSums):
     """NaN for constant targets."""
 
     def compute(self) -> Tensor:
