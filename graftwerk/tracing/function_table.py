@@ -1,7 +1,9 @@
 """The functions, operators and methods of torch that the language has, with their kinds and defaults."""
 
-from collections.abc import Iterator, Mapping
+import operator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from importlib import import_module
 from typing import Any
 
 from graftwerk.tracing.unsupported import UnsupportedOperation
@@ -33,7 +35,11 @@ IGNORED_ARGUMENTS: Mapping[str, Any] = {
     "memory_format": ...,
     "training": ...,
     "dtype": None,
-    "out": None,
+    "out": ...,  # who reads it later reads the result
+    "device": ...,
+    "layout": ...,
+    "requires_grad": ...,
+    "pin_memory": ...,
     "return_indices": False,
     "divisor_override": None,
     "rounding_mode": None,
@@ -113,7 +119,6 @@ TORCH_FUNCTIONS: Mapping[str, OperatorSchema] = {
     "outer": OperatorSchema("outer", 2),
     "baddbmm": OperatorSchema("baddbmm", 3),
     "cdist": OperatorSchema("cdist", 2, (("p", 2.0, 2.0),)),
-    "masked_fill": OperatorSchema("masked_fill", 2, (("value", REQUIRED, REQUIRED),)),
     "flip": OperatorSchema("flip", fields=(("dims", REQUIRED, REQUIRED),), is_variadic=True),
     "roll": OperatorSchema("roll", fields=(("shifts", REQUIRED, REQUIRED), ("dims", REQUIRED, REQUIRED))),
     "repeat_interleave": OperatorSchema(
@@ -126,14 +131,12 @@ TORCH_FUNCTIONS: Mapping[str, OperatorSchema] = {
     "cat": OperatorSchema("cat", fields=(("dim", 0, 1),), takes_list=True),
     "concat": OperatorSchema("cat", fields=(("dim", 0, 1),), takes_list=True),
     "stack": OperatorSchema("stack", fields=(("dim", 0, 1),), takes_list=True),
-    "flatten": OperatorSchema("flatten", fields=(("start_dim", 0, 1), ("end_dim", -1, -1))),
     "unflatten": OperatorSchema(
         "Unflatten", fields=(("dim", REQUIRED, REQUIRED), ("unflattened_size", REQUIRED, REQUIRED))
     ),
     "permute": OperatorSchema("permute", fields=(("dims", REQUIRED, REQUIRED),), is_variadic=True),
     "transpose": OperatorSchema("transpose", fields=(("dim0", REQUIRED, REQUIRED), ("dim1", REQUIRED, REQUIRED))),
     "swapaxes": OperatorSchema("transpose", fields=(("dim0", REQUIRED, REQUIRED), ("dim1", REQUIRED, REQUIRED))),
-    "squeeze": OperatorSchema("squeeze", fields=(("dim", REQUIRED, REQUIRED),)),
     "unsqueeze": OperatorSchema("unsqueeze", fields=(("dim", REQUIRED, REQUIRED),)),
     "select": OperatorSchema("select", fields=(("dim", REQUIRED, REQUIRED), ("index", REQUIRED, REQUIRED))),
     "narrow": OperatorSchema(
@@ -195,11 +198,6 @@ NN_FUNCTIONS: Mapping[str, OperatorSchema] = {
         "pad", fields=(("pad", REQUIRED, REQUIRED), ("mode", "constant", "constant"), ("value", None, None))
     ),
     "one_hot": OperatorSchema("one_hot", fields=(("num_classes", REQUIRED, REQUIRED),)),
-    "scaled_dot_product_attention": OperatorSchema(
-        "scaled_dot_product_attention",
-        3,
-        (("attn_mask", None, None), ("dropout_p", 0.0, 0.0), ("is_causal", False, False), ("scale", None, None)),
-    ),
     "local_response_norm": OperatorSchema(
         "LocalResponseNorm",
         fields=(("size", REQUIRED, REQUIRED), ("alpha", 1e-4, 1e-4), ("beta", 0.75, 0.75), ("k", 1.0, 1.0)),
@@ -231,18 +229,36 @@ REFLECTED_OPERATORS: Mapping[str, str] = {
 }
 
 # Methods and functions that return their tensor unchanged.
-NO_OP_METHODS = frozenset({"contiguous", "clone", "cpu"})
+NO_OP_METHODS = frozenset({"contiguous", "clone", "cpu", "cuda", "requires_grad"})
 
 # Operation without a kind → what to do instead.
 UNSUPPORTED_HINTS: Mapping[str, str] = {
     "item": "keep the number a tensor",
-    "expand": "rely on broadcasting instead",
-    "chunk": "use split with fixed sizes",
-    "pack_padded_sequence": "leave it out; in the traced network, give the LSTM or GRU the lengths as a second input",
-    "to": "convert the type in the data set",
-    "float": "convert the type in the data set",
-    "setitem": "compute the parts and join them with torch.cat",
+    "tolist": "keep the numbers a tensor",
+    "numpy": "use the functions of torch",
+    "batch_norm": "use nn.BatchNorm1d, nn.BatchNorm2d or nn.BatchNorm3d",
 }
+
+
+def schemas_by_function(
+    handled: Iterable[str], handled_operators: Iterable[str]
+) -> dict[Callable[..., Any], OperatorSchema | None]:
+    """Return the schemas by function of torch and Python; `None` for functions with a handler."""
+    torch, functional, rnn = map(import_module, ("torch", "torch.nn.functional", "torch.nn.utils.rnn"))
+    special: dict[str, OperatorSchema | None] = dict.fromkeys(handled)
+    schemas: dict[Callable[..., Any], OperatorSchema | None] = {}
+    for module, table in (
+        (functional, NN_FUNCTIONS),
+        (torch, TORCH_FUNCTIONS),
+        (operator, PYTHON_OPERATORS),
+        (torch, special),
+        (functional, special),
+        (rnn, special),
+        (operator, dict.fromkeys(handled_operators)),
+    ):
+        names = set(dir(module)) & set(table)
+        schemas |= {getattr(module, name): table[name] for name in names if callable(getattr(module, name))}
+    return schemas
 
 
 def bind_arguments(
@@ -251,6 +267,7 @@ def bind_arguments(
     """Return the operands and the fields of a call. Raises `UnsupportedOperation` for arguments without a field."""
     named = dict(kwargs)
     operands = list(args[: form.operand_count])
+    named.pop("_stacklevel", None)
     for name in ("input", "other", "tensors")[len(operands) : form.operand_count]:
         if name in named:
             operands.append(named.pop(name))

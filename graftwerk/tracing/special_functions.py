@@ -1,45 +1,18 @@
-"""Handlers of operations that need more than a table row: sizes, views, indexing, tuples of results."""
+"""Handlers of operations that need more than a table row: sizes, views, dtypes, normalisation, sequences."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
-from graftwerk.tracing.graph_writer import GraphWriter
-from graftwerk.tracing.module_calls import tensor_refs
-from graftwerk.tracing.symbolic_shapes import SymbolicShape, SymbolicSize
+from graftwerk.tracing.creation import CREATION_HANDLERS
+from graftwerk.tracing.functional_forms import FUNCTIONAL_HANDLERS
+from graftwerk.tracing.graph_writer import DTYPES
+from graftwerk.tracing.indexing import assign_items, finite, index_tensor, split_tensor, unbind_tensor
+from graftwerk.tracing.operator_call import OperatorCall
 from graftwerk.tracing.unsupported import UnsupportedOperation
-from graftwerk.tracing.values import (
-    TensorRef,
-    TupleValue,
-    index_shape,
-    index_tensor,
-    split_tensor,
-    tuple_item,
-    unbind_tensor,
-)
+from graftwerk.tracing.values import PackedValue, TensorRef, TupleValue, VaryingSize, tensor_refs, tuple_item
 
+CASTS = ("float", "double", "half", "bfloat16", "long", "int", "short", "bool", "to", "type", "type_as")
 ONLY_SIZES = "only the sizes of a tensor can be read here"
-
-
-@dataclass(frozen=True)
-class OperatorCall:
-    """A call of a function, or of a method with its tensor as the first argument."""
-
-    writer: GraphWriter
-    args: tuple[Any, ...]
-    kwargs: Mapping[str, Any]
-
-    def tensor(self) -> str:
-        """Return the first operand's reference. Raises `UnsupportedOperation`."""
-        return tensor_refs([self.args[0] if self.args else self.kwargs.get("input")])[0]
-
-    def argument(self, position: int, name: str, default: Any = None) -> Any:
-        """Return an argument by position or name."""
-        return self.args[position] if len(self.args) > position else self.kwargs.get(name, default)
-
-    def add(self, kind: str, inputs: list[str], **parameters: Any) -> TensorRef:
-        """Write a node."""
-        return TensorRef(self.writer.add(kind, inputs, parameters))
 
 
 def trace_getattr(call: OperatorCall) -> Any:
@@ -49,13 +22,12 @@ def trace_getattr(call: OperatorCall) -> Any:
         if name in owner.names:
             return owner.get_item(owner.names.index(name))
         raise UnsupportedOperation(f"the result has no attribute {name}")
-    ref = call.tensor()
-    if name == "shape":
-        return SymbolicShape(ref)
-    if name == "T" and call.writer.sizes.ranks.get(ref, 2) == 2:
-        return call.add("transpose", [ref], dim0=0, dim1=1)
+    if name == "T" and len(call.shape) == 2:
+        return call.add("transpose", [call.tensor()], dim0=0, dim1=1)
     if name == "mT":
-        return call.add("transpose", [ref], dim0=-2, dim1=-1)
+        return call.add("transpose", [call.tensor()], dim0=-2, dim1=-1)
+    if name == "data":
+        return call.add("stop_gradient", [call.tensor()])
     raise UnsupportedOperation(f"{name} depends on the data", ONLY_SIZES)
 
 
@@ -64,43 +36,61 @@ def trace_getitem(call: OperatorCall) -> Any:
     value, index = call.args
     if isinstance(value, TupleValue):
         return tuple_item(value, index)
-    if isinstance(value, SymbolicShape):
-        return index_shape(call.writer, value, index)
     if isinstance(value, TensorRef):
         return index_tensor(call.writer, value, index)
     return value[index]
 
 
-def _size(call: OperatorCall) -> Any:
-    dim = call.argument(1, "dim")
-    shape = SymbolicShape(call.tensor())
-    return shape if dim is None else index_shape(call.writer, shape, dim)
+def trace_setitem(call: OperatorCall) -> TensorRef:
+    """Return the tensor after ``value[index] = assigned``. Raises `UnsupportedOperation`."""
+    value, index, assigned = call.args
+    if not isinstance(value, TensorRef):
+        raise UnsupportedOperation("only items of tensors can be assigned", "join the parts with torch.cat")
+    return assign_items(call.writer, value, index, assigned)
 
 
 def _view(call: OperatorCall) -> TensorRef:
     rest = call.args[1:] or (call.kwargs.get("shape", call.kwargs.get("size")),)
-    target = rest[0] if len(rest) == 1 and isinstance(rest[0], tuple | list | SymbolicShape) else rest
-    if isinstance(target, SymbolicShape) or any(isinstance(each, SymbolicShape) for each in target):
-        raise UnsupportedOperation("the shape of another tensor is not known", "write its sizes one by one")
-    ref, writer = call.tensor(), call.writer
-    shape = writer.sizes.resolve_shape(ref, target)
-    tokens = [
-        each.token if isinstance(each, SymbolicSize) and size == -1 else size
-        for each, size in zip(target, shape, strict=True)
+    target = rest[0] if len(rest) == 1 and isinstance(rest[0], tuple | list) else rest
+    sizes = call.shape
+    shape = [
+        0 if isinstance(each, VaryingSize) and dim < len(sizes) and sizes[dim] == each else each
+        for dim, each in enumerate(target)
     ]
-    return TensorRef(writer.add("reshape", [ref], {"shape": shape}, known={"tokens": tokens}))
+    unknown = [dim for dim, each in enumerate(shape) if isinstance(each, VaryingSize)]
+    if len(unknown) + shape.count(-1) > 1 or not all(isinstance(each, int | VaryingSize) for each in shape):
+        dims = ", ".join(map(str, unknown))
+        raise UnsupportedOperation(
+            f"the new sizes of dimensions {dims} are computed from sizes that differ between inputs",
+            "write all but one as numbers, keep the dimensions where they are, or pass examples=(…) to trace",
+        )
+    return call.add("reshape", [call.tensor()], shape=[-1 if isinstance(each, VaryingSize) else each for each in shape])
+
+
+def _flatten(call: OperatorCall) -> TensorRef:
+    start, end = call.argument(1, "start_dim", 0), call.argument(2, "end_dim", -1)
+    fields = {
+        name: value for name, value, default in (("start_dim", start, 1), ("end_dim", end, -1)) if value != default
+    }
+    return call.add("flatten", [call.tensor()], **fields)
 
 
 def _squeeze(call: OperatorCall) -> Any:
     dim = call.argument(1, "dim")
     if isinstance(call.args[0], TupleValue) and "squeeze" in call.args[0].names and dim in (0, None):
         return call.args[0].get_item(-1)
-    if dim is None:
-        raise UnsupportedOperation("the dimensions of size one are not known", "give dim")
-    return call.add("squeeze", [call.tensor()], dim=dim)
+    if isinstance(dim, int) and call.shape[dim] != 1:
+        if isinstance(call.shape[dim], VaryingSize) and 1 in call.shape[dim].values:  # type: ignore[union-attr]
+            raise UnsupportedOperation("this size may be one", "pass examples=(…) to trace")
+        return call.args[0]
+    dims = [dim] if isinstance(dim, int) else [at for at, size in enumerate(call.shape) if size == 1]
+    ref = call.tensor()
+    for each in reversed(dims):
+        ref = call.writer.add("squeeze", [ref], {"dim": each})
+    return TensorRef(ref)
 
 
-def _min_max(kind: str, pairwise: str) -> Callable[[OperatorCall], Any]:
+def _min_max(kind: str, pairwise: str, indices: str) -> Callable[[OperatorCall], Any]:
     def handler(call: OperatorCall) -> Any:
         other = call.argument(1, "other", call.kwargs.get("dim"))
         if isinstance(other, TensorRef):
@@ -108,13 +98,10 @@ def _min_max(kind: str, pairwise: str) -> Callable[[OperatorCall], Any]:
         if other is None:
             return call.add(kind, [call.tensor()])
         keep = {"keepdim": True} if call.argument(2, "keepdim", False) else {}
-
-        def take(index: int) -> TensorRef:
-            if index != 0:
-                raise UnsupportedOperation("the indices of max and min are not available", "use the values")
-            return call.add(kind, [call.tensor()], dim=other, **keep)
-
-        return TupleValue(take, ("values", "indices"))
+        return TupleValue(
+            lambda index: call.add(indices if index == 1 else kind, [call.tensor()], dim=other, **keep),
+            ("values", "indices"),
+        )
 
     return handler
 
@@ -123,23 +110,32 @@ def _split(call: OperatorCall) -> TupleValue:
     sizes = call.argument(1, "split_size_or_sections", call.kwargs.get("split_size"))
     if not isinstance(sizes, int) and not (isinstance(sizes, tuple | list) and all(isinstance(s, int) for s in sizes)):
         raise UnsupportedOperation("the sizes of split depend on the data", "use numbers")
-    return split_tensor(call.writer, TensorRef(call.tensor()), sizes, call.argument(2, "dim", 0))
+    return split_tensor(call.writer, call.operand, sizes, call.argument(2, "dim", 0))
+
+
+def _chunk(call: OperatorCall) -> TupleValue:
+    count, dim = call.argument(1, "chunks"), call.argument(2, "dim", 0)
+    size = call.shape[dim]
+    if not isinstance(size, int):
+        raise UnsupportedOperation("this size differs between inputs", "pass examples=(…) to trace")
+    return split_tensor(call.writer, call.operand, -(-size // count), dim)
 
 
 def _unbind(call: OperatorCall) -> TupleValue:
-    return unbind_tensor(call.writer, TensorRef(call.tensor()), call.argument(1, "dim", 0))
-
-
-def _linear(call: OperatorCall) -> TensorRef:
-    weight, bias = call.argument(1, "weight"), call.argument(2, "bias")
-    transposed = call.add("transpose", tensor_refs([weight]), dim0=0, dim1=1)
-    product = call.add("matmul", [call.tensor(), transposed.ref])
-    return product if bias is None else call.add("add", [product.ref, *tensor_refs([bias])])
+    return unbind_tensor(call.writer, call.operand, call.argument(1, "dim", 0))
 
 
 def _where(call: OperatorCall) -> TensorRef:
     operands = [call.args[0], call.argument(1, "input"), call.argument(2, "other")]
-    return call.add("where", [_ref(call.writer, each) for each in operands])
+    return call.add("where", [call.number_or_ref(each) for each in operands])
+
+
+def _masked_fill(call: OperatorCall) -> TensorRef:
+    value = call.argument(2, "value")
+    mask = tensor_refs([call.argument(1, "mask")])[0]
+    if isinstance(value, TensorRef):
+        return call.add("where", [mask, value.ref, call.tensor()])
+    return call.add("masked_fill", [call.tensor(), mask], value=finite(value))
 
 
 def _einsum(call: OperatorCall) -> TensorRef:
@@ -147,45 +143,117 @@ def _einsum(call: OperatorCall) -> TensorRef:
         raise UnsupportedOperation("einsum needs its equation as a string", "write it as one equation")
     rest = call.args[1:]
     operands = list(rest[0]) if len(rest) == 1 and isinstance(rest[0], tuple | list) else list(rest)
-    return call.add("einsum", tensor_refs(operands), equation=call.args[0])
-
-
-def _ref(writer: GraphWriter, value: Any) -> str:
-    if isinstance(value, int | float):
-        return writer.constant(float(value))
-    return tensor_refs([value])[0]
+    return call.add("einsum", tensor_refs(operands), equation=call.args[0].replace("...", "...").strip())
 
 
 def _transpose(call: OperatorCall) -> TensorRef:
     return call.add("transpose", [call.tensor()], dim0=0, dim1=1)
 
 
-def _cast(dtype: str) -> Callable[[OperatorCall], TensorRef]:
-    return lambda call: call.add("to", [call.tensor()], dtype=dtype)
+def _cast(call: OperatorCall) -> TensorRef:
+    """Convert to the dtype that the call's result has on the examples."""
+    before, after = call.operand.dtype, call.result_dtype
+    if after == before:
+        return call.operand
+    if after not in DTYPES or (before.startswith("float") and before != "float32"):
+        raise UnsupportedOperation(
+            f"networks have no {after}, only float32, int64 and bool", "leave the conversion out"
+        )
+    return call.add("to", [call.tensor()], dtype=DTYPES[after])
 
 
-# Method → the dtype that it converts to.
-CAST_METHODS: Mapping[str, str] = {
-    "float": "float32",
-    "double": "float64",
-    "long": "int64",
-    "int": "int32",
-    "bool": "bool",
-}
+def _invert(call: OperatorCall) -> TensorRef:
+    if call.operand.dtype != "bool":
+        raise UnsupportedOperation("~ of integers is not in the language", "use it on bool tensors")
+    return call.add("logical_not", [call.tensor()])
+
+
+def _logical(kind: str) -> Callable[[OperatorCall], TensorRef]:
+    def handler(call: OperatorCall) -> TensorRef:
+        if call.operand.dtype != "bool" or call.result_dtype != "bool":
+            raise UnsupportedOperation("bitwise operations of integers are not in the language", "use bool tensors")
+        return call.add(kind, tensor_refs([call.args[0], call.argument(1, "other")]))
+
+    return handler
+
+
+def _copy(call: OperatorCall) -> TensorRef:
+    source = call.argument(1, "src")
+    if isinstance(source, TensorRef) and source.shape == call.shape and source.dtype == call.operand.dtype:
+        return source
+    return _fill(call)
+
+
+def _fill(call: OperatorCall) -> TensorRef:
+    value = call.argument(1, "value", call.kwargs.get("src", 0.0))
+    zeros = call.add("zeros_like", [call.tensor()])
+    if isinstance(value, TensorRef):
+        return call.add("add", [zeros.ref, value.ref])
+    return call.add("add", [zeros.ref], scalar=finite(value)) if value else zeros
+
+
+def _floor_divide(call: OperatorCall) -> TensorRef:
+    other = call.argument(1, "other")
+    divided = (
+        call.add("div", [call.tensor(), other.ref])
+        if isinstance(other, TensorRef)
+        else call.add("div", [call.tensor()], scalar=other)
+    )
+    floored = call.add("floor", [divided.ref])
+    return floored if call.result_dtype == "float32" else call.add("to", [floored.ref], dtype="int64")
+
+
+def _pack(call: OperatorCall) -> PackedValue:
+    lengths, batch_first = call.argument(1, "lengths"), call.argument(2, "batch_first", False)
+    if not isinstance(lengths, TensorRef):
+        raise UnsupportedOperation("the lengths must be a tensor", "make them an input")
+    return PackedValue(call.operand, lengths, not batch_first)
+
+
+def _pad_packed(call: OperatorCall) -> TupleValue:
+    packed, padding = call.args[0], call.argument(2, "padding_value", 0.0)
+    if not isinstance(packed, PackedValue) or padding:
+        raise UnsupportedOperation("only outputs of recurrent modules can be unpacked, padded with zeros")
+    wanted = bool(call.argument(1, "batch_first", False))
+    sequence = packed.sequence
+    if wanted == packed.is_time_first:
+        sequence = call.add("transpose", [sequence.ref], dim0=0, dim1=1)
+    return TupleValue(lambda index: sequence if index == 0 else packed.lengths)
+
 
 # Names of methods and of functions of torch or torch.nn.functional → handler.
 OPERATOR_HANDLERS: Mapping[str, Callable[[OperatorCall], Any]] = {
-    "size": _size,
     "view": _view,
     "reshape": _view,
+    "flatten": _flatten,
+    "ravel": _flatten,
     "squeeze": _squeeze,
-    "max": _min_max("amax", "maximum"),
-    "min": _min_max("amin", "minimum"),
+    "max": _min_max("amax", "maximum", "argmax"),
+    "min": _min_max("amin", "minimum", "argmin"),
     "split": _split,
+    "chunk": _chunk,
     "unbind": _unbind,
-    "linear": _linear,
     "where": _where,
+    "masked_fill": _masked_fill,
     "einsum": _einsum,
     "t": _transpose,
-    **{method: _cast(dtype) for method, dtype in CAST_METHODS.items()},
+    "invert": _invert,
+    "bitwise_not": _invert,
+    **{prefix + name: _logical(f"logical_{name}") for name in ("and", "or", "xor") for prefix in ("", "i")},
+    **{f"bitwise_{name}": _logical(f"logical_{name}") for name in ("and", "or", "xor")},
+    "copy": _copy,
+    "fill": _fill,
+    "zero": _fill,
+    "floordiv": _floor_divide,
+    "ifloordiv": _floor_divide,
+    "floor_divide": _floor_divide,
+    **dict.fromkeys(
+        ["float", "double", "half", "bfloat16", "long", "int", "short", "bool", "to", "type", "type_as"], _cast
+    ),
+    "pack_padded_sequence": _pack,
+    "pad_packed_sequence": _pad_packed,
+    **CREATION_HANDLERS,
+    **FUNCTIONAL_HANDLERS,
 }
+# Operators of Python, under their names in the module `operator`, with a handler above.
+HANDLED_OPERATORS = ("invert", "and_", "or_", "xor", "floordiv", "iand", "ior", "ixor", "ifloordiv")

@@ -1,0 +1,51 @@
+"""Running a user's module without a trace: everything that forward may change is put back."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib import import_module
+from typing import Any
+
+Module = Any  # torch.nn.Module
+TABLES = ("_parameters", "_buffers", "_modules")
+
+
+@contextmanager
+def preserve_module(module: Module) -> Iterator[None]:
+    """Put back attributes, values and gradients of tensors, modes, and the state of torch's random numbers."""
+    torch = import_module("torch")
+    attributes = [(part, dict(vars(part))) for part in module.modules()]
+    tables = [(vars(part)[name], dict(vars(part)[name])) for part, _ in attributes for name in TABLES]
+    held = [value for _, before in attributes for value in before.values() if isinstance(value, torch.Tensor)]
+    tensors = {id(each): each for each in (*module.parameters(), *module.buffers(), *held)}
+    saved = [(each, each.data, each.detach().clone(), each.grad, each.requires_grad) for each in tensors.values()]
+    dtype = torch.get_default_dtype()
+    try:
+        with torch.random.fork_rng(devices=[]):
+            yield
+    finally:
+        torch.set_default_dtype(dtype)
+        for part, before in attributes:
+            vars(part).clear()
+            vars(part).update(before)
+        for table, before in tables:
+            table.clear()
+            table.update(before)
+        for tensor, data, values, gradient, trained in saved:
+            tensor.data = data
+            with torch.no_grad():
+                tensor.data.copy_(values)
+            tensor.grad = gradient
+            if tensor.is_leaf:
+                tensor.requires_grad_(trained)
+
+
+@contextmanager
+def training_mode(module: Module, training: bool) -> Iterator[None]:
+    """Switch the module and its submodules to a mode, and back afterwards."""
+    before = {part: part.training for part in module.modules()}
+    module.train(training)
+    try:
+        yield
+    finally:
+        for part, mode in before.items():
+            part.training = mode
