@@ -3,7 +3,7 @@
 import builtins
 import operator
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from importlib import import_module
 from typing import Any
 
@@ -31,7 +31,7 @@ from graftwerk.tracing.special_functions import (
     trace_setitem,
 )
 from graftwerk.tracing.unsupported import UnsupportedOperation
-from graftwerk.tracing.values import TensorRef, TupleValue, UnsupportedValue, VaryingSize, tensor_refs
+from graftwerk.tracing.values import TensorRef, TupleValue, UnsupportedValue, VaryingSize, shape_of, tensor_refs
 
 ACCESSOR_HANDLERS: Mapping[Callable[..., Any], Callable[[OperatorCall], Any]] = {
     builtins.getattr: trace_getattr,
@@ -54,8 +54,21 @@ class GraphConverter:
         self._node_type: type = import_module("torch.fx").Node
         nodes = list(recording.graph.nodes)
         self._needed = set(nodes) if recording.is_incomplete else _live_nodes(nodes)
-        lent = _lent_tensors(module, [node for node in nodes if node in self._needed])
+        needed = [node for node in nodes if node in self._needed]
+        read = {id(self._recording.values[node][0]) for node in needed if node.op == "get_attr"}
+        lent = _lent_tensors(module) | read | self._shape_dependent(needed)
         self._calls = ModuleCallWriter(writer, kinds, self._leaf, lent, _count_uses(module, self._needed))
+
+    def _shape_dependent(self, nodes: list[FxNode]) -> frozenset[int]:
+        """Return the parameters, by identity, of modules that are called on several shapes: blocks have one."""
+        shapes: dict[int, set[Any]] = {}
+        for node in nodes:
+            if node.op == "call_module" and node.args and isinstance(node.args[0], self._node_type):
+                samples = self._recording.tensors(node.args[0])
+                module = self._module.get_submodule(node.target)
+                shapes.setdefault(id(module), set()).add(shape_of(samples)[1:] if samples else None)
+        modules = {id(module): module for module in self._module.modules()}
+        return frozenset(id(t) for key, found in shapes.items() if len(found) > 1 for t in modules[key].parameters())
 
     def run(self, pins_sizes: bool) -> Any:
         """Write every operation that the output depends on; return the output.
@@ -66,16 +79,34 @@ class GraphConverter:
         names = iter(self._writer.inputs)
         for node in self._recording.graph.nodes:
             if node.op == "placeholder":
-                name = next(names, None)
-                self._values[node] = self._input(name, node, pins_sizes) if name is not None else UnsupportedValue()
+                self._values[node] = self._placeholder(node, names, pins_sizes)
             elif node.op == "output":
-                return self._substitute_nodes(node.args[0])
+                return self._result(node.args[0])
             elif node in self._needed:
                 self._values[node] = self._located(node, self._convert_node(node))
         return UnsupportedValue()
 
-    def _input(self, name: str, node: FxNode, pins_sizes: bool) -> TensorRef:
-        value = TensorRef(name, self._recording.tensors(node))
+    def _result(self, value: Any) -> Any:
+        """Return forward's result, with the items of a tuple that an operation returned."""
+        found = self._substitute_nodes(value)
+        if isinstance(found, TupleValue) and found.tensor is None and isinstance(value, self._node_type):
+            items = self._recording.values[value][0]
+            found = tuple(found.get_item(index) for index in range(len(items)))
+        return found
+
+    def _placeholder(self, node: FxNode, names: Iterator[str], pins_sizes: bool) -> Any:
+        """Return the input of a parameter of forward, or a tuple of the rest for ``*inputs``."""
+        if str(node.target).startswith("*"):
+            columns = zip(*self._recording.values[node], strict=True)
+            rest = [self._input(name, each, pins_sizes) for name, each in zip(names, columns, strict=False)]
+            return TupleValue(lambda index: rest[index])
+        name = next(names, None)
+        if name is None:
+            return UnsupportedValue()
+        return self._input(name, self._recording.tensors(node), pins_sizes)
+
+    def _input(self, name: str, samples: Sequence[Any], pins_sizes: bool) -> TensorRef:
+        value = TensorRef(name, samples)
         self._writer.note_sizes(name, value.shape)
         if pins_sizes and len(value.shape) > 1:
             shape = [0 if isinstance(size, VaryingSize) else size for size in value.shape]
@@ -178,16 +209,24 @@ class GraphConverter:
             return {name: self._substitute_nodes(each) for name, each in value.items()}
         return self._values.get(value, UnsupportedValue()) if isinstance(value, self._node_type) else value
 
+    def _function(self, node: FxNode) -> Any:
+        """Return a node's function; that which makes a new tensor for one such as `torch.relu_`."""
+        name = _name(node)
+        if node.op != "call_function" or name == (plain := _out_of_place_name(name)):
+            return node.target
+        torch = import_module("torch")
+        return getattr(torch, plain, getattr(torch.nn.functional, plain, node.target))
+
     def _check_supported(self, node: FxNode) -> None:
         """Raise `UnsupportedOperation` for an operation that no table has."""
         name = _name(node)
         known = {*TORCH_FUNCTIONS, *OPERATOR_HANDLERS, *NO_OP_METHODS}
         method = node.op == "call_method" and {name, _out_of_place_name(name)} & known
-        if not method and node.target not in self._functions and name != "stochastic_depth":
+        if not method and self._function(node) not in self._functions and name != "stochastic_depth":
             raise UnsupportedOperation(
                 f"{name} is not in the language", UNSUPPORTED_HINTS.get(_out_of_place_name(name), "")
             )
-        if self._recording.values.get(node, (UNKNOWN,))[0] is UNKNOWN:
+        if self._recording.values.get(node, (UNKNOWN,))[0] is UNKNOWN and not self._recording.obstacles:
             raise UnsupportedOperation(f"{name} could not be run on the examples", "pass examples=(…) to trace")
 
     def _operation(self, node: FxNode, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
@@ -199,21 +238,23 @@ class GraphConverter:
             return ACCESSOR_HANDLERS[node.target](call)
         if name in NO_OP_METHODS:
             return args[0]
-        if name in OPERATOR_HANDLERS and (node.op == "call_method" or self._functions.get(node.target) is None):
+        schema = self._functions.get(self._function(node)) if node.op == "call_function" else TORCH_FUNCTIONS.get(name)
+        if name in OPERATOR_HANDLERS and (node.op == "call_method" or schema is None):
             return OPERATOR_HANDLERS[name](call)
-        form = TORCH_FUNCTIONS.get(name) if node.op == "call_method" else self._functions.get(node.target)
-        if form is None:
+        if schema is None:
             raise UnsupportedOperation(f"{name} of tensors is not in the language", UNSUPPORTED_HINTS.get(name, ""))
-        if form.kind in DROPOUT_KINDS and kwargs.get("training") is False:
+        if schema.kind in DROPOUT_KINDS and kwargs.get("training") is False:
             return args[0]
         if kwargs.get("dtype") is not None and args and isinstance(args[0], TensorRef):
             if args[0].dtype != call.result_dtype:
                 raise UnsupportedOperation(f"{name} has no dtype in the language", "convert the result")
             kwargs = {each: value for each, value in kwargs.items() if each != "dtype"}
-        return self._emit_node(form, args, kwargs)
+        return self._emit_node(schema, args, kwargs)
 
     def _emit_node(self, form: OperatorSchema, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> TensorRef:
         operands, fields = bind_arguments(form, args, kwargs)
+        if form.takes_list and len(operands) == 1 and form.kind == "cat":
+            return TensorRef(tensor_refs(operands)[0])
         fields = {name: finite(to_json_value(name, value)) for name, value in fields.items()}
         if any(isinstance(value, TensorRef | TupleValue) for value in fields.values()):
             raise UnsupportedOperation(
@@ -271,18 +312,13 @@ def _count_uses(module: Module, nodes: set[FxNode]) -> Counter[int]:
     return Counter(id(module.get_submodule(node.target)) for node in nodes if node.op == "call_module")
 
 
-def _lent_tensors(module: Module, nodes: list[FxNode]) -> frozenset[int]:
-    """Return the parameters, by identity, that two modules own, that are frozen, or that are read directly."""
+def _lent_tensors(module: Module) -> frozenset[int]:
+    """Return the parameters, by identity, that two modules own, or that are frozen."""
     owners = Counter(
         id(tensor) for part in module.modules() for tensor in part._parameters.values() if tensor is not None
     )
-    read = set()
-    for node in nodes:
-        if node.op == "get_attr":
-            owner, _, name = str(node.target).rpartition(".")
-            read.add(id(getattr(module.get_submodule(owner), name)))
     frozen = {id(tensor) for tensor in module.parameters() if not tensor.requires_grad}
-    return frozenset({each for each, count in owners.items() if count > 1} | read | frozen)
+    return frozenset({each for each, count in owners.items() if count > 1} | frozen)
 
 
 def _used_items(node: FxNode) -> frozenset[int]:

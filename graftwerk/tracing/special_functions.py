@@ -35,6 +35,8 @@ def trace_getitem(call: OperatorCall) -> Any:
     """Return the value of ``value[index]``. Raises `UnsupportedOperation`."""
     value, index = call.args
     if isinstance(value, TupleValue):
+        if isinstance(index, tuple) and all(each == slice(None) for each in index[1:]):
+            index = index[0]  # states[-1, :, :]
         return tuple_item(value, index)
     if isinstance(value, TensorRef):
         return index_tensor(call.writer, value, index)

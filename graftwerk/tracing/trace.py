@@ -9,8 +9,8 @@ from graftwerk.tracing.converter import GraphConverter
 from graftwerk.tracing.graph_writer import GraphWriter
 from graftwerk.tracing.module_parameters import leaf_types
 from graftwerk.tracing.recording.aliasing import functionalize
-from graftwerk.tracing.recording.example_inputs import ExampleInputs, find_examples, fix_sizes
-from graftwerk.tracing.recording.fx_trace import default_arguments, symbolic_trace
+from graftwerk.tracing.recording.example_inputs import ExampleInputs, NoExamples, find_examples, fix_sizes
+from graftwerk.tracing.recording.fx_trace import default_arguments, error_location, symbolic_trace
 from graftwerk.tracing.recording.module_state import preserve_module
 from graftwerk.tracing.recording.symbolic_trace import UNKNOWN_LOCATION, SymbolicTrace, make_obstacle
 from graftwerk.tracing.unsupported import UnsupportedOperation
@@ -58,9 +58,10 @@ def trace(
     names = tuple(inputs)
     with preserve_module(module):
         default_arguments(module, names)
-        found = find_examples(module, names, _checked(examples, names))
-        if found is None:
-            raise CannotExpress([_no_examples(module, given=examples is not None)])
+        try:
+            found = find_examples(module, names, _checked(examples, names))
+        except NoExamples as error:
+            raise CannotExpress([_no_examples(module, error, given=examples is not None)]) from error.errors[0]
         try:
             return _trace(module, names, found, pins_sizes=False, verify=verify)
         except CannotExpress:
@@ -99,10 +100,12 @@ def _checked(examples: "Sequence[torch.Tensor] | None", names: tuple[str, ...]) 
     return examples
 
 
-def _no_examples(module: "nn.Module", given: bool) -> Any:
-    detail = "forward does not run on the examples" if given else "no inputs were found on which forward runs"
+def _no_examples(module: "nn.Module", error: NoExamples, given: bool) -> Any:
+    said = (str(error.errors[0]).splitlines() or [type(error.errors[0]).__name__])[0]
+    detail = "forward does not run on the examples" if given else str(error)
     hint = "pass tensors of the shapes of your data" if given else "pass examples=(…), one tensor (N, *) for each input"
-    return make_obstacle(type(module).__name__, _forward_location(module), detail, hint)
+    location = error_location(error.errors[0].__traceback__)
+    return make_obstacle(type(module).__name__, location, f"{detail}: {said}", hint)
 
 
 def _forward_location(module: "nn.Module") -> tuple[str, int]:

@@ -14,6 +14,7 @@ from graftwerk.tracing.recording.symbolic_trace import FxNode, SymbolicTrace, st
 
 PARTIAL_WRITE = "this writes to a part of a tensor that is read again{where}, which the language cannot do in place"
 PARTIAL_HINT = "compute the parts and join them with torch.cat, or use torch.where"
+DETACHED_WRITE = "this changes a tensor past its gradient"
 STATE_WRITE = "this changes {what}, which a network of the language cannot do in its forward"
 STATE_HINT = "keep the state out of forward, or use a module such as nn.BatchNorm1d"
 
@@ -38,14 +39,17 @@ def _apply_write(recording: SymbolicTrace, write: FxNode, operand: FxNode, order
         for each in list(order)
         if order[each] < now and any(storage_id(value) == storage for value in _tensors(recording, each))
     ]
-    if not is_assignment(write) and not any(storage_id(value) == storage for value in _tensors(recording, write)):
-        recording.add_obstacle(write, "this writes to a tensor that it does not return", "write it out of place")
-        return
     for alias in aliases:
         if alias.op == "get_attr":
             what = f"{alias.target}, which belongs to the module"
             recording.add_obstacle(write, STATE_WRITE.format(what=what), STATE_HINT)
             return
+    if not is_assignment(write) and not any(storage_id(value) == storage for value in _tensors(recording, write)):
+        recording.add_obstacle(write, "this writes to a tensor that it does not return", "write it out of place")
+        return
+    if _is_detached(recording, operand, storage):
+        recording.add_obstacle(write, DETACHED_WRITE, "write it out of place, and use detach where it is meant")
+        return
     renewed: dict[FxNode, FxNode] = {each: write for each in aliases if _is_same(recording, each, destination)}
     for alias in aliases:
         readers = [user for user in alias.users if user is not write and order.get(user, -1) > now]
@@ -59,6 +63,15 @@ def _apply_write(recording: SymbolicTrace, write: FxNode, operand: FxNode, order
             return
         for user in readers:
             user.replace_input_with(alias, replacement)
+
+
+def _is_detached(recording: SymbolicTrace, node: FxNode, storage: int) -> bool:
+    """Return whether a node is a view of a tensor without its gradient."""
+    sources = [each for each in node.all_input_nodes if storage in map(storage_id, _tensors(recording, each))]
+    if not sources:
+        return False
+    cut = node.target == "detach" or (node.target is getattr and node.args[1] == "data")
+    return cut or any(_is_detached(recording, each, storage) for each in sources)
 
 
 def _destination(recording: SymbolicTrace, write: FxNode, operand: FxNode) -> Any:

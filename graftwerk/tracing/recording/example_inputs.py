@@ -17,6 +17,7 @@ MAX_TRIALS = 4000  # combinations of forms
 MAX_FORMS = 64  # forms of one input that are tried
 LENGTH = 7  # steps of a sequence
 IMAGE_SIZES = (32, 28, 64, 16, 8, 224, 96, 48, 128, 256, 299, 12, 4)
+SHAPE_ERRORS = (RuntimeError, IndexError, ValueError, AssertionError)  # of inputs that do not fit
 ROWS = (2, 3, 5)  # of the examples: two for tracing, one more to verify
 
 
@@ -66,19 +67,34 @@ class ValueRead(Exception):
     """Python has read the value of a tensor."""
 
 
-def find_examples(module: Module, names: Sequence[str], given: Sequence[Tensor] | None) -> ExampleInputs | None:
-    """Return inputs on which the module runs; `None` if none are found. `given`: examples of the user."""
+class NoExamples(Exception):
+    """Forward runs on no inputs that were tried; `errors` are what it raised, first the user's own."""
+
+    def __init__(self, errors: Sequence[Exception]) -> None:
+        self.errors = sorted(errors, key=lambda each: isinstance(each, SHAPE_ERRORS))
+        super().__init__("no inputs were found on which forward runs")
+
+
+def find_examples(module: Module, names: Sequence[str], given: Sequence[Tensor] | None) -> ExampleInputs:
+    """Return inputs on which the module runs. `given`: examples of the user. Raises `NoExamples`."""
+    errors: list[Exception] = []
     if given is not None:
-        if not _runs(module, given):
-            return None
+        if not _runs(module, given, errors):
+            raise NoExamples(errors)
         forms = [_form_of(each) for each in given]
         examples = _vary(module, forms, rank_certain=True, given=given)
         return examples if _runs(module, forms) else fix_sizes(examples)
     proposals = [_input_proposals(module, name) for name in names]
-    for found in islice(product(*proposals), MAX_TRIALS):
-        if _runs(module, found):
+    # Inputs of one rank are the likely ones.
+    for found in sorted(islice(product(*proposals), MAX_TRIALS), key=_rank_spread):
+        if _runs(module, found, errors):
             return _vary(module, list(found), _is_rank_certain(module, found))
-    return None
+    raise NoExamples(errors)
+
+
+def _rank_spread(forms: Sequence[InputForm]) -> int:
+    ranks = [len(form.shape) for form in forms if not form.is_length]
+    return max(ranks, default=0) - min(ranks, default=0)
 
 
 def fix_sizes(examples: ExampleInputs) -> ExampleInputs:
@@ -105,13 +121,13 @@ def _vary(
     rows += [rows[0] + 1, rows[0] + 3]
     other = list(forms)
     for size in dict.fromkeys(size for form in forms for size in form.shape if size > 1):
-        for changed in (2 * size, (size + 1) // 2):
+        for changed in ((size + 1) // 2, 2 * size):
             trial = [_resized(form, size, changed) for form in forms]
             if changed > 1 and _runs(module, trial):
                 merged = [_merged(old, new, form) for old, new, form in zip(other, trial, forms, strict=True)]
                 other = merged if _runs(module, merged) else other
                 break
-    verified = (first, _draw(other, rows[1]), _draw(forms, rows[2]), _draw(other, rows[0]))
+    verified = (first, _draw(other, rows[1]), _draw(forms, rows[2]))
     return ExampleInputs((first, verified[1]), verified, rank_certain, are_sizes_fixed=other == forms)
 
 
@@ -131,7 +147,9 @@ def _draw(forms: Sequence[InputForm], rows: int) -> tuple[Tensor, ...]:
     return tuple(form.draw(rows) for form in forms)
 
 
-def _runs(module: Module, inputs: Sequence[InputForm] | Sequence[Tensor]) -> bool:
+def _runs(
+    module: Module, inputs: Sequence[InputForm] | Sequence[Tensor], errors: list[Exception] | None = None
+) -> bool:
     """Return whether the module's forward accepts such inputs, or goes as far as to read their values."""
     torch = import_module("torch")
     try:
@@ -141,7 +159,9 @@ def _runs(module: Module, inputs: Sequence[InputForm] | Sequence[Tensor]) -> boo
                 module(*to_device(module, [each.clone() for each in values]))
     except ValueRead:
         return True
-    except Exception:  # whatever the user's code raises for inputs that do not fit
+    except Exception as error:  # whatever the user's code raises for inputs that do not fit
+        if errors is not None and len(errors) < MAX_FORMS:
+            errors.append(error)
         return False
     return True
 

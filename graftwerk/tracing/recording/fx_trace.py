@@ -14,7 +14,7 @@ from typing import Any
 
 from graftwerk.errors import CannotExpress
 from graftwerk.tracing.recording.example_inputs import ExampleInputs
-from graftwerk.tracing.recording.module_state import training_mode
+from graftwerk.tracing.recording.module_state import preserve_attributes, python_random_state, training_mode
 from graftwerk.tracing.recording.node_values import NodeRunner
 from graftwerk.tracing.recording.proxies import proxy_class
 from graftwerk.tracing.recording.symbolic_trace import (
@@ -28,6 +28,7 @@ from graftwerk.tracing.recording.symbolic_trace import (
 
 Module = Any  # torch.nn.Module
 TRACING_FOLDER = str(Path(__file__).parent.parent)
+PYTHON_RANDOM = "forward draws random numbers of Python or numpy, which a network of the language cannot"
 CONTROL_FLOW = "Python branches here on a tensor's value, so only one branch can be traced"
 CONTROL_HINT = "use torch.where, or the nodes If, Route, While and Repeat of the language"
 SIZE_BRANCH = "Python branches here on a size that differs between inputs"
@@ -50,11 +51,12 @@ def symbolic_trace(
     Raises `CannotExpress` if the inputs do not fit forward's parameters.
     """
     fixed = default_arguments(module, inputs)
-    with training_mode(module, training=False):
+    # What forward assigns to its module, and the constants that torch.fx stores there, are of one trace.
+    with preserve_attributes(module), training_mode(module, training=False):
         evaluation = _trace_forward(module, fixed, leaves, examples)
-    with training_mode(module, training=True):
+    with preserve_attributes(module), training_mode(module, training=True):
         training = _trace_forward(module, fixed, leaves, examples)
-    if not training.is_incomplete and not evaluation.is_incomplete:
+    if not (training.is_incomplete or evaluation.is_incomplete or training.obstacles):
         _compare_modes(training, evaluation)
     return training
 
@@ -83,7 +85,7 @@ def _trace_forward(
 ) -> SymbolicTrace:
     recording = SymbolicTrace(None)
     runner = NodeRunner(module, recording, examples, list(fixed.values()))
-    tracer = _tracer(leaves, recording, runner)
+    tracer, random_state = _tracer(leaves, recording, runner), python_random_state()
     try:
         with _recorded_factories(tracer):
             recording.graph = tracer.trace(module, concrete_args=fixed or None)
@@ -91,12 +93,17 @@ def _trace_forward(
         recording.is_incomplete = True
     except Exception as error:  # raised by the module's own code on proxies
         recording.is_incomplete = True
-        location = _error_location(error.__traceback__)
+        location = error_location(error.__traceback__)
         message = (str(error).splitlines() or [type(error).__name__])[0]
         name = type(module).__name__
         on_size = any(words in message for words in ("as an integer", "must be int", "__index__", "real number"))
         hint = SIZE_HINT if on_size else "forward must not depend on the values of tensors"
         recording.obstacles.append(make_obstacle(name, location, f"torch.fx cannot trace this: {message}", hint))
+    if python_random_state() != random_state:
+        code = getattr(type(module).forward, "__code__", None)
+        location = (code.co_filename, code.co_firstlineno) if code is not None else UNKNOWN_LOCATION
+        hint = "use torch.rand_like or nn.Dropout"
+        recording.obstacles.append(make_obstacle(type(module).__name__, location, PYTHON_RANDOM, hint))
     recording.graph = tracer.graph if recording.graph is None else recording.graph
     return recording
 
@@ -163,6 +170,9 @@ def _tracer(leaves: Mapping[type, str], recording: SymbolicTrace, node_runner: N
                 return forward(*args, **kwargs)
             return super().call_module(m, forward, args, kwargs)
 
+        def create_arg(self, a: Any) -> Any:
+            return a.node if type(a) is make_proxy else super().create_arg(a)
+
         def create_node(self, *args: Any, **kwargs: Any) -> FxNode:
             node = super().create_node(*args, **kwargs)
             recording.locations[node] = _caller_location(currentframe(), outside)
@@ -193,9 +203,13 @@ def _tracer(leaves: Mapping[type, str], recording: SymbolicTrace, node_runner: N
         def iter(self, obj: Any) -> Iterator[Any]:
             lengths = {len(value) for value in recording.values[obj.node] if _has_length(value)}
             if len(lengths) == 1:
-                return iter([obj[place] for place in range(lengths.pop())])
+                return iter([self.unpacked(obj[place]) for place in range(lengths.pop())])
             self.add_obstacle(obj, "a tensor of unknown size cannot be iterated", "use the language's Scan, or unbind")
             raise _TraceAborted
+
+        def unpacked(self, obj: Any) -> Any:
+            value = recording.values[obj.node][0]
+            return tuple(self.iter(obj)) if type(value) is tuple else obj
 
         def keys(self, obj: Any) -> Any:
             self.add_obstacle(obj, "the keys of an input are not known", "pass the inputs one by one")
@@ -247,7 +261,7 @@ def _caller_location(frame: FrameType | None, outside: tuple[str, ...]) -> Sourc
     return UNKNOWN_LOCATION
 
 
-def _error_location(traceback: TracebackType | None) -> SourceLocation:
+def error_location(traceback: TracebackType | None) -> SourceLocation:
     """Return the innermost line of user code in a traceback."""
     outside = (TRACING_FOLDER, str(Path(import_module("torch").__file__ or "").parent))
     location = UNKNOWN_LOCATION

@@ -47,9 +47,9 @@ class NodeRunner:
 
     def run(self, node: FxNode) -> None:
         """Record the node's values, what they depend on, and the operands that it changes."""
-        self._recording.dependences[node] = self._dependence(node)
         self.is_running = True
         try:
+            self._recording.dependences[node] = self._dependence(node)
             with import_module("torch").no_grad():
                 self._recording.values[node] = self._run(node)
         except Exception:  # torch's or the user's own, which the trace reports if the value is needed
@@ -61,6 +61,8 @@ class NodeRunner:
     def _run(self, node: FxNode) -> tuple[Any, ...]:
         if node.op == "placeholder":
             self._count += 1
+            if str(node.target).startswith("*"):  # the rest of the arguments
+                return tuple(tuple(inputs[self._count - 1 :]) for inputs in self._inputs)
             return tuple(inputs[self._count - 1] for inputs in self._inputs)
         if node.op == "get_attr":
             value = self._attribute(str(node.target))
@@ -75,7 +77,7 @@ class NodeRunner:
         operands = list(_tensors([self._recording.values[each][variant] for each in node.all_input_nodes]))
         buffers = self._buffers(node)
         versions = [each._version for each in operands]
-        before = [each._version for each in buffers]
+        before = [each.clone() for each in buffers]  # torch does not count the writes of batch normalisation
         result = call(*args, **kwargs)
         written = {storage_id(each) for each, old in zip(operands, versions, strict=True) if each._version != old}
         if written and variant == 0:
@@ -85,7 +87,7 @@ class NodeRunner:
                 if any(storage_id(value) in written for value in _tensors([self._recording.values[each][0]]))
             ]
         for buffer, old in zip(buffers, before, strict=True):
-            if buffer._version != old:
+            if not import_module("torch").equal(buffer, old):
                 self._recording.written_buffers[storage_id(buffer)] = node
         return result
 

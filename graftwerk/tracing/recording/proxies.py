@@ -1,9 +1,14 @@
 """Proxies that know their sizes: a number where it is always the same, a recorded operation where it differs."""
 
+import operator
 from importlib import import_module
 from typing import Any
 
 from graftwerk.tracing.recording.symbolic_trace import FxNode, SymbolicTrace
+
+IN_PLACE_OPERATORS = (
+    "iadd", "isub", "imul", "itruediv", "ifloordiv", "imod", "ipow", "imatmul", "iand", "ior", "ixor",
+)  # fmt: skip
 
 
 class Sizes(tuple[Any, ...]):
@@ -19,12 +24,21 @@ class Sizes(tuple[Any, ...]):
 
 def proxy_class(recording: SymbolicTrace) -> type:
     """Return the class of proxies whose values are in a recording."""
-    fx = import_module("torch.fx")
+    fx, torch = import_module("torch.fx"), import_module("torch")
 
     class TensorProxy(fx.Proxy):  # type: ignore[misc, name-defined]
         def __init__(self, node: FxNode, tracer: Any = None) -> None:
             super().__init__(node, tracer)
             self._known_sizes: dict[int, Any] = {}
+
+        @property
+        def __class__(self) -> type:  # for isinstance in user code
+            return torch.Tensor if recording.tensors(self.node) else TensorProxy
+
+        _is_param = _is_buffer = False  # isinstance reads them
+
+        def __setitem__(self, index: Any, value: Any) -> None:
+            self.tracer.create_proxy("call_function", operator.setitem, (self, index, value), {})
 
         def _tensor(self) -> Any:
             tensors = recording.tensors(self.node)
@@ -94,4 +108,12 @@ def proxy_class(recording: SymbolicTrace) -> type:
                 )
             return size
 
+    for name in IN_PLACE_OPERATORS:
+        setattr(TensorProxy, f"__{name}__", _in_place_operator(name))
     return TensorProxy
+
+
+def _in_place_operator(name: str) -> Any:
+    """Return the method of an operator such as ``+=``, which torch.fx would record as if it made a new tensor."""
+    function = getattr(operator, name)
+    return lambda self, other: self.tracer.create_proxy("call_function", function, (self, other), {})

@@ -1,7 +1,5 @@
 """Comparison of a module with its network: outputs on random inputs, in both modes, and after a step of training."""
 
-import random
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
@@ -42,10 +40,7 @@ class _Pair:
         return results[0], results[1]
 
     def _call_module(self, inputs: Inputs) -> list[Tensor]:
-        before = _python_random_state()
         result = self.module(*to_device(self.module, [each.clone() for each in inputs]))
-        if _python_random_state() != before:
-            raise _Different("forward draws random numbers of Python or numpy, which a network of the language cannot")
         return [each.cpu() for each in _flat(result)]
 
     def _call_network(self, inputs: Inputs) -> list[Tensor]:
@@ -158,9 +153,3 @@ def _flat(value: Any) -> list[Tensor]:
     if isinstance(value, Mapping):
         return list(value.values())
     return list(value) if isinstance(value, tuple | list) else [value]
-
-
-def _python_random_state() -> tuple[Any, ...]:
-    numpy = sys.modules.get("numpy")
-    state = numpy.random.get_state() if numpy is not None else ("", (), 0)
-    return random.getstate(), tuple(map(int, state[1])), state[2]

@@ -87,6 +87,7 @@ OWN_FUNCTIONS: Mapping[str, Callable[..., Tensor]] = {
     "outer": lambda x, y: x.unsqueeze(-1) * y.unsqueeze(-2),
     "index_select": lambda x, index, dim: x.index_select(dim, index),
     "gather": lambda x, index, dim: x.gather(dim, index),
+    "embedding": lambda x, weight, **fields: import_module("torch").nn.functional.embedding(x, weight, **fields),
     "einsum": lambda *inputs, equation: import_module("torch").einsum(equation, *inputs),
     "stop_gradient": lambda x: x.detach(),
     "scaled_dot_product_attention": _attention,

@@ -17,7 +17,7 @@ from graftwerk import CannotExpress, Client, trace
 from graftwerk.tracing.function_table import NN_FUNCTIONS, PYTHON_OPERATORS, REQUIRED, TORCH_FUNCTIONS, OperatorSchema
 from graftwerk.tracing.graph_writer import reserved_names
 from graftwerk.tracing.module_parameters import MODULE_PARAMETERS
-from tests.graftwerk.modules_to_trace import (
+from tests.graftwerk.tracing.modules_to_trace import (
     Classifier,
     DataDependentBranch,
     FunctionalConvolution,
