@@ -77,7 +77,10 @@ def attention_form(
     writer: GraphWriter, module: Module, operands: tuple[str, str, str], masks: AttentionMasks,
     weights: Mapping[str, TensorRef],
 ) -> tuple[TensorRef, TensorRef]:  # fmt: skip
-    """Write `nn.MultiheadAttention` on (N, L, E) as operations. Returns the output and the mean weights (N, L, S)."""
+    """Write `nn.MultiheadAttention` on (N, L, E) as operations. Returns the output (L, N, E) and mean weights (N, L, S).
+
+    The output is laid out in memory as torch's, so that a dropout after it draws the same numbers for the same places.
+    """
     if "in_proj_weight" not in weights or module.bias_k is not None or module.add_zero_attn:
         raise UnsupportedOperation("masks need attention without kdim, vdim, add_bias_kv and add_zero_attn")
     width, heads = module.embed_dim, module.num_heads
@@ -90,7 +93,7 @@ def attention_form(
         split = writer.add("reshape", [projected], {"shape": [0, 0, heads, width // heads]})
         parts.append(writer.add("transpose", [split], {"dim0": 1, "dim1": 2}))
     output, attention = attend(writer, (parts[0], parts[1], parts[2]), masks, module.dropout, (width // heads) ** -0.5)
-    joined = writer.add("transpose", [output.ref], {"dim0": 1, "dim1": 2})
+    joined = writer.add("permute", [output.ref], {"dims": [2, 0, 1, 3]})
     flat = writer.add("reshape", [joined], {"shape": [0, 0, width]})
     names = [name for name in ("out_proj.weight", "out_proj.bias") if name in weights]
     result = writer.add("linear", [flat, *(weights[name].ref for name in names)])

@@ -8,7 +8,10 @@ from importlib import import_module
 from typing import Any
 
 from graftwerk.tracing.function_table import (
+    BOOL_KINDS,
+    COMPARISONS,
     DROPOUT_KINDS,
+    KINDS_OF_BOOLS,
     NO_OP_METHODS,
     REFLECTED_OPERATORS,
     TORCH_FUNCTIONS,
@@ -249,9 +252,11 @@ class GraphConverter:
             if args[0].dtype != call.result_dtype:
                 raise UnsupportedOperation(f"{name} has no dtype in the language", "convert the result")
             kwargs = {each: value for each, value in kwargs.items() if each != "dtype"}
-        return self._emit_node(schema, args, kwargs)
+        return self._emit_node(schema, args, kwargs, call.result_dtype)
 
-    def _emit_node(self, form: OperatorSchema, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> TensorRef:
+    def _emit_node(
+        self, form: OperatorSchema, args: tuple[Any, ...], kwargs: Mapping[str, Any], dtype: str
+    ) -> TensorRef:
         operands, fields = bind_arguments(form, args, kwargs)
         if form.takes_list and len(operands) == 1 and form.kind == "cat":
             return TensorRef(tensor_refs(operands)[0])
@@ -260,7 +265,7 @@ class GraphConverter:
             raise UnsupportedOperation(
                 f"the fields of {form.kind} are fixed, but here one depends on the data", "use numbers"
             )
-        kind = form.kind
+        kind, operands = self._bools_as_numbers(form.kind, operands, dtype)
         operands = [self._size_tensor(each) if isinstance(each, VaryingSize) else each for each in operands]
         if form.allows_scalars and len(operands) == 2:
             first, second = operands
@@ -273,6 +278,24 @@ class GraphConverter:
                 for each in (first, second)
             ]
         return TensorRef(self._writer.add(kind, tensor_refs(operands), fields))
+
+    def _bools_as_numbers(self, kind: str, operands: list[Any], dtype: str) -> tuple[str, list[Any]]:
+        """Return a kind and operands that the language can compute: it does no arithmetic with bools."""
+        bools = [isinstance(each, TensorRef) and each.dtype == "bool" for each in operands]
+        if kind in BOOL_KINDS or not any(bools):
+            return kind, operands
+        if all(bools) and kind in KINDS_OF_BOOLS:
+            return KINDS_OF_BOOLS[kind], operands
+        if dtype == "bool" and kind not in COMPARISONS:
+            raise UnsupportedOperation(
+                f"{kind} of bools is not in the language", "convert them with .float() or .long()"
+            )
+        floats = any(isinstance(each, float) or getattr(each, "dtype", "") == "float32" for each in operands)
+        target = "float32" if floats or dtype == "float32" else "int64"
+        return kind, [
+            TensorRef(self._writer.add("to", [each.ref], {"dtype": target})) if is_bool else each
+            for each, is_bool in zip(operands, bools, strict=True)
+        ]
 
     def _size_tensor(self, size: VaryingSize) -> TensorRef:
         """Write a size that differs between inputs as a number: the largest position and one."""
@@ -323,7 +346,7 @@ def _lent_tensors(module: Module) -> frozenset[int]:
 
 def _used_items(node: FxNode) -> frozenset[int]:
     """Return the indices of a node's tuple that are used; all, if it is used whole."""
-    users = [user for user in node.users if user.users]
+    users = [user for user in node.users if user.users or user.op == "output"]
     parts = [user.args[1] if user.target is operator.getitem else None for user in users]
     return frozenset(each for each in parts if isinstance(each, int)) if None not in parts else frozenset({0, 1})
 

@@ -50,7 +50,6 @@ _DIMS: tuple[FieldDefaults, ...] = (("dim", None, None), ("keepdim", False, Fals
 _DIM: FieldDefaults = ("dim", REQUIRED, -1)
 _REQUIRED_DIM_KEEPDIM: tuple[FieldDefaults, ...] = (("dim", REQUIRED, REQUIRED), ("keepdim", False, False))
 _REQUIRED_DIM: tuple[FieldDefaults, ...] = (("dim", REQUIRED, REQUIRED),)
-_VARIANCE: tuple[FieldDefaults, ...] = (("dim", None, None), ("correction", 1, 1), ("keepdim", False, False))
 _ELEMENTWISE = """
     neg abs exp log sqrt square sin cos sigmoid tanh relu reciprocal rsqrt exp2 expm1 log2 log10 log1p tan asin acos
     atan sinh cosh asinh acosh atanh sinc erf erfc erfinv lgamma digamma floor ceil round trunc frac sign isnan isinf
@@ -110,8 +109,6 @@ TORCH_FUNCTIONS: Mapping[str, OperatorSchema] = {
     "logsumexp": OperatorSchema("logsumexp", fields=_REQUIRED_DIM_KEEPDIM),
     "argmax": OperatorSchema("argmax", fields=_REQUIRED_DIM_KEEPDIM),
     "argmin": OperatorSchema("argmin", fields=_REQUIRED_DIM_KEEPDIM),
-    "std": OperatorSchema("std", fields=_VARIANCE),
-    "var": OperatorSchema("var", fields=_VARIANCE),
     "cumsum": OperatorSchema("cumsum", fields=_REQUIRED_DIM),
     "cumprod": OperatorSchema("cumprod", fields=_REQUIRED_DIM),
     "tril": OperatorSchema("tril", fields=(("diagonal", 0, 0),)),
@@ -141,6 +138,29 @@ TORCH_FUNCTIONS: Mapping[str, OperatorSchema] = {
     "select": OperatorSchema("select", fields=(("dim", REQUIRED, REQUIRED), ("index", REQUIRED, REQUIRED))),
     "narrow": OperatorSchema(
         "narrow", fields=(("dim", REQUIRED, REQUIRED), ("start", REQUIRED, REQUIRED), ("length", REQUIRED, REQUIRED))
+    ),
+    "concatenate": OperatorSchema("cat", fields=(("dim", 0, 1),), takes_list=True),
+    "clip": OperatorSchema("clamp", fields=(("min", None, None), ("max", None, None))),
+    "clamp_min": OperatorSchema("clamp", fields=(("min", REQUIRED, None), ("max", None, None))),
+    "clamp_max": OperatorSchema("clamp", fields=(("max", REQUIRED, None), ("min", None, None))),
+    "swapdims": OperatorSchema("transpose", fields=(("dim0", REQUIRED, REQUIRED), ("dim1", REQUIRED, REQUIRED))),
+    "movedim": OperatorSchema("movedim", fields=(("source", REQUIRED, REQUIRED), ("destination", REQUIRED, REQUIRED))),
+    "moveaxis": OperatorSchema("movedim", fields=(("source", REQUIRED, REQUIRED), ("destination", REQUIRED, REQUIRED))),
+    "tile": OperatorSchema("tile", fields=(("dims", REQUIRED, REQUIRED),), is_variadic=True),
+    "remainder": _binary("remainder"),
+    "fmod": _binary("fmod"),
+    "atan2": OperatorSchema("atan2", 2),
+    "hypot": OperatorSchema("hypot", 2),
+    "logaddexp": OperatorSchema("logaddexp", 2),
+    "lerp": OperatorSchema("lerp", 3),
+    "diff": OperatorSchema("diff", fields=(("n", 1, 1), ("dim", -1, -1))),
+    "count_nonzero": OperatorSchema("count_nonzero", fields=(("dim", None, None),)),
+    "argsort": OperatorSchema("argsort", fields=(("dim", REQUIRED, REQUIRED), ("descending", False, False))),
+    "logcumsumexp": OperatorSchema("logcumsumexp", fields=_REQUIRED_DIM),
+    "diag_embed": OperatorSchema("diag_embed"),
+    "bernoulli": OperatorSchema("bernoulli"),
+    "nan_to_num": OperatorSchema(
+        "nan_to_num", fields=(("nan", None, None), ("posinf", None, None), ("neginf", None, None))
     ),
     "detach": OperatorSchema("stop_gradient"),
     "pixel_shuffle": OperatorSchema("PixelShuffle", fields=(("upscale_factor", REQUIRED, REQUIRED),)),
@@ -194,6 +214,9 @@ NN_FUNCTIONS: Mapping[str, OperatorSchema] = {
     },
     "normalize": OperatorSchema("normalize", fields=(("p", 2.0, 2.0), ("dim", 1, 1), ("eps", 1e-12, 1e-12))),
     "cosine_similarity": OperatorSchema("cosine_similarity", 2, (("dim", 1, 1), ("eps", 1e-8, 1e-8))),
+    "pairwise_distance": OperatorSchema(
+        "pairwise_distance", 2, (("p", 2.0, 2.0), ("eps", 1e-6, 1e-6), ("keepdim", False, False))
+    ),
     "pad": OperatorSchema(
         "pad", fields=(("pad", REQUIRED, REQUIRED), ("mode", "constant", "constant"), ("value", None, None))
     ),
@@ -212,6 +235,8 @@ PYTHON_OPERATORS: Mapping[str, OperatorSchema] = {
         for name in ("add", "sub", "mul", "pow", "matmul", "neg", "abs", "gt", "ge", "lt", "le", "eq", "ne")
     },
     "truediv": TORCH_FUNCTIONS["div"],
+    "mod": TORCH_FUNCTIONS["remainder"],
+    "imod": TORCH_FUNCTIONS["remainder"],
     **{f"i{name}": TORCH_FUNCTIONS[name] for name in ("add", "sub", "mul", "pow", "matmul")},
     "itruediv": TORCH_FUNCTIONS["div"],
 }
@@ -227,6 +252,25 @@ REFLECTED_OPERATORS: Mapping[str, str] = {
     "ge": "le",
     "le": "ge",
 }
+
+# Kinds that take bools as they are, and kind → that which computes the same of bools alone.
+BOOL_KINDS = frozenset(
+    """
+    logical_and logical_or logical_xor logical_not any all where masked_fill cat stack permute transpose squeeze unsqueeze
+    select narrow tile roll flip repeat_interleave movedim stop_gradient zeros_like ones_like tril triu gather
+    index_select take_along_dim diagonal Identity
+    """.split()  # noqa: SIM905
+)
+KINDS_OF_BOOLS: Mapping[str, str] = {
+    "mul": "logical_and",
+    "minimum": "logical_and",
+    "maximum": "logical_or",
+    "add": "logical_or",
+    "ne": "logical_xor",
+    "amax": "any",
+    "amin": "all",
+}
+COMPARISONS = frozenset({"gt", "ge", "lt", "le", "eq", "ne"})
 
 # Methods and functions that return their tensor unchanged.
 NO_OP_METHODS = frozenset({"contiguous", "clone", "cpu", "cuda", "requires_grad"})

@@ -201,6 +201,6 @@ class ModuleCallWriter:
             found = {ref: self.writer.add("transpose", [ref], swap) for ref in dict.fromkeys(operands)}
             turned = (found[operands[0]], found[operands[1]], found[operands[2]])
         output, weights = attention_form(self.writer, module, turned, masks, self._tensors(path, module))
-        if not module.batch_first:
+        if module.batch_first:
             output = TensorRef(self.writer.add("transpose", [output.ref], {"dim0": 0, "dim1": 1}))
         return TupleValue(lambda index: output if index == 0 else weights)

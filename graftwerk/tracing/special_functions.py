@@ -179,6 +179,68 @@ def _logical(kind: str) -> Callable[[OperatorCall], TensorRef]:
     return handler
 
 
+def _by_index(kind: str) -> Callable[[OperatorCall], TensorRef]:
+    return lambda call: call.add(
+        kind, tensor_refs([call.operand, call.argument(2, "index")]), dim=call.argument(1, "dim")
+    )
+
+
+def _statistic(kind: str) -> Callable[[OperatorCall], TensorRef]:
+    """Variance and standard deviation, whose second argument may be `unbiased`."""
+
+    def handler(call: OperatorCall) -> TensorRef:
+        first = call.argument(1, "dim")
+        unbiased = first if isinstance(first, bool) else call.kwargs.get("unbiased", call.argument(2, "unbiased", True))
+        dim = None if isinstance(first, bool) else first
+        fields = {
+            "dim": list(dim) if isinstance(dim, tuple) else dim,
+            "correction": call.kwargs.get("correction", int(bool(unbiased))),
+            "keepdim": bool(call.argument(3, "keepdim", False)),
+        }
+        defaults = {"dim": None, "correction": 1, "keepdim": False}
+        return call.add(
+            kind, [call.tensor()], **{name: each for name, each in fields.items() if each != defaults[name]}
+        )
+
+    return handler
+
+
+def _norm(call: OperatorCall) -> TensorRef:
+    order, dim = call.argument(1, "p", call.kwargs.get("ord", 2.0)), call.argument(2, "dim")
+    if not isinstance(order, int | float) and order not in (None, "fro"):
+        raise UnsupportedOperation(f"the norm {order!r} is not in the language", "use a number for p")
+    number = float(order) if isinstance(order, int | float) else 2.0
+    fields = {"dim": list(dim) if isinstance(dim, tuple) else dim, "keepdim": bool(call.argument(3, "keepdim", False))}
+    fields |= {} if number == 2.0 else {"ord": finite(number)}
+    return call.add("vector_norm", [call.tensor()], **{name: each for name, each in fields.items() if each})
+
+
+def _ordered(kind: str, names: tuple[str, ...]) -> Callable[[OperatorCall], TupleValue]:
+    """Operations with two outputs, values and indices."""
+
+    def handler(call: OperatorCall) -> TupleValue:
+        given = {name: call.argument(at, name) for at, name in enumerate(names, 1)}
+        fields = {name: value for name, value in given.items() if value is not None}
+        if fields.pop("sorted", True) is False:
+            raise UnsupportedOperation("topk is sorted in the language", "leave sorted out")
+        node = call.add(kind, [call.tensor()], **fields).ref
+        return TupleValue(lambda index: TensorRef(f"{node}.{('values', 'indices')[index]}"), ("values", "indices"))
+
+    return handler
+
+
+def _interpolate(call: OperatorCall) -> TensorRef:
+    size, factor = call.argument(1, "size"), call.argument(2, "scale_factor")
+    if call.argument(4, "align_corners") or call.kwargs.get("antialias"):
+        raise UnsupportedOperation("interpolate has no align_corners and antialias", "leave them out")
+    if isinstance(factor, tuple | list):
+        raise UnsupportedOperation("the scale factor of interpolate is one number", "give size")
+    fields = {"size": list(size) if isinstance(size, tuple | list) else size, "scale_factor": factor}
+    mode = call.argument(3, "mode", "nearest")
+    fields = {name: value for name, value in fields.items() if value is not None}
+    return call.add("interpolate", [call.tensor()], **fields, **({} if mode == "nearest" else {"mode": mode}))
+
+
 def _copy(call: OperatorCall) -> TensorRef:
     source = call.argument(1, "src")
     if isinstance(source, TensorRef) and source.shape == call.shape and source.dtype == call.operand.dtype:
@@ -243,6 +305,14 @@ OPERATOR_HANDLERS: Mapping[str, Callable[[OperatorCall], Any]] = {
     "bitwise_not": _invert,
     **{prefix + name: _logical(f"logical_{name}") for name in ("and", "or", "xor") for prefix in ("", "i")},
     **{f"bitwise_{name}": _logical(f"logical_{name}") for name in ("and", "or", "xor")},
+    "gather": _by_index("gather"),
+    "index_select": _by_index("index_select"),
+    "std": _statistic("std"),
+    "var": _statistic("var"),
+    "norm": _norm,
+    "topk": _ordered("topk", ("k", "dim", "largest", "sorted")),
+    "sort": _ordered("sort", ("dim", "descending")),
+    "interpolate": _interpolate,
     "copy": _copy,
     "fill": _fill,
     "zero": _fill,

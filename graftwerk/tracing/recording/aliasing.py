@@ -5,7 +5,6 @@ writes to every tensor), so it holds for all of torch's operations: ``mul_`` on 
 ``copy_``, assignments to items, modules with ``inplace=True``, buffers that a function updates.
 """
 
-import operator
 from collections.abc import Iterator
 from importlib import import_module
 from typing import Any
@@ -44,17 +43,17 @@ def _apply_write(recording: SymbolicTrace, write: FxNode, operand: FxNode, order
             what = f"{alias.target}, which belongs to the module"
             recording.add_obstacle(write, STATE_WRITE.format(what=what), STATE_HINT)
             return
-    if not is_assignment(write) and not any(storage_id(value) == storage for value in _tensors(recording, write)):
+    if not any(storage_id(value) == storage for value in _tensors(recording, write)):
         recording.add_obstacle(write, "this writes to a tensor that it does not return", "write it out of place")
-        return
-    if _is_detached(recording, operand, storage):
-        recording.add_obstacle(write, DETACHED_WRITE, "write it out of place, and use detach where it is meant")
         return
     renewed: dict[FxNode, FxNode] = {each: write for each in aliases if _is_same(recording, each, destination)}
     for alias in aliases:
         readers = [user for user in alias.users if user is not write and order.get(user, -1) > now]
         if not readers or (alias not in renewed and not _overlaps(recording, alias, destination)):
             continue
+        if _is_detached(recording, operand, storage) and not _is_detached(recording, alias, storage):
+            recording.add_obstacle(write, DETACHED_WRITE, "write it out of place, and use detach where it is meant")
+            return
         replacement = _renewed(recording, alias, renewed, write, order)
         if replacement is None:
             line = recording.locations.get(readers[0], ("", 0))[1]
@@ -152,8 +151,3 @@ def _tensors(recording: SymbolicTrace, node: FxNode) -> Iterator[Any]:
             yield value
         elif isinstance(value, tuple | list):
             pending += value
-
-
-def is_assignment(node: FxNode) -> bool:
-    """Return whether a node assigns to items of a tensor."""
-    return node.target is operator.setitem

@@ -1,5 +1,6 @@
 """Running each traced operation on the examples: values, sizes, and whose memory an operation changes."""
 
+import operator
 from collections.abc import Callable, Iterator, Mapping
 from importlib import import_module
 from typing import Any
@@ -7,8 +8,6 @@ from typing import Any
 from graftwerk.tracing.recording.example_inputs import ExampleInputs, to_device
 from graftwerk.tracing.recording.symbolic_trace import UNKNOWN, Dependence, FxNode, SymbolicTrace, storage_id
 
-import os, traceback
-DBG=os.environ.get("DBG")
 Module = Any  # torch.nn.Module
 SIZE_METHODS = frozenset({"size", "dim", "numel", "ndimension", "nelement"})
 RANDOM_NAMES = frozenset(
@@ -53,7 +52,6 @@ class NodeRunner:
             with import_module("torch").no_grad():
                 self._recording.values[node] = self._run(node)
         except Exception:  # torch's or the user's own, which the trace reports if the value is needed
-            if DBG: traceback.print_exc()
             self._recording.values[node] = (UNKNOWN, UNKNOWN)
         finally:
             self.is_running = False
@@ -79,6 +77,8 @@ class NodeRunner:
         versions = [each._version for each in operands]
         before = [each.clone() for each in buffers]  # torch does not count the writes of batch normalisation
         result = call(*args, **kwargs)
+        if node.target is operator.setitem:
+            result = args[0]
         written = {storage_id(each) for each, old in zip(operands, versions, strict=True) if each._version != old}
         if written and variant == 0:
             self._recording.writes[node] = [

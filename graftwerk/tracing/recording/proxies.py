@@ -37,6 +37,9 @@ def proxy_class(recording: SymbolicTrace) -> type:
 
         _is_param = _is_buffer = False  # isinstance reads them
 
+        def __iter__(self) -> Any:
+            return self.tracer.iter(self)
+
         def __setitem__(self, index: Any, value: Any) -> None:
             self.tracer.create_proxy("call_function", operator.setitem, (self, index, value), {})
 

@@ -68,6 +68,10 @@ def _attention(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None = 
     return import_module("torch").nn.functional.scaled_dot_product_attention(query, key, value, mask, **fields)
 
 
+def _embedding(x: Tensor, weight: Tensor, padding_idx: int | None = None) -> Tensor:
+    return import_module("torch").nn.functional.embedding(x, weight, padding_idx)
+
+
 def _pool_sequence(x: Tensor, lengths: Tensor, by: str = "mean") -> Tensor:
     if by != "last":
         raise AttributeError(f"no pool_sequence by {by}")
@@ -87,7 +91,7 @@ OWN_FUNCTIONS: Mapping[str, Callable[..., Tensor]] = {
     "outer": lambda x, y: x.unsqueeze(-1) * y.unsqueeze(-2),
     "index_select": lambda x, index, dim: x.index_select(dim, index),
     "gather": lambda x, index, dim: x.gather(dim, index),
-    "embedding": lambda x, weight, **fields: import_module("torch").nn.functional.embedding(x, weight, **fields),
+    "embedding": _embedding,
     "einsum": lambda *inputs, equation: import_module("torch").einsum(equation, *inputs),
     "stop_gradient": lambda x: x.detach(),
     "scaled_dot_product_attention": _attention,

@@ -291,14 +291,16 @@ WRITES = {
 CASES = [
     *(Case(f.__name__, lambda f=f: Forward(f, **linears()), X, refused, line) for f, refused, line in TRAPS),
     *(Case(f"write_{n}", lambda method=m: Forward(write(method), **linears()), X) for n, m in WRITES.items()),
-    Case(
-        "alias_module",
-        lambda: Forward(alias_module, **linears(), same=nn.Identity(), act=nn.ReLU(inplace=True)),
-        X,
-    ),
+    Case("alias_module", lambda: Forward(alias_module, **linears(), same=nn.Identity(), act=nn.ReLU(inplace=True)), X),
     Case("buffer_write", lambda: Forward(buffer_write, **with_mean()), X, STATE, "self.mean.mul_(0.9)"),
     Case("counter", lambda: Forward(counter, **with_mean()), X, STATE, "self.mean += 1"),
-    Case("functional_batch_norm", lambda: Forward(functional_batch_norm, bn=nn.BatchNorm1d(8)), X, "batch_norm", "F.batch_norm"),
+    Case(
+        "functional_batch_norm",
+        lambda: Forward(functional_batch_norm, bn=nn.BatchNorm1d(8)),
+        X,
+        "batch_norm",
+        "F.batch_norm",
+    ),
     Case("statistics", lambda: Forward(statistics, bn=nn.BatchNorm1d(8)), X, "changes it in training", "running_mean"),
     Case("kept_state", lambda: Forward(kept_state, **linears(), kept=torch.zeros(4)), X, "differs"),
     Case("tied_autoencoder", TiedAutoencoder, X),

@@ -207,7 +207,12 @@ CASES = [
     Case("logic", lambda: Forward(lambda self, x: torch.where((x > 0.2) & ~(x > 0.8) | (x == 0), x, -x)), X),
     Case("full_tensor", lambda: Forward(lambda self, x: x + torch.full((x.size(0), 8), 0.5) * torch.ones(8)), X),
     Case("mean_of_steps", lambda: Forward(lambda self, x: x.sum(1) / x.size(1)), {"x": (7, 4)}),
-    Case("negative_slices", lambda: Forward(lambda self, x: x[:, 1:-1] - x[:, ::2].repeat(1, 2)[:, :6], a=nn.Linear(8, 8)), X, told=True),
+    Case(
+        "negative_slices",
+        lambda: Forward(lambda self, x: x[:, 1:-1] - x[:, ::2].repeat(1, 2)[:, :6], a=nn.Linear(8, 8)),
+        X,
+        told=True,
+    ),
     Case("topk", lambda: Forward(lambda self, x: torch.topk(self.a(x), 2).values, a=nn.Linear(8, 4)), X, "topk"),
     Case("item", lambda: Forward(lambda self, x: x * x.max().item()), X, "item", "x.max().item()"),
 ]

@@ -12,13 +12,7 @@ from torch import Tensor, nn
 
 from app.spec.network.validation import check_network
 from graftwerk import CannotExpress, trace
-from tests.graftwerk.tracing import (
-    corpus_attention,
-    corpus_images,
-    corpus_sequences,
-    corpus_traps,
-    corpus_various,
-)
+from tests.graftwerk.tracing import corpus_attention, corpus_images, corpus_sequences, corpus_traps, corpus_various
 from tests.graftwerk.tracing.case import Case
 from tests.workers.network.networks import make_examples, parse_model, schema
 from workers.network.runtime.build import BuiltNetwork, build
