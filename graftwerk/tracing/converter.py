@@ -2,39 +2,33 @@
 
 import builtins
 import operator
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from importlib import import_module
 from typing import Any
 
-from graftwerk.tracing.function_table import (
-    BOOL_KINDS,
-    COMPARISONS,
+from graftwerk.tracing.functions.function_table import (
     DROPOUT_KINDS,
-    KINDS_OF_BOOLS,
     NO_OP_METHODS,
-    REFLECTED_OPERATORS,
     TORCH_FUNCTIONS,
     UNSUPPORTED_HINTS,
-    OperatorSchema,
-    bind_arguments,
     schemas_by_function,
 )
-from graftwerk.tracing.graph_writer import GraphWriter
-from graftwerk.tracing.indexing import finite, positions
-from graftwerk.tracing.module_calls import ModuleCallWriter
-from graftwerk.tracing.module_parameters import Module, to_json_value
-from graftwerk.tracing.operator_call import OperatorCall
-from graftwerk.tracing.recording.symbolic_trace import UNKNOWN, Dependence, FxNode, SymbolicTrace, storage_id
-from graftwerk.tracing.special_functions import (
+from graftwerk.tracing.functions.operator_call import OperatorCall
+from graftwerk.tracing.functions.special_functions import (
     HANDLED_OPERATORS,
     OPERATOR_HANDLERS,
     trace_getattr,
     trace_getitem,
     trace_setitem,
 )
+from graftwerk.tracing.functions.table_operations import write_operation
+from graftwerk.tracing.graph_analysis import count_uses, lent_tensors, live_nodes, shape_dependent_tensors, used_items
+from graftwerk.tracing.graph_writer import GraphWriter
+from graftwerk.tracing.module_calls import ModuleCallWriter
+from graftwerk.tracing.module_parameters import Module
+from graftwerk.tracing.recording.symbolic_trace import UNKNOWN, Dependence, FxNode, SymbolicTrace, storage_id
 from graftwerk.tracing.unsupported import UnsupportedOperation
-from graftwerk.tracing.values import TensorRef, TupleValue, UnsupportedValue, VaryingSize, shape_of, tensor_refs
+from graftwerk.tracing.values import TensorRef, TupleValue, UnsupportedValue, VaryingSize
 
 ACCESSOR_HANDLERS: Mapping[Callable[..., Any], Callable[[OperatorCall], Any]] = {
     builtins.getattr: trace_getattr,
@@ -56,22 +50,11 @@ class GraphConverter:
         self._functions |= dict.fromkeys(ACCESSOR_HANDLERS)
         self._node_type: type = import_module("torch.fx").Node
         nodes = list(recording.graph.nodes)
-        self._needed = set(nodes) if recording.is_incomplete else _live_nodes(nodes)
+        self._needed = set(nodes) if recording.is_incomplete else live_nodes(nodes)
         needed = [node for node in nodes if node in self._needed]
         read = {id(self._recording.values[node][0]) for node in needed if node.op == "get_attr"}
-        lent = _lent_tensors(module) | read | self._shape_dependent(needed)
-        self._calls = ModuleCallWriter(writer, kinds, self._leaf, lent, _count_uses(module, self._needed))
-
-    def _shape_dependent(self, nodes: list[FxNode]) -> frozenset[int]:
-        """Return the parameters, by identity, of modules that are called on several shapes: blocks have one."""
-        shapes: dict[int, set[Any]] = {}
-        for node in nodes:
-            if node.op == "call_module" and node.args and isinstance(node.args[0], self._node_type):
-                samples = self._recording.tensors(node.args[0])
-                module = self._module.get_submodule(node.target)
-                shapes.setdefault(id(module), set()).add(shape_of(samples)[1:] if samples else None)
-        modules = {id(module): module for module in self._module.modules()}
-        return frozenset(id(t) for key, found in shapes.items() if len(found) > 1 for t in modules[key].parameters())
+        lent = lent_tensors(module) | read | shape_dependent_tensors(module, recording, needed)
+        self._calls = ModuleCallWriter(writer, kinds, self._leaf, lent, count_uses(module, self._needed))
 
     def run(self, pins_sizes: bool) -> Any:
         """Write every operation that the output depends on; return the output.
@@ -195,7 +178,7 @@ class GraphConverter:
             return UnsupportedValue()
         if node.op == "call_module":
             module = self._module.get_submodule(node.target)
-            return self._calls.call(str(node.target), module, args, kwargs, _used_items(node))
+            return self._calls.call(str(node.target), module, args, kwargs, used_items(node))
         return self._operation(node, args, kwargs)
 
     def _substitute_nodes(self, value: Any) -> Any:
@@ -252,55 +235,7 @@ class GraphConverter:
             if args[0].dtype != call.result_dtype:
                 raise UnsupportedOperation(f"{name} has no dtype in the language", "convert the result")
             kwargs = {each: value for each, value in kwargs.items() if each != "dtype"}
-        return self._emit_node(schema, args, kwargs, call.result_dtype)
-
-    def _emit_node(
-        self, form: OperatorSchema, args: tuple[Any, ...], kwargs: Mapping[str, Any], dtype: str
-    ) -> TensorRef:
-        operands, fields = bind_arguments(form, args, kwargs)
-        if form.takes_list and len(operands) == 1 and form.kind == "cat":
-            return TensorRef(tensor_refs(operands)[0])
-        fields = {name: finite(to_json_value(name, value)) for name, value in fields.items()}
-        if any(isinstance(value, TensorRef | TupleValue) for value in fields.values()):
-            raise UnsupportedOperation(
-                f"the fields of {form.kind} are fixed, but here one depends on the data", "use numbers"
-            )
-        kind, operands = self._bools_as_numbers(form.kind, operands, dtype)
-        operands = [self._size_tensor(each) if isinstance(each, VaryingSize) else each for each in operands]
-        if form.allows_scalars and len(operands) == 2:
-            first, second = operands
-            if not isinstance(first, TensorRef) and kind in REFLECTED_OPERATORS:
-                kind, first, second = REFLECTED_OPERATORS[kind], second, first
-            if isinstance(first, TensorRef) and isinstance(second, int | float):
-                return TensorRef(self._writer.add(kind, [first.ref], fields | {"scalar": finite(second)}))
-            operands = [
-                TensorRef(self._writer.constant(float(finite(each)))) if isinstance(each, int | float) else each
-                for each in (first, second)
-            ]
-        return TensorRef(self._writer.add(kind, tensor_refs(operands), fields))
-
-    def _bools_as_numbers(self, kind: str, operands: list[Any], dtype: str) -> tuple[str, list[Any]]:
-        """Return a kind and operands that the language can compute: it does no arithmetic with bools."""
-        bools = [isinstance(each, TensorRef) and each.dtype == "bool" for each in operands]
-        if kind in BOOL_KINDS or not any(bools):
-            return kind, operands
-        if all(bools) and kind in KINDS_OF_BOOLS:
-            return KINDS_OF_BOOLS[kind], operands
-        if dtype == "bool" and kind not in COMPARISONS:
-            raise UnsupportedOperation(
-                f"{kind} of bools is not in the language", "convert them with .float() or .long()"
-            )
-        floats = any(isinstance(each, float) or getattr(each, "dtype", "") == "float32" for each in operands)
-        target = "float32" if floats or dtype == "float32" else "int64"
-        return kind, [
-            TensorRef(self._writer.add("to", [each.ref], {"dtype": target})) if is_bool else each
-            for each, is_bool in zip(operands, bools, strict=True)
-        ]
-
-    def _size_tensor(self, size: VaryingSize) -> TensorRef:
-        """Write a size that differs between inputs as a number: the largest position and one."""
-        largest = self._writer.add("amax", [positions(self._writer, size, "float32")])
-        return TensorRef(self._writer.add("add", [largest], {"scalar": 1}))
+        return write_operation(self._writer, schema, args, kwargs, call.result_dtype)
 
 
 def _as_tensor(value: Any) -> Any:
@@ -316,39 +251,6 @@ def _out_of_place_name(name: str) -> str:
 def _name(node: FxNode) -> str:
     """Return the name of a node's function or method."""
     return str(node.target) if isinstance(node.target, str) else getattr(node.target, "__name__", str(node.target))
-
-
-def _live_nodes(nodes: list[FxNode]) -> set[FxNode]:
-    """Return the nodes that the output depends on."""
-    live: set[FxNode] = set()
-    pending = [node for node in nodes if node.op == "output"]
-    while pending:
-        node = pending.pop()
-        if node not in live:
-            live.add(node)
-            pending += node.all_input_nodes
-    return live
-
-
-def _count_uses(module: Module, nodes: set[FxNode]) -> Counter[int]:
-    """Return how often each module is called, by identity."""
-    return Counter(id(module.get_submodule(node.target)) for node in nodes if node.op == "call_module")
-
-
-def _lent_tensors(module: Module) -> frozenset[int]:
-    """Return the parameters, by identity, that two modules own, or that are frozen."""
-    owners = Counter(
-        id(tensor) for part in module.modules() for tensor in part._parameters.values() if tensor is not None
-    )
-    frozen = {id(tensor) for tensor in module.parameters() if not tensor.requires_grad}
-    return frozenset({each for each, count in owners.items() if count > 1} | frozen)
-
-
-def _used_items(node: FxNode) -> frozenset[int]:
-    """Return the indices of a node's tuple that are used; all, if it is used whole."""
-    users = [user for user in node.users if user.users or user.op == "output"]
-    parts = [user.args[1] if user.target is operator.getitem else None for user in users]
-    return frozenset(each for each in parts if isinstance(each, int)) if None not in parts else frozenset({0, 1})
 
 
 def _has_unsupported(value: Any) -> bool:

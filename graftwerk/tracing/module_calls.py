@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from graftwerk.tracing.attention import attention_form, is_causal_mask, mask_refs
-from graftwerk.tracing.functional_forms import module_form
+from graftwerk.tracing.functions.functional_forms import module_form
 from graftwerk.tracing.graph_writer import GraphWriter, check_float32
 from graftwerk.tracing.module_parameters import CELLS, RECURRENT_MODULES, Module, non_default_parameters
 from graftwerk.tracing.recurrent_calls import RecurrentCall

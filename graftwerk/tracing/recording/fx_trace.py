@@ -3,6 +3,7 @@
 import ast
 import inspect
 import linecache
+import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cache, wraps
@@ -146,7 +147,7 @@ def _is_leaf(part: Module, leaves: Mapping[type, str]) -> bool:
 def _tracer(leaves: Mapping[type, str], recording: SymbolicTrace, node_runner: NodeRunner) -> Any:
     """Return a tracer whose leaves are the language's modules, and that records where Python reads a tensor's value."""
     fx = import_module("torch.fx")
-    outside = (TRACING_FOLDER, str(Path(import_module("torch").__file__ or "").parent))
+    outside = (TRACING_FOLDER, str(Path(import_module("torch").__file__ or "").parent) + os.sep)
     make_proxy = proxy_class(recording)
 
     class Recorder(fx.Tracer):  # type: ignore[misc, name-defined]
@@ -263,7 +264,7 @@ def _caller_location(frame: FrameType | None, outside: tuple[str, ...]) -> Sourc
 
 def error_location(traceback: TracebackType | None) -> SourceLocation:
     """Return the innermost line of user code in a traceback."""
-    outside = (TRACING_FOLDER, str(Path(import_module("torch").__file__ or "").parent))
+    outside = (TRACING_FOLDER, str(Path(import_module("torch").__file__ or "").parent) + os.sep)
     location = UNKNOWN_LOCATION
     while traceback is not None:
         name = traceback.tb_frame.f_code.co_filename

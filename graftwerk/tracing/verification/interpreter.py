@@ -12,6 +12,7 @@ Document = Mapping[str, Any]
 STRUCTURE = frozenset({"id", "kind", "inputs"})
 BATCH_FIRST = RECURRENT_MODULES | {"MultiheadAttention", "TransformerEncoderLayer"}
 LAST_DIMENSION = frozenset({"Softmax", "Softmin", "LogSoftmax"})
+OUTPUTS = {"LSTMCell": ("h", "c")}  # by default those of topk and sort
 CALL_FIELDS = frozenset({"returns", "is_causal"})
 
 
@@ -44,7 +45,7 @@ class InterpretedNetwork:
             result = self._run(node, read)
             results = list(result.values()) if isinstance(result, dict) else result
             values[node["id"]] = results[0] if isinstance(results, list | tuple) else results
-            names = list(result) if isinstance(result, dict) else ["h", "c"]
+            names = list(result) if isinstance(result, dict) else OUTPUTS.get(node["kind"], ("values", "indices"))
             if isinstance(results, list | tuple):
                 values |= {f"{node['id']}.{name}": each for name, each in zip(names, results, strict=False)}
         outputs = self._document.get("outputs") or {"output": self._nodes[-1]["id"]}

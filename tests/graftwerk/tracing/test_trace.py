@@ -14,7 +14,7 @@ from app.spec.network.nodes import NODE_KINDS
 from app.spec.network.validation import check_network
 from app.spec.network.wiring import RESERVED_IDS
 from graftwerk import CannotExpress, Client, trace
-from graftwerk.tracing.function_table import NN_FUNCTIONS, PYTHON_OPERATORS, REQUIRED, TORCH_FUNCTIONS, OperatorSchema
+from graftwerk.tracing.functions.function_table import NN_FUNCTIONS, PYTHON_OPERATORS, REQUIRED, TORCH_FUNCTIONS, OperatorSchema
 from graftwerk.tracing.graph_writer import reserved_names
 from graftwerk.tracing.module_parameters import MODULE_PARAMETERS
 from tests.graftwerk.tracing.modules_to_trace import (

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from graftwerk.tracing.functions.indexing import finite
 from graftwerk.tracing.graph_writer import GraphWriter
-from graftwerk.tracing.indexing import finite
 from graftwerk.tracing.unsupported import UnsupportedOperation
 from graftwerk.tracing.values import Shape, TensorRef, shape_of, tensor_refs
 

@@ -3,11 +3,12 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from graftwerk.tracing.creation import CREATION_HANDLERS
-from graftwerk.tracing.functional_forms import FUNCTIONAL_HANDLERS
+from graftwerk.tracing.functions.creation import CREATION_HANDLERS
+from graftwerk.tracing.functions.functional_forms import FUNCTIONAL_HANDLERS
+from graftwerk.tracing.functions.indexing import assign_items, finite, index_tensor, split_tensor, unbind_tensor
+from graftwerk.tracing.functions.operator_call import OperatorCall
+from graftwerk.tracing.functions.reductions import REDUCTION_HANDLERS
 from graftwerk.tracing.graph_writer import DTYPES
-from graftwerk.tracing.indexing import assign_items, finite, index_tensor, split_tensor, unbind_tensor
-from graftwerk.tracing.operator_call import OperatorCall
 from graftwerk.tracing.unsupported import UnsupportedOperation
 from graftwerk.tracing.values import PackedValue, TensorRef, TupleValue, VaryingSize, tensor_refs, tuple_item
 
@@ -92,22 +93,6 @@ def _squeeze(call: OperatorCall) -> Any:
     return TensorRef(ref)
 
 
-def _min_max(kind: str, pairwise: str, indices: str) -> Callable[[OperatorCall], Any]:
-    def handler(call: OperatorCall) -> Any:
-        other = call.argument(1, "other", call.kwargs.get("dim"))
-        if isinstance(other, TensorRef):
-            return call.add(pairwise, [call.tensor(), other.ref])
-        if other is None:
-            return call.add(kind, [call.tensor()])
-        keep = {"keepdim": True} if call.argument(2, "keepdim", False) else {}
-        return TupleValue(
-            lambda index: call.add(indices if index == 1 else kind, [call.tensor()], dim=other, **keep),
-            ("values", "indices"),
-        )
-
-    return handler
-
-
 def _split(call: OperatorCall) -> TupleValue:
     sizes = call.argument(1, "split_size_or_sections", call.kwargs.get("split_size"))
     if not isinstance(sizes, int) and not (isinstance(sizes, tuple | list) and all(isinstance(s, int) for s in sizes)):
@@ -179,56 +164,6 @@ def _logical(kind: str) -> Callable[[OperatorCall], TensorRef]:
     return handler
 
 
-def _by_index(kind: str) -> Callable[[OperatorCall], TensorRef]:
-    return lambda call: call.add(
-        kind, tensor_refs([call.operand, call.argument(2, "index")]), dim=call.argument(1, "dim")
-    )
-
-
-def _statistic(kind: str) -> Callable[[OperatorCall], TensorRef]:
-    """Variance and standard deviation, whose second argument may be `unbiased`."""
-
-    def handler(call: OperatorCall) -> TensorRef:
-        first = call.argument(1, "dim")
-        unbiased = first if isinstance(first, bool) else call.kwargs.get("unbiased", call.argument(2, "unbiased", True))
-        dim = None if isinstance(first, bool) else first
-        fields = {
-            "dim": list(dim) if isinstance(dim, tuple) else dim,
-            "correction": call.kwargs.get("correction", int(bool(unbiased))),
-            "keepdim": bool(call.argument(3, "keepdim", False)),
-        }
-        defaults = {"dim": None, "correction": 1, "keepdim": False}
-        return call.add(
-            kind, [call.tensor()], **{name: each for name, each in fields.items() if each != defaults[name]}
-        )
-
-    return handler
-
-
-def _norm(call: OperatorCall) -> TensorRef:
-    order, dim = call.argument(1, "p", call.kwargs.get("ord", 2.0)), call.argument(2, "dim")
-    if not isinstance(order, int | float) and order not in (None, "fro"):
-        raise UnsupportedOperation(f"the norm {order!r} is not in the language", "use a number for p")
-    number = float(order) if isinstance(order, int | float) else 2.0
-    fields = {"dim": list(dim) if isinstance(dim, tuple) else dim, "keepdim": bool(call.argument(3, "keepdim", False))}
-    fields |= {} if number == 2.0 else {"ord": finite(number)}
-    return call.add("vector_norm", [call.tensor()], **{name: each for name, each in fields.items() if each})
-
-
-def _ordered(kind: str, names: tuple[str, ...]) -> Callable[[OperatorCall], TupleValue]:
-    """Operations with two outputs, values and indices."""
-
-    def handler(call: OperatorCall) -> TupleValue:
-        given = {name: call.argument(at, name) for at, name in enumerate(names, 1)}
-        fields = {name: value for name, value in given.items() if value is not None}
-        if fields.pop("sorted", True) is False:
-            raise UnsupportedOperation("topk is sorted in the language", "leave sorted out")
-        node = call.add(kind, [call.tensor()], **fields).ref
-        return TupleValue(lambda index: TensorRef(f"{node}.{('values', 'indices')[index]}"), ("values", "indices"))
-
-    return handler
-
-
 def _interpolate(call: OperatorCall) -> TensorRef:
     size, factor = call.argument(1, "size"), call.argument(2, "scale_factor")
     if call.argument(4, "align_corners") or call.kwargs.get("antialias"):
@@ -292,8 +227,6 @@ OPERATOR_HANDLERS: Mapping[str, Callable[[OperatorCall], Any]] = {
     "flatten": _flatten,
     "ravel": _flatten,
     "squeeze": _squeeze,
-    "max": _min_max("amax", "maximum", "argmax"),
-    "min": _min_max("amin", "minimum", "argmin"),
     "split": _split,
     "chunk": _chunk,
     "unbind": _unbind,
@@ -305,13 +238,6 @@ OPERATOR_HANDLERS: Mapping[str, Callable[[OperatorCall], Any]] = {
     "bitwise_not": _invert,
     **{prefix + name: _logical(f"logical_{name}") for name in ("and", "or", "xor") for prefix in ("", "i")},
     **{f"bitwise_{name}": _logical(f"logical_{name}") for name in ("and", "or", "xor")},
-    "gather": _by_index("gather"),
-    "index_select": _by_index("index_select"),
-    "std": _statistic("std"),
-    "var": _statistic("var"),
-    "norm": _norm,
-    "topk": _ordered("topk", ("k", "dim", "largest", "sorted")),
-    "sort": _ordered("sort", ("dim", "descending")),
     "interpolate": _interpolate,
     "copy": _copy,
     "fill": _fill,
@@ -324,6 +250,7 @@ OPERATOR_HANDLERS: Mapping[str, Callable[[OperatorCall], Any]] = {
     ),
     "pack_padded_sequence": _pack,
     "pad_packed_sequence": _pad_packed,
+    **REDUCTION_HANDLERS,
     **CREATION_HANDLERS,
     **FUNCTIONAL_HANDLERS,
 }

@@ -4,8 +4,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from graftwerk.tracing.attention import AttentionMasks, attend
+from graftwerk.tracing.functions.operator_call import OperatorCall
 from graftwerk.tracing.graph_writer import GraphWriter
-from graftwerk.tracing.operator_call import OperatorCall
 from graftwerk.tracing.unsupported import UnsupportedOperation
 from graftwerk.tracing.values import TensorRef, VaryingSize, tensor_refs
 

@@ -3,9 +3,9 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from graftwerk.tracing.functions.indexing import finite, positions
+from graftwerk.tracing.functions.operator_call import OperatorCall
 from graftwerk.tracing.graph_writer import DTYPES
-from graftwerk.tracing.indexing import finite, positions
-from graftwerk.tracing.operator_call import OperatorCall
 from graftwerk.tracing.unsupported import UnsupportedOperation
 from graftwerk.tracing.values import Size, TensorRef, VaryingSize
 
