@@ -77,7 +77,7 @@ def attention_form(
     writer: GraphWriter, module: Module, operands: tuple[str, str, str], masks: AttentionMasks,
     weights: Mapping[str, TensorRef],
 ) -> tuple[TensorRef, TensorRef]:  # fmt: skip
-    """Write `nn.MultiheadAttention` on (N, L, E) as operations. Returns the output (L, N, E) and mean weights (N, L, S).
+    """Write `nn.MultiheadAttention` on (N, L, E) as operations. Returns the output (L, N, E) and weights (N, L, S).
 
     The output is laid out in memory as torch's, so that a dropout after it draws the same numbers for the same places.
     """

@@ -1,4 +1,4 @@
-"""What a recorded graph says of its module: live operations, uses of modules, and tensors that nodes cannot own alone."""
+"""Analysis of a recorded graph: live operations, uses of modules, and tensors that nodes cannot own alone."""
 
 import operator
 from collections import Counter

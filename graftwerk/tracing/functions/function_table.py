@@ -217,8 +217,8 @@ REFLECTED_OPERATORS: Mapping[str, str] = {
 # Kinds that take bools as they are, and kind → that which computes the same of bools alone.
 BOOL_KINDS = frozenset(
     """
-    logical_and logical_or logical_xor logical_not any all where masked_fill cat stack permute transpose squeeze unsqueeze
-    select narrow tile roll flip repeat_interleave movedim stop_gradient zeros_like ones_like tril triu gather
+    logical_and logical_or logical_xor logical_not any all where masked_fill cat stack permute transpose squeeze
+    unsqueeze select narrow tile roll flip repeat_interleave movedim stop_gradient zeros_like ones_like tril triu gather
     index_select take_along_dim diagonal Identity
     """.split()  # noqa: SIM905
 )

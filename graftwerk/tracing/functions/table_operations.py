@@ -15,6 +15,7 @@ from graftwerk.tracing.values import TensorRef, TupleValue, VaryingSize, tensor_
 def write_operation(
     writer: GraphWriter, form: OperatorSchema, args: tuple[Any, ...], kwargs: Mapping[str, Any], dtype: str
 ) -> TensorRef:
+    """Write the node of a row. `dtype` is that of the result on the examples. Raises `UnsupportedOperation`."""
     operands, fields = bind_arguments(form, args, kwargs)
     if form.takes_list and len(operands) == 1 and form.kind == "cat":
         return TensorRef(tensor_refs(operands)[0])

@@ -22,6 +22,9 @@ def preserve_module(module: Module) -> Iterator[None]:
         for each in tensors.values()
     ]
     dtype = torch.get_default_dtype()
+    for tensor, _, _, gradient, _ in saved:
+        if gradient is not None:
+            tensor.grad = None  # a conversion of the module would convert it
     try:
         with preserve_attributes(module):
             yield

@@ -213,6 +213,6 @@ CASES = [
         X,
         told=True,
     ),
-    Case("topk", lambda: Forward(lambda self, x: torch.topk(self.a(x), 2).values, a=nn.Linear(8, 4)), X, "topk"),
+    Case("topk", lambda: Forward(lambda self, x: torch.topk(self.a(x), 2).values, a=nn.Linear(8, 4)), X),
     Case("item", lambda: Forward(lambda self, x: x * x.max().item()), X, "item", "x.max().item()"),
 ]

@@ -45,9 +45,9 @@ def outputs(module: nn.Module, other: BuiltNetwork, values: dict[str, Tensor]) -
 
 def assert_equal(found: dict[str, Tensor], wanted: dict[str, Tensor], tolerance: float, when: str) -> None:
     assert found.keys() == wanted.keys()
-    for name in found:
+    for name, value in found.items():
         torch.testing.assert_close(
-            found[name], wanted[name], rtol=tolerance * 10, atol=tolerance, check_dtype=False, msg=lambda m: when + m
+            value, wanted[name], rtol=tolerance * 10, atol=tolerance, check_dtype=False, msg=lambda m: when + m
         )
 
 
