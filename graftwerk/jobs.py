@@ -245,14 +245,9 @@ class Jobs:
         self._transport = transport
 
     def create(
-        self,
-        spec: Spec | None = None,
-        idempotency_key: str | None = None,
-        *,
-        inputs: Sequence[str] = (),
-        examples: Sequence[Any] | None = None,
-        **parts: Any,
-    ) -> Job:
+        self, spec: Spec | None = None, idempotency_key: str | None = None, *,
+        inputs: Sequence[str] = (), examples: Sequence[Any] = (), **parts: Any,
+    ) -> Job:  # fmt: skip
         """Submit a spec: a mapping, the path of a JSON or YAML file (sent unchanged), or its parts as keywords.
 
         `model` may be an `nn.Module`, which is traced; `inputs` names the columns that its forward takes (default:
@@ -267,12 +262,7 @@ class Jobs:
         return Job(self._transport, self._transport.json("POST", "/v1/jobs", content=content, headers=headers))
 
     def validate(
-        self,
-        spec: Spec | None = None,
-        *,
-        inputs: Sequence[str] = (),
-        examples: Sequence[Any] | None = None,
-        **parts: Any,
+        self, spec: Spec | None = None, *, inputs: Sequence[str] = (), examples: Sequence[Any] = (), **parts: Any
     ) -> Mapping[str, Any]:
         """Return the service's report on a spec without creating a job. Takes and raises what `create` does."""
         content, headers = encode_spec(resolve_spec(spec, parts, inputs, examples))

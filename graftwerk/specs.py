@@ -13,7 +13,7 @@ YAML_SUFFIXES = frozenset({".yaml", ".yml"})
 
 
 def resolve_spec(
-    spec: Spec | None, parts: Mapping[str, Any], inputs: Sequence[str], examples: Sequence[Any] | None = None
+    spec: Spec | None, parts: Mapping[str, Any], inputs: Sequence[str], examples: Sequence[Any] = ()
 ) -> Spec:
     """Return the spec, or assemble it from its parts. Raises `TypeError` unless exactly one of the two is given.
 
@@ -28,7 +28,7 @@ def resolve_spec(
         return parts
     data = parts.get("data")
     columns = inputs or (data.get("inputs") if isinstance(data, Mapping) else None) or ("x",)
-    traced = trace(model, inputs=tuple(columns), examples=examples)
+    traced = trace(model, inputs=tuple(columns), examples=examples or None)
     if traced.frozen:
         raise CannotExpress([_frozen_obstacle(type(model).__name__, traced.frozen)])
     return {**parts, "model": traced.model}

@@ -31,8 +31,8 @@ def attend(
     scores = writer.add("mul", [product], {"scalar": scale})
     hidden = list(masks.hidden)
     if masks.is_causal:
-        seen = writer.add("tril", [writer.add("ones_like", [scores])])
-        hidden.append(writer.add("eq", [seen], {"scalar": 0}))
+        lower = writer.add("tril", [writer.add("ones_like", [scores])])
+        hidden.append(writer.add("eq", [lower], {"scalar": 0}))
     for mask in masks.added:
         scores = writer.add("add", [scores, mask])
     for mask in hidden:
@@ -51,8 +51,8 @@ def is_causal_mask(mask: TensorRef) -> bool:
         if each.dim() != 2 or each.shape[0] != each.shape[1]:
             return False
         later = torch.ones(each.shape, dtype=torch.bool).triu(1)
-        wanted = later if each.dtype == torch.bool else torch.zeros(each.shape).masked_fill(later, float("-inf"))
-        if not torch.equal(each.cpu().to(wanted.dtype), wanted):
+        expected = later if each.dtype == torch.bool else torch.zeros(each.shape).masked_fill(later, float("-inf"))
+        if not torch.equal(each.cpu().to(expected.dtype), expected):
             return False
     return True
 

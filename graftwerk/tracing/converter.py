@@ -35,6 +35,7 @@ ACCESSOR_HANDLERS: Mapping[Callable[..., Any], Callable[[OperatorCall], Any]] = 
     operator.getitem: trace_getitem,
     operator.setitem: trace_setitem,
 }
+JOINING = frozenset({"cat", "concat", "concatenate", "stack"})
 
 
 class GraphConverter:
@@ -75,10 +76,11 @@ class GraphConverter:
     def _result(self, value: Any) -> Any:
         """Return forward's result, with the items of a tuple that an operation returned."""
         found = self._substitute_nodes(value)
-        if isinstance(found, TupleValue) and found.tensor is None and isinstance(value, self._node_type):
-            items = self._recording.values[value][0]
-            found = tuple(found.get_item(index) for index in range(len(items)))
-        return found
+        return self._items(value, found) if isinstance(found, TupleValue) and found.tensor is None else found
+
+    def _items(self, node: FxNode, found: TupleValue) -> tuple[Any, ...]:
+        """Return all items of a node's tuple."""
+        return tuple(found.get_item(index) for index in range(len(self._recording.values[node][0])))
 
     def _placeholder(self, node: FxNode, names: Iterator[str], pins_sizes: bool) -> Any:
         """Return the input of a parameter of forward, or a tuple of the rest for ``*inputs``."""
@@ -128,7 +130,10 @@ class GraphConverter:
             return write()
         except UnsupportedOperation as error:
             self._recording.add_obstacle(node, error.detail, error.hint)
-            return UnsupportedValue()
+        except (TypeError, ValueError, LookupError, AttributeError) as error:  # arguments that no handler expects
+            detail = f"{_name(node)} is called in a way that is not in the language: {error}"
+            self._recording.add_obstacle(node, detail, "write it with simpler arguments")
+        return UnsupportedValue()
 
     def _attribute(self, node: FxNode) -> TensorRef:
         """Return a parameter or buffer of the module, written when it is first used."""
@@ -179,6 +184,8 @@ class GraphConverter:
         if node.op == "call_module":
             module = self._module.get_submodule(node.target)
             return self._calls.call(str(node.target), module, args, kwargs, used_items(node))
+        if _name(node) in JOINING and args and isinstance(args[0], TupleValue):
+            args = (self._items(node.args[0], args[0]), *args[1:])
         return self._operation(node, args, kwargs)
 
     def _substitute_nodes(self, value: Any) -> Any:

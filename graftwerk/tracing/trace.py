@@ -10,7 +10,8 @@ from graftwerk.tracing.graph_writer import GraphWriter
 from graftwerk.tracing.module_parameters import leaf_types
 from graftwerk.tracing.recording.aliasing import functionalize
 from graftwerk.tracing.recording.example_inputs import ExampleInputs, NoExamples, find_examples, fix_sizes
-from graftwerk.tracing.recording.fx_trace import default_arguments, error_location, symbolic_trace
+from graftwerk.tracing.recording.fx_trace import default_arguments, symbolic_trace
+from graftwerk.tracing.recording.locations import error_location, forward_location
 from graftwerk.tracing.recording.module_state import preserve_module
 from graftwerk.tracing.recording.symbolic_trace import UNKNOWN_LOCATION, SymbolicTrace, make_obstacle
 from graftwerk.tracing.unsupported import UnsupportedOperation
@@ -87,7 +88,7 @@ def _trace(
     if difference:
         name = type(module).__name__
         hint = "report it, with the module; the language may lack what forward does here"
-        raise CannotExpress([make_obstacle(name, _forward_location(module), difference, hint)])
+        raise CannotExpress([make_obstacle(name, forward_location(module), difference, hint)])
     return traced
 
 
@@ -106,12 +107,6 @@ def _no_examples(module: "nn.Module", error: NoExamples, given: bool) -> Any:
     hint = "pass tensors of the shapes of your data" if given else "pass examples=(…), one tensor (N, *) for each input"
     location = error_location(error.errors[0].__traceback__)
     return make_obstacle(type(module).__name__, location, f"{detail}: {said}", hint)
-
-
-def _forward_location(module: "nn.Module") -> tuple[str, int]:
-    """Return the first line of the module's forward."""
-    code = getattr(type(module).forward, "__code__", None)
-    return (code.co_filename, code.co_firstlineno) if code is not None else UNKNOWN_LOCATION
 
 
 def _outputs(writer: GraphWriter, value: Any, recording: SymbolicTrace) -> dict[str, str]:

@@ -114,7 +114,7 @@ def _expanded(call: OperatorCall, sizes: list[Any]) -> TensorRef:
     if any(size not in (1, -1) for size in fixed) or before:
         ref = call.writer.add("expand", [ref], {"size": fixed})
     for at in varying:
-        line = call.writer.add("mul", [positions(call.writer, kept[at], "float32")], {"scalar": 0})
+        line = call.writer.add("mul", [positions(call.writer, sizes[at], "float32")], {"scalar": 0})
         for _ in range(len(kept) - 1 - at):
             line = call.writer.add("unsqueeze", [line], {"dim": -1})
         ref = call.writer.add("add", [ref, line])

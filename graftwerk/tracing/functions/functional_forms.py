@@ -23,7 +23,7 @@ def _linear(call: OperatorCall) -> TensorRef:
 
 def _convolution(kind: str) -> Callable[[OperatorCall], TensorRef]:
     def handler(call: OperatorCall) -> TensorRef:
-        fields = {}
+        fields: dict[str, Any] = {}
         for at, (name, default) in enumerate(_CONVOLUTION, 3):
             value = call.argument(at, name, default)
             value = value[0] if isinstance(value, tuple | list) and len(set(value)) == 1 else value

@@ -213,9 +213,9 @@ def _pad_packed(call: OperatorCall) -> TupleValue:
     packed, padding = call.args[0], call.argument(2, "padding_value", 0.0)
     if not isinstance(packed, PackedValue) or padding:
         raise UnsupportedOperation("only outputs of recurrent modules can be unpacked, padded with zeros")
-    wanted = bool(call.argument(1, "batch_first", False))
+    batch_first = bool(call.argument(1, "batch_first", False))
     sequence = packed.sequence
-    if wanted == packed.is_time_first:
+    if batch_first == packed.is_time_first:
         sequence = call.add("transpose", [sequence.ref], dim0=0, dim1=1)
     return TupleValue(lambda index: sequence if index == 0 else packed.lengths)
 

@@ -102,8 +102,7 @@ def _renewed(
     with recording.graph.inserting_after(last):
         copy = recording.graph.node_copy(alias, lambda each: source if each is sources[0] else each)
     order[copy] = order[write]
-    for table in (recording.locations, recording.scopes, recording.values, recording.dependences):
-        table[copy] = table[alias]
+    recording.copy_node(alias, copy)
     renewed[alias] = copy
     return copy
 

@@ -1,5 +1,6 @@
 """Inputs on which a module runs: the user's, or found by trying; each in sizes that differ where the module allows."""
 
+import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -176,7 +177,7 @@ def _value_guard() -> Any:
     """Return a mode that raises `ValueRead` where user code reads the value of a tensor, before it can loop on it."""
     torch = import_module("torch")
     mode = import_module("torch.overrides").TorchFunctionMode
-    folder = str(Path(torch.__file__).parent)
+    folder = str(Path(torch.__file__ or "").parent) + os.sep
     reads = {getattr(torch.Tensor, name) for name in ("__bool__", "__int__", "__float__", "item", "tolist")}
 
     class Guard(mode):  # type: ignore[misc, valid-type]
@@ -235,7 +236,7 @@ def _part_forms(part: Module) -> Iterator[InputForm]:
 
 
 def _channels(width: int, name: str) -> list[tuple[int, ...]]:
-    sequences = [(width, length) for length in (16, 32, 64, 128)]
+    sequences: list[tuple[int, ...]] = [(width, length) for length in (16, 32, 64, 128)]
     if name.endswith("1d"):
         return sequences
     if name.endswith("3d"):

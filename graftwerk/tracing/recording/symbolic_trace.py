@@ -42,6 +42,7 @@ class SymbolicTrace:
     writes: dict[FxNode, list[FxNode]] = field(default_factory=dict)
     written_buffers: dict[int, FxNode] = field(default_factory=dict)  # by memory
     dependences: dict[FxNode, Dependence] = field(default_factory=dict)
+    sizes: dict[FxNode, dict[int, Any]] = field(default_factory=dict)  # proxies of sizes, by dimension
     obstacles: list[Obstacle] = field(default_factory=list)
     is_incomplete: bool = False
     reads_rank: bool = False  # user code has asked for the number of dimensions
@@ -49,6 +50,11 @@ class SymbolicTrace:
     def add_obstacle(self, node: FxNode, detail: str, hint: str) -> None:
         """Record that a node cannot be expressed."""
         self.obstacles.append(make_obstacle(str(node.name), self.locations.get(node, UNKNOWN_LOCATION), detail, hint))
+
+    def copy_node(self, node: FxNode, copy: FxNode) -> None:
+        """Record for a copy of a node what is recorded for the node."""
+        self.locations[copy], self.scopes[copy] = self.locations[node], self.scopes[node]
+        self.values[copy], self.dependences[copy] = self.values[node], self.dependences[node]
 
     def dependence(self, node: FxNode) -> Dependence:
         """Return what a node's value depends on."""

@@ -67,32 +67,32 @@ class _Pair:
 
     def compare(self, inputs: Inputs, training: bool, when: str) -> tuple[list[Tensor], list[Tensor]]:
         """Run both and compare the outputs. Raises `_Different`."""
-        wanted, found = self.run(inputs, training)
-        if len(wanted) != len(found):
-            raise _Different(f"the module gives {len(wanted)} outputs, the network {len(found)}")
-        for place, (want, got) in enumerate(zip(wanted, found, strict=True), 1):
-            output = f"output {place}" if len(wanted) > 1 else "the output"
-            if want.shape != got.shape:
-                shapes = f"{tuple(want.shape)}, the network gives {tuple(got.shape)}"
+        expected, actual = self.run(inputs, training)
+        if len(expected) != len(actual):
+            raise _Different(f"the module gives {len(expected)} outputs, the network {len(actual)}")
+        for place, (one, other) in enumerate(zip(expected, actual, strict=True), 1):
+            output = f"output {place}" if len(expected) > 1 else "the output"
+            if one.shape != other.shape:
+                shapes = f"{tuple(one.shape)}, the network gives {tuple(other.shape)}"
                 raise _Different(f"{output} of the module is {shapes} {when}")
-            difference = _difference(want, got)
+            difference = _difference(one, other)
             if not difference <= self.tolerance:
                 raise _Different(f"{output} of the network differs from the module's by {difference:.2g} {when}")
-        return wanted, found
+        return expected, actual
 
     def step(self, outputs: tuple[list[Tensor], list[Tensor]]) -> bool:
         """Move both along their gradients; return whether there are any."""
         torch = import_module("torch")
         trained = [list(self.module.parameters()), list(self.network.parameters())]
-        gradients = []
+        gradients: list[list[tuple[Tensor, Tensor]]] = []
         for values, parameters in zip(outputs, trained, strict=True):
-            wanted = [each for each in parameters if each.requires_grad]
+            leaves = [each for each in parameters if each.requires_grad]
             loss = sum((each**2).mean() for each in values if each.requires_grad)
-            if not wanted or not isinstance(loss, torch.Tensor):
+            if not leaves or not isinstance(loss, torch.Tensor):
                 gradients.append([])
                 continue
-            found = torch.autograd.grad(loss, wanted, allow_unused=True)
-            gradients.append([(p, g) for p, g in zip(wanted, found, strict=True) if g is not None])
+            found = torch.autograd.grad(loss, leaves, allow_unused=True)
+            gradients.append([(p, g) for p, g in zip(leaves, found, strict=True) if g is not None])
         norms = [sum(float((g**2).sum()) for _, g in pairs) ** 0.5 for pairs in gradients]
         if abs(norms[0] - norms[1]) > self.tolerance * max(norms):
             raise _Different(
@@ -155,16 +155,16 @@ def _converted(inputs: Inputs, dtype: Any) -> Inputs:
     return tuple(each.to(dtype) if each.is_floating_point() else each for each in inputs)
 
 
-def _difference(wanted: Tensor, found: Tensor) -> float:
+def _difference(expected: Tensor, actual: Tensor) -> float:
     """Return the largest difference, relative to the largest finite value; equal infinities and NaN are equal."""
     torch = import_module("torch")
-    want, got = wanted.detach().to(torch.float64), found.detach().to(torch.float64)
-    same = (want == got) | (want.isnan() & got.isnan())
+    one, other = expected.detach().to(torch.float64), actual.detach().to(torch.float64)
+    same = (one == other) | (one.isnan() & other.isnan())
     if bool(same.all()):
         return 0.0
-    finite = want[want.isfinite()].abs()
+    finite = one[one.isfinite()].abs()
     scale = max(1e-3, float(finite.max())) if finite.numel() else 1.0
-    return float((want - got)[~same].abs().nan_to_num(nan=float("inf")).max()) / scale
+    return float((one - other)[~same].abs().nan_to_num(nan=float("inf")).max()) / scale
 
 
 def _flat(value: Any) -> list[Tensor]:

@@ -11,6 +11,7 @@ from typing import Any
 
 Tensor = Any  # torch.Tensor
 Drop = tuple[str, float, int]  # function, rate, number of values
+ATTENTION = "scaled_dot_product_attention"
 NAMES = ("dropout", "dropout1d", "dropout2d", "dropout3d", "alpha_dropout", "feature_alpha_dropout")
 
 
@@ -19,12 +20,12 @@ def without_dropout(modules: Iterable[Any]) -> Iterator[list[Drop]]:
     """Let dropout return its input; yield the list of what would have been dropped."""
     functional, rnn = import_module("torch.nn.functional"), import_module("torch.nn").RNNBase
     drops: list[Drop] = []
-    before = {name: getattr(functional, name) for name in (*NAMES, "scaled_dot_product_attention")}
+    before = {name: getattr(functional, name) for name in (*NAMES, ATTENTION)}
     recurrent = [(module, module.dropout) for module in modules if isinstance(module, rnn)]
     try:
         for name in NAMES:
             setattr(functional, name, _identity(name, drops))
-        functional.scaled_dot_product_attention = _attention(before["scaled_dot_product_attention"], drops)
+        setattr(functional, ATTENTION, _attention(before[ATTENTION], drops))
         for module, rate in recurrent:
             module.dropout = 0.0
             drops += [("rnn", rate, module.num_layers)] if rate else []

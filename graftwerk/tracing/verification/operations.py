@@ -60,7 +60,7 @@ def _full(x: Tensor, shape: list[int], value: float = 0.0, dtype: str = "float32
     return import_module("torch").full((x.shape[0], *shape), value, dtype=_dtype(dtype), device=x.device)
 
 
-def _drawn(name: str) -> Callable[..., Tensor]:
+def _random(name: str) -> Callable[..., Tensor]:
     return lambda x, shape: getattr(import_module("torch"), name)(x.shape[0], *shape, device=x.device)
 
 
@@ -85,8 +85,8 @@ OWN_FUNCTIONS: Mapping[str, Callable[..., Tensor]] = {
     "full": _full,
     "zeros": _full,
     "ones": lambda x, shape, dtype="float32": _full(x, shape, 1, dtype),
-    "rand": _drawn("rand"),
-    "randn": _drawn("randn"),
+    "rand": _random("rand"),
+    "randn": _random("randn"),
     "expand": lambda x, size: x.expand(size),
     "outer": lambda x, y: x.unsqueeze(-1) * y.unsqueeze(-2),
     "index_select": lambda x, index, dim: x.index_select(dim, index),

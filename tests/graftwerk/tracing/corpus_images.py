@@ -4,7 +4,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+import workers.torch_setup  # noqa: F401 - comes before torchvision
 from tests.graftwerk.tracing.case import Case
+
+from torchvision import models  # isort: skip
+from torchvision.models.convnext import CNBlockConfig  # isort: skip
 
 IMAGE = {"x": (3, 16, 16)}
 DIGIT = {"x": (1, 28, 28)}
@@ -260,7 +264,23 @@ class FrozenBackbone(nn.Module):
         return self.head(self.features(x).mean(dim=(-2, -1)))
 
 
+def small_vit() -> nn.Module:
+    return models.VisionTransformer(32, 8, num_layers=2, num_heads=2, hidden_dim=8, mlp_dim=16, num_classes=3)
+
+
+def small_convnext() -> nn.Module:
+    blocks = [CNBlockConfig(8, 16, 2), CNBlockConfig(16, None, 1)]
+    return models.ConvNeXt(blocks, stochastic_depth_prob=0.4, num_classes=3)
+
+
 CASES = [
+    Case("torchvision_vit", small_vit, {"x": (3, 32, 32)}),
+    Case("torchvision_convnext", small_convnext, {"x": (3, 32, 32)}),
+    Case("torchvision_efficientnet", lambda: models.efficientnet_b0(num_classes=3), {"x": (3, 32, 32)}, tolerance=1e-3),
+    Case("torchvision_mobilenet", lambda: models.mobilenet_v3_small(num_classes=3), {"x": (3, 32, 32)}, tolerance=1e-3),
+    Case(
+        "torchvision_shufflenet", lambda: models.shufflenet_v2_x0_5(num_classes=3), {"x": (3, 32, 32)}, tolerance=1e-3
+    ),
     Case("lenet", LeNet, DIGIT),
     Case("mnist_example", MnistExample, DIGIT),
     Case("cifar_resnet", CifarResNet, IMAGE),

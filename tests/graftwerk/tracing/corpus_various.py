@@ -185,6 +185,11 @@ class GraphConvolution(nn.Module):
 
 
 CASES = [
+    Case(
+        "joined_parts",
+        lambda: Forward(lambda self, x: torch.cat(torch.split(self.a(x), 3, 1), 1), a=nn.Linear(8, 8)),
+        X,
+    ),
     Case("mlp", MLP, X),
     Case("residual_mlp", ResidualMLP, X),
     Case("vae", VAE, X),

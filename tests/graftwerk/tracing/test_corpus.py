@@ -12,12 +12,19 @@ from torch import Tensor, nn
 
 from app.spec.network.validation import check_network
 from graftwerk import CannotExpress, trace
-from tests.graftwerk.tracing import corpus_attention, corpus_images, corpus_sequences, corpus_traps, corpus_various
+from tests.graftwerk.tracing import (
+    corpus_attention,
+    corpus_images,
+    corpus_sequences,
+    corpus_ties,
+    corpus_traps,
+    corpus_various,
+)
 from tests.graftwerk.tracing.case import Case
 from tests.workers.network.networks import make_examples, parse_model, schema
 from workers.network.runtime.build import BuiltNetwork, build
 
-CORPUS = (corpus_images, corpus_sequences, corpus_attention, corpus_traps, corpus_various)
+CORPUS = (corpus_images, corpus_sequences, corpus_attention, corpus_traps, corpus_ties, corpus_various)
 CASES: list[Case] = [case for module in CORPUS for case in module.CASES]
 RATE = 0.05
 
