@@ -29,8 +29,8 @@ class _ProxyMethods:
     node: FxNode
     tracer: Any
 
-    @property
-    def __class__(self) -> type:  # type: ignore[override,misc]  # for isinstance in user code
+    @property  # type: ignore[misc]
+    def __class__(self) -> type:  # for isinstance in user code
         return import_module("torch").Tensor if self.recording.tensors(self.node) else type(self)
 
     _is_param = _is_buffer = False  # isinstance reads them

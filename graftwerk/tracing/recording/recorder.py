@@ -52,7 +52,8 @@ class _RecorderMethods:
         return super().call_module(m, forward, args, kwargs)  # type: ignore[misc]
 
     def create_arg(self, a: Any) -> Any:
-        if type(a) is self.proxy_type:
+        is_proxy = type(a) is self.proxy_type
+        if is_proxy:
             return a.node
         return super().create_arg(a)  # type: ignore[misc]
 
