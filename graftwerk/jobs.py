@@ -245,23 +245,27 @@ class Jobs:
         self._transport = transport
 
     def create(
-        self, spec: Spec | None = None, idempotency_key: str | None = None, *, inputs: Sequence[str] = (), **parts: Any
-    ) -> Job:
+        self, spec: Spec | None = None, idempotency_key: str | None = None, *,
+        inputs: Sequence[str] = (), examples: Sequence[Any] = (), **parts: Any,
+    ) -> Job:  # fmt: skip
         """Submit a spec: a mapping, the path of a JSON or YAML file (sent unchanged), or its parts as keywords.
 
         `model` may be an `nn.Module`, which is traced; `inputs` names the columns that its forward takes (default:
-        those in `data`, else x). Only the architecture is sent: training starts from new weights.
+        those in `data`, else x), and `examples` are tensors on which it runs (see `graftwerk.trace`). Only the
+        architecture is sent: training starts from new weights.
 
         Requests are idempotent: one call creates one job, retries included. Raises `InvalidRequest` with every
         problem of the spec, and `CannotExpress` with every line of a module that the language cannot express.
         """
-        content, headers = encode_spec(resolve_spec(spec, parts, inputs))
+        content, headers = encode_spec(resolve_spec(spec, parts, inputs, examples))
         headers["Idempotency-Key"] = idempotency_key or str(uuid.uuid4())
         return Job(self._transport, self._transport.json("POST", "/v1/jobs", content=content, headers=headers))
 
-    def validate(self, spec: Spec | None = None, *, inputs: Sequence[str] = (), **parts: Any) -> Mapping[str, Any]:
+    def validate(
+        self, spec: Spec | None = None, *, inputs: Sequence[str] = (), examples: Sequence[Any] = (), **parts: Any
+    ) -> Mapping[str, Any]:
         """Return the service's report on a spec without creating a job. Takes and raises what `create` does."""
-        content, headers = encode_spec(resolve_spec(spec, parts, inputs))
+        content, headers = encode_spec(resolve_spec(spec, parts, inputs, examples))
         report: Mapping[str, Any] = self._transport.json(
             "POST", "/v1/jobs/validate", content=content, headers=headers, repeatable=True
         )

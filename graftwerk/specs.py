@@ -5,15 +5,20 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from graftwerk.errors import InvalidData
+from graftwerk.errors import CannotExpress, InvalidData, Obstacle
 from graftwerk.tracing.trace import trace
 
 Spec = Mapping[str, Any] | Path
 YAML_SUFFIXES = frozenset({".yaml", ".yml"})
 
 
-def resolve_spec(spec: Spec | None, parts: Mapping[str, Any], inputs: Sequence[str]) -> Spec:
-    """Return the spec, or assemble it from its parts. Raises `TypeError` unless exactly one of the two is given."""
+def resolve_spec(
+    spec: Spec | None, parts: Mapping[str, Any], inputs: Sequence[str], examples: Sequence[Any] = ()
+) -> Spec:
+    """Return the spec, or assemble it from its parts. Raises `TypeError` unless exactly one of the two is given.
+
+    Raises `CannotExpress` for a module that cannot be traced, or whose frozen weights a spec cannot hold.
+    """
     if (spec is None) == (not parts):
         raise TypeError("give a spec, or its parts as keyword arguments")
     if spec is not None:
@@ -23,7 +28,16 @@ def resolve_spec(spec: Spec | None, parts: Mapping[str, Any], inputs: Sequence[s
         return parts
     data = parts.get("data")
     columns = inputs or (data.get("inputs") if isinstance(data, Mapping) else None) or ("x",)
-    return {**parts, "model": trace(model, inputs=tuple(columns)).model}
+    traced = trace(model, inputs=tuple(columns), examples=examples or None)
+    if traced.frozen:
+        raise CannotExpress([_frozen_obstacle(type(model).__name__, traced.frozen)])
+    return {**parts, "model": traced.model}
+
+
+def _frozen_obstacle(name: str, frozen: Sequence[str]) -> Obstacle:
+    detail = f"{', '.join(frozen)} are not trained, and a spec does not hold the values"
+    hint = "trace the module, register its weights as a data set, and give start_from"
+    return Obstacle(name, "", 0, "", detail, hint)
 
 
 def encode_spec(spec: Spec) -> tuple[bytes, dict[str, str]]:

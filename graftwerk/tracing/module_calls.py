@@ -1,48 +1,76 @@
 """Calls of modules as nodes, named by the module's path, with its weights."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from graftwerk.tracing.graph_writer import GraphWriter, check_tensors
-from graftwerk.tracing.module_parameters import RECURRENT_MODULES, Module, non_default_parameters
+from graftwerk.tracing.attention import attention_form, is_causal_mask, mask_refs
+from graftwerk.tracing.functions.functional_forms import module_form
+from graftwerk.tracing.graph_writer import GraphWriter, check_float32
+from graftwerk.tracing.module_parameters import CELLS, RECURRENT_MODULES, Module, non_default_parameters
+from graftwerk.tracing.recurrent_calls import RecurrentCall
 from graftwerk.tracing.unsupported import UnsupportedOperation
-from graftwerk.tracing.values import TensorRef, TupleValue
+from graftwerk.tracing.values import TensorRef, TupleValue, tensor_refs
 
-NO_MASKS = "the language has no masks"
+ATTENTION_ARGUMENTS = ("query", "key", "value", "key_padding_mask", "need_weights", "attn_mask", "average_attn_weights")
+ENCODER_ARGUMENTS = ("src", "src_mask", "src_key_padding_mask", "is_causal")
+STACK_ARGUMENTS = ("src", "mask", "src_key_padding_mask", "is_causal")
 
 
 @dataclass
 class ModuleCallWriter:
-    """Writes the calls of modules. `uses` counts how often each module is called, by identity."""
+    """Writes the calls of modules.
+
+    `uses` counts how often each module is called, by identity. `lent` are the tensors, by identity, that a module
+    cannot own alone: tied, frozen, or read by others. `tensor(path, tensor)` writes one as a leaf.
+    """
 
     writer: GraphWriter
     kinds: Mapping[type, str]
+    tensor: Callable[[str, Any], TensorRef]
+    lent: frozenset[int] = frozenset()
     uses: Counter[int] = field(default_factory=Counter)
     _blocks: dict[int, str] = field(default_factory=dict)
 
-    def call(self, path: str, module: Module, args: tuple[Any, ...], kwargs: Mapping[str, Any], used_index: Any) -> Any:
+    def call(
+        self, path: str, module: Module, args: tuple[Any, ...], kwargs: Mapping[str, Any], used: frozenset[int]
+    ) -> Any:
         """Write a call and return its result. Raises `UnsupportedOperation`.
 
-        `used_index`: the only item of the result that is used, if there is one.
+        `used`: the items of the result that are used.
         """
         kind = self.kinds[type(module)]
-        if kind == "TransformerEncoder":
-            return self._stack(path, module, args, kwargs)
+        check_float32(path, *module.parameters())
+        if kind in ("TransformerEncoder", "TransformerEncoderLayer"):
+            write = self._stack if kind == "TransformerEncoder" else self._encoder_layer
+            return write(path, module, args, kwargs)
         if kind == "MultiheadAttention":
-            return self._attention(path, module, args, kwargs)
+            return self._attention(path, module, args, kwargs, used)
+        if kind in CELLS:
+            return self._cell(path, module, kind, args, kwargs)
+        if kind in RECURRENT_MODULES:
+            self._refuse_lent(module, kind)
+            call = RecurrentCall(self.writer, module, kind, self._batch_first_node, path)
+            return call.write([*args, *kwargs.values()], used, is_shared=self.uses[id(module)] > 1)
         options = {name: value for name, value in kwargs.items() if value is not None and value is not False}
         refs = tensor_refs([*args, *options.values()])
-        if kind in RECURRENT_MODULES:
-            return self._recurrent(path, module, kind, refs, used_index)
-        if kind == "TransformerEncoderLayer" and len(refs) > 1:
+        if self._is_lent(module):
+            return module_form(self.writer, module, kind, [*args, *options.values()][0], self._tensors(path, module))
+        return TensorRef(self._node(path, module, kind, refs, non_default_parameters(module, kind)))
+
+    def _is_lent(self, module: Module) -> bool:
+        return any(id(each) in self.lent for each in module.parameters())
+
+    def _refuse_lent(self, module: Module, kind: str) -> None:
+        if self._is_lent(module):
             raise UnsupportedOperation(
-                f"TransformerEncoderLayer takes one tensor here: {NO_MASKS}", "leave the mask out"
+                f"{kind} cannot share, freeze or lend single tensors",
+                "call one module twice, or give each its own tensor",
             )
-        time_first = kind == "TransformerEncoderLayer" and not module.self_attn.batch_first
-        parameters = non_default_parameters(module, kind)
-        return TensorRef(self._batch_first_node(path, module, kind, refs, parameters, time_first))
+
+    def _tensors(self, path: str, module: Module) -> dict[str, TensorRef]:
+        return {name: self.tensor(f"{path}.{name}", each) for name, each in module.named_parameters()}
 
     def _batch_first_node(
         self, path: str, module: Module, kind: str, refs: list[str], parameters: Mapping[str, Any], time_first: bool
@@ -56,122 +84,123 @@ class ModuleCallWriter:
             return node
         return self.writer.add("transpose", [node], {"dim0": 0, "dim1": 1})
 
-    def _node(self, path: str, module: Module, kind: str, refs: list[str], parameters: Mapping[str, Any]) -> str:
+    def _node(
+        self, path: str, module: Module, kind: str, refs: list[str], parameters: Mapping[str, Any],
+        outputs: tuple[str, ...] = (),
+    ) -> str:  # fmt: skip
         state = module.state_dict()
-        check_tensors(path, *module.parameters())
         if self.uses[id(module)] < 2 or not state:
             node = self.writer.add(kind, refs, parameters, name=path)
             self.writer.add_weights(node, state)
             return node
         if id(module) not in self._blocks:
             self._blocks[id(module)] = self.writer.unique_name(f"{path}_shared", kind)
-        node = self.writer.add_shared(self._blocks[id(module)], kind, refs, parameters, path)
+        node = self.writer.add_shared(self._blocks[id(module)], kind, refs, parameters, path, outputs)
         self.writer.add_weights(f"{node}.part", state)
         return node
 
+    def _cell(self, path: str, module: Module, kind: str, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
+        self._refuse_lent(module, kind)
+        x, state = args[0], args[1] if len(args) > 1 else kwargs.get("hx")
+        if state is None:
+            zeros = self.writer.add("zeros", tensor_refs([x]), {"shape": [module.hidden_size]})
+            state = (TensorRef(zeros),) * (2 if kind == "LSTMCell" else 1)
+        states = list(state) if isinstance(state, tuple | list) else [state]
+        outputs = ("h", "c") if kind == "LSTMCell" else ()
+        refs = tensor_refs([x, *states])
+        node = self._node(path, module, kind, refs, non_default_parameters(module, kind), outputs)
+        if not outputs:
+            return TensorRef(node)
+        return TupleValue(lambda index: TensorRef(f"{node}.{outputs[index]}"))
+
     def _stack(self, path: str, module: Module, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> TensorRef:
-        refs = tensor_refs([*args, *(value for value in kwargs.values() if value is not None)])
-        if len(refs) > 1:
-            raise UnsupportedOperation(f"TransformerEncoder takes one tensor here: {NO_MASKS}", "leave the mask out")
-        ref = refs[0]
+        arguments = dict(zip(STACK_ARGUMENTS, args, strict=False)) | dict(kwargs)
+        value = arguments["src"]
+        options = {f"src_{name}".replace("src_src_", "src_"): arguments.get(name) for name in STACK_ARGUMENTS[1:3]}
         for index, layer in enumerate(module.layers):
             if self.kinds.get(type(layer)) != "TransformerEncoderLayer":
                 raise UnsupportedOperation(
                     f"layer {index} is a {type(layer).__name__}", "use nn.TransformerEncoderLayer"
                 )
-            ref = self.call(f"{path}.layers.{index}", layer, (TensorRef(ref),), {}, None).ref
+            value = self.call(f"{path}.layers.{index}", layer, (value,), options, frozenset())
         if module.norm is not None:
             if type(module.norm) not in self.kinds:
                 raise UnsupportedOperation(f"norm is a {type(module.norm).__name__}", "use nn.LayerNorm")
-            ref = self.call(f"{path}.norm", module.norm, (TensorRef(ref),), {}, None).ref
-        return TensorRef(ref)
+            value = self.call(f"{path}.norm", module.norm, (value,), {}, frozenset())
+        result: TensorRef = value
+        return result
 
-    def _attention(self, path: str, module: Module, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> TupleValue:
-        names = ("query", "key", "value", "key_padding_mask", "need_weights", "attn_mask", "average_attn_weights")
-        arguments = dict(zip(names, args, strict=False)) | dict(kwargs)
-        if any(arguments.get(name) is not None for name in ("key_padding_mask", "attn_mask")) or arguments.get(
-            "is_causal"
-        ):
-            raise UnsupportedOperation(f"MultiheadAttention attends to everything: {NO_MASKS}", "leave the mask out")
-        query, key, value = tensor_refs([arguments[name] for name in names[:3]])
+    def _encoder_layer(self, path: str, module: Module, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> TensorRef:
+        arguments = dict(zip(ENCODER_ARGUMENTS, args, strict=False)) | dict(kwargs)
+        mask, padding = arguments.get("src_mask"), arguments.get("src_key_padding_mask")
+        if mask is None and arguments.get("is_causal"):
+            raise UnsupportedOperation("is_causal needs a mask in torch", "give both")
+        causal = mask is not None and is_causal_mask(mask)
+        if padding is None and (mask is None or causal) and not self._is_lent(module):
+            parameters = non_default_parameters(module, "TransformerEncoderLayer")
+            parameters |= {"is_causal": True} if causal else {}
+            refs, time_first = tensor_refs([arguments["src"]]), not module.self_attn.batch_first
+            kind = "TransformerEncoderLayer"
+            return TensorRef(self._batch_first_node(path, module, kind, refs, parameters, time_first))
+        if self.uses[id(module)] > 1:
+            raise UnsupportedOperation("a layer with a mask is called once", "give each call a layer of its own")
+        return self._encoder_parts(path, module, arguments["src"], {"attn_mask": mask, "key_padding_mask": padding})
+
+    def _encoder_parts(self, path: str, module: Module, value: TensorRef, masks: Mapping[str, Any]) -> TensorRef:
+        """Write the layer as its parts."""
+        activation = non_default_parameters(module, "TransformerEncoderLayer").get("activation", "relu")
+
+        def part(name: str, each: TensorRef) -> TensorRef:
+            result: TensorRef = self.call(f"{path}.{name}", getattr(module, name), (each,), {}, frozenset())
+            return result
+
+        def attention(each: TensorRef) -> TensorRef:
+            arguments = {"query": each, "key": each, "value": each, **masks}
+            name = f"{path}.self_attn"
+            return part("dropout1", self.call(name, module.self_attn, (), arguments, frozenset({0})).get_item(0))
+
+        def feed_forward(each: TensorRef) -> TensorRef:
+            inner = TensorRef(self.writer.add("relu" if activation == "relu" else "gelu", [part("linear1", each).ref]))
+            return part("dropout2", part("linear2", part("dropout", inner)))
+
+        for block, norm in ((attention, "norm1"), (feed_forward, "norm2")):
+            inner = block(part(norm, value) if module.norm_first else value)
+            total = TensorRef(self.writer.add("add", [value.ref, inner.ref]), value.samples)
+            value = total if module.norm_first else part(norm, total)
+            value = TensorRef(value.ref, total.samples)
+        return value
+
+    def _attention(
+        self, path: str, module: Module, args: tuple[Any, ...], kwargs: Mapping[str, Any], used: frozenset[int]
+    ) -> TupleValue:
+        arguments = dict(zip(ATTENTION_ARGUMENTS, args, strict=False)) | dict(kwargs)
+        query, key, value = tensor_refs([arguments[name] for name in ATTENTION_ARGUMENTS[:3]])
+        mask, padding = arguments.get("attn_mask"), arguments.get("key_padding_mask")
+        causal = mask is not None and is_causal_mask(mask)
+        as_kind = padding is None and (mask is None or causal) and 1 not in used and not self._is_lent(module)
+        if not as_kind:
+            return self._attention_parts(path, module, (query, key, value), arguments)
         refs = [query] if query == key == value else [query, key] if key == value else [query, key, value]
-        parameters = non_default_parameters(module, "MultiheadAttention")
+        parameters = non_default_parameters(module, "MultiheadAttention") | ({"is_causal": True} if causal else {})
         output = TensorRef(
             self._batch_first_node(path, module, "MultiheadAttention", refs, parameters, not module.batch_first)
         )
+        return TupleValue(lambda index: output)
 
-        def take(index: int) -> TensorRef:
-            if index != 0:
-                raise UnsupportedOperation("the attention weights are not available", "use only the output")
-            return output
-
-        return TupleValue(take)
-
-    def _recurrent(self, path: str, module: Module, kind: str, refs: list[str], used_index: Any) -> TupleValue:
-        """Write a recurrent module that returns all time steps, or its final state if only that is used."""
-        if len(refs) > 1:
-            raise UnsupportedOperation(f"the initial state of {kind} is zero here", "leave the initial state out")
-        parameters = non_default_parameters(module, kind)
-        if used_index == 1 and self.uses[id(module)] < 2:
-            state = self._batch_first_node(
-                path, module, kind, refs, parameters | {"returns": "state"}, not module.batch_first
-            )
-            final = FinalState(self.writer, module, "", state)
-        else:
-            sequence = self._batch_first_node(path, module, kind, refs, parameters, not module.batch_first)
-            final = FinalState(self.writer, module, sequence, "")
-        return TupleValue(lambda index: TensorRef(final.sequence) if index == 0 else final.states(kind == "LSTM"))
-
-
-@dataclass(frozen=True)
-class FinalState:
-    """The last layer's final state: a node of its own, or the end of the sequence."""
-
-    writer: GraphWriter
-    module: Module
-    sequence: str
-    state: str
-
-    def states(self, cell: bool) -> TupleValue:
-        """Return the final states by layer and direction, of which only the last layer's are available."""
-        if not cell:
-            return TupleValue(self._direction, ("squeeze",))
-
-        def take(index: int) -> TupleValue:
-            if index != 0:
-                raise UnsupportedOperation(
-                    "the cell state of an LSTM is not available", "use its hidden state, or a GRU"
-                )
-            return TupleValue(self._direction, ("squeeze",))
-
-        return TupleValue(take)
-
-    def _direction(self, index: int) -> TensorRef:
-        directions = 2 if self.module.bidirectional else 1
-        count = directions * self.module.num_layers
-        direction = index - (count if index >= 0 else 0) + directions
-        if not 0 <= direction < directions:
-            raise UnsupportedOperation(
-                "the states of inner layers are not available", f"use the last layer's, h[{-directions}:]"
-            )
-        if directions == 1 and self.state:
-            return TensorRef(self.state)
-        width = self.module.hidden_size
-        if self.state:  # both directions, concatenated
-            return TensorRef(
-                self.writer.add("narrow", [self.state], {"dim": 1, "start": direction * width, "length": width})
-            )
-        time_dim = 0 if not self.module.batch_first else 1
-        end = -1 if direction == 0 else 0  # the backward direction ends at the first time step
-        last = self.writer.add("select", [self.sequence], {"dim": time_dim, "index": end})
-        if directions == 1:
-            return TensorRef(last)
-        return TensorRef(self.writer.add("narrow", [last], {"dim": 1, "start": direction * width, "length": width}))
-
-
-def tensor_refs(values: list[Any]) -> list[str]:
-    """Return the references of tensors. Raises `UnsupportedOperation` if a value is not a tensor."""
-    for value in values:
-        if not isinstance(value, TensorRef):
-            raise UnsupportedOperation("an operand is not a single tensor", "take one of its items")
-    return [value.ref for value in values]
+    def _attention_parts(
+        self, path: str, module: Module, operands: tuple[str, str, str], arguments: Mapping[str, Any]
+    ) -> TupleValue:
+        if self.uses[id(module)] > 1:
+            raise UnsupportedOperation("attention with a mask is called once", "give each call a module of its own")
+        if arguments.get("average_attn_weights") is False:
+            raise UnsupportedOperation("the weights of each head are not available", "leave average_attn_weights out")
+        masks = mask_refs(self.writer, arguments.get("attn_mask"), arguments.get("key_padding_mask"))
+        turned = operands
+        if not module.batch_first:
+            swap = {"dim0": 0, "dim1": 1}
+            found = {ref: self.writer.add("transpose", [ref], swap) for ref in dict.fromkeys(operands)}
+            turned = (found[operands[0]], found[operands[1]], found[operands[2]])
+        output, weights = attention_form(self.writer, module, turned, masks, self._tensors(path, module))
+        if module.batch_first:
+            output = TensorRef(self.writer.add("transpose", [output.ref], {"dim0": 0, "dim1": 1}))
+        return TupleValue(lambda index: output if index == 0 else weights)

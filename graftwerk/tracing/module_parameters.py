@@ -34,6 +34,7 @@ _CONV_TRANSPOSE = (
 _MAX_POOL = ("kernel_size", "stride", "padding", "dilation", "ceil_mode")
 _AVERAGE_POOL = ("kernel_size", "stride", "padding", "ceil_mode", "count_include_pad")
 _BATCH_NORM = ("num_features", "eps", "momentum", "affine", "track_running_stats")
+_CELL = ("input_size", "hidden_size", "bias")
 _RECURRENT = ("input_size", "hidden_size", "num_layers", "bias", "dropout", "bidirectional")
 
 # Kind → its fields, with torch's names and defaults.
@@ -93,6 +94,9 @@ MODULE_PARAMETERS: Mapping[str, tuple[str, ...]] = {
     "RNN": (*_RECURRENT, "nonlinearity"),
     "GRU": _RECURRENT,
     "LSTM": _RECURRENT,
+    "RNNCell": (*_CELL, "nonlinearity"),
+    "GRUCell": _CELL,
+    "LSTMCell": _CELL,
     "MultiheadAttention": ("embed_dim", "num_heads", "dropout", "bias"),
     "TransformerEncoderLayer": (
         "d_model",
@@ -105,6 +109,7 @@ MODULE_PARAMETERS: Mapping[str, tuple[str, ...]] = {
         "bias",
     ),
 }
+CELLS = frozenset({"RNNCell", "GRUCell", "LSTMCell"})
 RECURRENT_MODULES = frozenset({"RNN", "GRU", "LSTM"})
 STACKED_MODULES = frozenset({"TransformerEncoder"})  # modules that are written as several nodes
 SPATIAL_PARAMETERS = frozenset({"kernel_size", "stride", "padding", "dilation", "output_padding", "output_size"})

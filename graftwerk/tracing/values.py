@@ -1,32 +1,97 @@
-"""Values of traced operations, and the nodes for indexing and splitting them."""
+"""Values of traced operations: tensors that are nodes, sizes that differ between inputs, and tuples."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from graftwerk.tracing.graph_writer import GraphWriter
-from graftwerk.tracing.symbolic_shapes import SymbolicShape, SymbolicSize
+from graftwerk.tracing.recording.symbolic_trace import Dependence
 from graftwerk.tracing.unsupported import UnsupportedOperation
 
 
 @dataclass(frozen=True)
-class TensorRef:
-    """A tensor: a node's id, or the name of an input."""
+class VaryingSize:
+    """A size that differs between inputs, by its values on the examples. Equal values are equal sizes."""
 
-    ref: str
+    values: tuple[int, ...]
+
+
+Size = int | VaryingSize
+Shape = tuple[Size, ...]
+
+
+class TensorRef:
+    """A tensor: a node's id, or the name of an input. `write` writes the node when the tensor is first used.
+
+    `samples` are its values on the examples, if known.
+    """
+
+    def __init__(
+        self, ref: str | Callable[[], str], samples: Sequence[Any] = (), dependence: Dependence = Dependence.DATA
+    ) -> None:
+        self._ref, self.samples, self.dependence = ref, tuple(samples), dependence
+
+    @property
+    def ref(self) -> str:
+        """The reference. Raises `UnsupportedOperation` if the node cannot be written."""
+        if not isinstance(self._ref, str):
+            self._ref = self._ref()
+        return self._ref
+
+    @property
+    def is_written(self) -> bool:
+        """Whether the node stands in the network."""
+        return isinstance(self._ref, str)
+
+    @property
+    def shape(self) -> Shape:
+        """The sizes. Raises `UnsupportedOperation` if they are not known."""
+        if not self.samples:
+            raise UnsupportedOperation("the sizes of this tensor are not known", "take them from an input")
+        return shape_of(self.samples)
+
+    @property
+    def dtype(self) -> str:
+        """The dtype's name in torch; empty if it is not known."""
+        return str(self.samples[0].dtype).removeprefix("torch.") if self.samples else ""
+
+    @property
+    def is_zero(self) -> bool:
+        """Whether every element is zero, whatever the inputs."""
+        known = bool(self.samples) and self.dependence is not Dependence.DATA
+        return known and not any(bool(each.any()) for each in self.samples)
 
 
 @dataclass(frozen=True)
 class TupleValue:
-    """A tuple of values; an item's nodes are written when it is used."""
+    """A tuple of values; an item's nodes are written when it is used. `tensor` stacks them, if they are states."""
 
     get_item: Callable[[int], Any]
     names: tuple[str, ...] = ()  # attributes of a named tuple
+    tensor: Callable[[], TensorRef] | None = None
+
+
+@dataclass(frozen=True)
+class PackedValue:
+    """Sequences with their lengths, as `pack_padded_sequence` returns them. `is_time_first`: (L, N, *)."""
+
+    sequence: TensorRef
+    lengths: TensorRef
+    is_time_first: bool
 
 
 @dataclass(frozen=True)
 class UnsupportedValue:
     """The result of an operation that cannot be expressed."""
+
+
+def shape_of(samples: Sequence[Any]) -> Shape:
+    """Return the sizes of tensors of one rank: numbers where they agree."""
+    return tuple(common_size(sizes) for sizes in zip(*(each.shape for each in samples), strict=True))
+
+
+def common_size(sizes: Sequence[int]) -> Size:
+    """Return the number if all are equal, else a size that differs."""
+    return int(sizes[0]) if len(set(sizes)) == 1 else VaryingSize(tuple(map(int, sizes)))
 
 
 def tuple_item(parts: TupleValue, index: Any) -> Any:
@@ -36,72 +101,10 @@ def tuple_item(parts: TupleValue, index: Any) -> Any:
     return parts.get_item(index)
 
 
-def index_tensor(writer: GraphWriter, value: TensorRef, index: Any) -> Any:
-    """Write the nodes of ``value[index]``. Raises `UnsupportedOperation`."""
-    items = list(index) if isinstance(index, tuple | list) else [index]
-    if sum(each is Ellipsis for each in items) > 1 or any(isinstance(each, TensorRef | TupleValue) for each in items):
-        raise UnsupportedOperation(
-            "tensors cannot be indices here", "use gather-like operations of the language, or torch.where"
-        )
-    cut = items.index(Ellipsis) if Ellipsis in items else len(items)
-    ref = value.ref
-    place = 0
-    for each in items[:cut]:
-        ref, place = _apply_index(writer, ref, each, place)
-    after = items[cut + 1 :]
-    if None in after:
-        raise UnsupportedOperation("None after ... is not supported", "use unsqueeze")
-    for back, each in enumerate(reversed(after)):
-        removed = len([item for item in after[len(after) - back :] if not isinstance(item, slice)])
-        ref, _ = _apply_index(writer, ref, each, -1 - back + removed)
-    return TensorRef(ref)
-
-
-def _apply_index(writer: GraphWriter, ref: str, index: Any, dim: int) -> tuple[str, int]:
-    """Apply one index at dimension `dim`; return the reference and the dimension of the next index."""
-    if index is None:
-        return writer.add("unsqueeze", [ref], {"dim": dim}), dim + 1
-    if isinstance(index, bool) or not isinstance(index, int | slice):
-        raise UnsupportedOperation(f"the index {index!r} is not a number", "use numbers and slices")
-    if isinstance(index, int):
-        return writer.add("select", [ref], {"dim": dim, "index": index}), dim
-    if index == slice(None):
-        return ref, dim + 1
-    start, stop = index.start or 0, index.stop
-    if index.step not in (None, 1) or not isinstance(start, int) or not isinstance(stop, int) or not 0 <= start < stop:
-        raise UnsupportedOperation(
-            "a slice needs a fixed, non-negative start and stop, and no step",
-            "write it as x[:, START:STOP] with numbers",
-        )
-    return writer.add("narrow", [ref], {"dim": dim, "start": start, "length": stop - start}), dim + 1
-
-
-def split_tensor(writer: GraphWriter, value: TensorRef, sizes: Any, dim: int) -> TupleValue:
-    """Return the items of ``split``: slices of one size, or of several."""
-
-    def take(index: int) -> TensorRef:
-        if isinstance(sizes, int):
-            start, length = index * sizes, sizes
-        else:
-            start, length = sum(sizes[:index]), sizes[index]
-        if index < 0:
-            raise UnsupportedOperation("negative indices of parts are not supported", "use a non-negative index")
-        return TensorRef(writer.add("narrow", [value.ref], {"dim": dim, "start": start, "length": length}))
-
-    return TupleValue(take)
-
-
-def unbind_tensor(writer: GraphWriter, value: TensorRef, dim: int) -> TupleValue:
-    """Return the items of ``unbind``: slices along a dimension."""
-    return TupleValue(lambda index: TensorRef(writer.add("select", [value.ref], {"dim": dim, "index": index})))
-
-
-def index_shape(writer: GraphWriter, shape: SymbolicShape, index: Any) -> Any:
-    """Return one size of a shape, or a list of sizes. Raises `UnsupportedOperation`."""
-    if isinstance(index, slice):
-        stop = index.stop if index.stop is not None else writer.sizes.ranks.get(shape.ref)
-        start = index.start or 0
-        if stop is None or min(start, stop) < 0 or index.step not in (None, 1):
-            raise UnsupportedOperation("the number of these sizes is not known", "take the sizes one by one")
-        return [SymbolicSize(writer.sizes.size(shape.ref, dim)) for dim in range(start, stop)]
-    return SymbolicSize(writer.sizes.size(shape.ref, index))
+def tensor_refs(values: Sequence[Any]) -> list[str]:
+    """Return the references of tensors. Raises `UnsupportedOperation` if a value is not a tensor."""
+    for value in values:
+        if not isinstance(value, TensorRef):
+            what = "a size that differs between inputs" if isinstance(value, VaryingSize) else "not a single tensor"
+            raise UnsupportedOperation(f"an operand is {what}", "take one of its items, or give examples to trace")
+    return [value.ref for value in values]

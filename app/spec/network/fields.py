@@ -1,6 +1,6 @@
 """Types of the fields of nodes that kinds of several families have."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import Field
 
@@ -15,3 +15,9 @@ Index = Annotated[int, Field(strict=True, ge=-(2**31), le=2**31 - 1)]
 TensorShape = Annotated[tuple[Size, ...], Field(max_length=16)]
 
 INFERRED_SIZE = (Size | None, None)  # a size that follows from the data
+SPATIAL_SHAPES = {1: "(N, C, L)", 2: "(N, C, H, W)", 3: "(N, C, D, H, W)"}
+
+
+def per_dimension(dimensions: int, item: Any) -> Any:
+    """Return the type of one number for every spatial dimension, or one each."""
+    return item | Annotated[tuple[(item,) * dimensions], Field()]  # type: ignore[misc]

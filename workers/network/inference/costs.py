@@ -84,7 +84,8 @@ FLOP_COUNTS: Mapping[str, _Flops] = {
     **dict.fromkeys(
         ("MultiheadAttention", "TransformerEncoderLayer"), lambda kind, p, ins, out: _attention(kind, p, ins)
     ),
-    **dict.fromkeys(("matmul", "bmm"), lambda kind, p, ins, out: 2 * prod(out) * ins[0][-1]),
+    **dict.fromkeys(("conv1d", "conv2d", "conv3d"), lambda kind, p, ins, out: 2 * prod(out) * prod(ins[1][1:])),
+    **dict.fromkeys(("matmul", "bmm", "linear"), lambda kind, p, ins, out: 2 * prod(out) * ins[0][-1]),
     **dict.fromkeys(
         ("RNNCell", "GRUCell", "LSTMCell"),
         lambda kind, p, ins, out: 2 * prod(out) * GATES[kind[:-4]] * (p["input_size"] + p["hidden_size"]),

@@ -4,8 +4,8 @@ from typing import Literal
 
 from app.spec.base import Finite, NonNegative, Positive, Size
 from app.spec.kinds import Kind, KindTable
-from app.spec.network.fields import Dim
-from app.spec.network.modules.fields import SPATIAL_SHAPES, shape_preserving
+from app.spec.network.fields import SPATIAL_SHAPES, Dim
+from app.spec.network.modules.fields import shape_preserving
 
 ACTIVATIONS: KindTable = {
     "ReLU": shape_preserving("max(0, x)."),

@@ -1,26 +1,18 @@
 """Module kinds over sequences, images and volumes: convolution, pooling, padding, and moving pixels about."""
 
-from typing import Annotated, Any, Literal
-
-from pydantic import Field
+from typing import Any, Literal
 
 from app.spec.base import Count, Finite, Positive, Size
 from app.spec.kinds import Kind, KindTable
-from app.spec.network.fields import INFERRED_SIZE
-from app.spec.network.modules.fields import SPATIAL_SHAPES
+from app.spec.network.fields import INFERRED_SIZE, SPATIAL_SHAPES, per_dimension
 
 PaddingMode = Literal["zeros", "reflect", "replicate", "circular"]
 
 _SPATIAL_NOUNS = {1: "a sequence", 2: "images", 3: "volumes"}
 
 
-def _per_dimension(dimensions: int, item: Any) -> Any:
-    """One number for every spatial dimension, or one each."""
-    return item | Annotated[tuple[(item,) * dimensions], Field()]  # type: ignore[misc]
-
-
 def _convolution(d: int) -> Kind:
-    size, count = _per_dimension(d, Size), _per_dimension(d, Count)
+    size, count = per_dimension(d, Size), per_dimension(d, Count)
     fields = {
         "in_channels": INFERRED_SIZE,
         "out_channels": Size,
@@ -42,7 +34,7 @@ def _convolution(d: int) -> Kind:
 
 
 def _transposed_convolution(d: int) -> Kind:
-    size, count = _per_dimension(d, Size), _per_dimension(d, Count)
+    size, count = per_dimension(d, Size), per_dimension(d, Count)
     fields = {
         "in_channels": INFERRED_SIZE,
         "out_channels": Size,
@@ -64,7 +56,7 @@ def _transposed_convolution(d: int) -> Kind:
 
 
 def _max_pool(d: int) -> Kind:
-    size, count = _per_dimension(d, Size), _per_dimension(d, Count)
+    size, count = per_dimension(d, Size), per_dimension(d, Count)
     fields = {
         "kernel_size": size,
         "stride": (size | None, None),
@@ -81,7 +73,7 @@ def _max_pool(d: int) -> Kind:
 
 
 def _average_pool(d: int) -> Kind:
-    size, count = _per_dimension(d, Size), _per_dimension(d, Count)
+    size, count = per_dimension(d, Size), per_dimension(d, Count)
     fields = {
         "kernel_size": size,
         "stride": (size | None, None),
@@ -100,14 +92,14 @@ def _average_pool(d: int) -> Kind:
 def _adaptive_pool(d: int, what: str) -> Kind:
     return Kind(
         f"The {what} of windows chosen so that the output has the given size.",
-        {"output_size": _per_dimension(d, Size)},
+        {"output_size": per_dimension(d, Size)},
         shapes=f"{SPATIAL_SHAPES[d]} → output_size",
         example={"output_size": 1},
     )
 
 
 def _power_pool(d: int) -> Kind:
-    size = _per_dimension(d, Size)
+    size = per_dimension(d, Size)
     fields = {"norm_type": Positive, "kernel_size": size, "stride": (size | None, None), "ceil_mode": (bool, False)}
     return Kind(
         f"The norm of each window of {_SPATIAL_NOUNS[d]}.",
@@ -118,7 +110,7 @@ def _power_pool(d: int) -> Kind:
 
 
 def _padding(d: int, how: str, **fields: Any) -> Kind:
-    given = {"padding": _per_dimension(2 * d, Count), **fields}
+    given = {"padding": per_dimension(2 * d, Count), **fields}
     example = {"padding": 1, **({"value": 0.5} if fields else {})}
     return Kind(
         f"Pads {_SPATIAL_NOUNS[d]} {how}; one number, or one for each side, from the last dimension on.",
@@ -162,10 +154,10 @@ CONVOLUTIONS: KindTable = {
     "Unfold": Kind(
         "Every window of images as a column.",
         {
-            "kernel_size": _per_dimension(2, Size),
-            "dilation": (_per_dimension(2, Size), 1),
-            "padding": (_per_dimension(2, Count), 0),
-            "stride": (_per_dimension(2, Size), 1),
+            "kernel_size": per_dimension(2, Size),
+            "dilation": (per_dimension(2, Size), 1),
+            "padding": (per_dimension(2, Count), 0),
+            "stride": (per_dimension(2, Size), 1),
         },
         shapes="(N, C, H, W) → (N, C k², L)",
         example={"kernel_size": 2},
@@ -173,11 +165,11 @@ CONVOLUTIONS: KindTable = {
     "FoldPatches": Kind(
         "Adds windows up to images: torch's Fold, the way back from Unfold.",
         {
-            "output_size": _per_dimension(2, Size),
-            "kernel_size": _per_dimension(2, Size),
-            "dilation": (_per_dimension(2, Size), 1),
-            "padding": (_per_dimension(2, Count), 0),
-            "stride": (_per_dimension(2, Size), 1),
+            "output_size": per_dimension(2, Size),
+            "kernel_size": per_dimension(2, Size),
+            "dilation": (per_dimension(2, Size), 1),
+            "padding": (per_dimension(2, Count), 0),
+            "stride": (per_dimension(2, Size), 1),
         },
         shapes="(N, C k², L) → (N, C, H, W)",
         example={"output_size": [2, 4], "kernel_size": 2, "stride": 2},

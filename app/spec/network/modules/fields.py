@@ -4,8 +4,6 @@ from typing import Any
 
 from app.spec.kinds import Kind
 
-SPATIAL_SHAPES = {1: "(N, C, L)", 2: "(N, C, H, W)", 3: "(N, C, D, H, W)"}
-
 
 def shape_preserving(sentence: str, **fields: Any) -> Kind:
     """Return a row whose output has the shape of its input."""

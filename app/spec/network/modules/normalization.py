@@ -2,8 +2,8 @@
 
 from app.spec.base import Positive, Probability, Size
 from app.spec.kinds import Kind, KindTable
-from app.spec.network.fields import INFERRED_SIZE
-from app.spec.network.modules.fields import SPATIAL_SHAPES, shape_preserving
+from app.spec.network.fields import INFERRED_SIZE, SPATIAL_SHAPES
+from app.spec.network.modules.fields import shape_preserving
 
 
 def _batch_norm(d: int) -> Kind:

@@ -1,6 +1,6 @@
 """Operations that read or write at places which integers name."""
 
-from app.spec.base import Size
+from app.spec.base import Count, Size
 from app.spec.kinds import Kind, KindTable
 from app.spec.network.fields import Dim
 
@@ -11,6 +11,13 @@ INDEXING: KindTable = {
         (2, 2),
         "(N, L, *), integers (K) → (N, K, *)",
         {"dim": 1},
+    ),
+    "embedding": Kind(
+        "Looks up a row of the second input, a weight that other nodes compute or share, for every integer; the row "
+        "`padding_idx` gets no gradient.",
+        {"padding_idx": (Count | None, None)},
+        (2, 2),
+        "integers (N, *), (rows, D) → (N, *, D)",
     ),
     "gather": Kind(
         "An item of a dimension for each index in the second input.",

@@ -1,18 +1,43 @@
 """Operations on vectors and matrices, and attention."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 
-from app.spec.base import NonNegative, Positive
+from app.spec.base import Count, NonNegative, Positive, Size
 from app.spec.kinds import Kind, KindTable
-from app.spec.network.fields import Dim
+from app.spec.network.fields import SPATIAL_SHAPES, Dim, per_dimension
 from app.spec.network.operations.fields import two_tensors
 
 Equation = Annotated[str, Field(pattern=r"^[A-Za-z., ]{1,200}(->[A-Za-z. ]{0,100})?$")]
 
+
+def _convolution(d: int) -> Kind:
+    size, count = per_dimension(d, Size), per_dimension(d, Count)
+    fields = {
+        "stride": (size, 1),
+        "padding": (count | Literal["same", "valid"], 0),
+        "dilation": (size, 1),
+        "groups": (Size, 1),
+    }
+    return Kind(
+        f"A {d}-d convolution with weights that other nodes compute or share.",
+        fields,
+        (2, 3),
+        f"{SPATIAL_SHAPES[d]}, (out, C / groups, kernel) [, (out)] → channels out",
+        {"padding": 1},
+    )
+
+
 LINEAR_ALGEBRA: KindTable = {
     "matmul": Kind("The matrix product.", {}, (2, 2), "(*, n, m), (*, m, p) → (*, n, p)"),
+    "linear": Kind(
+        "y = x Wᵀ + b over the last dimension, with weights that other nodes compute or share.",
+        {},
+        (2, 3),
+        "(N, *, in), (out, in) [, (out)] → (N, *, out)",
+    ),
+    **{f"conv{d}d": _convolution(d) for d in (1, 2, 3)},
     "bmm": two_tensors("The matrix product of each example.", "(N, n, m), (N, m, p) → (N, n, p)"),
     "baddbmm": Kind(
         "The first input and the matrix product of the others, for each example.",

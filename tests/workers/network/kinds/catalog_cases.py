@@ -40,6 +40,8 @@ INPUTS: Mapping[str, Columns] = {
     "MultiLabelMarginLoss": {"x": VECTOR, "y": (VECTOR, "int64")},
     "CosineEmbeddingLoss": {"x": VECTOR, "y": VECTOR, "z": ()},
     "index_select": {"x": SEQUENCE, "y": ((), "int64")},
+    "linear": {"x": SEQUENCE, "y": (6,)},
+    "embedding": {"x": ((4,), "int64"), "y": (6,)},
     "gather": {"x": SEQUENCE, "y": INTEGER_SEQUENCE},
     "take_along_dim": {"x": SEQUENCE, "y": ((2, 6), "int64")},
     "scatter_add": {"x": SEQUENCE, "y": ((2, 6), "int64"), "z": (2, 6)},

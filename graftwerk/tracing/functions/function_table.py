@@ -1,50 +1,16 @@
 """The functions, operators and methods of torch that the language has, with their kinds and defaults."""
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+import operator
+from collections.abc import Callable, Iterable, Mapping
+from importlib import import_module
 from typing import Any
 
-from graftwerk.tracing.unsupported import UnsupportedOperation
-
-REQUIRED: Any = object()  # the default of a required field
-FieldDefaults = tuple[str, Any, Any]  # torch's name, torch's default, the language's default
-
-
-@dataclass(frozen=True)
-class OperatorSchema:
-    """A row of the tables: a node of `kind` reads `operand_count` tensors, and has the fields that follow them.
-
-    `takes_list`: the tensors are one list. `allows_scalars`: one of two operands may be a number. `is_variadic`: the
-    values of the only field may be separate arguments.
-    """
-
-    kind: str
-    operand_count: int = 1
-    fields: tuple[FieldDefaults, ...] = ()
-    takes_list: bool = False
-    allows_scalars: bool = False
-    is_variadic: bool = False
-
-
-# Arguments without a field → the value without effect; `...`: any value.
-IGNORED_ARGUMENTS: Mapping[str, Any] = {
-    "inplace": ...,
-    "_stacklevel": ...,
-    "memory_format": ...,
-    "training": ...,
-    "dtype": None,
-    "out": None,
-    "return_indices": False,
-    "divisor_override": None,
-    "rounding_mode": None,
-    "alpha": 1,
-}
+from graftwerk.tracing.functions.operator_schema import REQUIRED, FieldDefaults, OperatorSchema
 
 _DIMS: tuple[FieldDefaults, ...] = (("dim", None, None), ("keepdim", False, False))
 _DIM: FieldDefaults = ("dim", REQUIRED, -1)
 _REQUIRED_DIM_KEEPDIM: tuple[FieldDefaults, ...] = (("dim", REQUIRED, REQUIRED), ("keepdim", False, False))
 _REQUIRED_DIM: tuple[FieldDefaults, ...] = (("dim", REQUIRED, REQUIRED),)
-_VARIANCE: tuple[FieldDefaults, ...] = (("dim", None, None), ("correction", 1, 1), ("keepdim", False, False))
 _ELEMENTWISE = """
     neg abs exp log sqrt square sin cos sigmoid tanh relu reciprocal rsqrt exp2 expm1 log2 log10 log1p tan asin acos
     atan sinh cosh asinh acosh atanh sinc erf erfc erfinv lgamma digamma floor ceil round trunc frac sign isnan isinf
@@ -104,8 +70,6 @@ TORCH_FUNCTIONS: Mapping[str, OperatorSchema] = {
     "logsumexp": OperatorSchema("logsumexp", fields=_REQUIRED_DIM_KEEPDIM),
     "argmax": OperatorSchema("argmax", fields=_REQUIRED_DIM_KEEPDIM),
     "argmin": OperatorSchema("argmin", fields=_REQUIRED_DIM_KEEPDIM),
-    "std": OperatorSchema("std", fields=_VARIANCE),
-    "var": OperatorSchema("var", fields=_VARIANCE),
     "cumsum": OperatorSchema("cumsum", fields=_REQUIRED_DIM),
     "cumprod": OperatorSchema("cumprod", fields=_REQUIRED_DIM),
     "tril": OperatorSchema("tril", fields=(("diagonal", 0, 0),)),
@@ -113,7 +77,6 @@ TORCH_FUNCTIONS: Mapping[str, OperatorSchema] = {
     "outer": OperatorSchema("outer", 2),
     "baddbmm": OperatorSchema("baddbmm", 3),
     "cdist": OperatorSchema("cdist", 2, (("p", 2.0, 2.0),)),
-    "masked_fill": OperatorSchema("masked_fill", 2, (("value", REQUIRED, REQUIRED),)),
     "flip": OperatorSchema("flip", fields=(("dims", REQUIRED, REQUIRED),), is_variadic=True),
     "roll": OperatorSchema("roll", fields=(("shifts", REQUIRED, REQUIRED), ("dims", REQUIRED, REQUIRED))),
     "repeat_interleave": OperatorSchema(
@@ -126,18 +89,39 @@ TORCH_FUNCTIONS: Mapping[str, OperatorSchema] = {
     "cat": OperatorSchema("cat", fields=(("dim", 0, 1),), takes_list=True),
     "concat": OperatorSchema("cat", fields=(("dim", 0, 1),), takes_list=True),
     "stack": OperatorSchema("stack", fields=(("dim", 0, 1),), takes_list=True),
-    "flatten": OperatorSchema("flatten", fields=(("start_dim", 0, 1), ("end_dim", -1, -1))),
     "unflatten": OperatorSchema(
         "Unflatten", fields=(("dim", REQUIRED, REQUIRED), ("unflattened_size", REQUIRED, REQUIRED))
     ),
     "permute": OperatorSchema("permute", fields=(("dims", REQUIRED, REQUIRED),), is_variadic=True),
     "transpose": OperatorSchema("transpose", fields=(("dim0", REQUIRED, REQUIRED), ("dim1", REQUIRED, REQUIRED))),
     "swapaxes": OperatorSchema("transpose", fields=(("dim0", REQUIRED, REQUIRED), ("dim1", REQUIRED, REQUIRED))),
-    "squeeze": OperatorSchema("squeeze", fields=(("dim", REQUIRED, REQUIRED),)),
     "unsqueeze": OperatorSchema("unsqueeze", fields=(("dim", REQUIRED, REQUIRED),)),
     "select": OperatorSchema("select", fields=(("dim", REQUIRED, REQUIRED), ("index", REQUIRED, REQUIRED))),
     "narrow": OperatorSchema(
         "narrow", fields=(("dim", REQUIRED, REQUIRED), ("start", REQUIRED, REQUIRED), ("length", REQUIRED, REQUIRED))
+    ),
+    "concatenate": OperatorSchema("cat", fields=(("dim", 0, 1),), takes_list=True),
+    "clip": OperatorSchema("clamp", fields=(("min", None, None), ("max", None, None))),
+    "clamp_min": OperatorSchema("clamp", fields=(("min", REQUIRED, None), ("max", None, None))),
+    "clamp_max": OperatorSchema("clamp", fields=(("max", REQUIRED, None), ("min", None, None))),
+    "swapdims": OperatorSchema("transpose", fields=(("dim0", REQUIRED, REQUIRED), ("dim1", REQUIRED, REQUIRED))),
+    "movedim": OperatorSchema("movedim", fields=(("source", REQUIRED, REQUIRED), ("destination", REQUIRED, REQUIRED))),
+    "moveaxis": OperatorSchema("movedim", fields=(("source", REQUIRED, REQUIRED), ("destination", REQUIRED, REQUIRED))),
+    "tile": OperatorSchema("tile", fields=(("dims", REQUIRED, REQUIRED),), is_variadic=True),
+    "remainder": _binary("remainder"),
+    "fmod": _binary("fmod"),
+    "atan2": OperatorSchema("atan2", 2),
+    "hypot": OperatorSchema("hypot", 2),
+    "logaddexp": OperatorSchema("logaddexp", 2),
+    "lerp": OperatorSchema("lerp", 3),
+    "diff": OperatorSchema("diff", fields=(("n", 1, 1), ("dim", -1, -1))),
+    "count_nonzero": OperatorSchema("count_nonzero", fields=(("dim", None, None),)),
+    "argsort": OperatorSchema("argsort", fields=(("dim", REQUIRED, REQUIRED), ("descending", False, False))),
+    "logcumsumexp": OperatorSchema("logcumsumexp", fields=_REQUIRED_DIM),
+    "diag_embed": OperatorSchema("diag_embed"),
+    "bernoulli": OperatorSchema("bernoulli"),
+    "nan_to_num": OperatorSchema(
+        "nan_to_num", fields=(("nan", None, None), ("posinf", None, None), ("neginf", None, None))
     ),
     "detach": OperatorSchema("stop_gradient"),
     "pixel_shuffle": OperatorSchema("PixelShuffle", fields=(("upscale_factor", REQUIRED, REQUIRED),)),
@@ -191,15 +175,13 @@ NN_FUNCTIONS: Mapping[str, OperatorSchema] = {
     },
     "normalize": OperatorSchema("normalize", fields=(("p", 2.0, 2.0), ("dim", 1, 1), ("eps", 1e-12, 1e-12))),
     "cosine_similarity": OperatorSchema("cosine_similarity", 2, (("dim", 1, 1), ("eps", 1e-8, 1e-8))),
+    "pairwise_distance": OperatorSchema(
+        "pairwise_distance", 2, (("p", 2.0, 2.0), ("eps", 1e-6, 1e-6), ("keepdim", False, False))
+    ),
     "pad": OperatorSchema(
         "pad", fields=(("pad", REQUIRED, REQUIRED), ("mode", "constant", "constant"), ("value", None, None))
     ),
     "one_hot": OperatorSchema("one_hot", fields=(("num_classes", REQUIRED, REQUIRED),)),
-    "scaled_dot_product_attention": OperatorSchema(
-        "scaled_dot_product_attention",
-        3,
-        (("attn_mask", None, None), ("dropout_p", 0.0, 0.0), ("is_causal", False, False), ("scale", None, None)),
-    ),
     "local_response_norm": OperatorSchema(
         "LocalResponseNorm",
         fields=(("size", REQUIRED, REQUIRED), ("alpha", 1e-4, 1e-4), ("beta", 0.75, 0.75), ("k", 1.0, 1.0)),
@@ -214,6 +196,8 @@ PYTHON_OPERATORS: Mapping[str, OperatorSchema] = {
         for name in ("add", "sub", "mul", "pow", "matmul", "neg", "abs", "gt", "ge", "lt", "le", "eq", "ne")
     },
     "truediv": TORCH_FUNCTIONS["div"],
+    "mod": TORCH_FUNCTIONS["remainder"],
+    "imod": TORCH_FUNCTIONS["remainder"],
     **{f"i{name}": TORCH_FUNCTIONS[name] for name in ("add", "sub", "mul", "pow", "matmul")},
     "itruediv": TORCH_FUNCTIONS["div"],
 }
@@ -230,50 +214,53 @@ REFLECTED_OPERATORS: Mapping[str, str] = {
     "le": "ge",
 }
 
+# Kinds that take bools as they are, and kind → that which computes the same of bools alone.
+BOOL_KINDS = frozenset(
+    """
+    logical_and logical_or logical_xor logical_not any all where masked_fill cat stack permute transpose squeeze
+    unsqueeze select narrow tile roll flip repeat_interleave movedim stop_gradient zeros_like ones_like tril triu gather
+    index_select take_along_dim diagonal Identity
+    """.split()  # noqa: SIM905
+)
+KINDS_OF_BOOLS: Mapping[str, str] = {
+    "mul": "logical_and",
+    "minimum": "logical_and",
+    "maximum": "logical_or",
+    "add": "logical_or",
+    "ne": "logical_xor",
+    "amax": "any",
+    "amin": "all",
+}
+COMPARISONS = frozenset({"gt", "ge", "lt", "le", "eq", "ne"})
+
 # Methods and functions that return their tensor unchanged.
-NO_OP_METHODS = frozenset({"contiguous", "clone", "cpu"})
+NO_OP_METHODS = frozenset({"contiguous", "clone", "cpu", "cuda", "requires_grad"})
 
 # Operation without a kind → what to do instead.
 UNSUPPORTED_HINTS: Mapping[str, str] = {
     "item": "keep the number a tensor",
-    "expand": "rely on broadcasting instead",
-    "chunk": "use split with fixed sizes",
-    "pack_padded_sequence": "leave it out; in the traced network, give the LSTM or GRU the lengths as a second input",
-    "to": "convert the type in the data set",
-    "float": "convert the type in the data set",
-    "setitem": "compute the parts and join them with torch.cat",
+    "tolist": "keep the numbers a tensor",
+    "numpy": "use the functions of torch",
+    "batch_norm": "use nn.BatchNorm1d, nn.BatchNorm2d or nn.BatchNorm3d",
 }
 
 
-def bind_arguments(
-    form: OperatorSchema, args: tuple[Any, ...], kwargs: Mapping[str, Any]
-) -> tuple[list[Any], dict[str, Any]]:
-    """Return the operands and the fields of a call. Raises `UnsupportedOperation` for arguments without a field."""
-    named = dict(kwargs)
-    operands = list(args[: form.operand_count])
-    for name in ("input", "other", "tensors")[len(operands) : form.operand_count]:
-        if name in named:
-            operands.append(named.pop(name))
-    if form.takes_list:
-        operands = list(named.pop("tensors")) if "tensors" in named else list(operands[0])
-    rest = args[form.operand_count :]
-    if form.is_variadic and len(rest) > 1:
-        rest = (rest,)
-    names = [name for name, _, _ in form.fields]
-    if len(rest) > len(names):
-        raise UnsupportedOperation(f"{form.kind} has no parameter for {rest[len(names)]!r}")
-    named |= dict(zip(names, rest, strict=False))
-    return operands, dict(_non_default_fields(form, named))
-
-
-def _non_default_fields(form: OperatorSchema, named: dict[str, Any]) -> Iterator[tuple[str, Any]]:
-    """Yield the fields that differ from the language's defaults."""
-    for name, torch_default, default in form.fields:
-        value = named.pop(name, torch_default)
-        if value is REQUIRED:
-            raise UnsupportedOperation(f"{form.kind} needs {name}, which the call leaves out", f"give {name}")
-        if default is REQUIRED or value != default:
-            yield name, value
-    for name, value in named.items():
-        if name not in IGNORED_ARGUMENTS or IGNORED_ARGUMENTS[name] not in (..., value):
-            raise UnsupportedOperation(f"{form.kind} has no {name}", f"leave {name} out")
+def schemas_by_function(
+    handled: Iterable[str], handled_operators: Iterable[str]
+) -> dict[Callable[..., Any], OperatorSchema | None]:
+    """Return the schemas by function of torch and Python; `None` for functions with a handler."""
+    torch, functional, rnn = map(import_module, ("torch", "torch.nn.functional", "torch.nn.utils.rnn"))
+    special: dict[str, OperatorSchema | None] = dict.fromkeys(handled)
+    schemas: dict[Callable[..., Any], OperatorSchema | None] = {}
+    for module, table in (
+        (functional, NN_FUNCTIONS),
+        (torch, TORCH_FUNCTIONS),
+        (operator, PYTHON_OPERATORS),
+        (torch, special),
+        (functional, special),
+        (rnn, special),
+        (operator, dict.fromkeys(handled_operators)),
+    ):
+        names = set(dir(module)) & set(table)
+        schemas |= {getattr(module, name): table[name] for name in names if callable(getattr(module, name))}
+    return schemas

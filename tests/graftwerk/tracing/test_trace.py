@@ -14,10 +14,12 @@ from app.spec.network.nodes import NODE_KINDS
 from app.spec.network.validation import check_network
 from app.spec.network.wiring import RESERVED_IDS
 from graftwerk import CannotExpress, Client, trace
-from graftwerk.tracing.function_table import NN_FUNCTIONS, PYTHON_OPERATORS, REQUIRED, TORCH_FUNCTIONS, OperatorSchema
+from graftwerk.tracing.functions.function_table import NN_FUNCTIONS, PYTHON_OPERATORS, TORCH_FUNCTIONS
+from graftwerk.tracing.functions.operator_schema import REQUIRED, OperatorSchema
 from graftwerk.tracing.graph_writer import reserved_names
 from graftwerk.tracing.module_parameters import MODULE_PARAMETERS
-from tests.graftwerk.modules_to_trace import (
+from tests.graftwerk.scripted_transport import URL, ScriptedTransport, job_document
+from tests.graftwerk.tracing.modules_to_trace import (
     Classifier,
     DataDependentBranch,
     FunctionalConvolution,
@@ -27,7 +29,6 @@ from tests.graftwerk.modules_to_trace import (
     SequenceClassifier,
     SmallTransformer,
 )
-from tests.graftwerk.scripted_transport import URL, ScriptedTransport, job_document
 from tests.workers.network.networks import Columns, make_examples, parse_model, schema
 from workers.network.runtime.build import build
 
@@ -157,6 +158,9 @@ def test_every_line_that_stands_in_the_way_is_told() -> None:
         trace(DataDependentBranch())
 
 
+ATTENTION = nn.MultiheadAttention(2, 1)
+
+
 class Forward(nn.Module):
     """A forward of one line."""
 
@@ -170,25 +174,21 @@ class Forward(nn.Module):
         return self.does(self, x)
 
 
-TIED = nn.Linear(3, 3)
-TIED.weight = nn.Parameter(torch.zeros(3, 3))
-
-
 @pytest.mark.parametrize(
     ("does", "parts", "words"),
     [
         (lambda self, x: nn.functional.dropout(x), {}, "this samples in evaluation too"),
         (lambda self, x: x + 1 if self.training else x, {}, "training and evaluation differ from here on"),
-        (lambda self, x: x[:, : x.shape[1] // 2], {}, "a slice needs a fixed, non-negative start and stop"),
+        (lambda self, x: x[:, : x.shape[1] // 2], {}, "computed from sizes that differ between inputs"),
         (lambda self, x: self.rnn(x)[1][0], {"rnn": nn.GRU(3, 3, 2)}, "states of inner layers"),
         (lambda self, x: self.rnn(x)[1][1], {"rnn": nn.LSTM(3, 3)}, "cell state"),
         (lambda self, x: self.emb(x), {"emb": nn.Embedding(3, 3, max_norm=1.0)}, "Embedding has no max_norm"),
-        (lambda self, x: self.a(x, x, x)[1], {"a": nn.MultiheadAttention(2, 1)}, "attention weights are not available"),
+        (lambda self, x: self.a(x, x, x, average_attn_weights=False)[1], {"a": ATTENTION}, "weights of each head"),
         (lambda self, x: [row + 1 for row in x], {}, "a tensor of unknown size cannot be iterated"),
         (lambda self, x: int(x.sum()), {}, "torch.fx cannot trace this"),
-        (lambda self, x: self.a(x.double()), {"a": nn.Linear(3, 3).double()}, "torch.float64"),
-        (lambda self, x: self.b(self.a(x)), {"a": TIED, "b": nn.Linear(3, 3)}, ""),
-        (lambda self, x: x.view(x.size(1), x.size(0)), {}, "computed from the data's sizes"),
+        (lambda self, x: self.a(x.double()), {"a": nn.Linear(3, 3).double()}, "no float64"),
+        (lambda self, x: self.a(x), {"a": nn.Linear(3, 3).half()}, "no inputs were found"),
+        (lambda self, x: x.view(x.size(1), x.size(0)), {}, "computed from sizes that differ between inputs"),
         (lambda self, x: x.sum().item(), {}, "item is not in the language"),
         (lambda self, x: {"a b": x + 1}, {}, 'the output "a b"'),
         (lambda self, x: self.missing(x), {}, "no attribute"),
@@ -196,9 +196,6 @@ TIED.weight = nn.Parameter(torch.zeros(3, 3))
 )
 def test_what_cannot_be_expressed(does: Callable[..., Any], parts: dict[str, Any], words: str) -> None:
     module = Forward(does, **parts)
-    if not words:  # tied by the user, after they were made
-        module.b.weight = module.a.weight
-        words = "are one tensor"
     assert words in " ".join(detail for _, detail in obstacles(module))
 
 
@@ -225,6 +222,39 @@ def test_the_tables_speak_the_language() -> None:
             else:
                 assert (told[1] if isinstance(told, tuple) else REQUIRED) == ours, form
     assert reserved_names() >= RESERVED_IDS
+
+
+def test_examples_fix_the_sizes_of_inputs() -> None:
+    """What Python decides by sizes holds for the sizes of the examples: the network refuses others."""
+    module = Forward(lambda self, x: x[:, :5] if x.shape[1] > 5 else x)
+    traced = trace(module, examples=[torch.rand(3, 8)])
+    assert traced.model["nodes"][0] == {"id": "x_sizes", "kind": "reshape", "inputs": ["x"], "shape": [0, 8]}
+    assert "the size of an input" not in str(traced.model)
+    with pytest.raises(ValueError, match="one tensor"):
+        trace(module, examples=[])
+    with pytest.raises(CannotExpress, match="forward does not run on the examples"):
+        trace(nn.Linear(3, 3), examples=[torch.rand(2, 4)])
+
+
+def test_the_module_is_left_as_it_was() -> None:
+    module = nn.Sequential(nn.Linear(3, 4), nn.BatchNorm1d(4), nn.Dropout(0.5)).train()
+    module[0].weight.grad = torch.ones(4, 3)
+    before = {name: each.clone() for name, each in module.state_dict().items()}
+    state = torch.get_rng_state()
+    trace(module)
+    assert all(torch.equal(before[name], each) for name, each in module.state_dict().items())
+    assert torch.equal(module[0].weight.grad, torch.ones(4, 3))
+    assert torch.equal(state, torch.get_rng_state())
+    assert module.training
+
+
+def test_frozen_weights_that_a_spec_cannot_hold_are_not_lost() -> None:
+    module = nn.Linear(200, 100)
+    module.weight.requires_grad_(False)
+    assert trace(module).frozen == ("weight",)
+    client = Client(URL, "gw_test", transport=ScriptedTransport())
+    with pytest.raises(CannotExpress, match="start_from"):
+        client.jobs.create(model=module, data={"kind": "builtin", "name": "digits"})
 
 
 def test_a_module_is_submitted_by_its_parts() -> None:

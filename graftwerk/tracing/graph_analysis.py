@@ -1,0 +1,56 @@
+"""Analysis of a recorded graph: live operations, uses of modules, and tensors that nodes cannot own alone."""
+
+import operator
+from collections import Counter
+from importlib import import_module
+from typing import Any
+
+from graftwerk.tracing.module_parameters import Module
+from graftwerk.tracing.recording.symbolic_trace import FxNode, SymbolicTrace
+from graftwerk.tracing.values import shape_of
+
+
+def live_nodes(nodes: list[FxNode]) -> set[FxNode]:
+    """Return the nodes that the output depends on."""
+    live: set[FxNode] = set()
+    pending = [node for node in nodes if node.op == "output"]
+    while pending:
+        node = pending.pop()
+        if node not in live:
+            live.add(node)
+            pending += node.all_input_nodes
+    return live
+
+
+def count_uses(module: Module, nodes: set[FxNode]) -> Counter[int]:
+    """Return how often each module is called, by identity."""
+    return Counter(id(module.get_submodule(node.target)) for node in nodes if node.op == "call_module")
+
+
+def lent_tensors(module: Module) -> frozenset[int]:
+    """Return the parameters, by identity, that two modules own, or that are frozen."""
+    owners = Counter(
+        id(tensor) for part in module.modules() for tensor in part._parameters.values() if tensor is not None
+    )
+    frozen = {id(tensor) for tensor in module.parameters() if not tensor.requires_grad}
+    return frozenset({each for each, count in owners.items() if count > 1} | frozen)
+
+
+def used_items(node: FxNode) -> frozenset[int]:
+    """Return the indices of a node's tuple that are used; all, if it is used whole."""
+    users = [user for user in node.users if user.users or user.op == "output"]
+    parts = [user.args[1] if user.target is operator.getitem else None for user in users]
+    return frozenset(each for each in parts if isinstance(each, int)) if None not in parts else frozenset({0, 1})
+
+
+def shape_dependent_tensors(module: Module, recording: SymbolicTrace, nodes: list[FxNode]) -> frozenset[int]:
+    """Return the parameters, by identity, of modules that are called on several shapes: blocks have one."""
+    node_type: type = import_module("torch.fx").Node
+    shapes: dict[int, set[Any]] = {}
+    for node in nodes:
+        if node.op == "call_module" and node.args and isinstance(node.args[0], node_type):
+            samples = recording.tensors(node.args[0])
+            part = module.get_submodule(node.target)
+            shapes.setdefault(id(part), set()).add(shape_of(samples)[1:] if samples else None)
+    modules = {id(part): part for part in module.modules()}
+    return frozenset(id(t) for key, found in shapes.items() if len(found) > 1 for t in modules[key].parameters())
