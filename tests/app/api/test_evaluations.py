@@ -14,7 +14,7 @@ from app.settings import Settings
 from tests.app.api.client import Api, Client, assert_problem
 from tests.app.api.conftest import StartApp
 from tests.app.api.job_factories import SPEC, create_job_in_status
-from tests.app.api.sample_datasets import TRAINING_PLAN
+from tests.app.api.sample_dataset import TRAINING_PLAN
 from tests.app.api.sample_files import npz_bytes, zip_bytes
 from tests.app.api.test_checkpoints import UNKNOWN
 from tests.app.api.trained_jobs import train_job_cached

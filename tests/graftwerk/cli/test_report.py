@@ -1,6 +1,7 @@
 """The command that shows what an evaluation saw."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 from tests.graftwerk.cli.conftest import Run
@@ -133,3 +134,27 @@ def test_folds_are_summed_up(run: Run) -> None:
     assert ["val/accuracy", "0.2", "0.1", "3"] in lines(result.output)
     result, _ = run("folds", "abc", "--json", answers=(page, *jobs))
     assert json.loads(result.output)["summary"]["val/accuracy"]["values"] == [0.1, 0.2, 0.3]
+
+
+def test_folds_are_submitted_as_jobs_of_one_group(run: Run, tmp_path: Path) -> None:
+    path = tmp_path / "job.json"
+    path.write_text(json.dumps({"model": {}, "data": {"kind": "builtin", "name": "iris"}}))
+    jobs = [job_document(f"job_{n}", metadata={"fold": str(n)}) for n in (1, 2)]
+    result, script = run("submit", str(path), "--folds", "2", answers=({"valid": True}, *jobs))
+    assert result.exit_code == 0, result.output
+    sent = [json.loads(request.content) for request in script.requests[1:]]
+    assert [each["data"]["validation"] for each in sent] == [{"fold": fold, "of": 2} for fold in (1, 2)]
+    assert lines(result.output)[0] == ["fold_group", sent[0]["metadata"]["fold_group"]]
+    assert ["2", "job_2", "queued"] in lines(result.output)
+
+
+def test_a_job_shows_which_rows_it_holds_out(run: Run) -> None:
+    splits = {
+        "train": {"rows": 1438, "how": "all other rows"},
+        "validation": {"rows": None, "how": "the latest by date"},
+    }
+    checkpoints = {"items": [], "has_more": False}
+    result, _ = run("show", "job_1", answers=(job_document(splits=splits, spec={}, created_at=""), checkpoints))
+    assert result.exit_code == 0, result.output
+    assert "train: 1,438 rows: all other rows" in result.output
+    assert "validation: the latest by date" in result.output
