@@ -230,9 +230,7 @@ def train(
             print_json(job.document)
 
 
-def _dataset_id(
-    client: Client, data: list[str], format_: str | None, target: str | None, types: Sequence[str]
-) -> str:
+def _dataset_id(client: Client, data: list[str], format_: str | None, target: str | None, types: Sequence[str]) -> str:
     """Return a data set's id: the one given, or that of files, which are uploaded unless the service has them."""
     if len(data) == 1 and data[0].startswith("ds_") and not Path(data[0]).exists():
         return data[0]
