@@ -64,6 +64,7 @@ bench: .venv/.installed ## the measurements behind the README's numbers
 
 accuracy: .venv/.installed ## what the examples reach on real data, beside simpler ways; ARGS="tweets-gru" for some
 	@$(BIN)/python -m examples.accuracy $(ARGS)
+	@$(if $(ARGS),,$(BIN)/python -m examples.tables)
 
 gpu-check: .venv/.installed ## what only a machine with a GPU can show
 	@$(BIN)/python benchmarks/gpu_check.py $(ARGS)

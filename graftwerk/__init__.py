@@ -10,7 +10,7 @@ from graftwerk.client import Client
 from graftwerk.errors import CannotExpress, GraftwerkClientError, NotVerified
 from graftwerk.jobs import Job
 from graftwerk.tracing.trace import Traced, trace
-from graftwerk.types import Checkpoint, Dataset, Delivery, Event, File, Key, Metrics, Webhook
+from graftwerk.types import Checkpoint, Dataset, Delivery, Event, File, Key, Metrics, Proposal, Webhook
 from graftwerk.webhooks import verify
 
 __all__ = [
@@ -26,6 +26,7 @@ __all__ = [
     "Key",
     "Metrics",
     "NotVerified",
+    "Proposal",
     "Traced",
     "Webhook",
     "trace",

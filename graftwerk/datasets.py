@@ -13,7 +13,7 @@ from graftwerk.errors import Conflict, InvalidData, NotFound
 from graftwerk.http import downloads
 from graftwerk.http.pagination import paginate
 from graftwerk.http.transport import Transport
-from graftwerk.types import Dataset, File
+from graftwerk.types import Dataset, File, Proposal
 
 UPLOAD_CHUNK_BYTES = 8 << 20  # of one request
 UPLOAD_TIMEOUT_SECONDS = 300.0  # for the service to read the content
@@ -155,6 +155,19 @@ class Datasets:
         return downloads.download(
             self._transport, f"/v1/datasets/{dataset_id}/content", file, Path(folder), on_progress
         )
+
+    def propose(
+        self, dataset_id: str, target: str | None = None, task: str | None = None, loss: str | None = None
+    ) -> Proposal:
+        """Return a proposed job that learns the column `target`: its spec can be submitted as it is, or changed.
+
+        `task` is classes, numbers, labels or tags, `loss` the kind of a loss; both follow from the target by default.
+
+        Raises `InvalidRequest` if the target cannot be learned so, `Conflict` if the data set is not ready.
+        """
+        wanted = {"target": target, "task": task, "loss": loss}
+        body = {name: value for name, value in wanted.items() if value is not None}
+        return Proposal.from_document(self._transport.json("POST", f"/v1/datasets/{dataset_id}/propose", json=body))
 
     def delete(self, dataset_id: str) -> None:
         """Delete a data set."""

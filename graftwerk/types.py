@@ -67,6 +67,20 @@ class Dataset:
 
 
 @dataclass(frozen=True, slots=True)
+class Proposal:
+    """A proposed job: a spec to submit or to change, a reason for each choice, and what was guessed or left out."""
+
+    spec: dict[str, Any]
+    reasons: tuple[Mapping[str, str], ...]  # pointer into the spec, text
+    warnings: tuple[Mapping[str, str], ...]  # pointer into the request, code, detail, hint
+
+    @classmethod
+    def from_document(cls, document: Mapping[str, Any]) -> "Proposal":
+        """Build a proposal from the service's JSON."""
+        return cls(document["spec"], tuple(document["reasons"]), tuple(document["warnings"]))
+
+
+@dataclass(frozen=True, slots=True)
 class Key:
     """An API key. `token` is set only when the key is created or rotated."""
 

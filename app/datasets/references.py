@@ -5,8 +5,8 @@ from sqlalchemy.orm import Session
 
 from app.datasets import lookup
 from app.datasets.lookup import DatasetStatus
-from app.db.tables import JobRow
-from app.errors import InvalidInput, NotFound, Problem
+from app.db.tables import DatasetRow, JobRow
+from app.errors import Conflict, InvalidInput, NotFound, Problem
 from app.jobs.states import TERMINAL_STATUSES
 from app.spec.data.columns import DataSchema
 from app.spec.problems import json_pointer
@@ -81,6 +81,20 @@ def _kind_problems(place: str, schema: DataSchema) -> list[Problem]:
         if place == DATA_POINTER and other in schema.rows:
             return [Problem(place, "wrong_dataset", f"the data set holds {thing}, on which nothing is trained", better)]
     return [Problem(place, "wrong_dataset", lack, hint)]
+
+
+def find_trainable(session: Session, owner: str, dataset_id: str) -> tuple[DatasetRow, DataSchema]:
+    """Return a data set that something can be trained on, and its schema.
+
+    Raises `NotFound`, and `Conflict` for one that is not ready, or holds vectors or weights.
+    """
+    row = lookup.find(session, owner, dataset_id)
+    if row.status != DatasetStatus.READY or row.data_schema is None:
+        raise Conflict(f"the data set is {row.status}", hint="upload its content first")
+    schema = DataSchema.model_validate(row.data_schema)
+    for problem in _kind_problems(DATA_POINTER, schema):
+        raise Conflict(problem.detail, hint=problem.hint)
+    return row, schema
 
 
 def pin(session: Session, owner: str, document: object) -> None:

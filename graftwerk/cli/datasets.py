@@ -1,12 +1,15 @@
-"""Commands for data sets."""
+"""Commands for data sets, and from data to a job that learns a column of it."""
 
-from collections.abc import Mapping
+import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
+from rich.text import Text
 
+from graftwerk.cli.jobs import watch_to_end
 from graftwerk.cli.output import (
     AsJson,
     CommandGroup,
@@ -18,6 +21,7 @@ from graftwerk.cli.output import (
     print_table,
     print_warnings,
 )
+from graftwerk.client import Client
 
 datasets = typer.Typer(cls=CommandGroup, no_args_is_help=True, help="Data sets: add, ls, show, download, rm.")
 DatasetId = Annotated[str, typer.Argument(help="The data set's id, such as ds_0199…", metavar="DATASET")]
@@ -79,6 +83,7 @@ def _parse_assignment(text: str, option: str) -> tuple[str, str]:
 
 
 def _progress_bars() -> Progress:
+    """Return bars for what is uploaded or downloaded, which are hidden unless standard error is a terminal."""
     console = err()
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn())
     return Progress(*columns, console=console, disable=not console.is_terminal)
@@ -185,3 +190,63 @@ def rm(
                 out().print(f"{dataset_id} is deleted", markup=False)
     if as_json:
         print_json({"deleted": dataset_ids})
+
+
+def train(
+    ctx: typer.Context,
+    data: Annotated[
+        list[str],
+        typer.Argument(
+            help="A file or folder to upload, train.csv and test.csv, or a data set's id.", metavar="DATA..."
+        ),
+    ],
+    target: Annotated[str | None, typer.Option(help="The column to learn. Default: the data set's own.")] = None,
+    task: Annotated[str | None, typer.Option(help="classes, numbers, labels or tags. Default: by the column.")] = None,
+    loss: Annotated[str | None, typer.Option(help="Such as L1Loss. Default: by the task.")] = None,
+    format_: Annotated[str | None, typer.Option("--format", help="Default: detected from the content.")] = None,
+    types: Annotated[
+        list[str] | None, typer.Option("--type", help="COLUMN=TYPE, to override the detected type.")
+    ] = None,
+    watch_it: Annotated[bool, typer.Option("--watch", help="Show progress until the job has ended.")] = False,
+    spec_only: Annotated[bool, typer.Option("--spec-only", help="Print the spec, and submit nothing.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Upload data, propose a job that learns a column, say why it is as it is, and submit it."""
+    with open_client(ctx) as client:
+        dataset = _dataset_id(client, data, format_, target, types or ())
+        proposal = client.datasets.propose(dataset, target, task, loss)
+        _print_reasons(proposal.reasons)
+        print_warnings({"warnings": proposal.warnings})
+        if spec_only:
+            typer.echo(json.dumps(proposal.spec, indent=2, ensure_ascii=False))
+            return
+        job = client.jobs.create(proposal.spec)
+        if not as_json:
+            out().print(job.id)
+            print_warnings(job.document)
+        if watch_it:
+            watch_to_end(job, as_json)
+        elif as_json:
+            print_json(job.document)
+
+
+def _dataset_id(client: Client, data: list[str], format_: str | None, target: str | None, types: Sequence[str]) -> str:
+    """Return a data set's id: the one given, or that of files, which are uploaded unless the service has them."""
+    if len(data) == 1 and data[0].startswith("ds_") and not Path(data[0]).exists():
+        return data[0]
+    known = dict(_parse_assignment(each, "--type") for each in types)
+    with _progress_bars() as bars:
+        task = bars.add_task("uploading", total=None)
+
+        def update(received: int, size: int) -> None:
+            bars.update(task, completed=received, total=size)
+
+        dataset = client.datasets.add(*data, format=format_, target=target, types=known, on_progress=update)
+    err().print(f"{dataset.id}  {dataset.name}", markup=False)
+    return dataset.id
+
+
+def _print_reasons(reasons: tuple[Mapping[str, Any], ...]) -> None:
+    """Print the reason for each part of the spec to standard error."""
+    for reason in reasons:
+        err().print(Text.assemble((reason["pointer"], "bold"), f"  {reason['text']}"))

@@ -68,7 +68,7 @@ def submit(
             out().print(job.id)
             print_warnings(job.document)
         if watch_it:
-            _watch(job, as_json)
+            watch_to_end(job, as_json)
         elif as_json:
             print_json(job.document)
 
@@ -136,7 +136,7 @@ def show(ctx: typer.Context, job_id: JobId, as_json: AsJson = False) -> None:
 def watch_job(ctx: typer.Context, job_id: JobId, as_json: AsJson = False) -> None:
     """Show a job's progress until it has ended. Ctrl-C only stops watching."""
     with open_client(ctx) as client:
-        _watch(client.jobs.get(job_id), as_json)
+        watch_to_end(client.jobs.get(job_id), as_json)
 
 
 def metrics(
@@ -218,7 +218,7 @@ def export(
         out().print(str(client.jobs.get(job_id).export(form, folder, checkpoint)), markup=False)
 
 
-def _watch(job: Job, as_json: bool) -> None:
+def watch_to_end(job: Job, as_json: bool) -> None:
     """Watch, then exit with the job's exit code; on Ctrl-C print how to watch again."""
     try:
         if as_json:

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from graftwerk.cli import jobs
-from graftwerk.cli.datasets import datasets
+from graftwerk.cli.datasets import datasets, train
 from graftwerk.cli.doctor import doctor
 from graftwerk.cli.keys import audit, keys, usage
 from graftwerk.cli.output import CommandGroup
@@ -45,6 +45,7 @@ def root(
 
 
 app.command("up")(up)
+app.command("train")(train)
 app.command("submit")(jobs.submit)
 app.command("validate")(jobs.validate)
 app.command("ls")(jobs.ls)

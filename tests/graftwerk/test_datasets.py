@@ -258,3 +258,12 @@ def test_one_source_is_wanted(file: Path) -> None:
         client.datasets.add()
     with pytest.raises(InvalidData):
         client.datasets.add(file, builtin="digits")
+
+
+def test_a_proposal_is_requested_with_what_is_said() -> None:
+    reply = {"spec": {"name": "x"}, "reasons": [{"pointer": "", "text": "Why."}], "warnings": []}
+    client, script = client_for(*(httpx.Response(200, json=reply) for _ in range(2)))
+    proposal = client.datasets.propose("ds_1", "y", loss="L1Loss")
+    assert (proposal.spec, proposal.reasons, proposal.warnings) == ({"name": "x"}, tuple(reply["reasons"]), ())
+    client.datasets.propose("ds_1")
+    assert [json.loads(request.content) for request in script.requests] == [{"target": "y", "loss": "L1Loss"}, {}]

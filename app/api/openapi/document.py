@@ -12,6 +12,7 @@ from app.api.openapi.links import add_links
 from app.api.openapi.routes import SHARED_RESPONSES
 from app.api.openapi.schemas import SCHEMA_REF, merge_schemas, request_schemas
 from app.api.schemas import KeyChange, KeyRequest, KeyRotation, ProblemDocument, WebhookRequest
+from app.proposals.request import ProposalRequest
 from app.spec.data.sources import NewDataset
 from app.spec.fork import Fork
 from app.spec.inspection import InspectionRequest
@@ -28,6 +29,7 @@ NAMED_MODELS: Mapping[str, type[BaseModel]] = {
     "KeyRotation": KeyRotation,
     "Question": InspectionRequest,
     "Fork": Fork,
+    "ProposalRequest": ProposalRequest,
     "Prediction": Prediction,
     "EvaluationRequest": EvaluationRequest,
     "Problem": ProblemDocument,

@@ -72,6 +72,7 @@ KEY_ROTATION_BODY = _request_body("KeyRotation", required=False)
 QUESTION_BODY = _request_body("Question")
 FORK_BODY = _request_body("Fork")
 EVALUATION_BODY = _request_body("EvaluationRequest")
+PROPOSAL_BODY = _request_body("ProposalRequest")
 EXAMPLE_ROWS: dict[str, Any] = {
     "table": {"value": {"rows": [{"sepal_length": 5.1, "sepal_width": 3.5, "petal_length": 1.4, "petal_width": None}]}},
     "text": {"value": {"rows": [{"text": "a fine film"}], "outputs": ["labels", "probabilities"]}},

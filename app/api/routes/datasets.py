@@ -1,4 +1,4 @@
-"""Data sets: register, send content, list, read, download, delete."""
+"""Data sets: register, send content, list, read, propose a job, download, delete."""
 
 import hashlib
 from typing import Annotated
@@ -17,11 +17,13 @@ from app.api.http.files import DOWNLOAD_MEDIA_TYPES, FileRequestDep, file_respon
 from app.api.http.parameters import DatasetId, IdempotencyKey, PageLimit, next_page_headers
 from app.api.http.responses import JsonResponse, created_response
 from app.api.http.uploads import UploadChunkDep, store_chunk
-from app.api.openapi.routes import CONTENT_BODY, DATASET_BODY, route_responses
+from app.api.openapi.routes import CONTENT_BODY, DATASET_BODY, PROPOSAL_BODY, route_responses
 from app.api.services import ServicesDep
-from app.datasets import contents, lookup, registry
+from app.datasets import contents, lookup, references, registry
 from app.datasets.lookup import DatasetStatus
 from app.ids import DATASET_ID_PATTERN
+from app.proposals.proposal import propose
+from app.proposals.request import ProposalRequest
 from app.spec.data.sources import NewDataset, UploadSource
 from app.storage.removal import remove_files
 
@@ -93,6 +95,18 @@ def list_datasets(
 def read_dataset(dataset_id: DatasetId, who: ReadPrincipal, services: ServicesDep) -> Response:
     """Read a data set: its schema, its first rows, or what is wrong with it."""
     return JsonResponse(schemas.Dataset.from_row(services.db.read(lookup.find, who.owner, dataset_id)).as_dict())
+
+
+@router.post(
+    "/{dataset_id}/propose",
+    openapi_extra=PROPOSAL_BODY,
+    responses=route_responses(200, schemas.Proposal, 404, 409, 413, 415, 422),
+)
+def propose_job(dataset_id: DatasetId, who: ReadPrincipal, services: ServicesDep, body: RequestBodyDep) -> Response:
+    """Propose a job that learns a column: a whole spec, with a reason for each choice. Nothing is stored."""
+    row, schema = services.db.read(references.find_trainable, who.owner, dataset_id)
+    proposal = propose(row.id, row.name, schema, body.validate_as(ProposalRequest))
+    return JsonResponse(schemas.Proposal.from_proposal(proposal).as_dict())
 
 
 @router.head("/{dataset_id}/content", operation_id="describe_content", responses=CONTENT_HEAD_RESPONSES)

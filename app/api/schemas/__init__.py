@@ -5,7 +5,7 @@ Here: Pydantic models of responses. Never: models of what users write (see `app.
 
 from app.api.schemas.audit import AuditEntry, AuditPage
 from app.api.schemas.catalog import Catalog, CatalogKind
-from app.api.schemas.datasets import Dataset, DatasetPage
+from app.api.schemas.datasets import Dataset, DatasetPage, Proposal
 from app.api.schemas.jobs import Failure, Job, JobPage, JobSummary, Report, Transition, job_summary, network_inspection
 from app.api.schemas.keys import Key, KeyChange, KeyLimits, KeyPage, KeyRequest, KeyRotation, NewKey, Usage, UsedLimit
 from app.api.schemas.predictions import Chance, Predicted, PredictedOutput, Predictions
@@ -62,6 +62,7 @@ __all__ = [
     "Predictions",
     "ProblemDetail",
     "ProblemDocument",
+    "Proposal",
     "Readiness",
     "Report",
     "Series",

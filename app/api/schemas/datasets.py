@@ -8,6 +8,7 @@ from app.api.schemas.base import JsonObject, ResponseModel
 from app.api.schemas.problems import ProblemDetail
 from app.datasets.lookup import DatasetStatus
 from app.db.tables import DatasetRow
+from app.proposals import proposal
 from app.spec.data.columns import DataSchema
 from app.spec.timestamps import format_rfc3339
 
@@ -48,3 +49,25 @@ class DatasetPage(ResponseModel):
 
     items: list[Dataset]
     has_more: bool
+
+
+class ProposalReason(ResponseModel):
+    """Why a part of a proposed spec is as it is."""
+
+    pointer: str = Field(description="JSON Pointer into the spec.")
+    text: str
+
+
+class Proposal(ResponseModel):
+    """A proposed job."""
+
+    spec: JsonObject = Field(description="As `POST /v1/jobs` takes it.")
+    reasons: list[ProposalReason]
+    warnings: list[ProblemDetail] = Field(description="What was guessed or left out, and how to say what is meant.")
+
+    @classmethod
+    def from_proposal(cls, proposed: proposal.Proposal) -> Self:
+        """Describe a proposed job."""
+        reasons = [ProposalReason(pointer=each.pointer, text=each.text) for each in proposed.reasons]
+        warnings = [ProblemDetail(**each.as_dict()) for each in proposed.warnings]
+        return cls(spec=proposed.spec, reasons=reasons, warnings=warnings)

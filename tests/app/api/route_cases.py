@@ -88,6 +88,7 @@ ROUTE_CASES: dict[str, RouteCase] = {
     "POST /v1/datasets": RouteCase("write", 201, BUILTIN_DATASET),
     "GET /v1/datasets/{dataset_id}": RouteCase("read", 200),
     "DELETE /v1/datasets/{dataset_id}": RouteCase("write", 204),
+    "POST /v1/datasets/{dataset_id}/propose": RouteCase("read", 409, {"target": "y"}),  # nothing has arrived
     "GET /v1/datasets/{dataset_id}/content": RouteCase("read", 409),  # nothing has arrived
     "HEAD /v1/datasets/{dataset_id}/content": RouteCase("read", 409),
     "PUT /v1/datasets/{dataset_id}/content": RouteCase("write", 200, b"a,b\n1,2\n3,4\n"),
