@@ -9,11 +9,12 @@ import json
 import re
 import sys
 from collections.abc import Callable, Mapping
+from keyword import iskeyword
 from pathlib import Path
 from typing import Any
 
 import typer.main
-from kind_tables import kinds_table, markdown_table
+from kind_tables import features_table, kinds_table, markdown_table, model_table
 from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 from typer.core import TyperGroup
@@ -28,6 +29,8 @@ from app.spec.data.columns import COLUMN_TYPES, DATETIME_FORMATS, NUMBER_FORMATS
 from app.spec.data.sources import BUILTIN_SCHEMAS
 from app.spec.data.torchvision_datasets import HOMEPAGES, TORCHVISION_SCHEMAS, UNSUPPORTED_DATASETS
 from app.spec.data.upload_formats import UPLOAD_FORMATS
+from app.spec.inspection import Input, InspectionRequest
+from app.spec.network.wiring import RESERVED_IDS
 from app.spec.training.metrics import METRICS
 from app.webhooks.messages import MessageType
 from graftwerk.cli.main import app as cli
@@ -196,6 +199,11 @@ def folders_table() -> str:
     return markdown_table(["folder", "what it is", "belongs here", "never"], rows)
 
 
+def reserved_ids() -> str:
+    """Return the names that no node can have, but for Python's own."""
+    return ", ".join(f"`{name}`" for name in sorted(RESERVED_IDS) if not name.startswith("_") and not iskeyword(name))
+
+
 SECTIONS: dict[str, Callable[[], str]] = {
     "folders": folders_table,
     "formats": lambda: descriptions_table(UPLOAD_FORMATS, "format"),
@@ -208,6 +216,10 @@ SECTIONS: dict[str, Callable[[], str]] = {
     "control": lambda: kinds_table("control"),
     "leaves": lambda: kinds_table("leaf"),
     "initialisers": lambda: kinds_table("initialiser"),
+    "reserved": reserved_ids,
+    "features": features_table,
+    "inspection": lambda: model_table(InspectionRequest),
+    "inspection-input": lambda: model_table(Input),
     "losses": lambda: kinds_table("loss"),
     "optimizers": lambda: kinds_table("optimizer"),
     "schedules": lambda: kinds_table("schedule"),

@@ -1,11 +1,12 @@
 """The tables of kinds: their fields, types, defaults and shapes, from the language's classes."""
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from app.spec.base import SpecModel
 from app.spec.catalog import KIND_GROUPS, NODE_GROUPS
+from app.spec.data.features import FEATURE_CLASSES
 from app.spec.network.fields import MAX_INPUTS
 
 BASE_FIELDS = frozenset({"kind", "id", "inputs"})
@@ -31,19 +32,35 @@ def kinds_table(group: str) -> str:
     return markdown_table(titles, lines)
 
 
+def features_table() -> str:
+    """Return the table of the kinds of features: the columns that each reads, and its fields."""
+    rows = []
+    for kind, part in FEATURE_CLASSES.items():
+        types = ", ".join(f"`{each}`" for each in part.column_types)
+        rows.append([f"`{kind}`", types, fields_table(part), (part.__doc__ or "").partition("\n")[0]])
+    return markdown_table(["kind", "reads columns of type", "fields", "meaning"], rows)
+
+
+def model_table(part: type[SpecModel]) -> str:
+    """Return the table of the fields of one class, with their descriptions."""
+    described = {name: field.description or "" for name, field in part.model_fields.items()}
+    return markdown_table(["field", "meaning"], ([text, described[name]] for name, text in _field_texts(part)))
+
+
 def fields_table(part: type[SpecModel]) -> str:
-    """Return the fields of a class with their types and defaults."""
+    """Return the fields of a class with their types and defaults, but for those of all nodes."""
+    return ", ".join(text for name, text in _field_texts(part) if name not in BASE_FIELDS)
+
+
+def _field_texts(part: type[SpecModel]) -> Iterator[tuple[str, str]]:
+    """Yield the names of the fields of a class, and each with its type and default."""
     schema = part.model_json_schema()
     if "$ref" in schema:  # a part that may contain its like
         schema = schema["$defs"][schema["$ref"].rpartition("/")[2]]
     required = schema.get("required", [])
-    shown = []
     for name, field in schema["properties"].items():
-        if name in BASE_FIELDS:
-            continue
         default = "" if name in required else f" = {json.dumps(_plain_text(field.get('default')))}"
-        shown.append(f"`{name}: {_format_type(field)}{default}`")
-    return ", ".join(shown)
+        yield name, f"`{name}: {_format_type(field)}{default}`"
 
 
 def _plain_text(value: Any) -> Any:
@@ -62,8 +79,8 @@ def _format_type(schema: Mapping[str, Any]) -> str:
         return {"integer": "int", "number": "number"}[schema["type"]] + _format_bounds(schema)
     if schema.get("type") == "array":
         return "list"
-    words = {"boolean": "bool", "string": "text", "#/$defs/Body": "body"}
-    return words.get(schema.get("type") or schema.get("$ref", ""), "initialiser")
+    words = {"boolean": "bool", "string": "text", "object": "object"}
+    return words.get(schema.get("type", "")) or schema.get("$ref", "").rpartition("/")[2].lower() or "initialiser"
 
 
 def _is_union_of_kinds(schema: Mapping[str, Any]) -> bool:
@@ -77,7 +94,11 @@ def _is_body_reference(schema: Mapping[str, Any]) -> bool:
 def _format_bounds(schema: Mapping[str, Any]) -> str:
     low, high = schema.get("minimum"), schema.get("maximum")
     if high is not None and high < MAX_INT32:
-        return f" {low:g}..{high:g}"
+        return f" {_format_number(low)}..{_format_number(high)}"
     if low is not None and low > -MAX_INT32:
-        return f" ≥ {low:g}"
+        return f" ≥ {_format_number(low)}"
     return " > 0" if schema.get("exclusiveMinimum") == 0 else ""
+
+
+def _format_number(bound: float) -> str:
+    return str(bound) if isinstance(bound, int) else f"{bound:g}"

@@ -18,15 +18,17 @@ class Input(SpecModel):
     """An input of the network: one tensor per example."""
 
     shape: Annotated[tuple[Size, ...], Field(max_length=8)] = Field(description="Per example, without the batch.")
-    dtype: Dtype = "float32"
+    dtype: Dtype = Field("float32", description="Of the tensor.")
     classes: Size | None = Field(None, description="Of integers from 0 on: how many different values there are.")
 
 
 class InspectionRequest(SpecModel):
     """A network, its inputs, and what to report besides shapes, parameters and operations."""
 
-    model: Network
-    inputs: Annotated[dict[Name, Input], Field(min_length=1, max_length=64)]
+    model: Network = Field(description="As `model` of a job.")
+    inputs: Annotated[dict[Name, Input], Field(min_length=1, max_length=64)] = Field(
+        description="The inputs of the network by name: a chain of layers reads the first."
+    )
     batch_size: Size = Field(64, description="For the estimate of memory.")
     seed: Seed = Field(0, description="Of weights and samples.")
     autograd: bool = Field(False, description="Also the graph of backward: grad_fn nodes and edges.")

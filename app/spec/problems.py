@@ -152,7 +152,7 @@ class _Translation:
         return (
             value_hint(types, value, context, is_required)
             or default_hint(self.model, self.document, path)
-            or form_hint(kind, context, classes)
+            or form_hint(kind, value, context, classes)
         )
 
     def _value(self, path: Location) -> Any:

@@ -7,7 +7,7 @@ from app.errors import Problem
 from app.spec.data.columns import Column, DataSchema
 from app.spec.data.feature_schema import ResolvedFeatures
 from app.spec.data.sources import Data, Split
-from app.spec.hints.names import did_you_mean
+from app.spec.problems import did_you_mean
 from app.spec.training.losses import task_type
 from app.spec.training.objective import Head
 
@@ -167,12 +167,12 @@ def _role_problems(plan: SplitPlan, role: str, split: Split, stored: DataSchema)
     if split.split is not None:
         if split.split not in stored.rows:
             detail = f'the data has no split "{split.split}"'
-            yield Problem(f"{place}/split", "unknown_split", detail, 'use {"fraction": 0.2}')
+            yield Problem(place, "unknown_split", detail, 'use {"fraction": 0.2}')
         return
     rows = stored.rows.get(TRAIN, 0)
     if rows < max(2, split.of or 0):
         detail = "a single row cannot be split" if rows < 2 else f"{rows} rows cannot make {split.of} folds"
-        yield Problem(place, "too_few_rows", detail, f"remove {role}" if rows < 2 else f"use at most {rows} folds")
+        yield Problem(place, "too_few_rows", detail, f"remove {role}" if rows < 2 else f"make at most {rows} folds")
     for field in ("column", "group", "time", "stratify"):
         name = getattr(split, field)
         if isinstance(name, str):

@@ -33,7 +33,7 @@ def _validate_timestamp(text: str) -> str:
         parse_rfc3339(text)
     except ValueError:
         raise validation_error(
-            "invalid_time", "this is not an RFC 3339 time", 'use for example "2030-01-31T08:00:00Z"'
+            "invalid_time", "this is not an RFC 3339 time", 'such as "2030-01-31T08:00:00Z"'
         ) from None
     return text
 

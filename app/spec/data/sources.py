@@ -71,7 +71,9 @@ class Split(SpecModel):
                 hint = 'such as {"fold": 1, "of": 5} or {"column": "split", "value": "test"}'
                 raise validation_error("contradiction", f"{name} and {other} belong together", hint)
         if self.fold is not None and self.of is not None and self.fold > self.of:
-            raise validation_error("contradiction", f"there is no fold {self.fold} of {self.of}", "folds count from 1")
+            raise validation_error(
+                "contradiction", f"there is no fold {self.fold} of {self.of}", f'such as {{"fold": 1, "of": {self.of}}}'
+            )
         self._check_options(ways[0])
         return self
 
@@ -82,7 +84,9 @@ class Split(SpecModel):
             detail = f"{', '.join(options) or 'seed'} is about rows that are drawn, and {way} names them"
             raise validation_error("contradiction", detail, f"remove {(options or ['seed'])[0]}")
         if len(options) > 1:
-            raise validation_error("contradiction", f"{' and '.join(options)} exclude each other", "remove one of them")
+            raise validation_error(
+                "contradiction", f"{' and '.join(options)} exclude each other", f"remove {' or '.join(options)}"
+            )
 
 
 def _split_from_number(value: Any) -> Any:

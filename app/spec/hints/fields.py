@@ -6,10 +6,20 @@ from collections.abc import Set as AbstractSet
 from typing import Any
 
 from app.spec.hints.names import choices, same_names, similar_names, suggestion
-from app.spec.hints.places import Model, ObjectPlace, Path, classes_at, kinds_of, object_places
+from app.spec.hints.places import (
+    Model,
+    ObjectPlace,
+    Path,
+    classes_at,
+    element_classes,
+    field_types,
+    kinds_of,
+    object_places,
+)
 from app.spec.kinds import required_fields
 
 MAX_SUGGESTED_PLACES = 2
+NAMING_FIELDS = frozenset({"kind", "name", "id"})  # of very many objects, so no place of their own
 
 
 def unknown_field_hint(root: Model, document: Any, path: Path) -> str:
@@ -26,16 +36,34 @@ def unknown_field_hint(root: Model, document: Any, path: Path) -> str:
     missing = {name for each in classes for name in required_fields(each)} & set(free)
     if names := same_names(word, free):
         return suggestion(_preferred(names, missing))
+    if inner := _layer_hint(root, document, parent, value[word]):
+        return inner
     pointer = "".join(f"/{part}" for part in parent)
     places = list(object_places(root, document))
-    if any(each.pointer == pointer for each in places) and (hint := _move_hint(word, pointer, value[word], places)):
+    if (
+        word not in NAMING_FIELDS
+        and any(each.pointer == pointer for each in places)
+        and (hint := _move_hint(word, pointer, value[word], places))
+    ):
         return hint
     if names := similar_names(word, free):
         return suggestion(_preferred(names, missing))
-    if names := (same_names(word, value) or similar_names(word, value)):
+    present = [name for name in fields if name in value]
+    if names := (same_names(word, present) or similar_names(word, present)):
         return f"remove it: {pointer}/{names[0]} is there"
     listing = choices(sorted(fields)).removeprefix("one of: ")
     return f"remove it; there are: {listing}" if listing else "remove it"
+
+
+def _layer_hint(root: Model, document: Any, place: Path, value: Any) -> str:
+    """Return the hint to a layer of its own, where a field of a layer has the name of one: {"activation": "relu"}."""
+    if not isinstance(value, str) or [*place[-2:-1]] != ["layers"]:
+        return ""
+    holder = classes_at(root, document, place[:-2])
+    layers = (type_ for each in holder for type_ in field_types(each, "layers"))
+    kinds = [kind for type_ in layers for each in element_classes(type_, None) for kind in kinds_of(each)]
+    names = [value] if value in kinds else same_names(value, kinds)
+    return f'remove it, and insert "{names[0]}" behind the layer' if names else ""
 
 
 def _preferred(names: list[str], missing: AbstractSet[str]) -> list[str]:

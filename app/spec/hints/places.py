@@ -44,6 +44,11 @@ def accepts(type_: Any, value: Any) -> bool:
     return True
 
 
+def field_types(part: Model, name: str) -> list[Any]:
+    """Return the types that a field may have, one by one."""
+    return list(_members(_full_type(part.model_fields[name])))
+
+
 def element_classes(type_: Any, item: Any) -> list[Model]:
     """Return the classes of objects that a list or a mapping of this type holds, those that fit an item."""
     plain = _without_constraints(type_)

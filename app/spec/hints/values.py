@@ -8,11 +8,21 @@ from typing import Any
 
 from app.ids import CHECKPOINT_ID_PATTERN, DATASET_ID_PATTERN, WEBHOOK_ID_PATTERN
 from app.spec.hints.names import choices
-from app.spec.hints.places import Model, accepts, element_classes, kinds_of
+from app.spec.hints.places import Model, accepts, element_classes, field_types, kinds_of
 from app.spec.kinds import required_fields
 
 MAX_SHOWN_VALUE = 80  # characters of a value in a hint
 MAX_TRIED_CLASSES = 4  # of a union: among very many classes some would take anything
+_FORM_HINTS = {  # by Pydantic's type of an error
+    "tuple_type": "write a list",
+    "dict_type": 'write an object, by name: {"NAME": …}',
+    "int_type": "use a whole number",
+    "int_parsing": "use a whole number",
+    "int_from_float": "use a whole number",
+    "float_type": "use a number",
+    "float_parsing": "use a number",
+    "finite_number": "use a finite number",
+}
 _ID_HINTS = {
     DATASET_ID_PATTERN: "GET /v1/datasets lists the ids, which begin with ds_",
     CHECKPOINT_ID_PATTERN: "GET /v1/jobs/{id}/checkpoints lists the ids, which begin with ckpt_",
@@ -44,11 +54,17 @@ def value_hint(types: Sequence[Any], value: Any, context: Mapping[str, Any], is_
 
 def object_hint(classes: Sequence[Model], value: Any) -> str:
     """Return how an object is written that holds `value` in its only possible field, or an empty string."""
+    if isinstance(value, list) and len(value) == 1 and any(_is_kind(each, value[0]) for each in classes):
+        return f"use {_show(value[0])}"
     if len(classes) > MAX_TRIED_CLASSES:
         return 'write an object with a "kind"'
     found = [other for each in classes for other in _wrapped(each, value)]
     shown = [_show(other) for other in found[: 1 if isinstance(value, list) else 2]]
     return f"use {' or '.join(shown)}" if shown else ""
+
+
+def _is_kind(part: Model, value: Any) -> bool:
+    return (value.get("kind") if isinstance(value, dict) else value) in kinds_of(part)
 
 
 def _conversions(value: Any) -> Iterator[Any]:
@@ -67,6 +83,9 @@ def _conversions(value: Any) -> Iterator[Any]:
         yield f"n{value}"
     if isinstance(value, dict):
         yield list(value)
+        yield from value.values() if len(value) == 1 else ()
+    if isinstance(value, str | list) and all(isinstance(each, str) for each in value):
+        yield {each: each for each in ([value] if isinstance(value, str) else value)}
     if isinstance(value, list) and value and all(each == value[0] for each in value):
         yield value[0]
     if not isinstance(value, list):
@@ -104,18 +123,18 @@ def _plain_number(bound: float) -> int | float:
     return int(bound) if float(bound).is_integer() else bound
 
 
-def form_hint(kind: str, context: Mapping[str, Any], classes: Sequence[Model]) -> str:
+def form_hint(kind: str, value: Any, context: Mapping[str, Any], classes: Sequence[Model]) -> str:
     """Return what form a value must have, for an error of Pydantic of this type; an empty string if it is plain."""
     if classes and len(classes) <= MAX_TRIED_CLASSES:
         fields = choices(name for each in classes for name in each.model_fields)
         return f"write an object, with {fields}" if fields else "write an object"
-    if kind == "dict_type":
-        return 'write an object, by name: {"NAME": …}'
+    if kind == "tuple_type" and isinstance(value, dict):
+        return "write a list of its values"
     if kind == "too_short":
         return f"add at least {context['min_length'] - context['actual_length']}"
     if kind == "too_long":
         return f"keep at most {context['max_length']}"
-    return _ID_HINTS.get(context.get("pattern", ""), "")
+    return _FORM_HINTS.get(kind) or _ID_HINTS.get(context.get("pattern", ""), "")
 
 
 def _wrapped(part: Model, value: Any) -> Iterator[dict[str, Any]]:
@@ -126,8 +145,22 @@ def _wrapped(part: Model, value: Any) -> Iterator[dict[str, Any]]:
         return
     fields = required_fields(part) or [name for name in part.model_fields if name != "kind"]
     for name in fields:
-        if accepts(part, candidate := {**kind, name: value}):
+        is_list = any(element_classes(each, value) for each in field_types(part, name))
+        if is_list and isinstance(value, list):
+            yield {**kind, name: value}  # what is wrong inside is told next
+        elif is_list and any(
+            _is_kind(each, value)
+            for type_ in field_types(part, name)
+            for each in element_classes(type_, {"kind": value})
+        ):
+            yield {**kind, name: [value]}
+        elif accepts(part, candidate := {**kind, name: value}) and not _is_name_list(part, name, value):
             yield candidate
+
+
+def _is_name_list(part: Model, name: str, value: Any) -> bool:
+    """Say whether a field takes a text only as a list of one name: any text would be one."""
+    return isinstance(value, str) and any(accepts(each, [value]) for each in field_types(part, name))
 
 
 def _show(value: Any) -> str:

@@ -125,8 +125,9 @@ def wire_layers(layers: tuple[BaseNode, ...], source: str) -> Iterator[WiredNode
     """Yield the layers, each with the one before as its input; the first reads `source`."""
     counts: dict[str, int] = {}
     for position, layer in enumerate(layers):
-        counts[layer.kind] = counts.get(layer.kind, 0) + 1
-        name = layer.id or f"{layer.kind.lower()}{counts[layer.kind]}"
+        kind = layer.kind.lower()  # a module and an operation may differ in case alone
+        counts[kind] = counts.get(kind, 0) + 1
+        name = layer.id or f"{kind}{counts[kind]}"
         inputs = () if NODE_KINDS[layer.kind].inputs == (0, 0) else (source,)
         yield WiredNode(name, layer, inputs, f"/layers/{position}")
         source = name

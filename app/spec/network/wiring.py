@@ -125,6 +125,7 @@ def _wiring_problems(
     fields: tuple[str, ...],
 ) -> list[Problem]:
     problems = _id_problems(nodes, inputs)
+    previous = inputs[0]
     for wired in nodes:
         if wired.node.id is None:
             hint = f'add "id": "{_free_id(wired, nodes, inputs)}"'
@@ -142,11 +143,13 @@ def _wiring_problems(
                 problems.append(Problem(wired.pointer + place, "unknown_node", detail, hint))
             elif (reason := _unresolved_reference(source, known, hints)) is not None:
                 problems.append(Problem(wired.pointer + place, "unknown_output", f'"{source}": {reason[0]}', reason[1]))
-        problems += _arity_problems(wired)
+        problems += _arity_problems(wired, previous)
+        previous = wired.id
     return problems
 
 
-def _arity_problems(wired: WiredNode) -> list[Problem]:
+def _arity_problems(wired: WiredNode, previous: str) -> list[Problem]:
+    """Return the problem of a node's number of inputs. `previous` is what stands before it, and may be one."""
     least, most = _arity(wired.node)
     count = len(wired.node.inputs or ())
     if least <= count <= most:
@@ -156,6 +159,8 @@ def _arity_problems(wired: WiredNode) -> list[Problem]:
     other = ", or join them by cat" if most == 1 < count else ""
     if "scalar" in wired.node.setting_names:
         other = ', or give a "scalar"' if count < least else ', or remove "scalar"'
+    if count == 0 and least == 1:
+        return [Problem(f"{wired.pointer}/inputs", "arity", detail, f'add "inputs": ["{previous}"]')]
     change = f"name {least - count} more" if count < least else f"keep {most} of them" if most else "remove inputs"
     return [Problem(f"{wired.pointer}/inputs", "arity", detail, change + other)]
 

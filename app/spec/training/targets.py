@@ -11,7 +11,7 @@ WORD_TYPES = frozenset({"category", "text", "words", "tree"})
 MAX_QUOTED_LABELS = 4
 # Labels of a yes or no, of which the second is obviously the yes.
 ORDERED_LABELS = frozenset({("0", "1"), ("false", "true"), ("no", "yes"), ("n", "y"), ("f", "t"), ("-1", "1")})
-CLASS_LOSS_HINT = '{"kind": "CrossEntropyLoss"} learns classes'
+CLASS_LOSS_HINT = 'use {"kind": "CrossEntropyLoss"} for classes'
 
 
 def target_problems(pointer: str, loss: BaseLoss, stored: Column, target: Column) -> Iterator[Problem]:
@@ -22,10 +22,10 @@ def target_problems(pointer: str, loss: BaseLoss, stored: Column, target: Column
     place, task = f"{pointer}/loss", target_task(loss)
     if task == "numbers" and stored.type in WORD_TYPES:
         detail = f'{loss.kind} compares numbers, and "{stored.name}" holds {_quote_labels(stored) or "words"}'
-        yield Problem(place, "words_as_target", detail, f"{CLASS_LOSS_HINT}; or name a column of numbers as target")
+        yield Problem(place, "words_as_target", detail, f"{CLASS_LOSS_HINT}, or name a column of numbers as target")
     elif task == "numbers" and _has_other_labels(target):
         detail = f'{loss.kind} compares numbers, and "{target.name}" holds the positions of {_quote_labels(target)}'
-        hint = f'{CLASS_LOSS_HINT}; or declare the target as {{"kind": "numbers", "columns": ["{stored.name}"]}}'
+        hint = f'{CLASS_LOSS_HINT}, or declare the target as {{"kind": "numbers", "columns": ["{stored.name}"]}}'
         yield Problem(place, "words_as_target", detail, hint)
     elif task == "classes" and stored.type in ("number", "datetime") and stored.labels is None and not target.labels:
         yield from _number_problems(place, loss, stored)

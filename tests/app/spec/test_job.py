@@ -73,7 +73,7 @@ MISTAKES: list[tuple[dict[str, Any], str, str, str, str]] = [
     (data(target="lable"), "/data/target", "unknown_column", 'the data has no column "lable"', 'did you mean "label"?'),
     (
         data(validation={"split": "test"}),
-        "/data/validation/split",
+        "/data/validation",
         "unknown_split",
         'the data has no split "test"',
         'use {"fraction": 0.2}',

@@ -56,11 +56,11 @@ LAYERS: list[tuple[Any, str, str, str, str]] = [
     *(
         (layer("Linear", out_features=size), "/out_features", "invalid_value", "Input should be a valid integer", hint)
         for size, hint in (
-            (math.nan, ""),
+            (math.nan, "use a whole number"),
             (3.0, "use 3"),
             (2.5, "use 2 or 3"),
             ("3", "use 3"),
-            (None, ""),
+            (None, "use a whole number"),
             ([3], "use 3"),
         )
     ),
@@ -112,7 +112,7 @@ LAYERS: list[tuple[Any, str, str, str, str]] = [
         "/kernel_size",
         "invalid_value",
         "Input should be a valid integer",
-        "",
+        "use 1",
     ),
     (
         layer("Conv2d", out_channels=3, kernel_size=3, padding="sane"),

@@ -70,7 +70,7 @@ def test_a_split_that_the_data_has(role: str, split: dict[str, Any]) -> None:
         ({"split": "test", "seed": 1}, "", "contradiction"),
         ({"fraction": 0.2, "group": "who", "time": "a"}, "", "contradiction"),
         ({"fraction": 0.2, "group": "who", "stratify": True}, "", "contradiction"),
-        ({"split": "test"}, "/split", "unknown_split"),
+        ({"split": "test"}, "", "unknown_split"),
         ({"fraction": 0.2, "group": "whom"}, "/group", "unknown_column"),
         ({"fraction": 0.2, "time": "words"}, "/time", "wrong_column_type"),
         ({"fraction": 0.2, "group": "gaps"}, "/group", "missing_values"),

@@ -4,6 +4,7 @@ The batch dimension of meta tensors has the size `SYMBOLIC_BATCH_SIZE`: a prime 
 that it is recognised wherever an operation moves it. The square, in bytes, still fits into 64 bits.
 """
 
+import json
 from collections.abc import Mapping, Sequence
 from math import prod
 from typing import Any
@@ -108,8 +109,10 @@ def check_dtypes(name: str, accepts: str, inputs: Sequence[Tensor]) -> None:
             hint = "use a column of integers, or a Linear layer for floats"
             raise NodeError(f"{name} looks up integers but receives {dtype}", hint, code="dtype_mismatch")
         if accepts == "float" and value.dtype != torch.float32:
-            integer = not value.dtype.is_floating_point
-            hint = f'insert {{"kind": "Embedding", ...}} before {name}' if integer else "store the column as float32"
+            layer: dict[str, object] = {"kind": "to", "dtype": "float32"}
+            if value.dtype in INDEX_DTYPES:
+                layer = {"kind": "Embedding", "embedding_dim": 8}
+            hint = f"insert {json.dumps(layer)} before {name}"
             raise NodeError(f"{name} expects float32 but receives {dtype}", hint, code="dtype_mismatch")
         if accepts == "number" and value.dtype == torch.bool:
             detail = f"{name} computes with numbers but receives bool"

@@ -168,8 +168,9 @@ def _validate_submission(who: Principal, services: Services, document: Any) -> S
     if schema is None:
         problem = Problem(references.DATA_POINTER, "unknown_dataset", "the data set is not known", "register it first")
         raise InvalidInput([problem])
-    inspection = {**inspection, "warnings": warnings}
-    return Submission(who.actor, who.limits, job, canonical_document(job, document), schema, inspection)
+    return Submission(
+        who.actor, who.limits, job, canonical_document(job, document), schema, {**inspection, "warnings": warnings}
+    )
 
 
 def _start_shapes(who: Principal, services: Services, document: Any) -> TensorShapes | None:

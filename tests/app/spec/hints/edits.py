@@ -232,6 +232,13 @@ def _inserted(found: re.Match[str], problem: Problem, document: Any) -> Iterator
     yield result
 
 
+def _layer_behind(found: re.Match[str], problem: Problem, document: Any) -> Iterator[Any]:
+    result = edited(document, drop(problem.pointer))
+    chain, position = problem.pointer.split("/")[:-2], int(parts(problem.pointer)[-2])
+    value_at(result, "/".join(chain)).insert(position + 1, found[1])
+    yield result
+
+
 _FORMS = [
     (r"did you mean (.*)\?", _suggested),
     (r"one of: (.*)", _listed),
@@ -239,6 +246,7 @@ _FORMS = [
     (r"(?:.*, )?(?:use|such as) ((?:true|false|[\[{\"\d-]).*)", _value),
     (r"remove it(?:[;:] .*)?", _removed),
     (r"leave it out", _removed),
+    (r'remove it, and insert "(\w+)" behind the layer', _layer_behind),
     (r"remove (\"?\w+\"?(?: or \w+)*)", _removed_name),
     (r'add ("\w+": .*) to (\w+)', _added_to),
     (r'add "(\w+)" to the inputs of the network', _added_input),

@@ -27,6 +27,15 @@ FIELDS: dict[str, Mistake] = {
     "quux in a layer": Mistake("table", [put(f"{FIRST}/quux", 1)]),
     "in a metric's object": Mistake("table", [put("/resources", {"gpu": 0})]),
     # of other libraries
+    "activation": Mistake("table", [put(f"{FIRST}/activation", "relu")]),
+    "activation of another kind": Mistake("table", [put(f"{FIRST}/activation", "swish")]),
+    "drop": Mistake("table", [put("/data/drop", ["x2"])], [drop("/data/drop")]),
+    "kind of a network": Mistake("table", [put("/model/kind", "Sequential")]),
+    "output_features": Mistake(
+        "table",
+        [put("/input_features", []), put("/output_features", [])],
+        [drop("/input_features"), drop("/output_features")],
+    ),
     "units": Mistake("table", [rename(f"{FIRST}/out_features", "units")]),
     "units of a GRU": Mistake("graph", [rename("/model/nodes/1/hidden_size", "units")]),
     "hidden_size of Linear": Mistake("table", [rename(f"{FIRST}/out_features", "hidden_size")]),

@@ -4,6 +4,18 @@ from tests.app.spec.hints.edits import drop, put
 from tests.app.spec.hints.jobs import FIRST, GRAPH, LAST, OPTIMIZER, RATE, TABLE, Mistake
 
 VALUES: dict[str, Mistake] = {
+    "a test in percent": Mistake("table", [put("/data/test", 10)]),
+    "a fold of unknown many": Mistake("table", [put("/data/validation", {"fold": 1})]),
+    "a fold beyond the last": Mistake("table", [put("/data/validation", {"fold": 6, "of": 5})]),
+    "a column of rows without a value": Mistake(
+        "graph", [put("/data/validation", {"column": "town"})], [put("/data/validation", 0.2)]
+    ),
+    "groups and time": Mistake("graph", [put("/data/validation", {"fraction": 0.2, "group": "town", "time": "stars"})]),
+    "groups that there are not": Mistake("graph", [put("/data/validation", {"fraction": 0.2, "group": "Town"})]),
+    "a seed of named rows": Mistake(
+        "graph", [put("/data/validation", {"split": "test", "seed": 3})], [put("/data/validation", 0.2)]
+    ),
+    "stratify by numbers": Mistake("numbers", [put("/data/validation", {"fraction": 0.2, "stratify": True})]),
     "epochs in a text": Mistake("table", [put("/training/epochs", "5")]),
     "epochs 5.0": Mistake("table", [put("/training/epochs", 5.0)]),
     "epochs 2.5": Mistake("table", [put("/training/epochs", 2.5)]),
@@ -68,6 +80,22 @@ VALUES: dict[str, Mistake] = {
 }
 
 FORMS: dict[str, Mistake] = {
+    "model is a name": Mistake("pictures", [put("/model", "resnet18")]),
+    "model is a list with mistakes": Mistake(
+        "table", [put("/model", [{"kind": "Dense", "units": 3}])], [put("/model", TABLE["model"])]
+    ),
+    "a loss in a list": Mistake("table", [put("/objective/loss", ["CrossEntropyLoss"])]),
+    "an object for a rate": Mistake("numbers", [put("/training/lr", {"initial": 0.1})]),
+    "outputs is a name": Mistake("graph", [put("/model/outputs", "scores")]),
+    "outputs is a list": Mistake("graph", [put("/model/outputs", ["scores"])]),
+    "a node without inputs": Mistake("graph", [drop("/model/nodes/3/inputs")]),
+    "a feature's name with a space": Mistake(
+        "table", [put("/objective", {"heads": {"my head": {"loss": "CrossEntropyLoss"}}})]
+    ),
+    "resources is a name": Mistake("table", [put("/resources", "gpu")]),
+    "layers is an object of layers": Mistake(
+        "table", [put("/model/layers", {"a": {"kind": "Linear", "out_features": 3}})], [put("/model", TABLE["model"])]
+    ),
     "model is a list": Mistake("table", [put("/model", TABLE["model"]["layers"])]),
     "layers is an object": Mistake("table", [put("/model/layers", {"kind": "Linear", "out_features": 3})]),
     "layers is empty": Mistake("table", [put("/model/layers", [])], [put("/model/layers", TABLE["model"]["layers"])]),

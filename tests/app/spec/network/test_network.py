@@ -137,7 +137,7 @@ MISTAKES: list[tuple[dict[str, Any], str, str, str, str]] = [
         "remove one of the references",
     ),
     # Arity
-    (network(node("a", "ReLU", [])), "/nodes/0/inputs", ARITY, "ReLU takes 1 input and has 0", "name 1 more"),
+    (network(node("a", "ReLU", [])), "/nodes/0/inputs", ARITY, "ReLU takes 1 input and has 0", 'add "inputs": ["x"]'),
     (
         network(node("a", "ReLU", ["x", "x"])),
         "/nodes/0/inputs",

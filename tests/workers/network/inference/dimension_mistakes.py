@@ -106,7 +106,7 @@ DIMENSION_MISTAKES: list[Mistake] = [
         "/layers/0",
         DTYPE,
         "linear1 expects float32 but receives int64",
-        'insert {"kind": "Embedding", ...} before linear1',
+        'insert {"kind": "Embedding", "embedding_dim": 8} before linear1',
     ),
     (
         [linear()],
@@ -114,7 +114,7 @@ DIMENSION_MISTAKES: list[Mistake] = [
         "/layers/0",
         DTYPE,
         "linear1 expects float32 but receives float64",
-        "store the column as float32",
+        'insert {"kind": "to", "dtype": "float32"} before linear1',
     ),
     (
         [{"kind": "Embedding", "num_embeddings": 3, "embedding_dim": 2}],
@@ -141,7 +141,7 @@ DIMENSION_MISTAKES: list[Mistake] = [
         "/layers/0",
         DTYPE,
         "softmax1 expects float32 but receives uint8",
-        'insert {"kind": "Embedding", ...} before softmax1',
+        'insert {"kind": "to", "dtype": "float32"} before softmax1',
     ),
     (
         multi_input_network("sub", "x", "y"),
@@ -157,7 +157,7 @@ DIMENSION_MISTAKES: list[Mistake] = [
         "/nodes/0",
         DTYPE,
         "node expects float32 but receives float64",
-        "store the column as float32",
+        'insert {"kind": "to", "dtype": "float32"} before node',
     ),
     (
         multi_input_network("MultiheadAttention", "x", "y", num_heads=2),
@@ -165,7 +165,7 @@ DIMENSION_MISTAKES: list[Mistake] = [
         "/nodes/0",
         DTYPE,
         "node expects float32 but receives bool",
-        'insert {"kind": "Embedding", ...} before node',
+        'insert {"kind": "to", "dtype": "float32"} before node',
     ),
     # Lengths
     *(
