@@ -36,12 +36,12 @@ DATES: Mapping[str, str] = {
     "Mon DD, YYYY": rf"{MONTH_NAME}\s+{DAY},?\s+{YEAR}",
     "YYYYMMDD": r"(?P<y>\d{4})(?P<m>\d{2})(?P<d>\d{2})",
 }
+ISO_FORMAT = "YYYY-MM-DD"
 # Format of numbers → how many of them are a second.
 EPOCH_FORMATS: Mapping[str, float] = {"epoch s": 1.0, "epoch ms": 1e3, "epoch us": 1e6, "epoch ns": 1e9}
 NUMERIC_FORMATS = frozenset({"YYYYMMDD", *EPOCH_FORMATS})  # that look like numbers
 PIVOT_YEAR = 69  # of two digits: 69..99 are 1969..1999, as in POSIX
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-MIN_DECIDED_TEXTS = 20  # different cells that are looked at before all of them are
 PATTERNS: Mapping[str, re.Pattern[str]] = {name: re.compile(date + TIME) for name, date in DATES.items()}
 
 
@@ -65,7 +65,15 @@ def parse_datetime(text: str, format_name: str) -> tuple[float, bool] | None:
             return float(text) / EPOCH_FORMATS[format_name], True
         except ValueError:
             return None
-    match = PATTERNS[format_name].fullmatch(text.strip())
+    word = text.strip()
+    if format_name == ISO_FORMAT and word[4:5] == word[7:8] == "-":
+        try:  # many times faster than what follows, which reads more
+            moment = datetime.fromisoformat(word)
+        except ValueError:
+            pass
+        else:
+            return (moment.replace(tzinfo=moment.tzinfo or UTC) - EPOCH).total_seconds(), moment.tzinfo is not None
+    match = PATTERNS[format_name].fullmatch(word)
     if match is None:
         return None
     fields = match.groupdict()
@@ -99,25 +107,34 @@ def detect_datetimes(
         Several formats fit, and read other dates.
 
     """
-    allowed = max_bad * sum(texts.values())
-    names = (
-        [format_name] if format_name is not None else [name for name in DATETIME_FORMATS if name not in NUMERIC_FORMATS]
-    )
-    names = [name for name in names if _fits_first(texts, name, max_bad)]
-    parsed = {name: {text: parse_datetime(text, name) for text in texts} for name in names}
-    bad = {name: sum(texts[text] for text, value in values.items() if value is None) for name, values in parsed.items()}
-    least = min(bad.values(), default=0)
-    fitting = [name for name in names if bad[name] == least]
-    if not fitting or least > allowed or least == sum(texts.values()):
+    fitting = [format_name] if format_name is not None else _fitting_formats(texts, max_bad)
+    if not fitting:
         return None
+    zones: dict[bool, str] = {}
     for text in texts:
-        different = {value[0]: name for name in reversed(fitting) if (value := parsed[name][text]) is not None}
+        found = [(value, name) for name in fitting if (value := parse_datetime(text, name)) is not None]
+        different = {seconds: name for (seconds, _), name in reversed(found)}
         if len(different) > 1:
             raise AmbiguousNotation(text, {name: format_datetime(seconds) for seconds, name in different.items()})
-    zones = {value[1]: text for text, value in parsed[fitting[0]].items() if value is not None}
+        zones |= {has_zone: text for (_, has_zone), _ in found[:1]}
     if len(zones) > 1:
         raise MixedTimeZones(zones[True], zones[False])
-    return DatetimeNotation(fitting[0], True in zones)
+    return DatetimeNotation(fitting[0], True in zones) if zones else None
+
+
+def _fitting_formats(texts: Mapping[str, int], max_bad: float) -> list[str]:
+    """Return the formats that read the most rows, of those that read all but the allowed share."""
+    allowed = max_bad * sum(texts.values())
+    bad = {name: 0 for name in DATETIME_FORMATS if name not in NUMERIC_FORMATS}
+    for text, count in texts.items():
+        for name in [name for name in bad if parse_datetime(text, name) is None]:
+            bad[name] += count
+            if bad[name] > allowed:
+                del bad[name]
+        if not bad:
+            return []
+    least = min(bad.values(), default=0)
+    return [name for name, count in bad.items() if count == least]
 
 
 class MixedTimeZones(ValueError):
@@ -126,11 +143,6 @@ class MixedTimeZones(ValueError):
     def __init__(self, zoned: str, local: str) -> None:
         super().__init__(zoned, local)
         self.zoned, self.local = zoned, local
-
-
-def _fits_first(texts: Mapping[str, int], name: str, max_bad: float) -> bool:
-    first = list(texts)[:MIN_DECIDED_TEXTS]
-    return sum(parse_datetime(text, name) is None for text in first) <= (1 if max_bad else 0)
 
 
 def format_datetime(seconds: float) -> str:

@@ -5,8 +5,10 @@ column of nothing else is ambiguous.
 """
 
 import re
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from itertools import islice
 from math import isfinite
 from typing import NoReturn
 
@@ -37,7 +39,7 @@ CELL = re.compile(
     rf"(?P<digits>[\d.,][\d.,'\u2019{BLANKS}]*(?<=[\d.,])(?:[eE][+-]?\d+)?)"
     rf"(?:\s*(?P<mark>{CURRENCY}|{SYMBOL})|\s+(?P<word>{WORD_UNIT})|(?P<joint>[^\W\d_]{WORD_UNIT}))?\s*(?P<close>\)?)"
 )
-MIN_DECIDED_TEXTS = 50  # different cells that are looked at before all of them are
+MAX_FIRST_CELLS = 50  # different cells that decide what the unit is
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,41 +119,44 @@ def detect_notation(texts: Mapping[str, int], max_bad: float, format_name: str |
         Several formats fit, and read other numbers.
 
     """
-    cells = _split_all(texts, max_bad)
-    if cells is None:
+    unit = _common_unit(texts)
+    if unit is None:
         return None
-    units: dict[str, int] = {}
-    for text, cell in cells.items():
-        units[cell.unit] = units.get(cell.unit, 0) + texts[text]
-    unit = max(units, key=units.__getitem__, default="")
-    allowed = max_bad * sum(texts.values())
-    names = [format_name] if format_name is not None else list(NUMBER_FORMATS)
-    values = {name: {text: cell.value(name) for text, cell in cells.items() if cell.unit == unit} for name in names}
-    bad = {name: _count_bad(texts, values[name]) for name in names}
-    least = min(bad.values())
-    fitting = [name for name in names if bad[name] == least]
-    if least > allowed or least == sum(texts.values()):
+    if format_name is not None:
+        return NumberNotation(format_name, unit or None)
+    fitting = _fitting_formats(texts, unit, max_bad)
+    if not fitting:
         return None
-    for text in values[fitting[0]]:
-        different = {value: name for name in reversed(fitting) if (value := values[name][text]) is not None}
+    for text in texts if len(fitting) > 1 else ():
+        cell = split_number(text)
+        values = [(cell.value(name), name) for name in fitting] if cell is not None and cell.unit == unit else []
+        different = {value: name for value, name in reversed(values) if value is not None}
         if len(different) > 1:
             raise AmbiguousNotation(text, {name: f"{value:.15g}" for value, name in different.items()})
     return NumberNotation(fitting[0], unit or None)
 
 
-def _split_all(texts: Mapping[str, int], max_bad: float) -> dict[str, WrittenNumber] | None:
-    """Return the cells that look like numbers; `None` as soon as too many do not."""
-    cells: dict[str, WrittenNumber] = {}
-    for count, text in enumerate(texts, start=1):
-        if (cell := split_number(text)) is not None:
-            cells[text] = cell
-        elif count == MIN_DECIDED_TEXTS and len(cells) < count * (1 - max_bad) - 2:
-            return None
-    return cells or None
+def _common_unit(texts: Iterable[str]) -> str | None:
+    """Return the unit that most of the first cells have, empty if they have none; `None` if no cell is a number."""
+    cells = [cell for text in islice(texts, MAX_FIRST_CELLS) if (cell := split_number(text)) is not None]
+    return Counter(cell.unit for cell in cells).most_common(1)[0][0] if cells else None
 
 
-def _count_bad(texts: Mapping[str, int], values: Mapping[str, float | None]) -> int:
-    return sum(count for text, count in texts.items() if values.get(text) is None)
+def _fitting_formats(texts: Mapping[str, int], unit: str, max_bad: float) -> list[str]:
+    """Return the formats that read the most rows, of those that read all but the allowed share."""
+    allowed = max_bad * sum(texts.values())
+    bad = dict.fromkeys(NUMBER_FORMATS, 0)
+    for text, count in texts.items():
+        cell = split_number(text)
+        is_number = cell is not None and cell.unit == unit
+        for name in [name for name in bad if not (is_number and cell is not None and cell.value(name) is not None)]:
+            bad[name] += count
+            if bad[name] > allowed:
+                del bad[name]
+        if not bad:
+            return []
+    least = min(bad.values())
+    return [name for name, count in bad.items() if count == least]
 
 
 def _pattern(decimal: str, groups: str) -> re.Pattern[str]:

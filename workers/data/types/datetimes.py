@@ -10,6 +10,7 @@ from app.spec.data.columns import Column, ColumnType
 from workers.data.files.problems import format_value, refuse
 from workers.data.notation.datetime_formats import (
     EPOCH_FORMATS,
+    ISO_FORMAT,
     DatetimeNotation,
     MixedTimeZones,
     detect_datetimes,
@@ -19,7 +20,6 @@ from workers.data.notation.number_formats import AmbiguousNotation, refuse_ambig
 from workers.data.types.base import BAD_CELL_HINT, BaseColumnType, ProblemSink, Statistics, ValueLimits
 from workers.data.types.values import MISSING_VALUES, Values, count_cells, count_missing, max_bad_share
 
-ISO_FORMAT = "YYYY-MM-DD"
 UTC = "UTC"
 
 
