@@ -22,12 +22,7 @@ from app.spec.timestamps import Timestamp
 from app.spec.training.losses import BaseLoss, target_task
 from app.spec.training.objective import Head, Objective, head_pointer, objective_changes, objective_problems
 from app.spec.training.plan import Training
-from app.spec.training.targets import (
-    constant_target_warnings,
-    guessed_target_warnings,
-    target_problems,
-    target_warnings,
-)
+from app.spec.training.targets import CONSTANT_TARGET, guessed_target_warnings, target_problems, target_warnings
 
 ShortText = Annotated[str, Field(min_length=1, max_length=200)]
 MetadataKey = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.:/-]{1,64}$")]  # what a filter can name on every database
@@ -169,7 +164,11 @@ def job_column_roles(job: JobSpec, stored: DataSchema, resolved: ResolvedFeature
 
 def job_warnings(job: JobSpec, stored: DataSchema, roles: Sequence[ColumnRole]) -> list[Problem]:
     """Return what was left out, guessed or converted: by the upload, and by the defaults of this job."""
-    warnings = [Problem("/data", warning.code, warning.detail, warning.hint) for warning in stored.warnings]
+    warnings = [
+        Problem("/data", warning.code, warning.detail, warning.hint)
+        for warning in stored.warnings
+        if warning.code != CONSTANT_TARGET  # of the default target: those of this job are looked at
+    ]
     if job.data.inputs is None:
         warnings += unread_column_warnings(roles, is_chain=job.model.layers is not None)
     features = resolve_job_features(job, stored)
@@ -179,9 +178,7 @@ def job_warnings(job: JobSpec, stored: DataSchema, roles: Sequence[ColumnRole]) 
         head.has_metrics_output and not head.target for head in job.objective.all_heads().values()
     ):
         warnings += guessed_target_warnings(job.data.target, stored)
-    warnings += split_warnings(split_plan(job.data, stored.rows), job.data, stored)
-    targets = [role.column for role in roles if role.role == "target" and role.column != stored.target]
-    return warnings + list(constant_target_warnings(stored, targets))
+    return [*warnings, *split_warnings(split_plan(job.data, stored.rows), job.data, stored)]
 
 
 def _compared_columns(

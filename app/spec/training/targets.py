@@ -9,6 +9,7 @@ from app.spec.training.losses import BaseLoss, target_task
 
 WORD_TYPES = frozenset({"category", "text", "words", "tree"})
 MAX_QUOTED_LABELS = 4
+CONSTANT_TARGET = "constant_target"
 # Labels of a yes or no, of which the second is obviously the yes.
 ORDERED_LABELS = frozenset({("0", "1"), ("false", "true"), ("no", "yes"), ("n", "y"), ("f", "t"), ("-1", "1")})
 CLASS_LOSS_HINT = 'use {"kind": "CrossEntropyLoss"} for classes'
@@ -59,10 +60,10 @@ def constant_target_warnings(schema: DataSchema, targets: Iterable[str]) -> Iter
     """Yield a warning for every target with one value in all rows: any network predicts it, and no metric says more."""
     for name in targets:
         column = schema.column(name)
-        if column is not None and (value := _only_value(column)) is not None:
-            detail = f'the target "{name}" is {value} in every row: there is nothing to learn'
+        if column is not None and (value := only_value(column)) is not None:
+            detail = f'the target "{name}" is "{value}" in every row: there is nothing to learn'
             yield Problem(
-                json_pointer(["columns", name]), "constant_target", detail, "choose another target, or add rows"
+                json_pointer(["columns", name]), CONSTANT_TARGET, detail, "choose another target, or add rows"
             )
 
 
@@ -98,10 +99,14 @@ def _quote_labels(column: Column) -> str:
     return quoted + (", …" if len(labels) > MAX_QUOTED_LABELS else "")
 
 
-def _only_value(column: Column) -> str | None:
-    """Return the value that all rows of a column have, if there is only one."""
-    if column.labels is not None and len(column.labels) == 1:
-        return f'"{column.labels[0]}"'
+def only_value(column: Column) -> str | None:
+    """Return the value that every row has, in words; `None` if there are several, or if it is not known."""
+    if column.missing:
+        return None
+    if column.labels is not None and column.type in ("number", "category", "tensor", "image"):
+        return column.labels[0] if len(column.labels) == 1 else None
     statistics = column.statistics or {}
     least, most = statistics.get("min"), statistics.get("max")
-    return str(least) if least is not None and least == most else None
+    if isinstance(least, int | float) and least == most:
+        return f"{least:g}"
+    return "0" if column.classes == 1 and column.type == "tensor" else None

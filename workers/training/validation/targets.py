@@ -13,6 +13,7 @@ from app.spec.data.feature_schema import ResolvedFeatures
 from app.spec.job import JobSpec
 from app.spec.training.losses import task_type
 from app.spec.training.objective import head_pointer, series_prefix
+from app.spec.training.targets import CONSTANT_TARGET, only_value
 from workers.training.metrics.undefined import UNDEFINED_RULES, undefined_warning
 from workers.training.validation.batch_sizes import known_validation_rows
 
@@ -31,10 +32,10 @@ def target_warnings(
         if target is None:
             continue
         source = _stored_column(stored, resolved, target)
-        if source is not None and (value := _only_value(source)) is not None:
+        if source is not None and (value := only_value(source)) is not None:
             place = f"{head_pointer(name)}/target" if head.target else "/data/target"
             detail = f'every row of "{source.name}" is {value}: whoever always answers that is right'
-            yield Problem(place, "constant_target", detail, "name another target, or add rows of other values")
+            yield Problem(place, CONSTANT_TARGET, detail, "name another target, or add rows of other values")
         if known_validation_rows(job, stored.rows) == 1:
             yield from _single_row_warnings(job, name, target)
 
@@ -54,16 +55,3 @@ def _stored_column(stored: DataSchema, resolved: ResolvedFeatures, target: Colum
     """Return the stored column that a target is made of; `None` if it is made of several."""
     sources = [source for part in resolved.features_for([target.name]).values() for source in part.source_columns]
     return stored.column(sources[0]) if len(sources) == 1 else None
-
-
-def _only_value(column: Column) -> str | None:
-    """Return the value that every row has, in words; `None` if there are several, or if it is not known."""
-    if column.missing:
-        return None
-    if column.labels is not None and column.type in ("number", "category"):
-        return column.labels[0] if len(column.labels) == 1 else None
-    statistics = column.statistics or {}
-    least, most = statistics.get("min"), statistics.get("max")
-    if isinstance(least, int | float) and least == most:
-        return f"{least:g}"
-    return "0" if column.classes == 1 and column.type == "tensor" else None
