@@ -75,9 +75,8 @@ class _RecorderMethods:
                 return bool(values[0])
             self.recording.obstacles.append(make_obstacle(str(obj.node.name), location, SIZE_BRANCH, SIZE_HINT))
             raise TraceAborted
-        if dependence is Dependence.CONSTANT or (
-            dependence is Dependence.SIZES and _is_called_by_torch(currentframe())
-        ):
+        agree = dependence is not Dependence.DATA and len(set(map(bool, values))) == 1
+        if agree and (dependence is Dependence.CONSTANT or _is_called_by_torch(currentframe())):
             return bool(values[0])
         self.add_obstacle(obj, CONTROL_FLOW, CONTROL_HINT)
         # A `while` would never end: stop at the second visit of its line.
