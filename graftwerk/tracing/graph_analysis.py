@@ -5,9 +5,10 @@ from collections import Counter
 from importlib import import_module
 from typing import Any
 
+from graftwerk.tracing.functions.functional_forms import FUNCTION_OF_KIND
 from graftwerk.tracing.module_parameters import Module
 from graftwerk.tracing.recording.symbolic_trace import FxNode, SymbolicTrace
-from graftwerk.tracing.values import shape_of
+from graftwerk.tracing.values import VaryingSize, shape_of
 
 
 def live_nodes(nodes: list[FxNode]) -> set[FxNode]:
@@ -44,13 +45,25 @@ def used_items(node: FxNode) -> frozenset[int]:
 
 
 def shape_dependent_tensors(module: Module, recording: SymbolicTrace, nodes: list[FxNode]) -> frozenset[int]:
-    """Return the parameters, by identity, of modules that are called on several shapes: blocks have one."""
+    """Return the parameters, by identity, of modules that are called on several shapes: blocks have one.
+
+    With several inputs, sizes that differ between examples may be others in each, so a module that has a form with its
+    tensors as inputs is written in that form.
+    """
     node_type: type = import_module("torch.fx").Node
+    several = sum(node.op == "placeholder" for node in recording.graph.nodes) > 1
     shapes: dict[int, set[Any]] = {}
     for node in nodes:
         if node.op == "call_module" and node.args and isinstance(node.args[0], node_type):
             samples = recording.tensors(node.args[0])
             part = module.get_submodule(node.target)
-            shapes.setdefault(id(part), set()).add(shape_of(samples)[1:] if samples else None)
+            key: Any = shape_of(samples)[1:] if samples else None
+            if (
+                several
+                and type(part).__name__ in FUNCTION_OF_KIND
+                and any(isinstance(s, VaryingSize) for s in key or ())
+            ):
+                key = node
+            shapes.setdefault(id(part), set()).add(key)
     modules = {id(part): part for part in module.modules()}
     return frozenset(id(t) for key, found in shapes.items() if len(found) > 1 for t in modules[key].parameters())

@@ -54,6 +54,8 @@ def trace_setitem(call: OperatorCall) -> TensorRef:
 
 def _view(call: OperatorCall) -> TensorRef:
     rest = call.args[1:] or (call.kwargs.get("shape", call.kwargs.get("size")),)
+    if len(rest) == 1 and isinstance(rest[0], TensorRef):  # view_as
+        rest = rest[0].shape
     target = rest[0] if len(rest) == 1 and isinstance(rest[0], tuple | list) else rest
     sizes = call.shape
     shape = [
@@ -68,6 +70,13 @@ def _view(call: OperatorCall) -> TensorRef:
             "write all but one as numbers, keep the dimensions where they are, or pass examples=(…) to trace",
         )
     return call.add("reshape", [call.tensor()], shape=[-1 if isinstance(each, VaryingSize) else each for each in shape])
+
+
+def _addmm(call: OperatorCall) -> TensorRef:
+    if call.kwargs.get("beta", 1) != 1 or call.kwargs.get("alpha", 1) != 1:
+        raise UnsupportedOperation("addmm has no beta and alpha", "multiply the tensors")
+    product = call.add("matmul", tensor_refs([call.argument(1, "mat1"), call.argument(2, "mat2")]))
+    return call.add("add", [call.tensor(), product.ref])
 
 
 def _flatten(call: OperatorCall) -> TensorRef:
@@ -224,6 +233,9 @@ def _pad_packed(call: OperatorCall) -> TupleValue:
 OPERATOR_HANDLERS: Mapping[str, Callable[[OperatorCall], Any]] = {
     "view": _view,
     "reshape": _view,
+    "view_as": _view,
+    "reshape_as": _view,
+    "addmm": _addmm,
     "flatten": _flatten,
     "ravel": _flatten,
     "squeeze": _squeeze,

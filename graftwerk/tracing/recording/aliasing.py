@@ -5,6 +5,7 @@ writes to every tensor), so it holds for all of torch's operations: ``mul_`` on 
 ``copy_``, assignments to items, modules with ``inplace=True``, buffers that a function updates.
 """
 
+import operator
 from collections.abc import Iterator
 from importlib import import_module
 from typing import Any
@@ -13,6 +14,7 @@ from graftwerk.tracing.recording.symbolic_trace import FxNode, SymbolicTrace, st
 
 PARTIAL_WRITE = "this writes to a part of a tensor that is read again{where}, which the language cannot do in place"
 PARTIAL_HINT = "compute the parts and join them with torch.cat, or use torch.where"
+FOREIGN_WRITE = "this assigns to items of something that is no tensor, such as an array of numpy"
 DETACHED_WRITE = "this changes a tensor past its gradient"
 STATE_WRITE = "this changes {what}, which a network of the language cannot do in its forward"
 STATE_HINT = "keep the state out of forward, or use a module such as nn.BatchNorm1d"
@@ -24,6 +26,8 @@ def functionalize(recording: SymbolicTrace) -> None:
     order = {node: place for place, node in enumerate(nodes)}
     for node in nodes:
         _check_statistics(recording, node)
+        if node.target is operator.setitem and not recording.tensors(node.args[0]):
+            recording.add_obstacle(node, FOREIGN_WRITE, "use the functions of torch")
         for operand in recording.writes.get(node, ())[:1]:
             _apply_write(recording, node, operand, order)
 
@@ -51,6 +55,8 @@ def _apply_write(recording: SymbolicTrace, write: FxNode, operand: FxNode, order
         readers = [user for user in alias.users if user is not write and order.get(user, -1) > now]
         if not readers or (alias not in renewed and not _overlaps(recording, alias, destination)):
             continue
+        if _is_written_back(write, operand, min(readers, key=lambda each: order[each])):
+            continue
         if _is_detached(recording, operand, storage) and not _is_detached(recording, alias, storage):
             recording.add_obstacle(write, DETACHED_WRITE, "write it out of place, and use detach where it is meant")
             return
@@ -62,6 +68,17 @@ def _apply_write(recording: SymbolicTrace, write: FxNode, operand: FxNode, order
             return
         for user in readers:
             user.replace_input_with(alias, replacement)
+
+
+def _is_written_back(write: FxNode, operand: FxNode, reader: FxNode) -> bool:
+    """Return whether the first reader assigns the result to the same items, as Python does for ``h[:, 0] += 1``."""
+    return (
+        reader.target is operator.setitem
+        and operand.target is operator.getitem
+        and reader.args[0] is operand.args[0]
+        and reader.args[1] == operand.args[1]
+        and reader.args[2] is write
+    )
 
 
 def _is_detached(recording: SymbolicTrace, node: FxNode, storage: int) -> bool:

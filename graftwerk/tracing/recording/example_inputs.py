@@ -16,6 +16,7 @@ Module = Any  # torch.nn.Module
 Tensor = Any  # torch.Tensor
 MAX_TRIALS = 4000  # combinations of forms
 MAX_FORMS = 64  # forms of one input that are tried
+MAX_LENGTH = 64  # of buffers that inputs may have the length of
 LENGTH = 7  # steps of a sequence
 IMAGE_SIZES = (32, 28, 64, 16, 8, 224, 96, 48, 128, 256, 299, 12, 4)
 SHAPE_ERRORS = (RuntimeError, IndexError, ValueError, AssertionError)  # of inputs that do not fit
@@ -206,7 +207,10 @@ def _is_rank_certain(module: Module, forms: Sequence[InputForm]) -> bool:
 
 def _input_proposals(module: Module, name: str) -> list[InputForm]:
     """Return forms to try for an input, the likely first."""
-    forms = [form for part in module.modules() for form in _part_forms(part)]
+    lengths_of_buffers = dict.fromkeys(
+        size for each in module.buffers() for size in each.shape if 1 < size <= MAX_LENGTH
+    )
+    forms = [form for part in module.modules() for form in _part_forms(part, list(lengths_of_buffers)[:4])]
     lengths = InputForm((), "int64", 1, LENGTH, is_length=True)
     mask = [InputForm((LENGTH,), "bool"), InputForm((LENGTH, LENGTH), "bool")]
     first = [lengths] if "len" in name.lower() else mask if "mask" in name.lower() else []
@@ -215,13 +219,14 @@ def _input_proposals(module: Module, name: str) -> list[InputForm]:
     return list(dict.fromkeys([*first, *forms, *plain, *whole, lengths, *mask]))[:MAX_FORMS]
 
 
-def _part_forms(part: Module) -> Iterator[InputForm]:
-    """Yield the forms of inputs that a module can read first."""
+def _part_forms(part: Module, lengths: Sequence[int]) -> Iterator[InputForm]:
+    """Yield the forms of inputs that a module can read first. `lengths`: sizes of buffers, which inputs may share."""
     name, own = type(part).__name__, dict(part.named_parameters(recurse=False))
     if name.startswith("Embedding") and "weight" in own:
         high = len(own["weight"]) - 1
         yield InputForm((LENGTH,), "int64", 0, high)
         yield InputForm((), "int64", 0, high)
+        yield from (InputForm((length,), "int64", 0, high) for length in lengths)
     for attribute, shapes in SIZED_INPUTS.items():
         width = getattr(part, attribute, None)
         if isinstance(width, int):

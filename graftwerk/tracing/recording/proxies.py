@@ -34,6 +34,7 @@ class _ProxyMethods:
         return import_module("torch").Tensor if self.recording.tensors(self.node) else type(self)
 
     _is_param = _is_buffer = False  # isinstance reads them
+    is_nested = is_sparse = is_quantized = is_meta = False
 
     def __iter__(self) -> Any:
         return self.tracer.iter(self)

@@ -3,11 +3,11 @@
 from collections.abc import Iterator, Mapping
 from importlib import import_module
 from inspect import currentframe, unwrap
-from types import CodeType
+from types import CodeType, FrameType
 from typing import Any
 
 from graftwerk.tracing.recording.factories import PACKING
-from graftwerk.tracing.recording.locations import caller_location, is_check
+from graftwerk.tracing.recording.locations import caller_location, is_check, library_folders
 from graftwerk.tracing.recording.node_values import NodeRunner
 from graftwerk.tracing.recording.proxies import proxy_class
 from graftwerk.tracing.recording.symbolic_trace import Dependence, FxNode, SymbolicTrace, make_obstacle
@@ -75,7 +75,8 @@ class _RecorderMethods:
                 return bool(values[0])
             self.recording.obstacles.append(make_obstacle(str(obj.node.name), location, SIZE_BRANCH, SIZE_HINT))
             raise TraceAborted
-        if dependence is Dependence.CONSTANT:
+        agree = dependence is not Dependence.DATA and len(set(map(bool, values))) == 1
+        if agree and (dependence is Dependence.CONSTANT or _is_called_by_torch(currentframe())):
             return bool(values[0])
         self.add_obstacle(obj, CONTROL_FLOW, CONTROL_HINT)
         # A `while` would never end: stop at the second visit of its line.
@@ -119,6 +120,14 @@ def _is_leaf(part: Module, leaves: Mapping[type, str]) -> bool:
     """Return whether a module is one of the language, used as torch made it."""
     hooks = part._forward_hooks or part._forward_pre_hooks
     return type(part) in leaves and not hooks and "forward" not in vars(part)
+
+
+def _is_called_by_torch(frame: FrameType | None) -> bool:
+    """Return whether a module of torch asks, for example whether a mask is causal: the same for all sizes."""
+    folder = library_folders()[1]
+    while frame is not None and (frame.f_code.co_filename == __file__ or "/fx/" in frame.f_code.co_filename):
+        frame = frame.f_back
+    return frame is not None and frame.f_code.co_filename.startswith(folder)
 
 
 def _has_length(value: Any) -> bool:

@@ -255,7 +255,21 @@ class MixedDecoder(nn.Module):
         return self.decoder(x, memory)
 
 
+class Translator(nn.Module):
+    """nn.Transformer, with one embedding for both languages."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.emb, self.out = nn.Embedding(10, 8), nn.Linear(8, 10)
+        self.transformer = nn.Transformer(8, 2, 1, 1, 16, dropout=0.1, batch_first=True)
+
+    def forward(self, src: Tensor, tgt: Tensor) -> Tensor:
+        mask = self.transformer.generate_square_subsequent_mask(tgt.size(1))
+        return self.out(self.transformer(self.emb(src), self.emb(tgt), tgt_mask=mask, tgt_is_causal=True))
+
+
 CASES = [
+    Case("translator", Translator, {"src": ((7,), "int64"), "tgt": ((5,), "int64")}),
     Case("nano_gpt", NanoGPT, {"idx": ((7,), "int64")}),
     Case("nano_gpt_dropout", lambda: NanoGPT(dropout=0.2), {"idx": ((7,), "int64")}),
     Case("nano_gpt_mask", lambda: NanoGPT(flash=False, dropout=0.1), {"idx": ((7,), "int64")}),

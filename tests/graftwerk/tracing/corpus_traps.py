@@ -139,6 +139,53 @@ def second_write(self: Any, x: Tensor) -> Tensor:
     return self.b(h) + v.sum(2) + w
 
 
+def column_addition(self: Any, x: Tensor) -> Tensor:
+    h = self.a(x)
+    h[:, 2] += 1
+    h[..., 4:] *= x[:, :4]
+    return self.b(h)
+
+
+def viewed_as(self: Any, x: Tensor) -> Tensor:
+    h = self.a(x)
+    h.view_as(x).add_(1)
+    return torch.addmm(self.b.bias, h, self.b.weight.t())
+
+
+def row_write(self: Any, x: Tensor) -> Tensor:
+    h = self.a(x)
+    h[0].mul_(2)
+    return self.b(h)
+
+
+def grown(self: Any, x: Tensor) -> Tensor:
+    outputs, h = [], self.a(x)
+    for _ in range(3):
+        h.add_(1)
+        outputs.append(h)
+    return torch.cat(outputs, 1)
+
+
+def renamed(self: Any, x: Tensor) -> Tensor:
+    h = self.a(x)
+    k = h
+    h = h + 1
+    k *= 0.5
+    return self.b(h) + k[:, :4]
+
+
+def replaced_data(self: Any, x: Tensor) -> Tensor:
+    h = self.a(x)
+    h.data = x * 2
+    return self.b(h)
+
+
+def numpy_write(self: Any, x: Tensor) -> Tensor:
+    h = self.a(x)
+    h.detach().numpy()[:] = 0
+    return self.b(h)
+
+
 def expanded_write(self: Any, x: Tensor) -> Tensor:
     h = self.a(x)
     h.select(1, 0).fill_(1.0)
@@ -205,6 +252,13 @@ TRAPS: list[tuple[Any, str, str]] = [
     (detached_write, "past its gradient", "h.detach().zero_()"),
     (data_write, "past its gradient", "h.data.mul_(2)"),
     (second_write, "", ""),
+    (column_addition, "", ""),
+    (viewed_as, "", ""),
+    (row_write, PARTIAL, "h[0].mul_(2)"),
+    (grown, "", ""),
+    (renamed, "", ""),
+    (replaced_data, "differs", ""),
+    (numpy_write, "numpy", ""),
     (expanded_write, PARTIAL, "h.select(1, 0).fill_(1.0)"),
     (python_random, "draws random numbers of Python", ""),
     (noise, "rows first", "torch.randn(4)"),
