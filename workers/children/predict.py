@@ -74,7 +74,8 @@ def _predict(cache: NetworkCache, request: PredictRequest) -> PredictResponse:
 
 
 def _request_body(request: PredictRequest | CheckpointRequest) -> RequestBody:
-    return RequestBody(request.body, request.media_type, request.max_rows)
+    encoding = request.encoding if isinstance(request, PredictRequest) else None
+    return RequestBody(request.body, request.media_type, request.max_rows, encoding)
 
 
 def _trained_network(cache: NetworkCache, request: PredictRequest) -> TrainedNetwork:

@@ -62,7 +62,7 @@ def read_rows(form: str, body: RequestBody, trained: TrainedNetwork) -> InputRow
 
 
 def _upload(body: RequestBody) -> Upload:
-    return Upload(body.path, UploadSource(kind="upload"), MAX_UNPACKED_BYTES)
+    return Upload(body.path, UploadSource(kind="upload", encoding=body.encoding), MAX_UNPACKED_BYTES)
 
 
 def _read_table(reader: TableReader, body: RequestBody, trained: TrainedNetwork) -> Table:
@@ -161,7 +161,7 @@ def _read_images(body: RequestBody, trained: TrainedNetwork) -> InputRows:
     required = _image_column(trained, is_alone=False)
     others = [each for each in trained.required_columns if each.name != required.name]
     schema = DataSchema(columns=tuple(trained.dataset_columns.values()), rows={}, inputs=())
-    upload = Upload(body.path, UploadSource(kind="upload"), MAX_UNPACKED_BYTES, schema)
+    upload = replace(_upload(body), known_schema=schema)
     layout = read_layout(archive_members(body.path, MAX_UNPACKED_BYTES), warnings)
     images, values = layout.images, dict[str, Values]()
     problems = RowProblems()

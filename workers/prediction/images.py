@@ -32,6 +32,13 @@ def decode_files(values: Values, column: Column, problems: RowProblems) -> Value
     ]
 
 
+def differ_in_size(values: Values, column: Column) -> bool:
+    """Return whether decoded images have other sizes than those of the data set."""
+    return not isinstance(values, np.ndarray) and any(
+        isinstance(value, np.ndarray) and value.shape[1:] != column.shape[1:] for value in values
+    )
+
+
 def _decode(
     row: int, value: str | bytes, column: Column, problems: RowProblems
 ) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:

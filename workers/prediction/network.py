@@ -13,6 +13,7 @@ from app.errors import NotPredictable
 from app.spec.data.base_feature import BaseFeature
 from app.spec.data.columns import Column, DataSchema
 from app.spec.data.feature_schema import ResolvedFeatures
+from app.spec.data.images.feature import ImageFeature
 from app.spec.job import parse_job, resolve_job_features
 from workers.data.features.preparation import Preparation
 from workers.network.analysis.dependencies import input_dependencies, prune_to_outputs
@@ -156,5 +157,12 @@ def _required_columns(features: Mapping[str, BaseFeature], stored: DataSchema) -
                 column,
                 before.max_length or feature.max_input_length(column),
                 before.is_required or feature.requires_values,
+                _takes_any_size(features, column),
             )
     return found
+
+
+def _takes_any_size(features: Mapping[str, BaseFeature], column: Column) -> bool:
+    """Return whether all features of a column of images bring them to one size."""
+    readers = [feature for feature in features.values() if column.name in feature.source_columns]
+    return all(isinstance(feature, ImageFeature) and feature.takes_any_size(column) for feature in readers)

@@ -20,6 +20,7 @@ class RequestBody:
     path: Path
     media_type: str
     max_rows: int
+    encoding: str | None = None  # of a text, if the request says it
 
     def check_row_count(self, rows: int) -> None:
         """Raise `ContentTooLarge` for too many rows, `InvalidInput` for none."""

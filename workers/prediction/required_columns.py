@@ -13,6 +13,7 @@ class RequiredColumn:
     column: Column
     max_length: int | None = None  # `None`: longer values are truncated, as in training
     is_required: bool = False  # whether no value may be missing
+    any_size: bool = False  # of images in one array: whether those of requests may have another size
 
     @property
     def name(self) -> str:

@@ -9,8 +9,9 @@ from app.errors import InvalidInput, Problem
 from app.spec.problems import Hints, did_you_mean, json_pointer
 from workers.data.columns import ParsedColumn, SplitColumns
 from workers.data.types.catalog import TYPE_CLASSES
+from workers.data.types.images import ImageType
 from workers.data.types.values import Values
-from workers.prediction.images import decode_files
+from workers.prediction.images import decode_files, differ_in_size, is_image_column
 from workers.prediction.problems import RowProblems, TooManyProblems
 from workers.prediction.required_columns import RequiredColumn
 
@@ -41,7 +42,10 @@ def parse_columns(
     with suppress(TooManyProblems):
         for each in required:
             decoded = decode_files(values[each.name], each.column, problems)
-            split[each.name] = TYPE_CLASSES[each.column.type].parse(decoded, each.column, problems, each.limits)
+            kind = TYPE_CLASSES[each.column.type]
+            if each.any_size and is_image_column(each.column) and differ_in_size(decoded, each.column):
+                kind = ImageType
+            split[each.name] = kind.parse(decoded, each.column, problems, each.limits)
     problems.raise_if_any()
     return split
 

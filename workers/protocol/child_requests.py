@@ -107,6 +107,7 @@ class PredictRequest:
     max_rows: int
     max_bytes: int  # of the result
     device: str
+    encoding: str | None = None  # of a text, if the request says it
 
 
 @dataclass(frozen=True, slots=True)

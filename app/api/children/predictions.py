@@ -3,6 +3,7 @@
 import tempfile
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
+from email.message import Message
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -17,6 +18,7 @@ from app.db.tables import CheckpointRow, JobRow
 from app.errors import ContentTooLarge, CorruptCheckpoint, InvalidState, NotFound, NotPredictable, UnsupportedMediaType
 from app.jobs import repository
 from app.jobs.states import TERMINAL_STATUSES
+from app.spec.data.upload_formats import find_encoding
 from app.spec.prediction import ROW_FORMATS, PredictionOptions
 from workers.protocol.child_requests import PredictRequest
 
@@ -31,6 +33,7 @@ class RowsFile:
     path: Path
     media_type: str
     form: str
+    encoding: str | None = None  # of a text, by the charset of the request
 
     @property
     def target(self) -> Path:
@@ -41,7 +44,13 @@ class RowsFile:
 async def _receive_rows(request: Request, services: ServicesDep) -> AsyncIterator[RowsFile]:
     """Receive the body. Raises `UnsupportedMediaType`, `ServiceOverloaded`, `ContentTooLarge`."""
     limit = services.settings.predict_limit
+    header = Message()
+    header["content-type"] = request.headers.get("content-type", "")
     media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    charset = header.get_content_charset()
+    encoding = find_encoding(charset) if charset is not None else None
+    if charset is not None and encoding is None:
+        raise UnsupportedMediaType(f"the charset {charset} is not read here", hint="convert the rows to UTF-8")
     if media_type not in ROW_FORMATS:
         hint = "one of: " + ", ".join(filter(None, ROW_FORMATS))
         raise UnsupportedMediaType(f"{media_type} is not read here", hint=hint)
@@ -51,7 +60,7 @@ async def _receive_rows(request: Request, services: ServicesDep) -> AsyncIterato
     with slot, tempfile.TemporaryDirectory(prefix="graftwerk-predict-") as folder:
         path = Path(folder) / "body"
         await receive_file(request, path, limit, hint="send fewer rows")
-        yield RowsFile(path, media_type, ROW_FORMATS[media_type])
+        yield RowsFile(path, media_type, ROW_FORMATS[media_type], encoding)
 
 
 RowsFileDep = Annotated[RowsFile, Depends(_receive_rows)]
@@ -139,6 +148,7 @@ def _run_prediction(
             body=rows.path,
             media_type=rows.media_type,
             form=rows.form,
+            encoding=rows.encoding,
             options=options.model_dump(mode="json", exclude_unset=True),
             as_csv=as_csv,
             target=rows.target,

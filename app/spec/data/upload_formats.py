@@ -1,5 +1,6 @@
 """The formats of uploads, and which one the name of a file stands for."""
 
+import codecs
 from collections.abc import Mapping
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Literal
@@ -33,6 +34,16 @@ else:
     TextEncoding = Literal[TEXT_ENCODINGS]
 Background = Literal["white", "black", "none"]
 FormatDecision = Literal["user", "name", "content"]
+
+
+def find_encoding(name: str) -> str | None:
+    """Return the encoding that a name, such as "cp1251", stands for; `None` if it is not read here."""
+    try:
+        canonical = codecs.lookup(name).name
+    except LookupError:
+        return None
+    return next((each for each in TEXT_ENCODINGS if codecs.lookup(each).name == canonical), None)
+
 
 # Ending of a text's name → format.
 FORMAT_BY_SUFFIX: Mapping[str, str] = {

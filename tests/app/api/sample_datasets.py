@@ -44,6 +44,7 @@ def _table() -> SampleDataset:
         "application/vnd.apache.parquet": parquet_bytes(asked),
         "application/gzip": gzip.compress(b"age;height;town\n30;0.5;Ulm\n;0.25;Paris\n64.5;;\n"),
         "application/octet-stream": parquet_bytes(asked),
+        "text/csv; charset=utf-16-le": "age,height,town\n30,0.5,Ulm\n,0.25,Paris\n64.5,,\n".encode("utf-16-le"),
         "application/zip": zip_bytes({"rows.csv": b"age,height,town,group\n30,0.5,Ulm,old\n,0.25,Paris,\n64.5,,,\n"}),
         "text/plain": b"sep=|\nage|height|town\n30|0.5|Ulm\n|0.25|Paris\n64.5||\n",
     }

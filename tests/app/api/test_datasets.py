@@ -183,7 +183,9 @@ class TestDownloads:
             assert anna.put(f"{place}/content", content=CSV).status_code == 200
         assert len(list(api.services.store.keys(""))) == 1
         digest = hashlib.sha256(CSV).hexdigest()
-        created = anna.post("/v1/datasets", json={"name": "c", "source": {"kind": "upload", "sha256": digest}})
+        created = anna.post(
+            "/v1/datasets", json={"name": "c", "source": {"kind": "upload", "format": "csv", "sha256": digest}}
+        )
         assert (created.json()["status"], created.json()["received"]) == ("ready", len(CSV))
         theirs = register_upload(bert, sha256=digest)
         assert bert.get(theirs).json()["status"] == "awaiting_content"

@@ -72,8 +72,10 @@ HOSTILE: dict[str, bytes] = {
     + bytes(8),
     "Parquet of nothing": b"PAR1" + b"\xff" * 4096 + struct.pack("<I", 4000) + b"PAR1",
     "NUL": bytes(1 << 20),
-    "UTF-16": "a,b\n1,2\n".encode("utf-16"),
-    "Latin-1": "größe,b\n1,2\n".encode("latin-1"),
+    "half of UTF-16": "a,b\n1,2\n".encode("utf-16")[:-1],
+    "UTF-16 without a mark": "a,b\n1,2\n".encode("utf-16-le"),
+    "an alphabet that is not said": "имя,город\nиван,омск\n".encode("windows-1251"),  # noqa: RUF001 - Cyrillic
+    "a packed bomb": gzip.compress(b"a,b\n" + b"1,2\n" * 20_000_000),
     "a quote without an end": b'a,b\n"' + b"1,2\n" * 1_000_000,
     "words of a hundred thousand kinds": b"".join(b"%d X%d\n" % (n, n) for n in range(99_999)) + b"\na b\n",
     "JSON without an end": b'{"a": "' + b"x" * 1_000_000,

@@ -2,6 +2,7 @@
 
 import base64
 import io
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -161,3 +162,26 @@ def test_pictures_as_files(api: Api, anna: Client) -> None:
     assert found(b"no archive") == [("", "unreadable")]
     assert found(b"no picture", "image/png") == [("/rows/0/image", "not_an_image")]
     assert found(png_bytes(1, 9, 9), "image/png") == [("/rows/0/image", "wrong_shape")]
+
+
+def test_pictures_of_one_size_are_asked_about_in_any_size(api: Api, anna: Client) -> None:
+    data = SAMPLE_DATASETS["small_pictures"]()
+    resized = replace(data, options={"transforms": [{"kind": "Resize", "size": [4, 4]}]})
+    path = job_on(api, anna, resized)
+    pictures = [png_bytes(10), png_bytes(180, 9, 7), png_bytes(90, 2, 3)]
+    rows = [{"image": base64.b64encode(picture).decode()} for picture in pictures]
+    together = asked(anna, path, rows, outputs="raw")
+    same(together, [told for row in rows for told in asked(anna, path, [row], outputs="raw")])
+    sent = zip_bytes({f"{number}.png": picture for number, picture in enumerate(pictures)})
+    for media_type, content in (("application/zip", sent), ("application/octet-stream", sent)):
+        response = anna.post(path, content=content, headers={"Content-Type": media_type}, params={"outputs": "raw"})
+        same(together, [row["output"] for row in response.json()["predictions"]])
+    for picture, expected in zip(pictures, together, strict=True):
+        response = anna.post(path, content=picture, headers={"Content-Type": "image/png"}, params={"outputs": "raw"})
+        same([expected], [response.json()["predictions"][0]["output"]])
+
+
+def test_a_charset_that_is_not_read_is_refused(api: Api, anna: Client) -> None:
+    path = job_on(api, anna, SAMPLE_DATASETS["small_pictures"]())
+    sent = anna.post(path, content=b"a\n1\n", headers={"Content-Type": "text/csv; charset=x-unknown"})
+    assert_problem(sent, 415, "unsupported_media_type")

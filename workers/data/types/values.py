@@ -15,7 +15,8 @@ import numpy as np
 Values = np.ndarray[Any, Any] | Sequence[Any]
 
 BOOLEAN_VALUES = {"true": 1.0, "false": 0.0}
-MISSING_VALUES = frozenset({"", "na", "n/a", "nan", "null", "none", "?", "-"})  # among numbers; among texts only ""
+# Among numbers; among texts only "". The last ones are those of pandas, of SAS, and of spreadsheets.
+MISSING_VALUES = frozenset({"", "na", "n/a", "nan", "null", "none", "?", "-", "<na>", ".", "#n/a", "#null!"})
 MAJORITY_FRACTION = 0.99  # of values: a column with at least this share of one family is of it, the others are mistakes
 MIN_MAJORITY_ROWS = 100  # more rows than this are needed to say so
 SNIFF_CELLS, MAX_CELL_LENGTH = 20, 64  # texts, and their characters, that may be numbers or dates

@@ -47,6 +47,12 @@ class ImageFeature(ColumnFeature):
         """Return the shape of the images after training's transforms: channels, height, width."""
         return infer_image_shape(self.transforms or (), stored_image_shape(column.shape), "")[0]
 
+    def takes_any_size(self, column: Column) -> bool:
+        """Say whether images of any size are the network's size after the transforms of evaluation."""
+        channels, _, _ = stored_image_shape(column.shape)
+        shape, problems = infer_image_shape(self.evaluation_transforms or (), (channels, None, None), "")
+        return None not in shape and not problems
+
     def resolve(self, name: str, context: FeatureContext) -> "ImageFeature":
         """Return the images with the scale and the transforms of all data, unless they have their own.
 

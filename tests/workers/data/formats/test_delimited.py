@@ -55,7 +55,7 @@ def test_few_whole_numbers_have_labels(path: Path, values: list[str], labels: tu
     assert (found.type, found.labels) == ("number", labels)
 
 
-@pytest.mark.parametrize("word", ["", " ", "NA", "n/a", "nan", "NaN", "null", "None", "?", "-"])
+@pytest.mark.parametrize("word", ["", " ", "NA", "n/a", "nan", "NaN", "null", "None", "?", "-", "<NA>", ".", "#N/A"])
 def test_missing_numbers_are_counted(path: Path, word: str) -> None:
     file = make_upload(path, f"a,b,y\n1,{word},u\n2.5,3,v\n")
     assert column(file, "b").missing == 1
