@@ -165,8 +165,8 @@ class Datasets:
 
         Raises `InvalidRequest` if the target cannot be learned so, `Conflict` if the data set is not ready.
         """
-        wanted = {"target": target, "task": task, "loss": loss}
-        body = {name: value for name, value in wanted.items() if value is not None}
+        options = {"target": target, "task": task, "loss": loss}
+        body = {name: value for name, value in options.items() if value is not None}
         return Proposal.from_document(self._transport.json("POST", f"/v1/datasets/{dataset_id}/propose", json=body))
 
     def delete(self, dataset_id: str) -> None:
