@@ -86,6 +86,7 @@ class _Translation:
     document: Any
     model: Model
     hints: Hints = field(default_factory=Hints)
+    missing: int = 0  # fields so far
 
     def problem(self, item: Any) -> Problem:
         """Return an error as a problem, with a hint as long as hints may be searched for."""
@@ -104,10 +105,15 @@ class _Translation:
     def _missing(self, item: Any, path: list[str | int], context: Mapping[str, Any]) -> Problem:
         last = item["loc"][-1]
         pointer = json_pointer([*path, last])
+        self.missing += 1
         if not isinstance(last, str):
-            hint = default_hint(self.model, self.document, [*path, last]) or "add one more"
+            hint = "add one more"
+            if self.missing <= MAX_REPORTED_PROBLEMS:
+                hint = default_hint(self.model, self.document, [*path, last]) or hint
             return Problem(pointer, "missing", "there are too few items", hint)
-        hint = missing_field_hint(last, self._value(path), classes_at(self.model, self.document, path))
+        hint = f'add "{last}": …'
+        if self.missing <= MAX_REPORTED_PROBLEMS:
+            hint = missing_field_hint(last, self._value(path), classes_at(self.model, self.document, path))
         return Problem(pointer, "missing", f'"{last}" is required', hint)
 
     def _unknown_field(self, item: Any, path: list[str | int], context: Mapping[str, Any]) -> Problem:

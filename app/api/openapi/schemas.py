@@ -19,6 +19,7 @@ from app.spec.training.optimizers import OPTIMIZERS
 from app.spec.training.schedules import SCHEDULES
 from app.spec.training.weight_averages import AVERAGES
 
+MAX_LISTED_NAMES = 40  # kinds by name; the catalogue has the others
 SCHEMA_REF = "#/components/schemas/{model}"
 
 # Tags of a union of kinds → the name of its schema, and what the kinds are.
@@ -112,4 +113,7 @@ def _open_kind_schema(name: str, groups: str, names: Sequence[str]) -> JsonSchem
         "title": name,
         "description": f"A {groups}, by its `kind`. `GET /v1/catalog` has the schema of each kind.",
     }
-    return described | ({"anyOf": [{"type": "string", "enum": list(names)}, kind]} if names else kind)
+    bare: dict[str, Any] = {"type": "string", "description": "The `kind` alone, of one without a required field."}
+    if len(names) <= MAX_LISTED_NAMES:
+        bare["enum"] = list(names)
+    return described | ({"anyOf": [bare, kind]} if names else kind)

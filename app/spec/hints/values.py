@@ -7,11 +7,13 @@ from re import ASCII, findall, sub
 from typing import Any
 
 from app.ids import CHECKPOINT_ID_PATTERN, DATASET_ID_PATTERN, WEBHOOK_ID_PATTERN
+from app.spec.base import MAX_INT64
 from app.spec.hints.names import choices
 from app.spec.hints.places import Model, accepts, element_classes, field_types, kinds_of
 from app.spec.kinds import required_fields
 
 MAX_SHOWN_VALUE = 80  # characters of a value in a hint
+MAX_CONVERTED_LENGTH = 200  # of a text or a list
 MAX_TRIED_CLASSES = 4  # of a union: among very many classes some would take anything
 _FORM_HINTS = {  # by Pydantic's type of an error
     "tuple_type": "write a list",
@@ -68,7 +70,9 @@ def _is_kind(part: Model, value: Any) -> bool:
 
 
 def _conversions(value: Any) -> Iterator[Any]:
-    """Yield what a value may have been meant as, the likeliest first."""
+    """Yield what a value may have been meant as, the likeliest first; of long ones nothing."""
+    if isinstance(value, str | list | dict) and len(value) > MAX_CONVERTED_LENGTH:
+        return
     if isinstance(value, str):
         yield from _numbers(value)
         yield from {"true": (True,), "yes": (True,), "false": (False,), "no": (False,)}.get(value.lower(), ())
@@ -77,7 +81,7 @@ def _conversions(value: Any) -> Iterator[Any]:
     elif isinstance(value, float) and math.isfinite(value) and value.is_integer():
         yield int(value)
     if isinstance(value, int | float) and not isinstance(value, bool):
-        if value >= _MIN_PERCENT:
+        if _MIN_PERCENT <= value <= MAX_INT64:
             yield value / 100
         yield str(value)
         yield f"n{value}"

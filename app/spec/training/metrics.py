@@ -78,7 +78,7 @@ IOB_TAG_PATTERN = r"O|[BI](-.+)?"  # a tag of entities
 
 def _validate_metric(name: str, info: ValidationInfo) -> str:
     if name not in METRICS:
-        loss = info.data.get("loss")
+        loss = (info.data or {}).get("loss")  # none outside of a model
         known = list(_metrics_of_loss(loss)) if isinstance(loss, BaseLoss) else list(METRICS)
         hint = did_you_mean(name, known) or choices(known)
         raise validation_error("unknown_value", f'there is no metric "{name[:64]}"', hint)

@@ -17,7 +17,7 @@ from tests.app.api.described import DOCUMENT, OPERATIONS, resolved
 
 GUARDED = [item for item in OPERATIONS if item[1].startswith("/v1/")]
 PROBLEM = {"$ref": "#/components/schemas/Problem"}
-MAX_LINES = 15_000
+MAX_LINES = 14_500
 
 
 def named(operations: list[Any]) -> Any:
@@ -116,7 +116,7 @@ def test_kinds_are_those_of_the_catalogue() -> None:
             assert check.is_valid(kind["example"]), kind["kind"]
             required = catalog["schemas"][kind["schema"]["$ref"].rpartition("/")[2]]["required"]
             bare = check.is_valid(kind["kind"])
-            assert bare <= (required == ["kind"]), kind["kind"]
+            assert bare <= (required == ["kind"] or name == "NodeKind"), kind["kind"]
             assert bare or required != ["kind"] or kind["kind"] in MIXING_TRANSFORMS, kind["kind"]
         assert not check.is_valid({})
 

@@ -131,6 +131,13 @@ PARTS: list[tuple[dict[str, Any], str, str, str, str]] = [
         "remove it; there are: blocks, inputs, layers, nodes, outputs",
     ),
     ({"priority": 1000}, "/priority", "out_of_range", "Input should be less than or equal to 100", "use at most 100"),
+    (
+        {"objective": {"loss": {"kind": "MSELoss"}, "metrics": [0]}},
+        "/objective/metrics/0",
+        "invalid_value",
+        "Input should be a valid string",
+        "",
+    ),
     ({"metadata": {"a": 3}}, "/metadata/a", "invalid_value", "Input should be a valid string", 'use "3"'),
 ]
 

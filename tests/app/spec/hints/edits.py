@@ -205,7 +205,8 @@ def _moved(found: re.Match[str], problem: Problem, document: Any) -> Iterator[An
 
 def _renamed(found: re.Match[str], problem: Problem, document: Any) -> Iterator[Any]:
     holder = problem.pointer.rpartition("/")[0]
-    yield edited(document, rename(f"{holder}/{found[1]}", found[2]))
+    key = found[1].replace("~", "~0").replace("/", "~1")
+    yield edited(document, rename(f"{holder}/{key}", found[2]))
 
 
 def _set_here(found: re.Match[str], problem: Problem, document: Any) -> Iterator[Any]:
