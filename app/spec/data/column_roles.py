@@ -15,6 +15,7 @@ MAX_LISTED_COLUMNS = 200  # of a table that comes with every job
 MAX_NAMED_COLUMNS = 8  # in the text of a warning
 NOT_READ = "the network does not read it"
 UNSCALED_KINDS = frozenset({"tensor", "numbers", "table", "series"})  # that scale numbers if they are told to
+NUMERIC_TYPES = frozenset({"tensor", "number", "series"})  # whose statistics are numbers
 FLOAT32_STEP = 2.0**-23  # between neighbours, relative to their size
 MIN_STEPS = 100  # that the standard deviation of an input has at least
 SOURCE_FIELDS = frozenset({"kind", "column", "columns"})  # of features: the table has a row for each column
@@ -87,7 +88,8 @@ def lost_digit_warnings(stored: DataSchema, roles: Sequence[ColumnRole]) -> Iter
     """
     for role in roles:
         column = stored.column(role.column)
-        if role.role != "input" or column is None or column.dtype != "float32" or role.kind not in UNSCALED_KINDS:
+        is_scalable = role.role == "input" and role.kind in UNSCALED_KINDS and role.type in NUMERIC_TYPES
+        if column is None or not is_scalable or column.dtype != "float32":
             continue
         numbers = (column.statistics or {}).get("values", column.statistics) or {}
         step = max(abs(numbers.get("min", 0.0)), abs(numbers.get("max", 0.0))) * FLOAT32_STEP

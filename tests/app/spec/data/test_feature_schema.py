@@ -231,3 +231,9 @@ def test_digits_that_float32_lacks_are_a_warning(
     statistics = {"min": least, "mean": least + 30, "max": least + 60, "std": deviation}
     schema = table(Column(name="t", shape=(1,), statistics=statistics), category("y"))
     assert [each.code for each in warnings(schema, scale=scale)] == codes
+
+
+def test_dates_lose_no_digits() -> None:
+    statistics = {"min": "2024-01-01T00:00:00", "max": "2024-01-02T00:00:00"}
+    schema = table(Column(name="t", type="datetime", statistics=statistics), number("n"), category("y"))
+    assert "lost_digits" not in [each.code for each in warnings(schema, scale="none")]
