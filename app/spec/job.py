@@ -8,7 +8,7 @@ from pydantic import Field, ValidationError, model_validator
 from app.errors import InvalidInput, Problem
 from app.ids import CHECKPOINT_ID_PATTERN, DATASET_ID_PATTERN, WEBHOOK_ID_PATTERN
 from app.spec.base import Count, Positive, Size, SpecModel, validation_error
-from app.spec.data.column_roles import MAX_NAMED_COLUMNS, ColumnRole, column_roles, unread_column_warnings
+from app.spec.data.column_roles import MAX_NAMED_COLUMNS, ColumnRole, column_roles, role_warnings
 from app.spec.data.columns import Column, DataSchema
 from app.spec.data.feature_schema import ResolvedFeatures, TargetRequest, resolve_features
 from app.spec.data.images.checks import loading_problems, mixing_loss_problems
@@ -169,8 +169,8 @@ def job_warnings(job: JobSpec, stored: DataSchema, roles: Sequence[ColumnRole]) 
         for warning in stored.warnings
         if warning.code != CONSTANT_TARGET  # of the default target: those of this job are looked at
     ]
-    if job.data.inputs is None:
-        warnings += unread_column_warnings(roles, is_chain=job.model.layers is not None)
+    is_default = job.data.inputs is None
+    warnings += role_warnings(stored, roles, is_default, is_chain=job.model.layers is not None)
     features = resolve_job_features(job, stored)
     for pointer, loss, source, target, is_declared in _compared_columns(job, stored, features):
         warnings += target_warnings(pointer, loss, source, target, is_declared)

@@ -14,6 +14,10 @@ from app.spec.data.feature_schema import ResolvedFeatures
 MAX_LISTED_COLUMNS = 200  # of a table that comes with every job
 MAX_NAMED_COLUMNS = 8  # in the text of a warning
 NOT_READ = "the network does not read it"
+UNSCALED_KINDS = frozenset({"tensor", "numbers", "table", "series"})  # that scale numbers if they are told to
+NUMERIC_TYPES = frozenset({"tensor", "number", "series"})  # whose statistics are numbers
+FLOAT32_STEP = 2.0**-23  # between neighbours, relative to their size
+MIN_STEPS = 100  # that the standard deviation of an input has at least
 SOURCE_FIELDS = frozenset({"kind", "column", "columns"})  # of features: the table has a row for each column
 
 
@@ -56,6 +60,15 @@ def column_roles(
     return sorted(roles, key=lambda each: order.index(each.role))[:MAX_LISTED_COLUMNS]
 
 
+def role_warnings(
+    stored: DataSchema, roles: Sequence[ColumnRole], is_default: bool, is_chain: bool
+) -> Iterator[Problem]:
+    """Yield the warnings of inputs. `is_default`: the job does not name them; `is_chain`: its network has layers."""
+    if is_default:
+        yield from unread_column_warnings(roles, is_chain)
+    yield from lost_digit_warnings(stored, roles)
+
+
 def unread_column_warnings(roles: Sequence[ColumnRole], is_chain: bool) -> Iterator[Problem]:
     """Yield a warning if there are columns that the network could read and does not."""
     unread = [each.column for each in roles if each.reason == NOT_READ]
@@ -66,6 +79,23 @@ def unread_column_warnings(roles: Sequence[ColumnRole], is_chain: bool) -> Itera
         ignore = ", ".join(f'"{name}"' for name in unread[:MAX_NAMED_COLUMNS])
         where = "write the network with nodes that read it" if is_chain else 'add it to the network\'s "inputs"'
         yield Problem("/model/inputs", "unread_column", detail, f'{where}, or say "ignore": [{ignore}] in data')
+
+
+def lost_digit_warnings(stored: DataSchema, roles: Sequence[ColumnRole]) -> Iterator[Problem]:
+    """Yield a warning for each input whose values differ in digits that float32 does not have, and that is not scaled.
+
+    float32 has 24 binary digits: large values that differ little, such as seconds of an epoch, become equal.
+    """
+    for role in roles:
+        column = stored.column(role.column)
+        is_scalable = role.role == "input" and role.kind in UNSCALED_KINDS and role.type in NUMERIC_TYPES
+        if column is None or not is_scalable or column.dtype != "float32":
+            continue
+        numbers = (column.statistics or {}).get("values", column.statistics) or {}
+        step = max(abs(numbers.get("min", 0.0)), abs(numbers.get("max", 0.0))) * FLOAT32_STEP
+        if role.settings.get("scale") in (None, "none") and 0 < numbers.get("std", 0.0) < MIN_STEPS * step:
+            detail = f'"{column.name}" differs in steps of less than {step:.3g}, which float32 does not tell apart'
+            yield Problem("/data/scale", "lost_digits", detail, '"scale": "standard" subtracts the mean first')
 
 
 def _sources(resolved: ResolvedFeatures, columns: Sequence[str]) -> dict[str, str]:

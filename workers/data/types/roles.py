@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Collection, Mapping, Sequence
+from itertools import islice
 from typing import cast
 
 import torch
@@ -11,12 +12,14 @@ from app.errors import Problem
 from app.spec.data.columns import Column, ColumnType
 from app.spec.problems import json_pointer
 from workers.data.columns import ParsedColumn
+from workers.data.files.problems import abbreviate
 from workers.data.notation.number_formats import CURRENCY, SIGNS, split_number
-from workers.data.types.numbers import code_cell, is_one_number
+from workers.data.types.numbers import NumberType, code_cell, is_one_number
 from workers.data.types.values import MISSING_VALUES, Values, count_cells, is_inexact_integer
 
 MIN_ROWS = 20  # rows from which the values of a column can say that it tells nothing
 READ_TYPES = frozenset({"number", "datetime", "category", "text"})  # of which the values are looked at
+MAX_DIGITS_LENGTH = 20  # characters of cells that may be numbers; longer ones are texts, such as addresses
 MAX_SNIFFED_ROWS = 1000
 LIST_MARK = "|"
 MAX_NAMED_COLUMNS = 8  # with a warning each; of more, one names them
@@ -182,35 +185,68 @@ def column_notes(
 
 
 def _word_notes(column: Column, values: Values) -> list[Problem]:
-    """Return the warnings of words that might be numbers, or mean that a value is missing."""
-    name, kind = column.name, column.type
+    """Return the warning of words that might be numbers or lists, or mean that a value is missing."""
+    notes = (note(column, values) for note in (_code_note, _digits_note, _mixed_note, _lists_note, _missing_word_note))
+    return list(islice((note for note in notes if note is not None), 1))
+
+
+def _code_note(column: Column, values: Values) -> Problem | None:
+    """Return the warning of digits that are no number, or of one number in several spellings."""
     cells = count_cells(values)
     code = code_cell(cells) or next((str(value) for value in values if is_inexact_integer(value)), None)
-    meant = f'"types": {{"{name}": "{kind}"}} says that it is meant so'
     if code is not None and all(cell.lstrip("+-").isdecimal() for cell in cells):
-        detail = f'column "{name}" holds codes such as "{code}", which are read as words: {kind}'
-        return [Problem(_pointer(column), "codes_as_words", detail, f'{meant}, {{"{name}": "number"}} reads numbers')]
-    if is_one_number(cells):
-        detail = f'column "{name}" holds one number in several spellings, which are read as words: {", ".join(cells)}'
-        return [Problem(_pointer(column), "codes_as_words", detail, f'{meant}, {{"{name}": "number"}} reads numbers')]
-    if cells and all(map(NUMERIC_START.match, cells)):
-        found = {cell.unit for cell in map(split_number, cells) if cell is not None and cell.unit}
-        units = f", with several units ({', '.join(sorted(found)[:MAX_NAMED_COLUMNS])})" if len(found) > 1 else ""
-        detail = (
-            f'column "{name}": cells such as "{next(iter(cells))}" begin with digits{units}, and are read as {kind}'
-        )
-        hint = f"{meant}; write numbers in one format and one unit to have them read as numbers"
-        return [Problem(_pointer(column), "digits_as_words", detail, hint)]
-    first = [value for value in values[:MAX_SNIFFED_ROWS] if isinstance(value, str)]
-    if sum(LIST_MARK in value for value in first) > len(first) / 2:
-        detail = f'column "{name}": cells such as "{next(value for value in first if LIST_MARK in value)}" may be lists'
-        hint = f'"types": {{"{name}": "words"}} reads lists; {meant}'
-        return [Problem(_pointer(column), "lists_as_words", detail, hint)]
-    if word := next((label for label in column.labels or () if label.lower() in MISSING_VALUES), None):
-        detail = f'column "{name}": "{word}" is a word like the others, for among words only empty cells are missing'
-        hint = f"leave the cells empty if the value is missing; {meant}"
-        return [Problem(_pointer(column), "missing_word", detail, hint)]
-    return []
+        detail = f'holds codes such as "{code}", which are read as words'
+    elif is_one_number(cells):
+        detail = f"holds one number in several spellings, which are read as words: {', '.join(cells)}"
+    else:
+        return None
+    return _word_note(column, "codes_as_words", detail, f'"types": {{"{column.name}": "number"}} reads numbers')
+
+
+def _digits_note(column: Column, values: Values) -> Problem | None:
+    """Return the warning of cells that begin with digits, and have no format of numbers or dates."""
+    cells = count_cells(values)
+    if not cells or not all(len(cell) <= MAX_DIGITS_LENGTH and NUMERIC_START.match(cell) for cell in cells):
+        return None
+    found = {cell.unit for cell in map(split_number, cells) if cell is not None and cell.unit}
+    units = f", with several units ({', '.join(sorted(found)[:MAX_NAMED_COLUMNS])})" if len(found) > 1 else ""
+    detail = f'has cells such as "{next(iter(cells))}" that begin with digits{units}, and are read as words'
+    return _word_note(
+        column, "digits_as_words", detail, "write numbers in one format and one unit to have them read so"
+    )
+
+
+def _mixed_note(column: Column, values: Values) -> Problem | None:
+    """Return the warning of numbers among which there are too many words for mistakes."""
+    present = [value for value in values[:MAX_SNIFFED_ROWS] if value is not None]
+    words = [value for value in present if isinstance(value, str) and not isinstance(NumberType.decode(value), float)]
+    if not words or 2 * len(words) >= len(present):
+        return None
+    detail = f'has numbers, and others such as "{abbreviate(words[0])}" make words of all of them'
+    hint = f'"types": {{"{column.name}": "number"}} with "on_bad": "missing" reads numbers'
+    return _word_note(column, "numbers_and_words", detail, hint)
+
+
+def _lists_note(column: Column, values: Values) -> Problem | None:
+    texts = [value for value in values[:MAX_SNIFFED_ROWS] if isinstance(value, str)]
+    lists = [value for value in texts if LIST_MARK in value]
+    if 2 * len(lists) <= len(texts):
+        return None
+    detail = f'has cells such as "{abbreviate(lists[0])}" that may be lists, and are read as words'
+    return _word_note(column, "lists_as_words", detail, f'"types": {{"{column.name}": "words"}} reads lists')
+
+
+def _missing_word_note(column: Column, values: Values) -> Problem | None:
+    word = next((label for label in column.labels or () if label.lower() in MISSING_VALUES), None)
+    if word is None:
+        return None
+    detail = f'has the word "{word}", a word like the others: among words only empty cells are missing'
+    return _word_note(column, "missing_word", detail, "leave the cells empty if the value is missing")
+
+
+def _word_note(column: Column, code: str, detail: str, hint: str) -> Problem:
+    meant = f'"types": {{"{column.name}": "{column.type}"}} says that it is meant so'
+    return Problem(_pointer(column), code, f'column "{column.name}" {detail}', f"{hint}; {meant}")
 
 
 def _pointer(column: Column) -> str:

@@ -214,3 +214,26 @@ def test_which_of_two_labels_is_the_yes(labels: tuple[str, ...], code: list[str]
     assert [each.code for each in warnings(table(number("n"), category("y", labels)), "BCEWithLogitsLoss")] == code
     features = {"n": {"kind": "table", "columns": ["n"]}, "y": {"kind": "class", "column": "y"}}
     assert not warnings(table(number("n"), category("y", labels)), "BCEWithLogitsLoss", features=features, target="y")
+
+
+@pytest.mark.parametrize(
+    ("least", "deviation", "scale", "codes"),
+    [
+        (1.7e9, 17.0, None, ["lost_digits"]),
+        (1.7e9, 17.0, "standard", []),
+        (1.7e9, 1e6, None, []),
+        (0.0, 17.0, None, []),
+    ],
+)
+def test_digits_that_float32_lacks_are_a_warning(
+    least: float, deviation: float, scale: str | None, codes: list[str]
+) -> None:
+    statistics = {"min": least, "mean": least + 30, "max": least + 60, "std": deviation}
+    schema = table(Column(name="t", shape=(1,), statistics=statistics), category("y"))
+    assert [each.code for each in warnings(schema, scale=scale)] == codes
+
+
+def test_dates_lose_no_digits() -> None:
+    statistics = {"min": "2024-01-01T00:00:00", "max": "2024-01-02T00:00:00"}
+    schema = table(Column(name="t", type="datetime", statistics=statistics), number("n"), category("y"))
+    assert "lost_digits" not in [each.code for each in warnings(schema, scale="none")]

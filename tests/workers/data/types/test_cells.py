@@ -70,6 +70,8 @@ SPELLINGS = [
     (["1.234", "5.678"], "number", None, ["decimal_points"]),
     (["12:30", "13:40"], "category", ("12:30", "13:40"), ["digits_as_words"]),
     (["12 kg", "900 g"], "category", ("12 kg", "900 g"), ["digits_as_words"]),
+    (["12 Main Street, 3rd floor", "7 High Street, ground floor"], "text", None, []),
+    (["1", "2", "more", "3", "1"], "category", ("1", "2", "3", "more"), ["numbers_and_words"]),
     (["a|b", "b|c", "a"], "category", ("a", "a|b", "b|c"), ["lists_as_words"]),
 ]
 
