@@ -17,7 +17,7 @@ from app.spec.data.columns import DataSchema
 from app.spec.network.network import Network
 from workers.exports.onnx import MAX_ONNX_BYTES, write_onnx
 from workers.exports.program import TRACED_EXAMPLES, ExportCase, RunExported, write_program
-from workers.exports.samples import input_sampler
+from workers.exports.samples import ValueRanges, input_sampler, sample_count
 from workers.network.blueprint import Blueprint, ResolvedNode
 from workers.network.inference.shape_inference import infer_shapes
 from workers.network.kinds.catalog import CATALOG
@@ -27,7 +27,6 @@ from workers.network.runtime.build import FlowMetrics, GraphModule
 from workers.network.runtime.control_flow import RecordMetric, as_tuple, discard_metric
 from workers.torch_setup import is_out_of_memory
 
-CHECKED_EXAMPLES = (TRACED_EXAMPLES, 2, 5)
 PACKAGES: Mapping[str, tuple[str, ...]] = {"onnx": ("onnx", "onnxscript"), "torch_export": ()}
 
 # Kind → why no single graph computes it. `Repeat` and `UNROLLED_KINDS` depend on their parameters.
@@ -52,12 +51,18 @@ class DiscardedFlowMetrics(FlowMetrics):
 
 
 def export_graph(
-    model: Network, schema: DataSchema, inputs: tuple[str, ...], weights: Mapping[str, Tensor], form: str, path: Path
+    model: Network,
+    schema: DataSchema,
+    inputs: tuple[str, ...],
+    weights: Mapping[str, Tensor],
+    form: str,
+    path: Path,
+    ranges: ValueRanges | None = None,
 ) -> float:
     """Write the graph with its weights, for any number of examples and any length of sequences.
 
     `form` is a key of `GRAPH_WRITERS`. The graph takes the inputs and returns the outputs in order. Returns the largest
-    absolute difference between its outputs and the network's, on random inputs. Raises `NotExportable` with every node
+    absolute difference between its outputs and the network's, on random inputs within `ranges`. Raises `NotExportable` with every node
     that cannot be exported, `MissingDependency`, and `InvalidInput` for a network that cannot be built.
     """
     missing = [name for name in PACKAGES[form] if find_spec(name) is None]
@@ -73,7 +78,8 @@ def export_graph(
         raise NotExportable(problems)
     graph = GraphModule(inferred.blueprint, DiscardedFlowMetrics())
     graph.load_state_dict(dict(weights))
-    case = ExportCase(graph.eval(), input_sampler(inferred.blueprint, schema))
+    samples = (TRACED_EXAMPLES, 2, sample_count(inferred.blueprint, schema))
+    case = ExportCase(graph.eval(), input_sampler(inferred.blueprint, schema, ranges), samples)
     size = sum(tensor.nbytes for tensor in graph.state_dict().values())
     if form == "onnx" and size > MAX_ONNX_BYTES:
         detail = f"the weights take {size:,} bytes, and a single ONNX file holds at most {MAX_ONNX_BYTES:,}"
@@ -90,7 +96,7 @@ def _export_and_compare(case: ExportCase, write: GraphWriter, path: Path) -> flo
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # about the exporters' internals
         run = write(case, path)
-        return max(_output_difference(run, case, examples) for examples in CHECKED_EXAMPLES)
+        return max(_output_difference(run, case, examples) for examples in case.samples)
 
 
 def _output_difference(run: RunExported, case: ExportCase, examples: int) -> float:

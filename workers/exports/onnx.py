@@ -1,7 +1,8 @@
 """ONNX: one file with the graph and its weights."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy
 import torch
@@ -12,6 +13,21 @@ from workers.exports.program import ExportCase, RunExported, exported_program
 MAX_ONNX_BYTES = 2**31 - 1  # bytes of one file, which is a protocol buffer
 
 
+def _remainder(a: Tensor | float, b: Tensor | float) -> Any:
+    """Return the remainder as torch computes it; torch's exporter divides, whose rounding errors grow with a / b."""
+    rest = torch.fmod(a, b)  # type: ignore[arg-type]
+    if not rest.is_floating_point():
+        return NotImplemented  # of integers ONNX has an operation
+    wrong_sign = (rest != 0) & ((rest < 0) != (b < 0))
+    return torch.where(wrong_sign, rest + b, rest)
+
+
+DECOMPOSITIONS: dict[torch._ops.OperatorBase, Callable[..., Any]] = {
+    torch.ops.aten.remainder.Scalar: _remainder,
+    torch.ops.aten.remainder.Tensor: _remainder,
+}
+
+
 def write_onnx(case: ExportCase, path: Path) -> RunExported:
     """Write an ONNX file, and return what runs it. Raises what torch's exporter raises."""
     from onnx.reference import ReferenceEvaluator  # noqa: PLC0415 - an optional extra
@@ -19,7 +35,7 @@ def write_onnx(case: ExportCase, path: Path) -> RunExported:
     blueprint = case.graph.blueprint
     names = list(blueprint.inputs)
     program = torch.onnx.export(
-        exported_program(case),
+        exported_program(case).run_decompositions(DECOMPOSITIONS),
         dynamo=True,
         verbose=False,
         input_names=names,

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.export import ExportedProgram
 
-from workers.exports.samples import InputSampler
+from workers.exports.samples import MIN_EXAMPLES, InputSampler
 from workers.network.runtime.build import GraphModule
 from workers.network.runtime.control_flow import as_tuple
 
@@ -19,10 +19,11 @@ RunExported = Callable[..., tuple[Tensor, ...]]
 
 @dataclass(frozen=True)
 class ExportCase:
-    """The graph to export, and a function that draws its inputs for a number of examples."""
+    """The graph to export, a function that draws its inputs for a number of examples, and what is compared."""
 
     graph: GraphModule
     sample_inputs: InputSampler
+    samples: tuple[int, ...] = (TRACED_EXAMPLES, 2, MIN_EXAMPLES)  # numbers of examples that are compared
 
     def reference_outputs(self, values: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
         """Return the network's own outputs."""
