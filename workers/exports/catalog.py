@@ -62,8 +62,8 @@ def export_graph(
     """Write the graph with its weights, for any number of examples and any length of sequences.
 
     `form` is a key of `GRAPH_WRITERS`. The graph takes the inputs and returns the outputs in order. Returns the largest
-    absolute difference between its outputs and the network's, on random inputs within `ranges`. Raises `NotExportable` with every node
-    that cannot be exported, `MissingDependency`, and `InvalidInput` for a network that cannot be built.
+    absolute difference between its outputs and the network's, on random inputs within `ranges`. Raises `NotExportable`
+    with every node that cannot be exported, `MissingDependency`, and `InvalidInput` for a network that cannot be built.
     """
     missing = [name for name in PACKAGES[form] if find_spec(name) is None]
     if missing:

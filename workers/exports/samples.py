@@ -25,7 +25,8 @@ def sample_count(blueprint: Blueprint, schema: DataSchema) -> int:
 def input_sampler(blueprint: Blueprint, schema: DataSchema, ranges: ValueRanges | None = None) -> InputSampler:
     """Return a function that draws random columns.
 
-    Columns with a range are uniform in it. Others are normal floats, and integers within every embedding. Sequences have their maximum length for an odd number of examples, and one time step less for an even one.
+    Columns with a range are uniform in it. Others are normal floats, and integers within every embedding. Sequences
+    have their maximum length for an odd number of examples, and one time step less for an even one.
     """
 
     def draw(examples: int) -> tuple[Tensor, ...]:

@@ -54,9 +54,5 @@ def test_samples_fill_the_range_of_the_data(dtype: str) -> None:
 @pytest.mark.parametrize(("width", "count"), [(1, 255), (100, 41), (3 * 224 * 224, 5)])
 def test_large_examples_are_compared_in_small_numbers(width: int, count: int) -> None:
     known = make_schema(width, "float32")
-    assert (
-        sample_count(
-            infer_shapes(Network.model_validate({"layers": [{"kind": "abs"}]}), known, ("x",)).blueprint, known
-        )
-        == count
-    )
+    network = Network.model_validate({"layers": [{"kind": "abs"}]})
+    assert sample_count(infer_shapes(network, known, ("x",)).blueprint, known) == count

@@ -59,22 +59,26 @@ def with_weights(spec: Objective, weights: Mapping[str, Mapping[str, Any]]) -> O
 
 
 def class_weights(target: PreparedColumn, classes: int, ignore_index: int) -> tuple[float, ...]:
-    """Return rows / (classes · rows of the class) for each class; a class without rows has the weight 0."""
+    """Return rows / (classes that have rows · rows of the class) for each class, as scikit-learn's "balanced".
+
+    Ignored targets do not count. A class without rows has the weight 1, the mean over all rows: with 0 a mean over
+    held-out rows of that class alone would be no number.
+    """
     values = _target_values(target).flatten()
-    counts = torch.bincount(values[values != ignore_index], minlength=classes)[:classes].double()
-    weights = torch.where(counts > 0, counts.sum() / (classes * counts.clamp(min=1)), 0.0)
+    counts = torch.bincount(values[(values != ignore_index) & (values >= 0)], minlength=classes)[:classes].double()
+    weights = torch.where(counts > 0, counts.sum() / ((counts > 0).sum() * counts.clamp(min=1)), 1.0)
     return tuple(weights.tolist())
 
 
 def positive_weights(target: PreparedColumn) -> tuple[float, ...]:
     """Return negatives / positives: for each label of targets (N, C), else a single one for all targets.
 
-    Without positives the weight is 1.
+    Ignored targets, which are NaN, do not count. Without positives or without negatives the weight is 1.
     """
     values = _target_values(target)
     labels = values if isinstance(target, Tensor) and target.ndim == 2 else values.reshape(-1, 1)
-    positives = (labels > 0.5).double().sum(0)
-    return tuple(torch.where(positives > 0, (len(labels) - positives) / positives.clamp(min=1), 1.0).tolist())
+    positives, negatives = ((labels > 0.5).double().sum(0), (labels <= 0.5).double().sum(0))
+    return tuple(torch.where(positives * negatives > 0, negatives / positives.clamp(min=1), 1.0).tolist())
 
 
 def _target_values(target: PreparedColumn) -> Tensor:
