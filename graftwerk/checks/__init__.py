@@ -1,1 +1,1 @@
-"""The checks of `graftwerk doctor`: machine, backing services, settings, service."""
+"""The checks of `graftwerk doctor`: machine, imports of jobs, backing services, settings, service."""

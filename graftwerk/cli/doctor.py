@@ -8,6 +8,7 @@ import typer
 from rich.text import Text
 
 from graftwerk.checks.backing_services import check_backing_services
+from graftwerk.checks.imports import check_imports
 from graftwerk.checks.machine import check_machine
 from graftwerk.checks.service import check_service
 from graftwerk.checks.settings import check_settings
@@ -22,6 +23,7 @@ def doctor(ctx: typer.Context, as_json: AsJson = False) -> None:
     home = home_directory()
     findings = [
         *check_machine(home),
+        *check_imports(),
         *check_backing_services(os.environ),
         *check_settings(os.environ, home, Path.cwd()),
         *check_service(ctx.obj),

@@ -10,6 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 from graftwerk import client
+from graftwerk.checks import imports
 from graftwerk.cli.main import app
 from graftwerk.http.transport import Transport
 from tests.graftwerk.scripted_transport import URL, ScriptedTransport, problem_response
@@ -25,6 +26,7 @@ def look(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Look:
     home = tmp_path / "home"
     home.mkdir(mode=0o700)
     monkeypatch.setenv("GRAFTWERK_HOME", str(home))
+    monkeypatch.setattr(imports, "TRIALS", ())  # which take seconds, and have tests of their own
 
     def doctor(*answers: Any) -> tuple[int, dict[str, dict[str, str]]]:
         def transport(url: str, key: str | None, **_: Any) -> Transport:
