@@ -8,6 +8,7 @@ from workers.torch_errors import translate_torch_errors
 from workers.training.checkpoints.files import ReportFunction, checkpoint_ref
 from workers.training.metrics.evaluation import MIN_EVALUATION_BATCH, evaluate
 from workers.training.metrics.recorder import Recorder
+from workers.training.metrics.undefined import undefined_metrics
 from workers.training.optim.schedules import JsonState
 from workers.training.prepare import PreparedTraining
 from workers.training.results import training_result, unmeasured_warnings
@@ -22,6 +23,9 @@ def train(prepared: PreparedTraining) -> Outcome:
     Returns SUCCEEDED with a result, CANCELLED, PAUSED or RELEASED. Raises `TrainingError`: `NumericError` where a loss
     is not finite and `on_nan` is fail, `StorageFull`, `OutOfMemory`, `DataError`, `BuildError`.
     """
+    if prepared.restored_checkpoint is None and prepared.validation is not None:
+        undefined = undefined_metrics(prepared.heads, prepared.validation.targets, prepared.plan)
+        prepared.context.report(ProgressReport(events=tuple(("warning", each.as_dict()) for each in undefined)))
     with prepared.saver:  # a checkpoint that is still being written is announced before the outcome
         return _train(prepared)
 

@@ -171,7 +171,7 @@ class BinaryAveragePrecision(classification.BinaryAveragePrecision):
         return super().compute() if target.any() else _nan(target)
 
 
-class _Moments(Metric):
+class _TargetErrorSums(Metric):
     """Sums of targets and errors, and of their squares; targets less the first one, or large ones would lose digits."""
 
     count: Tensor
@@ -199,7 +199,7 @@ class _Moments(Metric):
         return self.target_squares - self.target_sum**2 / self.count
 
 
-class R2Score(_Moments):
+class R2Score(_TargetErrorSums):
     """NaN for constant targets."""
 
     def compute(self) -> Tensor:
@@ -208,7 +208,7 @@ class R2Score(_Moments):
         return 1 - self.error_squares / torch.where(spread > 0, spread, torch.nan)
 
 
-class ExplainedVariance(_Moments):
+class ExplainedVariance(_TargetErrorSums):
     """NaN for constant targets."""
 
     def compute(self) -> Tensor:

@@ -155,8 +155,8 @@ REGRESSION_METRICS: Mapping[str, MetricDefinition] = {
     "mse": _regression_metric("squares", regression.MeanSquaredError),
     "rmse": _regression_metric("squares", lambda: regression.MeanSquaredError(squared=False)),
     "mape": _regression_metric("mape", regression.MeanAbsolutePercentageError),
-    "r2": _regression_metric("moments", custom.R2Score),
-    "explained_variance": _regression_metric("moments", custom.ExplainedVariance),
+    "r2": _regression_metric("target and error sums", custom.R2Score),
+    "explained_variance": _regression_metric("target and error sums", custom.ExplainedVariance),
     "pearson": _regression_metric("pearson", regression.PearsonCorrCoef),
     "spearman": _regression_metric("ranks", custom.SpearmanCorrCoef),
 }

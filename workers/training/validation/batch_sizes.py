@@ -1,9 +1,11 @@
 """The sizes of the batches that a job will see, as far as its spec and the sizes of the data tell them."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from app.spec.data.columns import DataSchema
 from app.spec.job import JobSpec
+from app.spec.splits import TRAIN, held_out_rows, split_plan, training_rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,28 +37,20 @@ class BatchSizes:
         return None
 
 
-def training_rows(job: JobSpec, schema: DataSchema) -> int:
-    """Return the number of rows that are trained on, without those that are held out."""
-    rows, split = schema.rows.get("train", 1), job.data.validation
-    if split is None or split.fraction is None or rows < 2:
-        return rows
-    return rows - held_out_rows(rows, split.fraction)
+def known_training_rows(job: JobSpec, rows: Mapping[str, int]) -> int | None:
+    """Return the number of rows that are trained on, of those of each split; `None` if the data decide."""
+    return training_rows(split_plan(job.data, rows), rows)
 
 
-def held_out_rows(rows: int, fraction: float) -> int:
-    """Return how many of at least two rows are held out: as `random_split` does, at least one of each."""
-    return min(max(1, round(fraction * rows)), rows - 1)
+def known_validation_rows(job: JobSpec, rows: Mapping[str, int]) -> int | None:
+    """Return the number of rows that are evaluated while training; `None` if there are none, or the data decide."""
+    split = split_plan(job.data, rows).validation
+    if split is None:
+        return None
+    return rows.get(split.split) if split.split is not None else held_out_rows(split, rows.get(TRAIN, 0))
 
 
-def validation_rows(job: JobSpec, schema: DataSchema) -> int | None:
-    """Return the number of rows that are evaluated while training; `None` if there are none."""
-    rows, split = schema.rows.get("train", 1), job.data.validation
-    if split is not None and split.fraction is not None:
-        return held_out_rows(rows, split.fraction) if rows > 1 else None
-    return schema.rows.get("test")
-
-
-def training_batches(job: JobSpec, schema: DataSchema) -> BatchSizes:
-    """Return the sizes of the batches of an epoch."""
-    plan = job.training
-    return BatchSizes.of(training_rows(job, schema), plan.batch_size, plan.drop_last)
+def training_batches(job: JobSpec, schema: DataSchema) -> BatchSizes | None:
+    """Return the sizes of the batches of an epoch; `None` if the data decide how many rows are held out."""
+    plan, rows = job.training, known_training_rows(job, schema.rows)
+    return BatchSizes.of(rows, plan.batch_size, plan.drop_last) if rows is not None else None

@@ -14,7 +14,7 @@ from workers.training.optim.learning_rate import build_learning_rate_schedule
 from workers.training.optim.optimizers import build_optimizer
 from workers.training.optim.parameter_groups import GROUPS_POINTER, split_parameters
 from workers.training.optim.weight_averages import averaging_schedule
-from workers.training.validation.batch_sizes import training_rows
+from workers.training.validation.batch_sizes import known_training_rows
 
 CPU = torch.device("cpu")
 
@@ -84,5 +84,6 @@ def _to_problem(error: BuildError, pointer: str) -> Problem:
 
 
 def _steps_per_epoch(job: JobSpec, schema: DataSchema) -> int:
-    plan, rows = job.training, max(1, training_rows(job, schema))
-    return Sampler(plan.seed, rows, plan.batch_size, plan.accumulate, plan.drop_last).steps_per_epoch
+    plan, rows = job.training, known_training_rows(job, schema.rows)
+    rows = schema.rows.get("train", 1) if rows is None else rows
+    return Sampler(plan.seed, max(1, rows), plan.batch_size, plan.accumulate, plan.drop_last).steps_per_epoch

@@ -77,6 +77,7 @@ class LayerUse:
 def check_normalization(job: JobSpec, schema: DataSchema, network: PartialNetwork) -> NormalizationCheck:
     """Return what cannot be normalised in the batches of the job, or may not be; `network` has no problems."""
     result, batches = NormalizationCheck(), training_batches(job, schema)
+    may_be_single = batches.smallest == 1 if batches is not None else not job.training.drop_last
     single: list[LayerUse] = []  # layers that receive a batch of one example
     for use in _layer_uses(network):
         if use.trace.node.kind == "GroupNorm":
@@ -85,11 +86,13 @@ def check_normalization(job: JobSpec, schema: DataSchema, network: PartialNetwor
             result.warnings += [_selected_rows_warning(use)] if use.refuses(1) else []
         elif use.has_fixed_rows and use.refuses(2):
             result.problems.append(_fixed_rows_problem(use))
-        elif batches.smallest == 1 and use.refuses(1):
+        elif may_be_single and use.refuses(1):
             single.append(use)
         if use.trace.node.kind in BATCH_NORMS and not use.trace.node.parameters["track_running_stats"]:
             result.warnings.append(_batch_statistics_warning(use))
-    if certain := [use for use in single if use.is_certain]:
+    if batches is None:
+        result.warnings += [_unknown_rows_warning(single[0])] if single else []
+    elif certain := [use for use in single if use.is_certain]:
         result.problems.append(_single_example_problem(certain, batches))
     elif single:
         result.warnings.append(_single_example_problem(single, batches))
@@ -100,13 +103,13 @@ def _layer_uses(
     network: PartialNetwork,
     is_certain: bool = True,
     selector: str | None = None,
-    seen: set[tuple[int, bool, bool]] | None = None,
+    visited: set[tuple[int, bool, bool]] | None = None,
 ) -> Iterator[LayerUse]:
     """Yield the layers to check, those of bodies too; a body that is used twice in the same way once."""
-    seen, key = set() if seen is None else seen, (id(network), is_certain, selector is None)
-    if key in seen:
+    visited, key = set() if visited is None else visited, (id(network), is_certain, selector is None)
+    if key in visited:
         return
-    seen.add(key)
+    visited.add(key)
     for trace in network.nodes:
         node = trace.node
         if node.kind in CHECKED_KINDS:
@@ -114,7 +117,7 @@ def _layer_uses(
         inner = node.id if _selects_rows(trace) else selector
         runs = is_certain and node.kind not in {*BRANCHING_KINDS, "While"} and bool(node.parameters.get("times", 1))
         for body in trace.bodies.values():
-            yield from _layer_uses(body.network, runs, inner, seen)
+            yield from _layer_uses(body.network, runs, inner, visited)
 
 
 def _selects_rows(trace: InferredNode) -> bool:
@@ -150,6 +153,14 @@ def _selected_rows_warning(use: LayerUse) -> Problem:
         "ends with an error"
     )
     return Problem(use.pointer, "batch_of_one", detail, BY_ITSELF)
+
+
+def _unknown_rows_warning(use: LayerUse) -> Problem:
+    detail = (
+        f"{use.name} normalises over the batch, and the data decide how many rows are held out: where the last batch "
+        "holds one row, the training ends with an error"
+    )
+    return Problem("/training/drop_last", "batch_of_one", detail, 'set "drop_last": true')
 
 
 def _batch_statistics_warning(use: LayerUse) -> Problem:

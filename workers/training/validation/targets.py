@@ -14,7 +14,7 @@ from app.spec.job import JobSpec
 from app.spec.training.losses import task_type
 from app.spec.training.objective import head_pointer, series_prefix
 from workers.training.metrics.undefined import UNDEFINED_RULES, undefined_warning
-from workers.training.validation.batch_sizes import validation_rows
+from workers.training.validation.batch_sizes import known_validation_rows
 
 SINGLE_ROW = torch.ones(1, 1)  # as targets of one label, or one number
 
@@ -35,7 +35,7 @@ def target_warnings(
             place = f"{head_pointer(name)}/target" if head.target else "/data/target"
             detail = f'every row of "{source.name}" is {value}: whoever always answers that is right'
             yield Problem(place, "constant_target", detail, "name another target, or add rows of other values")
-        if validation_rows(job, stored) == 1:
+        if known_validation_rows(job, stored.rows) == 1:
             yield from _single_row_warnings(job, name, target)
 
 

@@ -109,7 +109,7 @@ def test_a_monitor_without_a_value_neither_ends_nor_slows_a_job(
     laboratory.store.put_file("contents/1", path)
     job = {
         "model": {"layers": [{"kind": "Linear", "out_features": 2}]},
-        "data": {"kind": "dataset", "id": "ds_" + "0" * 32},
+        "data": {"kind": "dataset", "id": "ds_" + "0" * 32, "validation": {"split": "test"}},
         "objective": {"loss": {"kind": "CrossEntropyLoss"}, "metrics": ["auroc", "accuracy"]},
         "training": {"epochs": 5, "device": "cpu", "optimizer": {"kind": "SGD", "lr": 0.1}} | training,
     }

@@ -1,10 +1,12 @@
+from typing import Any
+
 import pytest
 
 from app.spec.job import parse_job
 from tests.workers.jobs import make_job, make_schema
-from workers.data.loading.examples import random_split
 from workers.data.loading.sampler import Sampler
-from workers.training.validation.batch_sizes import BatchSizes, held_out_rows, training_rows, validation_rows
+from workers.data.loading.splits import random_split
+from workers.training.validation.batch_sizes import BatchSizes, known_training_rows, known_validation_rows
 
 
 @pytest.mark.parametrize("drop_last", [False, True])
@@ -35,17 +37,24 @@ def test_a_single_row_is_always_alone() -> None:
 @pytest.mark.parametrize("rows", [2, 3, 65, 1797])
 def test_held_out_rows_are_those_of_the_split(rows: int, fraction: float) -> None:
     kept, held_out = random_split(rows, fraction, 0)
-    assert held_out_rows(rows, fraction) == len(held_out)
     data = {"kind": "builtin", "name": "digits", "validation": {"fraction": fraction}}
     job = parse_job(make_job([{"kind": "Linear", "out_features": 2}], data=data))
     schema = make_schema((), "int64", 2).model_copy(update={"rows": {"train": rows}})
-    assert training_rows(job, schema) == len(kept)
-    assert validation_rows(job, schema) == len(held_out)
+    assert known_training_rows(job, schema.rows) == len(kept)
+    assert known_validation_rows(job, schema.rows) == len(held_out)
 
 
-def test_without_a_fraction_the_test_split_is_evaluated() -> None:
-    job = parse_job(make_job([{"kind": "Linear", "out_features": 2}]))
-    schema = make_schema((), "int64", 2)
-    assert (training_rows(job, schema), validation_rows(job, schema)) == (100, None)
-    split = schema.model_copy(update={"rows": {"train": 100, "test": 9}})
-    assert (training_rows(job, split), validation_rows(job, split)) == (100, 9)
+@pytest.mark.parametrize(
+    ("data", "expected"),
+    [
+        ({}, (100, 9)),
+        ({"validation": {"split": "test"}}, (100, 5)),
+        ({"validation": {"fraction": 0.2}, "test": {"fraction": 0.1}}, (70, 20)),
+        ({"validation": {"fraction": 0.2, "group": "y"}}, (None, None)),
+    ],
+)
+def test_roles_take_their_rows(data: dict[str, Any], expected: tuple[int | None, int | None]) -> None:
+    layers = [{"kind": "Linear", "out_features": 2}]
+    job = parse_job(make_job(layers, data={"kind": "builtin", "name": "digits"} | data))
+    rows = {"train": 100, "validation": 9, "test": 5}
+    assert (known_training_rows(job, rows), known_validation_rows(job, rows)) == expected

@@ -120,6 +120,16 @@ def test_a_held_out_fraction_leaves_a_batch_of_one() -> None:
     assert "of 65 rows in batches of 64, the last batch holds one" in problem.detail
 
 
+@pytest.mark.parametrize("drop_last", [False, True])
+def test_rows_that_only_the_data_tell_are_warned_of(drop_last: bool) -> None:
+    schema = make_schema((), "int64", 2)
+    data = {"kind": "builtin", "name": "digits", "validation": {"fraction": 0.2, "group": "y"}}
+    found = inspect_job(make_job([LINEAR, NORM], data=data, training={"drop_last": drop_last}), schema, LIMITS)
+    assert found.problems == ()
+    told = [each.pointer for each in found.warnings if each.code == "batch_of_one"]
+    assert told == ([] if drop_last else ["/training/drop_last"])
+
+
 def test_a_backbone_on_small_images_meets_one_value_per_channel() -> None:
     """ResNet divides the sides by 32."""
     backbone = [{"kind": "resnet18", "in_channels": 1, "num_classes": 2}]
