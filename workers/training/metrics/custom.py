@@ -94,12 +94,17 @@ class CohenKappa(classification.MulticlassCohenKappa):
         return super().compute() if (self.confmat.sum(1) > 0).sum() > 1 else _nan(self.confmat)
 
 
+def _positives(metric: classification.BinaryStatScores) -> Tensor:
+    """Return how many targets are positive: a scalar."""
+    return dim_zero_cat(metric.tp) + dim_zero_cat(metric.fn)
+
+
 class BinaryPrecision(classification.BinaryPrecision):
     """NaN without positives."""
 
     def compute(self) -> Tensor:
         """Return the metric: a scalar."""
-        return super().compute() if self.tp + self.fn > 0 else _nan(self.tp)
+        return super().compute() if (positives := _positives(self)) > 0 else _nan(positives)
 
 
 class BinaryRecall(classification.BinaryRecall):
@@ -107,7 +112,7 @@ class BinaryRecall(classification.BinaryRecall):
 
     def compute(self) -> Tensor:
         """Return the metric: a scalar."""
-        return super().compute() if self.tp + self.fn > 0 else _nan(self.tp)
+        return super().compute() if (positives := _positives(self)) > 0 else _nan(positives)
 
 
 class BinaryF1Score(classification.BinaryF1Score):
@@ -115,7 +120,7 @@ class BinaryF1Score(classification.BinaryF1Score):
 
     def compute(self) -> Tensor:
         """Return the metric: a scalar."""
-        return super().compute() if self.tp + self.fn > 0 else _nan(self.tp)
+        return super().compute() if (positives := _positives(self)) > 0 else _nan(positives)
 
 
 class MulticlassAUROC(classification.MulticlassAUROC):
