@@ -164,7 +164,7 @@ def _fetch_verified(file: JsonState, store: ArtifactStore, target: Path) -> Path
 
 def build_exporter(network: BuiltNetwork, preparation: Preparation, extra: Mapping[str, object]) -> ExportFunction:
     """Return what writes the public files of a network's weights; `extra` is stored with the preparation of rows."""
-    contents = {PREPARATION_FILE: json.dumps(preparation.document() | extra), **preparation.tokenizer_files()}
+    contents = {PREPARATION_FILE: json.dumps({**preparation.document(), **extra}), **preparation.tokenizer_files()}
     source = cache(partial(write_source, network))
 
     def write(weights: Mapping[str, Tensor], folder: Path) -> list[Path]:
