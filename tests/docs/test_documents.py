@@ -14,7 +14,8 @@ import yaml
 
 from app.jobs.states import TRANSITIONS, Status, Verb
 from app.settings import Settings
-from app.spec.job import JobSpec, check_job, named_dataset_schema, parse_job
+from app.spec.job import JobSpec, named_dataset_schema, parse_job
+from app.spec.job_checks import check_job
 from app.spec.network.control import CONTROL
 from app.spec.training.plan import Training
 from workers.children.inspect import InspectionLimits, inspect_job

@@ -13,17 +13,8 @@ from app.spec.data.base_feature import FeatureContext
 from app.spec.data.column_roles import ColumnRole
 from app.spec.data.columns import DataSchema
 from app.spec.data.feature_schema import ResolvedFeatures
-from app.spec.job import (
-    JobSpec,
-    check_job,
-    head_targets,
-    job_column_roles,
-    job_split_plan,
-    job_warnings,
-    named_dataset_schema,
-    parse_job,
-    resolve_job_features,
-)
+from app.spec.job import JobSpec, head_targets, job_split_plan, named_dataset_schema, parse_job, resolve_job_features
+from app.spec.job_checks import check_job, job_column_roles, job_warnings
 from app.spec.problems import limit_problems
 from app.spec.splits import describe_splits
 from workers.data.images.transform_check import check_transforms
@@ -34,11 +25,11 @@ from workers.protocol.child_requests import InspectionLimits, InspectRequest, In
 from workers.training.checkpoints.initial_weights import CHECKPOINT_POINTER, WEIGHTS_POINTER, weight_problems
 from workers.training.checkpoints.pretrained_embeddings import vector_problems
 from workers.training.validation.dry_run import dry_run_plan
+from workers.training.validation.held_out_rows import held_out_warnings
 from workers.training.validation.memory import MemoryEstimate, estimate_memory
 from workers.training.validation.normalization import check_normalization
 from workers.training.validation.objective import objective_problems
 from workers.training.validation.sequence_lengths import length_problems
-from workers.training.validation.targets import target_warnings
 
 WARM_UP_JOB = {
     "model": {
@@ -120,7 +111,7 @@ def _inspect_network(
         problems += length_problems(job, resolved, stored, network, invalid_nodes)
     problems += vector_problems(resolved, network.blueprint, named)
     roles = job_column_roles(job, stored, resolved)
-    warned = [*job_warnings(job, stored, roles), *target_warnings(job, stored, resolved, targets)]
+    warned = [*job_warnings(job, stored, roles), *held_out_warnings(job, stored, targets)]
     if not network.problems:
         normalization = check_normalization(job, schema, network)
         problems += [*_start_problems(network, named.get(WEIGHTS_POINTER), start_shapes), *normalization.problems]

@@ -34,7 +34,6 @@ from workers.training.checkpoints.saver import CheckpointPolicy, CheckpointSaver
 from workers.training.context import Context
 from workers.training.devices import Precision, max_resident_bytes, select_device, set_determinism
 from workers.training.final_test import FinalTest
-from workers.training.metrics.undefined import undefined_metrics
 from workers.training.objective.class_weights import CLASS_WEIGHTS_KEY, balanced_weights
 from workers.training.objective.objective import ObjectiveHead, build_objective
 from workers.training.objective.training_loss import TrainingLoss
@@ -115,11 +114,7 @@ def prepare(assignment: Assignment, store: ArtifactStore, context: Context, work
     prefix = attempt_prefix(assignment.job_id, assignment.fence).removesuffix("/")
     saver = CheckpointSaver(store, context, prefix, workdir, export)
     earlier = tuple(reversed(assignment.resume_from))
-    prepared = assemble(job, columns, network, data, saver, device, restored, assignment.loaders, earlier)
-    if restored is None and prepared.validation is not None:
-        undefined = undefined_metrics(prepared.heads, prepared.validation.targets, job.training)
-        context.report(ProgressReport(events=tuple(("warning", warning.as_dict()) for warning in undefined)))
-    return prepared
+    return assemble(job, columns, network, data, saver, device, restored, assignment.loaders, earlier)
 
 
 def _load_start_checkpoint(

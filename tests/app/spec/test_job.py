@@ -7,7 +7,8 @@ import pytest
 from app.errors import InvalidInput
 from app.spec.data.columns import Column, DataSchema
 from app.spec.data.sources import BUILTIN_SCHEMAS, TORCHVISION_SCHEMAS
-from app.spec.job import check_job, named_dataset_schema, parse_job
+from app.spec.job import named_dataset_schema, parse_job
+from app.spec.job_checks import check_job
 
 MAX_NODES = 10
 RELU = {"kind": "ReLU"}

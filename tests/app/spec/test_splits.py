@@ -4,7 +4,8 @@ import pytest
 
 from app.errors import InvalidInput
 from app.spec.data.columns import Column, DataSchema
-from app.spec.job import check_job, job_column_roles, job_split_plan, job_warnings, parse_job, resolve_job_features
+from app.spec.job import job_split_plan, parse_job, resolve_job_features
+from app.spec.job_checks import check_job, job_column_roles, job_warnings
 from app.spec.splits import describe_splits, training_rows
 from tests.workers.data.schemas import ID
 

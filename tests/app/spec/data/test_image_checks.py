@@ -8,7 +8,8 @@ from app.spec.data.columns import Column, DataSchema
 from app.spec.data.images.shapes import infer_image_shape
 from app.spec.data.images.transforms import COLOR_TRANSFORMS, DETERMINISTIC_TRANSFORMS, TRANSFORMS
 from app.spec.data.images.transforms import TRANSFORM_CLASSES as CLASSES
-from app.spec.job import check_job, parse_job, resolve_job_features
+from app.spec.job import parse_job, resolve_job_features
+from app.spec.job_checks import check_job
 
 IMAGE = Column(name="image", shape=(3, 20, 30), peak=255.0)
 FILES = Column(name="image", type="image", shape=(3,), dtype="uint8", peak=255.0)

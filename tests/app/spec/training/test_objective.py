@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 
 from app.spec.data.columns import Column, DataSchema
-from app.spec.job import check_job, head_targets, parse_job, resolve_job_features, resume_problems
+from app.spec.job import head_targets, parse_job, resolve_job_features, resume_problems
+from app.spec.job_checks import check_job
 from app.spec.training.losses import LOSS_CLASSES, LOSSES, OUTPUT_LOSS, task_type
 from app.spec.training.metrics import METRICS, SPAN_METRICS, metric_mismatch
 from app.spec.training.objective import Objective
