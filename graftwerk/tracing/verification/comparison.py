@@ -138,9 +138,10 @@ def _compare(module: Module, model: Mapping[str, Any], weights: Mapping[str, Ten
     with torch.no_grad():
         for inputs in examples:
             pair.compare(inputs, False, _when("in evaluation", inputs))
-    outputs = pair.compare_training(examples[0], _when("in training", examples[0]))
-    if not pair.step(outputs):
-        return
+    with torch.enable_grad():
+        outputs = pair.compare_training(examples[0], _when("in training", examples[0]))
+        if not pair.step(outputs):
+            return
     with torch.no_grad():
         pair.compare_training(examples[-1], _when("in training, after one step", examples[-1]))
         pair.compare(examples[-1], False, _when("in evaluation, after one step", examples[-1]))

@@ -236,6 +236,19 @@ def test_examples_fix_the_sizes_of_inputs() -> None:
         trace(nn.Linear(3, 3), examples=[torch.rand(2, 4)])
 
 
+def test_verification_can_be_left_out_and_needs_no_gradient_mode() -> None:
+    def kept(self: Any, x: Tensor) -> Tensor:
+        self.count = self.count + 1
+        return self.a(x) * self.count
+
+    module = Forward(kept, a=nn.Linear(3, 3), count=torch.zeros(()))
+    with pytest.raises(CannotExpress, match="differs from the module's"):
+        trace(module)
+    assert trace(module, verify=False).weights.keys() == {"a.weight", "a.bias"}
+    with torch.no_grad():
+        assert trace(nn.Sequential(nn.Linear(3, 3))).model["nodes"][0]["kind"] == "Linear"
+
+
 def test_the_module_is_left_as_it_was() -> None:
     module = nn.Sequential(nn.Linear(3, 4), nn.BatchNorm1d(4), nn.Dropout(0.5)).train()
     module[0].weight.grad = torch.ones(4, 3)
