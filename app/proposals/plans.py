@@ -1,6 +1,6 @@
 """The training plan: batches, length, rate and early stop, by kind of data and number of rows."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
 from app.proposals.draft import Draft
@@ -57,6 +57,7 @@ PLANS: Mapping[DataKind, PlanKind] = {
     "tree": PlanKind(1e-2, 0.01, (PlanSize(5_000, 64, 12), PlanSize(MANY, 128, 8)), clip_norm=1.0),
 }
 LARGE_ROWS = 10_000  # rows from which a tenth is enough to choose by
+ENTITY_METRIC = "span_f1"
 PATIENCE_FRACTION = 4  # an early stop waits for this part of the epochs
 
 
@@ -71,28 +72,36 @@ def propose_validation(rows: Mapping[str, int]) -> tuple[dict[str, Any], int, st
     return {"fraction": fraction}, left, f"{fraction:.0%} of the rows choose the best checkpoint and the end.{test}"
 
 
-def propose_plan(draft: Draft, kind: DataKind) -> dict[str, Any]:
-    """Return the training plan, with its reasons added to the draft."""
+def propose_plan(draft: Draft, kind: DataKind, metrics: Sequence[str] = ()) -> dict[str, Any]:
+    """Return the training plan, with its reasons added to the draft.
+
+    Where whole entities are counted among the `metrics`, they choose the checkpoint, and nothing ends the training
+    early: they are found long after the loss of single words has begun to rise.
+    """
     row = PLANS[kind]
     size = next(each for each in row.sizes if draft.rows < each.rows)
-    patience = max(2, size.epochs // PATIENCE_FRACTION)
+    steps = -(-draft.rows // size.batch_size) * size.epochs
     plan: dict[str, Any] = {
         "epochs": size.epochs,
         "batch_size": size.batch_size,
         "optimizer": {"kind": "AdamW", "lr": row.lr, "weight_decay": row.weight_decay},
         "schedule": {"kind": "OneCycleLR", "max_lr": row.lr, "pct_start": 0.1},
-        "early_stop": {"monitor": "val/loss", "mode": "min", "patience": patience},
-        "checkpoint": {"keep_best": 1, "monitor": "val/loss", "mode": "min"},
     }
-    steps = -(-draft.rows // size.batch_size) * size.epochs
     reasons = {
         "epochs": f"At most {size.epochs} passes over about {draft.rows:,} rows: {steps:,} steps.",
         "batch_size": f"Batches of {size.batch_size}: small ones for few rows, larger ones where there are many.",
         "optimizer": "AdamW adapts the rate to each weight and lets weights decay, which few rows need most.",
         "schedule": f"The rate rises to {row.lr:g} in a tenth of the steps and falls to almost zero at the end.",
-        "early_stop": f"Training ends when the held-out loss has not fallen for {patience} epochs.",
-        "checkpoint": "Predictions use the checkpoint with the least held-out loss.",
     }
+    if ENTITY_METRIC in metrics:
+        plan["checkpoint"] = {"keep_best": 1, "monitor": f"val/{ENTITY_METRIC}", "mode": "max"}
+        reasons["checkpoint"] = "Predictions use the checkpoint that finds most of the held-out entities."
+    else:
+        patience = max(2, size.epochs // PATIENCE_FRACTION)
+        plan["early_stop"] = {"monitor": "val/loss", "mode": "min", "patience": patience}
+        plan["checkpoint"] = {"keep_best": 1, "monitor": "val/loss", "mode": "min"}
+        reasons["early_stop"] = f"Training ends when the held-out loss has not fallen for {patience} epochs."
+        reasons["checkpoint"] = "Predictions use the checkpoint with the least held-out loss."
     if row.clip_norm is not None:
         plan["clip_norm"] = row.clip_norm
         reasons["clip_norm"] = "Gradients longer than 1 are shortened: single batches cannot throw the weights off."

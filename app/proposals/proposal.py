@@ -68,7 +68,7 @@ def propose(dataset_id: str, name: str, schema: DataSchema, request: ProposalReq
     add_target_reasons(draft, target, request)
     learned = _add_target_feature(draft, target)
     data = {"kind": "dataset", "id": dataset_id, "features": draft.features, "target": learned}
-    plan = propose_plan(draft, _plan_kind(columns, target))
+    plan = propose_plan(draft, _plan_kind(columns, target), metrics(target))
     model = {"inputs": draft.inputs, "nodes": draft.nodes, "outputs": {"scores": scores}}
     spec = {
         "name": f"{name[:120]}: {target.column.name[:60]}",

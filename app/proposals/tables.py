@@ -14,9 +14,9 @@ from app.spec.data.columns import Column
 WIDTH = 128  # of hidden layers
 JOINED_WIDTH = 64  # of a table beside texts, images or series
 TYPE_SENTENCES = {
-    "number": "numbers ({count} columns), standardised by the training rows",
-    "category": "words ({count} columns), with a place for each word",
-    "datetime": "dates ({count} columns), as parts of the calendar and as time that has passed",
+    "number": "numbers ({count}), standardised by the training rows",
+    "category": "words ({count}), with a place for each word",
+    "datetime": "dates ({count}), as parts of the calendar and as time that has passed",
 }
 
 

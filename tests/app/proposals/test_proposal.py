@@ -207,6 +207,13 @@ def test_validation_rows_are_never_those_of_the_test(rows: Any, validation: Any,
     assert propose_validation(rows)[:2] == (validation, left)
 
 
+def test_entities_choose_the_checkpoint_where_tags_are_of_such(tmp_path: Path) -> None:
+    entities, numbers = (proposal_of(name, tmp_path)[0].spec["training"] for name in ("tags", "a table, numbers"))
+    assert entities["checkpoint"] == {"keep_best": 1, "monitor": "val/span_f1", "mode": "max"}
+    assert "early_stop" not in entities
+    assert numbers["checkpoint"]["monitor"] == numbers["early_stop"]["monitor"] == "val/loss"
+
+
 def test_rare_classes_are_said() -> None:
     target = column(kind="category", labels=("a", "b"), statistics={"counts": {"a": 97, "b": 3}})
     (warning,) = [each for each in propose_for(target).warnings if each.code == "rare_classes"]
