@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from re import fullmatch
-from typing import Any, Literal, get_args, get_origin
+from typing import Any
 
 from pydantic import ValidationError
 
@@ -12,7 +12,7 @@ from app.spec.base import NAME_PATTERN
 from app.spec.hints.fields import default_hint, missing_field_hint, unknown_field_hint
 from app.spec.hints.kinds import CATALOG_HINT, missing_kind_hint, unknown_kind_hint
 from app.spec.hints.names import Hints, choices, did_you_mean
-from app.spec.hints.places import Model, classes_at, types_at
+from app.spec.hints.places import Model, classes_at, types_at, words_of
 from app.spec.hints.values import form_hint, identifier, object_hint, value_hint
 from app.spec.kinds import required_fields
 
@@ -148,8 +148,7 @@ class _Translation:
         classes = classes_at(self.model, self.document, path)
         if _CODES.get(kind) == "not_an_object" and (hint := object_hint(classes, value)):
             return hint
-        words = [word for each in types if get_origin(each) is Literal for word in get_args(each)]
-        if kind == "literal_error" and words:
+        if kind in ("literal_error", "enum") and (words := words_of(types)):
             known = [word for word in words if isinstance(word, str)]
             return did_you_mean(str(value)[:MAX_WORD], known) or choices(map(str, words))
         is_item = bool(path) and isinstance(path[-1], int)

@@ -254,7 +254,7 @@ class NewDataset(SpecModel):
     """A data set to register."""
 
     name: Annotated[str, Field(min_length=1, max_length=200)]
-    source: DatasetSource
+    source: DatasetSource = Field(examples=[{"kind": "upload"}])
 
 
 def _table_schema(

@@ -1,11 +1,11 @@
 """Fields of objects: what an unknown one may have meant, where it belongs, and what an object lacks."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from typing import Any
 
-from app.spec.hints.names import choices, same_names, similar_names, suggestion
+from app.spec.hints.names import choices, fold, same_names, similar_names, suggestion
 from app.spec.hints.places import (
     Model,
     ObjectPlace,
@@ -15,6 +15,7 @@ from app.spec.hints.places import (
     field_types,
     kinds_of,
     object_places,
+    types_at,
 )
 from app.spec.kinds import required_fields
 
@@ -23,10 +24,15 @@ NAMING_FIELDS = frozenset({"kind", "name", "id"})  # of very many objects, so no
 
 
 def unknown_field_hint(root: Model, document: Any, path: Path) -> str:
-    """Return what to do with a field that its object does not have.
+    """Return what to do with a field that its object does not have: the first of the hints that there is."""
+    return next(filter(None, _field_hints(root, document, path)))
 
-    In this order: the name that it has here, the object that it belongs to, the name that it resembles, or to remove
-    it. A field that the object has already is never the hint.
+
+def _field_hints(root: Model, document: Any, path: Path) -> Iterator[str]:
+    """Yield hints, the likeliest first, or empty strings.
+
+    They are the name that the field has here, another kind, a layer of its own, the object that it belongs to, the name
+    that it resembles, and to remove it. A field that the object has already is never the hint.
     """
     parent, word = path[:-1], str(path[-1])
     value = _value(document, parent)
@@ -34,25 +40,29 @@ def unknown_field_hint(root: Model, document: Any, path: Path) -> str:
     fields = list(dict.fromkeys(name for each in classes for name in each.model_fields))
     free = [name for name in fields if name not in value]
     missing = {name for each in classes for name in required_fields(each)} & set(free)
-    if names := same_names(word, free):
-        return suggestion(_preferred(names, missing))
-    if inner := _layer_hint(root, document, parent, value[word]):
-        return inner
+    yield suggestion(_preferred(same_names(word, free), missing))
+    yield _twin_kind(root, document, parent, word)
+    yield _layer_hint(root, document, parent, value[word])
     pointer = "".join(f"/{part}" for part in parent)
     places = list(object_places(root, document))
-    if (
-        word not in NAMING_FIELDS
-        and any(each.pointer == pointer for each in places)
-        and (hint := _move_hint(word, pointer, value[word], places))
-    ):
-        return hint
-    if names := similar_names(word, free):
-        return suggestion(_preferred(names, missing))
+    if word not in NAMING_FIELDS and any(each.pointer == pointer for each in places):
+        yield _move_hint(word, pointer, value[word], places)
+    yield suggestion(_preferred(similar_names(word, free), missing))
     present = [name for name in fields if name in value]
-    if names := (same_names(word, present) or similar_names(word, present)):
-        return f"remove it: {pointer}/{names[0]} is there"
+    yield from (f"remove it: {pointer}/{name} is there" for name in same_names(word, present))
+    yield from (f"remove it: {pointer}/{name} is there" for name in similar_names(word, present))
     listing = choices(sorted(fields)).removeprefix("one of: ")
-    return f"remove it; there are: {listing}" if listing else "remove it"
+    yield f"remove it; there are: {listing}" if listing else "remove it"
+
+
+def _twin_kind(root: Model, document: Any, place: Path, word: str) -> str:
+    """Return the hint to the kind that has the field, and differs in case alone from that of the object."""
+    kind = _value(document, place).get("kind")
+    if not isinstance(kind, str) or not place or not isinstance(place[-1], int):
+        return ""
+    union = (each for type_ in types_at(root, document, place[:-1]) for each in element_classes(type_, None))
+    twins = (name for each in union if word in each.model_fields for name in kinds_of(each))
+    return next((f'set "kind" to "{name}"' for name in twins if name != kind and fold(name) == fold(kind)), "")
 
 
 def _layer_hint(root: Model, document: Any, place: Path, value: Any) -> str:

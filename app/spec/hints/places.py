@@ -2,8 +2,9 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from enum import Enum
 from types import NoneType, UnionType
-from typing import Annotated, Any, Union, get_args, get_origin
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
@@ -47,6 +48,20 @@ def accepts(type_: Any, value: Any) -> bool:
 def field_types(part: Model, name: str) -> list[Any]:
     """Return the types that a field may have, one by one."""
     return list(_members(_full_type(part.model_fields[name])))
+
+
+def words_of(types: Sequence[Any]) -> list[Any]:
+    """Return the values that types list, and those that their items list."""
+    words: list[Any] = []
+    for each in types:
+        plain = _without_constraints(each)
+        items = [member for argument in get_args(plain) for member in _members(argument)]
+        for type_ in (plain, *items) if get_origin(plain) in (tuple, list) else (plain,):
+            if get_origin(_without_constraints(type_)) is Literal:
+                words += get_args(_without_constraints(type_))
+            elif isinstance(type_, type) and issubclass(type_, Enum):
+                words += [member.value for member in type_]
+    return words
 
 
 def element_classes(type_: Any, item: Any) -> list[Model]:

@@ -58,6 +58,8 @@ def object_hint(classes: Sequence[Model], value: Any) -> str:
     """Return how an object is written that holds `value` in its only possible field, or an empty string."""
     if isinstance(value, list) and len(value) == 1 and any(_is_kind(each, value[0]) for each in classes):
         return f"use {_show(value[0])}"
+    if isinstance(value, str) and any(_is_kind(each, value) for each in classes):
+        return f'use {{"kind": "{value}"}}'
     if len(classes) > MAX_TRIED_CLASSES:
         return 'write an object with a "kind"'
     found = [other for each in classes for other in _wrapped(each, value)]

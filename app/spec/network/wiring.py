@@ -80,15 +80,22 @@ def layer_problems(layers: tuple[BaseNode, ...]) -> list[Problem]:
         least, most = _arity(layer)
         if not least <= 1 <= most:
             scalar = ' or give a "scalar"' if NODE_KINDS[layer.kind].inputs == (1, 2) else ""
+            twin = _twin_layer(layer.kind)
             problems.append(
                 Problem(
                     f"/layers/{position}",
                     "arity",
                     f"{layer.kind} takes {least} input{'s' if least != 1 else ''} and a layer has one",
-                    f"write the network with nodes{scalar}",
+                    f'set "kind" to "{twin}"' if twin else f"write the network with nodes{scalar}",
                 )
             )
     return problems + _id_problems(list(wire_layers(layers, "")))
+
+
+def _twin_layer(kind: str) -> str | None:
+    """Return the kind of one input that differs from another in case alone: `Linear` for the operation `linear`."""
+    twins = (name for name in NODE_KINDS if name != kind and name.lower() == kind.lower())
+    return next((name for name in twins if NODE_KINDS[name].inputs[0] <= 1 <= NODE_KINDS[name].inputs[1]), None)
 
 
 def _id_problems(nodes: list[WiredNode], inputs: tuple[str, ...] = ()) -> list[Problem]:

@@ -12,7 +12,13 @@ from tests.app.spec.test_problems import layer, problems
 # (layer, place within it, code, detail, hint)
 LAYERS: list[tuple[Any, str, str, str, str]] = [
     (layer("Linaer", out_features=3), "/kind", "unknown_kind", 'there is no kind "Linaer"', 'did you mean "Linear"?'),
-    (layer("linear", out_features=3), "/kind", "unknown_kind", 'there is no kind "linear"', 'did you mean "Linear"?'),
+    (
+        layer("linear", out_features=3),
+        "/out_features",
+        "unknown_field",
+        'there is no field "out_features" here',
+        'set "kind" to "Linear"',
+    ),
     ({"out_features": 3}, "/kind", "missing", '"kind" is required', 'add "kind": "Linear"'),
     (layer("Linear"), "/out_features", "missing", '"out_features" is required', 'add "out_features": …'),
     (
