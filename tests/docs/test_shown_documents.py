@@ -43,7 +43,7 @@ def page(name: str) -> str:
 
 
 def test_features_that_are_shown_make_a_job() -> None:
-    (data,) = json_blocks(page("data.md"))
+    (data,) = [each for each in json_blocks(page("data.md")) if "features" in each]
     job = {
         "model": NETWORK,
         "data": data | {"id": "ds_" + "1" * 32},

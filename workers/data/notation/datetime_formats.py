@@ -42,6 +42,8 @@ EPOCH_FORMATS: Mapping[str, float] = {"epoch s": 1.0, "epoch ms": 1e3, "epoch us
 NUMERIC_FORMATS = frozenset({"YYYYMMDD", *EPOCH_FORMATS})  # that look like numbers
 PIVOT_YEAR = 69  # of two digits: 69..99 are 1969..1999, as in POSIX
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+MIN_SECONDS = (datetime(1, 1, 1, tzinfo=UTC) - EPOCH).total_seconds()
+MAX_SECONDS = (datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC) - EPOCH).total_seconds()
 PATTERNS: Mapping[str, re.Pattern[str]] = {name: re.compile(date + TIME) for name, date in DATES.items()}
 
 
@@ -62,9 +64,10 @@ def parse_datetime(text: str, format_name: str) -> tuple[float, bool] | None:
     """Return the seconds since 1970 of a cell, and whether it has a time zone; `None` if it is of another format."""
     if format_name in EPOCH_FORMATS:
         try:
-            return float(text) / EPOCH_FORMATS[format_name], True
+            seconds = float(text) / EPOCH_FORMATS[format_name]
         except ValueError:
             return None
+        return (seconds, True) if is_in_calendar(seconds) else None
     word = text.strip()
     if format_name == ISO_FORMAT and word[4:5] == word[7:8] == "-":
         try:  # many times faster than what follows, which reads more
@@ -145,8 +148,14 @@ class MixedTimeZones(ValueError):
         self.zoned, self.local = zoned, local
 
 
+def is_in_calendar(seconds: float) -> bool:
+    """Return whether seconds since 1970 are in the years 1 to 9999."""
+    return MIN_SECONDS <= seconds <= MAX_SECONDS
+
+
 def format_datetime(seconds: float) -> str:
-    """Return seconds since 1970 in ISO 8601, without a zone."""
+    """Return seconds since 1970 in ISO 8601, without a zone; the nearest date of the years 1 to 9999."""
+    seconds = min(max(seconds, MIN_SECONDS), MAX_SECONDS)
     moment = EPOCH + timedelta(seconds=seconds)
     return moment.replace(tzinfo=None).isoformat()
 

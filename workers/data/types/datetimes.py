@@ -11,16 +11,21 @@ from workers.data.files.problems import format_value, refuse
 from workers.data.notation.datetime_formats import (
     EPOCH_FORMATS,
     ISO_FORMAT,
+    MAX_SECONDS,
+    MIN_SECONDS,
+    NUMERIC_FORMATS,
     DatetimeNotation,
     MixedTimeZones,
     detect_datetimes,
     format_datetime,
+    parse_datetime,
 )
 from workers.data.notation.number_formats import AmbiguousNotation, refuse_ambiguous
 from workers.data.types.base import BAD_CELL_HINT, BaseColumnType, ProblemSink, Statistics, ValueLimits
 from workers.data.types.values import MISSING_VALUES, Values, count_cells, count_missing, max_bad_share
 
 UTC = "UTC"
+EPOCH_SECONDS = "epoch s"
 
 
 class DatetimeType(BaseColumnType):
@@ -52,7 +57,11 @@ class DatetimeType(BaseColumnType):
     def parse(cls, values: Values, column: Column, problems: ProblemSink, limits: ValueLimits | None = None) -> Tensor:
         """Return float64 (N). In a request, a date may always be ISO 8601."""
         if isinstance(values, np.ndarray):
-            return torch.from_numpy(values.astype(np.float64, copy=False) / EPOCH_FORMATS.get(column.format or "", 1.0))
+            dates = values.astype(np.float64, copy=False) / EPOCH_FORMATS.get(column.format or "", 1.0)
+            for row in np.flatnonzero((dates < MIN_SECONDS) | (dates > MAX_SECONDS)).tolist():
+                detail = f"{dates[row]:g} seconds since 1970 are in no year from 1 to 9999"
+                problems.add_value(row, column.name, "not_a_date", detail, BAD_CELL_HINT)
+            return torch.from_numpy(dates)
         parsed: dict[object, float] = {}
         rows = [_seconds(row, value, column, parsed, problems) for row, value in enumerate(values)]
         seconds = torch.tensor(rows, dtype=torch.float64)
@@ -100,7 +109,9 @@ def _seconds(row: int, value: object, column: Column, parsed: dict[Any, float], 
     if value is None:
         return float("nan")
     if isinstance(value, int | float) and not isinstance(value, bool):
-        return value / EPOCH_FORMATS.get(column.format or "", 1.0)
+        found = parse_datetime(str(value), column.format if column.format in NUMERIC_FORMATS else EPOCH_SECONDS)
+        if found is not None or value != value:  # noqa: PLR0124 - NaN
+            return float("nan") if found is None else found[0]
     if isinstance(value, str):
         if value in parsed:
             return parsed[value]

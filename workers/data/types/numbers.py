@@ -88,7 +88,7 @@ class NumberType(BaseColumnType):
         if isinstance(values, np.ndarray):
             numbers = values.astype(np.float64, copy=False)
         else:
-            parse_cell = cell_parser(column)
+            parse_cell = cell_parser(column, is_request=limits is not None)
             numbers = np.array(
                 [cls._number(row, value, column, parse_cell, problems) for row, value in enumerate(values)], float
             )
@@ -146,22 +146,22 @@ def _integer_labels(values: np.ndarray[Any, Any]) -> tuple[str, ...] | None:
     return tuple(str(int(value)) for value in sorted(different))
 
 
-def cell_parser(column: Column) -> CellParser:
+def cell_parser(column: Column, is_request: bool) -> CellParser:
     """Return what reads the texts of a column of numbers: NaN for a missing number, `None` for what is none.
 
-    A label is the number that it stands for. Other texts are numbers only in a column that has a format.
+    A label is the number that it stands for. Other texts in requests are numbers only if the column has a format.
     """
-    notation = NumberNotation(column.format, column.unit) if column.format is not None else None
     by_text = {label: value for value, label in label_values(column).items()}
 
     def parse(text: str) -> float | None:
-        if text not in by_text and notation is not None:
-            is_missing = text.strip().lower() in MISSING_VALUES
-            number = float("nan") if is_missing else notation.parse(text)
-            if number is None or len(by_text) >= MAX_PARSED_CELLS:
-                return number
+        if text in by_text:
+            return by_text[text]
+        if is_request and column.format is None:
+            return None
+        number = float("nan") if text.strip().lower() in MISSING_VALUES else number_in(text, column)
+        if number is not None and len(by_text) < MAX_PARSED_CELLS:
             by_text[text] = number
-        return by_text.get(text)
+        return number
 
     return parse
 
@@ -173,12 +173,9 @@ def label_values(column: Column) -> dict[float, str]:
 
 def number_in(cell: str, column: Column) -> float | None:
     """Return the number that a cell of the column's format holds, also of true and false; `None` if there is none."""
-    word = cell.strip()
-    if word.lower() in BOOLEAN_VALUES:
-        return BOOLEAN_VALUES[word.lower()]
     if column.format is not None:
-        return NumberNotation(column.format, column.unit).parse(word)
-    value = NumberType.decode(word)
+        return NumberNotation(column.format, column.unit).parse(cell)
+    value = NumberType.decode(cell)
     return value if isinstance(value, float) else None
 
 

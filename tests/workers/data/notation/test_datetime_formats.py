@@ -95,6 +95,13 @@ def test_zones_are_all_or_none() -> None:
         detect_datetimes(Counter(["2024-01-02T00:00Z", "2024-01-02T00:00"]), 0.0)
 
 
+def test_dates_end_with_the_calendar() -> None:
+    assert DatetimeNotation("epoch s", has_zone=True).parse("1e400") is None
+    assert DatetimeNotation("epoch s", has_zone=True).parse("18446744073709551616") is None
+    assert format_datetime(1e300) == "9999-12-31T23:59:59"
+    assert format_datetime(-1e300) == "0001-01-01T00:00:00"
+
+
 def test_seconds_are_kept_to_the_microsecond() -> None:
     seconds = DatetimeNotation("YYYY-MM-DD").parse("2026-11-29T13:14:15.678901")
     assert seconds is not None

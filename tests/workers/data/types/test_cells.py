@@ -165,6 +165,12 @@ def test_bad_cells_are_refused_or_missing(tmp_path: Path, cell: str) -> None:
     check_reread(file)
 
 
+def test_other_cells_stay_numbers_where_a_few_have_a_unit(tmp_path: Path) -> None:
+    file = upload(tmp_path, ["1E2", "3", "5%"], types={"a": "number"}, on_bad="missing")
+    assert train(file)["a"].nan_to_num(-1).tolist() == [100, 3, -1]
+    check_reread(file)
+
+
 def test_a_bad_target_is_refused_even_so(tmp_path: Path) -> None:
     cells = [str(number) for number in range(300)] + ["oops"]
     assert upload_problems(upload(tmp_path, cells, target="a", on_bad="missing")) == [("missing_value", "/302")]
@@ -192,6 +198,11 @@ def test_told_epochs_are_dates(tmp_path: Path) -> None:
     rows = [{"a": 1700000000, "y": 1}, {"a": None, "y": 2}]
     file = make_upload(tmp_path / "a.jsonl", to_jsonl(rows), formats={"a": "epoch s"})
     assert train(file)["a"].nan_to_num(-1).tolist() == [1700000000, -1]
+    days = [{"a": 20240102, "y": 1}, {"a": 20240103, "y": 2}]
+    file = make_upload(tmp_path / "a.jsonl", to_jsonl(days), formats={"a": "YYYYMMDD"})
+    assert train(file)["a"].diff().tolist() == [86400]
+    file = make_upload(tmp_path / "a.jsonl", to_jsonl([{"a": 2**70, "y": 1}]), formats={"a": "epoch s"})
+    assert upload_problems(file) == [("not_a_date", "/1")]
 
 
 def test_lists_in_cells_where_the_type_is_given(tmp_path: Path) -> None:
