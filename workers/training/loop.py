@@ -88,8 +88,10 @@ def _train(prepared: PreparedTraining) -> Outcome:  # noqa: PLR0912, PLR0915 - t
         # The best so far? If it comes too soon after a checkpoint, it is stored with the next one.
         saver.poll()
         is_due = finished or prepared.checkpoint_policy.is_due(saver, step, improved)
-        if improved and plan.checkpoint.keep_best and step:
-            saver.drop_held() if is_due else saver.hold(state, step / per_epoch, values, report)
+        if improved and is_due:
+            saver.drop_held()
+        elif improved and plan.checkpoint.keep_best and step:
+            saver.hold(state, step / per_epoch, values, report)
 
         # Test? Not if the final checkpoint, with its report, was saved before.
         if finished:
