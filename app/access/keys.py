@@ -13,7 +13,7 @@ from app.db.clock import database_time
 from app.db.tables import KeyRow, now
 from app.errors import InvalidInput, InvalidState, NotFound, Problem, Unauthenticated
 from app.ids import new_id
-from app.spec.problems import did_you_mean
+from app.spec.hints.names import did_you_mean
 
 SCOPES = ("read", "write", "admin")
 LAST_USED_RESOLUTION_SECONDS = 60.0  # how exact `last_used_at` is

@@ -8,7 +8,7 @@ from app.errors import InvalidInput, Problem
 from app.proposals.draft import Draft
 from app.proposals.request import TASKS_OF_LOSSES, ProposalRequest, ProposedTask
 from app.spec.data.columns import Column, ColumnType, DataSchema
-from app.spec.problems import did_you_mean
+from app.spec.hints.names import did_you_mean
 from app.spec.training.metrics import is_iob_tag_set
 
 MIN_ROWS = 20  # to train on and to hold out

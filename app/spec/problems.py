@@ -189,5 +189,3 @@ _MESSAGES = {  # where Pydantic uses Python's names of types
     "model_type": "an object is expected here",
     "model_attributes_type": "an object is expected here",
 }
-
-__all__ = ["Hints", "did_you_mean", "existing_path", "from_validation", "json_pointer", "limit_problems"]

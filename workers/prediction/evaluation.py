@@ -13,8 +13,8 @@ from app.errors import DataError, InvalidInput, NotPredictable, OutOfMemory, Pro
 from app.spec.data.columns import Column, DataSchema
 from app.spec.data.feature_schema import ResolvedFeatures
 from app.spec.data.sources import UploadSource
+from app.spec.hints.names import did_you_mean
 from app.spec.job import JobSpec, head_targets, parse_job, resolve_job_features
-from app.spec.problems import did_you_mean
 from app.spec.training.losses import BALANCED
 from app.spec.training.objective import Objective
 from workers.data.columns import SplitColumns

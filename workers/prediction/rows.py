@@ -6,7 +6,8 @@ from itertools import islice
 from typing import Any
 
 from app.errors import InvalidInput, Problem
-from app.spec.problems import Hints, did_you_mean, json_pointer
+from app.spec.hints.names import Hints, did_you_mean
+from app.spec.problems import json_pointer
 from workers.data.columns import ParsedColumn, SplitColumns
 from workers.data.types.catalog import TYPE_CLASSES
 from workers.data.types.images import ImageType

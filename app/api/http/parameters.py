@@ -15,7 +15,7 @@ from app.ids import (
     MESSAGE_ID_PATTERN,
     WEBHOOK_ID_PATTERN,
 )
-from app.spec.problems import did_you_mean
+from app.spec.hints.names import did_you_mean
 
 PageLimit = Annotated[int, Query(ge=1, le=1000, description="Maximum number of items.")]
 JobId = Annotated[str, Path(pattern=JOB_ID_PATTERN, description="A job's id.")]

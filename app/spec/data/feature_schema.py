@@ -15,7 +15,7 @@ from app.spec.data.features import TargetTask, default_input, default_target, su
 from app.spec.data.images.checks import missing_image_problems, mixing_problems
 from app.spec.data.sources import Data
 from app.spec.data.table_feature import TableFeature
-from app.spec.problems import did_you_mean
+from app.spec.hints.names import did_you_mean
 
 TABLE_NAME = "x"  # of the columns of a table that are joined, unless the job says otherwise
 JOINED_TYPES = ("number",)  # that one tensor holds by default

@@ -14,7 +14,8 @@ from torch import Tensor
 
 from app.errors import InvalidInput, Problem
 from app.spec.data.columns import Column
-from app.spec.problems import did_you_mean, json_pointer
+from app.spec.hints.names import did_you_mean
+from app.spec.problems import json_pointer
 from workers.data.files.archives import REUPLOAD_HINT, archive_members, translate_archive_errors
 from workers.data.files.content import Content, Upload
 from workers.data.files.problems import ProblemCollector, refuse

@@ -11,7 +11,8 @@ from torch import Tensor
 from app.errors import InvalidInput, Problem
 from app.spec.data.columns import Column, ColumnType, DataSchema, DecidedBy
 from app.spec.data.sources import UploadSource
-from app.spec.problems import did_you_mean, json_pointer
+from app.spec.hints.names import did_you_mean
+from app.spec.problems import json_pointer
 from workers.data.columns import ParsedColumn, SplitColumns, slice_rows
 from workers.data.files.content import MAX_UNPACKED_BYTES, Content, Upload
 from workers.data.files.problems import RowLocations, ValueProblems, WarningCollector, abbreviate, refuse

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from app.errors import BuildError, DataError, InvalidInput, Problem
 from app.spec.data.sources import UploadSource
-from app.spec.problems import did_you_mean
+from app.spec.hints.names import did_you_mean
 from app.storage.protocol import ArtifactStore
 from workers.data.files.content import Upload
 from workers.data.formats.arrays import read_tensors

@@ -12,7 +12,8 @@ from app.spec.data.columns import DataSchema
 from app.spec.data.feature_schema import ResolvedFeatures
 from app.spec.data.sequence_features import TextFeature, Vectors
 from app.spec.data.sources import UploadSource
-from app.spec.problems import did_you_mean, json_pointer
+from app.spec.hints.names import did_you_mean
+from app.spec.problems import json_pointer
 from app.storage.protocol import ArtifactStore
 from workers.data.columns import RaggedTensor
 from workers.data.files.content import Upload

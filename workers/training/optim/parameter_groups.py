@@ -8,7 +8,7 @@ from typing import Any
 from torch import nn
 
 from app.errors import Problem
-from app.spec.problems import Hints
+from app.spec.hints.names import Hints
 from app.spec.training.parameter_groups import BaseParameterGroup
 from app.spec.training.plan import Training
 from workers.network.analysis.parameters import ParameterIndex, ParameterInfo, index_parameters

@@ -20,7 +20,7 @@ from app.db.session import Database
 from app.errors import NotFound
 from app.jobs import repository
 from app.jobs.states import TERMINAL_STATUSES
-from app.spec.problems import did_you_mean
+from app.spec.hints.names import did_you_mean
 
 router = APIRouter(prefix="/v1/jobs", tags=["metrics"])
 CSV, NDJSON = "text/csv", "application/x-ndjson"
