@@ -18,6 +18,9 @@ SINGLE_VALUE_MESSAGES = (  # of torch's layers that normalise
     "Expected more than 1 value per channel when training",
     "Expected more than 1 spatial element when training",
 )
+SINGLE_VALUE_HINT = (
+    'use LayerNorm, which normalises every example by itself; "drop_last": true leaves out a last batch of one'
+)
 
 
 @contextmanager
@@ -33,6 +36,9 @@ def translate_torch_errors() -> Iterator[None]:
     except torch.AcceleratorError:
         raise
     except TorchDynamoException as error:
+        if (message := next((each for each in SINGLE_VALUE_MESSAGES if each in str(error)), None)) is not None:
+            detail = f"a layer cannot normalise a single example: {message}"
+            raise TrainingError(detail, pointer="/model", hint=SINGLE_VALUE_HINT) from error
         detail = f"the network cannot be compiled: {first_line(error)}"
         raise BuildError(detail, pointer="/training/mode", hint='use "mode": "eager"') from error
     except TreeError as error:
@@ -56,11 +62,8 @@ def _network_error(error: RuntimeError | ValueError) -> TrainingError:
     detail, hint = first_line(error), ""
     if detail.startswith(SINGLE_VALUE_MESSAGES):
         detail = f"{node.id} ({node.kind}) cannot normalise a single example: {detail}"
-        hint = (
-            'use LayerNorm, which normalises every example by itself; "drop_last": true leaves out a last batch of one'
-            if module.training
-            else 'use LayerNorm, or keep statistics with "track_running_stats": true'
-        )
+        hint = 'use LayerNorm, or keep statistics with "track_running_stats": true'
+        hint = SINGLE_VALUE_HINT if module.training else hint
     return TrainingError(detail, pointer=f"/model{node.pointer}", hint=hint)
 
 

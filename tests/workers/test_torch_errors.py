@@ -4,7 +4,7 @@ from torch._dynamo.exc import BackendCompilerFailed
 
 from app.errors import BuildError, DataError, NumericError, OutOfMemory, TrainingError, first_line
 from workers.network.runtime.tree_levels import TreeError
-from workers.torch_errors import translate_torch_errors
+from workers.torch_errors import SINGLE_VALUE_MESSAGES, translate_torch_errors
 from workers.torch_setup import is_out_of_memory
 
 
@@ -19,6 +19,7 @@ from workers.torch_setup import is_out_of_memory
             "/training/batch_size",
         ),
         (BackendCompilerFailed(lambda: None, RuntimeError("no C++ compiler"), None), BuildError, "/training/mode"),
+        (BackendCompilerFailed(lambda: None, ValueError(SINGLE_VALUE_MESSAGES[0]), None), TrainingError, "/model"),
         (TreeError("it has two parents", 1, 3), DataError, "/data"),
         (IndexError("Target 12 is out of bounds."), DataError, "/data"),
         (RuntimeError("mat1 and mat2 shapes cannot be multiplied (8x3 and 4x2)\nmore"), TrainingError, "/model"),
