@@ -109,7 +109,12 @@ class _TableReader:
             self._names = names
             self._unnamed = {name: False for name, cell in zip(names, header, strict=True) if not cell.strip()}
             self.columns = {
-                name: _ColumnReader(self._options.type_class(name), self._is_text(name), self._options.infer)
+                name: _ColumnReader(
+                    self._options.type_class(name),
+                    self._is_text(name),
+                    self._options.infer,
+                    has_booleans=name in self._options.types and name not in self._options.plain,
+                )
                 for name in names
                 if self._options.infer or name in self._options.types
             }
@@ -165,10 +170,11 @@ class _TableReader:
 class _ColumnReader:
     """A column while it is read: as numbers as long as it has any, else as text."""
 
-    def __init__(self, kind: type[BaseColumnType] | None, text: bool, infer: bool) -> None:
+    def __init__(self, kind: type[BaseColumnType] | None, text: bool, infer: bool, has_booleans: bool) -> None:
         self.unreadable: list[tuple[int, str]] = []  # (row, cell), the first ones that are no numbers
         self.unreadable_count = 0
         self._kind, self._infer = kind, infer  # no kind: to be inferred
+        self._has_booleans = has_booleans  # whether true and false are numbers from the beginning
         self._numbers = array("d")
         self._values: list[Any] | None = None if kind in (None, NumberType) and not text else []
         self._missing = 0
@@ -210,7 +216,7 @@ class _ColumnReader:
         if value is None:
             self._missing += 1
             return float("nan")
-        if isinstance(value, float) and (self._kind is not None or is_finite_number(cell)):
+        if isinstance(value, float) and (self._has_booleans or is_finite_number(cell)):
             return value
         self.unreadable_count += 1
         if len(self.unreadable) < MAX_UNREADABLE:

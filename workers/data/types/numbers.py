@@ -193,8 +193,10 @@ def spell_labels(
             spelt.append(column)
             continue
         by_value: dict[float, Counter[str]] = {}
+        stored = {float(label) for label in column.labels}
         for cell, count in cells.items():
-            if (value := number_in(cell, column)) is not None:
+            value = number_in(cell, column)
+            if value in stored:  # not of true among numbers, which counts as missing
                 by_value.setdefault(value, Counter())[cell.strip()] += count
         labels = tuple(words.most_common(1)[0][0] for _, words in sorted(by_value.items()))
         spelt.append(column.model_copy(update={"labels": labels}))

@@ -22,7 +22,7 @@ from workers.data.types.datetimes import check_written_dates
 from workers.data.types.numbers import spell_labels
 from workers.data.types.roles import column_notes, ignored_columns, ignored_warnings
 from workers.data.types.texts import written_numbers
-from workers.data.types.values import Values
+from workers.data.types.values import BOOLEAN_VALUES, Values
 
 TARGET_NAMES = ("label", "target", "y", "labels", "tags")
 MAX_COLUMNS = 10_000
@@ -36,6 +36,7 @@ class TableOptions:
 
     types: Mapping[str, ColumnType] = field(default_factory=dict)  # by column
     formats: Mapping[str, str] = field(default_factory=dict)  # of numbers and dates, by column: they stay text
+    plain: frozenset[str] = frozenset()  # columns of numbers in which true and false are no numbers
     infer: bool = True  # whether columns of no known type are read as well, and their types inferred
     limit: int = MAX_UNPACKED_BYTES
     check_row_count: Callable[[int], None] = lambda count: None  # called while rows are read; raises to end that
@@ -58,7 +59,8 @@ class TableOptions:
         stored = list(columns)
         types = {column.name: column.type for column in stored}
         formats = {column.name: column.format for column in stored if column.format is not None}
-        return cls(types, formats, infer=False, limit=limit, check_row_count=check_row_count)
+        plain = frozenset(column.name for column in stored if not _may_hold_booleans(column))
+        return cls(types, formats, plain, infer=False, limit=limit, check_row_count=check_row_count)
 
     @classmethod
     def from_upload(cls, upload: Upload) -> "TableOptions":
@@ -66,6 +68,11 @@ class TableOptions:
         if upload.known_schema is not None:
             return cls.for_columns(upload.known_schema.columns, upload.limit)
         return cls(upload.source.column_types, upload.source.formats or {}, limit=upload.limit)
+
+
+def _may_hold_booleans(column: Column) -> bool:
+    """Return whether true and false are numbers in a column: it has them as labels, or the user called it numbers."""
+    return column.decided_by == "user" or any(label.lower() in BOOLEAN_VALUES for label in column.labels or ())
 
 
 @dataclass(frozen=True)
