@@ -51,7 +51,9 @@ def job_column_roles(job: JobSpec, stored: DataSchema, resolved: ResolvedFeature
     return column_roles(without_split_columns(job.data, stored), resolved, read, job.data.features or {})
 
 
-def job_warnings(job: JobSpec, stored: DataSchema, roles: Sequence[ColumnRole]) -> list[Problem]:
+def job_warnings(
+    job: JobSpec, stored: DataSchema, features: ResolvedFeatures, roles: Sequence[ColumnRole]
+) -> list[Problem]:
     """Return what was left out, guessed or converted: by the upload, and by the defaults of this job."""
     warnings = [
         Problem("/data", warning.code, warning.detail, warning.hint)
@@ -60,7 +62,6 @@ def job_warnings(job: JobSpec, stored: DataSchema, roles: Sequence[ColumnRole]) 
     ]
     is_default = job.data.inputs is None
     warnings += role_warnings(stored, roles, is_default, is_chain=job.model.layers is not None)
-    features = resolve_job_features(job, stored)
     for pointer, loss, source, target, is_declared in _compared_columns(job, stored, features):
         warnings += target_warnings(pointer, loss, source, target, is_declared)
     if stored.guessed_target and any(

@@ -111,7 +111,7 @@ def _inspect_network(
         problems += length_problems(job, resolved, stored, network, invalid_nodes)
     problems += vector_problems(resolved, network.blueprint, named)
     roles = job_column_roles(job, stored, resolved)
-    warned = [*job_warnings(job, stored, roles), *held_out_warnings(job, stored, targets)]
+    warned = [*job_warnings(job, stored, resolved, roles), *held_out_warnings(job, stored, targets)]
     if not network.problems:
         normalization = check_normalization(job, schema, network)
         problems += [*_start_problems(network, named.get(WEIGHTS_POINTER), start_shapes), *normalization.problems]

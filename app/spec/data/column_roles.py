@@ -1,6 +1,7 @@
 """The roles of a data set's columns in a job: the table that is shown before anything trains."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import chain, islice
 from typing import Any, Literal
 
 from pydantic import Field
@@ -21,12 +22,15 @@ MIN_STEPS = 100  # that the standard deviation of an input has at least
 SOURCE_FIELDS = frozenset({"kind", "column", "columns"})  # of features: the table has a row for each column
 
 
+Role = Literal["input", "target", "ignored"]
+
+
 class ColumnRole(SpecModel):
     """What a job makes of one stored column."""
 
     column: str
     type: ColumnType
-    role: Literal["input", "target", "ignored"]
+    role: Role
     reason: str | None = Field(None, description="Of an ignored column: why no network reads it.")
     feature: str | None = Field(None, description="The name under which a network or a loss reads it.")
     kind: str | None = Field(None, description="The kind of that feature: how the column becomes a tensor.")
@@ -43,21 +47,28 @@ def column_roles(
     """
     targets = _sources(resolved, list(resolved.targets.values()))
     inputs = _sources(resolved, read)
-    roles = []
-    for column in stored.columns:
-        if column.name in targets:
-            roles.append(_feature_role(column, "target", targets[column.name], resolved, declared))
-        elif column.name in inputs:
-            roles.append(_feature_role(column, "input", inputs[column.name], resolved, declared))
-        else:
-            ignored_by_user = column.name in resolved.ignored
-            reason = "the job ignores it" if ignored_by_user else column.ignored or NOT_READ
-            decided_by: DecidedBy = "user" if ignored_by_user else column.decided_by
-            roles.append(
-                ColumnRole(column=column.name, type=column.type, role="ignored", reason=reason, decided_by=decided_by)
-            )
-    order = ("target", "ignored", "input")
-    return sorted(roles, key=lambda each: order.index(each.role))[:MAX_LISTED_COLUMNS]
+    compared = [column for column in stored.columns if column.name in targets]
+    others = [column for column in stored.columns if column.name not in targets]
+    ignored = [column for column in others if column.name not in inputs]
+    rest = [column for column in others if column.name in inputs]
+    listed = islice(chain(compared, ignored, rest), MAX_LISTED_COLUMNS)
+    sources: dict[Role, Mapping[str, str]] = {"target": targets, "input": inputs}
+    return [_column_role(column, sources, resolved, declared) for column in listed]
+
+
+def _column_role(
+    column: Column,
+    sources: Mapping[Role, Mapping[str, str]],
+    resolved: ResolvedFeatures,
+    declared: Mapping[str, BaseFeature],
+) -> ColumnRole:
+    for role, features in sources.items():
+        if column.name in features:
+            return _feature_role(column, role, features[column.name], resolved, declared)
+    ignored_by_user = column.name in resolved.ignored
+    reason = "the job ignores it" if ignored_by_user else column.ignored or NOT_READ
+    decided_by: DecidedBy = "user" if ignored_by_user else column.decided_by
+    return ColumnRole(column=column.name, type=column.type, role="ignored", reason=reason, decided_by=decided_by)
 
 
 def role_warnings(
@@ -105,11 +116,7 @@ def _sources(resolved: ResolvedFeatures, columns: Sequence[str]) -> dict[str, st
 
 
 def _feature_role(
-    column: Column,
-    role: Literal["input", "target"],
-    feature_name: str,
-    resolved: ResolvedFeatures,
-    declared: Mapping[str, BaseFeature],
+    column: Column, role: Role, feature_name: str, resolved: ResolvedFeatures, declared: Mapping[str, BaseFeature]
 ) -> ColumnRole:
     feature = resolved.features[feature_name]
     return ColumnRole(

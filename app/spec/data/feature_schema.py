@@ -159,10 +159,12 @@ def _add_default_inputs(
     if is_chain:
         every = [column.name for column in read if column.type in CHAIN_JOINED_TYPES]
         joined = every if joined or len(every) > 1 else []
+    separate = {column.name for column in read}
     inputs: list[str] = []
     if joined and TABLE_NAME not in features:
         features[TABLE_NAME] = TableFeature(columns=tuple(joined))
         inputs.append(TABLE_NAME)
+        separate.difference_update(joined)
     names = _feature_names(stored, features.keys() | targeted.keys())
     for column in stored.columns:
         if column.name in compared:
@@ -170,7 +172,7 @@ def _add_default_inputs(
         elif column.name in names:
             name = names[column.name]
             features[name] = default_input(column)
-            if column in read and (column.name not in joined or TABLE_NAME not in features):
+            if column.name in separate:
                 inputs.append(name)
     features |= targeted
     return tuple(inputs)

@@ -106,8 +106,9 @@ def test_rows_have_one_role(validation: dict[str, Any], test: dict[str, Any], pl
 
 def warned(schema: DataSchema, **data: Any) -> list[tuple[str, str]]:
     parsed = parse_job(job(**data))
-    roles = job_column_roles(parsed, schema, resolve_job_features(parsed, schema))
-    codes = [(each.pointer, each.code) for each in job_warnings(parsed, schema, roles)]
+    resolved = resolve_job_features(parsed, schema)
+    roles = job_column_roles(parsed, schema, resolved)
+    codes = [(each.pointer, each.code) for each in job_warnings(parsed, schema, resolved, roles)]
     return [each for each in codes if each[1] != "unread_column"]
 
 

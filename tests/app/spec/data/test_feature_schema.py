@@ -50,7 +50,8 @@ def problem_codes(schema: DataSchema, *parts: Any, **data: Any) -> list[tuple[st
 
 def warnings(schema: DataSchema, *parts: Any, **data: Any) -> list[Problem]:
     spec = job(schema, *parts, **data)
-    return job_warnings(spec, schema, job_column_roles(spec, schema, resolve_job_features(spec, schema)))
+    resolved = resolve_job_features(spec, schema)
+    return job_warnings(spec, schema, resolved, job_column_roles(spec, schema, resolved))
 
 
 @pytest.mark.parametrize(
