@@ -17,10 +17,11 @@ from app.spec.data.columns import Column
 from app.spec.hints.names import did_you_mean
 from app.spec.problems import json_pointer
 from workers.data.files.archives import REUPLOAD_HINT, archive_members, translate_archive_errors
+from workers.data.files.column_names import MAX_NAME_LENGTH, name_problem
 from workers.data.files.content import Content, Upload
 from workers.data.files.problems import ProblemCollector, refuse
 from workers.data.files.split_files import SPLIT_BY_NAME, SPLITS
-from workers.data.types.table import MAX_NAME_LENGTH, TARGET_NAMES, name_problem
+from workers.data.types.table import TARGET_NAMES
 
 MAX_INTEGER = 2**63 - 1
 MAX_CLASSES = 1_000_000

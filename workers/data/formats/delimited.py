@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from app.errors import InvalidInput
+from workers.data.files.column_names import check_column_names, check_same_columns
 from workers.data.files.content import Content, Upload
 from workers.data.files.problems import ProblemCollector, RowLocations, line_problem
 from workers.data.files.split_files import SplitFile, split_files
@@ -15,7 +16,7 @@ from workers.data.formats.table_rows import TableRows, check_header, is_finite_n
 from workers.data.notation.spellings import Spellings, inexact_integer, leading_zero, may_group_by_points
 from workers.data.types.base import BaseColumnType
 from workers.data.types.numbers import NumberType, has_notation, is_one_number
-from workers.data.types.table import Table, TableOptions, build_content, check_column_names, check_same_columns
+from workers.data.types.table import Table, TableOptions, build_content
 from workers.data.types.texts import TextType, infer_texts
 from workers.data.types.values import MAJORITY_FRACTION, MAX_EXACT_INTEGER, MIN_MAJORITY_ROWS, Values, count_booleans
 

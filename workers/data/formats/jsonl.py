@@ -5,10 +5,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from app.errors import Problem
+from workers.data.files.column_names import MAX_COLUMNS, check_column_names
 from workers.data.files.content import Content, Upload
 from workers.data.files.problems import ProblemCollector, RowLocations, line_problem
 from workers.data.files.split_files import SplitFile, split_files
-from workers.data.types.table import MAX_COLUMNS, Table, TableOptions, build_content, check_column_names
+from workers.data.types.table import Table, TableOptions, build_content
 from workers.data.types.values import compact, compact_if_valid, parse_json
 
 

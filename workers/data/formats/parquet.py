@@ -7,6 +7,7 @@ import numpy as np
 
 from app.errors import first_line
 from workers.data.files.archives import REUPLOAD_HINT
+from workers.data.files.column_names import check_column_names, check_same_columns
 from workers.data.files.content import Content, Upload
 from workers.data.files.problems import RowLocations, refuse
 from workers.data.files.split_files import SplitFile, split_files
@@ -22,7 +23,7 @@ from workers.data.types.arrays import TensorType
 from workers.data.types.base import BaseColumnType
 from workers.data.types.datetimes import UTC
 from workers.data.types.images import ImageType
-from workers.data.types.table import Table, TableOptions, build_content, check_column_names, check_same_columns
+from workers.data.types.table import Table, TableOptions, build_content
 from workers.data.types.texts import TextType, infer_texts
 from workers.data.types.values import EMPTY_LIST, Values, as_list, compact, compact_if_valid, narrow_floats
 

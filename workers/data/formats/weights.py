@@ -3,10 +3,10 @@
 from app.errors import InvalidInput, Problem
 from app.spec.data.columns import Column
 from app.spec.problems import json_pointer
+from workers.data.files.column_names import name_problem
 from workers.data.files.content import Content, Upload
 from workers.data.files.problems import refuse
 from workers.data.formats.arrays import NETWORK_DTYPES, read_tensors
-from workers.data.types.table import name_problem
 
 WEIGHTS_SPLIT = "weights"  # not "train": nothing is trained on them
 

@@ -2,13 +2,12 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from re import sub
 from typing import cast
 
 import torch
 from torch import Tensor
 
-from app.errors import InvalidInput, Problem
+from app.errors import Problem
 from app.spec.data.columns import Column, ColumnType, DataSchema, DecidedBy
 from app.spec.data.sources import UploadSource
 from app.spec.hints.names import did_you_mean
@@ -25,8 +24,6 @@ from workers.data.types.texts import written_numbers
 from workers.data.types.values import BOOLEAN_VALUES, Values
 
 TARGET_NAMES = ("label", "target", "y", "labels", "tags")
-MAX_COLUMNS = 10_000
-MAX_NAME_LENGTH = 200
 MAX_LABEL_CHARACTERS = 2 << 20  # of all labels together
 
 
@@ -97,37 +94,6 @@ class Table:
         for row, name, text in sorted(self.unreadable):
             detail = f'expected a finite number, got "{abbreviate(text)}"'
             problems.add_value(row, name, "not_a_number", detail, BAD_CELL_HINT)
-
-
-def name_problem(name: str, pointer: str) -> Problem | None:
-    """Return what is wrong with the name of a column, if anything is."""
-    if name and len(name) <= MAX_NAME_LENGTH and sub(r"[\0\ud800-\udfff]", "", name) == name:
-        return None
-    detail = f'"{name[:40]!s}" cannot be the name of a column'
-    return Problem(pointer, "invalid_name", detail, f"1 to {MAX_NAME_LENGTH} characters, without NUL")
-
-
-def check_column_names(names: Sequence[str], place: str = "") -> None:
-    """Raise `InvalidInput` for names that columns of a table cannot have."""
-    if not names:
-        refuse("no_columns", "there are no columns", "is it a table?", place)
-    if len(names) > MAX_COLUMNS:
-        detail = f"there are {len(names):,} columns, at most {MAX_COLUMNS:,} are allowed"
-        refuse("too_many_columns", detail, "store them as one array: NPZ, safetensors", place)
-    unique: set[str] = set()
-    for name in names:
-        if name in unique:
-            refuse("duplicate_name", f'two columns are named "{name[:MAX_NAME_LENGTH]}"', "rename one of them", place)
-        if problem := name_problem(name, json_pointer([place]) if place else ""):
-            raise InvalidInput([problem])
-        unique.add(name)
-
-
-def check_same_columns(names: Sequence[str], others: Sequence[str], place: str) -> None:
-    """Raise `InvalidInput` if the files of a table differ in their columns."""
-    if differing := sorted(set(names) ^ set(others)):
-        detail = f"the files differ in these columns: {', '.join(differing[:10])}"
-        refuse("columns_differ", detail, "give all of them the same columns", place)
 
 
 def build_content(
