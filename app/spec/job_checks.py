@@ -40,8 +40,8 @@ def check_job(job: JobSpec, stored: DataSchema, max_nodes: int) -> list[Problem]
     outputs, targets = job.model.outputs or ("output",), head_targets(job, stored, features)
     heads = [(head_pointer(name), head.loss, targets[name]) for name, head in job.objective.all_heads().items()]
     problems += [*mixing_loss_problems(job.data, heads), *loading_problems(job.data, features.features, stored)]
-    for pointer, loss, source, target, _ in _compared_columns(job, stored, features):
-        problems += target_problems(pointer, loss, source, target)
+    for pointer, loss, source, target, is_declared in _compared_columns(job, stored, features):
+        problems += target_problems(pointer, loss, source, target, is_declared)
     return problems + objective_problems(job.objective, outputs, targets)
 
 

@@ -22,6 +22,10 @@ def category(name: str, labels: tuple[str, ...] = WORDS, **facts: Any) -> Column
     return Column(name=name, type="category", labels=labels, classes=len(labels), **facts)
 
 
+def array(name: str, **facts: Any) -> Column:
+    return Column(name=name, type="tensor", dtype="int64", **facts)
+
+
 def text(name: str) -> Column:
     return Column(name=name, type="text", longest=20)
 
@@ -180,6 +184,9 @@ def test_a_loss_of_numbers_gets_numbers(loss: str) -> None:
         ("MultiMarginLoss", number("y"), "numbers_as_classes"),
         ("BCEWithLogitsLoss", category("y", ("a", "b", "c")), "too_many_labels"),
         ("BCEWithLogitsLoss", number("y", statistics={"min": -1, "max": 7}), "out_of_range"),
+        ("BCEWithLogitsLoss", array("y", statistics={"min": -1, "max": 1}), "out_of_range"),
+        ("SoftMarginLoss", array("y", statistics={"min": 0, "max": 1}), "out_of_range"),
+        ("SoftMarginLoss", number("y", statistics={"min": 0, "max": 1}), "out_of_range"),
         ("PoissonNLLLoss", number("y", statistics={"min": -1, "max": 7}), "out_of_range"),
     ],
     ids=str,
@@ -193,6 +200,9 @@ def test_a_target_that_is_not_what_the_loss_compares(loss: str, target: Column, 
     [
         ("BCEWithLogitsLoss", number("y", statistics={"min": 0, "max": 1})),
         ("BCEWithLogitsLoss", number("y", labels=("1", "2"))),
+        ("BCEWithLogitsLoss", array("y", statistics={"min": 0, "max": 1})),
+        ("SoftMarginLoss", array("y", statistics={"min": -1, "max": 1})),
+        ("SoftMarginLoss", number("y", labels=("0", "1"))),
         ("CrossEntropyLoss", category("y", ("a", "b", "c"))),
     ],
     ids=str,
