@@ -140,6 +140,20 @@ def test_a_declared_feature_leaves_others_unread() -> None:
     assert [each.code for each in warnings(schema, features=features)] == ["unread_column"]
 
 
+@pytest.mark.parametrize("name", ["y", "answer"])
+def test_a_declared_target_leaves_the_default_inputs(name: str) -> None:
+    schema = table(number("n"), number("m"), category("y", ("alive", "dead")), target=name)
+    features = {name: {"kind": "class", "column": "y"}}
+    spec = job(schema, "BCEWithLogitsLoss", features=features, target=name)
+    resolved = resolve_job_features(spec, schema)
+    assert (resolved.schema.inputs, resolved.features["x"].source_columns) == (("x",), ("n", "m"))
+    assert not warnings(schema, "BCEWithLogitsLoss", features=features, target=name)
+
+
+def test_a_network_reads_something() -> None:
+    assert problem_codes(table(number("n"), category("y")), ignore=["n"]) == [("/data", "no_inputs")]
+
+
 def test_a_guessed_target_is_read_if_the_job_has_another() -> None:
     schema = table(category("survived"), number("age"), number("fare"), target="fare", guessed=True)
     assert resolve(schema, target="survived").features["x"].source_columns == ("age", "fare")
