@@ -134,6 +134,17 @@ def test_an_unread_column_is_a_warning() -> None:
     assert not warnings(schema)
 
 
+@pytest.mark.parametrize(
+    ("shape", "codes"),
+    [((16, 16, 3), ["channel_order"]), ((28, 28, 1), ["channel_order"]), ((3, 16, 16), []), ((3, 3, 3), [])],
+)
+def test_channels_that_may_be_last(shape: tuple[int, ...], codes: list[str]) -> None:
+    images = Column(name="pixels", type="tensor", dtype="uint8", shape=shape)
+    schema = table(images, category("y"))
+    assert [each.code for each in warnings(schema)] == codes
+    assert not warnings(schema, features={"pixels": {"kind": "tensor", "column": "pixels"}})
+
+
 def test_a_declared_feature_leaves_others_unread() -> None:
     schema = table(number("n"), number("m"), category("y"))
     features = {"n": {"kind": "numbers", "columns": ["n"]}}
