@@ -5,8 +5,6 @@ from contextlib import suppress
 from itertools import islice
 from typing import Any
 
-from torch import Tensor
-
 from app.errors import InvalidInput, Problem
 from app.spec.problems import Hints, did_you_mean, json_pointer
 from workers.data.columns import ParsedColumn, SplitColumns
@@ -56,7 +54,7 @@ def unknown_word_warnings(split: SplitColumns, required: Iterable[RequiredColumn
     """Yield a warning for each column of categories with words that training did not know, which tell nothing."""
     for each in required:
         labels, values = each.column.labels, split.get(each.name)
-        if each.column.type != "category" or not labels or values is None or isinstance(values, Tensor):
+        if each.column.type != "category" or not labels or not isinstance(values, Sequence):
             continue
         known = frozenset(labels)
         unknown = [word for word in values if isinstance(word, str) and word not in known]

@@ -6,9 +6,9 @@ from app.errors import Problem
 from app.spec.data.columns import Column
 from app.spec.data.feature_schema import ResolvedFeatures
 from app.spec.job import JobSpec
-from app.spec.training.objective import head_pointer
+from app.spec.training.objective import Head, head_pointer
 from workers.network.inference.partial_network import InferredNode, PartialNetwork
-from workers.training.validation.objective import find_output
+from workers.training.validation.objective import NetworkOutput, find_output
 
 RESHAPING_KINDS = frozenset(
     {"Flatten", "Unflatten", "Identity", "Dropout", "reshape", "squeeze", "unsqueeze", "permute", "transpose"}
@@ -57,6 +57,7 @@ def output_range_warnings(
         target, output = targets[name], find_output(draft, head.output)
         if target is None or output is None or not head.has_loss_target:
             continue
+        yield from _unused_score_warnings(head, head_pointer(name), output, target)
         last = next((trace for trace in output.path if trace.node.kind not in RESHAPING_KINDS), None)
         if last is None:
             continue
@@ -71,6 +72,16 @@ def output_range_warnings(
             yield Problem(
                 place, "output_range", detail, f'remove it, or learn the numbers as they are: "features": {feature}'
             )
+
+
+def _unused_score_warnings(head: Head, pointer: str, output: NetworkOutput, target: Column) -> Iterator[Problem]:
+    """Yield that there are more scores than labels, of which the others can be predicted, and mean nothing."""
+    is_of_classes, labels = head.loss.row.task_type == "classes", len(target.labels or ())
+    if is_of_classes and labels and output.value.ndim > 1:
+        scores = output.value.shape[-1 if head.classes == "last" else 1]
+        if scores > labels:
+            detail = f'"{target.name}" has {labels} labels, and {output.source} gives {scores} scores, some for none'
+            yield Problem(f"{pointer}/loss", "unused_scores", detail, f"give {labels} scores")
 
 
 def _is_standardised(features: ResolvedFeatures, target: Column) -> bool:

@@ -59,6 +59,10 @@ def test_an_output_that_the_loss_compares(loss: str, layers: list[Any]) -> None:
     assert not found(loss, *layers)
 
 
+def test_more_scores_than_labels_are_told() -> None:
+    assert found("CrossEntropyLoss", CLASS_SCORES | {"out_features": 3}) == ["unused_scores"]
+
+
 def test_numbers_as_they_are_may_be_positive() -> None:
     features = {"y": {"kind": "numbers", "columns": ["y"], "scale": "none"}}
     assert not found("MSELoss", SCORES, {"kind": "ReLU"}, features=features)
