@@ -40,8 +40,8 @@ def check_job(job: JobSpec, stored: DataSchema, max_nodes: int) -> list[Problem]
     outputs, targets = job.model.outputs or ("output",), head_targets(job, stored, features)
     heads = [(head_pointer(name), head.loss, targets[name]) for name, head in job.objective.all_heads().items()]
     problems += [*mixing_loss_problems(job.data, heads), *loading_problems(job.data, features.features, stored)]
-    for pointer, loss, source, target, _ in _compared_columns(job, stored, features):
-        problems += target_problems(pointer, loss, source, target)
+    for pointer, loss, source, target, is_declared in _compared_columns(job, stored, features):
+        problems += target_problems(pointer, loss, source, target, is_declared)
     return problems + objective_problems(job.objective, outputs, targets)
 
 
@@ -86,8 +86,11 @@ def _compared_columns(
                 yield head_pointer(name), head.loss, source, target, is_declared
 
 
-def _several_inputs_problems(job: JobSpec, inputs: tuple[str, ...]) -> Iterator[Problem]:
-    """Yield that a chain of layers would read one of several inputs."""
+def _input_count_problems(job: JobSpec, inputs: tuple[str, ...]) -> Iterator[Problem]:
+    """Yield that a network reads nothing by default, or that a chain of layers would read one of several inputs."""
+    if job.model.inputs is None and not inputs:
+        hint = "name columns in features or inputs, or remove them from ignore"
+        yield Problem("/data", "no_inputs", "no column is left that the network could read", hint)
     if job.model.layers is not None and job.model.inputs is None and len(inputs) > 1:
         names = ", ".join(f'"{name}"' for name in inputs[:MAX_NAMED_COLUMNS])
         detail = f"a chain of layers reads one input, and the data has {len(inputs)}: {names}"
@@ -116,7 +119,7 @@ def _data_problems(job: JobSpec, stored: DataSchema, schema: DataSchema) -> list
     for place in dict.fromkeys(f"{head_pointer(name)}/target" if name else "/data/target" for name in missing):
         problems.append(Problem(place, "missing", "the data has no default target", "name a column"))
     if not problems:
-        problems += _several_inputs_problems(job, inputs or schema.inputs)
+        problems += _input_count_problems(job, inputs or schema.inputs)
     for position, name in enumerate(job.data.ignore):
         if stored.column(name) is None:
             hint = did_you_mean(name, [column.name for column in stored.columns]) or "remove it"

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from graftwerk.cli.jobs import JobId
-from graftwerk.cli.output import AsJson, open_client, print_json, print_table
+from graftwerk.cli.output import AsJson, open_client, print_json, print_table, print_warnings
 from graftwerk.types import Predictions
 
 MAX_CELL_CHARACTERS = 60
@@ -41,6 +41,7 @@ def predict(
     if as_json:
         print_json(predictions.document)
     else:
+        print_warnings(predictions.document)
         _print_predictions(predictions)
 
 

@@ -29,6 +29,7 @@ from workers.training.validation.held_out_rows import held_out_warnings
 from workers.training.validation.memory import MemoryEstimate, estimate_memory
 from workers.training.validation.normalization import check_normalization
 from workers.training.validation.objective import objective_problems
+from workers.training.validation.output_ranges import output_range_warnings
 from workers.training.validation.sequence_lengths import length_problems
 
 WARM_UP_JOB = {
@@ -113,6 +114,7 @@ def _inspect_network(
     roles = job_column_roles(job, stored, resolved)
     warned = [*job_warnings(job, stored, resolved, roles), *held_out_warnings(job, stored, targets)]
     if not network.problems:
+        warned += output_range_warnings(job, resolved, targets, network)
         normalization = check_normalization(job, schema, network)
         problems += [*_start_problems(network, named.get(WEIGHTS_POINTER), start_shapes), *normalization.problems]
         warned += normalization.warnings

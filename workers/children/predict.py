@@ -14,7 +14,7 @@ from workers.prediction.forward import predict_rows
 from workers.prediction.network import NetworkCache, NetworkSource, TrainedNetwork, load_network
 from workers.prediction.requests import RequestBody, parse_prediction
 from workers.prediction.responses import render_csv, render_json
-from workers.prediction.rows import split_from_rows
+from workers.prediction.rows import split_from_rows, unknown_word_warnings
 from workers.protocol.child_requests import CheckpointRequest, CheckpointResponse, PredictRequest, PredictResponse
 from workers.training.devices import set_determinism
 
@@ -89,6 +89,7 @@ def _trained_network(cache: NetworkCache, request: PredictRequest) -> TrainedNet
 def _render_predictions(
     trained: TrainedNetwork, rows: InputRows, options: PredictionOptions, request: PredictRequest
 ) -> bytes:
+    warnings = [*rows.warnings, *unknown_word_warnings(rows.split, trained.required_columns)]
     predictions = predict_rows(trained, rows.split, rows.count, options)
     if request.as_csv:
         return render_csv(predictions, trained.formatters, rows.files)
@@ -97,6 +98,6 @@ def _render_predictions(
         "outputs": {name: formatter.describe() for name, formatter in trained.formatters.items()},
         "left_out": dict(trained.left_out),
         "files": list(rows.files) or None,
-        "warnings": [warning.as_dict() for warning in rows.warnings],
+        "warnings": [warning.as_dict() for warning in warnings],
     }
     return render_json(head, predictions)

@@ -217,7 +217,7 @@ def head_formatter(
     labels: tuple[Label, ...] = target.labels or ((False, True) if target.dtype == "bool" else ())
     if about == "decisions":
         signed = decoder.loss.target_values != (0, 1)
-        labels = decoder.loss.target_values if signed else labels if len(labels) == 2 else ()
+        labels = labels if len(labels) == 2 else decoder.loss.target_values if signed else ()
     return OutputFormatter(
         about=about,
         decoder=decoder,

@@ -1,6 +1,6 @@
 """The rows of a request become columns, as the data set stores them."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from itertools import islice
 from typing import Any
@@ -49,6 +49,28 @@ def parse_columns(
             split[each.name] = kind.parse(decoded, each.column, problems, each.limits)
     problems.raise_if_any()
     return split
+
+
+def unknown_word_warnings(split: SplitColumns, required: Iterable[RequiredColumn]) -> Iterator[Problem]:
+    """Yield a warning for each column of categories with words that training did not know, which tell nothing."""
+    for each in required:
+        labels, values = each.column.labels, split.get(each.name)
+        if each.column.type != "category" or not labels or not isinstance(values, Sequence):
+            continue
+        known = frozenset(labels)
+        unknown = [word for word in values if isinstance(word, str) and word not in known]
+        if unknown:
+            rows = "1 row has a word" if len(unknown) == 1 else f"{len(unknown)} rows have words"
+            detail = f'column "{each.name}": {rows} that training did not know, such as "{unknown[0][:40]}"'
+            alike = next((label for label in labels if _plain_spelling(label) == _plain_spelling(unknown[0])), None)
+            hint = "its answer follows from the other columns" if alike is None else f'did you mean "{alike[:40]}"?'
+            yield Problem(json_pointer(["columns", each.name]), "unknown_word", detail, hint)
+
+
+def _plain_spelling(word: str) -> str:
+    """Return a word without what often differs: blanks around it, capitals, zeros before numbers."""
+    plain = word.strip().casefold()
+    return plain.lstrip("0") if plain.isdigit() else plain
 
 
 def check_columns(names: Sequence[str], known: Collection[str], required: Sequence[RequiredColumn]) -> None:

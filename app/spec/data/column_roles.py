@@ -18,6 +18,7 @@ NOT_READ = "the network does not read it"
 UNSCALED_KINDS = frozenset({"tensor", "numbers", "table", "series"})  # that scale numbers if they are told to
 NUMERIC_TYPES = frozenset({"tensor", "number", "series"})  # whose statistics are numbers
 FLOAT32_STEP = 2.0**-23  # between neighbours, relative to their size
+CHANNEL_COUNTS = frozenset({1, 3, 4})  # of images
 MIN_STEPS = 100  # that the standard deviation of an input has at least
 SOURCE_FIELDS = frozenset({"kind", "column", "columns"})  # of features: the table has a row for each column
 
@@ -78,6 +79,7 @@ def role_warnings(
     if is_default:
         yield from unread_column_warnings(roles, is_chain)
     yield from lost_digit_warnings(stored, roles)
+    yield from channel_order_warnings(stored, roles)
 
 
 def unread_column_warnings(roles: Sequence[ColumnRole], is_chain: bool) -> Iterator[Problem]:
@@ -90,6 +92,27 @@ def unread_column_warnings(roles: Sequence[ColumnRole], is_chain: bool) -> Itera
         ignore = ", ".join(f'"{name}"' for name in unread[:MAX_NAMED_COLUMNS])
         where = "write the network with nodes that read it" if is_chain else 'add it to the network\'s "inputs"'
         yield Problem("/model/inputs", "unread_column", detail, f'{where}, or say "ignore": [{ignore}] in data')
+
+
+def channel_order_warnings(stored: DataSchema, roles: Sequence[ColumnRole]) -> Iterator[Problem]:
+    """Yield a warning for each input that looks like images with their channels last, unless its feature is declared.
+
+    Networks read (channels, height, width); of (height, width, channels) every line would be a channel.
+    """
+    for role in roles:
+        column = stored.column(role.column)
+        if column is None or role.role != "input" or role.decided_by == "user" or column.type != "tensor":
+            continue
+        if len(column.shape) == 3 and column.shape[2] in CHANNEL_COUNTS and min(column.shape[:2]) > max(CHANNEL_COUNTS):
+            height, width, channels = column.shape
+            detail = (
+                f'"{column.name}" is read as {height} channels of {width} x {channels}, and may have its channels last'
+            )
+            hint = (
+                f"store {column.name}.transpose(0, 3, 1, 2); or say that it is meant so: "
+                f'"features": {{"{role.feature}": {{"kind": "tensor", "column": "{column.name}"}}}} in data'
+            )
+            yield Problem("/data", "channel_order", detail, hint)
 
 
 def lost_digit_warnings(stored: DataSchema, roles: Sequence[ColumnRole]) -> Iterator[Problem]:

@@ -61,12 +61,19 @@ class ResolvedFeatures:
 def resolve_features(
     data: Data, stored: DataSchema, targets: Sequence[TargetRequest] = (), is_chain: bool = False
 ) -> ResolvedFeatures:
-    """Return the features of a job. `is_chain`: its network is a chain of layers, which reads one input."""
+    """Return the features of a job. `is_chain`: its network is a chain of layers, which reads one input.
+
+    Where all that is declared are targets, the inputs are those of a job that declares nothing.
+    """
     declared = dict(data.features or {})
     names, targeted, problems = _resolve_targets(data, stored, targets)
     features: dict[str, BaseFeature] = dict(declared)
     ignored = frozenset(data.ignore)
-    inputs = _add_default_inputs(stored, ignored, targeted, features, is_chain)
+    learned = {name: declared[name] for name in declared if name in names.values()}
+    has_default_inputs = len(learned) == len(declared)
+    compared = {column for feature in learned.values() for column in feature.source_columns}
+    unread = ignored | compared if has_default_inputs else ignored
+    inputs = _add_default_inputs(stored, unread, targeted, features, is_chain)
     duplicates = {
         column for name, feature in features.items() for column in feature.column_names(name)[1:] if column in features
     }
@@ -82,10 +89,7 @@ def resolve_features(
         problems += own
         if not own:
             columns += feature.network_columns(name, stored)
-    if declared:
-        inputs = tuple(name for name in declared if name not in names.values())
-    else:
-        inputs = tuple(name for name in inputs if name in features)
+    inputs = tuple(name for name in (inputs if has_default_inputs else declared) if name in features.keys() - learned)
     target = next(iter(names.values()), None)
     schema = DataSchema(columns=tuple(columns), rows=stored.rows, inputs=inputs, target=target)
     return ResolvedFeatures(schema, features, names, tuple(problems), ignored)

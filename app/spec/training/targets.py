@@ -12,10 +12,11 @@ MAX_QUOTED_LABELS = 4
 CONSTANT_TARGET = "constant_target"
 # Labels of a yes or no, of which the second is obviously the yes.
 ORDERED_LABELS = frozenset({("0", "1"), ("false", "true"), ("no", "yes"), ("n", "y"), ("f", "t"), ("-1", "1")})
+SIGNED_LOSS = "SoftMarginLoss"  # the one whose no and yes are -1 and 1
 CLASS_LOSS_HINT = 'use {"kind": "CrossEntropyLoss"} for classes'
 
 
-def target_problems(pointer: str, loss: BaseLoss, stored: Column, target: Column) -> Iterator[Problem]:
+def target_problems(pointer: str, loss: BaseLoss, stored: Column, target: Column, declared: bool) -> Iterator[Problem]:
     """Yield why a loss cannot compare with a target.
 
     `stored` is the column as it is stored, `target` what a feature makes of it; `pointer` is that of the head.
@@ -28,7 +29,7 @@ def target_problems(pointer: str, loss: BaseLoss, stored: Column, target: Column
         detail = f'{loss.kind} compares numbers, and "{target.name}" holds the positions of {_quote_labels(target)}'
         hint = f'{CLASS_LOSS_HINT}, or declare the target as {{"kind": "numbers", "columns": ["{stored.name}"]}}'
         yield Problem(place, "words_as_target", detail, hint)
-    elif task == "classes" and stored.type in ("number", "datetime") and stored.labels is None and not target.labels:
+    elif task == "classes" and _is_unlabelled(loss, stored, target, declared):
         yield from _number_problems(place, loss, stored)
     elif loss.row.task_type == "decisions" and len(target.labels or ()) > 2 and not target.shape:
         detail = f'{loss.kind} learns a yes or no, and "{target.name}" has {len(target.labels or ())} labels'
@@ -72,13 +73,34 @@ def _number_problems(place: str, loss: BaseLoss, stored: Column) -> Iterator[Pro
     if loss.row.task_type == "decisions":
         statistics = stored.statistics or {}
         low, high = statistics.get("min"), statistics.get("max")
-        if low is not None and high is not None and not (low >= 0 and high <= 1):
-            detail = f'{loss.kind} learns probabilities, and "{stored.name}" has values from {low:g} to {high:g}'
-            yield Problem(place, "out_of_range", detail, 'use {"kind": "MSELoss"} for measured numbers')
+        if low is None or high is None:
+            return
+        has = f'"{stored.name}" has values from {low:g} to {high:g}'
+        if loss.kind == SIGNED_LOSS:
+            if not (low in (-1, 1) and high in (-1, 1)):
+                hint = 'use {"kind": "BCEWithLogitsLoss"} for 0 and 1, {"kind": "MSELoss"} for measured numbers'
+                yield Problem(place, "out_of_range", f"{loss.kind} compares with -1 and 1 alone, and {has}", hint)
+        elif not (low >= 0 and high <= 1):
+            hint = 'use {"kind": "MSELoss"} for measured numbers'
+            if (low, high) == (-1, 1):
+                hint = f'use {{"kind": "{SIGNED_LOSS}"}} for -1 and 1, {hint.removeprefix("use ")}'
+            yield Problem(place, "out_of_range", f"{loss.kind} learns probabilities, and {has}", hint)
         return
     detail = f'{loss.kind} learns classes, and "{stored.name}" holds numbers of more than a few different values'
     hint = f'use {{"kind": "MSELoss"}}; or upload the data with "types": {{"{stored.name}": "category"}}'
     yield Problem(place, "numbers_as_classes", detail, hint)
+
+
+def _is_unlabelled(loss: BaseLoss, stored: Column, target: Column, declared: bool) -> bool:
+    """Return whether a loss of classes would compare with the very numbers of a column.
+
+    Of arrays, only decisions look at the numbers: their classes are counted with the network's scores. Pictures, and
+    arrays with a declared feature, may be scaled before they are compared.
+    """
+    if stored.labels is not None or target.labels:
+        return False
+    is_array = stored.type == "tensor" and not declared and stored.dtype not in ("uint8", "bool")
+    return (is_array and loss.row.task_type == "decisions") or stored.type in ("number", "datetime")
 
 
 def _has_other_labels(target: Column) -> bool:

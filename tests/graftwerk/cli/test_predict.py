@@ -45,6 +45,13 @@ def test_lists_for_people(run: Run, file: str) -> None:
     assert row.rstrip().endswith("…  true")
 
 
+def test_what_was_left_out_of_rows_is_told(run: Run, file: str) -> None:
+    warning = {"pointer": "/columns/plz", "code": "unknown_word", "detail": "1 row has a word", "hint": "01067?"}
+    result, _ = run("predict", "job_1", file, answers=(job_document(), ANSWER | {"warnings": [warning]}))
+    assert "1 row has a word" in result.stderr
+    assert "01067?" in result.stderr
+
+
 def test_json_and_csv_for_programs(run: Run, file: str) -> None:
     result, _ = run("predict", "job_1", file, "--json", answers=(job_document(), ANSWER))
     assert json.loads(result.output) == ANSWER

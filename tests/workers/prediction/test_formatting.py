@@ -144,6 +144,7 @@ def test_yes_or_no(shape: tuple[int, ...]) -> None:
     truth = Column(name="y", dtype="bool")
     assert [row["label"] for row in decode_rows(make_formatter("BCELoss", truth), raw.sigmoid())] == [True, False]
     assert [row["label"] for row in decode_rows(make_formatter("SoftMarginLoss", plain_target), raw)] == [1, -1]
+    assert [row["label"] for row in decode_rows(make_formatter("SoftMarginLoss", words), raw)] == ["good", "bad"]
 
 
 @pytest.mark.parametrize("kind", ["BCEWithLogitsLoss", "MultiLabelSoftMarginLoss"])

@@ -14,7 +14,7 @@ from workers.data.columns import RaggedTensor
 from workers.data.types.catalog import TYPE_CLASSES
 from workers.data.types.images import InMemoryImages
 from workers.prediction.required_columns import RequiredColumn
-from workers.prediction.rows import split_from_rows
+from workers.prediction.rows import split_from_rows, unknown_word_warnings
 
 
 def required_column(
@@ -55,6 +55,18 @@ def test_numbers() -> None:
         ("/rows/4/a", "out_of_range"),
     ]
     assert problems(required_column("number", needed=True), None, 1) == [("/rows/0/a", "missing_value")]
+
+
+@pytest.mark.parametrize(
+    ("value", "label"), [("1067", "01067"), (1067, "01067"), (" 50667", "50667"), ("Ulm", None), ("JA", "ja")]
+)
+def test_words_that_training_did_not_know_are_told(value: Any, label: str | None) -> None:
+    each = required_column("category", labels=("01067", "50667", "ja"), classes=3)
+    split = split_from_rows([{"a": value}, {"a": "01067"}, {"a": None}], [each], ["a"])
+    (warning,) = unknown_word_warnings(split, [each])
+    assert (warning.pointer, warning.code) == ("/columns/a", "unknown_word")
+    assert (f'"{label}"' in warning.hint) == (label is not None)
+    assert not list(unknown_word_warnings(split_from_rows([{"a": "ja"}], [each], ["a"]), [each]))
 
 
 @pytest.mark.parametrize("type_", ["category", "text"])

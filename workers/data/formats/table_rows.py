@@ -36,7 +36,8 @@ class TableRows(Iterator[tuple[int, list[str]]]):
         if dialect.commented_header:
             top[0] = top[0].removeprefix(COMMENT)
         self._rows = dialect.read(chain(top, lines))
-        self._blank = self._empty = self._beyond = self._gaps = 0
+        self._blank = self._empty = self._beyond = self._gaps = self._repeats = 0
+        self._first_repeat = 0  # the line of the first row that is the header again
         self._stream = self._filled()
         header = next(self._stream, (1, []))[1]
         self.header: list[str] = ["", *header] if dialect.row_names else header
@@ -49,6 +50,9 @@ class TableRows(Iterator[tuple[int, list[str]]]):
         if len(cells) > width and not any(map(str.strip, cells[width:])):
             self._beyond += 1
             cells = cells[:width]
+        if cells == self.header:
+            self._repeats += 1
+            self._first_repeat = self._first_repeat or line
         return line, cells
 
     def _filled(self) -> Iterator[tuple[int, list[str]]]:
@@ -81,6 +85,11 @@ class TableRows(Iterator[tuple[int, list[str]]]):
         if self._beyond:
             detail = f"{place}empty cells beyond the last column left out in {format_count(self._beyond, 'row')}"
             warnings.add("", "empty_cells", detail, "end no line with a separator")
+        if self._repeats:
+            rows = "1 row equals" if self._repeats == 1 else f"{self._repeats} rows equal"
+            detail = f"{place}{rows} the header, first in line {self._first_repeat}: its names were read as values"
+            hint = "keep one line of names, on top; if the first line is a row, put names above it"
+            warnings.add("", "repeated_header", detail, hint)
         if self._gaps and self._looks_like_sentences:
             detail = f"{place}{format_count(self._gaps, 'blank line')} between rows left out"
             warnings.add("", "blank_lines", detail, 'remove them; if they divide sentences, give "format": "conll"')

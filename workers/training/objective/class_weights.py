@@ -39,7 +39,7 @@ def balanced_weights(
         column, options = columns[name], head.loss.options._asdict()
         balanced = [option for option in WEIGHT_OPTIONS if options[option] == BALANCED]
         if balanced and column is not None:
-            target = target_cast(equivalent_loss(head.loss, column))(targets[column.name])
+            target = target_cast(equivalent_loss(head.loss, column), column)(targets[column.name])
             resolved = resolve_balanced_weights(head.loss, target, column.classes or 0).options._asdict()
             weights[name] = {option: resolved[option] for option in balanced}
     return weights

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor, nn
 
+from app.spec.data.columns import Column
 from app.spec.training.losses import BaseLoss
 from workers.data.columns import PreparedColumn, RaggedTensor
 
@@ -79,22 +80,35 @@ class TargetCast:
     """From a prepared column to the targets of a loss.
 
     `pad` fills batches of rows of unlike length; it is what the loss leaves out. With `keeps_soft`, floating-point
-    targets are probabilities of classes and become float32, whatever `dtype` is.
+    targets are probabilities of classes and become float32, whatever `dtype` is. `decisions` are what stands for the
+    codes 0 and 1 of a no and a yes.
     """
 
     dtype: torch.dtype
     pad: float = math.nan
     keeps_soft: bool = False
+    decisions: tuple[int, int] = (0, 1)
 
     def __call__(self, column: PreparedColumn) -> PreparedColumn:
         """Return the targets."""
         is_soft = self.keeps_soft and column.is_floating_point()
         targets = column.to(torch.float32 if is_soft else self.dtype)
-        return replace(targets, pad=self.pad) if isinstance(targets, RaggedTensor) else targets
+        if isinstance(targets, RaggedTensor):
+            return replace(targets, values=self._decide(targets.values), pad=self.pad)
+        return self._decide(targets) if isinstance(targets, Tensor) else targets
+
+    def _decide(self, codes: Tensor) -> Tensor:
+        no, yes = self.decisions
+        return codes if (no, yes) == (0, 1) else codes * (yes - no) + no
 
 
-def target_cast(loss: BaseLoss) -> TargetCast:
-    """Return the cast of the targets of a loss of torch."""
-    if LOSSES[loss.kind].elementwise:
-        return TargetCast(torch.float32)
+def target_cast(loss: BaseLoss, column: Column) -> TargetCast:
+    """Return the cast of the targets in `column` of a loss of torch.
+
+    Columns with labels hold their positions, and booleans 0 and 1; any other holds the very numbers that are compared.
+    """
+    row = LOSSES[loss.kind]
+    if row.elementwise:
+        is_coded = loss.row.task_type == "decisions" and (bool(column.labels) or column.dtype == "bool")
+        return TargetCast(torch.float32, decisions=row.target_values if is_coded else (0, 1))
     return TargetCast(torch.int64, loss.options.ignore_index, loss.row.takes_soft_targets)

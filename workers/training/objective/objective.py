@@ -116,7 +116,7 @@ def _target_keys(spec: Objective, columns: Mapping[str, Column | None]) -> Targe
 
 
 def _target_source(head: Head, column: Column) -> tuple[str, TargetCast]:
-    return column.name, target_cast(equivalent_loss(head.loss, column))
+    return column.name, target_cast(equivalent_loss(head.loss, column), column)
 
 
 def _build_head(

@@ -42,7 +42,7 @@ def objective_problems(job: JobSpec, targets: Mapping[str, Column | None], draft
     trained = draft.trainable_nodes()
     for name, head in job.objective.all_heads().items():
         where, target = head_pointer(name), targets[name]
-        if (output := _find_output(draft, head.output)) is not None:
+        if (output := find_output(draft, head.output)) is not None:
             wrong = list(
                 _output_loss_problems(output) if not head.has_loss_target else _compared_output_problems(output)
             )
@@ -58,13 +58,13 @@ def objective_problems(job: JobSpec, targets: Mapping[str, Column | None], draft
                 )
             problems += wrong
         if head.scores is not None and not head.has_loss_target and target is not None:
-            scores = _find_output(draft, head.scores)
+            scores = find_output(draft, head.scores)
             problems += _scores_problems(head, where, scores, target) if scores is not None else ()
     return list(dict.fromkeys(problems))
 
 
-def _find_output(draft: PartialNetwork, name: str | None) -> NetworkOutput | None:
-    """Return an output, the first one by default; `None` if it is not settled."""
+def find_output(draft: PartialNetwork, name: str | None) -> NetworkOutput | None:
+    """Return an output of a network, the first one by default; `None` if it is not settled."""
     outputs = draft.blueprint.outputs
     source = outputs.get(name) if name else next(iter(outputs.values()))
     if source is None or source not in draft.values:

@@ -22,6 +22,10 @@ def category(name: str, labels: tuple[str, ...] = WORDS, **facts: Any) -> Column
     return Column(name=name, type="category", labels=labels, classes=len(labels), **facts)
 
 
+def array(name: str, **facts: Any) -> Column:
+    return Column(name=name, type="tensor", dtype="int64", **facts)
+
+
 def text(name: str) -> Column:
     return Column(name=name, type="text", longest=20)
 
@@ -131,10 +135,35 @@ def test_an_unread_column_is_a_warning() -> None:
     assert not warnings(schema)
 
 
+@pytest.mark.parametrize(
+    ("shape", "codes"),
+    [((16, 16, 3), ["channel_order"]), ((28, 28, 1), ["channel_order"]), ((3, 16, 16), []), ((3, 3, 3), [])],
+)
+def test_channels_that_may_be_last(shape: tuple[int, ...], codes: list[str]) -> None:
+    images = Column(name="pixels", type="tensor", dtype="uint8", shape=shape)
+    schema = table(images, category("y"))
+    assert [each.code for each in warnings(schema)] == codes
+    assert not warnings(schema, features={"pixels": {"kind": "tensor", "column": "pixels"}})
+
+
 def test_a_declared_feature_leaves_others_unread() -> None:
     schema = table(number("n"), number("m"), category("y"))
     features = {"n": {"kind": "numbers", "columns": ["n"]}}
     assert [each.code for each in warnings(schema, features=features)] == ["unread_column"]
+
+
+@pytest.mark.parametrize("name", ["y", "answer"])
+def test_a_declared_target_leaves_the_default_inputs(name: str) -> None:
+    schema = table(number("n"), number("m"), category("y", ("alive", "dead")), target=name)
+    features = {name: {"kind": "class", "column": "y"}}
+    spec = job(schema, "BCEWithLogitsLoss", features=features, target=name)
+    resolved = resolve_job_features(spec, schema)
+    assert (resolved.schema.inputs, resolved.features["x"].source_columns) == (("x",), ("n", "m"))
+    assert not warnings(schema, "BCEWithLogitsLoss", features=features, target=name)
+
+
+def test_a_network_reads_something() -> None:
+    assert problem_codes(table(number("n"), category("y")), ignore=["n"]) == [("/data", "no_inputs")]
 
 
 def test_a_guessed_target_is_read_if_the_job_has_another() -> None:
@@ -181,6 +210,9 @@ def test_a_loss_of_numbers_gets_numbers(loss: str) -> None:
         ("MultiMarginLoss", number("y"), "numbers_as_classes"),
         ("BCEWithLogitsLoss", category("y", ("a", "b", "c")), "too_many_labels"),
         ("BCEWithLogitsLoss", number("y", statistics={"min": -1, "max": 7}), "out_of_range"),
+        ("BCEWithLogitsLoss", array("y", statistics={"min": -1, "max": 1}), "out_of_range"),
+        ("SoftMarginLoss", array("y", statistics={"min": 0, "max": 1}), "out_of_range"),
+        ("SoftMarginLoss", number("y", statistics={"min": 0, "max": 1}), "out_of_range"),
         ("PoissonNLLLoss", number("y", statistics={"min": -1, "max": 7}), "out_of_range"),
     ],
     ids=str,
@@ -194,6 +226,9 @@ def test_a_target_that_is_not_what_the_loss_compares(loss: str, target: Column, 
     [
         ("BCEWithLogitsLoss", number("y", statistics={"min": 0, "max": 1})),
         ("BCEWithLogitsLoss", number("y", labels=("1", "2"))),
+        ("BCEWithLogitsLoss", array("y", statistics={"min": 0, "max": 1})),
+        ("SoftMarginLoss", array("y", statistics={"min": -1, "max": 1})),
+        ("SoftMarginLoss", number("y", labels=("0", "1"))),
         ("CrossEntropyLoss", category("y", ("a", "b", "c"))),
     ],
     ids=str,

@@ -69,6 +69,12 @@ def test_a_table_of_any_dialect_is_the_same_table(tmp_path: Path, text: str | by
     assert rows_of(text, tmp_path / "rows", file="rows.csv") == ROWS
 
 
+@pytest.mark.parametrize("text", ["a,y\nu,x\nv,z\na,y\nu,x\n", "a,y\na,y\nv,z\nu,x\n"])
+def test_a_header_among_the_rows_is_told(tmp_path: Path, text: str) -> None:
+    assert len(train(make_upload(tmp_path / "rows", text))["y"]) == text.count("\n") - 1
+    assert warnings(tmp_path / "rows") == {"repeated_header"}
+
+
 def test_paragraphs_in_quotes_are_cells(tmp_path: Path) -> None:
     texts = ["one\n\ntwo", 'say ""hi""', "a; b, c", "x\ty"]
     for separator in (",", ";", "\t", "|"):

@@ -51,7 +51,7 @@ def report_of(what: str, output: torch.Tensor, target: torch.Tensor, column: Col
     column = column or COLUMNS[what]
     decoder, targets = (
         build_decoder(head, column, "output", "y"),
-        target_cast(equivalent_loss(head.loss, column))(target),
+        target_cast(equivalent_loss(head.loss, column), column)(target),
     )
     assert isinstance(targets, torch.Tensor)
     accumulator = ACCUMULATORS[decoder.task_type](decoder)

@@ -5,6 +5,7 @@ import torch
 from torch import Tensor, nn
 
 from app.errors import BuildError
+from app.spec.data.columns import Column
 from app.spec.training.losses import LOSS_CLASSES, OUTPUT_LOSS, TORCH_LOSSES
 from workers.data.columns import PreparedColumn, RaggedTensor
 from workers.training.objective.losses import LOSSES, target_cast
@@ -53,7 +54,7 @@ def loss_of(objective: TargetLoss, output: Tensor, target: Tensor) -> Tensor:
 
 
 def cast(kind: str, target: PreparedColumn) -> Any:
-    return target_cast(spec(kind))(target)
+    return target_cast(spec(kind), Column(name="y"))(target)
 
 
 def example(kind: str) -> tuple[Tensor, Tensor]:
@@ -212,9 +213,29 @@ def test_classes_in_the_last_dimension(kind: str) -> None:
 
 def test_lists_of_classes_are_padded_with_the_class_that_is_ignored() -> None:
     lists = RaggedTensor.from_rows([torch.tensor([1, 2]), torch.tensor([1])], -100)
-    targets = target_cast(spec("CrossEntropyLoss", ignore_index=0))(lists)
+    targets = target_cast(spec("CrossEntropyLoss", ignore_index=0), Column(name="y", dtype="int64"))(lists)
     assert isinstance(targets, RaggedTensor)
     assert targets[0:2].tolist() == [[1, 2], [1, 0]]
+
+
+@pytest.mark.parametrize(
+    "column",
+    [
+        Column(name="y", dtype="int64", classes=2, labels=("-1", "1")),
+        Column(name="y", dtype="float32", labels=("no", "yes")),
+        Column(name="y", dtype="bool"),
+    ],
+    ids=lambda column: column.dtype,
+)
+def test_codes_of_no_and_yes_become_what_the_loss_compares(column: Column) -> None:
+    codes = torch.tensor([0, 1, 1]).to(getattr(torch, column.dtype))
+    assert torch.equal(target_cast(spec("SoftMarginLoss"), column)(codes), torch.tensor([-1.0, 1.0, 1.0]))
+    assert torch.equal(target_cast(spec("BCEWithLogitsLoss"), column)(codes), torch.tensor([0.0, 1.0, 1.0]))
+
+
+def test_numbers_without_labels_are_compared_as_they_are() -> None:
+    signed = torch.tensor([-1, 1])
+    assert torch.equal(target_cast(spec("SoftMarginLoss"), Column(name="y", dtype="int64"))(signed), signed.float())
 
 
 def test_half_precision_is_left_before_the_loss() -> None:

@@ -76,7 +76,7 @@ def test_what_passes_can_be_computed(kind: str) -> None:
                 output = torch.rand(ROWS, *shape).requires_grad_()
                 values = torch.arange(ROWS).remainder(min(classes or 2, 3)).view(-1, *[1] * len(inner))
                 examples = values.expand(ROWS, *inner).to(getattr(torch, dtype))
-                targets: Any = {"target": target_cast(spec)(examples)}
+                targets: Any = {"target": target_cast(spec, target)(examples)}
                 result = objective.batch_loss({"output": output}, targets, 1)
                 assert result.shape == ()
                 result.backward()

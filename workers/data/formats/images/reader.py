@@ -35,6 +35,10 @@ def read_images(upload: Upload) -> Content:
     images = sorted(layout.images, key=lambda image: SPLITS.index(image.split or "train"))
     classes = class_of_images(images, warnings)
     labels = unique_words(classes)
+    if labels is not None and len(labels) == 1 and layout.tables:
+        table, example = layout.tables[0].filename[:80], images[0].info.filename[:80]
+        detail = f'all images are in the folder "{labels[0]}", and "{table}" names none of them'
+        refuse("no_class", detail, f'let a column of it name the images, such as "{example}"')
     if labels is None:
         refuse(
             "too_many_labels",

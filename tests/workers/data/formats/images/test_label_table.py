@@ -139,3 +139,10 @@ def test_problems_name_the_line_of_the_table(path: Path) -> None:
     write_zip(path, images() | {"labels.csv": "file,kind,age\n1.png,a,2\n\n2.png,b,x\n"})
     upload = make_upload(path, types={"age": "number"}, target="kind")
     assert upload_problems(upload) == [("not_a_number", "/labels.csv/4")]
+
+
+def test_a_folder_of_images_beside_a_table_of_other_names_is_no_class(tmp_path: Path) -> None:
+    path = tmp_path / "images.zip"
+    rows = "".join(f"picture-{place},{'ab'[place % 2]}\n" for place in range(COUNT))
+    write_zip(path, images("images/") | {"labels.csv": f"id,label\n{rows}"})
+    assert [code for code, _ in upload_problems(make_upload(path))] == ["no_class"]
