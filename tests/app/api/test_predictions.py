@@ -66,7 +66,7 @@ def test_answers_are_those_of_plain_pytorch(anna: Client, path: str, tmp_path: P
     assert [row["top"][0]["label"] for row in outputs] == expected.argmax(1).tolist()
     assert (document["job"], document["left_out"], document["files"]) == (job, {}, None)
     assert document["outputs"] == {
-        "output": {"about": "classes", "target": "y", "loss": "CrossEntropyLoss", "labels": None}
+        "output": {"about": "classes", "target": "y", "loss": "CrossEntropyLoss", "labels": None, "unit": None}
     }
 
 

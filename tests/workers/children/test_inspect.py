@@ -189,7 +189,7 @@ MISTAKES: list[tuple[Any, DataSchema, Any, str, str]] = [
         make_schema((), "int64", 3),
         {"kind": "NLLLoss", "weight": [1, 2]},
         "/objective/loss/weight",
-        "each class",
+        "give 3 values",
     ),
     (
         [linear(3)],

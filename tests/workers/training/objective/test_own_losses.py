@@ -117,7 +117,7 @@ MISTAKES: list[tuple[Any, Any, str, str]] = [
         network(kinds=3),
         {"loss": CROSS_ENTROPY | {"weight": "balanced"}, "target": "x"},
         "/objective/loss/weight",
-        "each class",
+        "remove weight",
     ),
     (
         network(kinds=1001),
