@@ -85,9 +85,9 @@ def _trace(
     if recording.obstacles:
         raise CannotExpress(sorted(set(recording.obstacles), key=lambda each: (each.file, each.line)))
     traced = Traced(writer.to_document(outputs), writer.weights, tuple(writer.frozen))
-    kept = [*shared_memory(module), *(kept_state(module, examples.traced[0]) if verify else ())]
-    if kept:
-        raise CannotExpress(kept)
+    unlike = [*shared_memory(module), *(kept_state(module, examples.traced[0]) if verify else ())]
+    if unlike:
+        raise CannotExpress(unlike)
     difference = (
         find_difference(module, traced.model, traced.weights, examples.verified, examples.short) if verify else ""
     )

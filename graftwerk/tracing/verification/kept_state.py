@@ -15,8 +15,8 @@ from graftwerk.tracing.recording.symbolic_trace import make_obstacle
 Module = Any  # torch.nn.Module
 TABLES = frozenset({"_parameters", "_buffers", "_modules", "training"})
 SEED = 20240607
-KEPT = "{name} is another after each forward, which a network of the language cannot keep"
-KEPT_HINT = "keep counters, states and generators of random numbers out of forward"
+CHANGING = "{name} is another after each forward, which a network of the language cannot keep"
+CHANGING_HINT = "keep counters, states and generators of random numbers out of forward"
 SHARED = "{one} and {other} are two tensors in the same memory, which training would change together"
 SHARED_HINT = "make them one: module.a.weight = module.b.weight, not .data"
 
@@ -36,7 +36,9 @@ def kept_state(module: Module, inputs: tuple[Any, ...]) -> list[Obstacle]:
     owners = dict(module.named_modules())
     changed = [(path, name) for path, name in after if before.get((path, name)) != after[path, name]]
     return [
-        make_obstacle(name, forward_location(owners[path]), KEPT.format(name=f"{path}.{name}".strip(".")), KEPT_HINT)
+        make_obstacle(
+            name, forward_location(owners[path]), CHANGING.format(name=f"{path}.{name}".strip(".")), CHANGING_HINT
+        )
         for path, name in changed
     ]
 
