@@ -122,7 +122,14 @@ class GraphConverter:
             return values[0] if dependence is Dependence.CONSTANT else VaryingSize(tuple(values))
         if dependence is not Dependence.DATA and self._recording.tensors(node) and not self._is_written(node):
             return TensorRef(lambda: self._derived(node), values, dependence)
-        return self._guarded(node, lambda: self._write_node(node))
+        return self._guarded(node, lambda: self._cut(node, self._write_node(node)))
+
+    def _cut(self, node: FxNode, value: Any) -> Any:
+        """Return a value that was computed within `torch.no_grad` without its gradient."""
+        tensors = self._recording.tensors(node)
+        if node not in self._recording.without_gradient or not tensors or not isinstance(value, TensorRef):
+            return value
+        return TensorRef(self._writer.add("stop_gradient", [value.ref])) if tensors[0].is_floating_point() else value
 
     def _guarded(self, node: FxNode, write: Callable[[], Any]) -> Any:
         """Return what `write` returns; where it cannot be expressed, record an obstacle."""

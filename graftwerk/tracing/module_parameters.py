@@ -34,6 +34,7 @@ _CONV_TRANSPOSE = (
 _MAX_POOL = ("kernel_size", "stride", "padding", "dilation", "ceil_mode")
 _AVERAGE_POOL = ("kernel_size", "stride", "padding", "ceil_mode", "count_include_pad")
 _BATCH_NORM = ("num_features", "eps", "momentum", "affine", "track_running_stats")
+_NORMS_OF_CHANNELS = tuple(f"{how}Norm{d}d" for how in ("Batch", "Instance") for d in (1, 2, 3))
 _CELL = ("input_size", "hidden_size", "bias")
 _RECURRENT = ("input_size", "hidden_size", "num_layers", "bias", "dropout", "bidirectional")
 
@@ -57,7 +58,7 @@ MODULE_PARAMETERS: Mapping[str, tuple[str, ...]] = {
     "Upsample": ("scale_factor", "mode"),
     "PixelShuffle": ("upscale_factor",),
     "PixelUnshuffle": ("downscale_factor",),
-    **{f"{how}Norm{d}d": _BATCH_NORM for how in ("Batch", "Instance") for d in (1, 2, 3)},
+    **dict.fromkeys(_NORMS_OF_CHANNELS, _BATCH_NORM),
     "LayerNorm": ("normalized_shape", "eps", "elementwise_affine", "bias"),
     "RMSNorm": ("normalized_shape", "eps", "elementwise_affine"),
     "GroupNorm": ("num_groups", "num_channels", "eps", "affine"),
@@ -134,6 +135,10 @@ def _prelu_init(module: Module) -> float:
     return float(module.weight.detach().mean())
 
 
+def _has_bias(module: Module) -> bool:
+    return module.bias is not None or not module.affine
+
+
 def _scale_factor(module: Module) -> int:
     factor = module.scale_factor
     if not isinstance(factor, int | float) or factor != int(factor):
@@ -145,6 +150,8 @@ def _scale_factor(module: Module) -> int:
 
 # (kind, field) → how to read it, if the module has no attribute of that name.
 PARAMETER_READERS: Mapping[tuple[str, str], Callable[[Module], Any]] = {
+    # Newer torch asks for the bias beside `affine`; without `affine` there is none to leave out.
+    **{(kind, "bias"): _has_bias for kind in ("GroupNorm", *_NORMS_OF_CHANNELS)},
     ("PReLU", "init"): _prelu_init,
     ("Upsample", "scale_factor"): _scale_factor,
     ("MultiheadAttention", "bias"): lambda module: module.in_proj_bias is not None,

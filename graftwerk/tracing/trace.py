@@ -17,6 +17,7 @@ from graftwerk.tracing.recording.symbolic_trace import UNKNOWN_LOCATION, Symboli
 from graftwerk.tracing.unsupported import UnsupportedOperation
 from graftwerk.tracing.values import TensorRef, TupleValue
 from graftwerk.tracing.verification.comparison import find_difference
+from graftwerk.tracing.verification.kept_state import kept_state, shared_memory
 
 if TYPE_CHECKING:
     import torch
@@ -84,7 +85,12 @@ def _trace(
     if recording.obstacles:
         raise CannotExpress(sorted(set(recording.obstacles), key=lambda each: (each.file, each.line)))
     traced = Traced(writer.to_document(outputs), writer.weights, tuple(writer.frozen))
-    difference = find_difference(module, traced.model, traced.weights, examples.verified) if verify else ""
+    unlike = [*shared_memory(module), *(kept_state(module, examples.traced[0]) if verify else ())]
+    if unlike:
+        raise CannotExpress(unlike)
+    difference = (
+        find_difference(module, traced.model, traced.weights, examples.verified, examples.short) if verify else ""
+    )
     if difference:
         name = type(module).__name__
         hint = "report it, with the module; the language may lack what forward does here"

@@ -17,6 +17,7 @@ from app.spec.hints.places import (
     object_places,
     types_at,
 )
+from app.spec.hints.synonyms import UNNEEDED_FIELDS
 from app.spec.kinds import required_fields
 
 MAX_SUGGESTED_PLACES = 2
@@ -40,7 +41,9 @@ def _field_hints(root: Model, document: Any, path: Path) -> Iterator[str]:
     fields = list(dict.fromkeys(name for each in classes for name in each.model_fields))
     free = [name for name in fields if name not in value]
     missing = {name for each in classes for name in required_fields(each)} & set(free)
+    yield UNNEEDED_FIELDS.get(fold(word), "")
     yield suggestion(_preferred(same_names(word, free), missing))
+    yield _unwrapping_hint(value[word], fields)
     yield _twin_kind(root, document, parent, word)
     yield _layer_hint(root, document, parent, value[word])
     pointer = "".join(f"/{part}" for part in parent)
@@ -53,6 +56,12 @@ def _field_hints(root: Model, document: Any, path: Path) -> Iterator[str]:
     yield from (f"remove it: {pointer}/{name} is there" for name in similar_names(word, present))
     listing = choices(sorted(fields)).removeprefix("one of: ")
     yield f"remove it; there are: {listing}" if listing else "remove it"
+
+
+def _unwrapping_hint(value: Any, fields: Sequence[str]) -> str:
+    """Return the hint to write fields without the object around them: {"kind": "Adam", "params": {"lr": 0.1}}."""
+    is_wrapper = isinstance(value, dict) and any(name in fields or same_names(name, fields) for name in value)
+    return "remove it: what is in it is written in its place" if is_wrapper else ""
 
 
 def _twin_kind(root: Model, document: Any, place: Path, word: str) -> str:
@@ -86,7 +95,7 @@ def _move_hint(word: str, pointer: str, value: Any, places: Sequence[ObjectPlace
     others = [each for each in places if each.pointer != pointer]
     found = [(each, word) for each in others if word in each.part.model_fields]
     if not found:
-        found = [(each, names[0]) for each in others if (names := same_names(word, each.part.model_fields))]
+        found = [(each, names[0]) for each in others if (names := _own_names(word, each))]
     if not found:
         return ""
     depth = min(each.pointer.count("/") for each, _ in found)
@@ -95,6 +104,10 @@ def _move_hint(word: str, pointer: str, value: Any, places: Sequence[ObjectPlace
     if not free:
         return f"remove it: {nearest[0][0].pointer}/{nearest[0][1]} is there"
     return "move it to " + " or ".join(_target(each, name, word, value) for each, name in free)
+
+
+def _own_names(word: str, place: ObjectPlace) -> list[str]:
+    return [name for name in same_names(word, place.part.model_fields) if name not in NAMING_FIELDS]
 
 
 def _target(place: ObjectPlace, name: str, word: str, value: Any) -> str:

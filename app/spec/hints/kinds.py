@@ -3,8 +3,9 @@
 from collections.abc import Mapping
 from typing import Any
 
-from app.spec.hints.names import choices, same_names, similar_names, suggestion
+from app.spec.hints.names import choices, fold, same_names, similar_names, suggestion
 from app.spec.hints.places import Model, Path, accepts, classes_at, kinds_of
+from app.spec.hints.synonyms import UNNEEDED_KINDS
 from app.spec.kinds import KindModel
 
 MAX_SUGGESTED_KINDS = 3
@@ -23,7 +24,10 @@ def unknown_kind_hint(word: str, root: Model, document: Any, path: Path) -> str:
             part = others[names[0]]
             if issubclass(part, KindModel) and part.elsewhere_hint:
                 return f'{part.elsewhere_hint}, with "{names[0]}"'
-    return choices(suggested) or CATALOG_HINT
+    called = word.partition("(")[0]  # written as a call in Python
+    if called != word and (names := [called] if called in suggested else same_names(called, suggested)):
+        return suggestion(names)
+    return choices(suggested) or (UNNEEDED_KINDS.get(fold(word), "") if "model" in path[:1] else "") or CATALOG_HINT
 
 
 def missing_kind_hint(value: Any, root: Model, document: Any, path: Path) -> str:

@@ -172,7 +172,7 @@ _JOB_FIELDS = {  # of everything but layers
     "model": "network architecture net",
     "objective": "lossconfig task",
     "training": "train trainer hyperparameters plan",
-    "gpus": "gpu numgpus",
+    "gpus": "gpu numgpus devices numdevices",
     "max_seconds": "timeout maxtime",
     "metadata": "tags labels",
     "start_from": "pretrained resumefrom initfrom",
@@ -204,6 +204,13 @@ _VALUES = {
     "word": "words",
     "character": "char chars",
     "refuse": "drop error",
+}
+
+_INFERRED = "remove it: the sizes of the inputs follow from the data"
+UNNEEDED_FIELDS: Mapping[str, str] = dict.fromkeys(("inputshape", "batchinputshape", "batchshape"), _INFERRED)
+UNNEEDED_KINDS: Mapping[str, str] = {
+    **dict.fromkeys(("input", "inputlayer"), "remove the layer: the sizes of the inputs follow from the data"),
+    "sequential": "write its layers in its place",
 }
 
 

@@ -63,6 +63,7 @@ class ExampleInputs:
     verified: tuple[tuple[Tensor, ...], ...]
     is_rank_certain: bool = True
     are_sizes_fixed: bool = False  # all but the number of rows
+    short: tuple[Tensor, ...] = ()  # where inputs are lengths: none is as long as the padded sequences
 
 
 class ValueRead(Exception):
@@ -130,7 +131,12 @@ def _vary(
                 other = merged if _runs(module, merged) else other
                 break
     verified = (first, _draw(other, rows[1]), _draw(forms, rows[2]))
-    return ExampleInputs((first, verified[1]), verified, rank_certain, are_sizes_fixed=other == forms)
+    short = _draw(list(map(_shortened, forms)), rows[0]) if any(form.is_length for form in forms) else ()
+    return ExampleInputs((first, verified[1]), verified, rank_certain, are_sizes_fixed=other == forms, short=short)
+
+
+def _shortened(form: InputForm) -> InputForm:
+    return replace(form, high=max(1, form.high - 2), low=1) if form.is_length else form
 
 
 def _resized(form: InputForm, size: int, changed: int) -> InputForm:

@@ -10,6 +10,7 @@ from graftwerk.tracing.recording.factories import recorded_factories
 from graftwerk.tracing.recording.locations import error_location, forward_location
 from graftwerk.tracing.recording.module_state import preserve_attributes, python_random_state, training_mode
 from graftwerk.tracing.recording.node_values import NodeRunner
+from graftwerk.tracing.recording.proxies import proxies_as_tensors
 from graftwerk.tracing.recording.recorder import SIZE_HINT, TraceAborted, make_tracer
 from graftwerk.tracing.recording.symbolic_trace import UNKNOWN_LOCATION, FxNode, SymbolicTrace, make_obstacle
 
@@ -31,6 +32,7 @@ def symbolic_trace(
     with preserve_attributes(module), training_mode(module, training=True):
         training = _trace_forward(module, fixed, leaves, examples)
     if not (training.is_incomplete or evaluation.is_incomplete or training.obstacles):
+        training.obstacles += evaluation.obstacles
         _compare_modes(training, evaluation)
     return training
 
@@ -61,7 +63,7 @@ def _trace_forward(
     runner = NodeRunner(module, recording, examples, list(fixed.values()))
     tracer, random_state = make_tracer(leaves, recording, runner, _trace_forward.__code__), python_random_state()
     try:
-        with recorded_factories(tracer):
+        with recorded_factories(tracer), proxies_as_tensors(tracer.proxy_type):
             recording.graph = tracer.trace(module, concrete_args=fixed or None)
     except TraceAborted:
         recording.is_incomplete = True

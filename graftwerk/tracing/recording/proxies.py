@@ -1,8 +1,11 @@
 """Proxies that know their sizes: a number where it is always the same, a recorded operation where it differs."""
 
+import builtins
 import operator
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib import import_module
-from typing import Any
+from typing import Any, get_args
 
 from graftwerk.tracing.recording.symbolic_trace import FxNode, SymbolicTrace
 
@@ -29,10 +32,6 @@ class _ProxyMethods:
     node: FxNode
     tracer: Any
 
-    @property  # type: ignore[misc]
-    def __class__(self) -> type:  # for isinstance in user code
-        return import_module("torch").Tensor if self.recording.tensors(self.node) else type(self)
-
     _is_param = _is_buffer = False  # isinstance reads them
     is_nested = is_sparse = is_quantized = is_meta = False
 
@@ -52,6 +51,7 @@ class _ProxyMethods:
         found = [tensor.shape[dim] for tensor in self.recording.tensors(self.node)]
         dim %= self._tensor().dim()
         if len(set(found)) == 1:
+            self.recording.reads_rank |= dim not in (0, -1)  # the number is that of another dimension in another rank
             return found[0]
         if dim not in self.recording.sizes.setdefault(self.node, {}):
             self.recording.sizes[self.node][dim] = self.tracer.create_proxy("call_method", "size", (self, dim), {})
@@ -114,6 +114,34 @@ def proxy_class(recording: SymbolicTrace) -> type:
     operators = {f"__{name}__": _in_place_operator(name) for name in IN_PLACE_OPERATORS}
     bases = (_ProxyMethods, import_module("torch.fx").Proxy)
     return type("TensorProxy", bases, {"recording": recording, **operators})
+
+
+@contextmanager
+def proxies_as_tensors(proxy_type: type) -> Iterator[None]:
+    """Let `isinstance` say in Python code that a proxy of a tensor is one.
+
+    A `__class__` that says so would convince the C code of torch too (`torch.tensor(x)`, functions of TorchScript),
+    which then reads memory that is not there.
+    """
+    before, tensor = builtins.isinstance, import_module("torch").Tensor
+
+    def is_instance(instance: Any, kinds: Any, /) -> bool:
+        found = before(instance, kinds)
+        kind: type = type(instance)
+        if found or kind is not proxy_type:
+            return found
+        return _names_tensor(kinds, tensor) and bool(instance.recording.tensors(instance.node))
+
+    builtins.isinstance = is_instance
+    try:
+        yield
+    finally:
+        builtins.isinstance = before
+
+
+def _names_tensor(kinds: Any, tensor: type) -> bool:
+    several = kinds if type(kinds) is tuple else get_args(kinds)
+    return kinds is tensor or any(_names_tensor(each, tensor) for each in several)
 
 
 def _in_place_operator(name: str) -> Any:

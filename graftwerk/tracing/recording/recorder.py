@@ -15,8 +15,15 @@ from graftwerk.tracing.recording.symbolic_trace import Dependence, FxNode, Symbo
 Module = Any  # torch.nn.Module
 CONTROL_FLOW = "Python branches here on a tensor's value, so only one branch can be traced"
 CONTROL_HINT = "use torch.where, or the nodes If, Route, While and Repeat of the language"
+AUTOCAST = "this is computed in another precision by torch.autocast"
+AUTOCAST_HINT = "leave autocast out of forward, and give the job's training a precision"
 SIZE_BRANCH = "Python branches here on a size that differs between inputs"
 SIZE_HINT = "pass examples=(…) to trace, inputs of the sizes of your data, which are then the only ones"
+
+MODE_HINT = "leave the modes to train() and eval() of the whole module"
+MODE_KINDS = frozenset(
+    f"{name}{suffix}" for name in ("Dropout", "BatchNorm", "AlphaDropout", "RReLU") for suffix in ("", "1d", "2d", "3d")
+)
 
 
 class TraceAborted(Exception):
@@ -28,11 +35,13 @@ class _RecorderMethods:
 
     trace_asserts = True
     proxy_buffer_attributes = True
+    root: Module
     recording: SymbolicTrace
     runner: NodeRunner
     leaves: Mapping[type, str]
     proxy_type: type
     outermost: CodeType | None
+    keeps_gradients: bool
     module_stack: Mapping[str, tuple[str, Any]]
 
     def is_leaf_module(self, m: Module, module_qualified_name: str) -> bool:
@@ -49,7 +58,16 @@ class _RecorderMethods:
     def call_module(self, m: Module, forward: Any, args: Any, kwargs: Any) -> Any:
         if self.runner.is_running:
             return forward(*args, **kwargs)
+        self._check_mode(m)
         return super().call_module(m, forward, args, kwargs)  # type: ignore[misc]
+
+    def _check_mode(self, m: Module) -> None:
+        """Record an obstacle for a module that stays in one mode, such as batch normalisation with fixed statistics."""
+        if m.training != self.root.training and _is_leaf(m, self.leaves) and self.leaves[type(m)] in MODE_KINDS:
+            location = caller_location(currentframe(), self.outermost)
+            mode, other = ("training", "evaluation") if m.training else ("evaluation", "training")
+            detail = f"this {type(m).__name__} is in {mode} while the module is in {other}"
+            self.recording.obstacles.append(make_obstacle(type(m).__name__, location, detail, MODE_HINT))
 
     def create_arg(self, a: Any) -> Any:
         is_proxy = type(a) is self.proxy_type
@@ -62,6 +80,11 @@ class _RecorderMethods:
         self.recording.locations[node] = caller_location(currentframe(), self.outermost)
         stack = list(self.module_stack.values())
         self.recording.scopes[node] = stack[-1][0] if stack else ""
+        torch = import_module("torch")
+        if not torch.is_grad_enabled() and self.keeps_gradients:
+            self.recording.without_gradient.add(node)
+        if any(map(torch.is_autocast_enabled, ("cpu", "cuda"))):
+            self.recording.add_obstacle(node, AUTOCAST, AUTOCAST_HINT)
         self.runner.run(node)
         return node
 
@@ -70,7 +93,7 @@ class _RecorderMethods:
         location = caller_location(currentframe(), self.outermost)
         if dependence is not Dependence.DATA and all(isinstance(value, bool | int) for value in values):
             if len(set(map(bool, values))) == 1 and (
-                dependence is Dependence.CONSTANT or _is_equality(obj.node) or is_check(location)
+                dependence is Dependence.CONSTANT or self._compares_sizes(obj.node) or is_check(location)
             ):
                 return bool(values[0])
             self.recording.obstacles.append(make_obstacle(str(obj.node.name), location, SIZE_BRANCH, SIZE_HINT))
@@ -84,6 +107,14 @@ class _RecorderMethods:
             self.recording.obstacles.pop()
             raise TraceAborted
         return True
+
+    def _compares_sizes(self, node: FxNode) -> bool:
+        """Return whether a node asks if two sizes that differ between inputs are equal, as those of a skip are.
+
+        Whether such a size equals a number may be otherwise for inputs that are no examples.
+        """
+        varying = [each for each in node.all_input_nodes if len(set(self.recording.values[each])) > 1]
+        return getattr(node.target, "__name__", "") in ("eq", "ne") and len(varying) > 1
 
     def iter(self, obj: Any) -> Iterator[Any]:
         lengths = {len(value) for value in self.recording.values[obj.node] if _has_length(value)}
@@ -110,7 +141,7 @@ def make_tracer(leaves: Mapping[type, str], recording: SymbolicTrace, runner: No
     fx, rnn = import_module("torch.fx"), import_module("torch.nn.utils.rnn")
     attributes = {
         "leaves": leaves, "recording": recording, "runner": runner, "outermost": outermost,
-        "proxy_type": proxy_class(recording),
+        "proxy_type": proxy_class(recording), "keeps_gradients": import_module("torch").is_grad_enabled(),
     }  # fmt: skip
     tracer_class = type("Recorder", (_RecorderMethods, fx.Tracer), attributes)
     return tracer_class(autowrap_functions=tuple(unwrap(getattr(rnn, name)) for name in PACKING))
@@ -132,8 +163,3 @@ def _is_called_by_torch(frame: FrameType | None) -> bool:
 
 def _has_length(value: Any) -> bool:
     return isinstance(value, tuple | list) or (isinstance(value, import_module("torch").Tensor) and value.dim() > 0)
-
-
-def _is_equality(node: FxNode) -> bool:
-    """Return whether a node compares two sizes for equality, which holds for structural reasons."""
-    return getattr(node.target, "__name__", "") in ("eq", "ne")

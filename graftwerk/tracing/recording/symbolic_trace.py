@@ -44,6 +44,7 @@ class SymbolicTrace:
     dependences: dict[FxNode, Dependence] = field(default_factory=dict)
     sizes: dict[FxNode, dict[int, Any]] = field(default_factory=dict)  # proxies of sizes, by dimension
     obstacles: list[Obstacle] = field(default_factory=list)
+    without_gradient: set[FxNode] = field(default_factory=set)  # called within torch.no_grad
     is_incomplete: bool = False
     reads_rank: bool = False  # user code has asked for the number of dimensions
 
@@ -55,6 +56,7 @@ class SymbolicTrace:
         """Record for a copy of a node what is recorded for the node."""
         self.locations[copy], self.scopes[copy] = self.locations[node], self.scopes[node]
         self.values[copy], self.dependences[copy] = self.values[node], self.dependences[node]
+        self.without_gradient |= {copy} if node in self.without_gradient else set()
 
     def dependence(self, node: FxNode) -> Dependence:
         """Return what a node's value depends on."""

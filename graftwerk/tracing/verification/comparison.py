@@ -65,12 +65,18 @@ class _Pair:
                 self.drops = False
         return self.compare(inputs, True, when)
 
-    def compare(self, inputs: Inputs, training: bool, when: str) -> tuple[list[Tensor], list[Tensor]]:
-        """Run both and compare the outputs. Raises `_Different`."""
+    def compare(
+        self, inputs: Inputs, training: bool, when: str, *, is_short: bool = False
+    ) -> tuple[list[Tensor], list[Tensor]]:
+        """Run both and compare the outputs. Raises `_Different`.
+
+        `is_short`: a module that pads packed sequences to the longest of the batch gives fewer steps than the network.
+        """
         expected, actual = self.run(inputs, training)
         if len(expected) != len(actual):
             raise _Different(f"the module gives {len(expected)} outputs, the network {len(actual)}")
-        for place, (one, other) in enumerate(zip(expected, actual, strict=True), 1):
+        pairs = list(zip(expected, actual, strict=True))
+        for place, (one, other) in enumerate([_common(*each) for each in pairs] if is_short else pairs, 1):
             output = f"output {place}" if len(expected) > 1 else "the output"
             if one.shape != other.shape:
                 shapes = f"{tuple(one.shape)}, the network gives {tuple(other.shape)}"
@@ -109,10 +115,15 @@ class _Pair:
 
 
 def find_difference(
-    module: Module, model: Mapping[str, Any], weights: Mapping[str, Tensor], examples: Sequence[Inputs]
+    module: Module,
+    model: Mapping[str, Any],
+    weights: Mapping[str, Tensor],
+    examples: Sequence[Inputs],
+    short: Inputs = (),
 ) -> str:
     """Return how the network differs from the module, in words; empty if it does not.
 
+    `short`: inputs with lengths none of which is that of the padded sequences.
     Both are run in float64 where the module can be, else in float32.
     """
     torch = import_module("torch")
@@ -120,7 +131,8 @@ def find_difference(
         with preserve_module(module):
             torch.set_default_dtype(dtype)
             try:
-                _compare(module.to(dtype), model, weights, [_converted(inputs, dtype) for inputs in examples])
+                converted = [_converted(inputs, dtype) for inputs in examples]
+                _compare(module.to(dtype), model, weights, converted, _converted(short, dtype))
             except _Different as difference:
                 return str(difference)
             except (RuntimeError, TypeError, ValueError, IndexError) as error:
@@ -131,13 +143,18 @@ def find_difference(
     return ""
 
 
-def _compare(module: Module, model: Mapping[str, Any], weights: Mapping[str, Tensor], examples: list[Inputs]) -> None:
+def _compare(
+    module: Module, model: Mapping[str, Any], weights: Mapping[str, Tensor], examples: list[Inputs], short: Inputs
+) -> None:
     torch = import_module("torch")
     network = InterpretedNetwork(model, model.get("blocks", {}), weights)
     pair = _Pair(module, network, TOLERANCES[str(torch.get_default_dtype()).removeprefix("torch.")])
     with torch.no_grad():
         for inputs in examples:
             pair.compare(inputs, False, _when("in evaluation", inputs))
+        if short:
+            when = "where no sequence is as long as the padding (give pad_packed_sequence the total_length)"
+            pair.compare(short, False, when, is_short=True)
     with torch.enable_grad():
         outputs = pair.compare_training(examples[0], _when("in training", examples[0]))
         if not pair.step(outputs):
@@ -145,6 +162,14 @@ def _compare(module: Module, model: Mapping[str, Any], weights: Mapping[str, Ten
     with torch.no_grad():
         pair.compare_training(examples[-1], _when("in training, after one step", examples[-1]))
         pair.compare(examples[-1], False, _when("in evaluation, after one step", examples[-1]))
+
+
+def _common(one: Tensor, other: Tensor) -> tuple[Tensor, Tensor]:
+    """Return what two tensors have in common: of each dimension the smaller size."""
+    if one.dim() != other.dim():
+        return one, other
+    common = tuple(slice(min(sizes)) for sizes in zip(one.shape, other.shape, strict=True))
+    return one[common], other[common]
 
 
 def _when(words: str, inputs: Inputs) -> str:

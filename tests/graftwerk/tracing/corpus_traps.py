@@ -287,5 +287,5 @@ CASES = [
         "F.batch_norm",
     ),
     Case("statistics", lambda: Forward(statistics, bn=nn.BatchNorm1d(8)), X, "changes it in training", "running_mean"),
-    Case("kept_state", lambda: Forward(kept_state, **linears(), kept=torch.zeros(4)), X, "differs"),
+    Case("kept_state", lambda: Forward(kept_state, **linears(), kept=torch.zeros(4)), X, "kept is another after"),
 ]

@@ -50,3 +50,18 @@ def test_hints_work_when_they_are_followed(name: str) -> None:
     if mistake.mended:
         results.append(problems_of(edited(document, *mistake.mended)))
     assert () in results, "no hint leads to a job that is accepted"
+
+
+@pytest.mark.parametrize(
+    ("layer", "hint"),
+    [
+        ({"kind": "Input", "shape": [4]}, "remove the layer"),
+        ({"kind": "Sequential", "layers": []}, "write its layers in its place"),
+        ("Linear(4, 3)", 'did you mean "Linear"?'),
+    ],
+)
+def test_layers_that_a_spec_does_not_have(layer: Any, hint: str) -> None:
+    document = JOBS["table"]
+    layers = [layer, *document["model"]["layers"]]
+    problems = problems_of({**document, "model": {**document["model"], "layers": layers}})
+    assert [each.hint for each in problems if each.hint.startswith(hint)]
