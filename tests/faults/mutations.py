@@ -251,9 +251,9 @@ def _final_checkpoint_dropped(patch: SetAttribute) -> None:
 
     real = CheckpointSaver.save_and_wait
 
-    def save_and_wait(saver: CheckpointSaver, *args: Any, final: bool = False) -> None:
+    def save_and_wait(saver: CheckpointSaver, *args: Any, final: bool = False, **options: Any) -> None:
         if not final:
-            real(saver, *args)
+            real(saver, *args, **options)
 
     patch(CheckpointSaver, "save_and_wait", save_and_wait)
 

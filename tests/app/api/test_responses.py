@@ -117,6 +117,11 @@ def call_predictions(api: Api, call: Checked) -> None:
     call("POST", place, 422, json={"rows": [{"x": [1]}]}, **here)
     call("POST", place, 415, content=b"x", headers={"Content-Type": "text/html"}, **here)
     call("POST", place, 409, json=body, ids={"job_id": create_running_job(api.services.db).id})
+    iris = call("POST", "/v1/datasets", 201, json={"name": "i", "source": {"kind": "builtin", "name": "iris"}}).json()
+    call("POST", "/v1/jobs/{job_id}/evaluate", 200, json={"dataset": iris["id"]}, **here)
+    call("POST", "/v1/jobs/{job_id}/evaluate", 422, json={"dataset": "ds_" + "0" * 32}, **here)
+    call("POST", "/v1/datasets/{dataset_id}/propose", 200, json={}, ids={"dataset_id": iris["id"]})
+    call("POST", "/v1/datasets/{dataset_id}/propose", 422, json={"target": "z"}, ids={"dataset_id": iris["id"]})
 
 
 def call_webhooks(call: Checked) -> None:

@@ -42,6 +42,7 @@ EXPECTED = {
     "state_forbids": 409,
     "idempotency_key_in_use": 409,
     "wrong_offset": 409,
+    "precondition_failed": 412,
     "stale_fence": 409,
     "idempotency_key_reused": 422,
     "too_large": 413,
