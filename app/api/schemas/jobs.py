@@ -98,7 +98,7 @@ class Job(JobSummary):
             spec=row.spec,
             inspection=inspection,
             splits=row.inspection.get("splits", {}),
-            columns=[ColumnRole.model_validate(role) for role in row.inspection.get("columns", ())],
+            columns=[ColumnRole.model_construct(**role) for role in row.inspection.get("columns", ())],  # as checked
             warnings=[ProblemDetail(**warning) for warning in row.inspection.get("warnings", ())],
             result=row.result,
             attempts=row.attempts,
