@@ -18,7 +18,14 @@ from workers.data.types.base import BaseColumnType
 from workers.data.types.numbers import NumberType, has_notation, is_one_number
 from workers.data.types.table import Table, TableOptions, build_content
 from workers.data.types.texts import TextType, infer_texts
-from workers.data.types.values import MAJORITY_FRACTION, MAX_EXACT_INTEGER, MIN_MAJORITY_ROWS, Values, count_booleans
+from workers.data.types.values import (
+    BOOLEAN_VALUES,
+    MAJORITY_FRACTION,
+    MAX_EXACT_INTEGER,
+    MIN_MAJORITY_ROWS,
+    Values,
+    count_booleans,
+)
 
 BLOCK_ROWS = 4096  # rows that are converted together
 MAX_UNREADABLE = 1000  # cells of a number column that are kept to be reported
@@ -217,12 +224,18 @@ class _ColumnReader:
         if value is None:
             self._missing += 1
             return float("nan")
-        if isinstance(value, float) and (self._has_booleans or is_finite_number(cell)):
+        if isinstance(value, float) and self._is_number(cell):
             return value
         self.unreadable_count += 1
         if len(self.unreadable) < MAX_UNREADABLE:
             self.unreadable.append((row, cell.strip()))
         return float("nan")
+
+    def _is_number(self, cell: str) -> bool:
+        """Return whether a cell that float reads, or true or false, is a number in this column."""
+        if self._kind is None:
+            return is_finite_number(cell)
+        return self._has_booleans or cell.strip().lower() not in BOOLEAN_VALUES
 
     def _is_text(self) -> bool:
         """Return whether the cells so far are words, codes, or numbers of another format."""
