@@ -9,7 +9,7 @@ import typer
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
 from rich.text import Text
 
-from graftwerk.cli.jobs import watch_to_end
+from graftwerk.cli.jobs import print_submitted
 from graftwerk.cli.output import (
     AsJson,
     CommandGroup,
@@ -220,14 +220,7 @@ def train(
         if spec_only:
             typer.echo(json.dumps(proposal.spec, indent=2, ensure_ascii=False))
             return
-        job = client.jobs.create(proposal.spec)
-        if not as_json:
-            out().print(job.id)
-            print_warnings(job.document)
-        if watch_it:
-            watch_to_end(job, as_json)
-        elif as_json:
-            print_json(job.document)
+        print_submitted(client.jobs.create(proposal.spec), watch_it, as_json)
 
 
 def _dataset_id(client: Client, data: list[str], format_: str | None, target: str | None, types: Sequence[str]) -> str:

@@ -64,13 +64,18 @@ def submit(
             print_folds(group.wait() if watch_it else group, as_json)
             return
         job = client.jobs.create(document, idempotency_key)
-        if not as_json:
-            out().print(job.id)
-            print_warnings(job.document)
-        if watch_it:
-            watch_to_end(job, as_json)
-        elif as_json:
-            print_json(job.document)
+        print_submitted(job, watch_it, as_json)
+
+
+def print_submitted(job: Job, watch_it: bool, as_json: bool) -> None:
+    """Print a new job's id and warnings, or its JSON, and watch it if that is requested."""
+    if not as_json:
+        out().print(job.id)
+        print_warnings(job.document)
+    if watch_it:
+        watch_to_end(job, as_json)
+    elif as_json:
+        print_json(job.document)
 
 
 def resolve_dataset(client: Client, names: list[str], format_: str | None = None) -> str | None:

@@ -35,8 +35,8 @@ class NumbersPreprocessor(Preprocessor[NumbersFeature, NumbersState]):
     @classmethod
     def fit(cls, name: str, feature: NumbersFeature, stored: DataSchema, split: SplitColumns) -> Self:
         """Fit the values that replace missing numbers, and the scaling. Raises `DataError`."""
-        raw = _stack_columns(split, feature.columns)
-        fills = _fill_values(raw, feature.missing)
+        raw = stack_columns(split, feature.columns)
+        fills = None if feature.missing == "refuse" else fill_values(raw, feature.missing)
         unscaled = cls(name, feature, fills, None)
         return cls(name, feature, fills, Scaling.fit(unscaled._impute(raw), feature.scale, None))
 
@@ -63,7 +63,7 @@ class NumbersPreprocessor(Preprocessor[NumbersFeature, NumbersState]):
 
         Raises `DataError` for a missing number if `missing` is refuse.
         """
-        raw = _stack_columns(split, self.feature.columns)
+        raw = stack_columns(split, self.feature.columns)
         values = apply_scaling(self.scaling, self._impute(raw)).float()
         return {self.name: torch.cat([values, raw.isnan().float()], 1) if self.feature.indicators else values}
 
@@ -79,15 +79,14 @@ class NumbersPreprocessor(Preprocessor[NumbersFeature, NumbersState]):
         return raw
 
 
-def _stack_columns(split: SplitColumns, names: Sequence[str]) -> Tensor:
+def stack_columns(split: SplitColumns, names: Sequence[str]) -> Tensor:
     """Return float64 (rows, columns) of number columns, each (rows)."""
     return torch.stack([cast(Tensor, column_values(split, name)).to(torch.float64) for name in names], 1)
 
 
-def _fill_values(raw: Tensor, missing: str) -> Tensor | None:
-    if missing == "refuse":
-        return None
-    if missing == "zero":
+def fill_values(raw: Tensor, missing: str) -> Tensor:
+    """Return what replaces missing numbers of raw (rows, columns), float64 (columns): mean, median or zero."""
+    if missing == "zero" or not raw.numel():
         return torch.zeros(raw.shape[1], dtype=torch.float64)
     middle = raw.nanmean(0) if missing == "mean" else raw.nanmedian(0).values
     return middle.nan_to_num(0.0)  # a column without any number

@@ -13,6 +13,7 @@ from app.spec.data.table_feature import TableFeature
 from workers.data.columns import PreparedColumn, SplitColumns
 from workers.data.features.categories import as_strings
 from workers.data.features.datetimes import DatetimePreprocessor, DatetimeState
+from workers.data.features.numbers import fill_values, stack_columns
 from workers.data.features.preprocessor import Preprocessor, column_schema, column_values
 from workers.data.features.scaling import QuantileScaling, Scaling, ScalingState, apply_scaling
 
@@ -41,7 +42,7 @@ class TablePreprocessor(Preprocessor[TableFeature, TableState]):
         """Fit what replaces missing numbers, and the scaling, on the training rows."""
         columns = [column_schema(stored, each) for each in feature.columns]
         raw = _stack_numbers(columns, split)
-        fills = _fill_values(raw, feature.missing)
+        fills = fill_values(raw, feature.missing)
         values = torch.where(raw.isnan(), fills, raw)
         dates = {
             each.name: DatetimePreprocessor.fit(each.name, DatetimeFeature(column=each.name), stored, split)
@@ -103,16 +104,9 @@ class TablePreprocessor(Preprocessor[TableFeature, TableState]):
 
 def _stack_numbers(columns: Sequence[Column], split: SplitColumns) -> Tensor:
     """Return the number columns as float64 (rows, numbers), NaN where a number is missing."""
-    numbers = [cast(Tensor, column_values(split, each.name)).double() for each in columns if each.type == "number"]
-    rows = len(column_values(split, columns[0].name))
-    return torch.stack(numbers, 1) if numbers else torch.zeros(rows, 0, dtype=torch.float64)
-
-
-def _fill_values(raw: Tensor, missing: str) -> Tensor:
-    if missing == "zero" or not raw.numel():
-        return torch.zeros(raw.shape[1], dtype=torch.float64)
-    middle = raw.nanmean(0) if missing == "mean" else raw.nanmedian(0).values
-    return middle.nan_to_num(0.0)  # a column without any number
+    if numbers := [each.name for each in columns if each.type == "number"]:
+        return stack_columns(split, numbers)
+    return torch.zeros(len(column_values(split, columns[0].name)), 0, dtype=torch.float64)
 
 
 def _one_hot(column: Column, split: SplitColumns) -> Tensor:

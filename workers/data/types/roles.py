@@ -121,18 +121,16 @@ def _text_reason(texts: Sequence[str | None], is_text: bool) -> str | None:
         return None
     present = [text for text in texts if text is not None]
     for reason, pattern in ((URLS, URL), (EMAILS, EMAIL)):
-        if pattern.fullmatch(present[0]) and sum(map(bool, map(pattern.fullmatch, present))) >= ADDRESS_SHARE * len(
-            present
-        ):
+        if _matches_most(pattern, present):
             return reason
     return IDENTIFIER if len(different) == len(texts) and all(map(_is_token, texts)) else None
 
 
-def _share(pattern: re.Pattern[str], texts: Sequence[str]) -> float:
-    """Return the share of texts that a pattern matches, 0 if it does not match the first."""
-    return (
-        sum(pattern.fullmatch(text) is not None for text in texts) / len(texts) if pattern.fullmatch(texts[0]) else 0.0
-    )
+def _matches_most(pattern: re.Pattern[str], texts: Sequence[str]) -> bool:
+    """Return whether a pattern matches the first text, and almost all of the others."""
+    if pattern.fullmatch(texts[0]) is None:
+        return False
+    return sum(map(bool, map(pattern.fullmatch, texts))) >= ADDRESS_SHARE * len(texts)
 
 
 def _is_token(text: str | None) -> bool:
