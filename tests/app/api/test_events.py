@@ -12,7 +12,7 @@ import pytest
 import uvicorn
 
 from app import events
-from app.api.routes.jobs.events import BATCH_SIZE
+from app.api.streams import event_stream
 from app.jobs import repository, service
 from app.jobs.states import Status
 from tests.app.api.client import Api, Client, assert_problem, parse_sse_events
@@ -29,6 +29,7 @@ from tests.app.api.job_factories import (
 )
 from workers.protocol.messages import Ending, ProgressReport
 
+BATCH_SIZE = 200
 SQLITE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
 
@@ -128,18 +129,18 @@ def test_points_that_are_not_finite_are_words(api: Api, anna: Client) -> None:
 def test_a_job_that_ends_while_it_is_read_loses_no_event(
     api: Api, anna: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The last event is written between the two queries of a stream that has just sent all others."""
+    """The last event is written after the piece that holds all others was read, and before it is sent."""
     db = api.services.db
     job = create_running_job(db)
-    after, ends = events.list_events, [lambda: finish_job(db, job)]
+    read, ends = event_stream.read_piece, [lambda: finish_job(db, job)]
 
-    def meanwhile(*args: Any, **options: Any) -> Any:
-        found = after(*args, **options)
+    def meanwhile(*args: Any) -> Any:
+        piece = read(*args)
         if ends:
             ends.pop()()
-        return found
+        return piece
 
-    monkeypatch.setattr(events, "list_events", meanwhile)
+    monkeypatch.setattr(event_stream, "read_piece", meanwhile)
     stream = parse_sse_events(anna.get(f"/v1/jobs/{job.id}/stream"))
     assert [kind for _, kind, _ in stream] == ["created", "status", "status", "done"]
 
