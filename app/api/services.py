@@ -11,6 +11,7 @@ from app.api.access_log import AccessLog
 from app.api.children.inspector import Inspector
 from app.api.children.predictor import PredictorPool
 from app.api.job_watcher import JobWatcher
+from app.api.lanes import Lanes, lane_limits
 from app.api.rate_limits import ConcurrencyLimiter, RateLimiter
 from app.db.session import Database
 from app.jobs.dispatch import Waker
@@ -37,6 +38,7 @@ class Services:
     upload_limiter: ConcurrencyLimiter
     targets: TargetPolicy
     access_log: AccessLog
+    lanes: Lanes
 
 
 @contextmanager
@@ -50,7 +52,8 @@ def open_services(settings: Settings) -> Iterator[Services]:
             watcher, limiter = JobWatcher(db), RateLimiter()
             uploads = ConcurrencyLimiter(settings.max_uploads, UPLOADS_BUSY)
             targets = TargetPolicy(http=settings.webhook_http, private=settings.webhook_private)
-            parts = (inspector, predictors, watcher, limiter, uploads, targets, access_log)
+            lanes = Lanes(lane_limits(settings))
+            parts = (inspector, predictors, watcher, limiter, uploads, targets, access_log, lanes)
             yield Services(settings, db, store, waker, *parts)
     finally:
         inspector.close()
@@ -58,7 +61,7 @@ def open_services(settings: Settings) -> Iterator[Services]:
         db.close()
 
 
-def _get_services(request: Request) -> Services:
+async def _get_services(request: Request) -> Services:
     services: Services = request.app.state.services
     return services
 

@@ -13,6 +13,7 @@ from app.api.access_log import AccessLog
 from app.api.children.inspector import Inspector
 from app.api.children.predictor import PredictorPool
 from app.api.job_watcher import JobWatcher
+from app.api.lanes import Lanes, lane_limits
 from app.api.main import create_app
 from app.api.rate_limits import ConcurrencyLimiter, RateLimiter
 from app.api.services import UPLOADS_BUSY, Services
@@ -110,6 +111,7 @@ def serve(
                         "upload_limiter": ConcurrencyLimiter(settings.max_uploads, UPLOADS_BUSY),
                         "targets": targets,
                         "access_log": access_log,
+                        "lanes": Lanes(lane_limits(settings)),
                     }
                     yield Services(settings, **(parts | own | dict(other or {})))
 
