@@ -15,6 +15,8 @@ import structlog
 from structlog.types import EventDict, Processor, WrappedLogger
 
 LOG_EVENTS: Mapping[str, str] = {
+    "clock_set": "The wall clock was set, and SQLite's clock with it; by how many seconds.",
+    "clock_not_set": "SQLite's clock could not be compared with the wall clock; the exception is with it.",
     "line": "What the broker, the migrations or `graftwerk up` itself said, in `detail`.",
     "request": "A request was answered: method, path, status, ms.",
     "request_failed": "A request failed because a part of the service is unavailable or overloaded.",
