@@ -49,10 +49,8 @@ def describe_listener(url: str, key: str = "") -> str:
         known = bool(key) and is_key_accepted(url, key)
     except (httpx.TransportError, httpx.InvalidURL):
         return "a program listens there that does not answer HTTP"
-    where = (
-        "with the key of this home: `graftwerk up` did not start it, or it is ending" if known else "of another home"
-    )
-    return f"Graftwerk {version} answers there, {where}"
+    home = "with the key of this home, but not started by `graftwerk up`" if known else "of another home"
+    return f"Graftwerk {version} answers there, {home}"
 
 
 def _reason(host: str, port: int, key: str, error: OSError) -> str:
@@ -73,9 +71,9 @@ def _version(response: httpx.Response) -> str | None:
         document = response.json()
     except ValueError:
         return None
-    is_own = isinstance(document, dict) and (
-        "ready" in document or str(document.get("type")).startswith("urn:graftwerk")
-    )
+    if not isinstance(document, dict):
+        return None
+    is_own = "ready" in document or str(document.get("type")).startswith("urn:graftwerk")
     return str(document.get("version", "(not ready)"))[:40] if is_own else None
 
 

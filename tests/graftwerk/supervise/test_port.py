@@ -115,6 +115,6 @@ def test_another_service_that_was_faster_is_not_taken_for_ones_own(
         Service, "_run_module", lambda *words: subprocess.CompletedProcess([], 0, stdout="gw_new\n", stderr="")
     )
     service = Service(ServiceConfig(tmp_path), print, print)
-    with serving(Toy) as port, pytest.raises(CannotStart, match="is not this service: Graftwerk 9.8.7"):
+    with serving(Toy) as port, pytest.raises(CannotStart, match=r"is not this service: Graftwerk 9\.8\.7"):
         service._ensure_key(service_url("127.0.0.1", port), {})
     assert read_key(tmp_path) == (held or "")
