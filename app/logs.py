@@ -48,6 +48,7 @@ LOG_EVENTS: Mapping[str, str] = {
     "courier_failed": "A round of sending messages failed; the next one comes.",
     "survey_failed": "The artifact store could not be searched for orphans; the next search comes.",
     "orphans_removed": "Files were removed that crashes had left behind, and that no row lists.",
+    "temporary_files_removed": "Temporary files were removed that killed processes had left in the spool.",
     "artifacts_of_another_database": "The artifact store is that of another database: nothing is removed there.",
     "files_not_listed": "The artifact store could not be listed for files to remove.",
     "removed_by_age": "Objects past their age were removed: jobs, idempotent responses, uploads, audit entries.",

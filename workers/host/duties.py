@@ -7,6 +7,7 @@ import os
 import signal
 import time
 from functools import partial
+from pathlib import Path
 
 import structlog
 
@@ -15,6 +16,7 @@ from app.db.clock import start_clock
 from app.errors import DatabaseUnavailable, GraftwerkError, ServiceOverloaded, StaleFence
 from app.jobs import queue, repository, service
 from app.lifecycle import expiry, orphans
+from app.spool import remove_abandoned
 from workers.host.leases import LeaseObserver
 from workers.host.periodic import Duty
 from workers.host.worker import Worker
@@ -46,6 +48,13 @@ def duties(worker: Worker) -> tuple[Duty, ...]:
             leases.handle_failure,
         ),
         Duty(
+            "abandoned files",
+            EXPIRY_INTERVAL_SECONDS,
+            partial(remove_abandoned_files, settings.resolved_spool),
+            log_scan_failure,
+            own_thread=True,  # checkpoints of a large network take their time
+        ),
+        Duty(
             "orphans", scan, partial(orphans.remove_orphans, db, store), log_scan_failure, own_thread=True, jitter=scan
         ),
     )
@@ -55,6 +64,13 @@ def claim_waiting_jobs(worker: Worker) -> None:
     """Fill free slots if a job is waiting whose wake-up was lost."""
     if worker.db.read(queue.has_claimable_job, worker.queues, worker.settings.limit_running_jobs, worker.devices):
         worker.fill_free_slots()
+
+
+def remove_abandoned_files(spool: Path) -> None:
+    """Remove temporary files of processes that are no more, of APIs and workers alike."""
+    removed = remove_abandoned(spool)
+    if removed:
+        _log.info("temporary_files_removed", folders=removed)
 
 
 class LeaseRecovery:

@@ -20,6 +20,7 @@ from app.api.services import UPLOADS_BUSY, Services
 from app.db.session import Database
 from app.jobs.dispatch import Waker
 from app.settings import Settings
+from app.spool import Spool
 from app.storage.catalog import open_store
 from app.storage.protocol import ArtifactStore
 from app.webhooks.targets import TargetPolicy
@@ -104,7 +105,7 @@ def serve(
             @contextmanager
             def opening(settings: Settings) -> Iterator[Services]:
                 targets = TargetPolicy(http=settings.webhook_http, private=settings.webhook_private)
-                with AccessLog(database) as access_log:
+                with AccessLog(database) as access_log, Spool(settings.resolved_spool, "api") as spool:
                     own = {
                         "job_watcher": JobWatcher(database),
                         "rate_limiter": RateLimiter(),
@@ -112,6 +113,7 @@ def serve(
                         "targets": targets,
                         "access_log": access_log,
                         "lanes": Lanes(lane_limits(settings)),
+                        "spool": spool,
                     }
                     yield Services(settings, **(parts | own | dict(other or {})))
 
