@@ -38,6 +38,7 @@ LOG_EVENTS: Mapping[str, str] = {
     "lease_expired": "An attempt whose lease ran out was recorded as lost.",
     "attempt_started": "A worker has claimed a job.",
     "attempt_prepared": "The attempt's process has its assignment and begins.",
+    "attempt_timed": "What an attempt's process spent its time on: `ms` by phase, `saving` for its last checkpoint.",
     "attempt_crashed": "The attempt's process met a fault of this service; the exception is with it.",
     "attempt_ended": "An attempt's end was recorded.",
     "attempt_superseded": "Another attempt owns the job: this one was ended and wrote nothing more.",
