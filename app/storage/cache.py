@@ -9,6 +9,7 @@ from hashlib import file_digest
 from pathlib import Path
 from typing import Any
 
+from app.durability import make_directory, sync_file
 from app.errors import CorruptCheckpoint, StorageFull
 from app.ids import new_id
 from app.storage.protocol import ArtifactStore, is_disk_full
@@ -62,7 +63,7 @@ class ArtifactCache:
         return path if _file_stamp(path) == stamp else None
 
     def _fetch(self, store: ArtifactStore, file: Mapping[str, Any]) -> Path:
-        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_directory(self._folder)
         part = self._folder / new_id("part")
         try:
             path = store.fetch(file["path"], part)
@@ -74,6 +75,7 @@ class ArtifactCache:
             if path != part:
                 self._verified[digest] = (path, _file_stamp(path) or NO_STAMP)
                 return path
+            sync_file(part)  # nobody verifies it again: a power cut must not leave the name of what is not there
             copy = part.replace(self._folder / digest)
         except OSError as error:
             if is_disk_full(error):
