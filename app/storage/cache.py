@@ -9,6 +9,7 @@ from hashlib import file_digest
 from pathlib import Path
 from typing import Any
 
+from app.durability import sync_file
 from app.errors import CorruptCheckpoint
 from app.spool import Spool, remove_abandoned, translate_disk_full
 from app.storage.protocol import ArtifactStore
@@ -77,6 +78,7 @@ class ArtifactCache:
             if path != part:
                 self._verified[digest] = (path, _file_stamp(path) or NO_STAMP)
                 return path
+            sync_file(part)  # nobody verifies it again: a power cut must not leave the name of what is not there
             copy = part.replace(self._folder / digest)
         self._evict()
         return copy

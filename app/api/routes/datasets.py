@@ -63,7 +63,8 @@ def create_dataset(who: WritePrincipal, services: ServicesDep, key: IdempotencyK
     "/{dataset_id}/content",
     dependencies=[in_lane(Lane.UPLOAD)],
     openapi_extra=CONTENT_BODY,
-    responses=route_responses(200, schemas.Dataset, 404, 409, 413, 422, 503, 507) | route_responses(202, schemas.Dataset),
+    responses=route_responses(200, schemas.Dataset, 404, 409, 413, 422, 503, 507)
+    | route_responses(202, schemas.Dataset),
 )
 def put_content(dataset_id: DatasetId, who: WritePrincipal, services: ServicesDep, piece: UploadChunkDep) -> Response:
     """Send content, at once or in consecutive chunks (`Content-Range`): 202 until the last one.
