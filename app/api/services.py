@@ -1,7 +1,7 @@
 """The services behind the routes: opened when the application starts, closed when it stops."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -11,6 +11,7 @@ from app.api import schemas
 from app.api.access_log import AccessLog
 from app.api.children.inspector import Inspector
 from app.api.children.predictor import PredictorPool
+from app.api.lanes import Lanes, lane_limits
 from app.api.rate_limits import ConcurrencyLimiter, RateLimiter
 from app.api.streams.event_stream import EventStreams
 from app.api.streams.job_watcher import JobWatcher
@@ -18,6 +19,7 @@ from app.api.streams.shared_reads import SharedReads
 from app.db.session import Database
 from app.jobs.dispatch import Waker
 from app.settings import Settings
+from app.spool import Spool, remove_abandoned
 from app.storage.catalog import open_store
 from app.storage.protocol import ArtifactStore
 from app.webhooks.targets import TargetPolicy
@@ -45,11 +47,22 @@ class Services:
     access_log: AccessLog
     event_streams: EventStreams
     job_reads: JobReads
+    lanes: Lanes
+    spool: Spool
 
 
 @contextmanager
 def open_services(settings: Settings) -> Iterator[Services]:
-    """Open every service."""
+    """Open every service. What processes that were killed left in the spool is removed before."""
+    with suppress(OSError):
+        remove_abandoned(settings.resolved_spool)
+    spool = Spool(settings.resolved_spool, "api", settings.spool_reserve)
+    with spool, spool.as_default(), _open_parts(settings, spool) as services:
+        yield services
+
+
+@contextmanager
+def _open_parts(settings: Settings, spool: Spool) -> Iterator[Services]:
     db = Database(settings.resolved_database_url)
     inspector, predictors = Inspector(settings), PredictorPool(settings)
     try:
@@ -58,16 +71,17 @@ def open_services(settings: Settings) -> Iterator[Services]:
             watcher, limiter = JobWatcher(db), RateLimiter()
             uploads = ConcurrencyLimiter(settings.max_uploads, UPLOADS_BUSY)
             targets = TargetPolicy(http=settings.webhook_http, private=settings.webhook_private)
-            parts = (inspector, predictors, watcher, limiter, uploads, targets, access_log)
+            lanes = Lanes(lane_limits(settings))
             streams, job_reads = EventStreams(db), JobReads(JOB_READING_THREADS)
-            yield Services(settings, db, store, waker, *parts, streams, job_reads)
+            parts = (inspector, predictors, watcher, limiter, uploads, targets, access_log, streams, job_reads)
+            yield Services(settings, db, store, waker, *parts, lanes, spool)
     finally:
         inspector.close()
         predictors.close()
         db.close()
 
 
-def _get_services(request: Request) -> Services:
+async def _get_services(request: Request) -> Services:
     services: Services = request.app.state.services
     return services
 

@@ -5,7 +5,7 @@ from sqlalchemy.orm import Session
 from app import checkpoints
 from app.db.tables import JobRow, now
 from app.errors import InvalidState
-from app.jobs import labels, repository
+from app.jobs import repository
 from app.jobs.states import TERMINAL_STATUSES
 
 
@@ -13,14 +13,12 @@ def delete(session: Session, owner: str, job_id: str) -> None:
     """Hide an ended job, which can be restored for a while. Raises `NotFound`, `InvalidState`."""
     _check_deletable(session, repository.find_for_update(session, owner, job_id))
     repository.update_visible(session, job_id, deleted_at=now())
-    labels.refresh(session, [job_id])
 
 
 def restore(session: Session, owner: str, job_id: str) -> None:
     """Restore a deleted job; one that is not deleted stays as it is. Raises `NotFound`."""
     if repository.find_for_update(session, owner, job_id, deleted_too=True).deleted_at is not None:
         repository.update_visible(session, job_id, deleted_at=None)
-        labels.refresh(session, [job_id])
 
 
 def purge(session: Session, owner: str, job_id: str) -> None:

@@ -8,7 +8,6 @@ from sqlalchemy.orm import InstrumentedAttribute, Session, aliased, load_only
 
 from app.db.paging import IndexedRows, count_up_to, paginate
 from app.db.tables import JobRow, LabelRow
-from app.jobs.labels import DELETED
 from app.jobs.states import Status
 
 SUMMARY_COLUMNS = (
@@ -30,6 +29,7 @@ SUMMARY_COLUMNS = (
     JobRow.deleted_at,
     JobRow.updated_at,
 )  # what a list shows: specs and inspections are long
+DELETED = "deleted"  # stands beside the labels of a deleted job in place of its status
 COUNTED = 500  # matches of each filter, to begin with the one that has the fewest
 
 

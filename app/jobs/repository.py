@@ -16,7 +16,7 @@ from app.db.tables import JobRow, now
 from app.errors import InvalidState, NotFound, StaleFence
 from app.events import EventKind
 from app.ids import new_id
-from app.jobs import labels, queue
+from app.jobs import queue
 from app.jobs.states import TRANSITIONS, Status, Verb
 
 _REFRESH = {"populate_existing": True}  # a row that was loaded before it was locked may have changed since
@@ -27,7 +27,6 @@ def insert(session: Session, **values: object) -> JobRow:
     row = JobRow(id=new_id("job"), status=Status.QUEUED, progress={}, **values)
     session.add(row)
     session.flush()
-    labels.insert(session, row)
     events.append(session, row.id, EventKind.CREATED, {"status": Status.QUEUED})
     session.refresh(row)
     return row
@@ -67,7 +66,7 @@ def queue_backlog(session: Session) -> dict[str, tuple[int, float]]:
     """Return by queue how many jobs may be claimed now, and for how many seconds the oldest of them has waited."""
     rows = session.execute(
         select(JobRow.queue, func.count(), now() - func.min(JobRow.queued_at))
-        .where(JobRow.status == Status.QUEUED, JobRow.not_before <= now())
+        .where(JobRow.status == Status.QUEUED, queue.is_due())
         .group_by(JobRow.queue)
     )
     return {row[0]: (row[1], max(0.0, row[2])) for row in rows}
@@ -145,8 +144,6 @@ def transition(
     changed = session.execute(statement)
     if changed.rowcount != 1:  # type: ignore[attr-defined]
         raise _stale_fence(job_id, before.fence)
-    if before.labels:
-        labels.refresh(session, [job_id])
     session.refresh(before)
     log = {"verb": verb, "from": source, "to": target, **(data or {})}
     events.append(session, job_id, EventKind.STATUS, log, before.fence)
@@ -199,10 +196,19 @@ def update_visible(session: Session, job_id: str, **values: object) -> None:
     )
 
 
-def expired_leases(session: Session, limit: int = 100) -> list[tuple[str, int]]:
-    """Return (job, fence) of running jobs whose lease ran out."""
-    query = select(JobRow.id, JobRow.fence).where(JobRow.status == Status.RUNNING, JobRow.lease_until < now())
-    return [(row.id, row.fence) for row in session.execute(query.limit(limit))]
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """The lease of a running job. That it differs from an earlier one shows that its attempt is alive."""
+
+    job_id: str
+    fence: int
+    until: float | None
+
+
+def running_leases(session: Session) -> list[Lease]:
+    """Return the lease of every running job."""
+    query = select(JobRow.id, JobRow.fence, JobRow.lease_until).where(JobRow.status == Status.RUNNING)
+    return [Lease(*row) for row in session.execute(query)]
 
 
 def delete_job(session: Session, job_id: str) -> None:

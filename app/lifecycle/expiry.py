@@ -16,7 +16,6 @@ from app.datasets import uploads
 from app.db.session import Database
 from app.db.tables import CheckpointRow, EventRow, JobRow, now
 from app.events import EventKind
-from app.jobs import labels
 from app.jobs.states import TERMINAL_STATUSES
 from app.settings import Settings
 from app.storage.protocol import ArtifactStore
@@ -89,7 +88,6 @@ def _soft_delete_jobs(session: Session, seconds: float) -> Sequence[str]:
     session.execute(
         update(JobRow).where(JobRow.id.in_(ids)).values(hidden).execution_options(synchronize_session=False)
     )
-    labels.refresh(session, ids)
     return ids
 
 

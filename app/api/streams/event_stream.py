@@ -36,17 +36,17 @@ class EventStreams:
 
         A reader that is slow holds one piece. The stream ends after `done`, and once the key is no longer valid.
         """
-        try:
-            state = watch.state
-            if state is not None and seq > state.last_seq:
-                yield format_sse_event(
-                    comment=f"there is no event {seq}, the last one is {state.last_seq}: from the start"
-                )
-                seq = 0
-            async for content in self._follow(watch, Position(seq)):
-                yield content
-        except Unauthenticated:
-            yield format_sse_event(comment="the key is no longer valid")
+        with watch:
+            try:
+                state = watch.state
+                if state is not None and seq > state.last_seq:
+                    comment = f"there is no event {seq}, the last one is {state.last_seq}: from the start"
+                    yield format_sse_event(comment=comment)
+                    seq = 0
+                async for content in self._follow(watch, Position(seq)):
+                    yield content
+            except Unauthenticated:
+                yield format_sse_event(comment="the key is no longer valid")
 
     async def _follow(self, watch: JobWatch, position: Position) -> AsyncIterator[bytes]:
         while True:

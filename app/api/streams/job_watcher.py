@@ -100,7 +100,6 @@ class JobWatcher:
     """
 
     def __init__(self, db: Database) -> None:
-        self.open_streams = 0  # open event streams
         self._db = db
         self._watches: dict[str, set[JobWatch]] = {}
         self._states: dict[str, JobState | None] = {}

@@ -12,6 +12,7 @@ from anyio.from_thread import BlockingPortal, start_blocking_portal
 from app.api.access_log import AccessLog
 from app.api.children.inspector import Inspector
 from app.api.children.predictor import PredictorPool
+from app.api.lanes import Lanes, lane_limits
 from app.api.main import create_app
 from app.api.rate_limits import ConcurrencyLimiter, RateLimiter
 from app.api.services import JOB_READING_THREADS, UPLOADS_BUSY, JobReads, Services
@@ -20,6 +21,7 @@ from app.api.streams.job_watcher import JobWatcher
 from app.db.session import Database
 from app.jobs.dispatch import Waker
 from app.settings import Settings
+from app.spool import Spool
 from app.storage.catalog import open_store
 from app.storage.protocol import ArtifactStore
 from app.webhooks.targets import TargetPolicy
@@ -104,7 +106,7 @@ def serve(
             @contextmanager
             def opening(settings: Settings) -> Iterator[Services]:
                 targets = TargetPolicy(http=settings.webhook_http, private=settings.webhook_private)
-                with AccessLog(database) as access_log:
+                with AccessLog(database) as access_log, Spool(settings.resolved_spool, "api") as spool:
                     own = {
                         "job_watcher": JobWatcher(database),
                         "rate_limiter": RateLimiter(),
@@ -113,6 +115,8 @@ def serve(
                         "access_log": access_log,
                         "event_streams": EventStreams(database),
                         "job_reads": JobReads(JOB_READING_THREADS),
+                        "lanes": Lanes(lane_limits(settings)),
+                        "spool": spool,
                     }
                     yield Services(settings, **(parts | own | dict(other or {})))
 

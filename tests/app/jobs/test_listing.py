@@ -46,20 +46,7 @@ def job_values(number: int, **values: Any) -> dict[str, Any]:
 
 
 def store_jobs(database: Database, jobs: Sequence[Mapping[str, Any]]) -> None:
-    """Insert jobs with their labels."""
-
-    def unit(session: Session) -> None:
-        session.execute(insert(JobRow), jobs)
-        rows = [
-            {"job_id": job["id"], "key": key, "value": value, "owner": job["owner"]}
-            | {"status": job["status"] if job["deleted_at"] is None else "deleted"}
-            for job in jobs
-            for key, value in job["labels"].items()
-        ]
-        if rows:
-            session.execute(insert(LabelRow), rows)
-
-    database.run(unit)
+    database.run(lambda session: session.execute(insert(JobRow), jobs))
 
 
 FILTERS = list(
@@ -237,7 +224,6 @@ LISTS = {
     "deliveries, status": lambda session, hook: deliveries.page(session, hook, 20, None, ["failed"]),
     "claim": lambda session, hook: queue.next_job(session, ["default"]) if session else None,
     "mean duration": lambda session, hook: queue._mean_duration(session, "another"),
-    "lease": lambda session, hook: repository.expired_leases(session),
 }
 
 

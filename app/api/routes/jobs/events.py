@@ -1,6 +1,5 @@
 """Events of a job: as pages, and as a stream."""
 
-from collections.abc import AsyncIterator
 from typing import Annotated
 
 from fastapi import APIRouter, Header, Query, Request
@@ -13,10 +12,9 @@ from app.api import schemas
 from app.api.auth import CredentialDep, ReadPrincipal
 from app.api.http.parameters import JobId, PageLimit, next_page_headers
 from app.api.http.responses import JsonResponse
+from app.api.lanes import Lane, in_lane
 from app.api.openapi.routes import route_responses
-from app.api.services import Services, ServicesDep
-from app.api.streams.job_watcher import JobWatch
-from app.errors import ServiceOverloaded
+from app.api.services import ServicesDep
 from app.jobs import repository
 from app.spec.base import MAX_INT64
 
@@ -47,7 +45,11 @@ def list_events(
     )
 
 
-@router.get("/{job_id}/stream", responses=route_responses(200, None, 404, media=("text/event-stream",)))
+@router.get(
+    "/{job_id}/stream",
+    dependencies=[in_lane(Lane.STREAM)],
+    responses=route_responses(200, None, 404, media=("text/event-stream",)),
+)
 async def stream_events(
     job_id: JobId,
     who: ReadPrincipal,
@@ -61,19 +63,8 @@ async def stream_events(
 
     Events of the kind `metrics` carry their points. The stream ends without `done` once its key is no longer valid.
     """
-    watcher = services.job_watcher
-    with watcher.watch(job_id, who.owner, credential) as watch:
+    watch = services.job_watcher.watch(job_id, who.owner, credential)
+    with watch:
         await watch.look()
-    if watcher.open_streams >= services.settings.max_streams:
-        raise ServiceOverloaded(f"{services.settings.max_streams} streams are open already; try again later")
-    return EventSourceResponse(_stream(services, watch, last_event_id), headers={"X-Accel-Buffering": "no"})
-
-
-async def _stream(services: Services, watch: JobWatch, seq: int) -> AsyncIterator[bytes]:
-    services.job_watcher.open_streams += 1
-    try:
-        with watch:
-            async for content in services.event_streams.stream(watch, seq):
-                yield content
-    finally:
-        services.job_watcher.open_streams -= 1
+    stream = services.event_streams.stream(watch, last_event_id)
+    return EventSourceResponse(stream, headers={"X-Accel-Buffering": "no"})

@@ -8,7 +8,6 @@ from typing import Annotated, Any
 import structlog
 from fastapi import APIRouter, Query, Request
 from sqlalchemy.orm import Session
-from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
 from app import checkpoints, events
@@ -31,6 +30,7 @@ from app.api.http.parameters import (
     next_page_headers,
 )
 from app.api.http.responses import JsonResponse, created_response
+from app.api.lanes import Lane, in_lane
 from app.api.openapi.routes import FORK_BODY, JOB_BODY, METADATA_PARAMETER, route_responses
 from app.api.services import Services, ServicesDep
 from app.datasets import references
@@ -56,7 +56,11 @@ _log = structlog.get_logger(__name__)
 
 
 @router.post(
-    "", status_code=201, openapi_extra=JOB_BODY, responses=route_responses(201, schemas.Job, 409, 413, 415, 422, 503)
+    "",
+    status_code=201,
+    dependencies=[in_lane(Lane.INSPECTION)],
+    openapi_extra=JOB_BODY,
+    responses=route_responses(201, schemas.Job, 409, 413, 415, 422, 503),
 )
 def create_job(
     request: Request, who: WritePrincipal, services: ServicesDep, key: IdempotencyKey, body: RequestBodyDep
@@ -69,6 +73,7 @@ def create_job(
 @router.post(
     "/{job_id}/fork",
     status_code=201,
+    dependencies=[in_lane(Lane.INSPECTION)],
     openapi_extra=FORK_BODY,
     responses=route_responses(201, schemas.Job, 404, 409, 413, 415, 422),
 )
@@ -137,7 +142,12 @@ def _job_document(row: JobRow) -> dict[str, Any]:
     return schemas.Job.from_row(row).as_dict()
 
 
-@router.post("/validate", openapi_extra=JOB_BODY, responses=route_responses(200, schemas.Report, 413, 415, 422))
+@router.post(
+    "/validate",
+    dependencies=[in_lane(Lane.INSPECTION)],
+    openapi_extra=JOB_BODY,
+    responses=route_responses(200, schemas.Report, 413, 415, 422),
+)
 def validate_job(who: WritePrincipal, services: ServicesDep, body: RequestBodyDep) -> Response:
     """Check a spec as a submission does, and store nothing."""
     submission = _validate_submission(who, services, body.document())
@@ -199,7 +209,11 @@ def list_jobs(
     return JsonResponse(page.as_dict(), headers=next_page_headers(request, more, rows[-1].id if rows else ""))
 
 
-@router.get("/{job_id}", responses=route_responses(200, schemas.Job, 304, 404, 412))
+@router.get(
+    "/{job_id}",
+    dependencies=[in_lane(Lane.READ, long_poll=Lane.WAIT)],
+    responses=route_responses(200, schemas.Job, 304, 404, 412),
+)
 async def read_job(
     job_id: JobId,
     who: ReadPrincipal,
@@ -216,7 +230,7 @@ async def read_job(
     if wait:
         job, content = await _wait_for_job(services, who, credential, job_id, if_none_match, wait)
     else:
-        job, content = await run_in_threadpool(_read_rendered, services, who, job_id)
+        job, content = await services.lanes.run_sync(Lane.READ, _read_rendered, services, who, job_id)
     headers = {"ETag": _etag(job)}
     if not any(etag_satisfies(tag, if_match) for tag in (_etag(job), f'"{job.version}"')):
         raise PreconditionFailed(f"the job is at version {job.version}", hint="leave If-Match out to read it")

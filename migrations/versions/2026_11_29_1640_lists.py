@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import sqlalchemy as sa
 from alembic import op
 
-revision: str = "2026_11_29_lists"
-down_revision: str | Sequence[str] | None = "2026_11_27_workers_tell"
+revision: str = "2026_11_29_1640_lists"
+down_revision: str | Sequence[str] | None = "2026_11_29_1610_clock"
 branch_labels: str | Sequence[str] | None = None
 depends_on: str | Sequence[str] | None = None
 
@@ -27,10 +27,16 @@ INDEXES: dict[str, tuple[str, list[str], str | None]] = {
     "ix_keys_owner_id": ("keys", ["owner", "id"], None),
     "ix_idempotency_created_at": ("idempotency", ["created_at"], None),
 }
-COPY = """INSERT INTO job_labels (job_id, key, value, owner, status)
-SELECT jobs.id, pair.key, pair.value, jobs.owner, CASE WHEN jobs.deleted_at IS NULL THEN jobs.status ELSE 'deleted' END
-FROM jobs, """
-COPIES = {"sqlite": COPY + "json_each(jobs.labels) AS pair", "postgresql": COPY + "json_each_text(jobs.labels) AS pair"}
+# What stands beside a label, of the job in a row; the labels of a row as a table.
+STATUS = "CASE WHEN {row}.deleted_at IS NULL THEN {row}.status ELSE 'deleted' END"
+LABELS = {
+    "sqlite": "json_each(CASE json_type({row}.labels) WHEN 'object' THEN {row}.labels ELSE '{{}}' END)",
+    "postgresql": "json_each_text(CASE json_typeof({row}.labels) WHEN 'object' THEN {row}.labels ELSE '{{}}' END)",
+}
+INSERT = "INSERT INTO job_labels (job_id, key, value, owner, status)"
+SELECT = " SELECT {row}.id, pair.key, pair.value, {row}.owner, " + STATUS + " FROM "  # noqa: S608 - constants
+UPDATE = f"UPDATE job_labels SET status = {STATUS.format(row='NEW')} WHERE job_id = NEW.id"  # noqa: S608 - constants
+WHEN = {"job_labels_insert": "AFTER INSERT ON jobs", "job_labels_update": "AFTER UPDATE OF status, deleted_at ON jobs"}
 
 
 def upgrade() -> None:
@@ -53,12 +59,27 @@ def upgrade() -> None:
 
 
 def _copy_labels() -> None:
-    """Store the labels that jobs have."""
-    op.execute(COPIES[op.get_bind().dialect.name])
+    """Store the labels that jobs have, and make triggers that keep them."""
+    dialect = op.get_bind().dialect.name
+    labels = LABELS[dialect]
+    op.execute(f"{INSERT}{SELECT.format(row='jobs')} jobs, {labels.format(row='jobs')} AS pair")
+    insert = f"{INSERT}{SELECT.format(row='NEW')} {labels.format(row='NEW')} AS pair"
+    for name, statement in (("job_labels_insert", insert), ("job_labels_update", UPDATE)):
+        if dialect == "sqlite":
+            op.execute(f"CREATE TRIGGER {name} {WHEN[name]} BEGIN {statement}; END")
+        else:
+            body = f"BEGIN {statement}; RETURN NULL; END"
+            op.execute(f"CREATE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql AS $${body}$$")
+            op.execute(f"CREATE TRIGGER {name} {WHEN[name]} FOR EACH ROW EXECUTE FUNCTION {name}()")
 
 
 def downgrade() -> None:
     op.create_index("ix_keys_owner", "keys", ["owner"])
     for name, (table, _, _) in INDEXES.items():
         op.drop_index(name, table_name=table)
+    postgresql = op.get_bind().dialect.name == "postgresql"
+    for name in WHEN:
+        op.execute(f"DROP TRIGGER {name}" + (" ON jobs" if postgresql else ""))
+        if postgresql:
+            op.execute(f"DROP FUNCTION {name}()")
     op.drop_table("job_labels")
