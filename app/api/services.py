@@ -17,9 +17,9 @@ from app.api.streams.event_stream import EventStreams
 from app.api.streams.job_watcher import JobWatcher
 from app.api.streams.shared_reads import SharedReads
 from app.db.session import Database
+from app.disk.spool import Spool, remove_abandoned
 from app.jobs.dispatch import Waker
 from app.settings import Settings
-from app.spool import Spool, remove_abandoned
 from app.storage.catalog import open_store
 from app.storage.protocol import ArtifactStore
 from app.webhooks.targets import TargetPolicy

@@ -19,9 +19,9 @@ from app.api.services import JOB_READING_THREADS, UPLOADS_BUSY, JobReads, Servic
 from app.api.streams.event_stream import EventStreams
 from app.api.streams.job_watcher import JobWatcher
 from app.db.session import Database
+from app.disk.spool import Spool
 from app.jobs.dispatch import Waker
 from app.settings import Settings
-from app.spool import Spool
 from app.storage.catalog import open_store
 from app.storage.protocol import ArtifactStore
 from app.webhooks.targets import TargetPolicy
