@@ -6,8 +6,10 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from app.sealing import Sealer, open_sealer, split_keys
 
 
 class Settings(BaseSettings):
@@ -21,6 +23,11 @@ class Settings(BaseSettings):
     database_url: SecretStr | None = Field(None, description="SQLAlchemy URL; default: SQLite in the home directory.")
     broker_url: SecretStr = Field(
         SecretStr("redis://127.0.0.1:6379/0"), description="Redis or Valkey URL for wake-ups."
+    )
+    secret_key: SecretStr | None = Field(
+        None,
+        description="Keys of 32 or more random characters, separated by commas: the first seals webhooks' secrets in "
+        "the database, all open them; default: secret-key in home, made at the first start.",
     )
     artifact_url: str | None = Field(None, description="Directory or s3://bucket/prefix; default: artifacts/ in home.")
     s3_endpoint: str | None = Field(None, description="Endpoint of an S3-compatible store, when not AWS.")
@@ -116,12 +123,23 @@ class Settings(BaseSettings):
     max_attempts: int = Field(5, ge=1, description="Attempts after infrastructure losses before a job fails.")
     log_json: bool = Field(False, description="Log lines as JSON.")
 
+    @field_validator("secret_key")
+    @classmethod
+    def _check_secret_key(cls, keys: SecretStr | None) -> SecretStr | None:
+        if keys is not None and keys.get_secret_value():
+            Sealer(split_keys(keys.get_secret_value()))
+        return keys
+
     @property
     def resolved_database_url(self) -> str:
         """The SQLAlchemy URL in force."""
         if self.database_url is not None:
             return self.database_url.get_secret_value()
         return f"sqlite:///{self.home / 'graftwerk.db'}"
+
+    def open_sealer(self) -> Sealer:
+        """Return what seals secrets at rest. Raises `ValueError` for unfit keys, and `OSError`."""
+        return open_sealer(self.home, self.secret_key.get_secret_value() if self.secret_key is not None else None)
 
     @property
     def resolved_artifact_url(self) -> str:

@@ -14,6 +14,7 @@ from app.api.job_watcher import JobWatcher
 from app.api.rate_limits import ConcurrencyLimiter, RateLimiter
 from app.db.session import Database
 from app.jobs.dispatch import Waker
+from app.sealing import Sealer
 from app.settings import Settings
 from app.storage.catalog import open_store
 from app.storage.protocol import ArtifactStore
@@ -37,6 +38,7 @@ class Services:
     upload_limiter: ConcurrencyLimiter
     targets: TargetPolicy
     access_log: AccessLog
+    sealer: Sealer
 
 
 @contextmanager
@@ -50,7 +52,7 @@ def open_services(settings: Settings) -> Iterator[Services]:
             watcher, limiter = JobWatcher(db), RateLimiter()
             uploads = ConcurrencyLimiter(settings.max_uploads, UPLOADS_BUSY)
             targets = TargetPolicy(http=settings.webhook_http, private=settings.webhook_private)
-            parts = (inspector, predictors, watcher, limiter, uploads, targets, access_log)
+            parts = (inspector, predictors, watcher, limiter, uploads, targets, access_log, settings.open_sealer())
             yield Services(settings, db, store, waker, *parts)
     finally:
         inspector.close()

@@ -110,6 +110,7 @@ def serve(
                         "upload_limiter": ConcurrencyLimiter(settings.max_uploads, UPLOADS_BUSY),
                         "targets": targets,
                         "access_log": access_log,
+                        "sealer": settings.open_sealer(),
                     }
                     yield Services(settings, **(parts | own | dict(other or {})))
 
