@@ -10,6 +10,8 @@ from typing import Literal
 from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from app.sealing import Sealer, open_sealer, split_keys
+
 PRIVATE_UMASK = 0o077  # of every process: what it writes is for the service's user alone, files 0600 and folders 0700
 
 
@@ -24,6 +26,11 @@ class Settings(BaseSettings):
     database_url: SecretStr | None = Field(None, description="SQLAlchemy URL; default: SQLite in the home directory.")
     broker_url: SecretStr = Field(
         SecretStr("redis://127.0.0.1:6379/0"), description="Redis or Valkey URL for wake-ups."
+    )
+    secret_key: SecretStr | None = Field(
+        None,
+        description="Keys of 32 or more random characters, separated by commas: the first seals webhooks' secrets in "
+        "the database, all open them; default: secret-key in home, made at the first start.",
     )
     artifact_url: str | None = Field(None, description="Directory or s3://bucket/prefix; default: artifacts/ in home.")
     s3_endpoint: str | None = Field(None, description="Endpoint of an S3-compatible store, when not AWS.")
@@ -156,12 +163,23 @@ class Settings(BaseSettings):
         """The networks of the proxies whose forwarded headers are believed."""
         return tuple(ip_network(network) for network in _split(self.proxies))
 
+    @field_validator("secret_key")
+    @classmethod
+    def _check_secret_key(cls, keys: SecretStr | None) -> SecretStr | None:
+        if keys is not None and keys.get_secret_value():
+            Sealer(split_keys(keys.get_secret_value()))
+        return keys
+
     @property
     def resolved_database_url(self) -> str:
         """The SQLAlchemy URL in force."""
         if self.database_url is not None:
             return self.database_url.get_secret_value()
         return f"sqlite:///{self.home / 'graftwerk.db'}"
+
+    def open_sealer(self) -> Sealer:
+        """Return what seals secrets at rest. Raises `ValueError` for unfit keys, and `OSError`."""
+        return open_sealer(self.home, self.secret_key.get_secret_value() if self.secret_key is not None else None)
 
     @property
     def resolved_artifact_url(self) -> str:

@@ -229,7 +229,7 @@ class ContentRow(Base):
 
 
 class WebhookRow(Base):
-    """A receiver of messages about an owner's jobs. The secret is stored in plain text: messages are signed with it."""
+    """A receiver of messages about an owner's jobs. Secrets are sealed, see `app.sealing`; older rows until a start."""
 
     __tablename__ = "webhooks"
 
@@ -239,7 +239,7 @@ class WebhookRow(Base):
     url: Mapped[str]
     events: Mapped[list[Any]]  # of app.webhooks.messages.MessageType
     all_jobs: Mapped[bool]  # or only those that name it
-    secret: Mapped[str]  # whsec_…
+    secret: Mapped[str]  # whsec_…, sealed
     old_secret: Mapped[str | None]  # the one before, under which messages are signed too
     old_until: Mapped[float | None]
     failing_since: Mapped[float | None]  # no message has arrived since
