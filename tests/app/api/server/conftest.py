@@ -60,6 +60,10 @@ def small_app() -> FastAPI:
     async def length(request: Request) -> Response:
         return JSONResponse({"length": len(await request.body()), "trailer": request.headers.get("x-trailer")})
 
+    @app.post("/echo")
+    async def echo(request: Request) -> Response:
+        return StreamingResponse(request.stream())
+
     @app.post("/refused")
     async def refused() -> Response:
         return Response(status_code=401)  # the body is not read

@@ -28,8 +28,10 @@ class Received:
 class Peer:
     """One connection."""
 
-    def __init__(self, port: int, source: str) -> None:
-        self.socket = socket.create_connection(("127.0.0.1", port), WAIT_SECONDS, source_address=(source, 0))
+    def __init__(
+        self, port: int, source: str, wrap: Callable[[socket.socket], socket.socket] = lambda plain: plain
+    ) -> None:
+        self.socket = wrap(socket.create_connection(("127.0.0.1", port), WAIT_SECONDS, source_address=(source, 0)))
         self._file = self.socket.makefile("rb")
 
     def __enter__(self) -> Self:
