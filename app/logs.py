@@ -16,6 +16,7 @@ from structlog.types import EventDict, Processor, WrappedLogger
 
 LOG_EVENTS: Mapping[str, str] = {
     "line": "What the broker, the migrations or `graftwerk up` itself said, in `detail`.",
+    "connections_refused": "Connections were ended because of a limit: how many since the last such line, by code.",
     "request": "A request was answered: method, path, status, ms.",
     "request_failed": "A request failed because a part of the service is unavailable or overloaded.",
     "bug": "A request met a fault of this service; the exception is with it.",

@@ -25,8 +25,8 @@ StartServer = Callable[..., "Served"]
 class Served:
     """A running server."""
 
-    def __init__(self, port: int, server: uvicorn.Server) -> None:
-        self.port, self.server = port, server
+    def __init__(self, port: int, app: FastAPI, server: uvicorn.Server) -> None:
+        self.port, self.app, self.server = port, app, server
 
     def connect(self, data: bytes = b"", source: str = "127.0.0.1") -> Peer:
         """Return a new connection from an address of the loopback network, on which `data` is sent."""
@@ -58,11 +58,10 @@ def small_app() -> FastAPI:
 
     @app.post("/length")
     async def length(request: Request) -> Response:
-        return JSONResponse({"length": len(await request.body()), "trailer": request.headers.get("x-trailer")})
-
-    @app.post("/echo")
-    async def echo(request: Request) -> Response:
-        return StreamingResponse(request.stream())
+        app.state.received = 0
+        async for piece in request.stream():
+            app.state.received += len(piece)
+        return JSONResponse({"length": app.state.received, "trailer": request.headers.get("x-trailer")})
 
     @app.post("/refused")
     async def refused() -> Response:
@@ -110,11 +109,12 @@ def small_app() -> FastAPI:
 def run_server(**settings: object) -> Iterator[Served]:
     """Run a server on a free port."""
     with socket.create_server(("127.0.0.1", 0), backlog=1024) as listener:
-        server = uvicorn.Server(server_config(small_app(), Settings(**settings)))
+        app = small_app()
+        server = uvicorn.Server(server_config(app, Settings(**settings)))
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
         thread.start()
         try:
-            yield Served(listener.getsockname()[1], server)
+            yield Served(listener.getsockname()[1], app, server)
         finally:
             server.should_exit = server.force_exit = True
             thread.join(20)

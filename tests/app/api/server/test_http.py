@@ -73,10 +73,11 @@ def test_other_protocols_are_not_spoken(served: Served, protocol: bytes) -> None
 
 def test_shutdown_answers_open_requests_and_closes_idle_connections() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        server = uvicorn.Server(server_config(small_app(), Settings()))
+        app = small_app()
+        server = uvicorn.Server(server_config(app, Settings()))
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
         thread.start()
-        served = Served(listener.getsockname()[1], server)
+        served = Served(listener.getsockname()[1], app, server)
         with served.connect(GET % b"") as idle, served.connect(GET[:10]) as half:
             assert idle.response().status == 200
             with served.connect(b"GET /slow HTTP/1.1\r\nHost: x\r\n\r\n") as busy:
