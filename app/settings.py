@@ -48,8 +48,9 @@ class Settings(BaseSettings):
 
     host: str = Field("127.0.0.1", description="Address the API listens on.")
     port: int = Field(8741, ge=0, le=65535, description="Port the API listens on.")
-    proxies: str = Field(
-        "", description="Addresses and networks of the proxies whose X-Forwarded-For and -Proto are believed."
+    proxies: str | None = Field(
+        None,
+        description="Comma-separated addresses or networks of proxies whose X-Forwarded-For and -Proto are believed.",
     )
     max_connections: int = Field(5000, ge=1, description="Open connections beyond which new ones are answered 503.")
     address_connections: int = Field(
@@ -153,15 +154,14 @@ class Settings(BaseSettings):
 
     @field_validator("proxies")
     @classmethod
-    def _check_proxies(cls, value: str) -> str:
-        for network in _split(value):
-            ip_network(network)
+    def _check_proxies(cls, value: str | None) -> str | None:
+        _parse_networks(value)
         return value
 
     @property
     def trusted_proxies(self) -> tuple[IPv4Network | IPv6Network, ...]:
         """The networks of the proxies whose forwarded headers are believed."""
-        return tuple(ip_network(network) for network in _split(self.proxies))
+        return _parse_networks(self.proxies)
 
     @field_validator("secret_key")
     @classmethod
@@ -222,8 +222,8 @@ class Settings(BaseSettings):
         return self.slots or self.gpus or max(1, (os.cpu_count() or 1) // self.threads)
 
 
-def _split(value: str) -> list[str]:
-    return [part for part in map(str.strip, value.split(",")) if part]
+def _parse_networks(value: str | None) -> tuple[IPv4Network | IPv6Network, ...]:
+    return tuple(ip_network(part.strip()) for part in (value or "").split(",") if part.strip())
 
 
 @lru_cache(maxsize=1)
