@@ -11,11 +11,12 @@ from app.api.access_log import AccessLog
 from app.api.children.inspector import Inspector
 from app.api.children.predictor import PredictorPool
 from app.api.job_watcher import JobWatcher
+from app.api.lanes import Lanes, lane_limits
 from app.api.rate_limits import ConcurrencyLimiter, RateLimiter
 from app.db.session import Database
+from app.disk.spool import Spool, remove_abandoned
 from app.jobs.dispatch import Waker
 from app.settings import Settings
-from app.spool import Spool, remove_abandoned
 from app.storage.catalog import open_store
 from app.storage.protocol import ArtifactStore
 from app.webhooks.targets import TargetPolicy
@@ -38,6 +39,7 @@ class Services:
     upload_limiter: ConcurrencyLimiter
     targets: TargetPolicy
     access_log: AccessLog
+    lanes: Lanes
     spool: Spool
 
 
@@ -61,7 +63,8 @@ def _open_parts(settings: Settings, spool: Spool) -> Iterator[Services]:
             watcher, limiter = JobWatcher(db), RateLimiter()
             uploads = ConcurrencyLimiter(settings.max_uploads, UPLOADS_BUSY)
             targets = TargetPolicy(http=settings.webhook_http, private=settings.webhook_private)
-            parts = (inspector, predictors, watcher, limiter, uploads, targets, access_log, spool)
+            lanes = Lanes(lane_limits(settings))
+            parts = (inspector, predictors, watcher, limiter, uploads, targets, access_log, lanes, spool)
             yield Services(settings, db, store, waker, *parts)
     finally:
         inspector.close()
@@ -69,7 +72,7 @@ def _open_parts(settings: Settings, spool: Spool) -> Iterator[Services]:
         db.close()
 
 
-def _get_services(request: Request) -> Services:
+async def _get_services(request: Request) -> Services:
     services: Services = request.app.state.services
     return services
 

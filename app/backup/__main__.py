@@ -12,6 +12,7 @@ from app.backup.create import create
 from app.backup.manifest import Manifest
 from app.backup.restore import restore
 from app.db.session import Database
+from app.disk.durability import make_directory
 from app.errors import GraftwerkError
 from app.settings import PRIVATE_UMASK, get_settings
 from app.storage.catalog import open_store
@@ -35,7 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if options.verb == "create":
             return _print_summary("backed up", create(db, store, folder))
         if db.is_sqlite and db.url.database:
-            Path(db.url.database).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            make_directory(Path(db.url.database).parent)
         return _print_summary("restored", restore(db, store, folder, overwrite=options.overwrite))
     except (GraftwerkError, CommandError, ValueError, OSError) as error:
         detail = error.detail if isinstance(error, GraftwerkError) else str(error)

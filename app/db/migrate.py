@@ -19,6 +19,7 @@ from sqlalchemy import Connection, text
 from sqlalchemy.exc import OperationalError
 
 from app.db.session import Database
+from app.disk.durability import make_directory
 from app.errors import DatabaseUnavailable
 from app.settings import PRIVATE_UMASK, get_settings
 
@@ -136,7 +137,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     os.umask(PRIVATE_UMASK)
     db = Database(get_settings().resolved_database_url)
     if db.is_sqlite and db.url.database:
-        Path(db.url.database).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_directory(Path(db.url.database).parent)
     try:
         if options.verb != "current":
             {"upgrade": upgrade, "downgrade": downgrade}[options.verb](db, options.revision)

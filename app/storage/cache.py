@@ -9,8 +9,10 @@ from hashlib import file_digest
 from pathlib import Path
 from typing import Any
 
+from app.disk.capacity import translate_disk_full
+from app.disk.durability import sync_file
+from app.disk.spool import Spool, remove_abandoned
 from app.errors import CorruptCheckpoint
-from app.spool import Spool, remove_abandoned, translate_disk_full
 from app.storage.protocol import ArtifactStore
 
 FileStamp = tuple[int, int]  # when a file was written (nanoseconds), and its size
@@ -77,6 +79,7 @@ class ArtifactCache:
             if path != part:
                 self._verified[digest] = (path, _file_stamp(path) or NO_STAMP)
                 return path
+            sync_file(part)  # nobody verifies it again: a power cut must not leave the name of what is not there
             copy = part.replace(self._folder / digest)
         self._evict()
         return copy

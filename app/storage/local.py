@@ -9,14 +9,16 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from app.disk.capacity import translate_disk_full
+from app.disk.durability import make_directory, sync_file
 from app.errors import NotFound
 from app.faultpoints import faultpoint
-from app.spool import translate_disk_full
 from app.storage.keys import CHUNK_BYTES, chunk_lengths, validate_key
 from app.storage.protocol import StoredFile
 
 _INCOMING = ".incoming"  # no key begins with a dot
 _MAX_ATTEMPTS = 10
+_MAX_REMEMBERED = 10_000  # directories
 _LEFTOVER_SECONDS = 3600  # younger files may belong to a put that has not locked them yet
 _FULL_HINT = "delete jobs or data sets, or make room where the artifacts lie"
 
@@ -27,7 +29,8 @@ class LocalStore:
     def __init__(self, root: Path) -> None:
         self._root = root.absolute()
         self._incoming = self._root / _INCOMING
-        self._incoming.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._synced: set[tuple[Path, int]] = set()  # folders, and their inodes, whose entries this process has synced
+        make_directory(self._incoming)
         self.remove_temporary_files()
 
     def put_file(self, key: str, source: Path) -> StoredFile:
@@ -70,7 +73,7 @@ class LocalStore:
                     raise
         faultpoint("file_renamed")
         with suppress(FileNotFoundError):  # then another caller deleted this very key already
-            _fsync_directory(target.parent)
+            sync_file(target.parent)
 
     def read(self, key: str, start: int = 0, stop: int | None = None) -> Iterator[bytes]:
         """Yield the bytes from `start` up to `stop` (exclusive) in pieces of at most 1 MiB. Raises `NotFound` now."""
@@ -125,11 +128,17 @@ class LocalStore:
         return self._root / validate_key(key)
 
     def _make_directory(self, folder: Path) -> None:
-        """Create a directory so that it survives a crash: its parents' entries are synced too."""
-        missing = [path for path in (folder, *folder.parents) if not path.exists()]
-        folder.mkdir(parents=True, exist_ok=True)
-        for path in missing:
-            _fsync_directory(path.parent)
+        """Create a directory that survives a power cut. What another process has just created may not be synced yet."""
+        path = self._root
+        for name in folder.relative_to(self._root).parts:
+            parent, path = path, path / name
+            is_new = _make_one_directory(path)
+            entry = (path, path.stat().st_ino)
+            if is_new or entry not in self._synced:
+                sync_file(parent)
+                if len(self._synced) >= _MAX_REMEMBERED:
+                    self._synced.clear()
+                self._synced.add(entry)
 
     def remove_temporary_files(self) -> None:
         """Remove what a put left behind when its process was killed: files that nobody has locked."""
@@ -141,20 +150,21 @@ class LocalStore:
                         path.unlink()
 
 
+def _make_one_directory(path: Path) -> bool:
+    """Create a directory; return whether it was missing."""
+    try:
+        path.mkdir()
+    except FileExistsError:
+        return False
+    return True
+
+
 def _modified_at(path: Path) -> float:
     """Return when a file was put, in Unix seconds; infinity if it is gone."""
     try:
         return path.stat().st_mtime
     except FileNotFoundError:
         return float("inf")
-
-
-def _fsync_directory(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 @contextmanager

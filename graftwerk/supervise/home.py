@@ -3,7 +3,7 @@
 import fcntl
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 
@@ -14,8 +14,11 @@ class CannotStart(Exception):
 def create_home(home: Path) -> None:
     """Create the directory with mode 0700. Raises `CannotStart`."""
     try:
+        missing = [path for path in (home, *home.absolute().parents) if not path.exists()]
         home.mkdir(parents=True, exist_ok=True, mode=0o700)
         home.chmod(0o700)
+        for path in missing:
+            _sync(path.absolute().parent)
     except OSError as error:
         raise CannotStart(f"{home} cannot be used: {error.strerror}; choose another with --home") from None
     if not os.access(home, os.W_OK | os.X_OK):
@@ -49,9 +52,21 @@ def read_key(home: Path) -> str:
 
 
 def write_private(path: Path, text: str) -> None:
-    """Write a file with mode 0600, atomically."""
+    """Write a file with mode 0600, atomically: it is there, whole, after a power cut."""
     part = path.with_name(path.name + ".part")
     part.unlink(missing_ok=True)
     with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
         file.write(text + "\n")
+    _sync(part)
     part.replace(path)
+    _sync(path.parent)
+
+
+def _sync(path: Path) -> None:
+    """Make the bytes of a file, or the names in a directory, durable."""
+    with suppress(PermissionError):  # of a directory that one may search and not read
+        descriptor = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
