@@ -6,11 +6,8 @@ GraftwerkError
 │   ├── MalformedRequest     a body or header that cannot be read at all
 │   ├── InvalidInput         carries every problem, each with a JSON Pointer
 │   ├── Conflict             the object's state forbids it
-│   │   ├── InvalidState     a verb that this job's status does not allow
+│   │   ├── InvalidState, WrongOffset, NotExportable, NotPredictable
 │   │   ├── IdempotencyKeyInUse  the same Idempotency-Key is being answered right now
-│   │   ├── WrongOffset      a piece of an upload that does not follow what has arrived
-│   │   ├── NotExportable    the network cannot be exported as one graph; carries every node that prevents it
-│   │   ├── NotPredictable   the checkpoint cannot be used for predictions
 │   │   └── StaleFence       a write by an attempt that no longer owns the job
 │   ├── IdempotencyKeyReused the same Idempotency-Key came with another body
 │   ├── ContentTooLarge, UnsupportedMediaType, RangeNotSatisfiable, UnknownParameter
@@ -21,11 +18,9 @@ GraftwerkError
 ├── BackupError              a backup that cannot be made or restored as it stands
 ├── Unavailable              try again later: DatabaseUnavailable, ServiceOverloaded, TooManyRequests
 └── TrainingError            an attempt ended because of the job itself, not the machine
-    ├── BuildError           the network, data or objective cannot be built
-    ├── DataError            the data does not hold what the spec says
+    ├── BuildError, DataError: what the spec says cannot be built, or the data does not hold it
     ├── NumericError         NaN or Infinity where `on_nan` says fail
-    ├── OutOfMemory
-    ├── StorageFull          no room for a checkpoint
+    ├── OutOfMemory, LoaderDied, StorageFull (no room for a checkpoint)
     └── CorruptCheckpoint    there are checkpoints to go on from, and none is what was stored
 """
 
@@ -282,6 +277,12 @@ class OutOfMemory(TrainingError):
     """The attempt ran out of memory."""
 
     code = "out_of_memory"
+
+
+class LoaderDied(TrainingError):
+    """A process that decodes images has died."""
+
+    code = "loader_died"
     retryable = True
 
 
