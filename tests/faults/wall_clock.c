@@ -1,7 +1,5 @@
-/* Moves the wall clock of the processes that preload this, by the seconds that a file names. Other clocks stay.
-
-   WALL_CLOCK_FOLDER has one file for each program, "api" or "worker-PID" or the like, chosen by the tests; a process
-   reads "PID" if there is such a file, else "all". */
+/* Moves the wall clock of the processes that preload this; other clocks stay. The folder WALL_CLOCK_FOLDER has files
+   with a number of seconds: a process reads that which is named by its id, or else "all". */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <fcntl.h>

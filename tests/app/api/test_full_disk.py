@@ -86,6 +86,7 @@ def test_it_says_so_keeps_what_it_has_and_goes_on(database: Database, disk: Smal
     assert stored(database) == accepted  # it can be read
     if database.is_sqlite:
         database.close()
+        disk.fill()
         with pytest.raises(DatabaseFull):  # but not opened: even that needs room
             stored(Database(str(database.url)))
     disk.make_room()
