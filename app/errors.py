@@ -3,24 +3,17 @@
 GraftwerkError
 ├── NotFound                 no such object, or it belongs to another owner
 ├── RequestError             the request cannot be carried out as it stands
-│   ├── MalformedRequest     a body or header that cannot be read at all
+│   ├── MalformedRequest, BodyTimeout  a body or header that cannot be read at all, or comes too slowly
 │   ├── InvalidInput         carries every problem, each with a JSON Pointer
 │   ├── Conflict             the object's state forbids it
-│   │   ├── InvalidState, WrongOffset, NotExportable, NotPredictable
-│   │   ├── IdempotencyKeyInUse  the same Idempotency-Key is being answered right now
+│   │   ├── InvalidState, WrongOffset, NotExportable, NotPredictable, IdempotencyKeyInUse
 │   │   └── StaleFence       a write by an attempt that no longer owns the job
-│   ├── IdempotencyKeyReused the same Idempotency-Key came with another body
-│   ├── ContentTooLarge, UnsupportedMediaType, RangeNotSatisfiable, UnknownParameter
+│   ├── IdempotencyKeyReused, ContentTooLarge, UnsupportedMediaType, RangeNotSatisfiable, UnknownParameter
 │   └── QuotaExceeded        what the key or its owner may use is used up; TooManyQueuedJobs: for now
-├── Unauthenticated          no key, or a key that is not (or no longer) valid
-├── Forbidden                the key lacks the scope
-├── MissingDependency        a package is missing that the operator could install
-├── BackupError              a backup that cannot be made or restored as it stands
+├── Unauthenticated, Forbidden, MissingDependency, BackupError
 ├── Unavailable              try again later: DatabaseUnavailable, ServiceOverloaded, TooManyRequests
 └── TrainingError            an attempt ended because of the job itself, not the machine
-    ├── BuildError, DataError: what the spec says cannot be built, or the data does not hold it
-    ├── NumericError         NaN or Infinity where `on_nan` says fail
-    ├── OutOfMemory, LoaderDied, StorageFull (no room for a checkpoint)
+    ├── BuildError, DataError, NumericError, OutOfMemory, LoaderDied, StorageFull
     └── CorruptCheckpoint    there are checkpoints to go on from, and none is what was stored
 """
 
@@ -81,6 +74,13 @@ class MalformedRequest(RequestError):
     """The request cannot be read."""
 
     code = "malformed"
+
+
+class BodyTimeout(RequestError):
+    """The body did not come in time."""
+
+    code = "body_timeout"
+    retryable = True
 
 
 class InvalidInput(RequestError):
@@ -287,7 +287,7 @@ class LoaderDied(TrainingError):
 
 
 class StorageFull(TrainingError):
-    """There is no room for a checkpoint."""
+    """There is no room on the disk or in the artifact store."""
 
     code = "storage_full"
     retryable = True

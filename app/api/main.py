@@ -51,6 +51,7 @@ def create_app(
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         with opening(settings) as services:
             app.state.services = services
+            services.lanes.reserve_threads()
             telemetry = MetricsCollector(services)
             registry.register(telemetry)
             clock = clock_setter(services.db)

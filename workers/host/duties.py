@@ -7,12 +7,14 @@ import os
 import signal
 import time
 from functools import partial
+from pathlib import Path
 
 import structlog
 
 from app import heartbeat
 from app.db.clock import start_clock
 from app.db.dialect import DatabaseFull
+from app.disk.spool import remove_abandoned
 from app.errors import DatabaseUnavailable, GraftwerkError, ServiceOverloaded, StaleFence
 from app.jobs import queue, repository, service
 from app.lifecycle import expiry, orphans
@@ -47,6 +49,13 @@ def duties(worker: Worker) -> tuple[Duty, ...]:
             leases.handle_failure,
         ),
         Duty(
+            "abandoned files",
+            EXPIRY_INTERVAL_SECONDS,
+            partial(remove_abandoned_files, settings.resolved_spool),
+            log_scan_failure,
+            own_thread=True,  # checkpoints of a large network take their time
+        ),
+        Duty(
             "orphans", scan, partial(orphans.remove_orphans, db, store), log_scan_failure, own_thread=True, jitter=scan
         ),
     )
@@ -56,6 +65,13 @@ def claim_waiting_jobs(worker: Worker) -> None:
     """Fill free slots if a job is waiting whose wake-up was lost."""
     if worker.db.read(queue.has_claimable_job, worker.queues, worker.settings.limit_running_jobs, worker.devices):
         worker.fill_free_slots()
+
+
+def remove_abandoned_files(spool: Path) -> None:
+    """Remove temporary files of processes that are no more, of APIs and workers alike."""
+    removed = remove_abandoned(spool)
+    if removed:
+        _log.info("temporary_files_removed", folders=removed)
 
 
 class LeaseRecovery:

@@ -1,166 +1,154 @@
-"""A database whose disk is full says so, keeps what it has accepted, and goes on when there is room."""
+"""Disks that are full, really: 507 wherever a request meets one, and all is well when there is room again."""
 
-import shutil
-import threading
-import time
-import uuid
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
-from sqlalchemy import event, select
-from sqlalchemy.orm import Session
 
-from app.access import keys
-from app.db.dialect import DatabaseFull
-from app.db.session import Database
-from app.db.tables import KeyRow
-from app.errors import DatabaseUnavailable
-from app.jobs import repository
+from app.api.children.predictor import PredictorPool
 from app.settings import Settings
 from app.storage.catalog import open_store
-from tests.app.api.client import assert_problem
+from tests.app.api.client import Api, Client, assert_problem
 from tests.app.api.conftest import StartApp
-from tests.full_disk import SmallDisk, small_disk
-from tests.postgres import Postgres
-from tests.workers.host.test_worker import RecordingWaker, claim_job
-from workers.host.attempt import Attempt
-from workers.host.duties import duties
-from workers.host.periodic import PeriodicRunner
-from workers.host.worker import Worker
-from workers.protocol.messages import Ending, Outcome
+from tests.app.api.test_exports import checkpoint
+from tests.app.api.test_predictions import JOB, asked, labels
+from tests.app.api.trained_jobs import train_job_cached
+from tests.app.api.uploads import CSV, finish_upload, register_upload, send_chunk
+from tests.disks import TinyDisk, tiny_disk
 
-MEGABYTES = 24
-LONG_NAME = "n" * 200_000
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def disk(request: pytest.FixtureRequest) -> Iterator[SmallDisk]:
-    server = request.getfixturevalue("postgres") if request.param == "postgresql" else None
-    with small_disk(MEGABYTES, server.server.system_user if server else None) as mounted:
-        yield mounted
-        mounted.make_room()
+DISK_BYTES = 1 << 20
+TOO_LARGE = 3 << 20
 
 
 @pytest.fixture
-def database_url(request: pytest.FixtureRequest, disk: SmallDisk) -> Iterator[str]:
-    if request.node.callspec.params["disk"] == "sqlite":
-        shutil.copyfile(request.getfixturevalue("migrated_file"), disk.folder / "graftwerk.db")
-        yield f"sqlite:///{disk.folder / 'graftwerk.db'}"
-        return
-    server: Postgres = request.getfixturevalue("postgres")
-    name = f"full_{uuid.uuid4().hex}"
-    server.execute(f"CREATE TABLESPACE {name} LOCATION '{disk.folder}'")
-    url = server.create(name)
-    server.execute(f"ALTER DATABASE {name} SET TABLESPACE {name}")
-    yield url
-    server.drop(name)
-    server.execute(f"DROP TABLESPACE {name}")
+def database_url(sqlite_url: str) -> str:
+    return sqlite_url
 
 
-def add_key(session: Session, name: str) -> str:
-    return keys.create(session, "anna", name, ["read"])[0].id
+@pytest.fixture
+def disk(tmp_path: Path) -> Iterator[TinyDisk]:
+    with tiny_disk(tmp_path / "disk", DISK_BYTES) as mounted:
+        yield mounted
 
 
-def fill(database: Database, disk: SmallDisk) -> set[str]:
-    """Fill the disk, and then the database, until it takes nothing; return the keys that it took."""
-    accepted = {database.run(add_key, "before")}  # a service that runs has connections already
+@pytest.fixture
+def spooling(serve: StartApp, disk: TinyDisk) -> Api:
+    """A service whose spool is on the tiny disk."""
+    return serve(spool=disk.folder / "spool", spool_reserve=0)
+
+
+@pytest.fixture
+def client(spooling: Api) -> Client:
+    return spooling.client()
+
+
+def nothing_left(api: Api) -> bool:
+    return list(api.services.spool.own_folder().iterdir()) == []
+
+
+async def endless(sent: list[int]) -> AsyncIterator[bytes]:
+    for _ in range(TOO_LARGE >> 16):
+        sent.append(1 << 16)
+        yield bytes(1 << 16)
+
+
+def test_a_body_that_cannot_fit_is_refused_before_it_is_sent(spooling: Api, client: Client) -> None:
+    place, sent = register_upload(client), list[int]()
+    headers = {"Content-Length": str(TOO_LARGE)}
+    document = assert_problem(
+        client.put(f"{place}/content", content=endless(sent), headers=headers), 507, "storage_full"
+    )
+    assert f"no room for {TOO_LARGE:,} bytes" in document["detail"]
+    assert "GRAFTWERK_SPOOL" in document["errors"][0]["hint"]
+    assert sent == []
+    assert nothing_left(spooling)
+    assert client.put(f"{place}/content", content=CSV).status_code == 200
+
+
+def test_a_body_of_unknown_length_is_refused_where_it_no_longer_fits(spooling: Api, client: Client) -> None:
+    place, sent = register_upload(client), list[int]()
+    assert_problem(client.put(f"{place}/content", content=endless(sent)), 507, "storage_full")
+    assert 0 < sum(sent) < TOO_LARGE
+    assert nothing_left(spooling)
+    assert client.get(place).json()["received"] == 0
+
+
+def test_no_room_for_the_pieces_together(spooling: Api, client: Client, disk: TinyDisk) -> None:
+    """The pieces stay: the upload is finished when there is room."""
+    place = register_upload(client)
+    assert send_chunk(client, place, 0, 10).status_code == 202
+    disk.fill(left=len(CSV) // 2)
+    assert_problem(send_chunk(client, place, 10, len(CSV)), 507, "storage_full")
+    disk.empty()
+    start = client.get(place).json()["received"]
+    response = send_chunk(client, place, start, len(CSV)) if start < len(CSV) else finish_upload(client, place)
+    assert response.status_code == 200, response.text
+
+
+def test_no_room_for_anything(spooling: Api, client: Client, disk: TinyDisk) -> None:
+    place = register_upload(client)
     disk.fill()
-    for _ in range(400):
-        try:
-            accepted.add(database.run(add_key, uuid.uuid4().hex * 256))  # 8 KiB that cannot be compressed much
-        except DatabaseFull:
-            return accepted
-    raise AssertionError("the database never became full")
+    assert_problem(client.put(f"{place}/content", content=CSV), 507, "storage_full")
+    assert client.get(place).status_code == 200
+    disk.empty()
+    assert client.put(f"{place}/content", content=CSV).status_code == 200
 
 
-def stored(database: Database) -> set[str]:
-    return set(database.read(lambda session: session.scalars(select(KeyRow.id)).all()))
+def test_no_room_for_a_prediction(spooling: Api, client: Client, disk: TinyDisk) -> None:
+    """The rows fit, and what the child process writes does not."""
+    path = f"/v1/jobs/{train_job_cached(spooling, client, JOB)}/predict"
+    rows = [{"x": [number, 0, 0, 0]} for number in range(2000)]
+    wanted = {"outputs": ["labels", "probabilities", "raw"], "top": 3}
+    expected = asked(client, path, rows, **wanted)
+    size = len(expected.request.content)
+    assert len(expected.content) > 2 * size
+    disk.fill(left=size + (16 << 10))
+    assert_problem(asked(client, path, rows, **wanted), 507, "storage_full")
+    disk.fill()
+    assert_problem(asked(client, path, rows[:1]), 507, "storage_full")
+    disk.empty()
+    assert labels(asked(client, path, rows)) == labels(expected)
+    assert nothing_left(spooling)
 
 
-def test_it_says_so_keeps_what_it_has_and_goes_on(database: Database, disk: SmallDisk) -> None:
-    accepted = fill(database, disk)
-    with pytest.raises(DatabaseFull, match="disk of the database is full"):
-        database.check_room()
-    assert stored(database) == accepted  # it can be read
-    if database.is_sqlite:
-        database.close()
-        disk.fill()
-        with pytest.raises(DatabaseFull):  # but not opened: even that needs room
-            stored(Database(str(database.url)))
-    disk.make_room()
-    accepted.add(database.run(add_key, "after"))
-    assert stored(database) == accepted
+@pytest.mark.parametrize(("form", "left"), [("onnx", 0), ("onnx", 4096), ("torch_export", 8192), ("bundle", 4096)])
+def test_no_room_for_an_export(spooling: Api, client: Client, disk: TinyDisk, form: str, left: int) -> None:
+    _, path = checkpoint(spooling)
+    disk.fill(left)
+    response = client.get(f"{path}/{form}")
+    if response.status_code != 200:  # some are small
+        assert_problem(response, 507, "storage_full")
+    assert response.status_code == 507 or left > 0
+    disk.empty()
+    assert client.get(f"{path}/{form}").status_code == 200
+    assert nothing_left(spooling)
 
 
-def test_the_api_says_so(serve: StartApp, database: Database, disk: SmallDisk) -> None:
-    api = serve()
-    anna, nobody = api.client("anna"), api.client(None)
-    assert nobody.get("/readyz").status_code == 200
-    fill(database, disk)
-    response = nobody.get("/readyz")
-    assert_problem(response, 503, "database_full")
-    assert int(response.headers["retry-after"]) > 0
-    body = {"name": "x" * 190, "source": {"kind": "builtin", "name": "iris"}}
-    answers = [anna.post("/v1/datasets", json=body) for _ in range(400)]
-    refused = [each for each in answers if each.status_code != 201]
-    assert refused
-    for each in refused:
-        assert_problem(each, 503, "database_full")
-        assert int(each.headers["retry-after"]) > 0
-    assert anna.get("/v1/jobs").status_code == 200
-    disk.make_room()
-    database._full_at = float("-inf")  # as a while later
-    assert nobody.get("/readyz").status_code == 200
-    assert anna.post("/v1/datasets", json=body).status_code == 201
+def test_a_full_artifact_store(serve: StartApp, disk: TinyDisk) -> None:
+    api = serve(other={"store": open_store(str(disk.folder / "artifacts"), {})})
+    client = api.client()
+    place, other = register_upload(client), register_upload(client)
+    disk.fill()
+    document = assert_problem(client.put(f"{place}/content", content=CSV), 507, "storage_full")
+    assert "artifacts" in document["detail"]
+    assert_problem(send_chunk(client, other, 0, 10), 507, "storage_full")
+    assert client.get(other).json()["received"] == 0
+    disk.empty()
+    assert client.put(f"{place}/content", content=CSV).status_code == 200
+    assert send_chunk(client, other, 0, 10).status_code == 202
+    assert list((disk.folder / "artifacts" / ".incoming").iterdir()) == []
 
 
-def test_an_attempt_waits_for_room_and_its_outcome_is_recorded_once(
-    database: Database, disk: SmallDisk, tmp_path: Path
-) -> None:
-    worker = Worker(Settings(slots=1), database, open_store(str(tmp_path), {}), RecordingWaker(), ["default"])
-    job = claim_job(database)
-    fill(database, disk)
-    result = {"text": LONG_NAME}
-    thread = threading.Thread(target=Attempt(worker, job)._finish, args=(Outcome(Ending.SUCCEEDED, result=result),))
-    thread.start()
-    thread.join(2)
-    assert thread.is_alive()
-    assert database.read(repository.find, "anna", job.id).status == "running"
-    disk.make_room()
-    thread.join(30)
-    assert not thread.is_alive()
-    row = database.read(repository.find, "anna", job.id)
-    assert (row.status, row.result) == ("succeeded", result)
-
-
-def test_leases_do_not_expire_while_nobody_can_renew_them(
-    database: Database, disk: SmallDisk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    settings = Settings(slots=1, lease_seconds=1)
-    worker = Worker(settings, database, open_store(str(tmp_path), {}), RecordingWaker(), ["default"])
-    job = claim_job(database)
-    fill(database, disk)
-    monkeypatch.setattr(worker, "fill_free_slots", lambda: None)
-    monkeypatch.setattr(worker.heartbeat, "_counts", lambda: {"text": uuid.uuid4().hex * 4096})  # too much for a page
-    runner = PeriodicRunner(duties(worker), 0.1)
-    for _ in range(8):
-        runner.run_round()
-        time.sleep(0.25)
-    assert database.read(repository.find, "anna", job.id).status == "running"
-    disk.make_room()
-    runner.run_round()
-    database.run(repository.renew_lease, job.id, job.fence, 1.0)
-    assert database.read(repository.find, "anna", job.id).fence == job.fence
-
-
-@pytest.mark.parametrize("disk", ["sqlite"], indirect=True)
-def test_a_limit_of_pages_is_no_room_either(database: Database) -> None:
-    @event.listens_for(database.engine, "checkout")
-    def limit(connection: Any, *_: Any) -> None:
-        connection.execute("PRAGMA max_page_count = 1")  # becomes the present size
-
-    with pytest.raises(DatabaseFull):
-        database.run(add_key, LONG_NAME)
-    assert issubclass(DatabaseFull, DatabaseUnavailable)
+def test_no_room_for_a_copy_of_weights(serve: StartApp, disk: TinyDisk, s3_options: dict[str, str]) -> None:
+    """Those that lie in a bucket are copied into the home directory."""
+    store = open_store("s3://graftwerk/full", s3_options)
+    predictors = PredictorPool(Settings(home=disk.folder, predictors=1))
+    api = serve(other={"store": store, "predictors": predictors})
+    client = api.client()
+    path = f"/v1/jobs/{train_job_cached(api, client, JOB)}/predict"
+    rows = [{"x": [1, 2, 3, 4]}]
+    disk.fill(left=8192)
+    assert_problem(asked(client, path, rows), 507, "storage_full")
+    disk.empty()
+    assert labels(asked(client, path, rows))
+    predictors.close()

@@ -62,6 +62,7 @@ EXPECTED = {
     "out_of_memory": 500,
     "loader_died": 500,
     "storage_full": 507,
+    "body_timeout": 408,
     "not_exportable": 409,
     "not_installed": 501,
     "checkpoint_damaged": 500,
