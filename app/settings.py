@@ -149,6 +149,12 @@ class Settings(BaseSettings):
         120.0, ge=1, description="Seconds without its own wake-ups after which a worker checkpoints and ends."
     )
     drain_seconds: float = Field(20.0, ge=1, description="Grace for a checkpoint when a worker is stopped.")
+    pause_seconds: float = Field(
+        120.0, ge=1, description="Grace for a checkpoint when a job is paused; then its last checkpoint is taken."
+    )
+    attempt_memory: int = Field(
+        0, ge=0, description="Memory of one attempt in bytes; 0: nine tenths of the machine's, divided by slots."
+    )
     max_attempts: int = Field(5, ge=1, description="Attempts after infrastructure losses before a job fails.")
     log_json: bool = Field(False, description="Log lines as JSON.")
 

@@ -17,9 +17,10 @@ from app.jobs.dispatch import Waker
 from app.settings import Settings
 from app.storage.protocol import ArtifactStore
 from workers.host import attempt as attempts
-from workers.host.attempt import Attempt, _lost_outcome
+from workers.host.attempt import Attempt
 from workers.host.worker import Worker
 from workers.protocol.messages import Command, Ending, Message, Outcome, ProgressReport
+from workers.runner.outcomes import lost_outcome
 from workers.runner.process_group import ProcessGroup
 
 DIGITS: dict[str, Any] = {
@@ -96,7 +97,7 @@ def test_nothing_stays_of_an_attempt_that_is_killed(
         (folder,) = worker.spool.own_folder().glob("attempt-*")
         left.append(folder / "rows.bin")
         left[0].write_bytes(b"x")
-        return _lost_outcome("runner_died", "killed")
+        return lost_outcome("runner_died", "killed")
 
     monkeypatch.setattr(Attempt, "_next_message", kill)
     Attempt(worker, claim_job(database)).run()
