@@ -19,6 +19,7 @@ from app.forkserver.process import ForkedProcess
 from app.forkserver.requests import Argument, StartRequest
 
 ADDRESS_VARIABLE = "GRAFTWERK_FORK_SERVER"  # the socket of a server that this process shares with others
+CLIENT_VARIABLES = ("TMPDIR", "TORCHINDUCTOR_CACHE_DIR")  # where a process keeps files is its client's decision
 START_SECONDS = 60.0  # until a server listens that is being started, by this process or by whoever runs it
 RETRY_SECONDS = 0.02
 STOP_SECONDS = 2.0
@@ -43,7 +44,8 @@ class ForkServer:
 
         `name` is what programs such as ``ps`` and ``top`` show. Raises `OSError` or `EOFError` if it does not start.
         """
-        request = StartRequest(name, main, args)
+        environment = {name: os.environ[name] for name in CLIENT_VARIABLES if name in os.environ}
+        request = StartRequest(name, main, args, environment)
         deadline = time.monotonic() + START_SECONDS
         while True:
             link = socket.socket(socket.AF_UNIX)

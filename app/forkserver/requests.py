@@ -2,7 +2,7 @@
 
 import json
 import socket
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from multiprocessing.connection import Connection
 
@@ -13,12 +13,14 @@ Argument = str | int | float | bool | None
 class StartRequest:
     """A process to start: it runs `main`, given as ``module:function``, with the pipe and the arguments.
 
-    `name` is what programs such as ``ps`` and ``top`` show, of which Linux keeps 15 bytes.
+    `name` is what programs such as ``ps`` and ``top`` show, of which Linux keeps 15 bytes. `environment` has variables
+    of the client that may differ from the server's.
     """
 
     name: str
     main: str
     args: Sequence[Argument]
+    environment: Mapping[str, str]
 
     def send(self, link: socket.socket, pipe: Connection) -> Connection:
         """Send the request and the pipe; return the link, over which the answers come as text.

@@ -8,6 +8,8 @@ import importlib
 import os
 import signal
 import socket
+import struct
+import tempfile
 from collections.abc import Sequence
 from contextlib import suppress
 from multiprocessing import get_context
@@ -19,7 +21,7 @@ from app.forkserver.requests import StartRequest, receive_request
 
 BACKLOG = 128  # clients that wait until the server has imported its modules
 PARENT_POLL_SECONDS = 1.0  # how often the server looks whether its parent lives
-REQUEST_SECONDS = 5.0  # for a client to send its request once it has connected
+REQUEST_SECONDS = 5  # for a client to send its request once it has connected
 
 _context = get_context("fork")
 
@@ -66,10 +68,10 @@ class Server:
 
     def _accept(self) -> None:
         link, _ = self._listener.accept()
-        link.settimeout(REQUEST_SECONDS)
+        link.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, struct.pack("ll", REQUEST_SECONDS, 0))
         request, pipe, answers = receive_request(link)
         try:
-            process = _context.Process(target=self._run_child, args=(request, pipe))
+            process = _context.Process(target=self._run_child, args=(request, pipe, answers))
             process.start()
         finally:
             os.close(pipe)
@@ -85,17 +87,18 @@ class Server:
                 answers.close()
                 process.close()
 
-    def _run_child(self, request: StartRequest, pipe: int) -> None:
+    def _run_child(self, request: StartRequest, pipe: int, answers: Connection) -> None:
         """Run in a new process: without anything of the server's, call the main function."""
         signal.set_wakeup_fd(-1)
-        for number in (signal.SIGCHLD, signal.SIGINT):
-            signal.signal(number, signal.SIG_DFL)
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         self._listener.close()
         for descriptor in (self._wake, self._waker):
             os.close(descriptor)
-        for answers in self._running.values():
-            answers.close()
+        for link in (answers, *self._running.values()):
+            link.close()
         with suppress(OSError):  # another system than Linux has no such file
             Path("/proc/self/comm").write_text(request.name)
+        os.environ.update(request.environment)
+        tempfile.tempdir = None  # is found out again, by the environment
         module, _, function = request.main.partition(":")
         getattr(importlib.import_module(module), function)(Connection(pipe), *request.args)

@@ -23,7 +23,7 @@ def weights_hash(service: ServiceProcess, job_id: str) -> str:
 def training_processes(service: ServiceProcess) -> list[psutil.Process]:
     """Return the children of the worker's forkserver: the running attempts."""
     children = [child for worker in service.processes("-m workers") for child in children_of(worker)]
-    servers = matching_processes(children, "multiprocessing.forkserver")
+    servers = matching_processes(children, "app.forkserver")
     return [attempt for server in servers for attempt in children_of(server)]
 
 

@@ -54,7 +54,7 @@ def process_role() -> str:
     """Return which program this is: "up", "api", "worker", "forkserver" (and what is forked from it) or ""."""
     line = " ".join(sys.orig_argv)
     for name, words in (
-        ("forkserver", "multiprocessing.forkserver"),
+        ("forkserver", "app.forkserver"),
         ("worker", "-m workers"),
         ("api", "-m app.api"),
         ("up", "-m graftwerk up"),

@@ -11,7 +11,8 @@ from functools import partial
 from multiprocessing.connection import Connection
 from typing import Any
 
-from app.errors import GraftwerkError, InvalidInput, NotExportable, OutOfMemory
+from app.errors import GraftwerkError, InvalidInput, NotExportable, OutOfMemory, StorageFull
+from app.spool import is_disk_full
 from workers.children import describe, evaluate, export, inspect, predict, query
 from workers.children.memory import GrowthLimit, limit_growth
 from workers.prediction.network import NetworkCache
@@ -67,6 +68,11 @@ def serve_predictor(pipe: Connection, memory: int, limited: bool = True) -> None
     _serve(pipe, memory if limited else None, handlers, lambda _: limited and growth.is_exceeded(cache.nbytes))
 
 
+def serve_gpu_predictor(pipe: Connection, memory: int) -> None:
+    """Predict, without a limit of the process's memory: CUDA maps far more than it uses."""
+    serve_predictor(pipe, memory, limited=False)
+
+
 def _ignore_interrupts() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the API, which then closes the pipe
 
@@ -103,5 +109,8 @@ def handle_request(body: bytes, handlers: Handlers) -> bytes:
     except GraftwerkError as error:
         response = RefusedResponse(error.code, error.detail, error.hint)
     except Exception as error:
-        response = FailureResponse(f"{type(error).__name__}: {error}"[:MAX_REASON_LENGTH])
+        if is_disk_full(error):
+            response = RefusedResponse(StorageFull.code, f"no room for the result: {error}"[:MAX_REASON_LENGTH], "")
+        else:
+            response = FailureResponse(f"{type(error).__name__}: {error}"[:MAX_REASON_LENGTH])
     return RESPONSES.encode(response)

@@ -8,7 +8,6 @@ from contextlib import ExitStack, suppress
 from dataclasses import replace
 from itertools import chain, islice, takewhile
 from multiprocessing.connection import Connection
-from tempfile import TemporaryDirectory
 from typing import Protocol
 
 import structlog
@@ -16,13 +15,14 @@ from sqlalchemy.orm import Session
 
 from app.db.session import Database
 from app.db.tables import JobRow
-from app.errors import NotFound, StaleFence, Unavailable
+from app.errors import NotFound, StaleFence, StorageFull, Unavailable
 from app.faultpoints import faultpoint
 from app.jobs import repository
 from app.jobs.dispatch import Waker
 from app.lifecycle import orphans, superseded_checkpoints
 from app.logs import bind
 from app.settings import Settings
+from app.spool import Spool
 from app.storage.protocol import ArtifactStore
 from workers.host.assignments import build_assignment
 from workers.host.heartbeat import Heartbeat
@@ -63,6 +63,7 @@ class AttemptHost(Protocol):
     store: ArtifactStore
     waker: Waker
     heartbeat: Heartbeat
+    spool: Spool
     draining: threading.Event
 
 
@@ -103,10 +104,10 @@ class Attempt:
         with ExitStack() as stack:
             try:
                 # The worker removes the folder: a killed attempt removes nothing.
-                folder = stack.enter_context(TemporaryDirectory(prefix="graftwerk-", ignore_cleanup_errors=True))
-                processes = forkserver.start(assignment, folder)
+                folder = stack.enter_context(self.worker.spool.folder("attempt"))
+                processes = forkserver.start(assignment, str(folder))
                 stack.callback(processes.close)
-            except OSError as error:
+            except (EOFError, OSError, StorageFull) as error:
                 self._finish(_lost_outcome("spawn_failed", f"no process could be started: {error}"))
                 return
             outcome = self._supervise(processes)

@@ -16,6 +16,7 @@ import structlog
 
 from app.errors import GraftwerkError
 from app.logs import configure
+from app.spool import hold
 from app.storage.catalog import open_store
 from workers.protocol.assignment import Assignment
 from workers.protocol.messages import (
@@ -115,6 +116,8 @@ def main(pipe: Connection, assignment: str, folder: str | None) -> None:
     configure(task.log_json, process="attempt", job_id=task.job_id, fence=task.fence)
     _log.info("attempt_prepared", pid=os.getpid())
     context = PipeContext(pipe, task.job_id)
+    if folder is not None:
+        hold(Path(folder))  # a worker that is killed does not end this process in the same moment
     try:
         context.finish(_run_attempt(context, task, folder))
     except Exception:
