@@ -142,6 +142,9 @@ class Settings(BaseSettings):
     )
     drain_seconds: float = Field(20.0, ge=1, description="Grace for a checkpoint when a worker is stopped.")
     max_attempts: int = Field(5, ge=1, description="Attempts after infrastructure losses before a job fails.")
+    fork_server: Path | None = Field(
+        None, description="Socket of a fork server that API and worker share, started by `graftwerk up`; else one each."
+    )
     log_json: bool = Field(False, description="Log lines as JSON.")
 
     @field_validator("proxies")
