@@ -156,6 +156,9 @@ class Settings(BaseSettings):
         0, ge=0, description="Memory of one attempt in bytes; 0: nine tenths of the machine's, divided by slots."
     )
     max_attempts: int = Field(5, ge=1, description="Attempts after infrastructure losses before a job fails.")
+    fork_server: Path | None = Field(
+        None, description="Socket of a fork server that API and worker share, started by `graftwerk up`; else one each."
+    )
     log_json: bool = Field(False, description="Log lines as JSON.")
 
     @field_validator("proxies")
