@@ -58,6 +58,7 @@ bench: .venv/.installed ## the measurements behind the README's numbers
 	@$(BIN)/python benchmarks/start_latency.py
 	@$(BIN)/python benchmarks/api_latency.py $(if $(MLFLOW),--mlflow-python $(MLFLOW))
 	@$(BIN)/python benchmarks/claim_latency.py
+	@$(BIN)/python benchmarks/small_jobs.py
 	@$(BIN)/python benchmarks/tree_batching.py
 	@$(BIN)/python benchmarks/memory_estimate.py
 	@$(BIN)/python benchmarks/checkpoint_stall.py

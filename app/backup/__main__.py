@@ -14,7 +14,7 @@ from app.backup.restore import restore
 from app.db.session import Database
 from app.durability import make_directory
 from app.errors import GraftwerkError
-from app.settings import get_settings
+from app.settings import PRIVATE_UMASK, get_settings
 from app.storage.catalog import open_store
 
 
@@ -27,7 +27,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     back.add_argument("folder", type=Path)
     back.add_argument("--overwrite", action="store_true", help="drop what is there")
     options = parser.parse_args(arguments)
-    os.umask(0o077)
+    os.umask(PRIVATE_UMASK)
     folder = options.folder.absolute()
     configured = get_settings()
     db = Database(configured.resolved_database_url)

@@ -9,13 +9,14 @@ from hashlib import file_digest
 from pathlib import Path
 from typing import Any
 
-from app.durability import make_directory, sync_file
-from app.errors import CorruptCheckpoint, StorageFull
-from app.ids import new_id
-from app.storage.protocol import ArtifactStore, is_disk_full
+from app.durability import sync_file
+from app.errors import CorruptCheckpoint
+from app.spool import Spool, remove_abandoned, translate_disk_full
+from app.storage.protocol import ArtifactStore
 
 FileStamp = tuple[int, int]  # when a file was written (nanoseconds), and its size
 NO_STAMP: FileStamp = (0, 0)
+FULL_HINT = "make room in the home directory"
 
 
 class ArtifactCache:
@@ -26,6 +27,9 @@ class ArtifactCache:
 
     def __init__(self, folder: Path, limit: int) -> None:
         self._folder, self._limit = folder, limit
+        self._incoming = Spool(folder / "incoming", "api")  # in the same file system: a complete copy is renamed
+        with suppress(OSError):
+            remove_abandoned(self._incoming.root)
         self._in_use: Counter[str] = Counter()
         self._verified: dict[str, tuple[Path, FileStamp]] = {}  # the store's own files that were verified
         self._lock = threading.Lock()
@@ -63,9 +67,8 @@ class ArtifactCache:
         return path if _file_stamp(path) == stamp else None
 
     def _fetch(self, store: ArtifactStore, file: Mapping[str, Any]) -> Path:
-        make_directory(self._folder)
-        part = self._folder / new_id("part")
-        try:
+        with translate_disk_full("a copy of a checkpoint", FULL_HINT), self._incoming.folder("fetch") as staging:
+            part = staging / "file"
             path = store.fetch(file["path"], part)
             with path.open("rb") as content:
                 digest = file_digest(content, "sha256").hexdigest()
@@ -77,21 +80,20 @@ class ArtifactCache:
                 return path
             sync_file(part)  # nobody verifies it again: a power cut must not leave the name of what is not there
             copy = part.replace(self._folder / digest)
-        except OSError as error:
-            if is_disk_full(error):
-                raise StorageFull(
-                    "no room for a copy of a checkpoint", hint="make room in the home directory"
-                ) from error
-            raise
-        finally:
-            for leftover in (part, part.with_name(part.name + ".part")):  # of a download that broke off
-                leftover.unlink(missing_ok=True)
         self._evict()
         return copy
 
+    def close(self) -> None:
+        """Remove what is not complete."""
+        self._incoming.close()
+
     def _evict(self) -> None:
         """Remove unused copies, the least recently used first, until the rest fits."""
-        copies = [(stamp, path) for path in self._folder.iterdir() if (stamp := _file_stamp(path)) is not None]
+        copies = [
+            (stamp, path)
+            for path in self._folder.iterdir()
+            if path.is_file() and (stamp := _file_stamp(path)) is not None
+        ]
         total = 0
         with self._lock:
             for (_, size), path in sorted(copies, reverse=True):

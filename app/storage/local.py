@@ -1,5 +1,6 @@
 """Artifacts in a directory."""
 
+import fcntl
 import hashlib
 import os
 import time
@@ -9,15 +10,17 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from app.durability import make_directory, sync_file
-from app.errors import NotFound, StorageFull
+from app.errors import NotFound
 from app.faultpoints import faultpoint
+from app.spool import translate_disk_full
 from app.storage.keys import CHUNK_BYTES, chunk_lengths, validate_key
-from app.storage.protocol import StoredFile, is_disk_full
+from app.storage.protocol import StoredFile
 
 _INCOMING = ".incoming"  # no key begins with a dot
 _MAX_ATTEMPTS = 10
 _MAX_REMEMBERED = 10_000  # directories
-_LEFTOVER_SECONDS = 86_400  # a put that takes longer than that has died
+_LEFTOVER_SECONDS = 3600  # younger files may belong to a put that has not locked them yet
+_FULL_HINT = "delete jobs or data sets, or make room where the artifacts lie"
 
 
 class LocalStore:
@@ -43,7 +46,9 @@ class LocalStore:
         target = self._path(key)
         digest, size = hashlib.sha256(), 0
         temporary = self._incoming / uuid.uuid4().hex
-        with _translate_disk_full(), _remove_on_error(temporary), temporary.open("xb", buffering=0) as file:
+        full = translate_disk_full("artifacts", _FULL_HINT)
+        with full, _remove_on_error(temporary), temporary.open("xb", buffering=0) as file:
+            fcntl.flock(file, fcntl.LOCK_SH)  # until the process ends, whatever ends it: nobody else removes the file
             faultpoint("file_opened")
             for piece in content:
                 digest.update(piece)
@@ -136,13 +141,13 @@ class LocalStore:
                 self._synced.add(entry)
 
     def remove_temporary_files(self) -> None:
-        """Remove what a put left behind when its process was killed."""
+        """Remove what a put left behind when its process was killed: files that nobody has locked."""
         for path in self._incoming.iterdir():
-            try:
+            with suppress(FileNotFoundError, BlockingIOError):  # another process was faster, or the put goes on
                 if path.stat().st_mtime < time.time() - _LEFTOVER_SECONDS:
-                    path.unlink()
-            except FileNotFoundError:  # another process was faster, or the put has ended
-                continue
+                    with path.open("r+b") as file:
+                        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                        path.unlink()
 
 
 def _make_one_directory(path: Path) -> bool:
@@ -168,16 +173,6 @@ def _translate_not_found(key: str) -> Iterator[None]:
         yield
     except (FileNotFoundError, NotADirectoryError):
         raise NotFound(f"there is no file {key}") from None
-
-
-@contextmanager
-def _translate_disk_full() -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        if is_disk_full(error):
-            raise StorageFull(f"no room in the artifact store: {error.strerror}") from error
-        raise
 
 
 @contextmanager

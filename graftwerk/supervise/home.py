@@ -2,7 +2,6 @@
 
 import fcntl
 import os
-import socket
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -44,19 +43,12 @@ def lock_home(home: Path) -> Iterator[None]:
         yield
 
 
-def free_port(host: str, port: int) -> int:
-    """Return the port if it is free, or any free one for 0. Raises `CannotStart` if it is in use."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with socket.socket(family, socket.SOCK_STREAM) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((host, port))
-        except OSError as error:
-            raise CannotStart(
-                f"port {port} on {host} is not free ({error.strerror}); is another service running there? "
-                "Choose another with --port"
-            ) from None
-        return int(probe.getsockname()[1])
+def read_key(home: Path) -> str:
+    """Return the key in the directory, or ""."""
+    try:
+        return (home / "key").read_text().strip()
+    except OSError:
+        return ""
 
 
 def write_private(path: Path, text: str) -> None:
