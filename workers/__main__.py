@@ -10,10 +10,10 @@ from celery.signals import setup_logging, worker_ready, worker_shutting_down
 
 from app.db import migrate
 from app.db.session import Database
+from app.disk.spool import Spool
 from app.jobs.dispatch import Waker
 from app.logs import configure
 from app.settings import PRIVATE_UMASK, Settings, get_settings
-from app.spool import Spool
 from app.storage.catalog import open_store
 from app.webhooks.sender import WebhookSender
 from app.webhooks.targets import TargetPolicy

@@ -14,9 +14,9 @@ from app.api.job_watcher import JobWatcher
 from app.api.lanes import Lanes, lane_limits
 from app.api.rate_limits import ConcurrencyLimiter, RateLimiter
 from app.db.session import Database
+from app.disk.spool import Spool, remove_abandoned
 from app.jobs.dispatch import Waker
 from app.settings import Settings
-from app.spool import Spool, remove_abandoned
 from app.storage.catalog import open_store
 from app.storage.protocol import ArtifactStore
 from app.webhooks.targets import TargetPolicy

@@ -12,7 +12,7 @@ from app.backup.create import create
 from app.backup.manifest import Manifest
 from app.backup.restore import restore
 from app.db.session import Database
-from app.durability import make_directory
+from app.disk.durability import make_directory
 from app.errors import GraftwerkError
 from app.settings import PRIVATE_UMASK, get_settings
 from app.storage.catalog import open_store

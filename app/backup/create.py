@@ -16,7 +16,7 @@ from app.backup.manifest import ARTIFACTS_FOLDER, BackupFile, Manifest, describe
 from app.db import migrate
 from app.db.session import Database
 from app.db.tables import CheckpointRow, ContentRow, DatasetRow
-from app.durability import make_directory, sync_file
+from app.disk.durability import make_directory, sync_file
 from app.errors import BackupError, NotFound
 from app.storage.protocol import ArtifactStore
 

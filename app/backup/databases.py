@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 
 from app.db.session import Database
 from app.db.tables import CheckpointRow, ContentRow, DatasetRow
-from app.durability import publish, sync_file
+from app.disk.durability import publish, sync_file
 from app.errors import BackupError
 
 SNAPSHOT_FILES = {"sqlite": "database.sqlite", "postgresql": "database.dump"}

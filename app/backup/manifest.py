@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from app.durability import publish
+from app.disk.durability import publish
 from app.errors import BackupError
 
 MANIFEST_NAME = "manifest.json"

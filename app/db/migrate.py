@@ -19,7 +19,7 @@ from sqlalchemy import Connection, text
 from sqlalchemy.exc import OperationalError
 
 from app.db.session import Database
-from app.durability import make_directory
+from app.disk.durability import make_directory
 from app.errors import DatabaseUnavailable
 from app.settings import PRIVATE_UMASK, get_settings
 

@@ -9,9 +9,10 @@ from hashlib import file_digest
 from pathlib import Path
 from typing import Any
 
-from app.durability import sync_file
+from app.disk.capacity import translate_disk_full
+from app.disk.durability import sync_file
+from app.disk.spool import Spool, remove_abandoned
 from app.errors import CorruptCheckpoint
-from app.spool import Spool, remove_abandoned, translate_disk_full
 from app.storage.protocol import ArtifactStore
 
 FileStamp = tuple[int, int]  # when a file was written (nanoseconds), and its size

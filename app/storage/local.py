@@ -9,10 +9,10 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from app.durability import make_directory, sync_file
+from app.disk.capacity import translate_disk_full
+from app.disk.durability import make_directory, sync_file
 from app.errors import NotFound
 from app.faultpoints import faultpoint
-from app.spool import translate_disk_full
 from app.storage.keys import CHUNK_BYTES, chunk_lengths, validate_key
 from app.storage.protocol import StoredFile
 

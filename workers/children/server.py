@@ -11,8 +11,8 @@ from functools import partial
 from multiprocessing.connection import Connection
 from typing import Any
 
+from app.disk.capacity import is_disk_full
 from app.errors import GraftwerkError, InvalidInput, NotExportable, OutOfMemory, StorageFull
-from app.spool import is_disk_full
 from workers.children import describe, evaluate, export, inspect, predict, query
 from workers.children.memory import GrowthLimit, limit_growth
 from workers.prediction.network import NetworkCache

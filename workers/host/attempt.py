@@ -11,6 +11,7 @@ import structlog
 
 from app.db.session import Database
 from app.db.tables import JobRow
+from app.disk.spool import Spool
 from app.errors import NotFound, StaleFence, StorageFull, Unavailable
 from app.faultpoints import faultpoint
 from app.jobs import repository
@@ -18,7 +19,6 @@ from app.jobs.dispatch import Waker
 from app.lifecycle import orphans, superseded_checkpoints
 from app.logs import bind
 from app.settings import Settings
-from app.spool import Spool
 from app.storage.protocol import ArtifactStore
 from workers.host.assignments import build_assignment
 from workers.host.heartbeat import Heartbeat

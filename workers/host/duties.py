@@ -13,10 +13,10 @@ import structlog
 
 from app import heartbeat
 from app.db.clock import start_clock
+from app.disk.spool import remove_abandoned
 from app.errors import DatabaseUnavailable, GraftwerkError, ServiceOverloaded, StaleFence
 from app.jobs import queue, repository, service
 from app.lifecycle import expiry, orphans
-from app.spool import remove_abandoned
 from workers.host.leases import LeaseObserver
 from workers.host.periodic import Duty
 from workers.host.worker import Worker

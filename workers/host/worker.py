@@ -8,11 +8,11 @@ from contextlib import suppress
 
 from app.db.session import Database
 from app.db.tables import JobRow
+from app.disk.spool import Spool
 from app.errors import Unavailable
 from app.jobs import repository
 from app.jobs.dispatch import Waker
 from app.settings import Settings
-from app.spool import Spool
 from app.storage.protocol import ArtifactStore
 from workers.host.attempt import CANCEL_TIMEOUT_SECONDS, Attempt
 from workers.host.heartbeat import Heartbeat

@@ -14,9 +14,9 @@ from pathlib import Path
 
 import structlog
 
+from app.disk.spool import hold
 from app.errors import GraftwerkError
 from app.logs import configure
-from app.spool import hold
 from app.storage.catalog import open_store
 from workers.protocol.assignment import Assignment
 from workers.protocol.messages import (

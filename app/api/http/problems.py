@@ -16,9 +16,9 @@ from app import errors
 from app.api.children.inspector import InspectionError
 from app.api.http.parameters import PreconditionFailed
 from app.api.http.responses import JsonResponse
+from app.disk.capacity import FULL_HINT, is_disk_full
 from app.errors import GraftwerkError, Problem
 from app.spec.problems import json_pointer
-from app.spool import FULL_HINT, is_disk_full
 
 PROBLEM_MEDIA_TYPE = "application/problem+json"
 RETRY_SECONDS = 2

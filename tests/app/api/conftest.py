@@ -18,9 +18,9 @@ from app.api.main import create_app
 from app.api.rate_limits import ConcurrencyLimiter, RateLimiter
 from app.api.services import UPLOADS_BUSY, Services
 from app.db.session import Database
+from app.disk.spool import Spool
 from app.jobs.dispatch import Waker
 from app.settings import Settings
-from app.spool import Spool
 from app.storage.catalog import open_store
 from app.storage.protocol import ArtifactStore
 from app.webhooks.targets import TargetPolicy

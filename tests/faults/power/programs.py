@@ -16,7 +16,7 @@ from app.backup import create, restore
 from app.backup.manifest import Manifest
 from app.db import migrate
 from app.db.session import Database
-from app.durability import sync_file
+from app.disk.durability import sync_file
 from app.errors import BackupError
 from app.storage.cache import ArtifactCache
 from app.storage.local import LocalStore

@@ -10,14 +10,14 @@ from pathlib import Path
 
 import pytest
 
+from app.disk.spool import Spool, remove_abandoned
 from app.errors import StorageFull
-from app.spool import Spool, remove_abandoned
 from tests.disks import tiny_disk
 
 MAKE = """
 import sys, time
 from pathlib import Path
-from app.spool import Spool
+from app.disk.spool import Spool
 with Spool(Path(sys.argv[1]), "worker") as spool, spool.folder("attempt") as folder:
     (folder / "weights").write_bytes(b"x" * 1000)
     print(folder, flush=True)
@@ -26,7 +26,7 @@ with Spool(Path(sys.argv[1]), "worker") as spool, spool.folder("attempt") as fol
 HOLD = """
 import sys, time
 from pathlib import Path
-from app.spool import hold
+from app.disk.spool import hold
 hold(Path(sys.argv[1]))
 print("held", flush=True)
 time.sleep(600)
@@ -34,7 +34,7 @@ time.sleep(600)
 MAKE_MANY = """
 import sys
 from pathlib import Path
-from app.spool import Spool
+from app.disk.spool import Spool
 for _ in range(150):
     with Spool(Path(sys.argv[1]), "api") as spool, spool.folder("upload") as folder:
         (folder / "piece").write_bytes(b"x")
@@ -44,7 +44,7 @@ LIMITED = """
 import resource, sys
 from pathlib import Path
 from app.errors import StorageFull
-from app.spool import Spool
+from app.disk.spool import Spool
 import signal
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))

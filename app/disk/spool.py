@@ -5,7 +5,6 @@ on that file (flock), which the kernel ends with the process. So nobody compares
 mean nothing in another container: what nobody holds was left behind, and may be removed.
 """
 
-import errno
 import fcntl
 import os
 import secrets
@@ -19,12 +18,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from app.disk.capacity import FULL_HINT, translate_disk_full
 from app.errors import StorageFull
 
 LOCK_SUFFIX = ".lock"
 MAX_SOCKET_FOLDER = 75  # bytes: a Unix socket's path must fit in 108, and multiprocessing adds 33
-FULL_HINT = "try again later; whoever runs the service makes room, or names a larger disk in GRAFTWERK_SPOOL"
-_DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 class Spool:
@@ -122,22 +120,6 @@ def hold(folder: Path) -> None:
     """
     descriptor = os.open(_lock_path(folder.parent), os.O_RDWR | os.O_CLOEXEC)
     fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)  # not while somebody removes the folder
-
-
-def is_disk_full(error: BaseException) -> bool:
-    """Return whether an operation failed because the disk, a quota on it or a limit of the process is full."""
-    return isinstance(error, OSError) and error.errno in _DISK_FULL
-
-
-@contextmanager
-def translate_disk_full(what: str, hint: str = FULL_HINT) -> Iterator[None]:
-    """Raise `StorageFull`, no room for `what`, instead of an `OSError` that says so."""
-    try:
-        yield
-    except OSError as error:
-        if is_disk_full(error):
-            raise StorageFull(f"no room for {what}: {error.strerror}", hint=hint) from error
-        raise
 
 
 def _create_owned(root: Path, process: str) -> tuple[Path, int]:
