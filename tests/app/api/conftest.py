@@ -117,6 +117,7 @@ def serve(
                         "job_reads": JobReads(JOB_READING_THREADS),
                         "lanes": Lanes(lane_limits(settings)),
                         "spool": spool,
+                        "sealer": settings.open_sealer(),
                     }
                     yield Services(settings, **(parts | own | dict(other or {})))
 
