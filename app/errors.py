@@ -10,7 +10,7 @@ GraftwerkError
 │   │   └── StaleFence       a write by an attempt that no longer owns the job
 │   ├── IdempotencyKeyReused, ContentTooLarge, UnsupportedMediaType, RangeNotSatisfiable, UnknownParameter
 │   └── QuotaExceeded        what the key or its owner may use is used up; TooManyQueuedJobs: for now
-├── Unauthenticated, Forbidden, MissingDependency, BackupError
+├── Unauthenticated, Forbidden, MissingDependency, SecretSealed, BackupError
 ├── Unavailable              try again later: DatabaseUnavailable, ServiceOverloaded, TooManyRequests
 └── TrainingError            an attempt ended because of the job itself, not the machine
     ├── BuildError, DataError, NumericError, OutOfMemory, LoaderDied, StorageFull
@@ -212,6 +212,12 @@ class MissingDependency(GraftwerkError):
     """A package is missing."""
 
     code = "not_installed"
+
+
+class SecretSealed(GraftwerkError):
+    """The secret is sealed with a key that this process does not have: set GRAFTWERK_SECRET_KEY, or rotate it."""
+
+    code = "secret_sealed"
 
 
 class BackupError(GraftwerkError):

@@ -18,6 +18,7 @@ LOG_EVENTS: Mapping[str, str] = {
     "clock_set": "The wall clock was set, and SQLite's clock with it; by how many seconds.",
     "clock_not_set": "SQLite's clock could not be compared with the wall clock; the exception is with it.",
     "line": "What the broker, the migrations or `graftwerk up` itself said, in `detail`.",
+    "connections_refused": "Connections were ended because of a limit: how many since the last such line, by code.",
     "request": "A request was answered: method, path, status, ms.",
     "request_failed": "A request failed because a part of the service is unavailable or overloaded.",
     "bug": "A request met a fault of this service; the exception is with it.",

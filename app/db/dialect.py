@@ -28,9 +28,14 @@ def insert(session: Session, table: type[DeclarativeBase]) -> Any:
     return build[session.get_bind().dialect.name](table)
 
 
+def is_postgresql(session: Session) -> bool:
+    """Return whether the session's database is PostgreSQL."""
+    return session.get_bind().dialect.name == "postgresql"
+
+
 def advisory_lock(session: Session, number: int) -> None:
     """Take the lock of a number until the transaction ends. SQLite has one writer anyway."""
-    if session.get_bind().dialect.name == "postgresql":
+    if is_postgresql(session):
         session.execute(select(func.pg_advisory_xact_lock(number)))
 
 
@@ -44,7 +49,7 @@ def is_lock_timeout(error: DBAPIError) -> bool:
     return sqlstate(error) == LOCK_TIMEOUT
 
 
-def is_disk_full(error: DBAPIError) -> bool:
+def is_database_full(error: DBAPIError) -> bool:
     """Return whether the database says that its disk is full. SQLite may report any error of input and output then."""
     if isinstance(error.orig, sqlite3.Error):
         return getattr(error.orig, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_FULL

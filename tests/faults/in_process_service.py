@@ -20,7 +20,7 @@ from sqlalchemy.orm import Session
 
 from app import faultpoints
 from app.access.audit import Actor
-from app.access.idempotency import IdempotentResponse
+from app.access.idempotency import IdempotentRequest, IdempotentResponse
 from app.access.quotas import effective_limits
 from app.db.session import Database
 from app.db.tables import JobRow, now
@@ -161,7 +161,11 @@ class InProcessService:
         while True:
             with suppress(ProcessKilled):
                 answer: IdempotentResponse = service.create(
-                    self.db, submission, _render_row, max_queued=100, idempotency_key=key
+                    self.db,
+                    submission,
+                    _render_row,
+                    max_queued=100,
+                    request=IdempotentRequest(submission.owner, key, ""),
                 )
                 self.acknowledged.append(AcknowledgedJob(answer.body["id"], key, "miniature", ends))
                 return str(answer.body["id"])

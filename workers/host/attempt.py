@@ -3,11 +3,15 @@
 import threading
 import time
 from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import replace
+from itertools import chain, islice, takewhile
+from multiprocessing.connection import Connection
 from typing import Protocol
 
 import structlog
+from sqlalchemy.orm import Session
 
 from app.db.session import Database
 from app.db.tables import JobRow
@@ -38,6 +42,7 @@ from workers.runner.process_group import ProcessGroup
 
 CANCEL_TIMEOUT_SECONDS = 2.0  # a cancelled attempt that has not ended by then is killed
 ATTEMPT_POLL_SECONDS = 0.5  # how often the user's request and the clock are looked at
+MAX_REPORTS = 16  # written in one transaction
 MAX_BACKLOG = 10_000  # messages kept while the database is away; beyond that the attempt waits on its pipe
 WRITE_FAULTPOINTS: dict[type[JobMessage], tuple[str, str]] = {  # before and after a message is written
     ProgressReport: ("before_chunk", "chunk_committed"),
@@ -75,8 +80,9 @@ class Attempt:
             {"cancel": CANCEL_TIMEOUT_SECONDS, "drain": settings.drain_seconds, "pause": settings.pause_seconds}
         )
         self._memory = MemoryWatch(attempt_memory(settings.attempt_memory, settings.resolved_slots))
-        self._renew_at = 0.0
-        self._poll_at = 0.0
+        began = time.monotonic()
+        self._renew_at = began + settings.lease_seconds / 3  # the claim has just given a whole lease
+        self._poll_at = began + ATTEMPT_POLL_SECONDS
         self._deadline = _deadline(job, settings.lease_seconds)
         self._steps = StepCounter()
 
@@ -89,7 +95,7 @@ class Attempt:
         _log.info("attempt_started")
         faultpoint("claimed")
         try:
-            assignment = self.worker.db.run(build_assignment, self.job, self.worker.settings, self._gpus)
+            assignment = self.worker.db.read(build_assignment, self.job, self.worker.settings, self._gpus)
         except NotFound as error:
             missing = {"code": "ground_gone", "message": error.detail, "pointer": "", "retryable": False}
             self._finish(Outcome(Ending.FAILED, error=missing))
@@ -102,10 +108,14 @@ class Attempt:
                 # The worker removes the folder: a killed attempt removes nothing.
                 folder = stack.enter_context(self.worker.spool.folder("attempt"))
                 processes = forkserver.start(assignment, str(folder))
-            except (OSError, StorageFull) as error:
+                stack.callback(processes.close)
+            except (EOFError, OSError, StorageFull) as error:
                 self._finish(lost_outcome("spawn_failed", f"no process could be started: {error}"))
                 return
             outcome = self._supervise(processes)
+            if outcome is not None and outcome.ending is Ending.SUCCEEDED:
+                self._finish(outcome)  # while its process, which has nothing left to do, ends
+                return
         if outcome is not None:
             self._finish(outcome)
 
@@ -123,19 +133,17 @@ class Attempt:
             self._backlog.clear()
             detail = f"a message of the attempt could not be recorded: {type(error).__name__}"
             return lost_outcome("not_recorded", detail)
-        finally:
-            processes.close()
 
     def _watch(self, processes: ProcessGroup) -> Outcome:
         """Record messages until the attempt ends. Raises `StaleFence` if another attempt owns the job."""
         while True:
-            message = self._next_message(processes)
-            if isinstance(message, Outcome):
-                return self._explain(message)
-            if isinstance(message, JobMessage):
-                self._backlog.append(message)
-            elif message is not None:
-                raise TypeError(f"an attempt does not send {type(message).__name__}")
+            for message in chain([self._next_message(processes)], self._messages_in(processes.pipe)):
+                if isinstance(message, Outcome):
+                    return self._explain(message)
+                if isinstance(message, JobMessage):
+                    self._backlog.append(message)
+                elif message is not None:
+                    raise TypeError(f"an attempt does not send {type(message).__name__}")
             while self._write() and not self._commands.is_overdue:
                 self._poll_requests(processes)
             self._poll_requests(processes)
@@ -144,6 +152,12 @@ class Attempt:
             if self._memory.is_exceeded(processes.reporter.pid or 0):
                 processes.kill()
                 return self._out_of_memory_outcome("the attempt was ended for its use of memory")
+
+    def _messages_in(self, pipe: Connection) -> Iterator[Message]:
+        """Yield the messages that have come already: reports that lie there together are written together."""
+        with suppress(EOFError, OSError):  # whoever waits for the next message learns of it
+            while len(self._backlog) < MAX_REPORTS and pipe.poll(0):
+                yield receive(pipe)
 
     def _next_message(self, processes: ProcessGroup) -> Message | None:
         """Return the next message, `None` if there is none yet, or a loss if the process died without an Outcome."""
@@ -162,26 +176,34 @@ class Attempt:
             return lost_outcome("runner_died", f"the training process ended with exit code {exit_code}")
 
     def _write(self) -> bool:
-        """Write the oldest message of the backlog; returns whether one was written.
+        """Write the oldest message of the backlog, and with a report the reports after it; returns whether any was.
 
         While the database is away the messages wait.
         """
-        if not self._backlog:
+        messages = self._next_to_write()
+        if not messages:
             return False
         with suppress(Unavailable):
-            message = self._backlog[0]
-            before, after = WRITE_FAULTPOINTS[type(message)]
-            faultpoint(before)
-            self.worker.db.run(record, self._fences[message.job_id], message, self.worker.settings)
-            self._backlog.popleft()
-            faultpoint(after)
-            self._steps.add(message)
-            if isinstance(message, SavedCheckpoint):
-                self.worker.heartbeat.counters.count_checkpoint(message)
-                fence = self._fences[message.job_id]
-                superseded_checkpoints.prune(self.worker.db, self.worker.store, message.job_id, fence)
+            before, after = WRITE_FAULTPOINTS[type(messages[0])]
+            for _ in messages:
+                faultpoint(before)
+            self.worker.db.run(_record_all, self._fences, messages, self.worker.settings)
+            for message in messages:
+                self._backlog.popleft()
+                faultpoint(after)
+                self._steps.add(message)
+                if isinstance(message, SavedCheckpoint):
+                    self.worker.heartbeat.counters.count_checkpoint(message)
+                    fence = self._fences[message.job_id]
+                    superseded_checkpoints.prune(self.worker.db, self.worker.store, message.job_id, fence)
             return True
         return False
+
+    def _next_to_write(self) -> list[JobMessage]:
+        """Return what the next transaction writes: the reports that come before anything else, or else one message."""
+        oldest = list(islice(self._backlog, MAX_REPORTS))
+        reports = list(takewhile(lambda message: isinstance(message, ProgressReport), oldest))
+        return reports or oldest[:1]
 
     def _poll_requests(self, processes: ProcessGroup) -> None:
         """Renew the lease, and send the command that the user or the worker requests."""
@@ -273,6 +295,13 @@ class Attempt:
             if not self._write():
                 time.sleep(ATTEMPT_POLL_SECONDS)
                 remaining -= ATTEMPT_POLL_SECONDS if self.worker.draining.is_set() else 0
+
+
+def _record_all(
+    session: Session, fences: Mapping[str, int], messages: Sequence[JobMessage], settings: Settings
+) -> None:
+    for message in messages:
+        record(session, fences[message.job_id], message, settings)
 
 
 def _deadline(job: JobRow, lease_seconds: float) -> float:
