@@ -10,6 +10,8 @@ from typing import Literal
 from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+PRIVATE_UMASK = 0o077  # of every process: what it writes is for the service's user alone, files 0600 and folders 0700
+
 
 class Settings(BaseSettings):
     """All settings of the service. Each field is documented in `docs/operations.md` (a test compares)."""
@@ -28,6 +30,12 @@ class Settings(BaseSettings):
     s3_region: str = Field("us-east-1", description="Region of the S3 bucket.")
     s3_access_key_id: SecretStr | None = Field(None, description="S3 access key; default: the machine's credentials.")
     s3_secret_access_key: SecretStr | None = Field(None, description="S3 secret key.")
+    spool: Path | None = Field(
+        None, description="Where bodies and the files of attempts lie for a while; default: spool/ in home."
+    )
+    spool_reserve: int = Field(
+        1 << 27, ge=0, description="Bytes of the spool's disk that uploads leave free: beyond, 507."
+    )
     data_root: Path | None = Field(None, description="Where torchvision datasets lie; default: data/ in home.")
     allow_downloads: bool = Field(True, description="Whether workers may download torchvision datasets.")
 
@@ -53,6 +61,10 @@ class Settings(BaseSettings):
     body_limit: int = Field(1 << 20, ge=1024, description="Largest JSON or YAML body in bytes.")
     upload_limit: int = Field(1 << 30, ge=1024, description="Largest dataset upload in bytes.")
     max_uploads: int = Field(16, ge=1, description="Uploads arriving at once beyond which a PUT answers 503.")
+    body_idle_seconds: float = Field(
+        20.0, gt=0, description="Longest silence within a body before 408, and the grace of the lowest rate."
+    )
+    body_rate: int = Field(1024, ge=0, description="Lowest average rate of a body in bytes per second; 0: none.")
     depth_limit: int = Field(64, ge=4, le=200, description="Deepest nesting of a JSON body.")
     rate_limit: str = Field("1200/minute", description="Requests per key and period; empty for none.")
     max_queued: int = Field(10_000, ge=1, description="Queued jobs beyond which POST answers 503.")
@@ -155,6 +167,11 @@ class Settings(BaseSettings):
     def resolved_artifact_url(self) -> str:
         """The artifact location in force."""
         return self.artifact_url or str(self.home / "artifacts")
+
+    @property
+    def resolved_spool(self) -> Path:
+        """Where temporary files lie."""
+        return self.spool or self.home / "spool"
 
     @property
     def store_options(self) -> dict[str, str]:

@@ -12,11 +12,12 @@ from app.api.server.limits import raise_file_limit
 from app.api.server.serving import server_config
 from app.db import migrate
 from app.logs import configure
-from app.settings import get_settings
+from app.settings import PRIVATE_UMASK, get_settings
 
 
 def main() -> int:
     """Serve until SIGINT or SIGTERM; open requests get some seconds to end."""
+    os.umask(PRIVATE_UMASK)
     settings = get_settings()
     configure(settings.log_json, process="api")
     if not migrate.is_compatible(

@@ -1,7 +1,7 @@
 """The services behind the routes: opened when the application starts, closed when it stops."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -11,8 +11,10 @@ from app.api.access_log import AccessLog
 from app.api.children.inspector import Inspector
 from app.api.children.predictor import PredictorPool
 from app.api.job_watcher import JobWatcher
+from app.api.lanes import Lanes, lane_limits
 from app.api.rate_limits import ConcurrencyLimiter, RateLimiter
 from app.db.session import Database
+from app.disk.spool import Spool, remove_abandoned
 from app.jobs.dispatch import Waker
 from app.settings import Settings
 from app.storage.catalog import open_store
@@ -37,11 +39,22 @@ class Services:
     upload_limiter: ConcurrencyLimiter
     targets: TargetPolicy
     access_log: AccessLog
+    lanes: Lanes
+    spool: Spool
 
 
 @contextmanager
 def open_services(settings: Settings) -> Iterator[Services]:
-    """Open every service."""
+    """Open every service. What processes that were killed left in the spool is removed before."""
+    with suppress(OSError):
+        remove_abandoned(settings.resolved_spool)
+    spool = Spool(settings.resolved_spool, "api", settings.spool_reserve)
+    with spool, spool.as_default(), _open_parts(settings, spool) as services:
+        yield services
+
+
+@contextmanager
+def _open_parts(settings: Settings, spool: Spool) -> Iterator[Services]:
     db = Database(settings.resolved_database_url)
     inspector, predictors = Inspector(settings), PredictorPool(settings)
     try:
@@ -50,7 +63,8 @@ def open_services(settings: Settings) -> Iterator[Services]:
             watcher, limiter = JobWatcher(db), RateLimiter()
             uploads = ConcurrencyLimiter(settings.max_uploads, UPLOADS_BUSY)
             targets = TargetPolicy(http=settings.webhook_http, private=settings.webhook_private)
-            parts = (inspector, predictors, watcher, limiter, uploads, targets, access_log)
+            lanes = Lanes(lane_limits(settings))
+            parts = (inspector, predictors, watcher, limiter, uploads, targets, access_log, lanes, spool)
             yield Services(settings, db, store, waker, *parts)
     finally:
         inspector.close()
@@ -58,7 +72,7 @@ def open_services(settings: Settings) -> Iterator[Services]:
         db.close()
 
 
-def _get_services(request: Request) -> Services:
+async def _get_services(request: Request) -> Services:
     services: Services = request.app.state.services
     return services
 

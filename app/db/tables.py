@@ -8,9 +8,11 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
 
+from app.db.uptime import BOOT_ID, CLOCK_FUNCTION
+
 
 class now(FunctionElement[float]):  # noqa: N801 - reads as SQL
-    """The database's clock: the only clock that leases, claims and retention trust."""
+    """The database's clock, see `app.db.clock`: the only one of timestamps, expiry and retention. It may be set."""
 
     type = Float()
     inherit_cache = True
@@ -18,7 +20,9 @@ class now(FunctionElement[float]):  # noqa: N801 - reads as SQL
 
 @compiles(now, "sqlite")
 def _now_sqlite(element: now, compiler: SQLCompiler, **kw: Any) -> str:
-    return "((julianday('now') - 2440587.5) * 86400.0)"
+    """As a subquery it is evaluated once in a statement."""
+    newest = f"SELECT {CLOCK_FUNCTION}(max(\"offset\")) FROM clock WHERE boot_id = '{BOOT_ID}'"  # noqa: S608 - constants
+    return f"({newest})"
 
 
 @compiles(now, "postgresql")
@@ -97,7 +101,7 @@ class JobRow(Base):
     fence: Mapped[int] = mapped_column(default=0)
     attempts: Mapped[int] = mapped_column(Integer, default=0)  # consecutive infrastructure losses
     worker: Mapped[str | None]
-    lease_until: Mapped[float | None]
+    lease_until: Mapped[float | None]  # for figures; that it changes shows a live attempt, see workers.host.leases
     not_before: Mapped[float] = mapped_column(default=0.0)  # not claimed earlier: the spec's wish, or backoff
     version: Mapped[int] = mapped_column(default=1)
     last_seq: Mapped[int] = mapped_column(default=0)  # newest job_events.seq
@@ -234,6 +238,15 @@ class DeliveryRow(Base):
     attempts: Mapped[list[Any]]  # the last ones: [{at, seconds, status, error, detail}]
     created_at: Mapped[float] = mapped_column(default=now())
     ended_at: Mapped[float | None]
+
+
+class ClockRow(Base):
+    """SQLite's clock, one row: what to add to the uptime since this start of the machine. PostgreSQL needs none."""
+
+    __tablename__ = "clock"
+
+    boot_id: Mapped[str] = mapped_column(String(64), primary_key=True)  # of the kernel
+    offset: Mapped[float]
 
 
 class DeploymentRow(Base):

@@ -92,7 +92,7 @@ def queue_backlog(session: Session) -> dict[str, tuple[int, float]]:
     """Return by queue how many jobs may be claimed now, and for how many seconds the oldest of them has waited."""
     rows = session.execute(
         select(JobRow.queue, func.count(), now() - func.min(JobRow.queued_at))
-        .where(JobRow.status == Status.QUEUED, JobRow.not_before <= now())
+        .where(JobRow.status == Status.QUEUED, queue.is_due())
         .group_by(JobRow.queue)
     )
     return {row[0]: (row[1], max(0.0, row[2])) for row in rows}
@@ -222,10 +222,19 @@ def update_visible(session: Session, job_id: str, **values: object) -> None:
     )
 
 
-def expired_leases(session: Session, limit: int = 100) -> list[tuple[str, int]]:
-    """Return (job, fence) of running jobs whose lease ran out."""
-    query = select(JobRow.id, JobRow.fence).where(JobRow.status == Status.RUNNING, JobRow.lease_until < now())
-    return [(row.id, row.fence) for row in session.execute(query.limit(limit))]
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """The lease of a running job. That it differs from an earlier one shows that its attempt is alive."""
+
+    job_id: str
+    fence: int
+    until: float | None
+
+
+def running_leases(session: Session) -> list[Lease]:
+    """Return the lease of every running job."""
+    query = select(JobRow.id, JobRow.fence, JobRow.lease_until).where(JobRow.status == Status.RUNNING)
+    return [Lease(*row) for row in session.execute(query)]
 
 
 def delete_job(session: Session, job_id: str) -> None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import ColumnElement, delete, func, or_, select
+from sqlalchemy import ColumnElement, and_, delete, func, or_, select
 from sqlalchemy.orm import Session, aliased
 
 from app.db.clock import database_time
@@ -27,6 +27,7 @@ RETRY_DELAYS = (
     86_400,
 )  # seconds before the next try: three days
 MAX_RETRY_AFTER_SECONDS = 86_400.0  # seconds of a Retry-After that are obeyed
+MAX_DELAY_SECONDS = 1.2 * 86_400  # of any retry
 MAX_CONCURRENT_ATTEMPTS = 4  # attempts under way to one webhook
 LEASE_SECONDS = 60.0  # longer than any attempt takes
 DISABLE_AFTER_SECONDS = 3 * 86_400  # without any success, after which a message that is given up disables the webhook
@@ -193,8 +194,13 @@ def purge(session: Session, days: int) -> int:
 
 
 def _due_conditions() -> tuple[ColumnElement[bool], ...]:
-    free = or_(DeliveryRow.lease_until.is_(None), DeliveryRow.lease_until < now())
-    return DeliveryRow.status == DeliveryStatus.PENDING, DeliveryRow.next_at <= now(), free
+    """Times that no delay reaches are of before the clock was set back, and count as past."""
+    due = or_(DeliveryRow.next_at <= now(), DeliveryRow.next_at > now() + MAX_DELAY_SECONDS)
+    return DeliveryRow.status == DeliveryStatus.PENDING, due, or_(DeliveryRow.lease_until.is_(None), ~_is_leased())
+
+
+def _is_leased(row: Any = DeliveryRow) -> ColumnElement[bool]:
+    return and_(row.lease_until >= now(), row.lease_until <= now() + LEASE_SECONDS)
 
 
 def _in_flight_count(webhook_id: Any) -> Any:
@@ -202,6 +208,6 @@ def _in_flight_count(webhook_id: Any) -> Any:
     counted = (
         select(func.count())
         .select_from(other)
-        .where(other.webhook_id == webhook_id, other.status == DeliveryStatus.PENDING, other.lease_until >= now())
+        .where(other.webhook_id == webhook_id, other.status == DeliveryStatus.PENDING, _is_leased(other))
     )
     return counted.correlate(WebhookRow).scalar_subquery()

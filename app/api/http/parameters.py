@@ -36,7 +36,7 @@ class PreconditionFailed(RequestError):
     code = "precondition_failed"
 
 
-def reject_unknown_parameters(request: Request) -> None:
+async def reject_unknown_parameters(request: Request) -> None:
     """Raise `UnknownParameter` for undeclared query parameters: a misspelt filter would select everything."""
     if not request.query_params:
         return
@@ -52,7 +52,7 @@ def reject_unknown_parameters(request: Request) -> None:
             raise UnknownParameter(f'there is no parameter "{name}" here', hint=hint)
 
 
-def reject_unsupported_precondition(request: Request) -> None:
+async def reject_unsupported_precondition(request: Request) -> None:
     """Raise `PreconditionFailed` for an If-Match where nothing has an ETag: it would be carried out regardless."""
     if request.headers.get("if-match", "*").strip() == "*":
         return
@@ -80,7 +80,7 @@ def next_page_headers(request: Request, more: bool, after: str | int) -> dict[st
     return {"Link": f'<{request.scope["path"]}?{urlencode([*kept, ("after", after)])}>; rel="next"'}
 
 
-def _idempotency_key(
+async def _idempotency_key(
     idempotency_key: Annotated[
         str | None, Header(description="A repeated request with the same key has no second effect; kept for a day.")
     ] = None,

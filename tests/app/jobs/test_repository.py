@@ -115,12 +115,15 @@ def test_losses_are_counted_and_end_in_failure(database: Database) -> None:
     assert job.error["retryable"]
 
 
-def test_an_expired_lease_is_found_and_lost_once(database: Database) -> None:
+def test_a_lease_differs_after_each_renewal_and_is_lost_once(database: Database) -> None:
     job_id = submit(database)
+    assert database.run(repository.running_leases) == []
     claim(database)
-    assert database.run(repository.expired_leases) == []
-    force(database, job_id, lease_until=now() - 1)
-    assert database.run(repository.expired_leases) == [(job_id, 1)]
+    (first,) = database.run(repository.running_leases)
+    database.run(repository.renew_lease, job_id, 1, 30.0)
+    (second,) = database.run(repository.running_leases)
+    assert (first.job_id, first.fence) == (second.job_id, second.fence) == (job_id, 1)
+    assert first != second
     assert database.run(service.record_loss, job_id, 1, LOST, 5)
     with pytest.raises(StaleFence):
         database.run(service.record_loss, job_id, 1, LOST, 5)

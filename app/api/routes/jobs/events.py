@@ -15,6 +15,7 @@ from app.api import schemas
 from app.api.auth import ReadPrincipal
 from app.api.http.parameters import JobId, PageLimit, next_page_headers
 from app.api.http.responses import JsonResponse, json_number
+from app.api.lanes import Lane, in_lane
 from app.api.openapi.routes import route_responses
 from app.api.services import Services, ServicesDep
 from app.db.tables import EventRow
@@ -54,7 +55,11 @@ def list_events(
     )
 
 
-@router.get("/{job_id}/stream", responses=route_responses(200, None, 404, media=("text/event-stream",)))
+@router.get(
+    "/{job_id}/stream",
+    dependencies=[in_lane(Lane.STREAM)],
+    responses=route_responses(200, None, 404, media=("text/event-stream",)),
+)
 async def stream_events(
     job_id: JobId,
     who: ReadPrincipal,

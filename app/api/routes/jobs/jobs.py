@@ -7,7 +7,6 @@ from typing import Annotated, Any
 import structlog
 from fastapi import APIRouter, Query, Request
 from sqlalchemy.orm import Session
-from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
 from app import checkpoints, events
@@ -29,6 +28,7 @@ from app.api.http.parameters import (
     next_page_headers,
 )
 from app.api.http.responses import JsonResponse, created_response
+from app.api.lanes import Lane, in_lane
 from app.api.openapi.routes import FORK_BODY, JOB_BODY, METADATA_PARAMETER, route_responses
 from app.api.services import Services, ServicesDep
 from app.datasets import references
@@ -55,7 +55,11 @@ _log = structlog.get_logger(__name__)
 
 
 @router.post(
-    "", status_code=201, openapi_extra=JOB_BODY, responses=route_responses(201, schemas.Job, 409, 413, 415, 422, 503)
+    "",
+    status_code=201,
+    dependencies=[in_lane(Lane.INSPECTION)],
+    openapi_extra=JOB_BODY,
+    responses=route_responses(201, schemas.Job, 409, 413, 415, 422, 503),
 )
 def create_job(
     request: Request, who: WritePrincipal, services: ServicesDep, key: IdempotencyKey, body: RequestBodyDep
@@ -68,6 +72,7 @@ def create_job(
 @router.post(
     "/{job_id}/fork",
     status_code=201,
+    dependencies=[in_lane(Lane.INSPECTION)],
     openapi_extra=FORK_BODY,
     responses=route_responses(201, schemas.Job, 404, 409, 413, 415, 422),
 )
@@ -136,7 +141,12 @@ def _job_document(row: JobRow) -> dict[str, Any]:
     return schemas.Job.from_row(row).as_dict()
 
 
-@router.post("/validate", openapi_extra=JOB_BODY, responses=route_responses(200, schemas.Report, 413, 415, 422))
+@router.post(
+    "/validate",
+    dependencies=[in_lane(Lane.INSPECTION)],
+    openapi_extra=JOB_BODY,
+    responses=route_responses(200, schemas.Report, 413, 415, 422),
+)
 def validate_job(who: WritePrincipal, services: ServicesDep, body: RequestBodyDep) -> Response:
     """Check a spec as a submission does, and store nothing."""
     submission = _validate_submission(who, services, body.document())
@@ -198,7 +208,11 @@ def list_jobs(
     return JsonResponse(page.as_dict(), headers=next_page_headers(request, more, rows[-1].id if rows else ""))
 
 
-@router.get("/{job_id}", responses=route_responses(200, schemas.Job, 304, 404, 412))
+@router.get(
+    "/{job_id}",
+    dependencies=[in_lane(Lane.READ, long_poll=Lane.WAIT)],
+    responses=route_responses(200, schemas.Job, 304, 404, 412),
+)
 async def read_job(
     job_id: JobId,
     who: ReadPrincipal,
@@ -211,10 +225,11 @@ async def read_job(
 
     A job that has ended is answered at once.
     """
-    job = await run_in_threadpool(services.db.read, read_job_document, services, who, job_id)
+    lane = Lane.WAIT if wait else Lane.READ
+    job = await services.lanes.run_sync(lane, services.db.read, read_job_document, services, who, job_id)
     if wait and (if_none_match is None or _is_not_modified(job, if_none_match)) and job.status not in TERMINAL_STATUSES:
         await services.job_watcher.wait_for_change(job_id, job.version, wait)
-        job = await run_in_threadpool(services.db.read, read_job_document, services, who, job_id)
+        job = await services.lanes.run_sync(lane, services.db.read, read_job_document, services, who, job_id)
     headers = {"ETag": _etag(job)}
     if not any(etag_satisfies(tag, if_match) for tag in (_etag(job), f'"{job.version}"')):
         raise PreconditionFailed(f"the job is at version {job.version}", hint="leave If-Match out to read it")

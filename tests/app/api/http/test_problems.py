@@ -61,6 +61,7 @@ EXPECTED = {
     "loss_not_finite": 500,
     "out_of_memory": 500,
     "storage_full": 507,
+    "body_timeout": 408,
     "not_exportable": 409,
     "not_installed": 501,
     "checkpoint_damaged": 500,
