@@ -12,9 +12,9 @@ from app.api.children.inspector import Inspector
 from app.api.children.predictor import PredictorPool
 from app.api.job_watcher import JobWatcher
 from app.api.rate_limits import ConcurrencyLimiter, RateLimiter
+from app.db.sealing import Sealer, open_sealer
 from app.db.session import Database
 from app.jobs.dispatch import Waker
-from app.sealing import Sealer
 from app.settings import Settings
 from app.storage.catalog import open_store
 from app.storage.protocol import ArtifactStore
@@ -52,7 +52,7 @@ def open_services(settings: Settings) -> Iterator[Services]:
             watcher, limiter = JobWatcher(db), RateLimiter()
             uploads = ConcurrencyLimiter(settings.max_uploads, UPLOADS_BUSY)
             targets = TargetPolicy(http=settings.webhook_http, private=settings.webhook_private)
-            parts = (inspector, predictors, watcher, limiter, uploads, targets, access_log, settings.open_sealer())
+            parts = (inspector, predictors, watcher, limiter, uploads, targets, access_log, open_sealer(settings))
             yield Services(settings, db, store, waker, *parts)
     finally:
         inspector.close()

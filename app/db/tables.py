@@ -193,7 +193,7 @@ class ContentRow(Base):
 
 
 class WebhookRow(Base):
-    """A receiver of messages about an owner's jobs. Secrets are sealed, see `app.sealing`; older rows until a start."""
+    """A receiver of messages about an owner's jobs. Secrets are sealed, see `app.db.sealing`; older rows until a start."""
 
     __tablename__ = "webhooks"
 

@@ -16,6 +16,7 @@ from app.api.job_watcher import JobWatcher
 from app.api.main import create_app
 from app.api.rate_limits import ConcurrencyLimiter, RateLimiter
 from app.api.services import UPLOADS_BUSY, Services
+from app.db.sealing import open_sealer
 from app.db.session import Database
 from app.jobs.dispatch import Waker
 from app.settings import Settings
@@ -110,7 +111,7 @@ def serve(
                         "upload_limiter": ConcurrencyLimiter(settings.max_uploads, UPLOADS_BUSY),
                         "targets": targets,
                         "access_log": access_log,
-                        "sealer": settings.open_sealer(),
+                        "sealer": open_sealer(settings),
                     }
                     yield Services(settings, **(parts | own | dict(other or {})))
 
