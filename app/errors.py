@@ -4,6 +4,7 @@ GraftwerkError
 ├── NotFound                 no such object, or it belongs to another owner
 ├── RequestError             the request cannot be carried out as it stands
 │   ├── MalformedRequest     a body or header that cannot be read at all
+│   ├── BodyTimeout          a body that does not come, or too slowly
 │   ├── InvalidInput         carries every problem, each with a JSON Pointer
 │   ├── Conflict             the object's state forbids it
 │   │   ├── InvalidState     a verb that this job's status does not allow
@@ -26,7 +27,7 @@ GraftwerkError
     ├── DataError            the data does not hold what the spec says
     ├── NumericError         NaN or Infinity where `on_nan` says fail
     ├── OutOfMemory
-    ├── StorageFull          no room for a checkpoint
+    ├── StorageFull          no room for a checkpoint, or for the files of a request
     └── CorruptCheckpoint    there are checkpoints to go on from, and none is what was stored
 """
 
@@ -87,6 +88,13 @@ class MalformedRequest(RequestError):
     """The request cannot be read."""
 
     code = "malformed"
+
+
+class BodyTimeout(RequestError):
+    """The body did not come in time."""
+
+    code = "body_timeout"
+    retryable = True
 
 
 class InvalidInput(RequestError):
@@ -293,7 +301,7 @@ class OutOfMemory(TrainingError):
 
 
 class StorageFull(TrainingError):
-    """There is no room for a checkpoint."""
+    """There is no room on the disk or in the artifact store."""
 
     code = "storage_full"
     retryable = True

@@ -2,9 +2,11 @@
 
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
 from multiprocessing.context import ForkServerProcess
+from pathlib import Path
 
 _context = get_context("forkserver")
 _lock = threading.Lock()  # multiprocessing's own bookkeeping is not made for several threads
@@ -19,12 +21,13 @@ class ForkServer:
     def __init__(self, preload: Sequence[str]) -> None:
         self._preload = list(preload)
 
-    def start(self, main: Callable[..., object], *args: object) -> ForkServerProcess:
+    def start(self, name: str, main: Callable[..., object], *args: object) -> ForkServerProcess:
         """Start a daemon process that runs `main(*args)`, which its interpreter finds by its module and name.
 
-        Raises `OSError` or `EOFError` if the server cannot start it.
+        `name` is what programs such as ``ps`` and ``top`` show, of which Linux keeps 15 bytes. Raises `OSError` or
+        `EOFError` if the server cannot start it.
         """
-        process = _context.Process(target=main, args=args, daemon=True)
+        process = _context.Process(target=_run, args=(name, main, *args), daemon=True)
         with _lock:
             _context.set_forkserver_preload(self._preload)
             process.start()
@@ -36,6 +39,12 @@ class ForkServer:
             process.kill()
             process.join()
             process.close()
+
+
+def _run(name: str, main: Callable[..., object], *args: object) -> None:
+    with suppress(OSError):  # another system than Linux has no such file
+        Path("/proc/self/comm").write_text(name)
+    main(*args)
 
 
 def open_pipe() -> tuple[Connection, Connection]:

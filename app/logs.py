@@ -15,6 +15,8 @@ import structlog
 from structlog.types import EventDict, Processor, WrappedLogger
 
 LOG_EVENTS: Mapping[str, str] = {
+    "clock_set": "The wall clock was set, and SQLite's clock with it; by how many seconds.",
+    "clock_not_set": "SQLite's clock could not be compared with the wall clock; the exception is with it.",
     "line": "What the broker, the migrations or `graftwerk up` itself said, in `detail`.",
     "request": "A request was answered: method, path, status, ms.",
     "request_failed": "A request failed because a part of the service is unavailable or overloaded.",
@@ -36,6 +38,7 @@ LOG_EVENTS: Mapping[str, str] = {
     "lease_expired": "An attempt whose lease ran out was recorded as lost.",
     "attempt_started": "A worker has claimed a job.",
     "attempt_prepared": "The attempt's process has its assignment and begins.",
+    "attempt_timed": "What an attempt's process spent its time on: `ms` by phase, `saving` for its last checkpoint.",
     "attempt_crashed": "The attempt's process met a fault of this service; the exception is with it.",
     "attempt_ended": "An attempt's end was recorded.",
     "attempt_superseded": "Another attempt owns the job: this one was ended and wrote nothing more.",
@@ -46,6 +49,7 @@ LOG_EVENTS: Mapping[str, str] = {
     "courier_failed": "A round of sending messages failed; the next one comes.",
     "survey_failed": "The artifact store could not be searched for orphans; the next search comes.",
     "orphans_removed": "Files were removed that crashes had left behind, and that no row lists.",
+    "temporary_files_removed": "Temporary files were removed that killed processes had left in the spool.",
     "artifacts_of_another_database": "The artifact store is that of another database: nothing is removed there.",
     "files_not_listed": "The artifact store could not be listed for files to remove.",
     "removed_by_age": "Objects past their age were removed: jobs, idempotent responses, uploads, audit entries.",

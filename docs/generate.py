@@ -19,6 +19,7 @@ from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 from typer.core import TyperGroup
 
+from app.api.lanes import LANE_DESCRIPTIONS, LANES
 from app.api.main import create_app
 from app.api.prometheus import metric_descriptions
 from app.faultpoints import FAULTPOINTS
@@ -184,6 +185,15 @@ def _operation_summary(operation: Mapping[str, Any]) -> str:
     return str(operation.get("description", "")).partition("\n\n")[0].replace("\n", " ")
 
 
+def lanes_table() -> str:
+    """Return the table of the lanes of requests."""
+    rows = [
+        [f"`{lane}`", LANE_DESCRIPTIONS[lane], str(limits.concurrent), str(limits.per_key), f"{limits.wait_seconds:g}"]
+        for lane, limits in LANES.items()
+    ]
+    return markdown_table(["lane", "requests", "at once", "of one key", "seconds to wait"], rows)
+
+
 def folders_table() -> str:
     """Return a table of every folder of code with its docstring: what it is, what belongs there, what never."""
     packages = sorted(
@@ -234,6 +244,7 @@ SECTIONS: dict[str, Callable[[], str]] = {
     "drawing": state_diagram,
     "faultpoints": lambda: descriptions_table(FAULTPOINTS, "point"),
     "settings": settings_table,
+    "lanes": lanes_table,
     "figures": lambda: descriptions_table(metric_descriptions(), "figure"),
     "log-events": lambda: descriptions_table(LOG_EVENTS, "event"),
     "commands": commands_table,

@@ -2,6 +2,7 @@
 
 import os
 import sys
+from collections.abc import Mapping
 from typing import Any
 
 import structlog
@@ -10,9 +11,10 @@ from celery.signals import setup_logging, worker_ready, worker_shutting_down
 from app.db import migrate
 from app.db.sealing import open_sealer
 from app.db.session import Database
+from app.disk.spool import Spool
 from app.jobs.dispatch import Waker
 from app.logs import configure
-from app.settings import get_settings
+from app.settings import PRIVATE_UMASK, Settings, get_settings
 from app.storage.catalog import open_store
 from app.webhooks.sender import WebhookSender
 from app.webhooks.targets import TargetPolicy
@@ -41,11 +43,18 @@ def main() -> int:
     Returns the exit code: 0 only after such a signal. However else the consumer ends, whatever started the worker is to
     start it again.
     """
+    os.umask(PRIVATE_UMASK)
     settings = get_settings()
     log_context = {"process": "worker", "worker": worker_name()}
     configure(settings.log_json, **log_context)
     if not migrate.is_compatible(settings.resolved_database_url, patient=True):
         return os.EX_CONFIG
+    os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(settings.home / "compiled"))  # outlives this process
+    with Spool(settings.resolved_spool, "worker") as spool, spool.as_default():
+        return _serve(settings, spool, log_context)
+
+
+def _serve(settings: Settings, spool: Spool, log_context: Mapping[str, str]) -> int:
     devices = forkserver.warm_up()
     queues = queue_names(settings)
     store = open_store(settings.resolved_artifact_url, settings.store_options)
@@ -53,7 +62,7 @@ def main() -> int:
     signalled: list[bool] = []
     with Waker(settings.broker_url.get_secret_value()) as waker:
         db = Database(url, pool_size=settings.resolved_slots + 2)  # each slot, the periodic duties, and one
-        worker = Worker(settings, db, store, waker, queues, devices)
+        worker = Worker(settings, db, store, waker, queues, devices, spool)
         runner = PeriodicRunner(duties(worker), settings.sweep_seconds)
         webhook_db = Database(url, pool_size=1)  # webhooks take no slot's connection
         targets = TargetPolicy(http=settings.webhook_http, private=settings.webhook_private)

@@ -1,16 +1,19 @@
-"""Authentication and scopes: a dependency of every route, which denies by default, before the body is read."""
+"""Authentication, scopes and lanes: a dependency of every route, which denies by default, before the body is read."""
 
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from typing import Annotated
 
 from fastapi import Depends, Request, Security
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from starlette.concurrency import run_in_threadpool
 
 from app.access import keys, quotas
 from app.access.audit import Actor
 from app.access.first_key import OWNER
+from app.access.keys import Credential
 from app.access.quotas import EffectiveLimits, effective_limits
+from app.api.lanes import requested_lane
 from app.api.rate_limits import rate_limit_headers
 from app.api.services import Services, ServicesDep
 from app.errors import Forbidden, TooManyRequests, Unauthenticated
@@ -30,46 +33,69 @@ class Principal:
     actor: Actor
 
 
-def require_scope(scope: str) -> Callable[..., Principal]:
-    """Return the dependency of routes that need a scope; `admin` includes every other."""
+def require_scope(scope: str) -> Callable[..., AsyncIterator[Principal]]:
+    """Return the dependency of routes that need a scope; `admin` includes every other.
 
-    def principal(
+    It holds a place in the request's lane until the response is sent.
+    """
+
+    async def principal(
         request: Request,
         services: ServicesDep,
         token: Annotated[HTTPAuthorizationCredentials | None, Security(_bearer)],
-    ) -> Principal:
-        address = request.client.host if request.client else None
-        if not services.settings.auth:
-            limits = effective_limits(services.settings, None, admin=True)
-            _enforce_rate_limit(request, services, "anybody", limits)
-            actor = Actor(OWNER, None, request.scope["request_id"], address)
-            return Principal(OWNER, frozenset(keys.SCOPES), "", limits, actor)
-        credentials = token.credentials if token is not None else ""
-        try:
-            key = services.db.read(keys.authenticate, credentials)
-        except Unauthenticated as error:  # guessing is counted by where it comes from
-            _record_refusal(request, services, error.code, keys.parse_key_id(credentials))
-            _enforce_rate_limit(
-                request, services, f"host {address or ''}", effective_limits(services.settings, None, admin=False)
-            )
-            raise
-        admin = "admin" in key.scopes
-        limits = effective_limits(services.settings, key.limits, admin)
-        _enforce_rate_limit(request, services, key.id, limits)
-        if scope not in key.scopes and not admin:
-            _record_refusal(request, services, Forbidden.code, key.id)
-            raise Forbidden(f"this route needs the scope {scope}; the key has {', '.join(key.scopes)}")
-        services.access_log.record_use(key.id)
-        actor = Actor(key.owner, key.id, request.scope["request_id"], address)
-        return Principal(key.owner, frozenset(key.scopes), key.id, limits, actor)
+    ) -> AsyncIterator[Principal]:
+        who = await _authenticate(request, services, token.credentials if token is not None else "")
+        if scope not in who.scopes and "admin" not in who.scopes:
+            _record_refusal(request, services, Forbidden.code, who.key_id)
+            raise Forbidden(f"this route needs the scope {scope}; the key has {', '.join(sorted(who.scopes))}")
+        if who.key_id:
+            services.access_log.record_use(who.key_id)
+        async with services.lanes.enter(requested_lane(request), who.key_id or _address_key(request)):
+            yield who
 
     principal.scope = scope  # type: ignore[attr-defined] # a test walks over all routes by it
     return principal
 
 
+async def enter_lane(request: Request, services: ServicesDep) -> AsyncIterator[None]:
+    """Hold a place in the lane of a request that needs no key, until the response is sent."""
+    async with services.lanes.enter(requested_lane(request), _address_key(request)):
+        yield
+
+
+async def _authenticate(request: Request, services: Services, token: str) -> Principal:
+    """Return who sends a request, and count it. Raises `Unauthenticated`, `TooManyRequests`."""
+    address = _client_address(request)
+    if not services.settings.auth:
+        limits = effective_limits(services.settings, None, admin=True)
+        _enforce_rate_limit(request, services, "anybody", limits)
+        actor = Actor(OWNER, None, request.scope["request_id"], address)
+        return Principal(OWNER, frozenset(keys.SCOPES), "", limits, actor)
+    try:
+        key = await run_in_threadpool(services.db.read, keys.authenticate, token)
+    except Unauthenticated as error:  # guessing is counted by where it comes from
+        _record_refusal(request, services, error.code, keys.parse_key_id(token))
+        _enforce_rate_limit(
+            request, services, _address_key(request), effective_limits(services.settings, None, admin=False)
+        )
+        raise
+    limits = effective_limits(services.settings, key.limits, "admin" in key.scopes)
+    _enforce_rate_limit(request, services, key.id, limits)
+    actor = Actor(key.owner, key.id, request.scope["request_id"], address)
+    return Principal(key.owner, frozenset(key.scopes), key.id, limits, actor)
+
+
+def _client_address(request: Request) -> str | None:
+    return request.client.host if request.client else None
+
+
+def _address_key(request: Request) -> str:
+    """Return what stands for a key where there is none."""
+    return f"host {_client_address(request) or ''}"
+
+
 def _record_refusal(request: Request, services: Services, code: str, key_id: str | None) -> None:
-    address = request.client.host if request.client else None
-    services.access_log.record_refusal(code, key_id, address, request.scope["request_id"])
+    services.access_log.record_refusal(code, key_id, _client_address(request), request.scope["request_id"])
 
 
 def _enforce_rate_limit(request: Request, services: Services, who: str, limits: EffectiveLimits) -> None:
@@ -82,6 +108,14 @@ def _enforce_rate_limit(request: Request, services: Services, who: str, limits: 
 ReadPrincipal = Annotated[Principal, Depends(require_scope("read"))]
 WritePrincipal = Annotated[Principal, Depends(require_scope("write"))]
 AdminPrincipal = Annotated[Principal, Depends(require_scope("admin"))]
+
+
+async def _credential(request: Request, who: ReadPrincipal) -> Credential | None:
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    return keys.parse_credential(token.strip()) if who.key_id and scheme.lower() == "bearer" else None
+
+
+CredentialDep = Annotated[Credential | None, Depends(_credential)]  # of requests that outlive their authentication
 
 
 def add_queue_limit_headers(request: Request, who: Principal, services: Services) -> None:

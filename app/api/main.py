@@ -15,6 +15,7 @@ from app.api.prometheus import MetricsCollector
 from app.api.routes import audit, catalog, datasets, health, keys, networks, webhooks, workers
 from app.api.routes.jobs import checkpoints, curves, evaluations, events, exports, jobs, predictions, reports, verbs
 from app.api.services import Services, open_services
+from app.db.clock import clock_setter
 from app.settings import Settings
 
 ROUTE_MODULES = (
@@ -50,10 +51,14 @@ def create_app(
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         with opening(settings) as services:
             app.state.services = services
+            services.lanes.reserve_threads()
             telemetry = MetricsCollector(services)
             registry.register(telemetry)
+            clock = clock_setter(services.db)
+            clock.start()
             await run_in_threadpool(services.inspector.warm_up)
             yield
+            clock.stop()
             registry.unregister(telemetry)
 
     app = FastAPI(

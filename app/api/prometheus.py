@@ -16,6 +16,7 @@ from sqlalchemy import QueuePool
 from sqlalchemy.orm import Session
 
 from app import heartbeat
+from app.api.lanes import Lane
 from app.api.services import Services
 from app.db.tables import WorkerRow
 from app.errors import Unavailable
@@ -45,6 +46,8 @@ PROMETHEUS_METRICS: Mapping[str, tuple[MetricType, MetricLabels, str]] = {
     "graftwerk_wake_ups": (CounterMetricFamily, ("by", "result"), "Wake-ups that were sent or dropped."),
     "graftwerk_disk_free_bytes": (GaugeMetricFamily, ("by",), "Free room on the disk of the home directory."),
     "graftwerk_database_connections": (GaugeMetricFamily, ("state",), "Connections of this API, and their limit."),
+    "graftwerk_lane_requests": (GaugeMetricFamily, ("lane", "state"), "Requests of a lane in progress or waiting."),
+    "graftwerk_lane_refused": (CounterMetricFamily, ("lane",), "Requests that found no place in their lane: 503."),
     "graftwerk_uploads": (GaugeMetricFamily, (), "Uploads that arrive at this API now."),
     "graftwerk_streams": (GaugeMetricFamily, (), "Event streams that are open at this API now."),
 }
@@ -107,10 +110,17 @@ class MetricsCollector(Collector):
         if isinstance(pool, QueuePool):
             most = pool.size() + max(0, pool._max_overflow)
             yield "graftwerk_database_connections", [(("in use",), pool.checkedout()), (("limit",), most)]
+        yield from self._lane_samples()
         yield "graftwerk_uploads", [((), services.upload_limiter.in_use)]
-        yield "graftwerk_streams", [((), services.job_watcher.open_streams)]
+        yield "graftwerk_streams", [((), services.lanes.queues[Lane.STREAM].in_use)]
         yield "graftwerk_wake_ups", self._wake_up_samples()
         yield "graftwerk_disk_free_bytes", self._disk_samples()
+
+    def _lane_samples(self) -> Iterator[tuple[str, MetricSamples]]:
+        queues = self._services.lanes.queues
+        states = [(lane, state, count) for lane, queue in queues.items() for state, count in queue.counts.items()]
+        yield "graftwerk_lane_requests", [((lane, state), count) for lane, state, count in states]
+        yield "graftwerk_lane_refused", [((lane,), queue.refused) for lane, queue in queues.items()]
 
     def _wake_up_samples(self) -> list[tuple[MetricLabels, float]]:
         waker = self._services.waker

@@ -18,9 +18,14 @@ def insert(session: Session, table: type[DeclarativeBase]) -> Any:
     return build[session.get_bind().dialect.name](table)
 
 
+def is_postgresql(session: Session) -> bool:
+    """Return whether the session's database is PostgreSQL."""
+    return session.get_bind().dialect.name == "postgresql"
+
+
 def advisory_lock(session: Session, number: int) -> None:
     """Take the lock of a number until the transaction ends. SQLite has one writer anyway."""
-    if session.get_bind().dialect.name == "postgresql":
+    if is_postgresql(session):
         session.execute(select(func.pg_advisory_xact_lock(number)))
 
 

@@ -13,6 +13,7 @@ from sqlalchemy.exc import TimeoutError as NoConnection
 from sqlalchemy.orm import Session
 
 from app.db.dialect import READ_ONLY, RETRYABLE_SQLSTATES, is_lock_timeout, sqlstate
+from app.db.uptime import register_functions
 from app.errors import DatabaseUnavailable, ServiceOverloaded
 
 P = ParamSpec("P")
@@ -115,6 +116,7 @@ def _sqlite(url: str, busy_seconds: float) -> Engine:
     @event.listens_for(engine, "connect")
     def on_connect(connection: Any, record: Any) -> None:
         connection.isolation_level = None  # the driver must not begin transactions by itself
+        register_functions(connection)
         cursor = connection.cursor()
         for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON"):
             cursor.execute(f"PRAGMA {pragma}")

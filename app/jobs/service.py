@@ -18,13 +18,14 @@ from app.errors import InvalidInput, InvalidState, NotFound, ServiceOverloaded
 from app.events import EventKind
 from app.faultpoints import faultpoint
 from app.jobs import repository, start
+from app.jobs.queue import MAX_BACKOFF_SECONDS
 from app.jobs.states import TERMINAL_STATUSES, TRANSITIONS, Status, Verb
 from app.spec.data.columns import DataSchema
 from app.spec.job import JobSpec
 from app.spec.timestamps import parse_rfc3339
 from app.webhooks.repository import webhook_problems
 
-BACKOFF_SECONDS = (0.0, 1.0, 4.0, 15.0, 60.0)  # seconds before the next attempt, by losses so far
+BACKOFF_SECONDS = (0.0, 1.0, 4.0, 15.0, MAX_BACKOFF_SECONDS)  # seconds before the next attempt, by losses so far
 GPU_QUEUE = "gpu"
 
 

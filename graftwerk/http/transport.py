@@ -13,7 +13,7 @@ import httpx
 from graftwerk.errors import Unreachable, error_from_response
 
 MAX_ATTEMPTS = 7
-RETRYABLE_STATUSES = frozenset({429, 502, 503, 504})
+RETRYABLE_STATUSES = frozenset({408, 429, 502, 503, 504})
 INITIAL_BACKOFF_SECONDS = 0.25  # doubled by every attempt
 MAX_BACKOFF_SECONDS = 8.0
 MAX_RETRY_AFTER_SECONDS = 60.0  # after a longer Retry-After the error is raised at once
@@ -79,9 +79,9 @@ class Transport:
     ) -> httpx.Response:
         """Send a request and return the successful response, with its body read. `seconds`: timeout (default: 60).
 
-        Retried after a connection error, 429, 502, 503, 504, and 409 while a request with the same Idempotency-Key is
-        in progress. A POST without Idempotency-Key is retried only if `repeatable`; see `create`. Raises `Unreachable`
-        or an `ApiStatusError`.
+        Retried after a connection error, 408, 429, 502, 503, 504, and 409 while a request with the same Idempotency-Key
+        is in progress. A POST without Idempotency-Key is retried only if `repeatable`; see `create`. Raises
+        `Unreachable` or an `ApiStatusError`.
         """
         all_headers = dict(headers or {})
         if repeatable is None:

@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
-from ipaddress import ip_address
 from pathlib import Path
 
 import httpx
@@ -15,6 +14,7 @@ import httpx
 from graftwerk.supervise import home as homes
 from graftwerk.supervise.broker import EmbeddedBroker, find_binary
 from graftwerk.supervise.home import CannotStart
+from graftwerk.supervise.port import describe_listener, free_port, is_key_accepted, service_url
 from graftwerk.supervise.process import Process, Program
 from graftwerk.supervise.supervisor import Supervisor
 
@@ -64,9 +64,10 @@ class Service:
                 f"required packages are missing; install them: pip install 'graftwerk[{','.join(missing)}]'"
             )
         home = self._config.home
+        os.umask(0o077)  # what the service writes is for its user alone
         homes.create_home(home)
         with homes.lock_home(home), self._supervisor.handle_signals():
-            port = homes.free_port(self._config.host, self._config.port)
+            port = free_port(self._config.host, self._config.port, homes.read_key(home))
             with self._broker() as broker:
                 environment = self._environment(port, broker)
                 try:
@@ -84,7 +85,7 @@ class Service:
         if binary is None:
             yield None
             return
-        broker = EmbeddedBroker.prepare(binary)
+        broker = EmbeddedBroker.prepare(binary, self._config.home)
         try:
             yield broker
         finally:
@@ -114,7 +115,7 @@ class Service:
             drain = float(environment.get("GRAFTWERK_DRAIN_SECONDS", "20"))
             self._add(Program("worker", [sys.executable, "-m", "workers"], grace=drain + 10), environment)
         api = self._add(Program("api", [sys.executable, "-m", "app.api"]), environment)
-        url = f"http://{_connect_host(self._config.host)}:{port}"
+        url = service_url(self._config.host, port)
         if not self._supervisor.wait_until(lambda: _is_ready(url), START_SECONDS, needed=api):
             return self._fail_start("the API did not become ready", api)
         self._ensure_key(url, environment)
@@ -141,14 +142,20 @@ class Service:
             raise CannotStart("the database could not be prepared; see the lines above")
 
     def _ensure_key(self, url: str, environment: Mapping[str, str]) -> None:
-        """Create a key if the home directory has none that this service accepts."""
-        path = self._config.home / "key"
-        if path.exists() and _is_key_accepted(url, path.read_text().strip()):
+        """Create a key if the home directory has none that this service accepts.
+
+        Raises `CannotStart` if another service answers, which is so fast only when two are started at once.
+        """
+        held = homes.read_key(self._config.home)
+        if held and is_key_accepted(url, held):
             return
         done = self._run_module(["app.access.first_key"], environment)
         if done.returncode != 0:
             raise CannotStart(f"no key could be created:\n{done.stderr.strip()}")
-        homes.write_private(path, done.stdout.strip())
+        key = done.stdout.strip()
+        if not is_key_accepted(url, key):
+            raise CannotStart(f"{url} is not this service: {describe_listener(url)}. Choose another port with --port")
+        homes.write_private(self._config.home / "key", key)
 
     def _run_module(self, module: list[str], environment: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, "-m", *module]
@@ -157,26 +164,8 @@ class Service:
         )
 
 
-def _connect_host(host: str) -> str:
-    """Return the host under which a server that listens on `host` is reachable from this machine."""
-    try:
-        address = ip_address(host)
-    except ValueError:
-        return host  # a host name
-    if address.version == 6:
-        return "[::1]" if address.is_unspecified else f"[{host}]"
-    return "127.0.0.1" if address.is_unspecified else host
-
-
 def _is_ready(url: str) -> bool:
     try:
         return httpx.get(f"{url}/readyz", timeout=5.0).is_success
     except httpx.TransportError:
         return False
-
-
-def _is_key_accepted(url: str, key: str) -> bool:
-    response = httpx.get(
-        f"{url}/v1/jobs", params={"limit": 1}, headers={"Authorization": f"Bearer {key}"}, timeout=10.0
-    )
-    return response.status_code != 401

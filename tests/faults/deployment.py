@@ -42,15 +42,17 @@ class Deployment:
     postgres: Postgres | None = None
     slots: int = 2
     settings: dict[str, str] = field(default_factory=lambda: dict(FAST_SETTINGS))
+    environment: dict[str, str] = field(default_factory=dict)  # beside the settings; once started, that of a worker
+    home: Path | None = None  # default: in the folder
     extra_workers: list[subprocess.Popen[bytes]] = field(default_factory=list)
 
     def start(self) -> "Deployment":
         """Serve; returns itself."""
         self.faults = FaultFolder(self.folder / "faults")
         self.faults.write(0, [])
-        home = self.folder / "home"
+        home = self.home = self.home or self.folder / "home"
         url = self.postgres.create(f"campaign_{os.getpid()}_{time.time_ns()}") if self.postgres else None
-        environment = {f"GRAFTWERK_{name}": value for name, value in self.settings.items()}
+        environment = self.environment | {f"GRAFTWERK_{name}": value for name, value in self.settings.items()}
         environment |= {FOLDER_VARIABLE: str(self.faults.folder), "PYTHONPATH": f"{ROOT / 'tests/faults/site'}:{ROOT}"}
         environment |= {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
         if url is not None:

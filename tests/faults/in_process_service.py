@@ -28,7 +28,6 @@ from app.errors import DatabaseUnavailable, GraftwerkError, InvalidState, StaleF
 from app.jobs import repository, service
 from app.jobs.dispatch import Waker
 from app.jobs.service import Submission
-from app.jobs.states import Status
 from app.settings import Settings
 from app.spec.job import named_dataset_schema, parse_job
 from app.storage.local import LocalStore
@@ -189,10 +188,8 @@ class InProcessService:
 
     def expire(self) -> None:
         """Let every lease run out, and sweep."""
-        leased = update(JobRow).where(JobRow.status == Status.RUNNING)
-        self.db.run(lambda session: session.execute(leased.values(lease_until=now() - 1)))
-        for job_id, fence in self.db.run(repository.expired_leases):
-            self.db.run(service.record_loss, job_id, fence, WORKER_LOST_ERROR, self.settings.max_attempts)
+        for lease in self.db.run(repository.running_leases):
+            self.db.run(service.record_loss, lease.job_id, lease.fence, WORKER_LOST_ERROR, self.settings.max_attempts)
         self.db.run(lambda session: session.execute(update(JobRow).values(not_before=0.0)))
 
     def finish(self) -> None:

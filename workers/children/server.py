@@ -11,7 +11,8 @@ from functools import partial
 from multiprocessing.connection import Connection
 from typing import Any
 
-from app.errors import GraftwerkError, InvalidInput, NotExportable, OutOfMemory
+from app.disk.capacity import is_disk_full
+from app.errors import GraftwerkError, InvalidInput, NotExportable, OutOfMemory, StorageFull
 from workers.children import describe, evaluate, export, inspect, predict, query
 from workers.children.memory import GrowthLimit, limit_growth
 from workers.prediction.network import NetworkCache
@@ -103,5 +104,8 @@ def handle_request(body: bytes, handlers: Handlers) -> bytes:
     except GraftwerkError as error:
         response = RefusedResponse(error.code, error.detail, error.hint)
     except Exception as error:
-        response = FailureResponse(f"{type(error).__name__}: {error}"[:MAX_REASON_LENGTH])
+        if is_disk_full(error):
+            response = RefusedResponse(StorageFull.code, f"no room for the result: {error}"[:MAX_REASON_LENGTH], "")
+        else:
+            response = FailureResponse(f"{type(error).__name__}: {error}"[:MAX_REASON_LENGTH])
     return RESPONSES.encode(response)

@@ -5,14 +5,14 @@ import time
 from collections import deque
 from contextlib import ExitStack, suppress
 from dataclasses import replace
-from tempfile import TemporaryDirectory
 from typing import Protocol
 
 import structlog
 
 from app.db.session import Database
 from app.db.tables import JobRow
-from app.errors import NotFound, StaleFence, Unavailable
+from app.disk.spool import Spool
+from app.errors import NotFound, StaleFence, StorageFull, Unavailable
 from app.faultpoints import faultpoint
 from app.jobs import repository
 from app.jobs.dispatch import Waker
@@ -58,6 +58,7 @@ class AttemptHost(Protocol):
     store: ArtifactStore
     waker: Waker
     heartbeat: Heartbeat
+    spool: Spool
     draining: threading.Event
 
 
@@ -97,9 +98,9 @@ class Attempt:
         with ExitStack() as stack:
             try:
                 # The worker removes the folder: a killed attempt removes nothing.
-                folder = stack.enter_context(TemporaryDirectory(prefix="graftwerk-", ignore_cleanup_errors=True))
-                processes = forkserver.start(assignment, folder)
-            except OSError as error:
+                folder = stack.enter_context(self.worker.spool.folder("attempt"))
+                processes = forkserver.start(assignment, str(folder))
+            except (OSError, StorageFull) as error:
                 self._finish(_lost_outcome("spawn_failed", f"no process could be started: {error}"))
                 return
             outcome = self._supervise(processes)

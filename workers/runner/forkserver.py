@@ -21,7 +21,7 @@ def warm_up() -> tuple[str, ...] | None:
     from workers.runner.devices import report_devices  # noqa: PLC0415 - as below
 
     ours, theirs = open_pipe()
-    process = _server.start(report_devices, theirs)
+    process = _server.start("devices", report_devices, theirs)
     theirs.close()
     try:
         return tuple(json.loads(ours.recv_bytes()))
@@ -37,6 +37,6 @@ def start(assignment: Assignment, folder: str | None = None) -> ProcessGroup:
     from workers.runner.main import main  # noqa: PLC0415 - keeps this module light for the forkserver
 
     ours, theirs = open_pipe()
-    process = _server.start(main, theirs, assignment.to_json(), folder)
+    process = _server.start("attempt", main, theirs, assignment.to_json(), folder)
     theirs.close()
     return ProcessGroup(process, ours)

@@ -6,6 +6,7 @@ import signal
 import sys
 import tempfile
 import threading
+import time
 from collections import deque
 from dataclasses import replace
 from multiprocessing.connection import Connection
@@ -13,6 +14,7 @@ from pathlib import Path
 
 import structlog
 
+from app.disk.spool import hold
 from app.errors import GraftwerkError
 from app.logs import configure
 from app.storage.catalog import open_store
@@ -31,6 +33,24 @@ from workers.protocol.messages import (
 _log = structlog.get_logger(__name__)
 
 
+class PhaseClock:
+    """How long each phase of an attempt took."""
+
+    def __init__(self) -> None:
+        self._phase, self._began = "starting", time.monotonic()
+        self._seconds: dict[str, float] = {}
+
+    def begin(self, phase: str, ago: float = 0.0) -> None:
+        """End the current phase and begin another one, `ago` seconds before now."""
+        now = time.monotonic() - ago
+        self._seconds[self._phase] = self._seconds.get(self._phase, 0.0) + now - self._began
+        self._phase, self._began = phase, now
+
+    def milliseconds(self) -> dict[str, float]:
+        """Return the duration of every phase that has ended, in milliseconds."""
+        return {phase: round(1000 * seconds, 1) for phase, seconds in self._seconds.items()}
+
+
 class PipeContext:
     """The context of a training in a child process: messages go up the pipe, commands come down it.
 
@@ -39,6 +59,7 @@ class PipeContext:
 
     def __init__(self, pipe: Connection, job_id: str) -> None:
         self._pipe, self._job_id = pipe, job_id
+        self._clock = PhaseClock()
         self._send_lock = threading.Lock()  # checkpoints are announced by the thread that writes them
         self._commands: deque[Command] = deque()
         threading.Thread(target=self._listen, name="commands", daemon=True).start()
@@ -54,15 +75,21 @@ class PipeContext:
 
     def report(self, report: ProgressReport) -> None:
         """Send a report."""
+        if report.phase is not None:
+            self._clock.begin(report.phase)
         self._send(report)
 
     def save(self, saved: SavedCheckpoint) -> None:
         """Announce a durable checkpoint."""
+        if saved.final:
+            self._clock.begin("saving", ago=saved.seconds)
         self._send(saved)
 
     def finish(self, outcome: Outcome) -> None:
-        """Send how the attempt ended."""
+        """Send how the attempt ended, and log what it spent its time on."""
         self._send(outcome)
+        self._clock.begin("ending")
+        _log.info("attempt_timed", ms=self._clock.milliseconds())
 
     def _send(self, message: JobMessage) -> None:
         with self._send_lock:
@@ -89,6 +116,8 @@ def main(pipe: Connection, assignment: str, folder: str | None) -> None:
     configure(task.log_json, process="attempt", job_id=task.job_id, fence=task.fence)
     _log.info("attempt_prepared", pid=os.getpid())
     context = PipeContext(pipe, task.job_id)
+    if folder is not None:
+        hold(Path(folder))  # a worker that is killed does not end this process in the same moment
     try:
         context.finish(_run_attempt(context, task, folder))
     except Exception:

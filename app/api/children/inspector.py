@@ -14,7 +14,7 @@ from typing import Any
 import structlog
 
 from app.api.children.pool import ChildPool, request_once
-from app.errors import InvalidInput, MissingDependency, NotExportable, Problem, ServiceOverloaded
+from app.errors import InvalidInput, MissingDependency, NotExportable, Problem, ServiceOverloaded, StorageFull
 from app.settings import Settings
 from app.spec.data.columns import DataSchema
 from app.spec.data.sources import UploadSource
@@ -55,6 +55,9 @@ EXPORT_FAILED = Problem(
     "try again; if that does not help, report it with the spec",
 )
 UNREADABLE_CONTENT = Problem("", "unreadable", "the content could not be read", "check the file, and upload it again")
+EXPORT_ERRORS: Mapping[str, type[MissingDependency | StorageFull]] = {
+    kind.code: kind for kind in (MissingDependency, StorageFull)
+}
 NO_SCHEMAS: Mapping[str, DataSchema] = {}
 
 _log = structlog.get_logger(__name__)
@@ -158,7 +161,7 @@ class Inspector:
         """Write a network's graph into the request's target, in a process of its own; within `export_slot`.
 
         Returns the largest difference to the network's own outputs. Raises `NotExportable`, also if it takes more
-        time or memory than allowed; `MissingDependency`, `Unavailable`.
+        time or memory than allowed; `MissingDependency`, `StorageFull`, `Unavailable`.
         """
         memory = EXPORT_MEMORY + WEIGHTS_MEMORY_FACTOR * request.weights.stat().st_size
         seconds = EXPORT_TIME_FACTOR * self._seconds
@@ -167,8 +170,8 @@ class Inspector:
             return response.difference
         if isinstance(response, InvalidResponse):
             raise NotExportable(response.problems)
-        if isinstance(response, RefusedResponse) and response.code == MissingDependency.code:
-            raise MissingDependency(response.detail, hint=response.hint)
+        if isinstance(response, RefusedResponse) and response.code in EXPORT_ERRORS:
+            raise EXPORT_ERRORS[response.code](response.detail, hint=response.hint)
         raise NotExportable([_failure_problem(_failure_reason(response), "exporting", seconds, memory, EXPORT_FAILED)])
 
     def close(self) -> None:

@@ -49,7 +49,8 @@ class ChildProcess:
     def __init__(self, main: ChildMain, memory: int) -> None:
         self._pipe, theirs = open_pipe()
         try:
-            self._process = _server.start(main, theirs, memory)
+            name = main.__module__.rpartition(".")[2]  # inspector or predictor
+            self._process = _server.start(name, main, theirs, memory)
         except (EOFError, OSError) as error:
             self._pipe.close()
             raise _not_started(error) from None

@@ -20,6 +20,7 @@ from app.errors import (
     MalformedRequest,
     NotPredictable,
     Problem,
+    StorageFull,
     UnsupportedMediaType,
 )
 from app.settings import Settings
@@ -47,7 +48,7 @@ PREDICTION_FAILED = Problem(
     "try again; if that does not help, report it with the rows",
 )
 ERRORS_BY_CODE: Mapping[str, type[GraftwerkError]] = {
-    kind.code: kind for kind in (MalformedRequest, NotPredictable, ContentTooLarge, UnsupportedMediaType)
+    kind.code: kind for kind in (MalformedRequest, NotPredictable, ContentTooLarge, StorageFull, UnsupportedMediaType)
 }
 
 _log = structlog.get_logger(__name__)
@@ -92,8 +93,8 @@ class PredictorPool:
         """Write the predictions into the request's target.
 
         Raises `InvalidInput` with every problem of the rows, also if they take more time or memory than allowed;
-        `CheckpointMismatch`; `ContentTooLarge`, `MalformedRequest`, `NotPredictable`, `UnsupportedMediaType`;
-        `ServiceOverloaded` if no child is free in time; `Unavailable`.
+        `CheckpointMismatch`; `ContentTooLarge`, `MalformedRequest`, `NotPredictable`, `StorageFull`,
+        `UnsupportedMediaType`; `ServiceOverloaded` if no child is free in time; `Unavailable`.
         """
         response = self._request(request)
         if not isinstance(response, PredictResponse):
@@ -119,6 +120,7 @@ class PredictorPool:
     def close(self) -> None:
         """End the children after their current requests. The next request would start new ones."""
         self.pool.close()
+        self.copies.close()
 
     def _request(self, request: ChildRequest, seconds: float | None = None) -> ChildResponse:
         settings = self.settings

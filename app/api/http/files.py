@@ -31,7 +31,7 @@ class FileRequest:
     if_match: str | None = None
 
 
-def _file_request(
+async def _file_request(
     request: Request,
     range_: Annotated[
         str | None, Header(alias="Range", description="bytes=FIRST-LAST: a part of the file, 206 then.")

@@ -38,7 +38,7 @@ class PreconditionFailed(RequestError):
     code = "precondition_failed"
 
 
-def reject_unknown_parameters(request: Request) -> None:
+async def reject_unknown_parameters(request: Request) -> None:
     """Raise `UnknownParameter` for undeclared query parameters: a misspelt filter would select everything."""
     if not request.query_params:
         return
@@ -54,7 +54,7 @@ def reject_unknown_parameters(request: Request) -> None:
             raise UnknownParameter(f'there is no parameter "{name}" here', hint=hint)
 
 
-def reject_unsupported_precondition(request: Request) -> None:
+async def reject_unsupported_precondition(request: Request) -> None:
     """Raise `PreconditionFailed` for an If-Match where nothing has an ETag: it would be carried out regardless."""
     if request.headers.get("if-match", "*").strip() == "*":
         return

@@ -16,6 +16,7 @@ from app.api.http.idempotency import Once
 from app.api.http.parameters import DatasetId, PageLimit, SearchText, next_page_headers
 from app.api.http.responses import JsonResponse, once_response
 from app.api.http.uploads import UploadChunkDep, store_chunk
+from app.api.lanes import Lane, in_lane
 from app.api.openapi.routes import CONTENT_BODY, DATASET_BODY, PROPOSAL_BODY, route_responses
 from app.api.services import ServicesDep
 from app.datasets import contents, lookup, references, registry
@@ -54,8 +55,10 @@ def create_dataset(who: WritePrincipal, once: Once, body: RequestBodyDep) -> Res
 
 @router.put(
     "/{dataset_id}/content",
+    dependencies=[in_lane(Lane.UPLOAD)],
     openapi_extra=CONTENT_BODY,
-    responses=route_responses(200, schemas.Dataset, 404, 409, 413, 422, 503) | route_responses(202, schemas.Dataset),
+    responses=route_responses(200, schemas.Dataset, 404, 409, 413, 422, 503, 507)
+    | route_responses(202, schemas.Dataset),
 )
 def put_content(dataset_id: DatasetId, who: WritePrincipal, services: ServicesDep, piece: UploadChunkDep) -> Response:
     """Send content, at once or in consecutive chunks (`Content-Range`): 202 until the last one.
@@ -103,8 +106,18 @@ def propose_job(dataset_id: DatasetId, who: ReadPrincipal, services: ServicesDep
     return JsonResponse(schemas.Proposal.from_proposal(proposal).as_dict())
 
 
-@router.head("/{dataset_id}/content", operation_id="describe_content", responses=CONTENT_HEAD_RESPONSES)
-@router.get("/{dataset_id}/content", operation_id="download_content", responses=CONTENT_RESPONSES)
+@router.head(
+    "/{dataset_id}/content",
+    dependencies=[in_lane(Lane.DOWNLOAD)],
+    operation_id="describe_content",
+    responses=CONTENT_HEAD_RESPONSES,
+)
+@router.get(
+    "/{dataset_id}/content",
+    dependencies=[in_lane(Lane.DOWNLOAD)],
+    operation_id="download_content",
+    responses=CONTENT_RESPONSES,
+)
 def download_content(
     dataset_id: DatasetId, who: ReadPrincipal, services: ServicesDep, file_request: FileRequestDep
 ) -> Response:

@@ -2,14 +2,16 @@
 
 from importlib.metadata import version
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Depends, Request
 from prometheus_client import generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 from sqlalchemy.orm import Session
 from starlette.responses import Response
 
 from app.api import schemas
+from app.api.auth import enter_lane
 from app.api.http.responses import JsonResponse
+from app.api.lanes import Lane, in_lane
 from app.api.openapi.routes import PUBLIC_STATUSES, route_responses
 from app.api.services import ServicesDep
 from app.db import migrate
@@ -18,6 +20,7 @@ from app.errors import Unavailable
 
 router = APIRouter(tags=["health"])
 VERSION = version("graftwerk")
+PUBLIC = [in_lane(Lane.HEALTH), Depends(enter_lane)]
 
 
 @router.get("/livez", responses=route_responses(200, schemas.Liveness, always=(400, 500)))
@@ -26,7 +29,7 @@ async def livez() -> Response:
     return JsonResponse(schemas.Liveness().as_dict())
 
 
-@router.get("/readyz", responses=route_responses(200, schemas.Readiness, always=PUBLIC_STATUSES))
+@router.get("/readyz", dependencies=PUBLIC, responses=route_responses(200, schemas.Readiness, always=PUBLIC_STATUSES))
 def readyz(services: ServicesDep) -> Response:
     """Say whether jobs can be accepted: the database takes writes and has this version's tables."""
     unfit = migrate.revision_mismatch(services.db)
@@ -45,7 +48,9 @@ def _check_writable(session: Session) -> None:
     session.delete(row)
 
 
-@router.get("/metrics", responses=route_responses(200, None, media=("text/plain",), always=PUBLIC_STATUSES))
+@router.get(
+    "/metrics", dependencies=PUBLIC, responses=route_responses(200, None, media=("text/plain",), always=PUBLIC_STATUSES)
+)
 def prometheus(request: Request) -> Response:
     """Return metrics in the format of Prometheus."""
     return Response(generate_latest(request.app.state.registry), media_type=CONTENT_TYPE_PLAIN_0_0_4)

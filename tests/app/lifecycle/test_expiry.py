@@ -13,7 +13,7 @@ from app.datasets import lookup, registry, uploads
 from app.db.session import Database
 from app.db.tables import AuditRow, DatasetRow, DeliveryRow, IdempotencyRow, JobRow, now
 from app.errors import NotFound
-from app.jobs import deletion, repository, service
+from app.jobs import deletion, listing, repository, service
 from app.jobs.states import Status
 from app.lifecycle import expiry
 from app.settings import Settings
@@ -172,5 +172,5 @@ def test_many_are_taken_batch_by_batch(database: Database, store: ArtifactStore)
         create_queued_job(database)
     aged(database, JobRow, status="cancelled", finished_at=now() - OLD)
     collect(database, store, keep_jobs_seconds=500)
-    assert database.read(repository.page, "anna", 100)[0] == []
-    assert len(database.read(repository.page, "anna", 100, deleted=True)[0]) == 45
+    assert database.read(listing.page, "anna", 100)[0] == []
+    assert len(database.read(listing.page, "anna", 100, deleted=True)[0]) == 45

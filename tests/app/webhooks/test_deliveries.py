@@ -255,3 +255,15 @@ def test_pages_are_of_one_webhook_newest_first(database: Database, hook: str) ->
     rows, _ = database.read(deliveries.page, hook, 9, None, ["delivered"])
     assert [row.id for row in rows] == [first]
     assert database.read(deliveries.page, create_webhook(database, "bert"), 9)[0] == []
+
+
+@pytest.mark.parametrize(("column", "seconds"), [("lease_until", 3600.0), ("next_at", 365.0 * DAY)])
+def test_times_of_before_the_clock_was_set_back_keep_no_message(
+    database: Database, hook: str, column: str, seconds: float
+) -> None:
+    message(database)
+    (row,) = list_messages(database, hook)
+    update_row(database, DeliveryRow, row.id, **{column: now() + seconds})
+    assert database.read(deliveries.has_due_message)
+    assert claim(database).id == row.id
+    assert database.run(deliveries.claim) is None

@@ -1,6 +1,5 @@
 """What a supervisor does with what it cannot write down, on both databases."""
 
-import tempfile
 import threading
 import time
 from collections import Counter, deque
@@ -42,8 +41,8 @@ class RecordingWaker(Waker):
 
 
 @pytest.fixture
-def worker(database: Database, store: ArtifactStore) -> Worker:
-    return Worker(Settings(slots=2), database, store, RecordingWaker(), ["default"])
+def worker(database: Database, store: ArtifactStore, tmp_path: Path) -> Worker:
+    return Worker(Settings(slots=2, home=tmp_path), database, store, RecordingWaker(), ["default"])
 
 
 def submit(database: Database, **spec: Any) -> str:
@@ -88,14 +87,13 @@ def test_what_cannot_be_recorded_costs_the_attempt_and_not_the_job(
 
 
 def test_nothing_stays_of_an_attempt_that_is_killed(
-    database: Database, worker: Worker, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    database: Database, worker: Worker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     left: list[Path] = []
 
     def kill(attempt: Attempt, processes: ProcessGroup) -> Message | None:
         processes.kill()
-        (folder,) = tmp_path.glob("graftwerk-*")
+        (folder,) = worker.spool.own_folder().glob("attempt-*")
         left.append(folder / "rows.bin")
         left[0].write_bytes(b"x")
         return _lost_outcome("runner_died", "killed")

@@ -14,9 +14,10 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from app.disk.capacity import is_disk_full
 from app.errors import NotFound, StorageFull
 from app.ids import new_id
-from app.storage.protocol import ArtifactStore, is_disk_full
+from app.storage.protocol import ArtifactStore
 from app.storage.removal import remove_files
 from workers.data.features.preparation import Preparation
 from workers.exports.weights import export_weights

@@ -12,6 +12,7 @@ from app.api.auth import ReadPrincipal
 from app.api.http.files import FILE_HEAD_RESPONSES, FILE_RESPONSES, FileRequestDep, file_response
 from app.api.http.parameters import CheckpointId, JobId
 from app.api.http.responses import JsonResponse
+from app.api.lanes import Lane, in_lane
 from app.api.openapi.routes import route_responses
 from app.api.services import ServicesDep
 from app.db.tables import CheckpointRow
@@ -43,8 +44,18 @@ def read_checkpoint(checkpoint_id: CheckpointId, who: ReadPrincipal, services: S
     )
 
 
-@router.head("/checkpoints/{checkpoint_id}/files/{name}", operation_id="describe_file", responses=FILE_HEAD_RESPONSES)
-@router.get("/checkpoints/{checkpoint_id}/files/{name}", operation_id="download_file", responses=FILE_RESPONSES)
+@router.head(
+    "/checkpoints/{checkpoint_id}/files/{name}",
+    dependencies=[in_lane(Lane.DOWNLOAD)],
+    operation_id="describe_file",
+    responses=FILE_HEAD_RESPONSES,
+)
+@router.get(
+    "/checkpoints/{checkpoint_id}/files/{name}",
+    dependencies=[in_lane(Lane.DOWNLOAD)],
+    operation_id="download_file",
+    responses=FILE_RESPONSES,
+)
 def download_file(
     checkpoint_id: CheckpointId,
     name: Annotated[str, Path(max_length=100, description="A file's name.")],
@@ -59,8 +70,18 @@ def download_file(
     return file_response(services.store, _public_file(row, name), file_request)
 
 
-@router.head("/jobs/{job_id}/weights", operation_id="describe_weights", responses=FILE_HEAD_RESPONSES)
-@router.get("/jobs/{job_id}/weights", operation_id="download_weights", responses=FILE_RESPONSES)
+@router.head(
+    "/jobs/{job_id}/weights",
+    dependencies=[in_lane(Lane.DOWNLOAD)],
+    operation_id="describe_weights",
+    responses=FILE_HEAD_RESPONSES,
+)
+@router.get(
+    "/jobs/{job_id}/weights",
+    dependencies=[in_lane(Lane.DOWNLOAD)],
+    operation_id="download_weights",
+    responses=FILE_RESPONSES,
+)
 def download_weights(
     job_id: JobId,
     who: ReadPrincipal,

@@ -14,6 +14,7 @@ from app.api import schemas
 from app.api.auth import ReadPrincipal
 from app.api.http.parameters import JobId, SearchText
 from app.api.http.responses import JsonResponse, json_number
+from app.api.lanes import Lane, in_lane
 from app.api.openapi.routes import route_responses
 from app.api.services import ServicesDep
 from app.db.session import Database
@@ -28,7 +29,11 @@ POINTS_PER_READ = 16 * curves.CHUNK_SIZE  # points read and written at a time
 FLOAT_COLUMNS = ("x", "step", "min", "max", "last")
 
 
-@router.get("/{job_id}/metrics", responses=route_responses(200, schemas.Curves, 404, media=(CSV, NDJSON)))
+@router.get(
+    "/{job_id}/metrics",
+    dependencies=[in_lane(Lane.DOWNLOAD)],
+    responses=route_responses(200, schemas.Curves, 404, media=(CSV, NDJSON)),
+)
 def read_metrics(
     job_id: JobId,
     who: ReadPrincipal,

@@ -9,6 +9,7 @@ from app.api.children.evaluations import evaluate
 from app.api.http.bodies import RequestBodyDep
 from app.api.http.parameters import JobId
 from app.api.http.responses import JsonResponse
+from app.api.lanes import Lane, in_lane
 from app.api.openapi.routes import EVALUATION_BODY, route_responses
 from app.api.services import ServicesDep
 from app.spec.prediction import EvaluationRequest
@@ -18,6 +19,7 @@ router = APIRouter(prefix="/v1/jobs", tags=["predictions"])
 
 @router.post(
     "/{job_id}/evaluate",
+    dependencies=[in_lane(Lane.PREDICTION)],
     openapi_extra=EVALUATION_BODY,
     responses=route_responses(200, schemas.JobEvaluation, 404, 409, 413, 415, 422, 507),
 )

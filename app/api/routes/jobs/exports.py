@@ -9,6 +9,7 @@ from app.api.auth import ReadPrincipal
 from app.api.children.exporter import get_or_create_export
 from app.api.http.files import FileRequestDep, file_response
 from app.api.http.parameters import CheckpointId
+from app.api.lanes import Lane, in_lane
 from app.api.openapi.routes import route_responses
 from app.api.services import ServicesDep
 
@@ -25,15 +26,25 @@ DIFFERENCE_HEADER = {
     }
 }
 EXPORT_HEAD_RESPONSES = route_responses(
-    200, None, 304, 404, 409, 501, media=EXPORT_MEDIA_TYPES, headers=DIFFERENCE_HEADER
+    200, None, 304, 404, 409, 501, 507, media=EXPORT_MEDIA_TYPES, headers=DIFFERENCE_HEADER
 )
 EXPORT_RESPONSES = EXPORT_HEAD_RESPONSES | route_responses(
     206, None, 416, media=EXPORT_MEDIA_TYPES, headers=DIFFERENCE_HEADER
 )
 
 
-@router.head("/{checkpoint_id}/exports/{form}", operation_id="describe_export", responses=EXPORT_HEAD_RESPONSES)
-@router.get("/{checkpoint_id}/exports/{form}", operation_id="download_export", responses=EXPORT_RESPONSES)
+@router.head(
+    "/{checkpoint_id}/exports/{form}",
+    dependencies=[in_lane(Lane.EXPORT)],
+    operation_id="describe_export",
+    responses=EXPORT_HEAD_RESPONSES,
+)
+@router.get(
+    "/{checkpoint_id}/exports/{form}",
+    dependencies=[in_lane(Lane.EXPORT)],
+    operation_id="download_export",
+    responses=EXPORT_RESPONSES,
+)
 def download_export(
     checkpoint_id: CheckpointId,
     form: ExportFormat,
