@@ -59,6 +59,7 @@ bench: .venv/.installed ## the measurements behind the README's numbers
 	@$(BIN)/python benchmarks/api_latency.py $(if $(MLFLOW),--mlflow-python $(MLFLOW))
 	@$(BIN)/python benchmarks/claim_latency.py
 	@$(BIN)/python benchmarks/small_jobs.py
+	@$(BIN)/python benchmarks/unfriendly_clients.py
 	@$(BIN)/python benchmarks/tree_batching.py
 	@$(BIN)/python benchmarks/memory_estimate.py
 	@$(BIN)/python benchmarks/checkpoint_stall.py

@@ -19,6 +19,7 @@ from app.storage.local import LocalStore
 from app.storage.protocol import ArtifactStore
 from tests.acceptance.service import ServiceProcess, wait_until
 from tests.faults.plan import FOLDER_VARIABLE, FaultFolder
+from tests.faults.process_tree import attempts_of
 from tests.postgres import Postgres
 
 ROOT = Path(__file__).parents[2]
@@ -102,16 +103,8 @@ class Deployment:
 
     def attempt_processes(self) -> list[psutil.Process]:
         """Return the attempts that run. A stopped one counts, one that nobody has reaped yet does not."""
-        found = []
-        for worker in self.workers():
-            with suppress(psutil.NoSuchProcess):
-                servers = [
-                    child
-                    for child in worker.children()
-                    if "multiprocessing.forkserver" in " ".join(_command_line(child))
-                ]
-                found += [child for server in servers for child in server.children() if is_alive(child)]
-        return found
+        found = [attempt for worker in self.workers() for attempt in attempts_of(worker)]
+        return [attempt for attempt in dict.fromkeys(found) if is_alive(attempt)]
 
     def add_worker(self) -> None:
         """Start one more worker beside those that run, and wait until it is ready."""
@@ -168,10 +161,3 @@ def is_alive(process: psutil.Process) -> bool:
         return bool(process.status() not in (psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD))
     except psutil.NoSuchProcess:
         return False
-
-
-def _command_line(process: psutil.Process) -> list[str]:
-    try:
-        return list(process.cmdline())
-    except psutil.Error:
-        return []
