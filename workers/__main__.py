@@ -51,7 +51,7 @@ def main() -> int:
 
 
 def _serve(settings: Settings, spool: Spool, log_context: Mapping[str, str]) -> None:
-    devices = forkserver.warm_up()
+    devices = forkserver.warm_up(settings.fork_server)
     queues = queue_names(settings)
     store = open_store(settings.resolved_artifact_url, settings.store_options)
     url = settings.resolved_database_url
