@@ -2,55 +2,11 @@
 
 from typing import Any
 
-from sqlalchemy import JSON, BigInteger, Float, ForeignKey, Index, Integer, LargeBinary, MetaData, String, Text, text
-from sqlalchemy.ext.compiler import compiles
-from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
-from sqlalchemy.sql.compiler import SQLCompiler
-from sqlalchemy.sql.functions import FunctionElement
+from sqlalchemy import ForeignKey, Index, Integer, LargeBinary, String, Text, text
+from sqlalchemy.orm import Mapped, mapped_column
 
-from app.db.uptime import BOOT_ID, CLOCK_FUNCTION
-
-
-class now(FunctionElement[float]):  # noqa: N801 - reads as SQL
-    """The database's clock, see `app.db.clock`: the only one of timestamps, expiry and retention. It may be set."""
-
-    type = Float()
-    inherit_cache = True
-
-
-@compiles(now, "sqlite")
-def _now_sqlite(element: now, compiler: SQLCompiler, **kw: Any) -> str:
-    return f"(SELECT {CLOCK_FUNCTION}(max(\"offset\")) FROM clock WHERE boot_id = '{BOOT_ID}')"  # noqa: S608 - constants
-
-
-@compiles(now, "postgresql")
-def _now_postgresql(element: now, compiler: SQLCompiler, **kw: Any) -> str:
-    return "CAST(extract(epoch FROM clock_timestamp()) AS double precision)"
-
-
-class Base(DeclarativeBase):
-    """The declarative base; constraint names are fixed so that migrations can name them."""
-
-    metadata = MetaData(
-        naming_convention={
-            "ix": "ix_%(column_0_label)s",
-            "uq": "uq_%(table_name)s_%(column_0_name)s",
-            "ck": "ck_%(table_name)s_%(constraint_name)s",
-            "fk": "fk_%(table_name)s_%(column_0_name)s_%(referred_table_name)s",
-            "pk": "pk_%(table_name)s",
-        }
-    )
-    type_annotation_map = {  # noqa: RUF012 - SQLAlchemy reads it from the class
-        dict[str, Any]: JSON,
-        list[Any]: JSON,
-        str: Text,
-        float: Float(53),
-        int: BigInteger,
-    }
-
-
-def _partial_index(name: str, condition: str, *columns: str) -> Index:
-    return Index(name, *columns, sqlite_where=text(condition), postgresql_where=text(condition))
+from app.db.base import Base, partial_index
+from app.db.base import now as now  # noqa: PLC0414 - queries import it with their tables
 
 
 class KeyRow(Base):
@@ -82,12 +38,12 @@ class JobRow(Base):
         Index("ix_jobs_waiting", "status", "queue", "key_id", "priority", "queued_at", "id", "not_before", "owner"),
         Index("ix_jobs_owner_id", "owner", "id"),
         # Lists, see app.jobs.listing.
-        _partial_index("ix_jobs_status", "deleted_at IS NULL", "owner", "status", "id"),
-        _partial_index("ix_jobs_name", "deleted_at IS NULL", "owner", "name", "status", "id"),
-        _partial_index("ix_jobs_trash", "deleted_at IS NOT NULL", "owner", "id", "status", "name"),
+        partial_index("ix_jobs_status", "deleted_at IS NULL", "owner", "status", "id"),
+        partial_index("ix_jobs_name", "deleted_at IS NULL", "owner", "name", "status", "id"),
+        partial_index("ix_jobs_trash", "deleted_at IS NOT NULL", "owner", "id", "status", "name"),
         Index("ix_jobs_lease", "status", "lease_until"),
         Index("ix_jobs_finished_at", "finished_at"),
-        _partial_index("ix_jobs_ended", "finished_at IS NOT NULL", "queue", "finished_at", "started_at"),
+        partial_index("ix_jobs_ended", "finished_at IS NOT NULL", "queue", "finished_at", "started_at"),
         Index("ix_jobs_deleted_at", "deleted_at"),
     )
 
@@ -143,7 +99,7 @@ class EventRow(Base):
     """An event of a job, behind `/events` and the stream."""
 
     __tablename__ = "job_events"
-    __table_args__ = (_partial_index("ix_job_events_status", "kind = 'status'", "job_id", "seq"),)
+    __table_args__ = (partial_index("ix_job_events_status", "kind = 'status'", "job_id", "seq"),)
 
     job_id: Mapped[str] = mapped_column(ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True)
     seq: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)

@@ -10,7 +10,7 @@ from schemathesis import Case
 from schemathesis.core.transport import Response
 from schemathesis.generation.stateful.state_machine import APIStateMachine
 
-from app.db.tables import Base
+from app.db.base import Base
 from tests.app.api.client import Api
 from tests.app.api.conftest import StartApp
 from tests.app.api.fuzzing import EXAMPLES_FACTOR, assert_conforms, send_case

@@ -15,9 +15,9 @@ from app.access.idempotency import IdempotentRequest, run_once
 from app.datasets import contents, registry
 from app.db import migrate
 from app.db.session import Database
+from app.db.base import Base
 from app.db.tables import (
     AuditRow,
-    Base,
     CheckpointRow,
     ClockRow,
     ContentRow,
