@@ -10,7 +10,7 @@ from app.access import audit, keys, quotas
 from app.access.audit import Action
 from app.api import schemas
 from app.api.auth import AdminPrincipal, Principal, ReadPrincipal
-from app.api.http.bodies import RequestBodyDep, validate_model
+from app.api.http.bodies import RequestBodyDep
 from app.api.http.idempotency import Once
 from app.api.http.parameters import KeyId, PageLimit, next_page_headers
 from app.api.http.responses import JsonResponse, once_response
@@ -67,16 +67,14 @@ def change_key(key_id: KeyId, who: AdminPrincipal, services: ServicesDep, body: 
 
     def unit(session: Session) -> schemas.Key:
         found = keys.find_for_update(session, who.owner, key_id)
-        changes: dict[str, Any] = key_request.model_dump(include=key_request.model_fields_set)
+        changes: dict[str, Any] = key_request.model_dump(exclude_unset=True)
         if "limits" in changes:
-            together = merge_patch(found.limits or {}, key_request.limits)
-            changes["limits"] = validate_model(schemas.KeyLimits, together, "/limits").as_dict()
+            changed = key_request.limits.model_dump(exclude_unset=True)
+            changes["limits"] = merge_patch(found.limits or {}, changed)
         if key_request.expires_at is not None:
             changes["expires_at"] = parse_rfc3339(key_request.expires_at)
         row = keys.update_key(session, who.owner, key_id, changes)
-        audit.append(
-            session, who.actor, Action.KEY_CHANGE, key_id, key_request.model_dump(include=key_request.model_fields_set)
-        )
+        audit.append(session, who.actor, Action.KEY_CHANGE, key_id, key_request.model_dump(exclude_unset=True))
         return schemas.Key.from_row(row)
 
     return JsonResponse(services.db.run(unit).as_dict())

@@ -12,7 +12,7 @@ from starlette.responses import Response, StreamingResponse
 from app import curves
 from app.api import schemas
 from app.api.auth import ReadPrincipal
-from app.api.http.parameters import JobId
+from app.api.http.parameters import JobId, SearchText
 from app.api.http.responses import JsonResponse, json_number
 from app.api.lanes import Lane, in_lane
 from app.api.openapi.routes import route_responses
@@ -39,7 +39,9 @@ def read_metrics(
     job_id: JobId,
     who: ReadPrincipal,
     services: ServicesDep,
-    names: Annotated[str | None, Query(max_length=4000, description="Separated by commas; default: all.")] = None,
+    names: Annotated[
+        SearchText | None, Query(max_length=4000, description="Separated by commas; default: all.")
+    ] = None,
     x: Annotated[Literal["step", "epoch", "elapsed", "time"], Query(description="What from, to and x count.")] = "step",
     from_: Annotated[float | None, Query(alias="from", allow_inf_nan=False, description="Least x.")] = None,
     to: Annotated[float | None, Query(allow_inf_nan=False, description="Largest x.")] = None,
