@@ -14,8 +14,8 @@ from app.access import audit, keys
 from app.access.idempotency import IdempotentRequest, run_once
 from app.datasets import contents, registry
 from app.db import migrate
-from app.db.session import Database
 from app.db.base import Base
+from app.db.session import Database
 from app.db.tables import (
     AuditRow,
     CheckpointRow,
