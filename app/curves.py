@@ -5,6 +5,7 @@ min, max and last, so that a coarse view of millions of points reads a small par
 """
 
 import math
+from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
@@ -22,6 +23,8 @@ SUMMARY_DTYPE = np.dtype(
 
 CHUNK_SIZE = 4096
 BLOCK_SIZE = 64
+MAX_RAW_POINTS = 2**18  # that a whole curve is made of; a longer one of its summaries
+READER_CHUNKS = 16  # that a reader of short ranges keeps: 2 MiB
 
 Points = NDArray[np.void]
 Axis = Literal["step", "epoch", "elapsed", "time"]
@@ -98,6 +101,32 @@ def read_points(session: Session, job_id: str, name: str, start: int = 0, stop: 
     return found[slice(start - offset, None if stop is None else stop - offset)]
 
 
+class PointReader:
+    """Reads short ranges of one job's series; the last chunks stay in memory, for ranges follow each other."""
+
+    def __init__(self, session: Session, job_id: str) -> None:
+        self._session, self._job_id = session, job_id
+        self._chunks: OrderedDict[tuple[str, int], Points] = OrderedDict()
+
+    def read(self, name: str, start: int, stop: int) -> Points:
+        """Return the points with index in [start, stop) of one series; fewer where they are no longer there."""
+        numbers = range(start // CHUNK_SIZE, (max(start, stop - 1)) // CHUNK_SIZE + 1)
+        found = np.concatenate([self._chunk(name, number) for number in numbers])
+        offset = numbers.start * CHUNK_SIZE
+        selected: Points = found[start - offset : stop - offset]
+        return selected
+
+    def _chunk(self, name: str, number: int) -> Points:
+        key = name, number
+        if key not in self._chunks:
+            query = _chunks(self._job_id, name).where(MetricChunkRow.chunk == number)
+            stored = self._session.scalar(query.with_only_columns(MetricChunkRow.points))
+            self._chunks[key] = np.frombuffer(stored or b"", POINT_DTYPE)
+            if len(self._chunks) > READER_CHUNKS:
+                self._chunks.popitem(last=False)
+        return self._chunks[key]
+
+
 def _chunks(job_id: str, name: str) -> Any:
     return select(MetricChunkRow).where(MetricChunkRow.job_id == job_id, MetricChunkRow.series == name)
 
@@ -156,14 +185,14 @@ def downsample(
 ) -> dict[str, dict[str, Any]]:
     """Return columns for every series: `x`, `step`, `min`, `max`, `last`, `count`, and `width` (points per bucket).
 
-    Exact where the points fit. Otherwise a bucket holds 2^k points, counted from the start of the series, so that
-    buckets keep their place while the curve grows. Smoothing comes before thinning.
+    Exact where the points fit, up to `MAX_RAW_POINTS`. Otherwise a bucket holds 2^k points, counted from the start of
+    the series, so that buckets keep their place while the curve grows. Smoothing comes before thinning.
     """
     columns = {}
     for name in series_names(session, job_id) if names is None else names:
         total = _point_count(session, job_id, name)
         unbounded = low is None and high is None and not smooth
-        if unbounded and total >= max_points * BLOCK_SIZE:
+        if unbounded and total >= min(max_points * BLOCK_SIZE, MAX_RAW_POINTS):
             summaries, base = _summaries(session, job_id, name), BLOCK_SIZE
         else:
             series = read_points(session, job_id, name)

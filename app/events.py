@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import select, update
+from sqlalchemy import literal_column, select, update
 from sqlalchemy.orm import Session
 
 from app.db.tables import EventRow, JobRow, now
@@ -42,8 +42,9 @@ class EventKind(StrEnum):
     """A step with a loss that is not finite was skipped: data {step}."""
     WARNING = "warning"
     """Something is wrong, and the training goes on: data {code, detail, hint}; with `storage_full` or `unavailable` a
-    checkpoint could not be kept, and is tried again, which is logged once in ten minutes at most. With a `pointer` it
-    is about the spec, and is among the job's `warnings` from then on."""
+    checkpoint could not be kept, and is tried again, which is logged once in ten minutes at most; `stopped_by_force` is
+    an attempt that did not stop in time and was killed. With a `pointer` it is about the spec, and is among the job's
+    `warnings` from then on."""
 
 
 def append(session: Session, job_id: str, kind: EventKind | str, data: Mapping[str, Any], fence: int = 0) -> int:
@@ -64,11 +65,14 @@ def append(session: Session, job_id: str, kind: EventKind | str, data: Mapping[s
     return seq
 
 
-def list_events(
-    session: Session, job_id: str, seq: int, limit: int, kinds: Sequence[str] | None = None
-) -> Sequence[EventRow]:
-    """Return the events numbered above `seq`, oldest first; optionally of some kinds only."""
+def list_events(session: Session, job_id: str, seq: int, limit: int) -> Sequence[EventRow]:
+    """Return the events numbered above `seq`, oldest first."""
     query = select(EventRow).where(EventRow.job_id == job_id, EventRow.seq > seq)
-    if kinds is not None:
-        query = query.where(EventRow.kind.in_(kinds))
+    return session.scalars(query.order_by(EventRow.seq).limit(limit)).all()
+
+
+def list_transitions(session: Session, job_id: str, limit: int) -> Sequence[EventRow]:
+    """Return the job's transitions, oldest first: events of the kind `status`, which have an index of their own."""
+    is_transition = EventRow.kind == literal_column(f"'{EventKind.STATUS}'")  # a literal, as in the index
+    query = select(EventRow).where(EventRow.job_id == job_id, is_transition)
     return session.scalars(query.order_by(EventRow.seq).limit(limit)).all()

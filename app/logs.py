@@ -31,6 +31,7 @@ LOG_EVENTS: Mapping[str, str] = {
     "wake_up_failed": "The broker did not take a wake-up.",
     "wake_ups_dropped": "Wake-ups were given up; the periodic duties find the jobs.",
     "tables_unfit": "The database is at a revision that this version cannot use; the process ends.",
+    "database_full": "The disk of the database is full; what is to be written waits.",
     "database_away": "The database does not answer.",
     "worker_ready": "A worker listens: its slots and queues.",
     "worker_silent": "Another worker has sent no heartbeat for a while and did not stop in order.",

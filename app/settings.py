@@ -10,6 +10,8 @@ from typing import Literal
 from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+MIN_KEY_LENGTH = 32  # characters: a key to seal with is random, as by `openssl rand -hex 32`, and no password
+
 PRIVATE_UMASK = 0o077  # of every process: what it writes is for the service's user alone, files 0600 and folders 0700
 
 
@@ -24,6 +26,11 @@ class Settings(BaseSettings):
     database_url: SecretStr | None = Field(None, description="SQLAlchemy URL; default: SQLite in the home directory.")
     broker_url: SecretStr = Field(
         SecretStr("redis://127.0.0.1:6379/0"), description="Redis or Valkey URL for wake-ups."
+    )
+    secret_key: SecretStr | None = Field(
+        None,
+        description="Keys of 32 or more random characters, separated by commas: the first seals webhooks' secrets in "
+        "the database, all open them; default: secret-key in home, made at the first start.",
     )
     artifact_url: str | None = Field(None, description="Directory or s3://bucket/prefix; default: artifacts/ in home.")
     s3_endpoint: str | None = Field(None, description="Endpoint of an S3-compatible store, when not AWS.")
@@ -142,7 +149,16 @@ class Settings(BaseSettings):
         120.0, ge=1, description="Seconds without its own wake-ups after which a worker checkpoints and ends."
     )
     drain_seconds: float = Field(20.0, ge=1, description="Grace for a checkpoint when a worker is stopped.")
+    pause_seconds: float = Field(
+        120.0, ge=1, description="Grace for a checkpoint when a job is paused; then its last checkpoint is taken."
+    )
+    attempt_memory: int = Field(
+        0, ge=0, description="Memory of one attempt in bytes; 0: nine tenths of the machine's, divided by slots."
+    )
     max_attempts: int = Field(5, ge=1, description="Attempts after infrastructure losses before a job fails.")
+    fork_server: Path | None = Field(
+        None, description="Socket of a fork server that API and worker share, started by `graftwerk up`; else one each."
+    )
     log_json: bool = Field(False, description="Log lines as JSON.")
 
     @field_validator("proxies")
@@ -156,12 +172,26 @@ class Settings(BaseSettings):
         """The networks of the proxies whose forwarded headers are believed."""
         return _parse_networks(self.proxies)
 
+    @field_validator("secret_key")
+    @classmethod
+    def _check_secret_key(cls, keys: SecretStr | None) -> SecretStr | None:
+        parts = keys.get_secret_value().split(",") if keys is not None and keys.get_secret_value() else []
+        if any(len(part.strip()) < MIN_KEY_LENGTH for part in parts):
+            raise ValueError(f"each key has at least {MIN_KEY_LENGTH} random characters")
+        return keys
+
     @property
     def resolved_database_url(self) -> str:
         """The SQLAlchemy URL in force."""
         if self.database_url is not None:
             return self.database_url.get_secret_value()
         return f"sqlite:///{self.home / 'graftwerk.db'}"
+
+    @property
+    def sealing_keys(self) -> list[str]:
+        """The keys that seal secrets at rest; none: that of the home directory."""
+        keys = self.secret_key.get_secret_value() if self.secret_key is not None else ""
+        return [key.strip() for key in keys.split(",") if key.strip()]
 
     @property
     def resolved_artifact_url(self) -> str:

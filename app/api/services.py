@@ -7,12 +7,17 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
+from app.api import schemas
 from app.api.access_log import AccessLog
 from app.api.children.inspector import Inspector
+from app.api.children.pool import share_server
 from app.api.children.predictor import PredictorPool
-from app.api.job_watcher import JobWatcher
 from app.api.lanes import Lanes, lane_limits
 from app.api.rate_limits import ConcurrencyLimiter, RateLimiter
+from app.api.streams.event_stream import EventStreams
+from app.api.streams.job_watcher import JobWatcher
+from app.api.streams.shared_reads import SharedReads
+from app.db.sealing import Sealer, open_sealer
 from app.db.session import Database
 from app.disk.spool import Spool, remove_abandoned
 from app.jobs.dispatch import Waker
@@ -22,6 +27,9 @@ from app.storage.protocol import ArtifactStore
 from app.webhooks.targets import TargetPolicy
 
 UPLOADS_BUSY = "uploads are arriving"
+JOB_READING_THREADS = 2  # for the answers of long polls
+
+JobReads = SharedReads[tuple[str, int], tuple[schemas.Job, bytes]]  # a job's document, by its id and version
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +47,11 @@ class Services:
     upload_limiter: ConcurrencyLimiter
     targets: TargetPolicy
     access_log: AccessLog
+    event_streams: EventStreams
+    job_reads: JobReads
     lanes: Lanes
     spool: Spool
+    sealer: Sealer
 
 
 @contextmanager
@@ -56,6 +67,7 @@ def open_services(settings: Settings) -> Iterator[Services]:
 @contextmanager
 def _open_parts(settings: Settings, spool: Spool) -> Iterator[Services]:
     db = Database(settings.resolved_database_url)
+    share_server(settings.fork_server)
     inspector, predictors = Inspector(settings), PredictorPool(settings)
     try:
         store = open_store(settings.resolved_artifact_url, settings.store_options)
@@ -63,9 +75,10 @@ def _open_parts(settings: Settings, spool: Spool) -> Iterator[Services]:
             watcher, limiter = JobWatcher(db), RateLimiter()
             uploads = ConcurrencyLimiter(settings.max_uploads, UPLOADS_BUSY)
             targets = TargetPolicy(http=settings.webhook_http, private=settings.webhook_private)
-            lanes = Lanes(lane_limits(settings))
-            parts = (inspector, predictors, watcher, limiter, uploads, targets, access_log, lanes, spool)
-            yield Services(settings, db, store, waker, *parts)
+            lanes, sealer = Lanes(lane_limits(settings)), open_sealer(settings)
+            streams, job_reads = EventStreams(db), JobReads(JOB_READING_THREADS)
+            parts = (inspector, predictors, watcher, limiter, uploads, targets, access_log, streams, job_reads)
+            yield Services(settings, db, store, waker, *parts, lanes, spool, sealer)
     finally:
         inspector.close()
         predictors.close()
